@@ -1,0 +1,100 @@
+"""Configuration: nested mappings (from YAML or from parameters) into frozen dataclasses, strictly."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from ami_ros.errors import AmiError
+
+T = TypeVar("T")
+
+
+def from_mapping(cls: type[T], values: Mapping[str, Any], where: str = "configuration") -> T:
+    """Builds the frozen dataclass `cls` from `values`.
+
+    Args:
+        cls: a dataclass; its fields may be dataclasses, tuples, optionals and plain values.
+        values: one entry a field; fields with a default may be missing.
+        where: what the user calls the source of `values`, for messages.
+
+    Raises:
+        AmiError: an unknown key, a missing one, a wrong type, or a value that `cls` refuses
+            (a `ValueError` from its `__post_init__`).
+    """
+    assert dataclasses.is_dataclass(cls)
+    if not isinstance(values, Mapping):
+        raise AmiError(f"{where}: expected a mapping, found {values!r}")
+    hints = typing.get_type_hints(cls)
+    known = {f.name: f for f in dataclasses.fields(cls)}
+    for key in values:
+        if key not in known:
+            raise AmiError(f"{where}: unknown key '{key}'; known are {', '.join(known)}")
+    for name, field in known.items():
+        required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        if required and name not in values:
+            raise AmiError(f"{where}: '{name}' is missing")
+    converted = {k: _convert(hints[k], v, f"{where}: {k}") for k, v in values.items()}
+    try:
+        return cls(**converted)
+    except ValueError as error:
+        raise AmiError(f"{where}: {error}") from error
+
+
+def to_mapping(config: Any) -> dict[str, Any]:
+    """The inverse of `from_mapping`: plain values, fit for YAML."""
+    return {f.name: _plain(getattr(config, f.name)) for f in dataclasses.fields(config)}
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return to_mapping(value)
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, Mapping):
+        return {k: _plain(v) for k, v in value.items()}
+    return value
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        if value is None and type(None) in args:
+            return None
+        return _convert(next(a for a in args if a is not type(None)), value, where)
+    if origin is typing.Literal:
+        if value not in args:
+            raise AmiError(f"{where}: '{value}' is not one of {', '.join(map(str, args))}")
+        return value
+    if origin is tuple:
+        return _convert_tuple(args, value, where)
+    if origin is dict:
+        if not isinstance(value, Mapping):
+            raise AmiError(f"{where}: expected a mapping, found {value!r}")
+        return {k: _convert(args[1], v, f"{where}.{k}") for k, v in value.items()}
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        return value if isinstance(value, hint) else from_mapping(hint, value, where)
+    return _convert_scalar(hint, value, where)
+
+
+def _convert_tuple(args: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
+    if not isinstance(value, list | tuple):
+        raise AmiError(f"{where}: expected a list, found {value!r}")
+    if len(args) == 2 and args[1] is Ellipsis:
+        return tuple(_convert(args[0], v, f"{where}[{i}]") for i, v in enumerate(value))
+    if len(args) != len(value):
+        raise AmiError(f"{where}: expected {len(args)} values, found {len(value)}")
+    return tuple(_convert(a, v, f"{where}[{i}]") for i, (a, v) in enumerate(zip(args, value, strict=True)))
+
+
+def _convert_scalar(hint: Any, value: Any, where: str) -> Any:
+    if hint is Any:
+        return value
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(value, bool) and hint is not bool or not isinstance(value, hint):
+        raise AmiError(f"{where}: expected {getattr(hint, '__name__', hint)}, found {value!r}")
+    return value

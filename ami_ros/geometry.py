@@ -1,0 +1,44 @@
+"""Planar rigid motions. A pose is an array (..., 3): x [m], y [m], yaw [rad], axes as in REP-103."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float64]
+
+
+def wrap(angle: ArrayLike) -> Array:
+    """Brings angles [rad] into [-pi, pi)."""
+    return np.asarray((np.asarray(angle, dtype=np.float64) + np.pi) % (2 * np.pi) - np.pi)
+
+
+def compose(a: ArrayLike, b: ArrayLike) -> Array:
+    """The pose that is `b` as seen from `a`: a ∘ b, in the frame of `a`'s parent. Broadcasts over (..., 3)."""
+    a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    c, s = np.cos(a[..., 2]), np.sin(a[..., 2])
+    x = a[..., 0] + c * b[..., 0] - s * b[..., 1]
+    y = a[..., 1] + s * b[..., 0] + c * b[..., 1]
+    return np.stack([x, y, wrap(a[..., 2] + b[..., 2])], axis=-1)
+
+
+def relative(a: ArrayLike, b: ArrayLike) -> Array:
+    """The pose `b` in the frame of `a`: a^-1 ∘ b. Broadcasts over (..., 3)."""
+    a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    c, s = np.cos(a[..., 2]), np.sin(a[..., 2])
+    dx, dy = b[..., 0] - a[..., 0], b[..., 1] - a[..., 1]
+    return np.stack([c * dx + s * dy, -s * dx + c * dy, wrap(b[..., 2] - a[..., 2])], axis=-1)
+
+
+def inverse(a: ArrayLike) -> Array:
+    """The pose of the parent's frame in the frame of `a`."""
+    a = np.asarray(a, dtype=np.float64)
+    return relative(a, np.zeros_like(a))
+
+
+def transform_points(pose: ArrayLike, points: ArrayLike) -> Array:
+    """Points (..., n, 2) [m] given in the frame of `pose` (..., 3), in the frame of its parent."""
+    pose, points = np.asarray(pose, dtype=np.float64), np.asarray(points, dtype=np.float64)
+    c, s = np.cos(pose[..., 2, None]), np.sin(pose[..., 2, None])
+    x, y = points[..., 0], points[..., 1]
+    return np.stack([pose[..., 0, None] + c * x - s * y, pose[..., 1, None] + s * x + c * y], axis=-1)
