@@ -1,0 +1,69 @@
+"""How regularly commands came, and how old the images were that they were made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+
+@dataclass
+class ControlRecord:
+    """Gathers the commands of every drive, a drive being the time from an accepted goal to its result.
+
+    Times of the robot's clock (simulated in a simulation) and of the steady clock are kept apart: the first is what
+    the robot experienced, the second what this machine achieved.
+    """
+
+    _stamps: list[float] = field(default_factory=list)
+    _steady: list[float] = field(default_factory=list)
+    _gaps: list[float] = field(default_factory=list)
+    _steady_gaps: list[float] = field(default_factory=list)
+    _ages: list[float] = field(default_factory=list)
+
+    def begin(self) -> None:
+        """A goal was accepted: gaps are counted from its first command on."""
+        self.end()
+
+    def command(self, stamp: float, steady: float) -> None:
+        """A command stamped `stamp` [s] on the robot's clock arrived at `steady` [s]."""
+        self._stamps.append(stamp)
+        self._steady.append(steady)
+
+    def observation_age(self, age: float) -> None:
+        """A command was made from an image `age` [s] old at the moment of its publication."""
+        self._ages.append(age)
+
+    def end(self) -> None:
+        """The goal's result came."""
+        self._gaps.extend(np.diff(self._stamps))
+        self._steady_gaps.extend(np.diff(self._steady))
+        self._stamps.clear()
+        self._steady.clear()
+
+    def to_json(self) -> dict[str, Any]:
+        """Figures over all ended drives; None where nothing was measured."""
+        gaps, steady = np.asarray(self._gaps), np.asarray(self._steady_gaps)
+        ages = 1000 * np.asarray(self._ages)
+        return {
+            "rate_hz": _rate(gaps),
+            "max_gap_s": _largest(gaps),
+            "image_to_command_p50_ms": _percentile(ages, 50),
+            "image_to_command_p95_ms": _percentile(ages, 95),
+            "rate_wall_hz": _rate(steady),
+            "max_gap_wall_s": _largest(steady),
+            "commands": len(gaps),
+        }
+
+
+def _rate(gaps: np.ndarray) -> float | None:
+    return round(len(gaps) / float(gaps.sum()), 3) if len(gaps) and gaps.sum() > 0 else None
+
+
+def _largest(gaps: np.ndarray) -> float | None:
+    return round(float(gaps.max()), 4) if len(gaps) else None
+
+
+def _percentile(values: np.ndarray, q: float) -> float | None:
+    return round(float(np.percentile(values, q)), 2) if len(values) else None

@@ -1,0 +1,95 @@
+"""The figures of a whole demo as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from ami_ros import __version__
+from ami_ros.errors import AmiError
+from ami_ros.evaluation.control import ControlRecord
+from ami_ros.evaluation.rates import SuccessRate
+from ami_ros.evaluation.resources import ProcessCost
+from ami_ros.evaluation.trials import Trial
+
+
+def success_rates(trials: Sequence[Trial]) -> dict[str, SuccessRate]:
+    """Rates of the near and of the far goals."""
+    return {kind: SuccessRate.of(t.success for t in trials if t.kind == kind) for kind in ("near", "far")}
+
+
+def demo_report(
+    trials: Sequence[Trial],
+    flat_trials: Sequence[Trial] | None,
+    control: ControlRecord,
+    processes: Sequence[ProcessCost],
+    **settings: Any,
+) -> dict[str, Any]:
+    """Everything that `./ami demo --json` writes.
+
+    Args:
+        trials: the goals driven with memory, in order.
+        flat_trials: the same goals without memory; None: that was not asked.
+        control: commands of all drives.
+        processes: what each process cost.
+        settings: further top-level keys, `seed`, `world` and `camera` among them.
+    """
+    report: dict[str, Any] = {kind: rate.to_json() for kind, rate in success_rates(trials).items()}
+    report["control"] = control.to_json()
+    report["collisions"] = sum(t.collisions for t in trials)
+    report["processes"] = [asdict(p) for p in processes]
+    report["goals"] = [t.to_json() for t in trials]
+    if flat_trials is not None:
+        report["no_memory"] = {kind: rate.to_json() for kind, rate in success_rates(flat_trials).items()}
+        report["no_memory"]["collisions"] = sum(t.collisions for t in flat_trials)
+        report["no_memory"]["goals"] = [t.to_json() for t in flat_trials]
+    return report | settings | {"version": __version__, "hardware": hardware()}
+
+
+def hardware() -> dict[str, Any]:
+    """What the figures were measured on."""
+    return {
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_mb": round(psutil.virtual_memory().total / 1e6),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+    }
+
+
+def write_json(path: Path, report: dict[str, Any]) -> None:
+    """Writes `report` whole or not at all: a reader never finds half a file.
+
+    Raises:
+        AmiError: the folder is missing, read-only or full.
+    """
+    temporary = ""
+    try:
+        text = json.dumps(report, indent=2, allow_nan=False) + "\n"
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            temporary = file.name
+            file.write(text)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+        raise AmiError(f"cannot write {path}: {error.strerror or error}; choose another file for --json") from error
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

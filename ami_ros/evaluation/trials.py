@@ -1,0 +1,102 @@
+"""One drive to one goal, and the rule that says whether the goal was reached."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ami_ros.evaluation.goals import GoalKind
+from ami_ros.geometry import Array, wrap
+
+REACHED_DISTANCE = 0.30  # [m]
+REACHED_HEADING = math.radians(30.0)  # [rad]
+TIME_ALLOWANCE: dict[GoalKind, float] = {"near": 30.0, "far": 90.0}  # simulated [s]
+
+STILL_DISTANCE = 0.01  # [m] within STILL_WINDOW
+STILL_HEADING = 0.03  # [rad] within STILL_WINDOW
+STILL_WINDOW = 0.5  # simulated [s]
+
+
+def goal_errors(pose: Array, goal: Array) -> tuple[float, float]:
+    """Distance [m] and absolute heading error [rad] between two poses (3,)."""
+    return float(np.hypot(*(pose[:2] - goal[:2]))), float(abs(wrap(pose[2] - goal[2])))
+
+
+def stands_still(times: Array, poses: Array) -> bool:
+    """Whether the true poses (n, 3) at `times` (n,) [s] show no motion over their last STILL_WINDOW seconds."""
+    if len(times) == 0 or times[-1] - times[0] < STILL_WINDOW:
+        return False
+    recent = poses[times >= times[-1] - STILL_WINDOW]
+    distance, heading = goal_errors(recent[0], recent[-1])
+    return distance <= STILL_DISTANCE and heading <= STILL_HEADING
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What happened between sending one goal and the robot's standing still. Poses (x, y, yaw) in the world's frame.
+
+    `status` is how the action ended ("succeeded", "aborted", "canceled" or "no answer"); `still` whether the robot
+    stood; `collisions` counts contacts begun; `path` is where the robot truly was, (n, 2) [m].
+    """
+
+    kind: GoalKind
+    start: tuple[float, float, float]
+    goal: tuple[float, float, float]
+    path_length_m: float  # shortest free way from start to goal
+    status: str
+    still: bool
+    final: tuple[float, float, float]
+    time_s: float  # simulated
+    collisions: int
+    replans: int
+    recoveries: int
+    error_code: int
+    error_msg: str
+    path: Array = field(repr=False, compare=False, default_factory=lambda: np.zeros((0, 2)))
+
+    @property
+    def final_distance_m(self) -> float:
+        return goal_errors(np.asarray(self.final), np.asarray(self.goal))[0]
+
+    @property
+    def heading_error_rad(self) -> float:
+        return goal_errors(np.asarray(self.final), np.asarray(self.goal))[1]
+
+    @property
+    def driven_m(self) -> float:
+        """Length of the driven path [m]."""
+        return float(np.hypot(*np.diff(self.path, axis=0).T).sum()) if len(self.path) > 1 else 0.0
+
+    @property
+    def success(self) -> bool:
+        """The action succeeded in time, the robot stands, and it truly is at the goal."""
+        return (
+            self.status == "succeeded"
+            and self.still
+            and self.time_s <= TIME_ALLOWANCE[self.kind]
+            and self.final_distance_m <= REACHED_DISTANCE
+            and self.heading_error_rad <= REACHED_HEADING
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything but the path; numbers rounded to a tenth of a millimetre, what is not finite as None."""
+        values = asdict(self)
+        del values["path"]
+        values |= {
+            "success": self.success,
+            "final_distance_m": self.final_distance_m,
+            "heading_error_rad": self.heading_error_rad,
+            "driven_m": self.driven_m,
+        }
+        return {k: _rounded(v) for k, v in values.items()}
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, 4) if math.isfinite(value) else None
+    if isinstance(value, list | tuple):
+        return [_rounded(v) for v in value]
+    return value

@@ -1,0 +1,41 @@
+import pytest
+
+from ami_ros.evaluation.control import ControlRecord
+
+
+def test_rate_and_largest_gap_are_counted_within_drives_only():
+    record = ControlRecord()
+    for begin in (0.0, 100.0):
+        record.begin()
+        for k in range(11):
+            record.command(begin + 0.1 * k, steady=2 * (begin + 0.1 * k))
+        record.end()
+    figures = record.to_json()
+    assert figures["rate_hz"] == pytest.approx(10.0)
+    assert figures["max_gap_s"] == pytest.approx(0.1)
+    assert figures["rate_wall_hz"] == pytest.approx(5.0)
+    assert figures["commands"] == 20
+
+
+def test_a_late_command_shows_as_the_largest_gap():
+    record = ControlRecord()
+    record.begin()
+    for stamp in (0.0, 0.1, 0.2, 0.55, 0.65):
+        record.command(stamp, stamp)
+    record.end()
+    assert record.to_json()["max_gap_s"] == pytest.approx(0.35)
+
+
+def test_ages_of_images_are_given_as_percentiles_in_milliseconds():
+    record = ControlRecord()
+    for age in range(101):
+        record.observation_age(age / 1000)
+    figures = record.to_json()
+    assert figures["image_to_command_p50_ms"] == pytest.approx(50.0)
+    assert figures["image_to_command_p95_ms"] == pytest.approx(95.0)
+
+
+def test_without_commands_every_figure_is_none():
+    figures = ControlRecord().to_json()
+    assert figures.pop("commands") == 0
+    assert set(figures.values()) == {None}
