@@ -1,0 +1,131 @@
+"""Reads rosbag2 directories and single files (MCAP, sqlite3) without ROS, broken ones as far as they go."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from rosbags.interfaces import MessageDefinitionFormat
+from rosbags.rosbag2 import Reader, ReaderError
+from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
+from rosbags.typesys.store import Typestore
+
+from ami_ros.errors import AmiError
+from ami_ros.learning.bag_salvage import SalvagedBag
+
+
+@dataclass(frozen=True)
+class BagTopic:
+    name: str
+    type_name: str
+    count: int
+    definition: str = ""
+    is_idl: bool = False
+
+
+class BagReader:
+    """One bag: a rosbag2 directory, or one .mcap or .db3 file of it.
+
+    Attributes:
+        topics: by name.
+        problems: what could not be read, a line each; empty for a whole bag.
+
+    Raises:
+        AmiError: nothing there that can be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        self.topics: dict[str, BagTopic] = {}
+        self.problems: list[str] = []
+        self._readers: list[Reader] = []
+        self._salvaged: list[SalvagedBag] = []
+        if not self.path.exists():
+            raise AmiError(f"no bag at {self.path}")
+        if not self._open(self.path):
+            self._open_files()
+        self._types = self._make_types()
+
+    def messages(self, names: Collection[str] | None = None) -> Iterator[tuple[str, int, bytes]]:
+        """Topic, time of recording [ns] and CDR bytes, in the order of time; of all topics, or of `names`."""
+        names = set(self.topics) if names is None else set(names)
+        for reader in self._readers:
+            connections = [c for c in reader.connections if c.topic in names]
+            if connections:
+                yield from ((c.topic, time, data) for c, time, data in reader.messages(connections))
+        for bag in self._salvaged:
+            yield from bag.messages(names)
+
+    def decode(self, topic: str, data: bytes) -> Any:
+        """The message; arrays of numbers in it are numpy arrays."""
+        return self._types.deserialize_cdr(data, self.topics[topic].type_name)
+
+    def close(self) -> None:
+        for reader in self._readers:
+            reader.close()
+        self._readers.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self.close()
+
+    def _open(self, path: Path) -> bool:
+        """Opens what is whole; False where it is not."""
+        try:
+            reader = Reader(path)
+            reader.open()
+        except (ReaderError, OSError, ValueError, TypeError) as error:
+            self._reason = str(error)
+            return False
+        self._readers.append(reader)
+        for c in reader.connections:
+            is_idl = c.msgdef.format == MessageDefinitionFormat.IDL
+            self._add(BagTopic(c.topic, c.msgtype, c.msgcount, c.msgdef.data, is_idl))
+        return True
+
+    def _open_files(self) -> None:
+        """Opens the storage files one by one, after the bag as a whole could not be opened."""
+        files = sorted(f for f in self.path.glob("*") if f.suffix in (".mcap", ".db3")) or [self.path]
+        if self.path.is_dir() and not (self.path / "metadata.yaml").exists():
+            self.problems.append(f"{self.path.name} has no metadata.yaml: its recording did not end properly")
+        for file in files:
+            if not self._open(file):
+                self._salvage(file)
+        if not self.topics:
+            raise AmiError(f"{self.path} is not a readable bag: {self._reason}")
+
+    def _salvage(self, file: Path) -> None:
+        try:
+            bag = SalvagedBag(file)
+        except (ValueError, OSError):
+            self.problems.append(f"{file.name} cannot be read: {self._reason}")
+            return
+        self.problems.extend(bag.problems or [f"{file.name} has no index"])
+        self._salvaged.append(bag)
+        for channel, t in bag.topics.items():
+            count = bag.counts.get(channel, 0)
+            self._add(BagTopic(t.name, t.type_name, count, t.definition, t.encoding == "ros2idl"))
+
+    def _add(self, topic: BagTopic) -> None:
+        known = self.topics.get(topic.name)
+        count = topic.count + (known.count if known else 0)
+        self.topics[topic.name] = BagTopic(topic.name, topic.type_name, count, topic.definition, topic.is_idl)
+
+    def _make_types(self) -> Typestore:
+        """The types as the bag defines them; those of Jazzy for what it does not define (older sqlite3 bags)."""
+        definitions = {}
+        for topic in self.topics.values():
+            if topic.definition and topic.is_idl:
+                for part in topic.definition.split("=" * 80 + "\n"):
+                    definitions.update(get_types_from_idl(part.split("\n", 1)[1] if part.startswith("IDL: ") else part))
+            elif topic.definition:
+                definitions.update(get_types_from_msg(topic.definition, topic.type_name))
+        types = get_typestore(Stores.EMPTY)
+        jazzy = get_typestore(Stores.ROS2_JAZZY).fielddefs
+        types.register({**jazzy, **definitions})
+        return types

@@ -1,0 +1,201 @@
+"""Writes rosbag2 directories (MCAP) without ROS, through the rosbags library.
+
+Stamps are seconds in the core and nanoseconds in a bag. Whatever stops the writer, the chunks that it
+finished stay readable: see `bag_reader`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from rosbags.interfaces import Connection
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
+from rosbags.rosbag2.storage_mcap import McapWriter
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+from rosbags.typesys.store import Typestore
+
+from ami_ros.errors import AmiError
+
+NANOSECONDS = 1_000_000_000
+
+
+def to_nanoseconds(stamp: float) -> int:
+    """A stamp [s] as the nearest integer number of nanoseconds."""
+    return round(stamp * NANOSECONDS)
+
+
+def message_types(definitions: Mapping[str, str] | None = None) -> Typestore:
+    """The types of ROS 2 Jazzy, and those of `definitions`: type name to .msg text."""
+    types = get_typestore(Stores.ROS2_JAZZY)
+    for name, text in (definitions or {}).items():
+        if name not in types.fielddefs:
+            types.register(get_types_from_msg(text, name))
+    return types
+
+
+class BagWriter:
+    """Writes one rosbag2 directory: MCAP with zstd chunks, definitions of all types, metadata.yaml.
+
+    Args:
+        path: folder to make; it must not exist.
+        definitions: .msg texts by type name of types beyond ROS 2's own.
+
+    Raises:
+        AmiError: `path` exists or cannot be written; any method, when the disk is full. What was
+            written until then can be read.
+    """
+
+    def __init__(self, path: Path, definitions: Mapping[str, str] | None = None) -> None:
+        self.path = Path(path)
+        if self.path.exists():
+            raise AmiError(f"{self.path} exists already: name another folder, or remove it")
+        self.counts: dict[str, int] = {}
+        self.size = 0  # bytes of messages, before compression
+        self._types = message_types(definitions)
+        self._connections: dict[str, Connection] = {}
+        self._writer = Writer(self.path, version=9, storage_plugin=StoragePlugin.MCAP)
+        self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
+        self._closed = False
+        with self._failure_named():
+            self._writer.open()
+
+    def raw(self, topic: str, type_name: str, time: float, data: bytes | memoryview) -> None:
+        """Writes a message that is serialised already (CDR). `time` [s] is the bag's time of it."""
+        with self._failure_named():
+            connection = self._connections.get(topic)
+            if connection is None:
+                connection = self._writer.add_connection(topic, type_name, typestore=self._types)
+                self._connections[topic] = connection
+                self.counts[topic] = 0
+            self._writer.write(connection, to_nanoseconds(time), data)
+            self.counts[topic] += 1
+            self.size += len(data)
+
+    def message(self, topic: str, type_name: str, time: float, **fields: Any) -> None:
+        """Serialises and writes a message; `fields` are its fields, nested ones made by `make`."""
+        value = self.make(type_name, **fields)
+        self.raw(topic, type_name, time, self._types.serialize_cdr(value, type_name))
+
+    def make(self, type_name: str, **fields: Any) -> Any:
+        """A message of the type, or a part of one."""
+        return self._types.types[type_name](**fields)
+
+    def image(self, topic: str, stamp: float, jpeg: bytes, frame: str = "camera_optical_frame") -> None:
+        """A JPEG as sensor_msgs/CompressedImage."""
+        header, data = self._header(stamp, frame), np.frombuffer(jpeg, np.uint8)
+        self.message(topic, "sensor_msgs/msg/CompressedImage", stamp, header=header, format="jpeg", data=data)
+
+    def scan(
+        self, topic: str, stamp: float, ranges: ArrayLike, angle_min: float, angle_increment: float,
+        range_max: float = 100.0, frame: str = "base_link",
+    ) -> None:  # fmt: skip
+        """Ranges [m] (n,), inf where nothing returned, as sensor_msgs/LaserScan."""
+        values = np.asarray(ranges, dtype=np.float32)
+        self.message(
+            topic, "sensor_msgs/msg/LaserScan", stamp,
+            header=self._header(stamp, frame), angle_min=angle_min, angle_increment=angle_increment,
+            angle_max=angle_min + (len(values) - 1) * angle_increment, time_increment=0.0, scan_time=0.0,
+            range_min=0.0, range_max=range_max, ranges=values, intensities=np.zeros(0, np.float32),
+        )  # fmt: skip
+
+    def odometry(
+        self, topic: str, stamp: float, pose: ArrayLike, velocity: tuple[float, float], frame: str = "odom"
+    ) -> None:
+        """A pose (3,) in `frame` and a velocity ([m/s], [rad/s]) in base_link as nav_msgs/Odometry."""
+        make, covariance = self.make, np.zeros(36)
+        self.message(
+            topic, "nav_msgs/msg/Odometry", stamp,
+            header=self._header(stamp, frame), child_frame_id="base_link",
+            pose=make("geometry_msgs/msg/PoseWithCovariance", pose=self._pose(pose), covariance=covariance),
+            twist=make("geometry_msgs/msg/TwistWithCovariance", twist=self._twist(*velocity), covariance=covariance),
+        )  # fmt: skip
+
+    def heading(self, topic: str, stamp: float, heading: float, deviation: float, frame: str = "base_link") -> None:
+        """A compass heading [rad] with its standard deviation [rad] as the orientation of a sensor_msgs/Imu."""
+        unknown = np.array([-1.0, *[0.0] * 8])  # as the definition of Imu has it for what is not measured
+        zero = self._vector(0.0, 0.0)
+        self.message(
+            topic, "sensor_msgs/msg/Imu", stamp,
+            header=self._header(stamp, frame), orientation=self._quaternion(heading),
+            orientation_covariance=np.diag([1e-6, 1e-6, deviation**2]).ravel(),
+            angular_velocity=zero, angular_velocity_covariance=unknown,
+            linear_acceleration=zero, linear_acceleration_covariance=unknown,
+        )  # fmt: skip
+
+    def command(self, topic: str, stamp: float, linear: float, angular: float, frame: str = "base_link") -> None:
+        """A velocity command as geometry_msgs/TwistStamped."""
+        header, twist = self._header(stamp, frame), self._twist(linear, angular)
+        self.message(topic, "geometry_msgs/msg/TwistStamped", stamp, header=header, twist=twist)
+
+    def pose(self, topic: str, stamp: float, pose: ArrayLike, frame: str) -> None:
+        """A pose (3,) in `frame` as geometry_msgs/PoseStamped."""
+        header = self._header(stamp, frame)
+        self.message(topic, "geometry_msgs/msg/PoseStamped", stamp, header=header, pose=self._pose(pose))
+
+    def flush(self) -> None:
+        """Ends the running chunk, so that all that was written so far survives a kill."""
+        storage = self._writer.storage
+        if isinstance(storage, McapWriter) and storage.chunk.bio.tell():
+            with self._failure_named():
+                storage.close_chunk()
+                storage.bio.flush()
+
+    def close(self) -> None:
+        """Writes index and metadata.yaml. Does nothing the second time, or after a failure."""
+        if not self._closed:
+            with self._failure_named():
+                self._writer.close()
+            self._closed = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self.close()
+
+    def _failure_named(self) -> _FailureNamed:
+        return _FailureNamed(self)
+
+    def _header(self, stamp: float, frame: str) -> Any:
+        seconds, nanoseconds = divmod(to_nanoseconds(stamp), NANOSECONDS)
+        time = self.make("builtin_interfaces/msg/Time", sec=seconds, nanosec=nanoseconds)
+        return self.make("std_msgs/msg/Header", stamp=time, frame_id=frame)
+
+    def _vector(self, x: float, z: float, y: float = 0.0) -> Any:
+        return self.make("geometry_msgs/msg/Vector3", x=x, y=y, z=z)
+
+    def _twist(self, linear: float, angular: float) -> Any:
+        return self.make("geometry_msgs/msg/Twist", linear=self._vector(linear, 0.0), angular=self._vector(0.0, angular))
+
+    def _pose(self, pose: ArrayLike) -> Any:
+        x, y, yaw = np.asarray(pose, dtype=np.float64).tolist()
+        point = self.make("geometry_msgs/msg/Point", x=x, y=y, z=0.0)
+        return self.make("geometry_msgs/msg/Pose", position=point, orientation=self._quaternion(yaw))
+
+    def _quaternion(self, yaw: float) -> Any:
+        z, w = float(np.sin(yaw / 2)), float(np.cos(yaw / 2))
+        return self.make("geometry_msgs/msg/Quaternion", x=0.0, y=0.0, z=z, w=w)
+
+
+class _FailureNamed:
+    """Turns an OSError below a BagWriter into an AmiError, and closes the file as it stands."""
+
+    def __init__(self, bag: BagWriter) -> None:
+        self._bag = bag
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        if isinstance(error, OSError):
+            self._bag._closed = True
+            try:
+                self._bag._writer.abort()
+            except OSError:
+                pass  # the buffered rest cannot be written either
+            reason = error.strerror or str(error)
+            raise AmiError(f"cannot write the bag {self._bag.path}: {reason}; what was written stays readable") from error
