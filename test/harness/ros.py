@@ -1,0 +1,74 @@
+"""A ROS peer for a test: own context, own executor, spun by the test itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import rclpy
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from rclpy.signals import SignalHandlerOptions
+
+from harness.waiting import wait_until
+
+T = TypeVar("T")
+
+
+class RosPeer:
+    """The other side of the node under test. Nothing runs but while one of the `spin` methods does.
+
+    Attributes:
+        context: this test's own; give it to every node that the test makes itself.
+        executor: spins the nodes given to `add`.
+        node: a node to subscribe, publish and call from.
+    """
+
+    def __init__(self) -> None:
+        self.context = Context()
+        rclpy.init(context=self.context, signal_handler_options=SignalHandlerOptions.NO)
+        self.executor = SingleThreadedExecutor(context=self.context)
+        self._nodes: list[Node] = []
+        self.node = self.make_node("test_peer")
+
+    def make_node(self, name: str, **options: Any) -> Node:
+        """A further node, spun with the others and destroyed at the end."""
+        return self.add(Node(name, context=self.context, **options))
+
+    def add(self, node: Node) -> Node:
+        """Spins `node` (made with `context=peer.context`) too, and destroys it at the end."""
+        self.executor.add_node(node)
+        self._nodes.append(node)
+        return node
+
+    def collect(self, message_type: type[T], topic: str, qos: QoSProfile | int = 10) -> list[T]:
+        """Subscribes; the list grows while the peer spins."""
+        received: list[T] = []
+        self.node.create_subscription(message_type, topic, received.append, qos)
+        return received
+
+    def spin_once(self, timeout: float = 0.02) -> None:
+        """Handles what is due, waiting for at most `timeout` [s]."""
+        self.executor.spin_once(timeout_sec=timeout)
+
+    def spin_until(self, condition: Callable[[], T], deadline: float = 20.0, what: str | Callable[[], str] = "") -> T:
+        """Spins until `condition()` is true, and returns its value (see `wait_until`)."""
+        return wait_until(condition, deadline, what, between=self.spin_once)
+
+    def call(self, service_type: type, name: str, request: Any, deadline: float = 20.0) -> Any:
+        """Calls a service, and returns its response."""
+        client = self.node.create_client(service_type, name)
+        self.spin_until(client.service_is_ready, deadline, f"service {name}")
+        future = client.call_async(request)
+        self.spin_until(future.done, deadline, f"answer of {name}")
+        self.node.destroy_client(client)
+        return future.result()
+
+    def close(self) -> None:
+        """Destroys the nodes and shuts the context down."""
+        self.executor.shutdown()
+        for node in reversed(self._nodes):
+            node.destroy_node()
+        self.context.try_shutdown()
