@@ -1,0 +1,207 @@
+"""Brings streams of different rates to one frame each period, in episodes without gaps and jumps."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ami_ros.geometry import Array, relative, wrap
+from ami_ros.learning.streams import Segment, ordered
+from ami_ros.simulation.robot import Scan
+from ami_ros.world_model.perception import fit_scan
+
+
+@dataclass(frozen=True)
+class AlignmentConfig:
+    """How frames are chosen and episodes cut."""
+
+    period: float = 0.2  # between frames [s]
+    tolerance: float = 0.05  # a sensor's stamp differs from its frame's by at most this [s]
+    command_timeout: float = 1.0  # a robot stops when commands are older [s]
+    max_step: float = 0.5  # odometry that moves further between two frames has jumped [m]
+    max_turn: float = 1.5  # the same of its yaw [rad]
+    min_frames: int = 16  # shorter episodes are dropped
+    max_beams: int = 360  # finer scans are thinned out to this over the full circle
+
+    def __post_init__(self) -> None:
+        if self.period <= 0 or not 0 <= self.tolerance <= self.period / 2:
+            raise ValueError("period must be positive, and tolerance between 0 and half of it")
+        if self.min_frames < 2 or self.max_beams < 1:
+            raise ValueError("min_frames must be at least 2, max_beams at least 1")
+
+
+@dataclass
+class Frames:
+    """Aligned rows; row i is the moment `stamp[i]`, `command[i]` the mean command from then to the next row."""
+
+    stamp: Array  # (n,) [s]
+    picture: NDArray[np.int64]  # (n,) index of the image on its topic
+    scan: NDArray[np.float32]  # (n, beams) [m], full circle from straight ahead; (n, 0) without scanner
+    odometry: Array  # (n, 3)
+    command: NDArray[np.float32]  # (n, 2) [m/s], [rad/s]
+    velocity: NDArray[np.float32]  # (n, 2) [m/s], [rad/s]
+    heading: NDArray[np.float32]  # (n,) [rad], NaN where unknown
+    truth: Array  # (n, 3) in the frame world, NaN where unknown
+    starts: NDArray[np.bool_]  # (n,) an episode starts here
+
+    def select(self, rows: NDArray[np.bool_]) -> Frames:
+        """The rows that are true in `rows` (n,); an episode starts anew behind each one left out."""
+        starts = self.starts.copy()
+        starts[1:] |= ~rows[:-1]
+        starts[0:1] = True
+        # A start that is left out itself moves on to the next row, which the line above has marked.
+        columns = {name: getattr(self, name)[rows] for name in COLUMNS}
+        return Frames(**columns, picture=self.picture[rows], starts=starts[rows])
+
+    @property
+    def episodes(self) -> list[tuple[int, int]]:
+        """(start, stop) of each."""
+        first = np.flatnonzero(self.starts).tolist()
+        return list(zip(first, [*first[1:], len(self.stamp)], strict=True)) if first else []
+
+
+COLUMNS = ("stamp", "scan", "odometry", "command", "velocity", "heading", "truth")
+
+
+def align(segment: Segment, config: AlignmentConfig, beams: int, dropped: Counter[str]) -> Frames:
+    """One segment's frames; rows without a required sensor are left out.
+
+    Args:
+        beams: columns of the scan over the full circle, 0 without scanner.
+        dropped: reason -> number of messages, frames or cuts; counted up here.
+    """
+    stamps, pictures, late = ordered(segment["image"], 1)
+    dropped["images out of order"] += late
+    chosen, starts = _choose(stamps, config)
+    dropped["cuts at gaps of the images"] += max(0, int(starts.sum()) - 1)
+    stamp = stamps[chosen]
+    odometry_stamps, odometry, _ = ordered(segment["odometry"], 5)
+    is_there = _near(odometry_stamps, stamp, config.tolerance)
+    dropped["frames without odometry"] += int((~is_there).sum())
+    pose, velocity = _interpolate(odometry_stamps, odometry, stamp)
+    scan = np.zeros((len(stamp), beams), dtype=np.float32)
+    if beams:
+        scan, has_scan = _scans(segment, stamp, beams, config)
+        dropped["frames without scan"] += int((is_there & ~has_scan).sum())
+        is_there &= has_scan
+    jumped = _jumps(pose, config) & ~starts & is_there & np.roll(is_there, 1)
+    dropped["cuts at jumps of the odometry"] += int(jumped.sum())
+    starts |= jumped
+    frames = Frames(
+        stamp=stamp,
+        picture=pictures[chosen, 0].astype(np.int64),
+        scan=scan,
+        odometry=pose,
+        command=_mean_commands(segment, stamp, starts, config).astype(np.float32),
+        velocity=velocity.astype(np.float32),
+        heading=_optional(segment, "heading", stamp, config, 1)[:, 0].astype(np.float32),
+        truth=_optional(segment, "truth", stamp, config, 3),
+        starts=starts,
+    )
+    return frames.select(is_there)
+
+
+def drop_short(frames: Frames, config: AlignmentConfig, dropped: Counter[str]) -> Frames:
+    """Without the episodes shorter than `min_frames`."""
+    keep = np.ones(len(frames.stamp), dtype=bool)
+    for start, stop in frames.episodes:
+        if stop - start < config.min_frames:
+            keep[start:stop] = False
+    dropped[f"frames in episodes shorter than {config.min_frames}"] += int((~keep).sum())
+    return frames.select(keep)
+
+
+def _choose(stamps: Array, config: AlignmentConfig) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Indices of images one period apart, and where a gap came before them."""
+    chosen, starts, i = [], [], 0
+    is_start = True
+    while i < len(stamps):
+        chosen.append(i)
+        starts.append(is_start)
+        target = stamps[i] + config.period
+        after = int(np.searchsorted(stamps, target))
+        is_nearer = after == len(stamps) or target - stamps[after - 1] < stamps[after] - target
+        nearest = after - 1 if after - 1 > i and is_nearer else after
+        is_start = nearest == len(stamps) or abs(stamps[nearest] - target) > config.tolerance
+        i = after if is_start else nearest
+    return np.asarray(chosen, dtype=np.int64), np.asarray(starts, dtype=bool)
+
+
+def _nearest(stamps: Array, wanted: Array) -> NDArray[np.int64]:
+    after = np.searchsorted(stamps, wanted).clip(1, max(1, len(stamps) - 1))
+    before = after - 1
+    after = after.clip(max=len(stamps) - 1)
+    return np.where(wanted - stamps[before] <= stamps[after] - wanted, before, after)
+
+
+def _near(stamps: Array, wanted: Array, tolerance: float) -> NDArray[np.bool_]:
+    if not len(stamps):
+        return np.zeros(len(wanted), dtype=bool)
+    return np.asarray(np.abs(stamps[_nearest(stamps, wanted)] - wanted) <= tolerance + 1e-9)
+
+
+def _interpolate(stamps: Array, odometry: Array, wanted: Array) -> tuple[Array, Array]:
+    """Poses (n, 3) and velocities (n, 2) at `wanted`."""
+    if not len(stamps):
+        return np.zeros((len(wanted), 3)), np.zeros((len(wanted), 2))
+    smooth = odometry.copy()
+    smooth[:, 2] = np.unwrap(smooth[:, 2])
+    columns = [np.interp(wanted, stamps, smooth[:, k]) for k in range(5)]
+    columns[2] = wrap(columns[2])
+    return np.stack(columns[:3], axis=1), np.stack(columns[3:], axis=1)
+
+
+def _jumps(pose: Array, config: AlignmentConfig) -> NDArray[np.bool_]:
+    jumps = np.zeros(len(pose), dtype=bool)
+    motion = relative(pose[:-1], pose[1:])
+    jumps[1:] = (np.hypot(motion[:, 0], motion[:, 1]) > config.max_step) | (np.abs(motion[:, 2]) > config.max_turn)
+    return jumps
+
+
+def _scans(
+    segment: Segment, wanted: Array, beams: int, config: AlignmentConfig
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    stream, scan = segment["scan"], np.full((len(wanted), beams), np.inf, dtype=np.float32)
+    order = np.argsort(stream.stamps, kind="stable")
+    stamps = np.asarray(stream.stamps)[order]
+    is_there = _near(stamps, wanted, config.tolerance)
+    if len(stamps):
+        for row in np.flatnonzero(is_there):
+            message = stream.values[order[_nearest(stamps, wanted[row : row + 1])[0]]]
+            ranges = np.array(message.ranges, dtype=np.float32)
+            with np.errstate(invalid="ignore"):
+                ranges[(ranges < message.range_min) | (ranges > message.range_max)] = np.inf
+            scan[row] = fit_scan(Scan(ranges, message.angle_min, message.angle_increment), beams)
+    return scan, is_there
+
+
+def _optional(segment: Segment, role: str, wanted: Array, config: AlignmentConfig, width: int) -> Array:
+    """The nearest value (n, width), NaN where none is near."""
+    values = np.full((len(wanted), width), np.nan)
+    if role in segment:
+        stamps, found, _ = ordered(segment[role], width)
+        is_there = _near(stamps, wanted, config.tolerance)
+        if is_there.any():
+            values[is_there] = found[_nearest(stamps, wanted[is_there])]
+    return values
+
+
+def _mean_commands(segment: Segment, stamp: Array, starts: NDArray[np.bool_], config: AlignmentConfig) -> Array:
+    """Mean (n, 2) over the time from each frame to the next, of commands that hold until the next or their timeout."""
+    stamps, commands, _ = ordered(segment["command"], 2)
+    until = stamp + config.period
+    follows = ~starts[1:]
+    until[:-1][follows] = stamp[1:][follows]
+    if not len(stamps):
+        return np.zeros((len(stamp), 2))
+    ends = np.minimum(np.append(stamps[1:], np.inf), stamps + config.command_timeout)
+    # The integral of the commands is linear between these knots, and constant before and behind them.
+    knots = np.stack([stamps, ends], axis=1).ravel()
+    areas = np.zeros((len(stamps), 2, 2))
+    areas[:, 1] = commands * (ends - stamps)[:, None]
+    total = areas.reshape(-1, 2).cumsum(axis=0)
+    at = [np.interp(until, knots, total[:, k]) - np.interp(stamp, knots, total[:, k]) for k in range(2)]
+    return np.asarray(np.stack(at, axis=1) / (until - stamp)[:, None])

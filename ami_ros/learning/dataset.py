@@ -1,0 +1,157 @@
+"""A data set on disk: episodes of images, scans, odometry and commands, one row a period, memory-mapped.
+
+A folder with `dataset.yaml` (the card), `images.jpg` (JPEG files one behind the other), `offsets.npy`
+(n, 2: first and last + 1 byte of each row's image) and one .npy a column. `extract` makes it from bags.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from ami_ros.config import from_mapping
+from ami_ros.errors import AmiError
+from ami_ros.geometry import Array
+from ami_ros.images import decode_image
+from ami_ros.learning.alignment import COLUMNS
+from ami_ros.world_model.perception import fit_image
+
+VERSION = 1
+CARD, IMAGES = "dataset.yaml", "images.jpg"
+ARRAYS = ("offsets", "episode", *COLUMNS)
+
+Progress = Callable[[int, int], None]  # done, total
+
+
+@dataclass(frozen=True)
+class DatasetCard:
+    """What a person should know of a data set, in `dataset.yaml`."""
+
+    version: int
+    frames: int
+    episodes: int
+    minutes: float
+    period: float  # [s]
+    image_size: tuple[int, int]  # width, height [px]
+    scan_beams: int  # over the full circle, the first one straight ahead
+    has_heading: bool
+    has_truth: bool
+    checksum: str  # SHA-256 over all arrays and images
+    sizes: dict[str, int]  # bytes by file
+    sources: tuple[dict[str, Any], ...]  # bags: path, frames, topics, problems
+    dropped: dict[str, int] = field(default_factory=dict)  # reason: number
+    extraction: dict[str, Any] = field(default_factory=dict)  # the configuration
+
+
+class Dataset:
+    """Opens a data set. Its n rows are `period` apart within an episode.
+
+    Attributes:
+        stamp: (n,) float64 [s].
+        scan: (n, beams) float32 [m], the full circle from straight ahead to the left, inf where nothing
+            returned; (n, 0) without scanner.
+        odometry: (n, 3) float64 pose in odom, whose origin differs from run to run.
+        command: (n, 2) float32 ([m/s], [rad/s]); row i was commanded from stamp[i] to stamp[i + 1]
+            (the mean, where it changed meanwhile), so it leads from row i to row i + 1.
+        velocity: (n, 2) float32, measured at stamp[i].
+        heading: (n,) float32 compass heading [rad], NaN where unknown.
+        truth: (n, 3) float64 true pose, NaN where unknown; for evaluation only.
+        episode: (n,) int32 number of the row's episode.
+        episodes: (start, stop) rows of each.
+
+    Raises:
+        AmiError: no data set there, of a later version, or damaged.
+    """
+
+    stamp: Array
+    scan: NDArray[np.float32]
+    odometry: Array
+    command: NDArray[np.float32]
+    velocity: NDArray[np.float32]
+    heading: NDArray[np.float32]
+    truth: Array
+    episode: NDArray[np.int32]
+    offsets: NDArray[np.int64]
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+        self.card = _read_card(self.folder)
+        for name, size in self.card.sizes.items():
+            file = self.folder / name
+            if not file.exists() or file.stat().st_size != size:
+                raise AmiError(f"{file} is missing or cut off: extract the data set again")
+        for name in ARRAYS:
+            setattr(self, name, np.load(self.folder / f"{name}.npy", mmap_mode="r", allow_pickle=False))
+        self._images = np.memmap(self.folder / IMAGES, dtype=np.uint8, mode="r")
+        first = np.flatnonzero(np.diff(self.episode, prepend=-1)).tolist()
+        self.episodes: list[tuple[int, int]] = list(zip(first, [*first[1:], len(self)], strict=True))
+
+    def __len__(self) -> int:
+        return self.card.frames
+
+    @property
+    def period(self) -> float:
+        return self.card.period
+
+    def jpeg(self, row: int) -> bytes:
+        """The row's image as it is stored."""
+        start, stop = self.offsets[row]
+        return self._images[start:stop].tobytes()
+
+    def images(self, rows: Sequence[int] | NDArray[np.int64], size: int) -> NDArray[np.uint8]:
+        """Images (k, size, size, 3) RGB of some rows, fitted as perception does it."""
+        images = np.empty((len(rows), size, size, 3), dtype=np.uint8)
+        for i, row in enumerate(rows):
+            images[i] = fit_image(decode_image(self.jpeg(int(row))), size)
+        return images
+
+    def load_images(self, size: int, progress: Progress | None = None) -> NDArray[np.uint8]:
+        """All images (n, size, size, 3) RGB in memory, decoded on all cores."""
+        images = np.empty((len(self), size, size, 3), dtype=np.uint8)
+        batches = [range(start, min(start + 512, len(self))) for start in range(0, len(self), 512)]
+
+        def load(rows: range) -> int:
+            images[rows.start : rows.stop] = self.images(rows, size)
+            return rows.stop
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for done in pool.map(load, batches):
+                if progress:
+                    progress(done, len(self))
+        return images
+
+    def verify(self) -> None:
+        """Reads everything and compares it with the card's checksum. Raises AmiError if it differs."""
+        if checksum(self.folder) != self.card.checksum:
+            raise AmiError(f"{self.folder} differs from its checksum: extract the data set again")
+
+
+def checksum(folder: Path) -> str:
+    """SHA-256 over the arrays and the images of a data set."""
+    total = hashlib.sha256()
+    for name in [f"{name}.npy" for name in ARRAYS] + [IMAGES]:
+        with (folder / name).open("rb") as file:
+            total.update(hashlib.file_digest(file, "sha256").digest())
+    return total.hexdigest()
+
+
+def _read_card(folder: Path) -> DatasetCard:
+    try:
+        values = yaml.safe_load((folder / CARD).read_text("utf-8"))
+    except FileNotFoundError:
+        raise AmiError(f"{folder} is no data set: it has no {CARD}; make one from bags with ./ami train BAG") from None
+    except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:
+        raise AmiError(f"{folder / CARD} cannot be read: {' '.join(str(error).split())}") from error
+    version = values.get("version") if isinstance(values, dict) else None
+    if version != VERSION:
+        raise AmiError(f"{folder / CARD} has version {version}, this program reads {VERSION}: extract the data set again")
+    return from_mapping(DatasetCard, values, str(folder / CARD))

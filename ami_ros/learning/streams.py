@@ -1,0 +1,156 @@
+"""Finds the topics of a bag that a data set needs, and reads them into arrays by stamp."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ami_ros.errors import AmiError
+from ami_ros.geometry import Array
+from ami_ros.learning.bag_reader import BagReader
+
+NANOSECONDS = 1e-9
+TIME_JUMP = 1.0  # stamps that go back further than this are a restart of the clock [s]
+
+
+@dataclass(frozen=True)
+class Role:
+    """What a topic can stand for, and how it is recognised."""
+
+    types: tuple[str, ...]
+    names: tuple[str, ...]  # last parts of usual names, best first
+    required: bool
+    by_type: bool = True  # the only topic of a type fits under any name
+
+
+ROLES = {
+    "image": Role(("sensor_msgs/msg/CompressedImage", "sensor_msgs/msg/Image"), ("compressed", "image", "image_raw"), True),
+    "odometry": Role(("nav_msgs/msg/Odometry",), ("odom", "odometry"), True),
+    "command": Role(("geometry_msgs/msg/TwistStamped", "geometry_msgs/msg/Twist"), ("cmd_vel",), True),
+    "scan": Role(("sensor_msgs/msg/LaserScan",), ("scan",), False),
+    "heading": Role(("sensor_msgs/msg/Imu",), ("imu", "data"), False),
+    "truth": Role(("geometry_msgs/msg/PoseStamped",), ("ground_truth",), False, by_type=False),
+}
+
+
+def find_topics(bag: BagReader, mapping: Mapping[str, str]) -> dict[str, str]:
+    """Role -> topic, from `mapping` or by type and usual name.
+
+    Raises:
+        AmiError: a required topic is missing or ambiguous, or the mapping names one that is not there.
+    """
+    there = ", ".join(f"{t.name} ({t.type_name.rsplit('/', 1)[1]})" for t in bag.topics.values()) or "nothing"
+    for role, topic in mapping.items():
+        if role not in ROLES:
+            raise AmiError(f"topics: unknown role '{role}'; known are {', '.join(ROLES)}")
+        if topic not in bag.topics or bag.topics[topic].type_name not in ROLES[role].types:
+            raise AmiError(f"{bag.path} has no topic {topic} fit for '{role}'; it has {there}")
+    found = dict(mapping)
+    for name, role in ROLES.items():
+        if name in found:
+            continue
+        candidates = [t.name for t in bag.topics.values() if t.type_name in role.types and t.count]
+        usual = [c for last in role.names for c in candidates if c.rsplit("/", 1)[-1] == last]
+        if usual or (len(candidates) == 1 and role.by_type):
+            found[name] = (usual or candidates)[0]
+        elif candidates and role.by_type:
+            raise AmiError(f"{bag.path}: which of {', '.join(candidates)} is the {name}? Say so with topics: {{{name}: ...}}")
+        elif role.required:
+            raise AmiError(f"{bag.path} has no {name} ({' or '.join(role.types)}); it has {there}")
+    return found
+
+
+@dataclass
+class Stream:
+    """Messages of one topic in the order of recording."""
+
+    stamps: list[float] = field(default_factory=list)  # [s]; NaN where the message has none
+    recorded: list[float] = field(default_factory=list)  # when it was recorded [s]
+    values: list[Any] = field(default_factory=list)
+
+
+Segment = dict[str, Stream]  # by role; no clock restarts inside
+
+
+def read_segments(bag: BagReader, topics: Mapping[str, str], tick: Callable[[], None]) -> list[Segment]:
+    """Reads everything but the pictures: the value of an image is its index on its topic.
+
+    Returns:
+        Segments between restarts of the clock. Stamps are those of the data; messages without any (Twist)
+        get the recording time brought to the images' clock.
+    """
+    roles = {topic: role for role, topic in topics.items()}
+    segments: list[Segment] = []
+    newest: dict[str, float] = {}
+    pictures = 0
+    for topic, time, data in bag.messages(roles):
+        tick()
+        role = roles[topic]
+        stamp, value = _value(bag, role, topic, data)
+        if role == "image":
+            value, pictures = pictures, pictures + 1
+        if not segments or stamp < newest.get(role, -np.inf) - TIME_JUMP:
+            segments.append({name: Stream() for name in topics})
+            newest = {}
+        if not np.isnan(stamp):
+            newest[role] = max(stamp, newest.get(role, -np.inf))
+        stream = segments[-1][role]
+        stream.stamps.append(stamp)
+        stream.recorded.append(time * NANOSECONDS)
+        stream.values.append(value)
+    for segment in segments:
+        _stamp_by_recording(segment)
+    return segments
+
+
+def _value(bag: BagReader, role: str, topic: str, data: bytes) -> tuple[float, Any]:
+    if role == "image":
+        seconds, nanoseconds = struct.unpack_from("<iI" if data[1] & 1 else ">iI", data, 4)  # without decoding the rest
+        return seconds + nanoseconds * NANOSECONDS, None
+    message = bag.decode(topic, data)
+    if not hasattr(message, "header"):
+        return float("nan"), (message.linear.x, message.angular.z)
+    stamp = message.header.stamp.sec + message.header.stamp.nanosec * NANOSECONDS
+    if role == "odometry":
+        twist = message.twist.twist
+        return stamp, (*_planar(message.pose.pose), twist.linear.x, twist.angular.z)
+    if role == "command":
+        return stamp, (message.twist.linear.x, message.twist.angular.z)
+    if role == "heading":
+        measured = message.orientation_covariance[0] != -1.0  # as sensor_msgs/Imu has it
+        return stamp, _yaw(message.orientation) if measured else float("nan")
+    return stamp, message if role == "scan" else _planar(message.pose)
+
+
+def _planar(pose: Any) -> tuple[float, float, float]:
+    return pose.position.x, pose.position.y, _yaw(pose.orientation)
+
+
+def _yaw(q: Any) -> float:
+    return float(np.arctan2(2 * (q.w * q.z + q.x * q.y), 1 - 2 * (q.y**2 + q.z**2)))
+
+
+def _stamp_by_recording(segment: Segment) -> None:
+    images = segment["image"]
+    for stream in segment.values():
+        missing = np.isnan(stream.stamps)
+        if missing.any():
+            recorded = np.asarray(stream.recorded)
+            if images.stamps:
+                lag = np.subtract(images.stamps, images.recorded)
+                recorded = recorded + np.interp(recorded, images.recorded, lag)
+            stream.stamps = np.where(missing, recorded, stream.stamps).tolist()
+
+
+def ordered(stream: Stream, width: int) -> tuple[Array, Array, int]:
+    """Stamps (n,) strictly increasing, values (n, width), and how many late messages were left out."""
+    stamps = np.asarray(stream.stamps, dtype=np.float64)
+    keep = np.ones(len(stamps), dtype=bool)
+    keep[1:] = stamps[1:] > np.maximum.accumulate(stamps)[:-1]
+    values: NDArray[np.float64] = np.asarray(stream.values, dtype=np.float64).reshape(len(stamps), width)
+    return stamps[keep], values[keep], int((~keep).sum())
