@@ -1,0 +1,61 @@
+"""The command line: finds the command's module, runs its `main`, turns errors into exit codes."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import Any, NoReturn
+
+import typer
+
+from ami_ros.app.commands import find_command, overview
+from ami_ros.errors import AmiError
+
+USAGE_ERROR = 2
+INTERRUPTED = 130
+
+
+def run(arguments: Sequence[str]) -> NoReturn:
+    """Runs `ami` with `arguments` and exits: 0, what the command returns, 2 for errors that a user can mend, 130 for
+    Ctrl-C, 128 + n for the signals TERM and HUP. The command's `finally` blocks have run in every case."""
+    name = arguments[0] if arguments else "--help"
+    if name in ("-h", "--help"):
+        typer.echo(overview())
+        sys.exit(0)
+    if find_command(name) is None:
+        typer.echo(f"ami: there is no command '{name}'; see ami --help", err=True)
+        sys.exit(USAGE_ERROR)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _exit_by_signal)
+    module = importlib.import_module(f"ami_ros.app.{name}")
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    settings = {"help_option_names": ["-h", "--help"], **getattr(module, "CONTEXT_SETTINGS", {})}
+    app.command(context_settings=settings)(with_exit_codes(module.main))
+    app(args=list(arguments[1:]), prog_name=f"ami {name}")
+    sys.exit(0)
+
+
+def with_exit_codes(function: Callable[..., int | None]) -> Callable[..., None]:
+    """Wraps a command: it exits with its return value (None is 0), 2 and one line for an `AmiError`, 130 for Ctrl-C."""
+
+    @functools.wraps(function)
+    def wrapped(*args: Any, **kwargs: Any) -> None:
+        try:
+            code = function(*args, **kwargs)
+        except AmiError as error:
+            typer.echo(f"ami: {error}", err=True)
+            code = error.exit_code
+        except KeyboardInterrupt:
+            typer.echo("ami: interrupted", err=True)
+            code = INTERRUPTED
+        sys.exit(code or 0)
+
+    return wrapped
+
+
+def _exit_by_signal(number: int, frame: FrameType | None) -> NoReturn:
+    sys.exit(128 + number)

@@ -1,0 +1,57 @@
+"""The commands of `./ami`. Standard library only: the bootstrap lists them before anything is installed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command, made of the function `main` in the module `ami_ros.app.<name>` (typer annotations).
+
+    Attributes:
+        name: what the user types.
+        summary: one line for the list of commands.
+        renders: it draws camera images, which needs system libraries.
+        tests: it needs the tools of the tests.
+    """
+
+    name: str
+    summary: str
+    renders: bool = False
+    tests: bool = False
+
+
+COMMANDS = (
+    Command("demo", "Start simulator and stack, send image goals, report how many were reached.", renders=True),
+    Command("collect", "Drive the simulated robot by random exploration and write a bag.", renders=True),
+    Command("record", "Record a robot's sensors and commands into a bag."),
+    Command("train", "Learn a world model from bags."),
+    Command("evaluate", "Measure a model: prediction, place recognition, goals reached.", renders=True),
+    Command("bench", "Measure latencies, rates and memory.", renders=True),
+    Command("test", "Run the tests; arguments go to pytest.", renders=True, tests=True),
+    Command("shell", "Open a shell, or run a command, in the environment of ami_ros."),
+)
+
+
+def find_command(name: str) -> Command | None:
+    """The command of that name."""
+    return next((command for command in COMMANDS if command.name == name), None)
+
+
+def overview() -> str:
+    """The text of `./ami --help`."""
+    width = max(len(command.name) for command in COMMANDS)
+    lines = [f"  {command.name:<{width}}  {command.summary}" for command in COMMANDS]
+    return "\n".join(
+        [
+            "Usage: ami COMMAND [ARGUMENTS]",
+            "",
+            "A world model, memory and planner for robots, native to ROS 2.",
+            "",
+            "Commands:",
+            *lines,
+            "",
+            "ami COMMAND --help tells more. What a command needs is set up on first use, in .ami or $AMI_HOME.",
+        ]
+    )
