@@ -165,4 +165,5 @@ def _draw_list(axes: Axes, trials: Sequence[Trial]) -> None:
 def _colour(index: int, count: int) -> str:
     """Hues in the order of driving, neighbours told apart by brightness."""
     hue = (0.45 + 0.85 * index / max(count, 1)) % 1.0
-    return to_hex(hsv_to_rgb((hue, *((0.78, 0.82) if index % 2 else (0.9, 0.6)))))
+    red, green, blue = hsv_to_rgb((hue, *((0.78, 0.82) if index % 2 else (0.9, 0.6))))
+    return to_hex((red, green, blue))

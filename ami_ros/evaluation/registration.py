@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ami_ros.geometry import Array, compose, inverse, relative, wrap
 
@@ -29,10 +30,11 @@ def register(believed: Array, true: Array) -> Array | None:
     return _mean_pose(believed[best], true[best])
 
 
-def _agreeing(frame: Array, believed: Array, true: Array) -> Array:
+def _agreeing(frame: Array, believed: Array, true: Array) -> NDArray[np.bool_]:
     """Which beliefs (n,) lie at the truth if the memory's frame lies at `frame`."""
     error = relative(true, compose(frame, believed))
-    return (np.hypot(error[:, 0], error[:, 1]) < AGREE_DISTANCE) & (np.abs(error[:, 2]) < AGREE_HEADING)
+    near = np.hypot(error[:, 0], error[:, 1]) < AGREE_DISTANCE
+    return np.asarray(near & (np.abs(error[:, 2]) < AGREE_HEADING))
 
 
 def _mean_pose(believed: Array, true: Array) -> Array:

@@ -41,7 +41,7 @@ def test_json_file_is_replaced_whole(tmp_path):
 
 
 def test_unwritable_place_gives_one_line(tmp_path):
-    with pytest.raises(AmiError, match="cannot write .*missing/out.json"):
+    with pytest.raises(AmiError, match=r"cannot write .*missing/out\.json"):
         write_json(tmp_path / "missing" / "out.json", {})
 
 
