@@ -1,0 +1,223 @@
+"""ROS messages to plain values and back: the one place that knows how messages are laid out.
+
+Everything that comes from outside is checked here; a message that cannot be used raises `AmiError`.
+"""
+
+from __future__ import annotations
+
+import array
+import math
+from typing import Any
+
+import numpy as np
+from builtin_interfaces.msg import Duration, Time
+from geometry_msgs.msg import Pose, Quaternion, Twist, TwistStamped
+from nav_msgs.msg import Odometry
+from numpy.typing import ArrayLike, NDArray
+from sensor_msgs.msg import CompressedImage, Image, Imu, LaserScan
+from std_msgs.msg import Header
+
+from ami_interfaces.msg import Latent
+from ami_ros.errors import AmiError
+from ami_ros.geometry import Array
+from ami_ros.images import MAX_PIXELS, decode_image
+from ami_ros.ros.quaternions import quaternion_from_yaw, yaw_from_quaternion
+from ami_ros.simulation.robot import Scan
+
+MAX_BEAMS = 100_000
+MAX_RANGE = 100.0
+
+# Encoding -> the channels that are red, green and blue.
+_CHANNELS = {
+    "rgb8": (3, [0, 1, 2]),
+    "bgr8": (3, [2, 1, 0]),
+    "rgba8": (4, [0, 1, 2]),
+    "bgra8": (4, [2, 1, 0]),
+    "mono8": (1, [0, 0, 0]),
+}
+
+
+def stamp_to_seconds(stamp: Time | Duration) -> float:
+    """Seconds [s] in a stamp or duration."""
+    return float(stamp.sec + stamp.nanosec * 1e-9)
+
+
+def seconds_to_stamp(seconds: float) -> Time:
+    """A stamp from seconds [s]."""
+    return Time(**_split(seconds))
+
+
+def seconds_to_duration(seconds: float) -> Duration:
+    """A duration from seconds [s]."""
+    return Duration(**_split(seconds))
+
+
+def _split(seconds: float) -> dict[str, int]:
+    if not math.isfinite(seconds) or not -(2**31) <= seconds < 2**31 - 1:
+        raise AmiError(f"a time of {seconds} s does not fit a stamp")
+    whole = math.floor(seconds)
+    nanoseconds = round((seconds - whole) * 1e9)
+    return {"sec": whole + nanoseconds // 10**9, "nanosec": nanoseconds % 10**9}
+
+
+def bytes_of(values: ArrayLike) -> array.array[int]:
+    """`values` as the type that a uint8[] field takes without a copy per element (a list is 100 times slower)."""
+    data = array.array("B")
+    data.frombytes(np.ascontiguousarray(values, dtype=np.uint8).data.cast("B"))
+    return data
+
+
+def floats_of(values: ArrayLike) -> array.array[float]:
+    """`values` as the type that a float32[] field takes without a copy per element."""
+    return array.array("f", np.asarray(values, dtype=np.float32).tobytes())
+
+
+def image_from_message(message: Image, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    """The picture (H, W, 3) RGB in an Image of encoding rgb8, bgr8, rgba8, bgra8 or mono8."""
+    height, width, step = message.height, message.width, message.step
+    if message.encoding not in _CHANNELS:
+        raise AmiError(f"image encoding '{message.encoding}' is not one of {', '.join(_CHANNELS)}; convert it")
+    if not 0 < width * height <= max_pixels:
+        raise AmiError(f"image of {width}x{height} pixels refused: between 1 and {max_pixels} pixels are allowed")
+    channels, order = _CHANNELS[message.encoding]
+    if step < width * channels:
+        raise AmiError(f"image step {step} is shorter than a row of {width} {message.encoding} pixels")
+    if len(message.data) != step * height:
+        raise AmiError(f"image has {len(message.data)} bytes, but step {step} x height {height} is {step * height}")
+    rows = np.frombuffer(message.data, dtype=np.uint8).reshape(height, step)[:, : width * channels]
+    pixels = rows.reshape(height, width, channels)
+    return np.ascontiguousarray(pixels if order == [0, 1, 2] and channels == 3 else pixels[:, :, order])
+
+
+def image_to_message(image: NDArray[np.uint8], header: Header) -> Image:
+    """An rgb8 Image from a picture (H, W, 3) RGB."""
+    height, width, _ = image.shape
+    return Image(header=header, height=height, width=width, encoding="rgb8", step=3 * width, data=bytes_of(image))
+
+
+def image_from_compressed(message: CompressedImage, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    """The picture (H, W, 3) RGB in a JPEG or PNG; its size is checked in its header, before decoding."""
+    return decode_image(bytes(message.data), max_pixels)
+
+
+def compressed_message(data: bytes, kind: str) -> CompressedImage:
+    """A CompressedImage that holds `data`, a file of `kind` jpeg or png."""
+    return CompressedImage(format=kind, data=array.array("B", data))
+
+
+def scan_from_message(message: LaserScan) -> Scan:
+    """A scan in base_link; inf where nothing returned.
+
+    As REP-117 has it: -inf is something too near to measure and becomes `range_min`; NaN, and readings outside
+    `range_min` to `range_max`, are no measurements and become inf.
+    """
+    count = len(message.ranges)
+    if not 0 < count <= MAX_BEAMS:
+        raise AmiError(f"scan has {count} beams; between 1 and {MAX_BEAMS} are allowed")
+    if not (math.isfinite(message.angle_min) and math.isfinite(message.angle_increment) and message.angle_increment):
+        raise AmiError("scan has no usable angle_min and angle_increment")
+    ranges = np.array(message.ranges, dtype=np.float32)
+    ranges[np.isneginf(ranges)] = message.range_min
+    ranges[~((ranges >= message.range_min) & (ranges <= message.range_max) & (ranges > 0.0))] = np.inf
+    return Scan(ranges, float(message.angle_min), float(message.angle_increment))
+
+
+def scan_to_message(scan: Scan, header: Header) -> LaserScan:
+    """A LaserScan from a scan in the frame of `header`."""
+    return LaserScan(
+        header=header,
+        angle_min=float(scan.angle_min),
+        angle_max=float(scan.angle_min + scan.angle_increment * (len(scan.ranges) - 1)),
+        angle_increment=float(scan.angle_increment),
+        range_min=0.0,
+        range_max=MAX_RANGE,
+        ranges=floats_of(scan.ranges),
+    )
+
+
+def pose_from_message(pose: Pose) -> Array:
+    """The planar pose (3,) in a Pose."""
+    q = pose.orientation
+    values = (pose.position.x, pose.position.y, q.x, q.y, q.z, q.w)
+    if not all(map(math.isfinite, values)):
+        raise AmiError("pose has a NaN or infinite number in it")
+    if math.hypot(q.x, q.y, q.z, q.w) < 1e-3:
+        raise AmiError("pose has an orientation of length zero; set w to 1 for no rotation")
+    return np.array([pose.position.x, pose.position.y, yaw_from_quaternion((q.x, q.y, q.z, q.w))])
+
+
+def pose_to_message(pose: ArrayLike) -> Pose:
+    """A Pose from a planar pose (3,)."""
+    x, y, yaw = (float(v) for v in np.asarray(pose))
+    message = Pose(orientation=yaw_to_message(yaw))
+    message.position.x, message.position.y = x, y
+    return message
+
+
+def yaw_to_message(yaw: float) -> Quaternion:
+    """A Quaternion that turns by `yaw` [rad] about z."""
+    x, y, z, w = quaternion_from_yaw(yaw)
+    return Quaternion(x=x, y=y, z=z, w=w)
+
+
+def heading_from_imu(message: Imu) -> float:
+    """The heading [rad] in an Imu's orientation."""
+    return float(pose_from_message(Pose(orientation=message.orientation))[2])
+
+
+def odometry_from_message(message: Odometry) -> tuple[Array, tuple[float, float]]:
+    """The pose (3,) in odom, and the velocity ([m/s], [rad/s]) in base_link."""
+    velocity = command_from_message(message.twist.twist)
+    if not all(map(math.isfinite, velocity)):
+        raise AmiError("odometry has a NaN or infinite velocity in it")
+    return pose_from_message(message.pose.pose), velocity
+
+
+def odometry_to_message(pose: ArrayLike, velocity: tuple[float, float], header: Header, child_frame: str) -> Odometry:
+    """An Odometry from a pose (3,) in the frame of `header` and a velocity ([m/s], [rad/s]) in `child_frame`."""
+    message = Odometry(header=header, child_frame_id=child_frame)
+    message.pose.pose = pose_to_message(pose)
+    message.twist.twist = twist_message(velocity)
+    return message
+
+
+def command_from_message(message: Twist | TwistStamped) -> tuple[float, float]:
+    """The command ([m/s], [rad/s]) in a Twist or TwistStamped; it may hold NaN, which the safety gate judges."""
+    twist = message.twist if isinstance(message, TwistStamped) else message
+    return twist.linear.x, twist.angular.z
+
+
+def twist_message(command: ArrayLike) -> Twist:
+    """A Twist from a command ([m/s], [rad/s])."""
+    twist = Twist()
+    twist.linear.x, twist.angular.z = (float(v) for v in np.asarray(command))
+    return twist
+
+
+def latent_from_message(message: Latent, encoder_id: str, code: int = 0) -> NDArray[np.float32]:
+    """The latent (latent_dim,) in a Latent of layout VECTOR.
+
+    Raises:
+        AmiError: of another encoder than `encoder_id` (with `code`), or malformed.
+    """
+    if message.encoder_id != encoder_id:
+        raise AmiError(
+            f"latent is of encoder '{message.encoder_id}', this node's is '{encoder_id}'; use one model", code
+        )
+    if message.layout != Latent.LAYOUT_VECTOR or list(message.shape) != [len(message.data)] or not message.data:
+        raise AmiError(f"latent of shape {list(message.shape)} with {len(message.data)} numbers is no vector")
+    latent = np.array(message.data, dtype=np.float32)
+    if not np.isfinite(latent).all():
+        raise AmiError("latent has a NaN or infinite number in it")
+    return latent
+
+
+def latent_to_message(latent: ArrayLike, header: Header, encoder_id: str) -> Latent:
+    """A Latent of layout VECTOR from a latent (latent_dim,)."""
+    data = floats_of(latent)
+    return Latent(header=header, encoder_id=encoder_id, layout=Latent.LAYOUT_VECTOR, shape=[len(data)], data=data)
+
+
+def header_at(stamp: Any, frame: str) -> Header:
+    """A header for `stamp` (a Time message or seconds [s]) in `frame`."""
+    return Header(stamp=stamp if isinstance(stamp, Time) else seconds_to_stamp(stamp), frame_id=frame)

@@ -1,0 +1,91 @@
+"""The life of a node's process: from its arguments to its exit code, with a last command to the robot in between."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import rclpy
+from rclpy.exceptions import ParameterException
+from rclpy.executors import Executor, MultiThreadedExecutor, SingleThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
+from rclpy.signals import SignalHandlerOptions
+from rclpy.utilities import remove_ros_args
+
+from ami_ros.errors import AmiError
+from ami_ros.ros.lifecycle import AmiNode
+
+
+def run(*node_classes: Callable[[], AmiNode[Any]], arguments: Sequence[str] | None = None) -> int:
+    """Runs nodes until SIGINT, SIGTERM or a bug ends them, and returns the exit code.
+
+    With several nodes, each may be in a callback at the same time.
+
+    rclpy's own signal handlers end the context at once, so that no last zero could be sent; ours only wake this
+    thread, which then stops the nodes one by one. Later signals change nothing.
+
+    Returns:
+        0 after a signal; 1 after a bug of ours, with its traceback; 2 after a mistake in the set-up, with one line.
+    """
+    stopping = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
+    try:
+        _initialise(list(sys.argv if arguments is None else arguments))
+        executor = MultiThreadedExecutor(len(node_classes) + 1) if len(node_classes) > 1 else SingleThreadedExecutor()
+        nodes: list[AmiNode[Any]] = []
+        try:
+            for make in node_classes:
+                nodes.append(make())
+            return _spin(nodes, executor, stopping)
+        finally:
+            executor.shutdown(timeout_sec=2.0)
+            for node in nodes:
+                node.stop()
+                node.destroy_node()
+    except (AmiError, ParameterException) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    finally:
+        rclpy.try_shutdown()
+
+
+def _initialise(arguments: list[str]) -> None:
+    try:
+        rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
+    except (rclpy_implementation.RCLError, rclpy_implementation.UnknownROSArgsError) as error:
+        raise AmiError(f"ROS arguments: {str(error).splitlines()[0]}") from error
+    unknown = remove_ros_args(arguments)[1:]
+    if unknown:
+        raise AmiError(f"unknown arguments {' '.join(unknown)}; ROS arguments come after --ros-args")
+
+
+def _spin(nodes: list[AmiNode[Any]], executor: Executor, stopping: threading.Event) -> int:
+    """Starts the nodes and serves them on a thread of its own, for this one has to be free for signals."""
+    failures: list[str] = []
+
+    def serve() -> None:
+        try:
+            executor.spin()
+        except Exception:  # a bug in a callback: the robot is stopped first, then the process ends
+            failures.append(traceback.format_exc())
+        finally:
+            stopping.set()
+
+    for node in nodes:
+        if not stopping.is_set():
+            node.start()
+    for node in nodes:
+        executor.add_node(node)
+    server = threading.Thread(target=serve, name="executor", daemon=True)
+    server.start()
+    stopping.wait()
+    executor.shutdown(timeout_sec=2.0)
+    server.join(2.0)
+    for failure in failures:
+        sys.stderr.write(failure)
+    return 1 if failures else 0

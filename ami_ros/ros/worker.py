@@ -1,0 +1,70 @@
+"""One worker thread with a slot for one piece of work: what is newest wins, and nobody waits."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Worker(Generic[T]):
+    """Runs `task` on the newest item submitted, on a thread of its own.
+
+    A piece of work that has not begun when the next is submitted is dropped. The thread is a daemon, so that a
+    model that hangs cannot keep the process alive.
+
+    Args:
+        name: of the thread.
+        task: the work; everything it raises goes to `on_error`, and the thread goes on.
+        on_error: called on the worker thread.
+    """
+
+    def __init__(self, name: str, task: Callable[[T], None], on_error: Callable[[Exception], None]) -> None:
+        self._task, self._on_error = task, on_error
+        self._changed = threading.Condition()
+        self._waiting: list[T] = []
+        self._busy_since: float | None = None
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def submit(self, item: T) -> None:
+        """Leaves `item` for the worker, in place of one that waits there."""
+        with self._changed:
+            self._waiting = [item]
+            self._changed.notify()
+
+    def clear(self) -> None:
+        """Takes back an item that waits."""
+        with self._changed:
+            self._waiting = []
+
+    def busy_for(self) -> float:
+        """How long the work at hand has taken so far [s] of steady time; 0 when idle."""
+        since = self._busy_since
+        return 0.0 if since is None else time.monotonic() - since
+
+    def close(self, timeout: float = 1.0) -> bool:
+        """Ends the thread; False if its work does not end within `timeout` [s] (it is then left behind)."""
+        with self._changed:
+            self._closed, self._waiting = True, []
+            self._changed.notify()
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._busy_since = None
+                self._changed.wait_for(lambda: self._waiting or self._closed)
+                if self._closed:
+                    return
+                item = self._waiting.pop()
+                self._busy_since = time.monotonic()
+            try:
+                self._task(item)
+            except Exception as error:  # whatever a model raises must not end the worker
+                self._on_error(error)

@@ -1,0 +1,190 @@
+"""Whatever a message holds, a conversion gives a usable value or an AmiError."""
+
+from __future__ import annotations
+
+import array
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from geometry_msgs.msg import Pose, TwistStamped
+from hypothesis import given
+from hypothesis import strategies as st
+from nav_msgs.msg import Odometry
+from numpy.typing import NDArray
+from sensor_msgs.msg import CompressedImage, Image, LaserScan
+from std_msgs.msg import Header
+
+from ami_interfaces.msg import Latent
+from ami_ros.errors import AmiError
+from ami_ros.geometry import wrap
+from ami_ros.images import encode_jpeg, encode_png
+from ami_ros.ros import conversions
+from ami_ros.simulation.robot import Scan
+
+numbers = st.floats(width=32)  # NaN and infinities too
+sizes = st.integers(0, 12)
+
+
+def picture(height: int = 3, width: int = 4) -> NDArray[np.uint8]:
+    return np.random.default_rng(0).integers(0, 255, (height, width, 3), dtype=np.uint8)
+
+
+@given(
+    sizes, sizes, st.integers(0, 60), st.sampled_from(["rgb8", "bgra8", "mono8", "16UC1", ""]), st.binary(max_size=700)
+)
+def test_image_is_a_picture_or_refused(height: int, width: int, step: int, encoding: str, data: Any) -> None:
+    message = Image(height=height, width=width, step=step, encoding=encoding, data=array.array("B", data))
+    try:
+        image = conversions.image_from_message(message)
+    except AmiError:
+        return
+    assert image.shape == (height, width, 3) and image.dtype == np.uint8
+
+
+@pytest.mark.parametrize("padding", [0, 5])
+@pytest.mark.parametrize(
+    ("encoding", "channels"),
+    [("rgb8", [0, 1, 2]), ("bgr8", [2, 1, 0]), ("rgba8", [0, 1, 2, 0]), ("bgra8", [2, 1, 0, 0])],
+)
+def test_image_encoding_and_step_are_honoured(encoding: str, channels: list[int], padding: int) -> None:
+    image = picture()
+    pixels = image[:, :, channels].reshape(3, -1)
+    rows = np.pad(pixels, ((0, 0), (0, padding)))
+    message = Image(height=3, width=4, step=rows.shape[1], encoding=encoding, data=conversions.bytes_of(rows))
+    np.testing.assert_array_equal(conversions.image_from_message(message), image)
+
+
+def test_mono_image_becomes_grey() -> None:
+    message = Image(height=1, width=2, step=2, encoding="mono8", data=array.array("B", [7, 200]))
+    assert conversions.image_from_message(message).tolist() == [[[7] * 3, [200] * 3]]
+
+
+def test_image_survives_the_round_trip() -> None:
+    image = picture()
+    message = conversions.image_to_message(image, Header(frame_id="camera"))
+    assert message.header.frame_id == "camera"
+    np.testing.assert_array_equal(conversions.image_from_message(message), image)
+
+
+def test_huge_image_is_refused_before_its_bytes_are_touched() -> None:
+    message = Image(height=20_000, width=20_000, step=60_000, encoding="rgb8")
+    with pytest.raises(AmiError, match="20000x20000"):
+        conversions.image_from_message(message)
+
+
+def test_compressed_picture_survives_as_png_and_nearly_as_jpeg() -> None:
+    image = np.full((16, 24, 3), (200, 40, 90), dtype=np.uint8)
+    png = conversions.image_from_compressed(conversions.compressed_message(encode_png(image), "png"))
+    jpeg = conversions.image_from_compressed(conversions.compressed_message(encode_jpeg(image), "jpeg"))
+    np.testing.assert_array_equal(png, image)
+    assert np.abs(jpeg.astype(int) - image).max() < 8
+
+
+def test_decompression_bomb_is_refused_from_its_header() -> None:
+    bomb = encode_png(picture())[:16] + (20_000).to_bytes(4, "big") * 2 + b"\0" * 20
+    with pytest.raises(AmiError, match="20000x20000"):
+        conversions.image_from_compressed(conversions.compressed_message(bomb, "png"))
+
+
+@given(st.binary(max_size=80), st.sampled_from([b"", b"\xff\xd8", b"\x89PNG\r\n\x1a\n"]))
+def test_compressed_rubbish_is_refused(data: Any, beginning: bytes) -> None:
+    with pytest.raises(AmiError):
+        conversions.image_from_compressed(CompressedImage(data=array.array("B", beginning + data)))
+
+
+@given(st.lists(numbers, max_size=8), numbers, numbers, st.floats(0, 1, width=32), st.floats(0, 50, width=32))
+def test_scan_has_no_nan_and_keeps_its_limits(
+    ranges: list[float], angle_min: float, increment: float, low: float, high: float
+) -> None:
+    message = LaserScan(ranges=array.array("f", ranges), angle_min=angle_min, angle_increment=increment)
+    message.range_min, message.range_max = low, high
+    try:
+        scan = conversions.scan_from_message(message)
+    except AmiError:
+        return
+    finite = scan.ranges[np.isfinite(scan.ranges)]
+    assert not np.isnan(scan.ranges).any() and (finite > 0).all() and (finite >= low).all() and (finite <= high).all()
+
+
+def test_scan_survives_the_round_trip() -> None:
+    scan = Scan(np.array([1.0, np.inf, 0.3], dtype=np.float32), -1.5, 0.5)
+    back = conversions.scan_from_message(conversions.scan_to_message(scan, Header()))
+    np.testing.assert_array_equal(back.ranges, scan.ranges)
+    assert (back.angle_min, back.angle_increment) == (-1.5, 0.5)
+
+
+def test_reading_too_near_to_measure_counts_as_near() -> None:
+    message = LaserScan(ranges=array.array("f", [-math.inf]), angle_increment=0.1, range_min=0.12, range_max=5.0)
+    assert conversions.scan_from_message(message).ranges[0] == np.float32(0.12)
+
+
+@given(st.floats(-1e3, 1e3), st.floats(-1e3, 1e3), st.floats(-10, 10))
+def test_pose_survives_the_round_trip(x: float, y: float, yaw: float) -> None:
+    pose = conversions.pose_from_message(conversions.pose_to_message([x, y, yaw]))
+    np.testing.assert_allclose(pose[:2], [x, y])
+    assert abs(wrap(pose[2] - yaw)) < 1e-6
+
+
+@given(*[numbers] * 8)
+def test_odometry_is_finite_or_refused(
+    x: float, y: float, a: float, b: float, c: float, w: float, v: float, turn: float
+) -> None:
+    message = Odometry()
+    message.pose.pose.position.x, message.pose.pose.position.y = x, y
+    q = message.pose.pose.orientation
+    q.x, q.y, q.z, q.w = a, b, c, w
+    message.twist.twist.linear.x, message.twist.twist.angular.z = v, turn
+    try:
+        pose, velocity = conversions.odometry_from_message(message)
+    except AmiError:
+        return
+    assert np.isfinite(pose).all() and np.isfinite(velocity).all()
+
+
+def test_pose_without_orientation_is_refused() -> None:
+    pose = Pose()
+    pose.orientation.w = 0.0
+    with pytest.raises(AmiError, match="orientation"):
+        conversions.pose_from_message(pose)
+
+
+@given(st.floats(-(2**31), 2**31 - 2))
+def test_stamp_survives_the_round_trip(seconds: float) -> None:
+    assert conversions.stamp_to_seconds(conversions.seconds_to_stamp(seconds)) == pytest.approx(seconds, abs=1e-6)
+
+
+@given(st.sampled_from([math.nan, math.inf, 1e300]))
+def test_stamp_that_is_no_time_is_refused(seconds: float) -> None:
+    with pytest.raises(AmiError):
+        conversions.seconds_to_stamp(seconds)
+
+
+def test_command_is_the_same_in_both_kinds_of_twist() -> None:
+    twist = conversions.twist_message((0.3, -1.0))
+    assert conversions.command_from_message(twist) == (0.3, -1.0)
+    assert conversions.command_from_message(TwistStamped(twist=twist)) == (0.3, -1.0)
+
+
+def test_latent_survives_the_round_trip() -> None:
+    latent = np.arange(5, dtype=np.float32)
+    message = conversions.latent_to_message(latent, Header(), "home@abc")
+    np.testing.assert_array_equal(conversions.latent_from_message(message, "home@abc"), latent)
+
+
+def test_latent_of_another_encoder_is_refused_with_the_given_code() -> None:
+    message = conversions.latent_to_message([1.0], Header(), "home@abc")
+    with pytest.raises(AmiError, match="encoder") as caught:
+        conversions.latent_from_message(message, "home@def", code=10303)
+    assert caught.value.code == 10303
+
+
+@given(st.lists(numbers, max_size=6), st.lists(st.integers(0, 7), max_size=4), st.integers(0, 2))
+def test_latent_is_a_finite_vector_or_refused(data: Any, shape: list[int], layout: int) -> None:
+    message = Latent(encoder_id="a", data=array.array("f", data), shape=shape, layout=layout)
+    try:
+        latent = conversions.latent_from_message(message, "a")
+    except AmiError:
+        return
+    assert latent.shape == (len(data),) and len(data) > 0 and np.isfinite(latent).all()
