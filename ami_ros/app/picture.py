@@ -37,7 +37,7 @@ class Backdrop:
 
 
 @dataclass(frozen=True)
-class PlaceGraph:
+class RememberedPlaces:
     """Remembered places, `xy` (n, 2) [m] in the world's frame, and the indices `edges` (m, 2) of joined ones."""
 
     xy: Array
@@ -45,7 +45,7 @@ class PlaceGraph:
 
 
 def draw_picture(
-    path: Path, backdrop: Backdrop, trials: Sequence[Trial], graph: PlaceGraph | None, title: str, figures: str
+    path: Path, backdrop: Backdrop, trials: Sequence[Trial], graph: RememberedPlaces | None, title: str, figures: str
 ) -> None:
     """Writes a PNG.
 
@@ -94,7 +94,7 @@ def _draw_backdrop(axes: Axes, backdrop: Backdrop) -> None:
     axes.set_axis_off()
 
 
-def _draw_graph(axes: Axes, graph: PlaceGraph) -> None:
+def _draw_graph(axes: Axes, graph: RememberedPlaces) -> None:
     lines = graph.xy[graph.edges] if len(graph.edges) else np.zeros((0, 2, 2))
     axes.add_collection(LineCollection(list(lines), colors=GRAPH, linewidths=0.5, alpha=0.3, zorder=2))
     axes.scatter(graph.xy[:, 0], graph.xy[:, 1], s=5, color=GRAPH, alpha=0.55, linewidths=0, zorder=2)

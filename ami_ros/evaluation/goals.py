@@ -4,30 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
+from ami_ros.simulation.free_space import FreeSpace
 
 GoalKind = Literal["near", "far"]
 
 NEAR_DISTANCE = (0.5, 1.5)  # [m], straight and along the way
-ATTEMPTS = 5000  # draws before a world is called too small
-
-
-class FreeSpace(Protocol):
-    """What is asked of a world's free space (`ami_ros.simulation.free_space.FreeSpace` offers it)."""
-
-    @property
-    def rooms(self) -> tuple[str, ...]: ...
-
-    def room_of(self, xy: Array) -> str | None: ...
-
-    def sample_pose(self, rng: np.random.Generator, room: str | None = None) -> Array: ...
-
-    def path_length(self, a: Array, b: Array) -> float: ...
+CLEARANCE = 0.10  # [m] beyond the robot's radius and the usual margin
+ATTEMPTS = 2000  # draws before a world is called too small
 
 
 @dataclass(frozen=True)
@@ -45,18 +34,18 @@ class GoalSampler:
     The goal number `index` depends on the seed, the index and the pose where the robot then stands, on nothing else.
 
     Args:
-        space: free poses of the world, with the clearance that goals shall keep.
+        space: the free space of the world that the robot is in.
         seed: any integer.
     """
 
     def __init__(self, space: FreeSpace, seed: int) -> None:
         self._space = space
         self._seed = seed
-        self._has_far = len(space.rooms) > 1
+        self._rooms = [room.name for room in space.world.rooms]
 
     def kind(self, index: int) -> GoalKind:
         """Near and far by turns; only near in a world of one room."""
-        return "far" if index % 2 and self._has_far else "near"
+        return "far" if index % 2 and len(self._rooms) > 1 else "near"
 
     def sample(self, index: int, start: Array) -> SampledGoal:
         """The goal number `index` (from 0) for a robot that stands at `start` (3,).
@@ -66,24 +55,24 @@ class GoalSampler:
         """
         kind = self.kind(index)
         rng = np.random.default_rng([self._seed & 0xFFFFFFFF, index])
-        room = self._space.room_of(start[:2])
         for _ in range(ATTEMPTS):
-            pose = self._candidate(rng, kind, room, start)
+            pose = self._candidate(rng, kind, start)
             if pose is None:
                 continue
             length = self._space.path_length(start, pose)
             if math.isfinite(length) and (kind == "far" or NEAR_DISTANCE[0] <= length <= NEAR_DISTANCE[1]):
                 return SampledGoal(kind, pose, length)
         raise AmiError(
-            f"the world offers no {kind} goal for a robot at ({start[0]:.2f}, {start[1]:.2f}): "
-            "give it more free space or open its doors"
+            f"world '{self._space.world.name}' offers no {kind} goal for a robot at ({start[0]:.2f}, {start[1]:.2f}): "
+            "give it more free space, or open its doors"
         )
 
-    def _candidate(self, rng: np.random.Generator, kind: GoalKind, room: str | None, start: Array) -> Array | None:
+    def _candidate(self, rng: np.random.Generator, kind: GoalKind, start: Array) -> Array | None:
         """A free pose of the right room and straight distance, or None."""
+        room = self._space.room_of(start)
         if kind == "far":
-            others = [name for name in self._space.rooms if name != room]
-            return self._space.sample_pose(rng, room=others[rng.integers(len(others))])
-        pose = self._space.sample_pose(rng, room=room)
+            others = [name for name in self._rooms if name != room]
+            return self._space.sample_pose(rng, others[rng.integers(len(others))], CLEARANCE)
+        pose = self._space.sample_pose(rng, room, CLEARANCE)
         straight = float(np.hypot(*(pose[:2] - start[:2])))
         return pose if NEAR_DISTANCE[0] <= straight <= NEAR_DISTANCE[1] else None

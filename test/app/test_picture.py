@@ -4,12 +4,12 @@ import cv2
 import numpy as np
 import pytest
 
-from ami_ros.app.picture import Backdrop, PlaceGraph, draw_picture
+from ami_ros.app.picture import Backdrop, RememberedPlaces, draw_picture
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.trials import Trial
 
 BACKDROP = Backdrop(np.full((60, 80, 3), 200, np.uint8), (0.0, 8.0, 0.0, 6.0), 0.17)
-GRAPH = PlaceGraph(np.array([[1.0, 1.0], [2.0, 2.0], [3.0, 2.0]]), np.array([[0, 1], [1, 2]]))
+GRAPH = RememberedPlaces(np.array([[1.0, 1.0], [2.0, 2.0], [3.0, 2.0]]), np.array([[0, 1], [1, 2]]))
 
 
 def drive(final):
