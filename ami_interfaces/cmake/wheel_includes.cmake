@@ -1,6 +1,6 @@
-# Used only when the package is built on the ROS wheels (see ../../ami): CMAKE_PROJECT_INCLUDE points here.
-# The wheels' exported targets name include directories of the machine they were built on (/opt/python/...), and CMake
-# refuses an imported target whose include directory is missing. Drop those once every find_package() has run.
+# The exported targets of the ROS wheels name include directories of the machine they were built on (/opt/python/...),
+# and CMake refuses an imported target whose include directory is missing. Drop those, once every find_package() has
+# run. With a ROS from apt there are none.
 function(ami_drop_foreign_includes)
   get_property(targets DIRECTORY PROPERTY IMPORTED_TARGETS)
   foreach(target IN LISTS targets)

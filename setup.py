@@ -1,0 +1,48 @@
+"""Packaging: modules, executables of the nodes, and the files that go into share/ami_ros."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+PACKAGE = "ami_ros"
+SHARE = f"share/{PACKAGE}"
+NODES = ("perception", "world_model", "memory", "planner", "safety", "simulator", "composed", "loopback")
+SHARED_FOLDERS = ("launch", "config", "worlds", "rviz", "models")
+
+source = Path(__file__).resolve().parent
+
+
+def shared_files():
+    """(folder below the prefix, its files), for every folder of SHARED_FOLDERS and those below them."""
+    for name in SHARED_FOLDERS:
+        for folder in sorted({file.parent for file in (source / name).rglob("*") if file.is_file()}):
+            if folder.name != "__pycache__":
+                relative = folder.relative_to(source)
+                yield f"{SHARE}/{relative}", [str(relative / f.name) for f in sorted(folder.iterdir()) if f.is_file()]
+
+
+def runtime_requirements():
+    """The lines of requirements/runtime.txt."""
+    lines = (source / "requirements" / "runtime.txt").read_text().splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+setup(
+    name=PACKAGE,
+    version="0.1.0",
+    description="A world model, memory and planner for robots, native to ROS 2",
+    license="Apache-2.0",
+    maintainer="ami",
+    maintainer_email="ami@example.com",
+    packages=find_packages(include=[PACKAGE, f"{PACKAGE}.*"]),
+    package_data={"": ["*.html", "*.css", "*.js", "py.typed"]},
+    python_requires=">=3.10",
+    install_requires=["setuptools", *runtime_requirements()],
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
+        (SHARE, ["package.xml"]),
+        *shared_files(),
+    ],
+    entry_points={"console_scripts": [f"{node} = {PACKAGE}.nodes.{node}:main" for node in NODES]},
+    zip_safe=False,
+)
