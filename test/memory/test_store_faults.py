@@ -1,0 +1,74 @@
+"""The store under kill -9 and on a full disk, with real processes."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import numpy as np
+
+from ami_ros.memory.store import PlaceRow, Store
+from harness.processes import Children
+
+WRITER = """
+import sys, numpy as np
+from pathlib import Path
+from ami_ros.memory.store import PlaceRow, Store
+store = Store(Path(sys.argv[1]), "net@0123", 4)
+for i in range(1_000_000):
+    store.put_places([PlaceRow(i, np.full(4, i, np.float32), np.zeros(3), 0.0, 0.0, 1, thumbnail=b"x" * 2000)])
+    if i % 10 == 9:
+        store.flush()
+        print("flushed", i + 1, flush=True)
+"""
+
+# The largest size that a file may have stands in for the end of the disk: both fail in the same call.
+FILLER = """
+import resource, sys, numpy as np
+from pathlib import Path
+from ami_ros.errors import AmiError
+from ami_ros.memory.store import PlaceRow, Store
+store = Store(Path(sys.argv[1]), "net@0123", 4)
+place = lambda i: PlaceRow(i, np.full(4, i, np.float32), np.zeros(3), 0.0, 0.0, 1, thumbnail=b"x" * 2000)
+store.put_places([place(i) for i in range(10)])
+store.flush()
+resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, resource.RLIM_INFINITY))
+try:
+    for i in range(10, 500):
+        store.put_places([place(i)])
+        store.flush()
+except AmiError as error:
+    print("stopped:", error)
+store.put_places([place(1000)])
+print("serves", len(store.load()[0]), store.error is not None)
+store.close()
+"""
+
+
+def test_no_flushed_place_is_lost_by_kill_9(tmp_path: Path, children: Children) -> None:
+    path = tmp_path / "memory.db"
+    writer = children.python("-c", WRITER, str(path))
+    writer.wait_for_output("flushed 200")
+    writer.send(signal.SIGKILL)
+    writer.wait(10)
+    flushed = [int(line.split()[1]) for line in writer.output().splitlines() if line.startswith("flushed")][-1]
+    store = Store(path, "net@0123", 4)
+    places, _ = store.load()
+    assert len(places) >= flushed >= 200
+    assert all((p.latent == p.id).all() for p in places)
+    store.close()
+
+
+def test_a_full_disk_stops_the_writing_and_nothing_else(tmp_path: Path, children: Children) -> None:
+    path = tmp_path / "memory.db"
+    filler = children.python("-c", FILLER, str(path))
+    assert filler.wait(30) == 0, filler.output()
+    stopped, serves = filler.output().splitlines()[-2:]
+    assert stopped.startswith("stopped: cannot write the memory") and "free space" in stopped
+    count = int(serves.split()[1])
+    assert serves == f"serves {count} True" and 10 <= count < 500
+    store = Store(path, "net@0123", 4)
+    store.put_places([PlaceRow(1000, np.zeros(4, np.float32), np.zeros(3), 0.0, 0.0, 1)])
+    store.flush()
+    assert [p.id for p in store.load()[0]] == [*range(count), 1000]
+    store.close()
