@@ -170,7 +170,8 @@ class BagWriter:
         return self.make("geometry_msgs/msg/Vector3", x=x, y=y, z=z)
 
     def _twist(self, linear: float, angular: float) -> Any:
-        return self.make("geometry_msgs/msg/Twist", linear=self._vector(linear, 0.0), angular=self._vector(0.0, angular))
+        forward, turning = self._vector(linear, 0.0), self._vector(0.0, angular)
+        return self.make("geometry_msgs/msg/Twist", linear=forward, angular=turning)
 
     def _pose(self, pose: ArrayLike) -> Any:
         x, y, yaw = np.asarray(pose, dtype=np.float64).tolist()
@@ -197,5 +198,5 @@ class _FailureNamed:
                 self._bag._writer.abort()
             except OSError:
                 pass  # the buffered rest cannot be written either
-            reason = error.strerror or str(error)
-            raise AmiError(f"cannot write the bag {self._bag.path}: {reason}; what was written stays readable") from error
+            problem = f"cannot write the bag {self._bag.path}: {error.strerror or error}"
+            raise AmiError(f"{problem}; what was written stays readable") from error

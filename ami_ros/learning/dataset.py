@@ -153,5 +153,5 @@ def _read_card(folder: Path) -> DatasetCard:
         raise AmiError(f"{folder / CARD} cannot be read: {' '.join(str(error).split())}") from error
     version = values.get("version") if isinstance(values, dict) else None
     if version != VERSION:
-        raise AmiError(f"{folder / CARD} has version {version}, this program reads {VERSION}: extract the data set again")
+        raise AmiError(f"{folder} has version {version}, this program reads {VERSION}: extract the data set again")
     return from_mapping(DatasetCard, values, str(folder / CARD))

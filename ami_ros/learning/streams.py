@@ -29,12 +29,16 @@ class Role:
 
 
 ROLES = {
-    "image": Role(("sensor_msgs/msg/CompressedImage", "sensor_msgs/msg/Image"), ("compressed", "image", "image_raw"), True),
-    "odometry": Role(("nav_msgs/msg/Odometry",), ("odom", "odometry"), True),
-    "command": Role(("geometry_msgs/msg/TwistStamped", "geometry_msgs/msg/Twist"), ("cmd_vel",), True),
-    "scan": Role(("sensor_msgs/msg/LaserScan",), ("scan",), False),
-    "heading": Role(("sensor_msgs/msg/Imu",), ("imu", "data"), False),
-    "truth": Role(("geometry_msgs/msg/PoseStamped",), ("ground_truth",), False, by_type=False),
+    "image": Role(
+        ("sensor_msgs/msg/CompressedImage", "sensor_msgs/msg/Image"),
+        ("compressed", "image", "image_raw"),
+        required=True,
+    ),
+    "odometry": Role(("nav_msgs/msg/Odometry",), ("odom", "odometry"), required=True),
+    "command": Role(("geometry_msgs/msg/TwistStamped", "geometry_msgs/msg/Twist"), ("cmd_vel",), required=True),
+    "scan": Role(("sensor_msgs/msg/LaserScan",), ("scan",), required=False),
+    "heading": Role(("sensor_msgs/msg/Imu",), ("imu", "data"), required=False),
+    "truth": Role(("geometry_msgs/msg/PoseStamped",), ("ground_truth",), required=False, by_type=False),
 }
 
 
@@ -51,17 +55,19 @@ def find_topics(bag: BagReader, mapping: Mapping[str, str]) -> dict[str, str]:
         if topic not in bag.topics or bag.topics[topic].type_name not in ROLES[role].types:
             raise AmiError(f"{bag.path} has no topic {topic} fit for '{role}'; it has {there}")
     found = dict(mapping)
-    for name, role in ROLES.items():
+    for name, expected in ROLES.items():
         if name in found:
             continue
-        candidates = [t.name for t in bag.topics.values() if t.type_name in role.types and t.count]
-        usual = [c for last in role.names for c in candidates if c.rsplit("/", 1)[-1] == last]
-        if usual or (len(candidates) == 1 and role.by_type):
-            found[name] = (usual or candidates)[0]
-        elif candidates and role.by_type:
-            raise AmiError(f"{bag.path}: which of {', '.join(candidates)} is the {name}? Say so with topics: {{{name}: ...}}")
-        elif role.required:
-            raise AmiError(f"{bag.path} has no {name} ({' or '.join(role.types)}); it has {there}")
+        candidates = [t.name for t in bag.topics.values() if t.type_name in expected.types and t.count]
+        by_name = [[c for c in candidates if c.rsplit("/", 1)[-1] == last] for last in expected.names]
+        candidates = next((usual for usual in by_name if usual), candidates if expected.by_type else [])
+        if len(candidates) == 1:
+            found[name] = candidates[0]
+        elif candidates:
+            several = ", ".join(candidates)
+            raise AmiError(f"{bag.path}: which of {several} is the {name}? Say so with topics: {{{name}: ...}}")
+        elif expected.required:
+            raise AmiError(f"{bag.path} has no {name} ({' or '.join(expected.types)}); it has {there}")
     return found
 
 

@@ -144,11 +144,10 @@ class Store:
 
     def put_edges(self, rows: Iterable[EdgeRow]) -> None:
         """Queues edges, new ones and changed ones."""
-        values = [
-            (int(r.start), int(r.stop), *map(float, r.relative))
-            + (int(r.traversals), float(r.duration), int(r.failures), float(r.last_used))
-            for r in rows
-        ]
+        values = []
+        for r in rows:
+            counts = int(r.traversals), float(r.duration), int(r.failures), float(r.last_used)
+            values.append((int(r.start), int(r.stop), *map(float, r.relative), *counts))
         self._put(lambda connection: connection.executemany(_PUT_EDGE, values))
 
     def erase(self, ids: Iterable[int]) -> None:
@@ -253,7 +252,7 @@ class Store:
         meta = dict(connection.execute("SELECT key, value FROM meta"))
         if meta.get("encoder_id") != encoder_id or meta.get("latent_dim") != str(self.latent_dim):
             raise AmiError(
-                f"the memory {self.path} was made with the encoder {meta.get('encoder_id')}, the model is {encoder_id}: "
+                f"the memory {self.path} belongs to the encoder {meta.get('encoder_id')}, the model is {encoder_id}: "
                 "use that model, or name another file",
                 code=WRONG_ENCODER,
             )

@@ -1,0 +1,36 @@
+"""`ami collect`: drives the simulated robot and records its experience."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def main(
+    out: Annotated[Path, typer.Option(help="Folder for the runs; an interrupted collection goes on there.")],
+    world: Annotated[str, typer.Option(help="A world that comes with the package, or a world file.")] = "home",
+    steps: Annotated[int, typer.Option(help="Steps over all runs.")] = 60000,
+    camera: Annotated[str, typer.Option(help="onboard or ceiling.")] = "onboard",
+    seed: Annotated[int, typer.Option(help="The same seed gives the same runs.")] = 0,
+    runs: Annotated[int, typer.Option(help="Number of bags; 0: one for each 4,000 steps, at most 16.")] = 0,
+    period: Annotated[float, typer.Option(help="Seconds between steps.")] = 0.2,
+    workers: Annotated[int, typer.Option(help="Runs at a time; 0: one a core.")] = 0,
+) -> None:
+    """Drive the simulated robot by smooth random exploration and write one bag a run."""
+    from rich.console import Console
+
+    from ami_ros.app.collect_workers import Workers
+    from ami_ros.config import from_mapping
+    from ami_ros.learning.collection import CollectionConfig, open_collection
+
+    values = {"world": world, "steps": steps, "camera": camera, "runs": runs, "period": period, "seed": seed}
+    config = from_mapping(CollectionConfig, values, "collect")
+    missing = open_collection(out, config)
+    console = Console(stderr=True)
+    if missing:
+        contacts = Workers(out, config, missing, workers or os.cpu_count() or 1).run(console)
+        console.print(f"{len(missing)} runs recorded; the robot touched something {contacts} times")
+    console.print(f"{config.steps} steps in {len(config.run_lengths())} runs are in {out}")

@@ -1,0 +1,134 @@
+"""Drives a simulated robot by smooth random exploration and records its runs as bags.
+
+A folder of runs (`run_000`, `run_001`, ...) with its settings in `collect.yaml`. A run appears there when it is
+complete; until then it grows in the folder `PARTIAL`. So an interrupted collection goes on with those missing.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import yaml
+
+from ami_ros.config import from_mapping, to_mapping
+from ami_ros.errors import AmiError
+from ami_ros.learning.bag_writer import BagWriter
+from ami_ros.learning.frames import encode_frame
+from ami_ros.simulation.exploration import Explorer
+from ami_ros.simulation.free_space import FreeSpace
+from ami_ros.simulation.robot import Robot
+from ami_ros.simulation.simulator import Simulator
+from ami_ros.simulation.world import load_world
+
+SETTINGS = "collect.yaml"
+PARTIAL = ".partial"
+COMPASS_DEVIATION = np.deg2rad(2.0)  # [rad]
+
+
+@dataclass(frozen=True)
+class CollectionConfig:
+    """What a folder of runs holds; each run depends on this and its number alone."""
+
+    world: str
+    steps: int  # over all runs
+    camera: Literal["onboard", "ceiling"] = "onboard"
+    runs: int = 0  # 0: one for each 4,000 steps, at most 16
+    period: float = 0.2  # between steps [s]
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.runs < 0 or self.runs > self.steps:
+            raise ValueError("steps must be at least 1, and runs between 0 (chosen for you) and the number of steps")
+        if self.period < 0.02:
+            raise ValueError(f"period must be at least 0.02 s, not {self.period}")
+        if self.seed < 0:
+            raise ValueError(f"seed must not be negative, not {self.seed}")
+
+    def run_lengths(self) -> list[int]:
+        """Steps of each run."""
+        runs = self.runs or min(16, max(1, self.steps // 4000))
+        return [self.steps // runs + (run < self.steps % runs) for run in range(runs)]
+
+
+def run_folder(out: Path, run: int) -> Path:
+    return out / f"run_{run:03d}"
+
+
+def open_collection(out: Path, config: CollectionConfig) -> list[int]:
+    """Makes the folder, or goes on with it; the numbers of the runs still missing.
+
+    Raises:
+        AmiError: the folder holds something else, or runs of other settings; it cannot be written.
+    """
+    load_world(config.world)  # complains before anything is made
+    settings = out / SETTINGS
+    try:
+        if settings.exists():
+            known = from_mapping(CollectionConfig, yaml.safe_load(settings.read_text("utf-8")), str(settings))
+            _check_same(out, known, config)
+        elif out.exists() and any(out.iterdir()):
+            raise AmiError(f"{out} holds something else than collected runs: name another folder")
+        out.mkdir(parents=True, exist_ok=True)
+        settings.write_text(yaml.safe_dump(to_mapping(config), sort_keys=False), "utf-8")
+        shutil.rmtree(out / PARTIAL, ignore_errors=True)
+    except (OSError, yaml.YAMLError) as error:
+        raise AmiError(f"cannot use {out} for a collection: {' '.join(str(error).split())}") from error
+    return [run for run in range(len(config.run_lengths())) if not run_folder(out, run).exists()]
+
+
+def record_run(out: Path, config: CollectionConfig, run: int, tick: Callable[[], None]) -> int:
+    """Drives and records one run; it is at `run_folder` when this returns.
+
+    Args:
+        tick: called after each step; what it raises ends the run, which then leaves nothing.
+
+    Returns:
+        How often the robot touched something.
+    """
+    seeds = np.random.SeedSequence([config.seed, run]).spawn(2)
+    rng = np.random.default_rng(seeds[0])
+    seed = int(seeds[1].generate_state(1)[0])
+    world = load_world(config.world)
+    robot = Simulator(world, camera=config.camera, seed=seed)
+    robot.reset(FreeSpace(world).sample_pose(rng), seed)
+    partial = out / PARTIAL / run_folder(out, run).name
+    shutil.rmtree(partial, ignore_errors=True)
+    explorer = Explorer(rng)
+    try:
+        with BagWriter(partial) as bag:
+            for _ in range(config.run_lengths()[run]):
+                record_step(bag, robot, explorer, config.period)
+                tick()
+        os.replace(partial, run_folder(out, run))
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return robot.ground_truth().contacts
+
+
+def record_step(bag: BagWriter, robot: Robot, explorer: Explorer, period: float) -> None:
+    """Writes what the robot senses now and the command that it gets, all of one stamp, and drives `period` seconds."""
+    seen = robot.observe()
+    stamp, scan = seen.stamp, seen.scan
+    linear, angular = explorer.command(scan)
+    if seen.image is not None:
+        bag.image("image/compressed", stamp, encode_frame(seen.image))
+    bag.scan("scan", stamp, scan.ranges, scan.angle_min, scan.angle_increment)
+    bag.odometry("odom", stamp, seen.odometry, seen.velocity)
+    if seen.heading is not None:
+        bag.heading("imu", stamp, seen.heading, COMPASS_DEVIATION)
+    bag.pose("ground_truth", stamp, robot.ground_truth().pose, "world")
+    bag.command("cmd_vel", stamp, linear, angular)
+    robot.step((linear, angular), period)
+
+
+def _check_same(out: Path, known: CollectionConfig, wanted: CollectionConfig) -> None:
+    old, new = to_mapping(known), to_mapping(wanted)
+    different = [f"{name} {old[name]} (now {new[name]})" for name in old if old[name] != new[name]]
+    if different:
+        raise AmiError(f"{out} was collected with {', '.join(different)}: name another folder, or keep the settings")
