@@ -1,0 +1,65 @@
+"""Losses of the joint-embedding world model, each a plain function of tensors."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def sigreg(latents: Tensor, generator: torch.Generator, projections: int = 128, knots: int = 17) -> Tensor:
+    """Sketched isotropic Gaussian regularisation (LeJEPA, arXiv 2511.08544).
+
+    Random directions are drawn afresh; along each, the Epps-Pulley distance between the empirical
+    characteristic function of the batch and that of a standard normal is taken.
+
+    Args:
+        latents: (n, dim).
+        generator: source of the directions.
+        projections: how many.
+        knots: points of the quadrature over [0, 3]; the integrand is even.
+
+    Returns:
+        A scalar, 0 only if every projection looks normal.
+    """
+    directions = torch.randn(latents.shape[1], projections, generator=generator)
+    directions = directions / directions.norm(dim=0)
+    t = torch.linspace(0.0, 3.0, knots)
+    normal = torch.exp(-0.5 * t.square())
+    weights = torch.full((knots,), 2 * 3.0 / (knots - 1))
+    weights[[0, -1]] /= 2
+    angles = (latents @ directions).unsqueeze(-1) * t
+    error = (angles.cos().mean(0) - normal).square() + angles.sin().mean(0).square()
+    return ((error * normal) @ weights).mean() * latents.shape[0]
+
+
+def rollout_loss(predicted: Tensor, latents: Tensor, valid: Tensor) -> Tensor:
+    """Mean squared error of open-loop predictions.
+
+    Args:
+        predicted: (starts, depth, batch, dim).
+        latents: what was encoded there, same shape; gradients flow into both sides (no stop-gradient: the
+            regulariser alone keeps the latent from collapsing, arXiv 2603.19312).
+        valid: (starts, depth), False where the window ends before.
+    """
+    error = (predicted - latents).square().mean((-1, -2))
+    return (error * valid).sum() / valid.sum()
+
+
+def pose_loss(predicted: Tensor, target: Tensor) -> Tensor:
+    """Smooth L1 between (…, 4) x, y [m], cos, sin and poses (…, 3) x, y [m], yaw [rad]."""
+    wanted = torch.stack([target[..., 0], target[..., 1], target[..., 2].cos(), target[..., 2].sin()], -1)
+    return functional.smooth_l1_loss(predicted, wanted, beta=0.2)
+
+
+def relative_poses(first: Tensor, second: Tensor) -> Tensor:
+    """The second poses (..., 3) in the frames of the first; x, y [m], yaw [rad], not wrapped."""
+    c, s = first[..., 2].cos(), first[..., 2].sin()
+    x, y, yaw = (second - first).unbind(-1)
+    return torch.stack([c * x + s * y, c * y - s * x, yaw], -1)
+
+
+def info_nce(queries: Tensor, keys: Tensor, temperature: float) -> Tensor:
+    """Contrastive loss: row i of `queries` (n, d) belongs to row i of `keys`; all other rows are negatives."""
+    labels = torch.arange(len(queries))
+    return functional.cross_entropy(queries @ keys.T / temperature, labels)

@@ -1,0 +1,106 @@
+"""What training minimises: the weighted sum of all losses for one batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ami_ros.learning.losses import info_nce, pose_loss, relative_poses, rollout_loss, sigreg
+from ami_ros.learning.windows import Batch
+from ami_ros.world_model.model import WorldModel
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """Weight of each term; 0 leaves it out. What each brings is measured in docs/decisions.md."""
+
+    prediction: float = 1.0
+    sigreg: float = 0.1
+    inverse_dynamics: float = 1.0
+    relative_pose: float = 1.0
+    imagined_pose: float = 0.5
+    contrast: float = 0.3
+    motion: float = 1.0
+    goal: float = 1.0
+
+
+def _predict(model: WorldModel, batch: Batch, latents: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Rolls out from every start of the window at once.
+
+    Returns predictions and targets (starts, depth, batch, dim), and which of them lie inside the window (starts, depth).
+    """
+    steps, size = batch.commands.shape[:2]
+    current = latents[:steps].reshape(steps * size, -1)
+    predictions, targets = [], []
+    valid = torch.zeros(steps, steps, dtype=torch.bool)
+    for depth in range(steps):
+        alive = steps - depth
+        chunk = batch.commands[depth:].reshape(alive * size, *batch.commands.shape[2:])
+        previous = batch.previous[depth:].reshape(alive * size, 2)
+        scale = model.command_scale
+        current = model.predictor(current[: alive * size], chunk / scale, previous / scale)
+        valid[:alive, depth] = True
+        padding = (0, 0, 0, 0, 0, depth)
+        predictions.append(functional.pad(current.view(alive, size, -1), padding))
+        targets.append(functional.pad(latents[depth + 1 : steps + 1], padding))
+    return torch.stack(predictions, 1), torch.stack(targets, 1), valid
+
+
+def losses(model: WorldModel, batch: Batch, weights: LossWeights, generator: torch.Generator) -> dict[str, Tensor]:
+    """All weighted terms by name; their sum is the objective.
+
+    Args:
+        model: in training mode.
+        batch: windows, see `WindowSampler`.
+        weights: of the terms.
+        generator: source of SIGReg's directions.
+    """
+    size = batch.commands.shape[1]
+    steps = batch.commands.shape[0]
+    latent, features = model.encoder(batch.sensors)
+    latents = latent.view(-1, size, latent.shape[-1])
+    commands = batch.commands / model.command_scale
+    terms: dict[str, Tensor] = {}
+    predicted, targets, valid = _predict(model, batch, latents)
+    terms["prediction"] = rollout_loss(predicted, targets, valid)
+    terms["sigreg"] = sigreg(latent, generator)
+    pairs = torch.cat([latents[:steps], latents[1 : steps + 1]], -1)
+    terms["inverse_dynamics"] = functional.mse_loss(model.inverse_dynamics(pairs), commands.flatten(2))
+    columns = torch.arange(size)
+    first, second = latents[batch.pairs[..., 0], columns], latents[batch.pairs[..., 1], columns]
+    seen = relative_poses(batch.poses[batch.pairs[..., 0], columns], batch.poses[batch.pairs[..., 1], columns])
+    terms["relative_pose"] = pose_loss(model.relative_pose(first, second), seen)
+    terms["imagined_pose"] = _imagined_pose(model, predicted[0], latents, batch)
+    terms["contrast"] = _contrast(model, latents, steps)
+    flat = latents[:steps].reshape(steps * size, -1).detach()
+    motion = model.motion(flat, commands.flatten(0, 1), batch.previous.flatten(0, 1) / model.command_scale)
+    terms["motion"] = functional.smooth_l1_loss(motion, batch.motions.flatten(0, 1), beta=0.02)
+    if model.goal_head is not None and features is not None:
+        terms["goal"] = functional.mse_loss(model.goal_head(features), latent.detach())
+    return {name: getattr(weights, name) * value for name, value in terms.items() if getattr(weights, name)}
+
+
+def _imagined_pose(model: WorldModel, imagined: Tensor, latents: Tensor, batch: Batch) -> Tensor:
+    """The planner measures imagined latents (depth, batch, dim) in metres, so the head must read those, too.
+
+    They are compared with the window's last frame, which is a far one where there are any.
+    """
+    goal = latents[-1].expand_as(imagined)
+    steps = len(imagined)
+    poses = relative_poses(batch.poses[1 : steps + 1], batch.poses[-1])
+    return pose_loss(model.relative_pose(imagined, goal), poses)
+
+
+def _contrast(model: WorldModel, latents: Tensor, steps: int) -> Tensor:
+    """The far frames of a window belong to its first and last frame; those of other windows do not."""
+    keys = latents[steps + 1 :]
+    if not len(keys):
+        return latents.new_zeros(())
+    anchors = [latents[0], latents[steps]]
+    pairs = [(anchors[i % 2], key) for i, key in enumerate(keys)]
+    temperature = model.contrast.temperature
+    values = [info_nce(model.contrast.queries(a), model.contrast.keys(k), temperature) for a, k in pairs]
+    return torch.stack(values).mean()

@@ -1,0 +1,143 @@
+"""Training: a loop that can be stopped anywhere and goes on as if it had not been."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save
+
+from ami_ros.errors import AmiError
+from ami_ros.learning.objective import LossWeights, losses
+from ami_ros.learning.windows import Recording, WindowConfig, WindowSampler
+from ami_ros.world_model.checkpoint import write_atomically
+from ami_ros.world_model.model import WorldModel
+from ami_ros.world_model.spec import ModelSpec
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """One training run."""
+
+    steps: int = 3000
+    batch: int = 48  # windows
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-4
+    clip: float = 2.0  # norm of the gradient
+    warm_up: int = 100  # steps
+    checkpoint_every: int = 200  # steps
+    seed: int = 0
+    bfloat16: bool = False  # autocast; faster where the CPU has AMX
+    spec: ModelSpec = field(default_factory=ModelSpec)
+    windows: WindowConfig = field(default_factory=WindowConfig)
+    weights: LossWeights = field(default_factory=LossWeights)
+
+
+Report = Callable[[int, dict[str, float]], None]
+
+
+class Trainer:
+    """Trains a world model on one recording.
+
+    Every step draws its randomness from (seed, step) alone, so that a run resumed from a checkpoint follows
+    the same curve.
+
+    Args:
+        config: of the run.
+        recording: the data.
+        folder: where checkpoints go (`training.safetensors`) and the curve (`curve.jsonl`).
+    """
+
+    def __init__(self, config: TrainingConfig, recording: Recording, folder: Path) -> None:
+        torch.manual_seed(config.seed)
+        self.config, self.folder = config, folder
+        self.sampler = WindowSampler(recording, config.spec, config.windows)
+        if not len(self.sampler):
+            needed = ((config.windows.starts - 1) * config.spec.chunk + 1) * config.spec.period
+            raise AmiError(f"train: no episode lasts {needed:.1f} s without a gap; record longer stretches")
+        self.model = WorldModel(config.spec)
+        self.optimizer = torch.optim.AdamW(
+            self.model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+        self.step = 0
+
+    @property
+    def checkpoint(self) -> Path:
+        """File with everything that resuming needs."""
+        return self.folder / "training.safetensors"
+
+    def run(self, report: Report) -> WorldModel:
+        """Trains to the end, calling `report(step, terms)` after each step; returns the model in evaluation mode."""
+        while self.step < self.config.steps:
+            terms = self._advance()
+            report(self.step, terms)
+            if self.step % self.config.checkpoint_every == 0 or self.step == self.config.steps:
+                self.save(terms)
+        return self.model.eval()
+
+    def _advance(self) -> dict[str, float]:
+        config = self.config
+        batch = self.sampler.batch(np.random.default_rng((config.seed, self.step)), config.batch)
+        generator = torch.Generator().manual_seed(config.seed * 1_000_003 + self.step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = config.learning_rate * self._schedule()
+        self.model.train()
+        with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
+            terms = losses(self.model, batch, config.weights, generator)
+            total = torch.stack(list(terms.values())).sum()
+        if not torch.isfinite(total):
+            raise AmiError(
+                f"train: the loss is not finite at step {self.step}; lower learning_rate or look at the data"
+            )
+        self.optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip)
+        self.optimizer.step()
+        self.step += 1
+        return {name: float(value.detach()) for name, value in terms.items()} | {"total": float(total.detach())}
+
+    def _schedule(self) -> float:
+        """Linear warm-up, then half a cosine to zero."""
+        config = self.config
+        if self.step < config.warm_up:
+            return (self.step + 1) / config.warm_up
+        done = (self.step - config.warm_up) / max(1, config.steps - config.warm_up)
+        return 0.5 * (1 + math.cos(math.pi * done))
+
+    def save(self, terms: dict[str, float]) -> None:
+        """Writes the checkpoint and a line of the curve."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        tensors = {f"model.{k}": v.contiguous() for k, v in self.model.state_dict().items()}
+        for i, state in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{i}.{k}": v.contiguous() for k, v in state.items()}
+        write_atomically(self.checkpoint, save(tensors, {"step": str(self.step)}))
+        with open(self.folder / "curve.jsonl", "a", encoding="utf-8") as file:
+            file.write(json.dumps({"step": self.step} | terms) + "\n")
+
+    def resume(self) -> bool:
+        """Continues from the checkpoint in the folder, if there is one."""
+        if not self.checkpoint.is_file():
+            return False
+        tensors = load_file(self.checkpoint)
+        model = {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
+        state: dict[int, dict[str, Any]] = {}
+        for key, value in tensors.items():
+            if key.startswith("optimizer."):
+                _, index, name = key.split(".")
+                state.setdefault(int(index), {})[name] = value
+        try:
+            self.model.load_state_dict(model)
+        except RuntimeError as error:
+            raise AmiError(
+                f"train: {self.checkpoint} is of another model; choose another --out or delete it"
+            ) from error
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+        self.step = int(next(iter(state.values()))["step"]) if state else 0
+        return True

@@ -1,0 +1,18 @@
+"""Codes of memory's errors, as the services of ami_interfaces give them."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Code(IntEnum):
+    """The codes of FindRoute; the node translates those of the other services, which differ in their base."""
+
+    UNKNOWN = 10240
+    NOT_ACTIVE = 10241
+    NOT_LOCALISED = 10242
+    NOT_FOUND = 10243
+    NO_ROUTE = 10244
+    ENCODER_MISMATCH = 10245
+    INVALID_INPUT = 10246
+    LABEL_EXISTS = 10204

@@ -1,0 +1,152 @@
+"""Ways between places: a directed graph of what was driven, and shortest paths in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import dijkstra
+from scipy.spatial import cKDTree
+
+from ami_ros.geometry import Array, relative
+from ami_ros.memory.index import PlaceIndex
+from ami_ros.memory.matching import pose_gap
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A way that was driven from one place to the next."""
+
+    start: int  # place id
+    stop: int
+    relative: Array  # (3,) pose of `stop` in the frame of `start`
+    traversals: int = 1
+    duration: float = 0.0  # mean [s]
+    failures: int = 0
+    last_used: float = 0.0  # stamp [s]
+
+
+@dataclass(frozen=True)
+class GraphConfig:
+    """What counts as a way and what it costs. Costs are metres of straight driving."""
+
+    turn_cost: float = 0.15  # [m/rad]
+    reverse_factor: float = 1.3  # driving an edge the other way round, facing the other way
+    failure_cost: float = 3.0  # [m] for each failure that no later traversal has made good
+    # Places closer than this are joined: a disc of 0.18 m cannot stand at both with a wall between them.
+    join_radius: float = 0.30  # [m]
+    reach: float = 0.6  # [m], how far a pose may be from the place where its route begins or ends
+
+
+class PlaceGraph:
+    """Edges by (start, stop); the matrix for searches is made when it is first needed after a change."""
+
+    def __init__(self, index: PlaceIndex, config: GraphConfig) -> None:
+        self.index, self.config = index, config
+        self.edges: dict[tuple[int, int], Edge] = {}
+        self._matrix: csr_matrix | None = None
+
+    def add(self, edge: Edge) -> None:
+        """Adds an edge as it was stored."""
+        self.edges[edge.start, edge.stop] = edge
+        self._matrix = None
+
+    def traversed(self, start: int, stop: int, duration: float, stamp: float) -> Edge:
+        """Notes that the robot drove from place `start` to `stop`; O(1). Returns the edge as it is now."""
+        old = self.edges.get((start, stop))
+        if old is None:
+            rows = self.index.row(start), self.index.row(stop)
+            edge = Edge(start, stop, relative(*self.index.poses[list(rows)]), 1, duration, 0, stamp)
+            self._matrix = None
+        else:
+            count = old.traversals + 1
+            mean = old.duration + (duration - old.duration) / count
+            edge = replace(old, traversals=count, duration=mean, failures=max(0, old.failures - 1), last_used=stamp)
+            if old.failures:
+                self._matrix = None
+        self.edges[start, stop] = edge
+        return edge
+
+    def drop(self, ids: set[int]) -> None:
+        """Removes every edge at one of the places."""
+        self.edges = {k: e for k, e in self.edges.items() if not ids & {e.start, e.stop}}
+        self._matrix = None
+
+    def changed(self) -> None:
+        """A place was added without an edge."""
+        self._matrix = None
+
+    def shortest_path(
+        self, start: Array, goal: Array, avoid: Iterable[tuple[int, int]] = ()
+    ) -> tuple[list[int], float] | None:
+        """Place ids from near the pose `start` (3,) to near the pose `goal` (3,), and the length [m]; None if there is no way.
+
+        Args:
+            start: in the map frame.
+            goal: in the map frame.
+            avoid: pairs of place ids whose connection, in either direction, was found blocked, along with
+                every other connection that passes within 0.3 m of its middle.
+        """
+        sources, entry = self._near(start)
+        targets, leave = self._near(goal)
+        if not len(sources) or not len(targets):
+            return None
+        matrix = self._weights() if not (avoid := list(avoid)) else self._without(avoid)
+        distance, before, _ = dijkstra(matrix, indices=sources, min_only=True, return_predecessors=True)
+        # min_only ignores the cost of getting to each source; it is below `reach` for all of them.
+        total = distance[targets] + leave
+        best = int(np.argmin(total))
+        if not np.isfinite(total[best]):
+            return None
+        rows = [int(targets[best])]
+        while (previous := int(before[rows[-1]])) >= 0:
+            rows.append(previous)
+        rows.reverse()
+        return [int(self.index.ids[r]) for r in rows], float(total[best] + entry.min())
+
+    def _near(self, pose: Array) -> tuple[NDArray[np.int64], Array]:
+        """Rows of places from which the pose is a short, straight move away, and the cost of that move [m]."""
+        distance, turn = pose_gap(self.index.poses, pose)
+        cost = distance + self.config.turn_cost * turn
+        rows = np.flatnonzero(distance < self.config.reach)
+        rows = rows[np.argsort(cost[rows])[:5]]
+        return rows, cost[rows]
+
+    def _weights(self) -> csr_matrix:
+        if self._matrix is None:
+            self._matrix = self._build()
+        return self._matrix
+
+    def _build(self) -> csr_matrix:
+        """Driven edges, the same ones reversed, and joins of places that stand (almost) on one spot."""
+        config, poses, size = self.config, self.index.poses, len(self.index)
+        ends = np.array([(self.index.row(a), self.index.row(b)) for a, b in self.edges], np.int64).reshape(-1, 2)
+        failures = np.array([e.failures for e in self.edges.values()], float)
+        joins = cKDTree(poses[:, :2]).query_pairs(config.join_radius, output_type="ndarray").reshape(-1, 2)
+        driven = self._costs(ends) + config.failure_cost * failures
+        rows = np.concatenate([ends, ends[:, ::-1], joins, joins[:, ::-1]])
+        joined = self._costs(joins)
+        costs = np.concatenate([driven, config.reverse_factor * driven, joined, joined])
+        order = np.argsort(-costs)  # of duplicate entries the cheapest is written last
+        unique = {(int(a), int(b)): c for (a, b), c in zip(rows[order], costs[order], strict=True)}
+        keys = np.array(list(unique), np.int64).reshape(-1, 2)
+        return csr_matrix((np.array(list(unique.values())), (keys[:, 0], keys[:, 1])), shape=(size, size))
+
+    def _costs(self, ends: NDArray[np.int64]) -> Array:
+        distance, turn = pose_gap(self.index.poses[ends[:, 0]], self.index.poses[ends[:, 1]])
+        return distance + self.config.turn_cost * turn + 1e-3
+
+    def _without(self, avoid: list[tuple[int, int]]) -> csr_matrix:
+        """The matrix less everything that leads through the middle of an avoided edge."""
+        matrix = self._weights().tocoo()
+        positions = self.index.poses[:, :2]
+        middles = (positions[matrix.row] + positions[matrix.col]) / 2
+        keep = np.ones(len(middles), bool)
+        for a, b in avoid:
+            if a in self.index and b in self.index:
+                blocked = (positions[self.index.row(a)] + positions[self.index.row(b)]) / 2
+                keep &= np.hypot(*(middles - blocked).T) > 0.3
+        return csr_matrix((matrix.data[keep], (matrix.row[keep], matrix.col[keep])), shape=matrix.shape)

@@ -1,0 +1,129 @@
+"""Where the robot is in its memory: a particle filter over motion (odometry) and latents (matches with places)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ami_ros.geometry import Array, compose, wrap
+from ami_ros.memory.index import Latents, PlaceIndex
+from ami_ros.memory.matching import Matches, match, mean_pose, pose_gap
+
+
+@dataclass(frozen=True)
+class FilterConfig:
+    """Noise and size of the filter. The noise is meant to be honest, not small: see docs/decisions.md."""
+
+    particles: int = 800
+    translation_noise: float = 0.10  # [m per m] standard deviation of odometry
+    rotation_noise: float = 0.06  # [rad per rad]
+    drift_noise: float = 0.04  # [rad per m]
+    position_sigma: float = 0.15  # [m] of a match, at the place itself
+    angle_sigma: float = 0.12  # [rad]
+    sigma_growth: float = 0.25  # [per m] growth of both with the distance to the place
+    outlier: float = 0.15  # probability that a latent's matches are all wrong
+    temper: float = 0.35  # exponent of the likelihood: successive latents err alike
+    inject: float = 0.02  # share of particles drawn from the matches of the newest latent at each update
+    min_move: float = 0.04  # [m] or [rad], motion that makes a new latent worth an update
+    confident: float = 0.7  # mass around the best pose from which the robot counts as localised
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What the filter believes."""
+
+    pose: Array  # (3,) in the map frame
+    confidence: float  # mass within 0.5 m and 0.5 rad of `pose`
+    entropy: float  # of the particles over cells of 0.5 m and 0.5 rad [nat]
+
+
+class PlaceFilter:
+    """Monte Carlo localisation with sensor resetting (Lenser & Veloso 2000; Thrun et al., Probabilistic Robotics, ch. 8)."""
+
+    def __init__(self, config: FilterConfig) -> None:
+        self.config = config
+        self.rng = np.random.default_rng(config.seed)
+        self.particles = np.zeros((config.particles, 3))
+        self.weights = np.full(config.particles, 1.0 / config.particles)
+        self._moved = np.inf
+
+    def start_at(self, pose: Array) -> None:
+        """The robot is known to be at `pose` (3,)."""
+        self.particles[:] = pose
+        self.weights[:] = 1.0 / len(self.weights)
+        self._moved = 0.0
+
+    def start_lost(self, index: PlaceIndex) -> None:
+        """The robot is at some remembered place, none likelier than another."""
+        rows = self.rng.integers(0, len(index), len(self.particles))
+        self.particles[:] = compose(index.poses[rows], self.rng.normal(0.0, 0.15, (len(rows), 3)))
+        self.weights[:] = 1.0 / len(self.weights)
+        self._moved = np.inf
+
+    def move(self, motion: Array) -> None:
+        """Odometry says that the base moved by `motion` (3,) in its own frame."""
+        config, size = self.config, len(self.particles)
+        length, turn = float(np.hypot(motion[0], motion[1])), abs(float(motion[2]))
+        along = config.translation_noise * length
+        noise = self.rng.normal(0.0, 1.0, (size, 3)) * [along, along / 2, 0.0]
+        noise[:, 2] = self.rng.normal(0.0, config.rotation_noise * turn + config.drift_noise * length + 1e-9, size)
+        self.particles = compose(self.particles, motion + noise)
+        self._moved += length + turn
+
+    def observe(self, index: PlaceIndex, latent: Latents) -> None:
+        """Weighs the particles by what `latent` (latent_dim,) resembles, once the robot has moved enough for news."""
+        if not len(index) or self._moved < self.config.min_move:
+            return
+        self._moved = 0.0
+        matches = match(index, latent)
+        self._inject(matches)
+        self.weights *= self._likelihood(matches) ** self.config.temper
+        self.weights /= self.weights.sum()
+        if 1.0 / np.square(self.weights).sum() < 0.5 * len(self.weights):
+            self._resample()
+
+    def _likelihood(self, matches: Matches) -> Array:
+        """Mixture over the matches, plus a floor for the case that they are all wrong."""
+        config = self.config
+        distance, turn = pose_gap(self.particles[:, None], matches.poses[None])
+        growth = 1.0 + config.sigma_growth * matches.distances / config.position_sigma
+        sigma, angle = config.position_sigma * growth, config.angle_sigma * growth
+        density = np.exp(-0.5 * (distance / sigma) ** 2 - 0.5 * (turn / angle) ** 2) / growth**3
+        return np.asarray((1 - config.outlier) * density @ matches.weights + config.outlier * 0.02)
+
+    def _inject(self, matches: Matches) -> None:
+        """Replaces a few of the lightest particles by samples from the matches, so that a kidnapped robot is found."""
+        count = int(self.config.inject * len(self.particles))
+        if not count:
+            return
+        rows = self.rng.choice(len(matches.weights), count, p=matches.weights)
+        spread = self.rng.normal(0.0, [self.config.position_sigma] * 2 + [self.config.angle_sigma], (count, 3))
+        lightest = np.argpartition(self.weights, count)[:count]
+        self.particles[lightest] = compose(matches.poses[rows], spread)
+        self.weights[lightest] = self.weights.mean()
+        self.weights /= self.weights.sum()
+
+    def _resample(self) -> None:
+        """Low-variance resampling."""
+        size = len(self.weights)
+        positions = (self.rng.random() + np.arange(size)) / size
+        rows = np.minimum(np.searchsorted(np.cumsum(self.weights), positions), size - 1)
+        self.particles = self.particles[rows]
+        self.weights = np.full(size, 1.0 / size)
+
+    def estimate(self) -> Estimate:
+        """The heaviest cluster of particles."""
+        cells = np.floor(np.column_stack([self.particles[:, :2] / 0.5, wrap(self.particles[:, 2]) / 0.5])).astype(
+            np.int64
+        )
+        _, which = np.unique(cells, axis=0, return_inverse=True)
+        mass = np.bincount(which.ravel(), self.weights)
+        entropy = float(-(mass[mass > 0] * np.log(mass[mass > 0])).sum())
+        centre = mean_pose(self.particles, self.weights * (which.ravel() == np.argmax(mass)))
+        for _ in range(2):
+            distance, turn = pose_gap(self.particles, centre)
+            near = (distance < 0.5) & (turn < 0.5)
+            centre = mean_pose(self.particles, self.weights * near)
+        return Estimate(centre, float(self.weights[near].sum()), entropy)

@@ -1,0 +1,92 @@
+"""From a latent to poses: the places it resembles, each with what it says about where the latent was taken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ami_ros.geometry import Array, compose, wrap
+from ami_ros.memory.index import Latents, PlaceIndex
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Hypotheses of one latent's pose."""
+
+    rows: NDArray[np.int64]  # (k,) rows of the index
+    weights: Array  # (k,) sum to 1
+    poses: Array  # (k, 3) in the map frame
+    distances: Array  # (k,) from the place to the hypothesis [m]; farther ones are less exact
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One cluster of matches."""
+
+    pose: Array  # (3,) in the map frame
+    share: float  # of all weight [0, 1]
+
+
+def scores(index: PlaceIndex, latent: Latents) -> NDArray[np.float32]:
+    """Contrastive score (n,) in [-1, 1] of a latent (latent_dim,) against every place."""
+    with torch.inference_mode():
+        query = index.model.contrast.queries(torch.from_numpy(latent)[None])[0].numpy()
+    return np.asarray(index.keys @ query)
+
+
+def match(index: PlaceIndex, latent: Latents, count: int = 24) -> Matches:
+    """The best `count` places, and the pose that each implies through the relative-pose head.
+
+    The weight of a place is its share under the InfoNCE critic, whose temperature makes scores log-likelihood
+    ratios (arXiv 1807.03748).
+    """
+    score = scores(index, latent)
+    rows = np.argpartition(-score, count - 1)[:count] if len(score) > count else np.arange(len(score))
+    places = torch.from_numpy(index.latents[rows])
+    with torch.inference_mode():
+        seen = index.model.relative_pose(places, torch.from_numpy(latent).expand_as(places)).numpy().astype(np.float64)
+    offsets = np.column_stack([seen[:, :2], np.arctan2(seen[:, 3], seen[:, 2])])
+    logits = score[rows].astype(np.float64) / index.model.contrast.temperature
+    weights = np.exp(logits - logits.max())
+    distances = np.hypot(offsets[:, 0], offsets[:, 1])
+    # Places that the head sees far away say little about the pose.
+    weights *= np.exp(-distances)
+    return Matches(rows, weights / weights.sum(), compose(index.poses[rows], offsets), distances)
+
+
+def pose_gap(a: Array, b: Array) -> tuple[Array, Array]:
+    """Distances [m] and absolute yaw differences [rad] between poses that broadcast over (..., 3)."""
+    return np.hypot(a[..., 0] - b[..., 0], a[..., 1] - b[..., 1]), np.abs(wrap(a[..., 2] - b[..., 2]))
+
+
+def mean_pose(poses: Array, weights: Array) -> Array:
+    """Weighted mean (3,) of poses (n, 3) that lie close together."""
+    total = weights.sum()
+    x, y = (poses[:, :2] * weights[:, None]).sum(0) / total
+    yaw = np.arctan2((weights * np.sin(poses[:, 2])).sum(), (weights * np.cos(poses[:, 2])).sum())
+    return np.array([x, y, yaw])
+
+
+def cluster(matches: Matches, radius: float = 0.6, angle: float = 0.6, most: int = 5) -> list[Hypothesis]:
+    """Groups matches into hypotheses, best first.
+
+    Args:
+        matches: of one latent.
+        radius: of a cluster [m].
+        angle: of a cluster [rad].
+        most: hypotheses to return.
+    """
+    poses, weights = matches.poses, matches.weights.copy()
+    distance, turn = pose_gap(poses[:, None], poses[None])
+    kernel = np.exp(-2 * (distance / radius) ** 2 - 2 * (turn / angle) ** 2)
+    found = []
+    while len(found) < most and weights.sum() > 0.02:
+        centre = int(np.argmax(kernel @ weights * (weights > 0)))
+        inside = (distance[centre] < radius) & (turn[centre] < angle)
+        share = float(weights[inside].sum())
+        found.append(Hypothesis(mean_pose(poses[inside], weights[inside] + 1e-12), share))
+        weights[inside] = 0.0
+    return found

@@ -1,0 +1,315 @@
+"""PlaceMemory: the graph of places that grows while driving, the filter that localises in it, and the store below both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from ami_ros.errors import AmiError
+from ami_ros.geometry import Array, compose, relative
+from ami_ros.memory.codes import Code
+from ami_ros.memory.graph import Edge, GraphConfig, PlaceGraph
+from ami_ros.memory.index import Latents, PlaceIndex
+from ami_ros.memory.localisation import FilterConfig, PlaceFilter
+from ami_ros.memory.matching import cluster, match, pose_gap, scores
+from ami_ros.memory.store import EdgeRow, PlaceRow, Store
+from ami_ros.memory.types import GoalQuery, Location, Place, PlaceQuery, Places, Route
+from ami_ros.world_model.model import WorldModel
+
+
+@dataclass(frozen=True)
+class MemoryConfig:
+    """How memory grows."""
+
+    learning: bool = True
+    spacing: float = 0.30  # [m] between places of like heading
+    turn_spacing: float = 0.5  # [rad]
+    confident: float = 0.85  # mass from which a new place is added to what is known
+    max_places: int = 50_000
+    filter: FilterConfig = field(default_factory=FilterConfig)
+    graph: GraphConfig = field(default_factory=GraphConfig)
+
+
+class PlaceMemory:
+    """One robot's memory of places. Not thread-safe: one caller at a time.
+
+    The frame `map` belongs to the memory: its origin is where the robot stood when the memory was empty.
+
+    Args:
+        model: gives meaning to latents (contrastive critic, relative pose).
+        encoder_id: of the latents; a stored memory of another encoder is refused.
+        path: of the SQLite file; None keeps everything in RAM.
+        config: see there.
+    """
+
+    def __init__(self, model: WorldModel, encoder_id: str, path: Path | None, config: MemoryConfig) -> None:
+        self.config, self.encoder_id = config, encoder_id
+        self.latent_dim = model.spec.latent_dim
+        self.index = PlaceIndex(model)
+        self.graph = PlaceGraph(self.index, config.graph)
+        self.filter = PlaceFilter(config.filter)
+        self.store = Store(path, encoder_id, self.latent_dim)
+        self.details: dict[int, PlaceRow] = {}
+        self._load()
+        self._odometry: Array | None = None
+        self._location: Location | None = None
+        self._here: tuple[int, float] | None = None  # place the robot is at, and since when
+        if len(self.index):
+            self.filter.start_lost(self.index)
+
+    def _load(self) -> None:
+        places, edges = self.store.load()
+        if places:
+            self.index.extend(
+                np.array([p.id for p in places]),
+                np.stack([p.latent for p in places]),
+                np.stack([p.pose for p in places]),
+            )
+            self.details = {p.id: p for p in places}
+        for edge in edges:
+            self.graph.add(
+                Edge(
+                    edge.start, edge.stop, edge.relative, edge.traversals, edge.duration, edge.failures, edge.last_used
+                )
+            )
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    # Experience
+
+    def observe(self, stamp: float, latent: Latents, odometry: Array, thumbnail: bytes | None = None) -> Location:
+        """Takes in one moment: moves and weighs the filter, and grows the graph.
+
+        Args:
+            stamp: of the latent [s].
+            latent: (latent_dim,).
+            odometry: (3,) pose in odom at that stamp.
+            thumbnail: JPEG to keep should this become a new place.
+
+        Raises:
+            AmiError: a latent or pose that is not finite or of another length; nothing was changed.
+        """
+        self._check(latent, odometry)
+        if not len(self.index):
+            if self.config.learning:
+                self._found(stamp, latent, thumbnail)
+        elif self._odometry is not None:
+            self.filter.move(relative(self._odometry, odometry))
+        self._odometry = np.array(odometry, dtype=np.float64)
+        self.filter.observe(self.index, latent)
+        estimate = self.filter.estimate()
+        nearest, distance, turn = self._nearest(estimate.pose)
+        known = len(self.index) > 0
+        localised = known and estimate.confidence >= self.config.filter.confident
+        if self.config.learning and known and estimate.confidence >= self.config.confident:
+            nearest = self._grow(stamp, latent, estimate.pose, nearest, distance, turn, thumbnail)
+        elif not localised:
+            self._here = None
+        self._location = Location(
+            stamp, estimate.pose, self._odometry, estimate.confidence, estimate.entropy, localised, nearest
+        )
+        return self._location
+
+    def restart(self) -> None:
+        """Odometry has a new origin: the robot may be anywhere."""
+        self._odometry, self._here, self._location = None, None, None
+        if len(self.index):
+            self.filter.start_lost(self.index)
+
+    def location(self) -> Location | None:
+        """The newest belief; None before the first moment."""
+        return self._location
+
+    def _check(self, latent: Latents, odometry: Array) -> None:
+        if latent.shape != (self.latent_dim,) or not np.isfinite(latent).all():
+            raise AmiError(f"memory: a latent must be {self.latent_dim} finite numbers", Code.INVALID_INPUT)
+        if np.shape(odometry) != (3,) or not np.isfinite(odometry).all():
+            raise AmiError("memory: an odometry pose must be three finite numbers", Code.INVALID_INPUT)
+
+    def _found(self, stamp: float, latent: Latents, thumbnail: bytes | None) -> None:
+        """The first place is the origin of the map."""
+        self.filter.start_at(np.zeros(3))
+        self._here = (self._add(stamp, latent, np.zeros(3), thumbnail), stamp)
+
+    def _nearest(self, pose: Array) -> tuple[int, float, float]:
+        """Id of the place that is nearest in position and heading, its distance [m] and turn [rad]."""
+        if not len(self.index):
+            return 0, np.inf, np.inf
+        distance, turn = pose_gap(self.index.poses, pose)
+        row = int(np.argmin(distance / self.config.spacing + turn / self.config.turn_spacing))
+        return int(self.index.ids[row]), float(distance[row]), float(turn[row])
+
+    def _grow(
+        self,
+        stamp: float,
+        latent: Latents,
+        pose: Array,
+        nearest: int,
+        distance: float,
+        turn: float,
+        thumbnail: bytes | None,
+    ) -> int:
+        """Visits the nearest place or founds a new one; returns where the robot is now."""
+        near = distance < self.config.spacing and turn < self.config.turn_spacing
+        if near:
+            here = nearest
+        elif len(self.index) < self.config.max_places:
+            here = self._add(stamp, latent, pose, thumbnail)
+        else:
+            return nearest
+        before, self._here = self._here, (here, stamp if self._here is None or self._here[0] != here else self._here[1])
+        if before is None or before[0] != here:
+            if near:
+                self._visit(here, stamp)
+            if before is not None:
+                edge = self.graph.traversed(before[0], here, stamp - before[1], stamp)
+                self.store.put_edges([EdgeRow(**vars(edge))])
+        return here
+
+    def _add(self, stamp: float, latent: Latents, pose: Array, thumbnail: bytes | None) -> int:
+        place_id = int(self.index.ids.max()) + 1 if len(self.index) else 1
+        row = PlaceRow(place_id, latent, pose, stamp, stamp, 1, "", "", thumbnail or b"")
+        self.index.extend(np.array([place_id]), latent[None], pose[None])
+        self.graph.changed()
+        self.store.put_places([row])
+        self.details[place_id] = replace(row, thumbnail=b"")
+        return place_id
+
+    def _visit(self, place_id: int, stamp: float) -> None:
+        old = self.details[place_id]
+        self.details[place_id] = replace(old, visits=old.visits + 1, last_seen=stamp)
+
+    # Questions
+
+    def find_route(self, goal: GoalQuery, hypothesis: int = 0, avoid_edges: Sequence[tuple[int, int]] = ()) -> Route:
+        """The places to pass on the way to `goal` from where the robot believes to be.
+
+        Args:
+            goal: what to look for.
+            hypothesis: 0 for the best match of a latent goal, 1 for the next, ...
+            avoid_edges: pairs of place ids that were found blocked.
+
+        Raises:
+            AmiError: with `Code.NOT_LOCALISED`, `NOT_FOUND`, `NO_ROUTE` or `INVALID_INPUT`.
+        """
+        location = self._location
+        if location is None or not location.localised:
+            raise AmiError(
+                "memory: the robot does not know where it is; let it drive or turn a little", Code.NOT_LOCALISED
+            )
+        pose, share = self._locate(goal, hypothesis)
+        found = self.graph.shortest_path(location.pose, pose, avoid_edges)
+        if found is None:
+            raise AmiError("memory: no way to the goal's place is known", Code.NO_ROUTE)
+        ids, length = found
+        return Route([self._place(i) for i in ids], length, pose, share)
+
+    def _locate(self, goal: GoalQuery, hypothesis: int) -> tuple[Array, float]:
+        """Pose of a goal in the map frame, and how sure that is."""
+        if goal.latent is not None:
+            if goal.latent.shape != (self.latent_dim,) or not np.isfinite(goal.latent).all():
+                raise AmiError(f"memory: a latent must be {self.latent_dim} finite numbers", Code.INVALID_INPUT)
+            hypotheses = cluster(match(self.index, goal.latent, 48))
+            if hypothesis >= len(hypotheses):
+                raise AmiError(f"memory: the goal has only {len(hypotheses)} hypotheses", Code.NOT_FOUND)
+            return hypotheses[hypothesis].pose, hypotheses[hypothesis].share
+        if goal.pose is not None:
+            if np.shape(goal.pose) != (3,) or not np.isfinite(goal.pose).all():
+                raise AmiError("memory: a goal pose must be three finite numbers", Code.INVALID_INPUT)
+            return np.asarray(goal.pose, np.float64), 1.0
+        wanted = [i for i, p in self.details.items() if i == goal.place_id or (goal.label and p.label == goal.label)]
+        if not wanted:
+            name = f"'{goal.label}'" if goal.label else str(goal.place_id)
+            raise AmiError(f"memory: no place {name} is remembered", Code.NOT_FOUND)
+        return self.index.poses[self.index.row(wanted[0])].copy(), 1.0
+
+    def recall(self, query: PlaceQuery) -> list[Place]:
+        """Places that fit all conditions: most similar first, else nearest first, else newest first."""
+        if query.max_results < 1:
+            raise AmiError("memory: max_results must be at least 1", Code.INVALID_INPUT)
+        keep = np.ones(len(self.index), bool)
+        rank = -np.array([self.details[int(i)].last_seen for i in self.index.ids])
+        distance = similarity = np.full(len(self.index), np.nan)
+        if query.label:
+            keep &= np.array([self.details[int(i)].label == query.label for i in self.index.ids], bool)
+        if query.pose is not None:
+            distance, _ = pose_gap(self.index.poses, np.asarray(query.pose, np.float64))
+            keep, rank = keep & (distance <= query.radius), distance
+        if query.latent is not None and len(self.index):
+            similarity = scores(self.index, np.asarray(query.latent, np.float32))
+            rank = -similarity
+        rows = np.flatnonzero(keep)
+        rows = rows[np.argsort(rank[rows], kind="stable")][: query.max_results]
+        found = [
+            replace(self._place(int(self.index.ids[r])), similarity=float(similarity[r]), distance=float(distance[r]))
+            for r in rows
+        ]
+        if query.with_thumbnails:
+            found = [replace(p, thumbnail=self.store.thumbnail(p.id)) for p in found]
+        return found
+
+    def _place(self, place_id: int) -> Place:
+        row = self.details[place_id]
+        return Place(row.id, row.pose, row.latent, row.label, row.note, row.created, row.last_seen, row.visits)
+
+    def places(self) -> Places:
+        """Everything, for markers and pictures."""
+        edges = np.array(list(self.graph.edges), np.int64).reshape(-1, 2)
+        labels = {i: p.label for i, p in self.details.items() if p.label}
+        return Places(self.index.ids.copy(), self.index.poses.copy(), labels, edges)
+
+    # Commands
+
+    def remember(self, label: str, note: str = "", overwrite: bool = False) -> int:
+        """Labels the place where the robot is; returns its id."""
+        location = self._location
+        if location is None or not location.localised or not location.place_id:
+            raise AmiError(
+                "memory: the robot does not know where it is; let it drive or turn a little", Code.NOT_LOCALISED
+            )
+        if len(label) > 128 or len(note) > 1024:
+            raise AmiError("memory: a label has at most 128 characters, a note 1024", Code.INVALID_INPUT)
+        holders = [i for i, p in self.details.items() if label and p.label == label and i != location.place_id]
+        if holders and not overwrite:
+            raise AmiError(f"memory: '{label}' is another place; set overwrite to move it here", Code.LABEL_EXISTS)
+        changed = [replace(self.details[i], label="") for i in holders]
+        changed.append(replace(self.details[location.place_id], label=label, note=note))
+        self._update(changed)
+        return location.place_id
+
+    def _update(self, rows: list[PlaceRow]) -> None:
+        """Keeps thumbnails, which stay in the store."""
+        self.store.put_places([replace(r, thumbnail=self.store.thumbnail(r.id)) for r in rows])
+        self.details |= {r.id: r for r in rows}
+        self.store.flush()
+
+    def forget(self, ids: Sequence[int] = (), labels: Sequence[str] = (), everything: bool = False) -> int:
+        """Erases places; returns how many. The robot is lost where nothing is left around it."""
+        chosen = (
+            set(self.details)
+            if everything
+            else set(ids) | {i for i, p in self.details.items() if p.label in set(labels) - {""}}
+        )
+        unknown = chosen - set(self.details)
+        if unknown or (not chosen and not everything):
+            raise AmiError(f"memory: no such place: {sorted(unknown) or list(labels)}", Code.NOT_FOUND)
+        self.store.erase(sorted(chosen))
+        self.index.remove(chosen)
+        self.graph.drop(chosen)
+        self.details = {i: p for i, p in self.details.items() if i not in chosen}
+        if self._here is not None and self._here[0] in chosen:
+            self._here = None
+        return len(chosen)
+
+    def close(self) -> None:
+        """Writes what is pending (visit counts too) and closes the store."""
+        self.store.close()
+
+
+def map_to_odom(location: Location) -> Array:
+    """The pose (3,) of the map's frame in odom, by the newest belief."""
+    return compose(location.odometry, relative(location.pose, np.zeros(3)))

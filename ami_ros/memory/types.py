@@ -1,0 +1,82 @@
+"""What memory takes and gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ami_ros.geometry import Array
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where the robot believes to be."""
+
+    stamp: float  # of the newest latent used [s]
+    pose: Array  # (3,) of base_link in the map frame
+    odometry: Array  # (3,) of base_link in odom at that stamp
+    confidence: float  # mass within 0.5 m and 0.5 rad of the pose
+    entropy: float  # [nat]
+    localised: bool
+    place_id: int  # nearest place; 0: none
+
+
+@dataclass(frozen=True)
+class Place:
+    """A remembered place, and how it answers a query."""
+
+    id: int
+    pose: Array  # (3,) in the map frame
+    latent: NDArray[np.float32]
+    label: str
+    note: str
+    created: float
+    last_seen: float
+    visits: int
+    thumbnail: bytes = b""
+    similarity: float = float("nan")  # contrastive score to the query [-1, 1]
+    distance: float = float("nan")  # to the query's pose [m]
+
+
+@dataclass(frozen=True)
+class GoalQuery:
+    """A goal as memory can search it: exactly one field is set."""
+
+    latent: NDArray[np.float32] | None = None
+    pose: Array | None = None  # in the map frame
+    place_id: int = 0
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class PlaceQuery:
+    """Conditions of a recall; all that are given must hold."""
+
+    label: str = ""
+    latent: NDArray[np.float32] | None = None
+    pose: Array | None = None  # in the map frame
+    radius: float = 0.0  # [m] around `pose`
+    max_results: int = 10
+    with_thumbnails: bool = False
+
+
+@dataclass(frozen=True)
+class Route:
+    """Places to pass on the way to a goal."""
+
+    places: list[Place]  # first: nearest to the robot; last: nearest to the goal
+    length: float  # [m]
+    goal_pose: Array  # (3,) expected pose of the goal in the map frame
+    goal_confidence: float  # share of this hypothesis among the matches of the goal
+
+
+@dataclass(frozen=True)
+class Places:
+    """Everything at once, for markers and pictures."""
+
+    ids: NDArray[np.int64]
+    poses: Array  # (n, 3) in the map frame
+    labels: dict[int, str] = field(default_factory=dict)
+    edges: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 2), np.int64))  # (m, 2) place ids

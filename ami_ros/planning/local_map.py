@@ -1,0 +1,70 @@
+"""How far everything that the scan saw is from any point around the robot."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ami_ros.geometry import Array
+from ami_ros.simulation.robot import Scan
+
+
+def scan_points(scan: Scan, most: float) -> Array:
+    """End points (n, 2) [m] in base_link of the beams that returned from closer than `most` [m]."""
+    angles = scan.angle_min + scan.angle_increment * np.arange(len(scan.ranges))
+    seen = np.isfinite(scan.ranges) & (scan.ranges > 0) & (scan.ranges < most)
+    ranges = scan.ranges[seen].astype(np.float64)
+    return np.column_stack([ranges * np.cos(angles[seen]), ranges * np.sin(angles[seen])])
+
+
+def free_range(scan: Scan, direction: float, half_width: float) -> float:
+    """How far a disc of radius `half_width` [m] can see along `direction` [rad] in base_link before it would touch something [m]."""
+    points = scan_points(scan, 8.0)
+    if not len(points):
+        return 8.0
+    along = points @ [np.cos(direction), np.sin(direction)]
+    across = np.abs(points @ [-np.sin(direction), np.cos(direction)])
+    ahead = (along > 0) & (across < half_width)
+    return float(along[ahead].min()) if ahead.any() else 8.0
+
+
+class LocalMap:
+    """A distance field in base_link at the moment of the scan, for thousands of look-ups.
+
+    Args:
+        scan: of that moment.
+        half_size: the field covers a square of twice this [m]; outside counts as free.
+        resolution: of a cell [m].
+    """
+
+    def __init__(self, scan: Scan, half_size: float = 2.8, resolution: float = 0.04) -> None:
+        self.half_size, self.resolution = half_size, resolution
+        cells = round(2 * half_size / resolution)
+        free: NDArray[np.uint8] = np.full((cells, cells), 255, np.uint8)
+        for segment in self._segments(scan):
+            a, b = (tuple(int(v) for v in np.rint((p + half_size) / resolution - 0.5)) for p in segment)
+            cv2.line(free, a, b, 0)
+        field = cv2.distanceTransform(free, cv2.DIST_L2, 5) * resolution if (free == 0).any() else free + 8.0
+        self.field = torch.from_numpy(np.ascontiguousarray(field, dtype=np.float32))
+
+    def _segments(self, scan: Scan) -> list[tuple[Array, Array]]:
+        """Neighbouring end points that lie on one surface are joined, so that walls have no holes between beams."""
+        points = scan_points(scan, 1.4 * self.half_size)
+        if not len(points):
+            return []
+        following = np.roll(points, -1, axis=0)
+        ranges = np.hypot(points[:, 0], points[:, 1])
+        joined = np.hypot(*(following - points).T) < np.maximum(0.15, 2.5 * abs(scan.angle_increment) * ranges)
+        return [(p, f if j else p) for p, f, j in zip(points, following, joined, strict=True)]
+
+    def clearance(self, points: Tensor) -> Tensor:
+        """Distance (...,) [m] from points (..., 2) [m] in base_link to the nearest thing seen."""
+        cells = ((points + self.half_size) / self.resolution).long()
+        size = self.field.shape[0]
+        inside = ((cells >= 0) & (cells < size)).all(-1)
+        cells = cells.clamp(0, size - 1)
+        distance = self.field[cells[..., 1], cells[..., 0]]
+        return torch.where(inside, distance, torch.full_like(distance, self.half_size))

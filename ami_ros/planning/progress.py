@@ -1,0 +1,59 @@
+"""Whether the robot gets anywhere."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+
+from ami_ros.geometry import Array, wrap
+
+
+@dataclass(frozen=True)
+class ProgressConfig:
+    """When to call it stuck."""
+
+    still_seconds: float = 4.0  # [s] within which the base must move
+    still_distance: float = 0.08  # [m]
+    still_angle: float = 0.35  # [rad]
+    stall_seconds: float = 12.0  # [s] within which the way left must shrink
+    stall_distance: float = 0.15  # [m]
+
+
+class ProgressChecker:
+    """Watches motion (pushing at something) and the way left (circling)."""
+
+    def __init__(self, config: ProgressConfig) -> None:
+        self.config = config
+        self.reset()
+
+    def reset(self) -> None:
+        """Begins anew, as after a recovery."""
+        self._trail: deque[tuple[float, Array]] = deque()
+        self._best = np.inf
+        self._best_stamp: float | None = None
+
+    def stuck(self, stamp: float, odometry: Array, left: float) -> str:
+        """The reason why the robot counts as stuck, or nothing.
+
+        Args:
+            stamp: now [s].
+            odometry: (3,) now.
+            left: way left [m].
+        """
+        config = self.config
+        self._trail.append((stamp, odometry))
+        while self._trail and stamp - self._trail[0][0] > config.still_seconds:
+            self._trail.popleft()
+        if self._best_stamp is None or left < self._best - config.stall_distance:
+            self._best, self._best_stamp = left, stamp
+        if stamp - self._best_stamp > config.stall_seconds:
+            return f"no nearer to the goal for {config.stall_seconds:.0f} s"
+        if stamp - self._trail[0][0] > 0.9 * config.still_seconds:
+            poses = np.stack([pose for _, pose in self._trail])
+            moved = np.hypot(*(poses[:, :2] - odometry[:2]).T).max()
+            turned = np.abs(wrap(poses[:, 2] - odometry[2])).max()
+            if moved < config.still_distance and turned < config.still_angle:
+                return f"did not move for {config.still_seconds:.0f} s"
+        return ""

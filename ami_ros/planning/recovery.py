@@ -1,0 +1,56 @@
+"""What to do when stuck or lost: short fixed manoeuvres that look at the scan only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ami_ros.geometry import Array, relative, wrap
+from ami_ros.planning.local_map import free_range
+from ami_ros.simulation.robot import Scan
+
+
+@dataclass(frozen=True)
+class RecoveryConfig:
+    """Speeds and lengths of the manoeuvres."""
+
+    back_speed: float = 0.12  # [m/s]
+    back_distance: float = 0.25  # [m]
+    turn_speed: float = 0.9  # [rad/s]
+    clearance: float = 0.35  # [m] that must be free behind
+    seconds: float = 6.0  # at most, for one recovery
+
+
+class BackAndTurn:
+    """Backs up if the space behind is free, then turns to where there is most room."""
+
+    def __init__(self, config: RecoveryConfig, stamp: float, odometry: Array, scan: Scan | None) -> None:
+        self.config, self.began, self.origin = config, stamp, odometry
+        self.backing = scan is None or free_range(scan, np.pi, 0.2) > config.clearance
+        self.heading: float | None = None
+
+    def command(self, stamp: float, odometry: Array, scan: Scan | None) -> tuple[float, float] | None:
+        """The command [m/s, rad/s] for now; None once the manoeuvre is over."""
+        config = self.config
+        if stamp - self.began > config.seconds:
+            return None
+        if self.backing:
+            moved = -relative(self.origin, odometry)[0]
+            blocked = scan is not None and free_range(scan, np.pi, 0.2) < config.clearance
+            self.backing = moved < config.back_distance and not blocked and stamp - self.began < config.seconds / 2
+            if self.backing:
+                return -config.back_speed, 0.0
+        if self.heading is None:
+            self.heading = float(odometry[2]) + self._most_room(scan)
+        error = float(wrap(self.heading - odometry[2]))
+        return None if abs(error) < 0.2 else (0.0, float(np.copysign(config.turn_speed, error)))
+
+    @staticmethod
+    def _most_room(scan: Scan | None) -> float:
+        """Direction [rad] in base_link with the longest free way; turning is preferred to looking the same way again."""
+        if scan is None:
+            return np.pi / 2
+        directions = np.linspace(-np.pi, np.pi, 24, endpoint=False)
+        room = [min(free_range(scan, float(d), 0.22), 2.0) + 0.3 * min(abs(d), 1.5) for d in directions]
+        return float(directions[int(np.argmax(room))])

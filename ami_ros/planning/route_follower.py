@@ -1,0 +1,89 @@
+"""Which place of a route to aim at next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ami_ros.geometry import Array, compose, relative
+from ami_ros.memory.types import Location, Place, Route
+from ami_ros.planning.local_map import free_range
+from ami_ros.simulation.robot import Scan
+
+
+@dataclass(frozen=True)
+class FollowerConfig:
+    """How far ahead to aim."""
+
+    lookahead: float = 1.5  # [m] along the route: within the range in which the model ranks actions well
+    least: float = 0.35  # [m], a sub-goal nearer than this is passed
+    width: float = 0.19  # [m] half width of the corridor that must be free to a sub-goal
+    off_route: float = 1.0  # [m] from the nearest place of the route, from which another route is needed
+
+
+@dataclass(frozen=True)
+class Subgoal:
+    """The place to aim at."""
+
+    index: int  # in the route
+    place: Place
+    pose: Array  # (3,) in base_link now
+
+
+class RouteFollower:
+    """Follows one route."""
+
+    def __init__(self, route: Route, config: FollowerConfig) -> None:
+        self.route, self.config = route, config
+        self.poses = np.stack([p.pose for p in route.places])
+        steps = np.hypot(*np.diff(self.poses[:, :2], axis=0).T) if len(self.poses) > 1 else np.zeros(0)
+        end = np.hypot(*(route.goal_pose[:2] - self.poses[-1, :2]))
+        # Way left from each place to the goal [m].
+        self.left = np.append(np.cumsum(steps[::-1])[::-1], 0.0) + end
+        self.at = 0
+
+    def update(self, pose: Array) -> float:
+        """Notes that the robot is at `pose` (3,) in the map frame; returns its distance from the route [m]."""
+        distance = np.hypot(*(self.poses[:, :2] - pose[:2]).T)
+        ahead = distance + 0.05 * np.abs(np.arange(len(distance)) - self.at)
+        self.at = int(np.argmin(ahead))
+        return float(distance[self.at])
+
+    def remaining(self, pose: Array) -> float:
+        """Way left to the goal [m]."""
+        goal = float(np.hypot(*(self.route.goal_pose[:2] - pose[:2])))
+        nearest = float(np.hypot(*(self.poses[self.at, :2] - pose[:2])))
+        return max(goal, float(self.left[self.at]) - nearest)
+
+    def subgoal(self, pose: Array, scan: Scan | None) -> Subgoal:
+        """The farthest place within the look-ahead that the robot could drive to in a straight line."""
+        config = self.config
+        seen = relative(pose, self.poses)
+        distance = np.hypot(seen[:, 0], seen[:, 1])
+        way = self.left[self.at] - self.left
+        candidates = [i for i in range(self.at, len(self.poses)) if way[i] <= config.lookahead]
+        chosen = None
+        for i in reversed(candidates):
+            if distance[i] < config.least and i < len(self.poses) - 1:
+                break
+            if in_sight(seen[i], scan, config.width):
+                chosen = i
+                break
+        if chosen is None:
+            ahead = [i for i in range(self.at, len(self.poses)) if distance[i] >= config.least]
+            chosen = ahead[0] if ahead else len(self.poses) - 1
+        return Subgoal(chosen, self.route.places[chosen], seen[chosen])
+
+
+def in_sight(point: Array, scan: Scan | None, width: float) -> bool:
+    """Whether nothing stands between the robot and `point` (2+,) in base_link."""
+    if scan is None:
+        return True
+    distance = float(np.hypot(point[0], point[1]))
+    return distance < 0.25 or free_range(scan, float(np.arctan2(point[1], point[0])), width) > distance
+
+
+def pose_in_map(location: Location, odometry: Array) -> Array:
+    """The robot's pose (3,) in the map frame, moved on by odometry since the location was found."""
+    return compose(location.pose, relative(location.odometry, odometry))

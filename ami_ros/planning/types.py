@@ -1,0 +1,86 @@
+"""What the navigator takes and gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ami_ros.geometry import Array
+from ami_ros.memory.types import GoalQuery, Location
+from ami_ros.planning.codes import Code
+from ami_ros.simulation.robot import Scan
+
+
+class State(IntEnum):
+    """As in PlannerState.msg."""
+
+    IDLE = 0
+    PLANNING = 1
+    CONTROLLING = 2
+    RECOVERING = 3
+    STOPPING = 4
+    FAULT = 5
+
+
+@dataclass(frozen=True)
+class Goal:
+    """Where to, and how. Exactly one of latent, pose and place is given."""
+
+    latent: NDArray[np.float32] | None = None  # (latent_dim,), as of a picture
+    pose: Array | None = None  # (3,) in odom, or in the map frame if `in_map`
+    in_map: bool = False
+    place_id: int = 0
+    place_label: str = ""
+    distance_tolerance: float = 0.0  # [m]; 0: as configured
+    time_allowance: float = 0.0  # [s]; 0: no limit
+    max_linear: float = 0.0  # [m/s]; 0: as configured
+    max_angular: float = 0.0  # [rad/s]; 0: as configured
+
+    def query(self) -> GoalQuery:
+        """The goal as memory can search it."""
+        return GoalQuery(self.latent, self.pose if self.in_map else None, self.place_id, self.place_label)
+
+
+@dataclass(frozen=True)
+class Percept:
+    """One moment, as the navigator sees it."""
+
+    stamp: float  # [s]
+    latent: NDArray[np.float32]  # (latent_dim,)
+    odometry: Array  # (3,) in odom
+    velocity: tuple[float, float]  # [m/s], [rad/s]
+    scan: Scan | None
+    location: Location | None
+
+
+@dataclass(frozen=True)
+class RouteRequest:
+    """A question to memory."""
+
+    goal: GoalQuery
+    hypothesis: int
+    avoid_edges: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What to do from the percept's stamp on."""
+
+    state: State
+    message: str  # the reason, for people
+    commands: Array = field(default_factory=lambda: np.zeros((0, 2)))  # (k, 2), empty: stand still
+    poses: Array = field(default_factory=lambda: np.zeros((0, 3)))  # (n, 3) expected, in odom
+    code: Code = Code.NONE
+    done: bool = False
+    succeeded: bool = False
+    wants_route: RouteRequest | None = None
+    energy: float = float("nan")  # to the goal by the latents alone [m]
+    distance: float = float("nan")  # to the goal by the best belief [m]
+    subgoal: int = 0
+    subgoals: int = 1
+    replans: int = 0
+    recoveries: int = 0
+    planning_seconds: float = 0.0

@@ -1,0 +1,99 @@
+"""Model folders: config.yaml, weights.safetensors, card.md. Loading is strict; nothing is ever unpickled."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import yaml
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+
+from ami_ros.config import from_mapping, to_mapping
+from ami_ros.errors import AmiError
+from ami_ros.world_model.model import WorldModel
+from ami_ros.world_model.spec import ModelSpec
+
+FORMAT = 1
+WEIGHTS = "weights.safetensors"
+CONFIG = "config.yaml"
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model in evaluation mode, and who it is."""
+
+    model: WorldModel
+    name: str
+    sha256: str
+
+    @property
+    def encoder_id(self) -> str:
+        """`name@first 12 hex digits of the weights' SHA-256`; latents of different ids must never be compared."""
+        return f"{self.name}@{self.sha256[:12]}"
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Writes a file so that a reader, or a power cut, sees the old content or the new one, never a mixture."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    with open(partial, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+
+
+def save_model(folder: Path, name: str, model: WorldModel) -> LoadedModel:
+    """Writes config.yaml and weights.safetensors into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = save_tensors({k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()})
+    digest = hashlib.sha256(weights).hexdigest()
+    config = {"format": FORMAT, "name": name, "sha256": digest, "spec": to_mapping(model.spec)}
+    write_atomically(folder / WEIGHTS, weights)
+    write_atomically(folder / CONFIG, yaml.safe_dump(config, sort_keys=False).encode())
+    return LoadedModel(model, name, digest)
+
+
+def load_model(folder: Path | str) -> LoadedModel:
+    """Reads a model folder, refusing everything that is not exactly what was saved.
+
+    Raises:
+        AmiError: a missing or truncated file, another format, a hash that differs, tensors that don't fit.
+    """
+    folder = Path(folder)
+    for name in (CONFIG, WEIGHTS):
+        if not (folder / name).is_file():
+            raise AmiError(f"model {folder}: {name} is missing; give the folder that ./ami train wrote")
+    try:
+        config = yaml.safe_load((folder / CONFIG).read_text())
+        version, name, expected, values = (config[k] for k in ("format", "name", "sha256", "spec"))
+    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError) as error:
+        raise AmiError(
+            f"model {folder}: {CONFIG} is not readable ({type(error).__name__}); train or copy it again"
+        ) from error
+    if version != FORMAT:
+        raise AmiError(f"model {folder}: format {version} is not the {FORMAT} that this version reads; train it again")
+    spec = from_mapping(ModelSpec, values, f"model {folder}: {CONFIG}")
+    content = (folder / WEIGHTS).read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != expected:
+        raise AmiError(
+            f"model {folder}: {WEIGHTS} has hash {digest[:12]}, {CONFIG} says {str(expected)[:12]}; copy it again"
+        )
+    model = WorldModel(spec)
+    try:
+        model.load_state_dict(load_tensors(content), strict=True)
+    except (SafetensorError, RuntimeError) as error:
+        first = str(error).strip().splitlines()[-1].strip()
+        raise AmiError(f"model {folder}: the weights do not fit {CONFIG}: {first}") from error
+    model.eval().requires_grad_(False)
+    return LoadedModel(model, str(name), digest)
+
+
+def count_parameters(model: torch.nn.Module) -> int:
+    """Number of trainable scalars."""
+    return sum(p.numel() for p in model.parameters())

@@ -1,0 +1,79 @@
+"""The world model: encoder, predictor and heads under one roof."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ami_ros.world_model.encoder import Encoder, Sensors
+from ami_ros.world_model.heads import Contrast, Motion, RelativePose, mlp
+from ami_ros.world_model.predictor import Predictor
+from ami_ros.world_model.spec import ModelSpec
+
+
+class WorldModel(nn.Module):
+    """A joint-embedding predictive world model.
+
+    Commands are in SI units at this interface, `(..., 2)`: linear [m/s], angular [rad/s]; inside they are
+    scaled by the spec's maxima.
+    """
+
+    def __init__(self, spec: ModelSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        self.encoder = Encoder(spec)
+        self.predictor = Predictor(spec)
+        self.inverse_dynamics = mlp(2 * spec.latent_dim, spec.head_width, 2 * spec.chunk)
+        self.relative_pose = RelativePose(spec)
+        self.motion = Motion(spec)
+        self.contrast = Contrast(spec)
+        self.goal_head = (
+            mlp(spec.encoder_width, 2 * spec.encoder_width, spec.latent_dim) if spec.inputs.image_size else None
+        )
+        self.command_scale: Tensor
+        self.register_buffer("command_scale", torch.tensor([spec.max_linear, spec.max_angular]), persistent=False)
+
+    def encode(self, sensors: Sensors) -> Tensor:
+        """Sensors of a batch -> (batch, latent_dim)."""
+        latent: Tensor = self.encoder(sensors)[0]
+        return latent
+
+    def encode_goal(self, image: Tensor) -> Tensor:
+        """A picture alone, as a goal is: (batch, 3, size, size) uint8 -> (batch, latent_dim)."""
+        if self.goal_head is None:
+            raise ValueError("this model has no image input, so a picture cannot be its goal")
+        latent: Tensor = self.goal_head(self.encoder.features(image))
+        return latent
+
+    def step(self, latent: Tensor, chunk: Tensor, previous: Tensor) -> tuple[Tensor, Tensor]:
+        """One chunk ahead.
+
+        Args:
+            latent: (batch, latent_dim).
+            chunk: (batch, chunk, 2) commands [m/s, rad/s].
+            previous: (batch, 2) the command in force before.
+
+        Returns:
+            The next latent (batch, latent_dim) and the displacement (batch, 3) [m, m, rad].
+        """
+        chunk, previous = chunk / self.command_scale, previous / self.command_scale
+        return self.predictor(latent, chunk, previous), self.motion(latent, chunk, previous)
+
+    def rollout(self, latent: Tensor, commands: Tensor, previous: Tensor) -> tuple[Tensor, Tensor]:
+        """Imagines a sequence of commands.
+
+        Args:
+            latent: (batch, latent_dim).
+            commands: (batch, steps, chunk, 2) [m/s, rad/s].
+            previous: (batch, 2) the command in force before.
+
+        Returns:
+            Latents after each step (batch, steps, latent_dim), and displacements during each (batch, steps, 3).
+        """
+        latents, motions = [], []
+        for chunk in commands.unbind(1):
+            latent, motion = self.step(latent, chunk, previous)
+            previous = chunk[:, -1]
+            latents.append(latent)
+            motions.append(motion)
+        return torch.stack(latents, 1), torch.stack(motions, 1)

@@ -1,0 +1,110 @@
+"""Perception: sensors as a robot delivers them (any image size, any scan layout) -> latent."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ami_ros.errors import AmiError
+from ami_ros.simulation.robot import Scan
+from ami_ros.world_model.encoder import Sensors
+from ami_ros.world_model.model import WorldModel
+
+Image = NDArray[np.uint8]
+Latent = NDArray[np.float32]
+
+
+def fit_image(image: Image, size: int) -> Image:
+    """The central square of an RGB image (H, W, 3), resized to (size, size, 3)."""
+    height, width = image.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    square = image[top : top + side, left : left + side]
+    if side == size:
+        return np.ascontiguousarray(square)
+    interpolation = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(square, (size, size), interpolation=interpolation), dtype=np.uint8)
+
+
+def fit_scan(scan: Scan, beams: int) -> NDArray[np.float32]:
+    """Ranges (beams,) [m] spread evenly over the full circle from straight ahead, each the nearest beam of `scan`.
+
+    Directions that the scanner does not cover read inf, as do NaN and readings of zero.
+    """
+    wanted = np.arange(beams) * (2 * np.pi / beams)
+    step = scan.angle_increment
+    count = len(scan.ranges)
+    offset = (wanted - scan.angle_min) % (2 * np.pi) if step > 0 else (scan.angle_min - wanted) % (2 * np.pi)
+    nearest = np.rint(offset / abs(step)).astype(int)
+    if count * abs(step) > 2 * np.pi - 1.5 * abs(step):
+        nearest %= count
+    covered = nearest < count
+    ranges = np.full(beams, np.inf, dtype=np.float32)
+    ranges[covered] = scan.ranges[nearest[covered]]
+    ranges[~(ranges > 0)] = np.inf
+    return ranges
+
+
+def fit_scan_columns(scans: NDArray[np.float32], beams: int) -> NDArray[np.float32]:
+    """`fit_scan` for many full-turn scans (n, recorded beams), whose first beam looks straight ahead -> (n, beams)."""
+    recorded = scans.shape[1]
+    nearest = np.rint(np.arange(beams) * (recorded / beams)).astype(int) % recorded
+    columns = np.array(scans[:, nearest], dtype=np.float32)
+    columns[~(columns > 0)] = np.inf
+    return columns
+
+
+class Perception:
+    """Encodes single moments, without gradients; not thread-safe."""
+
+    def __init__(self, model: WorldModel) -> None:
+        self.model = model.eval()
+        self.inputs = model.spec.inputs
+
+    def encode(self, image: Image | None, scan: Scan | None, heading: float | None) -> Latent:
+        """Latent (latent_dim,) of one moment.
+
+        Args:
+            image: (H, W, 3) RGB, or None where the model has no image input.
+            scan: in base_link, or None likewise.
+            heading: compass heading [rad], or None likewise.
+
+        Raises:
+            AmiError: an input of the model is missing, or the latent is not finite.
+        """
+        inputs = self.inputs
+        given = {"image": image, "scan": scan, "heading": heading}
+        needed = {"image": inputs.image_size > 0, "scan": inputs.scan_beams > 0, "heading": inputs.heading}
+        for name, value in given.items():
+            if needed[name] and value is None:
+                raise AmiError(
+                    f"perception: the model needs '{name}', which is not there; connect it or train without it"
+                )
+        sensors = Sensors(
+            image=self._image(image) if needed["image"] and image is not None else None,
+            scan=torch.from_numpy(fit_scan(scan, inputs.scan_beams))[None]
+            if needed["scan"] and scan is not None
+            else None,
+            heading=torch.tensor([heading], dtype=torch.float32) if needed["heading"] else None,
+        )
+        with torch.inference_mode():
+            return self._finite(self.model.encode(sensors))
+
+    def encode_goal(self, image: Image) -> Latent:
+        """Latent (latent_dim,) that the robot would have where `image` (H, W, 3) was taken."""
+        with torch.inference_mode():
+            return self._finite(self.model.encode_goal(self._image(image)))
+
+    def _image(self, image: Image) -> torch.Tensor:
+        return torch.from_numpy(fit_image(image, self.inputs.image_size)).permute(2, 0, 1)[None]
+
+    @staticmethod
+    def _finite(latent: torch.Tensor) -> Latent:
+        values = latent[0].float().numpy()
+        if not np.isfinite(values).all():
+            raise AmiError(
+                "perception: the model's latent is not finite; the weights are broken, train or copy them again"
+            )
+        return values

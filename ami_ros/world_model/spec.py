@@ -1,0 +1,46 @@
+"""What a world model is made of and what it expects: the part of a checkpoint that people can read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """Sensors that enter the encoder; any subset, at least one.
+
+    Absolute odometry is no input on purpose: its origin and heading differ at every boot.
+    """
+
+    image_size: int = 64  # [px], square; 0: no image
+    scan_beams: int = 72  # spread evenly over the full circle, first one straight ahead; 0: no scan
+    scan_range: float = 8.0  # [m], what returned nothing counts as this far
+    heading: bool = False  # compass heading [rad], true north whatever it is
+
+    def __post_init__(self) -> None:
+        if not (self.image_size or self.scan_beams or self.heading):
+            raise ValueError("a model needs at least one input: image_size, scan_beams or heading")
+        if self.image_size % 16:
+            raise ValueError(f"image_size must be a multiple of 16, not {self.image_size}")
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """Shapes and units of a world model."""
+
+    inputs: InputSpec = field(default_factory=InputSpec)
+    latent_dim: int = 64
+    period: float = 0.2  # [s], time that one command is held
+    chunk: int = 3  # commands in one step of the predictor
+    max_linear: float = 0.5  # [m/s], a command of 1 in the model's own units
+    max_angular: float = 1.8  # [rad/s]
+    encoder_width: int = 256
+    predictor_width: int = 256
+    predictor_blocks: int = 2
+    head_width: int = 256
+    contrast_dim: int = 64
+
+    @property
+    def step_duration(self) -> float:
+        """Time between two latents of a rollout [s]."""
+        return self.period * self.chunk
