@@ -1,0 +1,86 @@
+"""The environment that a command runs in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ami_ros.bootstrap.pythons import without_wheel_variables
+from ami_ros.bootstrap.state import REPOSITORY
+
+
+@dataclass(frozen=True)
+class Installation:
+    """What set-up made.
+
+    Attributes:
+        state: the state folder.
+        venv: the virtual environment.
+        sourced: whether ROS is the user's own; else it lies in `venv`.
+        interfaces: prefix of our interfaces, or None where the sourced ROS has them.
+        interfaces_python: the folder in it that Python imports them from.
+        libraries: folders of shared libraries in `venv`.
+    """
+
+    state: Path
+    venv: Path
+    sourced: bool
+    interfaces: Path | None
+    interfaces_python: Path | None
+    libraries: tuple[Path, ...]
+
+    @property
+    def python(self) -> Path:
+        """The interpreter."""
+        return self.venv / "bin" / "python"
+
+
+def command_environment(installation: Installation, user: Mapping[str, str]) -> dict[str, str]:
+    """The user's environment `user`, changed so that Python, ROS and our modules are found, and nothing is written
+    outside the state folder."""
+    kit = installation
+    environment = dict(user) if kit.sourced else without_wheel_variables(dict(user))
+    interfaces = [kit.interfaces] if kit.interfaces else []
+    _prepend(environment, "PATH", [kit.venv / "bin"])
+    _prepend(environment, "PYTHONPATH", [REPOSITORY, *([kit.interfaces_python] if kit.interfaces_python else [])])
+    libraries = [folder / "lib" for folder in interfaces]
+    if kit.sourced:
+        _prepend(environment, "AMENT_PREFIX_PATH", interfaces)
+    else:
+        environment["AMENT_PREFIX_PATH"] = os.pathsep.join(map(str, [*interfaces, kit.venv]))
+        environment["RMW_IMPLEMENTATION"] = "rmw_fastrtps_cpp"  # the only one among the wheels
+        # The wheels would start every Python twice to set LD_LIBRARY_PATH; this tells them that it is set.
+        environment["_ROS_WHEELS_BOOTSTRAP_COMPLETE"] = "1"
+        libraries += kit.libraries
+    _prepend(environment, "LD_LIBRARY_PATH", libraries)
+    environment["VIRTUAL_ENV"] = str(kit.venv)
+    environment["AMI_STATE"] = str(kit.state)
+    environment["PYTHONSAFEPATH"] = "1"  # a file torch.py in the user's folder must not be taken for torch
+    for name, value in _defaults(kit.state).items():
+        environment.setdefault(name, value)
+    return environment
+
+
+def _defaults(state: Path) -> dict[str, str]:
+    """What holds unless the user has set it."""
+    cache = state / "cache"
+    return {
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        # Our images fit into a datagram, and UDP leaves nothing in /dev/shm, even after a kill -9.
+        "FASTDDS_BUILTIN_TRANSPORTS": "UDPv4",
+        "ROS_LOG_DIR": str(state / "ros_log"),
+        "XDG_CACHE_HOME": str(cache),
+        "MPLCONFIGDIR": str(cache / "matplotlib"),
+        "HYPOTHESIS_STORAGE_DIRECTORY": str(cache / "hypothesis"),
+        "MYPY_CACHE_DIR": str(cache / "mypy"),
+        "RUFF_CACHE_DIR": str(cache / "ruff"),
+    }
+
+
+def _prepend(environment: dict[str, str], name: str, folders: list[Path]) -> None:
+    present = [environment[name]] if environment.get(name) else []
+    joined = os.pathsep.join([*map(str, folders), *present])
+    if joined:
+        environment[name] = joined

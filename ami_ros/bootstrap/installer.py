@@ -1,0 +1,114 @@
+"""Set-up as a whole: what is wanted, what is there, and the steps between."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from ami_ros.bootstrap import interfaces, packages, system
+from ami_ros.bootstrap.environment import Installation
+from ami_ros.bootstrap.progress import Progress
+from ami_ros.bootstrap.pythons import Python, find_ros_python, find_wheel_python, sourced_ros
+from ami_ros.bootstrap.state import digest, read_record, write_record
+
+
+class Installer:
+    """Brings the state folder to what the requirement and interface files ask for.
+
+    Every ROS (the wheels, or one that is sourced) has a folder of its own in the state folder, with a record of what
+    is complete in it. The record is written last, so an interrupted set-up is seen by what it lacks.
+    """
+
+    def __init__(self, state: Path, tests: bool) -> None:
+        self._state = state
+        self._distro = sourced_ros()
+        self._folder = state / (f"ros-{self._distro}" if self._distro else "ros-wheels")
+        self._venv = self._folder / "venv"
+        self._files = packages.requirement_files(self._distro is not None, tests)
+        self._record_path = self._folder / "ready.json"
+        self._record = read_record(self._record_path)
+
+    def is_done(self) -> bool:
+        """Whether nothing is left to do. Quick: reads a few small files."""
+        self._record = read_record(self._record_path)
+        return self._venv_is_good() and not self._missing_files() and self._interfaces_are_good()
+
+    def run(self, progress: Progress) -> None:
+        """Does what is left.
+
+        Raises:
+            AmiError: a step failed.
+        """
+        print(f"ami: setting up in {self._state} (once; the log is {progress.log})", file=sys.stderr)
+        python = find_ros_python() if self._distro else find_wheel_python()
+        needs_build = not (python.interfaces and self._distro)
+        system.provide([system.python_parts(python), *([system.compiler()] if needs_build else [])], progress)
+        self._provide_packages(python, progress)
+        self._provide_interfaces(python, progress)
+
+    def installation(self) -> Installation:
+        """What is there now."""
+        prefix = self._record.get("interfaces") or None
+        return Installation(
+            state=self._state,
+            venv=self._venv,
+            sourced=self._distro is not None,
+            interfaces=Path(prefix) if prefix else None,
+            interfaces_python=interfaces.python_folder(Path(prefix)) if prefix else None,
+            libraries=tuple(map(Path, self._record.get("libraries", []))),
+        )
+
+    def _provide_packages(self, python: Python, progress: Progress) -> None:
+        if not self._venv_is_good():
+            self._record_path.unlink(missing_ok=True)
+            self._record = {}
+            packages.make_venv(self._venv, python, self._distro is not None, progress)
+        missing = self._missing_files()
+        if missing:
+            # pip may be stopped half-way through a package: until it is done, this is no good venv.
+            record, self._record = self._record, {}
+            self._record_path.unlink(missing_ok=True)
+            packages.install(self._venv, missing, self._distro is not None, progress)
+            digests = {file.stem: packages.requirements_digest(file) for file in missing}
+            self._save({**record, "venv": str(self._venv), **digests})
+        libraries = [self._venv / "lib", *self._venv.glob("lib/python*/site-packages/ros_*.libs")]
+        self._save({**self._record, "libraries": [str(folder) for folder in libraries]})
+
+    def _provide_interfaces(self, python: Python, progress: Progress) -> None:
+        key = self._interfaces_key()
+        prefix = ""
+        if not (self._distro and python.interfaces):
+            version = f"{python.version[0]}.{python.version[1]}"
+            target = self._folder / "interfaces" / f"{key}-py{version}"
+            interfaces.build(target, self._venv, self._distro is not None, progress)
+            self._remove_others(target)
+            prefix = str(target)
+        self._save({**self._record, "interfaces": prefix, "interfaces_key": key})
+
+    def _venv_is_good(self) -> bool:
+        # A venv cannot be moved: its record says where it was made.
+        return self._record.get("venv") == str(self._venv) and (self._venv / "bin" / "python").exists()
+
+    def _missing_files(self) -> list[Path]:
+        return [file for file in self._files if self._record.get(file.stem) != packages.requirements_digest(file)]
+
+    def _interfaces_are_good(self) -> bool:
+        prefix = self._record.get("interfaces", "")
+        return self._record.get("interfaces_key") == self._interfaces_key() and (not prefix or Path(prefix).is_dir())
+
+    def _interfaces_key(self) -> str:
+        # An overlay that brings its own ami_interfaces shows in AMENT_PREFIX_PATH.
+        ros = os.environ.get("AMENT_PREFIX_PATH", "") if self._distro else str(self._record.get("ros"))
+        return digest([ros, *interfaces.interface_files()])
+
+    def _remove_others(self, kept: Path) -> None:
+        for folder in kept.parent.iterdir():
+            if folder != kept:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _save(self, record: dict[str, Any]) -> None:
+        self._record = record
+        write_record(self._record_path, record)

