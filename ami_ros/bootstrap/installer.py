@@ -43,6 +43,7 @@ class Installer:
             AmiError: a step failed.
         """
         print(f"ami: setting up in {self._state} (once; the log is {progress.log})", file=sys.stderr)
+        self._folder.mkdir(parents=True, exist_ok=True)
         python = find_ros_python() if self._distro else find_wheel_python()
         needs_build = not (python.interfaces and self._distro)
         system.provide([system.python_parts(python), *([system.compiler()] if needs_build else [])], progress)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -17,6 +18,8 @@ from ami_ros.bootstrap.installer import Installer
 from ami_ros.bootstrap.progress import Progress
 from ami_ros.bootstrap.state import locked, open_state_folder
 from ami_ros.errors import AmiError
+
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 def main(arguments: Sequence[str]) -> NoReturn:
@@ -34,7 +37,9 @@ def main(arguments: Sequence[str]) -> NoReturn:
         print(f"ami: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except OSError as error:
-        print(f"ami: {error}; free space or set AMI_HOME to another folder", file=sys.stderr)
+        if error.errno not in DISK_ERRORS:
+            raise
+        print(f"ami: {error}; free some space or set AMI_HOME to another folder", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("ami: set-up interrupted; the next run goes on", file=sys.stderr)
