@@ -1,0 +1,151 @@
+"""Random exploration from the scan alone: how the robot gathers experience before it knows anything.
+
+It heads for open directions (doors are where the scan reaches far), changes its mind often, and mixes smooth and jerky
+driving, turns on the spot, short retreats and rests, so that the commands cover what a planner may later ask for.
+Every command is tried on the scan first and slowed down until its arc stays clear of what was seen.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from ami_ros.geometry import Array, compose, wrap
+from ami_ros.simulation.robot import MAX_ANGULAR, MAX_LINEAR, RADIUS, Scan
+
+PERIOD = 0.2  # between two calls of `command` [s]
+TURN_LIMIT = 1.5  # [rad/s]
+CLEAR = RADIUS + 0.05  # kept between the robot's middle and what the scan saw [m]
+CORRIDOR = RADIUS + 0.07  # half width of what counts as a way ahead [m]
+LOOK_AHEAD = 0.8  # how long a command's arc is tried, braking included [s]
+FAR = 4.0  # ways longer than this are all the same [m]
+BETWEEN_CAPRICES = 12.0  # on average [s]
+REMEMBERED = 150  # places of the last so many seconds draw it less
+NEAR_PAST = 0.7  # within this distance a place counts as visited [m]
+
+
+@dataclass
+class _Whim:
+    """What the explorer is about for `left` seconds."""
+
+    kind: Literal["roam", "spin", "reverse", "rest"]
+    left: float  # [s]
+    speed: float = 0.0  # up to this [m/s]
+    turn: float = 0.0  # [rad/s], of spin and reverse
+    aim: float = 0.0  # where roam wants to go, in base_link [rad]
+
+
+class Explorer:
+    """Call `command` once every PERIOD; all randomness is from `rng`."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self._rng = rng
+        self._directions = np.linspace(-np.pi, np.pi, 48, endpoint=False)
+        self._whim = _Whim("rest", 0.0)
+        self._until_caprice = 0.0
+        self._jerk_left = 0.0
+        self._jerk = np.zeros(2)
+        self._pose = np.zeros(3)  # by its own commands: good enough to know where it has just been
+        self._past: deque[Array] = deque(maxlen=round(REMEMBERED / PERIOD))
+
+    def command(self, scan: Scan) -> tuple[float, float]:
+        """The next command (linear [m/s], angular [rad/s]) after seeing `scan`."""
+        points = _points(scan)
+        if self._whim.left <= 0.0 or (self._whim.kind == "roam" and _way(points, self._whim.aim) < 0.35):
+            self._whim = self._new_whim(points)
+        linear, angular = self._wish()
+        linear, angular = self._safe(points, linear, angular)
+        self._past.append(self._pose[:2])
+        self._pose = compose(self._pose, [linear * PERIOD, 0.0, angular * PERIOD])
+        self._whim.left -= PERIOD
+        self._until_caprice -= PERIOD
+        self._whim.aim = float(wrap(self._whim.aim - angular * PERIOD))
+        return linear, angular
+
+    def _new_whim(self, points: Array) -> _Whim:
+        rng = self._rng
+        if self._until_caprice <= 0.0:
+            self._until_caprice = rng.exponential(BETWEEN_CAPRICES)
+            return self._caprice()
+        ways = np.array([_way(points, direction) for direction in self._directions])
+        weight = np.clip(ways - 0.3, 0.0, FAR) * self._novelty(ways) * (1.2 + np.cos(self._directions)) + 1e-6
+        aim = rng.choice(self._directions, p=weight / weight.sum()) + rng.normal(0.0, 0.05)
+        return _Whim("roam", rng.uniform(1.5, 6.0), speed=rng.uniform(0.2, MAX_LINEAR + 0.15), aim=float(aim))
+
+    def _caprice(self) -> _Whim:
+        """Something else than roaming: a rest, a retreat, a part of a turn on the spot, or a full one."""
+        rng = self._rng
+        rate = float(rng.choice([-1.0, 1.0]) * rng.uniform(0.3, TURN_LIMIT))
+        kind = rng.choice(4, p=[0.2, 0.3, 0.3, 0.2])
+        if kind == 0:
+            return _Whim("rest", rng.uniform(0.2, 0.8))
+        if kind == 1:
+            return _Whim("reverse", rng.uniform(0.4, 1.6), speed=-rng.uniform(0.05, 0.3), turn=rate * 0.7)
+        return _Whim("spin", rng.uniform(0.4, 2.0) if kind == 2 else 2 * np.pi / abs(rate), turn=rate)
+
+    def _novelty(self, ways: Array) -> Array:
+        """How new the places are (0..1) that lie at a random part of each of the `ways`."""
+        reach = np.maximum(ways - CORRIDOR, 0.0) * self._rng.uniform(0.5, 1.0)
+        angles = self._pose[2] + self._directions
+        ends = self._pose[:2] + reach[:, None] * np.stack([np.cos(angles), np.sin(angles)], axis=-1)
+        past = np.array(self._past).reshape(-1, 2)
+        visits = (np.linalg.norm(ends[:, None] - past, axis=-1) < NEAR_PAST).sum(axis=1) * PERIOD
+        return np.asarray((1.0 + visits) ** -2.0)
+
+    def _wish(self) -> tuple[float, float]:
+        """What the whim asks for, with the unsteadiness of the moment."""
+        rng, whim = self._rng, self._whim
+        self._jerk_left -= PERIOD
+        if self._jerk_left <= 0.0:
+            self._jerk_left = rng.uniform(0.2, 1.5)
+            rough = rng.choice([0.1, 0.5, 1.0])
+            self._jerk = rng.normal(0.0, rough, 2) * (0.12, 0.7)
+        if whim.kind == "rest":
+            return 0.0, 0.0
+        if whim.kind == "spin":
+            return 0.0, whim.turn
+        if whim.kind == "reverse":
+            return whim.speed, whim.turn
+        angular = 1.6 * whim.aim + self._jerk[1]
+        linear = (whim.speed + self._jerk[0]) * max(np.cos(whim.aim), 0.0)
+        return float(np.clip(linear, 0.0, MAX_LINEAR)), float(np.clip(angular, -TURN_LIMIT, TURN_LIMIT))
+
+    def _safe(self, points: Array, linear: float, angular: float) -> tuple[float, float]:
+        """The command, slowed down until its arc is clear; turning on the spot always is."""
+        for share in (1.0, 0.7, 0.45, 0.25):
+            if _clear(points, linear * share, angular):
+                return linear * share, angular
+        self._whim.left = min(self._whim.left, 0.4)  # something is in the way: think again soon
+        turn = angular if abs(angular) > 0.3 else 0.8 * (1.0 if self._whim.aim >= 0.0 else -1.0)
+        return 0.0, float(np.clip(turn, -MAX_ANGULAR, MAX_ANGULAR))
+
+
+def _points(scan: Scan) -> Array:
+    """What the scan saw: points (k, 2) [m] in base_link."""
+    seen = np.isfinite(scan.ranges)
+    ranges, angles = scan.ranges[seen].astype(np.float64), scan.angles[seen]
+    return np.stack([ranges * np.cos(angles), ranges * np.sin(angles)], axis=-1)
+
+
+def _way(points: Array, direction: float) -> float:
+    """How far [m] the robot could go straight in `direction` before its corridor meets a point."""
+    ahead = points @ (np.cos(direction), np.sin(direction))
+    aside = points @ (-np.sin(direction), np.cos(direction))
+    blocking = ahead[(ahead > 0.0) & (np.abs(aside) < CORRIDOR)]
+    return float(min(blocking.min(initial=FAR), FAR))
+
+
+def _clear(points: Array, linear: float, angular: float) -> bool:
+    """Whether the arc of a command keeps CLEAR of the points, or leads away from those that are nearer already."""
+    times = np.linspace(0.1, LOOK_AHEAD, 6)
+    turned = angular * times
+    if abs(angular) > 1e-3:
+        x, y = linear / angular * np.sin(turned), linear / angular * (1.0 - np.cos(turned))
+    else:
+        x, y = linear * times, np.zeros_like(times)
+    distance = np.hypot(points[:, 0] - x[:, None], points[:, 1] - y[:, None]).min(axis=1, initial=np.inf)
+    now = np.hypot(points[:, 0], points[:, 1]).min(initial=np.inf)
+    return bool((distance > np.minimum(CLEAR, now + 0.005)).all() or linear == 0.0)

@@ -1,0 +1,155 @@
+"""Where the robot fits, and how far it is from here to there: for start poses and for evaluation only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import coo_array, csr_array
+from scipy.sparse.csgraph import connected_components, dijkstra
+
+from ami_ros.errors import AmiError
+from ami_ros.geometry import Array
+from ami_ros.simulation.floor_plan import FloorPlan
+from ami_ros.simulation.layout import obstacles_of
+from ami_ros.simulation.robot import RADIUS
+from ami_ros.simulation.world import Rectangle, World
+
+CELL = 0.025  # [m]
+MARGIN = 0.02  # kept between the robot and anything solid [m]
+SNAP = 0.1  # a pose this near to free space counts as in it [m]
+# Steps of a knight beside those of a king: paths are at most 3 % longer than the shortest.
+_MOVES = ((0, 1), (1, 0), (1, 1), (1, -1), (1, 2), (2, 1), (1, -2), (2, -1))
+
+
+class FreeSpace:
+    """The free space of `world` with its doors as in `doors` (name -> open; those not named as in the file)."""
+
+    def __init__(self, world: World, doors: Mapping[str, bool] | None = None) -> None:
+        self.world = world
+        self._plan = FloorPlan(obstacles_of(world, dict(doors or {})))
+        nx, ny = (round(length / CELL) for length in world.size)
+        self._xs, self._ys = (np.arange(nx) + 0.5) * CELL, (np.arange(ny) + 0.5) * CELL
+        grid = np.stack(np.meshgrid(self._xs, self._ys, indexing="ij"), axis=-1)
+        self._clearance = self._plan.clearance(grid.reshape(-1, 2)).reshape(nx, ny)
+        in_room = np.zeros((nx, ny), dtype=bool)
+        for room in world.rooms:
+            in_room |= self._inside(room.area)
+        self._free: NDArray[np.bool_] = (self._clearance >= RADIUS + MARGIN) & in_room
+
+    def free(self, poses: ArrayLike, clearance: float = 0.0) -> NDArray[np.bool_]:
+        """Whether the robot fits at each of `poses` (..., 2 or 3), with `clearance` [m] more than the usual margin."""
+        p = np.asarray(poses, dtype=np.float64)
+        points = p[..., :2].reshape(-1, 2)
+        in_room = np.array([self.room_of(point) is not None for point in points], dtype=bool)
+        fits = in_room & (self._plan.clearance(points) >= RADIUS + MARGIN + clearance)
+        return fits.reshape(p.shape[:-1])
+
+    def room_of(self, xy: ArrayLike) -> str | None:
+        """Name of the room around a point or pose (2 or 3,), None outside of all."""
+        x, y = np.asarray(xy, dtype=np.float64)[:2]
+        for room in self.world.rooms:
+            x0, y0, x1, y1 = room.area
+            if x0 <= x <= x1 and y0 <= y <= y1:
+                return room.name
+        return None
+
+    def sample_pose(self, rng: np.random.Generator, room: str | None = None, clearance: float = 0.0) -> Array:
+        """A random free pose (3,), in the largest connected part of the free space, anywhere or in `room`.
+
+        Raises AmiError if `room` is unknown or has no such place.
+        """
+        area = (0.0, 0.0, *self.world.size)
+        if room is not None:
+            rooms = {r.name: r.area for r in self.world.rooms}
+            if room not in rooms:
+                raise AmiError(f"world '{self.world.name}' has no room '{room}': known are {', '.join(rooms)}")
+            area = rooms[room]
+        return self._sample(rng, area, clearance)
+
+    def sample_start(self, rng: np.random.Generator) -> Array:
+        """A random free pose (3,) in the world's start area."""
+        return self._sample(rng, self.world.start or (0.0, 0.0, *self.world.size), 0.0)
+
+    def path_length(self, a: ArrayLike, b: ArrayLike) -> float:
+        """Length [m] of the shortest way of the robot's middle from `a` to `b` (2 or 3,); inf if there is none."""
+        first, last = self._cell(a), self._cell(b)
+        if first is None or last is None:
+            return float("inf")
+        return float(dijkstra(self._graph, indices=first)[last])
+
+    def distances(self, a: ArrayLike, points: ArrayLike) -> Array:
+        """Path lengths (n,) [m] from `a` (2 or 3,) to each of `points` (n, 2 or 3), inf where there is no way."""
+        first = self._cell(a)
+        if first is None:
+            return np.full(len(np.asarray(points)), np.inf)
+        reach = dijkstra(self._graph, indices=first)
+        cells = [self._cell(point) for point in np.asarray(points)]
+        return np.array([np.inf if cell is None else reach[cell] for cell in cells])
+
+    @cached_property
+    def main_part(self) -> NDArray[np.bool_]:
+        """Cells (nx, ny) of the largest connected part of the free space."""
+        _, label = connected_components(self._graph, directed=False)
+        label = np.where(self._free.ravel(), label, -1)
+        counts = np.bincount(label[label >= 0])
+        return np.asarray((label == counts.argmax()).reshape(self._free.shape))
+
+    @property
+    def area(self) -> float:
+        """Of the largest connected part: where the robot's middle can be [m^2]."""
+        return float(self.main_part.sum() * CELL**2)
+
+    def cells(self, size: float) -> set[tuple[int, int]]:
+        """The squares of `size` [m] (as x // size, y // size) that the robot's middle can get into."""
+        i, j = np.nonzero(self.main_part)
+        return {(int(x // size), int(y // size)) for x, y in zip(self._xs[i], self._ys[j], strict=True)}
+
+    def _sample(self, rng: np.random.Generator, area: Rectangle, clearance: float) -> Array:
+        i, j = np.nonzero(self.main_part & self._inside(area) & (self._clearance >= RADIUS + MARGIN + CELL + clearance))
+        if len(i) == 0:
+            raise AmiError(f"world '{self.world.name}': the robot fits nowhere in the area {list(area)}")
+        k = rng.integers(len(i))
+        jitter = rng.uniform(-CELL / 2, CELL / 2, 2)
+        return np.array([self._xs[i[k]] + jitter[0], self._ys[j[k]] + jitter[1], rng.uniform(-np.pi, np.pi)])
+
+    def _inside(self, area: Rectangle) -> NDArray[np.bool_]:
+        x0, y0, x1, y1 = area
+        in_x, in_y = (self._xs >= x0) & (self._xs <= x1), (self._ys >= y0) & (self._ys <= y1)
+        return np.asarray(in_x[:, None] & in_y[None, :])
+
+    def _cell(self, xy: ArrayLike) -> int | None:
+        """Number of the free cell nearest to `xy`, None if there is none within SNAP."""
+        x, y = np.asarray(xy, dtype=np.float64)[:2]
+        nx, ny = self._free.shape
+        reach = round(SNAP / CELL)
+        i0, j0 = int(x // CELL), int(y // CELL)
+        i, j = np.mgrid[max(i0 - reach, 0) : min(i0 + reach + 1, nx), max(j0 - reach, 0) : min(j0 + reach + 1, ny)]
+        i, j = i[self._free[i, j]], j[self._free[i, j]]
+        if i.size == 0:
+            return None
+        nearest = np.hypot(self._xs[i] - x, self._ys[j] - y).argmin()
+        return int(i[nearest] * ny + j[nearest])
+
+    @cached_property
+    def _graph(self) -> csr_array:
+        nx, ny = self._free.shape
+        number = np.arange(nx * ny).reshape(nx, ny)
+        rows, columns, lengths = [], [], []
+        for di, dj in _MOVES:
+            here, there = _shifted(di, dj)
+            both = self._free[here] & self._free[there]
+            rows.append(number[here][both])
+            columns.append(number[there][both])
+            lengths.append(np.full(both.sum(), np.hypot(di, dj) * CELL))
+        r, c, w = np.concatenate(rows), np.concatenate(columns), np.concatenate(lengths)
+        edges = (np.concatenate([w, w]), (np.concatenate([r, c]), np.concatenate([c, r])))
+        return coo_array(edges, shape=(nx * ny, nx * ny)).tocsr()
+
+
+def _shifted(di: int, dj: int) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """Index of all cells that have a neighbour at (di, dj) with di >= 0, and index of those neighbours."""
+    here_j, there_j = (slice(None, -dj or None), slice(dj, None)) if dj >= 0 else (slice(-dj, None), slice(None, dj))
+    return (slice(None, -di or None), here_j), (slice(di, None), there_j)

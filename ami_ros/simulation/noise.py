@@ -1,0 +1,79 @@
+"""What the sensors add to the truth. All of it is drawn from one generator, so that a seed repeats a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ami_ros.geometry import Array, compose, wrap
+from ami_ros.simulation.floor_plan import FloorPlan
+from ami_ros.simulation.robot import Scan
+
+SCAN_BEAMS = 72
+SCAN_MIN, SCAN_MAX = 0.12, 8.0  # [m]
+
+
+@dataclass(frozen=True)
+class SensorNoise:
+    """Standard deviations; `scale` multiplies them all (0: perfect sensors)."""
+
+    scan: float = 0.01  # [m]
+    scan_relative: float = 0.01  # of the range
+    odometry_gain: float = 0.03  # drawn once a run, for distance and for turning
+    odometry_bend: float = 0.01  # drawn once a run [rad/m]
+    odometry_step: float = 0.005  # [m, and rad] after one metre or one radian; grows with the root of the way
+    linear_velocity: float = 0.01  # [m/s]
+    angular_velocity: float = 0.02  # [rad/s]
+    compass: float = np.radians(2.0)
+    scale: float = 1.0
+
+    def draw(self, rng: np.random.Generator, deviation: float, size: int | None = None) -> Array:
+        """Normal noise of `deviation`, scaled."""
+        return np.asarray(rng.normal(0.0, 1.0, size) * deviation * self.scale)
+
+
+def scan_of(plan: FloorPlan, pose: Array, noise: SensorNoise, rng: np.random.Generator) -> Scan:
+    """A turn of the scanner at `pose` (3,)."""
+    increment = 2 * np.pi / SCAN_BEAMS
+    angles = -np.pi + increment * np.arange(SCAN_BEAMS)
+    ranges = plan.cast(pose[:2], pose[2] + angles)
+    far = ~(ranges <= SCAN_MAX)
+    noisy = np.where(far, 0.0, ranges) * (1 + noise.draw(rng, noise.scan_relative, SCAN_BEAMS))
+    noisy = np.clip(noisy + noise.draw(rng, noise.scan, SCAN_BEAMS), SCAN_MIN, SCAN_MAX)
+    return Scan(np.where(far, np.inf, noisy).astype(np.float32), -np.pi, increment)
+
+
+class Odometry:
+    """Dead reckoning that is wrong as a robot's is: a gain and a bend that last for the run, and a random walk."""
+
+    def __init__(self, noise: SensorNoise, rng: np.random.Generator) -> None:
+        self._noise, self._rng = noise, rng
+        self.restart()
+
+    def restart(self) -> None:
+        """As after a reboot: another origin, another heading, other errors."""
+        self.pose: Array = np.append(self._rng.uniform(-5.0, 5.0, 2), self._rng.uniform(-np.pi, np.pi))
+        self._linear_gain, self._angular_gain = 1.0 + self._noise.draw(self._rng, self._noise.odometry_gain, 2)
+        self._bend = float(self._noise.draw(self._rng, self._noise.odometry_bend))
+
+    def advance(self, distance: float, turn: float) -> None:
+        """The wheels went `distance` [m] ahead and `turn` [rad] to the left."""
+        walk = self._noise.draw(self._rng, self._noise.odometry_step, 2)
+        distance_seen = distance * self._linear_gain + np.sqrt(abs(distance)) * walk[0]
+        turn_seen = turn * self._angular_gain + distance * self._bend + np.sqrt(abs(turn)) * walk[1]
+        half = np.array([0.0, 0.0, turn_seen / 2])
+        self.pose = compose(compose(compose(self.pose, half), [distance_seen, 0.0, 0.0]), half)
+
+    def velocity(self, linear: float, angular: float) -> tuple[float, float]:
+        """What the encoders make of a body velocity [m/s], [rad/s]."""
+        noise = self._noise
+        return (
+            float(linear * self._linear_gain + noise.draw(self._rng, noise.linear_velocity)),
+            float(angular * self._angular_gain + noise.draw(self._rng, noise.angular_velocity)),
+        )
+
+
+def compass(yaw: float, noise: SensorNoise, rng: np.random.Generator) -> float:
+    """`yaw` [rad] as a compass shows it."""
+    return float(wrap(yaw + noise.draw(rng, noise.compass)))

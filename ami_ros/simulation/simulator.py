@@ -1,0 +1,179 @@
+"""The robot in a world, simulated by MuJoCo: driving with wheel slip, its sensors, and pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ami_ros.errors import AmiError
+from ami_ros.geometry import Array
+from ami_ros.simulation.contacts import ContactCounter
+from ami_ros.simulation.drive import approach, control_steps
+from ami_ros.simulation.floor_plan import FloorPlan
+from ami_ros.simulation.free_space import FreeSpace
+from ami_ros.simulation.layout import obstacles_of
+from ami_ros.simulation.mjcf import TIMESTEP, build_model, door_geom
+from ami_ros.simulation.noise import Odometry, SensorNoise, compass, scan_of
+from ami_ros.simulation.rendering import Camera, mujoco
+from ami_ros.simulation.robot import CONTROL_PERIOD, RADIUS, GroundTruth, Observation
+from ami_ros.simulation.robot_model import BODY, BUMPER, TRACK, WHEEL_RADIUS, WHEELS
+from ami_ros.simulation.world import World, load_world
+
+CameraName = Literal["onboard", "ceiling", "none"]
+ANTIALIASING = {"onboard": 4, "ceiling": 4, "none": 0}  # samples a pixel; from the ceiling the robot is 4 pixels wide
+_TICKS = round(CONTROL_PERIOD / TIMESTEP)
+
+
+class Simulator:
+    """A `Robot` (see robot.py). Rendering stays on the thread that made the simulator.
+
+    Args:
+        world: a world, or what `load_world` takes.
+        camera: "onboard" looks ahead, "ceiling" sees the whole world from above and comes with a compass, or "none".
+        image_size: height and width of the pictures [pixels].
+        seed: of all that is random: start poses and noise.
+        noise: of the sensors.
+    """
+
+    def __init__(
+        self,
+        world: World | str | Path = "home",
+        camera: CameraName = "onboard",
+        image_size: int = 96,
+        seed: int = 0,
+        noise: SensorNoise | None = None,
+    ) -> None:
+        if camera not in get_args(CameraName):
+            raise AmiError(f"unknown camera '{camera}': known are {', '.join(get_args(CameraName))}")
+        self.world = world if isinstance(world, World) else load_world(world)
+        self.camera: CameraName = camera
+        self.noise = noise or SensorNoise()
+        self._rng = np.random.default_rng(seed)
+        self._doors = {door.name: door.open for door in self.world.doors}
+        self._model = build_model(self.world, ANTIALIASING[camera])
+        self._data = mujoco.MjData(self._model)
+        self._photo_data = mujoco.MjData(self._model)
+        self._camera = None
+        if camera != "none":
+            self._camera = Camera(self._model, camera, image_size, show_robot=camera == "ceiling")
+        self._wheels = [self._model.joint(name).qposadr[0] for name in WHEELS]
+        self._contacts = ContactCounter(self._model, BUMPER)
+        self._odometry = Odometry(self.noise, self._rng)
+        self._ticks = 0
+        self._apply_doors()
+        self.reset()
+
+    @property
+    def time(self) -> float:
+        """Simulated time since construction [s]; resets do not turn it back."""
+        return self._ticks * CONTROL_PERIOD
+
+    @property
+    def doors(self) -> dict[str, bool]:
+        """Which doors are open, by name."""
+        return dict(self._doors)
+
+    def reset(self, pose: Array | None = None, seed: int | None = None) -> None:
+        """See `Robot.reset`."""
+        if seed is not None:
+            self._rng.bit_generator.state = np.random.default_rng(seed).bit_generator.state
+        if pose is None:
+            pose = FreeSpace(self.world, self._doors).sample_start(self._rng)
+        self.place(pose)
+        self._odometry.restart()
+
+    def place(self, pose: Array) -> None:
+        """See `Robot.place`."""
+        pose = np.asarray(pose, dtype=np.float64)
+        if pose.shape != (3,) or not np.isfinite(pose).all():
+            raise AmiError(f"a pose is x, y, yaw, found {pose.tolist()}")
+        if self._plan.clearance(pose[None, :2])[0] < RADIUS:
+            raise AmiError(f"the robot does not fit at ({pose[0]:.2f}, {pose[1]:.2f}): something solid is within {RADIUS} m")
+        mujoco.mj_resetData(self._model, self._data)
+        self._put(self._data, pose)
+        self._velocity = (0.0, 0.0)
+        self._contacts.forget_touching()
+
+    def step(self, command: tuple[float, float], duration: float) -> None:
+        """See `Robot.step`."""
+        for _ in range(control_steps(duration)):
+            self._velocity = approach(self._velocity, command)
+            linear, turn = self._velocity[0] / WHEEL_RADIUS, self._velocity[1] * TRACK / 2 / WHEEL_RADIUS
+            self._data.ctrl[:] = linear - turn, linear + turn
+            left, right = self._data.qpos[self._wheels]
+            mujoco.mj_step(self._model, self._data, nstep=_TICKS)
+            moved = (self._data.qpos[self._wheels] - (left, right)) * WHEEL_RADIUS
+            self._odometry.advance(float(moved.mean()), float(moved[1] - moved[0]) / TRACK)
+            self._ticks += 1
+            self._contacts.update(self._data, self.time)
+
+    def observe(self) -> Observation:
+        """See `Robot.observe`."""
+        pose = self._pose(self._data)
+        image = None
+        if self._camera is not None:
+            mujoco.mj_kinematics(self._model, self._data)
+            mujoco.mj_camlight(self._model, self._data)
+            image = self._camera.picture(self._data)
+        speeds = self._data.qvel[[self._model.joint(name).dofadr[0] for name in WHEELS]] * WHEEL_RADIUS
+        return Observation(
+            stamp=self.time,
+            image=image,
+            scan=scan_of(self._plan, pose, self.noise, self._rng),
+            odometry=self._odometry.pose.copy(),
+            velocity=self._odometry.velocity(float(speeds.mean()), float(speeds[1] - speeds[0]) / TRACK),
+            heading=compass(pose[2], self.noise, self._rng) if self.camera == "ceiling" else None,
+        )
+
+    def ground_truth(self) -> GroundTruth:
+        """See `Robot.ground_truth`."""
+        pose = self._pose(self._data)
+        vx, vy, vz, _, _, angular = self._data.qvel[:6]  # linear in the world's axes, angular in the body's
+        return GroundTruth(pose, (float(vx * np.cos(pose[2]) + vy * np.sin(pose[2])), float(angular)), self._contacts.count)
+
+    def set_door(self, name: str, is_open: bool) -> None:
+        """See `Robot.set_door`."""
+        if name not in self._doors:
+            raise AmiError(f"world '{self.world.name}' has no door '{name}': known are {', '.join(self._doors) or 'none'}")
+        plan = FloorPlan(obstacles_of(self.world, {**self._doors, name: is_open}))
+        if not is_open and plan.clearance(self._pose(self._data)[None, :2])[0] < RADIUS:
+            raise AmiError(f"door '{name}' cannot close: the robot stands in it")
+        self._doors[name] = is_open
+        self._apply_doors()
+
+    def photograph(self, pose: Array) -> NDArray[np.uint8]:
+        """The picture (H, W, 3) that the camera would take with the robot at `pose` (3,), doors as they are now.
+
+        The run is not disturbed. Raises AmiError without a camera.
+        """
+        if self._camera is None:
+            raise AmiError("a simulator with camera 'none' takes no pictures: choose onboard or ceiling")
+        self._put(self._photo_data, np.asarray(pose, dtype=np.float64))
+        return self._camera.picture(self._photo_data)
+
+    def close(self) -> None:
+        """Gives back the OpenGL context."""
+        if self._camera is not None:
+            self._camera.close()
+
+    def _apply_doors(self) -> None:
+        """A closed door is solid and seen; an open one is neither."""
+        self._plan = FloorPlan(obstacles_of(self.world, self._doors))
+        for name, is_open in self._doors.items():
+            geom = self._model.geom(door_geom(name))
+            geom.contype[:] = 0 if is_open else 2
+            geom.rgba[3] = 0.0 if is_open else 1.0
+
+    def _put(self, data: mujoco.MjData, pose: Array) -> None:
+        start = self._model.joint(BODY).qposadr[0]
+        half = pose[2] / 2
+        data.qpos[start : start + 7] = pose[0], pose[1], WHEEL_RADIUS, np.cos(half), 0.0, 0.0, np.sin(half)
+        mujoco.mj_kinematics(self._model, data)
+        mujoco.mj_camlight(self._model, data)
+
+    def _pose(self, data: mujoco.MjData) -> Array:
+        x, y, _, qw, qx, qy, qz = data.qpos[:7]
+        return np.array([x, y, np.arctan2(2 * (qw * qz + qx * qy), 1 - 2 * (qy * qy + qz * qz))])

@@ -1,0 +1,150 @@
+"""Procedural textures and posters: seeded, so that a world looks the same everywhere."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ami_ros.simulation.world import Texture
+
+Picture = NDArray[np.uint8]  # (size, size, 3) RGB
+SIZE = 256  # of a wall's or floor's texture [pixels]
+POSTER_SIZE = 128  # [pixels]
+POSTER_COLORS = (
+    "#e6194b", "#3cb44b", "#ffd21f", "#4363d8", "#f58231", "#911eb4",
+    "#42d4f4", "#f032e6", "#bfef45", "#111111", "#ffffff", "#008080", "#9a6324",
+)  # fmt: skip
+
+
+def rgb(color: str) -> NDArray[np.float64]:
+    """"#rrggbb" as three values in 0..255."""
+    return np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)], dtype=np.float64)
+
+
+def draw_texture(texture: Texture) -> Picture:
+    """One tile of `texture`, which repeats without a seam."""
+    rng = np.random.default_rng(texture.seed)
+    colors = np.array([rgb(c) for c in texture.colors])
+    index, shade = _PATTERNS[texture.pattern](rng, len(colors))
+    picture = colors[index % len(colors)] * shade[..., None]
+    picture += rng.normal(0.0, 3.0, (SIZE, SIZE, 1))  # a little grain: real surfaces are never one colour
+    return np.clip(picture, 0, 255).astype(np.uint8)
+
+
+def _grid() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    y, x = np.mgrid[0:SIZE, 0:SIZE]
+    return y, x
+
+
+_Layers = tuple[NDArray[np.int64], NDArray[np.float64]]  # colour index and brightness of each pixel
+_EVEN = np.ones((SIZE, SIZE))
+
+
+def _plain(rng: np.random.Generator, n: int) -> _Layers:
+    return np.zeros((SIZE, SIZE), dtype=np.int64), _EVEN
+
+
+def _stripes(rng: np.random.Generator, n: int) -> _Layers:
+    return _grid()[1] * 2 * n // SIZE, _EVEN
+
+
+def _bands(rng: np.random.Generator, n: int) -> _Layers:
+    return _grid()[0] * n // SIZE, _EVEN
+
+
+def _checks(rng: np.random.Generator, n: int) -> _Layers:
+    y, x = _grid()
+    return y * 4 // SIZE + x * 4 // SIZE, _EVEN
+
+
+def _chevrons(rng: np.random.Generator, n: int) -> _Layers:
+    y, x = _grid()
+    return (y + np.abs(x % (SIZE // 2) - SIZE // 4)) * 2 * n // SIZE, _EVEN
+
+
+def _dots(rng: np.random.Generator, n: int) -> _Layers:
+    y, x = _grid()
+    pitch = SIZE // 4
+    row = y // pitch
+    inside = np.hypot(y % pitch - pitch / 2, (x + row % 2 * pitch // 2) % pitch - pitch / 2) < pitch * 0.33
+    return np.where(inside, 1 + row % max(n - 1, 1), 0), _EVEN
+
+
+def _bricks(rng: np.random.Generator, n: int) -> _Layers:
+    y, x = _grid()
+    height, width, mortar = SIZE // 8, SIZE // 4, 5
+    row = y // height
+    shifted = (x + row % 2 * width // 2) % SIZE
+    tones = rng.uniform(0.8, 1.1, (8, 4))
+    joint = (y % height < mortar) | (shifted % width < mortar)
+    return np.where(joint, n - 1, 0), np.where(joint, 1.0, tones[row, shifted // width])
+
+
+def _tiles(rng: np.random.Generator, n: int) -> _Layers:
+    y, x = _grid()
+    pitch = SIZE // 4
+    joint = (y % pitch < 4) | (x % pitch < 4)
+    which = rng.integers(0, max(n - 1, 1), (4, 4))
+    return np.where(joint, n - 1, which[y // pitch, x // pitch]), _EVEN
+
+
+def _wood(rng: np.random.Generator, n: int) -> _Layers:
+    y, x = _grid()
+    plank = y // (SIZE // 8)
+    tone = rng.uniform(0.85, 1.1, 8)[plank]
+    phase = rng.uniform(0, 2 * np.pi, 8)[plank]
+    grain = 0.05 * np.sin(y * 0.9 + 2 * np.sin(2 * np.pi * x / SIZE + phase))
+    joint = (y % (SIZE // 8) < 2) | ((x + plank * 90) % SIZE < 2)
+    return plank * 5 // 2, np.where(joint, 0.6, tone + grain)
+
+
+def _noise(rng: np.random.Generator, n: int) -> _Layers:
+    coarse = rng.uniform(0, 1, (8, 8))
+    wrapped = np.pad(coarse, 2, mode="wrap").astype(np.float32)
+    smooth = cv2.resize(wrapped, None, fx=SIZE / 8, fy=SIZE / 8, interpolation=cv2.INTER_CUBIC)
+    edge = SIZE // 4
+    field = np.clip(smooth[edge : edge + SIZE, edge : edge + SIZE], 0.0, 0.999)
+    return (field * n).astype(np.int64), _EVEN
+
+
+_PATTERNS = {
+    "plain": _plain, "stripes": _stripes, "bands": _bands, "checks": _checks, "bricks": _bricks, "wood": _wood,
+    "noise": _noise, "dots": _dots, "chevrons": _chevrons, "tiles": _tiles,
+}  # fmt: skip
+
+
+def draw_poster(seed: int) -> Picture:
+    """A poster that no other seed has: a few large shapes in strong colours, told apart at a dozen pixels across."""
+    rng = np.random.default_rng(1000 + seed)
+    colors = [tuple(int(v) for v in rgb(POSTER_COLORS[i])) for i in rng.permutation(len(POSTER_COLORS))]
+    picture = np.full((POSTER_SIZE, POSTER_SIZE, 3), colors[0], dtype=np.uint8)
+    if rng.random() < 0.6:  # a background in two halves
+        normal = rng.normal(size=2)
+        y, x = np.mgrid[0:POSTER_SIZE, 0:POSTER_SIZE] - POSTER_SIZE / 2
+        picture[x * normal[0] + y * normal[1] > 0] = colors[1]
+    for color in colors[2 : 2 + int(rng.integers(2, 4))]:
+        _draw_shape(picture, rng, color)
+    cv2.rectangle(picture, (0, 0), (POSTER_SIZE - 1, POSTER_SIZE - 1), (245, 245, 240), 6)
+    return picture
+
+
+def _draw_shape(picture: Picture, rng: np.random.Generator, color: tuple[int, ...]) -> None:
+    middle = rng.uniform(0.25, 0.75, 2) * POSTER_SIZE
+    radius = rng.uniform(0.2, 0.38) * POSTER_SIZE
+    x, y = (int(v) for v in middle)
+    kind = rng.choice(["disc", "ring", "polygon", "star", "bar"])
+    if kind in ("disc", "ring"):
+        cv2.circle(picture, (x, y), int(radius), color, -1 if kind == "disc" else int(radius * 0.45))
+        return
+    turn = rng.uniform(0, 2 * np.pi)
+    if kind == "bar":
+        corners = np.array([[-1.6, -0.3], [1.6, -0.3], [1.6, 0.3], [-1.6, 0.3]]) * radius
+        c, s = np.cos(turn), np.sin(turn)
+        points = corners @ np.array([[c, s], [-s, c]]) + middle
+    else:
+        n = int(rng.integers(3, 6)) if kind == "polygon" else 10
+        reach = radius * (np.where(np.arange(n) % 2, 0.45, 1.2) if kind == "star" else np.full(n, 1.1))
+        angles = turn + 2 * np.pi * np.arange(n) / n
+        points = middle + np.stack([np.cos(angles), np.sin(angles)], axis=-1) * reach[:, None]
+    cv2.fillPoly(picture, [points.astype(np.int32)], color)

@@ -1,0 +1,187 @@
+"""The description of a world, neutral to simulators: what its YAML file says, checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import yaml
+
+from ami_ros.config import from_mapping
+from ami_ros.errors import AmiError
+from ami_ros.simulation.packaged import packaged_worlds
+from ami_ros.simulation.world_checks import check_geometry
+
+Point = tuple[float, float]
+Rectangle = tuple[float, float, float, float]  # x_min, y_min, x_max, y_max [m]
+LOWEST_OBSTACLE = 0.3  # [m]; lower things would pass under the scan and the robot's bumper
+
+
+@dataclass(frozen=True)
+class Texture:
+    """A procedural texture: `pattern` in `colors` ("#rrggbb"), repeated every `tile` [m]."""
+
+    pattern: Literal["plain", "stripes", "bands", "checks", "bricks", "wood", "noise", "dots", "chevrons", "tiles"]
+    colors: tuple[str, ...]
+    tile: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.tile <= 0:
+            raise ValueError(f"tile must be positive, found {self.tile}")
+        if not self.colors:
+            raise ValueError("colors must name at least one colour")
+        for color in self.colors:
+            check_color(color)
+
+
+@dataclass(frozen=True)
+class Room:
+    """A named rectangle of the floor."""
+
+    name: str
+    area: Rectangle
+    floor: str  # name of a texture
+
+    def __post_init__(self) -> None:
+        if self.area[0] >= self.area[2] or self.area[1] >= self.area[3]:
+            raise ValueError(f"area of room '{self.name}' must be x_min, y_min, x_max, y_max, found {list(self.area)}")
+
+
+@dataclass(frozen=True)
+class Wall:
+    """A straight wall along its middle line. `left` and `right` name the textures seen on the way from start to end."""
+
+    name: str
+    start: Point
+    end: Point
+    left: str | None = None
+    right: str | None = None
+    height: float = 1.6
+    thickness: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.start == self.end:
+            raise ValueError(f"wall '{self.name}' has no length")
+        if self.height < LOWEST_OBSTACLE or self.thickness <= 0:
+            raise ValueError(f"wall '{self.name}' must be at least {LOWEST_OBSTACLE} m high and have a thickness")
+
+
+@dataclass(frozen=True)
+class Door:
+    """A gap in a wall, from `start` to `end` on the wall's middle line; a panel fills it while the door is closed."""
+
+    name: str
+    start: Point
+    end: Point
+    open: bool = True
+    color: str = "#7a5230"
+
+    def __post_init__(self) -> None:
+        check_color(self.color)
+
+
+@dataclass(frozen=True)
+class Furniture:
+    """A box or an upright cylinder standing on the floor. `size`: length, width, height [m] (a cylinder's diameter twice)."""
+
+    name: str
+    shape: Literal["box", "cylinder"]
+    position: Point
+    size: tuple[float, float, float]
+    yaw: float = 0.0
+    color: str = "#8a8a8a"
+    texture: str | None = None
+
+    def __post_init__(self) -> None:
+        check_color(self.color)
+        if min(self.size) <= 0 or self.size[2] < LOWEST_OBSTACLE:
+            raise ValueError(f"'{self.name}' must have a positive size and be at least {LOWEST_OBSTACLE} m high")
+        if self.shape == "cylinder" and self.size[0] != self.size[1]:
+            raise ValueError(f"cylinder '{self.name}' must have equal length and width")
+
+
+@dataclass(frozen=True)
+class Poster:
+    """A picture drawn from `seed` on one side of a wall, its middle `along` the wall from its start, at `height` [m]."""
+
+    wall: str
+    side: Literal["left", "right"]
+    along: float
+    seed: int
+    height: float = 0.85
+    size: tuple[float, float] = (0.8, 0.8)
+
+    def __post_init__(self) -> None:
+        if min(self.size) <= 0:
+            raise ValueError(f"poster on wall '{self.wall}' must have a positive size")
+
+
+@dataclass(frozen=True)
+class Light:
+    """A lamp without shadows."""
+
+    position: tuple[float, float, float]
+    brightness: float = 0.4
+
+
+@dataclass(frozen=True)
+class World:
+    """A world of `size` [m] with its lower left corner at the origin, x to the right and y up, as on a floor plan."""
+
+    name: str
+    size: tuple[float, float]
+    textures: dict[str, Texture]
+    rooms: tuple[Room, ...]
+    walls: tuple[Wall, ...]
+    doors: tuple[Door, ...] = ()
+    furniture: tuple[Furniture, ...] = ()
+    posters: tuple[Poster, ...] = ()
+    lights: tuple[Light, ...] = ()
+    start: Rectangle | None = None  # where runs begin; None: anywhere
+
+    def door(self, name: str) -> Door | None:
+        """The door called `name`, if there is one."""
+        return next((d for d in self.doors if d.name == name), None)
+
+
+def check_color(color: str) -> None:
+    """Raises ValueError unless `color` is "#rrggbb"."""
+    try:
+        valid = len(color) == 7 and color[0] == "#" and int(color[1:], 16) >= 0
+    except ValueError:
+        valid = False
+    if not valid:
+        raise ValueError(f"a colour is written '#rrggbb', found '{color}'")
+
+
+def load_world(name_or_path: str | Path) -> World:
+    """The world that ships under a name ("home"), or that a YAML file describes.
+
+    Raises:
+        AmiError: no such world, broken YAML, unknown or missing keys, or a geometry that cannot be.
+    """
+    path = _find(name_or_path)
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise AmiError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from error
+    except OSError as error:
+        raise AmiError(f"{path}: {error.strerror}") from error
+    world = from_mapping(World, values, str(path))
+    try:
+        check_geometry(world)
+    except ValueError as error:
+        raise AmiError(f"{path}: {error}") from error
+    return world
+
+
+def _find(name_or_path: str | Path) -> Path:
+    packaged = packaged_worlds()
+    if str(name_or_path) in packaged:
+        return packaged[str(name_or_path)]
+    path = Path(name_or_path)
+    if path.is_file():
+        return path
+    raise AmiError(f"no world '{name_or_path}': known are {', '.join(sorted(packaged))}, or give the path of a YAML file")

@@ -1,0 +1,103 @@
+"""What a world file may not say although its keys and types are right."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ami_ros.simulation.floor_plan import FloorPlan
+from ami_ros.simulation.layout import along_wall, fixed_obstacles, wall_length, wall_of_door
+
+if TYPE_CHECKING:
+    from ami_ros.simulation.world import World
+
+NARROWEST_DOOR = 0.9  # [m]
+ROBOT_FITS = 0.2  # clearance that a place to start needs [m]
+
+
+def check_geometry(world: World) -> None:
+    """Raises ValueError with one line on the first thing that cannot be."""
+    if min(world.size) <= 0:
+        raise ValueError(f"size must be positive, found {list(world.size)}")
+    if not world.rooms or not world.walls:
+        raise ValueError("a world needs at least one room and one wall")
+    _check_names(world)
+    _check_inside(world)
+    _check_textures(world)
+    _check_doors(world)
+    _check_posters(world)
+    _check_start(world)
+
+
+def _check_names(world: World) -> None:
+    groups: dict[str, Iterable[str]] = {
+        "room": (r.name for r in world.rooms),
+        "wall": (w.name for w in world.walls),
+        "door": (d.name for d in world.doors),
+        "furniture": (f.name for f in world.furniture),
+    }
+    for kind, names in groups.items():
+        name, count = Counter(names).most_common(1)[0] if (names := list(names)) else ("", 0)
+        if count > 1:
+            raise ValueError(f"{kind} '{name}' occurs {count} times; give each its own name")
+
+
+def _check_inside(world: World) -> None:
+    places = [(f"wall '{w.name}'", p) for w in world.walls for p in (w.start, w.end)]
+    places += [(f"furniture '{f.name}'", f.position) for f in world.furniture]
+    places += [(f"room '{r.name}'", p) for r in world.rooms for p in (r.area[:2], r.area[2:])]
+    for what, (x, y) in places:
+        if not (0 <= x <= world.size[0] and 0 <= y <= world.size[1]):
+            raise ValueError(f"{what} at ({x:g}, {y:g}) lies outside the world's size {list(world.size)}")
+
+
+def _check_textures(world: World) -> None:
+    used = [(f"room '{r.name}'", r.floor) for r in world.rooms]
+    used += [(f"wall '{w.name}'", t) for w in world.walls for t in (w.left, w.right) if t]
+    used += [(f"furniture '{f.name}'", f.texture) for f in world.furniture if f.texture]
+    for what, texture in used:
+        if texture not in world.textures:
+            raise ValueError(f"{what} uses unknown texture '{texture}'; known are {', '.join(world.textures)}")
+
+
+def _check_doors(world: World) -> None:
+    for door in world.doors:
+        width = float(np.hypot(door.end[0] - door.start[0], door.end[1] - door.start[1]))
+        if width < NARROWEST_DOOR:
+            raise ValueError(f"door '{door.name}' is {width:.2f} m wide; at least {NARROWEST_DOOR} m are needed")
+        if wall_of_door(world, door) is None:
+            raise ValueError(f"door '{door.name}' lies in no wall; both its ends must be on one wall's middle line")
+
+
+def _check_posters(world: World) -> None:
+    walls = {wall.name: wall for wall in world.walls}
+    doors = [(door, wall_of_door(world, door)) for door in world.doors]
+    for poster in world.posters:
+        if poster.wall not in walls:
+            raise ValueError(f"a poster hangs on unknown wall '{poster.wall}'; known are {', '.join(walls)}")
+        wall = walls[poster.wall]
+        left, right = poster.along - poster.size[0] / 2, poster.along + poster.size[0] / 2
+        low, high = poster.height - poster.size[1] / 2, poster.height + poster.size[1] / 2
+        if left < 0 or right > wall_length(wall) or low < 0 or high > wall.height:
+            raise ValueError(f"the poster at {poster.along:g} m along wall '{wall.name}' reaches beyond the wall")
+        for door, wall_with_door in doors:
+            a, b = sorted((along_wall(wall, door.start)[0], along_wall(wall, door.end)[0]))
+            if wall_with_door is wall and left < b and a < right:
+                raise ValueError(f"the poster at {poster.along:g} m along wall '{wall.name}' covers door '{door.name}'")
+
+
+def _check_start(world: World) -> None:
+    x0, y0, x1, y1 = world.start or (0.0, 0.0, *world.size)
+    if x0 >= x1 or y0 >= y1:
+        raise ValueError(f"start must be x_min, y_min, x_max, y_max, found {[x0, y0, x1, y1]}")
+    xs, ys = np.meshgrid(np.arange(x0, x1, 0.05), np.arange(y0, y1, 0.05))
+    points = np.stack([xs.ravel(), ys.ravel()], axis=-1)
+    in_room = np.zeros(len(points), dtype=bool)
+    for room in world.rooms:
+        low, high = np.array(room.area[:2]), np.array(room.area[2:])
+        in_room |= ((points >= low) & (points <= high)).all(axis=1)
+    if not (in_room & (FloorPlan(fixed_obstacles(world)).clearance(points) > ROBOT_FITS)).any():
+        raise ValueError(f"the robot fits nowhere in the start area {[x0, y0, x1, y1]}: walls or furniture overlap it")
