@@ -17,7 +17,7 @@ def main(
     seed: Annotated[int, typer.Option(help="The same seed gives the same runs.")] = 0,
     runs: Annotated[int, typer.Option(help="Number of bags; 0: one for each 4,000 steps, at most 16.")] = 0,
     period: Annotated[float, typer.Option(help="Seconds between steps.")] = 0.2,
-    workers: Annotated[int, typer.Option(help="Runs at a time; 0: one a core.")] = 0,
+    workers: Annotated[int, typer.Option(help="Runs recorded at a time; 0: one a core.")] = 0,
 ) -> None:
     """Drive the simulated robot by smooth random exploration and write one bag a run."""
     from rich.console import Console
@@ -31,6 +31,6 @@ def main(
     missing = open_collection(out, config)
     console = Console(stderr=True)
     if missing:
-        contacts = Workers(out, config, missing, workers or os.cpu_count() or 1).run(console)
+        contacts = Workers(out, config, missing, workers or len(os.sched_getaffinity(0))).run(console)
         console.print(f"{len(missing)} runs recorded; the robot touched something {contacts} times")
     console.print(f"{config.steps} steps in {len(config.run_lengths())} runs are in {out}")

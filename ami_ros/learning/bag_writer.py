@@ -85,9 +85,15 @@ class BagWriter:
         """A message of the type, or a part of one."""
         return self._types.types[type_name](**fields)
 
+    def header(self, stamp: float, frame: str) -> Any:
+        """A std_msgs/Header."""
+        seconds, nanoseconds = divmod(to_nanoseconds(stamp), NANOSECONDS)
+        time = self.make("builtin_interfaces/msg/Time", sec=seconds, nanosec=nanoseconds)
+        return self.make("std_msgs/msg/Header", stamp=time, frame_id=frame)
+
     def image(self, topic: str, stamp: float, jpeg: bytes, frame: str = "camera_optical_frame") -> None:
         """A JPEG as sensor_msgs/CompressedImage."""
-        header, data = self._header(stamp, frame), np.frombuffer(jpeg, np.uint8)
+        header, data = self.header(stamp, frame), np.frombuffer(jpeg, np.uint8)
         self.message(topic, "sensor_msgs/msg/CompressedImage", stamp, header=header, format="jpeg", data=data)
 
     def scan(
@@ -98,7 +104,7 @@ class BagWriter:
         values = np.asarray(ranges, dtype=np.float32)
         self.message(
             topic, "sensor_msgs/msg/LaserScan", stamp,
-            header=self._header(stamp, frame), angle_min=angle_min, angle_increment=angle_increment,
+            header=self.header(stamp, frame), angle_min=angle_min, angle_increment=angle_increment,
             angle_max=angle_min + (len(values) - 1) * angle_increment, time_increment=0.0, scan_time=0.0,
             range_min=0.0, range_max=range_max, ranges=values, intensities=np.zeros(0, np.float32),
         )  # fmt: skip
@@ -110,7 +116,7 @@ class BagWriter:
         make, covariance = self.make, np.zeros(36)
         self.message(
             topic, "nav_msgs/msg/Odometry", stamp,
-            header=self._header(stamp, frame), child_frame_id="base_link",
+            header=self.header(stamp, frame), child_frame_id="base_link",
             pose=make("geometry_msgs/msg/PoseWithCovariance", pose=self._pose(pose), covariance=covariance),
             twist=make("geometry_msgs/msg/TwistWithCovariance", twist=self._twist(*velocity), covariance=covariance),
         )  # fmt: skip
@@ -121,7 +127,7 @@ class BagWriter:
         zero = self._vector(0.0, 0.0)
         self.message(
             topic, "sensor_msgs/msg/Imu", stamp,
-            header=self._header(stamp, frame), orientation=self._quaternion(heading),
+            header=self.header(stamp, frame), orientation=self._quaternion(heading),
             orientation_covariance=np.diag([1e-6, 1e-6, deviation**2]).ravel(),
             angular_velocity=zero, angular_velocity_covariance=unknown,
             linear_acceleration=zero, linear_acceleration_covariance=unknown,
@@ -129,12 +135,12 @@ class BagWriter:
 
     def command(self, topic: str, stamp: float, linear: float, angular: float, frame: str = "base_link") -> None:
         """A velocity command as geometry_msgs/TwistStamped."""
-        header, twist = self._header(stamp, frame), self._twist(linear, angular)
+        header, twist = self.header(stamp, frame), self._twist(linear, angular)
         self.message(topic, "geometry_msgs/msg/TwistStamped", stamp, header=header, twist=twist)
 
     def pose(self, topic: str, stamp: float, pose: ArrayLike, frame: str) -> None:
         """A pose (3,) in `frame` as geometry_msgs/PoseStamped."""
-        header = self._header(stamp, frame)
+        header = self.header(stamp, frame)
         self.message(topic, "geometry_msgs/msg/PoseStamped", stamp, header=header, pose=self._pose(pose))
 
     def flush(self) -> None:
@@ -160,11 +166,6 @@ class BagWriter:
 
     def _failure_named(self) -> _FailureNamed:
         return _FailureNamed(self)
-
-    def _header(self, stamp: float, frame: str) -> Any:
-        seconds, nanoseconds = divmod(to_nanoseconds(stamp), NANOSECONDS)
-        time = self.make("builtin_interfaces/msg/Time", sec=seconds, nanosec=nanoseconds)
-        return self.make("std_msgs/msg/Header", stamp=time, frame_id=frame)
 
     def _vector(self, x: float, z: float, y: float = 0.0) -> Any:
         return self.make("geometry_msgs/msg/Vector3", x=x, y=y, z=z)

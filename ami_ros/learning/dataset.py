@@ -123,7 +123,7 @@ class Dataset:
             images[rows.start : rows.stop] = self.images(rows, size)
             return rows.stop
 
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
             for done in pool.map(load, batches):
                 if progress:
                     progress(done, len(self))
