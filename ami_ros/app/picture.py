@@ -38,10 +38,10 @@ class Backdrop:
 
 @dataclass(frozen=True)
 class RememberedPlaces:
-    """Remembered places, `xy` (n, 2) [m] in the world's frame, and the indices `edges` (m, 2) of joined ones."""
+    """Places `xy` (n, 2) and the ends of the ways between them `edges` (m, 2, 2), in the world's frame [m]."""
 
     xy: Array
-    edges: NDArray[np.int64]
+    edges: Array
 
 
 def draw_picture(
@@ -95,8 +95,7 @@ def _draw_backdrop(axes: Axes, backdrop: Backdrop) -> None:
 
 
 def _draw_graph(axes: Axes, graph: RememberedPlaces) -> None:
-    lines = graph.xy[graph.edges] if len(graph.edges) else np.zeros((0, 2, 2))
-    axes.add_collection(LineCollection(list(lines), colors=GRAPH, linewidths=0.5, alpha=0.3, zorder=2))
+    axes.add_collection(LineCollection(list(graph.edges), colors=GRAPH, linewidths=0.5, alpha=0.3, zorder=2))
     axes.scatter(graph.xy[:, 0], graph.xy[:, 1], s=5, color=GRAPH, alpha=0.55, linewidths=0, zorder=2)
 
 

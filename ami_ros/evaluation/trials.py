@@ -27,9 +27,9 @@ def goal_errors(pose: Array, goal: Array) -> tuple[float, float]:
 
 def stands_still(times: Array, poses: Array) -> bool:
     """Whether the true poses (n, 3) at `times` (n,) [s] show no motion over their last STILL_WINDOW seconds."""
-    if len(times) == 0 or times[-1] - times[0] < STILL_WINDOW:
+    if len(times) == 0 or times[0] > times[-1] - STILL_WINDOW + 1e-6:
         return False
-    recent = poses[times >= times[-1] - STILL_WINDOW]
+    recent = poses[times >= times[-1] - STILL_WINDOW - 1e-6]
     distance, heading = goal_errors(recent[0], recent[-1])
     return distance <= STILL_DISTANCE and heading <= STILL_HEADING
 

@@ -1,4 +1,6 @@
 import math
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -6,11 +8,11 @@ from ami_ros.evaluation.trials import Trial
 
 
 @pytest.fixture
-def trial():
+def trial() -> Callable[..., Trial]:
     """Makes a near trial that reached its goal, but for what the caller changes."""
 
-    def make(**changes):
-        values = {
+    def make(**changes: Any) -> Trial:
+        values: dict[str, Any] = {
             "kind": "near",
             "start": (0.0, 0.0, 0.0),
             "goal": (1.0, 0.0, math.pi - 0.05),

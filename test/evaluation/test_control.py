@@ -3,7 +3,7 @@ import pytest
 from ami_ros.evaluation.control import ControlRecord
 
 
-def test_rate_and_largest_gap_are_counted_within_drives_only():
+def test_rate_and_largest_gap_are_counted_within_drives_only() -> None:
     record = ControlRecord()
     for begin in (0.0, 100.0):
         record.begin()
@@ -17,7 +17,7 @@ def test_rate_and_largest_gap_are_counted_within_drives_only():
     assert figures["commands"] == 20
 
 
-def test_a_late_command_shows_as_the_largest_gap():
+def test_a_late_command_shows_as_the_largest_gap() -> None:
     record = ControlRecord()
     record.begin()
     for stamp in (0.0, 0.1, 0.2, 0.55, 0.65):
@@ -26,7 +26,7 @@ def test_a_late_command_shows_as_the_largest_gap():
     assert record.to_json()["max_gap_s"] == pytest.approx(0.35)
 
 
-def test_ages_of_images_are_given_as_percentiles_in_milliseconds():
+def test_ages_of_images_are_given_as_percentiles_in_milliseconds() -> None:
     record = ControlRecord()
     for age in range(101):
         record.observation_age(age / 1000)
@@ -35,7 +35,7 @@ def test_ages_of_images_are_given_as_percentiles_in_milliseconds():
     assert figures["image_to_command_p95_ms"] == pytest.approx(95.0)
 
 
-def test_without_commands_every_figure_is_none():
+def test_without_commands_every_figure_is_none() -> None:
     figures = ControlRecord().to_json()
     assert figures.pop("commands") == 0
     assert set(figures.values()) == {None}

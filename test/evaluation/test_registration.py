@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 
 from ami_ros.evaluation.registration import register
-from ami_ros.geometry import compose, inverse
+from ami_ros.geometry import Array, compose, inverse
 
 
-def drive(rng, n=200):
+def drive(rng: np.random.Generator, n: int = 200) -> Array:
     return np.column_stack([rng.uniform(0, 8, n), rng.uniform(0, 6, n), rng.uniform(-np.pi, np.pi, n)])
 
 
-def test_frame_of_the_memory_is_found_although_the_robot_was_lost_for_a_third_of_the_time():
+def test_frame_of_the_memory_is_found_although_the_robot_was_lost_for_a_third_of_the_time() -> None:
     rng = np.random.default_rng(1)
     frame = np.array([2.0, -1.0, 2.5])
     true = drive(rng)
@@ -20,5 +20,5 @@ def test_frame_of_the_memory_is_found_although_the_robot_was_lost_for_a_third_of
     assert found == pytest.approx(frame, abs=0.05)
 
 
-def test_without_a_belief_there_is_no_frame():
+def test_without_a_belief_there_is_no_frame() -> None:
     assert register(np.zeros((0, 3)), np.zeros((0, 3))) is None

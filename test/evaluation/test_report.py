@@ -2,6 +2,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -9,11 +11,12 @@ from ami_ros.errors import AmiError
 from ami_ros.evaluation.control import ControlRecord
 from ami_ros.evaluation.report import demo_report, write_json
 from ami_ros.evaluation.resources import ProcessCost, ProcessMeter
+from ami_ros.evaluation.trials import Trial
 
 ASKED = {"near", "far", "control", "collisions", "processes", "goals", "seed", "world", "camera"}
 
 
-def test_report_has_the_keys_that_were_promised(trial):
+def test_report_has_the_keys_that_were_promised(trial: Callable[..., Trial]) -> None:
     trials = [trial(), trial(kind="far", status="aborted", collisions=2)]
     report = demo_report(
         trials, None, ControlRecord(), [ProcessCost("planner", 7, 40.0, 300.0)], seed=1, world="home", camera="ceiling"
@@ -25,13 +28,13 @@ def test_report_has_the_keys_that_were_promised(trial):
     json.dumps(report, allow_nan=False)
 
 
-def test_flat_planner_is_reported_beside_in_the_same_form(trial):
+def test_flat_planner_is_reported_beside_in_the_same_form(trial: Callable[..., Trial]) -> None:
     report = demo_report([trial()], [trial(still=False)], ControlRecord(), [], seed=1, world="home", camera="ceiling")
     assert set(report["no_memory"]["near"]) == set(report["near"])
     assert report["no_memory"]["near"]["reached"] == 0
 
 
-def test_json_file_is_replaced_whole(tmp_path):
+def test_json_file_is_replaced_whole(tmp_path: Path) -> None:
     path = tmp_path / "out.json"
     write_json(path, {"a": 1})
     with pytest.raises(ValueError, match="JSON"):
@@ -40,12 +43,12 @@ def test_json_file_is_replaced_whole(tmp_path):
     assert os.listdir(tmp_path) == ["out.json"]
 
 
-def test_unwritable_place_gives_one_line(tmp_path):
+def test_unwritable_place_gives_one_line(tmp_path: Path) -> None:
     with pytest.raises(AmiError, match=r"cannot write .*missing/out\.json"):
         write_json(tmp_path / "missing" / "out.json", {})
 
 
-def test_meter_sees_memory_and_work_of_a_process_and_keeps_them_when_it_ends():
+def test_meter_sees_memory_and_work_of_a_process_and_keeps_them_when_it_ends() -> None:
     work = "import sys\nfor i in range(3_000_000): pass\nprint('done', flush=True)\nsys.stdin.read()"
     with subprocess.Popen([sys.executable, "-c", work], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         meter = ProcessMeter({"worker": process.pid, "gone": 2**22 + 1})

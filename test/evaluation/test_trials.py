@@ -1,17 +1,19 @@
 import json
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
-from ami_ros.evaluation.trials import stands_still
+from ami_ros.evaluation.trials import Trial, stands_still
 
 
-def test_goal_is_reached_when_action_and_truth_agree(trial):
+def test_goal_is_reached_when_action_and_truth_agree(trial: Callable[..., Trial]) -> None:
     assert trial().success
 
 
-def test_heading_error_goes_the_short_way_round(trial):
+def test_heading_error_goes_the_short_way_round(trial: Callable[..., Trial]) -> None:
     assert trial().heading_error_rad == pytest.approx(0.1)
 
 
@@ -26,16 +28,16 @@ def test_heading_error_goes_the_short_way_round(trial):
         {"time_s": 30.5},
     ],
 )
-def test_goal_is_not_reached_when_any_condition_fails(trial, change):
+def test_goal_is_not_reached_when_any_condition_fails(trial: Callable[..., Trial], change: dict[str, Any]) -> None:
     assert not trial(**change).success
 
 
-def test_far_goal_has_more_time(trial):
+def test_far_goal_has_more_time(trial: Callable[..., Trial]) -> None:
     assert trial(kind="far", time_s=30.5).success
     assert not trial(kind="far", time_s=90.5).success
 
 
-def test_json_holds_what_the_issue_asks_and_nothing_that_json_lacks(trial):
+def test_json_holds_what_the_issue_asks_and_nothing_that_json_lacks(trial: Callable[..., Trial]) -> None:
     path = np.array([[0.0, 0.0], [0.3, 0.4], [1.1, 0.1]])
     entry = json.loads(json.dumps(trial(path=path, final=(math.nan,) * 3).to_json(), allow_nan=False))
     asked = "kind start goal success final_distance_m heading_error_rad time_s collisions replans error_code error_msg"
@@ -45,7 +47,7 @@ def test_json_holds_what_the_issue_asks_and_nothing_that_json_lacks(trial):
     assert "path" not in entry
 
 
-def test_standing_still_needs_half_a_second_without_motion():
+def test_standing_still_needs_half_a_second_without_motion() -> None:
     times = np.arange(0.0, 1.01, 0.1)
     rest = np.zeros((len(times), 3))
     assert stands_still(times, rest)
@@ -54,7 +56,7 @@ def test_standing_still_needs_half_a_second_without_motion():
 
 
 @pytest.mark.parametrize("column", [0, 2])
-def test_a_robot_that_rolls_or_turns_does_not_stand_still(column):
+def test_a_robot_that_rolls_or_turns_does_not_stand_still(column: int) -> None:
     times = np.arange(0.0, 1.01, 0.1)
     poses = np.zeros((len(times), 3))
     poses[:, column] = 0.1 * times

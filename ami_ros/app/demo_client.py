@@ -1,0 +1,227 @@
+"""The demo's own ROS node: it sends goals, and watches. It alone sees the ground truth, for evaluation."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from action_msgs.msg import GoalStatus
+from geometry_msgs.msg import Pose2D, PoseStamped, TwistStamped
+from nav_msgs.msg import Path
+from rclpy.action import ActionClient
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import String, UInt32
+from visualization_msgs.msg import Marker, MarkerArray
+
+from ami_interfaces.action import NavigateToGoal
+from ami_interfaces.msg import Location, NavigationGoal, PlannerState, Surprise
+from ami_interfaces.srv import Photograph, PlaceRobot
+from ami_ros.app.telemetry import Frames, Telemetry, TruthLog
+from ami_ros.errors import AmiError
+from ami_ros.evaluation.control import ControlRecord
+from ami_ros.geometry import Array
+from ami_ros.ros.conversions import image_from_message, pose_from_message, seconds_to_duration, stamp_to_seconds
+from ami_ros.ros.qos import LATCHED, RELIABLE, SENSOR
+
+STATES = {
+    value: name
+    for name in ("IDLE", "PLANNING", "CONTROLLING", "RECOVERING", "STOPPING", "FAULT")
+    for value in (getattr(PlannerState, name),)
+}
+STATUS = {
+    GoalStatus.STATUS_SUCCEEDED: "succeeded",
+    GoalStatus.STATUS_ABORTED: "aborted",
+    GoalStatus.STATUS_CANCELED: "canceled",
+}
+
+
+@dataclass
+class GoalRun:
+    """A goal on its way; `done` is set when `status` and `result` are final."""
+
+    done: threading.Event
+    accepted: float | None = None  # on the robot's clock [s]
+    ended: float | None = None
+    status: str = "no answer"
+    result: Any = None
+    handle: Any = None
+
+
+class DemoClient:
+    """Serves its node on a thread of its own; everything else may be called from the main thread.
+
+    Args:
+        context: an initialised context.
+        control: gets every command, and the age of the image behind it.
+        show: also take what only a view needs: images and plans.
+    """
+
+    def __init__(self, context: Context, control: ControlRecord, show: bool) -> None:
+        self.telemetry = Telemetry()
+        self.truth = TruthLog()
+        self.frames = Frames()
+        self._control = control
+        self._run: GoalRun | None = None
+        self.node = Node("demo_client", context=context)
+        self._executor = SingleThreadedExecutor(context=context)
+        self._executor.add_node(self.node)
+        self._action = ActionClient(self.node, NavigateToGoal, "navigate_to_goal")
+        self._photograph = self.node.create_client(Photograph, "simulator/photograph")
+        self._place_robot = self.node.create_client(PlaceRobot, "simulator/place_robot")
+        self._subscribe(show)
+        self._thread = threading.Thread(target=self._executor.spin, name="demo client", daemon=True)
+        self._thread.start()
+
+    def _subscribe(self, show: bool) -> None:
+        subscribe = self.node.create_subscription
+        subscribe(PoseStamped, "ground_truth", self._on_truth, SENSOR)
+        subscribe(UInt32, "simulator/contacts", self._on_contacts, RELIABLE)
+        subscribe(TwistStamped, "cmd_vel", self._on_command, RELIABLE)
+        subscribe(PlannerState, "planner/state", self._on_state, RELIABLE)
+        subscribe(Location, "location", self._on_location, RELIABLE)
+        subscribe(Surprise, "surprise", self._on_surprise, RELIABLE)
+        subscribe(String, "planner/decision", self._on_decision, RELIABLE)
+        subscribe(MarkerArray, "places", self._on_places, LATCHED)
+        if show:
+            subscribe(Image, "image", self._on_image, SENSOR)
+            subscribe(Path, "plan", self._on_plan, RELIABLE)
+
+    @property
+    def ready(self) -> bool:
+        """Everything that a goal needs is there: truth, commands, belief, action and camera."""
+        seen = self.telemetry.truth is not None and self.telemetry.state != "starting"
+        return seen and self._action.server_is_ready() and self._photograph.service_is_ready()
+
+    def photograph(self, pose: Array) -> CompressedImage:
+        """The picture that the robot's camera would take at `pose` (3,) in the world."""
+        request = Photograph.Request(pose=Pose2D(x=float(pose[0]), y=float(pose[1]), theta=float(pose[2])))
+        return self._call(self._photograph, request).image
+
+    def place_robot(self, pose: Array) -> None:
+        """Puts the robot at rest at `pose` (3,) in the world."""
+        request = PlaceRobot.Request(pose=Pose2D(x=float(pose[0]), y=float(pose[1]), theta=float(pose[2])))
+        self._call(self._place_robot, request)
+
+    def send(self, picture: CompressedImage, allowance: float) -> GoalRun:
+        """Sends an image goal that may take `allowance` [s] of the robot's time."""
+        goal = NavigateToGoal.Goal(
+            goal=NavigationGoal(type=NavigationGoal.TYPE_IMAGE, image=picture),
+            time_allowance=seconds_to_duration(allowance),
+        )
+        run = self._run = GoalRun(threading.Event())
+        self._action.send_goal_async(goal, self._on_feedback).add_done_callback(lambda f: self._on_answer(run, f))
+        return run
+
+    def cancel(self, run: GoalRun, patience: float = 3.0) -> None:
+        """Asks for the end of a goal, and waits for it for at most `patience` [s]."""
+        if run.handle is not None and not run.done.is_set():
+            run.handle.cancel_goal_async()
+            run.done.wait(patience)
+
+    def close(self) -> None:
+        """Ends the thread and the node."""
+        self._executor.shutdown(timeout_sec=2.0)
+        self._thread.join(2.0)
+        self._action.destroy()
+        self.node.destroy_node()
+
+    def _call(self, client: Any, request: Any, patience: float = 20.0) -> Any:
+        future, done = client.call_async(request), threading.Event()
+        future.add_done_callback(lambda _: done.set())
+        if not done.wait(patience):
+            raise AmiError(f"no answer from {client.srv_name} within {patience:.0f} s: is the simulator still alive?")
+        response = future.result()
+        if not response.success:
+            raise AmiError(f"{client.srv_name}: {response.error_msg}")
+        return response
+
+    def _on_answer(self, run: GoalRun, future: Any) -> None:
+        run.handle = future.result()
+        if not run.handle.accepted:
+            run.status, run.ended = "rejected", self.telemetry.time
+            run.done.set()
+            return
+        run.accepted = self.telemetry.time
+        self._control.begin()
+        run.handle.get_result_async().add_done_callback(lambda f: self._on_result(run, f))
+
+    def _on_result(self, run: GoalRun, future: Any) -> None:
+        answer = future.result()
+        self._control.end()
+        run.ended, run.result = self.telemetry.time, answer.result
+        run.status = STATUS.get(answer.status, "no answer")
+        run.done.set()
+
+    def _is_driving(self) -> bool:
+        run = self._run
+        return run is not None and run.accepted is not None and not run.done.is_set()
+
+    def _on_truth(self, message: PoseStamped) -> None:
+        stamp, pose = stamp_to_seconds(message.header.stamp), pose_from_message(message.pose)
+        self.truth.append(stamp, pose)
+        self.telemetry.time, self.telemetry.truth = stamp, pose
+
+    def _on_contacts(self, message: UInt32) -> None:
+        self.telemetry.contacts = message.data
+
+    def _on_command(self, message: TwistStamped) -> None:
+        self.telemetry.command = (message.twist.linear.x, message.twist.angular.z)
+        if self._is_driving():
+            self._control.command(stamp_to_seconds(message.header.stamp), time.monotonic())
+
+    def _on_state(self, message: PlannerState) -> None:
+        telemetry = self.telemetry
+        telemetry.state = STATES.get(message.state, str(message.state))
+        telemetry.energy, telemetry.rate = _finite(message.energy), _finite(message.loop_rate)
+        telemetry.observation_age = _finite(message.observation_age)
+        if message.state == PlannerState.CONTROLLING and self._is_driving() and telemetry.observation_age is not None:
+            self._control.observation_age(telemetry.observation_age)
+
+    def _on_feedback(self, message: Any) -> None:
+        feedback = message.feedback
+        self.telemetry.distance = _finite(feedback.distance_remaining)
+        self.telemetry.subgoal = (feedback.subgoal_index, max(feedback.subgoal_count, 1))
+
+    def _on_location(self, message: Location) -> None:
+        believed = pose_from_message(message.pose)
+        self.telemetry.believed = believed
+        self.telemetry.localised, self.telemetry.confidence = message.localised, _finite(message.confidence)
+        truth = self.truth.at(stamp_to_seconds(message.header.stamp))
+        if truth is not None:
+            self.frames.add(truth, pose_from_message(message.odom_pose), believed if message.localised else None)
+
+    def _on_surprise(self, message: Surprise) -> None:
+        self.telemetry.surprise, self.telemetry.surprise_threshold = (
+            _finite(message.z_score),
+            _finite(message.threshold),
+        )
+        self.telemetry.alarm = message.alarm
+
+    def _on_decision(self, message: String) -> None:
+        self.telemetry.decision = message.data
+
+    def _on_places(self, message: MarkerArray) -> None:
+        for marker in message.markers:
+            points = np.array([(p.x, p.y) for p in marker.points]).reshape(-1, 2)
+            if marker.type == Marker.LINE_LIST:
+                self.telemetry.edges = points.reshape(-1, 2, 2)
+            elif marker.type in (Marker.POINTS, Marker.SPHERE_LIST):
+                self.telemetry.places = points
+
+    def _on_image(self, message: Image) -> None:
+        self.telemetry.image = image_from_message(message)
+        self.telemetry.images += 1
+
+    def _on_plan(self, message: Path) -> None:
+        points = [(p.pose.position.x, p.pose.position.y) for p in message.poses]
+        self.telemetry.plan = np.array(points).reshape(-1, 2)
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

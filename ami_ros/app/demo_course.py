@@ -1,0 +1,150 @@
+"""Drives the robot from goal to goal and judges each drive by the ground truth."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ami_ros.app.demo_client import DemoClient, GoalRun
+from ami_ros.errors import AmiError
+from ami_ros.evaluation.goals import GoalSampler, SampledGoal
+from ami_ros.evaluation.trials import TIME_ALLOWANCE, Trial, goal_errors, stands_still
+from ami_ros.geometry import Array
+from ami_ros.simulation.free_space import FreeSpace
+
+TICK = 0.2  # [s], steady
+PATIENCE = 5.0  # beyond its allowance that a goal may take to end [s], simulated
+SETTLING = 2.0  # that a robot may roll on after its goal ended [s], simulated
+STANDSTILL = 20.0  # of the simulated clock that ends the demo [s], steady
+
+
+@dataclass(frozen=True)
+class Leg:
+    """The drive that is under way, for those who watch it."""
+
+    index: int
+    goal: SampledGoal
+    picture: bytes  # PNG
+    began: float  # on the robot's clock [s]
+
+    @property
+    def allowance(self) -> float:
+        """Time that the robot has [s]."""
+        return TIME_ALLOWANCE[self.goal.kind]
+
+
+class Course:
+    """The sequence of goals.
+
+    Args:
+        client: of the stack; ready.
+        space: of the simulated world.
+        seed: of the goals.
+        tick: called a few times a second while the robot drives; may raise to end everything.
+    """
+
+    def __init__(self, client: DemoClient, space: FreeSpace, seed: int, tick: Callable[[], None]) -> None:
+        self.leg: Leg | None = None
+        self._client = client
+        self._space = space
+        self._sampler = GoalSampler(space, seed)
+        self._tick = tick
+
+    def drive(self, index: int) -> Trial:
+        """Samples the goal number `index` from where the robot stands, and sends the robot there.
+
+        Raises:
+            AmiError: the world has no such goal, or the simulator does not answer.
+        """
+        start = self._true_pose()
+        if not np.isfinite(self._space.path_length(start, start)):  # pushed to where no way leads out
+            start = self._place(self._space.sample_pose(np.random.default_rng(index)))
+        return self._drive(index, start, self._sampler.sample(index, start))
+
+    def drive_again(self, index: int, trial: Trial) -> Trial:
+        """Sends the robot to the same goal from the same start, where it is put first."""
+        start = self._place(np.array(trial.start))
+        return self._drive(index, start, SampledGoal(trial.kind, np.array(trial.goal), trial.path_length_m))
+
+    def _drive(self, index: int, start: Array, goal: SampledGoal) -> Trial:
+        telemetry = self._client.telemetry
+        picture = self._client.photograph(goal.pose)
+        contacts = telemetry.contacts
+        telemetry.distance = telemetry.subgoal = telemetry.energy = None
+        leg = self.leg = Leg(index, goal, bytes(picture.data), telemetry.time)
+        run = self._client.send(picture, leg.allowance)
+        try:
+            self._await_end(run, leg)
+            still = self._await_rest()
+        finally:
+            self.leg = None
+            self._client.cancel(run)
+        return self._judge(leg, run, start, still, telemetry.contacts - contacts)
+
+    def _await_end(self, run: GoalRun, leg: Leg) -> None:
+        """Until the action ended, or should have."""
+        moved, seen = time.monotonic(), self._client.telemetry.time
+        while not run.done.wait(TICK):
+            self._tick()
+            now = self._client.telemetry.time
+            if now > leg.began + leg.allowance + PATIENCE:
+                return
+            if now != seen:
+                moved, seen = time.monotonic(), now
+            elif time.monotonic() > moved + STANDSTILL:
+                raise AmiError(
+                    f"the simulated clock stands still for {STANDSTILL:.0f} s: is the simulator still alive?"
+                )
+
+    def _await_rest(self) -> bool:
+        """Until the robot stands; False if it doesn't soon."""
+        ended = self._client.telemetry.time
+        deadline = time.monotonic() + STANDSTILL
+        while self._client.telemetry.time < ended + SETTLING and time.monotonic() < deadline:
+            if stands_still(*self._client.truth.since(ended)):
+                return True
+            time.sleep(TICK / 2)
+            self._tick()
+        return stands_still(*self._client.truth.since(ended))
+
+    def _judge(self, leg: Leg, run: GoalRun, start: Array, still: bool, contacts: int) -> Trial:
+        result, ended = run.result, run.ended if run.ended is not None else self._client.telemetry.time
+        _, poses = self._client.truth.since(leg.began)
+        return Trial(
+            kind=leg.goal.kind,
+            start=_plain(start),
+            goal=_plain(leg.goal.pose),
+            path_length_m=leg.goal.path_length,
+            status=run.status,
+            still=still,
+            final=_plain(self._true_pose()),
+            time_s=max(ended - leg.began, 0.0),
+            collisions=contacts,
+            replans=result.number_of_replans if result else 0,
+            recoveries=result.number_of_recoveries if result else 0,
+            error_code=result.error_code if result else 0,
+            error_msg=result.error_msg if result else "the action gave no result in time",
+            path=poses[:, :2],
+        )
+
+    def _place(self, pose: Array) -> Array:
+        """Puts the robot at `pose` and waits until the truth shows it there."""
+        self._client.place_robot(pose)
+        deadline = time.monotonic() + STANDSTILL
+        while max(goal_errors(self._true_pose(), pose)) > 0.05:
+            if time.monotonic() > deadline:
+                raise AmiError("the simulator did not put the robot where it was asked to")
+            time.sleep(TICK / 4)
+        return self._true_pose()
+
+    def _true_pose(self) -> Array:
+        pose = self._client.telemetry.truth
+        assert pose is not None, "the client was not ready"
+        return pose
+
+
+def _plain(pose: Array) -> tuple[float, float, float]:
+    return float(pose[0]), float(pose[1]), float(pose[2])

@@ -1,0 +1,167 @@
+"""What a demo was asked for, checked before anything is started."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import yaml
+
+from ami_ros.config import from_mapping
+from ami_ros.errors import AmiError
+from ami_ros.memory.store import Store
+from ami_ros.simulation.world import World, load_world
+from ami_ros.world_model.spec import ModelSpec
+
+Camera = Literal["onboard", "ceiling"]
+MAX_GOALS = 10_000
+REAL_TIME_FACTORS = (0.05, 20.0)
+
+
+@dataclass(frozen=True)
+class DemoSettings:
+    """Everything that `./ami demo` needs to know. `make` checks it; see the command's --help for the meanings."""
+
+    world: World
+    world_source: str  # as the simulator wants it: a name that ships, or an absolute path
+    camera: Camera
+    goals: int
+    seed: int
+    model: Path
+    memory: Path | None  # None: the robot remembers nothing at the start
+    compare: bool  # drive the goals again without memory
+    composed: bool
+    headless: bool
+    json: Path | None
+    record: Path | None
+    min_success: float
+    real_time_factor: float
+    port: int | None
+    domain_id: int | None
+
+    @classmethod
+    def make(cls, *, world: str, camera: str, model: Path | None, memory: Path | None, **others: Any) -> DemoSettings:
+        """Checks what was asked for, and finds what was not named.
+
+        Raises:
+            AmiError: something is unknown, out of range, missing, damaged or not writable.
+        """
+        if camera not in get_args(Camera):
+            raise AmiError(f"no camera '{camera}': known are {', '.join(get_args(Camera))}")
+        described = load_world(world)
+        is_file = Path(world).is_file() and Path(world).suffix in (".yaml", ".yml")
+        model = model or _shipped(camera)
+        identity = identify_model(model)
+        if identity.spec.inputs.heading and camera == "onboard":
+            raise AmiError(f"model {model} needs the compass that comes with --camera ceiling; choose another --model")
+        memory = memory or _shipped_memory(model, described.name)
+        if memory is not None:
+            _check_memory(memory, identity)
+        settings = cls(
+            world=described,
+            world_source=str(Path(world).resolve()) if is_file else world,
+            camera=camera,  # type: ignore[arg-type]  # checked above
+            model=model.resolve(),
+            memory=memory,
+            **others,
+        )
+        settings._check_numbers()
+        settings._check_places()
+        return settings
+
+    def _check_numbers(self) -> None:
+        if not 1 <= self.goals <= MAX_GOALS:
+            raise AmiError(f"--goals {self.goals}: out of range; use 1 to {MAX_GOALS}")
+        if not 0.0 <= self.min_success <= 1.0:
+            raise AmiError(f"--min-success {self.min_success}: out of range; use 0 to 1")
+        low, high = REAL_TIME_FACTORS
+        if not low <= self.real_time_factor <= high:
+            raise AmiError(f"--real-time-factor {self.real_time_factor}: out of range; use {low} to {high}")
+        if not 0 <= self.seed < 2**31:
+            raise AmiError(f"--seed {self.seed}: out of range; use 0 to {2**31 - 1}")
+        if self.port is not None and not 1 <= self.port <= 65535:
+            raise AmiError(f"--port {self.port}: out of range; use 1 to 65535")
+
+    def _check_places(self) -> None:
+        if self.json is not None:
+            if self.json.is_dir():
+                raise AmiError(f"--json {self.json}: is a folder; name a file")
+            _check_writable(self.json.absolute().parent, "--json")
+        if self.record is not None:
+            if self.record.exists() and (not self.record.is_dir() or any(self.record.iterdir())):
+                raise AmiError(f"--record {self.record}: exists already; name a new folder")
+            _check_writable(_existing(self.record.absolute()), "--record")
+
+
+@dataclass(frozen=True)
+class ModelIdentity:
+    """Who a model is, as far as can be told without loading it."""
+
+    encoder_id: str
+    spec: ModelSpec
+
+
+def identify_model(folder: Path) -> ModelIdentity:
+    """Reads a model's configuration and checks that its weights are those it names; cheap, for it needs no torch.
+
+    Raises:
+        AmiError: files are missing, not readable or do not belong together.
+    """
+    config, weights = folder / "config.yaml", folder / "weights.safetensors"
+    for file in (config, weights):
+        if not file.is_file():
+            raise AmiError(f"model {folder}: {file.name} is missing; give the folder that ./ami train wrote")
+    try:
+        values = yaml.safe_load(config.read_text(encoding="utf-8"))
+        name, digest, spec = values["name"], values["sha256"], values["spec"]
+        found = hashlib.sha256(weights.read_bytes()).hexdigest()
+    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError) as error:
+        raise AmiError(f"model {folder}: config.yaml is not readable; train it or copy it again") from error
+    except OSError as error:
+        raise AmiError(f"model {folder}: {error.strerror}") from error
+    if found != digest:
+        raise AmiError(f"model {folder}: weights.safetensors is not the file that config.yaml names; copy it again")
+    return ModelIdentity(f"{name}@{found[:12]}", from_mapping(ModelSpec, spec, f"model {folder}: config.yaml"))
+
+
+def _shipped(camera: str) -> Path:
+    """The folder of the model that comes with the package for a camera."""
+    source = Path(__file__).resolve().parents[2]
+    prefixes = [Path(p) for p in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if p]
+    folders = [source / "models" / camera, *(p / "share" / "ami_ros" / "models" / camera for p in prefixes)]
+    for folder in folders:
+        if folder.is_dir():
+            return folder
+    raise AmiError(
+        f"no model for the {camera} camera in {folders[0]}: make one with ./ami train, or name one by --model"
+    )
+
+
+def _shipped_memory(model: Path, world: str) -> Path | None:
+    path = model / f"{world}.memory"
+    return path if path.is_file() else None
+
+
+def _check_memory(path: Path, model: ModelIdentity) -> None:
+    if not path.is_file():
+        raise AmiError(f"--memory {path}: no such file")
+    store = Store(path, model.encoder_id, model.spec.latent_dim, read_only=True)
+    try:
+        store.load()
+    finally:
+        store.close()
+
+
+def _existing(path: Path) -> Path:
+    """`path` or the nearest folder above it that exists."""
+    return next(p for p in (path, *path.parents) if p.exists())
+
+
+def _check_writable(folder: Path, option: str) -> None:
+    if not folder.is_dir():
+        raise AmiError(f"{option}: there is no folder {folder}; make it or name another")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise AmiError(f"{option}: {folder} is read-only; name another place")

@@ -1,0 +1,93 @@
+"""What the demo knows of robot and stack at a moment, in plain values."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ami_ros.evaluation.registration import register
+from ami_ros.geometry import Array, compose, inverse
+
+HISTORY = 2000  # true poses kept; a drive at 10 Hz is shorter
+BELIEFS = 2000  # pairs of believed and true pose kept
+
+
+class TruthLog:
+    """The newest true poses, found again by their stamp. Written by one thread, read by others."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._log: deque[tuple[float, Array]] = deque(maxlen=HISTORY)
+
+    def append(self, stamp: float, pose: Array) -> None:
+        """Adds a true pose (3,) at `stamp` [s]; time that was turned back begins a new log."""
+        with self._lock:
+            if self._log and stamp < self._log[-1][0]:
+                self._log.clear()
+            self._log.append((stamp, pose))
+
+    def since(self, stamp: float) -> tuple[Array, Array]:
+        """Stamps (n,) and poses (n, 3) from `stamp` on."""
+        with self._lock:
+            found = [entry for entry in self._log if entry[0] >= stamp]
+        return np.array([s for s, _ in found]), np.array([p for _, p in found]).reshape(-1, 3)
+
+    def at(self, stamp: float, tolerance: float = 0.1) -> Array | None:
+        """The true pose (3,) nearest in time, None if none is within `tolerance` [s]."""
+        with self._lock:
+            nearest = min(self._log, key=lambda entry: abs(entry[0] - stamp), default=None)
+        return None if nearest is None or abs(nearest[0] - stamp) > tolerance else nearest[1]
+
+
+class Frames:
+    """Where the frames that the robot believes in lie in the world; nobody tells the robot."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pairs: deque[tuple[Array, Array]] = deque(maxlen=BELIEFS)  # believed, true
+        self.odom: Array | None = None  # pose (3,) of odom in the world
+
+    def add(self, truth: Array, odometry: Array, believed: Array | None) -> None:
+        """One moment: true pose, pose in odom, and pose in the memory's frame (None: not localised)."""
+        self.odom = compose(truth, inverse(odometry))
+        if believed is not None:
+            with self._lock:
+                self._pairs.append((believed, truth))
+
+    def memory(self) -> Array | None:
+        """The pose (3,) of the memory's frame in the world; None before the robot was localised."""
+        with self._lock:
+            pairs = list(self._pairs)
+        return register(np.array([b for b, _ in pairs]).reshape(-1, 3), np.array([t for _, t in pairs]).reshape(-1, 3))
+
+
+@dataclass
+class Telemetry:
+    """The newest of everything. Written by the thread that serves ROS; each field is replaced as a whole."""
+
+    time: float = 0.0  # of the robot's clock [s]
+    truth: Array | None = None  # (3,) in the world
+    contacts: int = 0
+    believed: Array | None = None  # (3,) in the memory's frame
+    localised: bool = False
+    confidence: float | None = None
+    state: str = "starting"
+    energy: float | None = None
+    distance: float | None = None  # [m]
+    subgoal: tuple[int, int] | None = None  # index from 0, count
+    rate: float | None = None  # [Hz]
+    observation_age: float | None = None  # [s]
+    surprise: float | None = None  # z score
+    surprise_threshold: float | None = None
+    alarm: bool = False
+    decision: str = ""
+    command: tuple[float, float] = (0.0, 0.0)  # [m/s], [rad/s]
+    plan: Array = field(default_factory=lambda: np.zeros((0, 2)))  # in odom [m]
+    places: Array = field(default_factory=lambda: np.zeros((0, 2)))  # in the memory's frame [m]
+    edges: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 2, 2)))  # their ends, likewise
+    image: NDArray[np.uint8] | None = None
+    images: int = 0  # received so far
