@@ -18,12 +18,12 @@ from ami_ros.simulation.robot import MAX_ANGULAR, MAX_LINEAR, RADIUS, Scan
 
 PERIOD = 0.2  # between two calls of `command` [s]
 TURN_LIMIT = 1.5  # [rad/s]
-CLEAR = RADIUS + 0.05  # kept between the robot's middle and what the scan saw [m]
+MARGINS = (0.03, 0.12)  # kept between the robot's edge and what the scan saw; how much is a matter of mood [m]
 CORRIDOR = RADIUS + 0.07  # half width of what counts as a way ahead [m]
 LOOK_AHEAD = 0.8  # how long a command's arc is tried, braking included [s]
 FAR = 4.0  # ways longer than this are all the same [m]
 BETWEEN_CAPRICES = 12.0  # on average [s]
-REMEMBERED = 150  # places of the last so many seconds draw it less
+REMEMBERED = 300  # places of the last so many seconds draw it less
 NEAR_PAST = 0.7  # within this distance a place counts as visited [m]
 
 
@@ -45,6 +45,7 @@ class Explorer:
         self._rng = rng
         self._directions = np.linspace(-np.pi, np.pi, 48, endpoint=False)
         self._whim = _Whim("rest", 0.0)
+        self._clear = RADIUS + MARGINS[1]  # how near the robot's middle may come to what the scan saw [m]
         self._until_caprice = 0.0
         self._jerk_left = 0.0
         self._jerk = np.zeros(2)
@@ -54,7 +55,8 @@ class Explorer:
     def command(self, scan: Scan) -> tuple[float, float]:
         """The next command (linear [m/s], angular [rad/s]) after seeing `scan`."""
         points = _points(scan)
-        if self._whim.left <= 0.0 or (self._whim.kind == "roam" and _way(points, self._whim.aim) < 0.35):
+        if self._whim.left <= 0.0 or (self._whim.kind == "roam" and _way(points, self._whim.aim) < self._clear + 0.08):
+            self._clear = RADIUS + self._rng.uniform(*MARGINS)
             self._whim = self._new_whim(points)
         linear, angular = self._wish()
         linear, angular = self._safe(points, linear, angular)
@@ -71,9 +73,9 @@ class Explorer:
             self._until_caprice = rng.exponential(BETWEEN_CAPRICES)
             return self._caprice()
         ways = np.array([_way(points, direction) for direction in self._directions])
-        weight = np.clip(ways - 0.3, 0.0, FAR) * self._novelty(ways) * (1.2 + np.cos(self._directions)) + 1e-6
+        weight = np.clip(ways - CORRIDOR, 0.0, FAR) * self._novelty(ways) * (1.2 + np.cos(self._directions)) + 1e-6
         aim = rng.choice(self._directions, p=weight / weight.sum()) + rng.normal(0.0, 0.05)
-        return _Whim("roam", rng.uniform(1.5, 6.0), speed=rng.uniform(0.2, MAX_LINEAR + 0.15), aim=float(aim))
+        return _Whim("roam", rng.uniform(1.5, 6.0), speed=rng.uniform(0.25, MAX_LINEAR + 0.15), aim=float(aim))
 
     def _caprice(self) -> _Whim:
         """Something else than roaming: a rest, a retreat, a part of a turn on the spot, or a full one."""
@@ -88,7 +90,7 @@ class Explorer:
 
     def _novelty(self, ways: Array) -> Array:
         """How new the places are (0..1) that lie at a random part of each of the `ways`."""
-        reach = np.maximum(ways - CORRIDOR, 0.0) * self._rng.uniform(0.5, 1.0)
+        reach = np.maximum(ways - CORRIDOR, 0.0) * self._rng.uniform(0.6, 1.0)
         angles = self._pose[2] + self._directions
         ends = self._pose[:2] + reach[:, None] * np.stack([np.cos(angles), np.sin(angles)], axis=-1)
         past = np.array(self._past).reshape(-1, 2)
@@ -116,7 +118,7 @@ class Explorer:
     def _safe(self, points: Array, linear: float, angular: float) -> tuple[float, float]:
         """The command, slowed down until its arc is clear; turning on the spot always is."""
         for share in (1.0, 0.7, 0.45, 0.25):
-            if _clear(points, linear * share, angular):
+            if _keeps_clear(points, linear * share, angular, self._clear):
                 return linear * share, angular
         self._whim.left = min(self._whim.left, 0.4)  # something is in the way: think again soon
         turn = angular if abs(angular) > 0.3 else 0.8 * (1.0 if self._whim.aim >= 0.0 else -1.0)
@@ -138,8 +140,8 @@ def _way(points: Array, direction: float) -> float:
     return float(min(blocking.min(initial=FAR), FAR))
 
 
-def _clear(points: Array, linear: float, angular: float) -> bool:
-    """Whether the arc of a command keeps CLEAR of the points, or leads away from those that are nearer already."""
+def _keeps_clear(points: Array, linear: float, angular: float, clear: float) -> bool:
+    """Whether the arc of a command stays `clear` [m] of the points, and comes no nearer where it is not so already."""
     times = np.linspace(0.1, LOOK_AHEAD, 6)
     turned = angular * times
     if abs(angular) > 1e-3:
@@ -148,4 +150,4 @@ def _clear(points: Array, linear: float, angular: float) -> bool:
         x, y = linear * times, np.zeros_like(times)
     distance = np.hypot(points[:, 0] - x[:, None], points[:, 1] - y[:, None]).min(axis=1, initial=np.inf)
     now = np.hypot(points[:, 0], points[:, 1]).min(initial=np.inf)
-    return bool((distance > np.minimum(CLEAR, now + 0.005)).all() or linear == 0.0)
+    return bool((distance > np.minimum(clear, now + 0.005)).all() or linear == 0.0)

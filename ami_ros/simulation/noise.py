@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from ami_ros.geometry import Array, compose, wrap
+from ami_ros.geometry import Array, wrap
 from ami_ros.simulation.floor_plan import FloorPlan
 from ami_ros.simulation.robot import Scan
 
@@ -59,11 +60,13 @@ class Odometry:
 
     def advance(self, distance: float, turn: float) -> None:
         """The wheels went `distance` [m] ahead and `turn` [rad] to the left."""
-        walk = self._noise.draw(self._rng, self._noise.odometry_step, 2)
-        distance_seen = distance * self._linear_gain + np.sqrt(abs(distance)) * walk[0]
-        turn_seen = turn * self._angular_gain + distance * self._bend + np.sqrt(abs(turn)) * walk[1]
-        half = np.array([0.0, 0.0, turn_seen / 2])
-        self.pose = compose(compose(compose(self.pose, half), [distance_seen, 0.0, 0.0]), half)
+        walk = self._rng.normal(0.0, 1.0, 2) * self._noise.odometry_step * self._noise.scale
+        seen = distance * self._linear_gain + math.sqrt(abs(distance)) * walk[0]
+        turned = turn * self._angular_gain + distance * self._bend + math.sqrt(abs(turn)) * walk[1]
+        x, y, yaw = self.pose
+        middle = yaw + turned / 2  # half of the turn before the way, half after it
+        yaw = (yaw + turned + math.pi) % (2 * math.pi) - math.pi
+        self.pose = np.array([x + seen * math.cos(middle), y + seen * math.sin(middle), yaw])
 
     def velocity(self, linear: float, angular: float) -> tuple[float, float]:
         """What the encoders make of a body velocity [m/s], [rad/s]."""

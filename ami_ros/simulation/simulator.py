@@ -60,6 +60,7 @@ class Simulator:
         if camera != "none":
             self._camera = Camera(self._model, camera, image_size, show_robot=camera == "ceiling")
         self._wheels = [self._model.joint(name).qposadr[0] for name in WHEELS]
+        self._wheel_speeds = [self._model.joint(name).dofadr[0] for name in WHEELS]
         self._contacts = ContactCounter(self._model, BUMPER)
         self._odometry = Odometry(self.noise, self._rng)
         self._ticks = 0
@@ -118,7 +119,7 @@ class Simulator:
             mujoco.mj_kinematics(self._model, self._data)
             mujoco.mj_camlight(self._model, self._data)
             image = self._camera.picture(self._data)
-        speeds = self._data.qvel[[self._model.joint(name).dofadr[0] for name in WHEELS]] * WHEEL_RADIUS
+        speeds = self._data.qvel[self._wheel_speeds] * WHEEL_RADIUS
         return Observation(
             stamp=self.time,
             image=image,
