@@ -88,6 +88,10 @@ class Robot(Protocol):
         """Reads the sensors now. Draws fresh noise at each call."""
         ...
 
+    def odometry(self) -> tuple[Array, tuple[float, float]]:
+        """Pose (3,) in odom and velocity ([m/s], [rad/s]) now, as in `observe`, without the cost of the other sensors."""
+        ...
+
     def ground_truth(self) -> GroundTruth:
         """The true state now."""
         ...
