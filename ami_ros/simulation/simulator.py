@@ -119,15 +119,22 @@ class Simulator:
             mujoco.mj_kinematics(self._model, self._data)
             mujoco.mj_camlight(self._model, self._data)
             image = self._camera.picture(self._data)
-        speeds = self._data.qvel[self._wheel_speeds] * WHEEL_RADIUS
+        scan = scan_of(self._plan, pose, self.noise, self._rng)
+        odometry, velocity = self.odometry()
         return Observation(
             stamp=self.time,
             image=image,
-            scan=scan_of(self._plan, pose, self.noise, self._rng),
-            odometry=self._odometry.pose.copy(),
-            velocity=self._odometry.velocity(float(speeds.mean()), float(speeds[1] - speeds[0]) / TRACK),
+            scan=scan,
+            odometry=odometry,
+            velocity=velocity,
             heading=compass(pose[2], self.noise, self._rng) if self.camera == "ceiling" else None,
         )
+
+    def odometry(self) -> tuple[Array, tuple[float, float]]:
+        """See `Robot.odometry`."""
+        speeds = self._data.qvel[self._wheel_speeds] * WHEEL_RADIUS
+        velocity = self._odometry.velocity(float(speeds.mean()), float(speeds[1] - speeds[0]) / TRACK)
+        return self._odometry.pose.copy(), velocity
 
     def ground_truth(self) -> GroundTruth:
         """See `Robot.ground_truth`."""
