@@ -46,6 +46,8 @@ class Camera:
 
     def __init__(self, model: mujoco.MjModel, name: str, size: int | tuple[int, int], show_robot: bool) -> None:
         height, width = (size, size) if isinstance(size, int) else size
+        # The frame buffer is taken from the model's settings, and antialiased it costs 40 bytes a pixel.
+        model.vis.global_.offwidth, model.vis.global_.offheight = width, height
         try:
             self._renderer = mujoco.Renderer(model, height, width)
         except Exception as error:  # MuJoCo's backends raise anything from ImportError to AttributeError here
