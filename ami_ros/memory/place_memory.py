@@ -53,15 +53,28 @@ class PlaceMemory:
         self.filter = PlaceFilter(config.filter)
         self.store = Store(path, encoder_id, self.latent_dim)
         self.details: dict[int, PlaceRow] = {}
-        self._load()
         self._odometry: Array | None = None
         self._location: Location | None = None
         self._here: tuple[int, float] | None = None  # place the robot is at, and since when
-        if len(self.index):
-            self.filter.start_lost(self.index)
+        self._take(*self.store.load())
 
-    def _load(self) -> None:
-        places, edges = self.store.load()
+    @classmethod
+    def copy_of(cls, model: WorldModel, encoder_id: str, path: Path | None, config: MemoryConfig) -> PlaceMemory:
+        """A memory in RAM that begins with what is in `path`, which stays as it is; thumbnails are left out."""
+        memory = cls(model, encoder_id, None, config)
+        if path is not None:
+            source = Store(path, encoder_id, memory.latent_dim, read_only=True)
+            try:
+                rows = source.load()
+            finally:
+                source.close()
+            memory.store.put_places(rows[0])
+            memory.store.put_edges(rows[1])
+            memory._take(*rows)
+        return memory
+
+    def _take(self, places: list[PlaceRow], edges: list[EdgeRow]) -> None:
+        """Fills index and graph with stored rows; the robot may be at any of the places."""
         if places:
             self.index.extend(
                 np.array([p.id for p in places]),
@@ -69,6 +82,7 @@ class PlaceMemory:
                 np.stack([p.pose for p in places]),
             )
             self.details = {p.id: p for p in places}
+            self.filter.start_lost(self.index)
         for edge in edges:
             self.graph.add(
                 Edge(

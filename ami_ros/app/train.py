@@ -1,0 +1,32 @@
+"""`ami train`: learns a world model from bags."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def main(
+    recordings: Annotated[list[Path], typer.Argument(help="Bags, folders of bags (as ./ami collect writes), or one data set.")],
+    out: Annotated[Path, typer.Option(help="Model folder; an interrupted training goes on there.")],
+    preset: Annotated[str, typer.Option(help="onboard (camera and scan) or ceiling (overhead camera and compass).")] = "onboard",
+    steps: Annotated[int, typer.Option(help="Optimiser steps; 0: as the preset says.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of weights and batches.")] = 0,
+    threads: Annotated[int, typer.Option(help="Cores to use; 0: all.")] = 0,
+    name: Annotated[str, typer.Option(help="Name of the model; the default is the folder's.")] = "",
+) -> None:
+    """Learn a joint-embedding world model from recorded experience."""
+    from dataclasses import replace
+
+    from ami_ros.app.train_run import run
+    from ami_ros.errors import AmiError
+    from ami_ros.learning.presets import PRESETS
+
+    if preset not in PRESETS:
+        raise AmiError(f"train: no preset '{preset}'; known are {', '.join(PRESETS)}")
+    config = replace(PRESETS[preset], seed=seed)
+    if steps:
+        config = replace(config, steps=steps)
+    run(recordings, out, config, threads, name or out.resolve().name)

@@ -1,0 +1,93 @@
+"""What `ami train` does: bags -> data set -> model folder, with progress."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ami_ros.errors import AmiError
+from ami_ros.learning.dataset import CARD, Dataset
+from ami_ros.learning.alignment import AlignmentConfig
+from ami_ros.learning.extract import ExtractConfig, extract
+from ami_ros.learning.trainer import Trainer, TrainingConfig
+from ami_ros.world_model.checkpoint import LoadedModel, count_parameters, save_model
+from ami_ros.learning.card import write_card
+
+
+def open_dataset(recordings: list[Path], out: Path, period: float, console: Console) -> Dataset:
+    """The one data set among `recordings`, or one extracted from all bags in them, kept in `out` / dataset."""
+    if len(recordings) == 1 and (recordings[0] / CARD).is_file():
+        return Dataset(recordings[0])
+    bags = [bag for path in recordings for bag in find_bags(path)]
+    folder = out / "dataset"
+    if not (folder / CARD).is_file():
+        with progress_bar(console) as bar:
+            task = bar.add_task(f"reading {len(bags)} bags", total=None)
+            config = ExtractConfig(AlignmentConfig(period=period))
+            extract(bags, folder, config, lambda done, total: bar.update(task, completed=done, total=total))
+    return Dataset(folder)
+
+
+def find_bags(path: Path) -> list[Path]:
+    """The bag at `path`, or all bags right below it, by name.
+
+    Raises:
+        AmiError: there is none.
+    """
+
+    def is_bag(folder: Path) -> bool:
+        return any(folder.glob("metadata.yaml")) or any(folder.glob("*.mcap")) or any(folder.glob("*.db3"))
+
+    if path.is_file() or is_bag(path):
+        return [path]
+    bags = sorted(folder for folder in path.glob("*") if folder.is_dir() and is_bag(folder)) if path.is_dir() else []
+    if not bags:
+        raise AmiError(f"train: {path} is no bag and holds none; record some with ./ami collect or ./ami record")
+    return bags
+
+
+def progress_bar(console: Console) -> Progress:
+    """One line with a bar, a count and the time left."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console)
+
+
+def run(recordings: list[Path], out: Path, config: TrainingConfig, threads: int, name: str) -> LoadedModel:
+    """Trains and writes the model folder `out`; goes on from the checkpoint there, if there is one.
+
+    Raises:
+        AmiError: nothing to train on, or a folder that cannot be used.
+    """
+    torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
+    console = Console(stderr=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise AmiError(f"train: cannot write {out}: {error.strerror}; choose another --out") from error
+    dataset = open_dataset(recordings, out, config.spec.period, console)
+    trainer = Trainer(config, dataset, out)
+    resumed = trainer.resume()
+    began, first = time.monotonic(), trainer.step
+    console.print(
+        f"{len(dataset)} frames, {count_parameters(trainer.model) / 1e6:.2f} M parameters"
+        + (f", going on from step {trainer.step}" if resumed else "")
+    )
+    with progress_bar(console) as bar:
+        task = bar.add_task("training", total=config.steps, completed=trainer.step)
+
+        def report(step: int, terms: dict[str, float]) -> None:
+            shown = "  ".join(f"{k} {v:.3f}" for k, v in terms.items() if k in ("prediction", "relative_pose", "total"))
+            bar.update(task, completed=step, description=f"training  {shown}")
+
+        model = trainer.run(report)
+    minutes = (time.monotonic() - began) / 60
+    loaded = save_model(out, name, model)
+    write_card(out, loaded, config, dataset, minutes, config.steps - first, torch.get_num_threads())
+    trainer.checkpoint.unlink(missing_ok=True)
+    console.print(f"model {loaded.encoder_id} is in {out}")
+    return loaded

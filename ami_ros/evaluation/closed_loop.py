@@ -1,0 +1,134 @@
+"""The whole loop in one process without ROS, as fast as the machine allows: simulator, perception, memory, navigator, safety.
+
+It runs the same core objects as the nodes, one after the other instead of side by side. For tuning, for
+`./ami evaluate`, and for figures with many goals; `./ami demo` gives the figures of the real system.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ami_ros.errors import AmiError
+from ami_ros.evaluation.goals import GoalSampler
+from ami_ros.evaluation.trials import TIME_ALLOWANCE, Trial
+from ami_ros.geometry import Array
+from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
+from ami_ros.planning.navigator import Navigator, NavigatorConfig
+from ami_ros.planning.safety import SafetyConfig, SafetyGate
+from ami_ros.planning.types import Decision, Goal, Percept
+from ami_ros.simulation.free_space import FreeSpace
+from ami_ros.simulation.simulator import Simulator
+from ami_ros.world_model.checkpoint import LoadedModel
+from ami_ros.world_model.perception import Perception
+
+
+@dataclass(frozen=True)
+class LoopConfig:
+    """Rates, as the nodes have them, and the configuration of the stack."""
+
+    perception_period: float = 0.2  # [s] between percepts, and so between plans
+    control_period: float = 0.1  # [s] between commands
+    settle: float = 1.0  # [s] the robot is given to stand still at the end
+    navigator: NavigatorConfig = field(default_factory=NavigatorConfig)
+    memory: MemoryConfig = field(default_factory=MemoryConfig)
+    safety: SafetyConfig = field(default_factory=SafetyConfig)
+
+
+class ClosedLoop:
+    """One robot in one world, driven from goal to goal.
+
+    Args:
+        loaded: the model.
+        simulator: the robot; its camera must be the one that the model was trained with.
+        memory_file: a memory of this world, used but not changed on disk; None: an empty one.
+        config: of the stack.
+        seed: of goals and search.
+    """
+
+    def __init__(
+        self, loaded: LoadedModel, simulator: Simulator, memory_file: Path | None, config: LoopConfig, seed: int
+    ) -> None:
+        self.config, self.simulator = config, simulator
+        self.perception = Perception(loaded.model)
+        self.memory = PlaceMemory.copy_of(loaded.model, loaded.encoder_id, memory_file, config.memory)
+        self.navigator = Navigator(loaded.model, config.navigator, seed)
+        self.safety = SafetyGate(config.safety)
+        self.goals = GoalSampler(FreeSpace(simulator.world), seed)
+        self.decision: Decision | None = None
+        self.trace: list[tuple[float, Array, Percept, Decision]] = []
+
+    def run(self, count: int) -> Iterator[Trial]:
+        """Drives to `count` goals, one after the other from where the robot stands."""
+        for index in range(count):
+            start = self.simulator.ground_truth().pose
+            goal = self.goals.sample(index, start)
+            yield self._drive(goal.kind, start, goal.pose, goal.path_length)
+
+    def _drive(self, kind: str, start: Array, goal: Array, length: float) -> Trial:
+        assert kind in ("near", "far")
+        picture = self.simulator.photograph(goal)
+        allowance = TIME_ALLOWANCE["near" if kind == "near" else "far"]
+        began = self.simulator.time
+        contacts = self.simulator.ground_truth().contacts
+        self.trace.clear()
+        self.navigator.start(Goal(latent=self.perception.encode_goal(picture), time_allowance=allowance))
+        path = [start[:2]]
+        while True:
+            percept = self._perceive()
+            decision = self._decide(percept)
+            self.trace.append((percept.stamp, self.simulator.ground_truth().pose, percept, decision))
+            if decision.done:
+                break
+            self._execute(decision)
+            path.append(self.simulator.ground_truth().pose[:2])
+        elapsed = self.simulator.time - began
+        self.simulator.step((0.0, 0.0), self.config.settle)
+        truth = self.simulator.ground_truth()
+        return Trial(
+            kind="near" if kind == "near" else "far",
+            start=(float(start[0]), float(start[1]), float(start[2])),
+            goal=(float(goal[0]), float(goal[1]), float(goal[2])),
+            path_length_m=length,
+            status="succeeded" if decision.succeeded else "aborted",
+            still=abs(truth.velocity[0]) < 0.02 and abs(truth.velocity[1]) < 0.05,
+            final=(float(truth.pose[0]), float(truth.pose[1]), float(truth.pose[2])),
+            time_s=elapsed,
+            collisions=truth.contacts - contacts,
+            replans=decision.replans,
+            recoveries=decision.recoveries,
+            error_code=int(decision.code),
+            error_msg="" if decision.succeeded else decision.message,
+            path=np.array(path),
+        )
+
+    def _perceive(self) -> Percept:
+        seen = self.simulator.observe()
+        latent = self.perception.encode(seen.image, seen.scan, seen.heading)
+        location = self.memory.observe(seen.stamp, latent, seen.odometry)
+        self.safety.scan(seen.scan, seen.stamp)
+        return Percept(seen.stamp, latent, seen.odometry, seen.velocity, seen.scan, location)
+
+    def _decide(self, percept: Percept) -> Decision:
+        decision = self.navigator.step(percept)
+        if decision.wants_route is not None:
+            wanted = decision.wants_route
+            try:
+                self.navigator.set_route(self.memory.find_route(wanted.goal, wanted.hypothesis, wanted.avoid_edges))
+            except AmiError as error:
+                self.navigator.set_route(error)
+        return decision
+
+    def _execute(self, decision: Decision) -> None:
+        """Sends the decision's commands through the safety gate until the next percept is due."""
+        period = self.navigator.model.spec.period
+        for tick in range(round(self.config.perception_period / self.config.control_period)):
+            now = self.simulator.time
+            row = int(tick * self.config.control_period / period)
+            linear, angular = decision.commands[row] if row < len(decision.commands) else (0.0, 0.0)
+            self.safety.command(float(linear), float(angular), now)
+            output = self.safety.output(now)
+            self.simulator.step((output.linear, output.angular), self.config.control_period)

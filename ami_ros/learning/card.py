@@ -1,0 +1,53 @@
+"""The card of a model: what it is, what made it, for people."""
+
+from __future__ import annotations
+
+import platform
+import shlex
+import sys
+from pathlib import Path
+
+from ami_ros.learning.dataset import Dataset
+from ami_ros.learning.trainer import TrainingConfig
+from ami_ros.world_model.checkpoint import LoadedModel, count_parameters, write_atomically
+
+
+def write_card(
+    folder: Path, loaded: LoadedModel, config: TrainingConfig, dataset: Dataset, minutes: float, steps: int, threads: int
+) -> None:
+    """Writes card.md beside the weights.
+
+    Args:
+        folder: of the model.
+        loaded: the model.
+        config: of its training.
+        dataset: that it was trained on.
+        minutes: spent on `steps`.
+        steps: made in this call; fewer than configured after a resumption.
+        threads: used.
+    """
+    inputs = config.spec.inputs
+    sensors = [f"image {inputs.image_size} px" if inputs.image_size else "", f"scan of {inputs.scan_beams} beams" if inputs.scan_beams else ""]
+    sensors.append("compass heading" if inputs.heading else "")
+    lines = [
+        f"# {loaded.name}",
+        "",
+        f"- encoder id: `{loaded.encoder_id}`",
+        f"- made by: `./ami {shlex.join(sys.argv[1:])}`",
+        f"- inputs: {', '.join(s for s in sensors if s)}; latent of {config.spec.latent_dim}",
+        f"- parameters: {count_parameters(loaded.model):,}",
+        f"- data: {len(dataset):,} frames in {len(dataset.episodes)} episodes, {len(dataset) * dataset.period / 60:.0f} min of driving",
+        f"- training: {config.steps:,} steps of {config.batch} windows, seed {config.seed}",
+        f"- time: {minutes:.1f} min for {steps:,} steps on {threads} threads of {_processor()}",
+    ]
+    write_atomically(folder / "card.md", ("\n".join(lines) + "\n").encode())
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

@@ -1,0 +1,15 @@
+"""Training configurations that are known to work, by the robot's sensors."""
+
+from __future__ import annotations
+
+from ami_ros.learning.trainer import TrainingConfig
+from ami_ros.world_model.spec import InputSpec, ModelSpec
+
+PRESETS: dict[str, TrainingConfig] = {
+    # The robot's own sensors: forward camera and laser scan; heading and place have to be learned.
+    "onboard": TrainingConfig(steps=3000, spec=ModelSpec(inputs=InputSpec(image_size=64, scan_beams=72))),
+    # A camera that sees the whole floor, on which the robot is a few pixels wide, and a compass.
+    "ceiling": TrainingConfig(
+        steps=3000, spec=ModelSpec(inputs=InputSpec(image_size=96, scan_beams=0, heading=True))
+    ),
+}
