@@ -26,7 +26,13 @@ from ami_ros.app.telemetry import Frames, Telemetry, TruthLog
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.control import ControlRecord
 from ami_ros.geometry import Array
-from ami_ros.ros.conversions import image_from_message, pose_from_message, seconds_to_duration, stamp_to_seconds
+from ami_ros.ros.conversions import (
+    command_from_message,
+    image_from_message,
+    pose_from_message,
+    seconds_to_duration,
+    stamp_to_seconds,
+)
 from ami_ros.ros.qos import LATCHED, RELIABLE, SENSOR
 
 STATES = {
@@ -58,7 +64,7 @@ class DemoClient:
 
     Args:
         context: an initialised context.
-        control: gets every command, and the age of the image behind it.
+        control: gets every command of the planner while a goal is driven to, and the age of the image behind it.
         show: also take what only a view needs: images and plans.
     """
 
@@ -83,6 +89,7 @@ class DemoClient:
         subscribe(PoseStamped, "ground_truth", self._on_truth, SENSOR)
         subscribe(UInt32, "simulator/contacts", self._on_contacts, RELIABLE)
         subscribe(TwistStamped, "cmd_vel", self._on_command, RELIABLE)
+        subscribe(TwistStamped, "cmd_vel_raw", self._on_planned, RELIABLE)
         subscribe(PlannerState, "planner/state", self._on_state, RELIABLE)
         subscribe(Location, "location", self._on_location, RELIABLE)
         subscribe(Surprise, "surprise", self._on_surprise, RELIABLE)
@@ -148,7 +155,6 @@ class DemoClient:
             run.done.set()
             return
         run.accepted = self.telemetry.time
-        self._control.begin()
         run.handle.get_result_async().add_done_callback(lambda f: self._on_result(run, f))
 
     def _on_result(self, run: GoalRun, future: Any) -> None:
@@ -171,7 +177,9 @@ class DemoClient:
         self.telemetry.contacts = message.data
 
     def _on_command(self, message: TwistStamped) -> None:
-        self.telemetry.command = (message.twist.linear.x, message.twist.angular.z)
+        self.telemetry.command = command_from_message(message)
+
+    def _on_planned(self, message: TwistStamped) -> None:
         if self._is_driving():
             self._control.command(stamp_to_seconds(message.header.stamp), time.monotonic())
 
@@ -181,7 +189,7 @@ class DemoClient:
         telemetry.energy, telemetry.rate = _finite(message.energy), _finite(message.loop_rate)
         telemetry.observation_age = _finite(message.observation_age)
         if message.state == PlannerState.CONTROLLING and self._is_driving() and telemetry.observation_age is not None:
-            self._control.observation_age(telemetry.observation_age)
+            self._control.observation(stamp_to_seconds(message.header.stamp), telemetry.observation_age)
 
     def _on_feedback(self, message: Any) -> None:
         feedback = message.feedback

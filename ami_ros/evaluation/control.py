@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+SAME_IMAGE = 0.005  # stamps that differ by less are of one image [s]
+
 
 @dataclass
 class ControlRecord:
-    """Gathers the commands of every drive, a drive being the time from an accepted goal to its result.
+    """Gathers the planner's commands of every drive, a drive being the time from an accepted goal to its result.
 
     Times of the robot's clock (simulated in a simulation) and of the steady clock are kept apart: the first is what
     the robot experienced, the second what this machine achieved.
+
+    Image to command is the time on the robot's clock from the stamp of an image to the publication of the first
+    command that was decided on it: sensing, transport, encoding, planning and the wait for the control timer. The age
+    of the image behind every command, later ones of the same decision too, is given beside it.
     """
 
     _stamps: list[float] = field(default_factory=list)
@@ -21,36 +28,39 @@ class ControlRecord:
     _gaps: list[float] = field(default_factory=list)
     _steady_gaps: list[float] = field(default_factory=list)
     _ages: list[float] = field(default_factory=list)
-
-    def begin(self) -> None:
-        """A goal was accepted: gaps are counted from its first command on."""
-        self.end()
+    _first_ages: list[float] = field(default_factory=list)
+    _newest_image: float = -math.inf
 
     def command(self, stamp: float, steady: float) -> None:
         """A command stamped `stamp` [s] on the robot's clock arrived at `steady` [s]."""
         self._stamps.append(stamp)
         self._steady.append(steady)
 
-    def observation_age(self, age: float) -> None:
-        """A command was made from an image `age` [s] old at the moment of its publication."""
+    def observation(self, stamp: float, age: float) -> None:
+        """A command published at `stamp` [s] was decided on an image that was `age` [s] old then."""
         self._ages.append(age)
+        if stamp - age > self._newest_image + SAME_IMAGE:
+            self._newest_image = stamp - age
+            self._first_ages.append(age)
 
     def end(self) -> None:
-        """The goal's result came."""
+        """The drive ended: the gap before the next one's first command does not count."""
         self._gaps.extend(np.diff(self._stamps))
         self._steady_gaps.extend(np.diff(self._steady))
         self._stamps.clear()
         self._steady.clear()
+        self._newest_image = -math.inf
 
     def to_json(self) -> dict[str, Any]:
         """Figures over all ended drives; None where nothing was measured."""
         gaps, steady = np.asarray(self._gaps), np.asarray(self._steady_gaps)
-        ages = 1000 * np.asarray(self._ages)
+        first, ages = 1000 * np.asarray(self._first_ages), 1000 * np.asarray(self._ages)
         return {
             "rate_hz": _rate(gaps),
             "max_gap_s": _largest(gaps),
-            "image_to_command_p50_ms": _percentile(ages, 50),
-            "image_to_command_p95_ms": _percentile(ages, 95),
+            "image_to_command_p50_ms": _percentile(first, 50),
+            "image_to_command_p95_ms": _percentile(first, 95),
+            "image_age_p95_ms": _percentile(ages, 95),
             "rate_wall_hz": _rate(steady),
             "max_gap_wall_s": _largest(steady),
             "commands": len(gaps),

@@ -67,7 +67,7 @@ def test_control_line_tells_rate_gap_and_latency() -> None:
     record = ControlRecord()
     for k in range(21):
         record.command(0.1 * k, 0.1 * k)
-        record.observation_age(0.05)
+        record.observation(0.1 * k, 0.05)
     record.end()
     line = control_line(record.to_json(), 1)
     assert line == "commands at 10.0 Hz, longest gap 0.10 s · image to command p50 50 ms, p95 50 ms · 1 contact"

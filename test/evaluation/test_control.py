@@ -6,7 +6,6 @@ from ami_ros.evaluation.control import ControlRecord
 def test_rate_and_largest_gap_are_counted_within_drives_only() -> None:
     record = ControlRecord()
     for begin in (0.0, 100.0):
-        record.begin()
         for k in range(11):
             record.command(begin + 0.1 * k, steady=2 * (begin + 0.1 * k))
         record.end()
@@ -19,20 +18,22 @@ def test_rate_and_largest_gap_are_counted_within_drives_only() -> None:
 
 def test_a_late_command_shows_as_the_largest_gap() -> None:
     record = ControlRecord()
-    record.begin()
     for stamp in (0.0, 0.1, 0.2, 0.55, 0.65):
         record.command(stamp, stamp)
     record.end()
     assert record.to_json()["max_gap_s"] == pytest.approx(0.35)
 
 
-def test_ages_of_images_are_given_as_percentiles_in_milliseconds() -> None:
+def test_latency_is_the_age_of_an_image_at_the_first_command_decided_on_it() -> None:
     record = ControlRecord()
-    for age in range(101):
-        record.observation_age(age / 1000)
+    for image in range(101):
+        first_age = 0.05 + image / 1000
+        record.observation(image + first_age, first_age)
+        record.observation(image + first_age + 0.1, first_age + 0.1)  # the same decision, one command later
     figures = record.to_json()
-    assert figures["image_to_command_p50_ms"] == pytest.approx(50.0)
-    assert figures["image_to_command_p95_ms"] == pytest.approx(95.0)
+    assert figures["image_to_command_p50_ms"] == pytest.approx(100.0)
+    assert figures["image_to_command_p95_ms"] == pytest.approx(145.0)
+    assert figures["image_age_p95_ms"] > 200.0
 
 
 def test_without_commands_every_figure_is_none() -> None:

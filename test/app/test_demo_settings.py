@@ -1,0 +1,127 @@
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ami_ros.app.demo_settings import DemoSettings, identify_model
+from ami_ros.config import to_mapping
+from ami_ros.errors import AmiError
+from ami_ros.memory.store import Store
+from ami_ros.world_model.spec import InputSpec, ModelSpec
+
+WEIGHTS = b"any bytes: a demo's set-up looks at their hash only"
+
+
+def write_model(folder: Path, heading: bool = False) -> Path:
+    folder.mkdir()
+    digest = hashlib.sha256(WEIGHTS).hexdigest()
+    spec = to_mapping(ModelSpec(inputs=InputSpec(heading=heading)))
+    config = {"format": 1, "name": "tiny", "sha256": digest, "spec": spec}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    (folder / "weights.safetensors").write_bytes(WEIGHTS)
+    return folder
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return write_model(tmp_path / "model")
+
+
+def make(model_folder: Path, **changes: Any) -> DemoSettings:
+    values: dict[str, Any] = {
+        "world": "two_rooms",
+        "camera": "onboard",
+        "model": model_folder,
+        "memory": None,
+        "goals": 4,
+        "seed": 1,
+        "compare": False,
+        "composed": False,
+        "headless": True,
+        "json": None,
+        "record": None,
+        "min_success": 0.5,
+        "real_time_factor": 1.0,
+        "port": None,
+        "domain_id": None,
+    }
+    return DemoSettings.make(**(values | changes))
+
+
+def test_settings_find_world_and_model(model: Path) -> None:
+    settings = make(model)
+    assert settings.world.name == "two_rooms"
+    assert settings.model == model
+    assert settings.memory is None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"world": "atlantis"}, "no world 'atlantis': known are .*home"),
+        ({"camera": "infrared"}, "no camera 'infrared': known are onboard, ceiling"),
+        ({"goals": 0}, "--goals 0: out of range"),
+        ({"min_success": 1.5}, r"--min-success 1\.5: out of range"),
+        ({"real_time_factor": 0.0}, r"--real-time-factor 0\.0: out of range"),
+        ({"seed": -1}, "--seed -1: out of range"),
+        ({"port": 70000}, "--port 70000: out of range"),
+        ({"memory": Path("/nowhere/home.memory")}, "--memory /nowhere/home.memory: no such file"),
+        ({"json": Path("/nowhere/out.json")}, "--json: there is no folder /nowhere"),
+        ({"model": Path("/nowhere")}, r"model /nowhere: config\.yaml is missing"),
+    ],
+)
+def test_mistake_is_named_in_one_line(model: Path, change: dict[str, Any], message: str) -> None:
+    with pytest.raises(AmiError, match=message) as error:
+        make(model, **change)
+    assert "\n" not in str(error.value)
+
+
+def test_world_file_is_given_to_the_simulator_by_its_whole_path(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = Path(__file__).parents[2] / "worlds" / "empty.yaml"
+    (tmp_path / "hall.yaml").write_bytes(source.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    assert make(model, world="hall.yaml").world_source == str(tmp_path / "hall.yaml")
+
+
+def test_model_of_the_ceiling_camera_is_refused_for_the_onboard_one(tmp_path: Path) -> None:
+    ceiling = write_model(tmp_path / "ceiling", heading=True)
+    with pytest.raises(AmiError, match="needs the compass"):
+        make(ceiling)
+    assert make(ceiling, camera="ceiling").model == ceiling
+
+
+def test_weights_that_were_changed_are_refused(model: Path) -> None:
+    (model / "weights.safetensors").write_bytes(WEIGHTS + b"!")
+    with pytest.raises(AmiError, match=r"weights\.safetensors is not the file that config\.yaml names"):
+        make(model)
+
+
+def test_memory_that_lies_beside_the_model_is_taken(model: Path) -> None:
+    identity = identify_model(model)
+    Store(model / "two_rooms.memory", identity.encoder_id, identity.spec.latent_dim).close()
+    assert make(model).memory == model / "two_rooms.memory"
+    assert make(model, world="empty").memory is None
+
+
+def test_memory_of_another_model_and_a_damaged_one_are_refused(model: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.memory"
+    Store(other, "other@0123456789ab", identify_model(model).spec.latent_dim).close()
+    with pytest.raises(AmiError, match="other@0123456789ab"):
+        make(model, memory=other)
+    damaged = tmp_path / "damaged.memory"
+    damaged.write_bytes(b"not a database at all" * 100)
+    with pytest.raises(AmiError, match=r"damaged\.memory"):
+        make(model, memory=damaged)
+
+
+def test_folder_of_an_earlier_recording_is_not_overwritten(model: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    assert make(model, record=folder).record == folder
+    folder.mkdir()
+    (folder / "demo.png").touch()
+    with pytest.raises(AmiError, match=r"--record .*run: exists already"):
+        make(model, record=folder)

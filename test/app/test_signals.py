@@ -1,0 +1,31 @@
+import os
+import signal
+
+import pytest
+
+from ami_ros.app.signals import only_first_signal
+
+
+def test_first_signal_interrupts_and_later_ones_are_ignored() -> None:
+    cleaned = False
+    with only_first_signal(), pytest.raises(KeyboardInterrupt):
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        finally:
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGTERM)
+            cleaned = True
+    assert cleaned
+
+
+def test_termination_ends_with_the_code_of_its_signal() -> None:
+    with only_first_signal(), pytest.raises(SystemExit) as ended:
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert ended.value.code == 128 + signal.SIGTERM
+
+
+def test_handlers_are_given_back() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with only_first_signal():
+        assert signal.getsignal(signal.SIGINT) is not before
+    assert signal.getsignal(signal.SIGINT) is before
