@@ -6,7 +6,7 @@ rclpy alone runs goals side by side and refuses to cancel.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from enum import Enum
 from typing import Any
 
@@ -30,7 +30,7 @@ class Outcome(Enum):
 class _NextTurn:
     """Awaited, gives the executor a turn."""
 
-    def __await__(self) -> Iterator[None]:
+    def __await__(self) -> Generator[None, None, None]:
         yield
 
 

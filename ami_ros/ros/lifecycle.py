@@ -14,6 +14,7 @@ from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.clock import Clock, TimeJump
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos import QoSProfile
+from rclpy.timer import Timer
 
 from ami_ros.errors import AmiError
 from ami_ros.ros.clocks import BACKWARD
@@ -48,6 +49,7 @@ class AmiNode(LifecycleNode, Generic[ConfigT]):
         self.health = Health(self)
         self.is_active = False
         self._failure: AmiError | None = None
+        self._starting = False
         self._created: list[Callable[[], object]] = []
         self._jumps = self.get_clock().create_jump_callback(BACKWARD, post_callback=self._jumped)
 
@@ -74,23 +76,25 @@ class AmiNode(LifecycleNode, Generic[ConfigT]):
         """
         if not self.get_parameter("autostart").value:
             return
+        self._starting = True
         for transition in (self.trigger_configure, self.trigger_activate):
             if transition() != TransitionCallbackReturn.SUCCESS:
                 raise self._failure or AmiError(f"{self.get_name()}: could not start; the error above says why")
+        self._starting = False
 
     def stop(self) -> None:
         """Deactivates, cleans up and goes to finalized."""
         if self._state_machine.current_state[1] in ("unconfigured", "inactive", "active"):
             self.trigger_shutdown()
 
-    def publisher(self, message_type: type, topic: str, qos: QoSProfile = RELIABLE) -> Any:
+    def publisher(self, message_type: Any, topic: str, qos: QoSProfile = RELIABLE) -> Any:
         """A publisher that lives until cleanup and publishes while the node is active."""
         publisher = self.create_lifecycle_publisher(message_type, topic, qos)
         self._created.append(lambda: self.destroy_lifecycle_publisher(publisher))
         return publisher
 
     def subscribe(
-        self, message_type: type, topic: str, callback: Callable[[Any], None], qos: QoSProfile = SENSOR
+        self, message_type: Any, topic: str, callback: Callable[[Any], None], qos: QoSProfile = SENSOR
     ) -> None:
         """Calls `callback` with messages while the node is active; its AmiErrors are reported, the message dropped."""
 
@@ -105,12 +109,13 @@ class AmiNode(LifecycleNode, Generic[ConfigT]):
         subscription = self.create_subscription(message_type, topic, receive, qos)
         self._created.append(lambda: self.destroy_subscription(subscription))
 
-    def every(self, period: float, callback: Callable[[], None], clock: Clock | None = None) -> None:
+    def every(self, period: float, callback: Callable[[], None], clock: Clock | None = None) -> Timer:
         """Calls `callback` every `period` [s] of `clock` (the node's if None) while the node is active."""
         timer = self.create_timer(period, lambda: callback() if self.is_active else None, clock=clock)
         self._created.append(lambda: self.destroy_timer(timer))
+        return timer
 
-    def offer(self, service_type: type, name: str, callback: Callable[[Any, Any], None]) -> None:
+    def offer(self, service_type: Any, name: str, callback: Callable[[Any, Any], None]) -> None:
         """Answers a service; an AmiError goes into the response's `success`, `error_code` and `error_msg`."""
 
         def answer(request: Any, response: Any) -> Any:
@@ -173,7 +178,8 @@ class AmiNode(LifecycleNode, Generic[ConfigT]):
             action()
         except AmiError as error:
             self._failure = error
-            self.get_logger().error(f"{name} failed: {error}")
+            if not self._starting:  # else `start` raises it
+                self.get_logger().error(f"{name} failed: {error}")
             return TransitionCallbackReturn.FAILURE
         except Exception:  # rclpy would swallow it
             self.get_logger().error(f"{name} failed:\n{traceback.format_exc()}")

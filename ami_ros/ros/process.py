@@ -44,7 +44,7 @@ def run(*node_classes: Callable[[], AmiNode[Any]], arguments: Sequence[str] | No
             return _spin(nodes, executor, stopping)
         finally:
             executor.shutdown(timeout_sec=2.0)
-            for node in nodes:
+            for node in reversed(nodes):
                 node.stop()
                 node.destroy_node()
     except (AmiError, ParameterException) as error:

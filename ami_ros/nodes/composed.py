@@ -1,0 +1,21 @@
+"""All nodes of the stack in one process, around one loaded model: for robots with little memory."""
+
+from __future__ import annotations
+
+import sys
+
+from ami_ros.nodes.memory import MemoryNode
+from ami_ros.nodes.perception import PerceptionNode
+from ami_ros.nodes.planner import PlannerNode
+from ami_ros.nodes.safety import SafetyNode
+from ami_ros.nodes.world_model import WorldModelNode
+from ami_ros.ros.process import run
+
+
+def main() -> int:
+    """Runs the nodes; returns the exit code. The gate starts first and ends last."""
+    return run(SafetyNode, PerceptionNode, WorldModelNode, MemoryNode, PlannerNode)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

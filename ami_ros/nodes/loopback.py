@@ -1,0 +1,46 @@
+"""The node `loopback`: a robot without physics and rendering on the topics of `simulator`, to try a stack cheaply."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ami_ros.ros.parameters import parameter
+from ami_ros.ros.process import run
+from ami_ros.ros.robot_node import RobotNode, RobotParameters
+from ami_ros.simulation.loopback import Loopback
+from ami_ros.simulation.noise import SensorNoise
+
+
+@dataclass(frozen=True)
+class LoopbackParameters(RobotParameters):
+    """Parameters of the node."""
+
+    image_size: int = parameter(0, "Height and width of pictures that show a pattern; 0: none.", "px", (0, 1024))
+
+
+class LoopbackNode(RobotNode[LoopbackParameters]):
+    """See robot_node.py; kinematic."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("loopback", LoopbackParameters, **options)
+
+    def make_robot(self) -> Loopback:
+        config = self.config
+        noise = SensorNoise(scale=config.noise_scale)
+        robot = Loopback(config.world, config.image_size or None, config.seed, noise)
+        if config.start_pose:
+            robot.reset(np.array(config.start_pose))
+        return robot
+
+
+def main() -> int:
+    """Runs the node; returns the exit code."""
+    return run(LoopbackNode)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

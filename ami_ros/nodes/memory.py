@@ -1,0 +1,206 @@
+"""The node `memory`: where the robot has been, where it is, and the way to where it wants to be."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from nav_msgs.msg import Odometry
+from numpy.typing import NDArray
+from sensor_msgs.msg import Image
+from visualization_msgs.msg import MarkerArray
+
+from ami_interfaces.msg import Latent, Location
+from ami_interfaces.srv import FindRoute, ForgetPlaces, RecallPlaces, RememberPlace
+from ami_ros.errors import AmiError
+from ami_ros.geometry import Array
+from ami_ros.images import encode_jpeg
+from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
+from ami_ros.memory.types import PlaceQuery
+from ami_ros.ros import conversions, memory_messages
+from ami_ros.ros.lifecycle import AmiNode
+from ami_ros.ros.markers import place_markers
+from ami_ros.ros.models import shared_model
+from ami_ros.ros.odometry_buffer import OdometryBuffer
+from ami_ros.ros.parameters import parameter
+from ami_ros.ros.process import run
+from ami_ros.ros.qos import LATCHED
+from ami_ros.ros.worker import Worker
+
+MAX_RESULTS = 1000
+
+
+@dataclass(frozen=True)
+class MemoryParameters:
+    """Parameters of the node."""
+
+    model: Path | None = parameter(None, "Folder of the model.")
+    memory_file: Path | None = parameter(None, "File of the memory, made if it is not there; empty: RAM only.")
+    keep: bool = parameter(True, "Write what is learned to memory_file; false: begin with it, and leave it as it is.")
+    observe_period: float = parameter(0.2, "Between two latents that are taken in.", "s", (0.0, 10.0))
+    places_period: float = parameter(
+        2.0, "Between two publications of the markers, where they changed.", "s", (0.1, 600.0)
+    )
+    thumbnails: bool = parameter(True, "Keep a small picture of each new place.")
+    map_frame: str = parameter("map", "Name of the memory's frame.")
+    memory: MemoryConfig = field(default_factory=MemoryConfig)
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What memory takes in at once."""
+
+    message: Latent
+    latent: NDArray[np.float32]
+    odometry: Array
+    image: Image | None
+
+
+class MemoryNode(AmiNode[MemoryParameters]):
+    """Takes in latents on a worker thread; a lock keeps services and worker apart."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("memory", MemoryParameters, **options)
+
+    def configure(self) -> None:
+        config = self.config
+        loaded = shared_model(config.model)
+        self._encoder_id = loaded.encoder_id
+        make = PlaceMemory if config.keep else PlaceMemory.copy_of
+        path = config.memory_file.expanduser() if config.memory_file else None
+        self.memory = make(loaded.model, loaded.encoder_id, path, config.memory)
+        self._lock = threading.Lock()
+        self._odometry = OdometryBuffer()
+        self._images: deque[Image] = deque(maxlen=5)
+        self._taken, self._shown = -np.inf, (-1, -1)
+        self._latent: NDArray[np.float32] | None = None
+        self._location = self.publisher(Location, "location")
+        self._places = self.publisher(MarkerArray, "places", LATCHED)
+        self._worker: Worker[Moment] = Worker("memory", self._observe, self._failed)
+        self.subscribe(Latent, "latent", self._on_latent)
+        self.subscribe(Odometry, "odom", self._on_odometry)
+        if config.thumbnails:
+            self.subscribe(Image, "image", self._images.append)
+        self.every(config.places_period, self._publish_places)
+        self._answer(FindRoute, "~/find_route", self._find_route)
+        self._answer(RecallPlaces, "~/recall", self._recall)
+        self._answer(RememberPlace, "~/remember", self._remember)
+        self._answer(ForgetPlaces, "~/forget", self._forget)
+
+    def activate(self) -> None:
+        self._publish_places()
+
+    def cleanup(self) -> None:
+        if hasattr(self, "_worker"):
+            self._worker.close()
+        if hasattr(self, "memory"):
+            self.memory.close()
+            del self.memory
+
+    def time_jumped(self) -> None:
+        if hasattr(self, "memory"):
+            self._restart()
+            self._taken = -np.inf
+
+    def _restart(self) -> None:
+        """Odometry or time began anew: the robot may be anywhere."""
+        self._odometry.clear()
+        self._images.clear()
+        self._worker.clear()
+        with self._lock:
+            self.memory.restart()
+
+    def _on_odometry(self, message: Odometry) -> None:
+        pose, velocity = conversions.odometry_from_message(message)
+        if not self._odometry.add(conversions.stamp_to_seconds(message.header.stamp), pose, velocity):
+            self.get_logger().warning("odometry jumped: looking for the robot's place anew")
+            with self._lock:
+                self.memory.restart()
+
+    def _on_latent(self, message: Latent) -> None:
+        stamp = conversions.stamp_to_seconds(message.header.stamp)
+        if stamp - self._taken < self.config.observe_period - 0.02:
+            return
+        latent = conversions.latent_from_message(message, self._encoder_id)
+        motion = self._odometry.at(stamp)
+        if motion is None:
+            raise AmiError("latent not used: no odometry of its time; is odom alive, and its stamps of the same clock?")
+        self._taken = stamp
+        image = next((i for i in self._images if i.header.stamp == message.header.stamp), None)
+        self._worker.submit(Moment(message, latent, motion[0], image))
+
+    def _observe(self, moment: Moment) -> None:
+        stamp = conversions.stamp_to_seconds(moment.message.header.stamp)
+        thumbnail = encode_jpeg(conversions.image_from_message(moment.image)) if moment.image is not None else None
+        with self._lock:
+            location = self.memory.observe(stamp, moment.latent, moment.odometry, thumbnail)
+            self._latent = moment.latent
+        header = conversions.header_at(moment.message.header.stamp, self.config.map_frame)
+        self._location.publish(memory_messages.location_to_message(location, header, self._encoder_id))
+
+    def _failed(self, error: Exception) -> None:
+        self.health.error("memory", f"memory failed: {type(error).__name__}: {error}")
+
+    def _publish_places(self) -> None:
+        with self._lock:
+            places = self.memory.places()
+        size = (len(places.ids), len(places.edges) + len(places.labels))
+        if size != self._shown:
+            self._shown = size
+            self._places.publish(place_markers(places, self.config.map_frame, self.get_clock().now().to_msg()))
+
+    # Services
+
+    def _answer(self, service: Any, name: str, answer: Callable[[Any, Any], None]) -> None:
+        def locked(request: Any, response: Any) -> None:
+            try:
+                with self._lock:
+                    answer(request, response)
+            except AmiError as error:
+                raise AmiError(str(error), memory_messages.service_code(service.Response, error)) from error
+
+        self.offer(service, name, locked)
+
+    def _find_route(self, request: FindRoute.Request, response: FindRoute.Response) -> None:
+        query = memory_messages.query_from_message(request.goal, self._encoder_id, self.config.map_frame)
+        edges = memory_messages.edges_from_message(list(request.avoid_edges))
+        route = self.memory.find_route(query, request.hypothesis, edges)
+        memory_messages.fill_route(response, route, self._encoder_id, self.config.map_frame)
+
+    def _recall(self, request: RecallPlaces.Request, response: RecallPlaces.Response) -> None:
+        latent = self._latent if request.use_current else None
+        if not request.use_current and request.latent.data:
+            latent = conversions.latent_from_message(
+                request.latent, self._encoder_id, RecallPlaces.Response.ENCODER_MISMATCH
+            )
+        pose = conversions.pose_from_message(request.pose.pose) if request.use_pose else None
+        query = PlaceQuery(request.label, latent, pose, request.radius, MAX_RESULTS, request.with_thumbnails)
+        found = self.memory.recall(query)
+        response.total = len(found)
+        response.places = [
+            memory_messages.place_to_message(place, self._encoder_id, self.config.map_frame, request.with_latents)
+            for place in found[: min(request.max_results, MAX_RESULTS)]
+        ]
+
+    def _remember(self, request: RememberPlace.Request, response: RememberPlace.Response) -> None:
+        response.id = self.memory.remember(request.label, request.note, request.overwrite)
+
+    def _forget(self, request: ForgetPlaces.Request, response: ForgetPlaces.Response) -> None:
+        if request.all and (request.ids or request.labels):
+            raise AmiError("forget: `all` leaves no room for ids and labels", ForgetPlaces.Response.INVALID_INPUT)
+        response.num_forgotten = self.memory.forget(list(request.ids), list(request.labels), request.all)
+
+
+def main() -> int:
+    """Runs the node; returns the exit code."""
+    return run(MemoryNode)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,229 @@
+"""The node `planner`: the action navigate_to_goal, by planning in latent space.
+
+The navigator runs on a worker thread, on the newest latent; the control timer sends what its newest decision has for
+this moment, and never waits for it.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from nav_msgs.msg import Odometry
+from sensor_msgs.msg import LaserScan
+
+from ami_interfaces.action import NavigateToGoal
+from ami_interfaces.msg import Latent, Location
+from ami_ros.errors import AmiError
+from ami_ros.images import MAX_PIXELS
+from ami_ros.planning.codes import Code
+from ami_ros.planning.navigator import Navigator, NavigatorConfig
+from ami_ros.planning.types import Percept, State
+from ami_ros.ros.action_server import GoalTicket, Outcome, SimpleActionServer
+from ami_ros.ros.clocks import STEADY
+from ami_ros.ros.goal_messages import Frames, feedback_message, goal_from_message, result_message
+from ami_ros.ros.lifecycle import AmiNode
+from ami_ros.ros.models import shared_model
+from ami_ros.ros.parameters import parameter
+from ami_ros.ros.percepts import Percepts
+from ami_ros.ros.planner_topics import PlannerTopics
+from ami_ros.ros.process import run
+from ami_ros.ros.pursuit import Ages, Patience, Pursuit, Verdict
+from ami_ros.ros.qos import RELIABLE
+from ami_ros.ros.route_client import RouteClient
+from ami_ros.ros.worker import Worker
+from ami_ros.world_model.perception import Perception
+
+PAUSE = 0.5  # steady time without a tick of the control timer, from which the node's clock counts as paused [s]
+
+
+@dataclass(frozen=True)
+class PlannerParameters:
+    """Parameters of the node."""
+
+    model: Path | None = parameter(None, "Folder of the model.")
+    control_rate: float = parameter(10.0, "Of cmd_vel_raw while there is a goal.", "Hz", (1.0, 100.0))
+    memory_node: str = parameter("memory", "Name of the node that offers find_route.")
+    route_timeout: float = parameter(2.0, "For memory's answer.", "s", (0.05, 60.0))
+    max_image_pixels: int = parameter(
+        MAX_PIXELS, "Larger goal pictures are refused before decoding.", "px", (64, 10**8)
+    )
+    enable_stamped_cmd_vel: bool = parameter(True, "cmd_vel_raw is a TwistStamped; false: a Twist.")
+    frames: Frames = field(default_factory=Frames)
+    patience: Patience = field(default_factory=Patience)
+    navigator: NavigatorConfig = field(default_factory=NavigatorConfig)
+
+
+class PlannerNode(AmiNode[PlannerParameters]):
+    """One goal at a time; every goal gets a result, whatever the model does."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("planner", PlannerParameters, **options)
+
+    def configure(self) -> None:
+        config = self.config
+        loaded = shared_model(config.model)
+        self._encoder_id, self._period = loaded.encoder_id, loaded.model.spec.period
+        self.perception = Perception(loaded.model)
+        self.navigator = Navigator(loaded.model, config.navigator)
+        self._percepts = Percepts(loaded.encoder_id)
+        self._pursued: GoalTicket | None = None
+        self._last_error = (Code.NONE, "")
+        self._latent_stamp = self._latent_came = -math.inf
+        self._ticked = time.monotonic()
+        self.topics = PlannerTopics(self, loaded, config.frames, config.enable_stamped_cmd_vel)
+        self._routes = RouteClient(
+            self, f"{config.memory_node}/find_route", loaded.encoder_id, config.frames.map, config.route_timeout
+        )
+        self._worker: Worker[Percept] = Worker("planner", self._think, self._failed)
+        self._server = SimpleActionServer(
+            self,
+            NavigateToGoal,
+            "navigate_to_goal",
+            check=self._check,
+            rejected=self._rejected,
+            preempted=lambda ticket: self._result(ticket, Code.PREEMPTED, "a newer goal took its place"),
+            canceled=self._canceled,
+        )
+        self.subscribe(Latent, "latent", self._on_latent)
+        self.subscribe(Odometry, "odom", self._percepts.take_odometry)
+        self.subscribe(LaserScan, "scan", self._percepts.take_scan)
+        self.subscribe(Location, "location", self._percepts.take_location, RELIABLE)
+        self._timer = self.every(1.0 / config.control_rate, self._control)
+        self._decided = self.create_guard_condition(self._follow_at_once)
+        self.every(PAUSE / 2, self._control_when_paused, STEADY)
+
+    def deactivate(self) -> None:
+        ticket = self._server.current
+        if ticket is not None:
+            self._finish(ticket, Outcome.ABORTED, Code.DEACTIVATED, "the planner was deactivated or shut down")
+        self.topics.command((0.0, 0.0))
+
+    def cleanup(self) -> None:
+        if hasattr(self, "_server"):
+            self._worker.close()
+            self._server.destroy()
+            self._routes.destroy()
+            self.destroy_guard_condition(self._decided)
+            del self._server
+
+    def time_jumped(self) -> None:
+        if hasattr(self, "_server"):
+            self._percepts.clear()
+            self._worker.clear()
+            self._latent_stamp = -math.inf
+            ticket = self._server.current
+            if ticket is not None:
+                self._finish(
+                    ticket, Outcome.ABORTED, Code.STALE_OBSERVATION, "time was turned back; send the goal again"
+                )
+
+    # Goals
+
+    def _check(self, request: NavigateToGoal.Goal) -> Pursuit:
+        if not self.is_active:
+            raise AmiError("goal: the planner is not active; activate it", Code.DEACTIVATED)
+        goal, image = goal_from_message(request, self._encoder_id, self.config.frames, self.config.max_image_pixels)
+        self._last_error = (Code.NONE, "")
+        return Pursuit(goal, image, self.config.patience, self._period, self.now())
+
+    def _rejected(self, error: AmiError) -> None:
+        self._last_error = (Code(error.code), str(error))
+        self.get_logger().warning(f"rejected ({error.code}): {error}")
+
+    def _canceled(self, ticket: GoalTicket) -> NavigateToGoal.Result:
+        self.topics.command((0.0, 0.0))
+        return self._result(ticket, Code.NONE, "canceled by the client")
+
+    def _result(self, ticket: GoalTicket, code: Code, message: str) -> NavigateToGoal.Result:
+        return result_message(ticket.prepared, code, message, self.now(), self._percepts.pose, self.config.frames.odom)
+
+    def _finish(self, ticket: GoalTicket, outcome: Outcome, code: Code, message: str) -> None:
+        if self._server.finish(ticket, outcome, self._result(ticket, code, message)):
+            self._last_error = (code, message if code else "")
+            self.topics.command((0.0, 0.0))
+            self.topics.say(message)
+
+    # Thinking, on the worker thread
+
+    def _on_latent(self, message: Latent) -> None:
+        percept = self._percepts.combine(message)
+        self._latent_stamp, self._latent_came = percept.stamp, time.monotonic()
+        if self._server.current is not None:
+            self._worker.submit(percept)
+
+    def _think(self, percept: Percept) -> None:
+        ticket = self._server.current
+        if ticket is None:
+            return
+        pursuit: Pursuit = ticket.prepared
+        if ticket is not self._pursued:
+            goal = pursuit.goal
+            if pursuit.image is not None:
+                goal = replace(goal, latent=self.perception.encode_goal(pursuit.image))
+            self.navigator.start(goal)
+            self._pursued = ticket
+        decision = self.navigator.step(percept)
+        pursuit.take(decision, percept.stamp)
+        self._decided.trigger()
+        if decision.wants_route is not None:
+            self.navigator.set_route(self._routes.find(decision.wants_route))
+        if decision.done:
+            outcome = Outcome.SUCCEEDED if decision.succeeded else Outcome.ABORTED
+            self._finish(ticket, outcome, decision.code, decision.message)
+
+    def _failed(self, error: Exception) -> None:
+        """The model or the navigator raised: the goal ends, the node lives."""
+        text = str(error) if isinstance(error, AmiError) else f"{type(error).__name__}: {error}"
+        self.health.error("model", f"model failed: {text}")
+        self._pursued = None
+        ticket = self._server.current
+        if ticket is not None:
+            ticket.prepared.player.clear()
+            self._finish(ticket, Outcome.ABORTED, Code.MODEL_FAILURE, text)
+
+    # Control, on the executor's thread
+
+    def _follow_at_once(self) -> None:
+        """A new decision does not wait for the timer; the timer then counts from here."""
+        if self.is_active:
+            self._timer.reset()
+            self._control()
+
+    def _control_when_paused(self) -> None:
+        if time.monotonic() - self._ticked > PAUSE:
+            self._control()
+
+    def _control(self) -> None:
+        self._ticked = steady = time.monotonic()
+        ticket, now = self._server.current, self.now()
+        if ticket is None:
+            self.topics.state(Verdict((0.0, 0.0), State.IDLE, *self._last_error), None, now - self._latent_stamp)
+            return
+        pursuit: Pursuit = ticket.prepared
+        ages = Ages(now - self._latent_stamp, steady - self._latent_came, self._worker.busy_for())
+        verdict = pursuit.judge(now, steady, ages)
+        self.topics.command(verdict.command)
+        self.topics.state(verdict, pursuit, ages.observation)
+        self.topics.follow(pursuit)
+        ticket.send_feedback(
+            feedback_message(pursuit, now, self._percepts.pose, self.config.frames.odom, self.topics.rate)
+        )
+        if verdict.state is State.FAULT:
+            report = self.health.error if verdict.code is Code.DEADLINE_MISSED else self.health.warn
+            report(verdict.code.name, verdict.message)
+        if verdict.give_up:
+            self._finish(ticket, Outcome.ABORTED, verdict.code, verdict.message)
+
+
+def main() -> int:
+    """Runs the node; returns the exit code."""
+    return run(PlannerNode)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

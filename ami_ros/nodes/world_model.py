@@ -1,0 +1,194 @@
+"""The node `world_model`: was the last moment as predicted, and what would happen if."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from geometry_msgs.msg import Twist, TwistStamped
+from nav_msgs.msg import Odometry
+from numpy.typing import NDArray
+
+from ami_interfaces.msg import Latent, Rollout
+from ami_interfaces.msg import Surprise as SurpriseMessage
+from ami_interfaces.srv import Predict
+from ami_ros.errors import AmiError
+from ami_ros.geometry import Array, compose
+from ami_ros.ros import conversions
+from ami_ros.ros.command_history import CommandHistory
+from ami_ros.ros.lifecycle import AmiNode
+from ami_ros.ros.models import shared_model
+from ami_ros.ros.odometry_buffer import OdometryBuffer
+from ami_ros.ros.parameters import parameter
+from ami_ros.ros.process import run
+from ami_ros.ros.qos import RELIABLE
+from ami_ros.ros.worker import Worker
+from ami_ros.world_model.surprise import SurpriseMonitor
+
+SAME_TIME = 0.06  # stamps that differ by less belong to one moment [s]
+
+
+@dataclass(frozen=True)
+class WorldModelParameters:
+    """Parameters of the node."""
+
+    model: Path | None = parameter(None, "Folder of the model.")
+    threshold: float = parameter(6.0, "z score from which surprise is an alarm.", "", (0.0, 1000.0))
+    window: int = parameter(300, "Readings in the running median.", "", (20, 100_000))
+    current_max_age: float = parameter(1.0, "Of the newest latent, for use_current.", "s", (0.05, 60.0))
+    enable_stamped_cmd_vel: bool = parameter(True, "cmd_vel is a TwistStamped; false: a Twist.")
+    odom_frame: str = parameter("odom", "Frame of predicted poses.")
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A latent and its stamp [s]."""
+
+    stamp: float
+    message: Latent
+    latent: NDArray[np.float32]
+
+
+class WorldModelNode(AmiNode[WorldModelParameters]):
+    """Surprise on a worker thread; predictions on request."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("world_model", WorldModelParameters, **options)
+
+    def configure(self) -> None:
+        config = self.config
+        loaded = shared_model(config.model)
+        self._encoder_id, self._model, self._spec = loaded.encoder_id, loaded.model, loaded.model.spec
+        self._monitor = SurpriseMonitor(loaded.model, config.threshold, config.window)
+        self._moments: deque[Moment] = deque(maxlen=64)
+        self._commands, self._odometry = CommandHistory(), OdometryBuffer()
+        self._surprise = self.publisher(SurpriseMessage, "surprise")
+        self._worker: Worker[tuple[Moment, Moment, Array]] = Worker("world_model", self._compare, self._failed)
+        self.subscribe(Latent, "latent", self._on_latent)
+        kind = TwistStamped if config.enable_stamped_cmd_vel else Twist
+        self.subscribe(kind, "cmd_vel", self._on_command, RELIABLE)
+        self.subscribe(Odometry, "odom", self._on_odometry)
+        self.offer(Predict, "~/predict", self._predict)
+
+    def cleanup(self) -> None:
+        if hasattr(self, "_worker"):
+            self._worker.close()
+
+    def time_jumped(self) -> None:
+        if hasattr(self, "_worker"):
+            self._moments.clear()
+            self._commands.clear()
+            self._odometry.clear()
+            self._worker.clear()
+
+    def _on_command(self, message: Twist | TwistStamped) -> None:
+        stamped = isinstance(message, TwistStamped)
+        stamp = conversions.stamp_to_seconds(message.header.stamp) if stamped else self.now()
+        command = conversions.command_from_message(message)
+        if not all(map(math.isfinite, command)):
+            raise AmiError("command is not finite: ignored")
+        self._commands.add(stamp, command)
+
+    def _on_odometry(self, message: Odometry) -> None:
+        pose, velocity = conversions.odometry_from_message(message)
+        self._odometry.add(conversions.stamp_to_seconds(message.header.stamp), pose, velocity)
+
+    def _on_latent(self, message: Latent) -> None:
+        latent = conversions.latent_from_message(message, self._encoder_id)
+        now = Moment(conversions.stamp_to_seconds(message.header.stamp), message, latent)
+        start = now.stamp - self._spec.step_duration
+        before = min(self._moments, key=lambda moment: abs(moment.stamp - start), default=None)
+        self._moments.append(now)
+        if before is None or abs(before.stamp - start) > SAME_TIME:
+            return
+        # The command in force before the chunk comes first.
+        commands = self._commands.means(start - self._spec.period, self._spec.period, self._spec.chunk + 1)
+        self._worker.submit((before, now, commands))
+
+    def _compare(self, work: tuple[Moment, Moment, Array]) -> None:
+        before, now, commands = work
+        reading = self._monitor.observe(before.latent, commands[1:], commands[0], now.latent)
+        message = SurpriseMessage(
+            header=now.message.header,
+            model_id=self._encoder_id,
+            horizon=conversions.seconds_to_duration(self._spec.step_duration),
+            surprise=reading.surprise,
+            baseline=reading.baseline,
+            z_score=reading.z_score,
+            threshold=self.config.threshold,
+            alarm=reading.alarm,
+        )
+        if self.is_active:
+            self._surprise.publish(message)
+        if reading.alarm:
+            self.health.warn(
+                "surprise", f"surprise: z score {reading.z_score:.1f}; the world is not as the model knows it"
+            )
+
+    def _failed(self, error: Exception) -> None:
+        self.health.error("model", f"model failed: {type(error).__name__}: {error}")
+
+    # Prediction
+
+    def _predict(self, request: Predict.Request, response: Predict.Response) -> None:
+        commands = np.array([conversions.command_from_message(twist) for twist in request.commands]).reshape(-1, 2)
+        if not len(commands) or not np.isfinite(commands).all():
+            raise AmiError("predict: give at least one command, of finite numbers", Predict.Response.INVALID_INPUT)
+        moment, pose = self._start(request)
+        chunks = torch.from_numpy(np.repeat(commands[:, None], self._spec.chunk, 1).astype(np.float32))
+        with torch.inference_mode():
+            previous = torch.tensor([self._commands.at(moment.stamp)], dtype=torch.float32)
+            latents, motions = self._model.rollout(torch.from_numpy(moment.latent)[None], chunks[None], previous)
+        response.rollout = self._rollout(request, moment, pose, latents[0].numpy(), motions[0].numpy())
+
+    def _start(self, request: Predict.Request) -> tuple[Moment, Array | None]:
+        """The moment to start from, and the pose (3,) in odom, where it is known."""
+        if not request.use_current:
+            latent = conversions.latent_from_message(request.start, self._encoder_id, Predict.Response.ENCODER_MISMATCH)
+            return Moment(conversions.stamp_to_seconds(request.start.header.stamp), request.start, latent), None
+        if not self._moments:
+            raise AmiError(
+                "predict: no latent has come yet; start perception, or give `start`", Predict.Response.NO_OBSERVATION
+            )
+        moment = self._moments[-1]
+        age = self.now() - moment.stamp
+        if age > self.config.current_max_age:
+            raise AmiError(
+                f"predict: the newest latent is {age:.1f} s old; is perception alive?",
+                Predict.Response.STALE_OBSERVATION,
+            )
+        motion = self._odometry.at(moment.stamp)
+        return moment, motion[0] if motion is not None else None
+
+    def _rollout(
+        self, request: Predict.Request, moment: Moment, pose: Array | None, latents: np.ndarray, motions: np.ndarray
+    ) -> Rollout:
+        step = self._spec.step_duration
+        header = conversions.header_at(moment.message.header.stamp, self.config.odom_frame)
+        rollout = Rollout(header=header, model_id=self._encoder_id, encoder_id=self._encoder_id, feasible=True)
+        rollout.step_duration = conversions.seconds_to_duration(step)
+        rollout.commands = request.commands
+        if pose is not None:
+            for motion in motions:
+                pose = compose(pose, motion)
+                rollout.poses.append(conversions.pose_to_message(pose))
+        if request.return_latents:
+            for index, latent in enumerate(latents):
+                after = conversions.header_at(moment.stamp + (index + 1) * step, header.frame_id)
+                rollout.latents.append(conversions.latent_to_message(latent, after, self._encoder_id))
+        return rollout
+
+
+def main() -> int:
+    """Runs the node; returns the exit code."""
+    return run(WorldModelNode)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,150 @@
+"""NavigateToGoal's messages to the planner's plain values and back."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from geometry_msgs.msg import PoseStamped
+from nav_msgs.msg import Path
+from numpy.typing import NDArray
+from std_msgs.msg import Header
+
+from ami_interfaces.action import NavigateToGoal
+from ami_interfaces.msg import NavigationGoal, Rollout, RolloutArray
+from ami_ros.errors import AmiError
+from ami_ros.geometry import Array
+from ami_ros.planning.codes import Code
+from ami_ros.planning.types import Decision, Goal, State
+from ami_ros.ros import conversions
+from ami_ros.ros.pursuit import Pursuit
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Names of frames."""
+
+    odom: str = "odom"
+    base: str = "base_link"
+    map: str = "map"
+
+
+def goal_from_message(
+    message: NavigateToGoal.Goal, encoder_id: str, frames: Frames, max_pixels: int
+) -> tuple[Goal, NDArray[np.uint8] | None]:
+    """The goal of a request, and its picture, which is still to be encoded, if it is one.
+
+    Raises:
+        AmiError: with the code that the request deserves.
+    """
+    limits = (message.goal_tolerance, message.energy_tolerance, message.max_linear_speed, message.max_angular_speed)
+    if not all(math.isfinite(v) and v >= 0.0 for v in limits):
+        raise AmiError("goal: tolerances and speeds must be finite and not negative", Code.INVALID_GOAL)
+    goal, image, by_energy = _typed(message.goal, encoder_id, frames, max_pixels)
+    common = replace(
+        goal,
+        distance_tolerance=message.energy_tolerance if by_energy else message.goal_tolerance,
+        time_allowance=conversions.stamp_to_seconds(message.time_allowance),
+        max_linear=message.max_linear_speed,
+        max_angular=message.max_angular_speed,
+    )
+    return common, image
+
+
+def _typed(
+    goal: NavigationGoal, encoder_id: str, frames: Frames, max_pixels: int
+) -> tuple[Goal, NDArray[np.uint8] | None, bool]:
+    try:
+        if goal.type == NavigationGoal.TYPE_IMAGE:
+            return Goal(), conversions.image_from_compressed(goal.image, max_pixels), True
+        if goal.type == NavigationGoal.TYPE_LATENT:
+            latent = conversions.latent_from_message(goal.latent, encoder_id, Code.ENCODER_MISMATCH)
+            return Goal(latent=latent), None, True
+        if goal.type == NavigationGoal.TYPE_POSE:
+            frame = goal.pose.header.frame_id
+            if frame not in (frames.odom, frames.map):
+                raise AmiError(f"goal: frame '{frame}' is neither {frames.odom} nor {frames.map}", Code.TF_ERROR)
+            pose = conversions.pose_from_message(goal.pose.pose)
+            return Goal(pose=pose, in_map=frame == frames.map), None, False
+    except AmiError as error:
+        raise AmiError(f"goal: {error}" if not error.code else str(error), error.code or Code.INVALID_GOAL) from error
+    if goal.type == NavigationGoal.TYPE_PLACE and (goal.place_id or goal.place_label):
+        return Goal(place_id=goal.place_id, place_label=goal.place_label), None, False
+    raise AmiError(
+        f"goal: type {goal.type} without content; set type and the field that belongs to it", Code.INVALID_GOAL
+    )
+
+
+def rollout_message(
+    decision: Decision, header: Header, model_id: str, chunk: int, step_duration: float
+) -> RolloutArray:
+    """What the robot expects of its present plan; `header` is of the observation, in odom."""
+    steps = len(decision.poses)
+    commands = decision.commands[: steps * chunk].reshape(steps, chunk, 2).mean(1)
+    rollout = Rollout(
+        header=header,
+        model_id=model_id,
+        encoder_id=model_id,
+        step_duration=conversions.seconds_to_duration(step_duration),
+        commands=[conversions.twist_message(command) for command in commands],
+        poses=[conversions.pose_to_message(pose) for pose in decision.poses],
+        feasible=True,
+    )
+    return RolloutArray(
+        header=header,
+        rollouts=[rollout],
+        selected_index=0,
+        num_candidates=1,
+        planning_time=conversions.seconds_to_duration(decision.planning_seconds),
+    )
+
+
+def path_message(decision: Decision, header: Header) -> Path:
+    """The poses that the robot expects to pass; `header` is of the observation, in odom."""
+    poses = [PoseStamped(header=header, pose=conversions.pose_to_message(pose)) for pose in decision.poses]
+    return Path(header=header, poses=poses)
+
+
+def result_message(
+    pursuit: Pursuit, code: Code, message: str, now: float, pose: Array | None, frame: str
+) -> NavigateToGoal.Result:
+    """How a goal ended; `pose` (3,) in `frame` is where the robot stands."""
+    decision = pursuit.player.decision or Decision(State.IDLE, "")
+    return NavigateToGoal.Result(
+        error_code=int(code),
+        error_msg=message,
+        navigation_time=conversions.seconds_to_duration(max(0.0, now - pursuit.began)),
+        final_pose=_stamped(pose, now, frame),
+        final_distance=float(decision.distance),
+        final_energy=float(decision.energy),
+        number_of_replans=decision.replans,
+        number_of_recoveries=decision.recoveries,
+    )
+
+
+def feedback_message(
+    pursuit: Pursuit, now: float, pose: Array | None, frame: str, rate: float
+) -> NavigateToGoal.Feedback:
+    """How it goes; `pose` (3,) in `frame` is where the robot is, `rate` the control loop's [Hz]."""
+    decision = pursuit.player.decision or Decision(State.PLANNING, "")
+    return NavigateToGoal.Feedback(
+        current_pose=_stamped(pose, now, frame),
+        navigation_time=conversions.seconds_to_duration(max(0.0, now - pursuit.began)),
+        estimated_time_remaining=conversions.seconds_to_duration(-1.0),
+        distance_remaining=float(decision.distance),
+        energy=float(decision.energy),
+        energy_at_start=float(pursuit.energy_at_start),
+        subgoal_index=decision.subgoal,
+        subgoal_count=decision.subgoals,
+        surprise=math.nan,
+        number_of_recoveries=decision.recoveries,
+        loop_rate=rate,
+    )
+
+
+def _stamped(pose: Array | None, now: float, frame: str) -> PoseStamped:
+    message = PoseStamped(header=conversions.header_at(now, frame))
+    if pose is not None:
+        message.pose = conversions.pose_to_message(pose)
+    return message

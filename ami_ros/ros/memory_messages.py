@@ -1,0 +1,144 @@
+"""Messages of memory to its plain values and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from geometry_msgs.msg import PoseStamped
+from std_msgs.msg import Header
+
+from ami_interfaces.msg import Location as LocationMessage
+from ami_interfaces.msg import NavigationGoal
+from ami_interfaces.msg import Place as PlaceMessage
+from ami_interfaces.srv import FindRoute
+from ami_ros.errors import AmiError
+from ami_ros.memory.codes import Code
+from ami_ros.memory.types import GoalQuery, Location, Place, Route
+from ami_ros.ros import conversions
+
+
+def location_to_message(location: Location, header: Header, encoder_id: str) -> LocationMessage:
+    """`header`: stamp of the latent, frame of the memory."""
+    return LocationMessage(
+        header=header,
+        encoder_id=encoder_id,
+        localised=location.localised,
+        confidence=float(location.confidence),
+        entropy=float(location.entropy),
+        pose=conversions.pose_to_message(location.pose),
+        odom_pose=conversions.pose_to_message(location.odometry),
+        place_id=location.place_id,
+    )
+
+
+def location_from_message(message: LocationMessage) -> Location:
+    """Raises AmiError on a pose that is none."""
+    return Location(
+        stamp=conversions.stamp_to_seconds(message.header.stamp),
+        pose=conversions.pose_from_message(message.pose),
+        odometry=conversions.pose_from_message(message.odom_pose),
+        confidence=message.confidence,
+        entropy=message.entropy,
+        localised=message.localised,
+        place_id=message.place_id,
+    )
+
+
+def place_to_message(place: Place, encoder_id: str, frame: str, with_latent: bool) -> PlaceMessage:
+    """`frame`: of the memory."""
+    last_seen = conversions.seconds_to_stamp(place.last_seen)
+    header = Header(stamp=last_seen, frame_id=frame)
+    message = PlaceMessage(
+        id=place.id,
+        label=place.label,
+        encoder_id=encoder_id,
+        created=conversions.seconds_to_stamp(place.created),
+        last_seen=last_seen,
+        visit_count=place.visits,
+        pose=PoseStamped(header=header, pose=conversions.pose_to_message(place.pose)),
+        note=place.note,
+        similarity=float(place.similarity),
+        distance=float(place.distance),
+    )
+    if with_latent:
+        message.latent = conversions.latent_to_message(place.latent, header, encoder_id)
+    if place.thumbnail:
+        message.thumbnail = conversions.compressed_message(place.thumbnail, "jpeg")
+    return message
+
+
+def place_from_message(message: PlaceMessage, encoder_id: str) -> Place:
+    """A place with its latent."""
+    return Place(
+        id=message.id,
+        pose=conversions.pose_from_message(message.pose.pose),
+        latent=conversions.latent_from_message(message.latent, encoder_id, Code.ENCODER_MISMATCH),
+        label=message.label,
+        note=message.note,
+        created=conversions.stamp_to_seconds(message.created),
+        last_seen=conversions.stamp_to_seconds(message.last_seen),
+        visits=message.visit_count,
+    )
+
+
+def query_to_message(query: GoalQuery, encoder_id: str, frame: str) -> NavigationGoal:
+    """`frame`: of the memory."""
+    header = Header(frame_id=frame)
+    if query.latent is not None:
+        latent = conversions.latent_to_message(query.latent, header, encoder_id)
+        return NavigationGoal(type=NavigationGoal.TYPE_LATENT, latent=latent)
+    if query.pose is not None:
+        pose = PoseStamped(header=header, pose=conversions.pose_to_message(query.pose))
+        return NavigationGoal(type=NavigationGoal.TYPE_POSE, pose=pose)
+    return NavigationGoal(type=NavigationGoal.TYPE_PLACE, place_id=query.place_id, place_label=query.label)
+
+
+def query_from_message(goal: NavigationGoal, encoder_id: str, frame: str) -> GoalQuery:
+    """Raises AmiError on a goal that memory cannot search."""
+    if goal.type == NavigationGoal.TYPE_LATENT:
+        return GoalQuery(latent=conversions.latent_from_message(goal.latent, encoder_id, Code.ENCODER_MISMATCH))
+    if goal.type == NavigationGoal.TYPE_POSE:
+        if goal.pose.header.frame_id != frame:
+            raise AmiError(f"goal is in frame '{goal.pose.header.frame_id}', memory's is '{frame}'", Code.INVALID_INPUT)
+        return GoalQuery(pose=conversions.pose_from_message(goal.pose.pose))
+    if goal.type == NavigationGoal.TYPE_PLACE and (goal.place_id or goal.place_label):
+        return GoalQuery(place_id=goal.place_id, label=goal.place_label)
+    raise AmiError(
+        f"memory cannot search a goal of type {goal.type}; give a latent, a place or a pose", Code.INVALID_INPUT
+    )
+
+
+def fill_route(response: FindRoute.Response, route: Route, encoder_id: str, frame: str) -> None:
+    """Writes `route` into the answer of ~/find_route."""
+    response.places = [place_to_message(place, encoder_id, frame, with_latent=True) for place in route.places]
+    response.length = float(route.length)
+    response.goal_pose = conversions.pose_to_message(route.goal_pose)
+    response.goal_confidence = float(route.goal_confidence)
+
+
+def route_from_response(response: FindRoute.Response, encoder_id: str) -> Route | AmiError:
+    """The route in an answer of ~/find_route, or the error in it."""
+    if not response.success:
+        return AmiError(response.error_msg, response.error_code)
+    return Route(
+        places=[place_from_message(place, encoder_id) for place in response.places],
+        length=response.length,
+        goal_pose=conversions.pose_from_message(response.goal_pose),
+        goal_confidence=response.goal_confidence,
+    )
+
+
+def edges_from_message(pairs: list[int]) -> list[tuple[int, int]]:
+    """Place ids in pairs, as FindRoute has them."""
+    if len(pairs) % 2:
+        raise AmiError("avoid_edges must hold pairs of place ids", Code.INVALID_INPUT)
+    ids = np.asarray(pairs, dtype=np.int64).reshape(-1, 2)
+    return [(int(a), int(b)) for a, b in ids]
+
+
+def service_code(response_type: Any, error: AmiError) -> int:
+    """The code of `error` in the numbering of a service: memory's constants have the same names and another base."""
+    if error.code in list(Code):
+        return int(getattr(response_type, Code(error.code).name, response_type.UNKNOWN))
+    return error.code or int(response_type.UNKNOWN)

@@ -1,0 +1,63 @@
+"""Puts what the planner hears on several topics together to moments."""
+
+from __future__ import annotations
+
+from nav_msgs.msg import Odometry
+from sensor_msgs.msg import LaserScan
+
+from ami_interfaces.msg import Latent
+from ami_interfaces.msg import Location as LocationMessage
+from ami_ros.errors import AmiError
+from ami_ros.geometry import Array
+from ami_ros.memory.types import Location
+from ami_ros.planning.types import Percept
+from ami_ros.ros import conversions
+from ami_ros.ros.memory_messages import location_from_message
+from ami_ros.ros.odometry_buffer import OdometryBuffer
+from ami_ros.simulation.robot import Scan
+
+SCAN_TIMEOUT = 0.5  # [s] between a latent and the scan that goes with it
+
+
+class Percepts:
+    """The newest of everything, by stamp."""
+
+    def __init__(self, encoder_id: str) -> None:
+        self._encoder_id = encoder_id
+        self.clear()
+
+    def clear(self) -> None:
+        """Forgets everything, as after a jump in time."""
+        self.odometry = OdometryBuffer()
+        self.pose: Array | None = None  # (3,) in odom, the newest
+        self._scan: tuple[float, Scan] | None = None
+        self._location: Location | None = None
+
+    def take_odometry(self, message: Odometry) -> None:
+        """May be NaN: refused, and so missing when the next latent comes."""
+        pose, velocity = conversions.odometry_from_message(message)
+        self.odometry.add(conversions.stamp_to_seconds(message.header.stamp), pose, velocity)
+        self.pose = pose
+
+    def take_scan(self, message: LaserScan) -> None:
+        """In base_link."""
+        self._scan = (conversions.stamp_to_seconds(message.header.stamp), conversions.scan_from_message(message))
+
+    def take_location(self, message: LocationMessage) -> None:
+        """In the frame of the memory."""
+        self._location = location_from_message(message)
+
+    def combine(self, message: Latent) -> Percept:
+        """The moment of a latent.
+
+        Raises:
+            AmiError: the latent is of another encoder, or there is no odometry of its time.
+        """
+        latent = conversions.latent_from_message(message, self._encoder_id)
+        stamp = conversions.stamp_to_seconds(message.header.stamp)
+        motion = self.odometry.at(stamp)
+        if motion is None:
+            raise AmiError("latent not used: no odometry of its time; is odom alive, and its stamps of the same clock?")
+        pose, velocity = motion
+        scan = self._scan[1] if self._scan is not None and abs(stamp - self._scan[0]) < SCAN_TIMEOUT else None
+        return Percept(stamp, latent, pose, velocity, scan, self._location)

@@ -1,0 +1,106 @@
+"""What the planner publishes."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+
+from geometry_msgs.msg import Twist, TwistStamped
+from nav_msgs.msg import Path
+from std_msgs.msg import String
+
+from ami_interfaces.msg import PlannerState, RolloutArray
+from ami_ros.planning.types import Decision
+from ami_ros.ros import conversions
+from ami_ros.ros.goal_messages import Frames, path_message, rollout_message
+from ami_ros.ros.lifecycle import AmiNode
+from ami_ros.ros.pursuit import Pursuit, Verdict
+from ami_ros.world_model.checkpoint import LoadedModel
+
+
+class PlannerTopics:
+    """Publishers of the planner node.
+
+    Args:
+        node: whose publishers they are.
+        loaded: the model, named in rollouts.
+        frames: names of frames.
+        stamped: commands are TwistStamped, not Twist.
+    """
+
+    def __init__(self, node: AmiNode, loaded: LoadedModel, frames: Frames, stamped: bool) -> None:
+        self._node, self._loaded, self._frames, self._stamped = node, loaded, frames, stamped
+        self._command = node.publisher(TwistStamped if stamped else Twist, "cmd_vel_raw")
+        self._state = node.publisher(PlannerState, "~/state")
+        self._plan = node.publisher(Path, "plan")
+        self._rollouts = node.publisher(RolloutArray, "~/rollouts")
+        self._decision = node.publisher(String, "~/decision")
+        self._said = ""
+        self._shown: Decision | None = None
+        self._sent = (0.0, 0.0)
+        self._times: deque[float] = deque(maxlen=20)
+
+    @property
+    def rate(self) -> float:
+        """Of the control loop, achieved [Hz]."""
+        if len(self._times) < 2:
+            return 0.0
+        return (len(self._times) - 1) / max(self._times[-1] - self._times[0], 1e-6)
+
+    def command(self, command: tuple[float, float]) -> None:
+        """Sends a command ([m/s], [rad/s])."""
+        self._sent = command
+        twist = conversions.twist_message(command)
+        if self._stamped:
+            twist = TwistStamped(header=self._header(self._frames.base), twist=twist)
+        self._command.publish(twist)
+
+    def state(self, verdict: Verdict, pursuit: Pursuit | None, observation_age: float) -> None:
+        """Tells the planner's state, and what was sent last."""
+        self._times.append(time.monotonic())
+        decision = pursuit.player.decision if pursuit is not None else None
+        if pursuit is None:
+            self._sent = (0.0, 0.0)
+        used = (
+            self._node.now() - pursuit.player.stamp if pursuit is not None and decision is not None else observation_age
+        )
+        self._state.publish(
+            PlannerState(
+                header=self._header(self._frames.base),
+                state=int(verdict.state),
+                error_code=int(verdict.code),
+                error_msg=verdict.message[:256] if verdict.code else "",
+                loop_rate=self.rate,
+                observation_age=used if math.isfinite(used) else math.nan,
+                energy=decision.energy if decision is not None else math.nan,
+                command=conversions.twist_message(self._sent),
+            )
+        )
+        if pursuit is not None:
+            self.say(verdict.message)
+
+    def follow(self, pursuit: Pursuit) -> None:
+        """Shows a new decision: its path, and its rollout if somebody looks."""
+        decision = pursuit.player.decision
+        if decision is None or decision is self._shown:
+            return
+        self._shown = decision
+        if not len(decision.poses):
+            return
+        header = conversions.header_at(pursuit.player.stamp, self._frames.odom)
+        self._plan.publish(path_message(decision, header))
+        if self._rollouts.get_subscription_count():
+            spec = self._loaded.model.spec
+            self._rollouts.publish(
+                rollout_message(decision, header, self._loaded.encoder_id, spec.chunk, spec.step_duration)
+            )
+
+    def say(self, text: str) -> None:
+        """Tells what was decided, when it changes."""
+        if text != self._said:
+            self._said = text
+            self._decision.publish(String(data=text))
+
+    def _header(self, frame: str) -> conversions.Header:
+        return conversions.header_at(self._node.get_clock().now().to_msg(), frame)
