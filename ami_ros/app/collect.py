@@ -32,5 +32,5 @@ def main(
     console = Console(stderr=True)
     if missing:
         contacts = Workers(out, config, missing, workers or len(os.sched_getaffinity(0))).run(console)
-        console.print(f"{len(missing)} runs recorded; the robot touched something {contacts} times")
-    console.print(f"{config.steps} steps in {len(config.run_lengths())} runs are in {out}")
+        console.print(f"{len(missing)} runs recorded; the robot touched something {contacts} times", soft_wrap=True)
+    console.print(f"{config.steps} steps in {len(config.run_lengths())} runs are in {out}", soft_wrap=True)

@@ -42,7 +42,7 @@ class Workers:
         except BrokenProcessPool:
             raise AmiError(f"a worker was killed (out of memory?): run the command again, {self._kept()}") from None
         except KeyboardInterrupt:
-            console.print(f"interrupted: run the command again to go on, {self._kept()}")
+            console.print(f"interrupted: run the command again to go on, {self._kept()}", soft_wrap=True)
             raise
         finally:
             stop.set()

@@ -22,7 +22,7 @@ from ami_ros.learning.bag_writer import BagWriter
 from ami_ros.learning.frames import encode_frame
 from ami_ros.simulation.exploration import Explorer
 from ami_ros.simulation.free_space import FreeSpace
-from ami_ros.simulation.robot import Robot
+from ami_ros.simulation.robot import CONTROL_PERIOD, Robot
 from ami_ros.simulation.simulator import Simulator
 from ami_ros.simulation.world import load_world
 
@@ -45,8 +45,8 @@ class CollectionConfig:
     def __post_init__(self) -> None:
         if self.steps < 1 or self.runs < 0 or self.runs > self.steps:
             raise ValueError("steps must be at least 1, and runs between 0 (chosen for you) and the number of steps")
-        if self.period < 0.02:
-            raise ValueError(f"period must be at least 0.02 s, not {self.period}")
+        if self.period <= 0 or abs(self.period / CONTROL_PERIOD - round(self.period / CONTROL_PERIOD)) > 1e-6:
+            raise ValueError(f"period must be a multiple of {CONTROL_PERIOD} s, not {self.period}")
         if self.seed < 0:
             raise ValueError(f"seed must not be negative, not {self.seed}")
 

@@ -149,9 +149,7 @@ def test_raw_images_of_all_encodings_with_padded_rows_from_sqlite(tmp_path: Path
     with BagWriter(tmp_path / "bag") as bag:
         for i in range(20):
             fields = {"header": bag.header(PERIOD * i, ""), "data": padded.ravel(), **shape}
-            bag.message(
-                "cam/image_raw", "sensor_msgs/msg/Image", PERIOD * i, header=header, **shape, data=padded.ravel()
-            )
+            bag.message("cam/image_raw", "sensor_msgs/msg/Image", PERIOD * i, **fields)
             bag.odometry("odom", PERIOD * i, [0.0, 0.0, 0.0], (0.0, 0.0))
             bag.command("cmd_vel", PERIOD * i, 0.0, 0.0)
     data = extract([as_sqlite(tmp_path / "bag", tmp_path / "old")], tmp_path / "data", ExtractConfig(max_side=16))

@@ -1,0 +1,93 @@
+"""`ami collect`, with the real simulator."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ami_ros.errors import AmiError
+from ami_ros.learning.bag_reader import BagReader
+from ami_ros.learning.collection import CollectionConfig, open_collection, record_run
+from harness.processes import ChildProcess, Children
+from harness.waiting import wait_until
+
+LENGTH = 40
+
+
+def collect(children: Children, out: Path, *options: str) -> ChildProcess:
+    world = ("--world", "two_rooms", "--steps", str(2 * LENGTH), "--runs", "2")
+    return children.python("-m", "ami_ros.app", "collect", "--out", str(out), *world, *options)
+
+
+def columns(bag: Path) -> tuple[list[float], np.ndarray, np.ndarray]:
+    """Stamps and odometry poses, and commands."""
+    with BagReader(bag) as reader:
+        found = [(topic, reader.decode(topic, data)) for topic, _, data in reader.messages(["odom", "cmd_vel"])]
+    poses = [m.pose.pose.position for topic, m in found if topic == "odom"]
+    stamps = [m.header.stamp.sec + m.header.stamp.nanosec * 1e-9 for topic, m in found if topic == "odom"]
+    twists = [m.twist for topic, m in found if topic == "cmd_vel"]
+    return stamps, np.array([(p.x, p.y) for p in poses]), np.array([(t.linear.x, t.angular.z) for t in twists])
+
+
+@pytest.mark.parametrize("camera", ["onboard", "ceiling"])
+def test_collect_writes_runs_with_all_topics(tmp_path: Path, children: Children, camera: str) -> None:
+    out = tmp_path / "a folder" / "runs"
+    command = collect(children, out, "--camera", camera)
+    assert command.wait(120) == 0, command.output()
+    assert sorted(p.name for p in out.iterdir()) == ["collect.yaml", "run_000", "run_001"]
+    for run in ("run_000", "run_001"):
+        with BagReader(out / run) as bag:
+            types = {t.name: t.type_name.rsplit("/", 1)[1] for t in bag.topics.values()}
+            assert {t.count for t in bag.topics.values()} == {LENGTH} and not bag.problems
+        expected = {"image/compressed": "CompressedImage", "scan": "LaserScan", "odom": "Odometry"}
+        expected |= {"cmd_vel": "TwistStamped", "ground_truth": "PoseStamped"}
+        assert types == expected | ({"imu": "Imu"} if camera == "ceiling" else {})
+    stamps, first, commands = columns(out / "run_000")
+    np.testing.assert_allclose(np.diff(stamps), 0.2, atol=1e-6)
+    assert np.abs(commands).max() > 0.05
+    assert np.abs(first[0] - columns(out / "run_001")[1][0]).max() > 0.01  # odometry starts somewhere else
+
+
+def test_an_interrupted_collection_goes_on_and_ends_the_same(tmp_path: Path, children: Children) -> None:
+    out, whole = tmp_path / "runs", tmp_path / "whole"
+    config = CollectionConfig(world="two_rooms", steps=2 * LENGTH, runs=2)
+    for run in open_collection(whole, config):
+        record_run(whole, config, run, lambda: None)
+    first = collect(children, out, "--steps", str(1000 * LENGTH))
+    wait_until((out / ".partial/run_000").exists, 60, "a run begun")
+    first.send(signal.SIGINT)
+    assert first.wait(60) == 130
+    assert "run the command again to go on, 0 complete runs are kept" in first.output()
+    assert [p.name for p in out.iterdir()] == ["collect.yaml"]
+    other = collect(children, out)
+    assert other.wait(60) == 2
+    assert "was collected with steps" in other.output().splitlines()[-1]
+    (out / "collect.yaml").unlink()
+    (whole / "run_001").rename(tmp_path / "run_001")
+    again = collect(children, whole)
+    assert again.wait(120) == 0, again.output()
+    assert "1 runs recorded" in again.output()
+    for mine, theirs in zip(columns(whole / "run_001"), columns(tmp_path / "run_001"), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_foreign_folders_and_impossible_settings_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("dear")
+    with pytest.raises(AmiError, match="something else than collected runs"):
+        open_collection(tmp_path, CollectionConfig(world="two_rooms", steps=100))
+    with pytest.raises(AmiError, match="no world 'nowhere'"):
+        open_collection(tmp_path / "new", CollectionConfig(world="nowhere", steps=100))
+    assert not (tmp_path / "new").exists()
+    for wrong in ({"steps": 0}, {"steps": 5, "runs": 6}, {"steps": 5, "period": 0.03}, {"steps": 5, "seed": -1}):
+        with pytest.raises(ValueError):
+            CollectionConfig(world="two_rooms", **wrong)  # type: ignore[arg-type]
+
+
+def test_steps_are_spread_evenly_over_the_runs() -> None:
+    assert CollectionConfig("home", 60000).run_lengths() == [4000] * 15
+    assert CollectionConfig("home", 1000).run_lengths() == [1000]
+    assert CollectionConfig("home", 10, runs=3).run_lengths() == [4, 3, 3]
+    assert len(CollectionConfig("home", 10**6).run_lengths()) == 16
