@@ -25,7 +25,7 @@ class FloorPlan:
         self._circle_radius = np.array([o.half[0] for o in circles])
 
     def cast(self, origin: ArrayLike, angles: ArrayLike) -> Array:
-        """Distance (n,) [m] from `origin` (2,) to the first obstacle in each of the directions `angles` (n,), or inf."""
+        """Distance (n,) [m] from `origin` (2,) to the first obstacle in each direction of `angles` (n,), or inf."""
         o, a = np.asarray(origin, dtype=np.float64), np.asarray(angles, dtype=np.float64)
         direction = np.stack([np.cos(a), np.sin(a)], axis=-1)  # (n, 2)
         return np.minimum(self._cast_boxes(o, direction), self._cast_circles(o, direction))

@@ -76,7 +76,7 @@ def wall_of_door(world: World, door: Door) -> Wall | None:
     """The wall that `door` is a gap of, None if it lies in no wall."""
     for wall in world.walls:
         (a, off_a), (b, off_b) = along_wall(wall, door.start), along_wall(wall, door.end)
-        inside = -ON_WALL <= min(a, b) and max(a, b) <= wall_length(wall) + ON_WALL
+        inside = min(a, b) >= -ON_WALL and max(a, b) <= wall_length(wall) + ON_WALL
         if inside and abs(off_a) <= ON_WALL and abs(off_b) <= ON_WALL:
             return wall
     return None

@@ -34,7 +34,7 @@ class Scan:
     @property
     def angles(self) -> Array:
         """Direction of each beam (n,) [rad], positive to the left."""
-        return self.angle_min + self.angle_increment * np.arange(len(self.ranges))
+        return self.angle_min + self.angle_increment * np.arange(len(self.ranges), dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class GroundTruth:
 
 
 class Robot(Protocol):
-    """A robot in a world that can be driven step by step. Deterministic: one seed and one sequence of calls, one run."""
+    """A robot in a world, driven step by step. Deterministic: one seed and one sequence of calls, one run."""
 
     world: World
 
@@ -68,10 +68,15 @@ class Robot(Protocol):
         """Simulated time since construction [s]; resets do not turn it back."""
         ...
 
+    @property
+    def doors(self) -> dict[str, bool]:
+        """Which doors are open, by name."""
+        ...
+
     def reset(self, pose: Array | None = None, seed: int | None = None) -> None:
         """Puts the robot at rest at `pose` (3,) (None: a random free pose of the start area).
 
-        Odometry gets a new random origin, heading and error. `seed` restarts the random numbers; doors stay as they are.
+        Odometry gets a new random origin, heading and error. `seed` restarts the random numbers. Doors stay.
         Raises AmiError if the robot does not fit there.
         """
         ...
@@ -89,7 +94,7 @@ class Robot(Protocol):
         ...
 
     def odometry(self) -> tuple[Array, tuple[float, float]]:
-        """Pose (3,) in odom and velocity ([m/s], [rad/s]) now, as in `observe`, without the cost of the other sensors."""
+        """Pose (3,) in odom and velocity ([m/s], [rad/s]) as in `observe`, without the cost of the other sensors."""
         ...
 
     def ground_truth(self) -> GroundTruth:

@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
 from ami_ros.simulation.contacts import ContactCounter
+from ami_ros.simulation.doors import Doors
 from ami_ros.simulation.drive import approach, control_steps
-from ami_ros.simulation.floor_plan import FloorPlan
 from ami_ros.simulation.free_space import FreeSpace
-from ami_ros.simulation.layout import obstacles_of
-from ami_ros.simulation.mjcf import TIMESTEP, build_model, door_geom
+from ami_ros.simulation.mjcf import TIMESTEP, build_model, show_door
 from ami_ros.simulation.noise import Odometry, SensorNoise, compass, scan_of
 from ami_ros.simulation.rendering import Camera, mujoco
-from ami_ros.simulation.robot import CONTROL_PERIOD, RADIUS, GroundTruth, Observation
+from ami_ros.simulation.robot import CONTROL_PERIOD, GroundTruth, Observation
 from ami_ros.simulation.robot_model import BODY, BUMPER, TRACK, WHEEL_RADIUS, WHEELS
 from ami_ros.simulation.world import World, load_world
 
@@ -52,7 +51,7 @@ class Simulator:
         self.camera: CameraName = camera
         self.noise = noise or SensorNoise()
         self._rng = np.random.default_rng(seed)
-        self._doors = {door.name: door.open for door in self.world.doors}
+        self._doors = Doors(self.world)
         self._model = build_model(self.world, ANTIALIASING[camera])
         self._data = mujoco.MjData(self._model)
         self._photo_data = mujoco.MjData(self._model)
@@ -64,7 +63,6 @@ class Simulator:
         self._contacts = ContactCounter(self._model, BUMPER)
         self._odometry = Odometry(self.noise, self._rng)
         self._ticks = 0
-        self._apply_doors()
         self.reset()
 
     @property
@@ -75,24 +73,20 @@ class Simulator:
     @property
     def doors(self) -> dict[str, bool]:
         """Which doors are open, by name."""
-        return dict(self._doors)
+        return dict(self._doors.open)
 
     def reset(self, pose: Array | None = None, seed: int | None = None) -> None:
         """See `Robot.reset`."""
         if seed is not None:
             self._rng.bit_generator.state = np.random.default_rng(seed).bit_generator.state
         if pose is None:
-            pose = FreeSpace(self.world, self._doors).sample_start(self._rng)
+            pose = FreeSpace(self.world, self._doors.open).sample_start(self._rng)
         self.place(pose)
         self._odometry.restart()
 
     def place(self, pose: Array) -> None:
         """See `Robot.place`."""
-        pose = np.asarray(pose, dtype=np.float64)
-        if pose.shape != (3,) or not np.isfinite(pose).all():
-            raise AmiError(f"a pose is x, y, yaw, found {pose.tolist()}")
-        if self._plan.clearance(pose[None, :2])[0] < RADIUS:
-            raise AmiError(f"the robot does not fit at ({pose[0]:.2f}, {pose[1]:.2f}): something solid is within {RADIUS} m")
+        pose = self._doors.checked_pose(pose)
         mujoco.mj_resetData(self._model, self._data)
         self._put(self._data, pose)
         self._velocity = (0.0, 0.0)
@@ -119,7 +113,7 @@ class Simulator:
             mujoco.mj_kinematics(self._model, self._data)
             mujoco.mj_camlight(self._model, self._data)
             image = self._camera.picture(self._data)
-        scan = scan_of(self._plan, pose, self.noise, self._rng)
+        scan = scan_of(self._doors.plan, pose, self.noise, self._rng)
         odometry, velocity = self.odometry()
         return Observation(
             stamp=self.time,
@@ -139,18 +133,14 @@ class Simulator:
     def ground_truth(self) -> GroundTruth:
         """See `Robot.ground_truth`."""
         pose = self._pose(self._data)
-        vx, vy, vz, _, _, angular = self._data.qvel[:6]  # linear in the world's axes, angular in the body's
-        return GroundTruth(pose, (float(vx * np.cos(pose[2]) + vy * np.sin(pose[2])), float(angular)), self._contacts.count)
+        vx, vy, _, _, _, angular = self._data.qvel[:6]  # linear in the world's axes, angular in the body's
+        linear = vx * np.cos(pose[2]) + vy * np.sin(pose[2])
+        return GroundTruth(pose, (float(linear), float(angular)), self._contacts.count)
 
     def set_door(self, name: str, is_open: bool) -> None:
         """See `Robot.set_door`."""
-        if name not in self._doors:
-            raise AmiError(f"world '{self.world.name}' has no door '{name}': known are {', '.join(self._doors) or 'none'}")
-        plan = FloorPlan(obstacles_of(self.world, {**self._doors, name: is_open}))
-        if not is_open and plan.clearance(self._pose(self._data)[None, :2])[0] < RADIUS:
-            raise AmiError(f"door '{name}' cannot close: the robot stands in it")
-        self._doors[name] = is_open
-        self._apply_doors()
+        self._doors.set(name, is_open, self._pose(self._data))
+        show_door(self._model, name, is_open)
 
     def photograph(self, pose: Array) -> NDArray[np.uint8]:
         """The picture (H, W, 3) that the camera would take with the robot at `pose` (3,), doors as they are now.
@@ -166,14 +156,6 @@ class Simulator:
         """Gives back the OpenGL context."""
         if self._camera is not None:
             self._camera.close()
-
-    def _apply_doors(self) -> None:
-        """A closed door is solid and seen; an open one is neither."""
-        self._plan = FloorPlan(obstacles_of(self.world, self._doors))
-        for name, is_open in self._doors.items():
-            geom = self._model.geom(door_geom(name))
-            geom.contype[:] = 0 if is_open else 2
-            geom.rgba[3] = 0.0 if is_open else 1.0
 
     def _put(self, data: mujoco.MjData, pose: Array) -> None:
         start = self._model.joint(BODY).qposadr[0]

@@ -18,7 +18,7 @@ POSTER_COLORS = (
 
 
 def rgb(color: str) -> NDArray[np.float64]:
-    """"#rrggbb" as three values in 0..255."""
+    """ "#rrggbb" as three values in 0..255."""
     return np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)], dtype=np.float64)
 
 
@@ -148,3 +148,8 @@ def _draw_shape(picture: Picture, rng: np.random.Generator, color: tuple[int, ..
         angles = turn + 2 * np.pi * np.arange(n) / n
         points = middle + np.stack([np.cos(angles), np.sin(angles)], axis=-1) * reach[:, None]
     cv2.fillPoly(picture, [points.astype(np.int32)], color)
+
+
+def encode_png(picture: Picture) -> bytes:
+    """`picture` as a PNG file."""
+    return bytes(cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1])

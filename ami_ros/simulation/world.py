@@ -84,7 +84,7 @@ class Door:
 
 @dataclass(frozen=True)
 class Furniture:
-    """A box or an upright cylinder standing on the floor. `size`: length, width, height [m] (a cylinder's diameter twice)."""
+    """A box or a cylinder on the floor. `size`: length, width, height [m]; a cylinder has its diameter twice."""
 
     name: str
     shape: Literal["box", "cylinder"]
@@ -104,7 +104,7 @@ class Furniture:
 
 @dataclass(frozen=True)
 class Poster:
-    """A picture drawn from `seed` on one side of a wall, its middle `along` the wall from its start, at `height` [m]."""
+    """A picture drawn from `seed` on one side of a wall, its middle `along` it from its start, at `height` [m]."""
 
     wall: str
     side: Literal["left", "right"]
@@ -184,4 +184,5 @@ def _find(name_or_path: str | Path) -> Path:
     path = Path(name_or_path)
     if path.is_file():
         return path
-    raise AmiError(f"no world '{name_or_path}': known are {', '.join(sorted(packaged))}, or give the path of a YAML file")
+    known = ", ".join(sorted(packaged)) or "none"
+    raise AmiError(f"no world '{name_or_path}': known are {known}; or give the path of a YAML file")

@@ -1,0 +1,135 @@
+"""A robot without physics and rendering: it does what it is told and stops at obstacles. For tests, and very cheap."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ami_ros.errors import AmiError
+from ami_ros.geometry import Array
+from ami_ros.simulation.doors import Doors
+from ami_ros.simulation.drive import approach, control_steps
+from ami_ros.simulation.free_space import FreeSpace
+from ami_ros.simulation.noise import Odometry, SensorNoise, scan_of
+from ami_ros.simulation.robot import CONTROL_PERIOD, RADIUS, VELOCITY_LAG, GroundTruth, Observation
+from ami_ros.simulation.world import World, load_world
+
+_FOLLOW = 1.0 - float(np.exp(-CONTROL_PERIOD / VELOCITY_LAG))  # of the gap to the wanted velocity closed in one period
+
+
+class Loopback:
+    """A `Robot` (see robot.py), kinematic.
+
+    Args:
+        world: a world, or what `load_world` takes.
+        image_size: height and width of the pictures [pixels]; None: no pictures. They show a pattern that depends on
+            the pose and nothing else, at the price of no rendering.
+        seed: of all that is random: start poses and noise.
+        noise: of the sensors.
+    """
+
+    def __init__(
+        self,
+        world: World | str | Path = "empty",
+        image_size: int | None = None,
+        seed: int = 0,
+        noise: SensorNoise | None = None,
+    ) -> None:
+        self.world = world if isinstance(world, World) else load_world(world)
+        self.noise = noise or SensorNoise()
+        self._doors = Doors(self.world)
+        self._image_size = image_size
+        self._rng = np.random.default_rng(seed)
+        self._odometry = Odometry(self.noise, self._rng)
+        self._ticks = 0
+        self._contacts = 0
+        self.reset()
+
+    @property
+    def time(self) -> float:
+        """Simulated time since construction [s]; resets do not turn it back."""
+        return self._ticks * CONTROL_PERIOD
+
+    @property
+    def doors(self) -> dict[str, bool]:
+        """Which doors are open, by name."""
+        return dict(self._doors.open)
+
+    def reset(self, pose: Array | None = None, seed: int | None = None) -> None:
+        """See `Robot.reset`."""
+        if seed is not None:
+            self._rng.bit_generator.state = np.random.default_rng(seed).bit_generator.state
+        self.place(FreeSpace(self.world, self._doors.open).sample_start(self._rng) if pose is None else pose)
+        self._odometry.restart()
+
+    def place(self, pose: Array) -> None:
+        """See `Robot.place`."""
+        self._pose = self._doors.checked_pose(pose)
+        self._wanted = self._velocity = (0.0, 0.0)
+        self._blocked = False
+
+    def step(self, command: tuple[float, float], duration: float) -> None:
+        """See `Robot.step`."""
+        for _ in range(control_steps(duration)):
+            self._wanted = approach(self._wanted, command)
+            linear = self._velocity[0] + _FOLLOW * (self._wanted[0] - self._velocity[0])
+            angular = self._velocity[1] + _FOLLOW * (self._wanted[1] - self._velocity[1])
+            distance, turn = linear * CONTROL_PERIOD, angular * CONTROL_PERIOD
+            middle = self._pose[2] + turn / 2
+            ahead = self._pose[:2] + distance * np.array([np.cos(middle), np.sin(middle)])
+            blocked = self._runs_into(ahead)
+            self._contacts += blocked and not self._blocked
+            self._blocked = blocked
+            if blocked:
+                linear, distance, ahead = 0.0, 0.0, self._pose[:2]
+            self._velocity = (linear, angular)
+            self._pose = np.array([*ahead, (self._pose[2] + turn + np.pi) % (2 * np.pi) - np.pi])
+            self._odometry.advance(distance, turn)
+            self._ticks += 1
+
+    def observe(self) -> Observation:
+        """See `Robot.observe`."""
+        scan = scan_of(self._doors.plan, self._pose, self.noise, self._rng)
+        odometry, velocity = self.odometry()
+        return Observation(
+            stamp=self.time,
+            image=None if self._image_size is None else _pattern(self._pose, self._image_size),
+            scan=scan,
+            odometry=odometry,
+            velocity=velocity,
+            heading=None,
+        )
+
+    def odometry(self) -> tuple[Array, tuple[float, float]]:
+        """See `Robot.odometry`."""
+        return self._odometry.pose.copy(), self._odometry.velocity(*self._velocity)
+
+    def ground_truth(self) -> GroundTruth:
+        """See `Robot.ground_truth`."""
+        return GroundTruth(self._pose.copy(), self._velocity, self._contacts)
+
+    def set_door(self, name: str, is_open: bool) -> None:
+        """See `Robot.set_door`."""
+        self._doors.set(name, is_open, self._pose)
+
+    def photograph(self, pose: Array) -> NDArray[np.uint8]:
+        """The picture (H, W, 3) that `observe` would give at `pose` (3,). Raises AmiError without pictures."""
+        if self._image_size is None:
+            raise AmiError("a loopback robot without an image size takes no pictures: give it one")
+        return _pattern(np.asarray(pose, dtype=np.float64), self._image_size)
+
+    def _runs_into(self, ahead: Array) -> bool:
+        """Whether moving to `ahead` (2,) [m] would touch something; moving away from it always works."""
+        there = self._doors.plan.clearance(ahead[None])[0]
+        return bool(there < RADIUS and there < self._doors.plan.clearance(self._pose[None, :2])[0])
+
+
+def _pattern(pose: Array, size: int) -> NDArray[np.uint8]:
+    """Waves (size, size, 3) whose phases are the pose's: smooth in it, and different for different poses."""
+    across = np.linspace(0.0, 2 * np.pi, size, endpoint=False)
+    x, y, yaw = pose
+    horizontal = np.stack([np.sin(across + x), np.sin(2 * across + y), np.sin(across + yaw)], axis=-1)
+    vertical = np.stack([np.cos(across + y), np.cos(across + yaw), np.cos(2 * across + x)], axis=-1)
+    return np.asarray(127.5 + 63.5 * (vertical[:, None] + horizontal[None]), dtype=np.uint8)
