@@ -1,0 +1,134 @@
+"""How long the parts of the control loop take on this machine, one thread each, as in the nodes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ami_ros.geometry import Array, relative
+from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
+from ami_ros.memory.store import EdgeRow, PlaceRow, Store
+from ami_ros.memory.types import GoalQuery
+from ami_ros.planning.planner import LatentPlanner, PlannerConfig, Target
+from ami_ros.simulation.robot import Scan
+from ami_ros.world_model.checkpoint import LoadedModel
+from ami_ros.world_model.perception import Perception
+
+CAMERA_SIZE = 96  # [px], as the simulator has it
+BEAMS = 72
+SPACING = 0.3  # between neighbouring places [m]
+WARM_UP = 3  # calls that do not count
+NO_DEADLINE = 10.0  # [s]; the search is timed at its full size
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Durations of one part over all its calls, and what it worked on."""
+
+    name: str
+    size: str
+    p50_ms: float
+    p95_ms: float
+
+
+def time_control(loaded: LoadedModel, places: int, repeats: int, seed: int, scratch: Path) -> list[Timing]:
+    """Times encoding, planning, localisation and route finding.
+
+    Args:
+        loaded: the model; its weights do not matter to the clock.
+        places: remembered ones, on a square grid of ways.
+        repeats: calls of each part.
+        seed: of images, latents and queries.
+        scratch: folder for the memory's file.
+    """
+    torch.set_num_threads(1)
+    rng = np.random.default_rng(seed)
+    return [
+        *_time_perception(loaded, repeats, rng),
+        _time_planner(loaded, repeats, rng, seed),
+        *_time_memory(loaded, places, repeats, rng, scratch),
+    ]
+
+
+def _time_perception(loaded: LoadedModel, repeats: int, rng: np.random.Generator) -> list[Timing]:
+    perception = Perception(loaded.model)
+    images = rng.integers(0, 256, (8, CAMERA_SIZE, CAMERA_SIZE, 3), dtype=np.uint8)
+    scan = _scan(rng)
+    size = f"{CAMERA_SIZE}x{CAMERA_SIZE} image, {BEAMS} beams"
+    return [
+        _timed("encode", size, repeats, lambda i: perception.encode(images[i % 8], scan, 0.3)),
+        _timed("encode_goal", size.partition(",")[0], repeats, lambda i: perception.encode_goal(images[i % 8])),
+    ]
+
+
+def _time_planner(loaded: LoadedModel, repeats: int, rng: np.random.Generator, seed: int) -> Timing:
+    config = PlannerConfig(deadline=NO_DEADLINE)
+    planner = LatentPlanner(loaded.model, config, seed)
+    latents = rng.normal(size=(repeats + WARM_UP, 2, loaded.model.spec.latent_dim)).astype(np.float32)
+    scan = _scan(rng)
+
+    def plan(i: int) -> None:
+        planner.plan(0.2 * i, latents[i, 0], (0.2, 0.0), scan, Target(latents[i, 1], np.array([1.0, 0.5, 0.0]), True))
+
+    evaluated = planner.plan(0.0, latents[0, 0], (0.0, 0.0), scan, Target(latents[0, 1], None, True)).evaluated
+    return _timed("plan", f"{evaluated} futures of {config.horizon} steps", repeats, plan)
+
+
+def _time_memory(
+    loaded: LoadedModel, places: int, repeats: int, rng: np.random.Generator, scratch: Path
+) -> list[Timing]:
+    latents, poses = _remember_grid(loaded, places, rng, scratch / "bench.memory")
+    memory = PlaceMemory.copy_of(
+        loaded.model, loaded.encoder_id, scratch / "bench.memory", MemoryConfig(learning=False)
+    )
+    try:
+        memory.filter.start_at(poses[0])
+        goals = rng.integers(0, places, repeats + WARM_UP)
+        size = f"{places} places"
+
+        def observe(i: int) -> None:  # to and fro between the first two places, so that each call has news
+            memory.observe(0.2 * i, latents[i % 2], poses[i % 2])
+
+        observing = _timed("observe", size, repeats, observe)
+        memory.filter.start_at(poses[0])  # random latents may have lost it; a robot that stands still stays found
+        observe((repeats + WARM_UP - 1) % 2)
+        routing = _timed("find_route", size, repeats, lambda i: memory.find_route(GoalQuery(latent=latents[goals[i]])))
+        return [observing, routing]
+    finally:
+        memory.close()
+
+
+def _remember_grid(loaded: LoadedModel, places: int, rng: np.random.Generator, path: Path) -> tuple[np.ndarray, Array]:
+    """Writes a memory of places with random latents (n, latent_dim) on a square grid; returns those and the poses (n, 3)."""
+    side = int(np.ceil(np.sqrt(places)))
+    number = np.arange(places)
+    poses = np.column_stack([SPACING * (number % side), SPACING * (number // side), np.zeros(places)])
+    latents = rng.normal(size=(places, loaded.model.spec.latent_dim)).astype(np.float32)
+    store = Store(path, loaded.encoder_id, loaded.model.spec.latent_dim)
+    try:
+        store.put_places(PlaceRow(int(i) + 1, latents[i], poses[i], 0.0, 0.0, 1) for i in number)
+        ways = [(i, j) for i in number for j in (i + 1, i + side) if j < places and not (j == i + 1 and j % side == 0)]
+        store.put_edges(EdgeRow(int(i) + 1, int(j) + 1, relative(poses[i], poses[j]), 1, 1.0, 0, 0.0) for i, j in ways)
+    finally:
+        store.close()
+    return latents, poses
+
+
+def _scan(rng: np.random.Generator) -> Scan:
+    ranges = rng.uniform(0.5, 4.0, BEAMS).astype(np.float32)
+    return Scan(ranges, -np.pi, 2 * np.pi / BEAMS)
+
+
+def _timed(name: str, size: str, repeats: int, call: Callable[[int], object]) -> Timing:
+    seconds = np.zeros(repeats + WARM_UP)
+    for i in range(len(seconds)):
+        began = time.perf_counter()
+        call(i)
+        seconds[i] = time.perf_counter() - began
+    p50, p95 = np.percentile(1000 * seconds[WARM_UP:], [50, 95])
+    return Timing(name, size, round(float(p50), 3), round(float(p95), 3))
