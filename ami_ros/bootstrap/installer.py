@@ -84,7 +84,7 @@ class Installer:
         if not (self._distro and python.interfaces):
             version = f"{python.version[0]}.{python.version[1]}"
             target = self._folder / "interfaces" / f"{key}-py{version}"
-            interfaces.build(target, self._venv, self._distro is not None, progress)
+            interfaces.build(target, self._venv, python.path if self._distro else None, progress)
             self._remove_others(target)
             prefix = str(target)
         self._save({**self._record, "interfaces": prefix, "interfaces_key": key})

@@ -20,8 +20,14 @@ def interface_files() -> list[Path]:
     return sorted(file for file in SOURCE.rglob("*") if file.is_file() and "build" not in file.parts)
 
 
-def build(target: Path, venv: Path, sourced: bool, progress: Progress) -> None:
+def build(target: Path, venv: Path, ros_python: Path | None, progress: Progress) -> None:
     """Builds and installs ami_interfaces below `target`, whole or not at all.
+
+    Args:
+        target: the folder to make.
+        venv: with the ROS wheels, unless a ROS is sourced.
+        ros_python: the Python of the sourced ROS, or None.
+        progress: shows the step.
 
     The build runs in a temporary folder: rosidl cannot cope with a space in a path, and a clone's path may have one.
     """
@@ -32,14 +38,16 @@ def build(target: Path, venv: Path, sourced: bool, progress: Progress) -> None:
         work = Path(name)
         shutil.copytree(SOURCE, work / "source")
         (work / "venv").symlink_to(venv)
-        environment = _environment(work / "venv", sourced)
+        environment = dict(os.environ) if ros_python else _environment(work / "venv")
         cmake = shutil.which("cmake", path=environment["PATH"])
         if cmake is None:
             raise AmiError("cmake is missing; install it (Debian and Ubuntu: apt-get install cmake)")
         ninja = ["-G", "Ninja"] if shutil.which("ninja", path=environment["PATH"]) else []
-        python = [] if sourced else [f"-DPython3_EXECUTABLE={work}/venv/bin/python", "-DPython3_FIND_VIRTUALENV=ONLY"]
+        python = ros_python or work / "venv" / "bin" / "python"
+        only = [] if ros_python else ["-DPython3_FIND_VIRTUALENV=ONLY"]
         configure = [
-            *("-S", str(work / "source"), "-B", str(work / "build"), *ninja, *python),
+            *("-S", str(work / "source"), "-B", str(work / "build"), *ninja, *only),
+            f"-DPython3_EXECUTABLE={python}",
             *(f"-DCMAKE_INSTALL_PREFIX={work}/install", "-DCMAKE_BUILD_TYPE=Release", "-DBUILD_TESTING=OFF"),
         ]
         progress.run([cmake, *configure], environment)
@@ -57,9 +65,7 @@ def python_folder(prefix: Path) -> Path:
     return next(prefix.rglob("ami_interfaces/msg/__init__.py")).parents[2]
 
 
-def _environment(venv: Path, sourced: bool) -> dict[str, str]:
-    if sourced:
-        return dict(os.environ)
+def _environment(venv: Path) -> dict[str, str]:
     environment = without_wheel_variables(os.environ)
     environment["PATH"] = f"{venv}/bin:{environment.get('PATH', os.defpath)}"
     environment["AMENT_PREFIX_PATH"] = environment["CMAKE_PREFIX_PATH"] = str(venv)
