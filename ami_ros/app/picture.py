@@ -21,10 +21,13 @@ from numpy.typing import NDArray
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.trials import Trial
 from ami_ros.geometry import Array
+from ami_ros.simulation.robot import RADIUS
+from ami_ros.simulation.world import World
 
 INK, SOFT, PAPER, GRAPH, BAD = "#1d2a2f", "#66757b", "#fbfbf8", "#5b6ee1", "#cc3d36"
 LISTED = 40  # more goals than this have no room in the list
 WIDTH = 14.0  # [in]
+DISC = 0.8  # of a goal, in radii of the robot
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,15 @@ class Backdrop:
     image: NDArray[np.uint8]
     extent: tuple[float, float, float, float]
     robot_radius: float  # [m]
+
+    @classmethod
+    def of(cls, world: World) -> Backdrop:
+        """Draws `world`, its doors as its file has them. Raises AmiError where there is no OpenGL."""
+        from ami_ros.simulation.top_view import BORDER, draw_top_view  # slow to import
+
+        view = draw_top_view(world)
+        height, width = (pixels / view.scale for pixels in view.image.shape[:2])
+        return cls(view.image, (-BORDER, width - BORDER, -BORDER, height - BORDER), RADIUS)
 
 
 @dataclass(frozen=True)
@@ -71,7 +83,7 @@ def draw_picture(
     if graph is not None and len(graph.xy):
         _draw_graph(axes, graph)
     for index, trial in enumerate(trials):
-        _draw_trial(axes, index, trial, _colour(index, len(trials)), backdrop.robot_radius)
+        _draw_trial(axes, index, trial, _colour(index, len(trials)), DISC * backdrop.robot_radius)
     figure.text(0.02, 1 - 0.46 / height, title, size=18, weight="bold", color=INK)
     figure.text(0.02, 0.2 / height, figures, size=11.5, color=SOFT)
     _draw_legend(figure, axes)

@@ -104,7 +104,7 @@ def _time_memory(
 
 
 def _remember_grid(loaded: LoadedModel, places: int, rng: np.random.Generator, path: Path) -> tuple[np.ndarray, Array]:
-    """Writes a memory of places with random latents (n, latent_dim) on a square grid; returns those and the poses (n, 3)."""
+    """Writes a memory of places on a square grid; returns their random latents (n, latent_dim) and poses (n, 3)."""
     side = int(np.ceil(np.sqrt(places)))
     number = np.arange(places)
     poses = np.column_stack([SPACING * (number % side), SPACING * (number // side), np.zeros(places)])
