@@ -19,13 +19,16 @@ WHEEL_VERSIONS = ((3, 11), (3, 12), (3, 13))
 
 PROBE = """\
 import importlib.util, json, os, sys, sysconfig
+def has(name):  # a folder of that name is no package: this repository has a folder ami_interfaces
+    spec = importlib.util.find_spec(name)
+    return spec is not None and spec.origin is not None
 print(json.dumps({
     "path": getattr(sys, "_base_executable", sys.executable),
     "version": sys.version_info[:2],
     "headers": os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h")),
-    "pip": importlib.util.find_spec("ensurepip") is not None,
-    "ros": importlib.util.find_spec("rclpy") is not None,
-    "interfaces": importlib.util.find_spec("ami_interfaces") is not None,
+    "pip": has("ensurepip"),
+    "ros": has("rclpy"),
+    "interfaces": has("ami_interfaces"),
 }))
 """
 
