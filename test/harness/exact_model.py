@@ -1,0 +1,96 @@
+"""A world model that is exactly right: its latent is the pose, its heads are geometry, its pictures are the loopback's."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor, nn
+
+from ami_ros.world_model.encoder import Sensors
+from ami_ros.world_model.heads import Contrast, RelativePose
+from ami_ros.world_model.model import WorldModel
+from ami_ros.world_model.spec import InputSpec, ModelSpec
+
+IMAGE_SIZE = 32
+WAVES = 96  # of the critic; more make its scores smoother
+SPEC = ModelSpec(InputSpec(image_size=IMAGE_SIZE, scan_beams=0), latent_dim=4, contrast_dim=2 * WAVES)
+
+
+def latent_of(pose: ArrayLike) -> NDArray[np.float32]:
+    """The latent (..., 4) of poses (..., 3): x, y, cos, sin of the yaw."""
+    p = np.asarray(pose, dtype=np.float64)
+    return np.stack([p[..., 0], p[..., 1], np.cos(p[..., 2]), np.sin(p[..., 2])], -1).astype(np.float32)
+
+
+def pose_of(latent: ArrayLike) -> NDArray[np.float64]:
+    """The pose (..., 3) of a latent (..., 4)."""
+    z = np.asarray(latent, dtype=np.float64)
+    return np.stack([z[..., 0], z[..., 1], np.arctan2(z[..., 3], z[..., 2])], -1)
+
+
+class ExactRelativePose(RelativePose):
+    """The second pose as seen from the first."""
+
+    def __init__(self) -> None:
+        nn.Module.__init__(self)
+
+    def forward(self, first: Tensor, second: Tensor) -> Tensor:
+        c, s = first[..., 2], first[..., 3]
+        dx, dy = second[..., 0] - first[..., 0], second[..., 1] - first[..., 1]
+        cos = c * second[..., 2] + s * second[..., 3]
+        sin = c * second[..., 3] - s * second[..., 2]
+        return torch.stack([c * dx + s * dy, c * dy - s * dx, cos, sin], -1)
+
+
+class ExactContrast(Contrast):
+    """Scores fall with the distance (half a metre) and the turn, by random Fourier features (Rahimi & Recht 2007)."""
+
+    def __init__(self) -> None:
+        nn.Module.__init__(self)
+        generator = torch.Generator().manual_seed(0)
+        self.position = torch.randn(2, WAVES, generator=generator) / 0.5
+        self.turn = torch.randint(0, 3, (WAVES,), generator=generator).float()
+
+    def queries(self, latent: Tensor) -> Tensor:
+        yaw = torch.atan2(latent[..., 3], latent[..., 2])
+        phase = latent[..., :2] @ self.position + yaw[..., None] * self.turn
+        return torch.cat([phase.cos(), phase.sin()], -1) / math.sqrt(WAVES)
+
+    def keys(self, latent: Tensor) -> Tensor:
+        return self.queries(latent)
+
+
+class ExactModel(WorldModel):
+    """Knows the kinematics of a robot that does at once what it is told, and reads poses off the loopback's pictures."""
+
+    def __init__(self) -> None:
+        nn.Module.__init__(self)
+        self.spec = SPEC
+        self.relative_pose = ExactRelativePose()
+        self.contrast = ExactContrast()
+
+    def encode(self, sensors: Sensors) -> Tensor:
+        """Phases of the waves in pictures (batch, 3, size, size); positions from 0 to 6.28 m are told apart."""
+        assert sensors.image is not None
+        image = sensors.image.double()
+        wave = torch.exp(-1j * 2 * torch.pi * torch.arange(image.shape[-1]) / image.shape[-1])
+        across, down = (image.mean(2) * wave).sum(-1), (image.mean(3) * wave).sum(-1)
+        x, yaw = (1j * across[:, 0]).angle(), (1j * across[:, 2]).angle()
+        y = down[:, 0].angle()
+        return torch.stack([x % (2 * torch.pi), y % (2 * torch.pi), yaw.cos(), yaw.sin()], -1).float()
+
+    def encode_goal(self, image: Tensor) -> Tensor:
+        return self.encode(Sensors(image=image))
+
+    def step(self, latent: Tensor, chunk: Tensor, previous: Tensor) -> tuple[Tensor, Tensor]:
+        turns = chunk[..., 1] * self.spec.period
+        middle = turns.cumsum(1) - turns / 2
+        lengths = chunk[..., 0] * self.spec.period
+        x, y, yaw = (lengths * middle.cos()).sum(1), (lengths * middle.sin()).sum(1), turns.sum(1)
+        c, s = latent[:, 2], latent[:, 3]
+        moved = [latent[:, 0] + c * x - s * y, latent[:, 1] + s * x + c * y]
+        turned = [c * yaw.cos() - s * yaw.sin(), s * yaw.cos() + c * yaw.sin()]
+        return torch.stack([*moved, *turned], -1), torch.stack([x, y, yaw], -1)

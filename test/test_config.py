@@ -1,0 +1,102 @@
+"""Mappings into frozen dataclasses: what is taken, and what is refused in one line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import pytest
+
+from ami_ros.config import from_mapping, to_mapping
+from ami_ros.errors import AmiError
+
+
+@dataclass(frozen=True)
+class Wheel:
+    radius: float
+    spokes: int = 8
+
+    def __post_init__(self) -> None:
+        if self.radius <= 0:
+            raise ValueError(f"radius must be positive, not {self.radius}")
+
+
+@dataclass(frozen=True)
+class Cart:
+    name: str
+    wheel: Wheel = field(default_factory=lambda: Wheel(0.1))
+    spares: tuple[Wheel, ...] = ()
+    size: tuple[float, float] = (1.0, 2.0)
+    load: float | None = None
+    kind: Literal["box", "flat"] = "box"
+    fast: bool = False
+    notes: dict[str, float] = field(default_factory=dict)
+
+
+FULL: dict[str, Any] = {
+    "name": "blue",
+    "wheel": {"radius": 0.2, "spokes": 6},
+    "spares": [{"radius": 1}, {"radius": 2.5}],
+    "size": [3, 4.5],
+    "load": 7,
+    "kind": "flat",
+    "fast": True,
+    "notes": {"weight": 3},
+}
+
+
+def test_nested_values_become_dataclasses() -> None:
+    cart = from_mapping(Cart, FULL)
+    assert cart.wheel == Wheel(0.2, 6) and cart.spares == (Wheel(1.0), Wheel(2.5))
+    assert cart.size == (3.0, 4.5) and isinstance(cart.size[0], float) and isinstance(cart.load, float)
+    assert (cart.kind, cart.fast, cart.notes) == ("flat", True, {"weight": 3.0})
+
+
+def test_what_is_left_out_has_its_default() -> None:
+    assert from_mapping(Cart, {"name": "a"}) == Cart("a")
+    assert from_mapping(Cart, {"name": "a", "load": None}).load is None
+
+
+def test_plain_values_come_back_as_the_same_configuration() -> None:
+    cart = from_mapping(Cart, FULL)
+    plain = to_mapping(cart)
+    assert plain["spares"] == [{"radius": 1.0, "spokes": 8}, {"radius": 2.5, "spokes": 8}]
+    assert from_mapping(Cart, plain) == cart
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"colour": "red"}, r"cart\.yaml: unknown key 'colour'; known are name, wheel, .*notes"),
+        ({"wheel": {"radius": 1.0, "rim": 2}}, r"cart\.yaml: wheel: unknown key 'rim'"),
+        ({"wheel": {}}, r"wheel: 'radius' is missing"),
+        ({"wheel": {"radius": -1.0}}, r"wheel: radius must be positive, not -1\.0"),
+        ({"wheel": 3}, r"wheel: expected a mapping, found 3"),
+        ({"spares": [{"radius": 1.0}, {"radius": "x"}]}, r"spares\[1\]: radius: expected float, found 'x'"),
+        ({"spares": "ab"}, r"spares: expected a list, found 'ab'"),
+        ({"size": [1.0]}, r"size: expected 2 values, found 1"),
+        ({"name": 5}, r"name: expected str, found 5"),
+        ({"name": None}, r"name: expected str, found None"),
+        ({"fast": 1}, r"fast: expected bool, found 1"),
+        ({"load": True}, r"load: expected float, found True"),
+        ({"wheel": {"radius": 1.0, "spokes": 2.5}}, r"spokes: expected int, found 2\.5"),
+        ({"kind": "round"}, r"kind: 'round' is not one of box, flat"),
+        ({"notes": {"weight": "much"}}, r"notes\.weight: expected float, found 'much'"),
+        ({"notes": [1]}, r"notes: expected a mapping, found \[1\]"),
+    ],
+)
+def test_wrong_values_are_refused_in_one_line_that_names_them(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(AmiError, match=message) as refused:
+        from_mapping(Cart, {**FULL, **change}, "cart.yaml")
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("values", [None, [], "name: blue", 3])
+def test_what_is_no_mapping_is_refused(values: Any) -> None:
+    with pytest.raises(AmiError, match=r"configuration: expected a mapping"):
+        from_mapping(Cart, values)
+
+
+def test_a_required_value_must_be_there() -> None:
+    with pytest.raises(AmiError, match="'name' is missing"):
+        from_mapping(Cart, {"fast": True})

@@ -1,0 +1,141 @@
+"""Model folders: what is saved is loaded, and everything else is refused in one line."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from ami_ros.errors import AmiError
+from ami_ros.world_model.checkpoint import CONFIG, WEIGHTS, LoadedModel, load_model, save_model, write_atomically
+from ami_ros.world_model.encoder import Sensors
+from ami_ros.world_model.model import WorldModel
+from ami_ros.world_model.spec import InputSpec, ModelSpec
+
+SPEC = ModelSpec(InputSpec(0, 36), latent_dim=8, encoder_width=32, predictor_width=16, head_width=16, contrast_dim=8)
+
+
+@pytest.fixture
+def model() -> WorldModel:
+    torch.manual_seed(0)
+    model = WorldModel(SPEC)
+    model.encode(Sensors(scan=8 * torch.rand(64, 36)))  # sets the running statistics
+    return model
+
+
+@pytest.fixture
+def saved(tmp_path: Path, model: WorldModel) -> LoadedModel:
+    return save_model(tmp_path / "model", "test", model)
+
+
+def test_a_loaded_model_gives_the_same_latents_to_half_precision(model: WorldModel, saved: LoadedModel) -> None:
+    scan = 8 * torch.rand(100, 36)
+    before, after = model.eval().encode(Sensors(scan=scan)), saved.model.encode(Sensors(scan=scan))
+    assert (before - after).abs().max() < 1e-2 * before.std()
+
+
+def test_saving_what_was_loaded_changes_nothing(tmp_path: Path, saved: LoadedModel) -> None:
+    again = save_model(tmp_path / "again", "test", saved.model)
+    assert again.encoder_id == saved.encoder_id
+    for a, b in zip(saved.model.state_dict().values(), again.model.state_dict().values(), strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=0)
+
+
+def test_a_loaded_model_is_in_evaluation_mode_and_cannot_be_trained_by_accident(saved: LoadedModel) -> None:
+    assert not saved.model.training
+    assert not any(p.requires_grad for p in saved.model.parameters())
+    assert saved.model.spec == SPEC
+
+
+def test_the_encoder_id_names_the_weights(tmp_path: Path, saved: LoadedModel) -> None:
+    digest = hashlib.sha256((tmp_path / "model" / WEIGHTS).read_bytes()).hexdigest()
+    assert saved.encoder_id == f"test@{digest[:12]}" and len(saved.sha256) == 64
+    assert load_model(str(tmp_path / "model")).encoder_id == saved.encoder_id
+
+
+def test_other_weights_have_another_id(tmp_path: Path, saved: LoadedModel) -> None:
+    assert save_model(tmp_path / "b", "test", WorldModel(SPEC)).encoder_id != saved.encoder_id
+
+
+def change_config(change: Callable[[dict[str, Any]], None]) -> Callable[[Path], None]:
+    def apply(folder: Path) -> None:
+        config = yaml.safe_load((folder / CONFIG).read_text())
+        change(config)
+        (folder / CONFIG).write_text(yaml.safe_dump(config))
+
+    return apply
+
+
+def replace_weights(content: Callable[[bytes], bytes]) -> Callable[[Path], None]:
+    """Other weights with their right hash: as a bad export, not a bad copy, would leave them."""
+
+    def apply(folder: Path) -> None:
+        weights = content((folder / WEIGHTS).read_bytes())
+        (folder / WEIGHTS).write_bytes(weights)
+        change_config(lambda c: c.update(sha256=hashlib.sha256(weights).hexdigest()))(folder)
+
+    return apply
+
+
+def cut_off(folder: Path) -> None:
+    weights = (folder / WEIGHTS).read_bytes()
+    (folder / WEIGHTS).write_bytes(weights[: len(weights) // 2])
+
+
+FAULTS: dict[str, tuple[Callable[[Path], None], str]] = {
+    "no weights": (lambda f: (f / WEIGHTS).unlink(), rf"{WEIGHTS} is missing"),
+    "no configuration": (lambda f: (f / CONFIG).unlink(), rf"{CONFIG} is missing"),
+    "truncated": (cut_off, "has hash"),
+    "truncated, hash renewed": (replace_weights(lambda w: w[:-100]), "do not fit"),
+    "no tensors at all": (replace_weights(lambda w: b"garbage"), "do not fit"),
+    "empty": (replace_weights(lambda w: b""), "do not fit"),
+    "another hash": (change_config(lambda c: c.update(sha256="0" * 64)), "has hash"),
+    "hash is a number": (change_config(lambda c: c.update(sha256=5)), "has hash"),
+    "another shape": (change_config(lambda c: c["spec"].update(latent_dim=16)), "do not fit"),
+    "further tensors": (change_config(lambda c: c["spec"].update(predictor_blocks=1)), "do not fit"),
+    "unknown key": (change_config(lambda c: c["spec"].update(colour=1)), "unknown key 'colour'"),
+    "wrong type": (change_config(lambda c: c["spec"].update(latent_dim="8")), "latent_dim: expected int"),
+    "no input": (change_config(lambda c: c["spec"]["inputs"].update(scan_beams=0)), "at least one input"),
+    "spec is a list": (change_config(lambda c: c.update(spec=[1])), "expected a mapping"),
+    "of the future": (change_config(lambda c: c.update(format=99)), "format 99"),
+    "a key is missing": (change_config(lambda c: c.pop("sha256")), "not readable"),
+    "configuration is a list": (lambda f: (f / CONFIG).write_text("[1, 2]\n") and None, "not readable"),
+    "configuration is empty": (lambda f: (f / CONFIG).write_text("") and None, "not readable"),
+    "no YAML": (lambda f: (f / CONFIG).write_text("a: [") and None, "not readable"),
+    "no text": (lambda f: (f / CONFIG).write_bytes(b"\xff\xfe\x00") and None, "not readable"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_folder_that_is_not_what_was_saved_is_refused_in_one_line(
+    tmp_path: Path, saved: LoadedModel, fault: str
+) -> None:
+    damage, message = FAULTS[fault]
+    damage(tmp_path / "model")
+    with pytest.raises(AmiError, match=message) as refused:
+        load_model(tmp_path / "model")
+    assert "\n" not in str(refused.value) and str(tmp_path / "model") in str(refused.value)
+
+
+def test_no_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(AmiError, match=r"config\.yaml is missing; give the folder"):
+        load_model(tmp_path / "nowhere")
+
+
+def test_a_file_is_replaced_whole_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    write_atomically(tmp_path / "file", b"old")
+    write_atomically(tmp_path / "file", b"new")
+    assert [p.name for p in tmp_path.iterdir()] == ["file"] and (tmp_path / "file").read_bytes() == b"new"
+
+
+def test_latents_survive_as_float32(saved: LoadedModel) -> None:
+    """Weights are stored in half precision but computed with in single precision."""
+    assert {p.dtype for p in saved.model.parameters()} == {torch.float32}
+    latent = saved.model.encode(Sensors(scan=torch.ones(1, 36))).numpy()
+    assert latent.dtype == np.float32
