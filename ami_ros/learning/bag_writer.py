@@ -29,13 +29,9 @@ def to_nanoseconds(stamp: float) -> int:
     return round(stamp * NANOSECONDS)
 
 
-def message_types(definitions: Mapping[str, str] | None = None) -> Typestore:
-    """The types of ROS 2 Jazzy, and those of `definitions`: type name to .msg text."""
-    types = get_typestore(Stores.ROS2_JAZZY)
-    for name, text in (definitions or {}).items():
-        if name not in types.fielddefs:
-            types.register(get_types_from_msg(text, name))
-    return types
+def message_types() -> Typestore:
+    """The message types of ROS 2 Jazzy itself."""
+    return get_typestore(Stores.ROS2_JAZZY)
 
 
 class BagWriter:
@@ -43,20 +39,19 @@ class BagWriter:
 
     Args:
         path: folder to make; it must not exist.
-        definitions: .msg texts by type name of types beyond ROS 2's own.
 
     Raises:
         AmiError: `path` exists or cannot be written; any method, when the disk is full. What was
             written until then can be read.
     """
 
-    def __init__(self, path: Path, definitions: Mapping[str, str] | None = None) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = Path(path)
         if self.path.exists():
             raise AmiError(f"{self.path} exists already: name another folder, or remove it")
         self.counts: dict[str, int] = {}
         self.size = 0  # bytes of messages, before compression
-        self._types = message_types(definitions)
+        self._types = message_types()
         self._connections: dict[str, Connection] = {}
         self._writer = Writer(self.path, version=9, storage_plugin=StoragePlugin.MCAP)
         self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
@@ -64,8 +59,18 @@ class BagWriter:
         with self._failure_named():
             self._writer.open()
 
+    def define(self, definitions: Mapping[str, str]) -> None:
+        """Adds message types beyond ROS 2's own: type name to .msg text."""
+        for name, text in definitions.items():
+            if name not in self._types.fielddefs:
+                self._types.register(get_types_from_msg(text, name))
+
     def raw(self, topic: str, type_name: str, time: float, data: bytes | memoryview) -> None:
-        """Writes a message that is serialised already (CDR). `time` [s] is the bag's time of it."""
+        """Writes a message that is serialised already (CDR). `time` [s] is the bag's time of it.
+
+        A relative name is written as one of the root namespace, as rosbag2 has only absolute ones.
+        """
+        topic = "/" + topic.lstrip("/")
         with self._failure_named():
             connection = self._connections.get(topic)
             if connection is None:

@@ -49,12 +49,14 @@ def find_topics(bag: BagReader, mapping: Mapping[str, str]) -> dict[str, str]:
         AmiError: a required topic is missing or ambiguous, or the mapping names one that is not there.
     """
     there = ", ".join(f"{t.name} ({t.type_name.rsplit('/', 1)[1]})" for t in bag.topics.values()) or "nothing"
+    found = {}
     for role, topic in mapping.items():
         if role not in ROLES:
             raise AmiError(f"topics: unknown role '{role}'; known are {', '.join(ROLES)}")
-        if topic not in bag.topics or bag.topics[topic].type_name not in ROLES[role].types:
+        fitting = (n for n in (topic, f"/{topic}") if n in bag.topics and bag.topics[n].type_name in ROLES[role].types)
+        found[role] = next(fitting, "")
+        if not found[role]:
             raise AmiError(f"{bag.path} has no topic {topic} fit for '{role}'; it has {there}")
-    found = dict(mapping)
     for name, expected in ROLES.items():
         if name in found:
             continue

@@ -25,10 +25,10 @@ def collect(children: Children, out: Path, *options: str) -> ChildProcess:
 def columns(bag: Path) -> tuple[list[float], np.ndarray, np.ndarray]:
     """Stamps and odometry poses, and commands."""
     with BagReader(bag) as reader:
-        found = [(topic, reader.decode(topic, data)) for topic, _, data in reader.messages(["odom", "cmd_vel"])]
-    poses = [m.pose.pose.position for topic, m in found if topic == "odom"]
-    stamps = [m.header.stamp.sec + m.header.stamp.nanosec * 1e-9 for topic, m in found if topic == "odom"]
-    twists = [m.twist for topic, m in found if topic == "cmd_vel"]
+        found = [(topic, reader.decode(topic, data)) for topic, _, data in reader.messages(["/odom", "/cmd_vel"])]
+    poses = [m.pose.pose.position for topic, m in found if topic == "/odom"]
+    stamps = [m.header.stamp.sec + m.header.stamp.nanosec * 1e-9 for topic, m in found if topic == "/odom"]
+    twists = [m.twist for topic, m in found if topic == "/cmd_vel"]
     return stamps, np.array([(p.x, p.y) for p in poses]), np.array([(t.linear.x, t.angular.z) for t in twists])
 
 
@@ -42,9 +42,9 @@ def test_collect_writes_runs_with_all_topics(tmp_path: Path, children: Children,
         with BagReader(out / run) as bag:
             types = {t.name: t.type_name.rsplit("/", 1)[1] for t in bag.topics.values()}
             assert {t.count for t in bag.topics.values()} == {LENGTH} and not bag.problems
-        expected = {"image/compressed": "CompressedImage", "scan": "LaserScan", "odom": "Odometry"}
-        expected |= {"cmd_vel": "TwistStamped", "ground_truth": "PoseStamped"}
-        assert types == expected | ({"imu": "Imu"} if camera == "ceiling" else {})
+        expected = {"/image/compressed": "CompressedImage", "/scan": "LaserScan", "/odom": "Odometry"}
+        expected |= {"/cmd_vel": "TwistStamped", "/ground_truth": "PoseStamped"}
+        assert types == expected | ({"/imu": "Imu"} if camera == "ceiling" else {})
     stamps, first, commands = columns(out / "run_000")
     np.testing.assert_allclose(np.diff(stamps), 0.2, atol=1e-6)
     assert np.abs(commands).max() > 0.05

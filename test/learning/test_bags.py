@@ -45,7 +45,8 @@ except AmiError as error:
 
 
 def write_all(path: Path, count: int = 3) -> None:
-    with BagWriter(path, {"ami_interfaces/msg/Example": "std_msgs/Header header\nfloat32[] values"}) as bag:
+    with BagWriter(path) as bag:
+        bag.define({"ami_interfaces/msg/Example": "std_msgs/Header header\nfloat32[] values"})
         for i in range(count):
             stamp = 1e9 + 0.2 * i
             bag.image("image/compressed", stamp, b"\xff\xd8 jpeg")
@@ -71,17 +72,17 @@ def test_messages_come_back_with_values_stamps_and_frames(tmp_path: Path) -> Non
     assert {time for time, _ in last.values()} == {1_000_000_000_400_000_000}
     messages = {topic: message for topic, (_, message) in last.items()}
     assert all((m.header.stamp.sec, m.header.stamp.nanosec) == (10**9, 400_000_000) for m in messages.values())
-    assert messages["image/compressed"].data.tobytes() == b"\xff\xd8 jpeg"
-    np.testing.assert_array_equal(messages["scan"].ranges, np.array([1.0, np.inf, 2.0], np.float32))
-    assert messages["scan"].angle_max == 1.0
-    odometry = messages["odom"]
+    assert messages["/image/compressed"].data.tobytes() == b"\xff\xd8 jpeg"
+    np.testing.assert_array_equal(messages["/scan"].ranges, np.array([1.0, np.inf, 2.0], np.float32))
+    assert messages["/scan"].angle_max == 1.0
+    odometry = messages["/odom"]
     assert (odometry.header.frame_id, odometry.child_frame_id) == ("odom", "base_link")
     assert (odometry.twist.twist.linear.x, odometry.twist.twist.angular.z) == (0.4, -0.5)
     assert yaw(odometry.pose.pose.orientation) == pytest.approx(3.0)
-    assert yaw(messages["imu"].orientation) == pytest.approx(-2.0)
-    assert (messages["cmd_vel"].twist.linear.x, messages["cmd_vel"].twist.angular.z) == (0.3, -0.6)
-    assert messages["ground_truth"].header.frame_id == "world" and messages["ground_truth"].pose.position.y == 6.0
-    assert messages["latent"].values.tolist() == [1.0, 1.0]
+    assert yaw(messages["/imu"].orientation) == pytest.approx(-2.0)
+    assert (messages["/cmd_vel"].twist.linear.x, messages["/cmd_vel"].twist.angular.z) == (0.3, -0.6)
+    assert messages["/ground_truth"].header.frame_id == "world" and messages["/ground_truth"].pose.position.y == 6.0
+    assert messages["/latent"].values.tolist() == [1.0, 1.0]
 
 
 def test_bag_carries_all_that_rosbag2_asks_for(tmp_path: Path) -> None:
@@ -101,7 +102,7 @@ def test_bag_carries_all_that_rosbag2_asks_for(tmp_path: Path) -> None:
 def test_only_the_asked_topics_are_read(tmp_path: Path) -> None:
     write_all(tmp_path / "bag")
     with BagReader(tmp_path / "bag") as bag:
-        assert {topic for topic, _, _ in bag.messages(["scan", "odom"])} == {"scan", "odom"}
+        assert {topic for topic, _, _ in bag.messages(["/scan", "/odom"])} == {"/scan", "/odom"}
 
 
 def test_a_killed_writer_loses_only_its_last_chunk(tmp_path: Path, children: Children) -> None:
@@ -111,8 +112,8 @@ def test_a_killed_writer_loses_only_its_last_chunk(tmp_path: Path, children: Chi
     writer.wait(10)
     with BagReader(tmp_path / "bag") as bag:
         assert "no metadata.yaml" in bag.problems[0]
-        angular = [bag.decode(topic, data).twist.angular.z for topic, _, data in bag.messages(["cmd_vel"])]
-        assert bag.topics["cmd_vel"].count == len(angular) >= 100
+        angular = [bag.decode(topic, data).twist.angular.z for topic, _, data in bag.messages(["/cmd_vel"])]
+        assert bag.topics["/cmd_vel"].count == len(angular) >= 100
     assert angular == list(range(len(angular)))
 
 

@@ -1,0 +1,187 @@
+"""Records topics of a running system into a bag, as they are on the wire."""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rclpy.node import Node
+from rclpy.qos import QoSDurabilityPolicy, QoSProfile, QoSReliabilityPolicy
+from rclpy.subscription import Subscription
+
+from ami_ros.errors import AmiError
+from ami_ros.learning.bag_writer import BagWriter
+from ami_ros.ros.clocks import STEADY
+from ami_ros.ros.definitions import message_definitions
+
+# What comes after a bar is recorded only while what comes before it is not there.
+DEFAULT_TOPICS = (
+    "image/compressed|image", "camera_info", "scan", "odom", "imu", "cmd_vel", "ground_truth",
+    "latent", "surprise", "location", "plan",
+)  # fmt: skip
+MEGABYTE = 1_000_000
+POLL_PERIOD = 0.5  # between two looks for topics, and at the limits [s]
+FLUSH_PERIOD = 5.0  # a killed recorder loses at most this much [s]
+DEPTH = 100  # of the subscriptions: bursts that a busy disk may cause
+
+
+@dataclass(frozen=True)
+class RecorderLimits:
+    """When a recording ends by itself."""
+
+    max_megabytes: float = float("inf")  # of messages, before compression
+    max_duration: float = float("inf")  # since the first message [s]
+    min_free_megabytes: float = 500.0  # left on the disk
+
+
+class Recorder:
+    """Records from its construction to `close`. `node` must be spun; topics that appear later are recorded then.
+
+    Args:
+        node: makes the subscriptions; relative names are those of its namespace.
+        path: folder of the bag to make.
+        topics: names; of "a|b" the first that somebody publishes.
+        limits: see there.
+
+    Attributes:
+        stopped: why it ended by itself, empty while it records.
+
+    Raises:
+        AmiError: the bag cannot be made.
+    """
+
+    def __init__(
+        self, node: Node, path: Path, topics: Sequence[str] = DEFAULT_TOPICS, limits: RecorderLimits | None = None
+    ) -> None:
+        self.stopped = ""
+        self._node, self._limits = node, limits or RecorderLimits()
+        self._wanted = [[node.resolve_topic_name(name) for name in entry.split("|")] for entry in topics]
+        self._subscriptions: dict[str, tuple[Subscription, QoSProfile]] = {}
+        self._unrecordable: set[str] = set()
+        self._lock = threading.Lock()  # of the bag: callbacks and `close` may be on different threads
+        self._begun = self._flushed = time.monotonic()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._bag = BagWriter(path)
+        self._timer = node.create_timer(POLL_PERIOD, self._poll, clock=STEADY)
+        self._poll()
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Messages by topic."""
+        return dict(self._bag.counts)
+
+    @property
+    def megabytes(self) -> float:
+        """Recorded so far, before compression."""
+        return self._bag.size / MEGABYTE
+
+    @property
+    def duration(self) -> float:
+        """Since the first message [s]."""
+        return time.monotonic() - self._begun if self._bag.size else 0.0
+
+    @property
+    def missing(self) -> list[str]:
+        """Topics that nobody publishes so far."""
+        return ["|".join(names) for names in self._wanted if not any(name in self._subscriptions for name in names)]
+
+    def close(self) -> None:
+        """Ends the recording; the bag is complete then. Does nothing the second time."""
+        with self._lock:
+            if self._timer is None:
+                return
+            timer, self._timer = self._timer, None
+            self._node.destroy_timer(timer)
+            for subscription, _ in self._subscriptions.values():
+                self._node.destroy_subscription(subscription)
+            self._bag.close()
+
+    def _poll(self) -> None:
+        """Looks for topics, follows changes of their publishers, and ends the recording at a limit."""
+        if self.stopped or self._timer is None:
+            return
+        types = {name: kinds[0] for name, kinds in self._node.get_topic_names_and_types()}
+        for names in self._wanted:
+            published = (n for n in names if n in types and self._node.get_publishers_info_by_topic(n))
+            name = next((n for n in names if n in self._subscriptions), None) or next(published, None)
+            if name is not None and name not in self._unrecordable:
+                self._subscribe(name, types.get(name))
+        with self._lock:
+            self._guard()
+
+    def _subscribe(self, topic: str, type_name: str | None) -> None:
+        publishers = self._node.get_publishers_info_by_topic(topic)
+        if not publishers or type_name is None:
+            return  # gone for now
+        qos = _matching([info.qos_profile for info in publishers])
+        if topic in self._subscriptions:
+            subscription, current = self._subscriptions[topic]
+            if (qos.reliability, qos.durability) == (current.reliability, current.durability):
+                return
+            self._node.destroy_subscription(subscription)
+        try:
+            with self._lock:
+                self._bag.define(message_definitions(type_name))
+            message_class = _message_class(type_name)
+        except AmiError as error:
+            self._unrecordable.add(topic)
+            self._node.get_logger().warning(f"{topic} is not recorded: {error}")
+            return
+        subscription = self._node.create_subscription(
+            message_class, topic, lambda data: self._write(topic, type_name, data), qos, raw=True
+        )
+        self._subscriptions[topic] = (subscription, qos)
+
+    def _write(self, topic: str, type_name: str, data: bytes) -> None:
+        with self._lock:
+            if self._timer is None or self.stopped:
+                return
+            if not self._bag.size:
+                self._begun = time.monotonic()
+            try:
+                self._bag.raw(topic, type_name, self._node.get_clock().now().nanoseconds * 1e-9, data)
+            except AmiError as error:
+                self.stopped = str(error)
+
+    def _guard(self) -> None:
+        limits, now = self._limits, time.monotonic()
+        if self._timer is None or self.stopped:
+            return
+        free = shutil.disk_usage(self._bag.path).free / MEGABYTE
+        if free < limits.min_free_megabytes:
+            self.stopped = f"only {free:.0f} MB are free on the disk of {self._bag.path}: make room and record again"
+        elif self.megabytes >= limits.max_megabytes:
+            self.stopped = f"the maximum size of {limits.max_megabytes:g} MB is reached"
+        elif self.duration >= limits.max_duration:
+            self.stopped = f"the maximum duration of {limits.max_duration:g} s is reached"
+        elif now - self._flushed > FLUSH_PERIOD:
+            self._flushed = now
+            try:
+                self._bag.flush()
+            except AmiError as error:
+                self.stopped = str(error)
+
+
+def _matching(offered: list[QoSProfile]) -> QoSProfile:
+    """The strictest quality of service that every publisher fulfils."""
+    reliable = all(qos.reliability == QoSReliabilityPolicy.RELIABLE for qos in offered)
+    latched = all(qos.durability == QoSDurabilityPolicy.TRANSIENT_LOCAL for qos in offered)
+    return QoSProfile(
+        depth=DEPTH,
+        reliability=QoSReliabilityPolicy.RELIABLE if reliable else QoSReliabilityPolicy.BEST_EFFORT,
+        durability=QoSDurabilityPolicy.TRANSIENT_LOCAL if latched else QoSDurabilityPolicy.VOLATILE,
+    )
+
+
+def _message_class(type_name: str) -> Any:
+    package, kind, name = type_name.split("/")
+    try:
+        return getattr(importlib.import_module(f"{package}.{kind}"), name)
+    except (ImportError, AttributeError):
+        raise AmiError(f"the Python module of {type_name} cannot be imported: install {package}") from None
