@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ami_ros.geometry import Array, relative, wrap
-from ami_ros.planning.local_map import free_range
+from ami_ros.planning.scan_geometry import free_range
 from ami_ros.simulation.robot import Scan
 
 

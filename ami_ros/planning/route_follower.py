@@ -8,7 +8,7 @@ import numpy as np
 
 from ami_ros.geometry import Array, compose, relative
 from ami_ros.memory.types import Location, Place, Route
-from ami_ros.planning.local_map import free_range
+from ami_ros.planning.scan_geometry import free_range
 from ami_ros.simulation.robot import Scan
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ami_ros.planning.local_map import scan_points
+from ami_ros.planning.scan_geometry import scan_points
 from ami_ros.simulation.robot import Scan
 
 
