@@ -83,10 +83,10 @@ class MemoryNode(AmiNode[MemoryParameters]):
         self._location = self.publisher(Location, "location")
         self._places = self.publisher(MarkerArray, "places", LATCHED)
         self._worker: Worker[Moment] = Worker("memory", self._observe, self._failed)
-        self.subscribe(Latent, "latent", self._on_latent)
         self.subscribe(Odometry, "odom", self._on_odometry)
         if config.thumbnails:
             self.subscribe(Image, "image", self._images.append)
+        self.subscribe(Latent, "latent", self._on_latent)
         self.every(config.places_period, self._publish_places)
         self._answer(FindRoute, "~/find_route", self._find_route)
         self._answer(RecallPlaces, "~/recall", self._recall)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from nav_msgs.msg import Odometry
 from numpy.typing import NDArray
 from sensor_msgs.msg import Image, Imu, LaserScan
 from std_msgs.msg import Header
@@ -26,6 +27,8 @@ from ami_ros.ros.worker import Worker
 from ami_ros.simulation.robot import Scan
 from ami_ros.world_model.checkpoint import LoadedModel, count_parameters
 from ami_ros.world_model.perception import Perception
+
+MOVING_LINEAR, MOVING_ANGULAR = 0.05, 0.15  # beyond the noise of a standing robot's odometry [m/s], [rad/s]
 
 
 @dataclass(frozen=True)
@@ -64,16 +67,19 @@ class PerceptionNode(AmiNode[PerceptionParameters]):
         self._freshness = Freshness(self.config.freshness)
         self._scan: tuple[float, Scan] | None = None
         self._heading: tuple[float, float] | None = None
+        self._moving = False
         self._info = model_info(loaded, self.get_clock().now().to_msg())
         self._latent = self.publisher(Latent, "latent")
         self._model_info = self.publisher(ModelInfo, "model_info", LATCHED)
         self._worker: Worker[Moment] = Worker("perception", self._encode, self._failed)
-        if self._inputs.image_size:
-            self.subscribe(Image, "image", self._on_image)
-        if self._inputs.scan_beams:
-            self.subscribe(LaserScan, "scan", self._on_scan)
+        # The image comes last: of messages that came together the executor serves those of earlier subscriptions first.
+        self.subscribe(Odometry, "odom", self._on_odometry)
         if self._inputs.heading:
             self.subscribe(Imu, "imu", self._on_imu)
+        if self._inputs.scan_beams:
+            self.subscribe(LaserScan, "scan", self._on_scan)
+        if self._inputs.image_size:
+            self.subscribe(Image, "image", self._on_image)
 
     def activate(self) -> None:
         self._model_info.publish(self._info)
@@ -90,7 +96,7 @@ class PerceptionNode(AmiNode[PerceptionParameters]):
     def _on_image(self, message: Image) -> None:
         stamp = conversions.stamp_to_seconds(message.header.stamp)
         image = conversions.image_from_message(message, self.config.max_image_pixels)
-        self._freshness.check(stamp, self.now(), image.data)
+        self._freshness.check(stamp, self.now(), image.data, self._moving)
         scan = self._near(self._scan, stamp, "scan", self._inputs.scan_beams > 0)
         heading = self._near(self._heading, stamp, "imu", self._inputs.heading)
         self._worker.submit(Moment(message.header, image, scan, heading))
@@ -99,13 +105,17 @@ class PerceptionNode(AmiNode[PerceptionParameters]):
         stamp = conversions.stamp_to_seconds(message.header.stamp)
         scan = conversions.scan_from_message(message)
         if not self._inputs.image_size:
-            self._freshness.check(stamp, self.now(), scan.ranges.data)
+            self._freshness.check(stamp, self.now(), scan.ranges.data, self._moving)
             heading = self._near(self._heading, stamp, "imu", self._inputs.heading)
             self._worker.submit(Moment(message.header, None, scan, heading))
         self._scan = (stamp, scan)
 
     def _on_imu(self, message: Imu) -> None:
         self._heading = (conversions.stamp_to_seconds(message.header.stamp), conversions.heading_from_imu(message))
+
+    def _on_odometry(self, message: Odometry) -> None:
+        linear, angular = conversions.odometry_from_message(message)[1]
+        self._moving = abs(linear) > MOVING_LINEAR or abs(angular) > MOVING_ANGULAR
 
     def _near(self, newest: tuple[float, Any] | None, stamp: float, topic: str, needed: bool) -> Any:
         """The value of `newest` if its stamp fits; raises where the model cannot do without."""

@@ -89,10 +89,11 @@ class PlannerNode(AmiNode[PlannerParameters]):
             preempted=lambda ticket: self._result(ticket, Code.PREEMPTED, "a newer goal took its place"),
             canceled=self._canceled,
         )
-        self.subscribe(Latent, "latent", self._on_latent)
+        # The latent comes last: of messages that came together the executor serves those of earlier subscriptions first.
         self.subscribe(Odometry, "odom", self._percepts.take_odometry)
         self.subscribe(LaserScan, "scan", self._percepts.take_scan)
         self.subscribe(Location, "location", self._percepts.take_location, RELIABLE)
+        self.subscribe(Latent, "latent", self._on_latent)
         self._timer = self.every(1.0 / config.control_rate, self._control)
         self._decided = self.create_guard_condition(self._follow_at_once)
         self.every(PAUSE / 2, self._control_when_paused, STEADY)

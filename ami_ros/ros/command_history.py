@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from bisect import bisect_right
 from collections import deque
 
@@ -43,7 +44,7 @@ class CommandHistory:
     def means(self, start: float, period: float, count: int) -> Array:
         """The mean command (count, 2) of each of `count` periods [s] from `start` on, as data sets have them."""
         edges = start + period * np.arange(count + 1)
-        return np.array([self._mean(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)])
+        return np.array([self._mean(a, b) for a, b in itertools.pairwise(edges)])
 
     def _mean(self, start: float, stop: float) -> Array:
         changes = [s for s in self._stamps if start < s < stop]

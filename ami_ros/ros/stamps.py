@@ -14,7 +14,7 @@ class FreshnessConfig:
 
     max_age: float = 1.0  # [s] between a stamp and now
     max_ahead: float = 0.5  # [s] that a stamp may lie in the future
-    max_repeats: int = 20  # equal images in a row, from which the camera counts as frozen; 0: never
+    max_repeats: int = 10  # equal images in a row while the robot moves, from which the camera counts as frozen
 
 
 class Freshness:
@@ -30,8 +30,11 @@ class Freshness:
         self._digest: int | None = None
         self._repeats = 0
 
-    def check(self, stamp: float, now: float, data: bytes | memoryview) -> None:
+    def check(self, stamp: float, now: float, data: bytes | memoryview, moving: bool) -> None:
         """Takes note of a message.
+
+        A camera that is frozen stays so until its picture changes. While the robot stands, equal pictures mean
+        nothing: a simulated camera has no noise.
 
         Raises:
             AmiError: it must not be used: out of order, too old, from the future, or the camera is frozen.
@@ -46,7 +49,9 @@ class Freshness:
             raise AmiError("stamp is not newer than the last one: dropped; do two nodes publish this topic?")
         self._newest = stamp
         digest = zlib.crc32(data)
-        self._repeats = self._repeats + 1 if digest == self._digest else 0
-        self._digest = digest
-        if 0 < self.config.max_repeats <= self._repeats:
-            raise AmiError(f"{self._repeats + 1} equal images in a row: the camera is frozen; restart it")
+        if digest != self._digest:
+            self._digest, self._repeats = digest, 0
+        elif moving:
+            self._repeats += 1
+        if self._repeats >= self.config.max_repeats:
+            raise AmiError(f"the camera is frozen: {self._repeats} equal images while the robot moved; restart it")

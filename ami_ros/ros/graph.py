@@ -1,0 +1,197 @@
+"""The graph of nodes, as plain data: which processes, with which parameters and remappings.
+
+The launch files and `./ami` both start what this says, so they cannot drift apart.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from ami_ros.config import from_mapping
+from ami_ros.errors import AmiError
+
+Part = Literal["stack", "simulation"]
+STACK = ("safety", "perception", "world_model", "memory", "planner")
+LEARNED = ("perception", "world_model", "memory", "planner")  # nodes that need the model
+
+
+def _argument(default: Any, doc: str, part: Part | None = None) -> Any:
+    return field(default=default, metadata={"doc": doc, "part": part})
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """What can be chosen at start; names as in Nav2 where it has them."""
+
+    namespace: str = _argument("", "Namespace of all nodes.")
+    use_sim_time: bool = _argument(False, "Take the time from /clock.")
+    params_file: str = _argument("", "Further parameters, above those of config/params.yaml.")
+    autostart: bool = _argument(True, "Configure and activate the nodes without a lifecycle manager.")
+    log_level: Literal["debug", "info", "warn", "error", "fatal"] = _argument("info", "Least level that is logged.")
+    camera: str = _argument("onboard", "onboard or ceiling: chooses model and config/<camera>.yaml.")
+    composed: bool = _argument(False, "All nodes of the stack in one process.", "stack")
+    respawn: bool = _argument(False, "Start a process of the stack again when it died.", "stack")
+    model: str = _argument("", "Folder of the model; empty: the one that comes for the camera.", "stack")
+    memory_file: str = _argument("", "File of the memory of places; empty: RAM only.", "stack")
+    keep_memory: bool = _argument(True, "Write what is learned to memory_file.", "stack")
+    use_memory: bool = _argument(True, "Plan routes through remembered places.", "stack")
+    image_topic: str = _argument("image", "Camera images of the robot.", "stack")
+    scan_topic: str = _argument("scan", "Laser scans of the robot.", "stack")
+    odom_topic: str = _argument("odom", "Odometry of the robot.", "stack")
+    cmd_vel_topic: str = _argument("cmd_vel", "Where the robot takes its commands.", "stack")
+    headless: bool = _argument(True, "No RViz.")
+    world: str = _argument("home", "Name of a world that comes with the package, or a world file.", "simulation")
+    seed: int = _argument(0, "Of start pose and noise.", "simulation")
+    real_time_factor: float = _argument(1.0, "Simulated seconds in a second; 0: as fast as possible.", "simulation")
+
+    @classmethod
+    def parse(cls, values: Mapping[str, str]) -> Arguments:
+        """From text, as launch and command lines have it.
+
+        Raises:
+            AmiError: an unknown name, or text that does not fit.
+        """
+        hints = typing.get_type_hints(cls)
+        return from_mapping(cls, {k: _parse(k, v, hints.get(k)) for k, v in values.items()}, "launch arguments")
+
+
+def _parse(name: str, text: str, hint: Any) -> Any:
+    if hint is bool:
+        if text.lower() not in ("true", "false"):
+            raise AmiError(f"launch arguments: {name} must be true or false, not '{text}'")
+        return text.lower() == "true"
+    if hint in (int, float):
+        try:
+            return hint(text)
+        except ValueError as error:
+            raise AmiError(f"launch arguments: {name} must be a number, not '{text}'") from error
+    return text
+
+
+@dataclass(frozen=True)
+class ProcessSpec:
+    """One process of the graph."""
+
+    executable: str  # in lib/ami_ros, and a module of ami_ros.nodes
+    parameters: dict[str, dict[str, Any]]  # by node
+    parameter_files: tuple[str, ...]  # the first is the weakest; `parameters` are the strongest
+    remappings: dict[str, str]
+    namespace: str
+    log_level: str
+    respawn: bool = False
+
+    def parameters_yaml(self) -> str:
+        """`parameters` as a ROS parameter file, good for any namespace."""
+        return yaml.safe_dump({f"/**/{node}": {"ros__parameters": values} for node, values in self.parameters.items()})
+
+    def ros_arguments(self, parameters_file: Path) -> list[str]:
+        """The command line after the executable, with `parameters` written to `parameters_file`."""
+        arguments = ["--ros-args"]
+        for file in (*self.parameter_files, str(parameters_file)):
+            arguments += ["--params-file", file]
+        for source, target in self.remappings.items():
+            arguments += ["-r", f"{source}:={target}"]
+        if self.namespace:
+            arguments += ["-r", f"__ns:=/{self.namespace.strip('/')}"]
+        return [*arguments, "--log-level", self.log_level]
+
+
+def declared(parts: Iterable[Part]) -> list[dataclasses.Field[Any]]:
+    """The fields of `Arguments` that matter to `parts`."""
+    wanted = (None, *parts)
+    return [f for f in dataclasses.fields(Arguments) if f.metadata["part"] in wanted]
+
+
+def processes(arguments: Arguments, parts: Iterable[Part]) -> list[ProcessSpec]:
+    """The processes of `parts`, those that others need first.
+
+    Raises:
+        AmiError: a file that was named is not there.
+    """
+    files = _parameter_files(arguments)
+    found = []
+    if "simulation" in parts:
+        found.append(_spec(arguments, "simulator", _simulator(arguments), files, {}))
+    if "stack" in parts:
+        found += _stack(arguments, files)
+    return found
+
+
+def share(folder: str, name: str) -> Path:
+    """A file of the package: in the source tree that this runs from, or in the share folder of an installation.
+
+    Raises:
+        AmiError: it is in neither.
+    """
+    source = Path(__file__).resolve().parents[2]
+    prefixes = [Path(p) for p in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if p]
+    for root in (source, *(prefix / "share" / "ami_ros" for prefix in prefixes)):
+        if (root / folder / name).exists():
+            return root / folder / name
+    raise AmiError(f"{folder}/{name} is in none of the installed copies of ami_ros; install it again")
+
+
+def _parameter_files(arguments: Arguments) -> tuple[str, ...]:
+    known = sorted(p.stem for p in share("config", "params.yaml").parent.glob("*.yaml") if p.stem != "params")
+    if arguments.camera not in known:
+        raise AmiError(f"no camera '{arguments.camera}': known are {', '.join(known)}")
+    files = [share("config", "params.yaml"), share("config", f"{arguments.camera}.yaml")]
+    if arguments.params_file:
+        own = Path(arguments.params_file).expanduser().resolve()
+        if not own.is_file():
+            raise AmiError(f"params_file {own}: no such file")
+        files.append(own)
+    return tuple(str(file) for file in files)
+
+
+def _stack(arguments: Arguments, files: tuple[str, ...]) -> list[ProcessSpec]:
+    model = Path(arguments.model).expanduser() if arguments.model else share("models", arguments.camera)
+    parameters: dict[str, dict[str, Any]] = {node: {} for node in STACK}
+    for node in LEARNED:
+        parameters[node]["model"] = str(model.resolve())
+    memory_file = str(Path(arguments.memory_file).expanduser().resolve()) if arguments.memory_file else ""
+    parameters["memory"] |= {"memory_file": memory_file, "keep": arguments.keep_memory}
+    parameters["planner"]["navigator.use_memory"] = arguments.use_memory
+    topics = {name: getattr(arguments, f"{name}_topic") for name in ("image", "scan", "odom", "cmd_vel")}
+    remappings = {name: topic for name, topic in topics.items() if topic != name}
+    if arguments.composed:
+        return [_spec(arguments, "composed", parameters, files, remappings, arguments.respawn)]
+    return [
+        _spec(arguments, node, {node: values}, files, remappings, arguments.respawn)
+        for node, values in parameters.items()
+    ]
+
+
+def _simulator(arguments: Arguments) -> dict[str, dict[str, Any]]:
+    world = Path(arguments.world)
+    return {
+        "simulator": {
+            "world": str(world.resolve()) if world.is_file() else arguments.world,
+            "seed": arguments.seed,
+            "real_time_factor": arguments.real_time_factor,
+        }
+    }
+
+
+def _spec(
+    arguments: Arguments,
+    executable: str,
+    parameters: dict[str, dict[str, Any]],
+    files: tuple[str, ...],
+    remappings: dict[str, str],
+    respawn: bool = False,
+) -> ProcessSpec:
+    common: dict[str, Any] = {"autostart": arguments.autostart}
+    # The simulator is where simulated time comes from.
+    if executable != "simulator":
+        common["use_sim_time"] = arguments.use_sim_time
+    full = {node: {**common, **values} for node, values in parameters.items()}
+    return ProcessSpec(executable, full, files, remappings, arguments.namespace, arguments.log_level, respawn)

@@ -1,0 +1,8 @@
+"""The stack and a simulated robot for it."""
+
+from ami_ros.ros.launching import launch_description
+from launch import LaunchDescription
+
+
+def generate_launch_description() -> LaunchDescription:
+    return launch_description("simulation", "stack", use_sim_time=True, headless=False)
