@@ -22,7 +22,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 from ami_interfaces.action import NavigateToGoal
 from ami_interfaces.msg import Location, NavigationGoal, PlannerState, Surprise
 from ami_interfaces.srv import Photograph, PlaceRobot
-from ami_ros.app.telemetry import Frames, Telemetry, TruthLog
+from ami_ros.app.telemetry import STARTING, Frames, Telemetry, TruthLog
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.control import ControlRecord
 from ami_ros.geometry import Array
@@ -64,15 +64,15 @@ class DemoClient:
 
     Args:
         context: an initialised context.
-        control: gets every command of the planner while a goal is driven to, and the age of the image behind it.
         show: also take what only a view needs: images and plans.
+
+    Attributes:
+        control: gets every command of the planner while a goal is driven to, and the age of the image behind it.
     """
 
-    def __init__(self, context: Context, control: ControlRecord, show: bool) -> None:
-        self.telemetry = Telemetry()
-        self.truth = TruthLog()
-        self.frames = Frames()
-        self._control = control
+    def __init__(self, context: Context, show: bool) -> None:
+        self.control = ControlRecord()
+        self.forget()
         self._run: GoalRun | None = None
         self.node = Node("demo_client", context=context)
         self._executor = SingleThreadedExecutor(context=context)
@@ -99,11 +99,22 @@ class DemoClient:
             subscribe(Image, "image", self._on_image, SENSOR)
             subscribe(Path, "plan", self._on_plan, RELIABLE)
 
-    @property
-    def ready(self) -> bool:
-        """Everything that a goal needs is there: truth, commands, belief, action and camera."""
-        seen = self.telemetry.truth is not None and self.telemetry.state != "starting"
-        return seen and self._action.server_is_ready() and self._photograph.service_is_ready()
+    def forget(self) -> None:
+        """Begins anew, as with a stack that was started again."""
+        self.telemetry = Telemetry()
+        self.truth = TruthLog()
+        self.frames = Frames()
+
+    def missing(self) -> list[str]:
+        """What a goal needs and is not there yet, in people's words."""
+        telemetry = self.telemetry
+        needed = {
+            "simulator": telemetry.truth is not None and self._photograph.service_is_ready(),
+            "planner": telemetry.state != STARTING and self._action.server_is_ready(),
+            "memory": telemetry.confidence is not None,
+            "commands": telemetry.command is not None,
+        }
+        return [name for name, there in needed.items() if not there]
 
     def photograph(self, pose: Array) -> CompressedImage:
         """The picture that the robot's camera would take at `pose` (3,) in the world."""
@@ -159,7 +170,7 @@ class DemoClient:
 
     def _on_result(self, run: GoalRun, future: Any) -> None:
         answer = future.result()
-        self._control.end()
+        self.control.end()
         run.ended, run.result = self.telemetry.time, answer.result
         run.status = STATUS.get(answer.status, "no answer")
         run.done.set()
@@ -181,7 +192,7 @@ class DemoClient:
 
     def _on_planned(self, message: TwistStamped) -> None:
         if self._is_driving():
-            self._control.command(stamp_to_seconds(message.header.stamp), time.monotonic())
+            self.control.command(stamp_to_seconds(message.header.stamp), time.monotonic())
 
     def _on_state(self, message: PlannerState) -> None:
         telemetry = self.telemetry
@@ -189,7 +200,7 @@ class DemoClient:
         telemetry.energy, telemetry.rate = _finite(message.energy), _finite(message.loop_rate)
         telemetry.observation_age = _finite(message.observation_age)
         if message.state == PlannerState.CONTROLLING and self._is_driving() and telemetry.observation_age is not None:
-            self._control.observation(stamp_to_seconds(message.header.stamp), telemetry.observation_age)
+            self.control.observation(stamp_to_seconds(message.header.stamp), telemetry.observation_age)
 
     def _on_feedback(self, message: Any) -> None:
         feedback = message.feedback

@@ -13,6 +13,7 @@ import yaml
 from ami_ros.config import from_mapping
 from ami_ros.errors import AmiError
 from ami_ros.memory.store import Store
+from ami_ros.ros.graph import share
 from ami_ros.simulation.world import World, load_world
 from ami_ros.world_model.spec import ModelSpec
 
@@ -129,15 +130,10 @@ def identify_model(folder: Path) -> ModelIdentity:
 
 def _shipped(camera: str) -> Path:
     """The folder of the model that comes with the package for a camera."""
-    source = Path(__file__).resolve().parents[2]
-    prefixes = [Path(p) for p in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if p]
-    folders = [source / "models" / camera, *(p / "share" / "ami_ros" / "models" / camera for p in prefixes)]
-    for folder in folders:
-        if folder.is_dir():
-            return folder
-    raise AmiError(
-        f"no model for the {camera} camera in {folders[0]}: make one with ./ami train, or name one by --model"
-    )
+    try:
+        return share("models", camera)
+    except AmiError as error:
+        raise AmiError(f"no model for the {camera} camera: make one with ./ami train, or give --model") from error
 
 
 def _shipped_memory(model: Path, world: str) -> Path | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -46,6 +47,13 @@ class DemoTable:
     def say(self, text: str) -> None:
         """One line."""
         self._console.print(text, highlight=False, soft_wrap=True)
+
+    def waiting(self, text: str) -> AbstractContextManager[object]:
+        """A spinner where there is a terminal, one line where there is none."""
+        if self._console.is_terminal:
+            return self._console.status(text)
+        self.say(text)
+        return nullcontext()
 
     def finished(self, index: int, trial: Trial, mode: str = "") -> None:
         """One line for a goal that ended."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ami_ros.evaluation.registration import register
 from ami_ros.geometry import Array, compose, inverse
 
+STARTING = "starting"  # the state before the planner told one
 HISTORY = 2000  # true poses kept; a drive at 10 Hz is shorter
 BELIEFS = 2000  # pairs of believed and true pose kept
 
@@ -75,7 +76,7 @@ class Telemetry:
     believed: Array | None = None  # (3,) in the memory's frame
     localised: bool = False
     confidence: float | None = None
-    state: str = "starting"
+    state: str = STARTING
     energy: float | None = None
     distance: float | None = None  # [m]
     subgoal: tuple[int, int] | None = None  # index from 0, count
@@ -85,7 +86,7 @@ class Telemetry:
     surprise_threshold: float | None = None
     alarm: bool = False
     decision: str = ""
-    command: tuple[float, float] = (0.0, 0.0)  # [m/s], [rad/s]
+    command: tuple[float, float] | None = None  # [m/s], [rad/s]
     plan: Array = field(default_factory=lambda: np.zeros((0, 2)))  # in odom [m]
     places: Array = field(default_factory=lambda: np.zeros((0, 2)))  # in the memory's frame [m]
     edges: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 2, 2)))  # their ends, likewise

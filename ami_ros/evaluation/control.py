@@ -15,8 +15,8 @@ SAME_IMAGE = 0.005  # stamps that differ by less are of one image [s]
 class ControlRecord:
     """Gathers the planner's commands of every drive, a drive being the time from an accepted goal to its result.
 
-    Times of the robot's clock (simulated in a simulation) and of the steady clock are kept apart: the first is what
-    the robot experienced, the second what this machine achieved.
+    Rate and largest gap are given on the steady clock, which tells what this machine achieved, and on the robot's
+    (simulated in a simulation), which tells what the robot experienced; `real_time_factor` is the ratio of the two.
 
     Image to command is the time on the robot's clock from the stamp of an image to the publication of the first
     command that was decided on it: sensing, transport, encoding, planning and the wait for the control timer. The age
@@ -56,13 +56,14 @@ class ControlRecord:
         gaps, steady = np.asarray(self._gaps), np.asarray(self._steady_gaps)
         first, ages = 1000 * np.asarray(self._first_ages), 1000 * np.asarray(self._ages)
         return {
-            "rate_hz": _rate(gaps),
-            "max_gap_s": _largest(gaps),
+            "rate_hz": _rate(steady),
+            "max_gap_s": _largest(steady),
             "image_to_command_p50_ms": _percentile(first, 50),
             "image_to_command_p95_ms": _percentile(first, 95),
             "image_age_p95_ms": _percentile(ages, 95),
-            "rate_wall_hz": _rate(steady),
-            "max_gap_wall_s": _largest(steady),
+            "rate_robot_hz": _rate(gaps),
+            "max_gap_robot_s": _largest(gaps),
+            "real_time_factor": round(float(gaps.sum() / steady.sum()), 3) if steady.sum() > 0 else None,
             "commands": len(gaps),
         }
 

@@ -10,9 +10,11 @@ def test_rate_and_largest_gap_are_counted_within_drives_only() -> None:
             record.command(begin + 0.1 * k, steady=2 * (begin + 0.1 * k))
         record.end()
     figures = record.to_json()
-    assert figures["rate_hz"] == pytest.approx(10.0)
-    assert figures["max_gap_s"] == pytest.approx(0.1)
-    assert figures["rate_wall_hz"] == pytest.approx(5.0)
+    assert figures["rate_hz"] == pytest.approx(5.0)
+    assert figures["max_gap_s"] == pytest.approx(0.2)
+    assert figures["rate_robot_hz"] == pytest.approx(10.0)
+    assert figures["max_gap_robot_s"] == pytest.approx(0.1)
+    assert figures["real_time_factor"] == pytest.approx(0.5)
     assert figures["commands"] == 20
 
 

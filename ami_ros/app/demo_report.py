@@ -1,0 +1,67 @@
+"""What a demo leaves: the summary on the terminal, the figures as JSON, the picture."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from ami_ros.app.demo_settings import DemoSettings
+from ami_ros.app.demo_table import DemoTable, control_line
+from ami_ros.app.picture import Backdrop, RememberedPlaces, draw_picture
+from ami_ros.evaluation.control import ControlRecord
+from ami_ros.evaluation.report import demo_report, success_rates, write_json
+from ami_ros.evaluation.resources import ProcessCost
+from ami_ros.evaluation.trials import Trial
+
+
+@dataclass
+class DemoResult:
+    """What was measured so far."""
+
+    settings: DemoSettings
+    trials: list[Trial] = field(default_factory=list)
+    flat: list[Trial] | None = None  # the same goals without memory
+    control: ControlRecord = field(default_factory=ControlRecord)
+    costs: list[ProcessCost] = field(default_factory=list)
+    places: RememberedPlaces | None = None
+    backdrop: Backdrop | None = None
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def success_rate(self) -> float:
+        """Share of the goals that were reached, with memory."""
+        return sum(trial.success for trial in self.trials) / max(len(self.trials), 1)
+
+
+def write_report(result: DemoResult, table: DemoTable) -> None:
+    """Writes all that was asked for; nothing if no goal was ever driven to.
+
+    Raises:
+        AmiError: a file cannot be written.
+    """
+    if not result.trials:
+        return
+    control = result.control.to_json()
+    table.summary(result.trials, result.flat, control, result.costs)
+    settings = result.settings
+    if settings.json is not None:
+        report = demo_report(
+            result.trials,
+            result.flat,
+            result.control,
+            result.costs,
+            seed=settings.seed,
+            world=settings.world.name,
+            camera=settings.camera,
+            real_time_factor=settings.real_time_factor,
+            wall_s=round(time.monotonic() - result.began, 1),
+        )
+        write_json(settings.json, report)
+        table.say(f"figures: {settings.json}")
+    if settings.record is not None and result.backdrop is not None:
+        rates = [f"{kind} {rate}" for kind, rate in success_rates(result.trials).items() if rate.n]
+        title = f"{settings.world.name}, {settings.camera} camera, seed {settings.seed}: {', '.join(rates)}"
+        figures = control_line(control, sum(trial.collisions for trial in result.trials))
+        picture = settings.record / "demo.png"
+        draw_picture(picture, result.backdrop, result.trials, result.places, title, figures)
+        table.say(f"picture: {picture}\nbag: {settings.record / 'bag'}")

@@ -1,0 +1,173 @@
+"""A whole demo: start everything, drive to every goal, report, end everything."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+
+from rich.console import Console
+
+from ami_ros.app.demo_client import DemoClient
+from ami_ros.app.demo_course import Course
+from ami_ros.app.demo_domain import join_domain
+from ami_ros.app.demo_report import DemoResult, write_report
+from ami_ros.app.demo_settings import DemoSettings
+from ami_ros.app.demo_stack import NODES, DemoStack
+from ami_ros.app.demo_table import DemoTable
+from ami_ros.app.demo_view import DemoView
+from ami_ros.app.picture import Backdrop, RememberedPlaces
+from ami_ros.app.signals import ignore_signals, only_first_signal
+from ami_ros.app.web_view import WebView
+from ami_ros.errors import AmiError
+from ami_ros.evaluation.control import ControlRecord
+from ami_ros.evaluation.resources import ProcessMeter
+from ami_ros.geometry import transform_points
+from ami_ros.ros.recorder import DEFAULT_TOPICS, Recorder
+from ami_ros.simulation.free_space import FreeSpace
+
+READY_WITHIN = 180.0  # [s]; a loaded machine may take long to import torch in five processes
+SAMPLE_EVERY = 1.0  # of CPU and memory [s]
+RECORDED = (*DEFAULT_TOPICS, "places", "cmd_vel_raw", "planner/state", "planner/decision")
+
+
+class DemoRun:
+    """One demo.
+
+    Args:
+        settings: checked.
+        console: where to tell about it.
+    """
+
+    def __init__(self, settings: DemoSettings, console: Console) -> None:
+        self.settings = settings
+        self.result = DemoResult(settings)
+        self._table = DemoTable(console, settings.goals)
+        self._view: DemoView | None = None
+        self._sampled = 0.0
+
+    def run(self) -> int:
+        """Returns the exit code: 0 if enough goals were reached, 1 if not.
+
+        Raises:
+            AmiError: set-up failed, or a process ended on its own.
+            KeyboardInterrupt: after everything was ended, and what had been measured until then was written.
+        """
+        with only_first_signal():
+            try:
+                with ExitStack() as stack:
+                    self._start(stack)
+                    stack.callback(ignore_signals)
+                    self._drive()
+            finally:
+                ignore_signals()
+                write_report(self.result, self._table)
+        return 0 if self.result.success_rate >= self.settings.min_success else 1
+
+    def _start(self, stack: ExitStack) -> None:
+        """Starts everything, in the order in which `stack` can end it."""
+        settings = self.settings
+        web = None if settings.headless else WebView(settings.port)
+        if web is not None:
+            stack.callback(web.close)
+        if web is not None or settings.record is not None:
+            self.result.backdrop = Backdrop.of(settings.world)
+        self._stack = DemoStack(settings, _scratch(stack))
+        context = join_domain(settings.domain_id, NODES)
+        stack.callback(context.try_shutdown)
+        self._client = DemoClient(context, show=web is not None)
+        stack.callback(self._client.close)
+        stack.callback(self._stack.stop)
+        self._start_nodes()
+        stack.callback(self._keep_figures)
+        if settings.record is not None:
+            recorder = Recorder(self._client.node, settings.record / "bag", RECORDED)
+            stack.callback(self._end_recording, recorder)
+        if web is not None and self.result.backdrop is not None:
+            about = {"world": settings.world.name, "camera": settings.camera, "seed": settings.seed}
+            self._view = DemoView(web, self.result.backdrop, about | {"total": settings.goals})
+            self._table.say(f"look: {web.url}")
+        stack.enter_context(self._table)
+
+    def _start_nodes(self, use_memory: bool = True) -> None:
+        """Starts the processes and waits until they work together."""
+        began = time.monotonic()
+        self._client.forget()
+        with self._table.waiting(f"starting {', '.join(NODES)}"):
+            self._stack.start(use_memory)
+            while missing := self._client.missing():
+                self._stack.check()
+                if time.monotonic() > began + READY_WITHIN:
+                    there_is_no = " and no ".join(missing)
+                    raise AmiError(f"after {READY_WITHIN:.0f} s there is no {there_is_no}: is this machine too busy?")
+                time.sleep(0.1)
+        memory = f"{len(self._client.telemetry.places)} remembered places" if use_memory else "no memory"
+        self._table.say(f"ready after {time.monotonic() - began:.0f} s, with {memory}")
+        self._meter = ProcessMeter({**self._stack.pids(), "demo": os.getpid()})
+
+    def _drive(self) -> None:
+        settings, result = self.settings, self.result
+        self._course = Course(self._client, FreeSpace(settings.world), settings.seed, self._tick)
+        self._client.control = result.control
+        for index in range(settings.goals):
+            result.trials.append(self._course.drive(index))
+            self._table.finished(index, result.trials[-1])
+        if settings.compare:
+            self._drive_flat()
+
+    def _drive_flat(self) -> None:
+        """The same goals from the same starts, with a planner that never asks memory."""
+        self._keep_figures()
+        self._stack.stop()
+        self.result.flat = []
+        self._client.control = ControlRecord()
+        self._table.say("once more, with the flat planner")
+        self._start_nodes(use_memory=False)
+        for index, trial in enumerate(self.result.trials):
+            self.result.flat.append(self._course.drive_again(index, trial))
+            self._table.finished(index, self.result.flat[-1])
+
+    def _tick(self) -> None:
+        """Called five times a second while the robot drives."""
+        self._stack.check()
+        leg, client = self._course.leg, self._client
+        self._table.update(leg, client.telemetry)
+        if self._view is not None:
+            flat = self.result.flat
+            shown = self.result.trials if flat is None else flat
+            self._view.update(leg, client.telemetry, client.truth, client.frames, shown, memory=flat is None)
+        if time.monotonic() > self._sampled + SAMPLE_EVERY:
+            self._sampled = time.monotonic()
+            self._meter.sample()
+
+    def _keep_figures(self) -> None:
+        """What cannot be asked any more once the processes have ended; of the drives with memory."""
+        if self.result.flat is not None:
+            return
+        self._meter.sample()
+        self.result.costs = self._meter.costs()
+        frame, telemetry = self._client.frames.memory(), self._client.telemetry
+        if frame is not None:
+            places, edges = transform_points(frame, telemetry.places), transform_points(frame, telemetry.edges)
+            self.result.places = RememberedPlaces(places, edges)
+
+    def _end_recording(self, recorder: Recorder) -> None:
+        recorder.close()
+        if recorder.stopped:
+            self._table.say(f"the recording ended early: {recorder.stopped}")
+
+
+def _scratch(stack: ExitStack) -> Path:
+    """A folder for parameters and logs. It is removed at the end, but not after an error that speaks of a log in it."""
+    folder = Path(tempfile.mkdtemp(prefix="ami_demo_"))
+
+    def leave(kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if kind is None or not issubclass(kind, AmiError):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    stack.push(leave)
+    return folder

@@ -1,0 +1,64 @@
+"""Simulator and stack as the processes of a demo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ami_ros.app.demo_settings import DemoSettings
+from ami_ros.ros.graph import STACK, Arguments, processes
+from ami_ros.ros.processes import Supervisor
+
+NODES = ("simulator", *STACK)
+
+
+class DemoStack:
+    """Starts what `settings` ask for, in the ROS domain of this process's environment.
+
+    Args:
+        settings: checked.
+        folder: for parameters and logs.
+    """
+
+    def __init__(self, settings: DemoSettings, folder: Path) -> None:
+        self._settings = settings
+        self._folder = folder
+        self._supervisor: Supervisor | None = None
+
+    def start(self, use_memory: bool = True) -> None:
+        """Starts all processes; without `use_memory` the planner never asks for a route. What is remembered of this
+        demo is forgotten at its end: the file that it begins with stays as it is.
+
+        Raises:
+            AmiError: a file of the package is missing.
+        """
+        settings = self._settings
+        arguments = Arguments(
+            use_sim_time=True,
+            camera=settings.camera,
+            composed=settings.composed,
+            model=str(settings.model),
+            memory_file=str(settings.memory or ""),
+            keep_memory=False,
+            use_memory=use_memory,
+            world=settings.world_source,
+            seed=settings.seed,
+            real_time_factor=settings.real_time_factor,
+        )
+        folder = self._folder / ("with_memory" if use_memory else "no_memory")
+        folder.mkdir(parents=True)
+        self._supervisor = Supervisor(processes(arguments, ("simulation", "stack")), folder)
+        self._supervisor.start()
+
+    def stop(self) -> None:
+        """Ends all processes; does nothing the second time."""
+        if self._supervisor is not None:
+            self._supervisor.stop()
+
+    def check(self) -> None:
+        """Raises AmiError if a process has ended."""
+        if self._supervisor is not None:
+            self._supervisor.check()
+
+    def pids(self) -> dict[str, int]:
+        """Process ids by name."""
+        return self._supervisor.pids() if self._supervisor is not None else {}
