@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-from ami_ros.simulation.rendering import mujoco
+from collections.abc import Hashable, Iterable
 
 REST = 0.25  # a touch within so many seconds of the last one of the same thing is the same contact [s]
 
 
 class ContactCounter:
-    """Counts beginnings of contacts of the geometry called `bumper`; it meets everything but the floor."""
+    """Counts beginnings of contacts in `count`, not touches: pushing at a wall is one contact, however it trembles."""
 
-    def __init__(self, model: mujoco.MjModel, bumper: str) -> None:
-        self._bumper = model.geom(bumper).id
-        self._last_touch: dict[int, float] = {}
+    def __init__(self) -> None:
         self.count = 0
+        self._last_touch: dict[Hashable, float] = {}
 
-    def update(self, data: mujoco.MjData, now: float) -> None:
-        """Reads the contacts of `data` at time `now` [s]."""
-        for first, second in data.contact.geom:
-            if self._bumper not in (first, second):
-                continue
-            other = int(second if first == self._bumper else first)
-            if now - self._last_touch.get(other, -REST - 1.0) > REST:
+    def update(self, touched: Iterable[Hashable], now: float) -> None:
+        """Whatever is `touched` at time `now` [s], by any name that stays the same."""
+        for thing in touched:
+            if now - self._last_touch.get(thing, float("-inf")) > REST:
                 self.count += 1
-            self._last_touch[other] = now
+            self._last_touch[thing] = now
 
-    def forget_touching(self) -> None:
+    def moved_elsewhere(self) -> None:
         """The robot was put elsewhere: what it touches next is a new contact."""
         self._last_touch.clear()

@@ -46,7 +46,7 @@ class Explorer:
         self._directions = np.linspace(-np.pi, np.pi, 48, endpoint=False)
         self._whim = _Whim("rest", 0.0)
         self._clear = RADIUS + MARGINS[1]  # how near the robot's middle may come to what the scan saw [m]
-        self._until_caprice = 0.0
+        self._until_caprice = rng.exponential(BETWEEN_CAPRICES)
         self._jerk_left = 0.0
         self._jerk = np.zeros(2)
         self._pose = np.zeros(3)  # by its own commands: good enough to know where it has just been
@@ -80,13 +80,17 @@ class Explorer:
     def _caprice(self) -> _Whim:
         """Something else than roaming: a rest, a retreat, a part of a turn on the spot, or a full one."""
         rng = self._rng
-        rate = float(rng.choice([-1.0, 1.0]) * rng.uniform(0.3, TURN_LIMIT))
-        kind = rng.choice(4, p=[0.2, 0.3, 0.3, 0.2])
+        side, kind = rng.choice([-1.0, 1.0]), rng.choice(4, p=[0.2, 0.3, 0.3, 0.2])
         if kind == 0:
             return _Whim("rest", rng.uniform(0.2, 0.8))
         if kind == 1:
-            return _Whim("reverse", rng.uniform(0.4, 1.6), speed=-rng.uniform(0.05, 0.3), turn=rate * 0.7)
-        return _Whim("spin", rng.uniform(0.4, 2.0) if kind == 2 else 2 * np.pi / abs(rate), turn=rate)
+            return _Whim(
+                "reverse", rng.uniform(0.4, 1.6), speed=-rng.uniform(0.05, 0.3), turn=side * rng.uniform(0.0, 1.0)
+            )
+        if kind == 2:
+            return _Whim("spin", rng.uniform(0.4, 2.0), turn=side * rng.uniform(0.3, TURN_LIMIT))
+        rate = rng.uniform(0.7, TURN_LIMIT)
+        return _Whim("spin", 2 * np.pi / rate, turn=side * rate)
 
     def _novelty(self, ways: Array) -> Array:
         """How new the places are (0..1) that lie at a random part of each of the `ways`."""

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
+from ami_ros.simulation.contacts import ContactCounter
 from ami_ros.simulation.doors import Doors
 from ami_ros.simulation.drive import approach, control_steps
 from ami_ros.simulation.free_space import FreeSpace
@@ -44,7 +45,7 @@ class Loopback:
         self._rng = np.random.default_rng(seed)
         self._odometry = Odometry(self.noise, self._rng)
         self._ticks = 0
-        self._contacts = 0
+        self._contacts = ContactCounter()
         self.reset()
 
     @property
@@ -68,7 +69,8 @@ class Loopback:
         """See `Robot.place`."""
         self._pose = self._doors.checked_pose(pose)
         self._wanted = self._velocity = (0.0, 0.0)
-        self._blocked = False
+        self._contacts.moved_elsewhere()
+        self._slack = 0.0  # so far it can go for sure without touching anything [m]
 
     def step(self, command: tuple[float, float], duration: float) -> None:
         """See `Robot.step`."""
@@ -79,10 +81,9 @@ class Loopback:
             distance, turn = linear * CONTROL_PERIOD, angular * CONTROL_PERIOD
             middle = self._pose[2] + turn / 2
             ahead = self._pose[:2] + distance * np.array([np.cos(middle), np.sin(middle)])
-            blocked = self._runs_into(ahead)
-            self._contacts += blocked and not self._blocked
-            self._blocked = blocked
+            blocked = self._runs_into(ahead, distance)
             if blocked:
+                self._contacts.update(["obstacle"], self.time)
                 linear, distance, ahead = 0.0, 0.0, self._pose[:2]
             self._velocity = (linear, angular)
             self._pose = np.array([*ahead, (self._pose[2] + turn + np.pi) % (2 * np.pi) - np.pi])
@@ -108,11 +109,12 @@ class Loopback:
 
     def ground_truth(self) -> GroundTruth:
         """See `Robot.ground_truth`."""
-        return GroundTruth(self._pose.copy(), self._velocity, self._contacts)
+        return GroundTruth(self._pose.copy(), self._velocity, self._contacts.count)
 
     def set_door(self, name: str, is_open: bool) -> None:
         """See `Robot.set_door`."""
         self._doors.set(name, is_open, self._pose)
+        self._slack = 0.0
 
     def photograph(self, pose: Array) -> NDArray[np.uint8]:
         """The picture (H, W, 3) that `observe` would give at `pose` (3,). Raises AmiError without pictures."""
@@ -120,10 +122,15 @@ class Loopback:
             raise AmiError("a loopback robot without an image size takes no pictures: give it one")
         return _pattern(np.asarray(pose, dtype=np.float64), self._image_size)
 
-    def _runs_into(self, ahead: Array) -> bool:
-        """Whether moving to `ahead` (2,) [m] would touch something; moving away from it always works."""
-        there = self._doors.plan.clearance(ahead[None])[0]
-        return bool(there < RADIUS and there < self._doors.plan.clearance(self._pose[None, :2])[0])
+    def _runs_into(self, ahead: Array, distance: float) -> bool:
+        """Whether moving by `distance` [m] to `ahead` (2,) would touch something; moving away from it always works."""
+        self._slack -= abs(distance)
+        if self._slack > 0.0:
+            return False
+        here, there = self._doors.plan.clearance(np.stack([self._pose[:2], ahead]))
+        blocked = bool(there < RADIUS and there < here)
+        self._slack = (here if blocked else there) - RADIUS
+        return blocked
 
 
 def _pattern(pose: Array, size: int) -> NDArray[np.uint8]:

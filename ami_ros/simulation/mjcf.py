@@ -13,7 +13,7 @@ from ami_ros.simulation import layout
 from ami_ros.simulation.elements import add
 from ami_ros.simulation.rendering import HIDDEN_GROUP, mujoco
 from ami_ros.simulation.robot_model import FLOOR_CONTACTS, NO_CONTACTS, OBSTACLE_CONTACTS, add_actuators, add_robot
-from ami_ros.simulation.textures import Picture, draw_poster, draw_texture, encode_png, rgb
+from ami_ros.simulation.textures import poster_png, rgb, texture_png
 from ami_ros.simulation.world import Furniture, Point, Poster, Wall, World
 
 TIMESTEP = 0.01  # of the physics [s]
@@ -121,7 +121,7 @@ class _Builder:
         if furniture.texture:
             texture = self.world.textures[furniture.texture]
             repeat = [max(round(length / texture.tile), 1), 1]
-            look = {"material": self._material(f"cube_{furniture.texture}", draw_texture(texture), repeat, kind="cube")}
+            look = {"material": self._material(f"cube_{furniture.texture}", texture_png(texture), repeat, kind="cube")}
         half = [length / 2, width / 2, height / 2] if furniture.shape == "box" else [length / 2, height / 2]
         self._geom(
             furniture.shape, [*furniture.position, height / 2], half, yaw=furniture.yaw, contacts=OBSTACLE_CONTACTS,
@@ -130,7 +130,7 @@ class _Builder:
 
     def poster(self, poster: Poster) -> None:
         wall = next(w for w in self.world.walls if w.name == poster.wall)
-        material = self._material(f"poster_{poster.seed}", draw_poster(poster.seed), [1, 1])
+        material = self._material(f"poster_{poster.seed}", poster_png(poster.seed), [1, 1])
         self._panel(wall, poster.side, (poster.along, poster.height), poster.size, material, lift=2 * PANEL)
 
     def lights(self) -> None:
@@ -158,12 +158,12 @@ class _Builder:
     def _repeated(self, texture: str, size: Sequence[float]) -> str:
         """The name of a material that covers `size` [m] with a texture of the world."""
         spec = self.world.textures[texture]
-        return self._material(texture, draw_texture(spec), [size[0] / spec.tile, size[1] / spec.tile])
+        return self._material(texture, texture_png(spec), [size[0] / spec.tile, size[1] / spec.tile])
 
-    def _material(self, texture: str, picture: Picture, repeat: Sequence[float], kind: str = "2d") -> str:
-        """The name of a material that shows `picture` so many times across and up a face."""
+    def _material(self, texture: str, png: bytes, repeat: Sequence[float], kind: str = "2d") -> str:
+        """The name of a material that shows the picture `png` so many times across and up a face."""
         if f"{texture}.png" not in self.files:
-            self.files[f"{texture}.png"] = encode_png(picture)
+            self.files[f"{texture}.png"] = png
             add(self.asset, "texture", name=texture, type=kind, file=f"{texture}.png")
         name = f"{texture}:{len(self.asset)}"
         add(self.asset, "material", name=name, texture=texture, texrepeat=repeat, specular=0, shininess=0)

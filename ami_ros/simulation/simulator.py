@@ -60,7 +60,8 @@ class Simulator:
             self._camera = Camera(self._model, camera, image_size, show_robot=camera == "ceiling")
         self._wheels = [self._model.joint(name).qposadr[0] for name in WHEELS]
         self._wheel_speeds = [self._model.joint(name).dofadr[0] for name in WHEELS]
-        self._contacts = ContactCounter(self._model, BUMPER)
+        self._contacts = ContactCounter()
+        self._bumper = self._model.geom(BUMPER).id
         self._odometry = Odometry(self.noise, self._rng)
         self._ticks = 0
         self.reset()
@@ -90,7 +91,7 @@ class Simulator:
         mujoco.mj_resetData(self._model, self._data)
         self._put(self._data, pose)
         self._velocity = (0.0, 0.0)
-        self._contacts.forget_touching()
+        self._contacts.moved_elsewhere()
 
     def step(self, command: tuple[float, float], duration: float) -> None:
         """See `Robot.step`."""
@@ -103,7 +104,7 @@ class Simulator:
             moved = (self._data.qpos[self._wheels] - (left, right)) * WHEEL_RADIUS
             self._odometry.advance(float(moved.mean()), float(moved[1] - moved[0]) / TRACK)
             self._ticks += 1
-            self._contacts.update(self._data, self.time)
+            self._contacts.update(self._touched(), self.time)
 
     def observe(self) -> Observation:
         """See `Robot.observe`."""
@@ -156,6 +157,11 @@ class Simulator:
         """Gives back the OpenGL context."""
         if self._camera is not None:
             self._camera.close()
+
+    def _touched(self) -> list[int]:
+        """The geometries that the robot's body touches; the floor never does."""
+        pairs = self._data.contact.geom
+        return [int(b if a == self._bumper else a) for a, b in pairs if self._bumper in (a, b)]
 
     def _put(self, data: mujoco.MjData, pose: Array) -> None:
         start = self._model.joint(BODY).qposadr[0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -148,6 +150,18 @@ def _draw_shape(picture: Picture, rng: np.random.Generator, color: tuple[int, ..
         angles = turn + 2 * np.pi * np.arange(n) / n
         points = middle + np.stack([np.cos(angles), np.sin(angles)], axis=-1) * reach[:, None]
     cv2.fillPoly(picture, [points.astype(np.int32)], color)
+
+
+@lru_cache(maxsize=256)
+def texture_png(texture: Texture) -> bytes:
+    """One tile of `texture` as a PNG file."""
+    return encode_png(draw_texture(texture))
+
+
+@lru_cache(maxsize=256)
+def poster_png(seed: int) -> bytes:
+    """The poster of `seed` as a PNG file."""
+    return encode_png(draw_poster(seed))
 
 
 def encode_png(picture: Picture) -> bytes:

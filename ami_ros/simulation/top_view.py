@@ -1,4 +1,4 @@
-"""A picture of a world from above, and where on it a point of the world lies: the ground for drawing paths and graphs."""
+"""A picture of a world from above, and where a point of the world lies on it: the ground for paths and graphs."""
 
 from __future__ import annotations
 

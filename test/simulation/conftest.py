@@ -1,0 +1,22 @@
+"""Worlds that the tests of the simulation share, loaded once."""
+
+from __future__ import annotations
+
+import pytest
+
+from ami_ros.simulation.world import World, load_world
+
+
+@pytest.fixture(scope="session")
+def home() -> World:
+    return load_world("home")
+
+
+@pytest.fixture(scope="session")
+def two_rooms() -> World:
+    return load_world("two_rooms")
+
+
+@pytest.fixture(scope="session")
+def empty() -> World:
+    return load_world("empty")

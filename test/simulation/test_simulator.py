@@ -1,0 +1,147 @@
+"""What only the robot with physics and pictures does."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ami_ros.errors import AmiError
+from ami_ros.simulation.free_space import FreeSpace
+from ami_ros.simulation.noise import SCAN_MAX, SensorNoise
+from ami_ros.simulation.rendering import mujoco
+from ami_ros.simulation.simulator import Simulator
+from ami_ros.simulation.world import World
+
+PERFECT = SensorNoise(scale=0.0)
+
+
+def test_pictures_have_the_asked_size_and_show_something(two_rooms: World) -> None:
+    seen = Simulator(two_rooms, "onboard", image_size=48).observe()
+    assert seen.image is not None and seen.image.shape == (48, 48, 3) and seen.image.dtype == np.uint8
+    assert seen.image.std() > 10.0
+    assert seen.heading is None
+
+
+def test_a_picture_shows_what_is_ahead_and_not_the_robot_itself(empty: World) -> None:
+    robot = Simulator(empty, "onboard")
+    views = [robot.photograph(np.array([2.0, 2.0, yaw])) for yaw in np.arange(4) * np.pi / 2]
+    for i, view in enumerate(views):
+        for other in views[:i]:
+            assert np.abs(view.astype(float) - other).mean() > 15.0
+    yellow = np.abs(np.array(views).astype(int) - (255, 226, 20)).sum(axis=-1) < 60
+    assert yellow.mean() < 0.05
+
+
+def test_the_ceiling_camera_shows_where_the_robot_is_and_where_it_heads(empty: World) -> None:
+    robot = Simulator(empty, "ceiling", image_size=96)
+    scale = 96 / 4.2
+    for x, y, yaw in ((1.0, 1.0, 0.0), (3.0, 1.5, np.pi / 2), (2.0, 3.0, -2.5)):
+        picture = robot.photograph(np.array([x, y, yaw])).astype(int)
+        front = np.argwhere(np.abs(picture - (255, 226, 20)).sum(axis=-1) < 120).mean(axis=0)
+        red, green, blue = np.moveaxis(picture, -1, 0)
+        back = np.argwhere((blue > np.maximum(red, green) + 25) & (red < 80)).mean(axis=0)
+        middle = (front + back) / 2
+        assert (middle[1] / scale - 0.1, 4.1 - middle[0] / scale) == pytest.approx((x, y), abs=0.06)
+        heading = np.arctan2(back[0] - front[0], front[1] - back[1])
+        assert np.angle(np.exp(1j * (heading - yaw))) == pytest.approx(0.0, abs=0.2)
+
+
+def test_only_the_ceiling_camera_comes_with_a_compass(empty: World) -> None:
+    robot = Simulator(empty, "ceiling", image_size=32)
+    robot.reset(np.array([2.0, 2.0, 1.0]))
+    heading = robot.observe().heading
+    assert heading == pytest.approx(1.0, abs=np.radians(8.0))
+    assert Simulator(empty, "none").observe().image is None
+
+
+@pytest.mark.parametrize("camera", ["onboard", "ceiling"])
+def test_taking_photographs_does_not_disturb_the_run(camera: str, two_rooms: World) -> None:
+    plain, photographed = (Simulator(two_rooms, camera, image_size=32, seed=1) for _ in range(2))  # type: ignore[arg-type]
+    for i in range(5):
+        for robot in (plain, photographed):
+            robot.step((0.3, 0.5 - 0.2 * i), 0.2)
+        photographed.photograph(np.array([1.0, 1.0, 0.3 * i]))
+        a, b = plain.observe(), photographed.observe()
+        assert a.image is not None and np.array_equal(a.image, np.asarray(b.image))
+        assert np.array_equal(a.scan.ranges, b.scan.ranges) and np.array_equal(a.odometry, b.odometry)
+
+
+def test_a_photograph_is_the_picture_that_the_robot_takes_there(two_rooms: World) -> None:
+    robot = Simulator(two_rooms, "onboard", image_size=48)
+    pose = np.array([1.2, 1.4, 2.0])
+    photograph = robot.photograph(pose)
+    robot.reset(pose)
+    robot.step((0.0, 0.0), 0.2)
+    taken = robot.observe().image
+    assert taken is not None and np.abs(taken.astype(float) - photograph).mean() < 3.0
+
+
+def test_pictures_show_doors_as_they_are(two_rooms: World) -> None:
+    robot = Simulator(two_rooms, "onboard", image_size=48)
+    pose = np.array([1.0, 1.6, 0.0])
+    robot.reset(pose)
+    before = robot.photograph(pose)
+    robot.set_door("middle", False)
+    assert np.abs(robot.photograph(pose).astype(float) - before).mean() > 10.0
+    robot.set_door("middle", True)
+    assert np.array_equal(robot.photograph(pose), before)
+
+
+def test_no_photograph_without_a_camera(empty: World) -> None:
+    with pytest.raises(AmiError, match="camera 'none'"):
+        Simulator(empty, "none").photograph(np.zeros(3))
+
+
+def test_an_unknown_camera_is_refused(empty: World) -> None:
+    with pytest.raises(AmiError, match="unknown camera 'xray': known are onboard, ceiling, none"):
+        Simulator(empty, "xray")  # type: ignore[arg-type]
+
+
+def test_the_scan_agrees_with_rays_cast_by_the_physics_engine(home: World) -> None:
+    """The scan comes from the floor plan; MuJoCo's own rays against the solid model must say the same."""
+    robot = Simulator(home, "none", noise=PERFECT)
+    robot.set_door("study_hall", False)
+    rng = np.random.default_rng(2)
+    space = FreeSpace(home, robot.doors)
+    for _ in range(10):
+        robot.reset(space.sample_pose(rng))
+        scan, pose = robot.observe().scan, robot.ground_truth().pose
+        angles = pose[2] + scan.angles
+        rays = np.stack([np.cos(angles), np.sin(angles), np.zeros_like(angles)], axis=-1)
+        expected = _engine_rays(robot, np.array([*pose[:2], 0.2]), rays)
+        expected[expected > SCAN_MAX] = np.inf
+        assert scan.ranges == pytest.approx(expected, abs=0.02)
+
+
+def _engine_rays(robot: Simulator, origin: np.ndarray, rays: np.ndarray) -> np.ndarray:
+    model, data = robot._model, robot._data
+    solid = np.flatnonzero(model.geom_contype == 2)
+    groups = model.geom_group.copy()
+    model.geom_group[:] = 1
+    model.geom_group[solid] = 0
+    only_solid = np.array([1, 0, 0, 0, 0, 0], dtype=np.uint8)
+    hit = np.zeros(1, dtype=np.int32)
+    found = [mujoco.mj_ray(model, data, origin, ray, only_solid, 1, -1, hit) for ray in rays]
+    model.geom_group[:] = groups
+    return np.array([distance if distance >= 0 else np.inf for distance in found])
+
+
+def test_it_neither_tips_nor_jitters_when_pushed_at_a_wall(empty: World) -> None:
+    robot = Simulator(empty, "none", noise=PERFECT)
+    robot.reset(np.array([3.0, 2.0, 0.0]))
+    robot.step((0.5, 0.0), 4.0)
+    speeds = []
+    for _ in range(50):
+        robot.step((0.5, 0.0), 0.02)
+        speeds.append(robot.ground_truth().velocity[0])
+        qx, qy = robot._data.qpos[4:6]
+        assert 2 * np.hypot(qx, qy) < np.radians(2.0)
+    assert np.std(speeds) < 0.02
+
+
+def test_it_slides_along_a_wall_of_several_pieces_without_catching(home: World) -> None:
+    """The living room's south wall goes on into the kitchen's: two walls of the file, one body."""
+    robot = Simulator(home, "none", noise=PERFECT)
+    robot.reset(np.array([6.85, 0.5, -0.5]))
+    robot.step((0.4, 0.0), 2.0)
+    assert robot.ground_truth().pose[0] > 7.0

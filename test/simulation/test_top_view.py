@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ami_ros.simulation.top_view import draw_top_view
+from ami_ros.simulation.world import World
+
+
+def test_points_of_the_world_land_where_the_picture_shows_them(home: World) -> None:
+    view = draw_top_view(home, scale=40.0)
+    assert view.image.shape == (248, 328, 3)
+    for name, expected in (("palm", "#2e7d3a"), ("stool", "#c43c3c"), ("armchair", "#b8462f")):
+        thing = next(f for f in home.furniture if f.name == name)
+        column, row = view.to_pixels(thing.position).astype(int)
+        strongest = int(np.argmax([int(expected[i : i + 2], 16) for i in (1, 3, 5)]))
+        assert int(np.argmax(view.image[row, column])) == strongest
+    wall_column, wall_row = view.to_pixels([4.5, 2.6]).astype(int)
+    assert view.image[wall_row, wall_column].max() < 110  # the dark top of a wall
+
+
+def test_a_closed_door_is_drawn(two_rooms: World) -> None:
+    is_open, closed = draw_top_view(two_rooms, 40.0), draw_top_view(two_rooms, 40.0, {"middle": False})
+    column, row = is_open.to_pixels([2.0, 1.6]).astype(int)
+    assert np.abs(is_open.image[row, column].astype(int) - closed.image[row, column]).sum() > 60
+
+
+def test_many_points_map_at_once(two_rooms: World) -> None:
+    view = draw_top_view(two_rooms, 20.0)
+    assert view.to_pixels([[0.0, 0.0], [4.0, 3.0]]) == pytest.approx(np.array([[2.0, 62.0], [82.0, 2.0]]))
