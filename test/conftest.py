@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 MARK = "AMI_TEST_RUN"
 IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
 LEFTOVERS: list[str] = []
+SEGMENTS_BEFORE = orphaned_segments()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -69,7 +70,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if IS_WORKER:
         return
     LEFTOVERS.extend(_processes_left())
-    LEFTOVERS.extend(f"shared memory {path}" for path in orphaned_segments())
+    LEFTOVERS.extend(f"shared memory {path}" for path in orphaned_segments() - SEGMENTS_BEFORE)
     if LEFTOVERS and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

@@ -1,0 +1,143 @@
+"""The command line: help, exit codes, commands that are modules."""
+
+import importlib
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from ami_ros.app.cli import with_exit_codes
+from ami_ros.app.commands import COMMANDS, overview
+from ami_ros.errors import AmiError
+from harness import Children
+from harness.processes import REPOSITORY
+
+NAMES = [command.name for command in COMMANDS]
+
+
+def ami(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs a command as `./ami` does after set-up."""
+    command = [sys.executable, "-m", "ami_ros.app", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+
+
+def test_overview_lists_every_command() -> None:
+    result = ami("--help")
+    assert result.returncode == 0
+    assert result.stdout.strip() == overview()
+    assert all(f"  {name} " in result.stdout for name in NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_command_has_help(name: str) -> None:
+    result = ami(name, "--help")
+    assert result.returncode == 0, result.stderr
+    assert f"Usage: ami {name}" in result.stdout
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_help_needs_no_heavy_library(name: str) -> None:
+    code = f"import sys, ami_ros.app.{name}; print(sorted({{'torch', 'mujoco', 'cv2'}} & set(sys.modules)))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+def test_unknown_command_is_one_line_and_2() -> None:
+    result = ami("fly")
+    assert result.returncode == 2
+    assert result.stderr == "ami: there is no command 'fly'; see ami --help\n"
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("test", "shell")])
+def test_unknown_option_is_2(name: str) -> None:
+    result = ami(name, "--no-such-option")
+    assert result.returncode == 2
+    assert "no-such-option" in result.stderr
+
+
+def test_error_that_a_user_can_mend_is_one_line_and_2(capsys: pytest.CaptureFixture[str]) -> None:
+    def fails() -> None:
+        raise AmiError("world 'moon': unknown; use home")
+
+    assert _exit_code(fails) == 2
+    assert capsys.readouterr().err == "ami: world 'moon': unknown; use home\n"
+
+
+def test_interrupt_is_130_after_clean_up() -> None:
+    cleaned = []
+
+    def interrupted() -> None:
+        try:
+            raise KeyboardInterrupt
+        finally:
+            cleaned.append(True)
+
+    assert _exit_code(interrupted) == 130
+    assert cleaned
+
+
+def test_result_is_the_exit_code() -> None:
+    assert _exit_code(lambda: 1) == 1
+    assert _exit_code(lambda: None) == 0
+
+
+def test_bug_keeps_its_traceback() -> None:
+    def broken() -> NoReturn:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        with_exit_codes(broken)()
+
+
+def test_shell_runs_a_command_and_hands_on_its_exit_code() -> None:
+    assert ami("shell", "--", "sh", "-c", "exit 7").returncode == 7
+    assert ami("shell", "no-such-program").returncode == 2
+
+
+def test_test_passes_its_arguments_to_pytest_from_any_folder(children: Children, tmp_path: Path) -> None:
+    test = tmp_path / "test_here.py"
+    test.write_text("def test_one(): pass\ndef test_two(): assert False, 'seen'\n")
+    run = children.start(
+        sys.executable, "-m", "ami_ros.app", "test", "test_here.py", "-k", "two", "-n", "0", cwd=tmp_path
+    )
+    assert run.wait(120) == 1
+    assert "1 failed, 1 deselected" in run.output()
+    assert f"rootdir: {REPOSITORY}" in run.output()
+
+
+def test_every_command_is_a_module_with_a_main() -> None:
+    for name in NAMES:
+        assert callable(importlib.import_module(f"ami_ros.app.{name}").main)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signal_ends_a_command_through_its_finally_blocks(
+    children: Children, number: signal.Signals, code: int
+) -> None:
+    script = (
+        "import sys, time, types, ami_ros.app\n"
+        "from ami_ros.app.cli import run\n"
+        "def main():\n"
+        "    try:\n"
+        "        print('ready', flush=True)\n"
+        "        time.sleep(60)\n"
+        "    finally:\n"
+        "        print('cleaned', flush=True)\n"
+        "sys.modules['ami_ros.app.demo'] = types.SimpleNamespace(main=main)\n"
+        "run(['demo'])\n"
+    )
+    child = children.python("-c", script)
+    child.wait_for_output("ready")
+    child.send(number)
+    assert child.wait() == code
+    assert "cleaned" in child.output()
+
+
+def _exit_code(function: Callable[[], int | None]) -> int:
+    with pytest.raises(SystemExit) as exit_info:
+        with_exit_codes(function)()
+    return int(exit_info.value.code or 0)

@@ -1,0 +1,82 @@
+"""What package.xml, setup.py and the requirements say agrees with the code."""
+
+import ast
+import importlib
+import re
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+
+import ami_ros
+from harness.processes import REPOSITORY
+
+MANIFEST = ElementTree.parse(REPOSITORY / "package.xml").getroot()
+RUNTIME = (REPOSITORY / "requirements" / "runtime.txt").read_text()
+SETUP = (REPOSITORY / "setup.py").read_text()
+EXECUTABLES = re.findall(r'"(\w+)"', re.search(r"NODES = \(([^)]*)\)", SETUP).group(1))  # type: ignore[union-attr]
+
+# Import name -> what it is called on the package index and by rosdep, where that differs.
+ON_INDEX = {"cv2": "opencv-python-headless", "yaml": "pyyaml"}
+IN_ROSDEP = {"cv2": "python3-opencv", "mujoco": "python3-mujoco-pip", "rosbags": "python3-rosbags-pip"}
+# safetensors is not in rosdep; tf_transformations and lz4 come with transforms3d's user and rosbags.
+NOT_IN_ROSDEP = {"safetensors", "lz4"}
+
+
+def test_version_is_the_same_everywhere() -> None:
+    assert MANIFEST.findtext("version") == ami_ros.__version__
+    assert f'version="{ami_ros.__version__}"' in SETUP
+    interfaces = ElementTree.parse(REPOSITORY / "ami_interfaces" / "package.xml").getroot()
+    assert interfaces.findtext("version") == ami_ros.__version__
+
+
+def test_every_import_is_declared() -> None:
+    declared = {element.text for element in MANIFEST.iter() if element.tag in ("depend", "exec_depend")}
+    on_index = {re.split(r"[<>=\[]", line)[0].lower() for line in RUNTIME.splitlines() if not line.startswith("#")}
+    for name in sorted(_imported_packages()):
+        if name in declared:  # of ROS
+            continue
+        assert ON_INDEX.get(name, name) in on_index | {"lz4"}, (
+            f"{name}: add it to package.xml or requirements/runtime.txt"
+        )
+        if name not in NOT_IN_ROSDEP:
+            assert IN_ROSDEP.get(name, f"python3-{name}") in declared, f"{name}: add its rosdep key to package.xml"
+
+
+@pytest.mark.parametrize("executable", EXECUTABLES)
+def test_executable_has_a_main(executable: str) -> None:
+    pytest.importorskip("rclpy", reason="needs ROS 2")
+    assert callable(importlib.import_module(f"ami_ros.nodes.{executable}").main)
+
+
+def test_every_node_is_an_executable() -> None:
+    modules = {path.stem for path in (REPOSITORY / "ami_ros" / "nodes").glob("*.py")} - {"__init__"}
+    assert {name for name in modules if _defines_main(name)} == set(EXECUTABLES)
+
+
+def test_licence_is_the_one_in_the_manifest() -> None:
+    assert MANIFEST.findtext("license") == "Apache-2.0"
+    assert "Apache License" in (REPOSITORY / "LICENSE").read_text()
+
+
+def _defines_main(node: str) -> bool:
+    tree = ast.parse((REPOSITORY / "ami_ros" / "nodes" / f"{node}.py").read_text())
+    return any(isinstance(item, ast.FunctionDef) and item.name == "main" for item in tree.body)
+
+
+def _imported_packages() -> set[str]:
+    """Top-level names of what the package and the launch files import, but for the standard library and themselves."""
+    files = [*(REPOSITORY / "ami_ros").rglob("*.py"), *(REPOSITORY / "launch").rglob("*.py")]
+    names = {name for file in files for name in _imports(file)}
+    return names - sys.stdlib_module_names - {"ami_ros"}
+
+
+def _imports(file: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            names.update(alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            names.add(node.module.partition(".")[0])
+    return names
