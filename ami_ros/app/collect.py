@@ -28,9 +28,9 @@ def main(
 
     values = {"world": world, "steps": steps, "camera": camera, "runs": runs, "period": period, "seed": seed}
     config = from_mapping(CollectionConfig, values, "collect")
-    missing = open_collection(out, config)
     console = Console(stderr=True)
-    if missing:
-        contacts = Workers(out, config, missing, workers or len(os.sched_getaffinity(0))).run(console)
-        console.print(f"{len(missing)} runs recorded; the robot touched something {contacts} times", soft_wrap=True)
+    with open_collection(out, config) as missing:
+        if missing:
+            contacts = Workers(out, config, missing, workers or len(os.sched_getaffinity(0))).run(console)
+            console.print(f"{len(missing)} runs recorded; the robot touched something {contacts} times", soft_wrap=True)
     console.print(f"{config.steps} steps in {len(config.run_lengths())} runs are in {out}", soft_wrap=True)

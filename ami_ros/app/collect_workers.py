@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import shutil
 import signal
 import time
 from concurrent.futures import Future, ProcessPoolExecutor, wait
@@ -17,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ami_ros.errors import AmiError
-from ami_ros.learning.collection import PARTIAL, CollectionConfig, record_run, run_folder
+from ami_ros.learning.collection import CollectionConfig, record_run, run_folder
 
 
 class Workers:
@@ -47,7 +46,6 @@ class Workers:
         finally:
             stop.set()
             executor.shutdown(cancel_futures=True)
-            shutil.rmtree(self.out / PARTIAL, ignore_errors=True)
 
     def _watch(self, futures: list[Future[int]], done: Any, total: int, console: Console) -> None:
         columns = (TextColumn("collecting"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))

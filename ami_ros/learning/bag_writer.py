@@ -204,5 +204,4 @@ class _FailureNamed:
                 self._bag._writer.abort()
             except OSError:
                 pass  # the buffered rest cannot be written either
-            problem = f"cannot write the bag {self._bag.path}: {error.strerror or error}"
-            raise AmiError(f"{problem}; what was written stays readable") from error
+            raise AmiError(f"cannot write the bag {self._bag.path}: {error.strerror or error}") from error

@@ -6,12 +6,14 @@ complete; until then it grows in the folder `PARTIAL`. So an interrupted collect
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
 import numpy as np
 import yaml
@@ -60,26 +62,33 @@ def run_folder(out: Path, run: int) -> Path:
     return out / f"run_{run:03d}"
 
 
-def open_collection(out: Path, config: CollectionConfig) -> list[int]:
-    """Makes the folder, or goes on with it; the numbers of the runs still missing.
+@contextmanager
+def open_collection(out: Path, config: CollectionConfig) -> Iterator[list[int]]:
+    """Makes the folder, or goes on with it, for this process alone; gives the numbers of the runs still missing.
 
     Raises:
-        AmiError: the folder holds something else, or runs of other settings; it cannot be written.
+        AmiError: the folder holds something else, or runs of other settings; another process collects into it;
+            it cannot be written.
     """
     load_world(config.world)  # complains before anything is made
     settings = out / SETTINGS
     try:
-        if settings.exists():
-            known = from_mapping(CollectionConfig, yaml.safe_load(settings.read_text("utf-8")), str(settings))
-            _check_same(out, known, config)
-        elif out.exists() and any(out.iterdir()):
-            raise AmiError(f"{out} holds something else than collected runs: name another folder")
-        out.mkdir(parents=True, exist_ok=True)
-        settings.write_text(yaml.safe_dump(to_mapping(config), sort_keys=False), "utf-8")
+        if not settings.exists():
+            if out.exists() and any(out.iterdir()):
+                raise AmiError(f"{out} holds something else than collected runs: name another folder")
+            out.mkdir(parents=True, exist_ok=True)
+            settings.write_text(yaml.safe_dump(to_mapping(config), sort_keys=False), "utf-8")
+        lock = settings.open()
+    except OSError as error:
+        raise AmiError(f"cannot collect into {out}: {error.strerror or error}") from error
+    with lock:
+        _lock(lock, out)
+        _check_same(out, settings, config)
         shutil.rmtree(out / PARTIAL, ignore_errors=True)
-    except (OSError, yaml.YAMLError) as error:
-        raise AmiError(f"cannot use {out} for a collection: {' '.join(str(error).split())}") from error
-    return [run for run in range(len(config.run_lengths())) if not run_folder(out, run).exists()]
+        try:
+            yield [run for run in range(len(config.run_lengths())) if not run_folder(out, run).exists()]
+        finally:
+            shutil.rmtree(out / PARTIAL, ignore_errors=True)
 
 
 def record_run(out: Path, config: CollectionConfig, run: int, tick: Callable[[], None]) -> int:
@@ -127,8 +136,19 @@ def record_step(bag: BagWriter, robot: Robot, explorer: Explorer, period: float)
     robot.step((linear, angular), period)
 
 
-def _check_same(out: Path, known: CollectionConfig, wanted: CollectionConfig) -> None:
-    old, new = to_mapping(known), to_mapping(wanted)
+def _lock(file: IO[str], out: Path) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise AmiError(f"another process collects into {out}: wait for it, or name another folder") from None
+
+
+def _check_same(out: Path, settings: Path, wanted: CollectionConfig) -> None:
+    try:
+        known = yaml.safe_load(settings.read_text("utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError):
+        raise AmiError(f"{settings} is damaged: name another folder") from None
+    old, new = to_mapping(from_mapping(CollectionConfig, known, str(settings))), to_mapping(wanted)
     different = [f"{name} {old[name]} (now {new[name]})" for name in old if old[name] != new[name]]
     if different:
         raise AmiError(f"{out} was collected with {', '.join(different)}: name another folder, or keep the settings")

@@ -130,9 +130,8 @@ class Store:
             if row.latent.shape != (self.latent_dim,):
                 raise ValueError(f"a latent of shape {row.latent.shape} in a store of ({self.latent_dim},)")
             latent = np.ascontiguousarray(row.latent, dtype="<f4").tobytes()
-            x, y, yaw = map(float, row.pose)
-            times = float(row.created), float(row.last_seen)
-            places.append((int(row.id), latent, x, y, yaw, *times, int(row.visits), str(row.label), str(row.note)))
+            numbers = *map(float, row.pose), float(row.created), float(row.last_seen)
+            places.append((int(row.id), latent, *numbers, int(row.visits), str(row.label), str(row.note)))
             if row.thumbnail:
                 thumbnails.append((int(row.id), bytes(row.thumbnail)))
 
@@ -174,8 +173,7 @@ class Store:
     def flush(self) -> None:
         """Waits until all that was put before is on the disk. Raises AmiError if it could not be written."""
         if self._writer is not None:
-            done = threading.Event()
-            self._queue.put(done)
+            self._queue.put(done := threading.Event())
             done.wait()
         if self.error:
             raise self.error
@@ -220,16 +218,15 @@ class Store:
                 for write in writes:
                     write(self._connection)
         except sqlite3.Error as error:
-            self.error = AmiError(
-                f"cannot write the memory {self.path}: {error}; it goes on without storing: free space and start again"
-            )
+            hint = "it goes on without storing: free space and start again"
+            self.error = AmiError(f"cannot write the memory {self.path}: {error}; {hint}")
 
     @contextmanager
     def _named_errors(self) -> Iterator[None]:
+        hint = "restore it from a copy, or remove it to begin anew"
         try:
             yield
         except (sqlite3.Error, ValueError) as error:
-            hint = "restore it from a copy, or remove it to begin anew"
             raise AmiError(f"the memory {self.path} cannot be used: {error}; {hint}") from error
         except OSError as error:
             raise AmiError(f"the memory {self.path} cannot be opened: {error.strerror or error}") from error
@@ -245,10 +242,8 @@ class Store:
         if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
             raise AmiError(f"{self.path} is no memory of places: name another file")
         if version != SCHEMA_VERSION:
-            raise AmiError(
-                f"the memory {self.path} has version {version}, this program knows {SCHEMA_VERSION}: "
-                "use a newer ami_ros, or name another file"
-            )
+            versions = f"version {version}, this program knows {SCHEMA_VERSION}"
+            raise AmiError(f"the memory {self.path} has {versions}: use a newer ami_ros, or name another file")
         meta = dict(connection.execute("SELECT key, value FROM meta"))
         if meta.get("encoder_id") != encoder_id or meta.get("latent_dim") != str(self.latent_dim):
             raise AmiError(
@@ -273,7 +268,7 @@ def _connect(path: Path | None, read_only: bool) -> sqlite3.Connection:
     if path is None:
         return sqlite3.connect(":memory:", check_same_thread=False)
     if read_only:
-        return _connect_read_only(path)
+        return _connect_to_read(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # the log files take over its mode
     connection = sqlite3.connect(path, timeout=10, check_same_thread=False)
@@ -283,8 +278,8 @@ def _connect(path: Path | None, read_only: bool) -> sqlite3.Connection:
     return connection
 
 
-def _connect_read_only(path: Path) -> sqlite3.Connection:
-    """A reader of a WAL file has to write beside it; in a folder where it may not, nobody else writes either."""
+def _connect_to_read(path: Path) -> sqlite3.Connection:
+    """Readers of a WAL file write beside it; where they may not, nobody writes, and the file alone is the truth."""
     if not path.exists():
         raise FileNotFoundError(2, "no such file", str(path))
     address = f"{path.absolute().as_uri()}?mode=ro"

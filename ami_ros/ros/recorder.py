@@ -147,7 +147,7 @@ class Recorder:
             try:
                 self._bag.raw(topic, type_name, self._node.get_clock().now().nanoseconds * 1e-9, data)
             except AmiError as error:
-                self.stopped = str(error)
+                self.stopped = f"{error}; what was recorded before is kept"
 
     def _guard(self) -> None:
         limits, now = self._limits, time.monotonic()
@@ -165,7 +165,7 @@ class Recorder:
             try:
                 self._bag.flush()
             except AmiError as error:
-                self.stopped = str(error)
+                self.stopped = f"{error}; what was recorded before is kept"
 
 
 def _matching(offered: list[QoSProfile]) -> QoSProfile:

@@ -54,16 +54,19 @@ def test_collect_writes_runs_with_all_topics(tmp_path: Path, children: Children,
 def test_an_interrupted_collection_goes_on_and_ends_the_same(tmp_path: Path, children: Children) -> None:
     out, whole = tmp_path / "runs", tmp_path / "whole"
     config = CollectionConfig(world="two_rooms", steps=2 * LENGTH, runs=2)
-    for run in open_collection(whole, config):
-        record_run(whole, config, run, lambda: None)
+    with open_collection(whole, config) as missing:
+        for run in missing:
+            record_run(whole, config, run, lambda: None)
+        with pytest.raises(AmiError, match="another process collects into"), open_collection(whole, config):
+            pass
     first = collect(children, out, "--steps", str(1000 * LENGTH))
-    wait_until((out / ".partial/run_000").exists, 60, "a run begun")
+    wait_until((out / ".partial/run_000").exists, 120, "a run begun")
     first.send(signal.SIGINT)
-    assert first.wait(60) == 130
+    assert first.wait(120) == 130
     assert "run the command again to go on, 0 complete runs are kept" in first.output()
     assert [p.name for p in out.iterdir()] == ["collect.yaml"]
     other = collect(children, out)
-    assert other.wait(60) == 2
+    assert other.wait(120) == 2
     assert "was collected with steps" in other.output().splitlines()[-1]
     (out / "collect.yaml").unlink()
     (whole / "run_001").rename(tmp_path / "run_001")
@@ -76,11 +79,15 @@ def test_an_interrupted_collection_goes_on_and_ends_the_same(tmp_path: Path, chi
 
 def test_foreign_folders_and_impossible_settings_are_refused(tmp_path: Path) -> None:
     (tmp_path / "letter.txt").write_text("dear")
-    with pytest.raises(AmiError, match="something else than collected runs"):
-        open_collection(tmp_path, CollectionConfig(world="two_rooms", steps=100))
-    with pytest.raises(AmiError, match="no world 'nowhere'"):
-        open_collection(tmp_path / "new", CollectionConfig(world="nowhere", steps=100))
+    config, lost = CollectionConfig("two_rooms", 100), CollectionConfig("nowhere", 100)
+    with pytest.raises(AmiError, match="something else than collected runs"), open_collection(tmp_path, config):
+        pass
+    with pytest.raises(AmiError, match="no world 'nowhere'"), open_collection(tmp_path / "new", lost):
+        pass
     assert not (tmp_path / "new").exists()
+    (tmp_path / "collect.yaml").write_text("world: [")
+    with pytest.raises(AmiError, match=r"collect\.yaml is damaged"), open_collection(tmp_path, config):
+        pass
     for wrong in ({"steps": 0}, {"steps": 5, "runs": 6}, {"steps": 5, "period": 0.03}, {"steps": 5, "seed": -1}):
         with pytest.raises(ValueError):
             CollectionConfig(world="two_rooms", **wrong)  # type: ignore[arg-type]

@@ -159,3 +159,14 @@ def test_a_missing_file_cannot_be_read_and_a_folder_cannot_be_opened(tmp_path: P
         Store(tmp_path / "none.db", "net@0123", DIM, read_only=True)
     with pytest.raises(AmiError, match="cannot be opened"):
         Store(tmp_path, "net@0123", DIM)
+
+
+def test_a_store_in_a_folder_that_nobody_may_write_can_be_read(path: Path, store: Store) -> None:
+    store.put_places([place(1)])
+    store.close()
+    path.chmod(0o444)
+    path.parent.chmod(0o555)
+    reader = Store(path, "net@0123", DIM, read_only=True)
+    assert len(reader.load()[0]) == 1
+    reader.close()
+    path.parent.chmod(0o755)
