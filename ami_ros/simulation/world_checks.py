@@ -64,12 +64,16 @@ def _check_textures(world: World) -> None:
 
 
 def _check_doors(world: World) -> None:
+    plan = FloorPlan(fixed_obstacles(world))
     for door in world.doors:
         width = float(np.hypot(door.end[0] - door.start[0], door.end[1] - door.start[1]))
         if width < NARROWEST_DOOR:
             raise ValueError(f"door '{door.name}' is {width:.2f} m wide; at least {NARROWEST_DOOR} m are needed")
         if wall_of_door(world, door) is None:
             raise ValueError(f"door '{door.name}' lies in no wall; both its ends must be on one wall's middle line")
+        middle = [[(door.start[0] + door.end[0]) / 2, (door.start[1] + door.end[1]) / 2]]
+        if plan.clearance(middle)[0] < ROBOT_FITS:
+            raise ValueError(f"door '{door.name}' leads into something solid: the robot cannot pass it when it is open")
 
 
 def _check_posters(world: World) -> None:

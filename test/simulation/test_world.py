@@ -67,6 +67,10 @@ BROKEN: dict[str, tuple[Change, str]] = {
         lambda w: w.update(furniture=[{"name": "rug", "shape": "box", "position": [1, 1], "size": [1, 1, 0.01]}]),
         "at least 0.3 m high",
     ),
+    "furniture in a door": (
+        lambda w: w.update(furniture=[{"name": "box", "shape": "box", "position": [2, 1.6], "size": [0.5, 0.5, 1]}]),
+        "door 'middle' leads into something solid",
+    ),
     "no place to start": (lambda w: w.update(start=[1.9, 0.2, 2.1, 0.9]), "start area"),
     "start inside out": (lambda w: w.update(start=[3.0, 1.0, 1.0, 2.0]), "start must be x_min"),
     "no rooms": (lambda w: w.update(rooms=[]), "at least one room"),
