@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from ami_ros.errors import AmiError
@@ -124,7 +125,10 @@ class Trainer:
         """Continues from the checkpoint in the folder, if there is one."""
         if not self.checkpoint.is_file():
             return False
-        tensors = load_file(self.checkpoint)
+        try:
+            tensors = load_file(self.checkpoint)
+        except (SafetensorError, OSError) as error:
+            raise AmiError(f"train: {self.checkpoint} is damaged; delete it to begin anew") from error
         model = {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
         state: dict[int, dict[str, Any]] = {}
         for key, value in tensors.items():
