@@ -11,12 +11,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ami_ros.errors import AmiError
-from ami_ros.learning.dataset import CARD, Dataset
 from ami_ros.learning.alignment import AlignmentConfig
+from ami_ros.learning.card import write_card
+from ami_ros.learning.dataset import CARD, Dataset
 from ami_ros.learning.extract import ExtractConfig, extract
 from ami_ros.learning.trainer import Trainer, TrainingConfig
 from ami_ros.world_model.checkpoint import LoadedModel, count_parameters, save_model
-from ami_ros.learning.card import write_card
 
 
 def open_dataset(recordings: list[Path], out: Path, period: float, console: Console) -> Dataset:

@@ -49,7 +49,9 @@ def _predict(model: WorldModel, batch: Batch, latents: Tensor) -> tuple[Tensor, 
     return torch.stack(predictions, 1), torch.stack(targets, 1), valid
 
 
-def losses(model: WorldModel, batch: Batch, weights: LossWeights, generator: torch.Generator) -> dict[str, Tensor]:
+def losses(
+    model: WorldModel, batch: Batch, weights: LossWeights, generator: torch.Generator, bfloat16: bool = False
+) -> dict[str, Tensor]:
     """All weighted terms by name; their sum is the objective.
 
     Args:
@@ -57,10 +59,14 @@ def losses(model: WorldModel, batch: Batch, weights: LossWeights, generator: tor
         batch: windows, see `WindowSampler`.
         weights: of the terms.
         generator: source of SIGReg's directions.
+        bfloat16: run the encoder, where the time goes, in bfloat16; all losses stay in float32.
     """
     size = batch.commands.shape[1]
     steps = batch.commands.shape[0]
-    latent, features = model.encoder(batch.sensors)
+    with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+        latent, features = model.encoder(batch.sensors)
+    latent = latent.float()
+    features = features.float() if features is not None else None
     latents = latent.view(-1, size, latent.shape[-1])
     commands = batch.commands / model.command_scale
     terms: dict[str, Tensor] = {}

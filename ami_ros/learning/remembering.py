@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ami_ros.learning.dataset import Dataset
-from ami_ros.learning.windows import WindowSampler
+from ami_ros.learning.windows import WindowConfig, WindowSampler
 from ami_ros.memory.place_memory import PlaceMemory
 from ami_ros.world_model.model import WorldModel
 
@@ -17,8 +18,6 @@ Progress = Callable[[int, int], None]
 
 def encode_rows(model: WorldModel, sampler: WindowSampler, rows: NDArray[np.int64], batch: int = 256) -> NDArray[np.float32]:
     """Latents (k, latent_dim) of some rows of a data set."""
-    import torch
-
     parts = []
     with torch.inference_mode():
         for start in range(0, len(rows), batch):
@@ -48,3 +47,18 @@ def remember_episode(
         if progress:
             progress(i + 1, len(rows))
     return beliefs
+
+
+def remember_recording(memory: PlaceMemory, dataset: Dataset, minutes: float, progress: Progress) -> None:
+    """Lives through the first `minutes` of a data set (0: all of it), episode by episode."""
+    model = memory.index.model
+    sampler = WindowSampler(dataset, model.spec, WindowConfig())
+    total = len(dataset) if minutes <= 0 else min(len(dataset), round(minutes * 60 / dataset.period))
+    done = 0
+    for start, stop in dataset.episodes:
+        rows = np.arange(start, min(stop, start + total - done))
+        if len(rows):
+            before = done
+            latents = encode_rows(model, sampler, rows)
+            remember_episode(memory, dataset, rows, latents, lambda d, _, before=before: progress(before + d, total))
+            done += len(rows)

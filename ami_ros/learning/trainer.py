@@ -34,7 +34,7 @@ class TrainingConfig:
     warm_up: int = 100  # steps
     checkpoint_every: int = 200  # steps
     seed: int = 0
-    bfloat16: bool = False  # autocast; faster where the CPU has AMX
+    bfloat16: bool = False  # of the encoder alone; faster where the CPU has AMX
     spec: ModelSpec = field(default_factory=ModelSpec)
     windows: WindowConfig = field(default_factory=WindowConfig)
     weights: LossWeights = field(default_factory=LossWeights)
@@ -89,9 +89,8 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = config.learning_rate * self._schedule()
         self.model.train()
-        with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
-            terms = losses(self.model, batch, config.weights, generator)
-            total = torch.stack(list(terms.values())).sum()
+        terms = losses(self.model, batch, config.weights, generator, config.bfloat16)
+        total = torch.stack(list(terms.values())).sum()
         if not torch.isfinite(total):
             raise AmiError(
                 f"train: the loss is not finite at step {self.step}; lower learning_rate or look at the data"

@@ -95,10 +95,10 @@ class PlaceFilter:
 
     def _inject(self, matches: Matches) -> None:
         """Replaces a few of the lightest particles by samples from the matches, so that a kidnapped robot is found."""
-        count = int(self.config.inject * len(self.particles))
+        count = int(self.config.inject * len(self.particles) * matches.weights.sum())
         if not count:
             return
-        rows = self.rng.choice(len(matches.weights), count, p=matches.weights)
+        rows = self.rng.choice(len(matches.weights), count, p=matches.weights / matches.weights.sum())
         spread = self.rng.normal(0.0, [self.config.position_sigma] * 2 + [self.config.angle_sigma], (count, 3))
         lightest = np.argpartition(self.weights, count)[:count]
         self.particles[lightest] = compose(matches.poses[rows], spread)

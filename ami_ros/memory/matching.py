@@ -17,7 +17,7 @@ class Matches:
     """Hypotheses of one latent's pose."""
 
     rows: NDArray[np.int64]  # (k,) rows of the index
-    weights: Array  # (k,) sum to 1
+    weights: Array  # (k,) sum to at most 1; the rest speaks for a place that is not remembered
     poses: Array  # (k, 3) in the map frame
     distances: Array  # (k,) from the place to the hypothesis [m]; farther ones are less exact
 
@@ -27,7 +27,7 @@ class Hypothesis:
     """One cluster of matches."""
 
     pose: Array  # (3,) in the map frame
-    share: float  # of all weight [0, 1]
+    share: float  # of the weight of all matches [0, 1]
 
 
 def scores(index: PlaceIndex, latent: Latents) -> NDArray[np.float32]:
@@ -37,11 +37,17 @@ def scores(index: PlaceIndex, latent: Latents) -> NDArray[np.float32]:
     return np.asarray(index.keys @ query)
 
 
-def match(index: PlaceIndex, latent: Latents, count: int = 24) -> Matches:
+def match(index: PlaceIndex, latent: Latents, count: int = 24, reach: float = 0.7) -> Matches:
     """The best `count` places, and the pose that each implies through the relative-pose head.
 
     The weight of a place is its share under the InfoNCE critic, whose temperature makes scores log-likelihood
-    ratios (arXiv 1807.03748).
+    ratios (arXiv 1807.03748), times a factor that falls with the distance that the head sees.
+
+    Args:
+        index: the places.
+        latent: (latent_dim,).
+        count: of places.
+        reach: distance [m] at which that factor is 1/e.
     """
     score = scores(index, latent)
     rows = np.argpartition(-score, count - 1)[:count] if len(score) > count else np.arange(len(score))
@@ -52,9 +58,9 @@ def match(index: PlaceIndex, latent: Latents, count: int = 24) -> Matches:
     logits = score[rows].astype(np.float64) / index.model.contrast.temperature
     weights = np.exp(logits - logits.max())
     distances = np.hypot(offsets[:, 0], offsets[:, 1])
-    # Places that the head sees far away say little about the pose.
-    weights *= np.exp(-distances)
-    return Matches(rows, weights / weights.sum(), compose(index.poses[rows], offsets), distances)
+    # Far away the head is drawn to the mean, as every regression is: such a place says only that this is no known one.
+    weights *= np.exp(-((distances / reach) ** 2)) / weights.sum()
+    return Matches(rows, weights, compose(index.poses[rows], offsets), distances)
 
 
 def pose_gap(a: Array, b: Array) -> tuple[Array, Array]:
@@ -79,7 +85,7 @@ def cluster(matches: Matches, radius: float = 0.6, angle: float = 0.6, most: int
         angle: of a cluster [rad].
         most: hypotheses to return.
     """
-    poses, weights = matches.poses, matches.weights.copy()
+    poses, weights = matches.poses, matches.weights / (matches.weights.sum() + 1e-12)
     distance, turn = pose_gap(poses[:, None], poses[None])
     kernel = np.exp(-2 * (distance / radius) ** 2 - 2 * (turn / angle) ** 2)
     found = []

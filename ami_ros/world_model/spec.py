@@ -35,7 +35,7 @@ class ModelSpec:
     max_linear: float = 0.5  # [m/s], a command of 1 in the model's own units
     max_angular: float = 1.8  # [rad/s]
     encoder_width: int = 256
-    predictor_width: int = 192
+    predictor_width: int = 128
     predictor_blocks: int = 2
     head_width: int = 256
     contrast_dim: int = 64

@@ -1,0 +1,45 @@
+"""`ami evaluate`: how good a model is, before and while a robot moves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def main(
+    model: Annotated[Path, typer.Argument(help="Model folder.")],
+    recordings: Annotated[
+        list[Path] | None, typer.Argument(help="Bags with ground truth that were not trained on, or one data set.")
+    ] = None,
+    goals: Annotated[int, typer.Option(help="Image goals to drive to in the simulator, half near, half far; 0: none.")] = 0,
+    world: Annotated[str, typer.Option(help="Where to drive.")] = "home",
+    camera: Annotated[str, typer.Option(help="onboard or ceiling; as the model was trained.")] = "onboard",
+    memory: Annotated[Path | None, typer.Option(help="Memory file of that world; it is not changed.")] = None,
+    no_memory: Annotated[bool, typer.Option("--no-memory", help="Drive with the flat planner.")] = False,
+    seed: Annotated[int, typer.Option(help="Of moments, goals and noise.")] = 0,
+    json: Annotated[Path | None, typer.Option(help="File for the figures.")] = None,
+) -> None:
+    """Measure a model on recordings, and drive with it in one process without ROS, faster than real time."""
+    import tempfile
+
+    from rich.console import Console
+
+    from ami_ros.app.evaluate_run import drive, measure
+    from ami_ros.errors import AmiError
+    from ami_ros.evaluation.report import write_json
+    from ami_ros.world_model.checkpoint import load_model
+
+    if not recordings and not goals:
+        raise AmiError("evaluate: give recordings to measure the model on, or --goals to drive with it, or both")
+    loaded = load_model(model)
+    console = Console()
+    figures: dict[str, object] = {"encoder_id": loaded.encoder_id, "seed": seed}
+    if recordings:
+        with tempfile.TemporaryDirectory(prefix="ami-evaluate-") as scratch:
+            figures |= measure(loaded, recordings, Path(scratch), seed, console)
+    if goals:
+        figures |= drive(loaded, world, camera, None if no_memory else memory, not no_memory, goals, seed, console)
+    if json is not None:
+        write_json(json, figures)
