@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ami_ros.app.demo_settings import DemoSettings
 from ami_ros.app.demo_table import DemoTable, control_line
-from ami_ros.app.picture import Backdrop, RememberedPlaces, draw_picture
+from ami_ros.app.scenery import Backdrop, RememberedPlaces
 from ami_ros.evaluation.control import ControlRecord
 from ami_ros.evaluation.report import demo_report, success_rates, write_json
 from ami_ros.evaluation.resources import ProcessCost
@@ -59,6 +59,8 @@ def write_report(result: DemoResult, table: DemoTable) -> None:
         write_json(settings.json, report)
         table.say(f"figures: {settings.json}")
     if settings.record is not None and result.backdrop is not None:
+        from ami_ros.app.picture import draw_picture  # matplotlib is large
+
         rates = [f"{kind} {rate}" for kind, rate in success_rates(result.trials).items() if rate.n]
         title = f"{settings.world.name}, {settings.camera} camera, seed {settings.seed}: {', '.join(rates)}"
         figures = control_line(control, sum(trial.collisions for trial in result.trials))

@@ -20,7 +20,7 @@ from ami_ros.app.demo_settings import DemoSettings
 from ami_ros.app.demo_stack import NODES, DemoStack
 from ami_ros.app.demo_table import DemoTable
 from ami_ros.app.demo_view import DemoView
-from ami_ros.app.picture import Backdrop, RememberedPlaces
+from ami_ros.app.scenery import Backdrop, RememberedPlaces
 from ami_ros.app.signals import ignore_signals, only_first_signal
 from ami_ros.app.web_view import WebView
 from ami_ros.errors import AmiError
@@ -105,9 +105,15 @@ class DemoRun:
                     there_is_no = " and no ".join(missing)
                     raise AmiError(f"after {READY_WITHIN:.0f} s there is no {there_is_no}: is this machine too busy?")
                 time.sleep(0.1)
-        memory = f"{len(self._client.telemetry.places)} remembered places" if use_memory else "no memory"
-        self._table.say(f"ready after {time.monotonic() - began:.0f} s, with {memory}")
+        self._table.say(f"ready after {time.monotonic() - began:.0f} s; {self._knowledge(use_memory)}")
         self._meter = ProcessMeter({**self._stack.pids(), "demo": os.getpid()})
+
+    def _knowledge(self, use_memory: bool) -> str:
+        if not use_memory:
+            return "the planner does not ask memory"
+        if self.settings.memory is None:
+            return "no memory of this world comes with the model, so the robot learns it on the way"
+        return f"the robot remembers {len(self._client.telemetry.places)} places"
 
     def _drive(self) -> None:
         settings, result = self.settings, self.result

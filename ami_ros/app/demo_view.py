@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ami_ros.app.demo_course import Leg
-from ami_ros.app.picture import Backdrop
+from ami_ros.app.scenery import Backdrop
 from ami_ros.app.telemetry import Frames, Telemetry, TruthLog
 from ami_ros.app.web_view import WebView
 from ami_ros.evaluation.report import success_rates
@@ -36,6 +37,7 @@ class DemoView:
         self._backdrop = backdrop
         self._about = about
         self._strip: deque[dict[str, Any]] = deque(maxlen=STRIP)
+        self._pace: deque[tuple[float, float]] = deque(maxlen=25)  # steady and simulated time [s]
         self._updates = self._version = self._images = 0
         self._leg: Leg | None = None
         self._frame: Array | None = None  # the memory's, in the world
@@ -61,6 +63,7 @@ class DemoView:
             self._view.put("camera", "image/png", encode_png(telemetry.image))
         self._leg = leg
         self._updates += 1
+        self._pace.append((time.monotonic(), telemetry.time))
         self._strip.append({"t": telemetry.time, "energy": telemetry.energy, "surprise": telemetry.surprise})
         self._view.put_json("state", self._state(leg, telemetry, truth, frames, trials) | {"memory": memory})
 
@@ -97,6 +100,7 @@ class DemoView:
         return self._about | {
             "scene_version": self._version,
             "t": telemetry.time,
+            "real_time_factor": self._real_time_factor(),
             "goal": goal,
             "near": {"reached": rates["near"].reached, "n": rates["near"].n},
             "far": {"reached": rates["far"].reached, "n": rates["far"].n},
@@ -119,6 +123,13 @@ class DemoView:
             "track": _points(thinned(truth.since(leg.began)[1][:, :2])) if leg else [],
             "plan": _points(transform_points(frames.odom, telemetry.plan)) if frames.odom is not None else [],
         }
+
+    def _real_time_factor(self) -> float | None:
+        """Simulated seconds in a second, over the last few."""
+        (steady, simulated), (steady_now, simulated_now) = self._pace[0], self._pace[-1]
+        if steady_now - steady < 0.5 or simulated_now < simulated:
+            return None
+        return round((simulated_now - simulated) / (steady_now - steady), 2)
 
     def _believed(self, telemetry: Telemetry) -> Array | None:
         if self._frame is None or telemetry.believed is None:

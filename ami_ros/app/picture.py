@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,44 +15,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, Polygon
 from matplotlib.patheffects import withStroke
-from numpy.typing import NDArray
 
+from ami_ros.app.scenery import Backdrop, RememberedPlaces
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.trials import Trial
-from ami_ros.geometry import Array
-from ami_ros.simulation.robot import RADIUS
-from ami_ros.simulation.world import World
 
 INK, SOFT, PAPER, GRAPH, BAD = "#1d2a2f", "#66757b", "#fbfbf8", "#5b6ee1", "#cc3d36"
 LISTED = 40  # more goals than this have no room in the list
 WIDTH = 14.0  # [in]
 DISC = 0.8  # of a goal, in radii of the robot
-
-
-@dataclass(frozen=True)
-class Backdrop:
-    """A world seen from above: `image` (H, W, 3) uint8 RGB, `extent` x_min, x_max, y_min, y_max [m]."""
-
-    image: NDArray[np.uint8]
-    extent: tuple[float, float, float, float]
-    robot_radius: float  # [m]
-
-    @classmethod
-    def of(cls, world: World) -> Backdrop:
-        """Draws `world`, its doors as its file has them. Raises AmiError where there is no OpenGL."""
-        from ami_ros.simulation.top_view import BORDER, draw_top_view  # slow to import
-
-        view = draw_top_view(world)
-        height, width = (pixels / view.scale for pixels in view.image.shape[:2])
-        return cls(view.image, (-BORDER, width - BORDER, -BORDER, height - BORDER), RADIUS)
-
-
-@dataclass(frozen=True)
-class RememberedPlaces:
-    """Places `xy` (n, 2) and the ends of the ways between them `edges` (m, 2, 2), in the world's frame [m]."""
-
-    xy: Array
-    edges: Array
 
 
 def draw_picture(

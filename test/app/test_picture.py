@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ami_ros.app.picture import Backdrop, RememberedPlaces, draw_picture
+from ami_ros.app.picture import draw_picture
+from ami_ros.app.scenery import Backdrop, RememberedPlaces
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.trials import Trial
 
