@@ -72,7 +72,7 @@ class PerceptionNode(AmiNode[PerceptionParameters]):
         self._latent = self.publisher(Latent, "latent")
         self._model_info = self.publisher(ModelInfo, "model_info", LATCHED)
         self._worker: Worker[Moment] = Worker("perception", self._encode, self._failed)
-        # The image comes last: of messages that came together the executor serves those of earlier subscriptions first.
+        # The image comes last: of messages that came together, earlier subscriptions are served first.
         self.subscribe(Odometry, "odom", self._on_odometry)
         if self._inputs.heading:
             self.subscribe(Imu, "imu", self._on_imu)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import LaserScan
 
@@ -22,6 +23,7 @@ from ami_ros.errors import AmiError
 from ami_ros.images import MAX_PIXELS
 from ami_ros.planning.codes import Code
 from ami_ros.planning.navigator import Navigator, NavigatorConfig
+from ami_ros.planning.planner import Target
 from ami_ros.planning.types import Percept, State
 from ami_ros.ros.action_server import GoalTicket, Outcome, SimpleActionServer
 from ami_ros.ros.clocks import STEADY
@@ -37,6 +39,7 @@ from ami_ros.ros.qos import RELIABLE
 from ami_ros.ros.route_client import RouteClient
 from ami_ros.ros.worker import Worker
 from ami_ros.world_model.perception import Perception
+from ami_ros.world_model.spec import ModelSpec
 
 PAUSE = 0.5  # steady time without a tick of the control timer, from which the node's clock counts as paused [s]
 
@@ -70,6 +73,7 @@ class PlannerNode(AmiNode[PlannerParameters]):
         self._encoder_id, self._period = loaded.encoder_id, loaded.model.spec.period
         self.perception = Perception(loaded.model)
         self.navigator = Navigator(loaded.model, config.navigator)
+        self._warm_up(loaded.model.spec)
         self._percepts = Percepts(loaded.encoder_id)
         self._pursued: GoalTicket | None = None
         self._last_error = (Code.NONE, "")
@@ -89,7 +93,7 @@ class PlannerNode(AmiNode[PlannerParameters]):
             preempted=lambda ticket: self._result(ticket, Code.PREEMPTED, "a newer goal took its place"),
             canceled=self._canceled,
         )
-        # The latent comes last: of messages that came together the executor serves those of earlier subscriptions first.
+        # The latent comes last: of messages that came together, earlier subscriptions are served first.
         self.subscribe(Odometry, "odom", self._percepts.take_odometry)
         self.subscribe(LaserScan, "scan", self._percepts.take_scan)
         self.subscribe(Location, "location", self._percepts.take_location, RELIABLE)
@@ -122,6 +126,14 @@ class PlannerNode(AmiNode[PlannerParameters]):
                 self._finish(
                     ticket, Outcome.ABORTED, Code.STALE_OBSERVATION, "time was turned back; send the goal again"
                 )
+
+    def _warm_up(self, spec: ModelSpec) -> None:
+        """The first calls of a model take seconds: they are made before anybody waits for them."""
+        latent = np.zeros(spec.latent_dim, dtype=np.float32)
+        self.navigator.planner.plan(0.0, latent, (0.0, 0.0), None, Target(latent, None, final=True))
+        self.navigator.planner.reset()
+        if spec.inputs.image_size:
+            self.perception.encode_goal(np.zeros((spec.inputs.image_size, spec.inputs.image_size, 3), dtype=np.uint8))
 
     # Goals
 

@@ -67,4 +67,5 @@ class Worker(Generic[T]):
             try:
                 self._task(item)
             except Exception as error:  # whatever a model raises must not end the worker
-                self._on_error(error)
+                if not self._closed:  # after that, its node is gone
+                    self._on_error(error)

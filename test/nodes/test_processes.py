@@ -1,0 +1,160 @@
+"""Nodes as processes: their last word to the robot is zero, and mistakes in the set-up are one line and exit code 2."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from geometry_msgs.msg import TwistStamped
+from sensor_msgs.msg import LaserScan
+
+from ami_interfaces.msg import PlannerState
+from ami_ros.nodes import composed, loopback, memory, perception, planner, safety, simulator, world_model
+from ami_ros.ros.conversions import header_at, scan_to_message
+from ami_ros.ros.qos import RELIABLE
+from ami_ros.simulation.robot import Scan
+from ami_ros.world_model.checkpoint import save_model
+from ami_ros.world_model.model import WorldModel
+from ami_ros.world_model.spec import InputSpec, ModelSpec
+from harness.processes import Children
+from harness.ros import RosPeer
+
+LEARNED = ("perception", "world_model", "memory", "planner")
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """The folder of a small model that has learned nothing."""
+    folder = tmp_path / "model"
+    spec = ModelSpec(InputSpec(image_size=16, scan_beams=8), latent_dim=4, encoder_width=16, predictor_width=16)
+    save_model(folder, "small", WorldModel(spec))
+    return folder
+
+
+class Driver:
+    """Drives a safety gate by cmd_vel_raw, before an open space."""
+
+    def __init__(self, ros: RosPeer) -> None:
+        self.ros = ros
+        self.commands = ros.collect(TwistStamped, "cmd_vel", RELIABLE)
+        self._sender = ros.node.create_publisher(TwistStamped, "cmd_vel_raw", 5)
+        self._scans = ros.node.create_publisher(LaserScan, "scan", 5)
+
+    def see(self) -> None:
+        """A scan of nothing."""
+        header = header_at(self.ros.node.get_clock().now().to_msg(), "base_link")
+        empty = Scan(np.full(63, np.inf, dtype=np.float32), angle_min=-3.1, angle_increment=0.1)
+        self._scans.publish(scan_to_message(empty, header))
+
+    def send(self) -> None:
+        """A command ahead, into a space that is seen to be free."""
+        self.see()
+        message = TwistStamped()
+        message.twist.linear.x = 0.2
+        self._sender.publish(message)
+
+    def drive(self) -> None:
+        """Until the gate passes the command on."""
+        self.ros.spin_until(lambda: self.send() or (self.commands and self.commands[-1].twist.linear.x > 0.1), 60.0)
+
+
+@pytest.mark.parametrize("module", [composed, loopback, memory, perception, planner, safety, simulator, world_model])
+def test_every_node_has_a_main(module: Any) -> None:
+    assert callable(module.main)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_makes_the_gate_send_zero_and_exit_cleanly(
+    ros: RosPeer, children: Children, number: signal.Signals
+) -> None:
+    child = children.node("safety")
+    driver = Driver(ros)
+    driver.drive()
+    child.send(number)
+    child.send(number)  # a second one does no harm
+    ros.spin_until(lambda: driver.commands[-1].twist.linear.x == 0.0, what="the last zero")
+    assert child.wait() == 0 and "Traceback" not in child.output()
+
+
+def test_gate_stops_the_robot_when_the_planner_is_killed(ros: RosPeer, children: Children) -> None:
+    children.node("safety")
+    driver = Driver(ros)
+    source = (
+        "from geometry_msgs.msg import TwistStamped as T; import rclpy, time; rclpy.init(); n = rclpy.create_node('p')"
+    )
+    loop = "\np = n.create_publisher(T, 'cmd_vel_raw', 5); m = T(); m.twist.linear.x = 0.2\nwhile True: p.publish(m); time.sleep(0.1)"
+    planner = children.python("-c", source + loop)
+    ros.spin_until(lambda: driver.see() or (driver.commands and driver.commands[-1].twist.linear.x > 0.1), 60.0)
+    planner.send(signal.SIGKILL)
+    ros.spin_until(lambda: driver.see() or driver.commands[-1].twist.linear.x == 0.0, what="zero")
+
+
+def test_planner_that_gets_a_signal_ends_with_a_zero(ros: RosPeer, children: Children, model: Path) -> None:
+    child = children.node("planner", {"model": str(model)})
+    states = ros.collect(PlannerState, "planner/state", RELIABLE)
+    planned = ros.collect(TwistStamped, "cmd_vel_raw", RELIABLE)
+    ros.spin_until(lambda: states, 90.0)
+    child.send(signal.SIGTERM)
+    ros.spin_until(lambda: planned, what="the last zero")
+    assert planned[-1].twist.linear.x == 0.0 and child.wait() == 0 and "Traceback" not in child.output()
+
+
+def run_node(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", f"ami_ros.nodes.{name}", *arguments], capture_output=True, text=True, timeout=120
+    )
+
+
+def assert_one_line(result: subprocess.CompletedProcess[str], words: str) -> None:
+    lines = [line for line in result.stderr.splitlines() if "[rcl]" not in line]
+    assert result.returncode == 2 and len(lines) == 1 and words in lines[0], result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--ros-args", "-p", "rat:=3.0"], "unknown parameter 'rat'"),
+        (["--ros-args", "-p", "rate:=fast"], "must be of type float"),
+        (["--ros-args", "-p", "rate:=1000.0"], "must be 10.0 to 200.0"),
+        (["--ros-args", "-p", "gate.max_linear:=-1.0"], "max_linear must be greater than 0"),
+        (["--verbose"], "unknown arguments --verbose"),
+        (["--ros-args", "--params-file", "/nowhere.yaml"], "ROS arguments"),
+    ],
+    ids=["unknown", "type", "range", "refused", "argument", "file"],
+)
+def test_mistake_in_the_set_up_is_one_line_and_exit_code_two(arguments: list[str], words: str) -> None:
+    assert_one_line(run_node("safety", *arguments), words)
+
+
+def damage(folder: Path, how: str) -> None:
+    weights = folder / "weights.safetensors"
+    if how == "missing":
+        weights.unlink()
+    elif how == "truncated":
+        weights.write_bytes(weights.read_bytes()[:-8])
+    elif how == "hash":
+        weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+
+
+@pytest.mark.parametrize("how", ["missing", "truncated", "hash"])
+def test_node_refuses_damaged_weights_in_one_line(model: Path, how: str) -> None:
+    damage(model, how)
+    assert_one_line(run_node("perception", "--ros-args", "-p", f"model:={model}"), "model")
+
+
+def test_composed_stack_starts_and_stops_in_one_process(ros: RosPeer, children: Children, model: Path) -> None:
+    parameters = "".join(f"/**/{node}: {{ros__parameters: {{model: {model}}}}}\n" for node in LEARNED)
+    file = model / "parameters.yaml"
+    file.write_text(parameters)
+    child = children.python("-m", "ami_ros.nodes.composed", "--ros-args", "--params-file", os.fspath(file))
+    states = ros.collect(PlannerState, "planner/state", RELIABLE)
+    commands = ros.collect(TwistStamped, "cmd_vel", RELIABLE)
+    ros.spin_until(lambda: states and commands, 90.0, child.output)
+    child.send(signal.SIGINT)
+    assert child.wait() == 0 and "Traceback" not in child.output(), child.output()
