@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -20,18 +21,19 @@ from harness.processes import REPOSITORY, Children
 if TYPE_CHECKING:
     from harness.ros import RosPeer
 
-# Inherited by every process of this run; tells ours from those of others at the end.
-MARK = "AMI_TEST_RUN"
+# The folder of this run, inherited by all its processes: tells ours from those of others at the end.
+# It has a folder for the logs of each domain, named by it.
+RUN_FOLDER = "AMI_TEST_RUN"
 IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
 LEFTOVERS: list[str] = []
-SEGMENTS_BEFORE = orphaned_segments()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Sets the environment before anything imports rclpy."""
     environment = os.environ
     if not IS_WORKER:
-        environment[MARK] = f"{os.getpid()}"
+        environment[RUN_FOLDER] = tempfile.mkdtemp(prefix="ami_ros_test_run_")
+        config.add_cleanup(lambda: shutil.rmtree(environment[RUN_FOLDER], ignore_errors=True))
     # Start anywhere: other programs on this machine may use the low domains.
     start = os.getpid() % HIGHEST
     domain = claim_domain(candidates=[1 + (start + i) % HIGHEST for i in range(HIGHEST)])
@@ -39,11 +41,12 @@ def pytest_configure(config: pytest.Config) -> None:
     environment["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
     # Plain UDP leaves nothing in /dev/shm, even after a kill -9.
     environment["FASTDDS_BUILTIN_TRANSPORTS"] = "UDPv4"
-    environment["ROS_LOG_DIR"] = tempfile.mkdtemp(prefix="ami_ros_test_log_")
+    logs = Path(environment[RUN_FOLDER]) / str(domain)
+    logs.mkdir()
+    environment["ROS_LOG_DIR"] = str(logs)
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(REPOSITORY), environment.get("PYTHONPATH")]))
     environment["OMP_NUM_THREADS"] = "1"
     environment.setdefault("AMENT_PREFIX_PATH", sys.prefix)
-    config.add_cleanup(lambda: shutil.rmtree(environment["ROS_LOG_DIR"], ignore_errors=True))
 
 
 @pytest.fixture
@@ -70,7 +73,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if IS_WORKER:
         return
     LEFTOVERS.extend(_processes_left())
-    LEFTOVERS.extend(f"shared memory {path}" for path in orphaned_segments() - SEGMENTS_BEFORE)
+    LEFTOVERS.extend(f"shared memory {path}" for path in sorted(orphaned_segments()) if _domain(path) in _domains())
     if LEFTOVERS and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -81,12 +84,22 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(f"LEFT BEHIND: {line}", red=True)
 
 
+def _domains() -> set[int]:
+    return {int(folder.name) for folder in Path(os.environ[RUN_FOLDER]).iterdir()}
+
+
+def _domain(segment: Path) -> int | None:
+    """The ROS domain of a segment by its port: 7400 and up, 250 for each domain. Others may run ROS here too."""
+    port = re.search(r"_port(\d+)", segment.name)
+    return (int(port[1]) - 7400) // 250 if port else None
+
+
 def _processes_left() -> list[str]:
     left = []
     for process in psutil.process_iter():
         try:
             environment = process.environ()
-            if process.pid != os.getpid() and environment.get(MARK) == os.environ[MARK]:
+            if process.pid != os.getpid() and environment.get(RUN_FOLDER) == os.environ[RUN_FOLDER]:
                 test = environment.get("PYTEST_CURRENT_TEST", "no test")
                 left.append(f"process {process.pid} of {test}: {' '.join(process.cmdline())}")
         except psutil.Error:  # ended meanwhile, or another user's

@@ -23,7 +23,8 @@ def main(
     workers = [] if any(argument.startswith(("-n", "--numprocesses", "--pdb")) for argument in given) else ["-n", "2"]
     os.chdir(REPOSITORY)
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", "pytest", *cache, *workers, *given])
+    configuration = ["--rootdir", str(REPOSITORY), "-c", str(REPOSITORY / "pyproject.toml")]
+    os.execv(sys.executable, [sys.executable, "-m", "pytest", *configuration, *cache, *workers, *given])
 
 
 def _path_from_here(argument: str) -> str:

@@ -24,7 +24,8 @@ ADVICE = (
     (
         r"Temporary failure in name resolution|Name or service not known|Network is unreachable|NewConnectionError"
         r"|Max retries exceeded|ConnectTimeout|ReadTimeout|ProxyError|Connection refused|Temporary failure resolving"
-        r"|Could not connect|Connection (broken|aborted|reset)|SSLError",
+        r"|Could not connect|Connection (broken|aborted|reset)|SSLError"
+        r"|from versions: none",
         "the package index could not be reached; check the network or pip's settings, and run it again",
     ),
     (r"No matching distribution found", "the package index lacks a package for this Python"),

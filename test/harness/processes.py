@@ -29,7 +29,7 @@ class ChildProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **environment},
+                env=environment,
                 cwd=cwd,
                 start_new_session=True,
             )
@@ -95,7 +95,7 @@ class Children:
     ) -> ChildProcess:
         """Starts `command`; `environment` is added to the test's own."""
         log = self._folder / f"process_{len(self._started)}.log"
-        child = ChildProcess(command, log, environment or {}, cwd)
+        child = ChildProcess(command, log, {**os.environ, **(environment or {})}, cwd)
         self._started.append(child)
         return child
 
