@@ -19,7 +19,7 @@ from visualization_msgs.msg import MarkerArray
 from ami_interfaces.msg import Latent, Location
 from ami_interfaces.srv import FindRoute, ForgetPlaces, RecallPlaces, RememberPlace
 from ami_ros.errors import AmiError
-from ami_ros.geometry import Array
+from ami_ros.geometry import Array, compose, inverse
 from ami_ros.images import encode_jpeg
 from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
 from ami_ros.memory.types import PlaceQuery
@@ -31,6 +31,7 @@ from ami_ros.ros.odometry_buffer import OdometryBuffer
 from ami_ros.ros.parameters import parameter
 from ami_ros.ros.process import run
 from ami_ros.ros.qos import LATCHED
+from ami_ros.ros.tf import send_transform, tf_publisher
 from ami_ros.ros.worker import Worker
 
 MAX_RESULTS = 1000
@@ -49,6 +50,7 @@ class MemoryParameters:
     )
     thumbnails: bool = parameter(True, "Keep a small picture of each new place.")
     map_frame: str = parameter("map", "Name of the memory's frame.")
+    odom_frame: str = parameter("odom", "Name of the frame of odometry.")
     memory: MemoryConfig = field(default_factory=MemoryConfig)
 
 
@@ -82,6 +84,7 @@ class MemoryNode(AmiNode[MemoryParameters]):
         self._latent: NDArray[np.float32] | None = None
         self._location = self.publisher(Location, "location")
         self._places = self.publisher(MarkerArray, "places", LATCHED)
+        self._tf = tf_publisher(self)
         self._worker: Worker[Moment] = Worker("memory", self._observe, self._failed)
         self.subscribe(Odometry, "odom", self._on_odometry)
         if config.thumbnails:
@@ -143,6 +146,8 @@ class MemoryNode(AmiNode[MemoryParameters]):
             self._latent = moment.latent
         header = conversions.header_at(moment.message.header.stamp, self.config.map_frame)
         self._location.publish(memory_messages.location_to_message(location, header, self._encoder_id))
+        odom_in_map = compose(location.pose, inverse(location.odometry))
+        send_transform(self._tf, header, self.config.odom_frame, conversions.pose_to_message(odom_in_map))
 
     def _failed(self, error: Exception) -> None:
         self.health.error("memory", f"memory failed: {type(error).__name__}: {error}")

@@ -1,11 +1,11 @@
-"""Memory as RViz shows it: places, the ways between them, and their labels."""
+"""What RViz shows of memory and plan: places and the ways between them, and the future that was chosen."""
 
 from __future__ import annotations
 
 import numpy as np
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Point
-from std_msgs.msg import ColorRGBA
+from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from ami_ros.geometry import Array
@@ -37,6 +37,17 @@ def place_markers(places: Places, frame: str, stamp: Time) -> MarkerArray:
         text = Marker(header=header, ns="labels", id=int(place_id), type=Marker.TEXT_VIEW_FACING, text=label, pose=pose)
         text.color, text.scale.z = _LABEL, 0.2
         markers.append(text)
+    return MarkerArray(markers=markers)
+
+
+def rollout_markers(poses: Array, header: Header) -> MarkerArray:
+    """The expected poses (n, 3) in the frame of `header`, as arrows that grow faint with time."""
+    markers = [Marker(header=header, action=Marker.DELETEALL)]
+    for index, pose in enumerate(poses):
+        arrow = Marker(header=header, ns="rollout", id=index, type=Marker.ARROW, pose=pose_to_message(pose))
+        arrow.scale.x, arrow.scale.y, arrow.scale.z = 0.2, 0.04, 0.04
+        arrow.color = ColorRGBA(r=1.0, g=0.75, b=0.2, a=1.0 - 0.8 * index / len(poses))
+        markers.append(arrow)
     return MarkerArray(markers=markers)
 
 

@@ -9,12 +9,14 @@ from collections import deque
 from geometry_msgs.msg import Twist, TwistStamped
 from nav_msgs.msg import Path
 from std_msgs.msg import String
+from visualization_msgs.msg import MarkerArray
 
 from ami_interfaces.msg import PlannerState, RolloutArray
 from ami_ros.planning.types import Decision
 from ami_ros.ros import conversions
 from ami_ros.ros.goal_messages import Frames, path_message, rollout_message
 from ami_ros.ros.lifecycle import AmiNode
+from ami_ros.ros.markers import rollout_markers
 from ami_ros.ros.pursuit import Pursuit, Verdict
 from ami_ros.world_model.checkpoint import LoadedModel
 
@@ -35,6 +37,7 @@ class PlannerTopics:
         self._state = node.publisher(PlannerState, "~/state")
         self._plan = node.publisher(Path, "plan")
         self._rollouts = node.publisher(RolloutArray, "~/rollouts")
+        self._markers = node.publisher(MarkerArray, "~/rollout_markers")
         self._decision = node.publisher(String, "~/decision")
         self._said = ""
         self._shown: Decision | None = None
@@ -90,6 +93,8 @@ class PlannerTopics:
             return
         header = conversions.header_at(pursuit.player.stamp, self._frames.odom)
         self._plan.publish(path_message(decision, header))
+        if self._markers.get_subscription_count():
+            self._markers.publish(rollout_markers(decision.poses, header))
         if self._rollouts.get_subscription_count():
             spec = self._loaded.model.spec
             self._rollouts.publish(

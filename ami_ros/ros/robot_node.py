@@ -23,7 +23,7 @@ from ami_ros.ros.lifecycle import AmiNode
 from ami_ros.ros.parameters import parameter
 from ami_ros.ros.qos import RELIABLE, SENSOR
 from ami_ros.ros.simulation_loop import SimulationLoop
-from ami_ros.ros.tf import TFMessage, tf_message
+from ami_ros.ros.tf import send_transform, tf_publisher
 from ami_ros.simulation.robot import CONTROL_PERIOD, Observation, Robot
 
 BASE_FRAME, ODOM_FRAME, OPTICAL_FRAME, WORLD_FRAME = "base_link", "odom", "camera_optical_frame", "world"
@@ -75,7 +75,7 @@ class RobotNode(AmiNode[ParametersT]):
         self._imu = self.publisher(Imu, "imu")
         self._truth = self.publisher(PoseStamped, "ground_truth")
         self._contacts = self.publisher(UInt32, "~/contacts")
-        self._tf = self.publisher(TFMessage, "/tf") if TFMessage is not None else None
+        self._tf = tf_publisher(self)
         self._sensor_ticks = max(1, round(1.0 / config.sensor_rate / CONTROL_PERIOD))
         self._odom_ticks = max(1, round(1.0 / config.odom_rate / CONTROL_PERIOD))
         self.loop: SimulationLoop[Any] = SimulationLoop(self.make_robot, config.real_time_factor, self._publish)
@@ -134,8 +134,7 @@ class RobotNode(AmiNode[ParametersT]):
     def _publish_odometry(self, pose: np.ndarray, velocity: tuple[float, float], stamp: Any) -> None:
         message = conversions.odometry_to_message(pose, velocity, conversions.header_at(stamp, ODOM_FRAME), BASE_FRAME)
         self._odom.publish(message)
-        if self._tf is not None:
-            self._tf.publish(tf_message(message))
+        send_transform(self._tf, message.header, BASE_FRAME, message.pose.pose)
 
     def _publish_truth(self, robot: Robot, stamp: Any) -> None:
         truth = robot.ground_truth()

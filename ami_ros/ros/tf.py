@@ -1,11 +1,11 @@
-"""The transform odom -> base_link, where tf2_msgs is installed (the ROS wheels do not have it)."""
+"""Transforms, where tf2_msgs is installed (the ROS wheels do not have it): odom -> base_link and map -> odom."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from geometry_msgs.msg import TransformStamped
-from nav_msgs.msg import Odometry
+from geometry_msgs.msg import Pose, TransformStamped
+from std_msgs.msg import Header
 
 try:
     from tf2_msgs.msg import TFMessage
@@ -13,15 +13,21 @@ except ImportError:
     TFMessage = None
 
 
-def transform_of(odometry: Odometry) -> TransformStamped:
-    """The transform that an odometry message implies."""
-    transform = TransformStamped(header=odometry.header, child_frame_id=odometry.child_frame_id)
-    position, translation = odometry.pose.pose.position, transform.transform.translation
-    translation.x, translation.y, translation.z = position.x, position.y, position.z
-    transform.transform.rotation = odometry.pose.pose.orientation
+def transform_message(header: Header, child_frame: str, pose: Pose) -> TransformStamped:
+    """The transform that says that `child_frame` has `pose` in the frame of `header`."""
+    transform = TransformStamped(header=header, child_frame_id=child_frame)
+    translation = transform.transform.translation
+    translation.x, translation.y, translation.z = pose.position.x, pose.position.y, pose.position.z
+    transform.transform.rotation = pose.orientation
     return transform
 
 
-def tf_message(odometry: Odometry) -> Any | None:
-    """A message for /tf, or None without tf2_msgs."""
-    return None if TFMessage is None else TFMessage(transforms=[transform_of(odometry)])
+def tf_publisher(node: Any) -> Any | None:
+    """A publisher of /tf that lives until the node's cleanup; None without tf2_msgs."""
+    return None if TFMessage is None else node.publisher(TFMessage, "/tf")
+
+
+def send_transform(publisher: Any | None, header: Header, child_frame: str, pose: Pose) -> None:
+    """Publishes a transform, if there is a publisher."""
+    if publisher is not None:
+        publisher.publish(TFMessage(transforms=[transform_message(header, child_frame, pose)]))

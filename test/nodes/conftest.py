@@ -46,7 +46,7 @@ NODES: dict[str, Callable[..., AmiNode[Any]]] = {
 
 
 class Stack:
-    """Robot, nodes and a peer that sees everything; images and odometry go through relays, where a test can spoil them."""
+    """Robot, nodes, and a peer that sees everything; images and odometry pass relays, where a test can spoil them."""
 
     def __init__(self, ros: RosPeer, model: Path) -> None:
         self.ros, self._model = ros, model

@@ -15,6 +15,7 @@ from geometry_msgs.msg import PoseStamped
 
 from ami_interfaces.action import NavigateToGoal
 from ami_interfaces.msg import NavigationGoal, PlannerState
+from ami_ros.planning.types import Decision, Percept
 
 Result = NavigateToGoal.Result
 
@@ -71,7 +72,12 @@ def test_slow_model_does_not_slow_the_control_loop(stack: Any, monkeypatch: pyte
     stack.drive_off()
     navigator = stack.nodes["planner"].navigator
     step = navigator.step
-    monkeypatch.setattr(navigator, "step", lambda percept: time.sleep(2.0) or step(percept))
+
+    def slow_step(percept: Percept) -> Decision:
+        time.sleep(2.0)
+        return step(percept)
+
+    monkeypatch.setattr(navigator, "step", slow_step)
     stack.ros.spin_until(lambda: stack.state.error_code == Result.DEADLINE_MISSED and not stack.moves)
     before = len(stack.planned)
     stack.ros.spin_until(lambda: len(stack.planned) >= before + 5)

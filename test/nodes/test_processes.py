@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 from geometry_msgs.msg import TwistStamped
+from rclpy.parameter import Parameter
 from sensor_msgs.msg import LaserScan
 
 from ami_interfaces.msg import PlannerState
+from ami_ros.errors import AmiError
 from ami_ros.nodes import composed, loopback, memory, perception, planner, safety, simulator, world_model
 from ami_ros.ros.conversions import header_at, scan_to_message
 from ami_ros.ros.qos import RELIABLE
@@ -37,31 +39,32 @@ def model(tmp_path: Path) -> Path:
     return folder
 
 
-class Driver:
-    """Drives a safety gate by cmd_vel_raw, before an open space."""
+class Space:
+    """What surrounds a safety gate: a free space in its scan, and somebody who watches its output."""
 
     def __init__(self, ros: RosPeer) -> None:
         self.ros = ros
         self.commands = ros.collect(TwistStamped, "cmd_vel", RELIABLE)
-        self._sender = ros.node.create_publisher(TwistStamped, "cmd_vel_raw", 5)
+        self._planner = ros.node.create_publisher(TwistStamped, "cmd_vel_raw", 5)
         self._scans = ros.node.create_publisher(LaserScan, "scan", 5)
+        ros.node.create_timer(0.05, self._see)
 
-    def see(self) -> None:
-        """A scan of nothing."""
+    def _see(self) -> None:
         header = header_at(self.ros.node.get_clock().now().to_msg(), "base_link")
         empty = Scan(np.full(63, np.inf, dtype=np.float32), angle_min=-3.1, angle_increment=0.1)
         self._scans.publish(scan_to_message(empty, header))
 
-    def send(self) -> None:
-        """A command ahead, into a space that is seen to be free."""
-        self.see()
+    def drive(self) -> None:
+        """Sends commands for as long as the test spins."""
         message = TwistStamped()
         message.twist.linear.x = 0.2
-        self._sender.publish(message)
+        self.ros.node.create_timer(0.1, lambda: self._planner.publish(message))
 
-    def drive(self) -> None:
-        """Until the gate passes the command on."""
-        self.ros.spin_until(lambda: self.send() or (self.commands and self.commands[-1].twist.linear.x > 0.1), 60.0)
+    def wait_for_motion(self) -> None:
+        self.ros.spin_until(lambda: self.commands and self.commands[-1].twist.linear.x > 0.1, 60.0, "motion")
+
+    def wait_for_zero(self) -> None:
+        self.ros.spin_until(lambda: self.commands[-1].twist.linear.x == 0.0, what="zero")
 
 
 @pytest.mark.parametrize("module", [composed, loopback, memory, perception, planner, safety, simulator, world_model])
@@ -74,35 +77,35 @@ def test_signal_makes_the_gate_send_zero_and_exit_cleanly(
     ros: RosPeer, children: Children, number: signal.Signals
 ) -> None:
     child = children.node("safety")
-    driver = Driver(ros)
-    driver.drive()
+    space = Space(ros)
+    space.drive()
+    space.wait_for_motion()
     child.send(number)
     child.send(number)  # a second one does no harm
-    ros.spin_until(lambda: driver.commands[-1].twist.linear.x == 0.0, what="the last zero")
+    space.wait_for_zero()
     assert child.wait() == 0 and "Traceback" not in child.output()
+
+
+PLANNER = """
+import time, rclpy
+from geometry_msgs.msg import TwistStamped
+rclpy.init()
+publisher = rclpy.create_node("planner").create_publisher(TwistStamped, "cmd_vel_raw", 5)
+message = TwistStamped()
+message.twist.linear.x = 0.2
+while True:
+    publisher.publish(message)
+    time.sleep(0.1)
+"""
 
 
 def test_gate_stops_the_robot_when_the_planner_is_killed(ros: RosPeer, children: Children) -> None:
     children.node("safety")
-    driver = Driver(ros)
-    source = (
-        "from geometry_msgs.msg import TwistStamped as T; import rclpy, time; rclpy.init(); n = rclpy.create_node('p')"
-    )
-    loop = "\np = n.create_publisher(T, 'cmd_vel_raw', 5); m = T(); m.twist.linear.x = 0.2\nwhile True: p.publish(m); time.sleep(0.1)"
-    planner = children.python("-c", source + loop)
-    ros.spin_until(lambda: driver.see() or (driver.commands and driver.commands[-1].twist.linear.x > 0.1), 60.0)
+    space = Space(ros)
+    planner = children.python("-c", PLANNER)
+    space.wait_for_motion()
     planner.send(signal.SIGKILL)
-    ros.spin_until(lambda: driver.see() or driver.commands[-1].twist.linear.x == 0.0, what="zero")
-
-
-def test_planner_that_gets_a_signal_ends_with_a_zero(ros: RosPeer, children: Children, model: Path) -> None:
-    child = children.node("planner", {"model": str(model)})
-    states = ros.collect(PlannerState, "planner/state", RELIABLE)
-    planned = ros.collect(TwistStamped, "cmd_vel_raw", RELIABLE)
-    ros.spin_until(lambda: states, 90.0)
-    child.send(signal.SIGTERM)
-    ros.spin_until(lambda: planned, what="the last zero")
-    assert planned[-1].twist.linear.x == 0.0 and child.wait() == 0 and "Traceback" not in child.output()
+    space.wait_for_zero()
 
 
 def run_node(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -143,9 +146,16 @@ def damage(folder: Path, how: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["missing", "truncated", "hash"])
-def test_node_refuses_damaged_weights_in_one_line(model: Path, how: str) -> None:
+def test_node_refuses_damaged_weights(ros: RosPeer, model: Path, how: str) -> None:
     damage(model, how)
-    assert_one_line(run_node("perception", "--ros-args", "-p", f"model:={model}"), "model")
+    node = perception.PerceptionNode(context=ros.context, parameter_overrides=[Parameter("model", value=str(model))])
+    ros.add(node)
+    with pytest.raises(AmiError, match="model"):
+        node.start()
+
+
+def test_node_without_a_model_says_so_in_one_line() -> None:
+    assert_one_line(run_node("perception"), "parameter 'model' is not set")
 
 
 def test_composed_stack_starts_and_stops_in_one_process(ros: RosPeer, children: Children, model: Path) -> None:
@@ -155,6 +165,9 @@ def test_composed_stack_starts_and_stops_in_one_process(ros: RosPeer, children: 
     child = children.python("-m", "ami_ros.nodes.composed", "--ros-args", "--params-file", os.fspath(file))
     states = ros.collect(PlannerState, "planner/state", RELIABLE)
     commands = ros.collect(TwistStamped, "cmd_vel", RELIABLE)
+    planned = ros.collect(TwistStamped, "cmd_vel_raw", RELIABLE)
     ros.spin_until(lambda: states and commands, 90.0, child.output)
-    child.send(signal.SIGINT)
+    child.send(signal.SIGTERM)
+    ros.spin_until(lambda: planned, what="the planner's last command")
+    assert planned[-1].twist.linear.x == planned[-1].twist.angular.z == 0.0
     assert child.wait() == 0 and "Traceback" not in child.output(), child.output()

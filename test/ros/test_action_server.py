@@ -79,7 +79,8 @@ def test_goal_succeeds_with_feedback_on_the_way(bench: Bench) -> None:
     handle = bench.accepted(bench.send(7))
     ticket = bench.pursued()
     assert ticket.prepared == 7
-    bench.ros.spin_until(lambda: ticket.send_feedback(NavigateToGoal.Feedback(energy=2.0)) or bench.feedback)
+    bench.ros.node.create_timer(0.02, lambda: ticket.send_feedback(NavigateToGoal.Feedback(energy=2.0)))
+    bench.ros.spin_until(lambda: bench.feedback)
     assert bench.server.finish(ticket, Outcome.SUCCEEDED, Result(final_distance=0.5))
     status, result = bench.result(handle)
     assert status == GoalStatus.STATUS_SUCCEEDED and result.final_distance == 0.5

@@ -8,8 +8,9 @@ from ami_ros.ros.worker import Worker
 from harness.waiting import wait_until
 
 
-def test_newest_item_replaces_one_that_waits():
-    release, done = threading.Event(), []
+def test_newest_item_replaces_one_that_waits() -> None:
+    release = threading.Event()
+    done: list[int] = []
 
     def task(item: int) -> None:
         release.wait(10)
@@ -25,8 +26,9 @@ def test_newest_item_replaces_one_that_waits():
     assert worker.close() and done == [1, 3]
 
 
-def test_exception_is_reported_and_the_next_item_is_done():
-    errors, done = [], []
+def test_exception_is_reported_and_the_next_item_is_done() -> None:
+    errors: list[Exception] = []
+    done: list[int] = []
 
     def task(item: int) -> None:
         if item == 0:
@@ -41,9 +43,13 @@ def test_exception_is_reported_and_the_next_item_is_done():
     assert worker.close() and str(errors[0]) == "out of memory"
 
 
-def test_work_that_hangs_is_seen_and_left_behind():
+def test_work_that_hangs_is_seen_and_left_behind() -> None:
     release = threading.Event()
-    worker: Worker[int] = Worker("test", lambda item: release.wait(30) and None, lambda error: None)
+
+    def hang(item: int) -> None:
+        release.wait(30)
+
+    worker: Worker[int] = Worker("test", hang, lambda error: None)
     worker.submit(1)
     wait_until(lambda: worker.busy_for() > 0.05)
     assert not worker.close(timeout=0.05)
@@ -51,8 +57,9 @@ def test_work_that_hangs_is_seen_and_left_behind():
     assert worker.close()
 
 
-def test_idle_worker_is_not_busy_and_cleared_work_is_not_done():
-    release, done = threading.Event(), []
+def test_idle_worker_is_not_busy_and_cleared_work_is_not_done() -> None:
+    release = threading.Event()
+    done: list[int] = []
 
     def task(item: int) -> None:
         release.wait(10)

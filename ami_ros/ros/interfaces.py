@@ -1,0 +1,89 @@
+"""What each node subscribes to, publishes and offers: for tables and recordings; a test holds the nodes to it.
+
+Names as in the code: relative, "~/" for the node's own. Types as `ros2 interface show` takes them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Interface:
+    """One node's side of the graph: name -> type."""
+
+    subscribes: dict[str, str]
+    publishes: dict[str, str]
+    services: dict[str, str] = field(default_factory=dict)
+    actions: dict[str, str] = field(default_factory=dict)
+
+
+_COMMAND = "geometry_msgs/msg/TwistStamped"
+_IMAGE, _SCAN, _ODOM, _IMU = (
+    {"image": "sensor_msgs/msg/Image"},
+    {"scan": "sensor_msgs/msg/LaserScan"},
+    {"odom": "nav_msgs/msg/Odometry"},
+    {"imu": "sensor_msgs/msg/Imu"},
+)
+_LATENT = {"latent": "ami_interfaces/msg/Latent"}
+_LOCATION = {"location": "ami_interfaces/msg/Location"}
+
+_ROBOT = Interface(
+    subscribes={"cmd_vel": _COMMAND},
+    publishes={
+        **_IMAGE,
+        "camera_info": "sensor_msgs/msg/CameraInfo",
+        **_SCAN,
+        **_ODOM,
+        **_IMU,
+        "ground_truth": "geometry_msgs/msg/PoseStamped",
+        "~/contacts": "std_msgs/msg/UInt32",
+        "/clock": "rosgraph_msgs/msg/Clock",
+    },
+    services={
+        "~/reset": "std_srvs/srv/Trigger",
+        "~/place_robot": "ami_interfaces/srv/PlaceRobot",
+        "~/set_door": "ami_interfaces/srv/SetDoor",
+        "~/photograph": "ami_interfaces/srv/Photograph",
+    },
+)
+
+INTERFACES: dict[str, Interface] = {
+    "simulator": _ROBOT,
+    "loopback": _ROBOT,
+    "perception": Interface(
+        subscribes={**_ODOM, **_IMU, **_SCAN, **_IMAGE},
+        publishes={**_LATENT, "model_info": "ami_interfaces/msg/ModelInfo"},
+    ),
+    "world_model": Interface(
+        subscribes={**_LATENT, "cmd_vel": _COMMAND, **_ODOM},
+        publishes={"surprise": "ami_interfaces/msg/Surprise"},
+        services={"~/predict": "ami_interfaces/srv/Predict"},
+    ),
+    "memory": Interface(
+        subscribes={**_ODOM, **_IMAGE, **_LATENT},
+        publishes={**_LOCATION, "places": "visualization_msgs/msg/MarkerArray"},
+        services={
+            "~/find_route": "ami_interfaces/srv/FindRoute",
+            "~/recall": "ami_interfaces/srv/RecallPlaces",
+            "~/remember": "ami_interfaces/srv/RememberPlace",
+            "~/forget": "ami_interfaces/srv/ForgetPlaces",
+        },
+    ),
+    "planner": Interface(
+        subscribes={**_ODOM, **_SCAN, **_LOCATION, **_LATENT},
+        publishes={
+            "cmd_vel_raw": _COMMAND,
+            "plan": "nav_msgs/msg/Path",
+            "~/state": "ami_interfaces/msg/PlannerState",
+            "~/rollouts": "ami_interfaces/msg/RolloutArray",
+            "~/rollout_markers": "visualization_msgs/msg/MarkerArray",
+            "~/decision": "std_msgs/msg/String",
+        },
+        actions={"navigate_to_goal": "ami_interfaces/action/NavigateToGoal"},
+    ),
+    "safety": Interface(
+        subscribes={"cmd_vel_raw": _COMMAND, **_SCAN},
+        publishes={"cmd_vel": _COMMAND, "~/status": "std_msgs/msg/String"},
+    ),
+}

@@ -1,0 +1,79 @@
+"""The launch files under the real launch library: they start what the description of the graph says."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ami_ros.ros.graph import Arguments, declared, processes
+from harness.processes import REPOSITORY
+
+pytest.importorskip("launch_ros", reason="the launch library is not installed here (the ROS wheels do not have it)")
+
+FILES: dict[str, tuple[Any, ...]] = {
+    "bringup": ("stack",),
+    "sim": ("simulation",),
+    "demo": ("simulation", "stack"),
+}
+
+
+def load(name: str) -> Any:
+    """The LaunchDescription of a launch file."""
+    file = REPOSITORY / "launch" / f"{name}.launch.py"
+    spec = importlib.util.spec_from_file_location(f"{name}_launch", file)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.generate_launch_description()
+
+
+def visit(description: Any, **values: str) -> list[Any]:
+    """The actions that a launch of `description` with `values` comes to."""
+    from launch import LaunchContext
+
+    context = LaunchContext()
+    context.launch_configurations.update(values)
+    found: list[Any] = []
+    pending = list(description.entities)
+    while pending:
+        entity = pending.pop(0)
+        found.append(entity)
+        pending += entity.visit(context) or []
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(FILES))
+def test_launch_file_declares_the_arguments_of_its_parts(name: str) -> None:
+    arguments = {argument.name for argument in load(name).get_launch_arguments()}
+    assert arguments == {field.name for field in declared(FILES[name])}
+
+
+@pytest.mark.parametrize("composed", ["true", "false"])
+@pytest.mark.parametrize("name", sorted(FILES))
+def test_launch_file_starts_the_processes_of_the_graph(
+    name: str, composed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import launch_ros.actions
+
+    started: list[str] = []
+
+    class Recorded:
+        """Takes the place of a process."""
+
+        def __init__(self, *, executable: str, **_: Any) -> None:
+            started.append(executable)
+
+        def visit(self, context: Any) -> None:
+            """Nothing follows."""
+
+    monkeypatch.setattr(launch_ros.actions, "Node", Recorded)
+    monkeypatch.setattr("ami_ros.ros.launching.Node", Recorded, raising=False)
+    values = {"headless": "false", "model": str(tmp_path)}
+    if "stack" in FILES[name]:
+        values["composed"] = composed
+    visit(load(name), **values)
+    expected = processes(Arguments(model=str(tmp_path), composed=composed == "true"), FILES[name])
+    assert started == [*(spec.executable for spec in expected), "rviz2"]
