@@ -13,6 +13,7 @@ def main(
     model: Annotated[Path, typer.Option(help="Model folder; the memory is for its encoder alone.")],
     out: Annotated[Path, typer.Option(help="Memory file to write.")],
     minutes: Annotated[float, typer.Option(help="Driving to live through; 0: all.")] = 30.0,
+    thumbnails: Annotated[bool, typer.Option(help="Keep a picture of each place.")] = True,
 ) -> None:
     """Live through recorded experience once and keep the places."""
     import shutil
@@ -39,7 +40,9 @@ def main(
         try:
             with progress_bar(console) as bar:
                 task = bar.add_task("remembering", total=None)
-                remember_recording(memory, dataset, minutes, lambda d, t: bar.update(task, completed=d, total=t))
+                remember_recording(
+                    memory, dataset, minutes, lambda d, t: bar.update(task, completed=d, total=t), thumbnails
+                )
         finally:
             memory.close()
     finally:

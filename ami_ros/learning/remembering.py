@@ -49,7 +49,9 @@ def remember_episode(
     return beliefs
 
 
-def remember_recording(memory: PlaceMemory, dataset: Dataset, minutes: float, progress: Progress) -> None:
+def remember_recording(
+    memory: PlaceMemory, dataset: Dataset, minutes: float, progress: Progress, thumbnails: bool = True
+) -> None:
     """Lives through the first `minutes` of a data set (0: all of it), episode by episode."""
     model = memory.index.model
     sampler = WindowSampler(dataset, model.spec, WindowConfig())
@@ -60,5 +62,8 @@ def remember_recording(memory: PlaceMemory, dataset: Dataset, minutes: float, pr
         if len(rows):
             before = done
             latents = encode_rows(model, sampler, rows)
-            remember_episode(memory, dataset, rows, latents, lambda d, _, before=before: progress(before + d, total))
+            remember_episode(
+                memory, dataset, rows, latents, lambda d, _, before=before: progress(before + d, total), thumbnails
+            )
             done += len(rows)
+    memory.relax()

@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import cKDTree
 
-from ami_ros.geometry import Array, relative
+from ami_ros.geometry import Array
 from ami_ros.memory.index import PlaceIndex
 from ami_ros.memory.matching import pose_gap
 
@@ -22,7 +22,7 @@ class Edge:
 
     start: int  # place id
     stop: int
-    relative: Array  # (3,) pose of `stop` in the frame of `start`
+    relative: Array  # (3,) pose of `stop` in the frame of `start`, as it was measured when first driven
     traversals: int = 1
     duration: float = 0.0  # mean [s]
     failures: int = 0
@@ -54,12 +54,11 @@ class PlaceGraph:
         self.edges[edge.start, edge.stop] = edge
         self._matrix = None
 
-    def traversed(self, start: int, stop: int, duration: float, stamp: float) -> Edge:
-        """Notes that the robot drove from place `start` to `stop`; O(1). Returns the edge as it is now."""
+    def traversed(self, start: int, stop: int, measured: Array, duration: float, stamp: float) -> Edge:
+        """Notes that the robot drove from place `start` to `stop`, `measured` (3,) apart; O(1). Returns the edge as it is now."""
         old = self.edges.get((start, stop))
         if old is None:
-            rows = self.index.row(start), self.index.row(stop)
-            edge = Edge(start, stop, relative(*self.index.poses[list(rows)]), 1, duration, 0, stamp)
+            edge = Edge(start, stop, measured, 1, duration, 0, stamp)
             self._matrix = None
         else:
             count = old.traversals + 1
@@ -76,7 +75,7 @@ class PlaceGraph:
         self._matrix = None
 
     def changed(self) -> None:
-        """A place was added without an edge."""
+        """Places were added or moved."""
         self._matrix = None
 
     def shortest_path(

@@ -69,6 +69,10 @@ class PlaceIndex:
         self._row_of |= {int(i): start + k for k, i in enumerate(ids)}
         self._count = stop
 
+    def move(self, poses: Array) -> None:
+        """Puts all places elsewhere: (n, 3)."""
+        self._poses[: self._count] = poses
+
     def remove(self, ids: set[int]) -> None:
         """Drops places; the others keep their order."""
         keep = np.array([int(i) not in ids for i in self.ids], dtype=bool)

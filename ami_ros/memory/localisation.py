@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +17,9 @@ class FilterConfig:
     """Noise and size of the filter. The noise is meant to be honest, not small: see docs/decisions.md."""
 
     particles: int = 800
-    translation_noise: float = 0.10  # [m per m] standard deviation of odometry
-    rotation_noise: float = 0.06  # [rad per rad]
+    gain_sigma: tuple[float, float] = (0.03, 0.05)  # of odometry's distance and turning: the same for a whole run
+    translation_noise: float = 0.06  # [m per m] standard deviation of each step
+    rotation_noise: float = 0.05  # [rad per rad]
     drift_noise: float = 0.04  # [rad per m]
     position_sigma: float = 0.15  # [m] of a match, at the place itself
     angle_sigma: float = 0.12  # [rad]
@@ -46,21 +48,31 @@ class PlaceFilter:
         self.config = config
         self.rng = np.random.default_rng(config.seed)
         self.particles = np.zeros((config.particles, 3))
+        self.gains = np.ones((config.particles, 2))
         self.weights = np.full(config.particles, 1.0 / config.particles)
         self._moved = np.inf
 
     def start_at(self, pose: Array) -> None:
         """The robot is known to be at `pose` (3,)."""
         self.particles[:] = pose
-        self.weights[:] = 1.0 / len(self.weights)
+        self._forget()
         self._moved = 0.0
 
     def start_lost(self, index: PlaceIndex) -> None:
         """The robot is at some remembered place, none likelier than another."""
         rows = self.rng.integers(0, len(index), len(self.particles))
         self.particles[:] = compose(index.poses[rows], self.rng.normal(0.0, 0.15, (len(rows), 3)))
-        self.weights[:] = 1.0 / len(self.weights)
+        self._forget()
         self._moved = np.inf
+
+    def _forget(self) -> None:
+        """Nothing is known of the weights, nor of this run's odometry."""
+        self.weights[:] = 1.0 / len(self.weights)
+        self.gains = 1.0 + self.rng.normal(0.0, self.config.gain_sigma, self.gains.shape)
+
+    def transform(self, change: Callable[[Array], Array]) -> None:
+        """The map was moved: `change` takes poses (n, 3) from the old one to the new."""
+        self.particles = change(self.particles)
 
     def move(self, motion: Array) -> None:
         """Odometry says that the base moved by `motion` (3,) in its own frame."""
@@ -69,7 +81,8 @@ class PlaceFilter:
         along = config.translation_noise * length
         noise = self.rng.normal(0.0, 1.0, (size, 3)) * [along, along / 2, 0.0]
         noise[:, 2] = self.rng.normal(0.0, config.rotation_noise * turn + config.drift_noise * length + 1e-9, size)
-        self.particles = compose(self.particles, motion + noise)
+        true = motion * np.column_stack([self.gains[:, 0], self.gains[:, 0], self.gains[:, 1]])
+        self.particles = compose(self.particles, true + noise)
         self._moved += length + turn
 
     def observe(self, index: PlaceIndex, latent: Latents) -> None:
@@ -102,6 +115,7 @@ class PlaceFilter:
         spread = self.rng.normal(0.0, [self.config.position_sigma] * 2 + [self.config.angle_sigma], (count, 3))
         lightest = np.argpartition(self.weights, count)[:count]
         self.particles[lightest] = compose(matches.poses[rows], spread)
+        self.gains[lightest] = self.gains[self.rng.choice(len(self.weights), count, p=self.weights)]
         self.weights[lightest] = self.weights.mean()
         self.weights /= self.weights.sum()
 
@@ -111,6 +125,9 @@ class PlaceFilter:
         positions = (self.rng.random() + np.arange(size)) / size
         rows = np.minimum(np.searchsorted(np.cumsum(self.weights), positions), size - 1)
         self.particles = self.particles[rows]
+        # A little fresh variety keeps the gains from freezing at the first guess.
+        jitter = self.rng.normal(0.0, 0.003, self.gains.shape)
+        self.gains = self.gains[rows] + jitter
         self.weights = np.full(size, 1.0 / size)
 
     def estimate(self) -> Estimate:

@@ -7,14 +7,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from ami_ros.errors import AmiError
-from ami_ros.geometry import Array, compose, relative
+from ami_ros.geometry import Array, compose, inverse, relative
 from ami_ros.memory.codes import Code
 from ami_ros.memory.graph import Edge, GraphConfig, PlaceGraph
 from ami_ros.memory.index import Latents, PlaceIndex
 from ami_ros.memory.localisation import FilterConfig, PlaceFilter
 from ami_ros.memory.matching import cluster, match, pose_gap, scores
+from ami_ros.memory.relaxation import RelaxationConfig, compare_places, driven_ways, relax
 from ami_ros.memory.store import EdgeRow, PlaceRow, Store
 from ami_ros.memory.types import GoalQuery, Location, Place, PlaceQuery, Places, Route
 from ami_ros.world_model.model import WorldModel
@@ -29,6 +31,9 @@ class MemoryConfig:
     turn_spacing: float = 0.5  # [rad]
     confident: float = 0.85  # mass from which a new place is added to what is known
     max_places: int = 50_000
+    relax_growth: float = 1.2  # the map is relaxed each time that it has grown by this factor ...
+    relax_least: int = 20  # ... and by this many places
+    relaxation: RelaxationConfig = field(default_factory=RelaxationConfig)
     filter: FilterConfig = field(default_factory=FilterConfig)
     graph: GraphConfig = field(default_factory=GraphConfig)
 
@@ -56,6 +61,8 @@ class PlaceMemory:
         self._odometry: Array | None = None
         self._location: Location | None = None
         self._here: tuple[int, float] | None = None  # place the robot is at, and since when
+        self._anchor: tuple[int, Array, Array] | None = None  # a place, and the robot there: in its frame, and in odom
+        self._relaxed = len(self.index)
         self._take(*self.store.load())
 
     @classmethod
@@ -110,7 +117,7 @@ class PlaceMemory:
         self._check(latent, odometry)
         if not len(self.index):
             if self.config.learning:
-                self._found(stamp, latent, thumbnail)
+                self._found(stamp, latent, np.array(odometry, dtype=np.float64), thumbnail)
         elif self._odometry is not None:
             self.filter.move(relative(self._odometry, odometry))
         self._odometry = np.array(odometry, dtype=np.float64)
@@ -121,8 +128,11 @@ class PlaceMemory:
         localised = known and estimate.confidence >= self.config.filter.confident
         if self.config.learning and known and estimate.confidence >= self.config.confident:
             nearest = self._grow(stamp, latent, estimate.pose, nearest, distance, turn, thumbnail)
+            if len(self.index) >= max(self.config.relax_growth * self._relaxed, self._relaxed + self.config.relax_least):
+                self.relax()
+                estimate = self.filter.estimate()
         elif not localised:
-            self._here = None
+            self._here = self._anchor = None
         self._location = Location(
             stamp, estimate.pose, self._odometry, estimate.confidence, estimate.entropy, localised, nearest
         )
@@ -130,7 +140,7 @@ class PlaceMemory:
 
     def restart(self) -> None:
         """Odometry has a new origin: the robot may be anywhere."""
-        self._odometry, self._here, self._location = None, None, None
+        self._odometry = self._here = self._anchor = self._location = None
         if len(self.index):
             self.filter.start_lost(self.index)
 
@@ -144,10 +154,11 @@ class PlaceMemory:
         if np.shape(odometry) != (3,) or not np.isfinite(odometry).all():
             raise AmiError("memory: an odometry pose must be three finite numbers", Code.INVALID_INPUT)
 
-    def _found(self, stamp: float, latent: Latents, thumbnail: bytes | None) -> None:
+    def _found(self, stamp: float, latent: Latents, odometry: Array, thumbnail: bytes | None) -> None:
         """The first place is the origin of the map."""
         self.filter.start_at(np.zeros(3))
-        self._here = (self._add(stamp, latent, np.zeros(3), thumbnail), stamp)
+        self._odometry = odometry
+        self._arrive(self._add(stamp, latent, np.zeros(3), thumbnail), np.zeros(3), stamp)
 
     def _nearest(self, pose: Array) -> tuple[int, float, float]:
         """Id of the place that is nearest in position and heading, its distance [m] and turn [rad]."""
@@ -175,14 +186,43 @@ class PlaceMemory:
             here = self._add(stamp, latent, pose, thumbnail)
         else:
             return nearest
-        before, self._here = self._here, (here, stamp if self._here is None or self._here[0] != here else self._here[1])
-        if before is None or before[0] != here:
+        if self._here is None or self._here[0] != here:
             if near:
                 self._visit(here, stamp)
-            if before is not None:
-                edge = self.graph.traversed(before[0], here, stamp - before[1], stamp)
-                self.store.put_edges([EdgeRow(**vars(edge))])
+            self._arrive(here, self._see(here, latent) if near else np.zeros(3), stamp)
         return here
+
+    def _see(self, place_id: int, latent: Latents) -> Array:
+        """The robot's pose (3,) in the frame of a place, by the relative-pose head."""
+        place = torch.from_numpy(self.index.latents[self.index.row(place_id)])
+        with torch.inference_mode():
+            x, y, c, s = self.index.model.relative_pose(place, torch.from_numpy(latent)).tolist()
+        return np.array([x, y, np.arctan2(s, c)])
+
+    def _arrive(self, here: int, offset: Array, stamp: float) -> None:
+        """Notes the way from the last place to `here`, in whose frame the robot stands at `offset` (3,)."""
+        assert self._odometry is not None
+        if self._here is not None and self._anchor is not None:
+            start, there, odometry = self._anchor
+            driven = compose(there, relative(odometry, self._odometry))
+            measured = compose(driven, inverse(offset))
+            edge = self.graph.traversed(start, here, measured, stamp - self._here[1], stamp)
+            self.store.put_edges([EdgeRow(**vars(edge))])
+        self._here, self._anchor = (here, stamp), (here, offset, self._odometry)
+
+    def relax(self) -> None:
+        """Moves all places so that what was measured between them agrees; the filter moves along."""
+        if len(self.index) < 3:
+            return
+        config, old = self.config.relaxation, self.index.poses.copy()
+        ways = driven_ways(self.index, ((e.start, e.stop, e.relative) for e in self.graph.edges.values()), config)
+        new = relax(old, [compare_places(self.index, config), ways], config)
+        self.index.move(new)
+        self.graph.changed()
+        self.filter.transform(lambda poses: _carry(poses, old, new))
+        self.details = {i: replace(p, pose=new[self.index.row(i)]) for i, p in self.details.items()}
+        self.store.put_places(list(self.details.values()))
+        self._relaxed = len(self.index)
 
     def _add(self, stamp: float, latent: Latents, pose: Array, thumbnail: bytes | None) -> int:
         place_id = int(self.index.ids.max()) + 1 if len(self.index) else 1
@@ -322,6 +362,13 @@ class PlaceMemory:
     def close(self) -> None:
         """Writes what is pending (visit counts too) and closes the store."""
         self.store.close()
+
+
+def _carry(poses: Array, old: Array, new: Array) -> Array:
+    """Moves poses (k, 3) as the nearest of the places moved, whose poses were `old` and are `new` (n, 3)."""
+    distance, turn = pose_gap(poses[:, None], old[None])
+    nearest = np.argmin(distance + 0.5 * turn, axis=1)
+    return compose(new[nearest], relative(old[nearest], poses))
 
 
 def map_to_odom(location: Location) -> Array:

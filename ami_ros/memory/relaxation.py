@@ -1,0 +1,123 @@
+"""Relaxation of the map: places are moved so that what was measured between them agrees (pose-graph optimisation).
+
+Odometry errs by the same few per cent all day, so dead reckoning alone bends a map. The relative-pose head does
+not know of any one day's odometry: what it sees between places that look at the same surroundings pulls the map
+straight again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix, diags
+from scipy.sparse.linalg import splu
+
+from ami_ros.geometry import Array, relative, wrap
+from ami_ros.memory.index import PlaceIndex
+
+
+@dataclass(frozen=True)
+class RelaxationConfig:
+    """Which measurements count, and how much."""
+
+    neighbours: int = 12  # places compared with each, by contrastive score
+    reach: float = 1.0  # [m], places that the head sees farther apart are not compared
+    head_sigma: tuple[float, float] = (0.18, 0.10)  # [m], [rad] of the head
+    way_sigma: tuple[float, float] = (0.06, 0.06)  # [m], [rad] of odometry between neighbouring places
+    robust: float = 2.0  # deviations from which a measurement loses weight (Cauchy)
+    iterations: int = 8
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """Poses of places seen from others."""
+
+    start: NDArray[np.int64]  # (m,) rows
+    stop: NDArray[np.int64]  # (m,)
+    relative: Array  # (m, 3) of `stop` in the frame of `start`
+    sigma: Array  # (m, 2) [m], [rad]
+
+
+def compare_places(index: PlaceIndex, config: RelaxationConfig, block: int = 512) -> Measurements:
+    """What the relative-pose head sees between each place and those that resemble it."""
+    starts, stops, seen = [], [], []
+    keys, latents = index.keys, torch.from_numpy(index.latents)
+    count = min(config.neighbours, len(index) - 1)
+    with torch.inference_mode():
+        queries = index.model.contrast.queries(latents).numpy()
+        for first in range(0, len(index), block):
+            score = queries[first : first + block] @ keys.T
+            rows = np.arange(first, first + len(score))
+            score[rows - first, rows] = -np.inf
+            best = np.argpartition(-score, count - 1, axis=1)[:, :count]
+            stop, start = np.repeat(rows, count), best.ravel()
+            out = index.model.relative_pose(latents[start], latents[stop]).numpy().astype(np.float64)
+            starts.append(start), stops.append(stop), seen.append(out)
+    start, stop, out = np.concatenate(starts), np.concatenate(stops), np.concatenate(seen)
+    poses = np.column_stack([out[:, :2], np.arctan2(out[:, 3], out[:, 2])])
+    near = np.hypot(out[:, 0], out[:, 1]) < config.reach
+    return Measurements(start[near], stop[near], poses[near], np.tile(config.head_sigma, (int(near.sum()), 1)))
+
+
+def driven_ways(index: PlaceIndex, ways: Iterable[tuple[int, int, Array]], config: RelaxationConfig) -> Measurements:
+    """Measurements (place id, place id, relative pose) that were made when ways were first driven."""
+    kept = [(index.row(a), index.row(b), pose) for a, b, pose in ways]
+    start, stop = (np.array([k[i] for k in kept], np.int64) for i in (0, 1))
+    poses = np.array([k[2] for k in kept]).reshape(-1, 3)
+    return Measurements(start, stop, poses, np.tile(config.way_sigma, (len(kept), 1)))
+
+
+def relax(poses: Array, parts: Iterable[Measurements], config: RelaxationConfig) -> Array:
+    """Gauss-Newton with Cauchy weights on all measurements; the first place stays where it is.
+
+    Args:
+        poses: (n, 3) where the places are now, in the map frame.
+        parts: measurements between them.
+        config: of the optimisation.
+
+    Returns:
+        (n, 3).
+    """
+    parts = list(parts)
+    start, stop = (np.concatenate([getattr(p, k) for p in parts]) for k in ("start", "stop"))
+    wanted, sigma = np.concatenate([p.relative for p in parts]), np.concatenate([p.sigma for p in parts])
+    scale = 1.0 / sigma[:, [0, 0, 1]]
+    poses = poses.copy()
+    for _ in range(config.iterations):
+        error = relative(poses[start], poses[stop]) - wanted
+        error[:, 2] = wrap(error[:, 2])
+        error *= scale
+        weight = 1.0 / (1.0 + np.square(error).sum(1) / config.robust**2)
+        jacobian = _jacobian(poses, start, stop, scale * np.sqrt(weight)[:, None])
+        residual = (error * np.sqrt(weight)[:, None]).ravel()
+        # The gauge: the first place is held by a stiff spring; the rest only by their measurements.
+        springs = np.full(3 * len(poses), 1e-6)
+        springs[:3] = 1e9
+        normal = (jacobian.T @ jacobian + diags(springs)).tocsc()
+        step = splu(normal).solve(-(jacobian.T @ residual)).reshape(-1, 3)
+        poses += step
+        if np.abs(step).max() < 1e-4:
+            break
+    poses[:, 2] = wrap(poses[:, 2])
+    return poses
+
+
+def _jacobian(poses: Array, start: NDArray[np.int64], stop: NDArray[np.int64], scale: Array) -> csr_matrix:
+    """Derivative (3 m, 3 n) of the scaled relative poses with respect to all poses."""
+    m = len(start)
+    dx, dy = (poses[stop] - poses[start])[:, :2].T
+    c, s = np.cos(poses[start, 2]), np.sin(poses[start, 2])
+    zero, one = np.zeros(m), np.ones(m)
+    by_stop = np.stack([np.stack([c, s, zero], 1), np.stack([-s, c, zero], 1), np.stack([zero, zero, one], 1)], 1)
+    by_yaw = np.stack([-s * dx + c * dy, -c * dx - s * dy, -one], 1)
+    by_start = -by_stop
+    by_start[:, :, 2] = by_yaw
+    blocks = np.stack([by_start, by_stop], 2) * scale[:, :, None, None]  # (m, 3 residuals, 2 ends, 3)
+    rows = np.broadcast_to((3 * np.arange(m)[:, None] + np.arange(3))[:, :, None, None], blocks.shape)
+    ends = np.stack([start, stop], 1)
+    columns = np.broadcast_to((3 * ends[:, :, None] + np.arange(3))[:, None], blocks.shape)
+    return csr_matrix((blocks.ravel(), (rows.ravel(), columns.ravel())), shape=(3 * m, 3 * len(poses)))
