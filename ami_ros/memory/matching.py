@@ -56,7 +56,7 @@ def match(index: PlaceIndex, latent: Latents, count: int = 24, reach: float = 0.
         seen = index.model.relative_pose(places, torch.from_numpy(latent).expand_as(places)).numpy().astype(np.float64)
     offsets = np.column_stack([seen[:, :2], np.arctan2(seen[:, 3], seen[:, 2])])
     logits = score[rows].astype(np.float64) / index.model.contrast.temperature
-    weights = np.exp(logits - logits.max())
+    weights = np.exp(logits - logits.max(initial=-np.inf))
     distances = np.hypot(offsets[:, 0], offsets[:, 1])
     # Far away the head is drawn to the mean, as every regression is: such a place says only that this is no known one.
     weights *= np.exp(-((distances / reach) ** 2)) / weights.sum()
