@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -15,8 +16,8 @@ from ami_ros.learning.alignment import AlignmentConfig
 from ami_ros.learning.card import write_card
 from ami_ros.learning.dataset import CARD, Dataset
 from ami_ros.learning.extract import ExtractConfig, extract
-from ami_ros.learning.trainer import Trainer, TrainingConfig
-from ami_ros.world_model.checkpoint import LoadedModel, count_parameters, save_model
+from ami_ros.learning.trainer import CHECKPOINT, Trainer, TrainingConfig
+from ami_ros.world_model.checkpoint import CONFIG, LoadedModel, count_parameters, save_model
 
 
 def open_dataset(recordings: list[Path], out: Path, period: float, console: Console) -> Dataset:
@@ -51,6 +52,12 @@ def find_bags(path: Path) -> list[Path]:
     return bags
 
 
+def has_bfloat16() -> bool:
+    """Whether this processor computes in bfloat16; elsewhere it is emulated, and slower than float32."""
+    check = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return bool(check and check())
+
+
 def progress_bar(console: Console) -> Progress:
     """One line with a bar, a count and the time left."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -69,6 +76,9 @@ def run(recordings: list[Path], out: Path, config: TrainingConfig, threads: int,
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise AmiError(f"train: cannot write {out}: {error.strerror}; choose another --out") from error
+    if (out / CONFIG).exists() and not (out / CHECKPOINT).exists():
+        raise AmiError(f"train: {out} holds a finished model; choose another --out")
+    config = replace(config, bfloat16=config.bfloat16 and has_bfloat16())
     dataset = open_dataset(recordings, out, config.spec.period, console)
     trainer = Trainer(config, dataset, out)
     resumed = trainer.resume()
@@ -84,7 +94,10 @@ def run(recordings: list[Path], out: Path, config: TrainingConfig, threads: int,
             shown = "  ".join(f"{k} {v:.3f}" for k, v in terms.items() if k in ("prediction", "relative_pose", "total"))
             bar.update(task, completed=step, description=f"training  {shown}")
 
-        model = trainer.run(report)
+        try:
+            model = trainer.run(report)
+        except OSError as error:
+            raise AmiError(f"train: cannot write {out} ({error.strerror}); make room and repeat the command") from error
     minutes = (time.monotonic() - began) / 60
     loaded = save_model(out, name, model)
     write_card(out, loaded, config, dataset, minutes, config.steps - first, torch.get_num_threads())

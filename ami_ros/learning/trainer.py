@@ -40,6 +40,8 @@ class TrainingConfig:
     weights: LossWeights = field(default_factory=LossWeights)
 
 
+CHECKPOINT = "training.safetensors"
+
 Report = Callable[[int, dict[str, float]], None]
 
 
@@ -52,7 +54,7 @@ class Trainer:
     Args:
         config: of the run.
         recording: the data.
-        folder: where checkpoints go (`training.safetensors`) and the curve (`curve.jsonl`).
+        folder: where checkpoints go (`CHECKPOINT`) and the curve (`curve.jsonl`).
     """
 
     def __init__(self, config: TrainingConfig, recording: Recording, folder: Path) -> None:
@@ -71,7 +73,7 @@ class Trainer:
     @property
     def checkpoint(self) -> Path:
         """File with everything that resuming needs."""
-        return self.folder / "training.safetensors"
+        return self.folder / CHECKPOINT
 
     def run(self, report: Report) -> WorldModel:
         """Trains to the end, calling `report(step, terms)` after each step; returns the model in evaluation mode."""
