@@ -28,7 +28,6 @@ COMMANDS = (
     Command("record", "Record a robot's sensors and commands into a bag."),
     Command("train", "Learn a world model from bags."),
     Command("remember", "Build a memory of places from bags."),
-    Command("remember", "Build a memory of places from bags."),
     Command("evaluate", "Measure a model: prediction, place recognition, goals reached.", renders=True),
     Command("bench", "Measure latencies, rates and memory.", renders=True),
     Command("test", "Run the tests; arguments go to pytest.", renders=True, tests=True),
