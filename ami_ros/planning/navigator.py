@@ -10,7 +10,7 @@ from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, compose, relative
 from ami_ros.memory.codes import Code as MemoryCode
 from ami_ros.memory.place_memory import map_to_odom
-from ami_ros.memory.types import Route
+from ami_ros.memory.types import GoalQuery, Route
 from ami_ros.planning.codes import Code
 from ami_ros.planning.goal_tracker import GoalTracker, TrackerConfig
 from ami_ros.planning.planner import LatentPlanner, PlannerConfig, Target
@@ -72,7 +72,7 @@ class Navigator:
         self._looking_since: float | None = None
         self._lost_since: float | None = None
         self._arrived = 0
-        self._refuted_since: float | None = None
+        self._refusal = ""
 
     def cancel(self) -> None:
         """Drops the goal; the next decision stands still."""
@@ -94,6 +94,8 @@ class Navigator:
         elif self.hypothesis:
             self.hypothesis = 0
             self._route_wanted = True
+        elif self.goal is not None and self.goal.only_in_memory:
+            self._refusal = str(answer)
         else:
             self._flat = True
 
@@ -115,12 +117,19 @@ class Navigator:
         self.command = (
             (float(decision.commands[0, 0]), float(decision.commands[0, 1])) if len(decision.commands) else (0.0, 0.0)
         )
-        return replace(decision, wants_route=self._request(goal), replans=self.replans, recoveries=self.recoveries)
+        return replace(
+            decision, wants_route=self._request(goal, percept), replans=self.replans, recoveries=self.recoveries
+        )
 
-    def _request(self, goal: Goal) -> RouteRequest | None:
+    def _request(self, goal: Goal, percept: Percept) -> RouteRequest | None:
         if not self._route_wanted or self.goal is None:
             return None
-        return RouteRequest(goal.query(), self.hypothesis, tuple(self.avoid))
+        query = goal.query()
+        if goal.pose is not None and not goal.in_map:
+            if percept.location is None or not percept.location.localised:
+                return None
+            query = GoalQuery(pose=pose_in_map(percept.location, goal.pose))
+        return RouteRequest(query, self.hypothesis, tuple(self.avoid))
 
     def _drive(self, goal: Goal, percept: Percept) -> Decision:
         if self.recovery is not None:
@@ -129,8 +138,14 @@ class Navigator:
                 return self._hold(State.RECOVERING, "backing up and looking for room", *command)
             self._end_recovery()
         self._watch_location(percept)
+        if self._refusal:
+            return self._finish(Code.GOAL_NOT_REMEMBERED, self._refusal)
         if self.config.use_memory and not self._flat and self.follower is None:
             return self._look_around(percept)
+        if self._flat and goal.only_in_memory:
+            return self._finish(
+                Code.GOAL_NOT_REMEMBERED, "the goal is known to memory alone, and where this is it cannot tell"
+            )
         seen, from_memory, left = self._sight_goal(goal, percept)
         target_pose = self._goal_pose(goal, percept, from_memory)
         distance = float(np.hypot(target_pose[0], target_pose[1])) if target_pose is not None else float("nan")

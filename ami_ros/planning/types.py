@@ -39,6 +39,11 @@ class Goal:
     max_linear: float = 0.0  # [m/s]; 0: as configured
     max_angular: float = 0.0  # [rad/s]; 0: as configured
 
+    @property
+    def only_in_memory(self) -> bool:
+        """Whether nothing but memory can tell where the goal is."""
+        return self.latent is None and (self.pose is None or self.in_map)
+
     def query(self) -> GoalQuery:
         """The goal as memory can search it."""
         return GoalQuery(self.latent, self.pose if self.in_map else None, self.place_id, self.place_label)
