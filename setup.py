@@ -15,10 +15,15 @@ source = Path(__file__).resolve().parent
 def shared_files():
     """(folder below the prefix, its files), for every folder of SHARED_FOLDERS and those below them."""
     for name in SHARED_FOLDERS:
-        for folder in sorted({file.parent for file in (source / name).rglob("*") if file.is_file()}):
-            if folder.name != "__pycache__":
-                relative = folder.relative_to(source)
-                yield f"{SHARE}/{relative}", [str(relative / f.name) for f in sorted(folder.iterdir()) if f.is_file()]
+        files = sorted(file for file in (source / name).rglob("*") if file.is_file() and is_shared(file))
+        for folder in sorted({file.parent for file in files}):
+            inside = [str(file.relative_to(source)) for file in files if file.parent == folder]
+            yield f"{SHARE}/{folder.relative_to(source)}", inside
+
+
+def is_shared(file):
+    """Whether it is a file of the package, not one that Python or SQLite left beside one."""
+    return file.suffix != ".pyc" and not file.name.endswith(("-shm", "-wal"))
 
 
 def runtime_requirements():
