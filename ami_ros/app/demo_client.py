@@ -22,7 +22,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 from ami_interfaces.action import NavigateToGoal
 from ami_interfaces.msg import Location, NavigationGoal, PlannerState, Surprise
 from ami_interfaces.srv import Photograph, PlaceRobot
-from ami_ros.app.telemetry import STARTING, Frames, Telemetry, TruthLog
+from ami_ros.app.telemetry import STARTING, Observed, Telemetry, TruthLog
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.control import ControlRecord
 from ami_ros.geometry import Array
@@ -101,9 +101,17 @@ class DemoClient:
 
     def forget(self) -> None:
         """Begins anew, as with a stack that was started again."""
-        self.telemetry = Telemetry()
-        self.truth = TruthLog()
-        self.frames = Frames()
+        self.observed = Observed()
+
+    @property
+    def telemetry(self) -> Telemetry:
+        """The newest of everything."""
+        return self.observed.telemetry
+
+    @property
+    def truth(self) -> TruthLog:
+        """Where the robot truly was."""
+        return self.observed.truth
 
     def missing(self) -> list[str]:
         """What a goal needs and is not there yet, in people's words."""
@@ -213,7 +221,9 @@ class DemoClient:
         self.telemetry.localised, self.telemetry.confidence = message.localised, _finite(message.confidence)
         truth = self.truth.at(stamp_to_seconds(message.header.stamp))
         if truth is not None:
-            self.frames.add(truth, pose_from_message(message.odom_pose), believed if message.localised else None)
+            self.observed.frames.add(
+                truth, pose_from_message(message.odom_pose), believed if message.localised else None
+            )
 
     def _on_surprise(self, message: Surprise) -> None:
         self.telemetry.surprise, self.telemetry.surprise_threshold = (

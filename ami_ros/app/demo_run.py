@@ -124,6 +124,7 @@ class DemoRun:
             self._table.finished(index, result.trials[-1])
         if settings.compare:
             self._drive_flat()
+        self._show(finished=True)
 
     def _drive_flat(self) -> None:
         """The same goals from the same starts, with a planner that never asks memory."""
@@ -140,15 +141,19 @@ class DemoRun:
     def _tick(self) -> None:
         """Called five times a second while the robot drives."""
         self._stack.check()
-        leg, client = self._course.leg, self._client
-        self._table.update(leg, client.telemetry)
-        if self._view is not None:
-            flat = self.result.flat
-            shown = self.result.trials if flat is None else flat
-            self._view.update(leg, client.telemetry, client.truth, client.frames, shown, memory=flat is None)
+        self._table.update(self._course.leg, self._client.telemetry)
+        self._show()
         if time.monotonic() > self._sampled + SAMPLE_EVERY:
             self._sampled = time.monotonic()
             self._meter.sample()
+
+    def _show(self, finished: bool = False) -> None:
+        """Updates the web view."""
+        if self._view is not None:
+            self._view.finished = finished
+            self._view.memory = self.result.flat is None
+            shown = self.result.trials if self.result.flat is None else self.result.flat
+            self._view.update(self._course.leg, self._client.observed, shown)
 
     def _keep_figures(self) -> None:
         """What cannot be asked any more once the processes have ended; of the drives with memory."""
@@ -156,7 +161,7 @@ class DemoRun:
             return
         self._meter.sample()
         self.result.costs = self._meter.costs()
-        frame, telemetry = self._client.frames.memory(), self._client.telemetry
+        frame, telemetry = self._client.observed.frames.memory(), self._client.telemetry
         if frame is not None:
             places, edges = transform_points(frame, telemetry.places), transform_points(frame, telemetry.edges)
             self.result.places = RememberedPlaces(places, edges)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ami_ros.app.demo_course import Leg
 from ami_ros.app.scenery import Backdrop
-from ami_ros.app.telemetry import Frames, Telemetry, TruthLog
+from ami_ros.app.telemetry import Observed, Telemetry
 from ami_ros.app.web_view import WebView
 from ami_ros.evaluation.report import success_rates
 from ami_ros.evaluation.trials import Trial
@@ -30,9 +30,14 @@ class DemoView:
         view: the server.
         backdrop: the world from above.
         about: `world`, `camera`, `seed` and `total` (goals).
+
+    Attributes:
+        memory: the planner may use what is remembered.
+        finished: nothing more will happen.
     """
 
     def __init__(self, view: WebView, backdrop: Backdrop, about: dict[str, Any]) -> None:
+        self.memory, self.finished = True, False
         self._view = view
         self._backdrop = backdrop
         self._about = about
@@ -43,17 +48,10 @@ class DemoView:
         self._frame: Array | None = None  # the memory's, in the world
         view.put("map", "image/png", encode_png(backdrop.image))
 
-    def update(
-        self,
-        leg: Leg | None,
-        telemetry: Telemetry,
-        truth: TruthLog,
-        frames: Frames,
-        trials: Sequence[Trial],
-        memory: bool,
-    ) -> None:
-        """Shows a moment; `memory` tells whether the planner may use it."""
-        if self._updates % SCENE_EVERY == 0 or leg is not self._leg:
+    def update(self, leg: Leg | None, seen: Observed, trials: Sequence[Trial]) -> None:
+        """Shows a moment: the drive under way, what is known of robot and stack, and the drives that ended."""
+        telemetry, frames = seen.telemetry, seen.frames
+        if self._updates % SCENE_EVERY == 0 or leg is not self._leg or self.finished:
             self._frame = frames.memory()
             self._put_scene(telemetry, trials)
         if leg is not None and leg is not self._leg:
@@ -65,7 +63,7 @@ class DemoView:
         self._updates += 1
         self._pace.append((time.monotonic(), telemetry.time))
         self._strip.append({"t": telemetry.time, "energy": telemetry.energy, "surprise": telemetry.surprise})
-        self._view.put_json("state", self._state(leg, telemetry, truth, frames, trials) | {"memory": memory})
+        self._view.put_json("state", self._state(leg, seen, trials))
 
     def _put_scene(self, telemetry: Telemetry, trials: Sequence[Trial]) -> None:
         self._version += 1
@@ -83,9 +81,8 @@ class DemoView:
             },
         )
 
-    def _state(
-        self, leg: Leg | None, telemetry: Telemetry, truth: TruthLog, frames: Frames, trials: Sequence[Trial]
-    ) -> dict[str, Any]:
+    def _state(self, leg: Leg | None, seen: Observed, trials: Sequence[Trial]) -> dict[str, Any]:
+        telemetry, truth, frames = seen.telemetry, seen.truth, seen.frames
         rates = success_rates(trials)
         goal = None
         if leg is not None:
@@ -121,6 +118,8 @@ class DemoView:
             "contacts": telemetry.contacts,
             "camera_version": self._images,
             "track": _points(thinned(truth.since(leg.began)[1][:, :2])) if leg else [],
+            "memory": self.memory,
+            "finished": self.finished,
             "plan": _points(transform_points(frames.odom, telemetry.plan)) if frames.odom is not None else [],
         }
 

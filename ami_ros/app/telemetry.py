@@ -92,3 +92,12 @@ class Telemetry:
     edges: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 2, 2)))  # their ends, likewise
     image: NDArray[np.uint8] | None = None
     images: int = 0  # received so far
+
+
+@dataclass(frozen=True)
+class Observed:
+    """All that is known since the stack was started."""
+
+    telemetry: Telemetry = field(default_factory=Telemetry)
+    truth: TruthLog = field(default_factory=TruthLog)
+    frames: Frames = field(default_factory=Frames)

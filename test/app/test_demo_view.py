@@ -10,7 +10,7 @@ import pytest
 from ami_ros.app.demo_course import Leg
 from ami_ros.app.demo_view import DemoView
 from ami_ros.app.scenery import Backdrop
-from ami_ros.app.telemetry import Frames, Telemetry, TruthLog
+from ami_ros.app.telemetry import Frames, Observed, Telemetry, TruthLog
 from ami_ros.app.web_view import WebView
 from ami_ros.evaluation.goals import SampledGoal
 from ami_ros.evaluation.trials import Trial
@@ -34,7 +34,7 @@ def read(web: WebView, name: str) -> Any:
 
 
 def test_view_works_before_anything_is_known(web: WebView) -> None:
-    DemoView(web, BACKDROP, ABOUT).update(None, Telemetry(), TruthLog(), Frames(), [], memory=True)
+    DemoView(web, BACKDROP, ABOUT).update(None, Observed(), [])
     state = read(web, "state")
     assert state["goal"] is None and state["robot"] is None and state["total"] == 2
     assert read(web, "scene")["extent"] == [0.0, 8.0, 0.0, 6.0]
@@ -52,7 +52,7 @@ def test_what_the_robot_believes_is_shown_in_the_world(web: WebView) -> None:
     telemetry = Telemetry(time=14.0, truth=truth, believed=believed, confidence=0.9)
     telemetry.places, telemetry.edges = place[None], np.stack([place, place])[None]
     telemetry.plan, telemetry.image, telemetry.images = ahead[None], np.zeros((8, 8, 3), np.uint8), 1
-    DemoView(web, BACKDROP, ABOUT).update(LEG, telemetry, log, frames, [], memory=True)
+    DemoView(web, BACKDROP, ABOUT).update(LEG, Observed(telemetry, log, frames), [])
     state, scene = read(web, "state"), read(web, "scene")
     assert state["believed"] == pytest.approx(truth, abs=2e-3)
     assert np.array(state["plan"]) == pytest.approx(np.array([[1.25, 1.0]]), abs=2e-3)
@@ -82,7 +82,9 @@ def test_finished_goals_are_counted_and_drawn(web: WebView) -> None:
         "",
         path=path,
     )
-    DemoView(web, BACKDROP, ABOUT).update(None, Telemetry(), TruthLog(), Frames(), [trial], memory=False)
+    view = DemoView(web, BACKDROP, ABOUT)
+    view.memory, view.finished = False, True
+    view.update(None, Observed(), [trial])
     state, (drawn,) = read(web, "state"), read(web, "scene")["trials"]
-    assert state["near"] == {"reached": 0, "n": 1} and state["memory"] is False
+    assert state["near"] == {"reached": 0, "n": 1} and state["memory"] is False and state["finished"] is True
     assert drawn["success"] is False and len(drawn["path"]) < 40
