@@ -70,9 +70,13 @@ def test_mistake_in_the_set_up_is_not_tried_again(tmp_path: Path) -> None:
         assert process.respawns == 0
 
 
-def test_stubborn_process_is_ended_with_sterner_signals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stubborn_process_is_ended_with_sterner_signals(
+    ros: RosPeer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("ami_ros.ros.processes.ESCALATION", ((signal.SIGINT, 0.2), (signal.SIGKILL, 5.0)))
+    commands = ros.collect(TwistStamped, "cmd_vel", RELIABLE)
     with Supervisor([gate()], tmp_path) as supervisor:
+        ros.spin_until(lambda: commands, 60.0)
         process = supervisor.processes["safety"]
         os.kill(process.pid, signal.SIGSTOP)
     assert process.code == -signal.SIGKILL

@@ -1,0 +1,101 @@
+"""Odometry and commands at the moment that is asked for; fresh images told from stale ones."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ami_ros.errors import AmiError
+from ami_ros.geometry import wrap
+from ami_ros.ros.command_history import CommandHistory
+from ami_ros.ros.odometry_buffer import OdometryBuffer
+from ami_ros.ros.quaternions import quaternion_from_yaw, yaw_from_quaternion
+from ami_ros.ros.stamps import Freshness, FreshnessConfig
+
+SPEED, TURN = 0.4, 0.8
+
+
+def on_a_circle(stamp: float) -> np.ndarray:
+    """Pose (3,) of a robot that drives an arc."""
+    yaw, radius = TURN * stamp, SPEED / TURN
+    return np.array([radius * np.sin(yaw), radius * (1 - np.cos(yaw)), wrap(yaw)])
+
+
+def circling(period: float = 0.04) -> OdometryBuffer:
+    buffer = OdometryBuffer()
+    for stamp in np.arange(0.0, 2.0, period):
+        assert buffer.add(float(stamp), on_a_circle(stamp), (SPEED, TURN))
+    return buffer
+
+
+@given(st.floats(-0.2, 2.15))
+def test_odometry_is_known_between_messages_and_shortly_beyond(stamp: float) -> None:
+    found = circling().at(stamp)
+    assert found is not None
+    np.testing.assert_allclose(found[0], on_a_circle(stamp), atol=2e-3)
+    assert found[1] == (SPEED, TURN)
+
+
+@pytest.mark.parametrize("stamp", [-1.0, 3.0])
+def test_odometry_far_from_any_message_is_unknown(stamp: float) -> None:
+    assert circling().at(stamp) is None and OdometryBuffer().at(0.0) is None
+
+
+def test_odometry_that_jumps_is_noticed_and_what_was_before_forgotten() -> None:
+    buffer = circling()
+    assert not buffer.add(2.0, np.array([9.0, 9.0, 0.0]), (0.0, 0.0))
+    assert buffer.at(1.0) is None and buffer.at(2.0) is not None
+
+
+def test_odometry_keeps_the_last_seconds_only() -> None:
+    buffer = OdometryBuffer()
+    for stamp in range(100):
+        buffer.add(stamp * 0.5, np.zeros(3), (0.0, 0.0))
+    assert buffer.at(10.0) is None and buffer.at(48.0) is not None
+
+
+def test_command_is_in_force_until_the_next() -> None:
+    history = CommandHistory()
+    assert history.at(1.0) == (0.0, 0.0)
+    history.add(1.0, (0.2, 0.0))
+    history.add(2.0, (0.4, 1.0))
+    assert [history.at(t) for t in (0.9, 1.0, 1.9, 2.0, 9.0)] == [(0, 0), (0.2, 0), (0.2, 0), (0.4, 1), (0.4, 1)]
+
+
+def test_mean_command_weighs_each_by_its_time() -> None:
+    history = CommandHistory()
+    history.add(0.0, (1.0, 0.0))
+    history.add(0.3, (0.0, 2.0))
+    np.testing.assert_allclose(history.means(0.0, 0.2, 3), [[1.0, 0.0], [0.5, 1.0], [0.0, 2.0]])
+
+
+def test_frozen_camera_is_told_from_a_standing_robot() -> None:
+    freshness = Freshness(FreshnessConfig(max_repeats=3))
+    for tick in range(20):
+        freshness.check(tick, tick, b"same", moving=False)
+    for tick in range(20, 22):
+        freshness.check(tick, tick, b"same", moving=True)
+    with pytest.raises(AmiError, match="frozen"):
+        freshness.check(22, 22, b"same", moving=True)
+    with pytest.raises(AmiError, match="frozen"):
+        freshness.check(23, 23, b"same", moving=False)
+    freshness.check(24, 24, b"other", moving=False)
+
+
+@pytest.mark.parametrize(("stamp", "words"), [(4.0, "old"), (11.0, "future"), (9.0, "not newer")])
+def test_image_of_another_time_is_refused(stamp: float, words: str) -> None:
+    freshness = Freshness(FreshnessConfig(max_age=5.0))
+    freshness.check(9.0, 9.5, b"a", moving=True)
+    with pytest.raises(AmiError, match=words):
+        freshness.check(stamp, 10.0, b"b", moving=True)
+    freshness.reset()
+    freshness.check(9.0, 9.5, b"c", moving=True)
+
+
+@given(st.floats(-10.0, 10.0))
+def test_yaw_survives_the_quaternion(yaw: float) -> None:
+    x, y, z, w = quaternion_from_yaw(yaw)
+    assert x == y == 0.0 and z**2 + w**2 == pytest.approx(1.0)
+    assert abs(wrap(yaw_from_quaternion((x, y, z, w)) - yaw)) < 1e-9
