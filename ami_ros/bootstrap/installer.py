@@ -13,6 +13,7 @@ from ami_ros.bootstrap.environment import Installation
 from ami_ros.bootstrap.progress import Progress
 from ami_ros.bootstrap.pythons import Python, find_ros_python, find_wheel_python, sourced_ros
 from ami_ros.bootstrap.state import digest, read_record, write_record
+from ami_ros.errors import AmiError
 
 
 class Installer:
@@ -69,14 +70,22 @@ class Installer:
             packages.make_venv(self._venv, python, self._distro is not None, progress)
         missing = self._missing_files()
         if missing:
-            # pip may be stopped half-way through a package: until it is done, this is no good venv.
-            record, self._record = self._record, {}
-            self._record_path.unlink(missing_ok=True)
-            packages.install(self._venv, missing, self._distro is not None, progress)
-            digests = {file.stem: packages.requirements_digest(file) for file in missing}
-            self._save({**record, "venv": str(self._venv), **digests})
+            self._install(missing, progress)
         libraries = [self._venv / "lib", *self._venv.glob("lib/python*/site-packages/ros_*.libs")]
         self._save({**self._record, "libraries": [str(folder) for folder in libraries]})
+
+    def _install(self, files: list[Path], progress: Progress) -> None:
+        done = self._record
+        # Killed now, pip would leave a package half-way: without a record the next run starts with a new venv.
+        self._record_path.unlink(missing_ok=True)
+        try:
+            packages.install(self._venv, files, self._distro is not None, progress)
+        except AmiError:  # without network, say: what was there before still works
+            if done:
+                self._save(done)
+            raise
+        digests = {file.stem: packages.requirements_digest(file) for file in files}
+        self._save({**done, "venv": str(self._venv), **digests})
 
     def _provide_interfaces(self, python: Python, progress: Progress) -> None:
         key = self._interfaces_key()

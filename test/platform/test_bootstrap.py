@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from ami_ros.bootstrap.packages import requirement_files, requirements_digest
 from ami_ros.bootstrap.pythons import sourced_ros
+from ami_ros.bootstrap.state import read_record, write_record
 from harness import Children, wait_until
 from harness.processes import REPOSITORY
 
@@ -65,7 +67,7 @@ def test_path_that_cannot_stand_in_pythonpath_is_refused(tmp_path: Path) -> None
 
 
 @without_ros
-def test_no_network_is_said_in_one_line_with_the_log(tmp_path: Path) -> None:
+def test_no_network_is_said_in_one_line_with_the_log_and_leaves_what_works(tmp_path: Path) -> None:
     result = ami("shell", home=tmp_path, **index("http://127.0.0.1:9/simple"))
     assert result.returncode == 2
     last = result.stderr.splitlines()[-1]
@@ -73,7 +75,14 @@ def test_no_network_is_said_in_one_line_with_the_log(tmp_path: Path) -> None:
         "ami: Python packages (runtime + ros): the package index could not be reached; check the network"
     )
     assert str(tmp_path / "log" / "setup.log") in last
-    assert not (tmp_path / "ros-wheels" / "ready.json").exists()
+    record_path = tmp_path / "ros-wheels" / "ready.json"
+    assert not record_path.exists()
+    # A complete installation that lacks the tools of the tests only.
+    files = requirement_files(sourced=False, tests=False)
+    record = {"venv": str(tmp_path / "ros-wheels" / "venv"), **{f.stem: requirements_digest(f) for f in files}}
+    write_record(record_path, record)
+    assert ami("test", home=tmp_path, **index("http://127.0.0.1:9/simple")).returncode == 2
+    assert read_record(record_path) == record
 
 
 @without_ros
