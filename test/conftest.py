@@ -22,6 +22,10 @@ from harness.processes import REPOSITORY, Children
 if TYPE_CHECKING:
     from harness.ros import RosPeer
 
+# On a loaded machine any example may take long.
+hypothesis.settings.register_profile("ami_ros", deadline=None)
+hypothesis.settings.load_profile("ami_ros")
+
 # The folder of this run, inherited by all its processes: tells ours from those of others at the end.
 # It has a folder for the logs of each domain, named by it.
 RUN_FOLDER = "AMI_TEST_RUN"
