@@ -62,7 +62,6 @@ class PlaceMemory:
         self._location: Location | None = None
         self._here: tuple[int, float] | None = None  # place the robot is at, and since when
         self._anchor: tuple[int, Array, Array] | None = None  # a place, and the robot there: in its frame, and in odom
-        self._relaxed = len(self.index)
         self._take(*self.store.load())
 
     @classmethod
@@ -96,6 +95,7 @@ class PlaceMemory:
                     edge.start, edge.stop, edge.relative, edge.traversals, edge.duration, edge.failures, edge.last_used
                 )
             )
+        self._relaxed = len(self.index)  # as it was stored, the map was relaxed
 
     def __len__(self) -> int:
         return len(self.index)
@@ -114,7 +114,8 @@ class PlaceMemory:
         Raises:
             AmiError: a latent or pose that is not finite or of another length; nothing was changed.
         """
-        self._check(latent, odometry)
+        self._check_latent(latent)
+        self._check_pose(odometry)
         if not len(self.index):
             if self.config.learning:
                 self._found(stamp, latent, np.array(odometry, dtype=np.float64), thumbnail)
@@ -148,11 +149,14 @@ class PlaceMemory:
         """The newest belief; None before the first moment."""
         return self._location
 
-    def _check(self, latent: Latents, odometry: Array) -> None:
-        if latent.shape != (self.latent_dim,) or not np.isfinite(latent).all():
+    def _check_latent(self, latent: Latents) -> None:
+        if np.shape(latent) != (self.latent_dim,) or not np.isfinite(latent).all():
             raise AmiError(f"memory: a latent must be {self.latent_dim} finite numbers", Code.INVALID_INPUT)
-        if np.shape(odometry) != (3,) or not np.isfinite(odometry).all():
-            raise AmiError("memory: an odometry pose must be three finite numbers", Code.INVALID_INPUT)
+
+    @staticmethod
+    def _check_pose(pose: Array) -> None:
+        if np.shape(pose) != (3,) or not np.isfinite(pose).all():
+            raise AmiError("memory: a pose must be three finite numbers", Code.INVALID_INPUT)
 
     def _found(self, stamp: float, latent: Latents, odometry: Array, thumbnail: bytes | None) -> None:
         """The first place is the origin of the map."""
@@ -236,6 +240,7 @@ class PlaceMemory:
     def _visit(self, place_id: int, stamp: float) -> None:
         old = self.details[place_id]
         self.details[place_id] = replace(old, visits=old.visits + 1, last_seen=stamp)
+        self.store.put_places([self.details[place_id]])
 
     # Questions
 
@@ -265,15 +270,13 @@ class PlaceMemory:
     def _locate(self, goal: GoalQuery, hypothesis: int) -> tuple[Array, float]:
         """Pose of a goal in the map frame, and how sure that is."""
         if goal.latent is not None:
-            if goal.latent.shape != (self.latent_dim,) or not np.isfinite(goal.latent).all():
-                raise AmiError(f"memory: a latent must be {self.latent_dim} finite numbers", Code.INVALID_INPUT)
+            self._check_latent(goal.latent)
             hypotheses = cluster(match(self.index, goal.latent, 48))
             if hypothesis >= len(hypotheses):
                 raise AmiError(f"memory: the goal has only {len(hypotheses)} hypotheses", Code.NOT_FOUND)
             return hypotheses[hypothesis].pose, hypotheses[hypothesis].share
         if goal.pose is not None:
-            if np.shape(goal.pose) != (3,) or not np.isfinite(goal.pose).all():
-                raise AmiError("memory: a goal pose must be three finite numbers", Code.INVALID_INPUT)
+            self._check_pose(goal.pose)
             return np.asarray(goal.pose, np.float64), 1.0
         wanted = [i for i, p in self.details.items() if i == goal.place_id or (goal.label and p.label == goal.label)]
         if not wanted:
@@ -291,9 +294,11 @@ class PlaceMemory:
         if query.label:
             keep &= np.array([self.details[int(i)].label == query.label for i in self.index.ids], bool)
         if query.pose is not None:
+            self._check_pose(query.pose)
             distance, _ = pose_gap(self.index.poses, np.asarray(query.pose, np.float64))
             keep, rank = keep & (distance <= query.radius), distance
-        if query.latent is not None and len(self.index):
+        if query.latent is not None:
+            self._check_latent(query.latent)
             similarity = scores(self.index, np.asarray(query.latent, np.float32))
             rank = -similarity
         rows = np.flatnonzero(keep)
@@ -332,35 +337,33 @@ class PlaceMemory:
             raise AmiError(f"memory: '{label}' is another place; set overwrite to move it here", Code.LABEL_EXISTS)
         changed = [replace(self.details[i], label="") for i in holders]
         changed.append(replace(self.details[location.place_id], label=label, note=note))
-        self._update(changed)
-        return location.place_id
-
-    def _update(self, rows: list[PlaceRow]) -> None:
-        """Keeps thumbnails, which stay in the store."""
-        self.store.put_places([replace(r, thumbnail=self.store.thumbnail(r.id)) for r in rows])
-        self.details |= {r.id: r for r in rows}
+        self.store.put_places(changed)
+        self.details |= {r.id: r for r in changed}
         self.store.flush()
+        return location.place_id
 
     def forget(self, ids: Sequence[int] = (), labels: Sequence[str] = (), everything: bool = False) -> int:
         """Erases places; returns how many. The robot is lost where nothing is left around it."""
-        chosen = (
-            set(self.details)
-            if everything
-            else set(ids) | {i for i, p in self.details.items() if p.label in set(labels) - {""}}
-        )
-        unknown = chosen - set(self.details)
-        if unknown or (not chosen and not everything):
-            raise AmiError(f"memory: no such place: {sorted(unknown) or list(labels)}", Code.NOT_FOUND)
+        labelled = {p.label: i for i, p in self.details.items() if p.label}
+        unknown = [*(i for i in ids if i not in self.details), *(label for label in labels if label not in labelled)]
+        if unknown or not (ids or labels or everything):
+            raise AmiError(f"memory: no such place: {unknown}", Code.NOT_FOUND)
+        chosen = set(self.details) if everything else {*ids, *(labelled[label] for label in labels)}
         self.store.erase(sorted(chosen))
         self.index.remove(chosen)
         self.graph.drop(chosen)
         self.details = {i: p for i, p in self.details.items() if i not in chosen}
         if self._here is not None and self._here[0] in chosen:
             self._here = None
+        if self._location is not None and self._location.place_id in chosen:
+            nearest, _, _ = self._nearest(self._location.pose)
+            self._location = replace(
+                self._location, place_id=nearest, localised=self._location.localised and nearest > 0
+            )
         return len(chosen)
 
     def close(self) -> None:
-        """Writes what is pending (visit counts too) and closes the store."""
+        """Writes what is pending and closes the store."""
         self.store.close()
 
 
