@@ -1,0 +1,130 @@
+"""Ways between places: shortest paths, what blocks them, and what is joined."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from ami_ros.geometry import Array, relative
+from ami_ros.memory.graph import Edge, GraphConfig, PlaceGraph
+from ami_ros.memory.index import PlaceIndex
+from harness.exact_model import ExactModel, latent_of
+
+# A ring of eight places, one metre apart: 1 2 3 along the bottom, 3 4 5 up, 5 6 7 back, 7 8 1 down.
+RING = [(0, 0), (1, 0), (2, 0), (2, 1), (2, 2), (1, 2), (0, 2), (0, 1)]
+
+
+def graph_of(model: ExactModel, places: Sequence[tuple[float, ...]], ways: Sequence[tuple[int, int]]) -> PlaceGraph:
+    """Places numbered from 1 on, looking east unless they have a yaw, and ways driven between them."""
+    poses = np.array([(*p, 0.0)[:3] for p in places], dtype=np.float64)
+    index = PlaceIndex(model)
+    index.extend(np.arange(len(poses)) + 1, latent_of(poses), poses)
+    graph = PlaceGraph(index, GraphConfig())
+    for a, b in ways:
+        drive(graph, a, b)
+    return graph
+
+
+def drive(graph: PlaceGraph, start: int, stop: int, duration: float = 2.0, stamp: float = 5.0) -> Edge:
+    rows = [graph.index.row(start), graph.index.row(stop)]
+    return graph.traversed(start, stop, relative(*graph.index.poses[rows]), duration, stamp)
+
+
+def ring(model: ExactModel) -> PlaceGraph:
+    return graph_of(model, RING, [(k, k % 8 + 1) for k in range(1, 9)])
+
+
+def pose(x: float, y: float) -> Array:
+    return np.array([x, y, 0.0])
+
+
+def path(graph: PlaceGraph, start: Array, goal: Array, avoid: Sequence[tuple[int, int]] = ()) -> list[int] | None:
+    found = graph.shortest_path(start, goal, avoid)
+    return found[0] if found else None
+
+
+def test_the_shortest_way_is_found_and_measured(model: ExactModel) -> None:
+    found = ring(model).shortest_path(pose(0, 0), pose(2, 1))
+    assert found is not None and found[0] == [1, 2, 3, 4]
+    assert 3.0 <= found[1] < 3.3
+
+
+def test_ways_may_be_driven_back_but_forth_is_preferred(model: ExactModel) -> None:
+    graph = ring(model)
+    assert path(graph, pose(2, 1), pose(0, 0)) in ([4, 3, 2, 1], [4, 5, 6, 7, 8, 1])
+    assert path(graph, pose(2, 0), pose(0, 0)) == [3, 2, 1]
+    # Halfway round, both ways are equally long: the one that was driven in this direction wins.
+    assert path(graph, pose(2, 2), pose(0, 0)) == [5, 6, 7, 8, 1]
+    assert path(graph, pose(0, 0), pose(2, 2)) == [1, 2, 3, 4, 5]
+
+
+def test_a_blocked_way_is_avoided_in_both_directions(model: ExactModel) -> None:
+    graph = ring(model)
+    for avoid in ((2, 3), (3, 2)):
+        assert path(graph, pose(0, 0), pose(2, 1), [avoid]) == [1, 8, 7, 6, 5, 4]
+        assert path(graph, pose(2, 1), pose(0, 0), [avoid]) == [4, 5, 6, 7, 8, 1]
+    assert path(graph, pose(0, 0), pose(2, 1), [(2, 3), (6, 7)]) is None
+    assert path(graph, pose(0, 0), pose(2, 1)) == [1, 2, 3, 4]  # nothing is remembered of it
+
+
+def test_avoiding_places_that_are_gone_is_no_error(model: ExactModel) -> None:
+    assert path(ring(model), pose(0, 0), pose(2, 0), [(77, 78)]) == [1, 2, 3]
+
+
+def test_a_way_that_failed_costs_until_it_was_driven_again(model: ExactModel) -> None:
+    graph = ring(model)
+    edge = graph.edges[2, 3]
+    graph.add(Edge(2, 3, edge.relative, 1, 2.0, failures=2))
+    assert path(graph, pose(0, 0), pose(2, 1)) == [1, 8, 7, 6, 5, 4]
+    drive(graph, 2, 3)
+    assert drive(graph, 2, 3).failures == 0
+    assert path(graph, pose(0, 0), pose(2, 1)) == [1, 2, 3, 4]
+
+
+def test_driving_a_way_again_averages_its_duration(model: ExactModel) -> None:
+    graph = graph_of(model, RING, [])
+    assert drive(graph, 1, 2, duration=2.0, stamp=10.0).traversals == 1
+    edge = drive(graph, 1, 2, duration=4.0, stamp=20.0)
+    assert (edge.traversals, edge.duration, edge.last_used) == (2, pytest.approx(3.0), 20.0)
+    np.testing.assert_allclose(edge.relative, [1.0, 0.0, 0.0])
+    assert set(graph.edges) == {(1, 2)}
+
+
+def test_places_on_one_spot_are_joined_and_places_apart_are_not(model: ExactModel) -> None:
+    graph = graph_of(model, [(0, 0), (1, 0), (1.05, 0.1, 1.5), (1.05, 1.1, 1.5), (2.5, 0)], [(1, 2), (3, 4)])
+    assert path(graph, pose(0, 0), np.array([1.05, 1.1, 1.5])) == [1, 2, 3, 4]
+    assert path(graph, pose(0, 0), pose(2.5, 0)) is None
+
+
+def test_a_pose_far_from_every_place_has_no_way(model: ExactModel) -> None:
+    graph = ring(model)
+    assert path(graph, pose(0, 0), pose(9, 9)) is None
+    assert path(graph, pose(9, 9), pose(0, 0)) is None
+    assert path(graph_of(model, RING[:1], []), pose(0, 0), pose(0, 0)) == [1]
+    assert path(PlaceGraph(PlaceIndex(model), GraphConfig()), pose(0, 0), pose(0, 0)) is None
+
+
+def test_forgotten_places_take_their_ways_with_them(model: ExactModel) -> None:
+    graph = ring(model)
+    assert path(graph, pose(0, 0), pose(2, 1)) == [1, 2, 3, 4]
+    graph.index.remove({2})
+    graph.drop({2})
+    assert all(2 not in way for way in graph.edges) and len(graph.edges) == 6
+    assert path(graph, pose(0, 0), pose(2, 1)) == [1, 8, 7, 6, 5, 4]
+
+
+def test_a_place_that_was_added_later_is_reached(model: ExactModel) -> None:
+    graph = ring(model)
+    assert path(graph, pose(0, 0), pose(3, 0)) is None
+    graph.index.extend(np.array([20]), latent_of([[3.0, 0.0, 0.0]]), np.array([[3.0, 0.0, 0.0]]))
+    graph.changed()
+    drive(graph, 3, 20)
+    assert path(graph, pose(0, 0), pose(3, 0)) == [1, 2, 3, 20]
+
+
+def test_turning_counts_as_a_cost(model: ExactModel) -> None:
+    """Of two ways of one length the one that keeps the heading is taken."""
+    graph = graph_of(model, [(0, 0), (1, 0.4), (1, -0.4, 2.0), (2, 0)], [(1, 2), (2, 4), (1, 3), (3, 4)])
+    assert path(graph, pose(0, 0), pose(2, 0)) == [1, 2, 4]
