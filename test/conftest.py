@@ -74,7 +74,7 @@ def ros() -> Iterator[RosPeer]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fails the run if a process or a shared memory segment outlived it."""
+    """Fails the run if a process or a shared memory segment outlived it; ends the process."""
     if IS_WORKER:
         return
     LEFTOVERS.extend(_processes_left())
@@ -107,6 +107,7 @@ def _processes_left() -> list[str]:
             if process.pid != os.getpid() and environment.get(RUN_FOLDER) == os.environ[RUN_FOLDER]:
                 test = environment.get("PYTEST_CURRENT_TEST", "no test")
                 left.append(f"process {process.pid} of {test}: {' '.join(process.cmdline())}")
+                process.kill()
         except psutil.Error:  # ended meanwhile, or another user's
             continue
     return left
