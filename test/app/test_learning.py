@@ -1,0 +1,78 @@
+"""`ami train`, `remember` and `evaluate` on a little real experience."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ami_ros.app import evaluate, remember, train
+from ami_ros.errors import AmiError
+from ami_ros.learning.collection import CollectionConfig, open_collection, record_run
+from ami_ros.learning.trainer import CHECKPOINT
+from ami_ros.memory.store import Store
+from ami_ros.world_model.checkpoint import load_model
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two short runs in the smallest world."""
+    out = tmp_path_factory.mktemp("experience") / "runs"
+    config = CollectionConfig(world="empty", steps=160, runs=2)
+    with open_collection(out, config) as missing:
+        for run in missing:
+            record_run(out, config, run, lambda: None)
+    return out
+
+
+@pytest.fixture(scope="module")
+def model(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of three steps: it knows nothing, but it is one."""
+    out = tmp_path_factory.mktemp("model") / "small"
+    train.main([runs], out, steps=3, threads=1)
+    return out
+
+
+def test_train_leaves_a_model_with_a_card_and_refuses_to_overwrite_it(runs: Path, model: Path) -> None:
+    loaded = load_model(model)
+    assert loaded.name == "small" and loaded.encoder_id in (model / "card.md").read_text()
+    assert not (model / CHECKPOINT).exists()
+    with pytest.raises(AmiError, match="holds a finished model"):
+        train.main([runs], model, steps=3, threads=1)
+
+
+def test_remember_keeps_the_places_of_a_recording(runs: Path, model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "empty.memory"
+    remember.main([runs], model, out, minutes=0)
+    loaded = load_model(model)
+    store = Store(out, loaded.encoder_id, loaded.model.spec.latent_dim, read_only=True)
+    places, _ = store.load()
+    assert places and store.thumbnail(places[0].id)[:2] == b"\xff\xd8"
+    store.close()
+    with pytest.raises(AmiError, match="exists already"):
+        remember.main([runs], model, out)
+
+
+def test_evaluate_writes_what_it_prints(runs: Path, model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "figures.json"
+    evaluate.main(model, [runs], goals=1, world="empty", seed=3, json=out)
+    figures = json.loads(out.read_text())
+    assert figures["seed"] == 3 and figures["encoder_id"] == load_model(model).encoder_id
+    assert figures["relative_position_median_m"] > 0 and figures["near"]["n"] == 1
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda m, t: train.main([t / "nothing"], t / "out"), "is no bag and holds none"),
+        (lambda m, t: train.main([t], t / "out", preset="wheels"), "no preset 'wheels'"),
+        (lambda m, t: evaluate.main(m), "give recordings"),
+        (lambda m, t: evaluate.main(m, goals=1, camera="fisheye"), "no camera 'fisheye'"),
+        (lambda m, t: evaluate.main(t / "nothing", goals=1), "config.yaml is missing"),
+    ],
+)
+def test_a_wrong_call_is_one_line(call, message: str, model: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(AmiError, match=message) as raised:
+        call(model, tmp_path)
+    assert "\n" not in str(raised.value)
