@@ -59,7 +59,7 @@ class WindowSampler:
         self.spec, self.config = spec, config
         self.images = torch.from_numpy(recording.load_images(inputs.image_size)) if inputs.image_size else None
         self.scan = torch.from_numpy(fit_scan_columns(recording.scan, inputs.scan_beams)) if inputs.scan_beams else None
-        self.heading = torch.from_numpy(np.asarray(recording.heading, np.float32)) if inputs.heading else None
+        self.heading = torch.from_numpy(np.array(recording.heading, np.float32)) if inputs.heading else None
         self.odometry = np.asarray(recording.odometry, np.float64)
         self.command = np.asarray(recording.command, np.float32)
         span = (config.starts - 1) * spec.chunk
