@@ -19,6 +19,7 @@ from ami_ros.evaluation.control import ControlRecord
 from ami_ros.evaluation.rates import SuccessRate
 from ami_ros.evaluation.resources import ProcessCost
 from ami_ros.evaluation.trials import Trial
+from ami_ros.hardware import processor_name
 
 
 def success_rates(trials: Sequence[Trial]) -> dict[str, SuccessRate]:
@@ -57,7 +58,7 @@ def demo_report(
 def hardware() -> dict[str, Any]:
     """What the figures were measured on."""
     return {
-        "processor": _processor(),
+        "processor": processor_name(),
         "cores": len(os.sched_getaffinity(0)),
         "memory_mb": round(psutil.virtual_memory().total / 1e6),
         "system": f"{platform.system()} {platform.release()}",
@@ -83,13 +84,3 @@ def write_json(path: Path, report: dict[str, Any]) -> None:
         if temporary:
             Path(temporary).unlink(missing_ok=True)
         raise AmiError(f"cannot write {path}: {error.strerror or error}; choose another file for --json") from error
-
-
-def _processor() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import platform
 import shlex
 import sys
 from pathlib import Path
 
+from ami_ros.hardware import processor_name
 from ami_ros.learning.dataset import Dataset
 from ami_ros.learning.trainer import TrainingConfig
 from ami_ros.world_model.checkpoint import LoadedModel, count_parameters, write_atomically
@@ -38,16 +38,6 @@ def write_card(
         f"- parameters: {count_parameters(loaded.model):,}",
         f"- data: {len(dataset):,} frames in {len(dataset.episodes)} episodes, {len(dataset) * dataset.period / 60:.0f} min of driving",
         f"- training: {config.steps:,} steps of {config.batch} windows, seed {config.seed}",
-        f"- time: {minutes:.1f} min for {steps:,} steps on {threads} threads of {_processor()}",
+        f"- time: {minutes:.1f} min for {steps:,} steps on {threads} threads of {processor_name()}",
     ]
     write_atomically(folder / "card.md", ("\n".join(lines) + "\n").encode())
-
-
-def _processor() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
