@@ -95,6 +95,6 @@ def _convert_scalar(hint: Any, value: Any, where: str) -> Any:
         return value
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if isinstance(value, bool) and hint is not bool or not isinstance(value, hint):
+    if (isinstance(value, bool) and hint is not bool) or not isinstance(value, hint):
         raise AmiError(f"{where}: expected {getattr(hint, '__name__', hint)}, found {value!r}")
     return value

@@ -13,7 +13,7 @@ def main(
     recordings: Annotated[
         list[Path] | None, typer.Argument(help="Bags with ground truth that were not trained on, or one data set.")
     ] = None,
-    goals: Annotated[int, typer.Option(help="Image goals to drive to in the simulator, half near, half far; 0: none.")] = 0,
+    goals: Annotated[int, typer.Option(help="Image goals to drive to in the simulator, half of them far.")] = 0,
     world: Annotated[str, typer.Option(help="Where to drive.")] = "home",
     camera: Annotated[str, typer.Option(help="onboard or ceiling; as the model was trained.")] = "onboard",
     memory: Annotated[Path | None, typer.Option(help="Memory file of that world; it is not changed.")] = None,

@@ -18,7 +18,9 @@ from ami_ros.simulation.simulator import Simulator
 from ami_ros.world_model.checkpoint import LoadedModel
 
 
-def measure(loaded: LoadedModel, recordings: list[Path], scratch: Path, seed: int, console: Console) -> dict[str, object]:
+def measure(
+    loaded: LoadedModel, recordings: list[Path], scratch: Path, seed: int, console: Console
+) -> dict[str, object]:
     """Prints and returns the figures of `measure_model`."""
     dataset = open_dataset(recordings, scratch, loaded.model.spec.period, console)
     if not dataset.card.has_truth:
@@ -63,4 +65,5 @@ def drive(
         console.print(f"{kind}: {rate}", highlight=False)
     collisions = sum(t.collisions for t in trials)
     console.print(f"collisions: {collisions}", highlight=False)
-    return {k: r.to_json() for k, r in rates.items()} | {"collisions": collisions, "goals": [t.to_json() for t in trials]}
+    figures: dict[str, object] = {kind: rate.to_json() for kind, rate in rates.items()}
+    return figures | {"collisions": collisions, "goals": [t.to_json() for t in trials]}

@@ -9,9 +9,13 @@ import typer
 
 
 def main(
-    recordings: Annotated[list[Path], typer.Argument(help="Bags, folders of bags (as ./ami collect writes), or one data set.")],
+    recordings: Annotated[
+        list[Path], typer.Argument(help="Bags, folders of bags (as ./ami collect writes), or one data set.")
+    ],
     out: Annotated[Path, typer.Option(help="Model folder; an interrupted training goes on there.")],
-    preset: Annotated[str, typer.Option(help="onboard (camera and scan) or ceiling (overhead camera and compass).")] = "onboard",
+    preset: Annotated[
+        str, typer.Option(help="onboard (camera and scan) or ceiling (overhead camera and compass).")
+    ] = "onboard",
     steps: Annotated[int, typer.Option(help="Optimiser steps; 0: as the preset says.")] = 0,
     seed: Annotated[int, typer.Option(help="Of weights and batches.")] = 0,
     threads: Annotated[int, typer.Option(help="Cores to use; 0: all.")] = 0,

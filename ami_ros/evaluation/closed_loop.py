@@ -1,7 +1,8 @@
-"""The whole loop in one process without ROS, as fast as the machine allows: simulator, perception, memory, navigator, safety.
+"""The whole loop in one process without ROS, as fast as the machine allows.
 
-It runs the same core objects as the nodes, one after the other instead of side by side. For tuning, for
-`./ami evaluate`, and for figures with many goals; `./ami demo` gives the figures of the real system.
+Simulator, perception, memory, navigator and safety are the same core objects as in the nodes, one after the other
+instead of side by side. For tuning, for `./ami evaluate`, and for figures with many goals; `./ami demo` gives the
+figures of the real system.
 """
 
 from __future__ import annotations

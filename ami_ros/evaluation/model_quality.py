@@ -21,7 +21,7 @@ class ModelQuality:
 
     frames: int
     latent_rank: float  # exponential of the entropy of the covariance's eigenvalues; 1 is collapse
-    prediction_to_persistence: float  # error of one model step over the error of "nothing changes"; below 1 is learning
+    prediction_to_persistence: float  # error of one model step over that of "nothing changes"; below 1: it has learned
     shuffle_to_prediction: float  # error with the commands of other moments over the error; above 1: commands matter
     goal_unexplained: float  # share of the latent's variance that the picture alone does not give
     relative_position_median_m: float  # of pairs up to 1.5 m apart
@@ -31,7 +31,9 @@ class ModelQuality:
     goal_heading_median_rad: float
 
 
-def measure_model(model: WorldModel, dataset: Dataset, seed: int, frames: int = 6000, pairs: int = 3000) -> ModelQuality:
+def measure_model(
+    model: WorldModel, dataset: Dataset, seed: int, frames: int = 6000, pairs: int = 3000
+) -> ModelQuality:
     """Measures `model` on random moments of `dataset`, which should not have been trained on.
 
     Args:

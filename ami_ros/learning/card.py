@@ -13,7 +13,13 @@ from ami_ros.world_model.checkpoint import LoadedModel, count_parameters, write_
 
 
 def write_card(
-    folder: Path, loaded: LoadedModel, config: TrainingConfig, dataset: Dataset, minutes: float, steps: int, threads: int
+    folder: Path,
+    loaded: LoadedModel,
+    config: TrainingConfig,
+    dataset: Dataset,
+    minutes: float,
+    steps: int,
+    threads: int,
 ) -> None:
     """Writes card.md beside the weights.
 
@@ -27,16 +33,20 @@ def write_card(
         threads: used.
     """
     inputs = config.spec.inputs
-    sensors = [f"image {inputs.image_size} px" if inputs.image_size else "", f"scan of {inputs.scan_beams} beams" if inputs.scan_beams else ""]
-    sensors.append("compass heading" if inputs.heading else "")
+    sensors = {
+        f"image {inputs.image_size} px": inputs.image_size,
+        f"scan of {inputs.scan_beams} beams": inputs.scan_beams,
+        "compass heading": inputs.heading,
+    }
+    driven = len(dataset) * dataset.period / 60
     lines = [
         f"# {loaded.name}",
         "",
         f"- encoder id: `{loaded.encoder_id}`",
         f"- made by: `./ami {shlex.join(sys.argv[1:])}`",
-        f"- inputs: {', '.join(s for s in sensors if s)}; latent of {config.spec.latent_dim}",
+        f"- inputs: {', '.join(name for name, used in sensors.items() if used)}; latent of {config.spec.latent_dim}",
         f"- parameters: {count_parameters(loaded.model):,}",
-        f"- data: {len(dataset):,} frames in {len(dataset.episodes)} episodes, {len(dataset) * dataset.period / 60:.0f} min of driving",
+        f"- data: {len(dataset):,} frames in {len(dataset.episodes)} episodes, {driven:.0f} min of driving",
         f"- training: {config.steps:,} steps of {config.batch} windows, seed {config.seed}",
         f"- time: {minutes:.1f} min for {steps:,} steps on {threads} threads of {processor_name()}",
     ]

@@ -30,7 +30,8 @@ class LossWeights:
 def _predict(model: WorldModel, batch: Batch, latents: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Rolls out from every start of the window at once.
 
-    Returns predictions and targets (starts, depth, batch, dim), and which of them lie inside the window (starts, depth).
+    Returns predictions and targets (starts, depth, batch, dim), and which of them lie inside the window
+    (starts, depth).
     """
     steps, size = batch.commands.shape[:2]
     current = latents[:steps].reshape(steps * size, -1)

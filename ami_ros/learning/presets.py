@@ -7,7 +7,9 @@ from ami_ros.world_model.spec import InputSpec, ModelSpec
 
 PRESETS: dict[str, TrainingConfig] = {
     # The robot's own sensors: forward camera and laser scan; heading and place have to be learned.
-    "onboard": TrainingConfig(steps=3000, bfloat16=True, spec=ModelSpec(inputs=InputSpec(image_size=64, scan_beams=72))),
+    "onboard": TrainingConfig(
+        steps=3000, bfloat16=True, spec=ModelSpec(inputs=InputSpec(image_size=64, scan_beams=72))
+    ),
     # A camera that sees the whole floor, on which the robot is a few pixels wide, and a compass.
     "ceiling": TrainingConfig(
         steps=3000, bfloat16=True, spec=ModelSpec(inputs=InputSpec(image_size=96, scan_beams=0, heading=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
@@ -16,7 +17,9 @@ from ami_ros.world_model.model import WorldModel
 Progress = Callable[[int, int], None]
 
 
-def encode_rows(model: WorldModel, sampler: WindowSampler, rows: NDArray[np.int64], batch: int = 256) -> NDArray[np.float32]:
+def encode_rows(
+    model: WorldModel, sampler: WindowSampler, rows: NDArray[np.int64], batch: int = 256
+) -> NDArray[np.float32]:
     """Latents (k, latent_dim) of some rows of a data set."""
     parts = []
     with torch.inference_mode():
@@ -49,6 +52,11 @@ def remember_episode(
     return beliefs
 
 
+def _report(progress: Progress, before: int, total: int, done: int, _: int) -> None:
+    """Progress of one episode as that of the whole recording."""
+    progress(before + done, total)
+
+
 def remember_recording(
     memory: PlaceMemory, dataset: Dataset, minutes: float, progress: Progress, thumbnails: bool = True
 ) -> None:
@@ -60,10 +68,7 @@ def remember_recording(
     for start, stop in dataset.episodes:
         rows = np.arange(start, min(stop, start + total - done))
         if len(rows):
-            before = done
-            latents = encode_rows(model, sampler, rows)
-            remember_episode(
-                memory, dataset, rows, latents, lambda d, _, before=before: progress(before + d, total), thumbnails
-            )
+            report = partial(_report, progress, done, total)
+            remember_episode(memory, dataset, rows, encode_rows(model, sampler, rows), report, thumbnails)
             done += len(rows)
     memory.relax()

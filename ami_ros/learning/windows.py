@@ -20,18 +20,38 @@ from ami_ros.world_model.spec import ModelSpec
 class Recording(Protocol):
     """What training reads of a data set; rows are moments `period` seconds apart within an episode."""
 
-    period: float
-    scan: NDArray[np.float32]  # (n, beams) [m]
-    odometry: NDArray[np.float64]  # (n, 3)
-    command: NDArray[np.float32]  # (n, 2) in force from row i to row i + 1
-    heading: NDArray[np.float32]  # (n,) [rad], NaN without a compass
-    episodes: Sequence[tuple[int, int]]  # (start, stop)
+    @property
+    def period(self) -> float: ...
+    @property
+    def scan(self) -> NDArray[np.float32]:
+        """(n, beams) [m]"""
+        ...
+
+    @property
+    def odometry(self) -> NDArray[np.float64]:
+        """(n, 3)"""
+        ...
+
+    @property
+    def command(self) -> NDArray[np.float32]:
+        """(n, 2) in force from row i to row i + 1"""
+        ...
+
+    @property
+    def heading(self) -> NDArray[np.float32]:
+        """(n,) [rad], NaN without a compass"""
+        ...
+
+    @property
+    def episodes(self) -> Sequence[tuple[int, int]]:
+        """(start, stop) of each"""
+        ...
 
     def load_images(self, size: int) -> NDArray[np.uint8]: ...
 
 
 class Batch(NamedTuple):
-    """`frames` = starts of model steps, then far frames; rows of `sensors` run frame by frame: (frames * batch, ...)."""
+    """`frames` are starts of model steps, then far frames; rows of `sensors` run frame by frame: (frames * batch, ...)."""
 
     sensors: Sensors
     commands: Tensor  # (starts - 1, batch, chunk, 2) [m/s, rad/s]

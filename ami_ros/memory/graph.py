@@ -55,7 +55,7 @@ class PlaceGraph:
         self._matrix = None
 
     def traversed(self, start: int, stop: int, measured: Array, duration: float, stamp: float) -> Edge:
-        """Notes that the robot drove from place `start` to `stop`, `measured` (3,) apart; O(1). Returns the edge as it is now."""
+        """Notes that the robot drove from place `start` to `stop`, `measured` (3,) apart; O(1). Returns the edge."""
         old = self.edges.get((start, stop))
         if old is None:
             edge = Edge(start, stop, measured, 1, duration, 0, stamp)
@@ -81,7 +81,7 @@ class PlaceGraph:
     def shortest_path(
         self, start: Array, goal: Array, avoid: Iterable[tuple[int, int]] = ()
     ) -> tuple[list[int], float] | None:
-        """Place ids from near the pose `start` (3,) to near the pose `goal` (3,), and the length [m]; None if there is no way.
+        """Place ids from near the pose `start` (3,) to near the pose `goal` (3,), and the length [m]; None if no way is known.
 
         Args:
             start: in the map frame.

@@ -42,7 +42,7 @@ class Estimate:
 
 
 class PlaceFilter:
-    """Monte Carlo localisation with sensor resetting (Lenser & Veloso 2000; Thrun et al., Probabilistic Robotics, ch. 8)."""
+    """Monte Carlo localisation with sensor resetting (Lenser & Veloso 2000; Probabilistic Robotics, ch. 8)."""
 
     def __init__(self, config: FilterConfig) -> None:
         self.config = config

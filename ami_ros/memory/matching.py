@@ -88,7 +88,7 @@ def cluster(matches: Matches, radius: float = 0.6, angle: float = 0.6, most: int
     poses, weights = matches.poses, matches.weights / (matches.weights.sum() + 1e-12)
     distance, turn = pose_gap(poses[:, None], poses[None])
     kernel = np.exp(-2 * (distance / radius) ** 2 - 2 * (turn / angle) ** 2)
-    found = []
+    found: list[Hypothesis] = []
     while len(found) < most and weights.sum() > 0.02:
         centre = int(np.argmax(kernel @ weights * (weights > 0)))
         inside = (distance[centre] < radius) & (turn[centre] < angle)

@@ -1,4 +1,4 @@
-"""PlaceMemory: the graph of places that grows while driving, the filter that localises in it, and the store below both."""
+"""PlaceMemory: the graph of places that grows while driving, the filter that localises in it, the store below."""
 
 from __future__ import annotations
 
@@ -129,7 +129,9 @@ class PlaceMemory:
         localised = known and estimate.confidence >= self.config.filter.confident
         if self.config.learning and known and estimate.confidence >= self.config.confident:
             nearest = self._grow(stamp, latent, estimate.pose, nearest, distance, turn, thumbnail)
-            if len(self.index) >= max(self.config.relax_growth * self._relaxed, self._relaxed + self.config.relax_least):
+            if len(self.index) >= max(
+                self.config.relax_growth * self._relaxed, self._relaxed + self.config.relax_least
+            ):
                 self.relax()
                 estimate = self.filter.estimate()
         elif not localised:

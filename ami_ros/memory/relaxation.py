@@ -56,7 +56,9 @@ def compare_places(index: PlaceIndex, config: RelaxationConfig, block: int = 512
             best = np.argpartition(-score, count - 1, axis=1)[:, :count]
             stop, start = np.repeat(rows, count), best.ravel()
             out = index.model.relative_pose(latents[start], latents[stop]).numpy().astype(np.float64)
-            starts.append(start), stops.append(stop), seen.append(out)
+            starts.append(start)
+            stops.append(stop)
+            seen.append(out)
     start, stop, out = np.concatenate(starts), np.concatenate(stops), np.concatenate(seen)
     poses = np.column_stack([out[:, :2], np.arctan2(out[:, 3], out[:, 2])])
     near = np.hypot(out[:, 0], out[:, 1]) < config.reach

@@ -42,7 +42,7 @@ class NavigatorConfig:
 
 
 class Navigator:
-    """Drives to one goal at a time. Called for the newest percept on one thread; never blocks on anything but the model."""
+    """Drives to one goal at a time. Called for the newest percept on one thread; blocks on nothing but the model."""
 
     def __init__(self, model: WorldModel, config: NavigatorConfig, seed: int = 0) -> None:
         self.model, self.config = model, config

@@ -63,7 +63,7 @@ class Plan:
 
 
 def integrate(motions: Tensor) -> Tensor:
-    """Chains displacements (batch, steps, 3), each in the frame at its start, into poses (batch, steps, 3) in the first frame."""
+    """Chains displacements (batch, steps, 3), each in the frame at its start, into poses in the first frame."""
     yaw = motions[..., 2].cumsum(1)
     before = yaw - motions[..., 2]
     c, s = before.cos(), before.sin()

@@ -48,7 +48,7 @@ class BackAndTurn:
 
     @staticmethod
     def _most_room(scan: Scan | None) -> float:
-        """Direction [rad] in base_link with the longest free way; turning is preferred to looking the same way again."""
+        """Direction [rad] in base_link with the longest free way; turning is preferred to looking on the same way."""
         if scan is None:
             return np.pi / 2
         directions = np.linspace(-np.pi, np.pi, 24, endpoint=False)

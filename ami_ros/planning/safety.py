@@ -120,7 +120,7 @@ class SafetyGate:
         return max(0.0, -a * t + math.sqrt((a * t) ** 2 + 2 * a * max(0.0, gap)))
 
     def _free_arc(self, scan: Scan, linear: float, angular: float) -> float:
-        """Length [m] of the arc that the disc can drive before it comes within the margin of a scan point; inf if free."""
+        """Length [m] of the arc that the disc can drive until it comes within a scan point's margin; inf if free."""
         config = self.config
         points = scan_points(scan, 3.0)
         if not len(points):
@@ -142,7 +142,7 @@ class SafetyGate:
 
 
 def _ramp(last: float, wanted: float, step: float) -> float:
-    """Moves from `last` towards `wanted` by at most `step` where that means faster; slower and stopping are immediate."""
+    """Moves from `last` towards `wanted` by at most `step` where that means faster; slowing down is immediate."""
     if wanted * last < 0:
         last = 0.0
     if abs(wanted) <= abs(last):

@@ -17,7 +17,7 @@ def scan_points(scan: Scan, most: float) -> Array:
 
 
 def free_range(scan: Scan, direction: float, half_width: float) -> float:
-    """How far a disc of radius `half_width` [m] can see along `direction` [rad] in base_link before it would touch something [m]."""
+    """How far [m] a disc of radius `half_width` [m] can go along `direction` [rad] in base_link and touch nothing."""
     points = scan_points(scan, 8.0)
     if not len(points):
         return 8.0

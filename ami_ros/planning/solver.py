@@ -1,4 +1,4 @@
-"""Search over sequences of commands: iCEM, the cross-entropy method with coloured noise, kept elites and warm starts."""
+"""Search over sequences of commands: iCEM, the cross-entropy method with coloured noise and kept elites."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Solution:
 
 
 def coloured_noise(count: int, steps: int, exponent: float, generator: torch.Generator) -> Tensor:
-    """Gaussian noise (count, steps, 2) of unit variance whose power falls with frequency ** exponent (Timmer & Koenig 1995)."""
+    """Gaussian noise (count, steps, 2), power falling with frequency ** exponent (Timmer & Koenig 1995)."""
     frequencies = torch.fft.rfftfreq(2 * steps)
     frequencies[0] = frequencies[1]
     amplitude = frequencies ** (-exponent / 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -29,7 +30,7 @@ class ImageEncoder(nn.Module):
         super().__init__()
         channels = (12, 48, 96, 128)
         layers: list[nn.Module] = [nn.PixelUnshuffle(2)]
-        for a, b in zip(channels[:-1], channels[1:], strict=True):
+        for a, b in pairwise(channels):
             layers += [nn.Conv2d(a, b, 3, stride=2, padding=1)]
             layers += [nn.GroupNorm(8, b), nn.GELU()]
         self.convolutions = nn.Sequential(*layers)
@@ -51,7 +52,7 @@ class ScanEncoder(nn.Module):
         channels = (2, 32, 64, 64)
         layers: list[nn.Module] = []
         length = spec.scan_beams
-        for a, b in zip(channels[:-1], channels[1:], strict=True):
+        for a, b in pairwise(channels):
             layers += [nn.Conv1d(a, b, 5, stride=2, padding=2, padding_mode="circular"), nn.GELU()]
             length = (length + 1) // 2
         self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(64 * length, width), nn.LayerNorm(width))
@@ -91,7 +92,7 @@ class Encoder(nn.Module):
         return features
 
     def forward(self, sensors: Sensors) -> tuple[Tensor, Tensor | None]:
-        """Returns the latent (batch, latent_dim), and the image features (batch, encoder_width) if there is an image."""
+        """Returns the latent (batch, latent_dim) and, with an image, its features (batch, encoder_width)."""
         parts = []
         features = None
         if self.image is not None:

@@ -27,7 +27,7 @@ class RelativePose(nn.Module):
         self.layers = mlp(2 * spec.latent_dim, spec.head_width, 4)
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
-        """(..., latent_dim) twice -> (..., 4): x [m], y [m] of the second in the first's base frame, cos, sin of its yaw."""
+        """(..., latent_dim) twice -> (..., 4): x, y [m], cos, sin of the second's yaw in the first's base frame."""
         out: Tensor = self.layers(torch.cat([first, second], dim=-1))
         return torch.cat([out[..., :2], functional.normalize(out[..., 2:], dim=-1, eps=1e-6)], dim=-1)
 
