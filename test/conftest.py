@@ -31,6 +31,7 @@ hypothesis.settings.load_profile("ami_ros")
 RUN_FOLDER = "AMI_TEST_RUN"
 IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
 LEFTOVERS: list[str] = []
+PATIENCE = 5.0  # with processes that are ending [s]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -100,14 +101,17 @@ def _domain(segment: Path) -> int | None:
 
 
 def _processes_left() -> list[str]:
-    left = []
+    """Ends the processes of this run that do not end by themselves now, and names the tests that started them."""
+    found = {}
     for process in psutil.process_iter():
         try:
             environment = process.environ()
             if process.pid != os.getpid() and environment.get(RUN_FOLDER) == os.environ[RUN_FOLDER]:
                 test = environment.get("PYTEST_CURRENT_TEST", "no test")
-                left.append(f"process {process.pid} of {test}: {' '.join(process.cmdline())}")
-                process.kill()
+                found[process] = f"process {process.pid} of {test}: {' '.join(process.cmdline())}"
         except psutil.Error:  # ended meanwhile, or another user's
             continue
-    return left
+    _, left = psutil.wait_procs(list(found), timeout=PATIENCE)
+    for process in left:
+        process.kill()
+    return [found[process] for process in left]
