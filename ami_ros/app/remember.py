@@ -47,4 +47,4 @@ def main(
             memory.close()
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    console.print(f"{len(memory)} places and {len(memory.graph.edges)} ways between them are in {out}")
+    console.print(f"{len(memory)} places and {len(memory.map.graph.edges)} ways between them are in {out}")

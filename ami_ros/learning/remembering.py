@@ -61,7 +61,7 @@ def remember_recording(
     memory: PlaceMemory, dataset: Dataset, minutes: float, progress: Progress, thumbnails: bool = True
 ) -> None:
     """Lives through the first `minutes` of a data set (0: all of it), episode by episode."""
-    model = memory.index.model
+    model = memory.map.index.model
     sampler = WindowSampler(dataset, model.spec, WindowConfig())
     total = len(dataset) if minutes <= 0 else min(len(dataset), round(minutes * 60 / dataset.period))
     done = 0

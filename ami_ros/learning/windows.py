@@ -51,7 +51,7 @@ class Recording(Protocol):
 
 
 class Batch(NamedTuple):
-    """`frames` are starts of model steps, then far frames; rows of `sensors` run frame by frame: (frames * batch, ...)."""
+    """`frames`: starts of model steps, then far frames; rows of `sensors` run frame by frame (frames * batch)."""
 
     sensors: Sensors
     commands: Tensor  # (starts - 1, batch, chunk, 2) [m/s, rad/s]

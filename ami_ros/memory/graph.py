@@ -81,7 +81,7 @@ class PlaceGraph:
     def shortest_path(
         self, start: Array, goal: Array, avoid: Iterable[tuple[int, int]] = ()
     ) -> tuple[list[int], float] | None:
-        """Place ids from near the pose `start` (3,) to near the pose `goal` (3,), and the length [m]; None if no way is known.
+        """Place ids from near the pose `start` (3,) to near `goal` (3,), and the length [m]; None without a way.
 
         Args:
             start: in the map frame.

@@ -1,4 +1,4 @@
-"""PlaceMemory: the graph of places that grows while driving, the filter that localises in it, the store below."""
+"""PlaceMemory: the graph of places that grows while driving, and the filter that localises in it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ import torch
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, compose, inverse, relative
 from ami_ros.memory.codes import Code
-from ami_ros.memory.graph import Edge, GraphConfig, PlaceGraph
-from ami_ros.memory.index import Latents, PlaceIndex
+from ami_ros.memory.graph import GraphConfig
+from ami_ros.memory.index import Latents
 from ami_ros.memory.localisation import FilterConfig, PlaceFilter
-from ami_ros.memory.matching import cluster, match, pose_gap, scores
-from ami_ros.memory.relaxation import RelaxationConfig, compare_places, driven_ways, relax
-from ami_ros.memory.store import EdgeRow, PlaceRow, Store
+from ami_ros.memory.matching import pose_gap
+from ami_ros.memory.place_map import PlaceMap
+from ami_ros.memory.questions import check_latent, check_pose, locate, recall
+from ami_ros.memory.relaxation import RelaxationConfig
 from ami_ros.memory.types import GoalQuery, Location, Place, PlaceQuery, Places, Route
 from ami_ros.world_model.model import WorldModel
 
@@ -51,54 +52,28 @@ class PlaceMemory:
     """
 
     def __init__(self, model: WorldModel, encoder_id: str, path: Path | None, config: MemoryConfig) -> None:
-        self.config, self.encoder_id = config, encoder_id
-        self.latent_dim = model.spec.latent_dim
-        self.index = PlaceIndex(model)
-        self.graph = PlaceGraph(self.index, config.graph)
+        self.config = config
+        self.map = PlaceMap(model, encoder_id, path, config.graph)
         self.filter = PlaceFilter(config.filter)
-        self.store = Store(path, encoder_id, self.latent_dim)
-        self.details: dict[int, PlaceRow] = {}
         self._odometry: Array | None = None
         self._location: Location | None = None
         self._here: tuple[int, float] | None = None  # place the robot is at, and since when
         self._anchor: tuple[int, Array, Array] | None = None  # a place, and the robot there: in its frame, and in odom
-        self._take(*self.store.load())
+        self.restart()
+        self._relaxed = len(self.map)  # as it was stored, the map was relaxed
 
     @classmethod
     def copy_of(cls, model: WorldModel, encoder_id: str, path: Path | None, config: MemoryConfig) -> PlaceMemory:
         """A memory in RAM that begins with what is in `path`, which stays as it is; thumbnails are left out."""
         memory = cls(model, encoder_id, None, config)
         if path is not None:
-            source = Store(path, encoder_id, memory.latent_dim, read_only=True)
-            try:
-                rows = source.load()
-            finally:
-                source.close()
-            memory.store.put_places(rows[0])
-            memory.store.put_edges(rows[1])
-            memory._take(*rows)
+            memory.map.load_copy(path)
+            memory.restart()
+            memory._relaxed = len(memory.map)
         return memory
 
-    def _take(self, places: list[PlaceRow], edges: list[EdgeRow]) -> None:
-        """Fills index and graph with stored rows; the robot may be at any of the places."""
-        if places:
-            self.index.extend(
-                np.array([p.id for p in places]),
-                np.stack([p.latent for p in places]),
-                np.stack([p.pose for p in places]),
-            )
-            self.details = {p.id: p for p in places}
-            self.filter.start_lost(self.index)
-        for edge in edges:
-            self.graph.add(
-                Edge(
-                    edge.start, edge.stop, edge.relative, edge.traversals, edge.duration, edge.failures, edge.last_used
-                )
-            )
-        self._relaxed = len(self.index)  # as it was stored, the map was relaxed
-
     def __len__(self) -> int:
-        return len(self.index)
+        return len(self.map)
 
     # Experience
 
@@ -114,24 +89,22 @@ class PlaceMemory:
         Raises:
             AmiError: a latent or pose that is not finite or of another length; nothing was changed.
         """
-        self._check_latent(latent)
-        self._check_pose(odometry)
-        if not len(self.index):
+        check_latent(latent, self.map.latent_dim)
+        check_pose(odometry)
+        if not len(self.map):
             if self.config.learning:
                 self._found(stamp, latent, np.array(odometry, dtype=np.float64), thumbnail)
         elif self._odometry is not None:
             self.filter.move(relative(self._odometry, odometry))
         self._odometry = np.array(odometry, dtype=np.float64)
-        self.filter.observe(self.index, latent)
+        self.filter.observe(self.map.index, latent)
         estimate = self.filter.estimate()
         nearest, distance, turn = self._nearest(estimate.pose)
-        known = len(self.index) > 0
+        known = len(self.map) > 0
         localised = known and estimate.confidence >= self.config.filter.confident
         if self.config.learning and known and estimate.confidence >= self.config.confident:
             nearest = self._grow(stamp, latent, estimate.pose, nearest, distance, turn, thumbnail)
-            if len(self.index) >= max(
-                self.config.relax_growth * self._relaxed, self._relaxed + self.config.relax_least
-            ):
+            if self._relax_due():
                 self.relax()
                 estimate = self.filter.estimate()
         elif not localised:
@@ -144,35 +117,21 @@ class PlaceMemory:
     def restart(self) -> None:
         """Odometry has a new origin: the robot may be anywhere."""
         self._odometry = self._here = self._anchor = self._location = None
-        if len(self.index):
-            self.filter.start_lost(self.index)
+        if len(self.map):
+            self.filter.start_lost(self.map.index)
 
     def location(self) -> Location | None:
         """The newest belief; None before the first moment."""
         return self._location
 
-    def _check_latent(self, latent: Latents) -> None:
-        if np.shape(latent) != (self.latent_dim,) or not np.isfinite(latent).all():
-            raise AmiError(f"memory: a latent must be {self.latent_dim} finite numbers", Code.INVALID_INPUT)
-
-    @staticmethod
-    def _check_pose(pose: Array) -> None:
-        if np.shape(pose) != (3,) or not np.isfinite(pose).all():
-            raise AmiError("memory: a pose must be three finite numbers", Code.INVALID_INPUT)
-
     def _found(self, stamp: float, latent: Latents, odometry: Array, thumbnail: bytes | None) -> None:
         """The first place is the origin of the map."""
         self.filter.start_at(np.zeros(3))
         self._odometry = odometry
-        self._arrive(self._add(stamp, latent, np.zeros(3), thumbnail), np.zeros(3), stamp)
+        self._arrive(self.map.add(stamp, latent, np.zeros(3), thumbnail), np.zeros(3), stamp)
 
     def _nearest(self, pose: Array) -> tuple[int, float, float]:
-        """Id of the place that is nearest in position and heading, its distance [m] and turn [rad]."""
-        if not len(self.index):
-            return 0, np.inf, np.inf
-        distance, turn = pose_gap(self.index.poses, pose)
-        row = int(np.argmin(distance / self.config.spacing + turn / self.config.turn_spacing))
-        return int(self.index.ids[row]), float(distance[row]), float(turn[row])
+        return self.map.nearest(pose, self.config.spacing, self.config.turn_spacing)
 
     def _grow(
         self,
@@ -188,21 +147,21 @@ class PlaceMemory:
         near = distance < self.config.spacing and turn < self.config.turn_spacing
         if near:
             here = nearest
-        elif len(self.index) < self.config.max_places:
-            here = self._add(stamp, latent, pose, thumbnail)
+        elif len(self.map) < self.config.max_places:
+            here = self.map.add(stamp, latent, pose, thumbnail)
         else:
             return nearest
         if self._here is None or self._here[0] != here:
             if near:
-                self._visit(here, stamp)
+                self.map.visit(here, stamp)
             self._arrive(here, self._see(here, latent) if near else np.zeros(3), stamp)
         return here
 
     def _see(self, place_id: int, latent: Latents) -> Array:
         """The robot's pose (3,) in the frame of a place, by the relative-pose head."""
-        place = torch.from_numpy(self.index.latents[self.index.row(place_id)])
+        place = torch.from_numpy(self.map.index.latents[self.map.index.row(place_id)])
         with torch.inference_mode():
-            x, y, c, s = self.index.model.relative_pose(place, torch.from_numpy(latent)).tolist()
+            x, y, c, s = self.map.index.model.relative_pose(place, torch.from_numpy(latent)).tolist()
         return np.array([x, y, np.arctan2(s, c)])
 
     def _arrive(self, here: int, offset: Array, stamp: float) -> None:
@@ -212,37 +171,20 @@ class PlaceMemory:
             start, there, odometry = self._anchor
             driven = compose(there, relative(odometry, self._odometry))
             measured = compose(driven, inverse(offset))
-            edge = self.graph.traversed(start, here, measured, stamp - self._here[1], stamp)
-            self.store.put_edges([EdgeRow(**vars(edge))])
+            self.map.link(start, here, measured, stamp - self._here[1], stamp)
         self._here, self._anchor = (here, stamp), (here, offset, self._odometry)
+
+    def _relax_due(self) -> bool:
+        grown = len(self.map) - self._relaxed
+        return grown >= max(self.config.relax_least, (self.config.relax_growth - 1) * self._relaxed)
 
     def relax(self) -> None:
         """Moves all places so that what was measured between them agrees; the filter moves along."""
-        if len(self.index) < 3:
+        if len(self.map) < 3:
             return
-        config, old = self.config.relaxation, self.index.poses.copy()
-        ways = driven_ways(self.index, ((e.start, e.stop, e.relative) for e in self.graph.edges.values()), config)
-        new = relax(old, [compare_places(self.index, config), ways], config)
-        self.index.move(new)
-        self.graph.changed()
+        old, new = self.map.relax(self.config.relaxation)
         self.filter.transform(lambda poses: _carry(poses, old, new))
-        self.details = {i: replace(p, pose=new[self.index.row(i)]) for i, p in self.details.items()}
-        self.store.put_places(list(self.details.values()))
-        self._relaxed = len(self.index)
-
-    def _add(self, stamp: float, latent: Latents, pose: Array, thumbnail: bytes | None) -> int:
-        place_id = int(self.index.ids.max()) + 1 if len(self.index) else 1
-        row = PlaceRow(place_id, latent, pose, stamp, stamp, 1, "", "", thumbnail or b"")
-        self.index.extend(np.array([place_id]), latent[None], pose[None])
-        self.graph.changed()
-        self.store.put_places([row])
-        self.details[place_id] = replace(row, thumbnail=b"")
-        return place_id
-
-    def _visit(self, place_id: int, stamp: float) -> None:
-        old = self.details[place_id]
-        self.details[place_id] = replace(old, visits=old.visits + 1, last_seen=stamp)
-        self.store.put_places([self.details[place_id]])
+        self._relaxed = len(self.map)
 
     # Questions
 
@@ -257,104 +199,54 @@ class PlaceMemory:
         Raises:
             AmiError: with `Code.NOT_LOCALISED`, `NOT_FOUND`, `NO_ROUTE` or `INVALID_INPUT`.
         """
-        location = self._location
-        if location is None or not location.localised:
-            raise AmiError(
-                "memory: the robot does not know where it is; let it drive or turn a little", Code.NOT_LOCALISED
-            )
-        pose, share = self._locate(goal, hypothesis)
-        found = self.graph.shortest_path(location.pose, pose, avoid_edges)
+        location = self._certain()
+        pose, share = locate(self.map, goal, hypothesis)
+        found = self.map.graph.shortest_path(location.pose, pose, avoid_edges)
         if found is None:
             raise AmiError("memory: no way to the goal's place is known", Code.NO_ROUTE)
         ids, length = found
-        return Route([self._place(i) for i in ids], length, pose, share)
+        return Route([self.map.place(i) for i in ids], length, pose, share)
 
-    def _locate(self, goal: GoalQuery, hypothesis: int) -> tuple[Array, float]:
-        """Pose of a goal in the map frame, and how sure that is."""
-        if goal.latent is not None:
-            self._check_latent(goal.latent)
-            hypotheses = cluster(match(self.index, goal.latent, 48))
-            if hypothesis >= len(hypotheses):
-                raise AmiError(f"memory: the goal has only {len(hypotheses)} hypotheses", Code.NOT_FOUND)
-            return hypotheses[hypothesis].pose, hypotheses[hypothesis].share
-        if goal.pose is not None:
-            self._check_pose(goal.pose)
-            return np.asarray(goal.pose, np.float64), 1.0
-        wanted = [i for i, p in self.details.items() if i == goal.place_id or (goal.label and p.label == goal.label)]
-        if not wanted:
-            name = f"'{goal.label}'" if goal.label else str(goal.place_id)
-            raise AmiError(f"memory: no place {name} is remembered", Code.NOT_FOUND)
-        return self.index.poses[self.index.row(wanted[0])].copy(), 1.0
+    def _certain(self) -> Location:
+        """The newest belief, if it is firm."""
+        if self._location is None or not self._location.localised:
+            raise AmiError(
+                "memory: the robot does not know where it is; let it drive or turn a little", Code.NOT_LOCALISED
+            )
+        return self._location
 
     def recall(self, query: PlaceQuery) -> list[Place]:
-        """Places that fit all conditions: most similar first, else nearest first, else newest first."""
-        if query.max_results < 1:
-            raise AmiError("memory: max_results must be at least 1", Code.INVALID_INPUT)
-        keep = np.ones(len(self.index), bool)
-        rank = -np.array([self.details[int(i)].last_seen for i in self.index.ids])
-        distance = similarity = np.full(len(self.index), np.nan)
-        if query.label:
-            keep &= np.array([self.details[int(i)].label == query.label for i in self.index.ids], bool)
-        if query.pose is not None:
-            self._check_pose(query.pose)
-            distance, _ = pose_gap(self.index.poses, np.asarray(query.pose, np.float64))
-            keep, rank = keep & (distance <= query.radius), distance
-        if query.latent is not None:
-            self._check_latent(query.latent)
-            similarity = scores(self.index, np.asarray(query.latent, np.float32))
-            rank = -similarity
-        rows = np.flatnonzero(keep)
-        rows = rows[np.argsort(rank[rows], kind="stable")][: query.max_results]
-        found = [
-            replace(self._place(int(self.index.ids[r])), similarity=float(similarity[r]), distance=float(distance[r]))
-            for r in rows
-        ]
-        if query.with_thumbnails:
-            found = [replace(p, thumbnail=self.store.thumbnail(p.id)) for p in found]
-        return found
-
-    def _place(self, place_id: int) -> Place:
-        row = self.details[place_id]
-        return Place(row.id, row.pose, row.latent, row.label, row.note, row.created, row.last_seen, row.visits)
+        """See `questions.recall`."""
+        return recall(self.map, query)
 
     def places(self) -> Places:
         """Everything, for markers and pictures."""
-        edges = np.array(list(self.graph.edges), np.int64).reshape(-1, 2)
-        labels = {i: p.label for i, p in self.details.items() if p.label}
-        return Places(self.index.ids.copy(), self.index.poses.copy(), labels, edges)
+        return self.map.places()
 
     # Commands
 
     def remember(self, label: str, note: str = "", overwrite: bool = False) -> int:
         """Labels the place where the robot is; returns its id."""
-        location = self._location
-        if location is None or not location.localised or not location.place_id:
-            raise AmiError(
-                "memory: the robot does not know where it is; let it drive or turn a little", Code.NOT_LOCALISED
-            )
+        place_id = self._certain().place_id
         if len(label) > 128 or len(note) > 1024:
             raise AmiError("memory: a label has at most 128 characters, a note 1024", Code.INVALID_INPUT)
-        holders = [i for i, p in self.details.items() if label and p.label == label and i != location.place_id]
+        holders = [i for i, p in self.map.details.items() if label and p.label == label and i != place_id]
         if holders and not overwrite:
             raise AmiError(f"memory: '{label}' is another place; set overwrite to move it here", Code.LABEL_EXISTS)
-        changed = [replace(self.details[i], label="") for i in holders]
-        changed.append(replace(self.details[location.place_id], label=label, note=note))
-        self.store.put_places(changed)
-        self.details |= {r.id: r for r in changed}
-        self.store.flush()
-        return location.place_id
+        self.map.label(place_id, label, note)
+        return place_id
 
     def forget(self, ids: Sequence[int] = (), labels: Sequence[str] = (), everything: bool = False) -> int:
         """Erases places; returns how many. The robot is lost where nothing is left around it."""
-        labelled = {p.label: i for i, p in self.details.items() if p.label}
-        unknown = [*(i for i in ids if i not in self.details), *(label for label in labels if label not in labelled)]
+        labelled = {p.label: i for i, p in self.map.details.items() if p.label}
+        unknown = [
+            *(i for i in ids if i not in self.map.details),
+            *(label for label in labels if label not in labelled),
+        ]
         if unknown or not (ids or labels or everything):
             raise AmiError(f"memory: no such place: {unknown}", Code.NOT_FOUND)
-        chosen = set(self.details) if everything else {*ids, *(labelled[label] for label in labels)}
-        self.store.erase(sorted(chosen))
-        self.index.remove(chosen)
-        self.graph.drop(chosen)
-        self.details = {i: p for i, p in self.details.items() if i not in chosen}
+        chosen = set(self.map.details) if everything else {*ids, *(labelled[label] for label in labels)}
+        self.map.forget(chosen)
         if self._here is not None and self._here[0] in chosen:
             self._here = None
         if self._location is not None and self._location.place_id in chosen:
@@ -366,7 +258,7 @@ class PlaceMemory:
 
     def close(self) -> None:
         """Writes what is pending and closes the store."""
-        self.store.close()
+        self.map.store.close()
 
 
 def _carry(poses: Array, old: Array, new: Array) -> Array:

@@ -52,7 +52,7 @@ def test_known_ground_makes_no_new_places_but_visits(open_memory: Opener) -> Non
     location = walker.loop()
     assert len(memory) < 1.35 * first
     assert pose_error(location.pose, walker.pose) < 0.25
-    assert max(p.visits for p in memory.details.values()) >= 2
+    assert max(p.visits for p in memory.map.details.values()) >= 2
 
 
 def test_turning_on_the_spot_makes_places_too(open_memory: Opener) -> None:
@@ -74,7 +74,7 @@ def test_there_is_an_upper_limit(open_memory: Opener) -> None:
     walker = Walker(memory)
     walker.look()
     location = walker.drive(3.0)
-    assert len(memory) == 4 and location.place_id in memory.details
+    assert len(memory) == 4 and location.place_id in memory.map.details
 
 
 def test_everything_is_there_after_a_restart_and_the_robot_finds_itself(path: Path, open_memory: Opener) -> None:
@@ -83,7 +83,7 @@ def test_everything_is_there_after_a_restart_and_the_robot_finds_itself(path: Pa
     walker.look(b"jpeg")
     walker.loop()
     label = memory.remember("home", "by the window")
-    before, details = memory.places(), dict(memory.details)
+    before, details = memory.places(), dict(memory.map.details)
     memory.close()
     again = open_memory(path)
     after = again.places()
@@ -91,8 +91,8 @@ def test_everything_is_there_after_a_restart_and_the_robot_finds_itself(path: Pa
     np.testing.assert_allclose(after.poses, before.poses)
     assert {tuple(e) for e in after.edges} == {tuple(e) for e in before.edges}
     assert after.labels == before.labels == {label: "home"}
-    assert {i: p.visits for i, p in again.details.items()} == {i: p.visits for i, p in details.items()}
-    assert again.store.thumbnail(1) == b"jpeg"
+    assert {i: p.visits for i, p in again.map.details.items()} == {i: p.visits for i, p in details.items()}
+    assert again.map.store.thumbnail(1) == b"jpeg"
     fresh = Walker(again, walker.pose, seed=5)
     fresh.odometry = np.array([-20.0, 4.0, -1.0])  # another boot, another origin
     assert not fresh.look().localised
@@ -151,11 +151,11 @@ def test_nonsense_is_refused_and_changes_nothing(open_memory: Opener, name: str)
     walker = Walker(memory)
     walker.look()
     location, particles = walker.drive(1.0), memory.filter.particles.copy()
-    places, details = memory.places(), dict(memory.details)
+    places, details = memory.places(), dict(memory.map.details)
     with pytest.raises(AmiError, match="finite numbers") as refused:
         NONSENSE[name](memory)
     assert refused.value.code == Code.INVALID_INPUT
-    assert memory.location() is location and memory.details == details
+    assert memory.location() is location and memory.map.details == details
     np.testing.assert_array_equal(memory.filter.particles, particles)
     np.testing.assert_array_equal(memory.places().poses, places.poses)
 
@@ -199,9 +199,9 @@ def test_the_map_is_straightened_while_it_grows(open_memory: Opener) -> None:
     for _ in range(2):
         walker.loop(1.5)
     memory.relax()
-    truth = np.stack([p.latent[:2] for p in memory.details.values()])
-    poses = np.stack([p.pose[:2] for p in memory.details.values()])
-    np.testing.assert_array_equal(poses, memory.index.poses[:, :2])
+    truth = np.stack([p.latent[:2] for p in memory.map.details.values()])
+    poses = np.stack([p.pose[:2] for p in memory.map.details.values()])
+    np.testing.assert_array_equal(poses, memory.map.index.poses[:, :2])
     assert np.median(np.hypot(*(poses - truth).T)) < 0.15
 
 
@@ -216,7 +216,7 @@ def test_the_map_frame_is_found_in_odom() -> None:
 def test_latents_are_kept_as_they_were_seen(open_memory: Opener) -> None:
     memory = open_memory()
     Walker(memory, [1.0, 2.0, 0.3]).look()
-    np.testing.assert_array_equal(memory.details[1].latent, latent_of([1.0, 2.0, 0.3]))
+    np.testing.assert_array_equal(memory.map.details[1].latent, latent_of([1.0, 2.0, 0.3]))
 
 
 def test_visits_are_kept_when_memory_is_closed(path: Path, open_memory: Opener) -> None:
@@ -226,10 +226,10 @@ def test_visits_are_kept_when_memory_is_closed(path: Path, open_memory: Opener) 
     for _ in range(3):
         walker.drive(0.8)
         walker.drive(-0.8)
-    visits = {i: (p.visits, p.last_seen) for i, p in memory.details.items()}
+    visits = {i: (p.visits, p.last_seen) for i, p in memory.map.details.items()}
     assert sum(v for v, _ in visits.values()) > len(memory) + 3
     memory.close()
-    assert {i: (p.visits, p.last_seen) for i, p in open_memory(path).details.items()} == visits
+    assert {i: (p.visits, p.last_seen) for i, p in open_memory(path).map.details.items()} == visits
 
 
 def test_a_loaded_map_is_not_relaxed_before_it_has_grown(path: Path, open_memory: Opener) -> None:

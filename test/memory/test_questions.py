@@ -55,7 +55,7 @@ def test_a_goal_may_be_a_pose_a_place_or_a_label(walker: Walker, by: str) -> Non
     walker.drive(2.0)
     place = memory.remember("corner")
     walker.drive(-2.0)
-    pose = memory.details[place].pose
+    pose = memory.map.details[place].pose
     query = {"pose": GoalQuery(pose=pose), "place": GoalQuery(place_id=place), "label": GoalQuery(label="corner")}
     route = memory.find_route(query[by])
     np.testing.assert_allclose(route.goal_pose, pose)

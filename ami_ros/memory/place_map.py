@@ -1,0 +1,137 @@
+"""PlaceMap: the places and the ways between them, in arrays for searching and on disk for keeping."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ami_ros.geometry import Array
+from ami_ros.memory.graph import Edge, GraphConfig, PlaceGraph
+from ami_ros.memory.index import Latents, PlaceIndex
+from ami_ros.memory.matching import pose_gap
+from ami_ros.memory.relaxation import RelaxationConfig, compare_places, driven_ways, relax
+from ami_ros.memory.store import EdgeRow, PlaceRow, Store
+from ami_ros.memory.types import Place, Places
+from ami_ros.world_model.model import WorldModel
+
+
+class PlaceMap:
+    """What is remembered. Whatever changes goes to the store at once; thumbnails are kept there only.
+
+    Args:
+        model: gives meaning to latents.
+        encoder_id: of the latents; a stored memory of another encoder is refused.
+        path: of the SQLite file; None keeps everything in RAM.
+        config: of the graph.
+    """
+
+    def __init__(self, model: WorldModel, encoder_id: str, path: Path | None, config: GraphConfig) -> None:
+        self.encoder_id, self.latent_dim = encoder_id, model.spec.latent_dim
+        self.index = PlaceIndex(model)
+        self.graph = PlaceGraph(self.index, config)
+        self.store = Store(path, encoder_id, self.latent_dim)
+        self.details: dict[int, PlaceRow] = {}
+        self._take(*self.store.load())
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def load_copy(self, path: Path) -> None:
+        """Takes over what is in another file, which stays as it is; thumbnails are left out."""
+        source = Store(path, self.encoder_id, self.latent_dim, read_only=True)
+        try:
+            places, edges = source.load()
+        finally:
+            source.close()
+        self.store.put_places(places)
+        self.store.put_edges(edges)
+        self._take(places, edges)
+
+    def _take(self, places: list[PlaceRow], edges: list[EdgeRow]) -> None:
+        """Fills index and graph with stored rows."""
+        if places:
+            self.index.extend(
+                np.array([p.id for p in places]),
+                np.stack([p.latent for p in places]),
+                np.stack([p.pose for p in places]),
+            )
+            self.details = {p.id: p for p in places}
+        for edge in edges:
+            self.graph.add(Edge(**vars(edge)))
+
+    def place(self, place_id: int) -> Place:
+        """One place, without its thumbnail."""
+        row = self.details[place_id]
+        return Place(row.id, row.pose, row.latent, row.label, row.note, row.created, row.last_seen, row.visits)
+
+    def places(self) -> Places:
+        """Everything, for markers and pictures."""
+        edges = np.array(list(self.graph.edges), np.int64).reshape(-1, 2)
+        labels = {i: p.label for i, p in self.details.items() if p.label}
+        return Places(self.index.ids.copy(), self.index.poses.copy(), labels, edges)
+
+    def nearest(self, pose: Array, spacing: float, turn_spacing: float) -> tuple[int, float, float]:
+        """Id of the place that is nearest to `pose` (3,), its distance [m] and turn [rad]; id 0 if there is none.
+
+        Args:
+            pose: in the map frame.
+            spacing: distance [m] that counts as much as ...
+            turn_spacing: ... this turn [rad].
+        """
+        if not len(self):
+            return 0, np.inf, np.inf
+        distance, turn = pose_gap(self.index.poses, pose)
+        row = int(np.argmin(distance / spacing + turn / turn_spacing))
+        return int(self.index.ids[row]), float(distance[row]), float(turn[row])
+
+    def add(self, stamp: float, latent: Latents, pose: Array, thumbnail: bytes | None) -> int:
+        """A new place; returns its id."""
+        place_id = int(self.index.ids.max()) + 1 if len(self) else 1
+        row = PlaceRow(place_id, latent, pose, stamp, stamp, 1, "", "", thumbnail or b"")
+        self.index.extend(np.array([place_id]), latent[None], pose[None])
+        self.graph.changed()
+        self.store.put_places([row])
+        self.details[place_id] = replace(row, thumbnail=b"")
+        return place_id
+
+    def visit(self, place_id: int, stamp: float) -> None:
+        """The robot came by again."""
+        old = self.details[place_id]
+        self._update([replace(old, visits=old.visits + 1, last_seen=stamp)])
+
+    def link(self, start: int, stop: int, measured: Array, duration: float, stamp: float) -> None:
+        """The robot drove from one place to another; see `PlaceGraph.traversed`."""
+        edge = self.graph.traversed(start, stop, measured, duration, stamp)
+        self.store.put_edges([EdgeRow(**vars(edge))])
+
+    def label(self, place_id: int, label: str, note: str) -> None:
+        """Names a place, taking the label from others that have it; durable on return."""
+        holders = [p for i, p in self.details.items() if label and p.label == label and i != place_id]
+        named = replace(self.details[place_id], label=label, note=note)
+        self._update([*(replace(p, label="") for p in holders), named])
+        self.store.flush()
+
+    def _update(self, rows: list[PlaceRow]) -> None:
+        self.details |= {r.id: r for r in rows}
+        self.store.put_places(rows)
+
+    def relax(self, config: RelaxationConfig) -> tuple[Array, Array]:
+        """Moves all places so that what was measured between them agrees; returns their poses (n, 3), old and new."""
+        old = self.index.poses.copy()
+        ways = driven_ways(self.index, ((e.start, e.stop, e.relative) for e in self.graph.edges.values()), config)
+        new = relax(old, [compare_places(self.index, config), ways], config)
+        self.index.move(new)
+        self.graph.changed()
+        self._update([replace(p, pose=new[self.index.row(i)]) for i, p in self.details.items()])
+        return old, new
+
+    def forget(self, ids: Collection[int]) -> None:
+        """Erases places, and the ways to and from them."""
+        gone = set(ids)
+        self.store.erase(sorted(gone))
+        self.index.remove(gone)
+        self.graph.drop(gone)
+        self.details = {i: p for i, p in self.details.items() if i not in gone}
