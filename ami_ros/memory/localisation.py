@@ -16,20 +16,20 @@ from ami_ros.memory.matching import Matches, match, mean_pose, pose_gap
 class FilterConfig:
     """Noise and size of the filter. The noise is meant to be honest, not small: see docs/decisions.md."""
 
-    particles: int = 800
+    particles: int = 800  # hypotheses of where the robot is
     gain_sigma: tuple[float, float] = (0.03, 0.05)  # of odometry's distance and turning: the same for a whole run
     translation_noise: float = 0.06  # [m per m] standard deviation of each step
-    rotation_noise: float = 0.05  # [rad per rad]
-    drift_noise: float = 0.04  # [rad per m]
+    rotation_noise: float = 0.05  # [rad per rad] the same of turning
+    drift_noise: float = 0.04  # [rad per m] turning that comes with driving
     position_sigma: float = 0.15  # [m] of a match, at the place itself
-    angle_sigma: float = 0.12  # [rad]
+    angle_sigma: float = 0.12  # [rad] the same of its heading
     sigma_growth: float = 0.25  # [per m] growth of both with the distance to the place
     outlier: float = 0.15  # probability that a latent's matches are all wrong
     temper: float = 0.35  # exponent of the likelihood: successive latents err alike
     inject: float = 0.02  # share of particles drawn from the matches of the newest latent at each update
     min_move: float = 0.04  # [m] or [rad], motion that makes a new latent worth an update
     confident: float = 0.7  # mass around the best pose from which the robot counts as localised
-    seed: int = 0
+    seed: int = 0  # of the particles
 
 
 @dataclass(frozen=True)

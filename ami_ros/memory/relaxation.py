@@ -29,7 +29,7 @@ class RelaxationConfig:
     head_sigma: tuple[float, float] = (0.18, 0.10)  # [m], [rad] of the head
     way_sigma: tuple[float, float] = (0.06, 0.06)  # [m], [rad] of odometry between neighbouring places
     robust: float = 2.0  # deviations from which a measurement loses weight (Cauchy)
-    iterations: int = 8
+    iterations: int = 8  # of reweighted least squares
 
 
 @dataclass(frozen=True)

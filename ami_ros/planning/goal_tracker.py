@@ -22,7 +22,7 @@ class TrackerConfig:
     fade: float = 8.0  # [s] over which an old sighting loses its weight: odometry drifts
     sigma: float = 0.10  # [m] of a sighting at the goal itself
     sigma_growth: float = 0.35  # [m per m]
-    memory_sigma: float = 0.25  # [m]
+    memory_sigma: float = 0.25  # [m] of memory's word
     gate: float = 0.5  # [m] and [rad], sightings beyond are taken for outliers
 
 

@@ -25,15 +25,15 @@ from ami_ros.world_model.model import WorldModel
 class NavigatorConfig:
     """When to stop, when to look around, when to give up."""
 
-    use_memory: bool = True
-    distance_tolerance: float = 0.12  # [m]
-    angle_tolerance: float = 0.2  # [rad]
+    use_memory: bool = True  # ask memory for routes; without, the goal itself is the only target
+    distance_tolerance: float = 0.12  # [m] from the goal, at which it counts as reached
+    angle_tolerance: float = 0.2  # [rad] the same of its heading
     approach: float = 1.6  # [m] of way left from which the goal itself is the target
     doubt: float = 0.6  # [m], sightings that put a goal that was reached farther away than this refute it
-    look_around_speed: float = 0.8  # [rad/s]
-    look_around_seconds: float = 10.0
-    lost_seconds: float = 2.0
-    max_recoveries: int = 8
+    look_around_speed: float = 0.8  # [rad/s] of turning on the spot to find out where it is
+    look_around_seconds: float = 10.0  # [s] at most, after which it goes on without memory
+    lost_seconds: float = 2.0  # [s] of not being localised, after which memory is asked for another route
+    max_recoveries: int = 8  # for one goal, after which it is given up
     planner: PlannerConfig = field(default_factory=PlannerConfig)
     tracker: TrackerConfig = field(default_factory=TrackerConfig)
     follower: FollowerConfig = field(default_factory=FollowerConfig)

@@ -16,7 +16,7 @@ from ami_ros.planning.codes import Code
 from ami_ros.planning.costs import Cost, Futures, LatentGoal, Obstacles, PoseGoal, Smoothness
 from ami_ros.planning.local_map import LocalMap
 from ami_ros.planning.solver import Solver, SolverConfig
-from ami_ros.simulation.robot import Scan
+from ami_ros.scan import Scan
 from ami_ros.world_model.model import WorldModel
 
 
@@ -25,20 +25,20 @@ class PlannerConfig:
     """The robot's limits, the horizon, and the weight of each cost."""
 
     horizon: int = 7  # model steps
-    max_linear: float = 0.4  # [m/s]
-    max_reverse: float = 0.15  # [m/s]
-    max_angular: float = 1.4  # [rad/s]
+    max_linear: float = 0.4  # [m/s] forwards
+    max_reverse: float = 0.15  # [m/s] backwards
+    max_angular: float = 1.4  # [rad/s] either way
     deadline: float = 0.08  # [s] for one search
-    robot_radius: float = 0.18  # [m]
-    margin: float = 0.14  # [m]
-    latent_weight: float = 1.0
-    pose_weight: float = 1.0
-    path_weight: float = 0.5
+    robot_radius: float = 0.18  # [m] of the smallest circle around base_link that holds the robot
+    margin: float = 0.14  # [m] beyond the radius, within which nearness costs
+    latent_weight: float = 1.0  # of the distance to the goal that the model sees [1/m]
+    pose_weight: float = 1.0  # of the distance to the pose that memory knows [1/m]
+    path_weight: float = 0.5  # of the mean distance on the way, against that at its end
     heading_weight: float = 0.25  # [m/rad] at a goal; sub-goals use a fifth
-    obstacle_weight: float = 3.0
-    change_weight: float = 0.02
-    reverse_weight: float = 0.1
-    effort_weight: float = 0.005
+    obstacle_weight: float = 3.0  # of nearness to what the scan sees
+    change_weight: float = 0.02  # of changes from command to command
+    reverse_weight: float = 0.1  # of driving backwards
+    effort_weight: float = 0.005  # of moving at all
     solver: SolverConfig = field(default_factory=SolverConfig)
 
 

@@ -15,10 +15,10 @@ class ProgressConfig:
     """When to call it stuck."""
 
     still_seconds: float = 4.0  # [s] within which the base must move
-    still_distance: float = 0.08  # [m]
-    still_angle: float = 0.35  # [rad]
+    still_distance: float = 0.08  # [m] less is standing, unless it turns
+    still_angle: float = 0.35  # [rad] less is not turning
     stall_seconds: float = 12.0  # [s] within which the way left must shrink
-    stall_distance: float = 0.15  # [m]
+    stall_distance: float = 0.15  # [m] by which it must shrink
 
 
 class ProgressChecker:

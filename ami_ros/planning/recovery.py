@@ -8,16 +8,16 @@ import numpy as np
 
 from ami_ros.geometry import Array, relative, wrap
 from ami_ros.planning.scan_geometry import free_range
-from ami_ros.simulation.robot import Scan
+from ami_ros.scan import Scan
 
 
 @dataclass(frozen=True)
 class RecoveryConfig:
     """Speeds and lengths of the manoeuvres."""
 
-    back_speed: float = 0.12  # [m/s]
-    back_distance: float = 0.25  # [m]
-    turn_speed: float = 0.9  # [rad/s]
+    back_speed: float = 0.12  # [m/s] of backing up
+    back_distance: float = 0.25  # [m] of backing up
+    turn_speed: float = 0.9  # [rad/s] of turning to where there is room
     clearance: float = 0.35  # [m] that must be free behind
     seconds: float = 6.0  # at most, for one recovery
 

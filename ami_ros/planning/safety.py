@@ -8,21 +8,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from ami_ros.planning.scan_geometry import scan_points
-from ami_ros.simulation.robot import Scan
+from ami_ros.scan import Scan
 
 
 @dataclass(frozen=True)
 class SafetyConfig:
     """Limits of the robot and of what is trusted."""
 
-    max_linear: float = 0.5  # [m/s]
-    max_angular: float = 1.8  # [rad/s]
+    max_linear: float = 0.5  # [m/s] either way
+    max_angular: float = 1.8  # [rad/s] either way
     max_linear_acceleration: float = 1.0  # [m/s^2]; braking is not limited
     max_angular_acceleration: float = 5.0  # [rad/s^2]
-    command_timeout: float = 0.3  # [s]
-    scan_timeout: float = 0.6  # [s]
+    command_timeout: float = 0.3  # [s] of age, from which a command is late and the robot stands
+    scan_timeout: float = 0.6  # [s] of age, from which a scan shows nothing any more
     require_scan: bool = True  # without a fresh scan the robot stands
-    robot_radius: float = 0.18  # [m]
+    robot_radius: float = 0.18  # [m] of the smallest circle around base_link that holds the robot
     margin: float = 0.03  # [m] kept free beyond the radius
     reaction: float = 0.25  # [s] from a scan to the wheels' answer
     deceleration: float = 0.8  # [m/s^2] that the robot surely reaches

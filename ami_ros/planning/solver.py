@@ -16,14 +16,14 @@ Evaluate = Callable[[Tensor], Tensor]
 class SolverConfig:
     """Size of the search (Pinneri et al., iCEM, arXiv 2008.06389)."""
 
-    samples: int = 128
-    iterations: int = 3
-    elites: int = 12
+    samples: int = 128  # sequences in an iteration
+    iterations: int = 3  # at most: the deadline may come first
+    elites: int = 12  # best sequences, from which the next mean and deviation come
     keep: int = 4  # elites carried into the next iteration and the next call
     momentum: float = 0.2  # of mean and deviation between iterations
     colour: float = 1.5  # exponent of the noise's spectrum: 0 white, 2 a random walk
     start_deviation: float = 0.6  # of the commands' range
-    least_deviation: float = 0.08
+    least_deviation: float = 0.08  # below which it does not shrink
 
 
 @dataclass(frozen=True)

@@ -25,9 +25,9 @@ from ami_ros.ros.pursuit import Pursuit
 class Frames:
     """Names of frames."""
 
-    odom: str = "odom"
-    base: str = "base_link"
-    map: str = "map"
+    odom: str = "odom"  # of odometry and plans
+    base: str = "base_link"  # of commands and scans
+    map: str = "map"  # of the memory
 
 
 def goal_from_message(
