@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ami_ros.geometry import Array, relative, wrap
 from ami_ros.learning.streams import Segment, ordered
-from ami_ros.simulation.robot import Scan
+from ami_ros.scan import Scan
 from ami_ros.world_model.perception import fit_scan
 
 

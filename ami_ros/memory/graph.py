@@ -33,11 +33,11 @@ class Edge:
 class GraphConfig:
     """What counts as a way and what it costs. Costs are metres of straight driving."""
 
-    turn_cost: float = 0.15  # [m/rad]
+    turn_cost: float = 0.15  # [m/rad] of turning on the way
     reverse_factor: float = 1.3  # driving an edge the other way round, facing the other way
     failure_cost: float = 3.0  # [m] for each failure that no later traversal has made good
     # Places closer than this are joined: a disc of 0.18 m cannot stand at both with a wall between them.
-    join_radius: float = 0.30  # [m]
+    join_radius: float = 0.30  # [m] places closer than this are joined, driven or not
     reach: float = 0.6  # [m], how far a pose may be from the place where its route begins or ends
 
 

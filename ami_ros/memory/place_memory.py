@@ -27,11 +27,11 @@ from ami_ros.world_model.model import WorldModel
 class MemoryConfig:
     """How memory grows."""
 
-    learning: bool = True
+    learning: bool = True  # add places and ways; false: only localise
     spacing: float = 0.30  # [m] between places of like heading
-    turn_spacing: float = 0.5  # [rad]
+    turn_spacing: float = 0.5  # [rad] between places at one spot
     confident: float = 0.85  # mass from which a new place is added to what is known
-    max_places: int = 50_000
+    max_places: int = 50_000  # no more are added then
     relax_growth: float = 1.2  # the map is relaxed each time that it has grown by this factor ...
     relax_least: int = 20  # ... and by this many places
     relaxation: RelaxationConfig = field(default_factory=RelaxationConfig)

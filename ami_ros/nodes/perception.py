@@ -24,7 +24,7 @@ from ami_ros.ros.process import run
 from ami_ros.ros.qos import LATCHED
 from ami_ros.ros.stamps import Freshness, FreshnessConfig
 from ami_ros.ros.worker import Worker
-from ami_ros.simulation.robot import Scan
+from ami_ros.scan import Scan
 from ami_ros.world_model.checkpoint import LoadedModel, count_parameters
 from ami_ros.world_model.perception import Perception
 

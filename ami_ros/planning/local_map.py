@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ami_ros.geometry import Array
 from ami_ros.planning.scan_geometry import scan_points
-from ami_ros.simulation.robot import Scan
+from ami_ros.scan import Scan
 
 
 class LocalMap:

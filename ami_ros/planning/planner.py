@@ -128,7 +128,9 @@ class LatentPlanner:
 
             def evaluate(actions: Tensor) -> Tensor:
                 futures = self._imagine(start, actions, before)
-                return torch.stack([cost(futures) for cost in costs]).sum(0)
+                total = torch.stack([cost(futures) for cost in costs]).sum(0)
+                # A pose that is not finite touches nothing, so that no other cost would speak against it.
+                return torch.where(futures.poses.isfinite().flatten(1).all(1), total, torch.inf)
 
             limit = torch.tensor(speed_limit, dtype=torch.float32) if speed_limit else None
             found = self.solver.solve(evaluate, self.proposals, began + self.config.deadline, limit)

@@ -9,7 +9,7 @@ import numpy as np
 from ami_ros.geometry import Array, compose, relative
 from ami_ros.memory.types import Location, Place, Route
 from ami_ros.planning.scan_geometry import free_range
-from ami_ros.simulation.robot import Scan
+from ami_ros.scan import Scan
 
 
 @dataclass(frozen=True)

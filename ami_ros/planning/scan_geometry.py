@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ami_ros.geometry import Array
-from ami_ros.simulation.robot import Scan
+from ami_ros.scan import Scan
 
 
 def scan_points(scan: Scan, most: float) -> Array:

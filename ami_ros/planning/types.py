@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ami_ros.geometry import Array
 from ami_ros.memory.types import GoalQuery, Location
 from ami_ros.planning.codes import Code
-from ami_ros.simulation.robot import Scan
+from ami_ros.scan import Scan
 
 
 class State(IntEnum):

@@ -22,7 +22,7 @@ from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
 from ami_ros.images import MAX_PIXELS, decode_image
 from ami_ros.ros.quaternions import quaternion_from_yaw, yaw_from_quaternion
-from ami_ros.simulation.robot import Scan
+from ami_ros.scan import Scan
 
 MAX_BEAMS = 100_000
 MAX_RANGE = 100.0

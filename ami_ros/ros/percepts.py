@@ -14,7 +14,7 @@ from ami_ros.planning.types import Percept
 from ami_ros.ros import conversions
 from ami_ros.ros.memory_messages import location_from_message
 from ami_ros.ros.odometry_buffer import OdometryBuffer
-from ami_ros.simulation.robot import Scan
+from ami_ros.scan import Scan
 
 SCAN_TIMEOUT = 0.5  # [s] between a latent and the scan that goes with it
 

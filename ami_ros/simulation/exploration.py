@@ -14,7 +14,8 @@ from typing import Literal
 import numpy as np
 
 from ami_ros.geometry import Array, compose, wrap
-from ami_ros.simulation.robot import MAX_ANGULAR, MAX_LINEAR, RADIUS, Scan
+from ami_ros.scan import Scan
+from ami_ros.simulation.robot import MAX_ANGULAR, MAX_LINEAR, RADIUS
 
 PERIOD = 0.2  # between two calls of `command` [s]
 TURN_LIMIT = 1.5  # [rad/s]

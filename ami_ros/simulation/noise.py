@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ami_ros.geometry import Array, wrap
+from ami_ros.scan import Scan
 from ami_ros.simulation.floor_plan import FloorPlan
-from ami_ros.simulation.robot import Scan
 
 SCAN_BEAMS = 72
 SCAN_MIN, SCAN_MAX = 0.12, 8.0  # [m]

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.geometry import Array
+from ami_ros.scan import Scan
 from ami_ros.simulation.world import World
 
 RADIUS = 0.18  # of the robot's disc [m]
@@ -18,23 +19,6 @@ MAX_LINEAR_ACCELERATION = 1.0  # [m/s^2]
 MAX_ANGULAR_ACCELERATION = 4.0  # [rad/s^2]
 CONTROL_PERIOD = 0.02  # of the motor controller, and of odometry [s]
 VELOCITY_LAG = 0.06  # time constant of the wheels' velocity control [s]
-
-
-@dataclass(frozen=True)
-class Scan:
-    """One turn of the laser scanner, in base_link.
-
-    ranges: (n,) float32 [m], inf where nothing returned. Beam i points at angle_min + i * angle_increment [rad].
-    """
-
-    ranges: NDArray[np.float32]
-    angle_min: float
-    angle_increment: float
-
-    @property
-    def angles(self) -> Array:
-        """Direction of each beam (n,) [rad], positive to the left."""
-        return self.angle_min + self.angle_increment * np.arange(len(self.ranges), dtype=np.float64)
 
 
 @dataclass(frozen=True)

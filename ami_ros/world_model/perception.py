@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from ami_ros.errors import AmiError
-from ami_ros.simulation.robot import Scan
+from ami_ros.scan import Scan
 from ami_ros.world_model.encoder import Sensors
 from ami_ros.world_model.model import WorldModel
 

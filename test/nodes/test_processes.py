@@ -20,7 +20,7 @@ from ami_ros.errors import AmiError
 from ami_ros.nodes import composed, loopback, memory, perception, planner, safety, simulator, world_model
 from ami_ros.ros.conversions import header_at, scan_to_message
 from ami_ros.ros.qos import RELIABLE
-from ami_ros.simulation.robot import Scan
+from ami_ros.scan import Scan
 from ami_ros.world_model.checkpoint import save_model
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.spec import InputSpec, ModelSpec

@@ -21,7 +21,7 @@ from ami_ros.errors import AmiError
 from ami_ros.geometry import wrap
 from ami_ros.images import encode_jpeg, encode_png
 from ami_ros.ros import conversions
-from ami_ros.simulation.robot import Scan
+from ami_ros.scan import Scan
 
 numbers = st.floats(width=32)  # NaN and infinities too
 sizes = st.integers(0, 12)

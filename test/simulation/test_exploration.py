@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from ami_ros.scan import Scan
 from ami_ros.simulation.exploration import PERIOD, TURN_LIMIT, Explorer
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.loopback import Loopback
-from ami_ros.simulation.robot import MAX_LINEAR, Scan
+from ami_ros.simulation.robot import MAX_LINEAR
 from ami_ros.simulation.world import World
 
 

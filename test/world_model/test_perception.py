@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ami_ros.errors import AmiError
-from ami_ros.simulation.robot import Scan
+from ami_ros.scan import Scan
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.perception import Perception, fit_image, fit_scan, fit_scan_columns
 from ami_ros.world_model.spec import InputSpec, ModelSpec
