@@ -102,7 +102,8 @@ class Solver:
                 config.samples - len(extra), self.steps, config.colour, self.generator
             )
             candidates = torch.maximum(torch.minimum(torch.cat([extra, fresh]), top), low)
-            cost = torch.nan_to_num(evaluate(candidates), nan=float("inf"))
+            cost = evaluate(candidates)
+            cost = torch.where(cost.isfinite(), cost, torch.inf)
             evaluated += len(candidates)
             order = cost.argsort()[: config.elites]
             elites = candidates[order]
