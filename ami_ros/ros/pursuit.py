@@ -17,12 +17,13 @@ from ami_ros.ros.plan_player import PlanPlayer
 class Patience:
     """What is late, and how long that is put up with."""
 
-    observation_timeout: float = 0.5  # [s] without a new latent, on either clock, from which the robot stands
+    observation_timeout: float = 0.5  # [s] of age of the newest latent, from which the robot stands
     plan_timeout: float = 1.0  # [s] of age of the observation under a plan, from which it is not followed
+    silence_timeout: float = 2.0  # [s] of steady time without a latent or a decision: the node's clock may be paused
     fault_tolerance: float = 10.0  # [s] of standing because of a fault, after which the goal is given up
 
     def __post_init__(self) -> None:
-        for name in ("observation_timeout", "plan_timeout", "fault_tolerance"):
+        for name in ("observation_timeout", "plan_timeout", "silence_timeout", "fault_tolerance"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be greater than 0")
 
@@ -85,12 +86,12 @@ class Pursuit:
 
     def _fault(self, now: float, ages: Ages) -> tuple[Code, str]:
         patience = self.patience
-        stale = max(ages.observation, ages.silence)
-        if stale > patience.observation_timeout:
+        if ages.observation > patience.observation_timeout or ages.silence > patience.silence_timeout:
+            stale = max(ages.observation, ages.silence)
             age = "ever" if math.isinf(stale) else f"for {stale:.1f} s"
             return Code.STALE_OBSERVATION, f"no usable observation {age}: are camera, odometry and perception alive?"
-        waiting = self.player.decision is None
-        if ages.thinking > patience.plan_timeout or (not waiting and self.player.due(now) is None):
+        late = self.player.decision is not None and self.player.due(now) is None
+        if late or ages.thinking > patience.silence_timeout:
             return Code.DEADLINE_MISSED, f"the plan is older than {patience.plan_timeout} s: the model is too slow here"
         return Code.NONE, ""
 

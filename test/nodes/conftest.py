@@ -34,7 +34,7 @@ from harness.exact_model import IMAGE_SIZE, ExactModel
 from harness.ros import RosPeer
 
 SLOW = 0.5  # real-time factor: a loaded machine keeps up
-PATIENT = {"patience__observation_timeout": 3.0, "patience__plan_timeout": 3.0}
+PATIENT = {f"patience__{name}": 5.0 for name in ("observation_timeout", "plan_timeout", "silence_timeout")}
 START = (1.2, 1.2, 0.3)
 NODES: dict[str, Callable[..., AmiNode[Any]]] = {
     "safety": SafetyNode,
@@ -119,7 +119,7 @@ class Stack:
         self.ros.spin_until(sent.done, what="answer to the goal")
         return sent.result()
 
-    def result(self, handle: Any, deadline: float = 40.0) -> tuple[int, NavigateToGoal.Result]:
+    def result(self, handle: Any, deadline: float = 120.0) -> tuple[int, NavigateToGoal.Result]:
         """Status and result of a goal."""
         future = handle.get_result_async()
         self.ros.spin_until(future.done, deadline, lambda: f"result; last state {self.states[-1:]}")

@@ -37,7 +37,7 @@ def test_robot_reaches_where_a_picture_was_taken_and_stands_still(stack: Any) ->
 def test_robot_comes_home_by_its_memory_of_places(stack: Any) -> None:
     stack.start("safety", "perception", "memory", "planner", use_memory=True)
     for pose in ((2.8, 2.5, 0.5), (1.0, 1.5, 3.0)):
-        status, result = stack.result(stack.send(stack.picture_goal(pose)), 90.0)
+        status, result = stack.result(stack.send(stack.picture_goal(pose)))
         assert status == GoalStatus.STATUS_SUCCEEDED, result.error_msg
     assert result.number_of_replans >= 1, "the way back was not planned through the places of the way there"
 

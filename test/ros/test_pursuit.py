@@ -14,7 +14,7 @@ from ami_ros.ros.pursuit import Ages, Patience, Pursuit
 
 COMMANDS = np.array([[0.1, 0.0], [0.2, 0.0], [0.3, 1.0]])
 FRESH = Ages(observation=0.05, silence=0.05, thinking=0.05)
-PATIENCE = Patience(observation_timeout=0.5, plan_timeout=1.0, fault_tolerance=3.0)
+PATIENCE = Patience(observation_timeout=0.5, plan_timeout=1.0, silence_timeout=2.0, fault_tolerance=3.0)
 
 
 def pursuit(stamp: float | None = 10.0) -> Pursuit:
@@ -47,9 +47,9 @@ def test_robot_stands_and_thinks_before_the_first_plan() -> None:
     ("ages", "now", "code"),
     [
         (Ages(0.6, 0.05, 0.0), 10.1, Code.STALE_OBSERVATION),
-        (Ages(0.05, 0.6, 0.0), 10.1, Code.STALE_OBSERVATION),
+        (Ages(0.05, 2.1, 0.0), 10.1, Code.STALE_OBSERVATION),
         (Ages(math.inf, math.inf, 0.0), 10.1, Code.STALE_OBSERVATION),
-        (Ages(0.05, 0.05, 1.1), 10.1, Code.DEADLINE_MISSED),
+        (Ages(0.05, 0.05, 2.1), 10.1, Code.DEADLINE_MISSED),
         (FRESH, 11.1, Code.DEADLINE_MISSED),
     ],
     ids=["old", "silent", "never", "hangs", "late"],
