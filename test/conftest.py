@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -40,6 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if not IS_WORKER:
         environment[RUN_FOLDER] = tempfile.mkdtemp(prefix="ami_ros_test_run_")
         config.add_cleanup(lambda: shutil.rmtree(environment[RUN_FOLDER], ignore_errors=True))
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # end as on Ctrl-C: fixtures clean up
     # Start anywhere: other programs on this machine may use the low domains.
     start = os.getpid() % HIGHEST
     domain = claim_domain(candidates=[1 + (start + i) % HIGHEST for i in range(HIGHEST)])
