@@ -144,11 +144,14 @@ class DemoClient:
         self._action.send_goal_async(goal, self._on_feedback).add_done_callback(lambda f: self._on_answer(run, f))
         return run
 
-    def cancel(self, run: GoalRun, patience: float = 3.0) -> None:
-        """Asks for the end of a goal, and waits for it for at most `patience` [s]."""
+    def end(self, run: GoalRun, patience: float = 3.0) -> None:
+        """Cancels a goal that has not ended, and waits for that for at most `patience` [s]; then it counts as ended."""
         if run.handle is not None and not run.done.is_set():
             run.handle.cancel_goal_async()
             run.done.wait(patience)
+        if not run.done.is_set():
+            run.done.set()
+            self.control.end()
 
     def close(self) -> None:
         """Ends the thread and the node."""
@@ -169,15 +172,19 @@ class DemoClient:
 
     def _on_answer(self, run: GoalRun, future: Any) -> None:
         run.handle = future.result()
-        if not run.handle.accepted:
+        if run.done.is_set() and run.handle.accepted:  # too late
+            run.handle.cancel_goal_async()
+        elif not run.handle.accepted:
             run.status, run.ended = "rejected", self.telemetry.time
             run.done.set()
-            return
-        run.accepted = self.telemetry.time
-        run.handle.get_result_async().add_done_callback(lambda f: self._on_result(run, f))
+        else:
+            run.accepted = self.telemetry.time
+            run.handle.get_result_async().add_done_callback(lambda f: self._on_result(run, f))
 
     def _on_result(self, run: GoalRun, future: Any) -> None:
         answer = future.result()
+        if run.done.is_set():  # too late
+            return
         self.control.end()
         run.ended, run.result = self.telemetry.time, answer.result
         run.status = STATUS.get(answer.status, "no answer")

@@ -78,10 +78,10 @@ class Course:
         run = self._client.send(picture, leg.allowance)
         try:
             self._await_end(run, leg)
-            still = self._await_rest()
         finally:
+            self._client.end(run)
             self.leg = None
-            self._client.cancel(run)
+        still = self._await_rest()
         return self._judge(leg, run, start, still, telemetry.contacts - contacts)
 
     def _await_end(self, run: GoalRun, leg: Leg) -> None:
@@ -126,7 +126,7 @@ class Course:
             replans=result.number_of_replans if result else 0,
             recoveries=result.number_of_recoveries if result else 0,
             error_code=result.error_code if result else 0,
-            error_msg=result.error_msg if result else "the action gave no result in time",
+            error_msg=result.error_msg if result else "the planner gave no result",
             path=poses[:, :2],
         )
 

@@ -23,6 +23,7 @@ class DemoResult:
     flat: list[Trial] | None = None  # the same goals without memory
     control: ControlRecord = field(default_factory=ControlRecord)
     costs: list[ProcessCost] = field(default_factory=list)
+    restarts: dict[str, int] = field(default_factory=dict)  # of processes that died
     places: RememberedPlaces | None = None
     backdrop: Backdrop | None = None
     began: float = field(default_factory=time.monotonic)
@@ -54,6 +55,7 @@ def write_report(result: DemoResult, table: DemoTable) -> None:
             world=settings.world.name,
             camera=settings.camera,
             real_time_factor=settings.real_time_factor,
+            restarts=result.restarts,
             wall_s=round(time.monotonic() - result.began, 1),
         )
         write_json(settings.json, report)

@@ -145,7 +145,17 @@ class DemoRun:
         self._show()
         if time.monotonic() > self._sampled + SAMPLE_EVERY:
             self._sampled = time.monotonic()
-            self._meter.sample()
+            self._sample()
+
+    def _sample(self) -> None:
+        """Meters the processes, also those that were started again."""
+        for name, count in self._stack.restarts().items():
+            if count > self.result.restarts.get(name, 0):
+                self.result.restarts[name] = count
+                self._table.say(f"{name} died and was started again")
+        for name, pid in self._stack.pids().items():
+            self._meter.watch(name, pid)
+        self._meter.sample()
 
     def _show(self, finished: bool = False) -> None:
         """Updates the web view."""

@@ -36,6 +36,7 @@ class DemoStack:
             use_sim_time=True,
             camera=settings.camera,
             composed=settings.composed,
+            respawn=True,
             model=str(settings.model),
             memory_file=str(settings.memory or ""),
             keep_memory=False,
@@ -55,9 +56,14 @@ class DemoStack:
             self._supervisor.stop()
 
     def check(self) -> None:
-        """Raises AmiError if a process has ended."""
+        """Raises AmiError if a process has ended for good."""
         if self._supervisor is not None:
             self._supervisor.check()
+
+    def restarts(self) -> dict[str, int]:
+        """How often each process that died was started again; those that never did are left out."""
+        processes = self._supervisor.processes if self._supervisor is not None else {}
+        return {name: process.respawns for name, process in processes.items() if process.respawns}
 
     def pids(self) -> dict[str, int]:
         """Process ids by name."""

@@ -34,7 +34,9 @@ class ProcessMeter:
             self.watch(name, pid)
 
     def watch(self, name: str, pid: int) -> None:
-        """Adds a process, or replaces one that was started again."""
+        """Adds a process, or replaces one that was started again under another `pid`."""
+        if name in self._processes and self._processes[name].pid == pid:
+            return
         try:
             process = psutil.Process(pid)
             self._first[name] = (time.monotonic(), _cpu_seconds(process))
