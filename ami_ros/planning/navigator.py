@@ -73,6 +73,7 @@ class Navigator:
         self._lost_since: float | None = None
         self._arrived = 0
         self._refusal = ""
+        self._aligned = False
 
     def cancel(self) -> None:
         """Drops the goal; the next decision stands still."""
@@ -159,6 +160,10 @@ class Navigator:
         left = distance if near else left
         if reason := self.progress.stuck(percept.stamp, percept.odometry, left):
             return self._recover(percept, reason)
+        if near and target_pose is not None and self._aligning(goal, distance):
+            # On the spot only: imagined positions are not exact enough to be weighed against the heading.
+            target = Target(None, target_pose, True)
+            return self._plan(goal, percept, target, "turning as the goal does", distance, energy, turn_only=True)
         if near or self.follower is None:
             return self._plan(
                 goal, percept, Target(goal.latent, target_pose, True), "approaching the goal", distance, energy
@@ -236,6 +241,12 @@ class Navigator:
             np.hypot(pose[0], pose[1]) < slack * tolerance and abs(pose[2]) < slack * self.config.angle_tolerance
         )
 
+    def _aligning(self, goal: Goal, distance: float) -> bool:
+        """Whether the robot stands where the goal is and only has to turn; with hysteresis."""
+        tolerance = goal.distance_tolerance or self.config.distance_tolerance
+        self._aligned = distance < (2.0 if self._aligned else 1.0) * tolerance
+        return self._aligned
+
     def _arrive(self, percept: Percept, seen: Array | None, distance: float, energy: float) -> Decision:
         """Stands still; succeeds once it does and the latents agree, takes another hypothesis if they don't."""
         self._arrived += 1
@@ -275,10 +286,18 @@ class Navigator:
             self._ask_again()
 
     def _plan(
-        self, goal: Goal, percept: Percept, target: Target, message: str, distance: float, energy: float
+        self,
+        goal: Goal,
+        percept: Percept,
+        target: Target,
+        message: str,
+        distance: float,
+        energy: float,
+        turn_only: bool = False,
     ) -> Decision:
         limits = self.config.planner
-        speed = (goal.max_linear or limits.max_linear, goal.max_angular or limits.max_angular)
+        linear = 0.0 if turn_only else goal.max_linear or limits.max_linear
+        speed = (linear, goal.max_angular or limits.max_angular)
         plan = self.planner.plan(percept.stamp, percept.latent, self.command, percept.scan, target, speed)
         return Decision(
             State.CONTROLLING, message, plan.commands, compose(percept.odometry, plan.poses),
