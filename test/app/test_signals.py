@@ -1,9 +1,21 @@
 import os
 import signal
+from collections.abc import Iterator
 
 import pytest
 
-from ami_ros.app.signals import only_first_signal
+from ami_ros.app.signals import SIGNALS, only_first_signal
+
+
+@pytest.fixture(autouse=True)
+def _handlers_of_a_command_line() -> Iterator[None]:
+    """As at the start of a program; the tests' own are given back."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def test_first_signal_interrupts_and_later_ones_are_ignored() -> None:
