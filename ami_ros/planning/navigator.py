@@ -160,7 +160,7 @@ class Navigator:
         left = distance if near else left
         if reason := self.progress.stuck(percept.stamp, percept.odometry, left):
             return self._recover(percept, reason)
-        if near and target_pose is not None and self._aligning(goal, distance):
+        if near and target_pose is not None and self._aligning(goal, target_pose):
             # On the spot only: imagined positions are not exact enough to be weighed against the heading.
             target = Target(None, target_pose, True)
             return self._plan(goal, percept, target, "turning as the goal does", distance, energy, turn_only=True)
@@ -234,17 +234,18 @@ class Navigator:
         return relative(percept.odometry, from_memory) if from_memory is not None else None
 
     def _at_goal(self, goal: Goal, pose: Array) -> bool:
+        """Whether the goal's pose (3,) in base_link is within the tolerances; wider once it stands or turns there."""
         tolerance = goal.distance_tolerance or self.config.distance_tolerance
-        # Once it stands there, small corrections are not worth driving off again.
-        slack = 1.5 if self._arrived else 1.0
-        return bool(
-            np.hypot(pose[0], pose[1]) < slack * tolerance and abs(pose[2]) < slack * self.config.angle_tolerance
-        )
+        distance, turn = float(np.hypot(pose[0], pose[1])), abs(float(pose[2]))
+        near = distance < (1.4 if self._arrived or self._aligned else 1.0) * tolerance
+        return near and turn < (1.5 if self._arrived else 1.0) * self.config.angle_tolerance
 
-    def _aligning(self, goal: Goal, distance: float) -> bool:
+    def _aligning(self, goal: Goal, pose: Array) -> bool:
         """Whether the robot stands where the goal is and only has to turn; with hysteresis."""
         tolerance = goal.distance_tolerance or self.config.distance_tolerance
-        self._aligned = distance < (2.0 if self._aligned else 1.0) * tolerance
+        distance, turn = float(np.hypot(pose[0], pose[1])), abs(float(pose[2]))
+        wide = 2.0 if self._aligned else 1.0
+        self._aligned = distance < wide * tolerance and turn > 0.5 * self.config.angle_tolerance
         return self._aligned
 
     def _arrive(self, percept: Percept, seen: Array | None, distance: float, energy: float) -> Decision:
