@@ -17,6 +17,7 @@ from ami_ros.planning.planner import LatentPlanner, PlannerConfig, Target
 from ami_ros.planning.progress import ProgressChecker, ProgressConfig
 from ami_ros.planning.recovery import BackAndTurn, RecoveryConfig
 from ami_ros.planning.route_follower import FollowerConfig, RouteFollower, in_sight, pose_in_map
+from ami_ros.planning.stop_rule import Arrival, StopRule
 from ami_ros.planning.types import Decision, Goal, Percept, RouteRequest, State
 from ami_ros.world_model.model import WorldModel
 
@@ -30,6 +31,8 @@ class NavigatorConfig:
     angle_tolerance: float = 0.2  # [rad] the same of its heading
     approach: float = 1.6  # [m] of way left from which the goal itself is the target
     doubt: float = 0.6  # [m], sightings that put a goal that was reached farther away than this refute it
+    stand_seconds: float = 0.35  # [s] of standing at the goal before it counts as reached
+    doubt_seconds: float = 2.0  # [s] of standing at a goal that is refuted before another hypothesis is tried
     look_around_speed: float = 0.8  # [rad/s] of turning on the spot to find out where it is
     look_around_seconds: float = 10.0  # [s] at most, after which it goes on without memory
     lost_seconds: float = 2.0  # [s] of not being localised, after which memory is asked for another route
@@ -71,9 +74,8 @@ class Navigator:
         self._flat = not self.config.use_memory
         self._looking_since: float | None = None
         self._lost_since: float | None = None
-        self._arrived = 0
+        self._stop = StopRule(goal.distance_tolerance or self.config.distance_tolerance, self.config.angle_tolerance)
         self._refusal = ""
-        self._aligned = False
 
     def cancel(self) -> None:
         """Drops the goal; the next decision stands still."""
@@ -143,6 +145,8 @@ class Navigator:
             return self._finish(Code.GOAL_NOT_REMEMBERED, self._refusal)
         if self.config.use_memory and not self._flat and self.follower is None:
             return self._look_around(percept)
+        if self.follower is not None and percept.location is None:
+            return self._hold(State.PLANNING, "waiting for memory to say where this is", 0.0, 0.0)
         if self._flat and goal.only_in_memory:
             return self._finish(
                 Code.GOAL_NOT_REMEMBERED, "the goal is known to memory alone, and where this is it cannot tell"
@@ -154,13 +158,15 @@ class Navigator:
         near = self._flat or (
             left < self.config.approach and target_pose is not None and in_sight(target_pose, percept.scan, 0.15)
         )
-        if near and target_pose is not None and self._at_goal(goal, target_pose):
+        arrival = Arrival.APPROACHING
+        if near and target_pose is not None:
+            arrival = self._stop.update(percept.stamp, target_pose)
+        if arrival is Arrival.STANDING:
             return self._arrive(percept, seen, distance, energy)
-        self._arrived = 0
         left = distance if near else left
         if reason := self.progress.stuck(percept.stamp, percept.odometry, left):
             return self._recover(percept, reason)
-        if near and target_pose is not None and self._aligning(goal, target_pose):
+        if arrival is Arrival.TURNING:
             # On the spot only: imagined positions are not exact enough to be weighed against the heading.
             target = Target(None, target_pose, True)
             return self._plan(goal, percept, target, "turning as the goal does", distance, energy, turn_only=True)
@@ -187,9 +193,9 @@ class Navigator:
     def _watch_location(self, percept: Percept) -> None:
         """Drops a route that no longer fits: lost for a while, or off the route."""
         location = percept.location
-        if self.follower is None or location is None:
+        if self.follower is None:
             return
-        if location.localised:
+        if location is not None and location.localised:
             self._lost_since = None
             if self.follower.update(pose_in_map(location, percept.odometry)) > self.config.follower.off_route:
                 self._ask_again()
@@ -233,35 +239,20 @@ class Navigator:
             return relative(percept.odometry, goal.pose)
         return relative(percept.odometry, from_memory) if from_memory is not None else None
 
-    def _at_goal(self, goal: Goal, pose: Array) -> bool:
-        """Whether the goal's pose (3,) in base_link is within the tolerances; wider once it stands or turns there."""
-        tolerance = goal.distance_tolerance or self.config.distance_tolerance
-        distance, turn = float(np.hypot(pose[0], pose[1])), abs(float(pose[2]))
-        near = distance < (1.4 if self._arrived or self._aligned else 1.0) * tolerance
-        return near and turn < (1.5 if self._arrived else 1.0) * self.config.angle_tolerance
-
-    def _aligning(self, goal: Goal, pose: Array) -> bool:
-        """Whether the robot stands where the goal is and only has to turn; with hysteresis."""
-        tolerance = goal.distance_tolerance or self.config.distance_tolerance
-        distance, turn = float(np.hypot(pose[0], pose[1])), abs(float(pose[2]))
-        wide = 2.0 if self._aligned else 1.0
-        self._aligned = distance < wide * tolerance and turn > 0.5 * self.config.angle_tolerance
-        return self._aligned
-
     def _arrive(self, percept: Percept, seen: Array | None, distance: float, energy: float) -> Decision:
         """Stands still; succeeds once it does and the latents agree, takes another hypothesis if they don't."""
-        self._arrived += 1
+        stood = self._stop.stood(percept.stamp)
         moving = abs(percept.velocity[0]) > 0.03 or abs(percept.velocity[1]) > 0.08
         refuted = seen is not None and self.follower is not None and np.hypot(seen[0], seen[1]) > self.config.doubt
-        if self._arrived >= 3 and not moving and not refuted:
+        if stood > self.config.stand_seconds and not moving and not refuted:
             self.goal = None
             return Decision(
                 State.STOPPING, "reached the goal", done=True, succeeded=True, energy=energy, distance=distance,
                 replans=self.replans, recoveries=self.recoveries,
             )  # fmt: skip
-        if refuted and self._arrived > 10:
+        if refuted and stood > self.config.doubt_seconds:
             self.hypothesis += 1
-            self._arrived = 0
+            self._stop.restart()
             if self.tracker is not None:
                 self.tracker.forget()
             self._ask_again()

@@ -110,8 +110,8 @@ class SafetyGate:
     def _allowed_speed(self, scan: Scan, linear: float, angular: float) -> float:
         """Greatest linear speed [m/s] from which the robot still stops short of everything on its arc."""
         config = self.config
-        if linear == 0:
-            return 0.0
+        if abs(linear) < 1e-6:  # a turn on the spot, whose arc has no length
+            return abs(linear)
         gap = self._free_arc(scan, linear, angular)
         if not math.isfinite(gap):
             return math.inf

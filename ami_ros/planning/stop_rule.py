@@ -1,0 +1,58 @@
+"""When the robot is at its goal: near enough, turned as the goal is, and standing for a moment."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import numpy as np
+
+from ami_ros.geometry import Array
+
+
+class Arrival(Enum):
+    """How far arriving has come."""
+
+    APPROACHING = 0  # not there yet
+    TURNING = 1  # at the place, but the heading is wrong: turn on the spot
+    STANDING = 2  # there: stand still
+
+
+class StopRule:
+    """Decides from the goal's pose, moment by moment, with hysteresis: small errors of sight must not start it anew.
+
+    Args:
+        distance: [m] within which the goal's place is reached.
+        angle: [rad] the same of its heading.
+    """
+
+    def __init__(self, distance: float, angle: float) -> None:
+        self.distance, self.angle = distance, angle
+        self.state = Arrival.APPROACHING
+        self._since = 0.0
+
+    def update(self, stamp: float, pose: Array) -> Arrival:
+        """Takes the goal's pose (3,) in base_link at `stamp` [s]."""
+        distance, turn = float(np.hypot(pose[0], pose[1])), abs(float(pose[2]))
+        before = self.state
+        self.state = self._next(distance / self.distance, turn / self.angle)
+        if self.state is Arrival.STANDING and before is not Arrival.STANDING:
+            self._since = stamp
+        return self.state
+
+    def _next(self, distance: float, turn: float) -> Arrival:
+        """Distance and turn are in units of their tolerances."""
+        here, standing = self.state is not Arrival.APPROACHING, self.state is Arrival.STANDING
+        if distance < (1.4 if here else 1.0) and turn < (1.5 if standing else 1.0):
+            return Arrival.STANDING
+        # A robot that turns leaves its place a little; one that has turned and is off its place approaches again.
+        if distance < (2.0 if here else 1.0) and turn > 0.5:
+            return Arrival.TURNING
+        return Arrival.APPROACHING
+
+    def stood(self, stamp: float) -> float:
+        """How long it has been standing there [s]."""
+        return stamp - self._since if self.state is Arrival.STANDING else 0.0
+
+    def restart(self) -> None:
+        """The goal turned out to be elsewhere."""
+        self.state = Arrival.APPROACHING
