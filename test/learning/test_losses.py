@@ -1,0 +1,105 @@
+"""The losses, each against what it must tell apart."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from ami_ros.geometry import relative
+from ami_ros.learning.losses import info_nce, pose_loss, relative_poses, rollout_loss, sigreg
+
+ROWS, DIM = 512, 16
+
+
+def regularity(latents: Tensor) -> float:
+    return float(sigreg(latents, torch.Generator().manual_seed(1)))
+
+
+@pytest.fixture
+def normal() -> Tensor:
+    return torch.randn(ROWS, DIM, generator=torch.Generator().manual_seed(0))
+
+
+FAULTS: dict[str, Callable[[Tensor], Tensor]] = {
+    "collapsed to a point": lambda z: torch.zeros_like(z),
+    "collapsed to a line": lambda z: z[:, :1].expand(-1, DIM),
+    "half of the dimensions unused": lambda z: z * (torch.arange(DIM) < DIM // 2),
+    "not isotropic": lambda z: z * torch.linspace(0.1, 2.5, DIM),
+    "not centred": lambda z: z + 1.0,
+    "too wide": lambda z: 3.0 * z,
+    "two clusters": lambda z: 0.2 * z + z[:, :1].sign(),
+}
+
+
+def test_sigreg_of_normal_latents_is_about_one_however_many(normal: Tensor) -> None:
+    """The statistic grows with the rows unless they are normal; then its mean is the integral over 1 - exp(-t^2)."""
+    assert 0.5 < regularity(normal) < 1.6
+    assert 0.5 < regularity(torch.randn(8 * ROWS, DIM, generator=torch.Generator().manual_seed(3))) < 1.6
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_sigreg_is_large_for_latents_that_are(normal: Tensor, fault: str) -> None:
+    assert regularity(FAULTS[fault](normal)) > 4 * regularity(normal)
+
+
+def test_sigreg_draws_its_directions_from_the_generator(normal: Tensor) -> None:
+    wide = 2 * normal * torch.linspace(0.2, 2.0, DIM)
+    assert regularity(wide) == regularity(wide)
+    assert float(sigreg(wide, torch.Generator().manual_seed(2))) != regularity(wide)
+
+
+def test_the_gradient_of_sigreg_spreads_a_collapsed_batch() -> None:
+    latents = (0.05 * torch.randn(128, 4, generator=torch.Generator().manual_seed(0))).requires_grad_()
+    optimizer = torch.optim.Adam([latents], lr=0.05)
+    for step in range(60):
+        optimizer.zero_grad()
+        sigreg(latents, torch.Generator().manual_seed(step), projections=32).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    assert latents.std(0).min() > 0.6
+
+
+def test_rollout_loss_is_the_mean_over_what_lies_inside_the_window() -> None:
+    predicted, latents = torch.randn(3, 3, 4, 5), torch.randn(3, 3, 4, 5)
+    valid = torch.tensor([[True, True, True], [True, True, False], [True, False, False]])
+    loss = rollout_loss(predicted, latents, valid)
+    beyond = predicted.clone()
+    beyond[~valid] = 1e3
+    torch.testing.assert_close(rollout_loss(beyond, latents, valid), loss)
+    torch.testing.assert_close(loss, (predicted - latents)[valid].square().mean())
+
+
+def test_gradients_of_the_rollout_loss_reach_both_sides_but_not_beyond_the_window() -> None:
+    predicted, latents = torch.randn(2, 2, 3, 4).requires_grad_(), torch.randn(2, 2, 3, 4).requires_grad_()
+    valid = torch.tensor([[True, True], [True, False]])
+    rollout_loss(predicted, latents, valid).backward()  # type: ignore[no-untyped-call]
+    for side in (predicted, latents):
+        assert side.grad is not None
+        assert (side.grad[valid] != 0).all() and (side.grad[~valid] == 0).all()
+
+
+def test_pose_loss_is_zero_for_the_right_pose_and_blind_to_full_turns() -> None:
+    pose = torch.tensor([[1.0, -2.0, 0.7], [0.3, 0.1, -3.0]])
+    right = torch.stack([pose[:, 0], pose[:, 1], pose[:, 2].cos(), pose[:, 2].sin()], -1)
+    turned = pose + torch.tensor([0.0, 0.0, 2 * math.pi])
+    torch.testing.assert_close(pose_loss(right, turned), torch.tensor(0.0), atol=1e-9, rtol=0)
+    for change in torch.eye(4):
+        assert pose_loss(right + 0.1 * change, pose) > 1e-3
+
+
+def test_relative_poses_are_those_of_geometry() -> None:
+    rng = np.random.default_rng(0)
+    first, second = rng.normal(size=(7, 3)), rng.normal(size=(7, 3))
+    found = relative_poses(torch.from_numpy(first), torch.from_numpy(second)).numpy()
+    np.testing.assert_allclose(found, relative(first, second), atol=1e-12)
+
+
+def test_info_nce_is_small_only_where_every_row_finds_its_own_key() -> None:
+    keys = torch.eye(8)
+    assert info_nce(keys, keys, 0.1) < 1e-2
+    assert info_nce(keys.roll(1, 0), keys, 0.1) > 5.0
+    torch.testing.assert_close(info_nce(torch.zeros(8, 8), keys, 0.1), torch.tensor(math.log(8)))

@@ -1,0 +1,23 @@
+"""Presets are whole: each is a model that can be built, saved, and described in a file."""
+
+from __future__ import annotations
+
+import pytest
+
+from ami_ros.config import from_mapping, to_mapping
+from ami_ros.learning.presets import PRESETS
+from ami_ros.learning.trainer import TrainingConfig
+from ami_ros.world_model.model import WorldModel
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_builds_and_can_be_written_down(name: str) -> None:
+    config = PRESETS[name]
+    assert from_mapping(TrainingConfig, to_mapping(config)) == config
+    assert WorldModel(config.spec).goal_head is not None  # goals are pictures
+
+
+def test_the_presets_are_for_the_two_ways_to_look_at_a_robot() -> None:
+    onboard, ceiling = (PRESETS[name].spec.inputs for name in ("onboard", "ceiling"))
+    assert onboard.scan_beams and onboard.image_size and not onboard.heading
+    assert ceiling.heading and ceiling.image_size

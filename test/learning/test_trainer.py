@@ -1,0 +1,197 @@
+"""Training: it can be stopped and resumed without a trace, says what is wrong, and learns."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ami_ros.errors import AmiError
+from ami_ros.geometry import relative
+from ami_ros.learning.dataset import Dataset
+from ami_ros.learning.objective import LossWeights
+from ami_ros.learning.trainer import Trainer, TrainingConfig
+from ami_ros.learning.windows import WindowConfig, WindowSampler
+from ami_ros.world_model.model import WorldModel
+from ami_ros.world_model.spec import ModelSpec
+
+
+class Killed(Exception):
+    """Stands for a kill between two steps."""
+
+
+@pytest.fixture
+def config(spec: ModelSpec) -> TrainingConfig:
+    return TrainingConfig(
+        steps=6, batch=4, warm_up=2, checkpoint_every=2, spec=spec, windows=WindowConfig(starts=3), seed=3
+    )
+
+
+def train(config: TrainingConfig, dataset: Dataset, folder: Path, kill_after: int | None = None) -> WorldModel:
+    trainer = Trainer(config, dataset, folder)
+    trainer.resume()
+
+    def report(step: int, terms: dict[str, float]) -> None:
+        if step == kill_after:
+            raise Killed
+
+    return trainer.run(report)
+
+
+def assert_equal(a: WorldModel, b: WorldModel) -> None:
+    for name, value in a.state_dict().items():
+        assert torch.equal(value, b.state_dict()[name]), name
+
+
+@pytest.mark.parametrize("kill_after", [1, 3, 4])
+def test_a_run_that_was_killed_and_resumed_ends_as_one_that_was_not(
+    config: TrainingConfig, dataset: Dataset, tmp_path: Path, kill_after: int
+) -> None:
+    whole = train(config, dataset, tmp_path / "whole")
+    with pytest.raises(Killed):
+        train(config, dataset, tmp_path / "killed", kill_after)
+    assert_equal(train(config, dataset, tmp_path / "killed"), whole)
+
+
+def test_one_seed_gives_one_model_and_another_seed_another(
+    config: TrainingConfig, dataset: Dataset, tmp_path: Path
+) -> None:
+    short = replace(config, steps=2)
+    first, second = (train(short, dataset, tmp_path / name) for name in "ab")
+    assert_equal(first, second)
+    other = train(replace(short, seed=4), dataset, tmp_path / "c")
+    assert not torch.equal(first.relative_pose.layers[0].weight, other.relative_pose.layers[0].weight)
+
+
+def test_every_step_is_reported_and_the_curve_is_kept(config: TrainingConfig, dataset: Dataset, tmp_path: Path) -> None:
+    reports: dict[int, dict[str, float]] = {}
+    trainer = Trainer(config, dataset, tmp_path)
+    assert not trainer.resume()
+    model = trainer.run(reports.__setitem__)
+    assert list(reports) == [1, 2, 3, 4, 5, 6] and not model.training
+    for terms in reports.values():
+        assert terms["total"] == pytest.approx(sum(v for n, v in terms.items() if n != "total"), rel=1e-4)
+    curve = [json.loads(line) for line in (tmp_path / "curve.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in curve] == [2, 4, 6] and curve[1]["total"] == reports[4]["total"]
+
+
+def test_a_finished_run_has_nothing_left_to_do(config: TrainingConfig, dataset: Dataset, tmp_path: Path) -> None:
+    model = train(config, dataset, tmp_path)
+    trainer = Trainer(config, dataset, tmp_path)
+    assert trainer.resume() and trainer.step == config.steps
+    assert_equal(trainer.run(lambda step, terms: pytest.fail("trained on")), model)
+
+
+def test_a_checkpoint_of_another_model_is_refused(config: TrainingConfig, dataset: Dataset, tmp_path: Path) -> None:
+    train(replace(config, steps=2), dataset, tmp_path)
+    other = replace(config, spec=replace(config.spec, latent_dim=8))
+    with pytest.raises(AmiError, match=r"training\.safetensors is of another model") as refused:
+        Trainer(other, dataset, tmp_path).resume()
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("size", [0, 100, -100])
+def test_a_damaged_checkpoint_is_refused(config: TrainingConfig, dataset: Dataset, tmp_path: Path, size: int) -> None:
+    train(replace(config, steps=2), dataset, tmp_path)
+    checkpoint = tmp_path / "training.safetensors"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:size])
+    with pytest.raises(AmiError, match=r"training\.safetensors .*delete it") as refused:
+        Trainer(config, dataset, tmp_path).resume()
+    assert "\n" not in str(refused.value)
+
+
+def test_a_recording_without_a_long_enough_episode_is_refused(
+    config: TrainingConfig, dataset: Dataset, tmp_path: Path
+) -> None:
+    long = replace(config, windows=WindowConfig(starts=100))
+    with pytest.raises(AmiError, match=r"no episode lasts 59\.6 s"):
+        Trainer(long, dataset, tmp_path)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(config: TrainingConfig, dataset: Dataset, tmp_path: Path) -> None:
+    trainer = Trainer(config, dataset, tmp_path)
+    trainer.model.relative_pose.layers[0].weight.data.fill_(torch.nan)
+    with pytest.raises(AmiError, match="not finite at step 0"):
+        trainer.run(lambda step, terms: None)
+
+
+def test_half_precision_trains_too(config: TrainingConfig, dataset: Dataset, tmp_path: Path) -> None:
+    model = train(replace(config, steps=2, bfloat16=True), dataset, tmp_path)
+    assert all(p.dtype == torch.float32 and p.isfinite().all() for p in model.parameters())
+
+
+class Learned:
+    """A model after a minute of a toddler's life, and what it makes of a run that it has not seen."""
+
+    def __init__(self, model: WorldModel, dataset: Dataset) -> None:
+        self.model, self.dataset = model, dataset
+        start, stop = dataset.episodes[-1]
+        self.rows = np.arange(start, stop - model.spec.chunk)
+        sampler = WindowSampler(dataset, model.spec, WindowConfig())
+        with torch.inference_mode():
+            self.latents = model.encode(sampler.sensors(np.arange(start, stop)))
+
+
+@pytest.fixture(scope="module")
+def learned(dataset: Dataset, spec: ModelSpec, tmp_path_factory: pytest.TempPathFactory) -> Learned:
+    config = TrainingConfig(
+        steps=150,
+        batch=16,
+        warm_up=10,
+        learning_rate=5e-3,
+        spec=spec,
+        windows=WindowConfig(starts=4, pairs=12),
+        weights=LossWeights(relative_pose=4.0),
+    )
+    recording = Shortened(dataset)
+    return Learned(Trainer(config, recording, tmp_path_factory.mktemp("run")).run(lambda step, terms: None), dataset)
+
+
+class Shortened:
+    """A data set without its last episode."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.period, self.scan, self.heading = dataset.period, dataset.scan, dataset.heading
+        self.odometry, self.command = dataset.odometry, dataset.command
+        self.episodes = dataset.episodes[:-1]
+        self.load_images = dataset.load_images
+
+
+def test_prediction_beats_persistence_and_needs_the_commands(learned: Learned) -> None:
+    chunk, rows = learned.model.spec.chunk, np.arange(len(learned.rows))
+    commands = torch.from_numpy(learned.dataset.command[learned.rows[:, None] + np.arange(chunk)])
+    previous = torch.from_numpy(learned.dataset.command[np.maximum(learned.rows - 1, learned.rows[0])])
+    before, after = learned.latents[rows], learned.latents[rows + chunk]
+    with torch.inference_mode():
+        predicted, motion = learned.model.step(before, commands, previous)
+        shuffled, _ = learned.model.step(before, commands.flip(0), previous.flip(0))
+    error, persistence = (predicted - after).square().mean(), (before - after).square().mean()
+    assert error < 0.5 * persistence
+    assert error < 0.7 * (shuffled - after).square().mean()
+    moved = relative(learned.dataset.odometry[learned.rows], learned.dataset.odometry[learned.rows + chunk])
+    assert np.abs(motion.numpy() - moved).mean() < 0.5 * np.abs(moved - moved.mean(0)).mean()
+
+
+def test_the_relative_pose_head_beats_a_constant(learned: Learned) -> None:
+    rng = np.random.default_rng(0)
+    first = rng.integers(0, len(learned.latents) - 20, 300)
+    second = first + rng.integers(1, 20, 300)
+    with torch.inference_mode():
+        seen = learned.model.relative_pose(learned.latents[first], learned.latents[second]).numpy()
+    odometry = learned.dataset.odometry[learned.rows[0] :]
+    truth = relative(odometry[first], odometry[second])
+    assert np.abs(seen[:, :2] - truth[:, :2]).mean() < 0.7 * np.abs(truth[:, :2] - truth[:, :2].mean(0)).mean()
+    heading = np.cos(np.arctan2(seen[:, 3], seen[:, 2]) - truth[:, 2])
+    assert heading.mean() > 0.9
+
+
+def test_a_picture_alone_finds_the_latent_that_all_sensors_give(learned: Learned) -> None:
+    images = learned.dataset.images(learned.rows[:50], 16)
+    with torch.inference_mode():
+        goals = learned.model.encode_goal(torch.from_numpy(images).permute(0, 3, 1, 2))
+    error = (goals - learned.latents[:50]).square().mean()
+    assert error < 0.5 * learned.latents[:50].var()

@@ -1,0 +1,135 @@
+"""Each cost alone: what it likes and what it does not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from ami_ros.planning.costs import Futures, LatentGoal, Obstacles, PoseGoal, Smoothness, along_path, pose_distance
+from ami_ros.planning.local_map import LocalMap
+from harness.exact_model import ExactModel, latent_of
+
+from .conftest import NOTHING, scan_of_points
+
+SCALE = torch.tensor([0.5, 1.5])
+STEPS = 4
+
+
+def futures(poses: list[list[list[float]]]) -> Futures:
+    """Futures that pass these poses (batch, steps, 3), seen by exact latents from the origin."""
+    p = torch.tensor(poses, dtype=torch.float32)
+    latents = torch.from_numpy(latent_of(p.numpy()))
+    return Futures(torch.zeros(*p.shape[:2], 2), torch.zeros(2), latents, p)
+
+
+def straight_to(*ends: tuple[float, float, float]) -> Futures:
+    """Futures on straight lines from the origin, at the last step at each of `ends`."""
+    return futures([[[k / STEPS * v for v in end] for k in range(1, STEPS + 1)] for end in ends])
+
+
+def commanded(*commands: tuple[float, float], previous: tuple[float, float] = (0.0, 0.0)) -> Futures:
+    """Futures with one constant command each."""
+    values = torch.tensor(commands)[:, None].expand(-1, STEPS, 2)
+    return replace(straight_to(*[(0.0, 0.0, 0.0)] * len(commands)), commands=values, previous=torch.tensor(previous))
+
+
+@pytest.mark.parametrize("kind", ["latent", "pose"])
+def test_goals_cost_the_distance_that_is_left(model: ExactModel, kind: str) -> None:
+    goal = [1.0, 0.5, 0.0]
+    cost = (
+        LatentGoal(model.relative_pose, torch.from_numpy(latent_of(goal)), 1.0, 0.0, 0.0)
+        if kind == "latent"
+        else PoseGoal(torch.tensor(goal), 1.0, 0.0, 0.0)
+    )
+    found = cost(straight_to((1.0, 0.5, 0.0), (0.0, 0.5, 0.0), (0.0, 0.0, 0.0), (1.0, 0.5, 3.0)))
+    torch.testing.assert_close(found, torch.tensor([0.0, 1.0, 1.25**0.5, 0.0]), atol=2e-3, rtol=0)
+
+
+def test_both_goals_agree_where_latents_are_exact(model: ExactModel) -> None:
+    goal = [0.7, -0.4, 1.2]
+    by_latent = LatentGoal(model.relative_pose, torch.from_numpy(latent_of(goal)), 2.0, 0.3, 0.5)
+    by_pose = PoseGoal(torch.tensor(goal), 2.0, 0.3, 0.5)
+    some = straight_to((0.5, 0.0, 0.3), (0.7, -0.4, 1.2), (-1.0, 1.0, -3.0))
+    torch.testing.assert_close(by_latent(some), by_pose(some), atol=1e-3, rtol=1e-3)
+
+
+def test_the_weights_of_a_goal_each_do_their_part() -> None:
+    goal = PoseGoal(torch.tensor([1.0, 0.0, 0.0]), 1.0, 0.0, 0.0)
+    aside, turned = straight_to((0.5, 0.0, 0.0)), straight_to((1.0, 0.0, 1.0))
+    torch.testing.assert_close(replace(goal, weight=3.0)(aside), 3 * goal(aside))
+    assert float(goal(turned)) < 2e-3 < 0.2 < float(replace(goal, heading_weight=0.3)(turned)) < 0.3
+    late, early = futures([[[0.0] * 3, [0.0] * 3, [1.0, 0, 0]]]), futures([[[1.0, 0, 0], [1.0, 0, 0], [1.0, 0, 0]]])
+    assert abs(float(goal(late) - goal(early))) < 1e-6
+    assert replace(goal, path_weight=0.5)(late) > replace(goal, path_weight=0.5)(early) + 0.3
+
+
+def test_distances_have_gradients_at_the_goal_and_opposite_to_it() -> None:
+    for angle in (0.0, np.pi):
+        x, yaw = torch.zeros(1, requires_grad=True), torch.full((1,), angle, requires_grad=True)
+        pose_distance(x, torch.zeros(1), yaw.cos(), 0.3).sum().backward()  # type: ignore[no-untyped-call]
+        assert x.grad is not None and x.grad.isfinite().all() and yaw.grad is not None and yaw.grad.isfinite().all()
+
+
+def test_a_path_counts_by_its_end_and_by_its_mean() -> None:
+    torch.testing.assert_close(along_path(torch.tensor([[3.0, 2.0, 1.0]]), 0.5), torch.tensor([2.0]))
+
+
+# Obstacles
+
+
+def wall(x: float) -> LocalMap:
+    """A wall across the way, `x` [m] ahead."""
+    return LocalMap(scan_of_points(np.column_stack([np.full(61, x), np.linspace(-1.5, 1.5, 61)])))
+
+
+def obstacles(x: float) -> Obstacles:
+    return Obstacles(wall(x), radius=0.2, margin=0.15, weight=1.0, collision=20.0)
+
+
+def test_what_keeps_its_distance_costs_nothing() -> None:
+    assert float(obstacles(1.5)(straight_to((1.0, 0.0, 0.0)))) == 0.0
+    assert float(Obstacles(LocalMap(NOTHING), 0.2, 0.15, 1.0)(straight_to((2.0, 0.0, 0.0)))) == 0.0
+
+
+def test_the_nearer_to_a_wall_the_worse_and_touching_it_is_worst() -> None:
+    costs = obstacles(1.5)(straight_to((1.0, 0.0, 0.0), (1.22, 0.0, 0.0), (1.26, 0.0, 0.0), (1.4, 0.0, 0.0)))
+    assert 0 == costs[0] < costs[1] < costs[2] < 1.0 < 2.0 < costs[3]
+
+
+def test_jumping_over_a_wall_between_two_steps_is_seen() -> None:
+    """At each step the robot is clear of the wall, but not halfway between."""
+    beyond = futures([[[0.5, 0.0, 0.0], [1.5, 0.0, 0.0]]])
+    assert float(obstacles(1.0)(beyond)) > 1.0
+
+
+def test_a_robot_that_stands_too_close_is_drawn_away() -> None:
+    """As after a collision: everything is too close, but leaving must be better than staying, and staying than pushing."""
+    pushing, staying, leaving = obstacles(0.19)(straight_to((0.15, 0.0, 0.0), (0.0, 0.0, 0.0), (-0.3, 0.0, 0.0)))
+    assert leaving < staying < pushing
+
+
+# Smoothness
+
+
+def test_standing_still_is_free_and_everything_else_is_not() -> None:
+    cost = Smoothness(SCALE, change=0.1, reverse=0.1, effort=0.1)
+    still, forward, turning, back = cost(commanded((0.0, 0.0), (0.3, 0.0), (0.0, 0.9), (-0.3, 0.0)))
+    assert still == 0 and forward > 0 and turning > 0 and back > forward
+
+
+@pytest.mark.parametrize(
+    ("only", "cheap", "dear"),
+    [
+        ("change", (0.4, 0.0), (0.1, 0.0)),  # goes on as before
+        ("reverse", (0.4, 1.0), (-0.1, 0.0)),
+        ("effort", (0.1, 0.0), (0.4, 1.0)),
+    ],
+)
+def test_each_weight_of_smoothness_alone(only: str, cheap: tuple[float, float], dear: tuple[float, float]) -> None:
+    cost = Smoothness(SCALE, **{"change": 0.0, "reverse": 0.0, "effort": 0.0, only: 1.0})
+    found = cost(commanded(cheap, dear, previous=(0.4, 0.0)))
+    assert found[0] < found[1]
+    assert (Smoothness(SCALE, 0.0, 0.0, 0.0)(commanded(cheap, dear)) == 0).all()

@@ -1,0 +1,171 @@
+"""The planner on exact kinematics: it gets there, goes round what is in the way, and says when the model is broken."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from ami_ros.errors import AmiError
+from ami_ros.geometry import Array, compose, relative
+from ami_ros.planning.codes import Code
+from ami_ros.planning.planner import LatentPlanner, PlannerConfig, Target, integrate
+from ami_ros.simulation.loopback import Loopback
+from harness.exact_model import ExactModel, latent_of
+
+from .conftest import NOTHING, PERIOD, UNHURRIED, robot_at, room_with_box
+
+ORIGIN = latent_of([0.0, 0.0, 0.0])
+AHEAD = Target(latent_of([1.0, 0.0, 0.0]), None, True)
+
+
+def target(robot: Loopback, goal: Array, by: str) -> Target:
+    pose = robot.ground_truth().pose
+    return Target(
+        latent_of(goal) if by != "pose" else None, relative(pose, goal) if by != "latent" else None, final=True
+    )
+
+
+def drive(robot: Loopback, model: ExactModel, goal: Array, by: str, seconds: float = 12.0) -> list[Array]:
+    """Plans five times a second; returns the poses passed."""
+    planner, command, passed = LatentPlanner(model, UNHURRIED), (0.0, 0.0), [robot.ground_truth().pose]
+    for _ in range(round(seconds / PERIOD)):
+        pose = robot.ground_truth().pose
+        scan = robot.observe().scan
+        plan = planner.plan(robot.time, latent_of(pose), command, scan, target(robot, goal, by))
+        command = (float(plan.commands[0, 0]), float(plan.commands[0, 1]))
+        robot.step(command, PERIOD)
+        passed.append(robot.ground_truth().pose)
+        if np.hypot(*(passed[-1] - goal)[:2]) < 0.08 and abs(relative(goal, passed[-1])[2]) < 0.2:
+            break
+    return passed
+
+
+@pytest.mark.parametrize("by", ["latent", "pose", "both"])
+def test_it_drives_to_a_goal(model: ExactModel, by: str) -> None:
+    goal = np.array([2.8, 2.4, 0.5])
+    robot = robot_at(1.2, 1.5, 2.0)
+    last = drive(robot, model, goal, by)[-1]
+    assert np.hypot(*(last - goal)[:2]) < 0.1 and abs(relative(goal, last)[2]) < 0.25
+    assert robot.ground_truth().contacts == 0
+
+
+def test_it_drives_around_what_stands_in_the_way(model: ExactModel) -> None:
+    robot = robot_at(0.8, 2.1, 0.0, room_with_box(2.0, 2.0, 0.5))
+    goal = np.array([3.2, 2.0, 0.0])
+    passed = np.array(drive(robot, model, goal, "both", 25.0))
+    assert np.hypot(*(passed[-1] - goal)[:2]) < 0.15
+    assert robot.ground_truth().contacts == 0 and np.abs(passed[:, 1] - 2.0).max() > 0.4
+
+
+def test_a_plan_has_the_documented_shape_and_predicts_its_poses(model: ExactModel) -> None:
+    planner = LatentPlanner(model, UNHURRIED)
+    plan = planner.plan(0.0, ORIGIN, (0.0, 0.0), NOTHING, AHEAD)
+    horizon, chunk = UNHURRIED.horizon, model.spec.chunk
+    assert plan.commands.shape == (horizon * chunk, 2) and plan.poses.shape == (horizon, 3)
+    pose = np.zeros(3)
+    for linear, angular in plan.commands:
+        half = np.array([0.0, 0.0, angular * PERIOD / 2])
+        pose = compose(compose(compose(pose, half), [linear * PERIOD, 0.0, 0.0]), half)
+    np.testing.assert_allclose(plan.poses[-1], pose, atol=1e-3)
+    assert np.hypot(plan.poses[-1, 0] - 1.0, plan.poses[-1, 1]) < 0.15
+    assert plan.evaluated == UNHURRIED.solver.samples * UNHURRIED.solver.iterations and plan.seconds > 0
+
+
+def test_it_turns_to_the_goals_heading_only_at_the_goal_itself(model: ExactModel) -> None:
+    there = Target(latent_of([0.0, 0.0, 1.5]), None, True)
+    turning = LatentPlanner(model, UNHURRIED).plan(0.0, ORIGIN, (0.0, 0.0), None, there)
+    passing = LatentPlanner(model, UNHURRIED).plan(0.0, ORIGIN, (0.0, 0.0), None, replace(there, final=False))
+    assert turning.poses[-1, 2] == pytest.approx(1.5, abs=0.3)
+    assert turning.cost > passing.cost or abs(passing.poses[-1, 2]) <= abs(turning.poses[-1, 2]) + 0.1
+
+
+def test_at_the_goal_it_stands_still(model: ExactModel) -> None:
+    plan = LatentPlanner(model, UNHURRIED).plan(0.0, ORIGIN, (0.0, 0.0), None, Target(ORIGIN, None, True))
+    assert np.abs(plan.commands[:, 0]).max() < 0.06 and np.hypot(*plan.poses[-1, :2]) < 0.05
+
+
+def test_speeds_stay_within_the_robots_and_the_callers_limits(model: ExactModel) -> None:
+    planner = LatentPlanner(model, UNHURRIED)
+    far = Target(latent_of([9.0, 3.0, 0.0]), None, True)
+    own = planner.plan(0.0, ORIGIN, (0.0, 0.0), None, far).commands
+    assert np.abs(own[:, 0]).max() <= UNHURRIED.max_linear + 1e-6 and own[:, 0].max() > 0.3
+    assert np.abs(own[:, 1]).max() <= UNHURRIED.max_angular + 1e-6
+    slow = planner.plan(0.2, ORIGIN, (0.0, 0.0), None, far, (0.1, 0.2)).commands
+    assert np.abs(slow[:, 0]).max() <= 0.1 + 1e-6 and np.abs(slow[:, 1]).max() <= 0.2 + 1e-6
+    behind = Target(latent_of([-2.0, 0.0, 0.0]), None, True)
+    planner.reset()
+    assert planner.plan(0.0, ORIGIN, (0.0, 0.0), None, behind).commands[:, 0].min() >= -UNHURRIED.max_reverse - 1e-6
+
+
+def test_it_does_not_plan_through_a_wall_that_the_model_does_not_know(model: ExactModel) -> None:
+    robot = robot_at(3.3, 2.0, 0.0)  # half a metre before the wall
+    pose = robot.ground_truth().pose
+    beyond = Target(latent_of(compose(pose, [2.0, 0.0, 0.0])), None, True)
+    plan = LatentPlanner(model, UNHURRIED).plan(0.0, latent_of(pose), (0.0, 0.0), robot.observe().scan, beyond)
+    assert compose(pose, plan.poses)[:, 0].max() < 4.0 - 0.05 - 0.16
+
+
+def test_the_deadline_ends_the_search_early(model: ExactModel) -> None:
+    hurried = LatentPlanner(model, replace(UNHURRIED, deadline=0.0))
+    assert hurried.plan(0.0, ORIGIN, (0.0, 0.0), None, AHEAD).evaluated == UNHURRIED.solver.samples
+
+
+def test_replanning_goes_on_from_the_last_plan(model: ExactModel) -> None:
+    brief = LatentPlanner(model, replace(UNHURRIED, deadline=0.0))
+    first = brief.plan(0.0, ORIGIN, (0.0, 0.0), None, AHEAD).cost
+    costs = [brief.plan(0.0, ORIGIN, (0.0, 0.0), None, AHEAD).cost for _ in range(8)]
+    assert costs[-1] < first and costs == sorted(costs, reverse=True)
+    brief.reset()
+    assert brief.plan(0.0, ORIGIN, (0.0, 0.0), None, AHEAD).cost > costs[-1]
+
+
+class Broken(ExactModel):
+    """Gives `value` for latents or for motions."""
+
+    def __init__(self, part: str, value: float) -> None:
+        super().__init__()
+        self.part, self.value = part, value
+
+    def step(self, latent: Tensor, chunk: Tensor, previous: Tensor) -> tuple[Tensor, Tensor]:
+        latents, motions = super().step(latent, chunk, previous)
+        broken = torch.full_like(latents if self.part == "latents" else motions, self.value)
+        return (broken, motions) if self.part == "latents" else (latents, broken)
+
+
+@pytest.mark.parametrize("part", ["latents", "motions"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("by", ["latent", "both"])
+def test_a_model_that_gives_no_finite_future_is_a_coded_failure(part: str, value: float, by: str) -> None:
+    planner = LatentPlanner(Broken(part, value), UNHURRIED)
+    wanted = Target(AHEAD.latent, np.array([1.0, 0.0, 0.0]) if by == "both" else None, True)
+    for scan in (None, robot_at(2.0, 2.0, 0.0).observe().scan):
+        with pytest.raises(AmiError, match="no finite prediction") as error:
+            planner.plan(0.0, ORIGIN, (0.0, 0.0), scan, wanted)
+        assert error.value.code == Code.MODEL_FAILURE
+
+
+def test_displacements_are_chained_into_poses() -> None:
+    motions = np.random.default_rng(0).normal(size=(3, 5, 3))
+    poses = integrate(torch.from_numpy(motions)).numpy()
+    for b in range(3):
+        pose = np.zeros(3)
+        for k in range(5):
+            pose = compose(pose, motions[b, k])
+            np.testing.assert_allclose(poses[b, k, :2], pose[:2], atol=1e-9)
+            assert np.cos(poses[b, k, 2] - pose[2]) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("weight", ["latent_weight", "pose_weight", "obstacle_weight", "effort_weight"])
+def test_every_weight_changes_the_cost(model: ExactModel, weight: str) -> None:
+    robot = robot_at(2.0, 3.5, 0.0)  # close to a wall
+    pose = robot.ground_truth().pose
+    goal = Target(latent_of(compose(pose, [1.0, 0.1, 0.3])), np.array([1.0, 0.1, 0.3]), True)
+
+    def cost(config: PlannerConfig) -> float:
+        return LatentPlanner(model, config).plan(0.0, latent_of(pose), (0.0, 0.0), robot.observe().scan, goal).cost
+
+    assert cost(replace(UNHURRIED, **{weight: 20.0})) > cost(UNHURRIED) + 0.01

@@ -1,0 +1,114 @@
+"""Which place of a route is aimed at: the farthest that can be seen, never one behind a wall."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ami_ros.geometry import Array, compose, relative
+from ami_ros.memory.types import Location, Place, Route
+from ami_ros.planning.route_follower import FollowerConfig, RouteFollower, in_sight, pose_in_map
+from harness.exact_model import latent_of
+
+from .conftest import NOTHING, robot_at
+
+CONFIG = FollowerConfig()
+
+
+def route(points: Sequence[tuple[float, float]], goal: Array | None = None) -> Route:
+    """A route through these points, whose goal is the last one unless it is given."""
+    places = []
+    for k, point in enumerate(points):
+        pose = np.array([*point, 0.0])
+        places.append(Place(k + 1, pose, latent_of(pose), "", "", 0.0, 0.0, 1))
+    return Route(places, 1.0, places[-1].pose if goal is None else goal, 1.0)
+
+
+STRAIGHT = [(0.3 * k, 0.0) for k in range(20)]
+# From the west room of `two_rooms` through its door at (2, 1.6) into the corner of the east room.
+THROUGH_DOOR = [(0.6, 0.6), (0.9, 0.9), (1.2, 1.2), (1.6, 1.55), (2.0, 1.6), (2.4, 1.5), (2.8, 1.1), (3.2, 0.7)]
+
+
+def test_it_aims_as_far_ahead_as_the_look_ahead_allows() -> None:
+    follower = RouteFollower(route(STRAIGHT), CONFIG)
+    sub = follower.subgoal(np.zeros(3), None)
+    assert CONFIG.lookahead - 0.3 <= sub.pose[0] <= CONFIG.lookahead + 1e-9
+    assert sub.place.id == sub.index + 1
+    np.testing.assert_allclose(follower.poses[sub.index], sub.pose)
+
+
+def test_the_subgoal_moves_on_with_the_robot_and_ends_at_the_last_place() -> None:
+    follower, indices = RouteFollower(route(STRAIGHT), CONFIG), []
+    for x in np.arange(0.0, 5.7, 0.1):
+        pose = np.array([x, 0.05, 0.1])
+        assert follower.update(pose) < 0.2
+        sub = follower.subgoal(pose, NOTHING)
+        np.testing.assert_allclose(compose(pose, sub.pose)[:2], follower.poses[sub.index, :2], atol=1e-9)
+        assert sub.index == len(STRAIGHT) - 1 or np.hypot(*sub.pose[:2]) >= CONFIG.least
+        indices.append(sub.index)
+    assert indices == sorted(indices) and indices[-1] == len(STRAIGHT) - 1
+
+
+def test_places_behind_a_wall_are_not_aimed_at() -> None:
+    far = replace(CONFIG, lookahead=9.0)
+    robot = robot_at(0.6, 0.6, 0.0, "two_rooms")
+    follower = RouteFollower(route(THROUGH_DOOR), far)
+    sub = follower.subgoal(robot.ground_truth().pose, robot.observe().scan)
+    assert 1 <= sub.index <= 4  # up to the door, but not round its edge
+    blind = follower.subgoal(robot.ground_truth().pose, None)
+    assert blind.index == len(THROUGH_DOOR) - 1
+    robot.place(np.array([1.7, 1.58, 0.0]))
+    follower.update(robot.ground_truth().pose)
+    assert follower.subgoal(robot.ground_truth().pose, robot.observe().scan).index >= 5
+
+
+def test_if_nothing_is_in_sight_the_next_place_is_aimed_at() -> None:
+    walled_in = replace(NOTHING, ranges=np.full(72, 0.3, np.float32))
+    sub = RouteFollower(route(STRAIGHT), CONFIG).subgoal(np.zeros(3), walled_in)
+    assert CONFIG.least <= sub.pose[0] <= CONFIG.least + 0.3
+
+
+def test_the_way_left_shrinks_by_what_was_driven() -> None:
+    follower = RouteFollower(route(THROUGH_DOOR), CONFIG)
+    length = float(np.hypot(*np.diff(follower.poses[:, :2], axis=0).T).sum())
+    assert follower.remaining(follower.poses[0]) == pytest.approx(length)
+    left = []
+    for pose in follower.poses:
+        follower.update(pose)
+        left.append(follower.remaining(pose))
+    assert left == sorted(left, reverse=True) and left[-1] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_the_way_beyond_the_last_place_counts() -> None:
+    follower = RouteFollower(route(STRAIGHT[:3], goal=np.array([0.6, 1.0, 0.0])), CONFIG)
+    assert follower.remaining(np.zeros(3)) == pytest.approx(1.6)
+
+
+def test_leaving_the_route_shows_in_the_distance() -> None:
+    follower = RouteFollower(route(STRAIGHT), CONFIG)
+    assert follower.update(np.array([1.0, 2.0, 0.0])) == pytest.approx(2.0, abs=0.1)
+
+
+def test_a_route_of_one_place_is_fine() -> None:
+    follower = RouteFollower(route([(1.0, 0.0)]), CONFIG)
+    assert follower.update(np.zeros(3)) == pytest.approx(1.0)
+    assert follower.subgoal(np.zeros(3), None).index == 0 and follower.remaining(np.zeros(3)) == pytest.approx(1.0)
+
+
+def test_a_wall_between_hides_a_point_and_one_beside_does_not() -> None:
+    scan = robot_at(3.0, 2.0, 0.0).observe().scan  # a wall 0.95 m ahead
+    assert in_sight(np.array([0.7, 0.0]), scan, 0.19) and in_sight(np.array([0.7, 0.6, 1.0]), scan, 0.19)
+    assert not in_sight(np.array([1.2, 0.0]), scan, 0.19)
+    assert in_sight(np.array([1.2, 0.0]), None, 0.19) and in_sight(np.array([0.1, 0.0]), scan, 5.0)
+
+
+def test_the_pose_in_the_map_moves_on_with_odometry() -> None:
+    location = Location(0.0, np.array([1.0, 2.0, np.pi / 2]), np.array([5.0, 5.0, 0.0]), 1.0, 0.0, True, 1)
+    np.testing.assert_allclose(pose_in_map(location, np.array([6.0, 5.0, 0.3])), [1.0, 3.0, np.pi / 2 + 0.3])
+    odometry = np.array([4.0, 3.0, 2.0])
+    np.testing.assert_allclose(
+        relative(location.pose, pose_in_map(location, odometry)), relative(location.odometry, odometry), atol=1e-12
+    )

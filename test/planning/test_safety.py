@@ -1,0 +1,234 @@
+"""The safety gate: whatever is asked for, nothing harmful goes to the wheels."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from ami_ros.planning.safety import SafetyConfig, SafetyGate, SafetyOutput
+from ami_ros.scan import Scan
+from ami_ros.simulation.loopback import Loopback
+from ami_ros.simulation.noise import SensorNoise
+from ami_ros.simulation.world import World, load_world
+
+from .conftest import NOTHING, robot_at, room_with_box, scan_of_points
+
+CONFIG = SafetyConfig()
+TICK = 0.1
+
+
+def wall_ahead(distance: float) -> Scan:
+    """A wall across the way, `distance` [m] ahead of the robot's middle."""
+    return scan_of_points(np.column_stack([np.full(101, distance), np.linspace(-1.0, 1.0, 101)]))
+
+
+def settled(
+    linear: float, angular: float, scan: Scan | None = NOTHING, config: SafetyConfig = CONFIG, ticks: int = 30
+) -> SafetyOutput:
+    """What the gate sends once a command has been asked for for a while."""
+    gate = SafetyGate(config)
+    for k in range(ticks):
+        gate.command(linear, angular, k * TICK)
+        if scan is not None:
+            gate.scan(scan, k * TICK)
+        output = gate.output(k * TICK)
+    return output
+
+
+def test_harmless_commands_pass_as_they_came() -> None:
+    for command in ((0.3, 0.5), (-0.2, -1.0), (0.0, 1.5), (0.0, 0.0)):
+        assert settled(*command) == SafetyOutput(*command, "")
+
+
+def test_without_a_command_the_robot_stands() -> None:
+    assert SafetyGate(CONFIG).output(0.0) == SafetyOutput(0.0, 0.0, "")
+
+
+def test_a_command_that_is_late_is_dropped_and_the_robot_stops_at_once() -> None:
+    gate = SafetyGate(replace(CONFIG, max_linear_acceleration=100.0, scan_timeout=100.0))
+    gate.scan(NOTHING, 0.0)
+    gate.command(0.4, 0.0, 0.0)
+    assert gate.output(0.0).linear == 0.4 and gate.output(CONFIG.command_timeout - 0.01).linear == 0.4
+    stopped = gate.output(CONFIG.command_timeout + 0.01)
+    assert (stopped.linear, stopped.angular, stopped.reason) == (0.0, 0.0, "no command")
+    gate.command(0.4, 0.0, 5.0)
+    assert gate.output(5.0).linear == 0.4
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_a_command_that_is_not_finite_is_a_stop(bad: float) -> None:
+    for command in ((bad, 0.2), (0.3, bad), (bad, bad)):
+        assert settled(*command) == SafetyOutput(0.0, 0.0, "command is not finite")
+    gate = SafetyGate(CONFIG)
+    gate.scan(NOTHING, 0.0)
+    gate.command(bad, 0.0, 0.0)
+    gate.output(0.0)
+    gate.command(0.0, 0.4, 0.1)
+    assert gate.output(0.1).angular > 0  # the next good one is heard
+
+
+def test_speeds_are_limited() -> None:
+    fast = settled(9.0, -9.0)
+    assert (fast.linear, fast.angular, fast.reason) == (CONFIG.max_linear, -CONFIG.max_angular, "limit")
+    assert settled(-9.0, 0.0).linear == -CONFIG.max_linear
+
+
+def test_speeding_up_takes_time_and_stopping_does_not() -> None:
+    gate, speeds = SafetyGate(CONFIG), []
+    for k in range(8):
+        gate.scan(NOTHING, k * TICK)
+        gate.command(0.5, 1.5, k * TICK)
+        speeds.append(gate.output(k * TICK))
+    linear = np.diff([s.linear for s in speeds])
+    assert speeds[0].linear <= CONFIG.max_linear_acceleration * TICK + 1e-9
+    assert linear.max() <= CONFIG.max_linear_acceleration * TICK + 1e-9 and speeds[-1].linear == 0.5
+    gate.command(0.0, 0.0, 0.8)
+    assert gate.output(0.8) == SafetyOutput(0.0, 0.0, "")
+
+
+def test_reversing_starts_from_rest() -> None:
+    gate = SafetyGate(CONFIG)
+    for k in range(10):
+        gate.scan(NOTHING, k * TICK)
+        gate.command(0.5, 0.0, k * TICK)
+        gate.output(k * TICK)
+    gate.command(-0.5, 0.0, 1.0)
+    assert -CONFIG.max_linear_acceleration * TICK - 1e-9 <= gate.output(1.0).linear <= 0.0
+
+
+def test_a_pause_of_the_clock_gives_no_burst_of_speed() -> None:
+    gate = SafetyGate(CONFIG)
+    gate.output(0.0)
+    gate.scan(NOTHING, 100.0)
+    gate.command(0.5, 0.0, 100.0)
+    assert gate.output(100.0).linear <= CONFIG.max_linear_acceleration * 0.1 + 1e-9
+
+
+@given(st.lists(st.tuples(st.floats(), st.floats()), min_size=1, max_size=20))
+@settings(max_examples=100, deadline=None)
+def test_whatever_comes_in_what_goes_out_is_finite_and_within_the_limits(commands: list[tuple[float, float]]) -> None:
+    gate = SafetyGate(CONFIG)
+    for k, command in enumerate(commands):
+        gate.scan(NOTHING, k * TICK)
+        gate.command(*command, k * TICK)
+        output = gate.output(k * TICK)
+        assert math.isfinite(output.linear) and math.isfinite(output.angular)
+        assert abs(output.linear) <= CONFIG.max_linear and abs(output.angular) <= CONFIG.max_angular
+
+
+# The scan
+
+
+@pytest.mark.parametrize("command", [(0.3, 0.0), (0.0, 0.5), (-0.1, 0.1)])
+def test_without_a_fresh_scan_the_robot_stands(command: tuple[float, float]) -> None:
+    assert settled(*command, scan=None) == SafetyOutput(0.0, 0.0, "no scan")
+    gate = SafetyGate(CONFIG)
+    gate.scan(NOTHING, 0.0)
+    gate.command(*command, 1.0)
+    assert gate.output(1.0) == SafetyOutput(0.0, 0.0, "no scan")
+
+
+def test_a_robot_without_scanner_can_be_allowed_to_drive() -> None:
+    assert settled(0.3, 0.1, None, replace(CONFIG, require_scan=False)) == SafetyOutput(0.3, 0.1, "")
+
+
+def test_forgetting_everything_means_zero_until_new_commands_come() -> None:
+    gate = SafetyGate(CONFIG)
+    gate.scan(NOTHING, 0.0)
+    gate.command(0.4, 0.0, 0.0)
+    gate.output(0.0)
+    gate.stop()
+    assert gate.output(0.05).linear == 0.0
+    gate.command(0.4, 0.0, 0.1)
+    assert gate.output(0.1).reason == "no scan"
+
+
+def test_the_nearer_an_obstacle_the_slower_and_before_it_not_at_all() -> None:
+    contact = CONFIG.robot_radius + CONFIG.margin
+    speeds = [settled(0.5, 0.0, wall_ahead(contact + gap)).linear for gap in (0.01, 0.08, 0.15, 0.25, 0.8)]
+    assert speeds[0] < 0.03 and speeds == sorted(speeds) and speeds[1] < speeds[3] and speeds[-1] == 0.5
+    assert settled(0.5, 0.0, wall_ahead(contact + 0.08)).reason == "obstacle ahead"
+
+
+def test_turning_and_driving_away_are_always_allowed() -> None:
+    close = wall_ahead(CONFIG.robot_radius + 0.01)
+    assert settled(0.4, 0.0, close).linear == 0.0
+    for turn in (1.0, -1.0):
+        assert settled(0.0, turn, close) == SafetyOutput(0.0, turn, "")
+    assert settled(-0.3, 0.0, close) == SafetyOutput(-0.3, 0.0, "")
+    turning = settled(0.4, 1.0, close)
+    assert turning.linear < 0.05 and turning.angular == 1.0
+
+
+def test_what_stands_behind_stops_only_reversing() -> None:
+    behind = scan_of_points(np.column_stack([np.full(41, -0.25), np.linspace(-0.4, 0.4, 41)]))
+    assert settled(0.4, 0.0, behind) == SafetyOutput(0.4, 0.0, "")
+    assert settled(-0.4, 0.0, behind).linear > -0.2
+
+
+def test_what_stands_beside_the_way_does_not_matter() -> None:
+    beside = scan_of_points(np.array([[0.6, 0.3], [0.6, -0.3], [1.2, 0.3]]))
+    assert settled(0.4, 0.0, beside) == SafetyOutput(0.4, 0.0, "")
+
+
+def test_the_arc_decides_not_the_direction() -> None:
+    """An obstacle to the left is in the way of a left turn only."""
+    left = scan_of_points(np.array([[0.22, 0.20]]))
+    assert settled(0.4, 1.6, left).linear < 0.3
+    assert settled(0.4, -1.6, left).linear == 0.4
+
+
+@pytest.mark.parametrize("name", ["max_linear", "command_timeout", "robot_radius", "deceleration"])
+def test_limits_that_make_no_sense_are_refused(name: str) -> None:
+    for value in (0.0, -1.0, math.nan):
+        with pytest.raises(ValueError, match=name):
+            replace(CONFIG, **{name: value})
+
+
+# The promise, on a robot with inertia, lag, an old scan, and a gate that runs ten times a second
+
+COMMANDS = st.tuples(st.floats(-1.0, 1.0), st.floats(-2.5, 2.5), st.integers(1, 12))
+
+
+def pushed_about(robot: Loopback, commands: list[tuple[float, float, int]]) -> Loopback:
+    """Commands (linear, angular, ticks) through the gate; it scans every other tick."""
+    gate, tick = SafetyGate(CONFIG), 0
+    for linear, angular, ticks in commands:
+        for _ in range(ticks):
+            if tick % 2 == 0:
+                gate.scan(robot.observe().scan, robot.time)
+            gate.command(linear, angular, robot.time)
+            output = gate.output(robot.time)
+            robot.step((output.linear, output.angular), TICK)
+            tick += 1
+    return robot
+
+
+WORLDS = {"room with a box": room_with_box(2.0, 2.0), "two rooms": load_world("two_rooms")}
+
+
+@pytest.mark.parametrize("name", WORLDS)
+@given(st.lists(COMMANDS, min_size=3, max_size=10), st.integers(0, 1000), st.floats(0.0, 1.0))
+@example([(0.5, 0.0, 60)], 0, 0.0)
+@example([(-0.5, 0.0, 60)], 1, 1.0)
+@example([(0.5, 1.8, 60)], 2, 0.0)
+@example([(1.0, -2.5, 12), (1.0, 2.5, 12)] * 3, 3, 1.0)
+@settings(max_examples=15, deadline=None)
+def test_the_robot_never_touches_anything(
+    name: str, commands: list[tuple[float, float, int]], seed: int, noise: float
+) -> None:
+    robot = Loopback(WORLDS[name], seed=seed, noise=SensorNoise(scale=noise))
+    assert pushed_about(robot, commands).ground_truth().contacts == 0
+
+
+def test_the_robot_still_gets_somewhere(world: World | str = "two_rooms") -> None:
+    """Through a door of one metre, and up to a wall to within a hand's breadth."""
+    robot = robot_at(1.0, 1.6, 0.0, world)
+    pushed_about(robot, [(0.5, 0.0, 80)])
+    gap = 4.0 - 0.05 - robot.ground_truth().pose[0] - CONFIG.robot_radius
+    assert 0.0 < gap < 0.12
