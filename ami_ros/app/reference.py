@@ -1,0 +1,216 @@
+"""Writes docs/reference.md and the tables of README.md from the code: `python -m ami_ros.app.reference`.
+
+Topics come from the description of the graph (a test holds the nodes to it), parameters from the dataclasses that the
+nodes declare, launch arguments from the same description that the launch files use. A test compares what is written.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from ami_ros.app.commands import COMMANDS
+from ami_ros.app.parameter_tables import parameter_tables
+from ami_ros.app.tables import table
+from ami_ros.nodes.loopback import LoopbackParameters
+from ami_ros.nodes.memory import MemoryParameters
+from ami_ros.nodes.perception import PerceptionParameters
+from ami_ros.nodes.planner import PlannerParameters
+from ami_ros.nodes.safety import SafetyParameters
+from ami_ros.nodes.simulator import SimulatorParameters
+from ami_ros.nodes.world_model import WorldModelParameters
+from ami_ros.ros.graph import STACK, declared
+from ami_ros.ros.interfaces import INTERFACES
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+ROBOTS = ("simulator", "loopback")
+PARAMETERS: dict[str, type[Any]] = {
+    "perception": PerceptionParameters,
+    "world_model": WorldModelParameters,
+    "memory": MemoryParameters,
+    "planner": PlannerParameters,
+    "safety": SafetyParameters,
+    "simulator": SimulatorParameters,
+    "loopback": LoopbackParameters,
+}
+MEANINGS = {
+    "image": "camera pictures",
+    "camera_info": "the camera's intrinsics",
+    "scan": "laser scan; taken as in `base_link`",
+    "odom": "wheel odometry; its origin may be anywhere and it may drift",
+    "imu": "compass heading; only for models that want it (ceiling camera)",
+    "cmd_vel": "what the robot shall do; the safety gate has passed it",
+    "cmd_vel_raw": "what the planner wants; goes to the safety gate only",
+    "ground_truth": "true pose in the simulator's frame; for evaluation, nothing of the stack listens",
+    "/clock": "simulated time",
+    "latent": "what the robot perceives, as the model's vector",
+    "model_info": "which model is loaded (latched)",
+    "surprise": "how far the last moment was from its prediction",
+    "location": "where the robot believes to be in its memory, and how sure it is",
+    "places": "remembered places and the ways between them, as markers (latched)",
+    "plan": "poses that the robot expects to pass",
+    "planner/state": "state, error, energy, rate, at the control rate",
+    "planner/rollouts": "the imagined future that is followed; made while somebody listens",
+    "planner/rollout_markers": "the same as markers; made while somebody listens",
+    "planner/decision": "in words: what the robot does and why",
+    "safety/status": "why the gate changed a command; empty when it did not",
+    "simulator/contacts": "how often the robot has begun to touch something",
+    "navigate_to_goal": "drive to a picture, pose, place or latent",
+    "world_model/predict": "what would happen if these commands were sent",
+    "memory/find_route": "the places to pass on the way to a goal",
+    "memory/recall": "find places by label, likeness or position",
+    "memory/remember": "label the place where the robot is",
+    "memory/forget": "erase places",
+    "simulator/reset": "robot at rest, odometry at a new random origin",
+    "simulator/place_robot": "put the robot somewhere; odometry goes on (a kidnapping)",
+    "simulator/set_door": "open or close a door",
+    "simulator/photograph": "the picture that the camera would take at a pose",
+}
+LAUNCH_FILES = ("bringup", "sim", "demo")
+
+
+def reference() -> str:
+    """The text of docs/reference.md."""
+    parts = [
+        "# Reference",
+        "Generated from the code by `./ami shell python -m ami_ros.app.reference`; `test/app/test_reference.py` fails "
+        "when it is out of date.",
+        "Names are relative, so a namespace moves all of them; those with a node's name in front are the node's own "
+        "(`~/`). Units are SI, axes REP-103, frames REP-105.",
+        "## Topics",
+        topics(),
+        "Every node also publishes `/diagnostics`. `simulator` and `memory` publish `/tf` (odom -> base_link, "
+        "map -> odom) where `tf2_msgs` is installed. `loopback` has the topics and services of `simulator`, under its "
+        "own name.",
+        "## Services and actions",
+        services(),
+        "What goes in and out, with units and error codes, is in the comments of the files in "
+        "[ami_interfaces](../ami_interfaces).",
+        "## Launch arguments",
+        launch_arguments(),
+        "## Parameters",
+        "All are read-only while a node runs; an unknown one, a wrong type or a value out of range ends the node with "
+        "one line. Each node also has `autostart` (true: configure and activate without a lifecycle manager) and "
+        "`use_sim_time`. config/params.yaml, config/CAMERA.yaml and `params_file` are read in this order.",
+    ]
+    for node, cls in PARAMETERS.items():
+        parts += [f"### {node}", *parameter_tables(cls)]
+    return "\n\n".join(parts) + "\n"
+
+
+def readme(text: str) -> str:
+    """README.md with the generated parts of `text` made anew.
+
+    Raises:
+        ValueError: one of them is not there.
+    """
+    blocks = {"commands": commands(), "graph": graph(), "topics": topics(), "services": services()}
+    blocks["launch"] = launch_arguments()
+    for name, block in blocks.items():
+        text = _replaced(text, name, block)
+    return text
+
+
+def _replaced(text: str, name: str, block: str) -> str:
+    """`text` with `block` between `<!-- name: ... -->` and `<!-- end -->`."""
+    found = re.search(rf"<!-- {name}:.*-->\n", text)
+    end = text.find("<!-- end -->", found.end()) if found else -1
+    if found is None or end < 0:
+        raise ValueError(f"README.md has no part '{name}' between its two comments")
+    return f"{text[: found.end()]}{block}\n{text[end:]}"
+
+
+def commands() -> str:
+    """The commands of `./ami`."""
+    return table(("command", "what it does"), [(f"`./ami {c.name}`", c.summary) for c in COMMANDS])
+
+
+def topics() -> str:
+    """Every topic, who publishes it and who listens."""
+    published = {(topic, kind): node for node, topic, kind in _links("publishes")}
+    listeners: dict[str, list[str]] = {}
+    for node, topic, _ in _links("subscribes"):
+        listeners.setdefault(topic, []).append(node)
+    rows = [
+        (f"`{topic}`", f"`{kind}`", node, ", ".join(listeners.get(topic, ())), MEANINGS[topic])
+        for (topic, kind), node in published.items()
+    ]
+    return table(("topic", "type", "from", "to", "what"), rows)
+
+
+def services() -> str:
+    """Every service and action."""
+    rows = [
+        (f"`{name}`", kind_of, f"`{kind}`", MEANINGS[name])
+        for kind_of, field in (("action", "actions"), ("service", "services"))
+        for _, name, kind in _links(field)
+    ]
+    return table(("name", "", "type", "what"), rows)
+
+
+def graph() -> str:
+    """The nodes and the topics between them, as a Mermaid diagram."""
+    publisher = {topic: node for node, topic, _ in _links("publishes")}
+    edges: dict[tuple[str, str], list[str]] = {}
+    for node, topic, _ in _links("subscribes"):
+        edges.setdefault((publisher[topic], node), []).append(topic)
+    lines = ["```mermaid", "flowchart LR", '  client(["your program"])', '  simulator["robot, or simulator"]']
+    lines += [f"  {node}[{node}]" for node in STACK]
+    lines += [f'  {start} -->|"{", ".join(names)}"| {stop}' for (start, stop), names in edges.items()]
+    lines += ['  client -.->|"navigate_to_goal"| planner', '  planner -.->|"find_route"| memory', "```"]
+    return "\n".join(lines)
+
+
+def launch_arguments() -> str:
+    """The arguments of the launch files, with their defaults."""
+    calls = {name: _launch_call(REPOSITORY / "launch" / f"{name}.launch.py") for name in LAUNCH_FILES}
+    rows: dict[str, tuple[str, str, str, str]] = {}
+    for name, (parts, defaults) in calls.items():
+        for field in declared(parts):
+            default = _launch_text(field.default)
+            if field.name in defaults:
+                default += f" ({name}: {_launch_text(defaults[field.name])})"
+            _, before, files, _ = rows.get(field.name, ("", "", "", ""))
+            rows[field.name] = (
+                f"`{field.name}`",
+                max(before, default, key=len),
+                f"{files}, {name}".removeprefix(", "),
+                field.metadata["doc"],
+            )
+    return table(("argument", "default", "of", "what"), rows.values())
+
+
+def _links(field: str) -> Iterator[tuple[str, str, str]]:
+    """Node, full name and type of everything in one field of the description; of the robots only the simulator."""
+    for node in ("simulator", *STACK):
+        for name, kind in getattr(INTERFACES[node], field).items():
+            yield node, name.replace("~", node, 1), kind
+
+
+def _launch_call(file: Path) -> tuple[Iterable[Any], dict[str, Any]]:
+    """Parts and defaults that a launch file names; read, not run, for `launch` may not be installed."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "launch_description":
+            defaults = {keyword.arg or "": ast.literal_eval(keyword.value) for keyword in node.keywords}
+            return [ast.literal_eval(argument) for argument in node.args], defaults
+    raise ValueError(f"{file} does not call launch_description")
+
+
+def _launch_text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def main() -> int:
+    """Writes both files."""
+    (REPOSITORY / "docs" / "reference.md").write_text(reference(), encoding="utf-8")
+    page = REPOSITORY / "README.md"
+    page.write_text(readme(page.read_text(encoding="utf-8")), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

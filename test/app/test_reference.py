@@ -1,0 +1,174 @@
+"""README and docs say what the code does: generated tables, commands, options, parameters, interfaces, links."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+
+pytest.importorskip("rclpy", reason="needs ROS 2")
+
+from ami_ros.app import reference
+from ami_ros.app.commands import find_command
+from ami_ros.app.field_comments import field_comments
+from ami_ros.app.parameter_tables import parameter_names
+from ami_ros.ros.graph import Arguments, declared
+from ami_ros.ros.interfaces import INTERFACES
+from ami_ros.ros.lifecycle import AmiNode
+from harness.processes import REPOSITORY
+from harness.ros import RosPeer
+
+README = REPOSITORY / "README.md"
+PAGES = [README, *sorted((REPOSITORY / "docs").glob("*.md"))]
+WHAT_TO_DO = "run: ./ami shell python -m ami_ros.app.reference"
+COMMON = {"autostart", "use_sim_time", "start_type_description_service"}
+
+
+def code(page: Path, *languages: str) -> list[str]:
+    """The code blocks of a page in any of `languages` ("" for those without)."""
+    found = re.findall(r"^```(\w*)\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    return [text for language, text in found if language in languages]
+
+
+def command_lines(start: str) -> list[Any]:
+    """The lines of all pages that begin with `start`, as words."""
+    lines = [line for page in PAGES for block in code(page, "", "bash") for line in block.splitlines()]
+    words = [shlex.split(line, comments=True) for line in lines if line.startswith(start)]
+    return [pytest.param(w, id=" ".join(w)) for w in words]
+
+
+def test_reference_is_what_the_code_says() -> None:
+    assert (REPOSITORY / "docs" / "reference.md").read_text(encoding="utf-8") == reference.reference(), WHAT_TO_DO
+
+
+def test_tables_of_the_readme_are_what_the_code_says() -> None:
+    text = README.read_text(encoding="utf-8")
+    assert text == reference.readme(text), WHAT_TO_DO
+
+
+def test_readme_without_its_parts_is_refused() -> None:
+    with pytest.raises(ValueError, match="no part 'commands'"):
+        reference.readme("# ami_ros\n")
+
+
+def test_every_parameter_has_a_meaning() -> None:
+    rows = re.findall(r"^\| `([\w.]+)` \|.*\| (.*) \|$", reference.reference().split("## Parameters")[1], re.MULTILINE)
+    assert rows and [name for name, meaning in rows if not meaning.strip()] == []
+
+
+@pytest.mark.parametrize("node", sorted(INTERFACES))
+def test_node_has_the_parameters_of_the_reference(ros: RosPeer, node: str) -> None:
+    module = vars(importlib.import_module(f"ami_ros.nodes.{node}"))
+    made: AmiNode[Any] = module[f"{node.title().replace('_', '')}Node"](context=ros.context)
+    ros.add(made)
+    names = set(made._parameters) - COMMON
+    assert names == set(parameter_names(reference.PARAMETERS[node]))
+    assert all(made.describe_parameter(name).read_only for name in names)
+
+
+def test_comments_belong_to_their_fields() -> None:
+    class Plain:
+        first: int = 1  # [m] of it
+        second: tuple[int, int] = (1, 2)
+        # Not about a field.
+        third: str = "#"  # a # in it
+
+    class Derived(Plain):
+        second: tuple[int, int] = (3, 4)  # anew
+
+    assert field_comments(Derived) == {"first": "[m] of it", "second": "anew", "third": "a # in it"}
+
+
+@pytest.mark.parametrize("words", command_lines("./ami"))
+def test_command_line_is_understood(words: list[str]) -> None:
+    name, *arguments = words[1:]
+    assert find_command(name) is not None
+    if name in ("shell", "test"):
+        return
+    app = typer.Typer(add_completion=False)
+    app.command()(importlib.import_module(f"ami_ros.app.{name}").main)
+    command = typer.main.get_command(app)
+    command.make_context(name, list(arguments))  # raises for what it does not know
+
+
+@pytest.mark.parametrize("words", command_lines("ros2 launch"))
+def test_launch_arguments_are_those_of_the_file(words: list[str]) -> None:
+    assert words[2] == "ami_ros"
+    name = words[3].removesuffix(".launch.py")
+    parts, _ = reference._launch_call(REPOSITORY / "launch" / words[3])
+    given = dict(word.split(":=", 1) for word in words[4:])
+    assert name in reference.LAUNCH_FILES and set(given) <= {field.name for field in declared(parts)}
+    Arguments.parse(given)
+
+
+@pytest.mark.parametrize("words", [*command_lines("ros2 service call"), *command_lines("ros2 action send_goal")])
+def test_request_has_the_fields_of_its_type(words: list[str]) -> None:
+    name, type_name, text = words[3:6]
+    package, kind, cls = type_name.split("/")
+    interface = getattr(importlib.import_module(f"{package}.{kind}"), cls)
+    known = {
+        n.replace("~", node, 1) for node in INTERFACES for n in (*INTERFACES[node].services, *INTERFACES[node].actions)
+    }
+    assert name.removeprefix("/") in known
+    fill(interface.Goal() if kind == "action" else interface.Request(), yaml.safe_load(text))
+
+
+def fill(message: Any, values: dict[str, Any]) -> None:
+    """Sets fields, which check their types; a field that is not there is an AttributeError."""
+    for name, value in values.items():
+        old = getattr(message, name)
+        if isinstance(value, dict):
+            fill(old, value)
+        else:
+            setattr(message, name, value)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_parameters_in_examples_exist(page: Path) -> None:
+    for block in code(page, "yaml"):
+        for key, section in yaml.safe_load(block).items():
+            names = set(flat(section["ros__parameters"]))
+            assert names <= set(parameter_names(reference.PARAMETERS[key.rpartition("/")[2]]))
+
+
+def flat(values: dict[str, Any], prefix: str = "") -> list[str]:
+    """Dotted names."""
+    return [
+        name
+        for key, value in values.items()
+        for name in (flat(value, f"{prefix}{key}.") if isinstance(value, dict) else [f"{prefix}{key}"])
+    ]
+
+
+def test_example_makes_a_goal_of_a_picture(tmp_path: Path) -> None:
+    picture = tmp_path / "picture.jpg"
+    picture.write_bytes(b"jpeg")
+    [script] = code(REPOSITORY / "docs" / "own_robot.md", "python")
+    example: dict[str, Any] = {"__name__": "example"}
+    exec(compile(script, "goto.py", "exec"), example)
+    goal = example["picture_goal"](picture).goal
+    assert (goal.type, bytes(goal.image.data)) == (goal.TYPE_IMAGE, b"jpeg")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        file, _, heading = target.partition("#")
+        if "://" in file:
+            continue
+        linked = (page.parent / file) if file else page
+        assert linked.exists(), target
+        if heading:
+            titles = re.findall(r"^#+ (.*)$", linked.read_text(encoding="utf-8"), re.MULTILINE)
+            assert heading in {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}, target
+
+
+@pytest.mark.parametrize("picture", sorted((REPOSITORY / "docs" / "figures").glob("*")), ids=lambda p: p.name)
+def test_picture_is_small(picture: Path) -> None:
+    assert picture.stat().st_size < 400_000
