@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,15 +16,14 @@ from sensor_msgs.msg import Image
 from visualization_msgs.msg import MarkerArray
 
 from ami_interfaces.msg import Latent, Location
-from ami_interfaces.srv import FindRoute, ForgetPlaces, RecallPlaces, RememberPlace
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, compose, inverse
 from ami_ros.images import encode_jpeg
 from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
-from ami_ros.memory.types import PlaceQuery
 from ami_ros.ros import conversions, memory_messages
 from ami_ros.ros.lifecycle import AmiNode
 from ami_ros.ros.markers import place_markers
+from ami_ros.ros.memory_services import MemoryServices
 from ami_ros.ros.models import shared_model
 from ami_ros.ros.odometry_buffer import OdometryBuffer
 from ami_ros.ros.parameters import parameter
@@ -33,8 +31,6 @@ from ami_ros.ros.process import run
 from ami_ros.ros.qos import LATCHED
 from ami_ros.ros.tf import send_transform, tf_publisher
 from ami_ros.ros.worker import Worker
-
-MAX_RESULTS = 1000
 
 
 @dataclass(frozen=True)
@@ -81,7 +77,6 @@ class MemoryNode(AmiNode[MemoryParameters]):
         self._odometry = OdometryBuffer()
         self._images: deque[Image] = deque(maxlen=5)
         self._taken, self._shown = -np.inf, (-1, -1)
-        self._latent: NDArray[np.float32] | None = None
         self._location = self.publisher(Location, "location")
         self._places = self.publisher(MarkerArray, "places", LATCHED)
         self._tf = tf_publisher(self)
@@ -91,10 +86,7 @@ class MemoryNode(AmiNode[MemoryParameters]):
             self.subscribe(Image, "image", self._images.append)
         self.subscribe(Latent, "latent", self._on_latent)
         self.every(config.places_period, self._publish_places)
-        self._answer(FindRoute, "~/find_route", self._find_route)
-        self._answer(RecallPlaces, "~/recall", self._recall)
-        self._answer(RememberPlace, "~/remember", self._remember)
-        self._answer(ForgetPlaces, "~/forget", self._forget)
+        self._answers = MemoryServices(self, self.memory, self._lock, loaded.encoder_id, config.map_frame)
 
     def activate(self) -> None:
         self._publish_places()
@@ -143,7 +135,7 @@ class MemoryNode(AmiNode[MemoryParameters]):
         thumbnail = encode_jpeg(conversions.image_from_message(moment.image)) if moment.image is not None else None
         with self._lock:
             location = self.memory.observe(stamp, moment.latent, moment.odometry, thumbnail)
-            self._latent = moment.latent
+            self._answers.latent = moment.latent
         header = conversions.header_at(moment.message.header.stamp, self.config.map_frame)
         self._location.publish(memory_messages.location_to_message(location, header, self._encoder_id))
         odom_in_map = compose(location.pose, inverse(location.odometry))
@@ -159,47 +151,6 @@ class MemoryNode(AmiNode[MemoryParameters]):
         if size != self._shown:
             self._shown = size
             self._places.publish(place_markers(places, self.config.map_frame, self.get_clock().now().to_msg()))
-
-    # Services
-
-    def _answer(self, service: Any, name: str, answer: Callable[[Any, Any], None]) -> None:
-        def locked(request: Any, response: Any) -> None:
-            try:
-                with self._lock:
-                    answer(request, response)
-            except AmiError as error:
-                raise AmiError(str(error), memory_messages.service_code(service.Response, error)) from error
-
-        self.offer(service, name, locked)
-
-    def _find_route(self, request: FindRoute.Request, response: FindRoute.Response) -> None:
-        query = memory_messages.query_from_message(request.goal, self._encoder_id, self.config.map_frame)
-        edges = memory_messages.edges_from_message(list(request.avoid_edges))
-        route = self.memory.find_route(query, request.hypothesis, edges)
-        memory_messages.fill_route(response, route, self._encoder_id, self.config.map_frame)
-
-    def _recall(self, request: RecallPlaces.Request, response: RecallPlaces.Response) -> None:
-        latent = self._latent if request.use_current else None
-        if not request.use_current and request.latent.data:
-            latent = conversions.latent_from_message(
-                request.latent, self._encoder_id, RecallPlaces.Response.ENCODER_MISMATCH
-            )
-        pose = conversions.pose_from_message(request.pose.pose) if request.use_pose else None
-        query = PlaceQuery(request.label, latent, pose, request.radius, MAX_RESULTS, request.with_thumbnails)
-        found = self.memory.recall(query)
-        response.total = len(found)
-        response.places = [
-            memory_messages.place_to_message(place, self._encoder_id, self.config.map_frame, request.with_latents)
-            for place in found[: min(request.max_results, MAX_RESULTS)]
-        ]
-
-    def _remember(self, request: RememberPlace.Request, response: RememberPlace.Response) -> None:
-        response.id = self.memory.remember(request.label, request.note, request.overwrite)
-
-    def _forget(self, request: ForgetPlaces.Request, response: ForgetPlaces.Response) -> None:
-        if request.all and (request.ids or request.labels):
-            raise AmiError("forget: `all` leaves no room for ids and labels", ForgetPlaces.Response.INVALID_INPUT)
-        response.num_forgotten = self.memory.forget(list(request.ids), list(request.labels), request.all)
 
 
 def main() -> int:

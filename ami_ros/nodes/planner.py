@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import LaserScan
 
@@ -23,13 +22,13 @@ from ami_ros.errors import AmiError
 from ami_ros.images import MAX_PIXELS
 from ami_ros.planning.codes import Code
 from ami_ros.planning.navigator import Navigator, NavigatorConfig
-from ami_ros.planning.planner import Target
 from ami_ros.planning.types import Percept, State
-from ami_ros.ros.action_server import GoalTicket, Outcome, SimpleActionServer
+from ami_ros.ros.action_server import GoalTicket
 from ami_ros.ros.clocks import STEADY
-from ami_ros.ros.goal_messages import Frames, feedback_message, goal_from_message, result_message
+from ami_ros.ros.goal_messages import Frames, goal_from_message
 from ami_ros.ros.lifecycle import AmiNode
-from ami_ros.ros.models import shared_model
+from ami_ros.ros.models import shared_model, warm_up
+from ami_ros.ros.navigation_goals import NavigationGoals
 from ami_ros.ros.parameters import parameter
 from ami_ros.ros.percepts import Percepts
 from ami_ros.ros.planner_topics import PlannerTopics
@@ -39,7 +38,6 @@ from ami_ros.ros.qos import RELIABLE
 from ami_ros.ros.route_client import RouteClient
 from ami_ros.ros.worker import Worker
 from ami_ros.world_model.perception import Perception
-from ami_ros.world_model.spec import ModelSpec
 
 PAUSE = 0.5  # steady time without a tick of the control timer, from which the node's clock counts as paused [s]
 
@@ -73,10 +71,9 @@ class PlannerNode(AmiNode[PlannerParameters]):
         self._encoder_id, self._period = loaded.encoder_id, loaded.model.spec.period
         self.perception = Perception(loaded.model)
         self.navigator = Navigator(loaded.model, config.navigator)
-        self._warm_up(loaded.model.spec)
+        warm_up(self.perception, self.navigator.planner)
         self._percepts = Percepts(loaded.encoder_id)
         self._pursued: GoalTicket | None = None
-        self._last_error = (Code.NONE, "")
         self._latent_stamp = self._latent_came = -math.inf
         self._ticked = time.monotonic()
         self.topics = PlannerTopics(self, loaded, config.frames, config.enable_stamped_cmd_vel)
@@ -84,15 +81,7 @@ class PlannerNode(AmiNode[PlannerParameters]):
             self, f"{config.memory_node}/find_route", loaded.encoder_id, config.frames.map, config.route_timeout
         )
         self._worker: Worker[Percept] = Worker("planner", self._think, self._failed)
-        self._server = SimpleActionServer(
-            self,
-            NavigateToGoal,
-            "navigate_to_goal",
-            check=self._check,
-            rejected=self._rejected,
-            preempted=lambda ticket: self._result(ticket, Code.PREEMPTED, "a newer goal took its place"),
-            canceled=self._canceled,
-        )
+        self._goals = NavigationGoals(self, self.topics, self._percepts, self._prepare, config.frames.odom)
         # The latent comes last: of messages that came together, earlier subscriptions are served first.
         self.subscribe(Odometry, "odom", self._percepts.take_odometry)
         self.subscribe(LaserScan, "scan", self._percepts.take_scan)
@@ -103,76 +92,52 @@ class PlannerNode(AmiNode[PlannerParameters]):
         self.every(PAUSE / 2, self._control_when_paused, STEADY)
 
     def deactivate(self) -> None:
-        ticket = self._server.current
-        if ticket is not None:
-            self._finish(ticket, Outcome.ABORTED, Code.DEACTIVATED, "the planner was deactivated or shut down")
+        self._goals.abort_current(Code.DEACTIVATED, "the planner was deactivated or shut down")
         self.topics.command((0.0, 0.0))
 
     def cleanup(self) -> None:
-        if hasattr(self, "_server"):
+        if hasattr(self, "_goals"):
             self._worker.close()
-            self._server.destroy()
+            self._goals.destroy()
             self._routes.destroy()
             self.destroy_guard_condition(self._decided)
-            del self._server
+            del self._goals
 
     def time_jumped(self) -> None:
-        if hasattr(self, "_server"):
+        if hasattr(self, "_goals"):
             self._percepts.clear()
             self._worker.clear()
             self._latent_stamp = -math.inf
-            ticket = self._server.current
-            if ticket is not None:
-                self._finish(
-                    ticket, Outcome.ABORTED, Code.STALE_OBSERVATION, "time was turned back; send the goal again"
-                )
+            self._goals.abort_current(Code.STALE_OBSERVATION, "time was turned back; send the goal again")
 
-    def _warm_up(self, spec: ModelSpec) -> None:
-        """The first calls of a model take seconds: they are made before anybody waits for them."""
-        latent = np.zeros(spec.latent_dim, dtype=np.float32)
-        self.navigator.planner.plan(0.0, latent, (0.0, 0.0), None, Target(latent, None, final=True))
-        self.navigator.planner.reset()
-        if spec.inputs.image_size:
-            self.perception.encode_goal(np.zeros((spec.inputs.image_size, spec.inputs.image_size, 3), dtype=np.uint8))
-
-    # Goals
-
-    def _check(self, request: NavigateToGoal.Goal) -> Pursuit:
-        if not self.is_active:
-            raise AmiError("goal: the planner is not active; activate it", Code.DEACTIVATED)
+    def _prepare(self, request: NavigateToGoal.Goal) -> Pursuit:
         goal, image = goal_from_message(request, self._encoder_id, self.config.frames, self.config.max_image_pixels)
-        self._last_error = (Code.NONE, "")
         return Pursuit(goal, image, self.config.patience, self._period, self.now())
-
-    def _rejected(self, error: AmiError) -> None:
-        self._last_error = (Code(error.code), str(error))
-        self.get_logger().warning(f"rejected ({error.code}): {error}")
-
-    def _canceled(self, ticket: GoalTicket) -> NavigateToGoal.Result:
-        self.topics.command((0.0, 0.0))
-        return self._result(ticket, Code.NONE, "canceled by the client")
-
-    def _result(self, ticket: GoalTicket, code: Code, message: str) -> NavigateToGoal.Result:
-        return result_message(ticket.prepared, code, message, self.now(), self._percepts.pose, self.config.frames.odom)
-
-    def _finish(self, ticket: GoalTicket, outcome: Outcome, code: Code, message: str) -> None:
-        if self._server.finish(ticket, outcome, self._result(ticket, code, message)):
-            self._last_error = (code, message if code else "")
-            self.topics.command((0.0, 0.0))
-            self.topics.say(message)
 
     # Thinking, on the worker thread
 
     def _on_latent(self, message: Latent) -> None:
         percept = self._percepts.combine(message)
         self._latent_stamp, self._latent_came = percept.stamp, time.monotonic()
-        if self._server.current is not None:
+        if self._goals.current is not None:
             self._worker.submit(percept)
 
     def _think(self, percept: Percept) -> None:
-        ticket = self._server.current
+        ticket = self._goals.current
         if ticket is None:
             return
+        try:
+            self._decide(ticket, percept)
+        except Exception as error:  # whatever the model raises: the goal ends, the node lives
+            self._pursued = None
+            code, text = Code.MODEL_FAILURE, f"{type(error).__name__}: {error}"
+            if isinstance(error, AmiError):
+                code, text = Code(error.code) if error.code in list(Code) else code, str(error)
+            ticket.prepared.player.clear()
+            self._goals.abort(ticket, code, text)
+            raise
+
+    def _decide(self, ticket: GoalTicket, percept: Percept) -> None:
         pursuit: Pursuit = ticket.prepared
         if ticket is not self._pursued:
             goal = pursuit.goal
@@ -185,19 +150,13 @@ class PlannerNode(AmiNode[PlannerParameters]):
         self._decided.trigger()
         if decision.wants_route is not None:
             self.navigator.set_route(self._routes.find(decision.wants_route))
-        if decision.done:
-            outcome = Outcome.SUCCEEDED if decision.succeeded else Outcome.ABORTED
-            self._finish(ticket, outcome, decision.code, decision.message)
+        if decision.succeeded:
+            self._goals.succeed(ticket, decision.message)
+        elif decision.done:
+            self._goals.abort(ticket, decision.code, decision.message)
 
     def _failed(self, error: Exception) -> None:
-        """The model or the navigator raised: the goal ends, the node lives."""
-        text = str(error) if isinstance(error, AmiError) else f"{type(error).__name__}: {error}"
-        self.health.error("model", f"model failed: {text}")
-        self._pursued = None
-        ticket = self._server.current
-        if ticket is not None:
-            ticket.prepared.player.clear()
-            self._finish(ticket, Outcome.ABORTED, Code.MODEL_FAILURE, text)
+        self.health.error("model", f"model failed: {type(error).__name__}: {error}")
 
     # Control, on the executor's thread
 
@@ -213,9 +172,9 @@ class PlannerNode(AmiNode[PlannerParameters]):
 
     def _control(self) -> None:
         self._ticked = steady = time.monotonic()
-        ticket, now = self._server.current, self.now()
+        ticket, now = self._goals.current, self.now()
         if ticket is None:
-            self.topics.state(Verdict((0.0, 0.0), State.IDLE, *self._last_error), None, now - self._latent_stamp)
+            self.topics.state(Verdict((0.0, 0.0), State.IDLE, *self._goals.last_error), None, now - self._latent_stamp)
             return
         pursuit: Pursuit = ticket.prepared
         ages = Ages(now - self._latent_stamp, steady - self._latent_came, self._worker.busy_for())
@@ -223,14 +182,12 @@ class PlannerNode(AmiNode[PlannerParameters]):
         self.topics.command(verdict.command)
         self.topics.state(verdict, pursuit, ages.observation)
         self.topics.follow(pursuit)
-        ticket.send_feedback(
-            feedback_message(pursuit, now, self._percepts.pose, self.config.frames.odom, self.topics.rate)
-        )
+        self._goals.send_feedback(ticket, now)
         if verdict.state is State.FAULT:
             report = self.health.error if verdict.code is Code.DEADLINE_MISSED else self.health.warn
             report(verdict.code.name, verdict.message)
         if verdict.give_up:
-            self._finish(ticket, Outcome.ABORTED, verdict.code, verdict.message)
+            self._goals.abort(ticket, verdict.code, verdict.message)
 
 
 def main() -> int:

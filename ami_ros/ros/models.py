@@ -5,8 +5,13 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+import numpy as np
+import torch
+
 from ami_ros.errors import AmiError
+from ami_ros.planning.planner import LatentPlanner, Target
 from ami_ros.world_model.checkpoint import LoadedModel, load_model
+from ami_ros.world_model.perception import Perception
 
 _loaded: dict[Path, LoadedModel] = {}
 _lock = threading.Lock()
@@ -18,8 +23,6 @@ def shared_model(folder: Path | None) -> LoadedModel:
     Raises:
         AmiError: no folder given, or one that `load_model` refuses.
     """
-    import torch
-
     if folder is None:
         raise AmiError("parameter 'model' is not set; give the folder of a model, as ./ami train writes it")
     # One thread for each node's inference: more of them would take the cores from each other.
@@ -29,3 +32,13 @@ def shared_model(folder: Path | None) -> LoadedModel:
         if key not in _loaded:
             _loaded[key] = load_model(key)
         return _loaded[key]
+
+
+def warm_up(perception: Perception, planner: LatentPlanner) -> None:
+    """Makes the first calls of a model, which take seconds, before anybody waits for them."""
+    spec = perception.model.spec
+    latent = np.zeros(spec.latent_dim, dtype=np.float32)
+    planner.plan(0.0, latent, (0.0, 0.0), None, Target(latent, None, final=True))
+    planner.reset()
+    if spec.inputs.image_size:
+        perception.encode_goal(np.zeros((spec.inputs.image_size, spec.inputs.image_size, 3), dtype=np.uint8))

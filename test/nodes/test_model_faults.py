@@ -80,9 +80,9 @@ def test_slow_model_does_not_slow_the_control_loop(stack: Any, monkeypatch: pyte
     monkeypatch.setattr(navigator, "step", slow_step)
     stack.ros.spin_until(lambda: stack.state.error_code == Result.DEADLINE_MISSED and not stack.moves)
     before = len(stack.planned)
-    stack.ros.spin_until(lambda: len(stack.planned) >= before + 5)
+    stack.ros.spin_until(lambda: len(stack.planned) >= before + 10)
     stamps = [m.header.stamp.sec + m.header.stamp.nanosec * 1e-9 for m in stack.planned[before:]]
-    assert np.median(np.diff(stamps)) <= 0.11
+    assert np.median(np.diff(stamps)) <= 0.2  # and not 2 s; the simulated clock ticks every 0.02 s
 
 
 def test_goal_whose_model_hangs_can_be_canceled(stack: Any, monkeypatch: pytest.MonkeyPatch) -> None:
