@@ -23,6 +23,7 @@ from ami_ros.evaluation.trials import Trial
 INK, SOFT, PAPER, GRAPH, BAD = "#1d2a2f", "#66757b", "#fbfbf8", "#5b6ee1", "#cc3d36"
 LISTED = 40  # more goals than this have no room in the list
 WIDTH = 14.0  # [in]
+TITLE = 84  # characters of a title at its full size
 DISC = 0.8  # of a goal, in radii of the robot
 
 
@@ -54,7 +55,9 @@ def draw_picture(
         _draw_graph(axes, graph)
     for index, trial in enumerate(trials):
         _draw_trial(axes, index, trial, _colour(index, len(trials)), DISC * backdrop.robot_radius)
-    figure.text(0.02, 1 - 0.46 / height, title, size=18, weight="bold", color=INK)
+    figure.text(
+        0.02, 1 - 0.46 / height, title, size=18 * min(1.0, TITLE / max(len(title), 1)), weight="bold", color=INK
+    )
     figure.text(0.02, 0.2 / height, figures, size=11.5, color=SOFT)
     _draw_legend(figure, axes)
     if listed:
