@@ -12,6 +12,8 @@ PRESETS: dict[str, TrainingConfig] = {
     ),
     # A camera that sees the whole floor, on which the robot is a few pixels wide, and a compass.
     "ceiling": TrainingConfig(
-        steps=3000, bfloat16=True, spec=ModelSpec(inputs=InputSpec(image_size=96, scan_beams=0, heading=True))
+        steps=1500,
+        bfloat16=True,
+        spec=ModelSpec(inputs=InputSpec(image_size=96, still_camera=True, scan_beams=0, heading=True)),
     ),
 }

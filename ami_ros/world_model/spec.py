@@ -13,6 +13,7 @@ class InputSpec:
     """
 
     image_size: int = 64  # [px], square; 0: no image
+    still_camera: bool = False  # the camera never moves: what counts is how each pixel differs from its usual self
     scan_beams: int = 72  # spread evenly over the full circle, first one straight ahead; 0: no scan
     scan_range: float = 8.0  # [m], what returned nothing counts as this far
     heading: bool = False  # compass heading [rad], true north whatever it is
