@@ -93,7 +93,7 @@ class PlannerNode(AmiNode[PlannerParameters]):
 
     def deactivate(self) -> None:
         self._goals.abort_current(Code.DEACTIVATED, "the planner was deactivated or shut down")
-        self.topics.command((0.0, 0.0))
+        self.topics.last_zero()
 
     def cleanup(self) -> None:
         if hasattr(self, "_goals"):

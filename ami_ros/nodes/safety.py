@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -42,6 +43,7 @@ class SafetyNode(AmiNode[SafetyParameters]):
     def configure(self) -> None:
         kind = TwistStamped if self.config.enable_stamped_cmd_vel else Twist
         self._gate = SafetyGate(self.config.gate)
+        self._sending = threading.Lock()  # nothing may be sent after the last zero
         self._heard = time.monotonic()
         self._reason = ""
         self._output = self.publisher(kind, "cmd_vel")
@@ -52,8 +54,9 @@ class SafetyNode(AmiNode[SafetyParameters]):
         self.every(2.0, self._look_for_rivals, STEADY)
 
     def deactivate(self) -> None:
-        self._gate.stop()
-        self._publish(0.0, 0.0)
+        with self._sending:
+            self._gate.stop()
+            self.publish_last(self._output, self._message(0.0, 0.0))
 
     def time_jumped(self) -> None:
         if self.is_active:
@@ -68,21 +71,23 @@ class SafetyNode(AmiNode[SafetyParameters]):
         self._gate.scan(conversions.scan_from_message(message), self.now())
 
     def _send(self) -> None:
-        if time.monotonic() - self._heard > self.config.silence_timeout:
-            self._gate.stop()
-        output = self._gate.output(self.now())
-        self._publish(output.linear, output.angular)
+        with self._sending:
+            if not self.is_active:
+                return
+            if time.monotonic() - self._heard > self.config.silence_timeout:
+                self._gate.stop()
+            output = self._gate.output(self.now())
+            self._output.publish(self._message(output.linear, output.angular))
         if output.reason != self._reason:
             self._reason = output.reason
             self._status.publish(String(data=output.reason))
 
-    def _publish(self, linear: float, angular: float) -> None:
+    def _message(self, linear: float, angular: float) -> Twist | TwistStamped:
         twist = conversions.twist_message((linear, angular))
-        if self.config.enable_stamped_cmd_vel:
-            header = conversions.header_at(self.get_clock().now().to_msg(), self.config.base_frame)
-            self._output.publish(TwistStamped(header=header, twist=twist))
-        else:
-            self._output.publish(twist)
+        if not self.config.enable_stamped_cmd_vel:
+            return twist
+        header = conversions.header_at(self.get_clock().now().to_msg(), self.config.base_frame)
+        return TwistStamped(header=header, twist=twist)
 
     def _look_for_rivals(self) -> None:
         """A second publisher of cmd_vel goes round the gate."""

@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.clock import Clock, TimeJump
+from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos import QoSProfile
 from rclpy.timer import Timer
@@ -23,6 +24,8 @@ from ami_ros.ros.parameters import declare
 from ami_ros.ros.qos import RELIABLE, SENSOR
 
 ConfigT = TypeVar("ConfigT")
+
+LAST_WORD = Duration(seconds=0.5)  # to wait for its arrival
 
 
 class AmiNode(LifecycleNode, Generic[ConfigT]):
@@ -86,6 +89,11 @@ class AmiNode(LifecycleNode, Generic[ConfigT]):
         """Deactivates, cleans up and goes to finalized."""
         if self._state_machine.current_state[1] in ("unconfigured", "inactive", "active"):
             self.trigger_shutdown()
+
+    def publish_last(self, publisher: Any, message: Any) -> None:
+        """Publishes what must arrive although this node, or its process, is about to end."""
+        publisher.publish(message)
+        publisher.wait_for_all_acked(LAST_WORD)
 
     def publisher(self, message_type: Any, topic: str, qos: QoSProfile = RELIABLE) -> Any:
         """A publisher that lives until cleanup and publishes while the node is active."""

@@ -54,10 +54,16 @@ class PlannerTopics:
     def command(self, command: tuple[float, float]) -> None:
         """Sends a command ([m/s], [rad/s])."""
         self._sent = command
+        self._command.publish(self._message(command))
+
+    def last_zero(self) -> None:
+        """Sends zero, and waits for its arrival."""
+        self._sent = (0.0, 0.0)
+        self._node.publish_last(self._command, self._message(self._sent))
+
+    def _message(self, command: tuple[float, float]) -> Twist | TwistStamped:
         twist = conversions.twist_message(command)
-        if self._stamped:
-            twist = TwistStamped(header=self._header(self._frames.base), twist=twist)
-        self._command.publish(twist)
+        return TwistStamped(header=self._header(self._frames.base), twist=twist) if self._stamped else twist
 
     def state(self, verdict: Verdict, pursuit: Pursuit | None, observation_age: float) -> None:
         """Tells the planner's state, and what was sent last."""
