@@ -103,7 +103,7 @@ class Stack:
         )
         self.ros.spin_until(lambda: self.truth and self.commands, what="robot and gate")
         if "planner" in names:
-            self.ros.spin_until(self.client.server_is_ready, what="the planner's action")
+            self.ros.spin_until(self.client.server_is_ready, 60.0, "the planner's action")
             self.ros.spin_until(lambda: self.states and np.isfinite(self.states[-1].observation_age), what="percepts")
 
     def picture_goal(self, pose: tuple[float, float, float]) -> NavigateToGoal.Goal:
