@@ -14,6 +14,8 @@ from ami_ros.world_model.model import WorldModel
 
 # Scales the median absolute deviation to the standard deviation of a normal distribution.
 MAD_TO_SIGMA = 1.4826
+STANDING = 0.02  # [m/s] and [rad/s], commands up to this count as standing still
+LEAST_SPREAD = 0.1  # of the median: below, differences are those of rounding, not of the world
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,12 @@ class SurpriseMonitor:
             predicted, _ = self.model.step(tensor(before), tensor(commands), tensor(previous))
             error = float((predicted - tensor(now)).square().mean().sqrt())
         history = np.array(self.errors)
-        self.errors.append(error)
+        # A robot that stands predicts itself almost perfectly; beside that every motion would be a surprise.
+        if np.abs(np.asarray(commands)).max() > STANDING:
+            self.errors.append(error)
         if len(history) < self.warm_up:
             return Surprise(error, float(np.median(history)) if len(history) else error, math.nan, False)
         median = float(np.median(history))
-        spread = MAD_TO_SIGMA * float(np.median(np.abs(history - median))) + 1e-9
+        spread = max(MAD_TO_SIGMA * float(np.median(np.abs(history - median))), LEAST_SPREAD * median, 1e-9)
         z_score = (error - median) / spread
         return Surprise(error, median, z_score, z_score > self.threshold)
