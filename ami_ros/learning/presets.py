@@ -14,9 +14,13 @@ PRESETS: dict[str, TrainingConfig] = {
     # A camera that sees the whole floor, on which the robot is a few pixels wide, and a compass. All there is to know
     # are position and heading: a wide latent would be filled with what no one can predict.
     "ceiling": TrainingConfig(
-        steps=1000,
+        steps=800,
         bfloat16=True,
-        spec=ModelSpec(inputs=InputSpec(image_size=96, still_camera=True, scan_beams=0, heading=True), latent_dim=16),
+        spec=ModelSpec(
+            inputs=InputSpec(image_size=96, still_camera=True, scan_beams=0, heading=True),
+            latent_dim=16,
+            place_pose=True,
+        ),
         weights=LossWeights(sigreg=0.02),
     ),
 }

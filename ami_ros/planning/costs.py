@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ami_ros.planning.local_map import LocalMap
-from ami_ros.world_model.heads import RelativePose
+from ami_ros.world_model.heads import PlacePose, RelativePose
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def along_path(distance: Tensor, path_weight: float) -> Tensor:
 class LatentGoal:
     """Energy: how far, in metres, the imagined latents are from the goal's, by the relative-pose head."""
 
-    head: RelativePose
+    head: RelativePose | PlacePose
     goal: Tensor  # (latent_dim,)
     weight: float
     heading_weight: float  # [m/rad]

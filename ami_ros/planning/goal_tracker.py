@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ami_ros.geometry import Array, compose, relative
 from ami_ros.memory.matching import mean_pose, pose_gap
-from ami_ros.world_model.heads import RelativePose
+from ami_ros.world_model.heads import PlacePose, RelativePose
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Sighting:
 class GoalTracker:
     """Fuses sightings of one goal in odom. Robust: it follows the largest group that agrees."""
 
-    def __init__(self, head: RelativePose, goal: NDArray[np.float32], config: TrackerConfig) -> None:
+    def __init__(self, head: RelativePose | PlacePose, goal: NDArray[np.float32], config: TrackerConfig) -> None:
         self.head, self.config = head, config
         self.goal = torch.from_numpy(goal)
         self.sightings: deque[Sighting] = deque(maxlen=config.window)

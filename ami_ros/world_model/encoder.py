@@ -70,6 +70,19 @@ class ScanEncoder(nn.Module):
         return features
 
 
+class HeadingEncoder(nn.Module):
+    """Two numbers beside hundreds would hardly be heard: the heading gets as many features as a sensor."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(2, width), nn.GELU(), nn.Linear(width, width), nn.LayerNorm(width))
+
+    def forward(self, heading: Tensor) -> Tensor:
+        """(batch,) [rad] -> (batch, width)."""
+        features: Tensor = self.layers(torch.stack([heading.cos(), heading.sin()], dim=1))
+        return features
+
+
 class Encoder(nn.Module):
     """Joins the branches of all inputs into one latent.
 
@@ -80,10 +93,10 @@ class Encoder(nn.Module):
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__()
         inputs, width = spec.inputs, spec.encoder_width
-        self.inputs = inputs
         self.image = ImageEncoder(inputs.image_size, width, inputs.still_camera) if inputs.image_size else None
         self.scan = ScanEncoder(inputs, width // 2) if inputs.scan_beams else None
-        joined = (width if self.image else 0) + (width // 2 if self.scan else 0) + (2 if inputs.heading else 0)
+        self.heading = HeadingEncoder(width // 2) if inputs.heading else None
+        joined = width * bool(self.image) + width // 2 * (bool(self.scan) + bool(self.heading))
         self.join = nn.Sequential(
             nn.Linear(joined, 2 * width),
             nn.GELU(),
@@ -108,7 +121,7 @@ class Encoder(nn.Module):
         if self.scan is not None:
             assert sensors.scan is not None
             parts.append(self.scan(sensors.scan))
-        if self.inputs.heading:
+        if self.heading is not None:
             assert sensors.heading is not None
-            parts.append(torch.stack([sensors.heading.cos(), sensors.heading.sin()], dim=1))
+            parts.append(self.heading(sensors.heading))
         return self.join(torch.cat([p.float() for p in parts], dim=1)), features

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ami_ros.world_model.encoder import Encoder, Sensors
-from ami_ros.world_model.heads import Contrast, Motion, RelativePose, mlp
+from ami_ros.world_model.heads import Contrast, Motion, PlacePose, RelativePose, mlp
 from ami_ros.world_model.predictor import Predictor
 from ami_ros.world_model.spec import ModelSpec
 
@@ -24,7 +24,7 @@ class WorldModel(nn.Module):
         self.encoder = Encoder(spec)
         self.predictor = Predictor(spec)
         self.inverse_dynamics = mlp(2 * spec.latent_dim, spec.head_width, 2 * spec.chunk)
-        self.relative_pose = RelativePose(spec)
+        self.relative_pose = PlacePose(spec) if spec.place_pose else RelativePose(spec)
         self.motion = Motion(spec)
         self.contrast = Contrast(spec)
         self.goal_head = (
