@@ -1,4 +1,4 @@
-"""A world model that is exactly right: its latent is the pose, its heads are geometry, its pictures are the loopback's."""
+"""A world model that is right: its latent is the pose, its heads are geometry, its pictures are the loopback's."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class ExactRelativePose(RelativePose):
 
 
 class ExactContrast(Contrast):
-    """Scores fall with the distance (half a metre) and the turn, by random Fourier features (Rahimi & Recht 2007)."""
+    """Scores fall with distance (half a metre) and turn, by random Fourier features (Rahimi & Recht 2007)."""
 
     def __init__(self) -> None:
         nn.Module.__init__(self)
@@ -64,7 +64,7 @@ class ExactContrast(Contrast):
 
 
 class ExactModel(WorldModel):
-    """Knows the kinematics of a robot that does at once what it is told, and reads poses off the loopback's pictures."""
+    """Knows the kinematics of a robot that obeys at once, and reads poses off the pictures of the loopback."""
 
     def __init__(self) -> None:
         nn.Module.__init__(self)

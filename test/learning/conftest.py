@@ -16,13 +16,18 @@ from ami_ros.world_model.spec import InputSpec, ModelSpec
 
 PERIOD, ROWS, RUNS = 0.2, 200, 6
 TINY = ModelSpec(
-    InputSpec(16, 0), latent_dim=16, encoder_width=64, predictor_width=64, head_width=96, contrast_dim=16
+    InputSpec(image_size=16, scan_beams=0),
+    latent_dim=16,
+    encoder_width=64,
+    predictor_width=64,
+    head_width=96,
+    contrast_dim=16,
 )
 
 
 def record(bag: BagWriter, seed: int) -> None:
     """Drives smoothly at random for ROWS periods, and turns away from walls."""
-    robot, rng = Loopback("empty", image_size=16, seed=seed), np.random.default_rng(seed)
+    robot, rng = Loopback("empty", image_size=32, seed=seed), np.random.default_rng(seed)
     command = np.zeros(2)
     for i in range(ROWS):
         command = 0.8 * command + rng.normal(0.0, [0.15, 0.6])

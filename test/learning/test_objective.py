@@ -98,7 +98,7 @@ def test_prediction_is_free_of_error_when_nothing_moves_and_the_predictor_expect
 
 
 def test_a_blind_model_has_no_goal_term(dataset: Dataset, spec: ModelSpec) -> None:
-    blind = replace(spec, inputs=InputSpec(0, 36))
+    blind = replace(spec, inputs=InputSpec(image_size=0, scan_beams=36))
     batch = WindowSampler(dataset, blind, WindowConfig(starts=4)).batch(np.random.default_rng(0), 6)
     terms, _ = evaluate(WorldModel(blind).train(), batch, EQUAL)
     assert set(terms) == set(TERMS) - {"goal"}

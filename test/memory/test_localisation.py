@@ -1,4 +1,4 @@
-"""The particle filter: finds itself, stays found, is found again after it was carried away, and says when it is not sure."""
+"""The particle filter: finds itself, stays found, is found again when carried away, says when it is not sure."""
 
 from __future__ import annotations
 

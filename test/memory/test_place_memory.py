@@ -137,7 +137,7 @@ def test_a_copy_of_nothing_is_empty_and_of_a_missing_file_an_error(model: ExactM
 
 NONSENSE: dict[str, Callable[[PlaceMemory], Location]] = {
     "NaN in the latent": lambda m: m.observe(1e3, np.full(4, np.nan, np.float32), np.zeros(3)),
-    "Inf in the latent": lambda m: m.observe(1e3, np.float32([1, 2, np.inf, 4]), np.zeros(3)),
+    "Inf in the latent": lambda m: m.observe(1e3, np.array([1, 2, np.inf, 4], np.float32), np.zeros(3)),
     "a long latent": lambda m: m.observe(1e3, np.zeros(5, np.float32), np.zeros(3)),
     "a batch of latents": lambda m: m.observe(1e3, np.zeros((1, 4), np.float32), np.zeros(3)),
     "NaN in odometry": lambda m: m.observe(1e3, np.zeros(4, np.float32), np.array([0.0, np.nan, 0.0])),

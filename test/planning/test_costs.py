@@ -106,7 +106,7 @@ def test_jumping_over_a_wall_between_two_steps_is_seen() -> None:
 
 
 def test_a_robot_that_stands_too_close_is_drawn_away() -> None:
-    """As after a collision: everything is too close, but leaving must be better than staying, and staying than pushing."""
+    """As after a collision: everything is too close, but leaving is better than staying, and staying than pushing."""
     pushing, staying, leaving = obstacles(0.19)(straight_to((0.15, 0.0, 0.0), (0.0, 0.0, 0.0), (-0.3, 0.0, 0.0)))
     assert leaving < staying < pushing
 

@@ -242,9 +242,7 @@ def test_a_picture_that_memory_does_not_know_is_driven_to_by_sight(course: Cours
     assert course.decisions[-1].replans == 0
 
 
-@pytest.mark.parametrize(
-    "goal", [Goal(place_id=99), Goal(place_label="nowhere"), Goal(pose=np.zeros(3), in_map=True)]
-)
+@pytest.mark.parametrize("goal", [Goal(place_id=99), Goal(place_label="nowhere"), Goal(pose=np.zeros(3), in_map=True)])
 def test_a_place_that_memory_does_not_know_cannot_be_a_goal(course: Course, goal: Goal) -> None:
     course.answer = AmiError("memory: no such place", MemoryCode.NOT_FOUND)
     course.navigator.start(goal)

@@ -60,7 +60,7 @@ def test_without_scanner_it_still_ends() -> None:
     odometry: Array = np.zeros(3)
     manoeuvre = BackAndTurn(CONFIG, 0.0, odometry, None)
     stamps = [t for t in np.arange(0.2, 60.0, 0.2) if manoeuvre.command(float(t), odometry, None) is not None]
-    assert 0 < len(stamps) and stamps[-1] <= CONFIG.seconds
+    assert len(stamps) > 0 and stamps[-1] <= CONFIG.seconds
 
 
 def test_a_robot_that_cannot_move_gives_up_in_time() -> None:

@@ -18,7 +18,14 @@ from ami_ros.world_model.encoder import Sensors
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.spec import InputSpec, ModelSpec
 
-SPEC = ModelSpec(InputSpec(0, 36), latent_dim=8, encoder_width=32, predictor_width=16, head_width=16, contrast_dim=8)
+SPEC = ModelSpec(
+    InputSpec(image_size=0, scan_beams=36),
+    latent_dim=8,
+    encoder_width=32,
+    predictor_width=16,
+    head_width=16,
+    contrast_dim=8,
+)
 
 
 @pytest.fixture
@@ -83,6 +90,13 @@ def replace_weights(content: Callable[[bytes], bytes]) -> Callable[[Path], None]
     return apply
 
 
+def write_config(content: bytes) -> Callable[[Path], None]:
+    def apply(folder: Path) -> None:
+        (folder / CONFIG).write_bytes(content)
+
+    return apply
+
+
 def cut_off(folder: Path) -> None:
     weights = (folder / WEIGHTS).read_bytes()
     (folder / WEIGHTS).write_bytes(weights[: len(weights) // 2])
@@ -105,10 +119,10 @@ FAULTS: dict[str, tuple[Callable[[Path], None], str]] = {
     "spec is a list": (change_config(lambda c: c.update(spec=[1])), "expected a mapping"),
     "of the future": (change_config(lambda c: c.update(format=99)), "format 99"),
     "a key is missing": (change_config(lambda c: c.pop("sha256")), "not readable"),
-    "configuration is a list": (lambda f: (f / CONFIG).write_text("[1, 2]\n") and None, "not readable"),
-    "configuration is empty": (lambda f: (f / CONFIG).write_text("") and None, "not readable"),
-    "no YAML": (lambda f: (f / CONFIG).write_text("a: [") and None, "not readable"),
-    "no text": (lambda f: (f / CONFIG).write_bytes(b"\xff\xfe\x00") and None, "not readable"),
+    "configuration is a list": (write_config(b"[1, 2]"), "not readable"),
+    "configuration is empty": (write_config(b""), "not readable"),
+    "no YAML": (write_config(b"a: ["), "not readable"),
+    "no text": (write_config(b"\xff\xfe\x00"), "not readable"),
 }
 
 

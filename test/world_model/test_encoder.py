@@ -37,7 +37,7 @@ def test_every_subset_of_inputs_gives_a_latent(image_size: int, scan_beams: int,
         with pytest.raises(ValueError, match="at least one input"):
             InputSpec(image_size=0, scan_beams=0)
         return
-    spec = replace(SMALL, inputs=InputSpec(image_size, scan_beams, heading=heading))
+    spec = replace(SMALL, inputs=InputSpec(image_size=image_size, scan_beams=scan_beams, heading=heading))
     latent, features = encoder(spec)(sensors(spec))
     assert latent.shape == (3, 16) and latent.isfinite().all()
     if image_size:
@@ -53,14 +53,14 @@ def test_an_image_whose_size_the_convolutions_cannot_halve_is_refused() -> None:
 
 @pytest.mark.parametrize("name", ["image", "scan", "heading"])
 def test_each_sensor_changes_the_latent(name: str) -> None:
-    spec = replace(SMALL, inputs=InputSpec(16, 36, heading=True))
+    spec = replace(SMALL, inputs=InputSpec(image_size=16, scan_beams=36, heading=True))
     model, given = encoder(spec), sensors(spec)
     other = given._replace(**{name: getattr(given, name).flip(0)})
     assert not torch.allclose(model(given)[0], model(other)[0], atol=1e-3)
 
 
 def test_the_heading_is_the_same_after_a_full_turn() -> None:
-    spec = replace(SMALL, inputs=InputSpec(0, 0, heading=True))
+    spec = replace(SMALL, inputs=InputSpec(image_size=0, scan_beams=0, heading=True))
     model = encoder(spec)
     there = model(Sensors(heading=torch.tensor([0.5, 3.1])))[0]
     again = model(Sensors(heading=torch.tensor([0.5, 3.1]) - 2 * torch.pi))[0]
@@ -68,7 +68,7 @@ def test_the_heading_is_the_same_after_a_full_turn() -> None:
 
 
 def test_what_returned_nothing_counts_as_far_away() -> None:
-    spec = replace(SMALL, inputs=InputSpec(0, 36, scan_range=5.0))
+    spec = replace(SMALL, inputs=InputSpec(image_size=0, scan_beams=36, scan_range=5.0))
     model = encoder(spec)
     ranges = torch.full((1, 36), 2.0)
     nothing, far = ranges.clone(), ranges.clone()
@@ -77,7 +77,7 @@ def test_what_returned_nothing_counts_as_far_away() -> None:
 
 
 def test_latents_of_a_batch_have_unit_scale_whatever_the_weights() -> None:
-    spec = replace(SMALL, inputs=InputSpec(0, 36))
+    spec = replace(SMALL, inputs=InputSpec(image_size=0, scan_beams=36))
     model = encoder(spec).train()
     for parameter in model.parameters():
         parameter.data *= 3.0
@@ -87,8 +87,27 @@ def test_latents_of_a_batch_have_unit_scale_whatever_the_weights() -> None:
 
 
 def test_in_use_one_moment_alone_reads_as_in_any_company() -> None:
-    spec = replace(SMALL, inputs=InputSpec(16, 36))
+    spec = replace(SMALL, inputs=InputSpec(image_size=16, scan_beams=36))
     model, given = encoder(spec), sensors(spec)
     assert given.image is not None and given.scan is not None
     alone = model(Sensors(given.image[1:2], given.scan[1:2]))[0]
     torch.testing.assert_close(alone[0], model(given)[0][1], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("still", [True, False])
+def test_a_still_camera_sees_what_moves_whatever_stands_behind_it(still: bool) -> None:
+    """The same dot at the same places before two different backgrounds."""
+    spec = replace(SMALL, inputs=InputSpec(image_size=16, still_camera=still, scan_beams=0))
+    generator = torch.Generator().manual_seed(0)
+    dots = torch.zeros(256, 3, 16, 16, dtype=torch.uint8)
+    for image, place in zip(dots, torch.randint(0, 14, (256, 2), generator=generator).tolist(), strict=True):
+        image[:, place[0] : place[0] + 3, place[1] : place[1] + 3] = 50
+    latents = []
+    for _ in range(2):
+        background = torch.randint(0, 200, (3, 16, 16), dtype=torch.uint8, generator=generator)
+        model = encoder(spec).train()
+        for _ in range(40):  # running statistics
+            model(Sensors(image=dots + background))
+        latents.append(model.eval()(Sensors(image=dots[:20] + background))[0])
+    gap = (latents[0] - latents[1]).abs().mean()
+    assert gap < 0.1 if still else gap > 0.3

@@ -11,7 +11,12 @@ from ami_ros.world_model.predictor import Predictor
 from ami_ros.world_model.spec import InputSpec, ModelSpec
 
 SPEC = ModelSpec(
-    InputSpec(16, 0), latent_dim=8, encoder_width=32, predictor_width=24, head_width=24, contrast_dim=12
+    InputSpec(image_size=16, scan_beams=0),
+    latent_dim=8,
+    encoder_width=32,
+    predictor_width=24,
+    head_width=24,
+    contrast_dim=12,
 )
 
 
@@ -75,7 +80,7 @@ def test_a_goal_is_a_picture_alone(model: WorldModel) -> None:
 
 
 def test_a_blind_model_has_no_picture_goals() -> None:
-    model = WorldModel(ModelSpec(InputSpec(0, 8), latent_dim=8, encoder_width=16))
+    model = WorldModel(ModelSpec(InputSpec(image_size=0, scan_beams=8), latent_dim=8, encoder_width=16))
     with pytest.raises(ValueError, match="no image input"):
         model.encode_goal(torch.zeros(1, 3, 16, 16, dtype=torch.uint8))
 

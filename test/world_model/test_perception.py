@@ -17,7 +17,9 @@ from ami_ros.world_model.perception import Perception, fit_image, fit_scan, fit_
 from ami_ros.world_model.spec import InputSpec, ModelSpec
 
 BEAMS = 72
-SPEC = ModelSpec(InputSpec(16, BEAMS), latent_dim=8, encoder_width=32, head_width=16, predictor_width=16)
+SPEC = ModelSpec(
+    InputSpec(image_size=16, scan_beams=BEAMS), latent_dim=8, encoder_width=32, head_width=16, predictor_width=16
+)
 
 
 def room(angles: np.ndarray) -> np.ndarray:
@@ -88,7 +90,7 @@ def test_images_of_any_size_become_their_central_square(shape: tuple[int, int]) 
     image[top : top + side, left : left + side] = (10, 120, 230)
     fitted = fit_image(image, 16)
     assert fitted.shape == (16, 16, 3) and fitted.dtype == np.uint8 and fitted.flags.c_contiguous
-    np.testing.assert_array_equal(fitted, np.broadcast_to(np.uint8([10, 120, 230]), (16, 16, 3)))
+    np.testing.assert_array_equal(fitted, np.broadcast_to(np.array([10, 120, 230], np.uint8), (16, 16, 3)))
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +115,7 @@ def test_a_latent_hardly_depends_on_resolution_and_layout(perception: Perception
 
 @pytest.mark.parametrize("missing", ["image", "scan", "heading"])
 def test_a_missing_sensor_is_named(missing: str) -> None:
-    model = WorldModel(replace(SPEC, inputs=InputSpec(16, BEAMS, heading=True)))
+    model = WorldModel(replace(SPEC, inputs=InputSpec(image_size=16, scan_beams=BEAMS, heading=True)))
     given = {"image": picture(), "scan": scan_in_room(72, 0.0, np.pi / 36), "heading": 0.3, missing: None}
     with pytest.raises(AmiError, match=f"the model needs '{missing}'"):
         Perception(model).encode(**given)  # type: ignore[arg-type]

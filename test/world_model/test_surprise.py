@@ -18,16 +18,16 @@ class Drive:
         self.monitor, self.rng = monitor, np.random.default_rng(seed)
         self.pose = np.zeros(3)
 
-    def on(self, jump: tuple[float, float, float] = (0.0, 0.0, 0.0)) -> Surprise:
+    def on(self, jump: tuple[float, float, float] = (0.0, 0.0, 0.0), standing: bool = False) -> Surprise:
         """One model step; `jump` is added to the pose meanwhile."""
         before = latent_of(self.pose)
-        model, speed, turn = self.monitor.model, 0.3, 0.5
+        model, speed, turn = self.monitor.model, 0.0 if standing else 0.3, 0.0 if standing else 0.5
         for _ in range(model.spec.chunk):
             self.pose[2] += turn * model.spec.period / 2
             self.pose[:2] += speed * model.spec.period * np.array([np.cos(self.pose[2]), np.sin(self.pose[2])])
             self.pose[2] += turn * model.spec.period / 2
         self.pose += jump
-        now = latent_of(self.pose) + self.rng.normal(0.0, 0.02, 4)
+        now = latent_of(self.pose) + self.rng.normal(0.0, 0.001 if standing else 0.02, 4)
         return self.monitor.observe(before, np.tile([speed, turn], (3, 1)), [speed, turn], now)
 
 
@@ -71,3 +71,17 @@ def test_a_lasting_change_becomes_the_new_normal() -> None:
         drive.on()
     readings = [drive.on(jump=(0.4, 0.0, 0.0)) for _ in range(80)]
     assert readings[0].alarm and not readings[-1].alarm
+
+
+def test_driving_off_after_a_long_rest_is_no_surprise_but_being_carried_off_is(drive: Drive) -> None:
+    for _ in range(40):
+        drive.on()
+    assert not any(drive.on(standing=True).alarm for _ in range(300))
+    assert drive.on(jump=(1.0, 0.0, 0.0), standing=True).alarm
+    assert not any(drive.on().alarm for _ in range(20))
+
+
+def test_an_error_below_what_rounding_makes_gives_no_alarm(drive: Drive) -> None:
+    """A perfect model in a perfect world: every reading is all but zero."""
+    drive.rng = type("NoNoise", (), {"normal": staticmethod(lambda *_: 0.0)})()  # type: ignore[assignment]
+    assert not any(drive.on().alarm for _ in range(60))

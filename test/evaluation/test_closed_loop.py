@@ -1,0 +1,81 @@
+"""The whole core in one process: from picture goals to driven metres, without ROS."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import pytest
+
+from ami_ros.evaluation.closed_loop import ClosedLoop, LoopConfig
+from ami_ros.memory.localisation import FilterConfig
+from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
+from ami_ros.planning.codes import Code
+from ami_ros.planning.navigator import NavigatorConfig
+from ami_ros.planning.planner import PlannerConfig
+from ami_ros.simulation.loopback import Loopback
+from ami_ros.simulation.simulator import Simulator
+from ami_ros.world_model.checkpoint import LoadedModel
+from harness.exact_model import IMAGE_SIZE, ExactModel, latent_of
+
+EXACT = LoadedModel(ExactModel(), "exact", "0" * 64)
+UNHURRIED = PlannerConfig(deadline=60.0)
+MEMORY = MemoryConfig(filter=FilterConfig(particles=300))
+# Round the west room of `two_rooms`, through its door, round the east room and back.
+TOUR = [(0.5, 0.5), (1.5, 0.5), (1.5, 1.6), (3.4, 1.6), (3.4, 0.6), (2.6, 0.6), (2.6, 2.4), (3.4, 2.4), (3.4, 1.6)]
+TOUR += [(0.6, 1.6), (0.6, 2.5), (1.5, 2.5), (1.5, 1.6), (0.5, 0.5)]
+
+
+@pytest.fixture
+def memory_file(tmp_path: Path) -> Path:
+    """A memory of both rooms, driven through in both directions."""
+    memory = PlaceMemory(EXACT.model, EXACT.encoder_id, tmp_path / "memory.db", MEMORY)
+    corners, stamp = np.array([*TOUR, *TOUR[-2::-1]]), 0.0
+    for a, b in zip(corners[:-1], corners[1:], strict=True):
+        heading = np.arctan2(*(b - a)[::-1])
+        for k in range(max(1, round(float(np.hypot(*(b - a))) / 0.12))):
+            pose = np.array([*(a + (b - a) * min(1.0, 0.12 * k / np.hypot(*(b - a)))), heading])
+            memory.observe(stamp, latent_of(pose), pose)
+            stamp += 0.2
+    memory.close()
+    return tmp_path / "memory.db"
+
+
+def loop(memory_file: Path | None, navigator: NavigatorConfig, seed: int = 0) -> tuple[ClosedLoop, Loopback]:
+    robot = Loopback("two_rooms", image_size=IMAGE_SIZE, seed=seed)
+    robot.reset(np.array([0.8, 1.0, 0.3]))
+    config = LoopConfig(navigator=navigator, memory=MEMORY)
+    return ClosedLoop(EXACT, cast(Simulator, robot), memory_file, config, seed), robot
+
+
+def test_picture_goals_near_and_far_are_reached_with_memory(memory_file: Path) -> None:
+    digest = hashlib.sha256(memory_file.read_bytes()).hexdigest()
+    driver, robot = loop(memory_file, NavigatorConfig(planner=UNHURRIED))
+    trials = list(driver.run(3))
+    assert [t.kind for t in trials] == ["near", "far", "near"]
+    for trial in trials:
+        assert trial.success, trial
+        assert trial.collisions == 0 and trial.error_code == 0 and trial.error_msg == ""
+        assert trial.driven_m > 0.5 * trial.path_length_m - 0.3
+    assert trials[1].replans >= 1
+    np.testing.assert_array_equal(trials[1].start, trials[0].final)
+    assert len(driver.trace) > 3 and driver.trace[-1][3].done
+    assert hashlib.sha256(memory_file.read_bytes()).hexdigest() == digest
+    assert robot.ground_truth().contacts == 0
+
+
+def test_a_goal_behind_a_closed_door_is_given_up_and_says_why(memory_file: Path) -> None:
+    driver, robot = loop(memory_file, NavigatorConfig(planner=UNHURRIED, max_recoveries=0))
+    robot.set_door("middle", False)
+    goal = driver.goals.sample(1, robot.ground_truth().pose)
+    trial = driver._drive(goal.kind, robot.ground_truth().pose, goal.pose, goal.path_length)
+    assert trial.status == "aborted" and not trial.success and trial.collisions == 0
+    assert trial.error_code == Code.FAILED_TO_MAKE_PROGRESS and "stuck" in trial.error_msg
+    assert trial.still
+
+
+def test_one_seed_gives_one_course() -> None:
+    first, second = (next(loop(None, NavigatorConfig(use_memory=False, planner=UNHURRIED))[0].run(1)) for _ in range(2))
+    assert first == second

@@ -1,0 +1,64 @@
+"""When the robot is at its goal: place first, then heading, then standing; small errors do not start it anew."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ami_ros.planning.stop_rule import Arrival, StopRule
+
+
+def updated(rule: StopRule, x: float, yaw: float = 0.0, stamp: float = 0.0) -> Arrival:
+    return rule.update(stamp, np.array([x, 0.0, yaw]))
+
+
+def test_it_approaches_turns_and_stands() -> None:
+    rule = StopRule(0.1, 0.2)
+    assert updated(rule, 0.5) is Arrival.APPROACHING
+    assert updated(rule, 0.09, -1.0) is Arrival.TURNING
+    assert updated(rule, 0.09, -0.1) is Arrival.STANDING
+
+
+def test_the_time_of_standing_counts_from_its_beginning() -> None:
+    rule = StopRule(0.1, 0.2)
+    assert rule.stood(5.0) == 0.0
+    updated(rule, 0.05, stamp=6.0)
+    updated(rule, 0.06, stamp=7.0)
+    assert rule.stood(8.0) == 2.0
+    updated(rule, 0.5, stamp=9.0)
+    assert rule.stood(9.5) == 0.0
+    updated(rule, 0.05, stamp=10.0)
+    assert rule.stood(10.5) == 0.5
+
+
+def test_trembling_sights_at_the_edge_of_the_tolerance_do_not_start_it_anew() -> None:
+    rule = StopRule(0.1, 0.2)
+    updated(rule, 0.095, 0.19)
+    assert {updated(rule, 0.1 + e, 0.2 + e) for e in (0.02, -0.01, 0.03, 0.0)} == {Arrival.STANDING}
+    fresh = StopRule(0.1, 0.2)
+    assert updated(fresh, 0.12, 0.0) is Arrival.APPROACHING
+
+
+def test_turning_may_lead_off_the_place_a_little_but_not_far() -> None:
+    rule = StopRule(0.1, 0.2)
+    updated(rule, 0.05, 2.0)
+    assert updated(rule, 0.15, 1.5) is Arrival.TURNING
+    assert updated(rule, 0.3, 1.0) is Arrival.APPROACHING
+    assert updated(rule, 0.15, 1.0) is Arrival.APPROACHING
+
+
+def test_it_never_waits_off_its_place() -> None:
+    """Every state leads on: whatever is seen next, either it moves or it stands within the slack."""
+    for first in ((0.05, 0.0), (0.05, 2.0), (0.5, 0.0)):
+        for x in np.linspace(0.0, 0.5, 26):
+            for yaw in np.linspace(0.0, 3.0, 31):
+                rule = StopRule(0.1, 0.2)
+                updated(rule, *first)
+                if updated(rule, float(x), float(yaw)) is Arrival.STANDING:
+                    assert x <= 0.2 and yaw <= 0.4
+
+
+def test_a_refuted_goal_is_approached_anew() -> None:
+    rule = StopRule(0.1, 0.2)
+    updated(rule, 0.05)
+    rule.restart()
+    assert rule.stood(9.0) == 0.0 and updated(rule, 0.12) is Arrival.APPROACHING
