@@ -12,6 +12,8 @@ from ami_ros.learning.losses import info_nce, pose_loss, relative_poses, rollout
 from ami_ros.learning.windows import Batch
 from ami_ros.world_model.model import WorldModel
 
+GOAL_PICTURES = 128  # of a batch, that a goal encoder of its own is trained on: it needs fewer than the rest
+
 
 @dataclass(frozen=True)
 class LossWeights:
@@ -86,7 +88,11 @@ def losses(
     motion = model.motion(flat, commands.flatten(0, 1), batch.previous.flatten(0, 1) / model.command_scale)
     terms["motion"] = functional.smooth_l1_loss(motion, batch.motions.flatten(0, 1), beta=0.02)
     if model.goal_head is not None and features is not None:
-        terms["goal"] = functional.mse_loss(model.goal_head(features), latent.detach())
+        if model.goal_encoder is not None and batch.sensors.image is not None:
+            with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+                features = model.goal_encoder(batch.sensors.image[:GOAL_PICTURES])
+        pictured = model.goal_head(features.float())
+        terms["goal"] = functional.mse_loss(pictured, latent[: len(pictured)].detach())
     return {name: getattr(weights, name) * value for name, value in terms.items() if getattr(weights, name)}
 
 

@@ -20,6 +20,7 @@ PRESETS: dict[str, TrainingConfig] = {
             inputs=InputSpec(image_size=96, still_camera=True, scan_beams=0, heading=True),
             latent_dim=16,
             place_pose=True,
+            goal_encoder=True,
         ),
         weights=LossWeights(sigreg=0.02),
     ),

@@ -49,6 +49,11 @@ class ImageEncoder(nn.Module):
         return features
 
 
+def image_encoder(spec: ModelSpec) -> ImageEncoder:
+    """An image branch as `spec` wants it."""
+    return ImageEncoder(spec.inputs.image_size, spec.encoder_width, spec.inputs.still_camera)
+
+
 class ScanEncoder(nn.Module):
     """Circular convolutions over the beams of a full turn."""
 
@@ -93,7 +98,7 @@ class Encoder(nn.Module):
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__()
         inputs, width = spec.inputs, spec.encoder_width
-        self.image = ImageEncoder(inputs.image_size, width, inputs.still_camera) if inputs.image_size else None
+        self.image = image_encoder(spec) if inputs.image_size else None
         self.scan = ScanEncoder(inputs, width // 2) if inputs.scan_beams else None
         self.heading = HeadingEncoder(width // 2) if inputs.heading else None
         joined = width * bool(self.image) + width // 2 * (bool(self.scan) + bool(self.heading))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ami_ros.world_model.encoder import Encoder, Sensors
+from ami_ros.world_model.encoder import Encoder, Sensors, image_encoder
 from ami_ros.world_model.heads import Contrast, Motion, PlacePose, RelativePose, mlp
 from ami_ros.world_model.predictor import Predictor
 from ami_ros.world_model.spec import ModelSpec
@@ -30,6 +30,8 @@ class WorldModel(nn.Module):
         self.goal_head = (
             mlp(spec.encoder_width, 2 * spec.encoder_width, spec.latent_dim) if spec.inputs.image_size else None
         )
+        own = spec.goal_encoder and spec.inputs.image_size
+        self.goal_encoder = image_encoder(spec) if own else None
         self.command_scale: Tensor
         self.register_buffer("command_scale", torch.tensor([spec.max_linear, spec.max_angular]), persistent=False)
 
@@ -42,7 +44,8 @@ class WorldModel(nn.Module):
         """A picture alone, as a goal is: (batch, 3, size, size) uint8 -> (batch, latent_dim)."""
         if self.goal_head is None:
             raise ValueError("this model has no image input, so a picture cannot be its goal")
-        latent: Tensor = self.goal_head(self.encoder.features(image))
+        encode = self.encoder.features if self.goal_encoder is None else self.goal_encoder
+        latent: Tensor = self.goal_head(encode(image))
         return latent
 
     def step(self, latent: Tensor, chunk: Tensor, previous: Tensor) -> tuple[Tensor, Tensor]:

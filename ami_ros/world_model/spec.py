@@ -40,6 +40,7 @@ class ModelSpec:
     predictor_blocks: int = 2
     head_width: int = 256
     contrast_dim: int = 64
+    goal_encoder: bool = False  # goals get an image encoder of their own; for what latents owe to other sensors
     place_pose: bool = False  # relative poses by way of a frame of the model's own; for latents that show the place
 
     @property
