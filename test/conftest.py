@@ -23,6 +23,8 @@ from harness.processes import REPOSITORY, Children
 if TYPE_CHECKING:
     from harness.ros import RosPeer
 
+os.environ["OMP_NUM_THREADS"] = "1"  # here: a conftest below may import torch before pytest_configure
+
 # On a loaded machine any example may take long.
 hypothesis.settings.register_profile("ami_ros", deadline=None)
 hypothesis.settings.load_profile("ami_ros")
@@ -53,7 +55,6 @@ def pytest_configure(config: pytest.Config) -> None:
     logs.mkdir()
     environment["ROS_LOG_DIR"] = str(logs)
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(REPOSITORY), environment.get("PYTHONPATH")]))
-    environment["OMP_NUM_THREADS"] = "1"
     environment.setdefault("AMENT_PREFIX_PATH", sys.prefix)
 
 

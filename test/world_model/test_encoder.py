@@ -94,20 +94,22 @@ def test_in_use_one_moment_alone_reads_as_in_any_company() -> None:
     torch.testing.assert_close(alone[0], model(given)[0][1], atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("still", [True, False])
-def test_a_still_camera_sees_what_moves_whatever_stands_behind_it(still: bool) -> None:
-    """The same dot at the same places before two different backgrounds."""
+def test_a_still_camera_sees_what_moves_whatever_stands_behind_it() -> None:
+    assert gap_between_backgrounds(still=True) < 0.5 * gap_between_backgrounds(still=False)
+
+
+def gap_between_backgrounds(still: bool) -> float:
+    """How much latents of the same dot at the same places differ before two different backgrounds."""
     spec = replace(SMALL, inputs=InputSpec(image_size=16, still_camera=still, scan_beams=0))
     generator = torch.Generator().manual_seed(0)
-    dots = torch.zeros(256, 3, 16, 16, dtype=torch.uint8)
-    for image, place in zip(dots, torch.randint(0, 14, (256, 2), generator=generator).tolist(), strict=True):
+    dots = torch.zeros(128, 3, 16, 16, dtype=torch.uint8)
+    for image, place in zip(dots, torch.randint(0, 14, (128, 2), generator=generator).tolist(), strict=True):
         image[:, place[0] : place[0] + 3, place[1] : place[1] + 3] = 50
     latents = []
     for _ in range(2):
         background = torch.randint(0, 200, (3, 16, 16), dtype=torch.uint8, generator=generator)
         model = encoder(spec).train()
-        for _ in range(40):  # running statistics
+        for _ in range(30):  # running statistics
             model(Sensors(image=dots + background))
         latents.append(model.eval()(Sensors(image=dots[:20] + background))[0])
-    gap = (latents[0] - latents[1]).abs().mean()
-    assert gap < 0.1 if still else gap > 0.3
+    return float((latents[0] - latents[1]).abs().mean())
