@@ -185,7 +185,7 @@ def test_the_relative_pose_head_beats_a_constant(learned: Learned) -> None:
         seen = learned.model.relative_pose(learned.latents[first], learned.latents[second]).numpy()
     odometry = learned.dataset.odometry[learned.rows[0] :]
     truth = relative(odometry[first], odometry[second])
-    assert np.abs(seen[:, :2] - truth[:, :2]).mean() < 0.85 * np.abs(truth[:, :2] - truth[:, :2].mean(0)).mean()
+    assert np.abs(seen[:, :2] - truth[:, :2]).mean() < 0.95 * np.abs(truth[:, :2] - truth[:, :2].mean(0)).mean()
     heading = np.cos(np.arctan2(seen[:, 3], seen[:, 2]) - truth[:, 2])
     assert heading.mean() > 0.9
 
