@@ -13,7 +13,10 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextmanager
 def only_first_signal() -> Iterator[None]:
-    """Inside, the first SIGINT, SIGTERM or SIGHUP does what it did before; later ones are ignored."""
+    """Inside, the first SIGINT, SIGTERM or SIGHUP does what it did before; later ones are ignored.
+
+    A signal that was ignored before, as Ctrl-C is behind nohup, stays so and does not count as the first.
+    """
     previous = {number: signal.getsignal(number) for number in SIGNALS}
 
     def first(number: int, frame: FrameType | None) -> None:
@@ -21,11 +24,12 @@ def only_first_signal() -> Iterator[None]:
         handler = previous[signal.Signals(number)]
         if callable(handler):
             handler(number, frame)
-        elif handler != signal.SIG_IGN:
+        else:
             sys.exit(128 + number)
 
-    for number in SIGNALS:
-        signal.signal(number, first)
+    for number, handler in previous.items():
+        if handler != signal.SIG_IGN:
+            signal.signal(number, first)
     try:
         yield
     finally:

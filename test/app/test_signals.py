@@ -41,3 +41,11 @@ def test_handlers_are_given_back() -> None:
     with only_first_signal():
         assert signal.getsignal(signal.SIGINT) is not before
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_an_ignored_signal_does_not_swallow_the_next() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with only_first_signal(), pytest.raises(SystemExit) as ended:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert ended.value.code == 128 + signal.SIGTERM
