@@ -187,7 +187,8 @@ def test_the_relative_pose_head_beats_a_constant(learned: Learned) -> None:
     truth = relative(odometry[first], odometry[second])
     assert np.abs(seen[:, :2] - truth[:, :2]).mean() < 0.95 * np.abs(truth[:, :2] - truth[:, :2].mean(0)).mean()
     heading = np.cos(np.arctan2(seen[:, 3], seen[:, 2]) - truth[:, 2])
-    assert heading.mean() > 0.9
+    # The best constant turn agrees with the truth as much as the truth agrees with itself.
+    assert heading.mean() > 1.05 * np.hypot(np.cos(truth[:, 2]).mean(), np.sin(truth[:, 2]).mean())
 
 
 def test_a_picture_alone_finds_the_latent_that_all_sensors_give(learned: Learned) -> None:

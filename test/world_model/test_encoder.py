@@ -109,7 +109,7 @@ def gap_between_backgrounds(still: bool) -> float:
     for _ in range(2):
         background = torch.randint(0, 200, (3, 16, 16), dtype=torch.uint8, generator=generator)
         model = encoder(spec).train()
-        for _ in range(30):  # running statistics
+        for _ in range(120):  # until the running statistics have settled
             model(Sensors(image=dots + background))
         latents.append(model.eval()(Sensors(image=dots[:20] + background))[0])
-    return float((latents[0] - latents[1]).abs().mean())
+    return float((latents[0] - latents[1]).detach().abs().mean())
