@@ -91,7 +91,9 @@ def run(recordings: list[Path], out: Path, config: TrainingConfig, threads: int,
         task = bar.add_task("training", total=config.steps, completed=trainer.step)
 
         def report(step: int, terms: dict[str, float]) -> None:
-            shown = "  ".join(f"{k} {v:.3f}" for k, v in terms.items() if k in ("prediction", "relative_pose", "total"))
+            shown = "  ".join(
+                f"{k} {v:.3f}" for k, v in terms.items() if k in ("prediction", "relative_pose", "goal", "total")
+            )
             bar.update(task, completed=step, description=f"training  {shown}")
 
         try:

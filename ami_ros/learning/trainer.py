@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from ami_ros.errors import AmiError
+from ami_ros.learning.goal_phase import fit_goals
 from ami_ros.learning.objective import LossWeights, losses
 from ami_ros.learning.windows import Recording, WindowConfig, WindowSampler
 from ami_ros.world_model.checkpoint import write_atomically
@@ -30,6 +31,7 @@ class TrainingConfig:
     batch: int = 48  # windows
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
+    goal_steps: int = 350  # of the last phase, for models whose goals have an encoder of their own
     clip: float = 2.0  # norm of the gradient
     warm_up: int = 100  # steps
     checkpoint_every: int = 200  # steps
@@ -82,6 +84,11 @@ class Trainer:
             report(self.step, terms)
             if self.step % self.config.checkpoint_every == 0 or self.step == self.config.steps:
                 self.save(terms)
+        config = self.config
+        fit_goals(
+            self.model, self.sampler, config.goal_steps, config.learning_rate, config.seed, config.bfloat16,
+            lambda _, loss: report(config.steps, {"goal": loss}),
+        )  # fmt: skip
         return self.model.eval()
 
     def _advance(self) -> dict[str, float]:
