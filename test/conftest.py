@@ -48,9 +48,9 @@ def pytest_configure(config: pytest.Config) -> None:
     start = os.getpid() % HIGHEST
     domain = claim_domain(candidates=[1 + (start + i) % HIGHEST for i in range(HIGHEST)])
     environment["ROS_DOMAIN_ID"] = str(domain)
-    environment["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
     # Plain UDP leaves nothing in /dev/shm, even after a kill -9.
-    environment["FASTDDS_BUILTIN_TRANSPORTS"] = "UDPv4"
+    environment["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "SYSTEM_DEFAULT"
+    environment["FASTRTPS_DEFAULT_PROFILES_FILE"] = str(REPOSITORY / "config" / "fastdds_this_machine.xml")
     logs = Path(environment[RUN_FOLDER]) / str(domain)
     logs.mkdir()
     environment["ROS_LOG_DIR"] = str(logs)

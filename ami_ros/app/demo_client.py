@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,6 +114,11 @@ class DemoClient:
     def truth(self) -> TruthLog:
         """Where the robot truly was."""
         return self.observed.truth
+
+    def doubled(self, names: Iterable[str]) -> list[str]:
+        """Those of `names` that more than one node has, as happens when another stack runs in this domain."""
+        there = Counter(self.node.get_node_names())
+        return [name for name in names if there[name] > 1]
 
     def missing(self) -> list[str]:
         """What a goal needs and is not there yet, in people's words."""

@@ -40,7 +40,12 @@ def join_domain(wanted: int | None, names: Iterable[str]) -> Context:
             return context
         context.shutdown()
         if wanted is not None:
-            raise AmiError(f"ROS domain {domain}: a node '{rival}' runs there already; stop it or use another")
+            raise AmiError(rivalry(domain, rival))
+
+
+def rivalry(domain: int, name: str) -> str:
+    """What to tell where a node is called as one of ours."""
+    return f"ROS domain {domain}: a node '{name}' runs there already; stop it or use another"
 
 
 def _rival(context: Context, names: set[str] | None) -> str | None:

@@ -14,13 +14,14 @@ from rich.console import Console
 
 from ami_ros.app.demo_client import DemoClient
 from ami_ros.app.demo_course import Course
-from ami_ros.app.demo_domain import join_domain
+from ami_ros.app.demo_domain import join_domain, rivalry
 from ami_ros.app.demo_report import DemoResult, write_report
 from ami_ros.app.demo_settings import DemoSettings
 from ami_ros.app.demo_stack import NODES, DemoStack
 from ami_ros.app.demo_table import DemoTable
 from ami_ros.app.demo_view import DemoView
 from ami_ros.app.scenery import Backdrop, RememberedPlaces
+from ami_ros.app.shared_memory import remove_orphaned_segments
 from ami_ros.app.signals import ignore_signals, only_first_signal
 from ami_ros.app.web_view import WebView
 from ami_ros.errors import AmiError
@@ -71,6 +72,7 @@ class DemoRun:
     def _start(self, stack: ExitStack) -> None:
         """Starts everything, in the order in which `stack` can end it."""
         settings = self.settings
+        stack.callback(remove_orphaned_segments)  # of nodes that had to be killed
         web = None if settings.headless else WebView(settings.port)
         if web is not None:
             stack.callback(web.close)
@@ -83,6 +85,8 @@ class DemoRun:
         stack.callback(self._client.close)
         stack.callback(self._stack.stop)
         self._start_nodes()
+        if doubled := self._client.doubled(NODES):  # on a busy machine a node may be heard of only after seconds
+            raise AmiError(rivalry(int(os.environ["ROS_DOMAIN_ID"]), doubled[0]))
         stack.callback(self._keep_figures)
         if settings.record is not None:
             recorder = Recorder(self._client.node, settings.record / "bag", RECORDED)

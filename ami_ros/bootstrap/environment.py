@@ -10,6 +10,8 @@ from pathlib import Path
 from ami_ros.bootstrap.pythons import without_wheel_variables
 from ami_ros.bootstrap.state import REPOSITORY
 
+LOOPBACK = REPOSITORY / "config" / "fastdds_this_machine.xml"
+
 
 @dataclass(frozen=True)
 class Installation:
@@ -58,18 +60,29 @@ def command_environment(installation: Installation, user: Mapping[str, str]) -> 
     environment["VIRTUAL_ENV"] = str(kit.venv)
     environment["AMI_STATE"] = str(kit.state)
     environment["PYTHONSAFEPATH"] = "1"  # a file torch.py in the user's folder must not be taken for torch
-    for name, value in _defaults(kit.state).items():
+    _limit_discovery(environment, kit.sourced)
+    for name, value in _caches(kit.state).items():
         environment.setdefault(name, value)
     return environment
 
 
-def _defaults(state: Path) -> dict[str, str]:
-    """What holds unless the user has set it."""
+def _limit_discovery(environment: dict[str, str], sourced: bool) -> None:
+    """Nodes meet on this machine only, unless the user has set how far they look."""
+    reach, profiles = "ROS_AUTOMATIC_DISCOVERY_RANGE", "FASTRTPS_DEFAULT_PROFILES_FILE"
+    if environment.get(reach, "SYSTEM_DEFAULT") != "SYSTEM_DEFAULT":
+        if environment.get(profiles) == str(LOOPBACK):  # set within `ami shell`
+            del environment[profiles]
+    elif sourced:  # perhaps not Fast DDS
+        environment.setdefault(reach, "LOCALHOST")
+    elif reach not in environment and profiles not in environment:
+        # Fast DDS uses shared memory at LOCALHOST, whatever FASTDDS_BUILTIN_TRANSPORTS says.
+        environment |= {reach: "SYSTEM_DEFAULT", profiles: str(LOOPBACK)}
+
+
+def _caches(state: Path) -> dict[str, str]:
+    """Where programs write."""
     cache = state / "cache"
     return {
-        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-        # Our images fit into a datagram, and UDP leaves nothing in /dev/shm, even after a kill -9.
-        "FASTDDS_BUILTIN_TRANSPORTS": "UDPv4",
         "ROS_LOG_DIR": str(state / "ros_log"),
         "XDG_CACHE_HOME": str(cache),
         "MPLCONFIGDIR": str(cache / "matplotlib"),

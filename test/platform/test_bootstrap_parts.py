@@ -148,9 +148,22 @@ def test_environment_keeps_everything_written_in_the_state_folder_unless_the_use
     environment = command_environment(installation, {"PATH": "/usr/bin", "HOME": "/nowhere"})
     for name in ("ROS_LOG_DIR", "MPLCONFIGDIR", "XDG_CACHE_HOME"):
         assert environment[name].startswith(str(tmp_path)), name
-    assert environment["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "LOCALHOST"
-    chosen = command_environment(installation, {"PATH": "/usr/bin", "ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET"})
-    assert chosen["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "SUBNET"
+
+
+def test_nodes_meet_on_this_machine_only_unless_the_user_says_otherwise(tmp_path: Path) -> None:
+    reach, profiles = "ROS_AUTOMATIC_DISCOVERY_RANGE", "FASTRTPS_DEFAULT_PROFILES_FILE"
+    installation = make_installation(tmp_path, sourced=False)
+    environment = command_environment(installation, {})
+    assert environment[reach] == "SYSTEM_DEFAULT"
+    assert Path(environment[profiles]).is_file()
+    assert command_environment(installation, environment)[profiles] == environment[profiles]
+    wider = command_environment(installation, environment | {reach: "SUBNET"})
+    assert wider[reach] == "SUBNET"
+    assert profiles not in wider
+    own = command_environment(installation, {profiles: "/mine.xml"})
+    assert (own.get(reach), own[profiles]) == (None, "/mine.xml")
+    sourced = command_environment(make_installation(tmp_path, sourced=True), {})
+    assert (sourced[reach], sourced.get(profiles)) == ("LOCALHOST", None)
 
 
 def test_library_path_goes_only_with_the_wheels_that_set_it() -> None:
