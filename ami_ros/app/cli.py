@@ -31,12 +31,26 @@ def run(arguments: Sequence[str]) -> NoReturn:
         sys.exit(USAGE_ERROR)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _exit_by_signal)
-    module = importlib.import_module(f"ami_ros.app.{name}")
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    settings = {"help_option_names": ["-h", "--help"], **getattr(module, "CONTEXT_SETTINGS", {})}
-    app.command(context_settings=settings)(with_exit_codes(module.main))
-    app(args=list(arguments[1:]), prog_name=f"ami {name}")
+    _application(name)(args=list(arguments[1:]), prog_name=f"ami {name}")
     sys.exit(0)
+
+
+def _application(name: str) -> typer.Typer:
+    """The command in the module `ami_ros.app.<name>`: its `main`, or what it has in `PARTS`, each in a module of its own."""
+    module = importlib.import_module(f"ami_ros.app.{name}")
+    settings = {"help_option_names": ["-h", "--help"], **getattr(module, "CONTEXT_SETTINGS", {})}
+    app = typer.Typer(
+        add_completion=False, pretty_exceptions_enable=False, context_settings=settings, help=module.__doc__
+    )
+    parts: Sequence[str] = getattr(module, "PARTS", ())
+    for part in parts:
+        command = importlib.import_module(f"ami_ros.app.{name}_{part}").main
+        app.command(part, context_settings=settings)(with_exit_codes(command))
+    if not parts:
+        app.command(context_settings=settings)(with_exit_codes(module.main))
+    elif len(parts) == 1:
+        app.callback()(lambda: None)  # else typer takes the only command for the application itself
+    return app
 
 
 def with_exit_codes(function: Callable[..., int | None]) -> Callable[..., None]:

@@ -109,9 +109,17 @@ def test_test_passes_its_arguments_to_pytest_from_any_folder(children: Children,
     assert f"rootdir: {REPOSITORY}" in run.output()
 
 
-def test_every_command_is_a_module_with_a_main() -> None:
+def test_every_command_is_a_module_with_a_main_or_parts_that_have_one() -> None:
     for name in NAMES:
-        assert callable(importlib.import_module(f"ami_ros.app.{name}").main)
+        parts = getattr(importlib.import_module(f"ami_ros.app.{name}"), "PARTS", None)
+        for module in [f"{name}_{part}" for part in parts] if parts else [name]:
+            assert callable(importlib.import_module(f"ami_ros.app.{module}").main)
+
+
+def test_part_of_a_command_has_its_own_help_and_an_unknown_one_is_2() -> None:
+    assert "Usage: ami bench control" in ami("bench", "control", "--help").stdout
+    unknown = ami("bench", "teapots")
+    assert (unknown.returncode, "teapots" in unknown.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
