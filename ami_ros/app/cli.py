@@ -36,7 +36,7 @@ def run(arguments: Sequence[str]) -> NoReturn:
 
 
 def _application(name: str) -> typer.Typer:
-    """The command in the module `ami_ros.app.<name>`: its `main`, or what it has in `PARTS`, each in a module of its own."""
+    """The command in the module `ami_ros.app.<name>`: its `main`, or its `PARTS`, each in a module of its own."""
     module = importlib.import_module(f"ami_ros.app.{name}")
     settings = {"help_option_names": ["-h", "--help"], **getattr(module, "CONTEXT_SETTINGS", {})}
     app = typer.Typer(
