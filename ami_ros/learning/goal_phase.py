@@ -45,8 +45,8 @@ def fit_goals(
     learned = torch.nn.ModuleList([model.goal_encoder, model.goal_head]).train().requires_grad_(True)
     optimizer = torch.optim.AdamW(learned.parameters(), lr=learning_rate)
     for step in range(steps):
-        rows = np.random.default_rng((seed, step)).integers(0, len(sampler.odometry), PICTURES)
-        sensors = sampler.sensors(rows)
+        rng = np.random.default_rng((seed, step))
+        sensors = sampler.sensors(rng.integers(0, len(sampler.odometry), PICTURES), rng)
         assert sensors.image is not None
         for group in optimizer.param_groups:
             group["lr"] = learning_rate * 0.5 * (1 + math.cos(math.pi * step / steps))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ami_ros.learning.objective import LossWeights
 from ami_ros.learning.trainer import TrainingConfig
+from ami_ros.learning.windows import WindowConfig
 from ami_ros.world_model.spec import InputSpec, ModelSpec
 
 PRESETS: dict[str, TrainingConfig] = {
@@ -15,13 +16,17 @@ PRESETS: dict[str, TrainingConfig] = {
     # are position and heading: a wide latent would be filled with what no one can predict.
     "ceiling": TrainingConfig(
         steps=800,
+        goal_steps=600,
         bfloat16=True,
         spec=ModelSpec(
             inputs=InputSpec(image_size=96, still_camera=True, scan_beams=0, heading=True),
+            encoder_width=192,
             latent_dim=16,
             place_pose=True,
             goal_encoder=True,
         ),
+        # Without noise the faint ripples of JPEG around the robot are learned, which live pictures do not have.
+        windows=WindowConfig(image_noise=6),
         weights=LossWeights(sigreg=0.02),
     ),
 }

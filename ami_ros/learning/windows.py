@@ -69,6 +69,7 @@ class WindowConfig:
     far_frames: int = 2  # further frames of the same episode
     far_seconds: float = 12.0  # at most this far from the window's start, so that odometry is still good
     pairs: int = 10  # pairs of frames a window gives to the relative-pose loss
+    image_noise: int = 0  # grey levels, up to which each byte of an image is changed at random
 
 
 class WindowSampler:
@@ -116,7 +117,7 @@ class WindowSampler:
         before = np.maximum(starts[:-1] - 1, self.begins[first])
         previous = self.command[before] * (starts[:-1] > self.begins[first])[..., None]
         return Batch(
-            self.sensors(frames.ravel()),
+            self.sensors(frames.ravel(), rng),
             torch.from_numpy(self.command[steps]),
             torch.from_numpy(previous.astype(np.float32)),
             torch.from_numpy(relative(self.odometry[starts[:-1]], self.odometry[starts[1:]]).astype(np.float32)),
@@ -134,11 +135,20 @@ class WindowSampler:
         swap = rng.random(first.shape) < 0.5
         return np.stack([np.where(swap, second, first), np.where(swap, first, second)], -1)
 
-    def sensors(self, rows: NDArray[np.int64]) -> Sensors:
-        """The sensors of some rows, as the encoder takes them."""
+    def sensors(self, rows: NDArray[np.int64], rng: np.random.Generator | None = None) -> Sensors:
+        """The sensors of some rows, as the encoder takes them; with `rng` as for training, with noise."""
         index = torch.from_numpy(rows)
+        images = self.images[index] if self.images is not None else None
+        if images is not None and rng is not None and self.config.image_noise:
+            images = _add_noise(images, self.config.image_noise, rng)
         return Sensors(
-            image=self.images[index].permute(0, 3, 1, 2) if self.images is not None else None,
+            image=images.permute(0, 3, 1, 2) if images is not None else None,
             scan=self.scan[index] if self.scan is not None else None,
             heading=self.heading[index] if self.heading is not None else None,
         )
+
+
+def _add_noise(images: Tensor, levels: int, rng: np.random.Generator) -> Tensor:
+    """Whatever a camera or a JPEG leaves in a picture must not be taken for a sign of the robot."""
+    noise = torch.from_numpy(rng.integers(-levels, levels, images.shape, np.int8, endpoint=True))
+    return (images.short() + noise).clamp_(0, 255).byte()

@@ -136,3 +136,22 @@ def test_only_the_sensors_of_the_model_are_kept(track: Track) -> None:
     sensors = sampler.sensors(np.array([3, 1]))
     assert sensors.image is None and sensors.heading is None
     assert sensors.scan is not None and sensors.scan.shape == (2, 18)
+
+
+def test_noise_changes_pictures_a_little_each_time_anew_and_only_for_training(track: Track) -> None:
+    noisy = WindowSampler(track, SPEC, WindowConfig(starts=4, image_noise=3))
+    rows = np.full(50, 100)
+    clean = noisy.sensors(rows).image
+    first, second = (noisy.sensors(rows, np.random.default_rng(seed)).image for seed in (0, 1))
+    assert clean is not None and first is not None and second is not None
+    assert (clean == 100).all()
+    assert set((first.int() - 100).unique().tolist()) == {-3, -2, -1, 0, 1, 2, 3}
+    assert (first != second).any()
+    again = noisy.sensors(rows, np.random.default_rng(0)).image
+    assert again is not None and (first == again).all()
+
+
+def test_noise_stays_within_a_byte(track: Track) -> None:
+    noisy = WindowSampler(track, SPEC, WindowConfig(starts=4, image_noise=9))
+    dark = noisy.sensors(np.zeros(20, np.int64), np.random.default_rng(0)).image
+    assert dark is not None and dark.max() == 9
