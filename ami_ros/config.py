@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
+
+import yaml
 
 from ami_ros.errors import AmiError
 
@@ -42,6 +44,46 @@ def from_mapping(cls: type[T], values: Mapping[str, Any], where: str = "configur
         return cls(**converted)
     except ValueError as error:
         raise AmiError(f"{where}: {error}") from error
+
+
+def with_settings(config: T, settings: Sequence[str], where: str = "--set") -> T:
+    """`config` with some values replaced, as a command line gives them.
+
+    Args:
+        config: a dataclass.
+        settings: `key=value` each; a dotted key (`weights.sigreg`) reaches into nested dataclasses, and values are
+            written as in YAML.
+        where: as in `from_mapping`.
+
+    Raises:
+        AmiError: as `from_mapping`, or something that is no `key=value`.
+    """
+    values = to_mapping(config)
+    for setting in settings:
+        key, is_pair, text = setting.partition("=")
+        if not is_pair:
+            raise AmiError(f"{where}: '{setting}' is not of the form key=value")
+        *path, name = key.strip().split(".")
+        inner = values
+        for depth, part in enumerate(path):
+            if not isinstance(inner.get(part), dict):
+                raise AmiError(f"{where}: unknown key '{'.'.join(path[: depth + 1])}'; known are {', '.join(inner)}")
+            inner = inner[part]
+        inner[name] = _parse(text, where)
+    return from_mapping(type(config), values, where)
+
+
+def _parse(text: str, where: str) -> Any:
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise AmiError(f"{where}: '{text}' is not a value") from None
+    if isinstance(value, str):
+        try:
+            return float(value)  # 1e-3, which YAML takes for a word
+        except ValueError:
+            pass
+    return value
 
 
 def to_mapping(config: Any) -> dict[str, Any]:

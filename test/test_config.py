@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import pytest
 
-from ami_ros.config import from_mapping, to_mapping
+from ami_ros.config import from_mapping, to_mapping, with_settings
 from ami_ros.errors import AmiError
 
 
@@ -100,3 +100,30 @@ def test_what_is_no_mapping_is_refused(values: Any) -> None:
 def test_a_required_value_must_be_there() -> None:
     with pytest.raises(AmiError, match="'name' is missing"):
         from_mapping(Cart, {"fast": True})
+
+
+def test_settings_replace_values_by_dotted_keys_and_keep_the_rest() -> None:
+    cart = from_mapping(Cart, FULL)
+    changed = with_settings(cart, ["wheel.radius=1e-1", "load=null", "size=[5, 6]", "notes={height: 2}", "fast=false"])
+    assert changed.wheel == Wheel(0.1, 6) and changed.load is None and changed.size == (5.0, 6.0)
+    assert changed.notes == {"height": 2.0} and not changed.fast
+    assert (changed.name, changed.kind, changed.spares) == (cart.name, cart.kind, cart.spares)
+    assert with_settings(cart, []) == cart
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("wheel.radius", "is not of the form key=value"),
+        ("wheel.colour=1", "unknown key 'colour'"),
+        ("motor.power=1", "unknown key 'motor'"),
+        ("name.first=1", "unknown key 'name'"),
+        ("wheel.spokes=many", "expected int"),
+        ("wheel.radius=-1", "must be positive"),
+        ("size=[", "is not a value"),
+    ],
+)
+def test_a_wrong_setting_is_one_line(setting: str, message: str) -> None:
+    with pytest.raises(AmiError, match=message) as raised:
+        with_settings(from_mapping(Cart, FULL), [setting], "train")
+    assert str(raised.value).startswith("train") and "\n" not in str(raised.value)

@@ -16,6 +16,8 @@ from typing import Any
 from ami_ros.app.commands import COMMANDS
 from ami_ros.app.parameter_tables import parameter_tables
 from ami_ros.app.tables import table
+from ami_ros.learning.extract import ExtractConfig
+from ami_ros.learning.trainer import TrainingConfig
 from ami_ros.nodes.loopback import LoopbackParameters
 from ami_ros.nodes.memory import MemoryParameters
 from ami_ros.nodes.perception import PerceptionParameters
@@ -37,6 +39,7 @@ PARAMETERS: dict[str, type[Any]] = {
     "simulator": SimulatorParameters,
     "loopback": LoopbackParameters,
 }
+CONFIGURATIONS: dict[str, type[Any]] = {"train": TrainingConfig, "extract": ExtractConfig}
 MEANINGS = {
     "image": "camera pictures",
     "camera_info": "the camera's intrinsics",
@@ -99,6 +102,13 @@ def reference() -> str:
     ]
     for node, cls in PARAMETERS.items():
         parts += [f"### {node}", *parameter_tables(cls)]
+    parts += [
+        "## Training and extraction",
+        "Values that `--set key=value` replaces, of `./ami train` (the presets onboard and ceiling differ from these "
+        "defaults in some) and of `./ami extract`. An unknown key or a wrong type is refused.",
+    ]
+    for command, cls in CONFIGURATIONS.items():
+        parts += [f"### {command}", *parameter_tables(cls)]
     return "\n\n".join(parts) + "\n"
 
 

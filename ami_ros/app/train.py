@@ -17,6 +17,12 @@ def main(
         str, typer.Option(help="onboard (camera and scan) or ceiling (overhead camera and compass).")
     ] = "onboard",
     steps: Annotated[int, typer.Option(help="Optimiser steps; 0: as the preset says.")] = 0,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="key=value of the configuration, such as weights.sigreg=0.05; see docs/reference.md."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of weights and batches.")] = 0,
     threads: Annotated[int, typer.Option(help="Cores to use; 0: all.")] = 0,
     name: Annotated[str, typer.Option(help="Name of the model; the default is the folder's.")] = "",
@@ -25,12 +31,13 @@ def main(
     from dataclasses import replace
 
     from ami_ros.app.train_run import run
+    from ami_ros.config import with_settings
     from ami_ros.errors import AmiError
     from ami_ros.learning.presets import PRESETS
 
     if preset not in PRESETS:
         raise AmiError(f"train: no preset '{preset}'; known are {', '.join(PRESETS)}")
-    config = replace(PRESETS[preset], seed=seed)
+    config = with_settings(replace(PRESETS[preset], seed=seed), settings or (), "train")
     if steps:
         config = replace(config, steps=steps)
     run(recordings, out, config, threads, name or out.resolve().name)

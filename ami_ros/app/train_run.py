@@ -9,13 +9,13 @@ from pathlib import Path
 
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from ami_ros.app.extract_run import extract_bags, progress_bar
 from ami_ros.errors import AmiError
 from ami_ros.learning.alignment import AlignmentConfig
 from ami_ros.learning.card import write_card
 from ami_ros.learning.dataset import CARD, Dataset
-from ami_ros.learning.extract import ExtractConfig, extract
+from ami_ros.learning.extract import ExtractConfig
 from ami_ros.learning.trainer import CHECKPOINT, Trainer, TrainingConfig
 from ami_ros.world_model.checkpoint import CONFIG, LoadedModel, count_parameters, save_model
 
@@ -27,10 +27,7 @@ def open_dataset(recordings: list[Path], out: Path, period: float, console: Cons
     bags = [bag for path in recordings for bag in find_bags(path)]
     folder = out / "dataset"
     if not (folder / CARD).is_file():
-        with progress_bar(console) as bar:
-            task = bar.add_task(f"reading {len(bags)} bags", total=None)
-            config = ExtractConfig(AlignmentConfig(period=period))
-            extract(bags, folder, config, lambda done, total: bar.update(task, completed=done, total=total))
+        return extract_bags(bags, folder, ExtractConfig(AlignmentConfig(period=period)), console)
     return Dataset(folder)
 
 
@@ -56,12 +53,6 @@ def has_bfloat16() -> bool:
     """Whether this processor computes in bfloat16; elsewhere it is emulated, and slower than float32."""
     check = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
     return bool(check and check())
-
-
-def progress_bar(console: Console) -> Progress:
-    """One line with a bar, a count and the time left."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=console)
 
 
 def run(recordings: list[Path], out: Path, config: TrainingConfig, threads: int, name: str) -> LoadedModel:

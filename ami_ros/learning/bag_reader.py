@@ -8,13 +8,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from rosbags.interfaces import MessageDefinitionFormat
+from rosbags.interfaces import Connection, MessageDefinitionFormat
 from rosbags.rosbag2 import Reader, ReaderError
 from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
 from ami_ros.errors import AmiError
 from ami_ros.learning.bag_salvage import SalvagedBag
+
+
+class BrokenBagError(Exception):
+    """The storage turned out to be broken in the middle; what was read so far may not be all before that point."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ class BagReader:
         self.problems: list[str] = []
         self._readers: list[Reader] = []
         self._salvaged: list[SalvagedBag] = []
+        self._reason = ""  # why something could not be opened or read
         if not self.path.exists():
             raise AmiError(f"no bag at {self.path}")
         if not self._open(self.path):
@@ -50,14 +55,32 @@ class BagReader:
         self._types = self._make_types()
 
     def messages(self, names: Collection[str] | None = None) -> Iterator[tuple[str, int, bytes]]:
-        """Topic, time of recording [ns] and CDR bytes, in the order of time; of all topics, or of `names`."""
+        """Topic, time of recording [ns] and CDR bytes, in the order of time; of all topics, or of `names`.
+
+        Raises:
+            BrokenBagError: there is damage inside. Call `salvage` and begin again.
+        """
         names = set(self.topics) if names is None else set(names)
         for reader in self._readers:
             connections = [c for c in reader.connections if c.topic in names]
             if connections:
-                yield from ((c.topic, time, data) for c, time, data in reader.messages(connections))
+                yield from self._read(reader, connections)
         for bag in self._salvaged:
             yield from bag.messages(names)
+
+    def salvage(self) -> None:
+        """Reads MCAP files record by record from here on, leaving out what is broken.
+
+        Raises:
+            AmiError: the storage is SQLite.
+        """
+        self.close()
+        self.topics, self.problems = {}, []
+        for file in sorted(self.path.glob("*.mcap")) or [self.path]:
+            self._salvage(file)
+        if not self.topics:
+            raise AmiError(f"{self.path} is damaged: {self._reason}; leave it out, or mend it with sqlite3 .recover")
+        self._types = self._make_types()
 
     def decode(self, topic: str, data: bytes) -> Any:
         """The message; arrays of numbers in it are numpy arrays."""
@@ -73,6 +96,18 @@ class BagReader:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self.close()
+
+    def _read(self, reader: Reader, connections: list[Connection]) -> Iterator[tuple[str, int, bytes]]:
+        messages = reader.messages(connections)
+        while True:
+            try:
+                connection, time, data = next(messages)
+            except StopIteration:
+                return
+            except Exception as error:  # whatever decompressors, parsers and SQLite raise for what is not their own
+                self._reason = str(error)
+                raise BrokenBagError(self._reason) from error
+            yield connection.topic, time, data
 
     def _open(self, path: Path) -> bool:
         """Opens what is whole; False where it is not."""

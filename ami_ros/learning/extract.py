@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,10 +18,11 @@ from ami_ros.config import to_mapping
 from ami_ros.errors import AmiError
 from ami_ros.images import image_size
 from ami_ros.learning.alignment import COLUMNS, AlignmentConfig, Frames, align, drop_short
-from ami_ros.learning.bag_reader import BagReader
+from ami_ros.learning.bag_reader import BagReader, BrokenBagError
 from ami_ros.learning.dataset import CARD, IMAGES, VERSION, Dataset, DatasetCard, Progress, checksum
 from ami_ros.learning.frames import frame_of
 from ami_ros.learning.streams import Segment, find_topics, read_segments
+from ami_ros.learning.unfinished import Part, Unfinished, go_on
 
 
 @dataclass(frozen=True)
@@ -39,88 +39,62 @@ def extract(
 ) -> Dataset:
     """Reads `bags` into the new data set `out`; what was left out, and why, is in its card.
 
+    An extraction that was interrupted, or found the disk full, goes on with the bag it was at when it is repeated
+    with the same bags and the same configuration.
+
     Args:
         progress: called with messages read so far, and of all bags together.
 
     Raises:
         AmiError: a bag cannot be read or lacks a topic, nothing usable is in them, `out` exists or cannot be written.
-            Nothing is left at `out` then.
     """
     out, partial = Path(out), Path(f"{out}.partial")
     if out.exists():
         raise AmiError(f"{out} exists already: name another folder, or remove it")
     if not bags:
         raise AmiError("no bags given: name at least one")
-    shutil.rmtree(partial, ignore_errors=True)
+    config, bags = config or ExtractConfig(), [Path(bag) for bag in bags]
     try:
-        partial.mkdir(parents=True)
-        with (partial / IMAGES).open("wb") as blob:
-            extraction = _Extraction(config or ExtractConfig(), blob, progress or (lambda done, total: None))
-            extraction.read([Path(bag) for bag in bags])
-        extraction.save(partial)
+        plan = {"bags": [_fingerprint(bag) for bag in bags], "extraction": to_mapping(config)}
+        with go_on(partial, IMAGES, plan) as unfinished:
+            _Extraction(config, unfinished, progress or (lambda done, total: None)).read(bags)
+            _save(partial, unfinished.parts, config)
         os.replace(partial, out)
     except OSError as error:
-        raise AmiError(f"cannot write the data set {out}: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        reason = error.strerror or error
+        raise AmiError(f"cannot write the data set {out}: {reason}; mend it and repeat: it goes on there") from error
     return Dataset(out)
 
 
 class _Extraction:
-    """What is collected over all bags."""
+    """Reads bags one after the other, those not done yet."""
 
-    def __init__(self, config: ExtractConfig, blob: Any, progress: Progress) -> None:
-        self.config, self.blob, self.progress = config, blob, progress
-        self.parts: list[Frames] = []
-        self.offsets: list[NDArray[np.int64]] = []
-        self.dropped: Counter[str] = Counter()
-        self.sources: list[dict[str, Any]] = []
-        self.image_size = (0, 0)
-        self.beams: int | None = None
+    def __init__(self, config: ExtractConfig, unfinished: Unfinished, progress: Progress) -> None:
+        self.config, self.unfinished, self.progress = config, unfinished, progress
         self.done = self.total = 0
+        self.dropped: Counter[str] = Counter()  # of the bag at hand
+        self.problems: list[str] = []
+        self.image_size = (0, 0)
 
     def read(self, bags: list[Path]) -> None:
-        found = []
+        found, counts = [], []
         for path in bags:
             with BagReader(path) as bag:
                 topics = find_topics(bag, self.config.topics)
-                self.total += sum(bag.topics[t].count for t in topics.values()) + bag.topics[topics["image"]].count
+                counts.append(sum(bag.topics[t].count for t in topics.values()) + bag.topics[topics["image"]].count)
                 found.append(topics)
         if len({"scan" in topics for topics in found}) > 1:
             raise AmiError("some of the bags have scans, some have none: extract them into separate data sets")
-        for path, topics in zip(bags, found, strict=True):
-            with BagReader(path) as bag:
-                self._read_bag(bag, topics)
-        if not self.parts:
-            reasons = ", ".join(f"{count} {reason}" for reason, count in self.dropped.items() if count)
+        self.total = sum(counts)
+        for number in range(len(self.unfinished.parts), len(bags)):
+            self.done = sum(counts[:number])
+            with BagReader(bags[number]) as bag:
+                self._read_bag(bag, found[number])
+        parts = self.unfinished.parts
+        if not any(part.columns for part in parts):
+            dropped = sum((Counter(part.facts["dropped"]) for part in parts), Counter[str]())
+            reasons = ", ".join(f"{count} {reason}" for reason, count in dropped.items())
             raise AmiError(f"nothing usable in {', '.join(map(str, bags))}: {reasons or 'no images'}")
-
-    def save(self, folder: Path) -> None:
-        """Writes the columns and the card."""
-        columns = {name: np.concatenate([getattr(part, name) for part in self.parts]) for name in COLUMNS}
-        starts = np.concatenate([part.starts for part in self.parts])
-        columns["episode"] = (np.cumsum(starts) - 1).astype(np.int32)
-        columns["offsets"] = np.concatenate(self.offsets)
-        for name, values in columns.items():
-            np.save(folder / f"{name}.npy", values, allow_pickle=False)
-        alignment = self.config.alignment
-        card = DatasetCard(
-            version=VERSION,
-            frames=len(starts),
-            episodes=int(starts.sum()),
-            minutes=round(len(starts) * alignment.period / 60, 2),
-            period=alignment.period,
-            image_size=self.image_size,
-            scan_beams=self.beams or 0,
-            has_heading=bool(np.isfinite(columns["heading"]).all()),
-            has_truth=bool(np.isfinite(columns["truth"]).all()),
-            checksum=checksum(folder),
-            sizes={file.name: file.stat().st_size for file in sorted(folder.iterdir())},
-            sources=tuple(self.sources),
-            dropped={reason: count for reason, count in self.dropped.items() if count},
-            extraction=to_mapping(self.config),
-        )
-        (folder / CARD).write_text(yaml.safe_dump(to_mapping(card), sort_keys=False), "utf-8")
 
     def _tick(self) -> None:
         self.done += 1
@@ -129,49 +103,117 @@ class _Extraction:
 
     def _read_bag(self, bag: BagReader, topics: dict[str, str]) -> None:
         alignment = self.config.alignment
-        segments = read_segments(bag, topics, self._tick)
+        self.dropped, self.problems, self.image_size, before = Counter(), [], (0, 0), self.done
+        try:
+            segments = read_segments(bag, topics, self.dropped, self._tick)
+        except BrokenBagError:
+            bag.salvage()
+            self.dropped.clear()
+            self.done = before
+            segments = read_segments(bag, topics, self.dropped, self._tick)
         beams = self._beams(segments) if "scan" in topics else 0
         frames = _join([align(segment, alignment, beams, self.dropped) for segment in segments])
         self.dropped["cuts where the clock went back"] += max(0, len(segments) - 1)
-        count = 0
+        columns: dict[str, NDArray[Any]] = {}
         if frames is not None:
-            offsets = self._write_images(bag, topics["image"], frames.picture)
-            readable = offsets[:, 1] > 0
-            self.dropped["frames with a broken image"] += int((~readable).sum())
-            frames = frames.select(readable)
-            frames.picture = np.flatnonzero(readable)  # from here on: the row in `offsets`
-            frames = drop_short(frames, alignment, self.dropped)
-            count = len(frames.stamp)
-            if count:
-                self.parts.append(frames)
-                self.offsets.append(offsets[frames.picture])
-        self.sources.append({"path": str(bag.path), "frames": count, "topics": topics, "problems": list(bag.problems)})
+            columns = self._columns(bag, topics["image"], frames)
+        source = {
+            "path": str(bag.path),
+            "frames": len(columns.get("stamp", ())),
+            "topics": topics,
+            "problems": [*bag.problems, *self.problems],
+        }
+        dropped = {reason: count for reason, count in self.dropped.items() if count}
+        facts = {"source": source, "dropped": dropped, "beams": beams, "image_size": self.image_size}
+        self.unfinished.add(columns, facts)
+
+    def _columns(self, bag: BagReader, topic: str, frames: Frames) -> dict[str, NDArray[Any]]:
+        """Writes the images; what stands beside them, without the frames whose image is broken."""
+        offsets = self._write_images(bag, topic, frames.picture)
+        readable = offsets[:, 1] > 0
+        self.dropped["frames with a broken image"] += int((~readable).sum())
+        frames = frames.select(readable)
+        frames.picture = np.flatnonzero(readable)  # from here on: the row in `offsets`
+        frames = drop_short(frames, self.config.alignment, self.dropped)
+        if not len(frames.stamp):
+            return {}
+        columns = {name: getattr(frames, name) for name in (*COLUMNS, "starts")}
+        return columns | {"offsets": offsets[frames.picture]}
 
     def _beams(self, segments: list[Segment]) -> int:
         """Columns of the scan, from the first message of all: the same for all bags."""
+        for part in self.unfinished.parts:
+            if part.facts["beams"]:
+                return int(part.facts["beams"])
         first = next((s["scan"].values[0] for s in segments if s["scan"].values), None)
-        if self.beams is None and first is not None:
-            around = round(2 * np.pi / abs(first.angle_increment)) if first.angle_increment else len(first.ranges)
-            self.beams = min(around, self.config.alignment.max_beams)
-        return self.beams or 0
+        if first is None:
+            return 0
+        around = round(2 * np.pi / abs(first.angle_increment)) if first.angle_increment else len(first.ranges)
+        return int(min(around, self.config.alignment.max_beams))
 
     def _write_images(self, bag: BagReader, topic: str, pictures: NDArray[np.int64]) -> NDArray[np.int64]:
         """Appends the images of these indices to the blob; their offsets (n, 2), zeros for broken ones."""
         offsets = np.zeros((len(pictures), 2), dtype=np.int64)
         wanted = {picture: row for row, picture in enumerate(pictures.tolist())}
+        blob, sizes, different = self.unfinished.blob, set(), set()
+        for row, jpeg in self._frames(bag, topic, wanted):
+            start = blob.tell()
+            blob.write(jpeg)
+            offsets[row] = start, start + len(jpeg)
+            sizes.add(image_size(jpeg))
+            different.add(hash(jpeg))
+        if len(sizes) > 1:
+            names = ", ".join(f"{width}x{height}" for width, height in sorted(sizes))
+            self.problems.append(f"its pictures have several sizes ({names}): the central square of each is used")
+        if len(different) == 1 < len(pictures):
+            self.problems.append("all its pictures are the same: is the camera covered, or its driver stuck?")
+        self.image_size = next(iter(sizes), (0, 0))
+        return offsets
+
+    def _frames(self, bag: BagReader, topic: str, wanted: dict[int, int]) -> Iterator[tuple[int, bytes]]:
+        """Row and JPEG of each wanted image that can be decoded."""
         for i, (_, _, data) in enumerate(bag.messages([topic])):
             self._tick()
-            if (row := wanted.get(i)) is None:
-                continue
-            try:
-                jpeg = frame_of(bag.decode(topic, data), self.config.max_side)
-            except AmiError:
-                continue
-            start = self.blob.tell()
-            self.blob.write(jpeg)
-            offsets[row] = start, start + len(jpeg)
-            self.image_size = self.image_size if any(self.image_size) else image_size(jpeg)
-        return offsets
+            if (row := wanted.get(i)) is not None:
+                try:
+                    yield row, frame_of(bag.decode(topic, data), self.config.max_side)
+                except AmiError:
+                    continue
+
+
+def _save(folder: Path, parts: list[Part], config: ExtractConfig) -> None:
+    """Writes the columns and the card."""
+    full = [part for part in parts if part.columns]
+    columns = {name: np.concatenate([part.columns[name] for part in full]) for name in (*COLUMNS, "offsets")}
+    starts = np.concatenate([part.columns["starts"] for part in full])
+    columns["episode"] = (np.cumsum(starts) - 1).astype(np.int32)
+    for name, values in columns.items():
+        np.save(folder / f"{name}.npy", values, allow_pickle=False)
+    files = [folder / IMAGES, *(folder / f"{name}.npy" for name in columns)]
+    dropped = sum((Counter(part.facts["dropped"]) for part in parts), Counter[str]())
+    card = DatasetCard(
+        version=VERSION,
+        frames=len(starts),
+        episodes=int(starts.sum()),
+        minutes=round(len(starts) * config.alignment.period / 60, 2),
+        period=config.alignment.period,
+        image_size=tuple(full[0].facts["image_size"]),
+        scan_beams=max(part.facts["beams"] for part in parts),
+        has_heading=bool(np.isfinite(columns["heading"]).all()),
+        has_truth=bool(np.isfinite(columns["truth"]).all()),
+        checksum=checksum(folder),
+        sizes={file.name: file.stat().st_size for file in sorted(files)},
+        sources=tuple(part.facts["source"] for part in parts),
+        dropped=dict(dropped),
+        extraction=to_mapping(config),
+    )
+    (folder / CARD).write_text(yaml.safe_dump(to_mapping(card), sort_keys=False), "utf-8")
+
+
+def _fingerprint(bag: Path) -> list[Any]:
+    """A bag's path and size: when they are the same, so is what it gives."""
+    files = [bag] if bag.is_file() else [file for file in bag.rglob("*") if file.is_file()]
+    return [str(bag.resolve()), sum(file.stat().st_size for file in files)]
 
 
 def _join(parts: list[Frames]) -> Frames | None:

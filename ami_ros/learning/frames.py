@@ -16,12 +16,26 @@ Image = NDArray[np.uint8]
 QUALITY = 95
 # Full colour resolution: at 64 pixels halved chroma visibly smears posters and furniture.
 _SAMPLING = [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
-_CHANNELS = {"rgb8": 3, "bgr8": 3, "rgba8": 4, "bgra8": 4, "mono8": 1}
-_TO_RGB = {
-    "bgr8": cv2.COLOR_BGR2RGB,
-    "rgba8": cv2.COLOR_RGBA2RGB,
-    "bgra8": cv2.COLOR_BGRA2RGB,
-    "mono8": cv2.COLOR_GRAY2RGB,
+# Encodings of sensor_msgs/image_encodings.hpp: bytes a pixel, and how OpenCV calls the way to RGB (None: it is RGB).
+# OpenCV names Bayer patterns by their second row, ROS by the first.
+_ENCODINGS: dict[str, tuple[int, int | None]] = {
+    "rgb8": (3, None),
+    "bgr8": (3, cv2.COLOR_BGR2RGB),
+    "8UC3": (3, cv2.COLOR_BGR2RGB),
+    "rgba8": (4, cv2.COLOR_RGBA2RGB),
+    "bgra8": (4, cv2.COLOR_BGRA2RGB),
+    "8UC4": (4, cv2.COLOR_BGRA2RGB),
+    "mono8": (1, cv2.COLOR_GRAY2RGB),
+    "8UC1": (1, cv2.COLOR_GRAY2RGB),
+    "mono16": (2, cv2.COLOR_GRAY2RGB),
+    "bayer_rggb8": (1, cv2.COLOR_BayerBG2RGB),
+    "bayer_bggr8": (1, cv2.COLOR_BayerRG2RGB),
+    "bayer_gbrg8": (1, cv2.COLOR_BayerGR2RGB),
+    "bayer_grbg8": (1, cv2.COLOR_BayerGB2RGB),
+    "yuv422": (2, cv2.COLOR_YUV2RGB_UYVY),
+    "uyvy": (2, cv2.COLOR_YUV2RGB_UYVY),
+    "yuv422_yuy2": (2, cv2.COLOR_YUV2RGB_YUYV),
+    "yuyv": (2, cv2.COLOR_YUV2RGB_YUYV),
 }
 
 
@@ -39,17 +53,18 @@ def image_of(message: Any) -> Image:
     Raises:
         AmiError: an encoding that is not supported, or a length that does not fit the size.
     """
-    channels = _CHANNELS.get(message.encoding)
-    if channels is None:
-        raise AmiError(f"encoding '{message.encoding}' is not one of {', '.join(_CHANNELS)}")
+    if message.encoding not in _ENCODINGS:
+        raise AmiError(f"encoding '{message.encoding}' is not one of {', '.join(_ENCODINGS)}")
+    depth, conversion = _ENCODINGS[message.encoding]
     height, width, step = int(message.height), int(message.width), int(message.step)
     data = np.asarray(message.data, dtype=np.uint8)
-    if not (height and width) or step < width * channels or data.size < height * step:
+    if not (height and width) or step < width * depth or data.size < height * step:
         raise AmiError(f"{data.size} bytes in rows of {step} do not hold {width}x{height} pixels of {message.encoding}")
-    pixels = data[: height * step].reshape(height, step)[:, : width * channels].reshape(height, width, channels)
-    if message.encoding == "rgb8":
-        return np.ascontiguousarray(pixels)
-    return np.asarray(cv2.cvtColor(np.ascontiguousarray(pixels), _TO_RGB[message.encoding]), dtype=np.uint8)
+    pixels = data[: height * step].reshape(height, step)[:, : width * depth].reshape(height, width, depth)
+    if message.encoding == "mono16":
+        pixels = pixels[:, :, 0 if message.is_bigendian else 1]  # the high byte
+    pixels = np.ascontiguousarray(pixels)
+    return pixels if conversion is None else np.asarray(cv2.cvtColor(pixels, conversion), dtype=np.uint8)
 
 
 def frame_of(message: Any, max_side: int) -> bytes:

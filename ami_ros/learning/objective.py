@@ -19,14 +19,14 @@ GOAL_PICTURES = 128  # of a batch, that a goal encoder of its own is trained on:
 class LossWeights:
     """Weight of each term; 0 leaves it out. What each brings is measured in docs/decisions.md."""
 
-    prediction: float = 1.0
-    sigreg: float = 0.1
-    inverse_dynamics: float = 1.0
-    relative_pose: float = 1.0
-    imagined_pose: float = 0.5
-    contrast: float = 0.3
-    motion: float = 1.0
-    goal: float = 1.0
+    prediction: float = 1.0  # of latents, by rollouts from every start of a window
+    sigreg: float = 0.1  # keeps the latent from collapsing
+    inverse_dynamics: float = 1.0  # the commands between two latents
+    relative_pose: float = 1.0  # between two latents, by odometry
+    imagined_pose: float = 0.5  # the same of imagined latents
+    contrast: float = 0.3  # frames of one stretch of time against all others
+    motion: float = 1.0  # displacement during a model step
+    goal: float = 1.0  # the latent from the picture alone
 
 
 def _predict(model: WorldModel, batch: Batch, latents: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,7 @@ from ami_ros.geometry import Array
 from ami_ros.learning.bag_reader import BagReader
 
 NANOSECONDS = 1e-9
+FINITE = ("odometry", "command")  # roles without whose numbers there is nothing to learn
 TIME_JUMP = 1.0  # stamps that go back further than this are a restart of the clock [s]
 
 
@@ -67,7 +69,7 @@ def find_topics(bag: BagReader, mapping: Mapping[str, str]) -> dict[str, str]:
             found[name] = candidates[0]
         elif candidates:
             several = ", ".join(candidates)
-            raise AmiError(f"{bag.path}: which of {several} is the {name}? Say so with topics: {{{name}: ...}}")
+            raise AmiError(f"{bag.path}: which of {several} is the {name}? Say so: topic {name}=NAME")
         elif expected.required:
             raise AmiError(f"{bag.path} has no {name} ({' or '.join(expected.types)}); it has {there}")
     return found
@@ -85,8 +87,16 @@ class Stream:
 Segment = dict[str, Stream]  # by role; no clock restarts inside
 
 
-def read_segments(bag: BagReader, topics: Mapping[str, str], tick: Callable[[], None]) -> list[Segment]:
+def read_segments(
+    bag: BagReader, topics: Mapping[str, str], dropped: Counter[str], tick: Callable[[], None]
+) -> list[Segment]:
     """Reads everything but the pictures: the value of an image is its index on its topic.
+
+    Args:
+        bag: to read.
+        topics: by role.
+        dropped: reason -> number of messages; counted up here.
+        tick: called for each message.
 
     Returns:
         Segments between restarts of the clock. Stamps are those of the data; messages without any (Twist)
@@ -99,9 +109,17 @@ def read_segments(bag: BagReader, topics: Mapping[str, str], tick: Callable[[], 
     for topic, time, data in bag.messages(roles):
         tick()
         role = roles[topic]
-        stamp, value = _value(bag, role, topic, data)
+        pictures += role == "image"
+        try:
+            stamp, value = _value(bag, role, topic, data)
+        except (ValueError, IndexError, struct.error, AssertionError):
+            dropped[f"messages of {topic} that cannot be decoded"] += 1
+            continue
         if role == "image":
-            value, pictures = pictures, pictures + 1
+            value = pictures - 1
+        elif role in FINITE and not np.isfinite(value).all():
+            dropped[f"messages of {topic} with numbers that are not finite"] += 1
+            continue
         if not segments or stamp < newest.get(role, -np.inf) - TIME_JUMP:
             segments.append({name: Stream() for name in topics})
             newest = {}

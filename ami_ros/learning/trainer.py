@@ -27,15 +27,15 @@ from ami_ros.world_model.spec import ModelSpec
 class TrainingConfig:
     """One training run."""
 
-    steps: int = 3000
+    steps: int = 3000  # of the optimiser
     batch: int = 48  # windows
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-4
+    learning_rate: float = 1e-3  # at its highest, after the warm-up; it falls to zero along half a cosine
+    weight_decay: float = 1e-4  # of AdamW
     goal_steps: int = 350  # of the last phase, for models whose goals have an encoder of their own
     clip: float = 2.0  # norm of the gradient
     warm_up: int = 100  # steps
     checkpoint_every: int = 200  # steps
-    seed: int = 0
+    seed: int = 0  # of weights and batches
     bfloat16: bool = False  # of the encoder alone; faster where the CPU has AMX
     spec: ModelSpec = field(default_factory=ModelSpec)
     windows: WindowConfig = field(default_factory=WindowConfig)

@@ -30,16 +30,16 @@ class ModelSpec:
     """Shapes and units of a world model."""
 
     inputs: InputSpec = field(default_factory=InputSpec)
-    latent_dim: int = 64
+    latent_dim: int = 64  # numbers in a latent
     period: float = 0.2  # [s], time that one command is held
     chunk: int = 3  # commands in one step of the predictor
     max_linear: float = 0.5  # [m/s], a command of 1 in the model's own units
-    max_angular: float = 1.8  # [rad/s]
-    encoder_width: int = 256
-    predictor_width: int = 128
-    predictor_blocks: int = 2
-    head_width: int = 256
-    contrast_dim: int = 64
+    max_angular: float = 1.8  # [rad/s], likewise
+    encoder_width: int = 256  # features of the image; half as many of every other sensor
+    predictor_width: int = 128  # it decides how long a plan takes
+    predictor_blocks: int = 2  # of the predictor
+    head_width: int = 256  # of the hidden layers of all heads
+    contrast_dim: int = 64  # numbers in a key or query of the contrastive critic
     goal_encoder: bool = False  # goals get an image encoder of their own; for what latents owe to other sensors
     place_pose: bool = False  # relative poses by way of a frame of the model's own; for latents that show the place
 

@@ -1,0 +1,51 @@
+"""`ami extract`: makes a data set from bags."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def main(
+    recordings: Annotated[
+        list[Path], typer.Argument(help="Bags (rosbag2 folders, .mcap or .db3 files) or folders of bags.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the data set; an interrupted extraction goes on there.")],
+    topic: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="role=name, where types and usual names do not tell; roles are image, odometry, command, scan, "
+            "heading and truth."
+        ),
+    ] = None,
+    period: Annotated[float, typer.Option(help="Between frames [s]; that of the model.")] = 0.2,
+    tolerance: Annotated[float, typer.Option(help="A sensor's stamp is off its frame's by at most this [s].")] = 0.05,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="key=value of the rest of the configuration, see docs/reference.md."),
+    ] = None,
+) -> None:
+    """Bring the streams of bags to one frame each period, in episodes without gaps, and say what was left out."""
+    from dataclasses import replace
+
+    from rich.console import Console
+
+    from ami_ros.app.extract_run import extract_bags, report
+    from ami_ros.app.train_run import find_bags
+    from ami_ros.config import with_settings
+    from ami_ros.errors import AmiError
+    from ami_ros.learning.extract import ExtractConfig
+
+    topics = {}
+    for pair in topic or ():
+        role, is_pair, name = pair.partition("=")
+        if not is_pair:
+            raise AmiError(f"extract: --topic {pair} is not of the form role=name")
+        topics[role] = name
+    first = [f"alignment.period={period}", f"alignment.tolerance={tolerance}"]
+    config = with_settings(ExtractConfig(), [*first, *(settings or ())], "extract")
+    console = Console(stderr=True)
+    bags = [bag for path in recordings for bag in find_bags(path)]
+    report(extract_bags(bags, out, replace(config, topics=config.topics | topics), console), Console())

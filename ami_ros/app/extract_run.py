@@ -1,0 +1,67 @@
+"""Extraction with progress, and what there is to say of a data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from ami_ros.geometry import relative, wrap
+from ami_ros.learning.dataset import Dataset
+from ami_ros.learning.extract import ExtractConfig, extract
+
+LITTLE = 1.0  # driven less than this [m], there is nothing to learn from
+
+
+def progress_bar(console: Console) -> Progress:
+    """One line with a bar, a count and the time left."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console)
+
+
+def extract_bags(bags: list[Path], out: Path, config: ExtractConfig, console: Console) -> Dataset:
+    """`extract` with a progress bar."""
+    with progress_bar(console) as bar:
+        task = bar.add_task(f"reading {len(bags)} bags", total=None)
+        return extract(bags, out, config, lambda done, total: bar.update(task, completed=done, total=total))
+
+
+def report(dataset: Dataset, console: Console) -> None:
+    """Prints what is in a data set, what was left out and why, and what looks wrong."""
+    card = dataset.card
+    driven, turned = distance(dataset)
+    table = Table("what", "", title=f"{dataset.folder}", show_header=False, title_justify="left")
+    table.add_row(
+        "frames", f"{card.frames:,} in {card.episodes} episodes, {card.minutes:g} min, {card.period:g} s apart"
+    )
+    table.add_row("pictures", f"{card.image_size[0]}x{card.image_size[1]} px")
+    table.add_row("scan", f"{card.scan_beams} beams" if card.scan_beams else "none")
+    table.add_row("compass, true pose", f"{_there(card.has_heading)}, {_there(card.has_truth)}")
+    table.add_row("driven, turned", f"{driven:.0f} m, {turned:.0f} rad")
+    for reason, count in card.dropped.items():
+        table.add_row("left out", f"{count:,} {reason}")
+    console.print(table)
+    for source in card.sources:
+        for problem in source["problems"]:
+            console.print(f"{source['path']}: {problem}", style="yellow", soft_wrap=True)
+        if not source["frames"]:
+            console.print(f"{source['path']}: nothing usable", style="yellow", soft_wrap=True)
+    if driven < LITTLE:
+        console.print(f"the robot drove {driven:.2f} m only: a model learns nothing from that", style="yellow")
+
+
+def distance(dataset: Dataset) -> tuple[float, float]:
+    """How far [m] and how much [rad] the robot moved in all episodes together."""
+    metres = radians = 0.0
+    for start, stop in dataset.episodes:
+        motion = relative(dataset.odometry[start : stop - 1], dataset.odometry[start + 1 : stop])
+        metres += float(np.hypot(motion[:, 0], motion[:, 1]).sum())
+        radians += float(np.abs(wrap(motion[:, 2])).sum())
+    return metres, radians
+
+
+def _there(is_there: bool) -> str:
+    return "yes" if is_there else "no"

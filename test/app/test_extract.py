@@ -1,0 +1,79 @@
+"""`ami extract`: what it takes, and what it says of the result."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ami_ros.app import extract, train
+from ami_ros.errors import AmiError
+from ami_ros.learning.bag_writer import BagWriter
+from ami_ros.learning.dataset import Dataset
+from ami_ros.learning.frames import encode_frame
+from ami_ros.world_model.checkpoint import load_model
+
+
+@pytest.fixture
+def bag(tmp_path: Path) -> Path:
+    """Two cameras, both under unusual names, odometry 80 ms late, one gap."""
+    with BagWriter(tmp_path / "bag") as bag:
+        for i in range(60):
+            stamp = 0.2 * i + 9.0 * (i >= 50)
+            for name in ("left", "right"):
+                bag.image(f"{name}/rect", stamp, encode_frame(np.full((32, 32, 3), 4 * i, np.uint8)))
+            bag.odometry("wheels/state", stamp + 0.08, [0.1 * i, 0.0, 0.0], (0.5, 0.0))
+            bag.command("safe_vel", stamp, 0.5, 0.0)
+    return tmp_path / "bag"
+
+
+def test_options_reach_the_data_set_and_the_report_says_what_was_left_out(
+    bag: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "data"
+    with pytest.raises(AmiError, match="which of /left/rect, /right/rect is the image"):
+        extract.main([bag], out)
+    with pytest.raises(AmiError, match="60 frames without odometry"):
+        extract.main([bag], out, topic=["image=left/rect"])
+    extract.main([bag], out, topic=["image=left/rect"], tolerance=0.1, settings=["alignment.min_frames=12"])
+    data = Dataset(out)
+    assert data.episodes == [(0, 50)] and data.card.sources[0]["topics"]["image"] == "/left/rect"
+    words = " ".join(capsys.readouterr().out.split())
+    assert "50 in 1 episodes" in words and "10 frames in episodes shorter than 12" in words and "5 m, 0 rad" in words
+
+
+def test_a_robot_that_stood_still_is_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with BagWriter(tmp_path / "bag") as bag:
+        for i in range(30):
+            bag.image("image", 0.2 * i, encode_frame(np.zeros((32, 32, 3), np.uint8)))
+            bag.odometry("odom", 0.2 * i, [0.0, 0.0, 0.0], (0.0, 0.0))
+            bag.command("cmd_vel", 0.2 * i, 0.0, 0.0)
+    extract.main([tmp_path / "bag"], tmp_path / "data")
+    words = capsys.readouterr().out
+    assert "a model learns nothing from that" in words and "all its pictures are the same" in words
+
+
+def test_train_takes_the_data_set_and_settings(bag: Path, tmp_path: Path) -> None:
+    extract.main([bag], tmp_path / "data", topic=["image=left/rect"], tolerance=0.1)
+    settings = ["spec.inputs.scan_beams=0", "spec.inputs.image_size=16", "spec.latent_dim=8", "batch=4"]
+    train.main([tmp_path / "data"], tmp_path / "model", steps=2, threads=1, settings=settings)
+    spec = load_model(tmp_path / "model").model.spec
+    assert (spec.latent_dim, spec.inputs.scan_beams, spec.inputs.image_size) == (8, 0, 16)
+    with pytest.raises(AmiError, match="train: weights: unknown key 'sigre'"):
+        train.main([tmp_path / "data"], tmp_path / "other", settings=["weights.sigre=1"])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"topic": ["image"]}, "is not of the form role=name"),
+        ({"topic": ["camera=left/rect"]}, "unknown role 'camera'"),
+        ({"settings": ["speed=3"]}, "unknown key 'speed'"),
+        ({"tolerance": 0.2}, "tolerance between 0 and half"),
+    ],
+)
+def test_a_wrong_call_is_one_line(bag: Path, tmp_path: Path, options: dict, message: str) -> None:  # type: ignore[type-arg]
+    with pytest.raises(AmiError, match=message) as raised:
+        extract.main([bag], tmp_path / "data", **options)
+    assert "\n" not in str(raised.value) and [p.name for p in tmp_path.iterdir()] == ["bag"]
