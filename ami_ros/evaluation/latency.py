@@ -12,7 +12,8 @@ import torch
 
 from ami_ros.geometry import Array, relative
 from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
-from ami_ros.memory.store import EdgeRow, PlaceRow, Store
+from ami_ros.memory.rows import Edge, PlaceRow
+from ami_ros.memory.store import Store
 from ami_ros.memory.types import GoalQuery
 from ami_ros.planning.planner import LatentPlanner, PlannerConfig, Target
 from ami_ros.scan import Scan
@@ -113,7 +114,7 @@ def _remember_grid(loaded: LoadedModel, places: int, rng: np.random.Generator, p
     try:
         store.put_places(PlaceRow(int(i) + 1, latents[i], poses[i], 0.0, 0.0, 1) for i in number)
         ways = [(i, j) for i in number for j in (i + 1, i + side) if j < places and not (j == i + 1 and j % side == 0)]
-        store.put_edges(EdgeRow(int(i) + 1, int(j) + 1, relative(poses[i], poses[j]), 1, 1.0, 0, 0.0) for i, j in ways)
+        store.put_edges(Edge(int(i) + 1, int(j) + 1, relative(poses[i], poses[j]), 1, 1.0, 0, 0.0) for i, j in ways)
     finally:
         store.close()
     return latents, poses

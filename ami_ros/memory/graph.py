@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -14,19 +15,7 @@ from scipy.spatial import cKDTree
 from ami_ros.geometry import Array
 from ami_ros.memory.index import PlaceIndex
 from ami_ros.memory.matching import pose_gap
-
-
-@dataclass(frozen=True)
-class Edge:
-    """A way that was driven from one place to the next."""
-
-    start: int  # place id
-    stop: int
-    relative: Array  # (3,) pose of `stop` in the frame of `start`, as it was measured when first driven
-    traversals: int = 1
-    duration: float = 0.0  # mean [s]
-    failures: int = 0
-    last_used: float = 0.0  # stamp [s]
+from ami_ros.memory.rows import Edge
 
 
 @dataclass(frozen=True)
@@ -48,6 +37,7 @@ class PlaceGraph:
         self.index, self.config = index, config
         self.edges: dict[tuple[int, int], Edge] = {}
         self._matrix: csr_matrix | None = None
+        self._joins: NDArray[np.int64] | None = None
 
     def add(self, edge: Edge) -> None:
         """Adds an edge as it was stored."""
@@ -72,11 +62,11 @@ class PlaceGraph:
     def drop(self, ids: set[int]) -> None:
         """Removes every edge at one of the places."""
         self.edges = {k: e for k, e in self.edges.items() if not ids & {e.start, e.stop}}
-        self._matrix = None
+        self.changed()
 
     def changed(self) -> None:
-        """Places were added or moved."""
-        self._matrix = None
+        """Places were added, moved or dropped."""
+        self._matrix = self._joins = None
 
     def shortest_path(
         self, start: Array, goal: Array, avoid: Iterable[tuple[int, int]] = ()
@@ -114,6 +104,19 @@ class PlaceGraph:
         rows = rows[np.argsort(cost[rows])[:5]]
         return rows, cost[rows]
 
+    def joins(self) -> NDArray[np.int64]:
+        """Rows (m, 2) of places that stand (almost) on one spot."""
+        if self._joins is None:
+            tree = cKDTree(self.index.poses[:, :2])
+            pairs = tree.query_pairs(self.config.join_radius, output_type="ndarray")
+            self._joins = np.asarray(pairs, np.int64).reshape(-1, 2)
+        return self._joins
+
+    def _driven(self) -> NDArray[np.int64]:
+        """Rows (m, 2) of the ways that were driven."""
+        ids = np.fromiter(itertools.chain.from_iterable(self.edges), np.int64, 2 * len(self.edges))
+        return self.index.rows(ids).reshape(-1, 2)
+
     def _weights(self) -> csr_matrix:
         if self._matrix is None:
             self._matrix = self._build()
@@ -121,18 +124,16 @@ class PlaceGraph:
 
     def _build(self) -> csr_matrix:
         """Driven edges, the same ones reversed, and joins of places that stand (almost) on one spot."""
-        config, poses, size = self.config, self.index.poses, len(self.index)
-        ends = np.array([(self.index.row(a), self.index.row(b)) for a, b in self.edges], np.int64).reshape(-1, 2)
-        failures = np.array([e.failures for e in self.edges.values()], float)
-        joins = cKDTree(poses[:, :2]).query_pairs(config.join_radius, output_type="ndarray").reshape(-1, 2)
-        driven = self._costs(ends) + config.failure_cost * failures
+        config, size = self.config, len(self.index)
+        ends, joins = self._driven(), self.joins()
+        failures = np.fromiter((e.failures for e in self.edges.values()), float, len(self.edges))
+        driven, joined = self._costs(ends) + config.failure_cost * failures, self._costs(joins)
         rows = np.concatenate([ends, ends[:, ::-1], joins, joins[:, ::-1]])
-        joined = self._costs(joins)
         costs = np.concatenate([driven, config.reverse_factor * driven, joined, joined])
-        order = np.argsort(-costs)  # of duplicate entries the cheapest is written last
-        unique = {(int(a), int(b)): c for (a, b), c in zip(rows[order], costs[order], strict=True)}
-        keys = np.array(list(unique), np.int64).reshape(-1, 2)
-        return csr_matrix((np.array(list(unique.values())), (keys[:, 0], keys[:, 1])), shape=(size, size))
+        place = rows[:, 0] * size + rows[:, 1]
+        order = np.lexsort((costs, place))
+        cheapest = order[np.diff(place[order], prepend=-1) > 0]  # of several connections of two places
+        return csr_matrix((costs[cheapest], (rows[cheapest, 0], rows[cheapest, 1])), shape=(size, size))
 
     def _costs(self, ends: NDArray[np.int64]) -> Array:
         distance, turn = pose_gap(self.index.poses[ends[:, 0]], self.index.poses[ends[:, 1]])

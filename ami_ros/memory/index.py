@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from ami_ros.geometry import Array
+from ami_ros.memory.vector_index import VectorIndex, VectorIndexConfig
 from ami_ros.world_model.model import WorldModel
 
 Latents = NDArray[np.float32]
@@ -15,8 +16,9 @@ Latents = NDArray[np.float32]
 class PlaceIndex:
     """Latents, contrastive keys and poses of all places, row by row; appending is O(1) amortised."""
 
-    def __init__(self, model: WorldModel) -> None:
+    def __init__(self, model: WorldModel, config: VectorIndexConfig | None = None) -> None:
         self.model = model
+        self._neighbours = VectorIndex(config or VectorIndexConfig())
         spec = model.spec
         self._ids = np.zeros(64, np.int64)
         self._latents = np.zeros((64, spec.latent_dim), np.float32)
@@ -55,6 +57,24 @@ class PlaceIndex:
         """Row of a place; KeyError if unknown."""
         return self._row_of[place_id]
 
+    def rows(self, place_ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Rows (k,) of places (k,) that are all known."""
+        order = np.argsort(self.ids, kind="stable")
+        return np.asarray(order[np.searchsorted(self.ids, place_ids, sorter=order)])
+
+    def query(self, latent: Latents) -> Latents:
+        """What a latent (latent_dim,) is compared with keys as: (contrast_dim,), unit length."""
+        with torch.inference_mode():
+            return np.asarray(self.model.contrast.queries(torch.from_numpy(latent)[None])[0].numpy())
+
+    def scores(self, latent: Latents) -> Latents:
+        """Contrastive score (n,) in [-1, 1] of a latent (latent_dim,) against every place."""
+        return np.asarray(self.keys @ self.query(latent))
+
+    def most_similar(self, latent: Latents, count: int) -> tuple[NDArray[np.int64], Latents]:
+        """Rows of the `count` places with the best scores, best first, and the scores; see `VectorIndex`."""
+        return self._neighbours.search(self.keys, self.query(latent), count)
+
     def extend(self, ids: NDArray[np.int64], latents: Latents, poses: Array) -> None:
         """Appends places (n,), (n, latent_dim), (n, 3)."""
         with torch.inference_mode():
@@ -77,6 +97,7 @@ class PlaceIndex:
         """Drops places; the others keep their order."""
         keep = np.array([int(i) not in ids for i in self.ids], dtype=bool)
         kept = int(keep.sum())
+        self._neighbours.keep(keep)
         for name in ("_ids", "_latents", "_keys", "_poses"):
             array = getattr(self, name)
             array[:kept] = array[: self._count][keep]

@@ -30,13 +30,6 @@ class Hypothesis:
     share: float  # of the weight of all matches [0, 1]
 
 
-def scores(index: PlaceIndex, latent: Latents) -> NDArray[np.float32]:
-    """Contrastive score (n,) in [-1, 1] of a latent (latent_dim,) against every place."""
-    with torch.inference_mode():
-        query = index.model.contrast.queries(torch.from_numpy(latent)[None])[0].numpy()
-    return np.asarray(index.keys @ query)
-
-
 def match(index: PlaceIndex, latent: Latents, count: int = 24, reach: float = 0.7) -> Matches:
     """The best `count` places, and the pose that each implies through the relative-pose head.
 
@@ -49,13 +42,12 @@ def match(index: PlaceIndex, latent: Latents, count: int = 24, reach: float = 0.
         count: of places.
         reach: distance [m] at which that factor is 1/e.
     """
-    score = scores(index, latent)
-    rows = np.argpartition(-score, count - 1)[:count] if len(score) > count else np.arange(len(score))
+    rows, score = index.most_similar(latent, count)
     places = torch.from_numpy(index.latents[rows])
     with torch.inference_mode():
         seen = index.model.relative_pose(places, torch.from_numpy(latent).expand_as(places)).numpy().astype(np.float64)
     offsets = np.column_stack([seen[:, :2], np.arctan2(seen[:, 3], seen[:, 2])])
-    logits = score[rows].astype(np.float64) / index.model.contrast.temperature
+    logits = score.astype(np.float64) / index.model.contrast.temperature
     weights = np.exp(logits - logits.max(initial=-np.inf))
     distances = np.hypot(offsets[:, 0], offsets[:, 1])
     # Far away the head is drawn to the mean, as every regression is: such a place says only that this is no known one.

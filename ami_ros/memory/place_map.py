@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from ami_ros.geometry import Array
-from ami_ros.memory.graph import Edge, GraphConfig, PlaceGraph
+from ami_ros.memory.graph import GraphConfig, PlaceGraph
 from ami_ros.memory.index import Latents, PlaceIndex
 from ami_ros.memory.matching import pose_gap
 from ami_ros.memory.relaxation import RelaxationConfig, compare_places, driven_ways, relax
-from ami_ros.memory.store import EdgeRow, PlaceRow, Store
+from ami_ros.memory.rows import Edge, PlaceRow
+from ami_ros.memory.store import Store
 from ami_ros.memory.types import Place, Places
 from ami_ros.world_model.model import WorldModel
 
@@ -50,7 +51,7 @@ class PlaceMap:
         self.store.put_edges(edges)
         self._take(places, edges)
 
-    def _take(self, places: list[PlaceRow], edges: list[EdgeRow]) -> None:
+    def _take(self, places: list[PlaceRow], edges: list[Edge]) -> None:
         """Fills index and graph with stored rows."""
         if places:
             self.index.extend(
@@ -60,7 +61,7 @@ class PlaceMap:
             )
             self.details = {p.id: p for p in places}
         for edge in edges:
-            self.graph.add(Edge(**vars(edge)))
+            self.graph.add(edge)
 
     def place(self, place_id: int) -> Place:
         """One place, without its thumbnail."""
@@ -90,7 +91,7 @@ class PlaceMap:
     def add(self, stamp: float, latent: Latents, pose: Array, thumbnail: bytes | None) -> int:
         """A new place; returns its id."""
         place_id = int(self.index.ids.max()) + 1 if len(self) else 1
-        row = PlaceRow(place_id, latent, pose, stamp, stamp, 1, "", "", thumbnail or b"")
+        row = PlaceRow(place_id, latent, pose, stamp, stamp, 1, thumbnail=thumbnail or b"")
         self.index.extend(np.array([place_id]), latent[None], pose[None])
         self.graph.changed()
         self.store.put_places([row])
@@ -105,7 +106,7 @@ class PlaceMap:
     def link(self, start: int, stop: int, measured: Array, duration: float, stamp: float) -> None:
         """The robot drove from one place to another; see `PlaceGraph.traversed`."""
         edge = self.graph.traversed(start, stop, measured, duration, stamp)
-        self.store.put_edges([EdgeRow(**vars(edge))])
+        self.store.put_edges([edge])
 
     def label(self, place_id: int, label: str, note: str) -> None:
         """Names a place, taking the label from others that have it; durable on return."""

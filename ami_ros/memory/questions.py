@@ -10,7 +10,7 @@ from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
 from ami_ros.memory.codes import Code
 from ami_ros.memory.index import Latents
-from ami_ros.memory.matching import cluster, match, pose_gap, scores
+from ami_ros.memory.matching import cluster, match, pose_gap
 from ami_ros.memory.place_map import PlaceMap
 from ami_ros.memory.types import GoalQuery, Place, PlaceQuery
 
@@ -71,7 +71,7 @@ def recall(places: PlaceMap, query: PlaceQuery) -> list[Place]:
         keep, rank = keep & (distance <= query.radius), distance
     if query.latent is not None:
         check_latent(query.latent, places.latent_dim)
-        similarity = scores(places.index, np.asarray(query.latent, np.float32))
+        similarity = places.index.scores(np.asarray(query.latent, np.float32))
         rank = -similarity
     kept = np.flatnonzero(keep)
     kept = kept[np.argsort(rank[kept], kind="stable")][: query.max_results]

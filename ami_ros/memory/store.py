@@ -1,81 +1,49 @@
 """The truth of the place memory: places and edges in one SQLite file that survives kills, full disks and upgrades.
 
-Writes are queued to a thread that commits them in batches; what `flush` has acknowledged is on the disk.
+Writes are queued to a thread that commits them in batches; what `flush` has acknowledged is on the disk. Reading
+has a connection of its own, so that neither waits for the other.
 """
 
 from __future__ import annotations
 
-import os
+import json
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ami_ros.errors import AmiError
-from ami_ros.geometry import Array
+from ami_ros.memory import database
+from ami_ros.memory.codes import Code
+from ami_ros.memory.rows import Edge, PlaceRow
+from ami_ros.memory.salvage import rescue, rescue_file
 
-SCHEMA_VERSION = 1
-APPLICATION_ID = 0x414D4931  # "AMI1": tells a memory from another program's SQLite file
-WRONG_ENCODER = 10245  # code of the interfaces
+MAX_LABEL, MAX_NOTE, MAX_THUMBNAIL = 128, 1024, 1_000_000  # characters, characters, bytes
+ERASE_PATIENCE = 5.0  # [s] that readers may hold up the erasing of the log
 
-_SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE places (
-    id INTEGER PRIMARY KEY, latent BLOB NOT NULL, x REAL NOT NULL, y REAL NOT NULL, yaw REAL NOT NULL,
-    created REAL NOT NULL, last_seen REAL NOT NULL, visits INTEGER NOT NULL, label TEXT NOT NULL, note TEXT NOT NULL);
-CREATE TABLE thumbnails (id INTEGER PRIMARY KEY, jpeg BLOB NOT NULL);
-CREATE TABLE edges (
-    start INTEGER NOT NULL, stop INTEGER NOT NULL, x REAL NOT NULL, y REAL NOT NULL, yaw REAL NOT NULL,
-    traversals INTEGER NOT NULL, duration REAL NOT NULL, failures INTEGER NOT NULL, last_used REAL NOT NULL,
-    PRIMARY KEY (start, stop)) WITHOUT ROWID;
-"""
-_PUT_PLACE = """
-INSERT INTO places VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET
+_PUT_PLACE = f"""
+INSERT INTO places ({database.PLACE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET
     latent = excluded.latent, x = excluded.x, y = excluded.y, yaw = excluded.yaw, created = excluded.created,
-    last_seen = excluded.last_seen, visits = excluded.visits, label = excluded.label, note = excluded.note
+    last_seen = excluded.last_seen, visits = excluded.visits, label = excluded.label, note = excluded.note,
+    episode = excluded.episode
 """
 _PUT_THUMBNAIL = "INSERT OR REPLACE INTO thumbnails VALUES (?, ?)"
 _PUT_EDGE = "INSERT OR REPLACE INTO edges VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_WHOLE_EDGES = "SELECT * FROM edges WHERE start IN (SELECT id FROM places) AND stop IN (SELECT id FROM places)"
 
 _Write = Callable[[sqlite3.Connection], object]
 
 
-@dataclass(frozen=True)
-class PlaceRow:
-    """A place."""
-
-    id: int
-    latent: NDArray[np.float32]  # (latent_dim,)
-    pose: Array  # (3,) in map
-    created: float  # [s]
-    last_seen: float  # [s]
-    visits: int
-    label: str = ""
-    note: str = ""
-    thumbnail: bytes = b""  # JPEG; empty as `load` gives it, and empty keeps the one stored
-
-
-@dataclass(frozen=True)
-class EdgeRow:
-    """A way from one place to another that was driven."""
-
-    start: int
-    stop: int
-    relative: Array  # (3,) pose of `stop` in the frame of `start`
-    traversals: int
-    duration: float  # [s]
-    failures: int
-    last_used: float  # [s]
-
-
 class Store:
     """Opens a memory, or makes a new one.
+
+    An older version is brought up to date, unless it is only read. Of a damaged file what is readable is served;
+    who may write gets it as a new file, and the damaged one is kept beside it.
 
     Args:
         path: the file; None keeps everything in RAM.
@@ -85,55 +53,84 @@ class Store:
 
     Attributes:
         error: why the store stopped writing (a full disk), None while it is well. It goes on serving.
+        notice: what a damaged file lost, one line; else empty.
 
     Raises:
-        AmiError: not a memory, damaged, of a later version, or of another encoder (code 10245).
+        AmiError: not a memory, beyond repair, of a later version, or of another encoder (code 10245).
     """
 
     def __init__(self, path: Path | None, encoder_id: str, latent_dim: int, read_only: bool = False) -> None:
         self.path, self.latent_dim, self.read_only = path, latent_dim, read_only
         self.error: AmiError | None = None
-        self._lock = threading.Lock()  # of the connection
+        self.notice = ""
+        self._write_lock = self._lock = threading.Lock()  # of the connections that write and read
         self._queue: queue.SimpleQueue[_Write | threading.Event | None] = queue.SimpleQueue()
         with self._named_errors():
-            self._connection = _connect(path, read_only)
-            try:
-                self._check(encoder_id)
-            except BaseException:
-                self._connection.close()
-                raise
+            self._version = self._open(encoder_id)
         self._writer: threading.Thread | None = None
         if not read_only:
             self._writer = threading.Thread(target=self._write_batches, name="memory store", daemon=True)
             self._writer.start()
 
-    def load(self) -> tuple[list[PlaceRow], list[EdgeRow]]:
+    # Reading
+
+    def load(self) -> tuple[list[PlaceRow], list[Edge]]:
         """Everything but the thumbnails, by id; edges whose places are both there."""
+        columns = database.PLACE_COLUMNS if self._version > 1 else database.PLACE_COLUMNS.replace("episode", "0")
         with self._named_errors(), self._lock:
-            rows = self._connection.execute("SELECT * FROM places ORDER BY id").fetchall()
-            places = [_place(row, self.latent_dim) for row in rows]
-            edges = self._connection.execute(
-                "SELECT * FROM edges WHERE start IN (SELECT id FROM places) AND stop IN (SELECT id FROM places)"
-            ).fetchall()
-        return places, [EdgeRow(r[0], r[1], np.array(r[2:5]), *r[5:]) for r in edges]
+            rows = self._reader.execute(f"SELECT {columns} FROM places ORDER BY id").fetchall()
+            ways = self._reader.execute(_WHOLE_EDGES).fetchall()
+        latents = np.frombuffer(b"".join(row[1] for row in rows), dtype="<f4").astype(np.float32)
+        if len(latents) != len(rows) * self.latent_dim:
+            raise AmiError(f"the memory {self.path} holds latents of another length: restore it from a copy")
+        latents = latents.reshape(len(rows), self.latent_dim)
+        poses = np.array([row[2:5] for row in rows])
+        places = [PlaceRow(r[0], latent, pose, *r[5:]) for r, latent, pose in zip(rows, latents, poses, strict=True)]
+        steps = np.array([way[2:5] for way in ways])
+        return places, [Edge(way[0], way[1], step, *way[5:]) for way, step in zip(ways, steps, strict=True)]
 
     def thumbnail(self, id: int) -> bytes:
         """JPEG of a place, empty if it has none."""
         with self._named_errors(), self._lock:
-            row = self._connection.execute("SELECT jpeg FROM thumbnails WHERE id = ?", (id,)).fetchone()
+            row = self._reader.execute("SELECT jpeg FROM thumbnails WHERE id = ?", (id,)).fetchone()
         return bytes(row[0]) if row else b""
 
+    def size(self) -> int:
+        """Bytes of the file that are in use; what was erased is used again before the file grows."""
+        with self._named_errors(), self._lock:
+            pages, free, page = (
+                self._reader.execute(f"PRAGMA {name}").fetchone()[0]
+                for name in ("page_count", "freelist_count", "page_size")
+            )
+        return int((pages - free) * page)
+
+    # Writing
+
     def put_places(self, rows: Iterable[PlaceRow]) -> None:
-        """Queues places, new ones and changed ones."""
-        places, thumbnails = [], []
+        """Queues places, new ones and changed ones.
+
+        Raises:
+            AmiError: numbers that are not finite, a latent of another length, texts or pictures that are too large
+                (`Code.INVALID_INPUT`); nothing was queued.
+        """
+        rows = list(rows)
         for row in rows:
-            if row.latent.shape != (self.latent_dim,):
-                raise ValueError(f"a latent of shape {row.latent.shape} in a store of ({self.latent_dim},)")
-            latent = np.ascontiguousarray(row.latent, dtype="<f4").tobytes()
-            numbers = *map(float, row.pose), float(row.created), float(row.last_seen)
-            places.append((int(row.id), latent, *numbers, int(row.visits), str(row.label), str(row.note)))
-            if row.thumbnail:
-                thumbnails.append((int(row.id), bytes(row.thumbnail)))
+            self._check_place(row)
+        places = [
+            (
+                int(row.id),
+                np.ascontiguousarray(row.latent, dtype="<f4").tobytes(),
+                *map(float, row.pose),
+                float(row.created),
+                float(row.last_seen),
+                int(row.visits),
+                str(row.label),
+                str(row.note),
+                int(row.episode),
+            )
+            for row in rows
+        ]
+        thumbnails = [(int(row.id), bytes(row.thumbnail)) for row in rows if row.thumbnail]
 
         def write(connection: sqlite3.Connection) -> None:
             connection.executemany(_PUT_PLACE, places)
@@ -141,27 +138,38 @@ class Store:
 
         self._put(write)
 
-    def put_edges(self, rows: Iterable[EdgeRow]) -> None:
-        """Queues edges, new ones and changed ones."""
+    def put_edges(self, rows: Iterable[Edge]) -> None:
+        """Queues edges, new ones and changed ones. Raises AmiError on numbers that are not finite."""
         values = []
         for r in rows:
-            counts = int(r.traversals), float(r.duration), int(r.failures), float(r.last_used)
-            values.append((int(r.start), int(r.stop), *map(float, r.relative), *counts))
+            numbers = *map(float, r.relative), int(r.traversals), float(r.duration), int(r.failures), float(r.last_used)
+            if not np.isfinite(numbers).all():
+                raise AmiError(f"memory: the way from {r.start} to {r.stop} is not finite", Code.INVALID_INPUT)
+            values.append((int(r.start), int(r.stop), *numbers))
         self._put(lambda connection: connection.executemany(_PUT_EDGE, values))
 
-    def erase(self, ids: Iterable[int]) -> None:
-        """Removes places and their edges, also from the bytes of the file. Waits until it is done."""
+    def drop_thumbnails(self, ids: Iterable[int]) -> None:
+        """Queues the removal of pictures; their places stay."""
         keys = [(int(id),) for id in ids]
+        self._put(lambda connection: connection.executemany("DELETE FROM thumbnails WHERE id = ?", keys))
+
+    def erase(self, ids: Iterable[int]) -> None:
+        """Removes places and their edges, also from the bytes of the files. Waits until it is done.
+
+        Raises:
+            AmiError: it could not be written, or another process keeps old rows alive by reading them.
+        """
+        gone = json.dumps([int(id) for id in ids])
 
         def write(connection: sqlite3.Connection) -> None:
             for table, key in (("places", "id"), ("thumbnails", "id"), ("edges", "start"), ("edges", "stop")):
-                connection.executemany(f"DELETE FROM {table} WHERE {key} = ?", keys)
+                connection.execute(f"DELETE FROM {table} WHERE {key} IN (SELECT value FROM json_each(?))", (gone,))
 
         self._put(write)
         self._wipe_log()
 
     def erase_all(self) -> None:
-        """Removes everything, also from the bytes of the file. Waits until it is done."""
+        """Removes everything, likewise."""
 
         def write(connection: sqlite3.Connection) -> None:
             for table in ("places", "thumbnails", "edges"):
@@ -184,7 +192,54 @@ class Store:
             self._queue.put(None)
             self._writer.join()
             self._writer = None
+        self._reader.close()
         self._connection.close()
+
+    # Inside
+
+    def _open(self, encoder_id: str) -> int:
+        """Connects; returns the version of the file."""
+        path = self.path
+        self._connection = database.connect_to_read(path) if path and self.read_only else database.connect(path)
+        try:
+            if not self.read_only and database.is_empty(self._connection):
+                database.create(self._connection, encoder_id, self.latent_dim)
+            version = database.check(self._connection, path, encoder_id, self.latent_dim)
+            if path and not database.is_sound(self._connection):
+                self._rescue(path, encoder_id)
+                version = database.SCHEMA_VERSION
+            if version < database.SCHEMA_VERSION and not self.read_only:
+                database.migrate(self._connection)
+                version = database.SCHEMA_VERSION
+            # Without a file, and of a damaged one that is only read, there is one connection for all.
+            self._reader = self._connection
+            if path and not self.read_only:
+                self._reader, self._lock = database.connect_to_read(path), threading.Lock()
+        except BaseException:
+            self._connection.close()
+            raise
+        return version
+
+    def _rescue(self, path: Path, encoder_id: str) -> None:
+        if self.read_only:
+            rescued = database.connect(None)
+            database.create(rescued, encoder_id, self.latent_dim)
+            losses = rescue(self._connection, rescued, self.latent_dim)
+            self._connection.close()
+            self._connection, kept = rescued, "the file is as it was"
+        else:
+            losses, damaged = rescue_file(path, self._connection, encoder_id, self.latent_dim)
+            self._connection, kept = database.connect(path), f"the damaged file is kept as {damaged}"
+        self.notice = f"the memory {path} was damaged: {losses}; {kept}"
+
+    def _check_place(self, row: PlaceRow) -> None:
+        if row.latent.shape != (self.latent_dim,) or not np.isfinite(row.latent).all():
+            raise AmiError(f"memory: a latent must be {self.latent_dim} finite numbers", Code.INVALID_INPUT)
+        if not np.isfinite([*row.pose, row.created, row.last_seen]).all():
+            raise AmiError(f"memory: pose or stamp of place {row.id} is not finite", Code.INVALID_INPUT)
+        if len(row.label) > MAX_LABEL or len(row.note) > MAX_NOTE or len(row.thumbnail) > MAX_THUMBNAIL:
+            limits = f"label {MAX_LABEL} and note {MAX_NOTE} characters, picture {MAX_THUMBNAIL} bytes"
+            raise AmiError(f"memory: place {row.id} has more than {limits}", Code.INVALID_INPUT)
 
     def _put(self, write: _Write) -> None:
         if self.read_only:
@@ -193,10 +248,18 @@ class Store:
             self._queue.put(write)
 
     def _wipe_log(self) -> None:
-        """The write-ahead log still holds erased rows until it is emptied."""
+        """The write-ahead log still holds erased rows until it is emptied, which waits for readers."""
         self.flush()
-        with self._named_errors(), self._lock:
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        deadline = time.monotonic() + ERASE_PATIENCE
+        with self._named_errors():
+            while True:
+                with self._write_lock:
+                    is_busy = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+                if not is_busy:
+                    return
+                if time.monotonic() > deadline:
+                    raise AmiError(f"erased from {self.path}, but its log still holds it: close what reads the memory")
+                time.sleep(0.05)
 
     def _write_batches(self) -> None:
         while True:
@@ -214,7 +277,7 @@ class Store:
         if not writes or self.error:
             return
         try:
-            with self._lock, self._connection:  # a transaction
+            with self._write_lock, self._connection:  # a transaction
                 for write in writes:
                     write(self._connection)
         except sqlite3.Error as error:
@@ -230,69 +293,3 @@ class Store:
             raise AmiError(f"the memory {self.path} cannot be used: {error}; {hint}") from error
         except OSError as error:
             raise AmiError(f"the memory {self.path} cannot be opened: {error.strerror or error}") from error
-
-    def _check(self, encoder_id: str) -> None:
-        """Makes the tables in a new file, or compares what the file says of itself."""
-        connection = self._connection
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        is_new = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
-        if is_new and not self.read_only:
-            self._create(encoder_id)
-            return
-        if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-            raise AmiError(f"{self.path} is no memory of places: name another file")
-        if version != SCHEMA_VERSION:
-            versions = f"version {version}, this program knows {SCHEMA_VERSION}"
-            raise AmiError(f"the memory {self.path} has {versions}: use a newer ami_ros, or name another file")
-        meta = dict(connection.execute("SELECT key, value FROM meta"))
-        if meta.get("encoder_id") != encoder_id or meta.get("latent_dim") != str(self.latent_dim):
-            raise AmiError(
-                f"the memory {self.path} belongs to the encoder {meta.get('encoder_id')}, the model is {encoder_id}: "
-                "use that model, or name another file",
-                code=WRONG_ENCODER,
-            )
-
-    def _create(self, encoder_id: str) -> None:
-        # One transaction, so that a kill leaves an empty file or a whole one.
-        meta = f"INSERT INTO meta VALUES ('encoder_id', ?), ('latent_dim', '{self.latent_dim}')"
-        with self._connection:
-            self._connection.execute("BEGIN IMMEDIATE")
-            for statement in _SCHEMA.split(";")[:-1]:
-                self._connection.execute(statement)
-            self._connection.execute(meta, (encoder_id,))
-            self._connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-
-
-def _connect(path: Path | None, read_only: bool) -> sqlite3.Connection:
-    if path is None:
-        return sqlite3.connect(":memory:", check_same_thread=False)
-    if read_only:
-        return _connect_to_read(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # the log files take over its mode
-    connection = sqlite3.connect(path, timeout=10, check_same_thread=False)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")  # acknowledged is on the disk, also after a power cut
-    connection.execute("PRAGMA secure_delete = ON")
-    return connection
-
-
-def _connect_to_read(path: Path) -> sqlite3.Connection:
-    """Readers of a WAL file write beside it; where they may not, nobody writes, and the file alone is the truth."""
-    if not path.exists():
-        raise FileNotFoundError(2, "no such file", str(path))
-    address = f"{path.absolute().as_uri()}?mode=ro"
-    try:
-        connection = sqlite3.connect(address, uri=True, timeout=10, check_same_thread=False)
-        connection.execute("SELECT count(*) FROM sqlite_master")
-        return connection
-    except sqlite3.OperationalError:
-        return sqlite3.connect(f"{address}&immutable=1", uri=True, check_same_thread=False)
-
-
-def _place(row: tuple, latent_dim: int) -> PlaceRow:
-    latent = np.frombuffer(row[1], dtype="<f4").astype(np.float32)
-    if latent.shape != (latent_dim,):
-        raise ValueError(f"place {row[0]} has a latent of {len(latent)} numbers instead of {latent_dim}")
-    return PlaceRow(row[0], latent, np.array(row[2:5]), *row[5:])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ami_ros.memory.index import PlaceIndex
-from ami_ros.memory.matching import Matches, cluster, match, mean_pose, pose_gap, scores
+from ami_ros.memory.matching import Matches, cluster, match, mean_pose, pose_gap
 from harness.exact_model import ExactModel, latent_of
 
 
@@ -22,7 +22,7 @@ def index(model: ExactModel) -> PlaceIndex:
 
 def test_a_place_resembles_itself_most(index: PlaceIndex) -> None:
     for row in (0, 17, 80):
-        score = scores(index, index.latents[row])
+        score = index.scores(index.latents[row])
         assert score.shape == (len(index),) and int(np.argmax(score)) == row and score[row] == pytest.approx(1.0)
 
 

@@ -11,7 +11,8 @@ import pytest
 from ami_ros.errors import AmiError
 from ami_ros.memory.codes import Code
 from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
-from ami_ros.memory.store import EdgeRow, PlaceRow, Store
+from ami_ros.memory.rows import Edge, PlaceRow
+from ami_ros.memory.store import Store
 from ami_ros.memory.types import GoalQuery, PlaceQuery
 from harness.exact_model import latent_of
 
@@ -78,7 +79,7 @@ def test_a_goal_that_could_be_two_places_has_two_hypotheses(path: Path, open_mem
     seen[14:22, 0] -= 2.5  # places 15 to 22 look like 5 to 12
     store = Store(path, ENCODER, 4)
     store.put_places(PlaceRow(k + 1, latent_of(seen[k]), poses[k], 0.0, 0.0, 1) for k in range(25))
-    store.put_edges(EdgeRow(k, k + 1, np.array([0.25, 0.0, 0.0]), 1, 1.0, 0, 0.0) for k in range(1, 25))
+    store.put_edges(Edge(k, k + 1, np.array([0.25, 0.0, 0.0]), 1, 1.0, 0, 0.0) for k in range(1, 25))
     store.close()
     memory = open_memory(path, MemoryConfig(learning=False))
     for k in range(10):

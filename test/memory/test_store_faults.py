@@ -7,13 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from ami_ros.memory.store import PlaceRow, Store
+from ami_ros.memory.rows import PlaceRow
+from ami_ros.memory.store import Store
 from harness.processes import Children
 
 WRITER = """
 import sys, numpy as np
 from pathlib import Path
-from ami_ros.memory.store import PlaceRow, Store
+from ami_ros.memory.rows import PlaceRow
+from ami_ros.memory.store import Store
 store = Store(Path(sys.argv[1]), "net@0123", 4)
 for i in range(1_000_000):
     store.put_places([PlaceRow(i, np.full(4, i, np.float32), np.zeros(3), 0.0, 0.0, 1, thumbnail=b"x" * 2000)])
@@ -27,7 +29,8 @@ FILLER = """
 import resource, sys, numpy as np
 from pathlib import Path
 from ami_ros.errors import AmiError
-from ami_ros.memory.store import PlaceRow, Store
+from ami_ros.memory.rows import PlaceRow
+from ami_ros.memory.store import Store
 store = Store(Path(sys.argv[1]), "net@0123", 4)
 place = lambda i: PlaceRow(i, np.full(4, i, np.float32), np.zeros(3), 0.0, 0.0, 1, thumbnail=b"x" * 2000)
 store.put_places([place(i) for i in range(10)])

@@ -1,0 +1,116 @@
+"""The SQLite file below `Store`: how it is opened, what is in it, and how older versions become this one."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+from ami_ros.errors import AmiError
+
+SCHEMA_VERSION = 2
+APPLICATION_ID = 0x414D4931  # "AMI1": tells a memory from another program's SQLite file
+WRONG_ENCODER = 10245  # code of the interfaces
+
+PLACE_COLUMNS = "id, latent, x, y, yaw, created, last_seen, visits, label, note, episode"
+
+_SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE places (
+    id INTEGER PRIMARY KEY, latent BLOB NOT NULL, x REAL NOT NULL, y REAL NOT NULL, yaw REAL NOT NULL,
+    created REAL NOT NULL, last_seen REAL NOT NULL, visits INTEGER NOT NULL, label TEXT NOT NULL, note TEXT NOT NULL,
+    episode INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE thumbnails (id INTEGER PRIMARY KEY, jpeg BLOB NOT NULL);
+CREATE TABLE edges (
+    start INTEGER NOT NULL, stop INTEGER NOT NULL, x REAL NOT NULL, y REAL NOT NULL, yaw REAL NOT NULL,
+    traversals INTEGER NOT NULL, duration REAL NOT NULL, failures INTEGER NOT NULL, last_used REAL NOT NULL,
+    PRIMARY KEY (start, stop)) WITHOUT ROWID
+"""
+# From each version to the next.
+_MIGRATIONS = {1: "ALTER TABLE places ADD COLUMN episode INTEGER NOT NULL DEFAULT 0"}
+
+
+def connect(path: Path | None) -> sqlite3.Connection:
+    """A connection that may write; the file is made if it is not there. None: in RAM."""
+    if path is None:
+        return sqlite3.connect(":memory:", check_same_thread=False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # the log files take over its mode
+    connection = sqlite3.connect(path, timeout=10, check_same_thread=False)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")  # acknowledged is on the disk, also after a power cut
+    connection.execute("PRAGMA secure_delete = ON")
+    return connection
+
+
+def connect_to_read(path: Path) -> sqlite3.Connection:
+    """Readers of a WAL file write beside it; where they may not, nobody writes, and the file alone is the truth."""
+    if not path.exists():
+        raise FileNotFoundError(2, "no such file", str(path))
+    address = f"{path.absolute().as_uri()}?mode=ro"
+    try:
+        connection = sqlite3.connect(address, uri=True, timeout=10, check_same_thread=False)
+        connection.execute("SELECT count(*) FROM sqlite_master")
+        return connection
+    except sqlite3.OperationalError:
+        return sqlite3.connect(f"{address}&immutable=1", uri=True, check_same_thread=False)
+
+
+def is_empty(connection: sqlite3.Connection) -> bool:
+    """Whether nothing has been made in it yet."""
+    return bool(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0)
+
+
+def create(connection: sqlite3.Connection, encoder_id: str, latent_dim: int) -> None:
+    """Makes the tables, in one transaction, so that a kill leaves an empty file or a whole one."""
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        for statement in _SCHEMA.split(";"):
+            connection.execute(statement)
+        values = [("encoder_id", encoder_id), ("latent_dim", str(latent_dim))]
+        connection.executemany("INSERT INTO meta VALUES (?, ?)", values)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def check(connection: sqlite3.Connection, path: Path | None, encoder_id: str, latent_dim: int) -> int:
+    """The version of a memory.
+
+    Raises:
+        AmiError: not a memory, of a later version, or of another encoder (code 10245).
+    """
+    if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+        raise AmiError(f"{path} is no memory of places: name another file")
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if not 1 <= version <= SCHEMA_VERSION:
+        versions = f"version {version}, this program knows {SCHEMA_VERSION}"
+        raise AmiError(f"the memory {path} has {versions}: use a newer ami_ros, or name another file")
+    meta = dict(connection.execute("SELECT key, value FROM meta"))
+    if meta.get("encoder_id") != encoder_id or meta.get("latent_dim") != str(latent_dim):
+        raise AmiError(
+            f"the memory {path} belongs to the encoder {meta.get('encoder_id')}, the model is {encoder_id}: "
+            "use that model, name another file, or make it anew from its pictures (./ami remember)",
+            code=WRONG_ENCODER,
+        )
+    return version
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Brings an older version up to this one, in one transaction: a kill leaves the old one or the new one."""
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        version = connection.execute("PRAGMA user_version").fetchone()[0]  # another process may have been first
+        for step in range(version, SCHEMA_VERSION):
+            connection.execute(_MIGRATIONS[step])
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def is_sound(connection: sqlite3.Connection) -> bool:
+    """Whether places and ways can be read; thumbnails are too many to be looked at each time."""
+    try:
+        found = [connection.execute(f"PRAGMA quick_check('{table}')").fetchone()[0] for table in ("places", "edges")]
+    except sqlite3.OperationalError:
+        raise
+    except sqlite3.DatabaseError:
+        return False
+    return found == ["ok", "ok"]
