@@ -15,7 +15,8 @@ from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
 from ami_ros.memory.rows import Edge, PlaceRow
 from ami_ros.memory.store import Store
 from ami_ros.memory.types import GoalQuery
-from ami_ros.planning.planner import LatentPlanner, PlannerConfig, Target
+from ami_ros.planning.planner import LatentPlanner, PlannerConfig
+from ami_ros.planning.protocols import Target
 from ami_ros.scan import Scan
 from ami_ros.world_model.checkpoint import LoadedModel
 from ami_ros.world_model.perception import Perception

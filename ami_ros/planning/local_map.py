@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import cv2
 import numpy as np
 import torch
@@ -49,4 +51,13 @@ class LocalMap:
         inside = ((cells >= 0) & (cells < size)).all(-1)
         cells = cells.clamp(0, size - 1)
         distance = self.field[cells[..., 1], cells[..., 0]]
+        if points.requires_grad:
+            slope = self._slope[cells[..., 1], cells[..., 0]]
+            distance = distance + (slope * (points - points.detach())).sum(-1)
         return torch.where(inside, distance, torch.full_like(distance, self.half_size))
+
+    @cached_property
+    def _slope(self) -> Tensor:
+        """How the field changes along x and y in each cell (cells, cells, 2): what a look-up has for a gradient."""
+        along_y, along_x = torch.gradient(self.field, spacing=self.resolution)
+        return torch.stack([along_x, along_y], -1)

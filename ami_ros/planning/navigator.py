@@ -13,8 +13,9 @@ from ami_ros.memory.place_memory import map_to_odom
 from ami_ros.memory.types import GoalQuery, Route
 from ami_ros.planning.codes import Code
 from ami_ros.planning.goal_tracker import GoalTracker, TrackerConfig
-from ami_ros.planning.planner import LatentPlanner, PlannerConfig, Target
+from ami_ros.planning.planner import LatentPlanner, PlannerConfig
 from ami_ros.planning.progress import ProgressChecker, ProgressConfig
+from ami_ros.planning.protocols import Target
 from ami_ros.planning.recovery import BackAndTurn, RecoveryConfig
 from ami_ros.planning.route_follower import FollowerConfig, RouteFollower, in_sight, pose_in_map
 from ami_ros.planning.stop_rule import Arrival, StopRule
@@ -287,13 +288,13 @@ class Navigator:
         energy: float,
         turn_only: bool = False,
     ) -> Decision:
-        limits = self.config.planner
+        limits = self.config.planner.kinematics
         linear = 0.0 if turn_only else goal.max_linear or limits.max_linear
         speed = (linear, goal.max_angular or limits.max_angular)
         plan = self.planner.plan(percept.stamp, percept.latent, self.command, percept.scan, target, speed)
         return Decision(
             State.CONTROLLING, message, plan.commands, compose(percept.odometry, plan.poses),
-            energy=energy, distance=distance, planning_seconds=plan.seconds,
+            energy=energy, distance=distance, planning_seconds=plan.seconds, shares=plan.shares,
         )  # fmt: skip
 
     def _hold(

@@ -12,43 +12,28 @@ from torch import Tensor
 
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
+from ami_ros.planning.budget import Budget
 from ami_ros.planning.codes import Code
-from ami_ros.planning.costs import Cost, Futures, LatentGoal, Obstacles, PoseGoal, Smoothness
-from ami_ros.planning.local_map import LocalMap
-from ami_ros.planning.solver import Solver, SolverConfig
+from ami_ros.planning.costs.registry import Costs, CostsConfig
+from ami_ros.planning.costs.statistics import CostShare, cost_shares
+from ami_ros.planning.kinematics import Kinematics
+from ami_ros.planning.protocols import Cost, Dynamics, Futures, Problem, Scene, SearchSize, Solution, Target
+from ami_ros.planning.solvers.registry import SolverConfig, make_solver
 from ami_ros.scan import Scan
-from ami_ros.world_model.model import WorldModel
+
+NOWHERE: Array = np.zeros((0, 3))
 
 
 @dataclass(frozen=True)
 class PlannerConfig:
-    """The robot's limits, the horizon, and the weight of each cost."""
+    """The robot, the horizon, the search, and what counts."""
 
     horizon: int = 7  # model steps
-    max_linear: float = 0.4  # [m/s] forwards
-    max_reverse: float = 0.15  # [m/s] backwards
-    max_angular: float = 1.4  # [rad/s] either way
     deadline: float = 0.08  # [s] for one search
     robot_radius: float = 0.18  # [m] of the smallest circle around base_link that holds the robot
-    margin: float = 0.14  # [m] beyond the radius, within which nearness costs
-    latent_weight: float = 1.0  # of the distance to the goal that the model sees [1/m]
-    pose_weight: float = 1.0  # of the distance to the pose that memory knows [1/m]
-    path_weight: float = 0.5  # of the mean distance on the way, against that at its end
-    heading_weight: float = 0.25  # [m/rad] at a goal; sub-goals use a fifth
-    obstacle_weight: float = 3.0  # of nearness to what the scan sees
-    change_weight: float = 0.02  # of changes from command to command
-    reverse_weight: float = 0.1  # of driving backwards
-    effort_weight: float = 0.005  # of moving at all
+    kinematics: Kinematics = field(default_factory=Kinematics)
     solver: SolverConfig = field(default_factory=SolverConfig)
-
-
-@dataclass(frozen=True)
-class Target:
-    """What one search is for; at least one of latent and pose."""
-
-    latent: NDArray[np.float32] | None  # (latent_dim,)
-    pose: Array | None  # (3,) in base_link now
-    final: bool  # the goal itself: heading counts
+    costs: CostsConfig = field(default_factory=CostsConfig)
 
 
 @dataclass(frozen=True)
@@ -60,6 +45,7 @@ class Plan:
     cost: float
     evaluated: int  # sequences imagined
     seconds: float  # spent
+    shares: tuple[CostShare, ...]  # of each cost
 
 
 def integrate(motions: Tensor) -> Tensor:
@@ -73,28 +59,34 @@ def integrate(motions: Tensor) -> Tensor:
 
 
 class LatentPlanner:
-    """Plans from one moment; keeps the last plan as a warm start. Not thread-safe."""
+    """Plans from one moment; keeps the last plan as a warm start. Not thread-safe.
 
-    def __init__(self, model: WorldModel, config: PlannerConfig, seed: int = 0) -> None:
-        self.model, self.config = model, config
+    Args:
+        model: what imagines.
+        config: robot, search and costs.
+        seed: of the search's noise.
+
+    Raises:
+        AmiError: no such solver or cost, or options that it does not know.
+    """
+
+    def __init__(self, model: Dynamics, config: PlannerConfig, seed: int = 0) -> None:
+        self.model, self.config, self._seed = model, config, seed
         self.chunk = model.spec.chunk
-        self.step_duration = model.spec.step_duration
-        self.high = torch.tensor([config.max_linear, config.max_angular])
-        low = torch.tensor([-config.max_reverse, -config.max_angular])
-        self.solver = Solver(config.horizon, low, self.high, config.solver, seed)
-        self.proposals = self._primitives()
+        self.costs = Costs(config.costs)
+        wanted = SearchSize(config.solver.samples, config.solver.iterations, config.horizon)
+        self.budget = Budget(wanted, config.deadline)
+        self.solver = make_solver(config.solver, wanted, seed)
         self._stamp: float | None = None
 
     def reset(self) -> None:
-        """Forgets the last plan."""
-        self.solver.reset()
+        """Forgets the last plan; from then on, searches have the size that this machine can do (`budget`)."""
         self._stamp = None
-
-    def _primitives(self) -> Tensor:
-        """Standing still, turning either way, driving on, gentle arcs, backing up: (n, horizon, 2)."""
-        v, w, b = self.config.max_linear, self.config.max_angular, self.config.max_reverse
-        chosen = [(0, 0), (0, w), (0, -w), (v, 0), (v, w / 3), (v, -w / 3), (v / 2, w / 2), (v / 2, -w / 2), (-b, 0)]
-        return torch.tensor(chosen, dtype=torch.float32)[:, None].repeat(1, self.config.horizon, 1)
+        before = self.budget.size
+        if self.config.solver.adapt and self.budget.fit() != before:
+            self.solver = make_solver(self.config.solver, self.budget.size, self._seed)
+        else:
+            self.solver.reset()
 
     def plan(
         self,
@@ -104,6 +96,7 @@ class LatentPlanner:
         scan: Scan | None,
         target: Target,
         speed_limit: tuple[float, float] | None = None,
+        keep_away: Array = NOWHERE,
     ) -> Plan:
         """Searches for the commands that lead to `target`.
 
@@ -114,56 +107,74 @@ class LatentPlanner:
             scan: of the moment, in base_link; None where there is no scanner: nothing is known to be in the way.
             target: where to.
             speed_limit: greatest speeds [m/s, rad/s] for this call; can only lower the configured ones.
+            keep_away: (n, 3) places not to enter: x, y in base_link now, radius [m].
 
         Raises:
             AmiError: `Code.MODEL_FAILURE` if the model gives no finite cost for any sequence.
         """
         began = time.perf_counter()
         if self._stamp is not None:
-            self.solver.shift((stamp - self._stamp) / self.step_duration)
+            self.solver.shift((stamp - self._stamp) / self.model.spec.step_duration)
         self._stamp = stamp
-        with torch.inference_mode():
-            start, before = torch.from_numpy(latent), torch.tensor(previous, dtype=torch.float32)
-            costs = self._costs(target, scan)
-
-            def evaluate(actions: Tensor) -> Tensor:
-                futures = self._imagine(start, actions, before)
-                total = torch.stack([cost(futures) for cost in costs]).sum(0)
-                # A pose that is not finite touches nothing, so that no other cost would speak against it.
-                return torch.where(futures.poses.isfinite().flatten(1).all(1), total, torch.inf)
-
-            limit = torch.tensor(speed_limit, dtype=torch.float32) if speed_limit else None
-            found = self.solver.solve(evaluate, self.proposals, began + self.config.deadline, limit)
+        own = self.config.kinematics
+        limited = own.limited(*speed_limit) if speed_limit is not None else own
+        # Costs know the robot's own limits: a lower one for a while must not change what is smooth.
+        scene = Scene(self.model, own, self.config.robot_radius, target, scan, keep_away)
+        with torch.no_grad() if self.solver.needs_gradient else torch.inference_mode():
+            costs = self.costs.at(scene)
+            if not costs:
+                raise AmiError("planner: no cost is enabled that has something to say; see costs.*", Code.NO_VALID_PLAN)
+            imagination = _Imagination(self.model, latent, previous, costs)
+            deadline = began + self.config.deadline
+            proposals = limited.primitives(self.budget.size.horizon)
+            found = self.solver.solve(Problem(imagination.evaluate, limited, proposals, deadline))
             if not np.isfinite(found.cost):
                 self.reset()
                 raise AmiError(
                     "planner: the world model gives no finite prediction; check the weights", Code.MODEL_FAILURE
                 )
-            best = self._imagine(start, found.actions[None], before)
-        commands = found.actions.repeat_interleave(self.chunk, 0).numpy().astype(np.float64)
-        poses = best.poses[0].numpy().astype(np.float64)
-        return Plan(commands, poses, found.cost, found.evaluated, time.perf_counter() - began)
+            plan = self._chosen(found, imagination, began)
+        self.budget.note(plan.evaluated, plan.seconds)
+        return plan
 
-    def _imagine(self, latent: Tensor, actions: Tensor, previous: Tensor) -> Futures:
-        """Rolls (batch, steps, 2) out from one latent (latent_dim,)."""
+    def _chosen(self, found: Solution, imagination: _Imagination, began: float) -> Plan:
+        others = imagination.terms
+        best = imagination.imagine(found.actions[None])
+        shares = cost_shares(list(imagination.costs), imagination.weigh(best)[:, 0], others)
+        return Plan(
+            commands=found.actions.repeat_interleave(self.chunk, 0).numpy().astype(np.float64),
+            poses=best.poses[0].numpy().astype(np.float64),
+            cost=found.cost,
+            evaluated=found.evaluated,
+            seconds=time.perf_counter() - began,
+            shares=shares,
+        )
+
+
+class _Imagination:
+    """Futures from one moment, and what they cost; keeps the costs of the last batch."""
+
+    def __init__(
+        self, model: Dynamics, latent: NDArray[np.float32], previous: tuple[float, float], costs: dict[str, Cost]
+    ) -> None:
+        self.model, self.costs = model, costs
+        self.latent, self.previous = torch.from_numpy(latent), torch.tensor(previous, dtype=torch.float32)
+
+    def imagine(self, actions: Tensor) -> Futures:
+        """Rolls actions (batch, steps, 2) out."""
         batch = len(actions)
-        commands = actions[:, :, None].expand(-1, -1, self.chunk, -1)
-        latents, motions = self.model.rollout(latent.expand(batch, -1), commands, previous.expand(batch, 2))
-        return Futures(actions, previous, latents, integrate(motions))
+        commands = actions[:, :, None].expand(-1, -1, self.model.spec.chunk, -1)
+        latents, motions = self.model.rollout(self.latent.expand(batch, -1), commands, self.previous.expand(batch, 2))
+        return Futures(actions, self.previous, latents, integrate(motions))
 
-    def _costs(self, target: Target, scan: Scan | None) -> list[Cost]:
-        config = self.config
-        heading = config.heading_weight if target.final else 0.2 * config.heading_weight
-        costs: list[Cost] = [
-            Smoothness(self.high, config.change_weight, config.reverse_weight, config.effort_weight),
-        ]
-        if target.latent is not None:
-            goal = torch.from_numpy(target.latent)
-            weight = config.latent_weight
-            costs.append(LatentGoal(self.model.relative_pose, goal, weight, heading, config.path_weight))
-        if target.pose is not None:
-            pose = torch.from_numpy(target.pose.astype(np.float32))
-            costs.append(PoseGoal(pose, config.pose_weight, heading, config.path_weight))
-        if scan is not None:
-            costs.append(Obstacles(LocalMap(scan), config.robot_radius, config.margin, config.obstacle_weight))
-        return costs
+    def weigh(self, futures: Futures) -> Tensor:
+        """What each cost says: (costs, batch)."""
+        return torch.stack([cost(futures) for cost in self.costs.values()])
+
+    def evaluate(self, actions: Tensor) -> Tensor:
+        """The sum of all costs (batch,) of actions (batch, steps, 2)."""
+        futures = self.imagine(actions)
+        terms = self.weigh(futures)
+        self.terms = terms.detach()
+        # A pose that is not finite touches nothing, so that no other cost would speak against it.
+        return torch.where(futures.poses.isfinite().flatten(1).all(1), terms.sum(0), torch.inf)

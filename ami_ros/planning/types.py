@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ami_ros.geometry import Array
 from ami_ros.memory.types import GoalQuery, Location
 from ami_ros.planning.codes import Code
+from ami_ros.planning.costs.statistics import CostShare
 from ami_ros.scan import Scan
 
 
@@ -89,3 +90,4 @@ class Decision:
     replans: int = 0
     recoveries: int = 0
     planning_seconds: float = 0.0
+    shares: tuple[CostShare, ...] = ()  # of each cost, where there was a search

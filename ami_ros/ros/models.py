@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from ami_ros.errors import AmiError
-from ami_ros.planning.planner import LatentPlanner, Target
+from ami_ros.planning.planner import LatentPlanner
+from ami_ros.planning.protocols import Target
 from ami_ros.world_model.checkpoint import LoadedModel, load_model
 from ami_ros.world_model.perception import Perception
 

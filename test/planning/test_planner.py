@@ -11,9 +11,13 @@ from torch import Tensor
 
 from ami_ros.config import from_mapping
 from ami_ros.errors import AmiError
-from ami_ros.geometry import Array, compose, relative
+from ami_ros.geometry import Array, compose, relative, wrap
 from ami_ros.planning.codes import Code
-from ami_ros.planning.planner import LatentPlanner, PlannerConfig, Target, integrate
+from ami_ros.planning.costs.statistics import deciding
+from ami_ros.planning.kinematics import Kinematics
+from ami_ros.planning.planner import LatentPlanner, PlannerConfig, integrate
+from ami_ros.planning.protocols import SearchSize, Target
+from ami_ros.planning.solvers.registry import BUILT_IN, SolverConfig
 from ami_ros.simulation.loopback import Loopback
 from harness.exact_model import ExactModel, latent_of
 
@@ -30,9 +34,16 @@ def target(robot: Loopback, goal: Array, by: str) -> Target:
     )
 
 
-def drive(robot: Loopback, model: ExactModel, goal: Array, by: str, seconds: float = 12.0) -> list[Array]:
+def drive(
+    robot: Loopback,
+    model: ExactModel,
+    goal: Array,
+    by: str,
+    seconds: float = 12.0,
+    config: PlannerConfig = UNHURRIED,
+) -> list[Array]:
     """Plans five times a second; returns the poses passed."""
-    planner, command, passed = LatentPlanner(model, UNHURRIED), (0.0, 0.0), [robot.ground_truth().pose]
+    planner, command, passed = LatentPlanner(model, config), (0.0, 0.0), [robot.ground_truth().pose]
     for _ in range(round(seconds / PERIOD)):
         pose = robot.ground_truth().pose
         scan = robot.observe().scan
@@ -93,13 +104,16 @@ def test_speeds_stay_within_the_robots_and_the_callers_limits(model: ExactModel)
     planner = LatentPlanner(model, UNHURRIED)
     far = Target(latent_of([9.0, 3.0, 0.0]), None, True)
     own = planner.plan(0.0, ORIGIN, (0.0, 0.0), None, far).commands
-    assert np.abs(own[:, 0]).max() <= UNHURRIED.max_linear + 1e-6 and own[:, 0].max() > 0.3
-    assert np.abs(own[:, 1]).max() <= UNHURRIED.max_angular + 1e-6
+    assert np.abs(own[:, 0]).max() <= UNHURRIED.kinematics.max_linear + 1e-6 and own[:, 0].max() > 0.3
+    assert np.abs(own[:, 1]).max() <= UNHURRIED.kinematics.max_angular + 1e-6
     slow = planner.plan(0.2, ORIGIN, (0.0, 0.0), None, far, (0.1, 0.2)).commands
     assert np.abs(slow[:, 0]).max() <= 0.1 + 1e-6 and np.abs(slow[:, 1]).max() <= 0.2 + 1e-6
     behind = Target(latent_of([-2.0, 0.0, 0.0]), None, True)
     planner.reset()
-    assert planner.plan(0.0, ORIGIN, (0.0, 0.0), None, behind).commands[:, 0].min() >= -UNHURRIED.max_reverse - 1e-6
+    assert (
+        planner.plan(0.0, ORIGIN, (0.0, 0.0), None, behind).commands[:, 0].min()
+        >= -UNHURRIED.kinematics.max_reverse - 1e-6
+    )
 
 
 def test_it_does_not_plan_through_a_wall_that_the_model_does_not_know(model: ExactModel) -> None:
@@ -116,7 +130,7 @@ def test_the_deadline_ends_the_search_early(model: ExactModel) -> None:
 
 
 def test_replanning_goes_on_from_the_last_plan(model: ExactModel) -> None:
-    brief = LatentPlanner(model, replace(UNHURRIED, deadline=0.0))
+    brief = LatentPlanner(model, replace(UNHURRIED, deadline=0.0, solver=SolverConfig(adapt=False)))
     first = brief.plan(0.0, ORIGIN, (0.0, 0.0), None, AHEAD).cost
     costs = [brief.plan(0.0, ORIGIN, (0.0, 0.0), None, AHEAD).cost for _ in range(8)]
     assert costs[-1] < first and costs == sorted(costs, reverse=True)
@@ -160,13 +174,67 @@ def test_displacements_are_chained_into_poses() -> None:
             assert np.cos(poses[b, k, 2] - pose[2]) == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize("weight", ["latent_weight", "pose_weight", "obstacle_weight", "effort_weight"])
-def test_every_weight_changes_the_cost(model: ExactModel, weight: str) -> None:
-    robot = robot_at(2.0, 3.5, 0.0)  # close to a wall
+def test_places_to_keep_away_from_are_driven_round(model: ExactModel) -> None:
+    """Straight ahead would lead through the middle of the place."""
+    planner, pose, command = LatentPlanner(model, UNHURRIED), np.zeros(3), (0.0, 0.0)
+    goal, place = np.array([2.0, 0.0, 0.0]), np.array([1.0, 0.05])
+    nearest = np.inf
+    for k in range(100):
+        here = relative(pose, [*place, 0.0])
+        wanted = Target(None, relative(pose, goal), True)
+        plan = planner.plan(k * PERIOD, latent_of(pose), command, None, wanted, keep_away=np.array([[*here[:2], 0.4]]))
+        command = (float(plan.commands[0, 0]), float(plan.commands[0, 1]))
+        pose = compose(pose, [command[0] * PERIOD, 0.0, command[1] * PERIOD])
+        nearest = min(nearest, float(np.hypot(*(pose[:2] - place))))
+    assert np.hypot(*(pose - goal)[:2]) < 0.1 and nearest > 0.38
+
+
+def test_it_says_that_an_obstacle_decided(model: ExactModel) -> None:
+    robot = robot_at(3.3, 2.0, 0.0)
     pose = robot.ground_truth().pose
-    goal = Target(latent_of(compose(pose, [1.0, 0.1, 0.3])), np.array([1.0, 0.1, 0.3]), True)
+    beyond = Target(latent_of(compose(pose, [2.0, 0.0, 0.0])), None, True)
+    scan = robot.observe().scan
+    blocked = LatentPlanner(model, UNHURRIED).plan(0.0, latent_of(pose), (0.0, 0.0), scan, beyond)
+    free = LatentPlanner(model, UNHURRIED).plan(0.0, latent_of(pose), (0.0, 0.0), NOTHING, beyond)
+    assert deciding(blocked.shares) == "obstacles" and deciding(free.shares) != "obstacles"
 
-    def cost(config: PlannerConfig) -> float:
-        return LatentPlanner(model, config).plan(0.0, latent_of(pose), (0.0, 0.0), robot.observe().scan, goal).cost
 
-    assert cost(from_mapping(PlannerConfig, {"deadline": 60.0, weight: 20.0})) > cost(UNHURRIED) + 0.01
+def test_without_any_cost_there_is_no_plan(model: ExactModel) -> None:
+    silent = from_mapping(
+        PlannerConfig, {"costs": {"latent_goal": {"enabled": False}, "smoothness": {"enabled": False}}}
+    )
+    with pytest.raises(AmiError, match="no cost is enabled") as error:
+        LatentPlanner(model, silent).plan(0.0, ORIGIN, (0.0, 0.0), None, AHEAD)
+    assert error.value.code == Code.NO_VALID_PLAN
+
+
+@pytest.mark.parametrize("name", sorted(BUILT_IN))
+def test_every_solver_drives_to_a_goal(model: ExactModel, name: str) -> None:
+    robot, goal = robot_at(1.2, 1.5, 0.3), np.array([2.8, 2.4, 0.5])
+    config = replace(UNHURRIED, solver=SolverConfig(name))
+    last = drive(robot, model, goal, "both", config=config)[-1]
+    assert np.hypot(*(last - goal)[:2]) < 0.1 and robot.ground_truth().contacts == 0
+
+
+def test_a_car_drives_to_a_goal_beside_it_without_turning_on_the_spot(model: ExactModel) -> None:
+    car = Kinematics("ackermann", max_reverse=0.3, turning_radius=0.4)
+    robot, goal = robot_at(1.5, 1.5, 0.0), np.array([2.6, 2.6, 1.5])
+    config = replace(UNHURRIED, kinematics=car)
+    passed = np.array(drive(robot, model, goal, "both", 40.0, config))
+    assert np.hypot(*(passed[-1] - goal)[:2]) < 0.15
+    way, turn = np.hypot(*np.diff(passed[:, :2], axis=0).T), np.abs(wrap(np.diff(passed[:, 2])))
+    assert (turn <= way / 0.4 + 0.12).all()  # motors lag differently, so that it is off by a little
+
+
+def test_on_a_slow_machine_searches_become_smaller_when_a_new_goal_comes(model: ExactModel) -> None:
+    planner = LatentPlanner(model, replace(UNHURRIED, deadline=1e-4))
+    for k in range(5):
+        planner.plan(0.2 * k, ORIGIN, (0.0, 0.0), None, AHEAD)
+    planner.reset()
+    assert planner.budget.size == SearchSize(32, 2, 4)
+    assert planner.plan(2.0, ORIGIN, (0.0, 0.0), None, AHEAD).poses.shape == (4, 3)
+    fixed = LatentPlanner(model, replace(UNHURRIED, deadline=1e-4, solver=SolverConfig(adapt=False)))
+    for k in range(5):
+        fixed.plan(0.2 * k, ORIGIN, (0.0, 0.0), None, AHEAD)
+    fixed.reset()
+    assert fixed.budget.size.samples == SolverConfig().samples

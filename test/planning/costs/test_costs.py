@@ -8,11 +8,17 @@ import numpy as np
 import pytest
 import torch
 
-from ami_ros.planning.costs import Futures, LatentGoal, Obstacles, PoseGoal, Smoothness, along_path, pose_distance
+from ami_ros.planning.costs.goal import LatentGoal, PoseGoal, along_path, pose_distance
+from ami_ros.planning.costs.keep_away import KeepAway
+from ami_ros.planning.costs.limits import Limits, LimitsConfig
+from ami_ros.planning.costs.obstacles import Obstacles
+from ami_ros.planning.costs.smoothness import Smoothness, SmoothnessConfig
+from ami_ros.planning.costs.time import Time, TimeConfig
 from ami_ros.planning.local_map import LocalMap
+from ami_ros.planning.protocols import Futures
 from harness.exact_model import ExactModel, latent_of
 
-from .conftest import NOTHING, scan_of_points
+from ..conftest import NOTHING, scan_of_points
 
 SCALE = torch.tensor([0.5, 1.5])
 STEPS = 4
@@ -60,10 +66,10 @@ def test_the_weights_of_a_goal_each_do_their_part() -> None:
     goal = PoseGoal(torch.tensor([1.0, 0.0, 0.0]), 1.0, 0.0, 0.0)
     aside, turned = straight_to((0.5, 0.0, 0.0)), straight_to((1.0, 0.0, 1.0))
     torch.testing.assert_close(replace(goal, weight=3.0)(aside), 3 * goal(aside))
-    assert float(goal(turned)) < 2e-3 < 0.2 < float(replace(goal, heading_weight=0.3)(turned)) < 0.3
+    assert float(goal(turned)) < 2e-3 < 0.2 < float(replace(goal, heading=0.3)(turned)) < 0.3
     late, early = futures([[[0.0] * 3, [0.0] * 3, [1.0, 0, 0]]]), futures([[[1.0, 0, 0], [1.0, 0, 0], [1.0, 0, 0]]])
     assert abs(float(goal(late) - goal(early))) < 1e-6
-    assert replace(goal, path_weight=0.5)(late) > replace(goal, path_weight=0.5)(early) + 0.3
+    assert replace(goal, path=0.5)(late) > replace(goal, path=0.5)(early) + 0.3
 
 
 def test_distances_have_gradients_at_the_goal_and_opposite_to_it() -> None:
@@ -91,7 +97,7 @@ def obstacles(x: float) -> Obstacles:
 
 def test_what_keeps_its_distance_costs_nothing() -> None:
     assert float(obstacles(1.5)(straight_to((1.0, 0.0, 0.0)))) == 0.0
-    assert float(Obstacles(LocalMap(NOTHING), 0.2, 0.15, 1.0)(straight_to((2.0, 0.0, 0.0)))) == 0.0
+    assert float(Obstacles(LocalMap(NOTHING), 0.2, 0.15, 1.0, 20.0)(straight_to((2.0, 0.0, 0.0)))) == 0.0
 
 
 def test_the_nearer_to_a_wall_the_worse_and_touching_it_is_worst() -> None:
@@ -115,7 +121,7 @@ def test_a_robot_that_stands_too_close_is_drawn_away() -> None:
 
 
 def test_standing_still_is_free_and_everything_else_is_not() -> None:
-    cost = Smoothness(SCALE, change=0.1, reverse=0.1, effort=0.1)
+    cost = Smoothness(SCALE, SmoothnessConfig(change=0.1, reverse=0.1, effort=0.1))
     still, forward, turning, back = cost(commanded((0.0, 0.0), (0.3, 0.0), (0.0, 0.9), (-0.3, 0.0)))
     assert still == 0 and forward > 0 and turning > 0 and back > forward
 
@@ -129,7 +135,73 @@ def test_standing_still_is_free_and_everything_else_is_not() -> None:
     ],
 )
 def test_each_weight_of_smoothness_alone(only: str, cheap: tuple[float, float], dear: tuple[float, float]) -> None:
-    cost = Smoothness(SCALE, **{"change": 0.0, "reverse": 0.0, "effort": 0.0, only: 1.0})
+    cost = Smoothness(SCALE, SmoothnessConfig(**{"change": 0.0, "reverse": 0.0, "effort": 0.0, only: 1.0}))
     found = cost(commanded(cheap, dear, previous=(0.4, 0.0)))
     assert found[0] < found[1]
-    assert (Smoothness(SCALE, 0.0, 0.0, 0.0)(commanded(cheap, dear)) == 0).all()
+    assert (Smoothness(SCALE, SmoothnessConfig(weight=0.0))(commanded(cheap, dear)) == 0).all()
+
+
+# Places to keep away from
+
+
+def test_a_place_to_keep_away_from_costs_the_more_the_deeper_the_path_goes_into_it() -> None:
+    cost = KeepAway(torch.tensor([[1.0, 0.0, 0.3]]), margin=0.2, weight=1.0, inside=20.0)
+    clear, close, edge, within = cost(straight_to((0.4, 0.0, 0.0), (0.55, 0.0, 0.0), (0.65, 0.0, 0.0), (1.0, 0.0, 0.0)))
+    assert clear == 0 < close < edge < 1.0 < 4.0 < within
+
+
+def test_passing_through_a_small_place_between_two_steps_is_seen() -> None:
+    cost = KeepAway(torch.tensor([[0.75, 0.0, 0.1]]), margin=0.05, weight=1.0, inside=20.0)
+    assert float(cost(futures([[[0.5, 0.0, 0.0], [1.0, 0.0, 0.0]]]))) > 1.0
+
+
+def test_of_several_places_each_counts() -> None:
+    cost = KeepAway(torch.tensor([[1.0, 0.0, 0.2], [0.0, 1.0, 0.2]]), margin=0.1, weight=1.0, inside=20.0)
+    first, second, neither = cost(straight_to((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (-1.0, 0.0, 0.0)))
+    assert first > 1.0 and second > 1.0 and neither == 0
+
+
+def test_a_robot_inside_such_a_place_is_drawn_out() -> None:
+    cost = KeepAway(torch.tensor([[0.1, 0.0, 0.4]]), margin=0.2, weight=1.0, inside=20.0)
+    deeper, staying, leaving = cost(straight_to((0.1, 0.0, 0.0), (0.0, 0.0, 0.0), (-0.8, 0.0, 0.0)))
+    assert leaving < staying < deeper
+
+
+# Limits and time
+
+
+@pytest.mark.parametrize(
+    ("within", "beyond"),
+    [
+        ((0.25, 0.0), (0.45, 0.0)),  # from rest in one step of 0.6 s, at most 0.5 m/s^2
+        ((0.0, 1.1), (0.0, 1.5)),
+        ((0.25, 1.0), (0.28, 1.8)),
+    ],
+)
+def test_accelerations_beyond_the_limits_cost(within: tuple[float, float], beyond: tuple[float, float]) -> None:
+    limits = Limits(0.6, LimitsConfig(linear=0.5, angular=2.0, lateral=0.4))
+    good, bad = limits(commanded(within, beyond))
+    assert good == 0 < bad
+
+
+def test_accelerations_count_from_the_command_in_force() -> None:
+    limits = Limits(0.6, LimitsConfig(linear=0.5))
+    assert float(limits(commanded((0.45, 0.0), previous=(0.4, 0.0)))) == 0.0
+
+
+def test_the_sooner_at_the_goal_the_cheaper() -> None:
+    cost = Time(torch.tensor([1.0, 0.0]), 0.6, TimeConfig(weight=1.0, radius=0.2))
+    soon, late, never = futures(
+        [
+            [[1.0, 0, 0], [1.0, 0, 0], [1.0, 0, 0]],
+            [[0.3, 0, 0], [0.6, 0, 0], [1.0, 0, 0]],
+            [[0.1, 0, 0], [0.2, 0, 0], [0.3, 0, 0]],
+        ]
+    ).poses.split(1)
+    made = [float(cost(futures(p.tolist()))) for p in (soon, late, never)]
+    assert made[0] < 0.01 and made[1] == pytest.approx(1.2, abs=0.05) and made[2] == pytest.approx(1.8, abs=0.05)
+
+
+def test_leaving_the_goal_again_does_not_count_as_being_late() -> None:
+    cost = Time(torch.tensor([1.0, 0.0]), 0.6, TimeConfig(weight=1.0))
+    assert float(cost(futures([[[1.0, 0, 0], [1.6, 0, 0]]]))) < 0.01

@@ -1,0 +1,89 @@
+"""How far the imagined path is from the goal: by the model's latents, and by a pose that is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ami_ros.planning.protocols import Futures, Scene
+
+ON_THE_WAY = 0.2  # of the heading's weight at a sub-goal: it is passed, not stood at
+
+
+@dataclass(frozen=True)
+class GoalConfig:
+    """Distance to the goal along the imagined path."""
+
+    enabled: bool = True
+    weight: float = 1.0  # of the distance [1/m]
+    path: float = 0.5  # of the mean distance on the way, against that at its end
+    heading: float = 0.25  # [m/rad] at a goal; sub-goals use a fifth
+
+
+def pose_distance(x: Tensor, y: Tensor, cos: Tensor, heading: float) -> Tensor:
+    """Distance [m] plus `heading` [m/rad] times the heading error (as a chord, so that it is smooth at pi)."""
+    chord = torch.sqrt((2 - 2 * cos).clamp(min=1e-6))
+    return torch.sqrt(x.square() + y.square() + 1e-6) + heading * chord
+
+
+def along_path(distance: Tensor, path: float) -> Tensor:
+    """Distances (batch, steps) -> (batch,): the last one, plus `path` times the mean of all."""
+    return distance[:, -1] + path * distance.mean(1)
+
+
+def _heading(config: GoalConfig, scene: Scene) -> float:
+    return config.heading if scene.target.final else ON_THE_WAY * config.heading
+
+
+@dataclass(frozen=True)
+class LatentGoal:
+    """Energy: how far, in metres, the imagined latents are from the goal's, by the relative-pose head."""
+
+    Config = GoalConfig
+
+    head: Callable[[Tensor, Tensor], Tensor]
+    goal: Tensor  # (latent_dim,)
+    weight: float
+    heading: float  # [m/rad]
+    path: float
+
+    @classmethod
+    def build(cls, config: GoalConfig, scene: Scene) -> LatentGoal | None:
+        """Where the target has a latent."""
+        if scene.target.latent is None:
+            return None
+        goal, head = torch.from_numpy(scene.target.latent), scene.dynamics.relative_pose
+        return cls(head, goal, config.weight, _heading(config, scene), config.path)
+
+    def __call__(self, futures: Futures) -> Tensor:
+        seen = self.head(futures.latents, self.goal.expand_as(futures.latents))
+        distance = pose_distance(seen[..., 0], seen[..., 1], seen[..., 2], self.heading)
+        return self.weight * along_path(distance, self.path)
+
+
+@dataclass(frozen=True)
+class PoseGoal:
+    """How far the imagined poses are from a known one."""
+
+    Config = GoalConfig
+
+    goal: Tensor  # (3,) in the base frame of now
+    weight: float
+    heading: float  # [m/rad]
+    path: float
+
+    @classmethod
+    def build(cls, config: GoalConfig, scene: Scene) -> PoseGoal | None:
+        """Where the target has a pose."""
+        if scene.target.pose is None:
+            return None
+        pose = torch.from_numpy(scene.target.pose.astype(np.float32))
+        return cls(pose, config.weight, _heading(config, scene), config.path)
+
+    def __call__(self, futures: Futures) -> Tensor:
+        x, y, yaw = (futures.poses - self.goal).unbind(-1)
+        return self.weight * along_path(pose_distance(x, y, yaw.cos(), self.heading), self.path)

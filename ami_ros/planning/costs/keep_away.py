@@ -1,0 +1,51 @@
+"""Places where the robot shall not go, whatever it would gain: discs around poses that somebody named."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ami_ros.planning.costs.obstacles import nearness, with_middles
+from ami_ros.planning.protocols import Futures, Scene
+
+
+@dataclass(frozen=True)
+class KeepAwayConfig:
+    """Nearness to places that must not be entered."""
+
+    enabled: bool = True
+    weight: float = 3.0  # of nearness
+    margin: float = 0.2  # [m] outside a place's radius, within which nearness costs
+    inside: float = 20.0  # of a path that is inside at every step
+
+
+@dataclass(frozen=True)
+class KeepAway:
+    """See the module. The middle of the robot stays out of the discs."""
+
+    Config = KeepAwayConfig
+
+    discs: Tensor  # (n, 3): x, y in the base frame of now, radius [m]; n > 0
+    margin: float  # [m]
+    weight: float
+    inside: float
+
+    @classmethod
+    def build(cls, config: KeepAwayConfig, scene: Scene) -> KeepAway | None:
+        """Where there are such places."""
+        if not len(scene.keep_away):
+            return None
+        return cls(torch.from_numpy(scene.keep_away.astype(np.float32)), config.margin, config.weight, config.inside)
+
+    def __call__(self, futures: Futures) -> Tensor:
+        clearance = self._clearance(with_middles(futures.poses[..., :2]))
+        now = float(self._clearance(torch.zeros(1, 1, 2)))
+        return nearness(clearance, now, self.margin, self.weight, self.inside)
+
+    def _clearance(self, points: Tensor) -> Tensor:
+        """Distance (batch, points) [m] of points (batch, points, 2) from the nearest edge, negative inside."""
+        distance = (points[..., None, :] - self.discs[:, :2]).square().sum(-1).clamp(min=1e-8).sqrt()
+        return (distance - self.discs[:, 2]).amin(-1)

@@ -1,0 +1,62 @@
+"""Keeps the imagined path off everything in the newest scan; never learned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ami_ros.planning.local_map import LocalMap
+from ami_ros.planning.protocols import Futures, Scene
+
+
+@dataclass(frozen=True)
+class ObstaclesConfig:
+    """Nearness to what the scan sees."""
+
+    enabled: bool = True
+    weight: float = 3.0  # of nearness
+    margin: float = 0.14  # [m] beyond the robot's radius, within which nearness costs
+    collision: float = 20.0  # of a path that touches something at every step
+
+
+@dataclass(frozen=True)
+class Obstacles:
+    """See the module."""
+
+    Config = ObstaclesConfig
+
+    local_map: LocalMap
+    radius: float  # of the robot [m]
+    margin: float  # [m] beyond the radius where the cost begins
+    weight: float
+    collision: float
+
+    @classmethod
+    def build(cls, config: ObstaclesConfig, scene: Scene) -> Obstacles | None:
+        """Where there is a scan."""
+        if scene.scan is None:
+            return None
+        return cls(LocalMap(scene.scan), scene.robot_radius, config.margin, config.weight, config.collision)
+
+    def __call__(self, futures: Futures) -> Tensor:
+        clearance = self.local_map.clearance(with_middles(futures.poses[..., :2])) - self.radius
+        now = float(self.local_map.clearance(torch.zeros(1, 2))) - self.radius
+        return nearness(clearance, now, self.margin, self.weight, self.collision)
+
+
+def with_middles(points: Tensor) -> Tensor:
+    """Points (batch, steps, 2) of a path from the origin, and those halfway between them: (batch, 2 * steps, 2)."""
+    before = torch.cat([torch.zeros_like(points[:, :1]), points[:, :-1]], 1)
+    return torch.cat([points, (points + before) / 2], 1)
+
+
+def nearness(clearance: Tensor, now: float, margin: float, weight: float, collision: float) -> Tensor:
+    """Cost (batch,) of passing at `clearance` (batch, points) [m] from what must not be touched.
+
+    Where the robot already is too close (`now` [m]), moving on must not look as bad as touching.
+    """
+    closeness = (1 - clearance / margin).clamp(min=0)
+    touching = clearance < min(0.02, now - 0.02)
+    return weight * closeness.square().mean(1) + collision * touching.float().mean(1)

@@ -1,0 +1,45 @@
+"""Penalises changes of command, reversing, and moving at all: still is best when nothing else speaks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ami_ros.planning.protocols import Futures, Scene
+
+
+@dataclass(frozen=True)
+class SmoothnessConfig:
+    """Changes of command, reversing, effort."""
+
+    enabled: bool = True
+    weight: float = 1.0
+    change: float = 0.02  # of changes from command to command
+    reverse: float = 0.1  # of driving backwards
+    effort: float = 0.005  # of moving at all
+
+
+@dataclass(frozen=True)
+class Smoothness:
+    """See the module."""
+
+    Config = SmoothnessConfig
+
+    scale: Tensor  # (2,) maxima of the commands
+    config: SmoothnessConfig
+
+    @classmethod
+    def build(cls, config: SmoothnessConfig, scene: Scene) -> Smoothness:
+        """Always."""
+        return cls(scene.kinematics.high, config)
+
+    def __call__(self, futures: Futures) -> Tensor:
+        config = self.config
+        scaled = futures.commands / self.scale
+        before = torch.cat([(futures.previous / self.scale).expand(len(scaled), 1, 2), scaled[:, :-1]], 1)
+        change = (scaled - before).square().sum(-1).mean(1)
+        backwards = (-scaled[..., 0]).clamp(min=0).mean(1)
+        effort = scaled.square().sum(-1).mean(1)
+        return config.weight * (config.change * change + config.reverse * backwards + config.effort * effort)

@@ -1,0 +1,173 @@
+"""The joints of planning: what a world model, a cost and a solver have to offer. None of them knows the others.
+
+Futures come from a `Dynamics`, are weighed by `Cost`s, and are searched by a `Solver`, which sees neither: it is given
+a `Problem`. All tensors are float32 on the CPU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ami_ros.geometry import Array
+from ami_ros.planning.kinematics import Kinematics
+from ami_ros.scan import Scan
+from ami_ros.world_model.encoder import Sensors
+from ami_ros.world_model.spec import ModelSpec
+
+
+class Dynamics(Protocol):
+    """A model of what commands do: the learned one, or any other that has latents."""
+
+    @property
+    def spec(self) -> ModelSpec:
+        """Shapes and units; planning needs latent_dim, chunk and period."""
+        ...
+
+    @property
+    def relative_pose(self) -> Callable[[Tensor, Tensor], Tensor]:
+        """The energy in metres: (..., latent_dim) twice -> (..., 4), see `world_model.heads.RelativePose`."""
+        ...
+
+    def encode(self, sensors: Sensors) -> Tensor:
+        """Sensors of a batch -> (batch, latent_dim)."""
+        ...
+
+    def rollout(self, latent: Tensor, commands: Tensor, previous: Tensor) -> tuple[Tensor, Tensor]:
+        """Imagines, see `world_model.model.WorldModel.rollout`: latents (batch, steps, latent_dim) and displacements
+        (batch, steps, 3) [m, m, rad] for commands (batch, steps, chunk, 2) [m/s, rad/s]."""
+        ...
+
+
+# Costs
+
+
+@dataclass(frozen=True)
+class Target:
+    """What one search is for; at least one of latent and pose."""
+
+    latent: NDArray[np.float32] | None  # (latent_dim,)
+    pose: Array | None  # (3,) in base_link now
+    final: bool  # the goal itself: heading counts
+
+
+@dataclass(frozen=True)
+class Scene:
+    """All that a cost may want to know of the moment, beside the futures themselves."""
+
+    dynamics: Dynamics
+    kinematics: Kinematics  # limits of the commands
+    robot_radius: float  # [m]
+    target: Target
+    scan: Scan | None = None  # in base_link
+    keep_away: Array = field(default_factory=lambda: np.zeros((0, 3)))  # (n, 3): x, y in base_link now, radius [m]
+
+    @property
+    def step_duration(self) -> float:
+        """Of one model step [s]."""
+        return self.dynamics.spec.step_duration
+
+
+@dataclass(frozen=True)
+class Futures:
+    """A batch of imagined futures, seen from where the robot is now."""
+
+    commands: Tensor  # (batch, steps, 2) [m/s, rad/s], held for one model step each
+    previous: Tensor  # (2,) the command in force now
+    latents: Tensor  # (batch, steps, latent_dim) after each step
+    poses: Tensor  # (batch, steps, 3) after each step [m, m, rad] in the base frame of now
+
+
+class Cost(Protocol):
+    """One term, made anew for each search."""
+
+    def __call__(self, futures: Futures) -> Tensor:
+        """Cost (batch,), in metres of distance to the goal as far as that makes sense."""
+        ...
+
+
+class CostPlugin(Protocol):
+    """What an entry point of the group `ami_ros.costs` names: a class with these two."""
+
+    Config: type[Any]  # a frozen dataclass with at least `enabled: bool` and `weight: float`
+
+    @classmethod
+    def build(cls, config: Any, scene: Scene) -> Cost | None:
+        """The cost for this moment; None where it has nothing to say: no scan, no such head in the model."""
+        ...
+
+
+# Solvers
+
+Evaluate = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a solver is to solve."""
+
+    evaluate: Evaluate  # (batch, steps, 2) -> cost (batch,); differentiable where gradients are enabled
+    kinematics: Kinematics  # what commands there are
+    proposals: Tensor  # (n, steps, 2) candidates to begin with
+    deadline: float  # on `time.perf_counter` [s]
+
+
+@dataclass(frozen=True)
+class Solution:
+    """The best sequence found."""
+
+    actions: Tensor  # (steps, 2) that `kinematics` allows
+    cost: float  # inf if no sequence had a finite one
+    evaluated: int  # sequences; one whose gradient was taken as well counts as three
+
+
+@dataclass(frozen=True)
+class SearchSize:
+    """How much one search imagines at most; the deadline may come first."""
+
+    samples: int  # sequences in an iteration
+    iterations: int
+    horizon: int  # model steps in a sequence
+
+    def __str__(self) -> str:
+        return f"{self.samples} samples x {self.iterations} iterations x {self.horizon} steps"
+
+
+class Solver(Protocol):
+    """A search over sequences of commands. Keeps what it found as the start of the next search. Not thread-safe."""
+
+    needs_gradient: bool  # `evaluate` is called with gradients enabled
+
+    def reset(self) -> None:
+        """Forgets the last solution, as when the goal changed."""
+        ...
+
+    def shift(self, fraction: float) -> None:
+        """Moves the warm start on by `fraction` of a step, holding the last action."""
+        ...
+
+    def solve(self, problem: Problem) -> Solution:
+        """Searches until its size is used up or the deadline has come; the best so far is the answer. At least one
+        batch of candidates is weighed, however late it is."""
+        ...
+
+
+class SolverPlugin(Protocol):
+    """What an entry point of the group `ami_ros.solvers` names: a class with these two."""
+
+    Config: type[Any]  # a frozen dataclass
+
+    def __call__(self, size: SearchSize, config: Any, seed: int) -> Solver:
+        """A solver of that size; `seed` is that of its noise."""
+        ...
+
+
+def no_proposals(steps: int) -> Tensor:
+    """Proposals for a solver that gets none."""
+    return torch.zeros(0, steps, 2)

@@ -1,0 +1,53 @@
+"""Sampled, then refined: iCEM finds the valley, gradients through the model go down in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+
+from ami_ros.planning.protocols import Problem, SearchSize, Solution
+from ami_ros.planning.solvers.gradient import PRICE, descend
+from ami_ros.planning.solvers.icem import Icem, IcemConfig
+from ami_ros.planning.solvers.search import Incumbent
+
+
+@dataclass(frozen=True)
+class HybridConfig:
+    """iCEM, whose best sequences then descend by the model's gradient."""
+
+    share: float = 0.34  # of the search that is spent on gradients
+    starts: int = 8  # best sequences that are refined
+    rate: float = 0.05  # of half the commands' range in one step
+    icem: IcemConfig = field(default_factory=IcemConfig)
+
+
+class Hybrid:
+    """See the module."""
+
+    Config = HybridConfig
+    needs_gradient = True
+
+    def __init__(self, size: SearchSize, config: HybridConfig, seed: int) -> None:
+        self.size, self.config = size, config
+        self.sampler = Icem(size, config.icem, seed)
+
+    def reset(self) -> None:
+        """See `Solver.reset`."""
+        self.sampler.reset()
+
+    def shift(self, fraction: float) -> None:
+        """See `Solver.shift`."""
+        self.sampler.shift(fraction)
+
+    def solve(self, problem: Problem) -> Solution:
+        """See `Solver.solve`."""
+        config, sampler, incumbent = self.config, self.sampler, Incumbent(problem, self.sampler.mean)
+        sampled = max(1, round((1 - config.share) * self.size.iterations))
+        elites = sampler.iterate(problem, incumbent, sampled)
+        steps = self.size.samples * (self.size.iterations - sampled) // (PRICE * config.starts)
+        if steps and not incumbent.out_of_time():
+            starts = torch.cat([incumbent.actions[None], elites])[: config.starts]
+            descend(problem, incumbent, starts, steps, config.rate)
+        sampler.mean, sampler.kept = incumbent.actions, elites[: config.icem.keep]
+        return incumbent.solution()

@@ -1,0 +1,76 @@
+"""Which costs there are at a moment: those that are enabled and have something to say."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import numpy as np
+import pytest
+import torch
+
+from ami_ros.config import from_mapping
+from ami_ros.planning.costs.registry import BUILT_IN, Costs, CostsConfig
+from ami_ros.planning.kinematics import Kinematics
+from ami_ros.planning.protocols import Futures, Scene, Target
+from harness.exact_model import ExactModel, latent_of
+
+from ..conftest import scan_of_points
+
+GOAL = np.array([1.0, 0.3, 0.5])
+EVERYTHING = {name: {"enabled": True} for name in BUILT_IN}
+
+
+def scene(model: ExactModel) -> Scene:
+    """A wall ahead, a goal before it, a place to keep away from beside the way."""
+    wall = scan_of_points(np.column_stack([np.full(41, 1.2), np.linspace(-1.0, 1.0, 41)]))
+    target = Target(latent_of(GOAL), GOAL, True)
+    return Scene(model, Kinematics(), 0.18, target, wall, np.array([[0.5, 0.2, 0.1]]))
+
+
+def fast_ahead() -> Futures:
+    """One future that every cost has something against."""
+    poses = torch.tensor([[[0.3, 0.0, 0.0], [0.6, 0.1, 0.3], [1.0, 0.2, 0.4]]])
+    commands = torch.tensor([[[0.4, 0.0], [0.4, 1.4], [0.4, -1.4]]])
+    return Futures(commands, torch.zeros(2), torch.from_numpy(latent_of(poses.numpy())), poses)
+
+
+@pytest.mark.parametrize("name", sorted(BUILT_IN))
+def test_every_cost_counts_by_its_weight(model: ExactModel, name: str) -> None:
+    once, thrice = (
+        Costs(from_mapping(CostsConfig, {name: {"enabled": True, "weight": weight}})).at(scene(model))[name](
+            fast_ahead()
+        )
+        for weight in (1.0, 3.0)
+    )
+    assert once.shape == (1,) and float(once) > 0
+    if name in ("obstacles", "keep_away"):  # touching has a price of its own
+        assert thrice > once
+    else:
+        torch.testing.assert_close(thrice, 3 * once)
+
+
+@pytest.mark.parametrize("name", sorted(BUILT_IN))
+def test_a_disabled_cost_is_not_there(model: ExactModel, name: str) -> None:
+    all_but_one = from_mapping(CostsConfig, {**EVERYTHING, name: {"enabled": False}})
+    assert set(Costs(all_but_one).at(scene(model))) == set(BUILT_IN) - {name}
+
+
+def test_costs_that_know_nothing_of_the_moment_keep_silent(model: ExactModel) -> None:
+    costs = Costs(from_mapping(CostsConfig, EVERYTHING))
+    blind = Scene(model, Kinematics(), 0.18, Target(latent_of(GOAL), None, True))
+    assert set(costs.at(blind)) == {"latent_goal", "smoothness", "limits"}
+
+
+def test_every_cost_of_the_package_has_its_group_of_parameters() -> None:
+    assert {field.name for field in fields(CostsConfig)} == {*BUILT_IN, "plugins"}
+
+
+@pytest.mark.parametrize("name", sorted(BUILT_IN))
+def test_every_cost_has_a_gradient_for_what_it_dislikes(model: ExactModel, name: str) -> None:
+    future = fast_ahead()
+    parts = [future.commands, future.latents, future.poses]
+    leaves = [part.clone().requires_grad_() for part in parts]
+    cost = Costs(from_mapping(CostsConfig, EVERYTHING)).at(scene(model))[name]
+    cost(Futures(leaves[0], future.previous, leaves[1], leaves[2])).sum().backward()
+    slopes = [leaf.grad for leaf in leaves if leaf.grad is not None]
+    assert slopes and all(s.isfinite().all() for s in slopes) and any(float(s.abs().max()) > 0 for s in slopes)

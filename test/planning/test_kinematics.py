@@ -1,0 +1,82 @@
+"""What a robot can carry out: by property, for any robot and any command."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ami_ros.config import from_mapping
+from ami_ros.errors import AmiError
+from ami_ros.planning.kinematics import Kinematics
+
+speeds = st.floats(1 / 64, 3.0, width=32)
+robots = st.builds(
+    Kinematics, st.sampled_from(["differential", "ackermann"]), speeds, st.floats(0.0, 1.0, width=32), speeds, speeds
+)
+values = st.floats(-10.0, 10.0, width=32)
+commands = st.lists(st.tuples(values, values), min_size=1, max_size=8)
+
+
+@given(robots, commands)
+def test_whatever_is_asked_the_robot_can_do_what_comes_out(robot: Kinematics, asked: list[tuple[float, float]]) -> None:
+    linear, angular = robot.project(torch.tensor(asked)).unbind(-1)
+    assert (linear <= robot.max_linear + 1e-6).all() and (linear >= -robot.max_reverse - 1e-6).all()
+    assert (angular.abs() <= robot.max_angular + 1e-6).all()
+    if robot.drive == "ackermann":
+        assert (angular.abs() * robot.turning_radius <= linear.abs() + 1e-5).all()
+
+
+@given(robots, commands)
+def test_what_the_robot_can_do_stays_as_it_is(robot: Kinematics, asked: list[tuple[float, float]]) -> None:
+    once = robot.project(torch.tensor(asked))
+    torch.testing.assert_close(robot.project(once), once, atol=1e-6, rtol=1e-6)
+
+
+@given(robots, st.floats(0.0, 3.0, width=32), st.floats(0.0, 3.0, width=32), commands)
+def test_a_limit_only_ever_lowers_speeds(
+    robot: Kinematics, linear: float, angular: float, asked: list[tuple[float, float]]
+) -> None:
+    slow = robot.limited(linear, angular).project(torch.tensor(asked))
+    assert (slow[:, 0].abs() <= linear + 1e-6).all() and (slow[:, 1].abs() <= angular + 1e-6).all()
+    torch.testing.assert_close(robot.project(slow), slow, atol=1e-6, rtol=1e-6)
+
+
+@given(robots, st.integers(1, 9))
+def test_primitives_are_what_the_robot_can_do_and_hold_standing_still(robot: Kinematics, steps: int) -> None:
+    sequences = robot.primitives(steps)
+    assert sequences.shape[1:] == (steps, 2) and (sequences == 0).flatten(1).all(1).any()
+    torch.testing.assert_close(robot.project(sequences), sequences, atol=1e-6, rtol=1e-6)
+
+
+@given(robots, st.floats(-5.0, 5.0, width=32).filter(lambda w: abs(w) > 1 / 64))
+def test_turning_is_a_command_of_the_robot_and_turns_the_way_it_was_asked(robot: Kinematics, angular: float) -> None:
+    command = torch.tensor(robot.turn(angular))
+    torch.testing.assert_close(robot.project(command), command, atol=1e-5, rtol=1e-5)
+    assert math.copysign(1, float(command[1])) == math.copysign(1, angular) and abs(float(command[1])) > 0
+    assert robot.drive == "ackermann" or float(command[0]) == 0.0
+
+
+@given(robots.filter(lambda r: r.drive == "ackermann"), commands)
+def test_no_path_of_a_car_is_curved_more_than_it_can_steer(robot: Kinematics, asked: list[tuple[float, float]]) -> None:
+    """Driven out: between any two moments it turns by at most the way it drove, over its turning radius."""
+    driven = robot.project(torch.tensor(asked)).double().numpy()
+    way, turned = np.abs(driven[:, 0]).cumsum(), driven[:, 1].cumsum()
+    for i in range(len(way)):
+        for j in range(i, len(way)):
+            assert abs(turned[j] - turned[i]) <= (way[j] - way[i]) / robot.turning_radius + 1e-4
+
+
+def test_a_car_that_stands_cannot_turn() -> None:
+    car = Kinematics("ackermann")
+    assert car.project(torch.tensor([0.0, 1.0])).tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("bad", [{"max_linear": -0.1}, {"turning_radius": 0.0}, {"drive": "hover"}])
+def test_a_robot_that_cannot_be_is_refused(bad: dict[str, object]) -> None:
+    with pytest.raises(AmiError, match="planner"):
+        from_mapping(Kinematics, bad, "planner")
