@@ -60,6 +60,7 @@ MEANINGS = {
     "planner/rollouts": "the imagined future that is followed; made while somebody listens",
     "planner/rollout_markers": "the same as markers; made while somebody listens",
     "planner/decision": "in words: what the robot does and why",
+    "planner/costs": "what each cost said about the plan, and which one decided; made while somebody listens",
     "safety/status": "why the gate changed a command; empty when it did not",
     "simulator/contacts": "how often the robot has begun to touch something",
     "navigate_to_goal": "drive to a picture, pose, place or latent",

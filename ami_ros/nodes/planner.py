@@ -77,6 +77,7 @@ class PlannerNode(AmiNode[PlannerParameters]):
         self._latent_stamp = self._latent_came = -math.inf
         self._ticked = time.monotonic()
         self.topics = PlannerTopics(self, loaded, config.frames, config.enable_stamped_cmd_vel)
+        self.topics.say_budget(self.navigator.planner.budget)
         self._routes = RouteClient(
             self, f"{config.memory_node}/find_route", loaded.encoder_id, config.frames.map, config.route_timeout
         )
@@ -144,6 +145,7 @@ class PlannerNode(AmiNode[PlannerParameters]):
             if pursuit.image is not None:
                 goal = replace(goal, latent=self.perception.encode_goal(pursuit.image))
             self.navigator.start(goal)
+            self.topics.say_budget(self.navigator.planner.budget)
             self._pursued = ticket
         decision = self.navigator.step(percept)
         pursuit.take(decision, percept.stamp)

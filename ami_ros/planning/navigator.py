@@ -167,7 +167,7 @@ class Navigator:
         left = distance if near else left
         if reason := self.progress.stuck(percept.stamp, percept.odometry, left):
             return self._recover(percept, reason)
-        if arrival is Arrival.TURNING:
+        if arrival is Arrival.TURNING and self.config.planner.kinematics.turns_on_the_spot:
             # On the spot only: imagined positions are not exact enough to be weighed against the heading.
             target = Target(None, target_pose, True)
             return self._plan(goal, percept, target, "turning as the goal does", distance, energy, turn_only=True)
@@ -219,7 +219,8 @@ class Navigator:
         if percept.location is not None and percept.location.localised:
             self._route_wanted = True
             return self._hold(State.PLANNING, "asking memory for the way", 0.0, 0.0)
-        return self._hold(State.PLANNING, "turning to find out where this is", 0.0, self.config.look_around_speed)
+        turn = self.config.planner.kinematics.turn(self.config.look_around_speed)
+        return self._hold(State.PLANNING, "turning to find out where this is", *turn)
 
     def _sight_goal(self, goal: Goal, percept: Percept) -> tuple[Array | None, Array | None, float]:
         """The goal in base_link by this moment's latents, the goal in odom by memory, and the way left [m]."""
@@ -268,7 +269,8 @@ class Navigator:
         if self.follower is not None and self.follower.at + 1 < len(self.follower.poses):
             here, following = self.follower.route.places[self.follower.at : self.follower.at + 2]
             self.avoid.append((here.id, following.id))
-        self.recovery = BackAndTurn(self.config.recovery, percept.stamp, percept.odometry, percept.scan)
+        turns = self.config.planner.kinematics.turns_on_the_spot
+        self.recovery = BackAndTurn(self.config.recovery, percept.stamp, percept.odometry, percept.scan, turns)
         return self._hold(State.RECOVERING, reason, 0.0, 0.0)
 
     def _end_recovery(self) -> None:

@@ -23,10 +23,13 @@ class RecoveryConfig:
 
 
 class BackAndTurn:
-    """Backs up if the space behind is free, then turns to where there is most room."""
+    """Backs up if the space behind is free, then turns to where there is most room, if it turns on the spot."""
 
-    def __init__(self, config: RecoveryConfig, stamp: float, odometry: Array, scan: Scan | None) -> None:
+    def __init__(
+        self, config: RecoveryConfig, stamp: float, odometry: Array, scan: Scan | None, turns_on_the_spot: bool = True
+    ) -> None:
         self.config, self.began, self.origin = config, stamp, odometry
+        self.turns_on_the_spot = turns_on_the_spot
         self.backing = scan is None or free_range(scan, np.pi, 0.2) > config.clearance
         self.heading: float | None = None
 
@@ -41,6 +44,8 @@ class BackAndTurn:
             self.backing = moved < config.back_distance and not blocked and stamp - self.began < config.seconds / 2
             if self.backing:
                 return -config.back_speed, 0.0
+        if not self.turns_on_the_spot:
+            return None
         if self.heading is None:
             self.heading = float(odometry[2]) + self._most_room(scan)
         error = float(wrap(self.heading - odometry[2]))

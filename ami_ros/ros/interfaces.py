@@ -79,6 +79,7 @@ INTERFACES: dict[str, Interface] = {
             "~/rollouts": "ami_interfaces/msg/RolloutArray",
             "~/rollout_markers": "visualization_msgs/msg/MarkerArray",
             "~/decision": "std_msgs/msg/String",
+            "~/costs": "diagnostic_msgs/msg/DiagnosticArray",
         },
         actions={"navigate_to_goal": "ami_interfaces/action/NavigateToGoal"},
     ),

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from ami_ros.errors import AmiError
+from ami_ros.planning.budget import ENOUGH
 from ami_ros.planning.planner import LatentPlanner
 from ami_ros.planning.protocols import Target
 from ami_ros.world_model.checkpoint import LoadedModel, load_model
@@ -36,10 +37,12 @@ def shared_model(folder: Path | None) -> LoadedModel:
 
 
 def warm_up(perception: Perception, planner: LatentPlanner) -> None:
-    """Makes the first calls of a model, which take seconds, before anybody waits for them."""
+    """Makes the first calls of a model, which take seconds, before anybody waits for them, and fits the search's size
+    to what the others took."""
     spec = perception.model.spec
     latent = np.zeros(spec.latent_dim, dtype=np.float32)
-    planner.plan(0.0, latent, (0.0, 0.0), None, Target(latent, None, final=True))
+    for k in range(1 + ENOUGH):
+        planner.plan(k * spec.period, latent, (0.0, 0.0), None, Target(latent, None, final=True))
     planner.reset()
     if spec.inputs.image_size:
         perception.encode_goal(np.zeros((spec.inputs.image_size, spec.inputs.image_size, 3), dtype=np.uint8))

@@ -6,14 +6,18 @@ import math
 import time
 from collections import deque
 
+from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import Twist, TwistStamped
 from nav_msgs.msg import Path
 from std_msgs.msg import String
 from visualization_msgs.msg import MarkerArray
 
 from ami_interfaces.msg import PlannerState, RolloutArray
+from ami_ros.planning.budget import Budget
+from ami_ros.planning.protocols import SearchSize
 from ami_ros.planning.types import Decision
 from ami_ros.ros import conversions
+from ami_ros.ros.cost_messages import costs_message
 from ami_ros.ros.goal_messages import Frames, path_message, rollout_message
 from ami_ros.ros.lifecycle import AmiNode
 from ami_ros.ros.markers import rollout_markers
@@ -39,7 +43,9 @@ class PlannerTopics:
         self._rollouts = node.publisher(RolloutArray, "~/rollouts")
         self._markers = node.publisher(MarkerArray, "~/rollout_markers")
         self._decision = node.publisher(String, "~/decision")
+        self._costs = node.publisher(DiagnosticArray, "~/costs")
         self._said = ""
+        self._size: SearchSize | None = None
         self._shown: Decision | None = None
         self._sent = (0.0, 0.0)
         self._times: deque[float] = deque(maxlen=20)
@@ -99,6 +105,8 @@ class PlannerTopics:
             return
         header = conversions.header_at(pursuit.player.stamp, self._frames.odom)
         self._plan.publish(path_message(decision, header))
+        if decision.shares and self._costs.get_subscription_count():
+            self._costs.publish(costs_message(decision.shares, header))
         if self._markers.get_subscription_count():
             self._markers.publish(rollout_markers(decision.poses, header))
         if self._rollouts.get_subscription_count():
@@ -112,6 +120,12 @@ class PlannerTopics:
         if text != self._said:
             self._said = text
             self._decision.publish(String(data=text))
+
+    def say_budget(self, budget: Budget) -> None:
+        """Logs how large searches are from now on, when that is new."""
+        if budget.size != self._size:
+            self._size = budget.size
+            self._node.get_logger().info(str(budget))
 
     def _header(self, frame: str) -> conversions.Header:
         return conversions.header_at(self._node.get_clock().now().to_msg(), frame)

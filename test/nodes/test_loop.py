@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from action_msgs.msg import GoalStatus
+from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import Pose
 from nav_msgs.msg import Path
 from std_msgs.msg import String
@@ -64,6 +65,14 @@ def test_rollouts_are_published_when_somebody_looks(stack: Any) -> None:
     stack.ros.spin_until(lambda: rollouts)
     shown = rollouts[-1].rollouts[rollouts[-1].selected_index]
     assert len(shown.poses) == len(shown.commands) > 0 and isinstance(shown.poses[0], Pose)
+
+
+def test_it_tells_which_cost_decided_when_somebody_wants_to_know(stack: Any) -> None:
+    stack.start("safety", "perception", "planner")
+    costs = stack.ros.collect(DiagnosticArray, "planner/costs", RELIABLE)
+    stack.drive_off()
+    stack.ros.spin_until(lambda: any(s.message == "decided" for message in costs for s in message.status))
+    assert {"latent_goal", "smoothness", "obstacles"} <= {s.name for s in costs[-1].status}
 
 
 def test_planner_commands_at_its_rate(stack: Any) -> None:

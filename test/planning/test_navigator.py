@@ -16,6 +16,7 @@ from ami_ros.geometry import Array, compose, relative
 from ami_ros.memory.codes import Code as MemoryCode
 from ami_ros.memory.types import Location, Place, Route
 from ami_ros.planning.codes import Code
+from ami_ros.planning.kinematics import Kinematics
 from ami_ros.planning.navigator import Navigator, NavigatorConfig
 from ami_ros.planning.types import Decision, Goal, Percept, State
 from ami_ros.simulation.loopback import Loopback
@@ -365,3 +366,25 @@ def test_one_seed_gives_one_drive(model: ExactModel) -> None:
             course.step()
         paths.append(course.robot.ground_truth().pose)
     np.testing.assert_array_equal(paths[0], paths[1])
+
+
+# A car
+
+
+def test_a_car_arrives_with_the_goals_heading_and_never_turns_on_the_spot(model: ExactModel) -> None:
+    car = replace(UNHURRIED, kinematics=Kinematics("ackermann", max_reverse=0.3, turning_radius=0.3))
+    goal = np.array([2.9, 2.4, 1.2])
+    course = Course(Navigator(model, replace(FLAT, planner=car)), robot_at(1.0, 1.2, 0.0))
+    course.navigator.start(Goal(latent=latent_of(goal)))
+    assert course.run(60.0).succeeded
+    assert_at(course.robot, goal)
+    commands = np.concatenate([d.commands for d in course.decisions])
+    assert (np.abs(commands[:, 1]) * 0.3 <= np.abs(commands[:, 0]) + 1e-5).all()
+
+
+def test_a_lost_car_looks_around_by_driving_a_circle(model: ExactModel) -> None:
+    car = replace(UNHURRIED, kinematics=Kinematics("ackermann"))
+    lost = Course(Navigator(model, replace(WITH_MEMORY, planner=car)), robot_at(2.0, 2.0, 0.0), localised=False)
+    lost.navigator.start(Goal(latent=latent_of(GOAL)))
+    linear, angular = lost.step().commands[0]
+    assert linear > 0 and angular > 0 and linear / angular == pytest.approx(car.kinematics.turning_radius)

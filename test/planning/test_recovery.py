@@ -68,3 +68,9 @@ def test_a_robot_that_cannot_move_gives_up_in_time() -> None:
     manoeuvre = BackAndTurn(CONFIG, 10.0, np.zeros(3), scan)
     commands = [manoeuvre.command(10.0 + t, np.zeros(3), scan) for t in np.arange(0.2, 20.0, 0.2)]
     assert commands[-1] is None and any(c is not None and c[1] != 0 for c in commands)
+
+
+def test_a_car_backs_up_and_then_leaves_turning_to_the_search() -> None:
+    manoeuvre = BackAndTurn(CONFIG, 0.0, np.zeros(3), NOTHING, turns_on_the_spot=False)
+    assert manoeuvre.command(0.2, np.zeros(3), NOTHING) == (-CONFIG.back_speed, 0.0)
+    assert manoeuvre.command(2.4, np.array([-0.3, 0.0, 0.0]), NOTHING) is None

@@ -18,7 +18,7 @@ ON_THE_WAY = 0.2  # of the heading's weight at a sub-goal: it is passed, not sto
 class GoalConfig:
     """Distance to the goal along the imagined path."""
 
-    enabled: bool = True
+    enabled: bool = True  # false: it is not weighed
     weight: float = 1.0  # of the distance [1/m]
     path: float = 0.5  # of the mean distance on the way, against that at its end
     heading: float = 0.25  # [m/rad] at a goal; sub-goals use a fifth

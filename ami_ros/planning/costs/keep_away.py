@@ -16,7 +16,7 @@ from ami_ros.planning.protocols import Futures, Scene
 class KeepAwayConfig:
     """Nearness to places that must not be entered."""
 
-    enabled: bool = True
+    enabled: bool = True  # false: it is not weighed
     weight: float = 3.0  # of nearness
     margin: float = 0.2  # [m] outside a place's radius, within which nearness costs
     inside: float = 20.0  # of a path that is inside at every step

@@ -14,7 +14,7 @@ from ami_ros.planning.protocols import Futures, Scene
 class LimitsConfig:
     """Accelerations beyond the robot's limits; bounds of speed are kept by the search itself."""
 
-    enabled: bool = False
+    enabled: bool = False  # false: it is not weighed
     weight: float = 1.0  # of the excess, as a share of the limit
     linear: float = 0.5  # [m/s^2] from command to command
     angular: float = 2.0  # [rad/s^2] the same

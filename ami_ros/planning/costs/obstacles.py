@@ -15,7 +15,7 @@ from ami_ros.planning.protocols import Futures, Scene
 class ObstaclesConfig:
     """Nearness to what the scan sees."""
 
-    enabled: bool = True
+    enabled: bool = True  # false: it is not weighed
     weight: float = 3.0  # of nearness
     margin: float = 0.14  # [m] beyond the robot's radius, within which nearness costs
     collision: float = 20.0  # of a path that touches something at every step

@@ -14,8 +14,8 @@ from ami_ros.planning.protocols import Futures, Scene
 class SmoothnessConfig:
     """Changes of command, reversing, effort."""
 
-    enabled: bool = True
-    weight: float = 1.0
+    enabled: bool = True  # false: it is not weighed
+    weight: float = 1.0  # of all three
     change: float = 0.02  # of changes from command to command
     reverse: float = 0.1  # of driving backwards
     effort: float = 0.005  # of moving at all

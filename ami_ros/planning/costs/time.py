@@ -15,7 +15,7 @@ from ami_ros.planning.protocols import Futures, Scene
 class TimeConfig:
     """Time until the goal is reached, within the horizon."""
 
-    enabled: bool = False
+    enabled: bool = False  # false: it is not weighed
     weight: float = 0.05  # [m/s]
     radius: float = 0.2  # [m] around the goal, within which it counts as reached
 

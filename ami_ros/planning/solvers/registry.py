@@ -28,7 +28,7 @@ class SolverConfig:
 
     name: str = "icem"  # icem, mppi, predictive, gradient, hybrid, or one of another package
     samples: int = 128  # sequences in an iteration
-    iterations: int = 3
+    iterations: int = 3  # each around what the one before found
     adapt: bool = True  # at start a node makes the search smaller until it fits the deadline on its machine
     options: tuple[str, ...] = ()  # of a solver of another package, each "key=value"
     icem: IcemConfig = field(default_factory=IcemConfig)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from ami_ros.config import from_mapping
 from ami_ros.planning.costs.goal import LatentGoal, PoseGoal, along_path, pose_distance
 from ami_ros.planning.costs.keep_away import KeepAway
 from ami_ros.planning.costs.limits import Limits, LimitsConfig
@@ -135,7 +136,7 @@ def test_standing_still_is_free_and_everything_else_is_not() -> None:
     ],
 )
 def test_each_weight_of_smoothness_alone(only: str, cheap: tuple[float, float], dear: tuple[float, float]) -> None:
-    cost = Smoothness(SCALE, SmoothnessConfig(**{"change": 0.0, "reverse": 0.0, "effort": 0.0, only: 1.0}))
+    cost = Smoothness(SCALE, from_mapping(SmoothnessConfig, {"change": 0.0, "reverse": 0.0, "effort": 0.0, only: 1.0}))
     found = cost(commanded(cheap, dear, previous=(0.4, 0.0)))
     assert found[0] < found[1]
     assert (Smoothness(SCALE, SmoothnessConfig(weight=0.0))(commanded(cheap, dear)) == 0).all()

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ami_ros.planning.kinematics import Kinematics
+from ami_ros.planning.kinematics import Drive, Kinematics
 from ami_ros.planning.protocols import Problem, SearchSize, Solver, no_proposals
 from ami_ros.planning.solvers.gradient import PRICE
 from ami_ros.planning.solvers.icem import Icem, IcemConfig
@@ -70,7 +70,7 @@ def test_of_two_valleys_it_takes_the_deeper(name: str, seed: int) -> None:
 
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("drive", ["differential", "ackermann"])
-def test_every_candidate_is_one_that_the_robot_can_carry_out(name: str, drive: str) -> None:
+def test_every_candidate_is_one_that_the_robot_can_carry_out(name: str, drive: Drive) -> None:
     seen: list[Tensor] = []
     robot = replace(ROBOT, drive=drive)
 
