@@ -26,7 +26,7 @@ PRESETS: dict[str, TrainingConfig] = {
             goal_encoder=True,
         ),
         # Without noise the faint ripples of JPEG around the robot are learned, which live pictures do not have.
-        windows=WindowConfig(image_noise=6),
+        windows=WindowConfig(image_noise=4),
         weights=LossWeights(sigreg=0.02),
     ),
 }

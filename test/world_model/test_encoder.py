@@ -113,3 +113,18 @@ def gap_between_backgrounds(still: bool) -> float:
             model(Sensors(image=dots + background))
         latents.append(model.eval()(Sensors(image=dots[:20] + background))[0])
     return float((latents[0] - latents[1]).detach().abs().mean())
+
+
+def test_what_changes_less_than_the_background_usually_does_is_nothing_to_a_still_camera() -> None:
+    spec = replace(SMALL, inputs=InputSpec(image_size=16, still_camera=True, scan_beams=0))
+    model, grey = encoder(spec).train(), torch.full((64, 3, 16, 16), 100)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(60):
+        model(Sensors(image=(grey + torch.randint(-4, 5, grey.shape, generator=generator)).byte()))
+    model.eval()
+    rippled = grey[:1] + torch.randint(-3, 4, (1, 3, 16, 16), generator=generator)
+    clean, noisy = (model(Sensors(image=image.byte()))[1] for image in (grey[:1], rippled))
+    torch.testing.assert_close(noisy, clean)
+    robot = grey[:1].clone()
+    robot[..., 5:8, 5:8] += 60
+    assert (model(Sensors(image=robot.byte()))[1] - clean).abs().max() > 0.1
