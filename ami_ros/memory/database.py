@@ -10,6 +10,7 @@ from ami_ros.errors import AmiError
 
 SCHEMA_VERSION = 2
 APPLICATION_ID = 0x414D4931  # "AMI1": tells a memory from another program's SQLite file
+PATIENCE = 5.0  # [s] that other processes may hold up a write, or the emptying of the log
 WRONG_ENCODER = 10245  # code of the interfaces
 
 PLACE_COLUMNS = "id, latent, x, y, yaw, created, last_seen, visits, label, note, episode"
@@ -36,7 +37,7 @@ def connect(path: Path | None) -> sqlite3.Connection:
         return sqlite3.connect(":memory:", check_same_thread=False)
     path.parent.mkdir(parents=True, exist_ok=True)
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # the log files take over its mode
-    connection = sqlite3.connect(path, timeout=10, check_same_thread=False)
+    connection = sqlite3.connect(path, timeout=PATIENCE, check_same_thread=False)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")  # acknowledged is on the disk, also after a power cut
     connection.execute("PRAGMA secure_delete = ON")
@@ -49,7 +50,7 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
         raise FileNotFoundError(2, "no such file", str(path))
     address = f"{path.absolute().as_uri()}?mode=ro"
     try:
-        connection = sqlite3.connect(address, uri=True, timeout=10, check_same_thread=False)
+        connection = sqlite3.connect(address, uri=True, timeout=PATIENCE, check_same_thread=False)
         connection.execute("SELECT count(*) FROM sqlite_master")
         return connection
     except sqlite3.OperationalError:

@@ -12,9 +12,11 @@ from ami_ros.world_model.model import WorldModel
 
 Latents = NDArray[np.float32]
 
+_COLUMNS = ("_ids", "_latents", "_keys", "_poses", "_times")
+
 
 class PlaceIndex:
-    """Latents, contrastive keys and poses of all places, row by row; appending is O(1) amortised."""
+    """Latents, contrastive keys, poses and times of all places, row by row; appending is O(1) amortised."""
 
     def __init__(self, model: WorldModel, config: VectorIndexConfig | None = None) -> None:
         self.model = model
@@ -24,6 +26,7 @@ class PlaceIndex:
         self._latents = np.zeros((64, spec.latent_dim), np.float32)
         self._keys = np.zeros((64, spec.contrast_dim), np.float32)
         self._poses = np.zeros((64, 3))
+        self._times = np.zeros((64, 3))
         self._count = 0
         self._row_of: dict[int, int] = {}
 
@@ -53,6 +56,11 @@ class PlaceIndex:
         """(n, 3) in the map frame"""
         return self._poses[: self._count]
 
+    @property
+    def times(self) -> Array:
+        """(n, 3): founded [s], last seen [s], number of the episode; may be written to"""
+        return self._times[: self._count]
+
     def row(self, place_id: int) -> int:
         """Row of a place; KeyError if unknown."""
         return self._row_of[place_id]
@@ -75,17 +83,18 @@ class PlaceIndex:
         """Rows of the `count` places with the best scores, best first, and the scores; see `VectorIndex`."""
         return self._neighbours.search(self.keys, self.query(latent), count)
 
-    def extend(self, ids: NDArray[np.int64], latents: Latents, poses: Array) -> None:
-        """Appends places (n,), (n, latent_dim), (n, 3)."""
+    def extend(self, ids: NDArray[np.int64], latents: Latents, poses: Array, times: Array | None = None) -> None:
+        """Appends places (n,), (n, latent_dim), (n, 3), (n, 3)."""
         with torch.inference_mode():
             keys = self.model.contrast.keys(torch.from_numpy(np.asarray(latents, np.float32))).numpy()
         start, stop = self._count, self._count + len(ids)
         while stop > len(self._ids):
-            for name in ("_ids", "_latents", "_keys", "_poses"):
+            for name in _COLUMNS:
                 old = getattr(self, name)
                 setattr(self, name, np.concatenate([old, np.zeros_like(old)]))
         self._ids[start:stop], self._latents[start:stop] = ids, latents
         self._keys[start:stop], self._poses[start:stop] = keys, poses
+        self._times[start:stop] = 0.0 if times is None else times
         self._row_of |= {int(i): start + k for k, i in enumerate(ids)}
         self._count = stop
 
@@ -98,7 +107,7 @@ class PlaceIndex:
         keep = np.array([int(i) not in ids for i in self.ids], dtype=bool)
         kept = int(keep.sum())
         self._neighbours.keep(keep)
-        for name in ("_ids", "_latents", "_keys", "_poses"):
+        for name in _COLUMNS:
             array = getattr(self, name)
             array[:kept] = array[: self._count][keep]
         self._count = kept

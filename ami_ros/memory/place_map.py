@@ -35,6 +35,7 @@ class PlaceMap:
         self.graph = PlaceGraph(self.index, config)
         self.store = Store(path, encoder_id, self.latent_dim)
         self.details: dict[int, PlaceRow] = {}
+        self.labels: dict[int, str] = {}  # of the places that have one
         self._take(*self.store.load())
 
     def __len__(self) -> int:
@@ -58,21 +59,28 @@ class PlaceMap:
                 np.array([p.id for p in places]),
                 np.stack([p.latent for p in places]),
                 np.stack([p.pose for p in places]),
+                np.array([(p.created, p.last_seen, p.episode) for p in places]),
             )
             self.details = {p.id: p for p in places}
+            self.labels = {p.id: p.label for p in places if p.label}
+        self.begin_episode()
         for edge in edges:
             self.graph.add(edge)
+
+    def begin_episode(self) -> None:
+        """Odometry begins anew: places founded from now on belong to another episode."""
+        self.episode = int(self.index.times[:, 2].max(initial=0.0)) + 1
 
     def place(self, place_id: int) -> Place:
         """One place, without its thumbnail."""
         row = self.details[place_id]
-        return Place(row.id, row.pose, row.latent, row.label, row.note, row.created, row.last_seen, row.visits)
+        times = row.created, row.last_seen, row.visits, row.episode
+        return Place(row.id, row.pose, row.latent, row.label, row.note, *times)
 
     def places(self) -> Places:
         """Everything, for markers and pictures."""
         edges = np.array(list(self.graph.edges), np.int64).reshape(-1, 2)
-        labels = {i: p.label for i, p in self.details.items() if p.label}
-        return Places(self.index.ids.copy(), self.index.poses.copy(), labels, edges)
+        return Places(self.index.ids.copy(), self.index.poses.copy(), dict(self.labels), edges)
 
     def nearest(self, pose: Array, spacing: float, turn_spacing: float) -> tuple[int, float, float]:
         """Id of the place that is nearest to `pose` (3,), its distance [m] and turn [rad]; id 0 if there is none.
@@ -91,8 +99,8 @@ class PlaceMap:
     def add(self, stamp: float, latent: Latents, pose: Array, thumbnail: bytes | None) -> int:
         """A new place; returns its id."""
         place_id = int(self.index.ids.max()) + 1 if len(self) else 1
-        row = PlaceRow(place_id, latent, pose, stamp, stamp, 1, thumbnail=thumbnail or b"")
-        self.index.extend(np.array([place_id]), latent[None], pose[None])
+        row = PlaceRow(place_id, latent, pose, stamp, stamp, 1, episode=self.episode, thumbnail=thumbnail or b"")
+        self.index.extend(np.array([place_id]), latent[None], pose[None], np.array([stamp, stamp, self.episode]))
         self.graph.changed()
         self.store.put_places([row])
         self.details[place_id] = replace(row, thumbnail=b"")
@@ -101,6 +109,7 @@ class PlaceMap:
     def visit(self, place_id: int, stamp: float) -> None:
         """The robot came by again."""
         old = self.details[place_id]
+        self.index.times[self.index.row(place_id), 1] = stamp
         self._update([replace(old, visits=old.visits + 1, last_seen=stamp)])
 
     def link(self, start: int, stop: int, measured: Array, duration: float, stamp: float) -> None:
@@ -110,13 +119,22 @@ class PlaceMap:
 
     def label(self, place_id: int, label: str, note: str) -> None:
         """Names a place, taking the label from others that have it; durable on return."""
-        holders = [p for i, p in self.details.items() if label and p.label == label and i != place_id]
+        holders = [self.details[i] for i in self.labelled(label) if i != place_id]
         named = replace(self.details[place_id], label=label, note=note)
         self._update([*(replace(p, label="") for p in holders), named])
         self.store.flush()
 
+    def labelled(self, label: str) -> list[int]:
+        """Ids of the places of that name; none have an empty one."""
+        return [i for i, name in self.labels.items() if name == label]
+
     def _update(self, rows: list[PlaceRow]) -> None:
-        self.details |= {r.id: r for r in rows}
+        for row in rows:
+            self.details[row.id] = row
+            if row.label:
+                self.labels[row.id] = row.label
+            else:
+                self.labels.pop(row.id, None)
         self.store.put_places(rows)
 
     def relax(self, config: RelaxationConfig) -> tuple[Array, Array]:
@@ -135,4 +153,6 @@ class PlaceMap:
         self.store.erase(sorted(gone))
         self.index.remove(gone)
         self.graph.drop(gone)
-        self.details = {i: p for i, p in self.details.items() if i not in gone}
+        for place_id in gone:
+            del self.details[place_id]
+            self.labels.pop(place_id, None)

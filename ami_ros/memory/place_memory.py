@@ -117,6 +117,7 @@ class PlaceMemory:
     def restart(self) -> None:
         """Odometry has a new origin: the robot may be anywhere."""
         self._odometry = self._here = self._anchor = self._location = None
+        self.map.begin_episode()
         if len(self.map):
             self.filter.start_lost(self.map.index)
 
@@ -230,15 +231,14 @@ class PlaceMemory:
         place_id = self._certain().place_id
         if len(label) > 128 or len(note) > 1024:
             raise AmiError("memory: a label has at most 128 characters, a note 1024", Code.INVALID_INPUT)
-        holders = [i for i, p in self.map.details.items() if label and p.label == label and i != place_id]
-        if holders and not overwrite:
+        if not overwrite and any(holder != place_id for holder in self.map.labelled(label)):
             raise AmiError(f"memory: '{label}' is another place; set overwrite to move it here", Code.LABEL_EXISTS)
         self.map.label(place_id, label, note)
         return place_id
 
     def forget(self, ids: Sequence[int] = (), labels: Sequence[str] = (), everything: bool = False) -> int:
         """Erases places; returns how many. The robot is lost where nothing is left around it."""
-        labelled = {p.label: i for i, p in self.map.details.items() if p.label}
+        labelled = {label: i for i, label in self.map.labels.items()}
         unknown = [
             *(i for i in ids if i not in self.map.details),
             *(label for label in labels if label not in labelled),

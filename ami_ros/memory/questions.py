@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
@@ -13,7 +14,9 @@ from ami_ros.memory.index import Latents
 from ami_ros.memory.matching import cluster, match, pose_gap
 from ami_ros.memory.place_map import PlaceMap
 from ami_ros.memory.types import GoalQuery, Place, PlaceQuery
+from ami_ros.memory.vector_index import best_rows
 
+MAX_RESULTS = 1000  # of a recall
 GOAL_MATCHES = 48  # places that vote on where a goal's latent was taken
 
 
@@ -54,30 +57,56 @@ def locate(places: PlaceMap, goal: GoalQuery, hypothesis: int) -> tuple[Array, f
 def recall(places: PlaceMap, query: PlaceQuery) -> list[Place]:
     """Places that fit all conditions: most similar first, else nearest first, else newest first.
 
+    Conditions are exact, and so is the comparison of what they leave; only a large memory that is searched by
+    likeness alone is searched by groups (`VectorIndex`).
+
     Raises:
         AmiError: `Code.INVALID_INPUT`.
     """
-    if query.max_results < 1:
-        raise AmiError("memory: max_results must be at least 1", Code.INVALID_INPUT)
-    rows = [places.details[int(i)] for i in places.index.ids]
-    keep = np.ones(len(rows), bool)
-    rank = -np.array([row.last_seen for row in rows])
-    distance = similarity = np.full(len(rows), np.nan)
-    if query.label:
-        keep &= np.array([row.label == query.label for row in rows], bool)
-    if query.pose is not None:
-        check_pose(query.pose)
-        distance, _ = pose_gap(places.index.poses, np.asarray(query.pose, np.float64))
-        keep, rank = keep & (distance <= query.radius), distance
+    if not 1 <= query.max_results <= MAX_RESULTS:
+        raise AmiError(f"memory: max_results must be from 1 to {MAX_RESULTS}", Code.INVALID_INPUT)
+    index, rows = places.index, _fitting_rows(places, query)
+    similarity: Array | None = None
     if query.latent is not None:
         check_latent(query.latent, places.latent_dim)
-        similarity = places.index.scores(np.asarray(query.latent, np.float32))
-        rank = -similarity
-    kept = np.flatnonzero(keep)
-    kept = kept[np.argsort(rank[kept], kind="stable")][: query.max_results]
-    found = [
-        replace(places.place(rows[k].id), similarity=float(similarity[k]), distance=float(distance[k])) for k in kept
-    ]
-    if query.with_thumbnails:
-        found = [replace(p, thumbnail=places.store.thumbnail(p.id)) for p in found]
+        latent = np.asarray(query.latent, np.float32)
+        if len(rows) == len(index):
+            rows, similarity = index.most_similar(latent, query.max_results)
+        else:
+            similarity = index.keys[rows] @ index.query(latent)
+    distance = pose_gap(index.poses[rows], np.asarray(query.pose))[0] if query.pose is not None else None
+    merit = similarity if similarity is not None else -distance if distance is not None else index.times[rows, 1]
+    best, _ = best_rows(merit, query.max_results)
+    found = []
+    for k in best:
+        place_id = int(index.ids[rows[k]])
+        found.append(
+            replace(
+                places.place(place_id),
+                similarity=float(similarity[k]) if similarity is not None else np.nan,
+                distance=float(distance[k]) if distance is not None else np.nan,
+                thumbnail=places.store.thumbnail(place_id) if query.with_thumbnails else b"",
+            )
+        )
     return found
+
+
+def _fitting_rows(places: PlaceMap, query: PlaceQuery) -> NDArray[np.int64]:
+    """Rows of the places for which all conditions hold."""
+    index = places.index
+    keep = np.ones(len(index), bool)
+    if query.label:
+        keep[:] = False
+        keep[[index.row(i) for i in places.labelled(query.label)]] = True
+    if query.pose is not None:
+        check_pose(query.pose)
+        if not query.radius >= 0.0:
+            raise AmiError("memory: the radius must be a distance in metres", Code.INVALID_INPUT)
+        keep &= np.square(index.poses[:, :2] - np.asarray(query.pose)[:2]).sum(1) <= query.radius**2
+    if not query.since <= query.until:
+        raise AmiError("memory: the time window must begin before it ends", Code.INVALID_INPUT)
+    if np.isfinite([query.since, query.until]).any():
+        keep &= (index.times[:, 0] <= query.until) & (index.times[:, 1] >= query.since)
+    if query.episode is not None:
+        keep &= index.times[:, 2] == query.episode
+    return np.flatnonzero(keep)

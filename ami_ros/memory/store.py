@@ -10,7 +10,6 @@ import json
 import queue
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,7 +23,6 @@ from ami_ros.memory.rows import Edge, PlaceRow
 from ami_ros.memory.salvage import rescue, rescue_file
 
 MAX_LABEL, MAX_NOTE, MAX_THUMBNAIL = 128, 1024, 1_000_000  # characters, characters, bytes
-ERASE_PATIENCE = 5.0  # [s] that readers may hold up the erasing of the log
 
 _PUT_PLACE = f"""
 INSERT INTO places ({database.PLACE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET
@@ -250,16 +248,10 @@ class Store:
     def _wipe_log(self) -> None:
         """The write-ahead log still holds erased rows until it is emptied, which waits for readers."""
         self.flush()
-        deadline = time.monotonic() + ERASE_PATIENCE
-        with self._named_errors():
-            while True:
-                with self._write_lock:
-                    is_busy = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-                if not is_busy:
-                    return
-                if time.monotonic() > deadline:
-                    raise AmiError(f"erased from {self.path}, but its log still holds it: close what reads the memory")
-                time.sleep(0.05)
+        with self._named_errors(), self._write_lock:
+            is_busy = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        if is_busy:
+            raise AmiError(f"erased from {self.path}, but its log still holds it: close what reads the memory")
 
     def _write_batches(self) -> None:
         while True:

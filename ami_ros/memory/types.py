@@ -35,6 +35,7 @@ class Place:
     created: float
     last_seen: float
     visits: int
+    episode: int = 0  # in which it was founded
     thumbnail: bytes = b""
     similarity: float = float("nan")  # contrastive score to the query [-1, 1]
     distance: float = float("nan")  # to the query's pose [m]
@@ -58,7 +59,10 @@ class PlaceQuery:
     latent: NDArray[np.float32] | None = None
     pose: Array | None = None  # in the map frame
     radius: float = 0.0  # [m] around `pose`
-    max_results: int = 10
+    since: float = float("-inf")  # [s], with `until`: only places that were founded or passed in that time ...
+    until: float = float("inf")  # ... or before and after it
+    episode: int | None = None  # stretch of unbroken odometry in which a place was founded
+    max_results: int = 10  # at most 1000
     with_thumbnails: bool = False
 
 

@@ -14,7 +14,7 @@ from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
 from ami_ros.memory.rows import Edge, PlaceRow
 from ami_ros.memory.store import Store
 from ami_ros.memory.types import GoalQuery, PlaceQuery
-from harness.exact_model import latent_of
+from harness.exact_model import ExactModel, latent_of
 
 from .conftest import ENCODER, Opener, Walker, pose_error
 
@@ -147,6 +147,53 @@ def test_all_conditions_of_a_recall_must_hold(memory: PlaceMemory) -> None:
     assert memory.recall(PlaceQuery(label="stop")) == []
 
 
+def test_places_are_recalled_by_the_time_of_their_passing_and_by_the_drive_that_found_them(walker: Walker) -> None:
+    memory = walker.memory
+    everything = memory.recall(PlaceQuery(max_results=1000))
+    assert {p.episode for p in everything} == {1}
+    middle = (everything[0].last_seen + everything[-1].last_seen) / 2
+    late, early = memory.recall(PlaceQuery(since=middle)), memory.recall(PlaceQuery(until=middle))
+    assert late and early and all(p.last_seen >= middle for p in late) and all(p.created <= middle for p in early)
+    memory.restart()
+    walker.pose, walker.odometry = np.zeros(3), np.array([1.0, 1.0, 1.0])
+    walker.drive(1.0)
+    walker.drive(0.0, -np.pi / 2)
+    walker.drive(1.5)
+    second = memory.recall(PlaceQuery(episode=2, max_results=1000))
+    assert second and {p.episode for p in second} == {2}
+    assert len(memory.recall(PlaceQuery(episode=1, max_results=1000))) == len(everything)
+    likest = memory.recall(PlaceQuery(episode=2, latent=second[0].latent, max_results=1))
+    assert [p.id for p in likest] == [second[0].id]
+
+
+def test_conditions_are_exact_in_a_memory_too_large_to_compare_all(
+    walker: Walker, path: Path, model: ExactModel
+) -> None:
+    rng = np.random.default_rng(0)
+    poses = rng.uniform([0.0, 0.0, -3.0], [30.0, 30.0, 3.0], (21_000, 3))
+    latents, times = latent_of(poses), rng.uniform(0.0, 1000.0, 21_000)
+    store = Store(path, ENCODER, 4)
+    store.put_places(
+        PlaceRow(k + 1, latents[k], poses[k], times[k], times[k], 1, episode=k % 20) for k in range(len(poses))
+    )
+    store.close()
+    memory = PlaceMemory(model, ENCODER, path, MemoryConfig())
+    scores = memory.map.index.scores(latents[5])
+    here = np.hypot(*(poses[:, :2] - poses[5, :2]).T) <= 3.0
+    queries = {
+        "time": (PlaceQuery(since=200.0, until=250.0), (times >= 200.0) & (times <= 250.0)),
+        "episode": (PlaceQuery(episode=7), np.arange(len(poses)) % 20 == 7),
+        "radius": (PlaceQuery(pose=poses[5], radius=3.0), here),
+    }
+    for query, fits in queries.values():
+        found = memory.recall(replace(query, latent=latents[5], max_results=10))
+        expected = np.flatnonzero(fits)[np.argsort(-scores[fits])[:10]] + 1
+        np.testing.assert_allclose([p.similarity for p in found], scores[expected - 1], atol=1e-5)
+    best = memory.recall(PlaceQuery(latent=latents[5], max_results=5))
+    assert best[0].id == 6
+    memory.close()
+
+
 def test_thumbnails_come_only_when_asked_for(memory: PlaceMemory) -> None:
     query = PlaceQuery(latent=latent_of([0.0, 0.0, 0.0]), max_results=3)
     assert {p.thumbnail for p in memory.recall(query)} == {b""}
@@ -162,6 +209,11 @@ def test_an_empty_memory_recalls_nothing(open_memory: Opener) -> None:
     "query",
     [
         PlaceQuery(max_results=0),
+        PlaceQuery(max_results=10_000_000),
+        PlaceQuery(since=5.0, until=4.0),
+        PlaceQuery(since=float("nan")),
+        PlaceQuery(pose=np.zeros(3), radius=float("nan")),
+        PlaceQuery(pose=np.zeros(3), radius=-1.0),
         PlaceQuery(latent=np.full(4, np.nan, np.float32)),
         PlaceQuery(latent=np.zeros(9, np.float32)),
         PlaceQuery(pose=np.array([0.0, np.nan, 0.0]), radius=1.0),

@@ -159,9 +159,10 @@ def test_rows_that_make_no_sense_are_refused_and_the_store_goes_on(store: Store,
 
 
 def test_erasing_waits_for_readers_and_says_when_they_do_not_let_go(
-    path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+    path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ami_ros.memory.store.ERASE_PATIENCE", 0.2)
+    monkeypatch.setattr("ami_ros.memory.database.PATIENCE", 0.2)
+    store = Store(path, "net@0123", DIM)
     store.put_places([place(1, note="secret")])
     store.flush()
     reader = sqlite3.connect(path)
@@ -173,6 +174,7 @@ def test_erasing_waits_for_readers_and_says_when_they_do_not_let_go(
     assert store.error is None and store.load()[0] == []
     store.erase_all()
     assert b"secret" not in b"".join(file.read_bytes() for file in path.parent.iterdir())
+    store.close()
 
 
 def test_reading_does_not_wait_for_a_writer_in_the_middle_of_its_work(path: Path, store: Store) -> None:
