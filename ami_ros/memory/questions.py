@@ -66,7 +66,7 @@ def recall(places: PlaceMap, query: PlaceQuery) -> list[Place]:
     if not 1 <= query.max_results <= MAX_RESULTS:
         raise AmiError(f"memory: max_results must be from 1 to {MAX_RESULTS}", Code.INVALID_INPUT)
     index, rows = places.index, _fitting_rows(places, query)
-    similarity: Array | None = None
+    similarity: Latents | None = None
     if query.latent is not None:
         check_latent(query.latent, places.latent_dim)
         latent = np.asarray(query.latent, np.float32)
@@ -75,7 +75,11 @@ def recall(places: PlaceMap, query: PlaceQuery) -> list[Place]:
         else:
             similarity = index.keys[rows] @ index.query(latent)
     distance = pose_gap(index.poses[rows], np.asarray(query.pose))[0] if query.pose is not None else None
-    merit = similarity if similarity is not None else -distance if distance is not None else index.times[rows, 1]
+    merit: NDArray = index.times[rows, 1]
+    if similarity is not None:
+        merit = similarity
+    elif distance is not None:
+        merit = -distance
     best, _ = best_rows(merit, query.max_results)
     found = []
     for k in best:

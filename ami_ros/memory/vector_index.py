@@ -94,7 +94,7 @@ class VectorIndex:
         self._centroids, self._learned = centroids, len(vectors)
 
 
-def best_rows(scores: Vectors, count: int) -> tuple[Rows, Vectors]:
+def best_rows(scores: NDArray, count: int) -> tuple[Rows, NDArray]:
     """Rows of the `count` greatest scores (n,), best first, and the scores."""
     rows = np.argpartition(-scores, count - 1)[:count] if len(scores) > count else np.arange(len(scores))
     rows = rows[np.argsort(-scores[rows], kind="stable")]

@@ -166,9 +166,7 @@ def test_places_are_recalled_by_the_time_of_their_passing_and_by_the_drive_that_
     assert [p.id for p in likest] == [second[0].id]
 
 
-def test_conditions_are_exact_in_a_memory_too_large_to_compare_all(
-    walker: Walker, path: Path, model: ExactModel
-) -> None:
+def test_conditions_are_exact_in_a_memory_too_large_to_compare_all(path: Path, model: ExactModel) -> None:
     rng = np.random.default_rng(0)
     poses = rng.uniform([0.0, 0.0, -3.0], [30.0, 30.0, 3.0], (21_000, 3))
     latents, times = latent_of(poses), rng.uniform(0.0, 1000.0, 21_000)
