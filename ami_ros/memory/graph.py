@@ -12,7 +12,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import cKDTree
 
-from ami_ros.geometry import Array
+from ami_ros.geometry import Array, relative
 from ami_ros.memory.index import PlaceIndex
 from ami_ros.memory.matching import pose_gap
 from ami_ros.memory.rows import Edge
@@ -24,7 +24,10 @@ class GraphConfig:
 
     turn_cost: float = 0.15  # [m/rad] of turning on the way
     reverse_factor: float = 1.3  # driving an edge the other way round, facing the other way
-    failure_cost: float = 3.0  # [m] for each failure that no later traversal has made good
+    failure_cost: float = 3.0  # [m] for each failure that no later traversal has made good ...
+    forgiveness: float = 600.0  # [s] in which this cost halves: doors open again, and people walk on
+    blocked_radius: float = 0.3  # [m] around the middle of a failed way, within which others are blocked too
+    same_failure: float = 30.0  # [s] within which the same way failing again is no news
     # Places closer than this are joined: a disc of 0.18 m cannot stand at both with a wall between them.
     join_radius: float = 0.30  # [m] places closer than this are joined, driven or not
     reach: float = 0.6  # [m], how far a pose may be from the place where its route begins or ends
@@ -36,32 +39,58 @@ class PlaceGraph:
     def __init__(self, index: PlaceIndex, config: GraphConfig) -> None:
         self.index, self.config = index, config
         self.edges: dict[tuple[int, int], Edge] = {}
+        self._failed: set[tuple[int, int]] = set()
         self._matrix: csr_matrix | None = None
         self._joins: NDArray[np.int64] | None = None
 
     def add(self, edge: Edge) -> None:
         """Adds an edge as it was stored."""
-        self.edges[edge.start, edge.stop] = edge
+        self._put(edge)
         self._matrix = None
 
     def traversed(self, start: int, stop: int, measured: Array, duration: float, stamp: float) -> Edge:
         """Notes that the robot drove from place `start` to `stop`, `measured` (3,) apart; O(1). Returns the edge."""
         old = self.edges.get((start, stop))
-        if old is None:
-            edge = Edge(start, stop, measured, 1, duration, 0, stamp)
+        if old is None or not old.traversals:
+            edge = Edge(start, stop, measured, 1, duration, max(0, old.failures - 1) if old else 0, stamp)
             self._matrix = None
         else:
             count = old.traversals + 1
             mean = old.duration + (duration - old.duration) / count
             edge = replace(old, traversals=count, duration=mean, failures=max(0, old.failures - 1), last_used=stamp)
-            if old.failures:
-                self._matrix = None
-        self.edges[start, stop] = edge
+        self._put(edge)
         return edge
+
+    def failed(self, start: int, stop: int, stamp: float) -> Edge | None:
+        """Notes that the way between two places, in either direction, was found blocked.
+
+        Returns:
+            The edge that changed (one with no traversals where nothing was driven); None where a place is unknown, or
+            the failure is the one that was noted just before.
+        """
+        if start not in self.index or stop not in self.index:
+            return None
+        key = (stop, start) if (stop, start) in self.edges and (start, stop) not in self.edges else (start, stop)
+        old = self.edges.get(key)
+        if old is None:
+            ends = self.index.poses[[self.index.row(start), self.index.row(stop)]]
+            edge = Edge(start, stop, relative(*ends), traversals=0, duration=0.0, failures=1, last_used=stamp)
+        elif old.failures and 0.0 <= stamp - old.last_used < self.config.same_failure:
+            return None
+        else:
+            edge = replace(old, failures=old.failures + 1, last_used=stamp)
+        self._put(edge)
+        return edge
+
+    def _put(self, edge: Edge) -> None:
+        key = (edge.start, edge.stop)
+        self.edges[key] = edge
+        (self._failed.add if edge.failures else self._failed.discard)(key)
 
     def drop(self, ids: set[int]) -> None:
         """Removes every edge at one of the places."""
         self.edges = {k: e for k, e in self.edges.items() if not ids & {e.start, e.stop}}
+        self._failed &= set(self.edges)
         self.changed()
 
     def changed(self) -> None:
@@ -69,21 +98,22 @@ class PlaceGraph:
         self._matrix = self._joins = None
 
     def shortest_path(
-        self, start: Array, goal: Array, avoid: Iterable[tuple[int, int]] = ()
+        self, start: Array, goal: Array, avoid: Iterable[tuple[int, int]] = (), now: float = 0.0
     ) -> tuple[list[int], float] | None:
         """Place ids from near the pose `start` (3,) to near `goal` (3,), and the length [m]; None without a way.
 
         Args:
             start: in the map frame.
             goal: in the map frame.
-            avoid: pairs of place ids whose connection, in either direction, was found blocked, along with
-                every other connection that passes within 0.3 m of its middle.
+            avoid: pairs of place ids whose connection, in either direction, must not be used, nor any other that
+                passes near its middle. Ways that failed before are not excluded, but cost more.
+            now: stamp [s], by which failures are forgiven.
         """
         sources, entry = self._near(start)
         targets, leave = self._near(goal)
         if not len(sources) or not len(targets):
             return None
-        matrix = self._weights() if not (avoid := list(avoid)) else self._without(avoid)
+        matrix = self._weights_now(list(avoid), now)
         distance, before, _ = dijkstra(matrix, indices=sources, min_only=True, return_predecessors=True)
         # min_only ignores the cost of getting to each source; it is below `reach` for all of them.
         total = distance[targets] + leave
@@ -112,9 +142,14 @@ class PlaceGraph:
             self._joins = np.asarray(pairs, np.int64).reshape(-1, 2)
         return self._joins
 
+    def connections(self) -> NDArray[np.int64]:
+        """Rows (m, 2) of all places that are connected: ways that were driven, then joins."""
+        return np.concatenate([self._driven(), self.joins()])
+
     def _driven(self) -> NDArray[np.int64]:
         """Rows (m, 2) of the ways that were driven."""
-        ids = np.fromiter(itertools.chain.from_iterable(self.edges), np.int64, 2 * len(self.edges))
+        driven = [key for key, edge in self.edges.items() if edge.traversals]
+        ids = np.fromiter(itertools.chain.from_iterable(driven), np.int64, 2 * len(driven))
         return self.index.rows(ids).reshape(-1, 2)
 
     def _weights(self) -> csr_matrix:
@@ -126,8 +161,7 @@ class PlaceGraph:
         """Driven edges, the same ones reversed, and joins of places that stand (almost) on one spot."""
         config, size = self.config, len(self.index)
         ends, joins = self._driven(), self.joins()
-        failures = np.fromiter((e.failures for e in self.edges.values()), float, len(self.edges))
-        driven, joined = self._costs(ends) + config.failure_cost * failures, self._costs(joins)
+        driven, joined = self._costs(ends), self._costs(joins)
         rows = np.concatenate([ends, ends[:, ::-1], joins, joins[:, ::-1]])
         costs = np.concatenate([driven, config.reverse_factor * driven, joined, joined])
         place = rows[:, 0] * size + rows[:, 1]
@@ -139,14 +173,27 @@ class PlaceGraph:
         distance, turn = pose_gap(self.index.poses[ends[:, 0]], self.index.poses[ends[:, 1]])
         return distance + self.config.turn_cost * turn + 1e-3
 
-    def _without(self, avoid: list[tuple[int, int]]) -> csr_matrix:
-        """The matrix less everything that leads through the middle of an avoided edge."""
+    def _weights_now(self, avoid: list[tuple[int, int]], now: float) -> csr_matrix:
+        """The matrix less everything that leads by an avoided edge, and dearer by the ones that failed of late."""
+        if not avoid and not self._failed:
+            return self._weights()
         matrix = self._weights().tocoo()
         positions = self.index.poses[:, :2]
         middles = (positions[matrix.row] + positions[matrix.col]) / 2
-        keep = np.ones(len(middles), bool)
-        for a, b in avoid:
-            if a in self.index and b in self.index:
-                blocked = (positions[self.index.row(a)] + positions[self.index.row(b)]) / 2
-                keep &= np.hypot(*(middles - blocked).T) > 0.3
-        return csr_matrix((matrix.data[keep], (matrix.row[keep], matrix.col[keep])), shape=matrix.shape)
+        cost, keep = matrix.data.copy(), np.ones(len(middles), bool)
+        for key in self._failed:
+            edge = self.edges[key]
+            age = now - edge.last_used
+            if age >= 0.0:  # else the clock began anew: that was another day
+                weight = edge.failures * 0.5 ** (age / self.config.forgiveness)
+                cost[self._blocked(middles, key)] += self.config.failure_cost * weight
+        for key in avoid:
+            if key[0] in self.index and key[1] in self.index:
+                keep &= ~self._blocked(middles, key)
+        return csr_matrix((cost[keep], (matrix.row[keep], matrix.col[keep])), shape=matrix.shape)
+
+    def _blocked(self, middles: Array, key: tuple[int, int]) -> NDArray[np.bool_]:
+        """Which connections with these middles (m, 2) are blocked together with the one between two places."""
+        positions = self.index.poses[:, :2]
+        middle = (positions[self.index.row(key[0])] + positions[self.index.row(key[1])]) / 2
+        return np.asarray(np.hypot(*(middles - middle).T) <= self.config.blocked_radius)

@@ -89,6 +89,15 @@ class FreeSpace:
         cells = [self._cell(point) for point in np.asarray(points)]
         return np.array([np.inf if cell is None else reach[cell] for cell in cells])
 
+    def share_within(self, points: ArrayLike, distance: float) -> float:
+        """Share of the largest connected part from which one of `points` (n, 2 or 3) is at most `distance` [m] of
+        driving away."""
+        cells = {self._cell(point) for point in np.asarray(points)} - {None}
+        if not cells:
+            return 0.0
+        reach = dijkstra(self._graph, indices=sorted(c for c in cells if c is not None), min_only=True, limit=distance)
+        return float(np.isfinite(reach.reshape(self.main_part.shape)[self.main_part]).mean())
+
     @cached_property
     def main_part(self) -> NDArray[np.bool_]:
         """Cells (nx, ny) of the largest connected part of the free space."""

@@ -17,11 +17,12 @@ SCAN_MIN, SCAN_MAX = 0.12, 8.0  # [m]
 
 @dataclass(frozen=True)
 class SensorNoise:
-    """Standard deviations; `scale` multiplies them all (0: perfect sensors)."""
+    """Standard deviations, and one fixed error; `scale` multiplies them all (0: perfect sensors)."""
 
     scan: float = 0.01  # [m]
     scan_relative: float = 0.01  # of the range
     odometry_gain: float = 0.03  # drawn once a run, for distance and for turning
+    odometry_error: float = 0.0  # of distance and turning, on top of the drawn one; the same in every run
     odometry_bend: float = 0.01  # drawn once a run [rad/m]
     odometry_step: float = 0.005  # [m, and rad] after one metre or one radian; grows with the root of the way
     linear_velocity: float = 0.01  # [m/s]
@@ -55,7 +56,8 @@ class Odometry:
     def restart(self) -> None:
         """As after a reboot: another origin, another heading, other errors."""
         self.pose: Array = np.append(self._rng.uniform(-5.0, 5.0, 2), self._rng.uniform(-np.pi, np.pi))
-        self._linear_gain, self._angular_gain = 1.0 + self._noise.draw(self._rng, self._noise.odometry_gain, 2)
+        drawn = self._noise.draw(self._rng, self._noise.odometry_gain, 2)
+        self._linear_gain, self._angular_gain = 1.0 + self._noise.odometry_error * self._noise.scale + drawn
         self._bend = float(self._noise.draw(self._rng, self._noise.odometry_bend))
 
     def advance(self, distance: float, turn: float) -> None:

@@ -84,6 +84,54 @@ def test_a_way_that_failed_costs_until_it_was_driven_again(model: ExactModel) ->
     assert path(graph, pose(0, 0), pose(2, 1)) == [1, 2, 3, 4]
 
 
+def test_a_way_that_failed_is_taken_again_after_a_while(model: ExactModel) -> None:
+    graph = ring(model)
+    round_about, straight = [1, 8, 7, 6, 5, 4], [1, 2, 3, 4]
+    for stamp in (60.0, 100.0):
+        assert graph.failed(2, 3, stamp) is not None
+
+    def way(now: float) -> list[int]:
+        found = graph.shortest_path(pose(0, 0), pose(2, 1), now=now)
+        assert found is not None
+        return found[0]
+
+    assert way(100.0) == way(400.0) == round_about
+    assert way(100.0 + 2 * graph.config.forgiveness) == straight
+    assert way(10.0) == straight  # the clock began anew: that was another day
+
+
+def test_a_way_that_fails_again_and_again_is_avoided_for_longer(model: ExactModel) -> None:
+    graph = ring(model)
+    for k in range(5):
+        assert graph.failed(2, 3, stamp=100.0 * k) is not None
+    assert graph.edges[2, 3].failures == 5
+    found = graph.shortest_path(pose(0, 0), pose(2, 1), now=400.0 + 2 * graph.config.forgiveness)
+    assert found is not None and found[0] == [1, 8, 7, 6, 5, 4]
+
+
+def test_the_same_failure_counts_once_and_in_either_direction(model: ExactModel) -> None:
+    graph = ring(model)
+    assert graph.failed(3, 2, stamp=100.0) == graph.edges[2, 3]
+    assert graph.failed(2, 3, stamp=105.0) is None and graph.failed(77, 2, stamp=200.0) is None
+    assert graph.edges[2, 3].failures == 1 and (3, 2) not in graph.edges
+
+
+def test_what_runs_beside_a_failed_way_is_avoided_too_even_if_it_was_never_driven(model: ExactModel) -> None:
+    graph = ring(model)
+    graph.index.extend(
+        np.array([9, 10]), latent_of(np.array([[1, 0.1, 0], [2, 0.1, 0]])), np.array([[1, 0.1, 0], [2, 0.1, 0]])
+    )
+    graph.changed()
+    drive(graph, 9, 10)
+    graph.failed(2, 10, stamp=6.0)
+    edge = graph.failed(2, 10, stamp=60.0)
+    assert edge is not None and (edge.traversals, edge.failures) == (0, 2)
+    found = graph.shortest_path(pose(0, 0), pose(2, 1), now=60.0)
+    assert found is not None and found[0] == [1, 8, 7, 6, 5, 4]
+    assert [1, 9] not in graph.connections().tolist()  # a way tried in vain is none
+    assert drive(graph, 2, 10).traversals == 1 and graph.edges[2, 10].failures == 1
+
+
 def test_driving_a_way_again_averages_its_duration(model: ExactModel) -> None:
     graph = graph_of(model, RING, [])
     assert drive(graph, 1, 2, duration=2.0, stamp=10.0).traversals == 1
@@ -97,6 +145,12 @@ def test_places_on_one_spot_are_joined_and_places_apart_are_not(model: ExactMode
     graph = graph_of(model, [(0, 0), (1, 0), (1.05, 0.1, 1.5), (1.05, 1.1, 1.5), (2.5, 0)], [(1, 2), (3, 4)])
     assert path(graph, pose(0, 0), np.array([1.05, 1.1, 1.5])) == [1, 2, 3, 4]
     assert path(graph, pose(0, 0), pose(2.5, 0)) is None
+
+
+def test_connections_are_what_was_driven_and_what_stands_on_one_spot(model: ExactModel) -> None:
+    graph = graph_of(model, [(0, 0), (1, 0), (1.05, 0.1, 1.5)], [(1, 2)])
+    assert graph.connections().tolist() == [[0, 1], [1, 2]]
+    assert graph_of(model, RING[:1], []).connections().shape == (0, 2)
 
 
 def test_a_pose_far_from_every_place_has_no_way(model: ExactModel) -> None:

@@ -94,3 +94,15 @@ def test_nearly_all_of_home_that_is_free_hangs_together(home: World) -> None:
     assert space.area > 15.0
     for room in home.rooms:
         assert any(space.room_of((0.25 * (i + 0.5), 0.25 * (j + 0.5))) == room.name for i, j in space.cells(0.25))
+
+
+def test_the_share_within_reach_is_measured_along_the_way_and_not_through_walls(two_rooms: World) -> None:
+    space = FreeSpace(two_rooms)
+    assert space.share_within(np.zeros((0, 2)), 1.0) == 0.0
+    at_the_wall = [1.7, 0.4]  # the door is 0.7 m away
+    shut = FreeSpace(two_rooms, {"middle": False})
+    west = shut.share_within([at_the_wall], 0.5) * shut.area
+    assert space.share_within([at_the_wall], 0.5) * space.area == pytest.approx(west)
+    assert 0.0 < space.share_within([at_the_wall], 0.5) < np.pi * 0.25 / 2 / space.area
+    assert space.share_within([at_the_wall], 9.0) == 1.0
+    assert space.share_within([at_the_wall, [3.6, 2.6]], 0.5) > space.share_within([at_the_wall], 0.5)

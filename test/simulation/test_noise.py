@@ -75,3 +75,14 @@ def test_the_compass_is_right_within_a_few_degrees_and_never_leaves_its_range() 
     assert ((read >= -np.pi) & (read < np.pi)).all()
     off = np.angle(np.exp(1j * (read - np.pi)))
     assert np.degrees(off.std()) == pytest.approx(2.0, rel=0.2)
+
+
+def test_a_fixed_error_of_odometry_is_the_same_in_every_run() -> None:
+    noise = SensorNoise(odometry_gain=0.0, odometry_bend=0.0, odometry_step=0.0, odometry_error=0.05)
+    odometry = Odometry(noise, np.random.default_rng(0))
+    for _ in range(2):
+        odometry.restart()
+        start = odometry.pose
+        odometry.advance(1.0, 0.0)
+        odometry.advance(0.0, 1.0)
+        assert relative(start, odometry.pose) == pytest.approx([1.05, 0.0, 1.05])

@@ -1,0 +1,176 @@
+"""How well a robot comes to know a world: it explores from an empty memory, is switched off and on, and is tried."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from ami_ros.evaluation.expedition import CameraRobot, Expedition
+from ami_ros.evaluation.map_quality import RIGHT, judge, survey
+from ami_ros.evaluation.place_trials import COLD_MOTION, Judged, cold_starts, drive, goals_placed, kidnappings
+from ami_ros.evaluation.rates import wilson_interval
+from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
+from ami_ros.simulation.exploration import PERIOD
+from ami_ros.simulation.free_space import FreeSpace
+from ami_ros.world_model.checkpoint import LoadedModel
+from ami_ros.world_model.perception import Perception
+
+Figures = dict[str, float | None]
+Report = Callable[[str, int, int], None]  # what is going on, done, of so many
+
+STREAM = 0x91ACE5  # keeps the random numbers apart from those of recorded runs, whatever the seed
+KIDNAP_PATIENCE = 10.0  # [s] within which a kidnapped robot should have found itself
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How long and how often."""
+
+    minutes: float = 15.0  # of exploration from an empty memory
+    starts: int = 60  # from cold
+    goals: int = 200  # pictures of random poses
+    kidnappings: int = 20
+    hours: float = 0.0  # of further driving, after which map and cold starts are measured again
+    seed: int = 0
+    memory: MemoryConfig = field(default_factory=MemoryConfig)
+
+
+class PlaceBench:
+    """One run. Several have nothing in common but the world.
+
+    Args:
+        loaded: the model.
+        make_robot: makes the robot with the random numbers of a seed.
+        settings: see there.
+        file: of the memory; must not exist.
+        report: is told how far it is.
+    """
+
+    def __init__(
+        self,
+        loaded: LoadedModel,
+        make_robot: Callable[[int], CameraRobot],
+        settings: Settings,
+        file: Path,
+        report: Report,
+    ) -> None:
+        self.loaded, self.settings, self.file, self.report = loaded, settings, file, report
+        self.rng = np.random.default_rng([settings.seed, STREAM])
+        self.robot = make_robot(int(self.rng.integers(2**31)))
+        self.space = FreeSpace(self.robot.world)
+        self.perception = Perception(loaded.model)
+        self.truths: dict[int, np.ndarray] = {}
+
+    def run(self) -> Figures:
+        """All figures, by names that carry the unit; None where there is none."""
+        figures = self._explore() | self._try_cold() | self._place_goals() | self._kidnap()
+        if self.settings.hours:
+            figures |= self._drive_on()
+            figures |= {f"later_{name}": value for name, value in self._try_cold().items()}
+        return figures
+
+    def _open(self, learning: bool) -> Expedition:
+        """The memory as it is on disk, on a robot that was just switched on."""
+        config = replace(self.settings.memory, learning=learning)
+        memory = PlaceMemory(self.loaded.model, self.loaded.encoder_id, self.file, config)
+        return Expedition(self.robot, self.perception, memory, self.rng, self.truths)
+
+    def _explore(self) -> Figures:
+        expedition = self._open(learning=True)
+        expedition.begin(self.space.sample_pose(self.rng))
+        total = round(self.settings.minutes * 60 / PERIOD)
+        for k in range(total):
+            expedition.step()
+            self.report("exploring", k + 1, total)
+        figures = self._survey(expedition)
+        expedition.memory.close()
+        return figures
+
+    def _survey(self, expedition: Expedition, before: str = "") -> Figures:
+        found = survey(expedition.memory, self.truths, self.space)
+        return {
+            f"{before}places": found.places,
+            f"{before}edges": found.edges,
+            f"{before}false_edges": found.false_edges,
+            f"{before}false_edge_share": found.false_edges / max(1, found.edges),
+            f"{before}map_error_median_m": found.error_median,
+            f"{before}map_error_p99_m": found.error_p99,
+            f"{before}coverage_share": found.coverage,
+        }
+
+    def _try_cold(self) -> Figures:
+        expedition = self._open(learning=False)
+        report = self._reporter("cold starts")
+        tried = list(cold_starts(expedition, self.space, self.settings.starts, report))
+        expedition.memory.close()
+        at = round(COLD_MOTION / PERIOD)
+        right = sum(t.right[at] for t in tried)
+        low, high = wilson_interval(right, len(tried))
+        figures: Figures = {
+            "cold_starts": len(tried),
+            "cold_right_after_3_s_share": right / len(tried),
+            "cold_right_after_3_s_low_share": low,
+            "cold_right_after_3_s_high_share": high,
+        }
+        return figures | _times("cold_found", [t.found_after() for t in tried]) | _honesty("cold", tried)
+
+    def _place_goals(self) -> Figures:
+        expedition = self._open(learning=False)
+        error = goals_placed(expedition, self.space, self.settings.goals, self._reporter("goal pictures"))
+        expedition.memory.close()
+        return {
+            "goals": len(error),
+            "goal_right_share": float((error < RIGHT).all(axis=1).mean()),
+            "goal_error_median_m": _finite(np.median(error[:, 0])),
+            "goal_error_median_rad": _finite(np.median(error[:, 1])),
+        }
+
+    def _kidnap(self) -> Figures:
+        """In a copy: what the memory learns while it is fooled shall not spoil what is measured later."""
+        memory = PlaceMemory.copy_of(self.loaded.model, self.loaded.encoder_id, self.file, self.settings.memory)
+        expedition = Expedition(self.robot, self.perception, memory, self.rng, dict(self.truths))
+        before = survey(memory, expedition.truths, self.space)
+        report = self._reporter("kidnappings")
+        tried = list(kidnappings(expedition, self.space, self.settings.kidnappings, report))
+        after = survey(memory, expedition.truths, self.space)
+        memory.close()
+        found = [t.found_after() for t in tried]
+        figures: Figures = {
+            "kidnappings": len(tried),
+            "kidnap_found_within_10_s_share": float(np.mean(np.array(found) <= KIDNAP_PATIENCE)),
+            "kidnap_fooled_mean_s": float(np.mean([t.fooled() for t in tried])),
+            "kidnap_false_edges": after.false_edges - before.false_edges,
+        }
+        return figures | _times("kidnap_found", found) | _honesty("kidnap", tried)
+
+    def _drive_on(self) -> Figures:
+        expedition = self._open(learning=True)
+        expedition.begin(self.space.sample_pose(self.rng))
+        driven = drive(expedition, self.space, self.settings.hours * 3600, self._reporter("driving on"))
+        figures = self._survey(expedition, "later_") | _honesty("drive", [driven])
+        expedition.memory.close()
+        return figures
+
+    def _reporter(self, what: str) -> Callable[[int, int], None]:
+        return lambda done, total: self.report(what, done, total)
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _times(name: str, seconds: list[float]) -> Figures:
+    """Quantiles that count what never happened as later than everything."""
+    ordered = np.sort(seconds)
+    return {f"{name}_p{q}_s": _finite(np.percentile(ordered, q, method="higher")) for q in (50, 90)}
+
+
+def _honesty(name: str, tried: Iterable[Judged]) -> Figures:
+    judged = list(tried)
+    figures = asdict(judge([m for t in judged for m in t.moments], [r for t in judged for r in t.right]))
+    units = {"moments": "moments", "entropy_when_right": "entropy_when_right_nat"}
+    units |= {"entropy_when_wrong": "entropy_when_wrong_nat"}
+    return {f"{name}_{units.get(key, f'{key}_share')}": _finite(value) for key, value in figures.items()}
