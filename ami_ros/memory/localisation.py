@@ -28,6 +28,7 @@ class FilterConfig:
     temper: float = 0.35  # exponent of the likelihood: successive latents err alike
     inject: float = 0.02  # share of particles drawn from the matches of the newest latent at each update
     min_move: float = 0.04  # [m] or [rad], motion that makes a new latent worth an update
+    contradiction: float = 0.25  # weight of matches that speak for elsewhere rather than here, from which it is lost
     confident: float = 0.7  # mass around the best pose from which the robot counts as localised
     seed: int = 0  # of the particles
 
@@ -37,7 +38,7 @@ class Estimate:
     """What the filter believes."""
 
     pose: Array  # (3,) in the map frame
-    confidence: float  # mass within 0.5 m and 0.5 rad of `pose`
+    confidence: float  # mass within 0.5 m and 0.5 rad of `pose`; near 0 where the newest latent contradicts it
     entropy: float  # of the particles over cells of 0.5 m and 0.5 rad [nat]
 
 
@@ -51,6 +52,7 @@ class PlaceFilter:
         self.gains = np.ones((config.particles, 2))
         self.weights = np.full(config.particles, 1.0 / config.particles)
         self._moved = np.inf
+        self._matches: Matches | None = None  # of the newest latent that was used
 
     def start_at(self, pose: Array) -> None:
         """The robot is known to be at `pose` (3,)."""
@@ -67,12 +69,14 @@ class PlaceFilter:
 
     def _forget(self) -> None:
         """Nothing is known of the weights, nor of this run's odometry."""
+        self._matches = None
         self.weights[:] = 1.0 / len(self.weights)
         self.gains = 1.0 + self.rng.normal(0.0, self.config.gain_sigma, self.gains.shape)
 
     def transform(self, change: Callable[[Array], Array]) -> None:
         """The map was moved: `change` takes poses (n, 3) from the old one to the new."""
         self.particles = change(self.particles)
+        self._matches = None
 
     def move(self, motion: Array) -> None:
         """Odometry says that the base moved by `motion` (3,) in its own frame."""
@@ -90,7 +94,7 @@ class PlaceFilter:
         if not len(index) or self._moved < self.config.min_move:
             return
         self._moved = 0.0
-        matches = match(index, latent)
+        self._matches = matches = match(index, latent)
         self._inject(matches)
         self.weights *= self._likelihood(matches) ** self.config.temper
         self.weights /= self.weights.sum()
@@ -143,4 +147,17 @@ class PlaceFilter:
             distance, turn = pose_gap(self.particles, centre)
             near = (distance < 0.5) & (turn < 0.5)
             centre = mean_pose(self.particles, self.weights * near)
-        return Estimate(centre, float(self.weights[near].sum()), entropy)
+        return Estimate(centre, float(self.weights[near].sum()) * self._support(centre), entropy)
+
+    def _support(self, pose: Array) -> float:
+        """Share of the newest matches that speak for `pose` (3,), where many speak for elsewhere; else 1.
+
+        Particles take some moments to move over after a kidnapping; the latent tells at once. On new ground matches
+        have little weight, and where two places look alike as much speaks for here: neither is a contradiction.
+        """
+        if self._matches is None:
+            return 1.0
+        distance, turn = pose_gap(self._matches.poses, pose)
+        here = (distance < 1.0) & (turn < 1.0)
+        near, far = float(self._matches.weights[here].sum()), float(self._matches.weights[~here].sum())
+        return near / (near + far) if far - near > self.config.contradiction else 1.0

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ami_ros.geometry import Array
+from ami_ros.geometry import Array, relative
 from ami_ros.memory.graph import GraphConfig, PlaceGraph
 from ami_ros.memory.index import Latents, PlaceIndex
 from ami_ros.memory.matching import pose_gap
@@ -79,7 +79,7 @@ class PlaceMap:
 
     def places(self) -> Places:
         """Everything, for markers and pictures."""
-        edges = np.array(list(self.graph.edges), np.int64).reshape(-1, 2)
+        edges = np.array([k for k, e in self.graph.edges.items() if e.traversals], np.int64).reshape(-1, 2)
         return Places(self.index.ids.copy(), self.index.poses.copy(), dict(self.labels), edges)
 
     def nearest(self, pose: Array, spacing: float, turn_spacing: float) -> tuple[int, float, float]:
@@ -95,6 +95,10 @@ class PlaceMap:
         distance, turn = pose_gap(self.index.poses, pose)
         row = int(np.argmin(distance / spacing + turn / turn_spacing))
         return int(self.index.ids[row]), float(distance[row]), float(turn[row])
+
+    def between(self, start: int, stop: int) -> Array:
+        """Pose (3,) of one place in the frame of another, as the map has it now."""
+        return relative(self.details[start].pose, self.details[stop].pose)
 
     def add(self, stamp: float, latent: Latents, pose: Array, thumbnail: bytes | None) -> int:
         """A new place; returns its id."""
@@ -116,6 +120,12 @@ class PlaceMap:
         """The robot drove from one place to another; see `PlaceGraph.traversed`."""
         edge = self.graph.traversed(start, stop, measured, duration, stamp)
         self.store.put_edges([edge])
+
+    def failed(self, start: int, stop: int, stamp: float) -> None:
+        """The way between two places was found blocked; see `PlaceGraph.failed`."""
+        edge = self.graph.failed(start, stop, stamp)
+        if edge is not None:
+            self.store.put_edges([edge])
 
     def label(self, place_id: int, label: str, note: str) -> None:
         """Names a place, taking the label from others that have it; durable on return."""
@@ -140,7 +150,8 @@ class PlaceMap:
     def relax(self, config: RelaxationConfig) -> tuple[Array, Array]:
         """Moves all places so that what was measured between them agrees; returns their poses (n, 3), old and new."""
         old = self.index.poses.copy()
-        ways = driven_ways(self.index, ((e.start, e.stop, e.relative) for e in self.graph.edges.values()), config)
+        driven = ((e.start, e.stop, e.relative) for e in self.graph.edges.values() if e.traversals)
+        ways = driven_ways(self.index, driven, config)
         new = relax(old, [compare_places(self.index, config), ways], config)
         self.index.move(new)
         self.graph.changed()

@@ -30,7 +30,8 @@ class MemoryConfig:
     learning: bool = True  # add places and ways; false: only localise
     spacing: float = 0.30  # [m] between places of like heading
     turn_spacing: float = 0.5  # [rad] between places at one spot
-    confident: float = 0.85  # mass from which a new place is added to what is known
+    confident: float = 0.85  # confidence from which a new place is added to what is known
+    gate: tuple[float, float] = (0.6, 0.5)  # [m], [rad] by which odometry and map may differ about a way
     max_places: int = 50_000  # no more are added then
     relax_growth: float = 1.2  # the map is relaxed each time that it has grown by this factor ...
     relax_least: int = 20  # ... and by this many places
@@ -172,7 +173,10 @@ class PlaceMemory:
             start, there, odometry = self._anchor
             driven = compose(there, relative(odometry, self._odometry))
             measured = compose(driven, inverse(offset))
-            self.map.link(start, here, measured, stamp - self._here[1], stamp)
+            # Where they differ the belief has jumped: the robot was carried, or mistaken. That is no way.
+            distance, turn = pose_gap(measured, self.map.between(start, here))
+            if distance < self.config.gate[0] and turn < self.config.gate[1]:
+                self.map.link(start, here, measured, stamp - self._here[1], stamp)
         self._here, self._anchor = (here, stamp), (here, offset, self._odometry)
 
     def _relax_due(self) -> bool:
@@ -195,14 +199,18 @@ class PlaceMemory:
         Args:
             goal: what to look for.
             hypothesis: 0 for the best match of a latent goal, 1 for the next, ...
-            avoid_edges: pairs of place ids that were found blocked.
+            avoid_edges: pairs of place ids that were found blocked; they cost more from now on, until they are driven
+                or time passes.
 
         Raises:
             AmiError: with `Code.NOT_LOCALISED`, `NOT_FOUND`, `NO_ROUTE` or `INVALID_INPUT`.
         """
         location = self._certain()
         pose, share = locate(self.map, goal, hypothesis)
-        found = self.map.graph.shortest_path(location.pose, pose, avoid_edges)
+        if self.config.learning:
+            for start, stop in avoid_edges:
+                self.map.failed(start, stop, location.stamp)
+        found = self.map.graph.shortest_path(location.pose, pose, avoid_edges, location.stamp)
         if found is None:
             raise AmiError("memory: no way to the goal's place is known", Code.NO_ROUTE)
         ids, length = found

@@ -33,7 +33,7 @@ class Edge:
     start: int  # place id
     stop: int
     relative: Array  # (3,) pose of `stop` in the frame of `start`, as it was measured when first driven
-    traversals: int = 1
+    traversals: int = 1  # 0: was never driven, only tried in vain
     duration: float = 0.0  # mean [s]
-    failures: int = 0
-    last_used: float = 0.0  # stamp [s]
+    failures: int = 0  # that no later traversal has made good
+    last_used: float = 0.0  # stamp of the last traversal or failure [s]

@@ -83,6 +83,29 @@ def test_a_kidnapped_robot_is_found_again(index: PlaceIndex, seed: int) -> None:
     assert distance < 0.25 and turn < 0.2 and found.confidence > SURE
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_kidnapped_robot_is_never_sure_of_the_wrong_place(index: PlaceIndex, seed: int) -> None:
+    particles = PlaceFilter(FilterConfig(seed=seed))
+    particles.start_at(START)
+    _, found = walk(particles, index, START, 10)
+    assert found.confidence > SURE
+    pose = np.array([1.0, 2.4, -2.5])
+    for _ in range(15):
+        pose, found = walk(particles, index, pose, 1)
+        distance, turn = error(found, pose)
+        assert (distance < 0.5 and turn < 0.5) or found.confidence < 0.3
+
+
+def test_new_ground_is_no_contradiction(index: PlaceIndex) -> None:
+    """Nothing there is known, so nothing speaks for elsewhere: the robot may go on learning."""
+    particles = PlaceFilter(FilterConfig())
+    particles.start_at(np.array([3.0, 1.5, 0.0]))
+    for step in range(8):
+        particles.move(np.array([0.15, 0.0, 0.0]))
+        particles.observe(index, latent_of([3.15 + 0.15 * step, 1.5, 0.0]))
+        assert particles.estimate().confidence > 0.7
+
+
 def test_it_is_not_sure_where_two_places_look_alike(model: ExactModel) -> None:
     """Two rooms of 4 m that cannot be told apart."""
     poses = grid(8.0)

@@ -14,7 +14,7 @@ from ami_ros.errors import AmiError
 from ami_ros.geometry import compose, relative
 from ami_ros.memory.codes import Code
 from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory, map_to_odom
-from ami_ros.memory.types import Location
+from ami_ros.memory.types import GoalQuery, Location
 from harness.exact_model import ExactModel, latent_of
 
 from .conftest import ENCODER, Opener, Walker, pose_error
@@ -175,6 +175,53 @@ def test_a_kidnapped_robot_is_lost_first_and_found_then(open_memory: Opener) -> 
     location = walker.drive(1.5)
     assert location.localised and pose_error(location.pose, walker.pose) < 0.35
     assert len(memory) < 1.5 * known
+
+
+def test_a_kidnapping_makes_no_way_between_places_that_are_far_apart(open_memory: Opener) -> None:
+    memory = open_memory()
+    walker = Walker(memory)
+    walker.look()
+    for _ in range(2):
+        walker.loop()
+    for k in range(6):
+        there = np.array([[2.0, 1.0, np.pi / 2], [0.3, 0.0, 0.0], [1.0, 2.0, np.pi]][k % 3])
+        walker.pose = there
+        walker.drive(0.8)
+        walker.drive(0.0, np.pi / 2)
+    true = np.stack([memory.map.details[i].latent[:2] for i in memory.map.index.ids.tolist()])
+    rows = memory.map.graph.connections()
+    assert np.hypot(*(true[rows[:, 0]] - true[rows[:, 1]]).T).max() < 1.0
+
+
+def test_a_way_found_blocked_is_remembered_over_a_restart(path: Path, open_memory: Opener) -> None:
+    memory = open_memory(path)
+    walker = Walker(memory)
+    walker.look()
+    walker.loop(1.0)
+    walker.drive(0.4)
+    goal = GoalQuery(pose=np.array([1.0, 0.9, np.pi / 2]))
+    first = memory.find_route(goal)
+    ids = [p.id for p in first.places]
+    blocked = (ids[1], ids[2])
+    memory.find_route(goal, avoid_edges=[blocked])
+    assert memory.find_route(goal).length > first.length
+    failed = {k: e for k, e in memory.map.graph.edges.items() if e.failures}
+    assert len(failed) == 1
+    memory.close()
+    assert {k: e.failures for k, e in open_memory(path).map.graph.edges.items() if e.failures} == dict.fromkeys(
+        failed, 1
+    )
+
+
+def test_a_memory_that_only_serves_notes_no_failures(path: Path, open_memory: Opener) -> None:
+    memory = open_memory(path)
+    walker = Walker(memory)
+    walker.look()
+    walker.loop(1.0)
+    memory.config = replace(memory.config, learning=False)
+    ids = [p.id for p in memory.find_route(GoalQuery(pose=np.array([1.0, 0.5, np.pi / 2]))).places]
+    memory.find_route(GoalQuery(pose=np.array([1.0, 0.5, np.pi / 2])), avoid_edges=[(ids[0], ids[1])])
+    assert not any(e.failures for e in memory.map.graph.edges.values())
 
 
 def test_after_a_restart_of_odometry_nothing_is_believed_at_first(open_memory: Opener) -> None:
