@@ -34,10 +34,10 @@ def test_a_right_model_comes_to_know_two_rooms(tmp_path: Path) -> None:
     settings = Settings(minutes=2.5, starts=3, goals=10, kidnappings=1, hours=0.005, seed=3, memory=LIGHT)
     file = tmp_path / "places.memory"
     bench = PlaceBench(EXACT, make_robot, settings, file, lambda what, done, total: seen.append(what))
-    figures = bench.run()
+    found = bench.run()
+    figures = {name: value for name, value in found.items() if value is not None}
     assert set(seen) == {"exploring", "cold starts", "goal pictures", "kidnappings", "driving on"}
-    assert all(value is None or math.isfinite(value) for value in figures.values())
-    json.dumps(figures, allow_nan=False)
+    json.dumps(found, allow_nan=False)
     for before in ("", "later_"):
         assert figures[f"{before}false_edges"] == 0
         assert figures[f"{before}map_error_p99_m"] < 0.4
