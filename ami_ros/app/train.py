@@ -16,6 +16,9 @@ def main(
     preset: Annotated[
         str, typer.Option(help="onboard (camera and scan) or ceiling (overhead camera and compass).")
     ] = "onboard",
+    start: Annotated[
+        Path | None, typer.Option("--from", help="Model folder whose weights are the beginning; give its data, too.")
+    ] = None,
     steps: Annotated[int, typer.Option(help="Optimiser steps; 0: as the preset says.")] = 0,
     settings: Annotated[
         list[str] | None,
@@ -40,4 +43,4 @@ def main(
     config = with_settings(replace(PRESETS[preset], seed=seed), settings or (), "train")
     if steps:
         config = replace(config, steps=steps)
-    run(recordings, out, config, threads, name or out.resolve().name)
+    run(recordings, out, config, threads, name or out.resolve().name, start)

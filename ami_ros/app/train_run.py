@@ -17,7 +17,7 @@ from ami_ros.learning.card import write_card
 from ami_ros.learning.dataset import CARD, Dataset
 from ami_ros.learning.extract import ExtractConfig
 from ami_ros.learning.trainer import CHECKPOINT, Trainer, TrainingConfig
-from ami_ros.world_model.checkpoint import CONFIG, LoadedModel, count_parameters, save_model
+from ami_ros.world_model.checkpoint import CONFIG, LoadedModel, count_parameters, load_model, save_model
 
 
 def open_dataset(recordings: list[Path], out: Path, period: float, console: Console) -> Dataset:
@@ -55,8 +55,12 @@ def has_bfloat16() -> bool:
     return bool(check and check())
 
 
-def run(recordings: list[Path], out: Path, config: TrainingConfig, threads: int, name: str) -> LoadedModel:
+def run(
+    recordings: list[Path], out: Path, config: TrainingConfig, threads: int, name: str, start: Path | None = None
+) -> LoadedModel:
     """Trains and writes the model folder `out`; goes on from the checkpoint there, if there is one.
+
+    A new training begins with the weights of the model in the folder `start`, if that is given.
 
     Raises:
         AmiError: nothing to train on, or a folder that cannot be used.
@@ -71,7 +75,7 @@ def run(recordings: list[Path], out: Path, config: TrainingConfig, threads: int,
         raise AmiError(f"train: {out} holds a finished model; choose another --out")
     config = replace(config, bfloat16=config.bfloat16 and has_bfloat16())
     dataset = open_dataset(recordings, out, config.spec.period, console)
-    trainer = Trainer(config, dataset, out)
+    trainer = Trainer(config, dataset, out, load_model(start).model if start is not None else None)
     resumed = trainer.resume()
     began, first = time.monotonic(), trainer.step
     console.print(

@@ -43,12 +43,15 @@ class CollectionConfig:
     runs: int = 0  # 0: one for each 4,000 steps, at most 16
     period: float = 0.2  # between steps [s]
     seed: int = 0
+    closed_doors: float = 0.0  # probability of each door to be closed throughout a run
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.runs < 0 or self.runs > self.steps:
             raise ValueError("steps must be at least 1, and runs between 0 (chosen for you) and the number of steps")
         if self.period <= 0 or abs(self.period / CONTROL_PERIOD - round(self.period / CONTROL_PERIOD)) > 1e-6:
             raise ValueError(f"period must be a multiple of {CONTROL_PERIOD} s, not {self.period}")
+        if not 0 <= self.closed_doors <= 1:
+            raise ValueError(f"closed_doors must be a probability, not {self.closed_doors}")
         if self.seed < 0:
             raise ValueError(f"seed must not be negative, not {self.seed}")
 
@@ -100,12 +103,16 @@ def record_run(out: Path, config: CollectionConfig, run: int, tick: Callable[[],
     Returns:
         How often the robot touched something.
     """
-    seeds = np.random.SeedSequence([config.seed, run]).spawn(2)
+    seeds = np.random.SeedSequence([config.seed, run]).spawn(3)
     rng = np.random.default_rng(seeds[0])
     seed = int(seeds[1].generate_state(1)[0])
     world = load_world(config.world)
     robot = Simulator(world, camera=config.camera, seed=seed)
-    robot.reset(FreeSpace(world).sample_pose(rng), seed)
+    closed = np.random.default_rng(seeds[2]).random(len(world.doors)) < config.closed_doors
+    doors = {door.name: door.open and not shut for door, shut in zip(world.doors, closed, strict=True)}
+    robot.reset(FreeSpace(world, doors).sample_pose(rng), seed)
+    for name, is_open in doors.items():
+        robot.set_door(name, is_open)
     partial = out / PARTIAL / run_folder(out, run).name
     shutil.rmtree(partial, ignore_errors=True)
     explorer = Explorer(rng)

@@ -57,9 +57,12 @@ class Trainer:
         config: of the run.
         recording: the data.
         folder: where checkpoints go (`CHECKPOINT`) and the curve (`curve.jsonl`).
+        start: a model of the same spec, whose weights are the beginning.
     """
 
-    def __init__(self, config: TrainingConfig, recording: Recording, folder: Path) -> None:
+    def __init__(
+        self, config: TrainingConfig, recording: Recording, folder: Path, start: WorldModel | None = None
+    ) -> None:
         torch.manual_seed(config.seed)
         self.config, self.folder = config, folder
         self.sampler = WindowSampler(recording, config.spec, config.windows)
@@ -67,6 +70,10 @@ class Trainer:
             needed = ((config.windows.starts - 1) * config.spec.chunk + 1) * config.spec.period
             raise AmiError(f"train: no episode lasts {needed:.1f} s without a gap; record longer stretches")
         self.model = WorldModel(config.spec)
+        if start is not None:
+            if start.spec != config.spec:
+                raise AmiError("train: the model to start from has another spec; choose the preset that it was made by")
+            self.model.load_state_dict(start.state_dict())
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from ami_ros.errors import AmiError
 from ami_ros.learning.bag_reader import BagReader
-from ami_ros.learning.collection import CollectionConfig, open_collection, record_run
+from ami_ros.learning.collection import CollectionConfig, open_collection, record_run, run_folder
+from ami_ros.simulation.free_space import FreeSpace
+from ami_ros.simulation.world import load_world
 from harness.processes import ChildProcess, Children
 from harness.waiting import wait_until
 
@@ -88,7 +91,13 @@ def test_foreign_folders_and_impossible_settings_are_refused(tmp_path: Path) -> 
     (tmp_path / "collect.yaml").write_text("world: [")
     with pytest.raises(AmiError, match=r"collect\.yaml is damaged"), open_collection(tmp_path, config):
         pass
-    for wrong in ({"steps": 0}, {"steps": 5, "runs": 6}, {"steps": 5, "period": 0.03}, {"steps": 5, "seed": -1}):
+    for wrong in (
+        {"steps": 0},
+        {"steps": 5, "runs": 6},
+        {"steps": 5, "period": 0.03},
+        {"steps": 5, "seed": -1},
+        {"steps": 5, "closed_doors": 1.5},
+    ):
         with pytest.raises(ValueError):
             CollectionConfig(world="two_rooms", **wrong)  # type: ignore[arg-type]
 
@@ -98,3 +107,34 @@ def test_steps_are_spread_evenly_over_the_runs() -> None:
     assert CollectionConfig("home", 1000).run_lengths() == [1000]
     assert CollectionConfig("home", 10, runs=3).run_lengths() == [4, 3, 3]
     assert len(CollectionConfig("home", 10**6).run_lengths()) == 16
+
+
+def test_closed_doors_hide_the_other_room(tmp_path: Path) -> None:
+    assert rays_into_the_other_room(tmp_path / "open", 0.0) > 100
+    assert rays_into_the_other_room(tmp_path / "closed", 1.0) == 0
+
+
+def rays_into_the_other_room(out: Path, closed_doors: float) -> int:
+    config = CollectionConfig("two_rooms", steps=300, runs=3, closed_doors=closed_doors)
+    space, rays = FreeSpace(load_world("two_rooms")), 0
+    with open_collection(out, config) as missing:
+        for run in missing:
+            record_run(out, config, run, lambda: None)
+            with BagReader(run_folder(out, run)) as bag:
+                found = [
+                    (topic, bag.decode(topic, data)) for topic, _, data in bag.messages(["/scan", "/ground_truth"])
+                ]
+            scans = [m for topic, m in found if topic == "/scan"]
+            poses = [pose_of(m) for topic, m in found if topic == "/ground_truth"]
+            for scan, pose in zip(scans, poses, strict=True):
+                angles = pose[2] + scan.angle_min + scan.angle_increment * np.arange(len(scan.ranges))
+                ends = pose[:2] + (scan.ranges - 0.3)[:, None] * np.stack([np.cos(angles), np.sin(angles)], -1)
+                rooms = {space.room_of(pose), None}
+                rays += sum(space.room_of(end) not in rooms for end in ends[np.isfinite(ends).all(1)])
+    return rays
+
+
+def pose_of(message: Any) -> np.ndarray:
+    """(3,) of a PoseStamped."""
+    position, turn = message.pose.position, message.pose.orientation
+    return np.array([position.x, position.y, 2 * np.arctan2(turn.z, turn.w)])

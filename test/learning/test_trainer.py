@@ -197,3 +197,13 @@ def test_a_picture_alone_finds_the_latent_that_all_sensors_give(learned: Learned
         goals = learned.model.encode_goal(torch.from_numpy(images).permute(0, 3, 1, 2))
     error = (goals - learned.latents[:50]).square().mean()
     assert error < 0.5 * learned.latents[:50].var()
+
+
+def test_training_can_begin_with_the_weights_of_a_model(
+    config: TrainingConfig, dataset: Dataset, tmp_path: Path
+) -> None:
+    start = train(config, dataset, tmp_path / "start")
+    assert_equal(Trainer(config, dataset, tmp_path / "more", start).model, start)
+    other = replace(config, spec=replace(config.spec, head_width=32))
+    with pytest.raises(AmiError, match="has another spec"):
+        Trainer(other, dataset, tmp_path / "other", start)
