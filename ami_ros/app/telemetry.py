@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ami_ros.evaluation.registration import register
 from ami_ros.geometry import Array, compose, inverse
+from ami_ros.registration import register
 
 STARTING = "starting"  # the state before the planner told one
 HISTORY = 2000  # true poses kept; a drive at 10 Hz is shorter

@@ -36,6 +36,7 @@ class PlaceMap:
         self.store = Store(path, encoder_id, self.latent_dim)
         self.details: dict[int, PlaceRow] = {}
         self.labels: dict[int, str] = {}  # of the places that have one
+        self.revision = 0  # grows with every change of places, ways and labels; visits are none
         self._take(*self.store.load())
 
     def __len__(self) -> int:
@@ -48,9 +49,15 @@ class PlaceMap:
             places, edges = source.load()
         finally:
             source.close()
+        self.adopt(places, edges)
+
+    def adopt(self, places: list[PlaceRow], edges: list[Edge]) -> None:
+        """Adds places and ways that were made elsewhere; their ids are new here."""
         self.store.put_places(places)
         self.store.put_edges(edges)
-        self._take(places, edges)
+        self._take([replace(p, thumbnail=b"") for p in places], edges)
+        self.graph.changed()
+        self.revision += 1
 
     def _take(self, places: list[PlaceRow], edges: list[Edge]) -> None:
         """Fills index and graph with stored rows."""
@@ -61,8 +68,8 @@ class PlaceMap:
                 np.stack([p.pose for p in places]),
                 np.array([(p.created, p.last_seen, p.episode) for p in places]),
             )
-            self.details = {p.id: p for p in places}
-            self.labels = {p.id: p.label for p in places if p.label}
+            self.details |= {p.id: p for p in places}
+            self.labels |= {p.id: p.label for p in places if p.label}
         self.begin_episode()
         for edge in edges:
             self.graph.add(edge)
@@ -108,39 +115,44 @@ class PlaceMap:
         self.graph.changed()
         self.store.put_places([row])
         self.details[place_id] = replace(row, thumbnail=b"")
+        self.revision += 1
         return place_id
 
     def visit(self, place_id: int, stamp: float) -> None:
         """The robot came by again."""
         old = self.details[place_id]
-        self.index.times[self.index.row(place_id), 1] = stamp
-        self._update([replace(old, visits=old.visits + 1, last_seen=stamp)])
+        self.update([replace(old, visits=old.visits + 1, last_seen=stamp)])
 
     def link(self, start: int, stop: int, measured: Array, duration: float, stamp: float) -> None:
         """The robot drove from one place to another; see `PlaceGraph.traversed`."""
         edge = self.graph.traversed(start, stop, measured, duration, stamp)
         self.store.put_edges([edge])
+        self.revision += edge.traversals == 1
 
     def failed(self, start: int, stop: int, stamp: float) -> None:
         """The way between two places was found blocked; see `PlaceGraph.failed`."""
         edge = self.graph.failed(start, stop, stamp)
         if edge is not None:
             self.store.put_edges([edge])
+            self.revision += 1
 
     def label(self, place_id: int, label: str, note: str) -> None:
         """Names a place, taking the label from others that have it; durable on return."""
         holders = [self.details[i] for i in self.labelled(label) if i != place_id]
         named = replace(self.details[place_id], label=label, note=note)
-        self._update([*(replace(p, label="") for p in holders), named])
+        self.update([*(replace(p, label="") for p in holders), named])
+        self.revision += 1
         self.store.flush()
 
     def labelled(self, label: str) -> list[int]:
         """Ids of the places of that name; none have an empty one."""
         return [i for i, name in self.labels.items() if name == label]
 
-    def _update(self, rows: list[PlaceRow]) -> None:
+    def update(self, rows: list[PlaceRow]) -> None:
+        """Changes places; their latents and poses stay."""
         for row in rows:
             self.details[row.id] = row
+            self.index.times[self.index.row(row.id), :2] = row.created, row.last_seen
             if row.label:
                 self.labels[row.id] = row.label
             else:
@@ -155,7 +167,8 @@ class PlaceMap:
         new = relax(old, [compare_places(self.index, config), ways], config)
         self.index.move(new)
         self.graph.changed()
-        self._update([replace(p, pose=new[self.index.row(i)]) for i, p in self.details.items()])
+        self.update([replace(p, pose=new[self.index.row(i)]) for i, p in self.details.items()])
+        self.revision += 1
         return old, new
 
     def forget(self, ids: Collection[int]) -> None:
@@ -164,6 +177,7 @@ class PlaceMap:
         self.store.erase(sorted(gone))
         self.index.remove(gone)
         self.graph.drop(gone)
+        self.revision += 1
         for place_id in gone:
             del self.details[place_id]
             self.labels.pop(place_id, None)

@@ -12,14 +12,16 @@ import torch
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, compose, inverse, relative
 from ami_ros.memory.codes import Code
+from ami_ros.memory.files import read_back, write_copy
 from ami_ros.memory.graph import GraphConfig
 from ami_ros.memory.index import Latents
 from ami_ros.memory.localisation import FilterConfig, PlaceFilter
 from ami_ros.memory.matching import pose_gap
+from ami_ros.memory.merging import Merged, MergeLimits, merge
 from ami_ros.memory.place_map import PlaceMap
-from ami_ros.memory.questions import check_latent, check_pose, locate, recall
-from ami_ros.memory.relaxation import RelaxationConfig
-from ami_ros.memory.types import GoalQuery, Location, Place, PlaceQuery, Places, Route
+from ami_ros.memory.questions import check_latent, check_pose, locate, recall, statistics
+from ami_ros.memory.relaxation import RelaxationConfig, carry
+from ami_ros.memory.types import GoalQuery, Location, Place, PlaceQuery, Places, Route, Statistics
 from ami_ros.world_model.model import WorldModel
 
 
@@ -100,7 +102,7 @@ class PlaceMemory:
         self._odometry = np.array(odometry, dtype=np.float64)
         self.filter.observe(self.map.index, latent)
         estimate = self.filter.estimate()
-        nearest, distance, turn = self._nearest(estimate.pose)
+        nearest, distance, turn = self.map.nearest(estimate.pose, self.config.spacing, self.config.turn_spacing)
         known = len(self.map) > 0
         localised = known and estimate.confidence >= self.config.filter.confident
         if self.config.learning and known and estimate.confidence >= self.config.confident:
@@ -131,9 +133,6 @@ class PlaceMemory:
         self.filter.start_at(np.zeros(3))
         self._odometry = odometry
         self._arrive(self.map.add(stamp, latent, np.zeros(3), thumbnail), np.zeros(3), stamp)
-
-    def _nearest(self, pose: Array) -> tuple[int, float, float]:
-        return self.map.nearest(pose, self.config.spacing, self.config.turn_spacing)
 
     def _grow(
         self,
@@ -188,7 +187,7 @@ class PlaceMemory:
         if len(self.map) < 3:
             return
         old, new = self.map.relax(self.config.relaxation)
-        self.filter.transform(lambda poses: _carry(poses, old, new))
+        self.filter.transform(lambda poses: carry(poses, old, new))
         self._relaxed = len(self.map)
 
     # Questions
@@ -232,6 +231,10 @@ class PlaceMemory:
         """Everything, for markers and pictures."""
         return self.map.places()
 
+    def statistics(self) -> Statistics:
+        """See `questions.statistics`."""
+        return statistics(self.map)
+
     # Commands
 
     def remember(self, label: str, note: str = "", overwrite: bool = False) -> int:
@@ -258,22 +261,36 @@ class PlaceMemory:
         if self._here is not None and self._here[0] in chosen:
             self._here = None
         if self._location is not None and self._location.place_id in chosen:
-            nearest, _, _ = self._nearest(self._location.pose)
+            nearest, _, _ = self.map.nearest(self._location.pose, self.config.spacing, self.config.turn_spacing)
             self._location = replace(
                 self._location, place_id=nearest, localised=self._location.localised and nearest > 0
             )
         return len(chosen)
 
+    # Files
+
+    def save(self, path: Path, overwrite: bool = False) -> int:
+        """Writes a copy to `path`; see `files.write_copy`."""
+        return write_copy(self.map, path, overwrite)
+
+    def load(self, path: Path) -> None:
+        """Begins anew with what is in `path`, which stays as it is; see `files.read_back`."""
+        read_back(self.map, path)
+        self.restart()
+        self._relaxed = len(self.map)
+
+    def merge(self, path: Path) -> Merged:
+        """Adds another robot's memory; see `merging.merge`."""
+        config, empty = self.config, not len(self.map)
+        merged = merge(self.map, path, MergeLimits(config.spacing, config.turn_spacing, config.max_places))
+        if empty:
+            self.restart()
+        self.relax()
+        return merged
+
     def close(self) -> None:
         """Writes what is pending and closes the store."""
         self.map.store.close()
-
-
-def _carry(poses: Array, old: Array, new: Array) -> Array:
-    """Moves poses (k, 3) as the nearest of the places moved, whose poses were `old` and are `new` (n, 3)."""
-    distance, turn = pose_gap(poses[:, None], old[None])
-    nearest = np.argmin(distance + 0.5 * turn, axis=1)
-    return compose(new[nearest], relative(old[nearest], poses))
 
 
 def map_to_odom(location: Location) -> Array:

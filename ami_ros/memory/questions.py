@@ -13,7 +13,7 @@ from ami_ros.memory.codes import Code
 from ami_ros.memory.index import Latents
 from ami_ros.memory.matching import cluster, match, pose_gap
 from ami_ros.memory.place_map import PlaceMap
-from ami_ros.memory.types import GoalQuery, Place, PlaceQuery
+from ami_ros.memory.types import GoalQuery, Place, PlaceQuery, Statistics
 from ami_ros.memory.vector_index import best_rows
 
 MAX_RESULTS = 1000  # of a recall
@@ -114,3 +114,19 @@ def _fitting_rows(places: PlaceMap, query: PlaceQuery) -> NDArray[np.int64]:
     if query.episode is not None:
         keep &= index.times[:, 2] == query.episode
     return np.flatnonzero(keep)
+
+
+def statistics(places: PlaceMap) -> Statistics:
+    """How much there is of everything."""
+    times, edges = places.index.times, places.graph.edges.values()
+    return Statistics(
+        places=len(places),
+        ways=sum(edge.traversals > 0 for edge in edges),
+        blocked=sum(edge.failures > 0 for edge in edges),
+        labels=len(places.labels),
+        episodes=len(np.unique(times[:, 2])),
+        visits=sum(row.visits for row in places.details.values()),
+        first=float(times[:, 0].min()) if len(times) else 0.0,
+        last=float(times[:, 1].max()) if len(times) else 0.0,
+        size=places.store.size(),
+    )

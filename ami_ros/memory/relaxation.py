@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, diags
 from scipy.sparse.linalg import splu
 
-from ami_ros.geometry import Array, relative, wrap
+from ami_ros.geometry import Array, compose, relative, wrap
 from ami_ros.memory.index import PlaceIndex
+from ami_ros.memory.matching import pose_gap
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,13 @@ def relax(poses: Array, parts: Iterable[Measurements], config: RelaxationConfig)
             break
     poses[:, 2] = wrap(poses[:, 2])
     return poses
+
+
+def carry(poses: Array, old: Array, new: Array) -> Array:
+    """Moves poses (k, 3) as the nearest of the places moved, whose poses were `old` and are `new` (n, 3)."""
+    distance, turn = pose_gap(poses[:, None], old[None])
+    nearest = np.argmin(distance + 0.5 * turn, axis=1)
+    return compose(new[nearest], relative(old[nearest], poses))
 
 
 def _jacobian(poses: Array, start: NDArray[np.int64], stop: NDArray[np.int64], scale: Array) -> csr_matrix:

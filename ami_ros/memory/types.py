@@ -84,3 +84,18 @@ class Places:
     poses: Array  # (n, 3) in the map frame
     labels: dict[int, str] = field(default_factory=dict)
     edges: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 2), np.int64))  # (m, 2) place ids
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What a memory holds."""
+
+    places: int
+    ways: int  # that were driven
+    blocked: int  # ways that failed, and were not driven since
+    labels: int
+    episodes: int  # stretches of unbroken odometry in which places were founded
+    visits: int  # of all places
+    first: float  # stamp of the oldest place [s]; 0: there is none
+    last: float  # stamp of the newest visit [s]
+    size: int  # of the file in use [bytes]

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from ami_ros.evaluation.registration import register
 from ami_ros.geometry import Array, compose, inverse
+from ami_ros.registration import register
 
 
 def drive(rng: np.random.Generator, n: int = 200) -> Array:

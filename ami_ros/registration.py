@@ -1,4 +1,4 @@
-"""Where the frame of a memory lies in the world: what a picture needs to show the one over the other."""
+"""Where one frame lies in another, by poses in both of which some are wrong: a memory in the world, or in another."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def register(believed: Array, true: Array) -> Array | None:
         return None
     estimates = compose(true, inverse(believed))
     tried = estimates[np.linspace(0, len(estimates) - 1, min(CANDIDATES, len(estimates))).astype(int)]
-    votes = [_agreeing(candidate, believed, true) for candidate in tried]
+    votes = [agreeing(candidate, believed, true) for candidate in tried]
     best = max(votes, key=lambda vote: int(vote.sum()))
     return _mean_pose(believed[best], true[best])
 
 
-def _agreeing(frame: Array, believed: Array, true: Array) -> NDArray[np.bool_]:
-    """Which beliefs (n,) lie at the truth if the memory's frame lies at `frame`."""
+def agreeing(frame: Array, believed: Array, true: Array) -> NDArray[np.bool_]:
+    """Which beliefs (n,) lie at the truth if their frame lies at `frame` (3,)."""
     error = relative(true, compose(frame, believed))
     near = np.hypot(error[:, 0], error[:, 1]) < AGREE_DISTANCE
     return np.asarray(near & (np.abs(error[:, 2]) < AGREE_HEADING))

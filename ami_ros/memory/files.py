@@ -1,0 +1,102 @@
+"""Memories as files of a folder: their names, and how one is written beside the one that is in use."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+from ami_ros.errors import AmiError
+from ami_ros.memory.codes import Code
+from ami_ros.memory.place_map import PlaceMap
+from ami_ros.memory.rows import Edge, PlaceRow
+from ami_ros.memory.store import Store
+
+SUFFIX = ".memory"
+BATCH = 500  # places whose pictures are in RAM at once
+T = TypeVar("T")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def named_file(folder: Path | None, name: str) -> Path:
+    """The file of a memory of that name.
+
+    Raises:
+        AmiError: no folder, or a name that could lead out of it (`Code.INVALID_INPUT`).
+    """
+    if folder is None:
+        raise AmiError("memory: there is no folder for memories; set memory_file or folder", Code.INVALID_INPUT)
+    if not _NAME.fullmatch(name):
+        raise AmiError(
+            "memory: a name has 1 to 64 letters, digits, dots, dashes and underscores, and no path", Code.INVALID_INPUT
+        )
+    return folder / f"{name}{SUFFIX}"
+
+
+def write_copy(places: PlaceMap, path: Path, overwrite: bool) -> int:
+    """Writes everything to `path`, whole or not at all; returns the size of the file [bytes].
+
+    Raises:
+        AmiError: it exists (`Code.FILE_EXISTS`) or cannot be written (`Code.WRITE_FAILED`).
+    """
+    if path.exists() and not overwrite:
+        raise AmiError(f"memory: {path.name} exists already; set overwrite, or take another name", Code.FILE_EXISTS)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".saving-", dir=path.parent) as scratch:
+            copy = Store(Path(scratch) / path.name, places.encoder_id, places.latent_dim)
+            try:
+                for batch in _batches(list(places.details.values())):
+                    copy.put_places(replace(row, thumbnail=places.store.thumbnail(row.id)) for row in batch)
+                    copy.flush()
+                copy.put_edges(places.graph.edges.values())
+                copy.flush()
+            finally:
+                copy.close()
+            os.replace(Path(scratch) / path.name, path)
+            return path.stat().st_size
+    except OSError as error:
+        raise AmiError(f"memory: cannot write {path}: {error.strerror or error}", Code.WRITE_FAILED) from error
+    except AmiError as error:
+        raise AmiError(str(error), error.code or Code.WRITE_FAILED) from error
+
+
+def open_other(places: PlaceMap, path: Path) -> Store:
+    """A stored memory of the same encoder, for reading.
+
+    Raises:
+        AmiError: not there (`Code.NOT_FOUND`), no memory, beyond repair or of a later version (`Code.INVALID_INPUT`),
+            or of another encoder (`Code.ENCODER_MISMATCH`).
+    """
+    if not path.is_file():
+        raise AmiError(f"memory: there is no {path.name} in {path.parent}", Code.NOT_FOUND)
+    try:
+        return Store(path, places.encoder_id, places.latent_dim, read_only=True)
+    except AmiError as error:
+        raise AmiError(str(error), error.code or Code.INVALID_INPUT) from error
+
+
+def adopt_rows(places: PlaceMap, rows: list[PlaceRow], edges: list[Edge], source: Store, ids: list[int]) -> None:
+    """Adds rows whose pictures are in `source`, where they have these `ids`."""
+    for batch, stored in zip(_batches(rows), _batches(ids), strict=True):
+        places.adopt([replace(row, thumbnail=source.thumbnail(i)) for row, i in zip(batch, stored, strict=True)], [])
+    places.adopt([], edges)
+
+
+def read_back(places: PlaceMap, path: Path) -> None:
+    """Puts what is in `path`, which stays as it is, in the place of everything. Raises what `open_other` does."""
+    source = open_other(places, path)
+    try:
+        rows, edges = source.load()
+        places.forget(list(places.details))
+        adopt_rows(places, rows, edges, source, [row.id for row in rows])
+        places.store.flush()
+    finally:
+        source.close()
+
+
+def _batches(items: list[T]) -> list[list[T]]:
+    return [items[k : k + BATCH] for k in range(0, len(items), BATCH)]
