@@ -11,6 +11,7 @@ import typer
 ROWS = (
     ("places", "places", "{:.0f}", ""),
     ("edges", "edges", "{:.0f}", ""),
+    ("file_mb", "size on disk", "{:.1f} MB", ""),
     ("false_edge_share", "edges that are false (> 1.5 m)", "{:.2%}", "<= 1 %"),
     ("coverage_share", "free space within 0.75 m of a place", "{:.1%}", ">= 95 %"),
     ("map_error_median_m", "map error, median", "{:.2f} m", ""),
@@ -31,7 +32,7 @@ ROWS = (
 LATER = (
     ("drive_right_share", "right while driving on", "{:.1%}", ""),
     ("drive_right_when_localised_share", "  right when it says so", "{:.1%}", ""),
-    *((f"later_{name}", f"then {what.strip()}", form, floor) for name, what, form, floor in ROWS[:12]),
+    *((f"later_{name}", f"then {what.strip()}", form, floor) for name, what, form, floor in ROWS[:13]),
 )
 
 

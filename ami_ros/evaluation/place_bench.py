@@ -66,7 +66,8 @@ class PlaceBench:
 
     def run(self) -> Figures:
         """All figures, by names that carry the unit; None where there is none."""
-        figures = self._explore() | self._try_cold() | self._place_goals() | self._kidnap()
+        figures: Figures = {"free_area_m2": self.space.area}
+        figures |= self._explore() | self._try_cold() | self._place_goals() | self._kidnap()
         if self.settings.hours:
             figures |= self._drive_on()
             figures |= {f"later_{name}": value for name, value in self._try_cold().items()}
@@ -91,7 +92,9 @@ class PlaceBench:
 
     def _survey(self, expedition: Expedition, before: str = "") -> Figures:
         found = survey(expedition.memory, self.truths, self.space)
+        expedition.memory.map.store.flush()
         return {
+            f"{before}file_mb": expedition.memory.map.store.size() / 1e6,
             f"{before}places": found.places,
             f"{before}edges": found.edges,
             f"{before}false_edges": found.false_edges,

@@ -6,7 +6,10 @@ from enum import IntEnum
 
 
 class Code(IntEnum):
-    """The codes of FindRoute; the node translates those of the other services, which differ in their base."""
+    """The codes of FindRoute, then those of other services alone.
+
+    The node translates them by name: the same name has another number in each service.
+    """
 
     UNKNOWN = 10240
     NOT_ACTIVE = 10241
@@ -20,3 +23,4 @@ class Code(IntEnum):
     WRITE_FAILED = 10207
     FILE_EXISTS = 10286
     NOTHING_IN_COMMON = 10287
+    WOULD_FORGET = 10289

@@ -86,10 +86,16 @@ def adopt_rows(places: PlaceMap, rows: list[PlaceRow], edges: list[Edge], source
     places.adopt([], edges)
 
 
-def read_back(places: PlaceMap, path: Path) -> None:
-    """Puts what is in `path`, which stays as it is, in the place of everything. Raises what `open_other` does."""
+def read_back(places: PlaceMap, path: Path, overwrite: bool) -> None:
+    """Puts what is in `path`, which stays as it is, in the place of everything.
+
+    Raises:
+        AmiError: what `open_other` does; or something is remembered that would be lost (`Code.WOULD_FORGET`).
+    """
     source = open_other(places, path)
     try:
+        if len(places) and not overwrite:
+            raise AmiError("memory: what is remembered now would be lost; set overwrite, or merge", Code.WOULD_FORGET)
         rows, edges = source.load()
         places.forget(list(places.details))
         adopt_rows(places, rows, edges, source, [row.id for row in rows])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ami_ros.geometry import Array, relative
+from ami_ros.geometry import Array
 from ami_ros.memory.graph import GraphConfig, PlaceGraph
 from ami_ros.memory.index import Latents, PlaceIndex
 from ami_ros.memory.matching import pose_gap
@@ -102,10 +102,6 @@ class PlaceMap:
         distance, turn = pose_gap(self.index.poses, pose)
         row = int(np.argmin(distance / spacing + turn / turn_spacing))
         return int(self.index.ids[row]), float(distance[row]), float(turn[row])
-
-    def between(self, start: int, stop: int) -> Array:
-        """Pose (3,) of one place in the frame of another, as the map has it now."""
-        return relative(self.details[start].pose, self.details[stop].pose)
 
     def add(self, stamp: float, latent: Latents, pose: Array, thumbnail: bytes | None) -> int:
         """A new place; returns its id."""

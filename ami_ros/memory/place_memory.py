@@ -12,11 +12,11 @@ import torch
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, compose, inverse, relative
 from ami_ros.memory.codes import Code
+from ami_ros.memory.continuity import Continuity, ContinuityConfig
 from ami_ros.memory.files import read_back, write_copy
 from ami_ros.memory.graph import GraphConfig
 from ami_ros.memory.index import Latents
 from ami_ros.memory.localisation import FilterConfig, PlaceFilter
-from ami_ros.memory.matching import pose_gap
 from ami_ros.memory.merging import Merged, MergeLimits, merge
 from ami_ros.memory.place_map import PlaceMap
 from ami_ros.memory.questions import check_latent, check_pose, locate, recall, statistics
@@ -33,10 +33,10 @@ class MemoryConfig:
     spacing: float = 0.30  # [m] between places of like heading
     turn_spacing: float = 0.5  # [rad] between places at one spot
     confident: float = 0.85  # confidence from which a new place is added to what is known
-    gate: tuple[float, float] = (0.6, 0.5)  # [m], [rad] by which odometry and map may differ about a way
     max_places: int = 50_000  # no more are added then
     relax_growth: float = 1.2  # the map is relaxed each time that it has grown by this factor ...
     relax_least: int = 20  # ... and by this many places
+    continuity: ContinuityConfig = field(default_factory=ContinuityConfig)
     relaxation: RelaxationConfig = field(default_factory=RelaxationConfig)
     filter: FilterConfig = field(default_factory=FilterConfig)
     graph: GraphConfig = field(default_factory=GraphConfig)
@@ -58,6 +58,7 @@ class PlaceMemory:
         self.config = config
         self.map = PlaceMap(model, encoder_id, path, config.graph)
         self.filter = PlaceFilter(config.filter)
+        self._continuity = Continuity(config.continuity)
         self._odometry: Array | None = None
         self._location: Location | None = None
         self._here: tuple[int, float] | None = None  # place the robot is at, and since when
@@ -100,17 +101,20 @@ class PlaceMemory:
         elif self._odometry is not None:
             self.filter.move(relative(self._odometry, odometry))
         self._odometry = np.array(odometry, dtype=np.float64)
+        self._continuity.move(self._odometry)
         self.filter.observe(self.map.index, latent)
         estimate = self.filter.estimate()
         nearest, distance, turn = self.map.nearest(estimate.pose, self.config.spacing, self.config.turn_spacing)
         known = len(self.map) > 0
         localised = known and estimate.confidence >= self.config.filter.confident
-        if self.config.learning and known and estimate.confidence >= self.config.confident:
+        sure = known and estimate.confidence >= self.config.confident
+        follows = sure and self._continuity.allows(estimate.pose)
+        if self.config.learning and follows:
             nearest = self._grow(stamp, latent, estimate.pose, nearest, distance, turn, thumbnail)
             if self._relax_due():
                 self.relax()
                 estimate = self.filter.estimate()
-        elif not localised:
+        elif not localised or sure:
             self._here = self._anchor = None
         self._location = Location(
             stamp, estimate.pose, self._odometry, estimate.confidence, estimate.entropy, localised, nearest
@@ -120,6 +124,7 @@ class PlaceMemory:
     def restart(self) -> None:
         """Odometry has a new origin: the robot may be anywhere."""
         self._odometry = self._here = self._anchor = self._location = None
+        self._continuity.restart()
         self.map.begin_episode()
         if len(self.map):
             self.filter.start_lost(self.map.index)
@@ -172,10 +177,7 @@ class PlaceMemory:
             start, there, odometry = self._anchor
             driven = compose(there, relative(odometry, self._odometry))
             measured = compose(driven, inverse(offset))
-            # Where they differ the belief has jumped: the robot was carried, or mistaken. That is no way.
-            distance, turn = pose_gap(measured, self.map.between(start, here))
-            if distance < self.config.gate[0] and turn < self.config.gate[1]:
-                self.map.link(start, here, measured, stamp - self._here[1], stamp)
+            self.map.link(start, here, measured, stamp - self._here[1], stamp)
         self._here, self._anchor = (here, stamp), (here, offset, self._odometry)
 
     def _relax_due(self) -> bool:
@@ -188,6 +190,7 @@ class PlaceMemory:
             return
         old, new = self.map.relax(self.config.relaxation)
         self.filter.transform(lambda poses: carry(poses, old, new))
+        self._continuity.restart()
         self._relaxed = len(self.map)
 
     # Questions
@@ -273,9 +276,9 @@ class PlaceMemory:
         """Writes a copy to `path`; see `files.write_copy`."""
         return write_copy(self.map, path, overwrite)
 
-    def load(self, path: Path) -> None:
+    def load(self, path: Path, overwrite: bool = False) -> None:
         """Begins anew with what is in `path`, which stays as it is; see `files.read_back`."""
-        read_back(self.map, path)
+        read_back(self.map, path, overwrite)
         self.restart()
         self._relaxed = len(self.map)
 

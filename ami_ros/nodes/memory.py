@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import Image
 from visualization_msgs.msg import MarkerArray
 
-from ami_interfaces.msg import Latent, Location
+from ami_interfaces.msg import Latent, Location, PlaceGraph
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, compose, inverse
 from ami_ros.images import encode_jpeg
@@ -23,6 +23,7 @@ from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
 from ami_ros.ros import conversions, memory_messages
 from ami_ros.ros.lifecycle import AmiNode
 from ami_ros.ros.markers import place_markers
+from ami_ros.ros.memory_files import MemoryFiles
 from ami_ros.ros.memory_services import MemoryServices
 from ami_ros.ros.models import shared_model
 from ami_ros.ros.odometry_buffer import OdometryBuffer
@@ -40,6 +41,7 @@ class MemoryParameters:
     model: Path | None = parameter(None, "Folder of the model.")
     memory_file: Path | None = parameter(None, "File of the memory, made if it is not there; empty: RAM only.")
     keep: bool = parameter(True, "Write what is learned to memory_file; false: begin with it, and leave it as it is.")
+    folder: Path | None = parameter(None, "Where ~/save, ~/load and ~/merge have their files; empty: by memory_file.")
     observe_period: float = parameter(0.2, "Between two latents that are taken in.", "s", (0.0, 10.0))
     places_period: float = parameter(
         2.0, "Between two publications of the markers, where they changed.", "s", (0.1, 600.0)
@@ -73,12 +75,15 @@ class MemoryNode(AmiNode[MemoryParameters]):
         make = PlaceMemory if config.keep else PlaceMemory.copy_of
         path = config.memory_file.expanduser() if config.memory_file else None
         self.memory = make(loaded.model, loaded.encoder_id, path, config.memory)
+        if notice := self.memory.map.store.notice:
+            self.get_logger().warning(notice)
         self._lock = threading.Lock()
         self._odometry = OdometryBuffer()
         self._images: deque[Image] = deque(maxlen=5)
-        self._taken, self._shown = -np.inf, (-1, -1)
+        self._taken, self._shown = -np.inf, -1
         self._location = self.publisher(Location, "location")
         self._places = self.publisher(MarkerArray, "places", LATCHED)
+        self._graph = self.publisher(PlaceGraph, "place_graph", LATCHED)
         self._tf = tf_publisher(self)
         self._worker: Worker[Moment] = Worker("memory", self._observe, self._failed)
         self.subscribe(Odometry, "odom", self._on_odometry)
@@ -87,6 +92,8 @@ class MemoryNode(AmiNode[MemoryParameters]):
         self.subscribe(Latent, "latent", self._on_latent)
         self.every(config.places_period, self._publish_places)
         self._answers = MemoryServices(self, self.memory, self._lock, loaded.encoder_id, config.map_frame)
+        folder = config.folder.expanduser() if config.folder else path.parent if path else None
+        MemoryFiles(self, self.memory, self._lock, folder)
 
     def activate(self) -> None:
         self._publish_places()
@@ -145,12 +152,16 @@ class MemoryNode(AmiNode[MemoryParameters]):
         self.health.error("memory", f"memory failed: {type(error).__name__}: {error}")
 
     def _publish_places(self) -> None:
+        if error := self.memory.map.store.error:
+            self.health.error("store", str(error))
         with self._lock:
-            places = self.memory.places()
-        size = (len(places.ids), len(places.edges) + len(places.labels))
-        if size != self._shown:
-            self._shown = size
-            self._places.publish(place_markers(places, self.config.map_frame, self.get_clock().now().to_msg()))
+            if self.memory.map.revision == self._shown:
+                return
+            self._shown = self.memory.map.revision
+            places, edges = self.memory.places(), list(self.memory.map.graph.edges.values())
+        header = conversions.header_at(self.get_clock().now().to_msg(), self.config.map_frame)
+        self._places.publish(place_markers(places, header))
+        self._graph.publish(memory_messages.graph_to_message(places, edges, header, self._encoder_id))
 
 
 def main() -> int:

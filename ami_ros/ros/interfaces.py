@@ -62,12 +62,20 @@ INTERFACES: dict[str, Interface] = {
     ),
     "memory": Interface(
         subscribes={**_ODOM, **_IMAGE, **_LATENT},
-        publishes={**_LOCATION, "places": "visualization_msgs/msg/MarkerArray"},
+        publishes={
+            **_LOCATION,
+            "places": "visualization_msgs/msg/MarkerArray",
+            "place_graph": "ami_interfaces/msg/PlaceGraph",
+        },
         services={
             "~/find_route": "ami_interfaces/srv/FindRoute",
             "~/recall": "ami_interfaces/srv/RecallPlaces",
             "~/remember": "ami_interfaces/srv/RememberPlace",
             "~/forget": "ami_interfaces/srv/ForgetPlaces",
+            "~/save": "ami_interfaces/srv/MemoryFile",
+            "~/load": "ami_interfaces/srv/MemoryFile",
+            "~/merge": "ami_interfaces/srv/MemoryFile",
+            "~/statistics": "ami_interfaces/srv/MemoryStatistics",
         },
     ),
     "planner": Interface(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Point
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from ami_ros.geometry import Array
 from ami_ros.memory.types import Places
-from ami_ros.ros.conversions import header_at, pose_to_message
+from ami_ros.ros.conversions import pose_to_message
 
 _PLACE, _EDGE, _LABEL = (
     ColorRGBA(r=0.20, g=0.55, b=0.95, a=0.9),
@@ -19,9 +18,8 @@ _PLACE, _EDGE, _LABEL = (
 )
 
 
-def place_markers(places: Places, frame: str, stamp: Time) -> MarkerArray:
-    """Markers in `frame`, that of the memory; they replace the ones before."""
-    header = header_at(stamp, frame)
+def place_markers(places: Places, header: Header) -> MarkerArray:
+    """Markers in the frame of `header`, that of the memory; they replace the ones before."""
     dots = Marker(header=header, ns="places", type=Marker.SPHERE_LIST, color=_PLACE, points=_points(places.poses))
     dots.scale.x = dots.scale.y = dots.scale.z = 0.08
     ways = Marker(header=header, ns="ways", type=Marker.LINE_LIST, color=_EDGE)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import array
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -9,12 +11,13 @@ from geometry_msgs.msg import PoseStamped
 from std_msgs.msg import Header
 
 from ami_interfaces.msg import Location as LocationMessage
-from ami_interfaces.msg import NavigationGoal
+from ami_interfaces.msg import NavigationGoal, PlaceGraph
 from ami_interfaces.msg import Place as PlaceMessage
 from ami_interfaces.srv import FindRoute
 from ami_ros.errors import AmiError
 from ami_ros.memory.codes import Code
-from ami_ros.memory.types import GoalQuery, Location, Place, Route
+from ami_ros.memory.rows import Edge
+from ami_ros.memory.types import GoalQuery, Location, Place, Places, Route
 from ami_ros.ros import conversions
 
 
@@ -137,8 +140,35 @@ def edges_from_message(pairs: list[int]) -> list[tuple[int, int]]:
     return [(int(a), int(b)) for a, b in ids]
 
 
-def service_code(response_type: Any, error: AmiError) -> int:
-    """The code of `error` in the numbering of a service: memory's constants have the same names and another base."""
+def service_code(response_type: Any, error: AmiError, default: str = "UNKNOWN") -> int:
+    """The code of `error` in the numbering of a service: memory's constants have the same names and another base.
+
+    Args:
+        response_type: of the service.
+        error: as the core or a conversion raised it.
+        default: name of the code of an error that has none.
+    """
     if error.code in list(Code):
-        return int(getattr(response_type, Code(error.code).name, response_type.UNKNOWN))
-    return error.code or int(response_type.UNKNOWN)
+        default = Code(error.code).name
+    elif error.code:
+        return error.code
+    return int(getattr(response_type, default, response_type.UNKNOWN))
+
+
+def graph_to_message(places: Places, edges: Iterable[Edge], header: Header, encoder_id: str) -> PlaceGraph:
+    """`edges`: of the places; those that were never driven are left out."""
+    row = {int(place): k for k, place in enumerate(places.ids)}
+    ways = [edge for edge in edges if edge.traversals]
+    return PlaceGraph(
+        header=header,
+        encoder_id=encoder_id,
+        ids=array.array("Q", map(int, places.ids)),
+        x=conversions.floats_of(places.poses[:, 0]),
+        y=conversions.floats_of(places.poses[:, 1]),
+        yaw=conversions.floats_of(places.poses[:, 2]),
+        way_start=array.array("I", (row[edge.start] for edge in ways)),
+        way_stop=array.array("I", (row[edge.stop] for edge in ways)),
+        way_traversals=array.array("I", (edge.traversals for edge in ways)),
+        way_failures=array.array("I", (edge.failures for edge in ways)),
+        way_duration=conversions.floats_of([edge.duration for edge in ways]),
+    )

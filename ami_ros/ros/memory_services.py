@@ -11,16 +11,39 @@ from numpy.typing import NDArray
 
 from ami_interfaces.srv import FindRoute, ForgetPlaces, RecallPlaces, RememberPlace
 from ami_ros.errors import AmiError
+from ami_ros.geometry import Array
 from ami_ros.memory.place_memory import PlaceMemory
+from ami_ros.memory.questions import MAX_RESULTS
 from ami_ros.memory.types import PlaceQuery
 from ami_ros.ros import conversions, memory_messages
 from ami_ros.ros.lifecycle import AmiNode
+from ami_ros.world_model.perception import Perception
 
-MAX_RESULTS = 1000
+
+class LockedServices:
+    """Offers services that ask memory while nothing else does, with their own codes for its errors."""
+
+    def __init__(self, node: AmiNode, memory: PlaceMemory, lock: threading.Lock) -> None:
+        self._node, self._memory, self._lock = node, memory, lock
+
+    def offer(
+        self, service: Any, name: str, answer: Callable[[Any, Any], None], default: str = "INVALID_INPUT"
+    ) -> None:
+        """`default`: name of the service's code for errors that have none."""
+
+        def locked(request: Any, response: Any) -> None:
+            try:
+                with self._lock:
+                    answer(request, response)
+            except AmiError as error:
+                code = memory_messages.service_code(service.Response, error, default)
+                raise AmiError(str(error), code) from error
+
+        self._node.offer(service, name, locked)
 
 
-class MemoryServices:
-    """The services of the memory node.
+class MemoryServices(LockedServices):
+    """The services that ask about places.
 
     Args:
         node: whose services they are.
@@ -31,22 +54,14 @@ class MemoryServices:
     """
 
     def __init__(self, node: AmiNode, memory: PlaceMemory, lock: threading.Lock, encoder_id: str, frame: str) -> None:
-        self._node, self._memory, self._lock, self._encoder_id, self._frame = node, memory, lock, encoder_id, frame
+        super().__init__(node, memory, lock)
+        self._encoder_id, self._frame = encoder_id, frame
+        self._perception = Perception(memory.map.index.model)
         self.latent: NDArray[np.float32] | None = None  # (latent_dim,) the newest
-        self._offer(FindRoute, "~/find_route", self._find_route)
-        self._offer(RecallPlaces, "~/recall", self._recall)
-        self._offer(RememberPlace, "~/remember", self._remember)
-        self._offer(ForgetPlaces, "~/forget", self._forget)
-
-    def _offer(self, service: Any, name: str, answer: Callable[[Any, Any], None]) -> None:
-        def locked(request: Any, response: Any) -> None:
-            try:
-                with self._lock:
-                    answer(request, response)
-            except AmiError as error:
-                raise AmiError(str(error), memory_messages.service_code(service.Response, error)) from error
-
-        self._node.offer(service, name, locked)
+        self.offer(FindRoute, "~/find_route", self._find_route)
+        self.offer(RecallPlaces, "~/recall", self._recall)
+        self.offer(RememberPlace, "~/remember", self._remember, "WRITE_FAILED")
+        self.offer(ForgetPlaces, "~/forget", self._forget, "WRITE_FAILED")
 
     def _find_route(self, request: FindRoute.Request, response: FindRoute.Response) -> None:
         query = memory_messages.query_from_message(request.goal, self._encoder_id, self._frame)
@@ -55,24 +70,51 @@ class MemoryServices:
         memory_messages.fill_route(response, route, self._encoder_id, self._frame)
 
     def _recall(self, request: RecallPlaces.Request, response: RecallPlaces.Response) -> None:
-        if request.max_results < 1:
-            raise AmiError("recall: max_results must be at least 1", RecallPlaces.Response.INVALID_INPUT)
-        latent = self.latent if request.use_current else None
-        if not request.use_current and request.latent.data:
-            code = RecallPlaces.Response.ENCODER_MISMATCH
-            latent = conversions.latent_from_message(request.latent, self._encoder_id, code)
-        pose = None
-        if request.use_pose:
-            if request.pose.header.frame_id not in ("", self._frame):
-                raise AmiError(f"recall: pose must be in '{self._frame}'", RecallPlaces.Response.INVALID_INPUT)
-            pose = conversions.pose_from_message(request.pose.pose)
-        query = PlaceQuery(request.label, latent, pose, request.radius, MAX_RESULTS, request.with_thumbnails)
+        if not 1 <= request.max_results <= MAX_RESULTS:
+            raise AmiError(f"recall: max_results must be from 1 to {MAX_RESULTS}")
+        window = (-np.inf, np.inf)
+        if request.use_window:
+            window = conversions.stamp_to_seconds(request.since), conversions.stamp_to_seconds(request.until)
+        query = PlaceQuery(
+            label=request.label,
+            latent=self._likeness(request),
+            pose=self._centre(request),
+            radius=request.radius,
+            since=window[0],
+            until=window[1],
+            max_results=MAX_RESULTS,
+            with_thumbnails=request.with_thumbnails,
+        )
         found = self._memory.recall(query)
         response.total = len(found)
         response.places = [
             memory_messages.place_to_message(place, self._encoder_id, self._frame, request.with_latents)
             for place in found[: request.max_results]
         ]
+
+    def _likeness(self, request: RecallPlaces.Request) -> NDArray[np.float32] | None:
+        """The latent (latent_dim,) that places shall be like, by one of three ways to name it; None: by none."""
+        ways = request.use_current, len(request.latent.data) > 0, len(request.image.data) > 0
+        if sum(ways) > 1:
+            raise AmiError("recall: give one of use_current, latent and image")
+        if request.use_current and self.latent is None:
+            code = RecallPlaces.Response.NO_OBSERVATION
+            raise AmiError("recall: nothing was seen yet; is perception running?", code)
+        if request.use_current:
+            return self.latent
+        if len(request.latent.data):
+            code = RecallPlaces.Response.ENCODER_MISMATCH
+            return conversions.latent_from_message(request.latent, self._encoder_id, code)
+        if len(request.image.data):
+            return self._perception.encode_goal(conversions.image_from_compressed(request.image))
+        return None
+
+    def _centre(self, request: RecallPlaces.Request) -> Array | None:
+        if not request.use_pose:
+            return None
+        if request.pose.header.frame_id != self._frame:
+            raise AmiError(f"recall: pose must be in '{self._frame}', found '{request.pose.header.frame_id}'")
+        return conversions.pose_from_message(request.pose.pose)
 
     def _remember(self, request: RememberPlace.Request, response: RememberPlace.Response) -> None:
         response.id = self._memory.remember(request.label, request.note, request.overwrite)

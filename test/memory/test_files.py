@@ -45,7 +45,10 @@ def test_what_is_saved_is_loaded_again_and_the_file_is_private(tmp_path: Path, o
     assert [p.name for p in file.parent.iterdir()] == ["home.memory"]
     other = open_memory(tmp_path / "own.memory")
     Walker(other, (3.0, 3.0, 0.0)).drive(1.0)
-    other.load(file)
+    with pytest.raises(AmiError, match="would be lost") as refused:
+        other.load(file)
+    assert refused.value.code == Code.WOULD_FORGET and len(other) > 1
+    other.load(file, overwrite=True)
     assert same(memory, other) and other.location() is None
     other.close()
     assert same(memory, open_memory(tmp_path / "own.memory"))

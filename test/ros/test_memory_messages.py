@@ -8,9 +8,10 @@ from std_msgs.msg import Header
 from visualization_msgs.msg import Marker
 
 from ami_interfaces.msg import NavigationGoal
-from ami_interfaces.srv import FindRoute, RememberPlace
+from ami_interfaces.srv import FindRoute, MemoryFile, RememberPlace
 from ami_ros.errors import AmiError
 from ami_ros.memory.codes import Code
+from ami_ros.memory.rows import Edge
 from ami_ros.memory.types import GoalQuery, Location, Place, Places, Route
 from ami_ros.ros import memory_messages
 from ami_ros.ros.conversions import seconds_to_stamp
@@ -103,7 +104,7 @@ def test_codes_are_those_of_the_service() -> None:
 def test_markers_show_places_ways_and_labels() -> None:
     poses = np.array([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [1.0, 2.0, 0.0]])
     places = Places(np.array([5, 2, 9]), poses, {2: "desk"}, np.array([[5, 2], [2, 9]]))
-    clear, dots, ways, label = place_markers(places, "map", seconds_to_stamp(1.0)).markers
+    clear, dots, ways, label = place_markers(places, Header(frame_id="map")).markers
     assert clear.action == Marker.DELETEALL and label.text == "desk" and label.pose.position.x == 1.0
     assert [(p.x, p.y) for p in dots.points] == [(0, 0), (1, 0), (1, 2)]
     assert [(p.x, p.y) for p in ways.points] == [(0, 0), (1, 0), (1, 0), (1, 2)]
@@ -111,7 +112,26 @@ def test_markers_show_places_ways_and_labels() -> None:
 
 def test_memory_without_places_has_markers_too() -> None:
     empty = Places(np.zeros(0, np.int64), np.zeros((0, 3)))
-    assert len(place_markers(empty, "map", seconds_to_stamp(1.0)).markers) == 3
+    assert len(place_markers(empty, Header(frame_id="map")).markers) == 3
+
+
+def test_the_graph_holds_what_was_driven_and_how_it_went() -> None:
+    poses = np.array([[0.0, 0.0, 0.0], [1.0, 0.0, 0.5], [1.0, 2.0, 1.0]])
+    places = Places(np.array([5, 2, 9]), poses)
+    step = np.zeros(3)
+    edges = [Edge(5, 2, step, 3, 1.5, 0, 7.0), Edge(2, 9, step, 1, 2.0, 2, 8.0), Edge(5, 9, step, 0, 0.0, 1, 9.0)]
+    message = memory_messages.graph_to_message(places, edges, Header(frame_id="map"), ENCODER)
+    assert (message.header.frame_id, message.encoder_id) == ("map", ENCODER)
+    assert list(message.ids) == [5, 2, 9] and list(message.yaw) == [0.0, 0.5, 1.0]
+    assert (list(message.way_start), list(message.way_stop)) == ([0, 1], [1, 2])
+    assert (list(message.way_traversals), list(message.way_failures)) == ([3, 1], [0, 2])
+    assert list(message.way_duration) == [1.5, 2.0]
+
+
+@pytest.mark.parametrize("code", list(Code))
+def test_every_code_of_memory_has_its_number_in_some_service(code: Code) -> None:
+    services = (FindRoute, RememberPlace, MemoryFile)
+    assert any(getattr(s.Response, code.name, None) == code for s in services)
 
 
 def test_rollout_grows_faint_with_time() -> None:
