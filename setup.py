@@ -26,9 +26,9 @@ def is_shared(file):
     return file.suffix != ".pyc" and not file.name.endswith(("-shm", "-wal"))
 
 
-def runtime_requirements():
-    """The lines of requirements/runtime.txt."""
-    lines = (source / "requirements" / "runtime.txt").read_text().splitlines()
+def requirements(name):
+    """The packages in a file of requirements/."""
+    lines = (source / "requirements" / f"{name}.txt").read_text().splitlines()
     return [line for line in lines if line and not line.startswith("#")]
 
 
@@ -42,7 +42,8 @@ setup(
     packages=find_packages(include=[PACKAGE, f"{PACKAGE}.*"]),
     package_data={"": ["*.html", "*.css", "*.js", "py.typed"]},
     python_requires=">=3.10",
-    install_requires=["setuptools", *runtime_requirements()],
+    install_requires=["setuptools", *requirements("runtime")],
+    extras_require={"bench": requirements("bench")},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
         (SHARE, ["package.xml"]),

@@ -32,7 +32,6 @@ INSERT INTO places ({database.PLACE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?,
 """
 _PUT_THUMBNAIL = "INSERT OR REPLACE INTO thumbnails VALUES (?, ?)"
 _PUT_EDGE = "INSERT OR REPLACE INTO edges VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_WHOLE_EDGES = "SELECT * FROM edges WHERE start IN (SELECT id FROM places) AND stop IN (SELECT id FROM places)"
 
 _Write = Callable[[sqlite3.Connection], object]
 
@@ -77,13 +76,15 @@ class Store:
         columns = database.PLACE_COLUMNS if self._version > 1 else database.PLACE_COLUMNS.replace("episode", "0")
         with self._named_errors(), self._lock:
             rows = self._reader.execute(f"SELECT {columns} FROM places ORDER BY id").fetchall()
-            ways = self._reader.execute(_WHOLE_EDGES).fetchall()
+            ways = self._reader.execute("SELECT * FROM edges").fetchall()
         latents = np.frombuffer(b"".join(row[1] for row in rows), dtype="<f4").astype(np.float32)
         if len(latents) != len(rows) * self.latent_dim:
             raise AmiError(f"the memory {self.path} holds latents of another length: restore it from a copy")
         latents = latents.reshape(len(rows), self.latent_dim)
         poses = np.array([row[2:5] for row in rows])
         places = [PlaceRow(r[0], latent, pose, *r[5:]) for r, latent, pose in zip(rows, latents, poses, strict=True)]
+        ids = {row[0] for row in rows}
+        ways = [way for way in ways if way[0] in ids and way[1] in ids]
         steps = np.array([way[2:5] for way in ways])
         return places, [Edge(way[0], way[1], step, *way[5:]) for way, step in zip(ways, steps, strict=True)]
 

@@ -13,12 +13,12 @@ import ami_ros
 from harness.processes import REPOSITORY
 
 MANIFEST = ElementTree.parse(REPOSITORY / "package.xml").getroot()
-RUNTIME = (REPOSITORY / "requirements" / "runtime.txt").read_text()
+RUNTIME, BENCH = ((REPOSITORY / "requirements" / f"{name}.txt").read_text() for name in ("runtime", "bench"))
 SETUP = (REPOSITORY / "setup.py").read_text()
 EXECUTABLES = re.findall(r'"(\w+)"', re.search(r"NODES = \(([^)]*)\)", SETUP).group(1))  # type: ignore[union-attr]
 
 # Import name -> what it is called on the package index and by rosdep, where that differs.
-ON_INDEX = {"cv2": "opencv-python-headless", "yaml": "pyyaml"}
+ON_INDEX = {"cv2": "opencv-python-headless", "yaml": "pyyaml", "faiss": "faiss-cpu", "sqlite_vec": "sqlite-vec"}
 IN_ROSDEP = {"cv2": "python3-opencv", "mujoco": "python3-mujoco-pip", "rosbags": "python3-rosbags-pip"}
 # safetensors is not in rosdep; tf_transformations and lz4 come with transforms3d's user and rosbags.
 NOT_IN_ROSDEP = {"safetensors", "lz4"}
@@ -35,7 +35,7 @@ def test_every_import_is_declared() -> None:
     declared = {element.text for element in MANIFEST.iter() if element.tag in ("depend", "exec_depend")}
     on_index = {re.split(r"[<>=\[]", line)[0].lower() for line in RUNTIME.splitlines() if not line.startswith("#")}
     for name in sorted(_imported_packages()):
-        if name in declared:  # of ROS
+        if name in declared or ON_INDEX.get(name, name) in BENCH.splitlines():  # of ROS, or optional
             continue
         assert ON_INDEX.get(name, name) in on_index | {"lz4"}, (
             f"{name}: add it to package.xml or requirements/runtime.txt"

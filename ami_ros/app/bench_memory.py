@@ -1,0 +1,118 @@
+"""`ami bench memory`: how memory does with many places, beside other ways of searching."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ami_ros.evaluation.memory_search import SearchTiming
+
+
+def main(
+    model: Annotated[Path | None, typer.Option(help="Folder with a home.memory; else the one that ships.")] = None,
+    entries: Annotated[int, typer.Option(help="Places.", min=1000, max=5_000_000)] = 100_000,
+    million: Annotated[bool, typer.Option(help="Search among a million places, too: minutes, and 4 GB.")] = False,
+    queries: Annotated[int, typer.Option(help="Recalls of each kind.", min=10, max=100_000)] = 1000,
+    kills: Annotated[int, typer.Option(help="Rounds of kill -9 of a process that writes.", min=0, max=1000)] = 20,
+    others: Annotated[bool, typer.Option(help="Measure other libraries where they are installed.")] = True,
+    scratch: Annotated[Path | None, typer.Option(help="Folder on the disk to measure; else one of temp files.")] = None,
+    seed: Annotated[int, typer.Option(help="Of places, queries and kills.", min=0)] = 0,
+    json: Annotated[Path | None, typer.Option(help="File for the figures: flat keys with units.")] = None,
+) -> None:
+    """Recall, filters, ways, appends, reload, disk and RAM of a large memory, and kill -9; one thread."""
+    import tempfile
+
+    import torch
+    from rich.console import Console
+
+    from ami_ros.evaluation.memory_kill import kill_again_and_again
+    from ami_ros.evaluation.memory_load import MemoryAtWork, write_town
+    from ami_ros.evaluation.memory_search import missing_libraries, time_searches
+    from ami_ros.evaluation.memory_town import build_town
+    from ami_ros.evaluation.report import hardware, write_json
+    from ami_ros.ros.graph import share
+    from ami_ros.world_model.checkpoint import load_model
+
+    torch.set_num_threads(1)
+    console = Console()
+    folder = model or share("models", "onboard")
+    loaded = load_model(folder)
+    figures: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory(prefix="ami_bench_", dir=scratch) as name, console.status("working") as status:
+        for size in (entries, 1_000_000) if million else (entries,):
+            status.update(f"searching among {size} places")
+            town = build_town(loaded, folder / "home.memory", size, queries, seed)
+            timings = time_searches(loaded.model, town, others)
+            console.print(_search_table(timings, size))
+            figures |= _search_figures(timings, size)
+        work: dict[str, Any] = {}
+        town = build_town(loaded, folder / "home.memory", entries, queries, seed)
+        for pictures in (True, False):
+            status.update(f"writing {entries} places")
+            work |= write_town(town, loaded, Path(name) / f"town{pictures}.memory", pictures)
+        memory = MemoryAtWork(town, loaded, Path(name) / "townFalse.memory", seed)
+        try:
+            work |= memory.figures
+            for label, measure in (
+                ("recalling", memory.recalls),
+                ("finding ways", memory.routes),
+                ("adding places", memory.appends),
+            ):
+                status.update(label)
+                work |= measure()
+        finally:
+            memory.close()
+        if kills:
+            status.update(f"killing a writer {kills} times")
+            acknowledged, lost = kill_again_and_again(Path(name) / "killed.memory", kills, seed)
+            work |= {"kill_rounds": kills, "kill_acknowledged_places": acknowledged, "kill_lost_places": lost}
+    console.print(_work_table(work, entries))
+    if others and (absent := missing_libraries()):
+        console.print(f"not installed, so not compared: {', '.join(sorted(absent))} (see requirements/bench.txt)")
+    if json is not None:
+        settings = {"encoder_id": loaded.encoder_id, "entries": entries, "queries": queries, "seed": seed}
+        write_json(json, figures | work | settings | hardware())
+
+
+def _short(size: int) -> str:
+    """100000 -> 100k."""
+    return f"{size // 1_000_000}m" if size % 1_000_000 == 0 else f"{size // 1000}k"
+
+
+def _search_figures(timings: Sequence[SearchTiming], size: int) -> dict[str, float]:
+    figures = {}
+    for timing in timings:
+        # Ours has no name: `recall_100k_p99_ms`.
+        name = "recall" if timing.name == "ours" else timing.name.lower().replace(" ", "_").replace(",", "_")
+        for unit in ("p50_ms", "p99_ms", "recall", "build_s"):
+            figures[f"{name}_{_short(size)}_{unit}"] = getattr(timing, unit)
+    return figures
+
+
+def _search_table(timings: Sequence[SearchTiming], size: int) -> Table:
+    from rich.table import Table
+
+    table = Table(title=f"10 neighbours among {size} places", title_justify="left", box=None, padding=(0, 3, 0, 0))
+    table.add_column("search")
+    for name in ("build, s", "p50, ms", "p99, ms", "recall@10"):
+        table.add_column(name, justify="right")
+    for t in timings:
+        table.add_row(t.name, f"{t.build_s:.2f}", f"{t.p50_ms:.2f}", f"{t.p99_ms:.2f}", f"{t.recall:.3f}")
+    return table
+
+
+def _work_table(work: dict[str, Any], size: int) -> Table:
+    from rich.table import Table
+
+    table = Table(title=f"A memory of {size} places at work", title_justify="left", box=None, padding=(0, 3, 0, 0))
+    table.add_column("figure")
+    table.add_column("", justify="right")
+    for name, value in work.items():
+        table.add_row(name.replace("_", " "), str(value))
+    return table
