@@ -14,10 +14,14 @@ from ami_ros.app.extract_run import extract_bags, progress_bar
 from ami_ros.errors import AmiError
 from ami_ros.learning.alignment import AlignmentConfig
 from ami_ros.learning.card import write_card
+from ami_ros.learning.curve import draw_curve
 from ami_ros.learning.dataset import CARD, Dataset
+from ami_ros.learning.diagnosis import Diagnosis
 from ami_ros.learning.extract import ExtractConfig
 from ami_ros.learning.trainer import CHECKPOINT, Trainer, TrainingConfig
 from ami_ros.world_model.checkpoint import CONFIG, LoadedModel, count_parameters, load_model, save_model
+
+WATCHED = 0.2  # of the training, from where on a model that shows no sign of life is a warning
 
 
 def open_dataset(recordings: list[Path], out: Path, period: float, console: Console) -> Dataset:
@@ -91,8 +95,14 @@ def run(
             )
             bar.update(task, completed=step, description=f"training  {shown}")
 
+        def watch(step: int, diagnosis: Diagnosis) -> None:
+            if step >= WATCHED * config.steps:  # at first every model looks dead
+                for complaint in diagnosis.complaints(config.spec.latent_dim):
+                    console.print(f"step {step}: {complaint}", style="yellow", soft_wrap=True)
+
         try:
-            model = trainer.run(report)
+            model = trainer.run(report, watch)
+            draw_curve(out)
         except OSError as error:
             raise AmiError(f"train: cannot write {out} ({error.strerror}); make room and repeat the command") from error
     minutes = (time.monotonic() - began) / 60

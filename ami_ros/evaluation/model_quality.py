@@ -1,129 +1,254 @@
-"""What a model knows, measured on recordings with ground truth before any robot moves."""
+"""What a model knows, measured on a recording that it was not trained on, before any robot moves."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ami_ros.errors import AmiError
+from ami_ros.evaluation.encoded import Encoded, Progress, encode_recording
+from ami_ros.evaluation.expectation import LASTING, Expectation, area, violate
+from ami_ros.evaluation.foresight import STEPS, Foresight, look_ahead
+from ami_ros.evaluation.probes import Probe, fit_probes
 from ami_ros.geometry import Array, relative, wrap
 from ami_ros.learning.dataset import Dataset
-from ami_ros.learning.remembering import encode_rows
-from ami_ros.learning.windows import WindowConfig, WindowSampler
+from ami_ros.learning.diagnosis import effective_rank
 from ami_ros.world_model.model import WorldModel
+
+PAIRS = 3000
+DISTANCES = (0.0, 0.5, 1.0, 1.5, 2.5, 4.0)  # [m], bounds of the bins of relative poses
+WITHIN = 1.5  # [m], the pairs of the figures
+SAME_PLACE, OTHER_PLACE = (0.5, 0.5), 1.5  # [m], [rad]; [m]
+SPAN = 60  # rows that the pairs of recordings without ground truth are apart at most, so that odometry is still good
+
+
+@dataclass(frozen=True)
+class PoseErrors:
+    """Errors of the relative-pose head over pairs of moments."""
+
+    distance_m: Array  # true ones
+    position_m: Array
+    heading_rad: Array
+
+    def within(self, low: float, high: float) -> PoseErrors:
+        """Those of pairs `low` to `high` [m] apart."""
+        inside = (self.distance_m >= low) & (self.distance_m < high)
+        return PoseErrors(self.distance_m[inside], self.position_m[inside], self.heading_rad[inside])
 
 
 @dataclass(frozen=True)
 class ModelQuality:
-    """Figures of one model on one data set; names carry their units."""
+    """All that was measured; what needs ground truth is None in recordings without it."""
 
-    frames: int
-    latent_rank: float  # exponential of the entropy of the covariance's eigenvalues; 1 is collapse
-    prediction_to_persistence: float  # error of one model step over that of "nothing changes"; below 1: it has learned
-    shuffle_to_prediction: float  # error with the commands of other moments over the error; above 1: commands matter
-    goal_unexplained: float  # share of the latent's variance that the picture alone does not give
-    relative_position_median_m: float  # of pairs up to 1.5 m apart
-    relative_position_p90_m: float
-    relative_heading_median_rad: float
-    goal_position_median_m: float  # the same where the second is a picture only
-    goal_heading_median_rad: float
+    encoded: Encoded
+    foresight: Foresight
+    expectation: Expectation
+    poses: PoseErrors
+    pictured: PoseErrors | None  # where the second moment is a picture only
+    goal_unexplained: float | None  # share of the latent's variance that the picture alone does not give
+    latent_rank: float
+    linear_probe: Probe | None
+    probe: Probe | None
+    place_auroc: float | None  # the contrastive critic: same place against places farther than OTHER_PLACE
+
+    def figures(self) -> dict[str, float | int]:
+        """Flat figures, whose names carry the unit."""
+        found: dict[str, float | int | None] = {
+            "frames": len(self.encoded.rows),
+            "tested_frames": int(self.encoded.tested.sum()),
+            "latent_rank": self.latent_rank,
+            **self._foresight(),
+            **_pose_figures("relative", self.poses.within(0.0, WITHIN)),
+            **(_pose_figures("goal", self.pictured.within(0.0, WITHIN)) if self.pictured else {}),
+            "goal_unexplained": self.goal_unexplained,
+            **(_probe_figures("probe", self.probe) if self.probe else {}),
+            **(_probe_figures("linear_probe", self.linear_probe) if self.linear_probe else {}),
+            "place_auroc": self.place_auroc,
+            **self._surprise(),
+        }
+        return {name: round(value, 5) for name, value in found.items() if value is not None}
+
+    def _foresight(self) -> dict[str, float]:
+        seen = self.foresight
+        ratio = seen.prediction / seen.persistence
+        found = {
+            "prediction_to_persistence": float(ratio[0]),
+            "prediction_to_persistence_4_steps": float(ratio[3]),
+            "prediction_to_persistence_10_steps": float(ratio[9]),
+            "shuffle_to_prediction": float(seen.shuffled[0] / seen.prediction[0]),
+            "shuffle_to_prediction_4_steps": float(seen.shuffled[3] / seen.prediction[3]),
+        }
+        if seen.position_m is not None and seen.bound_m is not None:
+            found |= {
+                "imagined_position_4_steps_m": float(seen.position_m[3]),
+                "observed_position_m": float(seen.bound_m[3]),
+            }
+        return found
+
+    def _surprise(self) -> dict[str, float]:
+        seen = self.expectation
+        kinds = seen.violated
+        found = {f"surprise_auroc_{kind}": seen.auroc(kind) for kind in kinds}
+        found |= {f"surprise_detected_{kind}": seen.detected(kind) for kind in kinds}
+        return found | {"surprise_auroc": seen.auroc_all, "surprise_false_alarms_per_h": seen.false_alarms_per_h}
 
 
 def measure_model(
-    model: WorldModel, dataset: Dataset, seed: int, frames: int = 6000, pairs: int = 3000
+    model: WorldModel, dataset: Dataset, seed: int, frames: int = 12000, progress: Progress | None = None
 ) -> ModelQuality:
     """Measures `model` on random moments of `dataset`, which should not have been trained on.
 
     Args:
         model: in evaluation mode.
-        dataset: with ground truth.
-        seed: of the choice of moments.
-        frames: encoded at most, one stretch of each episode.
-        pairs: for the relative poses.
+        dataset: with or without ground truth.
+        seed: of every choice.
+        frames: encoded at most.
+        progress: called with what is done, and how far.
+
+    Raises:
+        AmiError: the recording lacks a sensor of the model, has another period, or is too short.
     """
+    _check(model, dataset)
+    report = progress or (lambda what, done, total: None)
     rng = np.random.default_rng(seed)
-    sampler = WindowSampler(dataset, model.spec, WindowConfig())
-    rows = _stretches(dataset, frames)
-    latents = encode_rows(model, sampler, rows)
-    goals = _encode_goals(model, sampler, rows) if model.goal_head is not None else latents
-    predicted, shuffled, still = _prediction_errors(model, dataset, rows, latents, rng)
-    truth = np.asarray(dataset.truth)[rows]
-    first, second = _pairs_within(truth, 1.5, pairs, rng)
-    seen = _pose_errors(model, latents[first], latents[second], truth[first], truth[second])
-    pictured = _pose_errors(model, latents[first], goals[second], truth[first], truth[second])
+    encoded = encode_recording(model, dataset, seed, frames, report)
+    if not len(encoded.starts(max(STEPS, LASTING), rng, 1)):
+        needed = STEPS * model.spec.step_duration
+        raise AmiError(f"evaluate: no tested episode of {dataset.folder} lasts {needed:.0f} s; record longer ones")
+    linear = probe = None
+    if dataset.card.has_truth:
+        report("probing", 0, 1)
+        linear, probe = fit_probes(encoded, seed)
+    report("imagining", 0, 1)
+    foresight = look_ahead(encoded, probe.read if probe else None, rng)
+    report("surprising", 0, 1)
+    expectation = violate(encoded, rng)
+    report("comparing", 0, 1)
+    first, second = _pairs(encoded, rng)
+    goals = _goals(encoded, second) if model.spec.inputs.image_size else None
+    latents = encoded.latents
     return ModelQuality(
-        frames=len(rows),
-        latent_rank=_rank(latents),
-        prediction_to_persistence=predicted / still,
-        shuffle_to_prediction=shuffled / predicted,
-        goal_unexplained=float(np.mean((goals - latents) ** 2) / latents.var()),
-        relative_position_median_m=float(np.median(seen[0])),
-        relative_position_p90_m=float(np.percentile(seen[0], 90)),
-        relative_heading_median_rad=float(np.median(seen[1])),
-        goal_position_median_m=float(np.median(pictured[0])),
-        goal_heading_median_rad=float(np.median(pictured[1])),
+        encoded=encoded,
+        foresight=foresight,
+        expectation=expectation,
+        poses=_pose_errors(encoded, first, second, latents[second]),
+        pictured=None if goals is None else _pose_errors(encoded, first, second, goals),
+        goal_unexplained=None if goals is None else float(np.mean((goals - latents[second]) ** 2) / latents.var()),
+        latent_rank=effective_rank(latents[encoded.tested]),
+        linear_probe=linear,
+        probe=probe,
+        place_auroc=_place_auroc(encoded, rng) if dataset.card.has_truth else None,
     )
 
 
-def _stretches(dataset: Dataset, frames: int) -> NDArray[np.int64]:
-    """The first rows of every episode, about `frames` in all."""
-    each = max(2, frames // len(dataset.episodes))
-    return np.concatenate([np.arange(start, min(stop, start + each)) for start, stop in dataset.episodes])
+def _check(model: WorldModel, dataset: Dataset) -> None:
+    inputs, card = model.spec.inputs, dataset.card
+    if abs(card.period - model.spec.period) > 1e-6:
+        raise AmiError(
+            f"evaluate: {dataset.folder} has a frame every {card.period} s, the model wants one every "
+            f"{model.spec.period} s: extract it again with --period {model.spec.period}"
+        )
+    if inputs.scan_beams and not card.scan_beams:
+        raise AmiError(f"evaluate: the model needs a scan, {dataset.folder} has none")
+    if inputs.heading and not card.has_heading:
+        raise AmiError(f"evaluate: the model needs a compass heading, {dataset.folder} has none")
 
 
-def _encode_goals(model: WorldModel, sampler: WindowSampler, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    parts = []
-    with torch.inference_mode():
-        for start in range(0, len(rows), 256):
-            image = sampler.sensors(rows[start : start + 256]).image
-            assert image is not None
-            parts.append(model.encode_goal(image).numpy())
-    return np.concatenate(parts)
+def _poses(encoded: Encoded) -> Array:
+    """True poses, or those of odometry, which only compare within an episode."""
+    return encoded.truth if encoded.dataset.card.has_truth else np.asarray(encoded.dataset.odometry)[encoded.rows]
 
 
-def _prediction_errors(
-    model: WorldModel, dataset: Dataset, rows: NDArray[np.int64], latents: NDArray[np.float32], rng: np.random.Generator
-) -> tuple[float, float, float]:
-    """Mean squared errors one model step ahead: predicted, predicted with shuffled commands, and of persistence."""
-    chunk = model.spec.chunk
-    # A window may not cross an episode: its last row must lie `chunk` rows on, and the row before it one back.
-    at = np.flatnonzero((rows[1 + chunk :] - rows[: -1 - chunk]) == 1 + chunk) + 1
-    commands = np.asarray(dataset.command)[rows[at][:, None] + np.arange(chunk)]
-    previous = np.asarray(dataset.command)[rows[at] - 1]
-    other = rng.permutation(len(at))
-
-    def error(chunks: NDArray[np.float32]) -> float:
-        with torch.inference_mode():
-            ahead, _ = model.step(torch.from_numpy(latents[at]), torch.from_numpy(chunks), torch.from_numpy(previous))
-        return float(np.mean((ahead.numpy() - latents[at + chunk]) ** 2))
-
-    return error(commands), error(commands[other]), float(np.mean((latents[at] - latents[at + chunk]) ** 2))
-
-
-def _pairs_within(
-    truth: Array, distance: float, count: int, rng: np.random.Generator
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Random pairs of rows whose true positions are at most `distance` [m] apart."""
-    first, second = rng.integers(0, len(truth), (2, 60 * count))
-    near = np.hypot(*(truth[first, :2] - truth[second, :2]).T) <= distance
-    return first[near][:count], second[near][:count]
+def _pairs(encoded: Encoded, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Random tested positions, in every bin of distance about as many; shorter than PAIRS where there are few."""
+    tested = np.flatnonzero(encoded.tested)
+    first = rng.choice(tested, 60 * PAIRS)
+    if encoded.dataset.card.has_truth:
+        second = rng.choice(tested, len(first))
+    else:
+        second = np.clip(first + rng.integers(-SPAN, SPAN + 1, len(first)), 0, len(encoded.rows) - 1)
+        near = (encoded.episode[first] == encoded.episode[second]) & encoded.tested[second]
+        first, second = first[near], second[near]
+    poses = _poses(encoded)
+    apart = np.hypot(*(poses[first, :2] - poses[second, :2]).T)
+    bins = list(zip(DISTANCES[:-1], DISTANCES[1:], strict=True))
+    # The figures are over pairs up to WITHIN, drawn evenly over the floor: nine times as many at 1 m as at 1/3 m.
+    chosen = [np.flatnonzero(apart < WITHIN)[:PAIRS]]
+    chosen += [
+        np.flatnonzero((apart >= low) & (apart < high))[: PAIRS // len(bins)] for low, high in bins if low >= WITHIN
+    ]
+    index = np.concatenate(chosen)
+    return first[index], second[index]
 
 
 def _pose_errors(
-    model: WorldModel, first: NDArray[np.float32], second: NDArray[np.float32], pose: Array, other: Array
-) -> tuple[Array, Array]:
-    """Position [m] and heading [rad] errors of the relative-pose head."""
+    encoded: Encoded, first: NDArray[np.int64], second: NDArray[np.int64], other: NDArray[np.float32]
+) -> PoseErrors:
     with torch.inference_mode():
-        seen = model.relative_pose(torch.from_numpy(first), torch.from_numpy(second)).numpy().astype(np.float64)
-    wanted = relative(pose, other)
+        latents = torch.from_numpy(encoded.latents[first]), torch.from_numpy(other)
+        seen = encoded.model.relative_pose(*latents).numpy().astype(np.float64)
+    poses = _poses(encoded)
+    wanted = relative(poses[first], poses[second])
     position = np.hypot(seen[:, 0] - wanted[:, 0], seen[:, 1] - wanted[:, 1])
-    return position, np.abs(wrap(np.arctan2(seen[:, 3], seen[:, 2]) - wanted[:, 2]))
+    heading = np.abs(wrap(np.arctan2(seen[:, 3], seen[:, 2]) - wanted[:, 2]))
+    return PoseErrors(np.hypot(wanted[:, 0], wanted[:, 1]), position, heading)
 
 
-def _rank(latents: NDArray[np.float32]) -> float:
-    """Effective rank (Roy & Vetterli 2007)."""
-    values = np.linalg.eigvalsh(np.cov(latents.T)).clip(min=1e-12)
-    share = values / values.sum()
-    return float(np.exp(-(share * np.log(share)).sum()))
+def _goals(encoded: Encoded, positions: NDArray[np.int64]) -> NDArray[np.float32]:
+    """What the pictures alone at some positions give (k, latent_dim)."""
+    parts = []
+    with torch.inference_mode():
+        for start in range(0, len(positions), 256):
+            image = encoded.sampler.sensors(encoded.rows[positions[start : start + 256]]).image
+            assert image is not None
+            parts.append(encoded.model.encode_goal(image).numpy())
+    return np.concatenate(parts)
+
+
+def _place_auroc(encoded: Encoded, rng: np.random.Generator) -> float | None:
+    """Whether the contrastive critic ranks pairs of one place above pairs of places far apart."""
+    tested = np.flatnonzero(encoded.tested)
+    first, second = rng.choice(tested, (2, 60 * PAIRS))
+    truth = encoded.truth
+    apart = np.hypot(*(truth[first, :2] - truth[second, :2]).T)
+    turned = np.abs(wrap(truth[first, 2] - truth[second, 2]))
+    same = np.flatnonzero((apart < SAME_PLACE[0]) & (turned < SAME_PLACE[1]))[:PAIRS]
+    other = np.flatnonzero(apart > OTHER_PLACE)[:PAIRS]
+    if not len(same) or not len(other):
+        return None
+    critic, latents = encoded.model.contrast, encoded.latents
+    scores = []
+    with torch.inference_mode():
+        for chosen in (same, other):
+            pair = (torch.from_numpy(latents[index[chosen]]) for index in (first, second))
+            query, key = pair
+            scores.append((critic.queries(query) * critic.keys(key)).sum(1).numpy())
+    return area(*scores)
+
+
+def _pose_figures(name: str, errors: PoseErrors) -> dict[str, float]:
+    if not len(errors.position_m):
+        return {}
+    return {
+        f"{name}_position_median_m": float(np.median(errors.position_m)),
+        f"{name}_position_p90_m": float(np.percentile(errors.position_m, 90)),
+        f"{name}_heading_median_rad": float(np.median(errors.heading_rad)),
+    }
+
+
+def _probe_figures(name: str, probe: Probe) -> dict[str, float]:
+    return {
+        f"{name}_position_median_m": float(np.median(probe.position_m)),
+        f"{name}_position_p90_m": float(np.percentile(probe.position_m, 90)),
+        f"{name}_heading_median_rad": float(np.median(probe.heading_rad)),
+    }
+
+
+def bins(errors: PoseErrors) -> Sequence[tuple[str, PoseErrors]]:
+    """Errors by distance, with the bounds in words; bins without pairs are left out."""
+    found = ((f"{a:g} to {b:g} m", errors.within(a, b)) for a, b in zip(DISTANCES[:-1], DISTANCES[1:], strict=True))
+    return [(words, part) for words, part in found if len(part.position_m)]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from ami_ros.hardware import processor_name
 from ami_ros.learning.dataset import Dataset
 from ami_ros.learning.trainer import TrainingConfig
 from ami_ros.world_model.checkpoint import LoadedModel, count_parameters, write_atomically
+
+MEASURED = "## Measured on recordings that it was not trained on"
 
 
 def write_card(
@@ -51,3 +54,20 @@ def write_card(
         f"- time: {minutes:.1f} min for {steps:,} steps on {threads} threads of {processor_name()}",
     ]
     write_atomically(folder / "card.md", ("\n".join(lines) + "\n").encode())
+
+
+def write_measurements(folder: Path, sample: str, figures: Mapping[str, object]) -> None:
+    """Writes what `ami evaluate` measured into card.md, in place of what it had measured before.
+
+    Args:
+        folder: of the model.
+        sample: what it was measured on.
+        figures: by name, with units.
+    """
+    file = folder / "card.md"
+    text = file.read_text("utf-8") if file.is_file() else ""
+    before = text.partition(f"\n{MEASURED}\n")[0].rstrip("\n")
+    rows = [f"| {name} | {value:.3g} |" if isinstance(value, float) else f"| {name} | {value} |"
+            for name, value in figures.items()]  # fmt: skip
+    lines = ["", MEASURED, "", f"`./ami evaluate` on {sample}:", "", "| figure | value |", "|---|---|", *rows]
+    write_atomically(file, ("\n".join([before, *lines]) + "\n").encode())

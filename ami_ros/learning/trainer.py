@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from ami_ros.errors import AmiError
+from ami_ros.learning.curve import CURVE
+from ami_ros.learning.diagnosis import Diagnosis, diagnose
 from ami_ros.learning.goal_phase import fit_goals
 from ami_ros.learning.objective import LossWeights, losses
 from ami_ros.learning.windows import Recording, WindowConfig, WindowSampler
@@ -45,6 +47,7 @@ class TrainingConfig:
 CHECKPOINT = "training.safetensors"
 
 Report = Callable[[int, dict[str, float]], None]
+Watch = Callable[[int, Diagnosis], None]
 
 
 class Trainer:
@@ -84,13 +87,24 @@ class Trainer:
         """File with everything that resuming needs."""
         return self.folder / CHECKPOINT
 
-    def run(self, report: Report) -> WorldModel:
-        """Trains to the end, calling `report(step, terms)` after each step; returns the model in evaluation mode."""
+    def run(self, report: Report, watch: Watch | None = None) -> WorldModel:
+        """Trains to the end.
+
+        Args:
+            report: called with step and loss terms after each step.
+            watch: called with step and diagnosis at each checkpoint.
+
+        Returns:
+            The model in evaluation mode.
+        """
         while self.step < self.config.steps:
             terms = self._advance()
             report(self.step, terms)
             if self.step % self.config.checkpoint_every == 0 or self.step == self.config.steps:
-                self.save(terms)
+                diagnosis = diagnose(self.model, self.sampler, self.config.seed)
+                self.save(terms | asdict(diagnosis))
+                if watch:
+                    watch(self.step, diagnosis)
         config = self.config
         fit_goals(
             self.model, self.sampler, config.goal_steps, config.learning_rate, config.seed, config.bfloat16,
@@ -127,13 +141,13 @@ class Trainer:
         return 0.5 * (1 + math.cos(math.pi * done))
 
     def save(self, terms: dict[str, float]) -> None:
-        """Writes the checkpoint and a line of the curve."""
+        """Writes the checkpoint and a line of the curve with `terms`."""
         self.folder.mkdir(parents=True, exist_ok=True)
         tensors = {f"model.{k}": v.contiguous() for k, v in self.model.state_dict().items()}
         for i, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{i}.{k}": v.contiguous() for k, v in state.items()}
         write_atomically(self.checkpoint, save(tensors, {"step": str(self.step)}))
-        with open(self.folder / "curve.jsonl", "a", encoding="utf-8") as file:
+        with open(self.folder / CURVE, "a", encoding="utf-8") as file:
             file.write(json.dumps({"step": self.step} | terms) + "\n")
 
     def resume(self) -> bool:

@@ -54,11 +54,15 @@ def test_a_robot_that_stood_still_is_a_warning(tmp_path: Path, capsys: pytest.Ca
     assert "a model learns nothing from that" in words and "all its pictures are the same" in words
 
 
-def test_train_takes_the_data_set_and_settings(bag: Path, tmp_path: Path) -> None:
+def test_train_takes_the_data_set_and_settings_and_says_that_the_model_is_dead(
+    bag: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     extract.main([bag], tmp_path / "data", topic=["image=left/rect"], tolerance=0.1)
     settings = ["spec.inputs.scan_beams=0", "spec.inputs.image_size=16", "spec.latent_dim=8", "batch=4"]
     train.main([tmp_path / "data"], tmp_path / "model", steps=2, threads=1, settings=settings)
     spec = load_model(tmp_path / "model").model.spec
+    assert "step 2: prediction is hardly better than no change" in " ".join(capsys.readouterr().err.split())
+    assert (tmp_path / "model" / "curve.png").read_bytes().startswith(b"\x89PNG")
     assert (spec.latent_dim, spec.inputs.scan_beams, spec.inputs.image_size) == (8, 0, 16)
     with pytest.raises(AmiError, match="train: weights: unknown key 'sigre'"):
         train.main([tmp_path / "data"], tmp_path / "other", settings=["weights.sigre=1"])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from ami_ros.app import evaluate, remember, train
 from ami_ros.errors import AmiError
+from ami_ros.learning.card import write_measurements
 from ami_ros.learning.collection import CollectionConfig, open_collection, record_run
 from ami_ros.learning.trainer import CHECKPOINT
 from ami_ros.memory.store import Store
@@ -55,11 +57,21 @@ def test_remember_keeps_the_places_of_a_recording(runs: Path, model: Path, tmp_p
 
 
 def test_evaluate_writes_what_it_prints(runs: Path, model: Path, tmp_path: Path) -> None:
-    out = tmp_path / "figures.json"
-    evaluate.main(model, [runs], goals=1, world="empty", seed=3, json=out)
+    out, report = tmp_path / "figures.json", tmp_path / "pages" / "report.html"
+    evaluate.main(model, [runs], report, card=True, goals=1, world="empty", seed=3, json=out)
     figures = json.loads(out.read_text())
-    assert figures["seed"] == 3 and figures["encoder_id"] == load_model(model).encoder_id
+    assert figures["seed"] == 3 and figures["encoder_id"] == load_model(model).encoder_id and figures["processor"]
     assert figures["relative_position_median_m"] > 0 and figures["near"]["n"] == 1
+    page = report.read_text("utf-8")
+    assert figures["encoder_id"] in page and page.count("<svg") == 5 and page.count("data:image/jpeg") > 100
+    assert 'class="card missed"' in page  # a model of three steps knows nothing
+    assert not re.search(r"(src|href)=.?(https?:|/|\w+\.)", page)  # nothing outside
+    card = (model / "card.md").read_text("utf-8")
+    assert card.startswith("# small") and card.count("## Measured") == 1 and "| latent_rank | " in card
+    write_measurements(model, "something else", {"latent_rank": 2.0})
+    again = (model / "card.md").read_text("utf-8")
+    assert again.partition("## Measured")[0] == card.partition("## Measured")[0]
+    assert again.count("## Measured") == 1 and "something else" in again
 
 
 @pytest.mark.parametrize(

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import json
+import signal
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import yaml
 
+from ami_ros.config import to_mapping
 from ami_ros.errors import AmiError
 from ami_ros.geometry import relative
 from ami_ros.learning.dataset import Dataset
+from ami_ros.learning.diagnosis import Diagnosis
 from ami_ros.learning.objective import LossWeights
 from ami_ros.learning.trainer import Trainer, TrainingConfig
 from ami_ros.learning.windows import WindowConfig, WindowSampler
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.spec import ModelSpec
+from harness.processes import Children
 
 
 class Killed(Exception):
@@ -72,12 +77,48 @@ def test_every_step_is_reported_and_the_curve_is_kept(config: TrainingConfig, da
     reports: dict[int, dict[str, float]] = {}
     trainer = Trainer(config, dataset, tmp_path)
     assert not trainer.resume()
-    model = trainer.run(reports.__setitem__)
+    watched: dict[int, Diagnosis] = {}
+    model = trainer.run(reports.__setitem__, watched.__setitem__)
     assert list(reports) == [1, 2, 3, 4, 5, 6] and not model.training
     for terms in reports.values():
         assert terms["total"] == pytest.approx(sum(v for n, v in terms.items() if n != "total"), rel=1e-4)
     curve = [json.loads(line) for line in (tmp_path / "curve.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in curve] == [2, 4, 6] and curve[1]["total"] == reports[4]["total"]
+    assert [line["step"] for line in curve] == [2, 4, 6] == list(watched) and curve[1]["total"] == reports[4]["total"]
+    assert curve[2]["latent_rank"] == watched[6].latent_rank
+
+
+# Waits for ever behind a checkpoint, so that the kill comes while there is something to lose.
+TRAIN_AND_WAIT = """
+import sys, time
+from pathlib import Path
+import torch
+from ami_ros.config import from_mapping
+from ami_ros.learning.dataset import Dataset
+from ami_ros.learning.trainer import Trainer, TrainingConfig
+import yaml
+torch.set_num_threads(1)
+config = from_mapping(TrainingConfig, yaml.safe_load(sys.argv[3]))
+def report(step, terms):
+    if step == 5:
+        print("waiting", flush=True)
+        time.sleep(600)
+Trainer(config, Dataset(Path(sys.argv[1])), Path(sys.argv[2])).run(report)
+"""
+
+
+def test_a_process_that_was_killed_leaves_the_same_curve_as_one_that_was_not(
+    config: TrainingConfig, dataset: Dataset, tmp_path: Path, children: Children
+) -> None:
+    torch.set_num_threads(1)
+    text = yaml.safe_dump(to_mapping(config))
+    child = children.python("-c", TRAIN_AND_WAIT, str(dataset.folder), str(tmp_path / "killed"), text)
+    child.wait_for_output("waiting", 60)
+    child.send(signal.SIGKILL)
+    child.wait(10)
+    whole = train(config, dataset, tmp_path / "whole")
+    assert_equal(train(config, dataset, tmp_path / "killed"), whole)
+    first, second = ((tmp_path / name / "curve.jsonl").read_text() for name in ("whole", "killed"))
+    assert first == second and first.count("\n") == 3
 
 
 def test_a_finished_run_has_nothing_left_to_do(config: TrainingConfig, dataset: Dataset, tmp_path: Path) -> None:

@@ -1,0 +1,152 @@
+"""Figures of a model: an exact one gets the best there is, a blind one is found out, bad input is one line."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from ami_ros.errors import AmiError
+from ami_ros.evaluation.album import make_album
+from ami_ros.evaluation.encoded import encode_recording
+from ami_ros.evaluation.expectation import area, violate
+from ami_ros.evaluation.foresight import look_ahead
+from ami_ros.evaluation.model_quality import ModelQuality, measure_model
+from ami_ros.evaluation.probes import fit_probes
+from ami_ros.learning.bag_writer import BagWriter
+from ami_ros.learning.dataset import Dataset
+from ami_ros.learning.extract import extract
+from ami_ros.learning.frames import encode_frame
+from ami_ros.simulation.loopback import Loopback
+from harness.exact_model import SPEC, ExactModel
+
+PERIOD, ROWS, RUNS = 0.2, 250, 3
+
+
+def record(path: Path, seed: int, truth: bool) -> Path:
+    """A robot of the loopback that turns away from walls."""
+    robot, rng = Loopback("empty", image_size=32, seed=seed), np.random.default_rng(seed)
+    turn = 0.0
+    with BagWriter(path) as bag:
+        for i in range(ROWS):
+            seen, stamp = robot.observe(), PERIOD * i
+            turn = 0.9 * turn + rng.normal(0.0, 0.3)
+            ahead = seen.scan.ranges[np.abs(seen.scan.angles) < 0.6].min()
+            command = (0.4, float(np.clip(turn, -1.2, 1.2))) if ahead > 0.6 else (0.0, 1.2)
+            assert seen.image is not None
+            bag.image("image/compressed", stamp, encode_frame(seen.image))
+            bag.odometry("odom", stamp, seen.odometry, seen.velocity)
+            bag.command("cmd_vel", stamp, *command)
+            if truth:
+                bag.pose("ground_truth", stamp, robot.ground_truth().pose, "world")
+            robot.step(command, PERIOD)
+    return path
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    folder = tmp_path_factory.mktemp("recorded")
+    return extract([record(folder / f"run_{seed}", seed, True) for seed in range(RUNS)], folder / "data")
+
+
+@pytest.fixture(scope="module")
+def exact(dataset: Dataset) -> ModelQuality:
+    return measure_model(ExactModel(), dataset, seed=1)
+
+
+class Blind(ExactModel):
+    """Does not hear its commands, and predicts that nothing changes."""
+
+    def step(self, latent: Tensor, chunk: Tensor, previous: Tensor) -> tuple[Tensor, Tensor]:
+        return latent, torch.zeros(len(latent), 3)
+
+
+def test_an_exact_model_gets_the_best_figures(exact: ModelQuality) -> None:
+    figures = exact.figures()
+    assert figures["frames"] == RUNS * ROWS and figures["tested_frames"] == ROWS
+    assert figures["probe_position_median_m"] < 0.1 and figures["linear_probe_position_median_m"] < 0.1
+    assert figures["prediction_to_persistence_4_steps"] < 0.1 and figures["shuffle_to_prediction"] > 3
+    assert figures["relative_position_median_m"] < 0.1 and figures["goal_position_median_m"] < 0.1
+    assert 2 < figures["latent_rank"] <= 4 and figures["goal_unexplained"] < 0.01
+    assert figures["surprise_auroc_teleport"] > 0.97 and figures["surprise_auroc_wheel_slip"] > 0.9
+    assert figures["surprise_detected_teleport"] > 0.9
+    assert "surprise_auroc_frozen_camera" not in figures  # the camera is all that it has: the same as wheel slip
+    assert figures["place_auroc"] > 0.95
+
+
+def test_a_blind_model_is_found_out(exact: ModelQuality) -> None:
+    blind = replace(exact.encoded, model=Blind())
+    seen = look_ahead(blind, None, np.random.default_rng(0))
+    np.testing.assert_allclose(seen.prediction, seen.persistence)
+    np.testing.assert_allclose(seen.prediction, seen.shuffled)
+    assert violate(blind, np.random.default_rng(0)).auroc("wheel_slip") < 0.5  # that nothing moves is what it expects
+
+
+def test_one_seed_tests_the_same_episodes_and_another_others(dataset: Dataset) -> None:
+    first, again, *others = (encode_recording(ExactModel(), dataset, seed, 300).tested for seed in (0, 0, 1, 2, 3))
+    assert (first == again).all() and not all((first == other).all() for other in others)
+
+
+def test_imagination_in_metres_lies_between_perfect_and_still(exact: ModelQuality) -> None:
+    seen = exact.foresight
+    assert seen.position_m is not None and seen.bound_m is not None and seen.still_m is not None
+    assert (seen.position_m < 0.5 * seen.still_m + 0.05).all() and seen.still_m[-1] > seen.still_m[0]
+
+
+def test_without_ground_truth_there_are_figures_too(tmp_path: Path) -> None:
+    data = extract([record(tmp_path / f"run_{seed}", seed, False) for seed in range(2)], tmp_path / "data")
+    quality = measure_model(ExactModel(), data, seed=0)
+    figures = quality.figures()
+    assert not any(name.startswith(("probe", "place", "imagined")) for name in figures)
+    assert figures["relative_position_median_m"] < 0.2 and figures["surprise_auroc_teleport"] > 0.9
+    album = make_album(quality.encoded, quality.foresight, np.random.default_rng(0))
+    assert album is not None and album.neighbours[0][1].caption == ""
+
+
+def test_an_album_shows_remembered_moments_near_those_they_stand_for(exact: ModelQuality) -> None:
+    album = make_album(exact.encoded, exact.foresight, np.random.default_rng(0))
+    assert album is not None and len(album.dreams) == 5 and len(album.neighbours) == 6
+    came, dreamt = album.dreams[0]
+    assert len(came) == len(dreamt) == 11 and came[-1].caption == "after 6.0 s"
+    metres = [float(shot.caption.split(" ")[0]) for _, row in album.dreams for shot in row]
+    assert np.median(metres) < 0.6  # 16 square metres, 500 remembered moments
+    assert all(shot.jpeg.startswith(b"\xff\xd8") for row in album.neighbours for shot in row)
+
+
+def test_the_area_counts_pairs_in_the_right_order() -> None:
+    assert area(np.array([3.0, 4.0]), np.array([1.0, 2.0])) == 1.0
+    assert area(np.array([1.0, 4.0]), np.array([2.0, 3.0])) == 0.5
+    assert area(np.array([1.0, 1.0]), np.array([1.0])) == 0.5
+
+
+def test_an_mlp_reads_what_a_line_cannot(dataset: Dataset) -> None:
+    encoded = encode_recording(ExactModel(), dataset, 0, 1200)
+    folded = replace(encoded, latents=np.sin(2 * encoded.latents @ np.random.default_rng(0).normal(size=(4, 24)) / 3))
+    folded = replace(folded, latents=folded.latents.astype(np.float32))
+    linear, mlp = fit_probes(folded, 0)
+    assert np.median(mlp.position_m) < 0.7 * np.median(linear.position_m)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"period": 0.4}, r"frame every 0\.2 s, the model wants one every 0\.4 s.*--period 0\.4"),
+        ({"inputs": replace(SPEC.inputs, scan_beams=36)}, "needs a scan"),
+        ({"inputs": replace(SPEC.inputs, heading=True)}, "needs a compass"),
+    ],
+)
+def test_a_recording_that_does_not_fit_is_one_line(dataset: Dataset, change: dict, message: str) -> None:  # type: ignore[type-arg]
+    model = ExactModel()
+    model.spec = replace(SPEC, **change)
+    with pytest.raises(AmiError, match=message) as raised:
+        measure_model(model, dataset, 0)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_recording_that_is_too_short_is_one_line(tmp_path: Path, dataset: Dataset) -> None:
+    with pytest.raises(AmiError, match="no tested episode"):
+        measure_model(ExactModel(), dataset, 0, frames=90)
