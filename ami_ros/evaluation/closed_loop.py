@@ -18,7 +18,8 @@ from ami_ros.evaluation.goals import GoalSampler
 from ami_ros.evaluation.trials import TIME_ALLOWANCE, Trial
 from ami_ros.geometry import Array
 from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
-from ami_ros.planning.navigator import Navigator, NavigatorConfig
+from ami_ros.planning.navigator import Navigator
+from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.safety import SafetyConfig, SafetyGate
 from ami_ros.planning.types import Decision, Goal, Percept
 from ami_ros.simulation.free_space import FreeSpace

@@ -26,7 +26,8 @@ class GraphConfig:
     reverse_factor: float = 1.3  # driving an edge the other way round, facing the other way
     failure_cost: float = 3.0  # [m] for each failure that no later traversal has made good ...
     forgiveness: float = 600.0  # [s] in which this cost halves: doors open again, and people walk on
-    blocked_radius: float = 0.3  # [m] around the middle of a failed way, within which others are blocked too
+    blocked_radius: float = 0.3  # [m] around the middle of a failed way, within which others are blocked too ...
+    barrier: float = 0.6  # [m] to either side of it, across which others are blocked: half a wide door
     same_failure: float = 30.0  # [s] within which the same way failing again is no news
     # Places closer than this are joined: a disc of 0.18 m cannot stand at both with a wall between them.
     join_radius: float = 0.30  # [m] places closer than this are joined, driven or not
@@ -179,21 +180,34 @@ class PlaceGraph:
             return self._weights()
         matrix = self._weights().tocoo()
         positions = self.index.poses[:, :2]
-        middles = (positions[matrix.row] + positions[matrix.col]) / 2
-        cost, keep = matrix.data.copy(), np.ones(len(middles), bool)
+        ends = positions[matrix.row], positions[matrix.col]
+        cost, keep = matrix.data.copy(), np.ones(len(matrix.data), bool)
         for key in self._failed:
             edge = self.edges[key]
             age = now - edge.last_used
             if age >= 0.0:  # else the clock began anew: that was another day
                 weight = edge.failures * 0.5 ** (age / self.config.forgiveness)
-                cost[self._blocked(middles, key)] += self.config.failure_cost * weight
+                cost[self._blocked(*ends, key)] += self.config.failure_cost * weight
         for key in avoid:
             if key[0] in self.index and key[1] in self.index:
-                keep &= ~self._blocked(middles, key)
+                keep &= ~self._blocked(*ends, key)
         return csr_matrix((cost[keep], (matrix.row[keep], matrix.col[keep])), shape=matrix.shape)
 
-    def _blocked(self, middles: Array, key: tuple[int, int]) -> NDArray[np.bool_]:
-        """Which connections with these middles (m, 2) are blocked together with the one between two places."""
-        positions = self.index.poses[:, :2]
-        middle = (positions[self.index.row(key[0])] + positions[self.index.row(key[1])]) / 2
-        return np.asarray(np.hypot(*(middles - middle).T) <= self.config.blocked_radius)
+    def _blocked(self, starts: Array, stops: Array, key: tuple[int, int]) -> NDArray[np.bool_]:
+        """Which connections of positions (m, 2) are blocked together with the one between two places.
+
+        Those that pass near its middle, and those that cross a line through it, as through the same closed door.
+        """
+        first, second = self.index.poses[[self.index.row(key[0]), self.index.row(key[1])], :2]
+        middle, along = (first + second) / 2, second - first
+        near = np.hypot(*((starts + stops) / 2 - middle).T) <= self.config.blocked_radius
+        length = np.hypot(*along)
+        if length < 0.05:  # [m]; on one spot there is no direction to cross
+            return np.asarray(near)
+        ahead = along / length
+        before, after = (starts - middle) @ ahead, (stops - middle) @ ahead
+        crosses = before * after < 0
+        share = np.where(crosses, before / np.where(crosses, before - after, 1.0), 0.0)
+        crossing = starts + share[:, None] * (stops - starts) - middle
+        aside = np.abs(crossing @ [-ahead[1], ahead[0]])
+        return np.asarray(near | (crosses & (aside <= self.config.barrier)))

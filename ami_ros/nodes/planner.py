@@ -21,7 +21,8 @@ from ami_interfaces.msg import Latent, Location
 from ami_ros.errors import AmiError
 from ami_ros.images import MAX_PIXELS
 from ami_ros.planning.codes import Code
-from ami_ros.planning.navigator import Navigator, NavigatorConfig
+from ami_ros.planning.navigator import Navigator
+from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.types import Percept, State
 from ami_ros.ros.action_server import GoalTicket
 from ami_ros.ros.clocks import STEADY

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,37 +12,17 @@ from ami_ros.memory.codes import Code as MemoryCode
 from ami_ros.memory.place_memory import map_to_odom
 from ami_ros.memory.types import GoalQuery, Route
 from ami_ros.planning.codes import Code
-from ami_ros.planning.goal_tracker import GoalTracker, TrackerConfig
-from ami_ros.planning.planner import LatentPlanner, PlannerConfig
-from ami_ros.planning.progress import ProgressChecker, ProgressConfig
+from ami_ros.planning.goal_tracker import GoalTracker
+from ami_ros.planning.navigator_config import NavigatorConfig
+from ami_ros.planning.planner import LatentPlanner
+from ami_ros.planning.progress import ProgressChecker
 from ami_ros.planning.protocols import Target
-from ami_ros.planning.recovery import BackAndTurn, RecoveryConfig
-from ami_ros.planning.route_follower import FollowerConfig, RouteFollower, in_sight, pose_in_map
+from ami_ros.planning.recovery import BackAndTurn
+from ami_ros.planning.route_follower import RouteFollower, in_sight, pose_in_map
 from ami_ros.planning.stop_rule import Arrival, StopRule
+from ami_ros.planning.stopwatch import Stopwatch
 from ami_ros.planning.types import Decision, Goal, Percept, RouteRequest, State
 from ami_ros.world_model.model import WorldModel
-
-
-@dataclass(frozen=True)
-class NavigatorConfig:
-    """When to stop, when to look around, when to give up."""
-
-    use_memory: bool = True  # ask memory for routes; without, the goal itself is the only target
-    distance_tolerance: float = 0.12  # [m] from the goal, at which it counts as reached
-    angle_tolerance: float = 0.2  # [rad] the same of its heading
-    approach: float = 1.6  # [m] of way left from which the goal itself is the target
-    doubt: float = 0.6  # [m], sightings that put a goal that was reached farther away than this refute it
-    stand_seconds: float = 0.35  # [s] of standing at the goal before it counts as reached
-    doubt_seconds: float = 2.0  # [s] of standing at a goal that is refuted before another hypothesis is tried
-    look_around_speed: float = 0.8  # [rad/s] of turning on the spot to find out where it is
-    look_around_seconds: float = 10.0  # [s] at most, after which it goes on without memory
-    lost_seconds: float = 2.0  # [s] of not being localised, after which memory is asked for another route
-    max_recoveries: int = 8  # for one goal, after which it is given up
-    planner: PlannerConfig = field(default_factory=PlannerConfig)
-    tracker: TrackerConfig = field(default_factory=TrackerConfig)
-    follower: FollowerConfig = field(default_factory=FollowerConfig)
-    progress: ProgressConfig = field(default_factory=ProgressConfig)
-    recovery: RecoveryConfig = field(default_factory=RecoveryConfig)
 
 
 class Navigator:
@@ -69,14 +49,13 @@ class Navigator:
         self.began: float | None = None
         self.hypothesis = 0
         self.avoid: list[tuple[int, int]] = []
-        self.replans = self.recoveries = 0
+        self.replans = self.recoveries = self.rounds = 0
         self.command = (0.0, 0.0)
         self._route_wanted = self.config.use_memory
         self._flat = not self.config.use_memory
-        self._looking_since: float | None = None
-        self._lost_since: float | None = None
+        self._looking, self._lost, self._hidden = Stopwatch(), Stopwatch(), Stopwatch()
         self._stop = StopRule(goal.distance_tolerance or self.config.distance_tolerance, self.config.angle_tolerance)
-        self._refusal = ""
+        self._refusal: tuple[Code, str] | None = None
 
     def cancel(self) -> None:
         """Drops the goal; the next decision stands still."""
@@ -88,18 +67,22 @@ class Navigator:
         if isinstance(answer, Route):
             self.follower = RouteFollower(answer, self.config.follower)
             self.replans += 1
-            self._flat, self._looking_since = False, None
+            self._flat = False
+            self._looking.restart()
             self.progress.reset()
         elif answer.code == MemoryCode.NOT_LOCALISED:
             self._route_wanted = True
         elif self.avoid:
             self.avoid.clear()
-            self._route_wanted = True
+            self.rounds += 1
+            self._route_wanted = self.rounds < self.config.max_rounds
+            if not self._route_wanted:
+                self._refusal = Code.FAILED_TO_MAKE_PROGRESS, "every way to the goal that is known was found blocked"
         elif self.hypothesis:
             self.hypothesis = 0
             self._route_wanted = True
         elif self.goal is not None and self.goal.only_in_memory:
-            self._refusal = str(answer)
+            self._refusal = Code.GOAL_NOT_REMEMBERED, str(answer)
         else:
             self._flat = True
 
@@ -142,8 +125,12 @@ class Navigator:
                 return self._hold(State.RECOVERING, "backing up and looking for room", *command)
             self._end_recovery()
         self._watch_location(percept)
-        if self._refusal:
-            return self._finish(Code.GOAL_NOT_REMEMBERED, self._refusal)
+        return self._unready(goal, percept) or self._pursue(goal, percept)
+
+    def _unready(self, goal: Goal, percept: Percept) -> Decision | None:
+        """What to do instead of driving to the goal, if it cannot be driven to now."""
+        if self._refusal is not None:
+            return self._finish(*self._refusal)
         if self.config.use_memory and not self._flat and self.follower is None:
             return self._look_around(percept)
         if self.follower is not None and percept.location is None:
@@ -152,6 +139,9 @@ class Navigator:
             return self._finish(
                 Code.GOAL_NOT_REMEMBERED, "the goal is known to memory alone, and where this is it cannot tell"
             )
+        return None
+
+    def _pursue(self, goal: Goal, percept: Percept) -> Decision:
         seen, from_memory, left = self._sight_goal(goal, percept)
         target_pose = self._goal_pose(goal, percept, from_memory)
         distance = float(np.hypot(target_pose[0], target_pose[1])) if target_pose is not None else float("nan")
@@ -177,6 +167,9 @@ class Navigator:
             )
         assert percept.location is not None
         pose = pose_in_map(percept.location, percept.odometry)
+        if self._blocked(percept, pose):
+            self._ask_again()
+            return self._hold(State.PLANNING, "the way is blocked, asking memory for another", 0.0, 0.0)
         sub = self.follower.subgoal(pose, percept.scan)
         count = len(self.follower.poses)
         decision = self._plan(
@@ -197,25 +190,32 @@ class Navigator:
         if self.follower is None:
             return
         if location is not None and location.localised:
-            self._lost_since = None
+            self._lost.restart()
             if self.follower.update(pose_in_map(location, percept.odometry)) > self.config.follower.off_route:
                 self._ask_again()
-        elif self._lost_since is None:
-            self._lost_since = percept.stamp
-        elif percept.stamp - self._lost_since > self.config.lost_seconds:
-            self._lost_since = None
+        elif self._lost.held(True, percept.stamp) > self.config.lost_seconds:
             self._ask_again()
+
+    def _blocked(self, percept: Percept, pose: Array) -> bool:
+        """Whether the way ahead has been behind something solid for a while; notes where."""
+        assert self.follower is not None
+        leg = self.follower.hidden_leg(pose, percept.scan)
+        blocked = self._hidden.held(leg is not None, percept.stamp) > self.config.hidden_seconds
+        if leg is not None and blocked:
+            self.avoid.append(leg)
+        return blocked
 
     def _ask_again(self) -> None:
         self.follower, self._route_wanted = None, True
+        self._lost.restart()
+        self._hidden.restart()
         self.planner.reset()
 
     def _look_around(self, percept: Percept) -> Decision:
         """Turns on the spot until memory knows where this is; drives without memory if it never does."""
-        if self._looking_since is None:
-            self._looking_since = percept.stamp
-        if percept.stamp - self._looking_since > self.config.look_around_seconds:
-            self._flat, self._looking_since = True, None
+        if self._looking.held(True, percept.stamp) > self.config.look_around_seconds:
+            self._flat = True
+            self._looking.restart()
         if percept.location is not None and percept.location.localised:
             self._route_wanted = True
             return self._hold(State.PLANNING, "asking memory for the way", 0.0, 0.0)

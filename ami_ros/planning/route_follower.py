@@ -20,6 +20,7 @@ class FollowerConfig:
     least: float = 0.35  # [m], a sub-goal nearer than this is passed
     width: float = 0.19  # [m] half width of the corridor that must be free to a sub-goal
     off_route: float = 1.0  # [m] from the nearest place of the route, from which another route is needed
+    ray: float = 0.05  # [m] half width of what must be free for a place to be seen at all
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,20 @@ class RouteFollower:
             ahead = [i for i in range(self.at, len(self.poses)) if distance[i] >= config.least]
             chosen = ahead[0] if ahead else len(self.poses) - 1
         return Subgoal(chosen, self.route.places[chosen], seen[chosen])
+
+    def hidden_leg(self, pose: Array, scan: Scan | None) -> tuple[int, int] | None:
+        """The first leg of the route (two place ids) behind something solid, if no place within the look-ahead is seen.
+
+        A place that lies round a corner is hidden, too; but never for long, while the ones before it are passed.
+        """
+        config = self.config
+        seen = relative(pose, self.poses)
+        distance = np.hypot(seen[:, 0], seen[:, 1])
+        near = (self.left[self.at] - self.left <= config.lookahead) & (np.arange(len(distance)) > self.at)
+        ahead = np.flatnonzero(near & (distance >= config.least))
+        if not len(ahead) or any(in_sight(seen[i], scan, config.ray) for i in ahead):
+            return None
+        return self.route.places[ahead[0] - 1].id, self.route.places[ahead[0]].id
 
 
 def in_sight(point: Array, scan: Scan | None, width: float) -> bool:

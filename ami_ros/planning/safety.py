@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
 
+from ami_ros.geometry import Array
 from ami_ros.planning.scan_geometry import scan_points
 from ami_ros.scan import Scan
 
@@ -26,6 +28,7 @@ class SafetyConfig:
     margin: float = 0.03  # [m] kept free beyond the radius
     reaction: float = 0.25  # [s] from a scan to the wheels' answer
     deceleration: float = 0.8  # [m/s^2] that the robot surely reaches
+    turn_lag: float = 0.4  # [s] for which it may still turn as it was told before
 
     def __post_init__(self) -> None:
         for name in ("max_linear", "max_angular", "command_timeout", "scan_timeout", "robot_radius", "deceleration"):
@@ -56,6 +59,7 @@ class SafetyGate:
         self._scan: tuple[Scan, float] | None = None
         self._last = (0.0, 0.0)
         self._last_time: float | None = None
+        self._turned: deque[tuple[float, float]] = deque()  # when, and how fast [rad/s] the robot was told to turn
         self._bad = False
 
     def command(self, linear: float, angular: float, now: float) -> None:
@@ -80,17 +84,18 @@ class SafetyGate:
             return self._send(0.0, 0.0, "" if self._last == (0.0, 0.0) else "no command")
         if self._bad:
             return self._send(0.0, 0.0, "command is not finite")
-        linear, angular, _ = self._command
-        reason = ""
+        wanted = self._command[:2]
+        linear, angular = self._limit(*wanted, elapsed)
+        reason = "" if (linear, angular) == wanted else "limit"
         if self._scan is None or now - self._scan[1] > config.scan_timeout:
-            if config.require_scan and (linear or angular):
+            if config.require_scan and wanted != (0.0, 0.0):
                 return self._send(0.0, 0.0, "no scan")
         else:
-            allowed = self._allowed_speed(self._scan[0], linear, angular)
+            scan = self._scan[0]
+            allowed = min(self._allowed_speed(scan, linear, turn) for turn in self._turns(wanted[1], angular, now))
             if abs(linear) > allowed:
                 linear, reason = math.copysign(allowed, linear), "obstacle ahead"
-        limited = self._limit(linear, angular, elapsed)
-        return self._send(*limited, reason or ("" if limited == (linear, angular) else "limit"))
+        return self._send(linear, angular, reason)
 
     def _send(self, linear: float, angular: float, reason: str) -> SafetyOutput:
         self._last = (linear, angular)
@@ -106,6 +111,14 @@ class SafetyGate:
             _ramp(self._last[0], linear, config.max_linear_acceleration * elapsed),
             _ramp(self._last[1], angular, config.max_angular_acceleration * elapsed),
         )
+
+    def _turns(self, wanted: float, angular: float, now: float) -> Array:
+        """Angular speeds (n,) [rad/s] at which the robot may be turning: its wheels follow commands late."""
+        self._turned.append((now, angular))
+        while now - self._turned[0][0] > self.config.turn_lag:
+            self._turned.popleft()
+        speeds = [wanted, *(speed for _, speed in self._turned)]
+        return np.linspace(min(speeds), max(speeds), 5 if min(speeds) < max(speeds) else 1)
 
     def _allowed_speed(self, scan: Scan, linear: float, angular: float) -> float:
         """Greatest linear speed [m/s] from which the robot still stops short of everything on its arc."""

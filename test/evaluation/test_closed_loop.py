@@ -13,7 +13,7 @@ from ami_ros.evaluation.closed_loop import ClosedLoop, LoopConfig
 from ami_ros.memory.localisation import FilterConfig
 from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
 from ami_ros.planning.codes import Code
-from ami_ros.planning.navigator import NavigatorConfig
+from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.planner import PlannerConfig
 from ami_ros.simulation.loopback import Loopback
 from ami_ros.simulation.simulator import Simulator
@@ -67,12 +67,12 @@ def test_picture_goals_near_and_far_are_reached_with_memory(memory_file: Path) -
 
 
 def test_a_goal_behind_a_closed_door_is_given_up_and_says_why(memory_file: Path) -> None:
-    driver, robot = loop(memory_file, NavigatorConfig(planner=UNHURRIED, max_recoveries=0))
+    driver, robot = loop(memory_file, NavigatorConfig(planner=UNHURRIED))
     robot.set_door("middle", False)
     goal = driver.goals.sample(1, robot.ground_truth().pose)
     trial = driver._drive(goal.kind, robot.ground_truth().pose, goal.pose, goal.path_length)
     assert trial.status == "aborted" and not trial.success and trial.collisions == 0
-    assert trial.error_code == Code.FAILED_TO_MAKE_PROGRESS and "stuck" in trial.error_msg
+    assert trial.error_code == Code.FAILED_TO_MAKE_PROGRESS and "found blocked" in trial.error_msg
     assert trial.still
 
 

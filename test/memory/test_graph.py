@@ -132,6 +132,17 @@ def test_what_runs_beside_a_failed_way_is_avoided_too_even_if_it_was_never_drive
     assert drive(graph, 2, 10).traversals == 1 and graph.edges[2, 10].failures == 1
 
 
+def test_a_closed_door_blocks_every_way_through_it_and_none_beside_it(model: ExactModel) -> None:
+    # Three ways go east through a door at x = 0.5, of which y = 0 was found blocked; one goes along the wall before it.
+    lanes = [(0.0, y) for y in (-0.4, 0.0, 0.4, 1.4)], [(1.0, y) for y in (-0.4, 0.0, 0.4, 1.4)]
+    graph = graph_of(model, [*lanes[0], *lanes[1]], [(1, 5), (2, 6), (3, 7), (4, 8), (1, 2), (2, 3), (3, 4)])
+    blocked = [(2, 6)]
+    assert path(graph, pose(0, 0), pose(1, 0)) == [2, 6]
+    assert path(graph, pose(0, 0), pose(1.0, -0.4), blocked) is None
+    assert path(graph, pose(0, 0), pose(1.0, 0.4), blocked) is None
+    assert path(graph, pose(0, -0.4), pose(1.0, 1.4), blocked) == [2, 3, 4, 8]
+
+
 def test_driving_a_way_again_averages_its_duration(model: ExactModel) -> None:
     graph = graph_of(model, RING, [])
     assert drive(graph, 1, 2, duration=2.0, stamp=10.0).traversals == 1

@@ -17,7 +17,8 @@ from ami_ros.memory.codes import Code as MemoryCode
 from ami_ros.memory.types import Location, Place, Route
 from ami_ros.planning.codes import Code
 from ami_ros.planning.kinematics import Kinematics
-from ami_ros.planning.navigator import Navigator, NavigatorConfig
+from ami_ros.planning.navigator import Navigator
+from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.types import Decision, Goal, Percept, State
 from ami_ros.simulation.loopback import Loopback
 from harness.exact_model import ExactModel, latent_of
@@ -347,6 +348,29 @@ def test_if_no_way_is_left_avoided_ways_are_tried_again(course: Course) -> None:
     course.navigator.set_route(AmiError("no way", MemoryCode.NO_ROUTE))
     request = course.step().wants_route
     assert request is not None and request.avoid_edges == ()
+
+
+def test_a_closed_door_on_the_way_is_seen_and_another_way_asked_for(model: ExactModel) -> None:
+    robot = robot_at(1.2, 1.3, 0.5, "two_rooms")
+    way = route_to(np.array([3.2, 0.7, 0.0]), (1.2, 1.3), (1.6, 1.55), (2.0, 1.6), (2.4, 1.5), (2.8, 1.1), (3.2, 0.7))
+    course = Course(Navigator(model, WITH_MEMORY), robot, way)
+    course.navigator.start(Goal(latent=latent_of(np.array([3.2, 0.7, 0.0]))))
+    robot.set_door(next(iter(robot.doors)), False)
+    decision = course.run(20.0, lambda d: "blocked" in d.message)
+    assert decision.wants_route is not None
+    assert decision.wants_route.avoid_edges in {((2, 3),), ((3, 4),)}
+    assert robot.ground_truth().contacts == 0 and course.navigator.recoveries == 0
+
+
+def test_when_every_way_was_found_blocked_twice_the_goal_is_given_up(course: Course) -> None:
+    course.navigator.start(Goal(latent=latent_of(GOAL)))
+    for _ in range(2):
+        course.step()
+        course.navigator.avoid.append((1, 2))
+        course.navigator.set_route(AmiError("no way", MemoryCode.NO_ROUTE))
+    decision = course.step()
+    assert decision.done and decision.code == Code.FAILED_TO_MAKE_PROGRESS
+    assert decision.message == "every way to the goal that is known was found blocked"
 
 
 def test_if_no_further_hypothesis_is_left_it_begins_with_the_first_again(course: Course) -> None:

@@ -112,3 +112,25 @@ def test_the_pose_in_the_map_moves_on_with_odometry() -> None:
     np.testing.assert_allclose(
         relative(location.pose, pose_in_map(location, odometry)), relative(location.odometry, odometry), atol=1e-12
     )
+
+
+def test_a_way_that_ends_at_a_closed_door_names_the_leg_behind_it() -> None:
+    robot = robot_at(1.2, 1.3, 0.5, "two_rooms")
+    follower = RouteFollower(route(THROUGH_DOOR), CONFIG)
+    pose = robot.ground_truth().pose
+    follower.update(pose)
+    assert follower.hidden_leg(pose, robot.observe().scan) is None
+    robot.place(np.array([1.65, 1.58, 0.0]))
+    robot.set_door(next(iter(robot.doors)), False)
+    pose = robot.ground_truth().pose
+    follower.update(pose)
+    assert follower.hidden_leg(pose, None) is None
+    assert follower.hidden_leg(pose, robot.observe().scan) in {(4, 5), (5, 6)}
+
+
+def test_at_the_end_of_a_route_nothing_is_hidden() -> None:
+    walled_in = replace(NOTHING, ranges=np.full(72, 0.3, np.float32))
+    follower = RouteFollower(route(STRAIGHT), CONFIG)
+    end = np.array([*STRAIGHT[-1], 0.0])
+    follower.update(end)
+    assert follower.hidden_leg(end, walled_in) is None

@@ -220,6 +220,7 @@ WORLDS = {"room with a box": room_with_box(2.0, 2.0), "two rooms": load_world("t
 @example([(-0.5, 0.0, 60)], 1, 1.0)
 @example([(0.5, 1.8, 60)], 2, 0.0)
 @example([(1.0, -2.5, 12), (1.0, 2.5, 12)] * 3, 3, 1.0)
+@example([(-1.0, 0.0, 7), (1.0, 2.0, 9), (0.5, -2.0, 7)], 0, 0.0)  # its arc while gathering speed is a tighter one
 @settings(max_examples=15, deadline=None)
 def test_the_robot_never_touches_anything(
     name: str, commands: list[tuple[float, float, int]], seed: int, noise: float
