@@ -26,6 +26,7 @@ from ami_ros.ros.stamps import Freshness, FreshnessConfig
 from ami_ros.ros.worker import Worker
 from ami_ros.scan import Scan
 from ami_ros.world_model.checkpoint import LoadedModel, count_parameters
+from ami_ros.world_model.onnx_runtime import OnnxEncoder
 from ami_ros.world_model.perception import Perception
 
 MOVING_LINEAR, MOVING_ANGULAR = 0.05, 0.15  # beyond the noise of a standing robot's odometry [m/s], [rad/s]
@@ -36,6 +37,7 @@ class PerceptionParameters:
     """Parameters of the node."""
 
     model: Path | None = parameter(None, "Folder of the model.")
+    onnx: Path | None = parameter(None, "Folder that ./ami export made of the model: encode by ONNX Runtime.")
     scan_max_age: float = parameter(
         0.25, "Between the stamps of an image and of its scan or heading.", "s", (0.01, 5.0)
     )
@@ -62,7 +64,8 @@ class PerceptionNode(AmiNode[PerceptionParameters]):
     def configure(self) -> None:
         loaded = shared_model(self.config.model)
         self._encoder_id = loaded.encoder_id
-        self.perception = Perception(loaded.model)
+        encoder = OnnxEncoder(loaded, self.config.onnx.expanduser()) if self.config.onnx else None
+        self.perception = Perception(loaded.model, encoder)
         self._inputs = loaded.model.spec.inputs
         self._freshness = Freshness(self.config.freshness)
         self._scan: tuple[float, Scan] | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import cv2
 import numpy as np
 import torch
@@ -56,11 +58,29 @@ def fit_scan_columns(scans: NDArray[np.float32], beams: int) -> NDArray[np.float
     return columns
 
 
-class Perception:
-    """Encodes single moments, without gradients; not thread-safe."""
+class EncoderRuntime(Protocol):
+    """What encodes: `WorldModel`, or the same for another runtime."""
 
-    def __init__(self, model: WorldModel) -> None:
+    def encode(self, sensors: Sensors) -> torch.Tensor:
+        """Sensors of a batch -> (batch, latent_dim)."""
+        ...
+
+    def encode_goal(self, image: torch.Tensor) -> torch.Tensor:
+        """(batch, 3, size, size) uint8 -> (batch, latent_dim)."""
+        ...
+
+
+class Perception:
+    """Encodes single moments, without gradients; not thread-safe.
+
+    Args:
+        model: what it is.
+        encoder: what computes; None: the model itself.
+    """
+
+    def __init__(self, model: WorldModel, encoder: EncoderRuntime | None = None) -> None:
         self.model = model.eval()
+        self.encoder = encoder or self.model
         self.inputs = model.spec.inputs
 
     def encode(self, image: Image | None, scan: Scan | None, heading: float | None) -> Latent:
@@ -90,12 +110,12 @@ class Perception:
             heading=torch.tensor([heading], dtype=torch.float32) if needed["heading"] else None,
         )
         with torch.inference_mode():
-            return self._finite(self.model.encode(sensors))
+            return self._finite(self.encoder.encode(sensors))
 
     def encode_goal(self, image: Image) -> Latent:
         """Latent (latent_dim,) that the robot would have where `image` (H, W, 3) was taken."""
         with torch.inference_mode():
-            return self._finite(self.model.encode_goal(self._image(image)))
+            return self._finite(self.encoder.encode_goal(self._image(image)))
 
     def _image(self, image: Image) -> torch.Tensor:
         return torch.from_numpy(fit_image(image, self.inputs.image_size)).permute(2, 0, 1)[None]

@@ -1,0 +1,172 @@
+"""The model for ONNX Runtime: written as .onnx files beside the weights, and read back by perception.
+
+Optional: the extra `onnx`. The files belong to the weights that they were made from; `RECORD` says to which.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from torch import Tensor, nn
+
+from ami_ros.errors import AmiError
+from ami_ros.world_model.checkpoint import LoadedModel, write_atomically
+from ami_ros.world_model.encoder import Sensors
+from ami_ros.world_model.model import WorldModel
+
+FOLDER, RECORD = "onnx", "onnx.yaml"
+OPSET = 17
+BATCH = 2  # of the examples; files take any
+
+
+class _Part(nn.Module):
+    """One function of a model as a module, which is what the exporter takes."""
+
+    def __init__(self, model: WorldModel, function: Callable[..., Any]) -> None:
+        super().__init__()
+        self.model, self.function = model, function
+        self.eval()
+
+    def forward(self, *inputs: Tensor) -> Any:
+        return self.function(*inputs)
+
+
+def export_onnx(loaded: LoadedModel, folder: Path) -> list[Path]:
+    """Writes encoder, goal_encoder (of models that see), predictor and relative_pose into `folder`, and `RECORD`.
+
+    Inputs and outputs have the names and shapes of `WorldModel`'s functions, any number at a time, in SI units.
+
+    Raises:
+        AmiError: the extra is not installed, or the folder cannot be written.
+    """
+    _needs("onnx")
+    model, written = loaded.model, []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, (function, inputs, outputs) in _parts(model, BATCH, 0).items():
+            partial = folder / f".{name}.onnx"
+            with warnings.catch_warnings(), torch.inference_mode():
+                warnings.simplefilter("ignore")  # the exporter's own, of its age
+                torch.onnx.export(
+                    _Part(model, function),
+                    tuple(inputs.values()),
+                    partial,
+                    input_names=list(inputs),
+                    output_names=outputs,
+                    dynamic_axes={axis: {0: "batch"} for axis in (*inputs, *outputs)},
+                    opset_version=OPSET,
+                    dynamo=False,
+                )
+            written.append(folder / f"{name}.onnx")
+            os.replace(partial, written[-1])
+        record = {"encoder_id": loaded.encoder_id, "sha256": loaded.sha256}
+        write_atomically(folder / RECORD, yaml.safe_dump(record, sort_keys=False).encode())
+    except OSError as error:
+        raise AmiError(f"export: cannot write {folder}: {error.strerror or error}; choose another --out") from error
+    return written
+
+
+def largest_difference(loaded: LoadedModel, file: Path, batch: int = 32, seed: int = 1) -> float:
+    """The largest difference between what a file of `export_onnx` and the model give, over random inputs.
+
+    Raises:
+        AmiError: the extra is not installed.
+    """
+    function, inputs, _ = _parts(loaded.model, batch, seed)[file.stem]
+    with torch.inference_mode():
+        wanted = function(*inputs.values())
+    session = _session(_needs("onnxruntime"), file)
+    found = session.run(None, {name: value.numpy() for name, value in inputs.items()})
+    pairs = zip(wanted if isinstance(wanted, tuple) else (wanted,), found, strict=True)
+    return max(float((a - torch.from_numpy(b)).abs().max()) for a, b in pairs)
+
+
+Parts = dict[str, tuple[Callable[..., Any], dict[str, Tensor], list[str]]]
+
+
+def _parts(model: WorldModel, batch: int, seed: int) -> Parts:
+    """Name -> function, random inputs by name, names of outputs."""
+    spec, generator = model.spec, torch.Generator().manual_seed(seed)
+    sensors = _random_sensors(model, batch, generator)
+    names = list(sensors)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(batch, *shape, generator=generator)
+
+    latent, other = normal(spec.latent_dim), normal(spec.latent_dim)
+    step = {"latent": latent, "chunk": normal(spec.chunk, 2), "previous": normal(2)}
+    parts: Parts = {
+        "encoder": (lambda *values: model.encode(Sensors(**dict(zip(names, values, strict=True)))), sensors, ["out"]),
+        "predictor": (model.step, step, ["next", "motion"]),
+        "relative_pose": (model.relative_pose, {"first": latent, "second": other}, ["pose"]),
+    }
+    if "image" in sensors:
+        parts["goal_encoder"] = (model.encode_goal, {"image": sensors["image"]}, ["out"])
+    return parts
+
+
+def _random_sensors(model: WorldModel, batch: int, generator: torch.Generator) -> dict[str, Tensor]:
+    """Readings of the sensors that a model has, by name."""
+    inputs, size = model.spec.inputs, model.spec.inputs.image_size
+    found = {}
+    if size:
+        found["image"] = torch.randint(0, 256, (batch, 3, size, size), dtype=torch.uint8, generator=generator)
+    if inputs.scan_beams:
+        found["scan"] = 0.2 + 12.0 * torch.rand(batch, inputs.scan_beams, generator=generator)
+        found["scan"][:, 0] = torch.inf  # nothing returned
+    if inputs.heading:
+        found["heading"] = 6.0 * torch.rand(batch, generator=generator) - 3.0
+    return found
+
+
+class OnnxEncoder:
+    """`encode` and `encode_goal` of a model by ONNX Runtime, on one thread.
+
+    Raises:
+        AmiError: the extra is not installed, there are no such files, or they are of other weights.
+    """
+
+    def __init__(self, loaded: LoadedModel, folder: Path) -> None:
+        runtime = _needs("onnxruntime")
+        made = f"make them with ./ami export {folder.parent}"
+        try:
+            record = yaml.safe_load((folder / RECORD).read_text("utf-8"))
+        except (OSError, yaml.YAMLError):
+            raise AmiError(f"{folder} has no model for ONNX Runtime: {made}") from None
+        if record.get("sha256") != loaded.sha256:
+            raise AmiError(f"{folder} is of {record.get('encoder_id')}, not of {loaded.encoder_id}: {made}")
+        self._encoder = _session(runtime, folder / "encoder.onnx")
+        self._goals = _session(runtime, folder / "goal_encoder.onnx") if loaded.model.spec.inputs.image_size else None
+
+    def encode(self, sensors: Sensors) -> Tensor:
+        """As `WorldModel.encode`."""
+        values = {name: value.numpy() for name, value in sensors._asdict().items() if value is not None}
+        return torch.from_numpy(self._encoder.run(None, values)[0])
+
+    def encode_goal(self, image: Tensor) -> Tensor:
+        """As `WorldModel.encode_goal`."""
+        if self._goals is None:
+            raise ValueError("this model has no image input, so a picture cannot be its goal")
+        return torch.from_numpy(self._goals.run(None, {"image": image.numpy()})[0])
+
+
+def _session(runtime: Any, file: Path) -> Any:
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1  # as torch in the nodes
+    return runtime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+
+
+def _needs(package: str) -> Any:
+    try:
+        return importlib.import_module(package)
+    except ImportError:
+        raise AmiError(
+            f"{package} is not installed; it is in the extra onnx: pip install -r requirements/onnx.txt"
+        ) from None

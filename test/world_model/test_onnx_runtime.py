@@ -1,0 +1,73 @@
+"""The model in ONNX Runtime: the same numbers, of the same weights only."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ami_ros.app import export
+from ami_ros.errors import AmiError
+from ami_ros.scan import Scan
+from ami_ros.world_model.checkpoint import LoadedModel, save_model
+from ami_ros.world_model.model import WorldModel
+from ami_ros.world_model.onnx_runtime import OnnxEncoder, export_onnx, largest_difference
+from ami_ros.world_model.perception import Perception
+from ami_ros.world_model.spec import InputSpec, ModelSpec
+
+pytest.importorskip("onnx", reason="needs the extra onnx")
+pytest.importorskip("onnxruntime", reason="needs the extra onnx")
+
+ALL = ModelSpec(InputSpec(image_size=32, scan_beams=36, heading=True), latent_dim=16, encoder_width=32, head_width=32)
+SPECS = {
+    "all sensors": ALL,
+    "scan alone": replace(ALL, inputs=InputSpec(image_size=0, scan_beams=36)),
+    "still camera with goals of their own": replace(
+        ALL, inputs=InputSpec(image_size=32, scan_beams=0, still_camera=True), goal_encoder=True, place_pose=True
+    ),
+}
+
+
+def made(folder: Path, spec: ModelSpec, seed: int = 0) -> LoadedModel:
+    """A model whose statistics have seen something."""
+    torch.manual_seed(seed)
+    model = WorldModel(spec)
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm1d) and module.running_mean is not None:
+            module.running_mean.normal_(0.0, 0.1)
+    torch.nn.init.normal_(model.predictor.leave.weight, std=0.2)  # else it predicts that nothing changes
+    return save_model(folder, "small", model)
+
+
+@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
+def test_files_give_what_the_model_gives(tmp_path: Path, spec: ModelSpec) -> None:
+    loaded = made(tmp_path, spec)
+    files = export_onnx(loaded, tmp_path / "onnx")
+    assert {f.stem for f in files} >= {"encoder", "predictor", "relative_pose"}
+    assert ("goal_encoder" in {f.stem for f in files}) == bool(spec.inputs.image_size)
+    assert all(largest_difference(loaded, file) < 1e-4 for file in files)
+    assert largest_difference(made(tmp_path / "other", spec, seed=1), files[0]) > 0.1  # it can tell
+
+
+def test_perception_encodes_by_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    loaded = made(tmp_path, ALL)
+    export.main(tmp_path)
+    assert capsys.readouterr().out.count("off by at most") == 4
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (40, 60, 3), dtype=np.uint8)
+    scan = Scan(rng.uniform(0.3, 4.0, 72).astype(np.float32), -np.pi, np.pi / 36)
+    torch_side, onnx_side = Perception(loaded.model), Perception(loaded.model, OnnxEncoder(loaded, tmp_path / "onnx"))
+    np.testing.assert_allclose(onnx_side.encode(image, scan, 0.4), torch_side.encode(image, scan, 0.4), atol=1e-4)
+    np.testing.assert_allclose(onnx_side.encode_goal(image), torch_side.encode_goal(image), atol=1e-4)
+
+
+def test_files_of_other_weights_and_missing_ones_are_refused(tmp_path: Path) -> None:
+    loaded = made(tmp_path / "a", ALL)
+    with pytest.raises(AmiError, match=r"has no model for ONNX Runtime: make them with \./ami export"):
+        OnnxEncoder(loaded, tmp_path / "a" / "onnx")
+    export_onnx(loaded, tmp_path / "a" / "onnx")
+    with pytest.raises(AmiError, match=r"is of small@.*, not of small@"):
+        OnnxEncoder(made(tmp_path / "b", ALL, seed=1), tmp_path / "a" / "onnx")
