@@ -167,10 +167,10 @@ class PlaceMap:
         self.revision += 1
         return old, new
 
-    def forget(self, ids: Collection[int]) -> None:
+    def forget(self, ids: Collection[int], wait: bool = True) -> None:
         """Erases places, and the ways to and from them."""
         gone = set(ids)
-        self.store.erase(sorted(gone))
+        self.store.erase(sorted(gone), wait)
         self.index.remove(gone)
         self.graph.drop(gone)
         self.revision += 1

@@ -14,6 +14,7 @@ from ami_ros.geometry import Array, compose, inverse, relative
 from ami_ros.memory.codes import Code
 from ami_ros.memory.continuity import Continuity, ContinuityConfig
 from ami_ros.memory.files import read_back, write_copy
+from ami_ros.memory.forgetting import Forgetter, ForgettingConfig
 from ami_ros.memory.graph import GraphConfig
 from ami_ros.memory.index import Latents
 from ami_ros.memory.localisation import FilterConfig, PlaceFilter
@@ -40,6 +41,7 @@ class MemoryConfig:
     relaxation: RelaxationConfig = field(default_factory=RelaxationConfig)
     filter: FilterConfig = field(default_factory=FilterConfig)
     graph: GraphConfig = field(default_factory=GraphConfig)
+    forgetting: ForgettingConfig = field(default_factory=ForgettingConfig)
 
 
 class PlaceMemory:
@@ -57,6 +59,7 @@ class PlaceMemory:
     def __init__(self, model: WorldModel, encoder_id: str, path: Path | None, config: MemoryConfig) -> None:
         self.config = config
         self.map = PlaceMap(model, encoder_id, path, config.graph)
+        self._forgetter = Forgetter(self.map, config.forgetting, (config.spacing, config.turn_spacing))
         self.filter = PlaceFilter(config.filter)
         self._continuity = Continuity(config.continuity)
         self._odometry: Array | None = None
@@ -155,6 +158,7 @@ class PlaceMemory:
             here = nearest
         elif len(self.map) < self.config.max_places:
             here = self.map.add(stamp, latent, pose, thumbnail)
+            self._forgetter.added(here, stamp)
         else:
             return nearest
         if self._here is None or self._here[0] != here:
@@ -253,10 +257,7 @@ class PlaceMemory:
     def forget(self, ids: Sequence[int] = (), labels: Sequence[str] = (), everything: bool = False) -> int:
         """Erases places; returns how many. The robot is lost where nothing is left around it."""
         labelled = {label: i for i, label in self.map.labels.items()}
-        unknown = [
-            *(i for i in ids if i not in self.map.details),
-            *(label for label in labels if label not in labelled),
-        ]
+        unknown = [*(i for i in ids if i not in self.map.details), *(name for name in labels if name not in labelled)]
         if unknown or not (ids or labels or everything):
             raise AmiError(f"memory: no such place: {unknown}", Code.NOT_FOUND)
         chosen = set(self.map.details) if everything else {*ids, *(labelled[label] for label in labels)}
@@ -265,9 +266,8 @@ class PlaceMemory:
             self._here = None
         if self._location is not None and self._location.place_id in chosen:
             nearest, _, _ = self.map.nearest(self._location.pose, self.config.spacing, self.config.turn_spacing)
-            self._location = replace(
-                self._location, place_id=nearest, localised=self._location.localised and nearest > 0
-            )
+            localised = self._location.localised and nearest > 0
+            self._location = replace(self._location, place_id=nearest, localised=localised)
         return len(chosen)
 
     # Files

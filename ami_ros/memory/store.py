@@ -94,6 +94,11 @@ class Store:
             row = self._reader.execute("SELECT jpeg FROM thumbnails WHERE id = ?", (id,)).fetchone()
         return bytes(row[0]) if row else b""
 
+    def picture_sizes(self) -> dict[int, int]:
+        """Place id -> bytes of its picture."""
+        with self._named_errors(), self._lock:
+            return dict(self._reader.execute("SELECT id, length(jpeg) FROM thumbnails").fetchall())
+
     def size(self) -> int:
         """Bytes of the file that are in use; what was erased is used again before the file grows."""
         with self._named_errors(), self._lock:
@@ -152,8 +157,8 @@ class Store:
         keys = [(int(id),) for id in ids]
         self._put(lambda connection: connection.executemany("DELETE FROM thumbnails WHERE id = ?", keys))
 
-    def erase(self, ids: Iterable[int]) -> None:
-        """Removes places and their edges, also from the bytes of the files. Waits until it is done.
+    def erase(self, ids: Iterable[int], wait: bool = True) -> None:
+        """Removes places and their edges, also from the bytes of the files. Waits until it is done, if told to.
 
         Raises:
             AmiError: it could not be written, or another process keeps old rows alive by reading them.
@@ -165,7 +170,8 @@ class Store:
                 connection.execute(f"DELETE FROM {table} WHERE {key} IN (SELECT value FROM json_each(?))", (gone,))
 
         self._put(write)
-        self._wipe_log()
+        if wait:
+            self._wipe_log()
 
     def erase_all(self) -> None:
         """Removes everything, likewise."""
