@@ -98,22 +98,22 @@ def recall(places: PlaceMap, query: PlaceQuery) -> list[Place]:
 def _fitting_rows(places: PlaceMap, query: PlaceQuery) -> NDArray[np.int64]:
     """Rows of the places for which all conditions hold."""
     index = places.index
-    keep = np.ones(len(index), bool)
+    masks: list[NDArray[np.bool_]] = []
     if query.label:
-        keep[:] = False
-        keep[[index.row(i) for i in places.labelled(query.label)]] = True
+        masks.append(np.isin(index.ids, places.labelled(query.label)))
     if query.pose is not None:
         check_pose(query.pose)
         if not query.radius >= 0.0:
             raise AmiError("memory: the radius must be a distance in metres", Code.INVALID_INPUT)
-        keep &= np.square(index.poses[:, :2] - np.asarray(query.pose)[:2]).sum(1) <= query.radius**2
+        dx, dy = index.poses[:, 0] - query.pose[0], index.poses[:, 1] - query.pose[1]
+        masks.append(dx * dx + dy * dy <= query.radius**2)
     if not query.since <= query.until:
         raise AmiError("memory: the time window must begin before it ends", Code.INVALID_INPUT)
     if np.isfinite([query.since, query.until]).any():
-        keep &= (index.times[:, 0] <= query.until) & (index.times[:, 1] >= query.since)
+        masks.append((index.times[:, 0] <= query.until) & (index.times[:, 1] >= query.since))
     if query.episode is not None:
-        keep &= index.times[:, 2] == query.episode
-    return np.flatnonzero(keep)
+        masks.append(index.times[:, 2] == query.episode)
+    return np.flatnonzero(np.logical_and.reduce(masks)) if masks else np.arange(len(index))
 
 
 def statistics(places: PlaceMap) -> Statistics:
