@@ -106,7 +106,7 @@ def _fitting_rows(places: PlaceMap, query: PlaceQuery) -> NDArray[np.int64]:
         if not query.radius >= 0.0:
             raise AmiError("memory: the radius must be a distance in metres", Code.INVALID_INPUT)
         dx, dy = index.poses[:, 0] - query.pose[0], index.poses[:, 1] - query.pose[1]
-        masks.append(dx * dx + dy * dy <= query.radius**2)
+        masks.append(dx * dx + dy * dy <= query.radius * query.radius)
     if not query.since <= query.until:
         raise AmiError("memory: the time window must begin before it ends", Code.INVALID_INPUT)
     if np.isfinite([query.since, query.until]).any():
