@@ -7,17 +7,19 @@ figures of the real system.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.goals import GoalSampler
 from ami_ros.evaluation.trials import TIME_ALLOWANCE, Trial
 from ami_ros.geometry import Array
 from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
+from ami_ros.memory.types import GoalQuery, Route
 from ami_ros.planning.navigator import Navigator
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.safety import SafetyConfig, SafetyGate
@@ -68,24 +70,24 @@ class ClosedLoop:
         for index in range(count):
             start = self.simulator.ground_truth().pose
             goal = self.goals.sample(index, start)
-            yield self._drive(goal.kind, start, goal.pose, goal.path_length)
+            yield self.drive(goal.kind, start, goal.pose, goal.path_length)
 
-    def _drive(self, kind: str, start: Array, goal: Array, length: float) -> Trial:
+    def drive(self, kind: str, start: Array, goal: Array, length: float) -> Trial:
+        """Drives from `start` (3,), where the robot is, to `goal` (3,), `length` [m] away."""
         assert kind in ("near", "far")
-        picture = self.simulator.photograph(goal)
         allowance = TIME_ALLOWANCE["near" if kind == "near" else "far"]
         began = self.simulator.time
         contacts = self.simulator.ground_truth().contacts
         self.trace.clear()
-        self.navigator.start(Goal(latent=self.perception.encode_goal(picture), time_allowance=allowance))
+        self.navigator.start(Goal(latent=self.see_goal(goal), time_allowance=allowance))
         path = [start[:2]]
         while True:
-            percept = self._perceive()
-            decision = self._decide(percept)
+            percept = self.perceive()
+            decision = self.decide(percept)
             self.trace.append((percept.stamp, self.simulator.ground_truth().pose, percept, decision))
             if decision.done:
                 break
-            self._execute(decision)
+            self.execute(decision)
             path.append(self.simulator.ground_truth().pose[:2])
         elapsed = self.simulator.time - began
         self.simulator.step((0.0, 0.0), self.config.settle)
@@ -107,24 +109,34 @@ class ClosedLoop:
             path=np.array(path),
         )
 
-    def _perceive(self) -> Percept:
+    def see_goal(self, goal: Array) -> NDArray[np.float32]:
+        """The latent (latent_dim,) of the picture of a goal pose (3,)."""
+        return self.perception.encode_goal(self.simulator.photograph(goal))
+
+    def perceive(self) -> Percept:
+        """What perception and memory make of this moment."""
         seen = self.simulator.observe()
         latent = self.perception.encode(seen.image, seen.scan, seen.heading)
         location = self.memory.observe(seen.stamp, latent, seen.odometry)
         self.safety.scan(seen.scan, seen.stamp)
         return Percept(seen.stamp, latent, seen.odometry, seen.velocity, seen.scan, location)
 
-    def _decide(self, percept: Percept) -> Decision:
+    def decide(self, percept: Percept) -> Decision:
+        """What the navigator wants to do now; it gets the routes that it asks for."""
         decision = self.navigator.step(percept)
         if decision.wants_route is not None:
             wanted = decision.wants_route
             try:
-                self.navigator.set_route(self.memory.find_route(wanted.goal, wanted.hypothesis, wanted.avoid_edges))
+                self.navigator.set_route(self.find_route(wanted.goal, wanted.hypothesis, wanted.avoid_edges))
             except AmiError as error:
                 self.navigator.set_route(error)
         return decision
 
-    def _execute(self, decision: Decision) -> None:
+    def find_route(self, goal: GoalQuery, hypothesis: int, avoid_edges: Sequence[tuple[int, int]]) -> Route:
+        """Memory's answer, or AmiError."""
+        return self.memory.find_route(goal, hypothesis, avoid_edges)
+
+    def execute(self, decision: Decision) -> None:
         """Sends the decision's commands through the safety gate until the next percept is due."""
         period = self.navigator.model.spec.period
         for tick in range(round(self.config.perception_period / self.config.control_period)):

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ami_ros.geometry import Array, compose, relative
 from ami_ros.memory.matching import mean_pose, pose_gap
-from ami_ros.world_model.heads import PlacePose, RelativePose
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,9 @@ class Sighting:
 class GoalTracker:
     """Fuses sightings of one goal in odom. Robust: it follows the largest group that agrees."""
 
-    def __init__(self, head: RelativePose | PlacePose, goal: NDArray[np.float32], config: TrackerConfig) -> None:
+    def __init__(
+        self, head: Callable[[Tensor, Tensor], Tensor], goal: NDArray[np.float32], config: TrackerConfig
+    ) -> None:
         self.head, self.config = head, config
         self.goal = torch.from_numpy(goal)
         self.sightings: deque[Sighting] = deque(maxlen=config.window)

@@ -16,19 +16,18 @@ from ami_ros.planning.goal_tracker import GoalTracker
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.planner import LatentPlanner
 from ami_ros.planning.progress import ProgressChecker
-from ami_ros.planning.protocols import Target
+from ami_ros.planning.protocols import Dynamics, Target
 from ami_ros.planning.recovery import BackAndTurn
 from ami_ros.planning.route_follower import RouteFollower, in_sight, pose_in_map
 from ami_ros.planning.stop_rule import Arrival, StopRule
 from ami_ros.planning.stopwatch import Stopwatch
 from ami_ros.planning.types import Decision, Goal, Percept, RouteRequest, State
-from ami_ros.world_model.model import WorldModel
 
 
 class Navigator:
     """Drives to one goal at a time. Called for the newest percept on one thread; blocks on nothing but the model."""
 
-    def __init__(self, model: WorldModel, config: NavigatorConfig, seed: int = 0) -> None:
+    def __init__(self, model: Dynamics, config: NavigatorConfig, seed: int = 0) -> None:
         self.model, self.config = model, config
         self.planner = LatentPlanner(model, config.planner, seed)
         self.progress = ProgressChecker(config.progress)

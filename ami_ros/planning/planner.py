@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
@@ -16,8 +15,9 @@ from ami_ros.planning.budget import Budget
 from ami_ros.planning.codes import Code
 from ami_ros.planning.costs.registry import Costs, CostsConfig
 from ami_ros.planning.costs.statistics import CostShare, cost_shares
+from ami_ros.planning.imagination import Imagination
 from ami_ros.planning.kinematics import Kinematics
-from ami_ros.planning.protocols import Cost, Dynamics, Futures, Problem, Scene, SearchSize, Solution, Target
+from ami_ros.planning.protocols import Dynamics, Problem, Scene, SearchSize, Solution, Target
 from ami_ros.planning.solvers.registry import SolverConfig, make_solver
 from ami_ros.scan import Scan
 
@@ -46,16 +46,6 @@ class Plan:
     evaluated: int  # sequences imagined
     seconds: float  # spent
     shares: tuple[CostShare, ...]  # of each cost
-
-
-def integrate(motions: Tensor) -> Tensor:
-    """Chains displacements (batch, steps, 3), each in the frame at its start, into poses in the first frame."""
-    yaw = motions[..., 2].cumsum(1)
-    before = yaw - motions[..., 2]
-    c, s = before.cos(), before.sin()
-    x = c * motions[..., 0] - s * motions[..., 1]
-    y = s * motions[..., 0] + c * motions[..., 1]
-    return torch.stack([x.cumsum(1), y.cumsum(1), yaw], -1)
 
 
 class LatentPlanner:
@@ -124,7 +114,7 @@ class LatentPlanner:
             costs = self.costs.at(scene)
             if not costs:
                 raise AmiError("planner: no cost is enabled that has something to say; see costs.*", Code.NO_VALID_PLAN)
-            imagination = _Imagination(self.model, latent, previous, costs)
+            imagination = Imagination(self.model, latent, previous, costs)
             deadline = began + self.config.deadline
             proposals = limited.primitives(self.budget.size.horizon)
             found = self.solver.solve(Problem(imagination.evaluate, limited, proposals, deadline))
@@ -137,7 +127,7 @@ class LatentPlanner:
         self.budget.note(plan.evaluated, plan.seconds)
         return plan
 
-    def _chosen(self, found: Solution, imagination: _Imagination, began: float) -> Plan:
+    def _chosen(self, found: Solution, imagination: Imagination, began: float) -> Plan:
         others = imagination.terms
         best = imagination.imagine(found.actions[None])
         shares = cost_shares(list(imagination.costs), imagination.weigh(best)[:, 0], others)
@@ -149,32 +139,3 @@ class LatentPlanner:
             seconds=time.perf_counter() - began,
             shares=shares,
         )
-
-
-class _Imagination:
-    """Futures from one moment, and what they cost; keeps the costs of the last batch."""
-
-    def __init__(
-        self, model: Dynamics, latent: NDArray[np.float32], previous: tuple[float, float], costs: dict[str, Cost]
-    ) -> None:
-        self.model, self.costs = model, costs
-        self.latent, self.previous = torch.from_numpy(latent), torch.tensor(previous, dtype=torch.float32)
-
-    def imagine(self, actions: Tensor) -> Futures:
-        """Rolls actions (batch, steps, 2) out."""
-        batch = len(actions)
-        commands = actions[:, :, None].expand(-1, -1, self.model.spec.chunk, -1)
-        latents, motions = self.model.rollout(self.latent.expand(batch, -1), commands, self.previous.expand(batch, 2))
-        return Futures(actions, self.previous, latents, integrate(motions))
-
-    def weigh(self, futures: Futures) -> Tensor:
-        """What each cost says: (costs, batch)."""
-        return torch.stack([cost(futures) for cost in self.costs.values()])
-
-    def evaluate(self, actions: Tensor) -> Tensor:
-        """The sum of all costs (batch,) of actions (batch, steps, 2)."""
-        futures = self.imagine(actions)
-        terms = self.weigh(futures)
-        self.terms = terms.detach()
-        # A pose that is not finite touches nothing, so that no other cost would speak against it.
-        return torch.where(futures.poses.isfinite().flatten(1).all(1), terms.sum(0), torch.inf)

@@ -22,8 +22,16 @@ from ami_ros.world_model.encoder import Sensors
 from ami_ros.world_model.spec import ModelSpec
 
 
+class Encoder(Protocol):
+    """What makes latents."""
+
+    def encode(self, sensors: Sensors) -> Tensor:
+        """Sensors of a batch -> (batch, latent_dim)."""
+        ...
+
+
 class Dynamics(Protocol):
-    """A model of what commands do: the learned one, or any other that has latents."""
+    """What commands do to latents: the learned model, or any other. Who searches needs no encoder."""
 
     @property
     def spec(self) -> ModelSpec:
@@ -33,10 +41,6 @@ class Dynamics(Protocol):
     @property
     def relative_pose(self) -> Callable[[Tensor, Tensor], Tensor]:
         """The energy in metres: (..., latent_dim) twice -> (..., 4), see `world_model.heads.RelativePose`."""
-        ...
-
-    def encode(self, sensors: Sensors) -> Tensor:
-        """Sensors of a batch -> (batch, latent_dim)."""
         ...
 
     def rollout(self, latent: Tensor, commands: Tensor, previous: Tensor) -> tuple[Tensor, Tensor]:

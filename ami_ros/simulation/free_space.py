@@ -80,6 +80,20 @@ class FreeSpace:
             return float("inf")
         return float(dijkstra(self._graph, indices=first)[last])
 
+    def path(self, a: ArrayLike, b: ArrayLike) -> Array:
+        """Cells (n, 2) [m] along the shortest way from `a` to `b` (2 or 3,); none if there is no way."""
+        first, last = self._cell(a), self._cell(b)
+        if first is None or last is None:
+            return np.zeros((0, 2))
+        reach, before = dijkstra(self._graph, indices=first, return_predecessors=True)
+        if not np.isfinite(reach[last]):
+            return np.zeros((0, 2))
+        cells = [last]
+        while cells[-1] != first:
+            cells.append(int(before[cells[-1]]))
+        i, j = np.divmod(np.array(cells[::-1]), len(self._ys))
+        return np.column_stack([self._xs[i], self._ys[j]])
+
     def distances(self, a: ArrayLike, points: ArrayLike) -> Array:
         """Path lengths (n,) [m] from `a` (2 or 3,) to each of `points` (n, 2 or 3), inf where there is no way."""
         first = self._cell(a)

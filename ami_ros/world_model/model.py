@@ -73,10 +73,13 @@ class WorldModel(nn.Module):
         Returns:
             Latents after each step (batch, steps, latent_dim), and displacements during each (batch, steps, 3).
         """
-        latents, motions = [], []
-        for chunk in commands.unbind(1):
-            latent, motion = self.step(latent, chunk, previous)
-            previous = chunk[:, -1]
-            latents.append(latent)
-            motions.append(motion)
-        return torch.stack(latents, 1), torch.stack(motions, 1)
+        # Step by step only where one step needs the one before; all the rest in one call, steps first.
+        chunks = commands.transpose(0, 1) / self.command_scale
+        before = torch.cat([previous[None] / self.command_scale, chunks[:-1, :, -1]])
+        modulations = self.predictor.modulations(chunks, before)
+        latents = [latent]
+        for step in zip(*(m.unbind(0) for m in modulations), strict=True):
+            latents.append(self.predictor.advance(latents[-1], list(step)))
+        starts = torch.stack(latents[:-1]).flatten(0, 1)
+        motions = self.motion(starts, chunks.flatten(0, 1), before.flatten(0, 1))
+        return torch.stack(latents[1:], 1), motions.unflatten(0, before.shape[:2]).transpose(0, 1)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
@@ -19,9 +22,10 @@ class AdaptiveBlock(nn.Module):
         nn.init.zeros_(self.modulation.weight)
         nn.init.zeros_(self.modulation.bias)
 
-    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        scale, shift, gate = self.modulation(condition).chunk(3, dim=-1)
-        return x + gate * self.mlp(self.norm(x) * (1 + scale) + shift)
+    def forward(self, x: Tensor, modulation: Tensor) -> Tensor:
+        """(batch, width), modulated by what `modulation` made of the commands (batch, 3 * width)."""
+        scale, shift, gate = modulation.chunk(3, dim=-1)
+        return x + gate * self.mlp(torch.addcmul(shift, self.norm(x), 1 + scale))
 
 
 class Predictor(nn.Module):
@@ -52,8 +56,19 @@ class Predictor(nn.Module):
         Returns:
             (batch, latent_dim).
         """
-        condition = self.condition(torch.cat([previous, chunk.flatten(1)], dim=1))
+        return self.advance(latent, self.modulations(chunk, previous))
+
+    def modulations(self, chunk: Tensor, previous: Tensor) -> list[Tensor]:
+        """What the commands do to each block, whatever the latent is: (..., 3 * width) each.
+
+        Takes any leading shape, so that a rollout needs one call for all its steps.
+        """
+        condition = self.condition(torch.cat([previous, chunk.flatten(-2)], dim=-1))
+        return [block.modulation(condition) for block in cast(Iterable[AdaptiveBlock], self.blocks)]
+
+    def advance(self, latent: Tensor, modulations: list[Tensor]) -> Tensor:
+        """One step ahead (batch, latent_dim), with `modulations` (batch, 3 * width) of that step."""
         x = self.enter(latent)
-        for block in self.blocks:
-            x = block(x, condition)
+        for block, modulation in zip(self.blocks, modulations, strict=True):
+            x = block(x, modulation)
         return latent + self.leave(x)

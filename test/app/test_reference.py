@@ -91,8 +91,13 @@ def test_command_line_is_understood(words: list[str]) -> None:
     assert find_command(name) is not None
     if name in ("shell", "test"):
         return
+    module = importlib.import_module(f"ami_ros.app.{name}")
+    if parts := getattr(module, "PARTS", ()):
+        part, *arguments = arguments
+        assert part in parts
+        module = importlib.import_module(f"ami_ros.app.{name}_{part}")
     app = typer.Typer(add_completion=False)
-    app.command()(importlib.import_module(f"ami_ros.app.{name}").main)
+    app.command()(module.main)
     command = typer.main.get_command(app)
     command.make_context(name, list(arguments))  # raises for what it does not know
 

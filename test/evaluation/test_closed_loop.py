@@ -70,7 +70,7 @@ def test_a_goal_behind_a_closed_door_is_given_up_and_says_why(memory_file: Path)
     driver, robot = loop(memory_file, NavigatorConfig(planner=UNHURRIED))
     robot.set_door("middle", False)
     goal = driver.goals.sample(1, robot.ground_truth().pose)
-    trial = driver._drive(goal.kind, robot.ground_truth().pose, goal.pose, goal.path_length)
+    trial = driver.drive(goal.kind, robot.ground_truth().pose, goal.pose, goal.path_length)
     assert trial.status == "aborted" and not trial.success and trial.collisions == 0
     assert trial.error_code == Code.FAILED_TO_MAKE_PROGRESS and "found blocked" in trial.error_msg
     assert trial.still

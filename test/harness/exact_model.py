@@ -94,3 +94,11 @@ class ExactModel(WorldModel):
         moved = [latent[:, 0] + c * x - s * y, latent[:, 1] + s * x + c * y]
         turned = [c * yaw.cos() - s * yaw.sin(), s * yaw.cos() + c * yaw.sin()]
         return torch.stack([*moved, *turned], -1), torch.stack([x, y, yaw], -1)
+
+    def rollout(self, latent: Tensor, commands: Tensor, previous: Tensor) -> tuple[Tensor, Tensor]:
+        latents, motions = [], []
+        for chunk in commands.unbind(1):
+            latent, motion = self.step(latent, chunk, previous)
+            latents.append(latent)
+            motions.append(motion)
+        return torch.stack(latents, 1), torch.stack(motions, 1)

@@ -14,8 +14,9 @@ from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, compose, relative, wrap
 from ami_ros.planning.codes import Code
 from ami_ros.planning.costs.statistics import deciding
+from ami_ros.planning.imagination import integrate
 from ami_ros.planning.kinematics import Kinematics
-from ami_ros.planning.planner import LatentPlanner, PlannerConfig, integrate
+from ami_ros.planning.planner import LatentPlanner, PlannerConfig
 from ami_ros.planning.protocols import SearchSize, Target
 from ami_ros.planning.solvers.registry import BUILT_IN, SolverConfig
 from ami_ros.simulation.loopback import Loopback

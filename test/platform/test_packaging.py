@@ -13,12 +13,20 @@ import ami_ros
 from harness.processes import REPOSITORY
 
 MANIFEST = ElementTree.parse(REPOSITORY / "package.xml").getroot()
-RUNTIME, BENCH = ((REPOSITORY / "requirements" / f"{name}.txt").read_text() for name in ("runtime", "bench"))
+RUNTIME, BENCH, SWM = (
+    (REPOSITORY / "requirements" / f"{name}.txt").read_text() for name in ("runtime", "bench", "swm")
+)
 SETUP = (REPOSITORY / "setup.py").read_text()
 EXECUTABLES = re.findall(r'"(\w+)"', re.search(r"NODES = \(([^)]*)\)", SETUP).group(1))  # type: ignore[union-attr]
 
 # Import name -> what it is called on the package index and by rosdep, where that differs.
-ON_INDEX = {"cv2": "opencv-python-headless", "yaml": "pyyaml", "faiss": "faiss-cpu", "sqlite_vec": "sqlite-vec"}
+ON_INDEX = {
+    "cv2": "opencv-python-headless",
+    "yaml": "pyyaml",
+    "faiss": "faiss-cpu",
+    "sqlite_vec": "sqlite-vec",
+    "stable_worldmodel": "stable-worldmodel",
+}
 IN_ROSDEP = {"cv2": "python3-opencv", "mujoco": "python3-mujoco-pip", "rosbags": "python3-rosbags-pip"}
 # safetensors is not in rosdep; tf_transformations and lz4 come with transforms3d's user and rosbags.
 NOT_IN_ROSDEP = {"safetensors", "lz4"}
@@ -34,8 +42,9 @@ def test_version_is_the_same_everywhere() -> None:
 def test_every_import_is_declared() -> None:
     declared = {element.text for element in MANIFEST.iter() if element.tag in ("depend", "exec_depend")}
     on_index = {re.split(r"[<>=\[]", line)[0].lower() for line in RUNTIME.splitlines() if not line.startswith("#")}
+    optional = {line.partition("==")[0] for line in (BENCH + SWM).splitlines()}
     for name in sorted(_imported_packages()):
-        if name in declared or ON_INDEX.get(name, name) in BENCH.splitlines():  # of ROS, or optional
+        if name in declared or ON_INDEX.get(name, name) in optional:  # of ROS, or optional
             continue
         assert ON_INDEX.get(name, name) in on_index | {"lz4"}, (
             f"{name}: add it to package.xml or requirements/runtime.txt"

@@ -16,9 +16,9 @@ from ami_ros.planning.solvers.search import Incumbent
 class HybridConfig:
     """iCEM, whose best sequences then descend by the model's gradient."""
 
-    share: float = 0.34  # of the search that is spent on gradients
-    starts: int = 8  # best sequences that are refined
-    rate: float = 0.05  # of half the commands' range in one step
+    share: float = 0.67  # of the search that is spent on gradients
+    starts: int = 4  # best sequences that are refined
+    rate: float = 0.1  # of half the commands' range in one step
     icem: IcemConfig = field(default_factory=IcemConfig)
 
 

@@ -1,0 +1,132 @@
+"""Solvers against each other on the same model, cost and moments: who is how good, how soon."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ami_ros.evaluation.moments import Moment
+from ami_ros.evaluation.rivals import HORIZON, ITERATIONS, SAMPLES, solve_with
+from ami_ros.geometry import Array
+from ami_ros.planning.costs.registry import Costs, CostsConfig
+from ami_ros.planning.imagination import Imagination
+from ami_ros.planning.kinematics import Kinematics
+from ami_ros.planning.planner import PlannerConfig
+from ami_ros.planning.protocols import Dynamics, Problem, Scene, SearchSize, Target, no_proposals
+from ami_ros.planning.solvers.icem import Icem, IcemConfig
+from ami_ros.planning.solvers.registry import BUILT_IN, SolverConfig, make_solver
+
+FOREVER = float("inf")
+PATIENCE = 1.0  # how long one of ours goes on looking, in units of what the yardstick took
+YARDSTICK = "yardstick"  # our own stand-in for the rival where that is not installed
+
+
+class Trace:
+    """Watches a search: when it had which best cost."""
+
+    def __init__(self, evaluate: Callable[[Tensor], Tensor]) -> None:
+        self._evaluate, self._began = evaluate, time.perf_counter()
+        self.best: list[tuple[float, float]] = []  # (seconds since the start, best cost so far), one a batch
+
+    def __call__(self, actions: Tensor) -> Tensor:
+        cost = self._evaluate(actions)
+        least = float(cost.detach().min())
+        before = self.best[-1][1] if self.best else FOREVER
+        self.best.append((time.perf_counter() - self._began, min(least, before)))
+        return cost
+
+    def time_to(self, cost: float) -> float:
+        """Seconds until the best cost was at most `cost`; inf if it never was."""
+        return next((t for t, c in self.best if c <= cost), FOREVER)
+
+
+@dataclass
+class Lane:
+    """What one solver did, a number for each moment."""
+
+    name: str
+    size: str
+    seconds: list[float] = field(default_factory=list)  # of one search at its own size
+    cost: list[float] = field(default_factory=list)  # of what that search found [m]
+    to_equal: list[float] = field(default_factory=list)  # seconds to the yardstick's cost; inf: not within its time
+
+
+def race(
+    model: Dynamics, moments: list[Moment], rivals: Mapping[str, Any], seed: int, tolerance: float
+) -> Iterator[dict[str, Lane]]:
+    """Runs all solvers on one moment after the other; yields the lanes after each.
+
+    The yardstick is the first of `rivals`, or without any our iCEM with as many samples and iterations. All have the
+    same horizon, cost and kinematics, and start from nothing: ours from its primitives, rivals from their zero mean.
+    Ours search at their usual size, again and again with their own warm start, until they have its cost.
+
+    Args:
+        model: what imagines.
+        moments: to plan from.
+        rivals: as `load_rivals` gives them.
+        seed: of noise.
+        tolerance: [m] by which a cost may be higher and still counts as equal.
+    """
+    usual = SolverConfig()
+    size = SearchSize(usual.samples, usual.iterations, HORIZON)
+    large = SearchSize(SAMPLES, ITERATIONS, HORIZON)
+    yardsticks = list(rivals) or [YARDSTICK]
+    lanes = {name: Lane(name, str(large)) for name in yardsticks} | {name: Lane(name, str(size)) for name in BUILT_IN}
+    for index, moment in enumerate(moments):
+        target, patience = FOREVER, 0.0
+        for name in yardsticks:
+            trace, problem = _problem(model, moment, False)
+            with torch.no_grad():
+                began = time.perf_counter()
+                if name == YARDSTICK:
+                    found = Icem(large, IcemConfig(), seed + index).solve(problem).actions
+                else:
+                    found = solve_with(rivals[name], problem, seed + index)
+                took, cost = time.perf_counter() - began, float(trace(found[None]))
+            if name == yardsticks[0]:
+                target, patience = cost + tolerance, PATIENCE * took
+            _note(lanes[name], took, cost, trace.time_to(target) if name != yardsticks[0] else took)
+        for name in BUILT_IN:
+            _run_ours(lanes[name], model, moment, size, seed + index, target, patience)
+        yield lanes
+
+
+def _run_ours(
+    lane: Lane, model: Dynamics, moment: Moment, size: SearchSize, seed: int, target: float, patience: float
+) -> None:
+    solver = make_solver(SolverConfig(lane.name), size, seed)
+    trace, problem = _problem(model, moment, True)
+    began = time.perf_counter()
+    with torch.no_grad() if solver.needs_gradient else torch.inference_mode():
+        first = solver.solve(problem)
+        took = time.perf_counter() - began
+        while trace.time_to(target) == FOREVER and time.perf_counter() - began < patience:
+            solver.solve(problem)
+    _note(lane, took, first.cost, trace.time_to(target))
+
+
+def _note(lane: Lane, seconds: float, cost: float, to_equal: float) -> None:
+    lane.seconds.append(seconds)
+    lane.cost.append(cost)
+    lane.to_equal.append(to_equal)
+
+
+def _problem(model: Dynamics, moment: Moment, proposals: bool) -> tuple[Trace, Problem]:
+    """The search for the goal of `moment`, watched."""
+    robot = Kinematics()
+    scene = Scene(model, robot, PlannerConfig().robot_radius, Target(moment.goal, None, True), moment.scan)
+    imagination = Imagination(model, moment.latent, (0.0, 0.0), Costs(CostsConfig()).at(scene))
+    trace = Trace(imagination.evaluate)
+    start = robot.primitives(HORIZON) if proposals else no_proposals(HORIZON)
+    return trace, Problem(trace, robot, start, FOREVER)
+
+
+def percentiles_ms(seconds: list[float]) -> Array:
+    """p50 and p95 (2,) in milliseconds; inf where too many never came."""
+    return np.percentile(1000 * np.asarray(seconds), [50, 95], method="inverted_cdf")

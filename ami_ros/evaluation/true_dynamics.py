@@ -1,0 +1,67 @@
+"""A `Dynamics` without learning: the kinematics of the simulated robot, its latent the true pose and velocity.
+
+The same planner on it shows what planning costs, apart from seeing and remembering.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ami_ros.geometry import Array
+from ami_ros.simulation.robot import MAX_ANGULAR_ACCELERATION, MAX_LINEAR_ACCELERATION, VELOCITY_LAG
+from ami_ros.world_model.spec import ModelSpec
+
+SUBSTEP = 0.05  # of the integration [s]
+
+
+def true_latent(pose: Array, velocity: tuple[float, float] = (0.0, 0.0)) -> NDArray[np.float32]:
+    """The latent (6,) of a pose (3,) in the world's frame: x, y, cos, sin of the yaw, and the velocity."""
+    x, y, yaw = pose
+    return np.array([x, y, np.cos(yaw), np.sin(yaw), *velocity], dtype=np.float32)
+
+
+class TrueDynamics:
+    """Obstacles stop nothing here: as for the learned model, they are the scan's and its cost's.
+
+    Args:
+        spec: of the learned model, whose timing this one has.
+    """
+
+    def __init__(self, spec: ModelSpec) -> None:
+        self.spec = replace(spec, latent_dim=6)
+        self._follow = 1 - float(np.exp(-SUBSTEP / VELOCITY_LAG))
+        self._most = SUBSTEP * torch.tensor([MAX_LINEAR_ACCELERATION, MAX_ANGULAR_ACCELERATION])
+
+    def relative_pose(self, first: Tensor, second: Tensor) -> Tensor:
+        """See `RelativePose`; exact."""
+        c, s = first[..., 2], first[..., 3]
+        dx, dy = second[..., 0] - first[..., 0], second[..., 1] - first[..., 1]
+        cos = c * second[..., 2] + s * second[..., 3]
+        sin = c * second[..., 3] - s * second[..., 2]
+        return torch.stack([c * dx + s * dy, c * dy - s * dx, cos, sin], -1)
+
+    def rollout(self, latent: Tensor, commands: Tensor, previous: Tensor) -> tuple[Tensor, Tensor]:
+        """See `Dynamics`: motors that accelerate at most so fast, and follow with a lag."""
+        x, y, yaw = latent[:, 0], latent[:, 1], torch.atan2(latent[:, 3], latent[:, 2])
+        velocity, wanted = latent[:, 4:], latent[:, 4:]
+        latents, motions = [], []
+        for chunk in commands.unbind(1):
+            x0, y0, yaw0 = x, y, yaw
+            for command in chunk.unbind(1):
+                for _ in range(round(self.spec.period / SUBSTEP)):
+                    wanted = wanted + torch.maximum(torch.minimum(command - wanted, self._most), -self._most)
+                    velocity = velocity + self._follow * (wanted - velocity)
+                    turn = velocity[:, 1] * SUBSTEP
+                    x = x + velocity[:, 0] * SUBSTEP * (yaw + turn / 2).cos()
+                    y = y + velocity[:, 0] * SUBSTEP * (yaw + turn / 2).sin()
+                    yaw = yaw + turn
+            c, s = yaw0.cos(), yaw0.sin()
+            moved = [c * (x - x0) + s * (y - y0), c * (y - y0) - s * (x - x0), yaw - yaw0]
+            latents.append(torch.cat([torch.stack([x, y, yaw.cos(), yaw.sin()], -1), velocity], -1))
+            motions.append(torch.stack(moved, -1))
+        return torch.stack(latents, 1), torch.stack(motions, 1)

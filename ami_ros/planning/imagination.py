@@ -1,0 +1,58 @@
+"""What would happen, and what it would cost: the function that a solver minimises."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ami_ros.planning.protocols import Cost, Dynamics, Futures
+
+
+def integrate(motions: Tensor) -> Tensor:
+    """Chains displacements (batch, steps, 3), each in the frame at its start, into poses in the first frame."""
+    yaw = motions[..., 2].cumsum(1)
+    before = yaw - motions[..., 2]
+    c, s = before.cos(), before.sin()
+    x = c * motions[..., 0] - s * motions[..., 1]
+    y = s * motions[..., 0] + c * motions[..., 1]
+    return torch.stack([x.cumsum(1), y.cumsum(1), yaw], -1)
+
+
+class Imagination:
+    """Futures from one moment, and what they cost; keeps the costs of the last batch (`terms`).
+
+    Args:
+        model: what imagines.
+        latent: (latent_dim,) of the moment.
+        previous: command in force [m/s, rad/s].
+        costs: by name, at least one.
+    """
+
+    def __init__(
+        self, model: Dynamics, latent: NDArray[np.float32], previous: tuple[float, float], costs: Mapping[str, Cost]
+    ) -> None:
+        self.model, self.costs = model, costs
+        self.latent, self.previous = torch.from_numpy(latent), torch.tensor(previous, dtype=torch.float32)
+
+    def imagine(self, actions: Tensor) -> Futures:
+        """Rolls actions (batch, steps, 2) out."""
+        batch = len(actions)
+        commands = actions[:, :, None].expand(-1, -1, self.model.spec.chunk, -1)
+        latents, motions = self.model.rollout(self.latent.expand(batch, -1), commands, self.previous.expand(batch, 2))
+        return Futures(actions, self.previous, latents, integrate(motions))
+
+    def weigh(self, futures: Futures) -> Tensor:
+        """What each cost says: (costs, batch)."""
+        return torch.stack([cost(futures) for cost in self.costs.values()])
+
+    def evaluate(self, actions: Tensor) -> Tensor:
+        """The sum of all costs (batch,) of actions (batch, steps, 2)."""
+        futures = self.imagine(actions)
+        terms = self.weigh(futures)
+        self.terms = terms.detach()
+        # A pose that is not finite touches nothing, so that no other cost would speak against it.
+        return torch.where(futures.poses.isfinite().flatten(1).all(1), terms.sum(0), torch.inf)

@@ -1,0 +1,72 @@
+"""The simulator's kinematics as a dynamics: it predicts where the robot will be."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+import pytest
+import torch
+
+from ami_ros.evaluation.closed_loop import LoopConfig
+from ami_ros.evaluation.rival_loops import RandomLoop, TrueLoop
+from ami_ros.evaluation.true_dynamics import TrueDynamics, true_latent
+from ami_ros.geometry import compose, relative
+from ami_ros.planning.codes import Code
+from ami_ros.planning.navigator_config import NavigatorConfig
+from ami_ros.planning.planner import PlannerConfig
+from ami_ros.simulation.loopback import Loopback
+from ami_ros.simulation.simulator import Simulator
+from ami_ros.world_model.checkpoint import LoadedModel
+from harness.exact_model import IMAGE_SIZE, ExactModel
+
+EXACT = LoadedModel(ExactModel(), "exact", "0" * 64)
+CONFIG = LoopConfig(navigator=NavigatorConfig(planner=PlannerConfig(deadline=60.0)))
+SPEC = ExactModel().spec
+
+
+@pytest.mark.parametrize("commands", [[(0.3, 0.0)] * 6, [(0.2, 1.0)] * 6, [(0.4, 0.0), (0.0, -1.4), (-0.15, 0.3)] * 2])
+def test_it_predicts_where_the_robot_will_be(commands: list[tuple[float, float]]) -> None:
+    robot = Loopback("empty")
+    robot.reset(np.array([2.0, 2.0, 0.4]))
+    robot.step((0.1, 0.2), 1.0)
+    truth = robot.ground_truth()
+    chunks = torch.tensor(commands).reshape(1, -1, SPEC.chunk, 2)
+    latents, motions = TrueDynamics(SPEC).rollout(
+        torch.from_numpy(true_latent(truth.pose, truth.velocity))[None], chunks, torch.zeros(1, 2)
+    )
+    pose = truth.pose
+    for step, command in enumerate(commands):
+        robot.step(command, SPEC.period)
+        if (step + 1) % SPEC.chunk == 0:
+            k = step // SPEC.chunk
+            pose = compose(pose, motions[0, k].numpy())
+            there = robot.ground_truth().pose
+            assert np.abs(relative(there, pose)).max() < 0.03
+            np.testing.assert_allclose(latents[0, k, :2], there[:2], atol=0.03)
+
+
+def test_its_energy_is_the_true_relative_pose() -> None:
+    a, b = np.array([1.0, 2.0, 0.7]), np.array([0.5, 2.5, -2.0])
+    x, y, c, s = TrueDynamics(SPEC).relative_pose(*(torch.from_numpy(true_latent(p)) for p in (a, b))).tolist()
+    np.testing.assert_allclose([x, y, np.arctan2(s, c)], relative(a, b), atol=1e-5)
+
+
+def test_the_same_planner_on_the_truth_reaches_another_room() -> None:
+    robot = Loopback("two_rooms", image_size=IMAGE_SIZE)
+    start, goal = np.array([0.6, 0.6, 2.0]), np.array([3.3, 2.3, -1.0])
+    robot.place(start)
+    loop = TrueLoop(EXACT, cast(Simulator, robot), CONFIG, 0)
+    trial = loop.drive("far", start, goal, 4.0)
+    assert trial.success and trial.collisions == 0 and trial.replans >= 1
+
+
+def test_random_commands_end_in_time_and_an_oracle_stops_them_at_the_goal() -> None:
+    robot = Loopback("two_rooms", image_size=IMAGE_SIZE)
+    start = np.array([0.6, 0.6, 2.0])
+    robot.place(start)
+    loop = RandomLoop(EXACT, cast(Simulator, robot), CONFIG, 0)
+    lost = loop.drive("near", start, np.array([3.3, 2.3, -1.0]), 4.0)
+    assert not lost.success and lost.error_code == Code.TIMEOUT and 29 < lost.time_s < 32 and lost.driven_m > 0.1
+    there = robot.ground_truth().pose
+    assert loop.drive("near", there, there, 0.0).status == "succeeded"
