@@ -72,10 +72,10 @@ class ClosedLoop:
             goal = self.goals.sample(index, start)
             yield self.drive(goal.kind, start, goal.pose, goal.path_length)
 
-    def drive(self, kind: str, start: Array, goal: Array, length: float) -> Trial:
-        """Drives from `start` (3,), where the robot is, to `goal` (3,), `length` [m] away."""
+    def drive(self, kind: str, start: Array, goal: Array, length: float, allowance: float | None = None) -> Trial:
+        """Drives from `start` (3,), where the robot is, to `goal` (3,), `length` [m] away, within `allowance` [s]."""
         assert kind in ("near", "far")
-        allowance = TIME_ALLOWANCE["near" if kind == "near" else "far"]
+        allowance = allowance or TIME_ALLOWANCE["near" if kind == "near" else "far"]
         began = self.simulator.time
         contacts = self.simulator.ground_truth().contacts
         self.trace.clear()

@@ -69,11 +69,11 @@ class RandomLoop(ClosedLoop):
         super().__init__(loaded, simulator, None, config, seed)
         self.rng = np.random.default_rng(seed)
 
-    def drive(self, kind: str, start: Array, goal: Array, length: float) -> Trial:
+    def drive(self, kind: str, start: Array, goal: Array, length: float, allowance: float | None = None) -> Trial:
         """See `ClosedLoop.drive`."""
         self._goal = goal
-        self._until = self.simulator.time + TIME_ALLOWANCE["near" if kind == "near" else "far"]
-        return super().drive(kind, start, goal, length)
+        self._until = self.simulator.time + (allowance or TIME_ALLOWANCE["near" if kind == "near" else "far"])
+        return super().drive(kind, start, goal, length, allowance)
 
     def perceive(self) -> Percept:
         """The scan for the safety gate; nothing else is looked at."""
