@@ -6,7 +6,7 @@ from setuptools import find_packages, setup
 
 PACKAGE = "ami_ros"
 SHARE = f"share/{PACKAGE}"
-NODES = ("perception", "world_model", "memory", "planner", "safety", "simulator", "composed", "loopback")
+NODES = ("perception", "world_model", "memory", "planner", "mission", "safety", "simulator", "composed", "loopback")
 SHARED_FOLDERS = ("launch", "config", "worlds", "rviz", "models")
 
 source = Path(__file__).resolve().parent

@@ -20,6 +20,7 @@ from ami_ros.learning.extract import ExtractConfig
 from ami_ros.learning.trainer import TrainingConfig
 from ami_ros.nodes.loopback import LoopbackParameters
 from ami_ros.nodes.memory import MemoryParameters
+from ami_ros.nodes.mission import MissionParameters
 from ami_ros.nodes.perception import PerceptionParameters
 from ami_ros.nodes.planner import PlannerParameters
 from ami_ros.nodes.safety import SafetyParameters
@@ -30,11 +31,13 @@ from ami_ros.ros.interfaces import INTERFACES
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ROBOTS = ("simulator", "loopback")
+ROBOT = "robot"  # what no node of ours publishes
 PARAMETERS: dict[str, type[Any]] = {
     "perception": PerceptionParameters,
     "world_model": WorldModelParameters,
     "memory": MemoryParameters,
     "planner": PlannerParameters,
+    "mission": MissionParameters,
     "safety": SafetyParameters,
     "simulator": SimulatorParameters,
     "loopback": LoopbackParameters,
@@ -46,6 +49,7 @@ MEANINGS = {
     "scan": "laser scan; taken as in `base_link`",
     "odom": "wheel odometry; its origin may be anywhere and it may drift",
     "imu": "compass heading; only for models that want it (ceiling camera)",
+    "battery_state": "charge; exploring returns when it is low",
     "cmd_vel": "what the robot shall do; the safety gate has passed it",
     "cmd_vel_raw": "what the planner wants; goes to the safety gate only",
     "ground_truth": "true pose in the simulator's frame; for evaluation, nothing of the stack listens",
@@ -62,9 +66,11 @@ MEANINGS = {
     "planner/rollout_markers": "the same as markers; made while somebody listens",
     "planner/decision": "in words: what the robot does and why",
     "planner/costs": "what each cost said about the plan, and which one decided; made while somebody listens",
+    "mission/decision": "in words: which goal a mission is at and why",
     "safety/status": "why the gate changed a command; empty when it did not",
     "simulator/contacts": "how often the robot has begun to touch something",
     "navigate_to_goal": "drive to a picture, pose, place or latent",
+    "run_mission": "several goals one after the other, all of them by the shortest way, or exploring",
     "world_model/predict": "what would happen if these commands were sent",
     "memory/find_route": "the places to pass on the way to a goal",
     "memory/recall": "find places by label, picture, likeness, position or time, and any combination",
@@ -148,6 +154,8 @@ def commands() -> str:
 def topics() -> str:
     """Every topic, who publishes it and who listens."""
     published = {(topic, kind): node for node, topic, kind in _links("publishes")}
+    for _, topic, kind in _links("subscribes"):
+        published.setdefault((topic, kind), ROBOT)
     listeners: dict[str, list[str]] = {}
     for node, topic, _ in _links("subscribes"):
         listeners.setdefault(topic, []).append(node)
@@ -173,11 +181,13 @@ def graph() -> str:
     publisher = {topic: node for node, topic, _ in _links("publishes")}
     edges: dict[tuple[str, str], list[str]] = {}
     for node, topic, _ in _links("subscribes"):
-        edges.setdefault((publisher[topic], node), []).append(topic)
+        edges.setdefault((publisher.get(topic, "simulator"), node), []).append(topic)
     lines = ["```mermaid", "flowchart LR", '  client(["your program"])', '  simulator["robot, or simulator"]']
     lines += [f"  {node}[{node}]" for node in STACK]
     lines += [f'  {start} -->|"{", ".join(names)}"| {stop}' for (start, stop), names in edges.items()]
-    lines += ['  client -.->|"navigate_to_goal"| planner', '  planner -.->|"find_route"| memory', "```"]
+    lines += ['  client -.->|"navigate_to_goal"| planner', '  planner -.->|"find_route"| memory']
+    lines += ['  client -.->|"run_mission"| mission', '  mission -.->|"navigate_to_goal"| planner']
+    lines += ['  mission -.->|"find_route"| memory', "```"]
     return "\n".join(lines)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from ami_ros.nodes.memory import MemoryNode
+from ami_ros.nodes.mission import MissionNode
 from ami_ros.nodes.perception import PerceptionNode
 from ami_ros.nodes.planner import PlannerNode
 from ami_ros.nodes.safety import SafetyNode
@@ -14,7 +15,7 @@ from ami_ros.ros.process import run
 
 def main() -> int:
     """Runs the nodes; returns the exit code. The gate starts first and ends last."""
-    return run(SafetyNode, PerceptionNode, WorldModelNode, MemoryNode, PlannerNode)
+    return run(SafetyNode, PerceptionNode, WorldModelNode, MemoryNode, PlannerNode, MissionNode)
 
 
 if __name__ == "__main__":

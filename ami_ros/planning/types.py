@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +12,10 @@ from numpy.typing import NDArray
 from ami_ros.geometry import Array
 from ami_ros.memory.types import GoalQuery, Location
 from ami_ros.planning.codes import Code
-from ami_ros.planning.costs.statistics import CostShare
 from ami_ros.scan import Scan
+
+if TYPE_CHECKING:  # the processes of mission and safety do without torch
+    from ami_ros.planning.costs.statistics import CostShare
 
 
 class State(IntEnum):

@@ -19,7 +19,7 @@ from ami_ros.config import from_mapping
 from ami_ros.errors import AmiError
 
 Part = Literal["stack", "simulation"]
-STACK = ("safety", "perception", "world_model", "memory", "planner")
+STACK = ("safety", "perception", "world_model", "memory", "planner", "mission")
 LEARNED = ("perception", "world_model", "memory", "planner")  # nodes that need the model
 
 
@@ -159,6 +159,8 @@ def _stack(arguments: Arguments, files: tuple[str, ...]) -> list[ProcessSpec]:
         parameters[node]["model"] = str(model.resolve())
     memory_file = str(Path(arguments.memory_file).expanduser().resolve()) if arguments.memory_file else ""
     parameters["memory"] |= {"memory_file": memory_file, "keep": arguments.keep_memory}
+    if arguments.keep_memory and memory_file:
+        parameters["mission"]["mission_file"] = f"{memory_file}.mission"
     parameters["planner"]["navigator.use_memory"] = arguments.use_memory
     topics = {name: getattr(arguments, f"{name}_topic") for name in ("image", "scan", "odom", "cmd_vel")}
     remappings = {name: topic for name, topic in topics.items() if topic != name}

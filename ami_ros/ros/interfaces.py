@@ -91,6 +91,17 @@ INTERFACES: dict[str, Interface] = {
         },
         actions={"navigate_to_goal": "ami_interfaces/action/NavigateToGoal"},
     ),
+    "mission": Interface(
+        subscribes={
+            **_ODOM,
+            **_SCAN,
+            **_LOCATION,
+            "places": "visualization_msgs/msg/MarkerArray",
+            "battery_state": "sensor_msgs/msg/BatteryState",
+        },
+        publishes={"~/decision": "std_msgs/msg/String"},
+        actions={"run_mission": "ami_interfaces/action/RunMission"},
+    ),
     "safety": Interface(
         subscribes={"cmd_vel_raw": _COMMAND, **_SCAN},
         publishes={"cmd_vel": _COMMAND, "~/status": "std_msgs/msg/String"},

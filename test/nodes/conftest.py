@@ -21,6 +21,7 @@ from ami_interfaces.msg import NavigationGoal, PlannerState
 from ami_interfaces.srv import Photograph
 from ami_ros.nodes.loopback import LoopbackNode
 from ami_ros.nodes.memory import MemoryNode
+from ami_ros.nodes.mission import MissionNode
 from ami_ros.nodes.perception import PerceptionNode
 from ami_ros.nodes.planner import PlannerNode
 from ami_ros.nodes.safety import SafetyNode
@@ -42,6 +43,7 @@ NODES: dict[str, Callable[..., AmiNode[Any]]] = {
     "world_model": WorldModelNode,
     "memory": MemoryNode,
     "planner": PlannerNode,
+    "mission": MissionNode,
 }
 
 
@@ -74,7 +76,7 @@ class Stack:
     def add(self, name: str, **parameters: Any) -> Any:
         """Starts a node; dots in the names of parameters are double underscores."""
         values: dict[str, Any] = {"use_sim_time": True, **{k.replace("__", "."): v for k, v in parameters.items()}}
-        if name not in ("safety", "loopback"):
+        if name not in ("safety", "loopback", "mission"):
             values.setdefault("model", str(self._model))
         make = NODES.get(name, LoopbackNode)
         remap = ["--ros-args", "-r", "image:=camera", "-r", "odom:=wheels"] if name == "loopback" else None

@@ -13,6 +13,7 @@ import yaml
 from ami_ros.errors import AmiError
 from ami_ros.nodes.loopback import LoopbackNode
 from ami_ros.nodes.memory import MemoryNode
+from ami_ros.nodes.mission import MissionNode
 from ami_ros.nodes.perception import PerceptionNode
 from ami_ros.nodes.planner import PlannerNode
 from ami_ros.nodes.safety import SafetyNode
@@ -33,6 +34,7 @@ NODES: dict[str, Callable[..., AmiNode[Any]]] = {
     "world_model": WorldModelNode,
     "memory": MemoryNode,
     "planner": PlannerNode,
+    "mission": MissionNode,
     "safety": SafetyNode,
 }
 # What rclpy and our base class bring to every node.
@@ -120,6 +122,13 @@ def test_parameters_of_arguments_files_and_cameras_stack_up(ros: RosPeer, model:
 def test_composed_stack_is_one_process_with_the_parameters_of_all(model: Path) -> None:
     spec = specs(model, composed=True)["composed"]
     assert set(spec.parameters) == set(STACK) and set(specs(model, composed=True)) == {"simulator", "composed"}
+
+
+def test_mission_under_way_lies_beside_the_memory_that_is_kept(model: Path, tmp_path: Path) -> None:
+    file = str(tmp_path / "home.memory")
+    parameters = specs(model, memory_file=file)["mission"].parameters["mission"]
+    assert parameters["mission_file"] == f"{file}.mission"
+    assert "mission_file" not in specs(model, memory_file=file, keep_memory=False)["mission"].parameters["mission"]
 
 
 def test_every_executable_is_a_module_with_a_main(model: Path) -> None:

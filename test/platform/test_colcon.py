@@ -25,7 +25,7 @@ pytest.importorskip("rclpy", reason="needs ROS 2")
 BUILD_DEADLINE = 1500.0  # [s]
 pytestmark = pytest.mark.timeout(BUILD_DEADLINE + 300)
 
-NODES = ("perception", "world_model", "memory", "planner", "safety", "simulator", "composed", "loopback")
+NODES = ("perception", "world_model", "memory", "planner", "mission", "safety", "simulator", "composed", "loopback")
 NOT_SOURCE = shutil.ignore_patterns(".*", "__pycache__", "build", "install", "log", "*.egg-info")
 
 SEEN_FROM_PYTHON = """\

@@ -1,0 +1,115 @@
+"""An errand in the closed loop, with the truth beside: where each leg ended, and what the robot came to know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from ami_ros.errors import AmiError
+from ami_ros.evaluation.closed_loop import ClosedLoop
+from ami_ros.geometry import Array
+from ami_ros.images import decode_image
+from ami_ros.memory.types import Route
+from ami_ros.planning.errand import Errand, Leg, Phase, View
+from ami_ros.planning.types import Goal, Percept
+
+
+@dataclass(frozen=True)
+class LegRecord:
+    """One leg that ended; one that another took the place of leaves none."""
+
+    leg: Leg
+    succeeded: bool
+    code: int
+    message: str
+    began: float  # simulated [s]
+    ended: float
+    final: Array  # (3,) true pose in the world's frame
+
+
+@dataclass
+class ErrandDrive:
+    """Runs one errand with one robot.
+
+    Attributes:
+        loop: the robot and its stack.
+        errand: sends it about.
+        legs: those that ended.
+        truths: the true pose (3,) at which each place was founded meanwhile, by id.
+        believed: poses (3,) in the map frame at the moments at which memory was sure, with ...
+        true: ... the true ones.
+        driven: [m].
+        elapsed: simulated [s].
+    """
+
+    loop: ClosedLoop
+    errand: Errand
+    legs: list[LegRecord] = field(default_factory=list)
+    truths: dict[int, Array] = field(default_factory=dict)
+    believed: list[Array] = field(default_factory=list)
+    true: list[Array] = field(default_factory=list)
+    driven: float = 0.0
+    elapsed: float = 0.0
+
+    def run(self, patience: float) -> Iterator[None]:
+        """Drives until the errand is done, stopping at each moment; raises AmiError after `patience` [s]."""
+        loop, leg = self.loop, None
+        began = set_out = loop.simulator.time
+        last = loop.simulator.ground_truth().pose
+        while self.errand.phase is not Phase.DONE:
+            percept = self._perceive()
+            found = self._next_leg(percept)
+            if found is not None:
+                leg, set_out = found, percept.stamp
+                loop.navigator.start(self._goal(leg))
+            decision = loop.decide(percept)
+            if decision.done and leg is not None:
+                truth = loop.simulator.ground_truth().pose
+                outcome = (decision.succeeded, int(decision.code), decision.message)
+                self.legs.append(LegRecord(leg, *outcome, set_out, percept.stamp, truth))
+                self.errand.ended(leg.number, *outcome, percept.stamp)
+                leg = None
+            loop.execute(decision)
+            here = loop.simulator.ground_truth().pose
+            self.driven += float(np.hypot(*(here[:2] - last[:2])))
+            last = here
+            self.elapsed = percept.stamp - began
+            if self.elapsed > patience:
+                raise AmiError(f"the errand was not over after {patience:.0f} s: {self.errand.message}")
+            yield
+
+    def _perceive(self) -> Percept:
+        memory, truth = self.loop.memory, self.loop.simulator.ground_truth().pose
+        known = len(memory)
+        percept = self.loop.perceive()
+        self.truths |= {int(i): truth for i in memory.map.index.ids[known:]}
+        if percept.location is not None and percept.location.localised:
+            self.believed.append(percept.location.pose)
+            self.true.append(truth)
+        return percept
+
+    def _next_leg(self, percept: Percept) -> Leg | None:
+        memory = self.loop.memory
+        view = View(
+            percept.stamp, percept.odometry, percept.scan, percept.location, np.array(memory.map.index.poses[:, :2])
+        )
+        step = self.errand.step(view)
+        if step.wants_routes:
+            answers: list[Route | AmiError] = []
+            for query in step.wants_routes:
+                try:
+                    answers.append(memory.find_route(query))
+                except AmiError as error:
+                    answers.append(error)
+            self.errand.set_routes(answers)
+            step = self.errand.step(view)
+        return step.leg
+
+    def _goal(self, leg: Leg) -> Goal:
+        goal = leg.destination.goal(leg.allowance)
+        if leg.destination.kind == "picture":
+            picture = decode_image(leg.destination.picture_bytes)
+            goal = replace(goal, latent=self.loop.perception.encode_goal(picture))
+        return goal

@@ -1,0 +1,135 @@
+"""Missions and exploring in the closed loop: how many legs, and how much of a world is known after how long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ami_ros.errors import AmiError
+from ami_ros.evaluation.closed_loop import ClosedLoop, LoopConfig
+from ami_ros.evaluation.errand_drive import ErrandDrive
+from ami_ros.evaluation.map_quality import COVERED
+from ami_ros.evaluation.rates import wilson_interval
+from ami_ros.evaluation.trials import REACHED_DISTANCE, REACHED_HEADING, goal_errors
+from ami_ros.geometry import Array, compose
+from ami_ros.planning.errand import Destination
+from ami_ros.planning.exploration import Exploration, ExplorationConfig
+from ami_ros.planning.mission import Mission, MissionPlan
+from ami_ros.registration import register
+from ami_ros.simulation.free_space import FreeSpace
+from ami_ros.simulation.simulator import Simulator
+from ami_ros.world_model.checkpoint import LoadedModel
+
+Figures = dict[str, float | None]
+Report = Callable[[str, float, float], None]  # what is going on, done, of so much
+
+STREAM = 0x3155107  # keeps the random numbers apart from those of recorded runs, whatever the seed
+APART = 1.0  # [m] between the places of a mission
+LEG_SECONDS = 90.0  # for each try, as for far goals
+ENOUGH = 0.9  # of the reachable area
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How much."""
+
+    legs: int = 8
+    minutes: float = 15.0  # of exploring, the way back not counted
+    seed: int = 0
+    loop: LoopConfig = field(default_factory=LoopConfig)
+
+
+def run_mission(
+    loaded: LoadedModel, make_robot: Callable[[int], Simulator], memory: Path, settings: Settings, report: Report
+) -> Figures:
+    """Visits places drawn from a memory, in the order that the mission chooses.
+
+    A leg counts if the mission says that its place was reached and the robot then truly stood there, within what any
+    trial of ours allows. Where a place truly is, is told by where the memory's frame lies in the world.
+    """
+    rng = np.random.default_rng([settings.seed, STREAM])
+    robot = make_robot(int(rng.integers(2**31)))
+    robot.reset(FreeSpace(robot.world).sample_pose(rng))
+    loop = ClosedLoop(loaded, robot, memory, settings.loop, settings.seed)
+    ids = _draw(loop, settings.legs, rng)
+    goals = tuple(Destination("place", place_id=k, wait=1.0) for k in ids)
+    mission = Mission(MissionPlan(goals, ordered=False, leg_allowance=LEG_SECONDS))
+    drive = ErrandDrive(loop, mission)
+    for _ in drive.run(settings.legs * 2 * (LEG_SECONDS + 10.0)):
+        report("mission", len(mission.progress.visited), settings.legs)
+    frame = register(np.array(drive.believed).reshape(-1, 3), np.array(drive.true).reshape(-1, 3))
+    reached = [leg for leg in drive.legs if leg.succeeded]
+    truly = sum(_stood_there(loop, leg.leg.destination.place_id, leg.final, frame) for leg in reached)
+    low, high = wilson_interval(truly, settings.legs)
+    return {
+        "mission_legs": settings.legs,
+        "mission_reached": truly,
+        "mission_reached_share": truly / settings.legs,
+        "mission_reached_low_share": low,
+        "mission_reached_high_share": high,
+        "mission_said_reached": sum(record.reached for record in mission.progress.records),
+        "mission_tries": len(drive.legs),
+        "mission_s": drive.elapsed,
+        "mission_driven_m": drive.driven,
+        "mission_contacts": robot.ground_truth().contacts,
+    }
+
+
+def _draw(loop: ClosedLoop, count: int, rng: np.random.Generator) -> list[int]:
+    """Ids of places that are apart."""
+    index, chosen = loop.memory.map.index, list[int]()
+    for row in rng.permutation(len(index)):
+        if all(np.hypot(*(index.poses[row, :2] - index.poses[k, :2])) > APART for k in chosen):
+            chosen.append(int(row))
+        if len(chosen) == count:
+            return [int(index.ids[k]) for k in chosen]
+    raise AmiError(f"the memory has only {len(chosen)} places that are {APART:.0f} m apart; ask for fewer legs")
+
+
+def _stood_there(loop: ClosedLoop, place_id: int, pose: Array, frame: Array | None) -> bool:
+    if frame is None:
+        return False
+    place = loop.memory.map.place(place_id)
+    distance, turn = goal_errors(pose, compose(frame, place.pose))
+    return distance <= REACHED_DISTANCE and turn <= REACHED_HEADING
+
+
+def run_exploration(
+    loaded: LoadedModel, make_robot: Callable[[int], Simulator], settings: Settings, report: Report
+) -> Figures:
+    """Explores from an empty memory, until nothing new is in reach or the time is over, and comes back.
+
+    Seen is what lies within 0.75 m of driving of a remembered place, as in `./ami bench places`.
+    """
+    rng = np.random.default_rng([settings.seed, STREAM, 1])
+    robot = make_robot(int(rng.integers(2**31)))
+    space = FreeSpace(robot.world)
+    start = space.sample_pose(rng)
+    robot.reset(start)
+    loop = ClosedLoop(loaded, robot, None, settings.loop, settings.seed)
+    allowance = 60.0 * settings.minutes
+    drive = ErrandDrive(loop, Exploration(ExplorationConfig(), allowance))
+    enough, looked = None, 0.0
+    for _ in drive.run(allowance + 4 * LEG_SECONDS):
+        if enough is None and drive.elapsed >= looked:
+            looked = drive.elapsed + 10.0
+            if space.share_within(np.array(list(drive.truths.values())), COVERED) >= ENOUGH:
+                enough = drive.elapsed
+        report("exploring", min(drive.elapsed, allowance), allowance)
+    robot.step((0.0, 0.0), 1.0)
+    truth = robot.ground_truth()
+    distance, turn = goal_errors(truth.pose, start)
+    return {
+        "explore_seen_share": space.share_within(np.array(list(drive.truths.values())), COVERED),
+        "explore_seen_90_percent_s": enough,
+        "explore_s": drive.elapsed,
+        "explore_driven_m": drive.driven,
+        "explore_places": len(loop.memory),
+        "explore_back": float(drive.errand.code == 0 and distance <= REACHED_DISTANCE and turn <= REACHED_HEADING),
+        "explore_back_error_m": distance,
+        "explore_back_error_rad": turn,
+        "explore_contacts": truth.contacts,
+    }

@@ -1,0 +1,175 @@
+"""The node `mission`: the action run_mission, goal by goal through the planner's navigate_to_goal."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nav_msgs.msg import Odometry
+from sensor_msgs.msg import BatteryState, LaserScan
+from std_msgs.msg import String
+from visualization_msgs.msg import MarkerArray
+
+from ami_interfaces.action import RunMission
+from ami_interfaces.msg import Location
+from ami_ros.errors import AmiError
+from ami_ros.planning.errand import Errand, Phase
+from ami_ros.planning.exploration import ExplorationConfig
+from ami_ros.planning.mission_codes import Code
+from ami_ros.planning.mission_file import MissionFile
+from ami_ros.ros.action_server import GoalTicket, Outcome, SimpleActionServer
+from ami_ros.ros.clocks import STEADY
+from ami_ros.ros.errand_runner import ErrandRunner
+from ami_ros.ros.goal_messages import Frames
+from ami_ros.ros.leg_client import LegClient
+from ami_ros.ros.lifecycle import AmiNode
+from ami_ros.ros.mission_messages import errand_from_message, feedback_message, goal_message, result_message
+from ami_ros.ros.parameters import parameter
+from ami_ros.ros.process import run
+from ami_ros.ros.qos import LATCHED, RELIABLE
+from ami_ros.ros.route_survey import RouteSurvey
+from ami_ros.ros.views import Views
+
+
+@dataclass(frozen=True)
+class MissionParameters:
+    """Parameters of the node."""
+
+    mission_file: Path | None = parameter(None, "Where the mission under way is kept; empty: it ends with the process.")
+    resume_within: float = parameter(
+        60.0, "Age up to which an interrupted mission goes on by itself at start; 0: only when asked.", "s", (0.0, 1e9)
+    )
+    rate: float = parameter(5.0, "Of feedback and decisions.", "Hz", (1.0, 50.0))
+    memory_node: str = parameter("memory", "Name of the node that offers find_route.")
+    route_timeout: float = parameter(3.0, "For memory's answers when goals are put in order.", "s", (0.05, 60.0))
+    planner_silence: float = parameter(5.0, "Without a word of a drive, after which it begins anew.", "s", (0.5, 600))
+    planner_patience: float = parameter(60.0, "Without a planner, after which the mission is left.", "s", (1.0, 1e6))
+    frames: Frames = field(default_factory=Frames)
+    exploration: ExplorationConfig = field(default_factory=ExplorationConfig)
+
+
+class MissionNode(AmiNode[MissionParameters]):
+    """One mission at a time, the newest; it needs no client to go on."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("mission", MissionParameters, **options)
+
+    def configure(self) -> None:
+        config = self.config
+        self._file = MissionFile(config.mission_file.expanduser() if config.mission_file else None)
+        self._interrupted = self._file.load(config.exploration)  # a bad file shows now, while the robot stands
+        self._views = Views()
+        self._legs = LegClient(self, "navigate_to_goal", lambda leg: goal_message(leg, config.frames))
+        self._routes = RouteSurvey(self, f"{config.memory_node}/find_route", config.frames.map, config.route_timeout)
+        self.runner = ErrandRunner(
+            self._legs, self._routes, self._file, config.planner_silence, config.planner_patience
+        )
+        self._decision = self.publisher(String, "~/decision")
+        self._said = ""
+        self._server = SimpleActionServer(
+            self,
+            RunMission,
+            "run_mission",
+            check=self._check,
+            rejected=lambda error: self.get_logger().warning(f"rejected ({error.code}): {error}"),
+            preempted=lambda ticket: self._result(ticket, Code.PREEMPTED, "a newer mission took its place"),
+            canceled=self._canceled,
+        )
+        self.subscribe(Odometry, "odom", self._views.take_odometry)
+        self.subscribe(LaserScan, "scan", self._views.take_scan)
+        self.subscribe(BatteryState, "battery_state", self._views.take_battery)
+        self.subscribe(Location, "location", self._views.take_location, RELIABLE)
+        self.subscribe(MarkerArray, "places", self._views.take_places, LATCHED)
+        self.every(1.0 / config.rate, self._tick, STEADY)
+
+    def activate(self) -> None:
+        age = self._file.age()
+        if self._interrupted is not None and age is not None:
+            if age <= self.config.resume_within:
+                self.get_logger().info(f"going on with the mission that was interrupted {age:.0f} s ago")
+                self.runner.begin(self._interrupted)
+            else:
+                self.get_logger().info("a mission was interrupted; run_mission with kind RESUME goes on with it")
+        self._interrupted = None
+
+    def deactivate(self) -> None:
+        self.runner.suspend(Code.DEACTIVATED, "the mission node was deactivated or shut down; kind RESUME goes on")
+        self._report()
+
+    def cleanup(self) -> None:
+        if hasattr(self, "_server"):
+            self._server.destroy()
+            self._legs.destroy()
+            self._routes.destroy()
+            del self._server
+
+    def time_jumped(self) -> None:
+        if hasattr(self, "_views"):
+            self._views.clear()
+
+    def _check(self, request: RunMission.Goal) -> Errand:
+        if not self.is_active:
+            raise AmiError("mission: the node is not active; activate it", Code.DEACTIVATED)
+        if request.kind != RunMission.Goal.RESUME:
+            return errand_from_message(request, self.config.frames, self.config.exploration)
+        if self.runner.errand is not None and self.runner.suspended is None:
+            return self.runner.errand
+        errand = self._file.load(self.config.exploration)
+        if errand is None:
+            raise AmiError("mission: there is none to resume; send one", Code.NOTHING_TO_RESUME)
+        return errand
+
+    def _take_up(self) -> None:
+        """The mission of the newest client, if it is not the one under way."""
+        ticket = self._server.current
+        if ticket is not None and ticket.prepared is not self.runner.errand:
+            self.runner.begin(ticket.prepared)
+
+    def _tick(self) -> None:
+        self._take_up()
+        errand = self.runner.errand
+        if errand is None:
+            return
+        self.runner.tick(self._views.now(self.now()), self._views.encoder_id)
+        message = self.runner.notice or errand.message
+        if message != self._said:
+            self._said = message
+            self._decision.publish(String(data=message))
+        ticket = self._server.current
+        if ticket is not None:
+            ticket.send_feedback(feedback_message(errand, message, self._legs.distance))
+        self._report()
+
+    def _report(self) -> None:
+        """Gives the client the result of an errand that is over, and forgets it."""
+        errand, suspended = self.runner.errand, self.runner.suspended
+        if errand is None or (suspended is None and errand.phase is not Phase.DONE):
+            return
+        code, message = (Code(suspended.code), str(suspended)) if suspended else (errand.code, errand.message)
+        log = self.get_logger()
+        (log.info if code is Code.NONE else log.warning)(message)
+        self.runner.errand, self.runner.suspended = None, None
+        ticket = self._server.current
+        if ticket is not None and ticket.prepared is errand:
+            outcome = Outcome.SUCCEEDED if code is Code.NONE else Outcome.ABORTED
+            self._server.finish(ticket, outcome, self._result(ticket, code, message))
+
+    def _canceled(self, ticket: GoalTicket) -> RunMission.Result:
+        self._take_up()
+        self.runner.stop(Code.CANCELED, "canceled by the client")
+        self.runner.errand, self.runner.suspended = None, None
+        return self._result(ticket, Code.CANCELED, "canceled by the client")
+
+    def _result(self, ticket: GoalTicket, code: Code, message: str) -> RunMission.Result:
+        return result_message(ticket.prepared, code, message)
+
+
+def main() -> int:
+    """Runs the node; returns the exit code."""
+    return run(MissionNode)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

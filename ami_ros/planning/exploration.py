@@ -1,0 +1,265 @@
+"""Exploring: no goal but to learn. Drives to where free space leads away from what is remembered, until nothing does.
+
+Memory knows places, not free space, so frontiers (Yamauchi, "A frontier-based approach for autonomous exploration",
+CIRA 1997) are made of both: a spot that the newest scan shows to be free, in a straight line that the robot fits
+through, and that is far from every place. Spots that were seen and passed by are kept, and looked at again from where
+they were seen. Ends at a place of safety.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import dijkstra
+from scipy.spatial import cKDTree
+
+from ami_ros.errors import AmiError
+from ami_ros.geometry import Array, compose, relative, transform_points, wrap
+from ami_ros.memory.types import Route
+from ami_ros.planning.errand import Destination, Leg, Phase, Step, View
+from ami_ros.planning.mission_codes import Code
+from ami_ros.planning.route_follower import in_sight, pose_in_map
+from ami_ros.planning.scan_geometry import free_range
+from ami_ros.scan import Scan
+
+
+@dataclass(frozen=True)
+class ExplorationConfig:
+    """What is new, how far to look, and when to go on."""
+
+    known: float = 0.7  # [m] from a remembered place, within which a spot is known
+    sight: float = 2.4  # [m] ahead that free space in the scan is trusted
+    half_width: float = 0.25  # [m] of the corridor that must be free
+    margin: float = 0.4  # [m] kept before what ends the corridor
+    directions: int = 48  # in which it is looked
+    turn_cost: float = 0.5  # [m/rad] of turning towards a spot
+    passed: float = 0.5  # [m] before a spot at which the next is chosen, without stopping
+    apart: float = 0.5  # [m] between spots that are kept, and around one that was tried in vain
+    link: float = 0.45  # [m]; places nearer than this are in reach of each other: no wall fits between
+    leg_seconds: float = 25.0  # for a spot in sight
+    far_seconds: float = 90.0  # for a place from which a spot was seen, and for the way back
+    patience: float = 30.0  # [s] for memory to say where this is
+    home_tries: int = 3  # of coming back, after which it says that it did not
+    battery_low: float = 0.2  # charge [0, 1] below which it returns
+
+
+@dataclass(frozen=True)
+class Spot:
+    """Free, and away from all that is remembered."""
+
+    at: Array  # (2,) in the map frame
+    seen_from: int  # place id
+
+
+class Exploration:
+    """See `planning.errand.Errand`.
+
+    Args:
+        config: see there.
+        allowance: [s], after which it returns; 0: when there is nothing new.
+        home: the place of safety; None: the place where it begins.
+    """
+
+    def __init__(self, config: ExplorationConfig, allowance: float = 0.0, home: Destination | None = None) -> None:
+        self.config, self.allowance, self.home = config, allowance, home
+        self.phase, self.code, self.message, self.revision = Phase.CHOOSING, Code.NONE, "exploring", 0
+        self.elapsed = 0.0  # [s], over restarts
+        self.legs = self.home_tries = 0
+        self._spots: list[Spot] = []
+        self._vain: list[Array] = []  # (2,) each, in the map frame
+        self._target: Array | None = None  # (2,) in the map frame, where the leg under way leads
+        self._aim: Spot | None = None  # for which a place is driven to
+        self._stamp: float | None = None
+        self._lost_since: float | None = None
+
+    # Errand
+
+    def step(self, view: View) -> Step:
+        """See `Errand`."""
+        if self.phase is Phase.DONE:
+            return Step()
+        self._count(view.stamp)
+        if self.allowance and self.elapsed > self.allowance:
+            self.go_home(f"the {self.allowance:.0f} s allowed are over")
+        if view.battery is not None and view.battery < self.config.battery_low:
+            self.go_home(f"the battery is at {view.battery:.0%}")
+        location, known = view.location, view.places is not None and len(view.places) > 0
+        if location is None or not location.localised or not known or view.odometry is None:
+            return self._wait_for_memory(view.stamp)
+        self._lost_since = None
+        if self.home is None and location.place_id:
+            self.home = Destination("place", place_id=location.place_id)
+            self.revision += 1
+        if self.phase is Phase.RETURNING:
+            return self._return()
+        pose = pose_in_map(location, view.odometry)
+        in_view = self._look(view, pose, location.place_id)
+        if self.phase is Phase.DRIVING and not self._may_turn_aside(pose, in_view):
+            return Step()
+        return self._choose(view, pose, in_view)
+
+    def set_routes(self, answers: Sequence[Route | AmiError]) -> None:
+        """It never asks."""
+
+    def ended(self, leg: int, succeeded: bool, code: int, message: str, stamp: float) -> None:
+        """See `Errand`."""
+        if leg != self.legs or self.phase is Phase.DONE:
+            return
+        if self.phase is Phase.RETURNING:
+            self._home_leg = False
+            if succeeded:
+                self.finish(Code.NONE, f"explored, and back at the place of safety: {self._why_home}")
+            elif self.home_tries >= self.config.home_tries:
+                self.finish(Code.GOALS_MISSED, f"did not come back to the place of safety: {message}")
+            return
+        if not succeeded and self._target is not None:
+            self._vain.append(self._target)
+        self._target = self._aim = None
+        self.phase = Phase.CHOOSING
+
+    def interrupted(self) -> None:
+        """See `Errand`."""
+        self._target, self._aim, self._home_leg = None, None, False
+        if self.phase is Phase.DRIVING:
+            self.phase = Phase.CHOOSING
+
+    def finish(self, code: Code, message: str) -> None:
+        """See `Errand`."""
+        self.phase, self.code, self.message = Phase.DONE, code, message
+        self.revision += 1
+
+    # Its own
+
+    _why_home = ""
+    _home_leg = False  # the way back is being driven
+
+    def go_home(self, why: str) -> None:
+        """No more exploring: back to the place of safety."""
+        if self.phase not in (Phase.RETURNING, Phase.DONE):
+            self.phase, self._why_home, self._home_leg = Phase.RETURNING, why, False
+            self.message = f"returning: {why}"
+            self.revision += 1
+
+    def _count(self, stamp: float) -> None:
+        if self._stamp is not None and 0.0 < stamp - self._stamp < 5.0:  # a clock that was turned does not count
+            self.elapsed += stamp - self._stamp
+        self._stamp = stamp
+
+    def _wait_for_memory(self, stamp: float) -> Step:
+        """While a leg is driven, the planner looks for itself."""
+        if self.phase is Phase.DRIVING or (self.phase is Phase.RETURNING and self._home_leg):
+            return Step()
+        self._lost_since = stamp if self._lost_since is None else min(self._lost_since, stamp)
+        if stamp - self._lost_since > self.config.patience:
+            self.finish(Code.NOT_LOCALISED, "memory does not know where this is; is it there, and does it learn?")
+        return Step()
+
+    def _return(self) -> Step:
+        if self._home_leg:
+            return Step()
+        if self.home is None:
+            self.finish(Code.NOT_LOCALISED, "there is no place of safety: memory never knew where the robot was")
+            return Step()
+        self._home_leg = True
+        self.home_tries += 1
+        return self._set_out(self.home, self.config.far_seconds, f"returning: {self._why_home}")
+
+    def _set_out(self, destination: Destination, allowance: float, reason: str) -> Step:
+        self.legs += 1
+        self.message = reason
+        return Step(Leg(self.legs, destination, allowance, reason))
+
+    def _may_turn_aside(self, pose: Array, in_view: Array) -> bool:
+        """Whether another spot is chosen before the leg is over: this one is as good as reached, or one is in view."""
+        if self._aim is not None:
+            return len(in_view) > 0
+        return self._target is None or bool(np.hypot(*(self._target - pose[:2])) < self.config.passed)
+
+    def _look(self, view: View, pose: Array, place_id: int) -> Array:
+        """Returns the spots (k, 2) in the map frame that are in sight and new, and keeps what will still be later."""
+        assert view.places is not None
+        in_view = transform_points(pose, open_points(view.scan, self.config)) if view.scan else np.zeros((0, 2))
+        if len(in_view):
+            in_view = in_view[self._is_new(in_view, view.places)]
+        for at in in_view:
+            if all(np.hypot(*(at - s.at)) > self.config.apart for s in self._spots):
+                self._spots.append(Spot(at, place_id))
+        if self._spots:
+            fresh = self._is_new(np.stack([s.at for s in self._spots]), view.places)
+            self._spots = [s for s, keep in zip(self._spots, fresh, strict=True) if keep]
+        return in_view
+
+    def _is_new(self, points: Array, places: Array) -> Array:
+        """Which points (k, 2) are far from all places (n, 2) and from what was tried in vain."""
+        far = cKDTree(places).query(points)[0] > self.config.known
+        if self._vain:
+            far &= cKDTree(np.stack(self._vain)).query(points)[0] > self.config.apart
+        return np.asarray(far)
+
+    def _choose(self, view: View, pose: Array, in_view: Array) -> Step:
+        """The best spot in sight; else the nearest place from which one was seen; else home."""
+        if self._aim is not None:  # another came into view on the way
+            self._spots.append(self._aim)
+            self._aim = None
+        if len(in_view):
+            seen = relative(pose, np.column_stack([in_view, np.zeros(len(in_view))]))
+            bearing = np.arctan2(seen[:, 1], seen[:, 0])
+            cost = np.hypot(seen[:, 0], seen[:, 1]) + self.config.turn_cost * np.abs(bearing)
+            best = int(np.argmin(cost))
+            return self._drive_to_spot(view, pose, in_view[best], float(bearing[best]))
+        assert view.places is not None
+        spots = np.array([s.at for s in self._spots]).reshape(-1, 2)
+        for k in np.argsort(way_lengths(view.places, pose[:2], spots, self.config)):
+            spot = self._spots[k]
+            if not in_sight(relative(pose, np.array([*spot.at, 0.0])), view.scan, self.config.half_width):
+                del self._spots[k]
+                return self._drive_to_place(spot)
+        self._vain += [s.at for s in self._spots]  # all that is left is in sight, and nowhere to drive to
+        self._spots.clear()
+        self.go_home("there is nothing new in reach")
+        return self._return()
+
+    def _drive_to_spot(self, view: View, pose: Array, at: Array, bearing: float) -> Step:
+        """To where free space is: a pose in odom, for memory knows nothing there."""
+        assert view.odometry is not None
+        goal = compose(view.odometry, relative(pose, np.array([*at, wrap(pose[2] + bearing)])))
+        self.phase, self._target = Phase.DRIVING, at
+        destination = Destination("pose", pose=(float(goal[0]), float(goal[1]), float(goal[2])))
+        return self._set_out(destination, self.config.leg_seconds, "to free space where nothing is remembered")
+
+    def _drive_to_place(self, spot: Spot) -> Step:
+        self.phase, self._target, self._aim = Phase.DRIVING, spot.at, spot
+        destination = Destination("place", place_id=spot.seen_from)
+        reason = f"to place {spot.seen_from}, from where free space was seen"
+        return self._set_out(destination, self.config.far_seconds, reason)
+
+
+def open_points(scan: Scan, config: ExplorationConfig) -> Array:
+    """Points (k, 2) [m] in base_link that the robot could drive to in a straight line, by the scan."""
+    found = [np.zeros((0, 2))]
+    for direction in np.linspace(-np.pi, np.pi, config.directions, endpoint=False):
+        end = min(free_range(scan, float(direction), config.half_width) - config.margin, config.sight)
+        reach = np.arange(config.apart, end, 0.2)
+        found.append(reach[:, None] * [np.cos(direction), np.sin(direction)])
+    return np.concatenate(found)
+
+
+def way_lengths(places: Array, start: Array, points: Array, config: ExplorationConfig) -> Array:
+    """Lengths (k,) [m] of ways over places (n, 2) from `start` (2,) to near each of the points (k, 2).
+
+    Places nearer to each other than `link` count as connected, as in the memory's own graph; parts that are not
+    connected count as five times the straight way off.
+    """
+    if not len(points):
+        return np.zeros(0)
+    tree = cKDTree(places)
+    pairs = tree.query_pairs(config.link, output_type="ndarray").reshape(-1, 2)
+    steps = np.hypot(*(places[pairs[:, 0]] - places[pairs[:, 1]]).T) + 1e-6
+    graph = csr_array((steps, (pairs[:, 0], pairs[:, 1])), shape=(len(places), len(places)))
+    reach = dijkstra(graph, directed=False, indices=int(tree.query(start)[1]))
+    rest, ends = tree.query(points)
+    straight = 5.0 * np.hypot(*(points - start).T)
+    return np.where(np.isfinite(reach[ends]), reach[ends] + rest, straight)

@@ -1,0 +1,68 @@
+"""Puts what the mission node hears together to moments."""
+
+from __future__ import annotations
+
+import numpy as np
+from nav_msgs.msg import Odometry
+from sensor_msgs.msg import BatteryState, LaserScan
+from visualization_msgs.msg import MarkerArray
+
+from ami_interfaces.msg import Location as LocationMessage
+from ami_ros.geometry import Array
+from ami_ros.memory.types import Location
+from ami_ros.planning.errand import View
+from ami_ros.ros import conversions
+from ami_ros.ros.memory_messages import location_from_message
+from ami_ros.ros.odometry_buffer import OdometryBuffer
+from ami_ros.scan import Scan
+
+FRESH = 1.0  # [s] of age up to which scan and location tell about now
+
+
+class Views:
+    """The newest of everything."""
+
+    def __init__(self) -> None:
+        self.encoder_id = ""  # of the memory's latents
+        self.places: Array | None = None  # (n, 2) in the map frame
+        self._battery: float | None = None
+        self.clear()
+
+    def clear(self) -> None:
+        """Forgets what belongs to a time, as after a jump."""
+        self._odometry = OdometryBuffer()
+        self._scan: tuple[float, Scan] | None = None
+        self._location: Location | None = None
+
+    def take_odometry(self, message: Odometry) -> None:
+        pose, velocity = conversions.odometry_from_message(message)
+        self._odometry.add(conversions.stamp_to_seconds(message.header.stamp), pose, velocity)
+
+    def take_scan(self, message: LaserScan) -> None:
+        """In base_link."""
+        self._scan = (conversions.stamp_to_seconds(message.header.stamp), conversions.scan_from_message(message))
+
+    def take_location(self, message: LocationMessage) -> None:
+        """In the frame of the memory."""
+        self._location, self.encoder_id = location_from_message(message), message.encoder_id
+
+    def take_places(self, message: MarkerArray) -> None:
+        """Memory's markers: the points of the namespace `places`."""
+        for marker in message.markers:
+            if marker.ns == "places" and marker.action == marker.ADD:
+                self.places = np.array([(p.x, p.y) for p in marker.points]).reshape(-1, 2)
+
+    def take_battery(self, message: BatteryState) -> None:
+        """NaN where the robot does not know."""
+        self._battery = message.percentage if 0.0 <= message.percentage <= 1.0 else None
+
+    def now(self, stamp: float) -> View:
+        """The moment of the newest scan, `stamp` [s] apart; what is too old is missing."""
+        scan, seen_at = None, stamp
+        if self._scan is not None and abs(stamp - self._scan[0]) < FRESH:
+            seen_at, scan = self._scan
+        motion = self._odometry.at(seen_at)
+        location = self._location
+        if location is not None and abs(stamp - location.stamp) > FRESH:
+            location = None
+        return View(stamp, None if motion is None else motion[0], scan, location, self.places, self._battery)

@@ -1,0 +1,204 @@
+"""Exploring, state by state, and on a robot whose memory is exact."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ami_ros.geometry import Array
+from ami_ros.memory.types import Location
+from ami_ros.planning.errand import Destination, Leg, Phase, View
+from ami_ros.planning.exploration import Exploration, ExplorationConfig, open_points, way_lengths
+from ami_ros.planning.mission_codes import Code
+
+from .conftest import NOTHING, scan_of_points
+
+CONFIG = ExplorationConfig()
+HERE = np.zeros(3)
+ONE_PLACE = np.array([[0.0, 0.0]])
+EVERYWHERE = np.stack(np.meshgrid(np.arange(-4, 4.1, 0.5), np.arange(-4, 4.1, 0.5)), -1).reshape(-1, 2)
+
+
+def view(stamp: float, places: Array = ONE_PLACE, pose: Array = HERE, localised: bool = True, **changes: Any) -> View:
+    """A robot in the open, whose map and odometry agree."""
+    location = Location(stamp, pose, pose, 1.0 if localised else 0.2, 0.0, localised, 1)
+    values: dict = {"odometry": pose, "scan": NOTHING, "location": location, "places": places}
+    return View(stamp, **(values | changes))
+
+
+def leg_of(exploration: Exploration, moment: View) -> Leg:
+    leg = exploration.step(moment).leg
+    assert leg is not None, exploration.message
+    return leg
+
+
+def test_it_drives_to_free_space_away_from_all_places() -> None:
+    leg = leg_of(Exploration(CONFIG), view(0.0))
+    assert leg.destination.kind == "pose" and not leg.destination.in_map
+    assert CONFIG.known < np.hypot(*leg.destination.pose[:2]) <= CONFIG.sight
+    assert leg.allowance == CONFIG.leg_seconds
+
+
+def test_it_does_not_turn_round_while_there_is_something_new_ahead() -> None:
+    leg = leg_of(Exploration(CONFIG), view(0.0))
+    assert abs(leg.destination.pose[2]) < 0.2
+
+
+def test_goals_are_in_odom_wherever_the_map_lies() -> None:
+    pose, odometry = np.array([1.0, 0.0, 0.0]), np.array([5.0, 5.0, np.pi / 2])
+    places = np.array([[1.0, 0.0]])
+    location = Location(0.0, pose, odometry, 1.0, 0.0, True, 1)
+    leg = leg_of(Exploration(CONFIG), View(0.0, odometry, NOTHING, location, places))
+    np.testing.assert_allclose(leg.destination.pose, [5.0, 5.7, np.pi / 2], atol=0.2)  # ahead is along y there
+
+
+def test_another_spot_is_chosen_before_it_has_stopped_at_this_one() -> None:
+    exploration = Exploration(CONFIG)
+    first = leg_of(exploration, view(0.0))
+    assert exploration.step(view(0.5)).leg is None
+    almost = np.array(first.destination.pose) - [0.2, 0.0, 0.0]
+    places = np.array([[0.0, 0.0], [0.5, 0.0]])
+    second = leg_of(exploration, view(2.0, places, almost))
+    assert second.number == first.number + 1
+    exploration.ended(first.number, False, 10314, "replaced", 2.1)
+    assert exploration.phase is Phase.DRIVING
+
+
+def test_a_spot_that_cannot_be_reached_is_not_tried_again() -> None:
+    exploration = Exploration(CONFIG)
+    first = leg_of(exploration, view(0.0))
+    exploration.ended(first.number, False, 10309, "stuck", 1.0)
+    second = leg_of(exploration, view(1.2))
+    gap = np.hypot(*(np.array(second.destination.pose[:2]) - first.destination.pose[:2]))
+    assert gap > CONFIG.apart
+
+
+def test_what_was_seen_and_passed_by_is_looked_at_later_from_where_it_was_seen() -> None:
+    exploration = Exploration(CONFIG)
+    walls = scan_of_points(ring(1.0))
+    leg_of(exploration, view(0.0))  # open all round: spots are kept
+    exploration.ended(1, True, 0, "", 5.0)
+    dead_end = np.array([3.0, 0.0, 0.0])
+    places = np.stack([np.linspace(0.0, 3.0, 10), np.zeros(10)], -1)
+    leg = leg_of(exploration, view(5.2, places, dead_end, scan=walls))
+    assert leg.destination.kind == "place" and leg.destination.place_id == 1
+    assert leg.allowance == CONFIG.far_seconds
+
+
+def test_on_the_way_to_such_a_place_it_takes_what_comes_into_view() -> None:
+    exploration = Exploration(CONFIG)
+    leg_of(exploration, view(0.0))
+    exploration.ended(1, True, 0, "", 5.0)
+    places = np.stack([np.linspace(0.0, 3.0, 10), np.zeros(10)], -1)
+    walled: dict[str, Any] = {"scan": scan_of_points(ring(1.0))}
+    leg_of(exploration, view(5.2, places, np.array([3.0, 0.0, 0.0]), **walled))
+    assert exploration.step(view(5.4, places, np.array([2.5, 0.0, 0.0]), **walled)).leg is None
+    assert leg_of(exploration, view(6.0, places, np.array([2.0, 0.0, 0.0]))).destination.kind == "pose"
+
+
+def test_it_comes_home_when_nothing_new_is_left() -> None:
+    exploration = Exploration(CONFIG)
+    leg = leg_of(exploration, view(0.0, EVERYWHERE))
+    assert exploration.phase is Phase.RETURNING and leg.destination == Destination("place", place_id=1)
+    assert exploration.step(view(0.5, EVERYWHERE)).leg is None
+    exploration.ended(leg.number, True, 0, "", 9.0)
+    assert exploration.phase is Phase.DONE and exploration.code is Code.NONE and "nothing new" in exploration.message
+
+
+def test_it_comes_home_to_the_place_that_was_named_when_the_time_is_over() -> None:
+    home = Destination("place", place_label="dock")
+    exploration = Exploration(CONFIG, allowance=10.0, home=home)
+    leg = leg_of(exploration, view(0.0))
+    stamp = 0.0
+    while exploration.phase is Phase.DRIVING:
+        stamp += 0.5
+        found = exploration.step(view(stamp)).leg
+        leg = found or leg
+    assert leg.destination == home and 10.0 < stamp < 11.0 and "10 s allowed" in exploration.message
+
+
+def test_low_battery_sends_it_home_at_once() -> None:
+    exploration = Exploration(CONFIG)
+    leg_of(exploration, view(0.0))
+    assert exploration.step(view(0.2, battery=0.21)).leg is None
+    assert leg_of(exploration, view(0.5, battery=0.19)).reason == "returning: the battery is at 19%"
+
+
+def test_it_tries_more_than_once_to_come_home_and_then_says_that_it_did_not() -> None:
+    exploration = Exploration(CONFIG)
+    for _ in range(CONFIG.home_tries):
+        assert exploration.phase is not Phase.DONE
+        leg = leg_of(exploration, view(0.0, EVERYWHERE))
+        exploration.ended(leg.number, False, 10309, "stuck", 1.0)
+    assert exploration.phase is Phase.DONE and exploration.code is Code.GOALS_MISSED and "stuck" in exploration.message
+
+
+def test_it_gives_up_when_memory_does_not_know_where_the_robot_is() -> None:
+    exploration = Exploration(CONFIG)
+    for stamp in np.arange(0.0, CONFIG.patience + 1.0, 0.5):
+        assert exploration.step(view(float(stamp), localised=False)).leg is None
+    assert exploration.phase is Phase.DONE and exploration.code is Code.NOT_LOCALISED
+
+
+@pytest.mark.parametrize("missing", ["odometry", "location", "places"])
+def test_it_waits_for_what_it_does_not_hear(missing: str) -> None:
+    exploration = Exploration(CONFIG)
+    silent: dict[str, Any] = {missing: None}
+    assert exploration.step(view(0.0, **silent)).leg is None and exploration.phase is Phase.CHOOSING
+    assert exploration.step(view(1.0)).leg is not None
+
+
+def test_without_a_scan_there_is_nothing_that_it_dares_to_drive_to() -> None:
+    assert leg_of(Exploration(CONFIG), view(0.0, scan=None)).destination.kind == "place"
+
+
+@pytest.mark.parametrize("phase", [Phase.CHOOSING, Phase.DRIVING, Phase.RETURNING])
+def test_it_can_be_canceled_in_each_phase(phase: Phase) -> None:
+    exploration = Exploration(CONFIG)
+    if phase is not Phase.CHOOSING:
+        leg = leg_of(exploration, view(0.0, EVERYWHERE if phase is Phase.RETURNING else ONE_PLACE))
+    assert exploration.phase is phase
+    exploration.finish(Code.CANCELED, "canceled")
+    if phase is not Phase.CHOOSING:
+        exploration.ended(leg.number, True, 0, "", 1.0)
+    assert exploration.step(view(2.0)).leg is None and exploration.code is Code.CANCELED
+
+
+def test_a_leg_that_lost_its_driver_is_chosen_anew() -> None:
+    exploration = Exploration(CONFIG)
+    leg_of(exploration, view(0.0))
+    exploration.interrupted()
+    leg_of(exploration, view(1.0))
+    exploration.go_home("enough")
+    leg_of(exploration, view(1.5))
+    exploration.interrupted()
+    assert leg_of(exploration, view(2.0)).destination.kind == "place"
+
+
+def test_corridors_that_the_robot_does_not_fit_through_are_not_open() -> None:
+    assert len(open_points(NOTHING, CONFIG)) > 100
+    assert len(open_points(scan_of_points(ring(0.85)), CONFIG)) == 0
+
+
+def test_ways_lead_over_places_and_not_through_walls() -> None:
+    """A U of places: its ends are 1 m apart, and 9 m of driving."""
+    down = np.stack([np.zeros(11), np.linspace(0, -4, 11)], -1)
+    over = np.stack([np.linspace(0, 1, 4), np.full(4, -4.0)], -1)
+    up = np.stack([np.ones(11), np.linspace(-4, 0, 11)], -1)
+    places = np.concatenate([down, over, up])
+    lengths = way_lengths(places, np.array([0.0, 0.0]), np.array([[1.0, 0.3], [0.0, -1.0], [50.0, 0.0]]), CONFIG)
+    np.testing.assert_allclose(lengths[:2], [9.3, 1.0], atol=0.3)
+
+
+def test_parts_of_the_map_that_are_not_connected_are_far() -> None:
+    places = np.array([[0.0, 0.0], [2.0, 0.0]])
+    near, far = way_lengths(places, np.zeros(2), np.array([[0.2, 0.0], [2.0, 0.0]]), CONFIG)
+    assert near < 0.3 and far == pytest.approx(10.0)
+
+
+def ring(radius: float) -> Array:
+    """Walls all round."""
+    angles = np.radians(np.arange(360))
+    return radius * np.stack([np.cos(angles), np.sin(angles)], -1)
