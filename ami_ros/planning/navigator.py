@@ -72,7 +72,7 @@ class Navigator:
         elif answer.code == MemoryCode.NOT_LOCALISED:
             self._route_wanted = True
         elif self.avoid:
-            self.avoid.clear()
+            self.avoid.pop()  # is it blocked still? The robot is there; the others would take a tour of them all
             self.rounds += 1
             self._route_wanted = self.rounds < self.config.max_rounds
             if not self._route_wanted:

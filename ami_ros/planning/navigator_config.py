@@ -27,7 +27,7 @@ class NavigatorConfig:
     lost_seconds: float = 2.0  # [s] of not being localised, after which memory is asked for another route
     hidden_seconds: float = 2.5  # [s] of seeing no place of the route ahead, after which the way counts as blocked
     max_recoveries: int = 8  # for one goal, after which it is given up
-    max_rounds: int = 2  # times that every way that memory knows was found blocked, after which the goal is given up
+    max_rounds: int = 2  # times that no way is left which was not found blocked, after which the goal is given up
     planner: PlannerConfig = field(default_factory=PlannerConfig)
     tracker: TrackerConfig = field(default_factory=TrackerConfig)
     follower: FollowerConfig = field(default_factory=FollowerConfig)
