@@ -17,7 +17,7 @@ from sensor_msgs.msg import LaserScan
 
 from ami_interfaces.msg import PlannerState
 from ami_ros.errors import AmiError
-from ami_ros.nodes import composed, loopback, memory, perception, planner, safety, simulator, world_model
+from ami_ros.nodes import composed, loopback, memory, mission, perception, planner, safety, simulator, world_model
 from ami_ros.ros.conversions import header_at, scan_to_message
 from ami_ros.ros.qos import RELIABLE
 from ami_ros.scan import Scan
@@ -67,7 +67,9 @@ class Space:
         self.ros.spin_until(lambda: self.commands[-1].twist.linear.x == 0.0, what="zero")
 
 
-@pytest.mark.parametrize("module", [composed, loopback, memory, perception, planner, safety, simulator, world_model])
+@pytest.mark.parametrize(
+    "module", [composed, loopback, memory, mission, perception, planner, safety, simulator, world_model]
+)
 def test_every_node_has_a_main(module: Any) -> None:
     assert callable(module.main)
 
