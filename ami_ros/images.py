@@ -73,6 +73,15 @@ def encode_jpeg(image: Image, quality: int = 85) -> bytes:
     return _encode(image, ".jpg", [cv2.IMWRITE_JPEG_QUALITY, quality])
 
 
+def encode_thumbnail(image: Image, side: int = 192) -> bytes:
+    """A picture (H, W, 3) RGB as JPEG whose longer side is at most `side` [px]; a smaller one keeps its size."""
+    scale = side / max(image.shape[:2])
+    if scale < 1:
+        size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
+        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    return encode_jpeg(image)
+
+
 def _encode(image: Image, extension: str, options: list[int]) -> bytes:
     done, encoded = cv2.imencode(extension, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
     assert done

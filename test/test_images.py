@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ami_ros.errors import AmiError
-from ami_ros.images import decode_image, encode_jpeg, encode_png, image_size
+from ami_ros.images import decode_image, encode_jpeg, encode_png, encode_thumbnail, image_size
 
 
 def picture(height: int = 20, width: int = 30) -> np.ndarray:
@@ -46,3 +46,13 @@ def test_truncated_picture_is_refused_or_decoded_whole(length: int) -> None:
         assert decode_image(data[: min(length, len(data))]).shape == (20, 30, 3)
     except AmiError:
         pass
+
+
+@pytest.mark.parametrize(("size", "kept"), [((2160, 3840), (192, 108)), ((900, 300), (64, 192)), ((48, 64), (64, 48))])
+def test_thumbnail_of_a_large_camera_is_small_and_a_small_picture_keeps_its_size(
+    size: tuple[int, int], kept: tuple[int, int]
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (*size, 3), dtype=np.uint8)
+    thumbnail = encode_thumbnail(noise)
+    assert image_size(thumbnail) == kept
+    assert len(thumbnail) < 50_000

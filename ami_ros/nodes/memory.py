@@ -18,7 +18,7 @@ from visualization_msgs.msg import MarkerArray
 from ami_interfaces.msg import Latent, Location, PlaceGraph
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, compose, inverse
-from ami_ros.images import encode_jpeg
+from ami_ros.images import encode_thumbnail
 from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
 from ami_ros.ros import conversions, memory_messages
 from ami_ros.ros.lifecycle import AmiNode
@@ -139,7 +139,7 @@ class MemoryNode(AmiNode[MemoryParameters]):
 
     def _observe(self, moment: Moment) -> None:
         stamp = conversions.stamp_to_seconds(moment.message.header.stamp)
-        thumbnail = encode_jpeg(conversions.image_from_message(moment.image)) if moment.image is not None else None
+        thumbnail = encode_thumbnail(conversions.image_from_message(moment.image)) if moment.image is not None else None
         with self._lock:
             location = self.memory.observe(stamp, moment.latent, moment.odometry, thumbnail)
             self._answers.latent = moment.latent
