@@ -121,11 +121,15 @@ def fill_route(response: FindRoute.Response, route: Route, encoder_id: str, fram
 
 
 def route_from_response(response: FindRoute.Response, encoder_id: str) -> Route | AmiError:
-    """The route in an answer of ~/find_route, or the error in it."""
+    """The route in an answer of ~/find_route, or the error: its own, or that of places of another encoder."""
     if not response.success:
         return AmiError(response.error_msg, response.error_code)
+    try:
+        places = [place_from_message(place, encoder_id) for place in response.places]
+    except AmiError as error:
+        return error
     return Route(
-        places=[place_from_message(place, encoder_id) for place in response.places],
+        places=places,
         length=response.length,
         goal_pose=conversions.pose_from_message(response.goal_pose),
         goal_confidence=response.goal_confidence,

@@ -46,10 +46,7 @@ class RouteClient:
         if not answered.wait(self._timeout):
             self._client.remove_pending_request(future)
             return AmiError(f"memory did not answer within {self._timeout} s", Code.UNKNOWN)
-        try:
-            return route_from_response(future.result(), self._encoder_id)
-        except AmiError as error:
-            return error
+        return route_from_response(future.result(), self._encoder_id)
 
     def destroy(self) -> None:
         """Takes the client off the graph."""

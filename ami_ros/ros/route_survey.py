@@ -65,7 +65,4 @@ class RouteSurvey:
         if not future.done():
             self._client.remove_pending_request(future)
             return AmiError(f"memory did not answer within {self._timeout} s", Code.UNKNOWN)
-        try:
-            return route_from_response(future.result(), self._encoder_id)
-        except AmiError as error:
-            return error
+        return route_from_response(future.result(), self._encoder_id)

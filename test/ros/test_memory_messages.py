@@ -51,8 +51,8 @@ def test_failed_answer_becomes_the_error_it_names() -> None:
 def test_route_of_another_encoder_is_refused() -> None:
     response = FindRoute.Response(success=True)
     memory_messages.fill_route(response, Route([PLACE], 0.0, np.zeros(3), 1.0), "other@0", "map")
-    with pytest.raises(AmiError, match="encoder"):
-        memory_messages.route_from_response(response, ENCODER)
+    error = memory_messages.route_from_response(response, ENCODER)
+    assert isinstance(error, AmiError) and "encoder" in str(error)
 
 
 @pytest.mark.parametrize(
