@@ -73,13 +73,15 @@ class Stack:
         for message in self.relay_odometry(odometry):
             self._odometry.publish(message)
 
-    def add(self, name: str, **parameters: Any) -> Any:
+    def add(self, name: str, namespace: str = "", **parameters: Any) -> Any:
         """Starts a node; dots in the names of parameters are double underscores."""
         values: dict[str, Any] = {"use_sim_time": True, **{k.replace("__", "."): v for k, v in parameters.items()}}
         if name not in ("safety", "loopback", "mission"):
             values.setdefault("model", str(self._model))
         make = NODES.get(name, LoopbackNode)
         remap = ["--ros-args", "-r", "image:=camera", "-r", "odom:=wheels"] if name == "loopback" else None
+        if namespace:
+            remap = ["--ros-args", "-r", f"__ns:={namespace}"]
         node = make(
             context=self.ros.context,
             cli_args=remap,
