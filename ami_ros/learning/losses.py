@@ -33,6 +33,35 @@ def sigreg(latents: Tensor, generator: torch.Generator, projections: int = 128, 
     return ((error * normal) @ weights).mean() * latents.shape[0]
 
 
+def vicreg(latents: Tensor, covariance: float = 0.04) -> Tensor:
+    """Variance and covariance regularisation (VICReg, arXiv 2105.04906), without its invariance: prediction is that.
+
+    Args:
+        latents: (n, dim).
+        covariance: weight of squared covariances beside that of deviations below 1; the paper has 1 beside 25.
+
+    Returns:
+        A scalar, 0 only if every number deviates by at least 1 and none tells anything of another.
+    """
+    centred = latents - latents.mean(0)
+    products = centred.T @ centred / (len(latents) - 1)
+    variances = products.diagonal()
+    narrow = functional.relu(1 - (variances + 1e-4).sqrt()).mean()
+    return narrow + covariance * (products.square().sum() - variances.square().sum()) / latents.shape[1]
+
+
+def curvature(latents: Tensor) -> Tensor:
+    """How much the ways of latents bend: 1 - cosine of successive differences (arXiv 2603.12231).
+
+    Args:
+        latents: (moments, batch, dim), one model step apart; 0 where there are fewer than three.
+    """
+    if len(latents) < 3:
+        return latents.new_zeros(())
+    moves = latents.diff(dim=0)
+    return (1 - functional.cosine_similarity(moves[:-1], moves[1:], dim=-1, eps=1e-4)).mean()
+
+
 def rollout_loss(predicted: Tensor, latents: Tensor, valid: Tensor) -> Tensor:
     """Mean squared error of open-loop predictions.
 

@@ -53,14 +53,25 @@ def config(spec: ModelSpec) -> TrainingConfig:
     )
 
 
-def test_without_its_regulariser_a_model_is_seen_to_collapse(dataset: Dataset, spec: ModelSpec, tmp_path: Path) -> None:
-    healthy = Trainer(config(spec), dataset, tmp_path / "a")
-    healthy.run(lambda step, terms: None)
-    weights = LossWeights(sigreg=0, inverse_dynamics=0, relative_pose=0, imagined_pose=0, contrast=0, motion=0)
-    dying = Trainer(replace(config(spec), weights=weights), dataset, tmp_path / "b")
-    dying.run(lambda step, terms: None)
-    ranks = [diagnose(trainer.model, trainer.sampler, 0).latent_rank for trainer in (healthy, dying)]
-    assert ranks[1] < 0.8 * ranks[0]
+BARE = LossWeights(
+    sigreg=0, inverse_dynamics=0, relative_pose=0, imagined_pose=0, contrast=0, motion=0
+)  # prediction alone
+
+
+def trained_rank(weights: LossWeights, dataset: Dataset, spec: ModelSpec, folder: Path) -> float:
+    trainer = Trainer(replace(config(spec), weights=weights), dataset, folder)
+    trainer.run(lambda step, terms: None)
+    return diagnose(trainer.model, trainer.sampler, 0).latent_rank
+
+
+def test_without_a_regulariser_a_model_is_seen_to_collapse_and_either_one_prevents_it(
+    dataset: Dataset, spec: ModelSpec, tmp_path: Path
+) -> None:
+    dead = trained_rank(BARE, dataset, spec, tmp_path / "bare")
+    assert dead < 0.8 * trained_rank(LossWeights(), dataset, spec, tmp_path / "healthy")
+    for name, weight in {"sigreg": 0.1, "vicreg": 1.0}.items():
+        alive = trained_rank(replace(BARE, **{name: weight}), dataset, spec, tmp_path / name)
+        assert alive > 1.5 * dead
 
 
 def test_diagnosis_changes_nothing(dataset: Dataset, spec: ModelSpec, tmp_path: Path) -> None:

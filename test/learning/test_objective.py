@@ -63,6 +63,8 @@ def test_a_weight_of_zero_removes_a_term_and_any_other_scales_it(model: WorldMod
 HEADS = {
     "prediction": {"encoder", "predictor"},
     "sigreg": {"encoder"},
+    "vicreg": {"encoder"},
+    "straightening": {"encoder"},
     "inverse_dynamics": {"encoder", "inverse_dynamics"},
     "relative_pose": {"encoder", "relative_pose"},
     "imagined_pose": {"encoder", "predictor", "relative_pose"},
