@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
 from ami_ros.errors import AmiError
-from ami_ros.geometry import Array, compose, relative
-from ami_ros.memory.codes import Code as MemoryCode
-from ami_ros.memory.place_memory import map_to_odom
-from ami_ros.memory.types import GoalQuery, Route
+from ami_ros.geometry import compose
+from ami_ros.memory.types import Route
 from ami_ros.planning.codes import Code
-from ami_ros.planning.goal_tracker import GoalTracker
+from ami_ros.planning.goal_belief import GoalBelief, Sight
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.planner import LatentPlanner
 from ami_ros.planning.progress import ProgressChecker
 from ami_ros.planning.protocols import Dynamics, Target
 from ami_ros.planning.recovery import BackAndTurn
-from ami_ros.planning.route_follower import RouteFollower, in_sight, pose_in_map
+from ami_ros.planning.route_follower import in_sight, pose_in_map
+from ami_ros.planning.routing import Routing
 from ami_ros.planning.stop_rule import Arrival, StopRule
 from ami_ros.planning.stopwatch import Stopwatch
-from ami_ros.planning.types import Decision, Goal, Percept, RouteRequest, State
+from ami_ros.planning.types import Decision, Goal, Percept, State
 
 
 class Navigator:
@@ -37,24 +34,18 @@ class Navigator:
 
     def start(self, goal: Goal) -> None:
         """Takes a new goal, dropping the old one."""
+        config = self.config
         self.goal = goal
         self.planner.reset()
         self.progress.reset()
-        self.tracker = (
-            GoalTracker(self.model.relative_pose, goal.latent, self.config.tracker) if goal.latent is not None else None
-        )
-        self.follower: RouteFollower | None = None
+        self.routing = Routing(goal, config)
+        self.belief = GoalBelief(goal, self.model, config.tracker, config.approach)
         self.recovery: BackAndTurn | None = None
         self.began: float | None = None
-        self.hypothesis = 0
-        self.avoid: list[tuple[int, int]] = []
-        self.replans = self.recoveries = self.rounds = 0
+        self.recoveries = 0
         self.command = (0.0, 0.0)
-        self._route_wanted = self.config.use_memory
-        self._flat = not self.config.use_memory
-        self._looking, self._lost, self._hidden = Stopwatch(), Stopwatch(), Stopwatch()
-        self._stop = StopRule(goal.distance_tolerance or self.config.distance_tolerance, self.config.angle_tolerance)
-        self._refusal: tuple[Code, str] | None = None
+        self._looking = Stopwatch()
+        self._stop = StopRule(goal.distance_tolerance or config.distance_tolerance, config.angle_tolerance)
 
     def cancel(self) -> None:
         """Drops the goal; the next decision stands still."""
@@ -62,28 +53,10 @@ class Navigator:
 
     def set_route(self, answer: Route | AmiError) -> None:
         """Memory's answer to `Decision.wants_route`."""
-        self._route_wanted = False
+        self.routing.answer(answer)
         if isinstance(answer, Route):
-            self.follower = RouteFollower(answer, self.config.follower)
-            self.replans += 1
-            self._flat = False
             self._looking.restart()
             self.progress.reset()
-        elif answer.code == MemoryCode.NOT_LOCALISED:
-            self._route_wanted = True
-        elif self.avoid:
-            self.avoid.pop()  # is it blocked still? The robot is there; the others would take a tour of them all
-            self.rounds += 1
-            self._route_wanted = self.rounds < self.config.max_rounds
-            if not self._route_wanted:
-                self._refusal = Code.FAILED_TO_MAKE_PROGRESS, "every way to the goal that is known was found blocked"
-        elif self.hypothesis:
-            self.hypothesis = 0
-            self._route_wanted = True
-        elif self.goal is not None and self.goal.only_in_memory:
-            self._refusal = Code.GOAL_NOT_REMEMBERED, str(answer)
-        else:
-            self._flat = True
 
     # One moment
 
@@ -94,183 +67,124 @@ class Navigator:
             return Decision(State.IDLE, "no goal")
         if self.began is None:
             self.began = percept.stamp
-        if goal.time_allowance and percept.stamp - self.began > goal.time_allowance:
-            return self._finish(Code.TIMEOUT, f"not there within the {goal.time_allowance:.0f} s allowed")
         try:
-            decision = self._drive(goal, percept)
+            decision = self._decide(goal, percept, percept.stamp - self.began)
         except AmiError as error:
-            return self._finish(Code(error.code) if error.code in list(Code) else Code.UNKNOWN, str(error))
+            code = Code(error.code) if error.code in list(Code) else Code.UNKNOWN
+            decision = Decision.failed(code, str(error))
+        if decision.done:
+            self.goal = None
         self.command = (
             (float(decision.commands[0, 0]), float(decision.commands[0, 1])) if len(decision.commands) else (0.0, 0.0)
         )
-        return replace(
-            decision, wants_route=self._request(goal, percept), replans=self.replans, recoveries=self.recoveries
-        )
+        request = None if decision.done else self.routing.request(percept)
+        return replace(decision, wants_route=request, replans=self.routing.replans, recoveries=self.recoveries)
 
-    def _request(self, goal: Goal, percept: Percept) -> RouteRequest | None:
-        if not self._route_wanted or self.goal is None:
-            return None
-        query = goal.query()
-        if goal.pose is not None and not goal.in_map:
-            if percept.location is None or not percept.location.localised:
-                return None
-            query = GoalQuery(pose=pose_in_map(percept.location, goal.pose))
-        return RouteRequest(query, self.hypothesis, tuple(self.avoid))
-
-    def _drive(self, goal: Goal, percept: Percept) -> Decision:
+    def _decide(self, goal: Goal, percept: Percept, elapsed: float) -> Decision:
+        if goal.time_allowance and elapsed > goal.time_allowance:
+            return Decision.failed(Code.TIMEOUT, f"not there within the {goal.time_allowance:.0f} s allowed")
         if self.recovery is not None:
             command = self.recovery.command(percept.stamp, percept.odometry, percept.scan)
             if command is not None:
-                return self._hold(State.RECOVERING, "backing up and looking for room", *command)
+                return Decision.hold(State.RECOVERING, "backing up and looking for room", command)
             self._end_recovery()
-        self._watch_location(percept)
+        if self.routing.misfit(percept):
+            self._ask_again()
         return self._unready(goal, percept) or self._pursue(goal, percept)
 
     def _unready(self, goal: Goal, percept: Percept) -> Decision | None:
         """What to do instead of driving to the goal, if it cannot be driven to now."""
-        if self._refusal is not None:
-            return self._finish(*self._refusal)
-        if self.config.use_memory and not self._flat and self.follower is None:
+        routing = self.routing
+        if routing.refusal is not None:
+            return Decision.failed(*routing.refusal)
+        if not routing.flat and routing.follower is None:
             return self._look_around(percept)
-        if self.follower is not None and percept.location is None:
-            return self._hold(State.PLANNING, "waiting for memory to say where this is", 0.0, 0.0)
-        if self._flat and goal.only_in_memory:
-            return self._finish(
-                Code.GOAL_NOT_REMEMBERED, "the goal is known to memory alone, and where this is it cannot tell"
-            )
+        if routing.follower is not None and percept.location is None:
+            return Decision.hold(State.PLANNING, "waiting for memory to say where this is")
+        if routing.flat and goal.only_in_memory:
+            message = "the goal is known to memory alone, and where this is it cannot tell"
+            return Decision.failed(Code.GOAL_NOT_REMEMBERED, message)
         return None
 
     def _pursue(self, goal: Goal, percept: Percept) -> Decision:
-        seen, from_memory, left = self._sight_goal(goal, percept)
-        target_pose = self._goal_pose(goal, percept, from_memory)
-        distance = float(np.hypot(target_pose[0], target_pose[1])) if target_pose is not None else float("nan")
-        energy = float(np.hypot(seen[0], seen[1])) if seen is not None else float("nan")
-        near = self._flat or (
-            left < self.config.approach and target_pose is not None and in_sight(target_pose, percept.scan, 0.15)
+        routing = self.routing
+        sight = self.belief.look(percept, routing.follower)
+        near = routing.flat or (
+            sight.left < self.config.approach and sight.pose is not None and in_sight(sight.pose, percept.scan, 0.15)
         )
         arrival = Arrival.APPROACHING
-        if near and target_pose is not None:
-            arrival = self._stop.update(percept.stamp, target_pose)
+        if near and sight.pose is not None:
+            arrival = self._stop.update(percept.stamp, sight.pose)
         if arrival is Arrival.STANDING:
-            return self._arrive(percept, seen, distance, energy)
-        left = distance if near else left
-        if reason := self.progress.stuck(percept.stamp, percept.odometry, left):
+            return self._arrive(percept, sight)
+        if reason := self.progress.stuck(percept.stamp, percept.odometry, sight.distance if near else sight.left):
             return self._recover(percept, reason)
+        target = Target(goal.latent, sight.pose, True)
         if arrival is Arrival.TURNING and self.config.planner.kinematics.turns_on_the_spot:
             # On the spot only: imagined positions are not exact enough to be weighed against the heading.
-            target = Target(None, target_pose, True)
-            return self._plan(goal, percept, target, "turning as the goal does", distance, energy, turn_only=True)
-        if near or self.follower is None:
-            return self._plan(
-                goal, percept, Target(goal.latent, target_pose, True), "approaching the goal", distance, energy
-            )
-        assert percept.location is not None
-        pose = pose_in_map(percept.location, percept.odometry)
-        if self._blocked(percept, pose):
+            target = Target(None, sight.pose, True)
+            return self._plan(goal, percept, target, "turning as the goal does", sight, turn_only=True)
+        if near or routing.follower is None:
+            return self._plan(goal, percept, target, "approaching the goal", sight)
+        return self._follow(goal, percept, sight)
+
+    def _follow(self, goal: Goal, percept: Percept, sight: Sight) -> Decision:
+        """On the way by the route's next places."""
+        routing = self.routing
+        assert percept.location is not None and routing.follower is not None
+        if routing.blocked(percept):
             self._ask_again()
-            return self._hold(State.PLANNING, "the way is blocked, asking memory for another", 0.0, 0.0)
-        sub = self.follower.subgoal(pose, percept.scan)
-        count = len(self.follower.poses)
-        decision = self._plan(
-            goal,
-            percept,
-            Target(sub.place.latent, sub.pose, False),
-            f"on the way by place {sub.place.id}",
-            left,
-            energy,
-        )
-        return replace(decision, subgoal=sub.index, subgoals=count)
+            return Decision.hold(State.PLANNING, "the way is blocked, asking memory for another")
+        sub = routing.follower.subgoal(pose_in_map(percept.location, percept.odometry), percept.scan)
+        count = len(routing.follower.poses)
+        target = Target(sub.place.latent, sub.pose, False)
+        decision = self._plan(goal, percept, target, f"on the way by place {sub.place.id}", sight)
+        return replace(decision, distance=sight.left, subgoal=sub.index, subgoals=count)
 
     # Parts of a moment
 
-    def _watch_location(self, percept: Percept) -> None:
-        """Drops a route that no longer fits: lost for a while, or off the route."""
-        location = percept.location
-        if self.follower is None:
-            return
-        if location is not None and location.localised:
-            self._lost.restart()
-            if self.follower.update(pose_in_map(location, percept.odometry)) > self.config.follower.off_route:
-                self._ask_again()
-        elif self._lost.held(True, percept.stamp) > self.config.lost_seconds:
-            self._ask_again()
-
-    def _blocked(self, percept: Percept, pose: Array) -> bool:
-        """Whether the way ahead has been behind something solid for a while; notes where."""
-        assert self.follower is not None
-        leg = self.follower.hidden_leg(pose, percept.scan)
-        blocked = self._hidden.held(leg is not None, percept.stamp) > self.config.hidden_seconds
-        if leg is not None and blocked:
-            self.avoid.append(leg)
-        return blocked
-
     def _ask_again(self) -> None:
-        self.follower, self._route_wanted = None, True
-        self._lost.restart()
-        self._hidden.restart()
+        self.routing.ask_again()
         self.planner.reset()
 
     def _look_around(self, percept: Percept) -> Decision:
         """Turns on the spot until memory knows where this is; drives without memory if it never does."""
         if self._looking.held(True, percept.stamp) > self.config.look_around_seconds:
-            self._flat = True
+            self.routing.flat = True
             self._looking.restart()
         if percept.location is not None and percept.location.localised:
-            self._route_wanted = True
-            return self._hold(State.PLANNING, "asking memory for the way", 0.0, 0.0)
+            self.routing.ask()
+            return Decision.hold(State.PLANNING, "asking memory for the way")
         turn = self.config.planner.kinematics.turn(self.config.look_around_speed)
-        return self._hold(State.PLANNING, "turning to find out where this is", *turn)
+        return Decision.hold(State.PLANNING, "turning to find out where this is", turn)
 
-    def _sight_goal(self, goal: Goal, percept: Percept) -> tuple[Array | None, Array | None, float]:
-        """The goal in base_link by this moment's latents, the goal in odom by memory, and the way left [m]."""
-        seen = self.tracker.look(percept.latent) if self.tracker is not None else None
-        from_memory, left = None, 0.0
-        if self.follower is not None and percept.location is not None:
-            from_memory = compose(map_to_odom(percept.location), self.follower.route.goal_pose)
-            left = self.follower.remaining(pose_in_map(percept.location, percept.odometry))
-        if seen is not None and self.tracker is not None and left < self.config.approach:
-            self.tracker.add(percept.stamp, percept.odometry, seen)
-        return seen, from_memory, left
-
-    def _goal_pose(self, goal: Goal, percept: Percept, from_memory: Array | None) -> Array | None:
-        """The best belief of the goal's pose (3,) in base_link."""
-        if self.tracker is not None:
-            return self.tracker.estimate(percept.stamp, percept.odometry, from_memory)
-        if goal.pose is not None and not goal.in_map:
-            return relative(percept.odometry, goal.pose)
-        return relative(percept.odometry, from_memory) if from_memory is not None else None
-
-    def _arrive(self, percept: Percept, seen: Array | None, distance: float, energy: float) -> Decision:
+    def _arrive(self, percept: Percept, sight: Sight) -> Decision:
         """Stands still; succeeds once it does and the latents agree, takes another hypothesis if they don't."""
         stood = self._stop.stood(percept.stamp)
         moving = abs(percept.velocity[0]) > 0.03 or abs(percept.velocity[1]) > 0.08
-        refuted = seen is not None and self.follower is not None and np.hypot(seen[0], seen[1]) > self.config.doubt
+        refuted = self.routing.follower is not None and sight.energy > self.config.doubt  # False where it is NaN
         if stood > self.config.stand_seconds and not moving and not refuted:
-            self.goal = None
             return Decision(
-                State.STOPPING, "reached the goal", done=True, succeeded=True, energy=energy, distance=distance,
-                replans=self.replans, recoveries=self.recoveries,
+                State.STOPPING, "reached the goal", done=True, succeeded=True,
+                energy=sight.energy, distance=sight.distance,
             )  # fmt: skip
         if refuted and stood > self.config.doubt_seconds:
-            self.hypothesis += 1
             self._stop.restart()
-            if self.tracker is not None:
-                self.tracker.forget()
-            self._ask_again()
-        return self._hold(State.STOPPING, "standing at the goal", 0.0, 0.0, energy, distance)
+            self.belief.forget()
+            self.routing.try_elsewhere()
+            self.planner.reset()
+        standing = Decision.hold(State.STOPPING, "standing at the goal")
+        return replace(standing, energy=sight.energy, distance=sight.distance)
 
     def _recover(self, percept: Percept, reason: str) -> Decision:
         self.recoveries += 1
         if self.recoveries > self.config.max_recoveries:
-            return self._finish(
-                Code.FAILED_TO_MAKE_PROGRESS, f"stuck: {reason}, after {self.recoveries - 1} recoveries"
-            )
-        if self.follower is not None and self.follower.at + 1 < len(self.follower.poses):
-            here, following = self.follower.route.places[self.follower.at : self.follower.at + 2]
-            self.avoid.append((here.id, following.id))
+            message = f"stuck: {reason}, after {self.recoveries - 1} recoveries"
+            return Decision.failed(Code.FAILED_TO_MAKE_PROGRESS, message)
+        self.routing.avoid_here()
         turns = self.config.planner.kinematics.turns_on_the_spot
         self.recovery = BackAndTurn(self.config.recovery, percept.stamp, percept.odometry, percept.scan, turns)
-        return self._hold(State.RECOVERING, reason, 0.0, 0.0)
+        return Decision.hold(State.RECOVERING, reason)
 
     def _end_recovery(self) -> None:
         self.recovery = None
@@ -280,14 +194,7 @@ class Navigator:
             self._ask_again()
 
     def _plan(
-        self,
-        goal: Goal,
-        percept: Percept,
-        target: Target,
-        message: str,
-        distance: float,
-        energy: float,
-        turn_only: bool = False,
+        self, goal: Goal, percept: Percept, target: Target, message: str, sight: Sight, turn_only: bool = False
     ) -> Decision:
         limits = self.config.planner.kinematics
         linear = 0.0 if turn_only else goal.max_linear or limits.max_linear
@@ -295,22 +202,5 @@ class Navigator:
         plan = self.planner.plan(percept.stamp, percept.latent, self.command, percept.scan, target, speed)
         return Decision(
             State.CONTROLLING, message, plan.commands, compose(percept.odometry, plan.poses),
-            energy=energy, distance=distance, planning_seconds=plan.seconds, shares=plan.shares,
+            energy=sight.energy, distance=sight.distance, planning_seconds=plan.seconds, shares=plan.shares,
         )  # fmt: skip
-
-    def _hold(
-        self,
-        state: State,
-        message: str,
-        linear: float,
-        angular: float,
-        energy: float = float("nan"),
-        distance: float = float("nan"),
-    ) -> Decision:
-        """One command, held for two periods; nothing follows it."""
-        commands = np.tile([linear, angular], (2, 1))
-        return Decision(state, message, commands, energy=energy, distance=distance)
-
-    def _finish(self, code: Code, message: str) -> Decision:
-        self.goal = None
-        return Decision(State.IDLE, message, code=code, done=True, replans=self.replans, recoveries=self.recoveries)

@@ -94,3 +94,13 @@ class Decision:
     recoveries: int = 0
     planning_seconds: float = 0.0
     shares: tuple[CostShare, ...] = ()  # of each cost, where there was a search
+
+    @classmethod
+    def hold(cls, state: State, message: str, command: tuple[float, float] = (0.0, 0.0)) -> Decision:
+        """One command [m/s, rad/s], held for two periods; nothing follows it."""
+        return cls(state, message, np.tile(command, (2, 1)))
+
+    @classmethod
+    def failed(cls, code: Code, message: str) -> Decision:
+        """The end of a goal that was not reached."""
+        return cls(State.IDLE, message, code=code, done=True)

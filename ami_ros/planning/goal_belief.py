@@ -1,0 +1,73 @@
+"""Where the goal is, as far as can be told at a moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ami_ros.geometry import Array, compose, relative
+from ami_ros.memory.place_memory import map_to_odom
+from ami_ros.planning.goal_tracker import GoalTracker, TrackerConfig
+from ami_ros.planning.protocols import Dynamics
+from ami_ros.planning.route_follower import RouteFollower, pose_in_map
+from ami_ros.planning.types import Goal, Percept
+
+
+@dataclass(frozen=True)
+class Sight:
+    """The goal at one moment."""
+
+    seen: Array | None  # (3,) in base_link, by the latents of this moment alone
+    pose: Array | None  # (3,) in base_link, the best belief
+    left: float  # way left by the route [m]; 0 without one
+
+    @property
+    def energy(self) -> float:
+        """Distance by the latents alone [m]."""
+        return _length(self.seen)
+
+    @property
+    def distance(self) -> float:
+        """Distance by the best belief [m]."""
+        return _length(self.pose)
+
+
+class GoalBelief:
+    """Puts together what latents, memory and odometry say about one goal.
+
+    Args:
+        goal: see there.
+        model: whose relative-pose head reads latents.
+        config: of the tracker.
+        approach: way left [m] from which sightings are kept: from farther away they err.
+    """
+
+    def __init__(self, goal: Goal, model: Dynamics, config: TrackerConfig, approach: float) -> None:
+        self.goal, self.approach = goal, approach
+        self.tracker = GoalTracker(model.relative_pose, goal.latent, config) if goal.latent is not None else None
+
+    def look(self, percept: Percept, follower: RouteFollower | None) -> Sight:
+        """The goal at this moment, with the route in use."""
+        goal, tracker = self.goal, self.tracker
+        from_memory, left = None, 0.0
+        if follower is not None and percept.location is not None:
+            from_memory = compose(map_to_odom(percept.location), follower.route.goal_pose)
+            left = follower.remaining(pose_in_map(percept.location, percept.odometry))
+        if tracker is not None:
+            seen = tracker.look(percept.latent)
+            if left < self.approach:
+                tracker.add(percept.stamp, percept.odometry, seen)
+            return Sight(seen, tracker.estimate(percept.stamp, percept.odometry, from_memory), left)
+        if goal.pose is not None and not goal.in_map:
+            return Sight(None, relative(percept.odometry, goal.pose), left)
+        return Sight(None, relative(percept.odometry, from_memory) if from_memory is not None else None, left)
+
+    def forget(self) -> None:
+        """Drops what was seen, as when the goal turned out to be elsewhere."""
+        if self.tracker is not None:
+            self.tracker.forget()
+
+
+def _length(pose: Array | None) -> float:
+    return float(np.hypot(pose[0], pose[1])) if pose is not None else float("nan")

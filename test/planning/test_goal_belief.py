@@ -1,0 +1,60 @@
+"""Where the goal is believed to be, by what is known of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ami_ros.geometry import relative
+from ami_ros.planning.goal_belief import GoalBelief
+from ami_ros.planning.goal_tracker import TrackerConfig
+from ami_ros.planning.route_follower import FollowerConfig, RouteFollower
+from ami_ros.planning.types import Goal
+from harness.exact_model import ExactModel, latent_of
+
+from .conftest import percept_of, robot_at
+from .course import GOAL, location_of, route_to
+
+ROBOT = robot_at(1.2, 1.5, 2.0)
+HERE = percept_of(ROBOT, location_of(ROBOT))
+AHEAD = relative(ROBOT.ground_truth().pose, GOAL)
+
+
+def belief(goal: Goal, model: ExactModel) -> GoalBelief:
+    return GoalBelief(goal, model, TrackerConfig(), approach=1.6)
+
+
+def test_a_picture_is_seen_by_the_latents(model: ExactModel) -> None:
+    sight = belief(Goal(latent=latent_of(GOAL)), model).look(HERE, None)
+    assert sight.pose is not None
+    np.testing.assert_allclose(sight.pose, AHEAD, atol=1e-3)
+    assert sight.energy == pytest.approx(float(np.hypot(*AHEAD[:2])), abs=1e-3) and sight.left == 0.0
+
+
+def test_a_pose_in_odom_needs_neither_latents_nor_memory(model: ExactModel) -> None:
+    sight = belief(Goal(pose=HERE.odometry + [1.0, 0.0, 0.0]), model).look(HERE, None)
+    assert sight.distance == pytest.approx(1.0) and np.isnan(sight.energy)
+
+
+def test_a_place_is_where_the_route_ends(model: ExactModel) -> None:
+    follower = RouteFollower(route_to(GOAL, (1.2, 1.5), (2.0, 1.8), (2.8, 2.3)), FollowerConfig())
+    place = belief(Goal(place_id=3), model)
+    sight = place.look(HERE, follower)
+    assert sight.pose is not None
+    np.testing.assert_allclose(sight.pose, AHEAD, atol=1e-6)
+    assert sight.left > 1.8
+    assert place.look(replace(HERE, location=None), follower).pose is None
+
+
+def test_sightings_from_afar_are_not_kept(model: ExactModel) -> None:
+    far = GoalBelief(Goal(latent=latent_of(GOAL)), model, TrackerConfig(), approach=1.0)
+    follower = RouteFollower(route_to(GOAL, (1.2, 1.5), (2.8, 2.3)), FollowerConfig())
+    assert far.tracker is not None
+    far.look(HERE, follower)
+    assert not far.tracker.sightings
+    far.look(HERE, None)
+    assert len(far.tracker.sightings) == 1
+    far.forget()
+    assert not far.tracker.sightings

@@ -1,0 +1,99 @@
+"""The navigator where it does not get on: stuck robots and blocked ways."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ami_ros.errors import AmiError
+from ami_ros.memory.codes import Code as MemoryCode
+from ami_ros.planning.codes import Code
+from ami_ros.planning.navigator import Navigator
+from ami_ros.planning.types import Decision, Goal, State
+from harness.exact_model import ExactModel, latent_of
+
+from .conftest import PERIOD, robot_at
+from .course import GOAL, WITH_MEMORY, Course, course_with_memory, flat_course, route_to
+
+
+@pytest.fixture
+def flat(model: ExactModel) -> Course:
+    return flat_course(model)
+
+
+@pytest.fixture
+def course(model: ExactModel) -> Course:
+    return course_with_memory(model)
+
+
+def held(course: Course, seconds: float) -> list[Decision]:
+    """Moments in which the robot does not get anywhere, whatever it is told."""
+    frozen, decisions = course.percept(), []
+    for k in range(round(seconds / PERIOD)):
+        location = frozen.location
+        percept = replace(frozen, stamp=frozen.stamp + k * PERIOD, location=location)
+        decisions.append(course.navigator.step(percept))
+        if decisions[-1].wants_route is not None and course.answer is not None:
+            course.navigator.set_route(course.answer)
+        if decisions[-1].done:
+            break
+    return decisions
+
+
+def test_a_stuck_robot_recovers_and_finally_gives_up(flat: Course) -> None:
+    flat.navigator.start(Goal(latent=latent_of(GOAL)))
+    decisions = held(flat, 200.0)
+    recovering = [d for d in decisions if d.state is State.RECOVERING]
+    assert any(len(d.commands) and d.commands[0, 0] < 0 for d in recovering)
+    assert any(len(d.commands) and d.commands[0, 1] != 0 for d in recovering)
+    last, most = decisions[-1], flat.navigator.config.max_recoveries
+    assert last.done and last.code is Code.FAILED_TO_MAKE_PROGRESS and "stuck" in last.message
+    assert {d.recoveries for d in decisions} >= set(range(1, most + 1))
+
+
+def test_where_it_got_stuck_the_route_is_avoided(course: Course) -> None:
+    course.navigator.start(Goal(latent=latent_of(GOAL)))
+    course.step()
+    requests = [d.wants_route for d in held(course, 20.0) if d.wants_route is not None]
+    assert requests and requests[-1].avoid_edges and len(requests[-1].avoid_edges[0]) == 2
+
+
+def test_if_no_way_is_left_avoided_ways_are_tried_again(course: Course) -> None:
+    course.navigator.start(Goal(latent=latent_of(GOAL)))
+    course.navigator.routing.avoid.append((1, 2))
+    course.navigator.set_route(AmiError("no way", MemoryCode.NO_ROUTE))
+    request = course.step().wants_route
+    assert request is not None and request.avoid_edges == ()
+
+
+def test_a_closed_door_on_the_way_is_seen_and_another_way_asked_for(model: ExactModel) -> None:
+    robot = robot_at(1.2, 1.3, 0.5, "two_rooms")
+    way = route_to(np.array([3.2, 0.7, 0.0]), (1.2, 1.3), (1.6, 1.55), (2.0, 1.6), (2.4, 1.5), (2.8, 1.1), (3.2, 0.7))
+    course = Course(Navigator(model, WITH_MEMORY), robot, way)
+    course.navigator.start(Goal(latent=latent_of(np.array([3.2, 0.7, 0.0]))))
+    robot.set_door(next(iter(robot.doors)), False)
+    decision = course.run(20.0, lambda d: "blocked" in d.message)
+    assert decision.wants_route is not None
+    assert decision.wants_route.avoid_edges in {((2, 3),), ((3, 4),)}
+    assert robot.ground_truth().contacts == 0 and course.navigator.recoveries == 0
+
+
+def test_when_every_way_was_found_blocked_twice_the_goal_is_given_up(course: Course) -> None:
+    course.navigator.start(Goal(latent=latent_of(GOAL)))
+    for _ in range(2):
+        course.step()
+        course.navigator.routing.avoid.append((1, 2))
+        course.navigator.set_route(AmiError("no way", MemoryCode.NO_ROUTE))
+    decision = course.step()
+    assert decision.done and decision.code == Code.FAILED_TO_MAKE_PROGRESS
+    assert decision.message == "every way to the goal that is known was found blocked"
+
+
+def test_if_no_further_hypothesis_is_left_it_begins_with_the_first_again(course: Course) -> None:
+    course.navigator.start(Goal(latent=latent_of(GOAL)))
+    course.navigator.routing.hypothesis = 2
+    course.navigator.set_route(AmiError("only two", MemoryCode.NOT_FOUND))
+    request = course.step().wants_route
+    assert request is not None and request.hypothesis == 0

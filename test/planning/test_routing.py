@@ -1,0 +1,66 @@
+"""Which way is taken, whatever memory answers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ami_ros.errors import AmiError
+from ami_ros.memory.codes import Code as MemoryCode
+from ami_ros.planning.codes import Code
+from ami_ros.planning.routing import Routing
+from ami_ros.planning.types import Goal
+from harness.exact_model import latent_of
+
+from .conftest import percept_of, robot_at
+from .course import FLAT, GOAL, WITH_MEMORY, location_of, route_to
+
+PICTURE = Goal(latent=latent_of(GOAL))
+ROBOT = robot_at(1.2, 1.5, 2.0)
+HERE = percept_of(ROBOT, location_of(ROBOT))
+ROUTE = route_to(GOAL, (1.2, 1.5), (2.0, 1.8), (2.8, 2.3))
+NO_ROUTE = AmiError("no way", MemoryCode.NO_ROUTE)
+
+
+def test_without_memory_nothing_is_asked() -> None:
+    routing = Routing(PICTURE, FLAT)
+    assert routing.flat and routing.request(HERE) is None
+
+
+def test_a_pose_in_odom_is_asked_for_in_the_map_once_it_is_known_where_that_is() -> None:
+    routing = Routing(Goal(pose=HERE.odometry), WITH_MEMORY)
+    assert routing.request(replace(HERE, location=None)) is None
+    request = routing.request(HERE)
+    assert request is not None and request.goal.pose is not None
+    np.testing.assert_allclose(request.goal.pose, ROBOT.ground_truth().pose, atol=1e-9)
+
+
+def test_the_route_stays_while_another_is_asked_for_and_not_when_it_is_dropped() -> None:
+    routing = Routing(PICTURE, WITH_MEMORY)
+    routing.answer(ROUTE)
+    assert routing.request(HERE) is None and routing.replans == 1
+    routing.ask()
+    assert routing.request(HERE) is not None and routing.follower is not None
+    routing.ask_again()
+    assert routing.follower is None
+
+
+@pytest.mark.parametrize(
+    ("goal", "refusal"), [(PICTURE, None), (Goal(place_id=9), Code.GOAL_NOT_REMEMBERED)], ids=["picture", "place"]
+)
+def test_what_memory_does_not_know_is_looked_for_by_sight_or_refused(goal: Goal, refusal: Code | None) -> None:
+    routing = Routing(goal, WITH_MEMORY)
+    routing.answer(NO_ROUTE)
+    assert routing.flat == (refusal is None)
+    assert (routing.refusal[0] if routing.refusal else None) is refusal
+
+
+def test_where_it_got_stuck_is_avoided() -> None:
+    routing = Routing(PICTURE, WITH_MEMORY)
+    routing.avoid_here()
+    assert routing.avoid == []
+    routing.answer(ROUTE)
+    routing.avoid_here()
+    assert routing.avoid == [(1, 2)]
