@@ -39,12 +39,14 @@ class Expectation:
     Attributes:
         violated: kind -> (k, readings) of events of this kind.
         ordinary: kind -> (k, readings) of the same moments as they were.
+        alarmed: kind -> (k,) whether an event of this kind raised an alarm.
         threshold: of an alarm.
         false_alarms_per_h: of ordinary driving.
     """
 
     violated: dict[str, Array]
     ordinary: dict[str, Array]
+    alarmed: dict[str, NDArray[np.bool_]]
     threshold: float
     false_alarms_per_h: float
 
@@ -59,7 +61,7 @@ class Expectation:
 
     def detected(self, kind: str) -> float:
         """The share of events of `kind` that raise an alarm."""
-        return float((self.violated[kind].max(1) > self.threshold).mean())
+        return float(self.alarmed[kind].mean())
 
 
 def area(positive: Array, negative: Array) -> float:
@@ -87,12 +89,12 @@ def violate(encoded: Encoded, rng: np.random.Generator) -> Expectation:
         streams["swapped_view"] = (elsewhere[:, None] + np.arange(SUDDEN), after[:, :SUDDEN])
         streams["frozen_camera"] = (still, after)
     streams["wheel_slip"] = (still, None)
-    violated, ordinary = {}, {}
+    violated, ordinary, alarmed = {}, {}, {}
     for kind, (seen, others) in streams.items():
-        violated[kind] = _scores(encoded, histories, begins, _perceived(encoded, seen, others))
-        ordinary[kind] = _scores(encoded, histories, begins, encoded.latents[after[:, : seen.shape[1]]])
+        violated[kind], alarmed[kind] = _scores(encoded, histories, begins, _perceived(encoded, seen, others))
+        ordinary[kind], _ = _scores(encoded, histories, begins, encoded.latents[after[:, : seen.shape[1]]])
     threshold = SurpriseMonitor(encoded.model).threshold
-    return Expectation(violated, ordinary, threshold, 3600 * alarms / max(seconds, 1e-9))
+    return Expectation(violated, ordinary, alarmed, threshold, 3600 * alarms / max(seconds, 1e-9))
 
 
 def _perceived(encoded: Encoded, seen: Rows, others: Rows | None) -> NDArray[np.float32]:
@@ -108,25 +110,33 @@ def _perceived(encoded: Encoded, seen: Rows, others: Rows | None) -> NDArray[np.
     return encoded.encode(sensors, np.arange(len(pairs))).reshape(*seen.shape, -1)
 
 
-def _scores(encoded: Encoded, histories: Histories, begins: Rows, perceived: NDArray[np.float32]) -> Array:
-    """The z scores (k, readings) when the latents from each position on are `perceived` (k, readings, dim)."""
-    scores = np.zeros(perceived.shape[:2])
-    chunk, command = encoded.model.spec.chunk, np.asarray(encoded.dataset.command)
+def _scores(
+    encoded: Encoded, histories: Histories, begins: Rows, perceived: NDArray[np.float32]
+) -> tuple[Array, NDArray[np.bool_]]:
+    """Readings when the latents from each position on are `perceived` (k, readings, dim).
+
+    Returns z scores (k, readings), and (k,) whether there was an alarm.
+    """
+    scores, alarmed = np.zeros(perceived.shape[:2]), np.zeros(len(perceived), np.bool_)
+    command = np.asarray(encoded.dataset.command)
     for i, begin in enumerate(begins.tolist()):
         monitor = SurpriseMonitor(encoded.model)
         monitor.readings.extend(histories[begin])
         for reading, now in enumerate(perceived[i]):
-            at = begin + reading - chunk
-            before = perceived[i, reading - chunk] if reading >= chunk else encoded.latents[at]
+            at = begin + reading - monitor.reach
+            before = perceived[i, reading - monitor.reach] if reading >= monitor.reach else encoded.latents[at]
             row = int(encoded.rows[at])
-            scores[i, reading] = monitor.observe(before, command[row : row + chunk], command[row - 1], now).z_score
-    return scores
+            seen = monitor.observe(before, command[row : row + monitor.reach], command[row - 1], now)
+            scores[i, reading] = seen.z_score
+            alarmed[i] |= seen.alarm
+    return scores, alarmed
 
 
 def _ordinary_driving(encoded: Encoded) -> tuple[Histories, int, float]:
     """The monitor's readings before each tested position, the number of alarms, and the time [s]."""
-    chunk, command = encoded.model.spec.chunk, np.asarray(encoded.dataset.command)
+    command = np.asarray(encoded.dataset.command)
     monitor = SurpriseMonitor(encoded.model)
+    reach = monitor.reach
     histories: Histories = {}
     alarms = readings = 0
     was_alarmed = False
@@ -137,12 +147,12 @@ def _ordinary_driving(encoded: Encoded) -> tuple[Histories, int, float]:
             monitor.reset()
             since = position
         before = position
-        if position - since > chunk:
+        if position - since > reach:
             if position - since > HISTORY:
                 histories[position] = list(monitor.readings)
-            row = int(encoded.rows[position - chunk])
-            latents = encoded.latents[position - chunk], encoded.latents[position]
-            reading = monitor.observe(latents[0], command[row : row + chunk], command[row - 1], latents[1])
+            row = int(encoded.rows[position - reach])
+            latents = encoded.latents[position - reach], encoded.latents[position]
+            reading = monitor.observe(latents[0], command[row : row + reach], command[row - 1], latents[1])
             alarms += reading.alarm and not was_alarmed
             was_alarmed = reading.alarm
             readings += 1

@@ -29,7 +29,7 @@ from ami_ros.ros.parameters import parameter
 from ami_ros.ros.process import run
 from ami_ros.ros.qos import RELIABLE
 from ami_ros.ros.worker import Worker
-from ami_ros.world_model.surprise import SurpriseMonitor
+from ami_ros.world_model.surprise import HORIZON, SurpriseMonitor
 
 SAME_TIME = 0.06  # stamps that differ by less belong to one moment [s]
 
@@ -39,7 +39,9 @@ class WorldModelParameters:
     """Parameters of the node."""
 
     model: Path | None = parameter(None, "Folder of the model.")
-    threshold: float = parameter(6.0, "z score from which surprise is an alarm.", "", (0.0, 1000.0))
+    threshold: float = parameter(
+        5.0, "z score that each reading of a model step must exceed for an alarm.", "", (0.0, 1000.0)
+    )
     window: int = parameter(300, "Readings in the running median.", "", (20, 100_000))
     current_max_age: float = parameter(1.0, "Of the newest latent, for use_current.", "s", (0.05, 60.0))
     enable_stamped_cmd_vel: bool = parameter(True, "cmd_vel is a TwistStamped; false: a Twist.")
@@ -102,13 +104,13 @@ class WorldModelNode(AmiNode[WorldModelParameters]):
     def _on_latent(self, message: Latent) -> None:
         latent = conversions.latent_from_message(message, self._encoder_id)
         now = Moment(conversions.stamp_to_seconds(message.header.stamp), message, latent)
-        start = now.stamp - self._spec.step_duration
+        start = now.stamp - HORIZON * self._spec.step_duration
         before = min(self._moments, key=lambda moment: abs(moment.stamp - start), default=None)
         self._moments.append(now)
         if before is None or abs(before.stamp - start) > SAME_TIME:
             return
         # The command in force before the chunk comes first.
-        commands = self._commands.means(start - self._spec.period, self._spec.period, self._spec.chunk + 1)
+        commands = self._commands.means(start - self._spec.period, self._spec.period, self._monitor.reach + 1)
         self._worker.submit((before, now, commands))
 
     def _compare(self, work: tuple[Moment, Moment, Array]) -> None:
@@ -117,7 +119,7 @@ class WorldModelNode(AmiNode[WorldModelParameters]):
         message = SurpriseMessage(
             header=now.message.header,
             model_id=self._encoder_id,
-            horizon=conversions.seconds_to_duration(self._spec.step_duration),
+            horizon=conversions.seconds_to_duration(HORIZON * self._spec.step_duration),
             surprise=reading.surprise,
             baseline=reading.baseline,
             z_score=reading.z_score,
