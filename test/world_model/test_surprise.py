@@ -28,7 +28,8 @@ class Drive:
         self.pose[:2] += speed * period * np.array([np.cos(self.pose[2]), np.sin(self.pose[2])])
         self.pose[2] += turn * period / 2
         self.pose += jump
-        self.latents.append(latent_of(self.pose) + self.rng.normal(0.0, 0.001 if standing else 0.02, 4))
+        noise = self.rng.normal(0.0, 0.001 if standing else 0.02, 4)
+        self.latents.append((latent_of(self.pose) + noise).astype(np.float32))
         self.commands.append((speed, turn))
 
     def on(self, jump: tuple[float, float, float] = (0.0, 0.0, 0.0), standing: bool = False) -> Surprise:
