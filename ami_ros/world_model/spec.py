@@ -32,8 +32,8 @@ class VitSpec:
 
     patch: int = 8  # [px], side of a token
     width: int = 192  # numbers in a token
-    blocks: int = 3
-    heads: int = 3
+    blocks: int = 3  # of attention and an MLP each
+    heads: int = 3  # of the attention
     kept: int = 32  # numbers of each token that the features are made of: where something is seen matters
 
     def __post_init__(self) -> None:
