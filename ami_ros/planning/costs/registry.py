@@ -8,6 +8,7 @@ from typing import Any
 from ami_ros.errors import AmiError
 from ami_ros.planning.costs.goal import GoalConfig, LatentGoal, PoseGoal
 from ami_ros.planning.costs.keep_away import KeepAway, KeepAwayConfig
+from ami_ros.planning.costs.latent_distance import LatentDistance, LatentDistanceConfig
 from ami_ros.planning.costs.limits import Limits, LimitsConfig
 from ami_ros.planning.costs.obstacles import Obstacles, ObstaclesConfig
 from ami_ros.planning.costs.smoothness import Smoothness, SmoothnessConfig
@@ -18,6 +19,7 @@ from ami_ros.planning.protocols import Cost, Scene
 BUILT_IN: dict[str, Any] = {
     "smoothness": Smoothness,
     "latent_goal": LatentGoal,
+    "latent_distance": LatentDistance,
     "pose_goal": PoseGoal,
     "obstacles": Obstacles,
     "keep_away": KeepAway,
@@ -31,6 +33,7 @@ class CostsConfig:
     """What makes one future better than another; each has `enabled` and `weight`."""
 
     latent_goal: GoalConfig = field(default_factory=GoalConfig)
+    latent_distance: LatentDistanceConfig = field(default_factory=LatentDistanceConfig)
     pose_goal: GoalConfig = field(default_factory=GoalConfig)
     obstacles: ObstaclesConfig = field(default_factory=ObstaclesConfig)
     smoothness: SmoothnessConfig = field(default_factory=SmoothnessConfig)
