@@ -16,8 +16,10 @@ def main(
     from rich.console import Console
 
     from ami_ros.world_model.checkpoint import load_model
-    from ami_ros.world_model.onnx_runtime import FOLDER, export_onnx, largest_difference
+    from ami_ros.world_model.onnx_runtime import FOLDER, export_onnx, largest_difference, leaves_out
 
     loaded, folder = load_model(model), out or model / FOLDER
     for file in export_onnx(loaded, folder):
         Console().print(f"{file}: off by at most {largest_difference(loaded, file):.1e}", soft_wrap=True)
+    if leaves_out(loaded.model.spec):
+        Console().print(leaves_out(loaded.model.spec), soft_wrap=True)

@@ -39,14 +39,15 @@ def _predict(model: WorldModel, batch: Batch, latents: Tensor) -> tuple[Tensor, 
     """
     steps, size = batch.commands.shape[:2]
     current = latents[:steps].reshape(steps * size, -1)
+    conditions = model.predictor.conditions(batch.commands / model.command_scale, batch.previous / model.command_scale)
+    state = model.predictor.begin(current)
     predictions, targets = [], []
     valid = torch.zeros(steps, steps, dtype=torch.bool)
     for depth in range(steps):
         alive = steps - depth
-        chunk = batch.commands[depth:].reshape(alive * size, *batch.commands.shape[2:])
-        previous = batch.previous[depth:].reshape(alive * size, 2)
-        scale = model.command_scale
-        current = model.predictor(current[: alive * size], chunk / scale, previous / scale)
+        rows = alive * size
+        step = [condition[depth:].flatten(0, 1) for condition in conditions]
+        current, state = model.predictor.advance(current[:rows], state[:rows], step)
         valid[:alive, depth] = True
         padding = (0, 0, 0, 0, 0, depth)
         predictions.append(functional.pad(current.view(alive, size, -1), padding))

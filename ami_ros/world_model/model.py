@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ami_ros.world_model.encoder import Encoder, Sensors, image_encoder
 from ami_ros.world_model.heads import Contrast, Motion, PlacePose, RelativePose, mlp
-from ami_ros.world_model.predictor import Predictor
+from ami_ros.world_model.predictors.registry import make_predictor
 from ami_ros.world_model.spec import ModelSpec
 
 
@@ -22,7 +22,7 @@ class WorldModel(nn.Module):
         super().__init__()
         self.spec = spec
         self.encoder = Encoder(spec)
-        self.predictor = Predictor(spec)
+        self.predictor = make_predictor(spec)
         self.inverse_dynamics = mlp(2 * spec.latent_dim, spec.head_width, 2 * spec.chunk)
         self.relative_pose = PlacePose(spec) if spec.place_pose else RelativePose(spec)
         self.motion = Motion(spec)
@@ -49,7 +49,7 @@ class WorldModel(nn.Module):
         return latent
 
     def step(self, latent: Tensor, chunk: Tensor, previous: Tensor) -> tuple[Tensor, Tensor]:
-        """One chunk ahead.
+        """One chunk ahead, as the first of a rollout: what a predictor remembers of earlier steps is not there.
 
         Args:
             latent: (batch, latent_dim).
@@ -76,10 +76,11 @@ class WorldModel(nn.Module):
         # Step by step only where one step needs the one before; all the rest in one call, steps first.
         chunks = commands.transpose(0, 1) / self.command_scale
         before = torch.cat([previous[None] / self.command_scale, chunks[:-1, :, -1]])
-        modulations = self.predictor.modulations(chunks, before)
-        latents = [latent]
-        for step in zip(*(m.unbind(0) for m in modulations), strict=True):
-            latents.append(self.predictor.advance(latents[-1], list(step)))
+        conditions = self.predictor.conditions(chunks, before)
+        latents, state = [latent], self.predictor.begin(latent)
+        for step in zip(*(c.unbind(0) for c in conditions), strict=True):
+            after, state = self.predictor.advance(latents[-1], state, list(step))
+            latents.append(after)
         starts = torch.stack(latents[:-1]).flatten(0, 1)
         motions = self.motion(starts, chunks.flatten(0, 1), before.flatten(0, 1))
         return torch.stack(latents[1:], 1), motions.unflatten(0, before.shape[:2]).transpose(0, 1)

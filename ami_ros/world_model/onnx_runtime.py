@@ -20,6 +20,7 @@ from ami_ros.errors import AmiError
 from ami_ros.world_model.checkpoint import LoadedModel, write_atomically
 from ami_ros.world_model.encoder import Sensors
 from ami_ros.world_model.model import WorldModel
+from ami_ros.world_model.spec import ModelSpec
 
 FOLDER, RECORD = "onnx", "onnx.yaml"
 OPSET = 17
@@ -41,6 +42,7 @@ class _Part(nn.Module):
 def export_onnx(loaded: LoadedModel, folder: Path) -> list[Path]:
     """Writes encoder, goal_encoder (of models that see), predictor and relative_pose into `folder`, and `RECORD`.
 
+    A predictor that remembers the steps of a rollout is left out: a file of one step could not (`leaves_out`).
     Inputs and outputs have the names and shapes of `WorldModel`'s functions, any number at a time, in SI units.
 
     Raises:
@@ -88,6 +90,13 @@ def largest_difference(loaded: LoadedModel, file: Path, batch: int = 32, seed: i
     return max(float((a - torch.from_numpy(b)).abs().max()) for a, b in pairs)
 
 
+def leaves_out(spec: ModelSpec) -> str:
+    """Why `export_onnx` writes less than everything, in a line; empty where it writes all."""
+    if spec.predictor == "mlp":
+        return ""
+    return f"no predictor.onnx: a {spec.predictor} remembers the steps of a rollout, and a file holds one step"
+
+
 Parts = dict[str, tuple[Callable[..., Any], dict[str, Tensor], list[str]]]
 
 
@@ -104,9 +113,10 @@ def _parts(model: WorldModel, batch: int, seed: int) -> Parts:
     step = {"latent": latent, "chunk": normal(spec.chunk, 2), "previous": normal(2)}
     parts: Parts = {
         "encoder": (lambda *values: model.encode(Sensors(**dict(zip(names, values, strict=True)))), sensors, ["out"]),
-        "predictor": (model.step, step, ["next", "motion"]),
         "relative_pose": (model.relative_pose, {"first": latent, "second": other}, ["pose"]),
     }
+    if not leaves_out(spec):
+        parts["predictor"] = (model.step, step, ["next", "motion"])
     if "image" in sensors:
         parts["goal_encoder"] = (model.encode_goal, {"image": sensors["image"]}, ["out"])
     return parts

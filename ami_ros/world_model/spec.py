@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,21 @@ class InputSpec:
 
 
 @dataclass(frozen=True)
+class VitSpec:
+    """The image encoder `vit`."""
+
+    patch: int = 8  # [px], side of a token
+    width: int = 192  # numbers in a token
+    blocks: int = 3  # of attention and an MLP each
+    heads: int = 3  # of the attention
+    kept: int = 32  # numbers of each token that the features are made of: where something is seen matters
+
+    def __post_init__(self) -> None:
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} is no multiple of heads {self.heads}")
+
+
+@dataclass(frozen=True)
 class ModelSpec:
     """Shapes and units of a world model."""
 
@@ -35,13 +51,25 @@ class ModelSpec:
     chunk: int = 3  # commands in one step of the predictor
     max_linear: float = 0.5  # [m/s], a command of 1 in the model's own units
     max_angular: float = 1.8  # [rad/s], likewise
+    image_encoder: Literal["conv", "vit"] = "conv"  # strided convolutions, or a small vision transformer
+    vit: VitSpec = field(default_factory=VitSpec)  # of image_encoder vit
     encoder_width: int = 256  # features of the image; half as many of every other sensor
+    predictor: Literal["mlp", "gru", "transformer"] = "mlp"  # mlp remembers nothing; others, earlier steps of a rollout
     predictor_width: int = 128  # it decides how long a plan takes
-    predictor_blocks: int = 2  # of the predictor
+    predictor_blocks: int = 2  # of the predictor; layers of a gru
+    predictor_history: int = 4  # latest steps that a transformer attends to
     head_width: int = 256  # of the hidden layers of all heads
     contrast_dim: int = 64  # numbers in a key or query of the contrastive critic
     goal_encoder: bool = False  # goals get an image encoder of their own; for what latents owe to other sensors
     place_pose: bool = False  # relative poses by way of a frame of the model's own; for latents that show the place
+
+    def __post_init__(self) -> None:
+        if self.image_encoder == "vit" and self.inputs.image_size % self.vit.patch:
+            raise ValueError(f"image_size {self.inputs.image_size} is no multiple of vit.patch {self.vit.patch}")
+        if self.predictor == "transformer" and self.predictor_width > 32 and self.predictor_width % 32:
+            raise ValueError(f"predictor_width of a transformer must be a multiple of 32, not {self.predictor_width}")
+        if self.predictor_history < 1 or self.predictor_blocks < 1:
+            raise ValueError("predictor_history and predictor_blocks must be at least 1")
 
     @property
     def step_duration(self) -> float:

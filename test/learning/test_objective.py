@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -47,6 +48,37 @@ def test_all_terms_are_there_and_finite(model: WorldModel, batch: Batch) -> None
     assert set(terms) == set(TERMS)
     assert all(np.isfinite(v) and v > 0 for v in terms.values())
     assert all(g.isfinite().all() and (g != 0).any() for g in gradients.values())
+
+
+@pytest.mark.parametrize("changes", [{"predictor": "gru"}, {"predictor": "transformer"}, {"image_encoder": "vit"}])
+def test_every_architecture_learns_all_of_its_weights(batch: Batch, spec: ModelSpec, changes: dict[str, Any]) -> None:
+    torch.manual_seed(0)
+    model = WorldModel(replace(spec, **changes)).train()
+    for parameter in model.predictor.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    _, gradients = evaluate(model, batch, EQUAL)
+    beyond = {"predictor.blocks.0.age", "predictor.blocks.1.age"}  # older than windows are long
+    assert all(g.isfinite().all() and (g != 0).any() for n, g in gradients.items() if n not in beyond)
+
+
+@pytest.mark.parametrize("kind", ["mlp", "gru", "transformer"])
+def test_windows_are_rolled_out_as_the_planner_does(batch: Batch, spec: ModelSpec, kind: Any) -> None:
+    torch.manual_seed(0)
+    model = WorldModel(replace(spec, predictor=kind)).train()
+    for parameter in model.predictor.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    size = batch.commands.shape[1]
+    with torch.no_grad():
+        latents = model.encode(batch.sensors).view(-1, size, spec.latent_dim)
+        # Terms from the windows' starts alone, computed by the planner's way.
+        steps = batch.commands.shape[0]
+        errors = [
+            (model.rollout(latents[i], batch.commands[i:].transpose(0, 1), batch.previous[i])[0].transpose(0, 1)
+             - latents[i + 1 : steps + 1]).square().mean((1, 2))
+            for i in range(steps)
+        ]  # fmt: skip
+    terms, _ = evaluate(model, batch, replace(LossWeights(**dict.fromkeys(TERMS, 0.0)), prediction=1.0))
+    assert terms["prediction"] == pytest.approx(float(torch.cat(errors).mean()), rel=1e-3)
 
 
 @pytest.mark.parametrize("term", TERMS)

@@ -7,7 +7,6 @@ import torch
 
 from ami_ros.world_model.encoder import Sensors
 from ami_ros.world_model.model import WorldModel
-from ami_ros.world_model.predictor import Predictor
 from ami_ros.world_model.spec import InputSpec, ModelSpec
 
 SPEC = ModelSpec(
@@ -27,12 +26,6 @@ def model() -> WorldModel:
     for parameter in model.predictor.parameters():  # it starts as the identity
         torch.nn.init.normal_(parameter, std=0.3)
     return model
-
-
-def test_a_new_predictor_expects_that_nothing_changes() -> None:
-    predictor = Predictor(SPEC)
-    latent = torch.randn(5, 8)
-    torch.testing.assert_close(predictor(latent, torch.rand(5, 3, 2), torch.rand(5, 2)), latent)
 
 
 def test_a_rollout_is_its_steps_one_after_the_other(model: WorldModel) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from ami_ros.world_model.checkpoint import LoadedModel, save_model
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.onnx_runtime import OnnxEncoder, export_onnx, largest_difference
 from ami_ros.world_model.perception import Perception
-from ami_ros.world_model.spec import InputSpec, ModelSpec
+from ami_ros.world_model.spec import InputSpec, ModelSpec, VitSpec
 
 pytest.importorskip("onnx", reason="needs the extra onnx")
 pytest.importorskip("onnxruntime", reason="needs the extra onnx")
@@ -27,6 +28,9 @@ SPECS = {
     "scan alone": replace(ALL, inputs=InputSpec(image_size=0, scan_beams=36)),
     "still camera with goals of their own": replace(
         ALL, inputs=InputSpec(image_size=32, scan_beams=0, still_camera=True), goal_encoder=True, place_pose=True
+    ),
+    "vision transformer": replace(
+        ALL, inputs=InputSpec(image_size=32, scan_beams=0), image_encoder="vit", vit=VitSpec(width=48, blocks=1)
     ),
 }
 
@@ -62,6 +66,16 @@ def test_perception_encodes_by_it(tmp_path: Path, capsys: pytest.CaptureFixture[
     torch_side, onnx_side = Perception(loaded.model), Perception(loaded.model, OnnxEncoder(loaded, tmp_path / "onnx"))
     np.testing.assert_allclose(onnx_side.encode(image, scan, 0.4), torch_side.encode(image, scan, 0.4), atol=1e-4)
     np.testing.assert_allclose(onnx_side.encode_goal(image), torch_side.encode_goal(image), atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["gru", "transformer"])
+def test_a_predictor_that_remembers_is_left_out_and_that_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: Any
+) -> None:
+    made(tmp_path, replace(ALL, inputs=InputSpec(image_size=0, scan_beams=36), predictor=kind))
+    export.main(tmp_path)
+    assert not (tmp_path / "onnx" / "predictor.onnx").exists() and (tmp_path / "onnx" / "encoder.onnx").exists()
+    assert f"no predictor.onnx: a {kind} remembers" in capsys.readouterr().out
 
 
 def test_files_of_other_weights_and_missing_ones_are_refused(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Branches of the encoder: one sensor -> its features. One a file."""

@@ -1,0 +1,1 @@
+"""Predictors: latent and commands -> next latent. One a file, chosen by `ModelSpec.predictor`."""
