@@ -10,8 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ami_ros.geometry import Array
-from ami_ros.planning.scan_geometry import scan_points
+from ami_ros.planning.scan_geometry import surfaces
 from ami_ros.scan import Scan
 
 
@@ -28,21 +27,11 @@ class LocalMap:
         self.half_size, self.resolution = half_size, resolution
         cells = round(2 * half_size / resolution)
         free: NDArray[np.uint8] = np.full((cells, cells), 255, np.uint8)
-        for segment in self._segments(scan):
+        for segment in surfaces(scan, 1.4 * half_size):
             a, b = (tuple(int(v) for v in np.rint((p + half_size) / resolution - 0.5)) for p in segment)
             cv2.line(free, a, b, 0)
         field = cv2.distanceTransform(free, cv2.DIST_L2, 5) * resolution if (free == 0).any() else free + 8.0
         self.field = torch.from_numpy(np.ascontiguousarray(field, dtype=np.float32))
-
-    def _segments(self, scan: Scan) -> list[tuple[Array, Array]]:
-        """Neighbouring end points that lie on one surface are joined, so that walls have no holes between beams."""
-        points = scan_points(scan, 1.4 * self.half_size)
-        if not len(points):
-            return []
-        following = np.roll(points, -1, axis=0)
-        ranges = np.hypot(points[:, 0], points[:, 1])
-        joined = np.hypot(*(following - points).T) < np.maximum(0.15, 2.5 * abs(scan.angle_increment) * ranges)
-        return [(p, f if j else p) for p, f, j in zip(points, following, joined, strict=True)]
 
     def clearance(self, points: Tensor) -> Tensor:
         """Distance (...,) [m] from points (..., 2) [m] in base_link to the nearest thing seen."""

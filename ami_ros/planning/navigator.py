@@ -7,6 +7,7 @@ from dataclasses import replace
 from ami_ros.errors import AmiError
 from ami_ros.geometry import compose
 from ami_ros.memory.types import Route
+from ami_ros.planning.blocked_ways import BlockedWays
 from ami_ros.planning.codes import Code
 from ami_ros.planning.goal_belief import GoalBelief, Sight
 from ami_ros.planning.navigator_config import NavigatorConfig
@@ -28,6 +29,7 @@ class Navigator:
         self.model, self.config = model, config
         self.planner = LatentPlanner(model, config.planner, seed)
         self.progress = ProgressChecker(config.progress)
+        self.blocked = BlockedWays(config.blocked)
         self.goal: Goal | None = None
 
     # Task
@@ -38,7 +40,7 @@ class Navigator:
         self.goal = goal
         self.planner.reset()
         self.progress.reset()
-        self.routing = Routing(goal, config)
+        self.routing = Routing(goal, config, self.blocked)
         self.belief = GoalBelief(goal, self.model, config.tracker, config.approach)
         self.recovery: BackAndTurn | None = None
         self.began: float | None = None
@@ -108,6 +110,7 @@ class Navigator:
 
     def _pursue(self, goal: Goal, percept: Percept) -> Decision:
         routing = self.routing
+        news = routing.opened(percept)
         sight = self.belief.look(percept, routing.follower)
         near = routing.flat or (
             sight.left < self.config.approach and sight.pose is not None and in_sight(sight.pose, percept.scan, 0.15)
@@ -126,19 +129,21 @@ class Navigator:
             return self._plan(goal, percept, target, "turning as the goal does", sight, turn_only=True)
         if near or routing.follower is None:
             return self._plan(goal, percept, target, "approaching the goal", sight)
-        return self._follow(goal, percept, sight)
+        return self._follow(goal, percept, sight, news)
 
-    def _follow(self, goal: Goal, percept: Percept, sight: Sight) -> Decision:
-        """On the way by the route's next places."""
+    def _follow(self, goal: Goal, percept: Percept, sight: Sight, news: str) -> Decision:
+        """On the way by the route's next places; `news` may change which way is best."""
         routing = self.routing
         assert percept.location is not None and routing.follower is not None
-        if routing.blocked(percept):
+        if reason := routing.closed(percept):
             self._ask_again()
-            return Decision.hold(State.PLANNING, "the way is blocked, asking memory for another")
+            return Decision.hold(State.PLANNING, f"the way is blocked, asking memory for another: {reason}")
+        if news:
+            routing.ask()
         sub = routing.follower.subgoal(pose_in_map(percept.location, percept.odometry), percept.scan)
         count = len(routing.follower.poses)
         target = Target(sub.place.latent, sub.pose, False)
-        decision = self._plan(goal, percept, target, f"on the way by place {sub.place.id}", sight)
+        decision = self._plan(goal, percept, target, news or f"on the way by place {sub.place.id}", sight)
         return replace(decision, distance=sight.left, subgoal=sub.index, subgoals=count)
 
     # Parts of a moment
@@ -181,7 +186,7 @@ class Navigator:
         if self.recoveries > self.config.max_recoveries:
             message = f"stuck: {reason}, after {self.recoveries - 1} recoveries"
             return Decision.failed(Code.FAILED_TO_MAKE_PROGRESS, message)
-        self.routing.avoid_here()
+        self.routing.stuck_here()
         turns = self.config.planner.kinematics.turns_on_the_spot
         self.recovery = BackAndTurn(self.config.recovery, percept.stamp, percept.odometry, percept.scan, turns)
         return Decision.hold(State.RECOVERING, reason)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ami_ros.planning.blocked_ways import BlockedConfig
 from ami_ros.planning.goal_tracker import TrackerConfig
 from ami_ros.planning.planner import PlannerConfig
 from ami_ros.planning.progress import ProgressConfig
@@ -31,5 +32,6 @@ class NavigatorConfig:
     planner: PlannerConfig = field(default_factory=PlannerConfig)
     tracker: TrackerConfig = field(default_factory=TrackerConfig)
     follower: FollowerConfig = field(default_factory=FollowerConfig)
+    blocked: BlockedConfig = field(default_factory=BlockedConfig)
     progress: ProgressConfig = field(default_factory=ProgressConfig)
     recovery: RecoveryConfig = field(default_factory=RecoveryConfig)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ami_ros.geometry import Array, compose, relative
 from ami_ros.memory.types import Location, Place, Route
-from ami_ros.planning.scan_geometry import free_range
+from ami_ros.planning.scan_geometry import covers, free_range
 from ami_ros.scan import Scan
 
 
@@ -76,8 +76,12 @@ class RouteFollower:
             chosen = ahead[0] if ahead else len(self.poses) - 1
         return Subgoal(chosen, self.route.places[chosen], seen[chosen])
 
-    def hidden_leg(self, pose: Array, scan: Scan | None) -> tuple[int, int] | None:
-        """The first leg of the route (two place ids) behind something solid, if no place within the look-ahead is seen.
+    def ahead(self, pose: Array) -> Array:
+        """The way (n, 2) from the place that the robot at `pose` (3,) is nearest to, in base_link."""
+        return relative(pose, self.poses[self.at :])[:, :2]
+
+    def hidden_leg(self, pose: Array, scan: Scan | None) -> int | None:
+        """The first leg of the route (its first place's number) behind something solid, if no place ahead is seen.
 
         A place that lies round a corner is hidden, too; but never for long, while the ones before it are passed.
         """
@@ -86,9 +90,11 @@ class RouteFollower:
         distance = np.hypot(seen[:, 0], seen[:, 1])
         near = (self.left[self.at] - self.left <= config.lookahead) & (np.arange(len(distance)) > self.at)
         ahead = np.flatnonzero(near & (distance >= config.least))
-        if not len(ahead) or any(in_sight(seen[i], scan, config.ray) for i in ahead):
+        if scan is None or not len(ahead):
             return None
-        return self.route.places[ahead[0] - 1].id, self.route.places[ahead[0]].id
+        if any(in_sight(seen[i], scan, config.ray) or not covers(scan, _bearing(seen[i])) for i in ahead):
+            return None
+        return int(ahead[0]) - 1
 
 
 def in_sight(point: Array, scan: Scan | None, width: float) -> bool:
@@ -96,7 +102,11 @@ def in_sight(point: Array, scan: Scan | None, width: float) -> bool:
     if scan is None:
         return True
     distance = float(np.hypot(point[0], point[1]))
-    return distance < 0.25 or free_range(scan, float(np.arctan2(point[1], point[0])), width) > distance
+    return distance < 0.25 or free_range(scan, _bearing(point), width) > distance
+
+
+def _bearing(point: Array) -> float:
+    return float(np.arctan2(point[1], point[0]))
 
 
 def pose_in_map(location: Location, odometry: Array) -> Array:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ami_ros.errors import AmiError
 from ami_ros.memory.codes import Code as MemoryCode
 from ami_ros.memory.types import GoalQuery, Route
+from ami_ros.planning.blocked_ways import BlockedWay, BlockedWays, wall_across
 from ami_ros.planning.codes import Code
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.route_follower import RouteFollower, pose_in_map
@@ -20,20 +23,21 @@ class Routing:
         flat: whether to drive without memory.
         refusal: why the goal is given up, if it is.
         hypothesis: which of memory's matches of the goal is driven to.
-        avoid: pairs of place ids between which the way was found blocked.
+        blocked: what was found blocked on this way and others; outlives the goal.
         replans: routes taken so far.
     """
 
-    def __init__(self, goal: Goal, config: NavigatorConfig) -> None:
-        self.goal, self.config = goal, config
+    def __init__(self, goal: Goal, config: NavigatorConfig, blocked: BlockedWays) -> None:
+        self.goal, self.config, self.blocked = goal, config, blocked
         self.follower: RouteFollower | None = None
         self.flat = not config.use_memory
         self.refusal: tuple[Code, str] | None = None
         self.hypothesis = 0
-        self.avoid: list[tuple[int, int]] = []
         self.replans = self.rounds = 0
         self._wanted = config.use_memory
-        self._lost, self._hidden = Stopwatch(), Stopwatch()
+        self._lost, self._hidden, self._walled = Stopwatch(), Stopwatch(), Stopwatch()
+        self._asked = RouteRequest(goal.query(), 0, ())
+        self._pose, self._stamp = np.zeros(3), 0.0  # of the robot in the map frame, when that was last known
 
     # Questions and answers
 
@@ -47,7 +51,8 @@ class Routing:
             if percept.location is None or not percept.location.localised:
                 return None
             query = GoalQuery(pose=pose_in_map(percept.location, goal.pose))
-        return RouteRequest(query, self.hypothesis, tuple(self.avoid))
+        self._asked = RouteRequest(query, self.hypothesis, self.blocked.legs(percept.stamp))
+        return self._asked
 
     def answer(self, answer: Route | AmiError) -> None:
         """Takes memory's answer."""
@@ -58,8 +63,8 @@ class Routing:
             self.flat = False
         elif answer.code == MemoryCode.NOT_LOCALISED:
             self._wanted = True
-        elif self.avoid:
-            self.avoid.pop()  # is it blocked still? The robot is there; the others would take a tour of them all
+        elif self._asked.avoid_edges:
+            self.blocked.reconsider(self._pose, self._stamp)  # only one: looking at all again would take a tour
             self.rounds += 1
             self._wanted = self.rounds < self.config.max_rounds
             if not self._wanted:
@@ -79,8 +84,8 @@ class Routing:
     def ask_again(self) -> None:
         """Drops the route; memory is to be asked for another."""
         self.follower, self._wanted = None, True
-        self._lost.restart()
-        self._hidden.restart()
+        for stopwatch in (self._lost, self._hidden, self._walled):
+            stopwatch.restart()
 
     def try_elsewhere(self) -> None:
         """The goal is not where memory had it: its next best match."""
@@ -92,24 +97,51 @@ class Routing:
     def misfit(self, percept: Percept) -> bool:
         """Notes where the robot is on the route; true once it has been lost for a while, or is off the route."""
         location = percept.location
-        if self.follower is None:
-            return False
-        if location is not None and location.localised:
-            self._lost.restart()
-            return self.follower.update(pose_in_map(location, percept.odometry)) > self.config.follower.off_route
-        return self._lost.held(True, percept.stamp) > self.config.lost_seconds
+        if location is None or not location.localised:
+            return self.follower is not None and self._lost.held(True, percept.stamp) > self.config.lost_seconds
+        self._lost.restart()
+        self._pose, self._stamp = pose_in_map(location, percept.odometry), percept.stamp
+        return self.follower is not None and self.follower.update(self._pose) > self.config.follower.off_route
 
-    def blocked(self, percept: Percept) -> bool:
-        """Whether the way ahead has been behind something solid for a while; notes where."""
-        assert self.follower is not None and percept.location is not None
-        leg = self.follower.hidden_leg(pose_in_map(percept.location, percept.odometry), percept.scan)
-        blocked = self._hidden.held(leg is not None, percept.stamp) > self.config.hidden_seconds
-        if leg is not None and blocked:
-            self.avoid.append(leg)
-        return blocked
+    def opened(self, percept: Percept) -> str:
+        """What is seen to be open again, for people; forgets that it was blocked."""
+        if percept.location is None or not percept.location.localised:
+            return ""
+        opened = self.blocked.look(self._pose, percept.scan)
+        if not opened:
+            return ""
+        return f"the way between places {opened[0].leg[0]} and {opened[0].leg[1]} is open again"
 
-    def avoid_here(self) -> None:
+    def closed(self, percept: Percept) -> str:
+        """What is seen to be in the way of the route, for people; it is avoided from then on."""
+        assert self.follower is not None
+        config, follower = self.config, self.follower
+        if percept.location is None or not percept.location.localised:
+            return ""
+        path = follower.ahead(self._pose)
+        # The last look before a goal is given up is from near.
+        wall = wall_across(
+            path, percept.scan, config.blocked, config.blocked.near if self.rounds else config.blocked.sight
+        )
+        if self._walled.held(wall is not None, percept.stamp) > config.blocked.seconds and wall is not None:
+            at = follower.at + wall
+            self._avoid(at)
+            return f"a wall across the way, {np.hypot(*path[wall]):.1f} m off"
+        hidden = follower.hidden_leg(self._pose, percept.scan)
+        if self._hidden.held(hidden is not None, percept.stamp) > config.hidden_seconds and hidden is not None:
+            self._avoid(hidden)
+            return f"nothing of the way ahead was seen for {config.hidden_seconds:.0f} s"
+        return ""
+
+    def stuck_here(self) -> None:
         """The robot got stuck: the leg of the route that it is on is to be avoided."""
         if self.follower is not None and self.follower.at + 1 < len(self.follower.poses):
-            here, following = self.follower.route.places[self.follower.at : self.follower.at + 2]
-            self.avoid.append((here.id, following.id))
+            self._avoid(self.follower.at, by_scan=False)
+
+    def _avoid(self, leg: int, by_scan: bool = True) -> None:
+        """Notes that the way from place number `leg` of the route to the next is blocked."""
+        assert self.follower is not None
+        first, second = self.follower.route.places[leg : leg + 2]
+        middle = (first.pose[:2] + second.pose[:2]) / 2
+        near = not by_scan or bool(np.hypot(*(middle - self._pose[:2])) < self.config.blocked.near)
+        self.blocked.add(BlockedWay((first.id, second.id), middle, self._stamp, near, by_scan))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ami_ros.geometry import Array
+from ami_ros.geometry import Array, wrap
 from ami_ros.scan import Scan
 
 
@@ -16,8 +17,30 @@ def scan_points(scan: Scan, most: float) -> Array:
     return np.column_stack([ranges * np.cos(angles[seen]), ranges * np.sin(angles[seen])])
 
 
+def surfaces(scan: Scan, most: float) -> Array:
+    """Pieces of surface (n, 2, 2) [m] in base_link: neighbouring end points that lie on one thing are joined.
+
+    One piece for each end point; it ends where it begins if the next point lies on something else.
+    """
+    points = scan_points(scan, most)
+    following = np.roll(points, -1, axis=0)
+    reach = np.maximum(0.15, 2.5 * abs(scan.angle_increment) * np.hypot(points[:, 0], points[:, 1]))
+    joined = np.hypot(*(following - points).T) < reach
+    return np.stack([points, np.where(joined[:, None], following, points)], 1)
+
+
+def covers(scan: Scan, direction: float) -> bool:
+    """Whether the scanner looks along `direction` [rad] in base_link at all."""
+    return bool(np.abs(wrap(scan.angles - direction)).min() <= 1.5 * abs(scan.angle_increment))
+
+
 def free_range(scan: Scan, direction: float, half_width: float) -> float:
-    """How far [m] a disc of radius `half_width` [m] can go along `direction` [rad] in base_link and touch nothing."""
+    """How far [m] a disc of radius `half_width` [m] can go along `direction` [rad] in base_link and touch nothing.
+
+    At most 8 m; 0 where the scanner does not look: what is there is not known.
+    """
+    if not covers(scan, direction):
+        return 0.0
     points = scan_points(scan, 8.0)
     if not len(points):
         return 8.0
@@ -25,3 +48,20 @@ def free_range(scan: Scan, direction: float, half_width: float) -> float:
     across = np.abs(points @ [-np.sin(direction), np.cos(direction)])
     ahead = (along > 0) & (across < half_width)
     return float(along[ahead].min()) if ahead.any() else 8.0
+
+
+def crossed(starts: Array, stops: Array, walls: Array) -> NDArray[np.bool_]:
+    """Which of the lines from `starts` (n, 2) to `stops` (n, 2) some piece of surface (m, 2, 2) crosses: (n,) bool."""
+    along = (stops - starts)[:, None]
+    wall = (walls[:, 1] - walls[:, 0])[None]
+    between = walls[None, :, 0] - starts[:, None]
+    area = _cross(along, wall)
+    parallel = np.abs(area) < 1e-9
+    area = np.where(parallel, 1.0, area)
+    share, other = _cross(between, wall) / area, _cross(between, along) / area
+    hit = (share >= 0) & (share <= 1) & (other >= 0) & (other <= 1) & ~parallel
+    return np.asarray(hit.any(1))
+
+
+def _cross(a: Array, b: Array) -> Array:
+    return np.asarray(a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0])

@@ -9,6 +9,7 @@ import pytest
 
 from ami_ros.errors import AmiError
 from ami_ros.memory.codes import Code as MemoryCode
+from ami_ros.planning.blocked_ways import BlockedWay
 from ami_ros.planning.codes import Code
 from ami_ros.planning.navigator import Navigator
 from ami_ros.planning.types import Decision, Goal, State
@@ -60,9 +61,18 @@ def test_where_it_got_stuck_the_route_is_avoided(course: Course) -> None:
     assert requests and requests[-1].avoid_edges and len(requests[-1].avoid_edges[0]) == 2
 
 
+def block(course: Course) -> None:
+    """The way between the first places was found blocked, just now."""
+    now = course.percept().stamp
+    course.navigator.blocked.add(BlockedWay((1, 2), np.array([1.4, 1.55]), now, near=True))
+
+
 def test_if_no_way_is_left_avoided_ways_are_tried_again(course: Course) -> None:
     course.navigator.start(Goal(latent=latent_of(GOAL)))
-    course.navigator.routing.avoid.append((1, 2))
+    block(course)
+    course.answer = None
+    request = course.step().wants_route
+    assert request is not None and request.avoid_edges == ((1, 2),)
     course.navigator.set_route(AmiError("no way", MemoryCode.NO_ROUTE))
     request = course.step().wants_route
     assert request is not None and request.avoid_edges == ()
@@ -76,16 +86,17 @@ def test_a_closed_door_on_the_way_is_seen_and_another_way_asked_for(model: Exact
     robot.set_door(next(iter(robot.doors)), False)
     decision = course.run(20.0, lambda d: "blocked" in d.message)
     assert decision.wants_route is not None
-    assert decision.wants_route.avoid_edges in {((2, 3),), ((3, 4),)}
+    assert decision.wants_route.avoid_edges in {((2, 3),), ((3, 4),)} and "a wall across the way" in decision.message
+    assert robot.time < 2.0  # seen from afar, not by driving up to it
     assert robot.ground_truth().contacts == 0 and course.navigator.recoveries == 0
 
 
 def test_when_every_way_was_found_blocked_twice_the_goal_is_given_up(course: Course) -> None:
     course.navigator.start(Goal(latent=latent_of(GOAL)))
+    course.answer = AmiError("no way", MemoryCode.NO_ROUTE)
     for _ in range(2):
+        block(course)
         course.step()
-        course.navigator.routing.avoid.append((1, 2))
-        course.navigator.set_route(AmiError("no way", MemoryCode.NO_ROUTE))
     decision = course.step()
     assert decision.done and decision.code == Code.FAILED_TO_MAKE_PROGRESS
     assert decision.message == "every way to the goal that is known was found blocked"
@@ -97,3 +108,19 @@ def test_if_no_further_hypothesis_is_left_it_begins_with_the_first_again(course:
     course.navigator.set_route(AmiError("only two", MemoryCode.NOT_FOUND))
     request = course.step().wants_route
     assert request is not None and request.hypothesis == 0
+
+
+def test_a_way_that_is_seen_to_be_open_again_is_asked_for_at_once(model: ExactModel) -> None:
+    robot = robot_at(1.5, 0.5, 1.5, "two_rooms")
+    way = route_to(np.array([0.4, 2.6, 1.0]), (1.5, 0.5), (1.4, 0.9), (1.2, 1.3), (0.9, 1.7), (0.6, 2.2), (0.4, 2.6))
+    course = Course(Navigator(model, WITH_MEMORY), robot, way)
+    course.navigator.start(Goal(place_id=6))
+    robot.set_door("middle", False)
+    course.navigator.blocked.add(BlockedWay((7, 8), np.array([2.0, 1.6]), 0.0, near=True))
+    assert course.step().wants_route is not None
+    assert all(course.step().wants_route is None for _ in range(3))
+    robot.set_door("middle", True)
+    decision = course.step()
+    assert "places 7 and 8 is open again" in decision.message
+    assert decision.wants_route is not None and decision.wants_route.avoid_edges == ()
+    assert decision.subgoals == 6  # the way in use stays meanwhile

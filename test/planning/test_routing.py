@@ -9,7 +9,9 @@ import pytest
 
 from ami_ros.errors import AmiError
 from ami_ros.memory.codes import Code as MemoryCode
+from ami_ros.planning.blocked_ways import BlockedWays
 from ami_ros.planning.codes import Code
+from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.routing import Routing
 from ami_ros.planning.types import Goal
 from harness.exact_model import latent_of
@@ -24,13 +26,17 @@ ROUTE = route_to(GOAL, (1.2, 1.5), (2.0, 1.8), (2.8, 2.3))
 NO_ROUTE = AmiError("no way", MemoryCode.NO_ROUTE)
 
 
+def routing_of(goal: Goal, config: NavigatorConfig = WITH_MEMORY) -> Routing:
+    return Routing(goal, config, BlockedWays(config.blocked))
+
+
 def test_without_memory_nothing_is_asked() -> None:
-    routing = Routing(PICTURE, FLAT)
+    routing = routing_of(PICTURE, FLAT)
     assert routing.flat and routing.request(HERE) is None
 
 
 def test_a_pose_in_odom_is_asked_for_in_the_map_once_it_is_known_where_that_is() -> None:
-    routing = Routing(Goal(pose=HERE.odometry), WITH_MEMORY)
+    routing = routing_of(Goal(pose=HERE.odometry))
     assert routing.request(replace(HERE, location=None)) is None
     request = routing.request(HERE)
     assert request is not None and request.goal.pose is not None
@@ -38,7 +44,7 @@ def test_a_pose_in_odom_is_asked_for_in_the_map_once_it_is_known_where_that_is()
 
 
 def test_the_route_stays_while_another_is_asked_for_and_not_when_it_is_dropped() -> None:
-    routing = Routing(PICTURE, WITH_MEMORY)
+    routing = routing_of(PICTURE)
     routing.answer(ROUTE)
     assert routing.request(HERE) is None and routing.replans == 1
     routing.ask()
@@ -51,16 +57,17 @@ def test_the_route_stays_while_another_is_asked_for_and_not_when_it_is_dropped()
     ("goal", "refusal"), [(PICTURE, None), (Goal(place_id=9), Code.GOAL_NOT_REMEMBERED)], ids=["picture", "place"]
 )
 def test_what_memory_does_not_know_is_looked_for_by_sight_or_refused(goal: Goal, refusal: Code | None) -> None:
-    routing = Routing(goal, WITH_MEMORY)
+    routing = routing_of(goal)
     routing.answer(NO_ROUTE)
     assert routing.flat == (refusal is None)
     assert (routing.refusal[0] if routing.refusal else None) is refusal
 
 
 def test_where_it_got_stuck_is_avoided() -> None:
-    routing = Routing(PICTURE, WITH_MEMORY)
-    routing.avoid_here()
-    assert routing.avoid == []
+    routing = routing_of(PICTURE)
+    routing.stuck_here()
+    assert not len(routing.blocked)
     routing.answer(ROUTE)
-    routing.avoid_here()
-    assert routing.avoid == [(1, 2)]
+    routing.misfit(HERE)
+    routing.stuck_here()
+    assert routing.blocked.legs(HERE.stamp) == ((1, 2),)
