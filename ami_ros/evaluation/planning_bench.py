@@ -1,98 +1,106 @@
-"""Our closed loop and what it is compared with, on the same starts and goals and at equal compute."""
+"""What the arms of `./ami bench planning` did: kept in files, so that a run can go on, and summed up."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ami_ros.evaluation.closed_loop import ClosedLoop, LoopConfig
+from ami_ros.errors import AmiError
+from ami_ros.evaluation.planning_arms import ARMS, Row
 from ami_ros.evaluation.rates import SuccessRate
-from ami_ros.evaluation.rival_loops import RandomLoop, TrueLoop
-from ami_ros.evaluation.trials import Trial
-from ami_ros.geometry import Array
-from ami_ros.simulation.simulator import Simulator
-from ami_ros.world_model.checkpoint import LoadedModel
-
-OURS = "with memory"
-ARMS = (OURS, "flat", "true dynamics", "random")
+from ami_ros.evaluation.report import write_json
 
 
-@dataclass
-class Arm:
-    """One way to drive, and how it fared."""
-
-    name: str
-    trials: list[Trial] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)  # of each search
-
-    def rate(self, kind: str) -> SuccessRate:
-        """How many goals of a kind were reached."""
-        return SuccessRate.of(t.success for t in self.trials if t.kind == kind)
-
-    def planning_ms(self) -> Array:
-        """p50 and p95 (2,) of a search [ms]; NaN without any."""
-        return 1000 * np.percentile(self.seconds, [50, 95]) if self.seconds else np.full(2, np.nan)
-
-    def figures(self) -> dict[str, Any]:
-        """Flat figures, named by the arm."""
-        key, (p50, p95) = self.name.replace(" ", "_"), self.planning_ms()
-        found: dict[str, Any] = {f"{key}_collisions": sum(t.collisions for t in self.trials)}
-        for kind in ("near", "far"):
-            found |= {f"{key}_{kind}_{name}": value for name, value in self.rate(kind).to_json().items()}
-        if self.seconds:
-            found |= {f"{key}_plan_p50_ms": round(float(p50), 2), f"{key}_plan_p95_ms": round(float(p95), 2)}
-        return found
-
-
-def drive_all(
-    loaded: LoadedModel,
-    world: str,
-    memory: Path | None,
-    config: LoopConfig,
-    goals: int,
-    seed: int,
-    arms: dict[str, Arm],
-) -> Iterator[tuple[str, Trial]]:
-    """Drives `goals` goals with each arm; yields each trial and adds it to its arm.
-
-    Ours goes from goal to goal without being touched. The others start where ours stood before each goal: they have no
-    memory that would have to be told that they were carried.
+@dataclass(frozen=True)
+class Kept:
+    """Rows on disk, a file for each arm and seed.
 
     Args:
-        loaded: the model.
-        world: its name.
-        memory: of that world.
-        config: of the stack; the flat arm differs in `use_memory` alone.
-        goals: how many, near and far by turns.
-        seed: of goals, noise and search.
-        arms: by name.
+        folder: where; None: nothing is kept.
+        settings: of the run; files of other settings are refused.
     """
-    ours = ClosedLoop(loaded, Simulator(world, "onboard", seed=seed), memory, config, seed)
-    course = []
-    for trial in ours.run(goals):
-        _note(arms[OURS], ours, trial)
-        course.append(trial)
-        yield OURS, trial
-    flat = replace(config, navigator=replace(config.navigator, use_memory=False))
-    for name in ARMS[1:]:
-        simulator = Simulator(world, "onboard", seed=seed)
-        if name == "flat":
-            loop = ClosedLoop(loaded, simulator, None, flat, seed)
-        elif name == "random":
-            loop = RandomLoop(loaded, simulator, config, seed)
-        else:
-            loop = TrueLoop(loaded, simulator, config, seed)
-        for given in course:
-            simulator.place(np.array(given.start))
-            trial = loop.drive(given.kind, np.array(given.start), np.array(given.goal), given.path_length_m)
-            _note(arms[name], loop, trial)
-            yield name, trial
+
+    folder: Path | None
+    settings: Mapping[str, Any]
+
+    def load(self, arm: str, seed: int) -> list[Row] | None:
+        """What that arm did there in an earlier run.
+
+        Raises:
+            AmiError: it was a run of other settings, or the file is damaged.
+        """
+        file = self._file(arm, seed)
+        if file is None or not file.is_file():
+            return None
+        try:
+            found = json.loads(file.read_text())
+            settings, rows = dict(found["settings"]), list(found["rows"])
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            raise AmiError(f"bench planning: {file} cannot be read ({type(error).__name__}); delete it") from error
+        other = [name for name, value in self.settings.items() if settings.get(name) != value]
+        if other:
+            raise AmiError(
+                f"bench planning: {file} is of a run with another {', '.join(other)}; choose another --trials"
+            )
+        return rows
+
+    def keep(self, arm: str, seed: int, rows: Sequence[Row]) -> None:
+        """Raises AmiError if the folder cannot be written."""
+        file = self._file(arm, seed)
+        if file is None:
+            return
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise AmiError(f"bench planning: cannot make {file.parent} ({error.strerror})") from error
+        write_json(file, {"settings": dict(self.settings), "rows": list(rows)})
+
+    def _file(self, arm: str, seed: int) -> Path | None:
+        return self.folder / f"{arm.replace(' ', '_')}-{seed}.json" if self.folder is not None else None
 
 
-def _note(arm: Arm, loop: ClosedLoop, trial: Trial) -> None:
-    arm.trials.append(trial)
-    arm.seconds += [decision.planning_seconds for *_, decision in loop.trace if decision.shares]
+def rate_of(rows: Sequence[Row], kind: str) -> SuccessRate:
+    """How many tasks of a kind were done."""
+    tried = sum(row["tried"] for row in rows if row["kind"] == kind)
+    reached = sum(row["reached"] for row in rows if row["kind"] == kind)
+    return SuccessRate.of([*repeat(True, reached), *repeat(False, tried - reached)])
+
+
+def spread(values: Sequence[float]) -> tuple[float, float] | None:
+    """p50 and p95; None of nothing."""
+    if not values:
+        return None
+    p50, p95 = np.percentile(values, [50, 95])
+    return float(p50), float(p95)
+
+
+def times_of(rows: Sequence[Row], kind: str) -> tuple[float, float] | None:
+    """p50 and p95 of the simulated time [s] that tasks of a kind took, reached or not."""
+    return spread([row["time_s"] for row in rows if row["kind"] == kind])
+
+
+def searches_of(rows: Sequence[Row]) -> tuple[float, float] | None:
+    """p50 and p95 of a search [ms]."""
+    return spread([ms for row in rows for ms in row["plan_ms"]])
+
+
+def figures_of(arm: str, rows: Sequence[Row]) -> dict[str, Any]:
+    """Flat figures, named by the arm."""
+    key = arm.replace(" ", "_")
+    found: dict[str, Any] = {f"{key}_collisions": sum(row["collisions"] for row in rows)}
+    for kind in ARMS[arm].floors:
+        found |= {f"{key}_{kind}_{name}": value for name, value in rate_of(rows, kind).to_json().items()}
+        found |= _named(f"{key}_{kind}_time", "s", times_of(rows, kind))
+    return found | _named(f"{key}_plan", "ms", searches_of(rows))
+
+
+def _named(name: str, unit: str, values: tuple[float, float] | None) -> dict[str, float]:
+    if values is None:
+        return {}
+    return {f"{name}_p50_{unit}": round(values[0], 2), f"{name}_p95_{unit}": round(values[1], 2)}

@@ -9,6 +9,9 @@ import pytest
 
 from ami_ros.app import bench_planning, bench_solver
 from ami_ros.errors import AmiError
+from ami_ros.evaluation.planning_arms import ARMS, Setting, choose_arms
+from ami_ros.ros.graph import share
+from harness.processes import Children
 
 
 def flat(file: Path) -> dict[str, object]:
@@ -29,21 +32,65 @@ def test_bench_solver_compares_all_solvers_with_the_yardstick(
     assert isinstance(figures["plan_to_floor_ratio"], float) and figures["moments"] == 1
 
 
-def test_bench_planning_drives_every_arm_to_the_same_goals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    small = ["navigator.planner.solver.samples=48", "navigator.planner.solver.iterations=2"]
-    bench_planning.main(world="empty", goals=2, seeds=1, seed=3, set_=small, json=tmp_path / "planning.json")
-    printed = capsys.readouterr().out
-    assert "48 x 2 x 7" in printed
-    figures = flat(tmp_path / "planning.json")
-    for arm in ("with_memory", "flat", "true_dynamics", "random"):
+def bench_planning_in(folder: Path, children: Children, *options: str) -> str:
+    """Two goals in the empty world by the real command, whose processes end with it; what it printed."""
+    few = ("--world", "empty", "--goals", "2", "--seeds", "1", "--seed", "3", "--jobs", "2")
+    where = ("--trials", str(folder / "trials"), "--json", str(folder / "planning.json"))
+    arms = ("--arms", "true dynamics, random", "--set", "navigator.planner.solver.samples=48")
+    command = children.python("-m", "ami_ros.app", "bench", "planning", *few, *where, *arms, *options)
+    command.wait(300)
+    return command.output()
+
+
+def test_bench_planning_drives_every_arm_to_the_same_goals_and_goes_on_where_it_was(
+    tmp_path: Path, children: Children
+) -> None:
+    kept, file = tmp_path / "trials", tmp_path / "planning.json"
+    assert "48 x 3 x 7" in bench_planning_in(tmp_path, children)
+    figures = flat(file)
+    for arm in ("onboard", "true_dynamics", "random"):
         assert figures[f"{arm}_near_n"] == 2 and figures[f"{arm}_far_n"] == 0
     assert "true_dynamics_plan_p95_ms" in figures and "random_plan_p95_ms" not in figures
+    assert figures["unfinished_parts"] == 0
+    rows = [json.loads((kept / f"{arm}-3.json").read_text())["rows"] for arm in ("onboard", "random")]
+    assert [row["goal"] for row in rows[0]] == [row["goal"] for row in rows[1]]
+
+    (kept / "true_dynamics-3.json").unlink()
+    before = (kept / "onboard-3.json").stat().st_mtime_ns
+    assert "2 of 3 parts are there already" in bench_planning_in(tmp_path, children)
+    again = flat(file)
+    assert [name for name in figures if figures[name] != again[name] and "plan" not in name] == []
+    assert before == (kept / "onboard-3.json").stat().st_mtime_ns
+    other = bench_planning_in(tmp_path, children, "--set", "navigator.planner.horizon=6")
+    assert "a run with another set; choose another --trials" in other
+
+
+def test_sections_come_with_all_and_what_lacks_a_memory_is_left_out_aloud() -> None:
+    models = share("models", "onboard").parent
+    home, empty = (Setting(world, 2, models / "onboard", models / "ceiling") for world in ("home", "empty"))
+    assert choose_arms(home, "", False) == (["onboard", "ceiling", "flat", "random", "true dynamics"], [])
+    assert choose_arms(home, "", True) == (list(ARMS), [])
+    chosen, left_out = choose_arms(empty, "", False)
+    assert "ceiling" not in chosen and len(left_out) == 1 and "no memory" in left_out[0]
+    assert choose_arms(empty, "flat", False) == (["onboard", "flat"], []), "flat needs the course of onboard"
+
+
+@pytest.mark.parametrize(
+    ("arms", "world", "message"),
+    [
+        ("onboard,flut", "home", "no arm 'flut'; there are onboard, ceiling"),
+        ("ceiling", "empty", "there is no memory"),
+    ],
+)
+def test_arms_that_cannot_be_driven_are_refused(arms: str, world: str, message: str) -> None:
+    with pytest.raises(AmiError, match=message):
+        bench_planning.main(arms=arms, world=world)
 
 
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        ("navigator.planner.horizon", "expected dotted.name=value"),
+        ("navigator.planner.horizon", "is not of the form key=value"),
         ("navigator.planner.horizons=3", "unknown key 'horizons'"),
         ("navigator.planner.horizon=far", "expected int, found 'far'"),
     ],

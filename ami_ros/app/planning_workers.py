@@ -1,0 +1,99 @@
+"""The processes of `ami bench planning`: arms and seeds side by side, one thread each."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from types import FrameType
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from ami_ros.errors import AmiError
+from ami_ros.evaluation.planning_arms import ARMS, COURSE, Row, Setting
+
+Job = tuple[str, int]  # arm, seed
+
+
+class PlanningWorkers:
+    """Drives jobs, each in one of a few processes.
+
+    Args:
+        setting: what they share.
+        jobs: (arm, seed) in the order in which they shall begin.
+        known: rows of jobs that need not be driven: the course for those that follow one.
+        processes: how many at a time.
+    """
+
+    def __init__(self, setting: Setting, jobs: Sequence[Job], known: dict[Job, list[Row]], processes: int) -> None:
+        self.setting, self.waiting, self.known = setting, list(jobs), dict(known)
+        self.processes = max(1, min(processes, len(jobs)))
+
+    def run(self, console: Console, finished: Callable[[Job, list[Row]], None]) -> None:
+        """Calls `finished` with the rows of each job. Raises AmiError if a process was killed."""
+        context = multiprocessing.get_context("spawn")  # a process that inherits a rendering context cannot render
+        done, stop = context.Value("q", 0), context.Event()
+        executor = ProcessPoolExecutor(self.processes, context, _start_worker, (done, stop))
+        total = sum(ARMS[arm].tasks(self.setting.goals) for arm, _ in self.waiting)
+        columns = (TextColumn("driving"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        try:
+            with Progress(*columns, console=console, transient=True) as progress:
+                task = progress.add_task("", total=total)
+                running: dict[Future[list[Row]], Job] = {}
+                while self.waiting or running:
+                    self._submit(executor, running)
+                    ended, _ = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
+                    progress.update(task, completed=done.value)
+                    for future in ended:
+                        job = running.pop(future)
+                        self.known[job] = future.result()
+                        finished(job, self.known[job])
+        except BrokenProcessPool:
+            raise AmiError("bench planning: a worker was killed (out of memory?); try fewer --jobs") from None
+        except BaseException:
+            stop.set()
+            raise
+        finally:
+            executor.shutdown(cancel_futures=True)
+
+    def _submit(self, executor: ProcessPoolExecutor, running: dict[Future[list[Row]], Job]) -> None:
+        """Begins what can begin; those that follow a course wait for it."""
+        for job in list(self.waiting):
+            arm, seed = job
+            course = self.known.get((COURSE, seed)) if ARMS[arm].follows else []
+            if course is not None and len(running) < self.processes:
+                self.waiting.remove(job)
+                running[executor.submit(_drive, self.setting, arm, seed, course)] = job
+
+
+_shared: dict[str, Any] = {}  # a worker process's link to the command
+
+
+def _start_worker(done: Any, stop: Any) -> None:
+    import torch
+
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the command, which stops its workers
+    _shared.update(done=done, stop=stop, parent=os.getppid())
+    signal.signal(signal.SIGALRM, _look_up)
+    signal.setitimer(signal.ITIMER_REAL, 1.0, 1.0)
+
+
+def _look_up(number: int, frame: FrameType | None) -> None:
+    """Whether its work is still wanted is looked at by the clock, for a drive takes long; nothing is half written."""
+    if _shared["stop"].is_set() or os.getppid() != _shared["parent"]:
+        os._exit(1)
+
+
+def _drive(setting: Setting, arm: str, seed: int, course: list[Row]) -> list[Row]:
+    rows = []
+    for row in ARMS[arm].drive(setting, seed, course):
+        rows.append(row)
+        with _shared["done"].get_lock():
+            _shared["done"].value += 1
+    return rows
