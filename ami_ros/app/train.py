@@ -19,6 +19,12 @@ def main(
     start: Annotated[
         Path | None, typer.Option("--from", help="Model folder whose weights are the beginning; give its data, too.")
     ] = None,
+    heads: Annotated[
+        bool,
+        typer.Option(
+            "--heads", help="Learn only heads, for the model of --from: its latents stay, and so do its memories."
+        ),
+    ] = False,
     steps: Annotated[int, typer.Option(help="Optimiser steps; 0: as the preset says.")] = 0,
     settings: Annotated[
         list[str] | None,
@@ -36,11 +42,17 @@ def main(
     from ami_ros.app.train_run import run
     from ami_ros.config import with_settings
     from ami_ros.errors import AmiError
-    from ami_ros.learning.presets import PRESETS
+    from ami_ros.learning.presets import PRESETS, only_heads
+    from ami_ros.world_model.checkpoint import load_model
 
     if preset not in PRESETS:
         raise AmiError(f"train: no preset '{preset}'; known are {', '.join(PRESETS)}")
     config = with_settings(replace(PRESETS[preset], seed=seed), settings or (), "train")
     if steps:
         config = replace(config, steps=steps)
+    if heads:
+        if start is None:
+            raise AmiError("train: --heads needs the model that gets them: --from MODEL")
+        finished = load_model(start)
+        config, name = only_heads(config, finished.model.spec), name or finished.name
     run(recordings, out, config, threads, name or out.resolve().name, start)

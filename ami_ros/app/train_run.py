@@ -90,6 +90,10 @@ def run(
         task = bar.add_task("training", total=config.steps, completed=trainer.step)
 
         def report(step: int, terms: dict[str, float]) -> None:
+            if "phase" in terms:
+                what, loss = next(iter(terms.items()))
+                bar.update(task, completed=step, description=f"heads  {what} {terms['phase']:.0%}  loss {loss:.3f}")
+                return
             shown = "  ".join(
                 f"{k} {v:.3f}" for k, v in terms.items() if k in ("prediction", "relative_pose", "goal", "total")
             )

@@ -41,6 +41,12 @@ def write_card(
         f"scan of {inputs.scan_beams} beams": inputs.scan_beams,
         "compass heading": inputs.heading,
     }
+    heads = {
+        f"ensemble of {config.spec.ensemble}": config.spec.ensemble,
+        "policy": config.spec.policy,
+        "critic": config.spec.critic,
+        "collision": config.spec.collision,
+    }
     driven = len(dataset) * dataset.period / 60
     lines = [
         f"# {loaded.name}",
@@ -49,6 +55,7 @@ def write_card(
         f"- made by: `./ami {shlex.join(sys.argv[1:])}`",
         f"- inputs: {', '.join(name for name, used in sensors.items() if used)}; latent of {config.spec.latent_dim}",
         f"- parameters: {count_parameters(loaded.model):,}",
+        f"- learned heads: {', '.join(name for name, used in heads.items() if used) or 'none'}",
         f"- data: {len(dataset):,} frames in {len(dataset.episodes)} episodes, {driven:.0f} min of driving",
         f"- training: {config.steps:,} steps of {config.batch} windows, seed {config.seed}",
         f"- time: {minutes:.1f} min for {steps:,} steps on {threads} threads of {processor_name()}",

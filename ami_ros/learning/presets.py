@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ami_ros.learning.objective import LossWeights
 from ami_ros.learning.trainer import TrainingConfig
 from ami_ros.learning.windows import WindowConfig
@@ -10,7 +12,11 @@ from ami_ros.world_model.spec import InputSpec, ModelSpec
 PRESETS: dict[str, TrainingConfig] = {
     # The robot's own sensors: forward camera and laser scan; heading and place have to be learned.
     "onboard": TrainingConfig(
-        steps=3000, bfloat16=True, spec=ModelSpec(inputs=InputSpec(image_size=64, scan_beams=72))
+        steps=3000,
+        bfloat16=True,
+        spec=ModelSpec(
+            inputs=InputSpec(image_size=64, scan_beams=72), ensemble=3, policy=True, critic=True, collision=True
+        ),
     ),
     # A camera that sees the whole floor, on which the robot is a few pixels wide, and a compass. All there is to know
     # are position and heading: a wide latent would be filled with what no one can predict.
@@ -24,9 +30,27 @@ PRESETS: dict[str, TrainingConfig] = {
             latent_dim=16,
             place_pose=True,
             goal_encoder=True,
+            ensemble=3,
+            policy=True,
+            critic=True,
+            collision=True,
         ),
         # Without noise the faint ripples of JPEG around the robot are learned, which live pictures do not have.
         windows=WindowConfig(image_noise=4),
         weights=LossWeights(sigreg=0.02),
     ),
 }
+
+
+def only_heads(config: TrainingConfig, spec: ModelSpec) -> TrainingConfig:
+    """A training that leaves a finished model of `spec` as it is and learns the heads that `config` names."""
+    wanted = config.spec
+    heads = replace(
+        spec,
+        ensemble=wanted.ensemble,
+        ensemble_width=wanted.ensemble_width,
+        policy=wanted.policy,
+        critic=wanted.critic,
+        collision=wanted.collision,
+    )
+    return replace(config, steps=0, goal_steps=0, spec=heads)

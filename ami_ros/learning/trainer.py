@@ -18,6 +18,7 @@ from ami_ros.errors import AmiError
 from ami_ros.learning.curve import CURVE
 from ami_ros.learning.diagnosis import Diagnosis, diagnose
 from ami_ros.learning.goal_phase import fit_goals
+from ami_ros.learning.head_phase import HeadConfig, fit_heads
 from ami_ros.learning.objective import LossWeights, losses
 from ami_ros.learning.windows import Recording, WindowConfig, WindowSampler
 from ami_ros.world_model.checkpoint import write_atomically
@@ -34,6 +35,7 @@ class TrainingConfig:
     learning_rate: float = 1e-3  # at its highest, after the warm-up; it falls to zero along half a cosine
     weight_decay: float = 1e-4  # of AdamW
     goal_steps: int = 350  # of the last phase, for models whose goals have an encoder of their own
+    head_steps: int = 2000  # of the very last phase, for each head that a model learns on its finished latents
     clip: float = 2.0  # norm of the gradient
     warm_up: int = 100  # steps
     checkpoint_every: int = 200  # steps
@@ -42,6 +44,7 @@ class TrainingConfig:
     spec: ModelSpec = field(default_factory=ModelSpec)
     windows: WindowConfig = field(default_factory=WindowConfig)
     weights: LossWeights = field(default_factory=LossWeights)
+    heads: HeadConfig = field(default_factory=HeadConfig)
 
 
 CHECKPOINT = "training.safetensors"
@@ -67,16 +70,17 @@ class Trainer:
         self, config: TrainingConfig, recording: Recording, folder: Path, start: WorldModel | None = None
     ) -> None:
         torch.manual_seed(config.seed)
-        self.config, self.folder = config, folder
+        self.config, self.folder, self.recording = config, folder, recording
         self.sampler = WindowSampler(recording, config.spec, config.windows)
         if not len(self.sampler):
             needed = ((config.windows.starts - 1) * config.spec.chunk + 1) * config.spec.period
             raise AmiError(f"train: no episode lasts {needed:.1f} s without a gap; record longer stretches")
         self.model = WorldModel(config.spec)
         if start is not None:
-            if start.spec != config.spec:
+            if start.spec.without_learned_heads() != config.spec.without_learned_heads():
                 raise AmiError("train: the model to start from has another spec; choose the preset that it was made by")
-            self.model.load_state_dict(start.state_dict())
+            known = {name: value for name, value in start.state_dict().items() if not name.startswith("heads.")}
+            self.model.load_state_dict(known, strict=False)  # heads are learned anew
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
@@ -109,6 +113,10 @@ class Trainer:
         fit_goals(
             self.model, self.sampler, config.goal_steps, config.learning_rate, config.seed, config.bfloat16,
             lambda _, loss: report(config.steps, {"goal": loss}),
+        )  # fmt: skip
+        fit_heads(
+            self.model, self.recording, self.sampler, config.head_steps, config.heads, config.seed,
+            lambda what, share, loss: report(config.steps, {what: loss, "phase": share}),
         )  # fmt: skip
         return self.model.eval()
 

@@ -29,12 +29,16 @@ class LoadedModel:
 
     model: WorldModel
     name: str
-    sha256: str
+    sha256: str  # of all weights
+    latents_sha256: str = ""  # of the weights without those of learned heads; "": as `sha256`
 
     @property
     def encoder_id(self) -> str:
-        """`name@first 12 hex digits of the weights' SHA-256`; latents of different ids must never be compared."""
-        return f"{self.name}@{self.sha256[:12]}"
+        """`name@first 12 hex digits of the weights' SHA-256`; latents of different ids must never be compared.
+
+        Learned heads do not count: they change neither latents nor what memory makes of them.
+        """
+        return f"{self.name}@{(self.latents_sha256 or self.sha256)[:12]}"
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -53,9 +57,13 @@ def save_model(folder: Path, name: str, model: WorldModel) -> LoadedModel:
     Weights are stored in half precision: half the size, and latents change by less than 1e-2 of their deviation.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    weights = save_tensors({k: _stored(v) for k, v in model.state_dict().items()})
-    digest = hashlib.sha256(weights).hexdigest()
-    config = {"format": FORMAT, "name": name, "sha256": digest, "spec": to_mapping(model.spec)}
+    stored = {k: _stored(v) for k, v in model.state_dict().items()}
+    weights = save_tensors(stored)
+    config = {"format": FORMAT, "name": name, "sha256": hashlib.sha256(weights).hexdigest()}
+    if model.spec.has_learned_heads:
+        latents = {k: v for k, v in stored.items() if not k.startswith("heads.")}
+        config["latents_sha256"] = hashlib.sha256(save_tensors(latents)).hexdigest()
+    config["spec"] = to_mapping(model.spec)
     write_atomically(folder / WEIGHTS, weights)
     write_atomically(folder / CONFIG, yaml.safe_dump(config, sort_keys=False).encode())
     return load_model(folder)
@@ -99,7 +107,7 @@ def load_model(folder: Path | str) -> LoadedModel:
         first = str(error).strip().splitlines()[-1].strip()
         raise AmiError(f"model {folder}: the weights do not fit {CONFIG}: {first}") from error
     model.eval().requires_grad_(False)
-    return LoadedModel(model, str(name), digest)
+    return LoadedModel(model, str(name), digest, str(config.get("latents_sha256", "")))
 
 
 def count_parameters(model: torch.nn.Module) -> int:

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from ami_ros.world_model.encoder import Encoder, Sensors, image_encoder
 from ami_ros.world_model.heads import Contrast, Motion, PlacePose, RelativePose, mlp
+from ami_ros.world_model.learned_heads import LearnedHeads, missing
 from ami_ros.world_model.predictors.registry import make_predictor
 from ami_ros.world_model.spec import ModelSpec
 
@@ -32,6 +33,7 @@ class WorldModel(nn.Module):
         )
         own = spec.goal_encoder and spec.inputs.image_size
         self.goal_encoder = image_encoder(spec) if own else None
+        self.heads = LearnedHeads(spec)  # last: the weights of all others are the same with and without them
         self.command_scale: Tensor
         self.register_buffer("command_scale", torch.tensor([spec.max_linear, spec.max_angular]), persistent=False)
 
@@ -84,3 +86,99 @@ class WorldModel(nn.Module):
         starts = torch.stack(latents[:-1]).flatten(0, 1)
         motions = self.motion(starts, chunks.flatten(0, 1), before.flatten(0, 1))
         return torch.stack(latents[1:], 1), motions.unflatten(0, before.shape[:2]).transpose(0, 1)
+
+    # Learned heads: `AmiError` from a model that lacks the one in question; `spec` tells.
+
+    def disagreement(self, latent: Tensor, chunk: Tensor, previous: Tensor) -> Tensor:
+        """How far `step` is to be expected off, by how much further predictors disagree.
+
+        Args:
+            latent: (batch, latent_dim).
+            chunk: (batch, chunk, 2) commands [m/s, rad/s].
+            previous: (batch, 2) the command in force before.
+
+        Returns:
+            (batch,) root mean square error to expect [latent units, in which latents have a deviation of 1], the unit
+            of surprise.
+        """
+        if not self.spec.ensemble or self.heads.ensemble is None:
+            raise missing("ensemble")
+        return self.heads.ensemble.expected_error(latent, chunk / self.command_scale, previous / self.command_scale)
+
+    def path_disagreement(self, latent: Tensor, latents: Tensor, commands: Tensor, previous: Tensor) -> Tensor:
+        """`disagreement` of each step of a rollout, all in one call: it costs about a fifth of the rollout.
+
+        Args:
+            latent: (batch, latent_dim), as was given to `rollout`.
+            latents: (batch, steps, latent_dim), as `rollout` gave.
+            commands: (batch, steps, chunk, 2) [m/s, rad/s].
+            previous: (batch, 2) the command in force before.
+
+        Returns:
+            (batch, steps) of each step by itself; errors add up as `accumulated` says.
+        """
+        found = self.disagreement(*_steps_of(latent, latents, commands, previous))
+        return found.view(latents.shape[:2])
+
+    def policy(self, latent: Tensor, goal: Tensor) -> Tensor:
+        """Mode 1: what to do next to get to a goal that is up to some 10 s away.
+
+        Args:
+            latent: (..., latent_dim) of now, observed or imagined.
+            goal: (..., latent_dim), of all sensors or of a picture (`encode_goal`).
+
+        Returns:
+            (..., chunk, 2) commands [m/s, rad/s], each held for one period; within the spec's maxima.
+        """
+        if not self.spec.policy or self.heads.policy is None:
+            raise missing("policy")
+        commands: Tensor = self.heads.policy(latent, goal) * self.command_scale
+        return commands
+
+    def time_to_go(self, latent: Tensor, goal: Tensor) -> Tensor:
+        """How long the robot needs to a goal, heading included; differentiable.
+
+        Args:
+            latent: (..., latent_dim), observed or imagined.
+            goal: (..., latent_dim), of all sensors or of a picture (`encode_goal`).
+
+        Returns:
+            (...) [s], at least 0.
+        """
+        if not self.spec.critic or self.heads.critic is None:
+            raise missing("critic")
+        seconds: Tensor = self.heads.critic(latent, goal)
+        return seconds
+
+    def collision(self, latent: Tensor, chunk: Tensor, previous: Tensor) -> Tensor:
+        """Whether commands end at an obstacle.
+
+        Args:
+            latent: (batch, latent_dim).
+            chunk: (batch, chunk, 2) commands [m/s, rad/s].
+            previous: (batch, 2) the command in force before.
+
+        Returns:
+            (batch,) probability that at the end of the chunk the robot touches something, or has stood although it was
+            told to move.
+        """
+        if not self.spec.collision or self.heads.collision is None:
+            raise missing("collision")
+        odds: Tensor = self.heads.collision(latent, chunk / self.command_scale, previous / self.command_scale)
+        return odds.sigmoid()
+
+    def path_collision(self, latent: Tensor, latents: Tensor, commands: Tensor, previous: Tensor) -> Tensor:
+        """`collision` of each step of a rollout: (batch, steps), with the arguments of `path_disagreement`."""
+        return self.collision(*_steps_of(latent, latents, commands, previous)).view(latents.shape[:2])
+
+
+def accumulated(disagreement: Tensor) -> Tensor:
+    """Errors to expect after each step of a rollout (batch, steps), of those that each step adds (batch, steps)."""
+    return disagreement.square().cumsum(-1).sqrt()
+
+
+def _steps_of(latent: Tensor, latents: Tensor, commands: Tensor, previous: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The steps of a rollout as a batch of single ones (batch * steps, ...): latent, chunk and command before."""
+    starts = torch.cat([latent[:, None], latents[:, :-1]], 1)
+    before = torch.cat([previous[:, None], commands[:, :-1, -1]], 1)
+    return starts.flatten(0, 1), commands.flatten(0, 1), before.flatten(0, 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 
@@ -62,6 +62,12 @@ class ModelSpec:
     contrast_dim: int = 64  # numbers in a key or query of the contrastive critic
     goal_encoder: bool = False  # goals get an image encoder of their own; for what latents owe to other sensors
     place_pose: bool = False  # relative poses by way of a frame of the model's own; for latents that show the place
+    # Heads that are learned last, on finished latents (`learning.head_phase`).
+    ensemble: int = 0  # further predictors, whose disagreement is the model's uncertainty; at least 2, 0: none
+    ensemble_width: int = 96  # of their hidden layers
+    policy: bool = False  # commands that lead to a goal (mode 1)
+    critic: bool = False  # time to go to a goal
+    collision: bool = False  # probability that commands end at an obstacle
 
     def __post_init__(self) -> None:
         if self.image_encoder == "vit" and self.inputs.image_size % self.vit.patch:
@@ -70,6 +76,17 @@ class ModelSpec:
             raise ValueError(f"predictor_width of a transformer must be a multiple of 32, not {self.predictor_width}")
         if self.predictor_history < 1 or self.predictor_blocks < 1:
             raise ValueError("predictor_history and predictor_blocks must be at least 1")
+        if self.ensemble == 1:
+            raise ValueError("an ensemble needs two members to disagree: ensemble must be 0 or at least 2")
+
+    @property
+    def has_learned_heads(self) -> bool:
+        """Whether anything is left to learn when the latents are finished."""
+        return bool(self.ensemble) or self.policy or self.critic or self.collision
+
+    def without_learned_heads(self) -> ModelSpec:
+        """The spec of the same latents and predictions."""
+        return replace(self, ensemble=0, policy=False, critic=False, collision=False)
 
     @property
     def step_duration(self) -> float:

@@ -23,10 +23,7 @@ from ami_ros.learning.windows import WindowConfig, WindowSampler
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.spec import ModelSpec
 from harness.processes import Children
-
-
-class Killed(Exception):
-    """Stands for a kill between two steps."""
+from harness.training import Killed, Shortened, assert_equal
 
 
 @pytest.fixture
@@ -45,11 +42,6 @@ def train(config: TrainingConfig, dataset: Dataset, folder: Path, kill_after: in
             raise Killed
 
     return trainer.run(report)
-
-
-def assert_equal(a: WorldModel, b: WorldModel) -> None:
-    for name, value in a.state_dict().items():
-        assert torch.equal(value, b.state_dict()[name]), name
 
 
 @pytest.mark.parametrize("kill_after", [1, 3, 4])
@@ -191,16 +183,6 @@ def learned(dataset: Dataset, spec: ModelSpec, tmp_path_factory: pytest.TempPath
     )
     recording = Shortened(dataset)
     return Learned(Trainer(config, recording, tmp_path_factory.mktemp("run")).run(lambda step, terms: None), dataset)
-
-
-class Shortened:
-    """A data set without its last episode."""
-
-    def __init__(self, dataset: Dataset) -> None:
-        self.period, self.scan, self.heading = dataset.period, dataset.scan, dataset.heading
-        self.odometry, self.command = dataset.odometry, dataset.command
-        self.episodes = dataset.episodes[:-1]
-        self.load_images = dataset.load_images
 
 
 def test_prediction_beats_persistence_and_needs_the_commands(learned: Learned) -> None:

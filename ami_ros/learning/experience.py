@@ -1,0 +1,129 @@
+"""What a robot has lived through, as its finished model sees it: what the learned heads learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ami_ros.geometry import relative
+from ami_ros.learning.windows import Recording, WindowSampler
+from ami_ros.world_model.model import WorldModel
+
+BATCH = 512
+DEEPEST = 4  # model steps that latents are imagined ahead
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Experience:
+    """All n moments of a recording, encoded once. Rows are those of the recording.
+
+    Attributes:
+        latents: (n, latent_dim) as observed.
+        imagined: (n, latent_dim) of the same moments, as the model expected them 1 to `DEEPEST` steps before: what the
+            planner asks heads about.
+        goals: (n, latent_dim) by the picture alone; as observed for a model without a camera.
+        commands: (n, 2) in force from each row to the next [m/s, rad/s].
+        previous: (n, 2) in force before.
+        odometry: (n, 3) poses, comparable within an episode.
+        scans: (n, beams) [m] from straight ahead to the left, inf where nothing returned; (n, 0) without.
+        begins: (n,) first row of each row's episode.
+        ends: (n,) row behind its last.
+        starts: rows from which a whole chunk was driven.
+        chunk: commands in a model step.
+    """
+
+    latents: Tensor
+    imagined: Tensor
+    goals: Tensor
+    commands: Tensor
+    previous: Tensor
+    odometry: NDArray[np.float64]
+    scans: NDArray[np.float32]
+    begins: Rows
+    ends: Rows
+    starts: Rows
+    chunk: int
+
+    def chunks(self, rows: Rows) -> Tensor:
+        """The commands given from each of `rows` on (k, chunk, 2) [m/s, rad/s]."""
+        return self.commands[torch.from_numpy(rows[:, None] + np.arange(self.chunk))]
+
+    def motions(self, rows: Rows) -> NDArray[np.float64]:
+        """How the robot moved during those, by odometry (k, 3) [m, m, rad]."""
+        return relative(self.odometry[rows], self.odometry[rows + self.chunk])
+
+    def seen_or_imagined(self, rows: Rows, rng: np.random.Generator) -> Tensor:
+        """Latents (k, latent_dim) of `rows`, half of them imagined."""
+        chosen = torch.from_numpy(rng.random(len(rows)) < 0.5)[:, None]
+        index = torch.from_numpy(rows)
+        return torch.where(chosen, self.imagined[index], self.latents[index])
+
+    def goals_of(self, rows: Rows, rng: np.random.Generator) -> Tensor:
+        """Latents (k, latent_dim) of `rows` as goals, half of them by the picture alone."""
+        chosen = torch.from_numpy(rng.random(len(rows)) < 0.5)[:, None]
+        index = torch.from_numpy(rows)
+        return torch.where(chosen, self.goals[index], self.latents[index])
+
+
+def gather(
+    model: WorldModel, recording: Recording, sampler: WindowSampler, seed: int, report: Callable[[float], None]
+) -> Experience:
+    """Encodes a recording, and imagines it.
+
+    Args:
+        model: in evaluation mode.
+        recording: to learn from.
+        sampler: of it, which has its pictures in memory.
+        seed: of the depths that latents are imagined at.
+        report: called with the share done.
+    """
+    count, chunk = len(sampler.odometry), model.spec.chunk
+    begins, ends = sampler.begins, sampler.ends
+    latents, goals = torch.empty(2, count, model.spec.latent_dim).unbind(0)
+    with torch.inference_mode():
+        for first in range(0, count, BATCH):
+            rows = np.arange(first, min(first + BATCH, count))
+            sensors = sampler.sensors(rows)
+            block = slice(first, first + BATCH)
+            latents[block] = model.encode(sensors)
+            goals[block] = model.encode_goal(sensors.image) if sensors.image is not None else latents[block]
+            report(rows[-1] / count)
+    command = torch.from_numpy(np.array(sampler.command))
+    previous = torch.cat([torch.zeros(1, 2), command[:-1]])
+    previous[torch.from_numpy(np.arange(count) == begins)] = 0.0
+    rows = np.arange(count)
+    experience = Experience(
+        *(latents, latents.clone(), goals, command, previous, sampler.odometry),
+        scans=np.asarray(recording.scan, np.float32),
+        begins=begins,
+        ends=ends,
+        starts=rows[rows + chunk < ends],
+        chunk=chunk,
+    )
+    _imagine(model, experience, np.random.default_rng((seed, 2)))
+    return experience
+
+
+def _imagine(model: WorldModel, experience: Experience, rng: np.random.Generator) -> None:
+    """Fills `imagined`; moments too early in their episode stay as observed."""
+    count, chunk = len(experience.latents), experience.chunk
+    depths = rng.integers(1, DEEPEST + 1, count)
+    before = np.arange(count) - depths * chunk
+    for depth in range(1, DEEPEST + 1):
+        rows = np.flatnonzero((depths == depth) & (before >= experience.begins))
+        for block in np.array_split(rows, len(rows) // BATCH + 1):
+            start = block - depth * chunk
+            commands = experience.commands[torch.from_numpy(start[:, None] + np.arange(depth * chunk))]
+            first = torch.from_numpy(start)
+            with torch.inference_mode():
+                latents, _ = model.rollout(
+                    experience.latents[first], commands.unflatten(1, (depth, chunk)), experience.previous[first]
+                )
+            experience.imagined[torch.from_numpy(block)] = latents[:, -1]

@@ -1,0 +1,176 @@
+"""How each learned head learns: one class a head, which says what it is trained on and what it minimises."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ami_ros.learning.experience import Experience, Rows
+from ami_ros.learning.obstacle_labels import nearest_after, stood
+from ami_ros.world_model.ensemble import Ensemble
+from ami_ros.world_model.learned_heads import Collision, Policy, TimeToGo
+from ami_ros.world_model.model import WorldModel
+
+
+class Lesson(Protocol):
+    """One head and its loss."""
+
+    head: nn.Module
+
+    def loss(self, rng: np.random.Generator, batch: int) -> Tensor:
+        """Of one random batch."""
+        ...
+
+    def finish(self) -> None:
+        """Called once when the last step is done."""
+        ...
+
+
+class EnsembleLesson:
+    """Each member predicts the next latent of runs drawn with replacement; some runs are left for the calibration."""
+
+    KEPT = 1 / 8  # of the episodes, for the calibration
+    ROUNDS = 16  # batches in the calibration
+
+    def __init__(self, head: Ensemble, model: WorldModel, experience: Experience, rng: np.random.Generator) -> None:
+        self.head, self.model, self.experience = head, model, experience
+        episodes = np.unique(experience.begins[experience.starts])
+        episodes = rng.permutation(episodes)
+        kept = round(self.KEPT * len(episodes)) or (len(episodes) > 1)
+        of = experience.begins[experience.starts]
+        self.kept = experience.starts[np.isin(of, episodes[:kept])] if kept else experience.starts
+        by_episode = {begin: experience.starts[of == begin] for begin in episodes[kept:]}
+        self.rows: list[Rows] = []
+        for _ in range(len(head.weights[0])):
+            drawn = rng.choice(episodes[kept:], len(episodes) - kept)
+            self.rows.append(np.concatenate([by_episode[begin] for begin in drawn]))
+
+    def loss(self, rng: np.random.Generator, batch: int) -> Tensor:
+        rows = np.stack([rng.choice(own, batch) for own in self.rows])
+        change = self.experience.latents[torch.from_numpy(rows + self.experience.chunk)]
+        latent = self.experience.latents[torch.from_numpy(rows)]
+        return functional.mse_loss(self.head(latent, *self._commands(rows)), change - latent)
+
+    def finish(self) -> None:
+        """Fits log(error) of the model's own prediction to log(spread) on the runs that were kept."""
+        rng, experience = np.random.default_rng(0), self.experience
+        spreads, errors = [], []
+        for _ in range(self.ROUNDS):
+            rows = rng.choice(self.kept, 512)
+            latent = experience.latents[torch.from_numpy(rows)]
+            came = experience.latents[torch.from_numpy(rows + experience.chunk)]
+            chunk, previous = self._commands(rows)
+            with torch.inference_mode():
+                predicted = self.model.predictor(latent, chunk, previous)
+                spreads.append(self.head.spread(latent, chunk, previous).log())
+                errors.append((predicted - came).square().mean(-1).clamp(min=1e-12).sqrt().log())
+        x, y = torch.cat(spreads).double(), torch.cat(errors).double()
+        slope = max(float(((x - x.mean()) * (y - y.mean())).mean() / x.var().clamp(min=1e-9)), 0.05)
+        self.head.calibration.copy_(torch.tensor([float(y.mean()) - slope * float(x.mean()), slope]))
+
+    def _commands(self, rows: Rows) -> tuple[Tensor, Tensor]:
+        scale = self.model.command_scale
+        chunk = self.experience.chunks(rows.ravel()).unflatten(0, rows.shape) / scale
+        return chunk, self.experience.previous[torch.from_numpy(rows)] / scale
+
+
+class PolicyLesson:
+    """What was commanded, given where the same run was a while later (hindsight goals)."""
+
+    def __init__(self, head: Policy, model: WorldModel, experience: Experience, seconds: float) -> None:
+        self.head, self.model, self.experience = head, model, experience
+        self.reach = max(experience.chunk, round(seconds / model.spec.period))
+
+    def loss(self, rng: np.random.Generator, batch: int) -> Tensor:
+        rows = rng.choice(self.experience.starts, batch)
+        goals = _later(self.experience, rows, self.reach, rng)
+        wanted = (self.experience.chunks(rows) / self.model.command_scale).clamp(-1, 1)
+        given = self.head(self.experience.seen_or_imagined(rows, rng), self.experience.goals_of(goals, rng))
+        return functional.smooth_l1_loss(given, wanted, beta=0.1)
+
+    def finish(self) -> None:
+        pass
+
+
+class CriticLesson:
+    """The time that passed between two moments of a run, of which the shortest count (low quantile)."""
+
+    QUANTILE = 0.1
+
+    def __init__(self, head: TimeToGo, model: WorldModel, experience: Experience, seconds: float) -> None:
+        self.head, self.experience, self.period = head, experience, model.spec.period
+        self.reach = round(seconds / model.spec.period)
+
+    def loss(self, rng: np.random.Generator, batch: int) -> Tensor:
+        rows = rng.choice(self.experience.starts, batch)
+        goals = _later(self.experience, rows, self.reach, rng)
+        took = torch.from_numpy((goals - rows) * self.period).float()
+        said = self.head(self.experience.seen_or_imagined(rows, rng), self.experience.goals_of(goals, rng))
+        above = took - said
+        return torch.maximum(self.QUANTILE * above, (self.QUANTILE - 1) * above).mean()
+
+    def finish(self) -> None:
+        pass
+
+
+class CollisionLesson:
+    """Whether something was near at the end of the chunk, or the wheels did not follow.
+
+    Logs of a careful robot hold few such moments. Half of each batch is therefore asked about commands that were not
+    given: the model says where they would have led, and the scan of that moment what stands there.
+    """
+
+    def __init__(self, head: Collision, model: WorldModel, experience: Experience, clearance: float) -> None:
+        self.head, self.model, self.experience, self.clearance = head, model, experience, clearance
+
+    def loss(self, rng: np.random.Generator, batch: int) -> Tensor:
+        rows = rng.choice(self.experience.starts, batch)
+        chunk, previous = self.experience.chunks(rows), self.experience.previous[torch.from_numpy(rows)]
+        bumped = self._bumped(rows)
+        if self.experience.scans.shape[1]:
+            other = slice(batch // 2, None)
+            chunk[other] = _any_commands(len(chunk[other]), chunk.shape[1], rng) * self.model.command_scale
+            bumped[other] = self._would_bump(rows[other], chunk[other], previous[other])
+        scale = self.model.command_scale
+        odds = self.head(self.experience.seen_or_imagined(rows, rng), chunk / scale, previous / scale)
+        return functional.binary_cross_entropy_with_logits(odds, torch.from_numpy(bumped).float())
+
+    def finish(self) -> None:
+        pass
+
+    def _bumped(self, rows: Rows) -> np.ndarray:
+        return bumped(self.experience, rows, self.model.spec.period, self.clearance)
+
+    def _would_bump(self, rows: Rows, chunk: Tensor, previous: Tensor) -> np.ndarray:
+        scale = self.model.command_scale
+        with torch.inference_mode():
+            latent = self.experience.latents[torch.from_numpy(rows)]
+            motion = self.model.motion(latent, chunk / scale, previous / scale).numpy().astype(np.float64)
+        return np.asarray(nearest_after(self.experience.scans[rows], motion) < self.clearance)
+
+
+def bumped(experience: Experience, rows: Rows, period: float, clearance: float) -> np.ndarray:
+    """Whether the chunks driven from `rows` ended with anything nearer than `clearance` [m], or standing: (k,)."""
+    chunk = experience.chunks(rows).numpy()
+    before = experience.previous[torch.from_numpy(rows)].numpy()
+    still = stood(chunk, before, experience.motions(rows), period)
+    if not experience.scans.shape[1]:
+        return still
+    at_end = experience.scans[rows + experience.chunk]
+    return np.asarray(still | (np.where(at_end > 0, at_end, np.inf).min(1) < clearance))
+
+
+def _later(experience: Experience, rows: Rows, reach: int, rng: np.random.Generator) -> Rows:
+    """A row of the same episode 1 to `reach` rows after each of `rows`."""
+    most = np.minimum(reach, experience.ends[rows] - 1 - rows)
+    return np.asarray(rows + 1 + np.floor(rng.random(len(rows)) * most).astype(np.int64))
+
+
+def _any_commands(count: int, chunk: int, rng: np.random.Generator) -> Tensor:
+    """Random commands (count, chunk, 2) within [-1, 1], that change little within a chunk as a plan's do."""
+    held = rng.uniform(-1, 1, (count, 1, 2)) + 0.2 * rng.standard_normal((count, chunk, 2))
+    return torch.from_numpy(held.clip(-1, 1)).float()

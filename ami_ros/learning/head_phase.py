@@ -1,0 +1,89 @@
+"""The last phase of training: heads that are learned on finished, frozen latents.
+
+Everything is encoded once, so a step costs milliseconds, and a model that is in use gets heads without its latents
+changing: memories made with it stay valid.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ami_ros.learning.experience import Experience, gather
+from ami_ros.learning.head_losses import CollisionLesson, CriticLesson, EnsembleLesson, Lesson, PolicyLesson
+from ami_ros.learning.windows import Recording, WindowSampler
+from ami_ros.world_model.model import WorldModel
+
+Report = Callable[[str, float, float], None]  # what is learned, share done, loss (NaN while encoding)
+
+
+@dataclass(frozen=True)
+class HeadConfig:
+    """What the learned heads learn, and how."""
+
+    batch: int = 512  # moments in a step
+    learning_rate: float = 2e-3  # at the start; it falls to zero along half a cosine
+    policy_seconds: float = 10.0  # goals lie at most this far ahead in the same run [s]
+    critic_seconds: float = 20.0  # likewise [s]
+    clearance: float = 0.25  # anything nearer to base_link [m] at the end of a chunk is a collision: radius and margin
+
+
+def fit_heads(
+    model: WorldModel,
+    recording: Recording,
+    sampler: WindowSampler,
+    steps: int,
+    config: HeadConfig,
+    seed: int,
+    report: Report,
+) -> None:
+    """Learns all heads that the model's spec names; nothing else of it changes.
+
+    Args:
+        model: finished but for its heads; it is left in evaluation mode.
+        recording: to learn from.
+        sampler: of it.
+        steps: of the optimiser, for each head.
+        config: what they learn.
+        seed: of weights and batches: the same one gives the same heads.
+        report: called with progress.
+    """
+    model.eval().requires_grad_(False)
+    if not model.spec.has_learned_heads:
+        return
+    experience = gather(model, recording, sampler, seed, lambda share: report("encoding", share, math.nan))
+    for number, (name, lesson) in enumerate(_lessons(model, experience, config, seed).items()):
+        _learn(name, lesson, steps, config, (seed, 10 + number), report)
+    model.eval().requires_grad_(False)
+
+
+def _lessons(model: WorldModel, experience: Experience, config: HeadConfig, seed: int) -> dict[str, Lesson]:
+    heads, found = model.heads, dict[str, Lesson]()
+    if heads.ensemble is not None:
+        found["ensemble"] = EnsembleLesson(heads.ensemble, model, experience, np.random.default_rng((seed, 3)))
+    if heads.policy is not None:
+        found["policy"] = PolicyLesson(heads.policy, model, experience, config.policy_seconds)
+    if heads.critic is not None:
+        found["critic"] = CriticLesson(heads.critic, model, experience, config.critic_seconds)
+    if heads.collision is not None:
+        found["collision"] = CollisionLesson(heads.collision, model, experience, config.clearance)
+    return found
+
+
+def _learn(name: str, lesson: Lesson, steps: int, config: HeadConfig, seed: tuple[int, int], report: Report) -> None:
+    lesson.head.train().requires_grad_(True)
+    optimizer = torch.optim.AdamW(lesson.head.parameters(), lr=config.learning_rate, weight_decay=1e-4)
+    for step in range(steps):
+        for group in optimizer.param_groups:
+            group["lr"] = config.learning_rate * 0.5 * (1 + math.cos(math.pi * step / steps))
+        loss = lesson.loss(np.random.default_rng((*seed, step)), config.batch)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        report(name, (step + 1) / steps, float(loss.detach()))
+    lesson.head.eval().requires_grad_(False)
+    lesson.finish()

@@ -1,0 +1,47 @@
+"""When commands end at an obstacle: labels for the collision head, from scan and odometry alone."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ami_ros.geometry import Array
+
+TOLD = 0.06  # [m] that the robot was told to move during a chunk, from which on standing is a sign
+FOLLOWED = 0.25  # of that, below which it stood
+FAR = 1.5  # [m], from where on nothing matters to one chunk
+
+
+def nearest_after(scans: NDArray[np.float32], motions: Array) -> Array:
+    """How near anything in scans lies after the robot has moved.
+
+    Args:
+        scans: (k, beams) [m] over the full circle from straight ahead to the left, inf where nothing returned.
+        motions: (k, 3) of the robot since [m, m, rad].
+
+    Returns:
+        (k,) distance from base_link [m], at most `FAR`.
+    """
+    angles = np.arange(scans.shape[1]) * (2 * np.pi / scans.shape[1])
+    ranges = np.where((scans > 0) & (scans < FAR + 1.0), scans, 1e3)
+    x, y = ranges * np.cos(angles) - motions[:, :1], ranges * np.sin(angles) - motions[:, 1:2]
+    return np.asarray(np.sqrt((x**2 + y**2).min(1)).clip(max=FAR), np.float64)
+
+
+def stood(
+    commands: NDArray[np.float32], before: NDArray[np.float32], motions: Array, period: float
+) -> NDArray[np.bool_]:
+    """Whether the robot stood although it was told to move.
+
+    Wheels follow late, so a robot was told to move only if it was, with and without the last command.
+
+    Args:
+        commands: (k, chunk, 2) [m/s, rad/s].
+        before: (k, 2) the command in force before.
+        motions: (k, 3) by odometry [m, m, rad].
+        period: [s] of each command.
+    """
+    now = commands[:, :, 0].sum(1) * period
+    late = (before[:, 0] + commands[:, :-1, 0].sum(1)) * period
+    told = np.where(now * late > 0, np.minimum(np.abs(now), np.abs(late)), 0.0)
+    return np.asarray((told > TOLD) & (np.abs(motions[:, 0]) < FOLLOWED * told))

@@ -1,0 +1,58 @@
+"""An ensemble of small predictors, whose disagreement tells where the model has seen little."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ami_ros.world_model.spec import ModelSpec
+
+
+class Ensemble(nn.Module):
+    """Further predictors of one step, all in one product of matrices; they differ by their weights and by their data.
+
+    Each is learned on runs of its own choice (bootstrap), so they agree where all runs say the same, and only there
+    (Lakshminarayanan et al. 2017). Their spread becomes an error to expect by `calibration`, learned from runs that
+    none of them saw: log(error) = calibration[0] + calibration[1] * log(spread).
+    """
+
+    def __init__(self, spec: ModelSpec) -> None:
+        super().__init__()
+        width = spec.ensemble_width
+        sizes = (spec.latent_dim + 2 * (spec.chunk + 1), width, width, spec.latent_dim)
+        pairs = list(zip(sizes[:-1], sizes[1:], strict=True))
+        self.weights = nn.ParameterList(torch.empty(spec.ensemble, a, b) for a, b in pairs)
+        self.biases = nn.ParameterList(torch.zeros(spec.ensemble, 1, b) for _, b in pairs)
+        for weight in self.weights:
+            nn.init.uniform_(weight, -1 / math.sqrt(weight.shape[1]), 1 / math.sqrt(weight.shape[1]))
+        self.calibration: Tensor
+        self.register_buffer("calibration", torch.tensor([0.0, 1.0]))
+
+    def forward(self, latent: Tensor, chunk: Tensor, previous: Tensor) -> Tensor:
+        """What each member expects.
+
+        Args:
+            latent: (batch, latent_dim), or (members, batch, latent_dim) to give each its own.
+            chunk: ([members,] batch, chunk, 2), commands in units of the spec's maxima [-].
+            previous: ([members,] batch, 2), the command before, likewise.
+
+        Returns:
+            The change of the latent (members, batch, latent_dim).
+        """
+        x = torch.cat([latent, previous, chunk.flatten(-2)], dim=-1)
+        x = x.expand(len(self.weights[0]), *x.shape[-2:])
+        for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            x = torch.baddbmm(bias, functional.gelu(x) if layer else x, weight)
+        return x
+
+    def spread(self, latent: Tensor, chunk: Tensor, previous: Tensor) -> Tensor:
+        """Standard deviation over the members, root mean square over a latent's numbers: (batch,) [latent units]."""
+        return self(latent, chunk, previous).var(0).mean(-1).clamp(min=1e-12).sqrt()
+
+    def expected_error(self, latent: Tensor, chunk: Tensor, previous: Tensor) -> Tensor:
+        """The spread as the error of the prediction to expect (batch,): root mean square [latent units]."""
+        offset, slope = self.calibration
+        return torch.exp(offset + slope * self.spread(latent, chunk, previous).log())

@@ -1,0 +1,26 @@
+"""What the tests of training share."""
+
+from __future__ import annotations
+
+from ami_ros.learning.dataset import Dataset
+from ami_ros.world_model.model import WorldModel
+
+
+class Killed(Exception):
+    """Stands for a kill between two steps."""
+
+
+class Shortened:
+    """A data set without its last episode."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.period, self.scan, self.heading = dataset.period, dataset.scan, dataset.heading
+        self.odometry, self.command = dataset.odometry, dataset.command
+        self.episodes = dataset.episodes[:-1]
+        self.load_images = dataset.load_images
+
+
+def assert_equal(a: WorldModel, b: WorldModel) -> None:
+    """All weights are the same to the bit."""
+    for name, value in a.state_dict().items():
+        assert value.equal(b.state_dict()[name]), name

@@ -1,0 +1,169 @@
+"""The phase of the learned heads: each learns something, all else stays, and it can be repeated to the bit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import spearmanr
+
+from ami_ros.evaluation.expectation import area
+from ami_ros.learning.dataset import Dataset
+from ami_ros.learning.experience import Experience, gather
+from ami_ros.learning.head_losses import bumped
+from ami_ros.learning.head_phase import HeadConfig, fit_heads
+from ami_ros.learning.presets import only_heads
+from ami_ros.learning.trainer import Trainer, TrainingConfig
+from ami_ros.learning.windows import WindowConfig, WindowSampler
+from ami_ros.world_model.model import WorldModel
+from ami_ros.world_model.spec import ModelSpec
+from harness.training import Killed, Shortened, assert_equal
+
+CLEARANCE = 0.55  # the robot of the last run keeps off walls [m]
+HEADS = HeadConfig(batch=128, learning_rate=4e-3, policy_seconds=4.0, critic_seconds=8.0, clearance=CLEARANCE)
+
+
+@pytest.fixture(scope="module")
+def full(spec: ModelSpec) -> ModelSpec:
+    return replace(spec, ensemble=3, ensemble_width=32, policy=True, critic=True, collision=True)
+
+
+@pytest.fixture(scope="module")
+def trained(dataset: Dataset, full: ModelSpec, tmp_path_factory: pytest.TempPathFactory) -> WorldModel:
+    """Of all runs but the last one."""
+    config = TrainingConfig(
+        steps=150, batch=16, warm_up=10, learning_rate=5e-3, head_steps=300, spec=full, heads=HEADS,
+        windows=WindowConfig(starts=4, pairs=12),
+    )  # fmt: skip
+    return Trainer(config, Shortened(dataset), tmp_path_factory.mktemp("run")).run(lambda step, terms: None)
+
+
+@pytest.fixture(scope="module")
+def unseen(trained: WorldModel, dataset: Dataset) -> Experience:
+    """The last run."""
+    sampler = WindowSampler(dataset, trained.spec, WindowConfig())
+    experience = gather(trained, dataset, sampler, 0, lambda share: None)
+    last = dataset.episodes[-1][0]
+    return replace(experience, starts=experience.starts[experience.starts >= last])
+
+
+def test_predictors_disagree_where_the_prediction_errs_and_on_what_never_was(
+    trained: WorldModel, unseen: Experience
+) -> None:
+    rows = unseen.starts
+    latent, chunk = unseen.latents[rows], unseen.chunks(rows)
+    previous = unseen.previous[rows]
+    with torch.inference_mode():
+        said = trained.disagreement(latent, chunk, previous)
+        error = (trained.step(latent, chunk, previous)[0] - unseen.latents[rows + unseen.chunk]).square().mean(1).sqrt()
+        elsewhere = trained.disagreement(latent + 3 * latent.std(), chunk, previous)
+    assert spearmanr(said, error).statistic > 0.2
+    assert 0.4 < float(said.median() / error.median()) < 2.5
+    assert elsewhere.median() > 1.5 * said.median()
+
+
+def test_the_policy_gives_the_commands_that_led_to_a_goal(trained: WorldModel, unseen: Experience) -> None:
+    rows = unseen.starts[unseen.starts + 2 * unseen.chunk < unseen.ends[unseen.starts]]
+    goals = unseen.latents[rows + 2 * unseen.chunk]
+    given = unseen.chunks(rows)
+    with torch.inference_mode():
+        said = trained.policy(unseen.latents[rows], goals)
+        to_others = trained.policy(unseen.latents[rows], goals.flip(0))
+    error = (said - given).abs().mean()
+    assert error < 0.8 * (given - given.mean((0, 1))).abs().mean()
+    assert error < 0.9 * (to_others - given).abs().mean()
+
+
+def test_the_critic_ranks_goals_by_how_long_they_take(trained: WorldModel, unseen: Experience) -> None:
+    rng = np.random.default_rng(0)
+    rows = unseen.starts[:-30]
+    rows = rows[rows + 30 < unseen.ends[rows]]
+    took = rng.integers(0, 30, len(rows))
+    with torch.inference_mode():
+        said = trained.time_to_go(unseen.latents[rows], unseen.latents[rows + took])
+    assert spearmanr(said, took).statistic > 0.5
+    assert np.mean(said.numpy() <= 0.2 * took + 0.5) > 0.5  # the shortest times count
+
+
+def test_collisions_are_foreseen(trained: WorldModel, unseen: Experience) -> None:
+    rows = unseen.starts
+    hit = bumped(unseen, rows, 0.2, CLEARANCE)
+    assert 0.02 < hit.mean() < 0.5
+    with torch.inference_mode():
+        said = trained.collision(unseen.latents[rows], unseen.chunks(rows), unseen.previous[rows]).numpy()
+        ahead = torch.zeros(1, 3, 2) + torch.tensor([0.5, 0.0])
+        told = trained.collision(unseen.latents[rows], ahead.expand(len(rows), 3, 2), unseen.previous[rows])
+        not_told = trained.collision(unseen.latents[rows], torch.zeros(len(rows), 3, 2), unseen.previous[rows])
+    assert area(said[hit], said[~hit]) > 0.75
+    assert told.mean() > not_told.mean()
+
+
+def test_only_heads_are_learned_and_one_seed_gives_one_model(dataset: Dataset, full: ModelSpec) -> None:
+    def learned(seed: int) -> WorldModel:
+        torch.manual_seed(0)
+        model = WorldModel(full).eval()
+        sampler = WindowSampler(dataset, full, WindowConfig())
+        fit_heads(model, dataset, sampler, 3, HEADS, seed, lambda what, share, loss: None)
+        return model
+
+    torch.manual_seed(0)
+    before, model = WorldModel(full).state_dict(), learned(0)
+    changed = {name for name, value in model.state_dict().items() if not value.equal(before[name])}
+    assert changed == {name for name in before if name.startswith("heads.")}
+    assert not model.training and not any(p.requires_grad for p in model.parameters())
+    assert_equal(learned(0), model)
+    assert not learned(1).heads.state_dict()["policy.layers.0.weight"].equal(before["heads.policy.layers.0.weight"])
+
+
+def test_all_heads_are_reported(dataset: Dataset, full: ModelSpec) -> None:
+    reports: list[tuple[str, float]] = []
+    sampler = WindowSampler(dataset, full, WindowConfig())
+    fit_heads(WorldModel(full), dataset, sampler, 2, HEADS, 0, lambda what, share, loss: reports.append((what, share)))
+    assert list(dict(reports)) == ["encoding", "ensemble", "policy", "critic", "collision"]
+    assert all(share > 0.99 for share in dict(reports).values())
+
+
+@pytest.mark.parametrize("head", ["ensemble", "policy", "critic", "collision"])
+def test_a_model_learns_the_heads_that_its_spec_names(dataset: Dataset, spec: ModelSpec, head: str) -> None:
+    own = replace(spec, **{head: 2 if head == "ensemble" else True})
+    reports: list[str] = []
+    sampler = WindowSampler(dataset, own, WindowConfig())
+    fit_heads(WorldModel(own), dataset, sampler, 1, HEADS, 0, lambda what, share, loss: reports.append(what))
+    assert set(reports) == {"encoding", head}
+
+
+def test_a_training_that_was_killed_among_its_heads_ends_as_one_that_was_not(
+    dataset: Dataset, full: ModelSpec, tmp_path: Path
+) -> None:
+    config = TrainingConfig(
+        steps=2, batch=4, checkpoint_every=2, head_steps=2, spec=full, heads=HEADS, windows=WindowConfig(starts=3)
+    )
+
+    def train(name: str, kill: bool = False) -> WorldModel:
+        trainer = Trainer(config, dataset, tmp_path / name)
+        trainer.resume()
+
+        def report(step: int, terms: dict[str, float]) -> None:
+            if kill and "critic" in terms:
+                raise Killed
+
+        return trainer.run(report)
+
+    whole = train("whole")
+    with pytest.raises(Killed):
+        train("killed", kill=True)
+    assert_equal(train("killed"), whole)
+
+
+def test_a_finished_model_gets_heads_and_keeps_its_latents(dataset: Dataset, spec: ModelSpec, tmp_path: Path) -> None:
+    torch.manual_seed(5)
+    start = WorldModel(spec).eval()
+    wanted = TrainingConfig(head_steps=2, heads=HEADS, spec=ModelSpec(policy=True, ensemble=2))
+    config = only_heads(wanted, spec)
+    assert config.spec == replace(spec, policy=True, ensemble=2)
+    model = Trainer(config, dataset, tmp_path, start).run(lambda step, terms: None)
+    for name, value in start.state_dict().items():
+        assert value.equal(model.state_dict()[name]), name
