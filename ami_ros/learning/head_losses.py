@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Protocol
 
 import numpy as np
@@ -19,7 +20,10 @@ from ami_ros.world_model.model import WorldModel
 class Lesson(Protocol):
     """One head and its loss."""
 
-    head: nn.Module
+    @property
+    def head(self) -> nn.Module:
+        """What learns."""
+        ...
 
     def loss(self, rng: np.random.Generator, batch: int) -> Tensor:
         """Of one random batch."""
@@ -97,24 +101,48 @@ class PolicyLesson:
 
 
 class CriticLesson:
-    """The time that passed between two moments of a run, of which the shortest count (low quantile)."""
+    """The shortest time to where the same run was at any other moment, by temporal differences.
 
-    QUANTILE = 0.1
+    A run wanders, so the time that it took is far more than the time that is needed. But each of its short stretches is
+    a good way to somewhere, and others go on from there: time to go = time of a stretch + time to go from its end, of
+    which the shortest count (a low expectile; implicit Q-learning, Kostrikov et al. 2021, with goals, HIQL, Park et al.
+    2023).
+    """
+
+    EXPECTILE = 0.1
+    STRETCH = (3, 15)  # rows
+    FOLLOW = 0.02  # share by which the target moves towards what is learned, each step
+    LONGEST = 120.0  # [s]
 
     def __init__(self, head: TimeToGo, model: WorldModel, experience: Experience, seconds: float) -> None:
         self.head, self.experience, self.period = head, experience, model.spec.period
         self.reach = round(seconds / model.spec.period)
+        self.target = copy.deepcopy(head).requires_grad_(False)
 
     def loss(self, rng: np.random.Generator, batch: int) -> Tensor:
-        rows = rng.choice(self.experience.starts, batch)
-        goals = _later(self.experience, rows, self.reach, rng)
-        took = torch.from_numpy((goals - rows) * self.period).float()
-        said = self.head(self.experience.seen_or_imagined(rows, rng), self.experience.goals_of(goals, rng))
-        above = took - said
-        return torch.maximum(self.QUANTILE * above, (self.QUANTILE - 1) * above).mean()
+        experience = self.experience
+        rows = rng.choice(experience.starts, batch)
+        begins, ends = experience.begins[rows], experience.ends[rows]
+        after = np.minimum(rows + rng.integers(*self.STRETCH, batch, endpoint=True), ends - 1)
+        soon = _later(experience, rows, self.reach, rng)
+        goals = np.where(rng.random(batch) < 0.5, soon, rng.integers(begins, ends))
+        goal = experience.goals_of(goals, rng)
+        on_the_way = torch.from_numpy((goals >= rows) & (goals <= after))
+        with torch.no_grad():
+            for own, learned in zip(self.target.parameters(), self.head.parameters(), strict=True):
+                own.lerp_(learned, self.FOLLOW)
+            beyond = self.target(experience.latents[torch.from_numpy(after)], goal)
+        wanted = torch.where(on_the_way, self._seconds(goals - rows), self._seconds(after - rows) + beyond)
+        above = wanted.clamp(max=self.LONGEST) - self.head(experience.seen_or_imagined(rows, rng), goal)
+        weight = torch.where(above > 0, self.EXPECTILE, 1 - self.EXPECTILE)
+        loss = weight * functional.smooth_l1_loss(above, torch.zeros_like(above), beta=0.5, reduction="none")
+        return loss.mean()
 
     def finish(self) -> None:
         pass
+
+    def _seconds(self, rows: Rows) -> Tensor:
+        return torch.from_numpy(rows * self.period).float()
 
 
 class CollisionLesson:

@@ -28,7 +28,7 @@ class HeadConfig:
     batch: int = 512  # moments in a step
     learning_rate: float = 2e-3  # at the start; it falls to zero along half a cosine
     policy_seconds: float = 10.0  # goals lie at most this far ahead in the same run [s]
-    critic_seconds: float = 20.0  # likewise [s]
+    critic_seconds: float = 20.0  # half of the goals lie at most this far ahead [s], the others anywhere in the run
     clearance: float = 0.25  # anything nearer to base_link [m] at the end of a chunk is a collision: radius and margin
 
 
