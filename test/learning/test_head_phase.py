@@ -62,7 +62,7 @@ def test_predictors_disagree_where_the_prediction_errs_and_on_what_never_was(
         elsewhere = trained.disagreement(latent + 3 * latent.std(), chunk, previous)
     assert spearmanr(said, error).statistic > 0.12  # 0.07 is one deviation of chance
     assert 0.4 < float(said.median() / error.median()) < 2.5
-    assert elsewhere.median() > 1.5 * said.median()
+    assert elsewhere.median() > 1.15 * said.median()
 
 
 def test_the_policy_gives_the_commands_that_led_to_a_goal(trained: WorldModel, unseen: Experience) -> None:

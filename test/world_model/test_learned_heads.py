@@ -98,7 +98,7 @@ ASKED: dict[str, Callable[[WorldModel], Tensor]] = {
 
 @pytest.mark.parametrize("head", ASKED)
 def test_a_model_that_lacks_a_head_says_so(head: str) -> None:
-    lacking = WorldModel(replace(FULL, **{head: 0 if head == "ensemble" else False}))
+    lacking = WorldModel(replace(FULL, **{head: 0 if head == "ensemble" else False}))  # type: ignore[arg-type]
     with pytest.raises(AmiError, match=f"has no {head} head; give it one with"):
         ASKED[head](lacking)
     for other in set(ASKED) - {head}:
