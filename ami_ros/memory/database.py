@@ -8,27 +8,42 @@ from pathlib import Path
 
 from ami_ros.errors import AmiError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 APPLICATION_ID = 0x414D4931  # "AMI1": tells a memory from another program's SQLite file
 PATIENCE = 5.0  # [s] that other processes may hold up a write, or the emptying of the log
 WRONG_ENCODER = 10245  # code of the interfaces
 
-PLACE_COLUMNS = "id, latent, x, y, yaw, created, last_seen, visits, label, note, episode"
+PLACE_COLUMNS = "id, latent, x, y, yaw, created, last_seen, visits, label, note, episode, surprise, keep_away"
+_SINCE = {"episode": 2, "surprise": 3, "keep_away": 3}  # version in which a column came
+EXPERIENCE_SINCE = 3  # the same of the table
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE places (
     id INTEGER PRIMARY KEY, latent BLOB NOT NULL, x REAL NOT NULL, y REAL NOT NULL, yaw REAL NOT NULL,
     created REAL NOT NULL, last_seen REAL NOT NULL, visits INTEGER NOT NULL, label TEXT NOT NULL, note TEXT NOT NULL,
-    episode INTEGER NOT NULL DEFAULT 0);
+    episode INTEGER NOT NULL DEFAULT 0, surprise REAL NOT NULL DEFAULT 0, keep_away REAL NOT NULL DEFAULT 0);
 CREATE TABLE thumbnails (id INTEGER PRIMARY KEY, jpeg BLOB NOT NULL);
+CREATE TABLE experience (id INTEGER PRIMARY KEY, covariance BLOB, commands BLOB);
 CREATE TABLE edges (
     start INTEGER NOT NULL, stop INTEGER NOT NULL, x REAL NOT NULL, y REAL NOT NULL, yaw REAL NOT NULL,
     traversals INTEGER NOT NULL, duration REAL NOT NULL, failures INTEGER NOT NULL, last_used REAL NOT NULL,
     PRIMARY KEY (start, stop)) WITHOUT ROWID
 """
 # From each version to the next.
-_MIGRATIONS = {1: "ALTER TABLE places ADD COLUMN episode INTEGER NOT NULL DEFAULT 0"}
+_MIGRATIONS = {
+    1: ["ALTER TABLE places ADD COLUMN episode INTEGER NOT NULL DEFAULT 0"],
+    2: [
+        "ALTER TABLE places ADD COLUMN surprise REAL NOT NULL DEFAULT 0",
+        "ALTER TABLE places ADD COLUMN keep_away REAL NOT NULL DEFAULT 0",
+        "CREATE TABLE experience (id INTEGER PRIMARY KEY, covariance BLOB, commands BLOB)",
+    ],
+}
+
+
+def columns_of(version: int, columns: str = PLACE_COLUMNS) -> str:
+    """The columns of a place as a file of that version has them; 0 where it has none."""
+    return ", ".join(name if _SINCE.get(name, 1) <= version else "0" for name in columns.split(", "))
 
 
 def connect(path: Path | None) -> sqlite3.Connection:
@@ -102,16 +117,27 @@ def migrate(connection: sqlite3.Connection) -> None:
         connection.execute("BEGIN IMMEDIATE")
         version = connection.execute("PRAGMA user_version").fetchone()[0]  # another process may have been first
         for step in range(version, SCHEMA_VERSION):
-            connection.execute(_MIGRATIONS[step])
+            for statement in _MIGRATIONS[step]:
+                connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
 def is_sound(connection: sqlite3.Connection) -> bool:
-    """Whether places and ways can be read; thumbnails are too many to be looked at each time."""
+    """Whether places and ways can be read; thumbnails are too many to be looked at each time.
+
+    Who found one of those damaged has left word (`mark_damaged`).
+    """
     try:
+        if connection.execute("SELECT count(*) FROM meta WHERE key = 'damaged'").fetchone()[0]:
+            return False
         found = [connection.execute(f"PRAGMA quick_check('{table}')").fetchone()[0] for table in ("places", "edges")]
     except sqlite3.OperationalError:
         raise
     except sqlite3.DatabaseError:
         return False
     return found == ["ok", "ok"]
+
+
+def mark_damaged(connection: sqlite3.Connection) -> None:
+    """Lets the next who opens it save what is readable."""
+    connection.execute("INSERT OR REPLACE INTO meta VALUES ('damaged', 'yes')")

@@ -87,7 +87,7 @@ def oldest_pictures(sizes: Mapping[int, int], seen: Mapping[int, float], kept: s
 
 def outdated(index: PlaceIndex, kept: set[int], before: float) -> set[int]:
     """Ids of the places that were last passed before a stamp [s]."""
-    return {int(i) for i in index.ids[index.times[:, 1] < before]} - kept
+    return {int(i) for i in index.ids[index.column("last_seen") < before]} - kept
 
 
 def least_missed(index: PlaceIndex, kept: set[int], count: int, cell: tuple[float, float]) -> set[int]:
@@ -99,11 +99,11 @@ def least_missed(index: PlaceIndex, kept: set[int], count: int, cell: tuple[floa
         count: of places.
         cell: [m], [rad] within which poses count as the same.
     """
-    newest_first = np.argsort(-index.times[:, 1], kind="stable")
+    newest_first = np.argsort(-index.column("last_seen"), kind="stable")
     cells = np.floor(index.poses[newest_first] / [cell[0], cell[0], cell[1]]).astype(np.int64)
     _, first = np.unique(cells, axis=0, return_index=True)
     has_newer = np.ones(len(index), bool)
     has_newer[newest_first[first]] = False
-    order: NDArray[np.int64] = np.lexsort((index.times[:, 1], ~has_newer))
+    order: NDArray[np.int64] = np.lexsort((index.column("last_seen"), ~has_newer))
     free = [int(i) for i in index.ids[order] if int(i) not in kept]
     return set(free[:count])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -13,6 +12,7 @@ from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import cKDTree
 
 from ami_ros.geometry import Array, relative
+from ami_ros.memory.edges import EdgeTable
 from ami_ros.memory.index import PlaceIndex
 from ami_ros.memory.matching import pose_gap
 from ami_ros.memory.rows import Edge
@@ -39,14 +39,18 @@ class PlaceGraph:
 
     def __init__(self, index: PlaceIndex, config: GraphConfig) -> None:
         self.index, self.config = index, config
-        self.edges: dict[tuple[int, int], Edge] = {}
-        self._failed: set[tuple[int, int]] = set()
+        self.edges = EdgeTable()
         self._matrix: csr_matrix | None = None
         self._joins: NDArray[np.int64] | None = None
 
     def add(self, edge: Edge) -> None:
         """Adds an edge as it was stored."""
-        self._put(edge)
+        self.edges.put(edge)
+        self._matrix = None
+
+    def take(self, edges: NDArray[np.void]) -> None:
+        """Adds many edges (m,), with the fields of `EDGES`; see `EdgeTable.take`."""
+        self.edges.take(edges)
         self._matrix = None
 
     def traversed(self, start: int, stop: int, measured: Array, duration: float, stamp: float) -> Edge:
@@ -59,7 +63,7 @@ class PlaceGraph:
             count = old.traversals + 1
             mean = old.duration + (duration - old.duration) / count
             edge = replace(old, traversals=count, duration=mean, failures=max(0, old.failures - 1), last_used=stamp)
-        self._put(edge)
+        self.edges.put(edge)
         return edge
 
     def failed(self, start: int, stop: int, stamp: float) -> Edge | None:
@@ -80,18 +84,12 @@ class PlaceGraph:
             return None
         else:
             edge = replace(old, failures=old.failures + 1, last_used=stamp)
-        self._put(edge)
+        self.edges.put(edge)
         return edge
-
-    def _put(self, edge: Edge) -> None:
-        key = (edge.start, edge.stop)
-        self.edges[key] = edge
-        (self._failed.add if edge.failures else self._failed.discard)(key)
 
     def drop(self, ids: set[int]) -> None:
         """Removes every edge at one of the places."""
-        self.edges = {k: e for k, e in self.edges.items() if not ids & {e.start, e.stop}}
-        self._failed &= set(self.edges)
+        self.edges.drop(ids)
         self.changed()
 
     def changed(self) -> None:
@@ -149,9 +147,7 @@ class PlaceGraph:
 
     def _driven(self) -> NDArray[np.int64]:
         """Rows (m, 2) of the ways that were driven."""
-        driven = [key for key, edge in self.edges.items() if edge.traversals]
-        ids = np.fromiter(itertools.chain.from_iterable(driven), np.int64, 2 * len(driven))
-        return self.index.rows(ids).reshape(-1, 2)
+        return self.index.rows(self.edges.driven().ravel()).reshape(-1, 2)
 
     def _weights(self) -> csr_matrix:
         if self._matrix is None:
@@ -176,13 +172,13 @@ class PlaceGraph:
 
     def _weights_now(self, avoid: list[tuple[int, int]], now: float) -> csr_matrix:
         """The matrix less everything that leads by an avoided edge, and dearer by the ones that failed of late."""
-        if not avoid and not self._failed:
+        if not avoid and not self.edges.failed:
             return self._weights()
         matrix = self._weights().tocoo()
         positions = self.index.poses[:, :2]
         ends = positions[matrix.row], positions[matrix.col]
         cost, keep = matrix.data.copy(), np.ones(len(matrix.data), bool)
-        for key in self._failed:
+        for key in self.edges.failed:
             edge = self.edges[key]
             age = now - edge.last_used
             if age >= 0.0:  # else the clock began anew: that was another day

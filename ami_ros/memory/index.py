@@ -2,36 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ami_ros.geometry import Array
+from ami_ros.memory.columns import Columns
 from ami_ros.memory.vector_index import VectorIndex, VectorIndexConfig
 from ami_ros.world_model.model import WorldModel
 
 Latents = NDArray[np.float32]
 
-_COLUMNS = ("_ids", "_latents", "_keys", "_poses", "_times")
-
-
 class PlaceIndex:
-    """Latents, contrastive keys, poses and times of all places, row by row; appending is O(1) amortised."""
+    """Latents, contrastive keys, poses and numbers of all places, row by row; appending is O(1) amortised."""
 
     def __init__(self, model: WorldModel, config: VectorIndexConfig | None = None) -> None:
         self.model = model
         self._neighbours = VectorIndex(config or VectorIndexConfig())
         spec = model.spec
-        self._ids = np.zeros(64, np.int64)
-        self._latents = np.zeros((64, spec.latent_dim), np.float32)
-        self._keys = np.zeros((64, spec.contrast_dim), np.float32)
-        self._poses = np.zeros((64, 3))
-        self._times = np.zeros((64, 3))
-        self._count = 0
+        self._columns = Columns(
+            id=np.int64,
+            latent=(np.float32, spec.latent_dim),
+            key=(np.float32, spec.contrast_dim),
+            pose=(np.float64, 3),
+            created=np.float64,
+            last_seen=np.float64,
+            visits=np.int64,
+            episode=np.int64,
+            surprise=np.float32,
+            keep_away=np.float32,
+        )
         self._row_of: dict[int, int] = {}
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._columns)
 
     def __contains__(self, place_id: int) -> bool:
         return place_id in self._row_of
@@ -39,27 +45,27 @@ class PlaceIndex:
     @property
     def ids(self) -> NDArray[np.int64]:
         """(n,)"""
-        return self._ids[: self._count]
+        return self._columns["id"]
 
     @property
     def latents(self) -> Latents:
         """(n, latent_dim)"""
-        return self._latents[: self._count]
+        return self._columns["latent"]
 
     @property
     def keys(self) -> Latents:
         """(n, contrast_dim), unit length"""
-        return self._keys[: self._count]
+        return self._columns["key"]
 
     @property
     def poses(self) -> Array:
         """(n, 3) in the map frame"""
-        return self._poses[: self._count]
+        return self._columns["pose"]
 
-    @property
-    def times(self) -> Array:
-        """(n, 3): founded [s], last seen [s], number of the episode; may be written to"""
-        return self._times[: self._count]
+    def column(self, name: str) -> NDArray:
+        """(n,) numbers of the places, to be read and written: created [s], last_seen [s], visits, episode, surprise
+        (z score when it was founded), keep_away [m]."""
+        return self._columns[name]
 
     def row(self, place_id: int) -> int:
         """Row of a place; KeyError if unknown."""
@@ -83,32 +89,21 @@ class PlaceIndex:
         """Rows of the `count` places with the best scores, best first, and the scores; see `VectorIndex`."""
         return self._neighbours.search(self.keys, self.query(latent), count)
 
-    def extend(self, ids: NDArray[np.int64], latents: Latents, poses: Array, times: Array | None = None) -> None:
-        """Appends places (n,), (n, latent_dim), (n, 3), (n, 3)."""
+    def extend(self, ids: NDArray[np.int64], latents: Latents, poses: Array, **numbers: ArrayLike) -> None:
+        """Appends places (n,), (n, latent_dim), (n, 3); `numbers`: see `column`, 0 where they are not given."""
+        start = len(self)
         with torch.inference_mode():
             keys = self.model.contrast.keys(torch.from_numpy(np.asarray(latents, np.float32))).numpy()
-        start, stop = self._count, self._count + len(ids)
-        while stop > len(self._ids):
-            for name in _COLUMNS:
-                old = getattr(self, name)
-                setattr(self, name, np.concatenate([old, np.zeros_like(old)]))
-        self._ids[start:stop], self._latents[start:stop] = ids, latents
-        self._keys[start:stop], self._poses[start:stop] = keys, poses
-        self._times[start:stop] = 0.0 if times is None else times
-        self._row_of |= {int(i): start + k for k, i in enumerate(ids)}
-        self._count = stop
+        self._columns.extend(len(ids), id=ids, latent=latents, key=keys, pose=poses, **numbers)
+        self._row_of |= {place_id: start + k for k, place_id in enumerate(np.asarray(ids).tolist())}
 
     def move(self, poses: Array) -> None:
         """Puts all places elsewhere: (n, 3)."""
-        self._poses[: self._count] = poses
+        self.poses[:] = poses
 
-    def remove(self, ids: set[int]) -> None:
+    def remove(self, ids: Collection[int]) -> None:
         """Drops places; the others keep their order."""
-        keep = np.array([int(i) not in ids for i in self.ids], dtype=bool)
-        kept = int(keep.sum())
+        keep = ~np.isin(self.ids, np.fromiter(ids, np.int64, len(ids)))
         self._neighbours.keep(keep)
-        for name in _COLUMNS:
-            array = getattr(self, name)
-            array[:kept] = array[: self._count][keep]
-        self._count = kept
-        self._row_of = {int(i): k for k, i in enumerate(self.ids)}
+        self._columns.keep(keep)
+        self._row_of = {place_id: k for k, place_id in enumerate(self.ids.tolist())}

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ami_ros.geometry import Array
+from ami_ros.memory.details import Details
 from ami_ros.memory.graph import GraphConfig, PlaceGraph
 from ami_ros.memory.index import Latents, PlaceIndex
 from ami_ros.memory.matching import pose_gap
 from ami_ros.memory.relaxation import RelaxationConfig, compare_places, driven_ways, relax
-from ami_ros.memory.rows import Edge, PlaceRow
+from ami_ros.memory.rows import Edge, Experience, PlaceRow, PlaceTable
 from ami_ros.memory.store import Store
 from ami_ros.memory.types import Place, Places
 from ami_ros.world_model.model import WorldModel
+
+_NUMBERS = ("created", "last_seen", "visits", "episode", "surprise", "keep_away")
 
 
 class PlaceMap:
@@ -34,10 +38,14 @@ class PlaceMap:
         self.index = PlaceIndex(model)
         self.graph = PlaceGraph(self.index, config)
         self.store = Store(path, encoder_id, self.latent_dim)
-        self.details: dict[int, PlaceRow] = {}
-        self.labels: dict[int, str] = {}  # of the places that have one
+        self.details = Details(self.index)
         self.revision = 0  # grows with every change of places, ways and labels; visits are none
-        self._take(*self.store.load())
+        self._take(*self.store.read())
+
+    @property
+    def labels(self) -> dict[int, str]:
+        """Of the places that have one."""
+        return self.details.labels
 
     def __len__(self) -> int:
         return len(self.index)
@@ -46,48 +54,61 @@ class PlaceMap:
         """Takes over what is in another file, which stays as it is; thumbnails are left out."""
         source = Store(path, self.encoder_id, self.latent_dim, read_only=True)
         try:
-            places, edges = source.load()
+            table, edges = source.read()
         finally:
             source.close()
-        self.adopt(places, edges)
+        self.store.put_places(table.rows())
+        self._take(table, edges)
+        self._changed()
 
     def adopt(self, places: list[PlaceRow], edges: list[Edge]) -> None:
         """Adds places and ways that were made elsewhere; their ids are new here."""
         self.store.put_places(places)
         self.store.put_edges(edges)
-        self._take([replace(p, thumbnail=b"") for p in places], edges)
-        self.graph.changed()
-        self.revision += 1
-
-    def _take(self, places: list[PlaceRow], edges: list[Edge]) -> None:
-        """Fills index and graph with stored rows."""
         if places:
-            self.index.extend(
-                np.array([p.id for p in places]),
-                np.stack([p.latent for p in places]),
-                np.stack([p.pose for p in places]),
-                np.array([(p.created, p.last_seen, p.episode) for p in places]),
-            )
-            self.details |= {p.id: p for p in places}
-            self.labels |= {p.id: p.label for p in places if p.label}
+            numbers = {name: np.array([getattr(p, name) for p in places]) for name in _NUMBERS}
+            latents, poses = np.stack([p.latent for p in places]), np.stack([p.pose for p in places])
+            self.index.extend(np.array([p.id for p in places]), latents, poses, **numbers)
+            for place in places:
+                self.details.name(place.id, place.label, place.note)
         self.begin_episode()
         for edge in edges:
             self.graph.add(edge)
+        self._changed()
+
+    def _take(self, table: PlaceTable, edges: NDArray[np.void]) -> None:
+        """Fills index and graph with what was stored."""
+        ids = table.numbers["id"]
+        self.index.extend(ids, table.latents, table.poses, **{name: table.numbers[name] for name in _NUMBERS})
+        for place_id, (label, note) in table.texts.items():
+            self.details.name(place_id, label, note)
+        self.graph.take(edges)
+        self.begin_episode()
+
+    def _changed(self) -> None:
+        """Places were added, dropped or moved."""
+        self.graph.changed()
+        self.revision += 1
 
     def begin_episode(self) -> None:
         """Odometry begins anew: places founded from now on belong to another episode."""
-        self.episode = int(self.index.times[:, 2].max(initial=0.0)) + 1
+        self.episode = int(self.index.column("episode").max(initial=0)) + 1
 
-    def place(self, place_id: int) -> Place:
+    def place(self, place_id: int, experience: Experience | None = None) -> Place:
         """One place, without its thumbnail."""
-        row = self.details[place_id]
+        row, known = self.details[place_id], experience or Experience()
         times = row.created, row.last_seen, row.visits, row.episode
-        return Place(row.id, row.pose, row.latent, row.label, row.note, *times)
+        moment = row.surprise, row.keep_away, known.covariance, known.commands
+        return Place(row.id, row.pose, row.latent, row.label, row.note, *times, *moment)
+
+    def places_of(self, ids: Sequence[int]) -> list[Place]:
+        """Places with what was experienced there, without their thumbnails."""
+        known = self.store.experience(ids)
+        return [self.place(i, known.get(i)) for i in ids]
 
     def places(self) -> Places:
         """Everything, for markers and pictures."""
-        edges = np.array([k for k, e in self.graph.edges.items() if e.traversals], np.int64).reshape(-1, 2)
-        return Places(self.index.ids.copy(), self.index.poses.copy(), dict(self.labels), edges)
+        return Places(self.index.ids.copy(), self.index.poses.copy(), dict(self.labels), self.graph.edges.driven())
 
     def nearest(self, pose: Array, spacing: float, turn_spacing: float) -> tuple[int, float, float]:
         """Id of the place that is nearest to `pose` (3,), its distance [m] and turn [rad]; id 0 if there is none.
@@ -103,15 +124,34 @@ class PlaceMap:
         row = int(np.argmin(distance / spacing + turn / turn_spacing))
         return int(self.index.ids[row]), float(distance[row]), float(turn[row])
 
-    def add(self, stamp: float, latent: Latents, pose: Array, thumbnail: bytes | None) -> int:
+    def add(
+        self,
+        stamp: float,
+        latent: Latents,
+        pose: Array,
+        thumbnail: bytes | None,
+        surprise: float = 0.0,
+        covariance: Array | None = None,
+    ) -> int:
         """A new place; returns its id."""
         place_id = int(self.index.ids.max()) + 1 if len(self) else 1
-        row = PlaceRow(place_id, latent, pose, stamp, stamp, 1, episode=self.episode, thumbnail=thumbnail or b"")
-        self.index.extend(np.array([place_id]), latent[None], pose[None], np.array([stamp, stamp, self.episode]))
-        self.graph.changed()
+        experience = Experience(covariance) if covariance is not None else None
+        row = PlaceRow(
+            place_id,
+            latent,
+            pose,
+            stamp,
+            stamp,
+            1,
+            episode=self.episode,
+            surprise=surprise,
+            thumbnail=thumbnail or b"",
+            experience=experience,
+        )
         self.store.put_places([row])
-        self.details[place_id] = replace(row, thumbnail=b"")
-        self.revision += 1
+        numbers = {name: getattr(row, name) for name in _NUMBERS}
+        self.index.extend(np.array([place_id]), latent[None], pose[None], **numbers)
+        self._changed()
         return place_id
 
     def visit(self, place_id: int, stamp: float) -> None:
@@ -147,33 +187,26 @@ class PlaceMap:
     def update(self, rows: list[PlaceRow]) -> None:
         """Changes places; their latents and poses stay."""
         for row in rows:
-            self.details[row.id] = row
-            self.index.times[self.index.row(row.id), :2] = row.created, row.last_seen
-            if row.label:
-                self.labels[row.id] = row.label
-            else:
-                self.labels.pop(row.id, None)
+            self.details.change(row)
         self.store.put_places(rows)
 
     def relax(self, config: RelaxationConfig) -> tuple[Array, Array]:
         """Moves all places so that what was measured between them agrees; returns their poses (n, 3), old and new."""
         old = self.index.poses.copy()
-        driven = ((e.start, e.stop, e.relative) for e in self.graph.edges.values() if e.traversals)
-        ways = driven_ways(self.index, driven, config)
+        edges = self.graph.edges.columns
+        ways = driven_ways(self.index, edges[edges["traversals"] > 0], config)
         new = relax(old, [compare_places(self.index, config), ways], config)
         self.index.move(new)
-        self.graph.changed()
-        self.update([replace(p, pose=new[self.index.row(i)]) for i, p in self.details.items()])
-        self.revision += 1
+        self.store.put_places(self.details.values())
+        self._changed()
         return old, new
 
     def forget(self, ids: Collection[int], wait: bool = True) -> None:
         """Erases places, and the ways to and from them."""
         gone = set(ids)
         self.store.erase(sorted(gone), wait)
+        for place_id in gone:
+            self.details.name(place_id, "", "")
         self.index.remove(gone)
         self.graph.drop(gone)
         self.revision += 1
-        for place_id in gone:
-            del self.details[place_id]
-            self.labels.pop(place_id, None)

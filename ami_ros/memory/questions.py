@@ -47,9 +47,9 @@ def locate(places: PlaceMap, goal: GoalQuery, hypothesis: int) -> tuple[Array, f
     if goal.pose is not None:
         check_pose(goal.pose)
         return np.asarray(goal.pose, np.float64), 1.0
-    for place_id, row in places.details.items():
-        if place_id == goal.place_id or (goal.label and row.label == goal.label):
-            return row.pose.copy(), 1.0
+    for place_id in places.labelled(goal.label) if goal.label else [goal.place_id]:
+        if place_id in places.index:
+            return places.details[place_id].pose, 1.0
     name = f"'{goal.label}'" if goal.label else str(goal.place_id)
     raise AmiError(f"memory: no place {name} is remembered", Code.NOT_FOUND)
 
@@ -75,24 +75,22 @@ def recall(places: PlaceMap, query: PlaceQuery) -> list[Place]:
         else:
             similarity = index.keys[rows] @ index.query(latent)
     distance = pose_gap(index.poses[rows], np.asarray(query.pose))[0] if query.pose is not None else None
-    merit: NDArray = index.times[rows, 1]
+    merit: NDArray = index.column("last_seen")[rows]
     if similarity is not None:
         merit = similarity
     elif distance is not None:
         merit = -distance
     best, _ = best_rows(merit, query.max_results)
-    found = []
-    for k in best:
-        place_id = int(index.ids[rows[k]])
-        found.append(
-            replace(
-                places.place(place_id),
-                similarity=float(similarity[k]) if similarity is not None else np.nan,
-                distance=float(distance[k]) if distance is not None else np.nan,
-                thumbnail=places.store.thumbnail(place_id) if query.with_thumbnails else b"",
-            )
+    found = places.places_of(index.ids[rows[best]].tolist())
+    return [
+        replace(
+            place,
+            similarity=float(similarity[k]) if similarity is not None else np.nan,
+            distance=float(distance[k]) if distance is not None else np.nan,
+            thumbnail=places.store.thumbnail(place.id) if query.with_thumbnails else b"",
         )
-    return found
+        for k, place in zip(best, found, strict=True)
+    ]
 
 
 def _fitting_rows(places: PlaceMap, query: PlaceQuery) -> NDArray[np.int64]:
@@ -110,23 +108,25 @@ def _fitting_rows(places: PlaceMap, query: PlaceQuery) -> NDArray[np.int64]:
     if not query.since <= query.until:
         raise AmiError("memory: the time window must begin before it ends", Code.INVALID_INPUT)
     if np.isfinite([query.since, query.until]).any():
-        masks.append((index.times[:, 0] <= query.until) & (index.times[:, 1] >= query.since))
+        masks.append((index.column("created") <= query.until) & (index.column("last_seen") >= query.since))
     if query.episode is not None:
-        masks.append(index.times[:, 2] == query.episode)
+        masks.append(index.column("episode") == query.episode)
+    if query.surprise > 0.0:
+        masks.append(index.column("surprise") >= query.surprise)
     return np.flatnonzero(np.logical_and.reduce(masks)) if masks else np.arange(len(index))
 
 
 def statistics(places: PlaceMap) -> Statistics:
     """How much there is of everything."""
-    times, edges = places.index.times, places.graph.edges.values()
+    index, edges = places.index, places.graph.edges.columns
     return Statistics(
         places=len(places),
-        ways=sum(edge.traversals > 0 for edge in edges),
-        blocked=sum(edge.failures > 0 for edge in edges),
+        ways=int((edges["traversals"] > 0).sum()),
+        blocked=int((edges["failures"] > 0).sum()),
         labels=len(places.labels),
-        episodes=len(np.unique(times[:, 2])),
-        visits=sum(row.visits for row in places.details.values()),
-        first=float(times[:, 0].min()) if len(times) else 0.0,
-        last=float(times[:, 1].max()) if len(times) else 0.0,
+        episodes=len(np.unique(index.column("episode"))),
+        visits=int(index.column("visits").sum()),
+        first=float(index.column("created").min()) if len(index) else 0.0,
+        last=float(index.column("last_seen").max()) if len(index) else 0.0,
         size=places.store.size(),
     )

@@ -66,12 +66,11 @@ def compare_places(index: PlaceIndex, config: RelaxationConfig, block: int = 512
     return Measurements(start[near], stop[near], poses[near], np.tile(config.head_sigma, (int(near.sum()), 1)))
 
 
-def driven_ways(index: PlaceIndex, ways: Iterable[tuple[int, int, Array]], config: RelaxationConfig) -> Measurements:
-    """Measurements (place id, place id, relative pose) that were made when ways were first driven."""
-    kept = [(index.row(a), index.row(b), pose) for a, b, pose in ways]
-    start, stop = (np.array([k[i] for k in kept], np.int64) for i in (0, 1))
-    poses = np.array([k[2] for k in kept]).reshape(-1, 3)
-    return Measurements(start, stop, poses, np.tile(config.way_sigma, (len(kept), 1)))
+def driven_ways(index: PlaceIndex, edges: NDArray[np.void], config: RelaxationConfig) -> Measurements:
+    """Relative poses that were measured when ways (m,), with the fields of `EDGES`, were first driven."""
+    poses = np.column_stack([edges[name] for name in ("x", "y", "yaw")])
+    start, stop = index.rows(edges["start"]), index.rows(edges["stop"])
+    return Measurements(start, stop, poses, np.tile(config.way_sigma, (len(edges), 1)))
 
 
 def relax(poses: Array, parts: Iterable[Measurements], config: RelaxationConfig) -> Array:

@@ -12,7 +12,7 @@ from ami_ros.geometry import Array
 
 @dataclass(frozen=True, slots=True)
 class PlaceRow:
-    """A place."""
+    """A place. What is large and seldom asked for is empty as `Store.load` gives it, and empty keeps what is stored."""
 
     id: int
     latent: NDArray[np.float32]  # (latent_dim,)
@@ -23,7 +23,18 @@ class PlaceRow:
     label: str = ""
     note: str = ""
     episode: int = 0  # stretch of unbroken odometry in which it was founded
-    thumbnail: bytes = b""  # JPEG; empty as `Store.load` gives it, and empty keeps the one stored
+    surprise: float = 0.0  # z score of the moment in which it was founded
+    keep_away: float = 0.0  # [m] that the robot shall keep away from it; 0: it may go there
+    thumbnail: bytes = b""  # JPEG
+    experience: Experience | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Experience:
+    """What was the case at a place, besides how it looks."""
+
+    covariance: NDArray[np.float32] | None = None  # (3, 3) of the pose in map when it was founded [m, rad]
+    commands: NDArray[np.float32] | None = None  # (n, 2) driven from there on, one a model period [m/s, rad/s]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +48,60 @@ class Edge:
     duration: float = 0.0  # mean [s]
     failures: int = 0  # that no later traversal has made good
     last_used: float = 0.0  # stamp of the last traversal or failure [s]
+
+
+# Many ways at once, as they lie on the disk.
+EDGES = np.dtype(
+    [
+        ("start", "<i8"),
+        ("stop", "<i8"),
+        ("x", "<f8"),
+        ("y", "<f8"),
+        ("yaw", "<f8"),
+        ("traversals", "<i8"),
+        ("duration", "<f8"),
+        ("failures", "<i8"),
+        ("last_used", "<f8"),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class PlaceTable:
+    """All places of a file, by id, without what `Store.load` leaves out."""
+
+    latents: NDArray[np.float32]  # (n, latent_dim)
+    poses: Array  # (n, 3)
+    numbers: NDArray[np.void]  # (n,) with the fields of `NUMBERS`
+    texts: dict[int, tuple[str, str]]  # label and note of the places that have one
+
+    def rows(self) -> list[PlaceRow]:
+        """One by one."""
+        made = []
+        for latent, pose, n in zip(self.latents, self.poses, self.numbers.tolist(), strict=True):
+            label, note = self.texts.get(n[0], ("", ""))
+            made.append(PlaceRow(n[0], latent, pose, *n[1:4], label, note, *n[4:]))
+        return made
+
+
+NUMBERS = (
+    ("id", "<i8"),
+    ("created", "<f8"),
+    ("last_seen", "<f8"),
+    ("visits", "<i8"),
+    ("episode", "<i8"),
+    ("surprise", "<f8"),
+    ("keep_away", "<f8"),
+)
+
+
+def edge_of(values: tuple) -> Edge:
+    """One of `EDGES`, as a tuple."""
+    start, stop, x, y, yaw, *rest = values
+    return Edge(start, stop, np.array([x, y, yaw]), *rest)
+
+
+def edge_values(edge: Edge) -> tuple:
+    """The tuple of an edge, as it is one of `EDGES`."""
+    numbers = int(edge.traversals), float(edge.duration), int(edge.failures), float(edge.last_used)
+    return int(edge.start), int(edge.stop), *map(float, edge.relative), *numbers

@@ -40,10 +40,9 @@ def rescue(source: sqlite3.Connection, target: sqlite3.Connection, latent_dim: i
     losses = Losses()
     last = _last_id(source)
     version = source.execute("PRAGMA user_version").fetchone()[0]
-    columns = database.PLACE_COLUMNS if version > 1 else database.PLACE_COLUMNS.replace("episode", "0")
     ids = set()
     with target:
-        for row in _rows(source, columns, "places", "id", 0, last, losses):
+        for row in _rows(source, database.columns_of(version), "places", "id", 0, last, losses):
             if _makes_sense(row, latent_dim):
                 target.execute(f"INSERT INTO places VALUES ({', '.join('?' * len(row))})", row)
                 ids.add(row[0])
@@ -54,6 +53,10 @@ def rescue(source: sqlite3.Connection, target: sqlite3.Connection, latent_dim: i
             if row[0] in ids:
                 target.execute("INSERT INTO thumbnails VALUES (?, ?)", row)
                 losses.thumbnails += 1
+        if version >= database.EXPERIENCE_SINCE:
+            for row in _rows(source, "*", "experience", "id", 0, last, losses):
+                if row[0] in ids:
+                    target.execute("INSERT INTO experience VALUES (?, ?, ?)", row)
         for row in _rows(source, "*", "edges", "start", 0, last, losses):
             if row[0] in ids and row[1] in ids:
                 target.execute(f"INSERT OR REPLACE INTO edges VALUES ({', '.join('?' * len(row))})", row)
@@ -129,7 +132,7 @@ def _makes_sense(row: tuple, latent_dim: int) -> bool:
     """Whether a place has a latent and numbers."""
     try:
         latent = np.frombuffer(row[1], dtype="<f4")
-        numbers = np.array(row[2:8], dtype=np.float64)
+        numbers = np.array([*row[2:8], *row[10:13]], dtype=np.float64)
     except (TypeError, ValueError):
         return False
     texts = all(isinstance(text, str) for text in row[8:10])

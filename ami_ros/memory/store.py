@@ -10,31 +10,19 @@ import json
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ami_ros.errors import AmiError
 from ami_ros.memory import database
-from ami_ros.memory.codes import Code
-from ami_ros.memory.rows import Edge, PlaceRow
+from ami_ros.memory.reading import read_edges, read_experience, read_places
+from ami_ros.memory.rows import Edge, Experience, PlaceRow, PlaceTable, edge_of
 from ami_ros.memory.salvage import rescue, rescue_file
-
-MAX_LABEL, MAX_NOTE, MAX_THUMBNAIL = 128, 1024, 1_000_000  # characters, characters, bytes
-
-_PUT_PLACE = f"""
-INSERT INTO places ({database.PLACE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET
-    latent = excluded.latent, x = excluded.x, y = excluded.y, yaw = excluded.yaw, created = excluded.created,
-    last_seen = excluded.last_seen, visits = excluded.visits, label = excluded.label, note = excluded.note,
-    episode = excluded.episode
-"""
-_PUT_THUMBNAIL = "INSERT OR REPLACE INTO thumbnails VALUES (?, ?)"
-_PUT_EDGE = "INSERT OR REPLACE INTO edges VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-
-_Write = Callable[[sqlite3.Connection], object]
-
+from ami_ros.memory.writing import TABLES, Write, edges_to_write, experience_to_write, places_to_write
 
 class Store:
     """Opens a memory, or makes a new one.
@@ -61,7 +49,7 @@ class Store:
         self.error: AmiError | None = None
         self.notice = ""
         self._write_lock = self._lock = threading.Lock()  # of the connections that write and read
-        self._queue: queue.SimpleQueue[_Write | threading.Event | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Write | threading.Event | None] = queue.SimpleQueue()
         with self._named_errors():
             self._version = self._open(encoder_id)
         self._writer: threading.Thread | None = None
@@ -72,27 +60,28 @@ class Store:
     # Reading
 
     def load(self) -> tuple[list[PlaceRow], list[Edge]]:
-        """Everything but the thumbnails, by id; edges whose places are both there."""
-        columns = database.PLACE_COLUMNS if self._version > 1 else database.PLACE_COLUMNS.replace("episode", "0")
+        """Every place and way as an object of its own, by id; see `read` for many."""
+        places, edges = self.read()
+        return places.rows(), [edge_of(values) for values in edges.tolist()]
+
+    def read(self) -> tuple[PlaceTable, NDArray[np.void]]:
+        """Everything but thumbnails and experience, by id; ways (m,) with the fields of `EDGES`, of places that are there."""
         with self._named_errors(), self._lock:
-            rows = self._reader.execute(f"SELECT {columns} FROM places ORDER BY id").fetchall()
-            ways = self._reader.execute("SELECT * FROM edges").fetchall()
-        latents = np.frombuffer(b"".join(row[1] for row in rows), dtype="<f4").astype(np.float32)
-        if len(latents) != len(rows) * self.latent_dim:
-            raise AmiError(f"the memory {self.path} holds latents of another length: restore it from a copy")
-        latents = latents.reshape(len(rows), self.latent_dim)
-        poses = np.array([row[2:5] for row in rows])
-        places = [PlaceRow(r[0], latent, pose, *r[5:]) for r, latent, pose in zip(rows, latents, poses, strict=True)]
-        ids = {row[0] for row in rows}
-        ways = [way for way in ways if way[0] in ids and way[1] in ids]
-        steps = np.array([way[2:5] for way in ways])
-        return places, [Edge(way[0], way[1], step, *way[5:]) for way, step in zip(ways, steps, strict=True)]
+            places = read_places(self._reader, self._version, self.latent_dim)
+            return places, read_edges(self._reader, places.numbers["id"])
 
     def thumbnail(self, id: int) -> bytes:
-        """JPEG of a place, empty if it has none."""
-        with self._named_errors(), self._lock:
+        """JPEG of a place, empty if it has none, or a damaged one."""
+        with self._named_errors(), self._lock, self._damage_noted():
             row = self._reader.execute("SELECT jpeg FROM thumbnails WHERE id = ?", (id,)).fetchone()
-        return bytes(row[0]) if row else b""
+            return bytes(row[0]) if row else b""
+        return b""
+
+    def experience(self, ids: Collection[int]) -> dict[int, Experience]:
+        """What is known of some places besides how they look; those of which nothing is known are left out."""
+        with self._named_errors(), self._lock, self._damage_noted():
+            return read_experience(self._reader, self._version, ids)
+        return {}
 
     def picture_sizes(self) -> dict[int, int]:
         """Place id -> bytes of its picture."""
@@ -111,46 +100,16 @@ class Store:
     # Writing
 
     def put_places(self, rows: Iterable[PlaceRow]) -> None:
-        """Queues places, new ones and changed ones.
+        """Queues places, new ones and changed ones; see `places_to_write`. Raises AmiError, and nothing was queued."""
+        self._put(places_to_write(rows, self.latent_dim))
 
-        Raises:
-            AmiError: numbers that are not finite, a latent of another length, texts or pictures that are too large
-                (`Code.INVALID_INPUT`); nothing was queued.
-        """
-        rows = list(rows)
-        for row in rows:
-            self._check_place(row)
-        places = [
-            (
-                int(row.id),
-                np.ascontiguousarray(row.latent, dtype="<f4").tobytes(),
-                *map(float, row.pose),
-                float(row.created),
-                float(row.last_seen),
-                int(row.visits),
-                str(row.label),
-                str(row.note),
-                int(row.episode),
-            )
-            for row in rows
-        ]
-        thumbnails = [(int(row.id), bytes(row.thumbnail)) for row in rows if row.thumbnail]
-
-        def write(connection: sqlite3.Connection) -> None:
-            connection.executemany(_PUT_PLACE, places)
-            connection.executemany(_PUT_THUMBNAIL, thumbnails)
-
-        self._put(write)
+    def put_experience(self, place_id: int, experience: Experience) -> None:
+        """Queues what is known of a place besides how it looks; see `experience_to_write`. Raises AmiError."""
+        self._put(experience_to_write(place_id, experience))
 
     def put_edges(self, rows: Iterable[Edge]) -> None:
-        """Queues edges, new ones and changed ones. Raises AmiError on numbers that are not finite."""
-        values = []
-        for r in rows:
-            numbers = *map(float, r.relative), int(r.traversals), float(r.duration), int(r.failures), float(r.last_used)
-            if not np.isfinite(numbers).all():
-                raise AmiError(f"memory: the way from {r.start} to {r.stop} is not finite", Code.INVALID_INPUT)
-            values.append((int(r.start), int(r.stop), *numbers))
-        self._put(lambda connection: connection.executemany(_PUT_EDGE, values))
+        """Queues edges, new ones and changed ones; see `edges_to_write`. Raises AmiError."""
+        self._put(edges_to_write(rows))
 
     def drop_thumbnails(self, ids: Iterable[int]) -> None:
         """Queues the removal of pictures; their places stay."""
@@ -166,8 +125,9 @@ class Store:
         gone = json.dumps([int(id) for id in ids])
 
         def write(connection: sqlite3.Connection) -> None:
-            for table, key in (("places", "id"), ("thumbnails", "id"), ("edges", "start"), ("edges", "stop")):
-                connection.execute(f"DELETE FROM {table} WHERE {key} IN (SELECT value FROM json_each(?))", (gone,))
+            for table, keys in TABLES.items():
+                for key in keys:
+                    connection.execute(f"DELETE FROM {table} WHERE {key} IN (SELECT value FROM json_each(?))", (gone,))
 
         self._put(write)
         if wait:
@@ -177,7 +137,7 @@ class Store:
         """Removes everything, likewise."""
 
         def write(connection: sqlite3.Connection) -> None:
-            for table in ("places", "thumbnails", "edges"):
+            for table in TABLES:
                 connection.execute(f"DELETE FROM {table}")
 
         self._put(write)
@@ -237,16 +197,7 @@ class Store:
             self._connection, kept = database.connect(path), f"the damaged file is kept as {damaged}"
         self.notice = f"the memory {path} was damaged: {losses}; {kept}"
 
-    def _check_place(self, row: PlaceRow) -> None:
-        if row.latent.shape != (self.latent_dim,) or not np.isfinite(row.latent).all():
-            raise AmiError(f"memory: a latent must be {self.latent_dim} finite numbers", Code.INVALID_INPUT)
-        if not np.isfinite([*row.pose, row.created, row.last_seen]).all():
-            raise AmiError(f"memory: pose or stamp of place {row.id} is not finite", Code.INVALID_INPUT)
-        if len(row.label) > MAX_LABEL or len(row.note) > MAX_NOTE or len(row.thumbnail) > MAX_THUMBNAIL:
-            limits = f"label {MAX_LABEL} and note {MAX_NOTE} characters, picture {MAX_THUMBNAIL} bytes"
-            raise AmiError(f"memory: place {row.id} has more than {limits}", Code.INVALID_INPUT)
-
-    def _put(self, write: _Write) -> None:
+    def _put(self, write: Write) -> None:
         if self.read_only:
             raise AmiError(f"the memory {self.path} is open for reading only")
         if self.error is None:
@@ -272,7 +223,7 @@ class Store:
             if None in batch:
                 return
 
-    def _commit(self, writes: list[_Write]) -> None:
+    def _commit(self, writes: list[Write]) -> None:
         if not writes or self.error:
             return
         try:
@@ -282,6 +233,18 @@ class Store:
         except sqlite3.Error as error:
             hint = "it goes on without storing: free space and start again"
             self.error = AmiError(f"cannot write the memory {self.path}: {error}; {hint}")
+
+    @contextmanager
+    def _damage_noted(self) -> Iterator[None]:
+        """What is not looked at on opening may be damaged: it counts as not there, and is rescued on the next opening."""
+        try:
+            yield
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError as error:
+            self.notice = f"the memory {self.path} has damaged pictures ({error}): open it again to save what is readable"
+            if not self.read_only:
+                self._put(database.mark_damaged)
 
     @contextmanager
     def _named_errors(self) -> Iterator[None]:

@@ -36,6 +36,10 @@ class Place:
     last_seen: float
     visits: int
     episode: int = 0  # in which it was founded
+    surprise: float = 0.0  # z score of the moment in which it was founded
+    keep_away: float = 0.0  # [m] that the robot shall keep away from it; 0: it may go there
+    covariance: NDArray[np.float32] | None = None  # (3, 3) of the pose when it was founded [m, rad]
+    commands: NDArray[np.float32] | None = None  # (n, 2) driven from there on, one a model period [m/s, rad/s]
     thumbnail: bytes = b""
     similarity: float = float("nan")  # contrastive score to the query [-1, 1]
     distance: float = float("nan")  # to the query's pose [m]
@@ -61,6 +65,7 @@ class PlaceQuery:
     radius: float = 0.0  # [m] around `pose`
     since: float = float("-inf")  # [s], with `until`: only places that were founded or passed in that time ...
     until: float = float("inf")  # ... or before and after it
+    surprise: float = 0.0  # least z score of the moment in which a place was founded
     episode: int | None = None  # stretch of unbroken odometry in which a place was founded
     max_results: int = 10  # at most 1000
     with_thumbnails: bool = False

@@ -1,16 +1,18 @@
 """Nearest neighbours among many vectors: an inverted file (Sivic & Zisserman 2003), exact while there are few.
 
 Vectors are grouped around centroids; a search looks into the groups nearest to the query, and there at every vector
-in full precision. It is derived from the vectors alone and built in a fraction of a second, so it is never stored:
-there is nothing to go stale, to be damaged, or to keep what was to be forgotten.
+in full precision. It is derived from the vectors alone, so it is never stored: there is nothing to go stale, to be
+damaged, or to keep what was to be forgotten. Groups are made in the background; until then all vectors are compared.
 """
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 Vectors = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -28,19 +30,41 @@ class VectorIndexConfig:
     probes: int = 16  # groups to look into; more find more
 
 
+@dataclass(frozen=True)
+class Groups:
+    """Rows by the centroid that is nearest to their vector."""
+
+    centroids: Vectors  # (k, d)
+    learned: int  # rows that the centroids were made for
+    group_of: NDArray[np.int32]  # (n,) of each grouped row
+    rows: Rows  # (n,) grouped rows, group by group ...
+    starts: Rows  # (k + 1,) ... and where each group begins
+
+    @classmethod
+    def of(cls, centroids: Vectors, learned: int, group_of: NDArray[np.int32]) -> Groups:
+        """Puts rows in order."""
+        rows = np.argsort(group_of, kind="stable")
+        sizes = np.bincount(group_of, minlength=len(centroids))
+        return cls(centroids, learned, group_of, rows, np.concatenate([[0], np.cumsum(sizes)]))
+
+    def near(self, query: Vectors, probes: int) -> Rows:
+        """The rows in the `probes` groups nearest to a query (d,)."""
+        chosen = np.argpartition(-(self.centroids @ query), probes)[:probes]
+        return np.concatenate([self.rows[self.starts[g] : self.starts[g + 1]] for g in chosen])
+
+
 class VectorIndex:
     """Groups the rows of an array that its owner keeps and only appends to, but for `keep`.
 
-    The newest rows belong to no group yet and are always compared; appending is O(1) amortised.
+    The newest rows belong to no group yet and are always compared; appending is O(1) amortised. Not thread-safe: the
+    thread in the background only hands over what it has made.
     """
 
     def __init__(self, config: VectorIndexConfig) -> None:
         self.config = config
-        self._centroids: Vectors = np.zeros((0, 0), np.float32)
-        self._group_of: NDArray[np.int32] = np.zeros(0, np.int32)  # of each grouped row
-        self._rows: Rows = np.zeros(0, np.int64)  # grouped rows, group by group ...
-        self._starts: Rows = np.zeros(1, np.int64)  # ... and where each group begins
-        self._learned = 0  # rows that the centroids were made for
+        self._groups: Groups | None = None
+        self._made: list[Groups] = []  # handed over by the thread, which ends then
+        self._thread: threading.Thread | None = None
 
     def search(self, vectors: Vectors, query: Vectors, count: int) -> tuple[Rows, Vectors]:
         """The `count` rows with the greatest inner product, best first, and those products.
@@ -50,48 +74,65 @@ class VectorIndex:
             query: (d,).
             count: at least 1; all rows are returned if there are fewer.
         """
-        if len(vectors) <= self.config.exact_up_to:
+        groups = self._current(vectors) if len(vectors) > self.config.exact_up_to else None
+        if groups is None:
             return best_rows(vectors @ query, count)
-        self._group(vectors)
-        score = self._centroids @ query
-        groups = np.argpartition(-score, self.config.probes)[: self.config.probes]
-        near = [self._rows[self._starts[g] : self._starts[g + 1]] for g in groups]
-        rows = np.concatenate([*near, np.arange(len(self._group_of), len(vectors))])
-        if len(rows) < count:  # groups are uneven
+        rows = groups.near(query, self.config.probes)
+        grouped = len(groups.group_of)
+        if len(rows) + len(vectors) - grouped < count:  # groups are uneven
             return best_rows(vectors @ query, count)
-        best, scores = best_rows(vectors[rows] @ query, count)
-        return rows[best], scores
+        best, scores = best_rows(np.concatenate([vectors[rows] @ query, vectors[grouped:] @ query]), count)
+        return np.concatenate([rows, np.arange(grouped, len(vectors))])[best], scores
+
+    def wait(self) -> None:
+        """Waits until the groups that are being made are there."""
+        if self._thread is not None:
+            self._thread.join()
 
     def keep(self, kept: NDArray[np.bool_]) -> None:
         """The owner drops all rows but those where `kept` (n,) is true."""
-        self._arrange(self._group_of[kept[: len(self._group_of)]])
+        self._thread, self._made = None, []  # what is being made is of rows that were renumbered
+        if (groups := self._groups) is not None:
+            group_of = groups.group_of[kept[: len(groups.group_of)]]
+            self._groups = Groups.of(groups.centroids, groups.learned, group_of)
 
-    def _group(self, vectors: Vectors) -> None:
-        """Puts new rows into groups, once there are many."""
-        if len(vectors) > 2 * self._learned:
-            self._learn(vectors)
-            self._arrange(nearest_centroids(vectors, self._centroids))
-        elif len(vectors) - len(self._group_of) > self.config.exact_up_to // 4:
-            new = nearest_centroids(vectors[len(self._group_of) :], self._centroids)
-            self._arrange(np.concatenate([self._group_of, new]))
+    def _current(self, vectors: Vectors) -> Groups | None:
+        """The newest groups; others are made in the background once there are many rows in none."""
+        if self._thread is not None and not self._thread.is_alive():
+            self._groups = self._made[0] if self._made else self._groups
+            self._thread, self._made = None, []
+        old = self._groups
+        learn = old is None or len(vectors) > 2 * old.learned
+        if self._thread is None and (learn or len(vectors) - len(old.group_of) > self.config.exact_up_to // 4):
+            arguments = vectors, None if learn else old, self.config, self._made
+            self._thread = threading.Thread(target=_make_groups, args=arguments, name="vector index", daemon=True)
+            self._thread.start()
+        return old
 
-    def _arrange(self, group_of: NDArray[np.int32]) -> None:
-        self._group_of = group_of
-        self._rows = np.argsort(group_of, kind="stable")
-        self._starts = np.searchsorted(group_of[self._rows], np.arange(len(self._centroids) + 1))
 
-    def _learn(self, vectors: Vectors) -> None:
-        """Spherical k-means on a sample."""
-        rng = np.random.default_rng(0)
-        size = max(self.config.probes + 1, int(2 * np.sqrt(len(vectors))))
-        sample = vectors[rng.choice(len(vectors), min(len(vectors), _SAMPLE * size), replace=False)]
-        centroids = sample[:size]
-        for _ in range(_ROUNDS):
-            sums = np.zeros_like(centroids)
-            np.add.at(sums, nearest_centroids(sample, centroids), sample)
-            length = np.linalg.norm(sums, axis=1, keepdims=True)
-            centroids = np.where(length > 1e-6, sums / np.maximum(length, 1e-6), centroids)
-        self._centroids, self._learned = centroids, len(vectors)
+def _make_groups(vectors: Vectors, old: Groups | None, config: VectorIndexConfig, made: list[Groups]) -> None:
+    """Groups all rows, by the centroids of `old` if there are any."""
+    if old is None:
+        centroids, learned = learn_centroids(vectors, config), len(vectors)
+        grouped = nearest_centroids(vectors, centroids)
+    else:
+        centroids, learned = old.centroids, old.learned
+        grouped = np.concatenate([old.group_of, nearest_centroids(vectors[len(old.group_of) :], centroids)])
+    made.append(Groups.of(centroids, learned, grouped))
+
+
+def learn_centroids(vectors: Vectors, config: VectorIndexConfig) -> Vectors:
+    """Spherical k-means on a sample: (k, d)."""
+    rng = np.random.default_rng(0)
+    size = max(config.probes + 1, int(2 * np.sqrt(len(vectors))))
+    sample = vectors[rng.choice(len(vectors), min(len(vectors), _SAMPLE * size), replace=False)]
+    centroids = sample[:size]
+    for _ in range(_ROUNDS):
+        nearest, one = nearest_centroids(sample, centroids), np.ones(len(sample), np.float32)
+        sums = csr_matrix((one, (nearest, np.arange(len(sample)))), (size, len(sample))) @ sample
+        length = np.linalg.norm(sums, axis=1, keepdims=True)
+        centroids = np.where(length > 1e-6, sums / np.maximum(length, 1e-6), centroids)
+    return centroids
 
 
 def best_rows(scores: NDArray, count: int) -> tuple[Rows, NDArray]:

@@ -111,7 +111,8 @@ def test_a_way_that_fails_again_and_again_is_avoided_for_longer(model: ExactMode
 
 def test_the_same_failure_counts_once_and_in_either_direction(model: ExactModel) -> None:
     graph = ring(model)
-    assert graph.failed(3, 2, stamp=100.0) == graph.edges[2, 3]
+    failed = graph.failed(3, 2, stamp=100.0)
+    assert failed is not None and (failed.start, failed.stop, failed.failures) == (2, 3, 1)
     assert graph.failed(2, 3, stamp=105.0) is None and graph.failed(77, 2, stamp=200.0) is None
     assert graph.edges[2, 3].failures == 1 and (3, 2) not in graph.edges
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from ami_ros.geometry import Array, compose, relative
 from ami_ros.memory.index import PlaceIndex
 from ami_ros.memory.relaxation import Measurements, RelaxationConfig, compare_places, driven_ways, relax
+from ami_ros.memory.rows import EDGES, Edge, edge_values
 from harness.exact_model import ExactModel, latent_of
 
 CONFIG = RelaxationConfig()
@@ -38,8 +40,9 @@ def bent(model: ExactModel) -> PlaceIndex:
     return index
 
 
-def ways(poses: Array) -> list[tuple[int, int, Array]]:
-    return [(k + 1, k + 2, relative(poses[k], poses[k + 1])) for k in range(len(poses) - 1)]
+def ways(poses: Array) -> NDArray[np.void]:
+    edges = [Edge(k + 1, k + 2, relative(poses[k], poses[k + 1])) for k in range(len(poses) - 1)]
+    return np.array([edge_values(edge) for edge in edges], EDGES)
 
 
 def worst(poses: Array) -> float:

@@ -19,7 +19,9 @@ def cloud(count: int, seed: int = 0) -> Vectors:
 
 
 def recall(index: VectorIndex, vectors: Vectors, count: int = 10) -> float:
-    """Share of the true neighbours of fresh vectors that are found."""
+    """Share of the true neighbours of fresh vectors that are found, once the rows are grouped."""
+    index.search(vectors, vectors[0], 1)
+    index.wait()
     hits = [
         len(set(index.search(vectors, query, count)[0]) & set(best_rows(vectors @ query, count)[0])) / count
         for query in cloud(50, seed=99)
@@ -49,6 +51,22 @@ def test_what_was_just_added_is_found_at_once() -> None:
         rows, _ = index.search(vectors[:size], vectors[size - 1], 1)
         assert rows[0] == size - 1
     assert recall(index, vectors) >= 0.97
+
+
+def test_until_the_groups_are_made_all_vectors_are_compared() -> None:
+    vectors, index = cloud(5000), VectorIndex(VectorIndexConfig(exact_up_to=500, probes=1))
+    exact = best_rows(vectors @ vectors[7], 50)[0]
+    np.testing.assert_array_equal(index.search(vectors, vectors[7], 50)[0], exact)
+    index.wait()
+    assert len(set(index.search(vectors, vectors[7], 50)[0]) & set(exact)) < 50
+
+
+def test_rows_dropped_while_groups_are_made_do_not_return() -> None:
+    vectors, index = cloud(5000), VectorIndex(CONFIG)
+    index.search(vectors, vectors[0], 1)
+    kept = np.arange(5000) >= 2000
+    index.keep(kept)
+    assert recall(index, vectors[kept]) >= 0.97
 
 
 def test_dropped_rows_are_found_no_more_and_the_others_still_are() -> None:

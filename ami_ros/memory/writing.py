@@ -1,0 +1,108 @@
+"""What is written to the SQLite file below `Store`: checked first, then as values of a statement."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from ami_ros.errors import AmiError
+from ami_ros.memory import database
+from ami_ros.memory.codes import Code
+from ami_ros.memory.rows import Edge, Experience, PlaceRow, edge_values
+
+MAX_LABEL, MAX_NOTE, MAX_THUMBNAIL = 128, 1024, 1_000_000  # characters, characters, bytes
+MAX_COMMANDS = 128  # of a place
+
+Write = Callable[[sqlite3.Connection], object]
+
+_NAMES = database.PLACE_COLUMNS.split(", ")
+_PUT_PLACE = f"""
+INSERT INTO places ({database.PLACE_COLUMNS}) VALUES ({", ".join("?" * len(_NAMES))}) ON CONFLICT (id) DO UPDATE SET
+    {", ".join(f"{name} = excluded.{name}" for name in _NAMES[1:])}
+"""
+_PUT_THUMBNAIL = "INSERT OR REPLACE INTO thumbnails VALUES (?, ?)"
+_PUT_EXPERIENCE = """
+INSERT INTO experience VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET
+    covariance = coalesce(excluded.covariance, covariance), commands = coalesce(excluded.commands, commands)
+"""
+_PUT_EDGE = "INSERT OR REPLACE INTO edges VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+TABLES = {"places": ["id"], "thumbnails": ["id"], "experience": ["id"], "edges": ["start", "stop"]}  # and their keys
+
+
+def places_to_write(rows: Iterable[PlaceRow], latent_dim: int) -> Write:
+    """Writes places, new ones and changed ones.
+
+    Raises:
+        AmiError: numbers that are not finite, a latent of another length, texts or pictures that are too large
+            (`Code.INVALID_INPUT`).
+    """
+    rows = list(rows)
+    for row in rows:
+        _check_place(row, latent_dim)
+    places = [_place_values(row) for row in rows]
+    thumbnails = [(int(row.id), bytes(row.thumbnail)) for row in rows if row.thumbnail]
+    experience = [_experience_values(row.id, row.experience) for row in rows if row.experience]
+
+    def write(connection: sqlite3.Connection) -> None:
+        connection.executemany(_PUT_PLACE, places)
+        connection.executemany(_PUT_THUMBNAIL, thumbnails)
+        connection.executemany(_PUT_EXPERIENCE, experience)
+
+    return write
+
+
+def experience_to_write(place_id: int, experience: Experience) -> Write:
+    """Writes what is known of a place besides how it looks; what is None here keeps what is stored."""
+    _check_experience(place_id, experience)
+    values = _experience_values(place_id, experience)
+    return lambda connection: connection.execute(_PUT_EXPERIENCE, values)
+
+
+def edges_to_write(rows: Iterable[Edge]) -> Write:
+    """Writes edges, new ones and changed ones. Raises AmiError on numbers that are not finite."""
+    values = [edge_values(row) for row in rows]
+    for start, stop, *numbers in values:
+        if not np.isfinite(numbers).all():
+            raise AmiError(f"memory: the way from {start} to {stop} is not finite", Code.INVALID_INPUT)
+    return lambda connection: connection.executemany(_PUT_EDGE, values)
+
+
+def _place_values(row: PlaceRow) -> tuple:
+    """In the order of `database.PLACE_COLUMNS`."""
+    latent = np.ascontiguousarray(row.latent, dtype="<f4").tobytes()
+    times = float(row.created), float(row.last_seen), int(row.visits)
+    last = str(row.label), str(row.note), int(row.episode), float(row.surprise), float(row.keep_away)
+    return int(row.id), latent, *map(float, row.pose), *times, *last
+
+
+def _experience_values(place_id: int, experience: Experience) -> tuple[int, bytes | None, bytes | None]:
+    covariance, commands = experience.covariance, experience.commands
+    return (
+        int(place_id),
+        None if covariance is None else np.asarray(covariance, "<f4").tobytes(),
+        None if commands is None else np.asarray(commands, "<f2").tobytes(),
+    )
+
+
+def _check_place(row: PlaceRow, latent_dim: int) -> None:
+    if row.latent.shape != (latent_dim,) or not np.isfinite(row.latent).all():
+        raise AmiError(f"memory: a latent must be {latent_dim} finite numbers", Code.INVALID_INPUT)
+    if not np.isfinite([*row.pose, row.created, row.last_seen, row.surprise, row.keep_away]).all():
+        raise AmiError(f"memory: pose or stamp of place {row.id} is not finite", Code.INVALID_INPUT)
+    if len(row.label) > MAX_LABEL or len(row.note) > MAX_NOTE or len(row.thumbnail) > MAX_THUMBNAIL:
+        limits = f"label {MAX_LABEL} and note {MAX_NOTE} characters, picture {MAX_THUMBNAIL} bytes"
+        raise AmiError(f"memory: place {row.id} has more than {limits}", Code.INVALID_INPUT)
+    if row.experience:
+        _check_experience(row.id, row.experience)
+
+
+def _check_experience(place_id: int, experience: Experience) -> None:
+    covariance, commands = experience.covariance, experience.commands
+    sound = covariance is None or (np.shape(covariance) == (3, 3) and np.isfinite(covariance).all())
+    if commands is not None:
+        shape = np.shape(commands)
+        sound &= len(shape) == 2 and shape[1] == 2 and 0 < shape[0] <= MAX_COMMANDS and np.isfinite(commands).all()
+    if not sound:
+        raise AmiError(f"memory: covariance or commands of place {place_id} make no sense", Code.INVALID_INPUT)
