@@ -60,6 +60,7 @@ MEANINGS = {
     "location": "where the robot believes to be in its memory, and how sure it is",
     "places": "remembered places and the ways between them, as markers (latched)",
     "place_graph": "the same with their ids, how often a way was driven and how often it failed (latched)",
+    "keep_away": "circles that the robot shall keep out of (latched)",
     "plan": "poses that the robot expects to pass",
     "planner/state": "state, error, energy, rate, at the control rate",
     "planner/rollouts": "the imagined future that is followed; made while somebody listens",

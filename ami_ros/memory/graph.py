@@ -133,6 +133,12 @@ class PlaceGraph:
         rows = rows[np.argsort(cost[rows])[:5]]
         return rows, cost[rows]
 
+    def keep_away(self) -> Array:
+        """Circles (n, 3) that the robot shall keep out of: x, y [m] in the map frame, radius [m]."""
+        radius = self.index.column("keep_away")
+        rows = np.flatnonzero(radius)
+        return np.column_stack([self.index.poses[rows, :2], radius[rows]])
+
     def joins(self) -> NDArray[np.int64]:
         """Rows (m, 2) of places that stand (almost) on one spot."""
         if self._joins is None:
@@ -164,6 +170,9 @@ class PlaceGraph:
         place = rows[:, 0] * size + rows[:, 1]
         order = np.lexsort((costs, place))
         cheapest = order[np.diff(place[order], prepend=-1) > 0]  # of several connections of two places
+        positions = self.index.poses[:, :2]
+        for circle in self.keep_away():
+            cheapest = cheapest[~enters(positions[rows[cheapest, 0]], positions[rows[cheapest, 1]], circle)]
         return csr_matrix((costs[cheapest], (rows[cheapest, 0], rows[cheapest, 1])), shape=(size, size))
 
     def _costs(self, ends: NDArray[np.int64]) -> Array:
@@ -207,3 +216,15 @@ class PlaceGraph:
         crossing = starts + share[:, None] * (stops - starts) - middle
         aside = np.abs(crossing @ [-ahead[1], ahead[0]])
         return np.asarray(near | (crosses & (aside <= self.config.barrier)))
+
+
+def enters(starts: Array, stops: Array, circle: Array) -> NDArray[np.bool_]:
+    """Which straight ways from positions (m, 2) to others come into a circle (x, y, radius), or go deeper into it.
+
+    One that begins inside and leads away from its centre does not: a robot that is in there must get out.
+    """
+    centre, radius = circle[:2], circle[2]
+    along, to_centre = stops - starts, centre - starts
+    share = np.clip((to_centre * along).sum(1) / np.maximum(np.square(along).sum(1), 1e-9), 0.0, 1.0)
+    nearest = np.hypot(*(starts + share[:, None] * along - centre).T)
+    return np.asarray((nearest < radius) & (share > 0.0))

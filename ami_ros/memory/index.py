@@ -15,6 +15,7 @@ from ami_ros.world_model.model import WorldModel
 
 Latents = NDArray[np.float32]
 
+
 class PlaceIndex:
     """Latents, contrastive keys, poses and numbers of all places, row by row; appending is O(1) amortised."""
 

@@ -149,6 +149,12 @@ class PlaceFilter:
             centre = mean_pose(self.particles, self.weights * near)
         return Estimate(centre, float(self.weights[near].sum()) * self._support(centre), entropy)
 
+    def covariance(self) -> Array:
+        """Of the particles (3, 3): x, y [m], yaw [rad]."""
+        error = self.particles - mean_pose(self.particles, self.weights)
+        error[:, 2] = wrap(error[:, 2])
+        return np.asarray((error * self.weights[:, None]).T @ error / self.weights.sum())
+
     def _support(self, pose: Array) -> float:
         """Share of the newest matches that speak for `pose` (3,), where many speak for elsewhere; else 1.
 

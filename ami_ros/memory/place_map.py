@@ -135,7 +135,7 @@ class PlaceMap:
     ) -> int:
         """A new place; returns its id."""
         place_id = int(self.index.ids.max()) + 1 if len(self) else 1
-        experience = Experience(covariance) if covariance is not None else None
+        experience = Experience(np.asarray(covariance, np.float32)) if covariance is not None else None
         row = PlaceRow(
             place_id,
             latent,
@@ -172,13 +172,17 @@ class PlaceMap:
             self.store.put_edges([edge])
             self.revision += 1
 
-    def label(self, place_id: int, label: str, note: str) -> None:
+    def label(self, place_id: int, label: str, note: str, keep_away: float = 0.0) -> None:
         """Names a place, taking the label from others that have it; durable on return."""
         holders = [self.details[i] for i in self.labelled(label) if i != place_id]
-        named = replace(self.details[place_id], label=label, note=note)
+        named = replace(self.details[place_id], label=label, note=note, keep_away=keep_away)
         self.update([*(replace(p, label="") for p in holders), named])
-        self.revision += 1
+        self._changed()
         self.store.flush()
+
+    def keep_away(self) -> Array:
+        """Circles (n, 3) that the robot shall keep out of: x, y [m] in the map frame, radius [m]."""
+        return self.graph.keep_away()
 
     def labelled(self, label: str) -> list[int]:
         """Ids of the places of that name; none have an empty one."""

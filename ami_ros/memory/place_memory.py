@@ -7,20 +7,22 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import torch
+from numpy.typing import ArrayLike, NDArray
 
 from ami_ros.errors import AmiError
-from ami_ros.geometry import Array, compose, inverse, relative
+from ami_ros.geometry import Array, compose, relative
 from ami_ros.memory.codes import Code
 from ami_ros.memory.continuity import Continuity, ContinuityConfig
 from ami_ros.memory.files import read_back, write_copy
-from ami_ros.memory.forgetting import Forgetter, ForgettingConfig
+from ami_ros.memory.forgetting import ForgettingConfig
 from ami_ros.memory.graph import GraphConfig
+from ami_ros.memory.growth import Growth, Moment, Picture
 from ami_ros.memory.index import Latents
+from ami_ros.memory.labelling import label_place
 from ami_ros.memory.localisation import FilterConfig, PlaceFilter
 from ami_ros.memory.merging import Merged, MergeLimits, merge
 from ami_ros.memory.place_map import PlaceMap
-from ami_ros.memory.questions import check_latent, check_pose, locate, recall, statistics
+from ami_ros.memory.questions import check_latent, check_pose, commands_near, locate, recall, statistics
 from ami_ros.memory.relaxation import RelaxationConfig, carry
 from ami_ros.memory.types import GoalQuery, Location, Place, PlaceQuery, Places, Route, Statistics
 from ami_ros.world_model.model import WorldModel
@@ -34,6 +36,7 @@ class MemoryConfig:
     spacing: float = 0.30  # [m] between places of like heading
     turn_spacing: float = 0.5  # [rad] between places at one spot
     confident: float = 0.85  # confidence from which a new place is added to what is known
+    surprising: float = 6.0  # z score from which a moment is kept as a place of its own
     max_places: int = 50_000  # no more are added then
     relax_growth: float = 1.2  # the map is relaxed each time that it has grown by this factor ...
     relax_least: int = 20  # ... and by this many places
@@ -59,13 +62,11 @@ class PlaceMemory:
     def __init__(self, model: WorldModel, encoder_id: str, path: Path | None, config: MemoryConfig) -> None:
         self.config = config
         self.map = PlaceMap(model, encoder_id, path, config.graph)
-        self._forgetter = Forgetter(self.map, config.forgetting, (config.spacing, config.turn_spacing))
         self.filter = PlaceFilter(config.filter)
         self._continuity = Continuity(config.continuity)
+        self._growth = Growth(self.map, config)
         self._odometry: Array | None = None
         self._location: Location | None = None
-        self._here: tuple[int, float] | None = None  # place the robot is at, and since when
-        self._anchor: tuple[int, Array, Array] | None = None  # a place, and the robot there: in its frame, and in odom
         self.restart()
         self._relaxed = len(self.map)  # as it was stored, the map was relaxed
 
@@ -84,50 +85,74 @@ class PlaceMemory:
 
     # Experience
 
-    def observe(self, stamp: float, latent: Latents, odometry: Array, thumbnail: bytes | None = None) -> Location:
+    def observe(
+        self,
+        stamp: float,
+        latent: Latents,
+        odometry: Array,
+        thumbnail: Picture = None,
+        command: ArrayLike | None = None,
+        surprise: float = 0.0,
+    ) -> Location:
         """Takes in one moment: moves and weighs the filter, and grows the graph.
 
         Args:
             stamp: of the latent [s].
             latent: (latent_dim,).
             odometry: (3,) pose in odom at that stamp.
-            thumbnail: JPEG to keep should this become a new place.
+            thumbnail: JPEG to keep should this become a new place, or what makes it then.
+            command: (2,) [m/s], [rad/s] in force since the moment before; None: not known.
+            surprise: z score of this moment; NaN and 0: not known.
 
         Raises:
             AmiError: a latent or pose that is not finite or of another length; nothing was changed.
         """
         check_latent(latent, self.map.latent_dim)
         check_pose(odometry)
-        if not len(self.map):
-            if self.config.learning:
-                self._found(stamp, latent, np.array(odometry, dtype=np.float64), thumbnail)
-        elif self._odometry is not None:
-            self.filter.move(relative(self._odometry, odometry))
-        self._odometry = np.array(odometry, dtype=np.float64)
+        before, self._odometry = self._odometry, np.array(odometry, dtype=np.float64)
+        moment = Moment(stamp, latent, self._odometry, thumbnail, float(np.nan_to_num(surprise)))
+        if self.config.learning:
+            self._growth.command(stamp, command)
+        if len(self.map) and before is not None:
+            self.filter.move(relative(before, odometry))
+        elif not len(self.map) and self.config.learning:
+            self.filter.start_at(np.zeros(3))
+            self._growth.found(moment)
         self._continuity.move(self._odometry)
         self.filter.observe(self.map.index, latent)
-        estimate = self.filter.estimate()
-        nearest, distance, turn = self.map.nearest(estimate.pose, self.config.spacing, self.config.turn_spacing)
-        known = len(self.map) > 0
+        self._location = self._believe(moment)
+        return self._location
+
+    def _believe(self, moment: Moment) -> Location:
+        """Where the robot is now; grows the graph there if that is sure."""
+        estimate, known = self.filter.estimate(), len(self.map) > 0
         localised = known and estimate.confidence >= self.config.filter.confident
         sure = known and estimate.confidence >= self.config.confident
         follows = sure and self._continuity.allows(estimate.pose)
         if self.config.learning and follows:
-            nearest = self._grow(stamp, latent, estimate.pose, nearest, distance, turn, thumbnail)
+            nearest = self._growth.grow(moment, estimate.pose, self.filter.covariance)
             if self._relax_due():
                 self.relax()
                 estimate = self.filter.estimate()
-        elif not localised or sure:
-            self._here = self._anchor = None
-        self._location = Location(
-            stamp, estimate.pose, self._odometry, estimate.confidence, estimate.entropy, localised, nearest
+        else:
+            nearest, _, _ = self.map.nearest(estimate.pose, self.config.spacing, self.config.turn_spacing)
+            if not localised or sure:
+                self._growth.lose()
+        return Location(
+            moment.stamp,
+            estimate.pose,
+            moment.odometry,
+            estimate.confidence,
+            estimate.entropy,
+            localised,
+            nearest,
         )
-        return self._location
 
     def restart(self) -> None:
         """Odometry has a new origin: the robot may be anywhere."""
-        self._odometry = self._here = self._anchor = self._location = None
+        self._odometry = self._location = None
         self._continuity.restart()
+        self._growth.restart()
         self.map.begin_episode()
         if len(self.map):
             self.filter.start_lost(self.map.index)
@@ -135,54 +160,6 @@ class PlaceMemory:
     def location(self) -> Location | None:
         """The newest belief; None before the first moment."""
         return self._location
-
-    def _found(self, stamp: float, latent: Latents, odometry: Array, thumbnail: bytes | None) -> None:
-        """The first place is the origin of the map."""
-        self.filter.start_at(np.zeros(3))
-        self._odometry = odometry
-        self._arrive(self.map.add(stamp, latent, np.zeros(3), thumbnail), np.zeros(3), stamp)
-
-    def _grow(
-        self,
-        stamp: float,
-        latent: Latents,
-        pose: Array,
-        nearest: int,
-        distance: float,
-        turn: float,
-        thumbnail: bytes | None,
-    ) -> int:
-        """Visits the nearest place or founds a new one; returns where the robot is now."""
-        near = distance < self.config.spacing and turn < self.config.turn_spacing
-        if near:
-            here = nearest
-        elif len(self.map) < self.config.max_places:
-            here = self.map.add(stamp, latent, pose, thumbnail)
-            self._forgetter.added(here, stamp)
-        else:
-            return nearest
-        if self._here is None or self._here[0] != here:
-            if near:
-                self.map.visit(here, stamp)
-            self._arrive(here, self._see(here, latent) if near else np.zeros(3), stamp)
-        return here
-
-    def _see(self, place_id: int, latent: Latents) -> Array:
-        """The robot's pose (3,) in the frame of a place, by the relative-pose head."""
-        place = torch.from_numpy(self.map.index.latents[self.map.index.row(place_id)])
-        with torch.inference_mode():
-            x, y, c, s = self.map.index.model.relative_pose(place, torch.from_numpy(latent)).tolist()
-        return np.array([x, y, np.arctan2(s, c)])
-
-    def _arrive(self, here: int, offset: Array, stamp: float) -> None:
-        """Notes the way from the last place to `here`, in whose frame the robot stands at `offset` (3,)."""
-        assert self._odometry is not None
-        if self._here is not None and self._anchor is not None:
-            start, there, odometry = self._anchor
-            driven = compose(there, relative(odometry, self._odometry))
-            measured = compose(driven, inverse(offset))
-            self.map.link(start, here, measured, stamp - self._here[1], stamp)
-        self._here, self._anchor = (here, stamp), (here, offset, self._odometry)
 
     def _relax_due(self) -> bool:
         grown = len(self.map) - self._relaxed
@@ -234,6 +211,14 @@ class PlaceMemory:
         """See `questions.recall`."""
         return recall(self.map, query)
 
+    def commands_near(self, latent: Latents, k: int, horizon_steps: int) -> NDArray[np.float32]:
+        """See `questions.commands_near`."""
+        return commands_near(self.map, latent, k, horizon_steps)
+
+    def keep_away(self) -> Array:
+        """Circles (n, 3) that the robot shall keep out of: x, y [m] in the map frame, radius [m]."""
+        return self.map.keep_away()
+
     def places(self) -> Places:
         """Everything, for markers and pictures."""
         return self.map.places()
@@ -244,14 +229,12 @@ class PlaceMemory:
 
     # Commands
 
-    def remember(self, label: str, note: str = "", overwrite: bool = False) -> int:
-        """Labels the place where the robot is; returns its id."""
-        place_id = self._certain().place_id
-        if len(label) > 128 or len(note) > 1024:
-            raise AmiError("memory: a label has at most 128 characters, a note 1024", Code.INVALID_INPUT)
-        if not overwrite and any(holder != place_id for holder in self.map.labelled(label)):
-            raise AmiError(f"memory: '{label}' is another place; set overwrite to move it here", Code.LABEL_EXISTS)
-        self.map.label(place_id, label, note)
+    def remember(
+        self, label: str, note: str = "", overwrite: bool = False, place_id: int = 0, keep_away: float = 0.0
+    ) -> int:
+        """Labels a place, that where the robot is unless `place_id` says another; returns its id. See `label_place`."""
+        place_id = place_id or self._certain().place_id
+        label_place(self.map, place_id, label, note, overwrite, keep_away)
         return place_id
 
     def forget(self, ids: Sequence[int] = (), labels: Sequence[str] = (), everything: bool = False) -> int:
@@ -262,8 +245,7 @@ class PlaceMemory:
             raise AmiError(f"memory: no such place: {unknown}", Code.NOT_FOUND)
         chosen = set(self.map.details) if everything else {*ids, *(labelled[label] for label in labels)}
         self.map.forget(chosen)
-        if self._here is not None and self._here[0] in chosen:
-            self._here = None
+        self._growth.leave(chosen)
         if self._location is not None and self._location.place_id in chosen:
             nearest, _, _ = self.map.nearest(self._location.pose, self.config.spacing, self.config.turn_spacing)
             localised = self._location.localised and nearest > 0

@@ -13,10 +13,12 @@ from ami_ros.memory.codes import Code
 from ami_ros.memory.index import Latents
 from ami_ros.memory.matching import cluster, match, pose_gap
 from ami_ros.memory.place_map import PlaceMap
+from ami_ros.memory.recorder import as_chunks
 from ami_ros.memory.types import GoalQuery, Place, PlaceQuery, Statistics
 from ami_ros.memory.vector_index import best_rows
 
 MAX_RESULTS = 1000  # of a recall
+SEARCHED = 2  # places looked at for each sequence of commands that is wanted: not all have one
 GOAL_MATCHES = 48  # places that vote on where a goal's latent was taken
 
 
@@ -91,6 +93,32 @@ def recall(places: PlaceMap, query: PlaceQuery) -> list[Place]:
         )
         for k, place in zip(best, found, strict=True)
     ]
+
+
+def commands_near(places: PlaceMap, latent: Latents, k: int, horizon_steps: int) -> NDArray[np.float32]:
+    """What was driven from places that look like this: candidates for a search.
+
+    Args:
+        places: the map.
+        latent: (latent_dim,).
+        k: sequences wanted.
+        horizon_steps: model steps of each.
+
+    Returns:
+        (m, horizon_steps, chunk, 2) [m/s, rad/s], those from the most similar place first; m <= k, and may be 0.
+        A recording that is shorter goes on with its last command.
+
+    Raises:
+        AmiError: `Code.INVALID_INPUT`.
+    """
+    check_latent(latent, places.latent_dim)
+    if not 1 <= k <= MAX_RESULTS or horizon_steps < 1:
+        raise AmiError(f"memory: from 1 to {MAX_RESULTS} sequences of 1 step or more", Code.INVALID_INPUT)
+    rows, _ = places.index.most_similar(np.asarray(latent, np.float32), SEARCHED * k)
+    ids = places.index.ids[rows].tolist()
+    known = places.store.experience(ids)
+    recorded = [known[i].commands for i in ids if i in known]
+    return as_chunks([c for c in recorded if c is not None][:k], horizon_steps, places.index.model.spec.chunk)
 
 
 def _fitting_rows(places: PlaceMap, query: PlaceQuery) -> NDArray[np.int64]:

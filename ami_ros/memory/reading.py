@@ -49,7 +49,9 @@ def read_experience(connection: sqlite3.Connection, version: int, ids: Collectio
     query = "SELECT id, covariance, commands FROM experience WHERE id IN (SELECT value FROM json_each(?))"
     wanted = json.dumps([int(i) for i in ids])
     found = connection.execute(query, (wanted,)).fetchall()
-    return {i: Experience(_numbers(covariance, "<f4", 3), _numbers(commands, "<f2", 2)) for i, covariance, commands in found}
+    return {
+        i: Experience(_numbers(covariance, "<f4", 3), _numbers(commands, "<f2", 2)) for i, covariance, commands in found
+    }
 
 
 def _numbers(content: bytes | None, kind: str, width: int) -> NDArray[np.float32] | None:

@@ -80,7 +80,9 @@ class PlaceTable:
         made = []
         for latent, pose, n in zip(self.latents, self.poses, self.numbers.tolist(), strict=True):
             label, note = self.texts.get(n[0], ("", ""))
-            made.append(PlaceRow(n[0], latent, pose, *n[1:4], label, note, *n[4:]))
+            created, last_seen, visits, episode, surprise, keep_away = n[1:]
+            times = created, last_seen, visits
+            made.append(PlaceRow(n[0], latent, pose, *times, label, note, episode, surprise, keep_away))
         return made
 
 

@@ -24,6 +24,7 @@ from ami_ros.memory.rows import Edge, Experience, PlaceRow, PlaceTable, edge_of
 from ami_ros.memory.salvage import rescue, rescue_file
 from ami_ros.memory.writing import TABLES, Write, edges_to_write, experience_to_write, places_to_write
 
+
 class Store:
     """Opens a memory, or makes a new one.
 
@@ -65,7 +66,7 @@ class Store:
         return places.rows(), [edge_of(values) for values in edges.tolist()]
 
     def read(self) -> tuple[PlaceTable, NDArray[np.void]]:
-        """Everything but thumbnails and experience, by id; ways (m,) with the fields of `EDGES`, of places that are there."""
+        """Everything but thumbnails and experience; ways (m,) with the fields of `EDGES`, between these places."""
         with self._named_errors(), self._lock:
             places = read_places(self._reader, self._version, self.latent_dim)
             return places, read_edges(self._reader, places.numbers["id"])
@@ -236,13 +237,15 @@ class Store:
 
     @contextmanager
     def _damage_noted(self) -> Iterator[None]:
-        """What is not looked at on opening may be damaged: it counts as not there, and is rescued on the next opening."""
+        """What is not looked at on opening may be damaged: it counts as not there, and the next opening rescues."""
         try:
             yield
         except sqlite3.OperationalError:
             raise
         except sqlite3.DatabaseError as error:
-            self.notice = f"the memory {self.path} has damaged pictures ({error}): open it again to save what is readable"
+            self.notice = (
+                f"the memory {self.path} has damaged pictures ({error}): open it again to save what is readable"
+            )
             if not self.read_only:
                 self._put(database.mark_damaged)
 

@@ -103,7 +103,8 @@ class VectorIndex:
             self._thread, self._made = None, []
         old = self._groups
         learn = old is None or len(vectors) > 2 * old.learned
-        if self._thread is None and (learn or len(vectors) - len(old.group_of) > self.config.exact_up_to // 4):
+        grouped = 0 if old is None or learn else len(old.group_of)
+        if self._thread is None and len(vectors) - grouped > self.config.exact_up_to // 4:
             arguments = vectors, None if learn else old, self.config, self._made
             self._thread = threading.Thread(target=_make_groups, args=arguments, name="vector index", daemon=True)
             self._thread.start()

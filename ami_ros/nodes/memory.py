@@ -10,17 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from geometry_msgs.msg import Twist, TwistStamped
 from nav_msgs.msg import Odometry
 from numpy.typing import NDArray
 from sensor_msgs.msg import Image
 from visualization_msgs.msg import MarkerArray
 
-from ami_interfaces.msg import Latent, Location, PlaceGraph
+from ami_interfaces.msg import KeepAway, Latent, Location, PlaceGraph, Surprise
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, compose, inverse
 from ami_ros.images import encode_thumbnail
 from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
 from ami_ros.ros import conversions, memory_messages
+from ami_ros.ros.experience import Experience
 from ami_ros.ros.lifecycle import AmiNode
 from ami_ros.ros.markers import place_markers
 from ami_ros.ros.memory_files import MemoryFiles
@@ -29,7 +31,7 @@ from ami_ros.ros.models import shared_model
 from ami_ros.ros.odometry_buffer import OdometryBuffer
 from ami_ros.ros.parameters import parameter
 from ami_ros.ros.process import run
-from ami_ros.ros.qos import LATCHED
+from ami_ros.ros.qos import LATCHED, RELIABLE
 from ami_ros.ros.tf import send_transform, tf_publisher
 from ami_ros.ros.worker import Worker
 
@@ -47,6 +49,7 @@ class MemoryParameters:
         2.0, "Between two publications of the markers, where they changed.", "s", (0.1, 600.0)
     )
     thumbnails: bool = parameter(True, "Keep a small picture of each new place.")
+    enable_stamped_cmd_vel: bool = parameter(True, "cmd_vel is a TwistStamped; false: a Twist.")
     map_frame: str = parameter("map", "Name of the memory's frame.")
     odom_frame: str = parameter("odom", "Name of the frame of odometry.")
     memory: MemoryConfig = field(default_factory=MemoryConfig)
@@ -60,6 +63,8 @@ class Moment:
     latent: NDArray[np.float32]
     odometry: Array
     image: Image | None
+    command: tuple[float, float] | None  # [m/s], [rad/s] in force until then
+    surprise: float  # greatest z score since the moment before
 
 
 class MemoryNode(AmiNode[MemoryParameters]):
@@ -78,17 +83,21 @@ class MemoryNode(AmiNode[MemoryParameters]):
         if notice := self.memory.map.store.notice:
             self.get_logger().warning(notice)
         self._lock = threading.Lock()
-        self._odometry = OdometryBuffer()
+        self._odometry, self._experience = OdometryBuffer(), Experience()
         self._images: deque[Image] = deque(maxlen=5)
         self._taken, self._shown = -np.inf, -1
         self._location = self.publisher(Location, "location")
         self._places = self.publisher(MarkerArray, "places", LATCHED)
         self._graph = self.publisher(PlaceGraph, "place_graph", LATCHED)
+        self._keep_away = self.publisher(KeepAway, "keep_away", LATCHED)
         self._tf = tf_publisher(self)
         self._worker: Worker[Moment] = Worker("memory", self._observe, self._failed)
         self.subscribe(Odometry, "odom", self._on_odometry)
         if config.thumbnails:
             self.subscribe(Image, "image", self._images.append)
+        kind = TwistStamped if config.enable_stamped_cmd_vel else Twist
+        self.subscribe(kind, "cmd_vel", self._on_command, RELIABLE)
+        self.subscribe(Surprise, "surprise", self._on_surprise)
         self.subscribe(Latent, "latent", self._on_latent)
         self.every(config.places_period, self._publish_places)
         self._answers = MemoryServices(self, self.memory, self._lock, loaded.encoder_id, config.map_frame)
@@ -114,6 +123,7 @@ class MemoryNode(AmiNode[MemoryParameters]):
         """Odometry or time began anew: the robot may be anywhere."""
         self._odometry.clear()
         self._images.clear()
+        self._experience.clear()
         self._worker.clear()
         with self._lock:
             self.memory.restart()
@@ -125,6 +135,14 @@ class MemoryNode(AmiNode[MemoryParameters]):
             with self._lock:
                 self.memory.restart()
 
+    def _on_command(self, message: Twist | TwistStamped) -> None:
+        stamped = isinstance(message, TwistStamped)
+        stamp = conversions.stamp_to_seconds(message.header.stamp) if stamped else self.now()
+        self._experience.command(stamp, conversions.command_from_message(message))
+
+    def _on_surprise(self, message: Surprise) -> None:
+        self._experience.surprise(message.z_score)
+
     def _on_latent(self, message: Latent) -> None:
         stamp = conversions.stamp_to_seconds(message.header.stamp)
         if stamp - self._taken < self.config.observe_period - 0.02:
@@ -135,13 +153,17 @@ class MemoryNode(AmiNode[MemoryParameters]):
             raise AmiError("latent not used: no odometry of its time; is odom alive, and its stamps of the same clock?")
         self._taken = stamp
         image = next((i for i in self._images if i.header.stamp == message.header.stamp), None)
-        self._worker.submit(Moment(message, latent, motion[0], image))
+        command, surprise = self._experience.until(stamp)
+        self._worker.submit(Moment(message, latent, motion[0], image, command, surprise))
 
     def _observe(self, moment: Moment) -> None:
         stamp = conversions.stamp_to_seconds(moment.message.header.stamp)
-        thumbnail = encode_thumbnail(conversions.image_from_message(moment.image)) if moment.image is not None else None
+        image = moment.image
+        thumbnail = (lambda: encode_thumbnail(conversions.image_from_message(image))) if image is not None else None
         with self._lock:
-            location = self.memory.observe(stamp, moment.latent, moment.odometry, thumbnail)
+            location = self.memory.observe(
+                stamp, moment.latent, moment.odometry, thumbnail, moment.command, moment.surprise
+            )
             self._answers.latent = moment.latent
         header = conversions.header_at(moment.message.header.stamp, self.config.map_frame)
         self._location.publish(memory_messages.location_to_message(location, header, self._encoder_id))
@@ -159,9 +181,11 @@ class MemoryNode(AmiNode[MemoryParameters]):
                 return
             self._shown = self.memory.map.revision
             places, edges = self.memory.places(), list(self.memory.map.graph.edges.values())
+            circles = self.memory.keep_away()
         header = conversions.header_at(self.get_clock().now().to_msg(), self.config.map_frame)
         self._places.publish(place_markers(places, header))
         self._graph.publish(memory_messages.graph_to_message(places, edges, header, self._encoder_id))
+        self._keep_away.publish(memory_messages.keep_away_to_message(circles, header))
 
 
 def main() -> int:

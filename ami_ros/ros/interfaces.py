@@ -26,6 +26,7 @@ _IMAGE, _SCAN, _ODOM, _IMU = (
     {"imu": "sensor_msgs/msg/Imu"},
 )
 _LATENT = {"latent": "ami_interfaces/msg/Latent"}
+_SURPRISE = {"surprise": "ami_interfaces/msg/Surprise"}
 _LOCATION = {"location": "ami_interfaces/msg/Location"}
 
 _ROBOT = Interface(
@@ -57,15 +58,16 @@ INTERFACES: dict[str, Interface] = {
     ),
     "world_model": Interface(
         subscribes={**_LATENT, "cmd_vel": _COMMAND, **_ODOM},
-        publishes={"surprise": "ami_interfaces/msg/Surprise"},
+        publishes=_SURPRISE,
         services={"~/predict": "ami_interfaces/srv/Predict"},
     ),
     "memory": Interface(
-        subscribes={**_ODOM, **_IMAGE, **_LATENT},
+        subscribes={**_ODOM, **_IMAGE, "cmd_vel": _COMMAND, **_SURPRISE, **_LATENT},
         publishes={
             **_LOCATION,
             "places": "visualization_msgs/msg/MarkerArray",
             "place_graph": "ami_interfaces/msg/PlaceGraph",
+            "keep_away": "ami_interfaces/msg/KeepAway",
         },
         services={
             "~/find_route": "ami_interfaces/srv/FindRoute",

@@ -10,11 +10,12 @@ import numpy as np
 from geometry_msgs.msg import PoseStamped
 from std_msgs.msg import Header
 
+from ami_interfaces.msg import KeepAway, NavigationGoal, PlaceGraph
 from ami_interfaces.msg import Location as LocationMessage
-from ami_interfaces.msg import NavigationGoal, PlaceGraph
 from ami_interfaces.msg import Place as PlaceMessage
 from ami_interfaces.srv import FindRoute
 from ami_ros.errors import AmiError
+from ami_ros.geometry import Array
 from ami_ros.memory.codes import Code
 from ami_ros.memory.rows import Edge
 from ami_ros.memory.types import GoalQuery, Location, Place, Places, Route
@@ -63,8 +64,14 @@ def place_to_message(place: Place, encoder_id: str, frame: str, with_latent: boo
         note=place.note,
         similarity=float(place.similarity),
         distance=float(place.distance),
+        surprise=float(place.surprise),
+        keep_away=float(place.keep_away),
     )
     if with_latent:
+        if place.covariance is not None:
+            message.covariance = np.asarray(place.covariance, np.float32).ravel()
+        if place.commands is not None:
+            message.commands = conversions.floats_of(np.asarray(place.commands).ravel())
         message.latent = conversions.latent_to_message(place.latent, header, encoder_id)
     if place.thumbnail:
         message.thumbnail = conversions.compressed_message(place.thumbnail, "jpeg")
@@ -73,6 +80,7 @@ def place_to_message(place: Place, encoder_id: str, frame: str, with_latent: boo
 
 def place_from_message(message: PlaceMessage, encoder_id: str) -> Place:
     """A place with its latent."""
+    covariance = np.array(message.covariance, np.float32).reshape(3, 3)
     return Place(
         id=message.id,
         pose=conversions.pose_from_message(message.pose.pose),
@@ -82,6 +90,10 @@ def place_from_message(message: PlaceMessage, encoder_id: str) -> Place:
         created=conversions.stamp_to_seconds(message.created),
         last_seen=conversions.stamp_to_seconds(message.last_seen),
         visits=message.visit_count,
+        surprise=message.surprise,
+        keep_away=message.keep_away,
+        covariance=covariance if covariance.any() else None,
+        commands=np.array(message.commands, np.float32).reshape(-1, 2) if len(message.commands) else None,
     )
 
 
@@ -157,6 +169,22 @@ def service_code(response_type: Any, error: AmiError, default: str = "UNKNOWN") 
     elif error.code:
         return error.code
     return int(getattr(response_type, default, response_type.UNKNOWN))
+
+
+def keep_away_to_message(circles: Array, header: Header) -> KeepAway:
+    """Circles (n, 3): x, y, radius [m] in the frame of `header`."""
+    x, y, radius = (conversions.floats_of(column) for column in np.asarray(circles).reshape(-1, 3).T)
+    return KeepAway(header=header, x=x, y=y, radius=radius)
+
+
+def keep_away_from_message(message: KeepAway) -> Array:
+    """Circles (n, 3): x, y, radius [m]. Raises AmiError on numbers that make no sense."""
+    if not len(message.x) == len(message.y) == len(message.radius):
+        raise AmiError("keep_away has lists of different lengths")
+    circles = np.column_stack([message.x, message.y, message.radius]).astype(np.float64)
+    if not np.isfinite(circles).all() or (circles[:, 2] < 0.0).any():
+        raise AmiError("keep_away has a circle that is not finite")
+    return circles
 
 
 def graph_to_message(places: Places, edges: Iterable[Edge], header: Header, encoder_id: str) -> PlaceGraph:

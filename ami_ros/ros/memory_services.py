@@ -82,6 +82,7 @@ class MemoryServices(LockedServices):
             radius=request.radius,
             since=window[0],
             until=window[1],
+            surprise=request.min_surprise,
             max_results=MAX_RESULTS,
             with_thumbnails=request.with_thumbnails,
         )
@@ -117,7 +118,9 @@ class MemoryServices(LockedServices):
         return conversions.pose_from_message(request.pose.pose)
 
     def _remember(self, request: RememberPlace.Request, response: RememberPlace.Response) -> None:
-        response.id = self._memory.remember(request.label, request.note, request.overwrite)
+        response.id = self._memory.remember(
+            request.label, request.note, request.overwrite, request.place_id, request.keep_away
+        )
 
     def _forget(self, request: ForgetPlaces.Request, response: ForgetPlaces.Response) -> None:
         if request.all and (request.ids or request.labels):

@@ -32,11 +32,17 @@ INSERT INTO thumbnails VALUES (7, x'ffd8');
 """
 
 
-@pytest.fixture
-def old(tmp_path: Path) -> Path:
+VERSION_2 = f"""{VERSION_1}
+ALTER TABLE places ADD COLUMN episode INTEGER NOT NULL DEFAULT 0;
+PRAGMA user_version = 2;
+"""
+
+
+@pytest.fixture(params=[VERSION_1, VERSION_2], ids=["1", "2"])
+def old(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     path = tmp_path / "old.memory"
     connection = sqlite3.connect(path)
-    connection.executescript(VERSION_1)
+    connection.executescript(request.param)
     connection.close()
     return path
 
@@ -50,6 +56,7 @@ def version(path: Path) -> int:
 
 def check(place: PlaceRow) -> None:
     assert (place.id, place.label, place.note, place.visits, place.episode) == (7, "door", "red", 4, 0)
+    assert (place.surprise, place.keep_away) == (0.0, 0.0)
     np.testing.assert_array_equal(place.latent, [1.0, 2.0])
     np.testing.assert_array_equal(place.pose, [1.0, 2.0, 3.0])
 
@@ -70,9 +77,9 @@ def test_who_reads_leaves_an_old_file_as_it_is(old: Path) -> None:
     before = old.read_bytes()
     store = Store(old, "net@0123", 2, read_only=True)
     check(store.load()[0][0])
-    assert store.thumbnail(7) == b"\xff\xd8"
+    assert store.thumbnail(7) == b"\xff\xd8" and store.experience([7]) == {}
     store.close()
-    assert old.read_bytes() == before and version(old) == 1
+    assert old.read_bytes() == before and version(old) < SCHEMA_VERSION
 
 
 def test_a_memory_that_ships_can_be_read_and_brought_up_to_date(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ami_ros.geometry import Array, relative
-from ami_ros.memory.graph import GraphConfig, PlaceGraph
+from ami_ros.memory.graph import GraphConfig, PlaceGraph, enters
 from ami_ros.memory.index import PlaceIndex
 from ami_ros.memory.rows import Edge
 from harness.exact_model import ExactModel, latent_of
@@ -163,6 +163,23 @@ def test_connections_are_what_was_driven_and_what_stands_on_one_spot(model: Exac
     graph = graph_of(model, [(0, 0), (1, 0), (1.05, 0.1, 1.5)], [(1, 2)])
     assert graph.connections().tolist() == [[0, 1], [1, 2]]
     assert graph_of(model, RING[:1], []).connections().shape == (0, 2)
+
+
+def test_a_way_keeps_out_of_a_circle_but_leads_out_of_it(model: ExactModel) -> None:
+    graph = ring(model)
+    graph.index.column("keep_away")[graph.index.row(2)] = 0.9
+    graph.changed()
+    np.testing.assert_allclose(graph.keep_away(), [[1.0, 0.0, 0.9]])
+    assert path(graph, pose(0, 0), pose(2, 0)) == [1, 8, 7, 6, 5, 4, 3]
+    assert path(graph, pose(0, 0), pose(1, 0)) is None  # its middle is no goal
+    assert path(graph, pose(1, 0), pose(2, 1)) == [2, 3, 4]  # who is in there gets out
+
+
+def test_only_ways_that_come_nearer_enter_a_circle() -> None:
+    starts = np.array([[-2.0, 0.0], [-2.0, 0.9], [-2.0, 2.0], [0.2, 0.0], [0.2, 0.0], [-2.0, 0.0]])
+    stops = np.array([[2.0, 0.0], [2.0, 0.9], [2.0, 2.0], [2.0, 0.0], [-0.5, 0.0], [-1.5, 0.0]])
+    circle = np.array([0.0, 0.0, 1.0])
+    assert enters(starts, stops, circle).tolist() == [True, True, False, False, True, False]
 
 
 def test_a_pose_far_from_every_place_has_no_way(model: ExactModel) -> None:

@@ -14,10 +14,10 @@ from ami_ros.errors import AmiError
 from ami_ros.geometry import compose, relative
 from ami_ros.memory.codes import Code
 from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory, map_to_odom
-from ami_ros.memory.types import GoalQuery, Location
+from ami_ros.memory.types import GoalQuery, Location, PlaceQuery
 from harness.exact_model import ExactModel, latent_of
 
-from .conftest import ENCODER, Opener, Walker, pose_error
+from .conftest import ENCODER, PERIOD, Opener, Walker, pose_error
 
 
 def test_the_map_begins_where_the_robot_stood_first(open_memory: Opener) -> None:
@@ -291,3 +291,88 @@ def test_a_loaded_map_is_not_relaxed_before_it_has_grown(path: Path, open_memory
     fresh = Walker(again, walker.pose)
     fresh.loop()
     np.testing.assert_array_equal(again.places().poses[: len(poses)], poses)
+
+
+def test_a_surprising_moment_is_kept_though_the_place_is_known(open_memory: Opener, path: Path) -> None:
+    memory = open_memory(path)
+    walker = Walker(memory)
+    walker.look()
+    walker.loop()
+    count = len(memory)
+    walker.time += PERIOD
+    location = memory.observe(walker.time, latent_of(walker.pose), walker.odometry, b"jpeg", surprise=9.0)
+    assert len(memory) == count + 1 and memory.map.details[location.place_id].surprise == 9.0
+    walker.time += PERIOD  # the same once more is no news, and a little surprise is none
+    for surprise in (9.5, 2.0, float("nan")):
+        memory.observe(walker.time, latent_of(walker.pose), walker.odometry, surprise=surprise)
+    assert len(memory) == count + 1
+    assert [p.id for p in memory.recall(PlaceQuery(surprise=6.0))] == [location.place_id]
+    memory.close()
+    again = open_memory(path)
+    assert again.map.details[location.place_id].surprise == 9.0
+    assert again.map.store.thumbnail(location.place_id) == b"jpeg"
+
+
+def test_a_picture_is_made_only_for_a_new_place(open_memory: Opener) -> None:
+    memory, made = open_memory(), 0
+
+    def picture() -> bytes:
+        nonlocal made
+        made += 1
+        return b"jpeg"
+
+    walker = Walker(memory)
+    for _ in range(40):
+        memory.observe(walker.time, latent_of(walker.pose), walker.odometry, picture)
+        walker.drive(0.1)
+    memory.map.store.flush()
+    assert 0 < made == len(memory.map.store.picture_sizes()) <= len(memory)
+
+
+def test_what_was_driven_from_similar_places_can_be_asked_for(open_memory: Opener, path: Path) -> None:
+    memory = open_memory(path)
+    walker = Walker(memory)
+    walker.look()
+    assert memory.commands_near(latent_of(walker.pose), 3, 7).shape == (0, 7, 3, 2)
+    for k in range(60):
+        command = np.array([0.5, 0.0]) if k < 45 else np.zeros(2)
+        motion = PERIOD * np.array([command[0], 0.0, command[1]])
+        walker.pose, walker.odometry = compose(walker.pose, motion), compose(walker.odometry, motion)
+        walker.time += PERIOD
+        memory.observe(walker.time, latent_of(walker.pose), walker.odometry, command=command)
+    memory.map.store.flush()
+    near = memory.commands_near(latent_of([0.0, 0.0, 0.0]), 3, 7)
+    assert near.shape == (3, 7, 3, 2) and near.dtype == np.float32
+    np.testing.assert_allclose(near[0], np.broadcast_to([0.5, 0.0], (7, 3, 2)))
+    assert memory.commands_near(latent_of([0.0, 0.0, 0.0]), 1, 20).shape == (1, 20, 3, 2)
+    route = memory.find_route(GoalQuery(place_id=1))
+    assert route.places[-1].commands is not None and route.places[-1].covariance is not None
+    for k, steps in ((0, 7), (3, 0), (10_000_000, 7)):
+        with pytest.raises(AmiError) as refused:
+            memory.commands_near(latent_of(walker.pose), k, steps)
+        assert refused.value.code == Code.INVALID_INPUT
+
+
+def test_a_place_can_be_named_as_one_to_keep_away_from(open_memory: Opener, path: Path) -> None:
+    memory = open_memory(path)
+    walker = Walker(memory)
+    walker.look()
+    walker.loop()
+    corner = memory.recall(PlaceQuery(pose=np.array([2.0, 2.0, 0.0]), radius=5.0))[0].id
+    assert memory.remember("stairs", place_id=corner, keep_away=0.8) == corner
+    centre = memory.map.details[corner].pose[:2]
+    np.testing.assert_allclose(memory.keep_away(), [[*centre, 0.8]], rtol=1e-6)
+    with pytest.raises(AmiError) as refused:
+        memory.find_route(GoalQuery(label="stairs"))
+    assert refused.value.code == Code.NO_ROUTE
+    memory.close()
+    again = open_memory(path)
+    np.testing.assert_allclose(again.keep_away(), [[*centre, 0.8]], rtol=1e-6)
+    again.remember("stairs", place_id=corner)
+    assert len(again.keep_away()) == 0
+    for place_id, radius, code in ((999, 1.0, Code.NOT_FOUND), (corner, -1.0, Code.INVALID_INPUT)):
+        with pytest.raises(AmiError) as refused:
+            again.remember("x", place_id=place_id, keep_away=radius)
+        assert refused.value.code == code
+    with pytest.raises(AmiError):
+        again.remember("x", place_id=corner, keep_away=float("nan"))

@@ -93,6 +93,23 @@ def test_latents_that_make_no_sense_count_as_damage(path: Path) -> None:
     store.close()
 
 
+def test_a_damaged_picture_counts_as_none_and_the_next_opening_saves_the_others(path: Path) -> None:
+    break_page_of(path, place(200).thumbnail)
+    store = Store(path, ENCODER, DIM)
+    assert store.notice == "" and len(store.load()[0]) == COUNT
+    assert store.thumbnail(200) == b"" and "pictures" in store.notice and "\n" not in store.notice
+    assert store.thumbnail(1) == place(1).thumbnail and store.error is None
+    store.close()
+    again = Store(path, ENCODER, DIM)
+    assert "damaged" in again.notice and len(again.load()[0]) == COUNT and len(again.load()[1]) == COUNT - 1
+    pictures = again.picture_sizes()
+    assert COUNT - 60 < len(pictures) < COUNT and 200 not in pictures
+    again.close()
+    last = Store(path, ENCODER, DIM)
+    assert last.notice == ""
+    last.close()
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_random_damage_never_gives_a_wrong_place(path: Path, seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -15,7 +15,7 @@ import pytest
 from ami_ros.errors import AmiError
 from ami_ros.memory.codes import Code
 from ami_ros.memory.database import SCHEMA_VERSION, WRONG_ENCODER
-from ami_ros.memory.rows import Edge, PlaceRow
+from ami_ros.memory.rows import Edge, Experience, PlaceRow
 from ami_ros.memory.store import Store
 
 DIM = 4
@@ -65,6 +65,24 @@ def test_a_later_row_replaces_the_earlier_but_keeps_its_thumbnail(store: Store) 
     store.flush()
     assert store.load()[0][0].label == "new"
     assert store.thumbnail(1) == b"jpeg"
+
+
+def test_experience_comes_back_and_stays_when_the_place_changes(path: Path, store: Store) -> None:
+    covariance = np.diag([0.1, 0.2, 0.3]).astype(np.float32)
+    commands = np.array([[0.5, -1.0], [0.25, 1.5]], np.float32)
+    store.put_places([replace(place(1), experience=Experience(covariance), surprise=7.5, keep_away=1.5), place(2)])
+    store.put_experience(1, Experience(commands=commands))
+    store.put_places([replace(place(1), surprise=7.5, keep_away=1.5, label="again")])
+    store.close()
+    again = Store(path, "net@0123", DIM)
+    assert (again.load()[0][0].surprise, again.load()[0][0].keep_away) == (7.5, 1.5)
+    found = again.experience([1, 2, 9])
+    assert set(found) == {1}
+    np.testing.assert_array_equal(found[1].covariance, covariance)
+    np.testing.assert_array_equal(found[1].commands, commands)
+    again.erase([1])
+    assert again.experience([1]) == {}
+    again.close()
 
 
 def test_a_store_without_path_lives_in_memory() -> None:
@@ -143,6 +161,11 @@ BROKEN = [
     {"label": "x" * 1_000_000},
     {"note": "x" * 1_000_000},
     {"thumbnail": b"x" * 2_000_000},
+    {"surprise": float("inf")},
+    {"keep_away": float("nan")},
+    {"experience": Experience(np.full((3, 3), np.nan, np.float32))},
+    {"experience": Experience(commands=np.zeros((1000, 2), np.float32))},
+    {"experience": Experience(commands=np.zeros(2, np.float32))},
 ]
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from std_msgs.msg import Header
 from visualization_msgs.msg import Marker
 
-from ami_interfaces.msg import NavigationGoal
+from ami_interfaces.msg import KeepAway, NavigationGoal
 from ami_interfaces.srv import FindRoute, MemoryFile, RememberPlace
 from ami_ros.errors import AmiError
 from ami_ros.memory.codes import Code
@@ -40,6 +42,34 @@ def test_route_survives_the_round_trip() -> None:
     np.testing.assert_allclose(place.pose, PLACE.pose)
     np.testing.assert_array_equal(place.latent, PLACE.latent)
     assert (place.id, place.label, place.note, place.visits, place.last_seen) == (7, "desk", "by the window", 4, 20.5)
+
+
+def test_what_was_experienced_at_a_place_goes_with_its_latent() -> None:
+    covariance = np.diag([0.1, 0.2, 0.3]).astype(np.float32)
+    commands = np.array([[0.5, 1.0], [0.25, -1.0]], np.float32)
+    place = replace(PLACE, surprise=7.0, keep_away=1.5, covariance=covariance, commands=commands)
+    message = memory_messages.place_to_message(place, ENCODER, "map", with_latent=True)
+    back = memory_messages.place_from_message(message, ENCODER)
+    assert (back.surprise, back.keep_away) == (7.0, 1.5)
+    np.testing.assert_array_equal(back.covariance, covariance)
+    np.testing.assert_array_equal(back.commands, commands)
+    bare = memory_messages.place_from_message(
+        memory_messages.place_to_message(PLACE, ENCODER, "map", with_latent=True), ENCODER
+    )
+    assert bare.covariance is None and bare.commands is None
+    assert len(memory_messages.place_to_message(place, ENCODER, "map", with_latent=False).commands) == 0
+
+
+def test_circles_to_keep_out_of_survive_the_round_trip() -> None:
+    circles = np.array([[1.0, 2.0, 0.5], [-1.0, 0.25, 2.0]])
+    message = memory_messages.keep_away_to_message(circles, Header(frame_id="map"))
+    np.testing.assert_array_equal(memory_messages.keep_away_from_message(message), circles)
+    assert memory_messages.keep_away_from_message(KeepAway()).shape == (0, 3)
+    empty = memory_messages.keep_away_to_message(np.zeros((0, 3)), Header())
+    assert len(empty.x) == 0
+    for broken in (KeepAway(x=[1.0]), KeepAway(x=[np.nan], y=[0.0], radius=[1.0])):
+        with pytest.raises(AmiError, match="keep_away"):
+            memory_messages.keep_away_from_message(broken)
 
 
 def test_failed_answer_becomes_the_error_it_names() -> None:

@@ -1,0 +1,123 @@
+"""How memory grows while the robot drives: places are founded and visited, and the ways between them noted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+
+from ami_ros.geometry import Array, compose, inverse, relative
+from ami_ros.memory.forgetting import Forgetter
+from ami_ros.memory.index import Latents
+from ami_ros.memory.place_map import PlaceMap
+from ami_ros.memory.recorder import CommandRecorder
+from ami_ros.memory.rows import Experience
+
+if TYPE_CHECKING:
+    from ami_ros.memory.place_memory import MemoryConfig
+
+Picture = Callable[[], bytes | None] | bytes | None  # JPEG, or what makes it once it is needed
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What memory takes in at once."""
+
+    stamp: float  # [s]
+    latent: Latents  # (latent_dim,)
+    odometry: Array  # (3,) in odom
+    picture: Picture = None
+    surprise: float = 0.0  # z score
+
+
+class Growth:
+    """Follows one robot through its map.
+
+    Args:
+        places: the map, which grows.
+        config: of the memory.
+    """
+
+    def __init__(self, places: PlaceMap, config: MemoryConfig) -> None:
+        self.places, self.config = places, config
+        self._forgetter = Forgetter(places, config.forgetting, (config.spacing, config.turn_spacing))
+        self._recorder = CommandRecorder(places.index.model.spec.period)
+        self.restart()
+
+    def restart(self) -> None:
+        """Odometry has a new origin."""
+        self.lose()
+        self._recorder.restart()
+
+    def lose(self) -> None:
+        """Where the robot is is not certain: the next place is not linked with the last one."""
+        self._here: tuple[int, float] | None = None  # place the robot is at, and since when
+        self._anchor: tuple[int, Array, Array] | None = None  # a place, the robot there in its frame, and in odom
+
+    def leave(self, ids: set[int]) -> None:
+        """Places are no more."""
+        if self._here is not None and self._here[0] in ids:
+            self._here = None
+
+    def command(self, stamp: float, command: ArrayLike | None) -> None:
+        """The command (2,) that was in force until `stamp` [s]."""
+        for place_id, commands in self._recorder.observe(stamp, command):
+            if place_id in self.places.index:
+                self.places.store.put_experience(place_id, Experience(commands=commands))
+
+    def found(self, moment: Moment) -> None:
+        """The first place is the origin of the map."""
+        self._arrive(self._add(moment, np.zeros(3), np.zeros((3, 3))), np.zeros(3), moment)
+
+    def grow(self, moment: Moment, pose: Array, covariance: Callable[[], Array]) -> int:
+        """The robot is at `pose` (3,) in map: visits the place there, or founds one; returns its id.
+
+        A moment that surprises is a place of its own even where one is known, unless that one was such a moment.
+        """
+        config = self.config
+        nearest, distance, turn = self.places.nearest(pose, config.spacing, config.turn_spacing)
+        known = distance < config.spacing and turn < config.turn_spacing
+        if known and moment.surprise >= config.surprising:
+            known = self.places.index.column("surprise")[self.places.index.row(nearest)] >= config.surprising
+        if known:
+            here = nearest
+        elif len(self.places) < config.max_places:
+            here = self._add(moment, pose, covariance())
+        else:
+            return nearest
+        if self._here is None or self._here[0] != here:
+            if known:
+                self.places.visit(here, moment.stamp)
+            self._arrive(here, self._see(here, moment.latent) if known else np.zeros(3), moment)
+        return here
+
+    def _add(self, moment: Moment, pose: Array, covariance: Array) -> int:
+        picture = moment.picture() if callable(moment.picture) else moment.picture
+        surprise = moment.surprise if moment.surprise >= self.config.surprising else 0.0
+        here = self.places.add(moment.stamp, moment.latent, pose, picture, surprise, covariance)
+        self._forgetter.added(here, moment.stamp)
+        return here
+
+    def _see(self, place_id: int, latent: Latents) -> Array:
+        """The robot's pose (3,) in the frame of a place, by the relative-pose head."""
+        index = self.places.index
+        with torch.inference_mode():
+            place = torch.from_numpy(index.latents[index.row(place_id)])
+            x, y, c, s = index.model.relative_pose(place, torch.from_numpy(latent)).tolist()
+        return np.array([x, y, np.arctan2(s, c)])
+
+    def _arrive(self, here: int, offset: Array, moment: Moment) -> None:
+        """Notes the way from the last place to `here`, in whose frame the robot stands at `offset` (3,)."""
+        if self._here is not None and self._anchor is not None:
+            start, there, odometry = self._anchor
+            driven = compose(there, relative(odometry, moment.odometry))
+            measured = compose(driven, inverse(offset))
+            self.places.link(start, here, measured, moment.stamp - self._here[1], moment.stamp)
+        self._here, self._anchor = (here, moment.stamp), (here, offset, moment.odometry)
+        visits = int(self.places.index.column("visits")[self.places.index.row(here)])
+        if visits & (visits - 1) == 0:  # 1, 2, 4, 8, ...: what is done there changes more slowly than it is done
+            self._recorder.begin(here, moment.stamp)

@@ -1,0 +1,42 @@
+"""What happened since the last moment that memory took in: the command in force, and how much the world surprised."""
+
+from __future__ import annotations
+
+import math
+
+from ami_ros.ros.command_history import CommandHistory
+
+
+class Experience:
+    """Collects between two moments."""
+
+    def __init__(self) -> None:
+        self._commands = CommandHistory()
+        self.clear()
+
+    def clear(self) -> None:
+        """What was is not followed by what comes."""
+        self._commands.clear()
+        self._told = False
+        self._surprise, self._taken = 0.0, math.nan
+
+    def command(self, stamp: float, command: tuple[float, float]) -> None:
+        """A command ([m/s], [rad/s]) in force from `stamp` [s] on; one that is not finite is none."""
+        if all(map(math.isfinite, command)):
+            self._commands.add(stamp, command)
+            self._told = True
+
+    def surprise(self, z_score: float) -> None:
+        """A reading; NaN: not known."""
+        if z_score > self._surprise:
+            self._surprise = z_score
+
+    def until(self, stamp: float) -> tuple[tuple[float, float] | None, float]:
+        """The mean command since the last call and the greatest z score; no command where there was no other moment,
+        nor any command ever: then nobody says what the robot does."""
+        command = None
+        if self._told and self._taken < stamp:
+            linear, angular = self._commands.means(self._taken, stamp - self._taken, 1)[0]
+            command = float(linear), float(angular)
+        surprise, self._surprise, self._taken = self._surprise, 0.0, stamp
+        return command, surprise
