@@ -12,7 +12,7 @@ PERIOD = 0.2
 
 def drive(recorder: CommandRecorder, start: float, stop: float, every: float) -> dict[int, np.ndarray]:
     """The linear command is the time at which a stretch ends, so that each can be told."""
-    whole = {}
+    whole: dict[int, np.ndarray] = {}
     for stamp in np.arange(start, stop + 1e-9, every):
         whole |= dict(recorder.observe(float(stamp), (stamp, 0.5)))
     return whole
