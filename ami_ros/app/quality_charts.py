@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from ami_ros.evaluation.head_quality import HORIZONS
 from ami_ros.evaluation.model_quality import ModelQuality, bins
 
 INK, SOFT, BLUE, RED, PALE = "#1d2a2f", "#66757b", "#3a5fcd", "#cc3d36", "#c9d0e6"
@@ -65,6 +66,42 @@ def surprise_chart(quality: ModelQuality) -> str:
     axes.set_yticks(range(1, len(names) + 1), names)
     axes.set_xscale("symlog", linthresh=5)
     axes.invert_yaxis()
+    return _svg(figure)
+
+
+def uncertainty_chart(quality: ModelQuality) -> str:
+    """Reliability: in tenths by the error that was expected, that which came; empty without an ensemble."""
+    seen, step = quality.heads.uncertainty, quality.encoded.model.spec.step_duration
+    if seen is None:
+        return ""
+    figure, axes = _figure("error expected, root mean square", "error that came")
+    top = 0.0
+    for steps, colour in zip(HORIZONS, (BLUE, INK, SOFT), strict=True):
+        expected, came = seen.expected[:, steps - 1], seen.came[:, steps - 1]
+        tenths = np.array_split(np.argsort(expected), 10)
+        across = [float(np.median(expected[tenth])) for tenth in tenths]
+        low, middle, high = np.array([np.percentile(came[tenth], (25, 50, 75)) for tenth in tenths]).T
+        label = f"{steps * step:.1f} s ahead, rank correlation {seen.spearman(steps):.2f}"
+        axes.plot(across, middle, "o-", color=colour, ms=4, label=label)
+        axes.fill_between(across, low, high, color=colour, alpha=0.12, lw=0)
+        top = max(top, across[-1], high.max())
+    axes.plot([0, top], [0, top], color=PALE, lw=1, zorder=0)
+    axes.set(xlim=(0, None), ylim=(0, None))
+    axes.legend(frameon=False, fontsize=8)
+    return _svg(figure)
+
+
+def critic_chart(quality: ModelQuality) -> str:
+    """What the critic says against the least time; empty without a critic."""
+    times = quality.heads.times
+    if times is None:
+        return ""
+    what = "least time by the true shortest way [s]" if times.true_paths else "time that passed [s]"
+    figure, axes = _figure(what, "time to go, by the critic [s]")
+    axes.scatter(times.least, times.said, s=4, color=BLUE, alpha=0.4, lw=0)
+    top = float(max(np.percentile(times.least, 99), np.percentile(times.said, 99)))
+    axes.plot([0, top], [0, top], color=INK, lw=1)
+    axes.set(xlim=(0, top), ylim=(0, top))
     return _svg(figure)
 
 

@@ -44,11 +44,14 @@ FLOORS = (
     ),
     Floor("latent_rank", "the latent has not collapsed: effective rank", 10, False),
     Floor("surprise_auroc", "it notices what cannot be: AUROC of surprise", 0.95, False),
+    Floor("uncertainty_spearman", "it knows when it errs: rank correlation of uncertainty and error", 0.5, False),
 )
 CHARTS = (
     ("Imagination against time", quality_charts.foresight_chart),
     ("Imagination in metres", quality_charts.position_chart),
     ("Surprise", quality_charts.surprise_chart),
+    ("Uncertainty: the error that was expected, and that came", quality_charts.uncertainty_chart),
+    ("Time to go by the critic", quality_charts.critic_chart),
     ("Relative pose of two moments, by distance", quality_charts.distance_chart),
     ("Where the robot was (dots), and where the latent says", quality_charts.map_chart),
 )

@@ -82,6 +82,16 @@ class Encoded:
                 parts.append(self.model.encode(sensors(positions[start : start + BATCH])).float().numpy())
         return np.concatenate(parts)
 
+    def goals(self, positions: Rows) -> Latents:
+        """What the pictures alone at some positions give (k, latent_dim), of a model that sees."""
+        parts = []
+        with torch.inference_mode():
+            for start in range(0, len(positions), BATCH):
+                image = self.sampler.sensors(self.rows[positions[start : start + BATCH]]).image
+                assert image is not None
+                parts.append(self.model.encode_goal(image).numpy())
+        return np.concatenate(parts)
+
 
 def encode_recording(
     model: WorldModel, dataset: Dataset, seed: int, frames: int, progress: Progress | None = None

@@ -13,6 +13,7 @@ from ami_ros.errors import AmiError
 from ami_ros.evaluation.encoded import Encoded, Progress, encode_recording
 from ami_ros.evaluation.expectation import LASTING, Expectation, area, violate
 from ami_ros.evaluation.foresight import STEPS, Foresight, look_ahead
+from ami_ros.evaluation.head_quality import HeadQuality, measure_heads
 from ami_ros.evaluation.probes import Probe, fit_probes
 from ami_ros.geometry import Array, relative, wrap
 from ami_ros.learning.dataset import Dataset
@@ -54,6 +55,7 @@ class ModelQuality:
     linear_probe: Probe | None
     probe: Probe | None
     place_auroc: float | None  # the contrastive critic: same place against places farther than OTHER_PLACE
+    heads: HeadQuality  # the learned ones
 
     def figures(self) -> dict[str, float | int]:
         """Flat figures, whose names carry the unit."""
@@ -69,6 +71,7 @@ class ModelQuality:
             **(_probe_figures("linear_probe", self.linear_probe) if self.linear_probe else {}),
             "place_auroc": self.place_auroc,
             **self._surprise(),
+            **self.heads.figures(),
         }
         return {name: round(value, 5) for name, value in found.items() if value is not None}
 
@@ -129,7 +132,7 @@ def measure_model(
     expectation = violate(encoded, rng)
     report("comparing", 0, 1)
     first, second = _pairs(encoded, rng)
-    goals = _goals(encoded, second) if model.spec.inputs.image_size else None
+    goals = encoded.goals(second) if model.spec.inputs.image_size else None
     latents = encoded.latents
     return ModelQuality(
         encoded=encoded,
@@ -142,6 +145,7 @@ def measure_model(
         linear_probe=linear,
         probe=probe,
         place_auroc=_place_auroc(encoded, rng) if dataset.card.has_truth else None,
+        heads=measure_heads(encoded, foresight, rng),
     )
 
 
@@ -196,17 +200,6 @@ def _pose_errors(
     position = np.hypot(seen[:, 0] - wanted[:, 0], seen[:, 1] - wanted[:, 1])
     heading = np.abs(wrap(np.arctan2(seen[:, 3], seen[:, 2]) - wanted[:, 2]))
     return PoseErrors(np.hypot(wanted[:, 0], wanted[:, 1]), position, heading)
-
-
-def _goals(encoded: Encoded, positions: NDArray[np.int64]) -> NDArray[np.float32]:
-    """What the pictures alone at some positions give (k, latent_dim)."""
-    parts = []
-    with torch.inference_mode():
-        for start in range(0, len(positions), 256):
-            image = encoded.sampler.sensors(encoded.rows[positions[start : start + 256]]).image
-            assert image is not None
-            parts.append(encoded.model.encode_goal(image).numpy())
-    return np.concatenate(parts)
 
 
 def _place_auroc(encoded: Encoded, rng: np.random.Generator) -> float | None:

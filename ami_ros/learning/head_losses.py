@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ami_ros.learning.experience import Experience, Rows
-from ami_ros.learning.obstacle_labels import nearest_after, stood
+from ami_ros.learning.obstacle_labels import any_commands, bumped, nearest_after
 from ami_ros.world_model.ensemble import Ensemble
 from ami_ros.world_model.learned_heads import Collision, Policy, TimeToGo
 from ami_ros.world_model.model import WorldModel
@@ -35,46 +35,59 @@ class Lesson(Protocol):
 
 
 class EnsembleLesson:
-    """Each member predicts the next latent of runs drawn with replacement; some runs are left for the calibration."""
+    """Each member learns from runs drawn with replacement; some runs are left for the calibration.
+
+    They predict the next latent, and how far off the model itself is.
+    """
 
     KEPT = 1 / 8  # of the episodes, for the calibration
     ROUNDS = 16  # batches in the calibration
+    DOUBT = 0.1  # weight of the error that is expected, against the prediction
 
     def __init__(self, head: Ensemble, model: WorldModel, experience: Experience, rng: np.random.Generator) -> None:
         self.head, self.model, self.experience = head, model, experience
-        episodes = np.unique(experience.begins[experience.starts])
-        episodes = rng.permutation(episodes)
-        kept = round(self.KEPT * len(episodes)) or (len(episodes) > 1)
-        of = experience.begins[experience.starts]
-        self.kept = experience.starts[np.isin(of, episodes[:kept])] if kept else experience.starts
-        by_episode = {begin: experience.starts[of == begin] for begin in episodes[kept:]}
-        self.rows: list[Rows] = []
-        for _ in range(len(head.weights[0])):
-            drawn = rng.choice(episodes[kept:], len(episodes) - kept)
-            self.rows.append(np.concatenate([by_episode[begin] for begin in drawn]))
+        begins = experience.begins[experience.starts]
+        episodes = rng.permutation(np.unique(begins))
+        kept = max(round(self.KEPT * len(episodes)), len(episodes) > 1)
+        of_episode = {begin: experience.starts[begins == begin] for begin in episodes}
+        self.kept = np.concatenate([of_episode[begin] for begin in episodes[:kept] if kept] or [experience.starts])
+        drawn = [rng.choice(episodes[kept:], len(episodes) - kept) for _ in range(len(head.weights[0]))]
+        self.rows = [np.concatenate([of_episode[begin] for begin in own]) for own in drawn]
+        self.squared = self._squared_errors()
 
     def loss(self, rng: np.random.Generator, batch: int) -> Tensor:
         rows = np.stack([rng.choice(own, batch) for own in self.rows])
-        change = self.experience.latents[torch.from_numpy(rows + self.experience.chunk)]
         latent = self.experience.latents[torch.from_numpy(rows)]
-        return functional.mse_loss(self.head(latent, *self._commands(rows)), change - latent)
+        change = self.experience.latents[torch.from_numpy(rows + self.experience.chunk)] - latent
+        expected, doubt = self.head(latent, *self._commands(rows))
+        # The likelihood of errors that are normally distributed about zero.
+        likelihood = (self.squared[torch.from_numpy(rows)] / doubt.exp() + doubt).mean()
+        return functional.mse_loss(expected, change) + self.DOUBT * likelihood
 
     def finish(self) -> None:
-        """Fits log(error) of the model's own prediction to log(spread) on the runs that were kept."""
-        rng, experience = np.random.default_rng(0), self.experience
-        spreads, errors = [], []
+        """Fits log(error) of the model's own prediction to log(uncertainty) on the runs that were kept."""
+        rng = np.random.default_rng(0)
+        said, came = [], []
         for _ in range(self.ROUNDS):
             rows = rng.choice(self.kept, 512)
-            latent = experience.latents[torch.from_numpy(rows)]
-            came = experience.latents[torch.from_numpy(rows + experience.chunk)]
-            chunk, previous = self._commands(rows)
+            latent = self.experience.latents[torch.from_numpy(rows)]
             with torch.inference_mode():
-                predicted = self.model.predictor(latent, chunk, previous)
-                spreads.append(self.head.spread(latent, chunk, previous).log())
-                errors.append((predicted - came).square().mean(-1).clamp(min=1e-12).sqrt().log())
-        x, y = torch.cat(spreads).double(), torch.cat(errors).double()
+                said.append(self.head.uncertainty(latent, *self._commands(rows)).log())
+            came.append(0.5 * self.squared[torch.from_numpy(rows)].clamp(min=1e-12).log())
+        x, y = torch.cat(said).double(), torch.cat(came).double()
         slope = max(float(((x - x.mean()) * (y - y.mean())).mean() / x.var().clamp(min=1e-9)), 0.05)
         self.head.calibration.copy_(torch.tensor([float(y.mean()) - slope * float(x.mean()), slope]))
+
+    def _squared_errors(self) -> Tensor:
+        """Mean squared error of the model's prediction from each row (n,); 0 where there is none."""
+        experience, found = self.experience, torch.zeros(len(self.experience.latents))
+        for rows in np.array_split(experience.starts, len(experience.starts) // 1024 + 1):
+            index = torch.from_numpy(rows)
+            with torch.inference_mode():
+                predicted = self.model.predictor(experience.latents[index], *self._commands(rows))
+            came = experience.latents[torch.from_numpy(rows + experience.chunk)]
+            found[index] = (predicted - came).square().mean(-1)
+        return found
 
     def _commands(self, rows: Rows) -> tuple[Tensor, Tensor]:
         scale = self.model.command_scale
@@ -158,20 +171,25 @@ class CollisionLesson:
     def loss(self, rng: np.random.Generator, batch: int) -> Tensor:
         rows = rng.choice(self.experience.starts, batch)
         chunk, previous = self.experience.chunks(rows), self.experience.previous[torch.from_numpy(rows)]
-        bumped = self._bumped(rows)
+        hit = self._bumped(rows)
         if self.experience.scans.shape[1]:
             other = slice(batch // 2, None)
-            chunk[other] = _any_commands(len(chunk[other]), chunk.shape[1], rng) * self.model.command_scale
-            bumped[other] = self._would_bump(rows[other], chunk[other], previous[other])
+            chunk[other] = (
+                torch.from_numpy(any_commands(len(chunk[other]), chunk.shape[1], rng)) * self.model.command_scale
+            )
+            hit[other] = self._would_bump(rows[other], chunk[other], previous[other])
         scale = self.model.command_scale
         odds = self.head(self.experience.seen_or_imagined(rows, rng), chunk / scale, previous / scale)
-        return functional.binary_cross_entropy_with_logits(odds, torch.from_numpy(bumped).float())
+        return functional.binary_cross_entropy_with_logits(odds, torch.from_numpy(hit).float())
 
     def finish(self) -> None:
         pass
 
     def _bumped(self, rows: Rows) -> np.ndarray:
-        return bumped(self.experience, rows, self.model.spec.period, self.clearance)
+        seen, (chunk, previous) = self.experience, (self.experience.chunks(rows), self.experience.previous[rows])
+        at_end = seen.scans[rows + seen.chunk]
+        period = self.model.spec.period
+        return bumped(chunk.numpy(), previous.numpy(), seen.motions(rows), at_end, period, self.clearance)
 
     def _would_bump(self, rows: Rows, chunk: Tensor, previous: Tensor) -> np.ndarray:
         scale = self.model.command_scale
@@ -181,24 +199,7 @@ class CollisionLesson:
         return np.asarray(nearest_after(self.experience.scans[rows], motion) < self.clearance)
 
 
-def bumped(experience: Experience, rows: Rows, period: float, clearance: float) -> np.ndarray:
-    """Whether the chunks driven from `rows` ended with anything nearer than `clearance` [m], or standing: (k,)."""
-    chunk = experience.chunks(rows).numpy()
-    before = experience.previous[torch.from_numpy(rows)].numpy()
-    still = stood(chunk, before, experience.motions(rows), period)
-    if not experience.scans.shape[1]:
-        return still
-    at_end = experience.scans[rows + experience.chunk]
-    return np.asarray(still | (np.where(at_end > 0, at_end, np.inf).min(1) < clearance))
-
-
 def _later(experience: Experience, rows: Rows, reach: int, rng: np.random.Generator) -> Rows:
-    """A row of the same episode 1 to `reach` rows after each of `rows`."""
+    """A row of the same episode 1 to `reach` rows after each of `rows`; soon after is drawn more often."""
     most = np.minimum(reach, experience.ends[rows] - 1 - rows)
-    return np.asarray(rows + 1 + np.floor(rng.random(len(rows)) * most).astype(np.int64))
-
-
-def _any_commands(count: int, chunk: int, rng: np.random.Generator) -> Tensor:
-    """Random commands (count, chunk, 2) within [-1, 1], that change little within a chunk as a plan's do."""
-    held = rng.uniform(-1, 1, (count, 1, 2)) + 0.2 * rng.standard_normal((count, chunk, 2))
-    return torch.from_numpy(held.clip(-1, 1)).float()
+    return np.asarray(rows + 1 + np.floor(rng.random(len(rows)) ** 2 * most).astype(np.int64))

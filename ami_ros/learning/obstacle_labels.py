@@ -45,3 +45,31 @@ def stood(
     late = (before[:, 0] + commands[:, :-1, 0].sum(1)) * period
     told = np.where(now * late > 0, np.minimum(np.abs(now), np.abs(late)), 0.0)
     return np.asarray((told > TOLD) & (np.abs(motions[:, 0]) < FOLLOWED * told))
+
+
+def bumped(
+    commands: NDArray[np.float32],
+    before: NDArray[np.float32],
+    motions: Array,
+    scans: NDArray[np.float32],
+    period: float,
+    clearance: float,
+) -> NDArray[np.bool_]:
+    """Whether chunks that were driven ended with anything nearer than `clearance` [m], or standing (k,).
+
+    Args:
+        commands: (k, chunk, 2) [m/s, rad/s].
+        before: (k, 2) the command in force before.
+        motions: (k, 3) by odometry [m, m, rad].
+        scans: (k, beams) [m] at the end; (k, 0) without a scanner.
+        period: [s] of each command.
+        clearance: [m] from base_link.
+    """
+    still = stood(commands, before, motions, period)
+    return np.asarray(still | (np.where(scans > 0, scans, np.inf).min(1, initial=np.inf) < clearance))
+
+
+def any_commands(count: int, chunk: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Random commands (count, chunk, 2) in [-1, 1] of the maxima, that change little within a chunk, as plans do."""
+    held = rng.uniform(-1, 1, (count, 1, 2)) + 0.2 * rng.standard_normal((count, chunk, 2))
+    return held.clip(-1, 1).astype(np.float32)

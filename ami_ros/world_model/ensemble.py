@@ -1,4 +1,4 @@
-"""An ensemble of small predictors, whose disagreement tells where the model has seen little."""
+"""An ensemble of small predictors, which tells how far off a prediction may be, and where the model has seen little."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from ami_ros.world_model.spec import ModelSpec
 class Ensemble(nn.Module):
     """Further predictors of one step, all in one product of matrices; they differ by their weights and by their data.
 
-    Each is learned on runs of its own choice (bootstrap), so they agree where all runs say the same, and only there
-    (Lakshminarayanan et al. 2017). Their spread becomes an error to expect by `calibration`, learned from runs that
-    none of them saw: log(error) = calibration[0] + calibration[1] * log(spread).
+    Each is learned on runs of its own choice (bootstrap), so they agree where all runs say the same, and only there.
+    Each also says how far off it expects the model to be: some moments are hard however often they were seen. Both
+    together are a deep ensemble (Lakshminarayanan et al. 2017). The scale is put right by `calibration`, from runs that
+    none of them saw: log(error) = calibration[0] + calibration[1] * log(uncertainty).
     """
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__()
         width = spec.ensemble_width
-        sizes = (spec.latent_dim + 2 * (spec.chunk + 1), width, width, spec.latent_dim)
+        sizes = (spec.latent_dim + 2 * (spec.chunk + 1), width, width, spec.latent_dim + 1)
         pairs = list(zip(sizes[:-1], sizes[1:], strict=True))
         self.weights = nn.ParameterList(torch.empty(spec.ensemble, a, b) for a, b in pairs)
         self.biases = nn.ParameterList(torch.zeros(spec.ensemble, 1, b) for _, b in pairs)
@@ -31,7 +32,7 @@ class Ensemble(nn.Module):
         self.calibration: Tensor
         self.register_buffer("calibration", torch.tensor([0.0, 1.0]))
 
-    def forward(self, latent: Tensor, chunk: Tensor, previous: Tensor) -> Tensor:
+    def forward(self, latent: Tensor, chunk: Tensor, previous: Tensor) -> tuple[Tensor, Tensor]:
         """What each member expects.
 
         Args:
@@ -40,19 +41,21 @@ class Ensemble(nn.Module):
             previous: ([members,] batch, 2), the command before, likewise.
 
         Returns:
-            The change of the latent (members, batch, latent_dim).
+            The change of the latent (members, batch, latent_dim), and the logarithm of the mean squared error of the
+            model's own prediction (members, batch).
         """
         x = torch.cat([latent, previous, chunk.flatten(-2)], dim=-1)
         x = x.expand(len(self.weights[0]), *x.shape[-2:])
         for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             x = torch.baddbmm(bias, functional.gelu(x) if layer else x, weight)
-        return x
+        return x[..., :-1], x[..., -1]
 
-    def spread(self, latent: Tensor, chunk: Tensor, previous: Tensor) -> Tensor:
-        """Standard deviation over the members, root mean square over a latent's numbers: (batch,) [latent units]."""
-        return self(latent, chunk, previous).var(0).mean(-1).clamp(min=1e-12).sqrt()
+    def uncertainty(self, latent: Tensor, chunk: Tensor, previous: Tensor) -> Tensor:
+        """Disagreement of the members and the error that they expect, before calibration: (batch,) [latent units]."""
+        change, squared = self(latent, chunk, previous)
+        return (change.var(0).mean(-1) + squared.exp().mean(0)).clamp(min=1e-12).sqrt()
 
     def expected_error(self, latent: Tensor, chunk: Tensor, previous: Tensor) -> Tensor:
-        """The spread as the error of the prediction to expect (batch,): root mean square [latent units]."""
+        """The error of the model's prediction to expect (batch,): root mean square [latent units]."""
         offset, slope = self.calibration
-        return torch.exp(offset + slope * self.spread(latent, chunk, previous).log())
+        return torch.exp(offset + slope * self.uncertainty(latent, chunk, previous).log())

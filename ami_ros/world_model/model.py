@@ -90,7 +90,7 @@ class WorldModel(nn.Module):
     # Learned heads: `AmiError` from a model that lacks the one in question; `spec` tells.
 
     def disagreement(self, latent: Tensor, chunk: Tensor, previous: Tensor) -> Tensor:
-        """How far `step` is to be expected off, by how much further predictors disagree.
+        """How far `step` is to be expected off, by how much further predictors disagree, and doubt.
 
         Args:
             latent: (batch, latent_dim).

@@ -75,13 +75,17 @@ def test_the_critic_leads_gradients_to_the_latent(model: WorldModel) -> None:
     assert latent.grad is not None and latent.grad.abs().min() > 0
 
 
-def test_members_that_say_the_same_do_not_disagree(model: WorldModel) -> None:
-    assert model.heads.ensemble is not None
-    before = model.disagreement(*step(5))
+def test_uncertainty_is_disagreement_and_doubt(model: WorldModel) -> None:
+    ensemble, given = model.heads.ensemble, step(5)
+    assert ensemble is not None
     with torch.no_grad():
-        for weight in model.heads.ensemble.weights:
+        ensemble.biases[-1][..., -1] = -40.0  # no doubt is left
+        disagreement = model.disagreement(*given)
+        for weight in ensemble.weights:
             weight.copy_(weight[:1].expand_as(weight))
-    assert model.disagreement(*step(5)).max() < 1e-3 * before.min()
+        assert model.disagreement(*given).max() < 1e-3 * disagreement.min()
+        ensemble.biases[-1][..., -1] = 2.0
+    assert model.disagreement(*given).min() > disagreement.max()
 
 
 def test_errors_add_up_as_independent_ones_do() -> None:
