@@ -44,7 +44,7 @@ def test_where_nothing_returned_is_nothing() -> None:
     [
         (0.5, 0.01, True),  # wheels against a wall
         (0.5, 0.28, False),
-        (-0.5, 0.0, False),  # it was still rolling back
+        (-0.5, 0.05, False),  # it was still rolling back
         (0.0, 0.1, False),  # from rest it takes a while
     ],
 )
