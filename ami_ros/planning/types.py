@@ -93,7 +93,8 @@ class Decision:
     replans: int = 0
     recoveries: int = 0
     planning_seconds: float = 0.0
-    shares: tuple[CostShare, ...] = ()  # of each cost, where there was a search
+    shares: tuple[CostShare, ...] = ()  # of each cost, where there was a plan
+    mode: int = 0  # of the plan, as in `planner`; 0: there was none
 
     @classmethod
     def hold(cls, state: State, message: str, command: tuple[float, float] = (0.0, 0.0)) -> Decision:
