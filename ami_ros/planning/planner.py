@@ -21,10 +21,10 @@ from ami_ros.planning.kinematics import Kinematics
 from ami_ros.planning.mode_one import ModeOne, ModeOneConfig
 from ami_ros.planning.protocols import Dynamics, Problem, Scene, SearchSize, Solution, Target
 from ami_ros.planning.solvers.registry import SolverConfig, make_solver
+from ami_ros.planning.types import Mode
 from ami_ros.scan import Scan
 
 NOWHERE: Array = np.zeros((0, 3))
-IMPULSE, SEARCHED = 1, 2  # modes of LeCun, see `mode_one`
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Plan:
     evaluated: int  # sequences imagined
     seconds: float  # spent
     shares: tuple[CostShare, ...]  # of each cost
-    mode: int  # IMPULSE: the policy made it alone; SEARCHED
+    mode: Mode
 
 
 class LatentPlanner:
@@ -131,13 +131,13 @@ class LatentPlanner:
                     "planner: the world model gives no finite prediction; check the weights", Code.MODEL_FAILURE
                 )
             plan = self._chosen(found, imagination, began, mode)
-        if mode == SEARCHED:
+        if mode is Mode.SEARCHED:
             self.budget.note(plan.evaluated, plan.seconds)
         return plan
 
     def _found(
         self, imagination: Imagination, robot: Kinematics, target: Target, experience: Array | None, deadline: float
-    ) -> tuple[Solution, int]:
+    ) -> tuple[Solution, Mode]:
         """The best commands, and the mode in which they were found."""
         proposals, late = self._candidates(robot, experience), self.budget.late
         if target.latent is not None and self.mode_one.wanted(late):
@@ -145,9 +145,9 @@ class LatentPlanner:
             impulse = self.mode_one.imagine(imagination.latent, imagination.previous, goal, proposals.shape[1], robot)
             standing, moving = imagination.evaluate(torch.stack([torch.zeros_like(impulse.actions), impulse.actions]))
             if self.mode_one.may_drive(impulse, late, bool(moving < standing)):
-                return Solution(impulse.actions, float(moving), 2), IMPULSE
+                return Solution(impulse.actions, float(moving), 2), Mode.IMPULSE
             proposals = torch.cat([proposals, impulse.actions[None]])
-        return self.solver.solve(Problem(imagination.evaluate, robot, proposals, deadline)), SEARCHED
+        return self.solver.solve(Problem(imagination.evaluate, robot, proposals, deadline)), Mode.SEARCHED
 
     def _candidates(self, robot: Kinematics, experience: Array | None) -> Tensor:
         """Sequences (n, horizon, 2) that need no model: primitives, and what was driven here before."""
@@ -159,7 +159,7 @@ class LatentPlanner:
         rest = driven[:, -1:].expand(-1, steps - driven.shape[1], 2)
         return torch.cat([primitives, torch.cat([driven, rest], 1)])
 
-    def _chosen(self, found: Solution, imagination: Imagination, began: float, mode: int) -> Plan:
+    def _chosen(self, found: Solution, imagination: Imagination, began: float, mode: Mode) -> Plan:
         others = imagination.terms
         best = imagination.imagine(found.actions[None])
         shares = cost_shares(list(imagination.costs), imagination.weigh(best)[:, 0], others)

@@ -11,8 +11,9 @@ import torch
 from ami_ros.planning.budget import ENOUGH
 from ami_ros.planning.kinematics import Kinematics
 from ami_ros.planning.mode_one import PROBE, ModeOne, ModeOneConfig
-from ami_ros.planning.planner import IMPULSE, SEARCHED, LatentPlanner, Plan
+from ami_ros.planning.planner import LatentPlanner, Plan
 from ami_ros.planning.protocols import Target
+from ami_ros.planning.types import Mode
 from harness.exact_model import ExactModel, KnowingModel, latent_of, pose_of
 
 from .conftest import NOTHING, UNHURRIED, robot_at
@@ -47,23 +48,23 @@ def test_the_policy_is_rolled_out_through_the_model_within_the_limits_of_the_rob
 
 def test_it_drives_alone_only_where_searches_are_late_and_the_model_is_sure() -> None:
     sure, unsure = planner_with(KnowingModel(), propose=True), planner_with(KnowingModel(doubt=0.9), propose=True)
-    assert plan_of(sure).mode == SEARCHED
+    assert plan_of(sure).mode == Mode.SEARCHED
     for planner in (sure, unsure):
         make_late(planner)
-    assert plan_of(sure, 0.2).mode == IMPULSE and plan_of(unsure, 0.2).mode == SEARCHED
+    assert plan_of(sure, 0.2).mode == Mode.IMPULSE and plan_of(unsure, 0.2).mode == Mode.SEARCHED
     wall = Target(latent_of([0.0, 0.0, 0.0]), None, True)
-    assert plan_of(sure, 0.4, wall).mode == SEARCHED, "moving is no better than standing: that wants thought"
+    assert plan_of(sure, 0.4, wall).mode == Mode.SEARCHED, "moving is no better than standing: that wants thought"
 
 
 def test_after_a_while_alone_a_search_tries_whether_it_is_in_time_again() -> None:
     planner = planner_with(KnowingModel())
     make_late(planner)
     modes = [plan_of(planner, 0.2 * k).mode for k in range(PROBE + 2)]
-    assert modes == [IMPULSE] * PROBE + [SEARCHED] + [IMPULSE]
+    assert modes == [Mode.IMPULSE] * PROBE + [Mode.SEARCHED] + [Mode.IMPULSE]
 
 
-@pytest.mark.parametrize(("alone", "mode"), [("never", SEARCHED), ("always", IMPULSE)])
-def test_it_can_be_forbidden_and_can_be_all_there_is(alone: str, mode: int) -> None:
+@pytest.mark.parametrize(("alone", "mode"), [("never", Mode.SEARCHED), ("always", Mode.IMPULSE)])
+def test_it_can_be_forbidden_and_can_be_all_there_is(alone: str, mode: Mode) -> None:
     planner = planner_with(KnowingModel(doubt=0.9), alone=alone)
     make_late(planner)
     assert plan_of(planner).mode == mode
@@ -73,7 +74,7 @@ def test_it_can_be_forbidden_and_can_be_all_there_is(alone: str, mode: int) -> N
 def test_without_a_policy_or_a_latent_there_is_a_search(target: Target) -> None:
     model = KnowingModel() if target.latent is None else ExactModel()
     planner = planner_with(model, alone="always")
-    assert plan_of(planner, 0.0, target).mode == SEARCHED
+    assert plan_of(planner, 0.0, target).mode == Mode.SEARCHED
 
 
 def test_mode_one_alone_reaches_a_goal() -> None:
