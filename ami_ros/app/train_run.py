@@ -95,7 +95,9 @@ def run(
                 bar.update(task, completed=step, description=f"heads  {what} {terms['phase']:.0%}  loss {loss:.3f}")
                 return
             shown = "  ".join(
-                f"{k} {v:.3f}" for k, v in terms.items() if k in ("prediction", "relative_pose", "goal", "total")
+                f"{k} {v:.3f}"
+                for k, v in terms.items()
+                if k in ("prediction", "relative_pose", "goal", "sight", "total")
             )
             bar.update(task, completed=step, description=f"training  {shown}")
 

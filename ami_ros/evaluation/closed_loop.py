@@ -8,7 +8,7 @@ figures of the real system.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -79,7 +79,7 @@ class ClosedLoop:
         began = self.simulator.time
         contacts = self.simulator.ground_truth().contacts
         self.trace.clear()
-        self.navigator.start(Goal(latent=self.see_goal(goal), time_allowance=allowance))
+        self.navigator.start(replace(self.see_goal(goal), time_allowance=allowance))
         path = [start[:2]]
         while True:
             percept = self.perceive()
@@ -109,9 +109,13 @@ class ClosedLoop:
             path=np.array(path),
         )
 
-    def see_goal(self, goal: Array) -> NDArray[np.float32]:
-        """The latent (latent_dim,) of the picture of a goal pose (3,)."""
-        return self.perception.encode_goal(self.simulator.photograph(goal))
+    def see_goal(self, goal: Array) -> Goal:
+        """The picture of a goal pose (3,) as a goal."""
+        return self.goal_of(self.simulator.photograph(goal))
+
+    def goal_of(self, image: NDArray[np.uint8]) -> Goal:
+        """A picture (H, W, 3) as a goal."""
+        return Goal(self.perception.encode_goal(image), self.perception.encode_picture(image))
 
     def perceive(self) -> Percept:
         """What perception and memory make of this moment."""
@@ -119,7 +123,8 @@ class ClosedLoop:
         latent = self.perception.encode(seen.image, seen.scan, seen.heading)
         location = self.memory.observe(seen.stamp, latent, seen.odometry)
         self.safety.scan(seen.scan, seen.stamp)
-        return Percept(seen.stamp, latent, seen.odometry, seen.velocity, seen.scan, location)
+        picture = self.perception.encode_picture(seen.image)
+        return Percept(seen.stamp, latent, seen.odometry, seen.velocity, seen.scan, location, picture)
 
     def decide(self, percept: Percept) -> Decision:
         """What the navigator wants to do now; it gets the routes that it asks for."""

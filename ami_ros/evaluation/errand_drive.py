@@ -111,5 +111,6 @@ class ErrandDrive:
         goal = leg.destination.goal(leg.allowance)
         if leg.destination.kind == "picture":
             picture = decode_image(leg.destination.picture_bytes)
-            goal = replace(goal, latent=self.loop.perception.encode_goal(picture))
+            seen = self.loop.goal_of(picture)
+            goal = replace(goal, latent=seen.latent, picture=seen.picture)
         return goal

@@ -16,7 +16,7 @@ from ami_ros.memory.codes import Code as MemoryCode
 from ami_ros.memory.types import GoalQuery, Location, Place, Route
 from ami_ros.planning.codes import Code
 from ami_ros.planning.navigator import Navigator
-from ami_ros.planning.types import Decision, Percept, State
+from ami_ros.planning.types import Decision, Goal, Percept, State
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.simulator import Simulator
 from ami_ros.world_model.checkpoint import LoadedModel
@@ -33,9 +33,9 @@ class TrueLoop(ClosedLoop):
         self.space = FreeSpace(simulator.world, simulator.doors)
         self.navigator = Navigator(TrueDynamics(loaded.model.spec), config.navigator, seed)
 
-    def see_goal(self, goal: Array) -> NDArray[np.float32]:
+    def see_goal(self, goal: Array) -> Goal:
         """The goal itself."""
-        return true_latent(goal)
+        return Goal(true_latent(goal))
 
     def perceive(self) -> Percept:
         """The truth, which is the map frame and odom as well; and the scan."""

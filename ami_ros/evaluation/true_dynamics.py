@@ -32,8 +32,10 @@ class TrueDynamics:
         spec: of the learned model, whose timing this one has.
     """
 
+    sighting = None  # it sees no pictures
+
     def __init__(self, spec: ModelSpec) -> None:
-        self.spec = replace(spec.without_learned_heads(), latent_dim=6)
+        self.spec = replace(spec, latent_dim=6)
         self._follow = 1 - float(np.exp(-SUBSTEP / VELOCITY_LAG))
         self._most = SUBSTEP * torch.tensor([MAX_LINEAR_ACCELERATION, MAX_ANGULAR_ACCELERATION])
 

@@ -15,7 +15,12 @@ PRESETS: dict[str, TrainingConfig] = {
         steps=3000,
         bfloat16=True,
         spec=ModelSpec(
-            inputs=InputSpec(image_size=64, scan_beams=72), ensemble=3, policy=True, critic=True, collision=True
+            inputs=InputSpec(image_size=64, scan_beams=72),
+            sight_code=64,
+            ensemble=3,
+            policy=True,
+            critic=True,
+            collision=True,
         ),
     ),
     # A camera that sees the whole floor, on which the robot is a few pixels wide, and a compass. All there is to know
@@ -53,4 +58,4 @@ def only_heads(config: TrainingConfig, spec: ModelSpec) -> TrainingConfig:
         critic=wanted.critic,
         collision=wanted.collision,
     )
-    return replace(config, steps=0, goal_steps=0, spec=heads)
+    return replace(config, steps=0, goal_steps=0, sight_steps=0, gains_every=0, spec=heads)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from ami_ros.errors import AmiError
+from ami_ros.geometry import Array
 from ami_ros.learning.curve import CURVE
 from ami_ros.learning.diagnosis import Diagnosis, diagnose
 from ami_ros.learning.goal_phase import fit_goals
 from ami_ros.learning.head_phase import HeadConfig, fit_heads
 from ami_ros.learning.objective import LossWeights, losses
+from ami_ros.learning.odometry_gains import estimate_gains, with_gains
+from ami_ros.learning.sight_phase import fit_sighting
 from ami_ros.learning.windows import Recording, WindowConfig, WindowSampler
 from ami_ros.world_model.checkpoint import write_atomically
 from ami_ros.world_model.model import WorldModel
@@ -35,7 +38,9 @@ class TrainingConfig:
     learning_rate: float = 1e-3  # at its highest, after the warm-up; it falls to zero along half a cosine
     weight_decay: float = 1e-4  # of AdamW
     goal_steps: int = 350  # of the last phase, for models whose goals have an encoder of their own
+    sight_steps: int = 4000  # of the phase in which goals learn to be sighted, for models that compare pictures
     head_steps: int = 2000  # of the very last phase, for each head that a model learns on its finished latents
+    gains_every: int = 1000  # steps after which the gains of each run's odometry are estimated anew; 0: never
     clip: float = 2.0  # norm of the gradient
     warm_up: int = 100  # steps
     checkpoint_every: int = 200  # steps
@@ -77,14 +82,23 @@ class Trainer:
             raise AmiError(f"train: no episode lasts {needed:.1f} s without a gap; record longer stretches")
         self.model = WorldModel(config.spec)
         if start is not None:
-            if start.spec.without_learned_heads() != config.spec.without_learned_heads():
-                raise AmiError("train: the model to start from has another spec; choose the preset that it was made by")
-            known = {name: value for name, value in start.state_dict().items() if not name.startswith("heads.")}
-            self.model.load_state_dict(known, strict=False)  # heads are learned anew
+            self._begin_with(start)
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
         self.step = 0
+        self.gains = np.ones((len(self.sampler.episodes), 2))
+        self._start = start
+
+    def _begin_with(self, start: WorldModel) -> None:
+        """Takes the weights of `start`, but for heads, which are learned anew."""
+        theirs, ours = start.spec.without_learned_heads(), self.config.spec.without_learned_heads()
+        if not theirs.sight_code and self.config.sight_steps:
+            theirs = replace(theirs, sight_code=ours.sight_code)  # it gets what it lacks
+        if theirs != ours:
+            raise AmiError("train: the model to start from has another spec; choose the preset that it was made by")
+        known = {name: value for name, value in start.state_dict().items() if not name.startswith("heads.")}
+        self.model.load_state_dict(known, strict=False)
 
     @property
     def checkpoint(self) -> Path:
@@ -102,6 +116,7 @@ class Trainer:
             The model in evaluation mode.
         """
         while self.step < self.config.steps:
+            self._know_gains()
             terms = self._advance()
             report(self.step, terms)
             if self.step % self.config.checkpoint_every == 0 or self.step == self.config.steps:
@@ -109,16 +124,37 @@ class Trainer:
                 self.save(terms | asdict(diagnosis))
                 if watch:
                     watch(self.step, diagnosis)
+        self._know_gains()
         config = self.config
+        common = (config.learning_rate, config.seed, config.bfloat16)
         fit_goals(
-            self.model, self.sampler, config.goal_steps, config.learning_rate, config.seed, config.bfloat16,
-            lambda _, loss: report(config.steps, {"goal": loss}),
-        )  # fmt: skip
+            self.model, self.sampler, config.goal_steps, *common, lambda _, loss: report(config.steps, {"goal": loss})
+        )
+        fit_sighting(
+            self.model,
+            self.sampler,
+            config.sight_steps,
+            *common,
+            lambda _, loss: report(config.steps, {"sight": loss}),
+            fresh=self._start is None or self._start.sighting is None,
+        )
         fit_heads(
             self.model, self.recording, self.sampler, config.head_steps, config.heads, config.seed,
             lambda what, share, loss: report(config.steps, {what: loss, "phase": share}),
         )  # fmt: skip
         return self.model.eval()
+
+    def _know_gains(self) -> None:
+        """Estimates each run's gains where that is due: by a model that has seen something, and before what follows."""
+        every, step = self.config.gains_every, self.step
+        if every and (step or self._start is not None) and (step % every == 0 or step == self.config.steps):
+            gains = estimate_gains(self.model, self.sampler, self.config.seed)
+            self._correct(gains)
+
+    def _correct(self, gains: Array) -> None:
+        """Takes labels from the odometry with these gains (episodes, 2)."""
+        self.gains = gains
+        self.sampler.correct(with_gains(self.sampler.recorded, self.sampler.episodes, gains))
 
     def _advance(self) -> dict[str, float]:
         config = self.config
@@ -154,6 +190,7 @@ class Trainer:
         tensors = {f"model.{k}": v.contiguous() for k, v in self.model.state_dict().items()}
         for i, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{i}.{k}": v.contiguous() for k, v in state.items()}
+        tensors["gains"] = torch.from_numpy(self.gains)
         write_atomically(self.checkpoint, save(tensors, {"step": str(self.step)}))
         with open(self.folder / CURVE, "a", encoding="utf-8") as file:
             file.write(json.dumps({"step": self.step} | terms) + "\n")
@@ -181,4 +218,5 @@ class Trainer:
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
         self.step = int(next(iter(state.values()))["step"]) if state else 0
+        self._correct(tensors["gains"].numpy())
         return True

@@ -68,7 +68,7 @@ class WindowConfig:
     starts: int = 6  # model-step starts in a row
     far_frames: int = 2  # further frames of the same episode
     far_seconds: float = 12.0  # at most this far from the window's start, so that odometry is still good
-    pairs: int = 10  # pairs of frames a window gives to the relative-pose loss
+    pairs: int = 40  # pairs of frames a window gives to the relative-pose loss
     image_noise: int = 0  # grey levels, up to which each byte of an image is changed at random
 
 
@@ -81,11 +81,13 @@ class WindowSampler:
         self.images = torch.from_numpy(recording.load_images(inputs.image_size)) if inputs.image_size else None
         self.scan = torch.from_numpy(fit_scan_columns(recording.scan, inputs.scan_beams)) if inputs.scan_beams else None
         self.heading = torch.from_numpy(np.array(recording.heading, np.float32)) if inputs.heading else None
-        self.odometry = np.asarray(recording.odometry, np.float64)
+        self.recorded = np.asarray(recording.odometry, np.float64)
+        self.odometry = self.recorded  # what labels are made of, see `correct`
         self.command = np.asarray(recording.command, np.float32)
         span = (config.starts - 1) * spec.chunk
         self.begins, self.ends, firsts = self._index(recording.episodes, span)
         self.firsts = firsts
+        self.episodes = tuple(recording.episodes)
 
     def _index(
         self, episodes: Sequence[tuple[int, int]], span: int
@@ -101,6 +103,10 @@ class WindowSampler:
 
     def __len__(self) -> int:
         return len(self.firsts)
+
+    def correct(self, odometry: NDArray[np.float64]) -> None:
+        """Takes labels from this odometry (n, 3) instead of the recorded one."""
+        self.odometry = odometry
 
     def batch(self, rng: np.random.Generator, size: int) -> Batch:
         """`size` random windows."""

@@ -131,8 +131,9 @@ class PerceptionNode(AmiNode[PerceptionParameters]):
 
     def _encode(self, moment: Moment) -> None:
         latent = self.perception.encode(moment.image, moment.scan, moment.heading)
+        picture = self.perception.encode_picture(moment.image)
         if self.is_active:
-            self._latent.publish(conversions.latent_to_message(latent, moment.header, self._encoder_id))
+            self._latent.publish(conversions.latent_to_message(latent, moment.header, self._encoder_id, picture))
 
     def _failed(self, error: Exception) -> None:
         self.health.error("model", f"model failed: {type(error).__name__}: {error}")

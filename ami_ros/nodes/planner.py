@@ -142,9 +142,10 @@ class PlannerNode(AmiNode[PlannerParameters]):
     def _decide(self, ticket: GoalTicket, percept: Percept) -> None:
         pursuit: Pursuit = ticket.prepared
         if ticket is not self._pursued:
-            goal = pursuit.goal
-            if pursuit.image is not None:
-                goal = replace(goal, latent=self.perception.encode_goal(pursuit.image))
+            goal, image = pursuit.goal, pursuit.image
+            if image is not None:
+                latent, picture = self.perception.encode_goal(image), self.perception.encode_picture(image)
+                goal = replace(goal, latent=latent, picture=picture)
             self.navigator.start(goal)
             self.topics.say_budget(self.navigator.planner.budget)
             self._pursued = ticket

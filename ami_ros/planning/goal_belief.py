@@ -9,6 +9,7 @@ import numpy as np
 from ami_ros.geometry import Array, compose, relative
 from ami_ros.memory.place_memory import map_to_odom
 from ami_ros.planning.goal_tracker import GoalTracker, TrackerConfig
+from ami_ros.planning.goal_view import GoalView
 from ami_ros.planning.protocols import Dynamics
 from ami_ros.planning.route_follower import RouteFollower, pose_in_map
 from ami_ros.planning.types import Goal, Percept
@@ -38,14 +39,15 @@ class GoalBelief:
 
     Args:
         goal: see there.
-        model: whose relative-pose head reads latents.
+        model: whose heads see goals.
         config: of the tracker.
         approach: way left [m] from which sightings are kept: from farther away they err.
     """
 
     def __init__(self, goal: Goal, model: Dynamics, config: TrackerConfig, approach: float) -> None:
         self.goal, self.approach = goal, approach
-        self.tracker = GoalTracker(model.relative_pose, goal.latent, config) if goal.latent is not None else None
+        self.view = GoalView(model, goal) if goal.latent is not None else None
+        self.tracker = GoalTracker(config)
 
     def look(self, percept: Percept, follower: RouteFollower | None) -> Sight:
         """The goal at this moment, with the route in use."""
@@ -54,10 +56,10 @@ class GoalBelief:
         if follower is not None and percept.location is not None:
             from_memory = compose(map_to_odom(percept.location), follower.route.goal_pose)
             left = follower.remaining(pose_in_map(percept.location, percept.odometry))
-        if tracker is not None:
-            seen = tracker.look(percept.latent)
+        if self.view is not None:
+            seen, error = self.view.look(percept)
             if left < self.approach:
-                tracker.add(percept.stamp, percept.odometry, seen)
+                tracker.add(percept.stamp, percept.odometry, seen, error)
             return Sight(seen, tracker.estimate(percept.stamp, percept.odometry, from_memory), left)
         if goal.pose is not None and not goal.in_map:
             return Sight(None, relative(percept.odometry, goal.pose), left)
@@ -65,8 +67,7 @@ class GoalBelief:
 
     def forget(self) -> None:
         """Drops what was seen, as when the goal turned out to be elsewhere."""
-        if self.tracker is not None:
-            self.tracker.forget()
+        self.tracker.forget()
 
 
 def _length(pose: Array | None) -> float:

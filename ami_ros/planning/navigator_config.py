@@ -17,7 +17,7 @@ class NavigatorConfig:
     """When to stop, when to look around, when to give up."""
 
     use_memory: bool = True  # ask memory for routes; without, the goal itself is the only target
-    distance_tolerance: float = 0.12  # [m] from the goal, at which it counts as reached
+    distance_tolerance: float = 0.09  # [m] from the goal, at which it counts as reached
     angle_tolerance: float = 0.2  # [rad] the same of its heading
     approach: float = 1.6  # [m] of way left from which the goal itself is the target
     doubt: float = 0.6  # [m], sightings that put a goal that was reached farther away than this refute it

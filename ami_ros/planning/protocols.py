@@ -43,29 +43,14 @@ class Dynamics(Protocol):
         """The energy in metres: (..., latent_dim) twice -> (..., 4), see `world_model.heads.RelativePose`."""
         ...
 
+    @property
+    def sighting(self) -> Callable[[Tensor, Tensor, Tensor], Tensor] | None:
+        """How pictures are compared, see `world_model.sighting.Sighting`; None: goals are sighted by latents alone."""
+        ...
+
     def rollout(self, latent: Tensor, commands: Tensor, previous: Tensor) -> tuple[Tensor, Tensor]:
         """Imagines, see `world_model.model.WorldModel.rollout`: latents (batch, steps, latent_dim) and displacements
         (batch, steps, 3) [m, m, rad] for commands (batch, steps, chunk, 2) [m/s, rad/s]."""
-        ...
-
-
-class Knowing(Dynamics, Protocol):
-    """Dynamics with learned heads; `spec` tells which it has, and the others raise AmiError. See `WorldModel`."""
-
-    def policy(self, latent: Tensor, goal: Tensor) -> Tensor:
-        """Mode 1: (..., latent_dim) twice -> (..., chunk, 2) [m/s, rad/s]. Where `spec.policy`."""
-        ...
-
-    def time_to_go(self, latent: Tensor, goal: Tensor) -> Tensor:
-        """(..., latent_dim) twice -> (...) [s]. Where `spec.critic`."""
-        ...
-
-    def path_collision(self, latent: Tensor, latents: Tensor, commands: Tensor, previous: Tensor) -> Tensor:
-        """Of a rollout from `latent`: probability (batch, steps) of each step. Where `spec.collision`."""
-        ...
-
-    def path_disagreement(self, latent: Tensor, latents: Tensor, commands: Tensor, previous: Tensor) -> Tensor:
-        """Likewise the error to expect of each step (batch, steps). Where `spec.ensemble`."""
         ...
 
 
@@ -106,7 +91,6 @@ class Futures:
     previous: Tensor  # (2,) the command in force now
     latents: Tensor  # (batch, steps, latent_dim) after each step
     poses: Tensor  # (batch, steps, 3) after each step [m, m, rad] in the base frame of now
-    start: Tensor  # (latent_dim,) of now
 
 
 class Cost(Protocol):

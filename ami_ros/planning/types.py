@@ -29,19 +29,12 @@ class State(IntEnum):
     FAULT = 5
 
 
-class Mode(IntEnum):
-    """How a plan was made (modes of LeCun, see `mode_one`)."""
-
-    NONE = 0  # there was no plan
-    IMPULSE = 1  # by the policy alone
-    SEARCHED = 2
-
-
 @dataclass(frozen=True)
 class Goal:
     """Where to, and how. Exactly one of latent, pose and place is given."""
 
     latent: NDArray[np.float32] | None = None  # (latent_dim,), as of a picture
+    picture: NDArray[np.float32] | None = None  # its code beside the latent, where the model compares pictures
     pose: Array | None = None  # (3,) in odom, or in the map frame if `in_map`
     in_map: bool = False
     place_id: int = 0
@@ -71,6 +64,7 @@ class Percept:
     velocity: tuple[float, float]  # [m/s], [rad/s]
     scan: Scan | None
     location: Location | None
+    picture: NDArray[np.float32] | None = None  # code of what the camera sees, where the model compares pictures
 
 
 @dataclass(frozen=True)
@@ -101,8 +95,7 @@ class Decision:
     replans: int = 0
     recoveries: int = 0
     planning_seconds: float = 0.0
-    shares: tuple[CostShare, ...] = ()  # of each cost, where there was a plan
-    mode: Mode = Mode.NONE  # of the plan
+    shares: tuple[CostShare, ...] = ()  # of each cost, where there was a search
 
     @classmethod
     def hold(cls, state: State, message: str, command: tuple[float, float] = (0.0, 0.0)) -> Decision:

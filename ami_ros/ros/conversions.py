@@ -212,10 +212,25 @@ def latent_from_message(message: Latent, encoder_id: str, code: int = 0) -> NDAr
     return latent
 
 
-def latent_to_message(latent: ArrayLike, header: Header, encoder_id: str) -> Latent:
-    """A Latent of layout VECTOR from a latent (latent_dim,)."""
+def latent_to_message(latent: ArrayLike, header: Header, encoder_id: str, picture: ArrayLike | None = None) -> Latent:
+    """A Latent of layout VECTOR from a latent (latent_dim,), with the code of its picture, if there is one."""
     data = floats_of(latent)
-    return Latent(header=header, encoder_id=encoder_id, layout=Latent.LAYOUT_VECTOR, shape=[len(data)], data=data)
+    message = Latent(header=header, encoder_id=encoder_id, layout=Latent.LAYOUT_VECTOR, shape=[len(data)], data=data)
+    if picture is not None:
+        message.picture = floats_of(picture)
+    return message
+
+
+def picture_from_message(message: Latent) -> NDArray[np.float32] | None:
+    """The code of a picture that comes with a latent, whose encoder was checked; None if there is none.
+
+    Raises:
+        AmiError: it is not finite.
+    """
+    picture = np.array(message.picture, dtype=np.float32)
+    if not np.isfinite(picture).all():
+        raise AmiError("the code of a latent's picture has a NaN or infinite number in it")
+    return picture if len(picture) else None
 
 
 def header_at(stamp: Any, frame: str) -> Header:

@@ -60,7 +60,7 @@ def _typed(
             return Goal(), conversions.image_from_compressed(goal.image, max_pixels), True
         if goal.type == NavigationGoal.TYPE_LATENT:
             latent = conversions.latent_from_message(goal.latent, encoder_id, Code.ENCODER_MISMATCH)
-            return Goal(latent=latent), None, True
+            return Goal(latent=latent, picture=conversions.picture_from_message(goal.latent)), None, True
         if goal.type == NavigationGoal.TYPE_POSE:
             frame = goal.pose.header.frame_id
             if frame not in (frames.odom, frames.map):

@@ -45,4 +45,6 @@ def warm_up(perception: Perception, planner: LatentPlanner) -> None:
         planner.plan(k * spec.period, latent, (0.0, 0.0), None, Target(latent, None, final=True))
     planner.reset()
     if spec.inputs.image_size:
-        perception.encode_goal(np.zeros((spec.inputs.image_size, spec.inputs.image_size, 3), dtype=np.uint8))
+        blank = np.zeros((spec.inputs.image_size, spec.inputs.image_size, 3), dtype=np.uint8)
+        perception.encode_goal(blank)
+        perception.encode_picture(blank)

@@ -60,4 +60,5 @@ class Percepts:
             raise AmiError("latent not used: no odometry of its time; is odom alive, and its stamps of the same clock?")
         pose, velocity = motion
         scan = self._scan[1] if self._scan is not None and abs(stamp - self._scan[0]) < SCAN_TIMEOUT else None
-        return Percept(stamp, latent, pose, velocity, scan, self._location)
+        picture = conversions.picture_from_message(message)
+        return Percept(stamp, latent, pose, velocity, scan, self._location, picture)

@@ -9,6 +9,7 @@ from ami_ros.world_model.encoder import Encoder, Sensors, image_encoder
 from ami_ros.world_model.heads import Contrast, Motion, PlacePose, RelativePose, mlp
 from ami_ros.world_model.learned_heads import LearnedHeads, missing
 from ami_ros.world_model.predictors.registry import make_predictor
+from ami_ros.world_model.sighting import Sighting
 from ami_ros.world_model.spec import ModelSpec
 
 
@@ -33,7 +34,9 @@ class WorldModel(nn.Module):
         )
         own = spec.goal_encoder and spec.inputs.image_size
         self.goal_encoder = image_encoder(spec) if own else None
-        self.heads = LearnedHeads(spec)  # last: the weights of all others are the same with and without them
+        # Last: the weights of all others are the same with and without these.
+        self.sighting = Sighting(spec) if spec.sight_code and spec.inputs.image_size else None
+        self.heads = LearnedHeads(spec)
         self.command_scale: Tensor
         self.register_buffer("command_scale", torch.tensor([spec.max_linear, spec.max_angular]), persistent=False)
 
@@ -49,6 +52,12 @@ class WorldModel(nn.Module):
         encode = self.encoder.features if self.goal_encoder is None else self.goal_encoder
         latent: Tensor = self.goal_head(encode(image))
         return latent
+
+    def encode_picture(self, image: Tensor) -> Tensor:
+        """A picture for `sighting`, of now or of a goal: (batch, 3, size, size) uint8 -> (batch, sight_code)."""
+        if self.sighting is None:
+            raise ValueError("this model does not compare pictures: its spec has no sight_code")
+        return self.sighting.code(image)
 
     def step(self, latent: Tensor, chunk: Tensor, previous: Tensor) -> tuple[Tensor, Tensor]:
         """One chunk ahead, as the first of a rollout: what a predictor remembers of earlier steps is not there.

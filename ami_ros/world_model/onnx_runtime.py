@@ -40,7 +40,7 @@ class _Part(nn.Module):
 
 
 def export_onnx(loaded: LoadedModel, folder: Path) -> list[Path]:
-    """Writes encoder, goal_encoder (of models that see), predictor and relative_pose into `folder`, and `RECORD`.
+    """Writes the files of `_parts` and `RECORD` into `folder`.
 
     A predictor that remembers the steps of a rollout is left out: a file of one step could not (`leaves_out`).
     Inputs and outputs have the names and shapes of `WorldModel`'s functions, any number at a time, in SI units.
@@ -101,7 +101,7 @@ Parts = dict[str, tuple[Callable[..., Any], dict[str, Tensor], list[str]]]
 
 
 def _parts(model: WorldModel, batch: int, seed: int) -> Parts:
-    """Name -> function, random inputs by name, names of outputs."""
+    """Name -> function, random inputs by name, names of outputs; pictures only of models that take them."""
     spec, generator = model.spec, torch.Generator().manual_seed(seed)
     sensors = _random_sensors(model, batch, generator)
     names = list(sensors)
@@ -119,6 +119,8 @@ def _parts(model: WorldModel, batch: int, seed: int) -> Parts:
         parts["predictor"] = (model.step, step, ["next", "motion"])
     if "image" in sensors:
         parts["goal_encoder"] = (model.encode_goal, {"image": sensors["image"]}, ["out"])
+    if model.sighting is not None:
+        parts["picture_encoder"] = (model.encode_picture, {"image": sensors["image"]}, ["out"])
     return parts
 
 
@@ -154,6 +156,7 @@ class OnnxEncoder:
             raise AmiError(f"{folder} is of {record.get('encoder_id')}, not of {loaded.encoder_id}: {made}")
         self._encoder = _session(runtime, folder / "encoder.onnx")
         self._goals = _session(runtime, folder / "goal_encoder.onnx") if loaded.model.spec.inputs.image_size else None
+        self._pictures = _session(runtime, folder / "picture_encoder.onnx") if loaded.model.sighting else None
 
     def encode(self, sensors: Sensors) -> Tensor:
         """As `WorldModel.encode`."""
@@ -165,6 +168,12 @@ class OnnxEncoder:
         if self._goals is None:
             raise ValueError("this model has no image input, so a picture cannot be its goal")
         return torch.from_numpy(self._goals.run(None, {"image": image.numpy()})[0])
+
+    def encode_picture(self, image: Tensor) -> Tensor:
+        """As `WorldModel.encode_picture`."""
+        if self._pictures is None:
+            raise ValueError("this model does not compare pictures: its spec has no sight_code")
+        return torch.from_numpy(self._pictures.run(None, {"image": image.numpy()})[0])
 
 
 def _session(runtime: Any, file: Path) -> Any:

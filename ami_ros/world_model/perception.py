@@ -69,6 +69,10 @@ class EncoderRuntime(Protocol):
         """(batch, 3, size, size) uint8 -> (batch, latent_dim)."""
         ...
 
+    def encode_picture(self, image: torch.Tensor) -> torch.Tensor:
+        """(batch, 3, size, size) uint8 -> (batch, sight_code), of models that compare pictures."""
+        ...
+
 
 class Perception:
     """Encodes single moments, without gradients; not thread-safe.
@@ -116,6 +120,13 @@ class Perception:
         """Latent (latent_dim,) that the robot would have where `image` (H, W, 3) was taken."""
         with torch.inference_mode():
             return self._finite(self.encoder.encode_goal(self._image(image)))
+
+    def encode_picture(self, image: Image | None) -> Latent | None:
+        """Code (sight_code,) of what the camera sees, or saw at a goal; None where the model compares no pictures."""
+        if image is None or not self.model.spec.sight_code or not self.inputs.image_size:
+            return None
+        with torch.inference_mode():
+            return self._finite(self.encoder.encode_picture(self._image(image)))
 
     def _image(self, image: Image) -> torch.Tensor:
         return torch.from_numpy(fit_image(image, self.inputs.image_size)).permute(2, 0, 1)[None]

@@ -61,6 +61,7 @@ class ModelSpec:
     head_width: int = 256  # of the hidden layers of all heads
     contrast_dim: int = 64  # numbers in a key or query of the contrastive critic
     goal_encoder: bool = False  # goals get an image encoder of their own; for what latents owe to other sensors
+    sight_code: int = 0  # numbers in the code of a picture, by which goals are sighted; 0: by latents alone
     place_pose: bool = False  # relative poses by way of a frame of the model's own; for latents that show the place
     # Heads that are learned last, on finished latents (`learning.head_phase`).
     ensemble: int = 0  # further predictors, whose disagreement is the model's uncertainty; at least 2, 0: none

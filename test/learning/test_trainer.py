@@ -173,13 +173,13 @@ class Learned:
 @pytest.fixture(scope="module")
 def learned(dataset: Dataset, spec: ModelSpec, tmp_path_factory: pytest.TempPathFactory) -> Learned:
     config = TrainingConfig(
-        steps=180,
+        steps=260,
         batch=16,
         warm_up=10,
         learning_rate=5e-3,
         spec=spec,
         windows=WindowConfig(starts=4, pairs=12),
-        weights=LossWeights(relative_pose=4.0),
+        weights=LossWeights(relative_pose=2.0),
     )
     recording = Shortened(dataset)
     return Learned(Trainer(config, recording, tmp_path_factory.mktemp("run")).run(lambda step, terms: None), dataset)
@@ -230,3 +230,16 @@ def test_training_can_begin_with_the_weights_of_a_model(
     other = replace(config, spec=replace(config.spec, head_width=32))
     with pytest.raises(AmiError, match="has another spec"):
         Trainer(other, dataset, tmp_path / "other", start)
+
+
+def test_a_model_that_compares_no_pictures_learns_it_and_keeps_it(
+    config: TrainingConfig, dataset: Dataset, tmp_path: Path
+) -> None:
+    start = train(config, dataset, tmp_path / "start")
+    comparing = replace(config, spec=replace(config.spec, sight_code=8), steps=0, sight_steps=2)
+    more = Trainer(comparing, dataset, tmp_path / "more", start).run(lambda step, terms: None)
+    same = {name: value for name, value in more.state_dict().items() if name in start.state_dict()}
+    assert all(value.equal(start.state_dict()[name]) for name, value in same.items())
+    assert_equal(Trainer(replace(comparing, sight_steps=0), dataset, tmp_path / "kept", more).model, more)
+    with pytest.raises(AmiError, match="has another spec"):
+        Trainer(replace(comparing, sight_steps=0), dataset, tmp_path / "none", start)

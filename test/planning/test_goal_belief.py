@@ -51,7 +51,6 @@ def test_a_place_is_where_the_route_ends(model: ExactModel) -> None:
 def test_sightings_from_afar_are_not_kept(model: ExactModel) -> None:
     far = GoalBelief(Goal(latent=latent_of(GOAL)), model, TrackerConfig(), approach=1.0)
     follower = RouteFollower(route_to(GOAL, (1.2, 1.5), (2.8, 2.3)), FollowerConfig())
-    assert far.tracker is not None
     far.look(HERE, follower)
     assert not far.tracker.sightings
     far.look(HERE, None)

@@ -7,7 +7,6 @@ import pytest
 
 from ami_ros.geometry import Array, compose, relative
 from ami_ros.planning.goal_tracker import GoalTracker, TrackerConfig
-from harness.exact_model import ExactModel, latent_of
 
 CONFIG = TrackerConfig()
 GOAL = np.array([2.0, 1.0, 0.8])
@@ -15,8 +14,8 @@ HERE = np.array([0.5, 0.2, -0.3])  # the robot in odom
 
 
 @pytest.fixture
-def tracker(model: ExactModel) -> GoalTracker:
-    return GoalTracker(model.relative_pose, latent_of(GOAL), CONFIG)
+def tracker() -> GoalTracker:
+    return GoalTracker(CONFIG)
 
 
 def believed(tracker: GoalTracker, stamp: float = 0.0, memory: Array | None = None) -> Array:
@@ -24,10 +23,6 @@ def believed(tracker: GoalTracker, stamp: float = 0.0, memory: Array | None = No
     seen = tracker.estimate(stamp, HERE, memory)
     assert seen is not None
     return compose(HERE, seen)
-
-
-def test_one_look_sees_the_goal_from_where_the_robot_is(tracker: GoalTracker) -> None:
-    np.testing.assert_allclose(tracker.look(latent_of(HERE)), relative(HERE, GOAL), atol=1e-5)
 
 
 def test_nobody_has_said_anything_yet(tracker: GoalTracker) -> None:
@@ -64,6 +59,12 @@ def test_a_sighting_nearby_counts_more_than_one_from_afar(tracker: GoalTracker) 
     tracker.add(0.0, far, relative(far, GOAL + [0.2, 0.0, 0.0]))
     tracker.add(0.0, near, relative(near, GOAL))
     assert np.hypot(*(believed(tracker) - GOAL)[:2]) < 0.05
+
+
+def test_who_expects_to_be_right_counts_more(tracker: GoalTracker) -> None:
+    tracker.add(0.0, HERE, relative(HERE, GOAL + [0.2, 0.0, 0.0]), 0.2)
+    tracker.add(0.0, HERE, relative(HERE, GOAL), 0.05)
+    assert np.hypot(*(believed(tracker) - GOAL)[:2]) < 0.03
 
 
 def test_memory_is_believed_when_it_alone_speaks_and_outvoted_later(tracker: GoalTracker) -> None:

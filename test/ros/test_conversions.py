@@ -173,6 +173,17 @@ def test_latent_survives_the_round_trip() -> None:
     np.testing.assert_array_equal(conversions.latent_from_message(message, "home@abc"), latent)
 
 
+def test_the_code_of_a_picture_travels_with_its_latent() -> None:
+    code = np.array([0.5, -2.0], dtype=np.float32)
+    message = conversions.latent_to_message([1.0], Header(), "home@abc", code)
+    found = conversions.picture_from_message(message)
+    assert found is not None
+    np.testing.assert_array_equal(found, code)
+    assert conversions.picture_from_message(conversions.latent_to_message([1.0], Header(), "home@abc")) is None
+    with pytest.raises(AmiError, match="NaN"):
+        conversions.picture_from_message(conversions.latent_to_message([1.0], Header(), "home@abc", [np.nan]))
+
+
 def test_latent_of_another_encoder_is_refused_with_the_given_code() -> None:
     message = conversions.latent_to_message([1.0], Header(), "home@abc")
     with pytest.raises(AmiError, match="encoder") as caught:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -70,6 +72,18 @@ def test_the_critic_scores_between_minus_one_and_one(model: WorldModel) -> None:
 def test_a_goal_is_a_picture_alone(model: WorldModel) -> None:
     picture = torch.randint(0, 256, (2, 3, 16, 16), dtype=torch.uint8)
     assert model.encode_goal(picture).shape == model.encode(Sensors(image=picture)).shape == (2, 8)
+
+
+def test_two_pictures_are_compared() -> None:
+    spec = ModelSpec(InputSpec(image_size=16, scan_beams=0), latent_dim=8, encoder_width=16, sight_code=6)
+    comparing, pictures = WorldModel(spec).eval(), torch.randint(0, 256, (2, 3, 16, 16), dtype=torch.uint8)
+    codes, latents = comparing.encode_picture(pictures), comparing.encode(Sensors(image=pictures))
+    assert comparing.sighting is not None and codes.shape == (2, 6)
+    seen = comparing.sighting(latents, codes, codes.flip(0))
+    assert seen.shape == (2, 5)
+    torch.testing.assert_close(seen[:, 2:4].norm(dim=1), torch.ones(2))
+    with pytest.raises(ValueError, match="compare pictures"):
+        WorldModel(replace(spec, sight_code=0)).encode_picture(pictures)
 
 
 def test_a_blind_model_has_no_picture_goals() -> None:

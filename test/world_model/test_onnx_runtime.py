@@ -22,7 +22,9 @@ from ami_ros.world_model.spec import InputSpec, ModelSpec, VitSpec
 pytest.importorskip("onnx", reason="needs the extra onnx")
 pytest.importorskip("onnxruntime", reason="needs the extra onnx")
 
-ALL = ModelSpec(InputSpec(image_size=32, scan_beams=36, heading=True), latent_dim=16, encoder_width=32, head_width=32)
+ALL = ModelSpec(
+    InputSpec(image_size=32, scan_beams=36, heading=True), latent_dim=16, encoder_width=32, head_width=32, sight_code=8
+)
 SPECS = {
     "all sensors": ALL,
     "scan alone": replace(ALL, inputs=InputSpec(image_size=0, scan_beams=36)),
@@ -59,13 +61,16 @@ def test_files_give_what_the_model_gives(tmp_path: Path, spec: ModelSpec) -> Non
 def test_perception_encodes_by_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     loaded = made(tmp_path, ALL)
     export.main(tmp_path)
-    assert capsys.readouterr().out.count("off by at most") == 4
+    assert capsys.readouterr().out.count("off by at most") == 5
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (40, 60, 3), dtype=np.uint8)
     scan = Scan(rng.uniform(0.3, 4.0, 72).astype(np.float32), -np.pi, np.pi / 36)
     torch_side, onnx_side = Perception(loaded.model), Perception(loaded.model, OnnxEncoder(loaded, tmp_path / "onnx"))
     np.testing.assert_allclose(onnx_side.encode(image, scan, 0.4), torch_side.encode(image, scan, 0.4), atol=1e-4)
     np.testing.assert_allclose(onnx_side.encode_goal(image), torch_side.encode_goal(image), atol=1e-4)
+    codes = onnx_side.encode_picture(image), torch_side.encode_picture(image)
+    assert codes[0] is not None and codes[1] is not None
+    np.testing.assert_allclose(codes[0], codes[1], atol=1e-4)
 
 
 @pytest.mark.parametrize("kind", ["gru", "transformer"])

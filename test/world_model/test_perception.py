@@ -143,3 +143,12 @@ def test_a_latent_that_is_not_finite_is_refused() -> None:
 def test_a_goal_picture_needs_no_other_sensor(perception: Perception) -> None:
     latent = perception.encode_goal(picture(48, 64))
     assert latent.shape == (8,) and np.isfinite(latent).all()
+
+
+def test_what_the_camera_sees_has_a_code_where_the_model_compares_pictures(perception: Perception) -> None:
+    assert perception.encode_picture(picture()) is None
+    torch.manual_seed(0)
+    comparing = Perception(WorldModel(replace(SPEC, sight_code=6)))
+    code = comparing.encode_picture(picture())
+    assert code is not None and code.shape == (6,) and np.isfinite(code).all()
+    assert comparing.encode_picture(None) is None

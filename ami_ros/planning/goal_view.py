@@ -1,0 +1,44 @@
+"""How one moment sees a goal that was given as a latent or a picture."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from ami_ros.geometry import Array
+from ami_ros.planning.protocols import Dynamics
+from ami_ros.planning.types import Goal, Percept
+
+
+class Seen(NamedTuple):
+    """A goal as one moment sees it."""
+
+    pose: Array  # (3,) in base_link
+    expected_error: float | None  # of its place [m]; None: who sees it cannot tell
+
+
+class GoalView:
+    """Looks at a goal: by comparing pictures where goal, moment and model have what that takes, else by latents.
+
+    Args:
+        model: whose heads look.
+        goal: with a latent.
+    """
+
+    def __init__(self, model: Dynamics, goal: Goal) -> None:
+        assert goal.latent is not None
+        self.model = model
+        self.latent = torch.from_numpy(goal.latent)
+        self.picture = torch.from_numpy(goal.picture) if goal.picture is not None else None
+
+    def look(self, percept: Percept) -> Seen:
+        """The goal by this moment alone."""
+        latent, sighting = torch.from_numpy(percept.latent), self.model.sighting
+        with torch.inference_mode():
+            if sighting is None or self.picture is None or percept.picture is None:
+                x, y, c, s = self.model.relative_pose(latent, self.latent).tolist()
+                return Seen(np.array([x, y, np.arctan2(s, c)]), None)
+            x, y, c, s, error = sighting(latent, torch.from_numpy(percept.picture), self.picture).tolist()
+        return Seen(np.array([x, y, np.arctan2(s, c)]), float(np.exp(error)))
