@@ -11,7 +11,7 @@ from rich.table import Table
 
 from ami_ros.app.planning_workers import Job, PlanningWorkers
 from ami_ros.evaluation.planning_arms import ARMS, Row, Setting
-from ami_ros.evaluation.planning_bench import Kept, figures_of, rate_of, searches_of, times_of
+from ami_ros.evaluation.planning_bench import Kept, figures_of, impulse_share, rate_of, searches_of, times_of
 from ami_ros.evaluation.report import hardware, write_json
 from ami_ros.world_model.checkpoint import load_model
 
@@ -99,6 +99,9 @@ class PlanningRun:
                 contacts = str(sum(row["collisions"] for row in own))
                 table.add_row(f"{arm}, {kind}", str(rate_of(rows, kind)), wanted, *times, contacts, *searches)
         console.print(table)
+        for arm in self.arms:
+            if share := impulse_share(self.rows_of(arm)):
+                console.print(f"{arm}: {share:.0%} of the plans are the policy's alone (mode 1)", soft_wrap=True)
 
 
 def _tell(job: Job, rows: list[Row], console: Console) -> None:

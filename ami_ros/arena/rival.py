@@ -53,7 +53,7 @@ class Energies:
         commands = ACTIONS.project(actions.view(samples, steps, self._chunk, 2))
         previous = torch.zeros(samples, 2)
         latents, motions = self._model.rollout(latent.expand(samples, -1), commands, previous)
-        futures = Futures(commands.mean(2), previous[0], latents, integrate(motions))
+        futures = Futures(commands.mean(2), previous[0], latents, integrate(motions), latent)
         scene = Scene(self._model, ACTIONS, RADIUS, Target(goal.numpy(), None, final=True))
         return torch.stack([cost(futures) for cost in self._costs.at(scene).values()]).sum(0)
 

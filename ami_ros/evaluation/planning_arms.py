@@ -16,6 +16,7 @@ from ami_ros.evaluation.door_trials import drive_tasks
 from ami_ros.evaluation.mission_bench import ENOUGH, Settings, run_exploration, run_mission
 from ami_ros.evaluation.rival_loops import RandomLoop, TrueLoop
 from ami_ros.evaluation.trials import Trial
+from ami_ros.planning.types import Mode
 from ami_ros.simulation.simulator import CameraName, Simulator
 from ami_ros.world_model.checkpoint import load_model
 
@@ -71,6 +72,14 @@ class Arm:
     def ours(self) -> bool:
         """Whether it is what others are compared with."""
         return any(self.floors.values())
+
+
+def _impulsive(setting: Setting, seed: int, course: Sequence[Row]) -> Iterator[Row]:
+    """The policy in place of every search for a latent; all else is ours."""
+    navigator = setting.loop.navigator
+    use = replace(navigator.planner.mode_one, alone="always")
+    changed = replace(navigator, planner=replace(navigator.planner, mode_one=use))
+    return _ours(replace(setting, loop=replace(setting.loop, navigator=changed)), seed, "onboard")
 
 
 def _ours(setting: Setting, seed: int, camera: CameraName) -> Iterator[Row]:
@@ -141,7 +150,8 @@ def _robot(setting: Setting) -> Callable[[int], Simulator]:
 
 def _row(trial: Trial, loop: ClosedLoop) -> Row:
     searches = [round(1000 * d.planning_seconds, 2) for *_, d in loop.trace if d.shares]
-    return trial.to_json() | {"tried": 1, "reached": int(trial.success), "plan_ms": searches}
+    impulses = sum(d.mode is Mode.IMPULSE for *_, d in loop.trace)
+    return trial.to_json() | {"tried": 1, "reached": int(trial.success), "plan_ms": searches, "impulses": impulses}
 
 
 def _timed(rows: Iterator[Row]) -> Iterator[Row]:
@@ -151,9 +161,12 @@ def _timed(rows: Iterator[Row]) -> Iterator[Row]:
         began = time.process_time()
 
 
+COURSE = "onboard"  # whose goals others follow
+IMPULSIVE = "mode 1"  # needs a policy
 ARMS: dict[str, Arm] = {
-    "onboard": Arm(lambda setting, seed, _: _ours(setting, seed, "onboard"), {"near": 0.95, "far": 0.90}),
+    COURSE: Arm(lambda setting, seed, _: _ours(setting, seed, "onboard"), {"near": 0.95, "far": 0.90}),
     "ceiling": Arm(lambda setting, seed, _: _ours(setting, seed, "ceiling"), {"near": 0.98, "far": 0.95}, "ceiling"),
+    IMPULSIVE: Arm(_impulsive, {"near": None, "far": None}),
     "flat": Arm(_followed(_flat), {"near": None, "far": None}, follows=True),
     "random": Arm(_followed(RandomLoop), {"near": None, "far": None}, follows=True),
     "true dynamics": Arm(_followed(TrueLoop), {"near": None, "far": None}, follows=True),
@@ -162,7 +175,6 @@ ARMS: dict[str, Arm] = {
     "explore": Arm(_explore, {"world": 0.90}, tasks=lambda goals: 1),
 }
 SECTIONS = ("doors", "mission", "explore")  # have a bench of their own as well
-COURSE = "onboard"  # whose goals the others follow
 
 
 def choose_arms(setting: Setting, wanted: str, everything: bool) -> tuple[list[str], list[str]]:
@@ -186,11 +198,22 @@ def choose_arms(setting: Setting, wanted: str, everything: bool) -> tuple[list[s
     for name in ARMS:
         if name not in named if named else (name in SECTIONS and not everything):
             continue
-        file = setting.memory_of(ARMS[name].camera)
-        if file.is_file():
+        lack = _lack(name, setting)
+        if not lack:
             chosen.append(name)
-        elif named or ARMS[name].camera == "onboard":
-            raise AmiError(f"bench planning: there is no memory {file}; make one with ./ami remember")
+        elif named or name == COURSE:
+            raise AmiError(f"bench planning: {name}: {lack}")
         else:
-            left_out.append(f"without {name}: there is no memory {file}")
+            left_out.append(f"without {name}: {lack}")
     return chosen, left_out
+
+
+def _lack(name: str, setting: Setting) -> str:
+    """What an arm lacks; nothing: it can be driven."""
+    camera = ARMS[name].camera
+    file = setting.memory_of(camera)
+    if not file.is_file():
+        return f"there is no memory {file}; make one with ./ami remember"
+    if name == IMPULSIVE and not load_model(setting.model_of(camera)).model.spec.policy:
+        return "this model has no policy head; give it one with ./ami train DATA --from MODEL --heads"
+    return ""

@@ -90,6 +90,12 @@ def searches_of(rows: Sequence[Row]) -> tuple[float, float] | None:
     return spread([ms for row in rows for ms in row["plan_ms"]])
 
 
+def impulse_share(rows: Sequence[Row]) -> float:
+    """Of all plans, those that the policy made alone (mode 1)."""
+    plans = sum(len(row["plan_ms"]) for row in rows)
+    return round(sum(row.get("impulses", 0) for row in rows) / plans, 4) if plans else 0.0
+
+
 def figures_of(arm: str, rows: Sequence[Row]) -> dict[str, Any]:
     """Flat figures, named by the arm."""
     key = arm.replace(" ", "_")
@@ -97,7 +103,8 @@ def figures_of(arm: str, rows: Sequence[Row]) -> dict[str, Any]:
     for kind in ARMS[arm].floors:
         found |= {f"{key}_{kind}_{name}": value for name, value in rate_of(rows, kind).to_json().items()}
         found |= _named(f"{key}_{kind}_time", "s", times_of(rows, kind))
-    return found | _named(f"{key}_plan", "ms", searches_of(rows))
+    share = impulse_share(rows)
+    return found | _named(f"{key}_plan", "ms", searches_of(rows)) | ({f"{key}_mode_1_share": share} if share else {})
 
 
 def _named(name: str, unit: str, values: tuple[float, float] | None) -> dict[str, float]:

@@ -35,7 +35,7 @@ class TrueDynamics:
     sighting = None  # it sees no pictures
 
     def __init__(self, spec: ModelSpec) -> None:
-        self.spec = replace(spec, latent_dim=6)
+        self.spec = replace(spec.without_learned_heads(), latent_dim=6)
         self._follow = 1 - float(np.exp(-SUBSTEP / VELOCITY_LAG))
         self._most = SUBSTEP * torch.tensor([MAX_LINEAR_ACCELERATION, MAX_ANGULAR_ACCELERATION])
 

@@ -33,6 +33,13 @@ class Budget:
         """Of one model step of one sequence [s]; a good one among the recent, for others may have been busy."""
         return float(np.quantile(self._paces, 0.25)) if len(self._paces) >= ENOUGH else 0.0
 
+    @property
+    def late(self) -> bool:
+        """Whether even one batch of the least size would now come after the deadline, by the newest searches."""
+        recent = list(self._paces)[-ENOUGH:]
+        least = min(self.size.samples, LEAST.samples) * self.size.horizon
+        return len(recent) == ENOUGH and float(np.median(recent)) * least > self.deadline
+
     def note(self, evaluated: int, seconds: float) -> None:
         """A search of `evaluated` sequences took `seconds`."""
         self._paces.append(seconds / (evaluated * self.size.horizon))

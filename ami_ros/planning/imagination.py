@@ -43,7 +43,7 @@ class Imagination:
         batch = len(actions)
         commands = actions[:, :, None].expand(-1, -1, self.model.spec.chunk, -1)
         latents, motions = self.model.rollout(self.latent.expand(batch, -1), commands, self.previous.expand(batch, 2))
-        return Futures(actions, self.previous, latents, integrate(motions))
+        return Futures(actions, self.previous, latents, integrate(motions), self.latent)
 
     def weigh(self, futures: Futures) -> Tensor:
         """What each cost says: (costs, batch)."""

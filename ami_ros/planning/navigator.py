@@ -208,4 +208,5 @@ class Navigator:
         return Decision(
             State.CONTROLLING, message, plan.commands, compose(percept.odometry, plan.poses),
             energy=sight.energy, distance=sight.distance, planning_seconds=plan.seconds, shares=plan.shares,
+            mode=plan.mode,
         )  # fmt: skip

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
@@ -17,8 +18,10 @@ from ami_ros.planning.costs.registry import Costs, CostsConfig
 from ami_ros.planning.costs.statistics import CostShare, cost_shares
 from ami_ros.planning.imagination import Imagination
 from ami_ros.planning.kinematics import Kinematics
+from ami_ros.planning.mode_one import ModeOne, ModeOneConfig
 from ami_ros.planning.protocols import Dynamics, Problem, Scene, SearchSize, Solution, Target
 from ami_ros.planning.solvers.registry import SolverConfig, make_solver
+from ami_ros.planning.types import Mode
 from ami_ros.scan import Scan
 
 NOWHERE: Array = np.zeros((0, 3))
@@ -34,6 +37,7 @@ class PlannerConfig:
     kinematics: Kinematics = field(default_factory=Kinematics)
     solver: SolverConfig = field(default_factory=SolverConfig)
     costs: CostsConfig = field(default_factory=CostsConfig)
+    mode_one: ModeOneConfig = field(default_factory=ModeOneConfig)
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,7 @@ class Plan:
     evaluated: int  # sequences imagined
     seconds: float  # spent
     shares: tuple[CostShare, ...]  # of each cost
+    mode: Mode
 
 
 class LatentPlanner:
@@ -67,6 +72,7 @@ class LatentPlanner:
         wanted = SearchSize(config.solver.samples, config.solver.iterations, config.horizon)
         self.budget = Budget(wanted, config.deadline)
         self.solver = make_solver(config.solver, wanted, seed)
+        self.mode_one = ModeOne(model, config.mode_one)
         self._stamp: float | None = None
 
     def reset(self) -> None:
@@ -87,6 +93,7 @@ class LatentPlanner:
         target: Target,
         speed_limit: tuple[float, float] | None = None,
         keep_away: Array = NOWHERE,
+        experience: Array | None = None,
     ) -> Plan:
         """Searches for the commands that lead to `target`.
 
@@ -98,6 +105,8 @@ class LatentPlanner:
             target: where to.
             speed_limit: greatest speeds [m/s, rad/s] for this call; can only lower the configured ones.
             keep_away: (n, 3) places not to enter: x, y in base_link now, radius [m].
+            experience: (n, steps, 2) commands that were driven in situations like this one, as candidates; those that
+                are shorter than the horizon go on as they end.
 
         Raises:
             AmiError: `Code.MODEL_FAILURE` if the model gives no finite cost for any sequence.
@@ -115,19 +124,42 @@ class LatentPlanner:
             if not costs:
                 raise AmiError("planner: no cost is enabled that has something to say; see costs.*", Code.NO_VALID_PLAN)
             imagination = Imagination(self.model, latent, previous, costs)
-            deadline = began + self.config.deadline
-            proposals = limited.primitives(self.budget.size.horizon)
-            found = self.solver.solve(Problem(imagination.evaluate, limited, proposals, deadline))
+            found, mode = self._found(imagination, limited, target, experience, began + self.config.deadline)
             if not np.isfinite(found.cost):
                 self.reset()
                 raise AmiError(
                     "planner: the world model gives no finite prediction; check the weights", Code.MODEL_FAILURE
                 )
-            plan = self._chosen(found, imagination, began)
-        self.budget.note(plan.evaluated, plan.seconds)
+            plan = self._chosen(found, imagination, began, mode)
+        if mode is Mode.SEARCHED:
+            self.budget.note(plan.evaluated, plan.seconds)
         return plan
 
-    def _chosen(self, found: Solution, imagination: Imagination, began: float) -> Plan:
+    def _found(
+        self, imagination: Imagination, robot: Kinematics, target: Target, experience: Array | None, deadline: float
+    ) -> tuple[Solution, Mode]:
+        """The best commands, and the mode in which they were found."""
+        proposals, late = self._candidates(robot, experience), self.budget.late
+        if target.latent is not None and self.mode_one.wanted(late):
+            goal = torch.from_numpy(target.latent)
+            impulse = self.mode_one.imagine(imagination.latent, imagination.previous, goal, proposals.shape[1], robot)
+            standing, moving = imagination.evaluate(torch.stack([torch.zeros_like(impulse.actions), impulse.actions]))
+            if self.mode_one.may_drive(impulse, late, bool(moving < standing)):
+                return Solution(impulse.actions, float(moving), 2), Mode.IMPULSE
+            proposals = torch.cat([proposals, impulse.actions[None]])
+        return self.solver.solve(Problem(imagination.evaluate, robot, proposals, deadline)), Mode.SEARCHED
+
+    def _candidates(self, robot: Kinematics, experience: Array | None) -> Tensor:
+        """Sequences (n, horizon, 2) that need no model: primitives, and what was driven here before."""
+        steps = self.budget.size.horizon
+        primitives = robot.primitives(steps)
+        if experience is None or not len(experience):
+            return primitives
+        driven = torch.from_numpy(experience.astype(np.float32))[:, :steps]
+        rest = driven[:, -1:].expand(-1, steps - driven.shape[1], 2)
+        return torch.cat([primitives, torch.cat([driven, rest], 1)])
+
+    def _chosen(self, found: Solution, imagination: Imagination, began: float, mode: Mode) -> Plan:
         others = imagination.terms
         best = imagination.imagine(found.actions[None])
         shares = cost_shares(list(imagination.costs), imagination.weigh(best)[:, 0], others)
@@ -138,4 +170,5 @@ class LatentPlanner:
             evaluated=found.evaluated,
             seconds=time.perf_counter() - began,
             shares=shares,
+            mode=mode,
         )

@@ -54,6 +54,26 @@ class Dynamics(Protocol):
         ...
 
 
+class Knowing(Dynamics, Protocol):
+    """Dynamics with learned heads; `spec` tells which it has, and the others raise AmiError. See `WorldModel`."""
+
+    def policy(self, latent: Tensor, goal: Tensor) -> Tensor:
+        """Mode 1: (..., latent_dim) twice -> (..., chunk, 2) [m/s, rad/s]. Where `spec.policy`."""
+        ...
+
+    def time_to_go(self, latent: Tensor, goal: Tensor) -> Tensor:
+        """(..., latent_dim) twice -> (...) [s]. Where `spec.critic`."""
+        ...
+
+    def path_collision(self, latent: Tensor, latents: Tensor, commands: Tensor, previous: Tensor) -> Tensor:
+        """Of a rollout from `latent`: probability (batch, steps) of each step. Where `spec.collision`."""
+        ...
+
+    def path_disagreement(self, latent: Tensor, latents: Tensor, commands: Tensor, previous: Tensor) -> Tensor:
+        """Likewise the error to expect of each step (batch, steps). Where `spec.ensemble`."""
+        ...
+
+
 # Costs
 
 
@@ -91,6 +111,7 @@ class Futures:
     previous: Tensor  # (2,) the command in force now
     latents: Tensor  # (batch, steps, latent_dim) after each step
     poses: Tensor  # (batch, steps, 3) after each step [m, m, rad] in the base frame of now
+    start: Tensor  # (latent_dim,) of now
 
 
 class Cost(Protocol):

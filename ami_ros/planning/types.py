@@ -29,6 +29,14 @@ class State(IntEnum):
     FAULT = 5
 
 
+class Mode(IntEnum):
+    """How a plan was made (modes of LeCun, see `mode_one`)."""
+
+    NONE = 0  # there was no plan
+    IMPULSE = 1  # by the policy alone
+    SEARCHED = 2
+
+
 @dataclass(frozen=True)
 class Goal:
     """Where to, and how. Exactly one of latent, pose and place is given."""
@@ -95,7 +103,8 @@ class Decision:
     replans: int = 0
     recoveries: int = 0
     planning_seconds: float = 0.0
-    shares: tuple[CostShare, ...] = ()  # of each cost, where there was a search
+    shares: tuple[CostShare, ...] = ()  # of each cost, where there was a plan
+    mode: Mode = Mode.NONE  # of the plan
 
     @classmethod
     def hold(cls, state: State, message: str, command: tuple[float, float] = (0.0, 0.0)) -> Decision:

@@ -90,6 +90,7 @@ class PlannerTopics:
                 observation_age=used if math.isfinite(used) else math.nan,
                 energy=decision.energy if decision is not None else math.nan,
                 command=conversions.twist_message(self._sent),
+                mode_1_share=pursuit.mode_1_share if pursuit is not None else math.nan,
             )
         )
         if pursuit is not None:

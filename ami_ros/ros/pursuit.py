@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.planning.codes import Code
-from ami_ros.planning.types import Decision, Goal, State
+from ami_ros.planning.types import Decision, Goal, Mode, State
 from ami_ros.ros.plan_player import PlanPlayer
 
 
@@ -65,13 +65,21 @@ class Pursuit:
         self.goal, self.image, self.patience, self.began = goal, image, patience, began
         self.player = PlanPlayer(period, patience.plan_timeout)
         self.energy_at_start = math.nan
+        self.plans = self.impulses = 0  # decisions with a plan, and those that the policy made alone
         self._fault_since: float | None = None
 
     def take(self, decision: Decision, stamp: float) -> None:
         """The navigator decided on the observation of `stamp` [s]."""
         if math.isnan(self.energy_at_start):
             self.energy_at_start = decision.energy
+        self.plans += decision.mode is not Mode.NONE
+        self.impulses += decision.mode is Mode.IMPULSE
         self.player.take(decision, stamp)
+
+    @property
+    def mode_1_share(self) -> float:
+        """Of the plans so far, those that the policy made without a search [0..1]; NaN before the first."""
+        return self.impulses / self.plans if self.plans else math.nan
 
     def judge(self, now: float, steady: float, ages: Ages) -> Verdict:
         """The verdict at `now` [s] on the node's clock and `steady` [s] on steady time."""

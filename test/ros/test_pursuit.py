@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ami_ros.planning.codes import Code
-from ami_ros.planning.types import Decision, Goal, State
+from ami_ros.planning.types import Decision, Goal, Mode, State
 from ami_ros.ros.plan_player import PlanPlayer
 from ami_ros.ros.pursuit import Ages, Patience, Pursuit
 
@@ -77,3 +77,11 @@ def test_energy_at_the_start_is_that_of_the_first_decision() -> None:
 def test_patience_must_be_positive() -> None:
     with pytest.raises(ValueError, match="plan_timeout"):
         Patience(plan_timeout=0.0)
+
+
+def test_the_share_of_mode_1_counts_plans_only() -> None:
+    made = pursuit(None)
+    assert math.isnan(made.mode_1_share)
+    for mode in (Mode.SEARCHED, Mode.NONE, Mode.IMPULSE, Mode.SEARCHED, Mode.SEARCHED):
+        made.take(Decision(State.CONTROLLING, "", COMMANDS, mode=mode), 10.0)
+    assert made.mode_1_share == 0.25

@@ -11,13 +11,15 @@ import torch
 from ami_ros.config import from_mapping
 from ami_ros.planning.costs.goal import LatentGoal, PoseGoal, along_path, pose_distance
 from ami_ros.planning.costs.keep_away import KeepAway
+from ami_ros.planning.costs.learned import Disagreement, PredictedCollision
 from ami_ros.planning.costs.limits import Limits, LimitsConfig
 from ami_ros.planning.costs.obstacles import Obstacles
 from ami_ros.planning.costs.smoothness import Smoothness, SmoothnessConfig
 from ami_ros.planning.costs.time import Time, TimeConfig
+from ami_ros.planning.costs.time_to_go import TimeToGo, TimeToGoConfig
 from ami_ros.planning.local_map import LocalMap
 from ami_ros.planning.protocols import Futures
-from harness.exact_model import ExactModel, latent_of
+from harness.exact_model import ExactModel, KnowingModel, latent_of
 
 from ..conftest import NOTHING, scan_of_points
 
@@ -29,7 +31,9 @@ def futures(poses: list[list[list[float]]]) -> Futures:
     """Futures that pass these poses (batch, steps, 3), seen by exact latents from the origin."""
     p = torch.tensor(poses, dtype=torch.float32)
     latents = torch.from_numpy(latent_of(p.numpy()))
-    return Futures(torch.zeros(*p.shape[:2], 2), torch.zeros(2), latents, p)
+    return Futures(
+        torch.zeros(*p.shape[:2], 2), torch.zeros(2), latents, p, torch.from_numpy(latent_of([0.0, 0.0, 0.0]))
+    )
 
 
 def straight_to(*ends: tuple[float, float, float]) -> Futures:
@@ -206,3 +210,26 @@ def test_the_sooner_at_the_goal_the_cheaper() -> None:
 def test_leaving_the_goal_again_does_not_count_as_being_late() -> None:
     cost = Time(torch.tensor([1.0, 0.0]), 0.6, TimeConfig(weight=1.0))
     assert float(cost(futures([[[1.0, 0, 0], [1.6, 0, 0]]]))) < 0.01
+
+
+def test_the_critic_counts_the_time_that_is_left() -> None:
+    knowing = KnowingModel()
+    cost = TimeToGo(
+        knowing.time_to_go, torch.from_numpy(latent_of([1.2, 0.0, 0.0])), TimeToGoConfig(weight=0.5, path=0.0)
+    )
+    found = cost(straight_to((1.2, 0.0, 0.0), (0.4, 0.0, 0.0)))
+    torch.testing.assert_close(found, torch.tensor([0.0, 0.5 * 0.8 / 0.4]), atol=2e-3, rtol=0)
+
+
+def test_a_collision_that_the_model_expects_costs_without_a_scan() -> None:
+    knowing = KnowingModel()
+    cost = PredictedCollision(knowing.path_collision, knowing.spec.chunk, 2.0)
+    through, before = cost(straight_to((3.0, 0.0, 0.0), (1.0, 0.0, 0.0))).tolist()
+    assert through > 2.0 * 0.5 and before < 0.01
+
+
+def test_what_the_ensemble_disagrees_about_costs_more_the_longer_the_path_is_there() -> None:
+    knowing = KnowingModel()
+    cost = Disagreement(knowing.path_disagreement, knowing.spec.chunk, 1.0)
+    known, aside, far_aside = cost(straight_to((1.0, 0.0, 0.0), (1.0, 0.5, 0.0), (1.0, 1.0, 0.0))).tolist()
+    assert known == 0.0 < aside < far_aside

@@ -12,12 +12,18 @@ from ami_ros.config import from_mapping
 from ami_ros.planning.costs.registry import BUILT_IN, Costs, CostsConfig
 from ami_ros.planning.kinematics import Kinematics
 from ami_ros.planning.protocols import Futures, Scene, Target
-from harness.exact_model import ExactModel, latent_of
+from harness.exact_model import ExactModel, KnowingModel, latent_of
 
 from ..conftest import scan_of_points
 
 GOAL = np.array([1.0, 0.3, 0.5])
+HERE = torch.from_numpy(latent_of([0.0, 0.0, 0.0]))
 EVERYTHING = {name: {"enabled": True} for name in BUILT_IN}
+
+
+@pytest.fixture(scope="module")
+def model() -> KnowingModel:
+    return KnowingModel(doubt=0.1)
 
 
 def scene(model: ExactModel) -> Scene:
@@ -31,7 +37,7 @@ def fast_ahead() -> Futures:
     """One future that every cost has something against."""
     poses = torch.tensor([[[0.3, 0.0, 0.0], [0.6, 0.1, 0.3], [1.0, 0.2, 0.4]]])
     commands = torch.tensor([[[0.4, 0.0], [0.4, 1.4], [0.4, -1.4]]])
-    return Futures(commands, torch.zeros(2), torch.from_numpy(latent_of(poses.numpy())), poses)
+    return Futures(commands, torch.zeros(2), torch.from_numpy(latent_of(poses.numpy())), poses, HERE)
 
 
 @pytest.mark.parametrize("name", sorted(BUILT_IN))
@@ -58,7 +64,16 @@ def test_a_disabled_cost_is_not_there(model: ExactModel, name: str) -> None:
 def test_costs_that_know_nothing_of_the_moment_keep_silent(model: ExactModel) -> None:
     costs = Costs(from_mapping(CostsConfig, EVERYTHING))
     blind = Scene(model, Kinematics(), 0.18, Target(latent_of(GOAL), None, True))
-    assert set(costs.at(blind)) == {"latent_goal", "smoothness", "limits"}
+    assert set(costs.at(blind)) == {
+        "latent_goal", "latent_distance", "smoothness", "limits", "time_to_go", "predicted_collision", "disagreement"
+    }  # fmt: skip
+    known = Target(None, GOAL, True)
+    assert "time_to_go" not in costs.at(Scene(model, Kinematics(), 0.18, known)), "a critic knows latents"
+
+
+def test_costs_keep_silent_that_need_a_head_which_the_model_lacks() -> None:
+    costs = Costs(from_mapping(CostsConfig, EVERYTHING)).at(scene(ExactModel()))
+    assert set(BUILT_IN) - set(costs) >= {"time_to_go", "predicted_collision", "disagreement"}
 
 
 def test_every_cost_of_the_package_has_its_group_of_parameters() -> None:
@@ -71,6 +86,6 @@ def test_every_cost_has_a_gradient_for_what_it_dislikes(model: ExactModel, name:
     parts = [future.commands, future.latents, future.poses]
     leaves = [part.clone().requires_grad_() for part in parts]
     cost = Costs(from_mapping(CostsConfig, EVERYTHING)).at(scene(model))[name]
-    cost(Futures(leaves[0], future.previous, leaves[1], leaves[2])).sum().backward()
+    cost(Futures(leaves[0], future.previous, leaves[1], leaves[2], HERE)).sum().backward()
     slopes = [leaf.grad for leaf in leaves if leaf.grad is not None]
     assert slopes and all(s.isfinite().all() for s in slopes) and any(float(s.abs().max()) > 0 for s in slopes)
