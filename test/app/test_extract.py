@@ -58,7 +58,7 @@ def test_train_takes_the_data_set_and_settings_and_says_that_the_model_is_dead(
     bag: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     extract.main([bag], tmp_path / "data", topic=["image=left/rect"], tolerance=0.1)
-    settings = ["spec.inputs.scan_beams=0", "spec.inputs.image_size=16", "spec.latent_dim=8", "batch=4"]
+    settings = ["head_steps=2", "spec.inputs.scan_beams=0", "spec.inputs.image_size=16", "spec.latent_dim=8", "batch=4"]
     train.main([tmp_path / "data"], tmp_path / "model", steps=2, threads=1, settings=settings)
     spec = load_model(tmp_path / "model").model.spec
     assert "step 2: prediction is hardly better than no change" in " ".join(capsys.readouterr().err.split())

@@ -32,7 +32,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def model(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model of three steps: it knows nothing, but it is one."""
     out = tmp_path_factory.mktemp("model") / "small"
-    train.main([runs], out, steps=3, threads=1)
+    train.main([runs], out, steps=3, settings=["head_steps=3"], threads=1)
     return out
 
 
@@ -42,6 +42,19 @@ def test_train_leaves_a_model_with_a_card_and_refuses_to_overwrite_it(runs: Path
     assert not (model / CHECKPOINT).exists()
     with pytest.raises(AmiError, match="holds a finished model"):
         train.main([runs], model, steps=3, threads=1)
+
+
+def test_a_finished_model_gets_heads_and_its_memories_stay_valid(runs: Path, tmp_path: Path) -> None:
+    bare, full = tmp_path / "bare", tmp_path / "full"
+    without = ["spec.ensemble=0", "spec.policy=false", "spec.critic=false", "spec.collision=false"]
+    train.main([runs], bare, steps=2, settings=without, threads=1)
+    train.main([runs], full, start=bare, heads=True, settings=["head_steps=2"], threads=1)
+    before, after = load_model(bare), load_model(full)
+    assert not before.model.spec.has_learned_heads and after.model.spec.has_learned_heads
+    assert before.encoder_id == after.encoder_id and before.sha256 != after.sha256
+    for name, value in before.model.state_dict().items():
+        assert value.equal(after.model.state_dict()[name]), name
+    assert "learned heads: ensemble of 3, policy, critic, collision" in (full / "card.md").read_text()
 
 
 def test_remember_keeps_the_places_of_a_recording(runs: Path, model: Path, tmp_path: Path) -> None:
@@ -63,7 +76,7 @@ def test_evaluate_writes_what_it_prints(runs: Path, model: Path, tmp_path: Path)
     assert figures["seed"] == 3 and figures["encoder_id"] == load_model(model).encoder_id and figures["processor"]
     assert figures["relative_position_median_m"] > 0 and figures["near"]["n"] == 1
     page = report.read_text("utf-8")
-    assert figures["encoder_id"] in page and page.count("<svg") == 5 and page.count("data:image/jpeg") > 100
+    assert figures["encoder_id"] in page and page.count("<svg") == 7 and page.count("data:image/jpeg") > 100
     assert 'class="card missed"' in page  # a model of three steps knows nothing
     assert not re.search(r"(src|href)=.?(https?:|/|\w+\.)", page)  # nothing outside
     card = (model / "card.md").read_text("utf-8")
@@ -79,6 +92,7 @@ def test_evaluate_writes_what_it_prints(runs: Path, model: Path, tmp_path: Path)
     [
         (lambda m, t: train.main([t / "nothing"], t / "out"), "is no bag and holds none"),
         (lambda m, t: train.main([t], t / "out", preset="wheels"), "no preset 'wheels'"),
+        (lambda m, t: train.main([t], t / "out", heads=True), "--heads needs the model that gets them"),
         (lambda m, t: evaluate.main(m), "give recordings"),
         (lambda m, t: evaluate.main(m, goals=1, camera="fisheye"), "no camera 'fisheye'"),
         (lambda m, t: evaluate.main(t / "nothing", goals=1), "config.yaml is missing"),
