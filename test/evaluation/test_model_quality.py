@@ -17,34 +17,12 @@ from ami_ros.evaluation.expectation import area, violate
 from ami_ros.evaluation.foresight import look_ahead
 from ami_ros.evaluation.model_quality import ModelQuality, measure_model
 from ami_ros.evaluation.probes import fit_probes
-from ami_ros.learning.bag_writer import BagWriter
 from ami_ros.learning.dataset import Dataset
 from ami_ros.learning.extract import extract
-from ami_ros.learning.frames import encode_frame
-from ami_ros.simulation.loopback import Loopback
 from harness.exact_model import SPEC, ExactModel
+from harness.recorded import ROWS, record
 
-PERIOD, ROWS, RUNS = 0.2, 250, 3
-
-
-def record(path: Path, seed: int, truth: bool) -> Path:
-    """A robot of the loopback that turns away from walls."""
-    robot, rng = Loopback("empty", image_size=32, seed=seed), np.random.default_rng(seed)
-    turn = 0.0
-    with BagWriter(path) as bag:
-        for i in range(ROWS):
-            seen, stamp = robot.observe(), PERIOD * i
-            turn = 0.9 * turn + rng.normal(0.0, 0.3)
-            ahead = seen.scan.ranges[np.abs(seen.scan.angles) < 0.6].min()
-            command = (0.4, float(np.clip(turn, -1.2, 1.2))) if ahead > 0.6 else (0.0, 1.2)
-            assert seen.image is not None
-            bag.image("image/compressed", stamp, encode_frame(seen.image))
-            bag.odometry("odom", stamp, seen.odometry, seen.velocity)
-            bag.command("cmd_vel", stamp, *command)
-            if truth:
-                bag.pose("ground_truth", stamp, robot.ground_truth().pose, "world")
-            robot.step(command, PERIOD)
-    return path
+RUNS = 3
 
 
 @pytest.fixture(scope="module")
