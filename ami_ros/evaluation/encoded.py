@@ -84,12 +84,19 @@ class Encoded:
 
     def goals(self, positions: Rows) -> Latents:
         """What the pictures alone at some positions give (k, latent_dim), of a model that sees."""
+        return self._of_pictures(self.model.encode_goal, positions)
+
+    def pictures(self, positions: Rows) -> Latents:
+        """Codes of the pictures at some positions (k, sight_code), of a model that compares them."""
+        return self._of_pictures(self.model.encode_picture, positions)
+
+    def _of_pictures(self, encode: Callable[[torch.Tensor], torch.Tensor], positions: Rows) -> Latents:
         parts = []
         with torch.inference_mode():
             for start in range(0, len(positions), BATCH):
                 image = self.sampler.sensors(self.rows[positions[start : start + BATCH]]).image
                 assert image is not None
-                parts.append(self.model.encode_goal(image).numpy())
+                parts.append(encode(image).numpy())
         return np.concatenate(parts)
 
 

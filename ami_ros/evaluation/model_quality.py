@@ -49,7 +49,8 @@ class ModelQuality:
     foresight: Foresight
     expectation: Expectation
     poses: PoseErrors
-    pictured: PoseErrors | None  # where the second moment is a picture only
+    pictured: PoseErrors | None  # where the second moment is a picture only, whose latent is guessed
+    sighted: PoseErrors | None  # where the second moment is a picture only, and pictures are compared
     goal_unexplained: float | None  # share of the latent's variance that the picture alone does not give
     latent_rank: float
     linear_probe: Probe | None
@@ -66,6 +67,7 @@ class ModelQuality:
             **self._foresight(),
             **_pose_figures("relative", self.poses.within(0.0, WITHIN)),
             **(_pose_figures("goal", self.pictured.within(0.0, WITHIN)) if self.pictured else {}),
+            **(_pose_figures("sighted", self.sighted.within(0.0, WITHIN)) if self.sighted else {}),
             "goal_unexplained": self.goal_unexplained,
             **(_probe_figures("probe", self.probe) if self.probe else {}),
             **(_probe_figures("linear_probe", self.linear_probe) if self.linear_probe else {}),
@@ -140,6 +142,7 @@ def measure_model(
         expectation=expectation,
         poses=_pose_errors(encoded, first, second, latents[second]),
         pictured=None if goals is None else _pose_errors(encoded, first, second, goals),
+        sighted=None if model.sighting is None else _sight_errors(encoded, first, second),
         goal_unexplained=None if goals is None else float(np.mean((goals - latents[second]) ** 2) / latents.var()),
         latent_rank=effective_rank(latents[encoded.tested]),
         linear_probe=linear,
@@ -195,6 +198,19 @@ def _pose_errors(
     with torch.inference_mode():
         latents = torch.from_numpy(encoded.latents[first]), torch.from_numpy(other)
         seen = encoded.model.relative_pose(*latents).numpy().astype(np.float64)
+    return _errors(encoded, first, second, seen)
+
+
+def _sight_errors(encoded: Encoded, first: NDArray[np.int64], second: NDArray[np.int64]) -> PoseErrors:
+    assert encoded.model.sighting is not None
+    here, there = (torch.from_numpy(encoded.pictures(positions)) for positions in (first, second))
+    with torch.inference_mode():
+        seen = encoded.model.sighting(torch.from_numpy(encoded.latents[first]), here, there)
+    return _errors(encoded, first, second, seen.numpy().astype(np.float64))
+
+
+def _errors(encoded: Encoded, first: NDArray[np.int64], second: NDArray[np.int64], seen: Array) -> PoseErrors:
+    """Of poses `seen` (k, 4 or more) against the truth."""
     poses = _poses(encoded)
     wanted = relative(poses[first], poses[second])
     position = np.hypot(seen[:, 0] - wanted[:, 0], seen[:, 1] - wanted[:, 1])
