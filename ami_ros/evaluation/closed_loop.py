@@ -63,6 +63,7 @@ class ClosedLoop:
         self.safety = SafetyGate(config.safety)
         self.goals = GoalSampler(FreeSpace(simulator.world), seed)
         self.decision: Decision | None = None
+        self.executed = (0.0, 0.0)  # what was sent since the last percept, on average [m/s, rad/s]
         self.trace: list[tuple[float, Array, Percept, Decision]] = []
 
     def run(self, count: int) -> Iterator[Trial]:
@@ -144,10 +145,14 @@ class ClosedLoop:
     def execute(self, decision: Decision) -> None:
         """Sends the decision's commands through the safety gate until the next percept is due."""
         period = self.navigator.model.spec.period
+        sent = []
         for tick in range(round(self.config.perception_period / self.config.control_period)):
             now = self.simulator.time
             row = int(tick * self.config.control_period / period)
             linear, angular = decision.commands[row] if row < len(decision.commands) else (0.0, 0.0)
             self.safety.command(float(linear), float(angular), now)
             output = self.safety.output(now)
-            self.simulator.step((output.linear, output.angular), self.config.control_period)
+            sent.append((output.linear, output.angular))
+            self.simulator.step(sent[-1], self.config.control_period)
+        linear, angular = np.mean(sent, axis=0)
+        self.executed = float(linear), float(angular)

@@ -17,7 +17,7 @@ from nav_msgs.msg import Odometry
 from sensor_msgs.msg import LaserScan
 
 from ami_interfaces.action import NavigateToGoal
-from ami_interfaces.msg import Latent, Location
+from ami_interfaces.msg import Adaptation, Latent, Location
 from ami_ros.errors import AmiError
 from ami_ros.images import MAX_PIXELS
 from ami_ros.planning.codes import Code
@@ -25,6 +25,8 @@ from ami_ros.planning.navigator import Navigator
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.types import Percept, State
 from ami_ros.ros.action_server import GoalTicket
+from ami_ros.ros.adaptation import TOPIC as ADAPTATION
+from ami_ros.ros.adaptation import FollowedModel
 from ami_ros.ros.clocks import STEADY
 from ami_ros.ros.goal_messages import Frames, goal_from_message
 from ami_ros.ros.lifecycle import AmiNode
@@ -35,7 +37,7 @@ from ami_ros.ros.percepts import Percepts
 from ami_ros.ros.planner_topics import PlannerTopics
 from ami_ros.ros.process import run
 from ami_ros.ros.pursuit import Ages, Patience, Pursuit, Verdict
-from ami_ros.ros.qos import RELIABLE
+from ami_ros.ros.qos import LATCHED, RELIABLE
 from ami_ros.ros.route_client import RouteClient
 from ami_ros.ros.worker import Worker
 from ami_ros.world_model.perception import Perception
@@ -71,7 +73,8 @@ class PlannerNode(AmiNode[PlannerParameters]):
         loaded = shared_model(config.model)
         self._encoder_id, self._period = loaded.encoder_id, loaded.model.spec.period
         self.perception = Perception(loaded.model)
-        self.navigator = Navigator(loaded.model, config.navigator)
+        self._followed = FollowedModel(loaded)
+        self.navigator = Navigator(self._followed.model, config.navigator)
         warm_up(self.perception, self.navigator.planner)
         self._percepts = Percepts(loaded.encoder_id)
         self._pursued: GoalTicket | None = None
@@ -84,6 +87,7 @@ class PlannerNode(AmiNode[PlannerParameters]):
         )
         self._worker: Worker[Percept] = Worker("planner", self._think, self._failed)
         self._goals = NavigationGoals(self, self.topics, self._percepts, self._prepare, config.frames.odom)
+        self.subscribe(Adaptation, ADAPTATION, self._followed.take_message, LATCHED, always=True)
         # The latent comes last: of messages that came together, earlier subscriptions are served first.
         self.subscribe(Odometry, "odom", self._percepts.take_odometry)
         self.subscribe(LaserScan, "scan", self._percepts.take_scan)
@@ -125,6 +129,7 @@ class PlannerNode(AmiNode[PlannerParameters]):
             self._worker.submit(percept)
 
     def _think(self, percept: Percept) -> None:
+        self._followed.refresh()
         ticket = self._goals.current
         if ticket is None:
             return

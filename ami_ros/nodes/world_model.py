@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +12,23 @@ import numpy as np
 import torch
 from geometry_msgs.msg import Twist, TwistStamped
 from nav_msgs.msg import Odometry
-from numpy.typing import NDArray
 
 from ami_interfaces.msg import Latent, Rollout
 from ami_interfaces.msg import Surprise as SurpriseMessage
 from ami_interfaces.srv import Predict
+from ami_ros.adaptation.segments import Segment
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, compose
 from ami_ros.ros import conversions
-from ami_ros.ros.command_history import CommandHistory
+from ami_ros.ros.adaptation import AdaptationDesk, AdaptationParameters, FollowedModel
+from ami_ros.ros.drive_history import DriveHistory, Moment
 from ami_ros.ros.lifecycle import AmiNode
 from ami_ros.ros.models import shared_model
-from ami_ros.ros.odometry_buffer import OdometryBuffer
 from ami_ros.ros.parameters import parameter
 from ami_ros.ros.process import run
 from ami_ros.ros.qos import RELIABLE
 from ami_ros.ros.worker import Worker
 from ami_ros.world_model.surprise import HORIZON, SurpriseMonitor
-
-SAME_TIME = 0.06  # stamps that differ by less belong to one moment [s]
 
 
 @dataclass(frozen=True)
@@ -46,15 +43,17 @@ class WorldModelParameters:
     current_max_age: float = parameter(1.0, "Of the newest latent, for use_current.", "s", (0.05, 60.0))
     enable_stamped_cmd_vel: bool = parameter(True, "cmd_vel is a TwistStamped; false: a Twist.")
     odom_frame: str = parameter("odom", "Frame of predicted poses.")
+    adaptation: AdaptationParameters = field(default_factory=AdaptationParameters)
 
 
 @dataclass(frozen=True)
-class Moment:
-    """A latent and its stamp [s]."""
+class Work:
+    """What came of what was done: for the surprise, and for learning."""
 
-    stamp: float
-    message: Latent
-    latent: NDArray[np.float32]
+    now: Moment
+    before: Moment | None  # as long ago as surprise predicts
+    commands: Array  # (1 + reach, 2) since then, the one in force before first
+    segment: Segment | None
 
 
 class WorldModelNode(AmiNode[WorldModelParameters]):
@@ -66,17 +65,22 @@ class WorldModelNode(AmiNode[WorldModelParameters]):
     def configure(self) -> None:
         config = self.config
         loaded = shared_model(config.model)
-        self._encoder_id, self._model, self._spec = loaded.encoder_id, loaded.model, loaded.model.spec
-        self._monitor = SurpriseMonitor(loaded.model, config.threshold, config.window)
-        self._moments: deque[Moment] = deque(maxlen=64)
-        self._commands, self._odometry = CommandHistory(), OdometryBuffer()
+        self._encoder_id, self._spec = loaded.encoder_id, loaded.model.spec
+        self._followed = FollowedModel(loaded)
+        self._model = self._followed.model
+        self._desk = AdaptationDesk(self, loaded, self._followed, config.adaptation)
+        self._monitor = SurpriseMonitor(self._model, config.threshold, config.window)
+        self._history = DriveHistory(self._spec)
         self._surprise = self.publisher(SurpriseMessage, "surprise")
-        self._worker: Worker[tuple[Moment, Moment, Array]] = Worker("world_model", self._compare, self._failed)
+        self._worker: Worker[Work] = Worker("world_model", self._compare, self._failed)
         self.subscribe(Latent, "latent", self._on_latent)
         kind = TwistStamped if config.enable_stamped_cmd_vel else Twist
         self.subscribe(kind, "cmd_vel", self._on_command, RELIABLE)
         self.subscribe(Odometry, "odom", self._on_odometry)
         self.offer(Predict, "~/predict", self._predict)
+
+    def activate(self) -> None:
+        self._desk.begin()
 
     def cleanup(self) -> None:
         if hasattr(self, "_worker"):
@@ -84,9 +88,7 @@ class WorldModelNode(AmiNode[WorldModelParameters]):
 
     def time_jumped(self) -> None:
         if hasattr(self, "_worker"):
-            self._moments.clear()
-            self._commands.clear()
-            self._odometry.clear()
+            self._history.clear()
             self._worker.clear()
 
     def _on_command(self, message: Twist | TwistStamped) -> None:
@@ -95,26 +97,30 @@ class WorldModelNode(AmiNode[WorldModelParameters]):
         command = conversions.command_from_message(message)
         if not all(map(math.isfinite, command)):
             raise AmiError("command is not finite: ignored")
-        self._commands.add(stamp, command)
+        self._history.commands.add(stamp, command)
 
     def _on_odometry(self, message: Odometry) -> None:
         pose, velocity = conversions.odometry_from_message(message)
-        self._odometry.add(conversions.stamp_to_seconds(message.header.stamp), pose, velocity)
+        self._history.odometry.add(conversions.stamp_to_seconds(message.header.stamp), pose, velocity)
 
     def _on_latent(self, message: Latent) -> None:
         latent = conversions.latent_from_message(message, self._encoder_id)
         now = Moment(conversions.stamp_to_seconds(message.header.stamp), message, latent)
-        start = now.stamp - HORIZON * self._spec.step_duration
-        before = min(self._moments, key=lambda moment: abs(moment.stamp - start), default=None)
-        self._moments.append(now)
-        if before is None or abs(before.stamp - start) > SAME_TIME:
-            return
-        # The command in force before the chunk comes first.
-        commands = self._commands.means(start - self._spec.period, self._spec.period, self._monitor.reach + 1)
-        self._worker.submit((before, now, commands))
+        history = self._history
+        before = history.steps_before(now, HORIZON)
+        segment = history.segment(now) if self.config.adaptation.enabled else None
+        history.moments.append(now)
+        if before is not None or segment is not None:
+            self._worker.submit(Work(now, before, history.commands_before(now, HORIZON), segment))
 
-    def _compare(self, work: tuple[Moment, Moment, Array]) -> None:
-        before, now, commands = work
+    def _compare(self, work: Work) -> None:
+        self._followed.refresh()
+        if work.before is not None:
+            self._judge(work.now, work.before, work.commands)
+        if work.segment is not None:
+            self._desk.observe(work.segment)
+
+    def _judge(self, now: Moment, before: Moment, commands: Array) -> None:
         reading = self._monitor.observe(before.latent, commands[1:], commands[0], now.latent)
         message = SurpriseMessage(
             header=now.message.header,
@@ -145,7 +151,7 @@ class WorldModelNode(AmiNode[WorldModelParameters]):
         moment, pose = self._start(request)
         chunks = torch.from_numpy(np.repeat(commands[:, None], self._spec.chunk, 1).astype(np.float32))
         with torch.inference_mode():
-            previous = torch.tensor([self._commands.at(moment.stamp)], dtype=torch.float32)
+            previous = torch.tensor([self._history.commands.at(moment.stamp)], dtype=torch.float32)
             latents, motions = self._model.rollout(torch.from_numpy(moment.latent)[None], chunks[None], previous)
         response.rollout = self._rollout(request, moment, pose, latents[0].numpy(), motions[0].numpy())
 
@@ -154,18 +160,18 @@ class WorldModelNode(AmiNode[WorldModelParameters]):
         if not request.use_current:
             latent = conversions.latent_from_message(request.start, self._encoder_id, Predict.Response.ENCODER_MISMATCH)
             return Moment(conversions.stamp_to_seconds(request.start.header.stamp), request.start, latent), None
-        if not self._moments:
+        if not self._history.moments:
             raise AmiError(
                 "predict: no latent has come yet; start perception, or give `start`", Predict.Response.NO_OBSERVATION
             )
-        moment = self._moments[-1]
+        moment = self._history.moments[-1]
         age = self.now() - moment.stamp
         if age > self.config.current_max_age:
             raise AmiError(
                 f"predict: the newest latent is {age:.1f} s old; is perception alive?",
                 Predict.Response.STALE_OBSERVATION,
             )
-        motion = self._odometry.at(moment.stamp)
+        motion = self._history.odometry.at(moment.stamp)
         return moment, motion[0] if motion is not None else None
 
     def _rollout(

@@ -27,6 +27,7 @@ _IMAGE, _SCAN, _ODOM, _IMU = (
 )
 _LATENT = {"latent": "ami_interfaces/msg/Latent"}
 _SURPRISE = {"surprise": "ami_interfaces/msg/Surprise"}
+_ADAPTATION = {"adaptation": "ami_interfaces/msg/Adaptation"}
 _LOCATION = {"location": "ami_interfaces/msg/Location"}
 
 _ROBOT = Interface(
@@ -58,8 +59,8 @@ INTERFACES: dict[str, Interface] = {
     ),
     "world_model": Interface(
         subscribes={**_LATENT, "cmd_vel": _COMMAND, **_ODOM},
-        publishes=_SURPRISE,
-        services={"~/predict": "ami_interfaces/srv/Predict"},
+        publishes={**_SURPRISE, **_ADAPTATION},
+        services={"~/predict": "ami_interfaces/srv/Predict", "~/adaptation": "ami_interfaces/srv/ChangeAdaptation"},
     ),
     "memory": Interface(
         subscribes={**_ODOM, **_IMAGE, "cmd_vel": _COMMAND, **_SURPRISE, **_LATENT},
@@ -81,7 +82,7 @@ INTERFACES: dict[str, Interface] = {
         },
     ),
     "planner": Interface(
-        subscribes={**_ODOM, **_SCAN, **_LOCATION, **_LATENT},
+        subscribes={**_ODOM, **_SCAN, **_LOCATION, **_LATENT, **_ADAPTATION},
         publishes={
             "cmd_vel_raw": _COMMAND,
             "plan": "nav_msgs/msg/Path",

@@ -102,12 +102,20 @@ class AmiNode(LifecycleNode, Generic[ConfigT]):
         return publisher
 
     def subscribe(
-        self, message_type: Any, topic: str, callback: Callable[[Any], None], qos: QoSProfile = SENSOR
+        self,
+        message_type: Any,
+        topic: str,
+        callback: Callable[[Any], None],
+        qos: QoSProfile = SENSOR,
+        always: bool = False,
     ) -> None:
-        """Calls `callback` with messages while the node is active; its AmiErrors are reported, the message dropped."""
+        """Calls `callback` with messages while the node is active; its AmiErrors are reported, the message dropped.
+
+        With `always` also while it is not: what is latched comes only once.
+        """
 
         def receive(message: Any) -> None:
-            if not self.is_active:
+            if not self.is_active and not always:
                 return
             try:
                 callback(message)

@@ -64,6 +64,7 @@ class Simulator:
         self._bumper = self._model.geom(BUMPER).id
         self._odometry = Odometry(self.noise, self._rng)
         self._ticks = 0
+        self.wheel_gains = (1.0, 1.0)  # left, right: how fast wheels turn for what is asked of them; worn ones differ
         self.reset()
 
     @property
@@ -98,7 +99,7 @@ class Simulator:
         for _ in range(control_steps(duration)):
             self._velocity = approach(self._velocity, command)
             linear, turn = self._velocity[0] / WHEEL_RADIUS, self._velocity[1] * TRACK / 2 / WHEEL_RADIUS
-            self._data.ctrl[:] = linear - turn, linear + turn
+            self._data.ctrl[:] = self.wheel_gains[0] * (linear - turn), self.wheel_gains[1] * (linear + turn)
             left, right = self._data.qpos[self._wheels]
             mujoco.mj_step(self._model, self._data, nstep=_TICKS)
             moved = (self._data.qpos[self._wheels] - (left, right)) * WHEEL_RADIUS

@@ -39,6 +39,9 @@ class WorldModel(nn.Module):
         self.heads = LearnedHeads(spec)
         self.command_scale: Tensor
         self.register_buffer("command_scale", torch.tensor([spec.max_linear, spec.max_angular]), persistent=False)
+        # What the robot makes of commands, beside the robot of the training data; `adaptation` learns it while driving.
+        self.drive: Tensor
+        self.register_buffer("drive", torch.eye(2), persistent=False)
 
     def encode(self, sensors: Sensors) -> Tensor:
         """Sensors of a batch -> (batch, latent_dim)."""
@@ -59,6 +62,10 @@ class WorldModel(nn.Module):
             raise ValueError("this model does not compare pictures: its spec has no sight_code")
         return self.sighting.code(image)
 
+    def executed(self, commands: Tensor) -> Tensor:
+        """Commands (..., 2) [m/s, rad/s] as the networks take them: in units of the maxima, as this robot drives."""
+        return (commands / self.command_scale) @ self.drive.T
+
     def step(self, latent: Tensor, chunk: Tensor, previous: Tensor) -> tuple[Tensor, Tensor]:
         """One chunk ahead, as the first of a rollout: what a predictor remembers of earlier steps is not there.
 
@@ -70,7 +77,7 @@ class WorldModel(nn.Module):
         Returns:
             The next latent (batch, latent_dim) and the displacement (batch, 3) [m, m, rad].
         """
-        chunk, previous = chunk / self.command_scale, previous / self.command_scale
+        chunk, previous = self.executed(chunk), self.executed(previous)
         return self.predictor(latent, chunk, previous), self.motion(latent, chunk, previous)
 
     def rollout(self, latent: Tensor, commands: Tensor, previous: Tensor) -> tuple[Tensor, Tensor]:
@@ -85,8 +92,8 @@ class WorldModel(nn.Module):
             Latents after each step (batch, steps, latent_dim), and displacements during each (batch, steps, 3).
         """
         # Step by step only where one step needs the one before; all the rest in one call, steps first.
-        chunks = commands.transpose(0, 1) / self.command_scale
-        before = torch.cat([previous[None] / self.command_scale, chunks[:-1, :, -1]])
+        chunks = self.executed(commands.transpose(0, 1))
+        before = torch.cat([self.executed(previous)[None], chunks[:-1, :, -1]])
         conditions = self.predictor.conditions(chunks, before)
         latents, state = [latent], self.predictor.begin(latent)
         for step in zip(*(c.unbind(0) for c in conditions), strict=True):
@@ -112,7 +119,7 @@ class WorldModel(nn.Module):
         """
         if not self.spec.ensemble or self.heads.ensemble is None:
             raise missing("ensemble")
-        return self.heads.ensemble.expected_error(latent, chunk / self.command_scale, previous / self.command_scale)
+        return self.heads.ensemble.expected_error(latent, self.executed(chunk), self.executed(previous))
 
     def path_disagreement(self, latent: Tensor, latents: Tensor, commands: Tensor, previous: Tensor) -> Tensor:
         """`disagreement` of each step of a rollout, all in one call: it costs about a fifth of the rollout.
@@ -141,8 +148,9 @@ class WorldModel(nn.Module):
         """
         if not self.spec.policy or self.heads.policy is None:
             raise missing("policy")
-        commands: Tensor = self.heads.policy(latent, goal) * self.command_scale
-        return commands
+        wanted: Tensor = self.heads.policy(latent, goal)
+        commands = wanted @ torch.linalg.inv(self.drive).T  # so that this robot does what the trained one would
+        return commands.clamp(-1.0, 1.0) * self.command_scale
 
     def time_to_go(self, latent: Tensor, goal: Tensor) -> Tensor:
         """How long the robot needs to a goal, heading included; differentiable.
@@ -173,7 +181,7 @@ class WorldModel(nn.Module):
         """
         if not self.spec.collision or self.heads.collision is None:
             raise missing("collision")
-        odds: Tensor = self.heads.collision(latent, chunk / self.command_scale, previous / self.command_scale)
+        odds: Tensor = self.heads.collision(latent, self.executed(chunk), self.executed(previous))
         return odds.sigmoid()
 
     def path_collision(self, latent: Tensor, latents: Tensor, commands: Tensor, previous: Tensor) -> Tensor:

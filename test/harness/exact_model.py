@@ -70,6 +70,7 @@ class ExactModel(WorldModel):
     def __init__(self) -> None:
         nn.Module.__init__(self)
         self.spec = SPEC
+        self.register_buffer("drive", torch.eye(2), persistent=False)
         self.relative_pose = ExactRelativePose()
         self.contrast = ExactContrast()
         self.sighting = None

@@ -1,0 +1,212 @@
+"""Online adaptation: one guarded gradient step at a time, on the newest executed segments.
+
+After AdaJEPA's test-time adaptation, with two additions. How commands act is learned as a matrix of its own (`drive`),
+before anything else: that is what changes about a robot, and four numbers learn from seconds of driving. And the model
+as it was trained is never given up: whichever of the two explains the newest driving better is in use, so a robot that
+is as before again is driven as before at once.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ami_ros.adaptation.segments import Segment, Segments, SegmentStore, single
+from ami_ros.adaptation.weights import DRIVE, Weights, adaptable, apply, private_copy, view
+from ami_ros.world_model.model import WorldModel
+
+BLOCK, HELD_OUT = 5, 4  # neighbouring segments overlap: every 4th block of 5 is never learned from
+STANDING = 0.05  # [m/s] and [rad/s]: commands up to this teach nothing
+MOTION_WEIGHT = 10.0  # of the motion's loss beside that of latents: a typical error of either then counts alike
+ENOUGH_REMEMBERED = 64  # segments of the robot as it was; with fewer, the last layers are left alone
+COMPARED = 10  # newest segments by which it is chosen what is in use
+BETTER = 0.8  # of the other's loss, for a change of what is in use
+
+
+@dataclass(frozen=True)
+class AdaptationConfig:
+    """How fast, from how much, and what."""
+
+    period: float = 1.0  # [s] of driving between two steps, at least
+    rate: float = 0.02  # of a step, for how commands act [-]
+    layers: bool = False  # also the last layers of predictor and motion head; for what no change of the drive explains
+    layers_rate: float = 3e-4  # of a step, for those
+    batch: int = 32  # segments in a step
+    recent: int = 96  # newest segments that are learned from; a third as many are held out
+    remembered: int = 256  # segments of the robot as it was, for the guard of the last layers
+    margin: float = 0.05  # by which the loss on remembered segments may rise above that of the trained model
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one step did: a line of the journal."""
+
+    stamp: float  # [s]
+    number: int  # of steps taken, this one included
+    part: str  # what was changed: "drive" or "layers"
+    kept: bool  # or rolled back
+    reason: str  # why it was rolled back
+    loss_before: float  # on held-out segments of the newest driving
+    loss_after: float
+    remembered_before: float  # on held-out segments of the robot as it was, where layers are changed; else 0
+    remembered_after: float
+
+
+class Adapter:
+    """Call `observe` for every executed segment; not thread-safe.
+
+    Args:
+        trained: the model as it was trained; never changed.
+        config: how.
+        weights: what was adapted before, to begin with; in use at once.
+        seed: of the choice of segments.
+    """
+
+    def __init__(
+        self, trained: WorldModel, config: AdaptationConfig, weights: Weights | None = None, seed: int = 0
+    ) -> None:
+        self.trained, self.config = trained, config
+        self.model = private_copy(trained)
+        # The robot as it was, with the layers as they are now: only they answer for what is remembered.
+        self._as_before = view(self.model)
+        self._as_before.drive = trained.drive
+        self.frozen = False
+        self.kept = self.rolled_back = self.version = 0
+        rng = np.random.default_rng(seed)
+        self._recent = SegmentStore(config.recent, False, rng)
+        self._held_out = SegmentStore(config.recent // 3, False, rng)
+        self._remembered = SegmentStore(config.remembered, True, rng)
+        self._compared: deque[tuple[float, float]] = deque(maxlen=COMPARED)
+        self._came, self._stepped = 0, -np.inf
+        self.in_use = weights is not None
+        if weights is not None:
+            apply(weights, self.model, trained)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Fresh optimisers (Adam, arXiv 1412.6980): after a step was undone, momentum would lead there again."""
+        own = adaptable(self.model)
+        parts = {"drive": ([own.pop(DRIVE)], self.config.rate)}
+        if self.config.layers:
+            parts["layers"] = (list(own.values()), self.config.layers_rate)
+        self._optimisers = {
+            part: torch.optim.Adam([tensor.requires_grad_(True) for tensor in tensors], rate)
+            for part, (tensors, rate) in parts.items()
+        }
+
+    @property
+    def weights(self) -> dict[str, Tensor]:
+        """What was adapted (copies)."""
+        names = adaptable(self.model) if self.config.layers else (DRIVE,)
+        return {name: adaptable(self.model)[name].detach().clone() for name in names}
+
+    @property
+    def weights_in_use(self) -> dict[str, Tensor]:
+        """What everybody should use now: what was adapted, or nothing, which is the model as it was trained."""
+        return self.weights if self.in_use else {}
+
+    @property
+    def losses(self) -> tuple[float, float]:
+        """On the newest segments: of the trained model, and adapted; NaN before there are any."""
+        if not self._compared:
+            return float("nan"), float("nan")
+        trained, adapted = np.mean(self._compared, axis=0)
+        return float(trained), float(adapted)
+
+    def revert(self) -> None:
+        """Back to the model as it was trained, and frozen."""
+        apply({}, self.model, self.trained)
+        self._compared.clear()
+        self._begin()
+        self.in_use, self.frozen = False, True
+        self.version += 1
+
+    def observe(self, segment: Segment) -> Step | None:
+        """Takes a segment in, chooses what is in use, and takes a step if one is due (some milliseconds)."""
+        if np.abs(segment.commands).max() <= STANDING:
+            return None
+        self._choose(segment)
+        if self.frozen:
+            return None
+        held_out = self._came // BLOCK % HELD_OUT == HELD_OUT - 1
+        self._came += 1
+        (self._held_out if held_out else self._recent).add(segment)
+        if held_out and not self.in_use:
+            self._remembered.add(segment)
+        if abs(segment.stamp - self._stepped) < self.config.period or len(self._recent) < self.config.batch:
+            return None
+        if not len(self._held_out):
+            return None
+        self._stepped = segment.stamp
+        return self._step(segment.stamp)
+
+    def _choose(self, segment: Segment) -> None:
+        batch = single(segment)
+        with torch.no_grad():
+            self._compared.append((float(_loss(self.trained, batch)), float(_loss(self.model, batch))))
+        if len(self._compared) < COMPARED:
+            return
+        trained, adapted = self.losses
+        better = trained < BETTER * adapted if self.in_use else adapted < BETTER * trained
+        if better:
+            self.in_use = not self.in_use
+            self.version += 1
+
+    def _step(self, stamp: float) -> Step:
+        number = self.kept + self.rolled_back + 1
+        layers = self.config.layers and number % 2 == 0 and len(self._remembered) >= ENOUGH_REMEMBERED
+        part = "layers" if layers else "drive"
+        undo = self.weights
+        before = self._judge(layers)
+        self._learn(part)
+        after = self._judge(layers)
+        reason = self._objection(before, after) if all(map(np.isfinite, after)) else "not finite"
+        if reason:
+            apply(undo, self.model, self.trained)
+            self._begin()
+            self.rolled_back += 1
+        else:
+            self.kept += 1
+            self.version += self.in_use
+        return Step(stamp, number, part, not reason, reason, before[0], after[0], before[1], after[1])
+
+    def _learn(self, part: str) -> None:
+        self.model.zero_grad()
+        self.model.drive.grad = None
+        _loss(self.model, self._recent.draw(self.config.batch)).backward()  # type: ignore[no-untyped-call]
+        self._optimisers[part].step()
+
+    @torch.no_grad()
+    def _judge(self, remembered: bool) -> tuple[float, float]:
+        """Losses on what is not learned from: the newest segments, and, if asked for, `remembered` ones (else 0)."""
+        newest = float(_loss(self.model, self._held_out.all()))
+        return newest, float(_loss(self._as_before, self._remembered.all())) if remembered else 0.0
+
+    def _objection(self, before: tuple[float, float], after: tuple[float, float]) -> str:
+        """Why a step has to be undone; empty if it may stay."""
+        if after[0] > before[0]:
+            return "no better on the newest driving"
+        if after[1] > before[1]:
+            with torch.no_grad():
+                trained = float(_loss(self.trained, self._remembered.all()))
+            if after[1] > (1 + self.config.margin) * trained:
+                return "worse on what is remembered"
+        return ""
+
+
+def _loss(model: WorldModel, segments: Segments) -> Tensor:
+    """Mean over segments of the error of latent and motion, of which none counts for more than 1.
+
+    A robot that was carried away or pushed is no lesson about its wheels, so large errors saturate (Geman & McClure,
+    Bulletin of the ISI, 1987).
+    """
+    latent, motion = model.step(segments.before, segments.commands, segments.previous)
+    error = (latent - segments.after).square().mean(1)
+    moved = functional.smooth_l1_loss(motion, segments.motion, beta=0.02, reduction="none").mean(1)
+    total = error + MOTION_WEIGHT * moved
+    return (total / (1 + total)).mean()

@@ -1,0 +1,35 @@
+"""The journal of an adaptation: a JSON line for every step that was taken, kept or not."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from ami_ros.adaptation.adapter import Step
+from ami_ros.errors import AmiError
+
+
+class Journal:
+    """Appends to a file; each line is whole.
+
+    Raises:
+        AmiError: the file cannot be written to.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.open("a").close()
+        except OSError as error:
+            raise AmiError(f"adaptation: cannot write {path} ({error.strerror}); choose another journal") from error
+
+    def write(self, step: Step, in_use: bool, drive: list[list[float]]) -> None:
+        """One step, whether what was adapted is in use after it, and how commands act now (2, 2) [-]."""
+        line = asdict(step) | {"in_use": in_use, "drive": [[round(v, 4) for v in row] for row in drive]}
+        try:
+            with self._path.open("a") as file:
+                file.write(json.dumps(line) + "\n")
+        except OSError as error:
+            raise AmiError(f"adaptation: cannot write {self._path} ({error.strerror}); make room") from error

@@ -1,0 +1,122 @@
+"""Executed segments: what was seen, what was done, what came of it."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from ami_ros.geometry import Array, relative
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One model step that the robot has driven."""
+
+    stamp: float  # at its end [s]
+    before: NDArray[np.float32]  # latent (latent_dim,)
+    previous: Array  # (2,) command in force before [m/s, rad/s]
+    commands: Array  # (chunk, 2) [m/s, rad/s]
+    after: NDArray[np.float32]  # latent (latent_dim,)
+    motion: Array  # (3,) by odometry, in the base frame at its start [m, m, rad]
+
+
+class Segments(NamedTuple):
+    """Many of them: each field as in `Segment`, with the batch first."""
+
+    before: Tensor
+    previous: Tensor
+    commands: Tensor
+    after: Tensor
+    motion: Tensor
+
+
+class SegmentCutter:
+    """Cuts segments out of a drive that is seen once a period.
+
+    Args:
+        chunk: commands in a segment.
+        period: between two moments [s].
+    """
+
+    def __init__(self, chunk: int, period: float) -> None:
+        self._chunk, self._period = chunk, period
+        self._moments: deque[tuple[float, NDArray[np.float32], Array, Array]] = deque(maxlen=chunk + 2)
+
+    def add(self, stamp: float, latent: NDArray[np.float32], odometry: Array, command: ArrayLike) -> Segment | None:
+        """A moment, and the segment that ends there, if there is one.
+
+        Args:
+            stamp: of the moment [s].
+            latent: (latent_dim,).
+            odometry: (3,) pose in odom.
+            command: (2,) in force since the moment before [m/s, rad/s].
+        """
+        if self._moments and not 0.5 < (stamp - self._moments[-1][0]) / self._period < 1.5:
+            self._moments.clear()
+        self._moments.append((stamp, latent, odometry, np.asarray(command, dtype=np.float64)))
+        if len(self._moments) < self._chunk + 2:
+            return None
+        _, start, *_ = self._moments
+        sent = [moment[3] for moment in self._moments][2:]
+        return Segment(stamp, start[1], start[3], np.array(sent), latent, relative(start[2], odometry))
+
+
+class SegmentStore:
+    """Keeps `capacity` segments: the newest, or a fair sample of all that ever came (reservoir).
+
+    J. S. Vitter, "Random sampling with a reservoir", ACM TOMS 11 (1985).
+
+    Args:
+        capacity: segments kept.
+        sample_all: keep a sample of all instead of the newest.
+        rng: of the sample.
+    """
+
+    def __init__(self, capacity: int, sample_all: bool, rng: np.random.Generator) -> None:
+        self.capacity, self._sample_all, self._rng = capacity, sample_all, rng
+        self._rows: list[Segment] = []
+        self._came = 0
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def clear(self) -> None:
+        """Forgets all."""
+        self._rows.clear()
+        self._came = 0
+
+    def add(self, segment: Segment) -> None:
+        """Takes one more in."""
+        self._came += 1
+        if len(self._rows) < self.capacity:
+            self._rows.append(segment)
+        elif not self._sample_all:
+            self._rows[(self._came - 1) % self.capacity] = segment
+        elif (row := int(self._rng.integers(self._came))) < self.capacity:
+            self._rows[row] = segment
+
+    def all(self) -> Segments:
+        """All that are kept."""
+        return _stacked(self._rows)
+
+    def draw(self, count: int) -> Segments:
+        """`count` of them at random, with replacement."""
+        return _stacked([self._rows[k] for k in self._rng.integers(len(self._rows), size=count)])
+
+
+def _stacked(rows: list[Segment]) -> Segments:
+    def column(name: str) -> Tensor:
+        return torch.from_numpy(np.array([getattr(row, name) for row in rows], dtype=np.float32))
+
+    return Segments(*(column(name) for name in Segments._fields))
+
+
+def single(segment: Segment) -> Segments:
+    """A batch of one."""
+    return _stacked([segment])

@@ -1,0 +1,182 @@
+"""Adaptation between nodes: `world_model` learns and publishes, whoever predicts follows. Both sides are here."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ami_interfaces.msg import Adaptation
+from ami_interfaces.srv import ChangeAdaptation
+from ami_ros.adaptation.adapter import AdaptationConfig, Adapter, Step
+from ami_ros.adaptation.journal import Journal
+from ami_ros.adaptation.segments import Segment
+from ami_ros.adaptation.weights import Weights, apply, check, load_weights, pack, private_copy, save_weights, unpack
+from ami_ros.errors import AmiError
+from ami_ros.ros.lifecycle import AmiNode
+from ami_ros.ros.parameters import parameter
+from ami_ros.ros.qos import LATCHED
+from ami_ros.world_model.checkpoint import LoadedModel
+
+TOPIC = "adaptation"
+
+
+@dataclass(frozen=True)
+class AdaptationParameters:
+    """Whether the world model learns on while the robot drives."""
+
+    enabled: bool = parameter(False, "Learn from what is driven; planning then uses what was learned.")
+    file: Path | None = parameter(
+        None, "Where ~/adaptation stores what it is to keep; read at the start if it is there. Empty: nothing is kept."
+    )
+    journal: Path | None = parameter(None, "File that gets a JSON line for every step; empty: none.")
+    learning: AdaptationConfig = field(default_factory=AdaptationConfig)
+
+
+class FollowedModel:
+    """A model whose dynamics follow what was adapted; encoder and heads are those of `loaded`.
+
+    `take` may be called on any thread; `refresh` on the one that uses the model, between two uses.
+    """
+
+    def __init__(self, loaded: LoadedModel) -> None:
+        self.model = private_copy(loaded.model)
+        self._loaded = loaded
+        self._pending: Weights | None = None
+
+    def take_message(self, message: Adaptation) -> None:
+        """Raises AmiError if it belongs to another model."""
+        owner = self._loaded.encoder_id
+        if message.encoder_id != owner:
+            raise AmiError(f"it belongs to the model {message.encoder_id}, not to {owner}: ignored")
+        self.take(unpack(bytes(message.tensors), owner, "a message"))
+
+    def take(self, weights: Weights) -> None:
+        """Raises AmiError if they do not fit."""
+        check(weights, self._loaded.model)
+        self._pending = weights
+
+    def refresh(self) -> None:
+        """Uses what was taken last."""
+        weights, self._pending = self._pending, None
+        if weights is not None:
+            apply(weights, self.model, self._loaded.model)
+
+
+class AdaptationDesk:
+    """Learns from segments, and says so: topic `adaptation`, service `~/adaptation`, journal, log.
+
+    `observe` may be called on another thread than the node's. With adaptation off, the service says so.
+
+    Args:
+        node: to publish and answer for.
+        loaded: the model.
+        followed: the node's own copy of it.
+        config: of the adaptation.
+    """
+
+    def __init__(
+        self, node: AmiNode[Any], loaded: LoadedModel, followed: FollowedModel, config: AdaptationParameters
+    ) -> None:
+        self._node, self._encoder_id, self._followed = node, loaded.encoder_id, followed
+        file = config.file.expanduser() if config.file else None
+        self._file = file
+        self._adapter, self._journal = None, None
+        if config.enabled:
+            weights = load_weights(file, loaded.encoder_id) if file and file.is_file() else None
+            self._adapter = Adapter(loaded.model, config.learning, weights)
+            self._journal = Journal(config.journal.expanduser()) if config.journal else None
+        self._lock = threading.Lock()
+        self._published = -1
+        self._publisher = node.publisher(Adaptation, TOPIC, LATCHED)
+        node.offer(ChangeAdaptation, "~/adaptation", self._change)
+
+    def begin(self) -> None:
+        """Publishes what there is; the node is active from now on."""
+        with self._lock:
+            if self._adapter is not None:
+                self._publish(self._adapter)
+
+    def observe(self, segment: Segment) -> None:
+        """Learns, and publishes if what is to be used changed."""
+        adapter = self._adapter
+        if adapter is None:
+            return
+        with self._lock:
+            in_use = adapter.in_use
+            step = adapter.observe(segment)
+            if step is not None:
+                self._record(step, adapter)
+            if adapter.in_use != in_use:
+                self._node.get_logger().info(f"adaptation: {_summary(adapter)}")
+            if adapter.version != self._published:
+                self._publish(adapter)
+
+    def _record(self, step: Step, adapter: Adapter) -> None:
+        verdict = "kept" if step.kept else f"rolled back, {step.reason}"
+        self._node.get_logger().info(
+            f"adaptation step {step.number} ({step.part}): {verdict}; "
+            f"held-out loss {step.loss_before:.4f} -> {step.loss_after:.4f}"
+        )
+        if self._journal is not None:
+            self._journal.write(step, adapter.in_use, adapter.model.drive.tolist())
+
+    def _publish(self, adapter: Adapter) -> None:
+        """To all who follow, this node's own model among them."""
+        weights = adapter.weights_in_use
+        self._followed.take(weights)
+        self._published = adapter.version
+        trained, adapted = adapter.losses
+        message = Adaptation(
+            encoder_id=self._encoder_id,
+            version=adapter.version,
+            state=Adaptation.FROZEN if adapter.frozen else Adaptation.LEARNING,
+            in_use=adapter.in_use,
+            num_steps=adapter.kept,
+            num_rolled_back=adapter.rolled_back,
+            loss_trained=trained,
+            loss_adapted=adapted,
+            summary=_summary(adapter),
+            tensors=pack(weights, self._encoder_id),
+        )
+        message.header.stamp = self._node.get_clock().now().to_msg()
+        self._publisher.publish(message)
+
+    def _change(self, request: ChangeAdaptation.Request, response: ChangeAdaptation.Response) -> None:
+        codes, adapter = ChangeAdaptation.Response, self._adapter
+        if adapter is None:
+            raise AmiError("adaptation is off; start world_model with adaptation.enabled", codes.NOT_ENABLED)
+        with self._lock:
+            if request.action in (request.LEARN, request.FREEZE):
+                adapter.frozen = request.action == request.FREEZE
+            elif request.action == request.REVERT:
+                adapter.revert()
+                if self._file is not None:
+                    self._file.unlink(missing_ok=True)
+            elif request.action == request.KEEP:
+                self._keep(adapter)
+            else:
+                raise AmiError("adaptation: action is one of LEARN, FREEZE, REVERT, KEEP", codes.INVALID_INPUT)
+            self._publish(adapter)
+        self._node.get_logger().info(f"adaptation: {_summary(adapter)}")
+
+    def _keep(self, adapter: Adapter) -> None:
+        codes = ChangeAdaptation.Response
+        if self._file is None:
+            raise AmiError("adaptation: there is no file to keep it in; set adaptation.file", codes.INVALID_INPUT)
+        try:
+            save_weights(self._file, adapter.weights, self._encoder_id)
+        except AmiError as error:
+            raise AmiError(str(error), codes.WRITE_FAILED) from error
+
+
+def _summary(adapter: Adapter) -> str:
+    trained, adapted = adapter.losses
+    use = "adapted model in use" if adapter.in_use else "model in use as it was trained"
+    drive = _rounded(adapter.model.drive.tolist())
+    return f"{use}; loss {trained:.3f} as trained, {adapted:.3f} adapted; drive {drive}"
+
+
+def _rounded(rows: list[list[float]]) -> str:
+    return "[" + ", ".join("[" + ", ".join(f"{v:.2f}" for v in row) + "]" for row in rows) + "]"
