@@ -41,6 +41,10 @@ class AdaptationConfig:
     remembered: int = 256  # segments of the robot as it was, for the guard of the last layers
     margin: float = 0.05  # by which the loss on remembered segments may rise above that of the trained model
 
+    def __post_init__(self) -> None:
+        if not 0 < self.batch <= self.recent:
+            raise ValueError(f"batch must be 1 to recent ({self.recent}), not {self.batch}")
+
 
 @dataclass(frozen=True)
 class Step:
@@ -101,9 +105,10 @@ class Adapter:
 
     @property
     def weights(self) -> dict[str, Tensor]:
-        """What was adapted (copies)."""
-        names = adaptable(self.model) if self.config.layers else (DRIVE,)
-        return {name: adaptable(self.model)[name].detach().clone() for name in names}
+        """What was adapted (copies): how commands act, and what else differs from the trained model."""
+        own, original = adaptable(self.model), adaptable(self.trained)
+        changed = (name for name in own if name == DRIVE or not torch.equal(own[name], original[name]))
+        return {name: own[name].detach().clone() for name in changed}
 
     @property
     def weights_in_use(self) -> dict[str, Tensor]:

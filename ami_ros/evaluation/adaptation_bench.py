@@ -99,7 +99,9 @@ class Learner:
 class LearningLoop(ClosedLoop):
     """The closed loop; what it drives goes to the learner."""
 
-    def __init__(self, learner: Learner, simulator: Simulator, memory: Path, settings: Settings, seed: int) -> None:
+    def __init__(
+        self, learner: Learner, simulator: Simulator, memory: Path | None, settings: Settings, seed: int
+    ) -> None:
         super().__init__(learner.loaded, simulator, memory, settings.loop, seed)
         self._learner = learner
         spec = learner.trained.spec
@@ -124,7 +126,7 @@ class LearningLoop(ClosedLoop):
 
 
 def run(
-    loaded: LoadedModel, make_robot: Callable[[int], Simulator], memory: Path, settings: Settings, report: Report
+    loaded: LoadedModel, make_robot: Callable[[int], Simulator], memory: Path | None, settings: Settings, report: Report
 ) -> dict[str, Phase]:
     """Drives before the change, after it without adaptation, with it, and as before again, still adapting."""
     rng = np.random.default_rng([settings.seed, STREAM])
@@ -161,7 +163,7 @@ def _drive(
     name: str,
     learner: Learner,
     robot: Simulator,
-    memory: Path,
+    memory: Path | None,
     settings: Settings,
     tasks: list[tuple[Array, SampledGoal]],
     report: Report,

@@ -14,7 +14,7 @@ from ami_ros.simulation.doors import Doors
 from ami_ros.simulation.drive import approach, control_steps
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.noise import Odometry, SensorNoise, scan_of
-from ami_ros.simulation.robot import CONTROL_PERIOD, RADIUS, VELOCITY_LAG, GroundTruth, Observation
+from ami_ros.simulation.robot import CONTROL_PERIOD, RADIUS, TRACK, VELOCITY_LAG, GroundTruth, Observation
 from ami_ros.simulation.world import World, load_world
 
 _FOLLOW = 1.0 - float(np.exp(-CONTROL_PERIOD / VELOCITY_LAG))  # of the gap to the wanted velocity closed in one period
@@ -46,6 +46,7 @@ class Loopback:
         self._odometry = Odometry(self.noise, self._rng)
         self._ticks = 0
         self._contacts = ContactCounter()
+        self.wheel_gains = (1.0, 1.0)  # left, right: see `Simulator`
         self.reset()
 
     @property
@@ -76,8 +77,10 @@ class Loopback:
         """See `Robot.step`."""
         for _ in range(control_steps(duration)):
             self._wanted = approach(self._wanted, command)
-            linear = self._velocity[0] + _FOLLOW * (self._wanted[0] - self._velocity[0])
-            angular = self._velocity[1] + _FOLLOW * (self._wanted[1] - self._velocity[1])
+            turn = self._wanted[1] * TRACK / 2
+            left, right = self.wheel_gains[0] * (self._wanted[0] - turn), self.wheel_gains[1] * (self._wanted[0] + turn)
+            linear = self._velocity[0] + _FOLLOW * ((left + right) / 2 - self._velocity[0])
+            angular = self._velocity[1] + _FOLLOW * ((right - left) / TRACK - self._velocity[1])
             distance, turn = linear * CONTROL_PERIOD, angular * CONTROL_PERIOD
             middle = self._pose[2] + turn / 2
             ahead = self._pose[:2] + distance * np.array([np.cos(middle), np.sin(middle)])

@@ -13,6 +13,7 @@ from ami_ros.scan import Scan
 from ami_ros.simulation.world import World
 
 RADIUS = 0.18  # of the robot's disc [m]
+TRACK = 0.26  # distance between the wheels [m]
 MAX_LINEAR = 0.5  # [m/s]
 MAX_ANGULAR = 1.8  # [rad/s]
 MAX_LINEAR_ACCELERATION = 1.0  # [m/s^2]

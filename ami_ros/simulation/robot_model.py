@@ -7,11 +7,10 @@ from numpy.typing import ArrayLike
 
 from ami_ros.simulation.elements import Element, add
 from ami_ros.simulation.rendering import HIDDEN_GROUP, ROBOT_GROUP
-from ami_ros.simulation.robot import RADIUS, VELOCITY_LAG
+from ami_ros.simulation.robot import RADIUS, TRACK, VELOCITY_LAG
 from ami_ros.simulation.textures import encode_png
 
 WHEEL_RADIUS = 0.05  # [m]
-TRACK = 0.26  # distance between the wheels [m]
 CAMERA_HEIGHT = 0.25  # [m]
 CAMERA_PITCH = np.radians(6.0)  # upwards, so that posters are in view
 FIELD_OF_VIEW = 100.0  # [degrees]

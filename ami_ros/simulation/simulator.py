@@ -17,8 +17,8 @@ from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.mjcf import TIMESTEP, build_model, show_door
 from ami_ros.simulation.noise import Odometry, SensorNoise, compass, scan_of
 from ami_ros.simulation.rendering import Camera, mujoco
-from ami_ros.simulation.robot import CONTROL_PERIOD, GroundTruth, Observation
-from ami_ros.simulation.robot_model import BODY, BUMPER, TRACK, WHEEL_RADIUS, WHEELS
+from ami_ros.simulation.robot import CONTROL_PERIOD, TRACK, GroundTruth, Observation
+from ami_ros.simulation.robot_model import BODY, BUMPER, WHEEL_RADIUS, WHEELS
 from ami_ros.simulation.world import World, load_world
 
 CameraName = Literal["onboard", "ceiling", "none"]

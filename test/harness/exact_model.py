@@ -71,6 +71,7 @@ class ExactModel(WorldModel):
         nn.Module.__init__(self)
         self.spec = SPEC
         self.register_buffer("drive", torch.eye(2), persistent=False)
+        self.register_buffer("command_scale", torch.tensor([SPEC.max_linear, SPEC.max_angular]), persistent=False)
         self.relative_pose = ExactRelativePose()
         self.contrast = ExactContrast()
         self.sighting = None
@@ -89,6 +90,7 @@ class ExactModel(WorldModel):
         return self.encode(Sensors(image=image))
 
     def step(self, latent: Tensor, chunk: Tensor, previous: Tensor) -> tuple[Tensor, Tensor]:
+        chunk = self.executed(chunk) * self.command_scale
         turns = chunk[..., 1] * self.spec.period
         middle = turns.cumsum(1) - turns / 2
         lengths = chunk[..., 0] * self.spec.period
