@@ -15,76 +15,71 @@ from ami_ros.world_model.model import WorldModel
 
 from .conftest import SLOW_LEFT, RandomDrive
 
+LEARNED = {"drive": torch.tensor(SLOW_LEFT)}
 QUICK = AdaptationConfig(period=0.2, rate=0.05, batch=16, recent=32)
 
 
-def test_changed_wheels_are_learned_and_used(model: WorldModel, drive: RandomDrive) -> None:
+def test_changed_wheels_are_learned_and_used_and_the_trained_model_stays(model: WorldModel, drive: RandomDrive) -> None:
+    before = {name: tensor.clone() for name, tensor in adaptable(model).items()}
     adapter = Adapter(model, QUICK)
-    drive.teach(adapter, 160, SLOW_LEFT)
-    assert adapter.in_use and adapter.model.drive.detach().numpy() == pytest.approx(np.array(SLOW_LEFT), abs=0.1)
+    drive.teach(adapter, 140, SLOW_LEFT)
+    assert adapter.in_use and adapter.model.drive.detach().numpy() == pytest.approx(np.array(SLOW_LEFT), abs=0.15)
     trained, adapted = adapter.losses
-    assert adapted < 0.2 * trained
+    assert adapted < 0.3 * trained
     assert torch.equal(adapter.weights_in_use["drive"], adapter.model.drive)
-
-
-def test_the_trained_model_stays_as_it_was(model: WorldModel, drive: RandomDrive) -> None:
-    before = {name: tensor.clone() for name, tensor in [*model.state_dict().items(), ("drive", model.drive)]}
-    drive.teach(Adapter(model, replace(QUICK, layers=True)), 120, SLOW_LEFT)
-    after = {**model.state_dict(), "drive": model.drive}
-    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert all(torch.equal(before[name], tensor) for name, tensor in adaptable(model).items())
 
 
 def test_robot_as_it_was_is_driven_by_the_trained_model_at_once(model: WorldModel, drive: RandomDrive) -> None:
-    adapter = Adapter(model, QUICK)
-    drive.teach(adapter, 160, SLOW_LEFT)
-    drive.teach(adapter, COMPARED + 5)
+    adapter = Adapter(model, QUICK, LEARNED)
+    drive.teach(adapter, COMPARED, SLOW_LEFT)
+    assert adapter.in_use
+    drive.teach(adapter, COMPARED)
     assert not adapter.in_use and adapter.weights_in_use == {}
 
 
 def test_robot_that_did_not_change_is_left_alone(model: WorldModel, drive: RandomDrive) -> None:
     adapter = Adapter(model, QUICK)
-    steps = drive.teach(adapter, 120)
+    steps = drive.teach(adapter, 60)
     assert steps and not adapter.in_use
     assert adapter.model.drive.detach().numpy() == pytest.approx(np.eye(2), abs=0.1)
 
 
 def test_step_that_does_harm_is_rolled_back(model: WorldModel, drive: RandomDrive) -> None:
     adapter = Adapter(model, replace(QUICK, rate=3.0))
-    steps = drive.teach(adapter, 60)
+    steps = drive.teach(adapter, 40)
     assert steps and not any(step.kept for step in steps) and adapter.rolled_back == len(steps)
     assert all(step.loss_after > step.loss_before and "newest" in step.reason for step in steps)
     assert torch.equal(adapter.model.drive, torch.eye(2))
 
 
 def test_last_layers_learn_only_if_wanted_and_once_enough_is_remembered(model: WorldModel, drive: RandomDrive) -> None:
-    parts = {}
-    for layers in (False, True):
-        adapter = Adapter(model, replace(QUICK, layers=layers, period=1.0))
-        early = drive.teach(adapter, 3 * ENOUGH_REMEMBERED)
-        late = drive.teach(adapter, 2 * ENOUGH_REMEMBERED)
-        parts[layers] = [{step.part for step in steps} for steps in (early, late)]
+    for layers, remembered, wanted in ((False, 64, {"drive"}), (True, 63, {"drive"}), (True, 64, {"drive", "layers"})):
+        adapter = Adapter(model, replace(QUICK, layers=layers))
+        for segment in drive.segments(remembered):
+            adapter._remembered.add(segment)
+        adapter._remembered.add = lambda _: None  # type: ignore[method-assign]
+        assert {step.part for step in drive.teach(adapter, 40)} == wanted
         assert layers or set(adapter.weights) == {"drive"}
-    assert parts == {False: [{"drive"}, {"drive"}], True: [{"drive"}, {"drive", "layers"}]}
 
 
 def test_last_layers_must_not_forget_what_is_remembered(model: WorldModel, drive: RandomDrive) -> None:
     """The world itself changes, so that the newest driving asks for other layers: the old world has a say."""
     strict = Adapter(model, replace(QUICK, layers=True, layers_rate=0.01, margin=0.0))
-    for segment in drive.segments(2 * ENOUGH_REMEMBERED):
+    for segment in drive.segments(ENOUGH_REMEMBERED):
         strict._remembered.add(segment)
-    moved = (replace(s, after=s.after + np.float32(0.3)) for s in RandomDrive(model, seed=1).segments(120))
+    strict._remembered.add = lambda _: None  # type: ignore[method-assign]
+    moved = (replace(s, after=s.after + np.float32(0.3)) for s in RandomDrive(model, seed=1).segments(60))
     steps = [strict.observe(segment) for segment in moved]
     refused = [step for step in steps if step is not None and "remembered" in step.reason]
     assert refused and all(step.part == "layers" for step in refused)
 
 
 def test_frozen_takes_no_step_and_reverting_restores_the_trained_model(model: WorldModel, drive: RandomDrive) -> None:
-    adapter = Adapter(model, QUICK)
-    drive.teach(adapter, 160, SLOW_LEFT)
+    adapter = Adapter(model, QUICK, LEARNED)
     adapter.frozen = True
-    learned = adapter.weights
-    assert not drive.teach(adapter, 50, SLOW_LEFT)
-    assert adapter.in_use and torch.equal(learned["drive"], adapter.weights["drive"])
+    assert not drive.teach(adapter, 40, SLOW_LEFT)
+    assert adapter.in_use and torch.equal(LEARNED["drive"], adapter.weights["drive"])
     version = adapter.version
     adapter.revert()
     assert not adapter.in_use and adapter.frozen and adapter.version > version
@@ -92,7 +87,7 @@ def test_frozen_takes_no_step_and_reverting_restores_the_trained_model(model: Wo
 
 
 def test_what_was_learned_before_is_used_from_the_start(model: WorldModel) -> None:
-    adapter = Adapter(model, QUICK, {"drive": torch.tensor(SLOW_LEFT)})
+    adapter = Adapter(model, QUICK, LEARNED)
     assert adapter.in_use and torch.equal(adapter.weights_in_use["drive"], torch.tensor(SLOW_LEFT))
 
 
@@ -109,13 +104,13 @@ def test_a_robot_that_stands_teaches_nothing(model: WorldModel) -> None:
 
 
 def test_steps_keep_their_distance_in_time(model: WorldModel, drive: RandomDrive) -> None:
-    steps = drive.teach(Adapter(model, replace(QUICK, period=2.0)), 100)
+    steps = drive.teach(Adapter(model, replace(QUICK, period=2.0)), 60)
     assert min(np.diff([step.stamp for step in steps])) >= 2.0 - 1e-6
 
 
 def test_a_robot_that_is_carried_off_now_and_then_unlearns_nothing(model: WorldModel, drive: RandomDrive) -> None:
     adapter = Adapter(model, QUICK)
-    for k, segment in enumerate(drive.segments(120)):
+    for k, segment in enumerate(drive.segments(80)):
         far = segment.motion + (3.0 if k % 10 == 0 else 0.0)
         adapter.observe(replace(segment, motion=far, after=segment.after + np.float32(2.0 * (k % 10 == 0))))
     assert not adapter.in_use

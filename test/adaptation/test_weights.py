@@ -19,7 +19,7 @@ def test_private_copy_has_dynamics_of_its_own_and_shares_the_rest(model: WorldMo
     for name, tensor in adaptable(own).items():
         assert torch.equal(tensor, adaptable(model)[name]) and tensor is not adaptable(model)[name]
     assert own.encoder is model.encoder and own.relative_pose is model.relative_pose
-    apply({"drive": torch.full((2, 2), 0.5)}, own, model)
+    apply({"drive": 0.5 * torch.eye(2)}, own, model)
     assert torch.equal(model.drive, torch.eye(2)) and not torch.equal(own.drive, model.drive)
 
 
