@@ -48,7 +48,7 @@ def test_predictions_come_true_and_cause_no_surprise(stack: Any) -> None:
     surprises = stack.ros.collect(Surprise, "surprise", RELIABLE)
     stack.drive_off()
     stack.ros.spin_until(lambda: len(surprises) > 10)
-    assert np.median([s.surprise for s in surprises]) < 0.1
+    assert np.median([s.surprise for s in surprises]) < 0.2  # over two model steps; the exact model knows no lag
 
 
 def test_model_is_introduced_to_those_who_come_late(stack: Any) -> None:
