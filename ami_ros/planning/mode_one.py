@@ -13,6 +13,7 @@ from ami_ros.planning.kinematics import Kinematics
 from ami_ros.planning.protocols import Dynamics, Knowing
 from ami_ros.world_model.model import accumulated
 
+Alone = Literal["never", "late", "always"]
 PROBE = 10  # plans of mode 1 in a row, after which a search tries whether the machine is in time again
 
 
@@ -21,9 +22,7 @@ class ModeOneConfig:
     """What the policy head is used for, where the model has one."""
 
     propose: bool = False  # what it would do is among the candidates of each search
-    alone: Literal["never", "late", "always"] = (
-        "late"  # late: where a search cannot keep the rate, and the model is sure
-    )
+    alone: Alone = "late"  # never; late: where a search cannot keep the rate, and the model is sure; always
     doubt: float = 0.3  # expected error of the latent after one step, above which it does not drive alone
 
 
