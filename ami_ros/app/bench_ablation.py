@@ -41,6 +41,7 @@ def main(
     from ami_ros.errors import AmiError
     from ami_ros.evaluation.ablation import chosen, run_variant
     from ami_ros.learning.presets import PRESETS
+    from ami_ros.world_model.frozen_network import identified
 
     variants = chosen(only or [])
     if preset not in PRESETS:
@@ -49,6 +50,7 @@ def main(
     known = PRESETS[preset]
     base = replace(known, steps=steps, seed=seed, spec=known.spec.without_learned_heads())  # they leave latents alone
     base = with_settings(replace(base, bfloat16=base.bfloat16 and has_bfloat16()), settings or (), "--set")
+    base = replace(base, spec=identified(base.spec))
     console = Console(highlight=False)
     parts = _split(data, hold_out, episodes)
     outcomes = []

@@ -44,6 +44,7 @@ def main(
     from ami_ros.errors import AmiError
     from ami_ros.learning.presets import PRESETS, only_heads
     from ami_ros.world_model.checkpoint import load_model
+    from ami_ros.world_model.frozen_network import identified
 
     if preset not in PRESETS:
         raise AmiError(f"train: no preset '{preset}'; known are {', '.join(PRESETS)}")
@@ -55,4 +56,5 @@ def main(
             raise AmiError("train: --heads needs the model that gets them: --from MODEL")
         finished = load_model(start)
         config, name = only_heads(config, finished.model.spec), name or finished.name
+    config = replace(config, spec=identified(config.spec))
     run(recordings, out, config, threads, name or out.resolve().name, start)

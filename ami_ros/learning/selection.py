@@ -23,13 +23,16 @@ class Selection(Dataset):
 
     def __init__(self, whole: Dataset, numbers: Sequence[int]) -> None:
         stretches = [np.arange(*whole.episodes[number]) for number in numbers]
-        rows = np.concatenate(stretches)
+        self.whole, self.rows = whole, np.concatenate(stretches)
         self.folder, self._images = whole.folder, whole._images
         self.card = replace(
-            whole.card, frames=len(rows), episodes=len(numbers), minutes=round(len(rows) * whole.period / 60, 2)
+            whole.card,
+            frames=len(self.rows),
+            episodes=len(numbers),
+            minutes=round(len(self.rows) * whole.period / 60, 2),
         )
         for name in ARRAYS:
-            setattr(self, name, np.asarray(getattr(whole, name))[rows])
+            setattr(self, name, np.asarray(getattr(whole, name))[self.rows])
         ends = np.cumsum([len(stretch) for stretch in stretches]).tolist()
         self.episodes = list(zip([0, *ends[:-1]], ends, strict=True))
         self._decoded: dict[int, NDArray[np.uint8]] = {}

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ami_ros.errors import AmiError
 from ami_ros.geometry import relative
+from ami_ros.learning.feature_cache import cached_features
 from ami_ros.world_model.encoder import Sensors
 from ami_ros.world_model.perception import fit_scan_columns
 from ami_ros.world_model.spec import ModelSpec
@@ -78,7 +80,7 @@ class WindowSampler:
     def __init__(self, recording: Recording, spec: ModelSpec, config: WindowConfig) -> None:
         inputs = spec.inputs
         self.spec, self.config = spec, config
-        self.images = torch.from_numpy(recording.load_images(inputs.image_size)) if inputs.image_size else None
+        self.images = torch.from_numpy(self._pictures(recording)) if inputs.image_size else None
         self.scan = torch.from_numpy(fit_scan_columns(recording.scan, inputs.scan_beams)) if inputs.scan_beams else None
         self.heading = torch.from_numpy(np.array(recording.heading, np.float32)) if inputs.heading else None
         self.recorded = np.asarray(recording.odometry, np.float64)
@@ -100,6 +102,14 @@ class WindowSampler:
             begins[start:stop], ends[start:stop] = start, stop
             firsts.append(np.arange(start, max(start, stop - span)))
         return begins, ends, np.concatenate(firsts) if firsts else np.zeros(0, np.int64)
+
+    def _pictures(self, recording: Recording) -> NDArray[Any]:
+        """All pictures as bytes, or as a frozen network's features."""
+        if self.spec.image_encoder != "frozen":
+            return recording.load_images(self.spec.inputs.image_size)
+        if self.config.image_noise:
+            raise AmiError("windows.image_noise has no effect on frozen features, which are computed once: set it to 0")
+        return cached_features(recording, self.spec)
 
     def __len__(self) -> int:
         return len(self.firsts)
@@ -148,7 +158,7 @@ class WindowSampler:
         if images is not None and rng is not None and self.config.image_noise:
             images = _add_noise(images, self.config.image_noise, rng)
         return Sensors(
-            image=images.permute(0, 3, 1, 2) if images is not None else None,
+            image=images.permute(0, 3, 1, 2) if images is not None and images.ndim == 4 else images,
             scan=self.scan[index] if self.scan is not None else None,
             heading=self.heading[index] if self.heading is not None else None,
         )

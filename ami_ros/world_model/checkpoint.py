@@ -15,6 +15,7 @@ from safetensors.torch import save as save_tensors
 
 from ami_ros.config import from_mapping, to_mapping
 from ami_ros.errors import AmiError
+from ami_ros.world_model.branches.frozen import FrozenEncoder
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.spec import ModelSpec
 
@@ -106,6 +107,9 @@ def load_model(folder: Path | str) -> LoadedModel:
     except (SafetensorError, RuntimeError) as error:
         first = str(error).strip().splitlines()[-1].strip()
         raise AmiError(f"model {folder}: the weights do not fit {CONFIG}: {first}") from error
+    for branch in model.modules():
+        if isinstance(branch, FrozenEncoder):
+            branch.attach(folder)
     model.eval().requires_grad_(False)
     return LoadedModel(model, str(name), digest, str(config.get("latents_sha256", "")))
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ami_ros.world_model.branches.convolution import ConvolutionEncoder
+from ami_ros.world_model.branches.frozen import FrozenEncoder
 from ami_ros.world_model.branches.heading import HeadingEncoder
 from ami_ros.world_model.branches.scan import ScanEncoder
 from ami_ros.world_model.branches.vit import VitEncoder
@@ -18,12 +19,16 @@ from ami_ros.world_model.spec import ModelSpec
 class Sensors(NamedTuple):
     """A batch of synchronous sensor readings; what the model does not use may be None."""
 
-    image: Tensor | None = None  # (batch, 3, size, size) uint8, RGB
+    image: Tensor | None = None  # (batch, 3, size, size) uint8, RGB; or (batch, frozen.width), a frozen network's
     scan: Tensor | None = None  # (batch, beams) [m], inf where nothing returned
     heading: Tensor | None = None  # (batch,) [rad]
 
 
-IMAGE_ENCODERS: dict[str, Callable[[ModelSpec], nn.Module]] = {"conv": ConvolutionEncoder, "vit": VitEncoder}
+IMAGE_ENCODERS: dict[str, Callable[[ModelSpec], nn.Module]] = {
+    "conv": ConvolutionEncoder,
+    "vit": VitEncoder,
+    "frozen": FrozenEncoder,
+}
 
 
 def image_encoder(spec: ModelSpec) -> nn.Module:

@@ -48,6 +48,8 @@ def export_onnx(loaded: LoadedModel, folder: Path) -> list[Path]:
     Raises:
         AmiError: the extra is not installed, or the folder cannot be written.
     """
+    if loaded.model.spec.image_encoder == "frozen":
+        raise AmiError("export: frozen features come from timm or transformers; ONNX is for image_encoder conv and vit")
     _needs("onnx")
     model, written = loaded.model, []
     try:

@@ -42,6 +42,22 @@ class VitSpec:
 
 
 @dataclass(frozen=True)
+class FrozenSpec:
+    """The image encoder `frozen`: a vision transformer from a local file, of which nothing is trained."""
+
+    weights: str = ""  # a file of timm's (.safetensors), or a folder of transformers' (config.json, model.safetensors)
+    architecture: str = "vit_small_patch14_dinov2"  # what timm calls the file's; a folder tells its own
+    size: int = 224  # [px], pictures are enlarged to that
+    grid: int = 2  # tokens are averaged over so many by so many fields of the picture
+    sha256: str = ""  # of the weights; filled in by training
+    width: int = 0  # features of a picture; filled in by training
+
+    def __post_init__(self) -> None:
+        if self.size < 1 or self.grid < 1:
+            raise ValueError("size and grid must be at least 1")
+
+
+@dataclass(frozen=True)
 class ModelSpec:
     """Shapes and units of a world model."""
 
@@ -51,8 +67,9 @@ class ModelSpec:
     chunk: int = 3  # commands in one step of the predictor
     max_linear: float = 0.5  # [m/s], a command of 1 in the model's own units
     max_angular: float = 1.8  # [rad/s], likewise
-    image_encoder: Literal["conv", "vit"] = "conv"  # strided convolutions, or a small vision transformer
+    image_encoder: Literal["conv", "vit", "frozen"] = "conv"  # convolutions, a small transformer, or one from a file
     vit: VitSpec = field(default_factory=VitSpec)  # of image_encoder vit
+    frozen: FrozenSpec = field(default_factory=FrozenSpec)  # of image_encoder frozen
     encoder_width: int = 256  # features of the image; half as many of every other sensor
     predictor: Literal["mlp", "gru", "transformer"] = "mlp"  # mlp remembers nothing; others, earlier steps of a rollout
     predictor_width: int = 128  # it decides how long a plan takes
@@ -73,6 +90,10 @@ class ModelSpec:
     def __post_init__(self) -> None:
         if self.image_encoder == "vit" and self.inputs.image_size % self.vit.patch:
             raise ValueError(f"image_size {self.inputs.image_size} is no multiple of vit.patch {self.vit.patch}")
+        if self.image_encoder == "frozen" and (self.inputs.still_camera or not self.inputs.image_size):
+            raise ValueError("image_encoder frozen needs an image_size, and no still_camera")
+        if self.image_encoder == "frozen" and not self.frozen.weights:
+            raise ValueError("image_encoder frozen needs frozen.weights: a file or folder of weights")
         if self.predictor == "transformer" and self.predictor_width > 32 and self.predictor_width % 32:
             raise ValueError(f"predictor_width of a transformer must be a multiple of 32, not {self.predictor_width}")
         if self.predictor_history < 1 or self.predictor_blocks < 1:
