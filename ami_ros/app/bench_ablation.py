@@ -47,8 +47,9 @@ def main(
     if preset not in PRESETS:
         raise AmiError(f"bench ablation: no preset '{preset}'; known are {', '.join(PRESETS)}")
     torch.set_num_threads(threads)
-    known = PRESETS[preset]
-    base = replace(known, steps=steps, seed=seed, spec=known.spec.without_learned_heads())  # they leave latents alone
+    # Without what is learned on finished latents, and leaves them alone.
+    spec = replace(PRESETS[preset].spec.without_learned_heads(), sight_code=0)
+    base = replace(PRESETS[preset], steps=steps, seed=seed, spec=spec)
     base = with_settings(replace(base, bfloat16=base.bfloat16 and has_bfloat16()), settings or (), "--set")
     base = replace(base, spec=identified(base.spec))
     console = Console(highlight=False)
