@@ -125,7 +125,8 @@ class ClosedLoop:
         location = self.memory.observe(seen.stamp, latent, seen.odometry)
         self.safety.scan(seen.scan, seen.stamp)
         picture = self.perception.encode_picture(seen.image)
-        return Percept(seen.stamp, latent, seen.odometry, seen.velocity, seen.scan, location, picture)
+        circles = self.memory.keep_away()
+        return Percept(seen.stamp, latent, seen.odometry, seen.velocity, seen.scan, location, picture, circles)
 
     def decide(self, percept: Percept) -> Decision:
         """What the navigator wants to do now; it gets the routes that it asks for."""

@@ -17,7 +17,7 @@ from nav_msgs.msg import Odometry
 from sensor_msgs.msg import LaserScan
 
 from ami_interfaces.action import NavigateToGoal
-from ami_interfaces.msg import Adaptation, Latent, Location
+from ami_interfaces.msg import Adaptation, KeepAway, Latent, Location
 from ami_ros.errors import AmiError
 from ami_ros.images import MAX_PIXELS
 from ami_ros.planning.codes import Code
@@ -92,6 +92,7 @@ class PlannerNode(AmiNode[PlannerParameters]):
         self.subscribe(Odometry, "odom", self._percepts.take_odometry)
         self.subscribe(LaserScan, "scan", self._percepts.take_scan)
         self.subscribe(Location, "location", self._percepts.take_location, RELIABLE)
+        self.subscribe(KeepAway, "keep_away", self._percepts.take_keep_away, LATCHED)
         self.subscribe(Latent, "latent", self._on_latent)
         self._timer = self.every(1.0 / config.control_rate, self._control)
         self._decided = self.create_guard_condition(self._follow_at_once)

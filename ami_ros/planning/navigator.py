@@ -15,7 +15,7 @@ from ami_ros.planning.planner import LatentPlanner
 from ami_ros.planning.progress import ProgressChecker
 from ami_ros.planning.protocols import Dynamics, Target
 from ami_ros.planning.recovery import BackAndTurn
-from ami_ros.planning.route_follower import in_sight, pose_in_map
+from ami_ros.planning.route_follower import circles_here, in_sight, pose_in_map
 from ami_ros.planning.routing import Routing
 from ami_ros.planning.stop_rule import Arrival, StopRule
 from ami_ros.planning.stopwatch import Stopwatch
@@ -204,7 +204,12 @@ class Navigator:
         limits = self.config.planner.kinematics
         linear = 0.0 if turn_only else goal.max_linear or limits.max_linear
         speed = (linear, goal.max_angular or limits.max_angular)
-        plan = self.planner.plan(percept.stamp, percept.latent, self.command, percept.scan, target, speed)
+        follower, model = self.routing.follower, self.model.spec
+        plan = self.planner.plan(
+            percept.stamp, percept.latent, self.command, percept.scan, target, speed,
+            circles_here(percept.keep_away, percept.location, percept.odometry),
+            follower.experience(self.config.planner.horizon, model.chunk) if follower is not None else None,
+        )  # fmt: skip
         return Decision(
             State.CONTROLLING, message, plan.commands, compose(percept.odometry, plan.poses),
             energy=sight.energy, distance=sight.distance, planning_seconds=plan.seconds, shares=plan.shares,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ami_ros.geometry import Array, compose, relative
+from ami_ros.memory.recorder import as_chunks
 from ami_ros.memory.types import Location, Place, Route
 from ami_ros.planning.scan_geometry import covers, free_range
 from ami_ros.scan import Scan
@@ -56,6 +57,11 @@ class RouteFollower:
         goal = float(np.hypot(*(self.route.goal_pose[:2] - pose[:2])))
         nearest = float(np.hypot(*(self.poses[self.at, :2] - pose[:2])))
         return max(goal, float(self.left[self.at]) - nearest)
+
+    def experience(self, steps: int, chunk: int) -> Array:
+        """Commands (n, steps, 2) that were driven from here and from the next place on, each the mean of its chunk."""
+        here = self.route.places[self.at : self.at + 2]
+        return as_chunks([p.commands for p in here if p.commands is not None and len(p.commands)], steps, chunk).mean(2)
 
     def subgoal(self, pose: Array, scan: Scan | None) -> Subgoal:
         """The farthest place within the look-ahead that the robot could drive to in a straight line."""
@@ -107,6 +113,15 @@ def in_sight(point: Array, scan: Scan | None, width: float) -> bool:
 
 def _bearing(point: Array) -> float:
     return float(np.arctan2(point[1], point[0]))
+
+
+def circles_here(circles: Array, location: Location | None, odometry: Array) -> Array:
+    """Circles (n, 3): x, y, radius [m] in the map frame, as seen in base_link; none while memory is lost."""
+    if location is None or not location.localised:
+        return circles[:0]
+    here = pose_in_map(location, odometry)
+    centres = [relative(here, np.array([x, y, 0.0]))[:2] for x, y in circles[:, :2]]
+    return np.column_stack([np.reshape(centres, (-1, 2)), circles[:, 2]])
 
 
 def pose_in_map(location: Location, odometry: Array) -> Array:

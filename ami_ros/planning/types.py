@@ -73,6 +73,9 @@ class Percept:
     scan: Scan | None
     location: Location | None
     picture: NDArray[np.float32] | None = None  # code of what the camera sees, where the model compares pictures
+    keep_away: Array = field(
+        default_factory=lambda: np.zeros((0, 3))
+    )  # (n, 3): x, y [m, map], radius [m]; not to enter
 
 
 @dataclass(frozen=True)

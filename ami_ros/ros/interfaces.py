@@ -28,6 +28,7 @@ _IMAGE, _SCAN, _ODOM, _IMU = (
 _LATENT = {"latent": "ami_interfaces/msg/Latent"}
 _SURPRISE = {"surprise": "ami_interfaces/msg/Surprise"}
 _ADAPTATION = {"adaptation": "ami_interfaces/msg/Adaptation"}
+_KEEP_AWAY = {"keep_away": "ami_interfaces/msg/KeepAway"}
 _LOCATION = {"location": "ami_interfaces/msg/Location"}
 
 _ROBOT = Interface(
@@ -68,7 +69,7 @@ INTERFACES: dict[str, Interface] = {
             **_LOCATION,
             "places": "visualization_msgs/msg/MarkerArray",
             "place_graph": "ami_interfaces/msg/PlaceGraph",
-            "keep_away": "ami_interfaces/msg/KeepAway",
+            **_KEEP_AWAY,
         },
         services={
             "~/find_route": "ami_interfaces/srv/FindRoute",
@@ -82,7 +83,7 @@ INTERFACES: dict[str, Interface] = {
         },
     ),
     "planner": Interface(
-        subscribes={**_ODOM, **_SCAN, **_LOCATION, **_LATENT, **_ADAPTATION},
+        subscribes={**_ODOM, **_SCAN, **_LOCATION, **_LATENT, **_ADAPTATION, **_KEEP_AWAY},
         publishes={
             "cmd_vel_raw": _COMMAND,
             "plan": "nav_msgs/msg/Path",

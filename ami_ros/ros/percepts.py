@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import LaserScan
 
-from ami_interfaces.msg import Latent
+from ami_interfaces.msg import KeepAway, Latent
 from ami_interfaces.msg import Location as LocationMessage
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
 from ami_ros.memory.types import Location
 from ami_ros.planning.types import Percept
 from ami_ros.ros import conversions
-from ami_ros.ros.memory_messages import location_from_message
+from ami_ros.ros.memory_messages import keep_away_from_message, location_from_message
 from ami_ros.ros.odometry_buffer import OdometryBuffer
 from ami_ros.scan import Scan
 
@@ -24,6 +25,7 @@ class Percepts:
 
     def __init__(self, encoder_id: str) -> None:
         self._encoder_id = encoder_id
+        self._keep_away: Array = np.zeros((0, 3))  # stays whatever time does
         self.clear()
 
     def clear(self) -> None:
@@ -47,6 +49,10 @@ class Percepts:
         """In the frame of the memory."""
         self._location = location_from_message(message)
 
+    def take_keep_away(self, message: KeepAway) -> None:
+        """In the frame of the memory."""
+        self._keep_away = keep_away_from_message(message)
+
     def combine(self, message: Latent) -> Percept:
         """The moment of a latent.
 
@@ -61,4 +67,4 @@ class Percepts:
         pose, velocity = motion
         scan = self._scan[1] if self._scan is not None and abs(stamp - self._scan[0]) < SCAN_TIMEOUT else None
         picture = conversions.picture_from_message(message)
-        return Percept(stamp, latent, pose, velocity, scan, self._location, picture)
+        return Percept(stamp, latent, pose, velocity, scan, self._location, picture, self._keep_away)

@@ -10,7 +10,7 @@ import pytest
 
 from ami_ros.geometry import Array, compose, relative
 from ami_ros.memory.types import Location, Place, Route
-from ami_ros.planning.route_follower import FollowerConfig, RouteFollower, in_sight, pose_in_map
+from ami_ros.planning.route_follower import FollowerConfig, RouteFollower, circles_here, in_sight, pose_in_map
 from harness.exact_model import latent_of
 
 from .conftest import NOTHING, robot_at
@@ -134,3 +134,22 @@ def test_at_the_end_of_a_route_nothing_is_hidden() -> None:
     end = np.array([*STRAIGHT[-1], 0.0])
     follower.update(end)
     assert follower.hidden_leg(end, walled_in) is None
+
+
+def test_circles_of_the_map_are_seen_from_the_robot_and_not_while_it_is_lost() -> None:
+    circles = np.array([[1.0, 2.0, 0.5], [0.0, 0.0, 0.1]])
+    known = Location(0.0, np.array([1.0, 1.0, np.pi / 2]), np.zeros(3), 1.0, 0.0, True, 1)
+    found = circles_here(circles, known, np.zeros(3))
+    np.testing.assert_allclose(found, [[1.0, 0.0, 0.5], [-1.0, 1.0, 0.1]], atol=1e-9)
+    assert circles_here(circles[:0], known, np.zeros(3)).shape == (0, 3)
+    assert len(circles_here(circles, replace(known, localised=False), np.zeros(3))) == 0
+    assert len(circles_here(circles, None, np.zeros(3))) == 0
+
+
+def test_what_was_driven_from_the_places_at_hand_is_known_as_sequences_of_the_horizon() -> None:
+    way = route(STRAIGHT[:3])
+    driven = np.array([[0.3, 0.0], [0.3, 0.3], [0.3, 0.6], [0.1, 0.0]], np.float32)
+    way = replace(way, places=[replace(way.places[0], commands=driven), *way.places[1:]])
+    found = RouteFollower(way, CONFIG).experience(steps=3, chunk=2)
+    np.testing.assert_allclose(found, [[[0.3, 0.15], [0.2, 0.3], [0.1, 0.0]]], atol=1e-6)
+    assert RouteFollower(route(STRAIGHT[:3]), CONFIG).experience(3, 2).shape == (0, 3, 2)
