@@ -12,7 +12,7 @@ def main(
     model: Annotated[Path, typer.Argument(help="Model folder.")],
     out: Annotated[Path | None, typer.Option(help="Folder for the files; the default is MODEL/onnx.")] = None,
 ) -> None:
-    """Write encoder, goal encoder, predictor and relative pose as ONNX files, and check them against the model."""
+    """Write encoders, predictor, relative pose and learned heads as ONNX files, and check them against the model."""
     from rich.console import Console
 
     from ami_ros.world_model.checkpoint import load_model

@@ -28,6 +28,7 @@ from ami_ros.ros.parameters import parameter
 from ami_ros.ros.process import run
 from ami_ros.ros.qos import RELIABLE
 from ami_ros.ros.worker import Worker
+from ami_ros.world_model.model import accumulated
 from ami_ros.world_model.surprise import HORIZON, SurpriseMonitor
 
 
@@ -131,6 +132,7 @@ class WorldModelNode(AmiNode[WorldModelParameters]):
             z_score=reading.z_score,
             threshold=self.config.threshold,
             alarm=reading.alarm,
+            uncertainty=reading.uncertainty,
         )
         if self.is_active:
             self._surprise.publish(message)
@@ -142,8 +144,6 @@ class WorldModelNode(AmiNode[WorldModelParameters]):
     def _failed(self, error: Exception) -> None:
         self.health.error("model", f"model failed: {type(error).__name__}: {error}")
 
-    # Prediction
-
     def _predict(self, request: Predict.Request, response: Predict.Response) -> None:
         commands = np.array([conversions.command_from_message(twist) for twist in request.commands]).reshape(-1, 2)
         if not len(commands) or not np.isfinite(commands).all():
@@ -152,8 +152,12 @@ class WorldModelNode(AmiNode[WorldModelParameters]):
         chunks = torch.from_numpy(np.repeat(commands[:, None], self._spec.chunk, 1).astype(np.float32))
         with torch.inference_mode():
             previous = torch.tensor([self._history.commands.at(moment.stamp)], dtype=torch.float32)
-            latents, motions = self._model.rollout(torch.from_numpy(moment.latent)[None], chunks[None], previous)
+            given = torch.from_numpy(moment.latent)[None], chunks[None], previous
+            latents, motions = self._model.rollout(*given)
+            doubt = self._model.path_disagreement(given[0], latents, *given[1:]) if self._spec.ensemble else None
         response.rollout = self._rollout(request, moment, pose, latents[0].numpy(), motions[0].numpy())
+        if doubt is not None:
+            response.rollout.uncertainty = accumulated(doubt)[0].tolist()
 
     def _start(self, request: Predict.Request) -> tuple[Moment, Array | None]:
         """The moment to start from, and the pose (3,) in odom, where it is known."""

@@ -119,6 +119,14 @@ def _parts(model: WorldModel, batch: int, seed: int) -> Parts:
     }
     if not leaves_out(spec):
         parts["predictor"] = (model.step, step, ["next", "motion"])
+    if spec.ensemble:
+        parts["disagreement"] = (model.disagreement, step, ["error"])
+    if spec.policy:
+        parts["policy"] = (model.policy, {"latent": latent, "goal": other}, ["commands"])
+    if spec.critic:
+        parts["time_to_go"] = (model.time_to_go, {"latent": latent, "goal": other}, ["seconds"])
+    if spec.collision:
+        parts["collision"] = (model.collision, step, ["probability"])
     if "image" in sensors:
         parts["goal_encoder"] = (model.encode_goal, {"image": sensors["image"]}, ["out"])
     if model.sighting is not None:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from ami_ros.world_model.model import WorldModel
+from ami_ros.world_model.model import WorldModel, accumulated
 
 # Scales the median absolute deviation to the standard deviation of a normal distribution.
 MAD_TO_SIGMA = 1.4826
@@ -28,6 +28,7 @@ class Surprise:
     baseline: float  # what it usually is for a prediction as hard as this one
     z_score: float  # (surprise - baseline) / scaled MAD for such a prediction; NaN until there are enough samples
     alarm: bool
+    uncertainty: float = math.nan  # prediction error that the model had expected; NaN from a model without an ensemble
 
 
 class SurpriseMonitor:
@@ -71,7 +72,7 @@ class SurpriseMonitor:
             previous: (2,) the command in force before those.
             now: latent (latent_dim,) observed.
         """
-        error, way = self._compare(before, commands, previous, now)
+        error, way, expected = self._compare(before, commands, previous, now)
         scale = (self.model.spec.max_linear, self.model.spec.max_angular)
         unrest = float(np.abs(np.diff(np.vstack([previous, commands]) / scale, axis=0)).sum())
         demand = way + UNREST * unrest
@@ -80,26 +81,32 @@ class SurpriseMonitor:
         if np.abs(np.asarray(commands)).max() > STANDING:
             self.readings.append((error, way, demand))
         if len(history) < self.warm_up:
-            return Surprise(error, float(np.median(history[:, 0])) if len(history) else error, math.nan, False)
+            usual = float(np.median(history[:, 0])) if len(history) else error
+            return Surprise(error, usual, math.nan, False, expected)
         usual = max(float(np.median(history[:, 1])), 1e-9)
         ratios = history[:, 0] / (history[:, 2] + usual)
         median = float(np.median(ratios))
         spread = max(MAD_TO_SIGMA * float(np.median(np.abs(ratios - median))), LEAST_SPREAD * median, 1e-9)
         z_score = (error / (demand + usual) - median) / spread
         self._high = self._high + 1 if z_score > self.threshold else 0
-        return Surprise(error, median * (demand + usual), z_score, self._high >= self.model.spec.chunk)
+        return Surprise(error, median * (demand + usual), z_score, self._high >= self.model.spec.chunk, expected)
 
     def _compare(
         self, before: ArrayLike, commands: ArrayLike, previous: ArrayLike, now: ArrayLike
-    ) -> tuple[float, float]:
-        """The error of the prediction, and the way that the latent goes to it, step by step."""
+    ) -> tuple[float, float, float]:
+        """The error of the prediction, the way that the latent goes to it, step by step, and the error expected."""
 
         def tensor(values: ArrayLike) -> torch.Tensor:
             return torch.from_numpy(np.array(values, dtype=np.float32))
 
         with torch.inference_mode():
             start, chunks = tensor(before), tensor(commands).view(1, HORIZON, -1, 2)
-            latents = self.model.rollout(start[None], chunks, tensor(previous)[None])[0][0]
+            given = start[None], chunks, tensor(previous)[None]
+            latents = self.model.rollout(*given)[0][0]
             error = (latents[-1] - tensor(now)).square().mean().sqrt()
             way = torch.cat([start[None], latents]).diff(dim=0).square().mean(1).sqrt().sum()
-        return float(error), float(way)
+            expected = math.nan
+            if self.model.spec.ensemble:
+                steps = self.model.path_disagreement(given[0], latents[None], *given[1:])
+                expected = float(accumulated(steps)[0, -1])
+        return float(error), float(way), expected

@@ -28,6 +28,9 @@ ALL = ModelSpec(
 SPECS = {
     "all sensors": ALL,
     "scan alone": replace(ALL, inputs=InputSpec(image_size=0, scan_beams=36)),
+    "learned heads": replace(
+        ALL, inputs=InputSpec(image_size=0, scan_beams=36), ensemble=2, policy=True, critic=True, collision=True
+    ),
     "still camera with goals of their own": replace(
         ALL, inputs=InputSpec(image_size=32, scan_beams=0, still_camera=True), goal_encoder=True, place_pose=True
     ),
@@ -54,6 +57,7 @@ def test_files_give_what_the_model_gives(tmp_path: Path, spec: ModelSpec) -> Non
     files = export_onnx(loaded, tmp_path / "onnx")
     assert {f.stem for f in files} >= {"encoder", "predictor", "relative_pose"}
     assert ("goal_encoder" in {f.stem for f in files}) == bool(spec.inputs.image_size)
+    assert {"disagreement", "policy", "time_to_go", "collision"} <= {f.stem for f in files} or not spec.ensemble
     assert all(largest_difference(loaded, file) < 1e-4 for file in files)
     assert largest_difference(made(tmp_path / "other", spec, seed=1), files[0]) > 0.1  # it can tell
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
+from ami_ros.world_model.model import WorldModel
+from ami_ros.world_model.spec import InputSpec, ModelSpec
 from ami_ros.world_model.surprise import Surprise, SurpriseMonitor
 from harness.exact_model import ExactModel, latent_of
 
@@ -105,3 +109,16 @@ def test_an_error_below_what_rounding_makes_gives_no_alarm(drive: Drive) -> None
     """A perfect model in a perfect world: every reading is all but zero."""
     drive.rng = type("NoNoise", (), {"normal": staticmethod(lambda *_: 0.0)})()  # type: ignore[assignment]
     assert not any(drive.on().alarm for _ in range(60))
+
+
+def test_a_model_with_an_ensemble_says_what_error_it_had_expected() -> None:
+    spec = ModelSpec(InputSpec(image_size=0, scan_beams=8), latent_dim=4, encoder_width=16, head_width=16)
+    given = np.zeros(4, np.float32), np.full((6, 2), 0.1), np.zeros(2), np.ones(4, np.float32)
+    model = WorldModel(replace(spec, ensemble=2)).eval()
+    reading = SurpriseMonitor(model).observe(*given)
+    start, chunks, previous = torch.zeros(1, 4), torch.full((1, 2, 3, 2), 0.1), torch.zeros(1, 2)
+    with torch.inference_mode():
+        latents, _ = model.rollout(start, chunks, previous)
+        steps = model.path_disagreement(start, latents, chunks, previous)[0]
+    assert reading.uncertainty == pytest.approx(float(steps.square().sum().sqrt()))
+    assert math.isnan(SurpriseMonitor(WorldModel(spec).eval()).observe(*given).uncertainty)
