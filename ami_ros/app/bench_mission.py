@@ -40,7 +40,7 @@ def main(
     import torch
     from rich.console import Console
 
-    from ami_ros.app.train_run import progress_bar
+    from ami_ros.app.extract_run import progress_bar
     from ami_ros.errors import AmiError
     from ami_ros.evaluation.mission_bench import Settings, run_exploration, run_mission
     from ami_ros.evaluation.report import hardware, write_json

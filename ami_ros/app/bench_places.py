@@ -54,7 +54,7 @@ def main(
     import torch
     from rich.console import Console
 
-    from ami_ros.app.train_run import progress_bar
+    from ami_ros.app.extract_run import progress_bar
     from ami_ros.evaluation.place_bench import PlaceBench, Settings
     from ami_ros.evaluation.report import hardware, write_json
     from ami_ros.ros.graph import share

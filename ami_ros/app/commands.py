@@ -32,7 +32,7 @@ COMMANDS = (
     Command("train", "Learn a world model from bags or a data set."),
     Command("remember", "Build a memory of places from bags."),
     Command("evaluate", "Measure a model: what it knows of recordings, and the goals that it reaches.", renders=True),
-    Command("export", "Write a model as ONNX files, and check them."),
+    Command("export", "Write a model as ONNX files, or a data set as LeRobotDataset v3."),
     Command("bench", "Measure latencies, rates and memory.", renders=True),
     Command("test", "Run the tests; arguments go to pytest.", renders=True, tests=True),
     Command("shell", "Open a shell, or run a command, in the environment of ami_ros."),

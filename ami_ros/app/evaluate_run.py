@@ -16,7 +16,7 @@ from rich.table import Table
 from ami_ros import __version__
 from ami_ros.app.extract_run import progress_bar
 from ami_ros.app.quality_page import FLOORS, quality_page
-from ami_ros.app.train_run import open_dataset
+from ami_ros.app.train_data import open_dataset
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.album import make_album
 from ami_ros.evaluation.closed_loop import ClosedLoop, LoopConfig

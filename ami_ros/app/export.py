@@ -1,25 +1,55 @@
-"""`ami export`: writes a model for another runtime."""
+"""`ami export`: writes a model, or a data set, for other programs."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-
-def main(
-    model: Annotated[Path, typer.Argument(help="Model folder.")],
-    out: Annotated[Path | None, typer.Option(help="Folder for the files; the default is MODEL/onnx.")] = None,
-) -> None:
-    """Write encoders, predictor, relative pose and learned heads as ONNX files, and check them against the model."""
+if TYPE_CHECKING:
     from rich.console import Console
 
+
+def main(
+    source: Annotated[Path, typer.Argument(help="Model folder, or data set.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for the files; the default is SOURCE/onnx for a model, SOURCE/lerobot for a data set."
+        ),
+    ] = None,
+    task: Annotated[str, typer.Option(help="What the robot did, in words; LeRobot wants to know.")] = "drive about",
+) -> None:
+    """Write a model as ONNX files and check them against it, or a data set as LeRobotDataset v3."""
+    from rich.console import Console
+
+    from ami_ros.learning.dataset import CARD
+
+    if (source / CARD).is_file():
+        _export_dataset(source, out or source / "lerobot", task, Console())
+    else:
+        _export_model(source, out, Console())
+
+
+def _export_dataset(source: Path, out: Path, task: str, console: Console) -> None:
+    from ami_ros.app.extract_run import progress_bar
+    from ami_ros.learning.dataset import Dataset
+    from ami_ros.learning.lerobot_export import export_lerobot
+
+    dataset = Dataset(source)
+    with progress_bar(console) as bar:
+        row = bar.add_task("writing frames", total=len(dataset))
+        export_lerobot(dataset, out, task, lambda done, total: bar.update(row, completed=done))
+    console.print(f"{len(dataset):,} frames in {len(dataset.episodes)} episodes are in {out}", soft_wrap=True)
+
+
+def _export_model(source: Path, out: Path | None, console: Console) -> None:
     from ami_ros.world_model.checkpoint import load_model
     from ami_ros.world_model.onnx_runtime import FOLDER, export_onnx, largest_difference, leaves_out
 
-    loaded, folder = load_model(model), out or model / FOLDER
+    loaded, folder = load_model(source), out or source / FOLDER
     for file in export_onnx(loaded, folder):
-        Console().print(f"{file}: off by at most {largest_difference(loaded, file):.1e}", soft_wrap=True)
+        console.print(f"{file}: off by at most {largest_difference(loaded, file):.1e}", soft_wrap=True)
     if leaves_out(loaded.model.spec):
-        Console().print(leaves_out(loaded.model.spec), soft_wrap=True)
+        console.print(leaves_out(loaded.model.spec), soft_wrap=True)

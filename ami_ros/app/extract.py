@@ -10,14 +10,15 @@ import typer
 
 def main(
     recordings: Annotated[
-        list[Path], typer.Argument(help="Bags (rosbag2 folders, .mcap or .db3 files) or folders of bags.")
+        list[Path],
+        typer.Argument(help="Bags (rosbag2 folders, .mcap or .db3 files), folders of bags, or one LeRobotDataset v3."),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the data set; an interrupted extraction goes on there.")],
     topic: Annotated[
         list[str] | None,
         typer.Option(
             help="role=name, where types and usual names do not tell; roles are image, odometry, command, scan, "
-            "heading and truth."
+            "heading and truth. Of a LeRobotDataset role=feature or role=feature:0,1,2."
         ),
     ] = None,
     period: Annotated[float, typer.Option(help="Between frames [s]; that of the model.")] = 0.2,
@@ -32,11 +33,12 @@ def main(
 
     from rich.console import Console
 
-    from ami_ros.app.extract_run import extract_bags, report
-    from ami_ros.app.train_run import find_bags
+    from ami_ros.app.extract_run import extract_bags, extract_lerobot, report
+    from ami_ros.app.train_data import find_bags
     from ami_ros.config import with_settings
     from ami_ros.errors import AmiError
     from ami_ros.learning.extract import ExtractConfig
+    from ami_ros.learning.lerobot_layout import is_lerobot
 
     topics = {}
     for pair in topic or ():
@@ -47,5 +49,11 @@ def main(
     first = [f"alignment.period={period}", f"alignment.tolerance={tolerance}"]
     config = with_settings(ExtractConfig(), [*first, *(settings or ())], "extract")
     console = Console(stderr=True)
-    bags = [bag for path in recordings for bag in find_bags(path)]
-    report(extract_bags(bags, out, replace(config, topics=config.topics | topics), console), Console())
+    config = replace(config, topics=config.topics | topics)
+    if any(is_lerobot(path) for path in recordings):
+        if len(recordings) > 1:
+            raise AmiError("extract: one LeRobotDataset makes one data set; ./ami train takes several data sets")
+        dataset = extract_lerobot(recordings[0], out, config, console)
+    else:
+        dataset = extract_bags([bag for path in recordings for bag in find_bags(path)], out, config, console)
+    report(dataset, Console())

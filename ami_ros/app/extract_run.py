@@ -12,6 +12,7 @@ from rich.table import Table
 from ami_ros.geometry import relative, wrap
 from ami_ros.learning.dataset import Dataset
 from ami_ros.learning.extract import ExtractConfig, extract
+from ami_ros.learning.lerobot_import import import_lerobot
 
 LITTLE = 1.0  # driven less than this [m], there is nothing to learn from
 
@@ -29,6 +30,13 @@ def extract_bags(bags: list[Path], out: Path, config: ExtractConfig, console: Co
         return extract(bags, out, config, lambda done, total: bar.update(task, completed=done, total=total))
 
 
+def extract_lerobot(folder: Path, out: Path, config: ExtractConfig, console: Console) -> Dataset:
+    """`import_lerobot` with a progress bar."""
+    with progress_bar(console) as bar:
+        task = bar.add_task("reading frames", total=None)
+        return import_lerobot(folder, out, config, lambda done, total: bar.update(task, completed=done, total=total))
+
+
 def report(dataset: Dataset, console: Console) -> None:
     """Prints what is in a data set, what was left out and why, and what looks wrong."""
     card = dataset.card
@@ -44,13 +52,21 @@ def report(dataset: Dataset, console: Console) -> None:
     for reason, count in card.dropped.items():
         table.add_row("left out", f"{count:,} {reason}")
     console.print(table)
-    for source in card.sources:
-        for problem in source["problems"]:
-            console.print(f"{source['path']}: {problem}", style="yellow", soft_wrap=True)
+    for complaint in complaints(dataset):
+        console.print(complaint, style="yellow", soft_wrap=True)
+
+
+def complaints(dataset: Dataset) -> list[str]:
+    """What looks wrong in a data set, a line each."""
+    found = []
+    for source in dataset.card.sources:
+        found += [f"{source['path']}: {problem}" for problem in source["problems"]]
         if not source["frames"]:
-            console.print(f"{source['path']}: nothing usable", style="yellow", soft_wrap=True)
+            found.append(f"{source['path']}: nothing usable")
+    driven, _ = distance(dataset)
     if driven < LITTLE:
-        console.print(f"the robot drove {driven:.2f} m only: a model learns nothing from that", style="yellow")
+        found.append(f"the robot drove {driven:.2f} m only: a model learns nothing from that")
+    return found
 
 
 def distance(dataset: Dataset) -> tuple[float, float]:

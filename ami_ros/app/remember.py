@@ -23,7 +23,7 @@ def main(
     from rich.console import Console
 
     from ami_ros.app.extract_run import progress_bar
-    from ami_ros.app.train_run import open_dataset
+    from ami_ros.app.train_data import open_dataset
     from ami_ros.errors import AmiError
     from ami_ros.learning.remembering import remember_recording
     from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory

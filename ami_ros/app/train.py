@@ -10,14 +10,23 @@ import typer
 
 def main(
     recordings: Annotated[
-        list[Path], typer.Argument(help="Bags, folders of bags (as ./ami collect writes), or one data set.")
+        list[Path], typer.Argument(help="Bags, folders of bags (as ./ami collect writes), or data sets.")
     ],
     out: Annotated[Path, typer.Option(help="Model folder; an interrupted training goes on there.")],
     preset: Annotated[
-        str, typer.Option(help="onboard (camera and scan) or ceiling (overhead camera and compass).")
-    ] = "onboard",
+        str,
+        typer.Option(
+            help="onboard (camera and scan) or ceiling (overhead camera and compass); the default is that of the "
+            "model to start from, else onboard."
+        ),
+    ] = "",
     start: Annotated[
-        Path | None, typer.Option("--from", help="Model folder whose weights are the beginning; give its data, too.")
+        Path | None,
+        typer.Option("--from", help="Model folder whose weights are the beginning; its data are replayed."),
+    ] = None,
+    replay: Annotated[
+        list[Path] | None,
+        typer.Option(help="Data set of the model to start from, where its folder does not tell or it has moved."),
     ] = None,
     heads: Annotated[
         bool,
@@ -35,20 +44,36 @@ def main(
     seed: Annotated[int, typer.Option(help="Of weights and batches.")] = 0,
     threads: Annotated[int, typer.Option(help="Cores to use; 0: all.")] = 0,
     name: Annotated[str, typer.Option(help="Name of the model; the default is the folder's.")] = "",
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write OUT/tensorboard, too.")] = False,
+    json: Annotated[Path | None, typer.Option(help="File for the figures: flat keys with units.")] = None,
 ) -> None:
-    """Learn a joint-embedding world model from recorded experience."""
+    """Learn a joint-embedding world model from recorded experience; under torchrun on several processes together."""
     from dataclasses import replace
 
-    from ami_ros.app.train_run import run
+    from ami_ros.app.train_run import Job, run
     from ami_ros.config import with_settings
     from ami_ros.errors import AmiError
+    from ami_ros.learning.origin import read_origin
     from ami_ros.learning.presets import PRESETS, only_heads
     from ami_ros.world_model.checkpoint import load_model
     from ami_ros.world_model.frozen_network import identified
 
+    if replay and start is None:
+        raise AmiError("train: --replay goes with --from; give all data as recordings to begin anew")
+    if not preset:
+        origin = read_origin(start) if start is not None else None
+        preset = origin.preset if origin is not None else "onboard"
     if preset not in PRESETS:
         raise AmiError(f"train: no preset '{preset}'; known are {', '.join(PRESETS)}")
-    config = with_settings(replace(PRESETS[preset], seed=seed), settings or (), "train")
+    config = replace(PRESETS[preset], seed=seed)
+    if start is not None:
+        spec = load_model(start).model.spec
+        if spec.inputs != config.spec.inputs:
+            raise AmiError(f"train: {start} has other inputs than preset {preset}; choose the one that it was made by")
+        wanted = config.spec  # of the preset count the heads, and that goals are sighted
+        spec = replace(only_heads(config, spec).spec, sight_code=spec.sight_code or wanted.sight_code)
+        config = replace(config, spec=spec)
+    config = with_settings(config, settings or (), "train")
     if steps:
         config = replace(config, steps=steps)
     if heads:
@@ -57,4 +82,9 @@ def main(
         finished = load_model(start)
         config, name = only_heads(config, finished.model.spec), name or finished.name
     config = replace(config, spec=identified(config.spec))
-    run(recordings, out, config, threads, name or out.resolve().name, start)
+    run(
+        Job(
+            recordings, out, name or out.resolve().name, preset, tuple(settings or ()), config, threads, start,
+            tuple(replay or ()), tensorboard, json,
+        )
+    )  # fmt: skip

@@ -1,56 +1,46 @@
-"""What `ami train` does: bags -> data set -> model folder, with progress."""
+"""What `ami train` does: recordings -> model folder, with progress."""
 
 from __future__ import annotations
 
 import os
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from rich.console import Console
+from rich.table import Table
 
-from ami_ros.app.extract_run import extract_bags, progress_bar
+from ami_ros.app.extract_run import complaints, progress_bar
+from ami_ros.app.train_data import as_one, find_replay, open_datasets
+from ami_ros.app.train_log import TrainingLog
 from ami_ros.errors import AmiError
-from ami_ros.learning.alignment import AlignmentConfig
+from ami_ros.evaluation.report import hardware, write_json
+from ami_ros.learning import parallel
 from ami_ros.learning.card import write_card
 from ami_ros.learning.curve import draw_curve
-from ami_ros.learning.dataset import CARD, Dataset
-from ami_ros.learning.diagnosis import Diagnosis
-from ami_ros.learning.extract import ExtractConfig
+from ami_ros.learning.dataset import Dataset
+from ami_ros.learning.held_out import Comparison, stand
+from ami_ros.learning.origin import read_origin, write_origin
 from ami_ros.learning.trainer import CHECKPOINT, Trainer, TrainingConfig
 from ami_ros.world_model.checkpoint import CONFIG, LoadedModel, count_parameters, load_model, save_model
 
-WATCHED = 0.2  # of the training, from where on a model that shows no sign of life is a warning
 
+@dataclass(frozen=True)
+class Job:
+    """What the user asked for."""
 
-def open_dataset(recordings: list[Path], out: Path, period: float, console: Console) -> Dataset:
-    """The one data set among `recordings`, or one extracted from all bags in them, kept in `out` / dataset."""
-    if len(recordings) == 1 and (recordings[0] / CARD).is_file():
-        return Dataset(recordings[0])
-    bags = [bag for path in recordings for bag in find_bags(path)]
-    folder = out / "dataset"
-    if not (folder / CARD).is_file():
-        return extract_bags(bags, folder, ExtractConfig(AlignmentConfig(period=period)), console)
-    return Dataset(folder)
-
-
-def find_bags(path: Path) -> list[Path]:
-    """The bag at `path`, or all bags right below it, by name.
-
-    Raises:
-        AmiError: there is none.
-    """
-
-    def is_bag(folder: Path) -> bool:
-        return any(folder.glob("metadata.yaml")) or any(folder.glob("*.mcap")) or any(folder.glob("*.db3"))
-
-    if path.is_file() or is_bag(path):
-        return [path]
-    bags = sorted(folder for folder in path.glob("*") if folder.is_dir() and is_bag(folder)) if path.is_dir() else []
-    if not bags:
-        raise AmiError(f"train: {path} is no bag and holds none; record some with ./ami collect or ./ami record")
-    return bags
+    recordings: list[Path]
+    out: Path
+    name: str
+    preset: str
+    settings: tuple[str, ...]
+    config: TrainingConfig
+    threads: int = 0  # 0: all cores
+    start: Path | None = None
+    replay: tuple[Path, ...] = ()
+    tensorboard: bool = False
+    json: Path | None = None
 
 
 def has_bfloat16() -> bool:
@@ -59,61 +49,98 @@ def has_bfloat16() -> bool:
     return bool(check and check())
 
 
-def run(
-    recordings: list[Path], out: Path, config: TrainingConfig, threads: int, name: str, start: Path | None = None
-) -> LoadedModel:
-    """Trains and writes the model folder `out`; goes on from the checkpoint there, if there is one.
+def run(job: Job) -> LoadedModel | None:
+    """Trains and writes the model folder; goes on from the checkpoint there, if there is one.
 
-    A new training begins with the weights of the model in the folder `start`, if that is given.
+    Under torchrun all processes train together, and the first one alone writes and speaks; the others return None.
 
     Raises:
         AmiError: nothing to train on, or a folder that cannot be used.
     """
-    torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
-    console = Console(stderr=True)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise AmiError(f"train: cannot write {out}: {error.strerror}; choose another --out") from error
-    if (out / CONFIG).exists() and not (out / CHECKPOINT).exists():
-        raise AmiError(f"train: {out} holds a finished model; choose another --out")
-    config = replace(config, bfloat16=config.bfloat16 and has_bfloat16())
-    dataset = open_dataset(recordings, out, config.spec.period, console)
-    trainer = Trainer(config, dataset, out, load_model(start).model if start is not None else None)
+    cores = len(os.sched_getaffinity(0)) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    torch.set_num_threads(job.threads or max(1, cores))
+    with parallel.processes():
+        console = Console(stderr=True, quiet=parallel.rank() != 0)
+        try:
+            job.out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise AmiError(f"train: cannot write {job.out}: {error.strerror}; choose another --out") from error
+        if (job.out / CONFIG).exists() and not (job.out / CHECKPOINT).exists():
+            raise AmiError(f"train: {job.out} holds a finished model; choose another --out")
+        try:
+            return _run(job, console)
+        except OSError as error:
+            reason = error.strerror or error
+            raise AmiError(f"train: cannot write {job.out} ({reason}); make room and repeat the command") from error
+
+
+def _run(job: Job, console: Console) -> LoadedModel | None:
+    config = replace(job.config, bfloat16=job.config.bfloat16 and has_bfloat16())
+    new = open_datasets(job.recordings, job.out, config.spec.period, console)
+    for complaint in (complaint for dataset in new for complaint in complaints(dataset)):
+        console.print(complaint, style="yellow", soft_wrap=True)
+    start, old = None, []
+    if job.start is not None:
+        start = load_model(job.start)
+    if job.start is not None and (config.steps or job.replay):
+        old = find_replay(job.start, read_origin(job.start), list(job.replay), new, console)
+    with console.status("reading the pictures"):
+        model = start.model if start is not None else None
+        trainer = Trainer(config, as_one(new), job.out, model, as_one(old) if old else None)
     resumed = trainer.resume()
     began, first = time.monotonic(), trainer.step
-    console.print(
-        f"{len(dataset)} frames, {count_parameters(trainer.model) / 1e6:.2f} M parameters"
-        + (f", going on from step {trainer.step}" if resumed else "")
-    )
-    with progress_bar(console) as bar:
-        task = bar.add_task("training", total=config.steps, completed=trainer.step)
-
-        def report(step: int, terms: dict[str, float]) -> None:
-            if "phase" in terms:
-                what, loss = next(iter(terms.items()))
-                bar.update(task, completed=step, description=f"heads  {what} {terms['phase']:.0%}  loss {loss:.3f}")
-                return
-            shown = "  ".join(
-                f"{k} {v:.3f}"
-                for k, v in terms.items()
-                if k in ("prediction", "relative_pose", "goal", "sight", "total")
-            )
-            bar.update(task, completed=step, description=f"training  {shown}")
-
-        def watch(step: int, diagnosis: Diagnosis) -> None:
-            if step >= WATCHED * config.steps:  # at first every model looks dead
-                for complaint in diagnosis.complaints(config.spec.latent_dim):
-                    console.print(f"step {step}: {complaint}", style="yellow", soft_wrap=True)
-
-        try:
-            model = trainer.run(report, watch)
-            draw_curve(out)
-        except OSError as error:
-            raise AmiError(f"train: cannot write {out} ({error.strerror}); make room and repeat the command") from error
+    console.print(_beginning(trainer, new, old, resumed), highlight=False, soft_wrap=True)
+    with progress_bar(console) as bar, TrainingLog(trainer, bar, console, job.tensorboard) as log:
+        model = trainer.run(log.report, log.watch)
+    if parallel.rank() != 0:
+        return None
+    draw_curve(job.out)
+    comparisons = [
+        Comparison(name, stand(start.model, sampler) if start is not None else None, stand(model, sampler))
+        for name, sampler in trainer.held_out.items()
+        if config.steps
+    ]
     minutes = (time.monotonic() - began) / 60
-    loaded = save_model(out, name, model)
-    write_card(out, loaded, config, dataset, minutes, config.steps - first, torch.get_num_threads())
+    loaded = save_model(job.out, job.name, model)
+    write_origin(job.out, job.preset, job.settings, config.steps, config.seed, [*new, *old])
+    write_card(
+        job.out, loaded, config, as_one(new), minutes, config.steps - first, torch.get_num_threads(), comparisons
+    )
     trainer.checkpoint.unlink(missing_ok=True)
-    console.print(f"model {loaded.encoder_id} is in {out}")
+    _show(comparisons, trainer, console)
+    console.print(f"model {loaded.encoder_id} is in {job.out}")
+    if job.json is not None:
+        known = {"encoder_id": loaded.encoder_id, "seed": config.seed, "frames": sum(map(len, new))}
+        write_json(job.json, known | _figures(comparisons, trainer, minutes) | hardware())
     return loaded
+
+
+def _beginning(trainer: Trainer, new: list[Dataset], old: list[Dataset], resumed: bool) -> str:
+    """One line about what is going to happen."""
+    parts = [f"{sum(map(len, new))} frames"]
+    if old:
+        parts.append(f"{trainer.config.replay:.0%} of each batch from {sum(map(len, old))} old ones")
+    parts.append(f"{count_parameters(trainer.model) / 1e6:.2f} M parameters")
+    if parallel.count() > 1:
+        parts.append(f"{parallel.count()} processes")
+    if resumed:
+        parts.append(f"going on from step {trainer.step}")
+    return ", ".join(parts)
+
+
+def _show(comparisons: list[Comparison], trainer: Trainer, console: Console) -> None:
+    """Prints how much of the time was computing, and how good the models are on what they were not trained on."""
+    console.print(f"{trainer.compute_share:.1%} of the step time was computing, the rest waiting for data")
+    table = Table("held out", "", "before", "after", box=None, padding=(0, 3, 0, 0))
+    for row in (row for comparison in comparisons for row in comparison.rows()):
+        table.add_row(*row)
+    if comparisons:
+        console.print(table)
+
+
+def _figures(comparisons: list[Comparison], trainer: Trainer, minutes: float) -> dict[str, float]:
+    """What was printed, flat."""
+    found: dict[str, float] = {"minutes": round(minutes, 2), "compute_share_ratio": round(trainer.compute_share, 4)}
+    for comparison in comparisons:
+        found |= comparison.figures()
+    return found

@@ -105,6 +105,10 @@ class Episodes:
             raise ValueError(f"episodes hold pictures of {self.pixels.shape[1]} px, not {size}")
         return self.pixels
 
+    def images(self, rows: NDArray[np.int64], size: int) -> NDArray[np.uint8]:
+        """(k, size, size, 3) of some rows; likewise."""
+        return self.load_images(size)[rows]
+
     def starts(self, offset: int) -> NDArray[np.int64]:
         """(k, 2): every (episode, step) that has a row `offset` steps later."""
         return np.array(

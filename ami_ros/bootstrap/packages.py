@@ -16,7 +16,7 @@ DISK_NEEDED = 2.5  # [GB]
 
 def requirement_files(sourced: bool, tests: bool) -> list[Path]:
     """What to install: ROS too where none is sourced, the tools of the tests where they are needed."""
-    names = ["runtime", *([] if sourced else ["ros"]), *(["test", "onnx"] if tests else [])]
+    names = ["runtime", *([] if sourced else ["ros"]), *(["test", "onnx", "lerobot"] if tests else [])]
     return [REPOSITORY / "requirements" / f"{name}.txt" for name in names]
 
 

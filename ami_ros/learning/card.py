@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ami_ros.hardware import processor_name
-from ami_ros.learning.dataset import Dataset
+from ami_ros.learning.held_out import Comparison
 from ami_ros.learning.trainer import TrainingConfig
+from ami_ros.learning.windows import Recording
 from ami_ros.world_model.checkpoint import LoadedModel, count_parameters, write_atomically
 
 MEASURED = "## Measured on recordings that it was not trained on"
@@ -19,10 +20,11 @@ def write_card(
     folder: Path,
     loaded: LoadedModel,
     config: TrainingConfig,
-    dataset: Dataset,
+    recording: Recording,
     minutes: float,
     steps: int,
     threads: int,
+    comparisons: Sequence[Comparison] = (),
 ) -> None:
     """Writes card.md beside the weights.
 
@@ -30,10 +32,11 @@ def write_card(
         folder: of the model.
         loaded: the model.
         config: of its training.
-        dataset: that it was trained on.
+        recording: that it was trained on.
         minutes: spent on `steps`.
         steps: made in this call; fewer than configured after a resumption.
         threads: used.
+        comparisons: on what was held out.
     """
     inputs = config.spec.inputs
     sensors = {
@@ -47,7 +50,7 @@ def write_card(
         "critic": config.spec.critic,
         "collision": config.spec.collision,
     }
-    driven = len(dataset) * dataset.period / 60
+    driven = len(recording) * recording.period / 60
     lines = [
         f"# {loaded.name}",
         "",
@@ -56,10 +59,19 @@ def write_card(
         f"- inputs: {', '.join(name for name, used in sensors.items() if used)}; latent of {config.spec.latent_dim}",
         f"- parameters: {count_parameters(loaded.model):,}",
         f"- learned heads: {', '.join(name for name, used in heads.items() if used) or 'none'}",
-        f"- data: {len(dataset):,} frames in {len(dataset.episodes)} episodes, {driven:.0f} min of driving",
+        f"- data: {len(recording):,} frames in {len(recording.episodes)} episodes, {driven:.0f} min of driving",
         f"- training: {config.steps:,} steps of {config.batch} windows, seed {config.seed}",
         f"- time: {minutes:.1f} min for {steps:,} steps on {threads} threads of {processor_name()}",
     ]
+    rows = [row for comparison in comparisons for row in comparison.rows()]
+    if rows:
+        share = f"{config.held_out:.0%} of each episode, its end"
+        lines += ["", f"On what was held out ({share}); before: the model that it started from.", ""]
+        lines += [
+            "| held out | figure | before | after |",
+            "|---|---|---|---|",
+            *(f"| {' | '.join(r)} |" for r in rows),
+        ]
     write_atomically(folder / "card.md", ("\n".join(lines) + "\n").encode())
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from ami_ros.config import to_mapping
@@ -19,10 +18,11 @@ from ami_ros.errors import AmiError
 from ami_ros.images import image_size
 from ami_ros.learning.alignment import COLUMNS, AlignmentConfig, Frames, align, drop_short
 from ami_ros.learning.bag_reader import BagReader, BrokenBagError
-from ami_ros.learning.dataset import CARD, IMAGES, VERSION, Dataset, DatasetCard, Progress, checksum
+from ami_ros.learning.dataset import IMAGES, Dataset, Progress
+from ami_ros.learning.dataset_writer import write_dataset
 from ami_ros.learning.frames import frame_of
 from ami_ros.learning.streams import Segment, find_topics, read_segments
-from ami_ros.learning.unfinished import Part, Unfinished, go_on
+from ami_ros.learning.unfinished import Unfinished, go_on
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def extract(
         plan = {"bags": [_fingerprint(bag) for bag in bags], "extraction": to_mapping(config)}
         with go_on(partial, IMAGES, plan) as unfinished:
             _Extraction(config, unfinished, progress or (lambda done, total: None)).read(bags)
-            _save(partial, unfinished.parts, config)
+            write_dataset(partial, unfinished.parts, config.alignment.period, to_mapping(config))
         os.replace(partial, out)
     except OSError as error:
         reason = error.strerror or error
@@ -179,35 +179,6 @@ class _Extraction:
                     yield row, frame_of(bag.decode(topic, data), self.config.max_side)
                 except AmiError:
                     continue
-
-
-def _save(folder: Path, parts: list[Part], config: ExtractConfig) -> None:
-    """Writes the columns and the card."""
-    full = [part for part in parts if part.columns]
-    columns = {name: np.concatenate([part.columns[name] for part in full]) for name in (*COLUMNS, "offsets")}
-    starts = np.concatenate([part.columns["starts"] for part in full])
-    columns["episode"] = (np.cumsum(starts) - 1).astype(np.int32)
-    for name, values in columns.items():
-        np.save(folder / f"{name}.npy", values, allow_pickle=False)
-    files = [folder / IMAGES, *(folder / f"{name}.npy" for name in columns)]
-    dropped = sum((Counter(part.facts["dropped"]) for part in parts), Counter[str]())
-    card = DatasetCard(
-        version=VERSION,
-        frames=len(starts),
-        episodes=int(starts.sum()),
-        minutes=round(len(starts) * config.alignment.period / 60, 2),
-        period=config.alignment.period,
-        image_size=tuple(full[0].facts["image_size"]),
-        scan_beams=max(part.facts["beams"] for part in parts),
-        has_heading=bool(np.isfinite(columns["heading"]).all()),
-        has_truth=bool(np.isfinite(columns["truth"]).all()),
-        checksum=checksum(folder),
-        sizes={file.name: file.stat().st_size for file in sorted(files)},
-        sources=tuple(part.facts["source"] for part in parts),
-        dropped=dict(dropped),
-        extraction=to_mapping(config),
-    )
-    (folder / CARD).write_text(yaml.safe_dump(to_mapping(card), sort_keys=False), "utf-8")
 
 
 def _fingerprint(bag: Path) -> list[Any]:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ami_ros.errors import AmiError
 from ami_ros.learning.dataset import Dataset
+from ami_ros.learning.joined import Joined
 from ami_ros.learning.selection import Selection
 from ami_ros.world_model.checkpoint import write_atomically
 from ami_ros.world_model.frozen_network import open_network
@@ -32,17 +33,19 @@ def cached_features(recording: object, spec: ModelSpec, progress: Progress | Non
     """Features (n, frozen.width) of all pictures of a data set, memory-mapped; computes those that are missing.
 
     Args:
-        recording: a data set, or a selection of one, which shares the whole one's file.
+        recording: a data set, several joined, or a selection of one, which shares the whole one's file.
         spec: with `frozen` as `frozen_network.identified` makes it.
         progress: called with the number of pictures done, and of all.
 
     Raises:
         AmiError: no data set on disk, no room beside it, or weights that cannot be used.
     """
+    if isinstance(recording, Joined):
+        return np.concatenate([cached_features(part, spec, progress) for part in recording.parts])
     if isinstance(recording, Selection):
         return np.asarray(cached_features(recording.whole, spec, progress)[recording.rows])
     if not isinstance(recording, Dataset):
-        raise AmiError("frozen features are kept beside one data set: extract all bags into one")
+        raise AmiError("frozen features are kept beside one data set: extract the bags first")
     file = recording.folder / f"features_{_key(recording, spec)}.npy"
     if not file.is_file():
         try:

@@ -46,7 +46,7 @@ def fit_goals(
     optimizer = torch.optim.AdamW(learned.parameters(), lr=learning_rate)
     for step in range(steps):
         rng = np.random.default_rng((seed, step))
-        sensors = sampler.sensors(rng.integers(0, len(sampler.odometry), PICTURES), rng)
+        sensors = sampler.sensors(sampler.moments(rng, PICTURES), rng)
         assert sensors.image is not None
         for group in optimizer.param_groups:
             group["lr"] = learning_rate * 0.5 * (1 + math.cos(math.pi * step / steps))

@@ -6,12 +6,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ami_ros.learning.parallel import average, count, gather, rank
+
 
 def sigreg(latents: Tensor, generator: torch.Generator, projections: int = 128, knots: int = 17) -> Tensor:
     """Sketched isotropic Gaussian regularisation (LeJEPA, arXiv 2511.08544).
 
     Random directions are drawn afresh; along each, the Epps-Pulley distance between the empirical
-    characteristic function of the batch and that of a standard normal is taken.
+    characteristic function of the batch (over all processes) and that of a standard normal is taken.
 
     Args:
         latents: (n, dim).
@@ -29,8 +31,9 @@ def sigreg(latents: Tensor, generator: torch.Generator, projections: int = 128, 
     weights = torch.full((knots,), 2 * 3.0 / (knots - 1))
     weights[[0, -1]] /= 2
     angles = (latents @ directions).unsqueeze(-1) * t
-    error = (angles.cos().mean(0) - normal).square() + angles.sin().mean(0).square()
-    return ((error * normal) @ weights).mean() * latents.shape[0]
+    cosine, sine = average(torch.stack([angles.cos().mean(0), angles.sin().mean(0)]))
+    error = (cosine - normal).square() + sine.square()
+    return ((error * normal) @ weights).mean() * (latents.shape[0] * count())
 
 
 def vicreg(latents: Tensor, covariance: float = 0.04) -> Tensor:
@@ -43,8 +46,9 @@ def vicreg(latents: Tensor, covariance: float = 0.04) -> Tensor:
     Returns:
         A scalar, 0 only if every number deviates by at least 1 and none tells anything of another.
     """
-    centred = latents - latents.mean(0)
-    products = centred.T @ centred / (len(latents) - 1)
+    rows = len(latents) * count()
+    centred = latents - average(latents.mean(0))
+    products = average(centred.T @ centred) * (count() / (rows - 1))
     variances = products.diagonal()
     narrow = functional.relu(1 - (variances + 1e-4).sqrt()).mean()
     return narrow + covariance * (products.square().sum() - variances.square().sum()) / latents.shape[1]
@@ -94,6 +98,7 @@ def relative_poses(first: Tensor, second: Tensor) -> Tensor:
 
 
 def info_nce(queries: Tensor, keys: Tensor, temperature: float) -> Tensor:
-    """Contrastive loss: row i of `queries` (n, d) belongs to row i of `keys`; all other rows are negatives."""
-    labels = torch.arange(len(queries))
-    return functional.cross_entropy(queries @ keys.T / temperature, labels)
+    """Contrastive loss: row i of `queries` (n, d) belongs to row i of `keys`; all other rows, and those of other
+    processes, are negatives."""
+    labels = torch.arange(len(queries)) + rank() * len(queries)
+    return functional.cross_entropy(queries @ gather(keys).T / temperature, labels)

@@ -72,7 +72,7 @@ def fit_sighting(
 def _moments(sampler: WindowSampler, rng: np.random.Generator) -> NDArray[np.int64]:
     """Rows (MEMBERS, GROUPS) of the data: moments of one episode, near each other in time."""
     reach = round(REACH / sampler.spec.period)
-    middle = rng.integers(0, len(sampler.odometry), GROUPS)
+    middle = sampler.moments(rng, GROUPS)
     rows = middle + rng.integers(-reach, reach + 1, (MEMBERS, GROUPS))
     return np.clip(rows, sampler.begins[middle], sampler.ends[middle] - 1)
 

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
 
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
+from ami_ros.learning import parallel
+from ami_ros.learning.ahead import Ahead
 from ami_ros.learning.curve import CURVE
 from ami_ros.learning.diagnosis import Diagnosis, diagnose
 from ami_ros.learning.goal_phase import fit_goals
 from ami_ros.learning.head_phase import HeadConfig, fit_heads
+from ami_ros.learning.held_out import split_off
+from ami_ros.learning.joined import Joined
 from ami_ros.learning.objective import LossWeights, losses
 from ami_ros.learning.odometry_gains import estimate_gains, with_gains
 from ami_ros.learning.sight_phase import fit_sighting
-from ami_ros.learning.windows import Recording, WindowConfig, WindowSampler
+from ami_ros.learning.training_state import pack, unpack
+from ami_ros.learning.windows import Batch, Recording, Source, WindowConfig, WindowSampler
 from ami_ros.world_model.checkpoint import write_atomically
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.spec import ModelSpec
@@ -34,7 +37,7 @@ class TrainingConfig:
     """One training run."""
 
     steps: int = 3000  # of the optimiser
-    batch: int = 48  # windows
+    batch: int = 48  # windows, of all processes together
     learning_rate: float = 1e-3  # at its highest, after the warm-up; it falls to zero along half a cosine
     weight_decay: float = 1e-4  # of AdamW
     goal_steps: int = 350  # of the last phase, for models whose goals have an encoder of their own
@@ -45,14 +48,21 @@ class TrainingConfig:
     warm_up: int = 100  # steps
     checkpoint_every: int = 200  # steps
     seed: int = 0  # of weights and batches
+    held_out: float = 0.05  # of each episode, its end: never trained on, but measured
+    replay: float = 0.5  # of the windows come from old data, where a training goes on from a model
     bfloat16: bool = False  # of the encoder alone; faster where the CPU has AMX
     spec: ModelSpec = field(default_factory=ModelSpec)
     windows: WindowConfig = field(default_factory=WindowConfig)
     weights: LossWeights = field(default_factory=LossWeights)
     heads: HeadConfig = field(default_factory=HeadConfig)
 
+    def __post_init__(self) -> None:
+        if not (0 <= self.held_out < 1 and 0 <= self.replay < 1):
+            raise ValueError("held_out and replay are shares: at least 0, and less than 1")
+
 
 CHECKPOINT = "training.safetensors"
+NEW, OLD = "new", "old"  # data
 
 Report = Callable[[int, dict[str, float]], None]
 Watch = Callable[[int, Diagnosis], None]
@@ -62,33 +72,47 @@ class Trainer:
     """Trains a world model on one recording.
 
     Every step draws its randomness from (seed, step) alone, so that a run resumed from a checkpoint follows
-    the same curve.
+    the same curve, and several processes (see `parallel`) follow that of one.
 
     Args:
         config: of the run.
         recording: the data.
         folder: where checkpoints go (`CHECKPOINT`) and the curve (`curve.jsonl`).
         start: a model of the same spec, whose weights are the beginning.
+        old: data that the start learned from, to be replayed.
+        budget: memory for the pictures [B]; None: half of what is free.
+
+    Attributes:
+        held_out: what is never trained on, of `NEW` and of `OLD` data where their episodes are long enough; with
+            odometry as it was recorded, which no model has had a say in.
+        compute_share: of the time of all steps so far; the rest was spent waiting for batches.
     """
 
     def __init__(
-        self, config: TrainingConfig, recording: Recording, folder: Path, start: WorldModel | None = None
+        self,
+        config: TrainingConfig,
+        recording: Recording,
+        folder: Path,
+        start: WorldModel | None = None,
+        old: Recording | None = None,
+        budget: float | None = None,
     ) -> None:
         torch.manual_seed(config.seed)
-        self.config, self.folder, self.recording = config, folder, recording
-        self.sampler = WindowSampler(recording, config.spec, config.windows)
-        if not len(self.sampler):
-            needed = ((config.windows.starts - 1) * config.spec.chunk + 1) * config.spec.period
-            raise AmiError(f"train: no episode lasts {needed:.1f} s without a gap; record longer stretches")
+        self.config, self.folder = config, folder
+        self.recording = recording if old is None else Joined([recording, old])
+        self.part = parallel.share_of(config.batch) if parallel.count() > 1 else None
+        self.sampler, self.held_out = self._samplers(recording, budget)
         self.model = WorldModel(config.spec)
         if start is not None:
             self._begin_with(start)
+        parallel.share_statistics(self.model)
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
         self.step = 0
         self.gains = np.ones((len(self.sampler.episodes), 2))
         self._start = start
+        self.compute_share = 1.0
 
     def _begin_with(self, start: WorldModel) -> None:
         """Takes the weights of `start`, but for heads, which are learned anew."""
@@ -100,13 +124,30 @@ class Trainer:
         known = {name: value for name, value in start.state_dict().items() if not name.startswith("heads.")}
         self.model.load_state_dict(known, strict=False)
 
+    def _samplers(self, recording: Recording, budget: float | None) -> tuple[WindowSampler, dict[str, WindowSampler]]:
+        """What is trained on, and what is held out."""
+        config, spec = self.config, self.config.spec
+        least = (config.windows.starts - 1) * spec.chunk + 1
+        parts = {NEW: recording.episodes}
+        if self.recording is not recording:
+            assert isinstance(self.recording, Joined)
+            parts[OLD] = self.recording.episodes_of(1)
+        shares = {NEW: 1 - config.replay, OLD: config.replay}
+        halves = {name: split_off(episodes, config.held_out, least) for name, episodes in parts.items()}
+        sources = [Source(kept, shares[name]) for name, (kept, _) in halves.items()]
+        sampler = WindowSampler(self.recording, spec, config.windows, sources, budget)
+        if not len(sampler.within(sources[:1])):
+            seconds = least * spec.period
+            raise AmiError(f"train: no episode lasts {seconds:.1f} s without a gap; record longer stretches")
+        return sampler, {name: sampler.within([Source(held)]) for name, (_, held) in halves.items() if held}
+
     @property
     def checkpoint(self) -> Path:
         """File with everything that resuming needs."""
         return self.folder / CHECKPOINT
 
     def run(self, report: Report, watch: Watch | None = None) -> WorldModel:
-        """Trains to the end.
+        """Trains to the end; of several processes the first one alone writes, watches and fits the last phase.
 
         Args:
             report: called with step and loss terms after each step.
@@ -115,16 +156,30 @@ class Trainer:
         Returns:
             The model in evaluation mode.
         """
-        while self.step < self.config.steps:
-            self._know_gains()
-            terms = self._advance()
-            report(self.step, terms)
-            if self.step % self.config.checkpoint_every == 0 or self.step == self.config.steps:
-                diagnosis = diagnose(self.model, self.sampler, self.config.seed)
-                self.save(terms | asdict(diagnosis))
-                if watch:
-                    watch(self.step, diagnosis)
+        batches = Ahead(self._batch, self.config.steps)
+        began = time.perf_counter()
+        try:
+            while self.step < self.config.steps:
+                if self._know_gains():
+                    batches.forget()
+                terms = self._advance(batches.take(self.step))
+                self.compute_share = 1 - batches.waited / (time.perf_counter() - began)
+                report(self.step, terms)
+                is_due = self.step % self.config.checkpoint_every == 0 or self.step == self.config.steps
+                if is_due and parallel.rank() == 0:
+                    diagnosis = diagnose(self.model, self.sampler, self.config.seed)
+                    self.save(terms | asdict(diagnosis))
+                    if watch:
+                        watch(self.step, diagnosis)
+        finally:
+            batches.close()
         self._know_gains()
+        if parallel.rank() == 0:
+            self._finish(report)
+        return self.model.eval()
+
+    def _finish(self, report: Report) -> None:
+        """What is learned once the latents stand."""
         config = self.config
         common = (config.learning_rate, config.seed, config.bfloat16)
         fit_goals(
@@ -142,81 +197,70 @@ class Trainer:
             self.model, self.recording, self.sampler, config.head_steps, config.heads, config.seed,
             lambda what, share, loss: report(config.steps, {what: loss, "phase": share}),
         )  # fmt: skip
-        return self.model.eval()
 
-    def _know_gains(self) -> None:
-        """Estimates each run's gains where that is due: by a model that has seen something, and before what follows."""
+    def _know_gains(self) -> bool:
+        """Estimates each run's gains where that is due: by a model that has seen something, and before what follows.
+
+        Returns whether it did; batches from before have other labels.
+        """
         every, step = self.config.gains_every, self.step
-        if every and (step or self._start is not None) and (step % every == 0 or step == self.config.steps):
-            gains = estimate_gains(self.model, self.sampler, self.config.seed)
-            self._correct(gains)
+        is_due = bool(every and (step or self._start) and (step % every == 0 or step == self.config.steps))
+        if is_due:
+            self._correct(estimate_gains(self.model, self.sampler, self.config.seed))
+        return is_due
 
     def _correct(self, gains: Array) -> None:
         """Takes labels from the odometry with these gains (episodes, 2)."""
         self.gains = gains
         self.sampler.correct(with_gains(self.sampler.recorded, self.sampler.episodes, gains))
 
-    def _advance(self) -> dict[str, float]:
+    def _batch(self, step: int) -> Batch:
+        return self.sampler.batch(np.random.default_rng((self.config.seed, step)), self.config.batch, self.part)
+
+    def _advance(self, batch: Batch) -> dict[str, float]:
         config = self.config
-        batch = self.sampler.batch(np.random.default_rng((config.seed, self.step)), config.batch)
         generator = torch.Generator().manual_seed(config.seed * 1_000_003 + self.step)
         for group in self.optimizer.param_groups:
-            group["lr"] = config.learning_rate * self._schedule()
+            group["lr"] = self.learning_rate
         self.model.train()
         terms = losses(self.model, batch, config.weights, generator, config.bfloat16)
-        total = torch.stack(list(terms.values())).sum()
-        if not torch.isfinite(total):
+        values = torch.stack(list(terms.values()))
+        shown = parallel.average(values.detach())
+        if not torch.isfinite(shown).all():
             raise AmiError(
                 f"train: the loss is not finite at step {self.step}; lower learning_rate or look at the data"
             )
         self.optimizer.zero_grad(set_to_none=True)
-        total.backward()
+        values.sum().backward()
+        parallel.average_gradients(self.model.parameters())
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip)
         self.optimizer.step()
         self.step += 1
-        return {name: float(value.detach()) for name, value in terms.items()} | {"total": float(total.detach())}
+        return dict(zip(terms, shown.tolist(), strict=True)) | {"total": float(shown.sum())}
 
-    def _schedule(self) -> float:
-        """Linear warm-up, then half a cosine to zero."""
+    @property
+    def learning_rate(self) -> float:
+        """Of the next step: linear warm-up, then half a cosine to zero."""
         config = self.config
         if self.step < config.warm_up:
-            return (self.step + 1) / config.warm_up
+            return config.learning_rate * (self.step + 1) / config.warm_up
         done = (self.step - config.warm_up) / max(1, config.steps - config.warm_up)
-        return 0.5 * (1 + math.cos(math.pi * done))
+        return config.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
 
     def save(self, terms: dict[str, float]) -> None:
         """Writes the checkpoint and a line of the curve with `terms`."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        tensors = {f"model.{k}": v.contiguous() for k, v in self.model.state_dict().items()}
-        for i, state in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{i}.{k}": v.contiguous() for k, v in state.items()}
-        tensors["gains"] = torch.from_numpy(self.gains)
-        write_atomically(self.checkpoint, save(tensors, {"step": str(self.step)}))
+        write_atomically(self.checkpoint, pack(self.model, self.optimizer, self.step, self.gains))
         with open(self.folder / CURVE, "a", encoding="utf-8") as file:
             file.write(json.dumps({"step": self.step} | terms) + "\n")
 
     def resume(self) -> bool:
-        """Continues from the checkpoint in the folder, if there is one."""
-        if not self.checkpoint.is_file():
+        """Continues from the checkpoint in the folder (that of the first process), if there is one."""
+        is_there = parallel.rank() == 0 and self.checkpoint.is_file()
+        content = parallel.from_first(self.checkpoint.read_bytes() if is_there else b"")
+        if not (content or is_there):
             return False
-        try:
-            tensors = load_file(self.checkpoint)
-        except (SafetensorError, OSError) as error:
-            raise AmiError(f"train: {self.checkpoint} is damaged; delete it to begin anew") from error
-        model = {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
-        state: dict[int, dict[str, Any]] = {}
-        for key, value in tensors.items():
-            if key.startswith("optimizer."):
-                _, index, name = key.split(".")
-                state.setdefault(int(index), {})[name] = value
-        try:
-            self.model.load_state_dict(model)
-        except RuntimeError as error:
-            raise AmiError(
-                f"train: {self.checkpoint} is of another model; choose another --out or delete it"
-            ) from error
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
-        self.step = int(next(iter(state.values()))["step"]) if state else 0
-        self._correct(tensors["gains"].numpy())
+        episodes = len(self.sampler.episodes)
+        self.step, gains = unpack(content, self.model, self.optimizer, episodes, self.checkpoint)
+        self._correct(gains)
         return True

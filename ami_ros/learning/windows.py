@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -14,12 +15,13 @@ from torch import Tensor
 from ami_ros.errors import AmiError
 from ami_ros.geometry import relative
 from ami_ros.learning.feature_cache import cached_features
+from ami_ros.learning.pictures import Album, Pictures, open_pictures
 from ami_ros.world_model.encoder import Sensors
 from ami_ros.world_model.perception import fit_scan_columns
 from ami_ros.world_model.spec import ModelSpec
 
 
-class Recording(Protocol):
+class Recording(Album, Protocol):
     """What training reads of a data set; rows are moments `period` seconds apart within an episode."""
 
     @property
@@ -49,8 +51,6 @@ class Recording(Protocol):
         """(start, stop) of each"""
         ...
 
-    def load_images(self, size: int) -> NDArray[np.uint8]: ...
-
 
 class Batch(NamedTuple):
     """`frames`: starts of model steps, then far frames; rows of `sensors` run frame by frame (frames * batch)."""
@@ -74,61 +74,108 @@ class WindowConfig:
     image_noise: int = 0  # grey levels, up to which each byte of an image is changed at random
 
 
-class WindowSampler:
-    """Draws batches; everything is held in memory, images as bytes."""
+@dataclass(frozen=True)
+class Source:
+    """Stretches that windows are drawn from."""
 
-    def __init__(self, recording: Recording, spec: ModelSpec, config: WindowConfig) -> None:
+    episodes: Sequence[tuple[int, int]]  # (start, stop) rows of each
+    share: float = 1.0  # of the windows of a batch, in relation to those of other sources
+
+
+class WindowSampler:
+    """Draws batches. Pictures are in memory where they fit, else decoded for each batch.
+
+    Args:
+        recording: the data.
+        spec: of the model; says which sensors are read.
+        config: shape of the windows.
+        sources: where windows may lie; None: anywhere.
+        budget: memory for the pictures, as in `open_pictures`.
+
+    Raises:
+        AmiError: the recording lacks an input of the model, or has another period.
+    """
+
+    def __init__(
+        self,
+        recording: Recording,
+        spec: ModelSpec,
+        config: WindowConfig,
+        sources: Sequence[Source] | None = None,
+        budget: float | None = None,
+    ) -> None:
         inputs = spec.inputs
+        check_inputs(recording, spec)
         self.spec, self.config = spec, config
-        self.images = torch.from_numpy(self._pictures(recording)) if inputs.image_size else None
-        self.scan = torch.from_numpy(fit_scan_columns(recording.scan, inputs.scan_beams)) if inputs.scan_beams else None
+        self.images = self._open_pictures(recording, budget) if inputs.image_size else None
+        self.scan = recording.scan if inputs.scan_beams else None
         self.heading = torch.from_numpy(np.array(recording.heading, np.float32)) if inputs.heading else None
         self.recorded = np.asarray(recording.odometry, np.float64)
         self.odometry = self.recorded  # what labels are made of, see `correct`
         self.command = np.asarray(recording.command, np.float32)
-        span = (config.starts - 1) * spec.chunk
-        self.begins, self.ends, firsts = self._index(recording.episodes, span)
-        self.firsts = firsts
-        self.episodes = tuple(recording.episodes)
+        self.episodes = tuple(recording.episodes)  # whole ones, whatever the sources are
+        self._index([Source(recording.episodes)] if sources is None else sources)
 
-    def _index(
-        self, episodes: Sequence[tuple[int, int]], span: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Per row the episode's begin and end, and the rows where a window may start."""
-        begins = np.zeros(len(self.odometry), np.int64)
-        ends = np.zeros(len(self.odometry), np.int64)
-        firsts = []
-        for start, stop in episodes:
-            begins[start:stop], ends[start:stop] = start, stop
-            firsts.append(np.arange(start, max(start, stop - span)))
-        return begins, ends, np.concatenate(firsts) if firsts else np.zeros(0, np.int64)
-
-    def _pictures(self, recording: Recording) -> NDArray[Any]:
+    def _open_pictures(self, recording: Recording, budget: float | None) -> Pictures:
         """All pictures as bytes, or as a frozen network's features."""
         if self.spec.image_encoder != "frozen":
-            return recording.load_images(self.spec.inputs.image_size)
+            return open_pictures(recording, self.spec.inputs.image_size, budget)
         if self.config.image_noise:
             raise AmiError("windows.image_noise has no effect on frozen features, which are computed once: set it to 0")
         return cached_features(recording, self.spec)
 
+    def within(self, sources: Sequence[Source]) -> WindowSampler:
+        """The same with other stretches; it shares all data with this one."""
+        other = copy(self)
+        other._index(sources)
+        return other
+
+    def _index(self, sources: Sequence[Source]) -> None:
+        """Per row the episode's begin and end, and the rows where a window may start, by source."""
+        span = (self.config.starts - 1) * self.spec.chunk
+        self.begins = np.arange(len(self.odometry))  # elsewhere an episode of no length
+        self.ends = self.begins.copy()
+        self.firsts: list[NDArray[np.int64]] = []
+        self.rows: list[NDArray[np.int64]] = []
+        shares = []
+        for source in sources:
+            for start, stop in source.episodes:
+                self.begins[start:stop], self.ends[start:stop] = start, stop
+            firsts = [np.arange(start, max(start, stop - span)) for start, stop in source.episodes]
+            if sum(map(len, firsts)) and source.share > 0:
+                self.firsts.append(np.concatenate(firsts))
+                self.rows.append(np.concatenate([np.arange(*episode) for episode in source.episodes]))
+                shares.append(source.share)
+        self.shares = np.cumsum(shares) / max(sum(shares), 1e-12)
+
     def __len__(self) -> int:
-        return len(self.firsts)
+        """Rows where a window may start."""
+        return sum(len(firsts) for firsts in self.firsts)
 
     def correct(self, odometry: NDArray[np.float64]) -> None:
         """Takes labels from this odometry (n, 3) instead of the recorded one."""
         self.odometry = odometry
 
-    def batch(self, rng: np.random.Generator, size: int) -> Batch:
-        """`size` random windows."""
+    def batch(self, rng: np.random.Generator, size: int, part: slice | None = None) -> Batch:
+        """`size` random windows, or some of them.
+
+        Args:
+            rng: decides; whatever the part is, it draws the same `size` windows.
+            size: windows of the batch.
+            part: which of them are wanted; None: all.
+        """
         config, chunk = self.config, self.spec.chunk
-        first = rng.choice(self.firsts, size)
-        starts = first + chunk * np.arange(config.starts)[:, None]
+        first = self._draw(self.firsts, rng, size)
         reach = round(config.far_seconds / self.spec.period)
         low = np.maximum(self.begins[first], first - reach)
         high = np.minimum(self.ends[first], first + reach)
         far = rng.integers(low, high, (config.far_frames, size))
+        pairs = self._pairs(rng, config.starts + config.far_frames, size)
+        if part is not None:
+            first, far, pairs = first[part], far[:, part], pairs[:, part]
+            rng = rng.spawn(1 + (part.start or 0))[-1]  # noise that the other parts do not have
+        starts = first + chunk * np.arange(config.starts)[:, None]
         frames = np.concatenate([starts, far])
-        pairs = self._pairs(rng, len(frames), size)
         steps = starts[:-1, :, None] + np.arange(chunk)
         before = np.maximum(starts[:-1] - 1, self.begins[first])
         previous = self.command[before] * (starts[:-1] > self.begins[first])[..., None]
@@ -140,6 +187,14 @@ class WindowSampler:
             torch.from_numpy(pairs),
             torch.from_numpy(relative(self.odometry[first], self.odometry[frames]).astype(np.float32)),
         )
+
+    def moments(self, rng: np.random.Generator, size: int) -> NDArray[np.int64]:
+        """Random rows (size,) of the sources, from each its share."""
+        return self._draw(self.rows, rng, size)
+
+    def _draw(self, among: list[NDArray[np.int64]], rng: np.random.Generator, size: int) -> NDArray[np.int64]:
+        counts = np.diff(np.rint(self.shares * size).astype(int), prepend=0)
+        return np.concatenate([rng.choice(rows, count) for rows, count in zip(among, counts, strict=True)])
 
     def _pairs(self, rng: np.random.Generator, frames: int, size: int) -> NDArray[np.int64]:
         """Ordered pairs of different frames; the far frames are in at least half of them."""
@@ -153,14 +208,35 @@ class WindowSampler:
 
     def sensors(self, rows: NDArray[np.int64], rng: np.random.Generator | None = None) -> Sensors:
         """The sensors of some rows, as the encoder takes them; with `rng` as for training, with noise."""
-        index = torch.from_numpy(rows)
-        images = self.images[index] if self.images is not None else None
+        images = torch.from_numpy(self.images[rows]) if self.images is not None else None
         if images is not None and rng is not None and self.config.image_noise:
             images = _add_noise(images, self.config.image_noise, rng)
         return Sensors(
             image=images.permute(0, 3, 1, 2) if images is not None and images.ndim == 4 else images,
-            scan=self.scan[index] if self.scan is not None else None,
-            heading=self.heading[index] if self.heading is not None else None,
+            scan=torch.from_numpy(fit_scan_columns(self.scan[rows], self.spec.inputs.scan_beams))
+            if self.scan is not None
+            else None,
+            heading=self.heading[torch.from_numpy(rows)] if self.heading is not None else None,
+        )
+
+
+def check_inputs(recording: Recording, spec: ModelSpec) -> None:
+    """Raises AmiError if a recording is not what a model of `spec` reads."""
+    inputs = spec.inputs
+    if abs(recording.period - spec.period) > 1e-6:
+        raise AmiError(
+            f"the data set has a frame each {recording.period:g} s, the model one each {spec.period:g} s; "
+            f"extract it with --period {spec.period:g}, or set spec.period"
+        )
+    if inputs.scan_beams and not recording.scan.shape[1]:
+        raise AmiError(
+            "the model needs a scan, which the data set does not have; "
+            "choose another preset or set spec.inputs.scan_beams=0"
+        )
+    if inputs.heading and not np.isfinite(recording.heading).all():
+        raise AmiError(
+            "the model needs a compass heading, which the data set does not have everywhere; "
+            "choose another preset or set spec.inputs.heading=false"
         )
 
 

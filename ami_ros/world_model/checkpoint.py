@@ -43,13 +43,21 @@ class LoadedModel:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Writes a file so that a reader, or a power cut, sees the old content or the new one, never a mixture."""
+    """Writes a file so that a reader, or a power cut, sees the old content or the new one, never a mixture.
+
+    Raises:
+        OSError: it cannot be written; nothing is left of it.
+    """
     partial = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(partial, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
+    try:
+        with open(partial, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
 
 
 def save_model(folder: Path, name: str, model: WorldModel) -> LoadedModel:

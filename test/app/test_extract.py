@@ -13,6 +13,7 @@ from ami_ros.learning.bag_writer import BagWriter
 from ami_ros.learning.dataset import Dataset
 from ami_ros.learning.frames import encode_frame
 from ami_ros.world_model.checkpoint import load_model
+from harness.processes import Children
 
 
 @pytest.fixture
@@ -52,13 +53,24 @@ def test_a_robot_that_stood_still_is_a_warning(tmp_path: Path, capsys: pytest.Ca
     extract.main([tmp_path / "bag"], tmp_path / "data")
     words = capsys.readouterr().out
     assert "a model learns nothing from that" in words and "all its pictures are the same" in words
+    settings = ["spec.inputs.scan_beams=0", "spec.inputs.image_size=16", "batch=2", "head_steps=1", "sight_steps=1"]
+    train.main([tmp_path / "data"], tmp_path / "model", steps=1, threads=1, settings=settings)
+    words = capsys.readouterr().err
+    assert "a model learns nothing from that" in words and "all its pictures are the same" in words
 
 
 def test_train_takes_the_data_set_and_settings_and_says_that_the_model_is_dead(
     bag: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     extract.main([bag], tmp_path / "data", topic=["image=left/rect"], tolerance=0.1)
-    settings = ["head_steps=2", "spec.inputs.scan_beams=0", "spec.inputs.image_size=16", "spec.latent_dim=8", "batch=4"]
+    settings = [
+        "spec.inputs.scan_beams=0",
+        "spec.inputs.image_size=16",
+        "spec.latent_dim=8",
+        "batch=4",
+        "head_steps=1",
+        "sight_steps=1",
+    ]
     train.main([tmp_path / "data"], tmp_path / "model", steps=2, threads=1, settings=settings)
     spec = load_model(tmp_path / "model").model.spec
     assert "step 2: prediction is hardly better than no change" in " ".join(capsys.readouterr().err.split())
@@ -81,3 +93,33 @@ def test_a_wrong_call_is_one_line(bag: Path, tmp_path: Path, options: dict, mess
     with pytest.raises(AmiError, match=message) as raised:
         extract.main([bag], tmp_path / "data", **options)
     assert "\n" not in str(raised.value) and [p.name for p in tmp_path.iterdir()] == ["bag"]
+
+
+def test_a_data_set_without_an_input_of_the_model_is_one_line_and_leaves_nothing(bag: Path, tmp_path: Path) -> None:
+    extract.main([bag], tmp_path / "data", topic=["image=left/rect"], tolerance=0.1)
+    with pytest.raises(AmiError, match="needs a scan, which the data set does not have"):
+        train.main([tmp_path / "data"], tmp_path / "model", steps=1, threads=1)
+    with pytest.raises(AmiError, match=r"each 0.2 s, the model one each 0.1 s"):
+        train.main([tmp_path / "data"], tmp_path / "model", steps=1, threads=1, settings=["spec.period=0.1"])
+    assert not list((tmp_path / "model").iterdir())
+
+
+def test_a_full_disk_stops_a_training_in_one_line_and_room_lets_it_go_on(
+    bag: Path, tmp_path: Path, children: Children
+) -> None:
+    extract.main([bag], tmp_path / "data", topic=["image=left/rect"], tolerance=0.1)
+    settings = ["spec.inputs.scan_beams=0", "spec.inputs.image_size=16", "batch=2", "head_steps=1", "sight_steps=1"]
+    arguments = ["train", str(tmp_path / "data"), "--out", str(tmp_path / "model"), "--steps", "2", "--threads", "1"]
+    arguments += [argument for setting in settings for argument in ("--set", setting)]
+    limited = f"""
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
+from ami_ros.app.cli import run
+run({arguments!r})
+"""
+    child = children.python("-c", limited)
+    assert child.wait(120) == 2
+    assert f"train: cannot write {tmp_path / 'model'} (File too large); make room" in " ".join(child.output().split())
+    assert not list((tmp_path / "model").iterdir())
+    train.main([tmp_path / "data"], tmp_path / "model", steps=2, threads=1, settings=settings)
+    load_model(tmp_path / "model")

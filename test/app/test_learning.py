@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
-from ami_ros.app import evaluate, remember, train
+from ami_ros.app import evaluate, extract, remember, train
 from ami_ros.errors import AmiError
 from ami_ros.learning.card import write_measurements
 from ami_ros.learning.collection import CollectionConfig, open_collection, record_run
+from ami_ros.learning.origin import read_origin
 from ami_ros.learning.trainer import CHECKPOINT
 from ami_ros.memory.store import Store
 from ami_ros.world_model.checkpoint import load_model
@@ -32,7 +34,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def model(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model of three steps: it knows nothing, but it is one."""
     out = tmp_path_factory.mktemp("model") / "small"
-    train.main([runs], out, steps=3, settings=["head_steps=3"], threads=1)
+    train.main([runs], out, steps=3, settings=["head_steps=3", "sight_steps=1"], threads=1)
     return out
 
 
@@ -46,15 +48,60 @@ def test_train_leaves_a_model_with_a_card_and_refuses_to_overwrite_it(runs: Path
 
 def test_a_finished_model_gets_heads_and_its_memories_stay_valid(runs: Path, tmp_path: Path) -> None:
     bare, full = tmp_path / "bare", tmp_path / "full"
-    without = ["spec.ensemble=0", "spec.policy=false", "spec.critic=false", "spec.collision=false"]
+    without = ["sight_steps=1", "spec.ensemble=0", "spec.policy=false", "spec.critic=false", "spec.collision=false"]
     train.main([runs], bare, steps=2, settings=without, threads=1)
-    train.main([runs], full, start=bare, heads=True, settings=["head_steps=2"], threads=1)
+    train.main([runs], full, start=bare, heads=True, settings=["head_steps=2", "sight_steps=1"], threads=1)
     before, after = load_model(bare), load_model(full)
     assert not before.model.spec.has_learned_heads and after.model.spec.has_learned_heads
     assert before.encoder_id == after.encoder_id and before.sha256 != after.sha256
     for name, value in before.model.state_dict().items():
         assert value.equal(after.model.state_dict()[name]), name
     assert "learned heads: ensemble of 3, policy, critic, collision" in (full / "card.md").read_text()
+
+
+def test_going_on_from_a_model_replays_its_data_and_says_what_is_forgotten(
+    runs: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    figures = tmp_path / "figures.json"
+    extract.main([runs / "run_000"], tmp_path / "new")
+    more = ["held_out=0.25", "replay=0.25", "head_steps=1", "sight_steps=1"]
+    train.main(
+        [tmp_path / "new"], tmp_path / "more", start=model, steps=2, threads=1, settings=more, tensorboard=True,
+        json=figures,
+    )  # fmt: skip
+    words = " ".join(capsys.readouterr().err.split())
+    assert "80 frames, 25% of each batch from 160 old ones" in words and "of the step time was computing" in words
+    measured = json.loads(figures.read_text())
+    for data in ("old", "new"):
+        for when in ("before", "after"):
+            assert measured[f"{data}_{when}_position_error_m"] > 0
+    assert measured["old_before_position_error_m"] != measured["old_after_position_error_m"]
+    card = (tmp_path / "more" / "card.md").read_text("utf-8")
+    shown = f"{measured['old_after_heading_error_deg']:.3g}"
+    assert f"| old data | relative heading, median error [deg] | {measured['old_before_heading_error_deg']:.3g}" in card
+    assert shown in card and "25% of each episode" in card and len(list((tmp_path / "more/tensorboard").iterdir())) == 1
+    origin = read_origin(tmp_path / "more")
+    assert origin is not None and origin.settings == tuple(more) and [d.frames for d in origin.data] == [80, 160]
+    assert origin.data[0].path == "../new"
+
+
+def test_old_data_that_is_gone_is_named_and_may_be_given(
+    runs: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    moved = tmp_path / "moved"
+    shutil.copytree(model, moved)
+    (moved / "dataset").rename(tmp_path / "old")
+    train.main(
+        [model / "dataset"], tmp_path / "a", start=moved, steps=1, threads=1, settings=["head_steps=1", "sight_steps=1"]
+    )
+    words = capsys.readouterr().err.replace("\n", "")
+    assert f"not replayed, as it is not there: {moved / 'dataset'}; name it by --replay" in words
+    extract.main([runs / "run_000"], tmp_path / "new")
+    train.main(
+        [tmp_path / "new"], tmp_path / "b", start=moved, replay=[tmp_path / "old"], steps=1, threads=1,
+        settings=["head_steps=1", "sight_steps=1"],
+    )  # fmt: skip
+    assert "50% of each batch from 160 old ones" in " ".join(capsys.readouterr().err.split())
 
 
 def test_remember_keeps_the_places_of_a_recording(runs: Path, model: Path, tmp_path: Path) -> None:
@@ -93,6 +140,8 @@ def test_evaluate_writes_what_it_prints(runs: Path, model: Path, tmp_path: Path)
         (lambda m, t: train.main([t / "nothing"], t / "out"), "is no bag and holds none"),
         (lambda m, t: train.main([t], t / "out", preset="wheels"), "no preset 'wheels'"),
         (lambda m, t: train.main([t], t / "out", heads=True), "--heads needs the model that gets them"),
+        (lambda m, t: train.main([t], t / "out", replay=[t]), "--replay goes with --from"),
+        (lambda m, t: train.main([t], t / "out", start=m, preset="ceiling"), "other inputs than preset ceiling"),
         (lambda m, t: evaluate.main(m), "give recordings"),
         (lambda m, t: evaluate.main(m, goals=1, camera="fisheye"), "no camera 'fisheye'"),
         (lambda m, t: evaluate.main(t / "nothing", goals=1), "config.yaml is missing"),

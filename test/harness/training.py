@@ -17,7 +17,10 @@ class Shortened:
         self.period, self.scan, self.heading = dataset.period, dataset.scan, dataset.heading
         self.odometry, self.command = dataset.odometry, dataset.command
         self.episodes = dataset.episodes[:-1]
-        self.load_images = dataset.load_images
+        self.load_images, self.images = dataset.load_images, dataset.images
+
+    def __len__(self) -> int:
+        return len(self.odometry)
 
 
 def assert_equal(a: WorldModel, b: WorldModel) -> None:

@@ -35,8 +35,8 @@ def full(spec: ModelSpec) -> ModelSpec:
 def trained(dataset: Dataset, full: ModelSpec, tmp_path_factory: pytest.TempPathFactory) -> WorldModel:
     """Of all runs but the last one."""
     config = TrainingConfig(
-        steps=160, batch=16, warm_up=10, learning_rate=5e-3, head_steps=300, spec=full, heads=HEADS,
-        windows=WindowConfig(starts=4, pairs=12),
+        steps=160, batch=16, warm_up=10, learning_rate=5e-3, head_steps=300, held_out=0.0, spec=full,
+        heads=HEADS, windows=WindowConfig(starts=4, pairs=12),
     )  # fmt: skip
     return Trainer(config, Shortened(dataset), tmp_path_factory.mktemp("run")).run(lambda step, terms: None)
 

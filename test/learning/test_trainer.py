@@ -54,6 +54,16 @@ def test_a_run_that_was_killed_and_resumed_ends_as_one_that_was_not(
     assert_equal(train(config, dataset, tmp_path / "killed"), whole)
 
 
+def test_labels_that_change_on_the_way_change_at_the_same_step_after_a_kill(
+    config: TrainingConfig, dataset: Dataset, tmp_path: Path
+) -> None:
+    changing = replace(config, gains_every=3)
+    whole = train(changing, dataset, tmp_path / "whole")
+    with pytest.raises(Killed):
+        train(changing, dataset, tmp_path / "killed", 5)
+    assert_equal(train(changing, dataset, tmp_path / "killed"), whole)
+
+
 def test_one_seed_gives_one_model_and_another_seed_another(
     config: TrainingConfig, dataset: Dataset, tmp_path: Path
 ) -> None:

@@ -32,9 +32,14 @@ class Track:
         self.command = np.column_stack([np.arange(rows) + 1, -np.arange(rows)]).astype(np.float32)
         self.odometry: Array = np.cumsum(np.random.default_rng(0).normal(size=(rows, 3)), 0)
 
+    def __len__(self) -> int:
+        return len(self.command)
+
+    def images(self, rows: NDArray[np.int64], size: int) -> NDArray[np.uint8]:
+        return np.broadcast_to(rows.astype(np.uint8)[:, None, None, None], (len(rows), size, size, 3)).copy()
+
     def load_images(self, size: int) -> NDArray[np.uint8]:
-        rows = np.arange(len(self.command), dtype=np.uint8)
-        return np.broadcast_to(rows[:, None, None, None], (len(rows), size, size, 3)).copy()
+        return self.images(np.arange(len(self)), size)
 
 
 @pytest.fixture

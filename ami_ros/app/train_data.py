@@ -1,0 +1,91 @@
+"""What `ami train` learns from: bags, data sets, and what an earlier model learned from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+
+from ami_ros.app.extract_run import extract_bags
+from ami_ros.errors import AmiError
+from ami_ros.learning import parallel
+from ami_ros.learning.alignment import AlignmentConfig
+from ami_ros.learning.dataset import CARD, Dataset
+from ami_ros.learning.extract import ExtractConfig
+from ami_ros.learning.joined import Joined
+from ami_ros.learning.origin import Origin, find_data
+from ami_ros.learning.windows import Recording
+
+
+def find_bags(path: Path) -> list[Path]:
+    """The bag at `path`, or all bags right below it, by name.
+
+    Raises:
+        AmiError: there is none.
+    """
+
+    def is_bag(folder: Path) -> bool:
+        return any(folder.glob("metadata.yaml")) or any(folder.glob("*.mcap")) or any(folder.glob("*.db3"))
+
+    if path.is_file() or is_bag(path):
+        return [path]
+    bags = sorted(folder for folder in path.glob("*") if folder.is_dir() and is_bag(folder)) if path.is_dir() else []
+    if not bags:
+        raise AmiError(f"train: {path} is no bag and holds none; record some with ./ami collect or ./ami record")
+    return bags
+
+
+def open_dataset(recordings: list[Path], out: Path, period: float, console: Console) -> Dataset:
+    """The one data set among `recordings`, or one extracted from all bags in them, kept in `out` / dataset."""
+    if len(recordings) == 1 and (recordings[0] / CARD).is_file():
+        return Dataset(recordings[0])
+    bags = [bag for path in recordings for bag in find_bags(path)]
+    folder = out / "dataset"
+    if not (folder / CARD).is_file():
+        return extract_bags(bags, folder, ExtractConfig(AlignmentConfig(period=period)), console)
+    return Dataset(folder)
+
+
+def open_datasets(recordings: list[Path], out: Path, period: float, console: Console) -> list[Dataset]:
+    """All data sets among `recordings`, and behind them one extracted from all bags, kept in `out` / dataset.
+
+    Of several processes the first one extracts, while the others wait.
+    """
+    datasets = [Dataset(path) for path in recordings if (path / CARD).is_file()]
+    bags = [path for path in recordings if not (path / CARD).is_file()]
+    if not bags:
+        return datasets
+    if parallel.rank() == 0:
+        open_dataset(bags, out, period, console)
+    parallel.wait_for_first()
+    return [*datasets, open_dataset(bags, out, period, console)]
+
+
+def as_one(datasets: list[Dataset]) -> Recording:
+    """Several data sets as one recording."""
+    return datasets[0] if len(datasets) == 1 else Joined(datasets)
+
+
+def find_replay(
+    start: Path, origin: Origin | None, replay: list[Path], new: list[Dataset], console: Console
+) -> list[Dataset]:
+    """The old data of the model in `start`: those named, else what its folder remembers; without what is `new`.
+
+    Args:
+        start: the model's folder.
+        origin: of that model.
+        replay: data sets that the user names.
+        new: what is trained on anyway.
+        console: for what is missing.
+    """
+    missing: list[str] = []
+    if replay:
+        old = [Dataset(path) for path in replay]
+    elif origin is not None:
+        old, missing = find_data(start, origin)
+    else:
+        old, missing = [], [f"what {start} learned from (it does not say)"]
+    for what in missing:
+        console.print(f"not replayed, as it is not there: {what}; name it by --replay", style="yellow", soft_wrap=True)
+    known = {dataset.card.checksum for dataset in new}
+    return [dataset for dataset in old if dataset.card.checksum not in known]

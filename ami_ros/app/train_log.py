@@ -1,0 +1,64 @@
+"""What a training says while it runs: a bar, warnings, and scalars for TensorBoard."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import Progress
+
+from ami_ros.learning.diagnosis import Diagnosis
+from ami_ros.learning.event_file import EventFile
+from ami_ros.learning.trainer import Trainer
+
+WATCHED = 0.2  # of the training, from where on a model that shows no sign of life is a warning
+SHOWN = ("prediction", "relative_pose", "goal", "sight", "total")
+EVERY = 10  # steps between two points in TensorBoard
+FOLDER = "tensorboard"  # in the model's
+
+
+class TrainingLog:
+    """Takes what `Trainer.run` reports.
+
+    Args:
+        trainer: that reports.
+        bar: for the progress.
+        console: for warnings.
+        tensorboard: write event files into the model's folder, too.
+    """
+
+    def __init__(self, trainer: Trainer, bar: Progress, console: Console, tensorboard: bool) -> None:
+        self._trainer, self._bar, self._console = trainer, bar, console
+        self._task = bar.add_task("training", total=trainer.config.steps, completed=trainer.step)
+        self._events = EventFile(trainer.folder / FOLDER) if tensorboard else None
+
+    def report(self, step: int, terms: dict[str, float]) -> None:
+        """Of each step."""
+        if "phase" in terms:
+            what, loss = next(iter(terms.items()))
+            self._bar.update(self._task, description=f"heads  {what} {terms['phase']:.0%}  loss {loss:.3f}")
+            return
+        shown = "  ".join(f"{name} {value:.3f}" for name, value in terms.items() if name in SHOWN)
+        self._bar.update(self._task, completed=step, description=f"training  {shown}")
+        if self._events is not None and "total" in terms and (step % EVERY == 0 or step == self._trainer.config.steps):
+            scalars = {f"loss/{name}": value for name, value in terms.items()}
+            self._events.add(step, scalars | {"learning_rate": self._trainer.learning_rate})
+
+    def watch(self, step: int, diagnosis: Diagnosis) -> None:
+        """Of each checkpoint."""
+        config = self._trainer.config
+        if self._events is not None:
+            self._events.add(step, {f"diagnosis/{name}": value for name, value in asdict(diagnosis).items()})
+        if step >= WATCHED * config.steps:  # at first every model looks dead
+            for complaint in diagnosis.complaints(config.spec.latent_dim):
+                self._console.print(f"step {step}: {complaint}", style="yellow", soft_wrap=True)
+
+    def __enter__(self) -> TrainingLog:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._events is not None:
+            self._events.close()

@@ -1,0 +1,51 @@
+"""Writes what was read from recordings as a data set."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from ami_ros.config import to_mapping
+from ami_ros.learning.alignment import COLUMNS
+from ami_ros.learning.dataset import CARD, IMAGES, VERSION, DatasetCard, checksum
+from ami_ros.learning.unfinished import Part
+
+
+def write_dataset(folder: Path, parts: list[Part], period: float, made_by: dict[str, Any]) -> None:
+    """Writes the columns and the card beside the images.
+
+    Args:
+        folder: with the images.
+        parts: what was read; their facts are `source`, `dropped`, `beams` and `image_size`.
+        period: between rows [s].
+        made_by: the configuration, plain values.
+    """
+    full = [part for part in parts if part.columns]
+    columns = {name: np.concatenate([part.columns[name] for part in full]) for name in (*COLUMNS, "offsets")}
+    starts = np.concatenate([part.columns["starts"] for part in full])
+    columns["episode"] = (np.cumsum(starts) - 1).astype(np.int32)
+    for name, values in columns.items():
+        np.save(folder / f"{name}.npy", values, allow_pickle=False)
+    files = [folder / IMAGES, *(folder / f"{name}.npy" for name in columns)]
+    dropped = sum((Counter(part.facts["dropped"]) for part in parts), Counter[str]())
+    card = DatasetCard(
+        version=VERSION,
+        frames=len(starts),
+        episodes=int(starts.sum()),
+        minutes=round(len(starts) * period / 60, 2),
+        period=period,
+        image_size=tuple(full[0].facts["image_size"]),
+        scan_beams=max(part.facts["beams"] for part in parts),
+        has_heading=bool(np.isfinite(columns["heading"]).all()),
+        has_truth=bool(np.isfinite(columns["truth"]).all()),
+        checksum=checksum(folder),
+        sizes={file.name: file.stat().st_size for file in sorted(files)},
+        sources=tuple(part.facts["source"] for part in parts),
+        dropped=dict(dropped),
+        extraction=made_by,
+    )
+    (folder / CARD).write_text(yaml.safe_dump(to_mapping(card), sort_keys=False), "utf-8")

@@ -1,0 +1,122 @@
+"""What is kept apart from training, and how good a model is on it: what it learns, and what it forgets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+
+from ami_ros.learning.diagnosis import diagnose
+from ami_ros.learning.losses import relative_poses
+from ami_ros.learning.windows import WindowSampler
+from ami_ros.world_model.model import WorldModel
+
+WINDOWS = 256
+SEED = 1  # of the windows measured: the same ones for every model
+
+Episodes = list[tuple[int, int]]
+
+
+def split_off(episodes: Sequence[tuple[int, int]], share: float, least: int) -> tuple[Episodes, Episodes]:
+    """Cuts the end off each episode.
+
+    Args:
+        episodes: (start, stop) rows of each.
+        share: of the rows to cut off.
+        least: rows that make a window; where the end or the rest would be shorter, the episode stays whole.
+
+    Returns:
+        What is left to train on, and the ends.
+    """
+    kept, held = [], []
+    for start, stop in episodes:
+        cut = stop - round(share * (stop - start))
+        if share and stop - cut >= least and cut - start >= least:
+            kept.append((start, cut))
+            held.append((cut, stop))
+        else:
+            kept.append((start, stop))
+    return kept, held
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How good a model is on a recording, by odometry: no ground truth is needed.
+
+    Positions and headings are those of one moment of the recording seen from another, at most some seconds apart.
+    """
+
+    prediction_to_persistence: float  # error of one model step over that of "nothing changes"
+    position_error_m: float  # median
+    heading_error_deg: float  # median
+    picture_error: float | None  # of the latent from the picture alone: unexplained variance; None: no pictures
+
+
+LABELS = {
+    "prediction_to_persistence": "prediction error, of that of no change",
+    "position_error_m": "relative position, median error [m]",
+    "heading_error_deg": "relative heading, median error [deg]",
+    "picture_error": "picture alone, unexplained variance",
+}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A new model on data that it was not trained on, beside the model that it started from."""
+
+    data: str  # "new" or "old"
+    before: Standing | None  # None: it started from nothing
+    after: Standing
+
+    def rows(self) -> list[tuple[str, str, str, str]]:
+        """Data, figure, before, after; as text for a table."""
+        before = asdict(self.before) if self.before is not None else {}
+        return [
+            (f"{self.data} data", label, _text(before.get(name)), _text(getattr(self.after, name)))
+            for name, label in LABELS.items()
+            if getattr(self.after, name) is not None
+        ]
+
+    def figures(self) -> dict[str, float]:
+        """Flat, named with units."""
+        found = {}
+        for when, standing in (("before", self.before), ("after", self.after)):
+            for name, value in asdict(standing).items() if standing is not None else ():
+                if value is not None:
+                    found[f"{self.data}_{when}_{name}"] = round(float(value), 5)
+        return found
+
+
+def _text(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g}"
+
+
+def stand(model: WorldModel, sampler: WindowSampler) -> Standing:
+    """Measures a model, in whatever mode it is, without changing it.
+
+    Args:
+        model: it is left in the mode it was in.
+        sampler: of the stretches to measure on.
+    """
+    was_training = model.training
+    model.eval()
+    batch = sampler.batch(np.random.default_rng((SEED, 2)), WINDOWS)
+    with torch.inference_mode():
+        flat = model.encode(batch.sensors)
+        latents = flat.view(-1, WINDOWS, flat.shape[-1])
+        columns = torch.arange(WINDOWS)
+        first, second = batch.pairs[..., 0], batch.pairs[..., 1]
+        seen = model.relative_pose(latents[first, columns], latents[second, columns])
+        true = relative_poses(batch.poses[first, columns], batch.poses[second, columns])
+        images = batch.sensors.image
+        pictured = None
+        if images is not None and model.goal_head is not None:
+            pictured = float((model.encode_goal(images) - flat).square().mean() / flat.var(0).mean())
+    model.train(was_training)
+    metres = (seen[..., :2] - true[..., :2]).norm(dim=-1)
+    turn = torch.atan2(seen[..., 3], seen[..., 2]) - true[..., 2]
+    degrees = torch.atan2(turn.sin(), turn.cos()).abs().rad2deg()
+    ratio = diagnose(model, sampler, SEED).prediction_to_persistence
+    return Standing(ratio, float(metres.median()), float(degrees.median()), pictured)

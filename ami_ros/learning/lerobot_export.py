@@ -1,0 +1,258 @@
+"""A data set as LeRobotDataset v3: Parquet for numbers, MP4 for the camera."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ami_ros.errors import AmiError
+from ami_ros.images import decode_image
+from ami_ros.learning import lerobot_layout as layout
+from ami_ros.learning.dataset import Dataset, Progress
+from ami_ros.learning.lerobot_tables import (
+    Statistics,
+    picture_statistics,
+    statistics,
+    write_episodes,
+    write_json,
+    write_tasks,
+)
+
+ROBOT = "mobile base"
+SHARD_ROWS = 50_000  # of a pair of files: below lerobot's limits of 100 MB of numbers and 200 MB of video
+SAMPLED = 50  # pictures of an episode, for the statistics
+# Quality near the JPEG files' own, and a picture in full every other frame, as lerobot has it for random access.
+CODEC, OPTIONS = "libx264", {"crf": "16", "g": "2", "preset": "veryfast"}
+
+
+def export_lerobot(dataset: Dataset, out: Path, task: str, progress: Progress | None = None) -> None:
+    """Writes `dataset` to the new folder `out`, whole or not at all.
+
+    Scans read 0 where nothing returned; commands are the action, odometry and measured velocity the state.
+
+    Args:
+        dataset: its period has to be a whole number of frames a second.
+        out: must not exist.
+        task: in words, the same for all episodes.
+        progress: called with frames done, and of all.
+
+    Raises:
+        AmiError: as said, the extra is missing, or the disk is full.
+    """
+    layout.needs("pyarrow", "av")
+    fps = round(1 / dataset.period)
+    if abs(fps * dataset.period - 1) > 1e-6:
+        raise AmiError(f"{dataset.folder}: LeRobot counts whole frames a second, not one each {dataset.period:g} s")
+    if out.exists():
+        raise AmiError(f"{out} exists already: name another folder, or remove it")
+    partial = Path(f"{out}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        (partial / "meta").mkdir(parents=True)
+        _Export(dataset, partial, fps, progress or (lambda done, total: None)).write(task)
+        os.replace(partial, out)
+    except OSError as error:
+        raise AmiError(f"cannot write {out}: {error.strerror or error}; make room or name another folder") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def columns_of(dataset: Dataset, rows: slice) -> dict[str, NDArray[np.float32] | NDArray[np.float64]]:
+    """What is written of each row, by feature."""
+    state = np.concatenate([dataset.odometry[rows], dataset.velocity[rows]], axis=1)
+    found: dict[str, Any] = {
+        layout.STATE: state.astype(np.float32),
+        layout.ACTION: np.asarray(dataset.command[rows], np.float32),
+        layout.STAMP: np.asarray(dataset.stamp[rows], np.float64)[:, None],
+    }
+    if dataset.card.scan_beams:
+        scan = np.asarray(dataset.scan[rows], np.float32)
+        found[layout.SCAN] = np.where(np.isfinite(scan), scan, 0).astype(np.float32)
+    if dataset.card.has_heading:
+        found[layout.HEADING] = np.asarray(dataset.heading[rows], np.float32)[:, None]
+    if dataset.card.has_truth:
+        found[layout.TRUTH] = np.asarray(dataset.truth[rows], np.float32)
+    return found
+
+
+NAMES = {layout.STATE: list(layout.STATE_NAMES), layout.ACTION: ["linear", "angular"], layout.TRUTH: ["x", "y", "yaw"]}
+
+
+@dataclass
+class _Shard:
+    """A Parquet and an MP4 file being written."""
+
+    number: int
+    data: Any
+    video: Any
+    stream: Any
+    rows: int = 0
+    place: dict[str, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        chunk, file = divmod(self.number, layout.FILES_A_CHUNK)
+        self.place = {"chunk_index": chunk, "file_index": file}
+
+    def close(self) -> None:
+        """Ends both files."""
+        for packet in self.stream.encode():
+            self.video.mux(packet)
+        self.video.close()
+        self.data.close()
+
+
+class _Export:
+    def __init__(self, dataset: Dataset, folder: Path, fps: int, progress: Progress) -> None:
+        self.dataset, self.folder, self.fps, self.progress = dataset, folder, fps, progress
+        width, height = dataset.card.image_size
+        self.size = (width - width % 2, height - height % 2)  # chroma has half the resolution
+        self.shard: _Shard | None = None
+
+    def write(self, task: str) -> None:
+        """Everything."""
+        episodes = []
+        try:
+            for number, (start, stop) in enumerate(self.dataset.episodes):
+                episodes.append(self._episode(number, start, stop, task))
+        finally:
+            if self.shard is not None:
+                self.shard.close()
+        write_tasks(self.folder, [task])
+        write_episodes(self.folder, episodes)
+        write_json(self.folder, self._info(len(episodes)), self._total())
+
+    def _episode(self, number: int, start: int, stop: int, task: str) -> dict[str, Any]:
+        """Writes one episode; its row for `meta/episodes`."""
+        shard = self._shard_for(stop - start)
+        columns = columns_of(self.dataset, slice(start, stop))
+        stats = {name: statistics(values, stop - start) for name, values in columns.items()}
+        shard.data.write_table(self._table(columns, number, start, stop))
+        sample: list[NDArray[np.uint8]] = []
+        step = max(1, (stop - start) // SAMPLED)
+        for row in range(start, stop):
+            image = self._image(row)
+            self._encode(shard, image)
+            if (row - start) % step == 0:
+                sample.append(image)
+            if row % 100 == 0 or row + 1 == len(self.dataset):
+                self.progress(row + 1, len(self.dataset))
+        stats[layout.CAMERA] = picture_statistics(np.stack(sample), len(sample))
+        first, shard.rows = shard.rows, shard.rows + stop - start
+        video = {f"videos/{layout.CAMERA}/{key}": value for key, value in shard.place.items()}
+        return {
+            "episode_index": number,
+            "tasks": [task],
+            "length": stop - start,
+            **{f"data/{key}": value for key, value in shard.place.items()},
+            "dataset_from_index": start,
+            "dataset_to_index": stop,
+            **video,
+            f"videos/{layout.CAMERA}/from_timestamp": first / self.fps,
+            f"videos/{layout.CAMERA}/to_timestamp": shard.rows / self.fps,
+            **{f"stats/{name}/{key}": value for name, s in stats.items() for key, value in s.items()},
+        }
+
+    def _shard_for(self, rows: int) -> _Shard:
+        """The open pair of files, or a new one if this has too many rows."""
+        if self.shard is not None and self.shard.rows + rows <= SHARD_ROWS:
+            return self.shard
+        number = 0
+        if self.shard is not None:
+            number = self.shard.number + 1
+            self.shard.close()
+        (av, parquet) = layout.needs("av", "pyarrow.parquet")
+        shard = _Shard(number, None, None, None)
+        data = self.folder / layout.DATA.format(**shard.place)
+        video = self.folder / layout.VIDEO.format(video_key=layout.CAMERA, **shard.place)
+        for file in (data, video):
+            file.parent.mkdir(parents=True, exist_ok=True)
+        shard.data = parquet.ParquetWriter(data, self._table(columns_of(self.dataset, slice(0, 1)), 0, 0, 1).schema)
+        shard.video = av.open(str(video), "w")
+        shard.stream = shard.video.add_stream(CODEC, rate=self.fps, options=OPTIONS)
+        shard.stream.width, shard.stream.height = self.size
+        shard.stream.pix_fmt, shard.stream.time_base = "yuv420p", Fraction(1, self.fps)
+        self.shard = shard
+        return shard
+
+    def _table(self, columns: dict[str, Any], number: int, start: int, stop: int) -> Any:
+        (pyarrow,) = layout.needs("pyarrow")
+        count = stop - start
+        arrays = {}
+        for name, values in columns.items():
+            kind = pyarrow.from_numpy_dtype(values.dtype)
+            flat = pyarrow.array(values.ravel(), kind)
+            arrays[name] = (
+                flat if values.shape[1] == 1 else pyarrow.FixedSizeListArray.from_arrays(flat, values.shape[1])
+            )
+        indices = {
+            "timestamp": np.arange(count) / self.fps,
+            "frame_index": np.arange(count),
+            "episode_index": np.full(count, number),
+            "index": np.arange(start, stop),
+            "task_index": np.zeros(count),
+        }
+        for name, values in indices.items():
+            arrays[name] = pyarrow.array(values.astype(layout.INDICES[name]))
+        return pyarrow.table(arrays)
+
+    def _image(self, row: int) -> NDArray[np.uint8]:
+        """A picture in the size of the video; others are stretched to it, which `extract` has warned of."""
+        image = decode_image(self.dataset.jpeg(row))
+        width, height = self.size
+        if image.shape[:2] != (height, width):
+            image = np.asarray(cv2.resize(image, self.size, interpolation=cv2.INTER_AREA), np.uint8)
+        return image
+
+    def _encode(self, shard: _Shard, image: NDArray[np.uint8]) -> None:
+        (av,) = layout.needs("av")
+        frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+        for packet in shard.stream.encode(frame):
+            shard.video.mux(packet)
+
+    def _info(self, episodes: int) -> dict[str, Any]:
+        """The content of `meta/info.json`."""
+        width, height = self.size
+        features: dict[str, Any] = {
+            layout.CAMERA: {
+                "dtype": "video",
+                "shape": [height, width, 3],
+                "names": ["height", "width", "channels"],
+                "info": {
+                    "video.height": height, "video.width": width, "video.codec": "h264", "video.pix_fmt": "yuv420p",
+                    "video.fps": self.fps, "video.channels": 3, "has_audio": False, "is_depth_map": False,
+                },
+            }
+        }  # fmt: skip
+        for name, values in columns_of(self.dataset, slice(0, 1)).items():
+            features[name] = {"dtype": values.dtype.name, "shape": [values.shape[1]], "names": NAMES.get(name)}
+        features |= {name: {"dtype": kind, "shape": [1], "names": None} for name, kind in layout.INDICES.items()}
+        return {
+            "codebase_version": layout.VERSION,
+            "robot_type": ROBOT,
+            "total_episodes": episodes,
+            "total_frames": len(self.dataset),
+            "total_tasks": 1,
+            "chunks_size": layout.FILES_A_CHUNK,
+            "data_files_size_in_mb": 100,
+            "video_files_size_in_mb": 200,
+            "fps": self.fps,
+            "splits": {"train": f"0:{episodes}"},
+            "data_path": layout.DATA,
+            "video_path": layout.VIDEO,
+            "features": features,
+        }
+
+    def _total(self) -> dict[str, Statistics]:
+        """Statistics of all rows; those of the pictures from one sample of all episodes."""
+        stats = {n: statistics(v, len(self.dataset)) for n, v in columns_of(self.dataset, slice(None)).items()}
+        rows = np.linspace(0, len(self.dataset) - 1, min(len(self.dataset), 4 * SAMPLED)).astype(int)
+        stats[layout.CAMERA] = picture_statistics(np.stack([self._image(int(row)) for row in rows]), len(rows))
+        return stats

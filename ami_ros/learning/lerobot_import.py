@@ -1,0 +1,236 @@
+"""A LeRobotDataset v3 as a data set."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ami_ros.config import to_mapping
+from ami_ros.errors import AmiError
+from ami_ros.geometry import relative
+from ami_ros.images import decode_image
+from ami_ros.learning import lerobot_layout as layout
+from ami_ros.learning.alignment import COLUMNS, Frames, drop_short
+from ami_ros.learning.dataset import IMAGES, Dataset, Progress
+from ami_ros.learning.dataset_writer import write_dataset
+from ami_ros.learning.extract import ExtractConfig
+from ami_ros.learning.frames import encode_frame
+from ami_ros.learning.lerobot_roles import find_roles, pick
+from ami_ros.learning.unfinished import Unfinished, go_on
+
+Episode = dict[str, Any]  # a row of meta/episodes
+Image = NDArray[np.uint8]
+
+
+def import_lerobot(
+    folder: Path, out: Path, config: ExtractConfig | None = None, progress: Progress | None = None
+) -> Dataset:
+    """Reads the LeRobotDataset in `folder` into the new data set `out`; interrupted, it goes on where it was.
+
+    Args:
+        folder: with `meta/info.json`.
+        out: must not exist.
+        config: `topics` maps roles to features, or to some numbers of them (`observation.state:0,1,2`); of
+            `alignment`, period and min_frames count.
+        progress: called with frames done, and of all.
+
+    Raises:
+        AmiError: not version 3, a role that no feature has, a period that its frames do not meet, a missing extra, or
+            `out` exists or cannot be written.
+    """
+    config = config or ExtractConfig()
+    layout.needs("pyarrow", "av")
+    partial = Path(f"{out}.partial")
+    if out.exists():
+        raise AmiError(f"{out} exists already: name another folder, or remove it")
+    reading = _Import(folder, config, progress or (lambda done, total: None))
+    plan = {"lerobot": str(folder.resolve()), "frames": reading.total, "extraction": to_mapping(config)}
+    try:
+        with go_on(partial, IMAGES, plan) as unfinished:
+            reading.read(unfinished)
+            write_dataset(partial, unfinished.parts, config.alignment.period, to_mapping(config))
+        os.replace(partial, out)
+    except OSError as error:
+        reason = error.strerror or error
+        raise AmiError(f"cannot write the data set {out}: {reason}; mend it and repeat: it goes on there") from error
+    return Dataset(out)
+
+
+def stride_of(period: float, fps: float) -> int:
+    """How many frames make a period [s]; raises AmiError where no whole number does."""
+    stride = round(period * fps)
+    if stride < 1 or abs(stride / fps - period) > 1e-3 * period:
+        raise AmiError(f"its frames are {1 / fps:g} s apart: give a multiple of that as --period, not {period:g}")
+    return stride
+
+
+class _Import:
+    def __init__(self, folder: Path, config: ExtractConfig, progress: Progress) -> None:
+        self.folder, self.config, self.progress = folder, config, progress
+        self.info = layout.read_info(folder)
+        self.stride = stride_of(config.alignment.period, self.info.fps)
+        self.roles = find_roles(folder, self.info.features, config.topics)
+        self.camera = self.roles["image"][0]
+        self.is_video = self.info.features[self.camera]["dtype"] == "video"
+        self.episodes = self._episodes()
+        self.total = sum(int(episode["length"]) for episode in self.episodes)
+        self.done = 0
+
+    def _episodes(self) -> list[Episode]:
+        (parquet,) = layout.needs("pyarrow.parquet")
+        files = sorted((self.folder / "meta/episodes").glob("*/*.parquet"))
+        rows: list[Episode] = []
+        for file in files:
+            names = [n for n in parquet.read_schema(file).names if not n.startswith("stats/")]
+            rows += parquet.read_table(file, columns=names).to_pylist()
+        if not rows:
+            raise AmiError(f"{self.folder} has no episodes")
+        return sorted(rows, key=lambda row: int(row["episode_index"]))
+
+    def read(self, unfinished: Unfinished) -> None:
+        """Reads what is not done yet, file by file."""
+        of = f"videos/{self.camera}" if self.is_video else "data"
+
+        def place(episode: Episode) -> tuple[int, int]:
+            return int(episode[f"{of}/chunk_index"]), int(episode[f"{of}/file_index"])
+
+        groups = [(key, list(group)) for key, group in groupby(self.episodes, key=place)]
+        for number, (key, episodes) in enumerate(groups):
+            if number >= len(unfinished.parts):
+                self._read_file(unfinished, key, episodes)
+            else:
+                self.done += sum(int(episode["length"]) for episode in episodes)
+        if not any(part.columns for part in unfinished.parts):
+            raise AmiError(f"nothing usable in {self.folder}: all episodes are too short, or without finite numbers")
+
+    def _read_file(self, unfinished: Unfinished, place: tuple[int, int], episodes: list[Episode]) -> None:
+        """Reads the episodes whose pictures are in one file."""
+        dropped: Counter[str] = Counter()
+        frames = [self._frames(episode, dropped) for episode in episodes]
+        columns = {name: np.concatenate([getattr(f, name) for f in frames]) for name in (*COLUMNS, "starts", "picture")}
+        offsets = np.zeros((len(columns["stamp"]), 2), np.int64)
+        ends = np.cumsum([len(f.stamp) for f in frames])
+        size = (0, 0)
+        for row, image in self._pictures(place, episodes, ends - [len(f.stamp) for f in frames]):
+            jpeg, size = self._shrunk(image)
+            begin = unfinished.blob.tell()
+            unfinished.blob.write(jpeg)
+            offsets[row] = begin, begin + len(jpeg)
+        readable = offsets[:, 1] > 0
+        dropped["frames with a broken image"] += int((~readable).sum())
+        finite = np.isfinite(columns["odometry"]).all(1) & np.isfinite(columns["command"]).all(1)
+        dropped["frames with numbers that are not finite"] += int((~finite).sum())
+        columns["picture"] = np.arange(len(offsets))
+        kept = drop_short(Frames(**columns).select(readable & finite), self.config.alignment, dropped)
+        found = {name: getattr(kept, name) for name in (*COLUMNS, "starts")} | {"offsets": offsets[kept.picture]}
+        source = {"path": str(self.folder), "frames": len(kept.stamp), "problems": [],
+                  "topics": {role: name for role, (name, _) in self.roles.items()}}  # fmt: skip
+        beams = kept.scan.shape[1]
+        facts = {
+            "source": source,
+            "beams": beams,
+            "image_size": size,
+            "dropped": {k: v for k, v in dropped.items() if v},
+        }
+        unfinished.add(found if len(kept.stamp) else {}, facts)
+
+    def _frames(self, episode: Episode, dropped: Counter[str]) -> Frames:
+        """The numbers of an episode, a row each period."""
+        table = self._table(episode)
+        stride, period = self.stride, self.config.alignment.period
+
+        def role(name: str) -> NDArray[Any] | None:
+            return pick(table, *self.roles[name])[::stride] if name in self.roles else None
+
+        command = pick(table, *self.roles["command"]).astype(np.float64)
+        starts = np.arange(0, len(command), stride)
+        lengths = np.diff([*starts, len(command)])
+        odometry = np.asarray(role("odometry"), np.float64)
+        n = len(odometry)
+        stamp, velocity, scan, heading, truth = (role(r) for r in ("stamp", "velocity", "scan", "heading", "truth"))
+        if stamp is None:
+            stamp = (int(episode["dataset_from_index"]) + starts[:, None]) / self.info.fps
+        if velocity is None:
+            motion = relative(odometry[:-1], odometry[1:])[:, [0, 2]] / period
+            velocity = np.concatenate([motion, motion[-1:]]) if len(motion) else np.zeros((n, 2))
+        if scan is not None:
+            scan = np.where(scan > 0, scan, np.inf)
+        return Frames(
+            stamp=np.asarray(stamp, np.float64)[:, 0],
+            picture=starts,
+            scan=np.zeros((n, 0), np.float32) if scan is None else scan.astype(np.float32),
+            odometry=odometry,
+            command=(np.add.reduceat(command, starts) / lengths[:, None]).astype(np.float32),
+            velocity=np.asarray(velocity, np.float32),
+            heading=np.full(n, np.nan, np.float32) if heading is None else heading[:, 0].astype(np.float32),
+            truth=np.full((n, 3), np.nan) if truth is None else truth.astype(np.float64),
+            starts=np.arange(n) == 0,
+        )
+
+    def _table(self, episode: Episode) -> Any:
+        """The rows of an episode, in order."""
+        (parquet,) = layout.needs("pyarrow.parquet")
+        place = {key: int(episode[f"data/{key}"]) for key in ("chunk_index", "file_index")}
+        file = self.folder / self.info.data_path.format(**place)
+        wanted = {name for name, _ in self.roles.values() if self.info.features[name]["dtype"] != "video"}
+        number = int(episode["episode_index"])
+        table = parquet.read_table(
+            file, columns=[*wanted, "frame_index"], filters=[("episode_index", "=", number)]
+        ).sort_by("frame_index")
+        if table.num_rows != int(episode["length"]):
+            raise AmiError(f"{file} has {table.num_rows} rows of episode {number}, not {episode['length']}")
+        return table
+
+    def _pictures(
+        self, place: tuple[int, int], episodes: list[Episode], firsts: NDArray[np.int64]
+    ) -> Iterator[tuple[int, Image]]:
+        """(row, picture) of the rows, which for each episode begin at `firsts`, in any order."""
+        if not self.is_video:
+            for episode, first in zip(episodes, firsts.tolist(), strict=True):
+                cells = self._table(episode).column(self.camera).to_pylist()
+                for i in range(0, len(cells), self.stride):
+                    yield first + i // self.stride, decode_image(cells[i]["bytes"])
+                self._tick(len(cells))
+            return
+        rows: dict[int, int] = {}
+        for episode, first in zip(episodes, firsts.tolist(), strict=True):
+            begin = round(float(episode[f"videos/{self.camera}/from_timestamp"]) * self.info.fps)
+            rows |= {begin + i: first + i // self.stride for i in range(0, int(episode["length"]), self.stride)}
+        assert self.info.video_path is not None
+        chunk, file = place
+        name = self.info.video_path.format(video_key=self.camera, chunk_index=chunk, file_index=file)
+        for number, image in self._video(self.folder / name, rows):
+            yield rows[number], image
+
+    def _video(self, file: Path, wanted: Mapping[int, int]) -> Iterator[tuple[int, Image]]:
+        """(number, picture) of the wanted frames of an MP4 file."""
+        (av,) = layout.needs("av")
+        try:
+            with av.open(str(file)) as container:
+                for frame in container.decode(video=0):
+                    number = round(float(frame.time) * self.info.fps)
+                    self._tick(1)
+                    if number in wanted:
+                        yield number, frame.to_ndarray(format="rgb24")
+        except av.error.FFmpegError as error:
+            raise AmiError(f"{file} cannot be decoded: {error}") from error
+
+    def _tick(self, frames: int) -> None:
+        self.done += frames
+        if self.done % 100 < frames:
+            self.progress(min(self.done, self.total), self.total)
+
+    def _shrunk(self, image: Image) -> tuple[bytes, tuple[int, int]]:
+        """As JPEG, the shorter side at most `max_side`, and its size (width, height)."""
+        scale = self.config.max_side / min(image.shape[:2])
+        if scale < 1:
+            image = np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+        return encode_frame(image), (image.shape[1], image.shape[0])

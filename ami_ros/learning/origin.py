@@ -1,0 +1,78 @@
+"""Where a model comes from: the file in its folder by which a later training finds the data again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from ami_ros.config import from_mapping, to_mapping
+from ami_ros.errors import AmiError
+from ami_ros.learning.dataset import Dataset
+from ami_ros.world_model.checkpoint import write_atomically
+
+FILE = "origin.yaml"
+
+
+@dataclass(frozen=True)
+class Data:
+    """A data set, by its place and its content."""
+
+    path: str  # relative to the model's folder
+    checksum: str
+    frames: int
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What made a model."""
+
+    preset: str
+    settings: tuple[str, ...]  # key=value, what replaced the preset's
+    steps: int
+    seed: int
+    data: tuple[Data, ...]  # new data first, then what was replayed
+
+
+def write_origin(
+    folder: Path, preset: str, settings: Sequence[str], steps: int, seed: int, datasets: Sequence[Dataset]
+) -> None:
+    """Writes `FILE` into a model's folder."""
+    data = tuple(Data(os.path.relpath(d.folder.resolve(), folder.resolve()), d.card.checksum, len(d)) for d in datasets)
+    origin = Origin(preset, tuple(settings), steps, seed, data)
+    write_atomically(folder / FILE, yaml.safe_dump(to_mapping(origin), sort_keys=False).encode())
+
+
+def read_origin(folder: Path) -> Origin | None:
+    """The origin of the model in `folder`; None where nothing tells.
+
+    Raises:
+        AmiError: the file is there but not readable.
+    """
+    try:
+        values = yaml.safe_load((folder / FILE).read_text("utf-8"))
+    except FileNotFoundError:
+        return None
+    except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:
+        raise AmiError(f"{folder / FILE} cannot be read: {' '.join(str(error).split())}; remove it") from error
+    return from_mapping(Origin, values, str(folder / FILE))
+
+
+def find_data(folder: Path, origin: Origin) -> tuple[list[Dataset], list[str]]:
+    """The data sets that the model in `folder` was made from, as far as they are there, and those that are not."""
+    found, missing = [], []
+    for data in origin.data:
+        path = Path(os.path.normpath(folder.resolve() / data.path))
+        try:
+            dataset = Dataset(path)
+        except AmiError:
+            missing.append(str(path))
+            continue
+        if dataset.card.checksum == data.checksum:
+            found.append(dataset)
+        else:
+            missing.append(f"{path} (it holds other data now)")
+    return found, missing

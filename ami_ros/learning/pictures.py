@@ -1,0 +1,58 @@
+"""The pictures of a recording: decoded in memory where they fit, else read and decoded when they are wanted."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Protocol
+
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+
+MOST = 0.5  # of the memory that is free now, for all processes of this machine that train together
+
+Images = NDArray[np.uint8]
+Rows = NDArray[np.int64]
+
+
+class Album(Protocol):
+    """What has pictures by row."""
+
+    def __len__(self) -> int: ...
+
+    def images(self, rows: Rows, size: int) -> Images:
+        """(k, size, size, 3) RGB of some rows."""
+        ...
+
+    def load_images(self, size: int) -> Images:
+        """(n, size, size, 3) RGB of all rows."""
+        ...
+
+
+class Pictures(Protocol):
+    """Pictures (k, size, size, 3) RGB, or what a frozen network made of them (k, width), by rows (k,)."""
+
+    def __getitem__(self, rows: Rows, /) -> NDArray[Any]: ...
+
+
+class StoredPictures:
+    """Pictures that stay on disk, as JPEG files a few kilobytes each, which the system keeps at hand as it can."""
+
+    def __init__(self, album: Album, size: int) -> None:
+        self._album, self._size = album, size
+
+    def __getitem__(self, rows: Rows, /) -> Images:
+        return self._album.images(rows, self._size)
+
+
+def open_pictures(album: Album, size: int, budget: float | None = None) -> Pictures:
+    """All pictures of `album` at `size` [px].
+
+    Args:
+        album: where they are.
+        size: side of the square that the model takes [px].
+        budget: memory they may take [B]; None: half of what is free, shared with the other processes of a training.
+    """
+    if budget is None:
+        budget = MOST * psutil.virtual_memory().available / int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return album.load_images(size) if 3 * size * size * len(album) <= budget else StoredPictures(album, size)
