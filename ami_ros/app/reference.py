@@ -61,6 +61,7 @@ MEANINGS = {
     "location": "where the robot believes to be in its memory, and how sure it is",
     "places": "remembered places and the ways between them, as markers (latched)",
     "place_graph": "the same with their ids, how often a way was driven and how often it failed (latched)",
+    "goal_pose": "a goal, as RViz sends it, in odom or map",
     "keep_away": "circles that the robot shall keep out of (latched)",
     "plan": "poses that the robot expects to pass",
     "planner/state": "state, error, energy, rate, at the control rate",
@@ -184,7 +185,8 @@ def graph() -> str:
     publisher = {topic: node for node, topic, _ in _links("publishes")}
     edges: dict[tuple[str, str], list[str]] = {}
     for node, topic, _ in _links("subscribes"):
-        edges.setdefault((publisher.get(topic, "simulator"), node), []).append(topic)
+        source = "client" if topic == "goal_pose" else publisher.get(topic, "simulator")
+        edges.setdefault((source, node), []).append(topic)
     lines = ["```mermaid", "flowchart LR", '  client(["your program"])', '  simulator["robot, or simulator"]']
     lines += [f"  {node}[{node}]" for node in STACK]
     lines += [f'  {start} -->|"{", ".join(names)}"| {stop}' for (start, stop), names in edges.items()]

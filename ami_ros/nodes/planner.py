@@ -35,6 +35,7 @@ from ami_ros.ros.navigation_goals import NavigationGoals
 from ami_ros.ros.parameters import parameter
 from ami_ros.ros.percepts import Percepts
 from ami_ros.ros.planner_topics import PlannerTopics
+from ami_ros.ros.pose_goals import PoseGoals
 from ami_ros.ros.process import run
 from ami_ros.ros.pursuit import Ages, Patience, Pursuit, Verdict
 from ami_ros.ros.qos import LATCHED, RELIABLE
@@ -88,11 +89,12 @@ class PlannerNode(AmiNode[PlannerParameters]):
         self._worker: Worker[Percept] = Worker("planner", self._think, self._failed)
         self._goals = NavigationGoals(self, self.topics, self._percepts, self._prepare, config.frames.odom)
         self.subscribe(Adaptation, ADAPTATION, self._followed.take_message, LATCHED, always=True)
+        self._poses = PoseGoals(self, (config.frames.odom, config.frames.map))
         # The latent comes last: of messages that came together, earlier subscriptions are served first.
         self.subscribe(Odometry, "odom", self._percepts.take_odometry)
         self.subscribe(LaserScan, "scan", self._percepts.take_scan)
         self.subscribe(Location, "location", self._percepts.take_location, RELIABLE)
-        self.subscribe(KeepAway, "keep_away", self._percepts.take_keep_away, LATCHED)
+        self.subscribe(KeepAway, "keep_away", self._percepts.take_keep_away, LATCHED, always=True)
         self.subscribe(Latent, "latent", self._on_latent)
         self._timer = self.every(1.0 / config.control_rate, self._control)
         self._decided = self.create_guard_condition(self._follow_at_once)
@@ -105,6 +107,7 @@ class PlannerNode(AmiNode[PlannerParameters]):
     def cleanup(self) -> None:
         if hasattr(self, "_goals"):
             self._worker.close()
+            self._poses.destroy()
             self._goals.destroy()
             self._routes.destroy()
             self.destroy_guard_condition(self._decided)

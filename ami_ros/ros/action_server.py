@@ -67,6 +67,7 @@ class SimpleActionServer:
         preempted: makes the result of a goal that was replaced.
         canceled: makes the result of a goal whose client canceled it; called the moment the request arrives, so it
             is the place to stop the robot.
+        accepted: told of each goal that became the current one, for work that is not done by looking at `current`.
     """
 
     def __init__(
@@ -79,9 +80,11 @@ class SimpleActionServer:
         rejected: Callable[[AmiError], None],
         preempted: Callable[[GoalTicket], Any],
         canceled: Callable[[GoalTicket], Any],
+        accepted: Callable[[GoalTicket], None] = lambda ticket: None,
     ) -> None:
         self._node = node
         self._check, self._rejected, self._preempted, self._canceled = check, rejected, preempted, canceled
+        self._accepted = accepted
         self._lock = threading.RLock()
         self._current: GoalTicket | None = None
         self._prepared: Any = None
@@ -134,6 +137,7 @@ class SimpleActionServer:
             self.finish(replaced, Outcome.ABORTED, self._preempted(replaced))
         handle.ticket = ticket
         handle.execute()
+        self._accepted(ticket)
 
     def _cancel(self, handle: ServerGoalHandle) -> CancelResponse:
         ticket: GoalTicket = handle.ticket

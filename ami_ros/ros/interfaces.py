@@ -29,6 +29,7 @@ _LATENT = {"latent": "ami_interfaces/msg/Latent"}
 _SURPRISE = {"surprise": "ami_interfaces/msg/Surprise"}
 _ADAPTATION = {"adaptation": "ami_interfaces/msg/Adaptation"}
 _KEEP_AWAY = {"keep_away": "ami_interfaces/msg/KeepAway"}
+_GOAL_POSE = {"goal_pose": "geometry_msgs/msg/PoseStamped"}
 _LOCATION = {"location": "ami_interfaces/msg/Location"}
 
 _ROBOT = Interface(
@@ -83,7 +84,7 @@ INTERFACES: dict[str, Interface] = {
         },
     ),
     "planner": Interface(
-        subscribes={**_ODOM, **_SCAN, **_LOCATION, **_LATENT, **_ADAPTATION, **_KEEP_AWAY},
+        subscribes={**_ODOM, **_SCAN, **_LOCATION, **_LATENT, **_ADAPTATION, **_KEEP_AWAY, **_GOAL_POSE},
         publishes={
             "cmd_vel_raw": _COMMAND,
             "plan": "nav_msgs/msg/Path",
