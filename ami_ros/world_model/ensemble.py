@@ -53,7 +53,9 @@ class Ensemble(nn.Module):
     def uncertainty(self, latent: Tensor, chunk: Tensor, previous: Tensor) -> Tensor:
         """Disagreement of the members and the error that they expect, before calibration: (batch,) [latent units]."""
         change, squared = self(latent, chunk, previous)
-        return (change.var(0).mean(-1) + squared.exp().mean(0)).clamp(min=1e-12).sqrt()
+        away = change - change.mean(0)  # by hand: torch's own variance takes three times as long as all the rest
+        variance = away.square().mean(-1).sum(0) / (len(change) - 1)
+        return (variance + squared.exp().mean(0)).clamp(min=1e-12).sqrt()
 
     def expected_error(self, latent: Tensor, chunk: Tensor, previous: Tensor) -> Tensor:
         """The error of the model's prediction to expect (batch,): root mean square [latent units]."""

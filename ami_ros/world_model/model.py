@@ -122,7 +122,7 @@ class WorldModel(nn.Module):
         return self.heads.ensemble.expected_error(latent, self.executed(chunk), self.executed(previous))
 
     def path_disagreement(self, latent: Tensor, latents: Tensor, commands: Tensor, previous: Tensor) -> Tensor:
-        """`disagreement` of each step of a rollout, all in one call: it costs about a fifth of the rollout.
+        """`disagreement` of each step of a rollout, all in one call: a quarter of the rollout again.
 
         Args:
             latent: (batch, latent_dim), as was given to `rollout`.
