@@ -7,10 +7,12 @@ PARTS = (
     "control",
     "data",
     "doors",
+    "latency",
     "memory",
     "mission",
     "places",
     "planning",
+    "situations",
     "solver",
     "swm",
 )

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.goals import GoalSampler
+from ami_ros.evaluation.surprise_watch import SurpriseWatch
 from ami_ros.evaluation.trials import TIME_ALLOWANCE, Trial
 from ami_ros.geometry import Array
 from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
@@ -25,6 +26,7 @@ from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.safety import SafetyConfig, SafetyGate
 from ami_ros.planning.types import Decision, Goal, Percept
 from ami_ros.simulation.free_space import FreeSpace
+from ami_ros.simulation.robot import Observation
 from ami_ros.simulation.simulator import Simulator
 from ami_ros.world_model.checkpoint import LoadedModel
 from ami_ros.world_model.perception import Perception
@@ -61,6 +63,9 @@ class ClosedLoop:
         self.memory = PlaceMemory.copy_of(loaded.model, loaded.encoder_id, memory_file, config.memory)
         self.navigator = Navigator(loaded.model, config.navigator, seed)
         self.safety = SafetyGate(config.safety)
+        # Surprise needs a latent for each command that the model was trained on.
+        same = abs(config.perception_period - loaded.model.spec.period) < 1e-6
+        self.watch = SurpriseWatch(loaded.model) if same else None
         self.goals = GoalSampler(FreeSpace(simulator.world), seed)
         self.decision: Decision | None = None
         self.executed = (0.0, 0.0)  # what was sent since the last percept, on average [m/s, rad/s]
@@ -120,13 +125,20 @@ class ClosedLoop:
 
     def perceive(self) -> Percept:
         """What perception and memory make of this moment."""
-        seen = self.simulator.observe()
+        seen = self.observe()
         latent = self.perception.encode(seen.image, seen.scan, seen.heading)
+        surprise = self.watch.see(seen.stamp, latent, self.executed) if self.watch is not None else None
         location = self.memory.observe(seen.stamp, latent, seen.odometry)
         self.safety.scan(seen.scan, seen.stamp)
         picture = self.perception.encode_picture(seen.image)
         circles = self.memory.keep_away()
-        return Percept(seen.stamp, latent, seen.odometry, seen.velocity, seen.scan, location, picture, circles)
+        return Percept(
+            seen.stamp, latent, seen.odometry, seen.velocity, seen.scan, location, picture, circles, surprise
+        )
+
+    def observe(self) -> Observation:
+        """The sensors now."""
+        return self.simulator.observe()
 
     def decide(self, percept: Percept) -> Decision:
         """What the navigator wants to do now; it gets the routes that it asks for."""
@@ -154,6 +166,10 @@ class ClosedLoop:
             self.safety.command(float(linear), float(angular), now)
             output = self.safety.output(now)
             sent.append((output.linear, output.angular))
-            self.simulator.step(sent[-1], self.config.control_period)
+            self.move(sent[-1])
         linear, angular = np.mean(sent, axis=0)
         self.executed = float(linear), float(angular)
+
+    def move(self, command: tuple[float, float]) -> None:
+        """The robot obeys a command [m/s, rad/s] for one control period."""
+        self.simulator.step(command, self.config.control_period)

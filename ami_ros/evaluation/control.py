@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+LATE = 0.2  # a gap between commands that is longer has missed a period [s]
 SAME_IMAGE = 0.005  # stamps that differ by less are of one image [s]
 
 
@@ -58,11 +59,13 @@ class ControlRecord:
         return {
             "rate_hz": _rate(steady),
             "max_gap_s": _largest(steady),
+            "gaps_over_200_ms": int((steady > LATE).sum()) if len(steady) else None,
             "image_to_command_p50_ms": _percentile(first, 50),
             "image_to_command_p95_ms": _percentile(first, 95),
             "image_age_p95_ms": _percentile(ages, 95),
             "rate_robot_hz": _rate(gaps),
             "max_gap_robot_s": _largest(gaps),
+            "gaps_robot_over_200_ms": int((gaps > LATE + 1e-9).sum()) if len(gaps) else None,
             "real_time_factor": round(float(gaps.sum() / steady.sum()), 3) if steady.sum() > 0 else None,
             "commands": len(gaps),
         }

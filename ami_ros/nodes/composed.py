@@ -11,11 +11,12 @@ from ami_ros.nodes.planner import PlannerNode
 from ami_ros.nodes.safety import SafetyNode
 from ami_ros.nodes.world_model import WorldModelNode
 from ami_ros.ros.process import run
+from ami_ros.ros.urgency import URGENT
 
 
 def main() -> int:
     """Runs the nodes; returns the exit code. The gate starts first and ends last."""
-    return run(SafetyNode, PerceptionNode, WorldModelNode, MemoryNode, PlannerNode, MissionNode)
+    return run(SafetyNode, PerceptionNode, WorldModelNode, MemoryNode, PlannerNode, MissionNode, niceness=URGENT)
 
 
 if __name__ == "__main__":

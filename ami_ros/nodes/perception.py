@@ -23,6 +23,7 @@ from ami_ros.ros.parameters import parameter
 from ami_ros.ros.process import run
 from ami_ros.ros.qos import LATCHED
 from ami_ros.ros.stamps import Freshness, FreshnessConfig
+from ami_ros.ros.urgency import URGENT
 from ami_ros.ros.worker import Worker
 from ami_ros.scan import Scan
 from ami_ros.world_model.checkpoint import LoadedModel, count_parameters
@@ -159,7 +160,7 @@ def model_info(loaded: LoadedModel, stamp: Any) -> ModelInfo:
 
 def main() -> int:
     """Runs the node; returns the exit code."""
-    return run(PerceptionNode)
+    return run(PerceptionNode, niceness=URGENT)
 
 
 if __name__ == "__main__":

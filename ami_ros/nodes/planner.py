@@ -17,7 +17,7 @@ from nav_msgs.msg import Odometry
 from sensor_msgs.msg import LaserScan
 
 from ami_interfaces.action import NavigateToGoal
-from ami_interfaces.msg import Adaptation, KeepAway, Latent, Location
+from ami_interfaces.msg import Adaptation, KeepAway, Latent, Location, Surprise
 from ami_ros.errors import AmiError
 from ami_ros.images import MAX_PIXELS
 from ami_ros.planning.codes import Code
@@ -40,6 +40,7 @@ from ami_ros.ros.process import run
 from ami_ros.ros.pursuit import Ages, Patience, Pursuit, Verdict
 from ami_ros.ros.qos import LATCHED, RELIABLE
 from ami_ros.ros.route_client import RouteClient
+from ami_ros.ros.urgency import URGENT
 from ami_ros.ros.worker import Worker
 from ami_ros.world_model.perception import Perception
 
@@ -95,6 +96,7 @@ class PlannerNode(AmiNode[PlannerParameters]):
         self.subscribe(LaserScan, "scan", self._percepts.take_scan)
         self.subscribe(Location, "location", self._percepts.take_location, RELIABLE)
         self.subscribe(KeepAway, "keep_away", self._percepts.take_keep_away, LATCHED, always=True)
+        self.subscribe(Surprise, "surprise", self._percepts.take_surprise, RELIABLE)
         self.subscribe(Latent, "latent", self._on_latent)
         self._timer = self.every(1.0 / config.control_rate, self._control)
         self._decided = self.create_guard_condition(self._follow_at_once)
@@ -205,7 +207,7 @@ class PlannerNode(AmiNode[PlannerParameters]):
 
 def main() -> int:
     """Runs the node; returns the exit code."""
-    return run(PlannerNode)
+    return run(PlannerNode, niceness=URGENT)
 
 
 if __name__ == "__main__":

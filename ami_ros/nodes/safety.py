@@ -19,6 +19,7 @@ from ami_ros.ros.lifecycle import AmiNode
 from ami_ros.ros.parameters import parameter
 from ami_ros.ros.process import run
 from ami_ros.ros.qos import RELIABLE
+from ami_ros.ros.urgency import URGENT
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ class SafetyNode(AmiNode[SafetyParameters]):
 
 def main() -> int:
     """Runs the node; returns the exit code."""
-    return run(SafetyNode)
+    return run(SafetyNode, niceness=URGENT)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -45,12 +46,12 @@ class Kinematics:
         """Half the range of each command (2,): the unit of a search's noise."""
         return (self.high - self.low) / 2
 
-    def limited(self, linear: float, angular: float) -> Kinematics:
-        """The same robot with speeds of at most `linear` [m/s] either way and `angular` [rad/s]."""
+    def limited(self, linear: float, angular: float, reverse: float = math.inf) -> Kinematics:
+        """The same robot, speeds at most `linear` [m/s] either way, `reverse` [m/s] back, and `angular` [rad/s]."""
         return replace(
             self,
             max_linear=min(self.max_linear, linear),
-            max_reverse=min(self.max_reverse, linear),
+            max_reverse=min(self.max_reverse, linear, reverse),
             max_angular=min(self.max_angular, angular),
         )
 

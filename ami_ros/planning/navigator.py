@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
+
+import numpy as np
 
 from ami_ros.errors import AmiError
 from ami_ros.geometry import compose
 from ami_ros.memory.types import Route
 from ami_ros.planning.blocked_ways import BlockedWays
 from ami_ros.planning.codes import Code
+from ami_ros.planning.doubt import Doubt
 from ami_ros.planning.goal_belief import GoalBelief, Sight
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.planner import LatentPlanner
@@ -17,8 +21,11 @@ from ami_ros.planning.protocols import Dynamics, Target
 from ami_ros.planning.recovery import BackAndTurn
 from ami_ros.planning.route_follower import circles_here, in_sight, pose_in_map
 from ami_ros.planning.routing import Routing
+from ami_ros.planning.scan_geometry import covers
+from ami_ros.planning.situations import Signs, Situation, Situations
 from ami_ros.planning.stop_rule import Arrival, StopRule
 from ami_ros.planning.stopwatch import Stopwatch
+from ami_ros.planning.trail import Trail
 from ami_ros.planning.types import Decision, Goal, Percept, State
 
 
@@ -30,6 +37,8 @@ class Navigator:
         self.planner = LatentPlanner(model, config.planner, seed)
         self.progress = ProgressChecker(config.progress)
         self.blocked = BlockedWays(config.blocked)
+        self.trail = Trail()
+        self.doubt = Doubt(model, config.uncertainty)
         self.goal: Goal | None = None
 
     # Task
@@ -42,11 +51,13 @@ class Navigator:
         self.progress.reset()
         self.routing = Routing(goal, config, self.blocked)
         self.belief = GoalBelief(goal, self.model, config.tracker, config.approach)
+        self.situations = Situations(config.situations)
         self.recovery: BackAndTurn | None = None
         self.began: float | None = None
-        self.recoveries = 0
         self.command = (0.0, 0.0)
         self._looking = Stopwatch()
+        self._unsure = False
+        self._left: float | None = None  # way left [m] when it was last driven towards the goal, if that was just now
         self._stop = StopRule(goal.distance_tolerance or config.distance_tolerance, config.angle_tolerance)
 
     def cancel(self) -> None:
@@ -57,7 +68,6 @@ class Navigator:
         """Memory's answer to `Decision.wants_route`."""
         self.routing.answer(answer)
         if isinstance(answer, Route):
-            self._looking.restart()
             self.progress.reset()
 
     # One moment
@@ -80,19 +90,64 @@ class Navigator:
             (float(decision.commands[0, 0]), float(decision.commands[0, 1])) if len(decision.commands) else (0.0, 0.0)
         )
         request = None if decision.done else self.routing.request(percept)
-        return replace(decision, wants_route=request, replans=self.routing.replans, recoveries=self.recoveries)
+        return replace(
+            decision, wants_route=request, replans=self.routing.replans, recoveries=self.situations.recoveries
+        )
 
     def _decide(self, goal: Goal, percept: Percept, elapsed: float) -> Decision:
         if goal.time_allowance and elapsed > goal.time_allowance:
             return Decision.failed(Code.TIMEOUT, f"not there within the {goal.time_allowance:.0f} s allowed")
-        if self.recovery is not None:
-            command = self.recovery.command(percept.stamp, percept.odometry, percept.scan)
-            if command is not None:
-                return Decision.hold(State.RECOVERING, "backing up and looking for room", command)
-            self._end_recovery()
+        command = self._go_back(percept)
         if self.routing.misfit(percept):
             self._ask_again()
+        before, situation = self.situations.now, self.situations.update(self._signs(percept, command is not None))
+        if situation is not before:
+            self._change(before, percept)
+        self._left = None
+        match situation:
+            case Situation.HOPELESS:
+                return Decision.failed(self.situations.code, self.situations.reason)
+            case Situation.BACKING:
+                return Decision.hold(State.RECOVERING, self.situations.reason, command or (0.0, 0.0))
+            case Situation.LOOKING:
+                return Decision.hold(State.RECOVERING, self.situations.reason)
+            case Situation.LOCALISING:
+                return self._look_around(percept)
         return self._unready(goal, percept) or self._pursue(goal, percept)
+
+    def _go_back(self, percept: Percept) -> tuple[float, float] | None:
+        """The command of the way back, while there is one; else the robot's trail grows."""
+        if self.recovery is None:
+            self.trail.add(percept.odometry)
+            return None
+        return self.recovery.command(percept.stamp, percept.odometry, percept.scan)
+
+    def _signs(self, percept: Percept, manoeuvring: bool) -> Signs:
+        routing, location = self.routing, percept.location
+        stuck = "" if self._left is None else self.progress.stuck(percept.stamp, percept.odometry, self._left)
+        return Signs(
+            percept.stamp,
+            percept.surprise,
+            self._unsure,
+            None if routing.flat else location is not None and location.localised,
+            not routing.flat and routing.follower is None,
+            stuck,
+            manoeuvring,
+        )
+
+    def _change(self, before: Situation, percept: Percept) -> None:
+        """What begins and ends with a situation."""
+        now, config = self.situations.now, self.config
+        if now is Situation.BACKING:
+            self.routing.stuck_here()
+            turns = config.planner.kinematics.turns_on_the_spot
+            self.recovery = BackAndTurn(config.recovery, percept.stamp, percept.odometry, self.trail, turns)
+        if before in (Situation.BACKING, Situation.LOOKING, Situation.LOCALISING):
+            self.recovery = None
+            self.progress.reset()
+            self.planner.reset()
+        if config.use_memory and (before is Situation.BACKING or before is Situation.LOOKING):
+            self._ask_again()
 
     def _unready(self, goal: Goal, percept: Percept) -> Decision | None:
         """What to do instead of driving to the goal, if it cannot be driven to now."""
@@ -100,7 +155,8 @@ class Navigator:
         if routing.refusal is not None:
             return Decision.failed(*routing.refusal)
         if not routing.flat and routing.follower is None:
-            return self._look_around(percept)
+            routing.ask()
+            return Decision.hold(State.PLANNING, "asking memory for the way")
         if routing.follower is not None and percept.location is None:
             return Decision.hold(State.PLANNING, "waiting for memory to say where this is")
         if routing.flat and goal.only_in_memory:
@@ -120,8 +176,7 @@ class Navigator:
             arrival = self._stop.update(percept.stamp, sight.pose)
         if arrival is Arrival.STANDING:
             return self._arrive(percept, sight)
-        if reason := self.progress.stuck(percept.stamp, percept.odometry, sight.distance if near else sight.left):
-            return self._recover(percept, reason)
+        self._left = sight.distance if near else sight.left
         target = Target(goal.latent, sight.pose, True)
         if arrival is Arrival.TURNING and self.config.planner.kinematics.turns_on_the_spot:
             # On the spot only: imagined positions are not exact enough to be weighed against the heading.
@@ -142,11 +197,19 @@ class Navigator:
             routing.ask()
         sub = routing.follower.subgoal(pose_in_map(percept.location, percept.odometry), percept.scan)
         count = len(routing.follower.poses)
+        if sub.turn and self.config.planner.kinematics.turns_on_the_spot:
+            self.planner.reset()
+            turning = Decision.hold(State.CONTROLLING, "turning to the way", (0.0, self._turn_speed(goal, sub.turn)))
+            return replace(turning, energy=sight.energy, distance=sight.left, subgoal=sub.index, subgoals=count)
         target = Target(sub.place.latent, sub.pose, False)
         decision = self._plan(goal, percept, target, news or f"on the way by place {sub.place.id}", sight)
         return replace(decision, distance=sight.left, subgoal=sub.index, subgoals=count)
 
     # Parts of a moment
+
+    def _turn_speed(self, goal: Goal, angle: float) -> float:
+        """[rad/s] for a turn on the spot by `angle` [rad]."""
+        return math.copysign(goal.max_angular or self.config.planner.kinematics.max_angular, angle)
 
     def _ask_again(self) -> None:
         self.routing.ask_again()
@@ -154,14 +217,12 @@ class Navigator:
 
     def _look_around(self, percept: Percept) -> Decision:
         """Turns on the spot until memory knows where this is; drives without memory if it never does."""
-        if self._looking.held(True, percept.stamp) > self.config.look_around_seconds:
+        lost = not self.situations.surprised
+        if self._looking.held(lost, percept.stamp) > self.config.look_around_seconds:
             self.routing.flat = True
             self._looking.restart()
-        if percept.location is not None and percept.location.localised:
-            self.routing.ask()
-            return Decision.hold(State.PLANNING, "asking memory for the way")
         turn = self.config.planner.kinematics.turn(self.config.look_around_speed)
-        return Decision.hold(State.PLANNING, "turning to find out where this is", turn)
+        return Decision.hold(State.PLANNING, self.situations.reason, turn)
 
     def _arrive(self, percept: Percept, sight: Sight) -> Decision:
         """Stands still; succeeds once it does and the latents agree, takes another hypothesis if they don't."""
@@ -181,35 +242,22 @@ class Navigator:
         standing = Decision.hold(State.STOPPING, "standing at the goal")
         return replace(standing, energy=sight.energy, distance=sight.distance)
 
-    def _recover(self, percept: Percept, reason: str) -> Decision:
-        self.recoveries += 1
-        if self.recoveries > self.config.max_recoveries:
-            message = f"stuck: {reason}, after {self.recoveries - 1} recoveries"
-            return Decision.failed(Code.FAILED_TO_MAKE_PROGRESS, message)
-        self.routing.stuck_here()
-        turns = self.config.planner.kinematics.turns_on_the_spot
-        self.recovery = BackAndTurn(self.config.recovery, percept.stamp, percept.odometry, percept.scan, turns)
-        return Decision.hold(State.RECOVERING, reason)
-
-    def _end_recovery(self) -> None:
-        self.recovery = None
-        self.progress.reset()
-        self.planner.reset()
-        if self.config.use_memory:
-            self._ask_again()
-
     def _plan(
         self, goal: Goal, percept: Percept, target: Target, message: str, sight: Sight, turn_only: bool = False
     ) -> Decision:
-        limits = self.config.planner.kinematics
-        linear = 0.0 if turn_only else goal.max_linear or limits.max_linear
-        speed = (linear, goal.max_angular or limits.max_angular)
+        limits, wary = self.config.planner.kinematics, self.situations.now is Situation.WARY
+        slow = self.config.situations.slow if wary else 1.0
+        linear = 0.0 if turn_only else slow * (goal.max_linear or limits.max_linear)
+        rear = percept.scan is None or covers(percept.scan, np.pi)
+        speed = (linear, slow * (goal.max_angular or limits.max_angular), np.inf if rear else 0.0)
         follower, model = self.routing.follower, self.model.spec
         plan = self.planner.plan(
             percept.stamp, percept.latent, self.command, percept.scan, target, speed,
             circles_here(percept.keep_away, percept.location, percept.odometry),
             follower.experience(self.config.planner.horizon, model.chunk) if follower is not None else None,
         )  # fmt: skip
+        self._unsure = self.doubt.about(percept.latent, plan.commands[: self.model.spec.chunk], self.command)
+        message = f"{message}; {self.situations.reason}" if wary else message
         return Decision(
             State.CONTROLLING, message, plan.commands, compose(percept.odometry, plan.poses),
             energy=sight.energy, distance=sight.distance, planning_seconds=plan.seconds, shares=plan.shares,

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ami_ros.planning.blocked_ways import BlockedConfig
+from ami_ros.planning.doubt import DoubtConfig
 from ami_ros.planning.goal_tracker import TrackerConfig
 from ami_ros.planning.planner import PlannerConfig
 from ami_ros.planning.progress import ProgressConfig
 from ami_ros.planning.recovery import RecoveryConfig
 from ami_ros.planning.route_follower import FollowerConfig
+from ami_ros.planning.situations import SituationsConfig
 
 
 @dataclass(frozen=True)
@@ -27,11 +29,12 @@ class NavigatorConfig:
     look_around_seconds: float = 10.0  # [s] at most, after which it goes on without memory
     lost_seconds: float = 2.0  # [s] of not being localised, after which memory is asked for another route
     hidden_seconds: float = 2.5  # [s] of seeing no place of the route ahead, after which the way counts as blocked
-    max_recoveries: int = 8  # for one goal, after which it is given up
     max_rounds: int = 2  # times that no way is left which was not found blocked, after which the goal is given up
     planner: PlannerConfig = field(default_factory=PlannerConfig)
     tracker: TrackerConfig = field(default_factory=TrackerConfig)
     follower: FollowerConfig = field(default_factory=FollowerConfig)
     blocked: BlockedConfig = field(default_factory=BlockedConfig)
     progress: ProgressConfig = field(default_factory=ProgressConfig)
+    uncertainty: DoubtConfig = field(default_factory=DoubtConfig)
+    situations: SituationsConfig = field(default_factory=SituationsConfig)
     recovery: RecoveryConfig = field(default_factory=RecoveryConfig)

@@ -91,7 +91,7 @@ class LatentPlanner:
         previous: tuple[float, float],
         scan: Scan | None,
         target: Target,
-        speed_limit: tuple[float, float] | None = None,
+        speed_limit: tuple[float, ...] | None = None,
         keep_away: Array = NOWHERE,
         experience: Array | None = None,
     ) -> Plan:
@@ -103,7 +103,8 @@ class LatentPlanner:
             previous: command in force [m/s, rad/s].
             scan: of the moment, in base_link; None where there is no scanner: nothing is known to be in the way.
             target: where to.
-            speed_limit: greatest speeds [m/s, rad/s] for this call; can only lower the configured ones.
+            speed_limit: greatest speeds [m/s, rad/s] and perhaps backwards [m/s] for this call; can only lower the
+                configured ones.
             keep_away: (n, 3) places not to enter: x, y in base_link now, radius [m].
             experience: (n, steps, 2) commands that were driven in situations like this one, as candidates; those that
                 are shorter than the horizon go on as they end.

@@ -1,4 +1,4 @@
-"""What to do when stuck or lost: short fixed manoeuvres that look at the scan only."""
+"""What to do when stuck: a short fixed manoeuvre that looks at the scan and at the way that was just driven only."""
 
 from __future__ import annotations
 
@@ -6,50 +6,82 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ami_ros.geometry import Array, relative, wrap
-from ami_ros.planning.scan_geometry import free_range
+from ami_ros.geometry import Array, wrap
+from ami_ros.planning.scan_geometry import covers, free_range
+from ami_ros.planning.trail import Trail
 from ami_ros.scan import Scan
 
 
 @dataclass(frozen=True)
 class RecoveryConfig:
-    """Speeds and lengths of the manoeuvres."""
+    """Speeds and lengths of the manoeuvre."""
 
     back_speed: float = 0.12  # [m/s] of backing up
-    back_distance: float = 0.25  # [m] of backing up
+    back_distance: float = 0.35  # [m] of backing up
     turn_speed: float = 0.9  # [rad/s] of turning to where there is room
-    clearance: float = 0.35  # [m] that must be free behind
-    seconds: float = 6.0  # at most, for one recovery
+    clearance: float = 0.35  # [m] that must be free in the direction of backing up, where the scanner sees it
+    seconds: float = 8.0  # at most, for one recovery
 
 
 class BackAndTurn:
-    """Backs up if the space behind is free, then turns to where there is most room, if it turns on the spot."""
+    """Goes back along the trail, then turns to where there is most room, if the robot turns on the spot.
+
+    Where the trail is too short it backs up straight, but only into what the scanner sees to be free.
+
+    Args:
+        config: see there.
+        stamp: now [s].
+        odometry: (3,) now.
+        trail: of the robot; what is driven back is taken off it.
+        turns_on_the_spot: false for a car.
+    """
 
     def __init__(
-        self, config: RecoveryConfig, stamp: float, odometry: Array, scan: Scan | None, turns_on_the_spot: bool = True
+        self, config: RecoveryConfig, stamp: float, odometry: Array, trail: Trail, turns_on_the_spot: bool = True
     ) -> None:
-        self.config, self.began, self.origin = config, stamp, odometry
+        self.config, self.began, self.trail = config, stamp, trail
         self.turns_on_the_spot = turns_on_the_spot
-        self.backing = scan is None or free_range(scan, np.pi, 0.2) > config.clearance
+        self.backing = True
         self.heading: float | None = None
+        self._last, self._driven = np.asarray(odometry, dtype=np.float64), 0.0
 
     def command(self, stamp: float, odometry: Array, scan: Scan | None) -> tuple[float, float] | None:
         """The command [m/s, rad/s] for now; None once the manoeuvre is over."""
         config = self.config
         if stamp - self.began > config.seconds:
             return None
+        self._driven += float(np.hypot(*(odometry - self._last)[:2]))
+        self._last = np.asarray(odometry, dtype=np.float64)
+        self.backing &= self._driven < config.back_distance and stamp - self.began < 0.6 * config.seconds
         if self.backing:
-            moved = -relative(self.origin, odometry)[0]
-            blocked = scan is not None and free_range(scan, np.pi, 0.2) < config.clearance
-            self.backing = moved < config.back_distance and not blocked and stamp - self.began < config.seconds / 2
-            if self.backing:
-                return -config.back_speed, 0.0
+            back = self._back(odometry, scan)
+            self.backing = back is not None
+            if back is not None:
+                return back
         if not self.turns_on_the_spot:
             return None
         if self.heading is None:
             self.heading = float(odometry[2]) + self._most_room(scan)
         error = float(wrap(self.heading - odometry[2]))
         return None if abs(error) < 0.2 else (0.0, float(np.copysign(config.turn_speed, error)))
+
+    def _back(self, odometry: Array, scan: Scan | None) -> tuple[float, float] | None:
+        """Towards the trail, backwards or forwards, whichever needs less turning; None if that is not free."""
+        config = self.config
+        point = self.trail.back(odometry, 0.15)
+        if point is None:
+            free = scan is not None and free_range(scan, np.pi, 0.2) > config.clearance
+            return (-config.back_speed, 0.0) if free else None
+        bearing = float(np.arctan2(point[1], point[0]))
+        ahead = abs(bearing) < np.pi / 2
+        error = bearing if ahead else float(wrap(bearing - np.pi))
+        if abs(error) > 0.6 and self.turns_on_the_spot:
+            return 0.0, float(np.copysign(config.turn_speed, error))
+        if scan is not None and covers(scan, bearing) and free_range(scan, bearing, 0.2) < config.clearance:
+            return None
+        speed = config.back_speed if ahead else -config.back_speed
+        # The arc through the point (pure pursuit, Coulter 1992), which holds for either sign of the speed.
+        return speed, speed * 2 * float(point[1]) / float(point @ point)
 
     @staticmethod
     def _most_room(scan: Scan | None) -> float:

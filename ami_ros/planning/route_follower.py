@@ -22,6 +22,8 @@ class FollowerConfig:
     width: float = 0.19  # [m] half width of the corridor that must be free to a sub-goal
     off_route: float = 1.0  # [m] from the nearest place of the route, from which another route is needed
     ray: float = 0.05  # [m] half width of what must be free for a place to be seen at all
+    turn_from: float = 2.0  # [rad] off its heading, from which the robot first turns to a sub-goal on the spot ...
+    turn_until: float = 0.9  # [rad] ... until it is no farther off: backing up is slow
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Subgoal:
     index: int  # in the route
     place: Place
     pose: Array  # (3,) in base_link now
+    turn: float  # [rad] to turn first, on the spot; 0: it can be driven to as it is
 
 
 class RouteFollower:
@@ -44,6 +47,7 @@ class RouteFollower:
         # Way left from each place to the goal [m].
         self.left = np.append(np.cumsum(steps[::-1])[::-1], 0.0) + end
         self.at = 0
+        self._turning = False
 
     def update(self, pose: Array) -> float:
         """Notes that the robot is at `pose` (3,) in the map frame; returns its distance from the route [m]."""
@@ -80,7 +84,9 @@ class RouteFollower:
         if chosen is None:
             ahead = [i for i in range(self.at, len(self.poses)) if distance[i] >= config.least]
             chosen = ahead[0] if ahead else len(self.poses) - 1
-        return Subgoal(chosen, self.route.places[chosen], seen[chosen])
+        bearing = _bearing(seen[chosen])
+        self._turning = abs(bearing) > (config.turn_until if self._turning else config.turn_from)
+        return Subgoal(chosen, self.route.places[chosen], seen[chosen], bearing if self._turning else 0.0)
 
     def ahead(self, pose: Array) -> Array:
         """The way (n, 2) from the place that the robot at `pose` (3,) is nearest to, in base_link."""

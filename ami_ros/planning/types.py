@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ami_ros.geometry import Array
 from ami_ros.memory.types import GoalQuery, Location
 from ami_ros.planning.codes import Code
+from ami_ros.planning.situations import Reading
 from ami_ros.scan import Scan
 
 if TYPE_CHECKING:  # the processes of mission and safety do without torch
@@ -76,6 +77,7 @@ class Percept:
     keep_away: Array = field(
         default_factory=lambda: np.zeros((0, 3))
     )  # (n, 3): x, y [m, map], radius [m]; not to enter
+    surprise: Reading | None = None  # the newest, where somebody watches
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,11 @@ from sensor_msgs.msg import LaserScan
 
 from ami_interfaces.msg import KeepAway, Latent
 from ami_interfaces.msg import Location as LocationMessage
+from ami_interfaces.msg import Surprise as SurpriseMessage
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
 from ami_ros.memory.types import Location
+from ami_ros.planning.situations import Reading
 from ami_ros.planning.types import Percept
 from ami_ros.ros import conversions
 from ami_ros.ros.memory_messages import keep_away_from_message, location_from_message
@@ -18,6 +20,7 @@ from ami_ros.ros.odometry_buffer import OdometryBuffer
 from ami_ros.scan import Scan
 
 SCAN_TIMEOUT = 0.5  # [s] between a latent and the scan that goes with it
+SURPRISE_TIMEOUT = 1.0  # [s] between a latent and the newest word of the world model
 
 
 class Percepts:
@@ -34,6 +37,7 @@ class Percepts:
         self.pose: Array | None = None  # (3,) in odom, the newest
         self._scan: tuple[float, Scan] | None = None
         self._location: Location | None = None
+        self._surprise: Reading | None = None
 
     def take_odometry(self, message: Odometry) -> None:
         """May be NaN: refused, and so missing when the next latent comes."""
@@ -53,6 +57,12 @@ class Percepts:
         """In the frame of the memory."""
         self._keep_away = keep_away_from_message(message)
 
+    def take_surprise(self, message: SurpriseMessage) -> None:
+        """Of the world model; surprise of another model says nothing about this one."""
+        if message.model_id == self._encoder_id:
+            stamp = conversions.stamp_to_seconds(message.header.stamp)
+            self._surprise = Reading(stamp, float(message.z_score), bool(message.alarm))
+
     def combine(self, message: Latent) -> Percept:
         """The moment of a latent.
 
@@ -67,4 +77,7 @@ class Percepts:
         pose, velocity = motion
         scan = self._scan[1] if self._scan is not None and abs(stamp - self._scan[0]) < SCAN_TIMEOUT else None
         picture = conversions.picture_from_message(message)
-        return Percept(stamp, latent, pose, velocity, scan, self._location, picture, self._keep_away)
+        surprise = self._surprise
+        if surprise is not None and abs(stamp - surprise.stamp) > SURPRISE_TIMEOUT:
+            surprise = None
+        return Percept(stamp, latent, pose, velocity, scan, self._location, picture, self._keep_away, surprise)

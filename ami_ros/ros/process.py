@@ -18,9 +18,10 @@ from rclpy.utilities import remove_ros_args
 
 from ami_ros.errors import AmiError
 from ami_ros.ros.lifecycle import AmiNode
+from ami_ros.ros.urgency import be_urgent, settle
 
 
-def run(*node_classes: Callable[[], AmiNode[Any]], arguments: Sequence[str] | None = None) -> int:
+def run(*node_classes: Callable[[], AmiNode[Any]], arguments: Sequence[str] | None = None, niceness: int = 0) -> int:
     """Runs nodes until SIGINT, SIGTERM or a bug ends them, and returns the exit code.
 
     With several nodes, each may be in a callback at the same time.
@@ -28,9 +29,15 @@ def run(*node_classes: Callable[[], AmiNode[Any]], arguments: Sequence[str] | No
     rclpy's own signal handlers end the context at once, so that no last zero could be sent; ours only wake this
     thread, which then stops the nodes one by one. Later signals change nothing.
 
+    Args:
+        node_classes: the nodes.
+        arguments: the command line; else that of this process.
+        niceness: what the process asks for, where it may (`urgency.be_urgent`).
+
     Returns:
         0 after a signal; 1 after a bug of ours, with its traceback; 2 after a mistake in the set-up, with one line.
     """
+    be_urgent(niceness)
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
@@ -79,6 +86,7 @@ def _spin(nodes: list[AmiNode[Any]], executor: Executor, stopping: threading.Eve
     for node in nodes:
         if not stopping.is_set():
             node.start()
+    settle()
     for node in nodes:
         executor.add_node(node)
     server = threading.Thread(target=serve, name="executor", daemon=True)

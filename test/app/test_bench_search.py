@@ -104,5 +104,5 @@ def test_settings_that_do_not_fit_are_refused(option: str, message: str) -> None
 
 
 def test_a_setting_reaches_the_planner() -> None:
-    config = bench_planning.loop_config(["navigator.planner.solver.name=mppi", "navigator.max_recoveries=2"])
-    assert config.navigator.planner.solver.name == "mppi" and config.navigator.max_recoveries == 2
+    config = bench_planning.loop_config(["navigator.planner.solver.name=mppi", "navigator.max_rounds=3"])
+    assert config.navigator.planner.solver.name == "mppi" and config.navigator.max_rounds == 3

@@ -23,7 +23,9 @@ def test_a_late_command_shows_as_the_largest_gap() -> None:
     for stamp in (0.0, 0.1, 0.2, 0.55, 0.65):
         record.command(stamp, stamp)
     record.end()
-    assert record.to_json()["max_gap_s"] == pytest.approx(0.35)
+    figures = record.to_json()
+    assert figures["max_gap_s"] == pytest.approx(0.35)
+    assert (figures["gaps_over_200_ms"], figures["gaps_robot_over_200_ms"]) == (1, 1)
 
 
 def test_latency_is_the_age_of_an_image_at_the_first_command_decided_on_it() -> None:

@@ -49,7 +49,7 @@ def test_a_stuck_robot_recovers_and_finally_gives_up(flat: Course) -> None:
     recovering = [d for d in decisions if d.state is State.RECOVERING]
     assert any(len(d.commands) and d.commands[0, 0] < 0 for d in recovering)
     assert any(len(d.commands) and d.commands[0, 1] != 0 for d in recovering)
-    last, most = decisions[-1], flat.navigator.config.max_recoveries
+    last, most = decisions[-1], flat.navigator.config.situations.max_recoveries
     assert last.done and last.code is Code.FAILED_TO_MAKE_PROGRESS and "stuck" in last.message
     assert {d.recoveries for d in decisions} >= set(range(1, most + 1))
 
@@ -88,7 +88,7 @@ def test_a_closed_door_on_the_way_is_seen_and_another_way_asked_for(model: Exact
     assert decision.wants_route is not None
     assert decision.wants_route.avoid_edges in {((2, 3),), ((3, 4),)} and "a wall across the way" in decision.message
     assert robot.time < 2.0  # seen from afar, not by driving up to it
-    assert robot.ground_truth().contacts == 0 and course.navigator.recoveries == 0
+    assert robot.ground_truth().contacts == 0 and course.navigator.situations.recoveries == 0
 
 
 def test_when_every_way_was_found_blocked_twice_the_goal_is_given_up(course: Course) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ami_ros.geometry import Array
+from ami_ros.geometry import Array, relative
 from ami_ros.planning.recovery import BackAndTurn, RecoveryConfig
 from ami_ros.planning.scan_geometry import free_range
+from ami_ros.planning.trail import Trail
+from ami_ros.scan import Scan
 from ami_ros.simulation.loopback import Loopback
 
 from .conftest import NOTHING, PERIOD, robot_at, room_with_box
@@ -15,10 +17,10 @@ from .conftest import NOTHING, PERIOD, robot_at, room_with_box
 CONFIG = RecoveryConfig()
 
 
-def recover(robot: Loopback) -> list[tuple[float, float]]:
+def recover(robot: Loopback, trail: Trail | None = None) -> list[tuple[float, float]]:
     """Lets the manoeuvre drive the robot to its end; returns the commands."""
     seen = robot.observe()
-    manoeuvre, commands = BackAndTurn(CONFIG, robot.time, seen.odometry, seen.scan), []
+    manoeuvre, commands = BackAndTurn(CONFIG, robot.time, seen.odometry, trail or Trail()), []
     while (command := manoeuvre.command(robot.time, seen.odometry, seen.scan)) is not None:
         commands.append(command)
         robot.step(command, PERIOD)
@@ -49,7 +51,7 @@ def test_with_something_behind_it_turns_on_the_spot() -> None:
 
 
 def test_backing_up_ends_when_something_comes_near() -> None:
-    manoeuvre = BackAndTurn(CONFIG, 0.0, np.zeros(3), NOTHING)
+    manoeuvre = BackAndTurn(CONFIG, 0.0, np.zeros(3), Trail())
     assert manoeuvre.command(0.2, np.zeros(3), NOTHING) == (-CONFIG.back_speed, 0.0)
     close = robot_at(0.4, 2.0, 0.0).observe().scan
     command = manoeuvre.command(0.4, np.array([-0.05, 0.0, 0.0]), close)
@@ -58,19 +60,55 @@ def test_backing_up_ends_when_something_comes_near() -> None:
 
 def test_without_scanner_it_still_ends() -> None:
     odometry: Array = np.zeros(3)
-    manoeuvre = BackAndTurn(CONFIG, 0.0, odometry, None)
+    manoeuvre = BackAndTurn(CONFIG, 0.0, odometry, Trail())
     stamps = [t for t in np.arange(0.2, 60.0, 0.2) if manoeuvre.command(float(t), odometry, None) is not None]
     assert len(stamps) > 0 and stamps[-1] <= CONFIG.seconds
 
 
 def test_a_robot_that_cannot_move_gives_up_in_time() -> None:
     scan = robot_at(2.0, 2.0, 0.0).observe().scan
-    manoeuvre = BackAndTurn(CONFIG, 10.0, np.zeros(3), scan)
+    manoeuvre = BackAndTurn(CONFIG, 10.0, np.zeros(3), Trail())
     commands = [manoeuvre.command(10.0 + t, np.zeros(3), scan) for t in np.arange(0.2, 20.0, 0.2)]
     assert commands[-1] is None and any(c is not None and c[1] != 0 for c in commands)
 
 
 def test_a_car_backs_up_and_then_leaves_turning_to_the_search() -> None:
-    manoeuvre = BackAndTurn(CONFIG, 0.0, np.zeros(3), NOTHING, turns_on_the_spot=False)
+    manoeuvre = BackAndTurn(CONFIG, 0.0, np.zeros(3), Trail(), turns_on_the_spot=False)
     assert manoeuvre.command(0.2, np.zeros(3), NOTHING) == (-CONFIG.back_speed, 0.0)
-    assert manoeuvre.command(2.4, np.array([-0.3, 0.0, 0.0]), NOTHING) is None
+    assert manoeuvre.command(2.4, np.array([-0.4, 0.0, 0.0]), NOTHING) is None
+
+
+def test_it_goes_back_the_way_it_came_round_a_corner_and_not_straight_back() -> None:
+    robot, trail = robot_at(2.0, 1.0, np.pi / 2), Trail()
+    for _ in range(25):  # a bow to the left
+        trail.add(robot.observe().odometry)
+        robot.step((0.3, 0.6), PERIOD)
+    start = robot.ground_truth().pose
+    driven = recover(robot, trail)
+    backwards = [linear for linear, angular in driven if linear < 0]
+    assert len(backwards) > 5
+    back = relative(start, robot.ground_truth().pose)
+    assert back[0] < -0.2
+    # On the circle that it came along, of 0.5 m, whose centre lies to its left: straight back would be y = 0.
+    assert np.hypot(back[0], back[1] - 0.5) == pytest.approx(0.5, abs=0.05) and back[1] > 0.03
+
+
+def test_what_the_scanner_does_not_see_is_backed_into_only_along_the_trail() -> None:
+    ahead_only = Scan(np.full(37, 3.0, np.float32), -np.pi / 2, np.pi / 36)
+    blind = BackAndTurn(CONFIG, 0.0, np.zeros(3), Trail())
+    command = blind.command(0.2, np.zeros(3), ahead_only)
+    assert command is not None and command[0] == 0.0
+    trail = Trail()
+    for x in np.arange(-1.0, 0.0, 0.05):
+        trail.add(np.array([x, 0.0, 0.0]))
+    command = BackAndTurn(CONFIG, 0.0, np.zeros(3), trail).command(0.2, np.zeros(3), ahead_only)
+    assert command is not None and command[0] < 0.0
+
+
+def test_a_robot_that_turned_round_since_goes_forwards_on_its_way_back() -> None:
+    trail = Trail()
+    for x in np.arange(0.0, 1.0, 0.05):
+        trail.add(np.array([x, 0.0, 0.0]))
+    here = np.array([1.0, 0.0, np.pi])
+    command = BackAndTurn(CONFIG, 0.0, here, trail).command(0.2, here, NOTHING)
+    assert command is not None and command[0] > 0.0

@@ -1,0 +1,57 @@
+"""`ami bench latency`: how late the real nodes' commands are, beside the real simulator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def main(
+    minutes: Annotated[float, typer.Option(help="Of driving.", min=0.05, max=1440.0)] = 10.0,
+    load: Annotated[
+        bool, typer.Option("--load", help="Another program keeps each core busy meanwhile, at usual priority.")
+    ] = False,
+    world: Annotated[str, typer.Option(help="A world that comes with the package, or a world file.")] = "home",
+    camera: Annotated[str, typer.Option(help="onboard (the robot's own) or ceiling.")] = "onboard",
+    model: Annotated[Path | None, typer.Option(help="Folder; else the model that comes for the camera.")] = None,
+    memory: Annotated[Path | None, typer.Option(help="Memory of this world; else the one beside the model.")] = None,
+    composed: Annotated[bool, typer.Option("--composed", help="All nodes of the stack in one process.")] = False,
+    seed: Annotated[int, typer.Option(help="Of start, goals and noise.", min=0)] = 0,
+    domain_id: Annotated[int | None, typer.Option(help="ROS domain; else ROS_DOMAIN_ID, or one that is free.")] = None,
+    json: Annotated[Path | None, typer.Option(help="File for the figures: flat keys with units.")] = None,
+) -> None:
+    """Drive from goal to goal with the real stack, and measure when commands come.
+
+    Image to command is the time from an image's stamp to the first command that was decided on it, on the robot's
+    clock. Gaps between commands are told on the steady clock and on the robot's.
+    """
+    import os
+
+    from rich.console import Console
+
+    from ami_ros.app.demo_settings import DemoSettings
+    from ami_ros.app.latency_run import LatencyRun
+    from ami_ros.evaluation.report import hardware, write_json
+
+    settings = DemoSettings.make(
+        world=world, camera=camera, model=model, memory=memory, goals=10_000, seed=seed, compare=False,
+        composed=composed, headless=True, json=None, record=None, min_success=0.0, real_time_factor=1.0, port=None,
+        domain_id=domain_id,
+    )  # fmt: skip
+    console = Console(highlight=False)
+    run = LatencyRun(settings, console, 60 * minutes, len(os.sched_getaffinity(0)) if load else 0)
+    try:
+        run.run()
+    finally:
+        figures = run.figures()
+        if figures["commands"]:
+            console.print(
+                f"image to command p95 {figures['image_to_command_p95_ms']} ms, longest gap between commands "
+                f"{figures['max_gap_s']} s, {figures['gaps_over_200_ms']} of {figures['commands']} over 0.2 s, "
+                f"{figures['load_programs']} other programs",
+                soft_wrap=True,
+            )
+            if json is not None:
+                write_json(json, figures | {"seed": seed, "world": world, "camera": camera} | hardware())

@@ -1,0 +1,73 @@
+"""A long demo whose subject is time: how late commands are, with or without other programs on the processors."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+
+from ami_ros.app.demo_course import Course
+from ami_ros.app.demo_run import DemoRun
+from ami_ros.app.demo_settings import DemoSettings
+from ami_ros.simulation.free_space import FreeSpace
+
+BUSY = "while True: pass"
+
+
+class LatencyRun(DemoRun):
+    """Drives from goal to goal for a while, and keeps what the commands' times were.
+
+    Args:
+        settings: of the demo; how many goals it asks for does not matter.
+        console: where to tell about it.
+        seconds: of driving, steady.
+        load: other programs that compute without a pause meanwhile.
+    """
+
+    def __init__(self, settings: DemoSettings, console: Console, seconds: float, load: int) -> None:
+        super().__init__(settings, console)
+        self.seconds, self.load = seconds, load
+
+    def figures(self) -> dict[str, Any]:
+        """Flat, with units in the names."""
+        trials = self.result.trials
+        return self.result.control.to_json() | {
+            "goals": len(trials),
+            "goals_reached": sum(trial.success for trial in trials),
+            "collisions": sum(trial.collisions for trial in trials),
+            "restarts": sum(self.result.restarts.values()),
+            "minutes_asked": round(self.seconds / 60, 2),
+            "load_programs": self.load,
+        }
+
+    def _drive(self) -> None:
+        self._course = Course(self._client, FreeSpace(self.settings.world), self.settings.seed, self._tick)
+        self._client.control = self.result.control
+        with busy(self.load):
+            deadline, index = time.monotonic() + self.seconds, 0
+            while time.monotonic() < deadline:
+                self.result.trials.append(self._course.drive(index))
+                self._table.finished(index, self.result.trials[-1])
+                index += 1
+
+
+@contextmanager
+def busy(count: int) -> Iterator[None]:
+    """That many processes compute meanwhile, each in a session of its own, as programs do that others have started."""
+    environment = {"PATH": os.environ.get("PATH", "")}
+    programs = [
+        subprocess.Popen([sys.executable, "-c", BUSY], env=environment, start_new_session=True) for _ in range(count)
+    ]
+    try:
+        yield
+    finally:
+        for program in programs:
+            program.kill()
+        for program in programs:
+            program.wait()

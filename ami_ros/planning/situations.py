@@ -1,0 +1,238 @@
+"""Situations: what to do when the world is not as expected, the robot is stuck, or lost; one state machine.
+
+        surprised           surprised hard or for long            lost, or again
+ CALM <----------> WARY ------------------------------> LOOKING -----------------> LOCALISING
+  |  stuck           | stuck                               |  calm again             |  known again
+  +------> BACKING <-+                                     +-------> CALM <----------+
+            | over                                         | again and again         | never
+            +-------> CALM                                 +------> HOPELESS <-------+
+
+Every change has a reason, a text for people. It drives nothing itself: the navigator acts on the situation.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+
+from ami_ros.planning.codes import Code
+
+
+class Situation(Enum):
+    """What the robot is in, by what it does."""
+
+    CALM = "drives on"
+    WARY = "drives slower"
+    LOOKING = "stands and looks"
+    LOCALISING = "turns to find out where it is"
+    BACKING = "goes back the way it came"
+    HOPELESS = "gives up"
+
+
+@dataclass(frozen=True)
+class SituationsConfig:
+    """How much surprise means what, and how long each situation lasts."""
+
+    enabled: bool = True  # heed surprise and uncertainty; without, only being stuck or lost changes anything
+    slow: float = 0.6  # of the usual speeds, while wary
+    wary_seconds: float = 0.8  # [s] without an alarm, after which it drives on as usual
+    sudden: float = 8.0  # mean z score of three readings, one model step: carried away, or the view changed
+    lasting: float = 3.5  # mean z score over the last second that makes it wary, and over ...
+    window: float = 4.0  # [s] ... that makes it stop and look: wheels that slip
+    look_seconds: float = 1.2  # [s] of standing and looking
+    look_most: float = 4.0  # [s] of the same, while surprise goes on
+    settle_seconds: float = 0.8  # [s] of being sure where it is, after a surprise, before it drives on
+    give_up_seconds: float = 12.0  # [s] of turning without finding out where it is, after a surprise
+    max_looks: int = 4  # times to stop and look within ...
+    looks_window: float = 45.0  # [s] ... before the goal is given up
+    max_recoveries: int = 8  # times to be stuck, for one goal, before it is given up
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How surprising a moment was."""
+
+    stamp: float  # of that moment [s]
+    z_score: float  # NaN: not yet known
+    alarm: bool
+
+
+@dataclass(frozen=True)
+class Signs:
+    """What the situation is judged by, at one moment.
+
+    Attributes:
+        stamp: now [s].
+        reading: the newest of surprise; None without.
+        unsure: whether the model does not know what comes next.
+        located: whether memory knows where the robot is; None where it is not asked.
+        seeking: whether nothing can be done before memory knows.
+        stuck: why the robot counts as stuck; "" if it does not.
+        manoeuvring: whether the way back is still under way.
+    """
+
+    stamp: float
+    reading: Reading | None = None
+    unsure: bool = False
+    located: bool | None = None
+    seeking: bool = False
+    stuck: str = ""
+    manoeuvring: bool = False
+
+
+class Situations:
+    """The situation of one drive to one goal.
+
+    Attributes:
+        now: the situation.
+        reason: why it is in it, for people.
+        code: of the end, once it is hopeless.
+        recoveries: times it was stuck.
+    """
+
+    def __init__(self, config: SituationsConfig) -> None:
+        self.config = config
+        self.now = Situation.CALM
+        self.reason = ""
+        self.code = Code.NONE
+        self.recoveries = 0
+        self.surprised = False  # whether it was surprise that made it stop
+        self._since = self._alarmed = -np.inf
+        self._known_since: float | None = None
+        self._readings: deque[Reading] = deque()
+        self._looks: deque[float] = deque()
+
+    def update(self, signs: Signs) -> Situation:
+        """The situation, from all that is known at this moment; at most one change a moment."""
+        self._read(signs)
+        found = _NEXT[self.now](self, signs)
+        if found is not None and self.now is not Situation.HOPELESS:
+            self._enter(signs.stamp, *found)
+        return self.now
+
+    def _enter(self, stamp: float, situation: Situation, reason: str) -> None:
+        self.now, self.reason, self._since = situation, reason, stamp
+        self._known_since = None
+        if situation is Situation.BACKING:
+            self.recoveries += 1
+        elif situation is Situation.LOOKING:
+            self._looks.append(stamp)
+            self.surprised = True
+            self._readings.clear()  # what was seen while driving has had its effect
+        elif situation is Situation.CALM:
+            self.surprised = False
+            self._readings.clear()
+
+    def _read(self, signs: Signs) -> None:
+        reading, readings = signs.reading, self._readings
+        heeded = reading is not None and self.config.enabled and np.isfinite(reading.z_score)
+        if reading is not None and heeded and (not readings or reading.stamp > readings[-1].stamp):
+            readings.append(reading)
+            self._alarmed = signs.stamp if reading.alarm else self._alarmed
+        while readings and signs.stamp - readings[0].stamp > self.config.window:
+            readings.popleft()
+        while self._looks and signs.stamp - self._looks[0] > self.config.looks_window:
+            self._looks.popleft()
+
+    # What surprise means
+
+    def _mean(self, seconds: float) -> float:
+        """Mean z score of the last `seconds` [s]; NaN where the readings do not reach back so far."""
+        readings = self._readings
+        if not readings or readings[-1].stamp - readings[0].stamp < 0.8 * seconds:
+            return float("nan")
+        return float(np.mean([r.z_score for r in readings if readings[-1].stamp - r.stamp < seconds]))
+
+    def _shock(self) -> str:
+        """Why to stop and look, if there is reason to."""
+        config, newest = self.config, [r.z_score for r in self._readings][-3:]
+        if len(newest) == 3 and np.mean(newest) > config.sudden and min(newest) > 0.3 * config.sudden:
+            return f"nothing is as expected of a sudden (z = {np.mean(newest):.0f})"
+        if self._mean(config.window) > config.lasting:
+            return f"little has been as expected for {config.window:.0f} s (z = {self._mean(config.window):.1f})"
+        return ""
+
+    def _quiet(self, stamp: float) -> bool:
+        """Whether there is no surprise that is worth a slower drive."""
+        return stamp - self._alarmed > self.config.wary_seconds and not self._mean(1.0) > self.config.lasting
+
+    def _known(self, signs: Signs) -> bool:
+        """Whether it has been known for a while where the robot is."""
+        if not signs.located:
+            self._known_since = None
+            return False
+        self._known_since = signs.stamp if self._known_since is None else self._known_since
+        return not self.surprised or signs.stamp - self._known_since >= self.config.settle_seconds
+
+    # What follows each situation
+
+    def _from_driving(self, signs: Signs) -> tuple[Situation, str] | None:
+        if signs.stuck:
+            if self.recoveries >= self.config.max_recoveries:
+                return self._give_up(
+                    Code.FAILED_TO_MAKE_PROGRESS, f"stuck: {signs.stuck}, after {self.recoveries} recoveries"
+                )
+            return Situation.BACKING, f"stuck: {signs.stuck}; going back the way it came"
+        if shock := self._shock():
+            if len(self._looks) >= self.config.max_looks:
+                return self._give_up(
+                    Code.SURPRISE_EXCEEDED, f"{shock}, after standing to look {len(self._looks)} times"
+                )
+            return Situation.LOOKING, f"{shock}: standing to look"
+        if signs.seeking and not signs.located:
+            return Situation.LOCALISING, "turning to find out where this is"
+        unsure = signs.unsure and self.config.enabled
+        quiet = self._quiet(signs.stamp) and not unsure
+        if self.now is Situation.CALM and not quiet:
+            return Situation.WARY, f"{'unsure of what comes' if unsure else 'not as expected'}: slower"
+        if self.now is Situation.WARY and quiet:
+            return Situation.CALM, "as expected again"
+        return None
+
+    def _from_looking(self, signs: Signs) -> tuple[Situation, str] | None:
+        lasted = signs.stamp - self._since
+        if lasted < self.config.look_seconds:
+            return None
+        settled = self._quiet(signs.stamp)
+        if settled and signs.located is not False and len(self._looks) < 2:
+            return Situation.CALM, "the world is as expected again"
+        if not settled and lasted < self.config.look_most:
+            return None
+        if signs.located is None:
+            return Situation.CALM, "looked; driving on"
+        return Situation.LOCALISING, "turning to find out where this is, for nothing was as expected"
+
+    def _from_localising(self, signs: Signs) -> tuple[Situation, str] | None:
+        if self._known(signs):
+            return Situation.CALM, "it is known where this is"
+        if not self.surprised:
+            return None if signs.seeking else (Situation.CALM, "going on without knowing where this is")
+        if signs.stamp - self._since > self.config.give_up_seconds:
+            lasted = f"{self.config.give_up_seconds:.0f} s of turning"
+            return self._give_up(
+                Code.SURPRISE_EXCEEDED, f"nothing was as expected, and {lasted} did not show where this is"
+            )
+        return None
+
+    def _from_backing(self, signs: Signs) -> tuple[Situation, str] | None:
+        return None if signs.manoeuvring else (Situation.CALM, "back a little; trying anew")
+
+    def _give_up(self, code: Code, reason: str) -> tuple[Situation, str]:
+        self.code = code
+        return Situation.HOPELESS, reason
+
+    def _stay(self, signs: Signs) -> None:
+        """There is nothing after giving up."""
+
+
+_NEXT = {
+    Situation.CALM: Situations._from_driving,
+    Situation.WARY: Situations._from_driving,
+    Situation.LOOKING: Situations._from_looking,
+    Situation.LOCALISING: Situations._from_localising,
+    Situation.BACKING: Situations._from_backing,
+    Situation.HOPELESS: Situations._stay,
+}
