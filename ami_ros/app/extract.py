@@ -18,7 +18,7 @@ def main(
         list[str] | None,
         typer.Option(
             help="role=name, where types and usual names do not tell; roles are image, odometry, command, scan, "
-            "heading and truth. Of a LeRobotDataset role=feature or role=feature:0,1,2."
+            "heading, truth and joints. Of a LeRobotDataset role=feature or role=feature:0,1,2."
         ),
     ] = None,
     period: Annotated[float, typer.Option(help="Between frames [s]; that of the model.")] = 0.2,

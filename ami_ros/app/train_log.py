@@ -8,6 +8,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import Progress
 
+from ami_ros.learning import parallel
 from ami_ros.learning.diagnosis import Diagnosis
 from ami_ros.learning.event_file import EventFile
 from ami_ros.learning.trainer import Trainer
@@ -31,7 +32,8 @@ class TrainingLog:
     def __init__(self, trainer: Trainer, bar: Progress, console: Console, tensorboard: bool) -> None:
         self._trainer, self._bar, self._console = trainer, bar, console
         self._task = bar.add_task("training", total=trainer.config.steps, completed=trainer.step)
-        self._events = EventFile(trainer.folder / FOLDER) if tensorboard else None
+        is_first = parallel.rank() == 0
+        self._events = EventFile(trainer.folder / FOLDER) if tensorboard and is_first else None
 
     def report(self, step: int, terms: dict[str, float]) -> None:
         """Of each step."""

@@ -28,6 +28,7 @@ from ami_ros.world_model.perception import fit_image
 VERSION = 1
 CARD, IMAGES = "dataset.yaml", "images.jpg"
 ARRAYS = ("offsets", "episode", *COLUMNS)
+LATER = ("joints",)  # columns that data sets of this version may lack
 
 Progress = Callable[[int, int], None]  # done, total
 
@@ -50,6 +51,7 @@ class DatasetCard:
     sources: tuple[dict[str, Any], ...]  # bags: path, frames, topics, problems
     dropped: dict[str, int] = field(default_factory=dict)  # reason: number
     extraction: dict[str, Any] = field(default_factory=dict)  # the configuration
+    joints: tuple[str, ...] = ()  # whose positions were recorded
 
 
 class Dataset:
@@ -65,6 +67,7 @@ class Dataset:
         velocity: (n, 2) float32, measured at stamp[i].
         heading: (n,) float32 compass heading [rad], NaN where unknown.
         truth: (n, 3) float64 true pose, NaN where unknown; for evaluation only.
+        joints: (n, joints) float32 positions [rad or m] of `card.joints`, NaN where unknown; no model takes them yet.
         episode: (n,) int32 number of the row's episode.
         episodes: (start, stop) rows of each.
 
@@ -79,6 +82,7 @@ class Dataset:
     velocity: NDArray[np.float32]
     heading: NDArray[np.float32]
     truth: Array
+    joints: NDArray[np.float32]
     episode: NDArray[np.int32]
     offsets: NDArray[np.int64]
 
@@ -89,7 +93,8 @@ class Dataset:
             file = self.folder / name
             if not file.exists() or file.stat().st_size != size:
                 raise AmiError(f"{file} is missing or cut off: extract the data set again")
-        for name in ARRAYS:
+        self.joints = np.zeros((len(self), 0), np.float32)  # of data sets from before there were any
+        for name in _arrays_of(self.folder):
             setattr(self, name, np.load(self.folder / f"{name}.npy", mmap_mode="r", allow_pickle=False))
         self._images = np.memmap(self.folder / IMAGES, dtype=np.uint8, mode="r")
         first = np.flatnonzero(np.diff(self.episode, prepend=-1)).tolist()
@@ -138,10 +143,14 @@ class Dataset:
 def checksum(folder: Path) -> str:
     """SHA-256 over the arrays and the images of a data set."""
     total = hashlib.sha256()
-    for name in [f"{name}.npy" for name in ARRAYS] + [IMAGES]:
+    for name in [f"{name}.npy" for name in _arrays_of(folder)] + [IMAGES]:
         with (folder / name).open("rb") as file:
             total.update(hashlib.file_digest(file, "sha256").digest())
     return total.hexdigest()
+
+
+def _arrays_of(folder: Path) -> list[str]:
+    return [name for name in ARRAYS if name not in LATER or (folder / f"{name}.npy").exists()]
 
 
 def _read_card(folder: Path) -> DatasetCard:

@@ -20,7 +20,7 @@ def write_dataset(folder: Path, parts: list[Part], period: float, made_by: dict[
 
     Args:
         folder: with the images.
-        parts: what was read; their facts are `source`, `dropped`, `beams` and `image_size`.
+        parts: what was read; their facts are `source`, `dropped`, `beams`, `image_size` and `joints`.
         period: between rows [s].
         made_by: the configuration, plain values.
     """
@@ -47,5 +47,6 @@ def write_dataset(folder: Path, parts: list[Part], period: float, made_by: dict[
         sources=tuple(part.facts["source"] for part in parts),
         dropped=dict(dropped),
         extraction=made_by,
+        joints=next((tuple(part.facts["joints"]) for part in full if part.facts["joints"]), ()),
     )
     (folder / CARD).write_text(yaml.safe_dump(to_mapping(card), sort_keys=False), "utf-8")

@@ -112,7 +112,8 @@ class _Extraction:
             self.done = before
             segments = read_segments(bag, topics, self.dropped, self._tick)
         beams = self._beams(segments) if "scan" in topics else 0
-        frames = _join([align(segment, alignment, beams, self.dropped) for segment in segments])
+        joints = self._joints(segments)
+        frames = _join([align(segment, alignment, beams, self.dropped, joints) for segment in segments])
         self.dropped["cuts where the clock went back"] += max(0, len(segments) - 1)
         columns: dict[str, NDArray[Any]] = {}
         if frames is not None:
@@ -124,7 +125,7 @@ class _Extraction:
             "problems": [*bag.problems, *self.problems],
         }
         dropped = {reason: count for reason, count in self.dropped.items() if count}
-        facts = {"source": source, "dropped": dropped, "beams": beams, "image_size": self.image_size}
+        facts = {"source": source, "dropped": dropped, "beams": beams, "image_size": self.image_size, "joints": joints}
         self.unfinished.add(columns, facts)
 
     def _columns(self, bag: BagReader, topic: str, frames: Frames) -> dict[str, NDArray[Any]]:
@@ -150,6 +151,14 @@ class _Extraction:
             return 0
         around = round(2 * np.pi / abs(first.angle_increment)) if first.angle_increment else len(first.ranges)
         return int(min(around, self.config.alignment.max_beams))
+
+    def _joints(self, segments: list[Segment]) -> list[str]:
+        """Names of all joints in the first bag that has frames: the same for all bags."""
+        for part in self.unfinished.parts:
+            if part.columns:
+                return list(part.facts["joints"])
+        values = (value for s in segments if "joints" in s for value in s["joints"].values)
+        return sorted({name for value in values for name in value})
 
     def _write_images(self, bag: BagReader, topic: str, pictures: NDArray[np.int64]) -> NDArray[np.int64]:
         """Appends the images of these indices to the blob; their offsets (n, 2), zeros for broken ones."""

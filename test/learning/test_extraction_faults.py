@@ -141,3 +141,11 @@ run({["extract", *map(str, bags), "--out", str(tmp_path / "data")]!r})
     assert not (tmp_path / "data").exists()
     assert len(extract(bags, tmp_path / "data")) == 300
     Dataset(tmp_path / "data").verify()
+
+
+def test_an_empty_bag_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
+    with BagWriter(tmp_path / "bag"):
+        pass
+    with pytest.raises(AmiError, match=r"bag has no image .*it has nothing") as raised:
+        extract([tmp_path / "bag"], tmp_path / "data")
+    assert "\n" not in str(raised.value) and [p.name for p in tmp_path.iterdir()] == ["bag"]
