@@ -125,7 +125,7 @@ def migrate(connection: sqlite3.Connection) -> None:
 def is_sound(connection: sqlite3.Connection) -> bool:
     """Whether places and ways can be read; thumbnails are too many to be looked at each time.
 
-    Who found one of those damaged has left word (`mark_damaged`).
+    Who found one of those damaged has left word (`writing.MARK_DAMAGED`).
     """
     try:
         if connection.execute("SELECT count(*) FROM meta WHERE key = 'damaged'").fetchone()[0]:
@@ -136,8 +136,3 @@ def is_sound(connection: sqlite3.Connection) -> bool:
     except sqlite3.DatabaseError:
         return False
     return found == ["ok", "ok"]
-
-
-def mark_damaged(connection: sqlite3.Connection) -> None:
-    """Lets the next who opens it save what is readable."""
-    connection.execute("INSERT OR REPLACE INTO meta VALUES ('damaged', 'yes')")

@@ -17,6 +17,8 @@ from ami_ros.memory.index import PlaceIndex
 from ami_ros.memory.matching import pose_gap
 from ami_ros.memory.rows import Edge
 
+NO_COST = 0.01  # [m] that makes no difference
+
 
 @dataclass(frozen=True)
 class GraphConfig:
@@ -42,6 +44,7 @@ class PlaceGraph:
         self.edges = EdgeTable()
         self._matrix: csr_matrix | None = None
         self._joins: NDArray[np.int64] | None = None
+        self._joined = 0  # rows that were looked at for them
 
     def add(self, edge: Edge) -> None:
         """Adds an edge as it was stored."""
@@ -92,8 +95,12 @@ class PlaceGraph:
         self.edges.drop(ids)
         self.changed()
 
+    def added(self) -> None:
+        """Places were added behind the others."""
+        self._matrix = None
+
     def changed(self) -> None:
-        """Places were added, moved or dropped."""
+        """Places were moved, dropped, or named as such to keep away from."""
         self._matrix = self._joins = None
 
     def shortest_path(
@@ -141,10 +148,17 @@ class PlaceGraph:
 
     def joins(self) -> NDArray[np.int64]:
         """Rows (m, 2) of places that stand (almost) on one spot."""
+        positions, radius = self.index.poses[:, :2], self.config.join_radius
         if self._joins is None:
-            tree = cKDTree(self.index.poses[:, :2])
-            pairs = tree.query_pairs(self.config.join_radius, output_type="ndarray")
+            pairs = cKDTree(positions).query_pairs(radius, output_type="ndarray")
             self._joins = np.asarray(pairs, np.int64).reshape(-1, 2)
+        elif self._joined < len(positions):
+            found = [self._joins]
+            for row in range(self._joined, len(positions)):
+                near = np.flatnonzero(np.hypot(*(positions[:row] - positions[row]).T) <= radius)
+                found.append(np.column_stack([near, np.full(len(near), row)]))
+            self._joins = np.concatenate(found)
+        self._joined = len(positions)
         return self._joins
 
     def connections(self) -> NDArray[np.int64]:
@@ -162,18 +176,15 @@ class PlaceGraph:
 
     def _build(self) -> csr_matrix:
         """Driven edges, the same ones reversed, and joins of places that stand (almost) on one spot."""
-        config, size = self.config, len(self.index)
+        config, positions = self.config, self.index.poses[:, :2]
         ends, joins = self._driven(), self.joins()
         driven, joined = self._costs(ends), self._costs(joins)
         rows = np.concatenate([ends, ends[:, ::-1], joins, joins[:, ::-1]])
         costs = np.concatenate([driven, config.reverse_factor * driven, joined, joined])
-        place = rows[:, 0] * size + rows[:, 1]
-        order = np.lexsort((costs, place))
-        cheapest = order[np.diff(place[order], prepend=-1) > 0]  # of several connections of two places
-        positions = self.index.poses[:, :2]
         for circle in self.keep_away():
-            cheapest = cheapest[~enters(positions[rows[cheapest, 0]], positions[rows[cheapest, 1]], circle)]
-        return csr_matrix((costs[cheapest], (rows[cheapest, 0], rows[cheapest, 1])), shape=(size, size))
+            out = ~enters(positions[rows[:, 0]], positions[rows[:, 1]], circle)
+            rows, costs = rows[out], costs[out]
+        return matrix_of(rows, costs, len(positions))
 
     def _costs(self, ends: NDArray[np.int64]) -> Array:
         distance, turn = pose_gap(self.index.poses[ends[:, 0]], self.index.poses[ends[:, 1]])
@@ -183,20 +194,20 @@ class PlaceGraph:
         """The matrix less everything that leads by an avoided edge, and dearer by the ones that failed of late."""
         if not avoid and not self.edges.failed:
             return self._weights()
-        matrix = self._weights().tocoo()
-        positions = self.index.poses[:, :2]
-        ends = positions[matrix.row], positions[matrix.col]
+        matrix, positions = self._weights(), self.index.poses[:, :2]
+        rows = np.column_stack([np.repeat(np.arange(len(positions)), np.diff(matrix.indptr)), matrix.indices])
+        ends = positions[rows[:, 0]], positions[rows[:, 1]]
         cost, keep = matrix.data.copy(), np.ones(len(matrix.data), bool)
         for key in self.edges.failed:
             edge = self.edges[key]
             age = now - edge.last_used
-            if age >= 0.0:  # else the clock began anew: that was another day
-                weight = edge.failures * 0.5 ** (age / self.config.forgiveness)
-                cost[self._blocked(*ends, key)] += self.config.failure_cost * weight
+            price = self.config.failure_cost * edge.failures * 0.5 ** (age / self.config.forgiveness)
+            if age >= 0.0 and price > NO_COST:  # a negative age: the clock began anew, that was another day
+                cost[self._blocked(*ends, key)] += price
         for key in avoid:
             if key[0] in self.index and key[1] in self.index:
                 keep &= ~self._blocked(*ends, key)
-        return csr_matrix((cost[keep], (matrix.row[keep], matrix.col[keep])), shape=matrix.shape)
+        return matrix_of(rows[keep], cost[keep], len(positions))
 
     def _blocked(self, starts: Array, stops: Array, key: tuple[int, int]) -> NDArray[np.bool_]:
         """Which connections of positions (m, 2) are blocked together with the one between two places.
@@ -216,6 +227,14 @@ class PlaceGraph:
         crossing = starts + share[:, None] * (stops - starts) - middle
         aside = np.abs(crossing @ [-ahead[1], ahead[0]])
         return np.asarray(near | (crosses & (aside <= self.config.barrier)))
+
+
+def matrix_of(rows: NDArray[np.int64], costs: Array, size: int) -> csr_matrix:
+    """The matrix (size, size) of connections (m, 2) and their costs (m,); a search takes the cheapest of several."""
+    order = np.argsort(rows[:, 0], kind="stable")
+    starts = np.concatenate([[0], np.cumsum(np.bincount(rows[:, 0], minlength=size))])
+    # As int32, which the search would else make of them each time.
+    return csr_matrix((costs[order], rows[order, 1].astype(np.int32), starts.astype(np.int32)), shape=(size, size))
 
 
 def enters(starts: Array, stops: Array, circle: Array) -> NDArray[np.bool_]:

@@ -101,9 +101,9 @@ class PlaceMap:
         moment = row.surprise, row.keep_away, known.covariance, known.commands
         return Place(row.id, row.pose, row.latent, row.label, row.note, *times, *moment)
 
-    def places_of(self, ids: Sequence[int]) -> list[Place]:
-        """Places with what was experienced there, without their thumbnails."""
-        known = self.store.experience(ids)
+    def places_of(self, ids: Sequence[int], with_experience: bool = True) -> list[Place]:
+        """Places without their thumbnails."""
+        known = self.store.experience(ids) if with_experience else {}
         return [self.place(i, known.get(i)) for i in ids]
 
     def places(self) -> Places:
@@ -151,7 +151,8 @@ class PlaceMap:
         self.store.put_places([row])
         numbers = {name: getattr(row, name) for name in _NUMBERS}
         self.index.extend(np.array([place_id]), latent[None], pose[None], **numbers)
-        self._changed()
+        self.graph.added()
+        self.revision += 1
         return place_id
 
     def visit(self, place_id: int, stamp: float) -> None:

@@ -22,7 +22,7 @@ from ami_ros.memory.labelling import label_place
 from ami_ros.memory.localisation import FilterConfig, PlaceFilter
 from ami_ros.memory.merging import Merged, MergeLimits, merge
 from ami_ros.memory.place_map import PlaceMap
-from ami_ros.memory.questions import check_latent, check_pose, commands_near, locate, recall, statistics
+from ami_ros.memory.questions import check_latent, check_pose, commands_near, count, locate, recall, statistics
 from ami_ros.memory.relaxation import RelaxationConfig, carry
 from ami_ros.memory.types import GoalQuery, Location, Place, PlaceQuery, Places, Route, Statistics
 from ami_ros.world_model.model import WorldModel
@@ -218,6 +218,10 @@ class PlaceMemory:
     def keep_away(self) -> Array:
         """Circles (n, 3) that the robot shall keep out of: x, y [m] in the map frame, radius [m]."""
         return self.map.keep_away()
+
+    def count(self, query: PlaceQuery) -> int:
+        """See `questions.count`."""
+        return count(self.map, query)
 
     def places(self) -> Places:
         """Everything, for markers and pictures."""

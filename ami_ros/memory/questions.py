@@ -83,7 +83,7 @@ def recall(places: PlaceMap, query: PlaceQuery) -> list[Place]:
     elif distance is not None:
         merit = -distance
     best, _ = best_rows(merit, query.max_results)
-    found = places.places_of(index.ids[rows[best]].tolist())
+    found = places.places_of(index.ids[rows[best]].tolist(), query.with_experience)
     return [
         replace(
             place,
@@ -93,6 +93,11 @@ def recall(places: PlaceMap, query: PlaceQuery) -> list[Place]:
         )
         for k, place in zip(best, found, strict=True)
     ]
+
+
+def count(places: PlaceMap, query: PlaceQuery) -> int:
+    """How many places fit all conditions. Raises AmiError as `recall` does."""
+    return len(_fitting_rows(places, query))
 
 
 def commands_near(places: PlaceMap, latent: Latents, k: int, horizon_steps: int) -> NDArray[np.float32]:

@@ -6,7 +6,7 @@ has a connection of its own, so that neither waits for the other.
 
 from __future__ import annotations
 
-import json
+import itertools
 import queue
 import sqlite3
 import threading
@@ -22,7 +22,16 @@ from ami_ros.memory import database
 from ami_ros.memory.reading import read_edges, read_experience, read_places
 from ami_ros.memory.rows import Edge, Experience, PlaceRow, PlaceTable, edge_of
 from ami_ros.memory.salvage import rescue, rescue_file
-from ami_ros.memory.writing import TABLES, Write, edges_to_write, experience_to_write, places_to_write
+from ami_ros.memory.writing import (
+    MARK_DAMAGED,
+    Write,
+    edges_to_write,
+    erasure,
+    erasure_of_all,
+    erasure_of_pictures,
+    experience_to_write,
+    places_to_write,
+)
 
 
 class Store:
@@ -114,8 +123,7 @@ class Store:
 
     def drop_thumbnails(self, ids: Iterable[int]) -> None:
         """Queues the removal of pictures; their places stay."""
-        keys = [(int(id),) for id in ids]
-        self._put(lambda connection: connection.executemany("DELETE FROM thumbnails WHERE id = ?", keys))
+        self._put(erasure_of_pictures(ids))
 
     def erase(self, ids: Iterable[int], wait: bool = True) -> None:
         """Removes places and their edges, also from the bytes of the files. Waits until it is done, if told to.
@@ -123,25 +131,13 @@ class Store:
         Raises:
             AmiError: it could not be written, or another process keeps old rows alive by reading them.
         """
-        gone = json.dumps([int(id) for id in ids])
-
-        def write(connection: sqlite3.Connection) -> None:
-            for table, keys in TABLES.items():
-                for key in keys:
-                    connection.execute(f"DELETE FROM {table} WHERE {key} IN (SELECT value FROM json_each(?))", (gone,))
-
-        self._put(write)
+        self._put(erasure(ids))
         if wait:
             self._wipe_log()
 
     def erase_all(self) -> None:
         """Removes everything, likewise."""
-
-        def write(connection: sqlite3.Connection) -> None:
-            for table in TABLES:
-                connection.execute(f"DELETE FROM {table}")
-
-        self._put(write)
+        self._put(erasure_of_all())
         self._wipe_log()
 
     def flush(self) -> None:
@@ -217,7 +213,7 @@ class Store:
             batch = [self._queue.get()]
             while not self._queue.empty():
                 batch.append(self._queue.get())
-            self._commit([item for item in batch if callable(item)])
+            self._commit([item for item in batch if isinstance(item, list)])
             for item in batch:
                 if isinstance(item, threading.Event):
                     item.set()
@@ -229,8 +225,8 @@ class Store:
             return
         try:
             with self._write_lock, self._connection:  # a transaction
-                for write in writes:
-                    write(self._connection)
+                for statement, values in itertools.chain.from_iterable(writes):
+                    self._connection.executemany(statement, values)
         except sqlite3.Error as error:
             hint = "it goes on without storing: free space and start again"
             self.error = AmiError(f"cannot write the memory {self.path}: {error}; {hint}")
@@ -247,7 +243,7 @@ class Store:
                 f"the memory {self.path} has damaged pictures ({error}): open it again to save what is readable"
             )
             if not self.read_only:
-                self._put(database.mark_damaged)
+                self._put(MARK_DAMAGED)
 
     @contextmanager
     def _named_errors(self) -> Iterator[None]:

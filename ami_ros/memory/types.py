@@ -69,6 +69,7 @@ class PlaceQuery:
     episode: int | None = None  # stretch of unbroken odometry in which a place was founded
     max_results: int = 10  # at most 1000
     with_thumbnails: bool = False
+    with_experience: bool = False  # covariance and commands
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable, Iterable
+import json
+import math
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -15,7 +16,8 @@ from ami_ros.memory.rows import Edge, Experience, PlaceRow, edge_values
 MAX_LABEL, MAX_NOTE, MAX_THUMBNAIL = 128, 1024, 1_000_000  # characters, characters, bytes
 MAX_COMMANDS = 128  # of a place
 
-Write = Callable[[sqlite3.Connection], object]
+Values = list[tuple[object, ...]]
+Write = list[tuple[str, Values]]  # statements, each for many rows
 
 _NAMES = database.PLACE_COLUMNS.split(", ")
 _PUT_PLACE = f"""
@@ -28,7 +30,8 @@ INSERT INTO experience VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET
     covariance = coalesce(excluded.covariance, covariance), commands = coalesce(excluded.commands, commands)
 """
 _PUT_EDGE = "INSERT OR REPLACE INTO edges VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-TABLES = {"places": ["id"], "thumbnails": ["id"], "experience": ["id"], "edges": ["start", "stop"]}  # and their keys
+KEYS = (("places", "id"), ("thumbnails", "id"), ("experience", "id"), ("edges", "start"), ("edges", "stop"))
+MARK_DAMAGED: Write = [("INSERT OR REPLACE INTO meta VALUES ('damaged', 'yes')", [()])]  # see `database.is_sound`
 
 
 def places_to_write(rows: Iterable[PlaceRow], latent_dim: int) -> Write:
@@ -41,35 +44,47 @@ def places_to_write(rows: Iterable[PlaceRow], latent_dim: int) -> Write:
     rows = list(rows)
     for row in rows:
         _check_place(row, latent_dim)
-    places = [_place_values(row) for row in rows]
-    thumbnails = [(int(row.id), bytes(row.thumbnail)) for row in rows if row.thumbnail]
-    experience = [_experience_values(row.id, row.experience) for row in rows if row.experience]
-
-    def write(connection: sqlite3.Connection) -> None:
-        connection.executemany(_PUT_PLACE, places)
-        connection.executemany(_PUT_THUMBNAIL, thumbnails)
-        connection.executemany(_PUT_EXPERIENCE, experience)
-
-    return write
+    return [
+        (_PUT_PLACE, [_place_values(row) for row in rows]),
+        (_PUT_THUMBNAIL, [(int(row.id), bytes(row.thumbnail)) for row in rows if row.thumbnail]),
+        (_PUT_EXPERIENCE, [_experience_values(row.id, row.experience) for row in rows if row.experience]),
+    ]
 
 
 def experience_to_write(place_id: int, experience: Experience) -> Write:
     """Writes what is known of a place besides how it looks; what is None here keeps what is stored."""
     _check_experience(place_id, experience)
-    values = _experience_values(place_id, experience)
-    return lambda connection: connection.execute(_PUT_EXPERIENCE, values)
+    return [(_PUT_EXPERIENCE, [_experience_values(place_id, experience)])]
 
 
 def edges_to_write(rows: Iterable[Edge]) -> Write:
     """Writes edges, new ones and changed ones. Raises AmiError on numbers that are not finite."""
-    values = [edge_values(row) for row in rows]
-    for start, stop, *numbers in values:
-        if not np.isfinite(numbers).all():
-            raise AmiError(f"memory: the way from {start} to {stop} is not finite", Code.INVALID_INPUT)
-    return lambda connection: connection.executemany(_PUT_EDGE, values)
+    values: Values = []
+    for row in rows:
+        values.append(edge := edge_values(row))
+        if not all(map(math.isfinite, edge)):
+            raise AmiError(f"memory: the way from {row.start} to {row.stop} is not finite", Code.INVALID_INPUT)
+    return [(_PUT_EDGE, values)]
 
 
-def _place_values(row: PlaceRow) -> tuple:
+def erasure(ids: Iterable[int]) -> Write:
+    """Removes places and whatever belongs to them."""
+    gone = json.dumps([int(i) for i in ids])
+    some = "IN (SELECT value FROM json_each(?))"
+    return [(f"DELETE FROM {table} WHERE {key} {some}", [(gone,)]) for table, key in KEYS]
+
+
+def erasure_of_all() -> Write:
+    """Removes everything."""
+    return [(f"DELETE FROM {table}", [()]) for table in dict(KEYS)]
+
+
+def erasure_of_pictures(ids: Iterable[int]) -> Write:
+    """Removes pictures; their places stay."""
+    return [("DELETE FROM thumbnails WHERE id = ?", [(int(i),) for i in ids])]
+
+
+def _place_values(row: PlaceRow) -> tuple[object, ...]:
     """In the order of `database.PLACE_COLUMNS`."""
     latent = np.ascontiguousarray(row.latent, dtype="<f4").tobytes()
     times = float(row.created), float(row.last_seen), int(row.visits)
@@ -77,7 +92,7 @@ def _place_values(row: PlaceRow) -> tuple:
     return int(row.id), latent, *map(float, row.pose), *times, *last
 
 
-def _experience_values(place_id: int, experience: Experience) -> tuple[int, bytes | None, bytes | None]:
+def _experience_values(place_id: int, experience: Experience) -> tuple[object, ...]:
     covariance, commands = experience.covariance, experience.commands
     return (
         int(place_id),

@@ -83,14 +83,15 @@ class MemoryServices(LockedServices):
             since=window[0],
             until=window[1],
             surprise=request.min_surprise,
-            max_results=MAX_RESULTS,
+            max_results=request.max_results,
             with_thumbnails=request.with_thumbnails,
+            with_experience=request.with_latents,
         )
         found = self._memory.recall(query)
-        response.total = len(found)
+        response.total = min(self._memory.count(query), MAX_RESULTS)
         response.places = [
             memory_messages.place_to_message(place, self._encoder_id, self._frame, request.with_latents)
-            for place in found[: request.max_results]
+            for place in found
         ]
 
     def _likeness(self, request: RecallPlaces.Request) -> NDArray[np.float32] | None:

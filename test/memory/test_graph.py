@@ -202,10 +202,13 @@ def test_forgotten_places_take_their_ways_with_them(model: ExactModel) -> None:
 def test_a_place_that_was_added_later_is_reached(model: ExactModel) -> None:
     graph = ring(model)
     assert path(graph, pose(0, 0), pose(3, 0)) is None
-    graph.index.extend(np.array([20]), latent_of([[3.0, 0.0, 0.0]]), np.array([[3.0, 0.0, 0.0]]))
-    graph.changed()
+    graph.index.extend(np.array([20, 21]), latent_of([[3.0, 0, 0], [3.2, 0, 0]]), np.array([[3.0, 0, 0], [3.2, 0, 0]]))
+    graph.added()
     drive(graph, 3, 20)
     assert path(graph, pose(0, 0), pose(3, 0)) == [1, 2, 3, 20]
+    assert graph.joins().tolist() == [[8, 9]]  # rows of 20 and 21, which nobody drove between
+    graph.changed()
+    assert graph.joins().tolist() == [[8, 9]]
 
 
 def test_turning_counts_as_a_cost(model: ExactModel) -> None:
