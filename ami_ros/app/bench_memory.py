@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from rich.status import Status
     from rich.table import Table
 
     from ami_ros.evaluation.memory_search import SearchTiming
@@ -18,6 +19,7 @@ def main(
     model: Annotated[Path | None, typer.Option(help="Folder with a home.memory; else the one that ships.")] = None,
     entries: Annotated[int, typer.Option(help="Places.", min=1000, max=5_000_000)] = 100_000,
     million: Annotated[bool, typer.Option(help="Search among a million places, too: minutes, and 4 GB.")] = False,
+    day: Annotated[bool, typer.Option(help="Live through a day of new places at 10 Hz, too: minutes, 1 GB.")] = False,
     queries: Annotated[int, typer.Option(help="Recalls of each kind.", min=10, max=100_000)] = 1000,
     kills: Annotated[int, typer.Option(help="Rounds of kill -9 of a process that writes.", min=0, max=1000)] = 20,
     others: Annotated[bool, typer.Option(help="Measure other libraries where they are installed.")] = True,
@@ -27,15 +29,18 @@ def main(
 ) -> None:
     """Recall, filters, ways, appends, reload, disk and RAM of a large memory, and kill -9; one thread."""
     import tempfile
+    from functools import partial
 
     import torch
     from rich.console import Console
 
+    from ami_ros.evaluation.memory_day import HOURS, live_a_day, places_of_day
     from ami_ros.evaluation.memory_kill import kill_again_and_again
     from ami_ros.evaluation.memory_load import MemoryAtWork, write_town
     from ami_ros.evaluation.memory_search import missing_libraries, time_searches
     from ami_ros.evaluation.memory_town import build_town
     from ami_ros.evaluation.report import hardware, write_json
+    from ami_ros.memory.place_memory import MemoryConfig
     from ami_ros.ros.graph import share
     from ami_ros.world_model.checkpoint import load_model
 
@@ -68,6 +73,13 @@ def main(
                 work |= measure()
         finally:
             memory.close()
+        if day:
+            config = MemoryConfig(max_places=1_000_000)
+            count = places_of_day(HOURS)
+            town = build_town(loaded, folder / "home.memory", count, queries, seed)
+            status.update(f"living through a day of {count} places")
+            tell = partial(_tell, status)
+            work |= live_a_day(town, loaded, Path(name) / "day.memory", config, tell)
         if kills:
             status.update(f"killing a writer {kills} times")
             acknowledged, lost = kill_again_and_again(Path(name) / "killed.memory", kills, seed)
@@ -78,6 +90,10 @@ def main(
     if json is not None:
         settings = {"encoder_id": loaded.encoder_id, "entries": entries, "queries": queries, "seed": seed}
         write_json(json, figures | work | settings | hardware())
+
+
+def _tell(status: Status, done: int, total: int) -> None:
+    status.update(f"living through a day: place {done} of {total}")
 
 
 def _short(size: int) -> str:

@@ -31,6 +31,7 @@ COMMANDS = (
     Command("extract", "Make a data set from bags, and say what was left out."),
     Command("train", "Learn a world model from bags or a data set."),
     Command("remember", "Build a memory of places from bags."),
+    Command("fleet", "Put memories of many robots into one data set, and take them out."),
     Command("evaluate", "Measure a model: what it knows of recordings, and the goals that it reaches.", renders=True),
     Command("export", "Write a model as ONNX files, or a data set as LeRobotDataset v3."),
     Command("bench", "Measure latencies, rates and memory.", renders=True),

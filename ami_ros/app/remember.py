@@ -1,39 +1,57 @@
-"""`ami remember`: builds a memory of places from bags."""
+"""`ami remember`: builds a memory of places from bags, or from one of another encoder."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ami_ros.world_model.checkpoint import LoadedModel
+
 
 def main(
-    recordings: Annotated[list[Path], typer.Argument(help="Bags, folders of bags, or one data set.")],
     model: Annotated[Path, typer.Option(help="Model folder; the memory is for its encoder alone.")],
     out: Annotated[Path, typer.Option(help="Memory file to write.")],
+    recordings: Annotated[list[Path] | None, typer.Argument(help="Bags, folders of bags, or one data set.")] = None,
     minutes: Annotated[float, typer.Option(help="Driving to live through; 0: all.")] = 30.0,
     thumbnails: Annotated[bool, typer.Option(help="Keep a picture of each place.")] = True,
+    reencode: Annotated[Path | None, typer.Option(help="A memory of another encoder, to take its places over.")] = None,
 ) -> None:
-    """Live through recorded experience once and keep the places."""
-    import shutil
-    import tempfile
-
+    """Live through recorded experience once and keep the places; or encode another memory's pictures anew."""
     import torch
     from rich.console import Console
 
-    from ami_ros.app.extract_run import progress_bar
-    from ami_ros.app.train_data import open_dataset
     from ami_ros.errors import AmiError
-    from ami_ros.learning.remembering import remember_recording
-    from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
     from ami_ros.world_model.checkpoint import load_model
 
     if out.exists():
         raise AmiError(f"remember: {out} exists already; name another file, or remove it")
+    if bool(recordings) == (reencode is not None):
+        raise AmiError("remember: give recordings, or --reencode with a memory")
     torch.set_num_threads(1)
     console = Console(stderr=True)
     loaded = load_model(model)
+    if reencode is not None:
+        _encode_anew(reencode, loaded, out, console)
+    else:
+        _live_through(recordings or [], loaded, out, minutes, thumbnails, console)
+
+
+def _live_through(
+    recordings: list[Path], loaded: LoadedModel, out: Path, minutes: float, thumbnails: bool, console: Console
+) -> None:
+    import shutil
+    import tempfile
+
+    from ami_ros.app.extract_run import progress_bar
+    from ami_ros.app.train_data import open_dataset
+    from ami_ros.learning.remembering import remember_recording
+    from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
+
     scratch = Path(tempfile.mkdtemp(prefix="ami-remember-"))
     try:
         dataset = open_dataset(recordings, scratch, loaded.model.spec.period, console)
@@ -49,3 +67,16 @@ def main(
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     console.print(f"{len(memory)} places and {len(memory.map.graph.edges)} ways between them are in {out}")
+
+
+def _encode_anew(source: Path, loaded: LoadedModel, out: Path, console: Console) -> None:
+    from ami_ros.app.extract_run import progress_bar
+    from ami_ros.memory.reencoding import reencode
+
+    with progress_bar(console) as bar:
+        task = bar.add_task("encoding", total=None)
+        made = reencode(source, loaded, out, lambda d, t: bar.update(task, completed=d, total=t))
+    console.print(f"{made.places} places and {made.ways} ways between them are in {out}")
+    if lost := made.without_picture + made.unreadable:
+        why = f"{made.without_picture} have no picture, {made.unreadable} one that cannot be read"
+        console.print(f"{lost} places were left out ({why}), and {made.ways_lost} ways to and from them")

@@ -31,7 +31,8 @@ class Town:
     poses: Array  # (n, 3)
     homes: NDArray[np.int64]  # (n,) number of the home: the episode in which it was explored
     ways: NDArray[np.int64]  # (m, 2) rows
-    queries: NDArray[np.float32]  # (k, latent_dim) other moments at some of the places
+    queries: NDArray[np.float32]  # (k, latent_dim) other moments at some of the places ...
+    asked: Array  # (k, 3) ... and where these are
 
     def places(self, rows: NDArray[np.int64], thumbnails: bool) -> list[PlaceRow]:
         """Some of the entries; ids are rows + 1."""
@@ -93,5 +94,5 @@ def build_town(loaded: LoadedModel, memory: Path, entries: int, queries: int, se
     streets = [np.column_stack([doors[:-k], doors[k:]]) for k in (1, side) if k < homes]
     every = np.concatenate([inside, *streets])
     every = every[(every < entries).all(axis=1)]
-    rows = np.arange(entries)
-    return Town(moments(rows), where, number + 1, every, moments(rng.integers(0, entries, queries)))
+    latents, asked = moments(np.arange(entries)), rng.integers(0, entries, queries)
+    return Town(latents, where, number + 1, every, moments(asked), where[asked])

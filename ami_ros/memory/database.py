@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from ami_ros.errors import AmiError
@@ -105,7 +106,7 @@ def check(connection: sqlite3.Connection, path: Path | None, encoder_id: str, la
     if meta.get("encoder_id") != encoder_id or meta.get("latent_dim") != str(latent_dim):
         raise AmiError(
             f"the memory {path} belongs to the encoder {meta.get('encoder_id')}, the model is {encoder_id}: "
-            "use that model, or name another file",
+            "use that model, name another file, or ./ami remember --reencode it",
             code=WRONG_ENCODER,
         )
     return version
@@ -136,3 +137,21 @@ def is_sound(connection: sqlite3.Connection) -> bool:
     except sqlite3.DatabaseError:
         return False
     return found == ["ok", "ok"]
+
+
+def meta_of(path: Path) -> tuple[str, int]:
+    """Encoder id and latent length of a memory, whatever they are.
+
+    Raises:
+        AmiError: there is none.
+    """
+    if not path.is_file():
+        raise AmiError(f"there is no memory {path}")
+    try:
+        with closing(connect_to_read(path)) as connection:
+            if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+                raise AmiError(f"{path} is no memory of places: name another file")
+            meta = dict(connection.execute("SELECT key, value FROM meta"))
+            return meta["encoder_id"], int(meta["latent_dim"])
+    except (sqlite3.Error, KeyError, ValueError) as error:
+        raise AmiError(f"the memory {path} cannot be used: {error}; restore it from a copy") from error

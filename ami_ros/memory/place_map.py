@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.geometry import Array
+from ami_ros.memory.cells import SIZE, Cells
 from ami_ros.memory.details import Details
 from ami_ros.memory.graph import GraphConfig, PlaceGraph
 from ami_ros.memory.index import Latents, PlaceIndex
@@ -37,6 +38,7 @@ class PlaceMap:
         self.encoder_id, self.latent_dim = encoder_id, model.spec.latent_dim
         self.index = PlaceIndex(model)
         self.graph = PlaceGraph(self.index, config)
+        self._cells = Cells()
         self.store = Store(path, encoder_id, self.latent_dim)
         self.details = Details(self.index)
         self.revision = 0  # grows with every change of places, ways and labels; visits are none
@@ -118,11 +120,18 @@ class PlaceMap:
             spacing: distance [m] that counts as much as ...
             turn_spacing: ... this turn [rad].
         """
+        poses = self.index.poses
         if not len(self):
             return 0, np.inf, np.inf
-        distance, turn = pose_gap(self.index.poses, pose)
-        row = int(np.argmin(distance / spacing + turn / turn_spacing))
-        return int(self.index.ids[row]), float(distance[row]), float(turn[row])
+        rows = self._cells.near(poses[:, :2], pose[:2])
+        distance, turn = pose_gap(poses[rows], pose)
+        gap = distance / spacing + turn / turn_spacing
+        if gap.min(initial=np.inf) > SIZE / spacing:  # what lies beyond the cells may be nearer, by this measure
+            rows = np.arange(len(poses))
+            distance, turn = pose_gap(poses, pose)
+            gap = distance / spacing + turn / turn_spacing
+        best = int(np.argmin(gap))
+        return int(self.index.ids[rows[best]]), float(distance[best]), float(turn[best])
 
     def add(
         self,
@@ -202,6 +211,7 @@ class PlaceMap:
         ways = driven_ways(self.index, edges[edges["traversals"] > 0], config)
         new = relax(old, [compare_places(self.index, config), ways], config)
         self.index.move(new)
+        self._cells.clear()
         self.store.put_places(self.details.values())
         self._changed()
         return old, new
@@ -213,5 +223,6 @@ class PlaceMap:
         for place_id in gone:
             self.details.name(place_id, "", "")
         self.index.remove(gone)
+        self._cells.clear()
         self.graph.drop(gone)
         self.revision += 1

@@ -5,7 +5,6 @@ Optional: the extra `onnx`. The files belong to the weights that they were made 
 
 from __future__ import annotations
 
-import importlib
 import os
 import warnings
 from collections.abc import Callable
@@ -17,6 +16,7 @@ import yaml
 from torch import Tensor, nn
 
 from ami_ros.errors import AmiError
+from ami_ros.extras import need
 from ami_ros.world_model.checkpoint import LoadedModel, write_atomically
 from ami_ros.world_model.encoder import Sensors
 from ami_ros.world_model.model import WorldModel
@@ -50,7 +50,7 @@ def export_onnx(loaded: LoadedModel, folder: Path) -> list[Path]:
     """
     if loaded.model.spec.image_encoder == "frozen":
         raise AmiError("export: frozen features come from timm or transformers; ONNX is for image_encoder conv and vit")
-    _needs("onnx")
+    need("onnx", "onnx")
     model, written = loaded.model, []
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -86,7 +86,7 @@ def largest_difference(loaded: LoadedModel, file: Path, batch: int = 32, seed: i
     function, inputs, _ = _parts(loaded.model, batch, seed)[file.stem]
     with torch.inference_mode():
         wanted = function(*inputs.values())
-    session = _session(_needs("onnxruntime"), file)
+    session = _session(need("onnxruntime", "onnx"), file)
     found = session.run(None, {name: value.numpy() for name, value in inputs.items()})
     pairs = zip(wanted if isinstance(wanted, tuple) else (wanted,), found, strict=True)
     return max(float((a - torch.from_numpy(b)).abs().max()) for a, b in pairs)
@@ -156,7 +156,7 @@ class OnnxEncoder:
     """
 
     def __init__(self, loaded: LoadedModel, folder: Path) -> None:
-        runtime = _needs("onnxruntime")
+        runtime = need("onnxruntime", "onnx")
         made = f"make them with ./ami export {folder.parent}"
         try:
             record = yaml.safe_load((folder / RECORD).read_text("utf-8"))
@@ -190,12 +190,3 @@ def _session(runtime: Any, file: Path) -> Any:
     options = runtime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1  # as torch in the nodes
     return runtime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-
-
-def _needs(package: str) -> Any:
-    try:
-        return importlib.import_module(package)
-    except ImportError:
-        raise AmiError(
-            f"{package} is not installed; it is in the extra onnx: pip install -r requirements/onnx.txt"
-        ) from None

@@ -106,14 +106,14 @@ def test_old_data_that_is_gone_is_named_and_may_be_given(
 
 def test_remember_keeps_the_places_of_a_recording(runs: Path, model: Path, tmp_path: Path) -> None:
     out = tmp_path / "empty.memory"
-    remember.main([runs], model, out, minutes=0)
+    remember.main(model, out, [runs], minutes=0)
     loaded = load_model(model)
     store = Store(out, loaded.encoder_id, loaded.model.spec.latent_dim, read_only=True)
     places, _ = store.load()
     assert places and store.thumbnail(places[0].id)[:2] == b"\xff\xd8"
     store.close()
     with pytest.raises(AmiError, match="exists already"):
-        remember.main([runs], model, out)
+        remember.main(model, out, [runs])
 
 
 def test_evaluate_writes_what_it_prints(runs: Path, model: Path, tmp_path: Path) -> None:

@@ -1,0 +1,3 @@
+"""Memories of many robots in one data set (the extra `lance`)."""
+
+PARTS = ("export", "import")
