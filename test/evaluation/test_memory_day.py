@@ -19,7 +19,7 @@ def test_a_day_stays_within_its_limit_and_every_place_can_be_recalled(tmp_path: 
     assert places_of_day(HOURS) * MOMENTS == pytest.approx(864_000, abs=MOMENTS)
     loaded, count, seen = load_model(MODEL), places_of_day(HOURS / 200), list[tuple[int, int]]()
     town = build_town(loaded, MODEL / "home.memory", count, 40, seed=5)
-    config = MemoryConfig(forgetting=ForgettingConfig(size_limit=2.5))
+    config = MemoryConfig(forgetting=ForgettingConfig(size_limit=2.5, check_every=20))
     figures = live_a_day(town, loaded, tmp_path / "day.memory", config, lambda d, t: seen.append((d, t)))
     assert figures["day_moments"] == count * MOMENTS and seen[-1] == (count, count)
     assert figures["day_places"] >= 0.7 * count  # of the home that stand on one spot, several are one
