@@ -9,7 +9,7 @@ import pytest
 
 from ami_ros.app import bench_planning, bench_solver
 from ami_ros.errors import AmiError
-from ami_ros.evaluation.planning_arms import ARMS, Setting, choose_arms
+from ami_ros.evaluation.planning_arms import ARMS, SECTIONS, Setting, choose_arms
 from ami_ros.ros.graph import share
 from harness.processes import Children
 
@@ -68,11 +68,11 @@ def test_bench_planning_drives_every_arm_to_the_same_goals_and_goes_on_where_it_
 def test_sections_come_with_all_and_what_lacks_a_memory_is_left_out_aloud() -> None:
     models = share("models", "onboard").parent
     home, empty = (Setting(world, 2, models / "onboard", models / "ceiling") for world in ("home", "empty"))
-    assert choose_arms(home, "", False) == (
-        ["onboard", "ceiling", "flat", "random", "true dynamics"],
-        ["without mode 1: this model has no policy head; give it one with ./ami train DATA --from MODEL --heads"],
-    )
-    assert choose_arms(home, "", True)[0] == [name for name in ARMS if name != "mode 1"]
+    assert choose_arms(home, "", False) == ([name for name in ARMS if name not in SECTIONS], [])
+    assert choose_arms(home, "", True) == (list(ARMS), [])
+    headless = Setting("home", 2, models / "ceiling", models / "ceiling")
+    chosen, left_out = choose_arms(headless, "", True)
+    assert chosen == [name for name in ARMS if name != "mode 1"] and "no policy head" in left_out[0]
     chosen, left_out = choose_arms(empty, "", False)
     assert "ceiling" not in chosen and any("ceiling: there is no memory" in line for line in left_out)
     assert choose_arms(empty, "flat", False) == (["onboard", "flat"], []), "flat needs the course of onboard"
