@@ -69,7 +69,8 @@ def identified(spec: ModelSpec) -> ModelSpec:
     """
     if spec.image_encoder != "frozen":
         return spec
-    frozen = replace(spec.frozen, sha256=digest_of(Path(spec.frozen.weights)))
+    path = Path(spec.frozen.weights).resolve()  # training may go on from another folder
+    frozen = replace(spec.frozen, weights=str(path), sha256=digest_of(path))
     width = open_network(frozen)(torch.zeros(1, 3, 32, 32, dtype=torch.uint8)).shape[1]
     return replace(spec, frozen=replace(frozen, width=width))
 
