@@ -36,6 +36,7 @@ def main(
     import torch
     from rich.console import Console
 
+    from ami_ros.app.train_data import prepare_features
     from ami_ros.app.train_run import has_bfloat16
     from ami_ros.config import with_settings
     from ami_ros.errors import AmiError
@@ -54,6 +55,7 @@ def main(
     base = replace(base, spec=identified(base.spec))
     console = Console(highlight=False)
     parts = _split(data, hold_out, episodes)
+    prepare_features([parts[0].whole], base.spec, console)
     outcomes = []
     for number, variant in enumerate(variants, 1):
         console.print(f"{number} of {len(variants)}: {variant.name}, {variant.what}", soft_wrap=True)

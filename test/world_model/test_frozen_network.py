@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from rich.console import Console
 from safetensors.torch import save_file
 
+from ami_ros.app.train_data import prepare_features
 from ami_ros.errors import AmiError
 from ami_ros.learning.dataset import Dataset
 from ami_ros.learning.feature_cache import cached_features
+from ami_ros.learning.joined import Joined
 from ami_ros.learning.objective import LossWeights, losses
 from ami_ros.learning.selection import Selection
 from ami_ros.learning.windows import WindowConfig, WindowSampler
@@ -192,8 +195,21 @@ def test_features_are_computed_once_and_an_interrupted_run_goes_on(
     np.testing.assert_array_equal(again, features)
     part = Selection(dataset, [1])
     np.testing.assert_array_equal(cached_features(part, spec), features[part.rows])
+    joined = cached_features(Joined([dataset, part]), spec)
+    np.testing.assert_array_equal(joined, np.concatenate([features, features[part.rows]]))
     with pytest.raises(AmiError, match="beside one data set"):
         cached_features(object(), spec)
+
+
+def test_commands_compute_features_where_everybody_sees_it(
+    dataset: Dataset, weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = identified(spec_of(weights, grid=1))
+    prepare_features([dataset], replace(spec, image_encoder="conv"), Console(stderr=True))
+    assert not capsys.readouterr().err
+    prepare_features([dataset], spec, Console(stderr=True))
+    assert f"features of {dataset.folder.name}" in capsys.readouterr().err
+    cached_features(dataset, spec, lambda done, total: pytest.fail("computed again"))
 
 
 def test_training_and_use_see_the_same(dataset: Dataset, spec: ModelSpec) -> None:
