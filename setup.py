@@ -43,7 +43,9 @@ setup(
     package_data={"": ["*.html", "*.css", "*.js", "py.typed"]},
     python_requires=">=3.10",
     install_requires=["setuptools", *requirements("runtime")],
-    extras_require={extra: requirements(extra) for extra in ("bench", "frozen", "lance", "lerobot", "onnx", "swm")},
+    extras_require={
+        extra: requirements(extra) for extra in ("bench", "frozen", "lance", "lerobot", "onnx", "swm", "text")
+    },
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
         (SHARE, ["package.xml"]),

@@ -25,6 +25,7 @@ from ami_ros.memory.place_map import PlaceMap
 from ami_ros.memory.questions import check_latent, check_pose, commands_near, count, locate, recall, statistics
 from ami_ros.memory.relaxation import RelaxationConfig, carry
 from ami_ros.memory.types import GoalQuery, Location, Place, PlaceQuery, Places, Route, Statistics
+from ami_ros.memory.words import WordIndex
 from ami_ros.world_model.model import WorldModel
 
 
@@ -65,6 +66,7 @@ class PlaceMemory:
         self.filter = PlaceFilter(config.filter)
         self._continuity = Continuity(config.continuity)
         self._growth = Growth(self.map, config)
+        self.words: WordIndex | None = None  # who has a model for it may put one here, and closes it
         self._odometry: Array | None = None
         self._location: Location | None = None
         self.restart()
@@ -209,7 +211,7 @@ class PlaceMemory:
 
     def recall(self, query: PlaceQuery) -> list[Place]:
         """See `questions.recall`."""
-        return recall(self.map, query)
+        return recall(self.map, query, self.words)
 
     def commands_near(self, latent: Latents, k: int, horizon_steps: int) -> NDArray[np.float32]:
         """See `questions.commands_near`."""

@@ -16,6 +16,7 @@ from ami_ros.memory.place_map import PlaceMap
 from ami_ros.memory.recorder import as_chunks
 from ami_ros.memory.types import GoalQuery, Place, PlaceQuery, Statistics
 from ami_ros.memory.vector_index import best_rows
+from ami_ros.memory.words import WordIndex
 
 MAX_RESULTS = 1000  # of a recall
 SEARCHED = 2  # places looked at for each sequence of commands that is wanted: not all have one
@@ -56,7 +57,7 @@ def locate(places: PlaceMap, goal: GoalQuery, hypothesis: int) -> tuple[Array, f
     raise AmiError(f"memory: no place {name} is remembered", Code.NOT_FOUND)
 
 
-def recall(places: PlaceMap, query: PlaceQuery) -> list[Place]:
+def recall(places: PlaceMap, query: PlaceQuery, words: WordIndex | None = None) -> list[Place]:
     """Places that fit all conditions: most similar first, else nearest first, else newest first.
 
     Conditions are exact, and so is the comparison of what they leave; only a large memory that is searched by
@@ -69,7 +70,9 @@ def recall(places: PlaceMap, query: PlaceQuery) -> list[Place]:
         raise AmiError(f"memory: max_results must be from 1 to {MAX_RESULTS}", Code.INVALID_INPUT)
     index, rows = places.index, _fitting_rows(places, query)
     similarity: Latents | None = None
-    if query.latent is not None:
+    if query.text:
+        rows, similarity = _fitting_words(places, query, rows, words)
+    elif query.latent is not None:
         check_latent(query.latent, places.latent_dim)
         latent = np.asarray(query.latent, np.float32)
         if len(rows) == len(index):
@@ -124,6 +127,18 @@ def commands_near(places: PlaceMap, latent: Latents, k: int, horizon_steps: int)
     known = places.store.experience(ids)
     recorded = [known[i].commands for i in ids if i in known]
     return as_chunks([c for c in recorded if c is not None][:k], horizon_steps, places.index.model.spec.chunk)
+
+
+def _fitting_words(
+    places: PlaceMap, query: PlaceQuery, rows: NDArray[np.int64], words: WordIndex | None
+) -> tuple[NDArray[np.int64], Latents]:
+    """Those of `rows` whose places have a picture, and how well it fits the text."""
+    if query.latent is not None:
+        raise AmiError("memory: give one of text and latent", Code.INVALID_INPUT)
+    if words is None:
+        raise AmiError("memory: places are recalled by words where text_model names a CLIP model", Code.INVALID_INPUT)
+    scores = words.scores(query.text, places.index.ids[rows])
+    return rows[~np.isnan(scores)], scores[~np.isnan(scores)]
 
 
 def _fitting_rows(places: PlaceMap, query: PlaceQuery) -> NDArray[np.int64]:

@@ -78,6 +78,7 @@ class MemoryServices(LockedServices):
         query = PlaceQuery(
             label=request.label,
             latent=self._likeness(request),
+            text=request.text,
             pose=self._centre(request),
             radius=request.radius,
             since=window[0],
