@@ -39,7 +39,8 @@ def test_what_slow_wheels_cost_comes_back_and_the_old_wheels_lose_nothing() -> N
         lambda what, done, total: seen.append(what),
     )
     assert list(phases) == ["before", "dropped", "adapted", "old_setting"] and set(seen) == {*phases, "adapting"}
-    off = {name: float(np.mean(phase.position_m)) for name, phase in phases.items()}
+    # The median: after the wheels are as they were it takes a second or two to go back, and one goal takes ten.
+    off = {name: float(np.median(phase.position_m)) for name, phase in phases.items()}
     assert off["adapted"] < 0.6 * off["dropped"] and off["old_setting"] < 1.5 * off["before"]
     figures = phases["before"].figures("before")
     assert figures["before_n"] == 1 and figures["before_rate"] == 1.0
