@@ -84,7 +84,7 @@ INTERFACES: dict[str, Interface] = {
         },
     ),
     "planner": Interface(
-        subscribes={**_ODOM, **_SCAN, **_LOCATION, **_LATENT, **_ADAPTATION, **_KEEP_AWAY, **_GOAL_POSE},
+        subscribes={**_ODOM, **_SCAN, **_LOCATION, **_LATENT, **_SURPRISE, **_ADAPTATION, **_KEEP_AWAY, **_GOAL_POSE},
         publishes={
             "cmd_vel_raw": _COMMAND,
             "plan": "nav_msgs/msg/Path",
