@@ -11,6 +11,9 @@ from ami_ros.app import bench_planning, bench_solver
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.planning_arms import ARMS, SECTIONS, Setting, choose_arms
 from ami_ros.ros.graph import share
+from ami_ros.world_model.checkpoint import save_model
+from ami_ros.world_model.model import WorldModel
+from ami_ros.world_model.spec import InputSpec, ModelSpec
 from harness.processes import Children
 
 
@@ -65,12 +68,14 @@ def test_bench_planning_drives_every_arm_to_the_same_goals_and_goes_on_where_it_
     assert "a run with another set; choose another --trials" in other
 
 
-def test_sections_come_with_all_and_what_lacks_a_memory_is_left_out_aloud() -> None:
+def test_sections_come_with_all_and_what_lacks_something_is_left_out_aloud(tmp_path: Path) -> None:
     models = share("models", "onboard").parent
     home, empty = (Setting(world, 2, models / "onboard", models / "ceiling") for world in ("home", "empty"))
     assert choose_arms(home, "", False) == ([name for name in ARMS if name not in SECTIONS], [])
     assert choose_arms(home, "", True) == (list(ARMS), [])
-    headless = Setting("home", 2, models / "ceiling", models / "ceiling")
+    bare = tmp_path / "bare"
+    save_model(bare, "bare", WorldModel(ModelSpec(InputSpec(image_size=16, scan_beams=0), encoder_width=32)))
+    headless = Setting("home", 2, bare, models / "ceiling", models / "onboard" / "home.memory")
     chosen, left_out = choose_arms(headless, "", True)
     assert chosen == [name for name in ARMS if name != "mode 1"] and "no policy head" in left_out[0]
     chosen, left_out = choose_arms(empty, "", False)
