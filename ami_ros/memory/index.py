@@ -90,6 +90,10 @@ class PlaceIndex:
         """Rows of the `count` places with the best scores, best first, and the scores; see `VectorIndex`."""
         return self._neighbours.search(self.keys, self.query(latent), count)
 
+    def wait(self) -> None:
+        """Waits until places are grouped that are being grouped for `most_similar`."""
+        self._neighbours.wait()
+
     def extend(self, ids: NDArray[np.int64], latents: Latents, poses: Array, **numbers: ArrayLike) -> None:
         """Appends places (n,), (n, latent_dim), (n, 3); `numbers`: see `column`, 0 where they are not given."""
         start = len(self)

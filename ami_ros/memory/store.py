@@ -33,6 +33,8 @@ from ami_ros.memory.writing import (
     places_to_write,
 )
 
+GATHER = 0.02  # [s] that writes wait for others of their batch, unless somebody waits for them
+
 
 class Store:
     """Opens a memory, or makes a new one.
@@ -59,6 +61,7 @@ class Store:
         self.error: AmiError | None = None
         self.notice = ""
         self._write_lock = self._lock = threading.Lock()  # of the connections that write and read
+        self._urgent = threading.Event()  # somebody waits for what is queued
         self._queue: queue.SimpleQueue[Write | threading.Event | None] = queue.SimpleQueue()
         with self._named_errors():
             self._version = self._open(encoder_id)
@@ -144,6 +147,7 @@ class Store:
         """Waits until all that was put before is on the disk. Raises AmiError if it could not be written."""
         if self._writer is not None:
             self._queue.put(done := threading.Event())
+            self._urgent.set()
             done.wait()
         if self.error:
             raise self.error
@@ -152,6 +156,7 @@ class Store:
         """Writes what is queued and closes the file; `error` tells if that failed."""
         if self._writer is not None:
             self._queue.put(None)
+            self._urgent.set()
             self._writer.join()
             self._writer = None
         self._reader.close()
@@ -211,6 +216,9 @@ class Store:
     def _write_batches(self) -> None:
         while True:
             batch = [self._queue.get()]
+            if isinstance(batch[0], list):
+                self._urgent.wait(GATHER)
+            self._urgent.clear()
             while not self._queue.empty():
                 batch.append(self._queue.get())
             self._commit([item for item in batch if isinstance(item, list)])
