@@ -8,6 +8,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -103,12 +104,23 @@ def _domain(segment: Path) -> int | None:
     return (int(port[1]) - 7400) // 250 if port else None
 
 
+def _environment(process: psutil.Process) -> dict[str, str]:
+    """Of a process; one that was started this moment has none until it runs its program, so it is waited for."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        environment: dict[str, str] = process.environ()
+        young = time.time() - process.create_time() < PATIENCE
+        if environment or not young or time.monotonic() > end:
+            return environment
+        time.sleep(0.01)
+
+
 def _processes_left() -> list[str]:
     """Ends the processes of this run that do not end by themselves now, and names the tests that started them."""
     found = {}
     for process in psutil.process_iter():
         try:
-            environment = process.environ()
+            environment = _environment(process)
             if process.pid != os.getpid() and environment.get(RUN_FOLDER) == os.environ[RUN_FOLDER]:
                 test = environment.get("PYTEST_CURRENT_TEST", "no test")
                 found[process] = f"process {process.pid} of {test}: {' '.join(process.cmdline())}"
