@@ -118,6 +118,7 @@ def identify_model(folder: Path) -> ModelIdentity:
     try:
         values = yaml.safe_load(config.read_text(encoding="utf-8"))
         name, digest, spec = values["name"], values["sha256"], values["spec"]
+        latents = values.get("latents_sha256") or digest  # learned heads do not count for who a model is
         found = hashlib.sha256(weights.read_bytes()).hexdigest()
     except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError) as error:
         raise AmiError(f"model {folder}: config.yaml is not readable; train it or copy it again") from error
@@ -125,7 +126,7 @@ def identify_model(folder: Path) -> ModelIdentity:
         raise AmiError(f"model {folder}: {error.strerror}") from error
     if found != digest:
         raise AmiError(f"model {folder}: weights.safetensors is not the file that config.yaml names; copy it again")
-    return ModelIdentity(f"{name}@{found[:12]}", from_mapping(ModelSpec, spec, f"model {folder}: config.yaml"))
+    return ModelIdentity(f"{name}@{latents[:12]}", from_mapping(ModelSpec, spec, f"model {folder}: config.yaml"))
 
 
 def _shipped(camera: str) -> Path:

@@ -9,7 +9,9 @@ from ami_ros.app.demo_settings import DemoSettings, identify_model
 from ami_ros.config import to_mapping
 from ami_ros.errors import AmiError
 from ami_ros.memory.store import Store
+from ami_ros.world_model.checkpoint import load_model
 from ami_ros.world_model.spec import InputSpec, ModelSpec
+from harness.processes import REPOSITORY
 
 WEIGHTS = b"any bytes: a demo's set-up looks at their hash only"
 
@@ -125,3 +127,11 @@ def test_folder_of_an_earlier_recording_is_not_overwritten(model: Path, tmp_path
     (folder / "demo.png").touch()
     with pytest.raises(AmiError, match=r"--record .*run: exists already"):
         make(model, record=folder)
+
+
+@pytest.mark.parametrize("camera", ["onboard", "ceiling"])
+def test_the_models_that_ship_are_who_their_memories_say(camera: str) -> None:
+    folder = REPOSITORY / "models" / camera
+    assert identify_model(folder).encoder_id == load_model(folder).encoder_id
+    settings = make(folder, world="home", camera=camera)
+    assert settings.memory is not None and settings.memory.name == "home.memory"
