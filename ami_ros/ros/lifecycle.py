@@ -90,6 +90,16 @@ class AmiNode(LifecycleNode, Generic[ConfigT]):
         if self._state_machine.current_state[1] in ("unconfigured", "inactive", "active"):
             self.trigger_shutdown()
 
+    def destroy_node(self) -> None:
+        """Stops, and takes the node off the graph at once.
+
+        rclpy's own leaves that to the garbage collector: a managed node's state machine keeps the node alive, and with
+        it the participant of its context, which then answers for a node that is gone.
+        """
+        self.stop()
+        self._state_machine.destroy_when_not_in_use()
+        super().destroy_node()
+
     def publish_last(self, publisher: Any, message: Any) -> None:
         """Publishes what must arrive although this node, or its process, is about to end."""
         publisher.publish(message)

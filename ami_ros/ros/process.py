@@ -52,7 +52,6 @@ def run(*node_classes: Callable[[], AmiNode[Any]], arguments: Sequence[str] | No
         finally:
             executor.shutdown(timeout_sec=2.0)
             for node in reversed(nodes):
-                node.stop()
                 node.destroy_node()
     except (AmiError, ParameterException) as error:
         sys.stderr.write(f"error: {error}\n")

@@ -155,7 +155,7 @@ class Stack:
     def close(self) -> None:
         """Stops the nodes."""
         for node in self.nodes.values():
-            node.stop()
+            node.stop()  # all, before the peer destroys the first
         self.client.destroy()
 
 

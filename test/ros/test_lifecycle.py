@@ -86,6 +86,16 @@ def test_node_that_starts_itself_works_and_stands_still_at_its_end(ros: RosPeer)
     assert [entry for entry in node.history if entry != "tick"] == ["configure", "activate", "deactivate", "cleanup"]
 
 
+def test_node_that_was_destroyed_is_off_the_graph_while_somebody_still_holds_it(ros: RosPeer) -> None:
+    other = RosPeer()
+    node = make(other)
+    node.start()
+    ros.spin_until(lambda: "doubler" in ros.node.get_node_names(), what="the node")
+    other.close()
+    ros.spin_until(lambda: "doubler" not in ros.node.get_node_names(), what="its end")
+    assert node.history[-1] == "cleanup"
+
+
 def test_node_without_autostart_waits_and_is_silent_until_active(ros: RosPeer) -> None:
     node = make(ros, autostart=False)
     node.start()
