@@ -38,21 +38,18 @@ def main(
     from rich.console import Console
 
     from ami_ros.adaptation.adapter import AdaptationConfig
+    from ami_ros.app.shipped import model_and_memory
     from ami_ros.app.train_run import progress_bar
     from ami_ros.errors import AmiError
     from ami_ros.evaluation.adaptation_bench import CHANGES, Settings, came_back, run
     from ami_ros.evaluation.report import hardware, write_json
-    from ami_ros.ros.graph import share
     from ami_ros.simulation.simulator import Simulator
     from ami_ros.world_model.checkpoint import load_model
 
     torch.set_num_threads(1)
     if change not in CHANGES:
         raise AmiError(f"bench adaptation: no change '{change}'; known are {', '.join(CHANGES)}")
-    folder = model or share("models", "onboard")
-    file = memory or folder / f"{Path(world).stem}.memory"
-    if not file.is_file():
-        raise AmiError(f"bench adaptation: there is no memory {file}; make one with ./ami remember")
+    folder, file = model_and_memory(model, memory, world)
     loaded = load_model(folder)
     settings = Settings(CHANGES[change], goals, minutes, seed, AdaptationConfig(layers=layers))
     with progress_bar(Console(stderr=True)) as bar:

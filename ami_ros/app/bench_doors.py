@@ -21,20 +21,16 @@ def main(
     import torch
     from rich.console import Console
 
-    from ami_ros.errors import AmiError
+    from ami_ros.app.shipped import model_and_memory
     from ami_ros.evaluation.closed_loop import LoopConfig
     from ami_ros.evaluation.door_trials import drive_tasks
     from ami_ros.evaluation.rates import SuccessRate
     from ami_ros.evaluation.report import hardware, write_json
-    from ami_ros.ros.graph import share
     from ami_ros.world_model.checkpoint import load_model
 
     torch.set_num_threads(1)
     console = Console(highlight=False)
-    folder = model or share("models", "onboard")
-    file = memory or folder / f"{Path(world).stem}.memory"
-    if not file.is_file():
-        raise AmiError(f"bench doors: there is no memory {file}; make one with ./ami remember, and name it by --memory")
+    folder, file = model_and_memory(model, memory, world)
     loaded = load_model(folder)
     figures: dict[str, Any] = {}
     for name, with_way in (("detour", True), ("no_way", False)):

@@ -41,7 +41,7 @@ def main(
     from rich.console import Console
 
     from ami_ros.app.extract_run import progress_bar
-    from ami_ros.errors import AmiError
+    from ami_ros.app.shipped import model_and_memory
     from ami_ros.evaluation.mission_bench import Settings, run_exploration, run_mission
     from ami_ros.evaluation.report import hardware, write_json
     from ami_ros.ros.graph import share
@@ -49,11 +49,9 @@ def main(
     from ami_ros.world_model.checkpoint import load_model
 
     torch.set_num_threads(1)
-    folder = model or share("models", "onboard")
-    loaded = load_model(folder)
-    memory = memory or folder / f"{Path(world).stem}.memory"
-    if legs and not memory.is_file():
-        raise AmiError(f"no memory {memory}: give one with --memory, or --legs 0")
+    if legs:
+        model, memory = model_and_memory(model, memory, world)
+    loaded = load_model(model or share("models", "onboard"))
     settings = Settings(legs, minutes, seed)
     figures: dict[str, Any] = {}
     with progress_bar(Console(stderr=True)) as bar:
@@ -64,7 +62,7 @@ def main(
                 tasks[what] = bar.add_task(what, total=total)
             bar.update(tasks[what], completed=done)
 
-        if legs:
+        if legs and memory is not None:
             figures |= run_mission(loaded, lambda robot: Simulator(world, seed=robot), memory, settings, report)
         if minutes:
             figures |= run_exploration(loaded, lambda robot: Simulator(world, seed=robot), settings, report)

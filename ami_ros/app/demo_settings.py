@@ -12,6 +12,7 @@ import yaml
 
 from ami_ros.config import from_mapping
 from ami_ros.errors import AmiError
+from ami_ros.memory.names import memory_beside
 from ami_ros.memory.store import Store
 from ami_ros.ros.graph import share
 from ami_ros.simulation.world import World, load_world
@@ -138,7 +139,7 @@ def _shipped(camera: str) -> Path:
 
 
 def _shipped_memory(model: Path, world: str) -> Path | None:
-    path = model / f"{world}.memory"
+    path = memory_beside(model, world)
     return path if path.is_file() else None
 
 

@@ -16,6 +16,7 @@ from ami_ros.evaluation.door_trials import drive_tasks
 from ami_ros.evaluation.mission_bench import ENOUGH, Settings, run_exploration, run_mission
 from ami_ros.evaluation.rival_loops import RandomLoop, TrueLoop
 from ami_ros.evaluation.trials import Trial
+from ami_ros.memory.names import memory_beside
 from ami_ros.planning.types import Mode
 from ami_ros.simulation.simulator import CameraName, Simulator
 from ami_ros.world_model.checkpoint import load_model
@@ -40,7 +41,7 @@ class Setting:
         """The memory that a robot with that camera begins with."""
         if camera == "onboard" and self.memory is not None:
             return self.memory
-        return self.model_of(camera) / f"{Path(self.world).stem}.memory"
+        return memory_beside(self.model_of(camera), self.world)
 
     def model_of(self, camera: CameraName) -> Path:
         """Its model folder."""

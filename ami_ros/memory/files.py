@@ -1,9 +1,8 @@
-"""Memories as files of a folder: their names, and how one is written beside the one that is in use."""
+"""Memories as files: how one is written beside the one that is in use."""
 
 from __future__ import annotations
 
 import os
-import re
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -15,25 +14,8 @@ from ami_ros.memory.place_map import PlaceMap
 from ami_ros.memory.rows import Edge, PlaceRow
 from ami_ros.memory.store import Store
 
-SUFFIX = ".memory"
 BATCH = 500  # places whose pictures are in RAM at once
 T = TypeVar("T")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-
-
-def named_file(folder: Path | None, name: str) -> Path:
-    """The file of a memory of that name.
-
-    Raises:
-        AmiError: no folder, or a name that could lead out of it (`Code.INVALID_INPUT`).
-    """
-    if folder is None:
-        raise AmiError("memory: there is no folder for memories; set memory_file or folder", Code.INVALID_INPUT)
-    if not _NAME.fullmatch(name):
-        raise AmiError(
-            "memory: a name has 1 to 64 letters, digits, dots, dashes and underscores, and no path", Code.INVALID_INPUT
-        )
-    return folder / f"{name}{SUFFIX}"
 
 
 def write_copy(places: PlaceMap, path: Path, overwrite: bool) -> int:

@@ -11,7 +11,6 @@ import pytest
 
 from ami_ros.errors import AmiError
 from ami_ros.memory.codes import Code
-from ami_ros.memory.files import named_file
 from ami_ros.memory.place_memory import PlaceMemory
 
 from .conftest import Opener, Walker
@@ -94,19 +93,6 @@ def test_what_is_no_memory_is_not_loaded_and_changes_nothing(tmp_path: Path, ope
             act(file)
         assert refused.value.code == (Code.NOT_FOUND if content == "nothing" else Code.INVALID_INPUT)
     np.testing.assert_array_equal(memory.places().ids, before.ids)
-
-
-@pytest.mark.parametrize("name", ["", "..", "../home", "/etc/passwd", "a/b", "a\\b", ".hidden", "x" * 65, "a\n", "ä"])
-def test_a_name_leads_nowhere_else(tmp_path: Path, name: str) -> None:
-    with pytest.raises(AmiError, match="and no path") as refused:
-        named_file(tmp_path, name)
-    assert refused.value.code == Code.INVALID_INPUT
-
-
-def test_names_are_files_of_the_folder(tmp_path: Path) -> None:
-    assert named_file(tmp_path, "home-2.old") == tmp_path / "home-2.old.memory"
-    with pytest.raises(AmiError, match="no folder"):
-        named_file(None, "home")
 
 
 def test_statistics_count_what_is_there(tmp_path: Path, open_memory: Opener) -> None:
