@@ -6,17 +6,19 @@ finished latents teach it what the picture shows faintly, such as the heading of
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn import functional
 
+from ami_ros.learning.descent import descend
 from ami_ros.learning.windows import WindowSampler
 from ami_ros.world_model.model import WorldModel
 
 PICTURES = 192  # in a step
+WEIGHT_DECAY = 1e-2
 
 
 def fit_goals(
@@ -42,21 +44,17 @@ def fit_goals(
     if model.goal_encoder is None or model.goal_head is None:
         return
     model.eval().requires_grad_(False)
-    learned = torch.nn.ModuleList([model.goal_encoder, model.goal_head]).train().requires_grad_(True)
-    optimizer = torch.optim.AdamW(learned.parameters(), lr=learning_rate)
-    for step in range(steps):
+    encoder, head = model.goal_encoder, model.goal_head
+
+    def loss(step: int) -> Tensor:
         rng = np.random.default_rng((seed, step))
         sensors = sampler.sensors(sampler.moments(rng, PICTURES), rng)
         assert sensors.image is not None
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate * 0.5 * (1 + math.cos(math.pi * step / steps))
         with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
             with torch.no_grad():
                 latent = model.encode(sensors)
-            features = model.goal_encoder(sensors.image)
-        loss = functional.mse_loss(model.goal_head(features.float()), latent.float())
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        report(step + 1, float(loss.detach()))
+            features = encoder(sensors.image)
+        return functional.mse_loss(head(features.float()), latent.float())
+
+    descend(torch.nn.ModuleList([encoder, head]), loss, steps, learning_rate, report, weight_decay=WEIGHT_DECAY)
     model.eval()

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import torch
+from torch import Tensor
 
+from ami_ros.learning.descent import descend
 from ami_ros.learning.experience import Experience, gather
 from ami_ros.learning.head_losses import CollisionLesson, CriticLesson, EnsembleLesson, Lesson, PolicyLesson
 from ami_ros.learning.windows import Recording, WindowSampler
@@ -75,15 +76,8 @@ def _lessons(model: WorldModel, experience: Experience, config: HeadConfig, seed
 
 
 def _learn(name: str, lesson: Lesson, steps: int, config: HeadConfig, seed: tuple[int, int], report: Report) -> None:
-    lesson.head.train().requires_grad_(True)
-    optimizer = torch.optim.AdamW(lesson.head.parameters(), lr=config.learning_rate, weight_decay=1e-4)
-    for step in range(steps):
-        for group in optimizer.param_groups:
-            group["lr"] = config.learning_rate * 0.5 * (1 + math.cos(math.pi * step / steps))
-        loss = lesson.loss(np.random.default_rng((*seed, step)), config.batch)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        report(name, (step + 1) / steps, float(loss.detach()))
-    lesson.head.eval().requires_grad_(False)
+    def loss(step: int) -> Tensor:
+        return lesson.loss(np.random.default_rng((*seed, step)), config.batch)
+
+    descend(lesson.head, loss, steps, config.learning_rate, lambda done, value: report(name, done / steps, value))
     lesson.finish()

@@ -6,7 +6,6 @@ Pairs are moments of one run within some seconds, labelled by odometry, whose ga
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ami_ros.geometry import relative
+from ami_ros.learning.descent import descend
 from ami_ros.learning.losses import pose_loss
 from ami_ros.learning.windows import WindowSampler
 from ami_ros.world_model.model import WorldModel
@@ -51,21 +51,15 @@ def fit_sighting(
     if model.sighting is None or not steps:
         return
     model.eval().requires_grad_(False)
-    learned = model.sighting.train().requires_grad_(True)
+    learned = model.sighting
     if fresh and model.encoder.image is not None:
         learned.encoder.load_state_dict(model.encoder.image.state_dict())
-    optimizer = torch.optim.AdamW(learned.parameters(), lr=learning_rate, weight_decay=1e-4)
-    for step in range(steps):
+
+    def loss(step: int) -> Tensor:
         rng = np.random.default_rng((seed, step, 1))
-        for group in optimizer.param_groups:
-            warm = min(1.0, (step + 1) / WARM_UP)
-            group["lr"] = learning_rate * warm * 0.5 * (1 + math.cos(math.pi * step / steps))
-        loss = _loss(model, sampler, _moments(sampler, rng), rng, bfloat16)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(learned.parameters(), CLIP)
-        optimizer.step()
-        report(step + 1, float(loss.detach()))
+        return _loss(model, sampler, _moments(sampler, rng), rng, bfloat16)
+
+    descend(learned, loss, steps, learning_rate, report, warm_up=WARM_UP, clip=CLIP)
     model.eval()
 
 
