@@ -148,8 +148,13 @@ class DemoClient:
             time_allowance=seconds_to_duration(allowance),
         )
         run = self._run = GoalRun(threading.Event())
-        self._action.send_goal_async(goal, self._on_feedback).add_done_callback(lambda f: self._on_answer(run, f))
+        # On the thread that serves the node: rclpy's action client notes a request only after it was sent, without a
+        # lock, and an answer that another thread takes in between is lost.
+        self._executor.create_task(self._set_out, run, goal)
         return run
+
+    def _set_out(self, run: GoalRun, goal: NavigateToGoal.Goal) -> None:
+        self._action.send_goal_async(goal, self._on_feedback).add_done_callback(lambda f: self._on_answer(run, f))
 
     def end(self, run: GoalRun, patience: float = 3.0) -> None:
         """Cancels a goal that has not ended, and waits for that for at most `patience` [s]; then it counts as ended."""

@@ -1,0 +1,48 @@
+"""The demo's node: what the main thread asks is done on the thread that serves it."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from rclpy.action import ActionClient, ActionServer
+from rclpy.context import Context
+from sensor_msgs.msg import CompressedImage
+
+from ami_interfaces.action import NavigateToGoal
+from ami_ros.app.demo_client import DemoClient
+from harness import RosPeer
+from harness.waiting import wait_until
+
+
+def test_an_answer_that_comes_at_once_is_not_lost(ros: RosPeer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sent from the main thread, a goal could be answered before its request was noted; then it was never heard of."""
+    sent_by: list[threading.Thread] = []
+    send = ActionClient.send_goal_async
+
+    def watched(client: ActionClient, *arguments: Any) -> Any:
+        sent_by.append(threading.current_thread())
+        return send(client, *arguments)
+
+    monkeypatch.setattr(ActionClient, "send_goal_async", watched)
+    context = Context()
+    context.init(domain_id=ros.context.get_domain_id())
+    client = DemoClient(context, show=False)
+
+    def execute(handle: Any) -> NavigateToGoal.Result:
+        handle.succeed()
+        return NavigateToGoal.Result()
+
+    server = ActionServer(ros.node, NavigateToGoal, "navigate_to_goal", execute)
+    try:
+        ros.spin_until(client._action.server_is_ready, what="the action")
+        run = client.send(CompressedImage(), 30.0)
+        ros.spin_until(run.done.is_set, what="the result")
+        assert run.status == "succeeded"
+        assert sent_by == [client._thread] and sent_by[0] is not threading.main_thread()
+    finally:
+        client.close()
+        server.destroy()
+        context.shutdown()
+    wait_until(lambda: not client._thread.is_alive(), what="the client's thread to end")
