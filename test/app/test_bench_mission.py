@@ -21,5 +21,5 @@ def test_bench_mission_prints_a_table_and_writes_flat_figures_with_units(
 
 
 def test_world_without_a_memory_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(AmiError, match="no memory .*none.memory"):
+    with pytest.raises(AmiError, match=r"no memory .*none\.memory"):
         bench_mission.main(memory=tmp_path / "none.memory")

@@ -20,5 +20,5 @@ def test_those_that_are_named_are_taken(tmp_path: Path) -> None:
 
 
 def test_memory_that_is_not_there_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(AmiError, match="no memory .*home.memory; make one with ./ami remember"):
+    with pytest.raises(AmiError, match=r"no memory .*home\.memory; make one with ./ami remember"):
         model_and_memory(tmp_path, None, "home")
