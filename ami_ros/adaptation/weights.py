@@ -19,10 +19,9 @@ from torch import Tensor
 
 from ami_ros.errors import AmiError
 from ami_ros.world_model.checkpoint import write_atomically
-from ami_ros.world_model.model import WorldModel
+from ami_ros.world_model.model import LAST_LAYERS, WorldModel
 
 DRIVE = "drive"
-LAST_LAYERS = (("predictor", "leave"), ("motion", "layers.4"))
 LEAST_DRIVE = 0.01  # determinant of `drive` [-]: a robot that cannot turn, or cannot drive, cannot be planned for
 Weights = Mapping[str, Tensor]
 M = TypeVar("M", bound=WorldModel)

@@ -11,7 +11,7 @@ import sys
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import LaserScan
@@ -23,6 +23,7 @@ from ami_ros.images import MAX_PIXELS
 from ami_ros.planning.codes import Code
 from ami_ros.planning.navigator import Navigator
 from ami_ros.planning.navigator_config import NavigatorConfig
+from ami_ros.planning.protocols import Dynamics
 from ami_ros.planning.types import Percept, State
 from ami_ros.ros.action_server import GoalTicket
 from ami_ros.ros.adaptation import TOPIC as ADAPTATION
@@ -42,6 +43,8 @@ from ami_ros.ros.qos import LATCHED, RELIABLE
 from ami_ros.ros.route_client import RouteClient
 from ami_ros.ros.urgency import URGENT
 from ami_ros.ros.worker import Worker
+from ami_ros.world_model.onnx_dynamics import OnnxDynamics
+from ami_ros.world_model.onnx_runtime import OnnxEncoder
 from ami_ros.world_model.perception import Perception
 
 PAUSE = 0.5  # steady time without a tick of the control timer, from which the node's clock counts as paused [s]
@@ -52,6 +55,9 @@ class PlannerParameters:
     """Parameters of the node."""
 
     model: Path | None = parameter(None, "Folder of the model.")
+    onnx: Path | None = parameter(
+        None, "Folder that ./ami export made of the model: encode goals and search by ONNX Runtime."
+    )
     control_rate: float = parameter(10.0, "Of cmd_vel_raw while there is a goal.", "Hz", (1.0, 100.0))
     memory_node: str = parameter("memory", "Name of the node that offers find_route.")
     route_timeout: float = parameter(2.0, "For memory's answer.", "s", (0.05, 60.0))
@@ -74,9 +80,13 @@ class PlannerNode(AmiNode[PlannerParameters]):
         config = self.config
         loaded = shared_model(config.model)
         self._encoder_id, self._period = loaded.encoder_id, loaded.model.spec.period
-        self.perception = Perception(loaded.model)
         self._followed = FollowedModel(loaded)
-        self.navigator = Navigator(self._followed.model, config.navigator)
+        self.perception, dynamics = Perception(loaded.model), cast(Dynamics, self._followed.model)
+        if config.onnx is not None:
+            folder = config.onnx.expanduser()
+            self.perception = Perception(loaded.model, OnnxEncoder(loaded, folder))
+            dynamics = OnnxDynamics(self._followed.model, loaded, folder)
+        self.navigator = Navigator(dynamics, config.navigator)
         warm_up(self.perception, self.navigator.planner)
         self._percepts = Percepts(loaded.encoder_id)
         self._pursued: GoalTicket | None = None

@@ -12,6 +12,8 @@ from ami_ros.world_model.predictors.registry import make_predictor
 from ami_ros.world_model.sighting import Sighting
 from ami_ros.world_model.spec import ModelSpec
 
+LAST_LAYERS = (("predictor", "leave"), ("motion", "layers.4"))  # of the dynamics; `adaptation` may change them
+
 
 class WorldModel(nn.Module):
     """A joint-embedding predictive world model.

@@ -1,4 +1,4 @@
-"""The model for ONNX Runtime: written as .onnx files beside the weights, and read back by perception.
+"""The model for ONNX Runtime: written as .onnx files beside the weights, and read back by perception and planner.
 
 Optional: the extra `onnx`. The files belong to the weights that they were made from; `RECORD` says to which.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,13 @@ from ami_ros.errors import AmiError
 from ami_ros.extras import need
 from ami_ros.world_model.checkpoint import LoadedModel, write_atomically
 from ami_ros.world_model.encoder import Sensors
-from ami_ros.world_model.model import WorldModel
+from ami_ros.world_model.model import LAST_LAYERS, WorldModel
 from ami_ros.world_model.spec import ModelSpec
 
 FOLDER, RECORD = "onnx", "onnx.yaml"
 OPSET = 17
 BATCH = 2  # of the examples; files take any
+MODEL = "model"  # before the names of weights in a file
 
 
 class _Part(nn.Module):
@@ -44,6 +45,7 @@ def export_onnx(loaded: LoadedModel, folder: Path) -> list[Path]:
 
     A predictor that remembers the steps of a rollout is left out: a file of one step could not (`leaves_out`).
     Inputs and outputs have the names and shapes of `WorldModel`'s functions, any number at a time, in SI units.
+    Weights that a robot may adapt are inputs too, which may be left out.
 
     Raises:
         AmiError: the extra is not installed, or the folder cannot be written.
@@ -55,26 +57,39 @@ def export_onnx(loaded: LoadedModel, folder: Path) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, (function, inputs, outputs) in _parts(model, BATCH, 0).items():
-            partial = folder / f".{name}.onnx"
+            unfinished = folder / f".{name}.onnx"
             with warnings.catch_warnings(), torch.inference_mode():
                 warnings.simplefilter("ignore")  # the exporter's own, of its age
                 torch.onnx.export(
                     _Part(model, function),
                     tuple(inputs.values()),
-                    partial,
+                    unfinished,
                     input_names=list(inputs),
                     output_names=outputs,
                     dynamic_axes={axis: {0: "batch"} for axis in (*inputs, *outputs)},
                     opset_version=OPSET,
                     dynamo=False,
                 )
+            _let_follow(unfinished)
             written.append(folder / f"{name}.onnx")
-            os.replace(partial, written[-1])
+            os.replace(unfinished, written[-1])
         record = {"encoder_id": loaded.encoder_id, "sha256": loaded.sha256}
         write_atomically(folder / RECORD, yaml.safe_dump(record, sort_keys=False).encode())
     except OSError as error:
         raise AmiError(f"export: cannot write {folder}: {error.strerror or error}; choose another --out") from error
     return written
+
+
+def _let_follow(file: Path) -> None:
+    """Makes the layers that may be adapted inputs of a file, with what is stored for a default."""
+    onnx = need("onnx", "onnx")
+    content = onnx.load(file)
+    layers = tuple(f"{MODEL}.{part}.{layer}." for part, layer in LAST_LAYERS)
+    for stored in content.graph.initializer:
+        if stored.name.startswith(layers):
+            kind = onnx.helper.make_tensor_value_info(stored.name, stored.data_type, list(stored.dims))
+            content.graph.input.append(kind)
+    onnx.save(content, file)
 
 
 def largest_difference(loaded: LoadedModel, file: Path, batch: int = 32, seed: int = 1) -> float:
@@ -112,7 +127,8 @@ def _parts(model: WorldModel, batch: int, seed: int) -> Parts:
         return torch.randn(batch, *shape, generator=generator)
 
     latent, other = normal(spec.latent_dim), normal(spec.latent_dim)
-    step = {"latent": latent, "chunk": normal(spec.chunk, 2), "previous": normal(2)}
+    commands = len(model.command_scale)
+    step = {"latent": latent, "chunk": normal(spec.chunk, commands), "previous": normal(commands)}
     parts: Parts = {
         "encoder": (lambda *values: model.encode(Sensors(**dict(zip(names, values, strict=True)))), sensors, ["out"]),
         "relative_pose": (model.relative_pose, {"first": latent, "second": other}, ["pose"]),
@@ -156,17 +172,11 @@ class OnnxEncoder:
     """
 
     def __init__(self, loaded: LoadedModel, folder: Path) -> None:
-        runtime = need("onnxruntime", "onnx")
-        made = f"make them with ./ami export {folder.parent}"
-        try:
-            record = yaml.safe_load((folder / RECORD).read_text("utf-8"))
-        except (OSError, yaml.YAMLError):
-            raise AmiError(f"{folder} has no model for ONNX Runtime: {made}") from None
-        if record.get("sha256") != loaded.sha256:
-            raise AmiError(f"{folder} is of {record.get('encoder_id')}, not of {loaded.encoder_id}: {made}")
-        self._encoder = _session(runtime, folder / "encoder.onnx")
-        self._goals = _session(runtime, folder / "goal_encoder.onnx") if loaded.model.spec.inputs.image_size else None
-        self._pictures = _session(runtime, folder / "picture_encoder.onnx") if loaded.model.sighting else None
+        has_image, has_sighting = bool(loaded.model.spec.inputs.image_size), loaded.model.sighting is not None
+        names = ["encoder", *["goal_encoder"] * has_image, *["picture_encoder"] * has_sighting]
+        sessions = open_sessions(loaded, folder, names)
+        self._encoder = sessions["encoder"]
+        self._goals, self._pictures = sessions.get("goal_encoder"), sessions.get("picture_encoder")
 
     def encode(self, sensors: Sensors) -> Tensor:
         """As `WorldModel.encode`."""
@@ -186,7 +196,34 @@ class OnnxEncoder:
         return torch.from_numpy(self._pictures.run(None, {"image": image.numpy()})[0])
 
 
+def open_sessions(loaded: LoadedModel, folder: Path, names: Iterable[str]) -> dict[str, Any]:
+    """Files of `export_onnx`, ready to run on one thread.
+
+    Args:
+        loaded: the model that they have to be of.
+        folder: where they are.
+        names: of the files, without suffix.
+
+    Raises:
+        AmiError: the extra is not installed, there are no such files, or they are of other weights.
+    """
+    runtime = need("onnxruntime", "onnx")
+    made = f"make them with ./ami export {folder.parent}"
+    try:
+        record = yaml.safe_load((folder / RECORD).read_text("utf-8"))
+    except (OSError, yaml.YAMLError):
+        raise AmiError(f"{folder} has no model for ONNX Runtime: {made}") from None
+    if record.get("sha256") != loaded.sha256:
+        raise AmiError(f"{folder} is of {record.get('encoder_id')}, not of {loaded.encoder_id}: {made}")
+    files = {name: folder / f"{name}.onnx" for name in names}
+    for file in files.values():
+        if not file.is_file():
+            raise AmiError(f"{file} is missing: {made}")
+    return {name: _session(runtime, file) for name, file in files.items()}
+
+
 def _session(runtime: Any, file: Path) -> Any:
     options = runtime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1  # as torch in the nodes
+    options.log_severity_level = 3  # that adapted layers are no constants is meant so
     return runtime.InferenceSession(file, options, providers=["CPUExecutionProvider"])

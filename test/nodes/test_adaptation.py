@@ -26,6 +26,7 @@ from ami_ros.ros.models import shared_model
 from ami_ros.ros.qos import LATCHED, RELIABLE
 from ami_ros.world_model.checkpoint import save_model
 from ami_ros.world_model.model import WorldModel
+from ami_ros.world_model.onnx_runtime import export_onnx
 from ami_ros.world_model.spec import InputSpec, ModelSpec
 from harness.ros import RosPeer
 
@@ -151,6 +152,21 @@ def test_what_was_kept_is_used_from_the_start_and_what_is_foreign_refused(
     planner._followed.refresh()
     assert torch.equal(planner.navigator.model.drive, SLOW)
     node.stop()
+    planner.stop()
+
+
+def test_a_planner_by_onnx_runtime_follows_too(ros: RosPeer, folder: Path) -> None:
+    pytest.importorskip("onnxruntime", reason="needs the extra onnx")
+    loaded = shared_model(folder)
+    export_onnx(loaded, folder / "onnx")
+    planner = start(ros, PlannerNode, folder, onnx=str(folder / "onnx"), **{"navigator.planner.solver.samples": 16})
+    moment = torch.ones(1, 8), torch.full((1, 2, 1, 2), 0.3), torch.zeros(1, 2)
+    before = planner.navigator.model.rollout(*moment)[1]
+    planner._followed.take({"drive": SLOW})
+    planner._followed.refresh()
+    after = planner.navigator.model.rollout(*moment)[1]
+    torch.testing.assert_close(after, planner._followed.model.rollout(*moment)[1], atol=1e-4, rtol=0)
+    assert torch.dist(before, after) > 1e-3
     planner.stop()
 
 
