@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from ami_ros.evaluation.memory_town import THUMBNAIL, Town
 from ami_ros.memory.graph import GraphConfig
@@ -68,9 +69,22 @@ def live_a_day(
             "day_pictures_kept_share": round(len(places.store.picture_sizes()) / len(places), 4),
         }
         found = [_finds(places, latent, pose) for latent, pose in zip(town.queries, town.asked, strict=True)]
-        return figures | {"day_recall_share": round(float(np.mean(found)), 4)}
+        return figures | {
+            "day_recall_share": round(float(np.mean(found)), 4),
+            "day_recall_share_of_exact_search": round(_exact_search(town, loaded), 4),
+        }
     finally:
         places.store.close()
+
+
+def _exact_search(town: Town, loaded: LoadedModel) -> float:
+    """The same share by comparison with every place of the day, none merged or forgotten: homes resemble each other."""
+    with torch.inference_mode():
+        keys = loaded.model.contrast.keys(torch.from_numpy(town.latents))
+        asked = loaded.model.contrast.queries(torch.from_numpy(town.queries))
+        best = torch.cat([(some @ keys.T).topk(NEIGHBOURS).indices for some in asked.split(16)]).numpy()
+    apart = np.linalg.norm(town.poses[best, :2] - town.asked[:, None, :2], axis=-1)
+    return float((apart <= FOUND).any(axis=1).mean())
 
 
 def _finds(places: PlaceMap, latent: np.ndarray, pose: np.ndarray) -> bool:

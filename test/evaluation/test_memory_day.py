@@ -25,3 +25,4 @@ def test_a_day_stays_within_its_limit_and_every_place_can_be_recalled(tmp_path: 
     assert figures["day_places"] >= 0.7 * count  # of the home that stand on one spot, several are one
     assert figures["day_largest_mb"] <= 2.5 and 0.0 < figures["day_pictures_kept_share"] < 1.0
     assert figures["day_recall_share"] >= 0.95
+    assert figures["day_recall_share_of_exact_search"] == pytest.approx(figures["day_recall_share"], abs=0.05)
