@@ -11,7 +11,7 @@ import sys
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import LaserScan
@@ -23,7 +23,7 @@ from ami_ros.images import MAX_PIXELS
 from ami_ros.planning.codes import Code
 from ami_ros.planning.navigator import Navigator
 from ami_ros.planning.navigator_config import NavigatorConfig
-from ami_ros.planning.protocols import Dynamics
+from ami_ros.planning.precision import Precision
 from ami_ros.planning.types import Percept, State
 from ami_ros.ros.action_server import GoalTicket
 from ami_ros.ros.adaptation import TOPIC as ADAPTATION
@@ -31,7 +31,7 @@ from ami_ros.ros.adaptation import FollowedModel
 from ami_ros.ros.clocks import STEADY
 from ami_ros.ros.goal_messages import Frames, goal_from_message
 from ami_ros.ros.lifecycle import AmiNode
-from ami_ros.ros.models import shared_model, warm_up
+from ami_ros.ros.models import planning_dynamics, shared_model, warm_up
 from ami_ros.ros.navigation_goals import NavigationGoals
 from ami_ros.ros.parameters import parameter
 from ami_ros.ros.percepts import Percepts
@@ -43,7 +43,6 @@ from ami_ros.ros.qos import LATCHED, RELIABLE
 from ami_ros.ros.route_client import RouteClient
 from ami_ros.ros.urgency import URGENT
 from ami_ros.ros.worker import Worker
-from ami_ros.world_model.onnx_dynamics import OnnxDynamics
 from ami_ros.world_model.onnx_runtime import OnnxEncoder
 from ami_ros.world_model.perception import Perception
 
@@ -57,6 +56,10 @@ class PlannerParameters:
     model: Path | None = parameter(None, "Folder of the model.")
     onnx: Path | None = parameter(
         None, "Folder that ./ami export made of the model: encode goals and search by ONNX Runtime."
+    )
+    precision: Precision = parameter(
+        "auto",
+        "Of searches by torch: fp32, bf16, or auto: measured at the start, bf16 if it is sooner and ranks alike.",
     )
     control_rate: float = parameter(10.0, "Of cmd_vel_raw while there is a goal.", "Hz", (1.0, 100.0))
     memory_node: str = parameter("memory", "Name of the node that offers find_route.")
@@ -81,11 +84,12 @@ class PlannerNode(AmiNode[PlannerParameters]):
         loaded = shared_model(config.model)
         self._encoder_id, self._period = loaded.encoder_id, loaded.model.spec.period
         self._followed = FollowedModel(loaded)
-        self.perception, dynamics = Perception(loaded.model), cast(Dynamics, self._followed.model)
-        if config.onnx is not None:
-            folder = config.onnx.expanduser()
-            self.perception = Perception(loaded.model, OnnxEncoder(loaded, folder))
-            dynamics = OnnxDynamics(self._followed.model, loaded, folder)
+        encoder = OnnxEncoder(loaded, config.onnx.expanduser()) if config.onnx else None
+        self.perception = Perception(loaded.model, encoder)
+        dynamics, why = planning_dynamics(
+            loaded, self._followed.model, config.navigator.planner, config.onnx, config.precision
+        )
+        self.get_logger().info(why)
         self.navigator = Navigator(dynamics, config.navigator)
         warm_up(self.perception, self.navigator.planner)
         self._percepts = Percepts(loaded.encoder_id)

@@ -10,9 +10,12 @@ import torch
 
 from ami_ros.errors import AmiError
 from ami_ros.planning.budget import ENOUGH
-from ami_ros.planning.planner import LatentPlanner
-from ami_ros.planning.protocols import Target
+from ami_ros.planning.planner import LatentPlanner, PlannerConfig
+from ami_ros.planning.precision import Precision, choose_precision
+from ami_ros.planning.protocols import Dynamics, Target
 from ami_ros.world_model.checkpoint import LoadedModel, load_model
+from ami_ros.world_model.model import WorldModel
+from ami_ros.world_model.onnx_dynamics import OnnxDynamics
 from ami_ros.world_model.perception import Perception
 
 _loaded: dict[Path, LoadedModel] = {}
@@ -34,6 +37,28 @@ def shared_model(folder: Path | None) -> LoadedModel:
         if key not in _loaded:
             _loaded[key] = load_model(key)
         return _loaded[key]
+
+
+def planning_dynamics(
+    loaded: LoadedModel, model: WorldModel, config: PlannerConfig, onnx: Path | None, precision: Precision
+) -> tuple[Dynamics, str]:
+    """What imagines for a planner, and why that, in a line.
+
+    Args:
+        loaded: the model.
+        model: the same, or a private copy of it that is adapted.
+        config: of the planner.
+        onnx: folder of `export_onnx`, for ONNX Runtime; None: torch.
+        precision: of torch.
+
+    Raises:
+        AmiError: as `OnnxDynamics` and `choose_precision`, or both are asked for.
+    """
+    if onnx is None:
+        return choose_precision(model, config, precision)
+    if precision == "bf16":
+        raise AmiError("planner: bf16 is by torch, not by ONNX Runtime; set precision to auto, or leave onnx empty")
+    return OnnxDynamics(model, loaded, onnx.expanduser()), "searches in fp32 by ONNX Runtime"
 
 
 def warm_up(perception: Perception, planner: LatentPlanner) -> None:

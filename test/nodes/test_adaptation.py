@@ -120,7 +120,7 @@ def test_world_model_learns_the_planner_follows_and_the_service_decides(
     assert frozen.in_use and frozen.loss_adapted < frozen.loss_trained and frozen.encoder_id == robot.loaded.encoder_id
     ros.spin_once(0.1)
     planner._followed.refresh()
-    followed = planner.navigator.model.drive
+    followed = planner._followed.model.drive
     assert torch.dist(followed, SLOW) < torch.dist(followed, torch.eye(2))
     assert torch.equal(robot.loaded.model.drive, torch.eye(2))  # whoever else shares the model
     lines = [json.loads(line) for line in journal.read_text().splitlines()]
@@ -144,13 +144,13 @@ def test_what_was_kept_is_used_from_the_start_and_what_is_foreign_refused(
     node = start(ros, WorldModelNode, folder, **learning(file=str(tmp_path / "kept")))
     ros.spin_until(lambda: planner._followed._pending, what="what was kept")
     planner._followed.refresh()
-    assert torch.equal(planner.navigator.model.drive, SLOW)
+    assert torch.equal(planner._followed.model.drive, SLOW)
     foreign = Adaptation(encoder_id="other@0", tensors=pack({"drive": 2 * SLOW}, "other@0"))
     publisher = ros.node.create_publisher(Adaptation, "adaptation", LATCHED)
     publisher.publish(foreign)
     ros.spin_until(lambda: planner.health.count("adaptation"), what="refusal")
     planner._followed.refresh()
-    assert torch.equal(planner.navigator.model.drive, SLOW)
+    assert torch.equal(planner._followed.model.drive, SLOW)
     node.stop()
     planner.stop()
 

@@ -1,0 +1,116 @@
+"""float32 or bf16: what imagines sooner on this machine, provided that it ranks futures alike."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ami_ros.errors import AmiError
+from ami_ros.planning.costs.registry import Costs
+from ami_ros.planning.imagination import Imagination
+from ami_ros.planning.planner import PlannerConfig
+from ami_ros.planning.protocols import Dynamics, Scene, Target
+from ami_ros.planning.solvers.search import coloured_noise
+from ami_ros.world_model.half_dynamics import HalfDynamics, cpu_has_bf16
+from ami_ros.world_model.model import WorldModel
+from ami_ros.world_model.predictors.residual import ResidualPredictor
+
+Precision = Literal["auto", "fp32", "bf16"]
+MOMENTS = 9  # that are imagined in either; the first warms up and does not count
+SOONER = 0.95  # of the time of float32, at most, or the change is not worth the rounding
+WORSE = 0.01  # [m] of cost by which what bf16 holds for best may be worse, at every moment
+RANK = 0.99  # rank correlation of all costs, at least, at every moment
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Both on the same futures."""
+
+    fp32: float  # [s] for one batch of futures, median
+    bf16: float
+    worse: float  # [m] by which what bf16 holds for best is worse, by float32; the most of all moments
+    rank: float  # rank correlation of the costs of a moment's futures; the least of all moments
+
+    @property
+    def bf16_is_better(self) -> bool:
+        """Whether to search in it."""
+        return self.bf16 <= SOONER * self.fp32 and self.worse <= WORSE and self.rank >= RANK
+
+    def __str__(self) -> str:
+        """What was chosen, and why."""
+        chosen = "bf16" if self.bf16_is_better else "fp32"
+        return (
+            f"searches in {chosen}: a batch takes {1000 * self.fp32:.1f} ms in fp32, {1000 * self.bf16:.1f} in bf16; "
+            f"what bf16 holds for best is worse by at most {1000 * self.worse:.1f} mm, rank correlation {self.rank:.4f}"
+        )
+
+
+def choose_precision(
+    model: WorldModel, config: PlannerConfig, wanted: Precision, clock: Callable[[], float] = time.thread_time
+) -> tuple[Dynamics, str]:
+    """What is to imagine, and why, in a line.
+
+    Args:
+        model: in float32.
+        config: of the planner; its costs, horizon and samples are what is compared.
+        wanted: `auto` measures.
+        clock: by which time is measured [s]; at start-up other nodes want the cores too, so it is this thread's own.
+
+    Raises:
+        AmiError: bf16 is wanted, and the CPU or the model has none.
+    """
+    lacks = "" if cpu_has_bf16() else "this CPU has no bf16"
+    if not isinstance(model._modules.get("predictor"), ResidualPredictor):
+        lacks = "only the predictor mlp is made for bf16"
+    if wanted == "fp32" or (lacks and wanted == "auto"):
+        return model, f"searches in fp32: {lacks or 'as configured'}"
+    if lacks:
+        raise AmiError(f"planner: {lacks}; set the parameter precision to auto or fp32")
+    half = HalfDynamics(model)
+    if wanted == "bf16":
+        return half, "searches in bf16: as configured"
+    compared = compare(model, half, config, clock)
+    return half if compared.bf16_is_better else model, str(compared)
+
+
+def compare(exact: Dynamics, rough: Dynamics, config: PlannerConfig, clock: Callable[[], float]) -> Comparison:
+    """Lets both imagine the same futures, in turn.
+
+    Moments are random latents; the goal of each is where random commands would lead, as near as goals of a search are.
+    """
+    generator, robot, costs = torch.Generator().manual_seed(0), config.kinematics, Costs(config.costs)
+    seconds, worse, ranks = [], [], []
+
+    def commands(count: int) -> Tensor:
+        return robot.project(robot.half_range * coloured_noise(count, config.horizon, 1.5, generator))
+
+    with torch.inference_mode():
+        for _ in range(MOMENTS):
+            latent = torch.randn(exact.spec.latent_dim, generator=generator).numpy()
+            ahead = Imagination(exact, latent, (0.0, 0.0), {}).imagine(commands(1))
+            target = Target(ahead.latents[0, -1].numpy(), ahead.poses[0, -1].double().numpy(), True)
+            tried, found, took = commands(config.solver.samples), [], []
+            for dynamics in (exact, rough):
+                scene = Scene(dynamics, robot, config.robot_radius, target)
+                imagination = Imagination(dynamics, latent, (0.0, 0.0), costs.at(scene))
+                began = clock()
+                found.append(imagination.evaluate(tried))
+                took.append(clock() - began)
+            seconds.append(took)
+            worse.append(float(found[0][found[1].argmin()] - found[0].min()))
+            ranks.append(_rank_correlation(*found))
+    fp32, bf16 = (float(v) for v in np.median(seconds[1:], 0))
+    return Comparison(fp32, bf16, float(np.max(worse)), float(np.min(ranks)))
+
+
+def _rank_correlation(a: Tensor, b: Tensor) -> float:
+    """Spearman's; NaN where any is not finite."""
+    if not (a.isfinite().all() and b.isfinite().all()):
+        return float("nan")
+    return float(torch.corrcoef(torch.stack([v.argsort().argsort().double() for v in (a, b)]))[0, 1])

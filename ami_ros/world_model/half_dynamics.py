@@ -1,0 +1,89 @@
+"""A model's dynamics in bf16: half the bits, and several times the products where the CPU multiplies such numbers."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ami_ros.world_model.model import WorldModel
+
+FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # what Linux calls it, of Intel, AMD and ARM
+
+
+def cpu_has_bf16(info: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether this machine's CPU multiplies bf16, and need not make do with float32."""
+    try:
+        lines = info.read_text("utf-8").splitlines()
+    except OSError:
+        return False
+    return any(FLAGS & set(line.split()) for line in lines if line.startswith(("flags", "Features")))
+
+
+class HalfDynamics:
+    """`rollout` and `relative_pose` in bf16; gradients and learned heads by the model itself, in float32.
+
+    Latents and displacements stay float32 between steps, so that what a step adds is rounded, and not all that is
+    there already. It follows the model: what adaptation changes in `model` counts from the next call on.
+
+    Args:
+        model: what imagines; not changed.
+    """
+
+    def __init__(self, model: WorldModel) -> None:
+        self.spec, self.sighting = model.spec, model.sighting
+        self.policy, self.time_to_go, self.disagreement = model.policy, model.time_to_go, model.disagreement
+        self.path_collision, self.path_disagreement = model.path_collision, model.path_disagreement
+        self._model = model
+        self._half = copy.copy(model)
+        self._half.__dict__["_modules"] = dict(model._modules)
+        self._layers: list[_HalfLinear] = []
+        for name in ("predictor", "motion", "relative_pose"):
+            self._half._modules[name] = self._halved(model.get_submodule(name))
+
+    def rollout(self, latent: Tensor, commands: Tensor, previous: Tensor) -> tuple[Tensor, Tensor]:
+        """As `WorldModel.rollout`."""
+        if torch.is_grad_enabled() and commands.requires_grad:
+            return self._model.rollout(latent, commands, previous)
+        for layer in self._layers:
+            layer.follow()
+        latents, motions = self._half.rollout(latent, commands, previous)
+        return latents.float(), motions.float()
+
+    def relative_pose(self, first: Tensor, second: Tensor) -> Tensor:
+        """As `WorldModel.relative_pose`."""
+        if torch.is_grad_enabled() and first.requires_grad:
+            return self._model.relative_pose(first, second)
+        return self._half.relative_pose(first, second).float()
+
+    def _halved(self, module: nn.Module) -> nn.Module:
+        """The same module with layers of bf16; what has no layers is shared."""
+        if isinstance(module, nn.Linear):
+            self._layers.append(_HalfLinear(module))
+            return self._layers[-1]
+        halved = copy.copy(module)
+        halved.__dict__["_modules"] = {k: self._halved(m) for k, m in module._modules.items() if m is not None}
+        return halved
+
+
+class _HalfLinear(nn.Module):
+    """A linear layer that computes in bf16, whatever comes in."""
+
+    def __init__(self, layer: nn.Linear) -> None:
+        super().__init__()
+        self._of, self._version = (layer.weight, layer.bias), -1
+        self.in_features, self.out_features = layer.in_features, layer.out_features
+        self.follow()
+
+    def follow(self) -> None:
+        """Rounds the layer's weights anew if they changed."""
+        version = self._of[0]._version + self._of[1]._version
+        if version != self._version:
+            self._version = version
+            self.weight, self.bias = (v.detach().bfloat16() for v in self._of)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.linear(x.bfloat16(), self.weight, self.bias)
