@@ -23,6 +23,8 @@ ROWS = (
     ("explore_back_error_m", "  off it by", "{:.2f} m", ""),
     ("explore_driven_m", "  driven", "{:.1f} m", ""),
     ("explore_places", "  places", "{:.0f}", ""),
+    ("explore_error_mean", "  prediction error where it drove", "{:.3f}", ""),
+    ("explore_expected_error_mean", "  that the model expected", "{:.3f}", ""),
     ("explore_contacts", "  contacts", "{:.0f}", ""),
 )
 
@@ -34,6 +36,9 @@ def main(
     legs: Annotated[int, typer.Option(help="Places to visit; 0: no mission.", min=0, max=100)] = 8,
     minutes: Annotated[float, typer.Option(help="Of exploring; 0: none.", min=0.0, max=600.0)] = 15.0,
     seed: Annotated[int, typer.Option(help="Of places, start poses and noise.", min=0)] = 0,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Configuration, as exploration.doubt_worth=0.")
+    ] = None,
     json: Annotated[Path | None, typer.Option(help="File for the figures: flat keys with units.")] = None,
 ) -> None:
     """Visit remembered places in the best order, and explore a world from an empty memory."""
@@ -42,6 +47,7 @@ def main(
 
     from ami_ros.app.extract_run import progress_bar
     from ami_ros.app.shipped import model_and_memory
+    from ami_ros.config import with_settings
     from ami_ros.evaluation.mission_bench import Settings, run_exploration, run_mission
     from ami_ros.evaluation.report import hardware, write_json
     from ami_ros.ros.graph import share
@@ -52,7 +58,7 @@ def main(
     if legs:
         model, memory = model_and_memory(model, memory, world)
     loaded = load_model(model or share("models", "onboard"))
-    settings = Settings(legs, minutes, seed)
+    settings = with_settings(Settings(legs, minutes, seed), set_ or [])
     figures: dict[str, Any] = {}
     with progress_bar(Console(stderr=True)) as bar:
         tasks: dict[str, Any] = {}
@@ -69,7 +75,7 @@ def main(
     _print(figures)
     if json is not None:
         run = {"world": world, "encoder_id": loaded.encoder_id, "minutes": minutes, "seed": seed}
-        write_json(json, figures | run | hardware())
+        write_json(json, figures | run | {"set": " ".join(set_ or [])} | hardware())
 
 
 def _print(figures: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from ami_ros.geometry import Array
 from ami_ros.images import decode_image
 from ami_ros.memory.types import Route
 from ami_ros.planning.errand import Errand, Leg, Phase, View
+from ami_ros.planning.place_doubts import PlaceDoubts
 from ami_ros.planning.types import Goal, Percept
 
 
@@ -40,6 +41,8 @@ class ErrandDrive:
         truths: the true pose (3,) at which each place was founded meanwhile, by id.
         believed: poses (3,) in the map frame at the moments at which memory was sure, with ...
         true: ... the true ones.
+        doubts: of the model, by place.
+        readings: error of each prediction, and the error that the model had expected [latent units; NaN: no word].
         driven: [m].
         elapsed: simulated [s].
     """
@@ -50,6 +53,8 @@ class ErrandDrive:
     truths: dict[int, Array] = field(default_factory=dict)
     believed: list[Array] = field(default_factory=list)
     true: list[Array] = field(default_factory=list)
+    doubts: PlaceDoubts = field(default_factory=PlaceDoubts)
+    readings: list[tuple[float, float]] = field(default_factory=list)
     driven: float = 0.0
     elapsed: float = 0.0
 
@@ -88,12 +93,21 @@ class ErrandDrive:
         if percept.location is not None and percept.location.localised:
             self.believed.append(percept.location.pose)
             self.true.append(truth)
+            if percept.surprise is not None:
+                self.doubts.note(percept.location.place_id, percept.location.pose, percept.surprise.doubt)
+        if percept.surprise is not None:
+            self.readings.append((percept.surprise.error, percept.surprise.expected))
         return percept
 
     def _next_leg(self, percept: Percept) -> Leg | None:
         memory = self.loop.memory
         view = View(
-            percept.stamp, percept.odometry, percept.scan, percept.location, np.array(memory.map.index.poses[:, :2])
+            percept.stamp,
+            percept.odometry,
+            percept.scan,
+            percept.location,
+            np.array(memory.map.index.poses[:, :2]),
+            doubts=self.doubts,
         )
         step = self.errand.step(view)
         if step.wants_routes:

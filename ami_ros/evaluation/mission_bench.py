@@ -40,6 +40,7 @@ class Settings:
     minutes: float = 15.0  # of exploring, the way back not counted
     seed: int = 0
     loop: LoopConfig = field(default_factory=LoopConfig)
+    exploration: ExplorationConfig = field(default_factory=ExplorationConfig)
 
 
 def run_mission(
@@ -111,7 +112,7 @@ def run_exploration(
     robot.reset(start)
     loop = ClosedLoop(loaded, robot, None, settings.loop, settings.seed)
     allowance = 60.0 * settings.minutes
-    drive = ErrandDrive(loop, Exploration(ExplorationConfig(), allowance))
+    drive = ErrandDrive(loop, Exploration(settings.exploration, allowance))
     enough, looked = None, 0.0
     for _ in drive.run(allowance + 4 * LEG_SECONDS):
         if enough is None and drive.elapsed >= looked:
@@ -132,4 +133,11 @@ def run_exploration(
         "explore_back_error_m": distance,
         "explore_back_error_rad": turn,
         "explore_contacts": truth.contacts,
-    }
+    } | _errors(drive)
+
+
+def _errors(drive: ErrandDrive) -> Figures:
+    """What the model could learn from where the robot drove; only what it has word of."""
+    error, expected = np.array(drive.readings).reshape(-1, 2).T
+    named = (("explore_error_mean", error), ("explore_expected_error_mean", expected))
+    return {name: float(np.nanmean(values)) for name, values in named if np.isfinite(values).any()}

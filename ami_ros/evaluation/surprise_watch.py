@@ -30,4 +30,4 @@ class SurpriseWatch:
             return None
         commands = np.array(self._commands)
         found = self._monitor.observe(self._latents[0], commands[1:], commands[0], latent)
-        return Reading(stamp, found.z_score, found.alarm)
+        return Reading(stamp, found.z_score, found.alarm, found.surprise, found.uncertainty, found.baseline)

@@ -13,7 +13,7 @@ from std_msgs.msg import String
 from visualization_msgs.msg import MarkerArray
 
 from ami_interfaces.action import RunMission
-from ami_interfaces.msg import Location
+from ami_interfaces.msg import Location, Surprise
 from ami_ros.errors import AmiError
 from ami_ros.planning.errand import Errand, Phase
 from ami_ros.planning.exploration import ExplorationConfig
@@ -81,6 +81,7 @@ class MissionNode(AmiNode[MissionParameters]):
         self.subscribe(LaserScan, "scan", self._views.take_scan)
         self.subscribe(BatteryState, "battery_state", self._views.take_battery)
         self.subscribe(Location, "location", self._views.take_location, RELIABLE)
+        self.subscribe(Surprise, "surprise", self._views.take_surprise)
         self.subscribe(MarkerArray, "places", self._views.take_places, LATCHED)
         self.every(1.0 / config.rate, self._tick, STEADY)
 

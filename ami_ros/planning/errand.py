@@ -14,6 +14,7 @@ from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
 from ami_ros.memory.types import GoalQuery, Location, Route
 from ami_ros.planning.mission_codes import Code
+from ami_ros.planning.place_doubts import PlaceDoubts
 from ami_ros.planning.types import Goal
 from ami_ros.scan import Scan
 
@@ -80,6 +81,7 @@ class View:
     location: Location | None = None
     places: Array | None = None  # (n, 2) [m] of all remembered places in the map frame
     battery: float | None = None  # charge [0, 1]
+    doubts: PlaceDoubts | None = None  # of the world model, wherever the robot was so far
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,11 @@
-"""Exploring: no goal but to learn. Drives to where free space leads away from what is remembered, until nothing does.
+"""Exploring: no goal but to learn. Drives to where free space leads away from what is remembered, until nothing does,
+and then to where the world model was unsure although the place is remembered.
 
 Memory knows places, not free space, so frontiers (Yamauchi, "A frontier-based approach for autonomous exploration",
 CIRA 1997) are made of both: a spot that the newest scan shows to be free, in a straight line that the robot fits
 through, and that is far from every place. Spots that were seen and passed by are kept, and looked at again from where
-they were seen. Ends at a place of safety.
+they were seen. Of spots that are as new and as near, the one is taken around which the model was less sure. Ends at a
+place of safety.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from ami_ros.scan import Scan
 
 @dataclass(frozen=True)
 class ExplorationConfig:
-    """What is new, how far to look, and when to go on."""
+    """What is new or in doubt, how far to look, and when to go on."""
 
     known: float = 0.7  # [m] from a remembered place, within which a spot is known
     sight: float = 2.4  # [m] ahead that free space in the scan is trusted
@@ -36,6 +38,9 @@ class ExplorationConfig:
     margin: float = 0.4  # [m] kept before what ends the corridor
     directions: int = 48  # in which it is looked
     turn_cost: float = 0.5  # [m/rad] of turning towards a spot
+    doubt_worth: float = 2.0  # [m] of way that a spot is worth where the model is twice as unsure as usual; 0: none
+    doubtful: float = 1.3  # times the usual doubt around a place, from which it is visited although it is remembered
+    doubt_apart: float = 1.5  # [m] between such visits
     passed: float = 0.5  # [m] before a spot at which the next is chosen, without stopping
     apart: float = 0.5  # [m] between spots that are kept, and around one that was tried in vain
     link: float = 0.45  # [m]; places nearer than this are in reach of each other: no wall fits between
@@ -72,6 +77,8 @@ class Exploration:
         self._vain: list[Array] = []  # (2,) each, in the map frame
         self._target: Array | None = None  # (2,) in the map frame, where the leg under way leads
         self._aim: Spot | None = None  # for which a place is driven to
+        self._revisited: list[Array] = []  # (2,) each, in the map frame: doubtful places that were driven to
+        self._said = False  # that doubt is not known
         self._stamp: float | None = None
         self._lost_since: float | None = None
 
@@ -172,6 +179,12 @@ class Exploration:
         self.message = reason
         return Step(Leg(self.legs, destination, allowance, reason))
 
+    def _worth(self, view: View, points: Array) -> Array:
+        """[m] of way that points (k, 2) in the map frame are worth (k,), by the doubt to expect there."""
+        if not self.config.doubt_worth or view.doubts is None:
+            return np.zeros(len(points))
+        return self.config.doubt_worth * (view.doubts.near(points) - 1.0)
+
     def _may_turn_aside(self, pose: Array, in_view: Array) -> bool:
         """Whether another spot is chosen before the leg is over: this one is as good as reached, or one is in view."""
         if self._aim is not None:
@@ -207,20 +220,42 @@ class Exploration:
         if len(in_view):
             seen = relative(pose, np.column_stack([in_view, np.zeros(len(in_view))]))
             bearing = np.arctan2(seen[:, 1], seen[:, 0])
-            cost = np.hypot(seen[:, 0], seen[:, 1]) + self.config.turn_cost * np.abs(bearing)
-            best = int(np.argmin(cost))
+            way = np.hypot(seen[:, 0], seen[:, 1]) + self.config.turn_cost * np.abs(bearing)
+            best = int(np.argmin(way - self._worth(view, in_view)))
             return self._drive_to_spot(view, pose, in_view[best], float(bearing[best]))
         assert view.places is not None
         spots = np.array([s.at for s in self._spots]).reshape(-1, 2)
-        for k in np.argsort(way_lengths(view.places, pose[:2], spots, self.config)):
+        way = way_lengths(view.places, pose[:2], spots, self.config)
+        for k in np.argsort(way - self._worth(view, spots)):
             spot = self._spots[k]
             if not in_sight(relative(pose, np.array([*spot.at, 0.0])), view.scan, self.config.half_width):
                 del self._spots[k]
                 return self._drive_to_place(spot)
         self._vain += [s.at for s in self._spots]  # all that is left is in sight, and nowhere to drive to
         self._spots.clear()
-        self.go_home("there is nothing new in reach")
-        return self._return()
+        revisit = self._revisit(view, pose)
+        if revisit is None:
+            self.go_home("there is nothing new in reach")
+            return self._return()
+        return revisit
+
+    def _revisit(self, view: View, pose: Array) -> Step | None:
+        """To the remembered place that is most worth its way for the doubt met there, if there is one."""
+        if not self.config.doubt_worth or view.doubts is None:
+            return None
+        assert view.places is not None
+        ids, at = view.doubts.doubtful(self.config.doubtful)
+        if len(ids) and self._revisited:
+            apart = cKDTree(np.stack(self._revisited)).query(at)[0] > self.config.doubt_apart
+            ids, at = ids[apart], at[apart]
+        if not len(ids):
+            return None
+        way = way_lengths(view.places, pose[:2], at, self.config)
+        best = int(np.argmin(way - self._worth(view, at)))
+        self.phase, self._target = Phase.DRIVING, at[best]
+        self._revisited.append(at[best])
+        destination = Destination("place", place_id=int(ids[best]))
+        return self._set_out(destination, self.config.far_seconds, f"to place {ids[best]}, where the model is unsure")
 
     def _drive_to_spot(self, view: View, pose: Array, at: Array, bearing: float) -> Step:
         """To where free space is: a pose in odom, for memory knows nothing there."""
@@ -228,7 +263,15 @@ class Exploration:
         goal = compose(view.odometry, relative(pose, np.array([*at, wrap(pose[2] + bearing)])))
         self.phase, self._target = Phase.DRIVING, at
         destination = Destination("pose", pose=(float(goal[0]), float(goal[1]), float(goal[2])))
-        return self._set_out(destination, self.config.leg_seconds, "to free space where nothing is remembered")
+        reason = f"to free space where nothing is remembered{self._remark(view)}"
+        return self._set_out(destination, self.config.leg_seconds, reason)
+
+    def _remark(self, view: View) -> str:
+        """Said once, of a model that cannot tell where it is unsure."""
+        if self._said or not self.config.doubt_worth or view.doubts is None or not view.doubts.silent:
+            return ""
+        self._said = True
+        return "; the model has no ensemble, so what it is unsure of is not looked for"
 
     def _drive_to_place(self, spot: Spot) -> Step:
         self.phase, self._target, self._aim = Phase.DRIVING, spot.at, spot

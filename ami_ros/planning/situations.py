@@ -12,6 +12,7 @@ Every change has a reason, a text for people. It drives nothing itself: the navi
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
 from enum import Enum
@@ -58,6 +59,14 @@ class Reading:
     stamp: float  # of that moment [s]
     z_score: float  # NaN: not yet known
     alarm: bool
+    error: float = math.nan  # of the prediction [latent units]
+    expected: float = math.nan  # error that the model itself had expected; NaN: it has no ensemble
+    usual: float = math.nan  # error of a prediction as hard as this one
+
+    @property
+    def doubt(self) -> float:
+        """The error expected, over the usual one; NaN from a model without an ensemble."""
+        return self.expected / self.usual if self.usual > 0.0 else math.nan
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,11 @@ from numpy.typing import ArrayLike, NDArray
 from sensor_msgs.msg import CompressedImage, Image, Imu, LaserScan
 from std_msgs.msg import Header
 
-from ami_interfaces.msg import Latent
+from ami_interfaces.msg import Latent, Surprise
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
 from ami_ros.images import MAX_PIXELS, decode_image
+from ami_ros.planning.situations import Reading
 from ami_ros.ros.quaternions import quaternion_from_yaw, yaw_from_quaternion
 from ami_ros.scan import Scan
 
@@ -231,6 +232,13 @@ def picture_from_message(message: Latent) -> NDArray[np.float32] | None:
     if not np.isfinite(picture).all():
         raise AmiError("the code of a latent's picture has a NaN or infinite number in it")
     return picture if len(picture) else None
+
+
+def reading_from_message(message: Surprise) -> Reading:
+    """How surprising the moment of `message` was."""
+    stamp = stamp_to_seconds(message.header.stamp)
+    values = (float(v) for v in (message.surprise, message.uncertainty, message.baseline))
+    return Reading(stamp, float(message.z_score), bool(message.alarm), *values)
 
 
 def header_at(stamp: Any, frame: str) -> Header:

@@ -101,6 +101,7 @@ INTERFACES: dict[str, Interface] = {
             **_ODOM,
             **_SCAN,
             **_LOCATION,
+            **_SURPRISE,
             "places": "visualization_msgs/msg/MarkerArray",
             "battery_state": "sensor_msgs/msg/BatteryState",
         },

@@ -60,8 +60,7 @@ class Percepts:
     def take_surprise(self, message: SurpriseMessage) -> None:
         """Of the world model; surprise of another model says nothing about this one."""
         if message.model_id == self._encoder_id:
-            stamp = conversions.stamp_to_seconds(message.header.stamp)
-            self._surprise = Reading(stamp, float(message.z_score), bool(message.alarm))
+            self._surprise = conversions.reading_from_message(message)
 
     def combine(self, message: Latent) -> Percept:
         """The moment of a latent.

@@ -8,9 +8,11 @@ from sensor_msgs.msg import BatteryState, LaserScan
 from visualization_msgs.msg import MarkerArray
 
 from ami_interfaces.msg import Location as LocationMessage
+from ami_interfaces.msg import Surprise
 from ami_ros.geometry import Array
 from ami_ros.memory.types import Location
 from ami_ros.planning.errand import View
+from ami_ros.planning.place_doubts import PlaceDoubts
 from ami_ros.ros import conversions
 from ami_ros.ros.memory_messages import location_from_message
 from ami_ros.ros.odometry_buffer import OdometryBuffer
@@ -25,6 +27,7 @@ class Views:
     def __init__(self) -> None:
         self.encoder_id = ""  # of the memory's latents
         self.places: Array | None = None  # (n, 2) in the map frame
+        self.doubts = PlaceDoubts()  # for as long as the process lives
         self._battery: float | None = None
         self.clear()
 
@@ -56,6 +59,15 @@ class Views:
         """NaN where the robot does not know."""
         self._battery = message.percentage if 0.0 <= message.percentage <= 1.0 else None
 
+    def take_surprise(self, message: Surprise) -> None:
+        """Of the world model, at the place where the robot is now; of another model than memory's it says nothing."""
+        location = self._location
+        if location is None or not location.localised or message.model_id != self.encoder_id:
+            return
+        reading = conversions.reading_from_message(message)
+        if abs(reading.stamp - location.stamp) < FRESH:
+            self.doubts.note(location.place_id, location.pose, reading.doubt)
+
     def now(self, stamp: float) -> View:
         """The moment of the newest scan, `stamp` [s] apart; what is too old is missing."""
         scan, seen_at = None, stamp
@@ -65,4 +77,6 @@ class Views:
         location = self._location
         if location is not None and abs(stamp - location.stamp) > FRESH:
             location = None
-        return View(stamp, None if motion is None else motion[0], scan, location, self.places, self._battery)
+        return View(
+            stamp, None if motion is None else motion[0], scan, location, self.places, self._battery, self.doubts
+        )

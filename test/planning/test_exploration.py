@@ -12,6 +12,7 @@ from ami_ros.memory.types import Location
 from ami_ros.planning.errand import Destination, Leg, Phase, View
 from ami_ros.planning.exploration import Exploration, ExplorationConfig, open_points, way_lengths
 from ami_ros.planning.mission_codes import Code
+from ami_ros.planning.place_doubts import PlaceDoubts
 
 from .conftest import NOTHING, scan_of_points
 
@@ -175,6 +176,52 @@ def test_a_leg_that_lost_its_driver_is_chosen_anew() -> None:
     leg_of(exploration, view(1.5))
     exploration.interrupted()
     assert leg_of(exploration, view(2.0)).destination.kind == "place"
+
+
+def doubts_at(place_id: int, x: float, y: float, doubt: float) -> PlaceDoubts:
+    doubts = PlaceDoubts()
+    for _ in range(30):
+        doubts.note(place_id, np.array([x, y]), doubt)
+    return doubts
+
+
+@pytest.mark.parametrize(("worth", "side"), [(2.0, 1.0), (0.0, -1.0)])
+def test_of_two_spots_that_are_as_new_it_takes_the_one_that_the_model_is_unsure_of(worth: float, side: float) -> None:
+    """A wall ahead, and the way round it a little shorter on the right; doubt was met on the left."""
+    wall = scan_of_points(np.column_stack([np.full(121, 0.6), np.linspace(-1.5, 1.3, 121)]))
+    config = ExplorationConfig(doubt_worth=worth, turn_cost=0.0)
+    places = np.array([[0.0, 0.0], [-0.7, 0.0], [-1.4, 0.0], [-2.1, 0.0], [0.0, -0.1]])
+    doubts = doubts_at(2, 0.0, 1.5, 2.0)
+    leg = leg_of(Exploration(config), view(0.0, places, scan=wall, doubts=doubts))
+    assert np.sign(leg.destination.pose[1]) == side
+
+
+@pytest.mark.parametrize("worth", [2.0, 0.0])
+def test_where_all_is_remembered_it_visits_what_the_model_is_unsure_of_once(worth: float) -> None:
+    exploration = Exploration(ExplorationConfig(doubt_worth=worth))
+    moment = view(0.0, EVERYWHERE, doubts=doubts_at(7, 2.0, 0.0, 2.0))
+    leg = leg_of(exploration, moment)
+    if worth:
+        assert leg.destination == Destination("place", place_id=7) and "unsure" in leg.reason
+        exploration.ended(leg.number, True, 0, "", 5.0)
+        leg = leg_of(exploration, moment)
+    assert exploration.phase is Phase.RETURNING and leg.destination == Destination("place", place_id=1)
+
+
+def test_what_the_model_is_a_little_less_sure_of_is_no_reason_to_stay() -> None:
+    exploration = Exploration(CONFIG)
+    leg_of(exploration, view(0.0, EVERYWHERE, doubts=doubts_at(7, 2.0, 0.0, 1.1)))
+    assert exploration.phase is Phase.RETURNING
+
+
+def test_with_a_model_that_has_no_ensemble_it_says_so_once_and_goes_by_what_is_new() -> None:
+    exploration, doubts = Exploration(CONFIG), PlaceDoubts()
+    doubts.note(1, HERE, float("nan"))
+    assert "no ensemble" in leg_of(exploration, view(0.0, doubts=doubts)).reason
+    exploration.ended(1, True, 0, "", 5.0)
+    assert "ensemble" not in leg_of(exploration, view(5.2, doubts=doubts)).reason
+    quiet = Exploration(ExplorationConfig(doubt_worth=0.0))
+    assert "ensemble" not in leg_of(quiet, view(0.0, doubts=doubts)).reason
 
 
 def test_corridors_that_the_robot_does_not_fit_through_are_not_open() -> None:
