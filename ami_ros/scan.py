@@ -1,4 +1,4 @@
-"""One turn of a laser scanner, as the core sees it."""
+"""One turn of a laser scanner, as the core sees it, and where the scanner sits."""
 
 from __future__ import annotations
 
@@ -14,14 +14,33 @@ from ami_ros.geometry import Array
 class Scan:
     """One turn of the laser scanner, in base_link.
 
-    ranges: (n,) float32 [m], inf where nothing returned. Beam i points at angle_min + i * angle_increment [rad].
+    ranges: (n,) float32 [m] from `origin`, inf where nothing returned. Beam i points at angle_min + i * angle_increment
+    [rad]; origin: x, y [m] of the scanner.
     """
 
     ranges: NDArray[np.float32]
     angle_min: float
     angle_increment: float
+    origin: tuple[float, float] = (0.0, 0.0)
 
     @property
     def angles(self) -> Array:
         """Direction of each beam (n,) [rad], positive to the left."""
         return self.angle_min + self.angle_increment * np.arange(len(self.ranges), dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class Mount:
+    """Where the scanner sits on the robot; its plane is level."""
+
+    x: float = 0.0  # [m] ahead of base_link
+    y: float = 0.0  # [m] to the left of it
+    yaw: float = 0.0  # [rad] by which its own x axis points to the left
+    upside_down: bool = False  # it hangs, so that angles which grow in its own frame turn to the right
+
+    def in_base(self, scan: Scan) -> Scan:
+        """A scan as it was measured, in the scanner's own frame, as one in base_link; the beams stay the same."""
+        turns = -1.0 if self.upside_down else 1.0
+        return Scan(
+            scan.ranges, self.yaw + turns * scan.angle_min, turns * scan.angle_increment, (float(self.x), float(self.y))
+        )

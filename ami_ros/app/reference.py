@@ -103,8 +103,8 @@ def reference() -> str:
         "## Topics",
         topics(),
         "Every node also publishes `/diagnostics`. `simulator` and `memory` publish `/tf` (odom -> base_link, "
-        "map -> odom) where `tf2_msgs` is installed. `loopback` has the topics and services of `simulator`, under its "
-        "own name.",
+        "map -> odom), and `safety`, `planner` and `mission` hear `/tf_static` (where the scanner sits), where "
+        "`tf2_msgs` is installed. `loopback` has the topics and services of `simulator`, under its own name.",
         "## Services and actions",
         services(),
         "What goes in and out, with units and error codes, is in the comments of the files in "

@@ -30,7 +30,9 @@ from ami_ros.ros.parameters import parameter
 from ami_ros.ros.process import run
 from ami_ros.ros.qos import LATCHED, RELIABLE
 from ami_ros.ros.route_survey import RouteSurvey
+from ami_ros.ros.scanner import Scanner
 from ami_ros.ros.views import Views
+from ami_ros.scan import Mount
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class MissionParameters:
     planner_silence: float = parameter(5.0, "Without a word of a drive, after which it begins anew.", "s", (0.5, 600))
     planner_patience: float = parameter(60.0, "Without a planner, after which the mission is left.", "s", (1.0, 1e6))
     frames: Frames = field(default_factory=Frames)
+    scanner: Mount = field(default_factory=Mount)
     exploration: ExplorationConfig = field(default_factory=ExplorationConfig)
 
 
@@ -60,7 +63,7 @@ class MissionNode(AmiNode[MissionParameters]):
         config = self.config
         self._file = MissionFile(config.mission_file.expanduser() if config.mission_file else None)
         self._interrupted = self._file.load(config.exploration)  # a bad file shows now, while the robot stands
-        self._views = Views()
+        self._views = Views(Scanner(self, config.frames.base, config.scanner).read)
         self._legs = LegClient(self, "navigate_to_goal", lambda leg: goal_message(leg, config.frames))
         self._routes = RouteSurvey(self, f"{config.memory_node}/find_route", config.frames.map, config.route_timeout)
         self.runner = ErrandRunner(

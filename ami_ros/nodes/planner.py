@@ -41,8 +41,10 @@ from ami_ros.ros.process import run
 from ami_ros.ros.pursuit import Ages, Patience, Pursuit, Verdict
 from ami_ros.ros.qos import LATCHED, RELIABLE
 from ami_ros.ros.route_client import RouteClient
+from ami_ros.ros.scanner import Scanner
 from ami_ros.ros.urgency import URGENT
 from ami_ros.ros.worker import Worker
+from ami_ros.scan import Mount
 from ami_ros.world_model.onnx_runtime import OnnxEncoder
 from ami_ros.world_model.perception import Perception
 
@@ -69,6 +71,7 @@ class PlannerParameters:
     )
     enable_stamped_cmd_vel: bool = parameter(True, "cmd_vel_raw is a TwistStamped; false: a Twist.")
     frames: Frames = field(default_factory=Frames)
+    scanner: Mount = field(default_factory=Mount)
     patience: Patience = field(default_factory=Patience)
     navigator: NavigatorConfig = field(default_factory=NavigatorConfig)
 
@@ -92,7 +95,8 @@ class PlannerNode(AmiNode[PlannerParameters]):
         self.get_logger().info(why)
         self.navigator = Navigator(dynamics, config.navigator)
         warm_up(self.perception, self.navigator.planner)
-        self._percepts = Percepts(loaded.encoder_id)
+        scanner = Scanner(self, config.frames.base, config.scanner)
+        self._percepts = Percepts(loaded.encoder_id, scanner.read)
         self._pursued: GoalTicket | None = None
         self._latent_stamp = self._latent_came = -math.inf
         self._ticked = time.monotonic()

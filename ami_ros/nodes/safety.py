@@ -19,7 +19,9 @@ from ami_ros.ros.lifecycle import AmiNode
 from ami_ros.ros.parameters import parameter
 from ami_ros.ros.process import run
 from ami_ros.ros.qos import RELIABLE
+from ami_ros.ros.scanner import Scanner
 from ami_ros.ros.urgency import URGENT
+from ami_ros.scan import Mount
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class SafetyParameters:
     )
     enable_stamped_cmd_vel: bool = parameter(True, "cmd_vel and cmd_vel_raw are TwistStamped; false: Twist.")
     base_frame: str = parameter("base_link", "Frame of the commands.")
+    scanner: Mount = field(default_factory=Mount)
     gate: SafetyConfig = field(default_factory=SafetyConfig)
 
 
@@ -44,6 +47,7 @@ class SafetyNode(AmiNode[SafetyParameters]):
     def configure(self) -> None:
         kind = TwistStamped if self.config.enable_stamped_cmd_vel else Twist
         self._gate = SafetyGate(self.config.gate)
+        self._scanner = Scanner(self, self.config.base_frame, self.config.scanner)
         self._sending = threading.Lock()  # nothing may be sent after the last zero
         self._heard = time.monotonic()
         self._reason = ""
@@ -69,7 +73,7 @@ class SafetyNode(AmiNode[SafetyParameters]):
         self._send()
 
     def _scan(self, message: LaserScan) -> None:
-        self._gate.scan(conversions.scan_from_message(message), self.now())
+        self._gate.scan(self._scanner.read(message), self.now())
 
     def _send(self) -> None:
         with self._sending:

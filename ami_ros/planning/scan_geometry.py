@@ -10,11 +10,12 @@ from ami_ros.scan import Scan
 
 
 def scan_points(scan: Scan, most: float) -> Array:
-    """End points (n, 2) [m] in base_link of the beams that returned from closer than `most` [m]."""
-    angles = scan.angle_min + scan.angle_increment * np.arange(len(scan.ranges))
+    """End points (n, 2) [m] in base_link of the beams that returned from closer than `most` [m] to the scanner."""
+    angles = scan.angles
     seen = np.isfinite(scan.ranges) & (scan.ranges > 0) & (scan.ranges < most)
     ranges = scan.ranges[seen].astype(np.float64)
-    return np.column_stack([ranges * np.cos(angles[seen]), ranges * np.sin(angles[seen])])
+    ends = np.column_stack([ranges * np.cos(angles[seen]), ranges * np.sin(angles[seen])])
+    return np.asarray(ends + scan.origin)
 
 
 def surfaces(scan: Scan, most: float) -> Array:
@@ -24,7 +25,8 @@ def surfaces(scan: Scan, most: float) -> Array:
     """
     points = scan_points(scan, most)
     following = np.roll(points, -1, axis=0)
-    reach = np.maximum(0.15, 2.5 * abs(scan.angle_increment) * np.hypot(points[:, 0], points[:, 1]))
+    ranges = np.hypot(*(points - scan.origin).T)
+    reach = np.maximum(0.15, 2.5 * abs(scan.angle_increment) * ranges)
     joined = np.hypot(*(following - points).T) < reach
     return np.stack([points, np.where(joined[:, None], following, points)], 1)
 

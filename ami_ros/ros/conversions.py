@@ -107,7 +107,7 @@ def compressed_message(data: bytes, kind: str) -> CompressedImage:
 
 
 def scan_from_message(message: LaserScan) -> Scan:
-    """A scan in base_link; inf where nothing returned.
+    """A scan as it was measured, in the frame of the scanner; inf where nothing returned.
 
     As REP-117 has it: -inf is something too near to measure and becomes `range_min`; NaN, and readings outside
     `range_min` to `range_max`, are no measurements and become inf.

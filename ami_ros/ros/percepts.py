@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import LaserScan
@@ -24,10 +26,15 @@ SURPRISE_TIMEOUT = 1.0  # [s] between a latent and the newest word of the world 
 
 
 class Percepts:
-    """The newest of everything, by stamp."""
+    """The newest of everything, by stamp.
 
-    def __init__(self, encoder_id: str) -> None:
-        self._encoder_id = encoder_id
+    Args:
+        encoder_id: whose latents are taken.
+        read_scan: makes a scan in base_link of a message.
+    """
+
+    def __init__(self, encoder_id: str, read_scan: Callable[[LaserScan], Scan]) -> None:
+        self._encoder_id, self._read_scan = encoder_id, read_scan
         self._keep_away: Array = np.zeros((0, 3))  # stays whatever time does
         self.clear()
 
@@ -47,7 +54,7 @@ class Percepts:
 
     def take_scan(self, message: LaserScan) -> None:
         """In base_link."""
-        self._scan = (conversions.stamp_to_seconds(message.header.stamp), conversions.scan_from_message(message))
+        self._scan = (conversions.stamp_to_seconds(message.header.stamp), self._read_scan(message))
 
     def take_location(self, message: LocationMessage) -> None:
         """In the frame of the memory."""

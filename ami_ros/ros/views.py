@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import BatteryState, LaserScan
@@ -22,9 +24,14 @@ FRESH = 1.0  # [s] of age up to which scan and location tell about now
 
 
 class Views:
-    """The newest of everything."""
+    """The newest of everything.
 
-    def __init__(self) -> None:
+    Args:
+        read_scan: makes a scan in base_link of a message.
+    """
+
+    def __init__(self, read_scan: Callable[[LaserScan], Scan]) -> None:
+        self._read_scan = read_scan
         self.encoder_id = ""  # of the memory's latents
         self.places: Array | None = None  # (n, 2) in the map frame
         self.doubts = PlaceDoubts()  # for as long as the process lives
@@ -43,7 +50,7 @@ class Views:
 
     def take_scan(self, message: LaserScan) -> None:
         """In base_link."""
-        self._scan = (conversions.stamp_to_seconds(message.header.stamp), conversions.scan_from_message(message))
+        self._scan = (conversions.stamp_to_seconds(message.header.stamp), self._read_scan(message))
 
     def take_location(self, message: LocationMessage) -> None:
         """In the frame of the memory."""

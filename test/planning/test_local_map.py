@@ -74,3 +74,13 @@ def test_the_free_range_is_the_distance_to_what_stands_in_the_corridor() -> None
     assert free_range(scan, np.pi, 0.2) == pytest.approx(0.7, abs=0.02)
     assert free_range(scan, np.pi / 2, 0.2) == pytest.approx(2.0, abs=0.02)
     assert free_range(scan, -np.pi / 2, 0.2) == free_range(NOTHING, 0.0, 0.2) == 8.0
+
+
+def test_what_is_seen_lies_where_it_is_and_not_where_the_scanner_sits() -> None:
+    ranges = np.full(72, np.inf, np.float32)
+    ranges[[17, 18, 19]] = 1.0  # to the left of a scanner that sits half a metre ahead
+    scan = Scan(ranges, 0.0, np.pi / 36, origin=(0.5, 0.0))
+    np.testing.assert_allclose(scan_points(scan, 3.0)[1], [0.5, 1.0], atol=1e-6)
+    near, far = LocalMap(scan).clearance(torch.tensor([[0.5, 1.0], [0.0, 1.0]]))
+    assert near < 0.06 and far == pytest.approx(0.41, abs=0.06)
+    assert free_range(scan, np.pi / 2, 0.2) == 8.0 and free_range(scan, np.arctan2(1.0, 0.5), 0.2) < 1.2

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from ami_ros.config import from_mapping
 from ami_ros.errors import AmiError
+from ami_ros.geometry import inverse, transform_points
 from ami_ros.planning.safety import SafetyConfig, SafetyGate, SafetyOutput
-from ami_ros.scan import Scan
+from ami_ros.planning.scan_geometry import scan_points
+from ami_ros.scan import Mount, Scan
 from ami_ros.simulation.loopback import Loopback
 from ami_ros.simulation.noise import SensorNoise
 from ami_ros.simulation.world import World, load_world
@@ -40,6 +42,40 @@ def settled(
             gate.scan(scan, k * TICK)
         output = gate.output(k * TICK)
     return output
+
+
+MOUNTS = (
+    Mount(x=0.2),
+    Mount(x=-0.15, y=0.1),
+    Mount(yaw=2.0),
+    Mount(upside_down=True),
+    Mount(x=0.2, y=-0.1, yaw=-0.7, upside_down=True),
+)
+
+
+def measured(scan: Scan, mount: Mount) -> Scan:
+    """What a scanner that is mounted so measures, in its own frame, of what `scan` sees."""
+    seen = transform_points(inverse(np.array([mount.x, mount.y, mount.yaw])), scan_points(scan, 8.0))
+    return scan_of_points(seen * ([1.0, -1.0] if mount.upside_down else [1.0, 1.0]))
+
+
+@pytest.mark.parametrize("mount", MOUNTS)
+@pytest.mark.parametrize("speed", [0.4, -0.4])
+def test_it_stops_before_the_wall_wherever_the_scanner_sits(mount: Mount, speed: float) -> None:
+    """Straight at a wall 1 m from the robot's middle, ahead or behind."""
+    gate, gone = SafetyGate(CONFIG), 0.0
+    for k in range(100):
+        scan = wall_ahead(math.copysign(1.0 - gone, speed))
+        gate.scan(mount.in_base(measured(scan, mount)), k * TICK)
+        gate.command(speed, 0.0, k * TICK)
+        gone += abs(gate.output(k * TICK).linear) * TICK
+    assert 1.0 - gone == pytest.approx(CONFIG.robot_radius + CONFIG.margin, abs=0.03)
+
+
+def test_it_would_stop_elsewhere_without_knowing_where_the_scanner_sits() -> None:
+    mount, wall = Mount(x=0.2), wall_ahead(0.45)
+    blind, right = settled(0.4, 0.0, measured(wall, mount)), settled(0.4, 0.0, mount.in_base(measured(wall, mount)))
+    assert right.linear == pytest.approx(settled(0.4, 0.0, wall).linear, abs=0.02) and blind.linear < right.linear - 0.1
 
 
 def test_harmless_commands_pass_as_they_came() -> None:

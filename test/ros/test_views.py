@@ -10,7 +10,7 @@ import pytest
 from ami_interfaces.msg import Location as LocationMessage
 from ami_interfaces.msg import Surprise
 from ami_ros.memory.types import Location
-from ami_ros.ros.conversions import header_at
+from ami_ros.ros.conversions import header_at, scan_from_message
 from ami_ros.ros.memory_messages import location_to_message
 from ami_ros.ros.views import Views
 
@@ -29,7 +29,7 @@ def surprise_at(stamp: float, uncertainty: float = 0.4, model: str = ENCODER) ->
 
 
 def test_the_models_doubt_is_noted_at_the_place_where_the_robot_is() -> None:
-    views = Views()
+    views = Views(scan_from_message)
     views.take_location(location_at(1.0))
     for step in range(20):
         views.take_surprise(surprise_at(1.0 + 0.02 * step))
@@ -42,7 +42,7 @@ def test_the_models_doubt_is_noted_at_the_place_where_the_robot_is() -> None:
 
 @pytest.mark.parametrize("reading", [surprise_at(9.0), surprise_at(1.0, model="another")], ids=["late", "foreign"])
 def test_doubt_of_another_time_or_of_another_model_is_not(reading: Surprise) -> None:
-    views = Views()
+    views = Views(scan_from_message)
     views.take_surprise(surprise_at(1.0))  # before it is known where the robot is
     views.take_location(location_at(1.0))
     views.take_surprise(reading)
@@ -50,14 +50,14 @@ def test_doubt_of_another_time_or_of_another_model_is_not(reading: Surprise) -> 
 
 
 def test_where_the_robot_is_lost_nothing_is_noted() -> None:
-    views = Views()
+    views = Views(scan_from_message)
     views.take_location(location_at(1.0, localised=False))
     views.take_surprise(surprise_at(1.0))
     assert not len(views.doubts)
 
 
 def test_a_model_that_does_not_know_what_it_is_unsure_of_is_noticed() -> None:
-    views = Views()
+    views = Views(scan_from_message)
     views.take_location(location_at(1.0))
     views.take_surprise(surprise_at(1.0, uncertainty=math.nan))
     assert views.doubts.silent
