@@ -41,10 +41,12 @@ def main(
     ] = None,
     json: Annotated[Path | None, typer.Option(help="File for the figures: flat keys with units.")] = None,
 ) -> None:
-    """Visit remembered places in the best order, and explore a world from an empty memory."""
+    """Visit remembered places in the best order, and explore a world from an empty memory. Compute is equal whatever
+    else the machine does."""
     import torch
     from rich.console import Console
 
+    from ami_ros.app.bench_planning import loop_config
     from ami_ros.app.extract_run import progress_bar
     from ami_ros.app.shipped import model_and_memory
     from ami_ros.config import with_settings
@@ -58,7 +60,7 @@ def main(
     if legs:
         model, memory = model_and_memory(model, memory, world)
     loaded = load_model(model or share("models", "onboard"))
-    settings = with_settings(Settings(legs, minutes, seed), set_ or [])
+    settings = with_settings(Settings(legs, minutes, seed, loop_config([])), set_ or [])
     figures: dict[str, Any] = {}
     with progress_bar(Console(stderr=True)) as bar:
         tasks: dict[str, Any] = {}
