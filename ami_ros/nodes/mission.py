@@ -16,7 +16,7 @@ from ami_interfaces.action import RunMission
 from ami_interfaces.msg import Location, Surprise
 from ami_ros.errors import AmiError
 from ami_ros.planning.errand import Errand, Phase
-from ami_ros.planning.exploration import ExplorationConfig
+from ami_ros.planning.exploration_config import ExplorationConfig
 from ami_ros.planning.mission_codes import Code
 from ami_ros.planning.mission_file import MissionFile
 from ami_ros.ros.action_server import GoalTicket, Outcome, SimpleActionServer

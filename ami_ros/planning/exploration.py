@@ -14,41 +14,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import cKDTree
 
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, compose, relative, transform_points, wrap
 from ami_ros.memory.types import Route
 from ami_ros.planning.errand import Destination, Leg, Phase, Step, View
+from ami_ros.planning.exploration_config import ExplorationConfig
+from ami_ros.planning.frontiers import open_points, way_lengths
 from ami_ros.planning.mission_codes import Code
 from ami_ros.planning.route_follower import in_sight, pose_in_map
-from ami_ros.planning.scan_geometry import free_range
-from ami_ros.scan import Scan
-
-
-@dataclass(frozen=True)
-class ExplorationConfig:
-    """What is new or in doubt, how far to look, and when to go on."""
-
-    known: float = 0.7  # [m] from a remembered place, within which a spot is known
-    sight: float = 2.4  # [m] ahead that free space in the scan is trusted
-    half_width: float = 0.25  # [m] of the corridor that must be free
-    margin: float = 0.4  # [m] kept before what ends the corridor
-    directions: int = 48  # in which it is looked
-    turn_cost: float = 0.5  # [m/rad] of turning towards a spot
-    doubt_worth: float = 2.0  # [m] of way that a spot is worth where the model is twice as unsure as usual; 0: none
-    doubtful: float = 1.3  # times the usual doubt around a place, from which it is visited although it is remembered
-    doubt_apart: float = 1.5  # [m] between such visits
-    passed: float = 0.5  # [m] before a spot at which the next is chosen, without stopping
-    apart: float = 0.5  # [m] between spots that are kept, and around one that was tried in vain
-    link: float = 0.45  # [m]; places nearer than this are in reach of each other: no wall fits between
-    leg_seconds: float = 25.0  # for a spot in sight
-    far_seconds: float = 90.0  # for a place from which a spot was seen, and for the way back
-    patience: float = 30.0  # [s] for memory to say where this is
-    home_tries: int = 3  # of coming back, after which it says that it did not
-    battery_low: float = 0.2  # charge [0, 1] below which it returns
 
 
 @dataclass(frozen=True)
@@ -213,7 +188,7 @@ class Exploration:
         return np.asarray(far)
 
     def _choose(self, view: View, pose: Array, in_view: Array) -> Step:
-        """The best spot in sight; else the nearest place from which one was seen; else home."""
+        """The best spot in sight; else the nearest place from which one was seen, then one in doubt; else home."""
         if self._aim is not None:  # another came into view on the way
             self._spots.append(self._aim)
             self._aim = None
@@ -278,31 +253,3 @@ class Exploration:
         destination = Destination("place", place_id=spot.seen_from)
         reason = f"to place {spot.seen_from}, from where free space was seen"
         return self._set_out(destination, self.config.far_seconds, reason)
-
-
-def open_points(scan: Scan, config: ExplorationConfig) -> Array:
-    """Points (k, 2) [m] in base_link that the robot could drive to in a straight line, by the scan."""
-    found = [np.zeros((0, 2))]
-    for direction in np.linspace(-np.pi, np.pi, config.directions, endpoint=False):
-        end = min(free_range(scan, float(direction), config.half_width) - config.margin, config.sight)
-        reach = np.arange(config.apart, end, 0.2)
-        found.append(reach[:, None] * [np.cos(direction), np.sin(direction)])
-    return np.concatenate(found)
-
-
-def way_lengths(places: Array, start: Array, points: Array, config: ExplorationConfig) -> Array:
-    """Lengths (k,) [m] of ways over places (n, 2) from `start` (2,) to near each of the points (k, 2).
-
-    Places nearer to each other than `link` count as connected, as in the memory's own graph; parts that are not
-    connected count as five times the straight way off.
-    """
-    if not len(points):
-        return np.zeros(0)
-    tree = cKDTree(places)
-    pairs = tree.query_pairs(config.link, output_type="ndarray").reshape(-1, 2)
-    steps = np.hypot(*(places[pairs[:, 0]] - places[pairs[:, 1]]).T) + 1e-6
-    graph = csr_array((steps, (pairs[:, 0], pairs[:, 1])), shape=(len(places), len(places)))
-    reach = dijkstra(graph, directed=False, indices=int(tree.query(start)[1]))
-    rest, ends = tree.query(points)
-    straight = 5.0 * np.hypot(*(points - start).T)
-    return np.where(np.isfinite(reach[ends]), reach[ends] + rest, straight)

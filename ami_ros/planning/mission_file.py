@@ -13,7 +13,8 @@ from typing import Any
 from ami_ros.config import from_mapping, to_mapping
 from ami_ros.errors import AmiError
 from ami_ros.planning.errand import Destination, Errand, Phase
-from ami_ros.planning.exploration import Exploration, ExplorationConfig
+from ami_ros.planning.exploration import Exploration
+from ami_ros.planning.exploration_config import ExplorationConfig
 from ami_ros.planning.mission import Mission, MissionPlan, Progress
 from ami_ros.planning.mission_codes import Code
 

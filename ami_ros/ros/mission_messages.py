@@ -11,7 +11,8 @@ from ami_interfaces.action import NavigateToGoal, RunMission
 from ami_interfaces.msg import NavigationGoal
 from ami_ros.errors import AmiError
 from ami_ros.planning.errand import Destination, Errand, Leg, Phase
-from ami_ros.planning.exploration import Exploration, ExplorationConfig
+from ami_ros.planning.exploration import Exploration
+from ami_ros.planning.exploration_config import ExplorationConfig
 from ami_ros.planning.mission import Mission, MissionPlan
 from ami_ros.planning.mission_codes import Code
 from ami_ros.ros import conversions

@@ -14,7 +14,8 @@ from ami_ros.geometry import compose
 from ami_ros.memory.localisation import FilterConfig
 from ami_ros.memory.place_memory import MemoryConfig
 from ami_ros.planning.errand import Destination
-from ami_ros.planning.exploration import Exploration, ExplorationConfig
+from ami_ros.planning.exploration import Exploration
+from ami_ros.planning.exploration_config import ExplorationConfig
 from ami_ros.planning.mission import Mission, MissionPlan
 from ami_ros.planning.mission_codes import Code
 from ami_ros.planning.navigator import NavigatorConfig

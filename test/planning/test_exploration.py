@@ -10,7 +10,9 @@ import pytest
 from ami_ros.geometry import Array
 from ami_ros.memory.types import Location
 from ami_ros.planning.errand import Destination, Leg, Phase, View
-from ami_ros.planning.exploration import Exploration, ExplorationConfig, open_points, way_lengths
+from ami_ros.planning.exploration import Exploration
+from ami_ros.planning.exploration_config import ExplorationConfig
+from ami_ros.planning.frontiers import open_points, way_lengths
 from ami_ros.planning.mission_codes import Code
 from ami_ros.planning.place_doubts import PlaceDoubts
 

@@ -10,7 +10,8 @@ import pytest
 
 from ami_ros.errors import AmiError
 from ami_ros.planning.errand import Destination, Errand, Phase, View
-from ami_ros.planning.exploration import Exploration, ExplorationConfig
+from ami_ros.planning.exploration import Exploration
+from ami_ros.planning.exploration_config import ExplorationConfig
 from ami_ros.planning.mission import Mission, MissionPlan
 from ami_ros.planning.mission_codes import Code
 from ami_ros.planning.mission_file import MissionFile
