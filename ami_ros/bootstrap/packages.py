@@ -12,11 +12,13 @@ from ami_ros.bootstrap.state import REPOSITORY, digest, require_space
 
 # torch is most of it; its CUDA build, which the default package index has, takes over 5 GB.
 DISK_NEEDED = 2.5  # [GB]
+# With the extras: all but the benchmarks of others, which weigh more than they are worth here.
+TESTED = ["test", "frozen", "lance", "lerobot", "onnx", "text"]
 
 
 def requirement_files(sourced: bool, tests: bool) -> list[Path]:
     """What to install: ROS too where none is sourced, the tools of the tests where they are needed."""
-    names = ["runtime", *([] if sourced else ["ros"]), *(["test", "onnx", "lerobot"] if tests else [])]
+    names = ["runtime", *([] if sourced else ["ros"]), *(TESTED if tests else [])]
     return [REPOSITORY / "requirements" / f"{name}.txt" for name in names]
 
 
