@@ -35,6 +35,7 @@ def main(
     from rich.console import Console
 
     from ami_ros.evaluation.memory_day import HOURS, live_a_day, places_of_day
+    from ami_ros.evaluation.memory_fleet import share_a_memory
     from ami_ros.evaluation.memory_kill import kill_again_and_again
     from ami_ros.evaluation.memory_load import MemoryAtWork, write_town
     from ami_ros.evaluation.memory_search import missing_libraries, time_searches
@@ -73,6 +74,8 @@ def main(
                 work |= measure()
         finally:
             memory.close()
+        status.update("sharing with a fleet")
+        work |= share_a_memory(Path(name) / "townTrue.memory", Path(name))
         if day:
             config = MemoryConfig(max_places=1_000_000)
             count = places_of_day(HOURS)
