@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ami_ros.geometry import Array
 
-REACH = 1.0  # [m] over which doubt met at one place tells about others: a Gaussian's deviation
+REACH = 0.7  # [m] over which doubt met at one place tells about others: a Gaussian's deviation
 PRIOR = 5.0  # readings of usual doubt that stand for what is not known
 
 
