@@ -101,7 +101,8 @@ def load_model(folder: Path | str) -> LoadedModel:
             f"model {folder}: {CONFIG} is not readable ({type(error).__name__}); train or copy it again"
         ) from error
     if version != FORMAT:
-        raise AmiError(f"model {folder}: format {version} is not the {FORMAT} that this version reads; train it again")
+        advice = "update ami_ros" if isinstance(version, int) and version > FORMAT else "train it again"
+        raise AmiError(f"model {folder}: format {version!r} is not the {FORMAT} that this version reads; {advice}")
     spec = from_mapping(ModelSpec, values, f"model {folder}: {CONFIG}")
     content = (folder / WEIGHTS).read_bytes()
     digest = hashlib.sha256(content).hexdigest()
@@ -111,15 +112,32 @@ def load_model(folder: Path | str) -> LoadedModel:
         )
     model = WorldModel(spec)
     try:
-        model.load_state_dict(load_tensors(content), strict=True)
-    except (SafetensorError, RuntimeError) as error:
-        first = str(error).strip().splitlines()[-1].strip()
-        raise AmiError(f"model {folder}: the weights do not fit {CONFIG}: {first}") from error
+        tensors = load_tensors(content)
+    except SafetensorError as error:
+        raise AmiError(f"model {folder}: {WEIGHTS} is no file of weights ({error}); copy it again") from error
+    if misfit := _misfit(tensors, model.state_dict()):
+        raise AmiError(
+            f"model {folder}: the weights do not fit {CONFIG}, they are another version's: {misfit}; "
+            "use the version of ami_ros that wrote them, or train again"
+        )
+    model.load_state_dict(tensors)
     for branch in model.modules():
         if isinstance(branch, FrozenEncoder):
             branch.attach(folder)
     model.eval().requires_grad_(False)
     return LoadedModel(model, str(name), digest, str(config.get("latents_sha256", "")))
+
+
+def _misfit(found: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]) -> str:
+    """In what the weights of a file are not those of a model; empty if they are."""
+    shared = found.keys() & wanted.keys()
+    reshaped = {name for name in shared if found[name].shape != wanted[name].shape}
+    faults = {
+        "missing": wanted.keys() - shared,
+        "unknown": found.keys() - shared,
+        "of another shape": reshaped,
+    }
+    return ", ".join(f"{len(names)} {what} ({min(names)})" for what, names in faults.items() if names)
 
 
 def count_parameters(model: torch.nn.Module) -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -132,6 +134,39 @@ def test_evaluate_writes_what_it_prints(runs: Path, model: Path, tmp_path: Path)
     again = (model / "card.md").read_text("utf-8")
     assert again.partition("## Measured")[0] == card.partition("## Measured")[0]
     assert again.count("## Measured") == 1 and "something else" in again
+
+
+def of_the_future(model: Path) -> None:
+    config = model / "config.yaml"
+    config.write_text(config.read_text().replace("format: 1", "format: 99"))
+
+
+def with_other_weights(model: Path) -> None:
+    """As a version would write them that has renamed a tensor."""
+    weights, config = model / "weights.safetensors", model / "config.yaml"
+    before = hashlib.sha256(weights.read_bytes()).hexdigest()
+    weights.write_bytes(weights.read_bytes().replace(b"predictor.leave.bias", b"predictor.leave.more"))
+    config.write_text(config.read_text().replace(before, hashlib.sha256(weights.read_bytes()).hexdigest()))
+
+
+@pytest.mark.parametrize(("change", "message"), [(of_the_future, "format 99"), (with_other_weights, "another version")])
+def test_a_model_of_another_version_is_refused_by_every_command_and_nothing_is_written(
+    change: Callable[[Path], None], message: str, runs: Path, model: Path, tmp_path: Path
+) -> None:
+    other, out = tmp_path / "other", tmp_path / "out"
+    shutil.copytree(model, other)
+    change(other)
+    calls: list[Callable[[], object]] = [
+        lambda: evaluate.main(other, [runs]),
+        lambda: evaluate.main(other, goals=1),
+        lambda: train.main([runs], out, start=other, steps=1, threads=1),
+        lambda: train.main([runs], out, start=other, heads=True, threads=1),
+        lambda: remember.main(other, out, [runs]),
+    ]
+    for call in calls:
+        with pytest.raises(AmiError, match=message) as raised:
+            call()
+        assert "\n" not in str(raised.value) and str(other) in str(raised.value) and not out.exists()
 
 
 @pytest.mark.parametrize(

@@ -156,6 +156,24 @@ def test_node_refuses_damaged_weights(ros: RosPeer, model: Path, how: str) -> No
         node.start()
 
 
+@pytest.mark.parametrize("node", LEARNED)
+def test_every_learned_node_refuses_a_model_of_a_later_version_and_names_it(
+    ros: RosPeer, model: Path, node: str
+) -> None:
+    config = model / "config.yaml"
+    config.write_text(config.read_text().replace("format: 1", "format: 99"))
+    kind = {
+        "perception": perception.PerceptionNode,
+        "world_model": world_model.WorldModelNode,
+        "memory": memory.MemoryNode,
+        "planner": planner.PlannerNode,
+    }[node]
+    made = kind(context=ros.context, parameter_overrides=[Parameter("model", value=str(model))])
+    ros.add(made)
+    with pytest.raises(AmiError, match=f"model {model}: format 99 .* update ami_ros"):
+        made.start()
+
+
 def test_node_without_a_model_says_so_in_one_line() -> None:
     assert_one_line(run_node("perception"), "parameter 'model' is not set")
 

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
 
 from ami_ros.errors import AmiError
 from ami_ros.world_model.checkpoint import CONFIG, WEIGHTS, LoadedModel, load_model, save_model, write_atomically
@@ -102,22 +104,37 @@ def cut_off(folder: Path) -> None:
     (folder / WEIGHTS).write_bytes(weights[: len(weights) // 2])
 
 
+def renamed(content: bytes) -> bytes:
+    tensors = load_tensors(content)
+    tensors["predictor.exit.bias"] = tensors.pop("predictor.leave.bias")
+    return save_tensors(tensors)
+
+
+def reshaped(content: bytes) -> bytes:
+    tensors = load_tensors(content)
+    return save_tensors(tensors | {"predictor.leave.bias": tensors["predictor.leave.bias"][1:]})
+
+
 FAULTS: dict[str, tuple[Callable[[Path], None], str]] = {
     "no weights": (lambda f: (f / WEIGHTS).unlink(), rf"{WEIGHTS} is missing"),
     "no configuration": (lambda f: (f / CONFIG).unlink(), rf"{CONFIG} is missing"),
     "truncated": (cut_off, "has hash"),
-    "truncated, hash renewed": (replace_weights(lambda w: w[:-100]), "do not fit"),
-    "no tensors at all": (replace_weights(lambda w: b"garbage"), "do not fit"),
-    "empty": (replace_weights(lambda w: b""), "do not fit"),
+    "truncated, hash renewed": (replace_weights(lambda w: w[:-100]), "no file of weights"),
+    "no tensors at all": (replace_weights(lambda w: b"garbage"), "no file of weights"),
+    "empty": (replace_weights(lambda w: b""), "no file of weights"),
+    "another version's names": (replace_weights(renamed), r"1 missing \(predictor\.leave\.bias\), 1 unknown \(pred"),
+    "another version's shapes": (replace_weights(reshaped), r"1 of another shape \(predictor\.leave\.bias\)"),
     "another hash": (change_config(lambda c: c.update(sha256="0" * 64)), "has hash"),
     "hash is a number": (change_config(lambda c: c.update(sha256=5)), "has hash"),
-    "another shape": (change_config(lambda c: c["spec"].update(latent_dim=16)), "do not fit"),
-    "further tensors": (change_config(lambda c: c["spec"].update(predictor_blocks=1)), "do not fit"),
+    "another shape": (change_config(lambda c: c["spec"].update(latent_dim=16)), "do not fit.* of another shape"),
+    "further tensors": (change_config(lambda c: c["spec"].update(predictor_blocks=1)), "do not fit.* unknown"),
     "unknown key": (change_config(lambda c: c["spec"].update(colour=1)), "unknown key 'colour'"),
     "wrong type": (change_config(lambda c: c["spec"].update(latent_dim="8")), "latent_dim: expected int"),
     "no input": (change_config(lambda c: c["spec"]["inputs"].update(scan_beams=0)), "at least one input"),
     "spec is a list": (change_config(lambda c: c.update(spec=[1])), "expected a mapping"),
-    "of the future": (change_config(lambda c: c.update(format=99)), "format 99"),
+    "of the future": (change_config(lambda c: c.update(format=99)), "format 99 is not .* update ami_ros"),
+    "of the past": (change_config(lambda c: c.update(format=0)), "format 0 is not .* train it again"),
+    "of no format": (change_config(lambda c: c.update(format="new")), "format 'new' is not"),
     "a key is missing": (change_config(lambda c: c.pop("sha256")), "not readable"),
     "configuration is a list": (write_config(b"[1, 2]"), "not readable"),
     "configuration is empty": (write_config(b""), "not readable"),
