@@ -1,28 +1,30 @@
 """Online adaptation: one guarded gradient step at a time, on the newest executed segments.
 
 After AdaJEPA's test-time adaptation, with two additions. How commands act is learned as a matrix of its own (`drive`),
-before anything else: that is what changes about a robot, and four numbers learn from seconds of driving. And the model
-as it was trained is never given up: whichever of the two explains the newest driving better is in use, so a robot that
-is as before again is driven as before at once.
+before anything else: that is what changes about a robot, and four numbers learn from seconds of driving. What the
+camera makes of colours (`colours`, six numbers) is undone in the picture, before it is encoded, so latents stay those
+that memory knows. And the model as it was trained is never given up: whichever of the two explains the newest driving
+better is in use, so a robot that is as before again is driven as before at once.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
+from ami_ros.adaptation.losses import as_seen, driving_loss, seeing_loss
 from ami_ros.adaptation.segments import Segment, Segments, SegmentStore, single
-from ami_ros.adaptation.weights import DRIVE, Weights, adaptable, apply, private_copy, view
+from ami_ros.adaptation.weights import COLOURS, DRIVE, Weights, adaptable, apply, private_copy, view
+from ami_ros.errors import AmiError
 from ami_ros.world_model.model import WorldModel
 
 BLOCK, HELD_OUT = 5, 4  # neighbouring segments overlap: every 4th block of 5 is never learned from
 STANDING = 0.05  # [m/s] and [rad/s]: commands up to this teach nothing
-MOTION_WEIGHT = 10.0  # of the motion's loss beside that of latents: a typical error of either then counts alike
 ENOUGH_REMEMBERED = 64  # segments of the robot as it was; with fewer, the last layers are left alone
 COMPARED = 10  # newest segments by which it is chosen what is in use
 BETTER = 0.8  # of the other's loss, for a change of what is in use
@@ -34,6 +36,8 @@ class AdaptationConfig:
 
     period: float = 1.0  # [s] of driving between two steps, at least
     rate: float = 0.02  # of a step, for how commands act [-]
+    colours: bool = False  # also what the camera makes of colours; needs the pictures, and a tenth of a core
+    colours_rate: float = 0.03  # of a step, for those [-]
     layers: bool = False  # also the last layers of predictor and motion head; for what no change of the drive explains
     layers_rate: float = 3e-4  # of a step, for those
     batch: int = 32  # segments in a step
@@ -52,7 +56,7 @@ class Step:
 
     stamp: float  # [s]
     number: int  # of steps taken, this one included
-    part: str  # what was changed: "drive" or "layers"
+    part: str  # what was changed: "drive", "colours" or "layers"
     kept: bool  # or rolled back
     reason: str  # why it was rolled back
     loss_before: float  # on held-out segments of the newest driving
@@ -69,6 +73,9 @@ class Adapter:
         config: how.
         weights: what was adapted before, to begin with; in use at once.
         seed: of the choice of segments.
+
+    Raises:
+        AmiError: colours are to be learned of a model that does not see, or only through a frozen network.
     """
 
     def __init__(
@@ -78,7 +85,7 @@ class Adapter:
         self.model = private_copy(trained)
         # The robot as it was, with the layers as they are now: only they answer for what is remembered.
         self._as_before = view(self.model)
-        self._as_before.drive = trained.drive
+        self._as_before.drive, self._as_before.colours = trained.drive, trained.colours
         self.frozen = False
         self.kept = self.rolled_back = self.version = 0
         rng = np.random.default_rng(seed)
@@ -90,18 +97,28 @@ class Adapter:
         self.in_use = weights is not None
         if weights is not None:
             apply(weights, self.model, trained)
-        self._begin()
+        self._parts = self._learned()
+        self._optimisers: dict[str, torch.optim.Adam] = {}
+        for part in self._parts:
+            self._begin(part)
 
-    def _begin(self) -> None:
-        """Fresh optimisers (Adam, arXiv 1412.6980): after a step was undone, momentum would lead there again."""
-        own = adaptable(self.model)
-        parts = {"drive": ([own.pop(DRIVE)], self.config.rate)}
-        if self.config.layers:
-            parts["layers"] = (list(own.values()), self.config.layers_rate)
-        self._optimisers = {
-            part: torch.optim.Adam([tensor.requires_grad_(True) for tensor in tensors], rate)
-            for part, (tensors, rate) in parts.items()
-        }
+    def _learned(self) -> dict[str, tuple[list[Tensor], float]]:
+        """What steps change: its tensors, and the rate of each part."""
+        own, config = adaptable(self.model), self.config
+        parts = {"drive": ([own.pop(DRIVE)], config.rate)}
+        colours = own.pop(COLOURS, None)
+        if config.colours:
+            if colours is None:
+                raise AmiError("adaptation: this model has no pictures to learn colours from; leave learning.colours")
+            parts["colours"] = ([colours], config.colours_rate)
+        if config.layers:
+            parts["layers"] = (list(own.values()), config.layers_rate)
+        return parts
+
+    def _begin(self, part: str) -> None:
+        """A fresh optimiser (Adam, arXiv 1412.6980): after a step was undone, momentum would lead there again."""
+        tensors, rate = self._parts[part]
+        self._optimisers[part] = torch.optim.Adam([tensor.requires_grad_(True) for tensor in tensors], rate)
 
     @property
     def weights(self) -> dict[str, Tensor]:
@@ -127,7 +144,8 @@ class Adapter:
         """Back to the model as it was trained, and frozen."""
         apply({}, self.model, self.trained)
         self._compared.clear()
-        self._begin()
+        for part in self._parts:
+            self._begin(part)
         self.in_use, self.frozen = False, True
         self.version += 1
 
@@ -153,7 +171,8 @@ class Adapter:
     def _choose(self, segment: Segment) -> None:
         batch = single(segment)
         with torch.no_grad():
-            self._compared.append((float(_loss(self.trained, batch)), float(_loss(self.model, batch))))
+            both = (float(driving_loss(model, as_seen(model, batch))) for model in (self.trained, self.model))
+            self._compared.append((next(both), next(both)))
         if len(self._compared) < COMPARED:
             return
         trained, adapted = self.losses
@@ -163,55 +182,50 @@ class Adapter:
             self.version += 1
 
     def _step(self, stamp: float) -> Step:
-        number = self.kept + self.rolled_back + 1
-        layers = self.config.layers and number % 2 == 0 and len(self._remembered) >= ENOUGH_REMEMBERED
-        part = "layers" if layers else "drive"
+        number = self.kept + self.rolled_back
+        ready = [p for p in self._parts if p != "layers" or len(self._remembered) >= ENOUGH_REMEMBERED]
+        part = ready[number % len(ready)]
         undo = self.weights
-        before = self._judge(layers)
+        before = self._judge(part)
         self._learn(part)
-        after = self._judge(layers)
+        after = self._judge(part)
         reason = self._objection(before, after) if all(map(np.isfinite, after)) else "not finite"
         if reason:
             apply(undo, self.model, self.trained)
-            self._begin()
+            self._begin(part)
             self.rolled_back += 1
         else:
             self.kept += 1
             self.version += self.in_use
-        return Step(stamp, number, part, not reason, reason, before[0], after[0], before[1], after[1])
+        return Step(stamp, number + 1, part, not reason, reason, before[0], after[0], before[1], after[1])
 
     def _learn(self, part: str) -> None:
         self.model.zero_grad()
-        self.model.drive.grad = None
-        _loss(self.model, self._recent.draw(self.config.batch)).backward()  # type: ignore[no-untyped-call]
+        self.model.drive.grad = self.model.colours.grad = None
+        with torch.set_grad_enabled(part == "colours"):
+            batch = as_seen(self.model, self._recent.draw(self.config.batch))
+        _loss_of(part)(self.model, batch).backward()
         self._optimisers[part].step()
 
     @torch.no_grad()
-    def _judge(self, remembered: bool) -> tuple[float, float]:
-        """Losses on what is not learned from: the newest segments, and, if asked for, `remembered` ones (else 0)."""
-        newest = float(_loss(self.model, self._held_out.all()))
-        return newest, float(_loss(self._as_before, self._remembered.all())) if remembered else 0.0
+    def _judge(self, part: str) -> tuple[float, float]:
+        """Losses on what is not learned from: the newest segments, and for layers remembered ones (else 0)."""
+        newest = float(_loss_of(part)(self.model, as_seen(self.model, self._held_out.all())))
+        return newest, self._forgotten(self._as_before) if part == "layers" else 0.0
+
+    @torch.no_grad()
+    def _forgotten(self, model: WorldModel) -> float:
+        """The loss of `model` on remembered segments."""
+        return float(driving_loss(model, as_seen(model, self._remembered.all())))
 
     def _objection(self, before: tuple[float, float], after: tuple[float, float]) -> str:
         """Why a step has to be undone; empty if it may stay."""
         if after[0] > before[0]:
             return "no better on the newest driving"
-        if after[1] > before[1]:
-            with torch.no_grad():
-                trained = float(_loss(self.trained, self._remembered.all()))
-            if after[1] > (1 + self.config.margin) * trained:
-                return "worse on what is remembered"
+        if after[1] > before[1] and after[1] > (1 + self.config.margin) * self._forgotten(self.trained):
+            return "worse on what is remembered"
         return ""
 
 
-def _loss(model: WorldModel, segments: Segments) -> Tensor:
-    """Mean over segments of the error of latent and motion, of which none counts for more than 1.
-
-    A robot that was carried away or pushed is no lesson about its wheels, so large errors saturate (Geman & McClure,
-    Bulletin of the ISI, 1987).
-    """
-    latent, motion = model.step(segments.before, segments.commands, segments.previous)
-    error = (latent - segments.after).square().mean(1)
-    moved = functional.smooth_l1_loss(motion, segments.motion, beta=0.02, reduction="none").mean(1)
-    total = error + MOTION_WEIGHT * moved
-    return (total / (1 + total)).mean()
+def _loss_of(part: str) -> Callable[[WorldModel, Segments], Tensor]:
+    return seeing_loss if part == "colours" else driving_loss

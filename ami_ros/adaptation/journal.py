@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from ami_ros.adaptation.adapter import Step
 from ami_ros.errors import AmiError
+
+Rows = Sequence[Sequence[float]]
+
+
+def rounded(rows: Rows) -> list[list[float]]:
+    """For people to read."""
+    return [[round(value, 4) for value in row] for row in rows]
 
 
 class Journal:
@@ -25,9 +33,10 @@ class Journal:
         except OSError as error:
             raise AmiError(f"adaptation: cannot write {path} ({error.strerror}); choose another journal") from error
 
-    def write(self, step: Step, in_use: bool, drive: list[list[float]]) -> None:
-        """One step, whether what was adapted is in use after it, and how commands act now (2, 2) [-]."""
-        line = asdict(step) | {"in_use": in_use, "drive": [[round(v, 4) for v in row] for row in drive]}
+    def write(self, step: Step, in_use: bool, drive: Rows, colours: Rows) -> None:
+        """One step, whether what was adapted is in use after it, how commands act now, and what the camera makes of
+        red, green and blue: gain and offset each."""
+        line = asdict(step) | {"in_use": in_use, "drive": rounded(drive), "colours": rounded(colours)}
         try:
             with self._path.open("a") as file:
                 file.write(json.dumps(line) + "\n")

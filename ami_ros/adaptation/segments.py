@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from ami_ros.geometry import Array, relative
+from ami_ros.world_model.encoder import Sensors
 
 
 @dataclass(frozen=True)
@@ -24,16 +26,18 @@ class Segment:
     commands: Array  # (chunk, 2) [m/s, rad/s]
     after: NDArray[np.float32]  # latent (latent_dim,)
     motion: Array  # (3,) by odometry, in the base frame at its start [m, m, rad]
+    sensors: Sensors | None = None  # a batch of two: what `before` and `after` were made of, as it came
 
 
 class Segments(NamedTuple):
-    """Many of them: each field as in `Segment`, with the batch first."""
+    """Many of them: each field as in `Segment`, with the batch first; of sensors twice as many, two for each."""
 
     before: Tensor
     previous: Tensor
     commands: Tensor
     after: Tensor
     motion: Tensor
+    sensors: Sensors | None = None
 
 
 class SegmentCutter:
@@ -46,9 +50,16 @@ class SegmentCutter:
 
     def __init__(self, chunk: int, period: float) -> None:
         self._chunk, self._period = chunk, period
-        self._moments: deque[tuple[float, NDArray[np.float32], Array, Array]] = deque(maxlen=chunk + 2)
+        self._moments: deque[tuple[float, NDArray[np.float32], Array, Array, Sensors | None]] = deque(maxlen=chunk + 2)
 
-    def add(self, stamp: float, latent: NDArray[np.float32], odometry: Array, command: ArrayLike) -> Segment | None:
+    def add(
+        self,
+        stamp: float,
+        latent: NDArray[np.float32],
+        odometry: Array,
+        command: ArrayLike,
+        sensors: Sensors | None = None,
+    ) -> Segment | None:
         """A moment, and the segment that ends there, if there is one.
 
         Args:
@@ -56,15 +67,17 @@ class SegmentCutter:
             latent: (latent_dim,).
             odometry: (3,) pose in odom.
             command: (2,) in force since the moment before [m/s, rad/s].
+            sensors: a batch of one, for whoever learns about the camera.
         """
         if self._moments and not 0.5 < (stamp - self._moments[-1][0]) / self._period < 1.5:
             self._moments.clear()
-        self._moments.append((stamp, latent, odometry, np.asarray(command, dtype=np.float64)))
+        self._moments.append((stamp, latent, odometry, np.asarray(command, dtype=np.float64), sensors))
         if len(self._moments) < self._chunk + 2:
             return None
         _, start, *_ = self._moments
         sent = [moment[3] for moment in self._moments][2:]
-        return Segment(stamp, start[1], start[3], np.array(sent), latent, relative(start[2], odometry))
+        both = joined([start[4], sensors]) if start[4] is not None and sensors is not None else None
+        return Segment(stamp, start[1], start[3], np.array(sent), latent, relative(start[2], odometry), both)
 
 
 class SegmentStore:
@@ -114,7 +127,14 @@ def _stacked(rows: list[Segment]) -> Segments:
     def column(name: str) -> Tensor:
         return torch.from_numpy(np.array([getattr(row, name) for row in rows], dtype=np.float32))
 
-    return Segments(*(column(name) for name in Segments._fields))
+    sensors = [row.sensors for row in rows if row.sensors is not None]
+    columns = {name: column(name) for name in Segments._fields if name != "sensors"}
+    return Segments(**columns, sensors=joined(sensors) if sensors and len(sensors) == len(rows) else None)
+
+
+def joined(parts: Sequence[Sensors]) -> Sensors:
+    """Several batches of sensors as one."""
+    return Sensors(*(None if column[0] is None else torch.cat(column) for column in zip(*parts, strict=True)))
 
 
 def single(segment: Segment) -> Segments:

@@ -21,32 +21,36 @@ from ami_ros.errors import AmiError
 from ami_ros.world_model.checkpoint import write_atomically
 from ami_ros.world_model.model import LAST_LAYERS, WorldModel
 
-DRIVE = "drive"
+DRIVE, COLOURS = "drive", "colours"
+LEAST_GAIN = 0.1  # of a colour [-]: with less the camera would be blind
 LEAST_DRIVE = 0.01  # determinant of `drive` [-]: a robot that cannot turn, or cannot drive, cannot be planned for
 Weights = Mapping[str, Tensor]
 M = TypeVar("M", bound=WorldModel)
 
 
 def view(model: M) -> M:
-    """The same model: all parts are shared, but `drive` and parts can be replaced in the view alone."""
+    """The same model: all parts are shared, but `drive`, `colours` and parts can be replaced in the view alone."""
     other = copy.copy(model)
     other.__dict__["_modules"], other.__dict__["_buffers"] = dict(model._modules), dict(model._buffers)
     return other
 
 
 def private_copy(model: M) -> M:
-    """The same model with dynamics of its own; encoder and heads, and so all latents, are shared with `model`."""
+    """The same model with dynamics and colours of its own; encoder and heads, and so all latents, are shared."""
     own = view(model)
     for name in ("predictor", "motion"):
         if name in own._modules:
             own._modules[name] = copy.deepcopy(model._modules[name])
-    own._buffers[DRIVE] = model.drive.clone()
+    own._buffers[DRIVE], own._buffers[COLOURS] = model.drive.clone(), model.colours.clone()
     return own
 
 
 def adaptable(model: WorldModel) -> dict[str, Tensor]:
-    """What may change, by name: how commands act, and the last layers of predictor and motion head."""
+    """What may change, by name: how commands act, what the camera makes of colours, and the last layers of predictor
+    and motion head."""
     found = {DRIVE: model.drive}
+    if model.spec.inputs.image_size and model.spec.image_encoder != "frozen":  # through which no gradient leads
+        found[COLOURS] = model.colours
     for part, layer in LAST_LAYERS:
         if part in model._modules:
             last = model.get_submodule(f"{part}.{layer}")
@@ -62,6 +66,8 @@ def check(weights: Weights, model: WorldModel) -> None:
             raise AmiError(f"adaptation: '{name}' does not fit the model; erase the file, or adapt again")
     if DRIVE in weights and abs(float(torch.linalg.det(weights[DRIVE]))) < LEAST_DRIVE:
         raise AmiError("adaptation: by it the robot could not be steered; erase the file, or adapt again")
+    if COLOURS in weights and float(weights[COLOURS][:, 0].min()) < LEAST_GAIN:
+        raise AmiError("adaptation: by it the robot could not see; erase the file, or adapt again")
 
 
 @torch.no_grad()

@@ -1,13 +1,16 @@
-"""What adaptation is worth: a robot whose wheels have changed, driven without it, with it, and as it was again.
+"""What adaptation is worth: a robot that has changed, driven without it, with it, and as it was again.
 
-All phases drive the same goals from the same starts, each begun anew.
+All drive the same goals from the same starts, each begun anew. Goals are pictures from before the change. A goal counts
+if it is reached within `PATIENCE` times the time that the unchanged robot took on a run with other noise: planning anew
+brings even a robot of bad wheels to its goal, but late.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,60 +18,65 @@ import torch
 from ami_ros.adaptation.adapter import AdaptationConfig, Adapter
 from ami_ros.adaptation.segments import Segment, SegmentCutter, single
 from ami_ros.adaptation.weights import apply, private_copy
+from ami_ros.errors import AmiError
 from ami_ros.evaluation.closed_loop import ClosedLoop, LoopConfig
 from ami_ros.evaluation.goals import GoalSampler, SampledGoal
 from ami_ros.evaluation.rates import SuccessRate
-from ami_ros.evaluation.trials import Trial
 from ami_ros.geometry import Array
-from ami_ros.planning.types import Percept
+from ami_ros.planning.types import Goal, Percept
 from ami_ros.simulation.exploration import PERIOD, Explorer
 from ami_ros.simulation.free_space import FreeSpace
+from ami_ros.simulation.noise import UNTINTED
+from ami_ros.simulation.robot import Observation
 from ami_ros.simulation.simulator import Simulator
 from ami_ros.world_model.checkpoint import LoadedModel
+from ami_ros.world_model.perception import Perception
 
 STREAM = 0xADA97  # keeps the random numbers apart from those of recorded runs, whatever the seed
+PATIENCE = 1.5  # times that of the unchanged robot
+OTHER_NOISE = 500_009  # added to the seed of the runs that limits are taken from
+TRIES = 3  # goals that are drawn for each that is wanted
 
-CHANGES: dict[str, tuple[float, float]] = {  # gains of the left and of the right wheel
-    "left-slow": (0.6, 1.0),
-    "left-fast": (1.4, 1.0),
-    "slow": (0.6, 0.6),
-    "fast": (1.4, 1.4),
-}
+Row = dict[str, Any]
 Report = Callable[[str, int, int], None]  # phase, done, of so many
+
+
+@dataclass(frozen=True)
+class Change:
+    """What has become of the robot."""
+
+    wheels: tuple[float, float] = (1.0, 1.0)  # gains of the left and of the right one
+    tint: tuple[float, float, float] = UNTINTED  # what the camera makes of red, green and blue
+
+
+CHANGES: dict[str, Change] = {
+    "left-slow": Change(wheels=(0.6, 1.0)),
+    "left-fast": Change(wheels=(1.4, 1.0)),
+    "slow": Change(wheels=(0.6, 0.6)),
+    "fast": Change(wheels=(1.4, 1.4)),
+    "tint": Change(tint=(0.6, 1.0, 1.3)),
+}
 
 
 @dataclass(frozen=True)
 class Settings:
     """How much of what."""
 
-    wheel_gains: tuple[float, float]
     goals: int = 20  # in each phase, half of them far
     minutes: float = 5.0  # of driving with adaptation before it is measured
     seed: int = 0
-    adaptation: AdaptationConfig = field(default_factory=AdaptationConfig)
+    adaptation: AdaptationConfig = field(default_factory=lambda: AdaptationConfig(colours=True))
     loop: LoopConfig = field(default_factory=LoopConfig)
 
 
 @dataclass(frozen=True)
-class Phase:
-    """What was driven in one setting, and how far the model in use was off in each model step."""
+class Task:
+    """One goal for a robot at `start` (3,), to be reached within `limit` [s]; `index` is that of its random numbers."""
 
-    trials: list[Trial]
-    position_m: Array  # of the motion that it expected
-    heading_rad: Array
-    latent: Array  # mean squared error of the latent that it expected [-]
-
-    def figures(self, name: str) -> dict[str, float | int | None]:
-        """Flat, names with `name` before them."""
-        rate = SuccessRate.of(t.success for t in self.trials)
-        return {f"{name}_{key}": value for key, value in rate.to_json().items()} | {
-            f"{name}_time_mean_s": float(np.mean([t.time_s for t in self.trials])),
-            f"{name}_way_mean_m": float(np.mean([t.driven_m for t in self.trials])),
-            f"{name}_contacts": sum(t.collisions for t in self.trials),
-            f"{name}_motion_error_median_m": float(np.median(self.position_m)),
-            f"{name}_turn_error_median_rad": float(np.median(self.heading_rad)),
-            f"{name}_latent_error_mean": float(np.mean(self.latent)),
-        }
+    index: int
+    start: Array
+    goal: SampledGoal
+    limit: float
 
 
 class Learner:
@@ -77,6 +85,7 @@ class Learner:
     def __init__(self, loaded: LoadedModel, adapter: Adapter | None) -> None:
         self.trained, self.adapter = loaded.model, adapter
         self.loaded = replace(loaded, model=private_copy(loaded.model))
+        self.looks = adapter is not None and adapter.config.colours
         self._version = 0
         self.errors: list[tuple[float, float, float]] = []
 
@@ -103,13 +112,26 @@ class LearningLoop(ClosedLoop):
         self, learner: Learner, simulator: Simulator, memory: Path | None, settings: Settings, seed: int
     ) -> None:
         super().__init__(learner.loaded, simulator, memory, settings.loop, seed)
-        self._learner = learner
+        self._learner, self._of_goals = learner, Perception(learner.trained)
         spec = learner.trained.spec
         self._cutter = SegmentCutter(spec.chunk, spec.period)
 
+    def see_goal(self, goal: Array) -> Goal:
+        """By a picture from before the change."""
+        tint, self.simulator.tint = self.simulator.tint, UNTINTED
+        image = self.simulator.photograph(goal)
+        self.simulator.tint = tint
+        return Goal(self._of_goals.encode_goal(image), self._of_goals.encode_picture(image))
+
+    def observe(self) -> Observation:
+        self._seen = super().observe()
+        return self._seen
+
     def perceive(self) -> Percept:
         percept = super().perceive()
-        segment = self._cutter.add(percept.stamp, percept.latent, percept.odometry, self.executed)
+        seen = self._seen
+        sensors = self.perception.sensors(seen.image, seen.scan, seen.heading) if self._learner.looks else None
+        segment = self._cutter.add(percept.stamp, percept.latent, percept.odometry, self.executed, sensors)
         if segment is not None:
             self._learner.take(segment)
         return percept
@@ -125,59 +147,114 @@ class LearningLoop(ClosedLoop):
             yield (k + 1) * PERIOD
 
 
-def run(
-    loaded: LoadedModel, make_robot: Callable[[int], Simulator], memory: Path | None, settings: Settings, report: Report
-) -> dict[str, Phase]:
-    """Drives before the change, after it without adaptation, with it, and as before again, still adapting."""
-    rng = np.random.default_rng([settings.seed, STREAM])
-    robot = make_robot(int(rng.integers(2**31)))
-    tasks = _tasks(robot, settings, rng)
-    unchanged = robot.wheel_gains
-    adapter = Adapter(loaded.model, settings.adaptation, seed=settings.seed)
-    phases = {}
+class AdaptationBench:
+    """One robot in one world, and the goals that it is sent to.
 
-    def phase(name: str, learner: Learner, gains: tuple[float, float]) -> None:
-        robot.wheel_gains = gains
-        phases[name] = _drive(name, learner, robot, memory, settings, tasks, report)
+    Args:
+        loaded: the model.
+        robot: simulated.
+        memory: of the world.
+        settings: how much of what.
+        report: called with progress.
+    """
 
-    phase("before", Learner(loaded, None), unchanged)
-    phase("dropped", Learner(loaded, None), settings.wheel_gains)
-    learner = Learner(loaded, adapter)
-    robot.reset(tasks[0][0], settings.seed)
-    loop = LearningLoop(learner, robot, memory, settings, settings.seed)
-    for seconds in loop.explore(rng, 60.0 * settings.minutes):
-        report("adapting", int(seconds), int(60 * settings.minutes))
-    phase("adapted", learner, settings.wheel_gains)
-    phase("old_setting", learner, unchanged)
-    return phases
+    def __init__(
+        self, loaded: LoadedModel, robot: Simulator, memory: Path | None, settings: Settings, report: Report
+    ) -> None:
+        self.loaded, self.robot, self.memory, self.settings, self.report = loaded, robot, memory, settings, report
+        self._space = FreeSpace(robot.world)
+        self._goals = GoalSampler(self._space, settings.seed)
+
+    def choose(self) -> list[Row]:
+        """Goals that the unchanged robot reaches, and the time it took: rows for `tasks`.
+
+        Raises:
+            AmiError: it reaches too few.
+        """
+        wanted, found, learner = self.settings.goals, list[Row](), Learner(self.loaded, None)
+        for index in range(TRIES * wanted):
+            if sum(row["success"] for row in found) == wanted:
+                break
+            self.report("choosing goals", sum(row["success"] for row in found), wanted)
+            found.append(self._drive(self._task(index, np.inf), learner, Change(), OTHER_NOISE))
+        if sum(row["success"] for row in found) < wanted:
+            raise AmiError(f"bench adaptation: of {len(found)} goals the unchanged robot reached too few")
+        return found
+
+    def tasks(self, chosen: Sequence[Row]) -> list[Task]:
+        """The goals, and the time for each, of what `choose` found."""
+        return [self._task(row["index"], PATIENCE * row["time_s"]) for row in chosen if row["success"]]
+
+    def drive(
+        self, name: str, tasks: Sequence[Task], change: Change | None = None, learner: Learner | None = None
+    ) -> list[Row]:
+        """All tasks with a robot that has changed; with `learner` None by the model as it was trained."""
+        learner, rows = learner or Learner(self.loaded, None), list[Row]()
+        for task in tasks:
+            self.report(name, len(rows), len(tasks))
+            rows.append(self._drive(task, learner, change or Change()) | {"phase": name})
+        self.report(name, len(tasks), len(tasks))
+        return rows
+
+    def learn(self, tasks: Sequence[Task], change: Change) -> list[Row]:
+        """Adapts to a change, then drives with it (phase "adapted"), and as before again ("old_setting")."""
+        settings = self.settings
+        adapter = Adapter(self.loaded.model, settings.adaptation, seed=settings.seed)
+        learner = Learner(self.loaded, adapter)
+        self._become(change)
+        self.robot.reset(tasks[0].start, settings.seed)
+        loop = LearningLoop(learner, self.robot, self.memory, settings, settings.seed)
+        rng = np.random.default_rng([settings.seed, STREAM, 1])
+        for seconds in loop.explore(rng, 60.0 * settings.minutes):
+            self.report("adapting", int(seconds), int(60 * settings.minutes))
+        rows = self.drive("adapted", tasks, change, learner)
+        return rows + self.drive("old_setting", tasks, Change(), learner)
+
+    def _task(self, index: int, limit: float) -> Task:
+        rng = np.random.default_rng([self.settings.seed, STREAM, 0, index])
+        start = self._space.sample_pose(rng)
+        return Task(index, start, self._goals.sample(index, start), limit)
+
+    def _become(self, change: Change) -> None:
+        self.robot.wheel_gains, self.robot.tint = change.wheels, change.tint
+
+    def _drive(self, task: Task, learner: Learner, change: Change, noise: int = 0) -> Row:
+        """One goal; errors are those of the model in use over model steps, medians, and of the latent the mean."""
+        self._become(change)
+        seed, goal = self.settings.seed + task.index + noise, task.goal
+        self.robot.reset(task.start, seed)
+        loop = LearningLoop(learner, self.robot, self.memory, self.settings, seed)
+        learner.errors.clear()
+        trial = loop.drive(goal.kind, self.robot.ground_truth().pose, goal.pose, goal.path_length)
+        self._become(Change())
+        position, heading, latent = np.array(learner.errors or [(np.nan,) * 3]).T
+        return trial.to_json() | {
+            "index": task.index,
+            "in_time": bool(trial.success and trial.time_s <= task.limit),
+            "motion_error_m": float(np.median(position)),
+            "turn_error_rad": float(np.median(heading)),
+            "latent_error": float(np.mean(latent)),
+        }
 
 
-def _tasks(robot: Simulator, settings: Settings, rng: np.random.Generator) -> list[tuple[Array, SampledGoal]]:
-    space = FreeSpace(robot.world)
-    goals = GoalSampler(space, settings.seed)
-    starts = [space.sample_pose(rng) for _ in range(settings.goals)]
-    return [(start, goals.sample(index, start)) for index, start in enumerate(starts)]
-
-
-def _drive(
-    name: str,
-    learner: Learner,
-    robot: Simulator,
-    memory: Path | None,
-    settings: Settings,
-    tasks: list[tuple[Array, SampledGoal]],
-    report: Report,
-) -> Phase:
-    trials = []
-    learner.errors.clear()
-    for index, (start, goal) in enumerate(tasks):
-        report(name, index, len(tasks))
-        robot.reset(start, settings.seed + index)
-        loop = LearningLoop(learner, robot, memory, settings, settings.seed + index)
-        trials.append(loop.drive(goal.kind, robot.ground_truth().pose, goal.pose, goal.path_length))
-    report(name, len(tasks), len(tasks))
-    position, heading, latent = np.array(learner.errors).T
-    return Phase(trials, position, heading, latent)
+def figures(rows: Sequence[Row], name: str) -> dict[str, float | int | None]:
+    """Of one phase, flat, names with `name` before them."""
+    rates = {
+        "": SuccessRate.of(row["in_time"] for row in rows),
+        "late_": SuccessRate.of(row["success"] for row in rows),
+    }
+    found: dict[str, float | int | None] = {
+        f"{k}{key}": v for k, rate in rates.items() for key, v in rate.to_json().items()
+    }
+    found |= {
+        "time_mean_s": float(np.mean([row["time_s"] for row in rows])),
+        "way_mean_m": float(np.mean([row["driven_m"] for row in rows])),
+        "contacts": sum(row["collisions"] for row in rows),
+        "motion_error_median_m": float(np.nanmedian([row["motion_error_m"] for row in rows])),
+        "turn_error_median_rad": float(np.nanmedian([row["turn_error_rad"] for row in rows])),
+        "latent_error_mean": float(np.nanmean([row["latent_error"] for row in rows])),
+    }
+    return {f"{name}_{key}": value for key, value in found.items()}
 
 
 def came_back(before: float, dropped: float, adapted: float) -> float | None:

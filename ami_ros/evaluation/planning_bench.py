@@ -24,10 +24,12 @@ class Kept:
     Args:
         folder: where; None: nothing is kept.
         settings: of the run; files of other settings are refused.
+        bench: whose they are, for messages.
     """
 
     folder: Path | None
     settings: Mapping[str, Any]
+    bench: str = "planning"
 
     def load(self, arm: str, seed: int) -> list[Row] | None:
         """What that arm did there in an earlier run.
@@ -42,11 +44,11 @@ class Kept:
             found = json.loads(file.read_text())
             settings, rows = dict(found["settings"]), list(found["rows"])
         except (ValueError, KeyError, TypeError, OSError) as error:
-            raise AmiError(f"bench planning: {file} cannot be read ({type(error).__name__}); delete it") from error
+            raise AmiError(f"bench {self.bench}: {file} cannot be read ({type(error).__name__}); delete it") from error
         other = [name for name, value in self.settings.items() if settings.get(name) != value]
         if other:
             raise AmiError(
-                f"bench planning: {file} is of a run with another {', '.join(other)}; choose another --trials"
+                f"bench {self.bench}: {file} is of a run with another {', '.join(other)}; choose another --trials"
             )
         return rows
 
@@ -58,7 +60,7 @@ class Kept:
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise AmiError(f"bench planning: cannot make {file.parent} ({error.strerror})") from error
+            raise AmiError(f"bench {self.bench}: cannot make {file.parent} ({error.strerror})") from error
         write_json(file, {"settings": dict(self.settings), "rows": list(rows)})
 
     def _file(self, arm: str, seed: int) -> Path | None:

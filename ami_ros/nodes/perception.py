@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import Image, Imu, LaserScan
 from std_msgs.msg import Header
 
-from ami_interfaces.msg import Latent, ModelInfo
+from ami_interfaces.msg import Adaptation, Latent, ModelInfo
 from ami_ros.errors import AmiError
 from ami_ros.images import MAX_PIXELS
 from ami_ros.ros import conversions
+from ami_ros.ros.adaptation import TOPIC as ADAPTATION
+from ami_ros.ros.adaptation import FollowedModel
 from ami_ros.ros.lifecycle import AmiNode
 from ami_ros.ros.models import shared_model
 from ami_ros.ros.parameters import parameter
@@ -66,7 +68,8 @@ class PerceptionNode(AmiNode[PerceptionParameters]):
         loaded = shared_model(self.config.model)
         self._encoder_id = loaded.encoder_id
         encoder = OnnxEncoder(loaded, self.config.onnx.expanduser()) if self.config.onnx else None
-        self.perception = Perception(loaded.model, encoder)
+        self._followed = FollowedModel(loaded)
+        self.perception = Perception(self._followed.model, encoder)
         self._inputs = loaded.model.spec.inputs
         self._freshness = Freshness(self.config.freshness)
         self._scan: tuple[float, Scan] | None = None
@@ -76,6 +79,7 @@ class PerceptionNode(AmiNode[PerceptionParameters]):
         self._latent = self.publisher(Latent, "latent")
         self._model_info = self.publisher(ModelInfo, "model_info", LATCHED)
         self._worker: Worker[Moment] = Worker("perception", self._encode, self._failed)
+        self.subscribe(Adaptation, ADAPTATION, self._followed.take_message, LATCHED, always=True)
         # The image comes last: of messages that came together, earlier subscriptions are served first.
         self.subscribe(Odometry, "odom", self._on_odometry)
         if self._inputs.heading:
@@ -131,6 +135,7 @@ class PerceptionNode(AmiNode[PerceptionParameters]):
         return newest[1]
 
     def _encode(self, moment: Moment) -> None:
+        self._followed.refresh()
         latent = self.perception.encode(moment.image, moment.scan, moment.heading)
         picture = self.perception.encode_picture(moment.image)
         if self.is_active:

@@ -27,8 +27,10 @@ from ami_ros.ros.models import shared_model
 from ami_ros.ros.parameters import parameter
 from ami_ros.ros.process import run
 from ami_ros.ros.qos import RELIABLE
+from ami_ros.ros.sensor_history import SensorHistory
 from ami_ros.ros.worker import Worker
 from ami_ros.world_model.model import accumulated
+from ami_ros.world_model.perception import Perception
 from ami_ros.world_model.surprise import HORIZON, SurpriseMonitor
 
 
@@ -74,10 +76,15 @@ class WorldModelNode(AmiNode[WorldModelParameters]):
         self._history = DriveHistory(self._spec)
         self._surprise = self.publisher(SurpriseMessage, "surprise")
         self._worker: Worker[Work] = Worker("world_model", self._compare, self._failed)
-        self.subscribe(Latent, "latent", self._on_latent)
-        kind = TwistStamped if config.enable_stamped_cmd_vel else Twist
-        self.subscribe(kind, "cmd_vel", self._on_command, RELIABLE)
+        self._sensors = SensorHistory(Perception(loaded.model))
+        if self._desk.looks:
+            for kind, topic in self._sensors.topics.items():
+                self.subscribe(kind, topic, self._sensors.take)
+        command = TwistStamped if config.enable_stamped_cmd_vel else Twist
+        self.subscribe(command, "cmd_vel", self._on_command, RELIABLE)
         self.subscribe(Odometry, "odom", self._on_odometry)
+        # The latent comes last: of messages that came together, earlier subscriptions are served first.
+        self.subscribe(Latent, "latent", self._on_latent)
         self.offer(Predict, "~/predict", self._predict)
 
     def activate(self) -> None:
@@ -90,6 +97,7 @@ class WorldModelNode(AmiNode[WorldModelParameters]):
     def time_jumped(self) -> None:
         if hasattr(self, "_worker"):
             self._history.clear()
+            self._sensors.clear()
             self._worker.clear()
 
     def _on_command(self, message: Twist | TwistStamped) -> None:
@@ -106,7 +114,8 @@ class WorldModelNode(AmiNode[WorldModelParameters]):
 
     def _on_latent(self, message: Latent) -> None:
         latent = conversions.latent_from_message(message, self._encoder_id)
-        now = Moment(conversions.stamp_to_seconds(message.header.stamp), message, latent)
+        stamp = conversions.stamp_to_seconds(message.header.stamp)
+        now = Moment(stamp, message, latent, self._sensors.at(stamp) if self._desk.looks else None)
         history = self._history
         before = history.steps_before(now, HORIZON)
         segment = history.segment(now) if self.config.adaptation.enabled else None

@@ -35,7 +35,7 @@ class AdaptationParameters:
 
 
 class FollowedModel:
-    """A model whose dynamics follow what was adapted; encoder and heads are those of `loaded`.
+    """A model whose dynamics and colours follow what was adapted; encoder and heads are those of `loaded`.
 
     `take` may be called on any thread; `refresh` on the one that uses the model, between two uses.
     """
@@ -87,6 +87,7 @@ class AdaptationDesk:
             weights = load_weights(file, loaded.encoder_id) if file and file.is_file() else None
             self._adapter = Adapter(loaded.model, config.learning, weights)
             self._journal = Journal(config.journal.expanduser()) if config.journal else None
+        self.looks = self._adapter is not None and config.learning.colours  # segments need what the sensors gave
         self._lock = threading.Lock()
         self._published = -1
         self._publisher = node.publisher(Adaptation, TOPIC, LATCHED)
@@ -120,7 +121,7 @@ class AdaptationDesk:
             f"held-out loss {step.loss_before:.4f} -> {step.loss_after:.4f}"
         )
         if self._journal is not None:
-            self._journal.write(step, adapter.in_use, adapter.model.drive.tolist())
+            self._journal.write(step, adapter.in_use, adapter.model.drive.tolist(), adapter.model.colours.tolist())
 
     def _publish(self, adapter: Adapter) -> None:
         """To all who follow, this node's own model among them."""
@@ -174,8 +175,10 @@ class AdaptationDesk:
 def _summary(adapter: Adapter) -> str:
     trained, adapted = adapter.losses
     use = "adapted model in use" if adapter.in_use else "model in use as it was trained"
-    drive = _rounded(adapter.model.drive.tolist())
-    return f"{use}; loss {trained:.3f} as trained, {adapted:.3f} adapted; drive {drive}"
+    learned = f"drive {_rounded(adapter.model.drive.tolist())}"
+    if adapter.config.colours:
+        learned += f", colours {_rounded(adapter.model.colours.tolist())}"
+    return f"{use}; loss {trained:.3f} as trained, {adapted:.3f} adapted; {learned}"
 
 
 def _rounded(rows: list[list[float]]) -> str:

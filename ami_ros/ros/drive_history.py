@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ami_interfaces.msg import Latent
-from ami_ros.adaptation.segments import Segment
+from ami_ros.adaptation.segments import Segment, joined
 from ami_ros.geometry import Array, relative
 from ami_ros.ros.command_history import CommandHistory
 from ami_ros.ros.odometry_buffer import OdometryBuffer
+from ami_ros.world_model.encoder import Sensors
 from ami_ros.world_model.spec import ModelSpec
 
 SAME_TIME = 0.06  # stamps that differ by less belong to one moment [s]
@@ -20,11 +21,12 @@ SAME_TIME = 0.06  # stamps that differ by less belong to one moment [s]
 
 @dataclass(frozen=True)
 class Moment:
-    """A latent and its stamp [s]."""
+    """A latent, its stamp [s], and what it was made of (a batch of one), where somebody learns about that."""
 
     stamp: float
     message: Latent
     latent: NDArray[np.float32]
+    sensors: Sensors | None = None
 
 
 class DriveHistory:
@@ -62,4 +64,6 @@ class DriveHistory:
         if start is None or end is None:
             return None
         previous, *commands = self.commands_before(now, 1)
-        return Segment(now.stamp, before.latent, previous, np.array(commands), now.latent, relative(start[0], end[0]))
+        both = joined([before.sensors, now.sensors]) if before.sensors is not None and now.sensors is not None else None
+        moved = relative(start[0], end[0])
+        return Segment(now.stamp, before.latent, previous, np.array(commands), now.latent, moved, both)

@@ -56,10 +56,10 @@ INTERFACES: dict[str, Interface] = {
     "simulator": _ROBOT,
     "loopback": _ROBOT,
     "perception": Interface(
-        subscribes={**_ODOM, **_IMU, **_SCAN, **_IMAGE},
+        subscribes={**_ODOM, **_IMU, **_SCAN, **_IMAGE, **_ADAPTATION},
         publishes={**_LATENT, "model_info": "ami_interfaces/msg/ModelInfo"},
     ),
-    "world_model": Interface(
+    "world_model": Interface(  # with adaptation.learning.colours also those that perception sees by
         subscribes={**_LATENT, "cmd_vel": _COMMAND, **_ODOM},
         publishes={**_SURPRISE, **_ADAPTATION},
         services={"~/predict": "ami_interfaces/srv/Predict", "~/adaptation": "ami_interfaces/srv/ChangeAdaptation"},

@@ -13,7 +13,7 @@ from ami_ros.simulation.contacts import ContactCounter
 from ami_ros.simulation.doors import Doors
 from ami_ros.simulation.drive import approach, control_steps
 from ami_ros.simulation.free_space import FreeSpace
-from ami_ros.simulation.noise import Odometry, SensorNoise, scan_of
+from ami_ros.simulation.noise import UNTINTED, Odometry, SensorNoise, scan_of, tinted
 from ami_ros.simulation.robot import CONTROL_PERIOD, RADIUS, TRACK, VELOCITY_LAG, GroundTruth, Observation
 from ami_ros.simulation.world import World, load_world
 
@@ -47,6 +47,7 @@ class Loopback:
         self._ticks = 0
         self._contacts = ContactCounter()
         self.wheel_gains = (1.0, 1.0)  # left, right: see `Simulator`
+        self.tint = UNTINTED  # likewise
         self.reset()
 
     @property
@@ -99,7 +100,7 @@ class Loopback:
         odometry, velocity = self.odometry()
         return Observation(
             stamp=self.time,
-            image=None if self._image_size is None else _pattern(self._pose, self._image_size),
+            image=None if self._image_size is None else tinted(_pattern(self._pose, self._image_size), self.tint),
             scan=scan,
             odometry=odometry,
             velocity=velocity,
@@ -123,7 +124,7 @@ class Loopback:
         """The picture (H, W, 3) that `observe` would give at `pose` (3,). Raises AmiError without pictures."""
         if self._image_size is None:
             raise AmiError("a loopback robot without an image size takes no pictures: give it one")
-        return _pattern(np.asarray(pose, dtype=np.float64), self._image_size)
+        return tinted(_pattern(np.asarray(pose, dtype=np.float64), self._image_size), self.tint)
 
     def _runs_into(self, ahead: Array, distance: float) -> bool:
         """Whether moving by `distance` [m] to `ahead` (2,) would touch something; moving away from it always works."""

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ami_ros.geometry import Array, wrap
 from ami_ros.scan import Scan
@@ -13,6 +14,7 @@ from ami_ros.simulation.floor_plan import FloorPlan
 
 SCAN_BEAMS = 72
 SCAN_MIN, SCAN_MAX = 0.12, 8.0  # [m]
+UNTINTED = (1.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,13 @@ class SensorNoise:
     def draw(self, rng: np.random.Generator, deviation: float, size: int | None = None) -> Array:
         """Normal noise of `deviation`, scaled."""
         return np.asarray(rng.normal(0.0, 1.0, size) * deviation * self.scale)
+
+
+def tinted(image: NDArray[np.uint8], gains: tuple[float, float, float]) -> NDArray[np.uint8]:
+    """A picture (H, W, 3) as a camera takes it that makes `gains` of red, green and blue: its white balance is off."""
+    if gains == UNTINTED:
+        return image
+    return np.asarray(np.clip(np.rint(image * np.array(gains)), 0, 255), dtype=np.uint8)
 
 
 def scan_of(plan: FloorPlan, pose: Array, noise: SensorNoise, rng: np.random.Generator) -> Scan:

@@ -15,7 +15,7 @@ from ami_ros.simulation.doors import Doors
 from ami_ros.simulation.drive import approach, control_steps
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.mjcf import TIMESTEP, build_model, show_door
-from ami_ros.simulation.noise import Odometry, SensorNoise, compass, scan_of
+from ami_ros.simulation.noise import UNTINTED, Odometry, SensorNoise, compass, scan_of, tinted
 from ami_ros.simulation.rendering import Camera, mujoco
 from ami_ros.simulation.robot import CONTROL_PERIOD, TRACK, GroundTruth, Observation
 from ami_ros.simulation.robot_model import BODY, BUMPER, WHEEL_RADIUS, WHEELS
@@ -65,6 +65,7 @@ class Simulator:
         self._odometry = Odometry(self.noise, self._rng)
         self._ticks = 0
         self.wheel_gains = (1.0, 1.0)  # left, right: how fast wheels turn for what is asked of them; worn ones differ
+        self.tint = UNTINTED  # what the camera makes of red, green and blue
         self.reset()
 
     @property
@@ -114,7 +115,7 @@ class Simulator:
         if self._camera is not None:
             mujoco.mj_kinematics(self._model, self._data)
             mujoco.mj_camlight(self._model, self._data)
-            image = self._camera.picture(self._data)
+            image = tinted(self._camera.picture(self._data), self.tint)
         scan = scan_of(self._doors.plan, pose, self.noise, self._rng)
         odometry, velocity = self.odometry()
         return Observation(
@@ -152,7 +153,7 @@ class Simulator:
         if self._camera is None:
             raise AmiError("a simulator with camera 'none' takes no pictures: choose onboard or ceiling")
         self._put(self._photo_data, np.asarray(pose, dtype=np.float64))
-        return self._camera.picture(self._photo_data)
+        return tinted(self._camera.picture(self._photo_data), self.tint)
 
     def close(self) -> None:
         """Gives back the OpenGL context."""

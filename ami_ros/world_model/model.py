@@ -13,6 +13,8 @@ from ami_ros.world_model.sighting import Sighting
 from ami_ros.world_model.spec import ModelSpec
 
 LAST_LAYERS = (("predictor", "leave"), ("motion", "layers.4"))  # of the dynamics; `adaptation` may change them
+AS_TRAINED = torch.tensor([[1.0, 0.0]] * 3)  # colours: gain 1 and offset 0 of each
+MIDDLE = 127.5  # grey, about which a camera's gain is taken: so it and the offset hardly depend on each other
 
 
 class WorldModel(nn.Module):
@@ -44,6 +46,23 @@ class WorldModel(nn.Module):
         # What the robot makes of commands, beside the robot of the training data; `adaptation` learns it while driving.
         self.drive: Tensor
         self.register_buffer("drive", torch.eye(2), persistent=False)
+        # What its camera makes of red, green and blue, likewise: gain and offset [of the full range] that undo it.
+        self.colours: Tensor
+        self.register_buffer("colours", AS_TRAINED.clone(), persistent=False)
+
+    def seen(self, image: Tensor) -> Tensor:
+        """What this robot's camera sees now, as the camera of the training data would have seen it.
+
+        Pictures of goals are not passed through it: they were taken by a camera as it should be.
+
+        Args:
+            image: (batch, 3, size, size), 0 to 255.
+
+        Returns:
+            Likewise; differentiable by `colours`.
+        """
+        gain, offset = self.colours[..., None, None].unbind(1)
+        return ((image - MIDDLE) * gain + MIDDLE + 255 * offset).clamp(0, 255)
 
     def encode(self, sensors: Sensors) -> Tensor:
         """Sensors of a batch -> (batch, latent_dim)."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ami_ros.errors import AmiError
 from ami_ros.scan import Scan
 from ami_ros.world_model.encoder import Sensors
-from ami_ros.world_model.model import WorldModel
+from ami_ros.world_model.model import AS_TRAINED, WorldModel
 
 Image = NDArray[np.uint8]
 Latent = NDArray[np.float32]
@@ -77,6 +77,8 @@ class EncoderRuntime(Protocol):
 class Perception:
     """Encodes single moments, without gradients; not thread-safe.
 
+    What the camera sees now is taken as `model.seen` makes it; a goal's picture is taken as it is.
+
     Args:
         model: what it is.
         encoder: what computes; None: the model itself.
@@ -98,6 +100,14 @@ class Perception:
         Raises:
             AmiError: an input of the model is missing, or the latent is not finite.
         """
+        sensors = self.sensors(image, scan, heading)
+        if sensors.image is not None:
+            sensors = sensors._replace(image=self._seen(sensors.image))
+        with torch.inference_mode():
+            return self._finite(self.encoder.encode(sensors))
+
+    def sensors(self, image: Image | None, scan: Scan | None, heading: float | None) -> Sensors:
+        """What came, in the shapes that the model takes: a batch of one; arguments and errors as of `encode`."""
         inputs = self.inputs
         given = {"image": image, "scan": scan, "heading": heading}
         needed = {"image": inputs.image_size > 0, "scan": inputs.scan_beams > 0, "heading": inputs.heading}
@@ -106,15 +116,13 @@ class Perception:
                 raise AmiError(
                     f"perception: the model needs '{name}', which is not there; connect it or train without it"
                 )
-        sensors = Sensors(
+        return Sensors(
             image=self._image(image) if needed["image"] and image is not None else None,
             scan=torch.from_numpy(fit_scan(scan, inputs.scan_beams))[None]
             if needed["scan"] and scan is not None
             else None,
             heading=torch.tensor([heading], dtype=torch.float32) if needed["heading"] else None,
         )
-        with torch.inference_mode():
-            return self._finite(self.encoder.encode(sensors))
 
     def encode_goal(self, image: Image) -> Latent:
         """Latent (latent_dim,) that the robot would have where `image` (H, W, 3) was taken."""
@@ -122,14 +130,24 @@ class Perception:
             return self._finite(self.encoder.encode_goal(self._image(image)))
 
     def encode_picture(self, image: Image | None) -> Latent | None:
-        """Code (sight_code,) of what the camera sees, or saw at a goal; None where the model compares no pictures."""
+        """Code (sight_code,) of what the camera sees; None where the model compares no pictures.
+
+        Of a goal's picture, too, by a perception whose model has the colours that it was trained with.
+        """
         if image is None or not self.model.spec.sight_code or not self.inputs.image_size:
             return None
         with torch.inference_mode():
-            return self._finite(self.encoder.encode_picture(self._image(image)))
+            return self._finite(self.encoder.encode_picture(self._seen(self._image(image))))
 
     def _image(self, image: Image) -> torch.Tensor:
         return torch.from_numpy(fit_image(image, self.inputs.image_size)).permute(2, 0, 1)[None]
+
+    def _seen(self, image: torch.Tensor) -> torch.Tensor:
+        """Bytes again, as every runtime takes them."""
+        if torch.equal(self.model.colours, AS_TRAINED):
+            return image
+        with torch.inference_mode():
+            return self.model.seen(image).round().byte()
 
     @staticmethod
     def _finite(latent: torch.Tensor) -> Latent:

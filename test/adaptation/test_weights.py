@@ -10,8 +10,20 @@ import torch
 from ami_ros.adaptation.weights import adaptable, apply, load_weights, pack, private_copy, save_weights, unpack
 from ami_ros.errors import AmiError
 from ami_ros.world_model.model import WorldModel
+from ami_ros.world_model.spec import InputSpec, ModelSpec
 
 OWNER = "small@0123456789ab"
+
+
+def test_colours_that_leave_nothing_to_see_are_refused() -> None:
+    seeing = WorldModel(ModelSpec(InputSpec(image_size=16, scan_beams=0), latent_dim=4, encoder_width=16))
+    own = private_copy(seeing)
+    undone = torch.tensor([[1.5, 0.1], [1.0, 0.0], [0.7, -0.1]])
+    apply({"colours": undone}, own, seeing)
+    assert torch.equal(own.colours, undone) and not torch.equal(seeing.colours, undone)
+    with pytest.raises(AmiError, match="could not see"):
+        apply({"colours": 0.01 * undone}, own, seeing)
+    assert torch.equal(own.colours, undone)
 
 
 def test_private_copy_has_dynamics_of_its_own_and_shares_the_rest(model: WorldModel) -> None:

@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 
 from ami_ros.adaptation.adapter import AdaptationConfig
-from ami_ros.evaluation.adaptation_bench import CHANGES, Settings, came_back, run
+from ami_ros.evaluation.adaptation_bench import (
+    CHANGES,
+    AdaptationBench,
+    Learner,
+    LearningLoop,
+    Settings,
+    came_back,
+    figures,
+)
 from ami_ros.evaluation.closed_loop import LoopConfig
 from ami_ros.memory.localisation import FilterConfig
 from ami_ros.memory.place_memory import MemoryConfig
@@ -21,7 +29,7 @@ from ami_ros.world_model.checkpoint import LoadedModel
 from harness.exact_model import IMAGE_SIZE, ExactModel
 
 
-def test_what_slow_wheels_cost_comes_back_and_the_old_wheels_lose_nothing() -> None:
+def make_bench(minutes: float, seen: list[str]) -> AdaptationBench:
     loop = LoopConfig(
         navigator=NavigatorConfig(
             use_memory=False, planner=PlannerConfig(deadline=60.0, solver=SolverConfig(samples=48, iterations=2))
@@ -29,21 +37,43 @@ def test_what_slow_wheels_cost_comes_back_and_the_old_wheels_lose_nothing() -> N
         memory=MemoryConfig(filter=FilterConfig(particles=100)),
     )
     learning = AdaptationConfig(period=0.2, rate=0.05, batch=16, recent=32)
-    settings = Settings(CHANGES["slow"], goals=1, minutes=0.5, seed=5, adaptation=learning, loop=loop)
-    seen = []
-    phases = run(
-        LoadedModel(ExactModel(), "exact", "0" * 64),
-        lambda seed: cast(Simulator, Loopback("empty", image_size=IMAGE_SIZE, seed=seed)),
-        None,
-        settings,
-        lambda what, done, total: seen.append(what),
-    )
-    assert list(phases) == ["before", "dropped", "adapted", "old_setting"] and set(seen) == {*phases, "adapting"}
+    robot = cast(Simulator, Loopback("empty", image_size=IMAGE_SIZE, seed=5))
+    settings = Settings(goals=1, minutes=minutes, seed=5, adaptation=learning, loop=loop)
+    loaded = LoadedModel(ExactModel(), "exact", "0" * 64)
+    return AdaptationBench(loaded, robot, None, settings, lambda what, done, total: seen.append(what))
+
+
+def test_what_slow_wheels_cost_comes_back_and_the_old_wheels_lose_nothing() -> None:
+    seen: list[str] = []
+    bench = make_bench(0.5, seen)
+    tasks = bench.tasks(bench.choose())
+    assert len(tasks) == 1 and 0 < tasks[0].limit < np.inf
+    rows = bench.drive("before", tasks) + bench.drive("dropped", tasks, CHANGES["slow"])
+    rows += bench.learn(tasks, CHANGES["slow"])
+    assert [row["phase"] for row in rows] == ["before", "dropped", "adapted", "old_setting"]
+    assert set(seen) == {"choosing goals", "adapting", *(row["phase"] for row in rows)}
     # The median: after the wheels are as they were it takes a second or two to go back, and one goal takes ten.
-    off = {name: float(np.median(phase.position_m)) for name, phase in phases.items()}
+    off = {row["phase"]: row["motion_error_m"] for row in rows}
     assert off["adapted"] < 0.6 * off["dropped"] and off["old_setting"] < 1.5 * off["before"]
-    figures = phases["before"].figures("before")
-    assert figures["before_n"] == 1 and figures["before_rate"] == 1.0
+    found = figures(rows[:1], "before")
+    assert found["before_n"] == 1 and found["before_rate"] == 1.0 and found["before_late_rate"] == 1.0
+
+
+def test_goal_that_is_reached_late_is_not_reached_in_time() -> None:
+    row = {"success": True, "in_time": False, "time_s": 20.0, "driven_m": 1.0, "collisions": 0}
+    row |= {"motion_error_m": 0.1, "turn_error_rad": 0.1, "latent_error": 0.1}
+    found = figures([row, row | {"in_time": True}], "x")
+    assert found["x_rate"] == 0.5 and found["x_late_rate"] == 1.0
+
+
+def test_goals_picture_is_from_before_the_change() -> None:
+    bench = make_bench(0.1, [])
+    learner = Learner(bench.loaded, None)
+    loop = LearningLoop(learner, bench.robot, None, bench.settings, 0)
+    pose = np.array([1.0, 1.5, 0.5])
+    before = loop.see_goal(pose)
+    bench.robot.tint = (0.2, 0.2, 0.2)
+    assert np.array_equal(loop.see_goal(pose).latent, before.latent) and bench.robot.tint == (0.2, 0.2, 0.2)
 
 
 def test_the_share_that_came_back() -> None:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ami_ros.world_model.encoder import Sensors
 from ami_ros.world_model.heads import Contrast, RelativePose
-from ami_ros.world_model.model import WorldModel
+from ami_ros.world_model.model import AS_TRAINED, WorldModel
 from ami_ros.world_model.spec import InputSpec, ModelSpec
 
 IMAGE_SIZE = 32
@@ -71,6 +71,7 @@ class ExactModel(WorldModel):
         nn.Module.__init__(self)
         self.spec = SPEC
         self.register_buffer("drive", torch.eye(2), persistent=False)
+        self.register_buffer("colours", AS_TRAINED.clone(), persistent=False)
         self.register_buffer("command_scale", torch.tensor([SPEC.max_linear, SPEC.max_angular]), persistent=False)
         self.relative_pose = ExactRelativePose()
         self.contrast = ExactContrast()

@@ -13,23 +13,34 @@ from builtin_interfaces.msg import Time
 from geometry_msgs.msg import TwistStamped
 from nav_msgs.msg import Odometry
 from rclpy.parameter import Parameter
+from sensor_msgs.msg import Image, LaserScan
 from std_msgs.msg import Header
 
 from ami_interfaces.msg import Adaptation, Latent
 from ami_interfaces.srv import ChangeAdaptation
-from ami_ros.adaptation.weights import pack, save_weights
+from ami_ros.adaptation.weights import apply, pack, private_copy, save_weights
 from ami_ros.geometry import Array, compose
+from ami_ros.nodes.perception import PerceptionNode
 from ami_ros.nodes.planner import PlannerNode
 from ami_ros.nodes.world_model import WorldModelNode
-from ami_ros.ros.conversions import latent_to_message, pose_to_message, twist_message
+from ami_ros.ros.conversions import (
+    image_to_message,
+    latent_to_message,
+    pose_to_message,
+    scan_to_message,
+    twist_message,
+)
 from ami_ros.ros.models import shared_model
 from ami_ros.ros.qos import LATCHED, RELIABLE
+from ami_ros.scan import Scan
 from ami_ros.world_model.checkpoint import save_model
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.onnx_runtime import export_onnx
+from ami_ros.world_model.perception import Perception
 from ami_ros.world_model.spec import InputSpec, ModelSpec
 from harness.ros import RosPeer
 
+SCAN = Scan(np.linspace(1.0, 2.0, 8, dtype=np.float32), -np.pi, np.pi / 4)
 SLOW = torch.tensor([[0.6, 0.0], [0.0, 0.6]])
 LEARNING = {"learning.period": 0.2, "learning.rate": 0.05, "learning.batch": 16, "learning.recent": 32}
 
@@ -37,9 +48,12 @@ LEARNING = {"learning.period": 0.2, "learning.rate": 0.05, "learning.batch": 16,
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Of a small random model to which commands matter."""
+    return make_model(tmp_path, InputSpec(image_size=0, scan_beams=8))
+
+
+def make_model(tmp_path: Path, inputs: InputSpec) -> Path:
     torch.manual_seed(3)
-    spec = ModelSpec(InputSpec(image_size=0, scan_beams=8), latent_dim=8, predictor_width=16, head_width=16, chunk=1)
-    model = WorldModel(spec)
+    model = WorldModel(ModelSpec(inputs, latent_dim=8, predictor_width=16, head_width=16, chunk=1, sight_code=0))
     with torch.no_grad():
         for part in (model.predictor, model.motion):
             for parameter in part.parameters():
@@ -58,6 +72,8 @@ class Robot:
         self.sent: Array = np.zeros(2)
         node = ros.node
         self._latents = node.create_publisher(Latent, "latent", 5)
+        self._images = node.create_publisher(Image, "image", 5)
+        self._scans = node.create_publisher(LaserScan, "scan", 5)
         self._commands = node.create_publisher(TwistStamped, "cmd_vel", RELIABLE)
         self._odometry = node.create_publisher(Odometry, "odom", 5)
         self.adaptations = ros.collect(Adaptation, "adaptation", LATCHED)
@@ -75,11 +91,19 @@ class Robot:
         odometry = Odometry(header=Header(stamp=end, frame_id="odom"))
         odometry.pose.pose = pose_to_message(self.pose)
         self._odometry.publish(odometry)
+        self.look(end)
         for _ in range(4):
             self.ros.spin_once(0.002)
         self._latents.publish(latent_to_message(self.latent[0].numpy(), Header(stamp=end), self.loaded.encoder_id))
         for _ in range(4):
             self.ros.spin_once(0.002)
+
+    def look(self, stamp: Time) -> np.ndarray:
+        """Publishes what the sensors give, and returns the picture."""
+        picture = self.rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)
+        self._scans.publish(scan_to_message(SCAN, Header(stamp=stamp)))
+        self._images.publish(image_to_message(picture, Header(stamp=stamp)))
+        return picture
 
     @staticmethod
     def _stamp(k: int) -> Time:
@@ -168,6 +192,39 @@ def test_a_planner_by_onnx_runtime_follows_too(ros: RosPeer, folder: Path) -> No
     torch.testing.assert_close(after, planner._followed.model.rollout(*moment)[1], atol=1e-4, rtol=0)
     assert torch.dist(before, after) > 1e-3
     planner.stop()
+
+
+def test_colours_are_learned_from_what_latents_were_made_of(ros: RosPeer, tmp_path: Path) -> None:
+    folder, journal = make_model(tmp_path, InputSpec(image_size=16, scan_beams=8)), tmp_path / "journal.jsonl"
+    node = start(ros, WorldModelNode, folder, **learning(journal=str(journal), **{"learning.colours": True}))
+    robot = Robot(ros, folder)
+
+    def learned() -> bool:
+        robot.drive()
+        return journal.exists() and '"part": "colours"' in journal.read_text()
+
+    ros.spin_until(learned, 120.0, "a step that changes colours")
+    node.stop()
+
+
+def test_perception_sees_through_the_colours_that_were_learned(ros: RosPeer, tmp_path: Path) -> None:
+    folder = make_model(tmp_path, InputSpec(image_size=16, scan_beams=8))
+    node = start(ros, PerceptionNode, folder)
+    robot = Robot(ros, folder)
+    latents = ros.collect(Latent, "latent", RELIABLE)
+    colours = torch.tensor([[1.6, 0.3], [1.0, 0.0], [0.8, -0.1]])
+    owner = robot.loaded.encoder_id
+    publisher = ros.node.create_publisher(Adaptation, "adaptation", LATCHED)
+    publisher.publish(Adaptation(encoder_id=owner, tensors=pack({"colours": colours}, owner)))
+    ros.spin_until(lambda: node._followed._pending, what="what was learned")
+    own = private_copy(robot.loaded.model)
+    apply({"colours": colours}, own, robot.loaded.model)
+    picture = robot.look(ros.node.get_clock().now().to_msg())
+    ros.spin_until(lambda: latents, what="a latent")
+    wanted = Perception(own).encode(picture, SCAN, None)
+    assert np.abs(np.array(latents[-1].data) - wanted).max() < 1e-5
+    assert np.abs(wanted - Perception(robot.loaded.model).encode(picture, SCAN, None)).max() > 1e-3
+    node.stop()
 
 
 def test_service_says_that_adaptation_is_off(ros: RosPeer, folder: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from ami_ros.geometry import relative
 from ami_ros.simulation.floor_plan import FloorPlan
 from ami_ros.simulation.layout import obstacles_of
-from ami_ros.simulation.noise import SCAN_MAX, Odometry, SensorNoise, compass, scan_of
+from ami_ros.simulation.noise import SCAN_MAX, UNTINTED, Odometry, SensorNoise, compass, scan_of, tinted
 from ami_ros.simulation.world import World
 
 PERFECT = SensorNoise(scale=0.0)
@@ -86,3 +86,9 @@ def test_a_fixed_error_of_odometry_is_the_same_in_every_run() -> None:
         odometry.advance(1.0, 0.0)
         odometry.advance(0.0, 1.0)
         assert relative(start, odometry.pose) == pytest.approx([1.05, 0.0, 1.05])
+
+
+def test_tint_is_a_gain_of_each_colour_within_what_a_picture_holds() -> None:
+    image = np.full((2, 2, 3), 200, np.uint8)
+    assert tinted(image, (0.6, 1.0, 1.3))[0, 0].tolist() == [120, 200, 255]
+    assert tinted(image, UNTINTED) is image

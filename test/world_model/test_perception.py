@@ -152,3 +152,24 @@ def test_what_the_camera_sees_has_a_code_where_the_model_compares_pictures(perce
     code = comparing.encode_picture(picture())
     assert code is not None and code.shape == (6,) and np.isfinite(code).all()
     assert comparing.encode_picture(None) is None
+
+
+def test_what_the_camera_makes_of_colours_is_undone_in_what_it_sees_and_not_in_goals() -> None:
+    torch.manual_seed(0)
+    model = WorldModel(replace(SPEC, sight_code=6)).eval()
+    scan, image = scan_in_room(72, 0.0, np.pi / 36), picture()
+    plain = Perception(model)
+    latent, code, goal = plain.encode(image, scan, None), plain.encode_picture(image), plain.encode_goal(image)
+    tinted = np.rint(image * np.array([0.5, 1.0, 1.0])).astype(np.uint8)
+    assert code is not None
+
+    def off() -> np.ndarray:
+        seen = plain.encode_picture(tinted)
+        assert seen is not None
+        return np.array([np.abs(plain.encode(tinted, scan, None) - latent).max(), np.abs(seen - code).max()])
+
+    before = off()
+    # Red was halved, so it is doubled, and middle grey moves by half of the range.
+    model.colours[0] = torch.tensor([2.0, 0.5])
+    assert (off() < 0.1 * before).all()
+    np.testing.assert_array_equal(plain.encode_goal(image), goal)

@@ -1,0 +1,47 @@
+"""What is minimised while driving, and by what models are compared."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional
+
+from ami_ros.adaptation.segments import Segments
+from ami_ros.world_model.model import WorldModel
+
+MOTION_WEIGHT = 10.0  # of the motion's loss beside that of latents: a typical error of either then counts alike
+STANDING_STILL = 0.05  # mean squared change of a latent between equal moments, by noise [-]
+
+
+def as_seen(model: WorldModel, segments: Segments) -> Segments:
+    """The segments with the latents that `model` makes of their sensors; as they are where those were not kept."""
+    sensors = segments.sensors
+    if sensors is None:
+        return segments
+    if sensors.image is not None:
+        sensors = sensors._replace(image=model.seen(sensors.image))
+    before, after = model.encode(sensors).unflatten(0, (-1, 2)).unbind(1)
+    return segments._replace(before=before, after=after)
+
+
+def driving_loss(model: WorldModel, segments: Segments) -> Tensor:
+    """Mean over segments of the error of latent and motion, of which none counts for more than 1.
+
+    A robot that was carried away or pushed is no lesson about its wheels, so large errors saturate (Geman & McClure,
+    Bulletin of the ISI, 1987).
+    """
+    latent, motion = model.step(segments.before, segments.commands, segments.previous)
+    error = (latent - segments.after).square().mean(1)
+    moved = functional.smooth_l1_loss(motion, segments.motion, beta=0.02, reduction="none").mean(1)
+    total = error + MOTION_WEIGHT * moved
+    return (total / (1 + total)).mean()
+
+
+def seeing_loss(model: WorldModel, segments: Segments) -> Tensor:
+    """Mean over segments of the error of the predicted latent, as a share of it and of how the latent changed.
+
+    The error alone is smallest for a camera that sees nothing: latents that never change are easily foretold.
+    """
+    latent, _ = model.step(segments.before, segments.commands, segments.previous)
+    error = (latent - segments.after).square().mean(1)
+    change = (segments.after - segments.before).square().mean(1)
+    return (error / (error + change + STANDING_STILL)).mean()

@@ -1,0 +1,115 @@
+"""A camera whose colours have changed: what it makes of them is learned from pictures and commands, and undone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from ami_ros.adaptation.adapter import AdaptationConfig, Adapter
+from ami_ros.adaptation.losses import as_seen, driving_loss, seeing_loss
+from ami_ros.adaptation.segments import Segment, SegmentStore
+from ami_ros.errors import AmiError
+from ami_ros.world_model.encoder import Sensors
+from ami_ros.world_model.model import AS_TRAINED, WorldModel
+from ami_ros.world_model.spec import InputSpec, ModelSpec
+
+TINT = torch.tensor([0.6, 1.0, 1.3])
+QUICK = AdaptationConfig(period=0.2, batch=16, recent=32, colours=True)
+SIZE = 16
+MOVES = torch.tensor([[0.3, 0.1], [-0.2, 0.2], [0.1, -0.3]])  # of the latent, by a command in units of the model
+
+
+class ColouredWorld(WorldModel):
+    """Its latent is the mean colour of the picture, in units of half its range, and commands change it."""
+
+    def __init__(self) -> None:
+        nn.Module.__init__(self)
+        self.spec = ModelSpec(InputSpec(image_size=SIZE, scan_beams=0), latent_dim=3, chunk=1)
+        self.register_buffer("drive", torch.eye(2), persistent=False)
+        self.register_buffer("colours", AS_TRAINED.clone(), persistent=False)
+        self.register_buffer("command_scale", torch.ones(2), persistent=False)
+
+    def encode(self, sensors: Sensors) -> Tensor:
+        assert sensors.image is not None
+        return sensors.image.float().mean((2, 3)) / 64 - 2
+
+    def step(self, latent: Tensor, chunk: Tensor, previous: Tensor) -> tuple[Tensor, Tensor]:
+        commands = self.executed(chunk).mean(1)
+        return latent + commands @ MOVES.T, torch.cat([commands, commands[:, :1]], 1) * 0.1
+
+
+def seen_at(latent: Tensor, tint: Tensor) -> Tensor:
+    """The picture of a latent (3,) by a camera that makes `tint` of colours: (3, SIZE, SIZE) uint8."""
+    values = ((latent + 2) * 64 * tint).clamp(0, 255).round().byte()
+    return values[:, None, None].expand(3, SIZE, SIZE).clone()
+
+
+def drive(model: WorldModel, tint: Tensor, count: int, seed: int = 0) -> Iterator[Segment]:
+    """Segments of driving about at random, with a picture before and after each."""
+    rng = np.random.default_rng(seed)
+    for k in range(count):
+        before = torch.from_numpy(rng.uniform(-1.2, 0.4, 3).astype(np.float32))
+        commands = rng.uniform(-1, 1, (1, 2))
+        after, motion = model.step(before[None], torch.from_numpy(commands.astype(np.float32))[None], torch.zeros(1, 2))
+        sensors = Sensors(image=torch.stack([seen_at(before, tint), seen_at(after[0], tint)]))
+        first, second = model.encode(sensors).numpy()
+        yield Segment(0.2 * k, first, np.zeros(2), commands, second, motion[0].double().numpy(), sensors)
+
+
+@pytest.fixture
+def model() -> WorldModel:
+    return ColouredWorld().eval()
+
+
+def test_tint_is_learned_and_undone_and_the_trained_model_stays(model: WorldModel) -> None:
+    adapter = Adapter(model, QUICK)
+    for segment in drive(model, TINT, 160):
+        adapter.observe(segment)
+    assert adapter.in_use and "colours" in adapter.weights_in_use
+    gain = adapter.model.colours.detach()[:, 0]
+    assert gain.numpy() == pytest.approx((1 / TINT).numpy(), abs=0.12)
+    assert adapter.model.drive.detach().numpy() == pytest.approx(np.eye(2), abs=0.1)
+    assert torch.equal(model.colours, AS_TRAINED)
+    trained, adapted = adapter.losses
+    assert adapted < 0.5 * trained
+
+
+def test_camera_as_it_was_is_seen_through_as_before_at_once(model: WorldModel) -> None:
+    undone = torch.stack([1 / TINT, 0.5 * (1 / TINT - 1)], 1)
+    adapter = Adapter(model, QUICK, {"colours": undone})
+    for segment in drive(model, TINT, 10):
+        adapter.observe(segment)
+    assert adapter.in_use
+    for segment in drive(model, torch.ones(3), 10):
+        adapter.observe(segment)
+    assert not adapter.in_use and adapter.weights_in_use == {}
+
+
+def test_colours_are_left_alone_unless_wanted(model: WorldModel) -> None:
+    adapter = Adapter(model, replace(QUICK, colours=False))
+    steps = [adapter.observe(segment) for segment in drive(model, TINT, 60)]
+    assert {step.part for step in steps if step is not None} == {"drive"}
+    assert torch.equal(adapter.model.colours, AS_TRAINED)
+
+
+def test_seeing_nothing_is_no_way_out(model: WorldModel) -> None:
+    """Latents that never change are easily foretold; the loss by which colours are learned is not smaller for them."""
+    store = SegmentStore(64, False, np.random.default_rng(0))
+    for segment in drive(model, TINT, 64):
+        store.add(segment)
+    blind = ColouredWorld()
+    blind.colours[:, 0] = 0.01
+    now, nothing = (as_seen(m, store.all()) for m in (model, blind))
+    assert seeing_loss(blind, nothing) > seeing_loss(model, now)
+    assert nothing.before.std(0).max() < 0.02 and driving_loss(blind, nothing) > 0
+
+
+def test_a_model_without_pictures_has_no_colours_to_learn() -> None:
+    spec = ModelSpec(InputSpec(image_size=0, scan_beams=8), latent_dim=8, predictor_width=16, head_width=16)
+    with pytest.raises(AmiError, match="no pictures to learn colours from"):
+        Adapter(WorldModel(spec).eval(), QUICK)
