@@ -71,9 +71,11 @@ def test_goals_picture_is_from_before_the_change() -> None:
     learner = Learner(bench.loaded, None)
     loop = LearningLoop(learner, bench.robot, None, bench.settings, 0)
     pose = np.array([1.0, 1.5, 0.5])
-    before = loop.see_goal(pose)
+    before = loop.see_goal(pose).latent
     bench.robot.tint = (0.2, 0.2, 0.2)
-    assert np.array_equal(loop.see_goal(pose).latent, before.latent) and bench.robot.tint == (0.2, 0.2, 0.2)
+    after = loop.see_goal(pose).latent
+    assert before is not None and after is not None and np.array_equal(before, after)
+    assert bench.robot.tint == (0.2, 0.2, 0.2)
 
 
 def test_the_share_that_came_back() -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from ami_interfaces.msg import PlannerState
 from ami_ros.errors import AmiError
 from ami_ros.nodes import composed, loopback, memory, mission, perception, planner, safety, simulator, world_model
 from ami_ros.ros.conversions import header_at, scan_to_message
+from ami_ros.ros.lifecycle import AmiNode
 from ami_ros.ros.qos import RELIABLE
 from ami_ros.scan import Scan
 from ami_ros.world_model.checkpoint import save_model
@@ -162,13 +164,13 @@ def test_every_learned_node_refuses_a_model_of_a_later_version_and_names_it(
 ) -> None:
     config = model / "config.yaml"
     config.write_text(config.read_text().replace("format: 1", "format: 99"))
-    kind = {
+    kinds: dict[str, Callable[..., AmiNode[Any]]] = {
         "perception": perception.PerceptionNode,
         "world_model": world_model.WorldModelNode,
         "memory": memory.MemoryNode,
         "planner": planner.PlannerNode,
-    }[node]
-    made = kind(context=ros.context, parameter_overrides=[Parameter("model", value=str(model))])
+    }
+    made = kinds[node](context=ros.context, parameter_overrides=[Parameter("model", value=str(model))])
     ros.add(made)
     with pytest.raises(AmiError, match=f"model {model}: format 99 .* update ami_ros"):
         made.start()
