@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ami_ros.arena.tasks import Task, open_world
 from ami_ros.errors import AmiError
+from ami_ros.scan import Mount
 from ami_ros.world_model.checkpoint import write_atomically
 
 PERIOD = 0.1  # [s] of one environment step: both environments render 10 frames/s
@@ -85,6 +86,11 @@ class Episodes:
     def scan(self) -> NDArray[np.float32]:
         """No scanner: (n, 0)."""
         return np.zeros((len(self), 0), np.float32)
+
+    @property
+    def scanner(self) -> Mount | None:
+        """No scanner."""
+        return None
 
     @property
     def heading(self) -> NDArray[np.float32]:

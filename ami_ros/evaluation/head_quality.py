@@ -16,6 +16,7 @@ from ami_ros.evaluation.foresight import Foresight
 from ami_ros.geometry import Array, relative
 from ami_ros.learning.head_phase import HeadConfig
 from ami_ros.learning.obstacle_labels import any_commands, bumped, nearest_after
+from ami_ros.scan import Mount
 from ami_ros.world_model.model import accumulated
 
 STARTS = 3000
@@ -207,9 +208,8 @@ def _bumps(encoded: Encoded, rng: np.random.Generator) -> Bumps:
     commands, previous = encoded.commands(starts, 1)
     rows, after = encoded.rows[starts], encoded.rows[starts] + model.spec.chunk
     odometry, scans = np.asarray(dataset.odometry), np.asarray(dataset.scan)
-    hit = bumped(
-        commands[:, 0], previous, relative(odometry[rows], odometry[after]), scans[after], dataset.period, clearance
-    )
+    mount, motions = dataset.scanner or Mount(), relative(odometry[rows], odometry[after])
+    hit = bumped(commands[:, 0], previous, motions, scans[after], dataset.period, clearance, mount)
 
     def ranked(chunk: NDArray[np.float32], labels: NDArray[np.bool_]) -> float | None:
         if labels.all() or not labels.any():
@@ -224,7 +224,7 @@ def _bumps(encoded: Encoded, rng: np.random.Generator) -> Bumps:
         chunk = any_commands(len(starts), model.spec.chunk, rng) * model.command_scale.numpy()
         with torch.inference_mode():
             _, motion = model.step(*map(torch.from_numpy, (encoded.latents[starts], chunk, previous)))
-        other = ranked(chunk, nearest_after(scans[rows], motion.numpy().astype(np.float64)) < clearance)
+        other = ranked(chunk, nearest_after(scans[rows], motion.numpy().astype(np.float64), mount) < clearance)
     return Bumps(ranked(commands[:, 0], hit), float(hit.mean()), other)
 
 

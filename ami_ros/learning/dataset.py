@@ -23,6 +23,7 @@ from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
 from ami_ros.images import decode_image
 from ami_ros.learning.alignment import COLUMNS
+from ami_ros.scan import Mount
 from ami_ros.world_model.perception import fit_image
 
 VERSION = 1
@@ -52,6 +53,7 @@ class DatasetCard:
     dropped: dict[str, int] = field(default_factory=dict)  # reason: number
     extraction: dict[str, Any] = field(default_factory=dict)  # the configuration
     joints: tuple[str, ...] = ()  # whose positions were recorded
+    scanner: Mount | None = None  # where it sat, by the bags' /tf_static; None: they do not tell
 
 
 class Dataset:
@@ -106,6 +108,11 @@ class Dataset:
     @property
     def period(self) -> float:
         return self.card.period
+
+    @property
+    def scanner(self) -> Mount | None:
+        """Where the scanner sat; None: not known."""
+        return self.card.scanner
 
     def jpeg(self, row: int) -> bytes:
         """The row's image as it is stored."""

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import yaml
 
-from ami_ros.config import to_mapping
+from ami_ros.config import from_mapping, to_mapping
 from ami_ros.learning.alignment import COLUMNS
 from ami_ros.learning.dataset import CARD, IMAGES, VERSION, DatasetCard, checksum
+from ami_ros.learning.scanner_mount import common_mount
 from ami_ros.learning.unfinished import Part
+from ami_ros.scan import Mount
 
 
 def write_dataset(folder: Path, parts: list[Part], period: float, made_by: dict[str, Any]) -> None:
@@ -20,7 +22,7 @@ def write_dataset(folder: Path, parts: list[Part], period: float, made_by: dict[
 
     Args:
         folder: with the images.
-        parts: what was read; their facts are `source`, `dropped`, `beams`, `image_size` and `joints`.
+        parts: what was read; their facts are `source`, `dropped`, `beams`, `scanner`, `image_size` and `joints`.
         period: between rows [s].
         made_by: the configuration, plain values.
     """
@@ -47,6 +49,7 @@ def write_dataset(folder: Path, parts: list[Part], period: float, made_by: dict[
         sources=tuple(part.facts["source"] for part in parts),
         dropped=dict(dropped),
         extraction=made_by,
+        scanner=common_mount(from_mapping(Mount, found) for part in parts if (found := part.facts.get("scanner"))),
         joints=next((tuple(part.facts["joints"]) for part in full if part.facts["joints"]), ()),
     )
     (folder / CARD).write_text(yaml.safe_dump(to_mapping(card), sort_keys=False), "utf-8")

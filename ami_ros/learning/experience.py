@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ami_ros.geometry import relative
 from ami_ros.learning.windows import Recording, WindowSampler
+from ami_ros.scan import Mount
 from ami_ros.world_model.model import WorldModel
 
 BATCH = 512
@@ -37,6 +38,7 @@ class Experience:
         ends: (n,) row behind its last.
         starts: rows from which a whole chunk was driven.
         chunk: commands in a model step.
+        mount: where the scanner sat.
     """
 
     latents: Tensor
@@ -50,6 +52,7 @@ class Experience:
     ends: Rows
     starts: Rows
     chunk: int
+    mount: Mount = field(default_factory=Mount)
 
     def chunks(self, rows: Rows) -> Tensor:
         """The commands given from each of `rows` on (k, chunk, 2) [m/s, rad/s]."""
@@ -106,6 +109,7 @@ def gather(
         ends=ends,
         starts=rows[rows + chunk < ends],
         chunk=chunk,
+        mount=recording.scanner or Mount(),
     )
     _imagine(model, experience, np.random.default_rng((seed, 2)))
     return experience

@@ -21,8 +21,10 @@ from ami_ros.learning.bag_reader import BagReader, BrokenBagError
 from ami_ros.learning.dataset import IMAGES, Dataset, Progress
 from ami_ros.learning.dataset_writer import write_dataset
 from ami_ros.learning.frames import frame_of
+from ami_ros.learning.scanner_mount import recorded_mount
 from ami_ros.learning.streams import Segment, find_topics, read_segments
 from ami_ros.learning.unfinished import Unfinished, go_on
+from ami_ros.scan import Mount
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,7 @@ class _Extraction:
             self.done = before
             segments = read_segments(bag, topics, self.dropped, self._tick)
         beams = self._beams(segments) if "scan" in topics else 0
+        scanner = self._scanner(bag, segments) if beams else None
         joints = self._joints(segments)
         frames = _join([align(segment, alignment, beams, self.dropped, joints) for segment in segments])
         self.dropped["cuts where the clock went back"] += max(0, len(segments) - 1)
@@ -126,6 +129,7 @@ class _Extraction:
         }
         dropped = {reason: count for reason, count in self.dropped.items() if count}
         facts = {"source": source, "dropped": dropped, "beams": beams, "image_size": self.image_size, "joints": joints}
+        facts["scanner"] = to_mapping(scanner) if scanner else None
         self.unfinished.add(columns, facts)
 
     def _columns(self, bag: BagReader, topic: str, frames: Frames) -> dict[str, NDArray[Any]]:
@@ -151,6 +155,17 @@ class _Extraction:
             return 0
         around = round(2 * np.pi / abs(first.angle_increment)) if first.angle_increment else len(first.ranges)
         return int(min(around, self.config.alignment.max_beams))
+
+    def _scanner(self, bag: BagReader, segments: list[Segment]) -> Mount | None:
+        """Where the scanner sat, by the frame of the first scan."""
+        first = next((s["scan"].values[0] for s in segments if s["scan"].values), None)
+        if first is None:
+            return None
+        mount = recorded_mount(bag, first.header.frame_id)
+        if mount is None:
+            frame = first.header.frame_id
+            self.problems.append(f"where the scanner's frame '{frame}' is it does not say: taken for base_link")
+        return mount
 
     def _joints(self, segments: list[Segment]) -> list[str]:
         """Names of all joints in the first bag that has frames: the same for all bags."""

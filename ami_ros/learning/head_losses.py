@@ -189,14 +189,14 @@ class CollisionLesson:
         seen, (chunk, previous) = self.experience, (self.experience.chunks(rows), self.experience.previous[rows])
         at_end = seen.scans[rows + seen.chunk]
         period = self.model.spec.period
-        return bumped(chunk.numpy(), previous.numpy(), seen.motions(rows), at_end, period, self.clearance)
+        return bumped(chunk.numpy(), previous.numpy(), seen.motions(rows), at_end, period, self.clearance, seen.mount)
 
     def _would_bump(self, rows: Rows, chunk: Tensor, previous: Tensor) -> np.ndarray:
         scale = self.model.command_scale
         with torch.inference_mode():
             latent = self.experience.latents[torch.from_numpy(rows)]
             motion = self.model.motion(latent, chunk / scale, previous / scale).numpy().astype(np.float64)
-        return np.asarray(nearest_after(self.experience.scans[rows], motion) < self.clearance)
+        return np.asarray(nearest_after(self.experience.scans[rows], motion, self.experience.mount) < self.clearance)
 
 
 def _later(experience: Experience, rows: Rows, reach: int, rng: np.random.Generator) -> Rows:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.errors import AmiError
+from ami_ros.learning.scanner_mount import common_mount
 from ami_ros.world_model.perception import fit_scan_columns
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ class Joined:
         starts: the row at which each begins, and the number of all rows.
 
     Raises:
-        AmiError: their periods differ, or some have a scan and others none.
+        AmiError: their periods differ, some have a scan and others none, or the scanner sat elsewhere.
     """
 
     def __init__(self, parts: Sequence[Recording]) -> None:
@@ -39,6 +40,7 @@ class Joined:
         # Of the nearest beams the finest scan keeps all that any model reads of the others.
         scans = [part.scan if len(beams) == 1 else fit_scan_columns(part.scan, max(beams)) for part in parts]
         self.scan = np.concatenate(scans)
+        self.scanner = common_mount(part.scanner for part in parts)
         self.odometry = np.concatenate([part.odometry for part in parts])
         self.command = np.concatenate([part.command for part in parts])
         self.heading = np.concatenate([part.heading for part in parts])

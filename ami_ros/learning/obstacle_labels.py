@@ -6,25 +6,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.geometry import Array
+from ami_ros.scan import Mount, Scan
 
 TOLD = 0.06  # [m] that the robot was told to move during a chunk, from which on standing is a sign
+MIDDLE = Mount()
 FOLLOWED = 0.25  # of that, below which it stood
 FAR = 1.5  # [m], from where on nothing matters to one chunk
 
 
-def nearest_after(scans: NDArray[np.float32], motions: Array) -> Array:
+def nearest_after(scans: NDArray[np.float32], motions: Array, mount: Mount = MIDDLE) -> Array:
     """How near anything in scans lies after the robot has moved.
 
     Args:
         scans: (k, beams) [m] over the full circle from straight ahead to the left, inf where nothing returned.
         motions: (k, 3) of the robot since [m, m, rad].
+        mount: where the scanner sits.
 
     Returns:
         (k,) distance from base_link [m], at most `FAR`.
     """
-    angles = np.arange(scans.shape[1]) * (2 * np.pi / scans.shape[1])
+    beams = mount.in_base(Scan(scans[:1].ravel(), 0.0, 2 * np.pi / scans.shape[1]))
     ranges = np.where((scans > 0) & (scans < FAR + 1.0), scans, 1e3)
-    x, y = ranges * np.cos(angles) - motions[:, :1], ranges * np.sin(angles) - motions[:, 1:2]
+    x = ranges * np.cos(beams.angles) + beams.origin[0] - motions[:, :1]
+    y = ranges * np.sin(beams.angles) + beams.origin[1] - motions[:, 1:2]
     return np.asarray(np.sqrt((x**2 + y**2).min(1)).clip(max=FAR), np.float64)
 
 
@@ -54,6 +58,7 @@ def bumped(
     scans: NDArray[np.float32],
     period: float,
     clearance: float,
+    mount: Mount = MIDDLE,
 ) -> NDArray[np.bool_]:
     """Whether chunks that were driven ended with anything nearer than `clearance` [m], or standing (k,).
 
@@ -64,9 +69,12 @@ def bumped(
         scans: (k, beams) [m] at the end; (k, 0) without a scanner.
         period: [s] of each command.
         clearance: [m] from base_link.
+        mount: where the scanner sits.
     """
     still = stood(commands, before, motions, period)
-    return np.asarray(still | (np.where(scans > 0, scans, np.inf).min(1, initial=np.inf) < clearance))
+    if not scans.shape[1]:
+        return still
+    return np.asarray(still | (nearest_after(scans, np.zeros_like(motions), mount) < clearance))
 
 
 def any_commands(count: int, chunk: int, rng: np.random.Generator) -> NDArray[np.float32]:

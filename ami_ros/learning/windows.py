@@ -16,6 +16,7 @@ from ami_ros.errors import AmiError
 from ami_ros.geometry import relative
 from ami_ros.learning.feature_cache import cached_features
 from ami_ros.learning.pictures import Album, Pictures, open_pictures
+from ami_ros.scan import Mount
 from ami_ros.world_model.encoder import Sensors
 from ami_ros.world_model.perception import fit_scan_columns
 from ami_ros.world_model.spec import ModelSpec
@@ -29,6 +30,11 @@ class Recording(Album, Protocol):
     @property
     def scan(self) -> NDArray[np.float32]:
         """(n, beams) [m]"""
+        ...
+
+    @property
+    def scanner(self) -> Mount | None:
+        """Where the scanner sat; None: not known."""
         ...
 
     @property

@@ -23,7 +23,7 @@ from ami_ros.ros.definitions import message_definitions
 # What comes after a bar is recorded only while what comes before it is not there.
 DEFAULT_TOPICS = (
     "image/compressed|image", "camera_info", "scan", "odom", "imu", "cmd_vel", "ground_truth",
-    "latent", "surprise", "location", "plan",
+    "latent", "surprise", "location", "plan", "/tf_static",
 )  # fmt: skip
 MEGABYTE = 1_000_000
 POLL_PERIOD = 0.5  # between two looks for topics, and at the limits [s]

@@ -15,7 +15,7 @@ class Shortened:
 
     def __init__(self, dataset: Dataset) -> None:
         self.period, self.scan, self.heading = dataset.period, dataset.scan, dataset.heading
-        self.odometry, self.command = dataset.odometry, dataset.command
+        self.odometry, self.command, self.scanner = dataset.odometry, dataset.command, dataset.scanner
         self.episodes = dataset.episodes[:-1]
         self.load_images, self.images = dataset.load_images, dataset.images
 

@@ -40,6 +40,7 @@ class Inverted:
         self._dataset = dataset
         self.period, self.scan, self.heading = dataset.period, dataset.scan, dataset.heading
         self.odometry, self.command, self.episodes = dataset.odometry, dataset.command, dataset.episodes
+        self.scanner = dataset.scanner
 
     def __len__(self) -> int:
         return len(self._dataset)

@@ -14,6 +14,7 @@ from ami_ros.learning.dataset import Dataset
 from ami_ros.learning.joined import Joined
 from ami_ros.learning.pictures import StoredPictures
 from ami_ros.learning.windows import Source, WindowConfig, WindowSampler
+from ami_ros.scan import Mount
 from ami_ros.world_model.spec import InputSpec, ModelSpec
 
 
@@ -22,11 +23,12 @@ class Changed:
 
     def __init__(self, dataset: Dataset, **columns: object) -> None:
         self._dataset = dataset
-        for name in ("period", "scan", "odometry", "command", "heading", "episodes"):
+        for name in ("period", "scan", "scanner", "odometry", "command", "heading", "episodes"):
             setattr(self, name, columns.get(name, getattr(dataset, name)))
 
     period: float
     scan: NDArray[np.float32]
+    scanner: Mount | None
     odometry: NDArray[np.float64]
     command: NDArray[np.float32]
     heading: NDArray[np.float32]

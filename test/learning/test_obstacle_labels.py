@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ami_ros.learning.obstacle_labels import any_commands, bumped, nearest_after, stood
+from ami_ros.scan import Mount
 
 BEAMS = 72
 AHEAD = np.array([[[0.5, 0.0]] * 3], np.float32)  # 0.3 m in 0.6 s
@@ -32,6 +33,18 @@ def test_what_a_scan_saw_is_nearer_or_farther_after_a_motion(
     beam: int, motion: tuple[float, float, float], wanted: float
 ) -> None:
     assert nearest_after(wall(beam, 1.0), np.array([motion]))[0] == pytest.approx(wanted)
+
+
+def test_near_means_near_to_the_robot_and_not_to_its_scanner() -> None:
+    ahead = Mount(x=0.2)
+    assert nearest_after(wall(0, 0.3), np.zeros((1, 3)), ahead)[0] == pytest.approx(0.5)
+    assert nearest_after(wall(36, 0.3), np.zeros((1, 3)), ahead)[0] == pytest.approx(0.1)
+    hanging = Mount(upside_down=True, yaw=np.pi / 2)  # its beams run from the left to the right
+    assert nearest_after(wall(18, 1.0), np.array([[0.3, 0.0, 0.0]]), hanging)[0] == pytest.approx(0.7)
+    still, before = np.zeros((1, 3)), np.zeros((1, 2), np.float32)
+    stands = np.zeros((1, 3, 2), np.float32)
+    hits = [bumped(stands, before, still, wall(36, 0.3), 0.2, 0.25, mount)[0] for mount in (Mount(), ahead)]
+    assert hits == [False, True]
 
 
 def test_where_nothing_returned_is_nothing() -> None:

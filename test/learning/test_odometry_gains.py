@@ -9,6 +9,7 @@ import torch
 from ami_ros.geometry import Array, relative, wrap
 from ami_ros.learning.odometry_gains import estimate_gains, with_gains
 from ami_ros.learning.windows import WindowConfig, WindowSampler
+from ami_ros.scan import Mount
 from ami_ros.world_model.encoder import Sensors
 from ami_ros.world_model.model import WorldModel
 from harness.exact_model import ExactRelativePose, latent_of
@@ -42,6 +43,7 @@ class Recording:
     """Odometry alone, and the number of each row."""
 
     period = 0.2
+    scanner: Mount | None = None
     scan = np.zeros((820, 0), np.float32)
     command = np.zeros((820, 2), np.float32)
     heading = np.arange(820, dtype=np.float32)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ami_ros.geometry import Array, compose, relative
 from ami_ros.learning.windows import Batch, WindowConfig, WindowSampler
+from ami_ros.scan import Mount
 from ami_ros.world_model.spec import InputSpec, ModelSpec
 
 PERIOD, CHUNK = 0.2, 3
@@ -24,6 +25,7 @@ class Track:
 
     episodes: list[tuple[int, int]]
     period: float = PERIOD
+    scanner: Mount | None = None
     scan: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
 
     def __post_init__(self) -> None:
