@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ami_ros.evaluation.solver_race import Lane
+    from ami_ros.planning.protocols import Dynamics
+    from ami_ros.world_model.checkpoint import LoadedModel
     from ami_ros.world_model.model import WorldModel
 
 
@@ -18,6 +22,7 @@ def main(
     moments: Annotated[int, typer.Option(help="Starts with a near goal each.", min=1, max=10_000)] = 20,
     tolerance: Annotated[float, typer.Option(help="Cost by which a plan may be worse and counts as equal [m].")] = 0.01,
     without_swm: Annotated[bool, typer.Option("--without-swm", help="Only our own solvers.")] = False,
+    onnx: Annotated[bool, typer.Option("--onnx", help="Ours by ONNX Runtime as well (extra onnx).")] = False,
     seed: Annotated[int, typer.Option(help="Of moments and noise.", min=0)] = 0,
     json: Annotated[Path | None, typer.Option(help="File for the figures: flat keys with units.")] = None,
 ) -> None:
@@ -39,14 +44,34 @@ def main(
     loaded = load_model(model or share("models", "onboard"))
     with console.status("rendering moments"):
         sampled = sample_moments(loaded, world, moments, seed)
-    rounds = race(loaded.model, sampled, rivals, seed, tolerance)
+        runtimes = _runtimes(loaded, onnx)
+    rounds = race(loaded.model, sampled, rivals, seed, tolerance, runtimes.get("onnx"))
     *_, lanes = track(rounds, "searching", len(sampled), console=console, transient=True)
     figures = _show(lanes, console)
     with console.status("timing matrix products"):
-        figures |= _floor(loaded.model, sampled[0], seed, console)
+        figures |= _floor(loaded.model, runtimes, sampled[0], seed, console)
     if json is not None:
         settings = {"encoder_id": loaded.encoder_id, "world": world, "moments": moments, "tolerance_m": tolerance}
         write_json(json, figures | settings | {"seed": seed} | hardware())
+
+
+def _runtimes(loaded: LoadedModel, onnx: bool) -> dict[str, Dynamics]:
+    """What can imagine on this machine, by name; torch's fp32 first."""
+    import tempfile
+
+    from ami_ros.planning.precision import lacks_bf16
+    from ami_ros.world_model.half_dynamics import HalfDynamics
+    from ami_ros.world_model.onnx_dynamics import OnnxDynamics
+    from ami_ros.world_model.onnx_runtime import export_onnx
+
+    found: dict[str, Dynamics] = {"fp32": loaded.model}
+    if not lacks_bf16(loaded.model):
+        found["bf16"] = HalfDynamics(loaded.model)
+    if onnx:
+        with tempfile.TemporaryDirectory(prefix="ami_bench_") as scratch:
+            export_onnx(loaded, Path(scratch))
+            found["onnx"] = OnnxDynamics(loaded.model, loaded, Path(scratch))
+    return found
 
 
 def _show(lanes: dict[str, Lane], console: Any) -> dict[str, Any]:
@@ -88,26 +113,29 @@ def _show(lanes: dict[str, Lane], console: Any) -> dict[str, Any]:
     return figures
 
 
-def _floor(model: WorldModel, moment: Any, seed: int, console: Any) -> dict[str, Any]:
-    """Times one plan of the planner as configured beside its matrix products alone."""
+def _floor(model: WorldModel, runtimes: dict[str, Dynamics], moment: Any, seed: int, console: Any) -> dict[str, Any]:
+    """Times one plan of the planner as configured, by each runtime, beside its matrix products alone."""
     import numpy as np
 
     from ami_ros.evaluation.matrix_floor import Floor, products_of, time_in_turn
     from ami_ros.planning.planner import LatentPlanner, PlannerConfig
     from ami_ros.planning.protocols import Target
 
-    planner = LatentPlanner(model, PlannerConfig(deadline=60.0), seed)
+    planners = {name: LatentPlanner(by, PlannerConfig(deadline=60.0), seed) for name, by in runtimes.items()}
 
-    def plan() -> None:
-        planner.plan(0.0, moment.latent, (0.0, 0.0), moment.scan, Target(moment.goal, None, True))
+    def plan_by(planner: LatentPlanner) -> Callable[[], object]:
+        return lambda: planner.plan(0.0, moment.latent, (0.0, 0.0), moment.scan, Target(moment.goal, None, True))
 
-    seconds = 1000 * time_in_turn([Floor(products_of(model, plan)), plan], repeats=40)
-    floor, whole = (float(v) for v in np.median(seconds, axis=0))
-    ratio = float(np.median(seconds[:, 1] / seconds[:, 0]))
-    console.print(
-        f"one plan ({planner.budget.size}): {whole:.1f} ms; its matrix products alone: {floor:.1f} ms; "
-        f"ratio {ratio:.2f} (p50 of 40 pairs)",
-        highlight=False,
-        soft_wrap=True,
-    )
-    return {"plan_p50_ms": round(whole, 2), "floor_p50_ms": round(floor, 2), "plan_to_floor_ratio": round(ratio, 3)}
+    plans = [plan_by(planner) for planner in planners.values()]
+    seconds = 1000 * time_in_turn([Floor(products_of(model, plans[0])), *plans], repeats=40)
+    floor = float(np.median(seconds[:, 0]))
+    size = planners["fp32"].budget.size
+    line = f"one plan ({size}), p50 of 40 in turn; its matrix products alone: {floor:.1f} ms"
+    console.print(line, highlight=False, soft_wrap=True)
+    figures: dict[str, Any] = {"floor_p50_ms": round(floor, 2)}
+    for column, name in enumerate(planners, 1):
+        whole, ratio = float(np.median(seconds[:, column])), float(np.median(seconds[:, column] / seconds[:, 0]))
+        console.print(f"  {name}: {whole:.1f} ms, {ratio:.2f} times that", highlight=False)
+        key = "plan" if name == "fp32" else f"plan_{name}"
+        figures |= {f"{key}_p50_ms": round(whole, 2), f"{key}_to_floor_ratio": round(ratio, 3)}
+    return figures

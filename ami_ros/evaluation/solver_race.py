@@ -18,13 +18,14 @@ from ami_ros.planning.costs.registry import Costs, CostsConfig
 from ami_ros.planning.imagination import Imagination
 from ami_ros.planning.kinematics import Kinematics
 from ami_ros.planning.planner import PlannerConfig
-from ami_ros.planning.protocols import Dynamics, Problem, Scene, SearchSize, Target, no_proposals
+from ami_ros.planning.protocols import Dynamics, Problem, Scene, SearchSize, Solver, Target, no_proposals
 from ami_ros.planning.solvers.icem import Icem, IcemConfig
 from ami_ros.planning.solvers.registry import BUILT_IN, SolverConfig, make_solver
 
 FOREVER = float("inf")
 PATIENCE = 1.0  # how long one of ours goes on looking, in units of what the yardstick took
 YARDSTICK = "yardstick"  # our own stand-in for the rival where that is not installed
+BY_ONNX = ("icem", "hybrid")  # of ours, that run by ONNX Runtime as well
 
 
 class Trace:
@@ -58,7 +59,12 @@ class Lane:
 
 
 def race(
-    model: Dynamics, moments: list[Moment], rivals: Mapping[str, Any], seed: int, tolerance: float
+    model: Dynamics,
+    moments: list[Moment],
+    rivals: Mapping[str, Any],
+    seed: int,
+    tolerance: float,
+    by_onnx: Dynamics | None = None,
 ) -> Iterator[dict[str, Lane]]:
     """Runs all solvers on one moment after the other; yields the lanes after each.
 
@@ -72,12 +78,16 @@ def race(
         rivals: as `load_rivals` gives them.
         seed: of noise.
         tolerance: [m] by which a cost may be higher and still counts as equal.
+        by_onnx: the same model by ONNX Runtime; then `BY_ONNX` run by it too. Rivals run as they are published.
     """
     usual = SolverConfig()
     size = SearchSize(usual.samples, usual.iterations, HORIZON)
     large = SearchSize(SAMPLES, ITERATIONS, HORIZON)
     yardsticks = list(rivals) or [YARDSTICK]
-    lanes = {name: Lane(name, str(large)) for name in yardsticks} | {name: Lane(name, str(size)) for name in BUILT_IN}
+    ours = {name: (name, model) for name in BUILT_IN}
+    if by_onnx is not None:
+        ours |= {f"{name}_onnx": (name, by_onnx) for name in BY_ONNX}
+    lanes = {name: Lane(name, str(large)) for name in yardsticks} | {name: Lane(name, str(size)) for name in ours}
     for index, moment in enumerate(moments):
         target, patience = FOREVER, 0.0
         for name in yardsticks:
@@ -92,16 +102,15 @@ def race(
             if name == yardsticks[0]:
                 target, patience = cost + tolerance, PATIENCE * took
             _note(lanes[name], took, cost, trace.time_to(target) if name != yardsticks[0] else took)
-        for name in BUILT_IN:
-            _run_ours(lanes[name], model, moment, size, seed + index, target, patience)
+        for name, (solver, dynamics) in ours.items():
+            trace, problem = _problem(dynamics, moment, True)
+            _run_ours(
+                lanes[name], make_solver(SolverConfig(solver), size, seed + index), trace, problem, target, patience
+            )
         yield lanes
 
 
-def _run_ours(
-    lane: Lane, model: Dynamics, moment: Moment, size: SearchSize, seed: int, target: float, patience: float
-) -> None:
-    solver = make_solver(SolverConfig(lane.name), size, seed)
-    trace, problem = _problem(model, moment, True)
+def _run_ours(lane: Lane, solver: Solver, trace: Trace, problem: Problem, target: float, patience: float) -> None:
     began = time.perf_counter()
     with torch.no_grad() if solver.needs_gradient else torch.inference_mode():
         first = solver.solve(problem)

@@ -65,9 +65,7 @@ def choose_precision(
     Raises:
         AmiError: bf16 is wanted, and the CPU or the model has none.
     """
-    lacks = "" if cpu_has_bf16() else "this CPU has no bf16"
-    if not isinstance(model._modules.get("predictor"), ResidualPredictor):
-        lacks = "only the predictor mlp is made for bf16"
+    lacks = lacks_bf16(model)
     if wanted == "fp32" or (lacks and wanted == "auto"):
         return model, f"searches in fp32: {lacks or 'as configured'}"
     if lacks:
@@ -77,6 +75,13 @@ def choose_precision(
         return half, "searches in bf16: as configured"
     compared = compare(model, half, config, clock)
     return half if compared.bf16_is_better else model, str(compared)
+
+
+def lacks_bf16(model: WorldModel) -> str:
+    """Why there is no bf16 here, in a few words; empty where there is."""
+    if not isinstance(model._modules.get("predictor"), ResidualPredictor):
+        return "only the predictor mlp is made for bf16"
+    return "" if cpu_has_bf16() else "this CPU has no bf16"
 
 
 def compare(exact: Dynamics, rough: Dynamics, config: PlannerConfig, clock: Callable[[], float]) -> Comparison:

@@ -45,6 +45,12 @@ def test_every_solver_runs_on_every_moment_and_the_yardstick_leads() -> None:
     assert any(np.isfinite(lanes[name].to_equal).all() for name in BUILT_IN)
 
 
+def test_what_runs_by_another_runtime_has_lanes_of_its_own() -> None:
+    *_, lanes = race(ExactModel(), [moment([0.8, 0.2, 0.5])], {}, 0, 0.05, by_onnx=ExactModel())
+    assert list(lanes) == [YARDSTICK, *BUILT_IN, "icem_onnx", "hybrid_onnx"]
+    assert lanes["icem_onnx"].cost == lanes["icem"].cost
+
+
 def test_rivals_run_on_our_problem_with_their_published_settings() -> None:
     pytest.importorskip("stable_worldmodel", reason="the extra swm")
     found = rivals.load_rivals()

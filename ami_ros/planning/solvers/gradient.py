@@ -1,4 +1,9 @@
-"""Gradient descent on the commands, through the world model, from several starts (Adam, Kingma & Ba 2015)."""
+"""Gradient descent on the commands, through the world model, from several starts: Adam's direction (Kingma & Ba 2015),
+and of several lengths of a step the one that is best.
+
+A gradient takes several times as long as looking at a few more futures, so each is made the most of. The best length is
+taken even if it leads up: narrow valleys are crossed that way.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +15,17 @@ from torch import Tensor
 from ami_ros.planning.protocols import Problem, SearchSize, Solution
 from ami_ros.planning.solvers.search import Incumbent, WarmStart, coloured_noise
 
-PRICE = 3  # of a step with its gradient, in evaluations without
+PRICE = 3  # of a future with its gradient, in evaluations without
+LENGTHS = (0.06, 0.17, 0.43, 1.0)  # of steps that are tried, in units of the longest
+MEAN, SQUARE = 0.7, 0.95  # what is kept of the mean of gradients and of their squares
 
 
 @dataclass(frozen=True)
 class GradientConfig:
     """Gradient descent through the world model."""
 
-    starts: int = 16  # sequences that descend side by side
-    rate: float = 0.15  # of half the commands' range in one step
+    starts: int = 8  # sequences that descend side by side
+    reach: float = 0.35  # of half the commands' range: the longest step that is tried
 
 
 class Gradient(WarmStart):
@@ -32,43 +39,51 @@ class Gradient(WarmStart):
         self.config = config
 
     def solve(self, problem: Problem) -> Solution:
-        """See `Solver.solve`. Takes as many steps as cost what a sampled search of the same size costs."""
+        """See `Solver.solve`. Looks at as many futures as a sampled search of the same size."""
         config, incumbent = self.config, Incumbent(problem, self.mean)
         first = self.first(problem)
         fresh = coloured_noise(max(0, config.starts - len(first)), self.steps, 1.5, self.generator)
         starts = torch.cat([first, problem.kinematics.half_range * fresh])[: config.starts]
-        budget = self.size.samples * self.size.iterations
-        found = descend(problem, incumbent, starts, max(1, budget // (PRICE * len(starts))), config.rate)
+        found = descend(problem, incumbent, starts, self.size.samples * self.size.iterations, config.reach)
         self.mean, self.kept = incumbent.actions, found[:2]
         return incumbent.solution()
 
 
-def descend(problem: Problem, incumbent: Incumbent, starts: Tensor, steps: int, rate: float) -> Tensor:
+def descend(problem: Problem, incumbent: Incumbent, starts: Tensor, budget: int, reach: float) -> Tensor:
     """Descends from sequences (n, length, 2) side by side; returns the last ones, best first.
 
     Args:
         problem: that is being solved.
         incumbent: takes what is found.
         starts: where to begin.
-        steps: at most so many.
-        rate: of half the commands' range in one step.
+        budget: evaluations, at most so many; a gradient's count as `PRICE` each. One step is taken in any case.
+        reach: of half the commands' range, the longest step that is tried.
     """
-    unit, project = problem.kinematics.half_range, problem.kinematics.project
+    unit, project = problem.kinematics.half_range.clamp(min=1e-6), problem.kinematics.project
+    lengths = reach * torch.tensor(LENGTHS)[:, None, None, None]
+    # In units of the range, so that one reach fits metres and radians.
+    point = project(starts) / unit
+    mean = square = torch.zeros_like(point)
+    for k in range(1, 1 + max(1, budget // ((PRICE + len(LENGTHS)) * len(starts)))):
+        slope, cost = _slope(incumbent, point, unit)
+        if incumbent.out_of_time():
+            break
+        mean, square = torch.lerp(slope, mean, MEAN), torch.lerp(slope.square(), square, SQUARE)
+        way = mean / (1 - MEAN**k) / ((square / (1 - SQUARE**k)).sqrt() + 1e-8)
+        with torch.no_grad():
+            tried, costs = incumbent.weigh(((point - lengths * way) * unit).flatten(0, 1))
+        cost, best = costs.view(len(LENGTHS), -1).min(0)
+        point = tried.view(len(LENGTHS), *point.shape)[best, torch.arange(len(best))] / unit
+        if incumbent.out_of_time():
+            break
+    return (point * unit)[cost.argsort()]
+
+
+def _slope(incumbent: Incumbent, point: Tensor, unit: Tensor) -> tuple[Tensor, Tensor]:
+    """How the cost changes with a point, and the cost; no slope where the future is not finite."""
     with torch.enable_grad():
-        # In units of the range, so that one rate fits metres and radians.
-        point = (project(starts) / unit.clamp(min=1e-6)).detach().requires_grad_()
-        optimiser = torch.optim.Adam([point], lr=rate, betas=(0.7, 0.95))
-        cost = torch.zeros(len(starts))
-        for _ in range(steps):
-            cost_of = incumbent.weigh(point * unit, PRICE)[1]
-            cost = cost_of.detach()
-            optimiser.zero_grad(set_to_none=True)
-            cost_of[cost.isfinite()].sum().backward()  # type: ignore[no-untyped-call]
-            assert point.grad is not None
-            point.grad.nan_to_num_(0.0, 0.0, 0.0)  # of futures that are not finite
-            optimiser.step()
-            with torch.no_grad():
-                point.copy_(project(point * unit) / unit.clamp(min=1e-6))
-            if incumbent.out_of_time():
-                break
-    return (point.detach() * unit)[cost.argsort()]
+        point = point.clone().requires_grad_()
+        cost = incumbent.weigh(point * unit, PRICE)[1]
+        cost[cost.isfinite()].sum().backward()  # type: ignore[no-untyped-call]
+    assert point.grad is not None
+    return point.grad.nan_to_num(0.0, 0.0, 0.0), cost.detach()

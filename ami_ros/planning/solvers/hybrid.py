@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 
 from ami_ros.planning.protocols import Problem, SearchSize, Solution
-from ami_ros.planning.solvers.gradient import PRICE, descend
+from ami_ros.planning.solvers.gradient import descend
 from ami_ros.planning.solvers.icem import Icem, IcemConfig
 from ami_ros.planning.solvers.search import Incumbent
 
@@ -17,8 +17,8 @@ class HybridConfig:
     """iCEM, whose best sequences then descend by the model's gradient."""
 
     share: float = 0.67  # of the search that is spent on gradients
-    starts: int = 4  # best sequences that are refined
-    rate: float = 0.1  # of half the commands' range in one step
+    starts: int = 8  # best sequences that are refined
+    reach: float = 0.35  # of half the commands' range: the longest step of a descent that is tried
     icem: IcemConfig = field(default_factory=IcemConfig)
 
 
@@ -45,9 +45,9 @@ class Hybrid:
         config, sampler, incumbent = self.config, self.sampler, Incumbent(problem, self.sampler.mean)
         sampled = max(1, round((1 - config.share) * self.size.iterations))
         elites = sampler.iterate(problem, incumbent, sampled)
-        steps = self.size.samples * (self.size.iterations - sampled) // (PRICE * config.starts)
-        if steps and not incumbent.out_of_time():
+        budget = self.size.samples * (self.size.iterations - sampled)
+        if budget and not incumbent.out_of_time():
             starts = torch.cat([incumbent.actions[None], elites])[: config.starts]
-            descend(problem, incumbent, starts, steps, config.rate)
+            descend(problem, incumbent, starts, budget, config.reach)
         sampler.mean, sampler.kept = incumbent.actions, elites[: config.icem.keep]
         return incumbent.solution()
