@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -22,8 +23,17 @@ def integrate(motions: Tensor) -> Tensor:
     return torch.stack([x.cumsum(1), y.cumsum(1), yaw], -1)
 
 
+@dataclass(frozen=True)
+class Foreseen:
+    """One future and what it costs."""
+
+    actions: Tensor  # (steps, 2)
+    poses: Tensor  # (steps, 3)
+    terms: Tensor  # (costs,)
+
+
 class Imagination:
-    """Futures from one moment, and what they cost; keeps the costs of the last batch (`terms`).
+    """Futures from one moment, and what they cost; keeps the costs of the last batch (`terms`), and the best future.
 
     Args:
         model: what imagines.
@@ -37,6 +47,8 @@ class Imagination:
     ) -> None:
         self.model, self.costs = model, costs
         self.latent, self.previous = torch.from_numpy(latent), torch.tensor(previous, dtype=torch.float32)
+        self._best: Foreseen | None = None
+        self._least = float("inf")
 
     def imagine(self, actions: Tensor) -> Futures:
         """Rolls actions (batch, steps, 2) out."""
@@ -55,4 +67,17 @@ class Imagination:
         terms = self.weigh(futures)
         self.terms = terms.detach()
         # A pose that is not finite touches nothing, so that no other cost would speak against it.
-        return torch.where(futures.poses.isfinite().flatten(1).all(1), terms.sum(0), torch.inf)
+        cost = torch.where(futures.poses.isfinite().flatten(1).all(1), terms.sum(0), torch.inf)
+        best = int(cost.argmin())
+        least = float(cost[best].detach())
+        if least < self._least:
+            self._least = least
+            self._best = Foreseen(*(v.detach() for v in (actions[best], futures.poses[best], terms[:, best])))
+        return cost
+
+    def foresee(self, actions: Tensor) -> Foreseen:
+        """What one sequence (steps, 2) leads to; the best of all that were evaluated is not imagined again."""
+        if self._best is not None and torch.equal(actions, self._best.actions):
+            return self._best
+        futures = self.imagine(actions[None])
+        return Foreseen(actions, futures.poses[0], self.weigh(futures)[:, 0])

@@ -162,11 +162,11 @@ class LatentPlanner:
 
     def _chosen(self, found: Solution, imagination: Imagination, began: float, mode: Mode) -> Plan:
         others = imagination.terms
-        best = imagination.imagine(found.actions[None])
-        shares = cost_shares(list(imagination.costs), imagination.weigh(best)[:, 0], others)
+        best = imagination.foresee(found.actions)
+        shares = cost_shares(list(imagination.costs), best.terms, others)
         return Plan(
             commands=found.actions.repeat_interleave(self.chunk, 0).numpy().astype(np.float64),
-            poses=best.poses[0].numpy().astype(np.float64),
+            poses=best.poses.numpy().astype(np.float64),
             cost=found.cost,
             evaluated=found.evaluated,
             seconds=time.perf_counter() - began,
