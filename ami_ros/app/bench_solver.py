@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
     from ami_ros.evaluation.solver_race import Lane
     from ami_ros.planning.protocols import Dynamics
-    from ami_ros.world_model.checkpoint import LoadedModel
     from ami_ros.world_model.model import WorldModel
 
 
@@ -34,6 +33,7 @@ def main(
     from ami_ros.evaluation.moments import sample_moments
     from ami_ros.evaluation.report import hardware, write_json
     from ami_ros.evaluation.rivals import load_rivals
+    from ami_ros.evaluation.runtimes import runtimes
     from ami_ros.evaluation.solver_race import race
     from ami_ros.ros.graph import share
     from ami_ros.world_model.checkpoint import load_model
@@ -44,34 +44,15 @@ def main(
     loaded = load_model(model or share("models", "onboard"))
     with console.status("rendering moments"):
         sampled = sample_moments(loaded, world, moments, seed)
-        runtimes = _runtimes(loaded, onnx)
-    rounds = race(loaded.model, sampled, rivals, seed, tolerance, runtimes.get("onnx"))
+        imagining = runtimes(loaded, onnx)
+    rounds = race(loaded.model, sampled, rivals, seed, tolerance, imagining.get("onnx"))
     *_, lanes = track(rounds, "searching", len(sampled), console=console, transient=True)
     figures = _show(lanes, console)
     with console.status("timing matrix products"):
-        figures |= _floor(loaded.model, runtimes, sampled[0], seed, console)
+        figures |= _floor(loaded.model, imagining, sampled[0], seed, console)
     if json is not None:
         settings = {"encoder_id": loaded.encoder_id, "world": world, "moments": moments, "tolerance_m": tolerance}
         write_json(json, figures | settings | {"seed": seed} | hardware())
-
-
-def _runtimes(loaded: LoadedModel, onnx: bool) -> dict[str, Dynamics]:
-    """What can imagine on this machine, by name; torch's fp32 first."""
-    import tempfile
-
-    from ami_ros.planning.precision import lacks_bf16
-    from ami_ros.world_model.half_dynamics import HalfDynamics
-    from ami_ros.world_model.onnx_dynamics import OnnxDynamics
-    from ami_ros.world_model.onnx_runtime import export_onnx
-
-    found: dict[str, Dynamics] = {"fp32": loaded.model}
-    if not lacks_bf16(loaded.model):
-        found["bf16"] = HalfDynamics(loaded.model)
-    if onnx:
-        with tempfile.TemporaryDirectory(prefix="ami_bench_") as scratch:
-            export_onnx(loaded, Path(scratch))
-            found["onnx"] = OnnxDynamics(loaded.model, loaded, Path(scratch))
-    return found
 
 
 def _show(lanes: dict[str, Lane], console: Any) -> dict[str, Any]:
@@ -113,15 +94,16 @@ def _show(lanes: dict[str, Lane], console: Any) -> dict[str, Any]:
     return figures
 
 
-def _floor(model: WorldModel, runtimes: dict[str, Dynamics], moment: Any, seed: int, console: Any) -> dict[str, Any]:
+def _floor(model: WorldModel, imagining: dict[str, Dynamics], moment: Any, seed: int, console: Any) -> dict[str, Any]:
     """Times one plan of the planner as configured, by each runtime, beside its matrix products alone."""
     import numpy as np
 
     from ami_ros.evaluation.matrix_floor import Floor, products_of, time_in_turn
+    from ami_ros.evaluation.runtimes import figure
     from ami_ros.planning.planner import LatentPlanner, PlannerConfig
     from ami_ros.planning.protocols import Target
 
-    planners = {name: LatentPlanner(by, PlannerConfig(deadline=60.0), seed) for name, by in runtimes.items()}
+    planners = {name: LatentPlanner(by, PlannerConfig(deadline=60.0), seed) for name, by in imagining.items()}
 
     def plan_by(planner: LatentPlanner) -> Callable[[], object]:
         return lambda: planner.plan(0.0, moment.latent, (0.0, 0.0), moment.scan, Target(moment.goal, None, True))
@@ -136,6 +118,6 @@ def _floor(model: WorldModel, runtimes: dict[str, Dynamics], moment: Any, seed: 
     for column, name in enumerate(planners, 1):
         whole, ratio = float(np.median(seconds[:, column])), float(np.median(seconds[:, column] / seconds[:, 0]))
         console.print(f"  {name}: {whole:.1f} ms, {ratio:.2f} times that", highlight=False)
-        key = "plan" if name == "fp32" else f"plan_{name}"
+        key = figure("plan", name)
         figures |= {f"{key}_p50_ms": round(whole, 2), f"{key}_to_floor_ratio": round(ratio, 3)}
     return figures

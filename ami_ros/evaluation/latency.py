@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ami_ros.evaluation.runtimes import figure, runtimes
 from ami_ros.geometry import Array, relative
 from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
 from ami_ros.memory.rows import Edge, PlaceRow
@@ -38,7 +39,9 @@ class Timing:
     p95_ms: float
 
 
-def time_control(loaded: LoadedModel, places: int, repeats: int, seed: int, scratch: Path) -> list[Timing]:
+def time_control(
+    loaded: LoadedModel, places: int, repeats: int, seed: int, scratch: Path, onnx: bool = False
+) -> list[Timing]:
     """Times encoding, planning, localisation and route finding.
 
     Args:
@@ -47,12 +50,13 @@ def time_control(loaded: LoadedModel, places: int, repeats: int, seed: int, scra
         repeats: calls of each part.
         seed: of images, latents and queries.
         scratch: folder for the memory's file.
+        onnx: plan by ONNX Runtime as well.
     """
     torch.set_num_threads(1)
     rng = np.random.default_rng(seed)
     return [
         *_time_perception(loaded, repeats, rng),
-        _time_planner(loaded, repeats, rng, seed),
+        *_time_planners(loaded, repeats, rng, seed, onnx),
         *_time_memory(loaded, places, repeats, rng, scratch),
     ]
 
@@ -68,17 +72,21 @@ def _time_perception(loaded: LoadedModel, repeats: int, rng: np.random.Generator
     ]
 
 
-def _time_planner(loaded: LoadedModel, repeats: int, rng: np.random.Generator, seed: int) -> Timing:
+def _time_planners(loaded: LoadedModel, repeats: int, rng: np.random.Generator, seed: int, onnx: bool) -> list[Timing]:
+    """One row for each runtime; their plans are made in turn, so that what else runs disturbs all alike."""
     config = PlannerConfig(deadline=NO_DEADLINE)
-    planner = LatentPlanner(loaded.model, config, seed)
+    imagining = runtimes(loaded, onnx)
+    planners = [LatentPlanner(dynamics, config, seed) for dynamics in imagining.values()]
     latents = rng.normal(size=(repeats + WARM_UP, 2, loaded.model.spec.latent_dim)).astype(np.float32)
     scan = _scan(rng)
-
-    def plan(i: int) -> None:
-        planner.plan(0.2 * i, latents[i, 0], (0.2, 0.0), scan, Target(latents[i, 1], np.array([1.0, 0.5, 0.0]), True))
-
-    evaluated = planner.plan(0.0, latents[0, 0], (0.0, 0.0), scan, Target(latents[0, 1], None, True)).evaluated
-    return _timed("plan", f"{evaluated} futures of {config.horizon} steps", repeats, plan)
+    seconds = np.zeros((repeats + WARM_UP, len(planners)))
+    for i, (here, goal) in enumerate(latents):
+        for k, planner in enumerate(planners):
+            began = time.perf_counter()
+            plan = planner.plan(0.2 * i, here, (0.2, 0.0), scan, Target(goal, np.array([1.0, 0.5, 0.0]), True))
+            seconds[i, k] = time.perf_counter() - began
+    size = f"{plan.evaluated} futures of {config.horizon} steps"
+    return [_timing(figure("plan", name), size, seconds[:, k]) for k, name in enumerate(imagining)]
 
 
 def _time_memory(
@@ -132,5 +140,9 @@ def _timed(name: str, size: str, repeats: int, call: Callable[[int], object]) ->
         began = time.perf_counter()
         call(i)
         seconds[i] = time.perf_counter() - began
+    return _timing(name, size, seconds)
+
+
+def _timing(name: str, size: str, seconds: Array) -> Timing:
     p50, p95 = np.percentile(1000 * seconds[WARM_UP:], [50, 95])
     return Timing(name, size, round(float(p50), 3), round(float(p95), 3))
