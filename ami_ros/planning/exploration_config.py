@@ -16,7 +16,7 @@ class ExplorationConfig:
     directions: int = 48  # in which it is looked
     turn_cost: float = 0.5  # [m/rad] of turning towards a spot
     doubt_worth: float = 2.0  # [m] of way that a spot is worth where the model is twice as unsure as usual; 0: none
-    doubtful: float = 1.3  # times the usual doubt around a place, from which it is visited although it is remembered
+    doubtful: float = 1.5  # times the usual doubt around a place, from which it is visited although it is remembered
     doubt_apart: float = 1.5  # [m] between such visits
     passed: float = 0.5  # [m] before a spot at which the next is chosen, without stopping
     apart: float = 0.5  # [m] between spots that are kept, and around one that was tried in vain

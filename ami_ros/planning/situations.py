@@ -65,8 +65,10 @@ class Reading:
 
     @property
     def doubt(self) -> float:
-        """The error expected, over the usual one; NaN from a model without an ensemble."""
-        return self.expected / self.usual if self.usual > 0.0 else math.nan
+        """The error expected, over the usual one; 1 as long as nobody knows what is usual, NaN: no ensemble."""
+        if math.isnan(self.expected):
+            return math.nan
+        return 1.0 if math.isnan(self.z_score) or self.usual <= 0.0 else self.expected / self.usual
 
 
 @dataclass(frozen=True)

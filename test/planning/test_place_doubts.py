@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ami_ros.planning.place_doubts import PlaceDoubts
+from ami_ros.planning.situations import Reading
 
 HERE, THERE = np.array([0.0, 0.0]), np.array([4.0, 0.0])
 
@@ -52,3 +53,14 @@ def test_a_model_without_an_ensemble_is_silent_and_one_that_speaks_is_not() -> N
     doubts.note(1, HERE, 1.0)
     doubts.note(1, HERE, math.nan)
     assert not doubts.silent and len(doubts) == 1
+
+
+@pytest.mark.parametrize(
+    ("z_score", "expected", "usual", "doubt"),
+    [(0.5, 0.3, 0.2, 1.5), (math.nan, 0.3, 0.2, 1.0), (0.5, 0.3, 0.0, 1.0), (0.5, math.nan, 0.2, math.nan)],
+    ids=["known", "warming up", "nothing is usual", "no ensemble"],
+)
+def test_doubt_is_the_error_expected_over_the_usual_one(
+    z_score: float, expected: float, usual: float, doubt: float
+) -> None:
+    assert Reading(0.0, z_score, False, 0.2, expected, usual).doubt == pytest.approx(doubt, nan_ok=True)
