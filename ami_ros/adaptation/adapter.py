@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -28,6 +28,8 @@ STANDING = 0.05  # [m/s] and [rad/s]: commands up to this teach nothing
 ENOUGH_REMEMBERED = 64  # segments of the robot as it was; with fewer, the last layers are left alone
 COMPARED = 10  # newest segments by which it is chosen what is in use
 BETTER = 0.8  # of the other's loss, for a change of what is in use
+SHORTER, LONGER = 0.5, 1.5  # steps after one that was undone, and after one that was kept
+LEAST_RATE, GREATEST_RATE = 1 / 16, 2.0  # of the configured one
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,9 @@ class Adapter:
         self._recent = SegmentStore(config.recent, False, rng)
         self._held_out = SegmentStore(config.recent // 3, False, rng)
         self._remembered = SegmentStore(config.remembered, True, rng)
+        # Colours take pictures of many places: one segment of each block, so that as many go back five times as far.
+        self._seen = SegmentStore(config.recent, False, rng)
+        self._seen_held_out = SegmentStore(config.recent // 3, False, rng)
         self._compared: deque[tuple[float, float]] = deque(maxlen=COMPARED)
         self._came, self._stepped = 0, -np.inf
         self.in_use = weights is not None
@@ -99,8 +104,8 @@ class Adapter:
             apply(weights, self.model, trained)
         self._parts = self._learned()
         self._optimisers: dict[str, torch.optim.Adam] = {}
-        for part in self._parts:
-            self._begin(part)
+        for part, (_, rate) in self._parts.items():
+            self._begin(part, rate)
 
     def _learned(self) -> dict[str, tuple[list[Tensor], float]]:
         """What steps change: its tensors, and the rate of each part."""
@@ -115,9 +120,9 @@ class Adapter:
             parts["layers"] = (list(own.values()), config.layers_rate)
         return parts
 
-    def _begin(self, part: str) -> None:
+    def _begin(self, part: str, rate: float) -> None:
         """A fresh optimiser (Adam, arXiv 1412.6980): after a step was undone, momentum would lead there again."""
-        tensors, rate = self._parts[part]
+        tensors, _ = self._parts[part]
         self._optimisers[part] = torch.optim.Adam([tensor.requires_grad_(True) for tensor in tensors], rate)
 
     @property
@@ -144,8 +149,8 @@ class Adapter:
         """Back to the model as it was trained, and frozen."""
         apply({}, self.model, self.trained)
         self._compared.clear()
-        for part in self._parts:
-            self._begin(part)
+        for part, (_, rate) in self._parts.items():
+            self._begin(part, rate)
         self.in_use, self.frozen = False, True
         self.version += 1
 
@@ -156,17 +161,24 @@ class Adapter:
         self._choose(segment)
         if self.frozen:
             return None
-        held_out = self._came // BLOCK % HELD_OUT == HELD_OUT - 1
-        self._came += 1
-        (self._held_out if held_out else self._recent).add(segment)
-        if held_out and not self.in_use:
-            self._remembered.add(segment)
+        self._keep(segment)
         if abs(segment.stamp - self._stepped) < self.config.period or len(self._recent) < self.config.batch:
             return None
         if not len(self._held_out):
             return None
         self._stepped = segment.stamp
         return self._step(segment.stamp)
+
+    def _keep(self, segment: Segment) -> None:
+        block, nth = divmod(self._came, BLOCK)
+        held_out = block % HELD_OUT == HELD_OUT - 1
+        self._came += 1
+        if self.config.colours and nth == 0:
+            (self._seen_held_out if held_out else self._seen).add(segment)
+        segment = replace(segment, sensors=None)  # the other parts take latents as they came
+        (self._held_out if held_out else self._recent).add(segment)
+        if held_out and not self.in_use:
+            self._remembered.add(segment)
 
     def _choose(self, segment: Segment) -> None:
         batch = single(segment)
@@ -183,7 +195,7 @@ class Adapter:
 
     def _step(self, stamp: float) -> Step:
         number = self.kept + self.rolled_back
-        ready = [p for p in self._parts if p != "layers" or len(self._remembered) >= ENOUGH_REMEMBERED]
+        ready = [part for part in self._parts if self._ready(part)]
         part = ready[number % len(ready)]
         undo = self.weights
         before = self._judge(part)
@@ -192,31 +204,42 @@ class Adapter:
         reason = self._objection(before, after) if all(map(np.isfinite, after)) else "not finite"
         if reason:
             apply(undo, self.model, self.trained)
-            self._begin(part)
+            self._begin(part, self._next_rate(part, SHORTER))
             self.rolled_back += 1
         else:
+            self._optimisers[part].param_groups[0]["lr"] = self._next_rate(part, LONGER)
             self.kept += 1
             self.version += self.in_use
         return Step(stamp, number + 1, part, not reason, reason, before[0], after[0], before[1], after[1])
 
+    def _ready(self, part: str) -> bool:
+        """Whether there is enough to change a part by."""
+        if part == "colours":
+            return len(self._seen) >= self.config.batch and len(self._seen_held_out) > 0
+        return part == "drive" or len(self._remembered) >= ENOUGH_REMEMBERED
+
+    def _next_rate(self, part: str, factor: float) -> float:
+        rate, configured = self._optimisers[part].param_groups[0]["lr"], self._parts[part][1]
+        return float(np.clip(factor * rate, LEAST_RATE * configured, GREATEST_RATE * configured))
+
     def _learn(self, part: str) -> None:
         self.model.zero_grad()
         self.model.drive.grad = self.model.colours.grad = None
-        with torch.set_grad_enabled(part == "colours"):
-            batch = as_seen(self.model, self._recent.draw(self.config.batch))
-        _loss_of(part)(self.model, batch).backward()
+        batch = (self._seen if part == "colours" else self._recent).draw(self.config.batch)
+        _loss_of(part)(self.model, as_seen(self.model, batch)).backward()  # type: ignore[no-untyped-call]
         self._optimisers[part].step()
 
     @torch.no_grad()
     def _judge(self, part: str) -> tuple[float, float]:
         """Losses on what is not learned from: the newest segments, and for layers remembered ones (else 0)."""
-        newest = float(_loss_of(part)(self.model, as_seen(self.model, self._held_out.all())))
+        held_out = self._seen_held_out if part == "colours" else self._held_out
+        newest = float(_loss_of(part)(self.model, as_seen(self.model, held_out.all())))
         return newest, self._forgotten(self._as_before) if part == "layers" else 0.0
 
     @torch.no_grad()
     def _forgotten(self, model: WorldModel) -> float:
         """The loss of `model` on remembered segments."""
-        return float(driving_loss(model, as_seen(model, self._remembered.all())))
+        return float(driving_loss(model, self._remembered.all()))
 
     def _objection(self, before: tuple[float, float], after: tuple[float, float]) -> str:
         """Why a step has to be undone; empty if it may stay."""

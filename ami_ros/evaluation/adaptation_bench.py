@@ -54,7 +54,7 @@ CHANGES: dict[str, Change] = {
     "left-fast": Change(wheels=(1.4, 1.0)),
     "slow": Change(wheels=(0.6, 0.6)),
     "fast": Change(wheels=(1.4, 1.4)),
-    "tint": Change(tint=(0.6, 1.0, 1.3)),
+    "tint": Change(tint=(0.5, 0.75, 1.0)),  # bluish; nothing is brighter than a picture can hold
 }
 
 

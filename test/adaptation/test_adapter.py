@@ -46,7 +46,7 @@ def test_robot_that_did_not_change_is_left_alone(model: WorldModel, drive: Rando
 
 
 def test_step_that_does_harm_is_rolled_back(model: WorldModel, drive: RandomDrive) -> None:
-    adapter = Adapter(model, replace(QUICK, rate=3.0))
+    adapter = Adapter(model, replace(QUICK, rate=300.0))
     steps = drive.teach(adapter, 40)
     assert steps and not any(step.kept for step in steps) and adapter.rolled_back == len(steps)
     assert all(step.loss_after > step.loss_before and "newest" in step.reason for step in steps)

@@ -68,7 +68,7 @@ def model() -> WorldModel:
 
 def test_tint_is_learned_and_undone_and_the_trained_model_stays(model: WorldModel) -> None:
     adapter = Adapter(model, QUICK)
-    for segment in drive(model, TINT, 160):
+    for segment in drive(model, TINT, 400):
         adapter.observe(segment)
     assert adapter.in_use and "colours" in adapter.weights_in_use
     gain = adapter.model.colours.detach()[:, 0]
