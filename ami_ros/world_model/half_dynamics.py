@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from ami_ros.world_model.model import WorldModel
 
+FEW = 64  # steps or poses; fewer are no sooner in bf16
 FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # what Linux calls it, of Intel, AMD and ARM
 
 
@@ -24,7 +25,8 @@ def cpu_has_bf16(info: Path = Path("/proc/cpuinfo")) -> bool:
 
 
 class HalfDynamics:
-    """`rollout` and `relative_pose` in bf16; gradients and learned heads by the model itself, in float32.
+    """`rollout` and `relative_pose` of many futures in bf16. By the model itself, in float32: few of them, as when a goal
+    is sighted; gradients; learned heads.
 
     Latents and displacements stay float32 between steps, so that what a step adds is rounded, and not all that is
     there already. It follows the model: what adaptation changes in `model` counts from the next call on.
@@ -46,7 +48,7 @@ class HalfDynamics:
 
     def rollout(self, latent: Tensor, commands: Tensor, previous: Tensor) -> tuple[Tensor, Tensor]:
         """As `WorldModel.rollout`."""
-        if torch.is_grad_enabled() and commands.requires_grad:
+        if commands.shape[0] * commands.shape[1] < FEW or (torch.is_grad_enabled() and commands.requires_grad):
             return self._model.rollout(latent, commands, previous)
         for layer in self._layers:
             layer.follow()
@@ -55,7 +57,7 @@ class HalfDynamics:
 
     def relative_pose(self, first: Tensor, second: Tensor) -> Tensor:
         """As `WorldModel.relative_pose`."""
-        if torch.is_grad_enabled() and first.requires_grad:
+        if first.numel() < FEW * self.spec.latent_dim or (torch.is_grad_enabled() and first.requires_grad):
             return self._model.relative_pose(first, second)
         return self._half.relative_pose(first, second).float()
 

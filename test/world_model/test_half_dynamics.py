@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ami_ros.adaptation.weights import adaptable, apply, private_copy
-from ami_ros.world_model.half_dynamics import HalfDynamics, cpu_has_bf16
+from ami_ros.world_model.half_dynamics import FEW, HalfDynamics, cpu_has_bf16
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.spec import InputSpec, ModelSpec
 
@@ -31,9 +31,9 @@ def question(batch: int, steps: int) -> tuple[torch.Tensor, torch.Tensor, torch.
 
 
 def test_numbers_are_those_of_the_model_but_for_rounding() -> None:
-    model, asked = made(), question(8, 5)
+    model, asked = made(), question(FEW, 5)
     half = HalfDynamics(model)
-    goal = torch.randn(SPEC.latent_dim).expand(8, 5, -1)
+    goal = torch.randn(SPEC.latent_dim).expand(FEW, 5, -1)
     for found, wanted in (
         *zip(half.rollout(*asked), model.rollout(*asked), strict=True),
         (half.relative_pose(goal, goal), model.relative_pose(goal, goal)),
@@ -44,8 +44,16 @@ def test_numbers_are_those_of_the_model_but_for_rounding() -> None:
     assert model.predictor.leave.weight.dtype == torch.float32
 
 
+def test_few_are_exact_as_the_sighting_of_a_goal_has_to_be() -> None:
+    model, asked = made(), question(3, 4)
+    half = HalfDynamics(model)
+    first, second = torch.randn(2, FEW - 1, SPEC.latent_dim)
+    assert torch.equal(half.relative_pose(first, second), model.relative_pose(first, second))
+    assert all(torch.equal(a, b) for a, b in zip(half.rollout(*asked), model.rollout(*asked), strict=True))
+
+
 def test_it_follows_what_is_adapted() -> None:
-    trained, asked = made(), question(4, 3)
+    trained, asked = made(), question(FEW, 3)
     model = private_copy(trained)
     half = HalfDynamics(model)
     before = half.rollout(*asked)
@@ -57,7 +65,7 @@ def test_it_follows_what_is_adapted() -> None:
 
 
 def test_gradients_are_those_of_the_model() -> None:
-    model, (latent, commands, previous) = made(), question(4, 3)
+    model, (latent, commands, previous) = made(), question(FEW, 3)
     found = []
     for dynamics in (HalfDynamics(model), model):
         leaf = commands.clone().requires_grad_()
