@@ -46,7 +46,7 @@ CONFIGURATIONS: dict[str, type[Any]] = {"train": TrainingConfig, "extract": Extr
 MEANINGS = {
     "image": "camera pictures",
     "camera_info": "the camera's intrinsics",
-    "scan": "laser scan; taken as in `base_link`",
+    "scan": "laser scan, in any frame that is fixed to the robot",
     "odom": "wheel odometry; its origin may be anywhere and it may drift",
     "imu": "compass heading; only for models that want it (ceiling camera)",
     "battery_state": "charge; exploring returns when it is low",
