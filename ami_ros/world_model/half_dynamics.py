@@ -25,8 +25,8 @@ def cpu_has_bf16(info: Path = Path("/proc/cpuinfo")) -> bool:
 
 
 class HalfDynamics:
-    """`rollout` and `relative_pose` of many futures in bf16. By the model itself, in float32: few of them, as when a goal
-    is sighted; gradients; learned heads.
+    """`rollout` and `relative_pose` of many futures in bf16. By the model itself, in float32: few of them, as when a
+    goal is sighted; gradients; learned heads.
 
     Latents and displacements stay float32 between steps, so that what a step adds is rounded, and not all that is
     there already. It follows the model: what adaptation changes in `model` counts from the next call on.
