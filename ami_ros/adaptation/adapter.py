@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ami_ros.adaptation.losses import as_seen, driving_loss, seeing_loss
+from ami_ros.adaptation.losses import as_seen, driving_loss, fit_loss, seeing_loss
 from ami_ros.adaptation.segments import Segment, Segments, SegmentStore, single
 from ami_ros.adaptation.weights import COLOURS, DRIVE, Weights, adaptable, apply, private_copy, view
 from ami_ros.errors import AmiError
@@ -183,8 +183,7 @@ class Adapter:
     def _choose(self, segment: Segment) -> None:
         batch = single(segment)
         with torch.no_grad():
-            both = (float(driving_loss(model, as_seen(model, batch))) for model in (self.trained, self.model))
-            self._compared.append((next(both), next(both)))
+            self._compared.append((float(fit_loss(self.trained, batch)), float(fit_loss(self.model, batch))))
         if len(self._compared) < COMPARED:
             return
         trained, adapted = self.losses

@@ -45,3 +45,12 @@ def seeing_loss(model: WorldModel, segments: Segments) -> Tensor:
     error = (latent - segments.after).square().mean(1)
     change = (segments.after - segments.before).square().mean(1)
     return (error / (error + change + STANDING_STILL)).mean()
+
+
+def fit_loss(model: WorldModel, segments: Segments) -> Tensor:
+    """By which models are compared: both of the above, on what each makes of the sensors.
+
+    By motion alone, which wrong colours leave as it is, a wrong model would be hard to tell from a right one.
+    """
+    seen = as_seen(model, segments)
+    return driving_loss(model, seen) + seeing_loss(model, seen)
