@@ -138,7 +138,7 @@ class LearningLoop(ClosedLoop):
 
     def explore(self, rng: np.random.Generator, seconds: float) -> Iterator[float]:
         """Random driving, as when data is recorded; yields the seconds done."""
-        explorer = Explorer(rng)
+        explorer = Explorer(rng, self.simulator.drive)
         for k in range(round(seconds / PERIOD)):
             scan = self.perceive().scan
             assert scan is not None, "the simulator has a scanner"

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ami_ros.commands import STILL, Command, of_width, speed
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.goals import GoalSampler
 from ami_ros.evaluation.surprise_watch import SurpriseWatch
@@ -68,7 +69,8 @@ class ClosedLoop:
         self.watch = SurpriseWatch(loaded.model) if same else None
         self.goals = GoalSampler(FreeSpace(simulator.world), seed)
         self.decision: Decision | None = None
-        self.executed = (0.0, 0.0)  # what was sent since the last percept, on average [m/s, rad/s]
+        # What was sent since the last percept, on average; as many numbers as the model takes.
+        self.executed = of_width(STILL, loaded.model.spec.command_dim)
         self.trace: list[tuple[float, Array, Percept, Decision]] = []
 
     def run(self, count: int) -> Iterator[Trial]:
@@ -104,7 +106,7 @@ class ClosedLoop:
             goal=(float(goal[0]), float(goal[1]), float(goal[2])),
             path_length_m=length,
             status="succeeded" if decision.succeeded else "aborted",
-            still=abs(truth.velocity[0]) < 0.02 and abs(truth.velocity[1]) < 0.05,
+            still=speed(truth.velocity) < 0.02 and abs(truth.velocity[1]) < 0.05,
             final=(float(truth.pose[0]), float(truth.pose[1]), float(truth.pose[2])),
             time_s=elapsed,
             collisions=truth.contacts - contacts,
@@ -162,14 +164,12 @@ class ClosedLoop:
         for tick in range(round(self.config.perception_period / self.config.control_period)):
             now = self.simulator.time
             row = int(tick * self.config.control_period / period)
-            linear, angular = decision.commands[row] if row < len(decision.commands) else (0.0, 0.0)
-            self.safety.command(float(linear), float(angular), now)
-            output = self.safety.output(now)
-            sent.append((output.linear, output.angular))
+            linear, angular, aside = of_width(decision.commands[row] if row < len(decision.commands) else STILL, 3)
+            self.safety.command(linear, angular, now, aside)
+            sent.append(self.safety.output(now).command)
             self.move(sent[-1])
-        linear, angular = np.mean(sent, axis=0)
-        self.executed = float(linear), float(angular)
+        self.executed = of_width(np.mean(sent, axis=0), len(self.executed))
 
-    def move(self, command: tuple[float, float]) -> None:
-        """The robot obeys a command [m/s, rad/s] for one control period."""
+    def move(self, command: Command) -> None:
+        """The robot obeys a command for one control period."""
         self.simulator.step(command, self.config.control_period)

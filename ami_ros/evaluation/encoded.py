@@ -68,7 +68,7 @@ class Encoded:
         return np.sort(rng.choice(found, min(count, len(found)), replace=False))
 
     def commands(self, starts: Rows, steps: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """What was commanded from each start on (k, steps, chunk, 2), and just before (k, 2)."""
+        """What was commanded from each start on (k, steps, chunk, command_dim), and just before (k, command_dim)."""
         chunk = self.model.spec.chunk
         command = np.asarray(self.dataset.command)
         after = self.rows[starts][:, None, None] + chunk * np.arange(steps)[:, None] + np.arange(chunk)

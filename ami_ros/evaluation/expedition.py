@@ -56,12 +56,12 @@ class Expedition:
         """The robot starts at `pose` (3,) of the world; odometry starts anywhere, and memory is told so."""
         self.robot.reset(pose)
         self.memory.restart()
-        self._explorer = Explorer(self.rng)
+        self._explorer = Explorer(self.rng, self.robot.drive)
 
     def kidnap(self, pose: Array) -> None:
         """The robot is at `pose` (3,) of the world; odometry goes on, and nobody tells memory."""
         self.robot.place(pose)
-        self._explorer = Explorer(self.rng)
+        self._explorer = Explorer(self.rng, self.robot.drive)
 
     def step(self) -> Moment:
         """One look, and then PERIOD of driving."""

@@ -157,7 +157,7 @@ def _times(encoded: Encoded, rng: np.random.Generator) -> Times | None:
 def _true_ways(encoded: Encoded, rng: np.random.Generator) -> tuple[Rows, Rows, Array]:
     """Pairs of tested moments, and the least time between them by where the robot was ever seen to drive."""
     speeds = np.abs(np.asarray(encoded.dataset.velocity, np.float64))
-    linear, angular = (float(np.percentile(v[v > MOVES], PACE)) for v in speeds.T)
+    linear, angular = (float(np.percentile(v[v > MOVES], PACE)) for v in speeds[:, :2].T)
     known = np.asarray(encoded.dataset.truth)
     paths = DrivenPaths(known[np.isfinite(known).all(1)], linear, angular)
     truth = encoded.truth
@@ -221,7 +221,7 @@ def _bumps(encoded: Encoded, rng: np.random.Generator) -> Bumps:
 
     other = None
     if scans.shape[1]:
-        chunk = any_commands(len(starts), model.spec.chunk, rng) * model.command_scale.numpy()
+        chunk = any_commands(len(starts), model.spec.chunk, rng, model.spec.command_dim) * model.command_scale.numpy()
         with torch.inference_mode():
             _, motion = model.step(*map(torch.from_numpy, (encoded.latents[starts], chunk, previous)))
         other = ranked(chunk, nearest_after(scans[rows], motion.numpy().astype(np.float64), mount) < clearance)

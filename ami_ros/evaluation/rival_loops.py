@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ami_ros.commands import STILL, of_width
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.closed_loop import ClosedLoop, LoopConfig
 from ami_ros.evaluation.trials import REACHED_DISTANCE, REACHED_HEADING, TIME_ALLOWANCE, Trial, goal_errors
@@ -31,11 +32,12 @@ class TrueLoop(ClosedLoop):
     def __init__(self, loaded: LoadedModel, simulator: Simulator, config: LoopConfig, seed: int) -> None:
         super().__init__(loaded, simulator, None, config, seed)
         self.space = FreeSpace(simulator.world, simulator.doors)
+        self._still = of_width(STILL, loaded.model.spec.command_dim)
         self.navigator = Navigator(TrueDynamics(loaded.model.spec), config.navigator, seed)
 
     def see_goal(self, goal: Array) -> Goal:
         """The goal itself."""
-        return Goal(true_latent(goal))
+        return Goal(true_latent(goal, self._still))
 
     def perceive(self) -> Percept:
         """The truth, which is the map frame and odom as well; and the scan."""
@@ -58,7 +60,9 @@ class TrueLoop(ClosedLoop):
         points = np.column_stack([np.interp(at, driven, way[:, k]) for k in (0, 1)])
         ahead = np.diff(points, axis=0)
         poses = np.column_stack([points, np.append(np.arctan2(ahead[:, 1], ahead[:, 0]), wanted[2])])
-        places = [Place(k + 1, pose, true_latent(pose), "", "", 0.0, 0.0, 1) for k, pose in enumerate(poses)]
+        places = [
+            Place(k + 1, pose, true_latent(pose, self._still), "", "", 0.0, 0.0, 1) for k, pose in enumerate(poses)
+        ]
         return Route(places, float(driven[-1]), wanted, 1.0)
 
 
@@ -89,4 +93,4 @@ class RandomLoop(ClosedLoop):
         if percept.stamp > self._until:
             return Decision(State.IDLE, "out of time", code=Code.TIMEOUT, done=True)
         robot = self.config.navigator.planner.kinematics
-        return Decision(State.CONTROLLING, "at random", self.rng.uniform(robot.low, robot.high, (1, 2)))
+        return Decision(State.CONTROLLING, "at random", self.rng.uniform(robot.low, robot.high)[None])

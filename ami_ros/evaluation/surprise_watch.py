@@ -7,6 +7,7 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
+from ami_ros.commands import Command
 from ami_ros.planning.situations import Reading
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.surprise import SurpriseMonitor
@@ -19,10 +20,10 @@ class SurpriseWatch:
         self._monitor = SurpriseMonitor(model)
         reach = self._monitor.reach
         self._latents: deque[NDArray[np.float32]] = deque(maxlen=reach + 1)
-        self._commands: deque[tuple[float, float]] = deque(maxlen=reach + 1)
+        self._commands: deque[Command] = deque(maxlen=reach + 1)
 
-    def see(self, stamp: float, latent: NDArray[np.float32], command: tuple[float, float]) -> Reading | None:
-        """The reading at `stamp` [s], after a period of `command` ([m/s], [rad/s]); None while there are too few."""
+    def see(self, stamp: float, latent: NDArray[np.float32], command: Command) -> Reading | None:
+        """The reading at `stamp` [s], after a period of `command`; None while there are too few."""
         self._commands.append(command)
         self._latents.append(latent)
         reach = self._monitor.reach

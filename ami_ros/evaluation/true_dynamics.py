@@ -12,15 +12,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ami_ros.commands import STILL, Command
 from ami_ros.geometry import Array
-from ami_ros.simulation.robot import MAX_ANGULAR_ACCELERATION, MAX_LINEAR_ACCELERATION, VELOCITY_LAG
+from ami_ros.simulation.drive import GREATEST_CHANGE
+from ami_ros.simulation.robot import VELOCITY_LAG
 from ami_ros.world_model.spec import ModelSpec
 
 SUBSTEP = 0.05  # of the integration [s]
 
 
-def true_latent(pose: Array, velocity: tuple[float, float] = (0.0, 0.0)) -> NDArray[np.float32]:
-    """The latent (6,) of a pose (3,) in the world's frame: x, y, cos, sin of the yaw, and the velocity."""
+def true_latent(pose: Array, velocity: Command = STILL) -> NDArray[np.float32]:
+    """The latent (6 or 7,) of a pose (3,) in the world's frame: x, y, cos, sin of the yaw, and the velocity."""
     x, y, yaw = pose
     return np.array([x, y, np.cos(yaw), np.sin(yaw), *velocity], dtype=np.float32)
 
@@ -35,9 +37,9 @@ class TrueDynamics:
     sighting = None  # it sees no pictures
 
     def __init__(self, spec: ModelSpec) -> None:
-        self.spec = replace(spec.without_learned_heads(), latent_dim=6)
+        self.spec = replace(spec.without_learned_heads(), latent_dim=4 + spec.command_dim)
         self._follow = 1 - float(np.exp(-SUBSTEP / VELOCITY_LAG))
-        self._most = SUBSTEP * torch.tensor([MAX_LINEAR_ACCELERATION, MAX_ANGULAR_ACCELERATION])
+        self._most = SUBSTEP * torch.tensor(GREATEST_CHANGE[: spec.command_dim])
 
     def relative_pose(self, first: Tensor, second: Tensor) -> Tensor:
         """See `RelativePose`; exact."""
@@ -59,8 +61,10 @@ class TrueDynamics:
                     wanted = wanted + torch.maximum(torch.minimum(command - wanted, self._most), -self._most)
                     velocity = velocity + self._follow * (wanted - velocity)
                     turn = velocity[:, 1] * SUBSTEP
-                    x = x + velocity[:, 0] * SUBSTEP * (yaw + turn / 2).cos()
-                    y = y + velocity[:, 0] * SUBSTEP * (yaw + turn / 2).sin()
+                    c, s = (yaw + turn / 2).cos(), (yaw + turn / 2).sin()
+                    x, y = x + velocity[:, 0] * SUBSTEP * c, y + velocity[:, 0] * SUBSTEP * s
+                    if self.spec.command_dim == 3:
+                        x, y = x - velocity[:, 2] * SUBSTEP * s, y + velocity[:, 2] * SUBSTEP * c
                     yaw = yaw + turn
             c, s = yaw0.cos(), yaw0.sin()
             moved = [c * (x - x0) + s * (y - y0), c * (y - y0) - s * (x - x0), yaw - yaw0]

@@ -42,8 +42,8 @@ class Frames:
     picture: NDArray[np.int64]  # (n,) index of the image on its topic
     scan: NDArray[np.float32]  # (n, beams) [m], full circle from straight ahead; (n, 0) without scanner
     odometry: Array  # (n, 3)
-    command: NDArray[np.float32]  # (n, 2) [m/s], [rad/s]
-    velocity: NDArray[np.float32]  # (n, 2) [m/s], [rad/s]
+    command: NDArray[np.float32]  # (n, 2 or 3), see `ami_ros.commands`
+    velocity: NDArray[np.float32]  # (n, 2 or 3), likewise
     heading: NDArray[np.float32]  # (n,) [rad], NaN where unknown
     truth: Array  # (n, 3) in the frame world, NaN where unknown
     joints: NDArray[np.float32]  # (n, joints) positions [rad or m], NaN where unknown
@@ -69,7 +69,12 @@ COLUMNS = ("stamp", "scan", "odometry", "command", "velocity", "heading", "truth
 
 
 def align(
-    segment: Segment, config: AlignmentConfig, beams: int, dropped: Counter[str], joints: Sequence[str] = ()
+    segment: Segment,
+    config: AlignmentConfig,
+    beams: int,
+    dropped: Counter[str],
+    joints: Sequence[str] = (),
+    width: int = 2,
 ) -> Frames:
     """One segment's frames; rows without a required sensor are left out.
 
@@ -77,13 +82,14 @@ def align(
         beams: columns of the scan over the full circle, 0 without scanner.
         dropped: reason -> number of messages, frames or cuts; counted up here.
         joints: whose positions are wanted.
+        width: numbers in commands and velocities.
     """
     stamps, pictures, late = ordered(segment["image"], 1)
     dropped["images out of order"] += late
     chosen, starts = _choose(stamps, config)
     dropped["cuts at gaps of the images"] += max(0, int(starts.sum()) - 1)
     stamp = stamps[chosen]
-    odometry_stamps, odometry, _ = ordered(segment["odometry"], 5)
+    odometry_stamps, odometry, _ = ordered(segment["odometry"], 3 + width)
     is_there = _near(odometry_stamps, stamp, config.tolerance)
     dropped["frames without odometry"] += int((~is_there).sum())
     pose, velocity = _interpolate(odometry_stamps, odometry, stamp)
@@ -100,7 +106,7 @@ def align(
         picture=pictures[chosen, 0].astype(np.int64),
         scan=scan,
         odometry=pose,
-        command=_mean_commands(segment, stamp, starts, config).astype(np.float32),
+        command=_mean_commands(segment, stamp, starts, config, width).astype(np.float32),
         velocity=velocity.astype(np.float32),
         heading=_optional(segment, "heading", stamp, config, 1)[:, 0].astype(np.float32),
         truth=_optional(segment, "truth", stamp, config, 3),
@@ -150,12 +156,13 @@ def _near(stamps: Array, wanted: Array, tolerance: float) -> NDArray[np.bool_]:
 
 
 def _interpolate(stamps: Array, odometry: Array, wanted: Array) -> tuple[Array, Array]:
-    """Poses (n, 3) and velocities (n, 2) at `wanted`."""
+    """Poses (n, 3) and velocities (n, width) at `wanted`."""
+    width = odometry.shape[1] - 3
     if not len(stamps):
-        return np.zeros((len(wanted), 3)), np.zeros((len(wanted), 2))
+        return np.zeros((len(wanted), 3)), np.zeros((len(wanted), width))
     smooth = odometry.copy()
     smooth[:, 2] = np.unwrap(smooth[:, 2])
-    columns = [np.interp(wanted, stamps, smooth[:, k]) for k in range(5)]
+    columns = [np.interp(wanted, stamps, smooth[:, k]) for k in range(3 + width)]
     columns[2] = wrap(columns[2])
     return np.stack(columns[:3], axis=1), np.stack(columns[3:], axis=1)
 
@@ -207,19 +214,21 @@ def _joints(segment: Segment, wanted: Array, config: AlignmentConfig, names: Seq
     return found
 
 
-def _mean_commands(segment: Segment, stamp: Array, starts: NDArray[np.bool_], config: AlignmentConfig) -> Array:
-    """Mean (n, 2) over the time from each frame to the next, of commands that hold until the next or their timeout."""
-    stamps, commands, _ = ordered(segment["command"], 2)
+def _mean_commands(
+    segment: Segment, stamp: Array, starts: NDArray[np.bool_], config: AlignmentConfig, width: int
+) -> Array:
+    """Mean (n, width) from each frame to the next, of commands that hold until the next or their timeout."""
+    stamps, commands, _ = ordered(segment["command"], width)
     until = stamp + config.period
     follows = ~starts[1:]
     until[:-1][follows] = stamp[1:][follows]
     if not len(stamps):
-        return np.zeros((len(stamp), 2))
+        return np.zeros((len(stamp), width))
     ends = np.minimum(np.append(stamps[1:], np.inf), stamps + config.command_timeout)
     # The integral of the commands is linear between these knots, and constant before and behind them.
     knots = np.stack([stamps, ends], axis=1).ravel()
-    areas = np.zeros((len(stamps), 2, 2))
+    areas = np.zeros((len(stamps), 2, width))
     areas[:, 1] = commands * (ends - stamps)[:, None]
-    total = areas.reshape(-1, 2).cumsum(axis=0)
-    at = [np.interp(until, knots, total[:, k]) - np.interp(stamp, knots, total[:, k]) for k in range(2)]
+    total = areas.reshape(-1, width).cumsum(axis=0)
+    at = [np.interp(until, knots, total[:, k]) - np.interp(stamp, knots, total[:, k]) for k in range(width)]
     return np.asarray(np.stack(at, axis=1) / (until - stamp)[:, None])

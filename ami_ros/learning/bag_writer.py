@@ -19,6 +19,7 @@ from rosbags.rosbag2.storage_mcap import McapWriter
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
+from ami_ros.commands import Command, of_width
 from ami_ros.errors import AmiError
 
 NANOSECONDS = 1_000_000_000
@@ -114,16 +115,14 @@ class BagWriter:
             range_min=0.0, range_max=range_max, ranges=values, intensities=np.zeros(0, np.float32),
         )  # fmt: skip
 
-    def odometry(
-        self, topic: str, stamp: float, pose: ArrayLike, velocity: tuple[float, float], frame: str = "odom"
-    ) -> None:
-        """A pose (3,) in `frame` and a velocity ([m/s], [rad/s]) in base_link as nav_msgs/Odometry."""
+    def odometry(self, topic: str, stamp: float, pose: ArrayLike, velocity: Command, frame: str = "odom") -> None:
+        """A pose (3,) in `frame` and a velocity in base_link as nav_msgs/Odometry."""
         make, covariance = self.make, np.zeros(36)
         self.message(
             topic, "nav_msgs/msg/Odometry", stamp,
             header=self.header(stamp, frame), child_frame_id="base_link",
             pose=make("geometry_msgs/msg/PoseWithCovariance", pose=self._pose(pose), covariance=covariance),
-            twist=make("geometry_msgs/msg/TwistWithCovariance", twist=self._twist(*velocity), covariance=covariance),
+            twist=make("geometry_msgs/msg/TwistWithCovariance", twist=self._twist(velocity), covariance=covariance),
         )  # fmt: skip
 
     def heading(self, topic: str, stamp: float, heading: float, deviation: float, frame: str = "base_link") -> None:
@@ -138,9 +137,9 @@ class BagWriter:
             linear_acceleration=zero, linear_acceleration_covariance=unknown,
         )  # fmt: skip
 
-    def command(self, topic: str, stamp: float, linear: float, angular: float, frame: str = "base_link") -> None:
-        """A velocity command as geometry_msgs/TwistStamped."""
-        header, twist = self.header(stamp, frame), self._twist(linear, angular)
+    def command(self, topic: str, stamp: float, *command: float, frame: str = "base_link") -> None:
+        """A velocity command of two or three numbers (`ami_ros.commands`) as geometry_msgs/TwistStamped."""
+        header, twist = self.header(stamp, frame), self._twist(command)
         self.message(topic, "geometry_msgs/msg/TwistStamped", stamp, header=header, twist=twist)
 
     def pose(self, topic: str, stamp: float, pose: ArrayLike, frame: str) -> None:
@@ -175,9 +174,10 @@ class BagWriter:
     def _vector(self, x: float, z: float, y: float = 0.0) -> Any:
         return self.make("geometry_msgs/msg/Vector3", x=x, y=y, z=z)
 
-    def _twist(self, linear: float, angular: float) -> Any:
-        forward, turning = self._vector(linear, 0.0), self._vector(0.0, angular)
-        return self.make("geometry_msgs/msg/Twist", linear=forward, angular=turning)
+    def _twist(self, command: Command) -> Any:
+        linear, angular, lateral = of_width(command, 3)
+        driving, turning = self._vector(linear, 0.0, lateral), self._vector(0.0, angular)
+        return self.make("geometry_msgs/msg/Twist", linear=driving, angular=turning)
 
     def _pose(self, pose: ArrayLike) -> Any:
         x, y, yaw = np.asarray(pose, dtype=np.float64).tolist()

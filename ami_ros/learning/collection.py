@@ -24,7 +24,7 @@ from ami_ros.learning.bag_writer import BagWriter
 from ami_ros.learning.frames import encode_frame
 from ami_ros.simulation.exploration import Explorer
 from ami_ros.simulation.free_space import FreeSpace
-from ami_ros.simulation.robot import CONTROL_PERIOD, Robot
+from ami_ros.simulation.robot import CONTROL_PERIOD, DriveName, Robot
 from ami_ros.simulation.simulator import Simulator
 from ami_ros.simulation.world import load_world
 
@@ -44,6 +44,7 @@ class CollectionConfig:
     period: float = 0.2  # between steps [s]
     seed: int = 0
     closed_doors: float = 0.0  # probability of each door to be closed throughout a run
+    drive: DriveName = "differential"  # omnidirectional: also sideways
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.runs < 0 or self.runs > self.steps:
@@ -107,7 +108,7 @@ def record_run(out: Path, config: CollectionConfig, run: int, tick: Callable[[],
     rng = np.random.default_rng(seeds[0])
     seed = int(seeds[1].generate_state(1)[0])
     world = load_world(config.world)
-    robot = Simulator(world, camera=config.camera, seed=seed)
+    robot = Simulator(world, camera=config.camera, seed=seed, drive=config.drive)
     closed = np.random.default_rng(seeds[2]).random(len(world.doors)) < config.closed_doors
     doors = {door.name: door.open and not shut for door, shut in zip(world.doors, closed, strict=True)}
     robot.reset(FreeSpace(world, doors).sample_pose(rng), seed)
@@ -115,7 +116,7 @@ def record_run(out: Path, config: CollectionConfig, run: int, tick: Callable[[],
         robot.set_door(name, is_open)
     partial = out / PARTIAL / run_folder(out, run).name
     shutil.rmtree(partial, ignore_errors=True)
-    explorer = Explorer(rng)
+    explorer = Explorer(rng, config.drive)
     try:
         with BagWriter(partial) as bag:
             for _ in range(config.run_lengths()[run]):
@@ -131,7 +132,7 @@ def record_step(bag: BagWriter, robot: Robot, explorer: Explorer, period: float)
     """Writes what the robot senses now and the command that it gets, all of one stamp, and drives `period` seconds."""
     seen = robot.observe()
     stamp, scan = seen.stamp, seen.scan
-    linear, angular = explorer.command(scan)
+    command = explorer.command(scan)
     if seen.image is not None:
         bag.image("image/compressed", stamp, encode_frame(seen.image))
     bag.scan("scan", stamp, scan.ranges, scan.angle_min, scan.angle_increment)
@@ -139,8 +140,8 @@ def record_step(bag: BagWriter, robot: Robot, explorer: Explorer, period: float)
     if seen.heading is not None:
         bag.heading("imu", stamp, seen.heading, COMPASS_DEVIATION)
     bag.pose("ground_truth", stamp, robot.ground_truth().pose, "world")
-    bag.command("cmd_vel", stamp, linear, angular)
-    robot.step((linear, angular), period)
+    bag.command("cmd_vel", stamp, *command)
+    robot.step(command, period)
 
 
 def _lock(file: IO[str], out: Path) -> None:

@@ -64,9 +64,9 @@ class Dataset:
         scan: (n, beams) float32 [m], the full circle from straight ahead to the left, inf where nothing
             returned; (n, 0) without scanner.
         odometry: (n, 3) float64 pose in odom, whose origin differs from run to run.
-        command: (n, 2) float32 ([m/s], [rad/s]); row i was commanded from stamp[i] to stamp[i + 1]
-            (the mean, where it changed meanwhile), so it leads from row i to row i + 1.
-        velocity: (n, 2) float32, measured at stamp[i].
+        command: (n, 2) float32, or (n, 3) of a robot that drives sideways (`ami_ros.commands`); row i was commanded
+            from stamp[i] to stamp[i + 1] (the mean, where it changed meanwhile), so it leads from row i to row i + 1.
+        velocity: as wide, float32, measured at stamp[i].
         heading: (n,) float32 compass heading [rad], NaN where unknown.
         truth: (n, 3) float64 true pose, NaN where unknown; for evaluation only.
         joints: (n, joints) float32 positions [rad or m] of `card.joints`, NaN where unknown; no model takes them yet.

@@ -30,8 +30,8 @@ class Experience:
         imagined: (n, latent_dim) of the same moments, as the model expected them 1 to `DEEPEST` steps before: what the
             planner asks heads about.
         goals: (n, latent_dim) by the picture alone; as observed for a model without a camera.
-        commands: (n, 2) in force from each row to the next [m/s, rad/s].
-        previous: (n, 2) in force before.
+        commands: (n, command_dim) in force from each row to the next.
+        previous: (n, command_dim) in force before.
         odometry: (n, 3) poses, comparable within an episode.
         scans: (n, beams) [m] from straight ahead to the left, inf where nothing returned; (n, 0) without.
         begins: (n,) first row of each row's episode.
@@ -55,7 +55,7 @@ class Experience:
     mount: Mount = field(default_factory=Mount)
 
     def chunks(self, rows: Rows) -> Tensor:
-        """The commands given from each of `rows` on (k, chunk, 2) [m/s, rad/s]."""
+        """The commands given from each of `rows` on (k, chunk, command_dim)."""
         return self.commands[torch.from_numpy(rows[:, None] + np.arange(self.chunk))]
 
     def motions(self, rows: Rows) -> NDArray[np.float64]:
@@ -99,7 +99,7 @@ def gather(
             goals[block] = model.encode_goal(sensors.image) if sensors.image is not None else latents[block]
             report(rows[-1] / count)
     command = torch.from_numpy(np.array(sampler.command))
-    previous = torch.cat([torch.zeros(1, 2), command[:-1]])
+    previous = torch.cat([torch.zeros_like(command[:1]), command[:-1]])
     previous[torch.from_numpy(np.arange(count) == begins)] = 0.0
     rows = np.arange(count)
     experience = Experience(

@@ -34,6 +34,12 @@ class ExtractConfig:
     alignment: AlignmentConfig = field(default_factory=AlignmentConfig)
     topics: dict[str, str] = field(default_factory=dict)  # role: topic, where types and usual names do not tell
     max_side: int = 128  # images whose shorter side is longer are reduced to it [px]
+    lateral: bool = False  # the robot drives sideways: linear.y of commands and velocities is read as well
+
+    @property
+    def width(self) -> int:
+        """Numbers in commands and velocities, see `ami_ros.commands`."""
+        return 3 if self.lateral else 2
 
 
 def extract(
@@ -107,16 +113,17 @@ class _Extraction:
         alignment = self.config.alignment
         self.dropped, self.problems, self.image_size, before = Counter(), [], (0, 0), self.done
         try:
-            segments = read_segments(bag, topics, self.dropped, self._tick)
+            segments = read_segments(bag, topics, self.dropped, self._tick, self.config.width)
         except BrokenBagError:
             bag.salvage()
             self.dropped.clear()
             self.done = before
-            segments = read_segments(bag, topics, self.dropped, self._tick)
+            segments = read_segments(bag, topics, self.dropped, self._tick, self.config.width)
         beams = self._beams(segments) if "scan" in topics else 0
         scanner = self._scanner(bag, segments) if beams else None
         joints = self._joints(segments)
-        frames = _join([align(segment, alignment, beams, self.dropped, joints) for segment in segments])
+        width = self.config.width
+        frames = _join([align(segment, alignment, beams, self.dropped, joints, width) for segment in segments])
         self.dropped["cuts where the clock went back"] += max(0, len(segments) - 1)
         columns: dict[str, NDArray[Any]] = {}
         if frames is not None:

@@ -175,7 +175,8 @@ class CollisionLesson:
         if self.experience.scans.shape[1]:
             other = slice(batch // 2, None)
             chunk[other] = (
-                torch.from_numpy(any_commands(len(chunk[other]), chunk.shape[1], rng)) * self.model.command_scale
+                torch.from_numpy(any_commands(len(chunk[other]), chunk.shape[1], rng, chunk.shape[2]))
+                * self.model.command_scale
             )
             hit[other] = self._would_bump(rows[other], chunk[other], previous[other])
         scale = self.model.command_scale

@@ -24,7 +24,7 @@ class Joined:
         starts: the row at which each begins, and the number of all rows.
 
     Raises:
-        AmiError: their periods differ, some have a scan and others none, or the scanner sat elsewhere.
+        AmiError: periods or numbers in commands differ, some have a scan and others none, or the scanner sat elsewhere.
     """
 
     def __init__(self, parts: Sequence[Recording]) -> None:
@@ -34,6 +34,10 @@ class Joined:
         if any(abs(part.period - self.period) > 1e-6 for part in parts):
             periods = ", ".join(f"{part.period:g}" for part in parts)
             raise AmiError(f"data sets of different periods ({periods} s) cannot be joined: extract them again")
+        if len({part.command.shape[1] for part in parts}) > 1:
+            raise AmiError(
+                "some of the data sets are of robots that drive sideways, some are not: they cannot be joined"
+            )
         beams = {part.scan.shape[1] for part in parts}
         if len(beams) > 1 and 0 in beams:
             raise AmiError("some of the data sets have scans, some have none: they cannot be joined")

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ami_ros import commands
 from ami_ros.errors import AmiError
 from ami_ros.images import decode_image
 from ami_ros.learning import lerobot_layout as layout
@@ -83,7 +84,14 @@ def columns_of(dataset: Dataset, rows: slice) -> dict[str, NDArray[np.float32] |
     return found
 
 
-NAMES = {layout.STATE: list(layout.STATE_NAMES), layout.ACTION: ["linear", "angular"], layout.TRUTH: ["x", "y", "yaw"]}
+def _names(feature: str, width: int) -> list[str] | None:
+    """What the numbers of a feature are called."""
+    named = {
+        layout.STATE: [*layout.POSE_NAMES, *commands.NAMES],
+        layout.ACTION: commands.NAMES,
+        layout.TRUTH: layout.POSE_NAMES,
+    }
+    return list(named[feature][:width]) if feature in named else None
 
 
 @dataclass
@@ -232,7 +240,11 @@ class _Export:
             }
         }  # fmt: skip
         for name, values in columns_of(self.dataset, slice(0, 1)).items():
-            features[name] = {"dtype": values.dtype.name, "shape": [values.shape[1]], "names": NAMES.get(name)}
+            features[name] = {
+                "dtype": values.dtype.name,
+                "shape": [values.shape[1]],
+                "names": _names(name, values.shape[1]),
+            }
         features |= {name: {"dtype": kind, "shape": [1], "names": None} for name, kind in layout.INDICES.items()}
         return {
             "codebase_version": layout.VERSION,

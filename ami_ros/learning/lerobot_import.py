@@ -77,7 +77,7 @@ class _Import:
         self.folder, self.config, self.progress = folder, config, progress
         self.info = layout.read_info(folder)
         self.stride = stride_of(config.alignment.period, self.info.fps)
-        self.roles = find_roles(folder, self.info.features, config.topics)
+        self.roles = find_roles(folder, self.info.features, config.topics, config.width)
         self.camera = self.roles["image"][0]
         self.is_video = self.info.features[self.camera]["dtype"] == "video"
         self.episodes = self._episodes()
@@ -160,8 +160,8 @@ class _Import:
         if stamp is None:
             stamp = (int(episode["dataset_from_index"]) + starts[:, None]) / self.info.fps
         if velocity is None:
-            motion = relative(odometry[:-1], odometry[1:])[:, [0, 2]] / period
-            velocity = np.concatenate([motion, motion[-1:]]) if len(motion) else np.zeros((n, 2))
+            motion = relative(odometry[:-1], odometry[1:])[:, [0, 2, 1][: self.config.width]] / period
+            velocity = np.concatenate([motion, motion[-1:]]) if len(motion) else np.zeros((n, self.config.width))
         if scan is not None:
             scan = np.where(scan > 0, scan, np.inf)
         return Frames(

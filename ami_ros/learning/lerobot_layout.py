@@ -24,7 +24,7 @@ FILES_A_CHUNK = 1000
 
 CAMERA, STATE, ACTION = "observation.images.camera", "observation.state", "action"
 SCAN, HEADING, TRUTH, STAMP = "observation.scan", "observation.heading", "observation.truth", "observation.stamp"
-STATE_NAMES = ("x", "y", "yaw", "linear", "angular")  # odometry [m, m, rad], measured velocity [m/s, rad/s]
+POSE_NAMES = ("x", "y", "yaw")  # of odometry [m, m, rad]; the state has the measured velocity behind it
 INDICES = {"timestamp": "float32", "frame_index": "int64", "episode_index": "int64", "index": "int64",
            "task_index": "int64"}  # fmt: skip
 

@@ -9,16 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ami_ros import commands
 from ami_ros.errors import AmiError
 from ami_ros.learning import lerobot_layout as layout
 
 Part = tuple[str, tuple[int, ...] | None]  # a feature, and which of its numbers; None: all
 
 WIDTHS = {"image": None, "command": 2, "odometry": 3, "velocity": 2, "heading": 1, "truth": 3, "stamp": 1, "scan": None}
-USUAL = {
-    "command": (layout.ACTION, ("linear", "angular")),
-    "odometry": (layout.STATE, ("x", "y", "yaw")),
-    "velocity": (layout.STATE, ("linear", "angular")),
+USUAL: dict[str, tuple[str, tuple[str, ...] | None]] = {
+    "command": (layout.ACTION, commands.NAMES),
+    "odometry": (layout.STATE, layout.POSE_NAMES),
+    "velocity": (layout.STATE, commands.NAMES),
     "heading": (layout.HEADING, None),
     "truth": (layout.TRUTH, None),
     "stamp": (layout.STAMP, None),
@@ -27,20 +28,30 @@ USUAL = {
 REQUIRED = ("image", "command", "odometry")
 
 
-def find_roles(folder: Path, features: Mapping[str, Any], mapping: Mapping[str, str]) -> dict[str, Part]:
+def find_roles(
+    folder: Path, features: Mapping[str, Any], mapping: Mapping[str, str], width: int = 2
+) -> dict[str, Part]:
     """Role -> part of a feature, from `mapping` or by the names that our own export gives.
+
+    Args:
+        folder: of the data set.
+        features: by name.
+        mapping: role to `feature`, or to some numbers of it (`feature:0,1`).
+        width: numbers in commands and velocities.
 
     Raises:
         AmiError: a required role is missing or ambiguous, or the mapping names what is not there.
     """
     found: dict[str, Part] = {}
+    widths = WIDTHS | {"command": width, "velocity": width}
     for role, text in mapping.items():
         if role not in WIDTHS:
             raise AmiError(f"topics: unknown role '{role}'; known are {', '.join(WIDTHS)}")
-        found[role] = _parsed(folder, features, role, text)
-    for role, (feature, names) in USUAL.items():
+        found[role] = _parsed(folder, features, role, text, widths[role])
+    for role, (feature, named) in USUAL.items():
         if role not in found and feature in features:
-            part = _by_names(features[feature], feature, names, WIDTHS[role])
+            names = named[: widths[role]] if named is not None else None
+            part = _by_names(features[feature], feature, names, widths[role])
             if part is not None:
                 found[role] = part
     cameras = [name for name, feature in features.items() if feature["dtype"] in ("video", "image")]
@@ -51,7 +62,7 @@ def find_roles(folder: Path, features: Mapping[str, Any], mapping: Mapping[str, 
             there = ", ".join(cameras if role == "image" else features)
             raise AmiError(
                 f"{folder}: which of {there or 'no features'} is the {role}? Say so: --topic {role}=FEATURE"
-                + ("" if role == "image" else f":{','.join(map(str, range(WIDTHS[role] or 0)))}")
+                + ("" if role == "image" else f":{','.join(map(str, range(widths[role] or 0)))}")
             )
     return found
 
@@ -64,10 +75,9 @@ def pick(table: Any, feature: str, numbers: tuple[int, ...] | None) -> NDArray[A
     return values if numbers is None else values[:, list(numbers)]
 
 
-def _parsed(folder: Path, features: Mapping[str, Any], role: str, text: str) -> Part:
+def _parsed(folder: Path, features: Mapping[str, Any], role: str, text: str, width: int | None) -> Part:
     """`feature` or `feature:0,1,2`."""
     feature, has_numbers, listed = text.partition(":")
-    width = WIDTHS[role]
     size = int(np.prod(features[feature]["shape"])) if feature in features else 0
     try:
         numbers = tuple(int(number) for number in listed.split(",")) if has_numbers else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ami_ros.commands import TRANSLATION
 from ami_ros.geometry import Array
 from ami_ros.scan import Mount, Scan
 
@@ -40,15 +41,17 @@ def stood(
     Wheels follow late, so a robot was told to move only if it was, with and without the last command.
 
     Args:
-        commands: (k, chunk, 2) [m/s, rad/s].
-        before: (k, 2) the command in force before.
+        commands: (k, chunk, 2 or 3), see `ami_ros.commands`.
+        before: (k, 2 or 3) the command in force before.
         motions: (k, 3) by odometry [m, m, rad].
         period: [s] of each command.
     """
-    now = commands[:, :, 0].sum(1) * period
-    late = (before[:, 0] + commands[:, :-1, 0].sum(1)) * period
-    told = np.where(now * late > 0, np.minimum(np.abs(now), np.abs(late)), 0.0)
-    return np.asarray((told > TOLD) & (np.abs(motions[:, 0]) < FOLLOWED * told))
+    now = commands[..., TRANSLATION].sum(1) * period  # (k, 1 or 2): ahead, and to the left
+    late = (before[:, TRANSLATION] + commands[:, :-1, TRANSLATION].sum(1)) * period
+    same_way = (now * late).sum(1) > 0
+    told = np.where(same_way, np.minimum(np.linalg.norm(now, axis=1), np.linalg.norm(late, axis=1)), 0.0)
+    moved = np.linalg.norm(motions[:, : now.shape[1]], axis=1)
+    return np.asarray((told > TOLD) & (moved < FOLLOWED * told))
 
 
 def bumped(
@@ -63,8 +66,8 @@ def bumped(
     """Whether chunks that were driven ended with anything nearer than `clearance` [m], or standing (k,).
 
     Args:
-        commands: (k, chunk, 2) [m/s, rad/s].
-        before: (k, 2) the command in force before.
+        commands: (k, chunk, 2 or 3), see `ami_ros.commands`.
+        before: (k, 2 or 3) the command in force before.
         motions: (k, 3) by odometry [m, m, rad].
         scans: (k, beams) [m] at the end; (k, 0) without a scanner.
         period: [s] of each command.
@@ -77,7 +80,7 @@ def bumped(
     return np.asarray(still | (nearest_after(scans, np.zeros_like(motions), mount) < clearance))
 
 
-def any_commands(count: int, chunk: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Random commands (count, chunk, 2) in [-1, 1] of the maxima, that change little within a chunk, as plans do."""
-    held = rng.uniform(-1, 1, (count, 1, 2)) + 0.2 * rng.standard_normal((count, chunk, 2))
+def any_commands(count: int, chunk: int, rng: np.random.Generator, width: int = 2) -> NDArray[np.float32]:
+    """Random commands (count, chunk, width) in [-1, 1] of the maxima that change little within a chunk, as plans do."""
+    held = rng.uniform(-1, 1, (count, 1, width)) + 0.2 * rng.standard_normal((count, chunk, width))
     return held.clip(-1, 1).astype(np.float32)

@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ami_ros.commands import Command
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
 from ami_ros.learning.bag_reader import BagReader
 
 NANOSECONDS = 1e-9
 FINITE = ("odometry", "command")  # roles without whose numbers there is nothing to learn
+SIDEWAYS = "commands whose sideways part (linear.y) was left out: --lateral reads it"
 TIME_JUMP = 1.0  # stamps that go back further than this are a restart of the clock [s]
 
 
@@ -89,7 +91,7 @@ Segment = dict[str, Stream]  # by role; no clock restarts inside
 
 
 def read_segments(
-    bag: BagReader, topics: Mapping[str, str], dropped: Counter[str], tick: Callable[[], None]
+    bag: BagReader, topics: Mapping[str, str], dropped: Counter[str], tick: Callable[[], None], width: int = 2
 ) -> list[Segment]:
     """Reads everything but the pictures: the value of an image is its index on its topic.
 
@@ -98,6 +100,7 @@ def read_segments(
         topics: by role.
         dropped: reason -> number of messages; counted up here.
         tick: called for each message.
+        width: numbers in commands and velocities, see `ami_ros.commands`.
 
     Returns:
         Segments between restarts of the clock. Stamps are those of the data; messages without any (Twist)
@@ -112,7 +115,7 @@ def read_segments(
         role = roles[topic]
         pictures += role == "image"
         try:
-            stamp, value = _value(bag, role, topic, data)
+            stamp, value = _value(bag, role, topic, data, width, dropped)
         except (ValueError, IndexError, struct.error, AssertionError):
             dropped[f"messages of {topic} that cannot be decoded"] += 1
             continue
@@ -135,25 +138,33 @@ def read_segments(
     return segments
 
 
-def _value(bag: BagReader, role: str, topic: str, data: bytes) -> tuple[float, Any]:
+def _value(bag: BagReader, role: str, topic: str, data: bytes, width: int, dropped: Counter[str]) -> tuple[float, Any]:
     if role == "image":
         seconds, nanoseconds = struct.unpack_from("<iI" if data[1] & 1 else ">iI", data, 4)  # without decoding the rest
         return seconds + nanoseconds * NANOSECONDS, None
     message = bag.decode(topic, data)
-    if not hasattr(message, "header"):
-        return float("nan"), (message.linear.x, message.angular.z)
-    stamp = message.header.stamp.sec + message.header.stamp.nanosec * NANOSECONDS
-    if role == "odometry":
-        twist = message.twist.twist
-        return stamp, (*_planar(message.pose.pose), twist.linear.x, twist.angular.z)
     if role == "command":
-        return stamp, (message.twist.linear.x, message.twist.angular.z)
+        stamped = hasattr(message, "header")
+        command = _command(message.twist if stamped else message)
+        dropped[SIDEWAYS] += width == 2 and command[2] != 0
+        return _stamp(message) if stamped else float("nan"), command[:width]
+    stamp = _stamp(message)
+    if role == "odometry":
+        return stamp, (*_planar(message.pose.pose), *_command(message.twist.twist)[:width])
     if role == "heading":
         measured = message.orientation_covariance[0] != -1.0  # as sensor_msgs/Imu has it
         return stamp, _yaw(message.orientation) if measured else float("nan")
     if role == "joints":
         return stamp, dict(zip(message.name, message.position, strict=False))
     return stamp, message if role == "scan" else _planar(message.pose)
+
+
+def _stamp(message: Any) -> float:
+    return float(message.header.stamp.sec + message.header.stamp.nanosec * NANOSECONDS)
+
+
+def _command(twist: Any) -> Command:
+    return twist.linear.x, twist.angular.z, twist.linear.y
 
 
 def _planar(pose: Any) -> tuple[float, float, float]:

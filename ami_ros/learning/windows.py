@@ -44,7 +44,7 @@ class Recording(Album, Protocol):
 
     @property
     def command(self) -> NDArray[np.float32]:
-        """(n, 2) in force from row i to row i + 1"""
+        """(n, 2 or 3, see `ami_ros.commands`) in force from row i to row i + 1"""
         ...
 
     @property
@@ -62,8 +62,8 @@ class Batch(NamedTuple):
     """`frames`: starts of model steps, then far frames; rows of `sensors` run frame by frame (frames * batch)."""
 
     sensors: Sensors
-    commands: Tensor  # (starts - 1, batch, chunk, 2) [m/s, rad/s]
-    previous: Tensor  # (starts - 1, batch, 2)
+    commands: Tensor  # (starts - 1, batch, chunk, command_dim)
+    previous: Tensor  # (starts - 1, batch, command_dim)
     motions: Tensor  # (starts - 1, batch, 3) displacement during each chunk, by odometry
     pairs: Tensor  # (pairs, batch, 2) int64, indices into frames
     poses: Tensor  # (frames, batch, 3) of the frames, seen from the window's first, by odometry
@@ -234,6 +234,7 @@ def check_inputs(recording: Recording, spec: ModelSpec) -> None:
             f"the data set has a frame each {recording.period:g} s, the model one each {spec.period:g} s; "
             f"extract it with --period {spec.period:g}, or set spec.period"
         )
+    check_commands(recording.command.shape[1], spec)
     if inputs.scan_beams and not recording.scan.shape[1]:
         raise AmiError(
             "the model needs a scan, which the data set does not have; "
@@ -243,6 +244,20 @@ def check_inputs(recording: Recording, spec: ModelSpec) -> None:
         raise AmiError(
             "the model needs a compass heading, which the data set does not have everywhere; "
             "choose another preset or set spec.inputs.heading=false"
+        )
+
+
+def check_commands(width: int, spec: ModelSpec) -> None:
+    """Raises AmiError if a data set whose commands have `width` numbers is not one for a model of `spec`."""
+    if width < spec.command_dim:
+        raise AmiError(
+            "the model drives sideways, and the data set does not tell the commands for it; extract it with "
+            "--lateral from bags whose cmd_vel has linear.y, or set spec.max_lateral=0"
+        )
+    if width > spec.command_dim:
+        raise AmiError(
+            "the data set is of a robot that drives sideways, and the model has no such command; set spec.max_lateral "
+            "to its greatest speed to the sides [m/s], or extract it without --lateral"
         )
 
 

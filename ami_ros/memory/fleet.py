@@ -17,6 +17,7 @@ import numpy as np
 from ami_ros.errors import AmiError
 from ami_ros.extras import need
 from ami_ros.memory.database import meta_of
+from ami_ros.memory.driven import commands_of, flat
 from ami_ros.memory.rows import EDGES, Edge, Experience, PlaceRow, edge_of, edge_values
 from ami_ros.memory.store import Store
 
@@ -118,7 +119,9 @@ def _place_batches(store: Store, places: list[PlaceRow], robot: str, encoder_id:
             "pose": pa.FixedSizeListArray.from_arrays(pa.array(poses.ravel()), 3),
             **{name: _column(pa, [getattr(row, name) for row in rows], name) for name in _NUMBERS},
             "covariance": pa.array([_flat(e.covariance) for e in experience], pa.list_(pa.float32())),
-            "commands": pa.array([_flat(e.commands) for e in experience], pa.list_(pa.float32())),
+            "commands": pa.array(
+                [_flat(None if e.commands is None else flat(e.commands)) for e in experience], pa.list_(pa.float32())
+            ),
             "thumbnail": pa.array([store.thumbnail(row.id) for row in rows], pa.binary()),
         }
         yield pa.table(columns)
@@ -140,8 +143,13 @@ def _flat(numbers: np.ndarray | None) -> list[float] | None:
 
 
 def _place_of(values: dict[str, Any]) -> PlaceRow:
-    shapes = {"covariance": (3, 3), "commands": (-1, 2)}
-    known = {n: np.array(values[n], np.float32).reshape(s) for n, s in shapes.items() if values[n] is not None}
+    covariance, commands = (None if values[n] is None else np.array(values[n]) for n in ("covariance", "commands"))
+    experience = Experience(
+        None if covariance is None else covariance.astype(np.float32).reshape(3, 3),
+        None if commands is None else commands_of(commands),
+    )
     row = PlaceRow(values["id"], np.array(values["latent"], np.float32), np.array(values["pose"]), 0.0, 0.0, 0)
     row = replace(row, **{name: values[name] for name in _NUMBERS})
-    return replace(row, thumbnail=values["thumbnail"], experience=Experience(**known) if known else None)
+    return replace(
+        row, thumbnail=values["thumbnail"], experience=None if covariance is commands is None else experience
+    )

@@ -45,7 +45,8 @@ class Growth:
     def __init__(self, places: PlaceMap, config: MemoryConfig) -> None:
         self.places, self.config = places, config
         self._forgetter = Forgetter(places, config.forgetting, (config.spacing, config.turn_spacing))
-        self._recorder = CommandRecorder(places.index.model.spec.period)
+        spec = places.index.model.spec
+        self._recorder = CommandRecorder(spec.period, spec.command_dim)
         self.restart()
 
     def restart(self) -> None:
@@ -64,7 +65,7 @@ class Growth:
             self._here = None
 
     def command(self, stamp: float, command: ArrayLike | None) -> None:
-        """The command (2,) that was in force until `stamp` [s]."""
+        """The command that was in force until `stamp` [s]."""
         for place_id, commands in self._recorder.observe(stamp, command):
             if place_id in self.places.index:
                 self.places.store.put_experience(place_id, Experience(commands=commands))

@@ -103,7 +103,7 @@ class PlaceMemory:
             latent: (latent_dim,).
             odometry: (3,) pose in odom at that stamp.
             thumbnail: JPEG to keep should this become a new place, or what makes it then.
-            command: (2,) [m/s], [rad/s] in force since the moment before; None: not known.
+            command: (command_dim,) in force since the moment before; None: not known.
             surprise: z score of this moment; NaN and 0: not known.
 
         Raises:

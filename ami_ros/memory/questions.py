@@ -113,7 +113,7 @@ def commands_near(places: PlaceMap, latent: Latents, k: int, horizon_steps: int)
         horizon_steps: model steps of each.
 
     Returns:
-        (m, horizon_steps, chunk, 2) [m/s, rad/s], those from the most similar place first; m <= k, and may be 0.
+        (m, horizon_steps, chunk, command_dim), those from the most similar place first; m <= k, and may be 0.
         A recording that is shorter goes on with its last command.
 
     Raises:
@@ -126,7 +126,8 @@ def commands_near(places: PlaceMap, latent: Latents, k: int, horizon_steps: int)
     ids = places.index.ids[rows].tolist()
     known = places.store.experience(ids)
     recorded = [known[i].commands for i in ids if i in known]
-    return as_chunks([c for c in recorded if c is not None][:k], horizon_steps, places.index.model.spec.chunk)
+    spec = places.index.model.spec
+    return as_chunks([c for c in recorded if c is not None][:k], horizon_steps, spec.chunk, spec.command_dim)
 
 
 def _fitting_words(

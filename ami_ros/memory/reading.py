@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.memory import database
+from ami_ros.memory.driven import commands_of
 from ami_ros.memory.rows import EDGES, NUMBERS, Experience, PlaceTable
 
 
@@ -49,14 +50,19 @@ def read_experience(connection: sqlite3.Connection, version: int, ids: Collectio
     query = "SELECT id, covariance, commands FROM experience WHERE id IN (SELECT value FROM json_each(?))"
     wanted = json.dumps([int(i) for i in ids])
     found = connection.execute(query, (wanted,)).fetchall()
-    return {
-        i: Experience(_numbers(covariance, "<f4", 3), _numbers(commands, "<f2", 2)) for i, covariance, commands in found
-    }
+    return {i: Experience(_covariance(covariance), _commands(commands)) for i, covariance, commands in found}
 
 
-def _numbers(content: bytes | None, kind: str, width: int) -> NDArray[np.float32] | None:
-    """Rows (n, width) of numbers; None where there are none, or none that make sense."""
-    if content is None or not content or len(content) % (width * np.dtype(kind).itemsize):
+def _covariance(content: bytes | None) -> NDArray[np.float32] | None:
+    """(3, 3); None where there is none, or none that makes sense."""
+    if content is None or len(content) != 36:
         return None
-    numbers = np.frombuffer(content, kind).astype(np.float32).reshape(-1, width)
+    numbers = np.frombuffer(content, "<f4").astype(np.float32).reshape(3, 3)
     return numbers if np.isfinite(numbers).all() else None
+
+
+def _commands(content: bytes | None) -> NDArray[np.float32] | None:
+    """(n, 2 or 3); None where there are none, or none that make sense."""
+    if content is None or len(content) % 2:
+        return None
+    return commands_of(np.frombuffer(content, "<f2"))

@@ -10,7 +10,7 @@ from collections import deque
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ami_ros.geometry import Array
+from ami_ros.commands import STILL, Command, of_width
 
 LENGTH = 24  # model periods that are recorded from a place on
 LONGEST_GAP = 3.0  # model periods between two moments, beyond which nothing is known of what was in between
@@ -21,16 +21,17 @@ class CommandRecorder:
 
     Args:
         period: of the model [s].
+        width: numbers in a command, see `ami_ros.commands`.
     """
 
-    def __init__(self, period: float) -> None:
-        self.period = period
+    def __init__(self, period: float, width: int = 2) -> None:
+        self.period, self.width = period, width
         self.restart()
 
     def restart(self) -> None:
         """What comes does not follow from what was."""
         self._stamps: deque[float] = deque()  # ends of the stretches ...
-        self._commands: deque[Array] = deque()  # ... that each command was in force
+        self._commands: deque[Command] = deque()  # ... that each command was in force
         self._open: deque[tuple[int, float]] = deque()  # places, and when the robot was there
 
     def begin(self, place_id: int, stamp: float) -> None:
@@ -38,16 +39,16 @@ class CommandRecorder:
         self._open.append((place_id, stamp))
 
     def observe(self, stamp: float, command: ArrayLike | None) -> list[tuple[int, NDArray[np.float32]]]:
-        """A moment has come, until which `command` (2,) was in force since the one before; None: not known.
+        """A moment has come, until which `command` was in force since the one before; None: not known.
 
         Returns:
-            Places whose recording is whole now, with their commands (LENGTH, 2) [m/s, rad/s].
+            Places whose recording is whole now, with their commands (LENGTH, width).
         """
         gap = stamp - self._stamps[-1] if self._stamps else 0.0
         if command is None or not np.isfinite(command).all() or not 0.0 <= gap <= LONGEST_GAP * self.period:
             self.restart()
         self._stamps.append(stamp)
-        self._commands.append(np.zeros(2) if command is None else np.asarray(command, np.float64))
+        self._commands.append(of_width(STILL if command is None else np.asarray(command), self.width))
         if command is None:
             return []
         whole = []
@@ -61,14 +62,18 @@ class CommandRecorder:
         return whole
 
     def _since(self, start: float) -> NDArray[np.float32]:
-        """Commands (LENGTH, 2) of each period from `start` on, as they were in its middle."""
+        """Commands (LENGTH, width) of each period from `start` on, as they were in its middle."""
         middles = start + self.period * (np.arange(LENGTH) + 0.5)
         rows = np.searchsorted(np.array(self._stamps), middles)
         return np.array(self._commands, np.float32)[np.minimum(rows, len(self._commands) - 1)]
 
 
-def as_chunks(commands: list[NDArray[np.float32]], steps: int, chunk: int) -> NDArray[np.float32]:
-    """Sequences (m, steps, chunk, 2) of recorded commands (n, 2); one too short goes on with its last command."""
+def as_chunks(commands: list[NDArray[np.float32]], steps: int, chunk: int, width: int = 2) -> NDArray[np.float32]:
+    """Sequences (m, steps, chunk, width) of recorded commands (n, any width).
+
+    One too short goes on with its last command; numbers that were not recorded are zero.
+    """
     count = steps * chunk
+    commands = [np.pad(c[:, :width], ((0, 0), (0, max(0, width - c.shape[1])))) for c in commands]
     long = [np.concatenate([c, np.repeat(c[-1:], max(0, count - len(c)), axis=0)])[:count] for c in commands]
-    return np.array(long, np.float32).reshape(-1, steps, chunk, 2)
+    return np.array(long, np.float32).reshape(-1, steps, chunk, width)

@@ -34,7 +34,7 @@ class Experience:
     """What was the case at a place, besides how it looks."""
 
     covariance: NDArray[np.float32] | None = None  # (3, 3) of the pose in map when it was founded [m, rad]
-    commands: NDArray[np.float32] | None = None  # (n, 2) driven from there on, one a model period [m/s, rad/s]
+    commands: NDArray[np.float32] | None = None  # (n, 2 or 3) driven from there on, one a model period
 
 
 @dataclass(frozen=True, slots=True)

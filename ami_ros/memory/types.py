@@ -39,7 +39,7 @@ class Place:
     surprise: float = 0.0  # z score of the moment in which it was founded
     keep_away: float = 0.0  # [m] that the robot shall keep away from it; 0: it may go there
     covariance: NDArray[np.float32] | None = None  # (3, 3) of the pose when it was founded [m, rad]
-    commands: NDArray[np.float32] | None = None  # (n, 2) driven from there on, one a model period [m/s, rad/s]
+    commands: NDArray[np.float32] | None = None  # (n, 2 or 3) driven from there on, one a model period
     thumbnail: bytes = b""
     similarity: float = float("nan")  # contrastive score to the query [-1, 1]
     distance: float = float("nan")  # to the query's pose [m]

@@ -11,10 +11,10 @@ import numpy as np
 from ami_ros.errors import AmiError
 from ami_ros.memory import database
 from ami_ros.memory.codes import Code
+from ami_ros.memory.driven import MOST, flat
 from ami_ros.memory.rows import Edge, Experience, PlaceRow, edge_values
 
 MAX_LABEL, MAX_NOTE, MAX_THUMBNAIL = 128, 1024, 1_000_000  # characters, characters, bytes
-MAX_COMMANDS = 128  # of a place
 
 Values = list[tuple[object, ...]]
 Write = list[tuple[str, Values]]  # statements, each for many rows
@@ -97,7 +97,7 @@ def _experience_values(place_id: int, experience: Experience) -> tuple[object, .
     return (
         int(place_id),
         None if covariance is None else np.asarray(covariance, "<f4").tobytes(),
-        None if commands is None else np.asarray(commands, "<f2").tobytes(),
+        None if commands is None else flat(commands).astype("<f2").tobytes(),
     )
 
 
@@ -118,6 +118,7 @@ def _check_experience(place_id: int, experience: Experience) -> None:
     sound = covariance is None or (np.shape(covariance) == (3, 3) and np.isfinite(covariance).all())
     if commands is not None:
         shape = np.shape(commands)
-        sound &= len(shape) == 2 and shape[1] == 2 and 0 < shape[0] <= MAX_COMMANDS and np.isfinite(commands).all()
+        sound &= len(shape) == 2 and shape[1] in (2, 3) and shape[0] > 0 and np.isfinite(commands).all()
+        sound = sound and len(flat(commands)) <= MOST
     if not sound:
         raise AmiError(f"memory: covariance or commands of place {place_id} make no sense", Code.INVALID_INPUT)

@@ -31,7 +31,7 @@ class LoopbackNode(RobotNode[LoopbackParameters]):
     def make_robot(self) -> Loopback:
         config = self.config
         noise = SensorNoise(scale=config.noise_scale)
-        robot = Loopback(config.world, config.image_size or None, config.seed, noise)
+        robot = Loopback(config.world, config.image_size or None, config.seed, noise, config.drive)
         if config.start_pose:
             robot.reset(np.array(config.start_pose))
         return robot

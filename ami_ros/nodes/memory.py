@@ -17,6 +17,7 @@ from sensor_msgs.msg import Image
 from visualization_msgs.msg import MarkerArray
 
 from ami_interfaces.msg import KeepAway, Latent, Location, PlaceGraph, Surprise
+from ami_ros.commands import Command
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, compose, inverse
 from ami_ros.images import encode_thumbnail
@@ -65,7 +66,7 @@ class Moment:
     latent: NDArray[np.float32]
     odometry: Array
     image: Image | None
-    command: tuple[float, float] | None  # [m/s], [rad/s] in force until then
+    command: Command | None  # in force until then
     surprise: float  # greatest z score since the moment before
 
 
@@ -78,7 +79,7 @@ class MemoryNode(AmiNode[MemoryParameters]):
     def configure(self) -> None:
         config = self.config
         loaded = shared_model(config.model)
-        self._encoder_id = loaded.encoder_id
+        self._encoder_id, self._width = loaded.encoder_id, loaded.model.spec.command_dim
         make = PlaceMemory if config.keep else PlaceMemory.copy_of
         path = config.memory_file.expanduser() if config.memory_file else None
         self.memory = make(loaded.model, loaded.encoder_id, path, config.memory)
@@ -87,7 +88,7 @@ class MemoryNode(AmiNode[MemoryParameters]):
         if config.text_model is not None:
             self.memory.words = WordIndex(WordModel(config.text_model.expanduser()), self.memory.map.store.thumbnail)
         self._lock = threading.Lock()
-        self._odometry, self._experience = OdometryBuffer(), Experience()
+        self._odometry, self._experience = OdometryBuffer(), Experience(self._width)
         self._images: deque[Image] = deque(maxlen=5)
         self._taken, self._shown = -np.inf, -1
         self._location = self.publisher(Location, "location")
@@ -144,7 +145,7 @@ class MemoryNode(AmiNode[MemoryParameters]):
     def _on_command(self, message: Twist | TwistStamped) -> None:
         stamped = isinstance(message, TwistStamped)
         stamp = conversions.stamp_to_seconds(message.header.stamp) if stamped else self.now()
-        self._experience.command(stamp, conversions.command_from_message(message))
+        self._experience.command(stamp, conversions.command_from_message(message, self._width))
 
     def _on_surprise(self, message: Surprise) -> None:
         self._experience.surprise(message.z_score)

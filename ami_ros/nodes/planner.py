@@ -18,6 +18,7 @@ from sensor_msgs.msg import LaserScan
 
 from ami_interfaces.action import NavigateToGoal
 from ami_interfaces.msg import Adaptation, KeepAway, Latent, Location, Surprise
+from ami_ros.commands import STILL
 from ami_ros.errors import AmiError
 from ami_ros.images import MAX_PIXELS
 from ami_ros.planning.codes import Code
@@ -207,7 +208,7 @@ class PlannerNode(AmiNode[PlannerParameters]):
         self._ticked = steady = time.monotonic()
         ticket, now = self._goals.current, self.now()
         if ticket is None:
-            self.topics.state(Verdict((0.0, 0.0), State.IDLE, *self._goals.last_error), None, now - self._latent_stamp)
+            self.topics.state(Verdict(STILL, State.IDLE, *self._goals.last_error), None, now - self._latent_stamp)
             return
         pursuit: Pursuit = ticket.prepared
         ages = Ages(now - self._latent_stamp, steady - self._latent_came, self._worker.busy_for())

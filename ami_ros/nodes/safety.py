@@ -12,6 +12,7 @@ from geometry_msgs.msg import Twist, TwistStamped
 from sensor_msgs.msg import LaserScan
 from std_msgs.msg import String
 
+from ami_ros.commands import STILL, Command
 from ami_ros.planning.safety import SafetyConfig, SafetyGate
 from ami_ros.ros import conversions
 from ami_ros.ros.clocks import STEADY
@@ -61,7 +62,7 @@ class SafetyNode(AmiNode[SafetyParameters]):
     def deactivate(self) -> None:
         with self._sending:
             self._gate.stop()
-            self.publish_last(self._output, self._message(0.0, 0.0))
+            self.publish_last(self._output, self._message(STILL))
 
     def time_jumped(self) -> None:
         if self.is_active:
@@ -69,7 +70,8 @@ class SafetyNode(AmiNode[SafetyParameters]):
 
     def _command(self, message: Twist | TwistStamped) -> None:
         self._heard = time.monotonic()
-        self._gate.command(*conversions.command_from_message(message), self.now())
+        linear, angular, lateral = conversions.command_from_message(message, 3)
+        self._gate.command(linear, angular, self.now(), lateral)
         self._send()
 
     def _scan(self, message: LaserScan) -> None:
@@ -82,13 +84,13 @@ class SafetyNode(AmiNode[SafetyParameters]):
             if time.monotonic() - self._heard > self.config.silence_timeout:
                 self._gate.stop()
             output = self._gate.output(self.now())
-            self._output.publish(self._message(output.linear, output.angular))
+            self._output.publish(self._message(output.command))
         if output.reason != self._reason:
             self._reason = output.reason
             self._status.publish(String(data=output.reason))
 
-    def _message(self, linear: float, angular: float) -> Twist | TwistStamped:
-        twist = conversions.twist_message((linear, angular))
+    def _message(self, command: Command) -> Twist | TwistStamped:
+        twist = conversions.twist_message(command)
         if not self.config.enable_stamped_cmd_vel:
             return twist
         header = conversions.header_at(self.get_clock().now().to_msg(), self.config.base_frame)

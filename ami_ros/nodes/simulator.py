@@ -35,7 +35,7 @@ class SimulatorNode(RobotNode[SimulatorParameters]):
     def make_robot(self) -> Simulator:
         config = self.config
         noise = SensorNoise(scale=config.noise_scale)
-        robot = Simulator(config.world, config.camera, config.image_size, config.seed, noise)
+        robot = Simulator(config.world, config.camera, config.image_size, config.seed, noise, config.drive)
         if config.start_pose:
             robot.reset(np.array(config.start_pose))
         return robot

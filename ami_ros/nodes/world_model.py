@@ -55,7 +55,7 @@ class Work:
 
     now: Moment
     before: Moment | None  # as long ago as surprise predicts
-    commands: Array  # (1 + reach, 2) since then, the one in force before first
+    commands: Array  # (1 + reach, command_dim) since then, the one in force before first
     segment: Segment | None
 
 
@@ -103,7 +103,7 @@ class WorldModelNode(AmiNode[WorldModelParameters]):
     def _on_command(self, message: Twist | TwistStamped) -> None:
         stamped = isinstance(message, TwistStamped)
         stamp = conversions.stamp_to_seconds(message.header.stamp) if stamped else self.now()
-        command = conversions.command_from_message(message)
+        command = conversions.command_from_message(message, self._spec.command_dim)
         if not all(map(math.isfinite, command)):
             raise AmiError("command is not finite: ignored")
         self._history.commands.add(stamp, command)
@@ -154,7 +154,9 @@ class WorldModelNode(AmiNode[WorldModelParameters]):
         self.health.error("model", f"model failed: {type(error).__name__}: {error}")
 
     def _predict(self, request: Predict.Request, response: Predict.Response) -> None:
-        commands = np.array([conversions.command_from_message(twist) for twist in request.commands]).reshape(-1, 2)
+        width = self._spec.command_dim
+        asked = [conversions.command_from_message(twist, width) for twist in request.commands]
+        commands = np.array(asked).reshape(-1, width)
         if not len(commands) or not np.isfinite(commands).all():
             raise AmiError("predict: give at least one command, of finite numbers", Predict.Response.INVALID_INPUT)
         moment, pose = self._start(request)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ami_ros.commands import Command, of_width
 from ami_ros.geometry import Array
 from ami_ros.planning.protocols import Dynamics
 
@@ -33,19 +34,19 @@ class Doubt:
 
     def __init__(self, model: Dynamics, config: DoubtConfig) -> None:
         self.config = config
+        self._width = model.spec.command_dim
         self._disagreement = getattr(model, "disagreement", None) if model.spec.ensemble else None
         self._usual: deque[float] = deque(maxlen=config.window)
         self._high = 0
 
-    def about(self, latent: NDArray[np.float32], chunk: Array, previous: tuple[float, float]) -> bool:
-        """Whether the model is unsure of what the commands (chunk, 2) do from `latent` (latent_dim,) on."""
+    def about(self, latent: NDArray[np.float32], chunk: Array, previous: Command) -> bool:
+        """Whether the model is unsure of what the commands (chunk, width) do from `latent` (latent_dim,) on."""
         if self._disagreement is None:
             return False
         with torch.inference_mode():
             start, commands = torch.from_numpy(latent)[None], torch.from_numpy(chunk.astype(np.float32))[None]
-            return self.unsure(
-                float(self._disagreement(start, commands, torch.tensor([previous], dtype=torch.float32)))
-            )
+            before = torch.tensor([of_width(previous, self._width)], dtype=torch.float32)
+            return self.unsure(float(self._disagreement(start, commands, before)))
 
     def unsure(self, disagreement: float) -> bool:
         """Whether the model is unsure now, with its `disagreement` [latent units] about the step that was chosen."""

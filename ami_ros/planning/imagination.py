@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ami_ros.commands import Command, of_width
 from ami_ros.planning.protocols import Cost, Dynamics, Futures
 
 
@@ -38,23 +39,25 @@ class Imagination:
     Args:
         model: what imagines.
         latent: (latent_dim,) of the moment.
-        previous: command in force [m/s, rad/s].
+        previous: command in force; zero in what it does not say.
         costs: by name, at least one.
     """
 
     def __init__(
-        self, model: Dynamics, latent: NDArray[np.float32], previous: tuple[float, float], costs: Mapping[str, Cost]
+        self, model: Dynamics, latent: NDArray[np.float32], previous: Command, costs: Mapping[str, Cost]
     ) -> None:
         self.model, self.costs = model, costs
-        self.latent, self.previous = torch.from_numpy(latent), torch.tensor(previous, dtype=torch.float32)
+        self.latent = torch.from_numpy(latent)
+        self.previous = torch.tensor(of_width(previous, model.spec.command_dim), dtype=torch.float32)
         self._best: Foreseen | None = None
         self._least = float("inf")
 
     def imagine(self, actions: Tensor) -> Futures:
-        """Rolls actions (batch, steps, 2) out."""
+        """Rolls actions (batch, steps, width) out."""
         batch = len(actions)
         commands = actions[:, :, None].expand(-1, -1, self.model.spec.chunk, -1)
-        latents, motions = self.model.rollout(self.latent.expand(batch, -1), commands, self.previous.expand(batch, 2))
+        previous = self.previous.expand(batch, -1)
+        latents, motions = self.model.rollout(self.latent.expand(batch, -1), commands, previous)
         return Futures(actions, self.previous, latents, integrate(motions), self.latent)
 
     def weigh(self, futures: Futures) -> Tensor:
@@ -62,7 +65,7 @@ class Imagination:
         return torch.stack([cost(futures) for cost in self.costs.values()])
 
     def evaluate(self, actions: Tensor) -> Tensor:
-        """The sum of all costs (batch,) of actions (batch, steps, 2)."""
+        """The sum of all costs (batch,) of actions (batch, steps, width)."""
         futures = self.imagine(actions)
         terms = self.weigh(futures)
         self.terms = terms.detach()

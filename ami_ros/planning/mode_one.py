@@ -30,7 +30,7 @@ class ModeOneConfig:
 class Impulse:
     """What the policy would do."""
 
-    actions: Tensor  # (steps, 2) [m/s, rad/s]
+    actions: Tensor  # (steps, width)
     doubt: float  # expected error of the latent after the first step; NaN: the model has no ensemble
 
 
@@ -64,7 +64,7 @@ class ModeOne:
 
         Args:
             latent: (latent_dim,) of now.
-            previous: (2,) command in force.
+            previous: (width,) command in force.
             goal: (latent_dim,).
             steps: how far.
             robot: its limits.
@@ -75,7 +75,7 @@ class ModeOne:
         doubt = float("nan")
         for _ in range(steps):
             action = robot.project(model.policy(here, goal).mean(1))
-            chunk = action[:, None, None].expand(1, 1, spec.chunk, 2)
+            chunk = action[:, None, None].expand(1, 1, spec.chunk, -1)
             ahead, _ = model.rollout(here, chunk, before)
             if not actions and spec.ensemble:
                 doubt = float(accumulated(model.path_disagreement(here, ahead, chunk, before))[0, 0])

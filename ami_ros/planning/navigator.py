@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ami_ros.commands import STILL, Command, speed
 from ami_ros.errors import AmiError
 from ami_ros.geometry import compose
 from ami_ros.memory.types import Route
@@ -27,6 +28,7 @@ from ami_ros.planning.stop_rule import Arrival, StopRule
 from ami_ros.planning.stopwatch import Stopwatch
 from ami_ros.planning.trail import Trail
 from ami_ros.planning.types import Decision, Goal, Percept, State
+from ami_ros.scan import Scan
 
 
 class Navigator:
@@ -54,7 +56,7 @@ class Navigator:
         self.situations = Situations(config.situations)
         self.recovery: BackAndTurn | None = None
         self.began: float | None = None
-        self.command = (0.0, 0.0)
+        self.command = STILL
         self._looking = Stopwatch()
         self._unsure = False
         self._left: float | None = None  # way left [m] when it was last driven towards the goal, if that was just now
@@ -86,9 +88,7 @@ class Navigator:
             decision = Decision.failed(code, str(error))
         if decision.done:
             self.goal = None
-        self.command = (
-            (float(decision.commands[0, 0]), float(decision.commands[0, 1])) if len(decision.commands) else (0.0, 0.0)
-        )
+        self.command = tuple(map(float, decision.commands[0])) if len(decision.commands) else STILL
         request = None if decision.done else self.routing.request(percept)
         return replace(
             decision, wants_route=request, replans=self.routing.replans, recoveries=self.situations.recoveries
@@ -108,14 +108,14 @@ class Navigator:
             case Situation.HOPELESS:
                 return Decision.failed(self.situations.code, self.situations.reason)
             case Situation.BACKING:
-                return Decision.hold(State.RECOVERING, self.situations.reason, command or (0.0, 0.0))
+                return Decision.hold(State.RECOVERING, self.situations.reason, command or STILL)
             case Situation.LOOKING:
                 return Decision.hold(State.RECOVERING, self.situations.reason)
             case Situation.LOCALISING:
                 return self._look_around(percept)
         return self._unready(goal, percept) or self._pursue(goal, percept)
 
-    def _go_back(self, percept: Percept) -> tuple[float, float] | None:
+    def _go_back(self, percept: Percept) -> Command | None:
         """The command of the way back, while there is one; else the robot's trail grows."""
         if self.recovery is None:
             self.trail.add(percept.odometry)
@@ -140,8 +140,8 @@ class Navigator:
         now, config = self.situations.now, self.config
         if now is Situation.BACKING:
             self.routing.stuck_here()
-            turns = config.planner.kinematics.turns_on_the_spot
-            self.recovery = BackAndTurn(config.recovery, percept.stamp, percept.odometry, self.trail, turns)
+            drive = config.planner.kinematics.drive
+            self.recovery = BackAndTurn(config.recovery, percept.stamp, percept.odometry, self.trail, drive)
         if before in (Situation.BACKING, Situation.LOOKING, Situation.LOCALISING):
             self.recovery = None
             self.progress.reset()
@@ -227,7 +227,7 @@ class Navigator:
     def _arrive(self, percept: Percept, sight: Sight) -> Decision:
         """Stands still; succeeds once it does and the latents agree, takes another hypothesis if they don't."""
         stood = self._stop.stood(percept.stamp)
-        moving = abs(percept.velocity[0]) > 0.03 or abs(percept.velocity[1]) > 0.08
+        moving = speed(percept.velocity) > 0.03 or abs(percept.velocity[1]) > 0.08
         refuted = self.routing.follower is not None and sight.energy > self.config.doubt  # False where it is NaN
         if stood > self.config.stand_seconds and not moving and not refuted:
             return Decision(
@@ -248,18 +248,25 @@ class Navigator:
         limits, wary = self.config.planner.kinematics, self.situations.now is Situation.WARY
         slow = self.config.situations.slow if wary else 1.0
         linear = 0.0 if turn_only else slow * (goal.max_linear or limits.max_linear)
-        rear = percept.scan is None or covers(percept.scan, np.pi)
-        speed = (linear, slow * (goal.max_angular or limits.max_angular), np.inf if rear else 0.0)
-        follower, model = self.routing.follower, self.model.spec
+        scan, angular = percept.scan, slow * (goal.max_angular or limits.max_angular)
+        rear, sides = _sees(scan, np.pi), _sees(scan, np.pi / 2, -np.pi / 2)
+        most = (linear, angular, np.inf if rear else 0.0, np.inf if sides else 0.0)
+        follower, spec, horizon = self.routing.follower, self.model.spec, self.config.planner.horizon
+        driven = None if follower is None else follower.experience(horizon, spec.chunk, spec.command_dim)
         plan = self.planner.plan(
-            percept.stamp, percept.latent, self.command, percept.scan, target, speed,
+            percept.stamp, percept.latent, self.command, percept.scan, target, most,
             circles_here(percept.keep_away, percept.location, percept.odometry),
-            follower.experience(self.config.planner.horizon, model.chunk) if follower is not None else None,
+            driven,
         )  # fmt: skip
-        self._unsure = self.doubt.about(percept.latent, plan.commands[: self.model.spec.chunk], self.command)
+        self._unsure = self.doubt.about(percept.latent, plan.commands[: spec.chunk], self.command)
         message = f"{message}; {self.situations.reason}" if wary else message
         return Decision(
             State.CONTROLLING, message, plan.commands, compose(percept.odometry, plan.poses),
             energy=sight.energy, distance=sight.distance, planning_seconds=plan.seconds, shares=plan.shares,
             mode=plan.mode,
         )  # fmt: skip
+
+
+def _sees(scan: Scan | None, *bearings: float) -> bool:
+    """Whether the scanner looks along all `bearings` [rad] in base_link; without one nothing is known to be there."""
+    return scan is None or all(covers(scan, bearing) for bearing in bearings)

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ami_ros.commands import Command
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
 from ami_ros.planning.budget import Budget
@@ -44,7 +45,7 @@ class PlannerConfig:
 class Plan:
     """The best future found."""
 
-    commands: Array  # (horizon * chunk, 2) [m/s, rad/s], each held for one model period
+    commands: Array  # (horizon * chunk, width), see `ami_ros.commands`; each held for one model period
     poses: Array  # (horizon, 3) expected after each model step, in base_link now
     cost: float
     evaluated: int  # sequences imagined
@@ -62,14 +63,15 @@ class LatentPlanner:
         seed: of the search's noise.
 
     Raises:
-        AmiError: no such solver or cost, or options that it does not know.
+        AmiError: no such solver or cost, options that it does not know, or a model of another kind of robot.
     """
 
     def __init__(self, model: Dynamics, config: PlannerConfig, seed: int = 0) -> None:
         self.model, self.config, self._seed = model, config, seed
         self.chunk = model.spec.chunk
+        _check_drive(config.kinematics, model)
         self.costs = Costs(config.costs)
-        wanted = SearchSize(config.solver.samples, config.solver.iterations, config.horizon)
+        wanted = SearchSize(config.solver.samples, config.solver.iterations, config.horizon, config.kinematics.width)
         self.budget = Budget(wanted, config.deadline)
         self.solver = make_solver(config.solver, wanted, seed)
         self.mode_one = ModeOne(model, config.mode_one)
@@ -88,7 +90,7 @@ class LatentPlanner:
         self,
         stamp: float,
         latent: NDArray[np.float32],
-        previous: tuple[float, float],
+        previous: Command,
         scan: Scan | None,
         target: Target,
         speed_limit: tuple[float, ...] | None = None,
@@ -100,14 +102,14 @@ class LatentPlanner:
         Args:
             stamp: of the moment [s]; the warm start is moved on by the time since the last call.
             latent: (latent_dim,) of the moment.
-            previous: command in force [m/s, rad/s].
+            previous: command in force; zero in what it does not say.
             scan: of the moment, in base_link; None where there is no scanner: nothing is known to be in the way.
             target: where to.
-            speed_limit: greatest speeds [m/s, rad/s] and perhaps backwards [m/s] for this call; can only lower the
-                configured ones.
+            speed_limit: greatest speeds [m/s, rad/s] and perhaps backwards and sideways [m/s] for this call; can only
+                lower the configured ones.
             keep_away: (n, 3) places not to enter: x, y in base_link now, radius [m].
-            experience: (n, steps, 2) commands that were driven in situations like this one, as candidates; those that
-                are shorter than the horizon go on as they end.
+            experience: (n, steps, width) commands that were driven in situations like this one, as candidates; those
+                that are shorter than the horizon go on as they end.
 
         Raises:
             AmiError: `Code.MODEL_FAILURE` if the model gives no finite cost for any sequence.
@@ -151,13 +153,13 @@ class LatentPlanner:
         return self.solver.solve(Problem(imagination.evaluate, robot, proposals, deadline)), Mode.SEARCHED
 
     def _candidates(self, robot: Kinematics, experience: Array | None) -> Tensor:
-        """Sequences (n, horizon, 2) that need no model: primitives, and what was driven here before."""
+        """Sequences (n, horizon, width) that need no model: primitives, and what was driven here before."""
         steps = self.budget.size.horizon
         primitives = robot.primitives(steps)
         if experience is None or not len(experience):
             return primitives
         driven = torch.from_numpy(experience.astype(np.float32))[:, :steps]
-        rest = driven[:, -1:].expand(-1, steps - driven.shape[1], 2)
+        rest = driven[:, -1:].expand(-1, steps - driven.shape[1], -1)
         return torch.cat([primitives, torch.cat([driven, rest], 1)])
 
     def _chosen(self, found: Solution, imagination: Imagination, began: float, mode: Mode) -> Plan:
@@ -172,4 +174,14 @@ class LatentPlanner:
             seconds=time.perf_counter() - began,
             shares=shares,
             mode=mode,
+        )
+
+
+def _check_drive(robot: Kinematics, model: Dynamics) -> None:
+    """Raises AmiError if the model was learned from a robot that takes other commands."""
+    if robot.width != model.spec.command_dim:
+        has = f"the model has commands of {model.spec.command_dim} numbers"
+        raise AmiError(
+            f"planner: {has}, and a robot whose drive is {robot.drive} takes {robot.width}; set kinematics.drive, "
+            "or take a model that learned from such a robot"
         )

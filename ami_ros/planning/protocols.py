@@ -50,7 +50,7 @@ class Dynamics(Protocol):
 
     def rollout(self, latent: Tensor, commands: Tensor, previous: Tensor) -> tuple[Tensor, Tensor]:
         """Imagines, see `world_model.model.WorldModel.rollout`: latents (batch, steps, latent_dim) and displacements
-        (batch, steps, 3) [m, m, rad] for commands (batch, steps, chunk, 2) [m/s, rad/s]."""
+        (batch, steps, 3) [m, m, rad] for commands (batch, steps, chunk, spec.command_dim)."""
         ...
 
 
@@ -58,7 +58,7 @@ class Knowing(Dynamics, Protocol):
     """Dynamics with learned heads; `spec` tells which it has, and the others raise AmiError. See `WorldModel`."""
 
     def policy(self, latent: Tensor, goal: Tensor) -> Tensor:
-        """Mode 1: (..., latent_dim) twice -> (..., chunk, 2) [m/s, rad/s]. Where `spec.policy`."""
+        """Mode 1: (..., latent_dim) twice -> (..., chunk, command_dim). Where `spec.policy`."""
         ...
 
     def time_to_go(self, latent: Tensor, goal: Tensor) -> Tensor:
@@ -107,8 +107,8 @@ class Scene:
 class Futures:
     """A batch of imagined futures, seen from where the robot is now."""
 
-    commands: Tensor  # (batch, steps, 2) [m/s, rad/s], held for one model step each
-    previous: Tensor  # (2,) the command in force now
+    commands: Tensor  # (batch, steps, width), see `ami_ros.commands`; held for one model step each
+    previous: Tensor  # (width,) the command in force now
     latents: Tensor  # (batch, steps, latent_dim) after each step
     poses: Tensor  # (batch, steps, 3) after each step [m, m, rad] in the base frame of now
     start: Tensor  # (latent_dim,) of now
@@ -142,9 +142,9 @@ Evaluate = Callable[[Tensor], Tensor]
 class Problem:
     """What a solver is to solve."""
 
-    evaluate: Evaluate  # (batch, steps, 2) -> cost (batch,); differentiable where gradients are enabled
+    evaluate: Evaluate  # (batch, steps, width) -> cost (batch,); differentiable where gradients are enabled
     kinematics: Kinematics  # what commands there are
-    proposals: Tensor  # (n, steps, 2) candidates to begin with
+    proposals: Tensor  # (n, steps, width) candidates to begin with
     deadline: float  # on `time.perf_counter` [s]
 
 
@@ -152,7 +152,7 @@ class Problem:
 class Solution:
     """The best sequence found."""
 
-    actions: Tensor  # (steps, 2) that `kinematics` allows
+    actions: Tensor  # (steps, width) that `kinematics` allows
     cost: float  # inf if no sequence had a finite one
     evaluated: int  # sequences; one whose gradient was taken as well counts as three
 
@@ -164,6 +164,7 @@ class SearchSize:
     samples: int  # sequences in an iteration
     iterations: int
     horizon: int  # model steps in a sequence
+    width: int = 2  # numbers in a command, see `ami_ros.commands`
 
     def __str__(self) -> str:
         return f"{self.samples} samples x {self.iterations} iterations x {self.horizon} steps"
@@ -198,6 +199,6 @@ class SolverPlugin(Protocol):
         ...
 
 
-def no_proposals(steps: int) -> Tensor:
+def no_proposals(steps: int, width: int = 2) -> Tensor:
     """Proposals for a solver that gets none."""
-    return torch.zeros(0, steps, 2)
+    return torch.zeros(0, steps, width)

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ami_ros.commands import Command
 from ami_ros.geometry import Array, wrap
+from ami_ros.planning.kinematics import Drive
 from ami_ros.planning.scan_geometry import covers, free_range
 from ami_ros.planning.trail import Trail
 from ami_ros.scan import Scan
@@ -33,20 +35,20 @@ class BackAndTurn:
         stamp: now [s].
         odometry: (3,) now.
         trail: of the robot; what is driven back is taken off it.
-        turns_on_the_spot: false for a car.
+        drive: of the robot: a car does not turn on the spot, an omnidirectional robot need not turn to go back.
     """
 
     def __init__(
-        self, config: RecoveryConfig, stamp: float, odometry: Array, trail: Trail, turns_on_the_spot: bool = True
+        self, config: RecoveryConfig, stamp: float, odometry: Array, trail: Trail, drive: Drive = "differential"
     ) -> None:
         self.config, self.began, self.trail = config, stamp, trail
-        self.turns_on_the_spot = turns_on_the_spot
+        self.turns_on_the_spot, self.sideways = drive != "ackermann", drive == "omnidirectional"
         self.backing = True
         self.heading: float | None = None
         self._last, self._driven = np.asarray(odometry, dtype=np.float64), 0.0
 
-    def command(self, stamp: float, odometry: Array, scan: Scan | None) -> tuple[float, float] | None:
-        """The command [m/s, rad/s] for now; None once the manoeuvre is over."""
+    def command(self, stamp: float, odometry: Array, scan: Scan | None) -> Command | None:
+        """The command for now; None once the manoeuvre is over."""
         config = self.config
         if stamp - self.began > config.seconds:
             return None
@@ -65,8 +67,9 @@ class BackAndTurn:
         error = float(wrap(self.heading - odometry[2]))
         return None if abs(error) < 0.2 else (0.0, float(np.copysign(config.turn_speed, error)))
 
-    def _back(self, odometry: Array, scan: Scan | None) -> tuple[float, float] | None:
-        """Towards the trail, backwards or forwards, whichever needs less turning; None if that is not free."""
+    def _back(self, odometry: Array, scan: Scan | None) -> Command | None:
+        """Towards the trail, backwards or forwards, whichever needs less turning, or straight to it if the robot can;
+        None if that is not free."""
         config = self.config
         point = self.trail.back(odometry, 0.15)
         if point is None:
@@ -75,10 +78,12 @@ class BackAndTurn:
         bearing = float(np.arctan2(point[1], point[0]))
         ahead = abs(bearing) < np.pi / 2
         error = bearing if ahead else float(wrap(bearing - np.pi))
-        if abs(error) > 0.6 and self.turns_on_the_spot:
+        if abs(error) > 0.6 and self.turns_on_the_spot and not self.sideways:
             return 0.0, float(np.copysign(config.turn_speed, error))
         if scan is not None and covers(scan, bearing) and free_range(scan, bearing, 0.2) < config.clearance:
             return None
+        if self.sideways:
+            return config.back_speed * float(np.cos(bearing)), 0.0, config.back_speed * float(np.sin(bearing))
         speed = config.back_speed if ahead else -config.back_speed
         # The arc through the point (pure pursuit, Coulter 1992), which holds for either sign of the speed.
         return speed, speed * 2 * float(point[1]) / float(point @ point)

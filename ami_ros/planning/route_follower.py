@@ -62,10 +62,11 @@ class RouteFollower:
         nearest = float(np.hypot(*(self.poses[self.at, :2] - pose[:2])))
         return max(goal, float(self.left[self.at]) - nearest)
 
-    def experience(self, steps: int, chunk: int) -> Array:
-        """Commands (n, steps, 2) that were driven from here and from the next place on, each the mean of its chunk."""
+    def experience(self, steps: int, chunk: int, width: int = 2) -> Array:
+        """Commands (n, steps, width) driven from here and from the next place on, each the mean of its chunk."""
         here = self.route.places[self.at : self.at + 2]
-        return as_chunks([p.commands for p in here if p.commands is not None and len(p.commands)], steps, chunk).mean(2)
+        driven = [p.commands for p in here if p.commands is not None and len(p.commands)]
+        return as_chunks(driven, steps, chunk, width).mean(2)
 
     def subgoal(self, pose: Array, scan: Scan | None) -> Subgoal:
         """The farthest place within the look-ahead that the robot could drive to in a straight line."""

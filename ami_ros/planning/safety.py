@@ -8,9 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ami_ros.commands import STILL, Command, of_width, speed
 from ami_ros.geometry import Array
 from ami_ros.planning.scan_geometry import scan_points
 from ami_ros.scan import Scan
+
+NOTHING = of_width(STILL, 3)
+LEAST = 1e-6  # [m/s], slower than this is standing
 
 
 @dataclass(frozen=True)
@@ -19,7 +23,8 @@ class SafetyConfig:
 
     max_linear: float = 0.5  # [m/s] either way
     max_angular: float = 1.8  # [rad/s] either way
-    max_linear_acceleration: float = 1.0  # [m/s^2]; braking is not limited
+    max_lateral: float = 0.0  # [m/s] to either side; 0: the robot does not drive sideways
+    max_linear_acceleration: float = 1.0  # [m/s^2], ahead and to the sides; braking is not limited
     max_angular_acceleration: float = 5.0  # [rad/s^2]
     command_timeout: float = 0.3  # [s] of age, from which a command is late and the robot stands
     scan_timeout: float = 0.6  # [s] of age, from which a scan shows nothing any more
@@ -28,7 +33,7 @@ class SafetyConfig:
     margin: float = 0.03  # [m] kept free beyond the radius
     reaction: float = 0.25  # [s] from a scan to the wheels' answer
     deceleration: float = 0.8  # [m/s^2] that the robot surely reaches
-    turn_lag: float = 0.4  # [s] for which it may still turn as it was told before
+    turn_lag: float = 0.4  # [s] for which it may still turn, and drive sideways, as it was told before
 
     def __post_init__(self) -> None:
         for name in ("max_linear", "max_angular", "command_timeout", "scan_timeout", "robot_radius", "deceleration"):
@@ -43,6 +48,12 @@ class SafetyOutput:
     linear: float  # [m/s]
     angular: float  # [rad/s]
     reason: str  # why it differs from what was asked for; "" if it does not
+    lateral: float = 0.0  # [m/s]
+
+    @property
+    def command(self) -> Command:
+        """All three numbers, see `ami_ros.commands`."""
+        return self.linear, self.angular, self.lateral
 
 
 class SafetyGate:
@@ -50,22 +61,23 @@ class SafetyGate:
 
     Times are of any one monotonic clock [s]; ages are what matters. The promise: no command is passed that is
     late, not finite or beyond the limits, and translation is slowed so that the robot can stop before it
-    touches anything in the newest scan. Turning on the spot is always allowed: the robot is a disc.
+    touches anything in the newest scan, sideways as well. Turning on the spot is always allowed: the robot is a disc.
     """
 
     def __init__(self, config: SafetyConfig) -> None:
         self.config = config
-        self._command: tuple[float, float, float] | None = None  # linear, angular, received
+        self._command: tuple[Command, float] | None = None  # of three numbers, and when it was received
         self._scan: tuple[Scan, float] | None = None
-        self._last = (0.0, 0.0)
+        self._last: Command = NOTHING
         self._last_time: float | None = None
-        self._turned: deque[tuple[float, float]] = deque()  # when, and how fast [rad/s] the robot was told to turn
+        self._recent: deque[tuple[float, Command]] = deque()  # when, and what the robot was told to do
         self._bad = False
 
-    def command(self, linear: float, angular: float, now: float) -> None:
+    def command(self, linear: float, angular: float, now: float, lateral: float = 0.0) -> None:
         """A command arrived; one that is not finite counts as a stop."""
-        self._bad = not (math.isfinite(linear) and math.isfinite(angular))
-        self._command = (0.0, 0.0, now) if self._bad else (linear, angular, now)
+        command = linear, angular, lateral
+        self._bad = not all(map(math.isfinite, command))
+        self._command = (NOTHING if self._bad else command, now)
 
     def scan(self, scan: Scan, now: float) -> None:
         """A scan (in base_link) arrived."""
@@ -80,72 +92,85 @@ class SafetyGate:
         config = self.config
         elapsed = 0.0 if self._last_time is None else max(0.0, now - self._last_time)
         self._last_time = now
-        if self._command is None or now - self._command[2] > config.command_timeout:
-            return self._send(0.0, 0.0, "" if self._last == (0.0, 0.0) else "no command")
+        if self._command is None or now - self._command[1] > config.command_timeout:
+            return self._send(NOTHING, "" if self._last == NOTHING else "no command")
         if self._bad:
-            return self._send(0.0, 0.0, "command is not finite")
-        wanted = self._command[:2]
-        linear, angular = self._limit(*wanted, elapsed)
-        reason = "" if (linear, angular) == wanted else "limit"
+            return self._send(NOTHING, "command is not finite")
+        wanted = self._command[0]
+        sent = self._limit(wanted, elapsed)
+        reason = "" if sent == wanted else "limit"
         if self._scan is None or now - self._scan[1] > config.scan_timeout:
-            if config.require_scan and wanted != (0.0, 0.0):
-                return self._send(0.0, 0.0, "no scan")
+            if config.require_scan and wanted != NOTHING:
+                return self._send(NOTHING, "no scan")
         else:
-            scan = self._scan[0]
-            allowed = min(self._allowed_speed(scan, linear, turn) for turn in self._turns(wanted[1], angular, now))
-            if abs(linear) > allowed:
-                linear, reason = math.copysign(allowed, linear), "obstacle ahead"
-        return self._send(linear, angular, reason)
+            self._note(sent, now)
+            fast, allowed = speed(sent), self._allowed_speed(self._scan[0], sent, wanted[1])
+            if fast > allowed:
+                x, y = sent[0] / fast, sent[2] / fast
+                sent, reason = (allowed * x, sent[1], allowed * y), "obstacle ahead"
+        return self._send(sent, reason)
 
-    def _send(self, linear: float, angular: float, reason: str) -> SafetyOutput:
-        self._last = (linear, angular)
-        return SafetyOutput(linear, angular, reason)
+    def _send(self, command: Command, reason: str) -> SafetyOutput:
+        self._last = command
+        linear, angular, lateral = command
+        return SafetyOutput(linear, angular, reason, lateral)
 
-    def _limit(self, linear: float, angular: float, elapsed: float) -> tuple[float, float]:
+    def _limit(self, wanted: Command, elapsed: float) -> Command:
         """Clips to the greatest speeds and accelerations; slowing down is always allowed at once."""
-        config = self.config
-        linear = min(max(linear, -config.max_linear), config.max_linear)
-        angular = min(max(angular, -config.max_angular), config.max_angular)
-        elapsed = min(elapsed, 0.1) or 0.05
-        return (
-            _ramp(self._last[0], linear, config.max_linear_acceleration * elapsed),
-            _ramp(self._last[1], angular, config.max_angular_acceleration * elapsed),
-        )
+        config, elapsed = self.config, min(elapsed, 0.1) or 0.05
+        most = config.max_linear, config.max_angular, config.max_lateral
+        steps = config.max_linear_acceleration, config.max_angular_acceleration, config.max_linear_acceleration
+        clipped = (min(max(value, -limit), limit) for value, limit in zip(wanted, most, strict=True))
+        return tuple(_ramp(last, to, elapsed * step) for last, to, step in zip(self._last, clipped, steps, strict=True))
 
-    def _turns(self, wanted: float, angular: float, now: float) -> Array:
+    def _note(self, command: Command, now: float) -> None:
+        self._recent.append((now, command))
+        while now - self._recent[0][0] > self.config.turn_lag:
+            self._recent.popleft()
+
+    def _turns(self, wanted: float) -> Array:
         """Angular speeds (n,) [rad/s] at which the robot may be turning: its wheels follow commands late."""
-        self._turned.append((now, angular))
-        while now - self._turned[0][0] > self.config.turn_lag:
-            self._turned.popleft()
-        speeds = [wanted, *(speed for _, speed in self._turned)]
+        speeds = [wanted, *(command[1] for _, command in self._recent)]
         return np.linspace(min(speeds), max(speeds), 5 if min(speeds) < max(speeds) else 1)
 
-    def _allowed_speed(self, scan: Scan, linear: float, angular: float) -> float:
-        """Greatest linear speed [m/s] from which the robot still stops short of everything on its arc."""
-        config = self.config
-        if abs(linear) < 1e-6:  # a turn on the spot, whose arc has no length
-            return abs(linear)
-        gap = self._free_arc(scan, linear, angular)
+    def _courses(self, command: Command) -> list[tuple[float, float]]:
+        """Directions (unit vectors) in which the robot may be driving: that of the command, and between it and what it
+        was told before, which are one line for a robot that never drives sideways."""
+        x, y = command[0], command[2]
+        moves, recent = [(x, y)], [before for _, before in self._recent]
+        if any(before[2] for before in recent):
+            moves += [((x + before[0]) / 2, (y + before[2]) / 2) for before in (recent[0], max(recent, key=speed))]
+        lengths = [math.hypot(*move) for move in moves]
+        return [(x / length, y / length) for (x, y), length in zip(moves, lengths, strict=True) if length >= LEAST]
+
+    def _allowed_speed(self, scan: Scan, command: Command, wanted_turn: float) -> float:
+        """Greatest speed [m/s] along the command from which the robot still stops short of everything on its arc."""
+        config, fast, points = self.config, speed(command), scan_points(scan, 3.0)
+        if fast < LEAST or not len(points):  # a turn on the spot, whose arc has no length
+            return math.inf
+        ways = [(course, turn / fast) for course in self._courses(command) for turn in self._turns(wanted_turn)]
+        gap = min(self._free_arc(points, course, curvature) for course, curvature in ways)
         if not math.isfinite(gap):
             return math.inf
         # gap = v * reaction + v^2 / (2 * deceleration), solved for v.
         a, t = config.deceleration, config.reaction
         return max(0.0, -a * t + math.sqrt((a * t) ** 2 + 2 * a * max(0.0, gap)))
 
-    def _free_arc(self, scan: Scan, linear: float, angular: float) -> float:
-        """Length [m] of the arc that the disc can drive until it comes within a scan point's margin; inf if free."""
-        config = self.config
-        points = scan_points(scan, 3.0)
-        if not len(points):
-            return math.inf
-        lengths = np.arange(0.02, 1.0, 0.02)
-        curvature = angular / linear
-        turn = curvature * lengths * math.copysign(1.0, linear)
-        signed = math.copysign(1.0, linear) * lengths
+    def _free_arc(self, points: Array, course: tuple[float, float], curvature: float) -> float:
+        """Length [m] of the arc that the disc can drive until it comes within a scan point's margin; inf if free.
+
+        Args:
+            points: (n, 2) [m] in base_link that must not be touched.
+            course: unit vector in base_link along which the arc begins.
+            curvature: of the arc, positive to the left [1/m].
+        """
+        config, lengths = self.config, np.arange(0.02, 1.0, 0.02)
+        turn = curvature * lengths
         if abs(curvature) < 1e-3:
-            x, y = signed, np.zeros_like(signed)
+            along, across = lengths, np.zeros_like(lengths)
         else:
-            x, y = np.sin(turn) / curvature, (1 - np.cos(turn)) / curvature
+            along, across = np.sin(turn) / curvature, (1 - np.cos(turn)) / curvature
+        x, y = course[0] * along - course[1] * across, course[1] * along + course[0] * across
         radius = config.robot_radius + config.margin
         distance = np.hypot(points[:, 0] - x[:, None], points[:, 1] - y[:, None])
         now = np.hypot(points[:, 0], points[:, 1])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ami_ros.commands import STILL, Command
 from ami_ros.geometry import Array
 from ami_ros.memory.types import GoalQuery, Location
 from ami_ros.planning.codes import Code
@@ -70,7 +71,7 @@ class Percept:
     stamp: float  # [s]
     latent: NDArray[np.float32]  # (latent_dim,)
     odometry: Array  # (3,) in odom
-    velocity: tuple[float, float]  # [m/s], [rad/s]
+    velocity: Command  # as measured
     scan: Scan | None
     location: Location | None
     picture: NDArray[np.float32] | None = None  # code of what the camera sees, where the model compares pictures
@@ -95,7 +96,9 @@ class Decision:
 
     state: State
     message: str  # the reason, for people
-    commands: Array = field(default_factory=lambda: np.zeros((0, 2)))  # (k, 2), empty: stand still
+    commands: Array = field(
+        default_factory=lambda: np.zeros((0, 2))
+    )  # (k, 2 or 3) as `ami_ros.commands` has them; empty: stand still
     poses: Array = field(default_factory=lambda: np.zeros((0, 3)))  # (n, 3) expected, in odom
     code: Code = Code.NONE
     done: bool = False
@@ -112,8 +115,8 @@ class Decision:
     mode: Mode = Mode.NONE  # of the plan
 
     @classmethod
-    def hold(cls, state: State, message: str, command: tuple[float, float] = (0.0, 0.0)) -> Decision:
-        """One command [m/s, rad/s], held for two periods; nothing follows it."""
+    def hold(cls, state: State, message: str, command: Command = STILL) -> Decision:
+        """One command, held for two periods; nothing follows it."""
         return cls(state, message, np.tile(command, (2, 1)))
 
     @classmethod

@@ -8,25 +8,29 @@ from collections import deque
 
 import numpy as np
 
+from ami_ros.commands import STILL, Command, of_width
 from ami_ros.geometry import Array
 
 LENGTH = 5.0  # kept [s]
 
 
 class CommandHistory:
-    """Commands ([m/s], [rad/s]) by the time from which they were in force; a command lasts until the next."""
+    """Commands of `width` numbers (`ami_ros.commands`) by the time from which they were in force; a command lasts until
+    the next."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int = 2) -> None:
+        self._width = width
         self._stamps: deque[float] = deque()
-        self._commands: deque[tuple[float, float]] = deque()
+        self._commands: deque[Command] = deque()
 
     def clear(self) -> None:
         """Forgets everything."""
         self._stamps.clear()
         self._commands.clear()
 
-    def add(self, stamp: float, command: tuple[float, float]) -> None:
+    def add(self, stamp: float, command: Command) -> None:
         """A command in force from `stamp` [s] on."""
+        command = of_width(command, self._width)
         if self._stamps and stamp <= self._stamps[-1]:
             self._commands[-1] = command
             return
@@ -36,13 +40,13 @@ class CommandHistory:
             self._stamps.popleft()
             self._commands.popleft()
 
-    def at(self, stamp: float) -> tuple[float, float]:
+    def at(self, stamp: float) -> Command:
         """The command in force at `stamp` [s]; a robot that was told nothing stands still."""
         index = bisect_right(self._stamps, stamp) - 1
-        return self._commands[index] if index >= 0 else (0.0, 0.0)
+        return self._commands[index] if index >= 0 else of_width(STILL, self._width)
 
     def means(self, start: float, period: float, count: int) -> Array:
-        """The mean command (count, 2) of each of `count` periods [s] from `start` on, as data sets have them."""
+        """The mean command (count, width) of each of `count` periods [s] from `start` on, as data sets have them."""
         edges = start + period * np.arange(count + 1)
         return np.array([self._mean(a, b) for a, b in itertools.pairwise(edges)])
 

@@ -18,6 +18,7 @@ from sensor_msgs.msg import CompressedImage, Image, Imu, LaserScan
 from std_msgs.msg import Header
 
 from ami_interfaces.msg import Latent, Surprise
+from ami_ros.commands import Command, of_width
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
 from ami_ros.images import MAX_PIXELS, decode_image
@@ -166,32 +167,33 @@ def heading_from_imu(message: Imu) -> float:
     return float(pose_from_message(Pose(orientation=message.orientation))[2])
 
 
-def odometry_from_message(message: Odometry) -> tuple[Array, tuple[float, float]]:
-    """The pose (3,) in odom, and the velocity ([m/s], [rad/s]) in base_link."""
-    velocity = command_from_message(message.twist.twist)
+def odometry_from_message(message: Odometry) -> tuple[Array, Command]:
+    """The pose (3,) in odom, and the velocity in base_link, of three numbers."""
+    velocity = command_from_message(message.twist.twist, 3)
     if not all(map(math.isfinite, velocity)):
         raise AmiError("odometry has a NaN or infinite velocity in it")
     return pose_from_message(message.pose.pose), velocity
 
 
-def odometry_to_message(pose: ArrayLike, velocity: tuple[float, float], header: Header, child_frame: str) -> Odometry:
-    """An Odometry from a pose (3,) in the frame of `header` and a velocity ([m/s], [rad/s]) in `child_frame`."""
+def odometry_to_message(pose: ArrayLike, velocity: Command, header: Header, child_frame: str) -> Odometry:
+    """An Odometry from a pose (3,) in the frame of `header` and a velocity in `child_frame`."""
     message = Odometry(header=header, child_frame_id=child_frame)
     message.pose.pose = pose_to_message(pose)
     message.twist.twist = twist_message(velocity)
     return message
 
 
-def command_from_message(message: Twist | TwistStamped) -> tuple[float, float]:
-    """The command ([m/s], [rad/s]) in a Twist or TwistStamped; it may hold NaN, which the safety gate judges."""
+def command_from_message(message: Twist | TwistStamped, width: int = 2) -> Command:
+    """The command of `width` numbers (see `ami_ros.commands`) in a Twist or TwistStamped; it may hold NaN, which the
+    safety gate judges."""
     twist = message.twist if isinstance(message, TwistStamped) else message
-    return twist.linear.x, twist.angular.z
+    return (twist.linear.x, twist.angular.z, twist.linear.y)[:width]
 
 
 def twist_message(command: ArrayLike) -> Twist:
-    """A Twist from a command ([m/s], [rad/s])."""
+    """A Twist from a command of two or three numbers (see `ami_ros.commands`)."""
     twist = Twist()
-    twist.linear.x, twist.angular.z = (float(v) for v in np.asarray(command))
+    twist.linear.x, twist.angular.z, twist.linear.y = of_width(np.asarray(command), 3)
     return twist
 
 

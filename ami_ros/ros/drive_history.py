@@ -35,7 +35,7 @@ class DriveHistory:
     def __init__(self, spec: ModelSpec) -> None:
         self._spec = spec
         self.moments: deque[Moment] = deque(maxlen=64)
-        self.commands, self.odometry = CommandHistory(), OdometryBuffer()
+        self.commands, self.odometry = CommandHistory(spec.command_dim), OdometryBuffer()
 
     def clear(self) -> None:
         """Forgets everything, as after a jump in time."""

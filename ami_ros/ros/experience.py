@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 
+from ami_ros.commands import Command
 from ami_ros.ros.command_history import CommandHistory
 
 
 class Experience:
-    """Collects between two moments."""
+    """Collects between two moments; commands have `width` numbers."""
 
-    def __init__(self) -> None:
-        self._commands = CommandHistory()
+    def __init__(self, width: int = 2) -> None:
+        self._commands = CommandHistory(width)
         self.clear()
 
     def clear(self) -> None:
@@ -20,8 +21,8 @@ class Experience:
         self._told = False
         self._surprise, self._taken = 0.0, math.nan
 
-    def command(self, stamp: float, command: tuple[float, float]) -> None:
-        """A command ([m/s], [rad/s]) in force from `stamp` [s] on; one that is not finite is none."""
+    def command(self, stamp: float, command: Command) -> None:
+        """A command in force from `stamp` [s] on; one that is not finite is none."""
         if all(map(math.isfinite, command)):
             self._commands.add(stamp, command)
             self._told = True
@@ -31,12 +32,11 @@ class Experience:
         if z_score > self._surprise:
             self._surprise = z_score
 
-    def until(self, stamp: float) -> tuple[tuple[float, float] | None, float]:
+    def until(self, stamp: float) -> tuple[Command | None, float]:
         """The mean command since the last call and the greatest z score; no command where there was no other moment,
         nor any command ever: then nobody says what the robot does."""
         command = None
         if self._told and self._taken < stamp:
-            linear, angular = self._commands.means(self._taken, stamp - self._taken, 1)[0]
-            command = float(linear), float(angular)
+            command = tuple(map(float, self._commands.means(self._taken, stamp - self._taken, 1)[0]))
         surprise, self._surprise, self._taken = self._surprise, 0.0, stamp
         return command, surprise

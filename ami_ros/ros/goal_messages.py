@@ -81,7 +81,7 @@ def rollout_message(
 ) -> RolloutArray:
     """What the robot expects of its present plan; `header` is of the observation, in odom."""
     steps = len(decision.poses)
-    commands = decision.commands[: steps * chunk].reshape(steps, chunk, 2).mean(1)
+    commands = decision.commands[: steps * chunk].reshape(steps, chunk, -1).mean(1)
     rollout = Rollout(
         header=header,
         model_id=model_id,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ami_interfaces.action import NavigateToGoal
+from ami_ros.commands import STILL
 from ami_ros.errors import AmiError
 from ami_ros.planning.codes import Code
 from ami_ros.ros.action_server import GoalTicket, Outcome, SimpleActionServer
@@ -87,13 +88,13 @@ class NavigationGoals:
         self._node.get_logger().warning(f"rejected ({error.code}): {error}")
 
     def _canceled(self, ticket: GoalTicket) -> NavigateToGoal.Result:
-        self._topics.command((0.0, 0.0))
+        self._topics.command(STILL)
         return self._result(ticket, Code.NONE, "canceled by the client")
 
     def _finish(self, ticket: GoalTicket, outcome: Outcome, code: Code, message: str) -> None:
         if self._server.finish(ticket, outcome, self._result(ticket, code, message)):
             self.last_error = (code, message if code else "")
-            self._topics.command((0.0, 0.0))
+            self._topics.command(STILL)
             self._topics.say(message)
 
     def _result(self, ticket: GoalTicket, code: Code, message: str) -> NavigateToGoal.Result:

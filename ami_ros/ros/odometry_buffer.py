@@ -7,6 +7,7 @@ from collections import deque
 
 import numpy as np
 
+from ami_ros.commands import Command, lateral
 from ami_ros.geometry import Array, compose, relative
 
 LENGTH = 5.0  # kept [s]
@@ -20,7 +21,7 @@ class OdometryBuffer:
     def __init__(self) -> None:
         self._stamps: deque[float] = deque()
         self._poses: deque[Array] = deque()
-        self._velocities: deque[tuple[float, float]] = deque()
+        self._velocities: deque[Command] = deque()
 
     def clear(self) -> None:
         """Forgets everything."""
@@ -28,7 +29,7 @@ class OdometryBuffer:
         self._poses.clear()
         self._velocities.clear()
 
-    def add(self, stamp: float, pose: Array, velocity: tuple[float, float]) -> bool:
+    def add(self, stamp: float, pose: Array, velocity: Command) -> bool:
         """Keeps a message; False if odometry jumped, as after a restart: what was before is then forgotten."""
         steady = True
         if self._stamps and stamp <= self._stamps[-1]:
@@ -50,7 +51,7 @@ class OdometryBuffer:
             self._velocities.popleft()
         return steady
 
-    def at(self, stamp: float) -> tuple[Array, tuple[float, float]] | None:
+    def at(self, stamp: float) -> tuple[Array, Command] | None:
         """Pose and velocity at `stamp` [s], between two messages or shortly after the last; None if far from any."""
         if not self._stamps or stamp < self._stamps[0] - REACH or stamp > self._stamps[-1] + REACH:
             return None
@@ -67,7 +68,7 @@ class OdometryBuffer:
         return compose(self._poses[before], share * step), self._velocities[nearer]
 
 
-def _ahead(pose: Array, velocity: tuple[float, float], seconds: float) -> Array:
+def _ahead(pose: Array, velocity: Command, seconds: float) -> Array:
     turn = velocity[1] * seconds
     half = np.array([0.0, 0.0, turn / 2])
-    return compose(compose(compose(pose, half), [velocity[0] * seconds, 0.0, 0.0]), half)
+    return compose(compose(compose(pose, half), [velocity[0] * seconds, lateral(velocity) * seconds, 0.0]), half)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ami_ros.commands import STILL, Command
 from ami_ros.planning.types import Decision
 
 
@@ -14,7 +15,7 @@ from ami_ros.planning.types import Decision
 class Due:
     """What is to be sent now."""
 
-    command: tuple[float, float]  # [m/s], [rad/s]
+    command: Command
     age: float  # of the observation it was decided on [s]
 
 
@@ -67,6 +68,5 @@ class PlanPlayer:
             return None
         index = max(0, int(np.floor(age / self.period)))
         if index >= len(decision.commands):
-            return Due((0.0, 0.0), age)
-        linear, angular = decision.commands[index]
-        return Due((float(linear), float(angular)), age)
+            return Due(STILL, age)
+        return Due(tuple(map(float, decision.commands[index])), age)

@@ -13,6 +13,7 @@ from std_msgs.msg import String
 from visualization_msgs.msg import MarkerArray
 
 from ami_interfaces.msg import PlannerState, RolloutArray
+from ami_ros.commands import STILL, Command
 from ami_ros.planning.budget import Budget
 from ami_ros.planning.protocols import SearchSize
 from ami_ros.planning.types import Decision
@@ -47,7 +48,7 @@ class PlannerTopics:
         self._said = ""
         self._size: SearchSize | None = None
         self._shown: Decision | None = None
-        self._sent = (0.0, 0.0)
+        self._sent: Command = STILL
         self._times: deque[float] = deque(maxlen=20)
 
     @property
@@ -57,17 +58,17 @@ class PlannerTopics:
             return 0.0
         return (len(self._times) - 1) / max(self._times[-1] - self._times[0], 1e-6)
 
-    def command(self, command: tuple[float, float]) -> None:
-        """Sends a command ([m/s], [rad/s])."""
+    def command(self, command: Command) -> None:
+        """Sends a command."""
         self._sent = command
         self._command.publish(self._message(command))
 
     def last_zero(self) -> None:
         """Sends zero, and waits for its arrival."""
-        self._sent = (0.0, 0.0)
+        self._sent = STILL
         self._node.publish_last(self._command, self._message(self._sent))
 
-    def _message(self, command: tuple[float, float]) -> Twist | TwistStamped:
+    def _message(self, command: Command) -> Twist | TwistStamped:
         twist = conversions.twist_message(command)
         return TwistStamped(header=self._header(self._frames.base), twist=twist) if self._stamped else twist
 
@@ -76,7 +77,7 @@ class PlannerTopics:
         self._times.append(time.monotonic())
         decision = pursuit.player.decision if pursuit is not None else None
         if pursuit is None:
-            self._sent = (0.0, 0.0)
+            self._sent = STILL
         used = (
             self._node.now() - pursuit.player.stamp if pursuit is not None and decision is not None else observation_age
         )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ami_ros.commands import STILL, Command
 from ami_ros.planning.codes import Code
 from ami_ros.planning.types import Decision, Goal, Mode, State
 from ami_ros.ros.plan_player import PlanPlayer
@@ -32,7 +33,7 @@ class Patience:
 class Verdict:
     """What to do at one tick of the control timer."""
 
-    command: tuple[float, float]  # [m/s], [rad/s]
+    command: Command
     state: State
     code: Code = Code.NONE
     message: str = ""
@@ -90,7 +91,7 @@ class Pursuit:
         if self._fault_since is None:
             self._fault_since = steady
         give_up = steady - self._fault_since > self.patience.fault_tolerance
-        return Verdict((0.0, 0.0), State.FAULT, code, message, give_up)
+        return Verdict(STILL, State.FAULT, code, message, give_up)
 
     def _fault(self, now: float, ages: Ages) -> tuple[Code, str]:
         patience = self.patience
@@ -106,5 +107,5 @@ class Pursuit:
     def _follow(self, now: float) -> Verdict:
         due, decision = self.player.due(now), self.player.decision
         if due is None or decision is None:
-            return Verdict((0.0, 0.0), State.PLANNING, message="thinking about the goal")
+            return Verdict(STILL, State.PLANNING, message="thinking about the goal")
         return Verdict(due.command, decision.state, decision.code, decision.message)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -16,6 +15,7 @@ from std_msgs.msg import UInt32
 from std_srvs.srv import Trigger
 
 from ami_interfaces.srv import Photograph, PlaceRobot, SetDoor
+from ami_ros.commands import Command
 from ami_ros.errors import AmiError
 from ami_ros.images import encode_png
 from ami_ros.ros import conversions
@@ -24,7 +24,7 @@ from ami_ros.ros.parameters import parameter
 from ami_ros.ros.qos import RELIABLE, SENSOR
 from ami_ros.ros.simulation_loop import SimulationLoop
 from ami_ros.ros.tf import send_transform, tf_publisher
-from ami_ros.simulation.robot import CONTROL_PERIOD, Observation, Robot
+from ami_ros.simulation.robot import CONTROL_PERIOD, DriveName, Observation, Robot
 
 BASE_FRAME, ODOM_FRAME, OPTICAL_FRAME, WORLD_FRAME = "base_link", "odom", "camera_optical_frame", "world"
 
@@ -34,6 +34,7 @@ class RobotParameters:
     """Parameters that every simulated robot has."""
 
     world: str = parameter("home", "Name of a world that comes with the package, or a world file.")
+    drive: DriveName = parameter("differential", "omnidirectional: it takes linear.y as well, and drives sideways.")
     seed: int = parameter(0, "Of start poses and noise.", limits=(0, 2**31 - 1))
     start_pose: tuple[float, ...] = parameter(
         (), "x, y, yaw in the world's frame; empty: random in the start area.", "m, m, rad"
@@ -95,10 +96,10 @@ class RobotNode(AmiNode[ParametersT]):
             del self.loop
 
     def _drive(self, message: Twist | TwistStamped) -> None:
-        linear, angular = conversions.command_from_message(message)
-        if not (math.isfinite(linear) and math.isfinite(angular)):
-            raise AmiError(f"command ({linear}, {angular}) is not finite")
-        self.loop.command(linear, angular)
+        command = conversions.command_from_message(message, 3)
+        if not np.isfinite(command).all():
+            raise AmiError(f"command {command} is not finite")
+        self.loop.command(*command)
 
     def _check(self) -> None:
         if self.loop.failure is not None:
@@ -131,7 +132,7 @@ class RobotNode(AmiNode[ParametersT]):
             info.header = optical
             self._camera_info.publish(info)
 
-    def _publish_odometry(self, pose: np.ndarray, velocity: tuple[float, float], stamp: Any) -> None:
+    def _publish_odometry(self, pose: np.ndarray, velocity: Command, stamp: Any) -> None:
         message = conversions.odometry_to_message(pose, velocity, conversions.header_at(stamp, ODOM_FRAME), BASE_FRAME)
         self._odom.publish(message)
         send_transform(self._tf, message.header, BASE_FRAME, message.pose.pose)

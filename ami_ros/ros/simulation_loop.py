@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, Generic, TypeVar
 
+from ami_ros.commands import STILL
 from ami_ros.simulation.robot import CONTROL_PERIOD, Robot
 
 RobotT = TypeVar("RobotT", bound=Robot)
@@ -35,7 +36,7 @@ class SimulationLoop(Generic[RobotT]):
     ) -> None:
         self._make_robot, self._factor, self._on_tick = make_robot, real_time_factor, on_tick
         self._calls: queue.SimpleQueue[tuple[Callable[[RobotT], Any], Future[Any]]] = queue.SimpleQueue()
-        self._command, self._command_age = (0.0, 0.0), 0.0
+        self._command, self._command_age = STILL, 0.0
         self._closing = threading.Event()
         self._running: Future[None] = Future()
         self.failure: Exception | None = None
@@ -43,9 +44,9 @@ class SimulationLoop(Generic[RobotT]):
         self._thread.start()
         self._running.result()
 
-    def command(self, linear: float, angular: float) -> None:
-        """What the robot shall do from now on [m/s], [rad/s]."""
-        self._command, self._command_age = (linear, angular), 0.0
+    def command(self, *command: float) -> None:
+        """What the robot shall do from now on, see `ami_ros.commands`."""
+        self._command, self._command_age = command, 0.0
 
     def call(self, function: Callable[[RobotT], T], timeout: float = 5.0) -> T:
         """Runs `function` with the robot between two steps, and returns or raises what it does."""
@@ -77,7 +78,7 @@ class SimulationLoop(Generic[RobotT]):
         while not self._closing.is_set():
             self._answer_calls(robot)
             late = self._command_age >= COMMAND_TIMEOUT
-            robot.step((0.0, 0.0) if late else self._command, CONTROL_PERIOD)
+            robot.step(STILL if late else self._command, CONTROL_PERIOD)
             self._command_age += CONTROL_PERIOD
             ticks += 1
             self._on_tick(robot, ticks)

@@ -1,7 +1,8 @@
 """Random exploration from the scan alone: how the robot gathers experience before it knows anything.
 
 It heads for open directions (doors are where the scan reaches far), changes its mind often, and mixes smooth and jerky
-driving, turns on the spot, short retreats and rests, so that the commands cover what a planner may later ask for.
+driving, turns on the spot, short retreats and rests, so that the commands cover what a planner may later ask for. An
+omnidirectional robot goes half of its ways without turning into them first.
 Every command is tried on the scan first and slowed down until its arc stays clear of what was seen.
 """
 
@@ -13,9 +14,10 @@ from typing import Literal
 
 import numpy as np
 
+from ami_ros.commands import Command, of_width
 from ami_ros.geometry import Array, compose, wrap
 from ami_ros.scan import Scan
-from ami_ros.simulation.robot import MAX_ANGULAR, MAX_LINEAR, RADIUS
+from ami_ros.simulation.robot import MAX_ANGULAR, MAX_LATERAL, MAX_LINEAR, RADIUS, DriveName, at_rest
 
 PERIOD = 0.2  # between two calls of `command` [s]
 TURN_LIMIT = 1.5  # [rad/s]
@@ -32,18 +34,18 @@ NEAR_PAST = 0.7  # within this distance a place counts as visited [m]
 class _Whim:
     """What the explorer is about for `left` seconds."""
 
-    kind: Literal["roam", "spin", "reverse", "rest"]
+    kind: Literal["roam", "slide", "spin", "reverse", "rest"]
     left: float  # [s]
     speed: float = 0.0  # up to this [m/s]
-    turn: float = 0.0  # [rad/s], of spin and reverse
-    aim: float = 0.0  # where roam wants to go, in base_link [rad]
+    turn: float = 0.0  # [rad/s], of spin, reverse and slide
+    aim: float = 0.0  # where roam and slide want to go, in base_link [rad]
 
 
 class Explorer:
     """Call `command` once every PERIOD; all randomness is from `rng`."""
 
-    def __init__(self, rng: np.random.Generator) -> None:
-        self._rng = rng
+    def __init__(self, rng: np.random.Generator, drive: DriveName = "differential") -> None:
+        self._rng, self._width = rng, len(at_rest(drive))
         self._directions = np.linspace(-np.pi, np.pi, 48, endpoint=False)
         self._whim = _Whim("rest", 0.0)
         self._clear = RADIUS + MARGINS[1]  # how near the robot's middle may come to what the scan saw [m]
@@ -53,20 +55,22 @@ class Explorer:
         self._pose = np.zeros(3)  # by its own commands: good enough to know where it has just been
         self._past: deque[Array] = deque(maxlen=round(REMEMBERED / PERIOD))
 
-    def command(self, scan: Scan) -> tuple[float, float]:
-        """The next command (linear [m/s], angular [rad/s]) after seeing `scan`."""
+    def command(self, scan: Scan) -> Command:
+        """The next command (see `ami_ros.commands`) after seeing `scan`."""
         points = _points(scan)
-        if self._whim.left <= 0.0 or (self._whim.kind == "roam" and _way(points, self._whim.aim) < self._clear + 0.08):
+        if self._whim.left <= 0.0 or (
+            self._whim.kind in ("roam", "slide") and _way(points, self._whim.aim) < self._clear + 0.08
+        ):
             self._clear = RADIUS + self._rng.uniform(*MARGINS)
             self._whim = self._new_whim(points)
-        linear, angular = self._wish()
-        linear, angular = self._safe(points, linear, angular)
+        command = self._safe(points, self._wish())
+        linear, angular, aside = of_width(command, 3)
         self._past.append(self._pose[:2])
-        self._pose = compose(self._pose, [linear * PERIOD, 0.0, angular * PERIOD])
+        self._pose = compose(self._pose, [linear * PERIOD, aside * PERIOD, angular * PERIOD])
         self._whim.left -= PERIOD
         self._until_caprice -= PERIOD
         self._whim.aim = float(wrap(self._whim.aim - angular * PERIOD))
-        return linear, angular
+        return of_width(command, self._width)
 
     def _new_whim(self, points: Array) -> _Whim:
         rng = self._rng
@@ -76,7 +80,10 @@ class Explorer:
         ways = np.array([_way(points, direction) for direction in self._directions])
         weight = np.clip(ways - CORRIDOR, 0.0, FAR) * self._novelty(ways) * (1.2 + np.cos(self._directions)) + 1e-6
         aim = rng.choice(self._directions, p=weight / weight.sum()) + rng.normal(0.0, 0.05)
-        return _Whim("roam", rng.uniform(1.5, 6.0), speed=rng.uniform(0.25, MAX_LINEAR + 0.15), aim=float(aim))
+        whim = _Whim("roam", rng.uniform(1.5, 6.0), speed=rng.uniform(0.25, MAX_LINEAR + 0.15), aim=float(aim))
+        if self._width == 3 and rng.random() < 0.5:
+            whim.kind, whim.turn = "slide", rng.choice([0.0, 1.0]) * rng.uniform(-1.0, 1.0)
+        return whim
 
     def _caprice(self) -> _Whim:
         """Something else than roaming: a rest, a retreat, a part of a turn on the spot, or a full one."""
@@ -102,7 +109,7 @@ class Explorer:
         visits = (np.linalg.norm(ends[:, None] - past, axis=-1) < NEAR_PAST).sum(axis=1) * PERIOD
         return np.asarray((1.0 + visits) ** -2.0)
 
-    def _wish(self) -> tuple[float, float]:
+    def _wish(self) -> Command:
         """What the whim asks for, with the unsteadiness of the moment."""
         rng, whim = self._rng, self._whim
         self._jerk_left -= PERIOD
@@ -116,15 +123,21 @@ class Explorer:
             return 0.0, whim.turn
         if whim.kind == "reverse":
             return whim.speed, whim.turn
+        if whim.kind == "slide":
+            speed = max(whim.speed + self._jerk[0], 0.0)
+            x, y = speed * np.cos(whim.aim), speed * np.sin(whim.aim)
+            back, turn = -MAX_LINEAR / 2, whim.turn + 0.3 * self._jerk[1]
+            return float(np.clip(x, back, MAX_LINEAR)), float(turn), float(np.clip(y, -MAX_LATERAL, MAX_LATERAL))
         angular = 1.6 * whim.aim + self._jerk[1]
         linear = (whim.speed + self._jerk[0]) * max(np.cos(whim.aim), 0.0)
         return float(np.clip(linear, 0.0, MAX_LINEAR)), float(np.clip(angular, -TURN_LIMIT, TURN_LIMIT))
 
-    def _safe(self, points: Array, linear: float, angular: float) -> tuple[float, float]:
+    def _safe(self, points: Array, wish: Command) -> Command:
         """The command, slowed down until its arc is clear; turning on the spot always is."""
+        linear, angular, aside = of_width(wish, 3)
         for share in (1.0, 0.7, 0.45, 0.25):
-            if _keeps_clear(points, linear * share, angular, self._clear):
-                return linear * share, angular
+            if _keeps_clear(points, (linear * share, angular, aside * share), self._clear):
+                return linear * share, angular, aside * share
         self._whim.left = min(self._whim.left, 0.4)  # something is in the way: think again soon
         turn = angular if abs(angular) > 0.3 else 0.8 * (1.0 if self._whim.aim >= 0.0 else -1.0)
         return 0.0, float(np.clip(turn, -MAX_ANGULAR, MAX_ANGULAR))
@@ -145,14 +158,16 @@ def _way(points: Array, direction: float) -> float:
     return float(min(blocking.min(initial=FAR), FAR))
 
 
-def _keeps_clear(points: Array, linear: float, angular: float, clear: float) -> bool:
+def _keeps_clear(points: Array, command: Command, clear: float) -> bool:
     """Whether the arc of a command stays `clear` [m] of the points, and comes no nearer where it is not so already."""
     times = np.linspace(0.1, LOOK_AHEAD, 6)
+    linear, angular, aside = command
     turned = angular * times
     if abs(angular) > 1e-3:
-        x, y = linear / angular * np.sin(turned), linear / angular * (1.0 - np.cos(turned))
+        s, c, ahead, left = np.sin(turned), 1.0 - np.cos(turned), linear / angular, aside / angular
+        x, y = ahead * s - left * c, ahead * c + left * s
     else:
-        x, y = linear * times, np.zeros_like(times)
+        x, y = linear * times, aside * times
     distance = np.hypot(points[:, 0] - x[:, None], points[:, 1] - y[:, None]).min(axis=1, initial=np.inf)
     now = np.hypot(points[:, 0], points[:, 1]).min(initial=np.inf)
-    return bool((distance > np.minimum(clear, now + 0.005)).all() or linear == 0.0)
+    return bool((distance > np.minimum(clear, now + 0.005)).all() or linear == aside == 0.0)

@@ -7,14 +7,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ami_ros.commands import Command, of_width, speed
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
 from ami_ros.simulation.contacts import ContactCounter
 from ami_ros.simulation.doors import Doors
-from ami_ros.simulation.drive import approach, control_steps
+from ami_ros.simulation.drive import approach, control_steps, worn
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.noise import UNTINTED, Odometry, SensorNoise, scan_of, tinted
-from ami_ros.simulation.robot import CONTROL_PERIOD, RADIUS, TRACK, VELOCITY_LAG, GroundTruth, Observation
+from ami_ros.simulation.robot import CONTROL_PERIOD, RADIUS, VELOCITY_LAG, DriveName, GroundTruth, Observation, at_rest
 from ami_ros.simulation.world import World, load_world
 
 _FOLLOW = 1.0 - float(np.exp(-CONTROL_PERIOD / VELOCITY_LAG))  # of the gap to the wanted velocity closed in one period
@@ -29,6 +30,7 @@ class Loopback:
             the pose and nothing else, at the price of no rendering.
         seed: of all that is random: start poses and noise.
         noise: of the sensors.
+        drive: "differential", or "omnidirectional", which also drives sideways.
     """
 
     def __init__(
@@ -37,7 +39,9 @@ class Loopback:
         image_size: int | None = None,
         seed: int = 0,
         noise: SensorNoise | None = None,
+        drive: DriveName = "differential",
     ) -> None:
+        self.drive, self._still = drive, at_rest(drive)
         self.world = world if isinstance(world, World) else load_world(world)
         self.noise = noise or SensorNoise()
         self._doors = Doors(self.world)
@@ -70,28 +74,27 @@ class Loopback:
     def place(self, pose: Array) -> None:
         """See `Robot.place`."""
         self._pose = self._doors.checked_pose(pose)
-        self._wanted = self._velocity = (0.0, 0.0)
+        self._wanted = self._velocity = self._still
         self._contacts.moved_elsewhere()
         self._slack = 0.0  # so far it can go for sure without touching anything [m]
 
-    def step(self, command: tuple[float, float], duration: float) -> None:
+    def step(self, command: Command, duration: float) -> None:
         """See `Robot.step`."""
         for _ in range(control_steps(duration)):
             self._wanted = approach(self._wanted, command)
-            turn = self._wanted[1] * TRACK / 2
-            left, right = self.wheel_gains[0] * (self._wanted[0] - turn), self.wheel_gains[1] * (self._wanted[0] + turn)
-            linear = self._velocity[0] + _FOLLOW * ((left + right) / 2 - self._velocity[0])
-            angular = self._velocity[1] + _FOLLOW * ((right - left) / TRACK - self._velocity[1])
-            distance, turn = linear * CONTROL_PERIOD, angular * CONTROL_PERIOD
-            middle = self._pose[2] + turn / 2
-            ahead = self._pose[:2] + distance * np.array([np.cos(middle), np.sin(middle)])
-            blocked = self._runs_into(ahead, distance)
-            if blocked:
+            turning = worn(self._wanted, self.wheel_gains)
+            moving = tuple(v + _FOLLOW * (w - v) for v, w in zip(self._velocity, turning, strict=True))
+            distance, turn, aside = (CONTROL_PERIOD * value for value in of_width(moving, 3))
+            middle = self._pose[2] + turn / 2  # half of the turn before the way, half after it
+            c, s = np.cos(middle), np.sin(middle)
+            ahead = self._pose[:2] + distance * np.array([c, s]) + aside * np.array([-s, c])
+            if self._runs_into(ahead, speed(moving) * CONTROL_PERIOD):
                 self._contacts.update(["obstacle"], self.time)
-                linear, distance, ahead = 0.0, 0.0, self._pose[:2]
-            self._velocity = (linear, angular)
+                moving = of_width((0.0, moving[1]), len(moving))
+                distance, aside, ahead = 0.0, 0.0, self._pose[:2]
+            self._velocity = moving
             self._pose = np.array([*ahead, (self._pose[2] + turn + np.pi) % (2 * np.pi) - np.pi])
-            self._odometry.advance(distance, turn)
+            self._odometry.advance(distance, turn, aside)
             self._ticks += 1
 
     def observe(self) -> Observation:
@@ -107,9 +110,9 @@ class Loopback:
             heading=None,
         )
 
-    def odometry(self) -> tuple[Array, tuple[float, float]]:
+    def odometry(self) -> tuple[Array, Command]:
         """See `Robot.odometry`."""
-        return self._odometry.pose.copy(), self._odometry.velocity(*self._velocity)
+        return self._odometry.pose.copy(), self._odometry.velocity(self._velocity)
 
     def ground_truth(self) -> GroundTruth:
         """See `Robot.ground_truth`."""

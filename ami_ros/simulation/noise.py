@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ami_ros.commands import Command
 from ami_ros.geometry import Array, wrap
 from ami_ros.scan import Scan
 from ami_ros.simulation.floor_plan import FloorPlan
@@ -27,7 +28,7 @@ class SensorNoise:
     odometry_error: float = 0.0  # of distance and turning, on top of the drawn one; the same in every run
     odometry_bend: float = 0.01  # drawn once a run [rad/m]
     odometry_step: float = 0.005  # [m, and rad] after one metre or one radian; grows with the root of the way
-    linear_velocity: float = 0.01  # [m/s]
+    linear_velocity: float = 0.01  # [m/s], to the sides as well
     angular_velocity: float = 0.02  # [rad/s]
     compass: float = np.radians(2.0)
     scale: float = 1.0
@@ -69,22 +70,25 @@ class Odometry:
         self._linear_gain, self._angular_gain = 1.0 + self._noise.odometry_error * self._noise.scale + drawn
         self._bend = float(self._noise.draw(self._rng, self._noise.odometry_bend))
 
-    def advance(self, distance: float, turn: float) -> None:
-        """The wheels went `distance` [m] ahead and `turn` [rad] to the left."""
+    def advance(self, distance: float, turn: float, aside: float = 0.0) -> None:
+        """The wheels went `distance` [m] ahead, `turn` [rad] to the left, and `aside` [m] to the left."""
         walk = self._rng.normal(0.0, 1.0, 2) * self._noise.odometry_step * self._noise.scale
         seen = distance * self._linear_gain + math.sqrt(abs(distance)) * walk[0]
-        turned = turn * self._angular_gain + distance * self._bend + math.sqrt(abs(turn)) * walk[1]
+        slid = aside * self._linear_gain + math.sqrt(abs(aside)) * walk[0]
+        turned = turn * self._angular_gain + (distance + aside) * self._bend + math.sqrt(abs(turn)) * walk[1]
         x, y, yaw = self.pose
         middle = yaw + turned / 2  # half of the turn before the way, half after it
         yaw = (yaw + turned + math.pi) % (2 * math.pi) - math.pi
-        self.pose = np.array([x + seen * math.cos(middle), y + seen * math.sin(middle), yaw])
+        c, s = math.cos(middle), math.sin(middle)
+        self.pose = np.array([x + seen * c - slid * s, y + seen * s + slid * c, yaw])
 
-    def velocity(self, linear: float, angular: float) -> tuple[float, float]:
-        """What the encoders make of a body velocity [m/s], [rad/s]."""
-        noise = self._noise
-        return (
-            float(linear * self._linear_gain + noise.draw(self._rng, noise.linear_velocity)),
-            float(angular * self._angular_gain + noise.draw(self._rng, noise.angular_velocity)),
+    def velocity(self, body: Command) -> Command:
+        """What the encoders make of a velocity of the body."""
+        noise, gains = self._noise, (self._linear_gain, self._angular_gain, self._linear_gain)
+        deviations = noise.linear_velocity, noise.angular_velocity, noise.linear_velocity
+        return tuple(
+            float(value * gain + noise.draw(self._rng, deviation))
+            for value, gain, deviation in zip(body, gains, deviations, strict=False)
         )
 
 

@@ -1,4 +1,5 @@
-"""The robot in MuJoCo: a disc on two driven wheels and two casters, with a camera looking ahead."""
+"""The robot in MuJoCo: a disc with a camera looking ahead, on two driven wheels and two casters; or omnidirectional, on
+casters all round, driven ahead, sideways and about its middle as by mecanum wheels that do not slip."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from ami_ros.simulation.elements import Element, add
 from ami_ros.simulation.rendering import HIDDEN_GROUP, ROBOT_GROUP
-from ami_ros.simulation.robot import RADIUS, TRACK, VELOCITY_LAG
+from ami_ros.simulation.robot import RADIUS, TRACK, VELOCITY_LAG, DriveName
 from ami_ros.simulation.textures import encode_png
 
 WHEEL_RADIUS = 0.05  # [m]
@@ -26,9 +27,18 @@ _BUMPER_CONTACTS = {"contype": 0, "conaffinity": 2}
 BODY = "robot"
 BUMPER = "bumper"
 WHEELS = ("left_wheel", "right_wheel")
+BASE = "base"  # where an omnidirectional robot is driven at
+# As strong and as stiff as two wheels: [N s/m] and [N] along the floor, [N m s/rad] and [N m] about the middle.
+_PUSH = 2 * WHEEL_GAIN / WHEEL_RADIUS**2, 2 * WHEEL_TORQUE / WHEEL_RADIUS
+_TWIST = _PUSH[0] * (TRACK / 2) ** 2, _PUSH[1] * TRACK / 2
+OMNIDIRECTIONAL = {  # motor: the direction it drives in, its gain and its greatest force
+    "ahead": ([1, 0, 0, 0, 0, 0], _PUSH),
+    "about": ([0, 0, 0, 0, 0, 1], _TWIST),
+    "aside": ([0, 1, 0, 0, 0, 0], _PUSH),
+}
 
 
-def add_robot(world_body: Element, asset: Element, files: dict[str, bytes]) -> None:
+def add_robot(world_body: Element, asset: Element, files: dict[str, bytes], drive: DriveName) -> None:
     """Puts the robot at the origin, its wheels on the floor; `files` gets its texture."""
     body = add(world_body, "body", name=BODY, pos=[0, 0, WHEEL_RADIUS])
     add(body, "freejoint", name=BODY)
@@ -37,17 +47,31 @@ def add_robot(world_body: Element, asset: Element, files: dict[str, bytes]) -> N
     # as the robot's disc would, with one clean contact point.
     bumper: dict[str, ArrayLike] = {"size": RADIUS, "solref": [0.05, 1], "friction": [0.2, 0, 0], "condim": 3}
     _add_ball(body, BUMPER, **bumper, **_BUMPER_CONTACTS)
-    for name, x in (("front_caster", 0.13), ("back_caster", -0.13)):
-        _add_ball(body, name, size=0.02, pos=[x, 0, -0.03], condim=1, priority=1, **_WHEEL_CONTACTS)
+    _add_casters(body, (0.13, 0), (-0.13, 0))
+    if drive == "differential":
+        _add_wheels(body)
+    else:
+        _add_casters(body, (0, TRACK / 2), (0, -TRACK / 2))
+        add(body, "site", name=BASE)
+    _add_looks(body, asset, files)
+    c, s = np.cos(CAMERA_PITCH), np.sin(CAMERA_PITCH)
+    position = [0, 0, CAMERA_HEIGHT - WHEEL_RADIUS]
+    add(body, "camera", name="onboard", pos=position, fovy=FIELD_OF_VIEW, xyaxes=[0, -1, 0, -s, 0, c])
+
+
+def _add_casters(body: Element, *places: tuple[float, float]) -> None:
+    """Balls that slide on the floor without friction."""
+    for x, y in places:
+        name = f"caster_{x:g}_{y:g}"
+        _add_ball(body, name, size=0.02, pos=[x, y, -0.03], condim=1, priority=1, **_WHEEL_CONTACTS)
+
+
+def _add_wheels(body: Element) -> None:
     for name, y in zip(WHEELS, (TRACK / 2, -TRACK / 2), strict=True):
         wheel = add(body, "body", name=name, pos=[0, y, 0])
         add(wheel, "joint", name=name, axis=[0, 1, 0], damping=0.01, armature=0.005)
         add(wheel, "inertial", pos=[0, 0, 0], mass=0.3, diaginertia=[0.0003, 0.0005, 0.0003])
         _add_ball(wheel, name, size=WHEEL_RADIUS, friction=[1, 0.005, 0.0001], priority=1, **_WHEEL_CONTACTS)
-    _add_looks(body, asset, files)
-    c, s = np.cos(CAMERA_PITCH), np.sin(CAMERA_PITCH)
-    position = [0, 0, CAMERA_HEIGHT - WHEEL_RADIUS]
-    add(body, "camera", name="onboard", pos=position, fovy=FIELD_OF_VIEW, xyaxes=[0, -1, 0, -s, 0, c])
 
 
 def _add_ball(body: Element, name: str, **attributes: ArrayLike) -> None:
@@ -67,12 +91,21 @@ def _add_looks(body: Element, asset: Element, files: dict[str, bytes]) -> None:
     add(body, "geom", size=[RADIUS, 0.005], pos=[0, 0, 0.2], material="robot_top", **look)
 
 
-def add_actuators(root: Element) -> None:
-    """One velocity-controlled motor a wheel [rad/s], which follows its command with a first-order lag."""
+def add_actuators(root: Element, drive: DriveName) -> None:
+    """Velocity-controlled motors, which follow their commands with a first-order lag: one a wheel [rad/s], or one a
+    direction [m/s, rad/s], in the order of a command's numbers."""
     actuators = add(root, "actuator")
-    for name in WHEELS:
-        add(
-            actuators, "general", name=name, joint=name, dyntype="filterexact", dynprm=VELOCITY_LAG,
-            gainprm=WHEEL_GAIN, biastype="affine", biasprm=[0, 0, -WHEEL_GAIN],
-            forcelimited="true", forcerange=[-WHEEL_TORQUE, WHEEL_TORQUE],
-        )  # fmt: skip
+    if drive == "differential":
+        for name in WHEELS:
+            _add_motor(actuators, name, WHEEL_GAIN, WHEEL_TORQUE, joint=name)
+    else:
+        for name, (direction, (gain, force)) in OMNIDIRECTIONAL.items():
+            _add_motor(actuators, name, gain, force, site=BASE, gear=direction)
+
+
+def _add_motor(actuators: Element, name: str, gain: float, force: float, **where: ArrayLike) -> None:
+    add(
+        actuators, "general", name=name, dyntype="filterexact", dynprm=VELOCITY_LAG,
+        gainprm=gain, biastype="affine", biasprm=[0, 0, -gain], forcelimited="true", forcerange=[-force, force],
+        **where,
+    )  # fmt: skip

@@ -8,16 +8,17 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from ami_ros.commands import Command, of_width
 from ami_ros.errors import AmiError
-from ami_ros.geometry import Array
+from ami_ros.geometry import Array, relative
 from ami_ros.simulation.contacts import ContactCounter
 from ami_ros.simulation.doors import Doors
-from ami_ros.simulation.drive import approach, control_steps
+from ami_ros.simulation.drive import approach, control_steps, worn
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.mjcf import TIMESTEP, build_model, show_door
 from ami_ros.simulation.noise import UNTINTED, Odometry, SensorNoise, compass, scan_of, tinted
 from ami_ros.simulation.rendering import Camera, mujoco
-from ami_ros.simulation.robot import CONTROL_PERIOD, TRACK, GroundTruth, Observation
+from ami_ros.simulation.robot import CONTROL_PERIOD, TRACK, DriveName, GroundTruth, Observation, at_rest
 from ami_ros.simulation.robot_model import BODY, BUMPER, WHEEL_RADIUS, WHEELS
 from ami_ros.simulation.world import World, load_world
 
@@ -35,6 +36,7 @@ class Simulator:
         image_size: height and width of the pictures [pixels].
         seed: of all that is random: start poses and noise.
         noise: of the sensors.
+        drive: "differential", or "omnidirectional", which also drives sideways.
     """
 
     def __init__(
@@ -44,7 +46,9 @@ class Simulator:
         image_size: int = 96,
         seed: int = 0,
         noise: SensorNoise | None = None,
+        drive: DriveName = "differential",
     ) -> None:
+        self.drive, self._still = drive, at_rest(drive)
         if camera not in get_args(CameraName):
             raise AmiError(f"unknown camera '{camera}': known are {', '.join(get_args(CameraName))}")
         self.world = world if isinstance(world, World) else load_world(world)
@@ -52,14 +56,14 @@ class Simulator:
         self.noise = noise or SensorNoise()
         self._rng = np.random.default_rng(seed)
         self._doors = Doors(self.world)
-        self._model = build_model(self.world, ANTIALIASING[camera])
+        self._model = build_model(self.world, ANTIALIASING[camera], drive)
         self._data = mujoco.MjData(self._model)
         self._photo_data = mujoco.MjData(self._model)
         self._camera = None
         if camera != "none":
             self._camera = Camera(self._model, camera, image_size, show_robot=camera == "ceiling")
-        self._wheels = [self._model.joint(name).qposadr[0] for name in WHEELS]
-        self._wheel_speeds = [self._model.joint(name).dofadr[0] for name in WHEELS]
+        wheels = [self._model.joint(name) for name in WHEELS] if drive == "differential" else []
+        self._wheels, self._wheel_speeds = [w.qposadr[0] for w in wheels], [w.dofadr[0] for w in wheels]
         self._contacts = ContactCounter()
         self._bumper = self._model.geom(BUMPER).id
         self._odometry = Odometry(self.noise, self._rng)
@@ -92,21 +96,35 @@ class Simulator:
         pose = self._doors.checked_pose(pose)
         mujoco.mj_resetData(self._model, self._data)
         self._put(self._data, pose)
-        self._velocity = (0.0, 0.0)
+        self._velocity = self._still
         self._contacts.moved_elsewhere()
 
-    def step(self, command: tuple[float, float], duration: float) -> None:
+    def step(self, command: Command, duration: float) -> None:
         """See `Robot.step`."""
+        move = self._roll if self._wheels else self._glide
         for _ in range(control_steps(duration)):
             self._velocity = approach(self._velocity, command)
-            linear, turn = self._velocity[0] / WHEEL_RADIUS, self._velocity[1] * TRACK / 2 / WHEEL_RADIUS
-            self._data.ctrl[:] = self.wheel_gains[0] * (linear - turn), self.wheel_gains[1] * (linear + turn)
-            left, right = self._data.qpos[self._wheels]
-            mujoco.mj_step(self._model, self._data, nstep=_TICKS)
-            moved = (self._data.qpos[self._wheels] - (left, right)) * WHEEL_RADIUS
-            self._odometry.advance(float(moved.mean()), float(moved[1] - moved[0]) / TRACK)
+            self._odometry.advance(*move())
             self._ticks += 1
             self._contacts.update(self._touched(), self.time)
+
+    def _roll(self) -> tuple[float, float]:
+        """Drives the wheels for one control period; how far they went ahead and to the left, slipping or not."""
+        linear, turn = self._velocity[0] / WHEEL_RADIUS, self._velocity[1] * TRACK / 2 / WHEEL_RADIUS
+        self._data.ctrl[:] = self.wheel_gains[0] * (linear - turn), self.wheel_gains[1] * (linear + turn)
+        left, right = self._data.qpos[self._wheels]
+        mujoco.mj_step(self._model, self._data, nstep=_TICKS)
+        moved = (self._data.qpos[self._wheels] - (left, right)) * WHEEL_RADIUS
+        return float(moved.mean()), float(moved[1] - moved[0]) / TRACK
+
+    def _glide(self) -> tuple[float, float, float]:
+        """Drives in all directions for one control period; how far it came, as wheels tell that only measure."""
+        self._data.ctrl[:] = worn(self._velocity, self.wheel_gains)
+        before = self._pose(self._data)
+        mujoco.mj_step(self._model, self._data, nstep=_TICKS)
+        ahead, aside, turn = relative(before, self._pose(self._data))
+        c, s = np.cos(turn / 2), np.sin(turn / 2)  # the way's own direction is that in the middle of the turn
+        return float(c * ahead + s * aside), float(turn), float(c * aside - s * ahead)
 
     def observe(self) -> Observation:
         """See `Robot.observe`."""
@@ -127,18 +145,21 @@ class Simulator:
             heading=compass(pose[2], self.noise, self._rng) if self.camera == "ceiling" else None,
         )
 
-    def odometry(self) -> tuple[Array, tuple[float, float]]:
+    def odometry(self) -> tuple[Array, Command]:
         """See `Robot.odometry`."""
+        if not self._wheels:
+            return self._odometry.pose.copy(), self._odometry.velocity(self.ground_truth().velocity)
         speeds = self._data.qvel[self._wheel_speeds] * WHEEL_RADIUS
-        velocity = self._odometry.velocity(float(speeds.mean()), float(speeds[1] - speeds[0]) / TRACK)
-        return self._odometry.pose.copy(), velocity
+        rolling = float(speeds.mean()), float(speeds[1] - speeds[0]) / TRACK
+        return self._odometry.pose.copy(), self._odometry.velocity(rolling)
 
     def ground_truth(self) -> GroundTruth:
         """See `Robot.ground_truth`."""
         pose = self._pose(self._data)
         vx, vy, _, _, _, angular = self._data.qvel[:6]  # linear in the world's axes, angular in the body's
-        linear = vx * np.cos(pose[2]) + vy * np.sin(pose[2])
-        return GroundTruth(pose, (float(linear), float(angular)), self._contacts.count)
+        c, s = np.cos(pose[2]), np.sin(pose[2])
+        velocity = vx * c + vy * s, angular, vy * c - vx * s
+        return GroundTruth(pose, of_width(velocity, len(self._still)), self._contacts.count)
 
     def set_door(self, name: str, is_open: bool) -> None:
         """See `Robot.set_door`."""

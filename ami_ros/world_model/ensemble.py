@@ -23,7 +23,7 @@ class Ensemble(nn.Module):
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__()
         width = spec.ensemble_width
-        sizes = (spec.latent_dim + 2 * (spec.chunk + 1), width, width, spec.latent_dim + 1)
+        sizes = (spec.latent_dim + spec.command_dim * (spec.chunk + 1), width, width, spec.latent_dim + 1)
         pairs = list(zip(sizes[:-1], sizes[1:], strict=True))
         self.weights = nn.ParameterList(torch.empty(spec.ensemble, a, b) for a, b in pairs)
         self.biases = nn.ParameterList(torch.zeros(spec.ensemble, 1, b) for _, b in pairs)
@@ -37,8 +37,8 @@ class Ensemble(nn.Module):
 
         Args:
             latent: (batch, latent_dim), or (members, batch, latent_dim) to give each its own.
-            chunk: ([members,] batch, chunk, 2), commands in units of the spec's maxima [-].
-            previous: ([members,] batch, 2), the command before, likewise.
+            chunk: ([members,] batch, chunk, command_dim), commands in units of the spec's maxima [-].
+            previous: ([members,] batch, command_dim), the command before, likewise.
 
         Returns:
             The change of the latent (members, batch, latent_dim), and the logarithm of the mean squared error of the

@@ -64,7 +64,7 @@ class Motion(nn.Module):
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__()
-        self.layers = mlp(spec.latent_dim + 2 * (spec.chunk + 1), spec.head_width // 2, 3)
+        self.layers = mlp(spec.latent_dim + spec.command_dim * (spec.chunk + 1), spec.head_width // 2, 3)
         self.step_duration = spec.step_duration
 
     def forward(self, latent: Tensor, chunk: Tensor, previous: Tensor) -> Tensor:

@@ -23,13 +23,13 @@ class Policy(nn.Module):
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__()
-        self.layers = mlp(2 * spec.latent_dim, spec.head_width, 2 * spec.chunk)
-        self.chunk = spec.chunk
+        self.layers = mlp(2 * spec.latent_dim, spec.head_width, spec.command_dim * spec.chunk)
+        self.shape = spec.chunk, spec.command_dim
 
     def forward(self, latent: Tensor, goal: Tensor) -> Tensor:
-        """(..., latent_dim) twice -> (..., chunk, 2) in units of the spec's maxima [-], in [-1, 1]."""
+        """(..., latent_dim) twice -> (..., chunk, command_dim) in units of the spec's maxima [-], in [-1, 1]."""
         out: Tensor = self.layers(torch.cat([latent, goal], dim=-1))
-        return out.unflatten(-1, (self.chunk, 2)).tanh()
+        return out.unflatten(-1, self.shape).tanh()
 
 
 class TimeToGo(nn.Module):
@@ -50,7 +50,7 @@ class Collision(nn.Module):
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__()
-        self.layers = mlp(spec.latent_dim + 2 * (spec.chunk + 1), spec.head_width // 2, 1)
+        self.layers = mlp(spec.latent_dim + spec.command_dim * (spec.chunk + 1), spec.head_width // 2, 1)
 
     def forward(self, latent: Tensor, chunk: Tensor, previous: Tensor) -> Tensor:
         """As `Predictor` -> (batch,), log odds."""

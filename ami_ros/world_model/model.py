@@ -20,8 +20,8 @@ MIDDLE = 127.5  # grey, about which a camera's gain is taken: so it and the offs
 class WorldModel(nn.Module):
     """A joint-embedding predictive world model.
 
-    Commands are in SI units at this interface, `(..., 2)`: linear [m/s], angular [rad/s]; inside they are
-    scaled by the spec's maxima.
+    Commands are in SI units at this interface, (..., command_dim): linear [m/s], angular [rad/s] and, where the spec
+    has a `max_lateral`, lateral [m/s] (`ami_ros.commands`); inside they are scaled by the spec's maxima.
     """
 
     def __init__(self, spec: ModelSpec) -> None:
@@ -29,7 +29,7 @@ class WorldModel(nn.Module):
         self.spec = spec
         self.encoder = Encoder(spec)
         self.predictor = make_predictor(spec)
-        self.inverse_dynamics = mlp(2 * spec.latent_dim, spec.head_width, 2 * spec.chunk)
+        self.inverse_dynamics = mlp(2 * spec.latent_dim, spec.head_width, spec.command_dim * spec.chunk)
         self.relative_pose = PlacePose(spec) if spec.place_pose else RelativePose(spec)
         self.motion = Motion(spec)
         self.contrast = Contrast(spec)
@@ -42,10 +42,10 @@ class WorldModel(nn.Module):
         self.sighting = Sighting(spec) if spec.sight_code and spec.inputs.image_size else None
         self.heads = LearnedHeads(spec)
         self.command_scale: Tensor
-        self.register_buffer("command_scale", torch.tensor([spec.max_linear, spec.max_angular]), persistent=False)
+        self.register_buffer("command_scale", torch.tensor(spec.command_maxima), persistent=False)
         # What the robot makes of commands, beside the robot of the training data; `adaptation` learns it while driving.
         self.drive: Tensor
-        self.register_buffer("drive", torch.eye(2), persistent=False)
+        self.register_buffer("drive", torch.eye(spec.command_dim), persistent=False)
         # What its camera makes of red, green and blue, likewise: gain and offset [of the full range] that undo it.
         self.colours: Tensor
         self.register_buffer("colours", AS_TRAINED.clone(), persistent=False)
@@ -84,7 +84,7 @@ class WorldModel(nn.Module):
         return self.sighting.code(image)
 
     def executed(self, commands: Tensor) -> Tensor:
-        """Commands (..., 2) [m/s, rad/s] as the networks take them: in units of the maxima, as this robot drives."""
+        """Commands (..., command_dim) as the networks take them: in units of the maxima, as this robot drives."""
         return (commands / self.command_scale) @ self.drive.T
 
     def step(self, latent: Tensor, chunk: Tensor, previous: Tensor) -> tuple[Tensor, Tensor]:
@@ -92,8 +92,8 @@ class WorldModel(nn.Module):
 
         Args:
             latent: (batch, latent_dim).
-            chunk: (batch, chunk, 2) commands [m/s, rad/s].
-            previous: (batch, 2) the command in force before.
+            chunk: (batch, chunk, command_dim) commands [SI units].
+            previous: (batch, command_dim) the command in force before.
 
         Returns:
             The next latent (batch, latent_dim) and the displacement (batch, 3) [m, m, rad].
@@ -106,8 +106,8 @@ class WorldModel(nn.Module):
 
         Args:
             latent: (batch, latent_dim).
-            commands: (batch, steps, chunk, 2) [m/s, rad/s].
-            previous: (batch, 2) the command in force before.
+            commands: (batch, steps, chunk, command_dim) [SI units].
+            previous: (batch, command_dim) the command in force before.
 
         Returns:
             Latents after each step (batch, steps, latent_dim), and displacements during each (batch, steps, 3).
@@ -131,8 +131,8 @@ class WorldModel(nn.Module):
 
         Args:
             latent: (batch, latent_dim).
-            chunk: (batch, chunk, 2) commands [m/s, rad/s].
-            previous: (batch, 2) the command in force before.
+            chunk: (batch, chunk, command_dim) commands [SI units].
+            previous: (batch, command_dim) the command in force before.
 
         Returns:
             (batch,) root mean square error to expect [latent units, in which latents have a deviation of 1], the unit
@@ -148,8 +148,8 @@ class WorldModel(nn.Module):
         Args:
             latent: (batch, latent_dim), as was given to `rollout`.
             latents: (batch, steps, latent_dim), as `rollout` gave.
-            commands: (batch, steps, chunk, 2) [m/s, rad/s].
-            previous: (batch, 2) the command in force before.
+            commands: (batch, steps, chunk, command_dim) [SI units].
+            previous: (batch, command_dim) the command in force before.
 
         Returns:
             (batch, steps) of each step by itself; errors add up as `accumulated` says.
@@ -165,7 +165,7 @@ class WorldModel(nn.Module):
             goal: (..., latent_dim), of all sensors or of a picture (`encode_goal`).
 
         Returns:
-            (..., chunk, 2) commands [m/s, rad/s], each held for one period; within the spec's maxima.
+            (..., chunk, command_dim) commands [SI units], each held for one period; within the spec's maxima.
         """
         if not self.spec.policy or self.heads.policy is None:
             raise missing("policy")
@@ -193,8 +193,8 @@ class WorldModel(nn.Module):
 
         Args:
             latent: (batch, latent_dim).
-            chunk: (batch, chunk, 2) commands [m/s, rad/s].
-            previous: (batch, 2) the command in force before.
+            chunk: (batch, chunk, command_dim) commands [SI units].
+            previous: (batch, command_dim) the command in force before.
 
         Returns:
             (batch,) probability that at the end of the chunk the robot touches something, or has stood although it was

@@ -127,8 +127,7 @@ def _parts(model: WorldModel, batch: int, seed: int) -> Parts:
         return torch.randn(batch, *shape, generator=generator)
 
     latent, other = normal(spec.latent_dim), normal(spec.latent_dim)
-    commands = len(model.command_scale)
-    step = {"latent": latent, "chunk": normal(spec.chunk, commands), "previous": normal(commands)}
+    step = {"latent": latent, "chunk": normal(spec.chunk, spec.command_dim), "previous": normal(spec.command_dim)}
     parts: Parts = {
         "encoder": (lambda *values: model.encode(Sensors(**dict(zip(names, values, strict=True)))), sensors, ["out"]),
         "relative_pose": (model.relative_pose, {"first": latent, "second": other}, ["pose"]),

@@ -67,6 +67,7 @@ class ModelSpec:
     chunk: int = 3  # commands in one step of the predictor
     max_linear: float = 0.5  # [m/s], a command of 1 in the model's own units
     max_angular: float = 1.8  # [rad/s], likewise
+    max_lateral: float = 0.0  # [m/s], likewise, of a robot that drives sideways: commands of 3 numbers; 0: of 2
     image_encoder: Literal["conv", "vit", "frozen"] = "conv"  # convolutions, a small transformer, or one from a file
     vit: VitSpec = field(default_factory=VitSpec)  # of image_encoder vit
     frozen: FrozenSpec = field(default_factory=FrozenSpec)  # of image_encoder frozen
@@ -98,8 +99,20 @@ class ModelSpec:
             raise ValueError(f"predictor_width of a transformer must be a multiple of 32, not {self.predictor_width}")
         if self.predictor_history < 1 or self.predictor_blocks < 1:
             raise ValueError("predictor_history and predictor_blocks must be at least 1")
+        if self.max_lateral < 0:
+            raise ValueError(f"max_lateral must not be negative, not {self.max_lateral}")
         if self.ensemble == 1:
             raise ValueError("an ensemble needs two members to disagree: ensemble must be 0 or at least 2")
+
+    @property
+    def command_dim(self) -> int:
+        """Numbers in a command, see `ami_ros.commands`."""
+        return 3 if self.max_lateral else 2
+
+    @property
+    def command_maxima(self) -> tuple[float, ...]:
+        """What a command of 1 is, for each of its numbers."""
+        return (self.max_linear, self.max_angular, self.max_lateral)[: self.command_dim]
 
     @property
     def has_learned_heads(self) -> bool:

@@ -68,12 +68,12 @@ class SurpriseMonitor:
 
         Args:
             before: latent (latent_dim,) of `HORIZON` model steps ago.
-            commands: (reach, 2) sent since [m/s, rad/s].
-            previous: (2,) the command in force before those.
+            commands: (reach, command_dim) sent since [SI units].
+            previous: (command_dim,) the command in force before those.
             now: latent (latent_dim,) observed.
         """
         error, way, expected = self._compare(before, commands, previous, now)
-        scale = (self.model.spec.max_linear, self.model.spec.max_angular)
+        scale = self.model.spec.command_maxima
         unrest = float(np.abs(np.diff(np.vstack([previous, commands]) / scale, axis=0)).sum())
         demand = way + UNREST * unrest
         history = np.array(self.readings).reshape(-1, 3)
@@ -100,7 +100,7 @@ class SurpriseMonitor:
             return torch.from_numpy(np.array(values, dtype=np.float32))
 
         with torch.inference_mode():
-            start, chunks = tensor(before), tensor(commands).view(1, HORIZON, -1, 2)
+            start, chunks = tensor(before), tensor(commands).view(1, HORIZON, -1, self.model.spec.command_dim)
             given = start[None], chunks, tensor(previous)[None]
             latents = self.model.rollout(*given)[0][0]
             error = (latents[-1] - tensor(now)).square().mean().sqrt()

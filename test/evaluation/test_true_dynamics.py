@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import cast
 
 import numpy as np
@@ -13,15 +16,23 @@ from ami_ros.evaluation.rival_loops import RandomLoop, TrueLoop
 from ami_ros.evaluation.true_dynamics import TrueDynamics, true_latent
 from ami_ros.geometry import compose, relative
 from ami_ros.planning.codes import Code
+from ami_ros.planning.kinematics import Kinematics
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.planner import PlannerConfig
+from ami_ros.planning.safety import SafetyConfig
 from ami_ros.simulation.loopback import Loopback
+from ami_ros.simulation.noise import SensorNoise
+from ami_ros.simulation.robot import DriveName, Robot
 from ami_ros.simulation.simulator import Simulator
 from ami_ros.world_model.checkpoint import LoadedModel
 from harness.exact_model import IMAGE_SIZE, ExactModel
 
 EXACT = LoadedModel(ExactModel(), "exact", "0" * 64)
 CONFIG = LoopConfig(navigator=NavigatorConfig(planner=PlannerConfig(deadline=60.0)))
+OMNIDIRECTIONAL = LoopConfig(
+    navigator=NavigatorConfig(planner=PlannerConfig(deadline=60.0, kinematics=Kinematics("omnidirectional"))),
+    safety=SafetyConfig(max_lateral=0.4),
+)
 SPEC = ExactModel().spec
 
 
@@ -70,3 +81,37 @@ def test_random_commands_end_in_time_and_an_oracle_stops_them_at_the_goal() -> N
     assert not lost.success and lost.error_code == Code.TIMEOUT and 29 < lost.time_s < 32 and lost.driven_m > 0.1
     there = robot.ground_truth().pose
     assert loop.drive("near", there, there, 0.0).status == "succeeded"
+
+
+@pytest.mark.parametrize("make", [Loopback, partial(Simulator, camera="none")])
+def test_it_predicts_a_robot_that_drives_sideways(make: Callable[..., Robot]) -> None:
+    spec = replace(SPEC, max_lateral=0.4)
+    robot = make("empty", drive="omnidirectional")
+    robot.reset(np.array([2.0, 2.0, 0.4]))
+    robot.step((0.1, 0.2, -0.2), 1.0)
+    truth, sides = robot.ground_truth(), (0.0, 0.0, 0.3)
+    latent = torch.from_numpy(true_latent(truth.pose, truth.velocity))[None]
+    commands = torch.tensor([sides] * 3 + [(0.2, 0.8, -0.3)] * 3).reshape(1, -1, spec.chunk, 3)
+    _, motions = TrueDynamics(spec).rollout(latent, commands, torch.zeros(1, 3))
+    pose = truth.pose
+    for chunk, motion in zip(commands[0].tolist(), motions[0].numpy(), strict=True):
+        for command in chunk:
+            robot.step(tuple(command), spec.period)
+        pose = compose(pose, motion)
+        assert np.abs(relative(robot.ground_truth().pose, pose)).max() < 0.03
+
+
+def test_on_the_truth_a_goal_beside_the_robot_is_reached_sooner_by_driving_sideways() -> None:
+    """With physics and the safety gate; the heading of an omnidirectional robot is that of the goal all the time."""
+    goal, times = np.array([2.0, 2.5, 0.0]), {}
+    for drive, robot_config in (("differential", CONFIG), ("omnidirectional", OMNIDIRECTIONAL)):
+        robot = Simulator("empty", "none", noise=SensorNoise(scale=0.0), drive=cast(DriveName, drive))
+        robot.place(np.array([2.0, 1.5, 0.0]))
+        spec = replace(SPEC, max_lateral=0.4 if drive == "omnidirectional" else 0.0)
+        loop = TrueLoop(LoadedModel(ExactModel(spec), "exact", "0" * 64), robot, robot_config, 0)
+        trial = loop.drive("near", robot.ground_truth().pose, goal, 1.0)
+        assert trial.success and trial.collisions == 0
+        turned = max(abs(float(pose[2])) for _, pose, _, _ in loop.trace)
+        times[drive] = trial.time_s, turned
+    assert times["omnidirectional"][0] < 0.8 * times["differential"][0]
+    assert times["omnidirectional"][1] < 0.3 < times["differential"][1]

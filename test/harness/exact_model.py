@@ -18,6 +18,7 @@ from ami_ros.world_model.spec import InputSpec, ModelSpec
 IMAGE_SIZE = 32
 WAVES = 96  # of the critic; more make its scores smoother
 SPEC = ModelSpec(InputSpec(image_size=IMAGE_SIZE, scan_beams=0), latent_dim=4, contrast_dim=2 * WAVES)
+OMNIDIRECTIONAL = replace(SPEC, max_lateral=0.4)
 
 
 def latent_of(pose: ArrayLike) -> NDArray[np.float32]:
@@ -67,12 +68,12 @@ class ExactContrast(Contrast):
 class ExactModel(WorldModel):
     """Knows the kinematics of a robot that obeys at once, and reads poses off the pictures of the loopback."""
 
-    def __init__(self) -> None:
+    def __init__(self, spec: ModelSpec = SPEC) -> None:
         nn.Module.__init__(self)
-        self.spec = SPEC
-        self.register_buffer("drive", torch.eye(2), persistent=False)
+        self.spec = spec
+        self.register_buffer("drive", torch.eye(spec.command_dim), persistent=False)
+        self.register_buffer("command_scale", torch.tensor(spec.command_maxima), persistent=False)
         self.register_buffer("colours", AS_TRAINED.clone(), persistent=False)
-        self.register_buffer("command_scale", torch.tensor([SPEC.max_linear, SPEC.max_angular]), persistent=False)
         self.relative_pose = ExactRelativePose()
         self.contrast = ExactContrast()
         self.sighting = None
@@ -96,6 +97,9 @@ class ExactModel(WorldModel):
         middle = turns.cumsum(1) - turns / 2
         lengths = chunk[..., 0] * self.spec.period
         x, y, yaw = (lengths * middle.cos()).sum(1), (lengths * middle.sin()).sum(1), turns.sum(1)
+        if self.spec.command_dim == 3:
+            aside = chunk[..., 2] * self.spec.period
+            x, y = x - (aside * middle.sin()).sum(1), y + (aside * middle.cos()).sum(1)
         c, s = latent[:, 2], latent[:, 3]
         moved = [latent[:, 0] + c * x - s * y, latent[:, 1] + s * x + c * y]
         turned = [c * yaw.cos() - s * yaw.sin(), s * yaw.cos() + c * yaw.sin()]

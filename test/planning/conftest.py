@@ -14,6 +14,7 @@ from ami_ros.planning.types import Percept
 from ami_ros.scan import Scan
 from ami_ros.simulation.loopback import Loopback
 from ami_ros.simulation.noise import SensorNoise
+from ami_ros.simulation.robot import DriveName
 from ami_ros.simulation.world import Furniture, World, load_world
 from harness.exact_model import ExactModel, latent_of
 
@@ -21,9 +22,11 @@ PERIOD = 0.2  # of the model [s]
 UNHURRIED = PlannerConfig(deadline=60.0)  # the machine may be busy; how long a search takes is not tested here
 
 
-def robot_at(x: float, y: float, yaw: float, world: World | str = "empty") -> Loopback:
+def robot_at(
+    x: float, y: float, yaw: float, world: World | str = "empty", drive: DriveName = "differential"
+) -> Loopback:
     """A robot at rest whose sensors are perfect."""
-    robot = Loopback(world, noise=SensorNoise(scale=0.0))
+    robot = Loopback(world, noise=SensorNoise(scale=0.0), drive=drive)
     robot.reset(np.array([x, y, yaw]))
     return robot
 

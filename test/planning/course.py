@@ -60,7 +60,7 @@ class Course:
             self.navigator.set_route(self.answer)
         if not decision.done:
             command = decision.commands[0] if len(decision.commands) else (0.0, 0.0)
-            self.robot.step((float(command[0]), float(command[1])), PERIOD)
+            self.robot.step(tuple(map(float, command)), PERIOD)
         return decision
 
     def run(self, seconds: float, until: Callable[[Decision], bool] = lambda d: d.done) -> Decision:

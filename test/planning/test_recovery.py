@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ami_ros.commands import Command
 from ami_ros.geometry import Array, relative
 from ami_ros.planning.recovery import BackAndTurn, RecoveryConfig
 from ami_ros.planning.scan_geometry import free_range
@@ -17,7 +18,7 @@ from .conftest import NOTHING, PERIOD, robot_at, room_with_box
 CONFIG = RecoveryConfig()
 
 
-def recover(robot: Loopback, trail: Trail | None = None) -> list[tuple[float, float]]:
+def recover(robot: Loopback, trail: Trail | None = None) -> list[Command]:
     """Lets the manoeuvre drive the robot to its end; returns the commands."""
     seen = robot.observe()
     manoeuvre, commands = BackAndTurn(CONFIG, robot.time, seen.odometry, trail or Trail()), []
@@ -73,7 +74,7 @@ def test_a_robot_that_cannot_move_gives_up_in_time() -> None:
 
 
 def test_a_car_backs_up_and_then_leaves_turning_to_the_search() -> None:
-    manoeuvre = BackAndTurn(CONFIG, 0.0, np.zeros(3), Trail(), turns_on_the_spot=False)
+    manoeuvre = BackAndTurn(CONFIG, 0.0, np.zeros(3), Trail(), drive="ackermann")
     assert manoeuvre.command(0.2, np.zeros(3), NOTHING) == (-CONFIG.back_speed, 0.0)
     assert manoeuvre.command(2.4, np.array([-0.4, 0.0, 0.0]), NOTHING) is None
 

@@ -34,7 +34,7 @@ def along(head: Head, futures: Futures, chunk: int) -> Tensor:
     """(batch, steps): what a head says of each step by itself."""
     batch = len(futures.commands)
     chunks = futures.commands[:, :, None].expand(-1, -1, chunk, -1)
-    return head(futures.start.expand(batch, -1), futures.latents, chunks, futures.previous.expand(batch, 2))
+    return head(futures.start.expand(batch, -1), futures.latents, chunks, futures.previous.expand(batch, -1))
 
 
 @dataclass(frozen=True)

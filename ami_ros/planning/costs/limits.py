@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ami_ros.commands import TRANSLATION
 from ami_ros.planning.protocols import Futures, Scene
 
 
@@ -16,7 +17,7 @@ class LimitsConfig:
 
     enabled: bool = False  # false: it is not weighed
     weight: float = 1.0  # of the excess, as a share of the limit
-    linear: float = 0.5  # [m/s^2] from command to command
+    linear: float = 0.5  # [m/s^2] from command to command, in whatever direction
     angular: float = 2.0  # [rad/s^2] the same
     lateral: float = 0.4  # [m/s^2] in curves: speed times turning rate
 
@@ -37,8 +38,14 @@ class Limits:
 
     def __call__(self, futures: Futures) -> Tensor:
         config, commands = self.config, futures.commands
-        before = torch.cat([futures.previous.expand(len(commands), 1, 2), commands[:, :-1]], 1)
-        linear, angular = ((commands - before).abs() / self.step_duration).unbind(-1)
-        lateral = (commands[..., 0] * commands[..., 1]).abs()
+        before = torch.cat([futures.previous.expand(len(commands), 1, -1), commands[:, :-1]], 1)
+        change = (commands - before) / self.step_duration
+        linear, angular = _speed(change), change[..., 1].abs()
+        lateral = _speed(commands) * commands[..., 1].abs()
         excess = torch.stack([linear / config.linear, angular / config.angular, lateral / config.lateral]) - 1
         return config.weight * excess.clamp(min=0).mean(-1).sum(0)
+
+
+def _speed(commands: Tensor) -> Tensor:
+    """Of commands (..., width), whatever the direction (...)."""
+    return torch.linalg.vector_norm(commands[..., TRANSLATION], dim=-1)

@@ -27,18 +27,18 @@ class Smoothness:
 
     Config = SmoothnessConfig
 
-    scale: Tensor  # (2,) maxima of the commands
+    scale: Tensor  # (width,) maxima of the commands
     config: SmoothnessConfig
 
     @classmethod
     def build(cls, config: SmoothnessConfig, scene: Scene) -> Smoothness:
         """Always."""
-        return cls(scene.kinematics.high, config)
+        return cls(scene.kinematics.high.clamp(min=1e-6), config)
 
     def __call__(self, futures: Futures) -> Tensor:
         config = self.config
         scaled = futures.commands / self.scale
-        before = torch.cat([(futures.previous / self.scale).expand(len(scaled), 1, 2), scaled[:, :-1]], 1)
+        before = torch.cat([(futures.previous / self.scale).expand(len(scaled), 1, -1), scaled[:, :-1]], 1)
         change = (scaled - before).square().sum(-1).mean(1)
         backwards = (-scaled[..., 0]).clamp(min=0).mean(1)
         effort = scaled.square().sum(-1).mean(1)

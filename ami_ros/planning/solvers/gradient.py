@@ -42,7 +42,7 @@ class Gradient(WarmStart):
         """See `Solver.solve`. Looks at as many futures as a sampled search of the same size."""
         config, incumbent = self.config, Incumbent(problem, self.mean)
         first = self.first(problem)
-        fresh = coloured_noise(max(0, config.starts - len(first)), self.steps, 1.5, self.generator)
+        fresh = coloured_noise(max(0, config.starts - len(first)), self.steps, 1.5, self.generator, self.width)
         starts = torch.cat([first, problem.kinematics.half_range * fresh])[: config.starts]
         found = descend(problem, incumbent, starts, self.size.samples * self.size.iterations, config.reach)
         self.mean, self.kept = incumbent.actions, found[:2]
@@ -50,7 +50,7 @@ class Gradient(WarmStart):
 
 
 def descend(problem: Problem, incumbent: Incumbent, starts: Tensor, budget: int, reach: float) -> Tensor:
-    """Descends from sequences (n, length, 2) side by side; returns the last ones, best first.
+    """Descends from sequences (n, length, width) side by side; returns the last ones, best first.
 
     Args:
         problem: that is being solved.

@@ -40,12 +40,13 @@ class Icem(WarmStart):
         return incumbent.solution()
 
     def iterate(self, problem: Problem, incumbent: Incumbent, iterations: int) -> Tensor:
-        """Iterates at most so often; returns the elites (elites, steps, 2) of the last iteration, best first."""
+        """Iterates at most so often; returns the elites (elites, steps, width) of the last iteration, best first."""
         config, unit = self.config, problem.kinematics.half_range
-        deviation = (config.start_deviation * unit).expand(self.steps, 2)
+        deviation = (config.start_deviation * unit).expand(self.steps, -1)
         mean, extra = self.mean, self.first(problem)
         for _ in range(iterations):
-            fresh = coloured_noise(max(0, self.size.samples - len(extra)), self.steps, config.colour, self.generator)
+            count = max(0, self.size.samples - len(extra))
+            fresh = coloured_noise(count, self.steps, config.colour, self.generator, self.width)
             candidates, cost = incumbent.weigh(torch.cat([extra, mean + deviation * fresh]))
             elites = candidates[cost.argsort()[: config.elites]]
             mean = config.momentum * mean + (1 - config.momentum) * elites.mean(0)

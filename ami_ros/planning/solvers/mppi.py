@@ -34,7 +34,8 @@ class Mppi(WarmStart):
         config, incumbent = self.config, Incumbent(problem, self.mean)
         unit, mean, extra = problem.kinematics.half_range, self.mean, self.first(problem)
         for deviation in shrinking(config.deviation, config.last_deviation, self.size.iterations):
-            fresh = coloured_noise(max(0, self.size.samples - len(extra)), self.steps, config.colour, self.generator)
+            count = max(0, self.size.samples - len(extra))
+            fresh = coloured_noise(count, self.steps, config.colour, self.generator, self.width)
             candidates, cost = incumbent.weigh(torch.cat([extra, mean + deviation * unit * fresh]))
             if not incumbent.cost < float("inf"):
                 break

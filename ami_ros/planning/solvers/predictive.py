@@ -44,6 +44,6 @@ class Predictive(WarmStart):
         return incumbent.solution()
 
     def _noise(self, count: int) -> Tensor:
-        """Piecewise linear noise (count, steps, 2) of unit deviation at its knots."""
-        knots = torch.randn(count, 2, min(self.config.knots, self.steps), generator=self.generator)
+        """Piecewise linear noise (count, steps, width) of unit deviation at its knots."""
+        knots = torch.randn(count, self.width, min(self.config.knots, self.steps), generator=self.generator)
         return functional.interpolate(knots, size=self.steps, mode="linear", align_corners=True).transpose(1, 2)

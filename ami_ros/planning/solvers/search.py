@@ -21,14 +21,14 @@ class WarmStart:
     needs_gradient = False
 
     def __init__(self, size: SearchSize, seed: int) -> None:
-        self.size, self.steps = size, size.horizon
+        self.size, self.steps, self.width = size, size.horizon, size.width
         self.generator = torch.Generator().manual_seed(seed)
         self.reset()
 
     def reset(self) -> None:
         """See `Solver.reset`."""
-        self.mean = torch.zeros(self.steps, 2)
-        self.kept = torch.zeros(0, self.steps, 2)
+        self.mean = torch.zeros(self.steps, self.width)
+        self.kept = torch.zeros(0, self.steps, self.width)
 
     def shift(self, fraction: float) -> None:
         """See `Solver.shift`."""
@@ -45,7 +45,7 @@ class WarmStart:
         self.kept = torch.lerp(self.kept[:, low], self.kept[:, high], part)
 
     def first(self, problem: Problem) -> Tensor:
-        """Candidates (n, steps, 2) that cost nothing to have: what was found last, and the proposals."""
+        """Candidates (n, steps, width) that cost nothing to have: what was found last, and the proposals."""
         return torch.cat([self.mean[None], self.kept, problem.proposals])
 
 
@@ -54,7 +54,7 @@ class Incumbent:
 
     Args:
         problem: that is being solved.
-        start: (steps, 2), the answer if nothing has a finite cost.
+        start: (steps, width), the answer if nothing has a finite cost.
     """
 
     def __init__(self, problem: Problem, start: Tensor) -> None:
@@ -62,7 +62,7 @@ class Incumbent:
         self._began, self._took = time.perf_counter(), 0.0
 
     def weigh(self, candidates: Tensor, price: int = 1) -> tuple[Tensor, Tensor]:
-        """Weighs sequences (batch, steps, 2); each counts as `price` evaluations.
+        """Weighs sequences (batch, steps, width); each counts as `price` evaluations.
 
         Returns:
             Them as the robot can carry them out, and their costs (batch,), inf where they are not finite.
@@ -89,14 +89,14 @@ class Incumbent:
         return Solution(self.actions, self.cost, self.evaluated)
 
 
-def coloured_noise(count: int, steps: int, exponent: float, generator: torch.Generator) -> Tensor:
-    """Gaussian noise (count, steps, 2), power falling with frequency ** exponent (Timmer & Koenig 1995)."""
+def coloured_noise(count: int, steps: int, exponent: float, generator: torch.Generator, width: int = 2) -> Tensor:
+    """Gaussian noise (count, steps, width), power falling with frequency ** exponent (Timmer & Koenig 1995)."""
     if count < 1:
-        return torch.zeros(0, steps, 2)
+        return torch.zeros(0, steps, width)
     frequencies = torch.fft.rfftfreq(2 * steps)
     frequencies[0] = frequencies[1]
     amplitude = frequencies ** (-exponent / 2)
-    shape = (count, 2, len(frequencies))
+    shape = (count, width, len(frequencies))
     spectrum = torch.complex(torch.randn(shape, generator=generator), torch.randn(shape, generator=generator))
     signal = torch.fft.irfft(spectrum * amplitude, n=2 * steps)[..., :steps]
     return (signal / signal.std()).transpose(1, 2)

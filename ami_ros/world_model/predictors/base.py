@@ -26,7 +26,9 @@ class Predictor(nn.Module, ABC):
         super().__init__()
         width = spec.predictor_width
         self.enter = nn.Linear(spec.latent_dim, width)
-        self.condition = nn.Sequential(nn.Linear(2 * (spec.chunk + 1), width), nn.GELU(), nn.Linear(width, width))
+        self.condition = nn.Sequential(
+            nn.Linear(spec.command_dim * (spec.chunk + 1), width), nn.GELU(), nn.Linear(width, width)
+        )
         self.leave = nn.Linear(width, spec.latent_dim)
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)
@@ -36,8 +38,8 @@ class Predictor(nn.Module, ABC):
 
         Args:
             latent: (batch, latent_dim).
-            chunk: (batch, chunk, 2), commands in units of the spec's maxima [-].
-            previous: (batch, 2), the command before, likewise.
+            chunk: (batch, chunk, command_dim), commands in units of the spec's maxima [-].
+            previous: (batch, command_dim), the command before, likewise.
 
         Returns:
             (batch, latent_dim).
@@ -50,7 +52,9 @@ class Predictor(nn.Module, ABC):
 
     @abstractmethod
     def conditions(self, chunk: Tensor, previous: Tensor) -> list[Tensor]:
-        """What commands (..., chunk, 2) and the ones before them (..., 2) do, whatever the latent is: (..., n) each.
+        """What commands (..., chunk, command_dim) and those before them (..., command_dim) do: (..., n) each.
+
+        The latent has no part in it.
 
         Takes any leading shape, so that a rollout needs one call for all its steps.
         """
