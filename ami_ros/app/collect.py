@@ -18,6 +18,7 @@ def main(
     runs: Annotated[int, typer.Option(help="Number of bags; 0: one for each 4,000 steps, at most 16.")] = 0,
     period: Annotated[float, typer.Option(help="Seconds between steps.")] = 0.2,
     closed_doors: Annotated[float, typer.Option(help="Probability of each door to be closed during a run.")] = 0.0,
+    drive: Annotated[str, typer.Option(help="differential, or omnidirectional: also sideways.")] = "differential",
     workers: Annotated[int, typer.Option(help="Runs recorded at a time; 0: one a core.")] = 0,
 ) -> None:
     """Drive the simulated robot by smooth random exploration and write one bag a run."""
@@ -28,7 +29,7 @@ def main(
     from ami_ros.learning.collection import CollectionConfig, open_collection
 
     values = {"world": world, "steps": steps, "camera": camera, "runs": runs, "period": period, "seed": seed}
-    config = from_mapping(CollectionConfig, values | {"closed_doors": closed_doors}, "collect")
+    config = from_mapping(CollectionConfig, values | {"closed_doors": closed_doors, "drive": drive}, "collect")
     console = Console(stderr=True)
     with open_collection(out, config) as missing:
         if missing:

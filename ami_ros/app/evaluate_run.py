@@ -40,7 +40,7 @@ def measure(
 ) -> dict[str, object]:
     """Prints and returns the figures of `measure_model`, and writes the page; with `card` also into that folder's."""
     torch.set_num_threads(1)  # small networks: on a busy machine two threads wait for each other
-    dataset = open_dataset(recordings, scratch, loaded.model.spec.period, console)
+    dataset = open_dataset(recordings, scratch, loaded.model.spec, console)
     prepare_features([dataset], loaded.model.spec, console)
     with progress_bar(console) as bar:
         tasks: dict[str, TaskID] = {}
@@ -99,9 +99,10 @@ def drive(
     if camera not in ("onboard", "ceiling"):
         raise AmiError(f"evaluate: no camera '{camera}'; known are onboard, ceiling")
     torch.set_num_threads(1)
-    config = LoopConfig()
+    spec = loaded.model.spec
+    config = LoopConfig().driving(spec)
     config = replace(config, navigator=replace(config.navigator, use_memory=use_memory))
-    simulator = Simulator(world, "onboard" if camera == "onboard" else "ceiling", seed=seed)
+    simulator = Simulator(world, "onboard" if camera == "onboard" else "ceiling", seed=seed, drive=spec.drive)
     loop = ClosedLoop(loaded, simulator, memory, config, seed)
     trials = []
     for trial in loop.run(goals):

@@ -54,7 +54,7 @@ def _live_through(
 
     scratch = Path(tempfile.mkdtemp(prefix="ami-remember-"))
     try:
-        dataset = open_dataset(recordings, scratch, loaded.model.spec.period, console)
+        dataset = open_dataset(recordings, scratch, loaded.model.spec, console)
         memory = PlaceMemory(loaded.model, loaded.encoder_id, out, MemoryConfig())
         try:
             with progress_bar(console) as bar:

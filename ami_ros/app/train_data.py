@@ -38,18 +38,19 @@ def find_bags(path: Path) -> list[Path]:
     return bags
 
 
-def open_dataset(recordings: list[Path], out: Path, period: float, console: Console) -> Dataset:
-    """The one data set among `recordings`, or one extracted from all bags in them, kept in `out` / dataset."""
+def open_dataset(recordings: list[Path], out: Path, spec: ModelSpec, console: Console) -> Dataset:
+    """The one data set among `recordings`, or one made for `spec` from all bags in them, kept in `out` / dataset."""
     if len(recordings) == 1 and (recordings[0] / CARD).is_file():
         return Dataset(recordings[0])
     bags = [bag for path in recordings for bag in find_bags(path)]
     folder = out / "dataset"
     if not (folder / CARD).is_file():
-        return extract_bags(bags, folder, ExtractConfig(AlignmentConfig(period=period)), console)
+        config = ExtractConfig(AlignmentConfig(period=spec.period), lateral=spec.command_dim == 3)
+        return extract_bags(bags, folder, config, console)
     return Dataset(folder)
 
 
-def open_datasets(recordings: list[Path], out: Path, period: float, console: Console) -> list[Dataset]:
+def open_datasets(recordings: list[Path], out: Path, spec: ModelSpec, console: Console) -> list[Dataset]:
     """All data sets among `recordings`, and behind them one extracted from all bags, kept in `out` / dataset.
 
     Of several processes the first one extracts, while the others wait.
@@ -59,9 +60,9 @@ def open_datasets(recordings: list[Path], out: Path, period: float, console: Con
     if not bags:
         return datasets
     if parallel.rank() == 0:
-        open_dataset(bags, out, period, console)
+        open_dataset(bags, out, spec, console)
     parallel.wait_for_first()
-    return [*datasets, open_dataset(bags, out, period, console)]
+    return [*datasets, open_dataset(bags, out, spec, console)]
 
 
 def as_one(datasets: list[Dataset]) -> Recording:

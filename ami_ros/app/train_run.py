@@ -76,7 +76,7 @@ def run(job: Job) -> LoadedModel | None:
 
 def _run(job: Job, console: Console) -> LoadedModel | None:
     config = replace(job.config, bfloat16=job.config.bfloat16 and has_bfloat16())
-    new = open_datasets(job.recordings, job.out, config.spec.period, console)
+    new = open_datasets(job.recordings, job.out, config.spec, console)
     for complaint in (complaint for dataset in new for complaint in complaints(dataset)):
         console.print(complaint, style="yellow", soft_wrap=True)
     start, old = None, []

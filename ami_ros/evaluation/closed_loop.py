@@ -31,6 +31,7 @@ from ami_ros.simulation.robot import Observation
 from ami_ros.simulation.simulator import Simulator
 from ami_ros.world_model.checkpoint import LoadedModel
 from ami_ros.world_model.perception import Perception
+from ami_ros.world_model.spec import ModelSpec
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,15 @@ class LoopConfig:
     navigator: NavigatorConfig = field(default_factory=NavigatorConfig)
     memory: MemoryConfig = field(default_factory=MemoryConfig)
     safety: SafetyConfig = field(default_factory=SafetyConfig)
+
+    def driving(self, spec: ModelSpec) -> LoopConfig:
+        """The same, for a robot that drives sideways if the one did that a model of `spec` learned from."""
+        if spec.command_dim == 2:
+            return self
+        planner = self.navigator.planner
+        planner = replace(planner, kinematics=replace(planner.kinematics, drive=spec.drive))
+        safety = replace(self.safety, max_lateral=spec.max_lateral)
+        return replace(self, navigator=replace(self.navigator, planner=planner), safety=safety)
 
 
 class ClosedLoop:

@@ -35,9 +35,7 @@ class Joined:
             periods = ", ".join(f"{part.period:g}" for part in parts)
             raise AmiError(f"data sets of different periods ({periods} s) cannot be joined: extract them again")
         if len({part.command.shape[1] for part in parts}) > 1:
-            raise AmiError(
-                "some of the data sets are of robots that drive sideways, some are not: they cannot be joined"
-            )
+            raise AmiError("the robots of some data sets drive sideways, some do not: they cannot be joined")
         beams = {part.scan.shape[1] for part in parts}
         if len(beams) > 1 and 0 in beams:
             raise AmiError("some of the data sets have scans, some have none: they cannot be joined")

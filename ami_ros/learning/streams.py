@@ -18,7 +18,7 @@ from ami_ros.learning.bag_reader import BagReader
 
 NANOSECONDS = 1e-9
 FINITE = ("odometry", "command")  # roles without whose numbers there is nothing to learn
-SIDEWAYS = "commands whose sideways part (linear.y) was left out: --lateral reads it"
+SIDEWAYS = "commands whose sideways part (linear.y) was left out: --set lateral=true reads it"
 TIME_JUMP = 1.0  # stamps that go back further than this are a restart of the clock [s]
 
 

@@ -252,12 +252,12 @@ def check_commands(width: int, spec: ModelSpec) -> None:
     if width < spec.command_dim:
         raise AmiError(
             "the model drives sideways, and the data set does not tell the commands for it; extract it with "
-            "--lateral from bags whose cmd_vel has linear.y, or set spec.max_lateral=0"
+            "--set lateral=true from bags whose cmd_vel has linear.y, or set spec.max_lateral=0"
         )
     if width > spec.command_dim:
         raise AmiError(
             "the data set is of a robot that drives sideways, and the model has no such command; set spec.max_lateral "
-            "to its greatest speed to the sides [m/s], or extract it without --lateral"
+            "to its greatest speed to the sides [m/s], or extract it with --set lateral=false"
         )
 
 

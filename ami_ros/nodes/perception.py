@@ -14,6 +14,7 @@ from sensor_msgs.msg import Image, Imu, LaserScan
 from std_msgs.msg import Header
 
 from ami_interfaces.msg import Adaptation, Latent, ModelInfo
+from ami_ros.commands import speed
 from ami_ros.errors import AmiError
 from ami_ros.images import MAX_PIXELS
 from ami_ros.ros import conversions
@@ -122,8 +123,8 @@ class PerceptionNode(AmiNode[PerceptionParameters]):
         self._heading = (conversions.stamp_to_seconds(message.header.stamp), conversions.heading_from_imu(message))
 
     def _on_odometry(self, message: Odometry) -> None:
-        linear, angular = conversions.odometry_from_message(message)[1]
-        self._moving = abs(linear) > MOVING_LINEAR or abs(angular) > MOVING_ANGULAR
+        velocity = conversions.odometry_from_message(message)[1]
+        self._moving = speed(velocity) > MOVING_LINEAR or abs(velocity[1]) > MOVING_ANGULAR
 
     def _near(self, newest: tuple[float, Any] | None, stamp: float, topic: str, needed: bool) -> Any:
         """The value of `newest` if its stamp fits; raises where the model cannot do without."""

@@ -37,6 +37,9 @@ class Arguments:
     autostart: bool = _argument(True, "Configure and activate the nodes without a lifecycle manager.")
     log_level: Literal["debug", "info", "warn", "error", "fatal"] = _argument("info", "Least level that is logged.")
     camera: str = _argument("onboard", "onboard or ceiling: chooses model and config/<camera>.yaml.")
+    drive: Literal["differential", "ackermann", "omnidirectional"] = _argument(
+        "differential", "How the robot drives: chooses config/drives/<drive>.yaml, for planner, safety and simulator."
+    )
     composed: bool = _argument(False, "All nodes of the stack in one process.", "stack")
     respawn: bool = _argument(False, "Start a process of the stack again when it died.", "stack")
     model: str = _argument("", "Folder of the model; empty: the one that comes for the camera.", "stack")
@@ -143,7 +146,8 @@ def _parameter_files(arguments: Arguments) -> tuple[str, ...]:
     known = sorted(p.stem for p in share("config", "params.yaml").parent.glob("*.yaml") if p.stem != "params")
     if arguments.camera not in known:
         raise AmiError(f"no camera '{arguments.camera}': known are {', '.join(known)}")
-    files = [share("config", "params.yaml"), share("config", f"{arguments.camera}.yaml")]
+    names = "params.yaml", f"{arguments.camera}.yaml", f"drives/{arguments.drive}.yaml"
+    files = [share("config", name) for name in names]
     if arguments.params_file:
         own = Path(arguments.params_file).expanduser().resolve()
         if not own.is_file():

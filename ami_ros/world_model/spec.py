@@ -110,6 +110,11 @@ class ModelSpec:
         return 3 if self.max_lateral else 2
 
     @property
+    def drive(self) -> Literal["differential", "omnidirectional"]:
+        """What simulated robot takes such commands."""
+        return "omnidirectional" if self.command_dim == 3 else "differential"
+
+    @property
     def command_maxima(self) -> tuple[float, ...]:
         """What a command of 1 is, for each of its numbers."""
         return (self.max_linear, self.max_angular, self.max_lateral)[: self.command_dim]

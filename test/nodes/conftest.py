@@ -52,6 +52,7 @@ class Stack:
 
     def __init__(self, ros: RosPeer, model: Path) -> None:
         self.ros, self._model = ros, model
+        self.robot: dict[str, Any] = {}  # parameters of the robot beside the usual
         self.relay: Callable[[Image], list[Image]] = lambda image: [image]
         self.relay_odometry: Callable[[Odometry], list[Odometry]] = lambda odometry: [odometry]
         self.nodes: dict[str, AmiNode[Any]] = {}
@@ -103,7 +104,7 @@ class Stack:
             world="empty",
             image_size=IMAGE_SIZE,
             noise_scale=0.0,
-            start_pose=list(START),
+            **{"start_pose": list(START)} | self.robot,
         )
         self.ros.spin_until(lambda: self.truth and self.commands, what="robot and gate")
         if "planner" in names:
@@ -140,7 +141,7 @@ class Stack:
     def moves(self) -> bool:
         """The newest command that reached the robot is not zero."""
         twist = self.commands[-1].twist
-        return bool(twist.linear.x or twist.angular.z)
+        return bool(twist.linear.x or twist.linear.y or twist.angular.z)
 
     @property
     def state(self) -> PlannerState:

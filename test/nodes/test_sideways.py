@@ -1,0 +1,79 @@
+"""The stack on a robot that also drives sideways: linear.y from end to end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from action_msgs.msg import GoalStatus
+from geometry_msgs.msg import Twist, TwistStamped
+from std_msgs.msg import String
+
+from ami_interfaces.msg import Latent, RolloutArray
+from ami_interfaces.srv import Predict
+from ami_ros.geometry import wrap
+from ami_ros.ros import models
+from ami_ros.ros.conversions import pose_from_message
+from ami_ros.ros.qos import RELIABLE, SENSOR
+from ami_ros.world_model.checkpoint import LoadedModel
+from harness.exact_model import OMNIDIRECTIONAL, ExactModel
+
+START = (2.0, 1.3, 0.0)
+DRIVE = {"navigator__planner__kinematics__drive": "omnidirectional"}
+GATE = {"gate__max_lateral": 0.4}
+
+
+@pytest.fixture
+def sideways(stack: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A stack whose robot and model take three numbers; the gate is still to be started."""
+    loaded = LoadedModel(ExactModel(OMNIDIRECTIONAL), "exact", "0" * 64)
+    monkeypatch.setitem(models._loaded, tmp_path.resolve(), loaded)
+    stack.robot = {"drive": "omnidirectional", "start_pose": list(START)}
+    stack.add("safety", **GATE)
+    return stack
+
+
+def test_a_goal_beside_the_robot_is_reached_by_linear_y_with_the_heading_kept(sideways: Any) -> None:
+    rollouts = sideways.ros.collect(RolloutArray, "planner/rollouts", RELIABLE)
+    sideways.start("perception", "memory", "world_model", "planner", **DRIVE)
+    status, result = sideways.result(sideways.send(sideways.picture_goal((2.0, 2.2, 0.0))))
+    assert status == GoalStatus.STATUS_SUCCEEDED, result.error_msg
+    assert np.hypot(*(sideways.pose[:2] - (2.0, 2.2))) < 0.2
+    headings = [abs(wrap(pose_from_message(message.pose)[2])) for message in sideways.truth]
+    assert max(headings) < 0.4, "it turned"
+    assert max(message.twist.linear.y for message in sideways.commands) > 0.2
+    assert max(command.linear.y for command in rollouts[0].rollouts[0].commands) > 0.1
+
+
+def test_the_gate_stops_a_drive_to_the_side_at_a_wall(sideways: Any) -> None:
+    sideways.start()
+    said = sideways.ros.collect(String, "safety/status", RELIABLE)
+    wishes = sideways.ros.node.create_publisher(TwistStamped, "cmd_vel_raw", RELIABLE)
+    wish = TwistStamped(twist=Twist())
+    wish.twist.linear.y = 0.4
+    sideways.ros.node.create_timer(0.05, lambda: wishes.publish(wish))
+    sideways.ros.spin_until(lambda: said and said[-1].data == "obstacle ahead", what="the wall")
+    assert max(message.twist.linear.y for message in sideways.commands) > 0.3, "it drove sideways"
+    sideways.ros.spin_until(lambda: abs(sideways.commands[-1].twist.linear.y) < 0.02, what="standing at the wall")
+    assert 0.0 < 3.95 - 0.18 - sideways.pose[1] < 0.12 and abs(sideways.pose[0] - START[0]) < 0.05
+
+
+def test_it_is_asked_what_driving_sideways_would_do(sideways: Any) -> None:
+    sideways.start("perception", "world_model")
+    latents = sideways.ros.collect(Latent, "latent", SENSOR)
+    sideways.ros.spin_until(lambda: latents, what="a latent")
+    aside = Twist()
+    aside.linear.y = -0.3
+    answer = sideways.ros.call(
+        Predict, "world_model/predict", Predict.Request(use_current=True, commands=[aside] * 2, return_latents=True)
+    )
+    assert answer.success, answer.error_msg
+    ends = [latent.data[1] - latents[-1].data[1] for latent in answer.rollout.latents]
+    assert ends == pytest.approx([-0.18, -0.36], abs=0.02)
+
+
+def test_a_planner_that_is_not_told_the_drive_says_so_in_one_line(sideways: Any) -> None:
+    with pytest.raises(Exception, match=r"set kinematics\.drive"):
+        sideways.add("planner", navigator__use_memory=False)
