@@ -93,7 +93,7 @@ def compare(exact: Dynamics, rough: Dynamics, config: PlannerConfig, clock: Call
     seconds, worse, ranks = [], [], []
 
     def commands(count: int) -> Tensor:
-        return robot.project(robot.half_range * coloured_noise(count, config.horizon, 1.5, generator))
+        return robot.project(robot.half_range * coloured_noise(count, config.horizon, 1.5, generator, robot.width))
 
     with torch.inference_mode():
         for _ in range(MOMENTS):
