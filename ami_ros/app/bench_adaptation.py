@@ -77,7 +77,8 @@ def main(
                 tasks[what] = bar.add_task(what.replace("_", " "), total=total)
             bar.update(tasks[what], completed=done)
 
-        bench = AdaptationBench(loaded, Simulator(world, seed=seed), file, settings, report)
+        robot = Simulator(world, seed=seed, drive=loaded.model.spec.drive)
+        bench = AdaptationBench(loaded, robot, file, settings, report)
         figures = _measure(bench, wanted, kept, seed)
     for change in wanted:
         _print(figures, change)

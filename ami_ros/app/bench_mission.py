@@ -60,6 +60,7 @@ def main(
     if legs:
         model, memory = model_and_memory(model, memory, world)
     loaded = load_model(model or share("models", "onboard"))
+    drive = loaded.model.spec.drive
     settings = with_settings(Settings(legs, minutes, seed, loop_config([])), set_ or [])
     figures: dict[str, Any] = {}
     with progress_bar(Console(stderr=True)) as bar:
@@ -71,9 +72,13 @@ def main(
             bar.update(tasks[what], completed=done)
 
         if legs and memory is not None:
-            figures |= run_mission(loaded, lambda robot: Simulator(world, seed=robot), memory, settings, report)
+            figures |= run_mission(
+                loaded, lambda robot: Simulator(world, seed=robot, drive=drive), memory, settings, report
+            )
         if minutes:
-            figures |= run_exploration(loaded, lambda robot: Simulator(world, seed=robot), settings, report)
+            figures |= run_exploration(
+                loaded, lambda robot: Simulator(world, seed=robot, drive=drive), settings, report
+            )
     _print(figures)
     if json is not None:
         run = {"world": world, "encoder_id": loaded.encoder_id, "minutes": minutes, "seed": seed}

@@ -64,6 +64,7 @@ def main(
 
     torch.set_num_threads(1)
     loaded = load_model(model or share("models", "onboard"))
+    drive = loaded.model.spec.drive
     settings = Settings(minutes, starts, goals, kidnappings, hours, seed)
     noise = SensorNoise(odometry_error=drift)
     console = Console(stderr=True)
@@ -76,7 +77,9 @@ def main(
             bar.update(tasks[what], completed=done)
 
         file = Path(scratch) / "places.memory"
-        bench = PlaceBench(loaded, lambda robot: Simulator(world, seed=robot, noise=noise), settings, file, report)
+        bench = PlaceBench(
+            loaded, lambda robot: Simulator(world, seed=robot, noise=noise, drive=drive), settings, file, report
+        )
         figures = bench.run()
     _print(figures)
     if json is not None:

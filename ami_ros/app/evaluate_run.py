@@ -99,10 +99,10 @@ def drive(
     if camera not in ("onboard", "ceiling"):
         raise AmiError(f"evaluate: no camera '{camera}'; known are onboard, ceiling")
     torch.set_num_threads(1)
-    spec = loaded.model.spec
-    config = LoopConfig().driving(spec)
+    config = LoopConfig()
     config = replace(config, navigator=replace(config.navigator, use_memory=use_memory))
-    simulator = Simulator(world, "onboard" if camera == "onboard" else "ceiling", seed=seed, drive=spec.drive)
+    drives = loaded.model.spec.drive
+    simulator = Simulator(world, "onboard" if camera == "onboard" else "ceiling", seed=seed, drive=drives)
     loop = ClosedLoop(loaded, simulator, memory, config, seed)
     trials = []
     for trial in loop.run(goals):

@@ -64,11 +64,17 @@ class ClosedLoop:
         memory_file: a memory of this world, used but not changed on disk; None: an empty one.
         config: of the stack.
         seed: of goals and search.
+
+    Raises:
+        AmiError: the robot drives otherwise than the one that the model learned from.
     """
 
     def __init__(
         self, loaded: LoadedModel, simulator: Simulator, memory_file: Path | None, config: LoopConfig, seed: int
     ) -> None:
+        spec, config = loaded.model.spec, config.driving(loaded.model.spec)
+        if simulator.drive != spec.drive:
+            raise AmiError(f"the model's robot is {spec.drive}, the simulated one {simulator.drive}: make it alike")
         self.config, self.simulator = config, simulator
         self.perception = Perception(loaded.model)
         self.memory = PlaceMemory.copy_of(loaded.model, loaded.encoder_id, memory_file, config.memory)
@@ -80,7 +86,7 @@ class ClosedLoop:
         self.goals = GoalSampler(FreeSpace(simulator.world), seed)
         self.decision: Decision | None = None
         # What was sent since the last percept, on average; as many numbers as the model takes.
-        self.executed = of_width(STILL, loaded.model.spec.command_dim)
+        self.executed = of_width(STILL, spec.command_dim)
         self.trace: list[tuple[float, Array, Percept, Decision]] = []
 
     def run(self, count: int) -> Iterator[Trial]:

@@ -109,7 +109,8 @@ def drive_tasks(
     for index in range(count):
         rng = np.random.default_rng([seed, index, with_way])
         task = sample_task(load_world(world), rng, with_way)
-        simulator = Simulator(world, "onboard", seed=int(rng.integers(2**31)))
+        drive = loaded.model.spec.drive
+        simulator = Simulator(world, "onboard", seed=int(rng.integers(2**31)), drive=drive)
         try:
             simulator.reset(task.start)
             for name in task.closed:

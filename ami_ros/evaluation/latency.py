@@ -16,6 +16,7 @@ from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
 from ami_ros.memory.rows import Edge, PlaceRow
 from ami_ros.memory.store import Store
 from ami_ros.memory.types import GoalQuery
+from ami_ros.planning.kinematics import Kinematics
 from ami_ros.planning.planner import LatentPlanner, PlannerConfig
 from ami_ros.planning.protocols import Target
 from ami_ros.scan import Scan
@@ -74,7 +75,7 @@ def _time_perception(loaded: LoadedModel, repeats: int, rng: np.random.Generator
 
 def _time_planners(loaded: LoadedModel, repeats: int, rng: np.random.Generator, seed: int, onnx: bool) -> list[Timing]:
     """One row for each runtime; their plans are made in turn, so that what else runs disturbs all alike."""
-    config = PlannerConfig(deadline=NO_DEADLINE)
+    config = PlannerConfig(deadline=NO_DEADLINE, kinematics=Kinematics(loaded.model.spec.drive))
     imagining = runtimes(loaded, onnx)
     planners = [LatentPlanner(dynamics, config, seed) for dynamics in imagining.values()]
     latents = rng.normal(size=(repeats + WARM_UP, 2, loaded.model.spec.latent_dim)).astype(np.float32)

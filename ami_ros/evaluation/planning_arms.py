@@ -85,9 +85,9 @@ def _impulsive(setting: Setting, seed: int, course: Sequence[Row]) -> Iterator[R
 
 def _ours(setting: Setting, seed: int, camera: CameraName) -> Iterator[Row]:
     """From goal to goal, without being touched."""
-    simulator = Simulator(setting.world, camera, seed=seed)
-    memory = setting.memory_of(camera)
-    loop = ClosedLoop(load_model(setting.model_of(camera)), simulator, memory, setting.loop, seed)
+    loaded, memory = load_model(setting.model_of(camera)), setting.memory_of(camera)
+    simulator = Simulator(setting.world, camera, seed=seed, drive=loaded.model.spec.drive)
+    loop = ClosedLoop(loaded, simulator, memory, setting.loop, seed)
     trials = loop.run(setting.goals)
     yield from _timed(_row(trial, loop) for trial in trials)
 
@@ -96,8 +96,9 @@ def _followed(make: Callable[..., ClosedLoop]) -> Drive:
     """An arm that takes each goal of the course from where `onboard` stood."""
 
     def drive(setting: Setting, seed: int, course: Sequence[Row]) -> Iterator[Row]:
-        simulator = Simulator(setting.world, "onboard", seed=seed)
-        loop = make(load_model(setting.onboard), simulator, setting.loop, seed)
+        loaded = load_model(setting.onboard)
+        simulator = Simulator(setting.world, "onboard", seed=seed, drive=loaded.model.spec.drive)
+        loop = make(loaded, simulator, setting.loop, seed)
 
         def rows() -> Iterator[Row]:
             for given in course:
@@ -146,7 +147,8 @@ def _explore(setting: Setting, seed: int, course: Sequence[Row]) -> Iterator[Row
 
 
 def _robot(setting: Setting) -> Callable[[int], Simulator]:
-    return lambda seed: Simulator(setting.world, seed=seed)
+    drive = load_model(setting.onboard).model.spec.drive
+    return lambda seed: Simulator(setting.world, seed=seed, drive=drive)
 
 
 def _row(trial: Trial, loop: ClosedLoop) -> Row:

@@ -33,7 +33,7 @@ class TrueLoop(ClosedLoop):
         super().__init__(loaded, simulator, None, config, seed)
         self.space = FreeSpace(simulator.world, simulator.doors)
         self._still = of_width(STILL, loaded.model.spec.command_dim)
-        self.navigator = Navigator(TrueDynamics(loaded.model.spec), config.navigator, seed)
+        self.navigator = Navigator(TrueDynamics(loaded.model.spec), self.config.navigator, seed)
 
     def see_goal(self, goal: Array) -> Goal:
         """The goal itself."""

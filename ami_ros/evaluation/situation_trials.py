@@ -56,7 +56,7 @@ def drive_disturbed(
     loaded: LoadedModel, world: str, memory_file: Path, config: LoopConfig, seed: int, count: int, kind: Kind
 ) -> Iterator[SituationTrial]:
     """Drives to `count` far goals, one after the other; what goes wrong and the goals depend on the seed alone."""
-    simulator = Simulator(world, "onboard", seed=seed)
+    simulator = Simulator(world, "onboard", seed=seed, drive=loaded.model.spec.drive)
     try:
         loop = DisturbedLoop(loaded, simulator, memory_file, config, seed)
         space = FreeSpace(simulator.world)

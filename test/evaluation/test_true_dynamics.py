@@ -11,28 +11,23 @@ import numpy as np
 import pytest
 import torch
 
+from ami_ros.errors import AmiError
 from ami_ros.evaluation.closed_loop import LoopConfig
 from ami_ros.evaluation.rival_loops import RandomLoop, TrueLoop
 from ami_ros.evaluation.true_dynamics import TrueDynamics, true_latent
 from ami_ros.geometry import compose, relative
 from ami_ros.planning.codes import Code
-from ami_ros.planning.kinematics import Kinematics
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.planner import PlannerConfig
-from ami_ros.planning.safety import SafetyConfig
 from ami_ros.simulation.loopback import Loopback
 from ami_ros.simulation.noise import SensorNoise
-from ami_ros.simulation.robot import DriveName, Robot
+from ami_ros.simulation.robot import Robot
 from ami_ros.simulation.simulator import Simulator
 from ami_ros.world_model.checkpoint import LoadedModel
 from harness.exact_model import IMAGE_SIZE, ExactModel
 
 EXACT = LoadedModel(ExactModel(), "exact", "0" * 64)
 CONFIG = LoopConfig(navigator=NavigatorConfig(planner=PlannerConfig(deadline=60.0)))
-OMNIDIRECTIONAL = LoopConfig(
-    navigator=NavigatorConfig(planner=PlannerConfig(deadline=60.0, kinematics=Kinematics("omnidirectional"))),
-    safety=SafetyConfig(max_lateral=0.4),
-)
 SPEC = ExactModel().spec
 
 
@@ -104,14 +99,18 @@ def test_it_predicts_a_robot_that_drives_sideways(make: Callable[..., Robot]) ->
 def test_on_the_truth_a_goal_beside_the_robot_is_reached_sooner_by_driving_sideways() -> None:
     """With physics and the safety gate; the heading of an omnidirectional robot is that of the goal all the time."""
     goal, times = np.array([2.0, 2.5, 0.0]), {}
-    for drive, robot_config in (("differential", CONFIG), ("omnidirectional", OMNIDIRECTIONAL)):
-        robot = Simulator("empty", "none", noise=SensorNoise(scale=0.0), drive=cast(DriveName, drive))
+    for spec in (SPEC, replace(SPEC, max_lateral=0.4)):
+        robot = Simulator("empty", "none", noise=SensorNoise(scale=0.0), drive=spec.drive)
         robot.place(np.array([2.0, 1.5, 0.0]))
-        spec = replace(SPEC, max_lateral=0.4 if drive == "omnidirectional" else 0.0)
-        loop = TrueLoop(LoadedModel(ExactModel(spec), "exact", "0" * 64), robot, robot_config, 0)
+        loop = TrueLoop(LoadedModel(ExactModel(spec), "exact", "0" * 64), robot, CONFIG, 0)
         trial = loop.drive("near", robot.ground_truth().pose, goal, 1.0)
         assert trial.success and trial.collisions == 0
         turned = max(abs(float(pose[2])) for _, pose, _, _ in loop.trace)
-        times[drive] = trial.time_s, turned
+        times[spec.drive] = trial.time_s, turned
     assert times["omnidirectional"][0] < 0.8 * times["differential"][0]
     assert times["omnidirectional"][1] < 0.3 < times["differential"][1]
+
+
+def test_a_simulated_robot_of_another_drive_than_the_models_is_refused() -> None:
+    with pytest.raises(AmiError, match="the model's robot is differential, the simulated one omnidirectional"):
+        TrueLoop(EXACT, Simulator("empty", "none", drive="omnidirectional"), CONFIG, 0)
