@@ -28,7 +28,7 @@ def integrate(motions: Tensor) -> Tensor:
 class Foreseen:
     """One future and what it costs."""
 
-    actions: Tensor  # (steps, 2)
+    actions: Tensor  # (steps, width)
     poses: Tensor  # (steps, 3)
     terms: Tensor  # (costs,)
 
@@ -79,7 +79,7 @@ class Imagination:
         return cost
 
     def foresee(self, actions: Tensor) -> Foreseen:
-        """What one sequence (steps, 2) leads to; the best of all that were evaluated is not imagined again."""
+        """What one sequence (steps, width) leads to; the best of all that were evaluated is not imagined again."""
         if self._best is not None and torch.equal(actions, self._best.actions):
             return self._best
         futures = self.imagine(actions[None])

@@ -23,7 +23,7 @@ from .conftest import SLOW
 START = (2.0, 1.3, 0.0)
 DRIVE = {
     "navigator__planner__kinematics__drive": "omnidirectional",
-    "navigator__planner__deadline": 1.0,  # the machine may be busy: searches are as large as ever, and the robot is slow
+    "navigator__planner__deadline": 1.0,  # the machine may be busy: the robot is slow, searches are not cut short
     "navigator__planner__solver__adapt": False,
 }
 GATE = {"gate__max_lateral": 0.4}
