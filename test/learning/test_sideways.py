@@ -67,7 +67,7 @@ def trained(wide: Dataset, omnidirectional: ModelSpec, tmp_path_factory: pytest.
     """As loaded from its folder."""
     folder = tmp_path_factory.mktemp("run")
     config = TrainingConfig(
-        steps=200, batch=16, warm_up=10, learning_rate=5e-3, head_steps=60, held_out=0.0,
+        steps=150, batch=16, warm_up=10, learning_rate=5e-3, head_steps=20, held_out=0.0,
         spec=replace(omnidirectional, ensemble=2, ensemble_width=32, policy=True, critic=True, collision=True),
         windows=WindowConfig(starts=4, pairs=12),
     )  # fmt: skip
