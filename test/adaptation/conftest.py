@@ -43,7 +43,7 @@ class RandomDrive:
         for _ in range(count):
             self._stamp += spec.period
             before = self._rng.normal(size=spec.latent_dim).astype(np.float32)
-            units = self._rng.uniform(-1.0, 1.0, (spec.chunk + 1, 2))
+            units = self._rng.uniform(-1.0, 1.0, (spec.chunk + 1, spec.command_dim))
             truly = torch.from_numpy((units @ acts.T * scale).astype(np.float32))
             after, motion = self.model.step(torch.from_numpy(before)[None], truly[None, 1:], truly[None, 0])
             noisy = after[0].numpy() + self._rng.normal(0.0, 0.02, spec.latent_dim).astype(np.float32)

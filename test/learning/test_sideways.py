@@ -16,6 +16,8 @@ from ami_ros.learning.dataset import Dataset
 from ami_ros.learning.experience import gather
 from ami_ros.learning.extract import ExtractConfig, extract
 from ami_ros.learning.joined import Joined
+from ami_ros.learning.lerobot_export import export_lerobot
+from ami_ros.learning.lerobot_import import import_lerobot
 from ami_ros.learning.obstacle_labels import any_commands, bumped
 from ami_ros.learning.odometry_gains import with_gains
 from ami_ros.learning.streams import SIDEWAYS
@@ -177,3 +179,13 @@ def test_a_gain_of_distances_holds_for_the_sides_as_well() -> None:
     odometry = np.array([[0.0, 0.0, 0.0], [0.0, 0.5, 0.0], [0.5, 0.5, 0.0]])
     driven = with_gains(odometry, [(0, 3)], np.array([[1.2, 1.0]]))
     np.testing.assert_allclose(driven, 1.2 * odometry, atol=1e-9)
+
+
+def test_lerobot_data_sets_hold_the_sideways_part(wide: Dataset, tmp_path: Path) -> None:
+    pytest.importorskip("av")
+    pytest.importorskip("pyarrow")
+    export_lerobot(wide, tmp_path / "exported", "explore")
+    back = import_lerobot(tmp_path / "exported", tmp_path / "back", ExtractConfig(lateral=True))
+    for name in ("command", "velocity"):
+        np.testing.assert_allclose(getattr(back, name), getattr(wide, name), atol=1e-5)
+    assert import_lerobot(tmp_path / "exported", tmp_path / "narrow").command.shape[1] == 2

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from ami_ros.config import from_mapping
 from ami_ros.errors import AmiError
 from ami_ros.nodes.loopback import LoopbackNode
 from ami_ros.nodes.memory import MemoryNode
@@ -19,6 +20,8 @@ from ami_ros.nodes.planner import PlannerNode
 from ami_ros.nodes.safety import SafetyNode
 from ami_ros.nodes.simulator import SimulatorNode
 from ami_ros.nodes.world_model import WorldModelNode
+from ami_ros.planning.kinematics import Kinematics
+from ami_ros.planning.safety import SafetyConfig
 from ami_ros.ros.graph import STACK, Arguments, ProcessSpec, processes
 from ami_ros.ros.interfaces import INTERFACES
 from ami_ros.ros.lifecycle import AmiNode
@@ -158,3 +161,17 @@ def test_bad_argument_is_refused(values: dict[str, str], words: str) -> None:
 def test_missing_file_or_camera_is_refused(model: Path, arguments: dict[str, Any], words: str) -> None:
     with pytest.raises(AmiError, match=words):
         specs(model, **arguments)
+
+
+@pytest.mark.parametrize("drive", ["differential", "ackermann", "omnidirectional"])
+def test_one_argument_tells_planner_gate_and_simulator_how_the_robot_drives(drive: str) -> None:
+    """The files have what the nodes know, and those of a user come above them."""
+    (spec,) = processes(Arguments.parse({"drive": drive}), ("simulation",))
+    values = yaml.safe_load(Path(spec.parameter_files[-1]).read_text())
+    planner = values["/**/planner"]["ros__parameters"]["navigator"]["planner"]["kinematics"]
+    assert planner["drive"] == drive == from_mapping(Kinematics, planner, "kinematics").drive
+    gate = values.get("/**/safety", {"ros__parameters": {"gate": {}}})["ros__parameters"]["gate"]
+    assert (from_mapping(SafetyConfig, gate, "gate").max_lateral > 0) == (drive == "omnidirectional")
+    assert values.get("/**/simulator") == (
+        {"ros__parameters": {"drive": drive}} if drive == "omnidirectional" else None
+    )

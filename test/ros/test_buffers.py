@@ -64,6 +64,25 @@ def test_command_is_in_force_until_the_next() -> None:
     assert [history.at(t) for t in (0.9, 1.0, 1.9, 2.0, 9.0)] == [(0, 0), (0.2, 0), (0.2, 0), (0.4, 1), (0.4, 1)]
 
 
+def test_commands_are_as_wide_as_the_robot_takes_them() -> None:
+    history = CommandHistory(3)
+    assert history.at(0.0) == (0.0, 0.0, 0.0)
+    history.add(0.0, (0.2, 0.0, -0.3))
+    history.add(1.0, (0.2, 0.0))
+    np.testing.assert_allclose(history.means(0.5, 1.0, 1), [[0.2, 0.0, -0.15]])
+    narrow = CommandHistory()
+    narrow.add(0.0, (0.2, 0.1, 0.3))
+    assert narrow.at(1.0) == (0.2, 0.1)
+
+
+def test_odometry_goes_on_to_the_side_where_the_robot_does() -> None:
+    buffer = OdometryBuffer()
+    buffer.add(1.0, np.array([1.0, 2.0, np.pi / 2]), (0.0, 0.0, 0.4))
+    found = buffer.at(1.2)
+    assert found is not None
+    np.testing.assert_allclose(found[0], [0.92, 2.0, np.pi / 2], atol=1e-9)
+
+
 def test_mean_command_weighs_each_by_its_time() -> None:
     history = CommandHistory()
     history.add(0.0, (1.0, 0.0))

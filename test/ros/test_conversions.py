@@ -199,3 +199,11 @@ def test_latent_is_a_finite_vector_or_refused(data: Any, shape: list[int], layou
     except AmiError:
         return
     assert latent.shape == (len(data),) and len(data) > 0 and np.isfinite(latent).all()
+
+
+def test_a_twist_holds_two_numbers_or_three() -> None:
+    twist = conversions.twist_message((0.1, 0.2, 0.3))
+    assert (twist.linear.x, twist.angular.z, twist.linear.y) == (0.1, 0.2, 0.3)
+    assert conversions.command_from_message(twist) == (0.1, 0.2)
+    assert conversions.command_from_message(TwistStamped(twist=twist), 3) == (0.1, 0.2, 0.3)
+    assert conversions.twist_message((0.1, 0.2)).linear.y == 0.0

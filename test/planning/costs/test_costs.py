@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from ami_ros.commands import Command
 from ami_ros.config import from_mapping
 from ami_ros.planning.costs.goal import LatentGoal, PoseGoal, along_path, pose_distance
 from ami_ros.planning.costs.keep_away import KeepAway
@@ -41,9 +42,9 @@ def straight_to(*ends: tuple[float, float, float]) -> Futures:
     return futures([[[k / STEPS * v for v in end] for k in range(1, STEPS + 1)] for end in ends])
 
 
-def commanded(*commands: tuple[float, float], previous: tuple[float, float] = (0.0, 0.0)) -> Futures:
+def commanded(*commands: Command, previous: Command = (0.0, 0.0)) -> Futures:
     """Futures with one constant command each."""
-    values = torch.tensor(commands)[:, None].expand(-1, STEPS, 2)
+    values = torch.tensor(commands)[:, None].expand(-1, STEPS, -1)
     return replace(straight_to(*[(0.0, 0.0, 0.0)] * len(commands)), commands=values, previous=torch.tensor(previous))
 
 
@@ -187,6 +188,24 @@ def test_accelerations_beyond_the_limits_cost(within: tuple[float, float], beyon
     limits = Limits(0.6, LimitsConfig(linear=0.5, angular=2.0, lateral=0.4))
     good, bad = limits(commanded(within, beyond))
     assert good == 0 < bad
+
+
+def test_to_the_sides_accelerations_count_as_ahead() -> None:
+    limits = Limits(0.6, LimitsConfig(linear=0.5, lateral=0.4))
+    ahead, aside, aslant, gentle = limits(
+        commanded((0.45, 0.0, 0.0), (0.0, 0.0, -0.45), (0.25, 0.0, 0.25), (0.2, 0.0, 0.2), previous=(0.0, 0.0, 0.0))
+    ).tolist()
+    assert ahead == pytest.approx(aside) and aside > aslant > 0 == gentle
+    turning = commanded((0.0, 1.8, 0.25), (0.25, 1.8, 0.0), previous=(0.0, 1.8, 0.25))
+    assert (limits(turning) > 0).all(), "a curve presses outwards whatever way the robot faces"
+
+
+def test_smoothness_dislikes_changes_of_the_sideways_part() -> None:
+    cost = Smoothness(torch.tensor([0.4, 1.4, 0.3]), SmoothnessConfig())
+    steady = commanded((0.0, 0.0, 0.3), previous=(0.0, 0.0, 0.3))
+    fresh = commanded((0.0, 0.0, 0.3), previous=(0.0, 0.0, 0.0))
+    still = commanded((0.0, 0.0, 0.0), previous=(0.0, 0.0, 0.0))
+    assert float(cost(fresh)) > float(cost(steady)) > float(cost(still)) == 0.0
 
 
 def test_accelerations_count_from_the_command_in_force() -> None:
