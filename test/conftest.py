@@ -55,6 +55,7 @@ def pytest_configure(config: pytest.Config) -> None:
     logs = Path(environment[RUN_FOLDER]) / str(domain)
     logs.mkdir()
     environment["ROS_LOG_DIR"] = str(logs)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # children inherit it; a shell's background job ignores it
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(REPOSITORY), environment.get("PYTHONPATH")]))
     environment.setdefault("AMENT_PREFIX_PATH", sys.prefix)
 

@@ -20,6 +20,8 @@ from ami_ros.errors import AmiError
 from ami_ros.ros.lifecycle import AmiNode
 from ami_ros.ros.urgency import be_urgent, settle
 
+SIGNALS = 0.2  # [s] between two looks for a signal: another thread may take it, which does not wake the main one
+
 
 def run(*node_classes: Callable[[], AmiNode[Any]], arguments: Sequence[str] | None = None, niceness: int = 0) -> int:
     """Runs nodes until SIGINT, SIGTERM or a bug ends them, and returns the exit code.
@@ -78,7 +80,8 @@ def _spin(nodes: list[AmiNode[Any]], executor: Executor, stopping: threading.Eve
         try:
             executor.spin()
         except Exception:  # a bug in a callback: the robot is stopped first, then the process ends
-            failures.append(traceback.format_exc())
+            if not stopping.is_set():  # else it is rclpy's: its `shutdown` takes away what callbacks still need
+                failures.append(traceback.format_exc())
         finally:
             stopping.set()
 
@@ -90,7 +93,8 @@ def _spin(nodes: list[AmiNode[Any]], executor: Executor, stopping: threading.Eve
         executor.add_node(node)
     server = threading.Thread(target=serve, name="executor", daemon=True)
     server.start()
-    stopping.wait()
+    while not stopping.wait(SIGNALS):
+        pass
     executor.shutdown(timeout_sec=2.0)
     server.join(2.0)
     for failure in failures:
