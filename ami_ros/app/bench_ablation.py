@@ -109,7 +109,7 @@ def _show(outcomes: list[Outcome], title: str, console: Any) -> None:
     from ami_ros.evaluation.ablation import FIGURES
 
     table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
-    table.add_column("variant", min_width=max(len(outcome.variant.name) for outcome in outcomes))  # never cut off
+    table.add_column("variant", overflow="fold")  # never cut off
     for figure in FIGURES:
         table.add_column(figure.title, justify="right")
     for outcome in outcomes:
