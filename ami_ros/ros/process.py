@@ -20,7 +20,7 @@ from ami_ros.errors import AmiError
 from ami_ros.ros.lifecycle import AmiNode
 from ami_ros.ros.urgency import be_urgent, settle
 
-SIGNALS = 0.2  # [s] between two looks for a signal: another thread may take it, which does not wake the main one
+LOOK = 0.2  # [s] between two looks for a signal: Linux may hand it to another thread, and Python then wakes nobody
 
 
 def run(*node_classes: Callable[[], AmiNode[Any]], arguments: Sequence[str] | None = None, niceness: int = 0) -> int:
@@ -93,7 +93,7 @@ def _spin(nodes: list[AmiNode[Any]], executor: Executor, stopping: threading.Eve
         executor.add_node(node)
     server = threading.Thread(target=serve, name="executor", daemon=True)
     server.start()
-    while not stopping.wait(SIGNALS):
+    while not stopping.wait(LOOK):
         pass
     executor.shutdown(timeout_sec=2.0)
     server.join(2.0)
