@@ -5,11 +5,11 @@ from __future__ import annotations
 import copy
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ami_ros.world_model.model import WorldModel
+from ami_ros.world_model.runtime import Runtime
 
 FEW = 64  # steps or poses; fewer are no sooner in bf16
 FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # what Linux calls it, of Intel, AMD and ARM
@@ -24,7 +24,7 @@ def cpu_has_bf16(info: Path = Path("/proc/cpuinfo")) -> bool:
     return any(FLAGS & set(line.split()) for line in lines if line.startswith(("flags", "Features")))
 
 
-class HalfDynamics:
+class HalfDynamics(Runtime):
     """`rollout` and `relative_pose` of many futures in bf16. By the model itself, in float32: few of them, as when a
     goal is sighted; gradients; learned heads.
 
@@ -36,10 +36,7 @@ class HalfDynamics:
     """
 
     def __init__(self, model: WorldModel) -> None:
-        self.spec, self.sighting = model.spec, model.sighting
-        self.policy, self.time_to_go, self.disagreement = model.policy, model.time_to_go, model.disagreement
-        self.path_collision, self.path_disagreement = model.path_collision, model.path_disagreement
-        self._model = model
+        super().__init__(model)
         self._half = copy.copy(model)
         self._half.__dict__["_modules"] = dict(model._modules)
         self._layers: list[_HalfLinear] = []
@@ -48,7 +45,7 @@ class HalfDynamics:
 
     def rollout(self, latent: Tensor, commands: Tensor, previous: Tensor) -> tuple[Tensor, Tensor]:
         """As `WorldModel.rollout`."""
-        if commands.shape[0] * commands.shape[1] < FEW or (torch.is_grad_enabled() and commands.requires_grad):
+        if commands.shape[0] * commands.shape[1] < FEW or self._wants_gradient(commands):
             return self._model.rollout(latent, commands, previous)
         for layer in self._layers:
             layer.follow()
@@ -57,7 +54,7 @@ class HalfDynamics:
 
     def relative_pose(self, first: Tensor, second: Tensor) -> Tensor:
         """As `WorldModel.relative_pose`."""
-        if first.numel() < FEW * self.spec.latent_dim or (torch.is_grad_enabled() and first.requires_grad):
+        if first.numel() < FEW * self.spec.latent_dim or self._wants_gradient(first):
             return self._model.relative_pose(first, second)
         return self._half.relative_pose(first, second).float()
 

@@ -13,9 +13,10 @@ from ami_ros.errors import AmiError
 from ami_ros.world_model.checkpoint import LoadedModel
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.onnx_runtime import MODEL, leaves_out, open_sessions
+from ami_ros.world_model.runtime import Runtime
 
 
-class OnnxDynamics:
+class OnnxDynamics(Runtime):
     """`rollout` and `relative_pose` by ONNX Runtime, on one thread; gradients and learned heads by the model itself.
 
     It follows the model: what adaptation changes in `model` counts from the next call on. Not thread-safe.
@@ -33,16 +34,13 @@ class OnnxDynamics:
     def __init__(self, model: WorldModel, loaded: LoadedModel, folder: Path) -> None:
         if leaves_out(model.spec):
             raise AmiError(f"planner: {leaves_out(model.spec)}; leave the parameter onnx empty")
-        self.spec, self.sighting = model.spec, model.sighting
-        self.policy, self.time_to_go, self.disagreement = model.policy, model.time_to_go, model.disagreement
-        self.path_collision, self.path_disagreement = model.path_collision, model.path_disagreement
-        self._model = model
+        super().__init__(model)
         sessions = open_sessions(loaded, folder, ("predictor", "relative_pose"))
         self._step, self._pose = (_Call(session, model) for session in sessions.values())
 
     def rollout(self, latent: Tensor, commands: Tensor, previous: Tensor) -> tuple[Tensor, Tensor]:
         """As `WorldModel.rollout`."""
-        if torch.is_grad_enabled() and commands.requires_grad:
+        if self._wants_gradient(commands):
             return self._model.rollout(latent, commands, previous)
         # Files hold the robot of the training data: it is told what it would have to be told to drive as this one does.
         scale = self._model.command_scale
@@ -57,7 +55,7 @@ class OnnxDynamics:
 
     def relative_pose(self, first: Tensor, second: Tensor) -> Tensor:
         """As `WorldModel.relative_pose`."""
-        if torch.is_grad_enabled() and first.requires_grad:
+        if self._wants_gradient(first):
             return self._model.relative_pose(first, second)
         first, second = torch.broadcast_tensors(first, second)
         (pose,) = self._pose(*(v.reshape(-1, v.shape[-1]) for v in (first, second)))
