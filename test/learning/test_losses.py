@@ -122,6 +122,18 @@ def test_pose_loss_is_zero_for_the_right_pose_and_blind_to_full_turns() -> None:
         assert pose_loss(right + 0.1 * change, pose) > 1e-3
 
 
+def test_pose_loss_draws_what_cannot_be_told_apart_to_the_middle_and_not_nearer() -> None:
+    far = torch.linspace(0.5, 1.5, 101)
+    targets = torch.stack([far, torch.zeros(101), torch.zeros(101)], -1)
+    seen = torch.tensor([0.2, 0.0, 1.0, 0.0], requires_grad=True)
+    optimizer = torch.optim.Adam([seen], lr=0.02)
+    for _ in range(400):
+        optimizer.zero_grad()
+        pose_loss(seen.expand(101, 4), targets).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    assert seen[0].item() == pytest.approx(1.0, abs=0.03)
+
+
 def test_relative_poses_are_those_of_geometry() -> None:
     rng = np.random.default_rng(0)
     first, second = rng.normal(size=(7, 3)), rng.normal(size=(7, 3))
