@@ -34,11 +34,19 @@ class PoseErrors:
     distance_m: Array  # true ones
     position_m: Array
     heading_rad: Array
+    along_m: Array  # what was seen, in the direction of the truth
 
     def within(self, low: float, high: float) -> PoseErrors:
         """Those of pairs `low` to `high` [m] apart."""
         inside = (self.distance_m >= low) & (self.distance_m < high)
-        return PoseErrors(self.distance_m[inside], self.position_m[inside], self.heading_rad[inside])
+        return PoseErrors(
+            *(part[inside] for part in (self.distance_m, self.position_m, self.heading_rad, self.along_m))
+        )
+
+    @property
+    def gain(self) -> float:
+        """Of distances: below 1 the head sees things nearer than they are, as by a least-squares fit of all pairs."""
+        return float((self.along_m * self.distance_m).sum() / np.square(self.distance_m).sum())
 
 
 @dataclass(frozen=True)
@@ -215,7 +223,9 @@ def _errors(encoded: Encoded, first: NDArray[np.int64], second: NDArray[np.int64
     wanted = relative(poses[first], poses[second])
     position = np.hypot(seen[:, 0] - wanted[:, 0], seen[:, 1] - wanted[:, 1])
     heading = np.abs(wrap(np.arctan2(seen[:, 3], seen[:, 2]) - wanted[:, 2]))
-    return PoseErrors(np.hypot(wanted[:, 0], wanted[:, 1]), position, heading)
+    distance = np.hypot(wanted[:, 0], wanted[:, 1])
+    along = (seen[:, :2] * wanted[:, :2]).sum(1) / np.maximum(distance, 1e-9)
+    return PoseErrors(distance, position, heading, along)
 
 
 def _place_auroc(encoded: Encoded, rng: np.random.Generator) -> float | None:
@@ -246,6 +256,7 @@ def _pose_figures(name: str, errors: PoseErrors) -> dict[str, float]:
         f"{name}_position_median_m": float(np.median(errors.position_m)),
         f"{name}_position_p90_m": float(np.percentile(errors.position_m, 90)),
         f"{name}_heading_median_rad": float(np.median(errors.heading_rad)),
+        f"{name}_distance_gain": errors.gain,
     }
 
 

@@ -19,7 +19,7 @@ from ami_ros.evaluation.model_quality import ModelQuality, measure_model
 from ami_ros.evaluation.probes import fit_probes
 from ami_ros.learning.dataset import Dataset
 from ami_ros.learning.extract import extract
-from harness.exact_model import SPEC, ExactModel
+from harness.exact_model import SPEC, ExactModel, ExactRelativePose
 from harness.recorded import ROWS, record
 
 RUNS = 3
@@ -49,6 +49,7 @@ def test_an_exact_model_gets_the_best_figures(exact: ModelQuality) -> None:
     assert figures["probe_position_median_m"] < 0.1 and figures["linear_probe_position_median_m"] < 0.1
     assert figures["prediction_to_persistence_4_steps"] < 0.1 and figures["shuffle_to_prediction"] > 3
     assert figures["relative_position_median_m"] < 0.1 and figures["goal_position_median_m"] < 0.1
+    assert figures["relative_distance_gain"] == pytest.approx(1.0, abs=0.05)
     assert 2 < figures["latent_rank"] <= 4 and figures["goal_unexplained"] < 0.01
     assert figures["surprise_auroc_teleport"] > 0.97 and figures["surprise_auroc_wheel_slip"] > 0.9
     assert figures["surprise_detected_teleport"] > 0.9
@@ -62,6 +63,21 @@ def test_a_blind_model_is_found_out(exact: ModelQuality) -> None:
     np.testing.assert_allclose(seen.prediction, seen.persistence)
     np.testing.assert_allclose(seen.prediction, seen.shuffled)
     assert violate(blind, np.random.default_rng(0)).auroc("wheel_slip") < 0.5  # that nothing moves is what it expects
+
+
+class ShortSighted(ExactRelativePose):
+    """Sees everything at two thirds of its distance."""
+
+    def forward(self, first: Tensor, second: Tensor) -> Tensor:
+        seen = super().forward(first, second)
+        return torch.cat([seen[..., :2] * 2 / 3, seen[..., 2:]], -1)
+
+
+def test_what_is_seen_too_near_shows_in_the_gain(dataset: Dataset) -> None:
+    model = ExactModel()
+    model.relative_pose = ShortSighted()
+    figures = measure_model(model, dataset, seed=1).figures()
+    assert figures["relative_distance_gain"] == pytest.approx(2 / 3, abs=0.04)
 
 
 def test_one_seed_tests_the_same_episodes_and_another_others(dataset: Dataset) -> None:
