@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from types import TracebackType
 
@@ -39,7 +40,8 @@ class TrainingLog:
         """Of each step."""
         if "phase" in terms:
             what, loss = next(iter(terms.items()))
-            self._bar.update(self._task, description=f"heads  {what} {terms['phase']:.0%}  loss {loss:.3f}")
+            after = "" if math.isnan(loss) else f"  loss {loss:.3f}"
+            self._bar.update(self._task, description=f"then  {what} {terms['phase']:.0%}{after}")
             return
         shown = "  ".join(f"{name} {value:.3f}" for name, value in terms.items() if name in SHOWN)
         self._bar.update(self._task, completed=step, description=f"training  {shown}")

@@ -14,11 +14,12 @@ from torch import Tensor
 from ami_ros.evaluation.moments import Moment
 from ami_ros.evaluation.rivals import HORIZON, ITERATIONS, SAMPLES, solve_with
 from ami_ros.geometry import Array
-from ami_ros.planning.costs.registry import Costs, CostsConfig
+from ami_ros.planning.costs.registry import Costs
 from ami_ros.planning.imagination import Imagination
 from ami_ros.planning.kinematics import Kinematics
 from ami_ros.planning.planner import PlannerConfig
 from ami_ros.planning.protocols import Dynamics, Problem, Scene, SearchSize, Solver, Target, no_proposals
+from ami_ros.planning.sketch import Sketcher
 from ami_ros.planning.solvers.icem import Icem, IcemConfig
 from ami_ros.planning.solvers.registry import BUILT_IN, SolverConfig, make_solver
 
@@ -32,14 +33,14 @@ class Trace:
     """Watches a search: when it had which best cost."""
 
     def __init__(self, evaluate: Callable[[Tensor], Tensor]) -> None:
-        self._evaluate, self._began = evaluate, time.perf_counter()
+        self._evaluate, self.began = evaluate, time.perf_counter()
         self.best: list[tuple[float, float]] = []  # (seconds since the start, best cost so far), one a batch
 
     def __call__(self, actions: Tensor) -> Tensor:
         cost = self._evaluate(actions)
         least = float(cost.detach().min())
         before = self.best[-1][1] if self.best else FOREVER
-        self.best.append((time.perf_counter() - self._began, min(least, before)))
+        self.best.append((time.perf_counter() - self.began, min(least, before)))
         return cost
 
     def time_to(self, cost: float) -> float:
@@ -69,8 +70,9 @@ def race(
     """Runs all solvers on one moment after the other; yields the lanes after each.
 
     The yardstick is the first of `rivals`, or without any our iCEM with as many samples and iterations. All have the
-    same horizon, cost and kinematics, and start from nothing: ours from its primitives, rivals from their zero mean.
-    Ours search at their usual size, again and again with their own warm start, until they have its cost.
+    same horizon, cost and kinematics, and start from nothing: rivals from their zero mean, ours from primitives and
+    from a sketch, whose time counts. Ours search at their usual size, again and again with their own warm start, until
+    they have its cost.
 
     Args:
         model: what imagines.
@@ -111,11 +113,10 @@ def race(
 
 
 def _run_ours(lane: Lane, solver: Solver, trace: Trace, problem: Problem, target: float, patience: float) -> None:
-    began = time.perf_counter()
     with torch.no_grad() if solver.needs_gradient else torch.inference_mode():
         first = solver.solve(problem)
-        took = time.perf_counter() - began
-        while trace.time_to(target) == FOREVER and time.perf_counter() - began < patience:
+        took = time.perf_counter() - trace.began
+        while trace.time_to(target) == FOREVER and time.perf_counter() - trace.began < patience:
             solver.solve(problem)
     _note(lane, took, first.cost, trace.time_to(target))
 
@@ -127,12 +128,16 @@ def _note(lane: Lane, seconds: float, cost: float, to_equal: float) -> None:
 
 
 def _problem(model: Dynamics, moment: Moment, proposals: bool) -> tuple[Trace, Problem]:
-    """The search for the goal of `moment`, watched."""
-    robot = Kinematics()
-    scene = Scene(model, robot, PlannerConfig().robot_radius, Target(moment.goal, None, True), moment.scan)
-    imagination = Imagination(model, moment.latent, (0.0, 0.0), Costs(CostsConfig()).at(scene))
-    trace = Trace(imagination.evaluate)
-    start = robot.primitives(HORIZON) if proposals else no_proposals(HORIZON)
+    """The search for the goal of `moment`, watched; with what ours begin with, if `proposals`."""
+    robot, config = Kinematics(), PlannerConfig()
+    scene = Scene(model, robot, config.robot_radius, Target(moment.goal, None, True), moment.scan)
+    imagination = Imagination(model, moment.latent, (0.0, 0.0), Costs(config.costs).at(scene))
+    trace, start = Trace(imagination.evaluate), no_proposals(HORIZON)
+    if proposals:
+        with torch.no_grad():
+            sketcher = Sketcher(config.sketch, config.costs, seed=0)
+            sketch = sketcher.draw(scene, imagination.latent, imagination.previous, robot, HORIZON, FOREVER)
+        start = torch.cat([sketch, robot.primitives(HORIZON)])
     return trace, Problem(trace, robot, start, FOREVER)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,11 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ami_ros.geometry import relative
+from ami_ros.learning.encoding import BATCH, Encodings
 from ami_ros.learning.windows import Recording, WindowSampler
 from ami_ros.scan import Mount
 from ami_ros.world_model.model import WorldModel
 
-BATCH = 512
 DEEPEST = 4  # model steps that latents are imagined ahead
 
 Rows = NDArray[np.int64]
@@ -76,28 +75,20 @@ class Experience:
 
 
 def gather(
-    model: WorldModel, recording: Recording, sampler: WindowSampler, seed: int, report: Callable[[float], None]
+    model: WorldModel, recording: Recording, sampler: WindowSampler, encoded: Encodings, seed: int
 ) -> Experience:
-    """Encodes a recording, and imagines it.
+    """What was lived through in a recording, and what of it was to be expected.
 
     Args:
         model: in evaluation mode.
         recording: to learn from.
-        sampler: of it, which has its pictures in memory.
+        sampler: of it.
+        encoded: all of it, by that model.
         seed: of the depths that latents are imagined at.
-        report: called with the share done.
     """
-    count, chunk = len(sampler.odometry), model.spec.chunk
+    latents, goals = encoded.latents, encoded.goals
+    count, chunk = len(latents), model.spec.chunk
     begins, ends = sampler.begins, sampler.ends
-    latents, goals = torch.empty(2, count, model.spec.latent_dim).unbind(0)
-    with torch.inference_mode():
-        for first in range(0, count, BATCH):
-            rows = np.arange(first, min(first + BATCH, count))
-            sensors = sampler.sensors(rows)
-            block = slice(first, first + BATCH)
-            latents[block] = model.encode(sensors)
-            goals[block] = model.encode_goal(sensors.image) if sensors.image is not None else latents[block]
-            report(rows[-1] / count)
     command = torch.from_numpy(np.array(sampler.command))
     previous = torch.cat([torch.zeros_like(command[:1]), command[:-1]])
     previous[torch.from_numpy(np.arange(count) == begins)] = 0.0

@@ -1,12 +1,11 @@
 """The last phase of training: heads that are learned on finished, frozen latents.
 
-Everything is encoded once, so a step costs milliseconds, and a model that is in use gets heads without its latents
+Everything is encoded already, so a step costs milliseconds, and a model that is in use gets heads without its latents
 changing: memories made with it stay valid.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,12 +13,13 @@ import numpy as np
 from torch import Tensor
 
 from ami_ros.learning.descent import descend
+from ami_ros.learning.encoding import Encodings
 from ami_ros.learning.experience import Experience, gather
 from ami_ros.learning.head_losses import CollisionLesson, CriticLesson, EnsembleLesson, Lesson, PolicyLesson
 from ami_ros.learning.windows import Recording, WindowSampler
 from ami_ros.world_model.model import WorldModel
 
-Report = Callable[[str, float, float], None]  # what is learned, share done, loss (NaN while encoding)
+Report = Callable[[str, float, float], None]  # what is learned, share done, loss
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ def fit_heads(
     model: WorldModel,
     recording: Recording,
     sampler: WindowSampler,
+    encoded: Encodings,
     steps: int,
     config: HeadConfig,
     seed: int,
@@ -48,6 +49,7 @@ def fit_heads(
         model: finished but for its heads; it is left in evaluation mode.
         recording: to learn from.
         sampler: of it.
+        encoded: all of it, by that model.
         steps: of the optimiser, for each head.
         config: what they learn.
         seed: of weights and batches: the same one gives the same heads.
@@ -56,7 +58,7 @@ def fit_heads(
     model.eval().requires_grad_(False)
     if not model.spec.has_learned_heads:
         return
-    experience = gather(model, recording, sampler, seed, lambda share: report("encoding", share, math.nan))
+    experience = gather(model, recording, sampler, encoded, seed)
     for number, (name, lesson) in enumerate(_lessons(model, experience, config, seed).items()):
         _learn(name, lesson, steps, config, (seed, 10 + number), report)
     model.eval().requires_grad_(False)

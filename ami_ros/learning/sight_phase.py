@@ -29,6 +29,7 @@ CLIP = 2.0  # norm of the gradient
 def fit_sighting(
     model: WorldModel,
     sampler: WindowSampler,
+    latents: Tensor,
     steps: int,
     learning_rate: float,
     seed: int,
@@ -41,6 +42,7 @@ def fit_sighting(
     Args:
         model: finished but for this.
         sampler: of the data.
+        latents: (n, latent_dim) of all of it, by that model.
         steps: optimiser steps.
         learning_rate: at its highest; it falls to zero along half a cosine.
         seed: of the pairs drawn.
@@ -57,7 +59,7 @@ def fit_sighting(
 
     def loss(step: int) -> Tensor:
         rng = np.random.default_rng((seed, step, 1))
-        return _loss(model, sampler, _moments(sampler, rng), rng, bfloat16)
+        return _loss(model, sampler, latents, _moments(sampler, rng), rng, bfloat16)
 
     descend(learned, loss, steps, learning_rate, report, warm_up=WARM_UP, clip=CLIP)
     model.eval()
@@ -72,21 +74,24 @@ def _moments(sampler: WindowSampler, rng: np.random.Generator) -> NDArray[np.int
 
 
 def _loss(
-    model: WorldModel, sampler: WindowSampler, rows: NDArray[np.int64], rng: np.random.Generator, bfloat16: bool
+    model: WorldModel,
+    sampler: WindowSampler,
+    latents: Tensor,
+    rows: NDArray[np.int64],
+    rng: np.random.Generator,
+    bfloat16: bool,
 ) -> Tensor:
     assert model.sighting is not None
     sensors = sampler.sensors(rows.ravel(), rng)
     assert sensors.image is not None
     with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-        with torch.no_grad():
-            latents = model.encode(sensors)
         features = model.sighting.encoder(sensors.image)
     codes = model.sighting.out(features.float()).view(*rows.shape, -1)
-    latents = latents.float().view(*rows.shape, -1)
+    here = latents[torch.from_numpy(rows)]
     poses = sampler.odometry[rows]
     first, second = np.nonzero(~np.eye(MEMBERS, dtype=bool))
     wanted = torch.from_numpy(relative(poses[first], poses[second]).astype(np.float32))
-    seen = model.sighting(latents[first], codes[first], codes[second])
+    seen = model.sighting(here[first], codes[first], codes[second])
     error = (seen[..., :2].detach() - wanted[..., :2]).square().sum(-1).add(1e-6).sqrt()
     expected = seen[..., 4]
     return pose_loss(seen[..., :4], wanted) + EXPECTATION * (error * (-expected).exp() + expected).mean()

@@ -18,6 +18,7 @@ from ami_ros.learning import parallel
 from ami_ros.learning.ahead import Ahead
 from ami_ros.learning.curve import CURVE
 from ami_ros.learning.diagnosis import Diagnosis, diagnose
+from ami_ros.learning.encoding import encode_all
 from ami_ros.learning.goal_phase import fit_goals
 from ami_ros.learning.head_phase import HeadConfig, fit_heads
 from ami_ros.learning.held_out import split_off
@@ -183,18 +184,26 @@ class Trainer:
         config = self.config
         common = (config.learning_rate, config.seed, config.bfloat16)
         fit_goals(
-            self.model, self.sampler, config.goal_steps, *common, lambda _, loss: report(config.steps, {"goal": loss})
+            self.model, self.sampler, config.goal_steps, *common,
+            lambda done, loss: report(config.steps, {"goal": loss, "phase": done / config.goal_steps}),
+        )  # fmt: skip
+        model, spec = self.model.eval(), config.spec
+        if not (spec.sight_code and config.sight_steps) and not spec.has_learned_heads:
+            return
+        encoded = encode_all(
+            model, self.sampler, lambda share: report(config.steps, {"encoding": math.nan, "phase": share})
         )
         fit_sighting(
-            self.model,
+            model,
             self.sampler,
+            encoded.latents,
             config.sight_steps,
             *common,
-            lambda _, loss: report(config.steps, {"sight": loss}),
+            lambda done, loss: report(config.steps, {"sight": loss, "phase": done / config.sight_steps}),
             fresh=self._start is None or self._start.sighting is None,
         )
         fit_heads(
-            self.model, self.recording, self.sampler, config.head_steps, config.heads, config.seed,
+            model, self.recording, self.sampler, encoded, config.head_steps, config.heads, config.seed,
             lambda what, share, loss: report(config.steps, {what: loss, "phase": share}),
         )  # fmt: skip
 

@@ -21,6 +21,7 @@ from ami_ros.planning.imagination import Imagination
 from ami_ros.planning.kinematics import Kinematics
 from ami_ros.planning.mode_one import ModeOne, ModeOneConfig
 from ami_ros.planning.protocols import Dynamics, Problem, Scene, SearchSize, Solution, Target
+from ami_ros.planning.sketch import SketchConfig, Sketcher
 from ami_ros.planning.solvers.registry import SolverConfig, make_solver
 from ami_ros.planning.types import Mode
 from ami_ros.scan import Scan
@@ -39,6 +40,7 @@ class PlannerConfig:
     solver: SolverConfig = field(default_factory=SolverConfig)
     costs: CostsConfig = field(default_factory=CostsConfig)
     mode_one: ModeOneConfig = field(default_factory=ModeOneConfig)
+    sketch: SketchConfig = field(default_factory=SketchConfig)
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ class LatentPlanner:
         self.budget = Budget(wanted, config.deadline)
         self.solver = make_solver(config.solver, wanted, seed)
         self.mode_one = ModeOne(model, config.mode_one)
+        self.sketcher = Sketcher(config.sketch, config.costs, seed)
         self._stamp: float | None = None
 
     def reset(self) -> None:
@@ -127,7 +130,7 @@ class LatentPlanner:
             if not costs:
                 raise AmiError("planner: no cost is enabled that has something to say; see costs.*", Code.NO_VALID_PLAN)
             imagination = Imagination(self.model, latent, previous, costs)
-            found, mode = self._found(imagination, limited, target, experience, began + self.config.deadline)
+            found, mode = self._found(imagination, limited, scene, experience, began + self.config.deadline)
             if not np.isfinite(found.cost):
                 self.reset()
                 raise AmiError(
@@ -139,10 +142,10 @@ class LatentPlanner:
         return plan
 
     def _found(
-        self, imagination: Imagination, robot: Kinematics, target: Target, experience: Array | None, deadline: float
+        self, imagination: Imagination, robot: Kinematics, scene: Scene, experience: Array | None, deadline: float
     ) -> tuple[Solution, Mode]:
         """The best commands, and the mode in which they were found."""
-        proposals, late = self._candidates(robot, experience), self.budget.late
+        proposals, late, target = self._candidates(robot, experience), self.budget.late, scene.target
         if target.latent is not None and self.mode_one.wanted(late):
             goal = torch.from_numpy(target.latent)
             impulse = self.mode_one.imagine(imagination.latent, imagination.previous, goal, proposals.shape[1], robot)
@@ -150,6 +153,8 @@ class LatentPlanner:
             if self.mode_one.may_drive(impulse, late, bool(moving < standing)):
                 return Solution(impulse.actions, float(moving), 2), Mode.IMPULSE
             proposals = torch.cat([proposals, impulse.actions[None]])
+        steps, here, before = proposals.shape[1], imagination.latent, imagination.previous
+        proposals = torch.cat([self.sketcher.draw(scene, here, before, robot, steps, deadline), proposals])
         return self.solver.solve(Problem(imagination.evaluate, robot, proposals, deadline)), Mode.SEARCHED
 
     def _candidates(self, robot: Kinematics, experience: Array | None) -> Tensor:

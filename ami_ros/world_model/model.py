@@ -77,6 +77,14 @@ class WorldModel(nn.Module):
         latent: Tensor = self.goal_head(encode(image))
         return latent
 
+    def encode_with_goal(self, sensors: Sensors) -> tuple[Tensor, Tensor]:
+        """Sensors of a batch -> (batch, latent_dim) twice: `encode`, and `encode_goal` of the same pictures, which are
+        looked at once where both have one encoder; without a camera both are the same."""
+        latent, features = self.encoder(sensors)
+        if self.goal_head is None or sensors.image is None:
+            return latent, latent
+        return latent, self.encode_goal(sensors.image) if self.goal_encoder is not None else self.goal_head(features)
+
     def encode_picture(self, image: Tensor) -> Tensor:
         """A picture for `sighting`, of now or of a goal: (batch, 3, size, size) uint8 -> (batch, sight_code)."""
         if self.sighting is None:

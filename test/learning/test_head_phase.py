@@ -12,6 +12,7 @@ from scipy.stats import spearmanr
 
 from ami_ros.evaluation.expectation import area
 from ami_ros.learning.dataset import Dataset
+from ami_ros.learning.encoding import Encodings, encode_all
 from ami_ros.learning.experience import Experience, gather
 from ami_ros.learning.head_phase import HeadConfig, fit_heads
 from ami_ros.learning.obstacle_labels import bumped
@@ -41,11 +42,15 @@ def trained(dataset: Dataset, full: ModelSpec, tmp_path_factory: pytest.TempPath
     return Trainer(config, Shortened(dataset), tmp_path_factory.mktemp("run")).run(lambda step, terms: None)
 
 
+def encoded(model: WorldModel, sampler: WindowSampler) -> Encodings:
+    return encode_all(model, sampler, lambda share: None)
+
+
 @pytest.fixture(scope="module")
 def unseen(trained: WorldModel, dataset: Dataset) -> Experience:
     """The last run."""
     sampler = WindowSampler(dataset, trained.spec, WindowConfig())
-    experience = gather(trained, dataset, sampler, 0, lambda share: None)
+    experience = gather(trained, dataset, sampler, encoded(trained, sampler), 0)
     last = dataset.episodes[-1][0]
     return replace(experience, starts=experience.starts[experience.starts >= last])
 
@@ -107,7 +112,7 @@ def test_only_heads_are_learned_and_one_seed_gives_one_model(dataset: Dataset, f
         torch.manual_seed(0)
         model = WorldModel(full).eval()
         sampler = WindowSampler(dataset, full, WindowConfig())
-        fit_heads(model, dataset, sampler, 3, HEADS, seed, lambda what, share, loss: None)
+        fit_heads(model, dataset, sampler, encoded(model, sampler), 3, HEADS, seed, lambda what, share, loss: None)
         return model
 
     torch.manual_seed(0)
@@ -122,8 +127,10 @@ def test_only_heads_are_learned_and_one_seed_gives_one_model(dataset: Dataset, f
 def test_all_heads_are_reported(dataset: Dataset, full: ModelSpec) -> None:
     reports: list[tuple[str, float]] = []
     sampler = WindowSampler(dataset, full, WindowConfig())
-    fit_heads(WorldModel(full), dataset, sampler, 2, HEADS, 0, lambda what, share, loss: reports.append((what, share)))
-    assert list(dict(reports)) == ["encoding", "ensemble", "policy", "critic", "collision"]
+    model = WorldModel(full).eval()
+    own = encoded(model, sampler)
+    fit_heads(model, dataset, sampler, own, 2, HEADS, 0, lambda what, share, loss: reports.append((what, share)))
+    assert list(dict(reports)) == ["ensemble", "policy", "critic", "collision"]
     assert all(share > 0.99 for share in dict(reports).values())
 
 
@@ -132,8 +139,10 @@ def test_a_model_learns_the_heads_that_its_spec_names(dataset: Dataset, spec: Mo
     own = replace(spec, **{head: 2 if head == "ensemble" else True})  # type: ignore[arg-type]
     reports: list[str] = []
     sampler = WindowSampler(dataset, own, WindowConfig())
-    fit_heads(WorldModel(own), dataset, sampler, 1, HEADS, 0, lambda what, share, loss: reports.append(what))
-    assert set(reports) == {"encoding", head}
+    model = WorldModel(own).eval()
+    known = encoded(model, sampler)
+    fit_heads(model, dataset, sampler, known, 1, HEADS, 0, lambda what, share, loss: reports.append(what))
+    assert set(reports) == {head}
 
 
 def test_a_training_that_was_killed_among_its_heads_ends_as_one_that_was_not(

@@ -13,6 +13,7 @@ from ami_ros.errors import AmiError
 from ami_ros.learning.bag_writer import BagWriter
 from ami_ros.learning.collection import record_step
 from ami_ros.learning.dataset import Dataset
+from ami_ros.learning.encoding import encode_all
 from ami_ros.learning.experience import gather
 from ami_ros.learning.extract import ExtractConfig, extract
 from ami_ros.learning.joined import Joined
@@ -107,7 +108,8 @@ def test_data_of_one_width_are_no_data_for_a_model_of_another(
 def test_it_learns_what_the_third_number_does(trained: LoadedModel, wide: Dataset) -> None:
     """Latents and motions are foretold worse with the sideways part of other moments, all else the same."""
     model = trained.model
-    experience = gather(model, wide, WindowSampler(wide, model.spec, WindowConfig()), 0, lambda share: None)
+    sampler = WindowSampler(wide, model.spec, WindowConfig())
+    experience = gather(model, wide, sampler, encode_all(model, sampler, lambda share: None), 0)
     sideways = np.abs(experience.chunks(experience.starts)[..., 2].mean(1).numpy()) > 0.1
     rows = experience.starts[sideways]
     chunk, previous = experience.chunks(rows), experience.previous[torch.from_numpy(rows)]

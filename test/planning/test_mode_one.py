@@ -13,6 +13,7 @@ from ami_ros.planning.kinematics import Kinematics
 from ami_ros.planning.mode_one import PROBE, ModeOne, ModeOneConfig
 from ami_ros.planning.planner import LatentPlanner, Plan
 from ami_ros.planning.protocols import Target
+from ami_ros.planning.sketch import SketchConfig
 from ami_ros.planning.types import Mode
 from harness.exact_model import ExactModel, KnowingModel, latent_of, pose_of
 
@@ -92,7 +93,7 @@ def test_mode_one_alone_reaches_a_goal() -> None:
 def test_what_was_driven_here_before_is_a_candidate() -> None:
     """In a search that may not sample, the best of the candidates is the answer."""
     solver = replace(UNHURRIED.solver, name="predictive", samples=2, iterations=1, adapt=False)
-    planner = LatentPlanner(ExactModel(), replace(UNHURRIED, solver=solver))
+    planner = LatentPlanner(ExactModel(), replace(UNHURRIED, solver=solver, sketch=SketchConfig(proposals=0)))
     model = ExactModel()
     curve = np.array([[0.35, 1.2]] * 3 + [[0.35, -1.0]] * 4)
     chunks = torch.from_numpy(curve.astype(np.float32))[None, :, None].expand(1, -1, model.spec.chunk, 2)

@@ -24,7 +24,8 @@ MEAN, SQUARE = 0.7, 0.95  # what is kept of the mean of gradients and of their s
 class GradientConfig:
     """Gradient descent through the world model."""
 
-    starts: int = 8  # sequences that descend side by side
+    candidates: int = 32  # at least, looked at first: proposals, and noise where those are fewer
+    starts: int = 4  # the best of them, which descend side by side
     reach: float = 0.35  # of half the commands' range: the longest step that is tried
 
 
@@ -42,10 +43,13 @@ class Gradient(WarmStart):
         """See `Solver.solve`. Looks at as many futures as a sampled search of the same size."""
         config, incumbent = self.config, Incumbent(problem, self.mean)
         first = self.first(problem)
-        fresh = coloured_noise(max(0, config.starts - len(first)), self.steps, 1.5, self.generator, self.width)
-        starts = torch.cat([first, problem.kinematics.half_range * fresh])[: config.starts]
-        found = descend(problem, incumbent, starts, self.size.samples * self.size.iterations, config.reach)
-        self.mean, self.kept = incumbent.actions, found[:2]
+        fresh = coloured_noise(max(0, config.candidates - len(first)), self.steps, 1.5, self.generator, self.width)
+        with torch.no_grad():
+            weighed, cost = incumbent.weigh(torch.cat([first, problem.kinematics.half_range * fresh]))
+        starts, budget = weighed[cost.argsort()[: config.starts]], self.size.samples * self.size.iterations
+        if not incumbent.out_of_time():
+            starts = descend(problem, incumbent, starts, budget - incumbent.evaluated, config.reach)
+        self.mean, self.kept = incumbent.actions, starts[:2]
         return incumbent.solution()
 
 

@@ -43,7 +43,7 @@ class Icem(WarmStart):
         """Iterates at most so often; returns the elites (elites, steps, width) of the last iteration, best first."""
         config, unit = self.config, problem.kinematics.half_range
         deviation = (config.start_deviation * unit).expand(self.steps, -1)
-        mean, extra = self.mean, self.first(problem)
+        mean, extra = self.centre(problem), self.first(problem)
         for _ in range(iterations):
             count = max(0, self.size.samples - len(extra))
             fresh = coloured_noise(count, self.steps, config.colour, self.generator, self.width)

@@ -44,6 +44,11 @@ class WarmStart:
         self.mean = torch.lerp(self.mean[low], self.mean[high], part)
         self.kept = torch.lerp(self.kept[:, low], self.kept[:, high], part)
 
+    def centre(self, problem: Problem) -> Tensor:
+        """Where to sample (steps, width): around what was found last, or without that around the first proposal."""
+        is_cold = not len(self.kept) and not self.mean.any()
+        return problem.proposals[0] if is_cold and len(problem.proposals) else self.mean
+
     def first(self, problem: Problem) -> Tensor:
         """Candidates (n, steps, width) that cost nothing to have: what was found last, and the proposals."""
         return torch.cat([self.mean[None], self.kept, problem.proposals])

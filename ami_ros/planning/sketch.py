@@ -1,0 +1,116 @@
+"""A plan by geometry alone: where the search with the world model begins.
+
+Where the goal lies is known roughly at once, and so is what the scan sees. A robot that did at once what it is told is
+a few numbers a step instead of a network, so a thousand futures of it cost less than a hundred imagined ones. What is
+best for that robot is nearly right for the true one; the world model only has to mend it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ami_ros.planning.costs.registry import Costs, CostsConfig
+from ami_ros.planning.imagination import integrate
+from ami_ros.planning.kinematics import Kinematics
+from ami_ros.planning.protocols import Futures, Problem, Scene, SearchSize, Target
+from ami_ros.planning.solvers.icem import Icem, IcemConfig
+from ami_ros.planning.solvers.search import Incumbent
+
+
+@dataclass(frozen=True)
+class SketchConfig:
+    """How much is searched by geometry before the world model is asked."""
+
+    proposals: int = 4  # best sequences that the search begins with; 0: no sketch
+    samples: int = 128  # sequences in an iteration
+    iterations: int = 8  # at most
+
+
+class Sketcher:
+    """Searches by geometry. Not thread-safe.
+
+    Args:
+        config: see there.
+        costs: of the planner; those that need latents have no say, but for the goal, whose pose is known.
+        seed: of the search's noise.
+    """
+
+    def __init__(self, config: SketchConfig, costs: CostsConfig, seed: int) -> None:
+        self.config, self._seed = config, seed
+        self._costs = Costs(_geometric(costs))
+
+    def draw(
+        self, scene: Scene, latent: Tensor, previous: Tensor, robot: Kinematics, steps: int, deadline: float
+    ) -> Tensor:
+        """The best sequences (n, steps, width) to `scene.target`, best first; (0, steps, width) where there are none.
+
+        Args:
+            scene: of the moment.
+            latent: (latent_dim,) of it.
+            previous: (width,) command in force.
+            robot: its limits.
+            steps: of the sequences.
+            deadline: on `time.perf_counter` [s].
+        """
+        config, size = self.config, SearchSize(self.config.samples, self.config.iterations, steps, robot.width)
+        pose = scene.target.pose if scene.target.pose is not None else _seen(scene, latent)
+        if not config.proposals or pose is None:
+            return torch.zeros(0, steps, robot.width)
+        costs = self._costs.at(replace(scene, target=Target(None, pose, scene.target.final))).values()
+
+        def evaluate(actions: Tensor) -> Tensor:
+            poses = integrate(displacements(actions, scene.step_duration))
+            futures = Futures(actions, previous, latent, poses, latent)
+            return torch.stack([cost(futures) for cost in costs]).sum(0)
+
+        problem = Problem(evaluate, robot, robot.primitives(steps), deadline)
+        solver = Icem(size, IcemConfig(), self._seed)
+        incumbent = Incumbent(problem, solver.mean)
+        elites = solver.iterate(problem, incumbent, config.iterations)
+        return torch.cat([incumbent.actions[None], elites])[: config.proposals]
+
+
+def displacements(actions: Tensor, duration: float) -> Tensor:
+    """Of a robot that at once does what it is told.
+
+    Args:
+        actions: (batch, steps, width) commands, see `ami_ros.commands`.
+        duration: of each [s].
+
+    Returns:
+        (batch, steps, 3): x [m], y [m], yaw [rad] in the frame at the start of each step; the chord of an arc.
+    """
+    yaw = actions[..., 1] * duration
+    chord = duration * torch.sinc(yaw / (2 * math.pi))
+    c, s = chord * (yaw / 2).cos(), chord * (yaw / 2).sin()
+    ahead = actions[..., 0]
+    aside = actions[..., 2] if actions.shape[-1] == 3 else torch.zeros_like(ahead)
+    return torch.stack([c * ahead - s * aside, s * ahead + c * aside, yaw], -1)
+
+
+def _geometric(costs: CostsConfig) -> CostsConfig:
+    """Those that look at poses and commands alone; the goal counts as it does for whichever of both ways is on."""
+    goal = costs.pose_goal if costs.pose_goal.enabled else costs.latent_goal
+    return CostsConfig(
+        latent_goal=replace(goal, enabled=False),
+        pose_goal=replace(goal, enabled=True),
+        obstacles=costs.obstacles,
+        smoothness=costs.smoothness,
+        keep_away=costs.keep_away,
+        limits=costs.limits,
+        time=costs.time,
+    )
+
+
+def _seen(scene: Scene, latent: Tensor) -> np.ndarray | None:
+    """Where the target's latent was taken, as the relative-pose head sees it (3,); None if that is not finite."""
+    if scene.target.latent is None:
+        return None
+    x, y, cos, sin = scene.dynamics.relative_pose(latent, torch.from_numpy(scene.target.latent)).tolist()
+    pose = np.array([x, y, math.atan2(sin, cos)])
+    return pose if np.isfinite(pose).all() else None

@@ -1,0 +1,118 @@
+"""Sketches: plans by geometry alone, from which the search with the model begins."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from ami_ros.geometry import Array, compose
+from ami_ros.planning.imagination import integrate
+from ami_ros.planning.kinematics import Kinematics
+from ami_ros.planning.planner import LatentPlanner, PlannerConfig
+from ami_ros.planning.protocols import Scene, SearchSize, Target
+from ami_ros.planning.sketch import SketchConfig, Sketcher, displacements
+from ami_ros.planning.solvers.registry import SolverConfig
+from ami_ros.scan import Scan
+from harness.exact_model import OMNIDIRECTIONAL, ExactModel, latent_of
+
+from .conftest import NOTHING, scan_of_points
+
+STEPS = 7
+ORIGIN = torch.from_numpy(latent_of([0.0, 0.0, 0.0]))
+PLANNER = PlannerConfig()
+
+
+def sketch(
+    model: ExactModel,
+    goal: Array | None,
+    latent: np.ndarray | None = None,
+    scan: Scan = NOTHING,
+    robot: Kinematics | None = None,
+    config: SketchConfig | None = None,
+    planner: PlannerConfig = PLANNER,
+) -> Tensor:
+    robot = robot or Kinematics()
+    target = Target(None if latent is None else latent.astype(np.float32), goal, True)
+    scene = Scene(model, robot, planner.robot_radius, target, scan)
+    sketcher = Sketcher(config or planner.sketch, planner.costs, seed=0)
+    return sketcher.draw(scene, ORIGIN, torch.zeros(robot.width), robot, STEPS, math.inf)
+
+
+def led_to(model: ExactModel, actions: Tensor) -> np.ndarray:
+    """The poses (n, steps, 3) that the model expects."""
+    commands = actions[:, :, None].expand(-1, -1, model.spec.chunk, -1)
+    motions = model.rollout(ORIGIN.expand(len(actions), -1), commands, torch.zeros(len(actions), actions.shape[-1]))[1]
+    return integrate(motions).numpy()
+
+
+@pytest.mark.parametrize("command", [(0.4, 0.0, 0.0), (0.3, 1.2, 0.0), (0.0, -1.0, 0.0), (0.2, 0.8, 0.3)])
+def test_displacements_are_chords_of_the_arcs_that_were_commanded(command: tuple[float, float, float]) -> None:
+    pose, part = np.zeros(3), np.array([command[0], command[2], command[1]]) * 0.6 / 1000
+    for _ in range(1000):
+        pose = compose(pose, part)
+    found = displacements(torch.tensor(command)[None, None], 0.6)[0, 0].numpy()
+    np.testing.assert_allclose(found, pose, atol=1e-3)
+
+
+@pytest.mark.parametrize("goal", [[1.2, 0.4, 0.5], [0.5, -0.3, -1.0], [-0.3, 0.0, 0.0]])
+def test_the_best_one_ends_at_the_goal(model: ExactModel, goal: list[float]) -> None:
+    first = sketch(model, np.array(goal))[:1]
+    end = led_to(model, first)[0, -1]
+    assert np.hypot(*(end - goal)[:2]) < 0.2 and abs(end[2] - goal[2]) < 0.5
+
+
+def test_a_goal_that_only_a_latent_tells_is_seen_by_the_models_own_head(model: ExactModel) -> None:
+    goal = np.array([0.9, 0.3, 0.4])
+    torch.testing.assert_close(sketch(model, None, latent_of(goal)), sketch(model, goal), atol=0.02, rtol=0)
+
+
+def test_it_keeps_off_what_the_scan_sees(model: ExactModel) -> None:
+    goal, wall = np.array([1.5, 0.0, 0.0]), np.stack([np.full(40, 0.7), np.linspace(-0.3, 0.3, 40)], 1)
+    blind, seeing = (led_to(model, sketch(model, goal, scan=scan)[:1])[0] for scan in (NOTHING, scan_of_points(wall)))
+    nearest = [np.hypot(*(way[:, None, :2] - wall).transpose(2, 0, 1)).min() for way in (blind, seeing)]
+    assert nearest[0] < 0.15 and nearest[1] > PLANNER.robot_radius
+
+
+def test_it_stays_within_the_limits_of_the_moment(model: ExactModel) -> None:
+    turning = sketch(model, np.array([0.0, 0.0, 1.5]), robot=Kinematics().limited(0.0, 0.7))
+    assert (turning[..., 0] == 0).all() and 0.6 < float(turning[0, :, 1].max()) <= 0.7
+
+
+def test_a_robot_that_can_is_sketched_sideways() -> None:
+    model, robot = ExactModel(OMNIDIRECTIONAL), Kinematics("omnidirectional")
+    first = sketch(model, np.array([0.0, 0.9, 0.0]), robot=robot)[:1]
+    end = led_to(model, first)[0, -1]
+    assert np.hypot(*(end - [0.0, 0.9, 0.0])[:2]) < 0.2 and float(first[0, :, 2].max()) > 0.2
+
+
+def test_there_is_none_where_it_is_switched_off_or_the_goal_cannot_be_seen(model: ExactModel) -> None:
+    goal = np.array([1.0, 0.0, 0.0])
+    assert sketch(model, goal, config=SketchConfig(proposals=0)).shape == (0, STEPS, 2)
+    assert sketch(model, None, np.full(4, np.nan)).shape == (0, STEPS, 2)
+    assert sketch(model, goal, config=SketchConfig(proposals=3)).shape == (3, STEPS, 2)
+
+
+def test_costs_of_learned_heads_have_no_say_in_it(model: ExactModel) -> None:
+    costs = PLANNER.costs
+    learned = replace(
+        costs,
+        predicted_collision=replace(costs.predicted_collision, enabled=True),
+        time_to_go=replace(costs.time_to_go, enabled=True),
+        disagreement=replace(costs.disagreement, enabled=True),
+    )
+    goal = np.array([1.0, 0.2, 0.0])
+    assert torch.equal(sketch(model, goal), sketch(model, goal, planner=replace(PLANNER, costs=learned)))
+
+
+def test_a_search_that_begins_with_it_has_a_better_plan_of_as_many_imagined_futures(model: ExactModel) -> None:
+    target = Target(latent_of([0.9, -0.5, -1.2]), None, True)
+    small = replace(PLANNER, deadline=60.0, solver=SolverConfig(samples=24, iterations=1, adapt=False))
+    planners = [LatentPlanner(model, replace(small, sketch=SketchConfig(proposals=n))) for n in (0, 4)]
+    without, begun = (p.plan(0.0, ORIGIN.numpy(), (0.0, 0.0), NOTHING, target) for p in planners)
+    assert begun.evaluated == without.evaluated == SearchSize(24, 1, STEPS).samples
+    assert begun.cost < without.cost - 0.1
