@@ -39,9 +39,9 @@ ALONE = tuple(f"weights.{name}=0" for name in to_mapping(LossWeights()) if name 
 
 VARIANTS = (
     Variant("base", "as the preset says"),
-    Variant("no_sigreg", "nothing against collapse but the other losses", ("weights.sigreg=0",)),
+    Variant("unregularised", "nothing against collapse but the other losses", ("weights.sigreg=0", "weights.vicreg=0")),
     Variant("prediction_only", "the prediction loss alone", ALONE),
-    Variant("vicreg", "VICReg for SIGReg", ("weights.sigreg=0", "weights.vicreg=1")),
+    Variant("sigreg", "SIGReg for VICReg", ("weights.sigreg=0.1", "weights.vicreg=0")),
     Variant("no_inverse_dynamics", "without inverse dynamics", ("weights.inverse_dynamics=0",)),
     Variant("no_relative_pose", "without relative poses", ("weights.relative_pose=0", "weights.imagined_pose=0")),
     Variant("no_imagined_pose", "without relative poses of imagined latents", ("weights.imagined_pose=0",)),

@@ -14,7 +14,7 @@ from ami_ros.config import with_settings
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.ablation import FIGURES, RESULT, VARIANTS, chosen
 from ami_ros.learning.extract import extract
-from ami_ros.learning.trainer import CHECKPOINT, Trainer, TrainingConfig
+from ami_ros.learning.trainer import CHECKPOINT, Trainer
 from harness.recorded import ROWS, record
 
 SMALL = [
@@ -40,7 +40,7 @@ def bench(data: Path, folder: Path, only: list[str], steps: int = 4) -> dict[str
 
 
 def test_each_variant_differs_from_the_base_in_what_it_says() -> None:
-    base = TrainingConfig()
+    base = PRESETS["onboard"]
     configs = [with_settings(base, variant.settings) for variant in VARIANTS]
     assert configs[0] == base and all(config != base for config in configs[1:])
     assert all(a != b for i, a in enumerate(configs) for b in configs[:i])
