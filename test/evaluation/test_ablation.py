@@ -14,6 +14,7 @@ from ami_ros.config import with_settings
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.ablation import FIGURES, RESULT, VARIANTS, chosen
 from ami_ros.learning.extract import extract
+from ami_ros.learning.presets import PRESETS
 from ami_ros.learning.trainer import CHECKPOINT, Trainer
 from harness.recorded import ROWS, record
 
