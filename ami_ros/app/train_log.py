@@ -1,4 +1,4 @@
-"""What a training says while it runs: a bar, warnings, and scalars for TensorBoard."""
+"""What a training says while it runs: a bar, or lines where there is no terminal; warnings; scalars for TensorBoard."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ class TrainingLog:
         self._trainer, self._bar, self._console = trainer, bar, console
         self._task = bar.add_task("training", total=trainer.config.steps, completed=trainer.step)
         is_first = parallel.rank() == 0
+        self._said: tuple[str, int] | None = None  # what was last told of where there is no terminal: phase, tenths
         self._events = EventFile(trainer.folder / FOLDER) if tensorboard and is_first else None
 
     def report(self, step: int, terms: dict[str, float]) -> None:
@@ -42,12 +43,22 @@ class TrainingLog:
             what, loss = next(iter(terms.items()))
             after = "" if math.isnan(loss) else f"  loss {loss:.3f}"
             self._bar.update(self._task, description=f"then  {what} {terms['phase']:.0%}{after}")
+            self._tell(what, terms["phase"], f"{what} {terms['phase']:.0%}{after}")
             return
         shown = "  ".join(f"{name} {value:.3f}" for name, value in terms.items() if name in SHOWN)
         self._bar.update(self._task, completed=step, description=f"training  {shown}")
+        steps = self._trainer.config.steps
+        self._tell("training", step / max(1, steps), f"step {step} of {steps}  {shown}")
         if self._events is not None and "total" in terms and (step % EVERY == 0 or step == self._trainer.config.steps):
             scalars = {f"loss/{name}": value for name, value in terms.items()}
             self._events.add(step, scalars | {"learning_rate": self._trainer.learning_rate})
+
+    def _tell(self, what: str, share: float, line: str) -> None:
+        """Prints a line for each tenth of what is done, into a file or a pipe, where a bar shows nothing."""
+        now = what, int(10 * share)
+        if not self._console.is_terminal and now != self._said:
+            self._console.print(line, highlight=False, soft_wrap=True)
+            self._said = now
 
     def watch(self, step: int, diagnosis: Diagnosis) -> None:
         """Of each checkpoint."""

@@ -73,6 +73,8 @@ def test_going_on_from_a_model_replays_its_data_and_says_what_is_forgotten(
     )  # fmt: skip
     words = " ".join(capsys.readouterr().err.split())
     assert "80 frames, 25% of each batch from 160 old ones" in words and "of the step time was computing" in words
+    for progress in ("step 1 of 2 prediction", "step 2 of 2 prediction", "sight 100% loss", "policy 100% loss"):
+        assert progress in words, "without a terminal there is no bar, so lines tell how far it is"
     measured = json.loads(figures.read_text())
     for data in ("old", "new"):
         for when in ("before", "after"):
