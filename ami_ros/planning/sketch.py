@@ -30,6 +30,10 @@ class SketchConfig:
     samples: int = 128  # sequences in an iteration
     iterations: int = 8  # at most
 
+    def __post_init__(self) -> None:
+        if self.proposals < 0 or self.samples < 2 or self.iterations < 1:
+            raise ValueError("a sketch needs at least 2 samples and 1 iteration, and gives no less than 0 proposals")
+
 
 class Sketcher:
     """Searches by geometry. Not thread-safe.

@@ -97,6 +97,12 @@ def test_there_is_none_where_it_is_switched_off_or_the_goal_cannot_be_seen(model
     assert sketch(model, goal, config=SketchConfig(proposals=3)).shape == (3, STEPS, 2)
 
 
+@pytest.mark.parametrize("wrong", [{"proposals": -1}, {"samples": 1}, {"iterations": 0}])
+def test_a_sketch_of_nothing_is_refused(wrong: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="at least 2 samples"):
+        SketchConfig(**wrong)
+
+
 def test_costs_of_learned_heads_have_no_say_in_it(model: ExactModel) -> None:
     costs = PLANNER.costs
     learned = replace(
