@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ami_ros.adaptation.losses import as_seen, driving_loss, fit_loss, seeing_loss
+from ami_ros.adaptation.losses import as_seen, colours_loss, driving_loss, fit_loss
 from ami_ros.adaptation.segments import Segment, Segments, SegmentStore, single
 from ami_ros.adaptation.weights import COLOURS, DRIVE, Weights, adaptable, apply, private_copy, view
 from ami_ros.errors import AmiError
@@ -250,4 +250,4 @@ class Adapter:
 
 
 def _loss_of(part: str) -> Callable[[WorldModel, Segments], Tensor]:
-    return seeing_loss if part == "colours" else driving_loss
+    return colours_loss if part == "colours" else driving_loss

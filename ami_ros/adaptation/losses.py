@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -10,6 +11,7 @@ from ami_ros.world_model.model import WorldModel
 
 MOTION_WEIGHT = 10.0  # of the motion's loss beside that of latents: a typical error of either then counts alike
 STANDING_STILL = 0.05  # mean squared change of a latent between equal moments, by noise [-]
+STRAYING = 0.3  # weight of latents that lie elsewhere than those of the training, beside the loss of seeing
 
 
 def as_seen(model: WorldModel, segments: Segments) -> Segments:
@@ -45,6 +47,24 @@ def seeing_loss(model: WorldModel, segments: Segments) -> Tensor:
     error = (latent - segments.after).square().mean(1)
     change = (segments.after - segments.before).square().mean(1)
     return (error / (error + change + STANDING_STILL)).mean()
+
+
+def straying(latents: Tensor) -> Tensor:
+    """How far the mean and the deviation of latents (n, latent_dim) are from those of the training.
+
+    The encoder's last BatchNorm made these 0 and 1 in every number. Of a few moments at one place they are not; of
+    moments at many places nearly, as long as the camera is the one that was trained with (corrupted pictures show in
+    the statistics of activations, Schneider et al., arXiv 2006.16971).
+    """
+    return (latents.mean(0).square() + (latents.std(0) - 1).square()).mean()
+
+
+def colours_loss(model: WorldModel, segments: Segments) -> Tensor:
+    """What colours are learned by, from segments at many places: `seeing_loss`, and latents where they used to lie.
+
+    A world model that is good enough foretells a tinted world as well as the true one, only elsewhere.
+    """
+    return seeing_loss(model, segments) + STRAYING * straying(torch.cat([segments.before, segments.after]))
 
 
 def fit_loss(model: WorldModel, segments: Segments) -> Tensor:

@@ -74,7 +74,9 @@ TASKS: dict[str, Task] = {
         "PushT", "swm/PushT-v1", _weak_pusher, 0.0, _SETTERS,
         replace(
             _TRAINING, spec=_spec(64, place_pose=False),
-            weights=LossWeights(contrast=0.0, goal=0.0, relative_pose=0.0, imagined_pose=0.0, motion=0.0),
+            weights=LossWeights(
+                sigreg=0.0, vicreg=1.0, contrast=0.0, goal=0.0, relative_pose=0.0, imagined_pose=0.0, motion=0.0
+            ),
         ),
         replace(_QUIET, latent_goal=GoalConfig(enabled=False), latent_distance=LatentDistanceConfig(enabled=True)),
     ),
