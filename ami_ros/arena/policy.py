@@ -14,6 +14,7 @@ from ami_ros.planning.costs.registry import CostsConfig
 from ami_ros.planning.kinematics import Kinematics
 from ami_ros.planning.planner import LatentPlanner, PlannerConfig
 from ami_ros.planning.protocols import Dynamics, Target
+from ami_ros.planning.sketch import SketchConfig
 from ami_ros.planning.solvers.registry import SolverConfig
 
 # Both numbers of an action lie in [-1, 1]: the commands of a robot that may drive and turn as it likes.
@@ -51,7 +52,14 @@ class LatentPolicy:
     ) -> None:
         solver = solver or SolverConfig(adapt=False)
         self._encoder = encoder
-        self._config = PlannerConfig(horizon=horizon, deadline=60.0, kinematics=ACTIONS, solver=solver, costs=costs)
+        self._config = PlannerConfig(
+            horizon=horizon,
+            deadline=60.0,
+            kinematics=ACTIONS,
+            solver=solver,
+            costs=costs,
+            sketch=SketchConfig(proposals=0),  # what actions do here is no geometry of wheels
+        )
         self._model, self._seed, self._period = model, seed, model.spec.period
         self.seconds: list[float] = []  # of each search
 
