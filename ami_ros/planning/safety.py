@@ -15,6 +15,7 @@ from ami_ros.scan import Scan
 
 NOTHING = of_width(STILL, 3)
 LEAST = 1e-6  # [m/s], slower than this is standing
+BETWEEN = (0.25, 0.5, 0.75, 1.0)  # of the way from a command back to what was told before: directions looked along
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ class SafetyGate:
                 return self._send(NOTHING, "no scan")
         else:
             self._note(sent, now)
-            fast, allowed = speed(sent), self._allowed_speed(self._scan[0], sent, wanted[1])
+            fast, allowed = speed(sent), self._allowed_speed(self._scan[0], sent, wanted[1], now - self._scan[1])
             if fast > allowed:
                 x, y = sent[0] / fast, sent[2] / fast
                 sent, reason = (allowed * x, sent[1], allowed * y), "obstacle ahead"
@@ -133,22 +134,29 @@ class SafetyGate:
         speeds = [wanted, *(command[1] for _, command in self._recent)]
         return np.linspace(min(speeds), max(speeds), 5 if min(speeds) < max(speeds) else 1)
 
-    def _courses(self, command: Command) -> list[tuple[float, float]]:
+    def _courses(self, command: Command, age: float) -> list[tuple[float, float]]:
         """Directions (unit vectors) in which the robot may be driving: that of the command, and between it and what it
-        was told before, which are one line for a robot that never drives sideways."""
+        was told before, which are one line for a robot that never drives sideways. Such a robot may have turned since
+        the scan, `age` [s] ago: what it is told then leads elsewhere among the points."""
         x, y = command[0], command[2]
         moves, recent = [(x, y)], [before for _, before in self._recent]
         if any(before[2] for before in recent):
-            moves += [((x + before[0]) / 2, (y + before[2]) / 2) for before in (recent[0], max(recent, key=speed))]
+            moves += [
+                (x + part * (before[0] - x), y + part * (before[2] - y))
+                for before in (recent[0], max(recent, key=speed))
+                for part in BETWEEN
+            ]
+            turned = [before[1] * age for before in (recent[0], recent[-1])]
+            moves += [(c * x - s * y, s * x + c * y) for c, s in ((math.cos(t), math.sin(t)) for t in turned)]
         lengths = [math.hypot(*move) for move in moves]
         return [(x / length, y / length) for (x, y), length in zip(moves, lengths, strict=True) if length >= LEAST]
 
-    def _allowed_speed(self, scan: Scan, command: Command, wanted_turn: float) -> float:
+    def _allowed_speed(self, scan: Scan, command: Command, wanted_turn: float, age: float) -> float:
         """Greatest speed [m/s] along the command from which the robot still stops short of everything on its arc."""
         config, fast, points = self.config, speed(command), scan_points(scan, 3.0)
         if fast < LEAST or not len(points):  # a turn on the spot, whose arc has no length
             return math.inf
-        ways = [(course, turn / fast) for course in self._courses(command) for turn in self._turns(wanted_turn)]
+        ways = [(course, turn / fast) for course in self._courses(command, age) for turn in self._turns(wanted_turn)]
         gap = min(self._free_arc(points, course, curvature) for course, curvature in ways)
         if not math.isfinite(gap):
             return math.inf
