@@ -13,6 +13,12 @@ def wrap(angle: ArrayLike) -> Array:
     return np.asarray((np.asarray(angle, dtype=np.float64) + np.pi) % (2 * np.pi) - np.pi)
 
 
+def from_cos_sin(values: ArrayLike) -> Array:
+    """Poses (..., 3) of values (..., 4 or more): x [m], y [m], cos and sin of the yaw, as heads give them."""
+    values = np.asarray(values, dtype=np.float64)
+    return np.concatenate([values[..., :2], np.arctan2(values[..., 3:4], values[..., 2:3])], axis=-1)
+
+
 def compose(a: ArrayLike, b: ArrayLike) -> Array:
     """The pose that is `b` as seen from `a`: a ∘ b, in the frame of `a`'s parent. Broadcasts over (..., 3)."""
     a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)

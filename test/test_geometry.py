@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ami_ros.geometry import Array, compose, inverse, relative, transform_points, wrap
+from ami_ros.geometry import Array, compose, from_cos_sin, inverse, relative, transform_points, wrap
 
 metres = st.floats(-100.0, 100.0)
 angles = st.floats(-20.0, 20.0)
@@ -23,6 +23,13 @@ def test_wrapped_angles_point_the_same_way_within_half_a_turn(angle: float) -> N
     wrapped = wrap(angle)
     assert -np.pi <= wrapped <= np.pi
     np.testing.assert_allclose([np.cos(wrapped), np.sin(wrapped)], [np.cos(angle), np.sin(angle)], atol=1e-8)
+
+
+def test_what_heads_give_becomes_poses_whatever_stands_behind_it() -> None:
+    poses = np.array([[1.0, -2.0, 3.0], [0.0, 0.5, -1.2]])
+    values = np.column_stack([poses[:, :2], np.cos(poses[:, 2]), np.sin(poses[:, 2]), [7.0, 8.0]])
+    np.testing.assert_allclose(from_cos_sin(values), poses)
+    np.testing.assert_allclose(from_cos_sin(values[0]), poses[0])
 
 
 def test_half_a_turn_is_wrapped_to_minus_pi() -> None:

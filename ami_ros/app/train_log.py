@@ -39,6 +39,7 @@ class TrainingLog:
 
     def report(self, step: int, terms: dict[str, float]) -> None:
         """Of each step."""
+        steps = self._trainer.config.steps
         if "phase" in terms:
             what, loss = next(iter(terms.items()))
             after = "" if math.isnan(loss) else f"  loss {loss:.3f}"
@@ -47,9 +48,8 @@ class TrainingLog:
             return
         shown = "  ".join(f"{name} {value:.3f}" for name, value in terms.items() if name in SHOWN)
         self._bar.update(self._task, completed=step, description=f"training  {shown}")
-        steps = self._trainer.config.steps
         self._tell("training", step / max(1, steps), f"step {step} of {steps}  {shown}")
-        if self._events is not None and "total" in terms and (step % EVERY == 0 or step == self._trainer.config.steps):
+        if self._events is not None and "total" in terms and (step % EVERY == 0 or step == steps):
             scalars = {f"loss/{name}": value for name, value in terms.items()}
             self._events.add(step, scalars | {"learning_rate": self._trainer.learning_rate})
 

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional
 
 from ami_ros.evaluation.encoded import Encoded
-from ami_ros.geometry import Array, wrap
+from ami_ros.geometry import Array, from_cos_sin, wrap
 from ami_ros.world_model.heads import mlp
 
 STEPS, BATCH, WIDTH = 1500, 256, 256
@@ -40,7 +40,7 @@ def fit_probes(encoded: Encoded, seed: int) -> tuple[Probe, Probe]:
     def probe(predict: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> Probe:
         def read(seen: NDArray[np.float32]) -> Array:
             values = predict(seen) * scale + centre
-            return np.column_stack([values[:, :2], np.arctan2(values[:, 3], values[:, 2])])
+            return from_cos_sin(values)
 
         return Probe(read, *errors(read(latents[tested]), truth[tested]))
 

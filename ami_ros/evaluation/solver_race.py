@@ -135,8 +135,8 @@ def _problem(model: Dynamics, moment: Moment, proposals: bool) -> tuple[Trace, P
     trace, start = Trace(imagination.evaluate), no_proposals(HORIZON)
     if proposals:
         with torch.no_grad():
-            sketcher = Sketcher(config.sketch, config.costs, seed=0)
-            sketch = sketcher.draw(scene, imagination.latent, imagination.previous, robot, HORIZON, FOREVER)
+            sketcher = Sketcher(config.sketch, config.costs.latent_goal, seed=0)
+            sketch = sketcher.draw(imagination, scene, robot, HORIZON, FOREVER)
         start = torch.cat([sketch, robot.primitives(HORIZON)])
     return trace, Problem(trace, robot, start, FOREVER)
 

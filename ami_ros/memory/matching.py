@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ami_ros.geometry import Array, compose, wrap
+from ami_ros.geometry import Array, compose, from_cos_sin, wrap
 from ami_ros.memory.index import Latents, PlaceIndex
 
 
@@ -45,8 +45,7 @@ def match(index: PlaceIndex, latent: Latents, count: int = 24, reach: float = 0.
     rows, score = index.most_similar(latent, count)
     places = torch.from_numpy(index.latents[rows])
     with torch.inference_mode():
-        seen = index.model.relative_pose(places, torch.from_numpy(latent).expand_as(places)).numpy().astype(np.float64)
-    offsets = np.column_stack([seen[:, :2], np.arctan2(seen[:, 3], seen[:, 2])])
+        offsets = from_cos_sin(index.model.relative_pose(places, torch.from_numpy(latent).expand_as(places)).numpy())
     logits = score.astype(np.float64) / index.model.contrast.temperature
     weights = np.exp(logits - logits.max(initial=-np.inf))
     distances = np.hypot(offsets[:, 0], offsets[:, 1])

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, diags
 from scipy.sparse.linalg import splu
 
-from ami_ros.geometry import Array, compose, relative, wrap
+from ami_ros.geometry import Array, compose, from_cos_sin, relative, wrap
 from ami_ros.memory.index import PlaceIndex
 from ami_ros.memory.matching import pose_gap
 
@@ -61,7 +61,7 @@ def compare_places(index: PlaceIndex, config: RelaxationConfig, block: int = 512
             stops.append(stop)
             seen.append(out)
     start, stop, out = np.concatenate(starts), np.concatenate(stops), np.concatenate(seen)
-    poses = np.column_stack([out[:, :2], np.arctan2(out[:, 3], out[:, 2])])
+    poses = from_cos_sin(out)
     near = np.hypot(out[:, 0], out[:, 1]) < config.reach
     return Measurements(start[near], stop[near], poses[near], np.tile(config.head_sigma, (int(near.sum()), 1)))
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from ami_ros.geometry import Array
+from ami_ros.geometry import Array, from_cos_sin
 from ami_ros.planning.protocols import Dynamics
 from ami_ros.planning.types import Goal, Percept
 
@@ -38,7 +38,6 @@ class GoalView:
         latent, sighting = torch.from_numpy(percept.latent), self.model.sighting
         with torch.inference_mode():
             if sighting is None or self.picture is None or percept.picture is None:
-                x, y, c, s = self.model.relative_pose(latent, self.latent).tolist()
-                return Seen(np.array([x, y, np.arctan2(s, c)]), None)
-            x, y, c, s, error = sighting(latent, torch.from_numpy(percept.picture), self.picture).tolist()
-        return Seen(np.array([x, y, np.arctan2(s, c)]), float(np.exp(error)))
+                return Seen(from_cos_sin(self.model.relative_pose(latent, self.latent).numpy()), None)
+            seen = sighting(latent, torch.from_numpy(percept.picture), self.picture).numpy()
+        return Seen(from_cos_sin(seen), float(np.exp(seen[4])))

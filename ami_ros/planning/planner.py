@@ -77,7 +77,7 @@ class LatentPlanner:
         self.budget = Budget(wanted, config.deadline)
         self.solver = make_solver(config.solver, wanted, seed)
         self.mode_one = ModeOne(model, config.mode_one)
-        self.sketcher = Sketcher(config.sketch, config.costs, seed)
+        self.sketcher = Sketcher(config.sketch, config.costs.latent_goal, seed)
         self._stamp: float | None = None
 
     def reset(self) -> None:
@@ -153,8 +153,8 @@ class LatentPlanner:
             if self.mode_one.may_drive(impulse, late, bool(moving < standing)):
                 return Solution(impulse.actions, float(moving), 2), Mode.IMPULSE
             proposals = torch.cat([proposals, impulse.actions[None]])
-        steps, here, before = proposals.shape[1], imagination.latent, imagination.previous
-        proposals = torch.cat([self.sketcher.draw(scene, here, before, robot, steps, deadline), proposals])
+        sketch = self.sketcher.draw(imagination, scene, robot, proposals.shape[1], deadline)
+        proposals = torch.cat([sketch, proposals])
         return self.solver.solve(Problem(imagination.evaluate, robot, proposals, deadline)), Mode.SEARCHED
 
     def _candidates(self, robot: Kinematics, experience: Array | None) -> Tensor:

@@ -15,7 +15,6 @@ from ami_ros.scan import Scan
 
 NOTHING = of_width(STILL, 3)
 LEAST = 1e-6  # [m/s], slower than this is standing
-BETWEEN = (0.25, 0.5, 0.75, 1.0)  # of the way from a command back to what was told before: directions looked along
 
 
 @dataclass(frozen=True)
@@ -141,11 +140,7 @@ class SafetyGate:
         x, y = command[0], command[2]
         moves, recent = [(x, y)], [before for _, before in self._recent]
         if any(before[2] for before in recent):
-            moves += [
-                (x + part * (before[0] - x), y + part * (before[2] - y))
-                for before in (recent[0], max(recent, key=speed))
-                for part in BETWEEN
-            ]
+            moves += [((x + before[0]) / 2, (y + before[2]) / 2) for before in (recent[0], max(recent, key=speed))]
             turned = [before[1] * age for before in (recent[0], recent[-1])]
             moves += [(c * x - s * y, s * x + c * y) for c, s in ((math.cos(t), math.sin(t)) for t in turned)]
         lengths = [math.hypot(*move) for move in moves]

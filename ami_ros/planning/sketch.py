@@ -14,12 +14,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ami_ros.planning.costs.registry import Costs, CostsConfig
-from ami_ros.planning.imagination import integrate
+from ami_ros.geometry import Array, from_cos_sin
+from ami_ros.planning.costs.goal import GoalConfig, PoseGoal
+from ami_ros.planning.imagination import Imagination, integrate
 from ami_ros.planning.kinematics import Kinematics
-from ami_ros.planning.protocols import Futures, Problem, Scene, SearchSize, Target
+from ami_ros.planning.protocols import Cost, Futures, Problem, Scene, SearchSize, no_proposals
 from ami_ros.planning.solvers.icem import Icem, IcemConfig
 from ami_ros.planning.solvers.search import Incumbent
+
+GEOMETRIC = ("smoothness", "pose_goal", "obstacles", "keep_away", "limits", "time")  # costs that need no latents
 
 
 @dataclass(frozen=True)
@@ -40,32 +43,28 @@ class Sketcher:
 
     Args:
         config: see there.
-        costs: of the planner; those that need latents have no say, but for the goal, whose pose is known.
+        goal: how a goal counts whose pose no cost knows, only its latent.
         seed: of the search's noise.
     """
 
-    def __init__(self, config: SketchConfig, costs: CostsConfig, seed: int) -> None:
-        self.config, self._seed = config, seed
-        self._costs = Costs(_geometric(costs))
+    def __init__(self, config: SketchConfig, goal: GoalConfig, seed: int) -> None:
+        self.config, self._goal, self._seed = config, goal, seed
 
-    def draw(
-        self, scene: Scene, latent: Tensor, previous: Tensor, robot: Kinematics, steps: int, deadline: float
-    ) -> Tensor:
+    def draw(self, imagination: Imagination, scene: Scene, robot: Kinematics, steps: int, deadline: float) -> Tensor:
         """The best sequences (n, steps, width) to `scene.target`, best first; (0, steps, width) where there are none.
 
         Args:
+            imagination: of the moment; of its costs those count that look at poses and commands alone.
             scene: of the moment.
-            latent: (latent_dim,) of it.
-            previous: (width,) command in force.
             robot: its limits.
             steps: of the sequences.
             deadline: on `time.perf_counter` [s].
         """
         config, size = self.config, SearchSize(self.config.samples, self.config.iterations, steps, robot.width)
-        pose = scene.target.pose if scene.target.pose is not None else _seen(scene, latent)
-        if not config.proposals or pose is None:
-            return torch.zeros(0, steps, robot.width)
-        costs = self._costs.at(replace(scene, target=Target(None, pose, scene.target.final))).values()
+        costs = self._costs(imagination, scene) if config.proposals else []
+        if not costs:
+            return no_proposals(steps, robot.width)
+        latent, previous = imagination.latent, imagination.previous
 
         def evaluate(actions: Tensor) -> Tensor:
             poses = integrate(displacements(actions, scene.step_duration))
@@ -77,6 +76,17 @@ class Sketcher:
         incumbent = Incumbent(problem, solver.mean)
         elites = solver.iterate(problem, incumbent, config.iterations)
         return torch.cat([incumbent.actions[None], elites])[: config.proposals]
+
+    def _costs(self, imagination: Imagination, scene: Scene) -> list[Cost]:
+        """What can be said without the model, the goal's place among it; nothing where that is not known."""
+        found = {name: cost for name, cost in imagination.costs.items() if name in GEOMETRIC}
+        if "pose_goal" not in found:
+            pose = _seen(scene, imagination.latent) if self._goal.enabled else None
+            goal = PoseGoal.build(self._goal, replace(scene, target=replace(scene.target, pose=pose)))
+            if goal is None:
+                return []
+            found["pose_goal"] = goal
+        return list(found.values())
 
 
 def displacements(actions: Tensor, duration: float) -> Tensor:
@@ -97,24 +107,9 @@ def displacements(actions: Tensor, duration: float) -> Tensor:
     return torch.stack([c * ahead - s * aside, s * ahead + c * aside, yaw], -1)
 
 
-def _geometric(costs: CostsConfig) -> CostsConfig:
-    """Those that look at poses and commands alone; the goal counts as it does for whichever of both ways is on."""
-    goal = costs.pose_goal if costs.pose_goal.enabled else costs.latent_goal
-    return CostsConfig(
-        latent_goal=replace(goal, enabled=False),
-        pose_goal=replace(goal, enabled=True),
-        obstacles=costs.obstacles,
-        smoothness=costs.smoothness,
-        keep_away=costs.keep_away,
-        limits=costs.limits,
-        time=costs.time,
-    )
-
-
-def _seen(scene: Scene, latent: Tensor) -> np.ndarray | None:
+def _seen(scene: Scene, latent: Tensor) -> Array | None:
     """Where the target's latent was taken, as the relative-pose head sees it (3,); None if that is not finite."""
     if scene.target.latent is None:
         return None
-    x, y, cos, sin = scene.dynamics.relative_pose(latent, torch.from_numpy(scene.target.latent)).tolist()
-    pose = np.array([x, y, math.atan2(sin, cos)])
+    pose = from_cos_sin(scene.dynamics.relative_pose(latent, torch.from_numpy(scene.target.latent)).numpy())
     return pose if np.isfinite(pose).all() else None

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from ami_ros.geometry import Array, compose
-from ami_ros.planning.imagination import integrate
+from ami_ros.planning.costs.registry import Costs
+from ami_ros.planning.imagination import Imagination, integrate
 from ami_ros.planning.kinematics import Kinematics
 from ami_ros.planning.planner import LatentPlanner, PlannerConfig
 from ami_ros.planning.protocols import Scene, SearchSize, Target
@@ -39,8 +40,9 @@ def sketch(
     robot = robot or Kinematics()
     target = Target(None if latent is None else latent.astype(np.float32), goal, True)
     scene = Scene(model, robot, planner.robot_radius, target, scan)
-    sketcher = Sketcher(config or planner.sketch, planner.costs, seed=0)
-    return sketcher.draw(scene, ORIGIN, torch.zeros(robot.width), robot, STEPS, math.inf)
+    imagination = Imagination(model, ORIGIN.numpy(), (0.0, 0.0), Costs(planner.costs).at(scene))
+    sketcher = Sketcher(config or planner.sketch, planner.costs.latent_goal, seed=0)
+    return sketcher.draw(imagination, scene, robot, STEPS, math.inf)
 
 
 def led_to(model: ExactModel, actions: Tensor) -> np.ndarray:

@@ -32,7 +32,7 @@ class Mppi(WarmStart):
     def solve(self, problem: Problem) -> Solution:
         """See `Solver.solve`."""
         config, incumbent = self.config, Incumbent(problem, self.mean)
-        unit, mean, extra = problem.kinematics.half_range, self.mean, self.first(problem)
+        unit, mean, extra = problem.kinematics.half_range, self.centre(problem), self.first(problem)
         for deviation in shrinking(config.deviation, config.last_deviation, self.size.iterations):
             count = max(0, self.size.samples - len(extra))
             fresh = coloured_noise(count, self.steps, config.colour, self.generator, self.width)
