@@ -32,8 +32,8 @@ class SafetyConfig:
     robot_radius: float = 0.18  # [m] of the smallest circle around base_link that holds the robot
     margin: float = 0.03  # [m] kept free beyond the radius
     reaction: float = 0.25  # [s] from a scan to the wheels' answer
-    deceleration: float = 0.8  # [m/s^2] that the robot surely reaches
-    turn_lag: float = 0.4  # [s] for which it may still turn, and drive sideways, as it was told before
+    deceleration: float = 0.8  # [m/s^2] that the robot surely reaches, however slow its wheels are
+    turn_lag: float = 0.4  # [s] for which it may still turn as it was told before
 
     def __post_init__(self) -> None:
         for name in ("max_linear", "max_angular", "command_timeout", "scan_timeout", "robot_radius", "deceleration"):
@@ -71,6 +71,7 @@ class SafetyGate:
         self._last: Command = NOTHING
         self._last_time: float | None = None
         self._recent: deque[tuple[float, Command]] = deque()  # when, and what the robot was told to do
+        self._slow = np.zeros(2)  # [m/s] ahead and to the left, of wheels that change their speed as slowly as may be
         self._bad = False
 
     def command(self, linear: float, angular: float, now: float, lateral: float = 0.0) -> None:
@@ -92,6 +93,8 @@ class SafetyGate:
         config = self.config
         elapsed = 0.0 if self._last_time is None else max(0.0, now - self._last_time)
         self._last_time = now
+        change = np.array([self._last[0], self._last[2]]) - self._slow
+        self._slow += np.clip(change, -elapsed * config.deceleration, elapsed * config.deceleration)
         if self._command is None or now - self._command[1] > config.command_timeout:
             return self._send(NOTHING, "" if self._last == NOTHING else "no command")
         if self._bad:
@@ -134,14 +137,14 @@ class SafetyGate:
         return np.linspace(min(speeds), max(speeds), 5 if min(speeds) < max(speeds) else 1)
 
     def _courses(self, command: Command, age: float) -> list[tuple[float, float]]:
-        """Directions (unit vectors) in which the robot may be driving: that of the command, and between it and what it
-        was told before, which are one line for a robot that never drives sideways. Such a robot may have turned since
-        the scan, `age` [s] ago: what it is told then leads elsewhere among the points."""
-        x, y = command[0], command[2]
-        moves, recent = [(x, y)], [before for _, before in self._recent]
-        if any(before[2] for before in recent):
-            moves += [((x + before[0]) / 2, (y + before[2]) / 2) for before in (recent[0], max(recent, key=speed))]
-            turned = [before[1] * age for before in (recent[0], recent[-1])]
+        """Directions (unit vectors) in which the robot may be driving: that of the command, that of slow wheels, and
+        between them, which are one line for a robot that never drives sideways. Such a robot may have turned since the
+        scan, `age` [s] ago: what it is told then leads elsewhere among the points."""
+        (x, y), (was_x, was_y) = (command[0], command[2]), self._slow.tolist()
+        moves = [(x, y)]
+        if y or was_y:
+            moves += [((x + was_x) / 2, (y + was_y) / 2), (was_x, was_y)]
+            turned = [before[1] * age for before in (self._recent[0][1], self._recent[-1][1])]
             moves += [(c * x - s * y, s * x + c * y) for c, s in ((math.cos(t), math.sin(t)) for t in turned)]
         lengths = [math.hypot(*move) for move in moves]
         return [(x / length, y / length) for (x, y), length in zip(moves, lengths, strict=True) if length >= LEAST]

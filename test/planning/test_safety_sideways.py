@@ -109,6 +109,12 @@ def pushed_about(robot: Loopback, commands: list[tuple[float, float, float, int]
 @example([(0.5, 0.0, 0.0, 9), (0.0, 0.0, 0.4, 9)] * 5, 2, 0.0)
 @example([(0.3, 1.5, 0.4, 60)], 3, 1.0)
 @example([(-1.0, 0.0, 0.0, 10), (0.1875, 2.0, 1.0, 7), (0.0, 0.0, 0.0, 1)], 221, 0.0)  # from back to aside, turning
+@example(
+    [(0.0, -0.625, 0.0, 6), (0.0, 2.0, 1.0, 9), (0.0, 0.0, 0.0, 1), (1.0, 0.0, -1.0, 6), (0.0, 0.0, 0.0, 8)]
+    + [(0.0, 2.0, 1.0, 5), (1.0, 0.0, -1.0, 5), (0.0, 0.0, 0.0, 3)],
+    191,
+    0.0,
+)  # from left to right, while the wheels still go left
 @settings(max_examples=15, deadline=None)
 def test_the_robot_never_touches_anything(
     name: str, commands: list[tuple[float, float, float, int]], seed: int, noise: float
