@@ -71,6 +71,7 @@ class Navigator:
         self.routing.answer(answer)
         if isinstance(answer, Route):
             self.progress.reset()
+            self._left = None  # what was left of the old way says nothing of a longer one
 
     # One moment
 

@@ -12,6 +12,7 @@ from ami_ros.memory.codes import Code as MemoryCode
 from ami_ros.planning.blocked_ways import BlockedWay
 from ami_ros.planning.codes import Code
 from ami_ros.planning.navigator import Navigator
+from ami_ros.planning.progress import ProgressConfig
 from ami_ros.planning.types import Decision, Goal, State
 from harness.exact_model import ExactModel, latent_of
 
@@ -89,6 +90,32 @@ def test_a_closed_door_on_the_way_is_seen_and_another_way_asked_for(model: Exact
     assert decision.wants_route.avoid_edges in {((2, 3),), ((3, 4),)} and "a wall across the way" in decision.message
     assert robot.time < 2.0  # seen from afar, not by driving up to it
     assert robot.ground_truth().contacts == 0 and course.navigator.situations.recoveries == 0
+
+
+def test_a_long_way_round_is_not_measured_by_what_was_left_of_the_way_that_is_blocked(model: ExactModel) -> None:
+    robot, goal = robot_at(1.2, 1.3, 0.5, "two_rooms"), np.array([3.2, 0.7, 0.0])
+    straight = route_to(goal, (1.2, 1.3), (1.6, 1.55), (2.0, 1.6), (2.4, 1.5), (2.8, 1.1), (3.2, 0.7))
+    points = [
+        (1.2, 1.3),
+        (0.9, 1.0),
+        (0.6, 0.8),
+        (0.5, 1.2),
+        (0.5, 1.6),
+        (0.5, 2.0),
+        (0.5, 2.4),
+        (0.9, 2.5),
+        (1.3, 2.4),
+    ]
+    around = route_to(goal, *points)  # longer by the way back from there
+    impatient = replace(WITH_MEMORY, progress=ProgressConfig(stall_seconds=4.0))
+    course = Course(Navigator(model, impatient), robot, straight)
+    course.navigator.start(Goal(latent=latent_of(goal)))
+    robot.set_door(next(iter(robot.doors)), False)
+    course.step()
+    course.answer = around
+    course.run(5.0, lambda d: "blocked" in d.message)
+    course.run(30.0, lambda d: d.subgoals == len(points) and d.subgoal == len(points) - 1)
+    assert State.RECOVERING not in {d.state for d in course.decisions}
 
 
 def test_when_every_way_was_found_blocked_twice_the_goal_is_given_up(course: Course) -> None:
