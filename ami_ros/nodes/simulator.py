@@ -13,6 +13,7 @@ from sensor_msgs.msg import CameraInfo
 from ami_ros.ros.parameters import parameter
 from ami_ros.ros.process import run
 from ami_ros.ros.robot_node import RobotNode, RobotParameters
+from ami_ros.ros.urgency import URGENT
 from ami_ros.simulation.noise import SensorNoise
 from ami_ros.simulation.robot_model import FIELD_OF_VIEW
 from ami_ros.simulation.simulator import Simulator
@@ -57,7 +58,7 @@ class SimulatorNode(RobotNode[SimulatorParameters]):
 
 def main() -> int:
     """Runs the node; returns the exit code."""
-    return run(SimulatorNode)
+    return run(SimulatorNode, niceness=URGENT)
 
 
 if __name__ == "__main__":
