@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections import deque
 from enum import Enum
 
 import numpy as np
 
-from ami_ros.geometry import Array
+from ami_ros.geometry import Array, wrap
+
+SETTLED = 2.0  # [s] for which nothing may change
+STILL = (0.05, 0.15)  # [m], [rad] less is no change
+SLACK = 2.0  # tolerances of place within which a goal may be reached at all
 
 
 class Arrival(Enum):
@@ -20,6 +25,9 @@ class Arrival(Enum):
 class StopRule:
     """Decides from the goal's pose, moment by moment, with hysteresis: small errors of sight must not start it anew.
 
+    What draws the robot (the goal's latent among others) and what tells it where the goal is may differ by more than
+    the tolerance. Then it comes to rest a little off: where nothing changes any more, it has arrived.
+
     Args:
         distance: [m] within which the goal's place is reached.
         angle: [rad] the same of its heading.
@@ -29,23 +37,33 @@ class StopRule:
         self.distance, self.angle = distance, angle
         self.state = Arrival.APPROACHING
         self._since = 0.0
+        self._seen: deque[tuple[float, Array]] = deque()  # the goal's pose in the last SETTLED seconds
 
     def update(self, stamp: float, pose: Array) -> Arrival:
         """Takes the goal's pose (3,) in base_link at `stamp` [s]."""
         distance, turn = float(np.hypot(pose[0], pose[1])), abs(float(pose[2]))
-        before = self.state
-        self.state = self._next(distance / self.distance, turn / self.angle)
+        before, settled = self.state, self._settles(stamp, pose)
+        self.state = self._next(distance / self.distance, turn / self.angle, settled)
         if self.state is Arrival.STANDING and before is not Arrival.STANDING:
             self._since = stamp
         return self.state
 
-    def _next(self, distance: float, turn: float) -> Arrival:
+    def _settles(self, stamp: float, pose: Array) -> bool:
+        """Whether the goal has lain where it lies now for a while."""
+        self._seen.append((stamp, np.asarray(pose)))
+        while stamp - self._seen[0][0] > SETTLED + 1e-6:
+            self._seen.popleft()
+        change = np.abs(np.stack([seen for _, seen in self._seen]) - pose)
+        still = np.hypot(change[:, 0], change[:, 1]).max() < STILL[0] and np.abs(wrap(change[:, 2])).max() < STILL[1]
+        return bool(still and stamp - self._seen[0][0] > 0.8 * SETTLED)
+
+    def _next(self, distance: float, turn: float, settled: bool) -> Arrival:
         """Distance and turn are in units of their tolerances."""
         here, standing = self.state is not Arrival.APPROACHING, self.state is Arrival.STANDING
-        if distance < (1.4 if here else 1.0) and turn < (1.5 if standing else 1.0):
+        if distance < (SLACK if settled else 1.4 if here else 1.0) and turn < (1.5 if standing else 1.0):
             return Arrival.STANDING
         # A robot that turns leaves its place a little; one that has turned and is off its place approaches again.
-        if distance < (2.0 if here else 1.0) and turn > 0.5:
+        if distance < (SLACK if here else 1.0) and turn > 0.5:
             return Arrival.TURNING
         return Arrival.APPROACHING
 
@@ -56,3 +74,4 @@ class StopRule:
     def restart(self) -> None:
         """The goal turned out to be elsewhere."""
         self.state = Arrival.APPROACHING
+        self._seen.clear()

@@ -82,6 +82,17 @@ def test_memory_and_sightings_that_agree_are_averaged(tracker: GoalTracker) -> N
     assert GOAL[0] < x < GOAL[0] + 0.2
 
 
+def test_many_sightings_that_err_alike_do_not_outweigh_memory(tracker: GoalTracker) -> None:
+    """As before a blank wall: whatever is seen from there is off to the same side."""
+    near = compose(GOAL, [-0.2, 0.0, 0.0])
+    for k in range(40):
+        tracker.add(0.2 * k, near, relative(near, GOAL + [0.0, 0.3, 0.0]), 0.09)
+    off = believed(tracker, 8.0, GOAL)[1] - GOAL[1]
+    assert 0.03 < off < 0.12
+    tracker.add(8.0, near, relative(near, GOAL + [0.0, 0.3, 0.0]), 0.02)  # one that is surer of itself
+    assert believed(tracker, 8.0, GOAL)[1] - GOAL[1] > 2 * off
+
+
 def test_forgetting_drops_all_sightings(tracker: GoalTracker) -> None:
     tracker.add(0.0, HERE, relative(HERE, GOAL))
     tracker.forget()

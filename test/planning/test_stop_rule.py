@@ -62,3 +62,18 @@ def test_a_refuted_goal_is_approached_anew() -> None:
     updated(rule, 0.05)
     rule.restart()
     assert rule.stood(9.0) == 0.0 and updated(rule, 0.12) is Arrival.APPROACHING
+
+
+def test_where_nothing_draws_it_nearer_any_more_it_has_arrived() -> None:
+    rule = StopRule(0.1, 0.2)
+    moments = [(0.2 * k, 0.16 + 0.01 * np.sin(k), 0.05 * np.cos(k)) for k in range(16)]
+    states = [updated(rule, x, yaw, stamp) for stamp, x, yaw in moments]
+    assert states[5] is Arrival.APPROACHING and states[-1] is Arrival.STANDING
+    assert rule.stood(3.0) > 0.5
+
+
+def test_coming_nearer_slowly_resting_farther_off_and_resting_with_another_heading_are_no_arrival() -> None:
+    for x, speed, yaw in ((0.19, -0.03, 0.0), (0.25, 0.0, 0.0), (0.15, 0.0, 1.0)):
+        rule = StopRule(0.1, 0.2)
+        states = {updated(rule, x + speed * stamp, yaw, stamp) for stamp in np.arange(0.0, 2.9, 0.2)}
+        assert Arrival.STANDING not in states
