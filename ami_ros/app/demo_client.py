@@ -17,6 +17,7 @@ from rclpy.action import ActionClient
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import String, UInt32
 from visualization_msgs.msg import Marker, MarkerArray
@@ -96,7 +97,7 @@ class DemoClient:
         subscribe(Location, "location", self._on_location, RELIABLE)
         subscribe(Surprise, "surprise", self._on_surprise, RELIABLE)
         subscribe(String, "planner/decision", self._on_decision, RELIABLE)
-        subscribe(MarkerArray, "places", self._on_places, LATCHED)
+        subscribe(MarkerArray, "places", self._on_places, LATCHED, raw=True)
         if show:
             subscribe(Image, "image", self._on_image, SENSOR)
             subscribe(Path, "plan", self._on_plan, RELIABLE)
@@ -104,6 +105,7 @@ class DemoClient:
     def forget(self) -> None:
         """Begins anew, as with a stack that was started again."""
         self.observed = Observed()
+        self._places: bytes | None = None  # as they came, until somebody asks
 
     @property
     def telemetry(self) -> Telemetry:
@@ -130,6 +132,21 @@ class DemoClient:
             "commands": telemetry.command is not None,
         }
         return [name for name, there in needed.items() if not there]
+
+    def read_places(self) -> None:
+        """Brings the telemetry's places and ways up to date.
+
+        Only when asked: to take thousands of points apart holds up commands that come meanwhile, whose times count.
+        """
+        serialised, self._places = self._places, None
+        if serialised is None:
+            return
+        for marker in deserialize_message(serialised, MarkerArray).markers:
+            points = np.array([(p.x, p.y) for p in marker.points]).reshape(-1, 2)
+            if marker.type == Marker.LINE_LIST:
+                self.telemetry.edges = points.reshape(-1, 2, 2)
+            elif marker.type in (Marker.POINTS, Marker.SPHERE_LIST):
+                self.telemetry.places = points
 
     def photograph(self, pose: Array) -> CompressedImage:
         """The picture that the robot's camera would take at `pose` (3,) in the world."""
@@ -254,13 +271,8 @@ class DemoClient:
     def _on_decision(self, message: String) -> None:
         self.telemetry.decision = message.data
 
-    def _on_places(self, message: MarkerArray) -> None:
-        for marker in message.markers:
-            points = np.array([(p.x, p.y) for p in marker.points]).reshape(-1, 2)
-            if marker.type == Marker.LINE_LIST:
-                self.telemetry.edges = points.reshape(-1, 2, 2)
-            elif marker.type in (Marker.POINTS, Marker.SPHERE_LIST):
-                self.telemetry.places = points
+    def _on_places(self, serialised: bytes) -> None:
+        self._places = serialised
 
     def _on_image(self, message: Image) -> None:
         self.telemetry.image = image_from_message(message)

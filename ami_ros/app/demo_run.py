@@ -29,6 +29,7 @@ from ami_ros.evaluation.control import ControlRecord
 from ami_ros.evaluation.resources import ProcessMeter
 from ami_ros.geometry import transform_points
 from ami_ros.ros.recorder import DEFAULT_TOPICS, Recorder
+from ami_ros.ros.urgency import settle
 from ami_ros.simulation.free_space import FreeSpace
 
 READY_WITHIN = 180.0  # [s]; a loaded machine may take long to import torch in five processes
@@ -111,12 +112,14 @@ class DemoRun:
                 time.sleep(0.1)
         self._table.say(f"ready after {time.monotonic() - began:.0f} s; {self._knowledge(use_memory)}")
         self._meter = ProcessMeter({**self._stack.pids(), "demo": os.getpid()})
+        settle()  # a full garbage collection would hold up the thread that notes when commands come
 
     def _knowledge(self, use_memory: bool) -> str:
         if not use_memory:
             return "the planner does not ask memory"
         if self.settings.memory is None:
             return "no memory of this world comes with the model, so the robot learns it on the way"
+        self._client.read_places()
         return f"the robot remembers {len(self._client.telemetry.places)} places"
 
     def _drive(self) -> None:
@@ -166,6 +169,7 @@ class DemoRun:
         if self._view is not None:
             self._view.finished = finished
             self._view.memory = self.result.flat is None
+            self._client.read_places()
             shown = self.result.trials if self.result.flat is None else self.result.flat
             self._view.update(self._course.leg, self._client.observed, shown)
 
@@ -175,6 +179,7 @@ class DemoRun:
             return
         self._meter.sample()
         self.result.costs = self._meter.costs()
+        self._client.read_places()
         frame, telemetry = self._client.observed.frames.memory(), self._client.telemetry
         if frame is not None:
             places, edges = transform_points(frame, telemetry.places), transform_points(frame, telemetry.edges)

@@ -5,13 +5,19 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+import numpy as np
 import pytest
 from rclpy.action import ActionClient, ActionServer
 from rclpy.context import Context
 from sensor_msgs.msg import CompressedImage
+from std_msgs.msg import Header
+from visualization_msgs.msg import MarkerArray
 
 from ami_interfaces.action import NavigateToGoal
 from ami_ros.app.demo_client import DemoClient
+from ami_ros.memory.types import Places
+from ami_ros.ros.markers import place_markers
+from ami_ros.ros.qos import LATCHED
 from harness import RosPeer
 from harness.waiting import wait_until
 
@@ -46,3 +52,25 @@ def test_an_answer_that_comes_at_once_is_not_lost(ros: RosPeer, monkeypatch: pyt
         server.destroy()
         context.shutdown()
     wait_until(lambda: not client._thread.is_alive(), what="the client's thread to end")
+
+
+def test_remembered_places_are_taken_apart_only_when_somebody_asks(ros: RosPeer) -> None:
+    context = Context()
+    context.init(domain_id=ros.context.get_domain_id())
+    client = DemoClient(context, show=False)
+    publisher = ros.node.create_publisher(MarkerArray, "places", LATCHED)
+    poses = np.array([[1.0, 2.0, 0.3], [1.5, 2.5, -0.3]])
+    places = Places(np.array([7, 9]), poses, {}, np.array([[9, 7]]))
+    try:
+        publisher.publish(place_markers(places, Header(frame_id="map")))
+        wait_until(lambda: client._places is not None, what="the places")
+        assert len(client.telemetry.places) == 0
+        client.read_places()
+        np.testing.assert_allclose(client.telemetry.places, poses[:, :2])
+        np.testing.assert_allclose(client.telemetry.edges, [poses[::-1, :2]])
+        client.read_places()  # nothing new came
+        assert len(client.telemetry.places) == 2
+    finally:
+        client.close()
+        ros.node.destroy_publisher(publisher)
+        context.shutdown()
