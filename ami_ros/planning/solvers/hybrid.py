@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
-import torch
+from dataclasses import dataclass, field, replace
 
 from ami_ros.planning.protocols import Problem, SearchSize, Solution
 from ami_ros.planning.solvers.gradient import descend
@@ -16,8 +14,9 @@ from ami_ros.planning.solvers.search import Incumbent
 class HybridConfig:
     """iCEM, whose best sequences then descend by the model's gradient."""
 
-    share: float = 0.67  # of the search that is spent on gradients
-    starts: int = 8  # best sequences that are refined
+    share: float = 0.83  # of the search that is spent on gradients
+    batch: int = 64  # sequences that are sampled at a time, at most as many as the search's samples
+    starts: int = 12  # best sequences that are refined
     reach: float = 0.35  # of half the commands' range: the longest step of a descent that is tried
     icem: IcemConfig = field(default_factory=IcemConfig)
 
@@ -30,7 +29,7 @@ class Hybrid:
 
     def __init__(self, size: SearchSize, config: HybridConfig, seed: int) -> None:
         self.size, self.config = size, config
-        self.sampler = Icem(size, config.icem, seed)
+        self.sampler = Icem(replace(size, samples=min(config.batch, size.samples)), config.icem, seed)
 
     def reset(self) -> None:
         """See `Solver.reset`."""
@@ -43,11 +42,11 @@ class Hybrid:
     def solve(self, problem: Problem) -> Solution:
         """See `Solver.solve`."""
         config, sampler, incumbent = self.config, self.sampler, Incumbent(problem, self.sampler.mean)
-        sampled = max(1, round((1 - config.share) * self.size.iterations))
+        budget = self.size.samples * self.size.iterations
+        sampled = max(1, round((1 - config.share) * budget / sampler.size.samples))
         elites = sampler.iterate(problem, incumbent, sampled)
-        budget = self.size.samples * (self.size.iterations - sampled)
-        if budget and not incumbent.out_of_time():
-            starts = torch.cat([incumbent.actions[None], elites])[: config.starts]
-            descend(problem, incumbent, starts, budget, config.reach)
+        budget -= sampled * sampler.size.samples
+        if budget > 0 and not incumbent.out_of_time():
+            descend(problem, incumbent, elites[: config.starts], budget, config.reach)
         sampler.mean, sampler.kept = incumbent.actions, elites[: config.icem.keep]
         return incumbent.solution()
