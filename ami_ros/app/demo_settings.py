@@ -14,7 +14,7 @@ from ami_ros.config import from_mapping
 from ami_ros.errors import AmiError
 from ami_ros.memory.names import memory_beside
 from ami_ros.memory.store import Store
-from ami_ros.ros.graph import share
+from ami_ros.ros.graph import shipped_model
 from ami_ros.simulation.world import World, load_world
 from ami_ros.world_model.spec import ModelSpec
 
@@ -33,6 +33,7 @@ class DemoSettings:
     goals: int
     seed: int
     model: Path
+    drive: Literal["differential", "omnidirectional"]  # of the robot that the model learned from
     memory: Path | None  # None: the robot remembers nothing at the start
     compare: bool  # drive the goals again without memory
     composed: bool
@@ -67,6 +68,7 @@ class DemoSettings:
             world_source=str(Path(world).resolve()) if is_file else world,
             camera=camera,  # type: ignore[arg-type]  # checked above
             model=model.resolve(),
+            drive=identity.spec.drive,
             memory=memory,
             **others,
         )
@@ -133,7 +135,7 @@ def identify_model(folder: Path) -> ModelIdentity:
 def _shipped(camera: str) -> Path:
     """The folder of the model that comes with the package for a camera."""
     try:
-        return share("models", camera)
+        return shipped_model(camera)
     except AmiError as error:
         raise AmiError(f"no model for the {camera} camera: make one with ./ami train, or give --model") from error
 

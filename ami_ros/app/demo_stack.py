@@ -35,6 +35,7 @@ class DemoStack:
         arguments = Arguments(
             use_sim_time=True,
             camera=settings.camera,
+            drive=settings.drive,
             composed=settings.composed,
             respawn=True,
             model=str(settings.model),

@@ -42,7 +42,7 @@ class Arguments:
     )
     composed: bool = _argument(False, "All nodes of the stack in one process.", "stack")
     respawn: bool = _argument(False, "Start a process of the stack again when it died.", "stack")
-    model: str = _argument("", "Folder of the model; empty: the one that comes for the camera.", "stack")
+    model: str = _argument("", "Folder of the model; empty: the one that comes for camera and drive.", "stack")
     memory_file: str = _argument("", "File of the memory of places; empty: RAM only.", "stack")
     keep_memory: bool = _argument(True, "Write what is learned to memory_file.", "stack")
     use_memory: bool = _argument(True, "Plan routes through remembered places.", "stack")
@@ -142,6 +142,17 @@ def share(folder: str, name: str) -> Path:
     raise AmiError(f"{folder}/{name} is in none of the installed copies of ami_ros; install it again")
 
 
+def shipped_model(camera: str, drive: str = "differential") -> Path:
+    """The folder of the model that comes for a robot's camera and drive.
+
+    A car drives by that of a robot with two wheels: its commands are among those.
+
+    Raises:
+        AmiError: there is none for the camera.
+    """
+    return share("models", drive if drive == "omnidirectional" and camera == "onboard" else camera)
+
+
 def _parameter_files(arguments: Arguments) -> tuple[str, ...]:
     known = sorted(p.stem for p in share("config", "params.yaml").parent.glob("*.yaml") if p.stem != "params")
     if arguments.camera not in known:
@@ -157,7 +168,8 @@ def _parameter_files(arguments: Arguments) -> tuple[str, ...]:
 
 
 def _stack(arguments: Arguments, files: tuple[str, ...]) -> list[ProcessSpec]:
-    model = Path(arguments.model).expanduser() if arguments.model else share("models", arguments.camera)
+    named = arguments.model
+    model = Path(named).expanduser() if named else shipped_model(arguments.camera, arguments.drive)
     parameters: dict[str, dict[str, Any]] = {node: {} for node in STACK}
     for node in LEARNED:
         parameters[node]["model"] = str(model.resolve())

@@ -9,17 +9,17 @@ from ami_ros.app.demo_settings import DemoSettings, identify_model
 from ami_ros.config import to_mapping
 from ami_ros.errors import AmiError
 from ami_ros.memory.store import Store
+from ami_ros.ros.graph import shipped_model
 from ami_ros.world_model.checkpoint import load_model
 from ami_ros.world_model.spec import InputSpec, ModelSpec
-from harness.processes import REPOSITORY
 
 WEIGHTS = b"any bytes: a demo's set-up looks at their hash only"
 
 
-def write_model(folder: Path, heading: bool = False) -> Path:
+def write_model(folder: Path, heading: bool = False, max_lateral: float = 0.0) -> Path:
     folder.mkdir()
     digest = hashlib.sha256(WEIGHTS).hexdigest()
-    spec = to_mapping(ModelSpec(inputs=InputSpec(heading=heading)))
+    spec = to_mapping(ModelSpec(inputs=InputSpec(heading=heading), max_lateral=max_lateral))
     config = {"format": 1, "name": "tiny", "sha256": digest, "spec": spec}
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     (folder / "weights.safetensors").write_bytes(WEIGHTS)
@@ -96,6 +96,11 @@ def test_model_of_the_ceiling_camera_is_refused_for_the_onboard_one(tmp_path: Pa
     assert make(ceiling, camera="ceiling").model == ceiling
 
 
+def test_robot_is_one_that_the_model_learned_from(model: Path, tmp_path: Path) -> None:
+    assert make(model).drive == "differential"
+    assert make(write_model(tmp_path / "sideways", max_lateral=0.4)).drive == "omnidirectional"
+
+
 def test_weights_that_were_changed_are_refused(model: Path) -> None:
     (model / "weights.safetensors").write_bytes(WEIGHTS + b"!")
     with pytest.raises(AmiError, match=r"weights\.safetensors is not the file that config\.yaml names"):
@@ -129,9 +134,12 @@ def test_folder_of_an_earlier_recording_is_not_overwritten(model: Path, tmp_path
         make(model, record=folder)
 
 
-@pytest.mark.parametrize("camera", ["onboard", "ceiling"])
-def test_the_models_that_ship_are_who_their_memories_say(camera: str) -> None:
-    folder = REPOSITORY / "models" / camera
+@pytest.mark.parametrize(
+    ("camera", "drive"), [("onboard", "differential"), ("onboard", "omnidirectional"), ("ceiling", "differential")]
+)
+def test_the_models_that_ship_are_who_their_memories_say(camera: str, drive: str) -> None:
+    folder = shipped_model(camera, drive)
     assert identify_model(folder).encoder_id == load_model(folder).encoder_id
     settings = make(folder, world="home", camera=camera)
+    assert settings.drive == drive
     assert settings.memory is not None and settings.memory.name == "home.memory"
