@@ -34,7 +34,7 @@ class PlannerConfig:
     """The robot, the horizon, the search, and what counts."""
 
     horizon: int = 7  # model steps
-    deadline: float = 0.08  # [s] for one search
+    deadline: float = 0.065  # [s] for one search
     robot_radius: float = 0.18  # [m] of the smallest circle around base_link that holds the robot
     kinematics: Kinematics = field(default_factory=Kinematics)
     solver: SolverConfig = field(default_factory=SolverConfig)
