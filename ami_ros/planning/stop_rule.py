@@ -11,7 +11,8 @@ from ami_ros.geometry import Array, wrap
 
 SETTLED = 2.0  # [s] for which nothing may change
 STILL = (0.05, 0.15)  # [m], [rad] less is no change
-SLACK = 2.0  # tolerances of place within which a goal may be reached at all
+SLACK = 2.0  # tolerances of place within which a goal may be reached at all ...
+CONFLICT = 0.09  # [m] ... and by how much, at most, sights of a goal may lead past the tolerance
 
 
 class Arrival(Enum):
@@ -42,8 +43,8 @@ class StopRule:
     def update(self, stamp: float, pose: Array) -> Arrival:
         """Takes the goal's pose (3,) in base_link at `stamp` [s]."""
         distance, turn = float(np.hypot(pose[0], pose[1])), abs(float(pose[2]))
-        before, settled = self.state, self._settles(stamp, pose)
-        self.state = self._next(distance / self.distance, turn / self.angle, settled)
+        settled = self._settles(stamp, pose) and distance < self.distance + CONFLICT
+        before, self.state = self.state, self._next(distance / self.distance, turn / self.angle, settled)
         if self.state is Arrival.STANDING and before is not Arrival.STANDING:
             self._since = stamp
         return self.state
@@ -53,8 +54,8 @@ class StopRule:
         self._seen.append((stamp, np.asarray(pose)))
         while stamp - self._seen[0][0] > SETTLED + 1e-6:
             self._seen.popleft()
-        change = np.abs(np.stack([seen for _, seen in self._seen]) - pose)
-        still = np.hypot(change[:, 0], change[:, 1]).max() < STILL[0] and np.abs(wrap(change[:, 2])).max() < STILL[1]
+        x, y, yaw = (np.stack([seen for _, seen in self._seen]) - pose).T
+        still = np.hypot(x, y).max() < STILL[0] and np.abs(wrap(yaw)).max() < STILL[1]
         return bool(still and stamp - self._seen[0][0] > 0.8 * SETTLED)
 
     def _next(self, distance: float, turn: float, settled: bool) -> Arrival:

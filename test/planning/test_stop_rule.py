@@ -77,3 +77,10 @@ def test_coming_nearer_slowly_resting_farther_off_and_resting_with_another_headi
         rule = StopRule(0.1, 0.2)
         states = {updated(rule, x + speed * stamp, yaw, stamp) for stamp in np.arange(0.0, 2.9, 0.2)}
         assert Arrival.STANDING not in states
+
+
+def test_a_caller_who_allows_much_is_not_given_twice_as_much() -> None:
+    """Sights differ by decimetres, whatever the caller's tolerance is."""
+    rule = StopRule(0.5, 0.2)
+    assert {updated(rule, 0.7, stamp=stamp) for stamp in np.arange(0.0, 4.0, 0.2)} == {Arrival.APPROACHING}
+    assert updated(StopRule(0.5, 0.2), 0.45) is Arrival.STANDING
