@@ -15,6 +15,7 @@ from ami_ros.errors import AmiError
 from ami_ros.memory.names import memory_beside
 from ami_ros.memory.store import Store
 from ami_ros.ros.graph import shipped_model
+from ami_ros.simulation.robot import DriveName
 from ami_ros.simulation.world import World, load_world
 from ami_ros.world_model.spec import ModelSpec
 
@@ -33,7 +34,7 @@ class DemoSettings:
     goals: int
     seed: int
     model: Path
-    drive: Literal["differential", "omnidirectional"]  # of the robot that the model learned from
+    drive: DriveName  # of the robot that the model learned from
     memory: Path | None  # None: the robot remembers nothing at the start
     compare: bool  # drive the goals again without memory
     composed: bool

@@ -56,7 +56,7 @@ class MachinePauses:
     def __exit__(self, *_: object) -> None:
         for watch in self._watches:
             watch.kill()
-        seen = [line.split() for watch in self._watches for line in watch.communicate()[0].splitlines(keepends=True)]
+        seen = [line.split() for watch in self._watches for line in watch.communicate()[0].splitlines()]
         self.pauses = union([(float(pair[0]), float(pair[1])) for pair in seen if len(pair) == 2])
 
     @property

@@ -175,3 +175,11 @@ def test_one_argument_tells_planner_gate_and_simulator_how_the_robot_drives(driv
     assert values.get("/**/simulator") == (
         {"ros__parameters": {"drive": drive}} if drive == "omnidirectional" else None
     )
+
+
+@pytest.mark.parametrize(
+    ("drive", "folder"), [("differential", "onboard"), ("ackermann", "onboard"), ("omnidirectional", "omnidirectional")]
+)
+def test_without_a_model_that_of_camera_and_drive_is_taken(drive: str, folder: str) -> None:
+    parameters = {s.executable: s.parameters for s in processes(Arguments.parse({"drive": drive}), ("stack",))}
+    assert Path(parameters["planner"]["planner"]["model"]).name == folder
