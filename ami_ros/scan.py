@@ -44,3 +44,12 @@ class Mount:
         return Scan(
             scan.ranges, self.yaw + turns * scan.angle_min, turns * scan.angle_increment, (float(self.x), float(self.y))
         )
+
+
+def scan_points(scan: Scan, most: float) -> Array:
+    """End points (n, 2) [m] in base_link of the beams that returned from closer than `most` [m] to the scanner."""
+    angles = scan.angles
+    seen = np.isfinite(scan.ranges) & (scan.ranges > 0) & (scan.ranges < most)
+    ranges = scan.ranges[seen].astype(np.float64)
+    ends = np.column_stack([ranges * np.cos(angles[seen]), ranges * np.sin(angles[seen])])
+    return np.asarray(ends + scan.origin)

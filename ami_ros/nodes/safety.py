@@ -13,7 +13,6 @@ from sensor_msgs.msg import LaserScan
 from std_msgs.msg import String
 
 from ami_ros.commands import STILL, Command
-from ami_ros.planning.safety import SafetyConfig, SafetyGate
 from ami_ros.ros import conversions
 from ami_ros.ros.clocks import STEADY
 from ami_ros.ros.lifecycle import AmiNode
@@ -22,6 +21,7 @@ from ami_ros.ros.process import run
 from ami_ros.ros.qos import RELIABLE
 from ami_ros.ros.scanner import Scanner
 from ami_ros.ros.urgency import URGENT
+from ami_ros.safety.gate import SafetyConfig, SafetyGate
 from ami_ros.scan import Mount
 
 

@@ -1,4 +1,4 @@
-"""What a scan says about points and directions; without torch, for the safety gate's process is small."""
+"""What a scan says about surfaces and directions."""
 
 from __future__ import annotations
 
@@ -6,16 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.geometry import Array, wrap
-from ami_ros.scan import Scan
-
-
-def scan_points(scan: Scan, most: float) -> Array:
-    """End points (n, 2) [m] in base_link of the beams that returned from closer than `most` [m] to the scanner."""
-    angles = scan.angles
-    seen = np.isfinite(scan.ranges) & (scan.ranges > 0) & (scan.ranges < most)
-    ranges = scan.ranges[seen].astype(np.float64)
-    ends = np.column_stack([ranges * np.cos(angles[seen]), ranges * np.sin(angles[seen])])
-    return np.asarray(ends + scan.origin)
+from ami_ros.scan import Scan, scan_points
 
 
 def surfaces(scan: Scan, most: float) -> Array:

@@ -2,38 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-import numpy as np
 import pytest
 
-from ami_ros.geometry import Array
 from ami_ros.memory.types import Location
 from ami_ros.planning.planner import PlannerConfig
 from ami_ros.planning.types import Percept
-from ami_ros.scan import Scan
 from ami_ros.simulation.loopback import Loopback
-from ami_ros.simulation.noise import SensorNoise
-from ami_ros.simulation.robot import DriveName
-from ami_ros.simulation.world import Furniture, World, load_world
 from harness.exact_model import ExactModel, latent_of
+from harness.scans import NOTHING, robot_at, room_with_box, scan_of_points
+
+__all__ = ["NOTHING", "robot_at", "room_with_box", "scan_of_points"]
 
 PERIOD = 0.2  # of the model [s]
 UNHURRIED = PlannerConfig(deadline=60.0)  # the machine may be busy; how long a search takes is not tested here
-
-
-def robot_at(
-    x: float, y: float, yaw: float, world: World | str = "empty", drive: DriveName = "differential"
-) -> Loopback:
-    """A robot at rest whose sensors are perfect."""
-    robot = Loopback(world, noise=SensorNoise(scale=0.0), drive=drive)
-    robot.reset(np.array([x, y, yaw]))
-    return robot
-
-
-def room_with_box(x: float, y: float, side: float = 0.6) -> World:
-    """The empty room of 4 x 4 m with a box in it."""
-    return replace(load_world("empty"), furniture=(Furniture("box", "box", (x, y), (side, side, 0.8)),))
 
 
 def percept_of(robot: Loopback, location: Location | None = None, stamp: float | None = None) -> Percept:
@@ -41,18 +22,6 @@ def percept_of(robot: Loopback, location: Location | None = None, stamp: float |
     seen = robot.observe()
     latent = latent_of(robot.ground_truth().pose)
     return Percept(robot.time if stamp is None else stamp, latent, seen.odometry, seen.velocity, seen.scan, location)
-
-
-def scan_of_points(points: Array) -> Scan:
-    """A fine scan (a beam each degree) that sees exactly these points (n, 2) [m] in base_link."""
-    ranges = np.full(360, np.inf, np.float32)
-    for x, y in np.asarray(points, dtype=np.float64):
-        beam = round(float(np.degrees(np.arctan2(y, x)))) % 360
-        ranges[beam] = min(ranges[beam], np.float32(np.hypot(x, y)))
-    return Scan(ranges, 0.0, np.pi / 180)
-
-
-NOTHING = Scan(np.full(72, np.inf, np.float32), -np.pi, np.pi / 36)
 
 
 @pytest.fixture(scope="session")

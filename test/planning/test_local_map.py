@@ -8,8 +8,8 @@ import torch
 
 from ami_ros.geometry import transform_points
 from ami_ros.planning.local_map import LocalMap
-from ami_ros.planning.scan_geometry import free_range, scan_points
-from ami_ros.scan import Scan
+from ami_ros.planning.scan_geometry import free_range
+from ami_ros.scan import Scan, scan_points
 from ami_ros.simulation.floor_plan import FloorPlan
 from ami_ros.simulation.layout import obstacles_of
 

@@ -13,14 +13,12 @@ from hypothesis import strategies as st
 from ami_ros.config import from_mapping
 from ami_ros.errors import AmiError
 from ami_ros.geometry import inverse, transform_points
-from ami_ros.planning.safety import SafetyConfig, SafetyGate, SafetyOutput
-from ami_ros.planning.scan_geometry import scan_points
-from ami_ros.scan import Mount, Scan
+from ami_ros.safety.gate import SafetyConfig, SafetyGate, SafetyOutput
+from ami_ros.scan import Mount, Scan, scan_points
 from ami_ros.simulation.loopback import Loopback
 from ami_ros.simulation.noise import SensorNoise
 from ami_ros.simulation.world import World, load_world
-
-from .conftest import NOTHING, robot_at, room_with_box, scan_of_points
+from harness.scans import NOTHING, robot_at, room_with_box, scan_of_points
 
 CONFIG = SafetyConfig()
 TICK = 0.1

@@ -10,8 +10,7 @@ import numpy as np
 
 from ami_ros.commands import STILL, Command, of_width, speed
 from ami_ros.geometry import Array
-from ami_ros.planning.scan_geometry import scan_points
-from ami_ros.scan import Scan
+from ami_ros.scan import Scan, scan_points
 
 NOTHING = of_width(STILL, 3)
 LEAST = 1e-6  # [m/s], slower than this is standing

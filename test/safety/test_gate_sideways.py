@@ -10,13 +10,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ami_ros.commands import Command
-from ami_ros.planning.safety import SafetyConfig, SafetyGate, SafetyOutput
+from ami_ros.safety.gate import SafetyConfig, SafetyGate, SafetyOutput
 from ami_ros.scan import Scan
 from ami_ros.simulation.loopback import Loopback
 from ami_ros.simulation.noise import SensorNoise
 from ami_ros.simulation.world import load_world
-
-from .conftest import NOTHING, robot_at, room_with_box, scan_of_points
+from harness.scans import NOTHING, robot_at, room_with_box, scan_of_points
 
 CONFIG = SafetyConfig(max_lateral=0.4)
 TICK = 0.1
