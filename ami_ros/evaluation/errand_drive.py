@@ -112,9 +112,9 @@ class ErrandDrive:
         step = self.errand.step(view)
         if step.wants_routes:
             answers: list[Route | AmiError] = []
-            for query in step.wants_routes:
+            for request in step.wants_routes:
                 try:
-                    answers.append(memory.find_route(query))
+                    answers.append(memory.find_route(request.goal))
                 except AmiError as error:
                     answers.append(error)
             self.errand.set_routes(answers)

@@ -18,6 +18,7 @@ class Code(IntEnum):
     NO_ROUTE = 10244
     ENCODER_MISMATCH = 10245
     INVALID_INPUT = 10246
+    NO_ANSWER = 10247  # said by clients: memory is not there, or did not answer in time
     LABEL_EXISTS = 10204
     MEMORY_FULL = 10205
     WRITE_FAILED = 10207

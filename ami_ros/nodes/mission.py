@@ -29,7 +29,7 @@ from ami_ros.ros.mission_messages import errand_from_message, feedback_message, 
 from ami_ros.ros.parameters import parameter
 from ami_ros.ros.process import run
 from ami_ros.ros.qos import LATCHED, RELIABLE
-from ami_ros.ros.route_survey import RouteSurvey
+from ami_ros.ros.route_client import RouteClient
 from ami_ros.ros.scanner import Scanner
 from ami_ros.ros.views import Views
 from ami_ros.scan import Mount
@@ -65,7 +65,7 @@ class MissionNode(AmiNode[MissionParameters]):
         self._interrupted = self._file.load(config.exploration)  # a bad file shows now, while the robot stands
         self._views = Views(Scanner(self, config.frames.base, config.scanner).read)
         self._legs = LegClient(self, "navigate_to_goal", lambda leg: goal_message(leg, config.frames))
-        self._routes = RouteSurvey(self, f"{config.memory_node}/find_route", config.frames.map, config.route_timeout)
+        self._routes = RouteClient(self, f"{config.memory_node}/find_route", config.frames.map, config.route_timeout)
         self.runner = ErrandRunner(
             self._legs, self._routes, self._file, config.planner_silence, config.planner_patience
         )

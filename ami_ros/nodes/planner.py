@@ -103,9 +103,7 @@ class PlannerNode(AmiNode[PlannerParameters]):
         self._ticked = time.monotonic()
         self.topics = PlannerTopics(self, loaded, config.frames, config.enable_stamped_cmd_vel)
         self.topics.say_budget(self.navigator.planner.budget)
-        self._routes = RouteClient(
-            self, f"{config.memory_node}/find_route", loaded.encoder_id, config.frames.map, config.route_timeout
-        )
+        self._routes = RouteClient(self, f"{config.memory_node}/find_route", config.frames.map, config.route_timeout)
         self._worker: Worker[Percept] = Worker("planner", self._think, self._failed)
         self._goals = NavigationGoals(self, self.topics, self._percepts, self._prepare, config.frames.odom)
         self.subscribe(Adaptation, ADAPTATION, self._followed.take_message, LATCHED, always=True)
@@ -176,14 +174,17 @@ class PlannerNode(AmiNode[PlannerParameters]):
             if image is not None:
                 latent, picture = self.perception.encode_goal(image), self.perception.encode_picture(image)
                 goal = replace(goal, latent=latent, picture=picture)
+            self._routes.forget()
             self.navigator.start(goal)
             self.topics.say_budget(self.navigator.planner.budget)
             self._pursued = ticket
+        if answers := self._routes.poll():
+            self.navigator.set_route(answers[0])
         decision = self.navigator.step(percept)
         pursuit.take(decision, percept.stamp)
         self._decided.trigger()
-        if decision.wants_route is not None:
-            self.navigator.set_route(self._routes.find(decision.wants_route))
+        if decision.wants_route is not None and not self._routes.pending:
+            self._routes.ask([decision.wants_route], self._encoder_id)
         if decision.succeeded:
             self._goals.succeed(ticket, decision.message)
         elif decision.done:

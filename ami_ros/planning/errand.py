@@ -15,7 +15,7 @@ from ami_ros.geometry import Array
 from ami_ros.memory.types import GoalQuery, Location, Route
 from ami_ros.planning.mission_codes import Code
 from ami_ros.planning.place_doubts import PlaceDoubts
-from ami_ros.planning.types import Goal
+from ami_ros.planning.types import Goal, RouteRequest
 from ami_ros.scan import Scan
 
 LONGEST_WAIT = 86_400.0  # [s] at one destination
@@ -99,7 +99,7 @@ class Step:
     """What to do now: set out on a leg, ask memory for the way to several destinations, or nothing."""
 
     leg: Leg | None = None
-    wants_routes: tuple[GoalQuery, ...] = ()
+    wants_routes: tuple[RouteRequest, ...] = ()
 
 
 class Phase(str, Enum):

@@ -10,6 +10,7 @@ from ami_ros.memory.types import Route
 from ami_ros.planning.codes import Code as GoalCode
 from ami_ros.planning.errand import Destination, Leg, Phase, Step, View
 from ami_ros.planning.mission_codes import Code
+from ami_ros.planning.types import RouteRequest
 from ami_ros.planning.visiting_order import visiting_order
 
 MAX_GOALS = 100
@@ -150,7 +151,7 @@ class Mission:
             queries = {k: self.plan.goals[k].query() for k in remaining}
             self._asked = [k for k, query in queries.items() if query is not None]
             if self._asked:
-                return Step(wants_routes=tuple(query for query in queries.values() if query is not None))
+                return Step(wants_routes=tuple(RouteRequest(query) for query in queries.values() if query is not None))
         self.current = (self._order or remaining)[0]
         self.phase = Phase.DRIVING
         self.legs += 1

@@ -86,8 +86,8 @@ class RouteRequest:
     """A question to memory."""
 
     goal: GoalQuery
-    hypothesis: int
-    avoid_edges: tuple[tuple[int, int], ...]
+    hypothesis: int = 0
+    avoid_edges: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from ami_ros.planning.errand import Errand, Phase, View
 from ami_ros.planning.mission_codes import Code
 from ami_ros.planning.mission_file import MissionFile
 from ami_ros.ros.leg_client import LegClient
-from ami_ros.ros.route_survey import RouteSurvey
+from ami_ros.ros.route_client import RouteClient
 
 
 class ErrandRunner:
@@ -30,7 +30,7 @@ class ErrandRunner:
     """
 
     def __init__(
-        self, legs: LegClient, routes: RouteSurvey, file: MissionFile, silence: float, patience: float
+        self, legs: LegClient, routes: RouteClient, file: MissionFile, silence: float, patience: float
     ) -> None:
         self._legs, self._routes, self._file, self._silence, self._patience = legs, routes, file, silence, patience
         self.errand: Errand | None = None
@@ -102,7 +102,7 @@ class ErrandRunner:
 
     def _advance(self, errand: Errand, view: View, encoder_id: str) -> None:
         if self._routes.pending:
-            answers = self._routes.answers()
+            answers = self._routes.poll()
             if answers is None:
                 return
             errand.set_routes(answers)

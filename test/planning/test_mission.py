@@ -43,8 +43,8 @@ class Drive:
         while self.now < end:
             step = self.step()
             if step.wants_routes:
-                self.asked = [query.place_id for query in step.wants_routes]
-                self.mission.set_routes([straight(query.place_id) for query in step.wants_routes])
+                self.asked = [request.goal.place_id for request in step.wants_routes]
+                self.mission.set_routes([straight(request.goal.place_id) for request in step.wants_routes])
             if step.leg is not None:
                 return step.leg
         raise AssertionError(f"no leg: {self.mission.phase}, {self.mission.message}")
@@ -100,7 +100,7 @@ def test_goals_that_memory_cannot_place_come_last_in_their_own_order() -> None:
 def test_without_any_answer_of_memory_the_goals_keep_their_order() -> None:
     mission = Mission(plan(place(3), place(1), ordered=False))
     wanted = mission.step(View(1.0)).wants_routes
-    assert [query.place_id for query in wanted] == [3, 1]
+    assert [request.goal.place_id for request in wanted] == [3, 1]
     mission.set_routes([AmiError("lost", 10242)] * 2)
     leg = mission.step(View(1.2)).leg
     assert leg is not None and leg.destination.place_id == 3
