@@ -14,7 +14,7 @@ from ami_ros.memory.matching import Matches, match, mean_pose, pose_gap
 
 @dataclass(frozen=True)
 class FilterConfig:
-    """Noise and size of the filter. The noise is meant to be honest, not small: see docs/decisions.md."""
+    """Noise and size of the filter. The noise is meant to be honest, not small: see docs/decisions/0012."""
 
     particles: int = 800  # hypotheses of where the robot is
     gain_sigma: tuple[float, float] = (0.03, 0.05)  # of odometry's distance and turning: the same for a whole run

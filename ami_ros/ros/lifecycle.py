@@ -1,6 +1,6 @@
 """The node that all others derive from: a managed node that can also start itself.
 
-rclpy swallows exceptions in transitions and gates only publishers (see docs/decisions.md); here every transition
+rclpy swallows exceptions in transitions and gates only publishers; here every transition
 says what failed, and subscriptions and timers are silent while the node is not active.
 """
 
