@@ -7,6 +7,7 @@ from setuptools import find_packages, setup
 PACKAGE = "ami_ros"
 SHARE = f"share/{PACKAGE}"
 NODES = ("perception", "world_model", "memory", "planner", "mission", "safety", "simulator", "composed", "loopback")
+EXTRAS = ("bench", "cli", "frozen", "lance", "lerobot", "onnx", "report", "sim", "swm", "text", "train")
 SHARED_FOLDERS = ("launch", "config", "worlds", "rviz", "models")
 
 source = Path(__file__).resolve().parent
@@ -43,9 +44,7 @@ setup(
     package_data={"": ["*.html", "*.css", "*.js", "py.typed"]},
     python_requires=">=3.10",
     install_requires=["setuptools", *requirements("runtime")],
-    extras_require={
-        extra: requirements(extra) for extra in ("bench", "frozen", "lance", "lerobot", "onnx", "swm", "text")
-    },
+    extras_require={extra: requirements(extra) for extra in EXTRAS},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
         (SHARE, ["package.xml"]),

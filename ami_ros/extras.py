@@ -1,8 +1,10 @@
-"""Packages that only some users need."""
+"""Packages that only some users need: a robot's nodes import none of them. requirements/<extra>.txt names them."""
 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ami_ros.errors import AmiError
@@ -14,9 +16,20 @@ def need(module: str, extra: str) -> Any:
     Raises:
         AmiError: it is not installed; the line names the extra.
     """
-    try:
+    with importing(extra):
         return importlib.import_module(module)
+
+
+@contextmanager
+def importing(extra: str) -> Iterator[None]:
+    """For the import statements of an extra's packages.
+
+    Raises:
+        AmiError: one is not installed; the line names the extra.
+    """
+    try:
+        yield
     except ImportError as error:
         raise AmiError(
-            f"{module} is not installed; it is in the extra {extra}: pip install -r requirements/{extra}.txt"
+            f"{error.name} is not installed; it is in the extra {extra}: pip install -r requirements/{extra}.txt"
         ) from error

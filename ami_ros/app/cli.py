@@ -10,10 +10,14 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any, NoReturn
 
-import typer
-
 from ami_ros.app.commands import find_command, overview
 from ami_ros.errors import AmiError
+from ami_ros.extras import importing, need
+
+with importing("cli"):
+    import typer
+
+    need("rich", "cli")
 
 USAGE_ERROR = 2
 INTERRUPTED = 130

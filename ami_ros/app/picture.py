@@ -7,18 +7,21 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.collections import LineCollection
-from matplotlib.colors import hsv_to_rgb, to_hex
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Circle, Polygon
-from matplotlib.patheffects import withStroke
 
 from ami_ros.app.scenery import Backdrop, RememberedPlaces
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.trials import Trial
+from ami_ros.extras import importing
+
+with importing("report"):
+    from matplotlib.axes import Axes
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.collections import LineCollection
+    from matplotlib.colors import hsv_to_rgb, to_hex
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Circle, Polygon
+    from matplotlib.patheffects import withStroke
 
 INK, SOFT, PAPER, GRAPH, BAD = "#1d2a2f", "#66757b", "#fbfbf8", "#5b6ee1", "#cc3d36"
 LISTED = 40  # more goals than this have no room in the list

@@ -6,13 +6,16 @@ import io
 import re
 
 import numpy as np
-from matplotlib import rc_context
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.figure import Figure
 
 from ami_ros.evaluation.head_quality import HORIZONS
 from ami_ros.evaluation.model_quality import ModelQuality, bins
+from ami_ros.extras import importing
+
+with importing("report"):
+    from matplotlib import rc_context
+    from matplotlib.axes import Axes
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
 
 INK, SOFT, BLUE, RED, PALE = "#1d2a2f", "#66757b", "#3a5fcd", "#cc3d36", "#c9d0e6"
 SIZE = (5.6, 3.4)  # [in]

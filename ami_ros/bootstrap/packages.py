@@ -12,13 +12,14 @@ from ami_ros.bootstrap.state import REPOSITORY, digest, require_space
 
 # torch is most of it; its CUDA build, which the default package index has, takes over 5 GB.
 DISK_NEEDED = 2.5  # [GB]
+COMMANDS = ["runtime", "cli", "report", "sim", "train"]  # what the commands need; a robot's nodes need "runtime" alone
 # With the extras: all but the benchmarks of others, which weigh more than they are worth here.
 TESTED = ["test", "frozen", "lance", "lerobot", "onnx", "text"]
 
 
 def requirement_files(sourced: bool, tests: bool) -> list[Path]:
     """What to install: ROS too where none is sourced, the tools of the tests where they are needed."""
-    names = ["runtime", *([] if sourced else ["ros"]), *(TESTED if tests else [])]
+    names = [*COMMANDS, *([] if sourced else ["ros"]), *(TESTED if tests else [])]
     return [REPOSITORY / "requirements" / f"{name}.txt" for name in names]
 
 

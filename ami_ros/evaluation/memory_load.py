@@ -8,16 +8,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 
 from ami_ros.evaluation.memory_town import PERIOD, Town
+from ami_ros.extras import importing
 from ami_ros.memory.graph import GraphConfig
 from ami_ros.memory.place_map import PlaceMap
 from ami_ros.memory.questions import recall
 from ami_ros.memory.store import Store
 from ami_ros.memory.types import PlaceQuery
 from ami_ros.world_model.checkpoint import LoadedModel
+
+with importing("report"):
+    import psutil
 
 RESULTS = 10
 ASKED = 50.0  # [Hz] recalls while places are added

@@ -11,15 +11,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from ami_ros import __version__
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.control import ControlRecord
 from ami_ros.evaluation.rates import SuccessRate
 from ami_ros.evaluation.resources import ProcessCost
 from ami_ros.evaluation.trials import Trial
+from ami_ros.extras import importing
 from ami_ros.hardware import processor_name
+
+with importing("report"):
+    import psutil
 
 
 def success_rates(trials: Sequence[Trial]) -> dict[str, SuccessRate]:

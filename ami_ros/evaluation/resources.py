@@ -6,7 +6,10 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import psutil
+from ami_ros.extras import importing
+
+with importing("report"):
+    import psutil
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,7 @@ from ami_ros.ros.process import run
 from ami_ros.ros.robot_node import RobotNode, RobotParameters
 from ami_ros.ros.urgency import URGENT
 from ami_ros.simulation.noise import SensorNoise
-from ami_ros.simulation.robot_model import FIELD_OF_VIEW
-from ami_ros.simulation.simulator import Simulator
+from ami_ros.simulation.robot import Robot
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,9 @@ class SimulatorNode(RobotNode[SimulatorParameters]):
     def __init__(self, **options: Any) -> None:
         super().__init__("simulator", SimulatorParameters, **options)
 
-    def make_robot(self) -> Simulator:
+    def make_robot(self) -> Robot:
+        from ami_ros.simulation.simulator import Simulator  # here, so that a machine without MuJoCo is told in one line
+
         config = self.config
         noise = SensorNoise(scale=config.noise_scale)
         robot = Simulator(config.world, config.camera, config.image_size, config.seed, noise, config.drive)
@@ -48,6 +49,8 @@ class SimulatorNode(RobotNode[SimulatorParameters]):
         size = self.config.image_size
         info = CameraInfo(height=size, width=size)
         if self.config.camera == "onboard":
+            from ami_ros.simulation.robot_model import FIELD_OF_VIEW
+
             focal, centre = size / 2 / math.tan(math.radians(FIELD_OF_VIEW) / 2), size / 2
             info.distortion_model, info.d = "plumb_bob", [0.0] * 5
             info.k = [focal, 0.0, centre, 0.0, focal, centre, 0.0, 0.0, 1.0]

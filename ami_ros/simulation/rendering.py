@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.errors import AmiError
+from ami_ros.extras import importing
 
 _ADVICE = "install the system packages libegl1 libegl-mesa0 libgl1-mesa-dri (or libosmesa6 with MUJOCO_GL=osmesa)"
 
@@ -38,7 +39,8 @@ if not os.environ.get("MUJOCO_GL"):
 # asked costs less, and on a machine with all cores busy it took 6 ms instead of 85.
 os.environ.setdefault("LP_NUM_THREADS", "0")
 
-import mujoco  # noqa: E402  (the backend is chosen at its import)
+with importing("sim"):
+    import mujoco  # the backend is chosen at its import
 
 ROBOT_GROUP = 3  # geometry group of what the robot looks like
 HIDDEN_GROUP = 5  # collision shapes that are not to be seen

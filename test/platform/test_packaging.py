@@ -8,14 +8,13 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
+from catkin_pkg.package import parse_package
 
 import ami_ros
 from harness.processes import REPOSITORY
 
 MANIFEST = ElementTree.parse(REPOSITORY / "package.xml").getroot()
-RUNTIME, BENCH, SWM = (
-    (REPOSITORY / "requirements" / f"{name}.txt").read_text() for name in ("runtime", "bench", "swm")
-)
+REQUIREMENTS = {file.stem: file.read_text() for file in (REPOSITORY / "requirements").glob("*.txt")}
 SETUP = (REPOSITORY / "setup.py").read_text()
 EXECUTABLES = re.findall(r'"(\w+)"', re.search(r"NODES = \(([^)]*)\)", SETUP).group(1))  # type: ignore[union-attr]
 
@@ -24,12 +23,15 @@ ON_INDEX = {
     "cv2": "opencv-python-headless",
     "yaml": "pyyaml",
     "faiss": "faiss-cpu",
+    "lance": "pylance",
     "sqlite_vec": "sqlite-vec",
     "stable_worldmodel": "stable-worldmodel",
 }
 IN_ROSDEP = {"cv2": "python3-opencv", "mujoco": "python3-mujoco-pip", "rosbags": "python3-rosbags-pip"}
-# safetensors is not in rosdep; tf_transformations and lz4 come with transforms3d's user and rosbags.
+# safetensors is not in rosdep; lz4 comes with rosbags.
 NOT_IN_ROSDEP = {"safetensors", "lz4"}
+# What ./ami installs for its commands, and rosdep unless AMI_ROBOT_ONLY is set.
+COMMANDS = ("cli", "report", "sim", "train")
 
 
 def test_version_is_the_same_everywhere() -> None:
@@ -40,17 +42,20 @@ def test_version_is_the_same_everywhere() -> None:
 
 
 def test_every_import_is_declared() -> None:
-    declared = {element.text for element in MANIFEST.iter() if element.tag in ("depend", "exec_depend")}
-    on_index = {re.split(r"[<>=\[]", line)[0].lower() for line in RUNTIME.splitlines() if not line.startswith("#")}
-    optional = {line.partition("==")[0] for line in (BENCH + SWM).splitlines()}
-    for name in sorted(_imported_packages()):
-        if name in declared or ON_INDEX.get(name, name) in optional:  # of ROS, or optional
-            continue
-        assert ON_INDEX.get(name, name) in on_index | {"lz4"}, (
-            f"{name}: add it to package.xml or requirements/runtime.txt"
-        )
-        if name not in NOT_IN_ROSDEP:
-            assert IN_ROSDEP.get(name, f"python3-{name}") in declared, f"{name}: add its rosdep key to package.xml"
+    everywhere, desk_only = _exec_depends(AMI_ROBOT_ONLY="1"), _exec_depends() - _exec_depends(AMI_ROBOT_ONLY="1")
+    robot, commands = _on_index("runtime"), _on_index(*COMMANDS) | {"lz4"}
+    others = _on_index(*(set(REQUIREMENTS) - {"runtime", *COMMANDS}))
+    for name in sorted(_imported_packages() - everywhere):  # but for ROS
+        package, key = ON_INDEX.get(name, name), IN_ROSDEP.get(name, f"python3-{name}")
+        assert package in robot | commands | others, f"{name}: add it to package.xml or requirements/"
+        if package in robot | commands and name not in NOT_IN_ROSDEP:
+            found = everywhere if package in robot else desk_only
+            assert key in found, f"{name}: add its rosdep key to package.xml"
+
+
+def test_every_file_of_requirements_is_what_a_robot_needs_or_an_extra_or_for_development() -> None:
+    extras = re.findall(r'"(\w+)"', re.search(r"EXTRAS = \(([^)]*)\)", SETUP).group(1))  # type: ignore[union-attr]
+    assert sorted([*extras, "runtime", "ros", "test"]) == sorted(REQUIREMENTS)
 
 
 @pytest.mark.parametrize("executable", EXECUTABLES)
@@ -67,6 +72,19 @@ def test_every_node_is_an_executable() -> None:
 def test_licence_is_the_one_in_the_manifest() -> None:
     assert MANIFEST.findtext("license") == "Apache-2.0"
     assert "Apache License" in (REPOSITORY / "LICENSE").read_text()
+
+
+def _exec_depends(**environment: str) -> set[str]:
+    """What rosdep installs in an environment."""
+    package = parse_package(str(REPOSITORY / "package.xml"))
+    package.evaluate_conditions(environment)
+    return {d.name for d in package.exec_depends if d.evaluated_condition}
+
+
+def _on_index(*files: str) -> set[str]:
+    """The packages in files of requirements/."""
+    lines = [line for name in files for line in REQUIREMENTS[name].splitlines()]
+    return {re.split(r"[<>=\[]", line)[0].lower() for line in lines if line and not line.startswith("#")}
 
 
 def _defines_main(node: str) -> bool:

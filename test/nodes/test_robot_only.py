@@ -1,0 +1,90 @@
+"""What a robot runs starts where only requirements/runtime.txt is installed."""
+
+from __future__ import annotations
+
+import os
+import re
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+from lifecycle_msgs.msg import State
+from lifecycle_msgs.srv import GetState
+
+from ami_ros.ros.graph import LEARNED, STACK
+from ami_ros.world_model.checkpoint import save_model
+from ami_ros.world_model.model import WorldModel
+from ami_ros.world_model.spec import InputSpec, ModelSpec
+from harness.processes import REPOSITORY, ChildProcess, Children
+from harness.ros import RosPeer
+
+NO_EXTRAS = ("ros", "runtime", "test")  # in requirements/
+REFUSAL = """
+import sys
+
+class Refusal:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {names!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Refusal())
+"""
+
+
+def packages(file: Path) -> set[str]:
+    """The names in a file of requirements, as the package index spells them."""
+    lines = [line for line in file.read_text().splitlines() if line and not line.startswith("#")]
+    return {re.split(r"[<>=\[]", line)[0].lower().replace("_", "-") for line in lines}
+
+
+def modules_of_extras() -> set[str]:
+    """Import names of all packages that only extras ask for."""
+    files = [file for file in (REPOSITORY / "requirements").glob("*.txt") if file.stem not in NO_EXTRAS]
+    wanted = set().union(*map(packages, files)) - packages(REPOSITORY / "requirements" / "runtime.txt")
+    installed = {name for name, owners in packages_distributions().items() if {o.lower() for o in owners} & wanted}
+    return installed | {name.replace("-", "_") for name in wanted}
+
+
+@pytest.fixture
+def without_extras(tmp_path: Path) -> dict[str, str]:
+    """The environment of a process in which no package of an extra can be imported."""
+    modules = modules_of_extras()
+    assert {"lance", "matplotlib", "mujoco", "onnxruntime", "rich", "rosbags", "typer"} <= modules
+    folder = tmp_path / "refusal"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(REFUSAL.format(names=modules))
+    return {"PYTHONPATH": os.pathsep.join([str(folder), os.environ["PYTHONPATH"]])}
+
+
+def start(children: Children, node: str, environment: dict[str, str], folder: Path) -> ChildProcess:
+    spec = ModelSpec(InputSpec(image_size=16, scan_beams=8), latent_dim=4, encoder_width=16, predictor_width=16)
+    save_model(folder / "model", "small", WorldModel(spec))
+    file = folder / "parameters.yaml"
+    file.write_text("".join(f"/**/{name}: {{ros__parameters: {{model: {folder / 'model'}}}}}\n" for name in LEARNED))
+    arguments = ("-m", f"ami_ros.nodes.{node}", "--ros-args", "--params-file", str(file))
+    return children.python(*arguments, environment=environment)
+
+
+@pytest.mark.parametrize("process", [*STACK, "composed"])
+def test_robots_process_needs_no_extra(
+    ros: RosPeer, children: Children, without_extras: dict[str, str], tmp_path: Path, process: str
+) -> None:
+    child = start(children, process, without_extras, tmp_path)
+
+    def active(node: str) -> bool:
+        assert child.code is None, child.output()
+        state = ros.call(GetState, f"{node}/get_state", GetState.Request(), 90.0).current_state
+        return bool(state.id == State.PRIMARY_STATE_ACTIVE)
+
+    nodes = STACK if process == "composed" else [process]
+    ros.spin_until(lambda: all(map(active, nodes)), 90.0, child.output)
+
+
+def test_simulator_without_mujoco_names_the_extra_in_one_line(
+    children: Children, without_extras: dict[str, str], tmp_path: Path
+) -> None:
+    child = start(children, "simulator", without_extras, tmp_path)
+    assert child.wait(90.0) == 2
+    assert child.output() == (
+        "error: mujoco is not installed; it is in the extra sim: pip install -r requirements/sim.txt\n"
+    )
