@@ -52,7 +52,7 @@ def main(
     from ami_ros.config import with_settings
     from ami_ros.evaluation.mission_bench import Settings, run_exploration, run_mission
     from ami_ros.evaluation.report import hardware, write_json
-    from ami_ros.ros.graph import share
+    from ami_ros.share import share
     from ami_ros.simulation.simulator import Simulator
     from ami_ros.world_model.checkpoint import load_model
 

@@ -57,7 +57,7 @@ def main(
     from ami_ros.app.extract_run import progress_bar
     from ami_ros.evaluation.place_bench import PlaceBench, Settings
     from ami_ros.evaluation.report import hardware, write_json
-    from ami_ros.ros.graph import share
+    from ami_ros.share import share
     from ami_ros.simulation.noise import SensorNoise
     from ami_ros.simulation.simulator import Simulator
     from ami_ros.world_model.checkpoint import load_model

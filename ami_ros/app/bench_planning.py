@@ -38,7 +38,7 @@ def main(
 
     from ami_ros.app.planning_run import PlanningRun
     from ami_ros.evaluation.planning_arms import Setting, choose_arms
-    from ami_ros.ros.graph import share
+    from ami_ros.share import share
 
     console = Console(highlight=False)
     folders = model or share("models", "onboard"), ceiling or share("models", "ceiling")

@@ -35,7 +35,7 @@ def main(
     from ami_ros.evaluation.rivals import load_rivals
     from ami_ros.evaluation.runtimes import runtimes
     from ami_ros.evaluation.solver_race import race
-    from ami_ros.ros.graph import share
+    from ami_ros.share import share
     from ami_ros.world_model.checkpoint import load_model
 
     torch.set_num_threads(1)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ami_ros.errors import AmiError
 from ami_ros.memory.names import memory_beside
-from ami_ros.ros.graph import share
+from ami_ros.share import share
 
 
 def model_and_memory(model: Path | None, memory: Path | None, world: str) -> tuple[Path, Path]:

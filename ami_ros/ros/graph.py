@@ -6,7 +6,6 @@ The launch files and `./ami` both start what this says, so they cannot drift apa
 from __future__ import annotations
 
 import dataclasses
-import os
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ import yaml
 
 from ami_ros.config import from_mapping
 from ami_ros.errors import AmiError
+from ami_ros.share import share
 
 Part = Literal["stack", "simulation"]
 STACK = ("safety", "perception", "world_model", "memory", "planner", "mission")
@@ -126,20 +126,6 @@ def processes(arguments: Arguments, parts: Iterable[Part]) -> list[ProcessSpec]:
     if "stack" in parts:
         found += _stack(arguments, files)
     return found
-
-
-def share(folder: str, name: str) -> Path:
-    """A file of the package: in the source tree that this runs from, or in the share folder of an installation.
-
-    Raises:
-        AmiError: it is in neither.
-    """
-    source = Path(__file__).resolve().parents[2]
-    prefixes = [Path(p) for p in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if p]
-    for root in (source, *(prefix / "share" / "ami_ros" for prefix in prefixes)):
-        if (root / folder / name).exists():
-            return root / folder / name
-    raise AmiError(f"{folder}/{name} is in none of the installed copies of ami_ros; install it again")
 
 
 def shipped_model(camera: str, drive: str = "differential") -> Path:

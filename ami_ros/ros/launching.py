@@ -12,7 +12,8 @@ from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from ami_ros.ros.graph import Arguments, Part, ProcessSpec, declared, processes, share
+from ami_ros.ros.graph import Arguments, Part, ProcessSpec, declared, processes
+from ami_ros.share import share
 from launch import LaunchContext, LaunchDescription
 
 

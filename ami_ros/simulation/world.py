@@ -10,7 +10,7 @@ import yaml
 
 from ami_ros.config import from_mapping
 from ami_ros.errors import AmiError
-from ami_ros.simulation.packaged import packaged_worlds
+from ami_ros.share import packaged
 from ami_ros.simulation.world_checks import check_geometry
 
 Point = tuple[float, float]
@@ -178,11 +178,11 @@ def load_world(name_or_path: str | Path) -> World:
 
 
 def _find(name_or_path: str | Path) -> Path:
-    packaged = packaged_worlds()
-    if str(name_or_path) in packaged:
-        return packaged[str(name_or_path)]
+    known = packaged("worlds")
+    if str(name_or_path) in known:
+        return known[str(name_or_path)]
     path = Path(name_or_path)
     if path.is_file():
         return path
-    known = ", ".join(sorted(packaged)) or "none"
-    raise AmiError(f"no world '{name_or_path}': known are {known}; or give the path of a YAML file")
+    names = ", ".join(sorted(known)) or "none"
+    raise AmiError(f"no world '{name_or_path}': known are {names}; or give the path of a YAML file")

@@ -10,7 +10,7 @@ import pytest
 from ami_ros.app import bench_planning, bench_solver
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.planning_arms import ARMS, SECTIONS, Setting, choose_arms
-from ami_ros.ros.graph import share
+from ami_ros.share import share
 from ami_ros.world_model.checkpoint import save_model
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.spec import InputSpec, ModelSpec

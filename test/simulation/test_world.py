@@ -9,14 +9,14 @@ import pytest
 import yaml
 
 from ami_ros.errors import AmiError
-from ami_ros.simulation.packaged import packaged_worlds
+from ami_ros.share import packaged
 from ami_ros.simulation.world import load_world
 
 Change = Callable[[dict[str, Any]], Any]
 
 
 def write(folder: Path, change: Change | None = None) -> Path:
-    values = yaml.safe_load(packaged_worlds()["two_rooms"].read_text())
+    values = yaml.safe_load(packaged("worlds")["two_rooms"].read_text())
     values = copy.deepcopy(values)
     if change is not None:
         change(values)

@@ -1,0 +1,154 @@
+"""What others take from the description of a robot: parameters and topics of nodes, and which model fits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ami_ros.config import to_mapping
+from ami_ros.errors import AmiError
+from ami_ros.robots.description import DEFAULT, RobotDescription
+from ami_ros.robots.sensors import CameraSensor, LaserSensor
+
+if TYPE_CHECKING:
+    from ami_ros.world_model.spec import InputSpec, ModelSpec
+
+CORRIDOR_MARGIN = 0.01  # [m] beyond the radius, that must be free on each side of the way to a sub-goal
+# What is recorded beside the robot's own topics: for evaluation, for looking at it, and where the scanner sits.
+STACK_TOPICS = ("ground_truth", "latent", "surprise", "location", "plan", "/tf_static")
+
+
+def safety_settings(robot: RobotDescription) -> dict[str, Any]:
+    """The fields of `SafetyConfig` that are the robot's."""
+    limits, braking = robot.limits, robot.braking
+    return {
+        "max_linear": limits.linear,
+        "max_angular": limits.angular,
+        "max_lateral": limits.lateral,
+        "max_linear_acceleration": limits.linear_acceleration,
+        "max_angular_acceleration": limits.angular_acceleration,
+        "robot_radius": robot.shape.radius,
+        **to_mapping(braking),
+    }
+
+
+def navigator_settings(robot: RobotDescription) -> dict[str, Any]:
+    """The fields of `NavigatorConfig` that are the robot's; kinematics among them."""
+    planned = robot.planned
+    kinematics = {
+        "drive": robot.drive.kind,
+        "max_linear": planned.linear,
+        "max_reverse": planned.backward,
+        "max_angular": planned.angular,
+        "max_lateral": planned.lateral,
+        "turning_radius": robot.drive.turning_radius,
+    }
+    return {
+        "planner": {"robot_radius": robot.shape.radius, "kinematics": kinematics},
+        "follower": {"width": round(robot.shape.radius + CORRIDOR_MARGIN, 6)},
+    }
+
+
+def node_parameters(robot: RobotDescription) -> dict[str, dict[str, Any]]:
+    """Parameters by node, nested; what a parameter file says goes above them."""
+    frames, stamped = robot.frames, {"enable_stamped_cmd_vel": robot.command.stamped}
+    mount = robot.laser.level_mount if robot.laser is not None else None
+    scanner = {"scanner": to_mapping(mount)} if mount is not None else {}
+    return {
+        "safety": {**stamped, **scanner, "base_frame": frames.base, "gate": safety_settings(robot)},
+        "perception": {},
+        "world_model": {**stamped, "odom_frame": frames.odom},
+        "memory": {**stamped, "odom_frame": frames.odom, "map_frame": frames.map},
+        "planner": {**stamped, **scanner, "frames": to_mapping(frames), "navigator": navigator_settings(robot)},
+        "mission": {**scanner, "frames": to_mapping(frames)},
+    }
+
+
+def topics(robot: RobotDescription) -> dict[str, str]:
+    """The robot's own name of each topic of the stack that leads to it or comes from it."""
+    found = {"cmd_vel": robot.command.topic, "odom": robot.odometry.topic}
+    if robot.camera is not None:
+        found |= {"image": robot.camera.topic, "camera_info": robot.camera.info_topic}
+    if robot.laser is not None:
+        found["scan"] = robot.laser.topic
+    if robot.compass is not None:
+        found["imu"] = robot.compass.topic
+    return found
+
+
+def recorded_topics(robot: RobotDescription) -> tuple[str, ...]:
+    """What `Recorder` records of it; see there."""
+    own = [topic for sensor in robot.sensors for topic in sensor.recorded]
+    return (*own, robot.command.topic, *STACK_TOPICS)
+
+
+def check_model(robot: RobotDescription, spec: ModelSpec, model: str) -> None:
+    """Whether a model of `spec` can drive the robot.
+
+    Args:
+        model: what the user calls it, for messages.
+
+    Raises:
+        AmiError: it cannot, and why.
+    """
+    reason = _misfit(robot, spec)
+    if reason:
+        raise AmiError(f"model {model} does not fit robot {robot.name}: {reason}")
+
+
+def _misfit(robot: RobotDescription, spec: ModelSpec) -> str:
+    if spec.command_dim != robot.command_dim:
+        drive = robot.drive.kind
+        return f"its commands have {spec.command_dim} numbers, and a robot that is {drive} takes {robot.command_dim}"
+    for speed in ("linear", "angular", "lateral"):
+        learned, planned = getattr(spec, f"max_{speed}"), getattr(robot.planned, speed)
+        if planned > learned + 1e-9:
+            return f"it has learned speeds of up to {learned}, planned.{speed} is {planned}"
+    if spec.inputs.heading and robot.compass is None:
+        return "it needs a compass: an imu with heading: true"
+    sensors = (robot.camera, robot.laser, robot.odometry)
+    slow = next((s for s in sensors if s is not None and s.rate * spec.period < 1 - 1e-6), None)
+    if slow is not None:
+        return f"it wants a moment every {spec.period} s, and sensor {slow.name} has a rate of {slow.rate} Hz"
+    return _camera_misfit(robot.camera, spec.inputs) or _laser_misfit(robot.laser, spec.inputs)
+
+
+def _camera_misfit(camera: CameraSensor | None, inputs: InputSpec) -> str:
+    size = inputs.image_size
+    if not size:
+        return ""
+    if camera is None:
+        return "it wants pictures, and the robot has no camera"
+    if min(camera.width, camera.height) < size:
+        return f"it wants pictures of {size} px, and camera {camera.name} has {camera.width}x{camera.height}"
+    if inputs.still_camera != camera.overhead:
+        return f"it has learned from a camera {'over the world' if inputs.still_camera else 'on the robot'}"
+    return ""
+
+
+def _laser_misfit(laser: LaserSensor | None, inputs: InputSpec) -> str:
+    beams = inputs.scan_beams
+    if not beams:
+        return ""
+    if laser is None:
+        return "it wants scans, and the robot has no laser"
+    if laser.beams * 360 < beams * laser.fov:
+        has = f"{laser.beams} in {laser.fov:g} degrees"
+        return f"it wants {beams} beams all round, and laser {laser.name} has {has}"
+    return ""
+
+
+def shipped_model(robot: RobotDescription) -> str:
+    """The folder in models/ of the model that comes for a robot like this.
+
+    A car drives by that of a robot with two wheels: its commands are among those.
+    """
+    if robot.camera is not None and robot.camera.overhead:
+        return "ceiling"
+    return "omnidirectional" if robot.command_dim == 3 else "onboard"
+
+
+def simulated_robot(spec: ModelSpec) -> str:
+    """The simulated robot that a model of `spec` can drive, where the user names none."""
+    if spec.inputs.heading or spec.inputs.still_camera:
+        return f"{DEFAULT}_ceiling"
+    return f"{DEFAULT}_omnidirectional" if spec.command_dim == 3 else DEFAULT

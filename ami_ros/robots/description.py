@@ -1,0 +1,264 @@
+"""The description of a robot, as its YAML file says it, checked against itself."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+
+from ami_ros.config import from_mapping
+from ami_ros.errors import AmiError
+from ami_ros.robots.sensors import CameraSensor, ImuSensor, LaserSensor, OdometrySensor, Sensor, sensor_from
+from ami_ros.share import packaged
+
+DriveKind = Literal["differential", "ackermann", "omnidirectional"]
+SensorT = TypeVar("SensorT", bound=Sensor)
+DEFAULT = "ami_bot"
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Its outline, seen from above."""
+
+    radius: float  # [m] of the smallest circle around base_link that holds the robot
+    polygon: tuple[tuple[float, float], ...] = ()  # corners x, y in base_link [m]; empty: it is a disc
+
+    def __post_init__(self) -> None:
+        if not self.radius > 0:
+            raise ValueError(f"radius must be greater than 0, not {self.radius}")
+        if self.polygon and len(self.polygon) < 3:
+            raise ValueError("a polygon has at least three corners")
+        farthest = max((math.hypot(x, y) for x, y in self.polygon), default=0.0)
+        if farthest > self.radius + 1e-6:
+            raise ValueError(f"radius {self.radius} does not hold the polygon, whose farthest corner is {farthest:.3f}")
+
+
+@dataclass(frozen=True)
+class Drive:
+    """How it moves."""
+
+    kind: DriveKind = "differential"  # ackermann steers like a car; omnidirectional also drives sideways
+    track: float = 0.26  # [m] between left and right wheels
+    turning_radius: float = 0.5  # [m] of the tightest curve of an ackermann drive
+
+    def __post_init__(self) -> None:
+        if not (self.track > 0 and self.turning_radius > 0):
+            raise ValueError("track and turning_radius must be greater than 0")
+
+
+@dataclass(frozen=True)
+class Speeds:
+    """Greatest speeds."""
+
+    linear: float  # [m/s] forwards
+    angular: float  # [rad/s] either way
+    backward: float = 0.0  # [m/s]
+    lateral: float = 0.0  # [m/s] to either side, of an omnidirectional drive
+
+    def __post_init__(self) -> None:
+        if not (self.linear > 0 and self.angular > 0 and self.backward >= 0 and self.lateral >= 0):
+            raise ValueError("linear and angular must be greater than 0, backward and lateral not negative")
+        if self.backward > self.linear:
+            raise ValueError(f"backward {self.backward} is greater than linear {self.linear}")
+
+
+@dataclass(frozen=True)
+class Limits(Speeds):
+    """What the safety gate lets through."""
+
+    linear_acceleration: float = 1.0  # [m/s^2], to the sides as well; braking is not limited
+    angular_acceleration: float = 5.0  # [rad/s^2]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not (self.linear_acceleration > 0 and self.angular_acceleration > 0):
+            raise ValueError("accelerations must be greater than 0")
+
+
+@dataclass(frozen=True)
+class Braking:
+    """What can be relied on when it has to stop; measure it."""
+
+    deceleration: float = 0.8  # [m/s^2] that it surely reaches, however slow its wheels are
+    reaction: float = 0.25  # [s] from a scan to the wheels' answer, all delays together
+    turn_lag: float = 0.4  # [s] for which it may still turn as it was told before
+
+    def __post_init__(self) -> None:
+        if not (self.deceleration > 0 and self.reaction >= 0 and self.turn_lag >= 0):
+            raise ValueError("deceleration must be greater than 0, reaction and turn_lag not negative")
+
+    def distance(self, speed: float) -> float:
+        """Way to standstill [m] from `speed` [m/s]."""
+        return speed * self.reaction + speed**2 / (2 * self.deceleration)
+
+
+@dataclass(frozen=True)
+class CommandTopic:
+    """Where it takes its commands."""
+
+    topic: str = "cmd_vel"
+    stamped: bool = True  # TwistStamped; false: Twist
+
+
+@dataclass(frozen=True)
+class FrameNames:
+    """Names of frames."""
+
+    base: str = "base_link"  # of the robot, of its commands
+    odom: str = "odom"  # of its odometry
+    map: str = "map"  # of what it remembers
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """What only the simulator has to know."""
+
+    linear_acceleration: float = 1.0  # [m/s^2] of its motors
+    angular_acceleration: float = 4.0  # [rad/s^2]
+    lag: float = 0.06  # [s], time constant of its wheels' velocity control
+    noise: dict[str, float] = field(default_factory=dict)  # fields of `ami_ros.simulation.noise.SensorNoise`
+
+    def __post_init__(self) -> None:
+        if not min(self.linear_acceleration, self.angular_acceleration, self.lag) > 0:
+            raise ValueError("accelerations and lag must be greater than 0")
+
+
+@dataclass(frozen=True)
+class RobotDescription:
+    """Everything that others have to know of a robot. What contradicts itself is refused."""
+
+    name: str
+    shape: Shape
+    limits: Limits
+    planned: Speeds  # what the planner asks for: below the limits, or the gate corrects every command
+    sensors: tuple[Sensor, ...]
+    drive: Drive = field(default_factory=Drive)
+    braking: Braking = field(default_factory=Braking)
+    command: CommandTopic = field(default_factory=CommandTopic)
+    frames: FrameNames = field(default_factory=FrameNames)
+    simulated: Simulated = field(default_factory=Simulated)
+
+    def __post_init__(self) -> None:
+        for speed in ("linear", "angular", "backward", "lateral"):
+            planned, limit = getattr(self.planned, speed), getattr(self.limits, speed)
+            if planned > limit:
+                raise ValueError(f"planned.{speed} {planned} is greater than limits.{speed} {limit}")
+        if {self.drive.kind == "omnidirectional"} != {self.limits.lateral > 0, self.planned.lateral > 0}:
+            raise ValueError(
+                f"a lateral speed is of omnidirectional drives and of those alone, not of {self.drive.kind}"
+            )
+        for what in ("name", "topic"):
+            values = [getattr(sensor, what) for sensor in self.sensors]
+            if len(set(values)) < len(values):
+                raise ValueError(f"two sensors have the same {what}")
+        self.odometry  # noqa: B018  (it has to be there)
+        for sensor in self.sensors:
+            self._check_mount(sensor)
+        if self.laser is not None:
+            self._check_laser(self.laser)
+
+    def _check_mount(self, sensor: Sensor) -> None:
+        if sensor.mount is None or (isinstance(sensor, CameraSensor) and sensor.overhead):
+            return
+        out = math.hypot(sensor.mount.x, sensor.mount.y)
+        if out > self.shape.radius:
+            raise ValueError(
+                f"sensor {sensor.name} is mounted {out:.3f} m from the middle, beyond the radius {self.shape.radius}"
+            )
+
+    def _check_laser(self, laser: LaserSensor) -> None:
+        mount = laser.level_mount
+        way = self.shape.radius + self.braking.distance(max(self.limits.linear, self.limits.lateral))
+        if way > laser.range_max:
+            raise ValueError(
+                f"it needs {way:.2f} m to stop, and laser {laser.name} sees {laser.range_max} m: lower limits.linear"
+            )
+        if mount is not None and laser.range_min > self.shape.radius + math.hypot(mount.x, mount.y):
+            raise ValueError(
+                f"laser {laser.name} is blind up to {laser.range_min} m, beyond the robot's edge: what touches the "
+                "robot is not seen"
+            )
+
+    def sensors_of(self, kind: type[SensorT]) -> list[SensorT]:
+        """All sensors of a kind, in the order of the list."""
+        return [sensor for sensor in self.sensors if isinstance(sensor, kind)]
+
+    @property
+    def camera(self) -> CameraSensor | None:
+        """The camera that models see with."""
+        return next(iter(self.sensors_of(CameraSensor)), None)
+
+    @property
+    def laser(self) -> LaserSensor | None:
+        """The scanner that gate, planner and models look through."""
+        return next(iter(self.sensors_of(LaserSensor)), None)
+
+    @property
+    def odometry(self) -> OdometrySensor:
+        """Raises ValueError: a robot without one is of no use here."""
+        found = self.sensors_of(OdometrySensor)
+        if not found:
+            raise ValueError("a sensor of kind odometry is missing")
+        return found[0]
+
+    @property
+    def compass(self) -> ImuSensor | None:
+        """The unit whose orientation is the true heading."""
+        return next((imu for imu in self.sensors_of(ImuSensor) if imu.heading), None)
+
+    @property
+    def command_dim(self) -> int:
+        """Numbers in a command, see `ami_ros.commands`."""
+        return 3 if self.drive.kind == "omnidirectional" else 2
+
+    def with_sensor(self, sensor: SensorT, **changes: Any) -> RobotDescription:
+        """The same robot, with one of its sensors changed."""
+        return replace(self, sensors=tuple(replace(s, **changes) if s is sensor else s for s in self.sensors))
+
+
+def load_robot(name: str | Path = DEFAULT) -> RobotDescription:
+    """The robot of a YAML file, or of one that comes with the package by its name.
+
+    Raises:
+        AmiError: there is none, the file cannot be read, or what it says does not fit together.
+    """
+    file = robot_file(name)
+    where = f"robot {name}"
+    try:
+        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise AmiError(f"{where}: {file} cannot be read ({' '.join(str(error).split())})") from error
+    if not isinstance(values, dict):
+        raise AmiError(f"{where}: {file} holds no mapping; copy one of config/robots and change it")
+    sensors = values.get("sensors")
+    if not isinstance(sensors, list):
+        raise AmiError(f"{where}: sensors must be a list")
+    values["sensors"] = [sensor_from(entry, where) for entry in sensors]
+    return from_mapping(RobotDescription, {"name": file.stem, **values}, where)
+
+
+def robot_file(name: str | Path) -> Path:
+    """The file of a robot: `name` is a path that ends in .yaml, or the name of one that comes with the package.
+
+    Raises:
+        AmiError: there is none.
+    """
+    if Path(name).suffix in (".yaml", ".yml"):
+        file = Path(name).expanduser().resolve()
+        if not file.is_file():
+            raise AmiError(f"robot {name}: no such file")
+        return file
+    known = packaged("config/robots")
+    if str(name) not in known:
+        raise AmiError(f"no robot '{name}': known are {', '.join(sorted(known))}; or name a YAML file")
+    return known[str(name)]
+
+
+@cache
+def default_robot() -> RobotDescription:
+    """The simulated robot where none is named."""
+    return load_robot(DEFAULT)

@@ -1,0 +1,217 @@
+"""What a robot senses with: a list of sensors, each with a name, a kind, a topic, a shape, a rate and a mount.
+
+A new kind is a dataclass in `KINDS`; its messages are read in ros/conversions.py, its column of a data set is a role in
+learning/streams.py.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from ami_ros.config import from_mapping
+from ami_ros.errors import AmiError
+from ami_ros.geometry import Array
+from ami_ros.scan import Mount
+
+INTRINSICS_TOLERANCE = 0.05  # of the focal length, by which a CameraInfo may differ from the description
+
+
+@dataclass(frozen=True)
+class Pose3:
+    """Where a sensor sits on the robot, as in URDF; of a camera the frame of its body, x forwards."""
+
+    x: float = 0.0  # [m] ahead
+    y: float = 0.0  # [m] to the left
+    z: float = 0.0  # [m] up
+    roll: float = 0.0  # [rad]
+    pitch: float = 0.0  # [rad], positive looks down
+    yaw: float = 0.0  # [rad], positive looks to the left
+
+
+@dataclass(frozen=True)
+class Sensor:
+    """What all sensors have."""
+
+    name: str
+    topic: str
+    rate: float  # [Hz]
+    frame: str = ""  # frame_id of its messages, of a camera the optical one; empty: the robot's base frame
+    mount: Pose3 | None = None  # None: /tf_static tells
+
+    def __post_init__(self) -> None:
+        if not self.name or not self.topic:
+            raise ValueError("name and topic must not be empty")
+        if not self.rate > 0:
+            raise ValueError(f"rate must be greater than 0, not {self.rate}")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of what one message holds."""
+        raise NotImplementedError
+
+    @property
+    def recorded(self) -> list[str]:
+        """Topics to record; of "a|b" the first that somebody publishes."""
+        return [self.topic]
+
+
+@dataclass(frozen=True)
+class CameraSensor(Sensor):
+    """A camera; of several the first is the one that models see with."""
+
+    width: int = 640  # [px]
+    height: int = 480  # [px]
+    fov: float | None = None  # [degrees] across the width; None: by intrinsics
+    intrinsics: tuple[float, float, float, float] | None = None  # fx, fy, cx, cy [px]; None: by fov
+    type: Literal["raw", "compressed"] = "raw"  # Image or CompressedImage
+    encoding: str = "rgb8"  # of an Image
+    overhead: bool = False  # hangs over the world rather than on the robot, and sees all of it
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.width < 16 or self.height < 16:
+            raise ValueError(f"pictures of {self.width}x{self.height} px are too small: at least 16 by 16 are needed")
+        if self.overhead:
+            return
+        if (self.fov is None) == (self.intrinsics is None):
+            raise ValueError("a camera needs either fov or intrinsics, and not both")
+        if self.fov is not None and not 0 < self.fov < 180:
+            raise ValueError(f"fov must be between 0 and 180 degrees, not {self.fov}")
+        if self.intrinsics is not None and not (min(self.intrinsics) > 0 and self._centred(*self.intrinsics[2:])):
+            raise ValueError(f"intrinsics {list(self.intrinsics)} do not fit {self.width}x{self.height} px")
+
+    def _centred(self, cx: float, cy: float) -> bool:
+        return abs(cx / self.width - 0.5) < 0.25 and abs(cy / self.height - 0.5) < 0.25
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.height, self.width, 3
+
+    @property
+    def recorded(self) -> list[str]:
+        pictures = self.topic if self.type == "compressed" else f"{self.topic}/compressed|{self.topic}"
+        return [pictures, self.info_topic]
+
+    @property
+    def info_topic(self) -> str:
+        """Of its CameraInfo: beside the pictures, as image_transport has it."""
+        path = self.topic.split("/")[: -2 if self.type == "compressed" else -1]
+        return "/".join([*path, "camera_info"])
+
+    @property
+    def matrix(self) -> tuple[float, float, float, float]:
+        """fx, fy, cx, cy [px]; pixel (0, 0) has its middle at (0, 0)."""
+        if self.intrinsics is not None:
+            return self.intrinsics
+        assert self.fov is not None, "a camera over the world has no pinhole"
+        focal = self.width / 2 / math.tan(math.radians(self.fov) / 2)
+        return focal, focal, (self.width - 1) / 2, (self.height - 1) / 2
+
+    def check_info(self, width: int, height: int, k: Sequence[float]) -> None:
+        """Compares with the size and the matrix K (9,) of a CameraInfo; K of zeros is that of an uncalibrated camera.
+
+        Raises:
+            AmiError: the camera is another one than described.
+        """
+        if (width, height) != (self.width, self.height):
+            raise AmiError(
+                f"camera {self.name}: {self.info_topic} says {width}x{height} px, the robot's description "
+                f"{self.width}x{self.height}; correct width and height there"
+            )
+        described = None if self.overhead else self.matrix[0]
+        if described is not None and k[0] and abs(k[0] / described - 1) > INTRINSICS_TOLERANCE:
+            raise AmiError(
+                f"camera {self.name}: {self.info_topic} says a focal length of {k[0]:.1f} px, the robot's description "
+                f"{described:.1f}; correct fov or intrinsics there"
+            )
+
+
+@dataclass(frozen=True)
+class LaserSensor(Sensor):
+    """A laser scanner whose plane is level; of several the first is the one that the gate looks through."""
+
+    beams: int = 360
+    fov: float = 360.0  # [degrees], the middle of which is straight ahead in its own frame
+    range_min: float = 0.1  # [m]
+    range_max: float = 10.0  # [m]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.beams < 2 or not 0 < self.fov <= 360:
+            raise ValueError("a laser needs at least 2 beams, and a fov of at most 360 degrees")
+        if not 0 < self.range_min < self.range_max:
+            raise ValueError(f"range_min {self.range_min} must be above 0 and below range_max {self.range_max}")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.beams,)
+
+    @property
+    def increment(self) -> float:
+        """Between two beams [rad]."""
+        return math.radians(self.fov) / (self.beams if self.fov == 360 else self.beams - 1)
+
+    @property
+    def angles(self) -> Array:
+        """Direction of each beam (beams,) in its own frame [rad]."""
+        return np.asarray(self.increment * np.arange(self.beams) - math.radians(self.fov) / 2)
+
+    @property
+    def level_mount(self) -> Mount | None:
+        """How it sits, for those who read its scans; None: /tf_static tells.
+
+        Raises:
+            ValueError: it is tilted.
+        """
+        if self.mount is None:
+            return None
+        m = self.mount
+        upside_down = abs(abs(m.roll) - math.pi) < 0.2
+        if abs(m.pitch) > 0.2 or not (upside_down or abs(m.roll) < 0.2):
+            raise ValueError(f"laser {self.name} is tilted: only a level one shows what stands around the robot")
+        return Mount(m.x, m.y, m.yaw, upside_down)
+
+
+@dataclass(frozen=True)
+class OdometrySensor(Sensor):
+    """Pose and velocity by wheels."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (3,)
+
+
+@dataclass(frozen=True)
+class ImuSensor(Sensor):
+    """An inertial measurement unit."""
+
+    heading: bool = False  # its orientation is the true heading, as of a compass; else it is not used
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (1,) if self.heading else (6,)
+
+
+KINDS: dict[str, type[Sensor]] = {
+    "camera": CameraSensor,
+    "laser": LaserSensor,
+    "odometry": OdometrySensor,
+    "imu": ImuSensor,
+}
+
+
+def sensor_from(values: Mapping[str, Any], where: str) -> Sensor:
+    """A sensor from an entry of the list `sensors`; `kind` says which.
+
+    Raises:
+        AmiError: unknown kind or key, wrong type, or a value that the sensor cannot have.
+    """
+    if not isinstance(values, Mapping) or values.get("kind") not in KINDS:
+        raise AmiError(f"{where}: each of sensors needs a kind: {', '.join(KINDS)}")
+    own = {key: value for key, value in values.items() if key != "kind"}
+    return from_mapping(KINDS[values["kind"]], own, f"{where}: {values['kind']} {values.get('name', '')}".rstrip())

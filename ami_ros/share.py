@@ -1,0 +1,35 @@
+"""Files that come with the package: in the source tree that this runs from, or in an installation's share folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ami_ros.errors import AmiError
+
+
+def _roots() -> list[Path]:
+    """The source tree goes before installed copies."""
+    prefixes = [Path(p) for p in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if p]
+    return [Path(__file__).resolve().parents[1], *(prefix / "share" / "ami_ros" for prefix in prefixes)]
+
+
+def share(folder: str, name: str) -> Path:
+    """A file or folder of the package.
+
+    Raises:
+        AmiError: no copy of the package has it.
+    """
+    for root in _roots():
+        if (root / folder / name).exists():
+            return root / folder / name
+    raise AmiError(f"{folder}/{name} is in none of the installed copies of ami_ros; install it again")
+
+
+def packaged(folder: str) -> dict[str, Path]:
+    """Name -> YAML file, of all that are in a folder of the package."""
+    found: dict[str, Path] = {}
+    for root in _roots():
+        for file in sorted((root / folder).glob("*.yaml")):
+            found.setdefault(file.stem, file)
+    return found

@@ -1,0 +1,108 @@
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ami_ros.config import from_mapping
+from ami_ros.errors import AmiError
+from ami_ros.planning.navigator_config import NavigatorConfig
+from ami_ros.robots.derived import (
+    check_model,
+    navigator_settings,
+    node_parameters,
+    recorded_topics,
+    safety_settings,
+    shipped_model,
+    simulated_robot,
+    topics,
+)
+from ami_ros.robots.description import load_robot
+from ami_ros.safety.gate import SafetyConfig
+from ami_ros.share import packaged, share
+from ami_ros.world_model.spec import InputSpec, ModelSpec
+
+FITS = ModelSpec()
+
+
+def test_the_simulated_robot_is_what_the_defaults_of_gate_and_planner_are_for() -> None:
+    """So that figures made without a description are of the same robot."""
+    robot = load_robot("ami_bot")
+    assert from_mapping(SafetyConfig, safety_settings(robot)) == SafetyConfig()
+    navigator, default = from_mapping(NavigatorConfig, navigator_settings(robot)), NavigatorConfig()
+    assert navigator.follower == default.follower and navigator.planner.robot_radius == default.planner.robot_radius
+    kinematics = navigator.planner.kinematics
+    assert replace(kinematics, max_lateral=default.planner.kinematics.max_lateral) == default.planner.kinematics
+
+
+@pytest.mark.parametrize("name", sorted(packaged("config/robots")))
+def test_gate_planner_and_follower_are_of_the_same_robot(name: str) -> None:
+    robot = load_robot(name)
+    gate = from_mapping(SafetyConfig, safety_settings(robot))
+    navigator = from_mapping(NavigatorConfig, navigator_settings(robot))
+    kinematics = navigator.planner.kinematics
+    assert gate.robot_radius == navigator.planner.robot_radius < navigator.follower.width
+    assert kinematics.max_linear <= gate.max_linear and kinematics.max_angular <= gate.max_angular
+    assert kinematics.drive == robot.drive.kind and kinematics.width == robot.command_dim
+    assert (gate.max_lateral > 0) == (kinematics.drive == "omnidirectional")
+
+
+def test_type_of_commands_mount_and_frames_reach_the_nodes() -> None:
+    robot = replace(load_robot("turtlebot4"), command=replace(load_robot("turtlebot4").command, stamped=False))
+    found = node_parameters(robot)
+    stamped = {node for node, values in found.items() if values.get("enable_stamped_cmd_vel") is False}
+    assert stamped == {"safety", "planner", "world_model", "memory"}
+    mounts = [found[node]["scanner"]["yaw"] for node in ("safety", "planner", "mission")]
+    assert mounts == [pytest.approx(1.5708, abs=1e-4)] * 3
+    assert "scanner" not in node_parameters(load_robot("differential"))["safety"]
+
+
+def test_topics_of_the_robot_take_the_place_of_the_usual_names() -> None:
+    assert topics(load_robot("turtlebot4"))["image"] == "oakd/rgb/preview/image_raw"
+    plain = topics(load_robot("ami_bot_ceiling"))
+    assert plain == {name: name for name in ("cmd_vel", "odom", "image", "camera_info", "scan", "imu")}
+
+
+def test_all_sensors_and_commands_are_recorded() -> None:
+    recorded = recorded_topics(load_robot("turtlebot3_waffle_pi"))
+    assert recorded[0] == "camera/image_raw/compressed|camera/image_raw"
+    assert {"camera/camera_info", "scan", "odom", "imu", "cmd_vel", "/tf_static"} < set(recorded)
+
+
+def test_models_that_ship_fit_the_robots_that_they_are_chosen_for() -> None:
+    from ami_ros.world_model.checkpoint import load_model
+
+    for name in ("ami_bot", "ami_bot_ceiling", "ami_bot_omnidirectional"):
+        robot = load_robot(name)
+        spec = load_model(share("models", shipped_model(robot))).model.spec
+        check_model(robot, spec, "shipped")
+        assert simulated_robot(spec) == name
+    assert shipped_model(load_robot("ackermann")) == "onboard"
+
+
+@pytest.mark.parametrize(
+    ("spec", "robot", "words"),
+    [
+        ({"max_lateral": 0.4}, "ami_bot", "its commands have 3 numbers, and a robot that is differential takes 2"),
+        ({}, "ami_bot_omnidirectional", "its commands have 2 numbers"),
+        ({"max_angular": 1.0}, "ami_bot", "speeds of up to 1.0, planned.angular is 1.4"),
+        ({"inputs": InputSpec(image_size=128)}, "ami_bot", "pictures of 128 px, and camera front has 96x96"),
+        ({"inputs": InputSpec(still_camera=True)}, "ami_bot", "learned from a camera over the world"),
+        ({"inputs": InputSpec(scan_beams=144)}, "ami_bot", "144 beams all round, and laser scan has 72 in 360 degrees"),
+        ({"inputs": InputSpec(heading=True)}, "ami_bot", "needs a compass"),
+        ({"period": 0.05}, "ami_bot", "every 0.05 s, and sensor front has a rate of 10.0 Hz"),
+    ],
+)
+def test_model_that_does_not_fit_the_robot_is_refused_in_one_line(spec: dict[str, Any], robot: str, words: str) -> None:
+    check_model(load_robot("ami_bot"), FITS, "fits")
+    with pytest.raises(AmiError, match=words) as error:
+        check_model(load_robot(robot), replace(FITS, **spec), "mine")
+    assert "\n" not in str(error.value) and f"model mine does not fit robot {robot}" in str(error.value)
+
+
+def test_robot_without_camera_or_laser_takes_no_model_that_wants_them(tmp_path: Path) -> None:
+    robot = load_robot("ami_bot")
+    for sensor, words in ((robot.sensors[0], "no camera"), (robot.sensors[1], "no laser")):
+        blind = replace(robot, sensors=tuple(s for s in robot.sensors if s is not sensor))
+        with pytest.raises(AmiError, match=words):
+            check_model(blind, FITS, "mine")

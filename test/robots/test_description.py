@@ -1,0 +1,127 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from ami_ros.errors import AmiError
+from ami_ros.robots.description import RobotDescription, load_robot, robot_file
+from ami_ros.robots.sensors import CameraSensor
+from ami_ros.scan import Mount
+from ami_ros.share import packaged
+
+Change = Callable[[dict[str, Any]], Any]
+
+
+@pytest.fixture
+def values() -> dict[str, Any]:
+    """What the file of the simulated robot says."""
+    found: dict[str, Any] = yaml.safe_load(robot_file("ami_bot").read_text())
+    return found
+
+
+def loaded(values: dict[str, Any], folder: Path) -> RobotDescription:
+    file = folder / "mine.yaml"
+    file.write_text(yaml.safe_dump(values))
+    return load_robot(file)
+
+
+@pytest.mark.parametrize("name", sorted(packaged("config/robots")))
+def test_every_robot_that_comes_with_the_package_is_sound(name: str) -> None:
+    robot = load_robot(name)
+    assert robot.name == name and robot.camera is not None and robot.laser is not None
+    assert load_robot(robot_file(name)).shape == robot.shape
+
+
+def test_robots_are_found_in_an_installation_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "share" / "ami_ros" / "config" / "robots"
+    folder.mkdir(parents=True)
+    (folder / "mine.yaml").write_text(robot_file("ami_bot").read_text())
+    monkeypatch.setenv("AMENT_PREFIX_PATH", str(tmp_path))
+    assert load_robot("mine").name == "mine"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda v: v.update(wheels=4), "unknown key 'wheels'"),
+        (lambda v: v.pop("limits"), "'limits' is missing"),
+        (lambda v: v["limits"].update(linear="fast"), "limits: linear: expected float"),
+        (lambda v: v["shape"].update(radius=-0.1), "radius must be greater than 0"),
+        (lambda v: v["shape"].update(polygon=[[0.3, 0], [0, 0.1], [0, -0.1]]), "does not hold the polygon"),
+        (lambda v: v["planned"].update(linear=0.6), "planned.linear 0.6 is greater than limits.linear 0.5"),
+        (lambda v: v["limits"].update(backward=0.7), "backward 0.7 is greater than linear 0.5"),
+        (lambda v: v["limits"].update(lateral=0.3), "a lateral speed is of omnidirectional drives"),
+        (lambda v: v["drive"].update(kind="omnidirectional"), "a lateral speed is of omnidirectional drives"),
+        (lambda v: v["drive"].update(kind="legs"), "'legs' is not one of differential"),
+        (lambda v: v["braking"].update(deceleration=0.0), "deceleration must be greater than 0"),
+        (lambda v: v["braking"].update(deceleration=0.01), "m to stop, and laser scan sees 8.0 m"),
+        (lambda v: v["sensors"][1].update(mount={"x": 0.2}), "scan is mounted 0.200 m from the middle"),
+        (lambda v: v["sensors"][1].update(mount={"pitch": 0.5}), "laser scan is tilted"),
+        (lambda v: v["sensors"][1].update(range_min=0.4), "is blind up to 0.4 m"),
+        (lambda v: v["sensors"][1].update(range_max=0.1), "below range_max"),
+        (lambda v: v["sensors"][0].update(fov=200.0), "fov must be between 0 and 180"),
+        (lambda v: v["sensors"][0].update(intrinsics=[40.0, 40.0, 47.5, 47.5]), "either fov or intrinsics"),
+        (lambda v: v["sensors"][0].update(rate=0.0), "rate must be greater than 0"),
+        (lambda v: v["sensors"][0].update(kind="nose"), "needs a kind: camera, laser, odometry, imu"),
+        (lambda v: v["sensors"][2].update(topic="scan"), "two sensors have the same topic"),
+        (lambda v: v["sensors"].pop(2), "a sensor of kind odometry is missing"),
+        (lambda v: v.update(sensors=4), "sensors must be a list"),
+    ],
+)
+def test_description_that_contradicts_itself_is_refused_in_one_line(
+    values: dict[str, Any], change: Change, words: str, tmp_path: Path
+) -> None:
+    change(values)
+    with pytest.raises(AmiError, match=words) as error:
+        loaded(values, tmp_path)
+    assert "\n" not in str(error.value) and "mine.yaml" in str(error.value)
+
+
+def test_unknown_robot_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(AmiError, match=r"no robot 'r2d2': known are .*ami_bot.*turtlebot4"):
+        load_robot("r2d2")
+    with pytest.raises(AmiError, match="no such file"):
+        load_robot("r2d2.yaml")
+
+
+def test_file_that_is_no_yaml_is_refused_in_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "broken.yaml"
+    file.write_text("shape: [0.1")
+    with pytest.raises(AmiError, match="cannot be read") as error:
+        load_robot(file)
+    assert "\n" not in str(error.value)
+
+
+def test_mount_of_the_laser_is_what_readers_of_scans_take() -> None:
+    laser = load_robot("turtlebot4").laser
+    assert laser is not None and laser.level_mount == Mount(-0.04, 0.0, np.pi / 2)
+    unknown = load_robot("differential").laser
+    assert unknown is not None and unknown.level_mount is None
+
+
+def test_beams_are_all_round_or_from_edge_to_edge(values: dict[str, Any], tmp_path: Path) -> None:
+    whole = loaded(values, tmp_path).laser
+    values["sensors"][1].update(fov=180.0, beams=181)
+    half = loaded(values, tmp_path).laser
+    assert whole is not None and half is not None
+    np.testing.assert_allclose(np.degrees(whole.angles)[[0, 1, -1]], [-180, -175, 175])
+    np.testing.assert_allclose(np.degrees(half.angles)[[0, 1, -1]], [-90, -89, 90])
+
+
+def test_camera_that_is_another_one_than_described_is_refused() -> None:
+    camera = load_robot("turtlebot3_waffle_pi").camera
+    assert camera is not None
+    camera.check_info(320, 240, [248.0, 0, 154, 0, 248, 117, 0, 0, 1])
+    camera.check_info(320, 240, [0.0] * 9)  # uncalibrated: nothing to compare with
+    with pytest.raises(AmiError, match="camera/camera_info says 640x480 px"):
+        camera.check_info(640, 480, [0.0] * 9)
+    with pytest.raises(AmiError, match=r"focal length of 300.0 px, the robot's description 247.8"):
+        camera.check_info(320, 240, [300.0, 0, 154, 0, 300, 117, 0, 0, 1])
+
+
+def test_pinhole_of_a_camera_has_its_middle_between_the_pixels() -> None:
+    camera = CameraSensor("c", "image", 10.0, width=96, height=64, fov=90.0)
+    assert camera.matrix == pytest.approx((48.0, 48.0, 47.5, 31.5))
