@@ -12,6 +12,7 @@ PARTS = (
     "mission",
     "places",
     "planning",
+    "report",
     "situations",
     "solver",
     "swm",

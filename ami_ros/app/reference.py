@@ -1,4 +1,4 @@
-"""Writes docs/reference.md and the tables of README.md from the code: `python -m ami_ros.app.reference`.
+"""Writes docs/reference.md and the graph of README.md from the code: `python -m ami_ros.app.reference`.
 
 Topics come from the description of the graph (a test holds the nodes to it), parameters from the dataclasses that the
 nodes declare, launch arguments from the same description that the launch files use. A test compares what is written.
@@ -58,7 +58,7 @@ MEANINGS = {
     "model_info": "which model is loaded (latched)",
     "surprise": "how far the last moment was from its prediction",
     "adaptation": "what the model has learned since it was trained (latched)",
-    "location": "where the robot believes to be in its memory, and how sure it is",
+    "location": "where the robot believes it is in its memory, and how sure it is",
     "places": "remembered places and the ways between them, as markers (latched)",
     "place_graph": "the same with their ids, how often a way was driven and how often it failed (latched)",
     "goal_pose": "a goal, as RViz sends it, in odom or map",
@@ -100,6 +100,9 @@ def reference() -> str:
         "when it is out of date.",
         "Names are relative, so a namespace moves all of them; those with a node's name in front are the node's own "
         "(`~/`). Units are SI, axes REP-103, frames REP-105.",
+        "## Commands",
+        commands(),
+        "Each has `--help`.",
         "## Topics",
         topics(),
         "Every node also publishes `/diagnostics`. `simulator` and `memory` publish `/tf` (odom -> base_link, "
@@ -129,25 +132,15 @@ def reference() -> str:
 
 
 def readme(text: str) -> str:
-    """README.md with the generated parts of `text` made anew.
+    """README.md with the graph of nodes in `text` made anew.
 
     Raises:
-        ValueError: one of them is not there.
+        ValueError: its two comments are not there.
     """
-    blocks = {"commands": commands(), "graph": graph(), "topics": topics(), "services": services()}
-    blocks["launch"] = launch_arguments()
-    for name, block in blocks.items():
-        text = _replaced(text, name, block)
-    return text
-
-
-def _replaced(text: str, name: str, block: str) -> str:
-    """`text` with `block` between `<!-- name: ... -->` and `<!-- end -->`."""
-    found = re.search(rf"<!-- {name}:.*-->\n", text)
-    end = text.find("<!-- end -->", found.end()) if found else -1
-    if found is None or end < 0:
-        raise ValueError(f"README.md has no part '{name}' between its two comments")
-    return f"{text[: found.end()]}{block}\n{text[end:]}"
+    found = re.search(r"(<!-- graph:.*-->\n)(.*?)(<!-- end -->)", text, re.DOTALL)
+    if found is None:
+        raise ValueError("README.md has no '<!-- graph: ... -->' and '<!-- end -->' for the graph of nodes")
+    return f"{text[: found.end(1)]}{graph()}\n{text[found.start(3) :]}"
 
 
 def commands() -> str:

@@ -1,4 +1,4 @@
-"""README and docs say what the code does: generated tables, commands, options, parameters, interfaces."""
+"""README and docs say what the code does: generated tables, the graph, commands, options, parameters, interfaces."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import yaml
 
 pytest.importorskip("rclpy", reason="needs ROS 2")
 
-from ami_ros.app import reference
+from ami_ros.app import bench_report, reference
 from ami_ros.app.commands import find_command
 from ami_ros.app.field_comments import field_comments
 from ami_ros.app.parameter_tables import parameter_names
@@ -25,7 +25,7 @@ from harness.processes import REPOSITORY
 from harness.ros import RosPeer
 
 README = REPOSITORY / "README.md"
-PAGES = [README, *sorted((REPOSITORY / "docs").glob("*.md"))]
+PAGES = [README, *sorted((REPOSITORY / "docs").rglob("*.md"))]
 WHAT_TO_DO = "run: ./ami shell python -m ami_ros.app.reference"
 COMMON = {"autostart", "use_sim_time", "start_type_description_service"}
 
@@ -37,8 +37,9 @@ def code(page: Path, *languages: str) -> list[str]:
 
 
 def command_lines(start: str) -> list[Any]:
-    """The lines of all pages that begin with `start`, as words."""
+    """The lines of all pages, and the commands of all figures, that begin with `start`, as words."""
     lines = [line for page in PAGES for block in code(page, "", "bash") for line in block.splitlines()]
+    lines += [run.command for run in bench_report.read(REPOSITORY / bench_report.DATA).runs]
     words = [shlex.split(line, comments=True) for line in lines if line.startswith(start)]
     return [pytest.param(w, id=" ".join(w)) for w in words]
 
@@ -47,13 +48,13 @@ def test_reference_is_what_the_code_says() -> None:
     assert (REPOSITORY / "docs" / "reference.md").read_text(encoding="utf-8") == reference.reference(), WHAT_TO_DO
 
 
-def test_tables_of_the_readme_are_what_the_code_says() -> None:
+def test_graph_of_the_readme_is_what_the_code_says() -> None:
     text = README.read_text(encoding="utf-8")
     assert text == reference.readme(text), WHAT_TO_DO
 
 
-def test_readme_without_its_parts_is_refused() -> None:
-    with pytest.raises(ValueError, match="no part 'commands'"):
+def test_readme_without_a_place_for_the_graph_is_refused() -> None:
+    with pytest.raises(ValueError, match="no '<!-- graph"):
         reference.readme("# ami_ros\n")
 
 
