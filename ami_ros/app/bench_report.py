@@ -87,10 +87,10 @@ class _Values(dict[str, Any]):
     """Flat figures of a JSON file; the name of a rate gives "29 of 30 (83 to 99 %)"."""
 
     def __missing__(self, key: str) -> str:
-        n, reached, *interval = (self.get(f"{key}_{part}") for part in ("n", "reached", "wilson_low", "wilson_high"))
-        if n is None:
+        if f"{key}_wilson_low" not in self:
             raise KeyError(key)
-        return f"{reached} of {n} ({' to '.join(f'{100 * end:.0f}' for end in interval)} %)"
+        n, reached, low, high = (self[f"{key}_{part}"] for part in ("n", "reached", "wilson_low", "wilson_high"))
+        return f"{reached} of {n} ({100 * low:.0f} to {100 * high:.0f} %)"
 
 
 def main(
