@@ -11,6 +11,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 Command = tuple[float, ...]  # of 2 or 3 numbers
 
 STILL: Command = (0.0, 0.0)
@@ -32,3 +35,14 @@ def lateral(command: Sequence[float]) -> float:
 def speed(command: Sequence[float]) -> float:
     """How fast it moves, whatever the direction [m/s]."""
     return math.hypot(command[0], lateral(command))
+
+
+def as_chunks(commands: list[NDArray[np.float32]], steps: int, chunk: int, width: int = 2) -> NDArray[np.float32]:
+    """Sequences (m, steps, chunk, width) of recorded commands (n, any width).
+
+    One too short goes on with its last command; numbers that were not recorded are zero.
+    """
+    count = steps * chunk
+    commands = [np.pad(c[:, :width], ((0, 0), (0, max(0, width - c.shape[1])))) for c in commands]
+    long = [np.concatenate([c, np.repeat(c[-1:], max(0, count - len(c)), axis=0)])[:count] for c in commands]
+    return np.array(long, np.float32).reshape(-1, steps, chunk, width)

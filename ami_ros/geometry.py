@@ -48,3 +48,16 @@ def transform_points(pose: ArrayLike, points: ArrayLike) -> Array:
     c, s = np.cos(pose[..., 2, None]), np.sin(pose[..., 2, None])
     x, y = points[..., 0], points[..., 1]
     return np.stack([pose[..., 0, None] + c * x - s * y, pose[..., 1, None] + s * x + c * y], axis=-1)
+
+
+def pose_gap(a: Array, b: Array) -> tuple[Array, Array]:
+    """Distances [m] and absolute yaw differences [rad] between poses that broadcast over (..., 3)."""
+    return np.hypot(a[..., 0] - b[..., 0], a[..., 1] - b[..., 1]), np.abs(wrap(a[..., 2] - b[..., 2]))
+
+
+def mean_pose(poses: Array, weights: Array) -> Array:
+    """Weighted mean (3,) of poses (n, 3) that lie close together."""
+    total = weights.sum()
+    x, y = (poses[:, :2] * weights[:, None]).sum(0) / total
+    yaw = np.arctan2((weights * np.sin(poses[:, 2])).sum(), (weights * np.cos(poses[:, 2])).sum())
+    return np.array([x, y, yaw])

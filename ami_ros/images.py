@@ -1,10 +1,12 @@
-"""Compressed pictures to arrays and back, with the size known before anything is decoded."""
+"""Compressed pictures to arrays and back, with the size known before anything is decoded.
+
+OpenCV is imported where it is used: nodes that handle no picture do without its 15 MB.
+"""
 
 from __future__ import annotations
 
 import struct
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,6 +27,8 @@ def decode_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Image:
         AmiError: neither JPEG nor PNG, damaged, or larger than `max_pixels` (refused from the header alone,
             so that a small file that unpacks to gigabytes costs nothing).
     """
+    import cv2
+
     width, height = image_size(data)
     if not 0 < width * height <= max_pixels:
         raise AmiError(f"picture of {width}x{height} pixels refused: the limit is {max_pixels} pixels")
@@ -70,11 +74,15 @@ def encode_png(image: Image) -> bytes:
 
 def encode_jpeg(image: Image, quality: int = 85) -> bytes:
     """A picture (H, W, 3) RGB as JPEG of `quality` 0 to 100."""
+    import cv2
+
     return _encode(image, ".jpg", [cv2.IMWRITE_JPEG_QUALITY, quality])
 
 
 def encode_thumbnail(image: Image, side: int = 192) -> bytes:
     """A picture (H, W, 3) RGB as JPEG whose longer side is at most `side` [px]; a smaller one keeps its size."""
+    import cv2
+
     scale = side / max(image.shape[:2])
     if scale < 1:
         size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
@@ -83,6 +91,8 @@ def encode_thumbnail(image: Image, side: int = 192) -> bytes:
 
 
 def _encode(image: Image, extension: str, options: list[int]) -> bytes:
+    import cv2
+
     done, encoded = cv2.imencode(extension, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
     assert done
     return encoded.tobytes()

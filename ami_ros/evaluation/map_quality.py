@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ami_ros.evaluation.expedition import Moment
-from ami_ros.geometry import Array, compose
-from ami_ros.memory.matching import pose_gap
+from ami_ros.geometry import Array, compose, pose_gap
 from ami_ros.memory.place_memory import PlaceMemory
 from ami_ros.registration import register
 from ami_ros.simulation.free_space import FreeSpace

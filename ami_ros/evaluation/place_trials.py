@@ -10,8 +10,7 @@ import numpy as np
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.expedition import Expedition, Moment
 from ami_ros.evaluation.map_quality import frame_of, is_right
-from ami_ros.geometry import Array, compose
-from ami_ros.memory.matching import pose_gap
+from ami_ros.geometry import Array, compose, pose_gap
 from ami_ros.memory.questions import locate
 from ami_ros.memory.types import GoalQuery
 from ami_ros.simulation.exploration import PERIOD

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ami_ros.geometry import Array, compose, relative
-from ami_ros.memory.matching import pose_gap
+from ami_ros.geometry import Array, compose, pose_gap, relative
 
 
 @dataclass(frozen=True)

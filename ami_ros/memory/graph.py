@@ -11,10 +11,9 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import cKDTree
 
-from ami_ros.geometry import Array, relative
+from ami_ros.geometry import Array, pose_gap, relative
 from ami_ros.memory.edges import EdgeTable
 from ami_ros.memory.index import PlaceIndex
-from ami_ros.memory.matching import pose_gap
 from ami_ros.memory.rows import Edge
 
 NO_COST = 0.01  # [m] that makes no difference

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ami_ros.geometry import Array, compose, wrap
+from ami_ros.geometry import Array, compose, mean_pose, pose_gap, wrap
 from ami_ros.memory.index import Latents, PlaceIndex
-from ami_ros.memory.matching import Matches, match, mean_pose, pose_gap
+from ami_ros.memory.matching import Matches, match
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ami_ros.geometry import Array, compose, from_cos_sin, wrap
+from ami_ros.geometry import Array, compose, from_cos_sin, mean_pose, pose_gap
 from ami_ros.memory.index import Latents, PlaceIndex
 
 
@@ -52,19 +52,6 @@ def match(index: PlaceIndex, latent: Latents, count: int = 24, reach: float = 0.
     # Far away the head is drawn to the mean, as every regression is: such a place says only that this is no known one.
     weights *= np.exp(-((distances / reach) ** 2)) / weights.sum()
     return Matches(rows, weights, compose(index.poses[rows], offsets), distances)
-
-
-def pose_gap(a: Array, b: Array) -> tuple[Array, Array]:
-    """Distances [m] and absolute yaw differences [rad] between poses that broadcast over (..., 3)."""
-    return np.hypot(a[..., 0] - b[..., 0], a[..., 1] - b[..., 1]), np.abs(wrap(a[..., 2] - b[..., 2]))
-
-
-def mean_pose(poses: Array, weights: Array) -> Array:
-    """Weighted mean (3,) of poses (n, 3) that lie close together."""
-    total = weights.sum()
-    x, y = (poses[:, :2] * weights[:, None]).sum(0) / total
-    yaw = np.arctan2((weights * np.sin(poses[:, 2])).sum(), (weights * np.cos(poses[:, 2])).sum())
-    return np.array([x, y, yaw])
 
 
 def cluster(matches: Matches, radius: float = 0.6, angle: float = 0.6, most: int = 5) -> list[Hypothesis]:

@@ -9,12 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ami_ros.geometry import Array
+from ami_ros.geometry import Array, pose_gap
 from ami_ros.memory.cells import SIZE, Cells
 from ami_ros.memory.details import Details
 from ami_ros.memory.graph import GraphConfig, PlaceGraph
 from ami_ros.memory.index import Latents, PlaceIndex
-from ami_ros.memory.matching import pose_gap
 from ami_ros.memory.relaxation import RelaxationConfig, compare_places, driven_ways, relax
 from ami_ros.memory.rows import Edge, Experience, PlaceRow, PlaceTable
 from ami_ros.memory.store import Store

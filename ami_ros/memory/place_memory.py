@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ami_ros.errors import AmiError
-from ami_ros.geometry import Array, compose, relative
+from ami_ros.geometry import Array, relative
 from ami_ros.memory.codes import Code
 from ami_ros.memory.continuity import Continuity, ContinuityConfig
 from ami_ros.memory.files import read_back, write_copy
@@ -282,8 +282,3 @@ class PlaceMemory:
     def close(self) -> None:
         """Writes what is pending and closes the store."""
         self.map.store.close()
-
-
-def map_to_odom(location: Location) -> Array:
-    """The pose (3,) of the map's frame in odom, by the newest belief."""
-    return compose(location.odometry, relative(location.pose, np.zeros(3)))

@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ami_ros.commands import as_chunks
 from ami_ros.errors import AmiError
-from ami_ros.geometry import Array
+from ami_ros.geometry import Array, pose_gap
 from ami_ros.memory.codes import Code
 from ami_ros.memory.index import Latents
-from ami_ros.memory.matching import cluster, match, pose_gap
+from ami_ros.memory.matching import cluster, match
 from ami_ros.memory.place_map import PlaceMap
-from ami_ros.memory.recorder import as_chunks
 from ami_ros.memory.types import GoalQuery, Place, PlaceQuery, Statistics
 from ami_ros.memory.vector_index import best_rows
 from ami_ros.memory.words import WordIndex

@@ -66,14 +66,3 @@ class CommandRecorder:
         middles = start + self.period * (np.arange(LENGTH) + 0.5)
         rows = np.searchsorted(np.array(self._stamps), middles)
         return np.array(self._commands, np.float32)[np.minimum(rows, len(self._commands) - 1)]
-
-
-def as_chunks(commands: list[NDArray[np.float32]], steps: int, chunk: int, width: int = 2) -> NDArray[np.float32]:
-    """Sequences (m, steps, chunk, width) of recorded commands (n, any width).
-
-    One too short goes on with its last command; numbers that were not recorded are zero.
-    """
-    count = steps * chunk
-    commands = [np.pad(c[:, :width], ((0, 0), (0, max(0, width - c.shape[1])))) for c in commands]
-    long = [np.concatenate([c, np.repeat(c[-1:], max(0, count - len(c)), axis=0)])[:count] for c in commands]
-    return np.array(long, np.float32).reshape(-1, steps, chunk, width)

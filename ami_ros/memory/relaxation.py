@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, diags
 from scipy.sparse.linalg import splu
 
-from ami_ros.geometry import Array, compose, from_cos_sin, relative, wrap
+from ami_ros.geometry import Array, compose, from_cos_sin, pose_gap, relative, wrap
 from ami_ros.memory.index import PlaceIndex
-from ami_ros.memory.matching import pose_gap
 
 
 @dataclass(frozen=True)

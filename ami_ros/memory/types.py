@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ami_ros.geometry import Array
+from ami_ros.geometry import Array, compose, relative
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,11 @@ class Location:
     entropy: float  # [nat]
     localised: bool
     place_id: int  # nearest place; 0: none
+
+
+def map_to_odom(location: Location) -> Array:
+    """The pose (3,) of the map's frame in odom, by the newest belief."""
+    return compose(location.odometry, relative(location.pose, np.zeros(3)))
 
 
 @dataclass(frozen=True)

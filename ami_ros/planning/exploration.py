@@ -14,14 +14,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, compose, relative, transform_points, wrap
 from ami_ros.memory.types import Route
 from ami_ros.planning.errand import Destination, Leg, Phase, Step, View
 from ami_ros.planning.exploration_config import ExplorationConfig
-from ami_ros.planning.frontiers import open_points, way_lengths
+from ami_ros.planning.frontiers import gaps, open_points, way_lengths
 from ami_ros.planning.mission_codes import Code
 from ami_ros.planning.route_follower import in_sight, pose_in_map
 
@@ -182,9 +181,9 @@ class Exploration:
 
     def _is_new(self, points: Array, places: Array) -> Array:
         """Which points (k, 2) are far from all places (n, 2) and from what was tried in vain."""
-        far = cKDTree(places).query(points)[0] > self.config.known
+        far = gaps(points, places) > self.config.known
         if self._vain:
-            far &= cKDTree(np.stack(self._vain)).query(points)[0] > self.config.apart
+            far &= gaps(points, np.stack(self._vain)) > self.config.apart
         return np.asarray(far)
 
     def _choose(self, view: View, pose: Array, in_view: Array) -> Step:
@@ -221,7 +220,7 @@ class Exploration:
         assert view.places is not None
         ids, at = view.doubts.doubtful(self.config.doubtful)
         if len(ids) and self._revisited:
-            apart = cKDTree(np.stack(self._revisited)).query(at)[0] > self.config.doubt_apart
+            apart = gaps(at, np.stack(self._revisited)) > self.config.doubt_apart
             ids, at = ids[apart], at[apart]
         if not len(ids):
             return None

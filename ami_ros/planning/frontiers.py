@@ -1,11 +1,11 @@
-"""Where a robot could go that it does not know: free space in the scan, and the ways over remembered places to it."""
+"""Where a robot could go that it does not know: free space in the scan, and the ways over remembered places to it.
+
+SciPy is imported where it is used: a mission of given goals does without its 30 MB.
+"""
 
 from __future__ import annotations
 
 import numpy as np
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import dijkstra
-from scipy.spatial import cKDTree
 
 from ami_ros.geometry import Array
 from ami_ros.planning.exploration_config import ExplorationConfig
@@ -29,6 +29,10 @@ def way_lengths(places: Array, start: Array, points: Array, config: ExplorationC
     Places nearer to each other than `link` count as connected, as in the memory's own graph; parts that are not
     connected count as five times the straight way off.
     """
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import dijkstra
+    from scipy.spatial import cKDTree
+
     if not len(points):
         return np.zeros(0)
     tree = cKDTree(places)
@@ -39,3 +43,10 @@ def way_lengths(places: Array, start: Array, points: Array, config: ExplorationC
     rest, ends = tree.query(points)
     straight = 5.0 * np.hypot(*(points - start).T)
     return np.where(np.isfinite(reach[ends]), reach[ends] + rest, straight)
+
+
+def gaps(points: Array, places: Array) -> Array:
+    """Distance (k,) [m] of each of the points (k, 2) from the nearest of the places (n, 2)."""
+    from scipy.spatial import cKDTree
+
+    return np.asarray(cKDTree(places).query(points)[0])

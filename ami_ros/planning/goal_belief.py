@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ami_ros.geometry import Array, compose, relative
-from ami_ros.memory.place_memory import map_to_odom
+from ami_ros.memory.types import map_to_odom
 from ami_ros.planning.goal_tracker import GoalTracker, TrackerConfig
 from ami_ros.planning.goal_view import GoalView
 from ami_ros.planning.protocols import Dynamics

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ami_ros.geometry import Array, compose, relative
-from ami_ros.memory.matching import mean_pose, pose_gap
+from ami_ros.geometry import Array, compose, mean_pose, pose_gap, relative
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ami_ros.commands import as_chunks
 from ami_ros.geometry import Array, compose, relative
-from ami_ros.memory.recorder import as_chunks
 from ami_ros.memory.types import Location, Place, Route
 from ami_ros.planning.scan_geometry import covers, free_range
 from ami_ros.scan import Scan

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ami_ros.commands import as_chunks
 from ami_ros.memory.driven import MOST, commands_of, flat
-from ami_ros.memory.recorder import LENGTH, CommandRecorder, as_chunks
+from ami_ros.memory.recorder import LENGTH, CommandRecorder
 from ami_ros.memory.rows import Experience, PlaceRow
 from ami_ros.memory.store import Store
 

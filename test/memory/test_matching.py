@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ami_ros.geometry import mean_pose, pose_gap
 from ami_ros.memory.index import PlaceIndex
-from ami_ros.memory.matching import Matches, cluster, match, mean_pose, pose_gap
+from ami_ros.memory.matching import Matches, cluster, match
 from harness.exact_model import ExactModel, latent_of
 
 

@@ -13,8 +13,8 @@ import pytest
 from ami_ros.errors import AmiError
 from ami_ros.geometry import compose, relative
 from ami_ros.memory.codes import Code
-from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory, map_to_odom
-from ami_ros.memory.types import GoalQuery, Location, PlaceQuery
+from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
+from ami_ros.memory.types import GoalQuery, Location, PlaceQuery, map_to_odom
 from harness.exact_model import ExactModel, latent_of
 
 from .conftest import ENCODER, PERIOD, Opener, Walker, pose_error

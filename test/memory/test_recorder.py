@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ami_ros.memory.recorder import LENGTH, CommandRecorder, as_chunks
+from ami_ros.commands import as_chunks
+from ami_ros.memory.recorder import LENGTH, CommandRecorder
 
 PERIOD = 0.2
 

@@ -19,6 +19,14 @@ from harness.processes import REPOSITORY, ChildProcess, Children
 from harness.ros import RosPeer
 
 NO_EXTRAS = ("ros", "runtime", "test")  # in requirements/
+# What a process does without besides, for the memory that it would take.
+LEAN: dict[str, set[str]] = {
+    "safety": {"cv2", "scipy", "torch"},
+    "mission": {"cv2", "scipy", "torch"},
+    "perception": {"scipy"},
+    "planner": {"scipy"},
+    "world_model": {"scipy"},
+}
 REFUSAL = """
 import sys
 
@@ -45,31 +53,26 @@ def modules_of_extras() -> set[str]:
     return installed | {name.replace("-", "_") for name in wanted}
 
 
-@pytest.fixture
-def without_extras(tmp_path: Path) -> dict[str, str]:
-    """The environment of a process in which no package of an extra can be imported."""
-    modules = modules_of_extras()
-    assert {"lance", "matplotlib", "mujoco", "onnxruntime", "rich", "rosbags", "typer"} <= modules
-    folder = tmp_path / "refusal"
-    folder.mkdir()
+def refusing(modules: set[str], folder: Path) -> dict[str, str]:
+    """The environment of a process in which these cannot be imported."""
     (folder / "sitecustomize.py").write_text(REFUSAL.format(names=modules))
     return {"PYTHONPATH": os.pathsep.join([str(folder), os.environ["PYTHONPATH"]])}
 
 
-def start(children: Children, node: str, environment: dict[str, str], folder: Path) -> ChildProcess:
+def start(children: Children, node: str, folder: Path) -> ChildProcess:
+    modules = modules_of_extras()
+    assert {"lance", "matplotlib", "mujoco", "onnxruntime", "rich", "rosbags", "typer"} <= modules
     spec = ModelSpec(InputSpec(image_size=16, scan_beams=8), latent_dim=4, encoder_width=16, predictor_width=16)
     save_model(folder / "model", "small", WorldModel(spec))
     file = folder / "parameters.yaml"
     file.write_text("".join(f"/**/{name}: {{ros__parameters: {{model: {folder / 'model'}}}}}\n" for name in LEARNED))
     arguments = ("-m", f"ami_ros.nodes.{node}", "--ros-args", "--params-file", str(file))
-    return children.python(*arguments, environment=environment)
+    return children.python(*arguments, environment=refusing(modules | LEAN.get(node, set()), folder))
 
 
 @pytest.mark.parametrize("process", [*STACK, "composed"])
-def test_robots_process_needs_no_extra(
-    ros: RosPeer, children: Children, without_extras: dict[str, str], tmp_path: Path, process: str
-) -> None:
-    child = start(children, process, without_extras, tmp_path)
+def test_robots_process_needs_no_extra(ros: RosPeer, children: Children, tmp_path: Path, process: str) -> None:
+    child = start(children, process, tmp_path)
 
     def active(node: str) -> bool:
         assert child.code is None, child.output()
@@ -80,10 +83,8 @@ def test_robots_process_needs_no_extra(
     ros.spin_until(lambda: all(map(active, nodes)), 90.0, child.output)
 
 
-def test_simulator_without_mujoco_names_the_extra_in_one_line(
-    children: Children, without_extras: dict[str, str], tmp_path: Path
-) -> None:
-    child = start(children, "simulator", without_extras, tmp_path)
+def test_simulator_without_mujoco_names_the_extra_in_one_line(children: Children, tmp_path: Path) -> None:
+    child = start(children, "simulator", tmp_path)
     assert child.wait(90.0) == 2
     assert child.output() == (
         "error: mujoco is not installed; it is in the extra sim: pip install -r requirements/sim.txt\n"

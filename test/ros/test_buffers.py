@@ -118,3 +118,10 @@ def test_yaw_survives_the_quaternion(yaw: float) -> None:
     x, y, z, w = quaternion_from_yaw(yaw)
     assert x == y == 0.0 and z**2 + w**2 == pytest.approx(1.0)
     assert abs(wrap(yaw_from_quaternion((x, y, z, w)) - yaw)) < 1e-9
+
+
+@given(st.floats(-3.0, 3.0), st.floats(-1.5, 1.5))
+def test_yaw_of_a_robot_on_a_slope_is_where_its_nose_points(yaw: float, pitch: float) -> None:
+    s, c = np.sin(pitch / 2), np.cos(pitch / 2)
+    tilted = (-s * np.sin(yaw / 2), s * np.cos(yaw / 2), c * np.sin(yaw / 2), c * np.cos(yaw / 2))
+    assert abs(wrap(yaw_from_quaternion(tilted) - yaw)) < 1e-9
