@@ -36,16 +36,16 @@ LEAST_RATE, GREATEST_RATE = 1 / 16, 2.0  # of the configured one
 class AdaptationConfig:
     """How fast, from how much, and what."""
 
-    period: float = 1.0  # [s] of driving between two steps, at least
-    rate: float = 0.02  # of a step, for how commands act [-]
-    colours: bool = False  # also what the camera makes of colours; needs the pictures, and a tenth of a core
-    colours_rate: float = 0.03  # of a step, for those [-]
-    layers: bool = False  # also the last layers of predictor and motion head; for what no change of the drive explains
-    layers_rate: float = 3e-4  # of a step, for those
-    batch: int = 32  # segments in a step
-    recent: int = 96  # newest segments that are learned from; a third as many are held out
-    remembered: int = 256  # segments of the robot as it was, for the guard of the last layers
-    margin: float = 0.05  # by which the loss on remembered segments may rise above that of the trained model
+    period: float = 1.0  # [s] of driving between two steps, at least; larger learns more slowly and takes less CPU
+    rate: float = 0.02  # of a step, for how commands act [-]; larger learns faster and less steadily
+    colours: bool = False  # also learn gain and offset of each colour; needs images and a tenth of a core
+    colours_rate: float = 0.03  # of a step, for colours [-]; larger learns faster and less steadily
+    layers: bool = False  # also adapt the last layers of predictor and motion head, for what wheels do not explain
+    layers_rate: float = 3e-4  # of a step, for those layers [-]; larger learns faster and forgets more
+    batch: int = 32  # segments in a step; larger is steadier and takes more CPU
+    recent: int = 96  # newest segments that are learned from; larger is steadier, smaller follows changes sooner
+    remembered: int = 256  # segments from before the change that guard the last layers; larger: fairer, and slower
+    margin: float = 0.05  # by which the loss on remembered segments may rise; larger allows more forgetting
 
     def __post_init__(self) -> None:
         if not 0 < self.batch <= self.recent:

@@ -18,9 +18,9 @@ from ami_ros.geometry import Array, compose, pose_gap, relative
 class ContinuityConfig:
     """What odometry allows, and how long the proof takes."""
 
-    gate: tuple[float, float] = (0.6, 0.5)  # [m], [rad] that a belief may differ from where odometry leads ...
-    drift: float = 0.15  # ... and so much more for each metre driven, and each radian turned
-    proof: float = 10.0  # [m] of driving after which a belief that jumped is trusted
+    gate: tuple[float, float] = (0.6, 0.5)  # [m], [rad] off odometry from which a pose counts as a jump ...
+    drift: float = 0.15  # ... plus this for each metre driven and radian turned; larger accepts worse odometry
+    proof: float = 10.0  # [m] of driving after which a pose that jumped is trusted; larger: safer, learns later
 
 
 class Continuity:

@@ -16,21 +16,21 @@ from ami_ros.memory.matching import Matches, match
 class FilterConfig:
     """Noise and size of the filter. The noise is meant to be honest, not small: see docs/decisions/0012."""
 
-    particles: int = 800  # hypotheses of where the robot is
-    gain_sigma: tuple[float, float] = (0.03, 0.05)  # of odometry's distance and turning: the same for a whole run
-    translation_noise: float = 0.06  # [m per m] standard deviation of each step
+    particles: int = 800  # hypotheses of where the robot is; more: steadier, slower
+    gain_sigma: tuple[float, float] = (0.03, 0.05)  # of odometry's distance and turning, constant over a run
+    translation_noise: float = 0.06  # [m per m] standard deviation of a step; larger for odometry that slips
     rotation_noise: float = 0.05  # [rad per rad] the same of turning
-    drift_noise: float = 0.04  # [rad per m] turning that comes with driving
-    position_sigma: float = 0.15  # [m] of a match, at the place itself
+    drift_noise: float = 0.04  # [rad per m] of turning that driving adds; larger for odometry that pulls to a side
+    position_sigma: float = 0.15  # [m] error of a match at the place itself; smaller trusts matches more
     angle_sigma: float = 0.12  # [rad] the same of its heading
-    sigma_growth: float = 0.25  # [per m] growth of both with the distance to the place
-    outlier: float = 0.15  # probability that a latent's matches are all wrong
-    temper: float = 0.35  # exponent of the likelihood: successive latents err alike
-    inject: float = 0.02  # share of particles drawn from the matches of the newest latent at each update
-    min_move: float = 0.04  # [m] or [rad], motion that makes a new latent worth an update
-    contradiction: float = 0.25  # weight of matches that speak for elsewhere rather than here, from which it is lost
-    confident: float = 0.7  # mass around the best pose from which the robot counts as localised
-    seed: int = 0  # of the particles
+    sigma_growth: float = 0.25  # [per m] by which both grow with the distance to the place
+    outlier: float = 0.15  # probability that all matches are wrong; larger: slower to believe, harder to fool
+    temper: float = 0.35  # exponent of the likelihood, since successive latents err alike; smaller: less certain
+    inject: float = 0.02  # share of particles drawn from the newest matches; larger recovers faster, less steady
+    min_move: float = 0.04  # [m] or [rad] of motion before the next update; larger saves CPU
+    contradiction: float = 0.25  # weight of matches elsewhere from which the robot is lost; smaller notices sooner
+    confident: float = 0.7  # probability around the best pose from which it is localised; larger: later, safer
+    seed: int = 0  # of the random numbers
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ import numpy as np
 from ami_ros.planning.protocols import SearchSize
 
 LEAST = SearchSize(samples=32, iterations=2, horizon=4)
-SHARE = 0.8  # of the deadline that is planned for; the rest is for what else a plan needs
+SHARE = 0.8  # of the deadline is for the search; the rest of a plan needs the remainder
 RECENT = 50  # searches that are remembered
-ENOUGH = 4  # of them, before anything is concluded
+ENOUGH = 4  # at least, before the size is changed
 
 
 class Budget:
@@ -30,7 +30,7 @@ class Budget:
 
     @property
     def pace(self) -> float:
-        """Of one model step of one sequence [s]; a good one among the recent, for others may have been busy."""
+        """Time of one model step of one sequence [s]; a low one among the recent, since others may be slowed down."""
         return float(np.quantile(self._paces, 0.25)) if len(self._paces) >= ENOUGH else 0.0
 
     @property

@@ -1,4 +1,4 @@
-"""Where a robot could go that it does not know: free space in the scan, and the ways over remembered places to it.
+"""Unknown space that a robot could drive to: free space in the scan, and the ways over remembered places to it.
 
 SciPy is imported where it is used: a mission of given goals does without its 30 MB.
 """
@@ -46,7 +46,7 @@ def way_lengths(places: Array, start: Array, points: Array, config: ExplorationC
 
 
 def gaps(points: Array, places: Array) -> Array:
-    """Distance (k,) [m] of each of the points (k, 2) from the nearest of the places (n, 2)."""
+    """Distance (k,) [m] of each point (k, 2) from the nearest place (n, 2)."""
     from scipy.spatial import cKDTree
 
     return np.asarray(cKDTree(places).query(points)[0])

@@ -1,4 +1,4 @@
-"""Where the goal is, as far as can be told at a moment."""
+"""Where the goal is, as far as is known at a moment."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class GoalBelief:
         return Sight(None, relative(percept.odometry, from_memory) if from_memory is not None else None, left)
 
     def forget(self) -> None:
-        """Drops what was seen, as when the goal turned out to be elsewhere."""
+        """Drops all sightings, as when the goal turned out to be elsewhere."""
         self.tracker.forget()
 
 

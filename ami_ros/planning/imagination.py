@@ -1,4 +1,4 @@
-"""What would happen, and what it would cost: the function that a solver minimises."""
+"""The function that a solver minimises: what commands lead to, and what that costs."""
 
 from __future__ import annotations
 

@@ -19,9 +19,9 @@ class Kinematics:
     """Limits of the commands that are searched. The safety gate has limits of its own."""
 
     drive: Drive = "differential"  # ackermann cannot turn without moving, like a car; omnidirectional: also sideways
-    max_linear: float = 0.4  # [m/s] forwards
-    max_reverse: float = 0.15  # [m/s] backwards
-    max_angular: float = 1.4  # [rad/s] either way
+    max_linear: float = 0.4  # [m/s] forwards; keep it below the gate's
+    max_reverse: float = 0.15  # [m/s] backwards; larger backs up rather than turns
+    max_angular: float = 1.4  # [rad/s] either way; keep it below the gate's
     turning_radius: float = 0.5  # [m] of the tightest curve of an ackermann drive
     max_lateral: float = 0.3  # [m/s] to either side, of an omnidirectional drive
 
@@ -70,7 +70,7 @@ class Kinematics:
         )
 
     def project(self, commands: Tensor) -> Tensor:
-        """Commands (..., width) brought to what the robot can do; those that it can do stay as they are."""
+        """Commands (..., width) clipped to what the robot can do; feasible ones stay as they are."""
         bounded = torch.maximum(torch.minimum(commands, self.high), self.low)
         if self.turns_on_the_spot:
             return bounded
@@ -87,8 +87,8 @@ class Kinematics:
         return linear, (1 if wanted > 0 else -1) * linear / self.turning_radius
 
     def primitives(self, steps: int) -> Tensor:
-        """Sequences (n, steps, width) worth a look at any moment: standing, turning either way, driving on, arcs,
-        backing up, and of a robot that can, straight and aslant to either side."""
+        """Sequences (n, steps, width) that are always candidates: standing, turning either way, driving on, arcs,
+        backing up, and for a robot that can, sideways and diagonally."""
         v, w, b = self.max_linear, self.max_angular, self.max_reverse
         chosen = [(0, 0), (0, w), (0, -w), (v, 0), (v, w / 3), (v, -w / 3), (v / 2, w / 2), (v / 2, -w / 2), (-b, 0)]
         if not self.turns_on_the_spot:

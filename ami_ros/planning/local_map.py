@@ -1,4 +1,4 @@
-"""How far everything that the scan saw is from any point around the robot."""
+"""Distance from any point around the robot to the nearest thing in the scan."""
 
 from __future__ import annotations
 

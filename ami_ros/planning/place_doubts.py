@@ -1,4 +1,4 @@
-"""Where the world model was unsure, by place: what it has not learned well, however well the place is remembered."""
+"""Where the world model was unsure, place by place, even if the place itself is well known."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from numpy.typing import NDArray
 from ami_ros.geometry import Array
 
 REACH = 0.7  # [m] over which doubt met at one place tells about others: a Gaussian's deviation
-PRIOR = 5.0  # readings of usual doubt that stand for what is not known
+PRIOR = 5.0  # readings of usual doubt that are assumed before any come
 
 
 class PlaceDoubts:
-    """A running mean of the doubt that was met near each place. Outlives errands: what one met, another may look into.
+    """A running mean of the doubt near each place. Kept over missions: what one met, another may look into.
 
     Doubt is the prediction error that the model's ensemble expected, over the one that is usual for a prediction as
-    hard: 1 is as usual, 2 twice as unsure. Taken by itself the expected error tells how fast the robot moved rather
+    hard: 1 is as usual, 2 twice as unsure. By itself the expected error tells how fast the robot moved rather
     than where (docs/decisions/0029 has figures).
 
     Attributes:
-        silent: readings came, and none of them told of doubt: the model has no ensemble.
+        silent: readings came without doubt: the model has no ensemble.
     """
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class PlaceDoubts:
         return len(self._met)
 
     def note(self, place_id: int, at: Array, doubt: float) -> None:
-        """The robot is at `at` (2+,) in the map frame, nearest to that place (0: to none); NaN: no word of doubt."""
+        """The robot is at `at` (2+,) in the map frame, nearest to that place (0: to none); NaN: doubt unknown."""
         if not math.isfinite(doubt):
             self.silent = not self._met
             return
@@ -42,7 +42,7 @@ class PlaceDoubts:
             self._met[place_id] = (float(at[0]), float(at[1]), mean + (doubt - mean) / (count + 1), count + 1)
 
     def near(self, points: Array) -> Array:
-        """The doubt to expect at points (k, 2) [m] in the map frame (k,); 1 where nothing near is known."""
+        """The doubt expected at points (k, 2) [m] in the map frame (k,); 1 where nothing near is known."""
         if not self._met:
             return np.ones(len(points))
         met = np.array(list(self._met.values()))
@@ -51,7 +51,7 @@ class PlaceDoubts:
         return np.asarray(1.0 + (weight * (met[:, 2] - 1.0)).sum(1) / (weight.sum(1) + PRIOR))
 
     def doubtful(self, least: float) -> tuple[NDArray[np.int64], Array]:
-        """Ids (n,) and positions (n, 2) of places around which doubt of at least `least` is to be expected."""
+        """Ids (n,) and positions (n, 2) of places around which doubt of at least `least` is expected."""
         if not self._met:
             return np.zeros(0, np.int64), np.zeros((0, 2))
         ids, at = np.array(list(self._met), np.int64), np.array(list(self._met.values()))[:, :2]

@@ -35,8 +35,8 @@ def find_plugin(group: str, name: str, built_in: Mapping[str, Any]) -> Any:
     if name not in others:
         known = ", ".join([*built_in, *sorted(others)])
         raise AmiError(
-            f"planner: nothing called '{name}' among the {group}; known are {known}; others come from installed "
-            f"packages, by entry points of the group {group}"
+            f"planner: no '{name}' among the {group}; known are {known}; others come from installed "
+            f"packages through entry points of the group {group}"
         )
     try:
         return others[name].load()

@@ -1,4 +1,4 @@
-"""float32 or bf16: what imagines sooner on this machine, provided that it ranks futures alike."""
+"""float32 or bf16: whichever is faster on this machine, provided that both rank futures alike."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.predictors.residual import ResidualPredictor
 
 Precision = Literal["auto", "fp32", "bf16"]
-MOMENTS = 9  # that are imagined in either; the first warms up and does not count
-SOONER = 0.95  # of the time of float32, at most, or the change is not worth the rounding
-WORSE = 0.01  # [m] of cost by which what bf16 holds for best may be worse, at every moment
+MOMENTS = 9  # imagined in either; the first is a warm-up and does not count
+SOONER = 0.95  # of float32's time, at most, else it is not worth the rounding
+WORSE = 0.01  # [m] of cost by which bf16's best may be worse, at every moment
 RANK = 0.99  # rank correlation of all costs, at least, at every moment
 
 
@@ -34,7 +34,7 @@ class Comparison:
 
     fp32: float  # [s] for one batch of futures, median
     bf16: float
-    worse: float  # [m] by which what bf16 holds for best is worse, by float32; the most of all moments
+    worse: float  # [m] by which bf16's best is worse, judged in float32; the largest of all moments
     rank: float  # rank correlation of the costs of a moment's futures; the least of all moments
 
     @property
@@ -47,14 +47,14 @@ class Comparison:
         chosen = "bf16" if self.bf16_is_better else "fp32"
         return (
             f"searches in {chosen}: a batch takes {1000 * self.fp32:.1f} ms in fp32, {1000 * self.bf16:.1f} in bf16; "
-            f"what bf16 holds for best is worse by at most {1000 * self.worse:.1f} mm, rank correlation {self.rank:.4f}"
+            f"bf16's best is worse by at most {1000 * self.worse:.1f} mm, rank correlation {self.rank:.4f}"
         )
 
 
 def choose_precision(
     model: WorldModel, config: PlannerConfig, wanted: Precision, clock: Callable[[], float] = time.thread_time
 ) -> tuple[Dynamics, str]:
-    """What is to imagine, and why, in a line.
+    """The model to search with, and why, in a line.
 
     Args:
         model: in float32.
@@ -80,7 +80,7 @@ def choose_precision(
 def lacks_bf16(model: WorldModel) -> str:
     """Why there is no bf16 here, in a few words; empty where there is."""
     if not isinstance(model._modules.get("predictor"), ResidualPredictor):
-        return "only the predictor mlp is made for bf16"
+        return "only the predictor mlp runs in bf16"
     return "" if cpu_has_bf16() else "this CPU has no bf16"
 
 

@@ -1,4 +1,4 @@
-"""When the robot is at its goal: near enough, turned as the goal is, and standing for a moment."""
+"""The goal checker: the robot is at its goal when it is near enough, has its heading, and stands for a moment."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Arrival(Enum):
 
 
 class StopRule:
-    """Decides from the goal's pose, moment by moment, with hysteresis: small errors of sight must not start it anew.
+    """Decides from the goal's pose, moment by moment, with hysteresis: small errors of sighting must not restart it.
 
-    What draws the robot (the goal's latent among others) and what tells it where the goal is may differ by more than
+    What attracts the robot (the goal's latent among others) and where the tracker puts the goal may differ by more than
     the tolerance. Then it comes to rest a little off: where nothing changes any more, it has arrived.
 
     Args:
@@ -63,7 +63,7 @@ class StopRule:
         here, standing = self.state is not Arrival.APPROACHING, self.state is Arrival.STANDING
         if distance < (SLACK if settled else 1.4 if here else 1.0) and turn < (1.5 if standing else 1.0):
             return Arrival.STANDING
-        # A robot that turns leaves its place a little; one that has turned and is off its place approaches again.
+        # Turning moves the robot a little; once it has turned and is off its place, it approaches again.
         if distance < (SLACK if here else 1.0) and turn > 0.5:
             return Arrival.TURNING
         return Arrival.APPROACHING

@@ -1,10 +1,10 @@
-"""For how long something has been so."""
+"""How long a condition has held."""
 
 from __future__ import annotations
 
 
 class Stopwatch:
-    """Runs while a condition holds without a break."""
+    """Runs while a condition holds without interruption."""
 
     def __init__(self) -> None:
         self._since: float | None = None

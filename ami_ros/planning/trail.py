@@ -1,4 +1,4 @@
-"""The way that was just driven, by odometry: the one way back that is known to be free."""
+"""The path that was just driven, by odometry: the only way back that is known to be free."""
 
 from __future__ import annotations
 

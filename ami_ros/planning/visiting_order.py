@@ -1,4 +1,4 @@
-"""In which order to visit several goals: the shortest way through all of them, by memory's routes from here."""
+"""The order in which to visit several goals: the shortest way through all of them, by memory's routes from here."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _nearest_first(first: Array, between: Array) -> list[int]:
 
 
 def _two_opt(order: list[int], first: Array, between: Array) -> list[int]:
-    """Turns stretches round as long as that shortens the way (Croes 1958)."""
+    """Reverses stretches as long as that shortens the way (Croes 1958)."""
     length, shorter = _length(order, first, between), True
     while shorter:
         shorter = False

@@ -1,6 +1,6 @@
 """The semantics of a navigation action, written once: one goal at a time, the newest wins, each client gets a result.
 
-rclpy alone runs goals side by side and refuses to cancel.
+rclpy by itself runs goals side by side and refuses to cancel.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Outcome(Enum):
 
 
 class _NextTurn:
-    """Awaited, gives the executor a turn."""
+    """Awaiting it gives the executor a turn."""
 
     def __await__(self) -> Generator[None, None, None]:
         yield
@@ -49,7 +49,7 @@ class GoalTicket:
         return not self._ended.done()
 
     def send_feedback(self, feedback: Any) -> None:
-        """Tells the client how it goes; harmless after the end."""
+        """Sends the client feedback; does nothing after the end."""
         if self.is_open:
             self._handle.publish_feedback(feedback)
 
@@ -63,11 +63,11 @@ class SimpleActionServer:
         name: of the action.
         check: called with a goal before it is accepted; raises AmiError to reject it, and returns whatever the
             goal's `prepared` should be.
-        rejected: told the reason, since the protocol of actions has no field for it.
+        rejected: called with the reason, since the action protocol has no field for it.
         preempted: makes the result of a goal that was replaced.
         canceled: makes the result of a goal whose client canceled it; called the moment the request arrives, so it
             is the place to stop the robot.
-        accepted: told of each goal that became the current one, for work that is not done by looking at `current`.
+        accepted: called with each goal that became the current one, for work that does not poll `current`.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class SimpleActionServer:
 
     @property
     def current(self) -> GoalTicket | None:
-        """The goal to pursue, if there is one."""
+        """The current goal, if there is one."""
         return self._current
 
     def finish(self, ticket: GoalTicket, outcome: Outcome, result: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Adaptation between nodes: `world_model` learns and publishes, whoever predicts follows. Both sides are here."""
+"""Adaptation between nodes: `world_model` learns and publishes, nodes that predict follow. Both sides are here."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ TOPIC = "adaptation"
 
 @dataclass(frozen=True)
 class AdaptationParameters:
-    """Whether the world model learns on while the robot drives."""
+    """Whether the world model keeps learning while the robot drives."""
 
-    enabled: bool = parameter(False, "Learn from what is driven; planning then uses what was learned.")
+    enabled: bool = parameter(False, "Keep learning while driving; the planner uses what was learned.")
     file: Path | None = parameter(
-        None, "Where ~/adaptation stores what it is to keep; read at the start if it is there. Empty: nothing is kept."
+        None, "File in which ~/adaptation keeps what was learned; read at start if it exists. Empty: nothing is kept."
     )
-    journal: Path | None = parameter(None, "File that gets a JSON line for every step; empty: none.")
+    journal: Path | None = parameter(None, "File that gets a line of JSON for every step; empty: none.")
     learning: AdaptationConfig = field(default_factory=AdaptationConfig)
 
 
@@ -65,7 +65,7 @@ class FollowedModel:
 
 
 class AdaptationDesk:
-    """Learns from segments, and says so: topic `adaptation`, service `~/adaptation`, journal, log.
+    """Learns from segments and reports it: topic `adaptation`, service `~/adaptation`, journal, log.
 
     `observe` may be called on another thread than the node's. With adaptation off, the service says so.
 
@@ -94,13 +94,13 @@ class AdaptationDesk:
         node.offer(ChangeAdaptation, "~/adaptation", self._change)
 
     def begin(self) -> None:
-        """Publishes what there is; the node is active from now on."""
+        """Publishes the present state; the node is active from now on."""
         with self._lock:
             if self._adapter is not None:
                 self._publish(self._adapter)
 
     def observe(self, segment: Segment) -> None:
-        """Learns, and publishes if what is to be used changed."""
+        """Learns, and publishes if the weights in use changed."""
         adapter = self._adapter
         if adapter is None:
             return
@@ -124,7 +124,7 @@ class AdaptationDesk:
             self._journal.write(step, adapter.in_use, adapter.model.drive.tolist(), adapter.model.colours.tolist())
 
     def _publish(self, adapter: Adapter) -> None:
-        """To all who follow, this node's own model among them."""
+        """To all followers, including this node's own model."""
         weights = adapter.weights_in_use
         self._followed.take(weights)
         self._published = adapter.version

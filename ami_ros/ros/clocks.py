@@ -1,4 +1,4 @@
-"""The clock that nothing can turn or stop, for watchdogs; and what counts as the other one being turned back."""
+"""Steady time for watchdogs, and what counts as the node's clock going backwards."""
 
 from __future__ import annotations
 

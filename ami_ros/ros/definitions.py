@@ -1,4 +1,4 @@
-"""The .msg texts of installed message types, for bags that have to explain themselves."""
+"""The .msg texts of installed message types, for self-describing bags."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wrong with a node right now: in its log, and on /diagnostics."""
+"""What is wrong with a node at present, in its log and on /diagnostics."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Health:
         self._timer = node.create_timer(PERIOD, self._publish, clock=STEADY)
 
     def warn(self, kind: str, text: str) -> None:
-        """The node copes, but somebody should know."""
+        """The node can go on, but somebody should know."""
         if self._report(DiagnosticStatus.WARN, kind, text):
             self._node.get_logger().warning(text)
 

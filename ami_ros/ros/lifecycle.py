@@ -1,4 +1,4 @@
-"""The node that all others derive from: a managed node that can also start itself.
+"""The base class of all nodes: a managed node that can also start itself.
 
 rclpy swallows exceptions in transitions and gates only publishers; here every transition
 says what failed, and subscriptions and timers are silent while the node is not active.
@@ -60,16 +60,16 @@ class AmiNode(LifecycleNode, Generic[ConfigT]):
         """Acquires everything that the node needs."""
 
     def activate(self) -> None:
-        """Begins to work."""
+        """Starts work."""
 
     def deactivate(self) -> None:
-        """Ends to work; publishers still function."""
+        """Stops work; publishers still function."""
 
     def cleanup(self) -> None:
         """Releases what `configure` acquired, also after it failed half-way."""
 
     def time_jumped(self) -> None:
-        """The clock was turned back: what was buffered belongs to another time."""
+        """The clock went backwards: buffers belong to another time."""
 
     def start(self) -> None:
         """Configures and activates, unless the parameter `autostart` is false.
@@ -101,7 +101,7 @@ class AmiNode(LifecycleNode, Generic[ConfigT]):
         super().destroy_node()
 
     def publish_last(self, publisher: Any, message: Any) -> None:
-        """Publishes what must arrive although this node, or its process, is about to end."""
+        """Publishes what must arrive before this node or its process ends."""
         publisher.publish(message)
         publisher.wait_for_all_acked(LAST_WORD)
 
@@ -220,5 +220,5 @@ class AmiNode(LifecycleNode, Generic[ConfigT]):
         return result
 
     def _jumped(self, jump: TimeJump) -> None:
-        self.get_logger().info("time was turned back: buffers cleared")
+        self.get_logger().info("time went backwards: buffers cleared")
         self.time_jumped()

@@ -1,4 +1,4 @@
-"""What RViz shows of memory and plan: places and the ways between them, and the future that was chosen."""
+"""Markers for RViz: places and the ways between them, and the chosen future."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Memories as files by service: saved, loaded, merged, and counted."""
+"""The services that save, load, merge and count memories."""
 
 from __future__ import annotations
 

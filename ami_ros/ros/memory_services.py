@@ -1,4 +1,4 @@
-"""What memory answers: the way to a goal, places that fit a description, and the labelling and forgetting of places."""
+"""Memory's services: routes, recall by description, labelling and forgetting of places."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ami_ros.world_model.perception import Perception
 
 
 class LockedServices:
-    """Offers services that ask memory while nothing else does, with their own codes for its errors."""
+    """Offers services that lock memory, with their own codes for its errors."""
 
     def __init__(self, node: AmiNode, memory: PlaceMemory, lock: threading.Lock) -> None:
         self._node, self._memory, self._lock = node, memory, lock
@@ -96,13 +96,13 @@ class MemoryServices(LockedServices):
         ]
 
     def _likeness(self, request: RecallPlaces.Request) -> NDArray[np.float32] | None:
-        """The latent (latent_dim,) that places shall be like, by one of three ways to name it; None: by none."""
+        """The latent (latent_dim,) to compare places with, given in one of three ways; None: not given."""
         ways = request.use_current, len(request.latent.data) > 0, len(request.image.data) > 0
         if sum(ways) > 1:
             raise AmiError("recall: give one of use_current, latent and image")
         if request.use_current and self.latent is None:
             code = RecallPlaces.Response.NO_OBSERVATION
-            raise AmiError("recall: nothing was seen yet; is perception running?", code)
+            raise AmiError("recall: no latent received yet; is perception running?", code)
         if request.use_current:
             return self.latent
         if len(request.latent.data):
@@ -126,5 +126,5 @@ class MemoryServices(LockedServices):
 
     def _forget(self, request: ForgetPlaces.Request, response: ForgetPlaces.Response) -> None:
         if request.all and (request.ids or request.labels):
-            raise AmiError("forget: `all` leaves no room for ids and labels", ForgetPlaces.Response.INVALID_INPUT)
+            raise AmiError("forget: give `all`, or ids and labels, not both", ForgetPlaces.Response.INVALID_INPUT)
         response.num_forgotten = self._memory.forget(list(request.ids), list(request.labels), request.all)

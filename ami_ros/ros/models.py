@@ -30,7 +30,7 @@ def shared_model(folder: Path | None) -> LoadedModel:
     """
     if folder is None:
         raise AmiError("parameter 'model' is not set; give the folder of a model, as ./ami train writes it")
-    # One thread for each node's inference: more of them would take the cores from each other.
+    # One thread for each node's inference: more would compete for the cores.
     torch.set_num_threads(1)
     key = folder.expanduser().resolve()
     with _lock:
@@ -42,7 +42,7 @@ def shared_model(folder: Path | None) -> LoadedModel:
 def planning_dynamics(
     loaded: LoadedModel, model: WorldModel, config: PlannerConfig, onnx: Path | None, precision: Precision
 ) -> tuple[Dynamics, str]:
-    """What imagines for a planner, and why that, in a line.
+    """The dynamics that a planner searches with, and why, in a line.
 
     Args:
         loaded: the model.
@@ -57,12 +57,12 @@ def planning_dynamics(
     if onnx is None:
         return choose_precision(model, config, precision)
     if precision == "bf16":
-        raise AmiError("planner: bf16 is by torch, not by ONNX Runtime; set precision to auto, or leave onnx empty")
+        raise AmiError("planner: bf16 needs torch, not ONNX Runtime; set precision to auto, or leave onnx empty")
     return OnnxDynamics(model, loaded, onnx.expanduser()), "searches in fp32 by ONNX Runtime"
 
 
 def warm_up(perception: Perception, planner: LatentPlanner) -> None:
-    """Makes the first calls of a model, which take seconds, before anybody waits for them, and fits the search's size
+    """Makes a model's first calls, which take seconds, before anybody waits for them, and fits the search's size
     to what the others took."""
     spec = perception.model.spec
     latent = np.zeros(spec.latent_dim, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Goals as Nav2 and RViz send them: the topic goal_pose, and the action navigate_to_pose where nav2_msgs is installed.
+"""Goals from Nav2 and RViz: the topic goal_pose, and the action navigate_to_pose where nav2_msgs is installed.
 
 They are passed on to navigate_to_goal of the same node, as any client's, so the newest goal wins whoever sent it.
 """

@@ -1,10 +1,10 @@
-"""Qualities of service, one for each kind of topic."""
+"""QoS profiles, one for each kind of topic."""
 
 from __future__ import annotations
 
 from rclpy.qos import QoSDurabilityPolicy, QoSHistoryPolicy, QoSProfile, QoSReliabilityPolicy
 
-# Sensors in: the newest only, and no waiting for lost ones.
+# Sensor inputs: only the newest, and no retransmission.
 SENSOR = QoSProfile(history=QoSHistoryPolicy.KEEP_LAST, depth=1, reliability=QoSReliabilityPolicy.BEST_EFFORT)
 # Small results and commands: every one arrives.
 RELIABLE = QoSProfile(history=QoSHistoryPolicy.KEEP_LAST, depth=5, reliability=QoSReliabilityPolicy.RELIABLE)

@@ -16,7 +16,7 @@ RobotT = TypeVar("RobotT", bound=Robot)
 T = TypeVar("T")
 
 COMMAND_TIMEOUT = 0.5  # a robot stops by itself when no command came for so long [s], simulated
-MAX_LAG = 0.1  # lag that the simulation tries to make up for; what goes beyond is lost [s]
+MAX_LAG = 0.1  # lag that the simulation tries to make up for; more is dropped [s]
 
 
 class SimulationLoop(Generic[RobotT]):
@@ -45,7 +45,7 @@ class SimulationLoop(Generic[RobotT]):
         self._running.result()
 
     def command(self, *command: float) -> None:
-        """What the robot shall do from now on, see `ami_ros.commands`."""
+        """Sets the command from now on, see `ami_ros.commands`."""
         self._command, self._command_age = command, 0.0
 
     def call(self, function: Callable[[RobotT], T], timeout: float = 5.0) -> T:

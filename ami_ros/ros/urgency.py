@@ -1,4 +1,4 @@
-"""What a process of the control loop asks of the machine, so that other programs do not make it late."""
+"""Scheduling priority for the control loop, so that other programs do not delay it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ AUTOGROUP = Path("/proc/self/autogroup")  # Linux weighs sessions against each o
 
 
 def be_urgent(niceness: int) -> bool:
-    """Asks for more than its even share of the processors, for this thread and those that it starts from now on.
+    """Raises the priority of this thread and of those that it starts from now on.
 
     Args:
         niceness: -20 (most urgent) to 19; 0 asks for nothing.
@@ -32,6 +32,6 @@ def be_urgent(niceness: int) -> bool:
 
 
 def settle() -> None:
-    """What there is now stays: full garbage collections, which take a tenth of a second with torch, need not see it."""
+    """Freezes the objects there are: full garbage collections, 0.1 s with torch loaded, then skip them."""
     gc.collect()
     gc.freeze()

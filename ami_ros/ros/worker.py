@@ -1,4 +1,4 @@
-"""One worker thread with a slot for one piece of work: what is newest wins, and nobody waits."""
+"""A worker thread with a slot for one item: the newest wins, and nobody waits."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Worker(Generic[T]):
             self._waiting = []
 
     def busy_for(self) -> float:
-        """How long the work at hand has taken so far [s] of steady time; 0 when idle."""
+        """Steady time [s] that the current item has taken so far; 0 when idle."""
         since = self._busy_since
         return 0.0 if since is None else time.monotonic() - since
 
@@ -66,6 +66,6 @@ class Worker(Generic[T]):
                 self._busy_since = time.monotonic()
             try:
                 self._task(item)
-            except Exception as error:  # whatever a model raises must not end the worker
+            except Exception as error:  # nothing that a model raises may end the worker
                 if not self._closed:  # after that, its node is gone
                     self._on_error(error)

@@ -83,7 +83,7 @@ def test_machines_and_models_without_bf16_search_in_fp32(model: WorldModel, monk
     exact = ExactModel()
     assert choose_precision(exact, CONFIG, "auto") == (
         exact,
-        "searches in fp32: only the predictor mlp is made for bf16",
+        "searches in fp32: only the predictor mlp runs in bf16",
     )
     monkeypatch.setattr(precision, "cpu_has_bf16", lambda: False)
     assert choose_precision(model, CONFIG, "auto") == (model, "searches in fp32: this CPU has no bf16")

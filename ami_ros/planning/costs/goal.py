@@ -11,17 +11,17 @@ from torch import Tensor
 
 from ami_ros.planning.protocols import Futures, Scene
 
-ON_THE_WAY = 0.2  # of the heading's weight at a sub-goal: it is passed, not stood at
+ON_THE_WAY = 0.2  # of the heading's weight at a sub-goal, which is only passed
 
 
 @dataclass(frozen=True)
 class GoalConfig:
     """Distance to the goal along the imagined path."""
 
-    enabled: bool = True  # false: it is not weighed
-    weight: float = 1.0  # of the distance [1/m]
-    path: float = 0.5  # of the mean distance on the way, against that at its end
-    heading: float = 0.25  # [m/rad] at a goal; sub-goals use a fifth
+    enabled: bool = True  # false: this cost is left out
+    weight: float = 1.0  # of the distance [1/m]; larger drives straighter at the goal and minds the rest less
+    path: float = 0.5  # weight of the mean over the path, beside 1 for its end; larger hurries
+    heading: float = 0.25  # [m/rad] at a goal, a fifth at sub-goals; larger turns earlier
 
 
 def pose_distance(x: Tensor, y: Tensor, cos: Tensor, heading: float) -> Tensor:

@@ -1,4 +1,4 @@
-"""Places where the robot shall not go, whatever it would gain: discs around poses that somebody named."""
+"""Places that the robot must not enter: discs around named poses."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from ami_ros.planning.protocols import Futures, Scene
 class KeepAwayConfig:
     """Nearness to places that must not be entered."""
 
-    enabled: bool = True  # false: it is not weighed
-    weight: float = 3.0  # of nearness
-    margin: float = 0.2  # [m] outside a place's radius, within which nearness costs
-    inside: float = 20.0  # of a path that is inside at every step
+    enabled: bool = True  # false: this cost is left out
+    weight: float = 3.0  # of nearness; larger keeps farther off and passes fewer gaps
+    margin: float = 0.2  # [m] outside a place's radius within which nearness costs; larger keeps farther off
+    inside: float = 20.0  # of a path that is inside at every step; too small cuts through
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Keeps the imagined path off everything in the newest scan; never learned."""
+"""Keeps the imagined path away from everything in the newest scan; not learned."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from ami_ros.planning.protocols import Futures, Scene
 class ObstaclesConfig:
     """Nearness to what the scan sees."""
 
-    enabled: bool = True  # false: it is not weighed
-    weight: float = 3.0  # of nearness
-    margin: float = 0.14  # [m] beyond the robot's radius, within which nearness costs
-    collision: float = 20.0  # of a path that touches something at every step
+    enabled: bool = True  # false: this cost is left out
+    weight: float = 3.0  # of nearness; larger keeps farther off and passes fewer gaps
+    margin: float = 0.14  # [m] beyond the robot's radius within which nearness costs; larger avoids narrow gaps
+    collision: float = 20.0  # of a path that touches something at every step; too small trades contact for speed
 
 
 @dataclass(frozen=True)

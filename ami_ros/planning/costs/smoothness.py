@@ -1,4 +1,4 @@
-"""Penalises changes of command, reversing, and moving at all: still is best when nothing else speaks."""
+"""Penalises changes of command, reversing and moving at all, so that the robot stands when nothing else matters."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ami_ros.planning.protocols import Futures, Scene
 class SmoothnessConfig:
     """Changes of command, reversing, effort."""
 
-    enabled: bool = True  # false: it is not weighed
-    weight: float = 1.0  # of all three
-    change: float = 0.02  # of changes from command to command
-    reverse: float = 0.1  # of driving backwards
-    effort: float = 0.005  # of moving at all
+    enabled: bool = True  # false: this cost is left out
+    weight: float = 1.0  # of all three; larger: smoother and slower
+    change: float = 0.02  # of changes between commands; larger: smoother, less agile
+    reverse: float = 0.1  # of driving backwards; larger turns around instead
+    effort: float = 0.005  # of moving at all; larger stands rather than moves when little is gained
 
 
 @dataclass(frozen=True)

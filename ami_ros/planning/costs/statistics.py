@@ -15,7 +15,7 @@ class CostShare:
 
     name: str
     value: float  # of the chosen future [m]
-    pull: float  # [m] by which another future would have been better, had this cost been silent; 0: it changed nothing
+    pull: float  # [m] by which another future would have been better without this cost; 0: it changed nothing
 
 
 def cost_shares(names: Sequence[str], chosen: Tensor, others: Tensor) -> tuple[CostShare, ...]:

@@ -1,4 +1,4 @@
-"""What the searches share: a warm start that moves on with time, and the best sequence so far."""
+"""What the searches share: a warm start that is shifted with time, and the best sequence so far."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class WarmStart:
         return problem.proposals[0] if is_cold and len(problem.proposals) else self.mean
 
     def first(self, problem: Problem) -> Tensor:
-        """Candidates (n, steps, width) that cost nothing to have: what was found last, and the proposals."""
+        """Candidates (n, steps, width) that need no sampling: the last solution, and the proposals."""
         return torch.cat([self.mean[None], self.kept, problem.proposals])
 
 
