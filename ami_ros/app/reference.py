@@ -65,7 +65,7 @@ MEANINGS = {
     "keep_away": "circles that the robot shall keep out of (latched)",
     "plan": "poses that the robot expects to pass",
     "planner/state": "state, error, energy, rate, at the control rate",
-    "planner/rollouts": "the imagined future that is followed; made while somebody listens",
+    "planner/rollout": "the imagined future that is followed; made while somebody listens",
     "planner/rollout_markers": "the same as markers; made while somebody listens",
     "planner/decision": "in words: what the robot does and why",
     "planner/costs": "what each cost said about the plan, and which one decided; made while somebody listens",

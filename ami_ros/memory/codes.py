@@ -20,8 +20,8 @@ class Code(IntEnum):
     INVALID_INPUT = 10246
     NO_ANSWER = 10247  # said by clients: memory is not there, or did not answer in time
     LABEL_EXISTS = 10204
-    MEMORY_FULL = 10205
     WRITE_FAILED = 10207
     FILE_EXISTS = 10286
     NOTHING_IN_COMMON = 10287
+    MEMORY_FULL = 10288
     WOULD_FORGET = 10289

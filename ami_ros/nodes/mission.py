@@ -10,10 +10,9 @@ from typing import Any
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import BatteryState, LaserScan
 from std_msgs.msg import String
-from visualization_msgs.msg import MarkerArray
 
 from ami_interfaces.action import RunMission
-from ami_interfaces.msg import Location, Surprise
+from ami_interfaces.msg import Location, PlaceGraph, Surprise
 from ami_ros.errors import AmiError
 from ami_ros.planning.errand import Errand, Phase
 from ami_ros.planning.exploration_config import ExplorationConfig
@@ -85,7 +84,7 @@ class MissionNode(AmiNode[MissionParameters]):
         self.subscribe(BatteryState, "battery_state", self._views.take_battery)
         self.subscribe(Location, "location", self._views.take_location, RELIABLE)
         self.subscribe(Surprise, "surprise", self._views.take_surprise)
-        self.subscribe(MarkerArray, "places", self._views.take_places, LATCHED)
+        self.subscribe(PlaceGraph, "place_graph", self._views.take_graph, LATCHED)
         self.every(1.0 / config.rate, self._tick, STEADY)
 
     def activate(self) -> None:

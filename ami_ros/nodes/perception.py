@@ -76,7 +76,7 @@ class PerceptionNode(AmiNode[PerceptionParameters]):
         self._scan: tuple[float, Scan] | None = None
         self._heading: tuple[float, float] | None = None
         self._moving = False
-        self._info = model_info(loaded, self.get_clock().now().to_msg())
+        self._info = model_info(loaded, "onnxruntime" if encoder else "torch", self.get_clock().now().to_msg())
         self._latent = self.publisher(Latent, "latent")
         self._model_info = self.publisher(ModelInfo, "model_info", LATCHED)
         self._worker: Worker[Moment] = Worker("perception", self._encode, self._failed)
@@ -146,19 +146,19 @@ class PerceptionNode(AmiNode[PerceptionParameters]):
         self.health.error("model", f"model failed: {type(error).__name__}: {error}")
 
 
-def model_info(loaded: LoadedModel, stamp: Any) -> ModelInfo:
+def model_info(loaded: LoadedModel, runtime: str, stamp: Any) -> ModelInfo:
     """What others should know of the model."""
     spec = loaded.model.spec
     return ModelInfo(
         loaded=stamp,
-        model_id=loaded.encoder_id,
         encoder_id=loaded.encoder_id,
         sha256=loaded.sha256,
-        device="cpu",
-        dtype="float32",
-        input_width=spec.inputs.image_size,
-        input_height=spec.inputs.image_size,
-        latent_shape=[spec.latent_dim],
+        runtime=runtime,
+        image_size=spec.inputs.image_size,
+        field_of_view=spec.inputs.field_of_view,
+        scan_beams=spec.inputs.scan_beams,
+        heading=spec.inputs.heading,
+        latent_dim=spec.latent_dim,
         step_duration=conversions.seconds_to_duration(spec.step_duration),
         num_parameters=count_parameters(loaded.model),
     )

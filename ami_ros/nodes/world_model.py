@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -134,7 +135,7 @@ class WorldModelNode(AmiNode[WorldModelParameters]):
         reading = self._monitor.observe(before.latent, commands[1:], commands[0], now.latent)
         message = SurpriseMessage(
             header=now.message.header,
-            model_id=self._encoder_id,
+            encoder_id=self._encoder_id,
             horizon=conversions.seconds_to_duration(HORIZON * self._spec.step_duration),
             surprise=reading.surprise,
             baseline=reading.baseline,
@@ -154,6 +155,7 @@ class WorldModelNode(AmiNode[WorldModelParameters]):
         self.health.error("model", f"model failed: {type(error).__name__}: {error}")
 
     def _predict(self, request: Predict.Request, response: Predict.Response) -> None:
+        began = time.perf_counter()
         width = self._spec.command_dim
         asked = [conversions.command_from_message(twist, width) for twist in request.commands]
         commands = np.array(asked).reshape(-1, width)
@@ -169,6 +171,7 @@ class WorldModelNode(AmiNode[WorldModelParameters]):
         response.rollout = self._rollout(request, moment, pose, latents[0].numpy(), motions[0].numpy())
         if doubt is not None:
             response.rollout.uncertainty = accumulated(doubt)[0].tolist()
+        response.rollout.computing_time = conversions.seconds_to_duration(time.perf_counter() - began)
 
     def _start(self, request: Predict.Request) -> tuple[Moment, Array | None]:
         """The moment to start from, and the pose (3,) in odom, where it is known."""
@@ -194,7 +197,7 @@ class WorldModelNode(AmiNode[WorldModelParameters]):
     ) -> Rollout:
         step = self._spec.step_duration
         header = conversions.header_at(moment.message.header.stamp, self.config.odom_frame)
-        rollout = Rollout(header=header, model_id=self._encoder_id, encoder_id=self._encoder_id, feasible=True)
+        rollout = Rollout(header=header, encoder_id=self._encoder_id, cost=math.nan)
         rollout.step_duration = conversions.seconds_to_duration(step)
         rollout.commands = request.commands
         if pose is not None:

@@ -6,10 +6,9 @@ from enum import IntEnum
 
 
 class Code(IntEnum):
-    """10320 and up; 0 is success. Those of single goals are the planner's."""
+    """10321 and up; 0 is success. Those of single goals are the planner's."""
 
     NONE = 0
-    UNKNOWN = 10320
     INVALID_MISSION = 10321
     GOALS_MISSED = 10322
     TIMEOUT = 10323

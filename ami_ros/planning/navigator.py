@@ -60,7 +60,9 @@ class Navigator:
         self._looking = Stopwatch()
         self._unsure = False
         self._left: float | None = None  # way left [m] when it was last driven towards the goal, if that was just now
-        self._stop = StopRule(goal.distance_tolerance or config.distance_tolerance, config.angle_tolerance)
+        self._stop = StopRule(
+            goal.distance_tolerance or config.distance_tolerance, goal.angle_tolerance or config.angle_tolerance
+        )
 
     def cancel(self) -> None:
         """Drops the goal; the next decision stands still."""

@@ -73,7 +73,8 @@ class Routing:
             self.hypothesis = 0
             self._wanted = True
         elif self.goal.only_in_memory:
-            self.refusal = Code.GOAL_NOT_REMEMBERED, str(answer)
+            silent = answer.code == MemoryCode.NO_ANSWER
+            self.refusal = Code.NO_MEMORY if silent else Code.GOAL_NOT_REMEMBERED, str(answer)
         else:
             self.flat = True
 

@@ -50,6 +50,7 @@ class Goal:
     place_id: int = 0
     place_label: str = ""
     distance_tolerance: float = 0.0  # [m]; 0: as configured
+    angle_tolerance: float = 0.0  # [rad]; 0: as configured
     time_allowance: float = 0.0  # [s]; 0: no limit
     max_linear: float = 0.0  # [m/s]; 0: as configured
     max_angular: float = 0.0  # [rad/s]; 0: as configured

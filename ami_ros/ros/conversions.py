@@ -198,7 +198,7 @@ def twist_message(command: ArrayLike) -> Twist:
 
 
 def latent_from_message(message: Latent, encoder_id: str, code: int = 0) -> NDArray[np.float32]:
-    """The latent (latent_dim,) in a Latent of layout VECTOR.
+    """The latent (latent_dim,) in a Latent.
 
     Raises:
         AmiError: of another encoder than `encoder_id` (with `code`), or malformed.
@@ -207,18 +207,15 @@ def latent_from_message(message: Latent, encoder_id: str, code: int = 0) -> NDAr
         raise AmiError(
             f"latent is of encoder '{message.encoder_id}', this node's is '{encoder_id}'; use one model", code
         )
-    if message.layout != Latent.LAYOUT_VECTOR or list(message.shape) != [len(message.data)] or not message.data:
-        raise AmiError(f"latent of shape {list(message.shape)} with {len(message.data)} numbers is no vector")
     latent = np.array(message.data, dtype=np.float32)
-    if not np.isfinite(latent).all():
-        raise AmiError("latent has a NaN or infinite number in it")
+    if not len(latent) or not np.isfinite(latent).all():
+        raise AmiError("latent is empty, or has a NaN or infinite number in it")
     return latent
 
 
 def latent_to_message(latent: ArrayLike, header: Header, encoder_id: str, picture: ArrayLike | None = None) -> Latent:
-    """A Latent of layout VECTOR from a latent (latent_dim,), with the code of its picture, if there is one."""
-    data = floats_of(latent)
-    message = Latent(header=header, encoder_id=encoder_id, layout=Latent.LAYOUT_VECTOR, shape=[len(data)], data=data)
+    """A Latent from a latent (latent_dim,), with the code of its picture, if there is one."""
+    message = Latent(header=header, encoder_id=encoder_id, data=floats_of(latent))
     if picture is not None:
         message.picture = floats_of(picture)
     return message

@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 from std_msgs.msg import Header
 
 from ami_interfaces.action import NavigateToGoal
-from ami_interfaces.msg import NavigationGoal, Rollout, RolloutArray
+from ami_interfaces.msg import NavigationGoal, Rollout
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
 from ami_ros.planning.codes import Code
 from ami_ros.planning.types import Decision, Goal, State
 from ami_ros.ros import conversions
 from ami_ros.ros.pursuit import Pursuit
+
+LEAST_WAY = 0.2  # [m] that must be behind the robot before its mean speed tells when it arrives
 
 
 @dataclass(frozen=True)
@@ -38,13 +40,14 @@ def goal_from_message(
     Raises:
         AmiError: with the code that the request deserves.
     """
-    limits = (message.goal_tolerance, message.energy_tolerance, message.max_linear_speed, message.max_angular_speed)
+    limits = (message.distance_tolerance, message.angle_tolerance, message.max_linear_speed, message.max_angular_speed)
     if not all(math.isfinite(v) and v >= 0.0 for v in limits):
         raise AmiError("goal: tolerances and speeds must be finite and not negative", Code.INVALID_GOAL)
-    goal, image, by_energy = _typed(message.goal, encoder_id, frames, max_pixels)
+    goal, image = _typed(message.goal, encoder_id, frames, max_pixels)
     common = replace(
         goal,
-        distance_tolerance=message.energy_tolerance if by_energy else message.goal_tolerance,
+        distance_tolerance=message.distance_tolerance,
+        angle_tolerance=message.angle_tolerance,
         time_allowance=conversions.stamp_to_seconds(message.time_allowance),
         max_linear=message.max_linear_speed,
         max_angular=message.max_angular_speed,
@@ -54,49 +57,40 @@ def goal_from_message(
 
 def _typed(
     goal: NavigationGoal, encoder_id: str, frames: Frames, max_pixels: int
-) -> tuple[Goal, NDArray[np.uint8] | None, bool]:
+) -> tuple[Goal, NDArray[np.uint8] | None]:
     try:
         if goal.type == NavigationGoal.TYPE_IMAGE:
-            return Goal(), conversions.image_from_compressed(goal.image, max_pixels), True
+            return Goal(), conversions.image_from_compressed(goal.image, max_pixels)
         if goal.type == NavigationGoal.TYPE_LATENT:
             latent = conversions.latent_from_message(goal.latent, encoder_id, Code.ENCODER_MISMATCH)
-            return Goal(latent=latent, picture=conversions.picture_from_message(goal.latent)), None, True
+            return Goal(latent=latent, picture=conversions.picture_from_message(goal.latent)), None
         if goal.type == NavigationGoal.TYPE_POSE:
             frame = goal.pose.header.frame_id
             if frame not in (frames.odom, frames.map):
                 raise AmiError(f"goal: frame '{frame}' is neither {frames.odom} nor {frames.map}", Code.TF_ERROR)
             pose = conversions.pose_from_message(goal.pose.pose)
-            return Goal(pose=pose, in_map=frame == frames.map), None, False
+            return Goal(pose=pose, in_map=frame == frames.map), None
     except AmiError as error:
         raise AmiError(f"goal: {error}" if not error.code else str(error), error.code or Code.INVALID_GOAL) from error
     if goal.type == NavigationGoal.TYPE_PLACE and (goal.place_id or goal.place_label):
-        return Goal(place_id=goal.place_id, place_label=goal.place_label), None, False
+        return Goal(place_id=goal.place_id, place_label=goal.place_label), None
     raise AmiError(
         f"goal: type {goal.type} without content; set type and the field that belongs to it", Code.INVALID_GOAL
     )
 
 
-def rollout_message(
-    decision: Decision, header: Header, model_id: str, chunk: int, step_duration: float
-) -> RolloutArray:
+def rollout_message(decision: Decision, header: Header, encoder_id: str, chunk: int, step_duration: float) -> Rollout:
     """What the robot expects of its present plan; `header` is of the observation, in odom."""
     steps = len(decision.poses)
     commands = decision.commands[: steps * chunk].reshape(steps, chunk, -1).mean(1)
-    rollout = Rollout(
+    return Rollout(
         header=header,
-        model_id=model_id,
-        encoder_id=model_id,
+        encoder_id=encoder_id,
         step_duration=conversions.seconds_to_duration(step_duration),
         commands=[conversions.twist_message(command) for command in commands],
         poses=[conversions.pose_to_message(pose) for pose in decision.poses],
-        feasible=True,
-    )
-    return RolloutArray(
-        header=header,
-        rollouts=[rollout],
-        selected_index=0,
-        num_candidates=1,
-        planning_time=conversions.seconds_to_duration(decision.planning_seconds),
+        cost=sum(share.value for share in decision.shares),
+        computing_time=conversions.seconds_to_duration(decision.planning_seconds),
     )
 
 
@@ -124,23 +118,42 @@ def result_message(
 
 
 def feedback_message(
-    pursuit: Pursuit, now: float, pose: Array | None, frame: str, rate: float
+    pursuit: Pursuit, now: float, pose: Array | None, frame: str, rate: float, z_score: float
 ) -> NavigateToGoal.Feedback:
-    """How it goes; `pose` (3,) in `frame` is where the robot is, `rate` the control loop's [Hz]."""
+    """How it goes.
+
+    Args:
+        pursuit: of the goal.
+        now: [s].
+        pose: (3,) of the robot in `frame`; None: not known.
+        frame: of odometry.
+        rate: of the control loop [Hz].
+        z_score: of the newest surprise; NaN: not known.
+    """
     decision = pursuit.player.decision or Decision(State.PLANNING, "")
+    elapsed = max(0.0, now - pursuit.began)
     return NavigateToGoal.Feedback(
         current_pose=_stamped(pose, now, frame),
-        navigation_time=conversions.seconds_to_duration(max(0.0, now - pursuit.began)),
-        estimated_time_remaining=conversions.seconds_to_duration(-1.0),
+        navigation_time=conversions.seconds_to_duration(elapsed),
+        estimated_time_remaining=conversions.seconds_to_duration(
+            seconds_left(elapsed, pursuit.distance_at_start, decision.distance)
+        ),
         distance_remaining=float(decision.distance),
+        distance_at_start=float(pursuit.distance_at_start),
         energy=float(decision.energy),
-        energy_at_start=float(pursuit.energy_at_start),
         subgoal_index=decision.subgoal,
         subgoal_count=decision.subgoals,
-        surprise=math.nan,
+        surprise=z_score,
         number_of_recoveries=decision.recoveries,
         loop_rate=rate,
     )
+
+
+def seconds_left(elapsed: float, at_start: float, left: float) -> float:
+    """Time to go [s] at the mean speed of `elapsed` [s], in which the way of `at_start` [m] became `left` [m]; -1 as
+    long as that tells nothing."""
+    come = at_start - left
+    return elapsed * left / come if come > LEAST_WAY else -1.0
 
 
 def _stamped(pose: Array | None, now: float, frame: str) -> PoseStamped:

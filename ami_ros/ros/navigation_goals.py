@@ -68,8 +68,9 @@ class NavigationGoals:
 
     def send_feedback(self, ticket: GoalTicket, now: float) -> None:
         """Tells the client how it goes."""
+        percepts = self._percepts
         ticket.send_feedback(
-            feedback_message(ticket.prepared, now, self._percepts.pose, self._frame, self._topics.rate)
+            feedback_message(ticket.prepared, now, percepts.pose, self._frame, self._topics.rate, percepts.z_score)
         )
 
     def destroy(self) -> None:

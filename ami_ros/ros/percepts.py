@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -66,8 +67,13 @@ class Percepts:
 
     def take_surprise(self, message: SurpriseMessage) -> None:
         """Of the world model; surprise of another model says nothing about this one."""
-        if message.model_id == self._encoder_id:
+        if message.encoder_id == self._encoder_id:
             self._surprise = conversions.reading_from_message(message)
+
+    @property
+    def z_score(self) -> float:
+        """The newest of surprise; NaN without."""
+        return math.nan if self._surprise is None else self._surprise.z_score
 
     def combine(self, message: Latent) -> Percept:
         """The moment of a latent.

@@ -12,7 +12,7 @@ from nav_msgs.msg import Path
 from std_msgs.msg import String
 from visualization_msgs.msg import MarkerArray
 
-from ami_interfaces.msg import PlannerState, RolloutArray
+from ami_interfaces.msg import PlannerState, Rollout
 from ami_ros.commands import STILL, Command
 from ami_ros.planning.budget import Budget
 from ami_ros.planning.protocols import SearchSize
@@ -41,7 +41,7 @@ class PlannerTopics:
         self._command = node.publisher(TwistStamped if stamped else Twist, "cmd_vel_raw")
         self._state = node.publisher(PlannerState, "~/state")
         self._plan = node.publisher(Path, "plan")
-        self._rollouts = node.publisher(RolloutArray, "~/rollouts")
+        self._rollout = node.publisher(Rollout, "~/rollout")
         self._markers = node.publisher(MarkerArray, "~/rollout_markers")
         self._decision = node.publisher(String, "~/decision")
         self._costs = node.publisher(DiagnosticArray, "~/costs")
@@ -111,9 +111,9 @@ class PlannerTopics:
             self._costs.publish(costs_message(decision.shares, header))
         if self._markers.get_subscription_count():
             self._markers.publish(rollout_markers(decision.poses, header))
-        if self._rollouts.get_subscription_count():
+        if self._rollout.get_subscription_count():
             spec = self._loaded.model.spec
-            self._rollouts.publish(
+            self._rollout.publish(
                 rollout_message(decision, header, self._loaded.encoder_id, spec.chunk, spec.step_duration)
             )
 

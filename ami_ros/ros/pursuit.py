@@ -65,14 +65,14 @@ class Pursuit:
     ) -> None:
         self.goal, self.image, self.patience, self.began = goal, image, patience, began
         self.player = PlanPlayer(period, patience.plan_timeout)
-        self.energy_at_start = math.nan
+        self.distance_at_start = math.nan  # [m]
         self.plans = self.impulses = 0  # decisions with a plan, and those that the policy made alone
         self._fault_since: float | None = None
 
     def take(self, decision: Decision, stamp: float) -> None:
         """The navigator decided on the observation of `stamp` [s]."""
-        if math.isnan(self.energy_at_start):
-            self.energy_at_start = decision.energy
+        if math.isnan(self.distance_at_start):
+            self.distance_at_start = decision.distance
         self.plans += decision.mode is not Mode.NONE
         self.impulses += decision.mode is Mode.IMPULSE
         self.player.take(decision, stamp)

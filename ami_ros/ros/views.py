@@ -7,10 +7,9 @@ from collections.abc import Callable
 import numpy as np
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import BatteryState, LaserScan
-from visualization_msgs.msg import MarkerArray
 
 from ami_interfaces.msg import Location as LocationMessage
-from ami_interfaces.msg import Surprise
+from ami_interfaces.msg import PlaceGraph, Surprise
 from ami_ros.geometry import Array
 from ami_ros.memory.types import Location
 from ami_ros.planning.errand import View
@@ -56,11 +55,9 @@ class Views:
         """In the frame of the memory."""
         self._location, self.encoder_id = location_from_message(message), message.encoder_id
 
-    def take_places(self, message: MarkerArray) -> None:
-        """Memory's markers: the points of the namespace `places`."""
-        for marker in message.markers:
-            if marker.ns == "places" and marker.action == marker.ADD:
-                self.places = np.array([(p.x, p.y) for p in marker.points]).reshape(-1, 2)
+    def take_graph(self, message: PlaceGraph) -> None:
+        """Of the memory: where its places are."""
+        self.places = np.column_stack([message.x, message.y]).astype(np.float64)
 
     def take_battery(self, message: BatteryState) -> None:
         """NaN where the robot does not know."""
@@ -69,7 +66,7 @@ class Views:
     def take_surprise(self, message: Surprise) -> None:
         """Of the world model, at the place where the robot is now; of another model than memory's it says nothing."""
         location = self._location
-        if location is None or not location.localised or message.model_id != self.encoder_id:
+        if location is None or not location.localised or message.encoder_id != self.encoder_id:
             return
         reading = conversions.reading_from_message(message)
         if abs(reading.stamp - location.stamp) < FRESH:

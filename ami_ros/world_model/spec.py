@@ -14,6 +14,7 @@ class InputSpec:
     """
 
     image_size: int = 64  # [px], square; 0: no image
+    field_of_view: float = 0.0  # [rad] of that square, of a pinhole camera; 0: unknown, pictures stay as they are
     still_camera: bool = False  # the camera never moves: what counts is how each pixel differs from its usual self
     scan_beams: int = 72  # spread evenly over the full circle, first one straight ahead; 0: no scan
     scan_range: float = 8.0  # [m], what returned nothing counts as this far
@@ -22,6 +23,8 @@ class InputSpec:
     def __post_init__(self) -> None:
         if not (self.image_size or self.scan_beams or self.heading):
             raise ValueError("a model needs at least one input: image_size, scan_beams or heading")
+        if not 0.0 <= self.field_of_view < 3.0:
+            raise ValueError(f"field_of_view must be 0 to 3 rad, not {self.field_of_view}")
         if self.image_size % 16:
             raise ValueError(f"image_size must be a multiple of 16, not {self.image_size}")
 

@@ -12,7 +12,7 @@ from nav_msgs.msg import Path
 from std_msgs.msg import String
 
 from ami_interfaces.action import NavigateToGoal
-from ami_interfaces.msg import ModelInfo, PlannerState, RolloutArray, Surprise
+from ami_interfaces.msg import ModelInfo, PlannerState, Rollout, Surprise
 from ami_ros.geometry import wrap
 from ami_ros.ros.qos import LATCHED, RELIABLE
 
@@ -30,7 +30,7 @@ def test_robot_reaches_where_a_picture_was_taken_and_stands_still(stack: Any) ->
     assert status == GoalStatus.STATUS_SUCCEEDED and result.error_code == Result.NONE
     stack.ros.spin_until(lambda: not stack.moves, what="standing still")
     assert np.hypot(*(stack.pose[:2] - goal[:2])) < 0.3 and abs(wrap(stack.pose[2] - goal[2])) < 0.5
-    assert plans and plans[0].header.frame_id == "odom" and feedback[-1].feedback.energy_at_start > 0.5
+    assert plans and plans[0].header.frame_id == "odom" and feedback[-1].feedback.distance_at_start > 0.5
     stack.ros.spin_until(lambda: said and said[-1].data == "reached the goal")
     stack.ros.spin_until(lambda: stack.state.state == PlannerState.IDLE)
 
@@ -55,15 +55,15 @@ def test_model_is_introduced_to_those_who_come_late(stack: Any) -> None:
     stack.start("safety", "perception")
     infos = stack.ros.collect(ModelInfo, "model_info", LATCHED)
     stack.ros.spin_until(lambda: infos)
-    assert infos[0].encoder_id == "exact@" + "0" * 12 and list(infos[0].latent_shape) == [4]
+    assert infos[0].encoder_id == "exact@" + "0" * 12 and infos[0].latent_dim == 4
 
 
 def test_rollouts_are_published_when_somebody_looks(stack: Any) -> None:
     stack.start("safety", "perception", "planner")
-    rollouts = stack.ros.collect(RolloutArray, "planner/rollouts", RELIABLE)
+    rollouts = stack.ros.collect(Rollout, "planner/rollout", RELIABLE)
     stack.drive_off()
     stack.ros.spin_until(lambda: rollouts)
-    shown = rollouts[-1].rollouts[rollouts[-1].selected_index]
+    shown = rollouts[-1]
     assert len(shown.poses) == len(shown.commands) > 0 and isinstance(shown.poses[0], Pose)
 
 

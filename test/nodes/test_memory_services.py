@@ -100,7 +100,7 @@ def test_nonsense_is_refused_with_a_code_and_the_service_stays_up(stack: Any) ->
     encoder = call(RecallPlaces, "recall", with_latents=True).places[0].latent.encoder_id
 
     def latent(*numbers: float) -> Latent:
-        return Latent(encoder_id=encoder, layout=Latent.LAYOUT_VECTOR, shape=[len(numbers)], data=list(numbers))
+        return Latent(encoder_id=encoder, data=list(numbers))
 
     requests: list[dict[str, Any]] = [
         {"latent": latent(math.nan, 0.0, 0.0, 0.0)},
@@ -118,7 +118,7 @@ def test_nonsense_is_refused_with_a_code_and_the_service_stays_up(stack: Any) ->
         answer = call(RecallPlaces, "recall", **request)
         assert not answer.success and answer.error_code == RecallPlaces.Response.INVALID_INPUT, request
         assert answer.error_msg
-    stranger = Latent(encoder_id="other@0", layout=Latent.LAYOUT_VECTOR, shape=[4], data=[0.0] * 4)
+    stranger = Latent(encoder_id="other@0", data=[0.0] * 4)
     assert call(RecallPlaces, "recall", latent=stranger).error_code == RecallPlaces.Response.ENCODER_MISMATCH
     assert call(RecallPlaces, "recall", use_current=True).success
 

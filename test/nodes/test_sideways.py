@@ -11,7 +11,7 @@ from action_msgs.msg import GoalStatus
 from geometry_msgs.msg import Twist, TwistStamped
 from std_msgs.msg import String
 
-from ami_interfaces.msg import Latent, RolloutArray
+from ami_interfaces.msg import Latent, Rollout
 from ami_interfaces.srv import Predict
 from ami_ros.ros import models
 from ami_ros.ros.qos import RELIABLE, SENSOR
@@ -40,13 +40,13 @@ def sideways(stack: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any
 
 
 def test_a_goal_beside_the_robot_is_reached_by_linear_y(sideways: Any) -> None:
-    rollouts = sideways.ros.collect(RolloutArray, "planner/rollouts", RELIABLE)
+    rollouts = sideways.ros.collect(Rollout, "planner/rollout", RELIABLE)
     sideways.start("perception", "memory", "world_model", "planner", **DRIVE)
     status, result = sideways.result(sideways.send(sideways.picture_goal((2.0, 2.2, 0.0))), 240.0)
     assert status == GoalStatus.STATUS_SUCCEEDED, result.error_msg
     assert np.hypot(*(sideways.pose[:2] - (2.0, 2.2))) < 0.2
     assert max(message.twist.linear.y for message in sideways.commands) > 0.2
-    assert max(command.linear.y for command in rollouts[0].rollouts[0].commands) > 0.05
+    assert max(command.linear.y for command in rollouts[0].commands) > 0.05
 
 
 def test_the_gate_stops_a_drive_to_the_side_at_a_wall(sideways: Any) -> None:

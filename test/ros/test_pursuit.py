@@ -20,7 +20,7 @@ PATIENCE = Patience(observation_timeout=0.5, plan_timeout=1.0, silence_timeout=2
 def pursuit(stamp: float | None = 10.0) -> Pursuit:
     made = Pursuit(Goal(), None, PATIENCE, period=0.2, began=10.0)
     if stamp is not None:
-        made.take(Decision(State.CONTROLLING, "driving", COMMANDS, energy=2.0), stamp)
+        made.take(Decision(State.CONTROLLING, "driving", COMMANDS, distance=2.0), stamp)
     return made
 
 
@@ -68,10 +68,10 @@ def test_goal_is_given_up_after_the_fault_lasted_and_not_after_it_came_back() ->
     assert watched.judge(10.1, 107.0, late).give_up
 
 
-def test_energy_at_the_start_is_that_of_the_first_decision() -> None:
+def test_distance_at_the_start_is_that_of_the_first_decision() -> None:
     watched = pursuit()
-    watched.take(Decision(State.CONTROLLING, "", COMMANDS, energy=1.0), 10.2)
-    assert watched.energy_at_start == 2.0
+    watched.take(Decision(State.CONTROLLING, "", COMMANDS, distance=1.0), 10.2)
+    assert watched.distance_at_start == 2.0
 
 
 def test_patience_must_be_positive() -> None:

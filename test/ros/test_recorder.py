@@ -15,7 +15,7 @@ from rosbags.highlevel import AnyReader
 from rosbags.typesys import get_types_from_msg
 from sensor_msgs.msg import CompressedImage, Image, LaserScan
 
-from ami_interfaces.msg import Latent, RolloutArray
+from ami_interfaces.msg import Latent, Rollout
 from ami_ros.errors import AmiError
 from ami_ros.learning.bag_reader import BagReader
 from ami_ros.learning.bag_writer import message_types
@@ -39,15 +39,15 @@ def publish_until(ros: RosPeer, messages: dict[Any, Any], done: Any) -> None:
 
 def test_recorder_takes_every_type_and_quality_of_service(tmp_path: Path, ros: RosPeer) -> None:
     node = ros.make_node("robot", namespace="/bot")
-    latent = Latent(encoder_id="net@0123", shape=[2], data=array("f", [1.0, 2.0]))
+    latent = Latent(encoder_id="net@0123", data=array("f", [1.0, 2.0]))
     messages = {
         node.create_publisher(LaserScan, "scan", SENSOR): LaserScan(ranges=array("f", [1.0, 2.0])),
         node.create_publisher(TwistStamped, "cmd_vel", RELIABLE): TwistStamped(),
         node.create_publisher(Latent, "latent", RELIABLE): latent,
     }
-    latched = node.create_publisher(RolloutArray, "rollouts", LATCHED)
-    latched.publish(RolloutArray())  # once, before anybody listens
-    recorder = Recorder(node, tmp_path / "bag", ["scan", "cmd_vel", "latent", "rollouts", "never"])
+    latched = node.create_publisher(Rollout, "rollout", LATCHED)
+    latched.publish(Rollout())  # once, before anybody listens
+    recorder = Recorder(node, tmp_path / "bag", ["scan", "cmd_vel", "latent", "rollout", "never"])
     publish_until(ros, messages, lambda: len(recorder.counts) == 4 and min(recorder.counts.values()) > 0)
     assert recorder.missing == ["/bot/never"]
     assert recorder.megabytes > 0 and recorder.duration > 0 and not recorder.stopped
@@ -59,7 +59,7 @@ def test_recorder_takes_every_type_and_quality_of_service(tmp_path: Path, ros: R
         assert {c.topic: c.msgcount for c in reader.connections} == counts
     with BagReader(tmp_path / "bag") as bag:
         read = {topic: bag.decode(topic, data) for topic, _, data in bag.messages()}
-    assert set(read) == {"/bot/scan", "/bot/cmd_vel", "/bot/latent", "/bot/rollouts"}
+    assert set(read) == {"/bot/scan", "/bot/cmd_vel", "/bot/latent", "/bot/rollout"}
     assert read["/bot/latent"].data.tolist() == [1.0, 2.0] and read["/bot/latent"].encoder_id == "net@0123"
 
 
@@ -126,8 +126,8 @@ def test_record_command_ends_the_bag_properly_on_ctrl_c(tmp_path: Path, ros: Ros
 
 
 def test_definitions_hold_all_parts_of_a_type_and_hash_as_ros_does() -> None:
-    definitions = message_definitions("ami_interfaces/msg/RolloutArray")
-    assert {name.rsplit("/", 1)[1] for name in definitions} == {"RolloutArray", "Rollout", "Latent"}
+    definitions = message_definitions("ami_interfaces/msg/Rollout")
+    assert {name.rsplit("/", 1)[1] for name in definitions} == {"Rollout", "Latent"}
     types = message_types()
     for name, text in definitions.items():
         types.register(get_types_from_msg(text, name))

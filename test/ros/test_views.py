@@ -25,7 +25,7 @@ def location_at(stamp: float, localised: bool = True) -> LocationMessage:
 
 def surprise_at(stamp: float, uncertainty: float = 0.4, model: str = ENCODER) -> Surprise:
     header = header_at(stamp, "base_link")
-    return Surprise(header=header, model_id=model, surprise=0.5, baseline=0.2, uncertainty=uncertainty)
+    return Surprise(header=header, encoder_id=model, surprise=0.5, baseline=0.2, uncertainty=uncertainty)
 
 
 def test_the_models_doubt_is_noted_at_the_place_where_the_robot_is() -> None:
