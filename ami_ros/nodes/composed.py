@@ -13,9 +13,14 @@ from ami_ros.nodes.world_model import WorldModelNode
 from ami_ros.ros.process import run
 from ami_ros.ros.urgency import URGENT
 
+# Torch gives the interpreter's lock away at every operation, of which a search has hundreds, and waits this long for
+# a thread that has taken it meanwhile. With Python's own 5 ms a command is half a second late.
+SWITCH_INTERVAL = 1e-4  # [s]
+
 
 def main() -> int:
     """Runs the nodes; returns the exit code. The gate starts first and ends last."""
+    sys.setswitchinterval(SWITCH_INTERVAL)
     return run(SafetyNode, PerceptionNode, WorldModelNode, MemoryNode, PlannerNode, MissionNode, niceness=URGENT)
 
 

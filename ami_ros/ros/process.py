@@ -11,12 +11,12 @@ from typing import Any
 
 import rclpy
 from rclpy.exceptions import ParameterException
-from rclpy.executors import Executor, MultiThreadedExecutor, SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 
 from ami_ros.errors import AmiError
+from ami_ros.ros.executor import LeanExecutor
 from ami_ros.ros.lifecycle import AmiNode
 from ami_ros.ros.urgency import be_urgent, settle
 
@@ -26,7 +26,7 @@ LOOK = 0.2  # [s] between two looks for a signal: Linux may hand it to another t
 def run(*node_classes: Callable[[], AmiNode[Any]], arguments: Sequence[str] | None = None, niceness: int = 0) -> int:
     """Runs nodes until SIGINT, SIGTERM or a bug ends them, and returns the exit code.
 
-    With several nodes, each may be in a callback at the same time.
+    Each node is served by a thread of its own, so that none waits for a callback of another.
 
     rclpy's own signal handlers end the context at once, so that no last zero could be sent; ours only wake this
     thread, which then stops the nodes one by one. Later signals change nothing.
@@ -45,14 +45,15 @@ def run(*node_classes: Callable[[], AmiNode[Any]], arguments: Sequence[str] | No
         signal.signal(number, lambda *_: stopping.set())
     try:
         _initialise(list(sys.argv if arguments is None else arguments))
-        executor = MultiThreadedExecutor(len(node_classes) + 1) if len(node_classes) > 1 else SingleThreadedExecutor()
+        executors = [LeanExecutor() for _ in node_classes]
         nodes: list[AmiNode[Any]] = []
         try:
             for make in node_classes:
                 nodes.append(make())
-            return _spin(nodes, executor, stopping)
+            return _spin(nodes, executors, stopping)
         finally:
-            executor.shutdown(timeout_sec=2.0)
+            for executor in executors:
+                executor.shutdown()
             for node in reversed(nodes):
                 node.destroy_node()
     except (AmiError, ParameterException) as error:
@@ -72,11 +73,11 @@ def _initialise(arguments: list[str]) -> None:
         raise AmiError(f"unknown arguments {' '.join(unknown)}; ROS arguments come after --ros-args")
 
 
-def _spin(nodes: list[AmiNode[Any]], executor: Executor, stopping: threading.Event) -> int:
-    """Starts the nodes and serves them on a thread of its own, for this one has to be free for signals."""
+def _spin(nodes: list[AmiNode[Any]], executors: list[LeanExecutor], stopping: threading.Event) -> int:
+    """Starts the nodes and serves each on a thread of its own, for this one has to be free for signals."""
     failures: list[str] = []
 
-    def serve() -> None:
+    def serve(executor: LeanExecutor) -> None:
         try:
             executor.spin()
         except Exception:  # a bug in a callback: the robot is stopped first, then the process ends
@@ -89,14 +90,16 @@ def _spin(nodes: list[AmiNode[Any]], executor: Executor, stopping: threading.Eve
         if not stopping.is_set():
             node.start()
     settle()
-    for node in nodes:
+    servers = [threading.Thread(target=serve, args=(e,), name="executor", daemon=True) for e in executors]
+    for node, executor, server in zip(nodes, executors, servers, strict=True):
         executor.add_node(node)
-    server = threading.Thread(target=serve, name="executor", daemon=True)
-    server.start()
+        server.start()
     while not stopping.wait(LOOK):
         pass
-    executor.shutdown(timeout_sec=2.0)
-    server.join(2.0)
+    for executor in executors:
+        executor.shutdown()
+    for server in servers:
+        server.join(2.0)
     for failure in failures:
         sys.stderr.write(failure)
     return 1 if failures else 0
