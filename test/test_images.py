@@ -1,6 +1,14 @@
-"""Pictures: lossless through PNG, small through JPEG, and refused before they can do harm."""
+"""Pictures: whatever a camera sends, lossless through PNG, small through JPEG, and refused before they can do harm."""
 
 from __future__ import annotations
+
+import array
+import struct
+import zlib
+from collections.abc import Callable
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -9,11 +17,95 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ami_ros.errors import AmiError
-from ami_ros.images import decode_image, encode_jpeg, encode_png, encode_thumbnail, image_size
+from ami_ros.images import decode_image, encode_jpeg, encode_png, encode_thumbnail, image_of, image_size
+
+RGB: dict[str, list[int]] = {"rgb8": [0, 1, 2], "bgr8": [2, 1, 0], "rgba8": [0, 1, 2, 0], "bgra8": [2, 1, 0, 0]}
+
+
+def mosaic(pattern: str, rgb: np.ndarray, grey: np.ndarray) -> np.ndarray:
+    """What a sensor with a colour filter sees, `pattern` being the letters of its upper left 2x2 pixels."""
+    out = np.empty(rgb.shape[:2], dtype=np.uint8)
+    for k, letter in enumerate(pattern):
+        out[k // 2 :: 2, k % 2 :: 2] = rgb[k // 2 :: 2, k % 2 :: 2, "rgb".index(letter)]
+    return out
+
+
+def yuv422(rgb: np.ndarray, luma: int) -> np.ndarray:
+    """Two bytes a pixel: brightness at place `luma`, and of each pair of pixels U in the first, V in the second."""
+    yuv = cv2.cvtColor(rgb, cv2.COLOR_RGB2YUV).astype(float)
+    y = 16 + yuv[..., 0] * 219 / 255
+    u, v = ((yuv[..., k] - 128) * 1.0 + 128 for k in (1, 2))
+    u, v = 128 + (u - 128) * 1.02, 128 + (v - 128) * 0.71  # of OpenCV's full-range YUV to the studio range of cameras
+    out = np.empty((*rgb.shape[:2], 2), dtype=np.uint8)
+    out[..., luma] = y.clip(0, 255)
+    out[:, ::2, 1 - luma], out[:, 1::2, 1 - luma] = u[:, ::2].clip(0, 255), v[:, ::2].clip(0, 255)
+    return out
+
+
+OTHER_ENCODINGS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+    "8UC1": lambda rgb, grey: grey,
+    "8UC3": lambda rgb, grey: rgb[..., ::-1],
+    "8UC4": lambda rgb, grey: cv2.cvtColor(rgb, cv2.COLOR_RGB2BGRA),
+    "mono16": lambda rgb, grey: (grey.astype("<u2") * 256 + 7).view(np.uint8),
+    "yuv422": lambda rgb, grey: yuv422(rgb, 1),
+    "uyvy": lambda rgb, grey: yuv422(rgb, 1),
+    "yuv422_yuy2": lambda rgb, grey: yuv422(rgb, 0),
+    "yuyv": lambda rgb, grey: yuv422(rgb, 0),
+    **{f"bayer_{p}8": partial(mosaic, p) for p in ("rggb", "bggr", "gbrg", "grbg")},
+}
 
 
 def picture(height: int = 20, width: int = 30) -> np.ndarray:
     return np.random.default_rng(1).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def message_of(data: Any, height: int, width: int, encoding: str, step: int | None = None) -> SimpleNamespace:
+    """An Image, as nodes and bags have it."""
+    step = len(data) // max(height, 1) if step is None else step
+    return SimpleNamespace(height=height, width=width, encoding=encoding, is_bigendian=0, step=step, data=data)
+
+
+@given(
+    st.integers(0, 12),
+    st.integers(0, 12),
+    st.integers(0, 60),
+    st.sampled_from(["rgb8", "bgra8", "mono8", "mono16", "yuyv", "bayer_rggb8", "16UC1", ""]),
+    st.binary(max_size=700),
+)
+def test_an_image_is_a_picture_or_refused(height: int, width: int, step: int, encoding: str, data: bytes) -> None:
+    try:
+        image = image_of(message_of(array.array("B", data), height, width, encoding, step))
+    except AmiError:
+        return
+    assert image.shape == (height, width, 3) and image.dtype == np.uint8
+
+
+@pytest.mark.parametrize("padding", [0, 5])
+@pytest.mark.parametrize("encoding", RGB)
+def test_order_of_colours_and_padding_of_rows_are_honoured(encoding: str, padding: int) -> None:
+    image = picture()
+    rows = np.pad(image[:, :, RGB[encoding]].reshape(20, -1), ((0, 0), (0, padding)))
+    np.testing.assert_array_equal(image_of(message_of(rows.ravel(), 20, 30, encoding)), image)
+
+
+@pytest.mark.parametrize("encoding", sorted(OTHER_ENCODINGS))
+def test_pictures_come_out_the_same_from_every_other_encoding(encoding: str) -> None:
+    rgb = np.full((32, 48, 3), (100, 40, 150), np.uint8)
+    rgb[:16] = 20
+    rgb = cv2.GaussianBlur(rgb, (9, 9), 3.0)
+    grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+    expected = cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB) if encoding in ("mono16", "8UC1") else rgb
+    data = np.ascontiguousarray(OTHER_ENCODINGS[encoding](rgb, grey))
+    message = message_of(data.ravel(), 32, 48, encoding)
+    np.testing.assert_allclose(image_of(message)[2:-2, 2:-2], expected[2:-2, 2:-2], atol=12)
+    message.data = message.data[:-1]
+    with pytest.raises(AmiError, match="do not hold 48x32 pixels"):
+        image_of(message)
+
+
+def test_a_huge_image_is_refused_before_its_bytes_are_touched() -> None:
+    with pytest.raises(AmiError, match="20000x20000"):
+        image_of(message_of([], 20_000, 20_000, "rgb8", 60_000))
 
 
 def test_png_is_lossless_and_red_stays_red() -> None:
@@ -35,8 +127,44 @@ def test_size_of_a_progressive_jpeg_is_known() -> None:
 
 
 def test_picture_beyond_the_limit_is_refused() -> None:
-    with pytest.raises(AmiError, match="30x20 pixels refused: the limit is 599"):
+    with pytest.raises(AmiError, match="30x20 pixels refused: between 1 and 599"):
         decode_image(encode_png(picture()), max_pixels=599)
+
+
+def chunk(kind: bytes, content: bytes, length: int | None = None) -> bytes:
+    size = len(content) if length is None else length
+    return struct.pack(">I4s", size, kind) + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+HEAD = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 8, 8, 8, 2, 0, 0, 0))
+BOMBS = {
+    "size": HEAD[:16] + struct.pack(">II", 20_000, 20_000) + b"\0" * 20,
+    "data": HEAD + chunk(b"IDAT", b"x" * 20, 2**31 - 1),
+    "comment": HEAD + chunk(b"zTXt", b"x" * 20, 2**31 - 1),
+    "no end": HEAD,
+    "empty": HEAD[:8],
+}
+
+
+@pytest.mark.parametrize("kind", BOMBS)
+def test_a_small_png_that_claims_much_is_refused_from_its_headers(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded: list[Any] = []
+    monkeypatch.setattr(cv2, "imdecode", lambda *given: decoded.append(given))
+    with pytest.raises(AmiError):
+        decode_image(BOMBS[kind])
+    assert not decoded
+
+
+def test_what_a_png_holds_beside_its_pixels_is_not_unpacked() -> None:
+    """Compressed text of 100 MB in a file of 100 kB."""
+    whole, text = encode_png(picture()), b"note\0\0" + zlib.compress(bytes(100_000_000))
+    np.testing.assert_array_equal(decode_image(whole[:33] + chunk(b"zTXt", text) + whole[33:]), picture())
+
+
+@given(st.binary(max_size=80), st.sampled_from([b"", b"\xff\xd8", b"\x89PNG\r\n\x1a\n"]))
+def test_rubbish_is_refused(data: bytes, beginning: bytes) -> None:
+    with pytest.raises(AmiError):
+        image_of(SimpleNamespace(format="jpeg", data=array.array("B", beginning + data)))
 
 
 @given(st.integers(1, 400))

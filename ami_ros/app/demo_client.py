@@ -29,9 +29,9 @@ from ami_ros.app.telemetry import STARTING, Observed, Telemetry, TruthLog
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.control import ControlRecord
 from ami_ros.geometry import Array
+from ami_ros.images import image_of
 from ami_ros.ros.conversions import (
     command_from_message,
-    image_from_message,
     pose_from_message,
     seconds_to_duration,
     stamp_to_seconds,
@@ -275,7 +275,7 @@ class DemoClient:
         self._places = serialised
 
     def _on_image(self, message: Image) -> None:
-        self.telemetry.image = image_from_message(message)
+        self.telemetry.image = image_of(message)
         self.telemetry.images += 1
 
     def _on_plan(self, message: Path) -> None:

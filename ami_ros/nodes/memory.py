@@ -20,7 +20,7 @@ from ami_interfaces.msg import KeepAway, Latent, Location, PlaceGraph, Surprise
 from ami_ros.commands import Command
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, compose, inverse
-from ami_ros.images import encode_thumbnail
+from ami_ros.images import encode_thumbnail, image_of
 from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
 from ami_ros.memory.words import WordIndex, WordModel
 from ami_ros.ros import conversions, memory_messages
@@ -166,7 +166,7 @@ class MemoryNode(AmiNode[MemoryParameters]):
     def _observe(self, moment: Moment) -> None:
         stamp = conversions.stamp_to_seconds(moment.message.header.stamp)
         image = moment.image
-        thumbnail = (lambda: encode_thumbnail(conversions.image_from_message(image))) if image is not None else None
+        thumbnail = (lambda: encode_thumbnail(image_of(image))) if image is not None else None
         with self._lock:
             location = self.memory.observe(
                 stamp, moment.latent, moment.odometry, thumbnail, moment.command, moment.surprise

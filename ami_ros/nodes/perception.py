@@ -16,7 +16,7 @@ from std_msgs.msg import Header
 from ami_interfaces.msg import Adaptation, Latent, ModelInfo
 from ami_ros.commands import speed
 from ami_ros.errors import AmiError
-from ami_ros.images import MAX_PIXELS
+from ami_ros.images import MAX_PIXELS, image_of
 from ami_ros.ros import conversions
 from ami_ros.ros.adaptation import TOPIC as ADAPTATION
 from ami_ros.ros.adaptation import FollowedModel
@@ -104,7 +104,7 @@ class PerceptionNode(AmiNode[PerceptionParameters]):
 
     def _on_image(self, message: Image) -> None:
         stamp = conversions.stamp_to_seconds(message.header.stamp)
-        image = conversions.image_from_message(message, self.config.max_image_pixels)
+        image = image_of(message, self.config.max_image_pixels)
         self._freshness.check(stamp, self.now(), image.data, self._moving)
         scan = self._near(self._scan, stamp, "scan", self._inputs.scan_beams > 0)
         heading = self._near(self._heading, stamp, "imu", self._inputs.heading)

@@ -21,22 +21,12 @@ from ami_interfaces.msg import Latent, Surprise
 from ami_ros.commands import Command, of_width
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
-from ami_ros.images import MAX_PIXELS, decode_image
 from ami_ros.planning.situations import Reading
 from ami_ros.ros.quaternions import quaternion_from_yaw, yaw_from_quaternion
 from ami_ros.scan import Scan
 
 MAX_BEAMS = 100_000
 MAX_RANGE = 100.0
-
-# Encoding -> the channels that are red, green and blue.
-_CHANNELS = {
-    "rgb8": (3, [0, 1, 2]),
-    "bgr8": (3, [2, 1, 0]),
-    "rgba8": (4, [0, 1, 2]),
-    "bgra8": (4, [2, 1, 0]),
-    "mono8": (1, [0, 0, 0]),
-}
 
 
 def stamp_to_seconds(stamp: Time | Duration) -> float:
@@ -74,32 +64,10 @@ def floats_of(values: ArrayLike) -> array.array[float]:
     return array.array("f", np.asarray(values, dtype=np.float32).tobytes())
 
 
-def image_from_message(message: Image, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
-    """The picture (H, W, 3) RGB in an Image of encoding rgb8, bgr8, rgba8, bgra8 or mono8."""
-    height, width, step = message.height, message.width, message.step
-    if message.encoding not in _CHANNELS:
-        raise AmiError(f"image encoding '{message.encoding}' is not one of {', '.join(_CHANNELS)}; convert it")
-    if not 0 < width * height <= max_pixels:
-        raise AmiError(f"image of {width}x{height} pixels refused: between 1 and {max_pixels} pixels are allowed")
-    channels, order = _CHANNELS[message.encoding]
-    if step < width * channels:
-        raise AmiError(f"image step {step} is shorter than a row of {width} {message.encoding} pixels")
-    if len(message.data) != step * height:
-        raise AmiError(f"image has {len(message.data)} bytes, but step {step} x height {height} is {step * height}")
-    rows = np.frombuffer(message.data, dtype=np.uint8).reshape(height, step)[:, : width * channels]
-    pixels = rows.reshape(height, width, channels)
-    return np.ascontiguousarray(pixels if order == [0, 1, 2] and channels == 3 else pixels[:, :, order])
-
-
 def image_to_message(image: NDArray[np.uint8], header: Header) -> Image:
     """An rgb8 Image from a picture (H, W, 3) RGB."""
     height, width, _ = image.shape
     return Image(header=header, height=height, width=width, encoding="rgb8", step=3 * width, data=bytes_of(image))
-
-
-def image_from_compressed(message: CompressedImage, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
-    """The picture (H, W, 3) RGB in a JPEG or PNG; its size is checked in its header, before decoding."""
-    return decode_image(bytes(message.data), max_pixels)
 
 
 def compressed_message(data: bytes, kind: str) -> CompressedImage:

@@ -15,6 +15,7 @@ from ami_interfaces.action import NavigateToGoal
 from ami_interfaces.msg import NavigationGoal, Rollout
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
+from ami_ros.images import image_of
 from ami_ros.planning.codes import Code
 from ami_ros.planning.types import Decision, Goal, State
 from ami_ros.ros import conversions
@@ -60,7 +61,7 @@ def _typed(
 ) -> tuple[Goal, NDArray[np.uint8] | None]:
     try:
         if goal.type == NavigationGoal.TYPE_IMAGE:
-            return Goal(), conversions.image_from_compressed(goal.image, max_pixels)
+            return Goal(), image_of(goal.image, max_pixels)
         if goal.type == NavigationGoal.TYPE_LATENT:
             latent = conversions.latent_from_message(goal.latent, encoder_id, Code.ENCODER_MISMATCH)
             return Goal(latent=latent, picture=conversions.picture_from_message(goal.latent)), None

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ami_interfaces.srv import FindRoute, ForgetPlaces, RecallPlaces, RememberPlace
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
+from ami_ros.images import image_of
 from ami_ros.memory.place_memory import PlaceMemory
 from ami_ros.memory.questions import MAX_RESULTS
 from ami_ros.memory.types import PlaceQuery
@@ -109,7 +110,7 @@ class MemoryServices(LockedServices):
             code = RecallPlaces.Response.ENCODER_MISMATCH
             return conversions.latent_from_message(request.latent, self._encoder_id, code)
         if len(request.image.data):
-            return self._perception.encode_goal(conversions.image_from_compressed(request.image))
+            return self._perception.encode_goal(image_of(request.image))
         return None
 
     def _centre(self, request: RecallPlaces.Request) -> Array | None:

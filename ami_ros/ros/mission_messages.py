@@ -10,6 +10,7 @@ from geometry_msgs.msg import PoseStamped
 from ami_interfaces.action import NavigateToGoal, RunMission
 from ami_interfaces.msg import NavigationGoal
 from ami_ros.errors import AmiError
+from ami_ros.images import image_of
 from ami_ros.planning.errand import Destination, Errand, Leg, Phase
 from ami_ros.planning.exploration import Exploration
 from ami_ros.planning.exploration_config import ExplorationConfig
@@ -76,7 +77,7 @@ def _destination(goal: NavigationGoal, wait: float, frames: Frames) -> Destinati
         x, y, yaw = conversions.pose_from_message(goal.pose.pose).tolist()
         return Destination("pose", pose=(x, y, yaw), in_map=frame == frames.map, wait=wait)
     if goal.type == NavigationGoal.TYPE_IMAGE:
-        conversions.image_from_compressed(goal.image)  # refuses what is no picture
+        image_of(goal.image)  # refuses what is no picture
         return Destination("picture", picture=base64.b64encode(bytes(goal.image.data)).decode(), wait=wait)
     if goal.type == NavigationGoal.TYPE_PLACE:
         return Destination("place", place_id=goal.place_id, place_label=goal.place_label, wait=wait)

@@ -7,7 +7,7 @@ from typing import Any
 
 from sensor_msgs.msg import Image, Imu, LaserScan
 
-from ami_ros.images import MAX_PIXELS
+from ami_ros.images import image_of
 from ami_ros.ros import conversions
 from ami_ros.world_model.encoder import Sensors
 from ami_ros.world_model.perception import Perception
@@ -56,7 +56,7 @@ class SensorHistory:
         if any(message is None for message in found.values()):
             return None
         return self._perception.sensors(
-            conversions.image_from_message(found[Image], MAX_PIXELS) if Image in found else None,
+            image_of(found[Image]) if Image in found else None,
             conversions.scan_from_message(found[LaserScan]) if LaserScan in found else None,
             conversions.heading_from_imu(found[Imu]) if Imu in found else None,
         )

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -17,7 +15,7 @@ from ami_ros.errors import AmiError
 from ami_ros.learning.bag_writer import BagWriter, message_types
 from ami_ros.learning.dataset import Dataset
 from ami_ros.learning.extract import ExtractConfig, extract
-from ami_ros.learning.frames import encode_frame, image_of
+from ami_ros.learning.frames import encode_frame
 
 PERIOD = 0.2
 FROM_RGB = {
@@ -25,39 +23,6 @@ FROM_RGB = {
     "rgba8": cv2.COLOR_RGB2RGBA,
     "bgra8": cv2.COLOR_RGB2BGRA,
     "mono8": cv2.COLOR_RGB2GRAY,
-}
-
-
-def mosaic(pattern: str, rgb: np.ndarray, grey: np.ndarray) -> np.ndarray:
-    """What a sensor with a colour filter sees, `pattern` being the letters of its upper left 2x2 pixels."""
-    out = np.empty(rgb.shape[:2], dtype=np.uint8)
-    for k, letter in enumerate(pattern):
-        out[k // 2 :: 2, k % 2 :: 2] = rgb[k // 2 :: 2, k % 2 :: 2, "rgb".index(letter)]
-    return out
-
-
-def yuv422(rgb: np.ndarray, luma: int) -> np.ndarray:
-    """Two bytes a pixel: brightness at place `luma`, and of each pair of pixels U in the first, V in the second."""
-    yuv = cv2.cvtColor(rgb, cv2.COLOR_RGB2YUV).astype(float)
-    y = 16 + yuv[..., 0] * 219 / 255
-    u, v = ((yuv[..., k] - 128) * 1.0 + 128 for k in (1, 2))
-    u, v = 128 + (u - 128) * 1.02, 128 + (v - 128) * 0.71  # of OpenCV's full-range YUV to the studio range of cameras
-    out = np.empty((*rgb.shape[:2], 2), dtype=np.uint8)
-    out[..., luma] = y.clip(0, 255)
-    out[:, ::2, 1 - luma], out[:, 1::2, 1 - luma] = u[:, ::2].clip(0, 255), v[:, ::2].clip(0, 255)
-    return out
-
-
-OTHER_ENCODINGS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
-    "8UC1": lambda rgb, grey: grey,
-    "8UC3": lambda rgb, grey: rgb[..., ::-1],
-    "8UC4": lambda rgb, grey: cv2.cvtColor(rgb, cv2.COLOR_RGB2BGRA),
-    "mono16": lambda rgb, grey: (grey.astype("<u2") * 256 + 7).view(np.uint8),
-    "yuv422": lambda rgb, grey: yuv422(rgb, 1),
-    "uyvy": lambda rgb, grey: yuv422(rgb, 1),
-    "yuv422_yuy2": lambda rgb, grey: yuv422(rgb, 0),
-    "yuyv": lambda rgb, grey: yuv422(rgb, 0),
-    **{f"bayer_{p}8": partial(mosaic, p) for p in ("rggb", "bggr", "gbrg", "grbg")},
 }
 
 
@@ -193,21 +158,6 @@ def test_raw_images_of_all_encodings_with_padded_rows_from_sqlite(tmp_path: Path
     if encoding == "mono8":
         expected = cv2.cvtColor(cv2.cvtColor(expected, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
     np.testing.assert_allclose(data.images([0], 16)[0], expected, atol=8)
-
-
-@pytest.mark.parametrize("encoding", sorted(OTHER_ENCODINGS))
-def test_pictures_come_out_the_same_from_every_other_encoding(encoding: str) -> None:
-    rgb = cv2.GaussianBlur(cv2.resize(picture(100), (48, 32)), (9, 9), 3.0)
-    grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
-    expected = cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB) if encoding in ("mono16", "8UC1") else rgb
-    data = np.ascontiguousarray(OTHER_ENCODINGS[encoding](rgb, grey))
-    message = SimpleNamespace(
-        height=32, width=48, encoding=encoding, is_bigendian=0, step=data.size // 32, data=data.ravel()
-    )
-    np.testing.assert_allclose(image_of(message)[2:-2, 2:-2], expected[2:-2, 2:-2], atol=12)
-    message.data = message.data[:-1]
-    with pytest.raises(AmiError, match="do not hold 48x32 pixels"):
-        image_of(message)
 
 
 def test_a_broken_image_costs_its_row_and_cuts_the_episode(tmp_path: Path) -> None:

@@ -1,0 +1,79 @@
+"""The robot's camera as a model sees by it: pictures raw or compressed, brought to the model's own camera."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from ami_ros.camera import Camera, Rectifier
+from ami_ros.errors import AmiError
+from ami_ros.images import MAX_PIXELS, image_of
+from ami_ros.images import Image as Picture
+from ami_ros.ros.lifecycle import AmiNode
+from ami_ros.world_model.spec import InputSpec
+
+# Models of distortion in a CameraInfo, and how many numbers each has.
+LENSES = {"": (0,), "plumb_bob": (0, 4, 5), "rational_polynomial": (0, 8, 12, 14), "equidistant": (4,)}
+
+
+class CalibratedCamera:
+    """Decodes pictures for a node, and follows camera_info where the model knows its own camera.
+
+    Args:
+        node: its owner.
+        inputs: of the model.
+        compressed: the topic image has CompressedImage.
+        max_pixels: larger pictures are refused before they are decoded.
+    """
+
+    def __init__(
+        self, node: AmiNode[Any], inputs: InputSpec, compressed: bool = False, max_pixels: int = MAX_PIXELS
+    ) -> None:
+        self.message_type = CompressedImage if compressed else Image
+        self._field_of_view, self._max_pixels = inputs.field_of_view, max_pixels
+        self._info: tuple[Any, ...] = ()  # as it was heard last
+        self._rectifier: Rectifier | None = None
+        self._misfit: AmiError | None = None
+        if inputs.image_size and inputs.field_of_view:
+            node.subscribe(CameraInfo, "camera_info", self.take_info, always=True)
+
+    def take_info(self, message: CameraInfo) -> None:
+        """Keeps what it says, until it says something else."""
+        info = (message.width, message.height, message.distortion_model, *message.k, *message.d)
+        if info == self._info:
+            return
+        self._info, self._rectifier, self._misfit = info, None, None
+        try:
+            camera = camera_from_message(message)
+            self._rectifier = Rectifier(camera, self._field_of_view) if camera is not None else None
+        except AmiError as error:
+            self._misfit = error
+
+    def picture(self, message: Image | CompressedImage) -> Picture:
+        """The picture (H, W, 3) RGB in a message, of the camera or of a goal.
+
+        Raises:
+            AmiError: see `image_of`; or the robot's camera cannot show what the model's camera would.
+        """
+        if self._misfit is not None:
+            raise self._misfit
+        image = image_of(message, self._max_pixels)
+        return image if self._rectifier is None else self._rectifier(image)
+
+
+def camera_from_message(message: CameraInfo) -> Camera | None:
+    """The camera that took raw pictures, as K and D say; None where it is not calibrated (K is zero)."""
+    fx, cx, fy, cy = (message.k[i] for i in (0, 2, 4, 5))
+    numbers = (fx, fy, cx, cy, *message.d)
+    if not fx:
+        return None
+    if message.distortion_model not in LENSES or len(message.d) not in LENSES[message.distortion_model]:
+        raise AmiError(
+            f"camera_info: {len(message.d)} numbers of distortion '{message.distortion_model}' are not known"
+        )
+    if not (message.width and message.height and min(fx, fy) > 0 and all(map(math.isfinite, numbers))):
+        raise AmiError("camera_info: size, focal length or distortion make no sense; calibrate the camera")
+    fisheye = message.distortion_model == "equidistant"
+    return Camera(message.width, message.height, (fx, fy), (cx, cy), tuple(message.d), fisheye)

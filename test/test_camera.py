@@ -1,0 +1,100 @@
+"""Pictures of any calibrated camera look as if the model's own camera had taken them."""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+import pytest
+
+from ami_ros.camera import Camera, Rectifier
+from ami_ros.errors import AmiError
+from ami_ros.world_model.perception import fit_image
+
+FIELD = math.radians(80.0)
+CAMERAS = {
+    "pinhole, off centre": Camera(320, 240, (90.0, 90.0), (150.0, 128.0)),
+    "stretched": Camera(320, 240, (80.0, 100.0), (159.5, 119.5)),
+    "barrel": Camera(320, 240, (130.0, 130.0), (159.5, 119.5), (-0.25, 0.06, 0.001, -0.002, -0.005)),
+    "rational": Camera(320, 240, (120.0, 120.0), (165.0, 115.0), (0.5, 0.1, 0.0, 0.0, 0.01, 0.8, 0.2, 0.02)),
+    "fisheye": Camera(320, 240, (110.0, 110.0), (155.0, 121.0), (-0.02, 0.004, 0.0, 0.0), fisheye=True),
+}
+
+
+def scene(rays: np.ndarray) -> np.ndarray:
+    """What comes along rays (..., 2): soft stripes across, upright and aslant, red, green and blue."""
+    waves = [np.sin(9.0 * rays[..., 0]), np.sin(9.0 * rays[..., 1]), np.sin(6.0 * rays.sum(-1))]
+    return (127.5 + 120.0 * np.stack(waves, -1)).astype(np.uint8)
+
+
+def photograph(camera: Camera, scale: float = 1.0) -> np.ndarray:
+    """The scene as the camera takes it, by looking up for each pixel which ray leads there."""
+    height, width = round(camera.height * scale), round(camera.width * scale)
+    steps = np.linspace(-2.2, 2.2, 400)
+    rays = np.stack(np.meshgrid(steps, steps), -1).reshape(-1, 2)
+    rays = rays[np.hypot(*rays.T) < 2.0]  # of where these lenses do not fold
+    at = (camera.pixels(rays) + 0.5) * scale - 0.5
+    inside = ((at > -2) & (at < [width + 1, height + 1])).all(1)
+    from scipy.interpolate import griddata
+
+    wanted = np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1)
+    return scene(griddata(at[inside], rays[inside], wanted, method="linear", fill_value=0.0))
+
+
+def of_the_model(size: int = 64) -> np.ndarray:
+    """The scene as the model's camera takes it."""
+    steps = ((np.arange(8 * size) + 0.5) / (8 * size) * 2 - 1) * math.tan(FIELD / 2)
+    return fit_image(scene(np.stack(np.meshgrid(steps, steps), -1)), size)
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.5])
+@pytest.mark.parametrize("name", CAMERAS)
+def test_the_picture_is_that_of_the_models_camera(name: str, scale: float) -> None:
+    camera = CAMERAS[name]
+    picture = photograph(camera, scale)
+    found = fit_image(Rectifier(camera, FIELD)(picture), 64).astype(float)
+    wrong, before = np.abs(found - of_the_model()), np.abs(fit_image(picture, 64) - of_the_model().astype(float))
+    assert wrong.mean() < 4.0 and wrong.mean() < 0.2 * before.mean(), f"{wrong.mean():.1f}, {before.mean():.1f}"
+
+
+def test_pictures_of_the_models_own_camera_and_of_others_stay_as_they_are() -> None:
+    focal = 48 / math.tan(FIELD / 2)
+    own = Rectifier(Camera(96, 96, (focal, focal), (48.0, 48.0)), FIELD)  # as the simulator says it
+    picture = np.zeros((96, 96, 3), np.uint8)
+    assert not own.changes and own(picture) is picture
+    assert Rectifier(CAMERAS["barrel"], FIELD)(picture) is picture  # a square one, which that camera cannot have taken
+
+
+@pytest.mark.parametrize(
+    "camera",
+    [
+        Camera(320, 240, (200.0, 200.0), (159.5, 119.5)),
+        Camera(320, 240, (90.0, 90.0), (60.0, 119.5)),
+        Camera(320, 240, (110.0, 110.0), (159.5, 119.5), (-0.6, 0.02, 0.0, 0.0, 0.0)),
+    ],
+    ids=["narrow", "far off centre", "folds back"],
+)
+def test_a_camera_that_sees_less_is_refused_in_one_line(camera: Camera) -> None:
+    with pytest.raises(AmiError, match="sees less than the 80 degrees") as caught:
+        Rectifier(camera, FIELD)
+    assert "\n" not in str(caught.value)
+
+
+def test_maps_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    rectifier, picture = Rectifier(CAMERAS["fisheye"], FIELD), np.zeros((240, 320, 3), np.uint8)
+    rectifier(picture)
+    monkeypatch.setattr(Camera, "pixels", None)
+    assert rectifier(picture).shape[0] == rectifier(picture).shape[1]
+
+
+def test_opencv_undistorts_alike() -> None:
+    """Beside an independent way to the same picture."""
+    camera = CAMERAS["barrel"]
+    matrix = np.array([[camera.focal[0], 0, camera.centre[0]], [0, camera.focal[1], camera.centre[1]], [0, 0, 1.0]])
+    focal = 100 / math.tan(FIELD / 2)
+    wanted = np.array([[focal, 0, 99.5], [0, focal, 99.5], [0, 0, 1.0]])
+    picture = photograph(camera)
+    maps = cv2.initUndistortRectifyMap(matrix, np.array(camera.distortion), np.eye(3), wanted, (200, 200), cv2.CV_32F)
+    theirs = fit_image(np.asarray(cv2.remap(picture, *maps, cv2.INTER_LINEAR), np.uint8), 64).astype(float)
+    assert np.abs(fit_image(Rectifier(camera, FIELD)(picture), 64) - theirs).mean() < 1.5
