@@ -1,4 +1,4 @@
-"""An errand in the closed loop, with the truth beside: where each leg ended, and what the robot came to know."""
+"""A task in the closed loop, with the truth beside: where each leg ended, and what the robot came to know."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ami_ros.evaluation.closed_loop import ClosedLoop
 from ami_ros.geometry import Array
 from ami_ros.images import decode_image
 from ami_ros.memory.types import Route
-from ami_ros.planning.errand import Errand, Leg, Phase, View
 from ami_ros.planning.place_doubts import PlaceDoubts
+from ami_ros.planning.task import Leg, Phase, Task, WorldState
 from ami_ros.planning.types import Goal, Percept
 
 
@@ -32,11 +32,11 @@ class LegRecord:
 
 @dataclass
 class ErrandDrive:
-    """Runs one errand with one robot.
+    """Runs one task with one robot.
 
     Attributes:
         loop: the robot and its stack.
-        errand: sends it about.
+        task: sends it about.
         legs: those that ended.
         truths: the true pose (3,) at which each place was founded meanwhile, by id.
         believed: poses (3,) in the map frame at the moments at which memory was sure, with ...
@@ -48,7 +48,7 @@ class ErrandDrive:
     """
 
     loop: ClosedLoop
-    errand: Errand
+    task: Task
     legs: list[LegRecord] = field(default_factory=list)
     truths: dict[int, Array] = field(default_factory=dict)
     believed: list[Array] = field(default_factory=list)
@@ -59,11 +59,11 @@ class ErrandDrive:
     elapsed: float = 0.0
 
     def run(self, patience: float) -> Iterator[None]:
-        """Drives until the errand is done, stopping at each moment; raises AmiError after `patience` [s]."""
+        """Drives until the task is done, stopping at each moment; raises AmiError after `patience` [s]."""
         loop, leg = self.loop, None
         began = set_out = loop.simulator.time
         last = loop.simulator.ground_truth().pose
-        while self.errand.phase is not Phase.DONE:
+        while self.task.phase is not Phase.DONE:
             percept = self._perceive()
             found = self._next_leg(percept)
             if found is not None:
@@ -74,7 +74,7 @@ class ErrandDrive:
                 truth = loop.simulator.ground_truth().pose
                 outcome = (decision.succeeded, int(decision.code), decision.message)
                 self.legs.append(LegRecord(leg, *outcome, set_out, percept.stamp, truth))
-                self.errand.ended(leg.number, *outcome, percept.stamp)
+                self.task.ended(leg.number, *outcome, percept.stamp)
                 leg = None
             loop.execute(decision)
             here = loop.simulator.ground_truth().pose
@@ -82,7 +82,7 @@ class ErrandDrive:
             last = here
             self.elapsed = percept.stamp - began
             if self.elapsed > patience:
-                raise AmiError(f"the errand was not over after {patience:.0f} s: {self.errand.message}")
+                raise AmiError(f"the task was not over after {patience:.0f} s: {self.task.message}")
             yield
 
     def _perceive(self) -> Percept:
@@ -101,7 +101,7 @@ class ErrandDrive:
 
     def _next_leg(self, percept: Percept) -> Leg | None:
         memory = self.loop.memory
-        view = View(
+        state = WorldState(
             percept.stamp,
             percept.odometry,
             percept.scan,
@@ -109,7 +109,7 @@ class ErrandDrive:
             np.array(memory.map.index.poses[:, :2]),
             doubts=self.doubts,
         )
-        step = self.errand.step(view)
+        step = self.task.step(state)
         if step.wants_routes:
             answers: list[Route | AmiError] = []
             for request in step.wants_routes:
@@ -117,8 +117,8 @@ class ErrandDrive:
                     answers.append(memory.find_route(request.goal))
                 except AmiError as error:
                     answers.append(error)
-            self.errand.set_routes(answers)
-            step = self.errand.step(view)
+            self.task.set_routes(answers)
+            step = self.task.step(state)
         return step.leg
 
     def _goal(self, leg: Leg) -> Goal:

@@ -15,10 +15,10 @@ from ami_ros.evaluation.map_quality import COVERED
 from ami_ros.evaluation.rates import wilson_interval
 from ami_ros.evaluation.trials import REACHED_DISTANCE, REACHED_HEADING, goal_errors
 from ami_ros.geometry import Array, compose
-from ami_ros.planning.errand import Destination
 from ami_ros.planning.exploration import Exploration
 from ami_ros.planning.exploration_config import ExplorationConfig
 from ami_ros.planning.mission import Mission, MissionPlan
+from ami_ros.planning.task import Destination
 from ami_ros.registration import register
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.simulator import Simulator
@@ -130,7 +130,7 @@ def run_exploration(
         "explore_s": drive.elapsed,
         "explore_driven_m": drive.driven,
         "explore_places": len(loop.memory),
-        "explore_back": float(drive.errand.code == 0 and distance <= REACHED_DISTANCE and turn <= REACHED_HEADING),
+        "explore_back": float(drive.task.code == 0 and distance <= REACHED_DISTANCE and turn <= REACHED_HEADING),
         "explore_back_error_m": distance,
         "explore_back_error_rad": turn,
         "explore_contacts": truth.contacts,

@@ -14,23 +14,23 @@ from std_msgs.msg import String
 from ami_interfaces.action import RunMission
 from ami_interfaces.msg import Location, PlaceGraph, Surprise
 from ami_ros.errors import AmiError
-from ami_ros.planning.errand import Errand, Phase
 from ami_ros.planning.exploration_config import ExplorationConfig
 from ami_ros.planning.mission_codes import Code
 from ami_ros.planning.mission_file import MissionFile
+from ami_ros.planning.task import Phase, Task
 from ami_ros.ros.action_server import GoalTicket, Outcome, SimpleActionServer
 from ami_ros.ros.clocks import STEADY
-from ami_ros.ros.errand_runner import ErrandRunner
 from ami_ros.ros.goal_messages import Frames
 from ami_ros.ros.leg_client import LegClient
 from ami_ros.ros.lifecycle import AmiNode
-from ami_ros.ros.mission_messages import errand_from_message, feedback_message, goal_message, result_message
+from ami_ros.ros.mission_inputs import MissionInputs
+from ami_ros.ros.mission_messages import feedback_message, goal_message, result_message, task_from_message
 from ami_ros.ros.parameters import parameter
 from ami_ros.ros.process import run
 from ami_ros.ros.qos import LATCHED, RELIABLE
 from ami_ros.ros.route_client import RouteClient
 from ami_ros.ros.scanner import Scanner
-from ami_ros.ros.views import Views
+from ami_ros.ros.task_runner import TaskRunner
 from ami_ros.scan import Mount
 
 
@@ -62,12 +62,10 @@ class MissionNode(AmiNode[MissionParameters]):
         config = self.config
         self._file = MissionFile(config.mission_file.expanduser() if config.mission_file else None)
         self._interrupted = self._file.load(config.exploration)  # a bad file shows now, while the robot stands
-        self._views = Views(Scanner(self, config.frames.base, config.scanner).read)
+        self._inputs = MissionInputs(Scanner(self, config.frames.base, config.scanner).read)
         self._legs = LegClient(self, "navigate_to_goal", lambda leg: goal_message(leg, config.frames))
         self._routes = RouteClient(self, f"{config.memory_node}/find_route", config.frames.map, config.route_timeout)
-        self.runner = ErrandRunner(
-            self._legs, self._routes, self._file, config.planner_silence, config.planner_patience
-        )
+        self.runner = TaskRunner(self._legs, self._routes, self._file, config.planner_silence, config.planner_patience)
         self._decision = self.publisher(String, "~/decision")
         self._said = ""
         self._server = SimpleActionServer(
@@ -79,18 +77,18 @@ class MissionNode(AmiNode[MissionParameters]):
             preempted=lambda ticket: self._result(ticket, Code.PREEMPTED, "a newer mission took its place"),
             canceled=self._canceled,
         )
-        self.subscribe(Odometry, "odom", self._views.take_odometry)
-        self.subscribe(LaserScan, "scan", self._views.take_scan)
-        self.subscribe(BatteryState, "battery_state", self._views.take_battery)
-        self.subscribe(Location, "location", self._views.take_location, RELIABLE)
-        self.subscribe(Surprise, "surprise", self._views.take_surprise)
-        self.subscribe(PlaceGraph, "place_graph", self._views.take_graph, LATCHED)
+        self.subscribe(Odometry, "odom", self._inputs.take_odometry)
+        self.subscribe(LaserScan, "scan", self._inputs.take_scan)
+        self.subscribe(BatteryState, "battery_state", self._inputs.take_battery)
+        self.subscribe(Location, "location", self._inputs.take_location, RELIABLE)
+        self.subscribe(Surprise, "surprise", self._inputs.take_surprise)
+        self.subscribe(PlaceGraph, "place_graph", self._inputs.take_graph, LATCHED)
         self.every(1.0 / config.rate, self._tick, STEADY)
 
     def activate(self) -> None:
         age = self._file.age()
         if self._interrupted is not None and age is not None:
-            if age <= self.config.resume_within:
+            if 0.0 <= age <= self.config.resume_within:  # a clock that was set back tells nothing
                 self.get_logger().info(f"going on with the mission that was interrupted {age:.0f} s ago")
                 self.runner.begin(self._interrupted)
             else:
@@ -109,60 +107,60 @@ class MissionNode(AmiNode[MissionParameters]):
             del self._server
 
     def time_jumped(self) -> None:
-        if hasattr(self, "_views"):
-            self._views.clear()
+        if hasattr(self, "_inputs"):
+            self._inputs.clear()
 
-    def _check(self, request: RunMission.Goal) -> Errand:
+    def _check(self, request: RunMission.Goal) -> Task:
         if not self.is_active:
             raise AmiError("mission: the node is not active; activate it", Code.DEACTIVATED)
         if request.kind != RunMission.Goal.RESUME:
-            return errand_from_message(request, self.config.frames, self.config.exploration)
-        if self.runner.errand is not None and self.runner.suspended is None:
-            return self.runner.errand
-        errand = self._file.load(self.config.exploration)
-        if errand is None:
+            return task_from_message(request, self.config.frames, self.config.exploration)
+        if self.runner.task is not None and self.runner.suspended is None:
+            return self.runner.task
+        task = self._file.load(self.config.exploration)
+        if task is None:
             raise AmiError("mission: there is none to resume; send one", Code.NOTHING_TO_RESUME)
-        return errand
+        return task
 
     def _take_up(self) -> None:
         """The mission of the newest client, if it is not the one under way."""
         ticket = self._server.current
-        if ticket is not None and ticket.prepared is not self.runner.errand:
+        if ticket is not None and ticket.prepared is not self.runner.task:
             self.runner.begin(ticket.prepared)
 
     def _tick(self) -> None:
         self._take_up()
-        errand = self.runner.errand
-        if errand is None:
+        task = self.runner.task
+        if task is None:
             return
-        self.runner.tick(self._views.now(self.now()), self._views.encoder_id)
-        message = self.runner.notice or errand.message
+        self.runner.tick(self._inputs.now(self.now()), self._inputs.encoder_id)
+        message = self.runner.notice or task.message
         if message != self._said:
             self._said = message
             self._decision.publish(String(data=message))
         ticket = self._server.current
         if ticket is not None:
-            ticket.send_feedback(feedback_message(errand, message, self._legs.distance))
+            ticket.send_feedback(feedback_message(task, message, self._legs.distance))
         self._report()
 
     def _report(self) -> None:
-        """Gives the client the result of an errand that is over, and forgets it."""
-        errand, suspended = self.runner.errand, self.runner.suspended
-        if errand is None or (suspended is None and errand.phase is not Phase.DONE):
+        """Gives the client the result of a task that is over, and forgets it."""
+        task, suspended = self.runner.task, self.runner.suspended
+        if task is None or (suspended is None and task.phase is not Phase.DONE):
             return
-        code, message = (Code(suspended.code), str(suspended)) if suspended else (errand.code, errand.message)
+        code, message = (Code(suspended.code), str(suspended)) if suspended else (task.code, task.message)
         log = self.get_logger()
         (log.info if code is Code.NONE else log.warning)(message)
-        self.runner.errand, self.runner.suspended = None, None
+        self.runner.task, self.runner.suspended = None, None
         ticket = self._server.current
-        if ticket is not None and ticket.prepared is errand:
+        if ticket is not None and ticket.prepared is task:
             outcome = Outcome.SUCCEEDED if code is Code.NONE else Outcome.ABORTED
             self._server.finish(ticket, outcome, self._result(ticket, code, message))
 
     def _canceled(self, ticket: GoalTicket) -> RunMission.Result:
         self._take_up()
         self.runner.stop(Code.CANCELED, "canceled by the client")
-        self.runner.errand, self.runner.suspended = None, None
+        self.runner.task, self.runner.suspended = None, None
         return self._result(ticket, Code.CANCELED, "canceled by the client")
 
     def _result(self, ticket: GoalTicket, code: Code, message: str) -> RunMission.Result:

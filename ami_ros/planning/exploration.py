@@ -18,11 +18,11 @@ import numpy as np
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, compose, relative, transform_points, wrap
 from ami_ros.memory.types import Route
-from ami_ros.planning.errand import Destination, Leg, Phase, Step, View
 from ami_ros.planning.exploration_config import ExplorationConfig
 from ami_ros.planning.frontiers import gaps, open_points, way_lengths
 from ami_ros.planning.mission_codes import Code
 from ami_ros.planning.route_follower import in_sight, pose_in_map
+from ami_ros.planning.task import Destination, Leg, Phase, Step, WorldState
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Spot:
 
 
 class Exploration:
-    """See `planning.errand.Errand`.
+    """See `planning.task.Task`.
 
     Args:
         config: see there.
@@ -56,37 +56,37 @@ class Exploration:
         self._stamp: float | None = None
         self._lost_since: float | None = None
 
-    # Errand
+    # Task
 
-    def step(self, view: View) -> Step:
-        """See `Errand`."""
+    def step(self, state: WorldState) -> Step:
+        """See `Task`."""
         if self.phase is Phase.DONE:
             return Step()
-        self._count(view.stamp)
+        self._count(state.stamp)
         if self.allowance and self.elapsed > self.allowance:
             self.go_home(f"the {self.allowance:.0f} s allowed are over")
-        if view.battery is not None and view.battery < self.config.battery_low:
-            self.go_home(f"the battery is at {view.battery:.0%}")
-        location, known = view.location, view.places is not None and len(view.places) > 0
-        if location is None or not location.localised or not known or view.odometry is None:
-            return self._wait_for_memory(view.stamp)
+        if state.battery is not None and state.battery < self.config.battery_low:
+            self.go_home(f"the battery is at {state.battery:.0%}")
+        location, known = state.location, state.places is not None and len(state.places) > 0
+        if location is None or not location.localised or not known or state.odometry is None:
+            return self._wait_for_memory(state.stamp)
         self._lost_since = None
         if self.home is None and location.place_id:
             self.home = Destination("place", place_id=location.place_id)
             self.revision += 1
         if self.phase is Phase.RETURNING:
             return self._return()
-        pose = pose_in_map(location, view.odometry)
-        in_view = self._look(view, pose, location.place_id)
+        pose = pose_in_map(location, state.odometry)
+        in_view = self._look(state, pose, location.place_id)
         if self.phase is Phase.DRIVING and not self._may_turn_aside(pose, in_view):
             return Step()
-        return self._choose(view, pose, in_view)
+        return self._choose(state, pose, in_view)
 
     def set_routes(self, answers: Sequence[Route | AmiError]) -> None:
         """It never asks."""
 
     def ended(self, leg: int, succeeded: bool, code: int, message: str, stamp: float) -> None:
-        """See `Errand`."""
+        """See `Task`."""
         if leg != self.legs or self.phase is Phase.DONE:
             return
         if self.phase is Phase.RETURNING:
@@ -102,13 +102,13 @@ class Exploration:
         self.phase = Phase.CHOOSING
 
     def interrupted(self) -> None:
-        """See `Errand`."""
+        """See `Task`."""
         self._target, self._aim, self._home_leg = None, None, False
         if self.phase is Phase.DRIVING:
             self.phase = Phase.CHOOSING
 
     def finish(self, code: Code, message: str) -> None:
-        """See `Errand`."""
+        """See `Task`."""
         self.phase, self.code, self.message = Phase.DONE, code, message
         self.revision += 1
 
@@ -153,29 +153,29 @@ class Exploration:
         self.message = reason
         return Step(Leg(self.legs, destination, allowance, reason))
 
-    def _worth(self, view: View, points: Array) -> Array:
+    def _worth(self, state: WorldState, points: Array) -> Array:
         """[m] of way that points (k, 2) in the map frame are worth (k,), by the doubt to expect there."""
-        if not self.config.doubt_worth or view.doubts is None:
+        if not self.config.doubt_worth or state.doubts is None:
             return np.zeros(len(points))
-        return self.config.doubt_worth * (view.doubts.near(points) - 1.0)
+        return self.config.doubt_worth * (state.doubts.near(points) - 1.0)
 
     def _may_turn_aside(self, pose: Array, in_view: Array) -> bool:
-        """Whether another spot is chosen before the leg is over: this one is as good as reached, or one is in view."""
+        """Whether another spot is chosen before the leg is over: this one is as good as reached, or one is in sight."""
         if self._aim is not None:
             return len(in_view) > 0
         return self._target is None or bool(np.hypot(*(self._target - pose[:2])) < self.config.passed)
 
-    def _look(self, view: View, pose: Array, place_id: int) -> Array:
+    def _look(self, state: WorldState, pose: Array, place_id: int) -> Array:
         """Returns the spots (k, 2) in the map frame that are in sight and new, and keeps what will still be later."""
-        assert view.places is not None
-        in_view = transform_points(pose, open_points(view.scan, self.config)) if view.scan else np.zeros((0, 2))
+        assert state.places is not None
+        in_view = transform_points(pose, open_points(state.scan, self.config)) if state.scan else np.zeros((0, 2))
         if len(in_view):
-            in_view = in_view[self._is_new(in_view, view.places)]
+            in_view = in_view[self._is_new(in_view, state.places)]
         for at in in_view:
             if all(np.hypot(*(at - s.at)) > self.config.apart for s in self._spots):
                 self._spots.append(Spot(at, place_id))
         if self._spots:
-            fresh = self._is_new(np.stack([s.at for s in self._spots]), view.places)
+            fresh = self._is_new(np.stack([s.at for s in self._spots]), state.places)
             self._spots = [s for s, keep in zip(self._spots, fresh, strict=True) if keep]
         return in_view
 
@@ -186,7 +186,7 @@ class Exploration:
             far &= gaps(points, np.stack(self._vain)) > self.config.apart
         return np.asarray(far)
 
-    def _choose(self, view: View, pose: Array, in_view: Array) -> Step:
+    def _choose(self, state: WorldState, pose: Array, in_view: Array) -> Step:
         """The best spot in sight; else the nearest place from which one was seen, then one in doubt; else home."""
         if self._aim is not None:  # another came into view on the way
             self._spots.append(self._aim)
@@ -195,54 +195,54 @@ class Exploration:
             seen = relative(pose, np.column_stack([in_view, np.zeros(len(in_view))]))
             bearing = np.arctan2(seen[:, 1], seen[:, 0])
             way = np.hypot(seen[:, 0], seen[:, 1]) + self.config.turn_cost * np.abs(bearing)
-            best = int(np.argmin(way - self._worth(view, in_view)))
-            return self._drive_to_spot(view, pose, in_view[best], float(bearing[best]))
-        assert view.places is not None
+            best = int(np.argmin(way - self._worth(state, in_view)))
+            return self._drive_to_spot(state, pose, in_view[best], float(bearing[best]))
+        assert state.places is not None
         spots = np.array([s.at for s in self._spots]).reshape(-1, 2)
-        way = way_lengths(view.places, pose[:2], spots, self.config)
-        for k in np.argsort(way - self._worth(view, spots)):
+        way = way_lengths(state.places, pose[:2], spots, self.config)
+        for k in np.argsort(way - self._worth(state, spots)):
             spot = self._spots[k]
-            if not in_sight(relative(pose, np.array([*spot.at, 0.0])), view.scan, self.config.half_width):
+            if not in_sight(relative(pose, np.array([*spot.at, 0.0])), state.scan, self.config.half_width):
                 del self._spots[k]
                 return self._drive_to_place(spot)
         self._vain += [s.at for s in self._spots]  # all that is left is in sight, and nowhere to drive to
         self._spots.clear()
-        revisit = self._revisit(view, pose)
+        revisit = self._revisit(state, pose)
         if revisit is None:
             self.go_home("there is nothing new in reach")
             return self._return()
         return revisit
 
-    def _revisit(self, view: View, pose: Array) -> Step | None:
+    def _revisit(self, state: WorldState, pose: Array) -> Step | None:
         """To the remembered place that is most worth its way for the doubt met there, if there is one."""
-        if not self.config.doubt_worth or view.doubts is None:
+        if not self.config.doubt_worth or state.doubts is None:
             return None
-        assert view.places is not None
-        ids, at = view.doubts.doubtful(self.config.doubtful)
+        assert state.places is not None
+        ids, at = state.doubts.doubtful(self.config.doubtful)
         if len(ids) and self._revisited:
             apart = gaps(at, np.stack(self._revisited)) > self.config.doubt_apart
             ids, at = ids[apart], at[apart]
         if not len(ids):
             return None
-        way = way_lengths(view.places, pose[:2], at, self.config)
-        best = int(np.argmin(way - self._worth(view, at)))
+        way = way_lengths(state.places, pose[:2], at, self.config)
+        best = int(np.argmin(way - self._worth(state, at)))
         self.phase, self._target = Phase.DRIVING, at[best]
         self._revisited.append(at[best])
         destination = Destination("place", place_id=int(ids[best]))
         return self._set_out(destination, self.config.far_seconds, f"to place {ids[best]}, where the model is unsure")
 
-    def _drive_to_spot(self, view: View, pose: Array, at: Array, bearing: float) -> Step:
+    def _drive_to_spot(self, state: WorldState, pose: Array, at: Array, bearing: float) -> Step:
         """To where free space is: a pose in odom, for memory knows nothing there."""
-        assert view.odometry is not None
-        goal = compose(view.odometry, relative(pose, np.array([*at, wrap(pose[2] + bearing)])))
+        assert state.odometry is not None
+        goal = compose(state.odometry, relative(pose, np.array([*at, wrap(pose[2] + bearing)])))
         self.phase, self._target = Phase.DRIVING, at
         destination = Destination("pose", pose=(float(goal[0]), float(goal[1]), float(goal[2])))
-        reason = f"to free space where nothing is remembered{self._remark(view)}"
+        reason = f"to free space where nothing is remembered{self._remark(state)}"
         return self._set_out(destination, self.config.leg_seconds, reason)
 
-    def _remark(self, view: View) -> str:
+    def _remark(self, state: WorldState) -> str:
         """Said once, of a model that cannot tell where it is unsure."""
-        if self._said or not self.config.doubt_worth or view.doubts is None or not view.doubts.silent:
+        if self._said or not self.config.doubt_worth or state.doubts is None or not state.doubts.silent:
             return ""
         self._said = True
         return "; the model has no ensemble, so what it is unsure of is not looked for"

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from ami_ros.errors import AmiError
 from ami_ros.memory.types import Route
 from ami_ros.planning.codes import Code as GoalCode
-from ami_ros.planning.errand import Destination, Leg, Phase, Step, View
 from ami_ros.planning.mission_codes import Code
+from ami_ros.planning.task import Destination, Leg, Phase, Step, WorldState
 from ami_ros.planning.types import RouteRequest
 from ami_ros.planning.visiting_order import visiting_order
 
@@ -61,7 +61,7 @@ class Progress:
 
 
 class Mission:
-    """See `planning.errand.Errand`.
+    """See `planning.task.Task`.
 
     Args:
         plan: what is wanted.
@@ -91,24 +91,24 @@ class Mission:
         still = [k for k, record in enumerate(records) if not record.closed]
         return still if self.plan.ordered else sorted(still, key=lambda k: records[k].tries)
 
-    # Errand
+    # Task
 
-    def step(self, view: View) -> Step:
-        """See `Errand`."""
+    def step(self, state: WorldState) -> Step:
+        """See `Task`."""
         if self.phase is Phase.DONE:
             return Step()
-        self._count(view.stamp)
+        self._count(state.stamp)
         if self.plan.allowance and self.progress.elapsed > self.plan.allowance:
             self.finish(Code.TIMEOUT, f"not done within the {self.plan.allowance:.0f} s allowed")
             return Step()
-        if self.phase is Phase.WAITING and self._waited(view.stamp):
+        if self.phase is Phase.WAITING and self._waited(state.stamp):
             self.phase = Phase.CHOOSING
             if not self.remaining:
                 self._conclude()
         return self._choose() if self.phase is Phase.CHOOSING else Step()
 
     def set_routes(self, answers: Sequence[Route | AmiError]) -> None:
-        """See `Errand`. Goals that memory knows no way to come last, in their own order."""
+        """See `Task`. Goals that memory knows no way to come last, in their own order."""
         known = [(k, answer) for k, answer in zip(self._asked, answers, strict=True) if isinstance(answer, Route)]
         order = [known[i][0] for i in visiting_order([route for _, route in known])]
         tries = {k: self.progress.records[k].tries for k in self.remaining}
@@ -116,7 +116,7 @@ class Mission:
         self._order = sorted(order + rest, key=lambda k: tries[k])
 
     def ended(self, leg: int, succeeded: bool, code: int, message: str, stamp: float) -> None:
-        """See `Errand`."""
+        """See `Task`."""
         if leg != self.legs or self.phase is not Phase.DRIVING or self.current is None:
             return
         index, self.current = self.current, None
@@ -134,12 +134,12 @@ class Mission:
         self.message = f"{name} " + ("reached" if succeeded else f"missed: {message}")
 
     def interrupted(self) -> None:
-        """See `Errand`."""
+        """See `Task`."""
         if self.phase is Phase.DRIVING:
             self.phase, self.current, self._order = Phase.CHOOSING, None, []
 
     def finish(self, code: Code, message: str) -> None:
-        """See `Errand`."""
+        """See `Task`."""
         self.phase, self.code, self.message, self.current = Phase.DONE, code, message, None
         self.revision += 1
 

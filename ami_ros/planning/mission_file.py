@@ -1,4 +1,4 @@
-"""An errand on disk, so that it survives the process: written whole or not at all, read strictly."""
+"""A task on disk, so that it survives the process: written whole or not at all, read strictly."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Any
 
 from ami_ros.config import from_mapping, to_mapping
 from ami_ros.errors import AmiError
-from ami_ros.planning.errand import Destination, Errand, Phase
 from ami_ros.planning.exploration import Exploration
 from ami_ros.planning.exploration_config import ExplorationConfig
 from ami_ros.planning.mission import Mission, MissionPlan, Progress
 from ami_ros.planning.mission_codes import Code
+from ami_ros.planning.task import Destination, Phase, Task
 
 FORMAT, VERSION = "ami_ros mission", 1
 
@@ -45,7 +45,7 @@ class StoredExploration:
 
 
 class MissionFile:
-    """The file of the errand under way; there is none where nothing is to be resumed.
+    """The file of the task under way; there is none where nothing is to be resumed.
 
     Args:
         path: of the file; None keeps nothing.
@@ -54,8 +54,8 @@ class MissionFile:
     def __init__(self, path: Path | None) -> None:
         self.path = path
 
-    def save(self, errand: Errand) -> None:
-        """Writes `errand`; removes the file if it is done.
+    def save(self, task: Task) -> None:
+        """Writes `task`; removes the file if it is done.
 
         Raises:
             AmiError: the folder is missing, read-only or full (`Code.BAD_FILE`).
@@ -63,10 +63,10 @@ class MissionFile:
         if self.path is None:
             return
         try:
-            if errand.phase is Phase.DONE:
+            if task.phase is Phase.DONE:
                 self.path.unlink(missing_ok=True)
                 return
-            text = json.dumps({"format": FORMAT, "version": VERSION, "saved": time.time(), **_stored(errand)})
+            text = json.dumps({"format": FORMAT, "version": VERSION, "saved": time.time(), **_stored(task)})
             partial = self.path.with_name(f".{self.path.name}.{os.getpid()}")
             with partial.open("w", encoding="utf-8") as file:
                 file.write(text)
@@ -80,12 +80,12 @@ class MissionFile:
             ) from error
 
     def age(self) -> float | None:
-        """How long ago the errand was written [s] by the machine's clock; None where there is none."""
+        """How long ago the task was written [s] by the machine's clock; None where there is none."""
         content = self._content()
         return None if content is None else time.time() - float(content["saved"])
 
-    def load(self, config: ExplorationConfig) -> Errand | None:
-        """The errand as it was interrupted; None where there is none. `config` is of exploring.
+    def load(self, config: ExplorationConfig) -> Task | None:
+        """The task as it was interrupted; None where there is none. `config` is of exploring.
 
         Raises:
             AmiError: the file is damaged, or is none of ours (`Code.BAD_FILE`).
@@ -122,23 +122,23 @@ class MissionFile:
         return dict(content)
 
 
-def _stored(errand: Errand) -> dict[str, Any]:
-    if isinstance(errand, Mission):
-        return {"mission": to_mapping(StoredMission(errand.plan, errand.progress))}
-    assert isinstance(errand, Exploration)
-    returning = errand.message if errand.phase is Phase.RETURNING else ""
-    stored = StoredExploration(errand.allowance, errand.elapsed, errand.home, returning)
+def _stored(task: Task) -> dict[str, Any]:
+    if isinstance(task, Mission):
+        return {"mission": to_mapping(StoredMission(task.plan, task.progress))}
+    assert isinstance(task, Exploration)
+    returning = task.message if task.phase is Phase.RETURNING else ""
+    stored = StoredExploration(task.allowance, task.elapsed, task.home, returning)
     return {"exploration": to_mapping(stored)}
 
 
-def _restored(content: Mapping[str, Any], config: ExplorationConfig, where: str) -> Errand:
+def _restored(content: Mapping[str, Any], config: ExplorationConfig, where: str) -> Task:
     if "exploration" in content:
         found = from_mapping(StoredExploration, content["exploration"], where)
-        errand = Exploration(config, found.allowance, found.home)
-        errand.elapsed = found.elapsed
+        task = Exploration(config, found.allowance, found.home)
+        task.elapsed = found.elapsed
         if found.returning:
-            errand.go_home(found.returning.removeprefix("returning: "))
-        return errand
+            task.go_home(found.returning.removeprefix("returning: "))
+        return task
     if "mission" not in content:
         raise AmiError(f"{where} holds neither mission nor exploration")
     mission = from_mapping(StoredMission, content["mission"], where)

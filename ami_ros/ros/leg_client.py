@@ -15,7 +15,7 @@ from rclpy.node import Node
 from rclpy.task import Future
 
 from ami_interfaces.action import NavigateToGoal
-from ami_ros.planning.errand import Leg
+from ami_ros.planning.task import Leg
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class LegClient:
         succeeded = answer.status == GoalStatus.STATUS_SUCCEEDED
         code, message = int(answer.result.error_code), str(answer.result.error_msg)
         if answer.status == GoalStatus.STATUS_CANCELED:
-            code, message = NavigateToGoal.Result.PREEMPTED, "somebody else canceled the drive"
+            code, message = NavigateToGoal.Result.PREEMPTED, "somebody else canceled the goal"
         self._end(leg, LegOutcome(leg.number, succeeded, code, message))
 
     def _end(self, leg: Leg, outcome: LegOutcome) -> None:

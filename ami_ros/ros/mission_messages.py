@@ -1,4 +1,4 @@
-"""RunMission's messages to errands and back, and errands' destinations to the planner's goals."""
+"""RunMission's messages to tasks and back, and tasks' destinations to the planner's goals."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ami_interfaces.action import NavigateToGoal, RunMission
 from ami_interfaces.msg import NavigationGoal
 from ami_ros.errors import AmiError
 from ami_ros.images import image_of
-from ami_ros.planning.errand import Destination, Errand, Leg, Phase
 from ami_ros.planning.exploration import Exploration
 from ami_ros.planning.exploration_config import ExplorationConfig
 from ami_ros.planning.mission import Mission, MissionPlan
 from ami_ros.planning.mission_codes import Code
+from ami_ros.planning.task import Destination, Leg, Phase, Task
 from ami_ros.ros import conversions
 from ami_ros.ros.goal_messages import Frames
 
@@ -28,7 +28,7 @@ PHASES = {
 }
 
 
-def errand_from_message(message: RunMission.Goal, frames: Frames, config: ExplorationConfig) -> Errand:
+def task_from_message(message: RunMission.Goal, frames: Frames, config: ExplorationConfig) -> Task:
     """What a request asks for; `config` is of exploring.
 
     Raises:
@@ -109,31 +109,31 @@ def _goal(to: Destination, frames: Frames) -> NavigationGoal:
     return NavigationGoal(type=NavigationGoal.TYPE_PLACE, place_id=to.place_id, place_label=to.place_label)
 
 
-def result_message(errand: Errand, code: Code, message: str) -> RunMission.Result:
-    """How an errand ended, or was left."""
+def result_message(task: Task, code: Code, message: str) -> RunMission.Result:
+    """How a task ended, or was left."""
     result = RunMission.Result(error_code=int(code), error_msg=message)
-    if isinstance(errand, Mission):
-        records = errand.progress.records
+    if isinstance(task, Mission):
+        records = task.progress.records
         result.reached = sum(record.reached for record in records)
-        result.order = list(errand.progress.visited)
+        result.order = list(task.progress.visited)
         result.goal_codes = [int(record.code) for record in records]
         result.tries = [record.tries for record in records]
-        result.elapsed = conversions.seconds_to_duration(errand.progress.elapsed)
-    elif isinstance(errand, Exploration):
-        result.elapsed = conversions.seconds_to_duration(errand.elapsed)
+        result.elapsed = conversions.seconds_to_duration(task.progress.elapsed)
+    elif isinstance(task, Exploration):
+        result.elapsed = conversions.seconds_to_duration(task.elapsed)
     return result
 
 
-def feedback_message(errand: Errand, message: str, distance: float = math.nan) -> RunMission.Feedback:
+def feedback_message(task: Task, message: str, distance: float = math.nan) -> RunMission.Feedback:
     """How it goes; `distance` [m] is what is left of the leg under way."""
     feedback = RunMission.Feedback(
-        phase=PHASES[errand.phase], index=-1, distance_remaining=distance, message=message[:256]
+        phase=PHASES[task.phase], index=-1, distance_remaining=distance, message=message[:256]
     )
-    if isinstance(errand, Mission):
-        feedback.index = -1 if errand.current is None else errand.current
-        feedback.remaining, feedback.leg = len(errand.remaining), errand.legs
-        feedback.elapsed = conversions.seconds_to_duration(errand.progress.elapsed)
-    elif isinstance(errand, Exploration):
-        feedback.leg = errand.legs
-        feedback.elapsed = conversions.seconds_to_duration(errand.elapsed)
+    if isinstance(task, Mission):
+        feedback.index = -1 if task.current is None else task.current
+        feedback.remaining, feedback.leg = len(task.remaining), task.legs
+        feedback.elapsed = conversions.seconds_to_duration(task.progress.elapsed)
+    elif isinstance(task, Exploration):
+        feedback.leg = task.legs
+        feedback.elapsed = conversions.seconds_to_duration(task.elapsed)
     return feedback

@@ -31,7 +31,7 @@ except ImportError:  # it comes with Nav2, not with the ROS wheels
 OUTCOMES = {GoalStatus.STATUS_SUCCEEDED: Outcome.SUCCEEDED, GoalStatus.STATUS_CANCELED: Outcome.CANCELED}
 
 
-class _Drive:
+class _PassedOn:
     """A goal that was passed on."""
 
     def __init__(self, pose: PoseStamped) -> None:
@@ -84,27 +84,27 @@ class PoseGoals:
 
     # The action of Nav2
 
-    def _check(self, request: Any) -> _Drive:
+    def _check(self, request: Any) -> _PassedOn:
         if not self._node.is_active:
             raise AmiError("the planner is not active; activate it", Code.DEACTIVATED)
         if request.behavior_tree:
             self._node.get_logger().warning("navigate_to_pose: there are no behaviour trees here; the field is ignored")
         self._check_frame(request.pose)
-        return _Drive(request.pose)
+        return _PassedOn(request.pose)
 
     def _accepted(self, ticket: GoalTicket) -> None:
         sent = self._client.send_goal_async(request_to(ticket.prepared.pose), partial(self._on_feedback, ticket))
         sent.add_done_callback(partial(self._on_answer, ticket))
 
     def _on_answer(self, ticket: GoalTicket, sent: Future) -> None:
-        drive, handle = ticket.prepared, sent.result()
+        passed, handle = ticket.prepared, sent.result()
         if not handle.accepted:
             message = "navigate_to_goal rejected it; the log says why"
             self._finish(ticket, Outcome.ABORTED, NavigateToGoal.Result.GOAL_REJECTED, message)
-        elif drive.canceled:
+        elif passed.canceled:
             handle.cancel_goal_async()
         else:
-            drive.handle = handle
+            passed.handle = handle
             handle.get_result_async().add_done_callback(partial(self._on_result, ticket))
 
     def _on_feedback(self, ticket: GoalTicket, message: Any) -> None:
@@ -123,10 +123,10 @@ class PoseGoals:
         self._finish(ticket, outcome, int(answer.result.error_code), answer.result.error_msg)
 
     def _canceled(self, ticket: GoalTicket) -> Any:
-        drive = ticket.prepared
-        drive.canceled = True
-        if drive.handle is not None:
-            drive.handle.cancel_goal_async()
+        passed = ticket.prepared
+        passed.canceled = True
+        if passed.handle is not None:
+            passed.handle.cancel_goal_async()
         return self._result(Code.NONE, "canceled by the client")
 
     def _finish(self, ticket: GoalTicket, outcome: Outcome, code: int, message: str) -> None:

@@ -1,4 +1,4 @@
-"""Errands in the closed loop, on the kinematic robot and with a model that is right."""
+"""Tasks in the closed loop, on the kinematic robot and with a model that is right."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ami_ros.evaluation.errand_drive import ErrandDrive
 from ami_ros.geometry import compose
 from ami_ros.memory.localisation import FilterConfig
 from ami_ros.memory.place_memory import MemoryConfig
-from ami_ros.planning.errand import Destination
 from ami_ros.planning.exploration import Exploration
 from ami_ros.planning.exploration_config import ExplorationConfig
 from ami_ros.planning.mission import Mission, MissionPlan
 from ami_ros.planning.mission_codes import Code
 from ami_ros.planning.navigator import NavigatorConfig
 from ami_ros.planning.planner import PlannerConfig
+from ami_ros.planning.task import Destination
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.loopback import Loopback
 from ami_ros.simulation.simulator import Simulator
@@ -50,7 +50,7 @@ def test_mission_visits_its_goals_and_the_records_say_where_the_robot_truly_stoo
     drive = ErrandDrive(loop, Mission(MissionPlan(goals, leg_allowance=60.0)))
     for _ in drive.run(120.0):
         pass
-    assert drive.errand.code is Code.NONE, drive.errand.message
+    assert drive.task.code is Code.NONE, drive.task.message
     assert [leg.succeeded for leg in drive.legs] == [True, True]
     assert drive.legs[1].began - drive.legs[0].ended >= 0.5
     np.testing.assert_allclose(drive.legs[1].final[:2], START[:2], atol=0.25)
@@ -61,7 +61,7 @@ def test_exploring_comes_to_know_the_room_and_ends_where_it_began(loop: ClosedLo
     drive = ErrandDrive(loop, Exploration(ExplorationConfig(), allowance=40.0))
     for _ in drive.run(200.0):
         pass
-    assert drive.errand.code is Code.NONE, drive.errand.message
+    assert drive.task.code is Code.NONE, drive.task.message
     final = loop.simulator.ground_truth()
     assert np.hypot(*(final.pose[:2] - START[:2])) < 0.3 and final.contacts == 0
     assert set(drive.truths) == set(loop.memory.map.index.ids.tolist())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -166,15 +167,16 @@ def test_node_does_not_start_on_a_file_that_is_no_mission(stack: Any, tmp_path: 
         stack.add("mission", mission_file=str(tmp_path / "mission"))
 
 
-def test_an_old_mission_waits_until_it_is_asked_for(stack: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("age", [1e9, -30.0], ids=["old", "from the future: the clock was set back"])
+def test_a_mission_whose_age_forbids_it_waits_until_it_is_asked_for(stack: Any, tmp_path: Path, age: float) -> None:
     goal = {"kind": "pose", "pose": [1.0, 1.0, 0.0]}
     mission = {"plan": {"goals": [goal]}, "progress": {"records": [{}]}}
-    content = {"format": "ami_ros mission", "version": 1, "saved": 1.0, "mission": mission}
+    content = {"format": "ami_ros mission", "version": 1, "saved": time.time() - age, "mission": mission}
     (tmp_path / "mission").write_text(json.dumps(content))
     # In a namespace of its own: a planner that another test has killed may be heard of for a while yet.
     node = stack.add("mission", "/alone", mission_file=str(tmp_path / "mission"))
     client = Client(stack, "/alone/run_mission")
-    assert node.runner.errand is None
+    assert node.runner.task is None
     assert client.send(Request(kind=Request.RESUME)).accepted
     stack.ros.spin_until(
         lambda: any(f.message == "waiting for the planner" for f in client.feedback), 60.0, lambda: str(client.feedback)

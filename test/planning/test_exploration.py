@@ -9,12 +9,12 @@ import pytest
 
 from ami_ros.geometry import Array
 from ami_ros.memory.types import Location
-from ami_ros.planning.errand import Destination, Leg, Phase, View
 from ami_ros.planning.exploration import Exploration
 from ami_ros.planning.exploration_config import ExplorationConfig
 from ami_ros.planning.frontiers import open_points, way_lengths
 from ami_ros.planning.mission_codes import Code
 from ami_ros.planning.place_doubts import PlaceDoubts
+from ami_ros.planning.task import Destination, Leg, Phase, WorldState
 
 from .conftest import NOTHING, scan_of_points
 
@@ -24,28 +24,30 @@ ONE_PLACE = np.array([[0.0, 0.0]])
 EVERYWHERE = np.stack(np.meshgrid(np.arange(-4, 4.1, 0.5), np.arange(-4, 4.1, 0.5)), -1).reshape(-1, 2)
 
 
-def view(stamp: float, places: Array = ONE_PLACE, pose: Array = HERE, localised: bool = True, **changes: Any) -> View:
+def state_at(
+    stamp: float, places: Array = ONE_PLACE, pose: Array = HERE, localised: bool = True, **changes: Any
+) -> WorldState:
     """A robot in the open, whose map and odometry agree."""
     location = Location(stamp, pose, pose, 1.0 if localised else 0.2, 0.0, localised, 1)
     values: dict = {"odometry": pose, "scan": NOTHING, "location": location, "places": places}
-    return View(stamp, **(values | changes))
+    return WorldState(stamp, **(values | changes))
 
 
-def leg_of(exploration: Exploration, moment: View) -> Leg:
+def leg_of(exploration: Exploration, moment: WorldState) -> Leg:
     leg = exploration.step(moment).leg
     assert leg is not None, exploration.message
     return leg
 
 
 def test_it_drives_to_free_space_away_from_all_places() -> None:
-    leg = leg_of(Exploration(CONFIG), view(0.0))
+    leg = leg_of(Exploration(CONFIG), state_at(0.0))
     assert leg.destination.kind == "pose" and not leg.destination.in_map
     assert CONFIG.known < np.hypot(*leg.destination.pose[:2]) <= CONFIG.sight
     assert leg.allowance == CONFIG.leg_seconds
 
 
 def test_it_does_not_turn_round_while_there_is_something_new_ahead() -> None:
-    leg = leg_of(Exploration(CONFIG), view(0.0))
+    leg = leg_of(Exploration(CONFIG), state_at(0.0))
     assert abs(leg.destination.pose[2]) < 0.2
 
 
@@ -53,17 +55,17 @@ def test_goals_are_in_odom_wherever_the_map_lies() -> None:
     pose, odometry = np.array([1.0, 0.0, 0.0]), np.array([5.0, 5.0, np.pi / 2])
     places = np.array([[1.0, 0.0]])
     location = Location(0.0, pose, odometry, 1.0, 0.0, True, 1)
-    leg = leg_of(Exploration(CONFIG), View(0.0, odometry, NOTHING, location, places))
+    leg = leg_of(Exploration(CONFIG), WorldState(0.0, odometry, NOTHING, location, places))
     np.testing.assert_allclose(leg.destination.pose, [5.0, 5.7, np.pi / 2], atol=0.2)  # ahead is along y there
 
 
 def test_another_spot_is_chosen_before_it_has_stopped_at_this_one() -> None:
     exploration = Exploration(CONFIG)
-    first = leg_of(exploration, view(0.0))
-    assert exploration.step(view(0.5)).leg is None
+    first = leg_of(exploration, state_at(0.0))
+    assert exploration.step(state_at(0.5)).leg is None
     almost = np.array(first.destination.pose) - [0.2, 0.0, 0.0]
     places = np.array([[0.0, 0.0], [0.5, 0.0]])
-    second = leg_of(exploration, view(2.0, places, almost))
+    second = leg_of(exploration, state_at(2.0, places, almost))
     assert second.number == first.number + 1
     exploration.ended(first.number, False, 10314, "replaced", 2.1)
     assert exploration.phase is Phase.DRIVING
@@ -71,9 +73,9 @@ def test_another_spot_is_chosen_before_it_has_stopped_at_this_one() -> None:
 
 def test_a_spot_that_cannot_be_reached_is_not_tried_again() -> None:
     exploration = Exploration(CONFIG)
-    first = leg_of(exploration, view(0.0))
+    first = leg_of(exploration, state_at(0.0))
     exploration.ended(first.number, False, 10309, "stuck", 1.0)
-    second = leg_of(exploration, view(1.2))
+    second = leg_of(exploration, state_at(1.2))
     gap = np.hypot(*(np.array(second.destination.pose[:2]) - first.destination.pose[:2]))
     assert gap > CONFIG.apart
 
@@ -81,31 +83,31 @@ def test_a_spot_that_cannot_be_reached_is_not_tried_again() -> None:
 def test_what_was_seen_and_passed_by_is_looked_at_later_from_where_it_was_seen() -> None:
     exploration = Exploration(CONFIG)
     walls = scan_of_points(ring(1.0))
-    leg_of(exploration, view(0.0))  # open all round: spots are kept
+    leg_of(exploration, state_at(0.0))  # open all round: spots are kept
     exploration.ended(1, True, 0, "", 5.0)
     dead_end = np.array([3.0, 0.0, 0.0])
     places = np.stack([np.linspace(0.0, 3.0, 10), np.zeros(10)], -1)
-    leg = leg_of(exploration, view(5.2, places, dead_end, scan=walls))
+    leg = leg_of(exploration, state_at(5.2, places, dead_end, scan=walls))
     assert leg.destination.kind == "place" and leg.destination.place_id == 1
     assert leg.allowance == CONFIG.far_seconds
 
 
 def test_on_the_way_to_such_a_place_it_takes_what_comes_into_view() -> None:
     exploration = Exploration(CONFIG)
-    leg_of(exploration, view(0.0))
+    leg_of(exploration, state_at(0.0))
     exploration.ended(1, True, 0, "", 5.0)
     places = np.stack([np.linspace(0.0, 3.0, 10), np.zeros(10)], -1)
     walled: dict[str, Any] = {"scan": scan_of_points(ring(1.0))}
-    leg_of(exploration, view(5.2, places, np.array([3.0, 0.0, 0.0]), **walled))
-    assert exploration.step(view(5.4, places, np.array([2.5, 0.0, 0.0]), **walled)).leg is None
-    assert leg_of(exploration, view(6.0, places, np.array([2.0, 0.0, 0.0]))).destination.kind == "pose"
+    leg_of(exploration, state_at(5.2, places, np.array([3.0, 0.0, 0.0]), **walled))
+    assert exploration.step(state_at(5.4, places, np.array([2.5, 0.0, 0.0]), **walled)).leg is None
+    assert leg_of(exploration, state_at(6.0, places, np.array([2.0, 0.0, 0.0]))).destination.kind == "pose"
 
 
 def test_it_comes_home_when_nothing_new_is_left() -> None:
     exploration = Exploration(CONFIG)
-    leg = leg_of(exploration, view(0.0, EVERYWHERE))
+    leg = leg_of(exploration, state_at(0.0, EVERYWHERE))
     assert exploration.phase is Phase.RETURNING and leg.destination == Destination("place", place_id=1)
-    assert exploration.step(view(0.5, EVERYWHERE)).leg is None
+    assert exploration.step(state_at(0.5, EVERYWHERE)).leg is None
     exploration.ended(leg.number, True, 0, "", 9.0)
     assert exploration.phase is Phase.DONE and exploration.code is Code.NONE and "nothing new" in exploration.message
 
@@ -113,27 +115,27 @@ def test_it_comes_home_when_nothing_new_is_left() -> None:
 def test_it_comes_home_to_the_place_that_was_named_when_the_time_is_over() -> None:
     home = Destination("place", place_label="dock")
     exploration = Exploration(CONFIG, allowance=10.0, home=home)
-    leg = leg_of(exploration, view(0.0))
+    leg = leg_of(exploration, state_at(0.0))
     stamp = 0.0
     while exploration.phase is Phase.DRIVING:
         stamp += 0.5
-        found = exploration.step(view(stamp)).leg
+        found = exploration.step(state_at(stamp)).leg
         leg = found or leg
     assert leg.destination == home and 10.0 < stamp < 11.0 and "10 s allowed" in exploration.message
 
 
 def test_low_battery_sends_it_home_at_once() -> None:
     exploration = Exploration(CONFIG)
-    leg_of(exploration, view(0.0))
-    assert exploration.step(view(0.2, battery=0.21)).leg is None
-    assert leg_of(exploration, view(0.5, battery=0.19)).reason == "returning: the battery is at 19%"
+    leg_of(exploration, state_at(0.0))
+    assert exploration.step(state_at(0.2, battery=0.21)).leg is None
+    assert leg_of(exploration, state_at(0.5, battery=0.19)).reason == "returning: the battery is at 19%"
 
 
 def test_it_tries_more_than_once_to_come_home_and_then_says_that_it_did_not() -> None:
     exploration = Exploration(CONFIG)
     for _ in range(CONFIG.home_tries):
         assert exploration.phase is not Phase.DONE
-        leg = leg_of(exploration, view(0.0, EVERYWHERE))
+        leg = leg_of(exploration, state_at(0.0, EVERYWHERE))
         exploration.ended(leg.number, False, 10309, "stuck", 1.0)
     assert exploration.phase is Phase.DONE and exploration.code is Code.GOALS_MISSED and "stuck" in exploration.message
 
@@ -141,7 +143,7 @@ def test_it_tries_more_than_once_to_come_home_and_then_says_that_it_did_not() ->
 def test_it_gives_up_when_memory_does_not_know_where_the_robot_is() -> None:
     exploration = Exploration(CONFIG)
     for stamp in np.arange(0.0, CONFIG.patience + 1.0, 0.5):
-        assert exploration.step(view(float(stamp), localised=False)).leg is None
+        assert exploration.step(state_at(float(stamp), localised=False)).leg is None
     assert exploration.phase is Phase.DONE and exploration.code is Code.NOT_LOCALISED
 
 
@@ -149,35 +151,35 @@ def test_it_gives_up_when_memory_does_not_know_where_the_robot_is() -> None:
 def test_it_waits_for_what_it_does_not_hear(missing: str) -> None:
     exploration = Exploration(CONFIG)
     silent: dict[str, Any] = {missing: None}
-    assert exploration.step(view(0.0, **silent)).leg is None and exploration.phase is Phase.CHOOSING
-    assert exploration.step(view(1.0)).leg is not None
+    assert exploration.step(state_at(0.0, **silent)).leg is None and exploration.phase is Phase.CHOOSING
+    assert exploration.step(state_at(1.0)).leg is not None
 
 
 def test_without_a_scan_there_is_nothing_that_it_dares_to_drive_to() -> None:
-    assert leg_of(Exploration(CONFIG), view(0.0, scan=None)).destination.kind == "place"
+    assert leg_of(Exploration(CONFIG), state_at(0.0, scan=None)).destination.kind == "place"
 
 
 @pytest.mark.parametrize("phase", [Phase.CHOOSING, Phase.DRIVING, Phase.RETURNING])
 def test_it_can_be_canceled_in_each_phase(phase: Phase) -> None:
     exploration = Exploration(CONFIG)
     if phase is not Phase.CHOOSING:
-        leg = leg_of(exploration, view(0.0, EVERYWHERE if phase is Phase.RETURNING else ONE_PLACE))
+        leg = leg_of(exploration, state_at(0.0, EVERYWHERE if phase is Phase.RETURNING else ONE_PLACE))
     assert exploration.phase is phase
     exploration.finish(Code.CANCELED, "canceled")
     if phase is not Phase.CHOOSING:
         exploration.ended(leg.number, True, 0, "", 1.0)
-    assert exploration.step(view(2.0)).leg is None and exploration.code is Code.CANCELED
+    assert exploration.step(state_at(2.0)).leg is None and exploration.code is Code.CANCELED
 
 
 def test_a_leg_that_lost_its_driver_is_chosen_anew() -> None:
     exploration = Exploration(CONFIG)
-    leg_of(exploration, view(0.0))
+    leg_of(exploration, state_at(0.0))
     exploration.interrupted()
-    leg_of(exploration, view(1.0))
+    leg_of(exploration, state_at(1.0))
     exploration.go_home("enough")
-    leg_of(exploration, view(1.5))
+    leg_of(exploration, state_at(1.5))
     exploration.interrupted()
-    assert leg_of(exploration, view(2.0)).destination.kind == "place"
+    assert leg_of(exploration, state_at(2.0)).destination.kind == "place"
 
 
 def doubts_at(place_id: int, x: float, y: float, doubt: float) -> PlaceDoubts:
@@ -194,14 +196,14 @@ def test_of_two_spots_that_are_as_new_it_takes_the_one_that_the_model_is_unsure_
     config = ExplorationConfig(doubt_worth=worth, turn_cost=0.0)
     places = np.array([[0.0, 0.0], [-0.7, 0.0], [-1.4, 0.0], [-2.1, 0.0], [0.0, -0.1]])
     doubts = doubts_at(2, 0.0, 1.5, 2.0)
-    leg = leg_of(Exploration(config), view(0.0, places, scan=wall, doubts=doubts))
+    leg = leg_of(Exploration(config), state_at(0.0, places, scan=wall, doubts=doubts))
     assert np.sign(leg.destination.pose[1]) == side
 
 
 @pytest.mark.parametrize("worth", [2.0, 0.0])
 def test_where_all_is_remembered_it_visits_what_the_model_is_unsure_of_once(worth: float) -> None:
     exploration = Exploration(ExplorationConfig(doubt_worth=worth))
-    moment = view(0.0, EVERYWHERE, doubts=doubts_at(7, 2.0, 0.0, 2.0))
+    moment = state_at(0.0, EVERYWHERE, doubts=doubts_at(7, 2.0, 0.0, 2.0))
     leg = leg_of(exploration, moment)
     if worth:
         assert leg.destination == Destination("place", place_id=7) and "unsure" in leg.reason
@@ -212,18 +214,18 @@ def test_where_all_is_remembered_it_visits_what_the_model_is_unsure_of_once(wort
 
 def test_what_the_model_is_a_little_less_sure_of_is_no_reason_to_stay() -> None:
     exploration = Exploration(CONFIG)
-    leg_of(exploration, view(0.0, EVERYWHERE, doubts=doubts_at(7, 2.0, 0.0, 1.1)))
+    leg_of(exploration, state_at(0.0, EVERYWHERE, doubts=doubts_at(7, 2.0, 0.0, 1.1)))
     assert exploration.phase is Phase.RETURNING
 
 
 def test_with_a_model_that_has_no_ensemble_it_says_so_once_and_goes_by_what_is_new() -> None:
     exploration, doubts = Exploration(CONFIG), PlaceDoubts()
     doubts.note(1, HERE, float("nan"))
-    assert "no ensemble" in leg_of(exploration, view(0.0, doubts=doubts)).reason
+    assert "no ensemble" in leg_of(exploration, state_at(0.0, doubts=doubts)).reason
     exploration.ended(1, True, 0, "", 5.0)
-    assert "ensemble" not in leg_of(exploration, view(5.2, doubts=doubts)).reason
+    assert "ensemble" not in leg_of(exploration, state_at(5.2, doubts=doubts)).reason
     quiet = Exploration(ExplorationConfig(doubt_worth=0.0))
-    assert "ensemble" not in leg_of(quiet, view(0.0, doubts=doubts)).reason
+    assert "ensemble" not in leg_of(quiet, state_at(0.0, doubts=doubts)).reason
 
 
 def test_corridors_that_the_robot_does_not_fit_through_are_not_open() -> None:

@@ -11,9 +11,9 @@ from ami_ros.config import from_mapping
 from ami_ros.errors import AmiError
 from ami_ros.memory.types import Place, Route
 from ami_ros.planning.codes import Code as GoalCode
-from ami_ros.planning.errand import Destination, Leg, Phase, Step, View
 from ami_ros.planning.mission import Mission, MissionPlan
 from ami_ros.planning.mission_codes import Code
+from ami_ros.planning.task import Destination, Leg, Phase, Step, WorldState
 
 STUCK = GoalCode.FAILED_TO_MAKE_PROGRESS
 
@@ -35,7 +35,7 @@ class Drive:
 
     def step(self, seconds: float = 0.5) -> Step:
         self.now += seconds
-        return self.mission.step(View(self.now))
+        return self.mission.step(WorldState(self.now))
 
     def leg(self, patience: float = 60.0) -> Leg:
         """Steps until the next leg."""
@@ -99,10 +99,10 @@ def test_goals_that_memory_cannot_place_come_last_in_their_own_order() -> None:
 
 def test_without_any_answer_of_memory_the_goals_keep_their_order() -> None:
     mission = Mission(plan(place(3), place(1), ordered=False))
-    wanted = mission.step(View(1.0)).wants_routes
+    wanted = mission.step(WorldState(1.0)).wants_routes
     assert [request.goal.place_id for request in wanted] == [3, 1]
     mission.set_routes([AmiError("lost", 10242)] * 2)
-    leg = mission.step(View(1.2)).leg
+    leg = mission.step(WorldState(1.2)).leg
     assert leg is not None and leg.destination.place_id == 3
 
 

@@ -1,4 +1,4 @@
-"""Errands on disk: what was interrupted goes on, and what is no errand of ours is refused."""
+"""Tasks on disk: what was interrupted goes on, and what is no task of ours is refused."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from ami_ros.errors import AmiError
-from ami_ros.planning.errand import Destination, Errand, Phase, View
 from ami_ros.planning.exploration import Exploration
 from ami_ros.planning.exploration_config import ExplorationConfig
 from ami_ros.planning.mission import Mission, MissionPlan
 from ami_ros.planning.mission_codes import Code
 from ami_ros.planning.mission_file import MissionFile
+from ami_ros.planning.task import Destination, Phase, Task, WorldState
 
 CONFIG = ExplorationConfig()
 GOALS = (
@@ -33,12 +33,12 @@ def half_done() -> Mission:
         leg = None
         while leg is None:
             now += 0.5
-            leg = mission.step(View(now)).leg
+            leg = mission.step(WorldState(now)).leg
         mission.ended(leg.number, code == 0, code, "stuck" if code else "", now)
     return mission
 
 
-def reopened(file: Path) -> Errand:
+def reopened(file: Path) -> Task:
     found = MissionFile(file).load(CONFIG)
     assert found is not None
     return found
@@ -50,16 +50,16 @@ def test_mission_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
     found = reopened(tmp_path / "m")
     assert isinstance(found, Mission)
     assert found.plan == mission.plan and found.progress == mission.progress and found.remaining == [1, 2, 3]
-    leg = found.step(View(5.0)).leg
+    leg = found.step(WorldState(5.0)).leg
     assert leg is not None and leg.destination == GOALS[1] and "try 2" in leg.reason
 
 
 def test_a_leg_under_way_is_driven_again_after_a_restart(tmp_path: Path) -> None:
     mission = Mission(MissionPlan(GOALS))
-    mission.step(View(1.0))
+    mission.step(WorldState(1.0))
     assert mission.phase is Phase.DRIVING
     MissionFile(tmp_path / "m").save(mission)
-    leg = reopened(tmp_path / "m").step(View(2.0)).leg
+    leg = reopened(tmp_path / "m").step(WorldState(2.0)).leg
     assert leg is not None and leg.destination == GOALS[0]
 
 
@@ -129,7 +129,7 @@ def damaged(kind: str) -> str:
         content["version"] = 2
     elif kind == "undated":
         del content["saved"]
-    elif kind == "empty of errands":
+    elif kind == "empty of tasks":
         del content["mission"]
     elif kind == "unknown key":
         mission["plan"]["speed"] = 3
@@ -143,7 +143,7 @@ def damaged(kind: str) -> str:
     return {"cut off": text[: len(text) // 2], "binary": "\x00\x01", "a list": "[1, 2]", "nothing": ""}.get(kind, text)
 
 
-FAULTS = ["foreign", "newer", "undated", "empty of errands", "unknown key", "goal that is none", "records of another"]
+FAULTS = ["foreign", "newer", "undated", "empty of tasks", "unknown key", "goal that is none", "records of another"]
 FAULTS += ["visited what is not there", "cut off", "binary", "a list", "nothing"]
 
 

@@ -12,7 +12,7 @@ from ami_interfaces.msg import Surprise
 from ami_ros.memory.types import Location
 from ami_ros.ros.conversions import header_at, scan_from_message
 from ami_ros.ros.memory_messages import location_to_message
-from ami_ros.ros.views import Views
+from ami_ros.ros.mission_inputs import MissionInputs
 
 ENCODER = "onboard@1"
 
@@ -29,35 +29,35 @@ def surprise_at(stamp: float, uncertainty: float = 0.4, model: str = ENCODER) ->
 
 
 def test_the_models_doubt_is_noted_at_the_place_where_the_robot_is() -> None:
-    views = Views(scan_from_message)
-    views.take_location(location_at(1.0))
+    inputs = MissionInputs(scan_from_message)
+    inputs.take_location(location_at(1.0))
     for step in range(20):
-        views.take_surprise(surprise_at(1.0 + 0.02 * step))
-    doubts = views.now(1.5).doubts
+        inputs.take_surprise(surprise_at(1.0 + 0.02 * step))
+    doubts = inputs.now(1.5).doubts
     assert doubts is not None and doubts.doubtful(1.5)[0].tolist() == [7]
     assert 1.5 < doubts.near(np.array([[2.0, 1.0]]))[0] < 2.0  # 0.4 expected, 0.2 are usual
-    views.clear()
-    assert views.now(2.0).doubts is doubts  # what one errand met, the next may look into
+    inputs.clear()
+    assert inputs.now(2.0).doubts is doubts  # what one task met, the next may look into
 
 
 @pytest.mark.parametrize("reading", [surprise_at(9.0), surprise_at(1.0, model="another")], ids=["late", "foreign"])
 def test_doubt_of_another_time_or_of_another_model_is_not(reading: Surprise) -> None:
-    views = Views(scan_from_message)
-    views.take_surprise(surprise_at(1.0))  # before it is known where the robot is
-    views.take_location(location_at(1.0))
-    views.take_surprise(reading)
-    assert not len(views.doubts) and not views.doubts.silent
+    inputs = MissionInputs(scan_from_message)
+    inputs.take_surprise(surprise_at(1.0))  # before it is known where the robot is
+    inputs.take_location(location_at(1.0))
+    inputs.take_surprise(reading)
+    assert not len(inputs.doubts) and not inputs.doubts.silent
 
 
 def test_where_the_robot_is_lost_nothing_is_noted() -> None:
-    views = Views(scan_from_message)
-    views.take_location(location_at(1.0, localised=False))
-    views.take_surprise(surprise_at(1.0))
-    assert not len(views.doubts)
+    inputs = MissionInputs(scan_from_message)
+    inputs.take_location(location_at(1.0, localised=False))
+    inputs.take_surprise(surprise_at(1.0))
+    assert not len(inputs.doubts)
 
 
 def test_a_model_that_does_not_know_what_it_is_unsure_of_is_noticed() -> None:
-    views = Views(scan_from_message)
-    views.take_location(location_at(1.0))
-    views.take_surprise(surprise_at(1.0, uncertainty=math.nan))
-    assert views.doubts.silent
+    inputs = MissionInputs(scan_from_message)
+    inputs.take_location(location_at(1.0))
+    inputs.take_surprise(surprise_at(1.0, uncertainty=math.nan))
+    assert inputs.doubts.silent

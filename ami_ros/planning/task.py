@@ -1,4 +1,4 @@
-"""Errands: what sends a robot from goal to goal. A mission is one, exploring is another; neither knows who drives."""
+"""Tasks: what sends a robot from goal to goal. A mission is one, exploring is another; neither knows who drives."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ class Destination:
 
 
 @dataclass(frozen=True)
-class View:
-    """One moment, as an errand sees it."""
+class WorldState:
+    """One moment, as a task sees it."""
 
     stamp: float  # [s]
     odometry: Array | None = None  # (3,) in odom
@@ -86,9 +86,9 @@ class View:
 
 @dataclass(frozen=True)
 class Leg:
-    """One drive. A leg that is given while another is under way takes its place."""
+    """One trip to one destination. A leg that is given while another is under way takes its place."""
 
-    number: int  # counts up within an errand
+    number: int  # counts up within a task
     destination: Destination
     allowance: float  # [s]; 0: no limit
     reason: str  # for people
@@ -103,7 +103,7 @@ class Step:
 
 
 class Phase(str, Enum):
-    """What an errand is about."""
+    """What a task is about."""
 
     CHOOSING = "choosing"  # which way to go
     DRIVING = "driving"
@@ -112,7 +112,7 @@ class Phase(str, Enum):
     DONE = "done"
 
 
-class Errand(Protocol):
+class Task(Protocol):
     """Goals one after the other. Not thread-safe; knows time only from stamps."""
 
     phase: Phase
@@ -120,7 +120,7 @@ class Errand(Protocol):
     message: str  # what it is about, or how it ended
     revision: int  # grows with each change that a restart must not forget
 
-    def step(self, view: View) -> Step:
+    def step(self, state: WorldState) -> Step:
         """What to do at this moment."""
         ...
 

@@ -12,8 +12,8 @@ from ami_interfaces.msg import Location as LocationMessage
 from ami_interfaces.msg import PlaceGraph, Surprise
 from ami_ros.geometry import Array
 from ami_ros.memory.types import Location
-from ami_ros.planning.errand import View
 from ami_ros.planning.place_doubts import PlaceDoubts
+from ami_ros.planning.task import WorldState
 from ami_ros.ros import conversions
 from ami_ros.ros.memory_messages import location_from_message
 from ami_ros.ros.odometry_buffer import OdometryBuffer
@@ -22,7 +22,7 @@ from ami_ros.scan import Scan
 FRESH = 1.0  # [s] of age up to which scan and location tell about now
 
 
-class Views:
+class MissionInputs:
     """The newest of everything.
 
     Args:
@@ -72,7 +72,7 @@ class Views:
         if abs(reading.stamp - location.stamp) < FRESH:
             self.doubts.note(location.place_id, location.pose, reading.doubt)
 
-    def now(self, stamp: float) -> View:
+    def now(self, stamp: float) -> WorldState:
         """The moment of the newest scan, `stamp` [s] apart; what is too old is missing."""
         scan, seen_at = None, stamp
         if self._scan is not None and abs(stamp - self._scan[0]) < FRESH:
@@ -81,6 +81,6 @@ class Views:
         location = self._location
         if location is not None and abs(stamp - location.stamp) > FRESH:
             location = None
-        return View(
+        return WorldState(
             stamp, None if motion is None else motion[0], scan, location, self.places, self._battery, self.doubts
         )
