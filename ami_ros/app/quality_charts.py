@@ -94,20 +94,6 @@ def uncertainty_chart(quality: ModelQuality) -> str:
     return _svg(figure)
 
 
-def critic_chart(quality: ModelQuality) -> str:
-    """What the critic says against the least time; empty without a critic."""
-    times = quality.heads.times
-    if times is None:
-        return ""
-    what = "least time by the true shortest way [s]" if times.true_paths else "time that passed [s]"
-    figure, axes = _figure(what, "time to go, by the critic [s]")
-    axes.scatter(times.least, times.said, s=4, color=BLUE, alpha=0.4, lw=0)
-    top = float(max(np.percentile(times.least, 99), np.percentile(times.said, 99)))
-    axes.plot([0, top], [0, top], color=INK, lw=1)
-    axes.set(xlim=(0, top), ylim=(0, top))
-    return _svg(figure)
-
-
 def distance_chart(quality: ModelQuality) -> str:
     """Errors of the relative pose by distance."""
     figure, axes = _figure("true distance of the two moments", "relative position off by [m]")

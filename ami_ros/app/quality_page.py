@@ -51,7 +51,6 @@ CHARTS = (
     ("Imagination in metres", quality_charts.position_chart),
     ("Surprise", quality_charts.surprise_chart),
     ("Uncertainty: the error that was expected, and that came", quality_charts.uncertainty_chart),
-    ("Time to go by the critic", quality_charts.critic_chart),
     ("Relative pose of two moments, by distance", quality_charts.distance_chart),
     ("Where the robot was (dots), and where the latent says", quality_charts.map_chart),
 )

@@ -44,7 +44,6 @@ def main(
     seed: Annotated[int, typer.Option(help="Of weights and batches.")] = 0,
     threads: Annotated[int, typer.Option(help="Cores to use; 0: all.")] = 0,
     name: Annotated[str, typer.Option(help="Name of the model; the default is the folder's.")] = "",
-    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write OUT/tensorboard, too.")] = False,
     json: Annotated[Path | None, typer.Option(help="File for the figures: flat keys with units.")] = None,
 ) -> None:
     """Learn a joint-embedding world model from recorded experience; under torchrun on several processes together."""
@@ -85,6 +84,6 @@ def main(
     run(
         Job(
             recordings, out, name or out.resolve().name, preset, tuple(settings or ()), config, threads, start,
-            tuple(replay or ()), tensorboard, json,
+            tuple(replay or ()), json,
         )
     )  # fmt: skip

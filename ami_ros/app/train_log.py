@@ -1,23 +1,17 @@
-"""What a training says while it runs: a bar, or lines where there is no terminal; warnings; scalars for TensorBoard."""
+"""What a training says while it runs: a bar, or lines where there is no terminal; warnings."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
-from types import TracebackType
 
 from rich.console import Console
 from rich.progress import Progress
 
-from ami_ros.learning import parallel
 from ami_ros.learning.diagnosis import Diagnosis
-from ami_ros.learning.event_file import EventFile
 from ami_ros.learning.trainer import Trainer
 
 WATCHED = 0.2  # of the training, from where on a model that shows no sign of life is a warning
 SHOWN = ("prediction", "relative_pose", "goal", "sight", "total")
-EVERY = 10  # steps between two points in TensorBoard
-FOLDER = "tensorboard"  # in the model's
 
 
 class TrainingLog:
@@ -27,15 +21,12 @@ class TrainingLog:
         trainer: that reports.
         bar: for the progress.
         console: for warnings.
-        tensorboard: write event files into the model's folder, too.
     """
 
-    def __init__(self, trainer: Trainer, bar: Progress, console: Console, tensorboard: bool) -> None:
+    def __init__(self, trainer: Trainer, bar: Progress, console: Console) -> None:
         self._trainer, self._bar, self._console = trainer, bar, console
         self._task = bar.add_task("training", total=trainer.config.steps, completed=trainer.step)
-        is_first = parallel.rank() == 0
         self._said: tuple[str, int] | None = None  # what was last told of where there is no terminal: phase, tenths
-        self._events = EventFile(trainer.folder / FOLDER) if tensorboard and is_first else None
 
     def report(self, step: int, terms: dict[str, float]) -> None:
         """Of each step."""
@@ -49,9 +40,6 @@ class TrainingLog:
         shown = "  ".join(f"{name} {value:.3f}" for name, value in terms.items() if name in SHOWN)
         self._bar.update(self._task, completed=step, description=f"training  {shown}")
         self._tell("training", step / max(1, steps), f"step {step} of {steps}  {shown}")
-        if self._events is not None and "total" in terms and (step % EVERY == 0 or step == steps):
-            scalars = {f"loss/{name}": value for name, value in terms.items()}
-            self._events.add(step, scalars | {"learning_rate": self._trainer.learning_rate})
 
     def _tell(self, what: str, share: float, line: str) -> None:
         """Prints a line for each tenth of what is done, into a file or a pipe, where a bar shows nothing."""
@@ -63,17 +51,6 @@ class TrainingLog:
     def watch(self, step: int, diagnosis: Diagnosis) -> None:
         """Of each checkpoint."""
         config = self._trainer.config
-        if self._events is not None:
-            self._events.add(step, {f"diagnosis/{name}": value for name, value in asdict(diagnosis).items()})
         if step >= WATCHED * config.steps:  # at first every model looks dead
             for complaint in diagnosis.complaints(config.spec.latent_dim):
                 self._console.print(f"step {step}: {complaint}", style="yellow", soft_wrap=True)
-
-    def __enter__(self) -> TrainingLog:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._events is not None:
-            self._events.close()

@@ -39,7 +39,6 @@ class Job:
     threads: int = 0  # 0: all cores
     start: Path | None = None
     replay: tuple[Path, ...] = ()
-    tensorboard: bool = False
     json: Path | None = None
 
 
@@ -91,7 +90,8 @@ def _run(job: Job, console: Console) -> LoadedModel | None:
     resumed = trainer.resume()
     began, first = time.monotonic(), trainer.step
     console.print(_beginning(trainer, new, old, resumed), highlight=False, soft_wrap=True)
-    with progress_bar(console) as bar, TrainingLog(trainer, bar, console, job.tensorboard) as log:
+    with progress_bar(console) as bar:
+        log = TrainingLog(trainer, bar, console)
         model = trainer.run(log.report, log.watch)
     if parallel.rank() != 0:
         return None

@@ -1,4 +1,4 @@
-"""What each part of training brings: the same training without it, or with another in its place."""
+"""What each part of training brings: the same training without it."""
 
 from __future__ import annotations
 
@@ -47,9 +47,6 @@ VARIANTS = (
     Variant("no_imagined_pose", "without relative poses of imagined latents", ("weights.imagined_pose=0",)),
     Variant("no_contrast", "without the contrastive critic", ("weights.contrast=0",)),
     Variant("straightening", "with temporal straightening", ("weights.straightening=0.1",)),
-    Variant("gru", "predictor gru", ("spec.predictor=gru",)),
-    Variant("transformer", "predictor transformer", ("spec.predictor=transformer",)),
-    Variant("vit", "image encoder vit", ("spec.image_encoder=vit",)),
 )
 
 

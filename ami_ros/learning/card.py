@@ -47,8 +47,6 @@ def write_card(
     heads = {
         f"ensemble of {config.spec.ensemble}": config.spec.ensemble,
         "policy": config.spec.policy,
-        "critic": config.spec.critic,
-        "collision": config.spec.collision,
     }
     driven = len(recording) * recording.period / 60
     lines = [

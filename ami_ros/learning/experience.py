@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ami_ros.geometry import relative
 from ami_ros.learning.encoding import BATCH, Encodings
-from ami_ros.learning.windows import Recording, WindowSampler
-from ami_ros.scan import Mount
+from ami_ros.learning.windows import WindowSampler
 from ami_ros.world_model.model import WorldModel
 
 DEEPEST = 4  # model steps that latents are imagined ahead
@@ -31,13 +29,10 @@ class Experience:
         goals: (n, latent_dim) by the picture alone; as observed for a model without a camera.
         commands: (n, command_dim) in force from each row to the next.
         previous: (n, command_dim) in force before.
-        odometry: (n, 3) poses, comparable within an episode.
-        scans: (n, beams) [m] from straight ahead to the left, inf where nothing returned; (n, 0) without.
         begins: (n,) first row of each row's episode.
         ends: (n,) row behind its last.
         starts: rows from which a whole chunk was driven.
         chunk: commands in a model step.
-        mount: where the scanner sat.
     """
 
     latents: Tensor
@@ -45,21 +40,14 @@ class Experience:
     goals: Tensor
     commands: Tensor
     previous: Tensor
-    odometry: NDArray[np.float64]
-    scans: NDArray[np.float32]
     begins: Rows
     ends: Rows
     starts: Rows
     chunk: int
-    mount: Mount = field(default_factory=Mount)
 
     def chunks(self, rows: Rows) -> Tensor:
         """The commands given from each of `rows` on (k, chunk, command_dim)."""
         return self.commands[torch.from_numpy(rows[:, None] + np.arange(self.chunk))]
-
-    def motions(self, rows: Rows) -> NDArray[np.float64]:
-        """How the robot moved during those, by odometry (k, 3) [m, m, rad]."""
-        return relative(self.odometry[rows], self.odometry[rows + self.chunk])
 
     def seen_or_imagined(self, rows: Rows, rng: np.random.Generator) -> Tensor:
         """Latents (k, latent_dim) of `rows`, half of them imagined."""
@@ -74,15 +62,12 @@ class Experience:
         return torch.where(chosen, self.goals[index], self.latents[index])
 
 
-def gather(
-    model: WorldModel, recording: Recording, sampler: WindowSampler, encoded: Encodings, seed: int
-) -> Experience:
+def gather(model: WorldModel, sampler: WindowSampler, encoded: Encodings, seed: int) -> Experience:
     """What was lived through in a recording, and what of it was to be expected.
 
     Args:
         model: in evaluation mode.
-        recording: to learn from.
-        sampler: of it.
+        sampler: of the recording.
         encoded: all of it, by that model.
         seed: of the depths that latents are imagined at.
     """
@@ -94,13 +79,11 @@ def gather(
     previous[torch.from_numpy(np.arange(count) == begins)] = 0.0
     rows = np.arange(count)
     experience = Experience(
-        *(latents, latents.clone(), goals, command, previous, sampler.odometry),
-        scans=np.asarray(recording.scan, np.float32),
+        *(latents, latents.clone(), goals, command, previous),
         begins=begins,
         ends=ends,
         starts=rows[rows + chunk < ends],
         chunk=chunk,
-        mount=recording.scanner or Mount(),
     )
     _imagine(model, experience, np.random.default_rng((seed, 2)))
     return experience

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Protocol
 
 import numpy as np
@@ -11,9 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ami_ros.learning.experience import Experience, Rows
-from ami_ros.learning.obstacle_labels import any_commands, bumped, nearest_after
 from ami_ros.world_model.ensemble import Ensemble
-from ami_ros.world_model.learned_heads import Collision, Policy, TimeToGo
+from ami_ros.world_model.learned_heads import Policy
 from ami_ros.world_model.model import WorldModel
 
 
@@ -111,93 +109,6 @@ class PolicyLesson:
 
     def finish(self) -> None:
         pass
-
-
-class CriticLesson:
-    """The shortest time to where the same run was at any other moment, by temporal differences.
-
-    A run wanders, so the time that it took is far more than the time that is needed. But each of its short stretches is
-    a good way to somewhere, and others go on from there: time to go = time of a stretch + time to go from its end, of
-    which the shortest count (a low expectile; implicit Q-learning, Kostrikov et al. 2021, with goals, HIQL, Park et al.
-    2023).
-    """
-
-    EXPECTILE = 0.1
-    STRETCH = (3, 15)  # rows
-    FOLLOW = 0.02  # share by which the target moves towards what is learned, each step
-    LONGEST = 120.0  # [s]
-
-    def __init__(self, head: TimeToGo, model: WorldModel, experience: Experience, seconds: float) -> None:
-        self.head, self.experience, self.period = head, experience, model.spec.period
-        self.reach = round(seconds / model.spec.period)
-        self.target = copy.deepcopy(head).requires_grad_(False)
-
-    def loss(self, rng: np.random.Generator, batch: int) -> Tensor:
-        experience = self.experience
-        rows = rng.choice(experience.starts, batch)
-        begins, ends = experience.begins[rows], experience.ends[rows]
-        after = np.minimum(rows + rng.integers(*self.STRETCH, batch, endpoint=True), ends - 1)
-        soon = _later(experience, rows, self.reach, rng)
-        goals = np.where(rng.random(batch) < 0.5, soon, rng.integers(begins, ends))
-        goal = experience.goals_of(goals, rng)
-        on_the_way = torch.from_numpy((goals >= rows) & (goals <= after))
-        with torch.no_grad():
-            for own, learned in zip(self.target.parameters(), self.head.parameters(), strict=True):
-                own.lerp_(learned, self.FOLLOW)
-            beyond = self.target(experience.latents[torch.from_numpy(after)], goal)
-        wanted = torch.where(on_the_way, self._seconds(goals - rows), self._seconds(after - rows) + beyond)
-        above = wanted.clamp(max=self.LONGEST) - self.head(experience.seen_or_imagined(rows, rng), goal)
-        weight = torch.where(above > 0, self.EXPECTILE, 1 - self.EXPECTILE)
-        loss = weight * functional.smooth_l1_loss(above, torch.zeros_like(above), beta=0.5, reduction="none")
-        return loss.mean()
-
-    def finish(self) -> None:
-        pass
-
-    def _seconds(self, rows: Rows) -> Tensor:
-        return torch.from_numpy(rows * self.period).float()
-
-
-class CollisionLesson:
-    """Whether something was near at the end of the chunk, or the wheels did not follow.
-
-    Logs of a careful robot hold few such moments. Half of each batch is therefore asked about commands that were not
-    given: the model says where they would have led, and the scan of that moment what stands there.
-    """
-
-    def __init__(self, head: Collision, model: WorldModel, experience: Experience, clearance: float) -> None:
-        self.head, self.model, self.experience, self.clearance = head, model, experience, clearance
-
-    def loss(self, rng: np.random.Generator, batch: int) -> Tensor:
-        rows = rng.choice(self.experience.starts, batch)
-        chunk, previous = self.experience.chunks(rows), self.experience.previous[torch.from_numpy(rows)]
-        hit = self._bumped(rows)
-        if self.experience.scans.shape[1]:
-            other = slice(batch // 2, None)
-            chunk[other] = (
-                torch.from_numpy(any_commands(len(chunk[other]), chunk.shape[1], rng, chunk.shape[2]))
-                * self.model.command_scale
-            )
-            hit[other] = self._would_bump(rows[other], chunk[other], previous[other])
-        scale = self.model.command_scale
-        odds = self.head(self.experience.seen_or_imagined(rows, rng), chunk / scale, previous / scale)
-        return functional.binary_cross_entropy_with_logits(odds, torch.from_numpy(hit).float())
-
-    def finish(self) -> None:
-        pass
-
-    def _bumped(self, rows: Rows) -> np.ndarray:
-        seen, (chunk, previous) = self.experience, (self.experience.chunks(rows), self.experience.previous[rows])
-        at_end = seen.scans[rows + seen.chunk]
-        period = self.model.spec.period
-        return bumped(chunk.numpy(), previous.numpy(), seen.motions(rows), at_end, period, self.clearance, seen.mount)
-
-    def _would_bump(self, rows: Rows, chunk: Tensor, previous: Tensor) -> np.ndarray:
-        scale = self.model.command_scale
-        with torch.inference_mode():
-            latent = self.experience.latents[torch.from_numpy(rows)]
-            motion = self.model.motion(latent, chunk / scale, previous / scale).numpy().astype(np.float64)
-        return np.asarray(nearest_after(self.experience.scans[rows], motion, self.experience.mount) < self.clearance)
 
 
 def _later(experience: Experience, rows: Rows, reach: int, rng: np.random.Generator) -> Rows:

@@ -15,8 +15,8 @@ from torch import Tensor
 from ami_ros.learning.descent import descend
 from ami_ros.learning.encoding import Encodings
 from ami_ros.learning.experience import Experience, gather
-from ami_ros.learning.head_losses import CollisionLesson, CriticLesson, EnsembleLesson, Lesson, PolicyLesson
-from ami_ros.learning.windows import Recording, WindowSampler
+from ami_ros.learning.head_losses import EnsembleLesson, Lesson, PolicyLesson
+from ami_ros.learning.windows import WindowSampler
 from ami_ros.world_model.model import WorldModel
 
 Report = Callable[[str, float, float], None]  # what is learned, share done, loss
@@ -29,13 +29,10 @@ class HeadConfig:
     batch: int = 512  # moments in a step
     learning_rate: float = 2e-3  # at the start; it falls to zero along half a cosine
     policy_seconds: float = 10.0  # goals lie at most this far ahead in the same run [s]
-    critic_seconds: float = 20.0  # half of the goals lie at most this far ahead [s], the others anywhere in the run
-    clearance: float = 0.25  # anything nearer to base_link [m] at the end of a chunk is a collision: radius and margin
 
 
 def fit_heads(
     model: WorldModel,
-    recording: Recording,
     sampler: WindowSampler,
     encoded: Encodings,
     steps: int,
@@ -47,8 +44,7 @@ def fit_heads(
 
     Args:
         model: finished but for its heads; it is left in evaluation mode.
-        recording: to learn from.
-        sampler: of it.
+        sampler: of the data.
         encoded: all of it, by that model.
         steps: of the optimiser, for each head.
         config: what they learn.
@@ -58,7 +54,7 @@ def fit_heads(
     model.eval().requires_grad_(False)
     if not model.spec.has_learned_heads:
         return
-    experience = gather(model, recording, sampler, encoded, seed)
+    experience = gather(model, sampler, encoded, seed)
     for number, (name, lesson) in enumerate(_lessons(model, experience, config, seed).items()):
         _learn(name, lesson, steps, config, (seed, 10 + number), report)
     model.eval().requires_grad_(False)
@@ -70,10 +66,6 @@ def _lessons(model: WorldModel, experience: Experience, config: HeadConfig, seed
         found["ensemble"] = EnsembleLesson(heads.ensemble, model, experience, np.random.default_rng((seed, 3)))
     if heads.policy is not None:
         found["policy"] = PolicyLesson(heads.policy, model, experience, config.policy_seconds)
-    if heads.critic is not None:
-        found["critic"] = CriticLesson(heads.critic, model, experience, config.critic_seconds)
-    if heads.collision is not None:
-        found["collision"] = CollisionLesson(heads.collision, model, experience, config.clearance)
     return found
 
 

@@ -24,8 +24,6 @@ PRESETS: dict[str, TrainingConfig] = {
             sight_code=64,
             ensemble=3,
             policy=True,
-            critic=True,
-            collision=True,
         ),
     ),
     # A camera that sees the whole floor, on which the robot is a few pixels wide, and a compass. All there is to know
@@ -42,8 +40,6 @@ PRESETS: dict[str, TrainingConfig] = {
             goal_encoder=True,
             ensemble=3,
             policy=True,
-            critic=True,
-            collision=True,
         ),
         # Without noise the faint ripples of JPEG around the robot are learned, which live pictures do not have.
         windows=WindowConfig(image_noise=4),
@@ -55,12 +51,5 @@ PRESETS: dict[str, TrainingConfig] = {
 def only_heads(config: TrainingConfig, spec: ModelSpec) -> TrainingConfig:
     """A training that leaves a finished model of `spec` as it is and learns the heads that `config` names."""
     wanted = config.spec
-    heads = replace(
-        spec,
-        ensemble=wanted.ensemble,
-        ensemble_width=wanted.ensemble_width,
-        policy=wanted.policy,
-        critic=wanted.critic,
-        collision=wanted.collision,
-    )
+    heads = replace(spec, ensemble=wanted.ensemble, ensemble_width=wanted.ensemble_width, policy=wanted.policy)
     return replace(config, steps=0, goal_steps=0, sight_steps=0, gains_every=0, spec=heads)

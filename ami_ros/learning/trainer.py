@@ -203,7 +203,7 @@ class Trainer:
             fresh=self._start is None or self._start.sighting is None,
         )
         fit_heads(
-            model, self.recording, self.sampler, encoded, config.head_steps, config.heads, config.seed,
+            model, self.sampler, encoded, config.head_steps, config.heads, config.seed,
             lambda what, share, loss: report(config.steps, {what: loss, "phase": share}),
         )  # fmt: skip
 

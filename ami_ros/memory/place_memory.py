@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, relative
@@ -22,7 +22,7 @@ from ami_ros.memory.labelling import label_place
 from ami_ros.memory.localisation import FilterConfig, PlaceFilter
 from ami_ros.memory.merging import Merged, MergeLimits, merge
 from ami_ros.memory.place_map import PlaceMap
-from ami_ros.memory.questions import check_latent, check_pose, commands_near, count, locate, recall, statistics
+from ami_ros.memory.questions import check_latent, check_pose, count, locate, recall, statistics
 from ami_ros.memory.relaxation import RelaxationConfig, carry
 from ami_ros.memory.types import GoalQuery, Location, Place, PlaceQuery, Places, Route, Statistics
 from ami_ros.memory.words import WordIndex
@@ -212,10 +212,6 @@ class PlaceMemory:
     def recall(self, query: PlaceQuery) -> list[Place]:
         """See `questions.recall`."""
         return recall(self.map, query, self.words)
-
-    def commands_near(self, latent: Latents, k: int, horizon_steps: int) -> NDArray[np.float32]:
-        """See `questions.commands_near`."""
-        return commands_near(self.map, latent, k, horizon_steps)
 
     def keep_away(self) -> Array:
         """Circles (n, 3) that the robot shall keep out of: x, y [m] in the map frame, radius [m]."""

@@ -103,33 +103,6 @@ def count(places: PlaceMap, query: PlaceQuery) -> int:
     return len(_fitting_rows(places, query))
 
 
-def commands_near(places: PlaceMap, latent: Latents, k: int, horizon_steps: int) -> NDArray[np.float32]:
-    """What was driven from places that look like this: candidates for a search.
-
-    Args:
-        places: the map.
-        latent: (latent_dim,).
-        k: sequences wanted.
-        horizon_steps: model steps of each.
-
-    Returns:
-        (m, horizon_steps, chunk, command_dim), those from the most similar place first; m <= k, and may be 0.
-        A recording that is shorter goes on with its last command.
-
-    Raises:
-        AmiError: `Code.INVALID_INPUT`.
-    """
-    check_latent(latent, places.latent_dim)
-    if not 1 <= k <= MAX_RESULTS or horizon_steps < 1:
-        raise AmiError(f"memory: from 1 to {MAX_RESULTS} sequences of 1 step or more", Code.INVALID_INPUT)
-    rows, _ = places.index.most_similar(np.asarray(latent, np.float32), SEARCHED * k)
-    ids = places.index.ids[rows].tolist()
-    known = places.store.experience(ids)
-    recorded = [known[i].commands for i in ids if i in known]
-    spec = places.index.model.spec
-    return as_chunks([c for c in recorded if c is not None][:k], horizon_steps, spec.chunk, spec.command_dim)
-
-
 def _fitting_words(
     places: PlaceMap, query: PlaceQuery, rows: NDArray[np.int64], words: WordIndex | None
 ) -> tuple[NDArray[np.int64], Latents]:

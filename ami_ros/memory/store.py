@@ -27,7 +27,6 @@ from ami_ros.memory.writing import (
     Write,
     edges_to_write,
     erasure,
-    erasure_of_all,
     erasure_of_pictures,
     experience_to_write,
     places_to_write,
@@ -137,11 +136,6 @@ class Store:
         self._put(erasure(ids))
         if wait:
             self._wipe_log()
-
-    def erase_all(self) -> None:
-        """Removes everything, likewise."""
-        self._put(erasure_of_all())
-        self._wipe_log()
 
     def flush(self) -> None:
         """Waits until all that was put before is on the disk. Raises AmiError if it could not be written."""

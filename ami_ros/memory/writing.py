@@ -74,11 +74,6 @@ def erasure(ids: Iterable[int]) -> Write:
     return [(f"DELETE FROM {table} WHERE {key} {some}", [(gone,)]) for table, key in KEYS]
 
 
-def erasure_of_all() -> Write:
-    """Removes everything."""
-    return [(f"DELETE FROM {table}", [()]) for table in dict(KEYS)]
-
-
 def erasure_of_pictures(ids: Iterable[int]) -> Write:
     """Removes pictures; their places stay."""
     return [("DELETE FROM thumbnails WHERE id = ?", [(int(i),) for i in ids])]

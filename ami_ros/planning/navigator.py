@@ -64,10 +64,6 @@ class Navigator:
             goal.distance_tolerance or config.distance_tolerance, goal.angle_tolerance or config.angle_tolerance
         )
 
-    def cancel(self) -> None:
-        """Drops the goal; the next decision stands still."""
-        self.goal = None
-
     def set_route(self, answer: Route | AmiError) -> None:
         """Memory's answer to `Decision.wants_route`."""
         self.routing.answer(answer)

@@ -61,16 +61,8 @@ class Knowing(Dynamics, Protocol):
         """Mode 1: (..., latent_dim) twice -> (..., chunk, command_dim). Where `spec.policy`."""
         ...
 
-    def time_to_go(self, latent: Tensor, goal: Tensor) -> Tensor:
-        """(..., latent_dim) twice -> (...) [s]. Where `spec.critic`."""
-        ...
-
-    def path_collision(self, latent: Tensor, latents: Tensor, commands: Tensor, previous: Tensor) -> Tensor:
-        """Of a rollout from `latent`: probability (batch, steps) of each step. Where `spec.collision`."""
-        ...
-
     def path_disagreement(self, latent: Tensor, latents: Tensor, commands: Tensor, previous: Tensor) -> Tensor:
-        """Likewise the error to expect of each step (batch, steps). Where `spec.ensemble`."""
+        """Of a rollout from `latent`: the error to expect of each step (batch, steps). Where `spec.ensemble`."""
         ...
 
 

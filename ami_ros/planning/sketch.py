@@ -22,7 +22,7 @@ from ami_ros.planning.protocols import Cost, Futures, Problem, Scene, SearchSize
 from ami_ros.planning.solvers.icem import Icem, IcemConfig
 from ami_ros.planning.solvers.search import Incumbent
 
-GEOMETRIC = ("smoothness", "pose_goal", "obstacles", "keep_away", "limits", "time")  # costs that need no latents
+GEOMETRIC = ("smoothness", "pose_goal", "obstacles", "keep_away")  # costs that need no latents
 
 
 @dataclass(frozen=True)

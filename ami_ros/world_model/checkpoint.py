@@ -19,7 +19,7 @@ from ami_ros.world_model.branches.frozen import FrozenEncoder
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.spec import ModelSpec
 
-FORMAT = 1
+FORMAT = 2
 WEIGHTS = "weights.safetensors"
 CONFIG = "config.yaml"
 

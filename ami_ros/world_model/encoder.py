@@ -8,11 +8,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ami_ros.plugins import ENCODERS, find_plugin
 from ami_ros.world_model.branches.convolution import ConvolutionEncoder
 from ami_ros.world_model.branches.frozen import FrozenEncoder
 from ami_ros.world_model.branches.heading import HeadingEncoder
 from ami_ros.world_model.branches.scan import ScanEncoder
-from ami_ros.world_model.branches.vit import VitEncoder
 from ami_ros.world_model.spec import ModelSpec
 
 
@@ -26,14 +26,20 @@ class Sensors(NamedTuple):
 
 IMAGE_ENCODERS: dict[str, Callable[[ModelSpec], nn.Module]] = {
     "conv": ConvolutionEncoder,
-    "vit": VitEncoder,
     "frozen": FrozenEncoder,
 }
 
 
 def image_encoder(spec: ModelSpec) -> nn.Module:
-    """An image branch as `spec` wants it: (batch, 3, size, size) uint8 -> (batch, encoder_width)."""
-    return IMAGE_ENCODERS[spec.image_encoder](spec)
+    """An image branch as `spec` wants it: (batch, 3, size, size) uint8 -> (batch, encoder_width).
+
+    Other packages name theirs by entry points of the group `ami_ros.encoders`: a module that is made of a `ModelSpec`.
+
+    Raises:
+        AmiError: there is none of that name.
+    """
+    branch: nn.Module = find_plugin(ENCODERS, spec.image_encoder, IMAGE_ENCODERS)(spec)
+    return branch
 
 
 class Encoder(nn.Module):

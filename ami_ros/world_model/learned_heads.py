@@ -1,4 +1,4 @@
-"""Heads that are learned on finished latents: whether to trust, what to do, how long it takes, whether it bumps.
+"""Heads that are learned on finished latents: whether to trust, and what to do.
 
 A model has those that its spec names. They come last (`learning.head_phase`), so they change neither latents nor
 predictions, and a model can get them, or others, at any time.
@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from ami_ros.errors import AmiError
 from ami_ros.world_model.ensemble import Ensemble
 from ami_ros.world_model.heads import mlp
 from ami_ros.world_model.spec import ModelSpec
-
-SECONDS = 5.0  # of one unit that the critic computes in
 
 
 class Policy(nn.Module):
@@ -32,32 +29,6 @@ class Policy(nn.Module):
         return out.unflatten(-1, self.shape).tanh()
 
 
-class TimeToGo(nn.Module):
-    """The time that the robot needs from one latent to another: the trainable critic."""
-
-    def __init__(self, spec: ModelSpec) -> None:
-        super().__init__()
-        self.layers = mlp(2 * spec.latent_dim, spec.head_width, 1)
-
-    def forward(self, latent: Tensor, goal: Tensor) -> Tensor:
-        """(..., latent_dim) twice -> (...) [s]."""
-        out: Tensor = self.layers(torch.cat([latent, goal], dim=-1))
-        return SECONDS * functional.softplus(out.squeeze(-1))
-
-
-class Collision(nn.Module):
-    """Whether a chunk of commands ends at an obstacle."""
-
-    def __init__(self, spec: ModelSpec) -> None:
-        super().__init__()
-        self.layers = mlp(spec.latent_dim + spec.command_dim * (spec.chunk + 1), spec.head_width // 2, 1)
-
-    def forward(self, latent: Tensor, chunk: Tensor, previous: Tensor) -> Tensor:
-        """As `Predictor` -> (batch,), log odds."""
-        out: Tensor = self.layers(torch.cat([latent, previous, chunk.flatten(-2)], dim=-1))
-        return out.squeeze(-1)
-
-
 class LearnedHeads(nn.Module):
     """The heads that a spec names; the others are None."""
 
@@ -65,8 +36,6 @@ class LearnedHeads(nn.Module):
         super().__init__()
         self.ensemble = Ensemble(spec) if spec.ensemble else None
         self.policy = Policy(spec) if spec.policy else None
-        self.critic = TimeToGo(spec) if spec.critic else None
-        self.collision = Collision(spec) if spec.collision else None
         self.requires_grad_(False)  # they have no part in the training of the latents
 
 

@@ -181,42 +181,6 @@ class WorldModel(nn.Module):
         commands = wanted @ torch.linalg.inv(self.drive).T  # so that this robot does what the trained one would
         return commands.clamp(-1.0, 1.0) * self.command_scale
 
-    def time_to_go(self, latent: Tensor, goal: Tensor) -> Tensor:
-        """How long the robot needs to a goal, heading included; differentiable.
-
-        Args:
-            latent: (..., latent_dim), observed or imagined.
-            goal: (..., latent_dim), of all sensors or of a picture (`encode_goal`).
-
-        Returns:
-            (...) [s], at least 0.
-        """
-        if not self.spec.critic or self.heads.critic is None:
-            raise missing("critic")
-        seconds: Tensor = self.heads.critic(latent, goal)
-        return seconds
-
-    def collision(self, latent: Tensor, chunk: Tensor, previous: Tensor) -> Tensor:
-        """Whether commands end at an obstacle.
-
-        Args:
-            latent: (batch, latent_dim).
-            chunk: (batch, chunk, command_dim) commands [SI units].
-            previous: (batch, command_dim) the command in force before.
-
-        Returns:
-            (batch,) probability that at the end of the chunk the robot touches something, or has stood although it was
-            told to move.
-        """
-        if not self.spec.collision or self.heads.collision is None:
-            raise missing("collision")
-        odds: Tensor = self.heads.collision(latent, self.executed(chunk), self.executed(previous))
-        return odds.sigmoid()
-
-    def path_collision(self, latent: Tensor, latents: Tensor, commands: Tensor, previous: Tensor) -> Tensor:
-        """`collision` of each step of a rollout: (batch, steps), with the arguments of `path_disagreement`."""
-        return self.collision(*_steps_of(latent, latents, commands, previous)).view(latents.shape[:2])
-
 
 def accumulated(disagreement: Tensor) -> Tensor:
     """Errors to expect after each step of a rollout (batch, steps), of those that each step adds (batch, steps)."""

@@ -43,7 +43,7 @@ class _Part(nn.Module):
 def export_onnx(loaded: LoadedModel, folder: Path) -> list[Path]:
     """Writes the files of `_parts` and `RECORD` into `folder`.
 
-    A predictor that remembers the steps of a rollout is left out: a file of one step could not (`leaves_out`).
+    A predictor of another package is left out (`leaves_out`).
     Inputs and outputs have the names and shapes of `WorldModel`'s functions, any number at a time, in SI units.
     Weights that a robot may adapt are inputs too, which may be left out.
 
@@ -51,7 +51,7 @@ def export_onnx(loaded: LoadedModel, folder: Path) -> list[Path]:
         AmiError: the extra is not installed, or the folder cannot be written.
     """
     if loaded.model.spec.image_encoder == "frozen":
-        raise AmiError("export: frozen features come from timm or transformers; ONNX is for image_encoder conv and vit")
+        raise AmiError("export: frozen features come from timm or transformers; ONNX is for image_encoder conv")
     need("onnx", "onnx")
     model, written = loaded.model, []
     try:
@@ -111,7 +111,7 @@ def leaves_out(spec: ModelSpec) -> str:
     """Why `export_onnx` writes less than everything, in a line; empty where it writes all."""
     if spec.predictor == "mlp":
         return ""
-    return f"no predictor.onnx: a {spec.predictor} remembers the steps of a rollout, and a file holds one step"
+    return f"no predictor.onnx: a file holds one step, and {spec.predictor} may remember earlier ones of a rollout"
 
 
 Parts = dict[str, tuple[Callable[..., Any], dict[str, Tensor], list[str]]]
@@ -138,10 +138,6 @@ def _parts(model: WorldModel, batch: int, seed: int) -> Parts:
         parts["disagreement"] = (model.disagreement, step, ["error"])
     if spec.policy:
         parts["policy"] = (model.policy, {"latent": latent, "goal": other}, ["commands"])
-    if spec.critic:
-        parts["time_to_go"] = (model.time_to_go, {"latent": latent, "goal": other}, ["seconds"])
-    if spec.collision:
-        parts["collision"] = (model.collision, step, ["probability"])
     if "image" in sensors:
         parts["goal_encoder"] = (model.encode_goal, {"image": sensors["image"]}, ["out"])
     if model.sighting is not None:

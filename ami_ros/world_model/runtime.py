@@ -17,8 +17,8 @@ class Runtime:
 
     def __init__(self, model: WorldModel) -> None:
         self.spec, self.sighting = model.spec, model.sighting
-        self.policy, self.time_to_go, self.disagreement = model.policy, model.time_to_go, model.disagreement
-        self.path_collision, self.path_disagreement = model.path_collision, model.path_disagreement
+        self.policy = model.policy
+        self.disagreement, self.path_disagreement = model.disagreement, model.path_disagreement
         self._model = model
 
     @staticmethod

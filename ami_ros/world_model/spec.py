@@ -30,21 +30,6 @@ class InputSpec:
 
 
 @dataclass(frozen=True)
-class VitSpec:
-    """The image encoder `vit`."""
-
-    patch: int = 8  # [px], side of a token
-    width: int = 192  # numbers in a token
-    blocks: int = 3  # of attention and an MLP each
-    heads: int = 3  # of the attention
-    kept: int = 32  # numbers of each token that the features are made of: where something is seen matters
-
-    def __post_init__(self) -> None:
-        if self.width % self.heads:
-            raise ValueError(f"width {self.width} is no multiple of heads {self.heads}")
-
-
-@dataclass(frozen=True)
 class FrozenSpec:
     """The image encoder `frozen`: a vision transformer from a local file, of which nothing is trained."""
 
@@ -71,14 +56,12 @@ class ModelSpec:
     max_linear: float = 0.5  # [m/s], a command of 1 in the model's own units
     max_angular: float = 1.8  # [rad/s], likewise
     max_lateral: float = 0.0  # [m/s], likewise, of a robot that drives sideways: commands of 3 numbers; 0: of 2
-    image_encoder: Literal["conv", "vit", "frozen"] = "conv"  # convolutions, a small transformer, or one from a file
-    vit: VitSpec = field(default_factory=VitSpec)  # of image_encoder vit
+    image_encoder: str = "conv"  # conv: convolutions; frozen: a network from a file; or one of another package
     frozen: FrozenSpec = field(default_factory=FrozenSpec)  # of image_encoder frozen
     encoder_width: int = 256  # features of the image; half as many of every other sensor
-    predictor: Literal["mlp", "gru", "transformer"] = "mlp"  # mlp remembers nothing; others, earlier steps of a rollout
+    predictor: str = "mlp"  # mlp: a residual network; or one of another package
     predictor_width: int = 128  # it decides how long a plan takes
-    predictor_blocks: int = 2  # of the predictor; layers of a gru
-    predictor_history: int = 4  # latest steps that a transformer attends to
+    predictor_blocks: int = 2  # residual layers of the predictor
     head_width: int = 256  # of the hidden layers of all heads
     contrast_dim: int = 64  # numbers in a key or query of the contrastive critic
     goal_encoder: bool = False  # goals get an image encoder of their own; for what latents owe to other sensors
@@ -88,20 +71,14 @@ class ModelSpec:
     ensemble: int = 0  # further predictors, whose disagreement is the model's uncertainty; at least 2, 0: none
     ensemble_width: int = 96  # of their hidden layers
     policy: bool = False  # commands that lead to a goal (mode 1)
-    critic: bool = False  # time to go to a goal
-    collision: bool = False  # probability that commands end at an obstacle
 
     def __post_init__(self) -> None:
-        if self.image_encoder == "vit" and self.inputs.image_size % self.vit.patch:
-            raise ValueError(f"image_size {self.inputs.image_size} is no multiple of vit.patch {self.vit.patch}")
         if self.image_encoder == "frozen" and (self.inputs.still_camera or not self.inputs.image_size):
             raise ValueError("image_encoder frozen needs an image_size, and no still_camera")
         if self.image_encoder == "frozen" and not self.frozen.weights:
             raise ValueError("image_encoder frozen needs frozen.weights: a file or folder of weights")
-        if self.predictor == "transformer" and self.predictor_width > 32 and self.predictor_width % 32:
-            raise ValueError(f"predictor_width of a transformer must be a multiple of 32, not {self.predictor_width}")
-        if self.predictor_history < 1 or self.predictor_blocks < 1:
-            raise ValueError("predictor_history and predictor_blocks must be at least 1")
+        if self.predictor_blocks < 1:
+            raise ValueError(f"predictor_blocks must be at least 1, not {self.predictor_blocks}")
         if self.max_lateral < 0:
             raise ValueError(f"max_lateral must not be negative, not {self.max_lateral}")
         if self.ensemble == 1:
@@ -125,11 +102,11 @@ class ModelSpec:
     @property
     def has_learned_heads(self) -> bool:
         """Whether anything is left to learn when the latents are finished."""
-        return bool(self.ensemble) or self.policy or self.critic or self.collision
+        return bool(self.ensemble) or self.policy
 
     def without_learned_heads(self) -> ModelSpec:
         """The spec of the same latents and predictions."""
-        return replace(self, ensemble=0, policy=False, critic=False, collision=False)
+        return replace(self, ensemble=0, policy=False)
 
     @property
     def step_duration(self) -> float:

@@ -115,11 +115,11 @@ class ExactModel(WorldModel):
 
 
 class KnowingModel(ExactModel):
-    """With learned heads that are right: what to do, how long it takes, and that x > 1.5 m is a wall nobody scans."""
+    """With learned heads that are right."""
 
     def __init__(self, doubt: float = 0.0) -> None:
         super().__init__()
-        self.spec = replace(SPEC, policy=True, critic=True, collision=True, ensemble=2)
+        self.spec = replace(SPEC, policy=True, ensemble=2)
         self.doubt = doubt
 
     def policy(self, latent: Tensor, goal: Tensor) -> Tensor:
@@ -128,13 +128,6 @@ class KnowingModel(ExactModel):
         turn = torch.where(far < 0.1, torch.atan2(sin, cos), torch.atan2(y, x)).clamp(-1.2, 1.2)
         ahead = torch.where((far < 0.1) | (turn.abs() > 0.5), 0.0, far.clamp(max=0.4))
         return torch.stack([ahead, turn], -1)[..., None, :].expand(*latent.shape[:-1], self.spec.chunk, 2)
-
-    def time_to_go(self, latent: Tensor, goal: Tensor) -> Tensor:
-        x, y, _, _ = self.relative_pose(latent, goal).unbind(-1)
-        return torch.sqrt(x**2 + y**2 + 1e-6) / 0.4
-
-    def path_collision(self, latent: Tensor, latents: Tensor, commands: Tensor, previous: Tensor) -> Tensor:
-        return torch.sigmoid(20 * (latents[..., 0] - 1.5))
 
     def path_disagreement(self, latent: Tensor, latents: Tensor, commands: Tensor, previous: Tensor) -> Tensor:
         return self.doubt + latents[..., 1].square()

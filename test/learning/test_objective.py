@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -50,21 +49,9 @@ def test_all_terms_are_there_and_finite(model: WorldModel, batch: Batch) -> None
     assert all(g.isfinite().all() and (g != 0).any() for g in gradients.values())
 
 
-@pytest.mark.parametrize("changes", [{"predictor": "gru"}, {"predictor": "transformer"}, {"image_encoder": "vit"}])
-def test_every_architecture_learns_all_of_its_weights(batch: Batch, spec: ModelSpec, changes: dict[str, Any]) -> None:
+def test_windows_are_rolled_out_as_the_planner_does(batch: Batch, spec: ModelSpec) -> None:
     torch.manual_seed(0)
-    model = WorldModel(replace(spec, **changes)).train()
-    for parameter in model.predictor.parameters():
-        torch.nn.init.normal_(parameter, std=0.1)
-    _, gradients = evaluate(model, batch, EQUAL)
-    beyond = {"predictor.blocks.0.age", "predictor.blocks.1.age"}  # older than windows are long
-    assert all(g.isfinite().all() and (g != 0).any() for n, g in gradients.items() if n not in beyond)
-
-
-@pytest.mark.parametrize("kind", ["mlp", "gru", "transformer"])
-def test_windows_are_rolled_out_as_the_planner_does(batch: Batch, spec: ModelSpec, kind: Any) -> None:
-    torch.manual_seed(0)
-    model = WorldModel(replace(spec, predictor=kind)).train()
+    model = WorldModel(spec).train()
     for parameter in model.predictor.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
     size = batch.commands.shape[1]

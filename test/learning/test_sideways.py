@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from ami_ros.errors import AmiError
+from ami_ros.geometry import relative
 from ami_ros.learning.bag_writer import BagWriter
 from ami_ros.learning.collection import record_step
 from ami_ros.learning.dataset import Dataset
@@ -19,7 +20,6 @@ from ami_ros.learning.extract import ExtractConfig, extract
 from ami_ros.learning.joined import Joined
 from ami_ros.learning.lerobot_export import export_lerobot
 from ami_ros.learning.lerobot_import import import_lerobot
-from ami_ros.learning.obstacle_labels import any_commands, bumped
 from ami_ros.learning.odometry_gains import with_gains
 from ami_ros.learning.streams import SIDEWAYS
 from ami_ros.learning.trainer import Trainer, TrainingConfig
@@ -71,7 +71,7 @@ def trained(wide: Dataset, omnidirectional: ModelSpec, tmp_path_factory: pytest.
     folder = tmp_path_factory.mktemp("run")
     config = TrainingConfig(
         steps=150, batch=16, warm_up=10, learning_rate=5e-3, head_steps=20, held_out=0.0,
-        spec=replace(omnidirectional, ensemble=2, ensemble_width=32, policy=True, critic=True, collision=True),
+        spec=replace(omnidirectional, ensemble=2, ensemble_width=32, policy=True),
         windows=WindowConfig(starts=4, pairs=12),
     )  # fmt: skip
     save_model(folder / "model", "sideways", Trainer(config, wide, folder).run(lambda step, terms: None))
@@ -109,13 +109,16 @@ def test_it_learns_what_the_third_number_does(trained: LoadedModel, wide: Datase
     """Latents and motions are foretold worse with the sideways part of other moments, all else the same."""
     model = trained.model
     sampler = WindowSampler(wide, model.spec, WindowConfig())
-    experience = gather(model, wide, sampler, encode_all(model, sampler, lambda share: None), 0)
+    experience = gather(model, sampler, encode_all(model, sampler, lambda share: None), 0)
     sideways = np.abs(experience.chunks(experience.starts)[..., 2].mean(1).numpy()) > 0.1
     rows = experience.starts[sideways]
     chunk, previous = experience.chunks(rows), experience.previous[torch.from_numpy(rows)]
     other = chunk.clone()
     other[..., 2] = other[torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))][..., 2]
-    after, moved = experience.latents[torch.from_numpy(rows + model.spec.chunk)], experience.motions(rows)
+    after, moved = (
+        experience.latents[torch.from_numpy(rows + model.spec.chunk)],
+        relative(sampler.odometry[rows], sampler.odometry[rows + model.spec.chunk]),
+    )
     errors = []
     for commands in (chunk, other):
         with torch.inference_mode():
@@ -132,7 +135,7 @@ def test_a_model_comes_back_from_its_folder_as_wide_as_it_was(trained: LoadedMod
     with torch.inference_mode():
         assert model.policy(latent, latent).shape == (1, model.spec.chunk, 3)
         chunk, previous = torch.zeros(1, model.spec.chunk, 3), torch.zeros(1, 3)
-        assert model.collision(latent, chunk, previous).shape == model.disagreement(latent, chunk, previous).shape
+        assert model.disagreement(latent, chunk, previous).shape == (1,)
 
 
 def test_the_planner_drives_sideways_with_what_was_learned(trained: LoadedModel, wide: Dataset) -> None:
@@ -158,23 +161,6 @@ def test_models_without_a_sideways_part_are_as_they_were(spec: ModelSpec) -> Non
     assert made[2]["predictor.condition.0.weight"].shape[1] * 2 == made[0]["predictor.condition.0.weight"].shape[1] * 3
     with pytest.raises(ValueError, match="max_lateral must not be negative"):
         ModelSpec(max_lateral=-0.1)
-
-
-def test_standing_although_told_to_move_sideways_is_a_collision() -> None:
-    commands = np.zeros((3, 3, 3), np.float32)
-    commands[:, :, 2] = np.array([[0.3], [-0.3], [0.0]])
-    before, motions = commands[:, 0], np.array([[0.0, 0.01, 0.0], [0.0, -0.15, 0.0], [0.0, 0.0, 0.0]])
-    assert bumped(commands, before, motions, np.zeros((3, 0), np.float32), PERIOD, 0.25).tolist() == [
-        True,
-        False,
-        False,
-    ]
-
-
-def test_other_commands_that_are_asked_about_cover_the_sides() -> None:
-    commands = any_commands(500, 3, np.random.default_rng(0), 3)
-    assert commands.shape == (500, 3, 3) and np.abs(commands).max() <= 1 and commands[..., 2].std() > 0.4
-    np.testing.assert_array_equal(any_commands(5, 3, np.random.default_rng(0)).shape, (5, 3, 2))
 
 
 def test_a_gain_of_distances_holds_for_the_sides_as_well() -> None:

@@ -329,11 +329,10 @@ def test_a_picture_is_made_only_for_a_new_place(open_memory: Opener) -> None:
     assert 0 < made == len(memory.map.store.picture_sizes()) <= len(memory)
 
 
-def test_what_was_driven_from_similar_places_can_be_asked_for(open_memory: Opener, path: Path) -> None:
+def test_a_route_tells_what_was_driven_at_its_places(open_memory: Opener, path: Path) -> None:
     memory = open_memory(path)
     walker = Walker(memory)
     walker.look()
-    assert memory.commands_near(latent_of(walker.pose), 3, 7).shape == (0, 7, 3, 2)
     for k in range(60):
         command = np.array([0.5, 0.0]) if k < 45 else np.zeros(2)
         motion = PERIOD * np.array([command[0], 0.0, command[1]])
@@ -341,16 +340,8 @@ def test_what_was_driven_from_similar_places_can_be_asked_for(open_memory: Opene
         walker.time += PERIOD
         memory.observe(walker.time, latent_of(walker.pose), walker.odometry, command=command)
     memory.map.store.flush()
-    near = memory.commands_near(latent_of([0.0, 0.0, 0.0]), 3, 7)
-    assert near.shape == (3, 7, 3, 2) and near.dtype == np.float32
-    np.testing.assert_allclose(near[0], np.broadcast_to([0.5, 0.0], (7, 3, 2)))
-    assert memory.commands_near(latent_of([0.0, 0.0, 0.0]), 1, 20).shape == (1, 20, 3, 2)
     route = memory.find_route(GoalQuery(place_id=1))
     assert route.places[-1].commands is not None and route.places[-1].covariance is not None
-    for k, steps in ((0, 7), (3, 0), (10_000_000, 7)):
-        with pytest.raises(AmiError) as refused:
-            memory.commands_near(latent_of(walker.pose), k, steps)
-        assert refused.value.code == Code.INVALID_INPUT
 
 
 def test_a_place_can_be_named_as_one_to_keep_away_from(open_memory: Opener, path: Path) -> None:

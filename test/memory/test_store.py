@@ -102,7 +102,7 @@ def test_erased_places_are_gone_with_their_edges_and_bytes(path: Path, store: St
     assert [(e.start, e.stop) for e in edges] == [(2, 3)]
     content = b"".join(file.read_bytes() for file in path.parent.iterdir())
     assert b"secret-of-one" not in content and b"secret-of-two" in content
-    store.erase_all()
+    store.erase([2, 3])
     assert store.load() == ([], [])
     assert b"secret-of-two" not in b"".join(file.read_bytes() for file in path.parent.iterdir())
 
@@ -195,7 +195,7 @@ def test_erasing_waits_for_readers_and_says_when_they_do_not_let_go(
         store.erase([1])
     reader.close()
     assert store.error is None and store.load()[0] == []
-    store.erase_all()
+    store.erase([])
     assert b"secret" not in b"".join(file.read_bytes() for file in path.parent.iterdir())
     store.close()
 

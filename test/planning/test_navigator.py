@@ -97,14 +97,6 @@ def test_the_allowance_counts_from_the_first_moment_not_from_time_zero(flat: Cou
     assert not flat.step(stamp=1e9).done
 
 
-def test_a_cancelled_goal_is_dropped_at_once(flat: Course) -> None:
-    flat.navigator.start(Goal(latent=latent_of(GOAL)))
-    flat.step()
-    flat.navigator.cancel()
-    decision = flat.step()
-    assert decision.state is State.IDLE and len(decision.commands) == 0 and decision.wants_route is None
-
-
 def test_a_new_goal_replaces_the_old_one(flat: Course) -> None:
     flat.navigator.start(Goal(latent=latent_of(GOAL)))
     flat.step()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from ami_ros.errors import AmiError
 from ami_ros.planning.planner import LatentPlanner, PlannerConfig
 from ami_ros.planning.protocols import Target
 from harness.exact_model import ExactModel, latent_of
+from harness.installed import installed
 
 SOLVER = '''
 """A solver that always chooses its first proposal of the speed that it was told."""
@@ -80,16 +80,9 @@ AHEAD = Target(latent_of([1.0, 0.0, 0.0]), None, True)
 
 
 @pytest.fixture(autouse=True)
-def distribution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A package as pip would have installed it: its module, and a dist-info folder with its entry points."""
-    (tmp_path / "tiny_ami_plugin.py").write_text(SOLVER)
-    info = tmp_path / "tiny_ami_plugin-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tiny-ami-plugin\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(ENTRIES)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    yield
-    sys.modules.pop("tiny_ami_plugin", None)
+def distribution(tmp_path: Path) -> Iterator[None]:
+    with installed(tmp_path, "tiny_ami_plugin", SOLVER, ENTRIES):
+        yield
 
 
 def planner(**values: object) -> LatentPlanner:

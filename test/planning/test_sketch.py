@@ -105,14 +105,9 @@ def test_a_sketch_of_nothing_is_refused(wrong: dict[str, int]) -> None:
         SketchConfig(**wrong)
 
 
-def test_costs_of_learned_heads_have_no_say_in_it(model: ExactModel) -> None:
+def test_costs_of_latents_have_no_say_in_it(model: ExactModel) -> None:
     costs = PLANNER.costs
-    learned = replace(
-        costs,
-        predicted_collision=replace(costs.predicted_collision, enabled=True),
-        time_to_go=replace(costs.time_to_go, enabled=True),
-        disagreement=replace(costs.disagreement, enabled=True),
-    )
+    learned = replace(costs, latent_distance=replace(costs.latent_distance, enabled=True))
     goal = np.array([1.0, 0.2, 0.0])
     assert torch.equal(sketch(model, goal), sketch(model, goal, planner=replace(PLANNER, costs=learned)))
 

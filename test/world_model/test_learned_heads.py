@@ -16,7 +16,7 @@ from ami_ros.world_model.model import WorldModel, accumulated
 from ami_ros.world_model.spec import InputSpec, ModelSpec
 
 BARE = ModelSpec(InputSpec(image_size=16, scan_beams=0), latent_dim=8, encoder_width=32, head_width=24, contrast_dim=12)
-FULL = replace(BARE, ensemble=3, ensemble_width=16, policy=True, critic=True, collision=True)
+FULL = replace(BARE, ensemble=3, ensemble_width=16, policy=True)
 
 
 @pytest.fixture
@@ -30,28 +30,23 @@ def step(batch: int) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def test_heads_have_the_shapes_that_they_promise(model: WorldModel) -> None:
-    assert model.disagreement(*step(5)).shape == model.collision(*step(5)).shape == (5,)
+    assert model.disagreement(*step(5)).shape == (5,)
     latent, goal = torch.randn(4, 5, 8), torch.randn(4, 5, 8)
     assert model.policy(latent, goal).shape == (4, 5, 3, 2)
-    assert model.time_to_go(latent, goal).shape == (4, 5)
-    assert model.time_to_go(latent[0, 0], goal[0, 0]).shape == ()
 
 
 def test_values_lie_where_they_make_sense(model: WorldModel) -> None:
     latent, goal = 10 * torch.randn(50, 8), 10 * torch.randn(50, 8)
     commands = model.policy(latent, goal).abs()
     assert commands[..., 0].max() <= FULL.max_linear and commands[..., 1].max() <= FULL.max_angular
-    assert model.time_to_go(latent, goal).min() >= 0 and model.disagreement(*step(50)).min() >= 0
-    assert 0 <= model.collision(*step(50)).min() <= model.collision(*step(50)).max() <= 1
+    assert model.disagreement(*step(50)).min() >= 0
 
 
-@pytest.mark.parametrize("head", ["disagreement", "collision"])
-def test_a_path_is_its_steps(model: WorldModel, head: str) -> None:
+def test_a_path_is_its_steps(model: WorldModel) -> None:
     latent, commands, previous = torch.randn(4, 8), torch.rand(4, 6, 3, 2), torch.rand(4, 2)
     latents, _ = model.rollout(latent, commands, previous)
-    found = getattr(model, f"path_{head}")(latent, latents, commands, previous)
+    found, single = model.path_disagreement(latent, latents, commands, previous), model.disagreement
     assert found.shape == (4, 6)
-    single = getattr(model, head)
     torch.testing.assert_close(found[:, 0], single(latent, commands[:, 0], previous))
     torch.testing.assert_close(found[:, 4], single(latents[:, 3], commands[:, 4], commands[:, 3, -1]))
 
@@ -64,15 +59,6 @@ def test_commands_are_taken_in_si_units(model: WorldModel) -> None:
     torch.testing.assert_close(
         model.disagreement(latent, chunk, previous), other.disagreement(latent, 2 * chunk, 2 * previous)
     )
-    torch.testing.assert_close(
-        model.collision(latent, chunk, previous), other.collision(latent, 2 * chunk, 2 * previous)
-    )
-
-
-def test_the_critic_leads_gradients_to_the_latent(model: WorldModel) -> None:
-    latent = torch.randn(3, 8, requires_grad=True)
-    model.time_to_go(latent, torch.randn(3, 8)).sum().backward()
-    assert latent.grad is not None and latent.grad.abs().min() > 0
 
 
 def test_uncertainty_is_disagreement_and_doubt(model: WorldModel) -> None:
@@ -95,8 +81,6 @@ def test_errors_add_up_as_independent_ones_do() -> None:
 ASKED: dict[str, Callable[[WorldModel], Tensor]] = {
     "ensemble": lambda model: model.disagreement(*step(2)),
     "policy": lambda model: model.policy(torch.randn(8), torch.randn(8)),
-    "critic": lambda model: model.time_to_go(torch.randn(8), torch.randn(8)),
-    "collision": lambda model: model.collision(*step(2)),
 }
 
 
@@ -119,7 +103,7 @@ def test_heads_change_neither_the_other_weights_nor_the_name_of_latents(tmp_path
         torch.manual_seed(1)
         return save_model(tmp_path / name, "m", WorldModel(spec)).encoder_id
 
-    assert saved(BARE, "bare") == saved(FULL, "full") == saved(replace(FULL, ensemble=0, policy=False), "some")
+    assert saved(BARE, "bare") == saved(FULL, "full") == saved(replace(FULL, policy=False), "some")
 
 
 def test_a_model_with_heads_is_loaded_as_it_was_saved(tmp_path: Path, model: WorldModel) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -91,12 +90,6 @@ def test_plans_are_the_same_within_rounding(tmp_path: Path, loaded: LoadedModel,
     ]
     np.testing.assert_allclose(plans[0].commands, plans[1].commands, atol=1e-2)
     assert plans[0].cost == pytest.approx(plans[1].cost, abs=EXACT)
-
-
-def test_a_predictor_that_remembers_is_refused(tmp_path: Path) -> None:
-    loaded = made(tmp_path, replace(SPEC, predictor="gru"))
-    with pytest.raises(AmiError, match=r"planner: no predictor\.onnx: a gru remembers.*leave the parameter onnx empty"):
-        OnnxDynamics(loaded.model, loaded, tmp_path / "onnx")
 
 
 def test_files_that_are_missing_and_a_missing_extra_are_named(

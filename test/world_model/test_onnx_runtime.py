@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +16,7 @@ from ami_ros.world_model.checkpoint import LoadedModel, save_model
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.onnx_runtime import OnnxEncoder, export_onnx, largest_difference
 from ami_ros.world_model.perception import Perception
-from ami_ros.world_model.spec import InputSpec, ModelSpec, VitSpec
+from ami_ros.world_model.spec import InputSpec, ModelSpec
 
 pytest.importorskip("onnx", reason="needs the extra onnx")
 pytest.importorskip("onnxruntime", reason="needs the extra onnx")
@@ -28,14 +27,9 @@ ALL = ModelSpec(
 SPECS = {
     "all sensors": ALL,
     "scan alone": replace(ALL, inputs=InputSpec(image_size=0, scan_beams=36)),
-    "learned heads": replace(
-        ALL, inputs=InputSpec(image_size=0, scan_beams=36), ensemble=2, policy=True, critic=True, collision=True
-    ),
+    "learned heads": replace(ALL, inputs=InputSpec(image_size=0, scan_beams=36), ensemble=2, policy=True),
     "still camera with goals of their own": replace(
         ALL, inputs=InputSpec(image_size=32, scan_beams=0, still_camera=True), goal_encoder=True, place_pose=True
-    ),
-    "vision transformer": replace(
-        ALL, inputs=InputSpec(image_size=32, scan_beams=0), image_encoder="vit", vit=VitSpec(width=48, blocks=1)
     ),
 }
 
@@ -57,7 +51,7 @@ def test_files_give_what_the_model_gives(tmp_path: Path, spec: ModelSpec) -> Non
     files = export_onnx(loaded, tmp_path / "onnx")
     assert {f.stem for f in files} >= {"encoder", "predictor", "relative_pose"}
     assert ("goal_encoder" in {f.stem for f in files}) == bool(spec.inputs.image_size)
-    assert {"disagreement", "policy", "time_to_go", "collision"} <= {f.stem for f in files} or not spec.ensemble
+    assert {"disagreement", "policy"} <= {f.stem for f in files} or not spec.ensemble
     assert all(largest_difference(loaded, file) < 1e-4 for file in files)
     assert largest_difference(made(tmp_path / "other", spec, seed=1), files[0]) > 0.1  # it can tell
 
@@ -75,16 +69,6 @@ def test_perception_encodes_by_it(tmp_path: Path, capsys: pytest.CaptureFixture[
     codes = onnx_side.encode_picture(image), torch_side.encode_picture(image)
     assert codes[0] is not None and codes[1] is not None
     np.testing.assert_allclose(codes[0], codes[1], atol=1e-4)
-
-
-@pytest.mark.parametrize("kind", ["gru", "transformer"])
-def test_a_predictor_that_remembers_is_left_out_and_that_is_said(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: Any
-) -> None:
-    made(tmp_path, replace(ALL, inputs=InputSpec(image_size=0, scan_beams=36), predictor=kind))
-    export.main(tmp_path)
-    assert not (tmp_path / "onnx" / "predictor.onnx").exists() and (tmp_path / "onnx" / "encoder.onnx").exists()
-    assert f"no predictor.onnx: a {kind} remembers" in capsys.readouterr().out
 
 
 def test_files_of_other_weights_and_missing_ones_are_refused(tmp_path: Path) -> None:

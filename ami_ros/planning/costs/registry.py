@@ -9,19 +9,10 @@ from ami_ros.errors import AmiError
 from ami_ros.planning.costs.goal import GoalConfig, LatentGoal, PoseGoal
 from ami_ros.planning.costs.keep_away import KeepAway, KeepAwayConfig
 from ami_ros.planning.costs.latent_distance import LatentDistance, LatentDistanceConfig
-from ami_ros.planning.costs.learned import (
-    Disagreement,
-    DisagreementConfig,
-    PredictedCollision,
-    PredictedCollisionConfig,
-)
-from ami_ros.planning.costs.limits import Limits, LimitsConfig
 from ami_ros.planning.costs.obstacles import Obstacles, ObstaclesConfig
 from ami_ros.planning.costs.smoothness import Smoothness, SmoothnessConfig
-from ami_ros.planning.costs.time import Time, TimeConfig
-from ami_ros.planning.costs.time_to_go import TimeToGo, TimeToGoConfig
-from ami_ros.planning.plugins import COSTS, find_plugin, plugin_config
 from ami_ros.planning.protocols import Cost, Scene
+from ami_ros.plugins import COSTS, find_plugin, plugin_config
 
 BUILT_IN: dict[str, Any] = {
     "smoothness": Smoothness,
@@ -30,11 +21,6 @@ BUILT_IN: dict[str, Any] = {
     "pose_goal": PoseGoal,
     "obstacles": Obstacles,
     "keep_away": KeepAway,
-    "limits": Limits,
-    "time": Time,
-    "time_to_go": TimeToGo,
-    "predicted_collision": PredictedCollision,
-    "disagreement": Disagreement,
 }
 
 
@@ -48,11 +34,6 @@ class CostsConfig:
     obstacles: ObstaclesConfig = field(default_factory=ObstaclesConfig)
     smoothness: SmoothnessConfig = field(default_factory=SmoothnessConfig)
     keep_away: KeepAwayConfig = field(default_factory=KeepAwayConfig)
-    limits: LimitsConfig = field(default_factory=LimitsConfig)
-    time: TimeConfig = field(default_factory=TimeConfig)
-    time_to_go: TimeToGoConfig = field(default_factory=TimeToGoConfig)
-    predicted_collision: PredictedCollisionConfig = field(default_factory=PredictedCollisionConfig)
-    disagreement: DisagreementConfig = field(default_factory=DisagreementConfig)
     plugins: tuple[str, ...] = ()  # of other packages, each as "name" or "name key=value key=value"
 
 

@@ -1,13 +1,25 @@
-"""Sampled, then refined: iCEM finds the valley, gradients through the model go down in it."""
+"""Sampled, then refined: iCEM finds the valley, gradients through the model go down in it.
+
+The descent takes Adam's direction (Kingma & Ba 2015), and of several lengths of a step the one that is best. A gradient
+takes several times as long as looking at a few more futures, so each is made the most of. The best length is taken even
+if it leads up: narrow valleys are crossed that way.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+import torch
+from torch import Tensor
+
 from ami_ros.planning.protocols import Problem, SearchSize, Solution
-from ami_ros.planning.solvers.gradient import descend
 from ami_ros.planning.solvers.icem import Icem, IcemConfig
 from ami_ros.planning.solvers.search import Incumbent
+
+PRICE = 2  # of a future with its gradient, in evaluations without
+LENGTHS = (0.1, 0.3, 0.8)  # of steps that are tried, in units of the longest
+KEPT, LEAST = 0.7, 3  # share of the sequences that goes on after each step, and how many do at least
+MEAN, SQUARE = 0.7, 0.95  # what is kept of the mean of gradients and of their squares
 
 
 @dataclass(frozen=True)
@@ -50,3 +62,63 @@ class Hybrid:
             descend(problem, incumbent, elites[: config.starts], budget, config.reach)
         sampler.mean, sampler.kept = incumbent.actions, elites[: config.icem.keep]
         return incumbent.solution()
+
+
+def descend(problem: Problem, incumbent: Incumbent, starts: Tensor, budget: int, reach: float) -> Tensor:
+    """Descends from sequences (n, length, width) side by side, of which the worst are left behind step by step.
+
+    The lengths of a step are looked at with gradients, so that the best of them brings the next direction with it: one
+    batch a step instead of two small ones.
+
+    Args:
+        problem: that is being solved.
+        incumbent: takes what is found.
+        starts: where to begin.
+        budget: evaluations, at most so many; with a gradient each counts as `PRICE`. One step is taken in any case.
+        reach: of half the commands' range, the longest step that is tried.
+
+    Returns:
+        The last ones (m, length, width), best first.
+    """
+    unit, project = problem.kinematics.half_range.clamp(min=1e-6), problem.kinematics.project
+    lengths = reach * torch.tensor(LENGTHS)[:, None, None, None]
+    # In units of the range, so that one reach fits metres and radians.
+    point, slope, cost = _lowest(incumbent, project(starts)[None] / unit, unit, True)
+    mean = square = torch.zeros_like(point)
+    budget -= PRICE * len(starts)
+    for k, (count, sloped) in enumerate(_steps(len(starts), budget), 1):
+        if incumbent.out_of_time():
+            break
+        order = cost.argsort()[:count]
+        point, slope, mean, square = point[order], slope[order], mean[order], square[order]
+        mean, square = torch.lerp(slope, mean, MEAN), torch.lerp(slope.square(), square, SQUARE)
+        way = mean / (1 - MEAN**k) / ((square / (1 - SQUARE**k)).sqrt() + 1e-8)
+        tried = project((point - lengths * way) * unit) / unit
+        point, slope, cost = _lowest(incumbent, tried, unit, sloped)
+    return (point * unit)[cost.argsort()]
+
+
+def _steps(count: int, budget: int) -> list[tuple[int, bool]]:
+    """How many descend in each step, and whether the step needs gradients: all but the last do."""
+    counts = [count]
+    while True:
+        following = max(min(LEAST, count), round(KEPT * counts[-1]))
+        if len(LENGTHS) * (PRICE * sum(counts) + following) > budget:
+            return [(n, k < len(counts)) for k, n in enumerate(counts, 1)]
+        counts.append(following)
+
+
+def _lowest(incumbent: Incumbent, points: Tensor, unit: Tensor, sloped: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """Of points (lengths, n, ...) the lowest along the first axis: they, their slopes (if `sloped`) and their costs.
+
+    No slope where the future is not finite.
+    """
+    here = torch.arange(points.shape[1])
+    with torch.set_grad_enabled(sloped):
+        flat = points.flatten(0, 1).clone().requires_grad_(sloped)
+        cost = incumbent.weigh(flat * unit, PRICE if sloped else 1)[1].view(points.shape[:2])
+        least, best = cost.min(0)
+        if sloped:
+            least[least.isfinite()].sum().backward()  # type: ignore[no-untyped-call]
+    slope = torch.zeros_like(points) if flat.grad is None else flat.grad.nan_to_num(0.0, 0.0, 0.0).view_as(points)
+    return points[best, here], slope[best, here], least.detach()

@@ -5,36 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from ami_ros.planning.plugins import SOLVERS, find_plugin, plugin_config
 from ami_ros.planning.protocols import SearchSize, Solver
-from ami_ros.planning.solvers.gradient import Gradient, GradientConfig
 from ami_ros.planning.solvers.hybrid import Hybrid, HybridConfig
 from ami_ros.planning.solvers.icem import Icem, IcemConfig
-from ami_ros.planning.solvers.mppi import Mppi, MppiConfig
-from ami_ros.planning.solvers.predictive import Predictive, PredictiveConfig
+from ami_ros.plugins import SOLVERS, find_plugin, plugin_config
 
-BUILT_IN: dict[str, Any] = {
-    "icem": Icem,
-    "mppi": Mppi,
-    "predictive": Predictive,
-    "gradient": Gradient,
-    "hybrid": Hybrid,
-}
+BUILT_IN: dict[str, Any] = {"icem": Icem, "hybrid": Hybrid}
 
 
 @dataclass(frozen=True)
 class SolverConfig:
     """Which search, and how large it is at most."""
 
-    name: str = "icem"  # icem, mppi, predictive, gradient, hybrid, or one of another package
+    name: str = "icem"  # icem, hybrid, or one of another package
     samples: int = 128  # sequences in an iteration
     iterations: int = 3  # each around what the one before found
     adapt: bool = True  # at start a node makes the search smaller until it fits the deadline on its machine
     options: tuple[str, ...] = ()  # of a solver of another package, each "key=value"
     icem: IcemConfig = field(default_factory=IcemConfig)
-    mppi: MppiConfig = field(default_factory=MppiConfig)
-    predictive: PredictiveConfig = field(default_factory=PredictiveConfig)
-    gradient: GradientConfig = field(default_factory=GradientConfig)
     hybrid: HybridConfig = field(default_factory=HybridConfig)
 
     def __post_init__(self) -> None:

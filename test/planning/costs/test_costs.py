@@ -12,15 +12,11 @@ from ami_ros.commands import Command
 from ami_ros.config import from_mapping
 from ami_ros.planning.costs.goal import LatentGoal, PoseGoal, along_path, pose_distance
 from ami_ros.planning.costs.keep_away import KeepAway
-from ami_ros.planning.costs.learned import Disagreement, PredictedCollision
-from ami_ros.planning.costs.limits import Limits, LimitsConfig
 from ami_ros.planning.costs.obstacles import Obstacles
 from ami_ros.planning.costs.smoothness import Smoothness, SmoothnessConfig
-from ami_ros.planning.costs.time import Time, TimeConfig
-from ami_ros.planning.costs.time_to_go import TimeToGo, TimeToGoConfig
 from ami_ros.planning.local_map import LocalMap
 from ami_ros.planning.protocols import Futures
-from harness.exact_model import ExactModel, KnowingModel, latent_of
+from harness.exact_model import ExactModel, latent_of
 
 from ..conftest import NOTHING, scan_of_points
 
@@ -173,82 +169,9 @@ def test_a_robot_inside_such_a_place_is_drawn_out() -> None:
     assert leaving < staying < deeper
 
 
-# Limits and time
-
-
-@pytest.mark.parametrize(
-    ("within", "beyond"),
-    [
-        ((0.25, 0.0), (0.45, 0.0)),  # from rest in one step of 0.6 s, at most 0.5 m/s^2
-        ((0.0, 1.1), (0.0, 1.5)),
-        ((0.25, 1.0), (0.28, 1.8)),
-    ],
-)
-def test_accelerations_beyond_the_limits_cost(within: tuple[float, float], beyond: tuple[float, float]) -> None:
-    limits = Limits(0.6, LimitsConfig(linear=0.5, angular=2.0, lateral=0.4))
-    good, bad = limits(commanded(within, beyond))
-    assert good == 0 < bad
-
-
-def test_to_the_sides_accelerations_count_as_ahead() -> None:
-    limits = Limits(0.6, LimitsConfig(linear=0.5, lateral=0.4))
-    ahead, aside, aslant, gentle = limits(
-        commanded((0.45, 0.0, 0.0), (0.0, 0.0, -0.45), (0.25, 0.0, 0.25), (0.2, 0.0, 0.2), previous=(0.0, 0.0, 0.0))
-    ).tolist()
-    assert ahead == pytest.approx(aside) and aside > aslant > 0 == gentle
-    turning = commanded((0.0, 1.8, 0.25), (0.25, 1.8, 0.0), previous=(0.0, 1.8, 0.25))
-    assert (limits(turning) > 0).all(), "a curve presses outwards whatever way the robot faces"
-
-
 def test_smoothness_dislikes_changes_of_the_sideways_part() -> None:
     cost = Smoothness(torch.tensor([0.4, 1.4, 0.3]), SmoothnessConfig())
     steady = commanded((0.0, 0.0, 0.3), previous=(0.0, 0.0, 0.3))
     fresh = commanded((0.0, 0.0, 0.3), previous=(0.0, 0.0, 0.0))
     still = commanded((0.0, 0.0, 0.0), previous=(0.0, 0.0, 0.0))
     assert float(cost(fresh)) > float(cost(steady)) > float(cost(still)) == 0.0
-
-
-def test_accelerations_count_from_the_command_in_force() -> None:
-    limits = Limits(0.6, LimitsConfig(linear=0.5))
-    assert float(limits(commanded((0.45, 0.0), previous=(0.4, 0.0)))) == 0.0
-
-
-def test_the_sooner_at_the_goal_the_cheaper() -> None:
-    cost = Time(torch.tensor([1.0, 0.0]), 0.6, TimeConfig(weight=1.0, radius=0.2))
-    soon, late, never = futures(
-        [
-            [[1.0, 0, 0], [1.0, 0, 0], [1.0, 0, 0]],
-            [[0.3, 0, 0], [0.6, 0, 0], [1.0, 0, 0]],
-            [[0.1, 0, 0], [0.2, 0, 0], [0.3, 0, 0]],
-        ]
-    ).poses.split(1)
-    made = [float(cost(futures(p.tolist()))) for p in (soon, late, never)]
-    assert made[0] < 0.01 and made[1] == pytest.approx(1.2, abs=0.05) and made[2] == pytest.approx(1.8, abs=0.05)
-
-
-def test_leaving_the_goal_again_does_not_count_as_being_late() -> None:
-    cost = Time(torch.tensor([1.0, 0.0]), 0.6, TimeConfig(weight=1.0))
-    assert float(cost(futures([[[1.0, 0, 0], [1.6, 0, 0]]]))) < 0.01
-
-
-def test_the_critic_counts_the_time_that_is_left() -> None:
-    knowing = KnowingModel()
-    cost = TimeToGo(
-        knowing.time_to_go, torch.from_numpy(latent_of([1.2, 0.0, 0.0])), TimeToGoConfig(weight=0.5, path=0.0)
-    )
-    found = cost(straight_to((1.2, 0.0, 0.0), (0.4, 0.0, 0.0)))
-    torch.testing.assert_close(found, torch.tensor([0.0, 0.5 * 0.8 / 0.4]), atol=2e-3, rtol=0)
-
-
-def test_a_collision_that_the_model_expects_costs_without_a_scan() -> None:
-    knowing = KnowingModel()
-    cost = PredictedCollision(knowing.path_collision, knowing.spec.chunk, 2.0)
-    through, before = cost(straight_to((3.0, 0.0, 0.0), (1.0, 0.0, 0.0))).tolist()
-    assert through > 2.0 * 0.5 and before < 0.01
-
-
-def test_what_the_ensemble_disagrees_about_costs_more_the_longer_the_path_is_there() -> None:
-    knowing = KnowingModel()
-    cost = Disagreement(knowing.path_disagreement, knowing.spec.chunk, 1.0)
-    known, aside, far_aside = cost(straight_to((1.0, 0.0, 0.0), (1.0, 0.5, 0.0), (1.0, 1.0, 0.0))).tolist()
-    assert known == 0.0 < aside < far_aside

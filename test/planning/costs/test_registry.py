@@ -12,7 +12,7 @@ from ami_ros.config import from_mapping
 from ami_ros.planning.costs.registry import BUILT_IN, Costs, CostsConfig
 from ami_ros.planning.kinematics import Kinematics
 from ami_ros.planning.protocols import Futures, Scene, Target
-from harness.exact_model import ExactModel, KnowingModel, latent_of
+from harness.exact_model import ExactModel, latent_of
 
 from ..conftest import scan_of_points
 
@@ -22,8 +22,8 @@ EVERYTHING = {name: {"enabled": True} for name in BUILT_IN}
 
 
 @pytest.fixture(scope="module")
-def model() -> KnowingModel:
-    return KnowingModel(doubt=0.1)
+def model() -> ExactModel:
+    return ExactModel()
 
 
 def scene(model: ExactModel) -> Scene:
@@ -65,15 +65,8 @@ def test_costs_that_know_nothing_of_the_moment_keep_silent(model: ExactModel) ->
     costs = Costs(from_mapping(CostsConfig, EVERYTHING))
     blind = Scene(model, Kinematics(), 0.18, Target(latent_of(GOAL), None, True))
     assert set(costs.at(blind)) == {
-        "latent_goal", "latent_distance", "smoothness", "limits", "time_to_go", "predicted_collision", "disagreement"
+        "latent_goal", "latent_distance", "smoothness"
     }  # fmt: skip
-    known = Target(None, GOAL, True)
-    assert "time_to_go" not in costs.at(Scene(model, Kinematics(), 0.18, known)), "a critic knows latents"
-
-
-def test_costs_keep_silent_that_need_a_head_which_the_model_lacks() -> None:
-    costs = Costs(from_mapping(CostsConfig, EVERYTHING)).at(scene(ExactModel()))
-    assert set(BUILT_IN) - set(costs) >= {"time_to_go", "predicted_collision", "disagreement"}
 
 
 def test_every_cost_of_the_package_has_its_group_of_parameters() -> None:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ami_ros.planning.kinematics import Drive, Kinematics
 from ami_ros.planning.protocols import Problem, SearchSize, Solver, no_proposals
-from ami_ros.planning.solvers.gradient import PRICE
+from ami_ros.planning.solvers.hybrid import PRICE
 from ami_ros.planning.solvers.icem import Icem, IcemConfig
 from ami_ros.planning.solvers.registry import BUILT_IN, SolverConfig, make_solver
 from ami_ros.planning.solvers.search import WarmStart, coloured_noise

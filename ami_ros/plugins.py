@@ -1,11 +1,11 @@
-"""Solvers and costs by name: those that come with the package, and those of other packages.
+"""Solvers, costs, image encoders and predictors by name: those that come with the package, and those of others.
 
 Another package adds one by a class and an entry point, for example in its pyproject.toml:
 
     [project.entry-points."ami_ros.solvers"]
     my_solver = "my_package.my_solver:MySolver"
 
-See `planning.protocols` for what the class must offer.
+`planning.protocols` has what solvers and costs must offer, `world_model.encoder` and `world_model.predictors` the rest.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from ami_ros.errors import AmiError
 
 SOLVERS = "ami_ros.solvers"
 COSTS = "ami_ros.costs"
+ENCODERS = "ami_ros.encoders"
+PREDICTORS = "ami_ros.predictors"
 
 
 def find_plugin(group: str, name: str, built_in: Mapping[str, Any]) -> Any:
@@ -35,13 +37,18 @@ def find_plugin(group: str, name: str, built_in: Mapping[str, Any]) -> Any:
     if name not in others:
         known = ", ".join([*built_in, *sorted(others)])
         raise AmiError(
-            f"planner: no '{name}' among the {group}; known are {known}; others come from installed "
+            f"{_asks(group)}: no '{name}' among the {group}; known are {known}; others come from installed "
             f"packages through entry points of the group {group}"
         )
     try:
         return others[name].load()
     except Exception as error:  # whatever the module of another package raises
-        raise AmiError(f"planner: '{name}' of {others[name].value} cannot be imported: {error}") from error
+        raise AmiError(f"{_asks(group)}: '{name}' of {others[name].value} cannot be imported: {error}") from error
+
+
+def _asks(group: str) -> str:
+    """Who wants something of a group, for messages."""
+    return "planner" if group in (SOLVERS, COSTS) else "model"
 
 
 def plugin_config(plugin: Any, options: Iterable[str], name: str) -> Any:
