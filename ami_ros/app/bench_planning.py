@@ -28,7 +28,7 @@ def main(
         Path | None, typer.Option(help="Folder for what happened; a run that was interrupted goes on there.")
     ] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="Configuration, as navigator.planner.solver.name=mppi.")
+        list[str] | None, typer.Option("--set", help="Configuration, as navigator.planner.solver.name=hybrid.")
     ] = None,
     json: Annotated[Path | None, typer.Option(help="File for the figures: flat keys with units.")] = None,
 ) -> None:

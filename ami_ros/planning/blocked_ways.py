@@ -11,20 +11,15 @@ from ami_ros.geometry import Array, relative
 from ami_ros.planning.scan_geometry import crossed, free_range, surfaces
 from ami_ros.scan import Scan
 
-
-@dataclass(frozen=True)
-class BlockedConfig:
-    """What counts as blocked, and for how long."""
-
-    sight: float = 3.0  # [m] up to which a wall across the way is believed
-    aside: float = 0.22  # [m] to either side of the way that the wall must cover, too: a door frame does not
-    depth: float = 0.35  # [m] before and behind the place where the wall is looked for, across the way
-    near: float = 1.3  # [m], what was seen from nearer needs no second look ...
-    doubted: float = 20.0  # [s] ... for this long
-    seconds: float = 0.7  # [s] for which the wall must be seen
-    remembered: float = 120.0  # [s] for which the way is not taken; after that memory only makes it dearer
-    end: float = 0.3  # [m] of the route's end that may lie in a wall: places err by a little
-    beyond: float = 0.8  # [m] behind the blocked place that must be seen for it to count as open
+SIGHT = 3.0  # [m] up to which a wall across the way is believed
+ASIDE = 0.22  # [m] to either side of the way that the wall must cover, too: a door frame does not
+DEPTH = 0.35  # [m] before and behind the place where the wall is looked for, across the way
+NEAR = 1.3  # [m], what was seen from nearer needs no second look ...
+DOUBTED = 20.0  # [s] ... for this long
+SEEN = 0.7  # [s] for which the wall must be seen
+REMEMBERED = 120.0  # [s] for which the way is not taken; after that memory only makes it dearer
+END = 0.3  # [m] of the route's end that may lie in a wall: places err by a little
+BEYOND = 0.8  # [m] behind the blocked place that must be seen for it to count as open
 
 
 @dataclass(frozen=True)
@@ -38,7 +33,7 @@ class BlockedWay:
     by_scan: bool = True  # false: the robot got stuck there, at something that the scanner may not see
 
 
-def wall_across(path: Array, scan: Scan | None, config: BlockedConfig, sight: float) -> int | None:
+def wall_across(path: Array, scan: Scan | None, sight: float) -> int | None:
     """The first leg of a path (n, 2) [m] in base_link that something solid stands across, in plain sight; None: none.
 
     The path was driven once, so a wall that crosses it is new. A place and a heading that are a little wrong move the
@@ -49,14 +44,14 @@ def wall_across(path: Array, scan: Scan | None, config: BlockedConfig, sight: fl
     walls = surfaces(scan, sight + 0.3)
     lengths = np.hypot(*np.diff(path, axis=0).T)
     left = np.append(np.cumsum(lengths[::-1])[::-1], 0.0)  # from each point to the end
-    hit = crossed(path[:-1], path[1:], walls) & (left[:-1] > config.end)
+    hit = crossed(path[:-1], path[1:], walls) & (left[:-1] > END)
     for leg in np.flatnonzero(hit):
         middle, along = (path[leg] + path[leg + 1]) / 2, _direction(path, int(leg))
         if np.hypot(*middle) > sight:
             continue
         side = np.array([-along[1], along[0]])
-        centres = middle + np.array([[-config.aside], [0.0], [config.aside]]) * side
-        reach = along * (config.depth + lengths[leg] / 2)
+        centres = middle + np.array([[-ASIDE], [0.0], [ASIDE]]) * side
+        reach = along * (DEPTH + lengths[leg] / 2)
         if crossed(centres - reach, centres + reach, walls).all():
             return int(leg)
     return None
@@ -74,8 +69,7 @@ def _direction(path: Array, leg: int) -> Array:
 class BlockedWays:
     """What was found blocked, for this goal and the next ones."""
 
-    def __init__(self, config: BlockedConfig) -> None:
-        self.config = config
+    def __init__(self) -> None:
         self._ways: list[BlockedWay] = []
 
     def __iter__(self) -> Iterator[BlockedWay]:
@@ -91,7 +85,7 @@ class BlockedWays:
 
     def legs(self, stamp: float) -> tuple[tuple[int, int], ...]:
         """The ways that are not to be taken now; those that were seen blocked long ago may be open again."""
-        fresh = [w for w in self._ways if 0.0 <= stamp - w.stamp <= self.config.remembered]
+        fresh = [w for w in self._ways if 0.0 <= stamp - w.stamp <= REMEMBERED]
         self._ways = fresh
         return tuple(w.leg for w in fresh)
 
@@ -104,9 +98,9 @@ class BlockedWays:
     def _open(self, way: BlockedWay, pose: Array, scan: Scan) -> bool:
         seen = relative(pose, np.array([*way.middle, 0.0]))
         distance, bearing = float(np.hypot(seen[0], seen[1])), float(np.arctan2(seen[1], seen[0]))
-        if not way.by_scan or not 0.3 < distance < self.config.sight:
+        if not way.by_scan or not 0.3 < distance < SIGHT:
             return False
-        return free_range(scan, bearing, 0.12) > distance + self.config.beyond
+        return free_range(scan, bearing, 0.12) > distance + BEYOND
 
     def reconsider(self, pose: Array, stamp: float) -> None:
         """With no way left, one of them is to be looked at again: the nearest that is in doubt, else the newest.
@@ -117,5 +111,5 @@ class BlockedWays:
         """
         if not self._ways:
             return
-        doubtful = [w for w in self._ways if not w.near or stamp - w.stamp > self.config.doubted]
+        doubtful = [w for w in self._ways if not w.near or stamp - w.stamp > DOUBTED]
         self._ways.remove(min(doubtful or self._ways[-1:], key=lambda w: float(np.hypot(*(w.middle - pose[:2])))))

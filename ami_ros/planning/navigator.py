@@ -30,6 +30,11 @@ from ami_ros.planning.trail import Trail
 from ami_ros.planning.types import Decision, Goal, Percept, State
 from ami_ros.scan import Scan
 
+STAND_SECONDS = 0.35  # [s] of standing at the goal before it counts as reached
+DOUBT_SECONDS = 2.0  # [s] of standing at a goal that is refuted before another hypothesis is tried
+LOOK_AROUND_SPEED = 0.8  # [rad/s] of turning on the spot to find out where it is
+LOOK_AROUND_SECONDS = 10.0  # [s] of that at most, after which it goes on without memory
+
 
 class Navigator:
     """Drives to one goal at a time. Called for the newest percept on one thread; blocks on nothing but the model."""
@@ -38,7 +43,7 @@ class Navigator:
         self.model, self.config = model, config
         self.planner = LatentPlanner(model, config.planner, seed)
         self.progress = ProgressChecker(config.progress)
-        self.blocked = BlockedWays(config.blocked)
+        self.blocked = BlockedWays()
         self.trail = Trail()
         self.doubt = Doubt(model, config.uncertainty)
         self.goal: Goal | None = None
@@ -140,7 +145,7 @@ class Navigator:
         if now is Situation.BACKING:
             self.routing.stuck_here()
             drive = config.planner.kinematics.drive
-            self.recovery = BackAndTurn(config.recovery, percept.stamp, percept.odometry, self.trail, drive)
+            self.recovery = BackAndTurn(percept.stamp, percept.odometry, self.trail, drive)
         if before in (Situation.BACKING, Situation.LOOKING, Situation.LOCALISING):
             self.recovery = None
             self.progress.reset()
@@ -217,10 +222,10 @@ class Navigator:
     def _look_around(self, percept: Percept) -> Decision:
         """Turns on the spot until memory knows where this is; drives without memory if it never does."""
         lost = not self.situations.surprised
-        if self._looking.held(lost, percept.stamp) > self.config.look_around_seconds:
+        if self._looking.held(lost, percept.stamp) > LOOK_AROUND_SECONDS:
             self.routing.flat = True
             self._looking.restart()
-        turn = self.config.planner.kinematics.turn(self.config.look_around_speed)
+        turn = self.config.planner.kinematics.turn(LOOK_AROUND_SPEED)
         return Decision.hold(State.PLANNING, self.situations.reason, turn)
 
     def _arrive(self, percept: Percept, sight: Sight) -> Decision:
@@ -228,12 +233,12 @@ class Navigator:
         stood = self._stop.stood(percept.stamp)
         moving = speed(percept.velocity) > 0.03 or abs(percept.velocity[1]) > 0.08
         refuted = self.routing.follower is not None and sight.energy > self.config.doubt  # False where it is NaN
-        if stood > self.config.stand_seconds and not moving and not refuted:
+        if stood > STAND_SECONDS and not moving and not refuted:
             return Decision(
                 State.STOPPING, "reached the goal", done=True, succeeded=True,
                 energy=sight.energy, distance=sight.distance,
             )  # fmt: skip
-        if refuted and stood > self.config.doubt_seconds:
+        if refuted and stood > DOUBT_SECONDS:
             self._stop.restart()
             self.belief.forget()
             self.routing.try_elsewhere()

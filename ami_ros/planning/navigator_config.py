@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ami_ros.planning.blocked_ways import BlockedConfig
 from ami_ros.planning.doubt import DoubtConfig
 from ami_ros.planning.goal_tracker import TrackerConfig
 from ami_ros.planning.planner import PlannerConfig
 from ami_ros.planning.progress import ProgressConfig
-from ami_ros.planning.recovery import RecoveryConfig
 from ami_ros.planning.route_follower import FollowerConfig
 from ami_ros.planning.situations import SituationsConfig
 
@@ -23,18 +21,9 @@ class NavigatorConfig:
     angle_tolerance: float = 0.2  # [rad] the same of its heading
     approach: float = 1.6  # [m] of way left from which the goal itself is the target
     doubt: float = 0.6  # [m], sightings that put a goal that was reached farther away than this refute it
-    stand_seconds: float = 0.35  # [s] of standing at the goal before it counts as reached
-    doubt_seconds: float = 2.0  # [s] of standing at a goal that is refuted before another hypothesis is tried
-    look_around_speed: float = 0.8  # [rad/s] of turning on the spot to find out where it is
-    look_around_seconds: float = 10.0  # [s] at most, after which it goes on without memory
-    lost_seconds: float = 2.0  # [s] of not being localised, after which memory is asked for another route
-    hidden_seconds: float = 2.5  # [s] of seeing no place of the route ahead, after which the way counts as blocked
-    max_rounds: int = 2  # times that no way is left which was not found blocked, after which the goal is given up
     planner: PlannerConfig = field(default_factory=PlannerConfig)
     tracker: TrackerConfig = field(default_factory=TrackerConfig)
     follower: FollowerConfig = field(default_factory=FollowerConfig)
-    blocked: BlockedConfig = field(default_factory=BlockedConfig)
     progress: ProgressConfig = field(default_factory=ProgressConfig)
     uncertainty: DoubtConfig = field(default_factory=DoubtConfig)
     situations: SituationsConfig = field(default_factory=SituationsConfig)
-    recovery: RecoveryConfig = field(default_factory=RecoveryConfig)

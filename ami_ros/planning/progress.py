@@ -9,16 +9,17 @@ import numpy as np
 
 from ami_ros.geometry import Array, wrap
 
+STILL_SECONDS = 4.0  # [s] within which the base must move
+STILL_DISTANCE = 0.08  # [m] less is standing, unless it turns
+STILL_ANGLE = 0.35  # [rad] less is not turning
+STALL_DISTANCE = 0.15  # [m] by which it must shrink
+
 
 @dataclass(frozen=True)
 class ProgressConfig:
     """When to call it stuck."""
 
-    still_seconds: float = 4.0  # [s] within which the base must move
-    still_distance: float = 0.08  # [m] less is standing, unless it turns
-    still_angle: float = 0.35  # [rad] less is not turning
     stall_seconds: float = 12.0  # [s] within which the way left must shrink
-    stall_distance: float = 0.15  # [m] by which it must shrink
 
 
 class ProgressChecker:
@@ -44,16 +45,16 @@ class ProgressChecker:
         """
         config = self.config
         self._trail.append((stamp, odometry))
-        while self._trail and stamp - self._trail[0][0] > config.still_seconds:
+        while self._trail and stamp - self._trail[0][0] > STILL_SECONDS:
             self._trail.popleft()
-        if self._best_stamp is None or left < self._best - config.stall_distance:
+        if self._best_stamp is None or left < self._best - STALL_DISTANCE:
             self._best, self._best_stamp = left, stamp
         if stamp - self._best_stamp > config.stall_seconds:
             return f"no nearer to the goal for {config.stall_seconds:.0f} s"
-        if stamp - self._trail[0][0] > 0.9 * config.still_seconds:
+        if stamp - self._trail[0][0] > 0.9 * STILL_SECONDS:
             poses = np.stack([pose for _, pose in self._trail])
             moved = np.hypot(*(poses[:, :2] - odometry[:2]).T).max()
             turned = np.abs(wrap(poses[:, 2] - odometry[2])).max()
-            if moved < config.still_distance and turned < config.still_angle:
-                return f"did not move for {config.still_seconds:.0f} s"
+            if moved < STILL_DISTANCE and turned < STILL_ANGLE:
+                return f"did not move for {STILL_SECONDS:.0f} s"
         return ""

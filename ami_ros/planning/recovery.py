@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from ami_ros.commands import Command
@@ -13,16 +11,11 @@ from ami_ros.planning.scan_geometry import covers, free_range
 from ami_ros.planning.trail import Trail
 from ami_ros.scan import Scan
 
-
-@dataclass(frozen=True)
-class RecoveryConfig:
-    """Speeds and lengths of the manoeuvre."""
-
-    back_speed: float = 0.12  # [m/s] of backing up
-    back_distance: float = 0.35  # [m] of backing up
-    turn_speed: float = 0.9  # [rad/s] of turning to where there is room
-    clearance: float = 0.35  # [m] that must be free in the direction of backing up, where the scanner sees it
-    seconds: float = 8.0  # at most, for one recovery
+BACK_SPEED = 0.12  # [m/s] of backing up
+BACK_DISTANCE = 0.35  # [m] of backing up
+TURN_SPEED = 0.9  # [rad/s] of turning to where there is room
+CLEARANCE = 0.35  # [m] that must be free in the direction of backing up, where the scanner sees it
+LONGEST = 8.0  # at most, for one recovery
 
 
 class BackAndTurn:
@@ -31,17 +24,14 @@ class BackAndTurn:
     Where the trail is too short it backs up straight, but only into what the scanner sees to be free.
 
     Args:
-        config: see there.
         stamp: now [s].
         odometry: (3,) now.
         trail: of the robot; what is driven back is taken off it.
         drive: of the robot: a car does not turn on the spot, an omnidirectional robot need not turn to go back.
     """
 
-    def __init__(
-        self, config: RecoveryConfig, stamp: float, odometry: Array, trail: Trail, drive: Drive = "differential"
-    ) -> None:
-        self.config, self.began, self.trail = config, stamp, trail
+    def __init__(self, stamp: float, odometry: Array, trail: Trail, drive: Drive = "differential") -> None:
+        self.began, self.trail = stamp, trail
         self.turns_on_the_spot, self.sideways = drive != "ackermann", drive == "omnidirectional"
         self.backing = True
         self.heading: float | None = None
@@ -49,12 +39,11 @@ class BackAndTurn:
 
     def command(self, stamp: float, odometry: Array, scan: Scan | None) -> Command | None:
         """The command for now; None once the manoeuvre is over."""
-        config = self.config
-        if stamp - self.began > config.seconds:
+        if stamp - self.began > LONGEST:
             return None
         self._driven += float(np.hypot(*(odometry - self._last)[:2]))
         self._last = np.asarray(odometry, dtype=np.float64)
-        self.backing &= self._driven < config.back_distance and stamp - self.began < 0.6 * config.seconds
+        self.backing &= self._driven < BACK_DISTANCE and stamp - self.began < 0.6 * LONGEST
         if self.backing:
             back = self._back(odometry, scan)
             self.backing = back is not None
@@ -65,26 +54,25 @@ class BackAndTurn:
         if self.heading is None:
             self.heading = float(odometry[2]) + self._most_room(scan)
         error = float(wrap(self.heading - odometry[2]))
-        return None if abs(error) < 0.2 else (0.0, float(np.copysign(config.turn_speed, error)))
+        return None if abs(error) < 0.2 else (0.0, float(np.copysign(TURN_SPEED, error)))
 
     def _back(self, odometry: Array, scan: Scan | None) -> Command | None:
         """Towards the trail, backwards or forwards, whichever needs less turning, or straight to it if the robot can;
         None if that is not free."""
-        config = self.config
         point = self.trail.back(odometry, 0.15)
         if point is None:
-            free = scan is not None and free_range(scan, np.pi, 0.2) > config.clearance
-            return (-config.back_speed, 0.0) if free else None
+            free = scan is not None and free_range(scan, np.pi, 0.2) > CLEARANCE
+            return (-BACK_SPEED, 0.0) if free else None
         bearing = float(np.arctan2(point[1], point[0]))
         ahead = abs(bearing) < np.pi / 2
         error = bearing if ahead else float(wrap(bearing - np.pi))
         if abs(error) > 0.6 and self.turns_on_the_spot and not self.sideways:
-            return 0.0, float(np.copysign(config.turn_speed, error))
-        if scan is not None and covers(scan, bearing) and free_range(scan, bearing, 0.2) < config.clearance:
+            return 0.0, float(np.copysign(TURN_SPEED, error))
+        if scan is not None and covers(scan, bearing) and free_range(scan, bearing, 0.2) < CLEARANCE:
             return None
         if self.sideways:
-            return config.back_speed * float(np.cos(bearing)), 0.0, config.back_speed * float(np.sin(bearing))
-        speed = config.back_speed if ahead else -config.back_speed
+            return BACK_SPEED * float(np.cos(bearing)), 0.0, BACK_SPEED * float(np.sin(bearing))
+        speed = BACK_SPEED if ahead else -BACK_SPEED
         # The arc through the point (pure pursuit, Coulter 1992), which holds for either sign of the speed.
         return speed, speed * 2 * float(point[1]) / float(point @ point)
 

@@ -12,18 +12,19 @@ from ami_ros.memory.types import Location, Place, Route
 from ami_ros.planning.scan_geometry import covers, free_range
 from ami_ros.scan import Scan
 
+LEAST = 0.35  # [m], a sub-goal nearer than this is passed
+OFF_ROUTE = 1.0  # [m] from the nearest place of the route, from which another route is needed
+RAY = 0.05  # [m] half width of what must be free for a place to be seen at all
+TURN_FROM = 2.0  # [rad] off its heading, from which the robot first turns to a sub-goal on the spot ...
+TURN_UNTIL = 0.9  # [rad] ... until it is no farther off: backing up is slow
+
 
 @dataclass(frozen=True)
 class FollowerConfig:
     """How far ahead to aim."""
 
     lookahead: float = 1.5  # [m] along the route: within the range in which the model ranks actions well
-    least: float = 0.35  # [m], a sub-goal nearer than this is passed
     width: float = 0.19  # [m] half width of the corridor that must be free to a sub-goal
-    off_route: float = 1.0  # [m] from the nearest place of the route, from which another route is needed
-    ray: float = 0.05  # [m] half width of what must be free for a place to be seen at all
-    turn_from: float = 2.0  # [rad] off its heading, from which the robot first turns to a sub-goal on the spot ...
-    turn_until: float = 0.9  # [rad] ... until it is no farther off: backing up is slow
 
 
 @dataclass(frozen=True)
@@ -77,16 +78,16 @@ class RouteFollower:
         candidates = [i for i in range(self.at, len(self.poses)) if way[i] <= config.lookahead]
         chosen = None
         for i in reversed(candidates):
-            if distance[i] < config.least and i < len(self.poses) - 1:
+            if distance[i] < LEAST and i < len(self.poses) - 1:
                 break
             if in_sight(seen[i], scan, config.width):
                 chosen = i
                 break
         if chosen is None:
-            ahead = [i for i in range(self.at, len(self.poses)) if distance[i] >= config.least]
+            ahead = [i for i in range(self.at, len(self.poses)) if distance[i] >= LEAST]
             chosen = ahead[0] if ahead else len(self.poses) - 1
         bearing = _bearing(seen[chosen])
-        self._turning = abs(bearing) > (config.turn_until if self._turning else config.turn_from)
+        self._turning = abs(bearing) > (TURN_UNTIL if self._turning else TURN_FROM)
         return Subgoal(chosen, self.route.places[chosen], seen[chosen], bearing if self._turning else 0.0)
 
     def ahead(self, pose: Array) -> Array:
@@ -102,10 +103,10 @@ class RouteFollower:
         seen = relative(pose, self.poses)
         distance = np.hypot(seen[:, 0], seen[:, 1])
         near = (self.left[self.at] - self.left <= config.lookahead) & (np.arange(len(distance)) > self.at)
-        ahead = np.flatnonzero(near & (distance >= config.least))
+        ahead = np.flatnonzero(near & (distance >= LEAST))
         if scan is None or not len(ahead):
             return None
-        if any(in_sight(seen[i], scan, config.ray) or not covers(scan, _bearing(seen[i])) for i in ahead):
+        if any(in_sight(seen[i], scan, RAY) or not covers(scan, _bearing(seen[i])) for i in ahead):
             return None
         return int(ahead[0]) - 1
 

@@ -7,12 +7,16 @@ import numpy as np
 from ami_ros.errors import AmiError
 from ami_ros.memory.codes import Code as MemoryCode
 from ami_ros.memory.types import GoalQuery, Route
-from ami_ros.planning.blocked_ways import BlockedWay, BlockedWays, wall_across
+from ami_ros.planning.blocked_ways import NEAR, SEEN, SIGHT, BlockedWay, BlockedWays, wall_across
 from ami_ros.planning.codes import Code
 from ami_ros.planning.navigator_config import NavigatorConfig
-from ami_ros.planning.route_follower import RouteFollower, pose_in_map
+from ami_ros.planning.route_follower import OFF_ROUTE, RouteFollower, pose_in_map
 from ami_ros.planning.stopwatch import Stopwatch
 from ami_ros.planning.types import Goal, Percept, RouteRequest
+
+MAX_ROUNDS = 2  # times that no way is left which was not found blocked, after which the goal is given up
+LOST_SECONDS = 2.0  # [s] of not being localised, after which memory is asked for another route
+HIDDEN_SECONDS = 2.5  # [s] of seeing no place of the route ahead, after which the way counts as blocked
 
 
 class Routing:
@@ -66,7 +70,7 @@ class Routing:
         elif self._asked.avoid_edges:
             self.blocked.reconsider(self._pose, self._stamp)  # only one: looking at all again would take a tour
             self.rounds += 1
-            self._wanted = self.rounds < self.config.max_rounds
+            self._wanted = self.rounds < MAX_ROUNDS
             if not self._wanted:
                 self.refusal = Code.FAILED_TO_MAKE_PROGRESS, "every way to the goal that is known was found blocked"
         elif self.hypothesis:
@@ -99,10 +103,10 @@ class Routing:
         """Notes where the robot is on the route; true once it has been lost for a while, or is off the route."""
         location = percept.location
         if location is None or not location.localised:
-            return self.follower is not None and self._lost.held(True, percept.stamp) > self.config.lost_seconds
+            return self.follower is not None and self._lost.held(True, percept.stamp) > LOST_SECONDS
         self._lost.restart()
         self._pose, self._stamp = pose_in_map(location, percept.odometry), percept.stamp
-        return self.follower is not None and self.follower.update(self._pose) > self.config.follower.off_route
+        return self.follower is not None and self.follower.update(self._pose) > OFF_ROUTE
 
     def opened(self, percept: Percept) -> str:
         """What is seen to be open again, for people; forgets that it was blocked."""
@@ -116,22 +120,20 @@ class Routing:
     def closed(self, percept: Percept) -> str:
         """What is seen to be in the way of the route, for people; it is avoided from then on."""
         assert self.follower is not None
-        config, follower = self.config, self.follower
+        follower = self.follower
         if percept.location is None or not percept.location.localised:
             return ""
         path = follower.ahead(self._pose)
         # The last look before a goal is given up is from near.
-        wall = wall_across(
-            path, percept.scan, config.blocked, config.blocked.near if self.rounds else config.blocked.sight
-        )
-        if self._walled.held(wall is not None, percept.stamp) > config.blocked.seconds and wall is not None:
+        wall = wall_across(path, percept.scan, NEAR if self.rounds else SIGHT)
+        if self._walled.held(wall is not None, percept.stamp) > SEEN and wall is not None:
             at = follower.at + wall
             self._avoid(at)
             return f"a wall across the way, {np.hypot(*path[wall]):.1f} m off"
         hidden = follower.hidden_leg(self._pose, percept.scan)
-        if self._hidden.held(hidden is not None, percept.stamp) > config.hidden_seconds and hidden is not None:
+        if self._hidden.held(hidden is not None, percept.stamp) > HIDDEN_SECONDS and hidden is not None:
             self._avoid(hidden)
-            return f"nothing of the way ahead was seen for {config.hidden_seconds:.0f} s"
+            return f"nothing of the way ahead was seen for {HIDDEN_SECONDS:.0f} s"
         return ""
 
     def stuck_here(self) -> None:
@@ -144,5 +146,5 @@ class Routing:
         assert self.follower is not None
         first, second = self.follower.route.places[leg : leg + 2]
         middle = (first.pose[:2] + second.pose[:2]) / 2
-        near = not by_scan or bool(np.hypot(*(middle - self._pose[:2])) < self.config.blocked.near)
+        near = not by_scan or bool(np.hypot(*(middle - self._pose[:2])) < NEAR)
         self.blocked.add(BlockedWay((first.id, second.id), middle, self._stamp, near, by_scan))

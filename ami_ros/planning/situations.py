@@ -33,23 +33,25 @@ class Situation(Enum):
     HOPELESS = "gives up"
 
 
+WARY_SECONDS = 0.8  # [s] without an alarm, after which it drives on as usual
+SUDDEN = 8.0  # mean z score of three readings, one model step: carried away, or the view changed
+LASTING = 3.5  # mean z score over the last second that makes it wary, and over ...
+WINDOW = 4.0  # [s] ... that makes it stop and look: wheels that slip
+LOOK_SECONDS = 1.2  # [s] of standing and looking
+LOOK_MOST = 4.0  # [s] of the same, while surprise goes on
+SETTLE_SECONDS = 0.8  # [s] of being sure where it is, after a surprise, before it drives on
+GIVE_UP_SECONDS = 12.0  # [s] of turning without finding out where it is, after a surprise
+MAX_LOOKS = 4  # times to stop and look within ...
+LOOKS_WINDOW = 45.0  # [s] ... before the goal is given up
+MAX_RECOVERIES = 8  # times to be stuck, for one goal, before it is given up
+
+
 @dataclass(frozen=True)
 class SituationsConfig:
     """How much surprise means what, and how long each situation lasts."""
 
     enabled: bool = True  # heed surprise and uncertainty; without, only being stuck or lost changes anything
     slow: float = 0.6  # of the usual speeds, while wary
-    wary_seconds: float = 0.8  # [s] without an alarm, after which it drives on as usual
-    sudden: float = 8.0  # mean z score of three readings, one model step: carried away, or the view changed
-    lasting: float = 3.5  # mean z score over the last second that makes it wary, and over ...
-    window: float = 4.0  # [s] ... that makes it stop and look: wheels that slip
-    look_seconds: float = 1.2  # [s] of standing and looking
-    look_most: float = 4.0  # [s] of the same, while surprise goes on
-    settle_seconds: float = 0.8  # [s] of being sure where it is, after a surprise, before it drives on
-    give_up_seconds: float = 12.0  # [s] of turning without finding out where it is, after a surprise
-    max_looks: int = 4  # times to stop and look within ...
-    looks_window: float = 45.0  # [s] ... before the goal is given up
-    max_recoveries: int = 8  # times to be stuck, for one goal, before it is given up
 
 
 @dataclass(frozen=True)
@@ -143,9 +145,9 @@ class Situations:
         if reading is not None and heeded and (not readings or reading.stamp > readings[-1].stamp):
             readings.append(reading)
             self._alarmed = signs.stamp if reading.alarm else self._alarmed
-        while readings and signs.stamp - readings[0].stamp > self.config.window:
+        while readings and signs.stamp - readings[0].stamp > WINDOW:
             readings.popleft()
-        while self._looks and signs.stamp - self._looks[0] > self.config.looks_window:
+        while self._looks and signs.stamp - self._looks[0] > LOOKS_WINDOW:
             self._looks.popleft()
 
     # What surprise means
@@ -159,16 +161,16 @@ class Situations:
 
     def _shock(self) -> str:
         """Why to stop and look, if there is reason to."""
-        config, newest = self.config, [r.z_score for r in self._readings][-3:]
-        if len(newest) == 3 and np.mean(newest) > config.sudden and min(newest) > 0.3 * config.sudden:
+        newest = [r.z_score for r in self._readings][-3:]
+        if len(newest) == 3 and np.mean(newest) > SUDDEN and min(newest) > 0.3 * SUDDEN:
             return f"nothing is as expected of a sudden (z = {np.mean(newest):.0f})"
-        if self._mean(config.window) > config.lasting:
-            return f"little has been as expected for {config.window:.0f} s (z = {self._mean(config.window):.1f})"
+        if self._mean(WINDOW) > LASTING:
+            return f"little has been as expected for {WINDOW:.0f} s (z = {self._mean(WINDOW):.1f})"
         return ""
 
     def _quiet(self, stamp: float) -> bool:
         """Whether there is no surprise that is worth a slower drive."""
-        return stamp - self._alarmed > self.config.wary_seconds and not self._mean(1.0) > self.config.lasting
+        return stamp - self._alarmed > WARY_SECONDS and not self._mean(1.0) > LASTING
 
     def _known(self, signs: Signs) -> bool:
         """Whether it has been known for a while where the robot is."""
@@ -176,19 +178,19 @@ class Situations:
             self._known_since = None
             return False
         self._known_since = signs.stamp if self._known_since is None else self._known_since
-        return not self.surprised or signs.stamp - self._known_since >= self.config.settle_seconds
+        return not self.surprised or signs.stamp - self._known_since >= SETTLE_SECONDS
 
     # What follows each situation
 
     def _from_driving(self, signs: Signs) -> tuple[Situation, str] | None:
         if signs.stuck:
-            if self.recoveries >= self.config.max_recoveries:
+            if self.recoveries >= MAX_RECOVERIES:
                 return self._give_up(
                     Code.FAILED_TO_MAKE_PROGRESS, f"stuck: {signs.stuck}, after {self.recoveries} recoveries"
                 )
             return Situation.BACKING, f"stuck: {signs.stuck}; going back the way it came"
         if shock := self._shock():
-            if len(self._looks) >= self.config.max_looks:
+            if len(self._looks) >= MAX_LOOKS:
                 return self._give_up(
                     Code.SURPRISE_EXCEEDED, f"{shock}, after standing to look {len(self._looks)} times"
                 )
@@ -205,12 +207,12 @@ class Situations:
 
     def _from_looking(self, signs: Signs) -> tuple[Situation, str] | None:
         lasted = signs.stamp - self._since
-        if lasted < self.config.look_seconds:
+        if lasted < LOOK_SECONDS:
             return None
         settled = self._quiet(signs.stamp)
         if settled and signs.located is not False and len(self._looks) < 2:
             return Situation.CALM, "the world is as expected again"
-        if not settled and lasted < self.config.look_most:
+        if not settled and lasted < LOOK_MOST:
             return None
         if signs.located is None:
             return Situation.CALM, "looked; driving on"
@@ -221,8 +223,8 @@ class Situations:
             return Situation.CALM, "it is known where this is"
         if not self.surprised:
             return None if signs.seeking else (Situation.CALM, "going on without knowing where this is")
-        if signs.stamp - self._since > self.config.give_up_seconds:
-            lasted = f"{self.config.give_up_seconds:.0f} s of turning"
+        if signs.stamp - self._since > GIVE_UP_SECONDS:
+            lasted = f"{GIVE_UP_SECONDS:.0f} s of turning"
             return self._give_up(
                 Code.SURPRISE_EXCEEDED, f"nothing was as expected, and {lasted} did not show where this is"
             )

@@ -33,7 +33,7 @@ def test_bench_solver_compares_all_solvers_with_the_yardstick(
     printed = capsys.readouterr().out
     assert "yardstick" in printed and "matrix products alone" in printed
     figures = flat(file)
-    assert {f"{name}_to_equal_cost_p50_ms" for name in ("icem", "hybrid", "mppi", "hybrid_onnx")} <= set(figures)
+    assert {f"{name}_to_equal_cost_p50_ms" for name in ("icem", "hybrid", "hybrid_onnx")} <= set(figures)
     assert isinstance(figures["plan_onnx_to_floor_ratio"], float)
     assert isinstance(figures["plan_to_floor_ratio"], float) and figures["moments"] == 1
 
@@ -112,5 +112,5 @@ def test_settings_that_do_not_fit_are_refused(option: str, message: str) -> None
 
 
 def test_a_setting_reaches_the_planner() -> None:
-    config = bench_planning.loop_config(["navigator.planner.solver.name=mppi", "navigator.max_rounds=3"])
-    assert config.navigator.planner.solver.name == "mppi" and config.navigator.max_rounds == 3
+    config = bench_planning.loop_config(["navigator.planner.solver.name=hybrid", "navigator.approach=2.0"])
+    assert config.navigator.planner.solver.name == "hybrid" and config.navigator.approach == 2.0

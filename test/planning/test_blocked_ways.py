@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 
 from ami_ros.geometry import Array, compose, relative
-from ami_ros.planning.blocked_ways import BlockedConfig, BlockedWay, BlockedWays, wall_across
+from ami_ros.planning.blocked_ways import REMEMBERED, SIGHT, BlockedWay, BlockedWays, wall_across
 from ami_ros.simulation.loopback import Loopback
 
 from .conftest import NOTHING, robot_at
 
-CONFIG = BlockedConfig()
 DOOR = np.array([2.0, 1.6])
 # From the west room of `two_rooms` through its door into the corner of the east room.
 WAY = np.array([(0.6, 0.6), (0.9, 0.9), (1.2, 1.2), (1.6, 1.55), (1.9, 1.6), (2.2, 1.6), (2.6, 1.4), (3.2, 0.7)])
@@ -29,7 +28,7 @@ def wall(robot: Loopback, way: Array = WAY, error: Array | None = None) -> int |
     """What is seen from where the robot is, believing to be off by `error` (3,)."""
     believed = compose(robot.ground_truth().pose, np.zeros(3) if error is None else error)
     path = relative(believed, np.column_stack([way, np.zeros(len(way))]))[:, :2]
-    return wall_across(path, robot.observe().scan, CONFIG, CONFIG.sight)
+    return wall_across(path, robot.observe().scan, SIGHT)
 
 
 @pytest.mark.parametrize("at", [(0.6, 0.6), (1.2, 1.2), (1.5, 2.4), (0.5, 1.6)])
@@ -47,9 +46,9 @@ def test_an_open_door_is_no_wall_though_the_robot_errs_about_where_it_is(
 
 def test_what_is_not_in_sight_is_not_judged() -> None:
     robot = robot_before(True)
-    assert wall_across(WAY - robot.ground_truth().pose[:2], robot.observe().scan, CONFIG, sight=0.8) is None
-    assert wall_across(WAY - [5.0, 0.0], robot.observe().scan, CONFIG, CONFIG.sight) is None
-    assert wall_across(WAY, None, CONFIG, 9.0) is None and wall_across(WAY[:1], NOTHING, CONFIG, 9.0) is None
+    assert wall_across(WAY - robot.ground_truth().pose[:2], robot.observe().scan, sight=0.8) is None
+    assert wall_across(WAY - [5.0, 0.0], robot.observe().scan, SIGHT) is None
+    assert wall_across(WAY, None, 9.0) is None and wall_across(WAY[:1], NOTHING, 9.0) is None
 
 
 def test_the_end_of_a_way_may_lie_at_a_wall() -> None:
@@ -62,21 +61,21 @@ def way(leg: tuple[int, int], middle: Array = DOOR, stamp: float = 100.0, near: 
 
 
 def test_what_is_blocked_is_avoided_for_a_while() -> None:
-    ways = BlockedWays(CONFIG)
+    ways = BlockedWays()
     ways.add(way((1, 2)))
     ways.add(way((1, 2), stamp=110.0))
-    assert ways.legs(110.0 + CONFIG.remembered) == ((1, 2),)
-    assert ways.legs(110.1 + CONFIG.remembered) == () and not len(ways)
+    assert ways.legs(110.0 + REMEMBERED) == ((1, 2),)
+    assert ways.legs(110.1 + REMEMBERED) == () and not len(ways)
 
 
 def test_a_clock_that_began_anew_frees_all_ways() -> None:
-    ways = BlockedWays(CONFIG)
+    ways = BlockedWays()
     ways.add(way((1, 2)))
     assert ways.legs(5.0) == ()
 
 
 def test_a_door_that_is_open_again_is_seen_in_passing() -> None:
-    ways, robot = BlockedWays(CONFIG), robot_before(True)
+    ways, robot = BlockedWays(), robot_before(True)
     ways.add(way((4, 5)))
     ways.add(replace(way((8, 9)), by_scan=False))  # whatever it was, the scanner did not see it
     pose = robot.ground_truth().pose
@@ -87,7 +86,7 @@ def test_a_door_that_is_open_again_is_seen_in_passing() -> None:
 
 
 def test_with_no_way_left_the_nearest_that_is_in_doubt_is_looked_at_again() -> None:
-    ways, here = BlockedWays(CONFIG), np.zeros(3)
+    ways, here = BlockedWays(), np.zeros(3)
     ways.reconsider(here, 100.0)
     for leg, x, near in (((1, 2), 0.5, True), ((3, 4), 3.0, False), ((5, 6), 2.0, False)):
         ways.add(way(leg, np.array([x, 0.0]), near=near))

@@ -11,6 +11,7 @@ from ami_ros.errors import AmiError
 from ami_ros.geometry import compose
 from ami_ros.memory.codes import Code as MemoryCode
 from ami_ros.planning.codes import Code
+from ami_ros.planning.navigator import LOOK_AROUND_SECONDS
 from ami_ros.planning.types import Goal, State
 from harness.exact_model import ExactModel, latent_of
 
@@ -42,9 +43,8 @@ def test_a_robot_that_does_not_know_where_it_is_looks_around(course: Course) -> 
 def test_if_looking_around_does_not_help_it_drives_without_memory(course: Course) -> None:
     course.localised, course.answer = False, AmiError("lost", MemoryCode.NOT_LOCALISED)
     course.navigator.start(Goal(latent=latent_of(GOAL)))
-    seconds = course.navigator.config.look_around_seconds
-    course.run(seconds + 1.0, until=lambda d: d.state is State.CONTROLLING)
-    assert len(course.decisions) * PERIOD >= seconds
+    course.run(LOOK_AROUND_SECONDS + 1.0, until=lambda d: d.state is State.CONTROLLING)
+    assert len(course.decisions) * PERIOD >= LOOK_AROUND_SECONDS
     assert course.run(30.0).succeeded
 
 

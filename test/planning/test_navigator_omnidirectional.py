@@ -13,7 +13,7 @@ from ami_ros.planning.kinematics import Kinematics
 from ami_ros.planning.navigator import Navigator
 from ami_ros.planning.planner import LatentPlanner
 from ami_ros.planning.protocols import Target
-from ami_ros.planning.recovery import BackAndTurn, RecoveryConfig
+from ami_ros.planning.recovery import BackAndTurn
 from ami_ros.planning.solvers.registry import BUILT_IN, SolverConfig
 from ami_ros.planning.trail import Trail
 from ami_ros.planning.types import Goal
@@ -83,7 +83,7 @@ def test_it_goes_back_the_way_it_came_without_turning() -> None:
         robot.step((0.0, 0.0, 0.3), 0.2)
     robot.step((0.0, 0.0, 0.0), 1.0)
     here, turned = robot.ground_truth().pose, robot.odometry()[0][2]
-    back = BackAndTurn(RecoveryConfig(), robot.time, robot.odometry()[0], trail, "omnidirectional")
+    back = BackAndTurn(robot.time, robot.odometry()[0], trail, "omnidirectional")
     while back.backing and (command := back.command(robot.time, robot.odometry()[0], None)) is not None:
         if back.backing:
             robot.step(command, 0.2)

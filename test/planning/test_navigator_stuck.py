@@ -13,6 +13,7 @@ from ami_ros.planning.blocked_ways import BlockedWay
 from ami_ros.planning.codes import Code
 from ami_ros.planning.navigator import Navigator
 from ami_ros.planning.progress import ProgressConfig
+from ami_ros.planning.situations import MAX_RECOVERIES
 from ami_ros.planning.types import Decision, Goal, State
 from harness.exact_model import ExactModel, latent_of
 
@@ -50,7 +51,7 @@ def test_a_stuck_robot_recovers_and_finally_gives_up(flat: Course) -> None:
     recovering = [d for d in decisions if d.state is State.RECOVERING]
     assert any(len(d.commands) and d.commands[0, 0] < 0 for d in recovering)
     assert any(len(d.commands) and d.commands[0, 1] != 0 for d in recovering)
-    last, most = decisions[-1], flat.navigator.config.situations.max_recoveries
+    last, most = decisions[-1], MAX_RECOVERIES
     assert last.done and last.code is Code.FAILED_TO_MAKE_PROGRESS and "stuck" in last.message
     assert {d.recoveries for d in decisions} >= set(range(1, most + 1))
 

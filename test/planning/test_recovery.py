@@ -7,7 +7,7 @@ import pytest
 
 from ami_ros.commands import Command
 from ami_ros.geometry import Array, relative
-from ami_ros.planning.recovery import BackAndTurn, RecoveryConfig
+from ami_ros.planning.recovery import BACK_SPEED, LONGEST, BackAndTurn
 from ami_ros.planning.scan_geometry import free_range
 from ami_ros.planning.trail import Trail
 from ami_ros.scan import Scan
@@ -15,18 +15,16 @@ from ami_ros.simulation.loopback import Loopback
 
 from .conftest import NOTHING, PERIOD, robot_at, room_with_box
 
-CONFIG = RecoveryConfig()
-
 
 def recover(robot: Loopback, trail: Trail | None = None) -> list[Command]:
     """Lets the manoeuvre drive the robot to its end; returns the commands."""
     seen = robot.observe()
-    manoeuvre, commands = BackAndTurn(CONFIG, robot.time, seen.odometry, trail or Trail()), []
+    manoeuvre, commands = BackAndTurn(robot.time, seen.odometry, trail or Trail()), []
     while (command := manoeuvre.command(robot.time, seen.odometry, seen.scan)) is not None:
         commands.append(command)
         robot.step(command, PERIOD)
         seen = robot.observe()
-        assert len(commands) * PERIOD <= CONFIG.seconds + PERIOD
+        assert len(commands) * PERIOD <= LONGEST + PERIOD
     return commands
 
 
@@ -39,7 +37,7 @@ def test_before_a_wall_it_backs_up_and_turns_to_where_there_is_room(pose: tuple[
     robot = robot_at(*pose)
     commands = recover(robot)
     moved = robot.ground_truth().pose[:2] - pose[:2]
-    assert commands[0] == (-CONFIG.back_speed, 0.0) and np.hypot(*moved) > 0.15
+    assert commands[0] == (-BACK_SPEED, 0.0) and np.hypot(*moved) > 0.15
     assert moved @ [np.cos(pose[2]), np.sin(pose[2])] < 0
     assert room_ahead(robot) > 1.0 and robot.ground_truth().contacts == 0
 
@@ -52,8 +50,8 @@ def test_with_something_behind_it_turns_on_the_spot() -> None:
 
 
 def test_backing_up_ends_when_something_comes_near() -> None:
-    manoeuvre = BackAndTurn(CONFIG, 0.0, np.zeros(3), Trail())
-    assert manoeuvre.command(0.2, np.zeros(3), NOTHING) == (-CONFIG.back_speed, 0.0)
+    manoeuvre = BackAndTurn(0.0, np.zeros(3), Trail())
+    assert manoeuvre.command(0.2, np.zeros(3), NOTHING) == (-BACK_SPEED, 0.0)
     close = robot_at(0.4, 2.0, 0.0).observe().scan
     command = manoeuvre.command(0.4, np.array([-0.05, 0.0, 0.0]), close)
     assert command is None or command[0] == 0.0
@@ -61,21 +59,21 @@ def test_backing_up_ends_when_something_comes_near() -> None:
 
 def test_without_scanner_it_still_ends() -> None:
     odometry: Array = np.zeros(3)
-    manoeuvre = BackAndTurn(CONFIG, 0.0, odometry, Trail())
+    manoeuvre = BackAndTurn(0.0, odometry, Trail())
     stamps = [t for t in np.arange(0.2, 60.0, 0.2) if manoeuvre.command(float(t), odometry, None) is not None]
-    assert len(stamps) > 0 and stamps[-1] <= CONFIG.seconds
+    assert len(stamps) > 0 and stamps[-1] <= LONGEST
 
 
 def test_a_robot_that_cannot_move_gives_up_in_time() -> None:
     scan = robot_at(2.0, 2.0, 0.0).observe().scan
-    manoeuvre = BackAndTurn(CONFIG, 10.0, np.zeros(3), Trail())
+    manoeuvre = BackAndTurn(10.0, np.zeros(3), Trail())
     commands = [manoeuvre.command(10.0 + t, np.zeros(3), scan) for t in np.arange(0.2, 20.0, 0.2)]
     assert commands[-1] is None and any(c is not None and c[1] != 0 for c in commands)
 
 
 def test_a_car_backs_up_and_then_leaves_turning_to_the_search() -> None:
-    manoeuvre = BackAndTurn(CONFIG, 0.0, np.zeros(3), Trail(), drive="ackermann")
-    assert manoeuvre.command(0.2, np.zeros(3), NOTHING) == (-CONFIG.back_speed, 0.0)
+    manoeuvre = BackAndTurn(0.0, np.zeros(3), Trail(), drive="ackermann")
+    assert manoeuvre.command(0.2, np.zeros(3), NOTHING) == (-BACK_SPEED, 0.0)
     assert manoeuvre.command(2.4, np.array([-0.4, 0.0, 0.0]), NOTHING) is None
 
 
@@ -96,13 +94,13 @@ def test_it_goes_back_the_way_it_came_round_a_corner_and_not_straight_back() -> 
 
 def test_what_the_scanner_does_not_see_is_backed_into_only_along_the_trail() -> None:
     ahead_only = Scan(np.full(37, 3.0, np.float32), -np.pi / 2, np.pi / 36)
-    blind = BackAndTurn(CONFIG, 0.0, np.zeros(3), Trail())
+    blind = BackAndTurn(0.0, np.zeros(3), Trail())
     command = blind.command(0.2, np.zeros(3), ahead_only)
     assert command is not None and command[0] == 0.0
     trail = Trail()
     for x in np.arange(-1.0, 0.0, 0.05):
         trail.add(np.array([x, 0.0, 0.0]))
-    command = BackAndTurn(CONFIG, 0.0, np.zeros(3), trail).command(0.2, np.zeros(3), ahead_only)
+    command = BackAndTurn(0.0, np.zeros(3), trail).command(0.2, np.zeros(3), ahead_only)
     assert command is not None and command[0] < 0.0
 
 
@@ -111,5 +109,5 @@ def test_a_robot_that_turned_round_since_goes_forwards_on_its_way_back() -> None
     for x in np.arange(0.0, 1.0, 0.05):
         trail.add(np.array([x, 0.0, 0.0]))
     here = np.array([1.0, 0.0, np.pi])
-    command = BackAndTurn(CONFIG, 0.0, here, trail).command(0.2, here, NOTHING)
+    command = BackAndTurn(0.0, here, trail).command(0.2, here, NOTHING)
     assert command is not None and command[0] > 0.0

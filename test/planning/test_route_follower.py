@@ -10,7 +10,7 @@ import pytest
 
 from ami_ros.geometry import Array, compose, relative
 from ami_ros.memory.types import Location, Place, Route
-from ami_ros.planning.route_follower import FollowerConfig, RouteFollower, circles_here, in_sight, pose_in_map
+from ami_ros.planning.route_follower import LEAST, FollowerConfig, RouteFollower, circles_here, in_sight, pose_in_map
 from harness.exact_model import latent_of
 
 from .conftest import NOTHING, robot_at
@@ -47,7 +47,7 @@ def test_the_subgoal_moves_on_with_the_robot_and_ends_at_the_last_place() -> Non
         assert follower.update(pose) < 0.2
         sub = follower.subgoal(pose, NOTHING)
         np.testing.assert_allclose(compose(pose, sub.pose)[:2], follower.poses[sub.index, :2], atol=1e-9)
-        assert sub.index == len(STRAIGHT) - 1 or np.hypot(*sub.pose[:2]) >= CONFIG.least
+        assert sub.index == len(STRAIGHT) - 1 or np.hypot(*sub.pose[:2]) >= LEAST
         indices.append(sub.index)
     assert indices == sorted(indices) and indices[-1] == len(STRAIGHT) - 1
 
@@ -68,7 +68,7 @@ def test_places_behind_a_wall_are_not_aimed_at() -> None:
 def test_if_nothing_is_in_sight_the_next_place_is_aimed_at() -> None:
     walled_in = replace(NOTHING, ranges=np.full(72, 0.3, np.float32))
     sub = RouteFollower(route(STRAIGHT), CONFIG).subgoal(np.zeros(3), walled_in)
-    assert CONFIG.least <= sub.pose[0] <= CONFIG.least + 0.3
+    assert LEAST <= sub.pose[0] <= LEAST + 0.3
 
 
 def test_the_way_left_shrinks_by_what_was_driven() -> None:

@@ -27,7 +27,7 @@ NO_ROUTE = AmiError("no way", MemoryCode.NO_ROUTE)
 
 
 def routing_of(goal: Goal, config: NavigatorConfig = WITH_MEMORY) -> Routing:
-    return Routing(goal, config, BlockedWays(config.blocked))
+    return Routing(goal, config, BlockedWays())
 
 
 def test_without_memory_nothing_is_asked() -> None:

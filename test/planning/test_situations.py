@@ -8,7 +8,20 @@ from dataclasses import replace
 import pytest
 
 from ami_ros.planning.codes import Code
-from ami_ros.planning.situations import Reading, Signs, Situation, Situations, SituationsConfig
+from ami_ros.planning.situations import (
+    GIVE_UP_SECONDS,
+    LOOK_MOST,
+    LOOK_SECONDS,
+    LOOKS_WINDOW,
+    MAX_LOOKS,
+    MAX_RECOVERIES,
+    SETTLE_SECONDS,
+    Reading,
+    Signs,
+    Situation,
+    Situations,
+    SituationsConfig,
+)
 
 CONFIG = SituationsConfig()
 PERIOD = 0.2
@@ -75,14 +88,14 @@ def test_one_that_does_not_know_where_it_is_then_turns_until_it_does_for_a_while
     assert drive.machine.now is LOCALISING and drive.machine.surprised
     drive.moment(located=True)
     drive.moment(located=False)
-    assert drive.go(CONFIG.settle_seconds - PERIOD) is LOCALISING
+    assert drive.go(SETTLE_SECONDS - PERIOD) is LOCALISING
     assert drive.go(0.6) is CALM and not drive.machine.surprised
     assert drive.passed == [CALM, WARY, LOOKING, LOCALISING, CALM]
 
 
 def test_if_turning_does_not_help_after_a_surprise_it_gives_up_with_a_code(drive: Drive) -> None:
     drive.go(0.6, z=25.0)
-    assert drive.go(CONFIG.look_seconds + CONFIG.give_up_seconds + 1.0, located=False) is HOPELESS
+    assert drive.go(LOOK_SECONDS + GIVE_UP_SECONDS + 1.0, located=False) is HOPELESS
     assert drive.machine.code is Code.SURPRISE_EXCEEDED
     assert drive.passed == [CALM, WARY, LOOKING, LOCALISING, HOPELESS]
     assert drive.go(5.0) is HOPELESS  # for good
@@ -104,35 +117,35 @@ def test_the_second_time_it_looks_it_turns_though_memory_seems_to_know(drive: Dr
 
 
 def test_surprised_again_and_again_it_gives_up(drive: Drive) -> None:
-    for _ in range(CONFIG.max_looks + 1):
+    for _ in range(MAX_LOOKS + 1):
         drive.go(0.6, z=25.0)
         drive.go(4.0)
     assert drive.machine.now is HOPELESS and drive.machine.code is Code.SURPRISE_EXCEEDED
-    assert f"standing to look {CONFIG.max_looks} times" in drive.machine.reason
+    assert f"standing to look {MAX_LOOKS} times" in drive.machine.reason
 
 
 def test_surprises_long_ago_are_forgiven(drive: Drive) -> None:
-    for _ in range(CONFIG.max_looks + 2):
+    for _ in range(MAX_LOOKS + 2):
         drive.go(0.6, z=25.0)
-        drive.go(CONFIG.looks_window)
+        drive.go(LOOKS_WINDOW)
     assert drive.machine.now is CALM and LOCALISING not in drive.passed
 
 
 def test_while_surprise_goes_on_it_goes_on_looking_but_not_for_ever(drive: Drive) -> None:
     drive.go(0.6, z=25.0)
-    assert drive.go(CONFIG.look_most - 0.4, z=25.0) is LOOKING
+    assert drive.go(LOOK_MOST - 0.4, z=25.0) is LOOKING
     assert drive.go(1.0, z=25.0) is LOCALISING
 
 
 def test_without_memory_there_is_no_turning(drive: Drive) -> None:
-    for _ in range(CONFIG.max_looks + 1):
+    for _ in range(MAX_LOOKS + 1):
         drive.go(0.6, z=25.0, located=None)
         drive.go(4.0, located=None)
     assert drive.machine.now is HOPELESS and LOCALISING not in drive.passed
 
 
 def test_a_stuck_robot_goes_back_and_after_some_times_gives_up(drive: Drive) -> None:
-    for k in range(CONFIG.max_recoveries):
+    for k in range(MAX_RECOVERIES):
         assert drive.moment(stuck="did not move") is BACKING and drive.machine.recoveries == k + 1
         assert drive.go(2.0, manoeuvring=True, z=25.0) is BACKING  # surprise has to wait
         assert drive.moment() is CALM

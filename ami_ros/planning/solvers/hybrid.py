@@ -7,13 +7,13 @@ if it leads up: narrow valleys are crossed that way.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from ami_ros.planning.protocols import Problem, SearchSize, Solution
-from ami_ros.planning.solvers.icem import Icem, IcemConfig
+from ami_ros.planning.solvers.icem import KEEP, Icem, IcemConfig
 from ami_ros.planning.solvers.search import Incumbent
 
 PRICE = 2  # of a future with its gradient, in evaluations without
@@ -22,15 +22,16 @@ KEPT, LEAST = 0.7, 3  # share of the sequences that goes on after each step, and
 MEAN, SQUARE = 0.7, 0.95  # what is kept of the mean of gradients and of their squares
 
 
+SHARE = 0.83  # of the search that is spent on gradients
+BATCH = 64  # sequences that are sampled at a time, at most as many as the search's samples
+REACH = 0.35  # of half the commands' range: the longest step of a descent that is tried
+
+
 @dataclass(frozen=True)
 class HybridConfig:
     """iCEM, whose best sequences then descend by the model's gradient."""
 
-    share: float = 0.83  # of the search that is spent on gradients
-    batch: int = 64  # sequences that are sampled at a time, at most as many as the search's samples
     starts: int = 12  # best sequences that are refined
-    reach: float = 0.35  # of half the commands' range: the longest step of a descent that is tried
-    icem: IcemConfig = field(default_factory=IcemConfig)
 
 
 class Hybrid:
@@ -41,7 +42,7 @@ class Hybrid:
 
     def __init__(self, size: SearchSize, config: HybridConfig, seed: int) -> None:
         self.size, self.config = size, config
-        self.sampler = Icem(replace(size, samples=min(config.batch, size.samples)), config.icem, seed)
+        self.sampler = Icem(replace(size, samples=min(BATCH, size.samples)), IcemConfig(), seed)
 
     def reset(self) -> None:
         """See `Solver.reset`."""
@@ -55,12 +56,12 @@ class Hybrid:
         """See `Solver.solve`."""
         config, sampler, incumbent = self.config, self.sampler, Incumbent(problem, self.sampler.mean)
         budget = self.size.samples * self.size.iterations
-        sampled = max(1, round((1 - config.share) * budget / sampler.size.samples))
+        sampled = max(1, round((1 - SHARE) * budget / sampler.size.samples))
         elites = sampler.iterate(problem, incumbent, sampled)
         budget -= sampled * sampler.size.samples
         if budget > 0 and not incumbent.out_of_time():
-            descend(problem, incumbent, elites[: config.starts], budget, config.reach)
-        sampler.mean, sampler.kept = incumbent.actions, elites[: config.icem.keep]
+            descend(problem, incumbent, elites[: config.starts], budget, REACH)
+        sampler.mean, sampler.kept = incumbent.actions, elites[:KEEP]
         return incumbent.solution()
 
 
