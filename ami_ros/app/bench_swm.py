@@ -31,8 +31,8 @@ def main(
     from rich.console import Console
 
     from ami_ros.app.swm_run import run
-    from ami_ros.arena.tasks import find_task
     from ami_ros.evaluation.report import hardware, write_json
+    from ami_ros.evaluation.swm.tasks import find_task
 
     torch.set_num_threads(1)
     console = Console(highlight=False)

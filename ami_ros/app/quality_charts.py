@@ -53,7 +53,7 @@ def position_chart(quality: ModelQuality) -> str:
 
 def surprise_chart(quality: ModelQuality) -> str:
     """Distribution of surprise at ordinary moments and at each kind of event."""
-    seen = quality.expectation
+    seen = quality.violations
     figure, axes = _figure("surprise (mean z score of the event)", "")
     kinds = list(seen.violated)
     ordinary = np.concatenate([z.mean(1) for z in seen.ordinary.values()])

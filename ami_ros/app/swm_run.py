@@ -13,13 +13,13 @@ from rich.console import Console
 
 from ami_ros.app.extract_run import progress_bar
 from ami_ros.app.train_run import has_bfloat16
-from ami_ros.arena.episodes import Episodes, collect
-from ami_ros.arena.pictures import PictureEncoder
-from ami_ros.arena.policy import LatentPolicy
-from ami_ros.arena.rival import cem_policy, random_policy
-from ami_ros.arena.tasks import Task
-from ami_ros.arena.trial import draw_tasks, try_policy
 from ami_ros.evaluation.rates import SuccessRate
+from ami_ros.evaluation.swm.episodes import Episodes, collect
+from ami_ros.evaluation.swm.pictures import PictureEncoder
+from ami_ros.evaluation.swm.policy import LatentPolicy
+from ami_ros.evaluation.swm.rival import cem_policy, random_policy
+from ami_ros.evaluation.swm.tasks import Task
+from ami_ros.evaluation.swm.trial import draw_tasks, try_policy
 from ami_ros.learning.trainer import Trainer
 from ami_ros.world_model.checkpoint import CONFIG, load_model, save_model
 from ami_ros.world_model.model import WorldModel

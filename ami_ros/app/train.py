@@ -52,15 +52,15 @@ def main(
     from ami_ros.app.train_run import Job, run
     from ami_ros.config import with_settings
     from ami_ros.errors import AmiError
-    from ami_ros.learning.origin import read_origin
     from ami_ros.learning.presets import PRESETS, only_heads
+    from ami_ros.learning.provenance import read_provenance
     from ami_ros.world_model.checkpoint import load_model
     from ami_ros.world_model.frozen_network import identified
 
     if replay and start is None:
         raise AmiError("train: --replay goes with --from; give all data as recordings to begin anew")
     if not preset:
-        origin = read_origin(start) if start is not None else None
+        origin = read_provenance(start) if start is not None else None
         preset = origin.preset if origin is not None else "onboard"
     if preset not in PRESETS:
         raise AmiError(f"train: no preset '{preset}'; known are {', '.join(PRESETS)}")

@@ -15,7 +15,7 @@ from ami_ros.learning.dataset import CARD, Dataset
 from ami_ros.learning.extract import ExtractConfig
 from ami_ros.learning.feature_cache import cached_features
 from ami_ros.learning.joined import Joined
-from ami_ros.learning.origin import Origin, find_data
+from ami_ros.learning.provenance import Provenance, find_data
 from ami_ros.learning.windows import Recording
 from ami_ros.world_model.spec import ModelSpec
 
@@ -71,7 +71,7 @@ def as_one(datasets: list[Dataset]) -> Recording:
 
 
 def find_replay(
-    start: Path, origin: Origin | None, replay: list[Path], new: list[Dataset], console: Console
+    start: Path, origin: Provenance | None, replay: list[Path], new: list[Dataset], console: Console
 ) -> list[Dataset]:
     """The old data of the model in `start`: those named, else what its folder remembers; without what is `new`.
 

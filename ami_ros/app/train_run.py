@@ -21,7 +21,7 @@ from ami_ros.learning.card import write_card
 from ami_ros.learning.curve import draw_curve
 from ami_ros.learning.dataset import Dataset
 from ami_ros.learning.held_out import Comparison, stand
-from ami_ros.learning.origin import read_origin, write_origin
+from ami_ros.learning.provenance import read_provenance, write_provenance
 from ami_ros.learning.trainer import CHECKPOINT, Trainer, TrainingConfig
 from ami_ros.world_model.checkpoint import CONFIG, LoadedModel, count_parameters, load_model, save_model
 
@@ -82,7 +82,7 @@ def _run(job: Job, console: Console) -> LoadedModel | None:
     if job.start is not None:
         start = load_model(job.start)
     if job.start is not None and (config.steps or job.replay):
-        old = find_replay(job.start, read_origin(job.start), list(job.replay), new, console)
+        old = find_replay(job.start, read_provenance(job.start), list(job.replay), new, console)
     prepare_features([*new, *old], config.spec, console)
     with console.status("reading the pictures"):
         model = start.model if start is not None else None
@@ -103,7 +103,7 @@ def _run(job: Job, console: Console) -> LoadedModel | None:
     ]
     minutes = (time.monotonic() - began) / 60
     loaded = save_model(job.out, job.name, model)
-    write_origin(job.out, job.preset, job.settings, config.steps, config.seed, [*new, *old])
+    write_provenance(job.out, job.preset, job.settings, config.steps, config.seed, [*new, *old])
     write_card(
         job.out, loaded, config, as_one(new), minutes, config.steps - first, torch.get_num_threads(), comparisons
     )

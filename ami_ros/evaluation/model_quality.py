@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.encoded import Encoded, Progress, encode_recording
-from ami_ros.evaluation.expectation import LASTING, Expectation, area, violate
 from ami_ros.evaluation.foresight import STEPS, Foresight, look_ahead
 from ami_ros.evaluation.head_quality import HeadQuality, measure_heads
 from ami_ros.evaluation.probes import Probe, fit_probes
+from ami_ros.evaluation.violation_of_expectation import LASTING, Violations, area, violate
 from ami_ros.geometry import Array, relative, wrap
 from ami_ros.learning.dataset import Dataset
 from ami_ros.learning.diagnosis import effective_rank
@@ -55,7 +55,7 @@ class ModelQuality:
 
     encoded: Encoded
     foresight: Foresight
-    expectation: Expectation
+    violations: Violations
     poses: PoseErrors
     pictured: PoseErrors | None  # where the second moment is a picture only, whose latent is guessed
     sighted: PoseErrors | None  # where the second moment is a picture only, and pictures are compared
@@ -103,7 +103,7 @@ class ModelQuality:
         return found
 
     def _surprise(self) -> dict[str, float]:
-        seen = self.expectation
+        seen = self.violations
         kinds = seen.violated
         found = {f"surprise_auroc_{kind}": seen.auroc(kind) for kind in kinds}
         found |= {f"surprise_detected_{kind}": seen.detected(kind) for kind in kinds}
@@ -139,7 +139,7 @@ def measure_model(
     report("imagining", 0, 1)
     foresight = look_ahead(encoded, probe.read if probe else None, rng)
     report("surprising", 0, 1)
-    expectation = violate(encoded, rng)
+    violations = violate(encoded, rng)
     report("comparing", 0, 1)
     first, second = _pairs(encoded, rng)
     goals = encoded.goals(second) if model.spec.inputs.image_size else None
@@ -147,7 +147,7 @@ def measure_model(
     return ModelQuality(
         encoded=encoded,
         foresight=foresight,
-        expectation=expectation,
+        violations=violations,
         poses=_pose_errors(encoded, first, second, latents[second]),
         pictured=None if goals is None else _pose_errors(encoded, first, second, goals),
         sighted=None if model.sighting is None else _sight_errors(encoded, first, second),

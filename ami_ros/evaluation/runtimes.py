@@ -8,9 +8,9 @@ from pathlib import Path
 from ami_ros.planning.precision import lacks_bf16
 from ami_ros.planning.protocols import Dynamics
 from ami_ros.world_model.checkpoint import LoadedModel
-from ami_ros.world_model.half_dynamics import HalfDynamics
 from ami_ros.world_model.onnx_dynamics import OnnxDynamics
 from ami_ros.world_model.onnx_runtime import export_onnx
+from ami_ros.world_model.runtime import HalfDynamics
 
 
 def runtimes(loaded: LoadedModel, onnx: bool) -> dict[str, Dynamics]:

@@ -15,11 +15,11 @@ from ami_ros.evaluation.moments import Moment
 from ami_ros.evaluation.rivals import HORIZON, ITERATIONS, SAMPLES, solve_with
 from ami_ros.geometry import Array
 from ami_ros.planning.costs.registry import Costs
+from ami_ros.planning.geometric_proposals import GeometricProposals
 from ami_ros.planning.imagination import Imagination
 from ami_ros.planning.kinematics import Kinematics
 from ami_ros.planning.planner import PlannerConfig
 from ami_ros.planning.protocols import Dynamics, Problem, Scene, SearchSize, Solver, Target, no_proposals
-from ami_ros.planning.sketch import Sketcher
 from ami_ros.planning.solvers.icem import Icem, IcemConfig
 from ami_ros.planning.solvers.registry import BUILT_IN, SolverConfig, make_solver
 
@@ -71,8 +71,8 @@ def race(
 
     The yardstick is the first of `rivals`, or without any our iCEM with as many samples and iterations. All have the
     same horizon, cost and kinematics, and start from nothing: rivals from their zero mean, ours from primitives and
-    from a sketch, whose time counts. Ours search at their usual size, again and again with their own warm start, until
-    they have its cost.
+    plans by geometry, whose time counts. Ours search at their usual size, again and again with their own warm start,
+    until they have its cost.
 
     Args:
         model: what imagines.
@@ -135,9 +135,10 @@ def _problem(model: Dynamics, moment: Moment, proposals: bool) -> tuple[Trace, P
     trace, start = Trace(imagination.evaluate), no_proposals(HORIZON)
     if proposals:
         with torch.no_grad():
-            sketcher = Sketcher(config.sketch, config.costs.latent_goal, seed=0)
-            sketch = sketcher.draw(imagination, scene, robot, HORIZON, FOREVER)
-        start = torch.cat([sketch, robot.primitives(HORIZON)])
+            geometric = GeometricProposals(config.geometric, config.costs.latent_goal, seed=0).propose(
+                imagination, scene, robot, HORIZON, FOREVER
+            )
+        start = torch.cat([geometric, robot.primitives(HORIZON)])
     return trace, Problem(trace, robot, start, FOREVER)
 
 

@@ -12,8 +12,8 @@ import yaml
 from ami_ros.config import from_mapping, to_mapping
 from ami_ros.learning.alignment import COLUMNS
 from ami_ros.learning.dataset import CARD, IMAGES, VERSION, DatasetCard, checksum
+from ami_ros.learning.resumable import Part
 from ami_ros.learning.scanner_mount import common_mount
-from ami_ros.learning.unfinished import Part
 from ami_ros.scan import Mount
 
 

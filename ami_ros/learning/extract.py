@@ -21,9 +21,9 @@ from ami_ros.learning.bag_reader import BagReader, BrokenBagError
 from ami_ros.learning.dataset import IMAGES, Dataset, Progress
 from ami_ros.learning.dataset_writer import write_dataset
 from ami_ros.learning.frames import frame_of
+from ami_ros.learning.resumable import PartialOutput, open_partial
 from ami_ros.learning.scanner_mount import recorded_mount
 from ami_ros.learning.streams import Segment, find_topics, read_segments
-from ami_ros.learning.unfinished import Unfinished, go_on
 from ami_ros.scan import Mount
 
 
@@ -64,9 +64,9 @@ def extract(
     config, bags = config or ExtractConfig(), [Path(bag) for bag in bags]
     try:
         plan = {"bags": [_fingerprint(bag) for bag in bags], "extraction": to_mapping(config)}
-        with go_on(partial, IMAGES, plan) as unfinished:
-            _Extraction(config, unfinished, progress or (lambda done, total: None)).read(bags)
-            write_dataset(partial, unfinished.parts, config.alignment.period, to_mapping(config))
+        with open_partial(partial, IMAGES, plan) as output:
+            _Extraction(config, output, progress or (lambda done, total: None)).read(bags)
+            write_dataset(partial, output.parts, config.alignment.period, to_mapping(config))
         os.replace(partial, out)
     except OSError as error:
         reason = error.strerror or error
@@ -77,8 +77,8 @@ def extract(
 class _Extraction:
     """Reads bags one after the other, those not done yet."""
 
-    def __init__(self, config: ExtractConfig, unfinished: Unfinished, progress: Progress) -> None:
-        self.config, self.unfinished, self.progress = config, unfinished, progress
+    def __init__(self, config: ExtractConfig, output: PartialOutput, progress: Progress) -> None:
+        self.config, self.output, self.progress = config, output, progress
         self.done = self.total = 0
         self.dropped: Counter[str] = Counter()  # of the bag at hand
         self.problems: list[str] = []
@@ -94,11 +94,11 @@ class _Extraction:
         if len({"scan" in topics for topics in found}) > 1:
             raise AmiError("some of the bags have scans, some have none: extract them into separate data sets")
         self.total = sum(counts)
-        for number in range(len(self.unfinished.parts), len(bags)):
+        for number in range(len(self.output.parts), len(bags)):
             self.done = sum(counts[:number])
             with BagReader(bags[number]) as bag:
                 self._read_bag(bag, found[number])
-        parts = self.unfinished.parts
+        parts = self.output.parts
         if not any(part.columns for part in parts):
             dropped = sum((Counter(part.facts["dropped"]) for part in parts), Counter[str]())
             reasons = ", ".join(f"{count} {reason}" for reason, count in dropped.items())
@@ -137,7 +137,7 @@ class _Extraction:
         dropped = {reason: count for reason, count in self.dropped.items() if count}
         facts = {"source": source, "dropped": dropped, "beams": beams, "image_size": self.image_size, "joints": joints}
         facts["scanner"] = to_mapping(scanner) if scanner else None
-        self.unfinished.add(columns, facts)
+        self.output.add(columns, facts)
 
     def _columns(self, bag: BagReader, topic: str, frames: Frames) -> dict[str, NDArray[Any]]:
         """Writes the images; what stands beside them, without the frames whose image is broken."""
@@ -154,7 +154,7 @@ class _Extraction:
 
     def _beams(self, segments: list[Segment]) -> int:
         """Columns of the scan, from the first message of all: the same for all bags."""
-        for part in self.unfinished.parts:
+        for part in self.output.parts:
             if part.facts["beams"]:
                 return int(part.facts["beams"])
         first = next((s["scan"].values[0] for s in segments if s["scan"].values), None)
@@ -176,7 +176,7 @@ class _Extraction:
 
     def _joints(self, segments: list[Segment]) -> list[str]:
         """Names of all joints in the first bag that has frames: the same for all bags."""
-        for part in self.unfinished.parts:
+        for part in self.output.parts:
             if part.columns:
                 return list(part.facts["joints"])
         values = (value for s in segments if "joints" in s for value in s["joints"].values)
@@ -186,7 +186,7 @@ class _Extraction:
         """Appends the images of these indices to the blob; their offsets (n, 2), zeros for broken ones."""
         offsets = np.zeros((len(pictures), 2), dtype=np.int64)
         wanted = {picture: row for row, picture in enumerate(pictures.tolist())}
-        blob, sizes, different = self.unfinished.blob, set(), set()
+        blob, sizes, different = self.output.blob, set(), set()
         for row, jpeg in self._frames(bag, topic, wanted):
             start = blob.tell()
             blob.write(jpeg)

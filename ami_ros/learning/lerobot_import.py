@@ -24,7 +24,7 @@ from ami_ros.learning.dataset_writer import write_dataset
 from ami_ros.learning.extract import ExtractConfig
 from ami_ros.learning.frames import encode_frame
 from ami_ros.learning.lerobot_roles import find_roles, pick
-from ami_ros.learning.unfinished import Unfinished, go_on
+from ami_ros.learning.resumable import PartialOutput, open_partial
 
 Episode = dict[str, Any]  # a row of meta/episodes
 Image = NDArray[np.uint8]
@@ -54,9 +54,9 @@ def import_lerobot(
     reading = _Import(folder, config, progress or (lambda done, total: None))
     plan = {"lerobot": str(folder.resolve()), "frames": reading.total, "extraction": to_mapping(config)}
     try:
-        with go_on(partial, IMAGES, plan) as unfinished:
-            reading.read(unfinished)
-            write_dataset(partial, unfinished.parts, config.alignment.period, to_mapping(config))
+        with open_partial(partial, IMAGES, plan) as output:
+            reading.read(output)
+            write_dataset(partial, output.parts, config.alignment.period, to_mapping(config))
         os.replace(partial, out)
     except OSError as error:
         reason = error.strerror or error
@@ -95,7 +95,7 @@ class _Import:
             raise AmiError(f"{self.folder} has no episodes")
         return sorted(rows, key=lambda row: int(row["episode_index"]))
 
-    def read(self, unfinished: Unfinished) -> None:
+    def read(self, output: PartialOutput) -> None:
         """Reads what is not done yet, file by file."""
         of = f"videos/{self.camera}" if self.is_video else "data"
 
@@ -104,14 +104,14 @@ class _Import:
 
         groups = [(key, list(group)) for key, group in groupby(self.episodes, key=place)]
         for number, (key, episodes) in enumerate(groups):
-            if number >= len(unfinished.parts):
-                self._read_file(unfinished, key, episodes)
+            if number >= len(output.parts):
+                self._read_file(output, key, episodes)
             else:
                 self.done += sum(int(episode["length"]) for episode in episodes)
-        if not any(part.columns for part in unfinished.parts):
+        if not any(part.columns for part in output.parts):
             raise AmiError(f"nothing usable in {self.folder}: all episodes are too short, or without finite numbers")
 
-    def _read_file(self, unfinished: Unfinished, place: tuple[int, int], episodes: list[Episode]) -> None:
+    def _read_file(self, output: PartialOutput, place: tuple[int, int], episodes: list[Episode]) -> None:
         """Reads the episodes whose pictures are in one file."""
         dropped: Counter[str] = Counter()
         frames = [self._frames(episode, dropped) for episode in episodes]
@@ -121,8 +121,8 @@ class _Import:
         size = (0, 0)
         for row, image in self._pictures(place, episodes, ends - [len(f.stamp) for f in frames]):
             jpeg, size = self._shrunk(image)
-            begin = unfinished.blob.tell()
-            unfinished.blob.write(jpeg)
+            begin = output.blob.tell()
+            output.blob.write(jpeg)
             offsets[row] = begin, begin + len(jpeg)
         readable = offsets[:, 1] > 0
         dropped["frames with a broken image"] += int((~readable).sum())
@@ -141,7 +141,7 @@ class _Import:
             "image_size": size,
             "dropped": {k: v for k, v in dropped.items() if v},
         }
-        unfinished.add(found if len(kept.stamp) else {}, facts)
+        output.add(found if len(kept.stamp) else {}, facts)
 
     def _frames(self, episode: Episode, dropped: Counter[str]) -> Frames:
         """The numbers of an episode, a row each period."""

@@ -21,7 +21,7 @@ from ami_ros.world_model.model import WorldModel
 
 GROUPS, MEMBERS = 16, 8  # moments of a step; all pairs within a group are compared
 REACH = 6.0  # from the middle of a group to its members [s]
-EXPECTATION = 0.1  # weight of how far off the head expects to be
+ERROR_WEIGHT = 0.1  # weight of how far off the head expects to be
 WARM_UP = 100  # steps
 CLIP = 2.0  # norm of the gradient
 
@@ -94,4 +94,4 @@ def _loss(
     seen = model.sighting(here[first], codes[first], codes[second])
     error = (seen[..., :2].detach() - wanted[..., :2]).square().sum(-1).add(1e-6).sqrt()
     expected = seen[..., 4]
-    return pose_loss(seen[..., :4], wanted) + EXPECTATION * (error * (-expected).exp() + expected).mean()
+    return pose_loss(seen[..., :4], wanted) + ERROR_WEIGHT * (error * (-expected).exp() + expected).mean()

@@ -15,7 +15,6 @@ import torch
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
 from ami_ros.learning import parallel
-from ami_ros.learning.ahead import Ahead
 from ami_ros.learning.curve import CURVE
 from ami_ros.learning.diagnosis import Diagnosis, diagnose
 from ami_ros.learning.encoding import encode_all
@@ -25,6 +24,7 @@ from ami_ros.learning.held_out import split_off
 from ami_ros.learning.joined import Joined
 from ami_ros.learning.objective import LossWeights, losses
 from ami_ros.learning.odometry_gains import estimate_gains, with_gains
+from ami_ros.learning.prefetch import Prefetcher
 from ami_ros.learning.sight_phase import fit_sighting
 from ami_ros.learning.training_state import pack, unpack
 from ami_ros.learning.windows import Batch, Recording, Source, WindowConfig, WindowSampler
@@ -157,7 +157,7 @@ class Trainer:
         Returns:
             The model in evaluation mode.
         """
-        batches = Ahead(self._batch, self.config.steps)
+        batches = Prefetcher(self._batch, self.config.steps)
         began = time.perf_counter()
         try:
             while self.step < self.config.steps:

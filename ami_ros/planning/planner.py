@@ -17,11 +17,11 @@ from ami_ros.planning.budget import Budget
 from ami_ros.planning.codes import Code
 from ami_ros.planning.costs.registry import Costs, CostsConfig
 from ami_ros.planning.costs.statistics import CostShare, cost_shares
+from ami_ros.planning.geometric_proposals import GeometricConfig, GeometricProposals
 from ami_ros.planning.imagination import Imagination
 from ami_ros.planning.kinematics import Kinematics
 from ami_ros.planning.mode_one import ModeOne, ModeOneConfig
 from ami_ros.planning.protocols import Dynamics, Problem, Scene, SearchSize, Solution, Target
-from ami_ros.planning.sketch import SketchConfig, Sketcher
 from ami_ros.planning.solvers.registry import SolverConfig, make_solver
 from ami_ros.planning.types import Mode
 from ami_ros.scan import Scan
@@ -40,7 +40,7 @@ class PlannerConfig:
     solver: SolverConfig = field(default_factory=SolverConfig)
     costs: CostsConfig = field(default_factory=CostsConfig)
     mode_one: ModeOneConfig = field(default_factory=ModeOneConfig)
-    sketch: SketchConfig = field(default_factory=SketchConfig)
+    geometric: GeometricConfig = field(default_factory=GeometricConfig)
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class LatentPlanner:
         self.budget = Budget(wanted, config.deadline)
         self.solver = make_solver(config.solver, wanted, seed)
         self.mode_one = ModeOne(model, config.mode_one)
-        self.sketcher = Sketcher(config.sketch, config.costs.latent_goal, seed)
+        self.geometric = GeometricProposals(config.geometric, config.costs.latent_goal, seed)
         self._stamp: float | None = None
 
     def reset(self) -> None:
@@ -153,8 +153,8 @@ class LatentPlanner:
             if self.mode_one.may_drive(impulse, late, bool(moving < standing)):
                 return Solution(impulse.actions, float(moving), 2), Mode.IMPULSE
             proposals = torch.cat([proposals, impulse.actions[None]])
-        sketch = self.sketcher.draw(imagination, scene, robot, proposals.shape[1], deadline)
-        proposals = torch.cat([sketch, proposals])
+        geometric = self.geometric.propose(imagination, scene, robot, proposals.shape[1], deadline)
+        proposals = torch.cat([geometric, proposals])
         return self.solver.solve(Problem(imagination.evaluate, robot, proposals, deadline)), Mode.SEARCHED
 
     def _candidates(self, robot: Kinematics, experience: Array | None) -> Tensor:

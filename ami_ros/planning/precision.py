@@ -17,9 +17,9 @@ from ami_ros.planning.imagination import Imagination
 from ami_ros.planning.planner import PlannerConfig
 from ami_ros.planning.protocols import Dynamics, Scene, Target
 from ami_ros.planning.solvers.search import coloured_noise
-from ami_ros.world_model.half_dynamics import HalfDynamics, cpu_has_bf16
 from ami_ros.world_model.model import WorldModel
-from ami_ros.world_model.predictors.residual import ResidualPredictor
+from ami_ros.world_model.predictors import ResidualPredictor
+from ami_ros.world_model.runtime import HalfDynamics, cpu_has_bf16
 
 Precision = Literal["auto", "fp32", "bf16"]
 MOMENTS = 9  # imagined in either; the first is a warm-up and does not count

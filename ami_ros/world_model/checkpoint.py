@@ -15,7 +15,7 @@ from safetensors.torch import save as save_tensors
 
 from ami_ros.config import from_mapping, to_mapping
 from ami_ros.errors import AmiError
-from ami_ros.world_model.branches.frozen import FrozenEncoder
+from ami_ros.world_model.frozen_network import FrozenEncoder
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.spec import ModelSpec
 

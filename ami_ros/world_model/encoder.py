@@ -9,10 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from ami_ros.plugins import ENCODERS, find_plugin
-from ami_ros.world_model.branches.convolution import ConvolutionEncoder
-from ami_ros.world_model.branches.frozen import FrozenEncoder
-from ami_ros.world_model.branches.heading import HeadingEncoder
-from ami_ros.world_model.branches.scan import ScanEncoder
+from ami_ros.world_model.branches import ConvolutionEncoder, HeadingEncoder, ScanEncoder
+from ami_ros.world_model.frozen_network import FrozenEncoder
 from ami_ros.world_model.spec import ModelSpec
 
 

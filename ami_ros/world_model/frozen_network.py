@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from ami_ros.errors import AmiError
@@ -59,6 +59,41 @@ class FrozenNetwork:
         whole = tokens[:, 0] if first else tokens.mean(1)
         parts = functional.adaptive_avg_pool2d(fields, self._grid)
         return torch.cat([whole, parts.flatten(1)], 1)
+
+
+class FrozenEncoder(nn.Module):
+    """Takes pictures, or what the network made of them before (`learning.feature_cache`).
+
+    The network is no part of this module: its weights are neither trained nor saved with the model.
+    """
+
+    def __init__(self, spec: ModelSpec) -> None:
+        super().__init__()
+        self.frozen, width = spec.frozen, spec.encoder_width
+        if not self.frozen.width:
+            raise ValueError("frozen.width is not known yet: see frozen_network.identified")
+        self.projection = nn.Sequential(
+            nn.LayerNorm(self.frozen.width), nn.Linear(self.frozen.width, 2 * width), nn.GELU(),
+            nn.Linear(2 * width, width), nn.LayerNorm(width),
+        )  # fmt: skip
+        self._network: FrozenNetwork | None = None
+
+    def attach(self, folder: Path) -> None:
+        """Opens the network now rather than at the first picture; `folder` is that of the model.
+
+        Raises:
+            AmiError: as `open_network`.
+        """
+        self._network = open_network(self.frozen, folder)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(batch, 3, size, size) uint8, or features (batch, frozen.width) -> (batch, encoder_width)."""
+        if image.ndim == 4:
+            if self._network is None:
+                self._network = open_network(self.frozen)
+            image = self._network(image)
+        features: Tensor = self.projection(image.float())
+        return features
 
 
 def identified(spec: ModelSpec) -> ModelSpec:

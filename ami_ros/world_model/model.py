@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from ami_ros.world_model.encoder import Encoder, Sensors, image_encoder
 from ami_ros.world_model.heads import Contrast, Motion, PlacePose, RelativePose, mlp
 from ami_ros.world_model.learned_heads import LearnedHeads, missing
-from ami_ros.world_model.predictors.registry import make_predictor
+from ami_ros.world_model.predictors import make_predictor
 from ami_ros.world_model.sighting import Sighting
 from ami_ros.world_model.spec import ModelSpec
 

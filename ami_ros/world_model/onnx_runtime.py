@@ -57,22 +57,22 @@ def export_onnx(loaded: LoadedModel, folder: Path) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, (function, inputs, outputs) in _parts(model, BATCH, 0).items():
-            unfinished = folder / f".{name}.onnx"
+            partial = folder / f".{name}.onnx"
             with warnings.catch_warnings(), torch.inference_mode():
                 warnings.simplefilter("ignore")  # the exporter's own, of its age
                 torch.onnx.export(
                     _Part(model, function),
                     tuple(inputs.values()),
-                    unfinished,
+                    partial,
                     input_names=list(inputs),
                     output_names=outputs,
                     dynamic_axes={axis: {0: "batch"} for axis in (*inputs, *outputs)},
                     opset_version=OPSET,
                     dynamo=False,
                 )
-            _let_follow(unfinished)
+            _let_follow(partial)
             written.append(folder / f"{name}.onnx")
-            os.replace(unfinished, written[-1])
+            os.replace(partial, written[-1])
         record = {"encoder_id": loaded.encoder_id, "sha256": loaded.sha256}
         write_atomically(folder / RECORD, yaml.safe_dump(record, sort_keys=False).encode())
     except OSError as error:

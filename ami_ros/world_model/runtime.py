@@ -1,11 +1,28 @@
-"""What a runtime of the dynamics leaves to the model itself."""
+"""Other means than the model's own to compute its dynamics; here bf16: half the bits, and several times the products
+where the CPU multiplies such numbers."""
 
 from __future__ import annotations
 
+import copy
+from pathlib import Path
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional
 
 from ami_ros.world_model.model import WorldModel
+
+FEW = 64  # steps or poses; fewer are no sooner in bf16
+FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # what Linux calls it, of Intel, AMD and ARM
+
+
+def cpu_has_bf16(info: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether this machine's CPU multiplies bf16, and need not make do with float32."""
+    try:
+        lines = info.read_text("utf-8").splitlines()
+    except OSError:
+        return False
+    return any(FLAGS & set(line.split()) for line in lines if line.startswith(("flags", "Features")))
 
 
 class Runtime:
@@ -24,3 +41,67 @@ class Runtime:
     @staticmethod
     def _wants_gradient(inputs: Tensor) -> bool:
         return torch.is_grad_enabled() and inputs.requires_grad
+
+
+class HalfDynamics(Runtime):
+    """`rollout` and `relative_pose` of many futures in bf16. By the model itself, in float32: few of them, as when a
+    goal is sighted; gradients; learned heads.
+
+    Latents and displacements stay float32 between steps, so that what a step adds is rounded, and not all that is
+    there already. It follows the model: what adaptation changes in `model` counts from the next call on.
+
+    Args:
+        model: what imagines; not changed.
+    """
+
+    def __init__(self, model: WorldModel) -> None:
+        super().__init__(model)
+        self._half = copy.copy(model)
+        self._half.__dict__["_modules"] = dict(model._modules)
+        self._layers: list[_HalfLinear] = []
+        for name in ("predictor", "motion", "relative_pose"):
+            self._half._modules[name] = self._halved(model.get_submodule(name))
+
+    def rollout(self, latent: Tensor, commands: Tensor, previous: Tensor) -> tuple[Tensor, Tensor]:
+        """As `WorldModel.rollout`."""
+        if commands.shape[0] * commands.shape[1] < FEW or self._wants_gradient(commands):
+            return self._model.rollout(latent, commands, previous)
+        for layer in self._layers:
+            layer.follow()
+        latents, motions = self._half.rollout(latent, commands, previous)
+        return latents.float(), motions.float()
+
+    def relative_pose(self, first: Tensor, second: Tensor) -> Tensor:
+        """As `WorldModel.relative_pose`."""
+        if first.numel() < FEW * self.spec.latent_dim or self._wants_gradient(first):
+            return self._model.relative_pose(first, second)
+        return self._half.relative_pose(first, second).float()
+
+    def _halved(self, module: nn.Module) -> nn.Module:
+        """The same module with layers of bf16; what has no layers is shared."""
+        if isinstance(module, nn.Linear):
+            self._layers.append(_HalfLinear(module))
+            return self._layers[-1]
+        halved = copy.copy(module)
+        halved.__dict__["_modules"] = {k: self._halved(m) for k, m in module._modules.items() if m is not None}
+        return halved
+
+
+class _HalfLinear(nn.Module):
+    """A linear layer that computes in bf16, whatever comes in."""
+
+    def __init__(self, layer: nn.Linear) -> None:
+        super().__init__()
+        self._of, self._version = (layer.weight, layer.bias), -1
+        self.in_features, self.out_features = layer.in_features, layer.out_features
+        self.follow()
+
+    def follow(self) -> None:
+        """Rounds the layer's weights anew if they changed."""
+        version = self._of[0]._version + self._of[1]._version
+        if version != self._version:
+            self._version = version
+            self.weight, self.bias = (v.detach().bfloat16() for v in self._of)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.linear(x.bfloat16(), self.weight, self.bias)

@@ -15,7 +15,7 @@ from ami_ros.app import evaluate, extract, remember, train
 from ami_ros.errors import AmiError
 from ami_ros.learning.card import write_measurements
 from ami_ros.learning.collection import CollectionConfig, open_collection, record_run
-from ami_ros.learning.origin import read_origin
+from ami_ros.learning.provenance import read_provenance
 from ami_ros.learning.trainer import CHECKPOINT
 from ami_ros.memory.store import Store
 from ami_ros.world_model.checkpoint import load_model
@@ -83,7 +83,7 @@ def test_going_on_from_a_model_replays_its_data_and_says_what_is_forgotten(
     shown = f"{measured['old_after_heading_error_deg']:.3g}"
     assert f"| old data | relative heading, median error [deg] | {measured['old_before_heading_error_deg']:.3g}" in card
     assert shown in card and "25% of each episode" in card
-    origin = read_origin(tmp_path / "more")
+    origin = read_provenance(tmp_path / "more")
     assert origin is not None and origin.settings == tuple(more) and [d.frames for d in origin.data] == [80, 160]
     assert origin.data[0].path == "../new"
 

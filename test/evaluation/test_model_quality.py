@@ -13,10 +13,10 @@ from torch import Tensor
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.album import make_album
 from ami_ros.evaluation.encoded import encode_recording
-from ami_ros.evaluation.expectation import area, violate
 from ami_ros.evaluation.foresight import look_ahead
 from ami_ros.evaluation.model_quality import ModelQuality, measure_model
 from ami_ros.evaluation.probes import fit_probes
+from ami_ros.evaluation.violation_of_expectation import area, violate
 from ami_ros.learning.dataset import Dataset
 from ami_ros.learning.extract import extract
 from harness.exact_model import SPEC, ExactModel, ExactRelativePose

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from ami_ros.planning.budget import ENOUGH
+from ami_ros.planning.geometric_proposals import GeometricConfig
 from ami_ros.planning.kinematics import Kinematics
 from ami_ros.planning.mode_one import PROBE, ModeOne, ModeOneConfig
 from ami_ros.planning.planner import LatentPlanner, Plan
 from ami_ros.planning.protocols import Target
-from ami_ros.planning.sketch import SketchConfig
 from ami_ros.planning.types import Mode
 from harness.exact_model import ExactModel, KnowingModel, latent_of, pose_of
 
@@ -93,7 +93,7 @@ def test_mode_one_alone_reaches_a_goal() -> None:
 def test_what_was_driven_here_before_is_a_candidate() -> None:
     """In a search that may not sample, the best of the candidates is the answer."""
     solver = replace(UNHURRIED.solver, name="predictive", samples=2, iterations=1, adapt=False)
-    planner = LatentPlanner(ExactModel(), replace(UNHURRIED, solver=solver, sketch=SketchConfig(proposals=0)))
+    planner = LatentPlanner(ExactModel(), replace(UNHURRIED, solver=solver, geometric=GeometricConfig(proposals=0)))
     model = ExactModel()
     curve = np.array([[0.35, 1.2]] * 3 + [[0.35, -1.0]] * 4)
     chunks = torch.from_numpy(curve.astype(np.float32))[None, :, None].expand(1, -1, model.spec.chunk, 2)

@@ -14,8 +14,8 @@ from ami_ros.planning import precision
 from ami_ros.planning.planner import PlannerConfig
 from ami_ros.planning.precision import SOONER, Comparison, choose_precision, compare
 from ami_ros.planning.solvers.registry import SolverConfig
-from ami_ros.world_model.half_dynamics import HalfDynamics
 from ami_ros.world_model.model import WorldModel
+from ami_ros.world_model.runtime import HalfDynamics
 from ami_ros.world_model.spec import InputSpec, ModelSpec
 from harness.exact_model import ExactModel
 

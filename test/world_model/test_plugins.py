@@ -27,7 +27,7 @@ CODE = '''
 import torch
 from torch import nn
 
-from ami_ros.world_model.predictors.base import Predictor
+from ami_ros.world_model.predictors import Predictor
 
 
 class Coarse(nn.Module):

@@ -1,4 +1,4 @@
-"""A plan by geometry alone: where the search with the world model begins.
+"""Plans by geometry alone, with which the search with the world model begins.
 
 Where the goal lies is known roughly at once, and so is what the scan sees. A robot that did at once what it is told is
 a few numbers a step instead of a network, so a thousand futures of it cost less than a hundred imagined ones. What is
@@ -26,19 +26,19 @@ GEOMETRIC = ("smoothness", "pose_goal", "obstacles", "keep_away")  # costs that 
 
 
 @dataclass(frozen=True)
-class SketchConfig:
+class GeometricConfig:
     """How much is searched by geometry before the world model is asked."""
 
-    proposals: int = 4  # best sequences that the search begins with; 0: no sketch
+    proposals: int = 4  # best sequences that the search begins with; 0: none
     samples: int = 128  # sequences in an iteration
     iterations: int = 8  # at most
 
     def __post_init__(self) -> None:
         if self.proposals < 0 or self.samples < 2 or self.iterations < 1:
-            raise ValueError("a sketch needs at least 2 samples and 1 iteration, and gives no less than 0 proposals")
+            raise ValueError("a search by geometry needs at least 2 samples and 1 iteration, and proposals not below 0")
 
 
-class Sketcher:
+class GeometricProposals:
     """Searches by geometry. Not thread-safe.
 
     Args:
@@ -47,10 +47,10 @@ class Sketcher:
         seed: of the search's noise.
     """
 
-    def __init__(self, config: SketchConfig, goal: GoalConfig, seed: int) -> None:
+    def __init__(self, config: GeometricConfig, goal: GoalConfig, seed: int) -> None:
         self.config, self._goal, self._seed = config, goal, seed
 
-    def draw(self, imagination: Imagination, scene: Scene, robot: Kinematics, steps: int, deadline: float) -> Tensor:
+    def propose(self, imagination: Imagination, scene: Scene, robot: Kinematics, steps: int, deadline: float) -> Tensor:
         """The best sequences (n, steps, width) to `scene.target`, best first; (0, steps, width) where there are none.
 
         Args:

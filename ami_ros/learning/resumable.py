@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ami_ros.errors import AmiError
 
-FOLDER, PLAN = "unfinished", "plan.json"
+FOLDER, PLAN = "partial", "plan.json"
 FACTS = "facts"  # the name under which a part's plain values stand among its arrays, as JSON
 
 
@@ -36,7 +36,7 @@ class Part:
     blob_end: int
 
 
-class Unfinished:
+class PartialOutput:
     """A file for each bag that is done, and the images so far.
 
     Attributes:
@@ -78,7 +78,7 @@ class Unfinished:
 
 
 @contextmanager
-def go_on(partial: Path, blob: str, plan: dict[str, Any]) -> Iterator[Unfinished]:
+def open_partial(partial: Path, blob: str, plan: dict[str, Any]) -> Iterator[PartialOutput]:
     """Opens what an extraction of the same plan left, or begins anew; for this process alone.
 
     When the block ends well, only the bookkeeping is removed; what a user can mend (an `AmiError`) would end the same
@@ -109,7 +109,7 @@ def go_on(partial: Path, blob: str, plan: dict[str, Any]) -> Iterator[Unfinished
             file.flush()
         try:
             with (partial / blob).open("ab") as images:
-                yield Unfinished(folder, images)
+                yield PartialOutput(folder, images)
         except AmiError:
             shutil.rmtree(partial)
             raise

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from ami_ros.arena.pictures import PictureEncoder
-from ami_ros.arena.policy import LatentPolicy
-from ami_ros.arena.rival import Energies
-from ami_ros.arena.tasks import FRAME_SKIP, PIXELS, TASKS
+from ami_ros.evaluation.swm.pictures import PictureEncoder
+from ami_ros.evaluation.swm.policy import LatentPolicy
+from ami_ros.evaluation.swm.rival import Energies
+from ami_ros.evaluation.swm.tasks import FRAME_SKIP, PIXELS, TASKS
 from ami_ros.planning.solvers.registry import SolverConfig
 from ami_ros.world_model.model import WorldModel
 

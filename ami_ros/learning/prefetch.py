@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Ahead(Generic[T]):
+class Prefetcher(Generic[T]):
     """Values by number, each made while the one before is in use.
 
     Args:
@@ -23,7 +23,7 @@ class Ahead(Generic[T]):
 
     def __init__(self, make: Callable[[int], T], stop: int) -> None:
         self._make, self._stop = make, stop
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ahead")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="prefetch")
         self._coming: tuple[int, Future[T]] | None = None
         self.waited = 0.0
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from ami_ros.adaptation.weights import adaptable, apply, private_copy
-from ami_ros.world_model.half_dynamics import FEW, HalfDynamics, cpu_has_bf16
 from ami_ros.world_model.model import WorldModel
+from ami_ros.world_model.runtime import FEW, HalfDynamics, cpu_has_bf16
 from ami_ros.world_model.spec import InputSpec, ModelSpec
 
 SPEC = ModelSpec(InputSpec(image_size=0, scan_beams=36), latent_dim=16, predictor_width=32, head_width=32)

@@ -11,8 +11,7 @@ from torch import Tensor
 
 from ami_ros.planning.protocols import Dynamics
 from ami_ros.world_model.model import WorldModel
-from ami_ros.world_model.predictors.base import Predictor
-from ami_ros.world_model.predictors.registry import make_predictor
+from ami_ros.world_model.predictors import Predictor, make_predictor
 from ami_ros.world_model.spec import InputSpec, ModelSpec
 
 SPEC = ModelSpec(

@@ -11,14 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ami_ros.arena.package import load_module
-from ami_ros.arena.policy import ACTIONS, Encodes
 from ami_ros.evaluation.rivals import ELITES, HORIZON, ITERATIONS, SAMPLES
+from ami_ros.evaluation.swm.package import load_module
+from ami_ros.evaluation.swm.policy import ACTIONS, Encodes
 from ami_ros.planning.costs.registry import Costs, CostsConfig
 from ami_ros.planning.imagination import integrate
 from ami_ros.planning.protocols import Dynamics, Futures, Scene, Target
 
-RADIUS = 0.18  # [m] no cost that is enabled in an arena asks how large the agent is
+RADIUS = 0.18  # [m] no cost that is enabled here asks how large the agent is
 
 
 class Energies:

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ami_ros.arena.episodes import Episodes
-from ami_ros.arena.tasks import Task, open_world
 from ami_ros.errors import AmiError
+from ami_ros.evaluation.swm.episodes import Episodes
+from ami_ros.evaluation.swm.tasks import Task, open_world
 
 
 def draw_tasks(episodes: Episodes, count: int, offset: int, seed: int) -> NDArray[np.int64]:

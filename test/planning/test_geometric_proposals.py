@@ -1,4 +1,4 @@
-"""Sketches: plans by geometry alone, from which the search with the model begins."""
+"""Plans by geometry alone, from which the search with the model begins."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from torch import Tensor
 
 from ami_ros.geometry import Array, compose
 from ami_ros.planning.costs.registry import Costs
+from ami_ros.planning.geometric_proposals import GeometricConfig, GeometricProposals, displacements
 from ami_ros.planning.imagination import Imagination, integrate
 from ami_ros.planning.kinematics import Kinematics
 from ami_ros.planning.planner import LatentPlanner, PlannerConfig
 from ami_ros.planning.protocols import Scene, SearchSize, Target
-from ami_ros.planning.sketch import SketchConfig, Sketcher, displacements
 from ami_ros.planning.solvers.registry import SolverConfig
 from ami_ros.scan import Scan
 from harness.exact_model import OMNIDIRECTIONAL, ExactModel, latent_of
@@ -28,21 +28,21 @@ ORIGIN = torch.from_numpy(latent_of([0.0, 0.0, 0.0]))
 PLANNER = PlannerConfig()
 
 
-def sketch(
+def proposed(
     model: ExactModel,
     goal: Array | None,
     latent: np.ndarray | None = None,
     scan: Scan = NOTHING,
     robot: Kinematics | None = None,
-    config: SketchConfig | None = None,
+    config: GeometricConfig | None = None,
     planner: PlannerConfig = PLANNER,
 ) -> Tensor:
     robot = robot or Kinematics()
     target = Target(None if latent is None else latent.astype(np.float32), goal, True)
     scene = Scene(model, robot, planner.robot_radius, target, scan)
     imagination = Imagination(model, ORIGIN.numpy(), (0.0, 0.0), Costs(planner.costs).at(scene))
-    sketcher = Sketcher(config or planner.sketch, planner.costs.latent_goal, seed=0)
-    return sketcher.draw(imagination, scene, robot, STEPS, math.inf)
+    geometric = GeometricProposals(config or planner.geometric, planner.costs.latent_goal, seed=0)
+    return geometric.propose(imagination, scene, robot, STEPS, math.inf)
 
 
 def led_to(model: ExactModel, actions: Tensor) -> np.ndarray:
@@ -63,59 +63,59 @@ def test_displacements_are_chords_of_the_arcs_that_were_commanded(command: tuple
 
 @pytest.mark.parametrize("goal", [[1.2, 0.4, 0.5], [0.5, -0.3, -1.0], [-0.3, 0.0, 0.0]])
 def test_the_best_one_ends_at_the_goal(model: ExactModel, goal: list[float]) -> None:
-    first = sketch(model, np.array(goal))[:1]
+    first = proposed(model, np.array(goal))[:1]
     end = led_to(model, first)[0, -1]
     assert np.hypot(*(end - goal)[:2]) < 0.2 and abs(end[2] - goal[2]) < 0.5
 
 
 def test_a_goal_that_only_a_latent_tells_is_seen_by_the_models_own_head(model: ExactModel) -> None:
     goal = np.array([0.9, 0.3, 0.4])
-    torch.testing.assert_close(sketch(model, None, latent_of(goal)), sketch(model, goal), atol=0.02, rtol=0)
+    torch.testing.assert_close(proposed(model, None, latent_of(goal)), proposed(model, goal), atol=0.02, rtol=0)
 
 
 def test_it_keeps_off_what_the_scan_sees(model: ExactModel) -> None:
     goal, wall = np.array([1.5, 0.0, 0.0]), np.stack([np.full(40, 0.7), np.linspace(-0.3, 0.3, 40)], 1)
-    blind, seeing = (led_to(model, sketch(model, goal, scan=scan)[:1])[0] for scan in (NOTHING, scan_of_points(wall)))
+    blind, seeing = (led_to(model, proposed(model, goal, scan=scan)[:1])[0] for scan in (NOTHING, scan_of_points(wall)))
     nearest = [np.hypot(*(way[:, None, :2] - wall).transpose(2, 0, 1)).min() for way in (blind, seeing)]
     assert nearest[0] < 0.15 and nearest[1] > PLANNER.robot_radius
 
 
 def test_it_stays_within_the_limits_of_the_moment(model: ExactModel) -> None:
-    turning = sketch(model, np.array([0.0, 0.0, 1.5]), robot=Kinematics().limited(0.0, 0.7))
+    turning = proposed(model, np.array([0.0, 0.0, 1.5]), robot=Kinematics().limited(0.0, 0.7))
     assert (turning[..., 0] == 0).all() and 0.6 < float(turning[0, :, 1].max()) <= 0.7
 
 
-def test_a_robot_that_can_is_sketched_sideways() -> None:
+def test_a_robot_that_can_drives_sideways() -> None:
     model, robot = ExactModel(OMNIDIRECTIONAL), Kinematics("omnidirectional")
-    first = sketch(model, np.array([0.0, 0.9, 0.0]), robot=robot)[:1]
+    first = proposed(model, np.array([0.0, 0.9, 0.0]), robot=robot)[:1]
     end = led_to(model, first)[0, -1]
     assert np.hypot(*(end - [0.0, 0.9, 0.0])[:2]) < 0.2 and float(first[0, :, 2].max()) > 0.2
 
 
 def test_there_is_none_where_it_is_switched_off_or_the_goal_cannot_be_seen(model: ExactModel) -> None:
     goal = np.array([1.0, 0.0, 0.0])
-    assert sketch(model, goal, config=SketchConfig(proposals=0)).shape == (0, STEPS, 2)
-    assert sketch(model, None, np.full(4, np.nan)).shape == (0, STEPS, 2)
-    assert sketch(model, goal, config=SketchConfig(proposals=3)).shape == (3, STEPS, 2)
+    assert proposed(model, goal, config=GeometricConfig(proposals=0)).shape == (0, STEPS, 2)
+    assert proposed(model, None, np.full(4, np.nan)).shape == (0, STEPS, 2)
+    assert proposed(model, goal, config=GeometricConfig(proposals=3)).shape == (3, STEPS, 2)
 
 
 @pytest.mark.parametrize("wrong", [{"proposals": -1}, {"samples": 1}, {"iterations": 0}])
-def test_a_sketch_of_nothing_is_refused(wrong: dict[str, int]) -> None:
+def test_a_search_of_nothing_is_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="at least 2 samples"):
-        SketchConfig(**wrong)
+        GeometricConfig(**wrong)
 
 
 def test_costs_of_latents_have_no_say_in_it(model: ExactModel) -> None:
     costs = PLANNER.costs
     learned = replace(costs, latent_distance=replace(costs.latent_distance, enabled=True))
     goal = np.array([1.0, 0.2, 0.0])
-    assert torch.equal(sketch(model, goal), sketch(model, goal, planner=replace(PLANNER, costs=learned)))
+    assert torch.equal(proposed(model, goal), proposed(model, goal, planner=replace(PLANNER, costs=learned)))
 
 
 def test_a_search_that_begins_with_it_has_a_better_plan_of_as_many_imagined_futures(model: ExactModel) -> None:
     target = Target(latent_of([0.9, -0.5, -1.2]), None, True)
     small = replace(PLANNER, deadline=60.0, solver=SolverConfig(samples=24, iterations=1, adapt=False))
-    planners = [LatentPlanner(model, replace(small, sketch=SketchConfig(proposals=n))) for n in (0, 4)]
+    planners = [LatentPlanner(model, replace(small, geometric=GeometricConfig(proposals=n))) for n in (0, 4)]
     without, begun = (p.plan(0.0, ORIGIN.numpy(), (0.0, 0.0), NOTHING, target) for p in planners)
     assert begun.evaluated == without.evaluated == SearchSize(24, 1, STEPS).samples
     assert begun.cost < without.cost - 0.1

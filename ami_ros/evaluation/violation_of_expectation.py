@@ -33,7 +33,7 @@ Histories = dict[int, list[tuple[float, float, float]]]  # position -> what the 
 
 
 @dataclass(frozen=True)
-class Expectation:
+class Violations:
     """The z scores of what was shown; an event is judged by the mean over its readings.
 
     Attributes:
@@ -70,7 +70,7 @@ def area(positive: Array, negative: Array) -> float:
     return float((ranks.sum() - len(positive) * (len(positive) + 1) / 2) / (len(positive) * len(negative)))
 
 
-def violate(encoded: Encoded, rng: np.random.Generator) -> Expectation:
+def violate(encoded: Encoded, rng: np.random.Generator) -> Violations:
     """Shows events to the surprise monitor at random tested moments of ordinary driving.
 
     Raises:
@@ -94,7 +94,7 @@ def violate(encoded: Encoded, rng: np.random.Generator) -> Expectation:
         violated[kind], alarmed[kind] = _scores(encoded, histories, begins, _perceived(encoded, seen, others))
         ordinary[kind], _ = _scores(encoded, histories, begins, encoded.latents[after[:, : seen.shape[1]]])
     threshold = SurpriseMonitor(encoded.model).threshold
-    return Expectation(violated, ordinary, alarmed, threshold, 3600 * alarms / max(seconds, 1e-9))
+    return Violations(violated, ordinary, alarmed, threshold, 3600 * alarms / max(seconds, 1e-9))
 
 
 def _perceived(encoded: Encoded, seen: Rows, others: Rows | None) -> NDArray[np.float32]:

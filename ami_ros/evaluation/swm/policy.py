@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ami_ros.planning.costs.registry import CostsConfig
+from ami_ros.planning.geometric_proposals import GeometricConfig
 from ami_ros.planning.kinematics import Kinematics
 from ami_ros.planning.planner import LatentPlanner, PlannerConfig
 from ami_ros.planning.protocols import Dynamics, Target
-from ami_ros.planning.sketch import SketchConfig
 from ami_ros.planning.solvers.registry import SolverConfig
 
 # Both numbers of an action lie in [-1, 1]: the commands of a robot that may drive and turn as it likes.
@@ -58,7 +58,7 @@ class LatentPolicy:
             kinematics=ACTIONS,
             solver=solver,
             costs=costs,
-            sketch=SketchConfig(proposals=0),  # what actions do here is no geometry of wheels
+            geometric=GeometricConfig(proposals=0),  # what actions do here is no geometry of wheels
         )
         self._model, self._seed, self._period = model, seed, model.spec.period
         self.seconds: list[float] = []  # of each search

@@ -1,12 +1,15 @@
-"""What a predictor has to offer, and what all of them have in common."""
+"""Predictors: latent and commands -> next latent; what each has to offer, and the one that ships."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
+from ami_ros.plugins import PREDICTORS, find_plugin
 from ami_ros.world_model.spec import ModelSpec
 
 
@@ -76,3 +79,55 @@ class Predictor(nn.Module, ABC):
         """Commands as features (..., width)."""
         features: Tensor = self.condition(torch.cat([previous, chunk.flatten(-2)], dim=-1))
         return features
+
+
+class AdaptiveBlock(nn.Module):
+    """Residual MLP whose normalisation is modulated by the commands (AdaLN-zero, arXiv 2212.09748)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width, elementwise_affine=False)
+        self.modulation = nn.Linear(width, 3 * width)
+        self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+        nn.init.zeros_(self.modulation.weight)
+        nn.init.zeros_(self.modulation.bias)
+
+    def forward(self, x: Tensor, modulation: Tensor) -> Tensor:
+        """(batch, width), modulated by what `modulation` made of the commands (batch, 3 * width)."""
+        scale, shift, gate = modulation.chunk(3, dim=-1)
+        return x + gate * self.mlp(torch.addcmul(shift, self.norm(x), 1 + scale))
+
+
+class ResidualPredictor(Predictor):
+    """A residual MLP; the commands modulate its blocks."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        super().__init__(spec)
+        self.blocks = nn.ModuleList(AdaptiveBlock(spec.predictor_width) for _ in range(spec.predictor_blocks))
+
+    def conditions(self, chunk: Tensor, previous: Tensor) -> list[Tensor]:
+        """The modulation of each block, (..., 3 * width)."""
+        condition = self._condition(chunk, previous)
+        return [block.modulation(condition) for block in cast(Iterable[AdaptiveBlock], self.blocks)]
+
+    def advance(self, latent: Tensor, state: Tensor, conditions: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """As `Predictor.advance`; the state stays empty."""
+        x = self.enter(latent)
+        for block, modulation in zip(self.blocks, conditions, strict=True):
+            x = block(x, modulation)
+        return latent + self.leave(x), state
+
+
+BUILT_IN: dict[str, type[Predictor]] = {"mlp": ResidualPredictor}
+
+
+def make_predictor(spec: ModelSpec) -> Predictor:
+    """The predictor that `spec` names, untrained.
+
+    Other packages name theirs by entry points of the group `ami_ros.predictors`: a `Predictor` made of a `ModelSpec`.
+
+    Raises:
+        AmiError: there is none of that name.
+    """
+    predictor: Predictor = find_plugin(PREDICTORS, spec.predictor, BUILT_IN)(spec)
+    return predictor

@@ -14,7 +14,7 @@ from ami_ros.errors import AmiError
 from ami_ros.learning.dataset import Dataset
 from ami_ros.world_model.checkpoint import write_atomically
 
-FILE = "origin.yaml"
+FILE = "provenance.yaml"
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Data:
 
 
 @dataclass(frozen=True)
-class Origin:
+class Provenance:
     """What made a model."""
 
     preset: str
@@ -37,16 +37,16 @@ class Origin:
     data: tuple[Data, ...]  # new data first, then what was replayed
 
 
-def write_origin(
+def write_provenance(
     folder: Path, preset: str, settings: Sequence[str], steps: int, seed: int, datasets: Sequence[Dataset]
 ) -> None:
     """Writes `FILE` into a model's folder."""
     data = tuple(Data(os.path.relpath(d.folder.resolve(), folder.resolve()), d.card.checksum, len(d)) for d in datasets)
-    origin = Origin(preset, tuple(settings), steps, seed, data)
+    origin = Provenance(preset, tuple(settings), steps, seed, data)
     write_atomically(folder / FILE, yaml.safe_dump(to_mapping(origin), sort_keys=False).encode())
 
 
-def read_origin(folder: Path) -> Origin | None:
+def read_provenance(folder: Path) -> Provenance | None:
     """The origin of the model in `folder`; None where nothing tells.
 
     Raises:
@@ -58,10 +58,10 @@ def read_origin(folder: Path) -> Origin | None:
         return None
     except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:
         raise AmiError(f"{folder / FILE} cannot be read: {' '.join(str(error).split())}; remove it") from error
-    return from_mapping(Origin, values, str(folder / FILE))
+    return from_mapping(Provenance, values, str(folder / FILE))
 
 
-def find_data(folder: Path, origin: Origin) -> tuple[list[Dataset], list[str]]:
+def find_data(folder: Path, origin: Provenance) -> tuple[list[Dataset], list[str]]:
     """The data sets that the model in `folder` was made from, as far as they are there, and those that are not."""
     found, missing = [], []
     for data in origin.data:

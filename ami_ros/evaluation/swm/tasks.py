@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ami_ros.arena.package import load_module
 from ami_ros.errors import AmiError
+from ami_ros.evaluation.swm.package import load_module
 from ami_ros.learning.objective import LossWeights
 from ami_ros.learning.trainer import TrainingConfig
 from ami_ros.planning.costs.goal import GoalConfig

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ami_ros.arena.episodes import Episodes
-from ami_ros.arena.tasks import PIXELS
-from ami_ros.arena.trial import draw_tasks
 from ami_ros.errors import AmiError
+from ami_ros.evaluation.swm.episodes import Episodes
+from ami_ros.evaluation.swm.tasks import PIXELS
+from ami_ros.evaluation.swm.trial import draw_tasks
 
 
 def make_episodes(scale: float = 50.0) -> Episodes:

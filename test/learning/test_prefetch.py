@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from ami_ros.learning.ahead import Ahead
+from ami_ros.learning.prefetch import Prefetcher
 
 
 def test_the_next_value_is_made_while_this_one_is_used() -> None:
@@ -16,7 +16,7 @@ def test_the_next_value_is_made_while_this_one_is_used() -> None:
         begun[number].set()
         return 10 * number
 
-    ahead = Ahead(make, 3)
+    ahead = Prefetcher(make, 3)
     assert ahead.take(0) == 0
     assert begun[1].wait(10) and ahead.take(1) == 10 and ahead.take(2) == 20
     ahead.close()
@@ -30,7 +30,7 @@ def test_what_was_made_before_a_change_can_be_forgotten() -> None:
         made.append(number)
         return len(made)
 
-    ahead = Ahead(make, 10)
+    ahead = Prefetcher(make, 10)
     assert ahead.take(0) == 1
     ahead.forget()
     assert made == [0, 1] and ahead.take(1) == 3
@@ -38,7 +38,7 @@ def test_what_was_made_before_a_change_can_be_forgotten() -> None:
 
 
 def test_any_number_can_be_the_first() -> None:
-    ahead = Ahead(lambda number: number, 100)
+    ahead = Prefetcher(lambda number: number, 100)
     assert [ahead.take(n) for n in (7, 8, 30, 31)] == [7, 8, 30, 31]
     ahead.close()
 
@@ -49,7 +49,7 @@ def test_an_error_comes_out_where_its_value_is_taken() -> None:
             raise OSError("the disk is gone")
         return number
 
-    ahead = Ahead(make, 5)
+    ahead = Prefetcher(make, 5)
     assert ahead.take(0) == 0
     with pytest.raises(OSError, match="the disk is gone"):
         ahead.take(1)
@@ -58,7 +58,7 @@ def test_an_error_comes_out_where_its_value_is_taken() -> None:
 
 def test_waiting_is_counted() -> None:
     ready = threading.Event()
-    ahead = Ahead(lambda number: ready.wait(0.2), 1)
+    ahead = Prefetcher(lambda number: ready.wait(0.2), 1)
     ahead.take(0)
     ahead.close()
     assert ahead.waited > 0.1

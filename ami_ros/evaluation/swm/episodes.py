@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ami_ros.arena.tasks import Task, open_world
 from ami_ros.errors import AmiError
+from ami_ros.evaluation.swm.tasks import Task, open_world
 from ami_ros.scan import Mount
 from ami_ros.world_model.checkpoint import write_atomically
 

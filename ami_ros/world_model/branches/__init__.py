@@ -1,1 +1,0 @@
-"""Branches of the encoder: one sensor -> its features. One a file."""

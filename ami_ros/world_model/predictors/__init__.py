@@ -1,1 +1,0 @@
-"""Predictors: latent and commands -> next latent. One a file, chosen by `ModelSpec.predictor`."""
