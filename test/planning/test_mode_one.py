@@ -92,7 +92,7 @@ def test_mode_one_alone_reaches_a_goal() -> None:
 
 def test_what_was_driven_here_before_is_a_candidate() -> None:
     """In a search that may not sample, the best of the candidates is the answer."""
-    solver = replace(UNHURRIED.solver, name="predictive", samples=2, iterations=1, adapt=False)
+    solver = replace(UNHURRIED.solver, samples=2, iterations=1, adapt=False)
     planner = LatentPlanner(ExactModel(), replace(UNHURRIED, solver=solver, geometric=GeometricConfig(proposals=0)))
     model = ExactModel()
     curve = np.array([[0.35, 1.2]] * 3 + [[0.35, -1.0]] * 4)
