@@ -114,12 +114,12 @@ def test_a_cost_of_another_package_can_be_disabled() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"solver": {"name": "tinny"}}, "nothing called 'tinny'.*icem.*tiny"),
+        ({"solver": {"name": "tinny"}}, "no 'tinny'.*icem.*tiny"),
         ({"solver": {"name": "broken"}}, "'broken' of tiny_ami_plugin:Missing cannot be imported"),
         ({"solver": {"name": "tiny", "options": ["speed"]}}, "'speed' of 'tiny' is not of the form key=value"),
         ({"solver": {"name": "tiny", "options": ["sped=1"]}}, "unknown key 'sped'; known are speed"),
         ({"solver": {"name": "icem", "options": ["elites=3"]}}, "icem has parameters of its own"),
-        ({"costs": {"plugins": ["right"]}}, "nothing called 'right'.*obstacles.*left"),
+        ({"costs": {"plugins": ["right"]}}, "no 'right'.*obstacles.*left"),
         ({"costs": {"plugins": ["obstacles weight=2"]}}, "comes with ami_ros; set its parameters costs.obstacles"),
     ],
 )

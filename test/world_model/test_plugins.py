@@ -129,8 +129,8 @@ def test_every_weight_of_theirs_learns() -> None:
 @pytest.mark.parametrize(
     ("encoder", "predictor", "message"),
     [
-        ("convv", "mlp", "model: nothing called 'convv' among the ami_ros.encoders; known are conv, frozen"),
-        ("conv", "gruu", "model: nothing called 'gruu' among the ami_ros.predictors; known are mlp"),
+        ("convv", "mlp", "model: no 'convv' among the ami_ros.encoders; known are conv, frozen"),
+        ("conv", "gruu", "model: no 'gruu' among the ami_ros.predictors; known are mlp"),
     ],
 )
 def test_a_name_that_nobody_has_is_refused_in_one_line(encoder: str, predictor: str, message: str) -> None:
@@ -142,5 +142,5 @@ def test_a_name_that_nobody_has_is_refused_in_one_line(encoder: str, predictor: 
 def test_a_model_whose_package_is_missing_is_refused_when_it_is_loaded(tmp_path: Path) -> None:
     with installed(tmp_path, "tiny_ami_model", CODE, ENTRIES):
         save_model(tmp_path / "model", "foreign", made())
-    with pytest.raises(AmiError, match="nothing called 'coarse'"):
+    with pytest.raises(AmiError, match="no 'coarse'"):
         load_model(tmp_path / "model")
