@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ami_ros.commands import as_chunks
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, pose_gap
 from ami_ros.memory.codes import Code
