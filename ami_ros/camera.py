@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,6 +16,8 @@ from ami_ros.images import Image
 
 SAME = 0.02  # of a picture's side: cameras whose pictures differ by less are taken for the same
 MOST_SIDE = 512  # [px] of pictures that are brought to a model's camera; models take much smaller ones
+# Models of distortion in a CameraInfo, and how many numbers each has.
+LENSES = {"": (0,), "plumb_bob": (0, 4, 5), "rational_polynomial": (0, 8, 12, 14), "equidistant": (4,)}
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,27 @@ class Camera:
         size = np.array([self.width, self.height])
         slack = SAME * size
         return unfolded and bool(((pixels[-1] > -slack) & (pixels[-1] < size - 1 + slack)).all())
+
+
+def camera_of(message: Any) -> Camera | None:
+    """The camera of a sensor_msgs/CameraInfo, from a topic or from a bag, by K and D: that of raw pictures; None where
+    it is not calibrated (K is zero).
+
+    Raises:
+        AmiError: numbers that make no sense, or a model of distortion that is not known.
+    """
+    fx, cx, fy, cy = (message.k[i] for i in (0, 2, 4, 5))
+    numbers = (fx, fy, cx, cy, *message.d)
+    if not fx:
+        return None
+    if message.distortion_model not in LENSES or len(message.d) not in LENSES[message.distortion_model]:
+        raise AmiError(
+            f"camera_info: {len(message.d)} numbers of distortion '{message.distortion_model}' are not known"
+        )
+    if not (message.width and message.height and min(fx, fy) > 0 and all(map(math.isfinite, numbers))):
+        raise AmiError("camera_info: size, focal length or distortion make no sense; calibrate the camera")
+    fisheye = message.distortion_model == "equidistant"
+    return Camera(message.width, message.height, (fx, fy), (cx, cy), tuple(message.d), fisheye)
 
 
 class Rectifier:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from ami_ros.camera import Camera, Rectifier
+from ami_ros.camera import Rectifier, camera_of
 from ami_ros.errors import AmiError
 from ami_ros.images import MAX_PIXELS, image_of
 from ami_ros.images import Image as Picture
 from ami_ros.ros.lifecycle import AmiNode
 from ami_ros.world_model.spec import InputSpec
-
-# Models of distortion in a CameraInfo, and how many numbers each has.
-LENSES = {"": (0,), "plumb_bob": (0, 4, 5), "rational_polynomial": (0, 8, 12, 14), "equidistant": (4,)}
 
 
 class CalibratedCamera:
@@ -46,7 +42,7 @@ class CalibratedCamera:
             return
         self._info, self._rectifier, self._misfit = info, None, None
         try:
-            camera = camera_from_message(message)
+            camera = camera_of(message)
             self._rectifier = Rectifier(camera, self._field_of_view) if camera is not None else None
         except AmiError as error:
             self._misfit = error
@@ -61,19 +57,3 @@ class CalibratedCamera:
             raise self._misfit
         image = image_of(message, self._max_pixels)
         return image if self._rectifier is None else self._rectifier(image)
-
-
-def camera_from_message(message: CameraInfo) -> Camera | None:
-    """The camera that took raw pictures, as K and D say; None where it is not calibrated (K is zero)."""
-    fx, cx, fy, cy = (message.k[i] for i in (0, 2, 4, 5))
-    numbers = (fx, fy, cx, cy, *message.d)
-    if not fx:
-        return None
-    if message.distortion_model not in LENSES or len(message.d) not in LENSES[message.distortion_model]:
-        raise AmiError(
-            f"camera_info: {len(message.d)} numbers of distortion '{message.distortion_model}' are not known"
-        )
-    if not (message.width and message.height and min(fx, fy) > 0 and all(map(math.isfinite, numbers))):
-        raise AmiError("camera_info: size, focal length or distortion make no sense; calibrate the camera")
-    fisheye = message.distortion_model == "equidistant"
-    return Camera(message.width, message.height, (fx, fy), (cx, cy), tuple(message.d), fisheye)

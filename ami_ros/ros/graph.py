@@ -102,8 +102,9 @@ class ProcessSpec:
             arguments += ["--params-file", file]
         for source, target in self.remappings.items():
             arguments += ["-r", f"{source}:={target}"]
-        if self.namespace:
-            arguments += ["-r", f"__ns:=/{self.namespace.strip('/')}"]
+        if self.namespace:  # with transforms of its own, as Nav2 has it
+            for rule in (f"__ns:=/{self.namespace.strip('/')}", "/tf:=tf", "/tf_static:=tf_static"):
+                arguments += ["-r", rule]
         return [*arguments, "--log-level", self.log_level]
 
 

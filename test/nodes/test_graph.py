@@ -111,6 +111,9 @@ def test_namespace_and_remappings_reach_the_node(ros: RosPeer, model: Path) -> N
     node = start(ros, spec, "safety", model)
     assert node.get_namespace() == "/robot1"
     assert "/robot1/base/cmd" in dict(node.get_publisher_names_and_types_by_node("safety", "/robot1"))
+    assert (
+        node.resolve_topic_name("/tf") == "/robot1/tf" and node.resolve_topic_name("/tf_static") == "/robot1/tf_static"
+    )
 
 
 def test_parameters_of_arguments_files_and_cameras_stack_up(ros: RosPeer, model: Path, tmp_path: Path) -> None:

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from ami_ros.camera import camera_of
 from ami_ros.errors import AmiError
 from ami_ros.images import encode_png
-from ami_ros.ros.camera import CalibratedCamera, camera_from_message
+from ami_ros.ros.camera import CalibratedCamera
 from ami_ros.ros.conversions import compressed_message
 from ami_ros.world_model.spec import InputSpec
 
@@ -34,7 +35,7 @@ class Subscriber:
         self.topics.append(topic)
 
 
-def camera_of(inputs: InputSpec = INPUTS, compressed: bool = False) -> tuple[CalibratedCamera, Subscriber]:
+def camera_for(inputs: InputSpec = INPUTS, compressed: bool = False) -> tuple[CalibratedCamera, Subscriber]:
     node: Any = Subscriber()
     return CalibratedCamera(node, inputs, compressed), node
 
@@ -44,7 +45,7 @@ PICTURE = np.zeros((240, 320, 3), np.uint8)
 
 @pytest.mark.parametrize("compressed", [False, True])
 def test_pictures_are_brought_to_the_models_camera_once_the_robots_is_known(compressed: bool) -> None:
-    camera, node = camera_of(compressed=compressed)
+    camera, node = camera_for(compressed=compressed)
     assert node.topics == ["camera_info"]
     assert camera.message_type is (CompressedImage if compressed else Image)
     message = compressed_message(encode_png(PICTURE), "png")
@@ -55,7 +56,7 @@ def test_pictures_are_brought_to_the_models_camera_once_the_robots_is_known(comp
 
 
 def test_a_camera_that_does_not_fit_is_told_of_with_every_picture_until_it_is_another() -> None:
-    camera, _ = camera_of()
+    camera, _ = camera_for()
     camera.take_info(info(fx=400.0))
     for _ in range(2):
         with pytest.raises(AmiError, match="sees less"):
@@ -65,12 +66,14 @@ def test_a_camera_that_does_not_fit_is_told_of_with_every_picture_until_it_is_an
 
 
 def test_a_model_that_does_not_know_its_camera_takes_pictures_as_they_are() -> None:
-    assert not camera_of(InputSpec())[1].topics and not camera_of(InputSpec(image_size=0, field_of_view=1.0))[1].topics
+    assert (
+        not camera_for(InputSpec())[1].topics and not camera_for(InputSpec(image_size=0, field_of_view=1.0))[1].topics
+    )
 
 
 def test_a_camera_that_is_not_calibrated_changes_nothing() -> None:
-    assert camera_from_message(info(fx=0.0)) is None
-    camera, _ = camera_of()
+    assert camera_of(info(fx=0.0)) is None
+    camera, _ = camera_for()
     camera.take_info(CameraInfo(width=320, height=240))
     assert camera.picture(compressed_message(encode_png(PICTURE), "png")).shape == (240, 320, 3)
 
@@ -89,12 +92,12 @@ def test_a_camera_that_is_not_calibrated_changes_nothing() -> None:
 )
 def test_nonsense_is_refused(message: CameraInfo) -> None:
     with pytest.raises(AmiError, match="camera_info"):
-        camera_from_message(message)
+        camera_of(message)
 
 
 @pytest.mark.parametrize("model", ["plumb_bob", "rational_polynomial", "equidistant"])
 def test_every_lens_is_understood(model: str) -> None:
     count = {"plumb_bob": 5, "rational_polynomial": 8, "equidistant": 4}[model]
-    camera = camera_from_message(info(model, (0.01,) * count))
+    camera = camera_of(info(model, (0.01,) * count))
     assert camera is not None and camera.fisheye == (model == "equidistant") and len(camera.distortion) == count
     assert np.allclose(camera.pixels(np.zeros((1, 2))), [[159.5, 119.5]])
