@@ -51,7 +51,7 @@ def main(
     from rich.console import Console
 
     from ami_ros.adaptation.adapter import AdaptationConfig
-    from ami_ros.app.shipped import model_and_memory
+    from ami_ros.app.bench import model_and_memory
     from ami_ros.app.train_run import progress_bar
     from ami_ros.errors import AmiError
     from ami_ros.evaluation.adaptation_bench import CHANGES, AdaptationBench, Settings

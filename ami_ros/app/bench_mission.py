@@ -46,9 +46,9 @@ def main(
     import torch
     from rich.console import Console
 
+    from ami_ros.app.bench import model_and_memory
     from ami_ros.app.bench_planning import loop_config
     from ami_ros.app.extract_run import progress_bar
-    from ami_ros.app.shipped import model_and_memory
     from ami_ros.config import with_settings
     from ami_ros.evaluation.mission_bench import Settings, run_exploration, run_mission
     from ami_ros.evaluation.report import hardware, write_json

@@ -21,7 +21,7 @@ def main(
     import torch
     from rich.console import Console
 
-    from ami_ros.app.shipped import model_and_memory
+    from ami_ros.app.bench import model_and_memory
     from ami_ros.evaluation.closed_loop import LoopConfig
     from ami_ros.evaluation.rates import SuccessRate
     from ami_ros.evaluation.report import hardware, write_json

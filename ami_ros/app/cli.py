@@ -40,21 +40,25 @@ def run(arguments: Sequence[str]) -> NoReturn:
 
 
 def _application(name: str) -> typer.Typer:
-    """The command in the module `ami_ros.app.<name>`: its `main`, or its `PARTS`, each in a module of its own."""
     module = importlib.import_module(f"ami_ros.app.{name}")
     settings = {"help_option_names": ["-h", "--help"], **getattr(module, "CONTEXT_SETTINGS", {})}
     app = typer.Typer(
         add_completion=False, pretty_exceptions_enable=False, context_settings=settings, help=module.__doc__
     )
-    parts: Sequence[str] = getattr(module, "PARTS", ())
-    for part in parts:
-        command = importlib.import_module(f"ami_ros.app.{name}_{part}").main
-        app.command(part, context_settings=settings)(with_exit_codes(command))
-    if not parts:
-        app.command(context_settings=settings)(with_exit_codes(module.main))
-    elif len(parts) == 1:
-        app.callback()(lambda: None)  # else typer takes the only command for the application itself
+    for part, function in functions(name).items():
+        app.command(part or None, context_settings=settings)(with_exit_codes(function))
     return app
+
+
+def functions(name: str) -> dict[str, Callable[..., int | None]]:
+    """What a command runs, by the name of its part: see `ami_ros.app.commands.Command`; "" where it has no parts."""
+    module = importlib.import_module(f"ami_ros.app.{name}")
+    parts = getattr(module, "PARTS", None)
+    if parts is None:
+        return {"": module.main}
+    if isinstance(parts, dict):
+        return parts
+    return {part: importlib.import_module(f"ami_ros.app.{name}_{part}").main for part in parts}
 
 
 def with_exit_codes(function: Callable[..., int | None]) -> Callable[..., None]:

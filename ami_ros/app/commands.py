@@ -9,7 +9,8 @@ from dataclasses import dataclass
 class Command:
     """A command, made of the function `main` in the module `ami_ros.app.<name>` (typer annotations).
 
-    A module with `PARTS` instead is a command of several: each `main` in `ami_ros.app.<name>_<part>`.
+    A module with `PARTS` instead is a command of several: functions by name, or names of parts, each the `main` of
+    `ami_ros.app.<name>_<part>`.
 
     Attributes:
         name: what the user types.

@@ -12,11 +12,11 @@ import yaml
 
 from ami_ros.config import from_mapping
 from ami_ros.errors import AmiError
-from ami_ros.memory.names import memory_beside
-from ami_ros.memory.store import Store
+from ami_ros.memory.files import check_file, memory_beside
 from ami_ros.ros.graph import shipped_model
 from ami_ros.simulation.robot import DriveName
-from ami_ros.simulation.world import World, load_world
+from ami_ros.simulation.world import World
+from ami_ros.simulation.world_file import load_world
 from ami_ros.world_model.spec import ModelSpec
 
 Camera = Literal["onboard", "ceiling"]
@@ -149,11 +149,7 @@ def _shipped_memory(model: Path, world: str) -> Path | None:
 def _check_memory(path: Path, model: ModelIdentity) -> None:
     if not path.is_file():
         raise AmiError(f"--memory {path}: no such file")
-    store = Store(path, model.encoder_id, model.spec.latent_dim, read_only=True)
-    try:
-        store.load()
-    finally:
-        store.close()
+    check_file(path, model.encoder_id, model.spec.latent_dim)
 
 
 def _existing(path: Path) -> Path:

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ami_ros.app.commands import COMMANDS
-from ami_ros.app.parameter_tables import parameter_tables
-from ami_ros.app.tables import table
+from ami_ros.app.tables import parameter_tables, table
 from ami_ros.learning.extract import ExtractConfig
 from ami_ros.learning.trainer import TrainingConfig
 from ami_ros.nodes.loopback import LoopbackParameters

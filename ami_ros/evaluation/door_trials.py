@@ -15,7 +15,8 @@ from ami_ros.evaluation.trials import Trial
 from ami_ros.geometry import Array
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.simulator import Simulator
-from ami_ros.simulation.world import Door, World, load_world
+from ami_ros.simulation.world import Door, World
+from ami_ros.simulation.world_file import load_world
 from ami_ros.world_model.checkpoint import LoadedModel
 
 DETOUR = 1.0  # [m] by which the other way is longer, at least

@@ -13,9 +13,9 @@ import torch
 from ami_ros.evaluation.runtimes import figure, runtimes
 from ami_ros.geometry import Array, relative
 from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
-from ami_ros.memory.rows import Edge, PlaceRow
+from ami_ros.memory.rows import PlaceRow
 from ami_ros.memory.store import Store
-from ami_ros.memory.types import GoalQuery
+from ami_ros.memory.types import Edge, GoalQuery
 from ami_ros.planning.kinematics import Kinematics
 from ami_ros.planning.planner import LatentPlanner, PlannerConfig
 from ami_ros.planning.protocols import Target

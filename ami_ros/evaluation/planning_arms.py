@@ -16,7 +16,7 @@ from ami_ros.evaluation.door_trials import drive_tasks
 from ami_ros.evaluation.mission_bench import ENOUGH, Settings, run_exploration, run_mission
 from ami_ros.evaluation.rival_loops import RandomLoop, TrueLoop
 from ami_ros.evaluation.trials import Trial
-from ami_ros.memory.names import memory_beside
+from ami_ros.memory.files import memory_beside
 from ami_ros.planning.types import Mode
 from ami_ros.simulation.simulator import CameraName, Simulator
 from ami_ros.world_model.checkpoint import load_model

@@ -26,7 +26,7 @@ from ami_ros.simulation.exploration import Explorer
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.robot import CONTROL_PERIOD, DriveName, Robot
 from ami_ros.simulation.simulator import Simulator
-from ami_ros.simulation.world import load_world
+from ami_ros.simulation.world_file import load_world
 
 SETTINGS = "collect.yaml"
 PARTIAL = ".partial"

@@ -1,21 +1,56 @@
-"""Memories as files: how one is written beside the one that is in use."""
+"""Memories as files: what they are called, and how one is written beside the one that is in use."""
 
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from ami_ros.errors import AmiError
 from ami_ros.memory.codes import Code
-from ami_ros.memory.place_map import PlaceMap
-from ami_ros.memory.rows import Edge, PlaceRow
+from ami_ros.memory.rows import PlaceRow
 from ami_ros.memory.store import Store
+from ami_ros.memory.types import Edge
 
+if TYPE_CHECKING:  # who only looks for files does without torch
+    from ami_ros.memory.place_map import PlaceMap
+
+SUFFIX = ".memory"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 BATCH = 500  # places whose pictures are in RAM at once
 T = TypeVar("T")
+
+
+def memory_beside(model: Path, world: str) -> Path:
+    """Where a model folder keeps the memory of a world: a name, or the file that describes it."""
+    return model / f"{Path(world).stem}{SUFFIX}"
+
+
+def named_file(folder: Path | None, name: str) -> Path:
+    """The file of a memory of that name.
+
+    Raises:
+        AmiError: no folder, or a name that could lead out of it (`Code.INVALID_INPUT`).
+    """
+    if folder is None:
+        raise AmiError("memory: there is no folder for memories; set memory_file or folder", Code.INVALID_INPUT)
+    if not _NAME.fullmatch(name):
+        raise AmiError(
+            "memory: a name has 1 to 64 letters, digits, dots, dashes and underscores, and no path", Code.INVALID_INPUT
+        )
+    return folder / f"{name}{SUFFIX}"
+
+
+def check_file(path: Path, encoder_id: str, latent_dim: int) -> None:
+    """Raises AmiError unless `path` is a memory that can be read, of that encoder and length of latents."""
+    store = Store(path, encoder_id, latent_dim, read_only=True)
+    try:
+        store.load()
+    finally:
+        store.close()
 
 
 def write_copy(places: PlaceMap, path: Path, overwrite: bool) -> int:

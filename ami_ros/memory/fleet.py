@@ -14,12 +14,13 @@ from typing import Any
 
 import numpy as np
 
+from ami_ros.commands import pack, unpack
 from ami_ros.errors import AmiError
 from ami_ros.extras import need
 from ami_ros.memory.database import meta_of
-from ami_ros.memory.driven import commands_of, flat
-from ami_ros.memory.rows import EDGES, Edge, Experience, PlaceRow, edge_of, edge_values
+from ami_ros.memory.rows import EDGES, Experience, PlaceRow, edge_of, edge_values
 from ami_ros.memory.store import Store
+from ami_ros.memory.types import Edge
 
 PLACES, WAYS = "places.lance", "ways.lance"
 BATCH = 2000  # places, with their pictures, in RAM at once
@@ -120,7 +121,7 @@ def _place_batches(store: Store, places: list[PlaceRow], robot: str, encoder_id:
             **{name: _column(pa, [getattr(row, name) for row in rows], name) for name in _NUMBERS},
             "covariance": pa.array([_flat(e.covariance) for e in experience], pa.list_(pa.float32())),
             "commands": pa.array(
-                [_flat(None if e.commands is None else flat(e.commands)) for e in experience], pa.list_(pa.float32())
+                [_flat(None if e.commands is None else pack(e.commands)) for e in experience], pa.list_(pa.float32())
             ),
             "thumbnail": pa.array([store.thumbnail(row.id) for row in rows], pa.binary()),
         }
@@ -146,7 +147,7 @@ def _place_of(values: dict[str, Any]) -> PlaceRow:
     covariance, commands = (None if values[n] is None else np.array(values[n]) for n in ("covariance", "commands"))
     experience = Experience(
         None if covariance is None else covariance.astype(np.float32).reshape(3, 3),
-        None if commands is None else commands_of(commands),
+        None if commands is None else unpack(commands),
     )
     row = PlaceRow(values["id"], np.array(values["latent"], np.float32), np.array(values["pose"]), 0.0, 0.0, 0)
     row = replace(row, **{name: values[name] for name in _NUMBERS})

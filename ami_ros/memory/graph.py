@@ -12,9 +12,9 @@ from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import cKDTree
 
 from ami_ros.geometry import Array, pose_gap, relative
-from ami_ros.memory.edges import EdgeTable
 from ami_ros.memory.index import PlaceIndex
-from ami_ros.memory.rows import Edge
+from ami_ros.memory.tables import EdgeTable
+from ami_ros.memory.types import Edge
 
 NO_COST = 0.01  # [m] that makes no difference
 

@@ -3,22 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
 from ami_ros.geometry import Array, compose, inverse, relative
-from ami_ros.memory.forgetting import Forgetter
+from ami_ros.memory.continuity import ContinuityConfig
+from ami_ros.memory.forgetting import Forgetter, ForgettingConfig
+from ami_ros.memory.graph import GraphConfig
 from ami_ros.memory.index import Latents
+from ami_ros.memory.localisation import FilterConfig
 from ami_ros.memory.place_map import PlaceMap
 from ami_ros.memory.recorder import CommandRecorder
+from ami_ros.memory.relaxation import RelaxationConfig
 from ami_ros.memory.rows import Experience
 
-if TYPE_CHECKING:
-    from ami_ros.memory.place_memory import MemoryConfig
+
+@dataclass(frozen=True)
+class MemoryConfig:
+    """How memory grows."""
+
+    learning: bool = True  # add places and ways; false: only localise
+    spacing: float = 0.30  # [m] between places of like heading
+    turn_spacing: float = 0.5  # [rad] between places at one spot
+    confident: float = 0.85  # confidence from which a new place is added to what is known
+    surprising: float = 6.0  # z score from which a moment is kept as a place of its own
+    max_places: int = 50_000  # no more are added then
+    relax_growth: float = 1.2  # the map is relaxed each time that it has grown by this factor ...
+    relax_least: int = 20  # ... and by this many places
+    continuity: ContinuityConfig = field(default_factory=ContinuityConfig)
+    relaxation: RelaxationConfig = field(default_factory=RelaxationConfig)
+    filter: FilterConfig = field(default_factory=FilterConfig)
+    graph: GraphConfig = field(default_factory=GraphConfig)
+    forgetting: ForgettingConfig = field(default_factory=ForgettingConfig)
+
 
 Picture = Callable[[], bytes | None] | bytes | None  # JPEG, or what makes it once it is needed
 

@@ -1,17 +1,20 @@
-"""The places in memory as arrays that grow in place, and what can be compared fast."""
+"""The places in memory: as arrays, as a dictionary of rows, and by the square that they are in."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
 from ami_ros.geometry import Array
-from ami_ros.memory.columns import Columns
+from ami_ros.memory.rows import PlaceRow
+from ami_ros.memory.tables import Columns
 from ami_ros.memory.vector_index import VectorIndex, VectorIndexConfig
 from ami_ros.world_model.model import WorldModel
+
+CELL = 1.0  # [m], side of a square
 
 Latents = NDArray[np.float32]
 
@@ -112,3 +115,81 @@ class PlaceIndex:
         self._neighbours.keep(keep)
         self._columns.keep(keep)
         self._row_of = {place_id: k for k, place_id in enumerate(self.ids.tolist())}
+
+
+class Details(Mapping[int, PlaceRow]):
+    """What is known of each place but pictures and experience, by id. Rows are copies: later changes do not reach them.
+
+    Attributes:
+        labels, notes: of the places that have one.
+    """
+
+    def __init__(self, index: PlaceIndex) -> None:
+        self._index = index
+        self.labels: dict[int, str] = {}
+        self.notes: dict[int, str] = {}
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._index.ids.tolist())
+
+    def __contains__(self, place_id: object) -> bool:
+        return isinstance(place_id, int) and place_id in self._index
+
+    def __getitem__(self, place_id: int) -> PlaceRow:
+        index, row = self._index, self._index.row(place_id)
+        return PlaceRow(
+            place_id,
+            index.latents[row].copy(),
+            index.poses[row].copy(),
+            float(index.column("created")[row]),
+            float(index.column("last_seen")[row]),
+            int(index.column("visits")[row]),
+            self.labels.get(place_id, ""),
+            self.notes.get(place_id, ""),
+            int(index.column("episode")[row]),
+            float(index.column("surprise")[row]),
+            float(index.column("keep_away")[row]),
+        )
+
+    def change(self, row: PlaceRow) -> None:
+        """A known place is as `row` says now; its latent and pose stay."""
+        at = self._index.row(row.id)
+        for name in ("created", "last_seen", "visits", "surprise", "keep_away"):
+            self._index.column(name)[at] = getattr(row, name)
+        self.name(row.id, row.label, row.note)
+
+    def name(self, place_id: int, label: str, note: str) -> None:
+        """Label and note of a place; empty: it has none."""
+        for texts, text in ((self.labels, label), (self.notes, note)):
+            if text:
+                texts[place_id] = text
+            else:
+                texts.pop(place_id, None)
+
+
+class Cells:
+    """Which places are near a position, without looking at all of them: rows by the square that they are in.
+
+    Positions are only appended, but for `clear`.
+    """
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Positions were moved or dropped."""
+        self._rows: dict[tuple[int, int], list[int]] = {}
+        self._count = 0
+
+    def near(self, positions: Array, position: Array) -> NDArray[np.int64]:
+        """Rows of all `positions` (n, 2) within CELL of `position` (2,), and of some farther ones; O(1) amortised."""
+        new = np.floor(positions[self._count :] / CELL).astype(np.int64).tolist()
+        for row, (x, y) in enumerate(new, self._count):
+            self._rows.setdefault((x, y), []).append(row)
+        self._count = len(positions)
+        x, y = np.floor(np.asarray(position) / CELL).astype(np.int64).tolist()
+        cells = [(i, j) for i in (x - 1, x, x + 1) for j in (y - 1, y, y + 1)]
+        return np.array([row for cell in cells for row in self._rows.get(cell, ())], np.int64)

@@ -13,7 +13,8 @@ from ami_ros.memory.codes import Code
 from ami_ros.memory.files import adopt_rows, open_other
 from ami_ros.memory.matching import cluster, match
 from ami_ros.memory.place_map import PlaceMap
-from ami_ros.memory.rows import Edge, PlaceRow
+from ami_ros.memory.rows import PlaceRow
+from ami_ros.memory.types import Edge
 from ami_ros.registration import agreeing, register
 
 COMPARED = 400  # places of the other memory that are looked for in this one

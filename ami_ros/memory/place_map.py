@@ -9,17 +9,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, pose_gap
-from ami_ros.memory.cells import SIZE, Cells
-from ami_ros.memory.details import Details
+from ami_ros.memory.codes import Code
 from ami_ros.memory.graph import GraphConfig, PlaceGraph
-from ami_ros.memory.index import Latents, PlaceIndex
+from ami_ros.memory.index import CELL, Cells, Details, Latents, PlaceIndex
 from ami_ros.memory.relaxation import RelaxationConfig, compare_places, driven_ways, relax
-from ami_ros.memory.rows import Edge, Experience, PlaceRow, PlaceTable
+from ami_ros.memory.rows import Experience, PlaceRow, PlaceTable
 from ami_ros.memory.store import Store
-from ami_ros.memory.types import Place, Places
+from ami_ros.memory.types import Edge, Place, Places
+from ami_ros.memory.writing import MAX_LABEL, MAX_NOTE
 from ami_ros.world_model.model import WorldModel
 
+MAX_KEEP_AWAY = 100.0  # [m] around a place
 _NUMBERS = ("created", "last_seen", "visits", "episode", "surprise", "keep_away")
 
 
@@ -125,7 +127,7 @@ class PlaceMap:
         rows = self._cells.near(poses[:, :2], pose[:2])
         distance, turn = pose_gap(poses[rows], pose)
         gap = distance / spacing + turn / turn_spacing
-        if gap.min(initial=np.inf) > SIZE / spacing:  # what lies beyond the cells may be nearer, by this measure
+        if gap.min(initial=np.inf) > CELL / spacing:  # what lies beyond the cells may be nearer, by this measure
             rows = np.arange(len(poses))
             distance, turn = pose_gap(poses, pose)
             gap = distance / spacing + turn / turn_spacing
@@ -181,8 +183,27 @@ class PlaceMap:
             self.store.put_edges([edge])
             self.revision += 1
 
-    def label(self, place_id: int, label: str, note: str, keep_away: float = 0.0) -> None:
-        """Names a place, taking the label from others that have it; durable on return."""
+    def label(self, place_id: int, label: str, note: str, overwrite: bool = False, keep_away: float = 0.0) -> None:
+        """Says something of a place; durable on return.
+
+        Args:
+            place_id: of the place.
+            label: empty: it has none.
+            note: likewise.
+            overwrite: move the label here if another place has it.
+            keep_away: [m] that the robot shall keep away from it from now on; 0: it may go there.
+
+        Raises:
+            AmiError: with `Code.NOT_FOUND`, `LABEL_EXISTS` or `INVALID_INPUT`.
+        """
+        if place_id not in self.index:
+            raise AmiError(f"memory: no such place: {place_id}", Code.NOT_FOUND)
+        if len(label) > MAX_LABEL or len(note) > MAX_NOTE:
+            raise AmiError(f"memory: a label has at most {MAX_LABEL} characters, a note {MAX_NOTE}", Code.INVALID_INPUT)
+        if not 0.0 <= keep_away <= MAX_KEEP_AWAY:
+            raise AmiError(f"memory: keep_away must be from 0 to {MAX_KEEP_AWAY:g} m", Code.INVALID_INPUT)
+        if not overwrite and any(holder != place_id for holder in self.labelled(label)):
+            raise AmiError(f"memory: '{label}' is another place; set overwrite to move it here", Code.LABEL_EXISTS)
         holders = [self.details[i] for i in self.labelled(label) if i != place_id]
         named = replace(self.details[place_id], label=label, note=note, keep_away=keep_away)
         self.update([*(replace(p, label="") for p in holders), named])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,40 +12,18 @@ from numpy.typing import ArrayLike
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, relative
 from ami_ros.memory.codes import Code
-from ami_ros.memory.continuity import Continuity, ContinuityConfig
+from ami_ros.memory.continuity import Continuity
 from ami_ros.memory.files import read_back, write_copy
-from ami_ros.memory.forgetting import ForgettingConfig
-from ami_ros.memory.graph import GraphConfig
-from ami_ros.memory.growth import Growth, Moment, Picture
+from ami_ros.memory.growth import Growth, MemoryConfig, Moment, Picture
 from ami_ros.memory.index import Latents
-from ami_ros.memory.labelling import label_place
-from ami_ros.memory.localisation import FilterConfig, PlaceFilter
+from ami_ros.memory.localisation import PlaceFilter
 from ami_ros.memory.merging import Merged, MergeLimits, merge
 from ami_ros.memory.place_map import PlaceMap
 from ami_ros.memory.questions import check_latent, check_pose, count, locate, recall, statistics
-from ami_ros.memory.relaxation import RelaxationConfig, carry
+from ami_ros.memory.relaxation import carry
 from ami_ros.memory.types import GoalQuery, Location, Place, PlaceQuery, Places, Route, Statistics
 from ami_ros.memory.words import WordIndex
 from ami_ros.world_model.model import WorldModel
-
-
-@dataclass(frozen=True)
-class MemoryConfig:
-    """How memory grows."""
-
-    learning: bool = True  # add places and ways; false: only localise
-    spacing: float = 0.30  # [m] between places of like heading
-    turn_spacing: float = 0.5  # [rad] between places at one spot
-    confident: float = 0.85  # confidence from which a new place is added to what is known
-    surprising: float = 6.0  # z score from which a moment is kept as a place of its own
-    max_places: int = 50_000  # no more are added then
-    relax_growth: float = 1.2  # the map is relaxed each time that it has grown by this factor ...
-    relax_least: int = 20  # ... and by this many places
-    continuity: ContinuityConfig = field(default_factory=ContinuityConfig)
-    relaxation: RelaxationConfig = field(default_factory=RelaxationConfig)
-    filter: FilterConfig = field(default_factory=FilterConfig)
-    graph: GraphConfig = field(default_factory=GraphConfig)
-    forgetting: ForgettingConfig = field(default_factory=ForgettingConfig)
 
 
 class PlaceMemory:
@@ -234,9 +212,9 @@ class PlaceMemory:
     def remember(
         self, label: str, note: str = "", overwrite: bool = False, place_id: int = 0, keep_away: float = 0.0
     ) -> int:
-        """Labels a place, that where the robot is unless `place_id` says another; returns its id. See `label_place`."""
+        """Labels a place (`PlaceMap.label`): where the robot is, unless `place_id` says another; returns its id."""
         place_id = place_id or self._certain().place_id
-        label_place(self.map, place_id, label, note, overwrite, keep_away)
+        self.map.label(place_id, label, note, overwrite, keep_away)
         return place_id
 
     def forget(self, ids: Sequence[int] = (), labels: Sequence[str] = (), everything: bool = False) -> int:

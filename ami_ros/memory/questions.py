@@ -13,11 +13,10 @@ from ami_ros.memory.codes import Code
 from ami_ros.memory.index import Latents
 from ami_ros.memory.matching import cluster, match
 from ami_ros.memory.place_map import PlaceMap
-from ami_ros.memory.types import GoalQuery, Place, PlaceQuery, Statistics
+from ami_ros.memory.types import MAX_RESULTS, GoalQuery, Place, PlaceQuery, Statistics
 from ami_ros.memory.vector_index import best_rows
 from ami_ros.memory.words import WordIndex
 
-MAX_RESULTS = 1000  # of a recall
 SEARCHED = 2  # places looked at for each sequence of commands that is wanted: not all have one
 GOAL_MATCHES = 48  # places that vote on where a goal's latent was taken
 

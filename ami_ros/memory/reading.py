@@ -9,8 +9,8 @@ from collections.abc import Collection
 import numpy as np
 from numpy.typing import NDArray
 
+from ami_ros.commands import unpack
 from ami_ros.memory import database
-from ami_ros.memory.driven import commands_of
 from ami_ros.memory.rows import EDGES, NUMBERS, Experience, PlaceTable
 
 
@@ -65,4 +65,4 @@ def _commands(content: bytes | None) -> NDArray[np.float32] | None:
     """(n, 2 or 3); None where there are none, or none that make sense."""
     if content is None or len(content) % 2:
         return None
-    return commands_of(np.frombuffer(content, "<f2"))
+    return unpack(np.frombuffer(content, "<f2"))

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.geometry import Array
+from ami_ros.memory.types import Edge
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +36,6 @@ class Experience:
 
     covariance: NDArray[np.float32] | None = None  # (3, 3) of the pose in map when it was founded [m, rad]
     commands: NDArray[np.float32] | None = None  # (n, 2 or 3) driven from there on, one a model period
-
-
-@dataclass(frozen=True, slots=True)
-class Edge:
-    """A way from one place to the next that was driven."""
-
-    start: int  # place id
-    stop: int
-    relative: Array  # (3,) pose of `stop` in the frame of `start`, as it was measured when first driven
-    traversals: int = 1  # 0: was never driven, only tried in vain
-    duration: float = 0.0  # mean [s]
-    failures: int = 0  # that no later traversal has made good
-    last_used: float = 0.0  # stamp of the last traversal or failure [s]
 
 
 # Many ways at once, as they lie on the disk.

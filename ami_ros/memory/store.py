@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from ami_ros.errors import AmiError
 from ami_ros.memory import database
 from ami_ros.memory.reading import read_edges, read_experience, read_places
-from ami_ros.memory.rows import Edge, Experience, PlaceRow, PlaceTable, edge_of
+from ami_ros.memory.rows import Experience, PlaceRow, PlaceTable, edge_of
 from ami_ros.memory.salvage import rescue, rescue_file
+from ami_ros.memory.types import Edge
 from ami_ros.memory.writing import (
     MARK_DAMAGED,
     Write,

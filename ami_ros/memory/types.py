@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from ami_ros.geometry import Array, compose, relative
 
+MAX_RESULTS = 1000  # of a recall
+
 
 @dataclass(frozen=True)
 class Location:
@@ -73,7 +75,7 @@ class PlaceQuery:
     until: float = float("inf")  # ... or before and after it
     surprise: float = 0.0  # least z score of the moment in which a place was founded
     episode: int | None = None  # stretch of unbroken odometry in which a place was founded
-    max_results: int = 10  # at most 1000
+    max_results: int = 10  # at most MAX_RESULTS
     with_thumbnails: bool = False
     with_experience: bool = False  # covariance and commands
 
@@ -96,6 +98,19 @@ class Places:
     poses: Array  # (n, 3) in the map frame
     labels: dict[int, str] = field(default_factory=dict)
     edges: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 2), np.int64))  # (m, 2) place ids
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A way from one place to the next that was driven."""
+
+    start: int  # place id
+    stop: int
+    relative: Array  # (3,) pose of `stop` in the frame of `start`, as it was measured when first driven
+    traversals: int = 1  # 0: was never driven, only tried in vain
+    duration: float = 0.0  # mean [s]
+    failures: int = 0  # that no later traversal has made good
+    last_used: float = 0.0  # stamp of the last traversal or failure [s]
 
 
 @dataclass(frozen=True)

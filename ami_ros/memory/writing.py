@@ -8,11 +8,12 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from ami_ros.commands import MAX_PACKED, pack
 from ami_ros.errors import AmiError
 from ami_ros.memory import database
 from ami_ros.memory.codes import Code
-from ami_ros.memory.driven import MOST, flat
-from ami_ros.memory.rows import Edge, Experience, PlaceRow, edge_values
+from ami_ros.memory.rows import Experience, PlaceRow, edge_values
+from ami_ros.memory.types import Edge
 
 MAX_LABEL, MAX_NOTE, MAX_THUMBNAIL = 128, 1024, 1_000_000  # characters, characters, bytes
 
@@ -92,7 +93,7 @@ def _experience_values(place_id: int, experience: Experience) -> tuple[object, .
     return (
         int(place_id),
         None if covariance is None else np.asarray(covariance, "<f4").tobytes(),
-        None if commands is None else flat(commands).astype("<f2").tobytes(),
+        None if commands is None else pack(commands).astype("<f2").tobytes(),
     )
 
 
@@ -114,6 +115,6 @@ def _check_experience(place_id: int, experience: Experience) -> None:
     if commands is not None:
         shape = np.shape(commands)
         sound &= len(shape) == 2 and shape[1] in (2, 3) and shape[0] > 0 and np.isfinite(commands).all()
-        sound = sound and len(flat(commands)) <= MOST
+        sound = sound and len(pack(commands)) <= MAX_PACKED
     if not sound:
         raise AmiError(f"memory: covariance or commands of place {place_id} make no sense", Code.INVALID_INPUT)

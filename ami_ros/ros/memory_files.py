@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 from ami_interfaces.srv import MemoryFile, MemoryStatistics
-from ami_ros.memory.names import named_file
+from ami_ros.memory.files import named_file
 from ami_ros.memory.place_memory import PlaceMemory
 from ami_ros.ros import conversions
 from ami_ros.ros.lifecycle import AmiNode

@@ -14,12 +14,11 @@ from ami_interfaces.msg import KeepAway, NavigationGoal, PlaceGraph
 from ami_interfaces.msg import Location as LocationMessage
 from ami_interfaces.msg import Place as PlaceMessage
 from ami_interfaces.srv import FindRoute
+from ami_ros.commands import pack, unpack
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
 from ami_ros.memory.codes import Code
-from ami_ros.memory.driven import commands_of, flat
-from ami_ros.memory.rows import Edge
-from ami_ros.memory.types import GoalQuery, Location, Place, Places, Route
+from ami_ros.memory.types import Edge, GoalQuery, Location, Place, Places, Route
 from ami_ros.ros import conversions
 
 
@@ -72,7 +71,7 @@ def place_to_message(place: Place, encoder_id: str, frame: str, with_latent: boo
         if place.covariance is not None:
             message.covariance = np.asarray(place.covariance, np.float32).ravel()
         if place.commands is not None:
-            message.commands = conversions.floats_of(flat(place.commands))
+            message.commands = conversions.floats_of(pack(place.commands))
         message.latent = conversions.latent_to_message(place.latent, header, encoder_id)
     if place.thumbnail:
         message.thumbnail = conversions.compressed_message(place.thumbnail, "jpeg")
@@ -94,7 +93,7 @@ def place_from_message(message: PlaceMessage, encoder_id: str) -> Place:
         surprise=message.surprise,
         keep_away=message.keep_away,
         covariance=covariance if covariance.any() else None,
-        commands=commands_of(message.commands),
+        commands=unpack(message.commands),
     )
 
 

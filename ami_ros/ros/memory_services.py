@@ -14,8 +14,7 @@ from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
 from ami_ros.images import image_of
 from ami_ros.memory.place_memory import PlaceMemory
-from ami_ros.memory.questions import MAX_RESULTS
-from ami_ros.memory.types import PlaceQuery
+from ami_ros.memory.types import MAX_RESULTS, PlaceQuery
 from ami_ros.ros import conversions, memory_messages
 from ami_ros.ros.lifecycle import AmiNode
 from ami_ros.world_model.perception import Perception

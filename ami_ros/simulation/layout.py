@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
 from ami_ros.geometry import Array
-
-if TYPE_CHECKING:  # world.py loads worlds and checks them with the help of this module
-    from ami_ros.simulation.world import Door, Point, Wall, World
+from ami_ros.simulation.world import Door, Point, Wall, World
 
 ON_WALL = 0.01  # a door's ends may lie this far off the wall's middle line [m]
 

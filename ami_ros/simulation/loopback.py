@@ -16,7 +16,8 @@ from ami_ros.simulation.drive import approach, control_steps, worn
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.noise import UNTINTED, Odometry, SensorNoise, scan_of, tinted
 from ami_ros.simulation.robot import CONTROL_PERIOD, RADIUS, VELOCITY_LAG, DriveName, GroundTruth, Observation, at_rest
-from ami_ros.simulation.world import World, load_world
+from ami_ros.simulation.world import World
+from ami_ros.simulation.world_file import load_world
 
 _FOLLOW = 1.0 - float(np.exp(-CONTROL_PERIOD / VELOCITY_LAG))  # of the gap to the wanted velocity closed in one period
 

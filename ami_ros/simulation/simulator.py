@@ -20,7 +20,8 @@ from ami_ros.simulation.noise import UNTINTED, Odometry, SensorNoise, compass, s
 from ami_ros.simulation.rendering import Camera, mujoco
 from ami_ros.simulation.robot import CONTROL_PERIOD, TRACK, DriveName, GroundTruth, Observation, at_rest
 from ami_ros.simulation.robot_model import BODY, BUMPER, WHEEL_RADIUS, WHEELS
-from ami_ros.simulation.world import World, load_world
+from ami_ros.simulation.world import World
+from ami_ros.simulation.world_file import load_world
 
 CameraName = Literal["onboard", "ceiling", "none"]
 ANTIALIASING = {"onboard": 4, "ceiling": 4, "none": 0}  # samples a pixel; from the ceiling the robot is 4 pixels wide

@@ -1,17 +1,9 @@
-"""The description of a world, neutral to simulators: what its YAML file says, checked."""
+"""The description of a world, neutral to simulators."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
-
-import yaml
-
-from ami_ros.config import from_mapping
-from ami_ros.errors import AmiError
-from ami_ros.share import packaged
-from ami_ros.simulation.world_checks import check_geometry
 
 Point = tuple[float, float]
 Rectangle = tuple[float, float, float, float]  # x_min, y_min, x_max, y_max [m]
@@ -154,35 +146,3 @@ def check_color(color: str) -> None:
         valid = False
     if not valid:
         raise ValueError(f"a colour is written '#rrggbb', found '{color}'")
-
-
-def load_world(name_or_path: str | Path) -> World:
-    """The world that ships under a name ("home"), or that a YAML file describes.
-
-    Raises:
-        AmiError: no such world, broken YAML, unknown or missing keys, or a geometry that cannot be.
-    """
-    path = _find(name_or_path)
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise AmiError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from error
-    except OSError as error:
-        raise AmiError(f"{path}: {error.strerror}") from error
-    world = from_mapping(World, values, str(path))
-    try:
-        check_geometry(world)
-    except ValueError as error:
-        raise AmiError(f"{path}: {error}") from error
-    return world
-
-
-def _find(name_or_path: str | Path) -> Path:
-    known = packaged("worlds")
-    if str(name_or_path) in known:
-        return known[str(name_or_path)]
-    path = Path(name_or_path)
-    if path.is_file():
-        return path
-    names = ", ".join(sorted(known)) or "none"
-    raise AmiError(f"no world '{name_or_path}': known are {names}; or give the path of a YAML file")

@@ -13,7 +13,7 @@ from ami_ros.errors import AmiError
 from ami_ros.learning.bag_reader import BagReader
 from ami_ros.learning.collection import CollectionConfig, open_collection, record_run, run_folder
 from ami_ros.simulation.free_space import FreeSpace
-from ami_ros.simulation.world import load_world
+from ami_ros.simulation.world_file import load_world
 from harness.processes import ChildProcess, Children
 from harness.waiting import wait_until
 

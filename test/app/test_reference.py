@@ -15,9 +15,9 @@ import yaml
 pytest.importorskip("rclpy", reason="needs ROS 2")
 
 from ami_ros.app import bench_report, reference
+from ami_ros.app.cli import functions
 from ami_ros.app.commands import find_command
-from ami_ros.app.field_comments import field_comments
-from ami_ros.app.parameter_tables import parameter_names
+from ami_ros.app.tables import field_comments, parameter_names
 from ami_ros.ros.graph import Arguments, declared
 from ami_ros.ros.interfaces import INTERFACES
 from ami_ros.ros.lifecycle import AmiNode
@@ -92,13 +92,11 @@ def test_command_line_is_understood(words: list[str]) -> None:
     assert find_command(name) is not None
     if name in ("shell", "test"):
         return
-    module = importlib.import_module(f"ami_ros.app.{name}")
-    if parts := getattr(module, "PARTS", ()):
+    parts, part = functions(name), ""
+    if "" not in parts:
         part, *arguments = arguments
-        assert part in parts
-        module = importlib.import_module(f"ami_ros.app.{name}_{part}")
     app = typer.Typer(add_completion=False)
-    app.command()(module.main)
+    app.command()(parts[part])
     command = typer.main.get_command(app)
     command.make_context(name, list(arguments))  # raises for what it does not know
 

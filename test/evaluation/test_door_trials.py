@@ -11,7 +11,7 @@ from ami_ros.errors import AmiError
 from ami_ros.evaluation.door_trials import GIVE_UP, KEEP_OFF, DoorTrial, Task, doors_of, middle, sample_task
 from ami_ros.evaluation.trials import Trial
 from ami_ros.simulation.free_space import FreeSpace
-from ami_ros.simulation.world import load_world
+from ami_ros.simulation.world_file import load_world
 
 WORLD = load_world("home")
 

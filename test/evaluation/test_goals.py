@@ -8,7 +8,7 @@ from ami_ros.errors import AmiError
 from ami_ros.evaluation.goals import GoalSampler
 from ami_ros.geometry import Array
 from ami_ros.simulation.free_space import FreeSpace
-from ami_ros.simulation.world import load_world
+from ami_ros.simulation.world_file import load_world
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ def memory() -> Iterator[PlaceMemory]:
 
 @pytest.fixture(scope="module")
 def space() -> FreeSpace:
-    from ami_ros.simulation.world import load_world
+    from ami_ros.simulation.world_file import load_world
 
     return FreeSpace(load_world("two_rooms"))
 

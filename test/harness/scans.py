@@ -11,7 +11,8 @@ from ami_ros.scan import Scan
 from ami_ros.simulation.loopback import Loopback
 from ami_ros.simulation.noise import SensorNoise
 from ami_ros.simulation.robot import DriveName
-from ami_ros.simulation.world import Furniture, World, load_world
+from ami_ros.simulation.world import Furniture, World
+from ami_ros.simulation.world_file import load_world
 
 
 def robot_at(

@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ami_ros.app import fleet_export, fleet_import
+from ami_ros.app.fleet import export_memory as export_command
+from ami_ros.app.fleet import import_memory as import_command
 from ami_ros.errors import AmiError
 from ami_ros.memory.fleet import export_memory, import_memory, robots_of
-from ami_ros.memory.rows import Edge, Experience, PlaceRow, edge_values
+from ami_ros.memory.rows import Experience, PlaceRow, edge_values
 from ami_ros.memory.store import Store
+from ami_ros.memory.types import Edge
 
 ENCODER, DIM = "net@0123456789ab", 4
 
@@ -56,12 +58,12 @@ def test_robots_put_their_memories_in_and_take_them_out(tmp_path: Path, capsys: 
     pytest.importorskip("lance")
     first, second = write(tmp_path / "a.memory", 5, "dock"), write(tmp_path / "b.memory", 9, "door")
     fleet = tmp_path / "fleet"
-    fleet_export.main(first, fleet, robot="ada")
-    fleet_export.main(second, fleet, robot="bob")
-    fleet_import.main(fleet)
+    export_command(first, fleet, robot="ada")
+    export_command(second, fleet, robot="bob")
+    import_command(fleet)
     assert "5 places and 4 ways of ada" in (said := capsys.readouterr().out) and said.endswith("ada\nbob\n")
     assert import_memory(fleet, "ada", tmp_path / "a2.memory") == (5, 4)
-    fleet_import.main(fleet, tmp_path / "b2.memory", robot="bob")
+    import_command(fleet, tmp_path / "b2.memory", robot="bob")
     check_same(first, tmp_path / "a2.memory")
     check_same(second, tmp_path / "b2.memory")
     # Who exports again takes the place of what was there.
@@ -82,7 +84,7 @@ def test_what_cannot_be_done_is_said_in_a_line(tmp_path: Path) -> None:
         (lambda: import_memory(tmp_path / "none", "ada", tmp_path / "b.memory"), "cannot be read"),
         (lambda: import_memory(fleet, "ada", memory), "exists already"),
         (lambda: robots_of(tmp_path / "none"), "cannot be read"),
-        (lambda: fleet_import.main(fleet, robot="ada"), "name the memory"),
+        (lambda: import_command(fleet, robot="ada"), "name the memory"),
     ):
         with pytest.raises(AmiError, match=message):
             call()

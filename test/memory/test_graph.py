@@ -10,7 +10,7 @@ import pytest
 from ami_ros.geometry import Array, relative
 from ami_ros.memory.graph import GraphConfig, PlaceGraph, enters
 from ami_ros.memory.index import PlaceIndex
-from ami_ros.memory.rows import Edge
+from ami_ros.memory.types import Edge
 from harness.exact_model import ExactModel, latent_of
 
 # A ring of eight places, one metre apart: 1 2 3 along the bottom, 3 4 5 up, 5 6 7 back, 7 8 1 down.

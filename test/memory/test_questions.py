@@ -11,9 +11,9 @@ import pytest
 from ami_ros.errors import AmiError
 from ami_ros.memory.codes import Code
 from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
-from ami_ros.memory.rows import Edge, PlaceRow
+from ami_ros.memory.rows import PlaceRow
 from ami_ros.memory.store import Store
-from ami_ros.memory.types import GoalQuery, PlaceQuery
+from ami_ros.memory.types import Edge, GoalQuery, PlaceQuery
 from harness.exact_model import ExactModel, latent_of
 
 from .conftest import ENCODER, Opener, Walker, pose_error

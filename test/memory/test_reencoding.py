@@ -13,8 +13,9 @@ from ami_ros.errors import AmiError
 from ami_ros.memory.codes import Code
 from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
 from ami_ros.memory.reencoding import reencode
-from ami_ros.memory.rows import Edge, Experience, PlaceRow
+from ami_ros.memory.rows import Experience, PlaceRow
 from ami_ros.memory.store import Store
+from ami_ros.memory.types import Edge
 from ami_ros.world_model.checkpoint import LoadedModel
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.perception import Perception

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from ami_ros.geometry import Array, compose, relative
 from ami_ros.memory.index import PlaceIndex
 from ami_ros.memory.relaxation import Measurements, RelaxationConfig, compare_places, driven_ways, relax
-from ami_ros.memory.rows import EDGES, Edge, edge_values
+from ami_ros.memory.rows import EDGES, edge_values
+from ami_ros.memory.types import Edge
 from harness.exact_model import ExactModel, latent_of
 
 CONFIG = RelaxationConfig()

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ami_ros.memory.rows import Edge, PlaceRow
+from ami_ros.memory.rows import PlaceRow
 from ami_ros.memory.store import Store
+from ami_ros.memory.types import Edge
 
 ENCODER, DIM, COUNT, PAGE = "net@0123", 4, 400, 4096
 

@@ -15,8 +15,9 @@ import pytest
 from ami_ros.errors import AmiError
 from ami_ros.memory.codes import Code
 from ami_ros.memory.database import SCHEMA_VERSION, WRONG_ENCODER
-from ami_ros.memory.rows import Edge, Experience, PlaceRow
+from ami_ros.memory.rows import Experience, PlaceRow
 from ami_ros.memory.store import Store
+from ami_ros.memory.types import Edge
 
 DIM = 4
 

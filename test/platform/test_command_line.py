@@ -1,6 +1,5 @@
 """The command line: help, exit codes, commands that are modules."""
 
-import importlib
 import signal
 import subprocess
 import sys
@@ -10,7 +9,7 @@ from typing import NoReturn
 
 import pytest
 
-from ami_ros.app.cli import with_exit_codes
+from ami_ros.app.cli import functions, with_exit_codes
 from ami_ros.app.commands import COMMANDS, overview
 from ami_ros.errors import AmiError
 from harness import Children
@@ -109,11 +108,9 @@ def test_test_passes_its_arguments_to_pytest_from_any_folder(children: Children,
     assert f"rootdir: {REPOSITORY}" in run.output()
 
 
-def test_every_command_is_a_module_with_a_main_or_parts_that_have_one() -> None:
+def test_every_command_has_what_it_runs() -> None:
     for name in NAMES:
-        parts = getattr(importlib.import_module(f"ami_ros.app.{name}"), "PARTS", None)
-        for module in [f"{name}_{part}" for part in parts] if parts else [name]:
-            assert callable(importlib.import_module(f"ami_ros.app.{module}").main)
+        assert functions(name) and all(map(callable, functions(name).values())), name
 
 
 def test_part_of_a_command_has_its_own_help_and_an_unknown_one_is_2() -> None:

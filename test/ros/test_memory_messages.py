@@ -13,8 +13,7 @@ from ami_interfaces.msg import KeepAway, NavigationGoal
 from ami_interfaces.srv import FindRoute, MemoryFile, RememberPlace
 from ami_ros.errors import AmiError
 from ami_ros.memory.codes import Code
-from ami_ros.memory.rows import Edge
-from ami_ros.memory.types import GoalQuery, Location, Place, Places, Route
+from ami_ros.memory.types import Edge, GoalQuery, Location, Place, Places, Route
 from ami_ros.ros import memory_messages
 from ami_ros.ros.conversions import seconds_to_stamp
 from ami_ros.ros.markers import place_markers, rollout_markers

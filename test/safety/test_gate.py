@@ -17,7 +17,8 @@ from ami_ros.safety.gate import SafetyConfig, SafetyGate, SafetyOutput
 from ami_ros.scan import Mount, Scan, scan_points
 from ami_ros.simulation.loopback import Loopback
 from ami_ros.simulation.noise import SensorNoise
-from ami_ros.simulation.world import World, load_world
+from ami_ros.simulation.world import World
+from ami_ros.simulation.world_file import load_world
 from harness.scans import NOTHING, robot_at, room_with_box, scan_of_points
 
 CONFIG = SafetyConfig()

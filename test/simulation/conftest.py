@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ami_ros.simulation.world import World, load_world
+from ami_ros.simulation.world import World
+from ami_ros.simulation.world_file import load_world
 
 
 @pytest.fixture(scope="session")

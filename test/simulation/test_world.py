@@ -10,7 +10,7 @@ import yaml
 
 from ami_ros.errors import AmiError
 from ami_ros.share import packaged
-from ami_ros.simulation.world import load_world
+from ami_ros.simulation.world_file import load_world
 
 Change = Callable[[dict[str, Any]], Any]
 

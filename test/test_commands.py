@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ami_ros.commands import as_chunks
-from ami_ros.memory.driven import MOST, commands_of, flat
+from ami_ros.commands import MAX_PACKED, as_chunks, pack, unpack
 from ami_ros.memory.recorder import LENGTH, CommandRecorder
 from ami_ros.memory.rows import Experience, PlaceRow
 from ami_ros.memory.store import Store
@@ -19,18 +18,18 @@ WIDE = (np.arange(3 * LENGTH).reshape(LENGTH, 3) / 128).astype(np.float32)
 @pytest.mark.parametrize("width", [2, 3])
 def test_a_row_tells_how_wide_its_commands_are(width: int) -> None:
     commands = WIDE[:, :width]
-    row = flat(commands)
-    assert len(row) <= MOST
-    np.testing.assert_array_equal(commands_of(row), commands)
+    row = pack(commands)
+    assert len(row) <= MAX_PACKED
+    np.testing.assert_array_equal(unpack(row), commands)
 
 
 def test_two_numbers_go_without_saying_as_in_older_files() -> None:
-    np.testing.assert_array_equal(flat(WIDE[:, :2]), WIDE[:, :2].ravel())
+    np.testing.assert_array_equal(pack(WIDE[:, :2]), WIDE[:, :2].ravel())
 
 
 @pytest.mark.parametrize("row", [[], [1.0], [0.1, np.nan], [np.nan, 4, 1, 2, 3, 4], [np.nan, 3, 1, 2], [np.nan] * 5])
 def test_a_row_that_makes_no_sense_is_none(row: list[float]) -> None:
-    assert commands_of(row) is None
+    assert unpack(row) is None
 
 
 def test_a_file_keeps_commands_of_either_width_side_by_side(tmp_path: Path) -> None:

@@ -1,24 +1,58 @@
-"""What a world file may not say although its keys and types are right."""
+"""World files: YAML that describes a world, read and checked."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
+import yaml
 
+from ami_ros.config import from_mapping
+from ami_ros.errors import AmiError
+from ami_ros.share import packaged
 from ami_ros.simulation.floor_plan import FloorPlan
 from ami_ros.simulation.layout import along_wall, fixed_obstacles, wall_length, wall_of_door
-
-if TYPE_CHECKING:
-    from ami_ros.simulation.world import World
+from ami_ros.simulation.world import World
 
 NARROWEST_DOOR = 0.9  # [m]
 ROBOT_FITS = 0.2  # clearance that a place to start needs [m]
 
 
-def check_geometry(world: World) -> None:
+def load_world(name_or_path: str | Path) -> World:
+    """The world that ships under a name ("home"), or that a YAML file describes.
+
+    Raises:
+        AmiError: no such world, broken YAML, unknown or missing keys, or a geometry that cannot be.
+    """
+    path = _find(name_or_path)
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise AmiError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from error
+    except OSError as error:
+        raise AmiError(f"{path}: {error.strerror}") from error
+    world = from_mapping(World, values, str(path))
+    try:
+        _check_geometry(world)
+    except ValueError as error:
+        raise AmiError(f"{path}: {error}") from error
+    return world
+
+
+def _find(name_or_path: str | Path) -> Path:
+    known = packaged("worlds")
+    if str(name_or_path) in known:
+        return known[str(name_or_path)]
+    path = Path(name_or_path)
+    if path.is_file():
+        return path
+    names = ", ".join(sorted(known)) or "none"
+    raise AmiError(f"no world '{name_or_path}': known are {names}; or give the path of a YAML file")
+
+
+def _check_geometry(world: World) -> None:
     """Raises ValueError with one line on the first thing that cannot be."""
     if min(world.size) <= 0:
         raise ValueError(f"size must be positive, found {list(world.size)}")

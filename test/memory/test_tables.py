@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ami_ros.memory.edges import EdgeTable
-from ami_ros.memory.rows import EDGES, Edge, edge_values
+from ami_ros.memory.rows import EDGES, edge_values
+from ami_ros.memory.tables import EdgeTable
+from ami_ros.memory.types import Edge
 
 
 def edge(start: int, stop: int, failures: int = 0, traversals: int = 2) -> Edge:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ami_ros.app.shipped import model_and_memory
+from ami_ros.app.bench import model_and_memory
 from ami_ros.errors import AmiError
 
 
