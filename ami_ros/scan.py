@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,14 +15,15 @@ from ami_ros.geometry import Array
 class Scan:
     """One turn of the laser scanner, in base_link.
 
-    ranges: (n,) float32 [m] from `origin`, inf where nothing returned. Beam i points at angle_min + i * angle_increment
-    [rad]; origin: x, y [m] of the scanner.
+    ranges: (n,) float32 [m] from `origin`; inf where nothing returned: free up to max_range [m]; NaN where there is no
+    reading: not known. Beam i points at angle_min + i * angle_increment [rad]; origin: x, y [m] of the scanner.
     """
 
     ranges: NDArray[np.float32]
     angle_min: float
     angle_increment: float
     origin: tuple[float, float] = (0.0, 0.0)
+    max_range: float = math.inf
 
     @property
     def angles(self) -> Array:
@@ -37,12 +39,17 @@ class Mount:
     y: float = 0.0  # [m] to the left of it
     yaw: float = 0.0  # [rad] by which its own x axis points to the left
     upside_down: bool = False  # it hangs, so that angles which grow in its own frame turn to the right
+    fixed: bool = False  # this counts, whatever frame scans have; needed where all the rest is 0, else transforms do
 
     def in_base(self, scan: Scan) -> Scan:
         """A scan as it was measured, in the scanner's own frame, as one in base_link; the beams stay the same."""
         turns = -1.0 if self.upside_down else 1.0
         return Scan(
-            scan.ranges, self.yaw + turns * scan.angle_min, turns * scan.angle_increment, (float(self.x), float(self.y))
+            scan.ranges,
+            self.yaw + turns * scan.angle_min,
+            turns * scan.angle_increment,
+            (float(self.x), float(self.y)),
+            scan.max_range,
         )
 
 

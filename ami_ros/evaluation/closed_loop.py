@@ -25,7 +25,8 @@ from ami_ros.memory.types import GoalQuery, Route
 from ami_ros.planning.navigator import Navigator
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.types import Decision, Goal, Percept
-from ami_ros.safety.gate import SafetyConfig, SafetyGate
+from ami_ros.safety.config import SafetyConfig
+from ami_ros.safety.gate import SafetyGate
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.robot import Observation
 from ami_ros.simulation.simulator import Simulator

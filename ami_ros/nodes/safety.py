@@ -9,10 +9,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from geometry_msgs.msg import Twist, TwistStamped
+from nav_msgs.msg import Odometry
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.parameter import Parameter
 from sensor_msgs.msg import LaserScan
-from std_msgs.msg import String
+from std_msgs.msg import Bool, String
+from std_srvs.srv import Trigger
 
 from ami_ros.commands import STILL, Command
+from ami_ros.errors import AmiError
 from ami_ros.ros import conversions
 from ami_ros.ros.clocks import STEADY
 from ami_ros.ros.lifecycle import AmiNode
@@ -21,7 +26,8 @@ from ami_ros.ros.process import run
 from ami_ros.ros.qos import RELIABLE
 from ami_ros.ros.scanner import Scanner
 from ami_ros.ros.urgency import URGENT
-from ami_ros.safety.gate import SafetyConfig, SafetyGate
+from ami_ros.safety.config import SafetyConfig
+from ami_ros.safety.gate import SafetyGate
 from ami_ros.scan import Mount
 
 
@@ -30,32 +36,41 @@ class SafetyParameters:
     """Parameters of the node."""
 
     rate: float = parameter(20.0, "Of cmd_vel, also when no command comes; on steady time.", "Hz", (10.0, 200.0))
-    silence_timeout: float = parameter(
-        1.0, "Zero without a command for this long on steady time, whatever the node's clock says.", "s", (0.1, 10.0)
-    )
     enable_stamped_cmd_vel: bool = parameter(True, "cmd_vel and cmd_vel_raw are TwistStamped; false: Twist.")
     base_frame: str = parameter("base_link", "Frame of the commands.")
     scanner: Mount = field(default_factory=Mount)
     gate: SafetyConfig = field(default_factory=SafetyConfig)
+
+    def __post_init__(self) -> None:
+        if self.gate.reaction <= 1.0 / self.rate:
+            raise ValueError(
+                f"gate.reaction {self.gate.reaction} s must be longer than the time between commands, {1 / self.rate} s"
+            )
 
 
 class SafetyNode(AmiNode[SafetyParameters]):
     """Passes commands through the gate as they come, and at a fixed rate between them."""
 
     def __init__(self, **options: Any) -> None:
+        self._emergency = False  # outlives the gate: only `~/release` ends it
         super().__init__("safety", SafetyParameters, **options)
+        self.add_on_set_parameters_callback(_keep_clock)
 
     def configure(self) -> None:
         kind = TwistStamped if self.config.enable_stamped_cmd_vel else Twist
         self._gate = SafetyGate(self.config.gate)
+        self._gate.emergency = self._emergency
         self._scanner = Scanner(self, self.config.base_frame, self.config.scanner)
         self._sending = threading.Lock()  # nothing may be sent after the last zero
-        self._heard = time.monotonic()
         self._reason = ""
         self._output = self.publisher(kind, "cmd_vel")
         self._status = self.publisher(String, "~/status")
         self.subscribe(kind, "cmd_vel_raw", self._command, RELIABLE)
         self.subscribe(LaserScan, "scan", self._scan)
+        self.subscribe(Odometry, "odom", self._odometry)
+        self.subscribe(Bool, "emergency_stop", self._stop_if, RELIABLE, always=True)
+        self.offer(Trigger, "~/emergency_stop", lambda request, response: self._stop_if(Bool(data=True)))
+        self.offer(Trigger, "~/release", self._release_stop)
         self.every(1.0 / self.config.rate, self._send, STEADY)
         self.every(2.0, self._look_for_rivals, STEADY)
 
@@ -69,21 +84,36 @@ class SafetyNode(AmiNode[SafetyParameters]):
             self._gate.stop()
 
     def _command(self, message: Twist | TwistStamped) -> None:
-        self._heard = time.monotonic()
         linear, angular, lateral = conversions.command_from_message(message, 3)
-        self._gate.command(linear, angular, self.now(), lateral)
+        self._gate.command(linear, angular, self.now(), lateral, time.monotonic())
         self._send()
 
     def _scan(self, message: LaserScan) -> None:
-        self._gate.scan(self._scanner.read(message), self.now())
+        stamp = conversions.stamp_to_seconds(message.header.stamp)
+        problem = self._gate.scan(self._scanner.read(message), self.now(), stamp, time.monotonic())
+        if problem:
+            raise AmiError(problem)
+
+    def _odometry(self, message: Odometry) -> None:
+        pose, velocity = conversions.odometry_from_message(message)
+        self._gate.odometry(pose, velocity, conversions.stamp_to_seconds(message.header.stamp), self.now())
+
+    def _stop_if(self, message: Bool) -> None:
+        """An emergency stop; false changes nothing."""
+        if message.data:
+            self._emergency = True
+            self._gate.emergency_stop()
+            self._send()
+
+    def _release_stop(self, request: Trigger.Request, response: Trigger.Response) -> None:
+        self._emergency = False
+        self._gate.release()
 
     def _send(self) -> None:
         with self._sending:
             if not self.is_active:
                 return
-            if time.monotonic() - self._heard > self.config.silence_timeout:
-                self._gate.stop()
-            output = self._gate.output(self.now())
+            output = self._gate.output(self.now(), time.monotonic())
             self._output.publish(self._message(output.command))
         if output.reason != self._reason:
             self._reason = output.reason
@@ -97,14 +127,29 @@ class SafetyNode(AmiNode[SafetyParameters]):
         return TwistStamped(header=header, twist=twist)
 
     def _look_for_rivals(self) -> None:
-        """A second publisher of cmd_vel goes round the gate."""
-        own = (self.get_namespace(), self.get_name())
-        for rival in self.get_publishers_info_by_topic(self._output.topic_name):
-            if (rival.node_namespace, rival.node_name) != own:
-                name = f"{rival.node_namespace.rstrip('/')}/{rival.node_name}"
+        """A second publisher of cmd_vel goes round the gate; one of what the gate hears makes it do as two are told."""
+        own = _full_name(self.get_namespace(), self.get_name())
+        for topic, ours in ((self._output.topic_name, 1), ("cmd_vel_raw", 0), ("scan", 0)):
+            found = self.get_publishers_info_by_topic(self.resolve_topic_name(topic))
+            others = sorted({_full_name(end.node_namespace, end.node_name) for end in found} - {own})
+            if ours and others:
+                self.health.warn("rival", f"{', '.join(others)} also publishes {topic}; it passes by the safety gate")
+            elif len(found) > 1 and not ours:
                 self.health.warn(
-                    "rival", f"{name} also publishes {self._output.topic_name}; it passes by the safety gate"
+                    "rival", f"{topic} has several publishers: {', '.join(others)}; only one should send it"
                 )
+
+
+def _full_name(namespace: str, name: str) -> str:
+    return f"{namespace.rstrip('/')}/{name}"
+
+
+def _keep_clock(changes: list[Parameter]) -> SetParametersResult:
+    """Which clock it is must not change under way: ages would mean nothing."""
+    for change in changes:
+        if change.name == "use_sim_time":
+            return SetParametersResult(successful=False, reason="use_sim_time is read once: set it before the start")
+    return SetParametersResult(successful=True)
 
 
 def main() -> int:

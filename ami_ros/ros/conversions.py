@@ -76,20 +76,26 @@ def compressed_message(data: bytes, kind: str) -> CompressedImage:
 
 
 def scan_from_message(message: LaserScan) -> Scan:
-    """A scan as it was measured, in the frame of the scanner; inf where nothing returned.
+    """A scan as it was measured, in the frame of the scanner.
 
-    As REP-117 has it: -inf is something too near to measure and becomes `range_min`; NaN, and readings outside
-    `range_min` to `range_max`, are no measurements and become inf.
+    As REP-117 has it: inf, and what is not less than `range_max`, is free up to `range_max`; -inf is something too near
+    to measure and becomes `range_min`. What is no reading becomes NaN: NaN, 0, less than `range_min`, and inf where
+    `range_max` is not set.
     """
     count = len(message.ranges)
     if not 0 < count <= MAX_BEAMS:
         raise AmiError(f"scan has {count} beams; between 1 and {MAX_BEAMS} are allowed")
     if not (math.isfinite(message.angle_min) and math.isfinite(message.angle_increment) and message.angle_increment):
         raise AmiError("scan has no usable angle_min and angle_increment")
+    least, most = max(0.0, message.range_min), message.range_max
+    usable = math.isfinite(most) and most > least
     ranges = np.array(message.ranges, dtype=np.float32)
-    ranges[np.isneginf(ranges)] = message.range_min
-    ranges[~((ranges >= message.range_min) & (ranges <= message.range_max) & (ranges > 0.0))] = np.inf
-    return Scan(ranges, float(message.angle_min), float(message.angle_increment))
+    ranges[np.isneginf(ranges)] = least
+    ranges[~((ranges >= least) & (ranges > 0.0))] = np.nan
+    ranges[ranges >= (most if usable else np.inf)] = np.inf if usable else np.nan
+    return Scan(
+        ranges, float(message.angle_min), float(message.angle_increment), max_range=most if usable else math.inf
+    )
 
 
 def scan_to_message(scan: Scan, header: Header) -> LaserScan:
@@ -100,7 +106,7 @@ def scan_to_message(scan: Scan, header: Header) -> LaserScan:
         angle_max=float(scan.angle_min + scan.angle_increment * (len(scan.ranges) - 1)),
         angle_increment=float(scan.angle_increment),
         range_min=0.0,
-        range_max=MAX_RANGE,
+        range_max=min(float(scan.max_range), MAX_RANGE),
         ranges=floats_of(scan.ranges),
     )
 

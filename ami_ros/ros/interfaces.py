@@ -109,7 +109,8 @@ INTERFACES: dict[str, Interface] = {
         actions={"run_mission": "ami_interfaces/action/RunMission"},
     ),
     "safety": Interface(
-        subscribes={"cmd_vel_raw": _COMMAND, **_SCAN},
+        subscribes={"cmd_vel_raw": _COMMAND, **_SCAN, **_ODOM, "emergency_stop": "std_msgs/msg/Bool"},
         publishes={"cmd_vel": _COMMAND, "~/status": "std_msgs/msg/String"},
+        services={"~/emergency_stop": "std_srvs/srv/Trigger", "~/release": "std_srvs/srv/Trigger"},
     ),
 }

@@ -8,6 +8,7 @@ from typing import Any
 from rclpy.qos import QoSDurabilityPolicy, QoSHistoryPolicy, QoSProfile, QoSReliabilityPolicy
 from sensor_msgs.msg import LaserScan
 
+from ami_ros.errors import AmiError
 from ami_ros.ros import conversions
 from ami_ros.ros.lifecycle import AmiNode
 from ami_ros.ros.tf import TFMessage
@@ -31,7 +32,7 @@ class Scanner:
     Args:
         node: hears the transforms.
         base: name of base_link.
-        given: how it is mounted, if not just as base_link is: that counts, whatever transforms say.
+        given: how it is mounted, if it says anything: that counts, whatever transforms say.
     """
 
     def __init__(self, node: AmiNode[Any], base: str, given: Mount) -> None:
@@ -39,7 +40,6 @@ class Scanner:
         self._frames = StaticFrames()
         self._mounts: dict[str, Mount] = {base: Mount()}
         self._missed: dict[str, float] = {}  # frames that nothing is known of, and since when (steady time [s])
-        self._told: set[str] = set()
         if TFMessage is not None and given == Mount():
             node.subscribe(TFMessage, "/tf_static", self.take_transforms, TF_STATIC, always=True)
 
@@ -59,7 +59,7 @@ class Scanner:
         """The scan in base_link.
 
         Raises:
-            AmiError: it is no scan, or its scanner is tilted.
+            AmiError: it is no scan, its scanner is tilted, or it is not known where the scanner sits.
         """
         measured = conversions.scan_from_message(message)
         return (self._given if self._given != Mount() else self._mount(message.header.frame_id)).in_base(measured)
@@ -68,19 +68,18 @@ class Scanner:
         if frame not in self._mounts:
             pose = self._frames.pose_of(frame, self._base)
             if pose is None:
-                self._miss(frame)
-                return Mount()
+                raise self._miss(frame)
             self._mounts[frame] = mount_of(pose, frame)
         return self._mounts[frame]
 
-    def _miss(self, frame: str) -> None:
-        """Says once that a frame is not known; not at once, for its transform may be on the way."""
+    def _miss(self, frame: str) -> AmiError:
+        """A frame is not known: an error of the node's, but not at once, for its transform may be on the way."""
         since = self._missed.setdefault(frame, time.monotonic())
-        if frame in self._told or (TFMessage is not None and time.monotonic() - since < PATIENCE):
-            return
-        self._told.add(frame)
         why = "tf2_msgs is not installed" if TFMessage is None else f"/tf_static does not lead there from {self._base}"
-        self._node.get_logger().warning(
-            f"where the scanner's frame '{frame}' is is not known ({why}): scans are taken as if measured in "
-            f"{self._base}; publish a static transform, or set the parameters scanner.*"
+        problem = AmiError(
+            f"it is not known where the scanner's frame '{frame}' sits ({why}): its scans are not used; "
+            "publish a static transform, or set the parameters scanner.*"
         )
+        if TFMessage is None or time.monotonic() - since >= PATIENCE:
+            self._node.health.error(f"frame {frame}", str(problem))
+        return problem

@@ -1,43 +1,41 @@
-"""The last word on every command: an intrinsic, immutable cost that is never learned."""
+"""The last word on every command: an intrinsic, immutable cost that is never learned. docs/safety.md has its promises,
+and the tests that hold it to them."""
 
 from __future__ import annotations
 
 import math
-from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ami_ros.commands import STILL, Command, of_width, speed
-from ami_ros.geometry import Array
-from ami_ros.scan import Scan, scan_points
+from ami_ros.commands import STILL, Command, of_width
+from ami_ros.geometry import Array, relative, transform_points
+from ami_ros.safety.config import SafetyConfig
+from ami_ros.safety.footprint import Footprint
+from ami_ros.safety.motion import Motion
+from ami_ros.safety.surroundings import Snapshot, Surroundings
+from ami_ros.scan import Scan
 
 NOTHING = of_width(STILL, 3)
-LEAST = 1e-6  # [m/s], slower than this is standing
+SKEW = 0.2  # [s] that a stamp may lie in the future: clocks of two machines differ
+BACK = 0.1  # [s] by which time may go back without being another time
+HALVINGS = 5  # of the share of a command that is passed
+LEAST_SHARE = 1 / 16  # of a command; rather than less, the robot turns on the spot
+NEARER = 0.005  # [m] by which the robot may come nearer to what stands within its margin already
 
-
-@dataclass(frozen=True)
-class SafetyConfig:
-    """Limits of the robot and of what is trusted."""
-
-    max_linear: float = 0.5  # [m/s] either way
-    max_angular: float = 1.8  # [rad/s] either way
-    max_lateral: float = 0.0  # [m/s] to either side; 0: the robot does not drive sideways
-    max_linear_acceleration: float = 1.0  # [m/s^2], ahead and to the sides; braking is not limited
-    max_angular_acceleration: float = 5.0  # [rad/s^2]
-    command_timeout: float = 0.3  # [s] of age, from which a command is late and the robot stands
-    scan_timeout: float = 0.6  # [s] of age, from which a scan shows nothing any more
-    require_scan: bool = True  # without a fresh scan the robot stands
-    robot_radius: float = 0.18  # [m] of the smallest circle around base_link that holds the robot
-    margin: float = 0.03  # [m] kept free beyond the radius
-    reaction: float = 0.25  # [s] from a scan to the wheels' answer
-    deceleration: float = 0.8  # [m/s^2] that the robot surely reaches, however slow its wheels are
-    turn_lag: float = 0.4  # [s] for which it may still turn as it was told before
-
-    def __post_init__(self) -> None:
-        for name in ("max_linear", "max_angular", "command_timeout", "scan_timeout", "robot_radius", "deceleration"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be greater than 0")
+# Why a command was changed, and which guarantee of docs/safety.md acted.
+REASONS = {
+    "limit": 1,
+    "command is not finite": 1,
+    "no command": 2,
+    "clock stands still": 2,
+    "obstacle ahead": 3,
+    "unseen ahead": 4,
+    "no scan": 5,
+    "scan without a reading": 5,
+    "scan without what stood there": 5,
+    "emergency stop": 7,
+}
 
 
 @dataclass(frozen=True)
@@ -54,68 +52,126 @@ class SafetyOutput:
         """All three numbers, see `ami_ros.commands`."""
         return self.linear, self.angular, self.lateral
 
+    @property
+    def guarantee(self) -> int:
+        """Which guarantee of docs/safety.md acted; 0: none."""
+        return REASONS.get(self.reason, 0)
+
 
 class SafetyGate:
     """Passes commands on, slowed or stopped where they could do harm.
 
-    Times are of any one monotonic clock [s]; ages are what matters. The promise: no command is passed that is
-    late, not finite or beyond the limits, and translation is slowed so that the robot can stop before it
-    touches anything in the newest scan, sideways as well. Turning on the spot is always allowed: the robot is a disc.
+    `now` and stamps are of one clock [s]. `steady` is of one that nothing can stop or turn back; where it is left out
+    everywhere, nothing is asked of it.
+
+    Every path is looked at that the robot may take with a command until it stands again. A command is passed whole, or
+    the greatest share of it (all parts alike: the same arc, slower) with which all those paths are free. Where nearly
+    nothing of it is left, the robot may still turn on the spot as was asked.
     """
 
     def __init__(self, config: SafetyConfig) -> None:
         self.config = config
-        self._command: tuple[Command, float] | None = None  # of three numbers, and when it was received
-        self._scan: tuple[Scan, float] | None = None
+        self.emergency = False  # stands until `release`
+        self._footprint = Footprint(config)
+        self._forget(config)
         self._last: Command = NOTHING
         self._last_time: float | None = None
-        self._recent: deque[tuple[float, Command]] = deque()  # when, and what the robot was told to do
-        self._slow = np.zeros(2)  # [m/s] ahead and to the left, of wheels that change their speed as slowly as may be
-        self._bad = False
+        self._clock = (-math.inf, -math.inf)  # the node's, and steady time at which it was seen to move
 
-    def command(self, linear: float, angular: float, now: float, lateral: float = 0.0) -> None:
+    def _forget(self, config: SafetyConfig) -> None:
+        self._motion, self._around = Motion(config), Surroundings(config, self._footprint)
+        self._command: tuple[Command, float, float] | None = None  # of three numbers; when it came, on both clocks
+        self._scanned = -math.inf  # steady time of the newest scan
+        self._fault = ""  # what is wrong with the scans that come
+        self._odom_stamp = -math.inf
+
+    def command(self, linear: float, angular: float, now: float, lateral: float = 0.0, steady: float = 0.0) -> None:
         """A command arrived; one that is not finite counts as a stop."""
-        command = linear, angular, lateral
-        self._bad = not all(map(math.isfinite, command))
-        self._command = (NOTHING if self._bad else command, now)
+        self._command = (linear, angular, lateral), now, steady
 
-    def scan(self, scan: Scan, now: float) -> None:
-        """A scan (in base_link) arrived."""
-        self._scan = (scan, now)
+    def scan(self, scan: Scan, now: float, stamp: float | None = None, steady: float = 0.0) -> str:
+        """A scan (in base_link) arrived.
+
+        Args:
+            scan: what was measured.
+            now: when it arrived.
+            stamp: when it was measured; left out: now.
+            steady: when it arrived, on steady time.
+
+        Returns:
+            Why it is not used; "" if it is.
+        """
+        stamp = now if stamp is None else stamp
+        newest = self._around.newest
+        if not math.isfinite(stamp) or stamp > now + SKEW:
+            return f"the scan's stamp is {stamp - now:.2f} s in the future; make the clocks alike"
+        if now - stamp > self.config.scan_timeout:
+            return f"the scan is {now - stamp:.2f} s old when it comes, more than scan_timeout"
+        if newest is not None and stamp < newest.stamp:
+            return "a newer scan came before this one"
+        self._fault = self._around.add(Snapshot.of(scan, *self._motion.at(stamp), stamp))
+        if not self._fault:
+            self._scanned = steady
+        return self._fault
+
+    def odometry(self, pose: Array, velocity: Command, stamp: float, now: float | None = None) -> None:
+        """Odometry's pose (3,) and velocity arrived, measured at `stamp`; wrong or old ones are dropped. Without any,
+        the gate reckons by what it sent."""
+        values = *pose, *(velocity := of_width(velocity, 3)), stamp
+        if all(map(math.isfinite, values)) and self._odom_stamp < stamp <= (stamp if now is None else now) + SKEW:
+            self._odom_stamp = stamp
+            self._motion.odometry(np.asarray(pose, dtype=np.float64), velocity, stamp)
 
     def stop(self) -> None:
-        """Forgets everything: zero until new commands come."""
-        self._command, self._scan = None, None
+        """Forgets everything but an emergency stop: zero until new commands come."""
+        self._forget(self.config)
 
-    def output(self, now: float) -> SafetyOutput:
+    def emergency_stop(self) -> None:
+        """Zero until `release`, whatever happens."""
+        self.emergency = True
+
+    def release(self) -> None:
+        """Ends an emergency stop; commands from before do not come back."""
+        self.emergency, self._command = False, None
+
+    def output(self, now: float, steady: float = 0.0) -> SafetyOutput:
         """The command to send now; call it at a fixed rate."""
-        config = self.config
+        if self._last_time is not None and now < self._last_time - BACK:
+            self.stop()  # all that is known is of another time
         elapsed = 0.0 if self._last_time is None else max(0.0, now - self._last_time)
         self._last_time = now
-        change = np.array([self._last[0], self._last[2]]) - self._slow
-        self._slow += np.clip(change, -elapsed * config.deceleration, elapsed * config.deceleration)
-        if self._command is None or now - self._command[1] > config.command_timeout:
-            return self._send(NOTHING, "" if self._last == NOTHING else "no command")
-        if self._bad:
-            return self._send(NOTHING, "command is not finite")
-        wanted = self._command[0]
-        sent = self._limit(wanted, elapsed)
-        reason = "" if sent == wanted else "limit"
-        if self._scan is None or now - self._scan[1] > config.scan_timeout:
-            if config.require_scan and wanted != NOTHING:
-                return self._send(NOTHING, "no scan")
-        else:
-            self._note(sent, now)
-            fast, allowed = speed(sent), self._allowed_speed(self._scan[0], sent, wanted[1], now - self._scan[1])
-            if fast > allowed:
-                x, y = sent[0] / fast, sent[2] / fast
-                sent, reason = (allowed * x, sent[1], allowed * y), "obstacle ahead"
-        return self._send(sent, reason)
-
-    def _send(self, command: Command, reason: str) -> SafetyOutput:
-        self._last = command
-        linear, angular, lateral = command
+        if now != self._clock[0]:
+            self._clock = now, steady
+        sent, reason = self._decide(now, steady, elapsed)
+        self._last = sent
+        self._motion.told(sent, now)
+        linear, angular, lateral = sent
         return SafetyOutput(linear, angular, reason, lateral)
+
+    def _decide(self, now: float, steady: float, elapsed: float) -> tuple[Command, str]:
+        config = self.config
+        if self.emergency:
+            return NOTHING, "emergency stop"
+        if self._command is None:
+            return NOTHING, "" if self._last == NOTHING else "no command"
+        wanted, came, came_steady = self._command
+        if now - came > config.command_timeout or steady - came_steady > config.silence_timeout:
+            return NOTHING, "" if self._last == NOTHING else "no command"
+        if not all(map(math.isfinite, wanted)):
+            return NOTHING, "command is not finite"
+        if wanted == NOTHING:
+            return NOTHING, ""
+        if steady - self._clock[1] > config.clock_timeout:
+            return NOTHING, "clock stands still"
+        limited = self._limit(wanted, elapsed)
+        if not config.require_scan and self._around.newest is None:
+            return limited, "" if limited == wanted else "limit"
+        newest = self._around.newest
+        blind = newest is None or now - newest.stamp > config.scan_timeout
+        if self._fault or blind or steady - self._scanned > config.silence_timeout:
+            return NOTHING, self._fault or "no scan"
+        sent, reason = self._share(limited, now)
+        return sent, reason or ("" if limited == wanted else "limit")
 
     def _limit(self, wanted: Command, elapsed: float) -> Command:
         """Clips to the greatest speeds and accelerations; slowing down is always allowed at once."""
@@ -125,63 +181,68 @@ class SafetyGate:
         clipped = (min(max(value, -limit), limit) for value, limit in zip(wanted, most, strict=True))
         return tuple(_ramp(last, to, elapsed * step) for last, to, step in zip(self._last, clipped, steps, strict=True))
 
-    def _note(self, command: Command, now: float) -> None:
-        self._recent.append((now, command))
-        while now - self._recent[0][0] > self.config.turn_lag:
-            self._recent.popleft()
+    def _share(self, command: Command, now: float) -> tuple[Command, str]:
+        """As much of a command as is free, and what is in the way of the rest."""
+        near = self._near(now)
+        reason = self._blocked(command, now, near)
+        if not reason:
+            return command, ""
+        free, not_free = 0.0, 1.0
+        for _ in range(HALVINGS):
+            share = (free + not_free) / 2
+            if self._blocked(tuple(share * value for value in command), now, near):
+                not_free = share
+            else:
+                free = share
+        if not free and not self._blocked(NOTHING, now, replace(near, margin=near.margin / 2)):
+            free = self._motion.reckoned_with(command, now)  # an error of millimetres is no reason to brake harder
+        turn = (0.0, command[1], 0.0)
+        if free < LEAST_SHARE and command[1] and not self._blocked(turn, now, near):
+            return turn, reason
+        return tuple(free * value for value in command), reason
 
-    def _turns(self, wanted: float) -> Array:
-        """Angular speeds (n,) [rad/s] at which the robot may be turning: its wheels follow commands late."""
-        speeds = [wanted, *(command[1] for _, command in self._recent)]
-        return np.linspace(min(speeds), max(speeds), 5 if min(speeds) < max(speeds) else 1)
+    def _near(self, now: float) -> _Near:
+        seen = self._around.newest
+        assert seen is not None
+        here, error = self._motion.at(now)
+        points = transform_points(relative(here, seen.pose), seen.points)
+        margin = self.config.margin + error - seen.error + self.config.obstacle_speed * max(0.0, now - seen.stamp)
+        return _Near(here, margin, points, self._footprint.distance(points))
 
-    def _courses(self, command: Command, age: float) -> list[tuple[float, float]]:
-        """Directions (unit vectors) in which the robot may be driving: that of the command, that of slow wheels, and
-        between them, which are one line for a robot that never drives sideways. Such a robot may have turned since the
-        scan, `age` [s] ago: what it is told then leads elsewhere among the points."""
-        (x, y), (was_x, was_y) = (command[0], command[2]), self._slow.tolist()
-        moves = [(x, y)]
-        if y or was_y:
-            moves += [((x + was_x) / 2, (y + was_y) / 2), (was_x, was_y)]
-            turned = [before[1] * age for before in (self._recent[0][1], self._recent[-1][1])]
-            moves += [(c * x - s * y, s * x + c * y) for c, s in ((math.cos(t), math.sin(t)) for t in turned)]
-        lengths = [math.hypot(*move) for move in moves]
-        return [(x / length, y / length) for (x, y), length in zip(moves, lengths, strict=True) if length >= LEAST]
+    def _blocked(self, command: Command, now: float, near: _Near) -> str:
+        """What is in the way of a path that the robot may take with a command; "" if all are free."""
+        times, poses = self._motion.paths(command, now)
+        if self._touches(times, poses, near):
+            return "obstacle ahead"
+        outline = transform_points(poses, self._footprint.outline).reshape(-1, 2)
+        outline = outline[self._footprint.distance(outline) > 1e-6]  # where it does not stand already
+        return "" if self._around.free(transform_points(near.here, outline)).all() else "unseen ahead"
 
-    def _allowed_speed(self, scan: Scan, command: Command, wanted_turn: float, age: float) -> float:
-        """Greatest speed [m/s] along the command from which the robot still stops short of everything on its arc."""
-        config, fast, points = self.config, speed(command), scan_points(scan, 3.0)
-        if fast < LEAST or not len(points):  # a turn on the spot, whose arc has no length
-            return math.inf
-        ways = [(course, turn / fast) for course in self._courses(command, age) for turn in self._turns(wanted_turn)]
-        gap = min(self._free_arc(points, course, curvature) for course, curvature in ways)
-        if not math.isfinite(gap):
-            return math.inf
-        # gap = v * reaction + v^2 / (2 * deceleration), solved for v.
-        a, t = config.deceleration, config.reaction
-        return max(0.0, -a * t + math.sqrt((a * t) ** 2 + 2 * a * max(0.0, gap)))
+    def _touches(self, times: Array, poses: Array, near: _Near) -> bool:
+        """Whether the robot, on one of these paths, comes within its margin of something in the newest scan."""
+        closer = self.config.obstacle_speed * times
+        reach = near.margin + closer[-1] + np.hypot(poses[..., 0], poses[..., 1]).max() + self._footprint.swing
+        points, distance = near.points[near.distance <= reach], near.distance[near.distance <= reach]
+        if not len(points):
+            return False
+        # From what is within the margin already the robot may go away, and not come nearer again and again.
+        least = np.where(
+            distance >= near.margin,
+            np.minimum(near.margin + closer[:, None], distance),  # it may always go past it, or away
+            np.maximum(np.minimum(distance, near.margin / 2), distance - NEARER),
+        )
+        local = transform_points(relative(poses, np.zeros(3)), points)
+        return bool((self._footprint.distance(local) < least - 1e-9).any())
 
-    def _free_arc(self, points: Array, course: tuple[float, float], curvature: float) -> float:
-        """Length [m] of the arc that the disc can drive until it comes within a scan point's margin; inf if free.
 
-        Args:
-            points: (n, 2) [m] in base_link that must not be touched.
-            course: unit vector in base_link along which the arc begins.
-            curvature: of the arc, positive to the left [1/m].
-        """
-        config, lengths = self.config, np.arange(0.02, 1.0, 0.02)
-        turn = curvature * lengths
-        if abs(curvature) < 1e-3:
-            along, across = lengths, np.zeros_like(lengths)
-        else:
-            along, across = np.sin(turn) / curvature, (1 - np.cos(turn)) / curvature
-        x, y = course[0] * along - course[1] * across, course[1] * along + course[0] * across
-        radius = config.robot_radius + config.margin
-        distance = np.hypot(points[:, 0] - x[:, None], points[:, 1] - y[:, None])
-        now = np.hypot(points[:, 0], points[:, 1])
-        # A point that is already inside the margin stops only motion that brings it nearer.
-        hit = (distance < np.minimum(radius, now - 0.005)).any(1)
-        return float(lengths[np.argmax(hit)] - 0.02) if hit.any() else math.inf
+@dataclass(frozen=True)
+class _Near:
+    """What the newest scan shows, as the robot stands now."""
+
+    here: Array  # (3,) of base_link in the gate's frame
+    margin: float  # [m] to keep from it at this moment
+    points: Array  # (n, 2) [m] in base_link
+    distance: Array  # (n,) [m] from the outline
 
 
 def _ramp(last: float, wanted: float, step: float) -> float:

@@ -24,7 +24,7 @@ from ami_ros.planning.kinematics import Kinematics
 from ami_ros.ros.graph import STACK, Arguments, ProcessSpec, processes
 from ami_ros.ros.interfaces import INTERFACES
 from ami_ros.ros.lifecycle import AmiNode
-from ami_ros.safety.gate import SafetyConfig
+from ami_ros.safety.config import SafetyConfig
 from ami_ros.world_model.checkpoint import save_model
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.spec import InputSpec, ModelSpec

@@ -18,7 +18,10 @@ from harness.ros import RosPeer
 @pytest.mark.parametrize(("yaw", "blocked"), [(0.0, 0.2), (np.pi, -0.2)])
 def test_the_gate_minds_what_stands_where_it_stands(ros: RosPeer, yaw: float, blocked: float) -> None:
     """Something stands right before the scanner's own first axis."""
-    node = SafetyNode(context=ros.context, parameter_overrides=[Parameter("scanner.yaw", value=float(yaw))])
+    node = SafetyNode(
+        context=ros.context,
+        parameter_overrides=[Parameter("scanner.yaw", value=float(yaw)), Parameter("scanner.fixed", value=True)],
+    )
     ros.add(node)
     node.start()
     out = ros.collect(TwistStamped, "cmd_vel", RELIABLE)

@@ -46,7 +46,7 @@ def test_compressed_picture_survives_as_png_and_nearly_as_jpeg() -> None:
 
 
 @given(st.lists(numbers, max_size=8), numbers, numbers, st.floats(0, 1, width=32), st.floats(0, 50, width=32))
-def test_scan_has_no_nan_and_keeps_its_limits(
+def test_a_scan_keeps_its_limits_and_what_is_no_reading_is_not_free(
     ranges: list[float], angle_min: float, increment: float, low: float, high: float
 ) -> None:
     message = LaserScan(ranges=array.array("f", ranges), angle_min=angle_min, angle_increment=increment)
@@ -56,7 +56,19 @@ def test_scan_has_no_nan_and_keeps_its_limits(
     except AmiError:
         return
     finite = scan.ranges[np.isfinite(scan.ranges)]
-    assert not np.isnan(scan.ranges).any() and (finite > 0).all() and (finite >= low).all() and (finite <= high).all()
+    assert (finite > 0).all() and (finite >= low).all() and (high <= low or (finite < high).all())
+    given = np.array(ranges, np.float32)
+    free = (given >= high) & (high > low)
+    np.testing.assert_array_equal(np.isinf(scan.ranges), free)
+    assert np.isnan(scan.ranges[np.isnan(given) | (given == 0) | ((given < low) & ~np.isneginf(given))]).all()
+
+
+@pytest.mark.parametrize("range_max", [0.0, math.inf, math.nan, 0.1])
+def test_where_no_range_is_set_nothing_returned_does_not_mean_free(range_max: float) -> None:
+    message = LaserScan(ranges=array.array("f", [math.inf, 1.0]), angle_increment=0.1, range_min=0.12)
+    message.range_max = range_max
+    scan = conversions.scan_from_message(message)
+    assert np.isnan(scan.ranges[0]) and scan.ranges[1] == 1.0
 
 
 def test_scan_survives_the_round_trip() -> None:

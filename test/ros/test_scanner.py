@@ -64,7 +64,8 @@ def transforms(*, child: str = "laser", parent: str = "base_link", turn: tuple[f
 
 
 def test_a_scanner_that_hangs_ahead_is_put_right_once_its_transform_is_there(host: Host) -> None:
-    assert host.scanner.read(scan("laser")).origin == (0.0, 0.0)
+    with pytest.raises(AmiError, match="'laser' sits"):
+        host.scanner.read(scan("laser"))
     host.scanner.take_transforms(SimpleNamespace(transforms=transforms()))
     found = host.scanner.read(scan("laser"))
     assert found.origin == pytest.approx((0.2, 0.0))
@@ -79,16 +80,21 @@ def test_a_scan_in_base_link_stays_as_it_is(host: Host) -> None:
     assert found.origin == (0.0, 0.0) and found.angle_min == 0.5
 
 
-def test_a_frame_that_nobody_knows_is_taken_for_base_link_and_said_once(
+def test_scans_of_a_frame_that_nobody_knows_are_not_used_and_in_time_that_is_an_error(
     ros: RosPeer, host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scanner, "PATIENCE", 0.0)
     log = ros.collect(Log, "/rosout")
     for _ in range(5):
-        assert host.scanner.read(scan("laser")).origin == (0.0, 0.0)
-    host.scanner.read(scan("lidar"))
-    ros.spin_until(lambda: [m for m in log if "'lidar'" in m.msg], what="the warnings")
-    assert len([m for m in log if "'laser'" in m.msg]) == 1
+        for frame in ("laser", "lidar"):
+            with pytest.raises(AmiError, match="not known"):
+                host.scanner.read(scan(frame))
+    ros.spin_until(lambda: [m for m in log if "'lidar'" in m.msg], what="the errors")
+    assert len([m for m in log if "'laser'" in m.msg and m.level == 40]) == 1
+
+
+def test_a_scanner_that_is_said_to_sit_in_the_middle_needs_no_transform(host: Host) -> None:
+    assert Scanner(host, "base_link", Mount(fixed=True)).read(scan("laser")).angle_min == 0.5
 
 
 def test_parameters_count_before_transforms(host: Host) -> None:
@@ -113,4 +119,11 @@ def test_transforms_that_were_published_before_it_came_are_heard(ros: RosPeer) -
     node = Host(context=ros.context)
     ros.add(node)
     node.start()
-    ros.spin_until(lambda: node.scanner.read(scan("laser")).origin == pytest.approx((0.4, 0.0)), what="the transforms")
+
+    def origin() -> tuple[float, float] | None:
+        try:
+            return node.scanner.read(scan("laser")).origin
+        except AmiError:
+            return None
+
+    ros.spin_until(lambda: origin() == pytest.approx((0.4, 0.0)), what="the transforms")

@@ -1,0 +1,155 @@
+"""The node `safety` on its topics: covered lasers, clocks that stand still, emergency stops, rivals."""
+
+from __future__ import annotations
+
+import array
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from geometry_msgs.msg import TwistStamped
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import LaserScan
+from std_msgs.msg import Bool, String
+from std_srvs.srv import Trigger
+
+from ami_ros.errors import AmiError
+from ami_ros.nodes.safety import SafetyNode
+from ami_ros.ros.conversions import header_at
+from ami_ros.ros.qos import RELIABLE
+from harness.ros import RosPeer
+
+
+class Bench:
+    """A safety gate whose scans and commands are sent for as long as the test spins."""
+
+    def __init__(self, ros: RosPeer, **parameters: Any) -> None:
+        self.ros, self.reading, self.frame, self.range_max = ros, 3.0, "base_link", 8.0
+        self.node = SafetyNode(context=ros.context, parameter_overrides=parameters_of(parameters))
+        ros.add(self.node)
+        self.node.start()
+        self.sent = ros.collect(TwistStamped, "cmd_vel", RELIABLE)
+        self.said = ros.collect(String, "safety/status", RELIABLE)
+        self.wish = TwistStamped()
+        self.wish.twist.linear.x = 0.3
+        commands = ros.node.create_publisher(TwistStamped, "cmd_vel_raw", 5)
+        scans = ros.node.create_publisher(LaserScan, "scan", 5)
+
+        def send() -> None:
+            scans.publish(self.scan())
+            commands.publish(self.wish)
+
+        ros.node.create_timer(0.05, send)
+
+    def scan(self) -> LaserScan:
+        """The laser's message now."""
+        stamp = self.ros.node.get_clock().now().nanoseconds * 1e-9
+        return LaserScan(
+            header=header_at(stamp, self.frame),
+            angle_min=-math.pi,
+            angle_increment=math.pi / 36,
+            range_min=0.12,
+            range_max=self.range_max,
+            ranges=array.array("f", [self.reading] * 72),
+        )
+
+    @property
+    def moves(self) -> bool:
+        """Whether the newest command that it sends is not zero."""
+        return bool(self.sent and (self.sent[-1].twist.linear.x or self.sent[-1].twist.angular.z))
+
+    def stands(self, count: int = 20) -> bool:
+        """Whether the newest `count` commands, all sent since this was asked first, are zero."""
+        begun = len(self.sent)
+        self.ros.spin_until(lambda: len(self.sent) >= begun + count, what="commands")
+        return not any(message.twist.linear.x or message.twist.angular.z for message in self.sent[-count:])
+
+
+def parameters_of(values: dict[str, Any]) -> list[Parameter]:
+    return [Parameter(name.replace("__", "."), value=value) for name, value in values.items()]
+
+
+@pytest.fixture
+def bench(ros: RosPeer) -> Callable[..., Bench]:
+    return lambda **parameters: Bench(ros, **parameters)
+
+
+@pytest.mark.parametrize(
+    ("reading", "range_max"), [(math.nan, 8.0), (0.0, 8.0), (0.05, 8.0), (math.inf, 0.0), (math.inf, 8.0)]
+)
+def test_a_covered_laser_stops_the_robot_and_the_status_says_so(
+    bench: Callable[..., Bench], reading: float, range_max: float
+) -> None:
+    safety = bench()
+    safety.ros.spin_until(lambda: safety.moves, what="driving")
+    safety.reading, safety.range_max = reading, range_max
+    safety.ros.spin_until(lambda: safety.said and safety.said[-1].data.startswith("scan without"), what="the status")
+    assert safety.stands()
+    safety.reading, safety.range_max = 3.0, 8.0
+    safety.ros.spin_until(lambda: safety.moves, what="driving again")
+
+
+def test_one_scan_is_not_trusted_for_ever_where_no_clock_comes(bench: Callable[..., Bench]) -> None:
+    safety = bench(use_sim_time=True)
+    safety.ros.spin_until(lambda: safety.node.health.count("scan") > 3, what="scans of another clock")
+    assert safety.stands()
+
+
+def test_the_clock_cannot_be_changed_under_way(bench: Callable[..., Bench]) -> None:
+    safety = bench()
+    results = safety.node.set_parameters([Parameter("use_sim_time", value=True)])
+    assert not results[0].successful and "use_sim_time" in results[0].reason
+
+
+def test_an_emergency_stop_holds_until_it_is_released(bench: Callable[..., Bench]) -> None:
+    safety = bench()
+    safety.ros.spin_until(lambda: safety.moves, what="driving")
+    button = safety.ros.node.create_publisher(Bool, "emergency_stop", RELIABLE)
+    safety.ros.spin_until(lambda: button.get_subscription_count(), what="the gate's ear")
+    button.publish(Bool(data=True))
+    safety.ros.spin_until(lambda: safety.said and safety.said[-1].data == "emergency stop", what="the status")
+    button.publish(Bool(data=False))
+    assert safety.stands()
+    safety.node.trigger_deactivate()
+    safety.node.trigger_cleanup()
+    safety.node.trigger_configure()
+    safety.node.trigger_activate()
+    assert safety.stands()
+    assert safety.ros.call(Trigger, "safety/release", Trigger.Request()).success
+    safety.ros.spin_until(lambda: safety.moves, what="driving again")
+    assert safety.ros.call(Trigger, "safety/emergency_stop", Trigger.Request()).success
+    assert safety.stands()
+
+
+def test_scans_of_an_unknown_frame_mean_standing_still(
+    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ami_ros.ros.scanner.PATIENCE", 0.0)
+    safety = bench()
+    safety.frame = "laser"
+    safety.ros.spin_until(lambda: safety.node.health.count("frame laser") > 3, what="the error")
+    assert safety.stands() and safety.said[-1].data == "no scan"
+
+
+@pytest.mark.parametrize("topic", ["scan", "cmd_vel_raw"])
+def test_a_second_publisher_of_what_the_gate_hears_is_named(bench: Callable[..., Bench], topic: str) -> None:
+    safety = bench()
+    safety.ros.make_node("intruder").create_publisher(LaserScan if topic == "scan" else TwistStamped, topic, 5)
+    safety.ros.spin_until(lambda: safety.node.health.count("rival") > 0, what="the warning")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"gate__reaction": -1.0}, "reaction must be greater than 0"),
+        ({"gate__margin": math.nan}, "margin must be 0 or greater"),
+        ({"gate__reaction": 0.05}, "longer than the time between commands"),
+        ({"gate__footprint": [0.0, 1.0]}, "footprint must be"),
+    ],
+)
+def test_parameters_that_contradict_themselves_are_refused_in_one_line(
+    ros: RosPeer, parameters: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(AmiError, match=words):
+        SafetyNode(context=ros.context, parameter_overrides=parameters_of(parameters))
