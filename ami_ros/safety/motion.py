@@ -115,7 +115,7 @@ class Motion:
         least, most = (bound[0] for bound in self._bounds(speeds, sent, np.array([now + self._config.reaction])))
         recent = speeds[now - sent <= self._config.turn_lag, 1]
         least[1], most[1] = min(recent, default=0.0), max(recent, default=0.0)
-        shares = [(most if value > 0 else least)[k] / value for k, value in enumerate(command) if value]
+        shares = [float((most if value > 0 else least)[k]) / float(value) for k, value in enumerate(command) if value]
         return float(min(1.0, max(0.0, min(shares))))
 
     def _acting(self, now: float, command: Command | None = None) -> tuple[Array, Array]:
