@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -45,7 +46,11 @@ def open_dataset(recordings: list[Path], out: Path, spec: ModelSpec, console: Co
     bags = [bag for path in recordings for bag in find_bags(path)]
     folder = out / "dataset"
     if not (folder / CARD).is_file():
-        config = ExtractConfig(AlignmentConfig(period=spec.period), lateral=spec.command_dim == 3)
+        config = ExtractConfig(
+            AlignmentConfig(period=spec.period),
+            field_of_view=spec.inputs.field_of_view,
+            lateral=spec.command_dim == 3,
+        )
         return extract_bags(bags, folder, config, console)
     return Dataset(folder)
 
@@ -63,6 +68,19 @@ def open_datasets(recordings: list[Path], out: Path, spec: ModelSpec, console: C
         open_dataset(bags, out, spec, console)
     parallel.wait_for_first()
     return [*datasets, open_dataset(bags, out, spec, console)]
+
+
+def with_camera(spec: ModelSpec, datasets: Sequence[Dataset]) -> ModelSpec:
+    """The spec, knowing the camera that all pictures were brought to, where that is known.
+
+    Raises:
+        AmiError: some were brought to another camera than others, or than the model's.
+    """
+    known = {round(field, 6) for field in (spec.inputs.field_of_view, *(d.field_of_view for d in datasets)) if field}
+    if len(known) > 1:
+        fields = ", ".join(f"{field:g}" for field in sorted(known))
+        raise AmiError(f"pictures are of different cameras (field_of_view {fields} rad): extract all with the same one")
+    return replace(spec, inputs=replace(spec.inputs, field_of_view=max(known, default=0.0)))
 
 
 def as_one(datasets: list[Dataset]) -> Recording:

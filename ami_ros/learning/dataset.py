@@ -110,6 +110,11 @@ class Dataset:
         return self.card.period
 
     @property
+    def field_of_view(self) -> float:
+        """Of the pinhole camera that its pictures were brought to [rad]; 0: they are as they were taken."""
+        return float(self.card.extraction.get("field_of_view", 0.0))
+
+    @property
     def scanner(self) -> Mount | None:
         """Where the scanner sat; None: not known."""
         return self.card.scanner

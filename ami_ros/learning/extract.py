@@ -20,7 +20,7 @@ from ami_ros.learning.alignment import COLUMNS, AlignmentConfig, Frames, align, 
 from ami_ros.learning.bag_reader import BagReader, BrokenBagError
 from ami_ros.learning.dataset import IMAGES, Dataset, Progress
 from ami_ros.learning.dataset_writer import write_dataset
-from ami_ros.learning.frames import frame_of
+from ami_ros.learning.frames import frame_of, recorded_rectifier
 from ami_ros.learning.resumable import PartialOutput, open_partial
 from ami_ros.learning.scanner_mount import recorded_mount
 from ami_ros.learning.streams import Segment, find_topics, read_segments
@@ -34,6 +34,7 @@ class ExtractConfig:
     alignment: AlignmentConfig = field(default_factory=AlignmentConfig)
     topics: dict[str, str] = field(default_factory=dict)  # role: topic, where types and usual names do not tell
     max_side: int = 128  # images whose shorter side is longer are reduced to it [px]
+    field_of_view: float = 0.0  # [rad] of a square pinhole camera that pictures are brought to by camera_info; 0: as is
     lateral: bool = False  # the robot drives sideways: linear.y of commands and velocities is read as well
 
     @property
@@ -203,11 +204,17 @@ class _Extraction:
 
     def _frames(self, bag: BagReader, topic: str, wanted: dict[int, int]) -> Iterator[tuple[int, bytes]]:
         """Row and JPEG of each wanted image that can be decoded."""
+        field = self.config.field_of_view
+        rectifier = recorded_rectifier(bag, topic, field) if field else None
+        if field and rectifier is None:
+            self.problems.append(
+                "it has no calibrated camera_info: its pictures are taken as of the model's own camera"
+            )
         for i, (_, _, data) in enumerate(bag.messages([topic])):
             self._tick()
             if (row := wanted.get(i)) is not None:
                 try:
-                    yield row, frame_of(bag.decode(topic, data), self.config.max_side)
+                    yield row, frame_of(bag.decode(topic, data), self.config.max_side, rectifier)
                 except AmiError:
                     continue
 

@@ -8,7 +8,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ami_ros.camera import Rectifier, camera_of
+from ami_ros.errors import AmiError
 from ami_ros.images import image_of
+from ami_ros.learning.bag_reader import BagReader
 
 Image = NDArray[np.uint8]
 
@@ -25,17 +28,20 @@ def encode_frame(image: Image) -> bytes:
     return data.tobytes()
 
 
-def frame_of(message: Any, max_side: int) -> bytes:
+def frame_of(message: Any, max_side: int, rectifier: Rectifier | None = None) -> bytes:
     """The picture of a sensor_msgs/Image or CompressedImage as JPEG.
 
     Args:
         max_side: pictures whose shorter side [px] is longer are reduced to it. Smaller JPEGs stay as they are.
+        rectifier: brings them to another camera before; None: they stay that of theirs.
 
     Raises:
         AmiError: the picture cannot be decoded.
     """
     image = image_of(message)
-    if hasattr(message, "format") and min(image.shape[:2]) <= max_side:
+    if rectifier is not None and rectifier.changes:
+        image = rectifier(image)
+    elif hasattr(message, "format") and min(image.shape[:2]) <= max_side:
         data = bytes(message.data)
         if data.startswith(b"\xff\xd8"):
             return data
@@ -43,3 +49,20 @@ def frame_of(message: Any, max_side: int) -> bytes:
     if scale < 1:
         image = np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), dtype=np.uint8)
     return encode_frame(image)
+
+
+def recorded_rectifier(bag: BagReader, pictures: str, field_of_view: float) -> Rectifier | None:
+    """Brings the pictures of a topic to a square pinhole camera of `field_of_view` [rad], by its camera_info in the bag;
+    None where there is no calibrated one.
+
+    Raises:
+        AmiError: several topics may be meant, or the camera sees less.
+    """
+    infos = [t.name for t in bag.topics.values() if t.type_name == "sensor_msgs/msg/CameraInfo" and t.count]
+    folder = pictures.removesuffix("/compressed").rpartition("/")[0]
+    beside = [name for name in infos if name.rpartition("/")[0] == folder] or infos
+    if len(beside) > 1:
+        raise AmiError(f"{bag.path}: which of {', '.join(beside)} belongs to {pictures}? Record them side by side")
+    cameras = (camera_of(bag.decode(topic, data)) for topic, _, data in bag.messages(beside))
+    camera = next(cameras, None) if beside else None
+    return Rectifier(camera, field_of_view) if camera is not None else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,11 +12,13 @@ import pytest
 import yaml
 from rosbags.rosbag2 import Reader, StoragePlugin, Writer
 
+from ami_ros.app.train_data import with_camera
 from ami_ros.errors import AmiError
 from ami_ros.learning.bag_writer import BagWriter, message_types
 from ami_ros.learning.dataset import Dataset
 from ami_ros.learning.extract import ExtractConfig, extract
 from ami_ros.learning.frames import encode_frame
+from ami_ros.world_model.spec import ModelSpec
 
 PERIOD = 0.2
 FROM_RGB = {
@@ -158,6 +161,43 @@ def test_raw_images_of_all_encodings_with_padded_rows_from_sqlite(tmp_path: Path
     if encoding == "mono8":
         expected = cv2.cvtColor(cv2.cvtColor(expected, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
     np.testing.assert_allclose(data.images([0], 16)[0], expected, atol=8)
+
+
+def with_camera_info(focal: float) -> Callable[[BagWriter, int, float], None]:
+    """A CameraInfo for each picture of 32x32 px."""
+
+    def add(bag: BagWriter, i: int, stamp: float) -> None:
+        roi = bag.make("sensor_msgs/msg/RegionOfInterest", x_offset=0, y_offset=0, height=0, width=0, do_rectify=False)
+        k = np.array([focal, 0, 15.5, 0, focal, 15.5, 0, 0, 1.0])
+        bag.message(
+            "camera_info", "sensor_msgs/msg/CameraInfo", stamp, header=bag.header(stamp, "camera"), height=32, width=32,
+            distortion_model="plumb_bob", d=np.zeros(5), k=k, r=np.eye(3).ravel(), p=np.zeros(12), binning_x=0,
+            binning_y=0, roi=roi,
+        )  # fmt: skip
+
+    return add
+
+
+def test_pictures_are_brought_to_the_camera_of_a_model_by_camera_info(tmp_path: Path) -> None:
+    wide = drive(tmp_path / "wide", PERIOD * np.arange(20), with_camera_info(8.0))
+    config = ExtractConfig(field_of_view=math.pi / 2)  # the middle 16 of 32 px
+    data = extract([wide], tmp_path / "data", config)
+    assert data.card.image_size == (16, 16) and data.field_of_view == pytest.approx(np.pi / 2)
+    np.testing.assert_allclose(data.images([5], 16)[0][[0, -1]], picture(5)[[8, 23], 8:24], atol=8)
+    with pytest.raises(AmiError, match="sees less"):
+        extract([drive(tmp_path / "narrow", PERIOD * np.arange(20), with_camera_info(32.0))], tmp_path / "n", config)
+    silent = extract([drive(tmp_path / "silent", PERIOD * np.arange(20))], tmp_path / "s", config)
+    assert silent.card.image_size == (32, 32) and "no calibrated camera_info" in silent.card.sources[0]["problems"][0]
+
+
+def test_a_model_takes_on_the_camera_of_its_data_and_none_of_two(tmp_path: Path) -> None:
+    bag = drive(tmp_path / "bag", PERIOD * np.arange(20))
+    known, other = (extract([bag], tmp_path / f"{f}", ExtractConfig(field_of_view=f)) for f in (1.5, 1.6))
+    unknown = extract([bag], tmp_path / "unknown")
+    assert with_camera(ModelSpec(), [unknown]).inputs.field_of_view == 0.0
+    assert with_camera(ModelSpec(), [unknown, known]).inputs.field_of_view == pytest.approx(1.5)
+    with pytest.raises(AmiError, match=r"1\.5, 1\.6 rad"):
+        with_camera(ModelSpec(), [known, other])
 
 
 def test_a_broken_image_costs_its_row_and_cuts_the_episode(tmp_path: Path) -> None:
