@@ -52,7 +52,7 @@ def frame_of(message: Any, max_side: int, rectifier: Rectifier | None = None) ->
 
 
 def recorded_rectifier(bag: BagReader, pictures: str, field_of_view: float) -> Rectifier | None:
-    """Brings the pictures of a topic to a square pinhole camera of `field_of_view` [rad], by its camera_info in the bag;
+    """Brings pictures of a topic to a square pinhole camera of `field_of_view` [rad], by its camera_info in the bag;
     None where there is no calibrated one.
 
     Raises:
