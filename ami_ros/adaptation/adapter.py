@@ -19,13 +19,12 @@ from torch import Tensor
 
 from ami_ros.adaptation.losses import as_seen, colours_loss, driving_loss, fit_loss
 from ami_ros.adaptation.segments import Segment, Segments, SegmentStore, single
-from ami_ros.adaptation.weights import COLOURS, DRIVE, Weights, adaptable, apply, private_copy, view
+from ami_ros.adaptation.weights import COLOURS, DRIVE, Weights, adaptable, apply, private_copy
 from ami_ros.errors import AmiError
 from ami_ros.world_model.model import WorldModel
 
 BLOCK, HELD_OUT = 5, 4  # neighbouring segments overlap: every 4th block of 5 is never learned from
 STANDING = 0.05  # [m/s] and [rad/s]: commands up to this teach nothing
-ENOUGH_REMEMBERED = 64  # segments of the robot as it was; with fewer, the last layers are left alone
 COMPARED = 10  # newest segments by which it is chosen what is in use
 BETTER = 0.8  # of the other's loss, for a change of what is in use
 SHORTER, LONGER = 0.5, 1.5  # steps after one that was undone, and after one that was kept
@@ -40,12 +39,8 @@ class AdaptationConfig:
     rate: float = 0.02  # of a step, for how commands act [-]; larger learns faster and less steadily
     colours: bool = False  # also learn gain and offset of each colour; needs images and a tenth of a core
     colours_rate: float = 0.03  # of a step, for colours [-]; larger learns faster and less steadily
-    layers: bool = False  # also adapt the last layers of predictor and motion head, for what wheels do not explain
-    layers_rate: float = 3e-4  # of a step, for those layers [-]; larger learns faster and forgets more
     batch: int = 32  # segments in a step; larger is steadier and takes more CPU
     recent: int = 96  # newest segments that are learned from; larger is steadier, smaller follows changes sooner
-    remembered: int = 256  # segments from before the change that guard the last layers; larger: fairer, and slower
-    margin: float = 0.05  # by which the loss on remembered segments may rise; larger allows more forgetting
 
     def __post_init__(self) -> None:
         if not 0 < self.batch <= self.recent:
@@ -58,13 +53,11 @@ class Step:
 
     stamp: float  # [s]
     number: int  # of steps taken, this one included
-    part: str  # what was changed: "drive", "colours" or "layers"
+    part: str  # what was changed: "drive" or "colours"
     kept: bool  # or rolled back
     reason: str  # why it was rolled back
     loss_before: float  # on held-out segments of the newest driving
     loss_after: float
-    remembered_before: float  # on held-out segments of the robot as it was, where layers are changed; else 0
-    remembered_after: float
 
 
 class Adapter:
@@ -85,18 +78,12 @@ class Adapter:
     ) -> None:
         self.trained, self.config = trained, config
         self.model = private_copy(trained)
-        # The robot as it was, with the layers as they are now: only they answer for what is remembered.
-        self._as_before = view(self.model)
-        self._as_before.drive, self._as_before.colours = trained.drive, trained.colours
         self.frozen = False
         self.kept = self.rolled_back = self.version = 0
         rng = np.random.default_rng(seed)
-        self._recent = SegmentStore(config.recent, False, rng)
-        self._held_out = SegmentStore(config.recent // 3, False, rng)
-        self._remembered = SegmentStore(config.remembered, True, rng)
+        self._recent, self._held_out = SegmentStore(config.recent, rng), SegmentStore(config.recent // 3, rng)
         # Colours take pictures of many places: one segment of each block, so that as many go back five times as far.
-        self._seen = SegmentStore(config.recent, False, rng)
-        self._seen_held_out = SegmentStore(config.recent // 3, False, rng)
+        self._seen, self._seen_held_out = SegmentStore(config.recent, rng), SegmentStore(config.recent // 3, rng)
         self._compared: deque[tuple[float, float]] = deque(maxlen=COMPARED)
         self._came, self._stepped = 0, -np.inf
         self.in_use = weights is not None
@@ -110,14 +97,11 @@ class Adapter:
     def _learned(self) -> dict[str, tuple[list[Tensor], float]]:
         """What steps change: its tensors, and the rate of each part."""
         own, config = adaptable(self.model), self.config
-        parts = {"drive": ([own.pop(DRIVE)], config.rate)}
-        colours = own.pop(COLOURS, None)
+        parts = {"drive": ([own[DRIVE]], config.rate)}
         if config.colours:
-            if colours is None:
+            if COLOURS not in own:
                 raise AmiError("adaptation: this model has no pictures to learn colours from; leave learning.colours")
-            parts["colours"] = ([colours], config.colours_rate)
-        if config.layers:
-            parts["layers"] = (list(own.values()), config.layers_rate)
+            parts["colours"] = ([own[COLOURS]], config.colours_rate)
         return parts
 
     def _begin(self, part: str, rate: float) -> None:
@@ -177,8 +161,6 @@ class Adapter:
             (self._seen_held_out if held_out else self._seen).add(segment)
         segment = replace(segment, sensors=None)  # the other parts take latents as they came
         (self._held_out if held_out else self._recent).add(segment)
-        if held_out and not self.in_use:
-            self._remembered.add(segment)
 
     def _choose(self, segment: Segment) -> None:
         batch = single(segment)
@@ -200,7 +182,7 @@ class Adapter:
         before = self._judge(part)
         self._learn(part)
         after = self._judge(part)
-        reason = self._objection(before, after) if all(map(np.isfinite, after)) else "not finite"
+        reason = "" if after <= before else "no better on the newest driving" if np.isfinite(after) else "not finite"
         if reason:
             apply(undo, self.model, self.trained)
             self._begin(part, self._next_rate(part, SHORTER))
@@ -209,44 +191,27 @@ class Adapter:
             self._optimisers[part].param_groups[0]["lr"] = self._next_rate(part, LONGER)
             self.kept += 1
             self.version += self.in_use
-        return Step(stamp, number + 1, part, not reason, reason, before[0], after[0], before[1], after[1])
+        return Step(stamp, number + 1, part, not reason, reason, before, after)
 
     def _ready(self, part: str) -> bool:
         """Whether there is enough to change a part by."""
-        if part == "colours":
-            return len(self._seen) >= self.config.batch and len(self._seen_held_out) > 0
-        return part == "drive" or len(self._remembered) >= ENOUGH_REMEMBERED
+        return part == "drive" or (len(self._seen) >= self.config.batch and len(self._seen_held_out) > 0)
 
     def _next_rate(self, part: str, factor: float) -> float:
         rate, configured = self._optimisers[part].param_groups[0]["lr"], self._parts[part][1]
         return float(np.clip(factor * rate, LEAST_RATE * configured, GREATEST_RATE * configured))
 
     def _learn(self, part: str) -> None:
-        self.model.zero_grad()
         self.model.drive.grad = self.model.colours.grad = None
         batch = (self._seen if part == "colours" else self._recent).draw(self.config.batch)
         _loss_of(part)(self.model, as_seen(self.model, batch)).backward()  # type: ignore[no-untyped-call]
         self._optimisers[part].step()
 
     @torch.no_grad()
-    def _judge(self, part: str) -> tuple[float, float]:
-        """Losses on what is not learned from: the newest segments, and for layers remembered ones (else 0)."""
+    def _judge(self, part: str) -> float:
+        """The loss on what is not learned from: the newest held-out segments."""
         held_out = self._seen_held_out if part == "colours" else self._held_out
-        newest = float(_loss_of(part)(self.model, as_seen(self.model, held_out.all())))
-        return newest, self._forgotten(self._as_before) if part == "layers" else 0.0
-
-    @torch.no_grad()
-    def _forgotten(self, model: WorldModel) -> float:
-        """The loss of `model` on remembered segments."""
-        return float(driving_loss(model, self._remembered.all()))
-
-    def _objection(self, before: tuple[float, float], after: tuple[float, float]) -> str:
-        """Why a step has to be undone; empty if it may stay."""
-        if after[0] > before[0]:
-            return "no better on the newest driving"
-        if after[1] > before[1] and after[1] > (1 + self.config.margin) * self._forgotten(self.trained):
-            return "worse on what is remembered"
-        return ""
+        return float(_loss_of(part)(self.model, as_seen(self.model, held_out.all())))
 
 
 def _loss_of(part: str) -> Callable[[WorldModel, Segments], Tensor]:

@@ -81,38 +81,18 @@ class SegmentCutter:
 
 
 class SegmentStore:
-    """Keeps `capacity` segments: the newest, or a fair sample of all that ever came (reservoir).
+    """Keeps the newest `capacity` segments; `rng` is that of `draw`."""
 
-    J. S. Vitter, "Random sampling with a reservoir", ACM TOMS 11 (1985).
-
-    Args:
-        capacity: segments kept.
-        sample_all: keep a sample of all instead of the newest.
-        rng: of the sample.
-    """
-
-    def __init__(self, capacity: int, sample_all: bool, rng: np.random.Generator) -> None:
-        self.capacity, self._sample_all, self._rng = capacity, sample_all, rng
-        self._rows: list[Segment] = []
-        self._came = 0
+    def __init__(self, capacity: int, rng: np.random.Generator) -> None:
+        self._rng = rng
+        self._rows: deque[Segment] = deque(maxlen=capacity)
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def clear(self) -> None:
-        """Forgets all."""
-        self._rows.clear()
-        self._came = 0
-
     def add(self, segment: Segment) -> None:
         """Takes one more in."""
-        self._came += 1
-        if len(self._rows) < self.capacity:
-            self._rows.append(segment)
-        elif not self._sample_all:
-            self._rows[(self._came - 1) % self.capacity] = segment
-        elif (row := int(self._rng.integers(self._came))) < self.capacity:
-            self._rows[row] = segment
+        self._rows.append(segment)
 
     def all(self) -> Segments:
         """All that are kept."""
@@ -123,7 +103,7 @@ class SegmentStore:
         return _stacked([self._rows[k] for k in self._rng.integers(len(self._rows), size=count)])
 
 
-def _stacked(rows: list[Segment]) -> Segments:
+def _stacked(rows: Sequence[Segment]) -> Segments:
     def column(name: str) -> Tensor:
         return torch.from_numpy(np.array([getattr(row, name) for row in rows], dtype=np.float32))
 

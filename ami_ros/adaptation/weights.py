@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ami_ros.errors import AmiError
 from ami_ros.world_model.checkpoint import write_atomically
-from ami_ros.world_model.model import LAST_LAYERS, WorldModel
+from ami_ros.world_model.model import WorldModel
 
 DRIVE, COLOURS = "drive", "colours"
 LEAST_GAIN = 0.1  # of a colour [-]: with less the camera would be blind
@@ -28,33 +28,18 @@ Weights = Mapping[str, Tensor]
 M = TypeVar("M", bound=WorldModel)
 
 
-def view(model: M) -> M:
-    """The same model: all parts are shared, but `drive`, `colours` and parts can be replaced in the view alone."""
-    other = copy.copy(model)
-    other.__dict__["_modules"], other.__dict__["_buffers"] = dict(model._modules), dict(model._buffers)
-    return other
-
-
 def private_copy(model: M) -> M:
-    """The same model with dynamics and colours of its own; encoder and heads, and so all latents, are shared."""
-    own = view(model)
-    for name in ("predictor", "motion"):
-        if name in own._modules:
-            own._modules[name] = copy.deepcopy(model._modules[name])
-    own._buffers[DRIVE], own._buffers[COLOURS] = model.drive.clone(), model.colours.clone()
+    """The same model with `drive` and `colours` of its own; all networks, and so all latents, are shared."""
+    own = copy.copy(model)
+    own.__dict__["_buffers"] = model._buffers | {DRIVE: model.drive.clone(), COLOURS: model.colours.clone()}
     return own
 
 
 def adaptable(model: WorldModel) -> dict[str, Tensor]:
-    """What may change, by name: how commands act, what the camera makes of colours, and the last layers of predictor
-    and motion head."""
+    """What may change, by name: how commands act, and what the camera makes of colours."""
     found = {DRIVE: model.drive}
     if model.spec.inputs.image_size and model.spec.image_encoder != "frozen":  # through which no gradient leads
         found[COLOURS] = model.colours
-    for part, layer in LAST_LAYERS:
-        if part in model._modules:
-            last = model.get_submodule(f"{part}.{layer}")
-            found |= {f"{part}.{layer}.{name}": tensor for name, tensor in last.named_parameters()}
     return found
 
 

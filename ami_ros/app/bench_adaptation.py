@@ -39,7 +39,6 @@ def main(
     ] = "left-slow,tint",
     goals: Annotated[int, typer.Option(help="In each phase, half of them far.", min=1, max=1000)] = 20,
     minutes: Annotated[float, typer.Option(help="Of driving before adaptation is measured.", min=0.1)] = 5.0,
-    layers: Annotated[bool, typer.Option("--layers", help="Adapt the last layers of the model, too.")] = False,
     seed: Annotated[int, typer.Option(help="Of goals and noise.", min=0)] = 0,
     trials: Annotated[
         Path | None, typer.Option(help="Folder for what happened; a run that was interrupted goes on there.")
@@ -66,8 +65,8 @@ def main(
         raise AmiError(f"bench adaptation: no change '{unknown[0]}'; known are {', '.join(CHANGES)}")
     folder, file = model_and_memory(model, memory, world)
     loaded = load_model(folder)
-    settings = Settings(goals, minutes, seed, AdaptationConfig(colours=True, layers=layers), loop_config([]))
-    known = {"world": world, "encoder_id": loaded.encoder_id, "goals": goals, "minutes": minutes, "layers": layers}
+    settings = Settings(goals, minutes, seed, AdaptationConfig(colours=True), loop_config([]))
+    known = {"world": world, "encoder_id": loaded.encoder_id, "goals": goals, "minutes": minutes}
     kept = Kept(trials, known, "adaptation")
     with progress_bar(Console(stderr=True)) as bar:
         tasks: dict[str, Any] = {}

@@ -12,7 +12,6 @@ from ami_ros.world_model.predictors import make_predictor
 from ami_ros.world_model.sighting import Sighting
 from ami_ros.world_model.spec import ModelSpec
 
-LAST_LAYERS = (("predictor", "leave"), ("motion", "layers.4"))  # of the dynamics; `adaptation` may change them
 AS_TRAINED = torch.tensor([[1.0, 0.0]] * 3)  # colours: gain 1 and offset 0 of each
 MIDDLE = 127.5  # grey, about which a camera's gain is taken: so it and the offset hardly depend on each other
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from ami_ros.errors import AmiError
 from ami_ros.world_model.checkpoint import LoadedModel
 from ami_ros.world_model.model import WorldModel
-from ami_ros.world_model.onnx_runtime import MODEL, leaves_out, open_sessions
+from ami_ros.world_model.onnx_runtime import leaves_out, open_sessions
 from ami_ros.world_model.runtime import Runtime
 
 
@@ -36,7 +36,7 @@ class OnnxDynamics(Runtime):
             raise AmiError(f"planner: {leaves_out(model.spec)}; leave the parameter onnx empty")
         super().__init__(model)
         sessions = open_sessions(loaded, folder, ("predictor", "relative_pose"))
-        self._step, self._pose = (_Call(session, model) for session in sessions.values())
+        self._step, self._pose = map(_Call, sessions.values())
 
     def rollout(self, latent: Tensor, commands: Tensor, previous: Tensor) -> tuple[Tensor, Tensor]:
         """As `WorldModel.rollout`."""
@@ -65,16 +65,11 @@ class OnnxDynamics(Runtime):
 class _Call:
     """One file: tensors in the order of its inputs -> tensors; no numbers are copied on the way."""
 
-    def __init__(self, session: Any, model: WorldModel) -> None:
+    def __init__(self, session: Any) -> None:
         self._run = session.run
         self._names = [found.name for found in session.get_inputs()]
-        # The model's own memory: adaptation writes into these very numbers.
-        self._adapted: dict[str, NDArray[Any]] = {
-            found.name: model.get_parameter(found.name.removeprefix(f"{MODEL}.")).numpy()
-            for found in session.get_overridable_initializers()
-        }
 
     def __call__(self, *values: Tensor) -> list[Tensor]:
         given = {name: value.numpy() for name, value in zip(self._names, values, strict=True)}
-        found = cast("list[NDArray[Any]]", self._run(None, given | self._adapted))
+        found = cast("list[NDArray[Any]]", self._run(None, given))
         return [torch.from_numpy(numbers) for numbers in found]

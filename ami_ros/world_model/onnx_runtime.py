@@ -19,13 +19,12 @@ from ami_ros.errors import AmiError
 from ami_ros.extras import need
 from ami_ros.world_model.checkpoint import LoadedModel, write_atomically
 from ami_ros.world_model.encoder import Sensors
-from ami_ros.world_model.model import LAST_LAYERS, WorldModel
+from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.spec import ModelSpec
 
 FOLDER, RECORD = "onnx", "onnx.yaml"
 OPSET = 17
 BATCH = 2  # of the examples; files take any
-MODEL = "model"  # before the names of weights in a file
 
 
 class _Part(nn.Module):
@@ -45,7 +44,6 @@ def export_onnx(loaded: LoadedModel, folder: Path) -> list[Path]:
 
     A predictor of another package is left out (`leaves_out`).
     Inputs and outputs have the names and shapes of `WorldModel`'s functions, any number at a time, in SI units.
-    Weights that a robot may adapt are inputs too, which may be left out.
 
     Raises:
         AmiError: the extra is not installed, or the folder cannot be written.
@@ -70,7 +68,6 @@ def export_onnx(loaded: LoadedModel, folder: Path) -> list[Path]:
                     opset_version=OPSET,
                     dynamo=False,
                 )
-            _let_follow(partial)
             written.append(folder / f"{name}.onnx")
             os.replace(partial, written[-1])
         record = {"encoder_id": loaded.encoder_id, "sha256": loaded.sha256}
@@ -78,18 +75,6 @@ def export_onnx(loaded: LoadedModel, folder: Path) -> list[Path]:
     except OSError as error:
         raise AmiError(f"export: cannot write {folder}: {error.strerror or error}; choose another --out") from error
     return written
-
-
-def _let_follow(file: Path) -> None:
-    """Makes the layers that may be adapted inputs of a file, with what is stored for a default."""
-    onnx = need("onnx", "onnx")
-    content = onnx.load(file)
-    layers = tuple(f"{MODEL}.{part}.{layer}." for part, layer in LAST_LAYERS)
-    for stored in content.graph.initializer:
-        if stored.name.startswith(layers):
-            kind = onnx.helper.make_tensor_value_info(stored.name, stored.data_type, list(stored.dims))
-            content.graph.input.append(kind)
-    onnx.save(content, file)
 
 
 def largest_difference(loaded: LoadedModel, file: Path, batch: int = 32, seed: int = 1) -> float:

@@ -58,16 +58,13 @@ class HalfDynamics(Runtime):
         super().__init__(model)
         self._half = copy.copy(model)
         self._half.__dict__["_modules"] = dict(model._modules)
-        self._layers: list[_HalfLinear] = []
         for name in ("predictor", "motion", "relative_pose"):
-            self._half._modules[name] = self._halved(model.get_submodule(name))
+            self._half._modules[name] = _halved(model.get_submodule(name))
 
     def rollout(self, latent: Tensor, commands: Tensor, previous: Tensor) -> tuple[Tensor, Tensor]:
         """As `WorldModel.rollout`."""
         if commands.shape[0] * commands.shape[1] < FEW or self._wants_gradient(commands):
             return self._model.rollout(latent, commands, previous)
-        for layer in self._layers:
-            layer.follow()
         latents, motions = self._half.rollout(latent, commands, previous)
         return latents.float(), motions.float()
 
@@ -77,14 +74,14 @@ class HalfDynamics(Runtime):
             return self._model.relative_pose(first, second)
         return self._half.relative_pose(first, second).float()
 
-    def _halved(self, module: nn.Module) -> nn.Module:
-        """The same module with layers of bf16; what has no layers is shared."""
-        if isinstance(module, nn.Linear):
-            self._layers.append(_HalfLinear(module))
-            return self._layers[-1]
-        halved = copy.copy(module)
-        halved.__dict__["_modules"] = {k: self._halved(m) for k, m in module._modules.items() if m is not None}
-        return halved
+
+def _halved(module: nn.Module) -> nn.Module:
+    """The same module with layers of bf16; what has no layers is shared."""
+    if isinstance(module, nn.Linear):
+        return _HalfLinear(module)
+    halved = copy.copy(module)
+    halved.__dict__["_modules"] = {k: _halved(m) for k, m in module._modules.items() if m is not None}
+    return halved
 
 
 class _HalfLinear(nn.Module):
@@ -92,16 +89,8 @@ class _HalfLinear(nn.Module):
 
     def __init__(self, layer: nn.Linear) -> None:
         super().__init__()
-        self._of, self._version = (layer.weight, layer.bias), -1
         self.in_features, self.out_features = layer.in_features, layer.out_features
-        self.follow()
-
-    def follow(self) -> None:
-        """Rounds the layer's weights anew if they changed."""
-        version = self._of[0]._version + self._of[1]._version
-        if version != self._version:
-            self._version = version
-            self.weight, self.bias = (v.detach().bfloat16() for v in self._of)
+        self.weight, self.bias = (v.detach().bfloat16() for v in (layer.weight, layer.bias))
 
     def forward(self, x: Tensor) -> Tensor:
         return functional.linear(x.bfloat16(), self.weight, self.bias)

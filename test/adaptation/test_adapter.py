@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from ami_ros.adaptation.adapter import COMPARED, ENOUGH_REMEMBERED, AdaptationConfig, Adapter
+from ami_ros.adaptation.adapter import COMPARED, AdaptationConfig, Adapter
 from ami_ros.adaptation.segments import Segment
 from ami_ros.adaptation.weights import adaptable
 from ami_ros.world_model.model import WorldModel
@@ -51,32 +51,6 @@ def test_step_that_does_harm_is_rolled_back(model: WorldModel, drive: RandomDriv
     assert steps and not any(step.kept for step in steps) and adapter.rolled_back == len(steps)
     assert all(step.loss_after > step.loss_before and "newest" in step.reason for step in steps)
     assert torch.equal(adapter.model.drive, torch.eye(2))
-
-
-def test_last_layers_learn_only_if_wanted_and_once_enough_is_remembered(
-    model: WorldModel, drive: RandomDrive, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for layers, remembered, wanted in ((False, 64, {"drive"}), (True, 63, {"drive"}), (True, 64, {"drive", "layers"})):
-        adapter = Adapter(model, replace(QUICK, layers=layers))
-        for segment in drive.segments(remembered):
-            adapter._remembered.add(segment)
-        monkeypatch.setattr(adapter._remembered, "add", lambda _: None)
-        assert {step.part for step in drive.teach(adapter, 40)} == wanted
-        assert layers or set(adapter.weights) == {"drive"}
-
-
-def test_last_layers_must_not_forget_what_is_remembered(
-    model: WorldModel, drive: RandomDrive, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The world itself changes, so that the newest driving asks for other layers: the old world has a say."""
-    strict = Adapter(model, replace(QUICK, layers=True, layers_rate=0.001, margin=0.0))
-    for segment in drive.segments(ENOUGH_REMEMBERED):
-        strict._remembered.add(segment)
-    monkeypatch.setattr(strict._remembered, "add", lambda _: None)
-    moved = (replace(s, after=s.after + np.float32(0.3)) for s in RandomDrive(model, seed=1).segments(60))
-    steps = [strict.observe(segment) for segment in moved]
-    refused = [step for step in steps if step is not None and "remembered" in step.reason]
-    assert refused and all(step.part == "layers" for step in refused)
 
 
 def test_frozen_takes_no_step_and_reverting_restores_the_trained_model(model: WorldModel, drive: RandomDrive) -> None:

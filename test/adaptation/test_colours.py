@@ -107,7 +107,7 @@ def test_colours_are_left_alone_unless_wanted(model: WorldModel) -> None:
 
 def test_seeing_nothing_is_no_way_out(model: WorldModel) -> None:
     """Latents that never change are easily foretold; the loss by which colours are learned is not smaller for them."""
-    store = SegmentStore(64, False, np.random.default_rng(0))
+    store = SegmentStore(64, np.random.default_rng(0))
     for segment in drive(model, TINT, 64):
         store.add(segment)
     blind = ColouredWorld()
@@ -127,7 +127,7 @@ def test_latents_that_lie_elsewhere_or_spread_otherwise_stray() -> None:
 
 def test_tint_that_is_foretold_as_well_as_the_world_is_learned_by_where_latents_lie(model: WorldModel) -> None:
     """What darkens all pictures by the same moves all latents by the same, and their changes not at all."""
-    store = SegmentStore(64, False, np.random.default_rng(0))
+    store = SegmentStore(64, np.random.default_rng(0))
     for segment in drive(model, torch.ones(3), 64):
         store.add(segment)
     dark = ColouredWorld()

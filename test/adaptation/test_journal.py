@@ -11,7 +11,7 @@ from ami_ros.adaptation.adapter import Step
 from ami_ros.adaptation.journal import Journal
 from ami_ros.errors import AmiError
 
-STEP = Step(12.5, 3, "drive", False, "no better", 0.1, 0.2, 0.0, 0.0)
+STEP = Step(12.5, 3, "drive", False, "no better", 0.1, 0.2)
 
 
 def test_every_step_is_a_line(tmp_path: Path) -> None:

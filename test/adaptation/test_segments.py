@@ -1,4 +1,4 @@
-"""Segments: cut out of a drive, kept as the newest or as a fair sample."""
+"""Segments: cut out of a drive, the newest are kept."""
 
 from __future__ import annotations
 
@@ -32,18 +32,8 @@ def test_gap_in_time_begins_a_new_drive() -> None:
 
 
 def test_store_keeps_the_newest() -> None:
-    store = SegmentStore(3, sample_all=False, rng=np.random.default_rng(0))
+    store = SegmentStore(3, np.random.default_rng(0))
     for number in range(10):
         store.add(numbered(number))
     assert len(store) == 3 and store.all().before.shape == (3, 2) and store.draw(5).motion.shape == (5, 3)
     assert sorted(segment.stamp for segment in store._rows) == [7, 8, 9]
-
-
-def test_store_keeps_a_fair_sample_of_all() -> None:
-    means = []
-    for seed in range(40):
-        store = SegmentStore(20, sample_all=True, rng=np.random.default_rng(seed))
-        for number in range(1000):
-            store.add(numbered(number))
-        means.append(np.mean([segment.stamp for segment in store._rows]))
-    assert np.mean(means) == pytest.approx(499.5, abs=45)

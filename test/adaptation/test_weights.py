@@ -26,11 +26,11 @@ def test_colours_that_leave_nothing_to_see_are_refused() -> None:
     assert torch.equal(own.colours, undone)
 
 
-def test_private_copy_has_dynamics_of_its_own_and_shares_the_rest(model: WorldModel) -> None:
+def test_private_copy_has_a_drive_of_its_own_and_shares_the_rest(model: WorldModel) -> None:
     own = private_copy(model)
     for name, tensor in adaptable(own).items():
         assert torch.equal(tensor, adaptable(model)[name]) and tensor is not adaptable(model)[name]
-    assert own.encoder is model.encoder and own.relative_pose is model.relative_pose
+    assert own.encoder is model.encoder and own.predictor is model.predictor
     apply({"drive": 0.5 * torch.eye(2)}, own, model)
     assert torch.equal(model.drive, torch.eye(2)) and not torch.equal(own.drive, model.drive)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ami_ros.adaptation.weights import adaptable, apply, private_copy
+from ami_ros.adaptation.weights import apply, private_copy
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.runtime import FEW, HalfDynamics, cpu_has_bf16
 from ami_ros.world_model.spec import InputSpec, ModelSpec
@@ -57,11 +57,10 @@ def test_it_follows_what_is_adapted() -> None:
     model = private_copy(trained)
     half = HalfDynamics(model)
     before = half.rollout(*asked)
-    weights = {k: v + 0.3 * torch.randn_like(v) for k, v in adaptable(model).items()}
-    apply(weights, model, trained)
+    apply({"drive": torch.tensor([[0.6, 0.1], [-0.1, 1.2]])}, model, trained)
     for a, b, c in zip(half.rollout(*asked), model.rollout(*asked), before, strict=True):
         torch.testing.assert_close(a, b, atol=3 * ROUNDING, rtol=ROUNDING)
-        assert torch.dist(a, c) > 0.5
+        assert torch.dist(a, c) > 0.1
 
 
 def test_gradients_are_those_of_the_model() -> None:
