@@ -14,12 +14,9 @@ from rich.console import Console
 from ami_ros.app.extract_run import progress_bar
 from ami_ros.app.train_run import has_bfloat16
 from ami_ros.evaluation.rates import SuccessRate
-from ami_ros.evaluation.swm.episodes import Episodes, collect
-from ami_ros.evaluation.swm.pictures import PictureEncoder
-from ami_ros.evaluation.swm.policy import LatentPolicy
-from ami_ros.evaluation.swm.rival import cem_policy, random_policy
+from ami_ros.evaluation.swm.episodes import Episodes, collect, draw_tasks, try_policy
+from ami_ros.evaluation.swm.policy import LatentPolicy, cem_policy, random_policy
 from ami_ros.evaluation.swm.tasks import Task
-from ami_ros.evaluation.swm.trial import draw_tasks, try_policy
 from ami_ros.learning.trainer import Trainer
 from ami_ros.world_model.checkpoint import CONFIG, load_model, save_model
 from ami_ros.world_model.model import WorldModel
@@ -60,10 +57,9 @@ def run(
     console.print(
         f"{len(data)} rows of {len(data.episodes)} episodes; data and model in {minutes:.1f} min", soft_wrap=True
     )
-    encoder = PictureEncoder(model)
     arms = [
-        Arm("ami", lambda s: LatentPolicy(model, encoder, task.costs, s)),
-        Arm("swm_cem", lambda s: cem_policy(model, encoder, task.costs, s)),
+        Arm("ami", lambda s: LatentPolicy(model, task.costs, s)),
+        Arm("swm_cem", lambda s: cem_policy(model, task.costs, s)),
         Arm("random", random_policy),
     ]
     for s in range(seed, seed + seeds):

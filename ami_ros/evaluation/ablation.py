@@ -46,7 +46,6 @@ VARIANTS = (
     Variant("no_relative_pose", "without relative poses", ("weights.relative_pose=0", "weights.imagined_pose=0")),
     Variant("no_imagined_pose", "without relative poses of imagined latents", ("weights.imagined_pose=0",)),
     Variant("no_contrast", "without the contrastive critic", ("weights.contrast=0",)),
-    Variant("straightening", "with temporal straightening", ("weights.straightening=0.1",)),
 )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import warnings
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ami_ros.errors import AmiError
+from ami_ros.evaluation.swm.tasks import load_module
 from ami_ros.planning.protocols import Problem
 
 SAMPLES, ITERATIONS, ELITES, HORIZON = 300, 30, 30, 5  # as published for LeWM (arXiv 2603.19312) and as its defaults
@@ -26,15 +26,10 @@ def load_rivals() -> dict[str, Any]:
         AmiError: stable-worldmodel is not installed, or does not import.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of simulators that it could use and are not installed
-            from stable_worldmodel.solver import CEMSolver, MPPISolver
-    except ImportError as error:
-        raise AmiError(
-            f"bench solver: stable-worldmodel is not there ({error}); install the extra with `./ami shell pip install "
-            "-r requirements/swm.txt`, or give --without-swm to compare our own solvers only"
-        ) from error
-    return dict(zip(RIVALS, (CEMSolver, MPPISolver), strict=True))
+        solvers = load_module("stable_worldmodel.solver", "bench solver")
+    except AmiError as error:
+        raise AmiError(f"{error}, or give --without-swm to compare our own solvers only") from error
+    return dict(zip(RIVALS, (solvers.CEMSolver, solvers.MPPISolver), strict=True))
 
 
 class _Costs:

@@ -54,18 +54,6 @@ def vicreg(latents: Tensor, covariance: float = 0.04) -> Tensor:
     return narrow + covariance * (products.square().sum() - variances.square().sum()) / latents.shape[1]
 
 
-def curvature(latents: Tensor) -> Tensor:
-    """How much the ways of latents bend: 1 - cosine of successive differences (arXiv 2603.12231).
-
-    Args:
-        latents: (moments, batch, dim), one model step apart; 0 where there are fewer than three.
-    """
-    if len(latents) < 3:
-        return latents.new_zeros(())
-    moves = latents.diff(dim=0)
-    return (1 - functional.cosine_similarity(moves[:-1], moves[1:], dim=-1, eps=1e-4)).mean()
-
-
 def rollout_loss(predicted: Tensor, latents: Tensor, valid: Tensor) -> Tensor:
     """Mean squared error of open-loop predictions.
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ami_ros.learning.losses import curvature, info_nce, pose_loss, relative_poses, rollout_loss, sigreg, vicreg
+from ami_ros.learning.losses import info_nce, pose_loss, relative_poses, rollout_loss, sigreg, vicreg
 from ami_ros.learning.windows import Batch
 from ami_ros.world_model.model import WorldModel
 
@@ -22,7 +22,6 @@ class LossWeights:
     prediction: float = 1.0  # of latents, by rollouts from every start of a window
     sigreg: float = 0.1  # keeps the latent from collapsing
     vicreg: float = 0.0  # another way to do that
-    straightening: float = 0.0  # latents of successive moments lie on straight lines
     inverse_dynamics: float = 1.0  # the commands between two latents
     relative_pose: float = 1.0  # between two latents, by odometry
     imagined_pose: float = 0.5  # the same of imagined latents
@@ -80,7 +79,6 @@ def losses(
     terms["prediction"] = rollout_loss(predicted, targets, valid)
     terms["sigreg"] = sigreg(latent, generator)
     terms["vicreg"] = vicreg(latent)
-    terms["straightening"] = curvature(latents[: steps + 1])
     pairs = torch.cat([latents[:steps], latents[1 : steps + 1]], -1)
     terms["inverse_dynamics"] = functional.mse_loss(model.inverse_dynamics(pairs), commands.flatten(2))
     columns = torch.arange(size)

@@ -21,7 +21,6 @@ PROBE = 10  # plans of mode 1 in a row, after which a search tries whether the m
 class ModeOneConfig:
     """What the policy head is used for, where the model has one."""
 
-    propose: bool = False  # what it would do is among the candidates of each search
     alone: Alone = "late"  # never; late: where a search cannot keep the rate, and the model is sure; always
     doubt: float = 0.3  # expected error of the latent after one step, above which it does not drive alone
 
@@ -49,7 +48,7 @@ class ModeOne:
     def wanted(self, late: bool) -> bool:
         """Whether to ask it; `late`: even the smallest search comes too late on this machine now."""
         use = self.config
-        return self.model.spec.policy and (use.propose or use.alone == "always" or (late and use.alone == "late"))
+        return self.model.spec.policy and (use.alone == "always" or (late and use.alone == "late"))
 
     def may_drive(self, impulse: Impulse, late: bool, better_than_standing: bool) -> bool:
         """Whether its answer is the plan, without a search; it counts the answers that are."""

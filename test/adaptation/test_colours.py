@@ -84,7 +84,7 @@ def test_tint_is_learned_and_undone_and_the_trained_model_stays(model: WorldMode
     assert adapter.model.drive.detach().numpy() == pytest.approx(np.eye(2), abs=0.1)
     assert torch.equal(model.colours, AS_TRAINED)
     trained, adapted = adapter.losses
-    assert adapted < 0.5 * trained
+    assert adapted < 0.6 * trained  # of the newest ten segments, some of which hardly move
 
 
 def test_camera_as_it_was_is_seen_through_as_before_at_once(model: WorldModel) -> None:

@@ -51,8 +51,8 @@ def test_each_variant_differs_from_the_base_in_what_it_says() -> None:
 
 def test_variants_are_chosen_by_name() -> None:
     assert chosen([]) == VARIANTS
-    assert [v.name for v in chosen(["straightening", "base"])] == ["base", "straightening"]
-    with pytest.raises(AmiError, match=r"no variant 'nothing'; known are base, .*straightening"):
+    assert [v.name for v in chosen(["sigreg", "base"])] == ["base", "sigreg"]
+    with pytest.raises(AmiError, match=r"no variant 'nothing'; known are base, .*sigreg"):
         chosen(["nothing"])
 
 
@@ -91,12 +91,10 @@ def test_an_interrupted_bench_goes_on(data: Path, tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr(Trainer, "run", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        bench(data, tmp_path, ["straightening"])
-    bench(data, tmp_path, ["straightening"])
+        bench(data, tmp_path, ["sigreg"])
+    bench(data, tmp_path, ["sigreg"])
     assert steps == [1, 2, 3, 3, 4]  # from the checkpoint of step 2
-    assert (tmp_path / "out" / "straightening" / RESULT).is_file() and not (
-        tmp_path / "out" / "straightening" / CHECKPOINT
-    ).exists()
+    assert (tmp_path / "out" / "sigreg" / RESULT).is_file() and not (tmp_path / "out" / "sigreg" / CHECKPOINT).exists()
 
 
 def test_results_of_another_training_are_refused(data: Path, done: Path, tmp_path: Path) -> None:

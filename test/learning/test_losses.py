@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ami_ros.geometry import relative
-from ami_ros.learning.losses import curvature, info_nce, pose_loss, relative_poses, rollout_loss, sigreg, vicreg
+from ami_ros.learning.losses import info_nce, pose_loss, relative_poses, rollout_loss, sigreg, vicreg
 
 ROWS, DIM = 512, 16
 
@@ -77,21 +77,6 @@ def test_vicreg_is_large_for_latents_that_are(normal: Tensor, fault: str) -> Non
 def test_the_covariances_of_vicreg_weigh_what_they_are_given(normal: Tensor) -> None:
     line = normal[:, :1].expand(-1, DIM) / normal[:, :1].std()
     torch.testing.assert_close(vicreg(line, 0.5) - vicreg(line, 0.0), torch.tensor(0.5 * (DIM - 1)))
-
-
-def test_curvature_is_the_angle_between_successive_moves() -> None:
-    way = torch.tensor([[0.0, 0.0], [1.0, 0.0], [2.0, 0.0], [2.0, 3.0], [2.0, 1.0]])[:, None]
-    torch.testing.assert_close(curvature(way[:3]), torch.tensor(0.0))  # straight on
-    torch.testing.assert_close(curvature(way[1:4]), torch.tensor(1.0))  # a right angle, whatever the lengths
-    torch.testing.assert_close(curvature(way[2:]), torch.tensor(2.0))  # back again
-    torch.testing.assert_close(curvature(way), torch.tensor(1.0))
-    assert curvature(way[:2]) == 0
-
-
-def test_a_robot_that_stands_still_bends_nothing_and_breaks_nothing() -> None:
-    still = torch.zeros(4, 2, 3).requires_grad_()
-    curvature(still).backward()  # type: ignore[no-untyped-call]
-    assert still.grad is not None and still.grad.isfinite().all()
 
 
 def test_rollout_loss_is_the_mean_over_what_lies_inside_the_window() -> None:

@@ -83,7 +83,6 @@ HEADS = {
     "prediction": {"encoder", "predictor"},
     "sigreg": {"encoder"},
     "vicreg": {"encoder"},
-    "straightening": {"encoder"},
     "inverse_dynamics": {"encoder", "inverse_dynamics"},
     "relative_pose": {"encoder", "relative_pose"},
     "imagined_pose": {"encoder", "predictor", "relative_pose"},

@@ -48,7 +48,7 @@ def test_the_policy_is_rolled_out_through_the_model_within_the_limits_of_the_rob
 
 
 def test_it_drives_alone_only_where_searches_are_late_and_the_model_is_sure() -> None:
-    sure, unsure = planner_with(KnowingModel(), propose=True), planner_with(KnowingModel(doubt=0.9), propose=True)
+    sure, unsure = planner_with(KnowingModel()), planner_with(KnowingModel(doubt=0.9))
     assert plan_of(sure).mode == Mode.SEARCHED
     for planner in (sure, unsure):
         make_late(planner)

@@ -1,32 +1,39 @@
-"""Our model and planner as a policy in a world of stable-worldmodel's."""
+"""Policies in a world of stable-worldmodel's: our planner, and theirs on the same model, futures and costs."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import time
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ami_ros.planning.costs.registry import CostsConfig
+from ami_ros.evaluation.rivals import ELITES, HORIZON, ITERATIONS, SAMPLES
+from ami_ros.evaluation.swm.tasks import load_module
+from ami_ros.planning.costs.registry import Costs, CostsConfig
 from ami_ros.planning.geometric_proposals import GeometricConfig
+from ami_ros.planning.imagination import integrate
 from ami_ros.planning.kinematics import Kinematics
 from ami_ros.planning.planner import LatentPlanner, PlannerConfig
-from ami_ros.planning.protocols import Dynamics, Target
+from ami_ros.planning.protocols import Futures, Scene, Target
 from ami_ros.planning.solvers.registry import SolverConfig
+from ami_ros.world_model.encoder import Sensors
+from ami_ros.world_model.model import WorldModel
 
 # Both numbers of an action lie in [-1, 1]: the commands of a robot that may drive and turn as it likes.
 ACTIONS = Kinematics(max_linear=1.0, max_reverse=1.0, max_angular=1.0)
+RADIUS = 0.18  # [m] no cost that is enabled here asks how large the agent is
 
 
-class Encodes(Protocol):
-    """What makes latents of pictures."""
-
-    def encode_pictures(self, pictures: NDArray[np.uint8]) -> Tensor:
-        """(n, H, W, 3) -> (n, latent_dim)."""
-        ...
+def encode_pictures(model: WorldModel, pictures: Any) -> Tensor:
+    """(n, size, size, 3) -> (n, latent_dim); a goal is a picture like any other here and needs no head of its own."""
+    images = torch.from_numpy(np.ascontiguousarray(np.asarray(pictures))).permute(0, 3, 1, 2)
+    with torch.inference_mode():
+        return model.encode(Sensors(image=images))
 
 
 class LatentPolicy:
@@ -34,7 +41,6 @@ class LatentPolicy:
 
     Args:
         model: what imagines.
-        encoder: what makes latents of pictures.
         costs: what counts.
         seed: of the searches' noise.
         horizon: model steps.
@@ -43,15 +49,13 @@ class LatentPolicy:
 
     def __init__(
         self,
-        model: Dynamics,
-        encoder: Encodes,
+        model: WorldModel,
         costs: CostsConfig,
         seed: int,
         horizon: int = 7,
         solver: SolverConfig | None = None,
     ) -> None:
         solver = solver or SolverConfig(adapt=False)
-        self._encoder = encoder
         self._config = PlannerConfig(
             horizon=horizon,
             deadline=60.0,
@@ -72,8 +76,8 @@ class LatentPolicy:
     def get_action(self, info: dict[str, Any], **_: Any) -> NDArray[np.float32]:
         """Actions (environments, 2) in [-1, 1]; NaN for an environment that is done."""
         done = np.asarray(info.get("terminated", np.zeros(len(self._planners)))).reshape(-1).astype(bool)
-        with torch.inference_mode():
-            latents, goals = (self._encoder.encode_pictures(_newest(info[name])).numpy() for name in ("pixels", "goal"))
+        newest = (np.asarray(info[name])[:, -1] for name in ("pixels", "goal"))
+        latents, goals = (encode_pictures(self._model, pictures).numpy() for pictures in newest)
         for i, planner in enumerate(self._planners):
             if done[i]:
                 self._actions[i] = np.nan
@@ -88,6 +92,72 @@ class LatentPolicy:
         return self._actions.copy()
 
 
-def _newest(pictures: Any) -> NDArray[np.uint8]:
-    """The last picture of each environment: (environments, time, H, W, 3) -> (environments, H, W, 3)."""
-    return np.ascontiguousarray(np.asarray(pictures)[:, -1])
+class Energies:
+    """What one of their solvers minimises: the protocol `Costable` of theirs.
+
+    Args:
+        model: what imagines.
+        costs: the same as our planner has.
+    """
+
+    def __init__(self, model: WorldModel, costs: CostsConfig) -> None:
+        self._model, self._costs = model, Costs(costs)
+        self._chunk = model.spec.chunk
+
+    def get_cost(self, info: dict[str, Any], actions: Tensor) -> Tensor:
+        """Actions (environments, samples, steps, chunk * 2) -> costs (environments, samples)."""
+        if "latent" not in info:  # they hand the same mapping to every iteration of a search
+            for name, source in (("latent", "pixels"), ("goal_latent", "goal")):
+                info[name] = encode_pictures(self._model, info[source][:, 0, -1])
+        return torch.stack(
+            [self._weigh(a, z, g) for a, z, g in zip(actions, info["latent"], info["goal_latent"], strict=True)]
+        )
+
+    def criterion(self, info: dict[str, Any], actions: Tensor) -> Tensor:
+        """The same; their protocol has both names."""
+        return self.get_cost(info, actions)
+
+    def _weigh(self, actions: Tensor, latent: Tensor, goal: Tensor) -> Tensor:
+        samples, steps = actions.shape[:2]
+        commands = ACTIONS.project(actions.view(samples, steps, self._chunk, 2))
+        previous = torch.zeros(samples, 2)
+        latents, motions = self._model.rollout(latent.expand(samples, -1), commands, previous)
+        futures = Futures(commands.mean(2), previous[0], latents, integrate(motions), latent)
+        scene = Scene(self._model, ACTIONS, RADIUS, Target(goal.numpy(), None, final=True))
+        return torch.stack([cost(futures) for cost in self._costs.at(scene).values()]).sum(0)
+
+
+class TimedPolicy:
+    """A policy of theirs that keeps how long its searches took, and says nothing."""
+
+    def __init__(self, policy: Any) -> None:
+        self._policy = policy
+        self.seconds: list[float] = []
+
+    def set_env(self, env: Any) -> None:
+        """Called by the world."""
+        self._policy.set_env(env)
+
+    def get_action(self, info: dict[str, Any], **options: Any) -> Any:
+        """Theirs; a call in which it did not search takes next to no time and is not kept."""
+        planned = sum(not buffer for buffer in getattr(self._policy, "_action_buffer", []) or [])
+        began = time.perf_counter()
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints how long it took
+            actions = self._policy.get_action(info, **options)
+        if planned:
+            self.seconds.append((time.perf_counter() - began) / planned)
+        return actions
+
+
+def cem_policy(model: WorldModel, costs: CostsConfig, seed: int) -> TimedPolicy:
+    """Their model-predictive control with their CEM as published: 300 x 30, 5 blocks of 5, all 25 steps carried out."""
+    solvers = load_module("stable_worldmodel.solver", "bench swm")
+    policies = load_module("stable_worldmodel.policy", "bench swm")
+    solver = solvers.CEMSolver(Energies(model, costs), num_samples=SAMPLES, n_steps=ITERATIONS, topk=ELITES, seed=seed)
+    plan = policies.PlanConfig(horizon=HORIZON, receding_horizon=HORIZON, action_block=model.spec.chunk)
+    return TimedPolicy(policies.WorldModelPolicy(solver=solver, config=plan))
+
+
+def random_policy(seed: int) -> TimedPolicy:
+    """Their random policy: what goals are worth."""
+    return TimedPolicy(load_module("stable_worldmodel.policy", "bench swm").RandomPolicy(seed=seed))

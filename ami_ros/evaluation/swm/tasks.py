@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ami_ros.errors import AmiError
-from ami_ros.evaluation.swm.package import load_module
 from ami_ros.learning.objective import LossWeights
 from ami_ros.learning.trainer import TrainingConfig
 from ami_ros.planning.costs.goal import GoalConfig
@@ -81,6 +82,27 @@ TASKS: dict[str, Task] = {
         replace(_QUIET, latent_goal=GoalConfig(enabled=False), latent_distance=LatentDistanceConfig(enabled=True)),
     ),
 }  # fmt: skip
+
+
+def load_module(name: str, command: str) -> Any:
+    """A module of stable-worldmodel, or of what comes with it.
+
+    Args:
+        name: dotted, `stable_worldmodel.solver` for one.
+        command: who asks, for the error.
+
+    Raises:
+        AmiError: it is not installed, or does not import.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of simulators that it could use and are not installed
+            return importlib.import_module(name)
+    except ImportError as error:
+        raise AmiError(
+            f"{command}: {name} is not there ({error}); install the extra with `./ami shell pip install "
+            "-r requirements/swm.txt`"
+        ) from error
 
 
 def find_task(name: str) -> Task:

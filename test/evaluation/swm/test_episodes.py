@@ -10,9 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from ami_ros.errors import AmiError
-from ami_ros.evaluation.swm.episodes import Episodes
+from ami_ros.evaluation.swm.episodes import Episodes, draw_tasks
 from ami_ros.evaluation.swm.tasks import PIXELS
-from ami_ros.evaluation.swm.trial import draw_tasks
 
 
 def make_episodes(scale: float = 50.0) -> Episodes:

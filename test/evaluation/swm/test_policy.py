@@ -8,9 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from ami_ros.evaluation.swm.pictures import PictureEncoder
-from ami_ros.evaluation.swm.policy import LatentPolicy
-from ami_ros.evaluation.swm.rival import Energies
+from ami_ros.evaluation.swm.policy import Energies, LatentPolicy
 from ami_ros.evaluation.swm.tasks import FRAME_SKIP, PIXELS, TASKS
 from ami_ros.planning.solvers.registry import SolverConfig
 from ami_ros.world_model.model import WorldModel
@@ -34,7 +32,7 @@ def make_info(count: int, seed: int = 0) -> dict[str, object]:
 
 
 def make_policy(model: WorldModel, environments: int) -> LatentPolicy:
-    policy = LatentPolicy(model, PictureEncoder(model), TASKS["TwoRoom"].costs, 0, horizon=3, solver=SEARCH)
+    policy = LatentPolicy(model, TASKS["TwoRoom"].costs, 0, horizon=3, solver=SEARCH)
     policy.set_env(SimpleNamespace(num_envs=environments))
     return policy
 
@@ -55,7 +53,7 @@ def test_an_environment_that_is_done_gets_no_action(model: WorldModel) -> None:
 
 
 def test_a_solver_of_theirs_sees_one_cost_for_each_candidate_and_encodes_once(model: WorldModel) -> None:
-    energies = Energies(model, PictureEncoder(model), TASKS["TwoRoom"].costs)
+    energies = Energies(model, TASKS["TwoRoom"].costs)
     info = {k: torch.from_numpy(v)[:, None].expand(-1, 6, *v.shape[1:]) for k, v in make_info(2).items()}  # type: ignore[attr-defined]
     candidates = torch.randn(2, 6, 5, 2 * FRAME_SKIP)
     costs = energies.get_cost(info, candidates)
@@ -67,7 +65,7 @@ def test_a_solver_of_theirs_sees_one_cost_for_each_candidate_and_encodes_once(mo
 
 
 def test_actions_out_of_range_cost_what_the_environment_makes_of_them(model: WorldModel) -> None:
-    energies = Energies(model, PictureEncoder(model), TASKS["TwoRoom"].costs)
+    energies = Energies(model, TASKS["TwoRoom"].costs)
     info = {k: torch.from_numpy(v)[:, None].expand(-1, 1, *v.shape[1:]) for k, v in make_info(1).items()}  # type: ignore[attr-defined]
     far = torch.full((1, 1, 5, 2 * FRAME_SKIP), 7.0)
     torch.testing.assert_close(energies.get_cost(info, far), energies.get_cost(info, far.clamp(-1, 1)))
