@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -18,6 +18,7 @@ def main(
     model: Annotated[Path | None, typer.Option(help="Folder; else the model that comes for the camera.")] = None,
     memory: Annotated[Path | None, typer.Option(help="Memory of this world; else the one beside the model.")] = None,
     composed: Annotated[bool, typer.Option("--composed", help="All nodes of the stack in one process.")] = False,
+    one_core: Annotated[bool, typer.Option("--one-core", help="Stack, simulator and bench share one core.")] = False,
     seed: Annotated[int, typer.Option(help="Of start, goals and noise.", min=0)] = 0,
     domain_id: Annotated[int | None, typer.Option(help="ROS domain; else ROS_DOMAIN_ID, or one that is free.")] = None,
     json: Annotated[Path | None, typer.Option(help="File for the figures: flat keys with units.")] = None,
@@ -41,6 +42,8 @@ def main(
         composed=composed, headless=True, json=None, record=None, min_success=0.0, real_time_factor=1.0, port=None,
         domain_id=domain_id,
     )  # fmt: skip
+    if one_core:
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     console = Console(highlight=False)
     run = LatencyRun(settings, console, 60 * minutes, len(os.sched_getaffinity(0)) if load else 0)
     try:
@@ -48,12 +51,19 @@ def main(
     finally:
         figures = run.figures()
         if figures["commands"]:
-            console.print(
-                f"image to command p95 {figures['image_to_command_p95_ms']} ms, longest gap between commands "
-                f"{figures['max_gap_s']} s, {figures['gaps_over_200_ms']} of {figures['commands']} over 0.2 s "
-                f"({figures['gaps_over_200_ms_without_machine']} less the machine's own pauses, of which the longest "
-                f"took {figures['machine_max_pause_s']} s), {figures['load_programs']} other programs",
-                soft_wrap=True,
-            )
+            console.print(_summary(figures), soft_wrap=True)
             if json is not None:
                 write_json(json, figures | {"seed": seed, "world": world, "camera": camera} | hardware())
+
+
+def _summary(figures: dict[str, Any]) -> str:
+    p50, p95 = figures["image_to_command_p50_ms"], figures["image_to_command_p95_ms"]
+    return (
+        f"image to command p50 {p50} ms, p95 {p95} ms, longest gap between commands {figures['max_gap_s']} s, "
+        f"{figures['gaps_over_200_ms']} of {figures['commands']} over 0.2 s "
+        f"({figures['gaps_over_200_ms_without_machine']} less the machine's own pauses, of which the longest took "
+        f"{figures['machine_max_pause_s']} s), {figures['load_programs']} other programs; "
+        f"{figures['goals_reached']} of {figures['goals']} goals, {figures['collisions']} contacts; "
+        f"{figures['all_cpu_percent']:.0f} % of a core, memory {figures['all_rss_mb']:.0f} MB, "
+        f"{figures['all_pss_mb']:.0f} MB with shared pages counted once"
+    )

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,6 +17,7 @@ from ami_ros.app.demo_run import DemoRun
 from ami_ros.app.demo_settings import DemoSettings
 from ami_ros.evaluation.control import LATE
 from ami_ros.evaluation.machine_pauses import MachinePauses
+from ami_ros.evaluation.resources import ProcessCost
 from ami_ros.simulation.free_space import FreeSpace
 
 BUSY = "while True: pass"
@@ -50,6 +51,8 @@ class LatencyRun(DemoRun):
             "restarts": sum(self.result.restarts.values()),
             "minutes_asked": round(self.seconds / 60, 2),
             "load_programs": self.load,
+            "composed": self.settings.composed,
+            **memory_figures(self.result.costs),
         }
 
     def _drive(self) -> None:
@@ -61,6 +64,19 @@ class LatencyRun(DemoRun):
                 self.result.trials.append(self._course.drive(index))
                 self._table.finished(index, self.result.trials[-1])
                 index += 1
+
+
+def memory_figures(costs: Sequence[ProcessCost]) -> dict[str, float]:
+    """Memory and processor time of each process and in all: resident, and with shared pages divided (PSS)."""
+    figures: dict[str, float] = {}
+    for cost in costs:
+        figures[f"{cost.name}_rss_mb"] = cost.rss_mb
+        if cost.pss_mb is not None:
+            figures[f"{cost.name}_pss_mb"] = cost.pss_mb
+        figures[f"{cost.name}_cpu_percent"] = cost.cpu_percent
+    for unit in ("rss_mb", "pss_mb", "cpu_percent"):
+        figures[f"all_{unit}"] = round(sum(v for name, v in figures.items() if name.endswith(unit)), 1)
+    return figures
 
 
 @contextmanager

@@ -55,9 +55,11 @@ def test_meter_sees_memory_and_work_of_a_process_and_keeps_them_when_it_ends() -
         assert process.stdout is not None
         process.stdout.readline()
         meter.sample()
+        (alive,) = meter.costs()
         process.communicate()
     meter.sample()
     (cost,) = meter.costs()
     assert cost.name == "worker"
     assert cost.cpu_percent > 0
-    assert cost.rss_mb > 1
+    assert cost.rss_mb > 1 and cost.pss_mb is None
+    assert alive.pss_mb is not None and 0 < alive.pss_mb <= alive.rss_mb
