@@ -37,21 +37,21 @@ from ami_ros.world_model.spec import ModelSpec
 class TrainingConfig:
     """One training run."""
 
-    steps: int = 3000  # of the optimiser
-    batch: int = 48  # windows, of all processes together
-    learning_rate: float = 1e-3  # at its highest, after the warm-up; it falls to zero along half a cosine
-    weight_decay: float = 1e-4  # of AdamW
-    goal_steps: int = 350  # of the last phase, for models whose goals have an encoder of their own
-    sight_steps: int = 4000  # of the phase in which goals learn to be sighted, for models that compare pictures
-    head_steps: int = 2000  # of the very last phase, for each head that a model learns on its finished latents
-    gains_every: int = 1000  # steps after which the gains of each run's odometry are estimated anew; 0: never
-    clip: float = 2.0  # norm of the gradient
-    warm_up: int = 100  # steps
-    checkpoint_every: int = 200  # steps
+    steps: int = 3000  # of the optimiser; more: better, longer
+    batch: int = 48  # windows in a step, over all processes; larger: steadier, slower
+    learning_rate: float = 1e-3  # at its highest, after the warm-up, falling to zero along half a cosine
+    weight_decay: float = 1e-4  # of AdamW; larger: smaller weights
+    goal_steps: int = 350  # of the last phase, for models whose goals have their own encoder
+    sight_steps: int = 4000  # of learning to locate goals, for models that compare pictures; more: more exact, longer
+    head_steps: int = 2000  # of the very last phase, for each learned head
+    gains_every: int = 1000  # steps between two estimates of each run's odometry gains; 0: never
+    clip: float = 2.0  # largest norm of the gradient; smaller: steadier, slower
+    warm_up: int = 100  # steps until the learning rate is reached
+    checkpoint_every: int = 200  # steps between checkpoints; smaller loses less to an interruption
     seed: int = 0  # of weights and batches
-    held_out: float = 0.05  # of each episode, its end: never trained on, but measured
-    replay: float = 0.5  # of the windows come from old data, where a training goes on from a model
-    bfloat16: bool = False  # of the encoder alone; faster where the CPU has AMX
+    held_out: float = 0.05  # share of each episode, its end, that is measured and never trained on
+    replay: float = 0.5  # share of windows from old data when going on from a model; larger forgets less
+    bfloat16: bool = False  # for the encoder alone; faster where the CPU has AMX
     spec: ModelSpec = field(default_factory=ModelSpec)
     windows: WindowConfig = field(default_factory=WindowConfig)
     weights: LossWeights = field(default_factory=LossWeights)

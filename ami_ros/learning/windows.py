@@ -73,11 +73,11 @@ class Batch(NamedTuple):
 class WindowConfig:
     """Shape of a window."""
 
-    starts: int = 6  # model-step starts in a row
-    far_frames: int = 2  # further frames of the same episode
-    far_seconds: float = 12.0  # at most this far from the window's start, so that odometry is still good
-    pairs: int = 40  # pairs of frames a window gives to the relative-pose loss
-    image_noise: int = 0  # grey levels, up to which each byte of an image is changed at random
+    starts: int = 6  # model steps rolled out from in a row; more: longer rollouts, slower
+    far_frames: int = 2  # further frames of the same episode, for relative poses over longer stretches
+    far_seconds: float = 12.0  # [s] from the window's start at most; larger relies on worse odometry
+    pairs: int = 40  # pairs of frames for the relative-pose loss; more: more exact, slower
+    image_noise: int = 0  # grey levels of random noise on images; larger ignores JPEG artefacts, and details
 
 
 @dataclass(frozen=True)

@@ -38,22 +38,33 @@ from ami_ros.scan import Mount
 class MissionParameters:
     """Parameters of the node."""
 
-    mission_file: Path | None = parameter(None, "Where the mission under way is kept; empty: it ends with the process.")
-    resume_within: float = parameter(
-        60.0, "Age up to which an interrupted mission goes on by itself at start; 0: only when asked.", "s", (0.0, 1e9)
+    mission_file: Path | None = parameter(
+        None, "File that keeps the current mission, so that it survives a restart; empty: it ends with the process."
     )
-    rate: float = parameter(5.0, "Of feedback and decisions.", "Hz", (1.0, 50.0))
+    resume_within: float = parameter(
+        60.0, "Age up to which an interrupted mission resumes by itself at start; 0: only when asked.", "s", (0.0, 1e9)
+    )
+    rate: float = parameter(
+        5.0, "Of feedback and decisions. Larger reacts sooner and takes more CPU.", "Hz", (1.0, 50.0)
+    )
     memory_node: str = parameter("memory", "Name of the node that offers find_route.")
-    route_timeout: float = parameter(3.0, "For memory's answers when goals are put in order.", "s", (0.05, 60.0))
-    planner_silence: float = parameter(5.0, "Without a word of a drive, after which it begins anew.", "s", (0.5, 600))
-    planner_patience: float = parameter(60.0, "Without a planner, after which the mission is left.", "s", (1.0, 1e6))
+    route_timeout: float = parameter(
+        3.0,
+        "To wait for memory when goals are put in order; after that they are driven in the order given.",
+        "s",
+        (0.05, 60.0),
+    )
+    planner_silence: float = parameter(
+        5.0, "Without feedback from the planner before the drive is started again.", "s", (0.5, 600)
+    )
+    planner_patience: float = parameter(60.0, "Without a planner before the mission is given up.", "s", (1.0, 1e6))
     frames: Frames = field(default_factory=Frames)
     scanner: Mount = field(default_factory=Mount)
     exploration: ExplorationConfig = field(default_factory=ExplorationConfig)
 
 
 class MissionNode(AmiNode[MissionParameters]):
-    """One mission at a time, the newest; it needs no client to go on."""
+    """One mission at a time, the newest; it goes on without its client."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__("mission", MissionParameters, **options)
@@ -61,7 +72,7 @@ class MissionNode(AmiNode[MissionParameters]):
     def configure(self) -> None:
         config = self.config
         self._file = MissionFile(config.mission_file.expanduser() if config.mission_file else None)
-        self._interrupted = self._file.load(config.exploration)  # a bad file shows now, while the robot stands
+        self._interrupted = self._file.load(config.exploration)  # a bad file shows now, while the robot is not moving
         self._inputs = MissionInputs(Scanner(self, config.frames.base, config.scanner).read)
         self._legs = LegClient(self, "navigate_to_goal", lambda leg: goal_message(leg, config.frames))
         self._routes = RouteClient(self, f"{config.memory_node}/find_route", config.frames.map, config.route_timeout)
@@ -74,7 +85,7 @@ class MissionNode(AmiNode[MissionParameters]):
             "run_mission",
             check=self._check,
             rejected=lambda error: self.get_logger().warning(f"rejected ({error.code}): {error}"),
-            preempted=lambda ticket: self._result(ticket, Code.PREEMPTED, "a newer mission took its place"),
+            preempted=lambda ticket: self._result(ticket, Code.PREEMPTED, "replaced by a newer mission"),
             canceled=self._canceled,
         )
         self.subscribe(Odometry, "odom", self._inputs.take_odometry)
@@ -89,14 +100,16 @@ class MissionNode(AmiNode[MissionParameters]):
         age = self._file.age()
         if self._interrupted is not None and age is not None:
             if 0.0 <= age <= self.config.resume_within:  # a clock that was set back tells nothing
-                self.get_logger().info(f"going on with the mission that was interrupted {age:.0f} s ago")
+                self.get_logger().info(f"resuming the mission that was interrupted {age:.0f} s ago")
                 self.runner.begin(self._interrupted)
             else:
-                self.get_logger().info("a mission was interrupted; run_mission with kind RESUME goes on with it")
+                self.get_logger().info("a mission was interrupted; send run_mission with kind RESUME to go on")
         self._interrupted = None
 
     def deactivate(self) -> None:
-        self.runner.suspend(Code.DEACTIVATED, "the mission node was deactivated or shut down; kind RESUME goes on")
+        self.runner.suspend(
+            Code.DEACTIVATED, "the mission node was deactivated or shut down; send kind RESUME to go on"
+        )
         self._report()
 
     def cleanup(self) -> None:
@@ -119,11 +132,11 @@ class MissionNode(AmiNode[MissionParameters]):
             return self.runner.task
         task = self._file.load(self.config.exploration)
         if task is None:
-            raise AmiError("mission: there is none to resume; send one", Code.NOTHING_TO_RESUME)
+            raise AmiError("mission: nothing to resume; send a mission", Code.NOTHING_TO_RESUME)
         return task
 
     def _take_up(self) -> None:
-        """The mission of the newest client, if it is not the one under way."""
+        """The mission of the newest client, if it is not the current one."""
         ticket = self._server.current
         if ticket is not None and ticket.prepared is not self.runner.task:
             self.runner.begin(ticket.prepared)

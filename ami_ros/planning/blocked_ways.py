@@ -1,4 +1,4 @@
-"""Ways that were found blocked: a wall across a route seen from afar, what is remembered of it, and when it is open."""
+"""Blocked ways: recognising a wall across a route from a distance, remembering it, noticing when it is open."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class BlockedWay:
 
 
 def wall_across(path: Array, scan: Scan | None, sight: float) -> int | None:
-    """The first leg of a path (n, 2) [m] in base_link that something solid stands across, in plain sight; None: none.
+    """The first leg of a path (n, 2) [m] in base_link that is visibly crossed by something solid; None: none.
 
     The path was driven once, so a wall that crosses it is new. A place and a heading that are a little wrong move the
     path into the frame of a door; therefore the wall must cover its sides, too. Only up to `sight` [m].
@@ -58,7 +58,7 @@ def wall_across(path: Array, scan: Scan | None, sight: float) -> int | None:
 
 
 def _direction(path: Array, leg: int) -> Array:
-    """Unit vector (2,) along a path around one of its legs: single legs of places that stand close point anywhere."""
+    """Unit vector (2,) along a path around one of its legs; a leg between close places has no reliable direction."""
     middle = (path[leg] + path[leg + 1]) / 2
     near = np.flatnonzero(np.hypot(*(path - middle).T) < 0.5)
     first, last = min(near.min(initial=leg), leg), max(near.max(initial=leg + 1), leg + 1)
@@ -67,7 +67,7 @@ def _direction(path: Array, leg: int) -> Array:
 
 
 class BlockedWays:
-    """What was found blocked, for this goal and the next ones."""
+    """The blocked ways, for this goal and the next ones."""
 
     def __init__(self) -> None:
         self._ways: list[BlockedWay] = []
@@ -79,7 +79,7 @@ class BlockedWays:
         return len(self._ways)
 
     def add(self, way: BlockedWay) -> None:
-        """Notes that a way is blocked, or is so still."""
+        """Notes that a way is blocked, or still is."""
         self._ways = [w for w in self._ways if w.leg != way.leg]
         self._ways.append(way)
 
@@ -103,7 +103,7 @@ class BlockedWays:
         return free_range(scan, bearing, 0.12) > distance + BEYOND
 
     def reconsider(self, pose: Array, stamp: float) -> None:
-        """With no way left, one of them is to be looked at again: the nearest that is in doubt, else the newest.
+        """With no way left, the one to look at again: the nearest that is in doubt, else the newest.
 
         Args:
             pose: (3,) in the map frame.

@@ -1,10 +1,10 @@
-"""Exploring: no goal but to learn. Drives to where free space leads away from what is remembered, until nothing does,
+"""Exploring: drives to where free space leads away from remembered places, until none does,
 and then to where the world model was unsure although the place is remembered.
 
 Memory knows places, not free space, so frontiers (Yamauchi, "A frontier-based approach for autonomous exploration",
 CIRA 1997) are made of both: a spot that the newest scan shows to be free, in a straight line that the robot fits
 through, and that is far from every place. Spots that were seen and passed by are kept, and looked at again from where
-they were seen. Of spots that are as new and as near, the one is taken around which the model was less sure. Ends at a
+they were seen. Of spots that are equally new and near, it takes the one where the model was less sure. Ends at a
 place of safety.
 """
 
@@ -50,9 +50,9 @@ class Exploration:
         self._spots: list[Spot] = []
         self._vain: list[Array] = []  # (2,) each, in the map frame
         self._target: Array | None = None  # (2,) in the map frame, where the leg under way leads
-        self._aim: Spot | None = None  # for which a place is driven to
+        self._aim: Spot | None = None  # for which the robot drives to a place
         self._revisited: list[Array] = []  # (2,) each, in the map frame: doubtful places that were driven to
-        self._said = False  # that doubt is not known
+        self._said = False  # that the model has no ensemble
         self._stamp: float | None = None
         self._lost_since: float | None = None
 
@@ -92,9 +92,9 @@ class Exploration:
         if self.phase is Phase.RETURNING:
             self._home_leg = False
             if succeeded:
-                self.finish(Code.NONE, f"explored, and back at the place of safety: {self._why_home}")
+                self.finish(Code.NONE, f"explored and returned home: {self._why_home}")
             elif self.home_tries >= self.config.home_tries:
-                self.finish(Code.GOALS_MISSED, f"did not come back to the place of safety: {message}")
+                self.finish(Code.GOALS_MISSED, f"did not get back home: {message}")
             return
         if not succeeded and self._target is not None:
             self._vain.append(self._target)
@@ -125,24 +125,26 @@ class Exploration:
             self.revision += 1
 
     def _count(self, stamp: float) -> None:
-        if self._stamp is not None and 0.0 < stamp - self._stamp < 5.0:  # a clock that was turned does not count
+        if self._stamp is not None and 0.0 < stamp - self._stamp < 5.0:  # a clock that went backwards does not count
             self.elapsed += stamp - self._stamp
         self._stamp = stamp
 
     def _wait_for_memory(self, stamp: float) -> Step:
-        """While a leg is driven, the planner looks for itself."""
+        """During a leg the planner localises by itself."""
         if self.phase is Phase.DRIVING or (self.phase is Phase.RETURNING and self._home_leg):
             return Step()
         self._lost_since = stamp if self._lost_since is None else min(self._lost_since, stamp)
         if stamp - self._lost_since > self.config.patience:
-            self.finish(Code.NOT_LOCALISED, "memory does not know where this is; is it there, and does it learn?")
+            self.finish(
+                Code.NOT_LOCALISED, "memory cannot localise the robot; is the memory node running, with learning on?"
+            )
         return Step()
 
     def _return(self) -> Step:
         if self._home_leg:
             return Step()
         if self.home is None:
-            self.finish(Code.NOT_LOCALISED, "there is no place of safety: memory never knew where the robot was")
+            self.finish(Code.NOT_LOCALISED, "there is no home: memory never localised the robot")
             return Step()
         self._home_leg = True
         self.home_tries += 1
@@ -154,7 +156,7 @@ class Exploration:
         return Step(Leg(self.legs, destination, allowance, reason))
 
     def _worth(self, state: WorldState, points: Array) -> Array:
-        """[m] of way that points (k, 2) in the map frame are worth (k,), by the doubt to expect there."""
+        """[m] of detour that points (k, 2) in the map frame are worth (k,), by the doubt expected there."""
         if not self.config.doubt_worth or state.doubts is None:
             return np.zeros(len(points))
         return self.config.doubt_worth * (state.doubts.near(points) - 1.0)
@@ -166,7 +168,7 @@ class Exploration:
         return self._target is None or bool(np.hypot(*(self._target - pose[:2])) < self.config.passed)
 
     def _look(self, state: WorldState, pose: Array, place_id: int) -> Array:
-        """Returns the spots (k, 2) in the map frame that are in sight and new, and keeps what will still be later."""
+        """Returns the spots (k, 2) in the map frame that are in sight and new, and keeps the others for later."""
         assert state.places is not None
         in_view = transform_points(pose, open_points(state.scan, self.config)) if state.scan else np.zeros((0, 2))
         if len(in_view):
@@ -180,7 +182,7 @@ class Exploration:
         return in_view
 
     def _is_new(self, points: Array, places: Array) -> Array:
-        """Which points (k, 2) are far from all places (n, 2) and from what was tried in vain."""
+        """Which points (k, 2) are far from all places (n, 2) and from spots that failed."""
         far = gaps(points, places) > self.config.known
         if self._vain:
             far &= gaps(points, np.stack(self._vain)) > self.config.apart
@@ -205,16 +207,16 @@ class Exploration:
             if not in_sight(relative(pose, np.array([*spot.at, 0.0])), state.scan, self.config.half_width):
                 del self._spots[k]
                 return self._drive_to_place(spot)
-        self._vain += [s.at for s in self._spots]  # all that is left is in sight, and nowhere to drive to
+        self._vain += [s.at for s in self._spots]  # all that is left is in sight, and cannot be driven to
         self._spots.clear()
         revisit = self._revisit(state, pose)
         if revisit is None:
-            self.go_home("there is nothing new in reach")
+            self.go_home("nothing new is in reach")
             return self._return()
         return revisit
 
     def _revisit(self, state: WorldState, pose: Array) -> Step | None:
-        """To the remembered place that is most worth its way for the doubt met there, if there is one."""
+        """To the remembered place whose doubt is most worth the drive, if there is one."""
         if not self.config.doubt_worth or state.doubts is None:
             return None
         assert state.places is not None
@@ -237,18 +239,18 @@ class Exploration:
         goal = compose(state.odometry, relative(pose, np.array([*at, wrap(pose[2] + bearing)])))
         self.phase, self._target = Phase.DRIVING, at
         destination = Destination("pose", pose=(float(goal[0]), float(goal[1]), float(goal[2])))
-        reason = f"to free space where nothing is remembered{self._remark(state)}"
+        reason = f"to free space that is not in memory{self._remark(state)}"
         return self._set_out(destination, self.config.leg_seconds, reason)
 
     def _remark(self, state: WorldState) -> str:
-        """Said once, of a model that cannot tell where it is unsure."""
+        """Said once, for a model without an ensemble."""
         if self._said or not self.config.doubt_worth or state.doubts is None or not state.doubts.silent:
             return ""
         self._said = True
-        return "; the model has no ensemble, so what it is unsure of is not looked for"
+        return "; the model has no ensemble, so places it is unsure of are not visited"
 
     def _drive_to_place(self, spot: Spot) -> Step:
         self.phase, self._target, self._aim = Phase.DRIVING, spot.at, spot
         destination = Destination("place", place_id=spot.seen_from)
-        reason = f"to place {spot.seen_from}, from where free space was seen"
+        reason = f"to place {spot.seen_from}, from which free space was seen"
         return self._set_out(destination, self.config.far_seconds, reason)

@@ -30,7 +30,7 @@ class GeometricConfig:
     """How much is searched by geometry before the world model is asked."""
 
     proposals: int = 4  # best sequences that the search begins with; 0: none
-    samples: int = 128  # sequences in an iteration
+    samples: int = 128  # sequences in an iteration; more: better plans, slower
     iterations: int = 8  # at most
 
     def __post_init__(self) -> None:

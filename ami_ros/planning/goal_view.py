@@ -1,4 +1,4 @@
-"""How one moment sees a goal that was given as a latent or a picture."""
+"""Where a goal that was given as a latent or an image is, seen from one moment."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Seen(NamedTuple):
 
 
 class GoalView:
-    """Looks at a goal: by comparing pictures where goal, moment and model have what that takes, else by latents.
+    """Locates a goal: by comparing images where goal, moment and model allow it, else by latents.
 
     Args:
         model: whose heads look.
@@ -34,7 +34,7 @@ class GoalView:
         self.picture = torch.from_numpy(goal.picture) if goal.picture is not None else None
 
     def look(self, percept: Percept) -> Seen:
-        """The goal by this moment alone."""
+        """The goal, seen from this moment alone."""
         latent, sighting = torch.from_numpy(percept.latent), self.model.sighting
         with torch.inference_mode():
             if sighting is None or self.picture is None or percept.picture is None:

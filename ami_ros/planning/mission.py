@@ -1,4 +1,4 @@
-"""A mission: several goals, in order or all of them in the order that is shortest, with waits and further tries."""
+"""A mission: several goals, in order or all of them in the shortest order, with waits and retries."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class MissionPlan:
 
     goals: tuple[Destination, ...]
     ordered: bool = True  # in this order; else all of them, in the order that memory's routes make shortest
-    retries: int = 1  # further tries of a goal that was missed
+    retries: int = 1  # further attempts at a goal that was missed
     retry_pause: float = 2.0  # [s] before one
     stop_at_failure: bool = False  # a goal that is given up ends the mission
     leg_allowance: float = 0.0  # [s] for each try; 0: no limit
@@ -42,18 +42,18 @@ class MissionPlan:
 
 @dataclass(frozen=True)
 class GoalRecord:
-    """How it went with one goal so far."""
+    """The record of one goal so far."""
 
     tries: int = 0  # that ended
     reached: bool = False
     closed: bool = False  # reached, or given up
-    code: int = 0  # of the last try that failed; 0 once reached
+    code: int = 0  # of the last failed attempt; 0 once reached
     message: str = ""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a mission is: all that a restart must know."""
+    """Progress of a mission: everything that a restart must know."""
 
     records: tuple[GoalRecord, ...]
     elapsed: float = 0.0  # [s]
@@ -78,7 +78,7 @@ class Mission:
         self.current: int | None = None
         self.legs = 0
         self._order: list[int] = []  # of the goals to come, once it is known
-        self._asked: list[int] = []  # goals whose routes memory was asked for
+        self._asked: list[int] = []  # goals that memory was asked for routes to
         self._wait, self._until = 0.0, -1.0  # [s]; negative: waiting has not begun
         self._stamp: float | None = None
         if not self.remaining:
@@ -99,7 +99,7 @@ class Mission:
             return Step()
         self._count(state.stamp)
         if self.plan.allowance and self.progress.elapsed > self.plan.allowance:
-            self.finish(Code.TIMEOUT, f"not done within the {self.plan.allowance:.0f} s allowed")
+            self.finish(Code.TIMEOUT, f"not finished within the {self.plan.allowance:.0f} s allowed")
             return Step()
         if self.phase is Phase.WAITING and self._waited(state.stamp):
             self.phase = Phase.CHOOSING
@@ -108,7 +108,7 @@ class Mission:
         return self._choose() if self.phase is Phase.CHOOSING else Step()
 
     def set_routes(self, answers: Sequence[Route | AmiError]) -> None:
-        """See `Task`. Goals that memory knows no way to come last, in their own order."""
+        """See `Task`. Goals without a known route come last, in their given order."""
         known = [(k, answer) for k, answer in zip(self._asked, answers, strict=True) if isinstance(answer, Route)]
         order = [known[i][0] for i in visiting_order([route for _, route in known])]
         tries = {k: self.progress.records[k].tries for k in self.remaining}
@@ -161,12 +161,12 @@ class Mission:
         return Step(Leg(self.legs, self.plan.goals[self.current], self.plan.leg_allowance, self.message))
 
     def _waited(self, stamp: float) -> bool:
-        if self._until < 0.0 or self._until - stamp > self._wait:  # it begins, or the clock was turned back
+        if self._until < 0.0 or self._until - stamp > self._wait:  # at the beginning, or when the clock went backwards
             self._until = stamp + self._wait
         return stamp >= self._until
 
     def _count(self, stamp: float) -> None:
-        if self._stamp is not None and 0.0 < stamp - self._stamp < 5.0:  # a clock that was turned does not count
+        if self._stamp is not None and 0.0 < stamp - self._stamp < 5.0:  # a clock that went backwards does not count
             elapsed = self.progress.elapsed + stamp - self._stamp
             self.progress = Progress(self.progress.records, elapsed, self.progress.visited)
         self._stamp = stamp

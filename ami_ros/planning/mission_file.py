@@ -110,7 +110,7 @@ class MissionFile:
         ours = isinstance(content, dict) and content.get("format") == FORMAT
         if not ours or not isinstance(content.get("saved"), int | float):
             raise AmiError(
-                f"{self.path} is no mission of ami_ros, or damaged; delete it, or choose another mission_file",
+                f"{self.path} is not a mission of ami_ros, or damaged; delete it, or choose another mission_file",
                 Code.BAD_FILE,
             )
         if content.get("version") != VERSION:

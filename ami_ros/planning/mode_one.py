@@ -14,7 +14,7 @@ from ami_ros.planning.protocols import Dynamics, Knowing
 from ami_ros.world_model.model import accumulated
 
 Alone = Literal["never", "late", "always"]
-PROBE = 10  # plans of mode 1 in a row, after which a search tries whether the machine is in time again
+PROBE = 10  # plans of mode 1 in a row, after which a search is tried again
 
 
 @dataclass(frozen=True)

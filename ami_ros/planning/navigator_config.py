@@ -16,11 +16,11 @@ from ami_ros.planning.situations import SituationsConfig
 class NavigatorConfig:
     """When to stop, when to look around, when to give up."""
 
-    use_memory: bool = True  # ask memory for routes; without, the goal itself is the only target
-    distance_tolerance: float = 0.09  # [m] from the goal, at which it counts as reached
-    angle_tolerance: float = 0.2  # [rad] the same of its heading
-    approach: float = 1.6  # [m] of way left from which the goal itself is the target
-    doubt: float = 0.6  # [m], sightings that put a goal that was reached farther away than this refute it
+    use_memory: bool = True  # ask memory for routes; false: drive straight at the goal
+    distance_tolerance: float = 0.09  # [m] from the goal; smaller arrives more exactly, recovers more often
+    angle_tolerance: float = 0.2  # [rad] of heading at which it is reached; smaller turns longer at the goal
+    approach: float = 1.6  # [m] left of the route at which the goal itself is the target; larger trusts memory less
+    doubt: float = 0.6  # [m] away at which sightings refute a goal that seemed reached; smaller doubts more often
     planner: PlannerConfig = field(default_factory=PlannerConfig)
     tracker: TrackerConfig = field(default_factory=TrackerConfig)
     follower: FollowerConfig = field(default_factory=FollowerConfig)

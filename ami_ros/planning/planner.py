@@ -33,8 +33,8 @@ NOWHERE: Array = np.zeros((0, 3))
 class PlannerConfig:
     """The robot, the horizon, the search, and what counts."""
 
-    horizon: int = 7  # model steps
-    deadline: float = 0.065  # [s] for one search
+    horizon: int = 7  # model steps imagined; larger looks farther, takes longer and errs more
+    deadline: float = 0.065  # [s] for one search; larger finds better plans, later
     robot_radius: float = 0.18  # [m] of the smallest circle around base_link that holds the robot
     kinematics: Kinematics = field(default_factory=Kinematics)
     solver: SolverConfig = field(default_factory=SolverConfig)
@@ -65,7 +65,7 @@ class LatentPlanner:
         seed: of the search's noise.
 
     Raises:
-        AmiError: no such solver or cost, options that it does not know, or a model of another kind of robot.
+        AmiError: no such solver or cost, options that it does not know, or a model of a different kind of robot.
     """
 
     def __init__(self, model: Dynamics, config: PlannerConfig, seed: int = 0) -> None:
@@ -81,7 +81,7 @@ class LatentPlanner:
         self._stamp: float | None = None
 
     def reset(self) -> None:
-        """Forgets the last plan; from then on, searches have the size that this machine can do (`budget`)."""
+        """Forgets the last plan, and fits the size of searches to this machine (`budget`)."""
         self._stamp = None
         before = self.budget.size
         if self.config.solver.adapt and self.budget.fit() != before:
@@ -106,7 +106,7 @@ class LatentPlanner:
             stamp: of the moment [s]; the warm start is moved on by the time since the last call.
             latent: (latent_dim,) of the moment.
             previous: command in force; zero in what it does not say.
-            scan: of the moment, in base_link; None where there is no scanner: nothing is known to be in the way.
+            scan: of the moment, in base_link; None without a scanner: no obstacles are known.
             target: where to.
             speed_limit: greatest speeds [m/s, rad/s] and perhaps backwards and sideways [m/s] for this call; can only
                 lower the configured ones.
@@ -123,18 +123,18 @@ class LatentPlanner:
         self._stamp = stamp
         own = self.config.kinematics
         limited = own.limited(*speed_limit) if speed_limit is not None else own
-        # Costs know the robot's own limits: a lower one for a while must not change what is smooth.
+        # Costs use the robot's own limits: a temporary lower one must not change what is smooth.
         scene = Scene(self.model, own, self.config.robot_radius, target, scan, keep_away)
         with torch.no_grad() if self.solver.needs_gradient else torch.inference_mode():
             costs = self.costs.at(scene)
             if not costs:
-                raise AmiError("planner: no cost is enabled that has something to say; see costs.*", Code.NO_VALID_PLAN)
+                raise AmiError("planner: no enabled cost applies to this goal; see costs.*", Code.NO_VALID_PLAN)
             imagination = Imagination(self.model, latent, previous, costs)
             found, mode = self._found(imagination, limited, scene, experience, began + self.config.deadline)
             if not np.isfinite(found.cost):
                 self.reset()
                 raise AmiError(
-                    "planner: the world model gives no finite prediction; check the weights", Code.MODEL_FAILURE
+                    "planner: the world model's predictions are not finite; check its weights", Code.MODEL_FAILURE
                 )
             plan = self._chosen(found, imagination, began, mode)
         if mode is Mode.SEARCHED:
@@ -183,10 +183,10 @@ class LatentPlanner:
 
 
 def _check_drive(robot: Kinematics, model: Dynamics) -> None:
-    """Raises AmiError if the model was learned from a robot that takes other commands."""
+    """Raises AmiError if the model was trained on a robot with commands of another width."""
     if robot.width != model.spec.command_dim:
         has = f"the model has commands of {model.spec.command_dim} numbers"
         raise AmiError(
-            f"planner: {has}, and a robot whose drive is {robot.drive} takes {robot.width}; set kinematics.drive, "
-            "or take a model that learned from such a robot"
+            f"planner: {has}, but the drive {robot.drive} takes {robot.width}; set kinematics.drive, "
+            "or use a model that was trained on such a robot"
         )

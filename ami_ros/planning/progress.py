@@ -1,4 +1,4 @@
-"""Whether the robot gets anywhere."""
+"""Whether the robot makes progress."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ STALL_DISTANCE = 0.15  # [m] by which it must shrink
 class ProgressConfig:
     """When to call it stuck."""
 
-    stall_seconds: float = 12.0  # [s] within which the way left must shrink
+    stall_seconds: float = 12.0  # [s] without progress after which it is stuck; smaller recovers sooner, and needlessly
 
 
 class ProgressChecker:
-    """Watches motion (pushing at something) and the way left (circling)."""
+    """Watches motion (pushing against something) and the route left (circling)."""
 
     def __init__(self, config: ProgressConfig) -> None:
         self.config = config
@@ -50,7 +50,7 @@ class ProgressChecker:
         if self._best_stamp is None or left < self._best - STALL_DISTANCE:
             self._best, self._best_stamp = left, stamp
         if stamp - self._best_stamp > config.stall_seconds:
-            return f"no nearer to the goal for {config.stall_seconds:.0f} s"
+            return f"no progress towards the goal for {config.stall_seconds:.0f} s"
         if stamp - self._trail[0][0] > 0.9 * STILL_SECONDS:
             poses = np.stack([pose for _, pose in self._trail])
             moved = np.hypot(*(poses[:, :2] - odometry[:2]).T).max()

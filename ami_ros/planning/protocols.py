@@ -1,4 +1,4 @@
-"""The joints of planning: what a world model, a cost and a solver have to offer. None of them knows the others.
+"""The interfaces of planning: what a world model, a cost and a solver offer. None of them knows the others.
 
 Futures come from a `Dynamics`, are weighed by `Cost`s, and are searched by a `Solver`, which sees neither: it is given
 a `Problem`. All tensors are float32 on the CPU.
@@ -80,7 +80,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Scene:
-    """All that a cost may want to know of the moment, beside the futures themselves."""
+    """All that a cost may need to know about the moment, besides the futures."""
 
     dynamics: Dynamics
     kinematics: Kinematics  # limits of the commands
@@ -121,7 +121,7 @@ class CostPlugin(Protocol):
 
     @classmethod
     def build(cls, config: Any, scene: Scene) -> Cost | None:
-        """The cost for this moment; None where it has nothing to say: no scan, no such head in the model."""
+        """The cost for this moment; None where it does not apply: no scan, no such head in the model."""
         ...
 
 
@@ -153,7 +153,7 @@ class Solution:
 class SearchSize:
     """How much one search imagines at most; the deadline may come first."""
 
-    samples: int  # sequences in an iteration
+    samples: int  # sequences in an iteration; more: better plans, slower
     iterations: int
     horizon: int  # model steps in a sequence
     width: int = 2  # numbers in a command, see `ami_ros.commands`

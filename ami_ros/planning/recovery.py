@@ -1,4 +1,4 @@
-"""What to do when stuck: a short fixed manoeuvre that looks at the scan and at the way that was just driven only."""
+"""What to do when stuck: a short fixed manoeuvre that uses only the scan and the path that was just driven."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LONGEST = 8.0  # at most, for one recovery
 
 
 class BackAndTurn:
-    """Goes back along the trail, then turns to where there is most room, if the robot turns on the spot.
+    """Backs up along the trail, then turns to where there is most room, if the robot turns on the spot.
 
     Where the trail is too short it backs up straight, but only into what the scanner sees to be free.
 
@@ -78,7 +78,7 @@ class BackAndTurn:
 
     @staticmethod
     def _most_room(scan: Scan | None) -> float:
-        """Direction [rad] in base_link with the longest free way; turning is preferred to looking on the same way."""
+        """Direction [rad] in base_link with the longest free range; turning is preferred to going on the same way."""
         if scan is None:
             return np.pi / 2
         directions = np.linspace(-np.pi, np.pi, 24, endpoint=False)

@@ -23,8 +23,8 @@ TURN_UNTIL = 0.9  # [rad] ... until it is no farther off: backing up is slow
 class FollowerConfig:
     """How far ahead to aim."""
 
-    lookahead: float = 1.5  # [m] along the route: within the range in which the model ranks actions well
-    width: float = 0.19  # [m] half width of the corridor that must be free to a sub-goal
+    lookahead: float = 1.5  # [m] along the route to the sub-goal; larger: faster, but the model ranks less well
+    width: float = 0.19  # [m] half width of the free corridor to a sub-goal; larger takes nearer ones at corners
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class RouteFollower:
         return as_chunks(driven, steps, chunk, width).mean(2)
 
     def subgoal(self, pose: Array, scan: Scan | None) -> Subgoal:
-        """The farthest place within the look-ahead that the robot could drive to in a straight line."""
+        """The farthest place within the lookahead that the robot could drive to in a straight line."""
         config = self.config
         seen = relative(pose, self.poses)
         distance = np.hypot(seen[:, 0], seen[:, 1])

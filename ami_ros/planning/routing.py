@@ -1,4 +1,4 @@
-"""Which way to take: what memory is asked for, what it answered, and what was found blocked on it."""
+"""Which way to take: questions to memory, its answers, and what is blocked on them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HIDDEN_SECONDS = 2.5  # [s] of seeing no place of the route ahead, after which t
 
 
 class Routing:
-    """The ways to one goal. It gives questions to memory and takes answers; who carries them is not its business.
+    """The ways to one goal. It asks questions and takes answers; somebody else carries them to memory.
 
     Attributes:
         follower: of the route in use, if there is one.
@@ -72,7 +72,7 @@ class Routing:
             self.rounds += 1
             self._wanted = self.rounds < MAX_ROUNDS
             if not self._wanted:
-                self.refusal = Code.FAILED_TO_MAKE_PROGRESS, "every way to the goal that is known was found blocked"
+                self.refusal = Code.FAILED_TO_MAKE_PROGRESS, "every known way to the goal is blocked"
         elif self.hypothesis:
             self.hypothesis = 0
             self._wanted = True
@@ -83,11 +83,11 @@ class Routing:
             self.flat = True
 
     def ask(self) -> None:
-        """Memory is to be asked, while the route in use stays."""
+        """Asks memory again, and keeps the route in use meanwhile."""
         self._wanted = True
 
     def ask_again(self) -> None:
-        """Drops the route; memory is to be asked for another."""
+        """Drops the route and asks memory for another."""
         self.follower, self._wanted = None, True
         for stopwatch in (self._lost, self._hidden, self._walled):
             stopwatch.restart()
@@ -109,7 +109,7 @@ class Routing:
         return self.follower is not None and self.follower.update(self._pose) > OFF_ROUTE
 
     def opened(self, percept: Percept) -> str:
-        """What is seen to be open again, for people; forgets that it was blocked."""
+        """Ways that are seen to be open again, in words; they no longer count as blocked."""
         if percept.location is None or not percept.location.localised:
             return ""
         opened = self.blocked.look(self._pose, percept.scan)
@@ -118,13 +118,13 @@ class Routing:
         return f"the way between places {opened[0].leg[0]} and {opened[0].leg[1]} is open again"
 
     def closed(self, percept: Percept) -> str:
-        """What is seen to be in the way of the route, for people; it is avoided from then on."""
+        """What blocks the route, in words; it is avoided from then on."""
         assert self.follower is not None
         follower = self.follower
         if percept.location is None or not percept.location.localised:
             return ""
         path = follower.ahead(self._pose)
-        # The last look before a goal is given up is from near.
+        # Before a goal is given up, the blockage is looked at from near.
         wall = wall_across(path, percept.scan, NEAR if self.rounds else SIGHT)
         if self._walled.held(wall is not None, percept.stamp) > SEEN and wall is not None:
             at = follower.at + wall
@@ -133,11 +133,11 @@ class Routing:
         hidden = follower.hidden_leg(self._pose, percept.scan)
         if self._hidden.held(hidden is not None, percept.stamp) > HIDDEN_SECONDS and hidden is not None:
             self._avoid(hidden)
-            return f"nothing of the way ahead was seen for {HIDDEN_SECONDS:.0f} s"
+            return f"no place ahead was in sight for {HIDDEN_SECONDS:.0f} s"
         return ""
 
     def stuck_here(self) -> None:
-        """The robot got stuck: the leg of the route that it is on is to be avoided."""
+        """The robot got stuck: avoids the leg of the route that it is on."""
         if self.follower is not None and self.follower.at + 1 < len(self.follower.poses):
             self._avoid(self.follower.at, by_scan=False)
 

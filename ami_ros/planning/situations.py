@@ -1,4 +1,4 @@
-"""Situations: what to do when the world is not as expected, the robot is stuck, or lost; one state machine.
+"""Situations: what to do when predictions fail, or the robot is stuck or lost; one state machine.
 
         surprised           surprised hard or for long            lost, or again
  CALM <----------> WARY ------------------------------> LOOKING -----------------> LOCALISING
@@ -23,13 +23,13 @@ from ami_ros.planning.codes import Code
 
 
 class Situation(Enum):
-    """What the robot is in, by what it does."""
+    """The situation of the robot, named by what it does."""
 
     CALM = "drives on"
     WARY = "drives slower"
     LOOKING = "stands and looks"
-    LOCALISING = "turns to find out where it is"
-    BACKING = "goes back the way it came"
+    LOCALISING = "turns to localise"
+    BACKING = "backs up the way it came"
     HOPELESS = "gives up"
 
 
@@ -50,8 +50,8 @@ MAX_RECOVERIES = 8  # times to be stuck, for one goal, before it is given up
 class SituationsConfig:
     """How much surprise means what, and how long each situation lasts."""
 
-    enabled: bool = True  # heed surprise and uncertainty; without, only being stuck or lost changes anything
-    slow: float = 0.6  # of the usual speeds, while wary
+    enabled: bool = True  # react to surprise and uncertainty; false: only to being stuck or lost
+    slow: float = 0.6  # of the usual speeds while wary; larger is faster and less careful
 
 
 @dataclass(frozen=True)
@@ -62,12 +62,12 @@ class Reading:
     z_score: float  # NaN: not yet known
     alarm: bool
     error: float = math.nan  # of the prediction [latent units]
-    expected: float = math.nan  # error that the model itself had expected; NaN: it has no ensemble
+    expected: float = math.nan  # error that the model expected; NaN: it has no ensemble
     usual: float = math.nan  # error of a prediction as hard as this one
 
     @property
     def doubt(self) -> float:
-        """The error expected, over the usual one; 1 as long as nobody knows what is usual, NaN: no ensemble."""
+        """Expected error relative to the usual one; 1 until the usual one is known, NaN: no ensemble."""
         if math.isnan(self.expected):
             return math.nan
         return 1.0 if math.isnan(self.z_score) or self.usual <= 0.0 else self.expected / self.usual
@@ -82,7 +82,7 @@ class Signs:
         reading: the newest of surprise; None without.
         unsure: whether the model does not know what comes next.
         located: whether memory knows where the robot is; None where it is not asked.
-        seeking: whether nothing can be done before memory knows.
+        seeking: whether the robot must wait for memory to localise it.
         stuck: why the robot counts as stuck; "" if it does not.
         manoeuvring: whether the way back is still under way.
     """
@@ -134,7 +134,7 @@ class Situations:
         elif situation is Situation.LOOKING:
             self._looks.append(stamp)
             self.surprised = True
-            self._readings.clear()  # what was seen while driving has had its effect
+            self._readings.clear()  # what was seen while driving has already had its effect
         elif situation is Situation.CALM:
             self.surprised = False
             self._readings.clear()
@@ -160,20 +160,20 @@ class Situations:
         return float(np.mean([r.z_score for r in readings if readings[-1].stamp - r.stamp < seconds]))
 
     def _shock(self) -> str:
-        """Why to stop and look, if there is reason to."""
+        """Why to stop and look, if there is a reason."""
         newest = [r.z_score for r in self._readings][-3:]
         if len(newest) == 3 and np.mean(newest) > SUDDEN and min(newest) > 0.3 * SUDDEN:
-            return f"nothing is as expected of a sudden (z = {np.mean(newest):.0f})"
+            return f"sudden surprise (z = {np.mean(newest):.0f})"
         if self._mean(WINDOW) > LASTING:
             return f"little has been as expected for {WINDOW:.0f} s (z = {self._mean(WINDOW):.1f})"
         return ""
 
     def _quiet(self, stamp: float) -> bool:
-        """Whether there is no surprise that is worth a slower drive."""
+        """Whether surprise is too small to slow down for."""
         return stamp - self._alarmed > WARY_SECONDS and not self._mean(1.0) > LASTING
 
     def _known(self, signs: Signs) -> bool:
-        """Whether it has been known for a while where the robot is."""
+        """Whether the robot has been localised for a while."""
         if not signs.located:
             self._known_since = None
             return False
@@ -188,19 +188,19 @@ class Situations:
                 return self._give_up(
                     Code.FAILED_TO_MAKE_PROGRESS, f"stuck: {signs.stuck}, after {self.recoveries} recoveries"
                 )
-            return Situation.BACKING, f"stuck: {signs.stuck}; going back the way it came"
+            return Situation.BACKING, f"stuck: {signs.stuck}; backing up the way it came"
         if shock := self._shock():
             if len(self._looks) >= MAX_LOOKS:
                 return self._give_up(
-                    Code.SURPRISE_EXCEEDED, f"{shock}, after standing to look {len(self._looks)} times"
+                    Code.SURPRISE_EXCEEDED, f"{shock}, after stopping to look {len(self._looks)} times"
                 )
-            return Situation.LOOKING, f"{shock}: standing to look"
+            return Situation.LOOKING, f"{shock}: stopping to look"
         if signs.seeking and not signs.located:
-            return Situation.LOCALISING, "turning to find out where this is"
+            return Situation.LOCALISING, "turning to localise"
         unsure = signs.unsure and self.config.enabled
         quiet = self._quiet(signs.stamp) and not unsure
         if self.now is Situation.CALM and not quiet:
-            return Situation.WARY, f"{'unsure of what comes' if unsure else 'not as expected'}: slower"
+            return Situation.WARY, f"{'the model is unsure' if unsure else 'surprised'}: slower"
         if self.now is Situation.WARY and quiet:
             return Situation.CALM, "as expected again"
         return None
@@ -211,27 +211,25 @@ class Situations:
             return None
         settled = self._quiet(signs.stamp)
         if settled and signs.located is not False and len(self._looks) < 2:
-            return Situation.CALM, "the world is as expected again"
+            return Situation.CALM, "predictions hold again"
         if not settled and lasted < LOOK_MOST:
             return None
         if signs.located is None:
             return Situation.CALM, "looked; driving on"
-        return Situation.LOCALISING, "turning to find out where this is, for nothing was as expected"
+        return Situation.LOCALISING, "turning to localise after a surprise"
 
     def _from_localising(self, signs: Signs) -> tuple[Situation, str] | None:
         if self._known(signs):
-            return Situation.CALM, "it is known where this is"
+            return Situation.CALM, "localised"
         if not self.surprised:
-            return None if signs.seeking else (Situation.CALM, "going on without knowing where this is")
+            return None if signs.seeking else (Situation.CALM, "going on without being localised")
         if signs.stamp - self._since > GIVE_UP_SECONDS:
             lasted = f"{GIVE_UP_SECONDS:.0f} s of turning"
-            return self._give_up(
-                Code.SURPRISE_EXCEEDED, f"nothing was as expected, and {lasted} did not show where this is"
-            )
+            return self._give_up(Code.SURPRISE_EXCEEDED, f"surprised, and {lasted} did not localise the robot")
         return None
 
     def _from_backing(self, signs: Signs) -> tuple[Situation, str] | None:
-        return None if signs.manoeuvring else (Situation.CALM, "back a little; trying anew")
+        return None if signs.manoeuvring else (Situation.CALM, "backed up; trying again")
 
     def _give_up(self, code: Code, reason: str) -> tuple[Situation, str]:
         self.code = code

@@ -23,7 +23,7 @@ LONGEST_WAIT = 86_400.0  # [s] at one destination
 
 @dataclass(frozen=True)
 class Destination:
-    """Where to, in plain values that a file can hold. What belongs to other kinds than `kind` is not looked at."""
+    """Where to go, in plain values that a file can hold. Fields of other kinds than `kind` are ignored."""
 
     kind: Literal["pose", "place", "latent", "picture"]
     pose: tuple[float, float, float] = (0.0, 0.0, 0.0)  # [m], [m], [rad]
@@ -56,7 +56,7 @@ class Destination:
             raise AmiError("mission: a picture is not base64", Code.INVALID_MISSION) from error
 
     def goal(self, allowance: float = 0.0) -> Goal:
-        """As the navigator takes it; of a picture, the latent is still to be made. `allowance` in s, 0: no limit."""
+        """The goal for the navigator; that of a picture still lacks its latent. `allowance` in s, 0: no limit."""
         if self.kind == "pose":
             return Goal(pose=np.array(self.pose), in_map=self.in_map, time_allowance=allowance)
         if self.kind == "place":
@@ -65,7 +65,7 @@ class Destination:
         return Goal(latent=latent, time_allowance=allowance)
 
     def query(self) -> GoalQuery | None:
-        """As memory can search it; None where memory cannot: a picture without a model, a pose in odom."""
+        """The goal for memory; None where memory cannot search it: a picture without a model, a pose in odom."""
         if self.kind == "picture" or (self.kind == "pose" and not self.in_map):
             return None
         return self.goal().query()
@@ -96,7 +96,7 @@ class Leg:
 
 @dataclass(frozen=True)
 class Step:
-    """What to do now: set out on a leg, ask memory for the way to several destinations, or nothing."""
+    """What to do now: start a leg, ask memory for routes to several destinations, or nothing."""
 
     leg: Leg | None = None
     wants_routes: tuple[RouteRequest, ...] = ()
@@ -107,7 +107,7 @@ class Phase(str, Enum):
 
     CHOOSING = "choosing"  # which way to go
     DRIVING = "driving"
-    WAITING = "waiting"  # at a destination, or before another try
+    WAITING = "waiting"  # at a destination, or before another attempt
     RETURNING = "returning"  # to the place of safety
     DONE = "done"
 
@@ -129,13 +129,13 @@ class Task(Protocol):
         ...
 
     def ended(self, leg: int, succeeded: bool, code: int, message: str, stamp: float) -> None:
-        """The leg of that number ended; one that was replaced is no news."""
+        """The leg of that number ended; a replaced one is ignored."""
         ...
 
     def interrupted(self) -> None:
-        """Whoever drove is gone: the leg under way is to be driven again."""
+        """The planner is gone: the current leg has to be driven again."""
         ...
 
     def finish(self, code: Code, message: str) -> None:
-        """Ends it, whatever it is at."""
+        """Ends it, whatever it is doing."""
         ...

@@ -1,4 +1,4 @@
-"""Sends the planner one goal at a time, and tells when it ended or when the planner fell silent."""
+"""Sends the planner one goal at a time, and reports when it ended or the planner fell silent."""
 
 from __future__ import annotations
 
@@ -54,18 +54,18 @@ class LegClient:
 
     @property
     def silence(self) -> float:
-        """How long nothing was heard of the leg under way [s] of steady time; 0 where there is none."""
+        """Steady time [s] without feedback on the current leg; 0 where there is none."""
         return time.monotonic() - self._heard if self.leg is not None else 0.0
 
     def send(self, leg: Leg) -> None:
-        """Sets out; at the planner the newer goal takes the place of one under way."""
+        """Sends a leg; at the planner it replaces the current goal."""
         self.leg, self.outcome, self._handle, self.distance = leg, None, None, math.nan
         self._heard = time.monotonic()
         sent = self._client.send_goal_async(self._make_goal(leg), partial(self._on_feedback, leg))
         sent.add_done_callback(partial(self._on_answer, leg))
 
     def cancel(self) -> None:
-        """The robot shall stand; nothing more is heard of the leg."""
+        """Cancels the leg; nothing more is heard of it."""
         if self.leg is not None and self._handle is not None:
             self._handle.cancel_goal_async()
         self.leg = self.outcome = self._handle = None

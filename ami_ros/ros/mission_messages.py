@@ -86,7 +86,7 @@ def _destination(goal: NavigationGoal, wait: float, frames: Frames) -> Destinati
         return Destination(
             "latent", latent=tuple(latent.tolist()), encoder_id=goal.latent.encoder_id, wait=wait
         )  # fmt: skip
-    raise ValueError(f"type {goal.type} is none; set type and the field that belongs to it")
+    raise ValueError(f"unknown type {goal.type}; set type and its field")
 
 
 def goal_message(leg: Leg, frames: Frames) -> NavigateToGoal.Goal:
@@ -125,7 +125,7 @@ def result_message(task: Task, code: Code, message: str) -> RunMission.Result:
 
 
 def feedback_message(task: Task, message: str, distance: float = math.nan) -> RunMission.Feedback:
-    """How it goes; `distance` [m] is what is left of the leg under way."""
+    """Feedback; `distance` [m] is what is left of the current leg."""
     feedback = RunMission.Feedback(
         phase=PHASES[task.phase], index=-1, distance_remaining=distance, message=message[:256]
     )

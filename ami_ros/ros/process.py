@@ -1,4 +1,4 @@
-"""The life of a node's process: from its arguments to its exit code, with a last command to the robot in between."""
+"""A node's process from its arguments to its exit code, with a final zero command before it ends."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ami_ros.ros.executor import LeanExecutor
 from ami_ros.ros.lifecycle import AmiNode
 from ami_ros.ros.urgency import be_urgent, settle
 
-LOOK = 0.2  # [s] between two looks for a signal: Linux may hand it to another thread, and Python then wakes nobody
+LOOK = 0.2  # [s] between two checks for a signal: Linux may deliver it to another thread, and Python then wakes nobody
 
 
 def run(*node_classes: Callable[[], AmiNode[Any]], arguments: Sequence[str] | None = None, niceness: int = 0) -> int:
@@ -28,7 +28,7 @@ def run(*node_classes: Callable[[], AmiNode[Any]], arguments: Sequence[str] | No
 
     Each node is served by a thread of its own, so that none waits for a callback of another.
 
-    rclpy's own signal handlers end the context at once, so that no last zero could be sent; ours only wake this
+    rclpy's own signal handlers end the context at once, so no final zero could be sent; ours only wake this
     thread, which then stops the nodes one by one. Later signals change nothing.
 
     Args:

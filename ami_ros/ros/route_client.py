@@ -73,7 +73,7 @@ class RouteClient:
             return answers
 
     def forget(self) -> None:
-        """Nobody wants the answers any more."""
+        """Drops the question; its answers are ignored."""
         with self._lock:
             self._forget()
 

@@ -20,7 +20,7 @@ class TaskRunner:
         legs: sends them to the planner.
         routes: asks memory.
         file: of the task.
-        silence: [s] without a word from the planner, from which it counts as gone.
+        silence: [s] without feedback after which the planner counts as gone.
         patience: [s] without a planner, after which the task is suspended.
 
     Attributes:
@@ -77,7 +77,7 @@ class TaskRunner:
         outcome = self._legs.take_outcome()
         if outcome is not None:
             if outcome.code == GoalCode.PREEMPTED:
-                task.finish(Code.TAKEN_OVER, f"left to somebody else: {outcome.message}")
+                task.finish(Code.TAKEN_OVER, f"another client took over: {outcome.message}")
             elif outcome.code == GoalCode.DEACTIVATED:
                 task.interrupted()
             else:

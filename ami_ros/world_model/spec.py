@@ -15,10 +15,10 @@ class InputSpec:
 
     image_size: int = 64  # [px], square; 0: no image
     field_of_view: float = 0.0  # [rad] of that square, of a pinhole camera; 0: unknown, pictures stay as they are
-    still_camera: bool = False  # the camera never moves: what counts is how each pixel differs from its usual self
-    scan_beams: int = 72  # spread evenly over the full circle, first one straight ahead; 0: no scan
-    scan_range: float = 8.0  # [m], what returned nothing counts as this far
-    heading: bool = False  # compass heading [rad], true north whatever it is
+    still_camera: bool = False  # the camera never moves: each pixel is normalised by its own mean and deviation
+    scan_beams: int = 72  # spread evenly over the full circle, the first straight ahead; 0: no scan
+    scan_range: float = 8.0  # [m] at which ranges are cut; no return counts as this far
+    heading: bool = False  # compass heading [rad], from any fixed direction
 
     def __post_init__(self) -> None:
         if not (self.image_size or self.scan_beams or self.heading):
@@ -50,23 +50,23 @@ class ModelSpec:
     """Shapes and units of a world model."""
 
     inputs: InputSpec = field(default_factory=InputSpec)
-    latent_dim: int = 64  # numbers in a latent
-    period: float = 0.2  # [s], time that one command is held
-    chunk: int = 3  # commands in one step of the predictor
+    latent_dim: int = 64  # numbers in a latent; more can hold more, and are harder to predict
+    period: float = 0.2  # [s] for which one command is held
+    chunk: int = 3  # commands in one step of the predictor; more: looks farther in as many steps, less finely
     max_linear: float = 0.5  # [m/s], a command of 1 in the model's own units
     max_angular: float = 1.8  # [rad/s], likewise
     max_lateral: float = 0.0  # [m/s], likewise, of a robot that drives sideways: commands of 3 numbers; 0: of 2
     image_encoder: str = "conv"  # conv: convolutions; frozen: a network from a file; or one of another package
     frozen: FrozenSpec = field(default_factory=FrozenSpec)  # of image_encoder frozen
-    encoder_width: int = 256  # features of the image; half as many of every other sensor
+    encoder_width: int = 256  # features of the image, half as many of other sensors; more: better, slower
     predictor: str = "mlp"  # mlp: a residual network; or one of another package
-    predictor_width: int = 128  # it decides how long a plan takes
+    predictor_width: int = 128  # of its hidden layers; more: predicts better, plans more slowly
     predictor_blocks: int = 2  # residual layers of the predictor
-    head_width: int = 256  # of the hidden layers of all heads
-    contrast_dim: int = 64  # numbers in a key or query of the contrastive critic
-    goal_encoder: bool = False  # goals get an image encoder of their own; for what latents owe to other sensors
-    sight_code: int = 0  # numbers in the code of a picture, by which goals are sighted; 0: by latents alone
-    place_pose: bool = False  # relative poses by way of a frame of the model's own; for latents that show the place
+    head_width: int = 256  # of the hidden layers of all heads; more: better, slower
+    contrast_dim: int = 64  # numbers in a key of the contrastive critic
+    goal_encoder: bool = False  # goals have their own image encoder, where latents owe much to other sensors
+    sight_code: int = 0  # numbers in a picture's code for locating goals; 0: by latents alone
+    place_pose: bool = False  # relative poses through a frame of the model's own, for cameras that see the whole place
     # Heads that are learned last, on finished latents (`learning.head_phase`).
     ensemble: int = 0  # further predictors, whose disagreement is the model's uncertainty; at least 2, 0: none
     ensemble_width: int = 96  # of their hidden layers

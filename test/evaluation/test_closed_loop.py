@@ -72,7 +72,7 @@ def test_a_goal_behind_a_closed_door_is_given_up_and_says_why(memory_file: Path)
     goal = driver.goals.sample(1, robot.ground_truth().pose)
     trial = driver.drive(goal.kind, robot.ground_truth().pose, goal.pose, goal.path_length)
     assert trial.status == "aborted" and not trial.success and trial.collisions == 0
-    assert trial.error_code == Code.FAILED_TO_MAKE_PROGRESS and "found blocked" in trial.error_msg
+    assert trial.error_code == Code.FAILED_TO_MAKE_PROGRESS and "is blocked" in trial.error_msg
     assert trial.still
 
 

@@ -163,7 +163,7 @@ def test_bad_missions_are_rejected_and_the_robot_stands(stack: Any) -> None:
 @pytest.mark.parametrize("content", ["{}", json.dumps({"format": "shopping list"}), "\x00"])
 def test_node_does_not_start_on_a_file_that_is_no_mission(stack: Any, tmp_path: Path, content: str) -> None:
     (tmp_path / "mission").write_text(content)
-    with pytest.raises(AmiError, match="no mission of ami_ros"):
+    with pytest.raises(AmiError, match="not a mission of ami_ros"):
         stack.add("mission", mission_file=str(tmp_path / "mission"))
 
 

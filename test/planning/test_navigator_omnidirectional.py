@@ -93,7 +93,7 @@ def test_it_goes_back_the_way_it_came_without_turning() -> None:
 
 def test_robot_and_model_must_take_the_same_commands(model: ExactModel) -> None:
     for known, config in ((model, ROBOT), (ExactModel(OMNIDIRECTIONAL), UNHURRIED)):
-        with pytest.raises(AmiError, match=r"commands of \d numbers, and a robot whose drive is \w+ takes \d; set kin"):
+        with pytest.raises(AmiError, match=r"commands of \d numbers, but the drive \w+ takes \d; set kin"):
             LatentPlanner(known, config)
 
 

@@ -127,7 +127,7 @@ def test_when_every_way_was_found_blocked_twice_the_goal_is_given_up(course: Cou
         course.step()
     decision = course.step()
     assert decision.done and decision.code == Code.FAILED_TO_MAKE_PROGRESS
-    assert decision.message == "every way to the goal that is known was found blocked"
+    assert decision.message == "every known way to the goal is blocked"
 
 
 def test_if_no_further_hypothesis_is_left_it_begins_with_the_first_again(course: Course) -> None:

@@ -159,7 +159,7 @@ def test_a_model_that_gives_no_finite_future_is_a_coded_failure(part: str, value
     planner = LatentPlanner(Broken(part, value), UNHURRIED)
     wanted = Target(AHEAD.latent, np.array([1.0, 0.0, 0.0]) if by == "both" else None, True)
     for scan in (None, robot_at(2.0, 2.0, 0.0).observe().scan):
-        with pytest.raises(AmiError, match="no finite prediction") as error:
+        with pytest.raises(AmiError, match="predictions are not finite") as error:
             planner.plan(0.0, ORIGIN, (0.0, 0.0), scan, wanted)
         assert error.value.code == Code.MODEL_FAILURE
 
@@ -204,7 +204,7 @@ def test_without_any_cost_there_is_no_plan(model: ExactModel) -> None:
     silent = from_mapping(
         PlannerConfig, {"costs": {"latent_goal": {"enabled": False}, "smoothness": {"enabled": False}}}
     )
-    with pytest.raises(AmiError, match="no cost is enabled") as error:
+    with pytest.raises(AmiError, match="no enabled cost applies") as error:
         LatentPlanner(model, silent).plan(0.0, ORIGIN, (0.0, 0.0), None, AHEAD)
     assert error.value.code == Code.NO_VALID_PLAN
 

@@ -77,7 +77,7 @@ def test_a_false_alarm_slows_it_for_a_moment_and_never_stops_it(drive: Drive) ->
 
 def test_a_robot_that_was_carried_away_stops_looks_and_drives_on_where_it_is_known(drive: Drive) -> None:
     drive.go(0.6, z=25.0)
-    assert drive.machine.now is LOOKING and "of a sudden (z = 25)" in drive.machine.reason
+    assert drive.machine.now is LOOKING and "sudden surprise (z = 25)" in drive.machine.reason
     drive.go(3.0)
     assert drive.passed == [CALM, WARY, LOOKING, CALM]
 
@@ -121,7 +121,7 @@ def test_surprised_again_and_again_it_gives_up(drive: Drive) -> None:
         drive.go(0.6, z=25.0)
         drive.go(4.0)
     assert drive.machine.now is HOPELESS and drive.machine.code is Code.SURPRISE_EXCEEDED
-    assert f"standing to look {MAX_LOOKS} times" in drive.machine.reason
+    assert f"stopping to look {MAX_LOOKS} times" in drive.machine.reason
 
 
 def test_surprises_long_ago_are_forgiven(drive: Drive) -> None:
@@ -170,7 +170,7 @@ def test_every_change_has_a_reason(drive: Drive) -> None:
 
 
 def test_uncertainty_slows_it_for_as_long_as_it_lasts_and_never_stops_it(drive: Drive) -> None:
-    assert drive.go(30.0, unsure=True) is WARY and "unsure of what comes" in drive.reasons[0]
+    assert drive.go(30.0, unsure=True) is WARY and "the model is unsure" in drive.reasons[0]
     assert drive.moment() is CALM and drive.passed == [CALM, WARY, CALM]
 
 

@@ -15,9 +15,9 @@ from ami_ros.planning.protocols import Futures, Scene
 class LatentDistanceConfig:
     """Root mean square difference of the latents, as an energy; latents have about unit deviation."""
 
-    enabled: bool = False  # false: it is not weighed
+    enabled: bool = False  # false: this cost is left out
     weight: float = 1.0  # [m] that one deviation is worth
-    path: float = 0.5  # of the mean distance on the way, against that at its end
+    path: float = 0.5  # weight of the mean over the path, beside 1 for its end; larger hurries
 
 
 @dataclass(frozen=True)

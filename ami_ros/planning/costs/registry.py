@@ -34,7 +34,7 @@ class CostsConfig:
     obstacles: ObstaclesConfig = field(default_factory=ObstaclesConfig)
     smoothness: SmoothnessConfig = field(default_factory=SmoothnessConfig)
     keep_away: KeepAwayConfig = field(default_factory=KeepAwayConfig)
-    plugins: tuple[str, ...] = ()  # of other packages, each as "name" or "name key=value key=value"
+    plugins: tuple[str, ...] = ()  # costs of other packages, each as "name" or "name key=value key=value"
 
 
 class Costs:
@@ -55,6 +55,6 @@ class Costs:
         self._enabled = [(name, plugin, own) for name, plugin, own in self._enabled if own.enabled]
 
     def at(self, scene: Scene) -> dict[str, Cost]:
-        """The costs that have something to say at this moment, by name."""
+        """The costs that apply at this moment, by name."""
         built = {name: plugin.build(config, scene) for name, plugin, config in self._enabled}
         return {name: cost for name, cost in built.items() if cost is not None}

@@ -1,1 +1,1 @@
-"""Searches over sequences of commands, one a file; which of them is used is a matter of configuration."""
+"""Searches over sequences of commands, one per file, chosen by configuration."""

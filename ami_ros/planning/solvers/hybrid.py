@@ -1,4 +1,4 @@
-"""Sampled, then refined: iCEM finds the valley, gradients through the model go down in it.
+"""Sampled, then refined: iCEM finds the valley, gradients through the model descend in it.
 
 The descent takes Adam's direction (Kingma & Ba 2015), and of several lengths of a step the one that is best. A gradient
 takes several times as long as looking at a few more futures, so each is made the most of. The best length is taken even
@@ -31,7 +31,7 @@ REACH = 0.35  # of half the commands' range: the longest step of a descent that 
 class HybridConfig:
     """iCEM, whose best sequences then descend by the model's gradient."""
 
-    starts: int = 12  # best sequences that are refined
+    starts: int = 12  # best sequences that descend; more: fewer local optima, slower
 
 
 class Hybrid:

@@ -21,7 +21,7 @@ LEAST_DEVIATION = 0.08  # of it, below which it does not shrink
 class IcemConfig:
     """iCEM: the cross-entropy method with coloured noise and kept elites."""
 
-    elites: int = 12  # best sequences, from which the next mean and deviation come
+    elites: int = 12  # best sequences that shape the next iteration; fewer: converges faster, to worse optima
 
 
 class Icem(WarmStart):

@@ -18,10 +18,10 @@ class SolverConfig:
     """Which search, and how large it is at most."""
 
     name: str = "icem"  # icem, hybrid, or one of another package
-    samples: int = 128  # sequences in an iteration
-    iterations: int = 3  # each around what the one before found
-    adapt: bool = True  # at start a node makes the search smaller until it fits the deadline on its machine
-    options: tuple[str, ...] = ()  # of a solver of another package, each "key=value"
+    samples: int = 128  # sequences in an iteration; more: better plans, slower
+    iterations: int = 3  # each around the best of the one before; more: better plans, slower
+    adapt: bool = True  # make the search smaller when a goal begins, until it fits the deadline on this machine
+    options: tuple[str, ...] = ()  # for a solver of another package, each "key=value"
     icem: IcemConfig = field(default_factory=IcemConfig)
     hybrid: HybridConfig = field(default_factory=HybridConfig)
 
