@@ -15,7 +15,6 @@ from geometry_msgs.msg import Pose2D, PoseStamped, TwistStamped
 from nav_msgs.msg import Path
 from rclpy.action import ActionClient
 from rclpy.context import Context
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CompressedImage, Image
@@ -36,6 +35,7 @@ from ami_ros.ros.conversions import (
     seconds_to_duration,
     stamp_to_seconds,
 )
+from ami_ros.ros.executor import LeanExecutor
 from ami_ros.ros.qos import LATCHED, RELIABLE, SENSOR
 
 STATES = {
@@ -78,7 +78,7 @@ class DemoClient:
         self.forget()
         self._run: GoalRun | None = None
         self.node = Node("demo_client", context=context)
-        self._executor = SingleThreadedExecutor(context=context)
+        self._executor = LeanExecutor(context=context)
         self._executor.add_node(self.node)
         self._action = ActionClient(self.node, NavigateToGoal, "navigate_to_goal")
         self._photograph = self.node.create_client(Photograph, "simulator/photograph")

@@ -193,3 +193,37 @@ def test_composed_stack_starts_and_stops_in_one_process(ros: RosPeer, children: 
     ros.spin_until(lambda: planned, what="the planner's last command")
     assert planned[-1].twist.linear.x == planned[-1].twist.angular.z == 0.0
     assert child.wait() == 0 and "Traceback" not in child.output(), child.output()
+
+
+BUSY_NEIGHBOUR = """
+import time
+from ami_ros.nodes.safety import SafetyNode
+from ami_ros.ros.lifecycle import AmiNode
+from ami_ros.ros.process import run
+from dataclasses import dataclass
+
+@dataclass(frozen=True)
+class Nothing:
+    pass
+
+class Busy(AmiNode[Nothing]):
+    def __init__(self):
+        super().__init__("busy", Nothing)
+
+    def configure(self):
+        self.every(0.1, self.stay)
+
+    def stay(self):
+        print("busy from now on", flush=True)
+        time.sleep(1e6)
+
+run(SafetyNode, Busy)
+"""
+
+
+def test_a_node_that_is_busy_does_not_hold_up_the_gate_of_its_process(ros: RosPeer, children: Children) -> None:
+    child = children.python("-c", BUSY_NEIGHBOUR)
+    child.wait_for_output("busy from now on", 90)
+    commands = ros.collect(TwistStamped, "cmd_vel", RELIABLE)
+    ros.spin_until(lambda: len(commands) > 20, what=child.output)
+    child.send(signal.SIGKILL)
