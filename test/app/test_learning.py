@@ -126,7 +126,7 @@ def test_evaluate_writes_what_it_prints(runs: Path, model: Path, tmp_path: Path)
     assert figures["seed"] == 3 and figures["encoder_id"] == load_model(model).encoder_id and figures["processor"]
     assert figures["relative_position_median_m"] > 0 and figures["near"]["n"] == 1
     page = report.read_text("utf-8")
-    assert figures["encoder_id"] in page and page.count("<svg") == 7 and page.count("data:image/jpeg") > 100
+    assert figures["encoder_id"] in page and page.count("<svg") == 6 and page.count("data:image/jpeg") > 100
     assert 'class="card missed"' in page  # a model of three steps knows nothing
     assert not re.search(r"(src|href)=.?(https?:|/|\w+\.)", page)  # nothing outside
     card = (model / "card.md").read_text("utf-8")
@@ -139,7 +139,7 @@ def test_evaluate_writes_what_it_prints(runs: Path, model: Path, tmp_path: Path)
 
 def of_the_future(model: Path) -> None:
     config = model / "config.yaml"
-    config.write_text(config.read_text().replace("format: 1", "format: 99"))
+    config.write_text(config.read_text().replace("format: 2", "format: 99"))
 
 
 def with_other_weights(model: Path) -> None:
