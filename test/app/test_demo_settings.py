@@ -20,7 +20,7 @@ def write_model(folder: Path, heading: bool = False, max_lateral: float = 0.0) -
     folder.mkdir()
     digest = hashlib.sha256(WEIGHTS).hexdigest()
     spec = to_mapping(ModelSpec(inputs=InputSpec(heading=heading), max_lateral=max_lateral))
-    config = {"format": 1, "name": "tiny", "sha256": digest, "spec": spec}
+    config = {"format": 2, "name": "tiny", "sha256": digest, "spec": spec}
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     (folder / "weights.safetensors").write_bytes(WEIGHTS)
     return folder

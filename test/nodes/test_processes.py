@@ -163,7 +163,7 @@ def test_every_learned_node_refuses_a_model_of_a_later_version_and_names_it(
     ros: RosPeer, model: Path, node: str
 ) -> None:
     config = model / "config.yaml"
-    config.write_text(config.read_text().replace("format: 1", "format: 99"))
+    config.write_text(config.read_text().replace("format: 2", "format: 99"))
     kinds: dict[str, Callable[..., AmiNode[Any]]] = {
         "perception": perception.PerceptionNode,
         "world_model": world_model.WorldModelNode,
