@@ -20,6 +20,7 @@ import pytest
 from ami_ros.app.domain import HIGHEST, claim_domain
 from ami_ros.app.shared_memory import orphaned_segments
 from harness.processes import REPOSITORY, Children
+from harness.skips import differences, is_full
 
 if TYPE_CHECKING:
     from harness.ros import RosPeer
@@ -35,6 +36,7 @@ hypothesis.settings.load_profile("ami_ros")
 RUN_FOLDER = "AMI_TEST_RUN"
 IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
 LEFTOVERS: list[str] = []
+SKIPS: list[str] = []  # of a full run, that are not as expected
 PATIENCE = 5.0  # with processes that are ending [s]
 
 
@@ -80,17 +82,23 @@ def ros() -> Iterator[RosPeer]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fails the run if a process or a shared memory segment outlived it; ends the process."""
+    """Fails the run if a process or a shared memory segment outlived it, and ends the process; or if it left out tests
+    that it should not."""
     if IS_WORKER:
         return
+    terminal = session.config.pluginmanager.get_plugin("terminalreporter")
+    if terminal is not None and is_full(session.config):
+        SKIPS.extend(differences(terminal.stats.get("skipped", [])))
     LEFTOVERS.extend(_processes_left())
     LEFTOVERS.extend(f"shared memory {path}" for path in sorted(orphaned_segments()) if _domain(path) in _domains())
-    if LEFTOVERS and session.exitstatus == pytest.ExitCode.OK:
+    if (LEFTOVERS or SKIPS) and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Names what was left."""
+    """Names what was left, and what was left out."""
+    for line in SKIPS:
+        terminalreporter.write_line(line, red=True)
     for line in LEFTOVERS:
         terminalreporter.write_line(f"LEFT BEHIND: {line}", red=True)
 
