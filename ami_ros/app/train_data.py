@@ -16,8 +16,8 @@ from ami_ros.learning.dataset import CARD, Dataset
 from ami_ros.learning.extract import ExtractConfig
 from ami_ros.learning.feature_cache import cached_features
 from ami_ros.learning.joined import Joined
+from ami_ros.learning.pictures import Recording
 from ami_ros.learning.provenance import Provenance, find_data
-from ami_ros.learning.windows import Recording
 from ami_ros.world_model.spec import ModelSpec
 
 

@@ -8,13 +8,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from rosbags.interfaces import Connection, MessageDefinitionFormat
-from rosbags.rosbag2 import Reader, ReaderError
-from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
-from rosbags.typesys.store import Typestore
-
 from ami_ros.errors import AmiError
+from ami_ros.extras import importing
 from ami_ros.learning.bag_salvage import SalvagedBag
+
+with importing("train"):
+    from rosbags.interfaces import Connection, MessageDefinitionFormat
+    from rosbags.rosbag2 import Reader, ReaderError
+    from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
+    from rosbags.typesys.store import Typestore
 
 
 class BrokenBagError(Exception):

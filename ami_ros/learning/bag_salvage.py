@@ -12,7 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from rosbags.rosbag2.storage_mcap import decompress
+from ami_ros.extras import importing
+
+with importing("train"):
+    from rosbags.rosbag2.storage_mcap import decompress
+
 
 MAGIC = b"\x89MCAP0\r\n"
 SCHEMA, CHANNEL, MESSAGE, CHUNK = 0x03, 0x04, 0x05, 0x06

@@ -13,14 +13,17 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from rosbags.interfaces import Connection
-from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
-from rosbags.rosbag2.storage_mcap import McapWriter
-from rosbags.typesys import Stores, get_types_from_msg, get_typestore
-from rosbags.typesys.store import Typestore
 
 from ami_ros.commands import Command, of_width
 from ami_ros.errors import AmiError
+from ami_ros.extras import importing
+
+with importing("train"):
+    from rosbags.interfaces import Connection
+    from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
+    from rosbags.rosbag2.storage_mcap import McapWriter
+    from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+    from rosbags.typesys.store import Typestore
 
 NANOSECONDS = 1_000_000_000
 

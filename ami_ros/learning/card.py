@@ -9,8 +9,8 @@ from pathlib import Path
 
 from ami_ros.hardware import processor_name
 from ami_ros.learning.held_out import Comparison
+from ami_ros.learning.pictures import Recording
 from ami_ros.learning.trainer import TrainingConfig
-from ami_ros.learning.windows import Recording
 from ami_ros.world_model.checkpoint import LoadedModel, count_parameters, write_atomically
 
 MEASURED = "## Measured on recordings that it was not trained on"

@@ -7,11 +7,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-
+from ami_ros.extras import importing
 from ami_ros.world_model.checkpoint import write_atomically
+
+with importing("train"):
+    from matplotlib.axes import Axes
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
 
 CURVE, PICTURE = "curve.jsonl", "curve.png"
 SIGNS = {

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.errors import AmiError
+from ami_ros.learning.pictures import Recording
 from ami_ros.learning.scanner_mount import common_mount
 from ami_ros.world_model.perception import fit_scan_columns
-
-if TYPE_CHECKING:
-    from ami_ros.learning.windows import Recording
 
 
 class Joined:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
-import psutil
 from numpy.typing import NDArray
+
+from ami_ros.extras import importing
+from ami_ros.scan import Mount
+
+with importing("train"):
+    import psutil
 
 MOST = 0.5  # of the memory that is free now, for all processes of this machine that train together
 
@@ -26,6 +32,42 @@ class Album(Protocol):
 
     def load_images(self, size: int) -> Images:
         """(n, size, size, 3) RGB of all rows."""
+        ...
+
+
+class Recording(Album, Protocol):
+    """What training reads of a data set; rows are moments `period` seconds apart within an episode."""
+
+    @property
+    def period(self) -> float: ...
+    @property
+    def scan(self) -> NDArray[np.float32]:
+        """(n, beams) [m]"""
+        ...
+
+    @property
+    def scanner(self) -> Mount | None:
+        """Where the scanner sat; None: not known."""
+        ...
+
+    @property
+    def odometry(self) -> NDArray[np.float64]:
+        """(n, 3)"""
+        ...
+
+    @property
+    def command(self) -> NDArray[np.float32]:
+        """(n, 2 or 3, see `ami_ros.commands`) in force from row i to row i + 1"""
+        ...
+
+    @property
+    def heading(self) -> NDArray[np.float32]:
+        """(n,) [rad], NaN without a compass"""
+        ...
+
+    @property
+    def episodes(self) -> Sequence[tuple[int, int]]:
+        """(start, stop) of each"""
         ...
 
 

@@ -24,10 +24,11 @@ from ami_ros.learning.held_out import split_off
 from ami_ros.learning.joined import Joined
 from ami_ros.learning.objective import LossWeights, losses
 from ami_ros.learning.odometry_gains import estimate_gains, with_gains
+from ami_ros.learning.pictures import Recording
 from ami_ros.learning.prefetch import Prefetcher
 from ami_ros.learning.sight_phase import fit_sighting
 from ami_ros.learning.training_state import pack, unpack
-from ami_ros.learning.windows import Batch, Recording, Source, WindowConfig, WindowSampler
+from ami_ros.learning.windows import Batch, Source, WindowConfig, WindowSampler
 from ami_ros.world_model.checkpoint import write_atomically
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.spec import ModelSpec

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,47 +15,10 @@ from torch import Tensor
 from ami_ros.errors import AmiError
 from ami_ros.geometry import relative
 from ami_ros.learning.feature_cache import cached_features
-from ami_ros.learning.pictures import Album, Pictures, open_pictures
-from ami_ros.scan import Mount
+from ami_ros.learning.pictures import Pictures, Recording, open_pictures
 from ami_ros.world_model.encoder import Sensors
 from ami_ros.world_model.perception import fit_scan_columns
 from ami_ros.world_model.spec import ModelSpec
-
-
-class Recording(Album, Protocol):
-    """What training reads of a data set; rows are moments `period` seconds apart within an episode."""
-
-    @property
-    def period(self) -> float: ...
-    @property
-    def scan(self) -> NDArray[np.float32]:
-        """(n, beams) [m]"""
-        ...
-
-    @property
-    def scanner(self) -> Mount | None:
-        """Where the scanner sat; None: not known."""
-        ...
-
-    @property
-    def odometry(self) -> NDArray[np.float64]:
-        """(n, 3)"""
-        ...
-
-    @property
-    def command(self) -> NDArray[np.float32]:
-        """(n, 2 or 3, see `ami_ros.commands`) in force from row i to row i + 1"""
-        ...
-
-    @property
-    def heading(self) -> NDArray[np.float32]:
-        """(n,) [rad], NaN without a compass"""
-        ...
-
-    @property
-    def episodes(self) -> Sequence[tuple[int, int]]:
-        """(start, stop) of each"""
-        ...
 
 
 class Batch(NamedTuple):

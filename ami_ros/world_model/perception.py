@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Protocol
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -26,6 +25,8 @@ def fit_image(image: Image, size: int) -> Image:
     square = image[top : top + side, left : left + side]
     if side == size:
         return np.ascontiguousarray(square)
+    import cv2  # here: the world model's node handles no pictures
+
     interpolation = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(square, (size, size), interpolation=interpolation), dtype=np.uint8)
 
