@@ -32,9 +32,9 @@ def main(
 
     from ami_ros.evaluation.moments import sample_moments
     from ami_ros.evaluation.report import hardware, write_json
-    from ami_ros.evaluation.rivals import load_rivals
     from ami_ros.evaluation.runtimes import runtimes
     from ami_ros.evaluation.solver_race import race
+    from ami_ros.evaluation.swm.rivals import load_rivals
     from ami_ros.share import share
     from ami_ros.world_model.checkpoint import load_model
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ami_ros.evaluation.moments import Moment
-from ami_ros.evaluation.rivals import HORIZON, ITERATIONS, SAMPLES, solve_with
+from ami_ros.evaluation.swm.rivals import HORIZON, ITERATIONS, SAMPLES, solve_with
 from ami_ros.geometry import Array
 from ami_ros.planning.costs.registry import Costs
 from ami_ros.planning.geometric_proposals import GeometricProposals

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from ami_ros.errors import AmiError
-from ami_ros.evaluation import rivals
 from ami_ros.evaluation.matrix_floor import Floor, products_of, time_in_turn
 from ami_ros.evaluation.moments import Moment
 from ami_ros.evaluation.solver_race import YARDSTICK, Trace, percentiles_ms, race
+from ami_ros.evaluation.swm import rivals
 from ami_ros.planning.solvers.registry import BUILT_IN
 from ami_ros.scan import Scan
 from harness.exact_model import ExactModel, latent_of

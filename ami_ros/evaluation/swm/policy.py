@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ami_ros.evaluation.rivals import ELITES, HORIZON, ITERATIONS, SAMPLES
+from ami_ros.evaluation.swm.rivals import ELITES, HORIZON, ITERATIONS, SAMPLES
 from ami_ros.evaluation.swm.tasks import load_module
 from ami_ros.planning.costs.registry import Costs, CostsConfig
 from ami_ros.planning.geometric_proposals import GeometricConfig
