@@ -30,7 +30,7 @@ def main(
     from rich.console import Console
     from rich.progress import track
 
-    from ami_ros.evaluation.moments import sample_moments
+    from ami_ros.evaluation.planning_cases import sample_cases
     from ami_ros.evaluation.report import hardware, write_json
     from ami_ros.evaluation.runtimes import runtimes
     from ami_ros.evaluation.solver_race import race
@@ -43,7 +43,7 @@ def main(
     rivals = {} if without_swm else load_rivals()
     loaded = load_model(model or share("models", "onboard"))
     with console.status("rendering moments"):
-        sampled = sample_moments(loaded, world, moments, seed)
+        sampled = sample_cases(loaded, world, moments, seed)
         imagining = runtimes(loaded, onnx)
     rounds = race(loaded.model, sampled, rivals, seed, tolerance, imagining.get("onnx"))
     *_, lanes = track(rounds, "searching", len(sampled), console=console, transient=True)

@@ -20,7 +20,7 @@ from ami_ros.learning import parallel
 from ami_ros.learning.card import write_card
 from ami_ros.learning.curve import draw_curve
 from ami_ros.learning.dataset import Dataset
-from ami_ros.learning.held_out import Comparison, stand
+from ami_ros.learning.held_out import BeforeAfter, stand
 from ami_ros.learning.provenance import read_provenance, write_provenance
 from ami_ros.learning.trainer import CHECKPOINT, Trainer, TrainingConfig
 from ami_ros.world_model.checkpoint import CONFIG, LoadedModel, count_parameters, load_model, save_model
@@ -98,7 +98,7 @@ def _run(job: Job, console: Console) -> LoadedModel | None:
         return None
     draw_curve(job.out)
     comparisons = [
-        Comparison(name, stand(start.model, sampler) if start is not None else None, stand(model, sampler))
+        BeforeAfter(name, stand(start.model, sampler) if start is not None else None, stand(model, sampler))
         for name, sampler in trainer.held_out.items()
         if config.steps
     ]
@@ -130,7 +130,7 @@ def _beginning(trainer: Trainer, new: list[Dataset], old: list[Dataset], resumed
     return ", ".join(parts)
 
 
-def _show(comparisons: list[Comparison], trainer: Trainer, console: Console) -> None:
+def _show(comparisons: list[BeforeAfter], trainer: Trainer, console: Console) -> None:
     """Prints how much of the time was computing, and how good the models are on what they were not trained on."""
     console.print(f"{trainer.compute_share:.1%} of the step time was computing, the rest waiting for data")
     table = Table("held out", "", "before", "after", box=None, padding=(0, 3, 0, 0))
@@ -140,7 +140,7 @@ def _show(comparisons: list[Comparison], trainer: Trainer, console: Console) -> 
         console.print(table)
 
 
-def _figures(comparisons: list[Comparison], trainer: Trainer, minutes: float) -> dict[str, float]:
+def _figures(comparisons: list[BeforeAfter], trainer: Trainer, minutes: float) -> dict[str, float]:
     """What was printed, flat."""
     found: dict[str, float] = {"minutes": round(minutes, 2), "compute_share_ratio": round(trainer.compute_share, 4)}
     for comparison in comparisons:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ami_ros.evaluation.moments import Moment
+from ami_ros.evaluation.planning_cases import PlanningCase
 from ami_ros.evaluation.swm.rivals import HORIZON, ITERATIONS, SAMPLES, solve_with
 from ami_ros.geometry import Array
 from ami_ros.planning.costs.registry import Costs
@@ -61,7 +61,7 @@ class Lane:
 
 def race(
     model: Dynamics,
-    moments: list[Moment],
+    moments: list[PlanningCase],
     rivals: Mapping[str, Any],
     seed: int,
     tolerance: float,
@@ -127,7 +127,7 @@ def _note(lane: Lane, seconds: float, cost: float, to_equal: float) -> None:
     lane.to_equal.append(to_equal)
 
 
-def _problem(model: Dynamics, moment: Moment, proposals: bool) -> tuple[Trace, Problem]:
+def _problem(model: Dynamics, moment: PlanningCase, proposals: bool) -> tuple[Trace, Problem]:
     """The search for the goal of `moment`, watched; with what ours begin with, if `proposals`."""
     robot, config = Kinematics(), PlannerConfig()
     scene = Scene(model, robot, config.robot_radius, Target(moment.goal, None, True), moment.scan)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ami_ros.hardware import processor_name
-from ami_ros.learning.held_out import Comparison
+from ami_ros.learning.held_out import BeforeAfter
 from ami_ros.learning.pictures import Recording
 from ami_ros.learning.trainer import TrainingConfig
 from ami_ros.world_model.checkpoint import LoadedModel, count_parameters, write_atomically
@@ -24,7 +24,7 @@ def write_card(
     minutes: float,
     steps: int,
     threads: int,
-    comparisons: Sequence[Comparison] = (),
+    comparisons: Sequence[BeforeAfter] = (),
 ) -> None:
     """Writes card.md beside the weights.
 

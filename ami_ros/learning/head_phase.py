@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ami_ros.learning.descent import descend
 from ami_ros.learning.encoding import Encodings
-from ami_ros.learning.experience import Experience, gather
+from ami_ros.learning.head_data import HeadData, gather
 from ami_ros.learning.head_losses import EnsembleLesson, Lesson, PolicyLesson
 from ami_ros.learning.windows import WindowSampler
 from ami_ros.world_model.model import WorldModel
@@ -54,18 +54,18 @@ def fit_heads(
     model.eval().requires_grad_(False)
     if not model.spec.has_learned_heads:
         return
-    experience = gather(model, sampler, encoded, seed)
-    for number, (name, lesson) in enumerate(_lessons(model, experience, config, seed).items()):
+    data = gather(model, sampler, encoded, seed)
+    for number, (name, lesson) in enumerate(_lessons(model, data, config, seed).items()):
         _learn(name, lesson, steps, config, (seed, 10 + number), report)
     model.eval().requires_grad_(False)
 
 
-def _lessons(model: WorldModel, experience: Experience, config: HeadConfig, seed: int) -> dict[str, Lesson]:
+def _lessons(model: WorldModel, data: HeadData, config: HeadConfig, seed: int) -> dict[str, Lesson]:
     heads, found = model.heads, dict[str, Lesson]()
     if heads.ensemble is not None:
-        found["ensemble"] = EnsembleLesson(heads.ensemble, model, experience, np.random.default_rng((seed, 3)))
+        found["ensemble"] = EnsembleLesson(heads.ensemble, model, data, np.random.default_rng((seed, 3)))
     if heads.policy is not None:
-        found["policy"] = PolicyLesson(heads.policy, model, experience, config.policy_seconds)
+        found["policy"] = PolicyLesson(heads.policy, model, data, config.policy_seconds)
     return found
 
 

@@ -63,7 +63,7 @@ LABELS = {
 
 
 @dataclass(frozen=True)
-class Comparison:
+class BeforeAfter:
     """A new model on data that it was not trained on, beside the model that it started from."""
 
     data: str  # "new" or "old"

@@ -54,7 +54,7 @@ class Joined:
         return [(first + start, first + stop) for start, stop in self.parts[number].episodes]
 
     def images(self, rows: NDArray[np.int64], size: int) -> NDArray[np.uint8]:
-        """As `Album.images`."""
+        """As `PictureSource.images`."""
         found = np.empty((len(rows), size, size, 3), np.uint8)
         owner = np.searchsorted(self.starts, rows, side="right") - 1
         for number in np.unique(owner):
@@ -63,7 +63,7 @@ class Joined:
         return found
 
     def load_images(self, size: int) -> NDArray[np.uint8]:
-        """As `Album.load_images`."""
+        """As `PictureSource.load_images`."""
         images = np.empty((len(self), size, size, 3), np.uint8)
         for part, start in zip(self.parts, self.starts, strict=False):
             images[start : start + len(part)] = part.load_images(size)

@@ -21,7 +21,7 @@ Images = NDArray[np.uint8]
 Rows = NDArray[np.int64]
 
 
-class Album(Protocol):
+class PictureSource(Protocol):
     """What has pictures by row."""
 
     def __len__(self) -> int: ...
@@ -35,7 +35,7 @@ class Album(Protocol):
         ...
 
 
-class Recording(Album, Protocol):
+class Recording(PictureSource, Protocol):
     """What training reads of a data set; rows are moments `period` seconds apart within an episode."""
 
     @property
@@ -80,21 +80,21 @@ class Pictures(Protocol):
 class StoredPictures:
     """Pictures that stay on disk, as JPEG files a few kilobytes each, which the system keeps at hand as it can."""
 
-    def __init__(self, album: Album, size: int) -> None:
-        self._album, self._size = album, size
+    def __init__(self, source: PictureSource, size: int) -> None:
+        self._source, self._size = source, size
 
     def __getitem__(self, rows: Rows, /) -> Images:
-        return self._album.images(rows, self._size)
+        return self._source.images(rows, self._size)
 
 
-def open_pictures(album: Album, size: int, budget: float | None = None) -> Pictures:
-    """All pictures of `album` at `size` [px].
+def open_pictures(source: PictureSource, size: int, budget: float | None = None) -> Pictures:
+    """All pictures of `source` at `size` [px].
 
     Args:
-        album: where they are.
+        source: where they are.
         size: side of the square that the model takes [px].
         budget: memory they may take [B]; None: half of what is free, shared with the other processes of a training.
     """
     if budget is None:
         budget = MOST * psutil.virtual_memory().available / int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    return album.load_images(size) if 3 * size * size * len(album) <= budget else StoredPictures(album, size)
+    return source.load_images(size) if 3 * size * size * len(source) <= budget else StoredPictures(source, size)

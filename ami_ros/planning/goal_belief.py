@@ -3,16 +3,48 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+import torch
 
-from ami_ros.geometry import Array, compose, relative
+from ami_ros.geometry import Array, compose, from_cos_sin, relative
 from ami_ros.memory.types import map_to_odom
 from ami_ros.planning.goal_tracker import GoalTracker, TrackerConfig
-from ami_ros.planning.goal_view import GoalView
 from ami_ros.planning.protocols import Dynamics
 from ami_ros.planning.route_follower import RouteFollower, pose_in_map
 from ami_ros.planning.types import Goal, Percept
+
+
+class Seen(NamedTuple):
+    """A goal as one moment sees it."""
+
+    pose: Array  # (3,) in base_link
+    expected_error: float | None  # of its place [m]; None: who sees it cannot tell
+
+
+class GoalLocator:
+    """Locates a goal: by comparing images where goal, moment and model allow it, else by latents.
+
+    Args:
+        model: whose heads look.
+        goal: with a latent.
+    """
+
+    def __init__(self, model: Dynamics, goal: Goal) -> None:
+        assert goal.latent is not None
+        self.model = model
+        self.latent = torch.from_numpy(goal.latent)
+        self.picture = torch.from_numpy(goal.picture) if goal.picture is not None else None
+
+    def look(self, percept: Percept) -> Seen:
+        """The goal, seen from this moment alone."""
+        latent, sighting = torch.from_numpy(percept.latent), self.model.sighting
+        with torch.inference_mode():
+            if sighting is None or self.picture is None or percept.picture is None:
+                return Seen(from_cos_sin(self.model.relative_pose(latent, self.latent).numpy()), None)
+            seen = sighting(latent, torch.from_numpy(percept.picture), self.picture).numpy()
+        return Seen(from_cos_sin(seen), float(np.exp(seen[4])))
 
 
 @dataclass(frozen=True)
@@ -46,7 +78,7 @@ class GoalBelief:
 
     def __init__(self, goal: Goal, model: Dynamics, config: TrackerConfig, approach: float) -> None:
         self.goal, self.approach = goal, approach
-        self.view = GoalView(model, goal) if goal.latent is not None else None
+        self.locator = GoalLocator(model, goal) if goal.latent is not None else None
         self.tracker = GoalTracker(config)
 
     def look(self, percept: Percept, follower: RouteFollower | None) -> Sight:
@@ -56,8 +88,8 @@ class GoalBelief:
         if follower is not None and percept.location is not None:
             from_memory = compose(map_to_odom(percept.location), follower.route.goal_pose)
             left = follower.remaining(pose_in_map(percept.location, percept.odometry))
-        if self.view is not None:
-            seen, error = self.view.look(percept)
+        if self.locator is not None:
+            seen, error = self.locator.look(percept)
             if left < self.approach:
                 tracker.add(percept.stamp, percept.odometry, seen, error)
             return Sight(seen, tracker.estimate(percept.stamp, percept.odometry, from_memory), left)

@@ -18,16 +18,7 @@ from torch import Tensor
 from ami_ros.geometry import Array
 from ami_ros.planning.kinematics import Kinematics
 from ami_ros.scan import Scan
-from ami_ros.world_model.encoder import Sensors
 from ami_ros.world_model.spec import ModelSpec
-
-
-class Encoder(Protocol):
-    """What makes latents."""
-
-    def encode(self, sensors: Sensors) -> Tensor:
-        """Sensors of a batch -> (batch, latent_dim)."""
-        ...
 
 
 class Dynamics(Protocol):
@@ -45,7 +36,7 @@ class Dynamics(Protocol):
 
     @property
     def sighting(self) -> Callable[[Tensor, Tensor, Tensor], Tensor] | None:
-        """How pictures are compared, see `world_model.sighting.Sighting`; None: goals are sighted by latents alone."""
+        """How pictures are compared, see `world_model.sighting.SightingHead`; None: by latents alone."""
         ...
 
     def rollout(self, latent: Tensor, commands: Tensor, previous: Tensor) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,7 @@ from ami_ros.world_model.encoder import Encoder, Sensors, image_encoder
 from ami_ros.world_model.heads import Contrast, Motion, PlacePose, RelativePose, mlp
 from ami_ros.world_model.learned_heads import LearnedHeads, missing
 from ami_ros.world_model.predictors import make_predictor
-from ami_ros.world_model.sighting import Sighting
+from ami_ros.world_model.sighting import SightingHead
 from ami_ros.world_model.spec import ModelSpec
 
 AS_TRAINED = torch.tensor([[1.0, 0.0]] * 3)  # colours: gain 1 and offset 0 of each
@@ -38,7 +38,7 @@ class WorldModel(nn.Module):
         own = spec.goal_encoder and spec.inputs.image_size
         self.goal_encoder = image_encoder(spec) if own else None
         # Last: the weights of all others are the same with and without these.
-        self.sighting = Sighting(spec) if spec.sight_code and spec.inputs.image_size else None
+        self.sighting = SightingHead(spec) if spec.sight_code and spec.inputs.image_size else None
         self.heads = LearnedHeads(spec)
         self.command_scale: Tensor
         self.register_buffer("command_scale", torch.tensor(spec.command_maxima), persistent=False)

@@ -11,7 +11,7 @@ from ami_ros.world_model.heads import mlp
 from ami_ros.world_model.spec import ModelSpec
 
 
-class Sighting(nn.Module):
+class SightingHead(nn.Module):
     """Where a picture was taken, seen from a moment that has a picture of its own.
 
     A picture shows less than the latent knows, so a latent that is guessed from it (`WorldModel.encode_goal`) is off,

@@ -11,7 +11,7 @@ import torch
 
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.matrix_floor import Floor, products_of, time_in_turn
-from ami_ros.evaluation.moments import Moment
+from ami_ros.evaluation.planning_cases import PlanningCase
 from ami_ros.evaluation.solver_race import YARDSTICK, Trace, percentiles_ms, race
 from ami_ros.evaluation.swm import rivals
 from ami_ros.planning.solvers.registry import BUILT_IN
@@ -21,9 +21,9 @@ from harness.exact_model import ExactModel, latent_of
 CLEAR = Scan(np.full(72, np.inf, np.float32), -np.pi, np.pi / 36)
 
 
-def moment(goal: list[float]) -> Moment:
+def moment(goal: list[float]) -> PlanningCase:
     pose = np.array(goal)
-    return Moment(latent_of(np.zeros(3)), CLEAR, latent_of(pose), np.zeros(3), pose)
+    return PlanningCase(latent_of(np.zeros(3)), CLEAR, latent_of(pose), np.zeros(3), pose)
 
 
 def test_a_trace_knows_when_which_cost_was_first_had() -> None:

@@ -11,7 +11,7 @@ from scipy.stats import spearmanr
 
 from ami_ros.learning.dataset import Dataset
 from ami_ros.learning.encoding import Encodings, encode_all
-from ami_ros.learning.experience import Experience, gather
+from ami_ros.learning.head_data import HeadData, gather
 from ami_ros.learning.head_phase import HeadConfig, fit_heads
 from ami_ros.learning.presets import only_heads
 from ami_ros.learning.trainer import Trainer, TrainingConfig
@@ -43,16 +43,16 @@ def encoded(model: WorldModel, sampler: WindowSampler) -> Encodings:
 
 
 @pytest.fixture(scope="module")
-def unseen(trained: WorldModel, dataset: Dataset) -> Experience:
+def unseen(trained: WorldModel, dataset: Dataset) -> HeadData:
     """The last run."""
     sampler = WindowSampler(dataset, trained.spec, WindowConfig())
-    experience = gather(trained, sampler, encoded(trained, sampler), 0)
+    data = gather(trained, sampler, encoded(trained, sampler), 0)
     last = dataset.episodes[-1][0]
-    return replace(experience, starts=experience.starts[experience.starts >= last])
+    return replace(data, starts=data.starts[data.starts >= last])
 
 
 def test_predictors_disagree_where_the_prediction_errs_and_on_what_never_was(
-    trained: WorldModel, unseen: Experience
+    trained: WorldModel, unseen: HeadData
 ) -> None:
     rows = unseen.starts
     latent, chunk = unseen.latents[rows], unseen.chunks(rows)
@@ -66,7 +66,7 @@ def test_predictors_disagree_where_the_prediction_errs_and_on_what_never_was(
     assert elsewhere.median() > 1.1 * said.median()
 
 
-def test_the_policy_gives_the_commands_that_led_to_a_goal(trained: WorldModel, unseen: Experience) -> None:
+def test_the_policy_gives_the_commands_that_led_to_a_goal(trained: WorldModel, unseen: HeadData) -> None:
     rows = unseen.starts[unseen.starts + 2 * unseen.chunk < unseen.ends[unseen.starts]]
     goals = unseen.latents[rows + 2 * unseen.chunk]
     given = unseen.chunks(rows)

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from ami_ros.learning.dataset import Dataset
-from ami_ros.learning.held_out import Comparison, Standing, split_off, stand
+from ami_ros.learning.held_out import BeforeAfter, Standing, split_off, stand
 from ami_ros.learning.trainer import NEW, OLD, Trainer, TrainingConfig
 from ami_ros.learning.windows import WindowConfig
 from ami_ros.world_model.model import WorldModel
@@ -81,8 +81,8 @@ def test_measuring_leaves_a_model_as_it_is(dataset: Dataset, spec: ModelSpec, tm
 
 def test_a_comparison_is_rows_for_people_and_flat_figures() -> None:
     before, after = Standing(0.5, 0.1, 4.0, 0.2), Standing(0.4, 0.25, 3.0, 0.1)
-    both = Comparison(OLD, before, after)
+    both = BeforeAfter(OLD, before, after)
     assert ("old data", "relative position, median error [m]", "0.1", "0.25") in both.rows()
     assert both.figures()["old_before_heading_error_deg"] == 4.0 and len(both.figures()) == 8
-    alone = Comparison(NEW, None, Standing(0.4, 0.25, 3.0, None))
+    alone = BeforeAfter(NEW, None, Standing(0.4, 0.25, 3.0, None))
     assert len(alone.figures()) == len(alone.rows()) == 3 and alone.rows()[0][2] == "-"

@@ -15,8 +15,8 @@ from ami_ros.learning.bag_writer import BagWriter
 from ami_ros.learning.collection import record_step
 from ami_ros.learning.dataset import Dataset
 from ami_ros.learning.encoding import encode_all
-from ami_ros.learning.experience import gather
 from ami_ros.learning.extract import ExtractConfig, extract
+from ami_ros.learning.head_data import gather
 from ami_ros.learning.joined import Joined
 from ami_ros.learning.lerobot_export import export_lerobot
 from ami_ros.learning.lerobot_import import import_lerobot
@@ -109,20 +109,20 @@ def test_it_learns_what_the_third_number_does(trained: LoadedModel, wide: Datase
     """Latents and motions are foretold worse with the sideways part of other moments, all else the same."""
     model = trained.model
     sampler = WindowSampler(wide, model.spec, WindowConfig())
-    experience = gather(model, sampler, encode_all(model, sampler, lambda share: None), 0)
-    sideways = np.abs(experience.chunks(experience.starts)[..., 2].mean(1).numpy()) > 0.1
-    rows = experience.starts[sideways]
-    chunk, previous = experience.chunks(rows), experience.previous[torch.from_numpy(rows)]
+    data = gather(model, sampler, encode_all(model, sampler, lambda share: None), 0)
+    sideways = np.abs(data.chunks(data.starts)[..., 2].mean(1).numpy()) > 0.1
+    rows = data.starts[sideways]
+    chunk, previous = data.chunks(rows), data.previous[torch.from_numpy(rows)]
     other = chunk.clone()
     other[..., 2] = other[torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))][..., 2]
     after, moved = (
-        experience.latents[torch.from_numpy(rows + model.spec.chunk)],
+        data.latents[torch.from_numpy(rows + model.spec.chunk)],
         relative(sampler.odometry[rows], sampler.odometry[rows + model.spec.chunk]),
     )
     errors = []
     for commands in (chunk, other):
         with torch.inference_mode():
-            guess, motion = model.step(experience.latents[torch.from_numpy(rows)], commands, previous)
+            guess, motion = model.step(data.latents[torch.from_numpy(rows)], commands, previous)
         errors.append([float((guess - after).square().mean()), float(np.square(motion.numpy() - moved)[:, 1].mean())])
     (latent, aside), (latent_shuffled, aside_shuffled) = errors
     assert latent_shuffled > 1.2 * latent and aside_shuffled > 4 * aside

@@ -11,8 +11,7 @@ from typing import Any
 from ami_ros.errors import AmiError
 from ami_ros.learning.objective import LossWeights
 from ami_ros.learning.trainer import TrainingConfig
-from ami_ros.planning.costs.goal import GoalConfig
-from ami_ros.planning.costs.latent_distance import LatentDistanceConfig
+from ami_ros.planning.costs.goal import GoalConfig, LatentDistanceConfig
 from ami_ros.planning.costs.registry import CostsConfig
 from ami_ros.planning.costs.smoothness import SmoothnessConfig
 from ami_ros.world_model.spec import InputSpec, ModelSpec

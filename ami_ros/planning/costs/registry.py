@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ami_ros.errors import AmiError
-from ami_ros.planning.costs.goal import GoalConfig, LatentGoal, PoseGoal
+from ami_ros.planning.costs.goal import GoalConfig, LatentDistance, LatentDistanceConfig, LatentGoal, PoseGoal
 from ami_ros.planning.costs.keep_away import KeepAway, KeepAwayConfig
-from ami_ros.planning.costs.latent_distance import LatentDistance, LatentDistanceConfig
 from ami_ros.planning.costs.obstacles import Obstacles, ObstaclesConfig
 from ami_ros.planning.costs.smoothness import Smoothness, SmoothnessConfig
 from ami_ros.planning.protocols import Cost, Scene

@@ -105,8 +105,3 @@ def coloured_noise(count: int, steps: int, exponent: float, generator: torch.Gen
     spectrum = torch.complex(torch.randn(shape, generator=generator), torch.randn(shape, generator=generator))
     signal = torch.fft.irfft(spectrum * amplitude, n=2 * steps)[..., :steps]
     return (signal / signal.std()).transpose(1, 2)
-
-
-def shrinking(first: float, last: float, iterations: int) -> list[float]:
-    """Deviations, one an iteration, in equal ratios from `first` to `last`."""
-    return [first * (last / first) ** (i / max(1, iterations - 1)) for i in range(iterations)]

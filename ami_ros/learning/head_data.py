@@ -19,7 +19,7 @@ Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Experience:
+class HeadData:
     """All n moments of a recording, encoded once. Rows are those of the recording.
 
     Attributes:
@@ -62,7 +62,7 @@ class Experience:
         return torch.where(chosen, self.goals[index], self.latents[index])
 
 
-def gather(model: WorldModel, sampler: WindowSampler, encoded: Encodings, seed: int) -> Experience:
+def gather(model: WorldModel, sampler: WindowSampler, encoded: Encodings, seed: int) -> HeadData:
     """What was lived through in a recording, and what of it was to be expected.
 
     Args:
@@ -78,30 +78,30 @@ def gather(model: WorldModel, sampler: WindowSampler, encoded: Encodings, seed: 
     previous = torch.cat([torch.zeros_like(command[:1]), command[:-1]])
     previous[torch.from_numpy(np.arange(count) == begins)] = 0.0
     rows = np.arange(count)
-    experience = Experience(
+    data = HeadData(
         *(latents, latents.clone(), goals, command, previous),
         begins=begins,
         ends=ends,
         starts=rows[rows + chunk < ends],
         chunk=chunk,
     )
-    _imagine(model, experience, np.random.default_rng((seed, 2)))
-    return experience
+    _imagine(model, data, np.random.default_rng((seed, 2)))
+    return data
 
 
-def _imagine(model: WorldModel, experience: Experience, rng: np.random.Generator) -> None:
+def _imagine(model: WorldModel, data: HeadData, rng: np.random.Generator) -> None:
     """Fills `imagined`; moments too early in their episode stay as observed."""
-    count, chunk = len(experience.latents), experience.chunk
+    count, chunk = len(data.latents), data.chunk
     depths = rng.integers(1, DEEPEST + 1, count)
     before = np.arange(count) - depths * chunk
     for depth in range(1, DEEPEST + 1):
-        rows = np.flatnonzero((depths == depth) & (before >= experience.begins))
+        rows = np.flatnonzero((depths == depth) & (before >= data.begins))
         for block in np.array_split(rows, len(rows) // BATCH + 1):
             start = block - depth * chunk
-            commands = experience.commands[torch.from_numpy(start[:, None] + np.arange(depth * chunk))]
+            commands = data.commands[torch.from_numpy(start[:, None] + np.arange(depth * chunk))]
             first = torch.from_numpy(start)
             with torch.inference_mode():
                 latents, _ = model.rollout(
-                    experience.latents[first], commands.unflatten(1, (depth, chunk)), experience.previous[first]
+                    data.latents[first], commands.unflatten(1, (depth, chunk)), data.previous[first]
                 )
-            experience.imagined[torch.from_numpy(block)] = latents[:, -1]
+            data.imagined[torch.from_numpy(block)] = latents[:, -1]

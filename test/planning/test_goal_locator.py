@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ami_ros.geometry import relative
-from ami_ros.planning.goal_view import GoalView
+from ami_ros.planning.goal_belief import GoalLocator
 from ami_ros.planning.types import Goal
 from harness.exact_model import ExactModel, latent_of
 
@@ -35,7 +35,7 @@ class Pictures(ExactModel):
 
 def test_pictures_are_compared_where_there_are_two() -> None:
     here = replace(HERE, picture=HERE.latent)
-    pose, error = GoalView(Pictures(), PICTURED).look(here)
+    pose, error = GoalLocator(Pictures(), PICTURED).look(here)
     np.testing.assert_allclose(pose, relative(latent_pose(), GOAL), atol=1e-5)
     assert error == pytest.approx(np.exp(-3.0))
 
@@ -43,13 +43,13 @@ def test_pictures_are_compared_where_there_are_two() -> None:
 @pytest.mark.parametrize("goal", [GUESSED, PICTURED])
 def test_latents_serve_where_the_moment_or_the_goal_has_no_picture(goal: Goal) -> None:
     here = HERE if goal is PICTURED else replace(HERE, picture=HERE.latent)
-    pose, error = GoalView(Pictures(), goal).look(here)
+    pose, error = GoalLocator(Pictures(), goal).look(here)
     np.testing.assert_allclose(pose, relative(latent_pose(), GOAL + [0.4, 0.0, 0.0]), atol=1e-5)
     assert error is None
 
 
 def test_a_model_that_compares_no_pictures_looks_by_latents(model: ExactModel) -> None:
-    pose, error = GoalView(model, PICTURED).look(replace(HERE, picture=HERE.latent))
+    pose, error = GoalLocator(model, PICTURED).look(replace(HERE, picture=HERE.latent))
     np.testing.assert_allclose(pose, relative(latent_pose(), GOAL + [0.4, 0.0, 0.0]), atol=1e-5)
     assert error is None
 

@@ -1,4 +1,4 @@
-"""Moments to plan from: what a robot in a world perceives, and where it shall go."""
+"""Cases to plan: what a robot in a world perceives, and where it shall go."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ami_ros.world_model.perception import Perception
 
 
 @dataclass(frozen=True)
-class Moment:
+class PlanningCase:
     """A start and a goal, as the model sees them."""
 
     latent: NDArray[np.float32]  # (latent_dim,) at the start, at rest
@@ -27,12 +27,12 @@ class Moment:
     goal_pose: Array  # (3,) likewise
 
 
-def sample_moments(loaded: LoadedModel, world: str, count: int, seed: int) -> list[Moment]:
+def sample_cases(loaded: LoadedModel, world: str, count: int, seed: int) -> list[PlanningCase]:
     """`count` starts anywhere in `world`, each with a near goal; rendered by the simulator's own camera."""
     simulator, perception = Simulator(world, "onboard", seed=seed), Perception(loaded.model)
     space = FreeSpace(simulator.world)
     goals, rng = GoalSampler(space, seed), np.random.default_rng(seed)
-    moments = []
+    cases = []
     for index in range(count):
         start = space.sample_pose(rng)
         goal = goals.sample(2 * index, start).pose  # near goals have the even numbers
@@ -40,5 +40,5 @@ def sample_moments(loaded: LoadedModel, world: str, count: int, seed: int) -> li
         seen = simulator.observe()
         latent = perception.encode(seen.image, seen.scan, seen.heading)
         picture = perception.encode_goal(simulator.photograph(goal))
-        moments.append(Moment(latent, seen.scan, picture, start, goal))
-    return moments
+        cases.append(PlanningCase(latent, seen.scan, picture, start, goal))
+    return cases
