@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,6 +32,8 @@ class Camera:
 
     def pixels(self, rays: Array) -> Array:
         """Where rays (n, 2), as x and y at distance 1, meet the picture (n, 2) [px]; it may be beside it."""
+        import cv2  # 15 MB that nodes without a calibrated camera do without
+
         matrix = np.array([[self.focal[0], 0, self.centre[0]], [0, self.focal[1], self.centre[1]], [0, 0, 1.0]])
         points = np.column_stack([rays, np.ones(len(rays))])[:, None]
         project = cv2.fisheye.projectPoints if self.fisheye else cv2.projectPoints
@@ -100,6 +101,8 @@ class Rectifier:
     def __call__(self, image: Image) -> Image:
         """The picture (H, W, 3) as (side, side, 3); as it is where the cameras are the same, or where it has other
         proportions: then it was not taken by this camera."""
+        import cv2
+
         height, width = image.shape[:2]
         ratio = width * self.camera.height / (height * self.camera.width)
         if not self.changes or abs(ratio - 1.0) > SAME:
