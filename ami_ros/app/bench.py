@@ -15,6 +15,7 @@ PARTS = (
     "control",
     "data",
     "doors",
+    "gate",
     "latency",
     "memory",
     "mission",

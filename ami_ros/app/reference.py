@@ -72,7 +72,7 @@ MEANINGS = {
     "emergency_stop": "true: the robot stands until `safety/release`; false changes nothing",
     "safety/emergency_stop": "the robot stands, until it is released",
     "safety/release": "ends an emergency stop; commands from before do not come back",
-    "safety/status": "why the gate changed a command; empty when it did not",
+    "safety/status": "why the gate changed a command, empty when it did not, and which guarantee acted",
     "simulator/contacts": "how often the robot has begun to touch something",
     "navigate_to_goal": "drive to a picture, pose, place or latent",
     "run_mission": "several goals one after the other, all of them by the shortest way, or exploring",

@@ -8,12 +8,13 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from geometry_msgs.msg import Twist, TwistStamped
 from nav_msgs.msg import Odometry
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import LaserScan
-from std_msgs.msg import Bool, String
+from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 
 from ami_ros.commands import STILL, Command
@@ -27,7 +28,7 @@ from ami_ros.ros.qos import RELIABLE
 from ami_ros.ros.scanner import Scanner
 from ami_ros.ros.urgency import URGENT
 from ami_ros.safety.config import SafetyConfig
-from ami_ros.safety.gate import SafetyGate
+from ami_ros.safety.gate import BLIND, SafetyGate, SafetyOutput
 from ami_ros.scan import Mount
 
 
@@ -64,7 +65,7 @@ class SafetyNode(AmiNode[SafetyParameters]):
         self._sending = threading.Lock()  # nothing may be sent after the last zero
         self._reason = ""
         self._output = self.publisher(kind, "cmd_vel")
-        self._status = self.publisher(String, "~/status")
+        self._status = self.publisher(DiagnosticStatus, "~/status")
         self.subscribe(kind, "cmd_vel_raw", self._command, RELIABLE)
         self.subscribe(LaserScan, "scan", self._scan)
         self.subscribe(Odometry, "odom", self._odometry)
@@ -117,7 +118,17 @@ class SafetyNode(AmiNode[SafetyParameters]):
             self._output.publish(self._message(output.command))
         if output.reason != self._reason:
             self._reason = output.reason
-            self._status.publish(String(data=output.reason))
+            self._status.publish(self._status_of(output))
+
+    def _status_of(self, output: SafetyOutput) -> DiagnosticStatus:
+        """Why a command was changed, and which guarantee of docs/safety.md acted."""
+        level = DiagnosticStatus.WARN if output.reason else DiagnosticStatus.OK
+        return DiagnosticStatus(
+            level=DiagnosticStatus.ERROR if output.guarantee == BLIND else level,
+            name=self.get_fully_qualified_name(),
+            message=output.reason,
+            values=[KeyValue(key="guarantee", value=str(output.guarantee))],
+        )
 
     def _message(self, command: Command) -> Twist | TwistStamped:
         twist = conversions.twist_message(command)

@@ -84,7 +84,7 @@ class Braking:
     """What can be relied on when it has to stop; measure it."""
 
     deceleration: float = 0.8  # [m/s^2] that it surely reaches, however slow its wheels are
-    reaction: float = 0.25  # [s] from a scan to the wheels' answer, all delays together
+    reaction: float = 0.25  # [s] until the wheels answer to a command, the time to the next one included
     turn_lag: float = 0.4  # [s] for which it may still turn as it was told before
 
     def __post_init__(self) -> None:

@@ -110,7 +110,7 @@ INTERFACES: dict[str, Interface] = {
     ),
     "safety": Interface(
         subscribes={"cmd_vel_raw": _COMMAND, **_SCAN, **_ODOM, "emergency_stop": "std_msgs/msg/Bool"},
-        publishes={"cmd_vel": _COMMAND, "~/status": "std_msgs/msg/String"},
+        publishes={"cmd_vel": _COMMAND, "~/status": "diagnostic_msgs/msg/DiagnosticStatus"},
         services={"~/emergency_stop": "std_srvs/srv/Trigger", "~/release": "std_srvs/srv/Trigger"},
     ),
 }

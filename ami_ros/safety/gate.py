@@ -23,6 +23,7 @@ HALVINGS = 5  # of the share of a command that is passed
 LEAST_SHARE = 1 / 16  # of a command; rather than less, the robot turns on the spot
 NEARER = 0.005  # [m] by which the robot may come nearer to what stands within its margin already
 
+BLIND = 5  # the guarantee that it stands without usable scans
 # Why a command was changed, and which guarantee of docs/safety.md acted.
 REASONS = {
     "limit": 1,
@@ -31,9 +32,9 @@ REASONS = {
     "clock stands still": 2,
     "obstacle ahead": 3,
     "unseen ahead": 4,
-    "no scan": 5,
-    "scan without a reading": 5,
-    "scan without what stood there": 5,
+    "no scan": BLIND,
+    "scan without a reading": BLIND,
+    "scan without what stood there": BLIND,
     "emergency stop": 7,
 }
 

@@ -86,10 +86,6 @@ class Surroundings:
             self._seen.popleft()
         return ""
 
-    def clear(self) -> None:
-        """Nothing is known any more."""
-        self._seen.clear()
-
     def free(self, points: Array) -> NDArray[np.bool_]:
         """Which of `points` (n, 2) of the gate's frame are known to be free (n,): by the newest scan that looks there,
         or because the robot has stood there."""

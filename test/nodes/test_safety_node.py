@@ -8,10 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import TwistStamped
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import LaserScan
-from std_msgs.msg import Bool, String
+from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 
 from ami_ros.errors import AmiError
@@ -30,7 +31,7 @@ class Bench:
         ros.add(self.node)
         self.node.start()
         self.sent = ros.collect(TwistStamped, "cmd_vel", RELIABLE)
-        self.said = ros.collect(String, "safety/status", RELIABLE)
+        self.said = ros.collect(DiagnosticStatus, "safety/status", RELIABLE)
         self.wish = TwistStamped()
         self.wish.twist.linear.x = 0.3
         commands = ros.node.create_publisher(TwistStamped, "cmd_vel_raw", 5)
@@ -84,8 +85,9 @@ def test_a_covered_laser_stops_the_robot_and_the_status_says_so(
     safety = bench()
     safety.ros.spin_until(lambda: safety.moves, what="driving")
     safety.reading, safety.range_max = reading, range_max
-    safety.ros.spin_until(lambda: safety.said and safety.said[-1].data.startswith("scan without"), what="the status")
-    assert safety.stands()
+    safety.ros.spin_until(lambda: safety.said and safety.said[-1].message.startswith("scan without"), what="the status")
+    assert safety.stands() and safety.said[-1].level == DiagnosticStatus.ERROR
+    assert [(value.key, value.value) for value in safety.said[-1].values] == [("guarantee", "5")]
     safety.reading, safety.range_max = 3.0, 8.0
     safety.ros.spin_until(lambda: safety.moves, what="driving again")
 
@@ -108,7 +110,7 @@ def test_an_emergency_stop_holds_until_it_is_released(bench: Callable[..., Bench
     button = safety.ros.node.create_publisher(Bool, "emergency_stop", RELIABLE)
     safety.ros.spin_until(lambda: button.get_subscription_count(), what="the gate's ear")
     button.publish(Bool(data=True))
-    safety.ros.spin_until(lambda: safety.said and safety.said[-1].data == "emergency stop", what="the status")
+    safety.ros.spin_until(lambda: safety.said and safety.said[-1].message == "emergency stop", what="the status")
     button.publish(Bool(data=False))
     assert safety.stands()
     safety.node.trigger_deactivate()
@@ -129,7 +131,7 @@ def test_scans_of_an_unknown_frame_mean_standing_still(
     safety = bench()
     safety.frame = "laser"
     safety.ros.spin_until(lambda: safety.node.health.count("frame laser") > 3, what="the error")
-    assert safety.stands() and safety.said[-1].data == "no scan"
+    assert safety.stands() and safety.said[-1].message == "no scan"
 
 
 @pytest.mark.parametrize("topic", ["scan", "cmd_vel_raw"])

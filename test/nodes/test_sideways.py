@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 from action_msgs.msg import GoalStatus
+from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import Twist, TwistStamped
-from std_msgs.msg import String
 
 from ami_interfaces.msg import Latent, Rollout
 from ami_interfaces.srv import Predict
@@ -51,12 +51,12 @@ def test_a_goal_beside_the_robot_is_reached_by_linear_y(sideways: Any) -> None:
 
 def test_the_gate_stops_a_drive_to_the_side_at_a_wall(sideways: Any) -> None:
     sideways.start()
-    said = sideways.ros.collect(String, "safety/status", RELIABLE)
+    said = sideways.ros.collect(DiagnosticStatus, "safety/status", RELIABLE)
     wishes = sideways.ros.node.create_publisher(TwistStamped, "cmd_vel_raw", RELIABLE)
     wish = TwistStamped(twist=Twist())
     wish.twist.linear.y = 0.4
     sideways.ros.node.create_timer(0.05, lambda: wishes.publish(wish))
-    sideways.ros.spin_until(lambda: said and said[-1].data == "obstacle ahead", what="the wall")
+    sideways.ros.spin_until(lambda: said and said[-1].message == "obstacle ahead", what="the wall")
     assert max(message.twist.linear.y for message in sideways.commands) > 0.3, "it drove sideways"
     sideways.ros.spin_until(lambda: 3.95 - 0.18 - sideways.pose[1] < 0.12, what="the way to the wall")
     sideways.ros.spin_until(lambda: abs(sideways.commands[-1].twist.linear.y) < 0.02, what="standing at the wall")

@@ -1,0 +1,52 @@
+"""`ami bench gate`: the safety gate against robots that do their worst, for as long as one likes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def main(
+    minutes: Annotated[float, typer.Option(help="How long to go on.", min=0.01, max=10_000)] = 1.0,
+    seed: Annotated[int, typer.Option(help="Of the first drive.", min=0)] = 0,
+    json: Annotated[Path | None, typer.Option(help="File for the figures: flat keys with units.")] = None,
+) -> None:
+    """Drive robots at things through the safety gate: any drive, dead time, lag and braking that docs/safety.md takes
+    for granted; lasers of 2 to 40 Hz that are late, drop scans, die or are covered; commands that mean harm."""
+    import time
+
+    import numpy as np
+    from rich.console import Console
+
+    from ami_ros.errors import AmiError
+    from ami_ros.evaluation.gate_trials import Drive, Outcome, drive
+    from ami_ros.evaluation.report import hardware, write_json
+
+    console, began, rng = Console(highlight=False), time.monotonic(), np.random.default_rng(seed)
+    drives: list[Drive] = []
+    outcomes: list[Outcome] = []
+    with console.status("driving") as status:
+        while time.monotonic() - began < 60 * minutes or not drives:
+            drives.append(Drive.draw(rng))
+            outcomes.append(drive(drives[-1]))
+            status.update(f"{len(drives)} drives")
+    contacts = [(d, o) for d, o in zip(drives, outcomes, strict=True) if o.contact_speed is not None]
+    figures = {
+        "gate_drives": len(drives),
+        "gate_driven_m": round(sum(o.distance for o in outcomes), 1),
+        "gate_contacts": len(contacts),
+        "gate_contact_speed_max_m_s": max((o.contact_speed or 0.0 for o in outcomes), default=0.0),
+        "gate_commands_over_limits": sum(o.over_limits for o in outcomes),
+        "gate_commands_not_finite": sum(o.not_finite for o in outcomes),
+        "gate_drives_moved_blind": sum(o.moved_blind for o in outcomes),
+    }
+    for name, value in figures.items():
+        console.print(f"{name:28} {value}", soft_wrap=True)
+    for failed, outcome in contacts[:3]:
+        console.print(f"touched at {outcome.contact_speed:.2f} m/s: {failed}", soft_wrap=True)
+    if json is not None:
+        write_json(json, figures | {"minutes": minutes, "seed": seed} | hardware())
+    if any(value for name, value in figures.items() if name not in ("gate_drives", "gate_driven_m")):
+        raise AmiError("the gate did not keep its word; the lines above say how")
