@@ -14,6 +14,7 @@ from ami_ros.memory.codes import Code
 from ami_ros.memory.rows import PlaceRow
 from ami_ros.memory.store import Store
 from ami_ros.memory.types import Edge
+from ami_ros.memory.writing import edges_to_write, places_to_write
 
 if TYPE_CHECKING:  # who only looks for files does without torch
     from ami_ros.memory.place_map import PlaceMap
@@ -56,9 +57,14 @@ def check_file(path: Path, encoder_id: str, latent_dim: int) -> None:
 def write_copy(places: PlaceMap, path: Path, overwrite: bool) -> int:
     """Writes everything to `path`, whole or not at all; returns the size of the file [bytes].
 
+    The file in use already holds everything: of that one, what is pending is written, and it stays open where it is.
+
     Raises:
         AmiError: it exists (`Code.FILE_EXISTS`) or cannot be written (`Code.WRITE_FAILED`).
     """
+    if _is_in_use(places, path):
+        places.store.flush()
+        return places.store.size()
     if path.exists() and not overwrite:
         raise AmiError(f"memory: {path.name} exists already; set overwrite, or take another name", Code.FILE_EXISTS)
     try:
@@ -67,7 +73,7 @@ def write_copy(places: PlaceMap, path: Path, overwrite: bool) -> int:
             copy = Store(Path(scratch) / path.name, places.encoder_id, places.latent_dim)
             try:
                 for batch in _batches(list(places.details.values())):
-                    copy.put_places(replace(row, thumbnail=places.store.thumbnail(row.id)) for row in batch)
+                    copy.put_places(_whole(batch, places.store, [row.id for row in batch]))
                     copy.flush()
                 copy.put_edges(places.graph.edges.values())
                 copy.flush()
@@ -99,26 +105,45 @@ def open_other(places: PlaceMap, path: Path) -> Store:
 def adopt_rows(places: PlaceMap, rows: list[PlaceRow], edges: list[Edge], source: Store, ids: list[int]) -> None:
     """Adds rows whose pictures are in `source`, where they have these `ids`."""
     for batch, stored in zip(_batches(rows), _batches(ids), strict=True):
-        places.adopt([replace(row, thumbnail=source.thumbnail(i)) for row, i in zip(batch, stored, strict=True)], [])
+        places.adopt(_whole(batch, source, stored), [])
     places.adopt([], edges)
 
 
 def read_back(places: PlaceMap, path: Path, overwrite: bool) -> None:
-    """Puts what is in `path`, which stays as it is, in the place of everything.
+    """Puts what is in `path`, which stays as it is, in the place of everything; nothing is erased before all is read.
 
     Raises:
         AmiError: what `open_other` does; or something is remembered that would be lost (`Code.WOULD_FORGET`).
     """
+    if _is_in_use(places, path):
+        return
     source = open_other(places, path)
     try:
         if len(places) and not overwrite:
             raise AmiError("memory: what is remembered now would be lost; set overwrite, or merge", Code.WOULD_FORGET)
         rows, edges = source.load()
+        for batch in _batches(rows):
+            places_to_write(_whole(batch, source, [row.id for row in batch]), places.latent_dim)
+        edges_to_write(edges)
         places.forget(list(places.details))
         adopt_rows(places, rows, edges, source, [row.id for row in rows])
         places.store.flush()
     finally:
         source.close()
+
+
+def _is_in_use(places: PlaceMap, path: Path) -> bool:
+    """Whether `path` is the file of this memory, by whatever name."""
+    own = places.store.path
+    return own is not None and path.exists() and os.path.samefile(own, path)
+
+
+def _whole(rows: list[PlaceRow], store: Store, ids: list[int]) -> list[PlaceRow]:
+    """Rows with the pictures and the experience that `store` has of them under these `ids`."""
+    known = store.experience(ids)
+    return [
+        replace(row, thumbnail=store.thumbnail(i), experience=known.get(i)) for row, i in zip(rows, ids, strict=True)
+    ]
 
 
 def _batches(items: list[T]) -> list[list[T]]:

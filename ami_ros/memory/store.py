@@ -33,6 +33,7 @@ from ami_ros.memory.writing import (
     places_to_write,
 )
 
+MAX_WAITING = 100_000  # writes that wait for a disk that takes none; with more the store gives up
 GATHER = 0.02  # [s] that writes wait for others of their batch, unless somebody waits for them
 
 
@@ -49,7 +50,8 @@ class Store:
         read_only: serves what is there; any number of readers beside one writer.
 
     Attributes:
-        error: why the store stopped writing (a full disk), None while it is well. It goes on serving.
+        error: why nothing can be written now (a full disk), None while it is well. It goes on serving, keeps what is
+            new in RAM, and writes it as soon as that is possible again.
         notice: what a damaged file lost, one line; else empty.
 
     Raises:
@@ -60,6 +62,8 @@ class Store:
         self.path, self.latent_dim, self.read_only = path, latent_dim, read_only
         self.error: AmiError | None = None
         self.notice = ""
+        self._waiting: list[Write] = []  # what could not be written yet
+        self._gave_up = False  # the file lacks something: nothing is added to it any more
         self._write_lock = self._lock = threading.Lock()  # of the connections that write and read
         self._urgent = threading.Event()  # somebody waits for what is queued
         self._queue: queue.SimpleQueue[Write | threading.Event | None] = queue.SimpleQueue()
@@ -197,7 +201,7 @@ class Store:
     def _put(self, write: Write) -> None:
         if self.read_only:
             raise AmiError(f"the memory {self.path} is open for reading only")
-        if self.error is None:
+        if not self._gave_up:
             self._queue.put(write)
 
     def _wipe_log(self) -> None:
@@ -224,15 +228,27 @@ class Store:
                 return
 
     def _commit(self, writes: list[Write]) -> None:
-        if not writes or self.error:
+        """Writes these behind those that are still waiting, all or none."""
+        if self._gave_up:
+            return
+        self._waiting += writes
+        if not self._waiting:
             return
         try:
             with self._write_lock, self._connection:  # a transaction
-                for statement, values in itertools.chain.from_iterable(writes):
+                for statement, values in itertools.chain.from_iterable(self._waiting):
                     self._connection.executemany(statement, values)
         except sqlite3.Error as error:
-            hint = "it goes on without storing: free space and start again"
+            # A disk may have room again later, a lock be given back; what is wrong in itself stays wrong.
+            passing = isinstance(error, sqlite3.OperationalError) and len(self._waiting) < MAX_WAITING
+            hint = "what is new stays in RAM until it can be written: free space"
+            if not passing:
+                self._gave_up, hint = True, "it goes on without storing: free space and start again"
+                self._waiting.clear()
             self.error = AmiError(f"cannot write the memory {self.path}: {error}; {hint}")
+        else:
+            self._waiting.clear()
+            self.error = None
 
     @contextmanager
     def _damage_noted(self) -> Iterator[None]:

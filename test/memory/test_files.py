@@ -13,6 +13,7 @@ from ami_ros.errors import AmiError
 from ami_ros.memory.codes import Code
 from ami_ros.memory.files import memory_beside, named_file
 from ami_ros.memory.place_memory import PlaceMemory
+from ami_ros.memory.rows import Experience
 
 from .conftest import Opener, Walker
 
@@ -126,3 +127,50 @@ def test_names_are_files_of_the_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize("world", ["home", "worlds/home.yaml"])
 def test_a_world_has_its_memory_beside_the_model(world: str) -> None:
     assert memory_beside(Path("models/onboard"), world) == Path("models/onboard/home.memory")
+
+
+def test_saving_onto_the_file_in_use_keeps_it_open_and_loses_nothing(tmp_path: Path, open_memory: Opener) -> None:
+    file = tmp_path / "home.memory"
+    memory = open_memory(file)
+    walked(memory)
+    (tmp_path / "link.memory").symlink_to(file)
+    assert memory.save(file) == memory.save(tmp_path / "link.memory", overwrite=True) > 0
+    count = len(memory)
+    memory.remember("learned later", overwrite=True)
+    memory.close()
+    again = open_memory(file)
+    assert len(again) == count and "learned later" in again.places().labels.values()
+
+
+def test_loading_the_file_in_use_changes_nothing(tmp_path: Path, open_memory: Opener) -> None:
+    file = tmp_path / "home.memory"
+    memory = open_memory(file)
+    walked(memory)
+    count = len(memory)
+    memory.load(file, overwrite=True)
+    assert len(memory) == count and memory.map.store.thumbnail(1)
+
+
+def test_a_memory_that_cannot_be_taken_over_erases_nothing(tmp_path: Path, open_memory: Opener) -> None:
+    memory, bad = open_memory(), tmp_path / "bad.memory"
+    walked(memory)
+    memory.save(bad)
+    with sqlite3.connect(bad) as connection:
+        connection.execute("UPDATE places SET x = 9e999 WHERE id = 2")
+    connection.close()
+    count = len(memory)
+    with pytest.raises(AmiError, match="place 2 is not finite"):
+        memory.load(bad, overwrite=True)
+    assert len(memory) == count
+
+
+def test_a_copy_has_what_was_commanded_from_each_place(tmp_path: Path, open_memory: Opener) -> None:
+    memory = open_memory(tmp_path / "home.memory")
+    walked(memory)
+    commands = np.full((24, 2), 0.25, np.float32)
+    memory.map.store.put_experience(1, Experience(commands=commands))
+    memory.map.store.flush()
+    memory.save(tmp_path / "copy.memory")
+    other = open_memory()
+    other.load(tmp_path / "copy.memory")
+    np.testing.assert_array_equal(other.map.store.experience([1])[1].commands, commands)

@@ -31,6 +31,10 @@ except AmiError as error:
     print("stopped:", error)
 store.put_places([place(1000)])
 print("serves", len(store.load()[0]), store.error is not None)
+if sys.argv[2] == "recovers":
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    store.flush()
+    print("after all", len(store.load()[0]), store.error)
 store.close()
 """
 
@@ -42,7 +46,7 @@ def test_no_acknowledged_place_is_lost_by_kill_9(tmp_path: Path) -> None:
 
 def test_a_full_disk_stops_the_writing_and_nothing_else(tmp_path: Path, children: Children) -> None:
     path = tmp_path / "memory.db"
-    filler = children.python("-c", FILLER, str(path))
+    filler = children.python("-c", FILLER, str(path), "stays")
     assert filler.wait(30) == 0, filler.output()
     stopped, serves = filler.output().splitlines()[-2:]
     assert stopped.startswith("stopped: cannot write the memory") and "free space" in stopped
@@ -52,4 +56,16 @@ def test_a_full_disk_stops_the_writing_and_nothing_else(tmp_path: Path, children
     store.put_places([PlaceRow(1000, np.zeros(4, np.float32), np.zeros(3), 0.0, 0.0, 1)])
     store.flush()
     assert [p.id for p in store.load()[0]] == [*range(count), 1000]
+    store.close()
+
+
+def test_what_a_full_disk_did_not_take_is_written_once_there_is_room(tmp_path: Path, children: Children) -> None:
+    path = tmp_path / "memory.db"
+    filler = children.python("-c", FILLER, str(path), "recovers")
+    assert filler.wait(30) == 0, filler.output()
+    serves, after = filler.output().splitlines()[-2:]
+    stored = int(serves.split()[1])
+    assert after == f"after all {stored + 2} None"  # that which did not fit, and that which came later
+    store = Store(path, "net@0123", 4, read_only=True)
+    assert [p.id for p in store.load()[0]] == [*range(stored + 1), 1000]
     store.close()
