@@ -69,6 +69,13 @@ def test_numbers_of_decisions_are_unique() -> None:
     assert [n for n, count in Counter(page.name[:4] for page in DECISION_PAGES).items() if count > 1] == []
 
 
+def test_architecture_names_files_that_exist() -> None:
+    text = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = {name for name in re.findall(r"`((?:\w+/)+(?:\w+\.\w+)?)`", text)}
+    roots = (REPOSITORY, REPOSITORY / "ami_ros")
+    assert len(named) > 20 and [name for name in named if not any((root / name).exists() for root in roots)] == []
+
+
 def test_code_refers_to_decisions_that_exist() -> None:
     numbers = {page.name[:4] for page in DECISION_PAGES}
     sources = (REPOSITORY / "ami_ros").rglob("*.py")
