@@ -96,7 +96,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Names what was left, and what was left out."""
+    """Prints figures that tests measured, and names what was left, and what was left out."""
+    for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
+        for name, value in report.user_properties if report.when == "call" else ():
+            if name == "figure":
+                terminalreporter.write_line(str(value))
     for line in SKIPS:
         terminalreporter.write_line(line, red=True)
     for line in LEFTOVERS:

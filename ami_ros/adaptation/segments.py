@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from torch import Tensor
 
-from ami_ros.geometry import Array, relative
+from ami_ros.geometry import Array
 from ami_ros.world_model.encoder import Sensors
 
 
@@ -38,46 +38,6 @@ class Segments(NamedTuple):
     after: Tensor
     motion: Tensor
     sensors: Sensors | None = None
-
-
-class SegmentCutter:
-    """Cuts segments out of a drive that is seen once a period.
-
-    Args:
-        chunk: commands in a segment.
-        period: between two moments [s].
-    """
-
-    def __init__(self, chunk: int, period: float) -> None:
-        self._chunk, self._period = chunk, period
-        self._moments: deque[tuple[float, NDArray[np.float32], Array, Array, Sensors | None]] = deque(maxlen=chunk + 2)
-
-    def add(
-        self,
-        stamp: float,
-        latent: NDArray[np.float32],
-        odometry: Array,
-        command: ArrayLike,
-        sensors: Sensors | None = None,
-    ) -> Segment | None:
-        """A moment, and the segment that ends there, if there is one.
-
-        Args:
-            stamp: of the moment [s].
-            latent: (latent_dim,).
-            odometry: (3,) pose in odom.
-            command: (2,) in force since the moment before [m/s, rad/s].
-            sensors: a batch of one, for whoever learns about the camera.
-        """
-        if self._moments and not 0.5 < (stamp - self._moments[-1][0]) / self._period < 1.5:
-            self._moments.clear()
-        self._moments.append((stamp, latent, odometry, np.asarray(command, dtype=np.float64), sensors))
-        if len(self._moments) < self._chunk + 2:
-            return None
-        _, start, *_ = self._moments
-        sent = [moment[3] for moment in self._moments][2:]
-        both = joined([start[4], sensors]) if start[4] is not None and sensors is not None else None
-        return Segment(stamp, start[1], start[3], np.array(sent), latent, relative(start[2], odometry), both)
 
 
 class SegmentStore:

@@ -10,8 +10,6 @@ import typer
 if TYPE_CHECKING:
     from ami_ros.evaluation.closed_loop import LoopConfig
 
-NO_DEADLINE = 60.0  # [s]; compute is to be equal whatever else the machine does, and is timed
-
 
 def main(
     model: Annotated[Path | None, typer.Option(help="Of the robot's own camera; else the one that ships.")] = None,
@@ -28,7 +26,8 @@ def main(
         Path | None, typer.Option(help="Folder for what happened; a run that was interrupted goes on there.")
     ] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="Configuration, as navigator.planner.solver.name=hybrid.")
+        list[str] | None,
+        typer.Option("--set", help="Configuration, as agent.navigator.planner.solver.name=hybrid, or charge=measured."),
     ] = None,
     json: Annotated[Path | None, typer.Option(help="File for the figures: flat keys with units.")] = None,
 ) -> None:
@@ -60,4 +59,4 @@ def loop_config(options: list[str]) -> LoopConfig:
     from ami_ros.config import with_settings
     from ami_ros.evaluation.closed_loop import LoopConfig
 
-    return with_settings(LoopConfig(), [f"navigator.planner.deadline={NO_DEADLINE}", *options])
+    return with_settings(LoopConfig(), options)

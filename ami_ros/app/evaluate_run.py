@@ -100,7 +100,7 @@ def drive(
         raise AmiError(f"evaluate: no camera '{camera}'; known are onboard, ceiling")
     torch.set_num_threads(1)
     config = LoopConfig()
-    config = replace(config, navigator=replace(config.navigator, use_memory=use_memory))
+    config = config.navigating(replace(config.agent.navigator, use_memory=use_memory))
     drives = loaded.model.spec.drive
     simulator = Simulator(world, "onboard" if camera == "onboard" else "ceiling", seed=seed, drive=drives)
     loop = ClosedLoop(loaded, simulator, memory, config, seed)

@@ -81,9 +81,10 @@ class PlanningRun:
 
     def show(self, console: Console) -> None:
         """Prints a row for each arm and kind of task."""
-        planner = self.setting.loop.navigator.planner
+        planner = self.setting.loop.agent.navigator.planner
         search = f"{planner.solver.name}, {planner.solver.samples} x {planner.solver.iterations} x {planner.horizon}"
-        title = f"world {self.setting.world}, seeds {self.seeds[0]} to {self.seeds[-1]}; search: {search}"
+        seeds = f"world {self.setting.world}, seeds {self.seeds[0]} to {self.seeds[-1]}"
+        title = f"{seeds}; search: {search}; {self.setting.loop.charged}"
         table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))
         for column in ("", "done (Wilson, 95 %)"):
             table.add_column(column, no_wrap=True)

@@ -8,7 +8,7 @@ brings even a robot of bad wheels to its goal, but late.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +16,19 @@ import numpy as np
 import torch
 
 from ami_ros.adaptation.adapter import AdaptationConfig, Adapter
-from ami_ros.adaptation.segments import Segment, SegmentCutter, single
+from ami_ros.adaptation.segments import Segment, single
 from ami_ros.adaptation.weights import apply, private_copy
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.closed_loop import ClosedLoop, LoopConfig
+from ami_ros.evaluation.expedition import RandomDriver
 from ami_ros.evaluation.goals import GoalSampler, SampledGoal
 from ami_ros.evaluation.rates import SuccessRate
 from ami_ros.geometry import Array
-from ami_ros.planning.types import Goal, Percept
-from ami_ros.simulation.exploration import PERIOD, Explorer
+from ami_ros.simulation.exploration import PERIOD
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.noise import UNTINTED
-from ami_ros.simulation.robot import Observation
 from ami_ros.simulation.simulator import Simulator
 from ami_ros.world_model.checkpoint import LoadedModel
-from ami_ros.world_model.perception import Perception
 
 STREAM = 0xADA97  # keeps the random numbers apart from those of recorded runs, whatever the seed
 PATIENCE = 1.5  # times that of the unchanged robot
@@ -80,11 +78,11 @@ class Task:
 
 
 class Learner:
-    """The model that is driven by, kept as the adapter wants it; with `adapter` None it stays as it was trained."""
+    """The model that is used, kept as the adapter wants it; with `adapter` None it stays as it was trained."""
 
     def __init__(self, loaded: LoadedModel, adapter: Adapter | None) -> None:
         self.trained, self.adapter = loaded.model, adapter
-        self.loaded = replace(loaded, model=private_copy(loaded.model))
+        self.model = private_copy(loaded.model)
         self.looks = adapter is not None and adapter.config.colours
         self._version = 0
         self.errors: list[tuple[float, float, float]] = []
@@ -93,7 +91,7 @@ class Learner:
         """Judges the model by a segment, then learns from it."""
         batch = single(segment)
         with torch.inference_mode():
-            latent, motion = self.loaded.model.step(batch.before, batch.commands, batch.previous)
+            latent, motion = self.model.step(batch.before, batch.commands, batch.previous)
             off = (motion - batch.motion)[0]
             error = float((latent - batch.after).square().mean())
         self.errors.append((float(off[:2].norm()), abs(float(off[2])), error))
@@ -102,49 +100,23 @@ class Learner:
         self.adapter.observe(segment)
         if self.adapter.version != self._version:
             self._version = self.adapter.version
-            apply(self.adapter.weights_in_use, self.loaded.model, self.trained)
+            apply(self.adapter.weights_in_use, self.model, self.trained)
 
 
 class LearningLoop(ClosedLoop):
-    """The closed loop; what it drives goes to the learner."""
+    """The closed loop whose goals are pictures from before the change."""
 
-    def __init__(
-        self, learner: Learner, simulator: Simulator, memory: Path | None, settings: Settings, seed: int
-    ) -> None:
-        super().__init__(learner.loaded, simulator, memory, settings.loop, seed)
-        self._learner, self._of_goals = learner, Perception(learner.trained)
-        spec = learner.trained.spec
-        self._cutter = SegmentCutter(spec.chunk, spec.period)
-
-    def see_goal(self, goal: Array) -> Goal:
-        """By a picture from before the change."""
+    def set_goal(self, goal: Array, allowance: float) -> None:
         tint, self.simulator.tint = self.simulator.tint, UNTINTED
-        image = self.simulator.photograph(goal)
+        super().set_goal(goal, allowance)
         self.simulator.tint = tint
-        return Goal(self._of_goals.encode_goal(image), self._of_goals.encode_picture(image))
-
-    def observe(self) -> Observation:
-        self._seen = super().observe()
-        return self._seen
-
-    def perceive(self) -> Percept:
-        percept = super().perceive()
-        seen = self._seen
-        sensors = self.perception.sensors(seen.image, seen.scan, seen.heading) if self._learner.looks else None
-        segment = self._cutter.add(percept.stamp, percept.latent, percept.odometry, self.executed, sensors)
-        if segment is not None:
-            self._learner.take(segment)
-        return percept
 
     def explore(self, rng: np.random.Generator, seconds: float) -> Iterator[float]:
         """Random driving, as when data is recorded; yields the seconds done."""
-        explorer = Explorer(rng, self.simulator.drive)
-        for k in range(round(seconds / PERIOD)):
-            scan = self.perceive().scan
-            assert scan is not None, "the simulator has a scanner"
-            self.executed = explorer.command(scan)
-            self.simulator.step(self.executed, PERIOD)
-            yield (k + 1) * PERIOD
+        self.commanded, began = RandomDriver(self, rng), self.simulator.time
+        while self.simulator.time - began < seconds:
+            self.wait(PERIOD)
+            yield self.simulator.time - began
 
 
 class AdaptationBench:
@@ -203,7 +175,7 @@ class AdaptationBench:
         learner = Learner(self.loaded, adapter)
         self._become(change)
         self.robot.reset(tasks[0].start, settings.seed)
-        loop = LearningLoop(learner, self.robot, self.memory, settings, settings.seed)
+        loop = LearningLoop(self.loaded, self.robot, self.memory, settings.loop, settings.seed, learner)
         rng = np.random.default_rng([settings.seed, STREAM, 1])
         for seconds in loop.explore(rng, 60.0 * settings.minutes):
             self.report("adapting", int(seconds), int(60 * settings.minutes))
@@ -223,7 +195,7 @@ class AdaptationBench:
         self._become(change)
         seed, goal = self.settings.seed + task.index + noise, task.goal
         self.robot.reset(task.start, seed)
-        loop = LearningLoop(learner, self.robot, self.memory, self.settings, seed)
+        loop = LearningLoop(self.loaded, self.robot, self.memory, self.settings.loop, seed, learner)
         learner.errors.clear()
         trial = loop.drive(goal.kind, self.robot.ground_truth().pose, goal.pose, goal.path_length)
         self._become(Change())

@@ -1,59 +1,73 @@
-"""The whole loop in one process without ROS, as fast as the machine allows.
+"""The agent in a simulated world, in simulated time, with the queue rules of the nodes.
 
-Simulator, perception, memory, navigator and safety are the same core objects as in the nodes, one after the other
-instead of side by side. For tuning, for `./ami evaluate`, and for figures with many goals; `./ami demo` gives the
-figures of the real system.
+Time is charged: while the agent thinks, the world goes on, and frames that come meanwhile wait, the newest only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ami_ros.agent.agent import Agent, AgentConfig, Learner, Thought
+from ami_ros.agent.watchdog import Verdict
 from ami_ros.commands import STILL, Command, of_width, speed
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.goals import GoalSampler
-from ami_ros.evaluation.surprise_watch import SurpriseWatch
 from ami_ros.evaluation.trials import TIME_ALLOWANCE, Trial
 from ami_ros.geometry import Array
-from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
-from ami_ros.memory.types import GoalQuery, Route
-from ami_ros.planning.navigator import Navigator
+from ami_ros.memory.place_memory import PlaceMemory
 from ami_ros.planning.navigator_config import NavigatorConfig
-from ami_ros.planning.types import Decision, Goal, Percept
+from ami_ros.planning.types import Decision, Goal
 from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.gate import SafetyGate
 from ami_ros.simulation.free_space import FreeSpace
-from ami_ros.simulation.robot import Observation
+from ami_ros.simulation.robot import CONTROL_PERIOD, Observation
 from ami_ros.simulation.simulator import Simulator
 from ami_ros.world_model.checkpoint import LoadedModel
-from ami_ros.world_model.perception import Perception
 from ami_ros.world_model.spec import ModelSpec
+
+KEPT = 50  # true poses, one for each observation
+Charge = Literal["budget", "measured", "frozen"]  # what a decision costs: a stated time, what it took here, nothing
 
 
 @dataclass(frozen=True)
 class LoopConfig:
-    """Rates, as the nodes have them, and the configuration of the stack."""
+    """Rates, as the nodes and the simulated robot have them, and the configuration of the stack."""
 
-    perception_period: float = 0.2  # [s] between percepts, and so between plans
-    control_period: float = 0.1  # [s] between commands
+    sensor_rate: float = 10.0  # [Hz] of image, scan and compass
+    odom_rate: float = 25.0  # [Hz]
+    safety_rate: float = 20.0  # [Hz] of what the gate sends between commands
+    charge: Charge = "budget"
+    budget: float = 0.08  # [s] from image to command: the search's deadline, and what else a decision takes
     settle: float = 1.0  # [s] the robot is given to stand still at the end
-    navigator: NavigatorConfig = field(default_factory=NavigatorConfig)
-    memory: MemoryConfig = field(default_factory=MemoryConfig)
+    agent: AgentConfig = field(default_factory=AgentConfig)
     safety: SafetyConfig = field(default_factory=SafetyConfig)
+
+    @property
+    def charged(self) -> str:
+        """What a decision costs, for whoever reads figures."""
+        cost = {"budget": f"{1000 * self.budget:.0f} ms", "measured": "what it took here", "frozen": "nothing"}
+        return f"each decision costs {cost[self.charge]} of simulated time"
 
     def driving(self, spec: ModelSpec) -> LoopConfig:
         """The same, for a robot that drives sideways if the one did that a model of `spec` learned from."""
         if spec.command_dim == 2:
             return self
-        planner = self.navigator.planner
-        planner = replace(planner, kinematics=replace(planner.kinematics, drive=spec.drive))
-        safety = replace(self.safety, max_lateral=spec.max_lateral)
-        return replace(self, navigator=replace(self.navigator, planner=planner), safety=safety)
+        navigator = self.agent.navigator
+        kinematics = replace(navigator.planner.kinematics, drive=spec.drive)
+        sideways = self.navigating(replace(navigator, planner=replace(navigator.planner, kinematics=kinematics)))
+        return replace(sideways, safety=replace(self.safety, max_lateral=spec.max_lateral))
+
+    def navigating(self, navigator: NavigatorConfig) -> LoopConfig:
+        """The same with another navigator."""
+        return replace(self, agent=replace(self.agent, navigator=navigator))
 
 
 class ClosedLoop:
@@ -62,33 +76,47 @@ class ClosedLoop:
     Args:
         loaded: the model.
         simulator: the robot; its camera must be the one that the model was trained with.
-        memory_file: a memory of this world, used but not changed on disk; None: an empty one.
+        memory: of this world: a file that is used but not changed, a memory that grows, or None: an empty one.
         config: of the stack.
         seed: of goals and search.
+        learner: adapts the model while driving.
 
     Raises:
         AmiError: the robot drives otherwise than the one that the model learned from.
     """
 
     def __init__(
-        self, loaded: LoadedModel, simulator: Simulator, memory_file: Path | None, config: LoopConfig, seed: int
+        self,
+        loaded: LoadedModel,
+        simulator: Simulator,
+        memory: Path | PlaceMemory | None,
+        config: LoopConfig,
+        seed: int,
+        learner: Learner | None = None,
     ) -> None:
         spec, config = loaded.model.spec, config.driving(loaded.model.spec)
         if simulator.drive != spec.drive:
             raise AmiError(f"the model's robot is {spec.drive}, the simulated one {simulator.drive}: make it alike")
+        if not isinstance(memory, PlaceMemory):
+            memory = PlaceMemory.copy_of(loaded.model, loaded.encoder_id, memory, config.agent.memory)
         self.config, self.simulator = config, simulator
-        self.perception = Perception(loaded.model)
-        self.memory = PlaceMemory.copy_of(loaded.model, loaded.encoder_id, memory_file, config.memory)
-        self.navigator = Navigator(loaded.model, config.navigator, seed)
+        self.agent = Agent(loaded, memory, config.agent, seed, learner)
         self.safety = SafetyGate(config.safety)
-        # Surprise needs a latent for each command that the model was trained on.
-        same = abs(config.perception_period - loaded.model.spec.period) < 1e-6
-        self.watch = SurpriseWatch(loaded.model) if same else None
         self.goals = GoalSampler(FreeSpace(simulator.world), seed)
-        self.decision: Decision | None = None
-        # What was sent since the last percept, on average; as many numbers as the model takes.
-        self.executed = of_width(STILL, spec.command_dim)
-        self.trace: list[tuple[float, Array, Percept, Decision]] = []
+        self.trace: list[tuple[float, Array, Thought]] = []  # stamp [s], true pose, what was thought
+        self.seen: Observation | None = None  # the newest
+        self.commanded: Callable[[], Command] | None = None  # who drives in place of the agent
+        self._width = spec.command_dim
+        self._pending: tuple[float, Thought] | None = None  # when a thought is ready [s], and the thought
+        self._begun = 0.0
+        self._sent: Command = STILL
+        self._verdict: Verdict | None = None
+        self._truths: deque[tuple[float, Array]] = deque(maxlen=KEPT)
+
+    @property
+    def memory(self) -> PlaceMemory:
+        """Of places."""
+        return self.agent.memory
 
     def run(self, count: int) -> Iterator[Trial]:
         """Drives to `count` goals, one after the other from where the robot stands."""
@@ -101,21 +129,27 @@ class ClosedLoop:
         """Drives from `start` (3,), where the robot is, to `goal` (3,), `length` [m] away, within `allowance` [s]."""
         assert kind in ("near", "far")
         allowance = allowance or TIME_ALLOWANCE["near" if kind == "near" else "far"]
-        began = self.simulator.time
-        contacts = self.simulator.ground_truth().contacts
+        began, contacts = self.simulator.time, self.simulator.ground_truth().contacts
         self.trace.clear()
-        self.navigator.start(replace(self.see_goal(goal), time_allowance=allowance))
+        self.set_goal(goal, allowance)
         path = [start[:2]]
         while True:
-            percept = self.perceive()
-            decision = self.decide(percept)
-            self.trace.append((percept.stamp, self.simulator.ground_truth().pose, percept, decision))
-            if decision.done:
+            thought = self.tick()
+            decision = self._given_up() if thought is None else thought.decision
+            if thought is not None:
+                path.append(self.simulator.ground_truth().pose[:2])
+                self.trace.append((thought.percept.stamp, self.simulator.ground_truth().pose, thought))
+            if decision is not None and decision.done:
                 break
-            self.execute(decision)
-            path.append(self.simulator.ground_truth().pose[:2])
         elapsed = self.simulator.time - began
-        self.simulator.step((0.0, 0.0), self.config.settle)
+        self.agent.cancel()
+        self.wait(self.config.settle)
+        return self._trial(kind, start, goal, length, elapsed, contacts, decision, np.array(path))
+
+    def _trial(
+        self, kind: str, start: Array, goal: Array, length: float, elapsed: float, contacts: int,
+        decision: Decision, path: Array,
+    ) -> Trial:  # fmt: skip
         truth = self.simulator.ground_truth()
         return Trial(
             kind="near" if kind == "near" else "far",
@@ -131,62 +165,107 @@ class ClosedLoop:
             recoveries=decision.recoveries,
             error_code=int(decision.code),
             error_msg="" if decision.succeeded else decision.message,
-            path=np.array(path),
+            path=path,
         )
 
-    def see_goal(self, goal: Array) -> Goal:
-        """The picture of a goal pose (3,) as a goal."""
-        return self.goal_of(self.simulator.photograph(goal))
+    def set_goal(self, goal: Array, allowance: float) -> None:
+        """The agent gets the picture that the camera would take at `goal` (3,)."""
+        self.start(Goal(time_allowance=allowance), self.simulator.photograph(goal))
 
-    def goal_of(self, image: NDArray[np.uint8]) -> Goal:
-        """A picture (H, W, 3) as a goal."""
-        return Goal(self.perception.encode_goal(image), self.perception.encode_picture(image))
+    def start(self, goal: Goal, image: NDArray[np.uint8] | None = None) -> None:
+        """A new goal, with its picture (H, W, 3), if it is one."""
+        self.agent.start(goal, image, self.simulator.time)
 
-    def perceive(self) -> Percept:
-        """What perception and memory make of this moment."""
-        seen = self.observe()
-        latent = self.perception.encode(seen.image, seen.scan, seen.heading)
-        surprise = self.watch.see(seen.stamp, latent, self.executed) if self.watch is not None else None
-        location = self.memory.observe(seen.stamp, latent, seen.odometry)
-        self.safety.scan(seen.scan, seen.stamp)
-        picture = self.perception.encode_picture(seen.image)
-        circles = self.memory.keep_away()
-        return Percept(
-            seen.stamp, latent, seen.odometry, seen.velocity, seen.scan, location, picture, circles, surprise
-        )
+    def wait(self, seconds: float) -> None:
+        """The world goes on; the robot does what the agent, or who drives in its place, wants."""
+        until = self.simulator.time + seconds - 1e-6
+        while self.simulator.time < until:
+            self.tick()
+
+    def _given_up(self) -> Decision | None:
+        """The end of the goal by the watchdog, if it has come to that."""
+        verdict = self._verdict
+        return Decision.failed(verdict.code, verdict.message) if verdict is not None and verdict.give_up else None
+
+    # One control period of the robot
+
+    def tick(self) -> Thought | None:
+        """Senses and thinks as far as it is time to, sends a command, and lets the robot move.
+
+        A thought that became ready is returned, and followed at once, as the control timer does.
+        """
+        now = self.simulator.time
+        self._sense(now)
+        ready = self._take_thought(now)
+        if self._pending is None and self.agent.has_news:
+            self._think(now)
+            ready = ready or self._take_thought(now)
+        self._act(now, ready is not None)
+        self.move(self._sent)
+        return ready
+
+    def _sense(self, now: float) -> None:
+        if self._due(now, self.config.sensor_rate):
+            seen = self.seen = self.observe()
+            self._truths.append((seen.stamp, self.simulator.ground_truth().pose))
+            try:
+                self.agent.sense(seen, now)
+            except AmiError:  # as a node does: the message is dropped, and the watchdog sees to the rest
+                pass
+            self.safety.scan(seen.scan, seen.stamp)
+        elif self._due(now, self.config.odom_rate):
+            self.agent.sense_odometry(now, *self.simulator.odometry(), now)
+
+    def _think(self, now: float) -> None:
+        began = time.perf_counter()
+        try:
+            thought = self.think()
+        except AmiError:  # the frame cannot be used; the watchdog sees to what follows
+            return
+        cost = {"budget": self.config.budget, "measured": time.perf_counter() - began, "frozen": 0.0}
+        self._begun = now
+        self._pending = (now + cost[self.config.charge] - 1e-6, thought)
+
+    def think(self) -> Thought:
+        """What the agent makes of the newest frame."""
+        return self.agent.decide()
+
+    def _take_thought(self, now: float) -> Thought | None:
+        if self._pending is None or now < self._pending[0]:
+            return None
+        thought, self._pending = self._pending[1], None
+        self.agent.follow(thought)
+        return thought
+
+    def _act(self, now: float, decided: bool) -> None:
+        """A command goes to the gate by the control timer, and at once where there is a new decision."""
+        if self.commanded is not None:
+            wanted = self.commanded()
+        else:
+            thinking = now - self._begun if self._pending is not None else 0.0
+            self._verdict = self.agent.act(now, thinking)
+            wanted = self._verdict.command
+        linear, angular, aside = of_width(wanted, 3)
+        if decided or self._due(now, self.config.agent.control_rate):
+            self.safety.command(linear, angular, now, aside)
+        elif not self._due(now, self.config.safety_rate):
+            return
+        self._sent = self.safety.output(now).command
+        self.agent.sent(now, of_width(self._sent, self._width))
+
+    def _due(self, now: float, rate: float) -> bool:
+        """Whether a timer of that rate [Hz] fires in this control period."""
+        every = max(1, round(1.0 / rate / CONTROL_PERIOD))
+        return round(now / CONTROL_PERIOD) % every == 0
+
+    def truth_at(self, stamp: float) -> Array:
+        """The true pose (3,) at the observation of `stamp` [s], which is one of the newest."""
+        return min(self._truths, key=lambda known: abs(known[0] - stamp))[1]
 
     def observe(self) -> Observation:
         """The sensors now."""
         return self.simulator.observe()
 
-    def decide(self, percept: Percept) -> Decision:
-        """What the navigator wants to do now; it gets the routes that it asks for."""
-        decision = self.navigator.step(percept)
-        if decision.wants_route is not None:
-            wanted = decision.wants_route
-            try:
-                self.navigator.set_route(self.find_route(wanted.goal, wanted.hypothesis, wanted.avoid_edges))
-            except AmiError as error:
-                self.navigator.set_route(error)
-        return decision
-
-    def find_route(self, goal: GoalQuery, hypothesis: int, avoid_edges: Sequence[tuple[int, int]]) -> Route:
-        """Memory's answer, or AmiError."""
-        return self.memory.find_route(goal, hypothesis, avoid_edges)
-
-    def execute(self, decision: Decision) -> None:
-        """Sends the decision's commands through the safety gate until the next percept is due."""
-        period = self.navigator.model.spec.period
-        sent = []
-        for tick in range(round(self.config.perception_period / self.config.control_period)):
-            now = self.simulator.time
-            row = int(tick * self.config.control_period / period)
-            linear, angular, aside = of_width(decision.commands[row] if row < len(decision.commands) else STILL, 3)
-            self.safety.command(linear, angular, now, aside)
-            sent.append(self.safety.output(now).command)
-            self.move(sent[-1])
-        self.executed = of_width(np.mean(sent, axis=0), len(self.executed))
-
     def move(self, command: Command) -> None:
         """The robot obeys a command for one control period."""
-        self.simulator.step(command, self.config.control_period)
+        self.simulator.step(command, CONTROL_PERIOD)

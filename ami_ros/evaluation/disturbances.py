@@ -7,11 +7,14 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ami_ros.agent.agent import Thought
+from ami_ros.commands import Command
 from ami_ros.evaluation.closed_loop import ClosedLoop
 from ami_ros.geometry import Array
 from ami_ros.planning.situations import Situation
-from ami_ros.planning.types import Decision
 from ami_ros.simulation.robot import Observation
+
+SET_BACK = 0.2  # [s] between two times that slipping wheels have brought the robot nowhere
 
 Kind = Literal["nothing", "carried_away", "camera_covered", "wheels_slip"]
 
@@ -45,19 +48,20 @@ class DisturbedLoop(ClosedLoop):
         self.disturbance = disturbance
         self.began = self.simulator.time
         self.passed: list[tuple[float, Situation, str]] = []  # [s] since, the situation, and its reason
+        self._stuck_at: Array | None = None
 
     @property
     def situations(self) -> list[Situation]:
         """The situations that were passed, in their order."""
         return [situation for _, situation, _ in self.passed]
 
-    def decide(self, percept: Any) -> Decision:
+    def think(self) -> Thought:
         """Notes the situation, too."""
-        decision = super().decide(percept)
-        machine = self.navigator.situations
+        thought = super().think()
+        machine = self.agent.navigator.situations
         if not self.passed or self.passed[-1][1] is not machine.now:
-            self.passed.append((percept.stamp - self.began, machine.now, machine.reason))
-        return decision
+            self.passed.append((thought.percept.stamp - self.began, machine.now, machine.reason))
+        return thought
 
     def observe(self) -> Observation:
         """A covered camera sees nothing but black."""
@@ -66,16 +70,20 @@ class DisturbedLoop(ClosedLoop):
             return replace(seen, image=np.zeros_like(seen.image))
         return seen
 
-    def execute(self, decision: Decision) -> None:
-        """Carries the robot away; where its wheels slip, it is where it was before though odometry went on."""
-        what = self.disturbance
+    def move(self, command: Command) -> None:
+        """Carries the robot away; where its wheels slip, it is set back again and again though odometry goes on."""
+        what, now = self.disturbance, self.simulator.time
         if what.kind == "carried_away" and self._under_way("carried_away") and what.pose is not None:
             self.simulator.place(what.pose)
             self.disturbance = replace(what, kind="nothing")
-        before = self.simulator.ground_truth().pose
-        super().execute(decision)
-        if self._under_way("wheels_slip"):
-            self.simulator.place(before)
+        if not self._under_way("wheels_slip"):
+            self._stuck_at = None
+        elif self._stuck_at is None:
+            self._stuck_at, self._set_back = self.simulator.ground_truth().pose, now
+        elif now - self._set_back > SET_BACK - 1e-6:
+            self.simulator.place(self._stuck_at)
+            self._set_back = now
+        super().move(command)
 
     def _under_way(self, kind: Kind) -> bool:
         since = self.simulator.time - self.began - self.disturbance.begin

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ami_ros.evaluation.expedition import Moment
+from ami_ros.evaluation.expedition import Belief
 from ami_ros.geometry import Array, compose, pose_gap
 from ami_ros.memory.place_memory import PlaceMemory
 from ami_ros.registration import register
@@ -84,7 +84,7 @@ class Honesty:
     entropy_when_wrong: float
 
 
-def judge(moments: Iterable[Moment], right: Iterable[bool]) -> Honesty:
+def judge(moments: Iterable[Belief], right: Iterable[bool]) -> Honesty:
     """Compares what memory said of its own belief with whether it was right; NaN where nothing was."""
     beliefs, good = [m.location for m in moments], np.array(list(right), bool)
     confidence, entropy = np.array([(b.confidence, b.entropy) for b in beliefs]).reshape(-1, 2).T

@@ -10,9 +10,9 @@ import numpy as np
 
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.closed_loop import ClosedLoop, LoopConfig
-from ami_ros.evaluation.errand_drive import ErrandDrive
 from ami_ros.evaluation.map_quality import COVERED
 from ami_ros.evaluation.rates import wilson_interval
+from ami_ros.evaluation.task_drive import TaskDrive
 from ami_ros.evaluation.trials import REACHED_DISTANCE, REACHED_HEADING, goal_errors
 from ami_ros.geometry import Array, compose
 from ami_ros.planning.exploration import Exploration
@@ -59,7 +59,7 @@ def run_mission(
     ids = _draw(loop, settings.legs, rng)
     goals = tuple(Destination("place", place_id=k, wait=1.0) for k in ids)
     mission = Mission(MissionPlan(goals, ordered=False, leg_allowance=LEG_SECONDS))
-    drive = ErrandDrive(loop, mission)
+    drive = TaskDrive(loop, mission)
     for _ in drive.run(settings.legs * 2 * (LEG_SECONDS + 10.0)):
         report("mission", len(mission.progress.visited), settings.legs)
     frame = register(np.array(drive.believed).reshape(-1, 3), np.array(drive.true).reshape(-1, 3))
@@ -75,7 +75,7 @@ def run_mission(
         "mission_said_reached": sum(record.reached for record in mission.progress.records),
         "mission_tries": len(drive.legs),
         "mission_s": drive.elapsed,
-        "mission_driven_m": drive.driven,
+        "mission_driven_m": drive.distance,
         "mission_contacts": robot.ground_truth().contacts,
     }
 
@@ -113,7 +113,7 @@ def run_exploration(
     robot.reset(start)
     loop = ClosedLoop(loaded, robot, None, settings.loop, settings.seed)
     allowance = 60.0 * settings.minutes
-    drive = ErrandDrive(loop, Exploration(settings.exploration, allowance))
+    drive = TaskDrive(loop, Exploration(settings.exploration, allowance))
     enough, looked = None, 0.0
     for _ in drive.run(allowance + 4 * LEG_SECONDS):
         if enough is None and drive.elapsed >= looked:
@@ -121,14 +121,15 @@ def run_exploration(
             if space.share_within(np.array(list(drive.truths.values())), COVERED) >= ENOUGH:
                 enough = drive.elapsed
         report("exploring", min(drive.elapsed, allowance), allowance)
-    robot.step((0.0, 0.0), 1.0)
+    loop.agent.cancel()
+    loop.wait(loop.config.settle)
     truth = robot.ground_truth()
     distance, turn = goal_errors(truth.pose, start)
     return {
         "explore_seen_share": space.share_within(np.array(list(drive.truths.values())), COVERED),
         "explore_seen_90_percent_s": enough,
         "explore_s": drive.elapsed,
-        "explore_driven_m": drive.driven,
+        "explore_driven_m": drive.distance,
         "explore_places": len(loop.memory),
         "explore_back": float(drive.task.code == 0 and distance <= REACHED_DISTANCE and turn <= REACHED_HEADING),
         "explore_back_error_m": distance,
@@ -137,7 +138,7 @@ def run_exploration(
     } | _errors(drive)
 
 
-def _errors(drive: ErrandDrive) -> Figures:
+def _errors(drive: TaskDrive) -> Figures:
     """What the model could learn from where the robot drove; only what it has word of."""
     error, expected = np.array(drive.readings).reshape(-1, 2).T
     named = (("explore_error_mean", error), ("explore_expected_error_mean", expected))

@@ -8,15 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
-from ami_ros.evaluation.expedition import CameraRobot, Expedition
+from ami_ros.evaluation.closed_loop import ClosedLoop, LoopConfig
+from ami_ros.evaluation.expedition import Expedition
 from ami_ros.evaluation.map_quality import RIGHT, judge, survey
 from ami_ros.evaluation.place_trials import COLD_MOTION, Judged, cold_starts, drive, goals_placed, kidnappings
 from ami_ros.evaluation.rates import wilson_interval
-from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
+from ami_ros.memory.place_memory import PlaceMemory
 from ami_ros.simulation.exploration import PERIOD
 from ami_ros.simulation.free_space import FreeSpace
+from ami_ros.simulation.simulator import Simulator
 from ami_ros.world_model.checkpoint import LoadedModel
-from ami_ros.world_model.perception import Perception
 
 Figures = dict[str, float | None]
 Report = Callable[[str, int, int], None]  # what is going on, done, of so many
@@ -35,7 +36,7 @@ class Settings:
     kidnappings: int = 20
     hours: float = 0.0  # of further driving, after which map and cold starts are measured again
     seed: int = 0
-    memory: MemoryConfig = field(default_factory=MemoryConfig)
+    loop: LoopConfig = field(default_factory=LoopConfig)
 
 
 class PlaceBench:
@@ -52,7 +53,7 @@ class PlaceBench:
     def __init__(
         self,
         loaded: LoadedModel,
-        make_robot: Callable[[int], CameraRobot],
+        make_robot: Callable[[int], Simulator],
         settings: Settings,
         file: Path,
         report: Report,
@@ -61,7 +62,6 @@ class PlaceBench:
         self.rng = np.random.default_rng([settings.seed, STREAM])
         self.robot = make_robot(int(self.rng.integers(2**31)))
         self.space = FreeSpace(self.robot.world)
-        self.perception = Perception(loaded.model)
         self.truths: dict[int, np.ndarray] = {}
 
     def run(self) -> Figures:
@@ -75,9 +75,13 @@ class PlaceBench:
 
     def _open(self, learning: bool) -> Expedition:
         """The memory as it is on disk, on a robot that was just switched on."""
-        config = replace(self.settings.memory, learning=learning)
+        config = replace(self.settings.loop.agent.memory, learning=learning)
         memory = PlaceMemory(self.loaded.model, self.loaded.encoder_id, self.file, config)
-        return Expedition(self.robot, self.perception, memory, self.rng, self.truths)
+        return Expedition(self._loop(memory), self.rng, self.truths)
+
+    def _loop(self, memory: PlaceMemory) -> ClosedLoop:
+        config = replace(self.settings.loop, agent=replace(self.settings.loop.agent, thumbnails=True))
+        return ClosedLoop(self.loaded, self.robot, memory, config, self.settings.seed)
 
     def _explore(self) -> Figures:
         expedition = self._open(learning=True)
@@ -133,8 +137,10 @@ class PlaceBench:
 
     def _kidnap(self) -> Figures:
         """In a copy: what the memory learns while it is fooled shall not spoil what is measured later."""
-        memory = PlaceMemory.copy_of(self.loaded.model, self.loaded.encoder_id, self.file, self.settings.memory)
-        expedition = Expedition(self.robot, self.perception, memory, self.rng, dict(self.truths))
+        memory = PlaceMemory.copy_of(
+            self.loaded.model, self.loaded.encoder_id, self.file, self.settings.loop.agent.memory
+        )
+        expedition = Expedition(self._loop(memory), self.rng, dict(self.truths))
         before = survey(memory, expedition.truths, self.space)
         report = self._reporter("kidnappings")
         tried = list(kidnappings(expedition, self.space, self.settings.kidnappings, report))

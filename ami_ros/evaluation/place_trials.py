@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ami_ros.errors import AmiError
-from ami_ros.evaluation.expedition import Expedition, Moment
+from ami_ros.evaluation.expedition import Belief, Expedition
 from ami_ros.evaluation.map_quality import frame_of, is_right
 from ami_ros.geometry import Array, compose, pose_gap
 from ami_ros.memory.questions import locate
@@ -30,7 +30,7 @@ FRAME_EVERY = 25  # moments between two looks at where the map lies, which may h
 class Judged:
     """Moments, and which of them were right."""
 
-    moments: list[Moment]
+    moments: list[Belief]
     right: list[bool]
 
     def found_after(self) -> float:
@@ -50,7 +50,7 @@ class Judged:
 
 def drive(expedition: Expedition, space: FreeSpace, seconds: float, progress: Progress | None = None) -> Judged:
     """Explores on, judging each moment by where the map lies then."""
-    moments: list[Moment] = []
+    moments: list[Belief] = []
     right: list[bool] = []
     total = round(seconds / PERIOD)
     for k in range(total):
@@ -93,7 +93,7 @@ def goals_placed(expedition: Expedition, space: FreeSpace, count: int, progress:
     errors = np.full((count, 2), np.inf)
     for k in range(count):
         pose = space.sample_pose(expedition.rng)
-        latent = expedition.perception.encode_goal(expedition.robot.photograph(pose))
+        latent = expedition.loop.agent.perception.encode_goal(expedition.robot.photograph(pose))
         try:
             placed, _ = locate(expedition.memory.map, GoalQuery(latent=latent), 0)
         except AmiError:

@@ -77,10 +77,10 @@ class Arm:
 
 def _impulsive(setting: Setting, seed: int, course: Sequence[Row]) -> Iterator[Row]:
     """The policy in place of every search for a latent; all else is ours."""
-    navigator = setting.loop.navigator
+    navigator = setting.loop.agent.navigator
     use = replace(navigator.planner.mode_one, alone="always")
     changed = replace(navigator, planner=replace(navigator.planner, mode_one=use))
-    return _ours(replace(setting, loop=replace(setting.loop, navigator=changed)), seed, "onboard")
+    return _ours(replace(setting, loop=setting.loop.navigating(changed)), seed, "onboard")
 
 
 def _ours(setting: Setting, seed: int, camera: CameraName) -> Iterator[Row]:
@@ -112,7 +112,7 @@ def _followed(make: Callable[..., ClosedLoop]) -> Drive:
 
 
 def _flat(loaded: Any, simulator: Simulator, config: LoopConfig, seed: int) -> ClosedLoop:
-    flat = replace(config, navigator=replace(config.navigator, use_memory=False))
+    flat = config.navigating(replace(config.agent.navigator, use_memory=False))
     return ClosedLoop(loaded, simulator, None, flat, seed)
 
 
@@ -152,8 +152,9 @@ def _robot(setting: Setting) -> Callable[[int], Simulator]:
 
 
 def _row(trial: Trial, loop: ClosedLoop) -> Row:
-    searches = [round(1000 * d.planning_seconds, 2) for *_, d in loop.trace if d.shares]
-    impulses = sum(d.mode is Mode.IMPULSE for *_, d in loop.trace)
+    decisions = [thought.decision for *_, thought in loop.trace if thought.decision is not None]
+    searches = [round(1000 * d.planning_seconds, 2) for d in decisions if d.shares]
+    impulses = sum(d.mode is Mode.IMPULSE for d in decisions)
     return trial.to_json() | {"tried": 1, "reached": int(trial.success), "plan_ms": searches, "impulses": impulses}
 
 

@@ -9,28 +9,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from geometry_msgs.msg import Twist, TwistStamped
 from nav_msgs.msg import Odometry
-from numpy.typing import NDArray
 from sensor_msgs.msg import Image
+from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
 from ami_interfaces.msg import KeepAway, Latent, Location, PlaceGraph, Surprise
-from ami_ros.commands import Command
-from ami_ros.errors import AmiError
-from ami_ros.geometry import Array, compose, inverse
+from ami_ros.agent.perceiver import LatentFrame
+from ami_ros.agent.remembering import MemoryFeed, MemoryInput, remember
+from ami_ros.geometry import compose, inverse
 from ami_ros.images import encode_thumbnail, image_of
 from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
 from ami_ros.memory.words import WordIndex, WordModel
 from ami_ros.ros import conversions, memory_messages
-from ami_ros.ros.experience import Experience
 from ami_ros.ros.lifecycle import AmiNode
 from ami_ros.ros.markers import place_markers
 from ami_ros.ros.memory_files import MemoryFiles
 from ami_ros.ros.memory_services import MemoryServices
 from ami_ros.ros.models import shared_model
-from ami_ros.ros.odometry_buffer import OdometryBuffer
 from ami_ros.ros.parameters import parameter
 from ami_ros.ros.process import run
 from ami_ros.ros.qos import LATCHED, RELIABLE
@@ -59,15 +56,12 @@ class MemoryParameters:
 
 
 @dataclass(frozen=True)
-class Moment:
-    """What memory takes in at once."""
+class Work:
+    """What memory takes in at once, the latent's header, and the image of the same time."""
 
-    message: Latent
-    latent: NDArray[np.float32]
-    odometry: Array
+    moment: MemoryInput
+    header: Header
     image: Image | None
-    command: Command | None  # in force until then
-    surprise: float  # greatest z score since the moment before
 
 
 class MemoryNode(AmiNode[MemoryParameters]):
@@ -88,15 +82,15 @@ class MemoryNode(AmiNode[MemoryParameters]):
         if config.text_model is not None:
             self.memory.words = WordIndex(WordModel(config.text_model.expanduser()), self.memory.map.store.thumbnail)
         self._lock = threading.Lock()
-        self._odometry, self._experience = OdometryBuffer(), Experience(self._width)
+        self._feed = MemoryFeed(self._width, config.observe_period)
         self._images: deque[Image] = deque(maxlen=5)
-        self._taken, self._shown = -np.inf, -1
+        self._shown = -1
         self._location = self.publisher(Location, "location")
         self._places = self.publisher(MarkerArray, "places", LATCHED)
         self._graph = self.publisher(PlaceGraph, "place_graph", LATCHED)
         self._keep_away = self.publisher(KeepAway, "keep_away", LATCHED)
         self._tf = tf_publisher(self)
-        self._worker: Worker[Moment] = Worker("memory", self._observe, self._failed)
+        self._worker: Worker[Work] = Worker("memory", self._observe, self._failed)
         self.subscribe(Odometry, "odom", self._on_odometry)
         if config.thumbnails:
             self.subscribe(Image, "image", self._images.append)
@@ -123,56 +117,43 @@ class MemoryNode(AmiNode[MemoryParameters]):
 
     def time_jumped(self) -> None:
         if hasattr(self, "memory"):
+            self._feed.clear()
+            self._images.clear()
             self._restart()
-            self._taken = -np.inf
 
     def _restart(self) -> None:
         """Odometry or time began anew: the robot may be anywhere."""
-        self._odometry.clear()
-        self._images.clear()
-        self._experience.clear()
         self._worker.clear()
         with self._lock:
             self.memory.restart()
 
     def _on_odometry(self, message: Odometry) -> None:
         pose, velocity = conversions.odometry_from_message(message)
-        if not self._odometry.add(conversions.stamp_to_seconds(message.header.stamp), pose, velocity):
-            self.get_logger().warning("odometry jumped: looking for the robot's place anew")
-            with self._lock:
-                self.memory.restart()
+        if not self._feed.take_odometry(conversions.stamp_of(message), pose, velocity, self.now()):
+            self.get_logger().warning("odometry began anew: looking for the robot's place")
+            self._restart()
 
     def _on_command(self, message: Twist | TwistStamped) -> None:
-        stamped = isinstance(message, TwistStamped)
-        stamp = conversions.stamp_to_seconds(message.header.stamp) if stamped else self.now()
-        self._experience.command(stamp, conversions.command_from_message(message, self._width))
+        stamp = conversions.stamp_of(message) if isinstance(message, TwistStamped) else self.now()
+        self._feed.take_command(stamp, conversions.command_from_message(message, self._width))
 
     def _on_surprise(self, message: Surprise) -> None:
-        self._experience.surprise(message.z_score)
+        self._feed.take_surprise(message.z_score)
 
     def _on_latent(self, message: Latent) -> None:
-        stamp = conversions.stamp_to_seconds(message.header.stamp)
-        if stamp - self._taken < self.config.observe_period - 0.02:
-            return
         latent = conversions.latent_from_message(message, self._encoder_id)
-        motion = self._odometry.at(stamp)
-        if motion is None:
-            raise AmiError("latent not used: no odometry of its time; is odom alive, and its stamps of the same clock?")
-        self._taken = stamp
-        image = next((i for i in self._images if i.header.stamp == message.header.stamp), None)
-        command, surprise = self._experience.until(stamp)
-        self._worker.submit(Moment(message, latent, motion[0], image, command, surprise))
+        moment = self._feed.take_latent(LatentFrame(conversions.stamp_of(message), latent))
+        if moment is not None:
+            image = next((i for i in self._images if i.header.stamp == message.header.stamp), None)
+            self._worker.submit(Work(moment, message.header, image))
 
-    def _observe(self, moment: Moment) -> None:
-        stamp = conversions.stamp_to_seconds(moment.message.header.stamp)
-        image = moment.image
+    def _observe(self, work: Work) -> None:
+        image = work.image
         thumbnail = (lambda: encode_thumbnail(image_of(image))) if image is not None else None
         with self._lock:
-            location = self.memory.observe(
-                stamp, moment.latent, moment.odometry, thumbnail, moment.command, moment.surprise
-            )
-            self._answers.latent = moment.latent
-        header = conversions.header_at(moment.message.header.stamp, self.config.map_frame)
+            location = remember(self.memory, work.moment, thumbnail)
+            self._answers.latent = work.moment.latent
+        header = conversions.header_at(work.header.stamp, self.config.map_frame)
         self._location.publish(memory_messages.location_to_message(location, header, self._encoder_id))
         odom_in_map = compose(location.pose, inverse(location.odometry))
         send_transform(self._tf, header, self.config.odom_frame, conversions.pose_to_message(odom_in_map))

@@ -7,15 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from nav_msgs.msg import Odometry
-from numpy.typing import NDArray
 from sensor_msgs.msg import Image, Imu, LaserScan
 from std_msgs.msg import Header
 
 from ami_interfaces.msg import Adaptation, Latent, ModelInfo
-from ami_ros.commands import speed
-from ami_ros.errors import AmiError
+from ami_ros.agent.freshness import FreshnessConfig
+from ami_ros.agent.perceiver import perceive
+from ami_ros.agent.synchroniser import SensorFrame, Synchroniser
 from ami_ros.images import MAX_PIXELS, image_of
 from ami_ros.ros import conversions
 from ami_ros.ros.adaptation import TOPIC as ADAPTATION
@@ -25,15 +24,11 @@ from ami_ros.ros.models import shared_model
 from ami_ros.ros.parameters import parameter
 from ami_ros.ros.process import run
 from ami_ros.ros.qos import LATCHED
-from ami_ros.ros.stamps import Freshness, FreshnessConfig
 from ami_ros.ros.urgency import URGENT
 from ami_ros.ros.worker import Worker
-from ami_ros.scan import Scan
 from ami_ros.world_model.checkpoint import LoadedModel, count_parameters
 from ami_ros.world_model.onnx_runtime import OnnxEncoder
 from ami_ros.world_model.perception import Perception
-
-MOVING_LINEAR, MOVING_ANGULAR = 0.05, 0.15  # beyond the noise of a standing robot's odometry [m/s], [rad/s]
 
 
 @dataclass(frozen=True)
@@ -45,22 +40,16 @@ class PerceptionParameters:
     scan_max_age: float = parameter(
         0.25, "Between the stamps of an image and of its scan or heading.", "s", (0.01, 5.0)
     )
+    max_rate: float = parameter(
+        15.0, "Of latents: images that come faster are left out. Higher: fresher latents, for more computing.", "Hz",
+        (1.0, 100.0),
+    )  # fmt: skip
     max_image_pixels: int = parameter(MAX_PIXELS, "Larger images are refused before decoding.", "px", (64, 100_000_000))
     freshness: FreshnessConfig = field(default_factory=FreshnessConfig)
 
 
-@dataclass(frozen=True)
-class Moment:
-    """What goes into one latent."""
-
-    header: Header
-    image: NDArray[np.uint8] | None
-    scan: Scan | None
-    heading: float | None
-
-
 class PerceptionNode(AmiNode[PerceptionParameters]):
-    """Encodes the newest moment on a worker thread; a moment is an image, or a scan where the model sees none."""
+    """Encodes the newest sensor frame on a worker thread."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__("perception", PerceptionParameters, **options)
@@ -71,23 +60,20 @@ class PerceptionNode(AmiNode[PerceptionParameters]):
         encoder = OnnxEncoder(loaded, self.config.onnx.expanduser()) if self.config.onnx else None
         self._followed = FollowedModel(loaded)
         self.perception = Perception(self._followed.model, encoder)
-        self._inputs = loaded.model.spec.inputs
-        self._freshness = Freshness(self.config.freshness)
-        self._scan: tuple[float, Scan] | None = None
-        self._heading: tuple[float, float] | None = None
-        self._moving = False
+        config, inputs = self.config, loaded.model.spec.inputs
+        self._synchroniser = Synchroniser(inputs, config.freshness, config.scan_max_age, config.max_rate)
         self._info = model_info(loaded, "onnxruntime" if encoder else "torch", self.get_clock().now().to_msg())
         self._latent = self.publisher(Latent, "latent")
         self._model_info = self.publisher(ModelInfo, "model_info", LATCHED)
-        self._worker: Worker[Moment] = Worker("perception", self._encode, self._failed)
+        self._worker: Worker[tuple[Header, SensorFrame]] = Worker("perception", self._encode, self._failed)
         self.subscribe(Adaptation, ADAPTATION, self._followed.take_message, LATCHED, always=True)
         # The image comes last: of messages that came together, earlier subscriptions are served first.
         self.subscribe(Odometry, "odom", self._on_odometry)
-        if self._inputs.heading:
+        if inputs.heading:
             self.subscribe(Imu, "imu", self._on_imu)
-        if self._inputs.scan_beams:
+        if inputs.scan_beams:
             self.subscribe(LaserScan, "scan", self._on_scan)
-        if self._inputs.image_size:
+        if inputs.image_size:
             self.subscribe(Image, "image", self._on_image)
 
     def activate(self) -> None:
@@ -98,49 +84,35 @@ class PerceptionNode(AmiNode[PerceptionParameters]):
             self._worker.close()
 
     def time_jumped(self) -> None:
-        if hasattr(self, "_freshness"):
-            self._freshness.reset()
-            self._scan = self._heading = None
+        if hasattr(self, "_synchroniser"):
+            self._synchroniser.clear()
 
     def _on_image(self, message: Image) -> None:
-        stamp = conversions.stamp_to_seconds(message.header.stamp)
-        image = image_of(message, self.config.max_image_pixels)
-        self._freshness.check(stamp, self.now(), image.data, self._moving)
-        scan = self._near(self._scan, stamp, "scan", self._inputs.scan_beams > 0)
-        heading = self._near(self._heading, stamp, "imu", self._inputs.heading)
-        self._worker.submit(Moment(message.header, image, scan, heading))
+        image, stamp = image_of(message, self.config.max_image_pixels), conversions.stamp_of(message)
+        self._submit(message.header, self._synchroniser.take_image(stamp, image, self.now()))
 
     def _on_scan(self, message: LaserScan) -> None:
-        stamp = conversions.stamp_to_seconds(message.header.stamp)
-        scan = conversions.scan_from_message(message)
-        if not self._inputs.image_size:
-            self._freshness.check(stamp, self.now(), scan.ranges.data, self._moving)
-            heading = self._near(self._heading, stamp, "imu", self._inputs.heading)
-            self._worker.submit(Moment(message.header, None, scan, heading))
-        self._scan = (stamp, scan)
+        scan, stamp = conversions.scan_from_message(message), conversions.stamp_to_seconds(message.header.stamp)
+        self._submit(message.header, self._synchroniser.take_scan(stamp, scan, self.now()))
 
     def _on_imu(self, message: Imu) -> None:
-        self._heading = (conversions.stamp_to_seconds(message.header.stamp), conversions.heading_from_imu(message))
+        stamp = conversions.stamp_to_seconds(message.header.stamp)
+        self._synchroniser.take_heading(stamp, conversions.heading_from_imu(message))
 
     def _on_odometry(self, message: Odometry) -> None:
-        velocity = conversions.odometry_from_message(message)[1]
-        self._moving = speed(velocity) > MOVING_LINEAR or abs(velocity[1]) > MOVING_ANGULAR
+        self._synchroniser.take_velocity(conversions.odometry_from_message(message)[1])
 
-    def _near(self, newest: tuple[float, Any] | None, stamp: float, topic: str, needed: bool) -> Any:
-        """The value of `newest` if its stamp fits; raises where the model cannot do without."""
-        if not needed:
-            return None
-        if newest is None or abs(stamp - newest[0]) > self.config.scan_max_age:
-            age = "never came" if newest is None else f"is {stamp - newest[0]:.2f} s older"
-            raise AmiError(f"image not used: the model needs '{topic}' of the same moment, which {age}")
-        return newest[1]
+    def _submit(self, header: Header, frame: SensorFrame | None) -> None:
+        if frame is not None:
+            self._worker.submit((header, frame))
 
-    def _encode(self, moment: Moment) -> None:
+    def _encode(self, work: tuple[Header, SensorFrame]) -> None:
         self._followed.refresh()
-        latent = self.perception.encode(moment.image, moment.scan, moment.heading)
-        picture = self.perception.encode_picture(moment.image)
+        header, frame = work
+        seen = perceive(self.perception, frame)
         if self.is_active:
-            self._latent.publish(conversions.latent_to_message(latent, moment.header, self._encoder_id, picture))
+            message = conversions.latent_to_message(seen.latent, header, self._encoder_id, seen.picture)
+            self._latent.publish(message)
 
     def _failed(self, error: Exception) -> None:
         self.health.error("model", f"model failed: {type(error).__name__}: {error}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,11 @@ from sensor_msgs.msg import LaserScan
 
 from ami_interfaces.action import NavigateToGoal
 from ami_interfaces.msg import Adaptation, KeepAway, Latent, Location, Surprise
+from ami_ros.agent.driver import Driver
+from ami_ros.agent.goal_execution import GoalExecution
+from ami_ros.agent.perceiver import LatentFrame
+from ami_ros.agent.percepts import Percepts
+from ami_ros.agent.watchdog import Ages, Patience, Verdict
 from ami_ros.commands import STILL
 from ami_ros.errors import AmiError
 from ami_ros.images import MAX_PIXELS
@@ -26,20 +31,20 @@ from ami_ros.planning.navigator import Navigator
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.precision import Precision
 from ami_ros.planning.types import Percept, State
+from ami_ros.ros import conversions
 from ami_ros.ros.action_server import GoalTicket
 from ami_ros.ros.adaptation import TOPIC as ADAPTATION
 from ami_ros.ros.adaptation import FollowedModel
 from ami_ros.ros.clocks import STEADY
 from ami_ros.ros.goal_messages import Frames, goal_from_message
 from ami_ros.ros.lifecycle import AmiNode
+from ami_ros.ros.memory_messages import keep_away_from_message, location_from_message
 from ami_ros.ros.models import planning_dynamics, shared_model, warm_up
 from ami_ros.ros.navigation_goals import NavigationGoals
 from ami_ros.ros.parameters import parameter
-from ami_ros.ros.percepts import Percepts
 from ami_ros.ros.planner_topics import PlannerTopics
 from ami_ros.ros.pose_goals import PoseGoals
 from ami_ros.ros.process import run
-from ami_ros.ros.pursuit import Ages, Patience, Pursuit, Verdict
 from ami_ros.ros.qos import LATCHED, RELIABLE
 from ami_ros.ros.route_client import RouteClient
 from ami_ros.ros.scanner import Scanner
@@ -96,24 +101,24 @@ class PlannerNode(AmiNode[PlannerParameters]):
         self.get_logger().info(why)
         self.navigator = Navigator(dynamics, config.navigator)
         warm_up(self.perception, self.navigator.planner)
-        scanner = Scanner(self, config.frames.base, config.scanner)
-        self._percepts = Percepts(loaded.encoder_id, scanner.read)
-        self._pursued: GoalTicket | None = None
+        self._scanner = Scanner(self, config.frames.base, config.scanner)
+        self._percepts = Percepts()
         self._latent_stamp = self._latent_came = -math.inf
         self._ticked = time.monotonic()
         self.topics = PlannerTopics(self, loaded, config.frames, config.enable_stamped_cmd_vel)
         self.topics.say_budget(self.navigator.planner.budget)
         self._routes = RouteClient(self, f"{config.memory_node}/find_route", config.frames.map, config.route_timeout)
+        self._driver = Driver(self.navigator, self.perception, self._routes, loaded.encoder_id)
         self._worker: Worker[Percept] = Worker("planner", self._think, self._failed)
         self._goals = NavigationGoals(self, self.topics, self._percepts, self._prepare, config.frames.odom)
         self.subscribe(Adaptation, ADAPTATION, self._followed.take_message, LATCHED, always=True)
         self._poses = PoseGoals(self, (config.frames.odom, config.frames.map))
         # The latent comes last: of messages that came together, earlier subscriptions are served first.
-        self.subscribe(Odometry, "odom", self._percepts.take_odometry)
-        self.subscribe(LaserScan, "scan", self._percepts.take_scan)
-        self.subscribe(Location, "location", self._percepts.take_location, RELIABLE)
-        self.subscribe(KeepAway, "keep_away", self._percepts.take_keep_away, LATCHED, always=True)
-        self.subscribe(Surprise, "surprise", self._percepts.take_surprise, RELIABLE)
+        self.subscribe(Odometry, "odom", self._on_odometry)
+        self.subscribe(LaserScan, "scan", self._on_scan)
+        self.subscribe(Location, "location", self._on_location, RELIABLE)
+        self.subscribe(KeepAway, "keep_away", self._on_keep_away, LATCHED, always=True)
+        self.subscribe(Surprise, "surprise", self._on_surprise, RELIABLE)
         self.subscribe(Latent, "latent", self._on_latent)
         self._timer = self.every(1.0 / config.control_rate, self._control)
         self._decided = self.create_guard_condition(self._follow_at_once)
@@ -139,17 +144,38 @@ class PlannerNode(AmiNode[PlannerParameters]):
             self._latent_stamp = -math.inf
             self._goals.abort_current(Code.STALE_OBSERVATION, "time was turned back; send the goal again")
 
-    def _prepare(self, request: NavigateToGoal.Goal) -> Pursuit:
+    def _prepare(self, request: NavigateToGoal.Goal) -> GoalExecution:
         goal, image = goal_from_message(request, self._encoder_id, self.config.frames, self.config.max_image_pixels)
-        return Pursuit(goal, image, self.config.patience, self._period, self.now())
+        return GoalExecution(goal, image, self.config.patience, self._period, self.now())
 
-    # Thinking, on the worker thread
+    # Sensing, on the executor's thread
+
+    def _on_odometry(self, message: Odometry) -> None:
+        pose, velocity = conversions.odometry_from_message(message)
+        self._percepts.take_odometry(conversions.stamp_of(message), pose, velocity, self.now())
+
+    def _on_scan(self, message: LaserScan) -> None:
+        self._percepts.take_scan(conversions.stamp_of(message), self._scanner.read(message))
+
+    def _on_location(self, message: Location) -> None:
+        self._percepts.take_location(location_from_message(message))
+
+    def _on_keep_away(self, message: KeepAway) -> None:
+        self._percepts.take_keep_away(keep_away_from_message(message))
+
+    def _on_surprise(self, message: Surprise) -> None:
+        if message.encoder_id == self._encoder_id:  # surprise of another model says nothing about this one
+            self._percepts.take_surprise(conversions.reading_from_message(message))
 
     def _on_latent(self, message: Latent) -> None:
-        percept = self._percepts.combine(message)
+        latent = conversions.latent_from_message(message, self._encoder_id)
+        picture = conversions.picture_from_message(message)
+        percept = self._percepts.at(LatentFrame(conversions.stamp_of(message), latent, picture))
         self._latent_stamp, self._latent_came = percept.stamp, time.monotonic()
         if self._goals.current is not None:
             self._worker.submit(percept)
+
+    # Thinking, on the worker thread
 
     def _think(self, percept: Percept) -> None:
         self._followed.refresh()
@@ -159,32 +185,20 @@ class PlannerNode(AmiNode[PlannerParameters]):
         try:
             self._decide(ticket, percept)
         except Exception as error:  # whatever the model raises: the goal ends, the node lives
-            self._pursued = None
+            self._driver.abandon()
             code, text = Code.MODEL_FAILURE, f"{type(error).__name__}: {error}"
             if isinstance(error, AmiError):
                 code, text = Code(error.code) if error.code in list(Code) else code, str(error)
-            ticket.prepared.player.clear()
+            ticket.prepared.plan.clear()
             self._goals.abort(ticket, code, text)
             raise
 
     def _decide(self, ticket: GoalTicket, percept: Percept) -> None:
-        pursuit: Pursuit = ticket.prepared
-        if ticket is not self._pursued:
-            goal, image = pursuit.goal, pursuit.image
-            if image is not None:
-                latent, picture = self.perception.encode_goal(image), self.perception.encode_picture(image)
-                goal = replace(goal, latent=latent, picture=picture)
-            self._routes.forget()
-            self.navigator.start(goal)
-            self.topics.say_budget(self.navigator.planner.budget)
-            self._pursued = ticket
-        if answers := self._routes.poll():
-            self.navigator.set_route(answers[0])
-        decision = self.navigator.step(percept)
-        pursuit.take(decision, percept.stamp)
+        execution: GoalExecution = ticket.prepared
+        decision = self._driver.decide(execution, percept)
+        self.topics.say_budget(self.navigator.planner.budget)
+        execution.follow(decision, percept.stamp)
         self._decided.trigger()
-        if decision.wants_route is not None and not self._routes.pending:
-            self._routes.ask([decision.wants_route], self._encoder_id)
         if decision.succeeded:
             self._goals.succeed(ticket, decision.message)
         elif decision.done:
@@ -211,12 +225,12 @@ class PlannerNode(AmiNode[PlannerParameters]):
         if ticket is None:
             self.topics.state(Verdict(STILL, State.IDLE, *self._goals.last_error), None, now - self._latent_stamp)
             return
-        pursuit: Pursuit = ticket.prepared
+        execution: GoalExecution = ticket.prepared
         ages = Ages(now - self._latent_stamp, steady - self._latent_came, self._worker.busy_for())
-        verdict = pursuit.judge(now, steady, ages)
+        verdict = execution.act(now, steady, ages)
         self.topics.command(verdict.command)
-        self.topics.state(verdict, pursuit, ages.observation)
-        self.topics.follow(pursuit)
+        self.topics.state(verdict, execution, ages.observation)
+        self.topics.follow(execution)
         self._goals.send_feedback(ticket, now)
         if verdict.state is State.FAULT:
             report = self.health.error if verdict.code is Code.DEADLINE_MISSED else self.health.warn

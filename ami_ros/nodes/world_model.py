@@ -17,12 +17,13 @@ from nav_msgs.msg import Odometry
 from ami_interfaces.msg import Latent, Rollout
 from ami_interfaces.msg import Surprise as SurpriseMessage
 from ami_interfaces.srv import Predict
-from ami_ros.adaptation.segments import Segment
+from ami_ros.agent.perceiver import LatentFrame
+from ami_ros.agent.surprise_watch import Comparison, SurpriseWatch
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, compose
+from ami_ros.planning.situations import Reading
 from ami_ros.ros import conversions
 from ami_ros.ros.adaptation import AdaptationDesk, AdaptationParameters, FollowedModel
-from ami_ros.ros.drive_history import DriveHistory, Moment
 from ami_ros.ros.lifecycle import AmiNode
 from ami_ros.ros.models import shared_model
 from ami_ros.ros.parameters import parameter
@@ -50,16 +51,6 @@ class WorldModelParameters:
     adaptation: AdaptationParameters = field(default_factory=AdaptationParameters)
 
 
-@dataclass(frozen=True)
-class Work:
-    """What came of what was done: for the surprise, and for learning."""
-
-    now: Moment
-    before: Moment | None  # as long ago as surprise predicts
-    commands: Array  # (1 + reach, command_dim) since then, the one in force before first
-    segment: Segment | None
-
-
 class WorldModelNode(AmiNode[WorldModelParameters]):
     """Surprise on a worker thread; predictions on request."""
 
@@ -73,10 +64,9 @@ class WorldModelNode(AmiNode[WorldModelParameters]):
         self._followed = FollowedModel(loaded)
         self._model = self._followed.model
         self._desk = AdaptationDesk(self, loaded, self._followed, config.adaptation)
-        self._monitor = SurpriseMonitor(self._model, config.threshold, config.window)
-        self._history = DriveHistory(self._spec)
+        self._watch = SurpriseWatch(SurpriseMonitor(self._model, config.threshold, config.window), self._spec)
         self._surprise = self.publisher(SurpriseMessage, "surprise")
-        self._worker: Worker[Work] = Worker("world_model", self._compare, self._failed)
+        self._worker: Worker[Comparison] = Worker("world_model", self._compare, self._failed)
         self._sensors = SensorHistory(Perception(loaded.model))
         if self._desk.looks:
             for kind, topic in self._sensors.topics.items():
@@ -97,7 +87,7 @@ class WorldModelNode(AmiNode[WorldModelParameters]):
 
     def time_jumped(self) -> None:
         if hasattr(self, "_worker"):
-            self._history.clear()
+            self._watch.clear()
             self._sensors.clear()
             self._worker.clear()
 
@@ -107,42 +97,39 @@ class WorldModelNode(AmiNode[WorldModelParameters]):
         command = conversions.command_from_message(message, self._spec.command_dim)
         if not all(map(math.isfinite, command)):
             raise AmiError("command is not finite: ignored")
-        self._history.commands.add(stamp, command)
+        self._watch.commands.add(stamp, command)
 
     def _on_odometry(self, message: Odometry) -> None:
         pose, velocity = conversions.odometry_from_message(message)
-        self._history.odometry.add(conversions.stamp_to_seconds(message.header.stamp), pose, velocity)
+        self._watch.odometry.add(conversions.stamp_to_seconds(message.header.stamp), pose, velocity, self.now())
 
     def _on_latent(self, message: Latent) -> None:
         latent = conversions.latent_from_message(message, self._encoder_id)
         stamp = conversions.stamp_to_seconds(message.header.stamp)
-        now = Moment(stamp, message, latent, self._sensors.at(stamp) if self._desk.looks else None)
-        history = self._history
-        before = history.steps_before(now, HORIZON)
-        segment = history.segment(now) if self.config.adaptation.enabled else None
-        history.moments.append(now)
-        if before is not None or segment is not None:
-            self._worker.submit(Work(now, before, history.commands_before(now, HORIZON), segment))
+        sensors = self._sensors.at(stamp) if self._desk.looks else None
+        comparison = self._watch.take_latent(LatentFrame(stamp, latent, sensors=sensors))
+        if comparison is not None:
+            self._worker.submit(comparison)
 
-    def _compare(self, work: Work) -> None:
+    def _compare(self, comparison: Comparison) -> None:
         self._followed.refresh()
-        if work.before is not None:
-            self._judge(work.now, work.before, work.commands)
-        if work.segment is not None:
-            self._desk.observe(work.segment)
+        reading = self._watch.judge(comparison)
+        if reading is not None:
+            self._tell(reading)
+        if comparison.segment is not None and self.config.adaptation.enabled:
+            self._desk.observe(comparison.segment)
 
-    def _judge(self, now: Moment, before: Moment, commands: Array) -> None:
-        reading = self._monitor.observe(before.latent, commands[1:], commands[0], now.latent)
+    def _tell(self, reading: Reading) -> None:
         message = SurpriseMessage(
-            header=now.message.header,
+            header=conversions.header_at(reading.stamp, ""),
             encoder_id=self._encoder_id,
             horizon=conversions.seconds_to_duration(HORIZON * self._spec.step_duration),
-            surprise=reading.surprise,
-            baseline=reading.baseline,
+            surprise=reading.error,
+            baseline=reading.usual,
             z_score=reading.z_score,
             threshold=self.config.threshold,
             alarm=reading.alarm,
-            uncertainty=reading.uncertainty,
+            uncertainty=reading.expected,
         )
         if self.is_active:
             self._surprise.publish(message)
@@ -161,42 +148,42 @@ class WorldModelNode(AmiNode[WorldModelParameters]):
         commands = np.array(asked).reshape(-1, width)
         if not len(commands) or not np.isfinite(commands).all():
             raise AmiError("predict: give at least one command, of finite numbers", Predict.Response.INVALID_INPUT)
-        moment, pose = self._start(request)
+        start, pose = self._start(request)
         chunks = torch.from_numpy(np.repeat(commands[:, None], self._spec.chunk, 1).astype(np.float32))
         with torch.inference_mode():
-            previous = torch.tensor([self._history.commands.at(moment.stamp)], dtype=torch.float32)
-            given = torch.from_numpy(moment.latent)[None], chunks[None], previous
+            previous = torch.tensor([self._watch.commands.at(start.stamp)], dtype=torch.float32)
+            given = torch.from_numpy(start.latent)[None], chunks[None], previous
             latents, motions = self._model.rollout(*given)
             doubt = self._model.path_disagreement(given[0], latents, *given[1:]) if self._spec.ensemble else None
-        response.rollout = self._rollout(request, moment, pose, latents[0].numpy(), motions[0].numpy())
+        response.rollout = self._rollout(request, start, pose, latents[0].numpy(), motions[0].numpy())
         if doubt is not None:
             response.rollout.uncertainty = accumulated(doubt)[0].tolist()
         response.rollout.computing_time = conversions.seconds_to_duration(time.perf_counter() - began)
 
-    def _start(self, request: Predict.Request) -> tuple[Moment, Array | None]:
+    def _start(self, request: Predict.Request) -> tuple[LatentFrame, Array | None]:
         """The moment to start from, and the pose (3,) in odom, where it is known."""
         if not request.use_current:
             latent = conversions.latent_from_message(request.start, self._encoder_id, Predict.Response.ENCODER_MISMATCH)
-            return Moment(conversions.stamp_to_seconds(request.start.header.stamp), request.start, latent), None
-        if not self._history.moments:
+            return LatentFrame(conversions.stamp_to_seconds(request.start.header.stamp), latent), None
+        newest = self._watch.newest
+        if newest is None:
             raise AmiError(
                 "predict: no latent has come yet; start perception, or give `start`", Predict.Response.NO_OBSERVATION
             )
-        moment = self._history.moments[-1]
-        age = self.now() - moment.stamp
+        age = self.now() - newest.stamp
         if age > self.config.current_max_age:
             raise AmiError(
                 f"predict: the newest latent is {age:.1f} s old; is perception alive?",
                 Predict.Response.STALE_OBSERVATION,
             )
-        motion = self._history.odometry.at(moment.stamp)
-        return moment, motion[0] if motion is not None else None
+        motion = self._watch.odometry.at(newest.stamp)
+        return newest, motion[0] if motion is not None else None
 
     def _rollout(
-        self, request: Predict.Request, moment: Moment, pose: Array | None, latents: np.ndarray, motions: np.ndarray
+        self, request: Predict.Request, start: LatentFrame, pose: Array | None, latents: np.ndarray, motions: np.ndarray
     ) -> Rollout:
         step = self._spec.step_duration
-        header = conversions.header_at(moment.message.header.stamp, self.config.odom_frame)
+        header = conversions.header_at(start.stamp, self.config.odom_frame)
         rollout = Rollout(header=header, encoder_id=self._encoder_id, cost=math.nan)
         rollout.step_duration = conversions.seconds_to_duration(step)
         rollout.commands = request.commands
@@ -206,7 +193,7 @@ class WorldModelNode(AmiNode[WorldModelParameters]):
                 rollout.poses.append(conversions.pose_to_message(pose))
         if request.return_latents:
             for index, latent in enumerate(latents):
-                after = conversions.header_at(moment.stamp + (index + 1) * step, header.frame_id)
+                after = conversions.header_at(start.stamp + (index + 1) * step, header.frame_id)
                 rollout.latents.append(conversions.latent_to_message(latent, after, self._encoder_id))
         return rollout
 

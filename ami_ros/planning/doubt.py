@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ami_ros.commands import Command, of_width
 from ami_ros.geometry import Array
 from ami_ros.planning.protocols import Dynamics
+from ami_ros.planning.stopwatch import Stopwatch
 
 
 @dataclass(frozen=True)
@@ -19,9 +20,9 @@ class DoubtConfig:
     """When the model counts as unsure."""
 
     factor: float = 2.5  # times the usual disagreement
-    moments: int = 4  # in a row
-    window: int = 300  # moments that make up what is usual
-    warm_up: int = 50  # moments before anything is unusual
+    seconds: float = 0.55  # [s] without a break
+    window: float = 60.0  # [s] that make up what is usual
+    warm_up: float = 10.0  # [s] before anything is unusual
 
 
 class Doubt:
@@ -36,21 +37,24 @@ class Doubt:
         self.config = config
         self._width = model.spec.command_dim
         self._disagreement = getattr(model, "disagreement", None) if model.spec.ensemble else None
-        self._usual: deque[float] = deque(maxlen=config.window)
-        self._high = 0
+        self._usual: deque[tuple[float, float]] = deque()  # stamp [s], disagreement
+        self._high = Stopwatch()
 
-    def about(self, latent: NDArray[np.float32], chunk: Array, previous: Command) -> bool:
+    def about(self, stamp: float, latent: NDArray[np.float32], chunk: Array, previous: Command) -> bool:
         """Whether the model is unsure of what the commands (chunk, width) do from `latent` (latent_dim,) on."""
         if self._disagreement is None:
             return False
         with torch.inference_mode():
             start, commands = torch.from_numpy(latent)[None], torch.from_numpy(chunk.astype(np.float32))[None]
             before = torch.tensor([of_width(previous, self._width)], dtype=torch.float32)
-            return self.unsure(float(self._disagreement(start, commands, before)))
+            return self.unsure(stamp, float(self._disagreement(start, commands, before)))
 
-    def unsure(self, disagreement: float) -> bool:
-        """Whether the model is unsure now, with its `disagreement` [latent units] about the step that was chosen."""
-        usual = float(np.median(self._usual)) if len(self._usual) >= self.config.warm_up else np.inf
-        self._usual.append(disagreement)
-        self._high = self._high + 1 if disagreement > self.config.factor * usual else 0
-        return self._high >= self.config.moments
+    def unsure(self, stamp: float, disagreement: float) -> bool:
+        """Whether the model is unsure at `stamp` [s], with its `disagreement` [latent units] about the step chosen."""
+        config, known = self.config, self._usual
+        while known and not 0 <= stamp - known[0][0] <= config.window:
+            known.popleft()
+        ready = bool(known) and stamp - known[0][0] >= config.warm_up
+        usual = float(np.median([value for _, value in known])) if ready else np.inf
+        known.append((stamp, disagreement))
+        return self._high.held(disagreement > config.factor * usual, stamp) >= config.seconds

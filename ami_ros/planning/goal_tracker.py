@@ -15,7 +15,7 @@ from ami_ros.geometry import Array, compose, mean_pose, pose_gap, relative
 class TrackerConfig:
     """How much each source counts."""
 
-    window: int = 40  # sightings kept
+    window: float = 5.0  # [s] that sightings are kept
     fade: float = 8.0  # [s] over which an old sighting loses its weight: odometry drifts
     sigma: float = 0.10  # [m] of a sighting by latents at the goal itself
     sigma_growth: float = 0.35  # [m per m] the same with the distance
@@ -43,7 +43,7 @@ class GoalTracker:
 
     def __init__(self, config: TrackerConfig) -> None:
         self.config = config
-        self.sightings: deque[Sighting] = deque(maxlen=config.window)
+        self.sightings: deque[Sighting] = deque()
 
     def add(self, stamp: float, odometry: Array, seen: Array, expected_error: float | None = None) -> None:
         """Keeps a sighting `seen` (3,) in base_link, made at `odometry` (3,); None: how good it is nobody knows."""
@@ -53,6 +53,8 @@ class GoalTracker:
         else:
             sigma = config.sigma_factor * expected_error
         self.sightings.append(Sighting(stamp, compose(odometry, seen), sigma))
+        while stamp - self.sightings[0].stamp > config.window:
+            self.sightings.popleft()
 
     def forget(self) -> None:
         """Drops all sightings, as when the robot was carried away."""

@@ -47,6 +47,7 @@ class Navigator:
         self.trail = Trail()
         self.doubt = Doubt(model, config.uncertainty)
         self.goal: Goal | None = None
+        self._resets: int | None = None  # of odometry, when the goal was last looked at
 
     # Task
 
@@ -54,6 +55,7 @@ class Navigator:
         """Takes a new goal, dropping the old one."""
         config = self.config
         self.goal = goal
+        self._resets = None
         self.planner.reset()
         self.progress.reset()
         self.routing = Routing(goal, config, self.blocked)
@@ -101,6 +103,13 @@ class Navigator:
     def _decide(self, goal: Goal, percept: Percept, elapsed: float) -> Decision:
         if goal.time_allowance and elapsed > goal.time_allowance:
             return Decision.failed(Code.TIMEOUT, f"not there within the {goal.time_allowance:.0f} s allowed")
+        reset, self._resets = self._resets not in (None, percept.odometry_resets), percept.odometry_resets
+        if reset and goal.pose is not None and not goal.in_map:
+            return Decision.failed(
+                Code.TF_ERROR, "odometry began anew: a goal in odom is lost; send it again, or in map"
+            )
+        if reset:
+            self._re_anchor()
         command = self._go_back(percept)
         if self.routing.misfit(percept):
             self._ask_again()
@@ -118,6 +127,14 @@ class Navigator:
             case Situation.LOCALISING:
                 return self._look_around(percept)
         return self._unready(goal, percept) or self._pursue(goal, percept)
+
+    def _re_anchor(self) -> None:
+        """Odometry began anew: poses in odom from before mean nothing any more."""
+        self.belief.forget()
+        self.trail, self.recovery = Trail(), None
+        self.progress.reset()
+        self.planner.reset()
+        self._stop.restart()
 
     def _go_back(self, percept: Percept) -> Command | None:
         """The command of the way back, while there is one; else the robot's trail grows."""
@@ -262,7 +279,7 @@ class Navigator:
             circles_here(percept.keep_away, percept.location, percept.odometry),
             driven,
         )  # fmt: skip
-        self._unsure = self.doubt.about(percept.latent, plan.commands[: spec.chunk], self.command)
+        self._unsure = self.doubt.about(percept.stamp, percept.latent, plan.commands[: spec.chunk], self.command)
         message = f"{message}; {self.situations.reason}" if wary else message
         return Decision(
             State.CONTROLLING, message, plan.commands, compose(percept.odometry, plan.poses),

@@ -80,6 +80,7 @@ class Percept:
         default_factory=lambda: np.zeros((0, 3))
     )  # (n, 3): x, y [m, map], radius [m]; not to enter
     surprise: Reading | None = None  # the newest, where somebody watches
+    odometry_resets: int = 0  # how often odometry has begun anew: poses in odom from before mean nothing any more
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,11 @@ def _split(seconds: float) -> dict[str, int]:
     return {"sec": whole + nanoseconds // 10**9, "nanosec": nanoseconds % 10**9}
 
 
+def stamp_of(message: Any) -> float:
+    """The time in a message's header [s]."""
+    return stamp_to_seconds(message.header.stamp)
+
+
 def bytes_of(values: ArrayLike) -> array.array[int]:
     """`values` as the type that a uint8[] field takes without a copy per element (a list is 100 times slower)."""
     data = array.array("B")

@@ -13,13 +13,13 @@ from std_msgs.msg import Header
 
 from ami_interfaces.action import NavigateToGoal
 from ami_interfaces.msg import NavigationGoal, Rollout
+from ami_ros.agent.goal_execution import GoalExecution
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
 from ami_ros.images import image_of
 from ami_ros.planning.codes import Code
 from ami_ros.planning.types import Decision, Goal, State
 from ami_ros.ros import conversions
-from ami_ros.ros.pursuit import Pursuit
 
 LEAST_WAY = 0.2  # [m] that must be behind the robot before its mean speed tells when it arrives
 
@@ -102,14 +102,14 @@ def path_message(decision: Decision, header: Header) -> Path:
 
 
 def result_message(
-    pursuit: Pursuit, code: Code, message: str, now: float, pose: Array | None, frame: str
+    execution: GoalExecution, code: Code, message: str, now: float, pose: Array | None, frame: str
 ) -> NavigateToGoal.Result:
     """How a goal ended; `pose` (3,) in `frame` is where the robot stands."""
-    decision = pursuit.player.decision or Decision(State.IDLE, "")
+    decision = execution.plan.decision or Decision(State.IDLE, "")
     return NavigateToGoal.Result(
         error_code=int(code),
         error_msg=message,
-        navigation_time=conversions.seconds_to_duration(max(0.0, now - pursuit.began)),
+        navigation_time=conversions.seconds_to_duration(max(0.0, now - execution.began)),
         final_pose=_stamped(pose, now, frame),
         final_distance=float(decision.distance),
         final_energy=float(decision.energy),
@@ -119,28 +119,28 @@ def result_message(
 
 
 def feedback_message(
-    pursuit: Pursuit, now: float, pose: Array | None, frame: str, rate: float, z_score: float
+    execution: GoalExecution, now: float, pose: Array | None, frame: str, rate: float, z_score: float
 ) -> NavigateToGoal.Feedback:
     """How it goes.
 
     Args:
-        pursuit: of the goal.
+        execution: of the goal.
         now: [s].
         pose: (3,) of the robot in `frame`; None: not known.
         frame: of odometry.
         rate: of the control loop [Hz].
         z_score: of the newest surprise; NaN: not known.
     """
-    decision = pursuit.player.decision or Decision(State.PLANNING, "")
-    elapsed = max(0.0, now - pursuit.began)
+    decision = execution.plan.decision or Decision(State.PLANNING, "")
+    elapsed = max(0.0, now - execution.began)
     return NavigateToGoal.Feedback(
         current_pose=_stamped(pose, now, frame),
         navigation_time=conversions.seconds_to_duration(elapsed),
         estimated_time_remaining=conversions.seconds_to_duration(
-            seconds_left(elapsed, pursuit.distance_at_start, decision.distance)
+            seconds_left(elapsed, execution.distance_at_start, decision.distance)
         ),
         distance_remaining=float(decision.distance),
-        distance_at_start=float(pursuit.distance_at_start),
+        distance_at_start=float(execution.distance_at_start),
         energy=float(decision.energy),
         subgoal_index=decision.subgoal,
         subgoal_count=decision.subgoals,

@@ -10,13 +10,13 @@ from sensor_msgs.msg import BatteryState, LaserScan
 
 from ami_interfaces.msg import Location as LocationMessage
 from ami_interfaces.msg import PlaceGraph, Surprise
+from ami_ros.agent.odometry_history import OdometryHistory
 from ami_ros.geometry import Array
 from ami_ros.memory.types import Location
 from ami_ros.planning.place_doubts import PlaceDoubts
 from ami_ros.planning.task import WorldState
 from ami_ros.ros import conversions
 from ami_ros.ros.memory_messages import location_from_message
-from ami_ros.ros.odometry_buffer import OdometryBuffer
 from ami_ros.scan import Scan
 
 FRESH = 1.0  # [s] of age up to which scan and location tell about now
@@ -39,7 +39,7 @@ class MissionInputs:
 
     def clear(self) -> None:
         """Forgets what belongs to a time, as after a jump."""
-        self._odometry = OdometryBuffer()
+        self._odometry = OdometryHistory()
         self._scan: tuple[float, Scan] | None = None
         self._location: Location | None = None
 

@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ami_interfaces.action import NavigateToGoal
+from ami_ros.agent.goal_execution import GoalExecution
+from ami_ros.agent.percepts import Percepts
 from ami_ros.commands import STILL
 from ami_ros.errors import AmiError
 from ami_ros.planning.codes import Code
 from ami_ros.ros.action_server import GoalTicket, Outcome, SimpleActionServer
 from ami_ros.ros.goal_messages import feedback_message, result_message
 from ami_ros.ros.lifecycle import AmiNode
-from ami_ros.ros.percepts import Percepts
 from ami_ros.ros.planner_topics import PlannerTopics
-from ami_ros.ros.pursuit import Pursuit
 
 
 class NavigationGoals:
-    """The current goal, as a `Pursuit`, and its client. May be called from any thread.
+    """The current goal, as a `GoalExecution`, and its client. May be called from any thread.
 
     Args:
         node: the planner.
         topics: where the last zero of a goal goes.
         percepts: know where the robot is.
-        prepare: makes a request a pursuit, or raises AmiError with a code to reject it.
+        prepare: makes a request a GoalExecution, or raises AmiError with a code to reject it.
         frame: of poses in results and feedback.
     """
 
@@ -32,7 +32,7 @@ class NavigationGoals:
         node: AmiNode,
         topics: PlannerTopics,
         percepts: Percepts,
-        prepare: Callable[[NavigateToGoal.Goal], Pursuit],
+        prepare: Callable[[NavigateToGoal.Goal], GoalExecution],
         frame: str,
     ) -> None:
         self._node, self._topics, self._percepts, self._prepare, self._frame = node, topics, percepts, prepare, frame
@@ -49,7 +49,7 @@ class NavigationGoals:
 
     @property
     def current(self) -> GoalTicket | None:
-        """The goal to pursue; its `prepared` is a Pursuit."""
+        """The goal to pursue; its `prepared` is a GoalExecution."""
         return self._server.current
 
     def succeed(self, ticket: GoalTicket, message: str) -> None:
@@ -70,19 +70,21 @@ class NavigationGoals:
         """Tells the client how it goes."""
         percepts = self._percepts
         ticket.send_feedback(
-            feedback_message(ticket.prepared, now, percepts.pose, self._frame, self._topics.rate, percepts.z_score)
+            feedback_message(
+                ticket.prepared, now, percepts.odometry.pose, self._frame, self._topics.rate, percepts.z_score
+            )
         )
 
     def destroy(self) -> None:
         """Takes the action off the graph."""
         self._server.destroy()
 
-    def _check(self, request: NavigateToGoal.Goal) -> Pursuit:
+    def _check(self, request: NavigateToGoal.Goal) -> GoalExecution:
         if not self._node.is_active:
             raise AmiError("goal: the planner is not active; activate it", Code.DEACTIVATED)
-        pursuit = self._prepare(request)
+        execution = self._prepare(request)
         self.last_error = (Code.NONE, "")
-        return pursuit
+        return execution
 
     def _rejected(self, error: AmiError) -> None:
         self.last_error = (Code(error.code), str(error))
@@ -99,4 +101,6 @@ class NavigationGoals:
             self._topics.say(message)
 
     def _result(self, ticket: GoalTicket, code: Code, message: str) -> NavigateToGoal.Result:
-        return result_message(ticket.prepared, code, message, self._node.now(), self._percepts.pose, self._frame)
+        return result_message(
+            ticket.prepared, code, message, self._node.now(), self._percepts.odometry.pose, self._frame
+        )

@@ -13,6 +13,8 @@ from std_msgs.msg import String
 from visualization_msgs.msg import MarkerArray
 
 from ami_interfaces.msg import PlannerState, Rollout
+from ami_ros.agent.goal_execution import GoalExecution
+from ami_ros.agent.watchdog import Verdict
 from ami_ros.commands import STILL, Command
 from ami_ros.planning.budget import Budget
 from ami_ros.planning.protocols import SearchSize
@@ -22,7 +24,6 @@ from ami_ros.ros.cost_messages import costs_message
 from ami_ros.ros.goal_messages import Frames, path_message, rollout_message
 from ami_ros.ros.lifecycle import AmiNode
 from ami_ros.ros.markers import rollout_markers
-from ami_ros.ros.pursuit import Pursuit, Verdict
 from ami_ros.world_model.checkpoint import LoadedModel
 
 
@@ -72,14 +73,16 @@ class PlannerTopics:
         twist = conversions.twist_message(command)
         return TwistStamped(header=self._header(self._frames.base), twist=twist) if self._stamped else twist
 
-    def state(self, verdict: Verdict, pursuit: Pursuit | None, observation_age: float) -> None:
+    def state(self, verdict: Verdict, execution: GoalExecution | None, observation_age: float) -> None:
         """Tells the planner's state, and what was sent last."""
         self._times.append(time.monotonic())
-        decision = pursuit.player.decision if pursuit is not None else None
-        if pursuit is None:
+        decision = execution.plan.decision if execution is not None else None
+        if execution is None:
             self._sent = STILL
         used = (
-            self._node.now() - pursuit.player.stamp if pursuit is not None and decision is not None else observation_age
+            self._node.now() - execution.plan.stamp
+            if execution is not None and decision is not None
+            else observation_age
         )
         self._state.publish(
             PlannerState(
@@ -91,21 +94,21 @@ class PlannerTopics:
                 observation_age=used if math.isfinite(used) else math.nan,
                 energy=decision.energy if decision is not None else math.nan,
                 command=conversions.twist_message(self._sent),
-                mode_1_share=pursuit.mode_1_share if pursuit is not None else math.nan,
+                mode_1_share=execution.mode_1_share if execution is not None else math.nan,
             )
         )
-        if pursuit is not None:
+        if execution is not None:
             self.say(verdict.message)
 
-    def follow(self, pursuit: Pursuit) -> None:
+    def follow(self, execution: GoalExecution) -> None:
         """Shows a new decision: its path, and its rollout if somebody looks."""
-        decision = pursuit.player.decision
+        decision = execution.plan.decision
         if decision is None or decision is self._shown:
             return
         self._shown = decision
         if not len(decision.poses):
             return
-        header = conversions.header_at(pursuit.player.stamp, self._frames.odom)
+        header = conversions.header_at(execution.plan.stamp, self._frames.odom)
         self._plan.publish(path_message(decision, header))
         if decision.shares and self._costs.get_subscription_count():
             self._costs.publish(costs_message(decision.shares, header))

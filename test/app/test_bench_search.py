@@ -42,7 +42,7 @@ def bench_planning_in(folder: Path, children: Children, *options: str) -> str:
     """Two goals in the empty world by the real command, whose processes end with it; what it printed."""
     few = ("--world", "empty", "--goals", "2", "--seeds", "1", "--seed", "3", "--jobs", "2")
     where = ("--trials", str(folder / "trials"), "--json", str(folder / "planning.json"))
-    arms = ("--arms", "true dynamics, random", "--set", "navigator.planner.solver.samples=48")
+    arms = ("--arms", "true dynamics, random", "--set", "agent.navigator.planner.solver.samples=48")
     command = children.python("-m", "ami_ros.app", "bench", "planning", *few, *where, *arms, *options)
     command.wait(300)
     return command.output()
@@ -67,7 +67,7 @@ def test_bench_planning_drives_every_arm_to_the_same_goals_and_goes_on_where_it_
     again = flat(file)
     assert [name for name in figures if figures[name] != again[name] and "plan" not in name] == []
     assert before == (kept / "onboard-3.json").stat().st_mtime_ns
-    other = bench_planning_in(tmp_path, children, "--set", "navigator.planner.horizon=6")
+    other = bench_planning_in(tmp_path, children, "--set", "agent.navigator.planner.horizon=6")
     assert "a run with another set; choose another --trials" in other
 
 
@@ -101,9 +101,9 @@ def test_arms_that_cannot_be_driven_are_refused(arms: str, world: str, message: 
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        ("navigator.planner.horizon", "is not of the form key=value"),
-        ("navigator.planner.horizons=3", "unknown key 'horizons'"),
-        ("navigator.planner.horizon=far", "expected int, found 'far'"),
+        ("agent.navigator.planner.horizon", "is not of the form key=value"),
+        ("agent.navigator.planner.horizons=3", "unknown key 'horizons'"),
+        ("agent.navigator.planner.horizon=far", "expected int, found 'far'"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(option: str, message: str) -> None:
@@ -112,5 +112,5 @@ def test_settings_that_do_not_fit_are_refused(option: str, message: str) -> None
 
 
 def test_a_setting_reaches_the_planner() -> None:
-    config = bench_planning.loop_config(["navigator.planner.solver.name=hybrid", "navigator.approach=2.0"])
-    assert config.navigator.planner.solver.name == "hybrid" and config.navigator.approach == 2.0
+    config = bench_planning.loop_config(["agent.navigator.planner.solver.name=hybrid", "agent.navigator.approach=2.0"])
+    assert config.agent.navigator.planner.solver.name == "hybrid" and config.agent.navigator.approach == 2.0

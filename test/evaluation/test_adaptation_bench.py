@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ami_ros.adaptation.adapter import AdaptationConfig
+from ami_ros.agent.agent import AgentConfig
 from ami_ros.evaluation.adaptation_bench import (
     CHANGES,
     AdaptationBench,
@@ -30,11 +31,12 @@ from harness.exact_model import IMAGE_SIZE, ExactModel
 
 
 def make_bench(minutes: float, seen: list[str]) -> AdaptationBench:
+    planner = PlannerConfig(deadline=60.0, solver=SolverConfig(samples=48, iterations=2))
     loop = LoopConfig(
-        navigator=NavigatorConfig(
-            use_memory=False, planner=PlannerConfig(deadline=60.0, solver=SolverConfig(samples=48, iterations=2))
-        ),
-        memory=MemoryConfig(filter=FilterConfig(particles=100)),
+        agent=AgentConfig(
+            navigator=NavigatorConfig(use_memory=False, planner=planner),
+            memory=MemoryConfig(filter=FilterConfig(particles=100)),
+        )
     )
     learning = AdaptationConfig(period=0.2, rate=0.05, batch=16, recent=32)
     robot = cast(Simulator, Loopback("empty", image_size=IMAGE_SIZE, seed=5))
@@ -69,12 +71,16 @@ def test_goal_that_is_reached_late_is_not_reached_in_time() -> None:
 def test_goals_picture_is_from_before_the_change() -> None:
     bench = make_bench(0.1, [])
     learner = Learner(bench.loaded, None)
-    loop = LearningLoop(learner, bench.robot, None, bench.settings, 0)
-    pose = np.array([1.0, 1.5, 0.5])
-    before = loop.see_goal(pose).latent
-    bench.robot.tint = (0.2, 0.2, 0.2)
-    after = loop.see_goal(pose).latent
-    assert before is not None and after is not None and np.array_equal(before, after)
+    loop = LearningLoop(bench.loaded, bench.robot, None, bench.settings.loop, 0, learner)
+    images = []
+    for tint in ((1.0, 1.0, 1.0), (0.2, 0.2, 0.2)):
+        bench.robot.tint = tint
+        loop.set_goal(np.array([1.0, 1.5, 0.5]), 10.0)
+        assert loop.agent.execution is not None and loop.agent.execution.image is not None
+        images.append(loop.agent.execution.image)
+    assert np.array_equal(images[0], images[1]) and not np.array_equal(
+        images[1], bench.robot.photograph(np.array([1.0, 1.5, 0.5]))
+    )
     assert bench.robot.tint == (0.2, 0.2, 0.2)
 
 

@@ -9,6 +9,7 @@ from typing import cast
 import numpy as np
 import pytest
 
+from ami_ros.agent.agent import AgentConfig
 from ami_ros.evaluation.closed_loop import ClosedLoop, LoopConfig
 from ami_ros.memory.localisation import FilterConfig
 from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
@@ -46,7 +47,7 @@ def memory_file(tmp_path: Path) -> Path:
 def loop(memory_file: Path | None, navigator: NavigatorConfig, seed: int = 0) -> tuple[ClosedLoop, Loopback]:
     robot = Loopback("two_rooms", image_size=IMAGE_SIZE, seed=seed)
     robot.reset(np.array([0.8, 1.0, 0.3]))
-    config = LoopConfig(navigator=navigator, memory=MEMORY)
+    config = LoopConfig(agent=AgentConfig(navigator=navigator, memory=MEMORY))
     return ClosedLoop(EXACT, cast(Simulator, robot), memory_file, config, seed), robot
 
 
@@ -61,7 +62,8 @@ def test_picture_goals_near_and_far_are_reached_with_memory(memory_file: Path) -
         assert trial.driven_m > 0.5 * trial.path_length_m - 0.3
     assert trials[1].replans >= 1
     np.testing.assert_array_equal(trials[1].start, trials[0].final)
-    assert len(driver.trace) > 3 and driver.trace[-1][3].done
+    last = driver.trace[-1][2].decision
+    assert len(driver.trace) > 3 and last is not None and last.done
     assert hashlib.sha256(memory_file.read_bytes()).hexdigest() == digest
     assert robot.ground_truth().contacts == 0
 

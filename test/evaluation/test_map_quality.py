@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from ami_ros.evaluation.expedition import Moment
+from ami_ros.evaluation.expedition import Belief
 from ami_ros.evaluation.map_quality import frame_of, is_right, judge, survey
 from ami_ros.geometry import Array, compose, inverse
 from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
@@ -79,15 +79,15 @@ def test_right_is_near_in_the_map_and_in_the_same_room(space: FreeSpace) -> None
 
 
 def test_confidence_is_honest_if_it_is_the_share_that_is_right() -> None:
-    def moment(confidence: float) -> Moment:
+    def belief(confidence: float) -> Belief:
         location = Location(0.0, np.zeros(3), np.zeros(3), confidence, 2.0 * (1 - confidence), confidence > 0.7, 1)
-        return Moment(0.0, np.zeros(3), location)
+        return Belief(0.0, np.zeros(3), location)
 
-    beliefs = [moment(0.95)] * 20 + [moment(0.25)] * 20
+    beliefs = [belief(0.95)] * 20 + [belief(0.25)] * 20
     honest = judge(beliefs, [True] * 19 + [False] + [True] * 5 + [False] * 15)
     assert honest.calibration_error == pytest.approx(0.0, abs=1e-9)
     assert honest.localised == 0.5 and honest.right_when_localised == 0.95 and honest.right == 0.6
     assert honest.confidence_when_right > honest.confidence_when_wrong
     assert honest.entropy_when_right < honest.entropy_when_wrong
-    boaster = judge([moment(0.95)] * 20, [True] * 5 + [False] * 15)
+    boaster = judge([belief(0.95)] * 20, [True] * 5 + [False] * 15)
     assert boaster.calibration_error == pytest.approx(0.7)

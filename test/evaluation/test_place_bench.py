@@ -5,33 +5,36 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 
-from ami_ros.evaluation.expedition import Expedition, Moment
+from ami_ros.agent.agent import AgentConfig
+from ami_ros.evaluation.closed_loop import ClosedLoop, LoopConfig
+from ami_ros.evaluation.expedition import Belief, Expedition
 from ami_ros.evaluation.place_bench import PlaceBench, Settings
 from ami_ros.evaluation.place_trials import SETTLED, Judged
 from ami_ros.memory.localisation import FilterConfig
-from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
+from ami_ros.memory.place_memory import MemoryConfig
 from ami_ros.memory.types import Location
 from ami_ros.simulation.exploration import PERIOD
 from ami_ros.simulation.loopback import Loopback
+from ami_ros.simulation.simulator import Simulator
 from ami_ros.world_model.checkpoint import LoadedModel
-from ami_ros.world_model.perception import Perception
 from harness.exact_model import IMAGE_SIZE, ExactModel
 
 EXACT = LoadedModel(ExactModel(), "exact", "0" * 64)
-LIGHT = MemoryConfig(filter=FilterConfig(particles=300))
+LIGHT = LoopConfig(agent=AgentConfig(memory=MemoryConfig(filter=FilterConfig(particles=300))))
 
 
-def make_robot(seed: int) -> Loopback:
-    return Loopback("two_rooms", image_size=IMAGE_SIZE, seed=seed)
+def make_robot(seed: int) -> Simulator:
+    return cast(Simulator, Loopback("two_rooms", image_size=IMAGE_SIZE, seed=seed))
 
 
 def test_a_right_model_comes_to_know_two_rooms(tmp_path: Path) -> None:
     seen: list[str] = []
-    settings = Settings(minutes=2.5, starts=3, goals=10, kidnappings=1, hours=0.005, seed=3, memory=LIGHT)
+    settings = Settings(minutes=2.5, starts=3, goals=10, kidnappings=1, hours=0.005, seed=3, loop=LIGHT)
     file = tmp_path / "places.memory"
     bench = PlaceBench(EXACT, make_robot, settings, file, lambda what, done, total: seen.append(what))
     found = bench.run()
@@ -49,7 +52,7 @@ def test_a_right_model_comes_to_know_two_rooms(tmp_path: Path) -> None:
 
 
 def test_one_seed_gives_one_run(tmp_path: Path) -> None:
-    settings = Settings(minutes=0.3, starts=1, goals=2, kidnappings=1, seed=1, memory=LIGHT)
+    settings = Settings(minutes=0.3, starts=1, goals=2, kidnappings=1, seed=1, loop=LIGHT)
     first, second = (
         PlaceBench(EXACT, make_robot, settings, tmp_path / name, lambda *_: None).run() for name in ("a", "b")
     )
@@ -58,8 +61,8 @@ def test_one_seed_gives_one_run(tmp_path: Path) -> None:
 
 def test_an_expedition_knows_the_truth_of_each_place_and_kidnaps_without_a_word() -> None:
     robot = make_robot(0)
-    memory = PlaceMemory(EXACT.model, EXACT.encoder_id, None, LIGHT)
-    expedition = Expedition(robot, Perception(EXACT.model), memory, np.random.default_rng(0))
+    expedition = Expedition(ClosedLoop(EXACT, robot, None, LIGHT, 0), np.random.default_rng(0))
+    memory = expedition.memory
     expedition.begin(np.array([0.6, 0.6, 0.0]))
     for _ in range(40):
         expedition.step()
@@ -78,7 +81,7 @@ def test_an_expedition_knows_the_truth_of_each_place_and_kidnaps_without_a_word(
 def test_found_is_when_the_robot_is_right_and_stays_so(pattern: str, found: float) -> None:
     assert round(SETTLED / PERIOD) == 10
     moments = [
-        Moment(k * PERIOD, np.zeros(3), Location(0.0, np.zeros(3), np.zeros(3), 0.9, 0.0, True, 1))
+        Belief(k * PERIOD, np.zeros(3), Location(0.0, np.zeros(3), np.zeros(3), 0.9, 0.0, True, 1))
         for k in range(len(pattern))
     ]
     judged = Judged(moments, [letter == "r" for letter in pattern])

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from ami_ros.agent.agent import AgentConfig
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.closed_loop import LoopConfig
 from ami_ros.evaluation.rival_loops import RandomLoop, TrueLoop
@@ -27,7 +28,7 @@ from ami_ros.world_model.checkpoint import LoadedModel
 from harness.exact_model import IMAGE_SIZE, ExactModel
 
 EXACT = LoadedModel(ExactModel(), "exact", "0" * 64)
-CONFIG = LoopConfig(navigator=NavigatorConfig(planner=PlannerConfig(deadline=60.0)))
+CONFIG = LoopConfig(agent=AgentConfig(navigator=NavigatorConfig(planner=PlannerConfig(deadline=60.0))))
 SPEC = ExactModel().spec
 
 
@@ -105,7 +106,7 @@ def test_on_the_truth_a_goal_beside_the_robot_is_reached_sooner_by_driving_sidew
         loop = TrueLoop(LoadedModel(ExactModel(spec), "exact", "0" * 64), robot, CONFIG, 0)
         trial = loop.drive("near", robot.ground_truth().pose, goal, 1.0)
         assert trial.success and trial.collisions == 0
-        turned = max(abs(float(pose[2])) for _, pose, _, _ in loop.trace)
+        turned = max(abs(float(pose[2])) for _, pose, _ in loop.trace)
         times[spec.drive] = trial.time_s, turned
     assert times["omnidirectional"][0] < 0.8 * times["differential"][0]
     assert times["omnidirectional"][1] < 0.3 < times["differential"][1]

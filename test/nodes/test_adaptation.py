@@ -90,6 +90,8 @@ class Robot:
         self._commands.publish(TwistStamped(header=Header(stamp=start), twist=twist_message(self.sent)))
         odometry = Odometry(header=Header(stamp=end, frame_id="odom"))
         odometry.pose.pose = pose_to_message(self.pose)
+        ahead, aside, turn = (5.0 * motion[0]).tolist()
+        odometry.twist.twist = twist_message((ahead, turn, aside))
         self._odometry.publish(odometry)
         self.look(end)
         for _ in range(4):

@@ -15,20 +15,22 @@ CONFIG = DoubtConfig()
 
 def test_what_is_usual_raises_no_doubt() -> None:
     doubt, rng = Doubt(ExactModel(), CONFIG), np.random.default_rng(0)
-    assert not any(doubt.unsure(float(d)) for d in rng.uniform(0.5, 1.2, 400))
+    assert not any(doubt.unsure(0.2 * k, float(d)) for k, d in enumerate(rng.uniform(0.5, 1.2, 400)))
 
 
 def test_disagreement_far_above_the_usual_does_if_it_lasts() -> None:
-    doubt = Doubt(ExactModel(), CONFIG)
-    for _ in range(CONFIG.warm_up):
-        assert not doubt.unsure(1.0)
-    assert [doubt.unsure(3.0) for _ in range(5)] == [False] * (CONFIG.moments - 1) + [True] * (6 - CONFIG.moments)
-    assert not doubt.unsure(1.0) and not doubt.unsure(3.0)
+    for rate in (5.0, 10.0, 30.0):
+        doubt, count = Doubt(ExactModel(), CONFIG), round(CONFIG.warm_up * rate) + 1
+        stamps = np.arange(count + 2 * round(rate)) / rate
+        assert not any(doubt.unsure(float(stamp), 1.0) for stamp in stamps[:count])
+        raised = [stamp for stamp in stamps[count:] if doubt.unsure(float(stamp), 3.0)]
+        assert CONFIG.seconds - 1e-9 <= raised[0] - stamps[count] <= CONFIG.seconds + 1 / rate, rate
+        assert not doubt.unsure(stamps[-1] + 1 / rate, 1.0) and not doubt.unsure(stamps[-1] + 2 / rate, 3.0)
 
 
 def test_before_it_knows_what_is_usual_it_says_nothing() -> None:
     doubt = Doubt(ExactModel(), CONFIG)
-    assert not any(doubt.unsure(100.0 * k) for k in range(CONFIG.warm_up))
+    assert not any(doubt.unsure(0.2 * k, 100.0 * k) for k in range(int(CONFIG.warm_up / 0.2)))
 
 
 class Unsure(ExactModel):
@@ -46,5 +48,5 @@ def test_it_asks_the_model_about_the_commands_and_one_without_such_heads_has_no_
     here, straight, turn = latent_of(np.zeros(3)), np.tile([0.3, 0.0], (3, 1)), np.tile([0.3, 1.0], (3, 1))
     for model, expected in ((Unsure(), True), (ExactModel(), False)):
         doubt = Doubt(model, CONFIG)
-        assert not any(doubt.about(here, straight, (0.0, 0.0)) for _ in range(60))
-        assert [doubt.about(here, turn, (0.0, 0.0)) for _ in range(CONFIG.moments)][-1] is expected
+        assert not any(doubt.about(0.2 * k, here, straight, (0.0, 0.0)) for k in range(60))
+        assert [doubt.about(0.2 * k, here, turn, (0.0, 0.0)) for k in range(60, 66)][-1] is expected

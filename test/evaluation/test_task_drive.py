@@ -7,9 +7,10 @@ from typing import cast
 import numpy as np
 import pytest
 
+from ami_ros.agent.agent import AgentConfig
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.closed_loop import ClosedLoop, LoopConfig
-from ami_ros.evaluation.errand_drive import ErrandDrive
+from ami_ros.evaluation.task_drive import TaskDrive
 from ami_ros.geometry import compose
 from ami_ros.memory.localisation import FilterConfig
 from ami_ros.memory.place_memory import MemoryConfig
@@ -35,11 +36,11 @@ def loop() -> ClosedLoop:
     """A robot in the empty room, with an empty memory."""
     robot = Loopback("empty", image_size=IMAGE_SIZE)
     robot.reset(START)
-    config = LoopConfig(
+    agent = AgentConfig(
         navigator=NavigatorConfig(planner=PlannerConfig(deadline=60.0)),
         memory=MemoryConfig(filter=FilterConfig(particles=300)),
     )
-    return ClosedLoop(EXACT, cast(Simulator, robot), None, config, 0)
+    return ClosedLoop(EXACT, cast(Simulator, robot), None, LoopConfig(agent=agent), 0)
 
 
 def test_mission_visits_its_goals_and_the_records_say_where_the_robot_truly_stood(loop: ClosedLoop) -> None:
@@ -47,18 +48,18 @@ def test_mission_visits_its_goals_and_the_records_say_where_the_robot_truly_stoo
     ahead = compose(origin, np.array([0.6, 0.0, 0.0]))
     back = Destination("pose", pose=(float(origin[0]), float(origin[1]), float(origin[2])))
     goals = (Destination("pose", pose=(float(ahead[0]), float(ahead[1]), float(ahead[2])), wait=0.5), back)
-    drive = ErrandDrive(loop, Mission(MissionPlan(goals, leg_allowance=60.0)))
+    drive = TaskDrive(loop, Mission(MissionPlan(goals, leg_allowance=60.0)))
     for _ in drive.run(120.0):
         pass
     assert drive.task.code is Code.NONE, drive.task.message
     assert [leg.succeeded for leg in drive.legs] == [True, True]
     assert drive.legs[1].began - drive.legs[0].ended >= 0.5
     np.testing.assert_allclose(drive.legs[1].final[:2], START[:2], atol=0.25)
-    assert drive.driven > 0.8 and len(drive.believed) == len(drive.true) > 0
+    assert drive.distance > 0.8 and len(drive.believed) == len(drive.true) > 0
 
 
 def test_exploring_comes_to_know_the_room_and_ends_where_it_began(loop: ClosedLoop) -> None:
-    drive = ErrandDrive(loop, Exploration(ExplorationConfig(), allowance=40.0))
+    drive = TaskDrive(loop, Exploration(ExplorationConfig(), allowance=40.0))
     for _ in drive.run(200.0):
         pass
     assert drive.task.code is Code.NONE, drive.task.message
@@ -68,8 +69,8 @@ def test_exploring_comes_to_know_the_room_and_ends_where_it_began(loop: ClosedLo
     assert FreeSpace(loop.simulator.world).share_within(np.array(list(drive.truths.values())), 0.75) > 0.7
 
 
-def test_an_errand_that_does_not_end_is_an_error(loop: ClosedLoop) -> None:
+def test_a_task_that_does_not_end_is_an_error(loop: ClosedLoop) -> None:
     goal = Destination("pose", pose=(0.0, 0.0, 0.0), wait=1000.0)
     with pytest.raises(AmiError, match="not over after 1 s"):
-        for _ in ErrandDrive(loop, Mission(MissionPlan((goal,)))).run(1.0):
+        for _ in TaskDrive(loop, Mission(MissionPlan((goal,)))).run(1.0):
             pass

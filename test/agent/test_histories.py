@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ami_ros.agent.command_history import CommandHistory
+from ami_ros.agent.freshness import Freshness, FreshnessConfig
+from ami_ros.agent.odometry_history import OdometryHistory
 from ami_ros.errors import AmiError
-from ami_ros.geometry import wrap
-from ami_ros.ros.command_history import CommandHistory
-from ami_ros.ros.odometry_buffer import OdometryBuffer
+from ami_ros.geometry import compose, wrap
 from ami_ros.ros.quaternions import quaternion_from_yaw, yaw_from_quaternion
-from ami_ros.ros.stamps import Freshness, FreshnessConfig
 
 SPEED, TURN = 0.4, 0.8
 
@@ -23,8 +23,8 @@ def on_a_circle(stamp: float) -> np.ndarray:
     return np.array([radius * np.sin(yaw), radius * (1 - np.cos(yaw)), wrap(yaw)])
 
 
-def circling(period: float = 0.04) -> OdometryBuffer:
-    buffer = OdometryBuffer()
+def circling(period: float = 0.04) -> OdometryHistory:
+    buffer = OdometryHistory()
     for stamp in np.arange(0.0, 2.0, period):
         assert buffer.add(float(stamp), on_a_circle(stamp), (SPEED, TURN))
     return buffer
@@ -40,7 +40,7 @@ def test_odometry_is_known_between_messages_and_shortly_beyond(stamp: float) -> 
 
 @pytest.mark.parametrize("stamp", [-1.0, 3.0])
 def test_odometry_far_from_any_message_is_unknown(stamp: float) -> None:
-    assert circling().at(stamp) is None and OdometryBuffer().at(0.0) is None
+    assert circling().at(stamp) is None and OdometryHistory().at(0.0) is None
 
 
 def test_odometry_that_jumps_is_noticed_and_what_was_before_forgotten() -> None:
@@ -49,8 +49,31 @@ def test_odometry_that_jumps_is_noticed_and_what_was_before_forgotten() -> None:
     assert buffer.at(1.0) is None and buffer.at(2.0) is not None
 
 
+def test_odometry_that_begins_anew_near_its_old_origin_is_noticed() -> None:
+    buffer = OdometryHistory()
+    for stamp in np.arange(0.0, 1.0, 0.04):
+        assert buffer.add(float(stamp), np.array([0.3 + 0.2 * stamp, 0.0, 0.0]), (0.2, 0.0))
+    assert not buffer.add(1.0, np.zeros(3), (0.2, 0.0)) and buffer.resets == 1
+
+
+def test_odometry_of_a_robot_that_brakes_and_turns_hard_between_rare_messages_does_not_count_as_begun_anew() -> None:
+    buffer, pose = OdometryHistory(), np.zeros(3)
+    for k, (linear, angular) in enumerate([(0.5, 0.0), (0.0, 1.8), (-0.3, -1.8), (0.5, 1.8)] * 5):
+        pose = compose(pose, [0.2 * linear, 0.0, 0.2 * angular])
+        assert buffer.add(0.2 * k, pose, (linear, angular)), k
+
+
+def test_odometry_from_the_future_is_dropped_and_what_follows_is_taken() -> None:
+    buffer = OdometryHistory()
+    buffer.add(1.0, np.zeros(3), (0.0, 0.0), now=1.0)
+    with pytest.raises(AmiError, match="future"):
+        buffer.add(500.0, np.zeros(3), (0.0, 0.0), now=1.04)
+    buffer.add(1.04, np.array([0.01, 0.0, 0.0]), (0.2, 0.0), now=1.04)
+    assert buffer.at(1.04) is not None
+
+
 def test_odometry_keeps_the_last_seconds_only() -> None:
-    buffer = OdometryBuffer()
+    buffer = OdometryHistory()
     for stamp in range(100):
         buffer.add(stamp * 0.5, np.zeros(3), (0.0, 0.0))
     assert buffer.at(10.0) is None and buffer.at(48.0) is not None
@@ -76,7 +99,7 @@ def test_commands_are_as_wide_as_the_robot_takes_them() -> None:
 
 
 def test_odometry_goes_on_to_the_side_where_the_robot_does() -> None:
-    buffer = OdometryBuffer()
+    buffer = OdometryHistory()
     buffer.add(1.0, np.array([1.0, 2.0, np.pi / 2]), (0.0, 0.0, 0.4))
     found = buffer.at(1.2)
     assert found is not None
@@ -90,17 +113,24 @@ def test_mean_command_weighs_each_by_its_time() -> None:
     np.testing.assert_allclose(history.means(0.0, 0.2, 3), [[1.0, 0.0], [0.5, 1.0], [0.0, 2.0]])
 
 
-def test_frozen_camera_is_told_from_a_standing_robot() -> None:
-    freshness = Freshness(FreshnessConfig(max_repeats=3))
-    for tick in range(20):
-        freshness.check(tick, tick, b"same", moving=False)
-    for tick in range(20, 22):
-        freshness.check(tick, tick, b"same", moving=True)
+@pytest.mark.parametrize("rate", [5.0, 10.0, 30.0, 60.0])
+def test_frozen_camera_is_told_from_a_standing_robot_at_any_rate(rate: float) -> None:
+    freshness, stamps = Freshness(FreshnessConfig(frozen_after=1.0)), iter(np.arange(1000) / rate)
+
+    def check(moving: bool, data: bytes = b"same") -> float:
+        stamp = float(next(stamps))
+        freshness.check(stamp, stamp, data, moving)
+        return stamp
+
+    for _ in range(100):
+        still_until = check(moving=False)
     with pytest.raises(AmiError, match="frozen"):
-        freshness.check(22, 22, b"same", moving=True)
+        while True:
+            moved_until = check(moving=True)
+    assert 0.8 <= moved_until + 1 / rate - still_until <= 1.2
     with pytest.raises(AmiError, match="frozen"):
-        freshness.check(23, 23, b"same", moving=False)
-    freshness.check(24, 24, b"other", moving=False)
+        check(moving=False)
+    check(moving=False, data=b"other")
 
 
 @pytest.mark.parametrize(("stamp", "words"), [(4.0, "old"), (11.0, "future"), (9.0, "not newer")])

@@ -1,4 +1,4 @@
-"""Which sensor messages are new, and of this time."""
+"""Which sensor messages are new and recent."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class FreshnessConfig:
 
     max_age: float = 1.0  # [s] between a stamp and now
     max_ahead: float = 0.5  # [s] that a stamp may lie in the future
-    max_repeats: int = 10  # equal images in a row while the robot moves, from which the camera counts as frozen
+    frozen_after: float = 1.0  # [s] of equal images while the robot moves, from which the camera counts as frozen
 
 
 class Freshness:
@@ -28,7 +28,7 @@ class Freshness:
         """Forgets the stream, as after a jump in time."""
         self._newest = -float("inf")
         self._digest: int | None = None
-        self._repeats = 0
+        self._frozen = 0.0  # [s] of equal images while the robot moved
 
     def check(self, stamp: float, now: float, data: bytes | memoryview, moving: bool) -> None:
         """Takes note of a message.
@@ -47,11 +47,13 @@ class Freshness:
             raise AmiError(f"stamp lies {stamp - now:.2f} s in the future: dropped; are the clocks in step?")
         if stamp <= self._newest:
             raise AmiError("stamp is not newer than the last one: dropped; do two nodes publish this topic?")
-        self._newest = stamp
+        elapsed, self._newest = stamp - self._newest, stamp
         digest = zlib.crc32(data)
         if digest != self._digest:
-            self._digest, self._repeats = digest, 0
+            self._digest, self._frozen = digest, 0.0
         elif moving:
-            self._repeats += 1
-        if self._repeats >= self.config.max_repeats:
-            raise AmiError(f"the camera is frozen: {self._repeats} equal images while the robot moved; restart it")
+            self._frozen += min(elapsed, self.config.frozen_after / 2)  # a gap is not proof of a frozen camera
+        if self._frozen >= self.config.frozen_after:
+            raise AmiError(
+                f"the camera is frozen: equal images for {self._frozen:.1f} s while the robot moved; restart it"
+            )

@@ -1,4 +1,4 @@
-"""Commands of the last moments, to be asked for what was commanded during a stretch of time."""
+"""The commands of the last seconds, and their mean over any stretch of time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The newest decision as a source of commands: which one is due now, and is it still to be trusted."""
+"""Follows the newest plan: which of its commands is due now, and whether the plan is still recent enough."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Due:
     age: float  # of the observation it was decided on [s]
 
 
-class PlanPlayer:
+class PlanTracker:
     """Holds the newest decision; written by the worker, read by the control timer.
 
     Args:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from ami_ros.agent.routes import routes_of
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.closed_loop import ClosedLoop
 from ami_ros.geometry import Array
 from ami_ros.images import decode_image
-from ami_ros.memory.types import Route
 from ami_ros.planning.place_doubts import PlaceDoubts
 from ami_ros.planning.task import Leg, Phase, Task, WorldState
-from ami_ros.planning.types import Goal, Percept
+from ami_ros.planning.types import Percept
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class LegRecord:
 
 
 @dataclass
-class ErrandDrive:
+class TaskDrive:
     """Runs one task with one robot.
 
     Attributes:
@@ -43,7 +43,7 @@ class ErrandDrive:
         true: ... the true ones.
         doubts: of the model, by place.
         readings: error of each prediction, and the error that the model had expected [latent units; NaN: no word].
-        driven: [m].
+        distance: that was driven [m].
         elapsed: simulated [s].
     """
 
@@ -55,7 +55,7 @@ class ErrandDrive:
     true: list[Array] = field(default_factory=list)
     doubts: PlaceDoubts = field(default_factory=PlaceDoubts)
     readings: list[tuple[float, float]] = field(default_factory=list)
-    driven: float = 0.0
+    distance: float = 0.0
     elapsed: float = 0.0
 
     def run(self, patience: float) -> Iterator[None]:
@@ -64,40 +64,39 @@ class ErrandDrive:
         began = set_out = loop.simulator.time
         last = loop.simulator.ground_truth().pose
         while self.task.phase is not Phase.DONE:
-            percept = self._perceive()
-            found = self._next_leg(percept)
-            if found is not None:
-                leg, set_out = found, percept.stamp
-                loop.navigator.start(self._goal(leg))
-            decision = loop.decide(percept)
-            if decision.done and leg is not None:
-                truth = loop.simulator.ground_truth().pose
-                outcome = (decision.succeeded, int(decision.code), decision.message)
-                self.legs.append(LegRecord(leg, *outcome, set_out, percept.stamp, truth))
-                self.task.ended(leg.number, *outcome, percept.stamp)
-                leg = None
-            loop.execute(decision)
-            here = loop.simulator.ground_truth().pose
-            self.driven += float(np.hypot(*(here[:2] - last[:2])))
+            known = len(loop.memory)
+            thought, here = loop.tick(), loop.simulator.ground_truth().pose
+            self.truths |= {int(i): last for i in loop.memory.map.index.ids[known:]}
+            self.distance += float(np.hypot(*(here[:2] - last[:2])))
             last = here
-            self.elapsed = percept.stamp - began
+            self.elapsed = loop.simulator.time - began
             if self.elapsed > patience:
                 raise AmiError(f"the task was not over after {patience:.0f} s: {self.task.message}")
+            if thought is None:
+                continue
+            self._note(thought.percept)
+            decision = thought.decision
+            if decision is not None and decision.done and leg is not None and thought.execution is loop.agent.execution:
+                outcome = (decision.succeeded, int(decision.code), decision.message)
+                self.legs.append(LegRecord(leg, *outcome, set_out, loop.simulator.time, here))
+                self.task.ended(leg.number, *outcome, loop.simulator.time)
+                loop.agent.cancel()
+                leg = None
+            found = self._next_leg(thought.percept)
+            if found is not None:
+                leg, set_out = found, loop.simulator.time
+                self._start(leg)
             yield
 
-    def _perceive(self) -> Percept:
-        memory, truth = self.loop.memory, self.loop.simulator.ground_truth().pose
-        known = len(memory)
-        percept = self.loop.perceive()
-        self.truths |= {int(i): truth for i in memory.map.index.ids[known:]}
+    def _note(self, percept: Percept) -> None:
+        """What the robot believes and how surprised it is, beside the truth."""
         if percept.location is not None and percept.location.localised:
             self.believed.append(percept.location.pose)
-            self.true.append(truth)
+            self.true.append(self.loop.truth_at(percept.location.stamp))
             if percept.surprise is not None:
                 self.doubts.note(percept.location.place_id, percept.location.pose, percept.surprise.doubt)
         if percept.surprise is not None:
             self.readings.append((percept.surprise.error, percept.surprise.expected))
-        return percept
 
     def _next_leg(self, percept: Percept) -> Leg | None:
         memory = self.loop.memory
@@ -111,20 +110,12 @@ class ErrandDrive:
         )
         step = self.task.step(state)
         if step.wants_routes:
-            answers: list[Route | AmiError] = []
-            for request in step.wants_routes:
-                try:
-                    answers.append(memory.find_route(request.goal))
-                except AmiError as error:
-                    answers.append(error)
-            self.task.set_routes(answers)
+            routes = routes_of(memory)
+            routes.ask(step.wants_routes, "")
+            self.task.set_routes(routes.poll() or [])
             step = self.task.step(state)
         return step.leg
 
-    def _goal(self, leg: Leg) -> Goal:
-        goal = leg.destination.goal(leg.allowance)
-        if leg.destination.kind == "picture":
-            picture = decode_image(leg.destination.picture_bytes)
-            seen = self.loop.goal_of(picture)
-            goal = replace(goal, latent=seen.latent, picture=seen.picture)
-        return goal
+    def _start(self, leg: Leg) -> None:
+        picture = decode_image(leg.destination.picture_bytes) if leg.destination.kind == "picture" else None
+        self.loop.start(leg.destination.goal(leg.allowance), picture)
