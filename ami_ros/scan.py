@@ -35,10 +35,10 @@ class Scan:
 class Mount:
     """Where the scanner sits on the robot; its plane is level."""
 
-    x: float = 0.0  # [m] ahead of base_link
-    y: float = 0.0  # [m] to the left of it
-    yaw: float = 0.0  # [rad] by which its own x axis points to the left
-    upside_down: bool = False  # it hangs, so that angles which grow in its own frame turn to the right
+    x: float = 0.0  # [m] in front of base_link
+    y: float = 0.0  # [m] to the left of base_link
+    yaw: float = 0.0  # [rad] from base_link's x axis to the scanner's, counter-clockwise
+    upside_down: bool = False  # mounted upside down, so its angles grow clockwise
     fixed: bool = False  # this counts, whatever frame scans have; needed where all the rest is 0, else transforms do
 
     def in_base(self, scan: Scan) -> Scan:

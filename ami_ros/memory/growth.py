@@ -26,13 +26,13 @@ class MemoryConfig:
     """How memory grows."""
 
     learning: bool = True  # add places and ways; false: only localise
-    spacing: float = 0.30  # [m] between places of like heading
-    turn_spacing: float = 0.5  # [rad] between places at one spot
-    confident: float = 0.85  # confidence from which a new place is added to what is known
-    surprising: float = 6.0  # z score from which a moment is kept as a place of its own
-    max_places: int = 50_000  # no more are added then
-    relax_growth: float = 1.2  # the map is relaxed each time that it has grown by this factor ...
-    relax_least: int = 20  # ... and by this many places
+    spacing: float = 0.30  # [m] between places of similar heading; smaller: a finer map, a larger file
+    turn_spacing: float = 0.5  # [rad] between places at one spot; smaller: more headings are known, a larger file
+    confident: float = 0.85  # confidence from which new places are added; larger: fewer false ways, later
+    surprising: float = 6.0  # z score from which a moment is kept as a place of its own; larger keeps fewer
+    max_places: int = 50_000  # more are not added; larger needs more memory and time for each recall
+    relax_growth: float = 1.2  # the map is relaxed each time it has grown by this factor; larger: less often ...
+    relax_least: int = 20  # ... and by at least this many places
     continuity: ContinuityConfig = field(default_factory=ContinuityConfig)
     relaxation: RelaxationConfig = field(default_factory=RelaxationConfig)
     filter: FilterConfig = field(default_factory=FilterConfig)
@@ -45,7 +45,7 @@ Picture = Callable[[], bytes | None] | bytes | None  # JPEG, or what makes it on
 
 @dataclass(frozen=True)
 class Moment:
-    """What memory takes in at once."""
+    """What memory takes in at one moment."""
 
     stamp: float  # [s]
     latent: Latents  # (latent_dim,)

@@ -15,7 +15,7 @@ from ami_ros.ros.tf import TFMessage
 from ami_ros.scan import Mount, Scan
 from ami_ros.static_frames import StaticFrames, mount_of
 
-PATIENCE = 3.0  # [s] for the transforms of a frame to come, before it is said that there are none
+PATIENCE = 3.0  # [s] to wait for the transforms of a frame before reporting that there are none
 
 # One latched message from each of many publishers: a depth of 1 would keep that of one only.
 TF_STATIC = QoSProfile(

@@ -25,24 +25,24 @@ POSITIVE = (
 
 @dataclass(frozen=True)
 class SafetyConfig:
-    """Limits of the robot and of what is trusted."""
+    """Limits of the robot, and how old data may be."""
 
-    max_linear: float = 0.5  # [m/s] either way
-    max_angular: float = 1.8  # [rad/s] either way
+    max_linear: float = 0.5  # [m/s] forwards and backwards; faster commands are cut to it
+    max_angular: float = 1.8  # [rad/s] either way; faster turning is cut to it
     max_lateral: float = 0.0  # [m/s] to either side; 0: the robot does not drive sideways
-    max_linear_acceleration: float = 1.0  # [m/s^2], ahead and to the sides; braking is not limited
+    max_linear_acceleration: float = 1.0  # [m/s^2] in any direction; larger starts faster; braking is not limited
     max_angular_acceleration: float = 5.0  # [rad/s^2]
-    command_timeout: float = 0.3  # [s] of age, from which a command is late and the robot stands
+    command_timeout: float = 0.3  # [s] age of a command at which the robot stops; larger coasts longer
     scan_timeout: float = 0.6  # [s] since it was measured, from which a scan shows nothing any more
     silence_timeout: float = 1.0  # [s] of steady time without commands, or scans, until it stands, whatever the clock
     clock_timeout: float = 0.4  # [s] of steady time for which the node's clock may stand still until the robot does
-    require_scan: bool = True  # without a fresh scan the robot stands
+    require_scan: bool = True  # stop without a fresh scan; false: drive blind
     robot_radius: float = 0.18  # [m] of the smallest circle around base_link that holds the robot
     footprint: tuple[float, ...] = ()  # x1, y1, x2, y2, ... [m] of a convex outline around base_link; empty: the circle
     margin: float = 0.03  # [m] kept free beyond the outline; larger than the errors of scan and odometry
     reaction: float = 0.25  # [s] until the wheels answer to a command, the time until the next one included
     deceleration: float = 0.8  # [m/s^2] that the robot surely reaches, along each axis, however slow its wheels are
-    turn_lag: float = 0.4  # [s] for which it may still turn as it was told before
+    turn_lag: float = 0.4  # [s] for which it may still turn as commanded before; larger keeps farther off in turns
     obstacle_speed: float = 0.0  # [m/s] at which things may come closer by themselves; larger: slower near everything
     memory: float = 3.0  # [s] for which what is out of sight counts as it was seen; 0: only the newest scan counts
 
