@@ -116,7 +116,7 @@ class Motion:
         recent = speeds[now - sent <= self._config.turn_lag, 1]
         least[1], most[1] = min(recent, default=0.0), max(recent, default=0.0)
         shares = [float((most if value > 0 else least)[k]) / float(value) for k, value in enumerate(command) if value]
-        return float(min(1.0, max(0.0, min(shares))))
+        return float(min(1.0, max(0.0, min(shares, default=0.0))))
 
     def _acting(self, now: float, command: Command | None = None) -> tuple[Array, Array]:
         """What may be acting: velocities (k, 3), and when they were sent (k,). What the robot does is as good as what

@@ -129,3 +129,15 @@ def test_the_robot_still_gets_to_a_wall_sideways() -> None:
     pushed_about(robot, [(0.0, 0.0, 0.4, 90)])
     gap = 4.0 - 0.05 - robot.ground_truth().pose[1] - CONFIG.robot_radius
     assert 0.0 < gap < 0.12
+
+
+def test_a_drive_to_the_side_that_it_does_not_have_stops_it_before_a_wall() -> None:
+    """What is left of the command is nothing, while the way to standing is nearly not free any more."""
+    for distance in np.arange(0.3, 0.6, 0.005):
+        gate = SafetyGate(SafetyConfig())
+        ahead = Scan(wall_beside(distance).ranges, -np.pi / 2, np.pi / 180)
+        for k in range(8):
+            gate.scan(NOTHING if k < 7 else ahead, k * TICK)
+            gate.command(0.5 if k < 7 else 0.0, 0.0, k * TICK, 0.0 if k < 7 else 0.3)
+            output = gate.output(k * TICK)
+        assert output.command == (0.0, 0.0, 0.0) and output.reason in ("limit", "obstacle ahead")
