@@ -56,6 +56,7 @@ def main(
     from ami_ros.evaluation.adaptation_bench import CHANGES, AdaptationBench, Settings
     from ami_ros.evaluation.planning_bench import Kept
     from ami_ros.evaluation.report import hardware, write_json
+    from ami_ros.robots.derived import simulated_robot
     from ami_ros.simulation.simulator import Simulator
     from ami_ros.world_model.checkpoint import load_model
 
@@ -76,7 +77,7 @@ def main(
                 tasks[what] = bar.add_task(what.replace("_", " "), total=total)
             bar.update(tasks[what], completed=done)
 
-        robot = Simulator(world, seed=seed, drive=loaded.model.spec.drive)
+        robot = Simulator(world, simulated_robot(loaded.model.spec), seed=seed)
         bench = AdaptationBench(loaded, robot, file, settings, report)
         figures = _measure(bench, wanted, kept, seed)
     for change in wanted:

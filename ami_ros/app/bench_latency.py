@@ -14,8 +14,10 @@ def main(
         bool, typer.Option("--load", help="Another program keeps each core busy meanwhile, at usual priority.")
     ] = False,
     world: Annotated[str, typer.Option(help="A world that comes with the package, or a world file.")] = "home",
-    camera: Annotated[str, typer.Option(help="onboard (the robot's own) or ceiling.")] = "onboard",
-    model: Annotated[Path | None, typer.Option(help="Folder; else the model that comes for the camera.")] = None,
+    robot: Annotated[
+        str | None, typer.Option(help="Name of a robot in config/robots, or its file; else one that the model fits.")
+    ] = None,
+    model: Annotated[Path | None, typer.Option(help="Folder; else the model that comes for the robot.")] = None,
     memory: Annotated[Path | None, typer.Option(help="Memory of this world; else the one beside the model.")] = None,
     composed: Annotated[bool, typer.Option("--composed", help="All nodes of the stack in one process.")] = False,
     one_core: Annotated[bool, typer.Option("--one-core", help="Stack, simulator and bench share one core.")] = False,
@@ -38,7 +40,7 @@ def main(
     from ami_ros.evaluation.report import hardware, write_json
 
     settings = DemoSettings.make(
-        world=world, camera=camera, model=model, memory=memory, goals=10_000, seed=seed, compare=False,
+        world=world, robot=robot, model=model, memory=memory, goals=10_000, seed=seed, compare=False,
         composed=composed, headless=True, json=None, record=None, min_success=0.0, real_time_factor=1.0, port=None,
         domain_id=domain_id,
     )  # fmt: skip
@@ -53,7 +55,7 @@ def main(
         if figures["commands"]:
             console.print(_summary(figures), soft_wrap=True)
             if json is not None:
-                write_json(json, figures | {"seed": seed, "world": world, "camera": camera} | hardware())
+                write_json(json, figures | {"seed": seed, "world": world, "robot": settings.robot.name} | hardware())
 
 
 def _summary(figures: dict[str, Any]) -> str:

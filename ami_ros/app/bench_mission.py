@@ -52,6 +52,7 @@ def main(
     from ami_ros.config import with_settings
     from ami_ros.evaluation.mission_bench import Settings, run_exploration, run_mission
     from ami_ros.evaluation.report import hardware, write_json
+    from ami_ros.robots.derived import simulated_robot
     from ami_ros.share import share
     from ami_ros.simulation.simulator import Simulator
     from ami_ros.world_model.checkpoint import load_model
@@ -60,7 +61,7 @@ def main(
     if legs:
         model, memory = model_and_memory(model, memory, world)
     loaded = load_model(model or share("models", "onboard"))
-    drive = loaded.model.spec.drive
+    robot = simulated_robot(loaded.model.spec)
     settings = with_settings(Settings(legs, minutes, seed, loop_config([])), set_ or [])
     figures: dict[str, Any] = {}
     with progress_bar(Console(stderr=True)) as bar:
@@ -72,13 +73,9 @@ def main(
             bar.update(tasks[what], completed=done)
 
         if legs and memory is not None:
-            figures |= run_mission(
-                loaded, lambda robot: Simulator(world, seed=robot, drive=drive), memory, settings, report
-            )
+            figures |= run_mission(loaded, lambda run: Simulator(world, robot, seed=run), memory, settings, report)
         if minutes:
-            figures |= run_exploration(
-                loaded, lambda robot: Simulator(world, seed=robot, drive=drive), settings, report
-            )
+            figures |= run_exploration(loaded, lambda run: Simulator(world, robot, seed=run), settings, report)
     _print(figures)
     if json is not None:
         run = {"world": world, "encoder_id": loaded.encoder_id, "minutes": minutes, "seed": seed}

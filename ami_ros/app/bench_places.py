@@ -57,6 +57,7 @@ def main(
     from ami_ros.app.extract_run import progress_bar
     from ami_ros.evaluation.place_bench import PlaceBench, Settings
     from ami_ros.evaluation.report import hardware, write_json
+    from ami_ros.robots.derived import simulated_robot
     from ami_ros.share import share
     from ami_ros.simulation.noise import SensorNoise
     from ami_ros.simulation.simulator import Simulator
@@ -64,7 +65,7 @@ def main(
 
     torch.set_num_threads(1)
     loaded = load_model(model or share("models", "onboard"))
-    drive = loaded.model.spec.drive
+    robot = simulated_robot(loaded.model.spec)
     settings = Settings(minutes, starts, goals, kidnappings, hours, seed)
     noise = SensorNoise(odometry_error=drift)
     console = Console(stderr=True)
@@ -77,9 +78,7 @@ def main(
             bar.update(tasks[what], completed=done)
 
         file = Path(scratch) / "places.memory"
-        bench = PlaceBench(
-            loaded, lambda robot: Simulator(world, seed=robot, noise=noise, drive=drive), settings, file, report
-        )
+        bench = PlaceBench(loaded, lambda run: Simulator(world, robot, seed=run, noise=noise), settings, file, report)
         figures = bench.run()
     _print(figures)
     if json is not None:

@@ -13,12 +13,11 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder for the runs; an interrupted collection goes on there.")],
     world: Annotated[str, typer.Option(help="A world that comes with the package, or a world file.")] = "home",
     steps: Annotated[int, typer.Option(help="Steps over all runs.")] = 60000,
-    camera: Annotated[str, typer.Option(help="onboard or ceiling.")] = "onboard",
+    robot: Annotated[str, typer.Option(help="Name of a robot in config/robots, or its file.")] = "ami_bot",
     seed: Annotated[int, typer.Option(help="The same seed gives the same runs.")] = 0,
     runs: Annotated[int, typer.Option(help="Number of bags; 0: one for each 4,000 steps, at most 16.")] = 0,
     period: Annotated[float, typer.Option(help="Seconds between steps.")] = 0.2,
     closed_doors: Annotated[float, typer.Option(help="Probability of each door to be closed during a run.")] = 0.0,
-    drive: Annotated[str, typer.Option(help="differential, or omnidirectional: also sideways.")] = "differential",
     workers: Annotated[int, typer.Option(help="Runs recorded at a time; 0: one a core.")] = 0,
 ) -> None:
     """Drive the simulated robot by smooth random exploration and write one bag a run."""
@@ -28,8 +27,8 @@ def main(
     from ami_ros.config import from_mapping
     from ami_ros.learning.collection import CollectionConfig, open_collection
 
-    values = {"world": world, "steps": steps, "camera": camera, "runs": runs, "period": period, "seed": seed}
-    config = from_mapping(CollectionConfig, values | {"closed_doors": closed_doors, "drive": drive}, "collect")
+    values = {"world": world, "steps": steps, "robot": robot, "runs": runs, "period": period, "seed": seed}
+    config = from_mapping(CollectionConfig, values | {"closed_doors": closed_doors}, "collect")
     console = Console(stderr=True)
     with open_collection(out, config) as missing:
         if missing:

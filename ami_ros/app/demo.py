@@ -11,7 +11,9 @@ import typer
 def main(
     headless: Annotated[bool, typer.Option("--headless", help="No web view.")] = False,
     world: Annotated[str, typer.Option(help="A world that comes with the package, or a world file.")] = "home",
-    camera: Annotated[str, typer.Option(help="onboard (the robot's own) or ceiling.")] = "onboard",
+    robot: Annotated[
+        str | None, typer.Option(help="Name of a robot in config/robots, or its file; else one that the model fits.")
+    ] = None,
     goals: Annotated[int, typer.Option(help="How many: near (same room) and far (another room) by turns.")] = 10,
     seed: Annotated[int, typer.Option(help="Of start, goals and noise.")] = 0,
     json: Annotated[Path | None, typer.Option(help="File for all figures; also written after Ctrl-C.")] = None,
@@ -21,7 +23,7 @@ def main(
         bool, typer.Option("--no-memory", help="Drive the same goals once more with the flat planner, and compare.")
     ] = False,
     min_success: Annotated[float, typer.Option(help="Exit 1 if a smaller share of the goals was reached.")] = 0.5,
-    model: Annotated[Path | None, typer.Option(help="Folder; else the model that comes for the camera.")] = None,
+    model: Annotated[Path | None, typer.Option(help="Folder; else the model that comes for the robot.")] = None,
     memory: Annotated[
         Path | None,
         typer.Option(help="Places known at the start; else those that come with the model, if any."),
@@ -44,7 +46,7 @@ def main(
 
     settings = DemoSettings.make(
         world=world,
-        camera=camera,
+        robot=robot,
         model=model,
         memory=memory,
         goals=goals,

@@ -53,7 +53,7 @@ def write_report(result: DemoResult, table: DemoTable) -> None:
             result.costs,
             seed=settings.seed,
             world=settings.world.name,
-            camera=settings.camera,
+            robot=settings.robot.name,
             real_time_factor=settings.real_time_factor,
             restarts=result.restarts,
             wall_s=round(time.monotonic() - result.began, 1),
@@ -64,7 +64,7 @@ def write_report(result: DemoResult, table: DemoTable) -> None:
         from ami_ros.app.picture import draw_picture  # matplotlib is large
 
         rates = [f"{kind} {rate}" for kind, rate in success_rates(result.trials).items() if rate.n]
-        title = f"{settings.world.name}, {settings.camera} camera, seed {settings.seed}: {', '.join(rates)}"
+        title = f"{settings.world.name}, {settings.robot.name}, seed {settings.seed}: {', '.join(rates)}"
         figures = control_line(control, sum(trial.collisions for trial in result.trials))
         picture = settings.record / "demo.png"
         draw_picture(picture, result.backdrop, result.trials, result.places, title, figures)

@@ -28,13 +28,15 @@ from ami_ros.errors import AmiError
 from ami_ros.evaluation.control import ControlRecord
 from ami_ros.evaluation.resources import ProcessMeter
 from ami_ros.geometry import transform_points
-from ami_ros.ros.recorder import DEFAULT_TOPICS, Recorder
+from ami_ros.robots.derived import recorded_topics
+from ami_ros.robots.description import default_robot
+from ami_ros.ros.recorder import Recorder
 from ami_ros.ros.urgency import settle
 from ami_ros.simulation.free_space import FreeSpace
 
 READY_WITHIN = 180.0  # [s]; a loaded machine may take long to import torch in five processes
 SAMPLE_EVERY = 1.0  # of CPU and memory [s]
-RECORDED = (*DEFAULT_TOPICS, "places", "cmd_vel_raw", "planner/state", "planner/decision")
+RECORDED = (*recorded_topics(default_robot()), "places", "cmd_vel_raw", "planner/state", "planner/decision")
 
 
 class DemoRun:
@@ -78,7 +80,7 @@ class DemoRun:
         if web is not None:
             stack.callback(web.close)
         if web is not None or settings.record is not None:
-            self.result.backdrop = Backdrop.of(settings.world)
+            self.result.backdrop = Backdrop.of(settings.world, settings.robot.shape.radius)
         self._stack = DemoStack(settings, _scratch(stack))
         context = join_domain(settings.domain_id, NODES)
         stack.callback(context.try_shutdown)
@@ -93,7 +95,7 @@ class DemoRun:
             recorder = Recorder(self._client.node, settings.record / "bag", RECORDED)
             stack.callback(self._end_recording, recorder)
         if web is not None and self.result.backdrop is not None:
-            about = {"world": settings.world.name, "camera": settings.camera, "seed": settings.seed}
+            about = {"world": settings.world.name, "robot": settings.robot.name, "seed": settings.seed}
             self._view = DemoView(web, self.result.backdrop, about | {"total": settings.goals})
             self._table.say(f"look: {web.url}")
         stack.enter_context(self._table)

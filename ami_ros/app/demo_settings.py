@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
-import yaml
-
-from ami_ros.config import from_mapping
 from ami_ros.errors import AmiError
 from ami_ros.memory.files import check_file, memory_beside
-from ami_ros.ros.graph import shipped_model
-from ami_ros.simulation.robot import DriveName
+from ami_ros.robots.derived import check_model, shipped_model, simulated_robot
+from ami_ros.robots.description import DEFAULT, RobotDescription, load_robot, robot_file
+from ami_ros.share import share
+from ami_ros.simulation.robot import simulated
 from ami_ros.simulation.world import World
 from ami_ros.simulation.world_file import load_world
-from ami_ros.world_model.spec import ModelSpec
+from ami_ros.world_model.identity import ModelIdentity, identify_model
 
-Camera = Literal["onboard", "ceiling"]
 MAX_GOALS = 10_000
 REAL_TIME_FACTORS = (0.05, 20.0)
 
@@ -30,11 +27,11 @@ class DemoSettings:
 
     world: World
     world_source: str  # as the simulator wants it: a name that ships, or an absolute path
-    camera: Camera
+    robot: RobotDescription
+    robot_file: Path
     goals: int
     seed: int
     model: Path
-    drive: DriveName  # of the robot that the model learned from
     memory: Path | None  # None: the robot remembers nothing at the start
     compare: bool  # drive the goals again without memory
     composed: bool
@@ -47,29 +44,29 @@ class DemoSettings:
     domain_id: int | None
 
     @classmethod
-    def make(cls, *, world: str, camera: str, model: Path | None, memory: Path | None, **others: Any) -> DemoSettings:
-        """Checks what was asked for, and finds what was not named.
+    def make(
+        cls, *, world: str, robot: str | None, model: Path | None, memory: Path | None, **others: Any
+    ) -> DemoSettings:
+        """Checks what was asked for, and finds what was not named: the robot by the model, the model by the robot.
 
         Raises:
             AmiError: something is unknown, out of range, missing, damaged or not writable.
         """
-        if camera not in get_args(Camera):
-            raise AmiError(f"no camera '{camera}': known are {', '.join(get_args(Camera))}")
         described = load_world(world)
         is_file = Path(world).is_file() and Path(world).suffix in (".yaml", ".yml")
-        model = model or _shipped(camera)
+        model = model or share("models", shipped_model(load_robot(robot or DEFAULT)))
         identity = identify_model(model)
-        if identity.spec.inputs.heading and camera == "onboard":
-            raise AmiError(f"model {model} needs the compass that comes with --camera ceiling; choose another --model")
+        robot = robot or simulated_robot(identity.spec)
+        check_model(simulated(robot), identity.spec, str(model))
         memory = memory or _shipped_memory(model, described.name)
         if memory is not None:
             _check_memory(memory, identity)
         settings = cls(
             world=described,
             world_source=str(Path(world).resolve()) if is_file else world,
-            camera=camera,  # type: ignore[arg-type]  # checked above
+            robot=load_robot(robot),
+            robot_file=robot_file(robot),
             model=model.resolve(),
-            drive=identity.spec.drive,
             memory=memory,
             **others,
         )
@@ -99,46 +96,6 @@ class DemoSettings:
             if self.record.exists() and (not self.record.is_dir() or any(self.record.iterdir())):
                 raise AmiError(f"--record {self.record}: exists already; name a new folder")
             _check_writable(_existing(self.record.absolute()), "--record")
-
-
-@dataclass(frozen=True)
-class ModelIdentity:
-    """Who a model is, as far as can be told without loading it."""
-
-    encoder_id: str
-    spec: ModelSpec
-
-
-def identify_model(folder: Path) -> ModelIdentity:
-    """Reads a model's configuration and checks that its weights are those it names; cheap, for it needs no torch.
-
-    Raises:
-        AmiError: files are missing, not readable or do not belong together.
-    """
-    config, weights = folder / "config.yaml", folder / "weights.safetensors"
-    for file in (config, weights):
-        if not file.is_file():
-            raise AmiError(f"model {folder}: {file.name} is missing; give the folder that ./ami train wrote")
-    try:
-        values = yaml.safe_load(config.read_text(encoding="utf-8"))
-        name, digest, spec = values["name"], values["sha256"], values["spec"]
-        latents = values.get("latents_sha256") or digest  # learned heads do not count for who a model is
-        found = hashlib.sha256(weights.read_bytes()).hexdigest()
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError) as error:
-        raise AmiError(f"model {folder}: config.yaml is not readable; train it or copy it again") from error
-    except OSError as error:
-        raise AmiError(f"model {folder}: {error.strerror}") from error
-    if found != digest:
-        raise AmiError(f"model {folder}: weights.safetensors is not the file that config.yaml names; copy it again")
-    return ModelIdentity(f"{name}@{latents[:12]}", from_mapping(ModelSpec, spec, f"model {folder}: config.yaml"))
-
-
-def _shipped(camera: str) -> Path:
-    """The folder of the model that comes with the package for a camera."""
-    try:
-        return shipped_model(camera)
-    except AmiError as error:
-        raise AmiError(f"no model for the {camera} camera: make one with ./ami train, or give --model") from error
 
 
 def _shipped_memory(model: Path, world: str) -> Path | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from ami_ros.app.demo_settings import DemoSettings
 from ami_ros.ros.graph import STACK, Arguments, processes
 from ami_ros.ros.processes import Supervisor
 
 NODES = ("simulator", *STACK)
+USUAL: dict[str, Any] = {f"{name}_topic": name for name in ("image", "scan", "odom", "cmd_vel")}  # whatever the robot's
 
 
 class DemoStack:
@@ -34,8 +36,8 @@ class DemoStack:
         settings = self._settings
         arguments = Arguments(
             use_sim_time=True,
-            camera=settings.camera,
-            drive=settings.drive,
+            robot=str(settings.robot_file),
+            **USUAL,
             composed=settings.composed,
             respawn=True,
             model=str(settings.model),

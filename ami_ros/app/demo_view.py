@@ -29,7 +29,7 @@ class DemoView:
     Args:
         view: the server.
         backdrop: the world from above.
-        about: `world`, `camera`, `seed` and `total` (goals).
+        about: `world`, `robot`, `seed` and `total` (goals).
 
     Attributes:
         memory: the planner may use what is remembered.

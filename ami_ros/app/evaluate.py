@@ -20,7 +20,9 @@ def main(
     frames: Annotated[int, typer.Option(help="Frames of the recordings used at most.", min=600)] = 12000,
     goals: Annotated[int, typer.Option(help="Image goals to drive to in the simulator, half of them far.")] = 0,
     world: Annotated[str, typer.Option(help="Where to drive.")] = "home",
-    camera: Annotated[str, typer.Option(help="onboard or ceiling; as the model was trained.")] = "onboard",
+    robot: Annotated[
+        str | None, typer.Option(help="Name of a robot in config/robots, or its file; else one that the model fits.")
+    ] = None,
     memory: Annotated[Path | None, typer.Option(help="Memory file of that world; it is not changed.")] = None,
     no_memory: Annotated[bool, typer.Option("--no-memory", help="Drive with the flat planner.")] = False,
     seed: Annotated[int, typer.Option(help="Of moments, goals and noise.", min=0)] = 0,
@@ -51,6 +53,6 @@ def main(
         with tempfile.TemporaryDirectory(prefix="ami-evaluate-") as scratch:
             figures |= measure(loaded, recordings, Path(scratch), page, model if card else None, frames, seed, console)
     if goals:
-        figures |= drive(loaded, world, camera, None if no_memory else memory, not no_memory, goals, seed, console)
+        figures |= drive(loaded, world, robot, None if no_memory else memory, not no_memory, goals, seed, console)
     if json is not None:
         write_json(json, figures | hardware())

@@ -24,6 +24,7 @@ from ami_ros.evaluation.model_quality import measure_model
 from ami_ros.evaluation.rates import SuccessRate
 from ami_ros.hardware import processor_name
 from ami_ros.learning.card import write_measurements
+from ami_ros.robots.derived import simulated_robot
 from ami_ros.simulation.simulator import Simulator
 from ami_ros.world_model.checkpoint import LoadedModel, write_atomically
 
@@ -88,7 +89,7 @@ def _print(title: str, figures: dict[str, object], console: Console) -> None:
 def drive(
     loaded: LoadedModel,
     world: str,
-    camera: str,
+    robot: str | None,
     memory: Path | None,
     use_memory: bool,
     goals: int,
@@ -96,13 +97,10 @@ def drive(
     console: Console,
 ) -> dict[str, object]:
     """Drives to goals, printing a line for each; returns success rates and trials."""
-    if camera not in ("onboard", "ceiling"):
-        raise AmiError(f"evaluate: no camera '{camera}'; known are onboard, ceiling")
     torch.set_num_threads(1)
     config = LoopConfig()
     config = config.navigating(replace(config.agent.navigator, use_memory=use_memory))
-    drives = loaded.model.spec.drive
-    simulator = Simulator(world, "onboard" if camera == "onboard" else "ceiling", seed=seed, drive=drives)
+    simulator = Simulator(world, robot or simulated_robot(loaded.model.spec), seed=seed)
     loop = ClosedLoop(loaded, simulator, memory, config, seed)
     trials = []
     for trial in loop.run(goals):

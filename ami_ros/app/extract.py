@@ -14,6 +14,9 @@ def main(
         typer.Argument(help="Bags (rosbag2 folders, .mcap or .db3 files), folders of bags, or one LeRobotDataset v3."),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the data set; an interrupted extraction goes on there.")],
+    robot: Annotated[
+        str | None, typer.Option(help="Robot of config/robots, or its file: tells topics, drive and scanner's mount.")
+    ] = None,
     topic: Annotated[
         list[str] | None,
         typer.Option(
@@ -35,10 +38,12 @@ def main(
 
     from ami_ros.app.extract_run import extract_bags, extract_lerobot, report
     from ami_ros.app.train_data import find_bags
-    from ami_ros.config import with_settings
+    from ami_ros.config import from_mapping, with_settings
     from ami_ros.errors import AmiError
     from ami_ros.learning.extract import ExtractConfig
     from ami_ros.learning.lerobot_layout import is_lerobot
+    from ami_ros.robots.derived import extraction_settings
+    from ami_ros.robots.description import load_robot
 
     topics = {}
     for pair in topic or ():
@@ -47,7 +52,8 @@ def main(
             raise AmiError(f"extract: --topic {pair} is not of the form role=name")
         topics[role] = name
     first = [f"alignment.period={period}", f"alignment.tolerance={tolerance}"]
-    config = with_settings(ExtractConfig(), [*first, *(settings or ())], "extract")
+    known = from_mapping(ExtractConfig, extraction_settings(load_robot(robot)) if robot else {}, "extract")
+    config = with_settings(known, [*first, *(settings or ())], "extract")
     console = Console(stderr=True)
     config = replace(config, topics=config.topics | topics)
     if any(is_lerobot(path) for path in recordings):

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 def main(
     out: Annotated[Path, typer.Option(help="Folder of the bag to make.")],
+    robot: Annotated[
+        str, typer.Option(help="Name of a robot in config/robots, or its file: whose topics are recorded.")
+    ] = "ami_bot",
     topics: Annotated[
         list[str] | None, typer.Option(help="A topic, once for each; without: all that training and looking need.")
     ] = None,
@@ -28,18 +31,21 @@ def main(
     from rich.live import Live
 
     from ami_ros.app.domain import domain_in_environment
-    from ami_ros.ros.recorder import DEFAULT_TOPICS, Recorder, RecorderLimits
+    from ami_ros.robots.derived import recorded_topics
+    from ami_ros.robots.description import load_robot
+    from ami_ros.ros.recorder import Recorder, RecorderLimits
 
     domain_in_environment()  # complains in one line where rclpy would not
     endless = float("inf")
     limits = RecorderLimits(max_size_mb or endless, max_duration or endless)
+    wanted = topics or recorded_topics(load_robot(robot))
     console = Console(stderr=True)
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     try:
         node = Node("recorder")
         executor = SingleThreadedExecutor()
         executor.add_node(node)
-        recorder = Recorder(node, out, topics or DEFAULT_TOPICS, limits)
+        recorder = Recorder(node, out, wanted, limits)
         try:
             with Live(console=console, refresh_per_second=4, get_renderable=lambda: state(recorder)):
                 while not recorder.stopped:

@@ -7,6 +7,7 @@ nodes declare, launch arguments from the same description that the launch files 
 from __future__ import annotations
 
 import ast
+import dataclasses
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ami_ros.app.commands import COMMANDS
-from ami_ros.app.tables import parameter_tables, table
+from ami_ros.app.tables import field_comments, parameter_tables, table
 from ami_ros.learning.extract import ExtractConfig
 from ami_ros.learning.trainer import TrainingConfig
 from ami_ros.nodes.loopback import LoopbackParameters
@@ -23,10 +24,22 @@ from ami_ros.nodes.mission import MissionParameters
 from ami_ros.nodes.perception import PerceptionParameters
 from ami_ros.nodes.planner import PlannerParameters
 from ami_ros.nodes.safety import SafetyParameters
-from ami_ros.nodes.simulator import SimulatorParameters
 from ami_ros.nodes.world_model import WorldModelParameters
+from ami_ros.robots.description import (
+    Braking,
+    CommandTopic,
+    Drive,
+    FrameNames,
+    Limits,
+    RobotDescription,
+    Shape,
+    Simulated,
+    Speeds,
+)
+from ami_ros.robots.sensors import KINDS, Pose3
 from ami_ros.ros.graph import STACK, declared
 from ami_ros.ros.interfaces import INTERFACES
+from ami_ros.ros.robot_node import RobotParameters
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ROBOTS = ("simulator", "loopback")
@@ -38,8 +51,21 @@ PARAMETERS: dict[str, type[Any]] = {
     "planner": PlannerParameters,
     "mission": MissionParameters,
     "safety": SafetyParameters,
-    "simulator": SimulatorParameters,
+    "simulator": RobotParameters,
     "loopback": LoopbackParameters,
+}
+ROBOT_PARTS: dict[str, type[Any]] = {
+    "robot": RobotDescription,
+    "shape": Shape,
+    "drive": Drive,
+    "limits": Limits,
+    "planned": Speeds,
+    "braking": Braking,
+    "command": CommandTopic,
+    "frames": FrameNames,
+    "simulated": Simulated,
+    **{f"sensors, kind: {kind}": cls for kind, cls in KINDS.items()},
+    "mount": Pose3,
 }
 CONFIGURATIONS: dict[str, type[Any]] = {"train": TrainingConfig, "extract": ExtractConfig}
 MEANINGS = {
@@ -116,10 +142,14 @@ def reference() -> str:
         "[ami_interfaces](../ami_interfaces).",
         "## Launch arguments",
         launch_arguments(),
+        "## Robots",
+        "A robot is a YAML file, of config/robots by its name or any by its path: `robot:=` of launch files, `--robot` "
+        "of commands. Its keys are those of `robot`; each group, and each kind of sensor, has a table of its own.",
+        *(part for title, cls in ROBOT_PARTS.items() for part in (f"### {title}", robot_fields(cls))),
         "## Parameters",
         "All are read-only while a node runs; an unknown one, a wrong type or a value out of range ends the node with "
         "one line. Each node also has `autostart` (true: configure and activate without a lifecycle manager) and "
-        "`use_sim_time`. config/params.yaml, config/CAMERA.yaml and `params_file` are read in this order.",
+        "`use_sim_time`. What follows from the robot, config/params.yaml and `params_file` are read in this order.",
     ]
     for node, cls in PARAMETERS.items():
         parts += [f"### {node}", *parameter_tables(cls)]
@@ -131,6 +161,16 @@ def reference() -> str:
     for command, cls in CONFIGURATIONS.items():
         parts += [f"### {command}", *parameter_tables(cls)]
     return "\n\n".join(parts) + "\n"
+
+
+def robot_fields(cls: type[Any]) -> str:
+    """The fields of a part of a robot's description, those of its bases first."""
+    comments, rows = field_comments(cls), []
+    for field in dataclasses.fields(cls):
+        is_needed = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        default = "" if is_needed or field.default is dataclasses.MISSING or field.default is None else field.default
+        rows.append((f"`{field.name}`", "required" if is_needed else str(default), comments[field.name]))
+    return table(("key", "default", "what"), rows)
 
 
 def readme(text: str) -> str:

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.geometry import Array
-from ami_ros.simulation.robot import RADIUS
 from ami_ros.simulation.world import World
 
 
@@ -21,13 +20,13 @@ class Backdrop:
     robot_radius: float  # [m]
 
     @classmethod
-    def of(cls, world: World) -> Backdrop:
+    def of(cls, world: World, robot_radius: float) -> Backdrop:
         """Draws `world`, its doors as its file has them. Raises AmiError where there is no OpenGL."""
         from ami_ros.simulation.top_view import BORDER, draw_top_view  # slow to import
 
         view = draw_top_view(world)
         height, width = (pixels / view.scale for pixels in view.image.shape[:2])
-        return cls(view.image, (-BORDER, width - BORDER, -BORDER, height - BORDER), RADIUS)
+        return cls(view.image, (-BORDER, width - BORDER, -BORDER, height - BORDER), robot_radius)
 
 
 @dataclass(frozen=True)

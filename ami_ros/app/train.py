@@ -13,6 +13,10 @@ def main(
         list[Path], typer.Argument(help="Bags, folders of bags (as ./ami collect writes), or data sets.")
     ],
     out: Annotated[Path, typer.Option(help="Model folder; an interrupted training goes on there.")],
+    robot: Annotated[
+        str | None,
+        typer.Option(help="Robot of config/robots, or its file: tells preset, greatest speeds and topics."),
+    ] = None,
     preset: Annotated[
         str,
         typer.Option(
@@ -54,11 +58,18 @@ def main(
     from ami_ros.errors import AmiError
     from ami_ros.learning.presets import PRESETS, only_heads
     from ami_ros.learning.provenance import read_provenance
+    from ami_ros.robots.derived import check_model, shipped_model
+    from ami_ros.robots.description import load_robot
     from ami_ros.world_model.checkpoint import load_model
     from ami_ros.world_model.frozen_network import identified
 
     if replay and start is None:
         raise AmiError("train: --replay goes with --from; give all data as recordings to begin anew")
+    described = load_robot(robot) if robot else None
+    if described is not None and start is None:
+        limits, preset = described.limits, preset or shipped_model(described).replace("omnidirectional", "onboard")
+        speeds = [f"spec.max_{s}={getattr(limits, s)}" for s in ("linear", "angular", "lateral")]
+        settings = [*speeds, *(settings or ())]
     if not preset:
         origin = read_provenance(start) if start is not None else None
         preset = origin.preset if origin is not None else "onboard"
@@ -81,9 +92,11 @@ def main(
         finished = load_model(start)
         config, name = only_heads(config, finished.model.spec), name or finished.name
     config = replace(config, spec=identified(config.spec))
+    if described is not None:
+        check_model(described, config.spec, str(out))
     run(
         Job(
             recordings, out, name or out.resolve().name, preset, tuple(settings or ()), config, threads, start,
-            tuple(replay or ()), json,
+            tuple(replay or ()), json, described,
         )
     )  # fmt: skip

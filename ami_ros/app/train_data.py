@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from ami_ros.app.extract_run import extract_bags, progress_bar
+from ami_ros.config import from_mapping
 from ami_ros.errors import AmiError
 from ami_ros.learning import parallel
 from ami_ros.learning.alignment import AlignmentConfig
@@ -18,6 +19,8 @@ from ami_ros.learning.feature_cache import cached_features
 from ami_ros.learning.joined import Joined
 from ami_ros.learning.pictures import Recording
 from ami_ros.learning.provenance import Provenance, find_data
+from ami_ros.robots.derived import extraction_settings
+from ami_ros.robots.description import RobotDescription
 from ami_ros.world_model.spec import ModelSpec
 
 
@@ -39,23 +42,29 @@ def find_bags(path: Path) -> list[Path]:
     return bags
 
 
-def open_dataset(recordings: list[Path], out: Path, spec: ModelSpec, console: Console) -> Dataset:
-    """The one data set among `recordings`, or one made for `spec` from all bags in them, kept in `out` / dataset."""
+def open_dataset(
+    recordings: list[Path], out: Path, spec: ModelSpec, console: Console, robot: RobotDescription | None = None
+) -> Dataset:
+    """The one data set among `recordings`, or one made for `spec` from all bags in them, kept in `out` / dataset.
+
+    Args:
+        robot: that recorded them, which says what its topics are; None: they are found by type.
+    """
     if len(recordings) == 1 and (recordings[0] / CARD).is_file():
         return Dataset(recordings[0])
     bags = [bag for path in recordings for bag in find_bags(path)]
     folder = out / "dataset"
     if not (folder / CARD).is_file():
-        config = ExtractConfig(
-            AlignmentConfig(period=spec.period),
-            field_of_view=spec.inputs.field_of_view,
-            lateral=spec.command_dim == 3,
-        )
+        own = extraction_settings(robot) if robot is not None else {}
+        own |= {"field_of_view": spec.inputs.field_of_view, "lateral": spec.command_dim == 3}
+        config = replace(from_mapping(ExtractConfig, own), alignment=AlignmentConfig(period=spec.period))
         return extract_bags(bags, folder, config, console)
     return Dataset(folder)
 
 
-def open_datasets(recordings: list[Path], out: Path, spec: ModelSpec, console: Console) -> list[Dataset]:
+def open_datasets(
+    recordings: list[Path], out: Path, spec: ModelSpec, console: Console, robot: RobotDescription | None = None
+) -> list[Dataset]:
     """All data sets among `recordings`, and behind them one extracted from all bags, kept in `out` / dataset.
 
     Of several processes the first one extracts, while the others wait.
@@ -65,9 +74,9 @@ def open_datasets(recordings: list[Path], out: Path, spec: ModelSpec, console: C
     if not bags:
         return datasets
     if parallel.rank() == 0:
-        open_dataset(bags, out, spec, console)
+        open_dataset(bags, out, spec, console, robot)
     parallel.wait_for_first()
-    return [*datasets, open_dataset(bags, out, spec, console)]
+    return [*datasets, open_dataset(bags, out, spec, console, robot)]
 
 
 def with_camera(spec: ModelSpec, datasets: Sequence[Dataset]) -> ModelSpec:

@@ -23,6 +23,7 @@ from ami_ros.learning.dataset import Dataset
 from ami_ros.learning.held_out import BeforeAfter, stand
 from ami_ros.learning.provenance import read_provenance, write_provenance
 from ami_ros.learning.trainer import CHECKPOINT, Trainer, TrainingConfig
+from ami_ros.robots.description import RobotDescription
 from ami_ros.world_model.checkpoint import CONFIG, LoadedModel, count_parameters, load_model, save_model
 
 
@@ -40,6 +41,7 @@ class Job:
     start: Path | None = None
     replay: tuple[Path, ...] = ()
     json: Path | None = None
+    robot: RobotDescription | None = None  # that recorded it
 
 
 def has_bfloat16() -> bool:
@@ -75,7 +77,7 @@ def run(job: Job) -> LoadedModel | None:
 
 def _run(job: Job, console: Console) -> LoadedModel | None:
     config = replace(job.config, bfloat16=job.config.bfloat16 and has_bfloat16())
-    new = open_datasets(job.recordings, job.out, config.spec, console)
+    new = open_datasets(job.recordings, job.out, config.spec, console, job.robot)
     for complaint in (complaint for dataset in new for complaint in complaints(dataset)):
         console.print(complaint, style="yellow", soft_wrap=True)
     start, old = None, []

@@ -25,6 +25,7 @@ from ami_ros.geometry import Array
 from ami_ros.memory.place_memory import PlaceMemory
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.types import Decision, Goal
+from ami_ros.robots.derived import check_model
 from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.gate import SafetyGate
 from ami_ros.simulation.free_space import FreeSpace
@@ -95,8 +96,7 @@ class ClosedLoop:
         learner: Learner | None = None,
     ) -> None:
         spec, config = loaded.model.spec, config.driving(loaded.model.spec)
-        if simulator.drive != spec.drive:
-            raise AmiError(f"the model's robot is {spec.drive}, the simulated one {simulator.drive}: make it alike")
+        check_model(simulator.description, spec, loaded.encoder_id)
         if not isinstance(memory, PlaceMemory):
             memory = PlaceMemory.copy_of(loaded.model, loaded.encoder_id, memory, config.agent.memory)
         self.config, self.simulator = config, simulator

@@ -13,6 +13,7 @@ from ami_ros.evaluation.closed_loop import ClosedLoop, LoopConfig
 from ami_ros.evaluation.goals import CLEARANCE
 from ami_ros.evaluation.trials import Trial
 from ami_ros.geometry import Array
+from ami_ros.robots.derived import simulated_robot
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.simulator import Simulator
 from ami_ros.simulation.world import Door, World
@@ -110,8 +111,8 @@ def drive_tasks(
     for index in range(count):
         rng = np.random.default_rng([seed, index, with_way])
         task = sample_task(load_world(world), rng, with_way)
-        drive = loaded.model.spec.drive
-        simulator = Simulator(world, "onboard", seed=int(rng.integers(2**31)), drive=drive)
+        robot = simulated_robot(loaded.model.spec)
+        simulator = Simulator(world, robot, seed=int(rng.integers(2**31)))
         try:
             simulator.reset(task.start)
             for name in task.closed:

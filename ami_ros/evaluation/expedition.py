@@ -28,7 +28,7 @@ class RandomDriver:
     """Drives the simulated robot in place of the agent, as when data is recorded: a new command each PERIOD."""
 
     def __init__(self, loop: ClosedLoop, rng: np.random.Generator) -> None:
-        self._loop, self._explorer = loop, Explorer(rng, loop.simulator.drive)
+        self._loop, self._explorer = loop, Explorer(rng, loop.simulator.description)
         self._command: Command = STILL
         self._due = loop.simulator.time
 

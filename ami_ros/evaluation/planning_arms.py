@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -18,12 +18,15 @@ from ami_ros.evaluation.rival_loops import RandomLoop, TrueLoop
 from ami_ros.evaluation.trials import Trial
 from ami_ros.memory.files import memory_beside
 from ami_ros.planning.types import Mode
-from ami_ros.simulation.simulator import CameraName, Simulator
+from ami_ros.robots.derived import simulated_robot
+from ami_ros.simulation.simulator import Simulator
 from ami_ros.world_model.checkpoint import load_model
 
 Row = dict[str, Any]  # JSON: kind, tried, reached, collisions, time_s, plan_ms, and how it went
 MISSION_LEGS = 8
 EXPLORE_MINUTES = 15.0
+
+CameraName = Literal["onboard", "ceiling"]
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ def _impulsive(setting: Setting, seed: int, course: Sequence[Row]) -> Iterator[R
 def _ours(setting: Setting, seed: int, camera: CameraName) -> Iterator[Row]:
     """From goal to goal, without being touched."""
     loaded, memory = load_model(setting.model_of(camera)), setting.memory_of(camera)
-    simulator = Simulator(setting.world, camera, seed=seed, drive=loaded.model.spec.drive)
+    simulator = Simulator(setting.world, simulated_robot(loaded.model.spec), seed=seed)
     loop = ClosedLoop(loaded, simulator, memory, setting.loop, seed)
     trials = loop.run(setting.goals)
     yield from _timed(_row(trial, loop) for trial in trials)
@@ -97,7 +100,7 @@ def _followed(make: Callable[..., ClosedLoop]) -> Drive:
 
     def drive(setting: Setting, seed: int, course: Sequence[Row]) -> Iterator[Row]:
         loaded = load_model(setting.onboard)
-        simulator = Simulator(setting.world, "onboard", seed=seed, drive=loaded.model.spec.drive)
+        simulator = Simulator(setting.world, simulated_robot(loaded.model.spec), seed=seed)
         loop = make(loaded, simulator, setting.loop, seed)
 
         def rows() -> Iterator[Row]:
@@ -147,8 +150,8 @@ def _explore(setting: Setting, seed: int, course: Sequence[Row]) -> Iterator[Row
 
 
 def _robot(setting: Setting) -> Callable[[int], Simulator]:
-    drive = load_model(setting.onboard).model.spec.drive
-    return lambda seed: Simulator(setting.world, seed=seed, drive=drive)
+    robot = simulated_robot(load_model(setting.onboard).model.spec)
+    return lambda seed: Simulator(setting.world, robot, seed=seed)
 
 
 def _row(trial: Trial, loop: ClosedLoop) -> Row:

@@ -29,7 +29,7 @@ class PlanningCase:
 
 def sample_cases(loaded: LoadedModel, world: str, count: int, seed: int) -> list[PlanningCase]:
     """`count` starts anywhere in `world`, each with a near goal; rendered by the simulator's own camera."""
-    simulator, perception = Simulator(world, "onboard", seed=seed), Perception(loaded.model)
+    simulator, perception = Simulator(world, seed=seed), Perception(loaded.model)
     space = FreeSpace(simulator.world)
     goals, rng = GoalSampler(space, seed), np.random.default_rng(seed)
     cases = []

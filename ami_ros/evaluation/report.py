@@ -43,7 +43,7 @@ def demo_report(
         flat_trials: the same goals without memory; None: that was not asked.
         control: commands of all drives.
         processes: what each process cost.
-        settings: further top-level keys, `seed`, `world` and `camera` among them.
+        settings: further top-level keys, `seed`, `world` and `robot` among them.
     """
     report: dict[str, Any] = {kind: rate.to_json() for kind, rate in success_rates(trials).items()}
     report["control"] = control.to_json()

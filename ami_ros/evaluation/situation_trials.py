@@ -13,6 +13,7 @@ from ami_ros.evaluation.disturbances import Disturbance, DisturbedLoop, Kind
 from ami_ros.evaluation.goals import CLEARANCE
 from ami_ros.evaluation.trials import REACHED_DISTANCE, REACHED_HEADING, Trial
 from ami_ros.planning.situations import Situation
+from ami_ros.robots.derived import simulated_robot
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.simulator import Simulator
 from ami_ros.world_model.checkpoint import LoadedModel
@@ -56,7 +57,7 @@ def drive_disturbed(
     loaded: LoadedModel, world: str, memory_file: Path, config: LoopConfig, seed: int, count: int, kind: Kind
 ) -> Iterator[SituationTrial]:
     """Drives to `count` far goals, one after the other; what goes wrong and the goals depend on the seed alone."""
-    simulator = Simulator(world, "onboard", seed=seed, drive=loaded.model.spec.drive)
+    simulator = Simulator(world, simulated_robot(loaded.model.spec), seed=seed)
     try:
         loop = DisturbedLoop(loaded, simulator, memory_file, config, seed)
         space = FreeSpace(simulator.world)

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from ami_ros.commands import STILL, Command
 from ami_ros.geometry import Array
-from ami_ros.simulation.drive import GREATEST_CHANGE
-from ami_ros.simulation.robot import VELOCITY_LAG
+from ami_ros.robots.derived import simulated_robot
+from ami_ros.robots.description import load_robot
+from ami_ros.simulation.drive import greatest_change
 from ami_ros.world_model.spec import ModelSpec
 
 SUBSTEP = 0.05  # of the integration [s]
@@ -38,8 +39,9 @@ class TrueDynamics:
 
     def __init__(self, spec: ModelSpec) -> None:
         self.spec = replace(spec.without_learned_heads(), latent_dim=4 + spec.command_dim)
-        self._follow = 1 - float(np.exp(-SUBSTEP / VELOCITY_LAG))
-        self._most = SUBSTEP * torch.tensor(GREATEST_CHANGE[: spec.command_dim])
+        robot = load_robot(simulated_robot(spec))
+        self._follow = 1 - float(np.exp(-SUBSTEP / robot.simulated.lag))
+        self._most = SUBSTEP * torch.tensor(greatest_change(robot)[: spec.command_dim])
 
     def relative_pose(self, first: Tensor, second: Tensor) -> Tensor:
         """See `RelativePose`; exact."""

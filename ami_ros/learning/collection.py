@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO
 
 import numpy as np
 import yaml
@@ -22,9 +22,10 @@ from ami_ros.config import from_mapping, to_mapping
 from ami_ros.errors import AmiError
 from ami_ros.learning.bag_writer import BagWriter
 from ami_ros.learning.frames import encode_frame
+from ami_ros.robots.description import DEFAULT
 from ami_ros.simulation.exploration import Explorer
 from ami_ros.simulation.free_space import FreeSpace
-from ami_ros.simulation.robot import CONTROL_PERIOD, DriveName, Robot
+from ami_ros.simulation.robot import CONTROL_PERIOD, Robot, simulated
 from ami_ros.simulation.simulator import Simulator
 from ami_ros.simulation.world_file import load_world
 
@@ -39,12 +40,11 @@ class CollectionConfig:
 
     world: str
     steps: int  # over all runs
-    camera: Literal["onboard", "ceiling"] = "onboard"
+    robot: str = DEFAULT  # name of a robot in config/robots, or its file
     runs: int = 0  # 0: one for each 4,000 steps, at most 16
     period: float = 0.2  # between steps [s]
     seed: int = 0
     closed_doors: float = 0.0  # probability of each door to be closed throughout a run
-    drive: DriveName = "differential"  # omnidirectional: also sideways
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.runs < 0 or self.runs > self.steps:
@@ -74,7 +74,7 @@ def open_collection(out: Path, config: CollectionConfig) -> Iterator[list[int]]:
         AmiError: the folder holds something else, or runs of other settings; another process collects into it;
             it cannot be written.
     """
-    load_world(config.world)  # complains before anything is made
+    load_world(config.world), simulated(config.robot)  # complain before anything is made
     settings = out / SETTINGS
     try:
         if not settings.exists():
@@ -108,15 +108,15 @@ def record_run(out: Path, config: CollectionConfig, run: int, tick: Callable[[],
     rng = np.random.default_rng(seeds[0])
     seed = int(seeds[1].generate_state(1)[0])
     world = load_world(config.world)
-    robot = Simulator(world, camera=config.camera, seed=seed, drive=config.drive)
+    robot = Simulator(world, config.robot, seed)
     closed = np.random.default_rng(seeds[2]).random(len(world.doors)) < config.closed_doors
     doors = {door.name: door.open and not shut for door, shut in zip(world.doors, closed, strict=True)}
-    robot.reset(FreeSpace(world, doors).sample_pose(rng), seed)
+    robot.reset(FreeSpace(world, doors, robot.description.shape.radius).sample_pose(rng), seed)
     for name, is_open in doors.items():
         robot.set_door(name, is_open)
     partial = out / PARTIAL / run_folder(out, run).name
     shutil.rmtree(partial, ignore_errors=True)
-    explorer = Explorer(rng, config.drive)
+    explorer = Explorer(rng, robot.description)
     try:
         with BagWriter(partial) as bag:
             for _ in range(config.run_lengths()[run]):
@@ -135,7 +135,10 @@ def record_step(bag: BagWriter, robot: Robot, explorer: Explorer, period: float)
     command = explorer.command(scan)
     if seen.image is not None:
         bag.image("image/compressed", stamp, encode_frame(seen.image))
-    bag.scan("scan", stamp, scan.ranges, scan.angle_min, scan.angle_increment)
+    laser, base = robot.description.laser, robot.description.frames.base
+    assert laser is not None, "simulated robots have one"
+    own, frame = laser.scan(scan.ranges), laser.frame or base
+    bag.scan("scan", stamp, own.ranges, own.angle_min, own.angle_increment, own.max_range, frame)
     bag.odometry("odom", stamp, seen.odometry, seen.velocity)
     if seen.heading is not None:
         bag.heading("imu", stamp, seen.heading, COMPASS_DEVIATION)

@@ -35,6 +35,7 @@ class ExtractConfig:
     topics: dict[str, str] = field(default_factory=dict)  # role: topic, where types and usual names do not tell
     max_side: int = 128  # images whose shorter side is longer are reduced to it [px]
     field_of_view: float = 0.0  # [rad] of a square pinhole camera that pictures are brought to by camera_info; 0: as is
+    scanner: Mount | None = None  # where the scanner sat, whatever the bags say; None: as they say
     lateral: bool = False  # the robot drives sideways: linear.y of commands and velocities is read as well
 
     @property
@@ -169,7 +170,7 @@ class _Extraction:
         first = next((s["scan"].values[0] for s in segments if s["scan"].values), None)
         if first is None:
             return None
-        mount = recorded_mount(bag, first.header.frame_id)
+        mount = self.config.scanner or recorded_mount(bag, first.header.frame_id)
         if mount is None:
             frame = first.header.frame_id
             self.problems.append(f"where the scanner's frame '{frame}' is it does not say: taken for base_link")

@@ -48,7 +48,7 @@ ROLES = {
 
 
 def find_topics(bag: BagReader, mapping: Mapping[str, str]) -> dict[str, str]:
-    """Role -> topic, from `mapping` or by type and usual name.
+    """Role -> topic, from `mapping` (of "a|b" the first that is there) or by type and usual name.
 
     Raises:
         AmiError: a required topic is missing or ambiguous, or the mapping names one that is not there.
@@ -58,7 +58,8 @@ def find_topics(bag: BagReader, mapping: Mapping[str, str]) -> dict[str, str]:
     for role, topic in mapping.items():
         if role not in ROLES:
             raise AmiError(f"topics: unknown role '{role}'; known are {', '.join(ROLES)}")
-        fitting = (n for n in (topic, f"/{topic}") if n in bag.topics and bag.topics[n].type_name in ROLES[role].types)
+        names = (name for own in topic.split("|") for name in (own, f"/{own}"))
+        fitting = (n for n in names if n in bag.topics and bag.topics[n].type_name in ROLES[role].types)
         found[role] = next(fitting, "")
         if not found[role]:
             raise AmiError(f"{bag.path} has no topic {topic} fit for '{role}'; it has {there}")

@@ -12,7 +12,6 @@ from ami_ros.ros.parameters import parameter
 from ami_ros.ros.process import run
 from ami_ros.ros.robot_node import RobotNode, RobotParameters
 from ami_ros.simulation.loopback import Loopback
-from ami_ros.simulation.noise import SensorNoise
 
 
 @dataclass(frozen=True)
@@ -25,13 +24,14 @@ class LoopbackParameters(RobotParameters):
 class LoopbackNode(RobotNode[LoopbackParameters]):
     """See robot_node.py; kinematic."""
 
+    camera_info = False
+
     def __init__(self, **options: Any) -> None:
         super().__init__("loopback", LoopbackParameters, **options)
 
     def make_robot(self) -> Loopback:
         config = self.config
-        noise = SensorNoise(scale=config.noise_scale)
-        robot = Loopback(config.world, config.image_size or None, config.seed, noise, config.drive)
+        robot = Loopback(config.world, config.image_size or None, config.seed, self.noise, self.description)
         if config.start_pose:
             robot.reset(np.array(config.start_pose))
         return robot

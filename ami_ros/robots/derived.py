@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from ami_ros.config import to_mapping
 from ami_ros.errors import AmiError
 from ami_ros.robots.description import DEFAULT, RobotDescription
-from ami_ros.robots.sensors import CameraSensor, LaserSensor
+from ami_ros.robots.sensors import INTRINSICS_TOLERANCE, CameraSensor, LaserSensor
 
 if TYPE_CHECKING:
     from ami_ros.world_model.spec import InputSpec, ModelSpec
@@ -19,7 +20,7 @@ STACK_TOPICS = ("ground_truth", "latent", "surprise", "location", "plan", "/tf_s
 
 def safety_settings(robot: RobotDescription) -> dict[str, Any]:
     """The fields of `SafetyConfig` that are the robot's."""
-    limits, braking = robot.limits, robot.braking
+    limits, braking, outline = robot.limits, robot.braking, [float(x) for xy in robot.shape.polygon for x in xy]
     return {
         "max_linear": limits.linear,
         "max_angular": limits.angular,
@@ -28,6 +29,7 @@ def safety_settings(robot: RobotDescription) -> dict[str, Any]:
         "max_angular_acceleration": limits.angular_acceleration,
         "robot_radius": robot.shape.radius,
         **to_mapping(braking),
+        **({"footprint": outline} if outline else {}),
     }
 
 
@@ -81,6 +83,20 @@ def recorded_topics(robot: RobotDescription) -> tuple[str, ...]:
     return (*own, robot.command.topic, *STACK_TOPICS)
 
 
+def extraction_settings(robot: RobotDescription) -> dict[str, Any]:
+    """The fields of `ExtractConfig` that are the robot's."""
+    roles = {"odometry": robot.odometry.topic, "command": robot.command.topic}
+    if robot.camera is not None:
+        roles["image"] = robot.camera.recorded[0]
+    if robot.laser is not None:
+        roles["scan"] = robot.laser.topic
+    if robot.compass is not None:
+        roles["heading"] = robot.compass.topic
+    mount = robot.laser.level_mount if robot.laser is not None else None
+    scanner = {**to_mapping(mount), "fixed": False} if mount else None
+    return {"topics": roles, "lateral": robot.command_dim == 3, "scanner": scanner}
+
+
 def check_model(robot: RobotDescription, spec: ModelSpec, model: str) -> None:
     """Whether a model of `spec` can drive the robot.
 
@@ -122,6 +138,9 @@ def _camera_misfit(camera: CameraSensor | None, inputs: InputSpec) -> str:
         return f"it wants pictures of {size} px, and camera {camera.name} has {camera.width}x{camera.height}"
     if inputs.still_camera != camera.overhead:
         return f"it has learned from a camera {'over the world' if inputs.still_camera else 'on the robot'}"
+    seen, learned = math.degrees(camera.square_view), math.degrees(inputs.field_of_view)
+    if learned > seen * (1 + INTRINSICS_TOLERANCE):
+        return f"it has learned pictures of {learned:.0f} degrees, and those of camera {camera.name} show {seen:.0f}"
     return ""
 
 

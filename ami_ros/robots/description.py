@@ -12,7 +12,7 @@ import yaml
 
 from ami_ros.config import from_mapping
 from ami_ros.errors import AmiError
-from ami_ros.robots.sensors import CameraSensor, ImuSensor, LaserSensor, OdometrySensor, Sensor, sensor_from
+from ami_ros.robots.sensors import CameraSensor, ImuSensor, LaserSensor, OdometrySensor, Pose3, Sensor, sensor_from
 from ami_ros.share import packaged
 
 DriveKind = Literal["differential", "ackermann", "omnidirectional"]
@@ -90,6 +90,8 @@ class Braking:
     def __post_init__(self) -> None:
         if not (self.deceleration > 0 and self.reaction >= 0 and self.turn_lag >= 0):
             raise ValueError("deceleration must be greater than 0, reaction and turn_lag not negative")
+        if self.turn_lag < self.reaction:
+            raise ValueError(f"turn_lag {self.turn_lag} is less than reaction {self.reaction}: it cannot be known")
 
     def distance(self, speed: float) -> float:
         """Way to standstill [m] from `speed` [m/s]."""
@@ -100,7 +102,7 @@ class Braking:
 class CommandTopic:
     """Where it takes its commands."""
 
-    topic: str = "cmd_vel"
+    topic: str = "cmd_vel"  # relative: below the robot's namespace
     stamped: bool = True  # TwistStamped; false: Twist
 
 
@@ -131,16 +133,16 @@ class Simulated:
 class RobotDescription:
     """Everything that others have to know of a robot. What contradicts itself is refused."""
 
-    name: str
-    shape: Shape
-    limits: Limits
+    name: str  # that of the file, if it does not say
+    shape: Shape  # its outline
+    limits: Limits  # what the safety gate lets through
     planned: Speeds  # what the planner asks for: below the limits, or the gate corrects every command
-    sensors: tuple[Sensor, ...]
-    drive: Drive = field(default_factory=Drive)
-    braking: Braking = field(default_factory=Braking)
-    command: CommandTopic = field(default_factory=CommandTopic)
-    frames: FrameNames = field(default_factory=FrameNames)
-    simulated: Simulated = field(default_factory=Simulated)
+    sensors: tuple[Sensor, ...]  # each with its kind: camera, laser, odometry (needed) or imu
+    drive: Drive = field(default_factory=Drive)  # how it moves
+    braking: Braking = field(default_factory=Braking)  # what can be relied on when it has to stop
+    command: CommandTopic = field(default_factory=CommandTopic)  # where it takes its commands
+    frames: FrameNames = field(default_factory=FrameNames)  # names of frames
+    simulated: Simulated = field(default_factory=Simulated)  # what only the simulator has to know
 
     def __post_init__(self) -> None:
         for speed in ("linear", "angular", "backward", "lateral"):
@@ -164,6 +166,8 @@ class RobotDescription:
     def _check_mount(self, sensor: Sensor) -> None:
         if sensor.mount is None or (isinstance(sensor, CameraSensor) and sensor.overhead):
             return
+        if sensor.mount != Pose3() and sensor.frame in ("", self.frames.base):
+            raise ValueError(f"sensor {sensor.name} has a mount, so its frame is not {self.frames.base}: name it")
         out = math.hypot(sensor.mount.x, sensor.mount.y)
         if out > self.shape.radius:
             raise ValueError(
@@ -215,9 +219,9 @@ class RobotDescription:
         """Numbers in a command, see `ami_ros.commands`."""
         return 3 if self.drive.kind == "omnidirectional" else 2
 
-    def with_sensor(self, sensor: SensorT, **changes: Any) -> RobotDescription:
+    def with_sensor(self, name: str, **changes: Any) -> RobotDescription:
         """The same robot, with one of its sensors changed."""
-        return replace(self, sensors=tuple(replace(s, **changes) if s is sensor else s for s in self.sensors))
+        return replace(self, sensors=tuple(replace(s, **changes) if s.name == name else s for s in self.sensors))
 
 
 def load_robot(name: str | Path = DEFAULT) -> RobotDescription:

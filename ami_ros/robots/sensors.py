@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ami_ros.config import from_mapping
 from ami_ros.errors import AmiError
-from ami_ros.geometry import Array
-from ami_ros.scan import Mount
+from ami_ros.scan import Mount, Scan
 
 INTRINSICS_TOLERANCE = 0.05  # of the focal length, by which a CameraInfo may differ from the description
 
@@ -37,8 +37,8 @@ class Pose3:
 class Sensor:
     """What all sensors have."""
 
-    name: str
-    topic: str
+    name: str  # any, once
+    topic: str  # relative: below the robot's namespace
     rate: float  # [Hz]
     frame: str = ""  # frame_id of its messages, of a camera the optical one; empty: the robot's base frame
     mount: Pose3 | None = None  # None: /tf_static tells
@@ -112,6 +112,11 @@ class CameraSensor(Sensor):
         focal = self.width / 2 / math.tan(math.radians(self.fov) / 2)
         return focal, focal, (self.width - 1) / 2, (self.height - 1) / 2
 
+    @property
+    def square_view(self) -> float:
+        """Field of view of the largest square in the middle of its pictures [rad]; one over the world has no limit."""
+        return math.inf if self.overhead else 2 * math.atan(min(self.width, self.height) / 2 / min(self.matrix[:2]))
+
     def check_info(self, width: int, height: int, k: Sequence[float]) -> None:
         """Compares with the size and the matrix K (9,) of a CameraInfo; K of zeros is that of an uncalibrated camera.
 
@@ -135,10 +140,10 @@ class CameraSensor(Sensor):
 class LaserSensor(Sensor):
     """A laser scanner whose plane is level; of several the first is the one that the gate looks through."""
 
-    beams: int = 360
+    beams: int = 360  # in a turn
     fov: float = 360.0  # [degrees], the middle of which is straight ahead in its own frame
-    range_min: float = 0.1  # [m]
-    range_max: float = 10.0  # [m]
+    range_min: float = 0.1  # [m], nearer things are not seen
+    range_max: float = 10.0  # [m], nor are farther ones
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -156,10 +161,9 @@ class LaserSensor(Sensor):
         """Between two beams [rad]."""
         return math.radians(self.fov) / (self.beams if self.fov == 360 else self.beams - 1)
 
-    @property
-    def angles(self) -> Array:
-        """Direction of each beam (beams,) in its own frame [rad]."""
-        return np.asarray(self.increment * np.arange(self.beams) - math.radians(self.fov) / 2)
+    def scan(self, ranges: NDArray[np.float32]) -> Scan:
+        """A scan of ranges (beams,) [m] in its own frame."""
+        return Scan(ranges, -math.radians(self.fov) / 2, self.increment, max_range=self.range_max)
 
     @property
     def level_mount(self) -> Mount | None:
@@ -174,7 +178,7 @@ class LaserSensor(Sensor):
         upside_down = abs(abs(m.roll) - math.pi) < 0.2
         if abs(m.pitch) > 0.2 or not (upside_down or abs(m.roll) < 0.2):
             raise ValueError(f"laser {self.name} is tilted: only a level one shows what stands around the robot")
-        return Mount(m.x, m.y, m.yaw, upside_down)
+        return Mount(m.x, m.y, m.yaw, upside_down, fixed=True)
 
 
 @dataclass(frozen=True)

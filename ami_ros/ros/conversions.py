@@ -14,7 +14,7 @@ from builtin_interfaces.msg import Duration, Time
 from geometry_msgs.msg import Pose, Quaternion, Twist, TwistStamped
 from nav_msgs.msg import Odometry
 from numpy.typing import ArrayLike, NDArray
-from sensor_msgs.msg import CompressedImage, Image, Imu, LaserScan
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, Imu, LaserScan
 from std_msgs.msg import Header
 
 from ami_interfaces.msg import Latent, Surprise
@@ -22,11 +22,13 @@ from ami_ros.commands import Command, of_width
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
 from ami_ros.planning.situations import Reading
+from ami_ros.robots.sensors import CameraSensor
 from ami_ros.ros.quaternions import quaternion_from_yaw, yaw_from_quaternion
 from ami_ros.scan import Scan
 
 MAX_BEAMS = 100_000
 MAX_RANGE = 100.0
+LEAST_DEVIATION = 1e-3  # of what is sent: a variance of 0 says that nothing is known
 
 
 def stamp_to_seconds(stamp: Time | Duration) -> float:
@@ -103,14 +105,15 @@ def scan_from_message(message: LaserScan) -> Scan:
     )
 
 
-def scan_to_message(scan: Scan, header: Header) -> LaserScan:
-    """A LaserScan from a scan in the frame of `header`."""
+def scan_to_message(scan: Scan, header: Header, range_min: float = 0.0, period: float = 0.0) -> LaserScan:
+    """A LaserScan from a scan in the frame of `header`; its least range [m], and the time of a turn [s]."""
     return LaserScan(
         header=header,
         angle_min=float(scan.angle_min),
         angle_max=float(scan.angle_min + scan.angle_increment * (len(scan.ranges) - 1)),
         angle_increment=float(scan.angle_increment),
-        range_min=0.0,
+        scan_time=period,
+        range_min=range_min,
         range_max=min(float(scan.max_range), MAX_RANGE),
         ranges=floats_of(scan.ranges),
     )
@@ -154,12 +157,43 @@ def odometry_from_message(message: Odometry) -> tuple[Array, Command]:
     return pose_from_message(message.pose.pose), velocity
 
 
-def odometry_to_message(pose: ArrayLike, velocity: Command, header: Header, child_frame: str) -> Odometry:
-    """An Odometry from a pose (3,) in the frame of `header` and a velocity in `child_frame`."""
+def odometry_to_message(
+    pose: ArrayLike, velocity: Command, header: Header, child_frame: str, deviations: Command = (0.0, 0.0)
+) -> Odometry:
+    """An Odometry from a pose (3,) in the frame of `header` and a velocity in `child_frame`.
+
+    Args:
+        deviations: of a linear [m/s] and of an angular velocity [rad/s]. Those of the pose are given as what they come
+            to in a second: odometry drifts, and nobody knows how far it is off.
+    """
     message = Odometry(header=header, child_frame_id=child_frame)
     message.pose.pose = pose_to_message(pose)
     message.twist.twist = twist_message(velocity)
+    linear, angular = (max(deviation, LEAST_DEVIATION) ** 2 for deviation in deviations)
+    # x, y, z, roll, pitch, yaw: a robot on a floor neither rises nor tilts.
+    covariance = np.diag([linear, linear, LEAST_DEVIATION**2, LEAST_DEVIATION**2, LEAST_DEVIATION**2, angular])
+    message.pose.covariance = message.twist.covariance = covariance.ravel()
     return message
+
+
+def imu_message(heading: float, deviation: float, header: Header) -> Imu:
+    """An Imu that measures a heading [rad] and nothing else (-1, as sensor_msgs has it)."""
+    message = Imu(header=header, orientation=yaw_to_message(heading))
+    message.orientation_covariance = np.diag([*[LEAST_DEVIATION**2] * 2, max(deviation, LEAST_DEVIATION) ** 2]).ravel()
+    message.angular_velocity_covariance[0] = message.linear_acceleration_covariance[0] = -1.0
+    return message
+
+
+def camera_info_message(camera: CameraSensor, header: Header) -> CameraInfo:
+    """Pinhole intrinsics of a camera without distortion; one over the world is orthographic, and so uncalibrated."""
+    info = CameraInfo(header=header, height=camera.height, width=camera.width)
+    if not camera.overhead:
+        fx, fy, cx, cy = camera.matrix
+        info.distortion_model, info.d = "plumb_bob", [0.0] * 5
+        info.k = [fx, 0.0, cx, 0.0, fy, cy, 0.0, 0.0, 1.0]
+        info.r = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
+        info.p = [fx, 0.0, cx, 0.0, 0.0, fy, cy, 0.0, 0.0, 0.0, 1.0, 0.0]
+    return info
 
 
 def command_from_message(message: Twist | TwistStamped, width: int = 2) -> Command:

@@ -16,7 +16,10 @@ import yaml
 
 from ami_ros.config import from_mapping
 from ami_ros.errors import AmiError
+from ami_ros.robots.derived import check_model, node_parameters, shipped_model, topics
+from ami_ros.robots.description import DEFAULT, RobotDescription, load_robot, robot_file
 from ami_ros.share import share
+from ami_ros.world_model.identity import identify_model
 
 Part = Literal["stack", "simulation"]
 STACK = ("safety", "perception", "world_model", "memory", "planner", "mission")
@@ -36,20 +39,17 @@ class Arguments:
     params_file: str = _argument("", "Further parameters, above those of config/params.yaml.")
     autostart: bool = _argument(True, "Configure and activate the nodes without a lifecycle manager.")
     log_level: Literal["debug", "info", "warn", "error", "fatal"] = _argument("info", "Least level that is logged.")
-    camera: str = _argument("onboard", "onboard or ceiling: chooses model and config/<camera>.yaml.")
-    drive: Literal["differential", "ackermann", "omnidirectional"] = _argument(
-        "differential", "How the robot drives: chooses config/drives/<drive>.yaml, for planner, safety and simulator."
-    )
+    robot: str = _argument(DEFAULT, "Name of a robot in config/robots, or its YAML file.")
     composed: bool = _argument(False, "All nodes of the stack in one process.", "stack")
     respawn: bool = _argument(False, "Start a process of the stack again when it died.", "stack")
-    model: str = _argument("", "Folder of the model; empty: the one that comes for camera and drive.", "stack")
+    model: str = _argument("", "Folder of the model; empty: the one that comes for such a robot.", "stack")
     memory_file: str = _argument("", "File of the memory of places; empty: RAM only.", "stack")
     keep_memory: bool = _argument(True, "Write what is learned to memory_file.", "stack")
     use_memory: bool = _argument(True, "Plan routes through remembered places.", "stack")
-    image_topic: str = _argument("image", "Camera images of the robot.", "stack")
-    scan_topic: str = _argument("scan", "Laser scans of the robot.", "stack")
-    odom_topic: str = _argument("odom", "Odometry of the robot.", "stack")
-    cmd_vel_topic: str = _argument("cmd_vel", "Where the robot takes its commands.", "stack")
+    image_topic: str = _argument("", "Camera images of the robot; empty: as it is described.")
+    scan_topic: str = _argument("", "Laser scans of the robot; empty: as it is described.")
+    odom_topic: str = _argument("", "Odometry of the robot; empty: as it is described.")
+    cmd_vel_topic: str = _argument("", "Where the robot takes its commands; empty: as it is described.")
     headless: bool = _argument(True, "No RViz.")
     world: str = _argument("home", "Name of a world that comes with the package, or a world file.", "simulation")
     seed: int = _argument(0, "Of start pose and noise.", "simulation")
@@ -84,21 +84,21 @@ class ProcessSpec:
     """One process of the graph."""
 
     executable: str  # in lib/ami_ros, and a module of ami_ros.nodes
-    parameters: dict[str, dict[str, Any]]  # by node
-    parameter_files: tuple[str, ...]  # the first is the weakest; `parameters` are the strongest
+    parameters: dict[str, dict[str, Any]]  # by node, above all files
+    parameter_files: tuple[str, ...]  # above `defaults`; the first is the weakest
     remappings: dict[str, str]
     namespace: str
     log_level: str
     respawn: bool = False
+    defaults: dict[str, dict[str, Any]] = field(default_factory=dict)  # by node: parameters that are the robot's
 
-    def parameters_yaml(self) -> str:
-        """`parameters` as a ROS parameter file, good for any namespace."""
-        return yaml.safe_dump({f"/**/{node}": {"ros__parameters": values} for node, values in self.parameters.items()})
-
-    def ros_arguments(self, parameters_file: Path) -> list[str]:
-        """The command line after the executable, with `parameters` written to `parameters_file`."""
+    def ros_arguments(self, folder: Path) -> list[str]:
+        """The command line after the executable; files of `defaults` and `parameters` are written into `folder`."""
+        first, last = (folder / f"{self.executable}{suffix}.yaml" for suffix in (".robot", ""))
+        first.write_text(_parameters_yaml(self.defaults))
+        last.write_text(_parameters_yaml(self.parameters))
         arguments = ["--ros-args"]
-        for file in (*self.parameter_files, str(parameters_file)):
+        for file in (str(first), *self.parameter_files, str(last)):
             arguments += ["--params-file", file]
         for source, target in self.remappings.items():
             arguments += ["-r", f"{source}:={target}"]
@@ -106,6 +106,11 @@ class ProcessSpec:
             for rule in (f"__ns:=/{self.namespace.strip('/')}", "/tf:=tf", "/tf_static:=tf_static"):
                 arguments += ["-r", rule]
         return [*arguments, "--log-level", self.log_level]
+
+
+def _parameters_yaml(parameters: dict[str, dict[str, Any]]) -> str:
+    """A ROS parameter file, good for any namespace."""
+    return yaml.safe_dump({f"/**/{node}": {"ros__parameters": values} for node, values in parameters.items() if values})
 
 
 def declared(parts: Iterable[Part]) -> list[dataclasses.Field[Any]]:
@@ -118,34 +123,19 @@ def processes(arguments: Arguments, parts: Iterable[Part]) -> list[ProcessSpec]:
     """The processes of `parts`, those that others need first.
 
     Raises:
-        AmiError: a file that was named is not there.
+        AmiError: a file that was named is not there, or robot and model do not fit together.
     """
-    files = _parameter_files(arguments)
+    robot = load_robot(arguments.robot)
     found = []
     if "simulation" in parts:
-        found.append(_spec(arguments, "simulator", _simulator(arguments), files, {}))
+        found.append(_spec(arguments, robot, "simulator", _simulator(arguments)))
     if "stack" in parts:
-        found += _stack(arguments, files)
+        found += _stack(arguments, robot)
     return found
 
 
-def shipped_model(camera: str, drive: str = "differential") -> Path:
-    """The folder of the model that comes for a robot's camera and drive.
-
-    A car drives by that of a robot with two wheels: its commands are among those.
-
-    Raises:
-        AmiError: there is none for the camera.
-    """
-    return share("models", drive if drive == "omnidirectional" and camera == "onboard" else camera)
-
-
 def _parameter_files(arguments: Arguments) -> tuple[str, ...]:
-    known = sorted(p.stem for p in share("config", "params.yaml").parent.glob("*.yaml") if p.stem != "params")
-    if arguments.camera not in known:
-        raise AmiError(f"no camera '{arguments.camera}': known are {', '.join(known)}")
-    names = "params.yaml", f"{arguments.camera}.yaml", f"drives/{arguments.drive}.yaml"
-    files = [share("config", name) for name in names]
+    files = [share("config", "params.yaml")]
     if arguments.params_file:
         own = Path(arguments.params_file).expanduser().resolve()
         if not own.is_file():
@@ -154,9 +144,10 @@ def _parameter_files(arguments: Arguments) -> tuple[str, ...]:
     return tuple(str(file) for file in files)
 
 
-def _stack(arguments: Arguments, files: tuple[str, ...]) -> list[ProcessSpec]:
+def _stack(arguments: Arguments, robot: RobotDescription) -> list[ProcessSpec]:
     named = arguments.model
-    model = Path(named).expanduser() if named else shipped_model(arguments.camera, arguments.drive)
+    model = Path(named).expanduser() if named else share("models", shipped_model(robot))
+    check_model(robot, identify_model(model).spec, str(model))
     parameters: dict[str, dict[str, Any]] = {node: {} for node in STACK}
     for node in LEARNED:
         parameters[node]["model"] = str(model.resolve())
@@ -165,20 +156,16 @@ def _stack(arguments: Arguments, files: tuple[str, ...]) -> list[ProcessSpec]:
     if arguments.keep_memory and memory_file:
         parameters["mission"]["mission_file"] = f"{memory_file}.mission"
     parameters["planner"]["navigator.use_memory"] = arguments.use_memory
-    topics = {name: getattr(arguments, f"{name}_topic") for name in ("image", "scan", "odom", "cmd_vel")}
-    remappings = {name: topic for name, topic in topics.items() if topic != name}
     if arguments.composed:
-        return [_spec(arguments, "composed", parameters, files, remappings, arguments.respawn)]
-    return [
-        _spec(arguments, node, {node: values}, files, remappings, arguments.respawn)
-        for node, values in parameters.items()
-    ]
+        return [_spec(arguments, robot, "composed", parameters)]
+    return [_spec(arguments, robot, node, {node: values}) for node, values in parameters.items()]
 
 
 def _simulator(arguments: Arguments) -> dict[str, dict[str, Any]]:
     world = Path(arguments.world)
     return {
         "simulator": {
+            "robot": str(robot_file(arguments.robot)),
             "world": str(world.resolve()) if world.is_file() else arguments.world,
             "seed": arguments.seed,
             "real_time_factor": arguments.real_time_factor,
@@ -187,16 +174,26 @@ def _simulator(arguments: Arguments) -> dict[str, dict[str, Any]]:
 
 
 def _spec(
-    arguments: Arguments,
-    executable: str,
-    parameters: dict[str, dict[str, Any]],
-    files: tuple[str, ...],
-    remappings: dict[str, str],
-    respawn: bool = False,
+    arguments: Arguments, robot: RobotDescription, executable: str, parameters: dict[str, dict[str, Any]]
 ) -> ProcessSpec:
+    simulates = executable == "simulator"  # that is where simulated time comes from
     common: dict[str, Any] = {"autostart": arguments.autostart}
-    # The simulator is where simulated time comes from.
-    if executable != "simulator":
+    if not simulates:
         common["use_sim_time"] = arguments.use_sim_time
-    full = {node: {**common, **values} for node, values in parameters.items()}
-    return ProcessSpec(executable, full, files, remappings, arguments.namespace, arguments.log_level, respawn)
+    return ProcessSpec(
+        executable,
+        defaults={node: values for node, values in node_parameters(robot).items() if node in parameters},
+        parameter_files=_parameter_files(arguments),
+        parameters={node: {**common, **values} for node, values in parameters.items()},
+        remappings=_remappings(arguments, robot),
+        namespace=arguments.namespace,
+        log_level=arguments.log_level,
+        respawn=arguments.respawn and not simulates,
+    )
+
+
+def _remappings(arguments: Arguments, robot: RobotDescription) -> dict[str, str]:
+    """The names of the code to those of the robot, or to those that were asked for."""
+    asked = {name: getattr(arguments, f"{name}_topic") for name in ("image", "scan", "odom", "cmd_vel")}
+    names = topics(robot) | {name: topic for name, topic in asked.items() if topic}
+    return {name: topic for name, topic in names.items() if topic != name}

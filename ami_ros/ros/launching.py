@@ -49,12 +49,10 @@ def _start(context: LaunchContext, parts: Iterable[Part]) -> list[Node]:
 
 
 def _node(spec: ProcessSpec) -> Node:
-    file = Path(tempfile.mkdtemp(prefix="ami_ros_launch_")) / f"{spec.executable}.yaml"
-    file.write_text(spec.parameters_yaml())
     return Node(
         package="ami_ros",
         executable=spec.executable,
-        arguments=spec.ros_arguments(file),
+        arguments=spec.ros_arguments(Path(tempfile.mkdtemp(prefix="ami_ros_launch_"))),
         respawn=spec.respawn,
         respawn_delay=1.0,
         output="screen",

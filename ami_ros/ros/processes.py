@@ -27,9 +27,7 @@ class NodeProcess:
     def __init__(self, spec: ProcessSpec, folder: Path, environment: Mapping[str, str]) -> None:
         self.spec, self.log = spec, folder / f"{spec.executable}.log"
         self.respawns = 0
-        parameters = folder / f"{spec.executable}.yaml"
-        parameters.write_text(spec.parameters_yaml())
-        self._command = [sys.executable, "-m", f"ami_ros.nodes.{spec.executable}", *spec.ros_arguments(parameters)]
+        self._command = [sys.executable, "-m", f"ami_ros.nodes.{spec.executable}", *spec.ros_arguments(folder)]
         self._environment = dict(environment)
         self._process = self._start()
 

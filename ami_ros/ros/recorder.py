@@ -20,11 +20,6 @@ from ami_ros.learning.bag_writer import BagWriter
 from ami_ros.ros.clocks import STEADY
 from ami_ros.ros.definitions import message_definitions
 
-# What comes after a bar is recorded only while what comes before it is not there.
-DEFAULT_TOPICS = (
-    "image/compressed|image", "camera_info", "scan", "odom", "imu", "cmd_vel", "ground_truth",
-    "latent", "surprise", "location", "plan", "/tf_static",
-)  # fmt: skip
 MEGABYTE = 1_000_000
 POLL_PERIOD = 0.5  # between two looks for topics, and at the limits [s]
 FLUSH_PERIOD = 5.0  # a killed recorder loses at most this much [s]
@@ -46,7 +41,7 @@ class Recorder:
     Args:
         node: makes the subscriptions; relative names are those of its namespace.
         path: folder of the bag to make.
-        topics: names; of "a|b" the first that somebody publishes.
+        topics: names, such as `ami_ros.robots.derived.recorded_topics`; of "a|b" the first that somebody publishes.
         limits: see there.
 
     Attributes:
@@ -56,9 +51,7 @@ class Recorder:
         AmiError: the bag cannot be made.
     """
 
-    def __init__(
-        self, node: Node, path: Path, topics: Sequence[str] = DEFAULT_TOPICS, limits: RecorderLimits | None = None
-    ) -> None:
+    def __init__(self, node: Node, path: Path, topics: Sequence[str], limits: RecorderLimits | None = None) -> None:
         self.stopped = ""
         self._node, self._limits = node, limits or RecorderLimits()
         self._wanted = [[node.resolve_topic_name(name) for name in entry.split("|")] for entry in topics]

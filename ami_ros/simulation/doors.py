@@ -9,15 +9,17 @@ from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
 from ami_ros.simulation.floor_plan import FloorPlan
 from ami_ros.simulation.layout import obstacles_of
-from ami_ros.simulation.robot import RADIUS
 from ami_ros.simulation.world import World
 
 
 class Doors:
-    """The state of a world's doors. `plan` is the floor plan that goes with it, `open` says name -> is open."""
+    """The state of a world's doors, for a robot of `radius` [m].
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    `plan` is the floor plan that goes with it, `open` says name -> is open.
+    """
+
+    def __init__(self, world: World, radius: float) -> None:
+        self._world, self._radius = world, radius
         self.open = {door.name: door.open for door in world.doors}
         self.plan = FloorPlan(obstacles_of(world, self.open))
 
@@ -31,7 +33,7 @@ class Doors:
             raise AmiError(f"world '{self._world.name}' has no door '{name}': known are {known}")
         doors = {**self.open, name: is_open}
         plan = FloorPlan(obstacles_of(self._world, doors))
-        if not is_open and self.open[name] and plan.clearance(robot[None, :2])[0] < RADIUS:
+        if not is_open and self.open[name] and plan.clearance(robot[None, :2])[0] < self._radius:
             raise AmiError(f"door '{name}' cannot close: the robot stands in it")
         self.open, self.plan = doors, plan
 
@@ -43,6 +45,6 @@ class Doors:
         x, y, _ = checked
         if not (0.0 <= x <= self._world.size[0] and 0.0 <= y <= self._world.size[1]):
             raise AmiError(f"({x:.2f}, {y:.2f}) lies outside world '{self._world.name}'")
-        if self.plan.clearance(checked[None, :2])[0] < RADIUS:
-            raise AmiError(f"the robot does not fit at ({x:.2f}, {y:.2f}): something solid is within {RADIUS} m")
+        if self.plan.clearance(checked[None, :2])[0] < self._radius:
+            raise AmiError(f"the robot does not fit at ({x:.2f}, {y:.2f}): something solid is within {self._radius} m")
         return checked

@@ -1,4 +1,4 @@
-"""The robot's drive: brings a wanted velocity within the limits of speed and acceleration, as its motors can."""
+"""The robot's motors: they bring a wanted velocity within the limits of speed and acceleration."""
 
 from __future__ import annotations
 
@@ -8,18 +8,8 @@ import numpy as np
 
 from ami_ros.commands import Command, lateral, of_width
 from ami_ros.errors import AmiError
-from ami_ros.simulation.robot import (
-    CONTROL_PERIOD,
-    MAX_ANGULAR,
-    MAX_ANGULAR_ACCELERATION,
-    MAX_LATERAL,
-    MAX_LINEAR,
-    MAX_LINEAR_ACCELERATION,
-    TRACK,
-)
-
-FASTEST = MAX_LINEAR, MAX_ANGULAR, MAX_LATERAL
-GREATEST_CHANGE = MAX_LINEAR_ACCELERATION, MAX_ANGULAR_ACCELERATION, MAX_LINEAR_ACCELERATION  # [1/s]
+from ami_ros.robots.description import RobotDescription
+from ami_ros.simulation.robot import CONTROL_PERIOD
 
 
 def control_steps(duration: float) -> int:
@@ -30,27 +20,43 @@ def control_steps(duration: float) -> int:
     return steps
 
 
-def approach(current: Command, command: Command) -> Command:
-    """The velocity to ask of the wheels one control period after `current`, on the way to `command`.
-
-    It has the numbers of `current`: a robot that does not drive sideways leaves that part of a command out.
-    """
-    if not all(map(math.isfinite, command)):
-        raise AmiError(f"a command must be finite, found {command}")
-    wanted = of_width(command, len(current))
-    return tuple(
-        float(np.clip(np.clip(value, -fastest, fastest), now - most * CONTROL_PERIOD, now + most * CONTROL_PERIOD))
-        for value, now, fastest, most in zip(wanted, current, FASTEST, GREATEST_CHANGE, strict=False)
-    )
+def greatest_change(robot: RobotDescription) -> Command:
+    """Acceleration of each number of a command [1/s]."""
+    motors = robot.simulated
+    return motors.linear_acceleration, motors.angular_acceleration, motors.linear_acceleration
 
 
-def worn(velocity: Command, gains: tuple[float, float]) -> Command:
-    """What becomes of a velocity when the wheels of the left and of the right side turn too fast or too slowly.
+class Motors:
+    """The motors of `robot`."""
 
-    Args:
-        velocity: that is asked for.
-        gains: how fast wheels turn for what is asked of them, left and right; 1: as they should.
-    """
-    turn = velocity[1] * TRACK / 2
-    left, right = gains[0] * (velocity[0] - turn), gains[1] * (velocity[0] + turn)
-    return of_width(((left + right) / 2, (right - left) / TRACK, sum(gains) / 2 * lateral(velocity)), len(velocity))
+    def __init__(self, robot: RobotDescription) -> None:
+        limits = robot.limits
+        self._low = -limits.backward, -limits.angular, -limits.lateral
+        self._high = limits.linear, limits.angular, limits.lateral
+        self._most = tuple(change * CONTROL_PERIOD for change in greatest_change(robot))
+        self._track = robot.drive.track
+
+    def approach(self, current: Command, command: Command) -> Command:
+        """The velocity to ask of the wheels one control period after `current`, on the way to `command`.
+
+        It has the numbers of `current`: a robot that does not drive sideways leaves that part of a command out.
+        """
+        if not all(map(math.isfinite, command)):
+            raise AmiError(f"a command must be finite, found {command}")
+        wanted = of_width(command, len(current))
+        return tuple(
+            float(np.clip(np.clip(value, low, high), now - most, now + most))
+            for value, now, low, high, most in zip(wanted, current, self._low, self._high, self._most, strict=False)
+        )
+
+    def worn(self, velocity: Command, gains: tuple[float, float]) -> Command:
+        """What becomes of a velocity when the wheels of the left and of the right side turn too fast or too slowly.
+
+        Args:
+            velocity: that is asked for.
+            gains: how fast wheels turn for what is asked of them, left and right; 1: as they should.
+        """
+        turn = velocity[1] * self._track / 2
+        left, right = gains[0] * (velocity[0] - turn), gains[1] * (velocity[0] + turn)
+        whole = (left + right) / 2, (right - left) / self._track, sum(gains) / 2 * lateral(velocity)
+        return of_width(whole, len(velocity))

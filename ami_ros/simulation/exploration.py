@@ -16,13 +16,13 @@ import numpy as np
 
 from ami_ros.commands import Command, of_width
 from ami_ros.geometry import Array, compose, wrap
+from ami_ros.robots.description import RobotDescription, default_robot
 from ami_ros.scan import Scan
-from ami_ros.simulation.robot import MAX_ANGULAR, MAX_LATERAL, MAX_LINEAR, RADIUS, DriveName, at_rest
 
 PERIOD = 0.2  # between two calls of `command` [s]
 TURN_LIMIT = 1.5  # [rad/s]
 MARGINS = (0.03, 0.12)  # kept between the robot's edge and what the scan saw; how much is a matter of mood [m]
-CORRIDOR = RADIUS + 0.07  # half width of what counts as a way ahead [m]
+CORRIDOR = 0.07  # beyond the radius, half width of what counts as a way ahead [m]
 LOOK_AHEAD = 0.8  # how long a command's arc is tried, braking included [s]
 FAR = 4.0  # ways longer than this are all the same [m]
 BETWEEN_CAPRICES = 12.0  # on average [s]
@@ -42,13 +42,15 @@ class _Whim:
 
 
 class Explorer:
-    """Call `command` once every PERIOD; all randomness is from `rng`."""
+    """Call `command` once every PERIOD; all randomness is from `rng`. Without `robot` it is the default one's."""
 
-    def __init__(self, rng: np.random.Generator, drive: DriveName = "differential") -> None:
-        self._rng, self._width = rng, len(at_rest(drive))
+    def __init__(self, rng: np.random.Generator, robot: RobotDescription | None = None) -> None:
+        robot = robot or default_robot()
+        self._rng, self._width, self._limits = rng, robot.command_dim, robot.limits
+        self._radius, self._corridor = robot.shape.radius, robot.shape.radius + CORRIDOR
         self._directions = np.linspace(-np.pi, np.pi, 48, endpoint=False)
         self._whim = _Whim("rest", 0.0)
-        self._clear = RADIUS + MARGINS[1]  # how near the robot's middle may come to what the scan saw [m]
+        self._clear = self._radius + MARGINS[1]  # how near the robot's middle may come to what the scan saw [m]
         self._until_caprice = rng.exponential(BETWEEN_CAPRICES)
         self._jerk_left = 0.0
         self._jerk = np.zeros(2)
@@ -59,9 +61,9 @@ class Explorer:
         """The next command (see `ami_ros.commands`) after seeing `scan`."""
         points = _points(scan)
         if self._whim.left <= 0.0 or (
-            self._whim.kind in ("roam", "slide") and _way(points, self._whim.aim) < self._clear + 0.08
+            self._whim.kind in ("roam", "slide") and self._way(points, self._whim.aim) < self._clear + 0.08
         ):
-            self._clear = RADIUS + self._rng.uniform(*MARGINS)
+            self._clear = self._radius + self._rng.uniform(*MARGINS)
             self._whim = self._new_whim(points)
         command = self._safe(points, self._wish())
         linear, angular, aside = of_width(command, 3)
@@ -77,10 +79,12 @@ class Explorer:
         if self._until_caprice <= 0.0:
             self._until_caprice = rng.exponential(BETWEEN_CAPRICES)
             return self._caprice()
-        ways = np.array([_way(points, direction) for direction in self._directions])
-        weight = np.clip(ways - CORRIDOR, 0.0, FAR) * self._novelty(ways) * (1.2 + np.cos(self._directions)) + 1e-6
+        ways = np.array([self._way(points, direction) for direction in self._directions])
+        weight = (
+            np.clip(ways - self._corridor, 0.0, FAR) * self._novelty(ways) * (1.2 + np.cos(self._directions)) + 1e-6
+        )
         aim = rng.choice(self._directions, p=weight / weight.sum()) + rng.normal(0.0, 0.05)
-        whim = _Whim("roam", rng.uniform(1.5, 6.0), speed=rng.uniform(0.25, MAX_LINEAR + 0.15), aim=float(aim))
+        whim = _Whim("roam", rng.uniform(1.5, 6.0), speed=rng.uniform(0.25, self._limits.linear + 0.15), aim=float(aim))
         if self._width == 3 and rng.random() < 0.5:
             whim.kind, whim.turn = "slide", rng.choice([0.0, 1.0]) * rng.uniform(-1.0, 1.0)
         return whim
@@ -100,9 +104,16 @@ class Explorer:
         rate = rng.uniform(0.7, TURN_LIMIT)
         return _Whim("spin", 2 * np.pi / rate, turn=side * rate)
 
+    def _way(self, points: Array, direction: float) -> float:
+        """How far [m] the robot could go straight in `direction` before its corridor meets a point."""
+        ahead = points @ (np.cos(direction), np.sin(direction))
+        aside = points @ (-np.sin(direction), np.cos(direction))
+        blocking = ahead[(ahead > 0.0) & (np.abs(aside) < self._corridor)]
+        return float(min(blocking.min(initial=FAR), FAR))
+
     def _novelty(self, ways: Array) -> Array:
         """How new the places are (0..1) that lie at a random part of each of the `ways`."""
-        reach = np.maximum(ways - CORRIDOR, 0.0) * self._rng.uniform(0.6, 1.0)
+        reach = np.maximum(ways - self._corridor, 0.0) * self._rng.uniform(0.6, 1.0)
         angles = self._pose[2] + self._directions
         ends = self._pose[:2] + reach[:, None] * np.stack([np.cos(angles), np.sin(angles)], axis=-1)
         past = np.array(self._past).reshape(-1, 2)
@@ -126,11 +137,12 @@ class Explorer:
         if whim.kind == "slide":
             speed = max(whim.speed + self._jerk[0], 0.0)
             x, y = speed * np.cos(whim.aim), speed * np.sin(whim.aim)
-            back, turn = -MAX_LINEAR / 2, whim.turn + 0.3 * self._jerk[1]
-            return float(np.clip(x, back, MAX_LINEAR)), float(turn), float(np.clip(y, -MAX_LATERAL, MAX_LATERAL))
+            limits, turn = self._limits, whim.turn + 0.3 * self._jerk[1]
+            linear = float(np.clip(x, -limits.linear / 2, limits.linear))
+            return linear, float(turn), float(np.clip(y, -limits.lateral, limits.lateral))
         angular = 1.6 * whim.aim + self._jerk[1]
         linear = (whim.speed + self._jerk[0]) * max(np.cos(whim.aim), 0.0)
-        return float(np.clip(linear, 0.0, MAX_LINEAR)), float(np.clip(angular, -TURN_LIMIT, TURN_LIMIT))
+        return float(np.clip(linear, 0.0, self._limits.linear)), float(np.clip(angular, -TURN_LIMIT, TURN_LIMIT))
 
     def _safe(self, points: Array, wish: Command) -> Command:
         """The command, slowed down until its arc is clear; turning on the spot always is."""
@@ -140,7 +152,7 @@ class Explorer:
                 return linear * share, angular, aside * share
         self._whim.left = min(self._whim.left, 0.4)  # something is in the way: think again soon
         turn = angular if abs(angular) > 0.3 else 0.8 * (1.0 if self._whim.aim >= 0.0 else -1.0)
-        return 0.0, float(np.clip(turn, -MAX_ANGULAR, MAX_ANGULAR))
+        return 0.0, float(np.clip(turn, -self._limits.angular, self._limits.angular))
 
 
 def _points(scan: Scan) -> Array:
@@ -148,14 +160,6 @@ def _points(scan: Scan) -> Array:
     seen = np.isfinite(scan.ranges)
     ranges, angles = scan.ranges[seen].astype(np.float64), scan.angles[seen]
     return np.stack([ranges * np.cos(angles), ranges * np.sin(angles)], axis=-1)
-
-
-def _way(points: Array, direction: float) -> float:
-    """How far [m] the robot could go straight in `direction` before its corridor meets a point."""
-    ahead = points @ (np.cos(direction), np.sin(direction))
-    aside = points @ (-np.sin(direction), np.cos(direction))
-    blocking = ahead[(ahead > 0.0) & (np.abs(aside) < CORRIDOR)]
-    return float(min(blocking.min(initial=FAR), FAR))
 
 
 def _keeps_clear(points: Array, command: Command, clear: float) -> bool:

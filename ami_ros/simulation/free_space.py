@@ -12,9 +12,9 @@ from scipy.sparse.csgraph import connected_components, dijkstra
 
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
+from ami_ros.robots.description import default_robot
 from ami_ros.simulation.floor_plan import FloorPlan
 from ami_ros.simulation.layout import obstacles_of
-from ami_ros.simulation.robot import RADIUS
 from ami_ros.simulation.world import Rectangle, World
 
 CELL = 0.025  # [m]
@@ -25,10 +25,12 @@ _MOVES = ((0, 1), (1, 0), (1, 1), (1, -1), (1, 2), (2, 1), (1, -2), (2, -1))
 
 
 class FreeSpace:
-    """The free space of `world` with its doors as in `doors` (name -> open; those not named as in the file)."""
+    """The free space of `world`, its doors as in `doors` (name -> open; those not named as in the file), for a robot
+    of `radius` [m] (None: that of the simulated robot)."""
 
-    def __init__(self, world: World, doors: Mapping[str, bool] | None = None) -> None:
+    def __init__(self, world: World, doors: Mapping[str, bool] | None = None, radius: float | None = None) -> None:
         self.world = world
+        self._fits = (default_robot().shape.radius if radius is None else radius) + MARGIN
         self._plan = FloorPlan(obstacles_of(world, dict(doors or {})))
         nx, ny = (round(length / CELL) for length in world.size)
         self._xs, self._ys = (np.arange(nx) + 0.5) * CELL, (np.arange(ny) + 0.5) * CELL
@@ -37,14 +39,14 @@ class FreeSpace:
         in_room = np.zeros((nx, ny), dtype=bool)
         for room in world.rooms:
             in_room |= self._inside(room.area)
-        self._free: NDArray[np.bool_] = (self._clearance >= RADIUS + MARGIN) & in_room
+        self._free: NDArray[np.bool_] = (self._clearance >= self._fits) & in_room
 
     def free(self, poses: ArrayLike, clearance: float = 0.0) -> NDArray[np.bool_]:
         """Whether the robot fits at each of `poses` (..., 2 or 3), with `clearance` [m] more than the usual margin."""
         p = np.asarray(poses, dtype=np.float64)
         points = p[..., :2].reshape(-1, 2)
         in_room = np.array([self.room_of(point) is not None for point in points], dtype=bool)
-        fits = in_room & (self._plan.clearance(points) >= RADIUS + MARGIN + clearance)
+        fits = in_room & (self._plan.clearance(points) >= self._fits + clearance)
         return fits.reshape(p.shape[:-1])
 
     def room_of(self, xy: ArrayLike) -> str | None:
@@ -131,7 +133,7 @@ class FreeSpace:
         return {(int(x // size), int(y // size)) for x, y in zip(self._xs[i], self._ys[j], strict=True)}
 
     def _sample(self, rng: np.random.Generator, area: Rectangle, clearance: float) -> Array:
-        i, j = np.nonzero(self.main_part & self._inside(area) & (self._clearance >= RADIUS + MARGIN + CELL + clearance))
+        i, j = np.nonzero(self.main_part & self._inside(area) & (self._clearance >= self._fits + CELL + clearance))
         if len(i) == 0:
             raise AmiError(f"world '{self.world.name}': the robot fits nowhere in the area {list(area)}")
         k = rng.integers(len(i))

@@ -10,16 +10,15 @@ from numpy.typing import NDArray
 from ami_ros.commands import Command, of_width, speed
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
+from ami_ros.robots.description import DEFAULT, RobotDescription
 from ami_ros.simulation.contacts import ContactCounter
 from ami_ros.simulation.doors import Doors
-from ami_ros.simulation.drive import approach, control_steps, worn
+from ami_ros.simulation.drive import Motors, control_steps
 from ami_ros.simulation.free_space import FreeSpace
-from ami_ros.simulation.noise import UNTINTED, Odometry, SensorNoise, scan_of, tinted
-from ami_ros.simulation.robot import CONTROL_PERIOD, RADIUS, VELOCITY_LAG, DriveName, GroundTruth, Observation, at_rest
+from ami_ros.simulation.noise import UNTINTED, Odometry, SensorNoise, noise_of, scan_of, tinted
+from ami_ros.simulation.robot import CONTROL_PERIOD, GroundTruth, Observation, at_rest, simulated
 from ami_ros.simulation.world import World
 from ami_ros.simulation.world_file import load_world
-
-_FOLLOW = 1.0 - float(np.exp(-CONTROL_PERIOD / VELOCITY_LAG))  # of the gap to the wanted velocity closed in one period
 
 
 class Loopback:
@@ -30,8 +29,8 @@ class Loopback:
         image_size: height and width of the pictures [pixels]; None: no pictures. They show a pattern that depends on
             the pose and nothing else, at the price of no rendering.
         seed: of all that is random: start poses and noise.
-        noise: of the sensors.
-        drive: "differential", or "omnidirectional", which also drives sideways.
+        noise: of the sensors; None: as described.
+        robot: its description, or what `load_robot` takes; its camera does not count.
     """
 
     def __init__(
@@ -40,12 +39,17 @@ class Loopback:
         image_size: int | None = None,
         seed: int = 0,
         noise: SensorNoise | None = None,
-        drive: DriveName = "differential",
+        robot: RobotDescription | str | Path = DEFAULT,
     ) -> None:
-        self.drive, self._still = drive, at_rest(drive)
+        self.description = robot = simulated(robot)
+        assert robot.laser is not None, "checked by simulated()"
+        self._still, self._motors, self._laser = at_rest(robot), Motors(robot), robot.laser
+        self._radius = robot.shape.radius
+        # Of the gap to the wanted velocity closed in one period.
+        self._follow = 1.0 - float(np.exp(-CONTROL_PERIOD / robot.simulated.lag))
         self.world = world if isinstance(world, World) else load_world(world)
-        self.noise = noise or SensorNoise()
-        self._doors = Doors(self.world)
+        self.noise = noise or noise_of(robot)
+        self._doors = Doors(self.world, self._radius)
         self._image_size = image_size
         self._rng = np.random.default_rng(seed)
         self._odometry = Odometry(self.noise, self._rng)
@@ -69,7 +73,9 @@ class Loopback:
         """See `Robot.reset`."""
         if seed is not None:
             self._rng.bit_generator.state = np.random.default_rng(seed).bit_generator.state
-        self.place(FreeSpace(self.world, self._doors.open).sample_start(self._rng) if pose is None else pose)
+        if pose is None:
+            pose = FreeSpace(self.world, self._doors.open, self._radius).sample_start(self._rng)
+        self.place(pose)
         self._odometry.restart()
 
     def place(self, pose: Array) -> None:
@@ -82,9 +88,9 @@ class Loopback:
     def step(self, command: Command, duration: float) -> None:
         """See `Robot.step`."""
         for _ in range(control_steps(duration)):
-            self._wanted = approach(self._wanted, command)
-            turning = worn(self._wanted, self.wheel_gains)
-            moving = tuple(v + _FOLLOW * (w - v) for v, w in zip(self._velocity, turning, strict=True))
+            self._wanted = self._motors.approach(self._wanted, command)
+            turning = self._motors.worn(self._wanted, self.wheel_gains)
+            moving = tuple(v + self._follow * (w - v) for v, w in zip(self._velocity, turning, strict=True))
             distance, turn, aside = (CONTROL_PERIOD * value for value in of_width(moving, 3))
             middle = self._pose[2] + turn / 2  # half of the turn before the way, half after it
             c, s = np.cos(middle), np.sin(middle)
@@ -100,7 +106,7 @@ class Loopback:
 
     def observe(self) -> Observation:
         """See `Robot.observe`."""
-        scan = scan_of(self._doors.plan, self._pose, self.noise, self._rng)
+        scan = scan_of(self._doors.plan, self._pose, self._laser, self.noise, self._rng)
         odometry, velocity = self.odometry()
         return Observation(
             stamp=self.time,
@@ -136,8 +142,8 @@ class Loopback:
         if self._slack > 0.0:
             return False
         here, there = self._doors.plan.clearance(np.stack([self._pose[:2], ahead]))
-        blocked = bool(there < RADIUS and there < here)
-        self._slack = (here if blocked else there) - RADIUS
+        blocked = bool(there < self._radius and there < here)
+        self._slack = (here if blocked else there) - self._radius
         return blocked
 
 

@@ -9,10 +9,10 @@ from xml.etree import ElementTree
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ami_ros.robots.description import RobotDescription, default_robot
 from ami_ros.simulation import layout
 from ami_ros.simulation.elements import add
 from ami_ros.simulation.rendering import HIDDEN_GROUP, mujoco
-from ami_ros.simulation.robot import DriveName
 from ami_ros.simulation.robot_model import FLOOR_CONTACTS, NO_CONTACTS, OBSTACLE_CONTACTS, add_actuators, add_robot
 from ami_ros.simulation.textures import poster_png, rgb, texture_png
 from ami_ros.simulation.world import Furniture, Point, Poster, Wall, World
@@ -26,8 +26,8 @@ CEILING = 6.0  # height of the ceiling camera [m]
 CEILING_BORDER = 0.1  # of the surroundings that it sees on each side [m]
 
 
-def build_model(world: World, antialiasing: int = 0, drive: DriveName = "differential") -> mujoco.MjModel:
-    """The model of `world` with the robot of that drive in it. `antialiasing`: samples a pixel of every picture.
+def build_model(world: World, antialiasing: int = 0, robot: RobotDescription | None = None) -> mujoco.MjModel:
+    """The model of `world` with a robot in it. `antialiasing`: samples a pixel of every picture.
 
     Its doors are as in the file; `show_door` opens and closes them.
     """
@@ -42,8 +42,9 @@ def build_model(world: World, antialiasing: int = 0, drive: DriveName = "differe
         builder.poster(poster)
     builder.lights()
     builder.ceiling_camera()
-    add_robot(builder.body, builder.asset, builder.files, drive)
-    add_actuators(builder.root, drive)
+    robot = robot or default_robot()
+    add_robot(builder.body, builder.asset, builder.files, robot)
+    add_actuators(builder.root, robot)
     xml = ElementTree.tostring(builder.root, encoding="unicode")
     model = mujoco.MjModel.from_xml_string(xml, builder.files)
     for door in world.doors:

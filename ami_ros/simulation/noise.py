@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.commands import Command
+from ami_ros.config import from_mapping
 from ami_ros.geometry import Array, wrap
-from ami_ros.scan import Scan
+from ami_ros.robots.description import RobotDescription
+from ami_ros.robots.sensors import LaserSensor
+from ami_ros.scan import Mount, Scan
 from ami_ros.simulation.floor_plan import FloorPlan
 
-SCAN_BEAMS = 72
-SCAN_MIN, SCAN_MAX = 0.12, 8.0  # [m]
 UNTINTED = (1.0, 1.0, 1.0)
 
 
@@ -45,15 +46,21 @@ def tinted(image: NDArray[np.uint8], gains: tuple[float, float, float]) -> NDArr
     return np.asarray(np.clip(np.rint(image * np.array(gains)), 0, 255), dtype=np.uint8)
 
 
-def scan_of(plan: FloorPlan, pose: Array, noise: SensorNoise, rng: np.random.Generator) -> Scan:
-    """A turn of the scanner at `pose` (3,)."""
-    increment = 2 * np.pi / SCAN_BEAMS
-    angles = -np.pi + increment * np.arange(SCAN_BEAMS)
-    ranges = plan.cast(pose[:2], pose[2] + angles)
-    far = ~(ranges <= SCAN_MAX)
-    noisy = np.where(far, 0.0, ranges) * (1 + noise.draw(rng, noise.scan_relative, SCAN_BEAMS))
-    noisy = np.clip(noisy + noise.draw(rng, noise.scan, SCAN_BEAMS), SCAN_MIN, SCAN_MAX)
-    return Scan(np.where(far, np.inf, noisy).astype(np.float32), -np.pi, increment)
+def noise_of(robot: RobotDescription, scale: float = 1.0) -> SensorNoise:
+    """The noise of a robot's sensors, `scale` times."""
+    return from_mapping(SensorNoise, {**robot.simulated.noise, "scale": scale}, f"robot {robot.name}: noise")
+
+
+def scan_of(plan: FloorPlan, pose: Array, laser: LaserSensor, noise: SensorNoise, rng: np.random.Generator) -> Scan:
+    """A turn of the scanner with the robot at `pose` (3,), in base_link."""
+    scan = (laser.level_mount or Mount()).in_base(laser.scan(np.zeros(laser.beams, np.float32)))
+    c, s = math.cos(pose[2]), math.sin(pose[2])
+    x, y = scan.origin
+    ranges = plan.cast(pose[:2] + np.array([c * x - s * y, s * x + c * y]), pose[2] + scan.angles)
+    far = ~(ranges <= laser.range_max)
+    noisy = np.where(far, 0.0, ranges) * (1 + noise.draw(rng, noise.scan_relative, laser.beams))
+    noisy = np.clip(noisy + noise.draw(rng, noise.scan, laser.beams), laser.range_min, laser.range_max)
+    return replace(scan, ranges=np.where(far, np.inf, noisy).astype(np.float32))
 
 
 class Odometry:

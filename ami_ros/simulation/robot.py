@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol, get_args
+from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,20 +12,11 @@ from numpy.typing import NDArray
 from ami_ros.commands import STILL, Command, of_width
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
+from ami_ros.robots.description import RobotDescription, load_robot
 from ami_ros.scan import Scan
 from ami_ros.simulation.world import World
 
-RADIUS = 0.18  # of the robot's disc [m]
-TRACK = 0.26  # distance between the wheels [m]
-MAX_LINEAR = 0.5  # [m/s]
-MAX_ANGULAR = 1.8  # [rad/s]
-MAX_LATERAL = 0.4  # [m/s] to either side, of the omnidirectional one
-MAX_LINEAR_ACCELERATION = 1.0  # [m/s^2], of the omnidirectional one to the sides as well
-MAX_ANGULAR_ACCELERATION = 4.0  # [rad/s^2]
 CONTROL_PERIOD = 0.02  # of the motor controller, and of odometry [s]
-VELOCITY_LAG = 0.06  # time constant of the wheels' velocity control [s]
-
-DriveName = Literal["differential", "omnidirectional"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +28,7 @@ class Observation:
     scan: Scan
     odometry: Array  # (3,) pose in odom, drifting
     velocity: Command  # measured; an omnidirectional robot has three numbers here
-    heading: float | None  # compass [rad] with noise; only with the ceiling camera
+    heading: float | None  # compass [rad] with noise; None without one
 
 
 @dataclass(frozen=True)
@@ -52,7 +44,7 @@ class Robot(Protocol):
     """A robot in a world, driven step by step. Deterministic: one seed and one sequence of calls, one run."""
 
     world: World
-    drive: DriveName
+    description: RobotDescription
 
     @property
     def time(self) -> float:
@@ -97,12 +89,20 @@ class Robot(Protocol):
         ...
 
 
-def at_rest(drive: DriveName) -> Command:
-    """The velocity of a robot that stands, with as many numbers as its commands have.
+def simulated(robot: RobotDescription | str | Path) -> RobotDescription:
+    """The description of a robot that can be simulated, by its name or file.
 
     Raises:
-        AmiError: there is no robot of that drive.
+        AmiError: there is none, or the simulator has no such robot.
     """
-    if drive not in get_args(DriveName):
-        raise AmiError(f"unknown drive '{drive}': known are {', '.join(get_args(DriveName))}")
-    return of_width(STILL, 3 if drive == "omnidirectional" else 2)
+    found = robot if isinstance(robot, RobotDescription) else load_robot(robot)
+    if found.drive.kind == "ackermann":
+        raise AmiError(f"robot {found.name} steers like a car, and the simulator has no cars: name another robot")
+    if found.laser is None:
+        raise AmiError(f"robot {found.name} has no laser, and the simulator's robots need one: add it to its sensors")
+    return found
+
+
+def at_rest(robot: RobotDescription) -> Command:
+    """The velocity of a robot that stands, with as many numbers as its commands have."""
+    return of_width(STILL, robot.command_dim)

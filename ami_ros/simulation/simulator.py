@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,20 +10,20 @@ from numpy.typing import NDArray
 from ami_ros.commands import Command, of_width
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, relative
+from ami_ros.robots.description import DEFAULT, RobotDescription
 from ami_ros.simulation.contacts import ContactCounter
 from ami_ros.simulation.doors import Doors
-from ami_ros.simulation.drive import approach, control_steps, worn
+from ami_ros.simulation.drive import Motors, control_steps
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.mjcf import TIMESTEP, build_model, show_door
-from ami_ros.simulation.noise import UNTINTED, Odometry, SensorNoise, compass, scan_of, tinted
+from ami_ros.simulation.noise import UNTINTED, Odometry, SensorNoise, compass, noise_of, scan_of, tinted
 from ami_ros.simulation.rendering import Camera, mujoco
-from ami_ros.simulation.robot import CONTROL_PERIOD, TRACK, DriveName, GroundTruth, Observation, at_rest
+from ami_ros.simulation.robot import CONTROL_PERIOD, GroundTruth, Observation, at_rest, simulated
 from ami_ros.simulation.robot_model import BODY, BUMPER, WHEEL_RADIUS, WHEELS
 from ami_ros.simulation.world import World
 from ami_ros.simulation.world_file import load_world
 
-CameraName = Literal["onboard", "ceiling", "none"]
-ANTIALIASING = {"onboard": 4, "ceiling": 4, "none": 0}  # samples a pixel; from the ceiling the robot is 4 pixels wide
+ANTIALIASING = 4  # samples a pixel; from the ceiling the robot is 4 pixels wide
 _TICKS = round(CONTROL_PERIOD / TIMESTEP)
 
 
@@ -33,37 +32,39 @@ class Simulator:
 
     Args:
         world: a world, or what `load_world` takes.
-        camera: "onboard" looks ahead, "ceiling" sees the whole world from above and comes with a compass, or "none".
-        image_size: height and width of the pictures [pixels].
+        robot: its description, or what `load_robot` takes.
         seed: of all that is random: start poses and noise.
-        noise: of the sensors.
-        drive: "differential", or "omnidirectional", which also drives sideways.
+        noise: of the sensors; None: as described.
+        pictures: False: its camera takes none, and no OpenGL is needed.
+
+    Raises:
+        AmiError: there is no such world or robot, the robot cannot be simulated, or there is no OpenGL.
     """
 
     def __init__(
         self,
         world: World | str | Path = "home",
-        camera: CameraName = "onboard",
-        image_size: int = 96,
+        robot: RobotDescription | str | Path = DEFAULT,
         seed: int = 0,
         noise: SensorNoise | None = None,
-        drive: DriveName = "differential",
+        pictures: bool = True,
     ) -> None:
-        self.drive, self._still = drive, at_rest(drive)
-        if camera not in get_args(CameraName):
-            raise AmiError(f"unknown camera '{camera}': known are {', '.join(get_args(CameraName))}")
+        self.description = robot = simulated(robot)
+        assert robot.laser is not None, "checked by simulated()"
+        self._still, self._motors, self._laser = at_rest(robot), Motors(robot), robot.laser
         self.world = world if isinstance(world, World) else load_world(world)
-        self.camera: CameraName = camera
-        self.noise = noise or SensorNoise()
+        self.noise = noise or noise_of(robot)
         self._rng = np.random.default_rng(seed)
-        self._doors = Doors(self.world)
-        self._model = build_model(self.world, ANTIALIASING[camera], drive)
+        self._doors = Doors(self.world, robot.shape.radius)
+        camera = robot.camera if pictures else None
+        self._model = build_model(self.world, ANTIALIASING if camera else 0, robot)
         self._data = mujoco.MjData(self._model)
         self._photo_data = mujoco.MjData(self._model)
         self._camera = None
-        if camera != "none":
-            self._camera = Camera(self._model, camera, image_size, show_robot=camera == "ceiling")
-        wheels = [self._model.joint(name) for name in WHEELS] if drive == "differential" else []
+        if camera is not None:
+            name = "ceiling" if camera.overhead else "onboard"
+            self._camera = Camera(self._model, name, (camera.height, camera.width), show_robot=camera.overhead)
+        wheels = [self._model.joint(name) for name in WHEELS] if robot.drive.kind == "differential" else []
         self._wheels, self._wheel_speeds = [w.qposadr[0] for w in wheels], [w.dofadr[0] for w in wheels]
         self._contacts = ContactCounter()
         self._bumper = self._model.geom(BUMPER).id
@@ -88,7 +89,7 @@ class Simulator:
         if seed is not None:
             self._rng.bit_generator.state = np.random.default_rng(seed).bit_generator.state
         if pose is None:
-            pose = FreeSpace(self.world, self._doors.open).sample_start(self._rng)
+            pose = FreeSpace(self.world, self._doors.open, self.description.shape.radius).sample_start(self._rng)
         self.place(pose)
         self._odometry.restart()
 
@@ -104,23 +105,24 @@ class Simulator:
         """See `Robot.step`."""
         move = self._roll if self._wheels else self._glide
         for _ in range(control_steps(duration)):
-            self._velocity = approach(self._velocity, command)
+            self._velocity = self._motors.approach(self._velocity, command)
             self._odometry.advance(*move())
             self._ticks += 1
             self._contacts.update(self._touched(), self.time)
 
     def _roll(self) -> tuple[float, float]:
         """Drives the wheels for one control period; how far they went ahead and to the left, slipping or not."""
-        linear, turn = self._velocity[0] / WHEEL_RADIUS, self._velocity[1] * TRACK / 2 / WHEEL_RADIUS
+        track = self.description.drive.track
+        linear, turn = self._velocity[0] / WHEEL_RADIUS, self._velocity[1] * track / 2 / WHEEL_RADIUS
         self._data.ctrl[:] = self.wheel_gains[0] * (linear - turn), self.wheel_gains[1] * (linear + turn)
         left, right = self._data.qpos[self._wheels]
         mujoco.mj_step(self._model, self._data, nstep=_TICKS)
         moved = (self._data.qpos[self._wheels] - (left, right)) * WHEEL_RADIUS
-        return float(moved.mean()), float(moved[1] - moved[0]) / TRACK
+        return float(moved.mean()), float(moved[1] - moved[0]) / track
 
     def _glide(self) -> tuple[float, float, float]:
         """Drives in all directions for one control period; how far it came, as wheels tell that only measure."""
-        self._data.ctrl[:] = worn(self._velocity, self.wheel_gains)
+        self._data.ctrl[:] = self._motors.worn(self._velocity, self.wheel_gains)
         before = self._pose(self._data)
         mujoco.mj_step(self._model, self._data, nstep=_TICKS)
         ahead, aside, turn = relative(before, self._pose(self._data))
@@ -135,7 +137,7 @@ class Simulator:
             mujoco.mj_kinematics(self._model, self._data)
             mujoco.mj_camlight(self._model, self._data)
             image = tinted(self._camera.picture(self._data), self.tint)
-        scan = scan_of(self._doors.plan, pose, self.noise, self._rng)
+        scan = scan_of(self._doors.plan, pose, self._laser, self.noise, self._rng)
         odometry, velocity = self.odometry()
         return Observation(
             stamp=self.time,
@@ -143,7 +145,7 @@ class Simulator:
             scan=scan,
             odometry=odometry,
             velocity=velocity,
-            heading=compass(pose[2], self.noise, self._rng) if self.camera == "ceiling" else None,
+            heading=compass(pose[2], self.noise, self._rng) if self.description.compass else None,
         )
 
     def odometry(self) -> tuple[Array, Command]:
@@ -151,7 +153,7 @@ class Simulator:
         if not self._wheels:
             return self._odometry.pose.copy(), self._odometry.velocity(self.ground_truth().velocity)
         speeds = self._data.qvel[self._wheel_speeds] * WHEEL_RADIUS
-        rolling = float(speeds.mean()), float(speeds[1] - speeds[0]) / TRACK
+        rolling = float(speeds.mean()), float(speeds[1] - speeds[0]) / self.description.drive.track
         return self._odometry.pose.copy(), self._odometry.velocity(rolling)
 
     def ground_truth(self) -> GroundTruth:
@@ -173,7 +175,9 @@ class Simulator:
         The run is not disturbed. Raises AmiError without a camera.
         """
         if self._camera is None:
-            raise AmiError("a simulator with camera 'none' takes no pictures: choose onboard or ceiling")
+            raise AmiError(
+                f"robot {self.description.name} takes no pictures here: it has no camera, or is not to use it"
+            )
         self._put(self._photo_data, np.asarray(pose, dtype=np.float64))
         return tinted(self._camera.picture(self._photo_data), self.tint)
 

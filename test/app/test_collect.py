@@ -35,10 +35,10 @@ def columns(bag: Path) -> tuple[list[float], np.ndarray, np.ndarray]:
     return stamps, np.array([(p.x, p.y) for p in poses]), np.array([(t.linear.x, t.angular.z) for t in twists])
 
 
-@pytest.mark.parametrize("camera", ["onboard", "ceiling"])
-def test_collect_writes_runs_with_all_topics(tmp_path: Path, children: Children, camera: str) -> None:
+@pytest.mark.parametrize("robot", ["ami_bot", "ami_bot_ceiling"])
+def test_collect_writes_runs_with_all_topics(tmp_path: Path, children: Children, robot: str) -> None:
     out = tmp_path / "a folder" / "runs"
-    command = collect(children, out, "--camera", camera)
+    command = collect(children, out, "--robot", robot)
     assert command.wait(120) == 0, command.output()
     assert sorted(p.name for p in out.iterdir()) == ["collect.yaml", "run_000", "run_001"]
     for run in ("run_000", "run_001"):
@@ -47,7 +47,7 @@ def test_collect_writes_runs_with_all_topics(tmp_path: Path, children: Children,
             assert {t.count for t in bag.topics.values()} == {LENGTH} and not bag.problems
         expected = {"/image/compressed": "CompressedImage", "/scan": "LaserScan", "/odom": "Odometry"}
         expected |= {"/cmd_vel": "TwistStamped", "/ground_truth": "PoseStamped"}
-        assert types == expected | ({"/imu": "Imu"} if camera == "ceiling" else {})
+        assert types == expected | ({"/imu": "Imu"} if robot == "ami_bot_ceiling" else {})
     stamps, first, commands = columns(out / "run_000")
     np.testing.assert_allclose(np.diff(stamps), 0.2, atol=1e-6)
     assert np.abs(commands).max() > 0.05

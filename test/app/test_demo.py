@@ -51,9 +51,9 @@ def test_demo_drives_reports_and_records(children: Children, ros: RosPeer, model
     assert {i.node_name for i in ros.node.get_subscriptions_info_by_topic("/ground_truth")} == {"demo_client"}
     assert demo.wait(400) == 0
     report = figures(out)
-    asked = {"near", "far", "control", "collisions", "processes", "goals", "seed", "world", "camera"}
+    asked = {"near", "far", "control", "collisions", "processes", "goals", "seed", "world", "robot"}
     assert asked <= set(report)
-    assert (report["world"], report["camera"], report["seed"]) == ("two_rooms", "onboard", 5)
+    assert (report["world"], report["robot"], report["seed"]) == ("two_rooms", "ami_bot", 5)
     assert report["near"]["n"] == len(report["goals"]) == 1
     assert report["control"]["commands"] > 0
     assert report["control"]["image_to_command_p95_ms"] > 0
@@ -107,6 +107,6 @@ def test_domain_with_a_stack_in_it_is_refused(children: Children, ros: RosPeer, 
 
 
 def test_mistake_is_one_line_and_nothing_is_started(children: Children, model: Path) -> None:
-    demo = start(children, model, "--camera", "infrared")
+    demo = start(children, model, "--robot", "r2d2")
     assert demo.wait(120) == 2
-    assert demo.output().strip() == "ami: no camera 'infrared': known are onboard, ceiling"
+    assert demo.output().strip().startswith("ami: no robot 'r2d2': known are ackermann, ami_bot,")

@@ -5,12 +5,15 @@ from typing import Any
 import pytest
 import yaml
 
-from ami_ros.app.demo_settings import DemoSettings, identify_model
+from ami_ros.app.demo_settings import DemoSettings
 from ami_ros.config import to_mapping
 from ami_ros.errors import AmiError
 from ami_ros.memory.store import Store
-from ami_ros.ros.graph import shipped_model
+from ami_ros.robots.derived import shipped_model
+from ami_ros.robots.description import load_robot, robot_file
+from ami_ros.share import share
 from ami_ros.world_model.checkpoint import load_model
+from ami_ros.world_model.identity import identify_model
 from ami_ros.world_model.spec import InputSpec, ModelSpec
 
 WEIGHTS = b"any bytes: a demo's set-up looks at their hash only"
@@ -19,7 +22,7 @@ WEIGHTS = b"any bytes: a demo's set-up looks at their hash only"
 def write_model(folder: Path, heading: bool = False, max_lateral: float = 0.0) -> Path:
     folder.mkdir()
     digest = hashlib.sha256(WEIGHTS).hexdigest()
-    spec = to_mapping(ModelSpec(inputs=InputSpec(heading=heading), max_lateral=max_lateral))
+    spec = to_mapping(ModelSpec(inputs=InputSpec(heading=heading, still_camera=heading), max_lateral=max_lateral))
     config = {"format": 2, "name": "tiny", "sha256": digest, "spec": spec}
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     (folder / "weights.safetensors").write_bytes(WEIGHTS)
@@ -31,10 +34,10 @@ def model(tmp_path: Path) -> Path:
     return write_model(tmp_path / "model")
 
 
-def make(model_folder: Path, **changes: Any) -> DemoSettings:
+def make(model_folder: Path | None, **changes: Any) -> DemoSettings:
     values: dict[str, Any] = {
         "world": "two_rooms",
-        "camera": "onboard",
+        "robot": None,
         "model": model_folder,
         "memory": None,
         "goals": 4,
@@ -63,7 +66,7 @@ def test_settings_find_world_and_model(model: Path) -> None:
     ("change", "message"),
     [
         ({"world": "atlantis"}, "no world 'atlantis': known are .*home"),
-        ({"camera": "infrared"}, "no camera 'infrared': known are onboard, ceiling"),
+        ({"robot": "r2d2"}, "no robot 'r2d2': known are .*ami_bot"),
         ({"goals": 0}, "--goals 0: out of range"),
         ({"min_success": 1.5}, r"--min-success 1\.5: out of range"),
         ({"real_time_factor": 0.0}, r"--real-time-factor 0\.0: out of range"),
@@ -89,16 +92,27 @@ def test_world_file_is_given_to_the_simulator_by_its_whole_path(
     assert make(model, world="hall.yaml").world_source == str(tmp_path / "hall.yaml")
 
 
-def test_model_of_the_ceiling_camera_is_refused_for_the_onboard_one(tmp_path: Path) -> None:
+def test_model_that_does_not_fit_the_robot_is_refused(model: Path, tmp_path: Path) -> None:
     ceiling = write_model(tmp_path / "ceiling", heading=True)
-    with pytest.raises(AmiError, match="needs the compass"):
-        make(ceiling)
-    assert make(ceiling, camera="ceiling").model == ceiling
+    with pytest.raises(AmiError, match="does not fit robot ami_bot: it needs a compass"):
+        make(ceiling, robot="ami_bot")
+    with pytest.raises(AmiError, match="the simulator has no cars"):
+        make(model, robot="ackermann")
 
 
-def test_robot_is_one_that_the_model_learned_from(model: Path, tmp_path: Path) -> None:
-    assert make(model).drive == "differential"
-    assert make(write_model(tmp_path / "sideways", max_lateral=0.4)).drive == "omnidirectional"
+def test_robot_that_is_not_named_is_one_that_the_model_fits(model: Path, tmp_path: Path) -> None:
+    assert make(model).robot.name == "ami_bot"
+    assert make(write_model(tmp_path / "above", heading=True)).robot.name == "ami_bot_ceiling"
+    assert make(write_model(tmp_path / "sideways", max_lateral=0.4)).robot.name == "ami_bot_omnidirectional"
+
+
+def test_robot_of_a_file_is_given_to_the_nodes_by_its_whole_path(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.yaml").write_text(robot_file("ami_bot").read_text())
+    monkeypatch.chdir(tmp_path)
+    settings = make(model, robot="mine.yaml")
+    assert (settings.robot.name, settings.robot_file) == ("mine", tmp_path / "mine.yaml")
 
 
 def test_weights_that_were_changed_are_refused(model: Path) -> None:
@@ -134,12 +148,10 @@ def test_folder_of_an_earlier_recording_is_not_overwritten(model: Path, tmp_path
         make(model, record=folder)
 
 
-@pytest.mark.parametrize(
-    ("camera", "drive"), [("onboard", "differential"), ("onboard", "omnidirectional"), ("ceiling", "differential")]
-)
-def test_the_models_that_ship_are_who_their_memories_say(camera: str, drive: str) -> None:
-    folder = shipped_model(camera, drive)
+@pytest.mark.parametrize("robot", ["ami_bot", "ami_bot_omnidirectional", "ami_bot_ceiling"])
+def test_the_models_that_ship_are_who_their_memories_say(robot: str) -> None:
+    folder = share("models", shipped_model(load_robot(robot)))
     assert identify_model(folder).encoder_id == load_model(folder).encoder_id
-    settings = make(folder, world="home", camera=camera)
-    assert settings.drive == drive
+    settings = make(folder, world="home")
+    assert settings.robot.name == robot and make(None, world="home", robot=robot).model == folder
     assert settings.memory is not None and settings.memory.name == "home.memory"

@@ -16,7 +16,7 @@ from ami_ros.evaluation.goals import SampledGoal
 from ami_ros.evaluation.trials import Trial
 from ami_ros.geometry import compose, inverse
 
-ABOUT = {"world": "home", "camera": "onboard", "seed": 1, "total": 2}
+ABOUT = {"world": "home", "robot": "ami_bot", "seed": 1, "total": 2}
 BACKDROP = Backdrop(np.zeros((60, 80, 3), np.uint8), (0.0, 8.0, 0.0, 6.0), 0.18)
 LEG = Leg(0, SampledGoal("near", np.array([2.0, 1.0, 0.5]), 1.2), b"\x89PNG picture", began=10.0)
 

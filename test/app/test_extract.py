@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 from ami_ros.app import extract, train
 from ami_ros.errors import AmiError
 from ami_ros.learning.bag_writer import BagWriter
 from ami_ros.learning.dataset import Dataset
 from ami_ros.learning.frames import encode_frame
+from ami_ros.robots.description import robot_file
 from ami_ros.world_model.checkpoint import load_model
 from harness.processes import Children
 
@@ -42,6 +45,32 @@ def test_options_reach_the_data_set_and_the_report_says_what_was_left_out(
     assert data.episodes == [(0, 50)] and data.card.sources[0]["topics"]["image"] == "/left/rect"
     words = " ".join(capsys.readouterr().out.split())
     assert "50 in 1 episodes" in words and "10 frames in episodes shorter than 12" in words and "5 m, 0 rad" in words
+
+
+@pytest.fixture
+def robot(tmp_path: Path) -> Path:
+    """The description of a robot with unusual names, no laser, and a speed of its own."""
+    values = yaml.safe_load(robot_file("ami_bot").read_text())
+    camera, _, wheels = values["sensors"]
+    values["sensors"] = [camera | {"topic": "left/rect", "type": "compressed"}, wheels | {"topic": "wheels/state"}]
+    values["command"]["topic"] = "safe_vel"
+    values["limits"]["linear"] = 0.6
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(values))
+    return tmp_path / "mine.yaml"
+
+
+def test_description_of_the_robot_tells_extraction_and_training_what_the_bag_does_not(
+    bag: Path, robot: Path, tmp_path: Path
+) -> None:
+    extract.main([bag], tmp_path / "data", robot=str(robot), tolerance=0.1)
+    topics = Dataset(tmp_path / "data").card.sources[0]["topics"]
+    assert topics == {"image": "/left/rect", "odometry": "/wheels/state", "command": "/safe_vel"}
+    settings = ["spec.inputs.scan_beams=0", "spec.inputs.image_size=16", "batch=2", "head_steps=1", "sight_steps=1"]
+    known: dict[str, Any] = {"robot": str(robot), "steps": 1, "threads": 1, "settings": settings}
+    train.main([tmp_path / "data"], tmp_path / "model", **known)
+    assert load_model(tmp_path / "model").model.spec.command_maxima == (0.6, 1.8)
+    with pytest.raises(AmiError, match="does not fit robot mine: it wants scans, and the robot has no laser"):
+        train.main([bag], tmp_path / "other", **known | {"settings": settings[1:]})
 
 
 def test_a_robot_that_stood_still_is_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

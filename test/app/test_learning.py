@@ -179,7 +179,7 @@ def test_a_model_of_another_version_is_refused_by_every_command_and_nothing_is_w
         (lambda m, t: train.main([t], t / "out", replay=[t]), "--replay goes with --from"),
         (lambda m, t: train.main([t], t / "out", start=m, preset="ceiling"), "other inputs than preset ceiling"),
         (lambda m, t: evaluate.main(m), "give recordings"),
-        (lambda m, t: evaluate.main(m, goals=1, camera="fisheye"), "no camera 'fisheye'"),
+        (lambda m, t: evaluate.main(m, goals=1, robot="fisheye"), "no robot 'fisheye'"),
         (lambda m, t: evaluate.main(t / "nothing", goals=1), "config.yaml is missing"),
     ],
 )

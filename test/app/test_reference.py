@@ -18,6 +18,7 @@ from ami_ros.app import bench_report, reference
 from ami_ros.app.cli import functions
 from ami_ros.app.commands import find_command
 from ami_ros.app.tables import field_comments, parameter_names
+from ami_ros.robots.description import load_robot
 from ami_ros.ros.graph import Arguments, declared
 from ami_ros.ros.interfaces import INTERFACES
 from ami_ros.ros.lifecycle import AmiNode
@@ -134,9 +135,14 @@ def fill(message: Any, values: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_parameters_in_examples_exist(page: Path) -> None:
+def test_parameters_and_robots_in_examples_exist(page: Path, tmp_path: Path) -> None:
     for block in code(page, "yaml"):
-        for key, section in yaml.safe_load(block).items():
+        values = yaml.safe_load(block)
+        if "sensors" in values:
+            (tmp_path / "robot.yaml").write_text(block)
+            load_robot(tmp_path / "robot.yaml")
+            continue
+        for key, section in values.items():
             names = set(flat(section["ros__parameters"]))
             assert names <= set(parameter_names(reference.PARAMETERS[key.rpartition("/")[2]]))
 

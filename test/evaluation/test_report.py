@@ -13,13 +13,13 @@ from ami_ros.evaluation.report import demo_report, write_json
 from ami_ros.evaluation.resources import ProcessCost, ProcessMeter
 from ami_ros.evaluation.trials import Trial
 
-ASKED = {"near", "far", "control", "collisions", "processes", "goals", "seed", "world", "camera"}
+ASKED = {"near", "far", "control", "collisions", "processes", "goals", "seed", "world", "robot"}
 
 
 def test_report_has_the_keys_that_were_promised(trial: Callable[..., Trial]) -> None:
     trials = [trial(), trial(kind="far", status="aborted", collisions=2)]
     report = demo_report(
-        trials, None, ControlRecord(), [ProcessCost("planner", 7, 40.0, 300.0)], seed=1, world="home", camera="ceiling"
+        trials, None, ControlRecord(), [ProcessCost("planner", 7, 40.0, 300.0)], seed=1, world="home", robot="ami_bot"
     )
     assert set(report) >= ASKED
     assert "no_memory" not in report
@@ -29,7 +29,7 @@ def test_report_has_the_keys_that_were_promised(trial: Callable[..., Trial]) -> 
 
 
 def test_flat_planner_is_reported_beside_in_the_same_form(trial: Callable[..., Trial]) -> None:
-    report = demo_report([trial()], [trial(still=False)], ControlRecord(), [], seed=1, world="home", camera="ceiling")
+    report = demo_report([trial()], [trial(still=False)], ControlRecord(), [], seed=1, world="home", robot="ami_bot")
     assert set(report["no_memory"]["near"]) == set(report["near"])
     assert report["no_memory"]["near"]["reached"] == 0
 

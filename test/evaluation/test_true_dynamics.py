@@ -20,6 +20,7 @@ from ami_ros.geometry import compose, relative
 from ami_ros.planning.codes import Code
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.planner import PlannerConfig
+from ami_ros.robots.derived import simulated_robot
 from ami_ros.simulation.loopback import Loopback
 from ami_ros.simulation.noise import SensorNoise
 from ami_ros.simulation.robot import Robot
@@ -79,10 +80,10 @@ def test_random_commands_end_in_time_and_an_oracle_stops_them_at_the_goal() -> N
     assert loop.drive("near", there, there, 0.0).status == "succeeded"
 
 
-@pytest.mark.parametrize("make", [Loopback, partial(Simulator, camera="none")])
+@pytest.mark.parametrize("make", [Loopback, partial(Simulator, pictures=False)])
 def test_it_predicts_a_robot_that_drives_sideways(make: Callable[..., Robot]) -> None:
     spec = replace(SPEC, max_lateral=0.4)
-    robot = make("empty", drive="omnidirectional")
+    robot = make("empty", robot="ami_bot_omnidirectional")
     robot.reset(np.array([2.0, 2.0, 0.4]))
     robot.step((0.1, 0.2, -0.2), 1.0)
     truth, sides = robot.ground_truth(), (0.0, 0.0, 0.3)
@@ -101,7 +102,7 @@ def test_on_the_truth_a_goal_beside_the_robot_is_reached_sooner_by_driving_sidew
     """With physics and the safety gate; the heading of an omnidirectional robot is that of the goal all the time."""
     goal, times = np.array([2.0, 2.5, 0.0]), {}
     for spec in (SPEC, replace(SPEC, max_lateral=0.4)):
-        robot = Simulator("empty", "none", noise=SensorNoise(scale=0.0), drive=spec.drive)
+        robot = Simulator("empty", simulated_robot(spec), noise=SensorNoise(scale=0.0), pictures=False)
         robot.place(np.array([2.0, 1.5, 0.0]))
         loop = TrueLoop(LoadedModel(ExactModel(spec), "exact", "0" * 64), robot, CONFIG, 0)
         trial = loop.drive("near", robot.ground_truth().pose, goal, 1.0)
@@ -113,5 +114,5 @@ def test_on_the_truth_a_goal_beside_the_robot_is_reached_sooner_by_driving_sidew
 
 
 def test_a_simulated_robot_of_another_drive_than_the_models_is_refused() -> None:
-    with pytest.raises(AmiError, match="the model's robot is differential, the simulated one omnidirectional"):
-        TrueLoop(EXACT, Simulator("empty", "none", drive="omnidirectional"), CONFIG, 0)
+    with pytest.raises(AmiError, match="its commands have 2 numbers, and a robot that is omnidirectional takes 3"):
+        TrueLoop(EXACT, Simulator("empty", "ami_bot_omnidirectional", pictures=False), CONFIG, 0)

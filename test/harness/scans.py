@@ -10,18 +10,15 @@ from ami_ros.geometry import Array
 from ami_ros.scan import Scan
 from ami_ros.simulation.loopback import Loopback
 from ami_ros.simulation.noise import SensorNoise
-from ami_ros.simulation.robot import DriveName
 from ami_ros.simulation.world import Furniture, World
 from ami_ros.simulation.world_file import load_world
 
 
-def robot_at(
-    x: float, y: float, yaw: float, world: World | str = "empty", drive: DriveName = "differential"
-) -> Loopback:
+def robot_at(x: float, y: float, yaw: float, world: World | str = "empty", robot: str = "ami_bot") -> Loopback:
     """A robot at rest whose sensors are perfect."""
-    robot = Loopback(world, noise=SensorNoise(scale=0.0), drive=drive)
-    robot.reset(np.array([x, y, yaw]))
-    return robot
+    made = Loopback(world, noise=SensorNoise(scale=0.0), robot=robot)
+    made.reset(np.array([x, y, yaw]))
+    return made
 
 
 def room_with_box(x: float, y: float, side: float = 0.6) -> World:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -54,7 +53,7 @@ def test_launch_file_declares_the_arguments_of_its_parts(name: str) -> None:
 @pytest.mark.parametrize("composed", ["true", "false"])
 @pytest.mark.parametrize("name", sorted(FILES))
 def test_launch_file_starts_the_processes_of_the_graph(
-    name: str, composed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, composed: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import launch_ros.actions
 
@@ -71,9 +70,9 @@ def test_launch_file_starts_the_processes_of_the_graph(
 
     monkeypatch.setattr(launch_ros.actions, "Node", Recorded)
     monkeypatch.setattr("ami_ros.ros.launching.Node", Recorded, raising=False)
-    values = {"headless": "false", "model": str(tmp_path)}
+    values = {"headless": "false", "robot": "ami_bot_omnidirectional"}
     if "stack" in FILES[name]:
         values["composed"] = composed
     visit(load(name), **values)
-    expected = processes(Arguments(model=str(tmp_path), composed=composed == "true"), FILES[name])
+    expected = processes(Arguments(robot="ami_bot_omnidirectional", composed=composed == "true"), FILES[name])
     assert started == [*(spec.executable for spec in expected), "rviz2"]

@@ -41,8 +41,8 @@ LATERAL = 0.4
 def bags(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder, made = tmp_path_factory.mktemp("sideways"), []
     for seed in range(RUNS):
-        robot = Loopback("empty", image_size=32, seed=seed, drive="omnidirectional")
-        explorer = Explorer(np.random.default_rng(seed), "omnidirectional")
+        robot = Loopback("empty", image_size=32, seed=seed, robot="ami_bot_omnidirectional")
+        explorer = Explorer(np.random.default_rng(seed), robot.description)
         with BagWriter(folder / f"run_{seed}") as bag:
             for _ in range(ROWS):
                 record_step(bag, robot, explorer, PERIOD)

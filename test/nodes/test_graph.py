@@ -20,11 +20,13 @@ from ami_ros.nodes.planner import PlannerNode
 from ami_ros.nodes.safety import SafetyNode
 from ami_ros.nodes.simulator import SimulatorNode
 from ami_ros.nodes.world_model import WorldModelNode
-from ami_ros.planning.kinematics import Kinematics
+from ami_ros.planning.navigator_config import NavigatorConfig
+from ami_ros.robots.derived import topics
+from ami_ros.robots.description import load_robot, robot_file
 from ami_ros.ros.graph import STACK, Arguments, ProcessSpec, processes
 from ami_ros.ros.interfaces import INTERFACES
 from ami_ros.ros.lifecycle import AmiNode
-from ami_ros.safety.config import SafetyConfig
+from ami_ros.share import packaged
 from ami_ros.world_model.checkpoint import save_model
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.spec import InputSpec, ModelSpec
@@ -40,6 +42,7 @@ NODES: dict[str, Callable[..., AmiNode[Any]]] = {
     "mission": MissionNode,
     "safety": SafetyNode,
 }
+PARTS: tuple[Any, ...] = ("simulation", "stack")
 # What rclpy and our base class bring to every node.
 COMMON = ("/parameter_events", "/rosout", "/diagnostics", "/clock", "transition_event", "/tf")
 COMMON_SERVICES = ("parameter", "/change_state", "/get_", "/describe_", "/list_", "/set_", "type_description")
@@ -49,23 +52,32 @@ COMMON_SERVICES = ("parameter", "/change_state", "/get_", "/describe_", "/list_"
 def model(tmp_path: Path) -> Path:
     """The folder of a small model that wants every input and has learned nothing."""
     folder = tmp_path / "model"
-    inputs = InputSpec(image_size=16, scan_beams=8, heading=True)
+    inputs = InputSpec(image_size=16, still_camera=True, scan_beams=8, heading=True)
     save_model(folder, "small", WorldModel(ModelSpec(inputs, latent_dim=4, encoder_width=16, predictor_width=16)))
+    return folder
+
+
+@pytest.fixture
+def plain_model(tmp_path: Path) -> Path:
+    """The folder of a small model that any camera and laser will do for."""
+    folder = tmp_path / "plain"
+    inputs = InputSpec(image_size=16, scan_beams=8)
+    save_model(folder, "plain", WorldModel(ModelSpec(inputs, latent_dim=4, encoder_width=16, predictor_width=16)))
     return folder
 
 
 def start(ros: RosPeer, spec: ProcessSpec, node: str, folder: Path) -> AmiNode[Any]:
     """The node as its process would start it."""
-    file = folder / f"{node}.yaml"
-    file.write_text(spec.parameters_yaml())
-    made = NODES[node](context=ros.context, cli_args=spec.ros_arguments(file))
+    made = NODES[node](context=ros.context, cli_args=spec.ros_arguments(folder))
     ros.add(made)
     made.start()
     return made
 
 
-def specs(model: Path, **arguments: Any) -> dict[str, ProcessSpec]:
-    found = processes(Arguments(world="empty", model=str(model), **arguments), ("simulation", "stack"))
+def specs(folder: Path, **arguments: Any) -> dict[str, ProcessSpec]:
+    found = processes(
+        Arguments(**{"world": "empty", "robot": "ami_bot_ceiling", "model": str(folder)} | arguments), PARTS
+    )
     return {spec.executable: spec for spec in found}
 
 
@@ -116,13 +128,17 @@ def test_namespace_and_remappings_reach_the_node(ros: RosPeer, model: Path) -> N
     )
 
 
-def test_parameters_of_arguments_files_and_cameras_stack_up(ros: RosPeer, model: Path, tmp_path: Path) -> None:
+def test_parameters_of_robot_files_and_arguments_stack_up(ros: RosPeer, model: Path, tmp_path: Path) -> None:
     own_file = tmp_path / "own.yaml"
-    own_file.write_text(yaml.safe_dump({"/**/simulator": {"ros__parameters": {"noise_scale": 0.5, "seed": 5}}}))
-    spec = specs(model, camera="ceiling", params_file=str(own_file), seed=7)["simulator"]
-    node = start(ros, spec, "simulator", model)
-    values = {name: node.get_parameter(name).value for name in ("camera", "noise_scale", "seed", "sensor_rate")}
-    assert values == {"camera": "ceiling", "noise_scale": 0.5, "seed": 7, "sensor_rate": 10.0}
+    settings = {"/**/simulator": {"noise_scale": 0.5, "seed": 5}, "/**/safety": {"gate": {"max_linear": 0.2}}}
+    own_file.write_text(yaml.safe_dump({node: {"ros__parameters": values} for node, values in settings.items()}))
+    found = specs(model, params_file=str(own_file), seed=7)
+    node = start(ros, found["simulator"], "simulator", model)
+    values = {name: node.get_parameter(name).value for name in ("robot", "noise_scale", "seed")}
+    assert values == {"robot": str(robot_file("ami_bot_ceiling")), "noise_scale": 0.5, "seed": 7}
+    gate = start(ros, found["safety"], "safety", model)
+    assert gate.get_parameter("gate.max_linear").value == 0.2, "the file is above the robot"
+    assert gate.get_parameter("gate.robot_radius").value == 0.18 and gate.get_parameter("rate").value == 20.0
 
 
 def test_composed_stack_is_one_process_with_the_parameters_of_all(model: Path) -> None:
@@ -159,30 +175,48 @@ def test_bad_argument_is_refused(values: dict[str, str], words: str) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [({"camera": "thermal"}, "known are ceiling, onboard"), ({"params_file": "/no"}, "no such file")],
+    [
+        ({"robot": "r2d2"}, "no robot 'r2d2': known are"),
+        ({"params_file": "/no"}, "no such file"),
+        ({"model": "/no"}, r"model /no: config\.yaml is missing"),
+        ({"robot": "ami_bot"}, "does not fit robot ami_bot: it needs a compass"),
+    ],
 )
-def test_missing_file_or_camera_is_refused(model: Path, arguments: dict[str, Any], words: str) -> None:
+def test_missing_file_and_robot_that_does_not_fit_are_refused(
+    model: Path, arguments: dict[str, Any], words: str
+) -> None:
     with pytest.raises(AmiError, match=words):
         specs(model, **arguments)
 
 
-@pytest.mark.parametrize("drive", ["differential", "ackermann", "omnidirectional"])
-def test_one_argument_tells_planner_gate_and_simulator_how_the_robot_drives(drive: str) -> None:
-    """The files have what the nodes know, and those of a user come above them."""
-    (spec,) = processes(Arguments.parse({"drive": drive}), ("simulation",))
-    values = yaml.safe_load(Path(spec.parameter_files[-1]).read_text())
-    planner = values["/**/planner"]["ros__parameters"]["navigator"]["planner"]["kinematics"]
-    assert planner["drive"] == drive == from_mapping(Kinematics, planner, "kinematics").drive
-    gate = values.get("/**/safety", {"ros__parameters": {"gate": {}}})["ros__parameters"]["gate"]
-    assert (from_mapping(SafetyConfig, gate, "gate").max_lateral > 0) == (drive == "omnidirectional")
-    assert values.get("/**/simulator") == (
-        {"ros__parameters": {"drive": drive}} if drive == "omnidirectional" else None
-    )
+@pytest.mark.parametrize("name", sorted(packaged("config/robots")))
+def test_every_robot_has_parameters_that_its_nodes_take(
+    ros: RosPeer, name: str, tmp_path: Path, plain_model: Path
+) -> None:
+    model = "" if name.startswith("ami_bot") else str(plain_model)
+    found = {spec.executable: spec for spec in processes(Arguments(robot=name, model=model), ("stack",))}
+    for node in ("safety", "mission"):
+        assert start(ros, found[node], node, tmp_path).is_active
+    robot = load_robot(name)
+    planner = found["planner"].defaults["planner"]
+    assert from_mapping(NavigatorConfig, planner["navigator"]).planner.kinematics.drive == robot.drive.kind
+    assert found["planner"].remappings.get("image", "image") == topics(robot)["image"]
 
 
-@pytest.mark.parametrize(
-    ("drive", "folder"), [("differential", "onboard"), ("ackermann", "onboard"), ("omnidirectional", "omnidirectional")]
-)
-def test_without_a_model_that_of_camera_and_drive_is_taken(drive: str, folder: str) -> None:
-    parameters = {s.executable: s.parameters for s in processes(Arguments.parse({"drive": drive}), ("stack",))}
-    assert Path(parameters["planner"]["planner"]["model"]).name == folder
+def test_one_argument_chooses_robot_and_model_alike() -> None:
+    folders = {}
+    for name in ("ami_bot", "ami_bot_omnidirectional", "ami_bot_ceiling"):
+        parameters = {s.executable: s.parameters for s in processes(Arguments.parse({"robot": name}), ("stack",))}
+        folders[name] = Path(parameters["planner"]["planner"]["model"]).name
+    assert folders == {
+        "ami_bot": "onboard",
+        "ami_bot_omnidirectional": "omnidirectional",
+        "ami_bot_ceiling": "ceiling",
+    }
+
+
+def test_topics_of_the_robot_are_remapped_and_arguments_go_above_them(plain_model: Path) -> None:
+    arguments = Arguments(robot="turtlebot4", model=str(plain_model), scan_topic="lidar/scan")
+    for spec in processes(arguments, ("simulation", "stack")):
+        assert spec.remappings["image"] == "oakd/rgb/preview/image_raw" and spec.remappings["scan"] == "lidar/scan"
+        assert "odom" not in spec.remappings

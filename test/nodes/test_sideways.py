@@ -34,7 +34,7 @@ def sideways(stack: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any
     """A stack whose robot and model take three numbers; the gate is still to be started."""
     loaded = LoadedModel(ExactModel(OMNIDIRECTIONAL), "exact", "0" * 64)
     monkeypatch.setitem(models._loaded, tmp_path.resolve(), loaded)
-    stack.robot = {"drive": "omnidirectional", "start_pose": list(START), "real_time_factor": SLOW}
+    stack.robot = {"robot": "ami_bot_omnidirectional", "start_pose": list(START), "real_time_factor": SLOW}
     stack.add("safety", **GATE)
     return stack
 

@@ -28,7 +28,7 @@ BESIDE = np.array([2.0, 2.6, 0.0])  # a goal straight to the left of where the r
 
 def course() -> Course:
     navigator = Navigator(ExactModel(OMNIDIRECTIONAL), replace(FLAT, planner=ROBOT))
-    return Course(navigator, robot_at(2.0, 1.9, 0.0, drive="omnidirectional"))
+    return Course(navigator, robot_at(2.0, 1.9, 0.0, robot="ami_bot_omnidirectional"))
 
 
 def seconds_to(course: Course, goal: np.ndarray) -> tuple[float, float]:
@@ -76,7 +76,7 @@ def test_it_does_not_drive_to_a_side_that_its_scanner_does_not_see() -> None:
 
 
 def test_it_goes_back_the_way_it_came_without_turning() -> None:
-    trail, robot = Trail(), robot_at(2.0, 2.0, 0.0, drive="omnidirectional")
+    trail, robot = Trail(), robot_at(2.0, 2.0, 0.0, robot="ami_bot_omnidirectional")
     start = robot.odometry()[0]
     for _ in range(10):
         trail.add(robot.odometry()[0])

@@ -6,9 +6,11 @@ import pytest
 
 from ami_ros.config import from_mapping
 from ami_ros.errors import AmiError
+from ami_ros.learning.extract import ExtractConfig
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.robots.derived import (
     check_model,
+    extraction_settings,
     navigator_settings,
     node_parameters,
     recorded_topics,
@@ -18,7 +20,7 @@ from ami_ros.robots.derived import (
     topics,
 )
 from ami_ros.robots.description import load_robot
-from ami_ros.safety.gate import SafetyConfig
+from ami_ros.safety.config import SafetyConfig
 from ami_ros.share import packaged, share
 from ami_ros.world_model.spec import InputSpec, ModelSpec
 
@@ -41,6 +43,7 @@ def test_gate_planner_and_follower_are_of_the_same_robot(name: str) -> None:
     gate = from_mapping(SafetyConfig, safety_settings(robot))
     navigator = from_mapping(NavigatorConfig, navigator_settings(robot))
     kinematics = navigator.planner.kinematics
+    assert len(gate.footprint) == 2 * len(robot.shape.polygon)
     assert gate.robot_radius == navigator.planner.robot_radius < navigator.follower.width
     assert kinematics.max_linear <= gate.max_linear and kinematics.max_angular <= gate.max_angular
     assert kinematics.drive == robot.drive.kind and kinematics.width == robot.command_dim
@@ -69,6 +72,14 @@ def test_all_sensors_and_commands_are_recorded() -> None:
     assert {"camera/camera_info", "scan", "odom", "imu", "cmd_vel", "/tf_static"} < set(recorded)
 
 
+def test_data_sets_get_topics_drive_and_mount_of_the_robot() -> None:
+    config = from_mapping(ExtractConfig, extraction_settings(load_robot("turtlebot4")))
+    assert config.topics["image"] == "oakd/rgb/preview/image_raw/compressed|oakd/rgb/preview/image_raw"
+    assert config.scanner is not None and config.scanner.x == -0.04 and not config.lateral
+    sideways = from_mapping(ExtractConfig, extraction_settings(load_robot("ami_bot_omnidirectional")))
+    assert sideways.lateral and "heading" not in sideways.topics
+
+
 def test_models_that_ship_fit_the_robots_that_they_are_chosen_for() -> None:
     from ami_ros.world_model.checkpoint import load_model
 
@@ -88,6 +99,7 @@ def test_models_that_ship_fit_the_robots_that_they_are_chosen_for() -> None:
         ({"max_angular": 1.0}, "ami_bot", "speeds of up to 1.0, planned.angular is 1.4"),
         ({"inputs": InputSpec(image_size=128)}, "ami_bot", "pictures of 128 px, and camera front has 96x96"),
         ({"inputs": InputSpec(still_camera=True)}, "ami_bot", "learned from a camera over the world"),
+        ({"inputs": InputSpec(field_of_view=2.0)}, "ami_bot", "pictures of 115 degrees, and those of .* show 100"),
         ({"inputs": InputSpec(scan_beams=144)}, "ami_bot", "144 beams all round, and laser scan has 72 in 360 degrees"),
         ({"inputs": InputSpec(heading=True)}, "ami_bot", "needs a compass"),
         ({"period": 0.05}, "ami_bot", "every 0.05 s, and sensor front has a rate of 10.0 Hz"),

@@ -57,9 +57,11 @@ def test_robots_are_found_in_an_installation_too(tmp_path: Path, monkeypatch: py
         (lambda v: v["drive"].update(kind="omnidirectional"), "a lateral speed is of omnidirectional drives"),
         (lambda v: v["drive"].update(kind="legs"), "'legs' is not one of differential"),
         (lambda v: v["braking"].update(deceleration=0.0), "deceleration must be greater than 0"),
+        (lambda v: v["braking"].update(turn_lag=0.1), "turn_lag 0.1 is less than reaction 0.25"),
         (lambda v: v["braking"].update(deceleration=0.01), "m to stop, and laser scan sees 8.0 m"),
-        (lambda v: v["sensors"][1].update(mount={"x": 0.2}), "scan is mounted 0.200 m from the middle"),
-        (lambda v: v["sensors"][1].update(mount={"pitch": 0.5}), "laser scan is tilted"),
+        (lambda v: v["sensors"][1].update(mount={"x": 0.2}, frame="laser"), "scan is mounted 0.200 m from the middle"),
+        (lambda v: v["sensors"][1].update(mount={"pitch": 0.5}, frame="laser"), "laser scan is tilted"),
+        (lambda v: v["sensors"][1].update(mount={"x": 0.1}), "has a mount, so its frame is not base_link"),
         (lambda v: v["sensors"][1].update(range_min=0.4), "is blind up to 0.4 m"),
         (lambda v: v["sensors"][1].update(range_max=0.1), "below range_max"),
         (lambda v: v["sensors"][0].update(fov=200.0), "fov must be between 0 and 180"),
@@ -97,7 +99,7 @@ def test_file_that_is_no_yaml_is_refused_in_one_line(tmp_path: Path) -> None:
 
 def test_mount_of_the_laser_is_what_readers_of_scans_take() -> None:
     laser = load_robot("turtlebot4").laser
-    assert laser is not None and laser.level_mount == Mount(-0.04, 0.0, np.pi / 2)
+    assert laser is not None and laser.level_mount == Mount(-0.04, 0.0, np.pi / 2, fixed=True)
     unknown = load_robot("differential").laser
     assert unknown is not None and unknown.level_mount is None
 
@@ -107,8 +109,8 @@ def test_beams_are_all_round_or_from_edge_to_edge(values: dict[str, Any], tmp_pa
     values["sensors"][1].update(fov=180.0, beams=181)
     half = loaded(values, tmp_path).laser
     assert whole is not None and half is not None
-    np.testing.assert_allclose(np.degrees(whole.angles)[[0, 1, -1]], [-180, -175, 175])
-    np.testing.assert_allclose(np.degrees(half.angles)[[0, 1, -1]], [-90, -89, 90])
+    np.testing.assert_allclose(np.degrees(whole.scan(np.ones(72, np.float32)).angles)[[0, 1, -1]], [-180, -175, 175])
+    np.testing.assert_allclose(np.degrees(half.scan(np.ones(181, np.float32)).angles)[[0, 1, -1]], [-90, -89, 90])
 
 
 def test_camera_that_is_another_one_than_described_is_refused() -> None:

@@ -120,12 +120,12 @@ def pushed_about(robot: Loopback, commands: list[tuple[float, float, float, int]
 def test_the_robot_never_touches_anything(
     name: str, commands: list[tuple[float, float, float, int]], seed: int, noise: float
 ) -> None:
-    robot = Loopback(WORLDS[name], seed=seed, noise=SensorNoise(scale=noise), drive="omnidirectional")
+    robot = Loopback(WORLDS[name], seed=seed, noise=SensorNoise(scale=noise), robot="ami_bot_omnidirectional")
     assert pushed_about(robot, commands).ground_truth().contacts == 0
 
 
 def test_the_robot_still_gets_to_a_wall_sideways() -> None:
-    robot = robot_at(2.0, 1.5, 0.0, drive="omnidirectional")
+    robot = robot_at(2.0, 1.5, 0.0, robot="ami_bot_omnidirectional")
     pushed_about(robot, [(0.0, 0.0, 0.4, 90)])
     gap = 4.0 - 0.05 - robot.ground_truth().pose[1] - CONFIG.robot_radius
     assert 0.0 < gap < 0.12

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ami_ros.robots.description import RobotDescription, load_robot
 from ami_ros.simulation.world import World
 from ami_ros.simulation.world_file import load_world
 
@@ -21,3 +22,10 @@ def two_rooms() -> World:
 @pytest.fixture(scope="session")
 def empty() -> World:
     return load_world("empty")
+
+
+def seeing(size: int, name: str = "ami_bot") -> RobotDescription:
+    """A robot whose pictures are `size` px wide and high."""
+    robot = load_robot(name)
+    assert robot.camera is not None
+    return robot.with_sensor(robot.camera.name, width=size, height=size)

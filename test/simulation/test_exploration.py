@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from ami_ros.robots.description import default_robot
 from ami_ros.scan import Scan
 from ami_ros.simulation.exploration import PERIOD, TURN_LIMIT, Explorer
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.loopback import Loopback
-from ami_ros.simulation.robot import MAX_LINEAR
 from ami_ros.simulation.world import World
 
 
@@ -37,7 +37,7 @@ def test_it_gets_into_every_room_of_home_and_rarely_touches_anything(home: World
 def test_it_drives_at_all_speeds_both_ways_and_changes_its_mind(two_rooms: World) -> None:
     commands, poses, _ = explore(two_rooms, 4.0, 3)
     linear, angular = commands.T
-    assert (np.abs(angular) <= TURN_LIMIT + 1e-9).all() and (linear <= MAX_LINEAR).all()
+    assert (np.abs(angular) <= TURN_LIMIT + 1e-9).all() and (linear <= default_robot().limits.linear).all()
     assert (linear > 0.4).mean() > 0.1 and (linear < -0.05).mean() > 0.005 and (np.abs(linear) < 0.02).mean() > 0.02
     assert (angular > 0.5).mean() > 0.05 and (angular < -0.5).mean() > 0.05
     assert len(np.unique(np.floor((poses[:, 2] + np.pi) / (np.pi / 4)))) == 8

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from ami_ros.errors import AmiError
+from ami_ros.robots.description import default_robot
 from ami_ros.simulation.free_space import MARGIN, FreeSpace
-from ami_ros.simulation.robot import RADIUS
 from ami_ros.simulation.world import World
 
 ROOM_MIDDLES = {
@@ -15,7 +15,7 @@ ROOM_MIDDLES = {
 
 def test_the_robot_fits_in_the_middle_but_not_at_a_wall_or_outside(empty: World) -> None:
     space = FreeSpace(empty)
-    edge = 0.05 + RADIUS + MARGIN
+    edge = 0.05 + default_robot().shape.radius + MARGIN
     assert space.free([[2.0, 2.0], [edge + 0.01, 2.0], [edge - 0.01, 2.0], [-1.0, 2.0]]).tolist() == [
         True,
         True,

@@ -1,15 +1,21 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from ami_ros.errors import AmiError
 from ami_ros.geometry import relative
+from ami_ros.robots.description import load_robot
+from ami_ros.robots.sensors import LaserSensor
 from ami_ros.simulation.floor_plan import FloorPlan
 from ami_ros.simulation.layout import obstacles_of
-from ami_ros.simulation.noise import SCAN_MAX, UNTINTED, Odometry, SensorNoise, compass, scan_of, tinted
+from ami_ros.simulation.noise import UNTINTED, Odometry, SensorNoise, compass, noise_of, scan_of, tinted
 from ami_ros.simulation.world import World
 
 PERFECT = SensorNoise(scale=0.0)
+LASER = LaserSensor("scan", "scan", 10.0, beams=72, range_min=0.12, range_max=8.0)
 
 
 def drive(odometry: Odometry) -> np.ndarray:
@@ -48,7 +54,7 @@ def test_each_run_starts_at_another_origin_and_heading_with_another_gain() -> No
 
 def test_scan_beams_run_from_behind_to_the_left_and_agree_with_the_walls(empty: World) -> None:
     plan = FloorPlan(obstacles_of(empty, {}))
-    scan = scan_of(plan, np.array([1.0, 2.0, 0.0]), PERFECT, np.random.default_rng(0))
+    scan = scan_of(plan, np.array([1.0, 2.0, 0.0]), LASER, PERFECT, np.random.default_rng(0))
     assert len(scan.ranges) == 72 and scan.ranges.dtype == np.float32
     looking = {name: scan.ranges[np.abs(scan.angles - angle).argmin()] for name, angle in
                {"ahead": 0.0, "left": np.pi / 2, "right": -np.pi / 2, "back": -np.pi}.items()}  # fmt: skip
@@ -58,15 +64,15 @@ def test_scan_beams_run_from_behind_to_the_left_and_agree_with_the_walls(empty: 
 def test_scan_noise_is_about_a_centimetre_and_a_percent(empty: World) -> None:
     plan, pose = FloorPlan(obstacles_of(empty, {})), np.array([1.0, 2.0, 0.3])
     rng = np.random.default_rng(0)
-    truth = scan_of(plan, pose, PERFECT, rng).ranges
-    errors = np.array([scan_of(plan, pose, SensorNoise(), rng).ranges - truth for _ in range(200)])
+    truth = scan_of(plan, pose, LASER, PERFECT, rng).ranges
+    errors = np.array([scan_of(plan, pose, LASER, SensorNoise(), rng).ranges - truth for _ in range(200)])
     assert errors.mean() == pytest.approx(0.0, abs=0.002)
     assert errors.std(axis=0) == pytest.approx(np.hypot(0.01, 0.01 * truth), rel=0.25)
 
 
 def test_what_is_beyond_the_scanners_range_returns_nothing() -> None:
-    scan = scan_of(FloorPlan([]), np.zeros(3), SensorNoise(), np.random.default_rng(0))
-    assert np.isinf(scan.ranges).all() and SCAN_MAX == 8.0
+    scan = scan_of(FloorPlan([]), np.zeros(3), LASER, SensorNoise(), np.random.default_rng(0))
+    assert np.isinf(scan.ranges).all()
 
 
 def test_the_compass_is_right_within_a_few_degrees_and_never_leaves_its_range() -> None:
@@ -92,3 +98,11 @@ def test_tint_is_a_gain_of_each_colour_within_what_a_picture_holds() -> None:
     image = np.full((2, 2, 3), 200, np.uint8)
     assert tinted(image, (0.6, 1.0, 1.3))[0, 0].tolist() == [120, 200, 255]
     assert tinted(image, UNTINTED) is image
+
+
+def test_noise_of_a_robot_is_as_described_and_unknown_names_are_refused() -> None:
+    robot = load_robot("ami_bot")
+    louder = replace(robot, simulated=replace(robot.simulated, noise={"scan": 0.05}))
+    assert noise_of(louder, 2.0) == SensorNoise(scan=0.05, scale=2.0)
+    with pytest.raises(AmiError, match="unknown key 'fog'"):
+        noise_of(replace(robot, simulated=replace(robot.simulated, noise={"fog": 1.0})))

@@ -7,25 +7,27 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from ami_ros.errors import AmiError
 from ami_ros.geometry import relative
+from ami_ros.robots.description import load_robot
 from ami_ros.simulation.exploration import PERIOD, Explorer
 from ami_ros.simulation.loopback import Loopback
 from ami_ros.simulation.noise import SensorNoise
-from ami_ros.simulation.robot import MAX_LATERAL, RADIUS, Robot
+from ami_ros.simulation.robot import Robot
 from ami_ros.simulation.simulator import Simulator
 from ami_ros.simulation.world import World
 
 PERFECT = SensorNoise(scale=0.0)
+SIDEWAYS = load_robot("ami_bot_omnidirectional")
+RADIUS, MAX_LATERAL = SIDEWAYS.shape.radius, SIDEWAYS.limits.lateral
 Make = Callable[..., Robot]
 
 
-def simulator(world: World, drive: str = "omnidirectional", noise: SensorNoise = PERFECT) -> Robot:
-    return Simulator(world, "none", noise=noise, drive=drive)  # type: ignore[arg-type]
+def simulator(world: World, robot: str = "ami_bot_omnidirectional", noise: SensorNoise = PERFECT) -> Robot:
+    return Simulator(world, robot, noise=noise, pictures=False)
 
 
-def loopback(world: World, drive: str = "omnidirectional", noise: SensorNoise = PERFECT) -> Robot:
-    return Loopback(world, noise=noise, drive=drive)  # type: ignore[arg-type]
+def loopback(world: World, robot: str = "ami_bot_omnidirectional", noise: SensorNoise = PERFECT) -> Robot:
+    return Loopback(world, noise=noise, robot=robot)
 
 
 both = pytest.mark.parametrize("make", [simulator, loopback])
@@ -68,7 +70,7 @@ def test_its_speed_to_the_sides_is_limited(make: Make, empty: World) -> None:
 
 @both
 def test_a_differential_robot_leaves_the_third_number_out(make: Make, empty: World) -> None:
-    robot = placed(make(empty, "differential"), 1.0, 2.0, 0.0)
+    robot = placed(make(empty, "ami_bot"), 1.0, 2.0, 0.0)
     robot.step((0.3, 0.0, 0.3), 2.0)
     truth = robot.ground_truth()
     assert len(truth.velocity) == 2 and abs(truth.pose[1] - 2.0) < 0.02 and truth.pose[0] > 1.4
@@ -113,14 +115,9 @@ def test_worn_wheels_slow_all_directions(make: Make, empty: World) -> None:
     assert robot.ground_truth().velocity == pytest.approx((0.2, 0.0, 0.1), abs=0.01)
 
 
-def test_a_drive_that_is_not_there_is_named(empty: World) -> None:
-    with pytest.raises(AmiError, match="unknown drive 'hover': known are differential, omnidirectional"):
-        loopback(empty, "hover")
-
-
 def test_exploring_uses_the_sides_alone_and_together_with_all_else_and_touches_nothing(home: World) -> None:
-    robot = Loopback(home, seed=5, drive="omnidirectional")
-    explorer, commands = Explorer(np.random.default_rng(5), "omnidirectional"), []
+    robot = Loopback(home, seed=5, robot="ami_bot_omnidirectional")
+    explorer, commands = Explorer(np.random.default_rng(5), SIDEWAYS), []
     for _ in range(1500):
         commands.append(explorer.command(robot.observe().scan))
         robot.step(commands[-1], PERIOD)

@@ -9,11 +9,11 @@ import pytest
 PROGRAM = """
 from ami_ros.errors import AmiError
 from ami_ros.simulation.simulator import Simulator
-robot = Simulator("empty", "none")
+robot = Simulator("empty", pictures=False)
 robot.step((0.1, 0.0), 0.2)
 print("drove", robot.observe().scan.ranges.shape)
 try:
-    Simulator("empty", "onboard")
+    Simulator("empty")
 except AmiError as error:
     print("refused:", error)
 """

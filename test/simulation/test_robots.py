@@ -9,18 +9,20 @@ import pytest
 
 from ami_ros.errors import AmiError
 from ami_ros.geometry import relative
+from ami_ros.robots.description import default_robot
 from ami_ros.simulation.loopback import Loopback
 from ami_ros.simulation.noise import SensorNoise
-from ami_ros.simulation.robot import RADIUS, Robot
+from ami_ros.simulation.robot import Robot
 from ami_ros.simulation.simulator import Simulator
 from ami_ros.simulation.world import World
 
 PERFECT = SensorNoise(scale=0.0)
+RADIUS = default_robot().shape.radius
 Make = Callable[..., Robot]
 
 
 def simulator(world: World, seed: int = 0, noise: SensorNoise = PERFECT) -> Robot:
-    return Simulator(world, "none", seed=seed, noise=noise)
+    return Simulator(world, seed=seed, noise=noise, pictures=False)
 
 
 def loopback(world: World, seed: int = 0, noise: SensorNoise = PERFECT) -> Robot:

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from ami_ros.errors import AmiError
+from ami_ros.robots.description import load_robot
+from ami_ros.robots.sensors import Pose3
 from ami_ros.simulation.free_space import FreeSpace
-from ami_ros.simulation.noise import SCAN_MAX, SensorNoise
+from ami_ros.simulation.noise import SensorNoise
 from ami_ros.simulation.rendering import mujoco
 from ami_ros.simulation.simulator import Simulator
 from ami_ros.simulation.world import World
+
+from .conftest import seeing
 
 PERFECT = SensorNoise(scale=0.0)
 
 
 def test_pictures_have_the_asked_size_and_show_something(two_rooms: World) -> None:
-    seen = Simulator(two_rooms, "onboard", image_size=48).observe()
+    seen = Simulator(two_rooms, seeing(48)).observe()
     assert seen.image is not None and seen.image.shape == (48, 48, 3) and seen.image.dtype == np.uint8
     assert seen.image.std() > 10.0
     assert seen.heading is None
 
 
 def test_a_picture_shows_what_is_ahead_and_not_the_robot_itself(empty: World) -> None:
-    robot = Simulator(empty, "onboard")
+    robot = Simulator(empty)
     views = [robot.photograph(np.array([2.0, 2.0, yaw])) for yaw in np.arange(4) * np.pi / 2]
     for i, view in enumerate(views):
         for other in views[:i]:
@@ -33,7 +39,7 @@ def test_a_picture_shows_what_is_ahead_and_not_the_robot_itself(empty: World) ->
 
 
 def test_the_ceiling_camera_shows_where_the_robot_is_and_where_it_heads(empty: World) -> None:
-    robot = Simulator(empty, "ceiling", image_size=96)
+    robot = Simulator(empty, "ami_bot_ceiling")
     scale = 96 / 4.2
     for x, y, yaw in ((1.0, 1.0, 0.0), (3.0, 1.5, np.pi / 2), (2.0, 3.0, -2.5)):
         picture = robot.photograph(np.array([x, y, yaw])).astype(int)
@@ -47,16 +53,16 @@ def test_the_ceiling_camera_shows_where_the_robot_is_and_where_it_heads(empty: W
 
 
 def test_only_the_ceiling_camera_comes_with_a_compass(empty: World) -> None:
-    robot = Simulator(empty, "ceiling", image_size=32)
+    robot = Simulator(empty, seeing(32, "ami_bot_ceiling"))
     robot.reset(np.array([2.0, 2.0, 1.0]))
     heading = robot.observe().heading
     assert heading == pytest.approx(1.0, abs=np.radians(8.0))
-    assert Simulator(empty, "none").observe().image is None
+    assert Simulator(empty, pictures=False).observe().image is None
 
 
-@pytest.mark.parametrize("camera", ["onboard", "ceiling"])
-def test_taking_photographs_does_not_disturb_the_run(camera: str, two_rooms: World) -> None:
-    plain, photographed = (Simulator(two_rooms, camera, image_size=32, seed=1) for _ in range(2))  # type: ignore[arg-type]
+@pytest.mark.parametrize("name", ["ami_bot", "ami_bot_ceiling"])
+def test_taking_photographs_does_not_disturb_the_run(name: str, two_rooms: World) -> None:
+    plain, photographed = (Simulator(two_rooms, seeing(32, name), seed=1) for _ in range(2))
     for i in range(5):
         for robot in (plain, photographed):
             robot.step((0.3, 0.5 - 0.2 * i), 0.2)
@@ -67,7 +73,7 @@ def test_taking_photographs_does_not_disturb_the_run(camera: str, two_rooms: Wor
 
 
 def test_a_photograph_is_the_picture_that_the_robot_takes_there(two_rooms: World) -> None:
-    robot = Simulator(two_rooms, "onboard", image_size=48)
+    robot = Simulator(two_rooms, seeing(48))
     pose = np.array([1.2, 1.4, 2.0])
     photograph = robot.photograph(pose)
     robot.reset(pose)
@@ -77,7 +83,7 @@ def test_a_photograph_is_the_picture_that_the_robot_takes_there(two_rooms: World
 
 
 def test_pictures_show_doors_as_they_are(two_rooms: World) -> None:
-    robot = Simulator(two_rooms, "onboard", image_size=48)
+    robot = Simulator(two_rooms, seeing(48))
     pose = np.array([1.0, 1.6, 0.0])
     robot.reset(pose)
     before = robot.photograph(pose)
@@ -88,18 +94,48 @@ def test_pictures_show_doors_as_they_are(two_rooms: World) -> None:
 
 
 def test_no_photograph_without_a_camera(empty: World) -> None:
-    with pytest.raises(AmiError, match="camera 'none'"):
-        Simulator(empty, "none").photograph(np.zeros(3))
+    with pytest.raises(AmiError, match="takes no pictures here"):
+        Simulator(empty, pictures=False).photograph(np.zeros(3))
 
 
-def test_an_unknown_camera_is_refused(empty: World) -> None:
-    with pytest.raises(AmiError, match="unknown camera 'xray': known are onboard, ceiling, none"):
-        Simulator(empty, "xray")  # type: ignore[arg-type]
+def test_robots_that_cannot_be_simulated_are_refused(empty: World) -> None:
+    with pytest.raises(AmiError, match="robot ackermann steers like a car, and the simulator has no cars"):
+        Simulator(empty, "ackermann", pictures=False)
+    robot = load_robot("ami_bot")
+    blind = replace(robot, sensors=tuple(s for s in robot.sensors if s is not robot.laser))
+    with pytest.raises(AmiError, match="has no laser"):
+        Simulator(empty, blind, pictures=False)
+
+
+def test_robot_is_as_large_and_as_fast_and_sees_as_far_as_described(empty: World) -> None:
+    robot = Simulator(empty, "turtlebot4", noise=PERFECT, pictures=False)
+    laser = robot.description.laser
+    assert laser is not None
+    robot.reset(np.array([2.0, 2.0, 0.0]))
+    scan = robot.observe().scan
+    assert len(scan.ranges) == laser.beams and scan.origin == (-0.04, 0.0)
+    points = scan.ranges[:, None] * np.stack([np.cos(scan.angles), np.sin(scan.angles)], -1) + scan.origin
+    np.testing.assert_allclose(np.abs(points).max(1), 1.95, atol=1e-5)  # on the walls of the room, seen from base_link
+    robot.step((9.0, 0.0), 4.0)
+    assert robot.ground_truth().velocity[0] == pytest.approx(robot.description.limits.linear, abs=0.01)
+    robot.step((9.0, 0.0), 6.0)
+    assert robot.ground_truth().pose[0] == pytest.approx(3.95 - robot.description.shape.radius, abs=0.02)
+    with pytest.raises(AmiError, match=r"something solid is within 0.175 m"):
+        robot.place(np.array([3.8, 2.0, 0.0]))
+
+
+def test_pictures_are_as_wide_and_as_far_ahead_as_the_camera_is_described(empty: World) -> None:
+    wide = load_robot("ami_bot").with_sensor("front", width=64, height=48, mount=Pose3(z=0.25))
+    turned = wide.with_sensor("front", mount=Pose3(z=0.25, yaw=np.pi / 2))
+    pose = np.array([2.0, 2.0, 0.0])
+    views = [Simulator(empty, r).photograph(pose + (0.0, 0.0, yaw)) for r, yaw in ((wide, np.pi / 2), (turned, 0.0))]
+    assert views[0].shape == (48, 64, 3)
+    assert np.abs(views[0].astype(float) - views[1]).mean() < 2.0
 
 
 def test_the_scan_agrees_with_rays_cast_by_the_physics_engine(home: World) -> None:
     """The scan comes from the floor plan; MuJoCo's own rays against the solid model must say the same."""
-    robot = Simulator(home, "none", noise=PERFECT)
+    robot = Simulator(home, pictures=False, noise=PERFECT)
     robot.set_door("study_hall", False)
     rng = np.random.default_rng(2)
     space = FreeSpace(home, robot.doors)
@@ -109,7 +145,7 @@ def test_the_scan_agrees_with_rays_cast_by_the_physics_engine(home: World) -> No
         angles = pose[2] + scan.angles
         rays = np.stack([np.cos(angles), np.sin(angles), np.zeros_like(angles)], axis=-1)
         expected = _engine_rays(robot, np.array([*pose[:2], 0.2]), rays)
-        expected[expected > SCAN_MAX] = np.inf
+        expected[expected > 8.0] = np.inf
         assert scan.ranges == pytest.approx(expected, abs=0.02)
 
 
@@ -127,7 +163,7 @@ def _engine_rays(robot: Simulator, origin: np.ndarray, rays: np.ndarray) -> np.n
 
 
 def test_it_neither_tips_nor_jitters_when_pushed_at_a_wall(empty: World) -> None:
-    robot = Simulator(empty, "none", noise=PERFECT)
+    robot = Simulator(empty, pictures=False, noise=PERFECT)
     robot.reset(np.array([3.0, 2.0, 0.0]))
     robot.step((0.5, 0.0), 4.0)
     speeds = []
@@ -141,7 +177,7 @@ def test_it_neither_tips_nor_jitters_when_pushed_at_a_wall(empty: World) -> None
 
 def test_it_slides_along_a_wall_of_several_pieces_without_catching(home: World) -> None:
     """The living room's south wall goes on into the kitchen's: two walls of the file, one body."""
-    robot = Simulator(home, "none", noise=PERFECT)
+    robot = Simulator(home, pictures=False, noise=PERFECT)
     robot.reset(np.array([6.85, 0.5, -0.5]))
     robot.step((0.4, 0.0), 2.0)
     assert robot.ground_truth().pose[0] > 7.0

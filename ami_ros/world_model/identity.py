@@ -1,0 +1,45 @@
+"""Who a model is and what it expects, without loading it: no torch is needed for that."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from ami_ros.config import from_mapping
+from ami_ros.errors import AmiError
+from ami_ros.world_model.spec import ModelSpec
+
+
+@dataclass(frozen=True)
+class ModelIdentity:
+    """Who a model is, as far as can be told without loading it."""
+
+    encoder_id: str
+    spec: ModelSpec
+
+
+def identify_model(folder: Path) -> ModelIdentity:
+    """Reads a model's configuration and checks that its weights are those it names; cheap, for it needs no torch.
+
+    Raises:
+        AmiError: files are missing, not readable or do not belong together.
+    """
+    config, weights = folder / "config.yaml", folder / "weights.safetensors"
+    for file in (config, weights):
+        if not file.is_file():
+            raise AmiError(f"model {folder}: {file.name} is missing; give the folder that ./ami train wrote")
+    try:
+        values = yaml.safe_load(config.read_text(encoding="utf-8"))
+        name, digest, spec = values["name"], values["sha256"], values["spec"]
+        latents = values.get("latents_sha256") or digest  # learned heads do not count for who a model is
+        found = hashlib.sha256(weights.read_bytes()).hexdigest()
+    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError) as error:
+        raise AmiError(f"model {folder}: config.yaml is not readable; train it or copy it again") from error
+    except OSError as error:
+        raise AmiError(f"model {folder}: {error.strerror}") from error
+    if found != digest:
+        raise AmiError(f"model {folder}: weights.safetensors is not the file that config.yaml names; copy it again")
+    return ModelIdentity(f"{name}@{latents[:12]}", from_mapping(ModelSpec, spec, f"model {folder}: config.yaml"))
