@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -14,15 +13,10 @@ from ami_ros.geometry import Array
 from ami_ros.planning.protocols import Dynamics
 from ami_ros.planning.stopwatch import Stopwatch
 
-
-@dataclass(frozen=True)
-class DoubtConfig:
-    """When the model counts as unsure."""
-
-    factor: float = 2.5  # times the usual disagreement
-    seconds: float = 0.55  # [s] without a break
-    window: float = 60.0  # [s] that make up what is usual
-    warm_up: float = 10.0  # [s] before anything is unusual
+FACTOR = 2.5  # times the usual disagreement
+SECONDS = 0.55  # [s] without a break
+WINDOW = 60.0  # [s] that make up what is usual
+WARM_UP = 10.0  # [s] before anything is unusual
 
 
 class Doubt:
@@ -30,11 +24,9 @@ class Doubt:
 
     Args:
         model: which may lack the heads for it; then there never is doubt.
-        config: see there.
     """
 
-    def __init__(self, model: Dynamics, config: DoubtConfig) -> None:
-        self.config = config
+    def __init__(self, model: Dynamics) -> None:
         self._width = model.spec.command_dim
         self._disagreement = getattr(model, "disagreement", None) if model.spec.ensemble else None
         self._usual: deque[tuple[float, float]] = deque()  # stamp [s], disagreement
@@ -51,10 +43,10 @@ class Doubt:
 
     def unsure(self, stamp: float, disagreement: float) -> bool:
         """Whether the model is unsure at `stamp` [s], with its `disagreement` [latent units] about the step chosen."""
-        config, known = self.config, self._usual
-        while known and not 0 <= stamp - known[0][0] <= config.window:
+        known = self._usual
+        while known and not 0 <= stamp - known[0][0] <= WINDOW:
             known.popleft()
-        ready = bool(known) and stamp - known[0][0] >= config.warm_up
+        ready = bool(known) and stamp - known[0][0] >= WARM_UP
         usual = float(np.median([value for _, value in known])) if ready else np.inf
         known.append((stamp, disagreement))
-        return self._high.held(disagreement > config.factor * usual, stamp) >= config.seconds
+        return self._high.held(disagreement > FACTOR * usual, stamp) >= SECONDS

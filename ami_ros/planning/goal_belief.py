@@ -10,7 +10,7 @@ import torch
 
 from ami_ros.geometry import Array, compose, from_cos_sin, relative
 from ami_ros.memory.types import map_to_odom
-from ami_ros.planning.goal_tracker import GoalTracker, TrackerConfig
+from ami_ros.planning.goal_tracker import GoalTracker
 from ami_ros.planning.protocols import Dynamics
 from ami_ros.planning.route_follower import RouteFollower, pose_in_map
 from ami_ros.planning.types import Goal, Percept
@@ -72,14 +72,13 @@ class GoalBelief:
     Args:
         goal: see there.
         model: whose heads see goals.
-        config: of the tracker.
         approach: way left [m] from which sightings are kept: from farther away they err.
     """
 
-    def __init__(self, goal: Goal, model: Dynamics, config: TrackerConfig, approach: float) -> None:
+    def __init__(self, goal: Goal, model: Dynamics, approach: float) -> None:
         self.goal, self.approach = goal, approach
         self.locator = GoalLocator(model, goal) if goal.latent is not None else None
-        self.tracker = GoalTracker(config)
+        self.tracker = GoalTracker()
 
     def look(self, percept: Percept, follower: RouteFollower | None) -> Sight:
         """The goal at this moment, with the route in use."""

@@ -10,18 +10,13 @@ from numpy.typing import NDArray
 
 from ami_ros.geometry import Array, compose, mean_pose, pose_gap, relative
 
-
-@dataclass(frozen=True)
-class TrackerConfig:
-    """How much each source counts."""
-
-    window: float = 5.0  # [s] that sightings are kept
-    fade: float = 8.0  # [s] over which an old sighting loses its weight: odometry drifts
-    sigma: float = 0.10  # [m] of a sighting by latents at the goal itself
-    sigma_growth: float = 0.35  # [m per m] the same with the distance
-    sigma_factor: float = 2.0  # of how far off sightings by pictures expect to be: they were learned on other pictures
-    memory_sigma: float = 0.11  # [m] of memory's word
-    gate: float = 0.5  # [m] and [rad], sightings beyond are taken for outliers
+WINDOW = 5.0  # [s] that sightings are kept
+FADE = 8.0  # [s] over which an old sighting loses its weight: odometry drifts
+SIGMA = 0.10  # [m] of a sighting by latents at the goal itself
+SIGMA_GROWTH = 0.35  # [m per m] the same with the distance
+SIGMA_FACTOR = 2.0  # of how far off sightings by pictures expect to be: they were learned on other pictures
+MEMORY_SIGMA = 0.11  # [m] of memory's word
+GATE = 0.5  # [m] and [rad], sightings beyond are taken for outliers
 
 
 @dataclass(frozen=True)
@@ -41,19 +36,17 @@ class GoalTracker:
     together count as one. Taken for independent they would outweigh memory, which errs otherwise, tens of times.
     """
 
-    def __init__(self, config: TrackerConfig) -> None:
-        self.config = config
+    def __init__(self) -> None:
         self.sightings: deque[Sighting] = deque()
 
     def add(self, stamp: float, odometry: Array, seen: Array, expected_error: float | None = None) -> None:
         """Keeps a sighting `seen` (3,) in base_link, made at `odometry` (3,); None: how good it is nobody knows."""
-        config = self.config
         if expected_error is None:
-            sigma = config.sigma + config.sigma_growth * float(np.hypot(seen[0], seen[1]))
+            sigma = SIGMA + SIGMA_GROWTH * float(np.hypot(seen[0], seen[1]))
         else:
-            sigma = config.sigma_factor * expected_error
+            sigma = SIGMA_FACTOR * expected_error
         self.sightings.append(Sighting(stamp, compose(odometry, seen), sigma))
-        while stamp - self.sightings[0].stamp > config.window:
+        while stamp - self.sightings[0].stamp > WINDOW:
             self.sightings.popleft()
 
     def forget(self) -> None:
@@ -68,12 +61,11 @@ class GoalTracker:
             odometry: (3,) now.
             from_memory: (3,) in odom, where memory has it, or None.
         """
-        config = self.config
         poses = [s.pose for s in self.sightings]
-        mass = np.array([float(np.exp((s.stamp - stamp) / config.fade)) / s.sigma**2 for s in self.sightings])
+        mass = np.array([float(np.exp((s.stamp - stamp) / FADE)) / s.sigma**2 for s in self.sightings])
         if from_memory is not None:
             poses.append(from_memory)
-            mass = np.append(mass, 1.0 / config.memory_sigma**2)
+            mass = np.append(mass, 1.0 / MEMORY_SIGMA**2)
         if not poses:
             return None
         stacked, seen = np.stack(poses), np.arange(len(poses)) < len(self.sightings)
@@ -85,8 +77,7 @@ class GoalTracker:
 
     def _group(self, poses: Array, mass: Array) -> NDArray[np.bool_]:
         """Which (n,) of `poses` (n, 3) agree with the one that most of the `mass` (n,) agrees with."""
-        gate = self.config.gate
         distance, turn = pose_gap(poses[:, None], poses[None])
-        kernel = np.exp(-2 * (distance / gate) ** 2 - 2 * (turn / gate) ** 2)
+        kernel = np.exp(-2 * (distance / GATE) ** 2 - 2 * (turn / GATE) ** 2)
         centre = int(np.argmax(kernel @ mass))
-        return np.asarray((distance[centre] < gate) & (turn[centre] < gate), dtype=np.bool_)
+        return np.asarray((distance[centre] < GATE) & (turn[centre] < GATE), dtype=np.bool_)

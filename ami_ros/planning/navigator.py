@@ -45,7 +45,7 @@ class Navigator:
         self.progress = ProgressChecker(config.progress)
         self.blocked = BlockedWays()
         self.trail = Trail()
-        self.doubt = Doubt(model, config.uncertainty)
+        self.doubt = Doubt(model)
         self.goal: Goal | None = None
         self._resets: int | None = None  # of odometry, when the goal was last looked at
 
@@ -59,7 +59,7 @@ class Navigator:
         self.planner.reset()
         self.progress.reset()
         self.routing = Routing(goal, config, self.blocked)
-        self.belief = GoalBelief(goal, self.model, config.tracker, config.approach)
+        self.belief = GoalBelief(goal, self.model, config.approach)
         self.situations = Situations(config.situations)
         self.recovery: BackAndTurn | None = None
         self.began: float | None = None

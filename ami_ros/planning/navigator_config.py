@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ami_ros.planning.doubt import DoubtConfig
-from ami_ros.planning.goal_tracker import TrackerConfig
 from ami_ros.planning.planner import PlannerConfig
 from ami_ros.planning.progress import ProgressConfig
 from ami_ros.planning.route_follower import FollowerConfig
@@ -22,8 +20,6 @@ class NavigatorConfig:
     approach: float = 1.6  # [m] left of the route at which the goal itself is the target; larger trusts memory less
     doubt: float = 0.6  # [m] away at which sightings refute a goal that seemed reached; smaller doubts more often
     planner: PlannerConfig = field(default_factory=PlannerConfig)
-    tracker: TrackerConfig = field(default_factory=TrackerConfig)
     follower: FollowerConfig = field(default_factory=FollowerConfig)
     progress: ProgressConfig = field(default_factory=ProgressConfig)
-    uncertainty: DoubtConfig = field(default_factory=DoubtConfig)
     situations: SituationsConfig = field(default_factory=SituationsConfig)

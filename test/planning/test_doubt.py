@@ -7,30 +7,28 @@ from dataclasses import replace
 import numpy as np
 from torch import Tensor
 
-from ami_ros.planning.doubt import Doubt, DoubtConfig
+from ami_ros.planning.doubt import SECONDS, WARM_UP, Doubt
 from harness.exact_model import SPEC, ExactModel, latent_of
-
-CONFIG = DoubtConfig()
 
 
 def test_what_is_usual_raises_no_doubt() -> None:
-    doubt, rng = Doubt(ExactModel(), CONFIG), np.random.default_rng(0)
+    doubt, rng = Doubt(ExactModel()), np.random.default_rng(0)
     assert not any(doubt.unsure(0.2 * k, float(d)) for k, d in enumerate(rng.uniform(0.5, 1.2, 400)))
 
 
 def test_disagreement_far_above_the_usual_does_if_it_lasts() -> None:
     for rate in (5.0, 10.0, 30.0):
-        doubt, count = Doubt(ExactModel(), CONFIG), round(CONFIG.warm_up * rate) + 1
+        doubt, count = Doubt(ExactModel()), round(WARM_UP * rate) + 1
         stamps = np.arange(count + 2 * round(rate)) / rate
         assert not any(doubt.unsure(float(stamp), 1.0) for stamp in stamps[:count])
         raised = [stamp for stamp in stamps[count:] if doubt.unsure(float(stamp), 3.0)]
-        assert CONFIG.seconds - 1e-9 <= raised[0] - stamps[count] <= CONFIG.seconds + 1 / rate, rate
+        assert SECONDS - 1e-9 <= raised[0] - stamps[count] <= SECONDS + 1 / rate, rate
         assert not doubt.unsure(stamps[-1] + 1 / rate, 1.0) and not doubt.unsure(stamps[-1] + 2 / rate, 3.0)
 
 
 def test_before_it_knows_what_is_usual_it_says_nothing() -> None:
-    doubt = Doubt(ExactModel(), CONFIG)
-    assert not any(doubt.unsure(0.2 * k, 100.0 * k) for k in range(int(CONFIG.warm_up / 0.2)))
+    doubt = Doubt(ExactModel())
+    assert not any(doubt.unsure(0.2 * k, 100.0 * k) for k in range(int(WARM_UP / 0.2)))
 
 
 class Unsure(ExactModel):
@@ -47,6 +45,6 @@ class Unsure(ExactModel):
 def test_it_asks_the_model_about_the_commands_and_one_without_such_heads_has_no_doubts() -> None:
     here, straight, turn = latent_of(np.zeros(3)), np.tile([0.3, 0.0], (3, 1)), np.tile([0.3, 1.0], (3, 1))
     for model, expected in ((Unsure(), True), (ExactModel(), False)):
-        doubt = Doubt(model, CONFIG)
+        doubt = Doubt(model)
         assert not any(doubt.about(0.2 * k, here, straight, (0.0, 0.0)) for k in range(60))
         assert [doubt.about(0.2 * k, here, turn, (0.0, 0.0)) for k in range(60, 66)][-1] is expected

@@ -9,7 +9,6 @@ import pytest
 
 from ami_ros.geometry import relative
 from ami_ros.planning.goal_belief import GoalBelief
-from ami_ros.planning.goal_tracker import TrackerConfig
 from ami_ros.planning.route_follower import FollowerConfig, RouteFollower
 from ami_ros.planning.types import Goal
 from harness.exact_model import ExactModel, latent_of
@@ -23,7 +22,7 @@ AHEAD = relative(ROBOT.ground_truth().pose, GOAL)
 
 
 def belief(goal: Goal, model: ExactModel) -> GoalBelief:
-    return GoalBelief(goal, model, TrackerConfig(), approach=1.6)
+    return GoalBelief(goal, model, approach=1.6)
 
 
 def test_a_picture_is_seen_by_the_latents(model: ExactModel) -> None:
@@ -49,7 +48,7 @@ def test_a_place_is_where_the_route_ends(model: ExactModel) -> None:
 
 
 def test_sightings_from_afar_are_not_kept(model: ExactModel) -> None:
-    far = GoalBelief(Goal(latent=latent_of(GOAL)), model, TrackerConfig(), approach=1.0)
+    far = GoalBelief(Goal(latent=latent_of(GOAL)), model, approach=1.0)
     follower = RouteFollower(route_to(GOAL, (1.2, 1.5), (2.8, 2.3)), FollowerConfig())
     far.look(HERE, follower)
     assert not far.tracker.sightings

@@ -6,16 +6,15 @@ import numpy as np
 import pytest
 
 from ami_ros.geometry import Array, compose, relative
-from ami_ros.planning.goal_tracker import GoalTracker, TrackerConfig
+from ami_ros.planning.goal_tracker import FADE, GoalTracker
 
-CONFIG = TrackerConfig()
 GOAL = np.array([2.0, 1.0, 0.8])
 HERE = np.array([0.5, 0.2, -0.3])  # the robot in odom
 
 
 @pytest.fixture
 def tracker() -> GoalTracker:
-    return GoalTracker(CONFIG)
+    return GoalTracker()
 
 
 def believed(tracker: GoalTracker, stamp: float = 0.0, memory: Array | None = None) -> Array:
@@ -50,8 +49,8 @@ def test_old_sightings_fade(tracker: GoalTracker) -> None:
     for k in range(10):
         tracker.add(0.1 * k, HERE, relative(HERE, GOAL))
     for k in range(10):
-        tracker.add(5 * CONFIG.fade + 0.1 * k, HERE, relative(HERE, drifted))
-    np.testing.assert_allclose(believed(tracker, 5 * CONFIG.fade + 1.0), drifted, atol=0.02)
+        tracker.add(5 * FADE + 0.1 * k, HERE, relative(HERE, drifted))
+    np.testing.assert_allclose(believed(tracker, 5 * FADE + 1.0), drifted, atol=0.02)
 
 
 def test_a_sighting_nearby_counts_more_than_one_from_afar(tracker: GoalTracker) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 from ami_ros.errors import AmiError
 from ami_ros.geometry import compose
 from ami_ros.memory.codes import Code as MemoryCode
+from ami_ros.planning import goal_tracker
 from ami_ros.planning.codes import Code
 from ami_ros.planning.navigator import LOOK_AROUND_SECONDS
 from ami_ros.planning.types import Goal, State
@@ -117,15 +116,15 @@ def test_being_lost_for_a_moment_is_forgiven_and_for_longer_is_not(course: Cours
     assert not any(lost[:5]) and lost[-1]
 
 
-def test_a_goal_that_the_latents_refute_is_looked_for_elsewhere(course: Course) -> None:
+def test_a_goal_that_the_latents_refute_is_looked_for_elsewhere(
+    course: Course, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Memory takes the robot's own place for the goal; its latents say that the goal is two metres away."""
     here = course.robot.ground_truth().pose
     course.answer = route_to(here, (1.2, 1.5))
     course.navigator.start(Goal(pose=None, latent=latent_of(compose(here, [0.0, 1.9, 0.0]))))
     course.navigator.set_route(course.answer)
-    wrong = course.navigator.belief
-    assert wrong.tracker is not None
-    wrong.tracker.config = replace(wrong.tracker.config, memory_sigma=0.02)  # memory is very sure
+    monkeypatch.setattr(goal_tracker, "MEMORY_SIGMA", 0.02)  # memory is very sure
     course.answer = None
     decision = course.run(20.0, until=lambda d: d.wants_route is not None)
     assert decision.wants_route is not None and decision.wants_route.hypothesis == 1
