@@ -212,9 +212,12 @@ class ClosedLoop:
                 self.agent.sense(seen, now)
             except AmiError:  # as a node does: the message is dropped, and the watchdog sees to the rest
                 pass
+            self.safety.odometry(seen.odometry, seen.velocity, seen.stamp)
             self.safety.scan(seen.scan, seen.stamp)
         elif self._due(now, self.config.odom_rate):
-            self.agent.sense_odometry(now, *self.simulator.odometry(), now)
+            pose, velocity = self.simulator.odometry()
+            self.agent.sense_odometry(now, pose, velocity, now)
+            self.safety.odometry(pose, velocity, now)
 
     def _think(self, now: float) -> None:
         began = time.perf_counter()
