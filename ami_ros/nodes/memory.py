@@ -11,7 +11,7 @@ from typing import Any
 
 from geometry_msgs.msg import Twist, TwistStamped
 from nav_msgs.msg import Odometry
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
@@ -19,10 +19,11 @@ from ami_interfaces.msg import KeepAway, Latent, Location, PlaceGraph, Surprise
 from ami_ros.agent.perceiver import LatentFrame
 from ami_ros.agent.remembering import MemoryFeed, MemoryInput, remember
 from ami_ros.geometry import compose, inverse
-from ami_ros.images import encode_thumbnail, image_of
+from ami_ros.images import encode_thumbnail
 from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
 from ami_ros.memory.words import WordIndex, WordModel
 from ami_ros.ros import conversions, memory_messages
+from ami_ros.ros.camera import CalibratedCamera
 from ami_ros.ros.lifecycle import AmiNode
 from ami_ros.ros.markers import place_markers
 from ami_ros.ros.memory_files import MemoryFiles
@@ -48,6 +49,7 @@ class MemoryParameters:
         2.0, "Between two publications of the markers, where they changed.", "s", (0.1, 600.0)
     )
     thumbnails: bool = parameter(True, "Keep a small picture of each new place.")
+    compressed: bool = parameter(False, "The topic image has CompressedImage (jpeg or png); false: Image.")
     enable_stamped_cmd_vel: bool = parameter(True, "cmd_vel is a TwistStamped; false: a Twist.")
     text_model: Path | None = parameter(None, "Folder of a CLIP model, to recall places by words; empty: none.")
     map_frame: str = parameter("map", "Name of the memory's frame.")
@@ -61,7 +63,7 @@ class Work:
 
     moment: MemoryInput
     header: Header
-    image: Image | None
+    image: Image | CompressedImage | None
 
 
 class MemoryNode(AmiNode[MemoryParameters]):
@@ -83,7 +85,7 @@ class MemoryNode(AmiNode[MemoryParameters]):
             self.memory.words = WordIndex(WordModel(config.text_model.expanduser()), self.memory.map.store.thumbnail)
         self._lock = threading.Lock()
         self._feed = MemoryFeed(self._width, config.observe_period)
-        self._images: deque[Image] = deque(maxlen=5)
+        self._images: deque[Image | CompressedImage] = deque(maxlen=5)
         self._shown = -1
         self._location = self.publisher(Location, "location")
         self._places = self.publisher(MarkerArray, "places", LATCHED)
@@ -92,14 +94,18 @@ class MemoryNode(AmiNode[MemoryParameters]):
         self._tf = tf_publisher(self)
         self._worker: Worker[Work] = Worker("memory", self._observe, self._failed)
         self.subscribe(Odometry, "odom", self._on_odometry)
+        self._camera = CalibratedCamera(loaded.model.spec.inputs, config.compressed)
+        self._camera.follow(self)
         if config.thumbnails:
-            self.subscribe(Image, "image", self._images.append)
+            self.subscribe(self._camera.message_type, "image", self._images.append)
         kind = TwistStamped if config.enable_stamped_cmd_vel else Twist
         self.subscribe(kind, "cmd_vel", self._on_command, RELIABLE)
         self.subscribe(Surprise, "surprise", self._on_surprise)
         self.subscribe(Latent, "latent", self._on_latent)
         self.every(config.places_period, self._publish_places)
-        self._answers = MemoryServices(self, self.memory, self._lock, loaded.encoder_id, config.map_frame)
+        self._answers = MemoryServices(
+            self, self.memory, self._lock, loaded.encoder_id, config.map_frame, self._camera.picture
+        )
         folder = config.folder.expanduser() if config.folder else path.parent if path else None
         MemoryFiles(self, self.memory, self._lock, folder)
 
@@ -149,7 +155,7 @@ class MemoryNode(AmiNode[MemoryParameters]):
 
     def _observe(self, work: Work) -> None:
         image = work.image
-        thumbnail = (lambda: encode_thumbnail(image_of(image))) if image is not None else None
+        thumbnail = (lambda: encode_thumbnail(self._camera.picture(image))) if image is not None else None
         with self._lock:
             location = remember(self.memory, work.moment, thumbnail)
             self._answers.latent = work.moment.latent

@@ -8,17 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from nav_msgs.msg import Odometry
-from sensor_msgs.msg import Image, Imu, LaserScan
+from sensor_msgs.msg import CompressedImage, Image, Imu, LaserScan
 from std_msgs.msg import Header
 
 from ami_interfaces.msg import Adaptation, Latent, ModelInfo
 from ami_ros.agent.freshness import FreshnessConfig
 from ami_ros.agent.perceiver import perceive
 from ami_ros.agent.synchroniser import SensorFrame, Synchroniser
-from ami_ros.images import MAX_PIXELS, image_of
+from ami_ros.images import MAX_PIXELS
 from ami_ros.ros import conversions
 from ami_ros.ros.adaptation import TOPIC as ADAPTATION
 from ami_ros.ros.adaptation import FollowedModel
+from ami_ros.ros.camera import CalibratedCamera
 from ami_ros.ros.lifecycle import AmiNode
 from ami_ros.ros.models import shared_model
 from ami_ros.ros.parameters import parameter
@@ -44,6 +45,7 @@ class PerceptionParameters:
         15.0, "Of latents: images that come faster are left out. Higher: fresher latents, for more computing.", "Hz",
         (1.0, 100.0),
     )  # fmt: skip
+    compressed: bool = parameter(False, "The topic image has CompressedImage (jpeg or png); false: Image.")
     max_image_pixels: int = parameter(MAX_PIXELS, "Larger images are refused before decoding.", "px", (64, 100_000_000))
     freshness: FreshnessConfig = field(default_factory=FreshnessConfig)
 
@@ -74,7 +76,9 @@ class PerceptionNode(AmiNode[PerceptionParameters]):
         if inputs.scan_beams:
             self.subscribe(LaserScan, "scan", self._on_scan)
         if inputs.image_size:
-            self.subscribe(Image, "image", self._on_image)
+            self._camera = CalibratedCamera(inputs, config.compressed, config.max_image_pixels)
+            self._camera.follow(self)
+            self.subscribe(self._camera.message_type, "image", self._on_image)
 
     def activate(self) -> None:
         self._model_info.publish(self._info)
@@ -87,8 +91,8 @@ class PerceptionNode(AmiNode[PerceptionParameters]):
         if hasattr(self, "_synchroniser"):
             self._synchroniser.clear()
 
-    def _on_image(self, message: Image) -> None:
-        image, stamp = image_of(message, self.config.max_image_pixels), conversions.stamp_of(message)
+    def _on_image(self, message: Image | CompressedImage) -> None:
+        image, stamp = self._camera.picture(message), conversions.stamp_of(message)
         self._submit(message.header, self._synchroniser.take_image(stamp, image, self.now()))
 
     def _on_scan(self, message: LaserScan) -> None:

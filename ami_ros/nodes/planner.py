@@ -35,6 +35,7 @@ from ami_ros.ros import conversions
 from ami_ros.ros.action_server import GoalTicket
 from ami_ros.ros.adaptation import TOPIC as ADAPTATION
 from ami_ros.ros.adaptation import FollowedModel
+from ami_ros.ros.camera import CalibratedCamera
 from ami_ros.ros.clocks import STEADY
 from ami_ros.ros.goal_messages import Frames, goal_from_message
 from ami_ros.ros.lifecycle import AmiNode
@@ -102,6 +103,8 @@ class PlannerNode(AmiNode[PlannerParameters]):
         self.navigator = Navigator(dynamics, config.navigator)
         warm_up(self.perception, self.navigator.planner)
         self._scanner = Scanner(self, config.frames.base, config.scanner)
+        self._camera = CalibratedCamera(loaded.model.spec.inputs, max_pixels=config.max_image_pixels)
+        self._camera.follow(self)
         self._percepts = Percepts()
         self._latent_stamp = self._latent_came = -math.inf
         self._ticked = time.monotonic()
@@ -145,7 +148,7 @@ class PlannerNode(AmiNode[PlannerParameters]):
             self._goals.abort_current(Code.STALE_OBSERVATION, "time was turned back; send the goal again")
 
     def _prepare(self, request: NavigateToGoal.Goal) -> GoalExecution:
-        goal, image = goal_from_message(request, self._encoder_id, self.config.frames, self.config.max_image_pixels)
+        goal, image = goal_from_message(request, self._encoder_id, self.config.frames, self._camera.picture)
         return GoalExecution(goal, image, self.config.patience, self._period, self.now())
 
     # Sensing, on the executor's thread

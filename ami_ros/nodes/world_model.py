@@ -24,6 +24,7 @@ from ami_ros.geometry import Array, compose
 from ami_ros.planning.situations import Reading
 from ami_ros.ros import conversions
 from ami_ros.ros.adaptation import AdaptationDesk, AdaptationParameters, FollowedModel
+from ami_ros.ros.camera import CalibratedCamera
 from ami_ros.ros.lifecycle import AmiNode
 from ami_ros.ros.models import shared_model
 from ami_ros.ros.parameters import parameter
@@ -48,6 +49,7 @@ class WorldModelParameters:
     current_max_age: float = parameter(1.0, "Of the newest latent, for use_current.", "s", (0.05, 60.0))
     enable_stamped_cmd_vel: bool = parameter(True, "cmd_vel is a TwistStamped; false: a Twist.")
     odom_frame: str = parameter("odom", "Frame of predicted poses.")
+    compressed: bool = parameter(False, "The topic image has CompressedImage (jpeg or png); false: Image.")
     adaptation: AdaptationParameters = field(default_factory=AdaptationParameters)
 
 
@@ -67,8 +69,10 @@ class WorldModelNode(AmiNode[WorldModelParameters]):
         self._watch = SurpriseWatch(SurpriseMonitor(self._model, config.threshold, config.window), self._spec)
         self._surprise = self.publisher(SurpriseMessage, "surprise")
         self._worker: Worker[Comparison] = Worker("world_model", self._compare, self._failed)
-        self._sensors = SensorHistory(Perception(loaded.model))
+        camera = CalibratedCamera(self._spec.inputs, config.compressed)
+        self._sensors = SensorHistory(Perception(loaded.model), camera)
         if self._desk.looks:
+            camera.follow(self)
             for kind, topic in self._sensors.topics.items():
                 self.subscribe(kind, topic, self._sensors.take)
         command = TwistStamped if config.enable_stamped_cmd_vel else Twist

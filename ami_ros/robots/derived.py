@@ -55,11 +55,12 @@ def node_parameters(robot: RobotDescription) -> dict[str, dict[str, Any]]:
     frames, stamped = robot.frames, {"enable_stamped_cmd_vel": robot.command.stamped}
     mount = robot.laser.level_mount if robot.laser is not None else None
     scanner = {"scanner": to_mapping(mount)} if mount is not None else {}
+    camera = {"compressed": robot.camera is not None and robot.camera.type == "compressed"}
     return {
         "safety": {**stamped, **scanner, "base_frame": frames.base, "gate": safety_settings(robot)},
-        "perception": {},
-        "world_model": {**stamped, "odom_frame": frames.odom},
-        "memory": {**stamped, "odom_frame": frames.odom, "map_frame": frames.map},
+        "perception": camera,
+        "world_model": {**stamped, **camera, "odom_frame": frames.odom},
+        "memory": {**stamped, **camera, "odom_frame": frames.odom, "map_frame": frames.map},
         "planner": {**stamped, **scanner, "frames": to_mapping(frames), "navigator": navigator_settings(robot)},
         "mission": {**scanner, "frames": to_mapping(frames)},
     }

@@ -18,21 +18,22 @@ class CalibratedCamera:
     """Decodes pictures for a node, and follows camera_info where the model knows its own camera.
 
     Args:
-        node: its owner.
         inputs: of the model.
         compressed: the topic image has CompressedImage.
         max_pixels: larger pictures are refused before they are decoded.
     """
 
-    def __init__(
-        self, node: AmiNode[Any], inputs: InputSpec, compressed: bool = False, max_pixels: int = MAX_PIXELS
-    ) -> None:
+    def __init__(self, inputs: InputSpec, compressed: bool = False, max_pixels: int = MAX_PIXELS) -> None:
         self.message_type = CompressedImage if compressed else Image
-        self._field_of_view, self._max_pixels = inputs.field_of_view, max_pixels
+        self._field_of_view = inputs.field_of_view if inputs.image_size else 0.0
+        self._max_pixels = max_pixels
         self._info: tuple[Any, ...] = ()  # as it was heard last
         self._rectifier: Rectifier | None = None
         self._misfit: AmiError | None = None
-        if inputs.image_size and inputs.field_of_view:
+
+    def follow(self, node: AmiNode[Any]) -> None:
+        """Has `node` hear camera_info, where that matters."""
+        if self._field_of_view:
             node.subscribe(CameraInfo, "camera_info", self.take_info, always=True)
 
     def take_info(self, message: CameraInfo) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import numpy as np
 from geometry_msgs.msg import PoseStamped
 from nav_msgs.msg import Path
-from numpy.typing import NDArray
+from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import Header
 
 from ami_interfaces.action import NavigateToGoal
@@ -16,7 +16,7 @@ from ami_interfaces.msg import NavigationGoal, Rollout
 from ami_ros.agent.goal_execution import GoalExecution
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
-from ami_ros.images import image_of
+from ami_ros.images import Image
 from ami_ros.planning.codes import Code
 from ami_ros.planning.types import Decision, Goal, State
 from ami_ros.ros import conversions
@@ -34,9 +34,9 @@ class Frames:
 
 
 def goal_from_message(
-    message: NavigateToGoal.Goal, encoder_id: str, frames: Frames, max_pixels: int
-) -> tuple[Goal, NDArray[np.uint8] | None]:
-    """The goal of a request, and its picture, which is still to be encoded, if it is one.
+    message: NavigateToGoal.Goal, encoder_id: str, frames: Frames, decode: Callable[[CompressedImage], Image]
+) -> tuple[Goal, Image | None]:
+    """The goal of a request, and its picture, which is still to be encoded, if it is one; `decode` makes it an array.
 
     Raises:
         AmiError: with the code that the request deserves.
@@ -44,7 +44,7 @@ def goal_from_message(
     limits = (message.distance_tolerance, message.angle_tolerance, message.max_linear_speed, message.max_angular_speed)
     if not all(math.isfinite(v) and v >= 0.0 for v in limits):
         raise AmiError("goal: tolerances and speeds must be finite and not negative", Code.INVALID_GOAL)
-    goal, image = _typed(message.goal, encoder_id, frames, max_pixels)
+    goal, image = _typed(message.goal, encoder_id, frames, decode)
     common = replace(
         goal,
         distance_tolerance=message.distance_tolerance,
@@ -57,11 +57,11 @@ def goal_from_message(
 
 
 def _typed(
-    goal: NavigationGoal, encoder_id: str, frames: Frames, max_pixels: int
-) -> tuple[Goal, NDArray[np.uint8] | None]:
+    goal: NavigationGoal, encoder_id: str, frames: Frames, decode: Callable[[CompressedImage], Image]
+) -> tuple[Goal, Image | None]:
     try:
         if goal.type == NavigationGoal.TYPE_IMAGE:
-            return Goal(), image_of(goal.image, max_pixels)
+            return Goal(), decode(goal.image)
         if goal.type == NavigationGoal.TYPE_LATENT:
             latent = conversions.latent_from_message(goal.latent, encoder_id, Code.ENCODER_MISMATCH)
             return Goal(latent=latent, picture=conversions.picture_from_message(goal.latent)), None

@@ -19,8 +19,9 @@ class Interface:
 
 
 _COMMAND = "geometry_msgs/msg/TwistStamped"
-_IMAGE, _SCAN, _ODOM, _IMU = (
+_IMAGE, _CAMERA_INFO, _SCAN, _ODOM, _IMU = (
     {"image": "sensor_msgs/msg/Image"},
+    {"camera_info": "sensor_msgs/msg/CameraInfo"},  # of models that know their own camera
     {"scan": "sensor_msgs/msg/LaserScan"},
     {"odom": "nav_msgs/msg/Odometry"},
     {"imu": "sensor_msgs/msg/Imu"},
@@ -36,7 +37,7 @@ _ROBOT = Interface(
     subscribes={"cmd_vel": _COMMAND},
     publishes={
         **_IMAGE,
-        "camera_info": "sensor_msgs/msg/CameraInfo",
+        **_CAMERA_INFO,
         **_SCAN,
         **_ODOM,
         **_IMU,
@@ -56,7 +57,7 @@ INTERFACES: dict[str, Interface] = {
     "simulator": _ROBOT,
     "loopback": _ROBOT,
     "perception": Interface(
-        subscribes={**_ODOM, **_IMU, **_SCAN, **_IMAGE, **_ADAPTATION},
+        subscribes={**_ODOM, **_IMU, **_SCAN, **_IMAGE, **_CAMERA_INFO, **_ADAPTATION},
         publishes={**_LATENT, "model_info": "ami_interfaces/msg/ModelInfo"},
     ),
     "world_model": Interface(  # with adaptation.learning.colours also those that perception sees by
@@ -65,7 +66,7 @@ INTERFACES: dict[str, Interface] = {
         services={"~/predict": "ami_interfaces/srv/Predict", "~/adaptation": "ami_interfaces/srv/ChangeAdaptation"},
     ),
     "memory": Interface(
-        subscribes={**_ODOM, **_IMAGE, "cmd_vel": _COMMAND, **_SURPRISE, **_LATENT},
+        subscribes={**_ODOM, **_IMAGE, **_CAMERA_INFO, "cmd_vel": _COMMAND, **_SURPRISE, **_LATENT},
         publishes={
             **_LOCATION,
             "places": "visualization_msgs/msg/MarkerArray",
@@ -84,7 +85,17 @@ INTERFACES: dict[str, Interface] = {
         },
     ),
     "planner": Interface(
-        subscribes={**_ODOM, **_SCAN, **_LOCATION, **_LATENT, **_SURPRISE, **_ADAPTATION, **_KEEP_AWAY, **_GOAL_POSE},
+        subscribes={
+            **_ODOM,
+            **_SCAN,
+            **_CAMERA_INFO,
+            **_LOCATION,
+            **_LATENT,
+            **_SURPRISE,
+            **_ADAPTATION,
+            **_KEEP_AWAY,
+            **_GOAL_POSE,
+        },
         publishes={
             "cmd_vel_raw": _COMMAND,
             "plan": "nav_msgs/msg/Path",

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sensor_msgs.msg import CompressedImage
 
 from ami_interfaces.srv import FindRoute, ForgetPlaces, RecallPlaces, RememberPlace
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
-from ami_ros.images import image_of
+from ami_ros.images import Image
 from ami_ros.memory.place_memory import PlaceMemory
 from ami_ros.memory.types import MAX_RESULTS, PlaceQuery
 from ami_ros.ros import conversions, memory_messages
@@ -51,11 +52,20 @@ class MemoryServices(LockedServices):
         lock: keeps services and observation apart.
         encoder_id: of the latents.
         frame: of the memory.
+        decode: makes an array of a picture.
     """
 
-    def __init__(self, node: AmiNode, memory: PlaceMemory, lock: threading.Lock, encoder_id: str, frame: str) -> None:
+    def __init__(
+        self,
+        node: AmiNode,
+        memory: PlaceMemory,
+        lock: threading.Lock,
+        encoder_id: str,
+        frame: str,
+        decode: Callable[[CompressedImage], Image],
+    ) -> None:
         super().__init__(node, memory, lock)
-        self._encoder_id, self._frame = encoder_id, frame
+        self._encoder_id, self._frame, self._decode = encoder_id, frame, decode
         self._perception = Perception(memory.map.index.model)
         self.latent: NDArray[np.float32] | None = None  # (latent_dim,) the newest
         self.offer(FindRoute, "~/find_route", self._find_route)
@@ -109,7 +119,7 @@ class MemoryServices(LockedServices):
             code = RecallPlaces.Response.ENCODER_MISMATCH
             return conversions.latent_from_message(request.latent, self._encoder_id, code)
         if len(request.image.data):
-            return self._perception.encode_goal(image_of(request.image))
+            return self._perception.encode_goal(self._decode(request.image))
         return None
 
     def _centre(self, request: RecallPlaces.Request) -> Array | None:

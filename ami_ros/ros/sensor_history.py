@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from sensor_msgs.msg import Image, Imu, LaserScan
+from sensor_msgs.msg import CompressedImage, Image, Imu, LaserScan
 
-from ami_ros.images import image_of
 from ami_ros.ros import conversions
+from ami_ros.ros.camera import CalibratedCamera
 from ami_ros.world_model.encoder import Sensors
 from ami_ros.world_model.perception import Perception
 
 KEPT = 16  # messages of each topic; pictures are decoded only when they are asked for
-TOPICS: dict[type, str] = {Image: "image", LaserScan: "scan", Imu: "imu"}
 SAME_PICTURE = 1e-4  # a latent bears the stamp of its picture; stamps differ by less [s]
 SAME_MOMENT = 0.25  # as far apart a scan or a heading may be [s]; as perception's default
 
@@ -23,25 +22,28 @@ class SensorHistory:
 
     Args:
         perception: of the model that the latents come from.
+        camera: decodes its pictures.
     """
 
-    def __init__(self, perception: Perception) -> None:
-        self._perception = perception
-        self._kept: dict[type, deque[tuple[float, Any]]] = {kind: deque(maxlen=KEPT) for kind in TOPICS}
+    def __init__(self, perception: Perception, camera: CalibratedCamera) -> None:
+        self._perception, self._camera = perception, camera
+        self._kept: dict[type, deque[tuple[float, Any]]] = {kind: deque(maxlen=KEPT) for kind in self.topics}
 
     @property
     def topics(self) -> dict[type, str]:
         """What the model is made to see by."""
         inputs = self._perception.inputs
-        wanted = {Image: inputs.image_size > 0, LaserScan: inputs.scan_beams > 0, Imu: inputs.heading}
-        return {kind: name for kind, name in TOPICS.items() if wanted[kind]}
+        picture = self._camera.message_type
+        wanted = {picture: inputs.image_size > 0, LaserScan: inputs.scan_beams > 0, Imu: inputs.heading}
+        names = {picture: "image", LaserScan: "scan", Imu: "imu"}
+        return {kind: name for kind, name in names.items() if wanted[kind]}
 
     def clear(self) -> None:
         """Forgets everything, as after a jump in time."""
         for kept in self._kept.values():
             kept.clear()
 
-    def take(self, message: Image | LaserScan | Imu) -> None:
+    def take(self, message: Image | CompressedImage | LaserScan | Imu) -> None:
         """One more."""
         self._kept[type(message)].append((conversions.stamp_to_seconds(message.header.stamp), message))
 
@@ -51,12 +53,13 @@ class SensorHistory:
         Raises:
             AmiError: a message is malformed.
         """
-        apart = {Image: SAME_PICTURE, LaserScan: SAME_MOMENT, Imu: SAME_MOMENT}
+        picture = self._camera.message_type
+        apart = {picture: SAME_PICTURE, LaserScan: SAME_MOMENT, Imu: SAME_MOMENT}
         found = {kind: self._nearest(kind, stamp, apart[kind]) for kind in self.topics}
         if any(message is None for message in found.values()):
             return None
         return self._perception.sensors(
-            image_of(found[Image]) if Image in found else None,
+            self._camera.picture(found[picture]) if picture in found else None,
             conversions.scan_from_message(found[LaserScan]) if LaserScan in found else None,
             conversions.heading_from_imu(found[Imu]) if Imu in found else None,
         )

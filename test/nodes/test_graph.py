@@ -52,7 +52,7 @@ COMMON_SERVICES = ("parameter", "/change_state", "/get_", "/describe_", "/list_"
 def model(tmp_path: Path) -> Path:
     """The folder of a small model that wants every input and has learned nothing."""
     folder = tmp_path / "model"
-    inputs = InputSpec(image_size=16, still_camera=True, scan_beams=8, heading=True)
+    inputs = InputSpec(image_size=16, field_of_view=1.2, still_camera=True, scan_beams=8, heading=True)
     save_model(folder, "small", WorldModel(ModelSpec(inputs, latent_dim=4, encoder_width=16, predictor_width=16)))
     return folder
 

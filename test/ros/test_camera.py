@@ -37,7 +37,9 @@ class Subscriber:
 
 def camera_for(inputs: InputSpec = INPUTS, compressed: bool = False) -> tuple[CalibratedCamera, Subscriber]:
     node: Any = Subscriber()
-    return CalibratedCamera(node, inputs, compressed), node
+    camera = CalibratedCamera(inputs, compressed)
+    camera.follow(node)
+    return camera, node
 
 
 PICTURE = np.zeros((240, 320, 3), np.uint8)

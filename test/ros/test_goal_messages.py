@@ -12,7 +12,7 @@ from std_msgs.msg import Header
 from ami_interfaces.action import NavigateToGoal
 from ami_interfaces.msg import NavigationGoal
 from ami_ros.errors import AmiError
-from ami_ros.images import encode_png
+from ami_ros.images import encode_png, image_of
 from ami_ros.planning.codes import Code
 from ami_ros.planning.costs.statistics import CostShare
 from ami_ros.planning.types import Decision, State
@@ -35,7 +35,7 @@ KINDS = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_tolerances_hold_for_every_kind_of_goal(kind: str) -> None:
     request = NavigateToGoal.Goal(goal=KINDS[kind], distance_tolerance=0.4, angle_tolerance=0.5)
-    goal, image = goal_from_message(request, "net@1", Frames(), 10_000)
+    goal, image = goal_from_message(request, "net@1", Frames(), image_of)
     assert (goal.distance_tolerance, goal.angle_tolerance) == pytest.approx((0.4, 0.5))
     assert (image is not None) == (kind == "picture")
 
@@ -46,7 +46,7 @@ def test_a_limit_that_makes_no_sense_is_refused(name: str, value: float) -> None
     request = NavigateToGoal.Goal(goal=KINDS["place"])
     setattr(request, name, value)
     with pytest.raises(AmiError) as caught:
-        goal_from_message(request, "net@1", Frames(), 10_000)
+        goal_from_message(request, "net@1", Frames(), image_of)
     assert caught.value.code == Code.INVALID_GOAL
 
 

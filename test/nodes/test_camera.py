@@ -1,0 +1,98 @@
+"""Cameras of other kinds: compressed pictures, and lenses that are not those of the model's camera."""
+
+from __future__ import annotations
+
+import array
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from ami_interfaces.msg import Latent
+from ami_ros.camera import Rectifier, camera_of
+from ami_ros.images import encode_png
+from ami_ros.nodes.perception import PerceptionNode
+from ami_ros.ros.conversions import compressed_message, header_at, image_to_message
+from ami_ros.ros.qos import SENSOR
+from ami_ros.world_model.checkpoint import load_model, save_model
+from ami_ros.world_model.model import WorldModel
+from ami_ros.world_model.perception import Perception
+from ami_ros.world_model.spec import InputSpec, ModelSpec
+from harness.ros import RosPeer
+
+PICTURE = np.random.default_rng(3).integers(0, 255, (6, 8, 3), np.uint8).repeat(20, 0).repeat(20, 1)
+FIELD = 1.2  # of the model's camera [rad]
+
+
+class Robot:
+    """A camera whose lens bends, and perception behind it."""
+
+    def __init__(self, ros: RosPeer, folder: Path, compressed: bool) -> None:
+        self.ros, self.compressed = ros, compressed
+        spec = ModelSpec(InputSpec(image_size=16, scan_beams=0, field_of_view=FIELD), latent_dim=4, encoder_width=16)
+        save_model(folder, "small", WorldModel(spec))
+        self.model = load_model(folder).model
+        self.latents = ros.collect(Latent, "latent", SENSOR)
+        self.diagnostics = ros.collect(DiagnosticArray, "/diagnostics")
+        self._images = ros.node.create_publisher(CompressedImage if compressed else Image, "image", 5)
+        self._infos = ros.node.create_publisher(CameraInfo, "camera_info", 5)
+        values = {"model": str(folder), "compressed": compressed}
+        node = PerceptionNode(
+            context=ros.context, parameter_overrides=[Parameter(k, value=v) for k, v in values.items()]
+        )
+        ros.add(node)
+        node.start()
+        ros.spin_until(lambda: self._images.get_subscription_count() and self._infos.get_subscription_count())
+
+    def show(self, info: CameraInfo, until: Callable[[], Any], what: str) -> None:
+        """Publishes picture and camera_info until something happens."""
+
+        def publish() -> bool:
+            self._infos.publish(info)
+            for _ in range(3):
+                self.ros.spin_once()
+            header = header_at(self.ros.node.get_clock().now().to_msg(), "camera_optical_frame")
+            message: Any = image_to_message(PICTURE, header)
+            if self.compressed:
+                message = compressed_message(encode_png(PICTURE), "png")
+                message.header = header
+            self._images.publish(message)
+            return bool(until())
+
+        self.ros.spin_until(publish, 60.0, what)
+
+
+def info(focal: float) -> CameraInfo:
+    lens = array.array("d", [-0.2, 0.03, 0.0, 0.0, 0.0])
+    k = [focal, 0.0, 79.5, 0.0, focal, 59.5, 0.0, 0.0, 1.0]
+    return CameraInfo(width=160, height=120, distortion_model="plumb_bob", d=lens, k=k)
+
+
+@pytest.mark.parametrize("compressed", [False, True], ids=["raw", "compressed"])
+def test_the_latent_is_that_of_the_picture_which_the_models_camera_would_take(
+    ros: RosPeer, tmp_path: Path, compressed: bool
+) -> None:
+    robot, told = Robot(ros, tmp_path, compressed), info(70.0)
+    camera = camera_of(told)
+    assert camera is not None
+    perception = Perception(robot.model)
+    wanted = perception.encode(Rectifier(camera, FIELD)(PICTURE), None, None)
+    assert not np.allclose(wanted, perception.encode(PICTURE, None, None), atol=1e-3)
+    robot.show(told, lambda: robot.latents and np.allclose(robot.latents[-1].data, wanted, atol=1e-5), "that latent")
+
+
+def test_a_camera_that_sees_less_gives_no_latent_and_a_warning(ros: RosPeer, tmp_path: Path) -> None:
+    robot = Robot(ros, tmp_path, False)
+
+    def warned() -> bool:
+        return any("sees less than" in status.message for message in robot.diagnostics for status in message.status)
+
+    robot.show(info(300.0), warned, "the warning")
+    seen = len(robot.latents)
+    robot.show(info(300.0), lambda: True, "")
+    assert len(robot.latents) == seen
