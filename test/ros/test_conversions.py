@@ -20,6 +20,7 @@ from ami_interfaces.msg import Latent
 from ami_ros.errors import AmiError
 from ami_ros.geometry import wrap
 from ami_ros.images import encode_jpeg, encode_png, image_of
+from ami_ros.robots.sensors import CameraSensor
 from ami_ros.ros import conversions
 from ami_ros.scan import Scan
 
@@ -170,3 +171,30 @@ def test_a_twist_holds_two_numbers_or_three() -> None:
     assert conversions.command_from_message(twist) == (0.1, 0.2)
     assert conversions.command_from_message(TwistStamped(twist=twist), 3) == (0.1, 0.2, 0.3)
     assert conversions.twist_message((0.1, 0.2)).linear.y == 0.0
+
+
+def test_messages_say_what_was_measured_how_well_and_what_was_not() -> None:
+    header = Header(frame_id="laser")
+    scan = conversions.scan_to_message(Scan(np.ones(8, np.float32), 0.0, 0.1, max_range=8.0), header, 0.12, 0.1)
+    assert (scan.range_min, scan.range_max, scan.scan_time) == pytest.approx((0.12, 8.0, 0.1))
+    odometry = conversions.odometry_to_message([1.0, 2.0, 0.5], (0.1, 0.2), header, "base_link", (0.01, 0.02))
+    for covariance in (odometry.pose.covariance, odometry.twist.covariance):
+        diagonal = np.reshape(covariance, (6, 6)).diagonal()
+        assert (diagonal > 0).all() and diagonal[[0, 5]] == pytest.approx([1e-4, 4e-4])
+    imu = conversions.imu_message(1.0, 0.03, header)
+    assert imu.orientation_covariance[8] == pytest.approx(9e-4) and conversions.heading_from_imu(imu) == pytest.approx(
+        1
+    )
+    assert imu.angular_velocity_covariance[0] == imu.linear_acceleration_covariance[0] == -1.0
+
+
+def test_camera_info_has_its_centre_between_the_pixels_and_a_camera_over_the_world_none() -> None:
+    info = conversions.camera_info_message(CameraSensor("c", "image", 10.0, width=96, height=64, fov=90.0), Header())
+    assert (info.width, info.height) == (96, 64)
+    assert (
+        [info.k[i] for i in (0, 2, 4, 5)]
+        == pytest.approx([48.0, 47.5, 48.0, 31.5])
+        == list(np.take(info.p, (0, 2, 5, 6)))
+    )
+    above = CameraSensor("c", "image", 10.0, width=96, height=96, overhead=True)
+    assert not any(conversions.camera_info_message(above, Header()).k)
