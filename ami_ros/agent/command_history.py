@@ -41,7 +41,7 @@ class CommandHistory:
             self._commands.popleft()
 
     def at(self, stamp: float) -> Command:
-        """The command in force at `stamp` [s]; a robot that was told nothing stands still."""
+        """The command in force at `stamp` [s]; zero before the first."""
         index = bisect_right(self._stamps, stamp) - 1
         return self._commands[index] if index >= 0 else of_width(STILL, self._width)
 

@@ -10,10 +10,10 @@ from ami_ros.errors import AmiError
 
 @dataclass(frozen=True)
 class FreshnessConfig:
-    """What is too old, too early, or too much the same."""
+    """Limits on the age and repetition of sensor messages."""
 
-    max_age: float = 1.0  # [s] between a stamp and now
-    max_ahead: float = 0.5  # [s] that a stamp may lie in the future
+    max_age: float = 1.0  # [s] of a message when it arrives; smaller drops more on a slow network
+    max_ahead: float = 0.5  # [s] that a stamp may lie in the future; larger tolerates clocks that differ more
     frozen_after: float = 1.0  # [s] of equal images while the robot moves, from which the camera counts as frozen
 
 
@@ -33,7 +33,7 @@ class Freshness:
     def check(self, stamp: float, now: float, data: bytes | memoryview, moving: bool) -> None:
         """Takes note of a message.
 
-        A camera that is frozen stays so until its picture changes. While the robot stands, equal pictures mean
+        A frozen camera counts as such until its image changes. While the robot stands, equal images mean
         nothing: a simulated camera has no noise.
 
         Raises:
@@ -41,10 +41,10 @@ class Freshness:
         """
         if now - stamp > self.config.max_age:
             raise AmiError(
-                f"stamp is {now - stamp:.2f} s old: dropped; are the clocks in step, and use_sim_time alike?"
+                f"stamp is {now - stamp:.2f} s old: dropped; are clocks in sync, and use_sim_time alike everywhere?"
             )
         if stamp - now > self.config.max_ahead:
-            raise AmiError(f"stamp lies {stamp - now:.2f} s in the future: dropped; are the clocks in step?")
+            raise AmiError(f"stamp lies {stamp - now:.2f} s in the future: dropped; are clocks synchronised?")
         if stamp <= self._newest:
             raise AmiError("stamp is not newer than the last one: dropped; do two nodes publish this topic?")
         elapsed, self._newest = stamp - self._newest, stamp

@@ -15,7 +15,7 @@ from ami_ros.geometry import Array, compose, relative
 LENGTH = 5.0  # kept [s]
 REACH = 0.25  # [s] beyond the newest message that its velocity may be trusted
 MAX_FUTURE = 0.5  # [s] that a stamp may lie ahead of now
-# How far a pose may be from where the last velocity led: more means that odometry began anew.
+# How far a pose may be from where the last velocity led: more means that odometry restarted.
 JUMP, JUMP_SPEED = (0.1, 0.15), (1.0, 2.0)  # [m], [rad], and for each second since [m/s], [rad/s]
 
 
@@ -23,7 +23,7 @@ class OdometryHistory:
     """Poses (3,) in odom and velocities by stamp; stamps grow.
 
     Attributes:
-        resets: how often odometry began anew.
+        resets: how often odometry restarted.
         pose: the newest (3,); None before the first.
     """
 
@@ -44,13 +44,13 @@ class OdometryHistory:
         return self._poses[-1] if self._poses else None
 
     def add(self, stamp: float, pose: Array, velocity: Command, now: float = math.inf) -> bool:
-        """Keeps a message; False if odometry began anew: what was before is then forgotten.
+        """Keeps a message; False if odometry restarted: what was before is then forgotten.
 
         Raises:
             AmiError: its stamp lies in the future of `now` [s]; it would hide every later message.
         """
         if stamp > now + MAX_FUTURE:
-            raise AmiError(f"stamp lies {stamp - now:.2f} s in the future: dropped; are the clocks in step?")
+            raise AmiError(f"stamp lies {stamp - now:.2f} s in the future: dropped; are clocks synchronised?")
         if self._stamps and stamp <= self._stamps[-1]:
             return True
         jumped = bool(self._stamps) and self._jumped(stamp, pose, velocity)

@@ -37,7 +37,7 @@ class Percepts:
         self._surprise: Reading | None = None
 
     def take_odometry(self, stamp: float, pose: Array, velocity: Command, now: float = math.inf) -> None:
-        """See `OdometryHistory.add`; where odometry began anew, locations from before no longer count."""
+        """See `OdometryHistory.add`; where odometry restarted, locations from before no longer count."""
         if not self.odometry.add(stamp, pose, velocity, now):
             self._anchored, self._location = stamp, None
 
@@ -71,7 +71,7 @@ class Percepts:
         """
         stamp, motion = frame.stamp, self.odometry.at(frame.stamp)
         if motion is None:
-            raise AmiError("latent not used: no odometry of its time; is odom alive, and its stamps of the same clock?")
+            raise AmiError("latent dropped: no odometry at its time; is odom published, with stamps of the same clock?")
         scan = self._scan[1] if self._scan is not None and abs(stamp - self._scan[0]) < SCAN_TIMEOUT else None
         surprise = self._surprise
         if surprise is not None and abs(stamp - surprise.stamp) > SURPRISE_TIMEOUT:

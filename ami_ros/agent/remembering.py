@@ -60,7 +60,7 @@ class MemoryFeed:
         self._heard, self._surprise, self._taken = False, 0.0, math.nan
 
     def take_odometry(self, stamp: float, pose: Array, velocity: Command, now: float = math.inf) -> bool:
-        """See `OdometryHistory.add`; False: odometry began anew, and memory has to be told (`restart`)."""
+        """See `OdometryHistory.add`; False: odometry restarted, and memory has to be told (`restart`)."""
         return self._odometry.add(stamp, pose, velocity, now)
 
     def take_command(self, stamp: float, command: Command) -> None:
@@ -84,7 +84,7 @@ class MemoryFeed:
             return None
         motion = self._odometry.at(frame.stamp)
         if motion is None:
-            raise AmiError("latent not used: no odometry of its time; is odom alive, and its stamps of the same clock?")
+            raise AmiError("latent dropped: no odometry at its time; is odom published, with stamps of the same clock?")
         command, surprise = self._since(frame.stamp)
         return MemoryInput(frame.stamp, frame.latent, motion[0], command, surprise)
 

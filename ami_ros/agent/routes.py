@@ -30,7 +30,7 @@ class Routes(Protocol):
         ...
 
     def forget(self) -> None:
-        """Nobody wants the answers any more."""
+        """Drops the question; its answers are ignored."""
         ...
 
 

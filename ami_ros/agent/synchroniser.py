@@ -105,5 +105,5 @@ class Synchroniser:
     def _near(self, newest: _Newest[T] | None, stamp: float, topic: str) -> T:
         if newest is None or abs(stamp - newest.stamp) > self._max_apart:
             age = "never came" if newest is None else f"is {stamp - newest.stamp:.2f} s older"
-            raise AmiError(f"image not used: the model needs '{topic}' of the same moment, which {age}")
+            raise AmiError(f"image dropped: the model needs '{topic}' of the same moment, which {age}")
         return newest.value

@@ -12,12 +12,12 @@ from ami_ros.planning.types import State
 
 @dataclass(frozen=True)
 class Patience:
-    """What is late, and how long that is put up with."""
+    """What counts as late, and how long that is tolerated."""
 
-    observation_timeout: float = 0.5  # [s] of age of the newest latent, from which the robot stands
-    plan_timeout: float = 1.0  # [s] of age of the observation under a plan, from which it is not followed
-    silence_timeout: float = 2.0  # [s] of steady time without a latent or a decision: the node's clock may be paused
-    fault_tolerance: float = 10.0  # [s] of standing because of a fault, after which the goal is given up
+    observation_timeout: float = 0.5  # [s] age of the newest latent at which it stops; larger for a slower camera
+    plan_timeout: float = 1.0  # [s] age of a plan's observation at which it is dropped; larger drives on older data
+    silence_timeout: float = 2.0  # [s] of steady time without news before it stops, even if the clock is paused
+    fault_tolerance: float = 10.0  # [s] of standing because of a fault before the goal is given up
 
     def __post_init__(self) -> None:
         for name in ("observation_timeout", "plan_timeout", "silence_timeout", "fault_tolerance"):
@@ -73,7 +73,7 @@ class Watchdog:
         if ages.observation > patience.observation_timeout or ages.silence > patience.silence_timeout:
             stale = max(ages.observation, ages.silence)
             age = "ever" if math.isinf(stale) else f"for {stale:.1f} s"
-            return Code.STALE_OBSERVATION, f"no usable observation {age}: are camera, odometry and perception alive?"
+            return Code.STALE_OBSERVATION, f"no usable observation {age}: are camera, odometry and perception running?"
         if plan_is_late or ages.thinking > patience.silence_timeout:
             return Code.DEADLINE_MISSED, f"the plan is older than {patience.plan_timeout} s: the model is too slow here"
         return Code.NONE, ""

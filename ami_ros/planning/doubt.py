@@ -1,4 +1,4 @@
-"""Doubt: whether the world model is unsure of what comes next, measured by what it usually is."""
+"""Doubt: whether the world model is less sure of what comes next than usual."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ WARM_UP = 10.0  # [s] before anything is unusual
 
 
 class Doubt:
-    """Watches the disagreement of the model's predictors about each next step.
+    """Watches how much the model's ensemble disagrees about each next step.
 
     Args:
-        model: which may lack the heads for it; then there never is doubt.
+        model: without an ensemble there is never any doubt.
     """
 
     def __init__(self, model: Dynamics) -> None:
@@ -33,7 +33,7 @@ class Doubt:
         self._high = Stopwatch()
 
     def about(self, stamp: float, latent: NDArray[np.float32], chunk: Array, previous: Command) -> bool:
-        """Whether the model is unsure of what the commands (chunk, width) do from `latent` (latent_dim,) on."""
+        """Whether the model is unsure of what the commands (chunk, width) do from `latent` (latent_dim,)."""
         if self._disagreement is None:
             return False
         with torch.inference_mode():

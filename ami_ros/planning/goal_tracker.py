@@ -1,4 +1,4 @@
-"""Where the goal is: what was seen of it at each moment, and what memory says, made one."""
+"""Fuses sightings of the goal and memory's pose of it into one estimate."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ WINDOW = 5.0  # [s] that sightings are kept
 FADE = 8.0  # [s] over which an old sighting loses its weight: odometry drifts
 SIGMA = 0.10  # [m] of a sighting by latents at the goal itself
 SIGMA_GROWTH = 0.35  # [m per m] the same with the distance
-SIGMA_FACTOR = 2.0  # of how far off sightings by pictures expect to be: they were learned on other pictures
-MEMORY_SIGMA = 0.11  # [m] of memory's word
+SIGMA_FACTOR = 2.0  # on the error that sightings by pictures expect: they were learned on other pictures
+MEMORY_SIGMA = 0.11  # [m] error of memory's pose of the goal
 GATE = 0.5  # [m] and [rad], sightings beyond are taken for outliers
 
 
@@ -32,8 +32,8 @@ class GoalTracker:
     """Fuses sightings of one goal in odom.
 
     Robust: it follows the largest group that agrees, in which each sighting has a vote. But sightings of one goal from
-    nearby err alike, for they are made by one head from nearly the same pictures, so within the group all of them
-    together count as one. Taken for independent they would outweigh memory, which errs otherwise, tens of times.
+    nearby err alike, since one head makes them from nearly the same pictures, so within the group all of them
+    together count as one. As independent ones they would outweigh memory, whose errors are different, tens of times.
     """
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ class GoalTracker:
         self.sightings.clear()
 
     def estimate(self, stamp: float, odometry: Array, from_memory: Array | None) -> Array | None:
-        """The goal's pose (3,) in base_link now; None if nobody has said anything.
+        """The goal's pose (3,) in base_link now; None before the first sighting.
 
         Args:
             stamp: now [s].

@@ -37,7 +37,7 @@ LOOK_AROUND_SECONDS = 10.0  # [s] of that at most, after which it goes on withou
 
 
 class Navigator:
-    """Drives to one goal at a time. Called for the newest percept on one thread; blocks on nothing but the model."""
+    """Drives to one goal at a time. Called for the newest percept on one thread; waits for nothing but the model."""
 
     def __init__(self, model: Dynamics, config: NavigatorConfig, seed: int = 0) -> None:
         self.model, self.config = model, config
@@ -66,7 +66,7 @@ class Navigator:
         self.command = STILL
         self._looking = Stopwatch()
         self._unsure = False
-        self._left: float | None = None  # way left [m] when it was last driven towards the goal, if that was just now
+        self._left: float | None = None  # route left [m] when it last drove towards the goal, if that was just now
         self._stop = StopRule(
             goal.distance_tolerance or config.distance_tolerance, goal.angle_tolerance or config.angle_tolerance
         )
@@ -76,7 +76,7 @@ class Navigator:
         self.routing.answer(answer)
         if isinstance(answer, Route):
             self.progress.reset()
-            self._left = None  # what was left of the old way says nothing of a longer one
+            self._left = None  # progress on the old route says nothing about a longer one
 
     # One moment
 
@@ -102,11 +102,11 @@ class Navigator:
 
     def _decide(self, goal: Goal, percept: Percept, elapsed: float) -> Decision:
         if goal.time_allowance and elapsed > goal.time_allowance:
-            return Decision.failed(Code.TIMEOUT, f"not there within the {goal.time_allowance:.0f} s allowed")
+            return Decision.failed(Code.TIMEOUT, f"not reached within the {goal.time_allowance:.0f} s allowed")
         reset, self._resets = self._resets not in (None, percept.odometry_resets), percept.odometry_resets
         if reset and goal.pose is not None and not goal.in_map:
             return Decision.failed(
-                Code.TF_ERROR, "odometry began anew: a goal in odom is lost; send it again, or in map"
+                Code.TF_ERROR, "odometry restarted: a goal in odom is lost; send it again, or in map"
             )
         if reset:
             self._re_anchor()
@@ -129,7 +129,7 @@ class Navigator:
         return self._unready(goal, percept) or self._pursue(goal, percept)
 
     def _re_anchor(self) -> None:
-        """Odometry began anew: poses in odom from before mean nothing any more."""
+        """Odometry restarted: poses in odom from before mean nothing any more."""
         self.belief.forget()
         self.trail, self.recovery = Trail(), None
         self.progress.reset()
@@ -171,17 +171,17 @@ class Navigator:
             self._ask_again()
 
     def _unready(self, goal: Goal, percept: Percept) -> Decision | None:
-        """What to do instead of driving to the goal, if it cannot be driven to now."""
+        """What to do instead of driving to the goal, if that is not possible now."""
         routing = self.routing
         if routing.refusal is not None:
             return Decision.failed(*routing.refusal)
         if not routing.flat and routing.follower is None:
             routing.ask()
-            return Decision.hold(State.PLANNING, "asking memory for the way")
+            return Decision.hold(State.PLANNING, "asking memory for a route")
         if routing.follower is not None and percept.location is None:
-            return Decision.hold(State.PLANNING, "waiting for memory to say where this is")
+            return Decision.hold(State.PLANNING, "waiting for memory to localise the robot")
         if routing.flat and goal.only_in_memory:
-            message = "the goal is known to memory alone, and where this is it cannot tell"
+            message = "only memory knows the goal, and it cannot localise the robot"
             return Decision.failed(Code.GOAL_NOT_REMEMBERED, message)
         return None
 
@@ -208,12 +208,12 @@ class Navigator:
         return self._follow(goal, percept, sight, news)
 
     def _follow(self, goal: Goal, percept: Percept, sight: Sight, news: str) -> Decision:
-        """On the way by the route's next places; `news` may change which way is best."""
+        """Follows the route to its next place; `news` may change which way is best."""
         routing = self.routing
         assert percept.location is not None and routing.follower is not None
         if reason := routing.closed(percept):
             self._ask_again()
-            return Decision.hold(State.PLANNING, f"the way is blocked, asking memory for another: {reason}")
+            return Decision.hold(State.PLANNING, f"the way is blocked, asking memory for another route: {reason}")
         if news:
             routing.ask()
         sub = routing.follower.subgoal(pose_in_map(percept.location, percept.odometry), percept.scan)
@@ -223,7 +223,7 @@ class Navigator:
             turning = Decision.hold(State.CONTROLLING, "turning to the way", (0.0, self._turn_speed(goal, sub.turn)))
             return replace(turning, energy=sight.energy, distance=sight.left, subgoal=sub.index, subgoals=count)
         target = Target(sub.place.latent, sub.pose, False)
-        decision = self._plan(goal, percept, target, news or f"on the way by place {sub.place.id}", sight)
+        decision = self._plan(goal, percept, target, news or f"on the way through place {sub.place.id}", sight)
         return replace(decision, distance=sight.left, subgoal=sub.index, subgoals=count)
 
     # Parts of a moment
@@ -237,7 +237,7 @@ class Navigator:
         self.planner.reset()
 
     def _look_around(self, percept: Percept) -> Decision:
-        """Turns on the spot until memory knows where this is; drives without memory if it never does."""
+        """Turns on the spot until memory localises the robot; drives without memory if it never does."""
         lost = not self.situations.surprised
         if self._looking.held(lost, percept.stamp) > LOOK_AROUND_SECONDS:
             self.routing.flat = True

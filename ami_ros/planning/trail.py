@@ -10,7 +10,7 @@ from ami_ros.geometry import Array, relative, wrap
 
 STEP, TURN = 0.03, 0.15  # [m], [rad] between poses that are kept
 LENGTH = 120  # poses kept: some 3 m
-JUMP = 0.5  # [m] from one moment to the next, from which odometry began anew
+JUMP = 0.5  # [m] from one moment to the next, from which odometry restarted
 
 
 class Trail:

@@ -67,7 +67,7 @@ class NavigationGoals:
             self.abort(ticket, code, message)
 
     def send_feedback(self, ticket: GoalTicket, now: float) -> None:
-        """Tells the client how it goes."""
+        """Sends the client feedback."""
         percepts = self._percepts
         ticket.send_feedback(
             feedback_message(

@@ -1,4 +1,4 @@
-"""The last word on every command: an intrinsic, immutable cost that is never learned. docs/safety.md has its promises,
+"""The last word on every command; nothing in it is learned. docs/safety.md has its promises,
 and the tests that hold it to them."""
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class SafetyOutput:
 
     linear: float  # [m/s]
     angular: float  # [rad/s]
-    reason: str  # why it differs from what was asked for; "" if it does not
+    reason: str  # why it differs from the request; "" if it does not
     lateral: float = 0.0  # [m/s]
 
     @property
@@ -60,7 +60,7 @@ class SafetyOutput:
 
 
 class SafetyGate:
-    """Passes commands on, slowed or stopped where they could do harm.
+    """Passes commands on, slowed down or stopped where they could do harm.
 
     `now` and stamps are of one clock [s]. `steady` is of one that nothing can stop or turn back; where it is left out
     everywhere, nothing is asked of it.

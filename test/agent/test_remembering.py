@@ -61,5 +61,5 @@ def test_memory_takes_in_five_moments_a_second_whatever_the_camera_does(rate: fl
 
 
 def test_a_latent_without_odometry_of_its_time_is_refused() -> None:
-    with pytest.raises(AmiError, match="no odometry of its time"):
+    with pytest.raises(AmiError, match="no odometry at its time"):
         MemoryFeed(2, 0.2).take_latent(LatentFrame(1.0, LATENT))
