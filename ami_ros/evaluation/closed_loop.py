@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ami_ros.agent.agent import Agent, AgentConfig, Learner, Thought
 from ami_ros.agent.watchdog import Verdict
 from ami_ros.commands import STILL, Command, of_width, speed
+from ami_ros.config import from_mapping, to_mapping
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.goals import GoalSampler
 from ami_ros.evaluation.trials import TIME_ALLOWANCE, Trial
@@ -25,14 +26,14 @@ from ami_ros.geometry import Array
 from ami_ros.memory.place_memory import PlaceMemory
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.types import Decision, Goal
-from ami_ros.robots.derived import check_model
+from ami_ros.robots.derived import check_model, navigator_settings, safety_settings
+from ami_ros.robots.description import RobotDescription
 from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.gate import SafetyGate
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.robot import CONTROL_PERIOD, Observation
 from ami_ros.simulation.simulator import Simulator
 from ami_ros.world_model.checkpoint import LoadedModel
-from ami_ros.world_model.spec import ModelSpec
 
 KEPT = 50  # true poses, one for each observation
 Charge = Literal["budget", "measured", "frozen"]  # what a decision costs: a stated time, what it took here, nothing
@@ -57,14 +58,15 @@ class LoopConfig:
         cost = {"budget": f"{1000 * self.budget:.0f} ms", "measured": "what it took here", "frozen": "nothing"}
         return f"each decision costs {cost[self.charge]} of simulated time"
 
-    def driving(self, spec: ModelSpec) -> LoopConfig:
-        """The same, for a robot that drives sideways if the one did that a model of `spec` learned from."""
-        if spec.command_dim == 2:
-            return self
-        navigator = self.agent.navigator
-        kinematics = replace(navigator.planner.kinematics, drive=spec.drive)
-        sideways = self.navigating(replace(navigator, planner=replace(navigator.planner, kinematics=kinematics)))
-        return replace(sideways, safety=replace(self.safety, max_lateral=spec.max_lateral))
+    def driving(self, robot: RobotDescription) -> LoopConfig:
+        """The same, for the size, speeds, delays and sensor rates of `robot`."""
+        safety = from_mapping(SafetyConfig, to_mapping(self.safety) | safety_settings(robot))
+        values, own = to_mapping(self.agent.navigator), navigator_settings(robot)
+        for group, settings in own.items():
+            values[group] |= settings
+        config = self.navigating(from_mapping(NavigatorConfig, values))
+        fastest = max(sensor.rate for sensor in (robot.camera, robot.laser, robot.compass) if sensor is not None)
+        return replace(config, safety=safety, sensor_rate=fastest, odom_rate=robot.odometry.rate)
 
     def navigating(self, navigator: NavigatorConfig) -> LoopConfig:
         """The same with another navigator."""
@@ -95,14 +97,14 @@ class ClosedLoop:
         seed: int,
         learner: Learner | None = None,
     ) -> None:
-        spec, config = loaded.model.spec, config.driving(loaded.model.spec)
+        spec, config = loaded.model.spec, config.driving(simulator.description)
         check_model(simulator.description, spec, loaded.encoder_id)
         if not isinstance(memory, PlaceMemory):
             memory = PlaceMemory.copy_of(loaded.model, loaded.encoder_id, memory, config.agent.memory)
         self.config, self.simulator = config, simulator
         self.agent = Agent(loaded, memory, config.agent, seed, learner)
         self.safety = SafetyGate(config.safety)
-        self.goals = GoalSampler(FreeSpace(simulator.world), seed)
+        self.goals = GoalSampler(FreeSpace(simulator.world, radius=simulator.description.shape.radius), seed)
         self.trace: list[tuple[float, Array, Thought]] = []  # stamp [s], true pose, what was thought
         self.seen: Observation | None = None  # the newest
         self.commanded: Callable[[], Command] | None = None  # who drives in place of the agent

@@ -16,6 +16,8 @@ from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
 from ami_ros.planning.codes import Code
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.planner import PlannerConfig
+from ami_ros.robots.description import load_robot
+from ami_ros.safety.config import SafetyConfig
 from ami_ros.simulation.loopback import Loopback
 from ami_ros.simulation.simulator import Simulator
 from ami_ros.world_model.checkpoint import LoadedModel
@@ -81,3 +83,15 @@ def test_a_goal_behind_a_closed_door_is_given_up_and_says_why(memory_file: Path)
 def test_one_seed_gives_one_course() -> None:
     first, second = (next(loop(None, NavigatorConfig(use_memory=False, planner=UNHURRIED))[0].run(1)) for _ in range(2))
     assert first == second
+
+
+def test_loop_is_of_the_robot_that_is_simulated() -> None:
+    robot = load_robot("turtlebot4")
+    config = LoopConfig(safety=SafetyConfig(margin=0.05)).driving(robot)
+    planner = config.agent.navigator.planner
+    assert config.safety.robot_radius == planner.robot_radius == 0.175 and config.safety.margin == 0.05
+    assert (config.safety.max_linear, planner.kinematics.max_linear) == (0.306, 0.26)
+    assert (config.sensor_rate, config.odom_rate) == (30.0, 20.0)
+    same, default = LoopConfig().driving(load_robot("ami_bot")), LoopConfig()
+    assert same.safety == default.safety and same.agent.navigator.follower == default.agent.navigator.follower
+    assert (same.sensor_rate, same.odom_rate) == (default.sensor_rate, default.odom_rate)
