@@ -70,7 +70,7 @@ class Adapter:
         seed: of the choice of segments.
 
     Raises:
-        AmiError: colours are to be learned of a model that does not see, or only through a frozen network.
+        AmiError: colours are to be learned of a model that does not see.
     """
 
     def __init__(

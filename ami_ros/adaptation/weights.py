@@ -38,7 +38,7 @@ def private_copy(model: M) -> M:
 def adaptable(model: WorldModel) -> dict[str, Tensor]:
     """What may change, by name: how commands act, and what the camera makes of colours."""
     found = {DRIVE: model.drive}
-    if model.spec.inputs.image_size and model.spec.image_encoder != "frozen":  # through which no gradient leads
+    if model.spec.inputs.image_size:
         found[COLOURS] = model.colours
     return found
 

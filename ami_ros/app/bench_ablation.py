@@ -36,13 +36,11 @@ def main(
     import torch
     from rich.console import Console
 
-    from ami_ros.app.train_data import prepare_features
     from ami_ros.app.train_run import has_bfloat16
     from ami_ros.config import with_settings
     from ami_ros.errors import AmiError
     from ami_ros.evaluation.ablation import chosen, run_variant
     from ami_ros.learning.presets import PRESETS
-    from ami_ros.world_model.frozen_network import identified
 
     variants = chosen(only or [])
     if preset not in PRESETS:
@@ -52,10 +50,8 @@ def main(
     spec = replace(PRESETS[preset].spec.without_learned_heads(), sight_code=0)
     base = replace(PRESETS[preset], steps=steps, seed=seed, spec=spec)
     base = with_settings(replace(base, bfloat16=base.bfloat16 and has_bfloat16()), settings or (), "--set")
-    base = replace(base, spec=identified(base.spec))
     console = Console(highlight=False)
     parts = _split(data, hold_out, episodes)
-    prepare_features([parts[0].whole], base.spec, console)
     outcomes = []
     for number, variant in enumerate(variants, 1):
         console.print(f"{number} of {len(variants)}: {variant.name}, {variant.what}", soft_wrap=True)

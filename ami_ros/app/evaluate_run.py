@@ -16,7 +16,7 @@ from rich.table import Table
 from ami_ros import __version__
 from ami_ros.app.extract_run import progress_bar
 from ami_ros.app.quality_page import FLOORS, quality_page
-from ami_ros.app.train_data import open_dataset, prepare_features
+from ami_ros.app.train_data import open_dataset
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.album import make_album
 from ami_ros.evaluation.closed_loop import ClosedLoop, LoopConfig
@@ -42,7 +42,6 @@ def measure(
     """Prints and returns the figures of `measure_model`, and writes the page; with `card` also into that folder's."""
     torch.set_num_threads(1)  # small networks: on a busy machine two threads wait for each other
     dataset = open_dataset(recordings, scratch, loaded.model.spec, console)
-    prepare_features([dataset], loaded.model.spec, console)
     with progress_bar(console) as bar:
         tasks: dict[str, TaskID] = {}
 

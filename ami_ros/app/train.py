@@ -61,7 +61,6 @@ def main(
     from ami_ros.robots.derived import check_model, shipped_model
     from ami_ros.robots.description import load_robot
     from ami_ros.world_model.checkpoint import load_model
-    from ami_ros.world_model.frozen_network import identified
 
     if replay and start is None:
         raise AmiError("train: --replay goes with --from; give all data as recordings to begin anew")
@@ -91,7 +90,6 @@ def main(
             raise AmiError("train: --heads needs the model that gets them: --from MODEL")
         finished = load_model(start)
         config, name = only_heads(config, finished.model.spec), name or finished.name
-    config = replace(config, spec=identified(config.spec))
     if described is not None:
         check_model(described, config.spec, str(out))
     run(

@@ -8,14 +8,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ami_ros.app.extract_run import extract_bags, progress_bar
+from ami_ros.app.extract_run import extract_bags
 from ami_ros.config import from_mapping
 from ami_ros.errors import AmiError
 from ami_ros.learning import parallel
 from ami_ros.learning.alignment import AlignmentConfig
 from ami_ros.learning.dataset import CARD, Dataset
 from ami_ros.learning.extract import ExtractConfig
-from ami_ros.learning.feature_cache import cached_features
 from ami_ros.learning.joined import Joined
 from ami_ros.learning.pictures import Recording
 from ami_ros.learning.provenance import Provenance, find_data
@@ -120,23 +119,3 @@ def find_replay(
         console.print(f"not replayed, as it is not there: {what}; name it by --replay", style="yellow", soft_wrap=True)
     known = {dataset.card.checksum for dataset in new}
     return [dataset for dataset in old if dataset.card.checksum not in known]
-
-
-def prepare_features(datasets: Sequence[Dataset], spec: ModelSpec, console: Console) -> None:
-    """Computes what a frozen network makes of all pictures, where that is not done; nothing to do for other models.
-
-    Of several processes the first one computes, while the others wait.
-    """
-    if spec.image_encoder != "frozen":
-        return
-    if parallel.rank() == 0:
-        for dataset in datasets:
-            _compute_features(dataset, spec, console)
-    parallel.wait_for_first()
-
-
-def _compute_features(dataset: Dataset, spec: ModelSpec, console: Console) -> None:
-    with progress_bar(console) as bar:
-        task = bar.add_task(f"features of {dataset.folder.name}", total=len(dataset))
-        cached_features(dataset, spec, lambda done, _: bar.update(task, completed=done))
-        bar.update(task, completed=len(dataset))

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ami_ros.app.extract_run import complaints, progress_bar
-from ami_ros.app.train_data import as_one, find_replay, open_datasets, prepare_features, with_camera
+from ami_ros.app.train_data import as_one, find_replay, open_datasets, with_camera
 from ami_ros.app.train_log import TrainingLog
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.report import hardware, write_json
@@ -86,7 +86,6 @@ def _run(job: Job, console: Console) -> LoadedModel | None:
     if job.start is not None and (config.steps or job.replay):
         old = find_replay(job.start, read_provenance(job.start), list(job.replay), new, console)
     config = replace(config, spec=with_camera(config.spec, [*new, *old]))
-    prepare_features([*new, *old], config.spec, console)
     with console.status("reading the pictures"):
         model = start.model if start is not None else None
         trainer = Trainer(config, as_one(new), job.out, model, as_one(old) if old else None)

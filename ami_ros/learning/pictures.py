@@ -72,7 +72,7 @@ class Recording(PictureSource, Protocol):
 
 
 class Pictures(Protocol):
-    """Pictures (k, size, size, 3) RGB, or what a frozen network made of them (k, width), by rows (k,)."""
+    """Pictures (k, size, size, 3) RGB by rows (k,)."""
 
     def __getitem__(self, rows: Rows, /) -> NDArray[Any]: ...
 

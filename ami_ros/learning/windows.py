@@ -14,8 +14,7 @@ from torch import Tensor
 
 from ami_ros.errors import AmiError
 from ami_ros.geometry import relative
-from ami_ros.learning.feature_cache import cached_features
-from ami_ros.learning.pictures import Pictures, Recording, open_pictures
+from ami_ros.learning.pictures import Recording, open_pictures
 from ami_ros.world_model.encoder import Sensors
 from ami_ros.world_model.perception import fit_scan_columns
 from ami_ros.world_model.spec import ModelSpec
@@ -76,7 +75,7 @@ class WindowSampler:
         inputs = spec.inputs
         check_inputs(recording, spec)
         self.spec, self.config = spec, config
-        self.images = self._open_pictures(recording, budget) if inputs.image_size else None
+        self.images = open_pictures(recording, inputs.image_size, budget) if inputs.image_size else None
         self.scan = recording.scan if inputs.scan_beams else None
         self.heading = torch.from_numpy(np.array(recording.heading, np.float32)) if inputs.heading else None
         self.recorded = np.asarray(recording.odometry, np.float64)
@@ -84,14 +83,6 @@ class WindowSampler:
         self.command = np.asarray(recording.command, np.float32)
         self.episodes = tuple(recording.episodes)  # whole ones, whatever the sources are
         self._index([Source(recording.episodes)] if sources is None else sources)
-
-    def _open_pictures(self, recording: Recording, budget: float | None) -> Pictures:
-        """All pictures as bytes, or as a frozen network's features."""
-        if self.spec.image_encoder != "frozen":
-            return open_pictures(recording, self.spec.inputs.image_size, budget)
-        if self.config.image_noise:
-            raise AmiError("windows.image_noise has no effect on frozen features, which are computed once: set it to 0")
-        return cached_features(recording, self.spec)
 
     def within(self, sources: Sequence[Source]) -> WindowSampler:
         """The same with other stretches; it shares all data with this one."""

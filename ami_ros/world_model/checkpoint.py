@@ -15,7 +15,6 @@ from safetensors.torch import save as save_tensors
 
 from ami_ros.config import from_mapping, to_mapping
 from ami_ros.errors import AmiError
-from ami_ros.world_model.frozen_network import FrozenEncoder
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.spec import ModelSpec
 
@@ -121,9 +120,6 @@ def load_model(folder: Path | str) -> LoadedModel:
             "use the version of ami_ros that wrote them, or train again"
         )
     model.load_state_dict(tensors)
-    for branch in model.modules():
-        if isinstance(branch, FrozenEncoder):
-            branch.attach(folder)
     model.eval().requires_grad_(False)
     return LoadedModel(model, str(name), digest, str(config.get("latents_sha256", "")))
 

@@ -48,8 +48,6 @@ def export_onnx(loaded: LoadedModel, folder: Path) -> list[Path]:
     Raises:
         AmiError: the extra is not installed, or the folder cannot be written.
     """
-    if loaded.model.spec.image_encoder == "frozen":
-        raise AmiError("export: frozen features come from timm or transformers; ONNX is for image_encoder conv")
     need("onnx", "onnx")
     model, written = loaded.model, []
     try:

@@ -30,22 +30,6 @@ class InputSpec:
 
 
 @dataclass(frozen=True)
-class FrozenSpec:
-    """The image encoder `frozen`: a vision transformer from a local file, of which nothing is trained."""
-
-    weights: str = ""  # a file of timm's (.safetensors), or a folder of transformers' (config.json, model.safetensors)
-    architecture: str = "vit_small_patch14_dinov2"  # what timm calls the file's; a folder tells its own
-    size: int = 224  # [px], pictures are enlarged to that
-    grid: int = 2  # tokens are averaged over so many by so many fields of the picture
-    sha256: str = ""  # of the weights; filled in by training
-    width: int = 0  # features of a picture; filled in by training
-
-    def __post_init__(self) -> None:
-        if self.size < 1 or self.grid < 1:
-            raise ValueError("size and grid must be at least 1")
-
-
-@dataclass(frozen=True)
 class ModelSpec:
     """Shapes and units of a world model."""
 
@@ -56,8 +40,7 @@ class ModelSpec:
     max_linear: float = 0.5  # [m/s], a command of 1 in the model's own units
     max_angular: float = 1.8  # [rad/s], likewise
     max_lateral: float = 0.0  # [m/s], likewise, of a robot that drives sideways: commands of 3 numbers; 0: of 2
-    image_encoder: str = "conv"  # conv: convolutions; frozen: a network from a file; or one of another package
-    frozen: FrozenSpec = field(default_factory=FrozenSpec)  # of image_encoder frozen
+    image_encoder: str = "conv"  # conv: convolutions; or one of another package
     encoder_width: int = 256  # features of the image, half as many of other sensors; more: better, slower
     predictor: str = "mlp"  # mlp: a residual network; or one of another package
     predictor_width: int = 128  # of its hidden layers; more: predicts better, plans more slowly
@@ -73,10 +56,6 @@ class ModelSpec:
     policy: bool = False  # commands that lead to a goal (mode 1)
 
     def __post_init__(self) -> None:
-        if self.image_encoder == "frozen" and (self.inputs.still_camera or not self.inputs.image_size):
-            raise ValueError("image_encoder frozen needs an image_size, and no still_camera")
-        if self.image_encoder == "frozen" and not self.frozen.weights:
-            raise ValueError("image_encoder frozen needs frozen.weights: a file or folder of weights")
         if self.predictor_blocks < 1:
             raise ValueError(f"predictor_blocks must be at least 1, not {self.predictor_blocks}")
         if self.max_lateral < 0:

@@ -129,7 +129,7 @@ def test_every_weight_of_theirs_learns() -> None:
 @pytest.mark.parametrize(
     ("encoder", "predictor", "message"),
     [
-        ("convv", "mlp", "model: no 'convv' among the ami_ros.encoders; known are conv, frozen"),
+        ("convv", "mlp", "model: no 'convv' among the ami_ros.encoders; known are conv"),
         ("conv", "gruu", "model: no 'gruu' among the ami_ros.predictors; known are mlp"),
     ],
 )
