@@ -14,7 +14,6 @@ PARTS = (
     "adaptation",
     "control",
     "data",
-    "doors",
     "gate",
     "latency",
     "memory",

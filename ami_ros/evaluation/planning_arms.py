@@ -181,7 +181,7 @@ ARMS: dict[str, Arm] = {
     "mission": Arm(_mission, {"leg": 0.90}, tasks=lambda goals: 1),
     "explore": Arm(_explore, {"world": 0.90}, tasks=lambda goals: 1),
 }
-SECTIONS = ("doors", "mission", "explore")  # have a bench of their own as well
+SECTIONS = ("doors", "mission", "explore")  # take long: only with --all, or by name
 
 
 def choose_arms(setting: Setting, wanted: str, everything: bool) -> tuple[list[str], list[str]]:
