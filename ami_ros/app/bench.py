@@ -10,7 +10,6 @@ from ami_ros.share import share
 
 # Each is the function `main` of the module `ami_ros.app.bench_<name>`.
 PARTS = (
-    "ablation",
     "adaptation",
     "control",
     "data",
