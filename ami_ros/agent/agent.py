@@ -146,7 +146,7 @@ class Agent:
         self.percepts.take_scan(senses.stamp, senses.scan)
         frame = self.synchroniser.take_scan(senses.stamp, senses.scan, now)
         if senses.image is not None:
-            frame = self.synchroniser.take_image(senses.stamp, senses.image, now)
+            frame = self.synchroniser.take_image(senses.stamp, senses.image, now) or frame
         self._waiting = frame or self._waiting
 
     def sense_odometry(self, stamp: float, pose: Array, velocity: Command, now: float) -> None:

@@ -85,11 +85,13 @@ class Synchroniser:
         return self._frame(stamp, None)
 
     def take_image(self, stamp: float, image: NDArray[np.uint8], now: float) -> SensorFrame | None:
-        """An image (H, W, 3) RGB taken at `stamp`, heard at `now` [s]; None if it came sooner than is wanted.
+        """An image (H, W, 3) RGB taken at `stamp`, heard at `now` [s]; None if it is not wanted, or not yet.
 
         Raises:
             AmiError: it is not of this moment, or nothing that belongs to it is there.
         """
+        if not self._inputs.image_size:
+            return None
         self._freshness.check(stamp, now, image.data, self._moving)
         return self._frame(stamp, image)
 
