@@ -1,6 +1,6 @@
 """The stack: perception, world model, memory, planner and safety, for a robot that is there already."""
 
-from ami_ros.ros.launching import launch_description
+from ami_ros.ros.start.launching import launch_description
 from launch import LaunchDescription
 
 

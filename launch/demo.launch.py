@@ -1,6 +1,6 @@
 """The stack and a simulated robot for it."""
 
-from ami_ros.ros.launching import launch_description
+from ami_ros.ros.start.launching import launch_description
 from launch import LaunchDescription
 
 

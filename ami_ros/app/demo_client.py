@@ -29,14 +29,14 @@ from ami_ros.errors import AmiError
 from ami_ros.evaluation.control import ControlRecord
 from ami_ros.geometry import Array
 from ami_ros.images import image_of
-from ami_ros.ros.conversions import (
+from ami_ros.ros.messages.conversions import (
     command_from_message,
     pose_from_message,
     seconds_to_duration,
     stamp_to_seconds,
 )
-from ami_ros.ros.executor import LeanExecutor
-from ami_ros.ros.qos import LATCHED, RELIABLE, SENSOR
+from ami_ros.ros.node.executor import LeanExecutor
+from ami_ros.ros.node.qos import LATCHED, RELIABLE, SENSOR
 
 STATES = {
     value: name

@@ -30,8 +30,8 @@ from ami_ros.evaluation.resources import ProcessMeter
 from ami_ros.geometry import transform_points
 from ami_ros.robots.derived import recorded_topics
 from ami_ros.robots.description import default_robot
+from ami_ros.ros.node.process import settle
 from ami_ros.ros.recorder import Recorder
-from ami_ros.ros.urgency import settle
 from ami_ros.simulation.free_space import FreeSpace
 
 READY_WITHIN = 180.0  # [s]; a loaded machine may take long to import torch in five processes

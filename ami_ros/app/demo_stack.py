@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ami_ros.app.demo_settings import DemoSettings
-from ami_ros.ros.graph import STACK, Arguments, processes
-from ami_ros.ros.processes import Supervisor
+from ami_ros.ros.start.graph import STACK, Arguments, processes
+from ami_ros.ros.start.processes import Supervisor
 
 NODES = ("simulator", *STACK)
 USUAL: dict[str, Any] = {f"{name}_topic": name for name in ("image", "scan", "odom", "cmd_vel")}  # whatever the robot's

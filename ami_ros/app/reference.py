@@ -37,9 +37,9 @@ from ami_ros.robots.description import (
     Speeds,
 )
 from ami_ros.robots.sensors import KINDS, Pose3
-from ami_ros.ros.graph import STACK, declared
 from ami_ros.ros.interfaces import INTERFACES
-from ami_ros.ros.robot_node import RobotParameters
+from ami_ros.ros.simulated.node import RobotParameters
+from ami_ros.ros.start.graph import STACK, declared
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ROBOTS = ("simulator", "loopback")

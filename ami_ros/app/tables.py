@@ -12,7 +12,7 @@ import typing
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from ami_ros.ros.parameters import describe
+from ami_ros.ros.node.parameters import describe
 
 HEADER = ("parameter", "default", "allowed", "what")
 

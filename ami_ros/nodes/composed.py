@@ -10,8 +10,7 @@ from ami_ros.nodes.perception import PerceptionNode
 from ami_ros.nodes.planner import PlannerNode
 from ami_ros.nodes.safety import SafetyNode
 from ami_ros.nodes.world_model import WorldModelNode
-from ami_ros.ros.process import run
-from ami_ros.ros.urgency import URGENT
+from ami_ros.ros.node.process import URGENT, run
 
 # Torch gives the interpreter's lock away at every operation, of which a search has hundreds, and waits this long for
 # a thread that has taken it meanwhile. With Python's own 5 ms a command is half a second late.

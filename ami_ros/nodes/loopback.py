@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ami_ros.ros.parameters import parameter
-from ami_ros.ros.process import run
-from ami_ros.ros.robot_node import RobotNode, RobotParameters
+from ami_ros.ros.node.parameters import parameter
+from ami_ros.ros.node.process import run
+from ami_ros.ros.simulated.node import RobotNode, RobotParameters
 from ami_ros.simulation.loopback import Loopback
 
 
@@ -22,7 +22,7 @@ class LoopbackParameters(RobotParameters):
 
 
 class LoopbackNode(RobotNode[LoopbackParameters]):
-    """See robot_node.py; kinematic."""
+    """See `ami_ros.ros.simulated.node`; kinematic."""
 
     camera_info = False
 

@@ -22,18 +22,18 @@ from ami_ros.geometry import compose, inverse
 from ami_ros.images import encode_thumbnail
 from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
 from ami_ros.memory.words import WordIndex, WordModel
-from ami_ros.ros import conversions, memory_messages
-from ami_ros.ros.camera import CalibratedCamera
-from ami_ros.ros.lifecycle import AmiNode
-from ami_ros.ros.markers import place_markers
-from ami_ros.ros.memory_files import MemoryFiles
-from ami_ros.ros.memory_services import MemoryServices
+from ami_ros.ros.memory_services import MemoryFiles, MemoryServices
+from ami_ros.ros.messages import conversions
+from ami_ros.ros.messages import memory as memory_messages
+from ami_ros.ros.messages.markers import place_markers
 from ami_ros.ros.models import shared_model
-from ami_ros.ros.parameters import parameter
-from ami_ros.ros.process import run
-from ami_ros.ros.qos import LATCHED, RELIABLE
-from ami_ros.ros.tf import send_transform, tf_publisher
-from ami_ros.ros.worker import Worker
+from ami_ros.ros.node.lifecycle import AmiNode
+from ami_ros.ros.node.parameters import parameter
+from ami_ros.ros.node.process import run
+from ami_ros.ros.node.qos import LATCHED, RELIABLE
+from ami_ros.ros.node.worker import Worker
+from ami_ros.ros.sensors.camera import CalibratedCamera
+from ami_ros.ros.sensors.tf import send_transform, tf_publisher
 
 
 @dataclass(frozen=True)

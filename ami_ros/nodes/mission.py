@@ -18,19 +18,19 @@ from ami_ros.planning.exploration_config import ExplorationConfig
 from ami_ros.planning.mission_codes import Code
 from ami_ros.planning.mission_file import MissionFile
 from ami_ros.planning.task import Phase, Task
-from ami_ros.ros.action_server import GoalTicket, Outcome, SimpleActionServer
-from ami_ros.ros.clocks import STEADY
-from ami_ros.ros.goal_messages import Frames
-from ami_ros.ros.leg_client import LegClient
-from ami_ros.ros.lifecycle import AmiNode
+from ami_ros.ros.goals.action_server import GoalTicket, Outcome, SimpleActionServer
+from ami_ros.ros.goals.leg_client import LegClient
+from ami_ros.ros.goals.route_client import RouteClient
+from ami_ros.ros.goals.task_runner import TaskRunner
+from ami_ros.ros.messages.goals import Frames
+from ami_ros.ros.messages.missions import feedback_message, goal_message, result_message, task_from_message
 from ami_ros.ros.mission_inputs import MissionInputs
-from ami_ros.ros.mission_messages import feedback_message, goal_message, result_message, task_from_message
-from ami_ros.ros.parameters import parameter
-from ami_ros.ros.process import run
-from ami_ros.ros.qos import LATCHED, RELIABLE
-from ami_ros.ros.route_client import RouteClient
-from ami_ros.ros.scanner import Scanner
-from ami_ros.ros.task_runner import TaskRunner
+from ami_ros.ros.node.health import STEADY
+from ami_ros.ros.node.lifecycle import AmiNode
+from ami_ros.ros.node.parameters import parameter
+from ami_ros.ros.node.process import run
+from ami_ros.ros.node.qos import LATCHED, RELIABLE
+from ami_ros.ros.sensors.scanner import Scanner
 from ami_ros.scan import Mount
 
 

@@ -16,17 +16,16 @@ from ami_ros.agent.freshness import FreshnessConfig
 from ami_ros.agent.perceiver import perceive
 from ami_ros.agent.synchroniser import SensorFrame, Synchroniser
 from ami_ros.images import MAX_PIXELS
-from ami_ros.ros import conversions
 from ami_ros.ros.adaptation import TOPIC as ADAPTATION
 from ami_ros.ros.adaptation import FollowedModel
-from ami_ros.ros.camera import CalibratedCamera
-from ami_ros.ros.lifecycle import AmiNode
+from ami_ros.ros.messages import conversions
 from ami_ros.ros.models import shared_model
-from ami_ros.ros.parameters import parameter
-from ami_ros.ros.process import run
-from ami_ros.ros.qos import LATCHED
-from ami_ros.ros.urgency import URGENT
-from ami_ros.ros.worker import Worker
+from ami_ros.ros.node.lifecycle import AmiNode
+from ami_ros.ros.node.parameters import parameter
+from ami_ros.ros.node.process import URGENT, run
+from ami_ros.ros.node.qos import LATCHED
+from ami_ros.ros.node.worker import Worker
+from ami_ros.ros.sensors.camera import CalibratedCamera
 from ami_ros.world_model.checkpoint import LoadedModel, count_parameters
 from ami_ros.world_model.onnx_runtime import OnnxEncoder
 from ami_ros.world_model.perception import Perception

@@ -31,26 +31,25 @@ from ami_ros.planning.navigator import Navigator
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.precision import Precision
 from ami_ros.planning.types import Percept, State
-from ami_ros.ros import conversions
-from ami_ros.ros.action_server import GoalTicket
 from ami_ros.ros.adaptation import TOPIC as ADAPTATION
 from ami_ros.ros.adaptation import FollowedModel
-from ami_ros.ros.camera import CalibratedCamera
-from ami_ros.ros.clocks import STEADY
-from ami_ros.ros.goal_messages import Frames, goal_from_message
-from ami_ros.ros.lifecycle import AmiNode
-from ami_ros.ros.memory_messages import keep_away_from_message, location_from_message
+from ami_ros.ros.goals.action_server import GoalTicket
+from ami_ros.ros.goals.navigation import NavigationGoals
+from ami_ros.ros.goals.poses import PoseGoals
+from ami_ros.ros.goals.route_client import RouteClient
+from ami_ros.ros.messages import conversions
+from ami_ros.ros.messages.goals import Frames, goal_from_message
+from ami_ros.ros.messages.memory import keep_away_from_message, location_from_message
 from ami_ros.ros.models import planning_dynamics, shared_model, warm_up
-from ami_ros.ros.navigation_goals import NavigationGoals
-from ami_ros.ros.parameters import parameter
+from ami_ros.ros.node.health import STEADY
+from ami_ros.ros.node.lifecycle import AmiNode
+from ami_ros.ros.node.parameters import parameter
+from ami_ros.ros.node.process import URGENT, run
+from ami_ros.ros.node.qos import LATCHED, RELIABLE
+from ami_ros.ros.node.worker import Worker
 from ami_ros.ros.planner_topics import PlannerTopics
-from ami_ros.ros.pose_goals import PoseGoals
-from ami_ros.ros.process import run
-from ami_ros.ros.qos import LATCHED, RELIABLE
-from ami_ros.ros.route_client import RouteClient
-from ami_ros.ros.scanner import Scanner
-from ami_ros.ros.urgency import URGENT
-from ami_ros.ros.worker import Worker
+from ami_ros.ros.sensors.camera import CalibratedCamera
+from ami_ros.ros.sensors.scanner import Scanner
 from ami_ros.scan import Mount
 from ami_ros.world_model.onnx_runtime import OnnxEncoder
 from ami_ros.world_model.perception import Perception

@@ -19,14 +19,13 @@ from std_srvs.srv import Trigger
 
 from ami_ros.commands import STILL, Command
 from ami_ros.errors import AmiError
-from ami_ros.ros import conversions
-from ami_ros.ros.clocks import STEADY
-from ami_ros.ros.lifecycle import AmiNode
-from ami_ros.ros.parameters import parameter
-from ami_ros.ros.process import run
-from ami_ros.ros.qos import RELIABLE
-from ami_ros.ros.scanner import Scanner
-from ami_ros.ros.urgency import URGENT
+from ami_ros.ros.messages import conversions
+from ami_ros.ros.node.health import STEADY
+from ami_ros.ros.node.lifecycle import AmiNode
+from ami_ros.ros.node.parameters import parameter
+from ami_ros.ros.node.process import URGENT, run
+from ami_ros.ros.node.qos import RELIABLE
+from ami_ros.ros.sensors.scanner import Scanner
 from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.gate import BLIND, SafetyGate, SafetyOutput
 from ami_ros.scan import Mount

@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from ami_ros.ros.process import run
-from ami_ros.ros.robot_node import RobotNode, RobotParameters
-from ami_ros.ros.urgency import URGENT
+from ami_ros.ros.node.process import URGENT, run
+from ami_ros.ros.simulated.node import RobotNode, RobotParameters
 from ami_ros.simulation.simulator import Simulator
 
 
 class SimulatorNode(RobotNode[RobotParameters]):
-    """See robot_node.py; pictures come from MuJoCo's renderer."""
+    """See `ami_ros.ros.simulated.node`; pictures come from MuJoCo's renderer."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__("simulator", RobotParameters, **options)

@@ -22,16 +22,16 @@ from ami_ros.agent.surprise_watch import Comparison, SurpriseWatch
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, compose
 from ami_ros.planning.situations import Reading
-from ami_ros.ros import conversions
 from ami_ros.ros.adaptation import AdaptationDesk, AdaptationParameters, FollowedModel
-from ami_ros.ros.camera import CalibratedCamera
-from ami_ros.ros.lifecycle import AmiNode
+from ami_ros.ros.messages import conversions
 from ami_ros.ros.models import shared_model
-from ami_ros.ros.parameters import parameter
-from ami_ros.ros.process import run
-from ami_ros.ros.qos import RELIABLE
-from ami_ros.ros.sensor_history import SensorHistory
-from ami_ros.ros.worker import Worker
+from ami_ros.ros.node.lifecycle import AmiNode
+from ami_ros.ros.node.parameters import parameter
+from ami_ros.ros.node.process import run
+from ami_ros.ros.node.qos import RELIABLE
+from ami_ros.ros.node.worker import Worker
+from ami_ros.ros.sensors.camera import CalibratedCamera
+from ami_ros.ros.sensors.history import SensorHistory
 from ami_ros.world_model.model import accumulated
 from ami_ros.world_model.perception import Perception
 from ami_ros.world_model.surprise import HORIZON, SurpriseMonitor

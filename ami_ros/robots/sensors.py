@@ -1,7 +1,7 @@
 """What a robot senses with: a list of sensors, each with a name, a kind, a topic, a shape, a rate and a mount.
 
-A new kind is a dataclass in `KINDS`; its messages are read in ros/conversions.py, its column of a data set is a role in
-learning/streams.py.
+A new kind is a dataclass in `KINDS`; its messages are read in ros/messages/conversions.py, its column of a
+data set is a role in learning/streams.py.
 """
 
 from __future__ import annotations

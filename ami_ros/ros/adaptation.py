@@ -14,9 +14,9 @@ from ami_ros.adaptation.journal import Journal
 from ami_ros.adaptation.segments import Segment
 from ami_ros.adaptation.weights import Weights, apply, check, load_weights, pack, private_copy, save_weights, unpack
 from ami_ros.errors import AmiError
-from ami_ros.ros.lifecycle import AmiNode
-from ami_ros.ros.parameters import parameter
-from ami_ros.ros.qos import LATCHED
+from ami_ros.ros.node.lifecycle import AmiNode
+from ami_ros.ros.node.parameters import parameter
+from ami_ros.ros.node.qos import LATCHED
 from ami_ros.world_model.checkpoint import LoadedModel
 
 TOPIC = "adaptation"

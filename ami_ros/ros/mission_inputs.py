@@ -15,8 +15,8 @@ from ami_ros.geometry import Array
 from ami_ros.memory.types import Location
 from ami_ros.planning.place_doubts import PlaceDoubts
 from ami_ros.planning.task import WorldState
-from ami_ros.ros import conversions
-from ami_ros.ros.memory_messages import location_from_message
+from ami_ros.ros.messages import conversions
+from ami_ros.ros.messages.memory import location_from_message
 from ami_ros.scan import Scan
 
 FRESH = 1.0  # [s] of age up to which scan and location tell about now

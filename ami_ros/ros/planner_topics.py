@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
+from collections.abc import Sequence
 
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from geometry_msgs.msg import Twist, TwistStamped
 from nav_msgs.msg import Path
-from std_msgs.msg import String
+from std_msgs.msg import Header, String
 from visualization_msgs.msg import MarkerArray
 
 from ami_interfaces.msg import PlannerState, Rollout
@@ -17,13 +18,13 @@ from ami_ros.agent.goal_execution import GoalExecution
 from ami_ros.agent.watchdog import Verdict
 from ami_ros.commands import STILL, Command
 from ami_ros.planning.budget import Budget
+from ami_ros.planning.costs.statistics import CostShare, deciding
 from ami_ros.planning.protocols import SearchSize
 from ami_ros.planning.types import Decision
-from ami_ros.ros import conversions
-from ami_ros.ros.cost_messages import costs_message
-from ami_ros.ros.goal_messages import Frames, path_message, rollout_message
-from ami_ros.ros.lifecycle import AmiNode
-from ami_ros.ros.markers import rollout_markers
+from ami_ros.ros.messages import conversions
+from ami_ros.ros.messages.goals import Frames, path_message, rollout_message
+from ami_ros.ros.messages.markers import rollout_markers
+from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.world_model.checkpoint import LoadedModel
 
 
@@ -134,3 +135,25 @@ class PlannerTopics:
 
     def _header(self, frame: str) -> conversions.Header:
         return conversions.header_at(self._node.get_clock().now().to_msg(), frame)
+
+
+def costs_message(shares: Sequence[CostShare], header: Header) -> DiagnosticArray:
+    """One status for each cost, level OK; the one that decided says so.
+
+    Its values are `value`, the cost of the chosen future [m], and `pull` [m]: by how much another future would have
+    been better, had this cost been silent. In the manner of the critics' statistics of Nav2's MPPI controller.
+    """
+    decided = deciding(shares)
+    status = [
+        DiagnosticStatus(
+            name=share.name,
+            level=DiagnosticStatus.OK,
+            message="decided" if share.name == decided else "",
+            values=[
+                KeyValue(key="value", value=f"{share.value:.4f}"),
+                KeyValue(key="pull", value=f"{share.pull:.4f}"),
+            ],
+        )
+        for share in shares
+    ]
+    return DiagnosticArray(header=header, status=status)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import shutil
 import threading
 import time
@@ -11,14 +12,44 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
 from rclpy.node import Node
 from rclpy.qos import QoSDurabilityPolicy, QoSProfile, QoSReliabilityPolicy
 from rclpy.subscription import Subscription
 
 from ami_ros.errors import AmiError
-from ami_ros.learning.bag_writer import BagWriter
-from ami_ros.ros.clocks import STEADY
-from ami_ros.ros.definitions import message_definitions
+from ami_ros.learning.bag_writer import BagWriter, message_types
+from ami_ros.ros.node.health import STEADY
+
+_FIELD = re.compile(r"^(?:(?P<package>\w+)/(?:msg/)?)?(?P<name>[A-Z]\w*)(?:\[.*?\])?\s+\w+", re.MULTILINE)
+
+
+def message_definitions(type_name: str) -> dict[str, str]:
+    """Texts by type name: of `type_name` ("package/msg/Name") and of all that it is made of, ROS 2's own left out.
+
+    Raises:
+        AmiError: the package is not installed, or without its .msg files.
+    """
+    known, found = message_types().fielddefs, {}
+    waiting = [type_name]
+    while waiting:
+        name = waiting.pop()
+        if name in known or name in found:
+            continue
+        package = name.split("/")[0]
+        found[name] = _text(name)
+        for field in _FIELD.finditer(found[name]):
+            waiting.append(f"{field['package'] or package}/msg/{field['name']}")
+    return found
+
+
+def _text(type_name: str) -> str:
+    package, _, name = type_name.split("/")
+    try:
+        return (Path(get_package_share_directory(package)) / "msg" / f"{name}.msg").read_text("utf-8")
+    except (PackageNotFoundError, OSError):
+        raise AmiError(f"no definition of {type_name}: install {package}, or leave its topic out") from None
+
 
 MEGABYTE = 1_000_000
 POLL_PERIOD = 0.5  # between two looks for topics, and at the limits [s]

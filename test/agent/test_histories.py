@@ -12,7 +12,7 @@ from ami_ros.agent.freshness import Freshness, FreshnessConfig
 from ami_ros.agent.odometry_history import OdometryHistory
 from ami_ros.errors import AmiError
 from ami_ros.geometry import compose, wrap
-from ami_ros.ros.quaternions import quaternion_from_yaw, yaw_from_quaternion
+from ami_ros.ros.messages.conversions import quaternion_from_yaw, yaw_from_quaternion
 
 SPEED, TURN = 0.4, 0.8
 

@@ -16,8 +16,8 @@ from visualization_msgs.msg import MarkerArray
 from ami_interfaces.action import NavigateToGoal
 from ami_ros.app.demo_client import DemoClient
 from ami_ros.memory.types import Places
-from ami_ros.ros.markers import place_markers
-from ami_ros.ros.qos import LATCHED
+from ami_ros.ros.messages.markers import place_markers
+from ami_ros.ros.node.qos import LATCHED
 from harness import RosPeer
 from harness.waiting import wait_until
 

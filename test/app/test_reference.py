@@ -19,9 +19,9 @@ from ami_ros.app.cli import functions
 from ami_ros.app.commands import find_command
 from ami_ros.app.tables import field_comments, parameter_names
 from ami_ros.robots.description import load_robot
-from ami_ros.ros.graph import Arguments, declared
 from ami_ros.ros.interfaces import INTERFACES
-from ami_ros.ros.lifecycle import AmiNode
+from ami_ros.ros.node.lifecycle import AmiNode
+from ami_ros.ros.start.graph import Arguments, declared
 from harness.processes import REPOSITORY
 from harness.ros import RosPeer
 

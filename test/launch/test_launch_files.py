@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ami_ros.ros.graph import Arguments, declared, processes
+from ami_ros.ros.start.graph import Arguments, declared, processes
 from harness.processes import REPOSITORY
 
 pytest.importorskip("launch_ros", reason="the launch library is not installed here (the ROS wheels do not have it)")
@@ -69,7 +69,7 @@ def test_launch_file_starts_the_processes_of_the_graph(
             """Nothing follows."""
 
     monkeypatch.setattr(launch_ros.actions, "Node", Recorded)
-    monkeypatch.setattr("ami_ros.ros.launching.Node", Recorded, raising=False)
+    monkeypatch.setattr("ami_ros.ros.start.launching.Node", Recorded, raising=False)
     values = {"headless": "false", "robot": "ami_bot_omnidirectional"}
     if "stack" in FILES[name]:
         values["composed"] = composed

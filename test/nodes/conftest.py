@@ -27,9 +27,9 @@ from ami_ros.nodes.planner import PlannerNode
 from ami_ros.nodes.safety import SafetyNode
 from ami_ros.nodes.world_model import WorldModelNode
 from ami_ros.ros import models
-from ami_ros.ros.conversions import pose_from_message
-from ami_ros.ros.lifecycle import AmiNode
-from ami_ros.ros.qos import RELIABLE, SENSOR
+from ami_ros.ros.messages.conversions import pose_from_message
+from ami_ros.ros.node.lifecycle import AmiNode
+from ami_ros.ros.node.qos import RELIABLE, SENSOR
 from ami_ros.world_model.checkpoint import LoadedModel
 from harness.exact_model import IMAGE_SIZE, ExactModel
 from harness.ros import RosPeer

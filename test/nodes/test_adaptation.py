@@ -23,7 +23,7 @@ from ami_ros.geometry import Array, compose
 from ami_ros.nodes.perception import PerceptionNode
 from ami_ros.nodes.planner import PlannerNode
 from ami_ros.nodes.world_model import WorldModelNode
-from ami_ros.ros.conversions import (
+from ami_ros.ros.messages.conversions import (
     image_to_message,
     latent_to_message,
     pose_to_message,
@@ -31,7 +31,7 @@ from ami_ros.ros.conversions import (
     twist_message,
 )
 from ami_ros.ros.models import shared_model
-from ami_ros.ros.qos import LATCHED, RELIABLE
+from ami_ros.ros.node.qos import LATCHED, RELIABLE
 from ami_ros.scan import Scan
 from ami_ros.world_model.checkpoint import save_model
 from ami_ros.world_model.model import WorldModel

@@ -17,8 +17,8 @@ from ami_interfaces.msg import Latent
 from ami_ros.camera import Rectifier, camera_of
 from ami_ros.images import encode_png
 from ami_ros.nodes.perception import PerceptionNode
-from ami_ros.ros.conversions import compressed_message, header_at, image_to_message
-from ami_ros.ros.qos import SENSOR
+from ami_ros.ros.messages.conversions import compressed_message, header_at, image_to_message
+from ami_ros.ros.node.qos import SENSOR
 from ami_ros.world_model.checkpoint import load_model, save_model
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.perception import Perception

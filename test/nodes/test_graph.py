@@ -23,9 +23,9 @@ from ami_ros.nodes.world_model import WorldModelNode
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.robots.derived import topics
 from ami_ros.robots.description import load_robot, robot_file
-from ami_ros.ros.graph import STACK, Arguments, ProcessSpec, processes
 from ami_ros.ros.interfaces import INTERFACES
-from ami_ros.ros.lifecycle import AmiNode
+from ami_ros.ros.node.lifecycle import AmiNode
+from ami_ros.ros.start.graph import STACK, Arguments, ProcessSpec, processes
 from ami_ros.share import packaged
 from ami_ros.world_model.checkpoint import save_model
 from ami_ros.world_model.model import WorldModel

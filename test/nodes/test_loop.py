@@ -14,7 +14,7 @@ from std_msgs.msg import String
 from ami_interfaces.action import NavigateToGoal
 from ami_interfaces.msg import ModelInfo, PlannerState, Rollout, Surprise
 from ami_ros.geometry import wrap
-from ami_ros.ros.qos import LATCHED, RELIABLE
+from ami_ros.ros.node.qos import LATCHED, RELIABLE
 
 Result = NavigateToGoal.Result
 

@@ -24,8 +24,8 @@ from ami_interfaces.srv import (
     RecallPlaces,
     RememberPlace,
 )
-from ami_ros.ros.conversions import pose_to_message, twist_message
-from ami_ros.ros.qos import LATCHED, RELIABLE
+from ami_ros.ros.messages.conversions import pose_to_message, twist_message
+from ami_ros.ros.node.qos import LATCHED, RELIABLE
 
 
 def test_place_can_be_labelled_found_and_forgotten(stack: Any) -> None:

@@ -19,8 +19,8 @@ from std_msgs.msg import String
 from ami_interfaces.action import RunMission
 from ami_interfaces.msg import NavigationGoal
 from ami_ros.errors import AmiError
-from ami_ros.ros.conversions import header_at, pose_to_message
-from ami_ros.ros.qos import RELIABLE
+from ami_ros.ros.messages.conversions import header_at, pose_to_message
+from ami_ros.ros.node.qos import RELIABLE
 
 Request, Result = RunMission.Goal, RunMission.Result
 PATIENT = {"planner_silence": 60.0}

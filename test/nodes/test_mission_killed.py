@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from ami_interfaces.action import RunMission
-from ami_ros.ros.graph import ProcessSpec
-from ami_ros.ros.processes import Supervisor
+from ami_ros.ros.start.graph import ProcessSpec
+from ami_ros.ros.start.processes import Supervisor
 
 from .test_mission import PATIENT, SLACK, Client, ahead
 

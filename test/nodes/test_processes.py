@@ -19,9 +19,9 @@ from sensor_msgs.msg import LaserScan
 from ami_interfaces.msg import PlannerState
 from ami_ros.errors import AmiError
 from ami_ros.nodes import composed, loopback, memory, mission, perception, planner, safety, simulator, world_model
-from ami_ros.ros.conversions import header_at, scan_to_message
-from ami_ros.ros.lifecycle import AmiNode
-from ami_ros.ros.qos import RELIABLE
+from ami_ros.ros.messages.conversions import header_at, scan_to_message
+from ami_ros.ros.node.lifecycle import AmiNode
+from ami_ros.ros.node.qos import RELIABLE
 from ami_ros.scan import Scan
 from ami_ros.world_model.checkpoint import save_model
 from ami_ros.world_model.model import WorldModel
@@ -198,8 +198,8 @@ def test_composed_stack_starts_and_stops_in_one_process(ros: RosPeer, children: 
 BUSY_NEIGHBOUR = """
 import time
 from ami_ros.nodes.safety import SafetyNode
-from ami_ros.ros.lifecycle import AmiNode
-from ami_ros.ros.process import run
+from ami_ros.ros.node.lifecycle import AmiNode
+from ami_ros.ros.node.process import run
 from dataclasses import dataclass
 
 @dataclass(frozen=True)

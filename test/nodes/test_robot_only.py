@@ -11,7 +11,7 @@ import pytest
 from lifecycle_msgs.msg import State
 from lifecycle_msgs.srv import GetState
 
-from ami_ros.ros.graph import LEARNED, STACK
+from ami_ros.ros.start.graph import LEARNED, STACK
 from ami_ros.world_model.checkpoint import save_model
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.spec import InputSpec, ModelSpec

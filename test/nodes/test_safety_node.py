@@ -17,8 +17,8 @@ from std_srvs.srv import Trigger
 
 from ami_ros.errors import AmiError
 from ami_ros.nodes.safety import SafetyNode
-from ami_ros.ros.conversions import header_at
-from ami_ros.ros.qos import RELIABLE
+from ami_ros.ros.messages.conversions import header_at
+from ami_ros.ros.node.qos import RELIABLE
 from harness.ros import RosPeer
 
 
@@ -127,7 +127,7 @@ def test_an_emergency_stop_holds_until_it_is_released(bench: Callable[..., Bench
 def test_scans_of_an_unknown_frame_mean_standing_still(
     bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ami_ros.ros.scanner.PATIENCE", 0.0)
+    monkeypatch.setattr("ami_ros.ros.sensors.scanner.PATIENCE", 0.0)
     safety = bench()
     safety.frame = "laser"
     safety.ros.spin_until(lambda: safety.node.health.count("frame laser") > 3, what="the error")

@@ -14,8 +14,8 @@ from sensor_msgs.msg import Image
 
 from ami_interfaces.action import NavigateToGoal
 from ami_interfaces.msg import Latent, PlannerState
-from ami_ros.ros.conversions import seconds_to_stamp, stamp_to_seconds
-from ami_ros.ros.qos import RELIABLE
+from ami_ros.ros.messages.conversions import seconds_to_stamp, stamp_to_seconds
+from ami_ros.ros.node.qos import RELIABLE
 
 Result = NavigateToGoal.Result
 

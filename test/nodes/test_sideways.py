@@ -14,7 +14,7 @@ from geometry_msgs.msg import Twist, TwistStamped
 from ami_interfaces.msg import Latent, Rollout
 from ami_interfaces.srv import Predict
 from ami_ros.ros import models
-from ami_ros.ros.qos import RELIABLE, SENSOR
+from ami_ros.ros.node.qos import RELIABLE, SENSOR
 from ami_ros.world_model.checkpoint import LoadedModel
 from harness.exact_model import OMNIDIRECTIONAL, ExactModel
 

@@ -9,7 +9,7 @@ pytest.importorskip("rclpy", reason="needs ROS 2")
 from std_msgs.msg import Header
 
 from ami_ros.planning.costs.statistics import CostShare
-from ami_ros.ros.cost_messages import costs_message
+from ami_ros.ros.planner_topics import costs_message
 
 
 def test_each_cost_is_told_with_its_value_and_pull_and_one_decided() -> None:

@@ -19,9 +19,8 @@ from ami_interfaces.msg import Latent, Rollout
 from ami_ros.errors import AmiError
 from ami_ros.learning.bag_reader import BagReader
 from ami_ros.learning.bag_writer import message_types
-from ami_ros.ros.definitions import message_definitions
-from ami_ros.ros.qos import LATCHED, RELIABLE, SENSOR
-from ami_ros.ros.recorder import Recorder, RecorderLimits
+from ami_ros.ros.node.qos import LATCHED, RELIABLE, SENSOR
+from ami_ros.ros.recorder import Recorder, RecorderLimits, message_definitions
 from harness.processes import Children
 from harness.ros import RosPeer
 

@@ -9,7 +9,7 @@ import pytest
 
 ASK = """
 import os
-from ami_ros.ros.urgency import be_urgent
+from ami_ros.ros.node.process import be_urgent
 granted = be_urgent({niceness})
 print(granted, os.getpriority(os.PRIO_PROCESS, 0))
 """
@@ -30,6 +30,6 @@ def test_the_priority_is_what_was_asked_for_or_what_it_was(niceness: int) -> Non
 
 
 def test_what_is_settled_is_left_to_itself_by_the_garbage_collector() -> None:
-    code = "import gc; from ami_ros.ros.urgency import settle; settle(); print(gc.get_freeze_count() > 1000)"
+    code = "import gc; from ami_ros.ros.node.process import settle; settle(); print(gc.get_freeze_count() > 1000)"
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert output.strip() == "True"

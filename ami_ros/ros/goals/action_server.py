@@ -1,0 +1,152 @@
+"""The semantics of a navigation action, written once: one goal at a time, the newest wins, each client gets a result.
+
+rclpy by itself runs goals side by side and refuses to cancel.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator
+from enum import Enum
+from typing import Any
+
+from rclpy.action import ActionServer, CancelResponse, GoalResponse
+from rclpy.action.server import ServerGoalHandle
+from rclpy.node import Node
+from rclpy.task import Future
+
+from ami_ros.errors import AmiError
+from ami_ros.ros.node.qos import REQUESTS
+
+
+class Outcome(Enum):
+    """How a goal ends; the values are the methods of rclpy's goal handle."""
+
+    SUCCEEDED = "succeed"
+    CANCELED = "canceled"
+    ABORTED = "abort"
+
+
+class _NextTurn:
+    """Awaiting it gives the executor a turn."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        yield
+
+
+class GoalTicket:
+    """One accepted goal."""
+
+    def __init__(self, handle: ServerGoalHandle, prepared: Any) -> None:
+        self.request = handle.request
+        self.prepared = prepared  # what `check` returned
+        self._handle = handle
+        self._ended: Future = Future()
+
+    @property
+    def is_open(self) -> bool:
+        """No result has been given yet."""
+        return not self._ended.done()
+
+    def send_feedback(self, feedback: Any) -> None:
+        """Sends the client feedback; does nothing after the end."""
+        if self.is_open:
+            self._handle.publish_feedback(feedback)
+
+
+class SimpleActionServer:
+    """An action server with one current goal. Its methods may be called from any thread.
+
+    Args:
+        node: a new goal replaces the current one, which is aborted.
+        action_type: of the interface.
+        name: of the action.
+        check: called with a goal before it is accepted; raises AmiError to reject it, and returns whatever the
+            goal's `prepared` should be.
+        rejected: called with the reason, since the action protocol has no field for it.
+        preempted: makes the result of a goal that was replaced.
+        canceled: makes the result of a goal whose client canceled it; called the moment the request arrives, so it
+            is the place to stop the robot.
+        accepted: called with each goal that became the current one, for work that does not poll `current`.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        action_type: Any,
+        name: str,
+        *,
+        check: Callable[[Any], Any],
+        rejected: Callable[[AmiError], None],
+        preempted: Callable[[GoalTicket], Any],
+        canceled: Callable[[GoalTicket], Any],
+        accepted: Callable[[GoalTicket], None] = lambda ticket: None,
+    ) -> None:
+        self._node = node
+        self._check, self._rejected, self._preempted, self._canceled = check, rejected, preempted, canceled
+        self._accepted = accepted
+        self._lock = threading.RLock()
+        self._current: GoalTicket | None = None
+        self._prepared: Any = None
+        self._server = ActionServer(
+            node,
+            action_type,
+            name,
+            self._execute,
+            goal_callback=self._judge,
+            handle_accepted_callback=self._accept,
+            cancel_callback=self._cancel,
+            goal_service_qos_profile=REQUESTS,
+            result_service_qos_profile=REQUESTS,
+            cancel_service_qos_profile=REQUESTS,
+        )
+
+    @property
+    def current(self) -> GoalTicket | None:
+        """The current goal, if there is one."""
+        return self._current
+
+    def finish(self, ticket: GoalTicket, outcome: Outcome, result: Any) -> bool:
+        """Gives `ticket` its result; False if it had one already."""
+        with self._lock:
+            if not ticket.is_open:
+                return False
+            if self._current is ticket:
+                self._current = None
+            ticket._ended.set_result((outcome, result))
+        self._node._wake_executor()  # its goal's coroutine waits for this
+        return True
+
+    def destroy(self) -> None:
+        """Takes the action off the graph."""
+        self._server.destroy()
+
+    def _judge(self, request: Any) -> GoalResponse:
+        try:
+            self._prepared = self._check(request)
+        except AmiError as error:
+            self._rejected(error)
+            return GoalResponse.REJECT
+        return GoalResponse.ACCEPT
+
+    def _accept(self, handle: ServerGoalHandle) -> None:
+        ticket = GoalTicket(handle, self._prepared)
+        with self._lock:
+            replaced, self._current = self._current, ticket
+        if replaced is not None:
+            self.finish(replaced, Outcome.ABORTED, self._preempted(replaced))
+        handle.ticket = ticket
+        handle.execute()
+        self._accepted(ticket)
+
+    def _cancel(self, handle: ServerGoalHandle) -> CancelResponse:
+        ticket: GoalTicket = handle.ticket
+        self.finish(ticket, Outcome.CANCELED, self._canceled(ticket))
+        return CancelResponse.ACCEPT
+
+    async def _execute(self, handle: ServerGoalHandle) -> Any:
+        outcome, result = await handle.ticket._ended
+        while outcome is Outcome.CANCELED and not handle.is_cancel_requested:
+            await _NextTurn()  # rclpy goes to CANCELING only after `_cancel` has returned, perhaps on another thread
+        getattr(handle, outcome.value)()
+        return result

@@ -1,0 +1,106 @@
+"""The action navigate_to_goal: what is accepted, what clients are told, and that the robot stands when a goal ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ami_interfaces.action import NavigateToGoal
+from ami_ros.agent.goal_execution import GoalExecution
+from ami_ros.agent.percepts import Percepts
+from ami_ros.commands import STILL
+from ami_ros.errors import AmiError
+from ami_ros.planning.codes import Code
+from ami_ros.ros.goals.action_server import GoalTicket, Outcome, SimpleActionServer
+from ami_ros.ros.messages.goals import feedback_message, result_message
+from ami_ros.ros.node.lifecycle import AmiNode
+from ami_ros.ros.planner_topics import PlannerTopics
+
+
+class NavigationGoals:
+    """The current goal, as a `GoalExecution`, and its client. May be called from any thread.
+
+    Args:
+        node: the planner.
+        topics: where the last zero of a goal goes.
+        percepts: know where the robot is.
+        prepare: makes a request a GoalExecution, or raises AmiError with a code to reject it.
+        frame: of poses in results and feedback.
+    """
+
+    def __init__(
+        self,
+        node: AmiNode,
+        topics: PlannerTopics,
+        percepts: Percepts,
+        prepare: Callable[[NavigateToGoal.Goal], GoalExecution],
+        frame: str,
+    ) -> None:
+        self._node, self._topics, self._percepts, self._prepare, self._frame = node, topics, percepts, prepare, frame
+        self.last_error = (Code.NONE, "")
+        self._server = SimpleActionServer(
+            node,
+            NavigateToGoal,
+            "navigate_to_goal",
+            check=self._check,
+            rejected=self._rejected,
+            preempted=lambda ticket: self._result(ticket, Code.PREEMPTED, "a newer goal took its place"),
+            canceled=self._canceled,
+        )
+
+    @property
+    def current(self) -> GoalTicket | None:
+        """The goal to pursue; its `prepared` is a GoalExecution."""
+        return self._server.current
+
+    def succeed(self, ticket: GoalTicket, message: str) -> None:
+        """The goal is reached."""
+        self._finish(ticket, Outcome.SUCCEEDED, Code.NONE, message)
+
+    def abort(self, ticket: GoalTicket, code: Code, message: str) -> None:
+        """The goal is given up."""
+        self._finish(ticket, Outcome.ABORTED, code, message)
+
+    def abort_current(self, code: Code, message: str) -> None:
+        """Whatever is under way is given up."""
+        ticket = self.current
+        if ticket is not None:
+            self.abort(ticket, code, message)
+
+    def send_feedback(self, ticket: GoalTicket, now: float) -> None:
+        """Sends the client feedback."""
+        percepts = self._percepts
+        ticket.send_feedback(
+            feedback_message(
+                ticket.prepared, now, percepts.odometry.pose, self._frame, self._topics.rate, percepts.z_score
+            )
+        )
+
+    def destroy(self) -> None:
+        """Takes the action off the graph."""
+        self._server.destroy()
+
+    def _check(self, request: NavigateToGoal.Goal) -> GoalExecution:
+        if not self._node.is_active:
+            raise AmiError("goal: the planner is not active; activate it", Code.DEACTIVATED)
+        execution = self._prepare(request)
+        self.last_error = (Code.NONE, "")
+        return execution
+
+    def _rejected(self, error: AmiError) -> None:
+        self.last_error = (Code(error.code), str(error))
+        self._node.get_logger().warning(f"rejected ({error.code}): {error}")
+
+    def _canceled(self, ticket: GoalTicket) -> NavigateToGoal.Result:
+        self._topics.command(STILL)
+        return self._result(ticket, Code.NONE, "canceled by the client")
+
+    def _finish(self, ticket: GoalTicket, outcome: Outcome, code: Code, message: str) -> None:
+        if self._server.finish(ticket, outcome, self._result(ticket, code, message)):
+            self.last_error = (code, message if code else "")
+            self._topics.command(STILL)
+            self._topics.say(message)
+
+    def _result(self, ticket: GoalTicket, code: Code, message: str) -> NavigateToGoal.Result:
+        return result_message(
+            ticket.prepared, code, message, self._node.now(), self._percepts.odometry.pose, self._frame
+        )

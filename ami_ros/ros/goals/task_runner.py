@@ -1,0 +1,122 @@
+"""Carries out one task: legs to the planner, questions to memory, and what must survive to the disk."""
+
+from __future__ import annotations
+
+import time
+
+from ami_ros.errors import AmiError
+from ami_ros.planning.codes import Code as GoalCode
+from ami_ros.planning.mission_codes import Code
+from ami_ros.planning.mission_file import MissionFile
+from ami_ros.planning.task import Phase, Task, WorldState
+from ami_ros.ros.goals.leg_client import LegClient
+from ami_ros.ros.goals.route_client import RouteClient
+
+
+class TaskRunner:
+    """Call `tick` some times a second.
+
+    Args:
+        legs: sends them to the planner.
+        routes: asks memory.
+        file: of the task.
+        silence: [s] without feedback after which the planner counts as gone.
+        patience: [s] without a planner, after which the task is suspended.
+
+    Attributes:
+        task: under way, or done and not yet fetched; None: nothing to do.
+        suspended: why the task was left as it is, to be resumed; then it is no longer under way.
+        notice: what it waits for, for people; empty: nothing.
+    """
+
+    def __init__(
+        self, legs: LegClient, routes: RouteClient, file: MissionFile, silence: float, patience: float
+    ) -> None:
+        self._legs, self._routes, self._file, self._silence, self._patience = legs, routes, file, silence, patience
+        self.task: Task | None = None
+        self.suspended: AmiError | None = None
+        self.notice = ""
+        self._saved = -1
+        self._alone_since: float | None = None
+
+    def begin(self, task: Task) -> None:
+        """Takes up a task in place of the one under way."""
+        self._routes.forget()
+        self._legs.cancel()
+        self.task, self.suspended, self._saved, self._alone_since = task, None, -1, None
+
+    def tick(self, state: WorldState, encoder_id: str) -> None:
+        """Does what is due. `encoder_id`: of memory's latents, empty as long as nothing was heard of it."""
+        task = self.task
+        if task is None or self.suspended is not None:
+            return
+        self._hear(task, state.stamp)
+        if self._planner_is_there(task):
+            self._advance(task, state, encoder_id)
+        if task.phase is Phase.DONE:
+            self._legs.cancel()
+        self._save(task)
+
+    def stop(self, code: Code, message: str) -> None:
+        """Ends the task for good; the robot stands."""
+        if self.task is not None and self.suspended is None:
+            self.task.finish(code, message)
+            self._legs.cancel()
+            self._routes.forget()
+            self._save(self.task)
+
+    def suspend(self, code: Code, message: str) -> None:
+        """Leaves the task as it is on disk; the robot stands."""
+        self._legs.cancel()
+        self._routes.forget()
+        if self.task is not None and self.suspended is None:
+            self.suspended = AmiError(message, code)
+
+    def _hear(self, task: Task, stamp: float) -> None:
+        """What became of the leg."""
+        outcome = self._legs.take_outcome()
+        if outcome is not None:
+            if outcome.code == GoalCode.PREEMPTED:
+                task.finish(Code.TAKEN_OVER, f"another client took over: {outcome.message}")
+            elif outcome.code == GoalCode.DEACTIVATED:
+                task.interrupted()
+            else:
+                task.ended(outcome.leg, outcome.succeeded, outcome.code, outcome.message, stamp)
+        elif self._legs.silence > self._silence:
+            self._legs.cancel()
+            task.interrupted()
+
+    def _planner_is_there(self, task: Task) -> bool:
+        if self._legs.ready:
+            self._alone_since, self.notice = None, ""
+            return True
+        if self._alone_since is None:
+            self._alone_since = time.monotonic()
+        self.notice = "waiting for the planner"
+        if self._legs.leg is not None:
+            self._legs.cancel()
+            task.interrupted()
+        if time.monotonic() - self._alone_since > self._patience:
+            self.suspend(Code.PLANNER_GONE, f"no planner for {self._patience:.0f} s; start it, then send kind RESUME")
+        return False
+
+    def _advance(self, task: Task, state: WorldState, encoder_id: str) -> None:
+        if self._routes.pending:
+            answers = self._routes.poll()
+            if answers is None:
+                return
+            task.set_routes(answers)
+        step = task.step(state)
+        if step.wants_routes:
+            self._routes.ask(step.wants_routes, encoder_id)
+        if step.leg is not None:
+            self._legs.send(step.leg)
+
+    def _save(self, task: Task) -> None:
+        if task.revision == self._saved:
+            return
+        self._saved = task.revision
+        try:
+            self._file.save(task)
+        except AmiError as error:
+            self.suspend(Code.BAD_FILE, str(error))

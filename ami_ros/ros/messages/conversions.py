@@ -1,0 +1,268 @@
+"""ROS messages to plain values and back: the one place that knows how messages are laid out.
+
+Everything that comes from outside is checked here; a message that cannot be used raises `AmiError`.
+"""
+
+from __future__ import annotations
+
+import array
+import math
+from typing import Any
+
+import numpy as np
+from builtin_interfaces.msg import Duration, Time
+from geometry_msgs.msg import Pose, Quaternion, Twist, TwistStamped
+from nav_msgs.msg import Odometry
+from numpy.typing import ArrayLike, NDArray
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, Imu, LaserScan
+from std_msgs.msg import Header
+
+from ami_interfaces.msg import Latent, Surprise
+from ami_ros.commands import Command, of_width
+from ami_ros.errors import AmiError
+from ami_ros.geometry import Array
+from ami_ros.planning.situations import Reading
+from ami_ros.robots.sensors import CameraSensor
+from ami_ros.scan import Scan
+
+MAX_BEAMS = 100_000
+MAX_RANGE = 100.0
+LEAST_DEVIATION = 1e-3  # of what is sent: a variance of 0 says that nothing is known
+
+
+def stamp_to_seconds(stamp: Time | Duration) -> float:
+    """Seconds [s] in a stamp or duration."""
+    return float(stamp.sec + stamp.nanosec * 1e-9)
+
+
+def seconds_to_stamp(seconds: float) -> Time:
+    """A stamp from seconds [s]."""
+    return Time(**_split(seconds))
+
+
+def seconds_to_duration(seconds: float) -> Duration:
+    """A duration from seconds [s]."""
+    return Duration(**_split(seconds))
+
+
+def _split(seconds: float) -> dict[str, int]:
+    if not math.isfinite(seconds) or not -(2**31) <= seconds < 2**31 - 1:
+        raise AmiError(f"a time of {seconds} s does not fit a stamp")
+    whole = math.floor(seconds)
+    nanoseconds = round((seconds - whole) * 1e9)
+    return {"sec": whole + nanoseconds // 10**9, "nanosec": nanoseconds % 10**9}
+
+
+def stamp_of(message: Any) -> float:
+    """The time in a message's header [s]."""
+    return stamp_to_seconds(message.header.stamp)
+
+
+def bytes_of(values: ArrayLike) -> array.array[int]:
+    """`values` as the type that a uint8[] field takes without a copy per element (a list is 100 times slower)."""
+    data = array.array("B")
+    data.frombytes(np.ascontiguousarray(values, dtype=np.uint8).data.cast("B"))
+    return data
+
+
+def floats_of(values: ArrayLike) -> array.array[float]:
+    """`values` as the type that a float32[] field takes without a copy per element."""
+    return array.array("f", np.asarray(values, dtype=np.float32).tobytes())
+
+
+def image_to_message(image: NDArray[np.uint8], header: Header) -> Image:
+    """An rgb8 Image from a picture (H, W, 3) RGB."""
+    height, width, _ = image.shape
+    return Image(header=header, height=height, width=width, encoding="rgb8", step=3 * width, data=bytes_of(image))
+
+
+def compressed_message(data: bytes, kind: str) -> CompressedImage:
+    """A CompressedImage that holds `data`, a file of `kind` jpeg or png."""
+    return CompressedImage(format=kind, data=array.array("B", data))
+
+
+def scan_from_message(message: LaserScan) -> Scan:
+    """A scan as it was measured, in the frame of the scanner.
+
+    As REP-117 has it: inf, and what is not less than `range_max`, is free up to `range_max`; -inf is something too near
+    to measure and becomes `range_min`. What is no reading becomes NaN: NaN, 0, less than `range_min`, and inf where
+    `range_max` is not set.
+    """
+    count = len(message.ranges)
+    if not 0 < count <= MAX_BEAMS:
+        raise AmiError(f"scan has {count} beams; between 1 and {MAX_BEAMS} are allowed")
+    if not (math.isfinite(message.angle_min) and math.isfinite(message.angle_increment) and message.angle_increment):
+        raise AmiError("scan has no usable angle_min and angle_increment")
+    least, most = max(0.0, message.range_min), message.range_max
+    usable = math.isfinite(most) and most > least
+    ranges = np.array(message.ranges, dtype=np.float32)
+    ranges[np.isneginf(ranges)] = least
+    ranges[~((ranges >= least) & (ranges > 0.0))] = np.nan
+    ranges[ranges >= (most if usable else np.inf)] = np.inf if usable else np.nan
+    return Scan(
+        ranges, float(message.angle_min), float(message.angle_increment), max_range=most if usable else math.inf
+    )
+
+
+def scan_to_message(scan: Scan, header: Header, range_min: float = 0.0, period: float = 0.0) -> LaserScan:
+    """A LaserScan from a scan in the frame of `header`; its least range [m], and the time of a turn [s]."""
+    return LaserScan(
+        header=header,
+        angle_min=float(scan.angle_min),
+        angle_max=float(scan.angle_min + scan.angle_increment * (len(scan.ranges) - 1)),
+        angle_increment=float(scan.angle_increment),
+        scan_time=period,
+        range_min=range_min,
+        range_max=min(float(scan.max_range), MAX_RANGE),
+        ranges=floats_of(scan.ranges),
+    )
+
+
+def pose_from_message(pose: Pose) -> Array:
+    """The planar pose (3,) in a Pose."""
+    q = pose.orientation
+    values = (pose.position.x, pose.position.y, q.x, q.y, q.z, q.w)
+    if not all(map(math.isfinite, values)):
+        raise AmiError("pose has a NaN or infinite number in it")
+    if math.hypot(q.x, q.y, q.z, q.w) < 1e-3:
+        raise AmiError("pose has an orientation of length zero; set w to 1 for no rotation")
+    return np.array([pose.position.x, pose.position.y, yaw_from_quaternion((q.x, q.y, q.z, q.w))])
+
+
+def pose_to_message(pose: ArrayLike) -> Pose:
+    """A Pose from a planar pose (3,)."""
+    x, y, yaw = (float(v) for v in np.asarray(pose))
+    message = Pose(orientation=yaw_to_message(yaw))
+    message.position.x, message.position.y = x, y
+    return message
+
+
+def yaw_to_message(yaw: float) -> Quaternion:
+    """A Quaternion that turns by `yaw` [rad] about z."""
+    x, y, z, w = quaternion_from_yaw(yaw)
+    return Quaternion(x=x, y=y, z=z, w=w)
+
+
+def heading_from_imu(message: Imu) -> float:
+    """The heading [rad] in an Imu's orientation."""
+    return float(pose_from_message(Pose(orientation=message.orientation))[2])
+
+
+def odometry_from_message(message: Odometry) -> tuple[Array, Command]:
+    """The pose (3,) in odom, and the velocity in base_link, of three numbers."""
+    velocity = command_from_message(message.twist.twist, 3)
+    if not all(map(math.isfinite, velocity)):
+        raise AmiError("odometry has a NaN or infinite velocity in it")
+    return pose_from_message(message.pose.pose), velocity
+
+
+def odometry_to_message(
+    pose: ArrayLike, velocity: Command, header: Header, child_frame: str, deviations: Command = (0.0, 0.0)
+) -> Odometry:
+    """An Odometry from a pose (3,) in the frame of `header` and a velocity in `child_frame`.
+
+    Args:
+        deviations: of a linear [m/s] and of an angular velocity [rad/s]. Those of the pose are given as what they come
+            to in a second: odometry drifts, and nobody knows how far it is off.
+    """
+    message = Odometry(header=header, child_frame_id=child_frame)
+    message.pose.pose = pose_to_message(pose)
+    message.twist.twist = twist_message(velocity)
+    linear, angular = (max(deviation, LEAST_DEVIATION) ** 2 for deviation in deviations)
+    # x, y, z, roll, pitch, yaw: a robot on a floor neither rises nor tilts.
+    covariance = np.diag([linear, linear, LEAST_DEVIATION**2, LEAST_DEVIATION**2, LEAST_DEVIATION**2, angular])
+    message.pose.covariance = message.twist.covariance = covariance.ravel()
+    return message
+
+
+def imu_message(heading: float, deviation: float, header: Header) -> Imu:
+    """An Imu that measures a heading [rad] and nothing else (-1, as sensor_msgs has it)."""
+    message = Imu(header=header, orientation=yaw_to_message(heading))
+    message.orientation_covariance = np.diag([*[LEAST_DEVIATION**2] * 2, max(deviation, LEAST_DEVIATION) ** 2]).ravel()
+    message.angular_velocity_covariance[0] = message.linear_acceleration_covariance[0] = -1.0
+    return message
+
+
+def camera_info_message(camera: CameraSensor, header: Header) -> CameraInfo:
+    """Pinhole intrinsics of a camera without distortion; one over the world is orthographic, and so uncalibrated."""
+    info = CameraInfo(header=header, height=camera.height, width=camera.width)
+    if not camera.overhead:
+        fx, fy, cx, cy = camera.matrix
+        info.distortion_model, info.d = "plumb_bob", [0.0] * 5
+        info.k = [fx, 0.0, cx, 0.0, fy, cy, 0.0, 0.0, 1.0]
+        info.r = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
+        info.p = [fx, 0.0, cx, 0.0, 0.0, fy, cy, 0.0, 0.0, 0.0, 1.0, 0.0]
+    return info
+
+
+def command_from_message(message: Twist | TwistStamped, width: int = 2) -> Command:
+    """The command of `width` numbers (see `ami_ros.commands`) in a Twist or TwistStamped; it may hold NaN, which the
+    safety gate judges."""
+    twist = message.twist if isinstance(message, TwistStamped) else message
+    return (twist.linear.x, twist.angular.z, twist.linear.y)[:width]
+
+
+def twist_message(command: ArrayLike) -> Twist:
+    """A Twist from a command of two or three numbers (see `ami_ros.commands`)."""
+    twist = Twist()
+    twist.linear.x, twist.angular.z, twist.linear.y = of_width(np.asarray(command), 3)
+    return twist
+
+
+def latent_from_message(message: Latent, encoder_id: str, code: int = 0) -> NDArray[np.float32]:
+    """The latent (latent_dim,) in a Latent.
+
+    Raises:
+        AmiError: of another encoder than `encoder_id` (with `code`), or malformed.
+    """
+    if message.encoder_id != encoder_id:
+        raise AmiError(
+            f"latent is of encoder '{message.encoder_id}', this node's is '{encoder_id}'; use one model", code
+        )
+    latent = np.array(message.data, dtype=np.float32)
+    if not len(latent) or not np.isfinite(latent).all():
+        raise AmiError("latent is empty, or has a NaN or infinite number in it")
+    return latent
+
+
+def latent_to_message(latent: ArrayLike, header: Header, encoder_id: str, picture: ArrayLike | None = None) -> Latent:
+    """A Latent from a latent (latent_dim,), with the code of its picture, if there is one."""
+    message = Latent(header=header, encoder_id=encoder_id, data=floats_of(latent))
+    if picture is not None:
+        message.picture = floats_of(picture)
+    return message
+
+
+def picture_from_message(message: Latent) -> NDArray[np.float32] | None:
+    """The code of a picture that comes with a latent, whose encoder was checked; None if there is none.
+
+    Raises:
+        AmiError: it is not finite.
+    """
+    picture = np.array(message.picture, dtype=np.float32)
+    if not np.isfinite(picture).all():
+        raise AmiError("the code of a latent's picture has a NaN or infinite number in it")
+    return picture if len(picture) else None
+
+
+def reading_from_message(message: Surprise) -> Reading:
+    """How surprising the moment of `message` was."""
+    stamp = stamp_to_seconds(message.header.stamp)
+    values = (float(v) for v in (message.surprise, message.uncertainty, message.baseline))
+    return Reading(stamp, float(message.z_score), bool(message.alarm), *values)
+
+
+def header_at(stamp: Any, frame: str) -> Header:
+    """A header for `stamp` (a Time message or seconds [s]) in `frame`."""
+    return Header(stamp=stamp if isinstance(stamp, Time) else seconds_to_stamp(stamp), frame_id=frame)
+
+
+def quaternion_from_yaw(yaw: float) -> tuple[float, float, float, float]:
+    """The quaternion that turns by `yaw` [rad] about z."""
+    return 0.0, 0.0, math.sin(yaw / 2), math.cos(yaw / 2)
+
+
+def yaw_from_quaternion(xyzw: tuple[float, float, float, float]) -> float:
+    """The turn about z [rad] in a quaternion of any length but 0: yaw of the angles about fixed x, y, z."""
+    x, y, z, w = xyzw
+    return math.atan2(2.0 * (w * z + x * y), w * w + x * x - y * y - z * z)

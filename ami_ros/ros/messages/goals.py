@@ -1,0 +1,164 @@
+"""NavigateToGoal's messages to the planner's plain values and back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from geometry_msgs.msg import PoseStamped
+from nav_msgs.msg import Path
+from sensor_msgs.msg import CompressedImage
+from std_msgs.msg import Header
+
+from ami_interfaces.action import NavigateToGoal
+from ami_interfaces.msg import NavigationGoal, Rollout
+from ami_ros.agent.goal_execution import GoalExecution
+from ami_ros.errors import AmiError
+from ami_ros.geometry import Array
+from ami_ros.images import Image
+from ami_ros.planning.codes import Code
+from ami_ros.planning.types import Decision, Goal, State
+from ami_ros.ros.messages import conversions
+
+LEAST_WAY = 0.2  # [m] that must be behind the robot before its mean speed tells when it arrives
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Names of frames."""
+
+    odom: str = "odom"  # of odometry and plans
+    base: str = "base_link"  # of commands and scans
+    map: str = "map"  # of the memory
+
+
+def goal_from_message(
+    message: NavigateToGoal.Goal, encoder_id: str, frames: Frames, decode: Callable[[CompressedImage], Image]
+) -> tuple[Goal, Image | None]:
+    """The goal of a request, and its picture, which is still to be encoded, if it is one; `decode` makes it an array.
+
+    Raises:
+        AmiError: with the code that the request deserves.
+    """
+    limits = (message.distance_tolerance, message.angle_tolerance, message.max_linear_speed, message.max_angular_speed)
+    if not all(math.isfinite(v) and v >= 0.0 for v in limits):
+        raise AmiError("goal: tolerances and speeds must be finite and not negative", Code.INVALID_GOAL)
+    goal, image = _typed(message.goal, encoder_id, frames, decode)
+    common = replace(
+        goal,
+        distance_tolerance=message.distance_tolerance,
+        angle_tolerance=message.angle_tolerance,
+        time_allowance=conversions.stamp_to_seconds(message.time_allowance),
+        max_linear=message.max_linear_speed,
+        max_angular=message.max_angular_speed,
+    )
+    return common, image
+
+
+def _typed(
+    goal: NavigationGoal, encoder_id: str, frames: Frames, decode: Callable[[CompressedImage], Image]
+) -> tuple[Goal, Image | None]:
+    try:
+        if goal.type == NavigationGoal.TYPE_IMAGE:
+            return Goal(), decode(goal.image)
+        if goal.type == NavigationGoal.TYPE_LATENT:
+            latent = conversions.latent_from_message(goal.latent, encoder_id, Code.ENCODER_MISMATCH)
+            return Goal(latent=latent, picture=conversions.picture_from_message(goal.latent)), None
+        if goal.type == NavigationGoal.TYPE_POSE:
+            frame = goal.pose.header.frame_id
+            if frame not in (frames.odom, frames.map):
+                raise AmiError(f"goal: frame '{frame}' is neither {frames.odom} nor {frames.map}", Code.TF_ERROR)
+            pose = conversions.pose_from_message(goal.pose.pose)
+            return Goal(pose=pose, in_map=frame == frames.map), None
+    except AmiError as error:
+        raise AmiError(f"goal: {error}" if not error.code else str(error), error.code or Code.INVALID_GOAL) from error
+    if goal.type == NavigationGoal.TYPE_PLACE and (goal.place_id or goal.place_label):
+        return Goal(place_id=goal.place_id, place_label=goal.place_label), None
+    raise AmiError(
+        f"goal: type {goal.type} without content; set type and the field that belongs to it", Code.INVALID_GOAL
+    )
+
+
+def rollout_message(decision: Decision, header: Header, encoder_id: str, chunk: int, step_duration: float) -> Rollout:
+    """What the robot expects of its present plan; `header` is of the observation, in odom."""
+    steps = len(decision.poses)
+    commands = decision.commands[: steps * chunk].reshape(steps, chunk, -1).mean(1)
+    return Rollout(
+        header=header,
+        encoder_id=encoder_id,
+        step_duration=conversions.seconds_to_duration(step_duration),
+        commands=[conversions.twist_message(command) for command in commands],
+        poses=[conversions.pose_to_message(pose) for pose in decision.poses],
+        cost=sum(share.value for share in decision.shares),
+        computing_time=conversions.seconds_to_duration(decision.planning_seconds),
+    )
+
+
+def path_message(decision: Decision, header: Header) -> Path:
+    """The poses that the robot expects to pass; `header` is of the observation, in odom."""
+    poses = [PoseStamped(header=header, pose=conversions.pose_to_message(pose)) for pose in decision.poses]
+    return Path(header=header, poses=poses)
+
+
+def result_message(
+    execution: GoalExecution, code: Code, message: str, now: float, pose: Array | None, frame: str
+) -> NavigateToGoal.Result:
+    """How a goal ended; `pose` (3,) in `frame` is where the robot stands."""
+    decision = execution.plan.decision or Decision(State.IDLE, "")
+    return NavigateToGoal.Result(
+        error_code=int(code),
+        error_msg=message,
+        navigation_time=conversions.seconds_to_duration(max(0.0, now - execution.began)),
+        final_pose=_stamped(pose, now, frame),
+        final_distance=float(decision.distance),
+        final_energy=float(decision.energy),
+        number_of_replans=decision.replans,
+        number_of_recoveries=decision.recoveries,
+    )
+
+
+def feedback_message(
+    execution: GoalExecution, now: float, pose: Array | None, frame: str, rate: float, z_score: float
+) -> NavigateToGoal.Feedback:
+    """How it goes.
+
+    Args:
+        execution: of the goal.
+        now: [s].
+        pose: (3,) of the robot in `frame`; None: not known.
+        frame: of odometry.
+        rate: of the control loop [Hz].
+        z_score: of the newest surprise; NaN: not known.
+    """
+    decision = execution.plan.decision or Decision(State.PLANNING, "")
+    elapsed = max(0.0, now - execution.began)
+    return NavigateToGoal.Feedback(
+        current_pose=_stamped(pose, now, frame),
+        navigation_time=conversions.seconds_to_duration(elapsed),
+        estimated_time_remaining=conversions.seconds_to_duration(
+            seconds_left(elapsed, execution.distance_at_start, decision.distance)
+        ),
+        distance_remaining=float(decision.distance),
+        distance_at_start=float(execution.distance_at_start),
+        energy=float(decision.energy),
+        subgoal_index=decision.subgoal,
+        subgoal_count=decision.subgoals,
+        surprise=z_score,
+        number_of_recoveries=decision.recoveries,
+        loop_rate=rate,
+    )
+
+
+def seconds_left(elapsed: float, at_start: float, left: float) -> float:
+    """Time to go [s] at the mean speed of `elapsed` [s], in which the way of `at_start` [m] became `left` [m]; -1 as
+    long as that tells nothing."""
+    come = at_start - left
+    return elapsed * left / come if come > LEAST_WAY else -1.0
+
+
+def _stamped(pose: Array | None, now: float, frame: str) -> PoseStamped:
+    message = PoseStamped(header=conversions.header_at(now, frame))
+    if pose is not None:
+        message.pose = conversions.pose_to_message(pose)
+    return message

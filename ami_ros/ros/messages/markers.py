@@ -1,0 +1,53 @@
+"""Markers for RViz: places and the ways between them, and the chosen future."""
+
+from __future__ import annotations
+
+import numpy as np
+from geometry_msgs.msg import Point
+from std_msgs.msg import ColorRGBA, Header
+from visualization_msgs.msg import Marker, MarkerArray
+
+from ami_ros.geometry import Array
+from ami_ros.memory.types import Places
+from ami_ros.ros.messages.conversions import pose_to_message
+
+_PLACE, _EDGE, _LABEL = (
+    ColorRGBA(r=0.20, g=0.55, b=0.95, a=0.9),
+    ColorRGBA(r=0.55, g=0.60, b=0.65, a=0.5),
+    ColorRGBA(r=1.0, g=1.0, b=1.0, a=1.0),
+)
+
+
+def place_markers(places: Places, header: Header) -> MarkerArray:
+    """Markers in the frame of `header`, that of the memory; they replace the ones before."""
+    dots = Marker(header=header, ns="places", type=Marker.SPHERE_LIST, color=_PLACE, points=_points(places.poses))
+    dots.scale.x = dots.scale.y = dots.scale.z = 0.08
+    ways = Marker(header=header, ns="ways", type=Marker.LINE_LIST, color=_EDGE)
+    ways.scale.x = 0.02
+    if len(places.edges):
+        order = np.argsort(places.ids)
+        rows = order[np.searchsorted(places.ids, places.edges.reshape(-1), sorter=order)]
+        ways.points = _points(places.poses[rows])
+    markers = [Marker(header=header, action=Marker.DELETEALL), dots, ways]
+    for place_id, label in places.labels.items():
+        pose = pose_to_message(places.poses[int(np.flatnonzero(places.ids == place_id)[0])])
+        pose.position.z = 0.3
+        text = Marker(header=header, ns="labels", id=int(place_id), type=Marker.TEXT_VIEW_FACING, text=label, pose=pose)
+        text.color, text.scale.z = _LABEL, 0.2
+        markers.append(text)
+    return MarkerArray(markers=markers)
+
+
+def rollout_markers(poses: Array, header: Header) -> MarkerArray:
+    """The expected poses (n, 3) in the frame of `header`, as arrows that grow faint with time."""
+    markers = [Marker(header=header, action=Marker.DELETEALL)]
+    for index, pose in enumerate(poses):
+        arrow = Marker(header=header, ns="rollout", id=index, type=Marker.ARROW, pose=pose_to_message(pose))
+        arrow.scale.x, arrow.scale.y, arrow.scale.z = 0.2, 0.04, 0.04
+        arrow.color = ColorRGBA(r=1.0, g=0.75, b=0.2, a=1.0 - 0.8 * index / len(poses))
+        markers.append(arrow)
+    return MarkerArray(markers=markers)
+
+
+def _points(poses: Array) -> list[Point]:
+    return [Point(x=float(x), y=float(y), z=0.0) for x, y in poses[:, :2]]

@@ -1,0 +1,206 @@
+"""Messages of memory to its plain values and back."""
+
+from __future__ import annotations
+
+import array
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from geometry_msgs.msg import PoseStamped
+from std_msgs.msg import Header
+
+from ami_interfaces.msg import KeepAway, NavigationGoal, PlaceGraph
+from ami_interfaces.msg import Location as LocationMessage
+from ami_interfaces.msg import Place as PlaceMessage
+from ami_interfaces.srv import FindRoute
+from ami_ros.commands import pack, unpack
+from ami_ros.errors import AmiError
+from ami_ros.geometry import Array
+from ami_ros.memory.codes import Code
+from ami_ros.memory.types import Edge, GoalQuery, Location, Place, Places, Route
+from ami_ros.ros.messages import conversions
+
+
+def location_to_message(location: Location, header: Header, encoder_id: str) -> LocationMessage:
+    """`header`: stamp of the latent, frame of the memory."""
+    return LocationMessage(
+        header=header,
+        encoder_id=encoder_id,
+        localised=location.localised,
+        confidence=float(location.confidence),
+        entropy=float(location.entropy),
+        pose=conversions.pose_to_message(location.pose),
+        odom_pose=conversions.pose_to_message(location.odometry),
+        place_id=location.place_id,
+    )
+
+
+def location_from_message(message: LocationMessage) -> Location:
+    """Raises AmiError on a pose that is none."""
+    return Location(
+        stamp=conversions.stamp_to_seconds(message.header.stamp),
+        pose=conversions.pose_from_message(message.pose),
+        odometry=conversions.pose_from_message(message.odom_pose),
+        confidence=message.confidence,
+        entropy=message.entropy,
+        localised=message.localised,
+        place_id=message.place_id,
+    )
+
+
+def place_to_message(place: Place, encoder_id: str, frame: str, with_latent: bool) -> PlaceMessage:
+    """`frame`: of the memory."""
+    last_seen = conversions.seconds_to_stamp(place.last_seen)
+    header = Header(stamp=last_seen, frame_id=frame)
+    message = PlaceMessage(
+        id=place.id,
+        label=place.label,
+        encoder_id=encoder_id,
+        created=conversions.seconds_to_stamp(place.created),
+        last_seen=last_seen,
+        visit_count=place.visits,
+        pose=PoseStamped(header=header, pose=conversions.pose_to_message(place.pose)),
+        note=place.note,
+        similarity=float(place.similarity),
+        distance=float(place.distance),
+        surprise=float(place.surprise),
+        keep_away=float(place.keep_away),
+    )
+    if with_latent:
+        if place.covariance is not None:
+            message.covariance = np.asarray(place.covariance, np.float32).ravel()
+        if place.commands is not None:
+            message.commands = conversions.floats_of(pack(place.commands))
+        message.latent = conversions.latent_to_message(place.latent, header, encoder_id)
+    if place.thumbnail:
+        message.thumbnail = conversions.compressed_message(place.thumbnail, "jpeg")
+    return message
+
+
+def place_from_message(message: PlaceMessage, encoder_id: str) -> Place:
+    """A place with its latent."""
+    covariance = np.array(message.covariance, np.float32).reshape(3, 3)
+    return Place(
+        id=message.id,
+        pose=conversions.pose_from_message(message.pose.pose),
+        latent=conversions.latent_from_message(message.latent, encoder_id, Code.ENCODER_MISMATCH),
+        label=message.label,
+        note=message.note,
+        created=conversions.stamp_to_seconds(message.created),
+        last_seen=conversions.stamp_to_seconds(message.last_seen),
+        visits=message.visit_count,
+        surprise=message.surprise,
+        keep_away=message.keep_away,
+        covariance=covariance if covariance.any() else None,
+        commands=unpack(message.commands),
+    )
+
+
+def query_to_message(query: GoalQuery, encoder_id: str, frame: str) -> NavigationGoal:
+    """`frame`: of the memory."""
+    header = Header(frame_id=frame)
+    if query.latent is not None:
+        latent = conversions.latent_to_message(query.latent, header, encoder_id)
+        return NavigationGoal(type=NavigationGoal.TYPE_LATENT, latent=latent)
+    if query.pose is not None:
+        pose = PoseStamped(header=header, pose=conversions.pose_to_message(query.pose))
+        return NavigationGoal(type=NavigationGoal.TYPE_POSE, pose=pose)
+    return NavigationGoal(type=NavigationGoal.TYPE_PLACE, place_id=query.place_id, place_label=query.label)
+
+
+def query_from_message(goal: NavigationGoal, encoder_id: str, frame: str) -> GoalQuery:
+    """Raises AmiError on a goal that memory cannot search."""
+    if goal.type == NavigationGoal.TYPE_LATENT:
+        return GoalQuery(latent=conversions.latent_from_message(goal.latent, encoder_id, Code.ENCODER_MISMATCH))
+    if goal.type == NavigationGoal.TYPE_POSE:
+        if goal.pose.header.frame_id != frame:
+            raise AmiError(f"goal is in frame '{goal.pose.header.frame_id}', memory's is '{frame}'", Code.INVALID_INPUT)
+        return GoalQuery(pose=conversions.pose_from_message(goal.pose.pose))
+    if goal.type == NavigationGoal.TYPE_PLACE and (goal.place_id or goal.place_label):
+        return GoalQuery(place_id=goal.place_id, label=goal.place_label)
+    raise AmiError(
+        f"memory cannot search a goal of type {goal.type}; give a latent, a place or a pose", Code.INVALID_INPUT
+    )
+
+
+def fill_route(response: FindRoute.Response, route: Route, encoder_id: str, frame: str) -> None:
+    """Writes `route` into the answer of ~/find_route."""
+    response.places = [place_to_message(place, encoder_id, frame, with_latent=True) for place in route.places]
+    response.length = float(route.length)
+    response.goal_pose = conversions.pose_to_message(route.goal_pose)
+    response.goal_confidence = float(route.goal_confidence)
+
+
+def route_from_response(response: FindRoute.Response, encoder_id: str) -> Route | AmiError:
+    """The route in an answer of ~/find_route, or the error: its own, or that of places of another encoder."""
+    if not response.success:
+        return AmiError(response.error_msg, response.error_code)
+    try:
+        places = [place_from_message(place, encoder_id) for place in response.places]
+    except AmiError as error:
+        return error
+    return Route(
+        places=places,
+        length=response.length,
+        goal_pose=conversions.pose_from_message(response.goal_pose),
+        goal_confidence=response.goal_confidence,
+    )
+
+
+def edges_from_message(pairs: list[int]) -> list[tuple[int, int]]:
+    """Place ids in pairs, as FindRoute has them."""
+    if len(pairs) % 2:
+        raise AmiError("avoid_edges must hold pairs of place ids", Code.INVALID_INPUT)
+    ids = np.asarray(pairs, dtype=np.int64).reshape(-1, 2)
+    return [(int(a), int(b)) for a, b in ids]
+
+
+def service_code(response_type: Any, error: AmiError, default: str = "UNKNOWN") -> int:
+    """The code of `error` in the numbering of a service: memory's constants have the same names and another base.
+
+    Args:
+        response_type: of the service.
+        error: as the core or a conversion raised it.
+        default: name of the code of an error that has none.
+    """
+    if error.code in list(Code):
+        default = Code(error.code).name
+    elif error.code:
+        return error.code
+    return int(getattr(response_type, default, response_type.UNKNOWN))
+
+
+def keep_away_to_message(circles: Array, header: Header) -> KeepAway:
+    """Circles (n, 3): x, y, radius [m] in the frame of `header`."""
+    x, y, radius = (conversions.floats_of(column) for column in np.asarray(circles).reshape(-1, 3).T)
+    return KeepAway(header=header, x=x, y=y, radius=radius)
+
+
+def keep_away_from_message(message: KeepAway) -> Array:
+    """Circles (n, 3): x, y, radius [m]. Raises AmiError on numbers that make no sense."""
+    if not len(message.x) == len(message.y) == len(message.radius):
+        raise AmiError("keep_away has lists of different lengths")
+    circles = np.column_stack([message.x, message.y, message.radius]).astype(np.float64)
+    if not np.isfinite(circles).all() or (circles[:, 2] < 0.0).any():
+        raise AmiError("keep_away has a circle that is not finite")
+    return circles
+
+
+def graph_to_message(places: Places, edges: Iterable[Edge], header: Header, encoder_id: str) -> PlaceGraph:
+    """`edges`: of the places; those that were never driven are left out."""
+    row = {int(place): k for k, place in enumerate(places.ids)}
+    ways = [edge for edge in edges if edge.traversals]
+    return PlaceGraph(
+        header=header,
+        encoder_id=encoder_id,
+        ids=array.array("Q", map(int, places.ids)),
+        x=conversions.floats_of(places.poses[:, 0]),
+        y=conversions.floats_of(places.poses[:, 1]),
+        yaw=conversions.floats_of(places.poses[:, 2]),
+        way_start=array.array("I", (row[edge.start] for edge in ways)),
+        way_stop=array.array("I", (row[edge.stop] for edge in ways)),
+        way_traversals=array.array("I", (edge.traversals for edge in ways)),
+        way_failures=array.array("I", (edge.failures for edge in ways)),
+        way_duration=conversions.floats_of([edge.duration for edge in ways]),
+    )

@@ -1,0 +1,139 @@
+"""RunMission's messages to tasks and back, and tasks' destinations to the planner's goals."""
+
+from __future__ import annotations
+
+import base64
+import math
+
+from geometry_msgs.msg import PoseStamped
+
+from ami_interfaces.action import NavigateToGoal, RunMission
+from ami_interfaces.msg import NavigationGoal
+from ami_ros.errors import AmiError
+from ami_ros.images import image_of
+from ami_ros.planning.exploration import Exploration
+from ami_ros.planning.exploration_config import ExplorationConfig
+from ami_ros.planning.mission import Mission, MissionPlan
+from ami_ros.planning.mission_codes import Code
+from ami_ros.planning.task import Destination, Leg, Phase, Task
+from ami_ros.ros.messages import conversions
+from ami_ros.ros.messages.goals import Frames
+
+PHASES = {
+    Phase.CHOOSING: RunMission.Feedback.CHOOSING,
+    Phase.DRIVING: RunMission.Feedback.DRIVING,
+    Phase.WAITING: RunMission.Feedback.WAITING,
+    Phase.RETURNING: RunMission.Feedback.RETURNING,
+    Phase.DONE: RunMission.Feedback.WAITING,
+}
+
+
+def task_from_message(message: RunMission.Goal, frames: Frames, config: ExplorationConfig) -> Task:
+    """What a request asks for; `config` is of exploring.
+
+    Raises:
+        AmiError: with `Code.INVALID_MISSION`: what is wrong, and of which goal.
+    """
+    try:
+        allowance = conversions.stamp_to_seconds(message.time_allowance)
+        if message.kind == RunMission.Goal.EXPLORE:
+            if allowance < 0.0:
+                raise ValueError("time_allowance must not be negative")
+            has_home = message.home.type != NavigationGoal.TYPE_UNSET
+            return Exploration(config, allowance, _destination(message.home, 0.0, frames) if has_home else None)
+        if message.kind not in (RunMission.Goal.VISIT_IN_ORDER, RunMission.Goal.VISIT_ALL):
+            raise ValueError(f"unknown kind {message.kind}")
+        plan = MissionPlan(
+            goals=_destinations(message, frames),
+            ordered=message.kind == RunMission.Goal.VISIT_IN_ORDER,
+            retries=message.retries,
+            stop_at_failure=message.stop_at_failure,
+            leg_allowance=conversions.stamp_to_seconds(message.leg_allowance),
+            allowance=allowance,
+        )
+    except (AmiError, ValueError) as error:
+        raise AmiError(f"mission: {error}", Code.INVALID_MISSION) from error
+    return Mission(plan)
+
+
+def _destinations(message: RunMission.Goal, frames: Frames) -> tuple[Destination, ...]:
+    waits = list(message.waits) or [0.0] * len(message.goals)
+    if len(waits) != len(message.goals):
+        raise ValueError(f"{len(waits)} waits for {len(message.goals)} goals")
+    found = []
+    for index, (goal, wait) in enumerate(zip(message.goals, waits, strict=True)):
+        try:
+            found.append(_destination(goal, wait, frames))
+        except (AmiError, ValueError) as error:
+            raise ValueError(f"goal {index + 1}: {error}") from error
+    return tuple(found)
+
+
+def _destination(goal: NavigationGoal, wait: float, frames: Frames) -> Destination:
+    if goal.type == NavigationGoal.TYPE_POSE:
+        frame = goal.pose.header.frame_id
+        if frame not in (frames.odom, frames.map):
+            raise ValueError(f"frame '{frame}' is neither {frames.odom} nor {frames.map}")
+        x, y, yaw = conversions.pose_from_message(goal.pose.pose).tolist()
+        return Destination("pose", pose=(x, y, yaw), in_map=frame == frames.map, wait=wait)
+    if goal.type == NavigationGoal.TYPE_IMAGE:
+        image_of(goal.image)  # refuses what is no picture
+        return Destination("picture", picture=base64.b64encode(bytes(goal.image.data)).decode(), wait=wait)
+    if goal.type == NavigationGoal.TYPE_PLACE:
+        return Destination("place", place_id=goal.place_id, place_label=goal.place_label, wait=wait)
+    if goal.type == NavigationGoal.TYPE_LATENT:
+        latent = conversions.latent_from_message(goal.latent, goal.latent.encoder_id)
+        return Destination(
+            "latent", latent=tuple(latent.tolist()), encoder_id=goal.latent.encoder_id, wait=wait
+        )  # fmt: skip
+    raise ValueError(f"unknown type {goal.type}; set type and its field")
+
+
+def goal_message(leg: Leg, frames: Frames) -> NavigateToGoal.Goal:
+    """A leg, as the planner takes it."""
+    allowance = conversions.seconds_to_duration(leg.allowance)
+    return NavigateToGoal.Goal(goal=_goal(leg.destination, frames), time_allowance=allowance)
+
+
+def _goal(to: Destination, frames: Frames) -> NavigationGoal:
+    if to.kind == "pose":
+        header = conversions.header_at(0.0, frames.map if to.in_map else frames.odom)
+        pose = PoseStamped(header=header, pose=conversions.pose_to_message(to.pose))
+        return NavigationGoal(type=NavigationGoal.TYPE_POSE, pose=pose)
+    if to.kind == "picture":
+        image = conversions.compressed_message(to.picture_bytes, "")
+        return NavigationGoal(type=NavigationGoal.TYPE_IMAGE, image=image)
+    if to.kind == "latent":
+        latent = conversions.latent_to_message(to.latent, conversions.header_at(0.0, ""), to.encoder_id)
+        return NavigationGoal(type=NavigationGoal.TYPE_LATENT, latent=latent)
+    return NavigationGoal(type=NavigationGoal.TYPE_PLACE, place_id=to.place_id, place_label=to.place_label)
+
+
+def result_message(task: Task, code: Code, message: str) -> RunMission.Result:
+    """How a task ended, or was left."""
+    result = RunMission.Result(error_code=int(code), error_msg=message)
+    if isinstance(task, Mission):
+        records = task.progress.records
+        result.reached = sum(record.reached for record in records)
+        result.order = list(task.progress.visited)
+        result.goal_codes = [int(record.code) for record in records]
+        result.tries = [record.tries for record in records]
+        result.elapsed = conversions.seconds_to_duration(task.progress.elapsed)
+    elif isinstance(task, Exploration):
+        result.elapsed = conversions.seconds_to_duration(task.elapsed)
+    return result
+
+
+def feedback_message(task: Task, message: str, distance: float = math.nan) -> RunMission.Feedback:
+    """Feedback; `distance` [m] is what is left of the current leg."""
+    feedback = RunMission.Feedback(
+        phase=PHASES[task.phase], index=-1, distance_remaining=distance, message=message[:256]
+    )
+    if isinstance(task, Mission):
+        feedback.index = -1 if task.current is None else task.current
+        feedback.remaining, feedback.leg = len(task.remaining), task.legs
+        feedback.elapsed = conversions.seconds_to_duration(task.progress.elapsed)
+    elif isinstance(task, Exploration):
+        feedback.leg = task.legs
+        feedback.elapsed = conversions.seconds_to_duration(task.elapsed)
+    return feedback

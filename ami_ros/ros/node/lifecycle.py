@@ -1,0 +1,223 @@
+"""The base class of all nodes: a managed node that can also start itself.
+
+rclpy swallows exceptions in transitions and gates only publishers; here every transition
+says what failed, and subscriptions and timers are silent while the node is not active.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.clock import Clock, TimeJump
+from rclpy.duration import Duration
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.qos import QoSProfile
+from rclpy.timer import Timer
+
+from ami_ros.errors import AmiError
+from ami_ros.ros.node.health import BACKWARD, Health
+from ami_ros.ros.node.parameters import declare
+from ami_ros.ros.node.qos import RELIABLE, SENSOR
+
+ConfigT = TypeVar("ConfigT")
+
+LAST_WORD = Duration(seconds=0.5)  # to wait for its arrival
+
+
+class AmiNode(LifecycleNode, Generic[ConfigT]):
+    """A lifecycle node with parameters from a frozen dataclass.
+
+    Derived classes override `configure` (load, create publishers, subscriptions and timers with the methods below),
+    `activate`, `deactivate` (a robot must stand still afterwards), `cleanup` and `time_jumped`; each may raise.
+
+    Args:
+        name: of the node.
+        config: dataclass whose fields are the parameters.
+        options: of `rclpy.node.Node`, as `context` or `parameter_overrides`.
+
+    Raises:
+        AmiError: a parameter is unknown, of a wrong type or out of range.
+    """
+
+    def __init__(self, name: str, config: type[ConfigT], **options: Any) -> None:
+        super().__init__(name, **options)
+        self.declare_parameter(
+            "autostart", True, ParameterDescriptor(description="configure and activate without a lifecycle manager")
+        )
+        self.config: ConfigT = declare(self, config)
+        self.health = Health(self)
+        self.is_active = False
+        self._failure: AmiError | None = None
+        self._starting = False
+        self._created: list[Callable[[], object]] = []
+        self._jumps = self.get_clock().create_jump_callback(BACKWARD, post_callback=self._jumped)
+
+    def configure(self) -> None:
+        """Acquires everything that the node needs."""
+
+    def activate(self) -> None:
+        """Starts work."""
+
+    def deactivate(self) -> None:
+        """Stops work; publishers still function."""
+
+    def cleanup(self) -> None:
+        """Releases what `configure` acquired, also after it failed half-way."""
+
+    def time_jumped(self) -> None:
+        """The clock went backwards: buffers belong to another time."""
+
+    def start(self) -> None:
+        """Configures and activates, unless the parameter `autostart` is false.
+
+        Raises:
+            AmiError: a transition failed.
+        """
+        if not self.get_parameter("autostart").value:
+            return
+        self._starting = True
+        for transition in (self.trigger_configure, self.trigger_activate):
+            if transition() != TransitionCallbackReturn.SUCCESS:
+                raise self._failure or AmiError(f"{self.get_name()}: could not start; the error above says why")
+        self._starting = False
+
+    def stop(self) -> None:
+        """Deactivates, cleans up and goes to finalized."""
+        if self._state_machine.current_state[1] in ("unconfigured", "inactive", "active"):
+            self.trigger_shutdown()
+
+    def destroy_node(self) -> None:
+        """Stops, and takes the node off the graph at once.
+
+        rclpy's own leaves that to the garbage collector: a managed node's state machine keeps the node alive, and with
+        it the participant of its context, which then answers for a node that is gone.
+        """
+        self.stop()
+        self._state_machine.destroy_when_not_in_use()
+        super().destroy_node()
+
+    def publish_last(self, publisher: Any, message: Any) -> None:
+        """Publishes what must arrive before this node or its process ends."""
+        publisher.publish(message)
+        publisher.wait_for_all_acked(LAST_WORD)
+
+    def publisher(self, message_type: Any, topic: str, qos: QoSProfile = RELIABLE) -> Any:
+        """A publisher that lives until cleanup and publishes while the node is active."""
+        publisher = self.create_lifecycle_publisher(message_type, topic, qos)
+        self._created.append(lambda: self.destroy_lifecycle_publisher(publisher))
+        return publisher
+
+    def subscribe(
+        self,
+        message_type: Any,
+        topic: str,
+        callback: Callable[[Any], None],
+        qos: QoSProfile = SENSOR,
+        always: bool = False,
+    ) -> None:
+        """Calls `callback` with messages while the node is active; its AmiErrors are reported, the message dropped.
+
+        With `always` also while it is not: what is latched comes only once.
+        """
+
+        def receive(message: Any) -> None:
+            if not self.is_active and not always:
+                return
+            try:
+                callback(message)
+            except AmiError as error:
+                self.health.warn(topic, f"{topic}: {error}")
+
+        subscription = self.create_subscription(message_type, topic, receive, qos)
+        self._created.append(lambda: self.destroy_subscription(subscription))
+
+    def every(self, period: float, callback: Callable[[], None], clock: Clock | None = None) -> Timer:
+        """Calls `callback` every `period` [s] of `clock` (the node's if None) while the node is active."""
+        timer = self.create_timer(period, lambda: callback() if self.is_active else None, clock=clock)
+        self._created.append(lambda: self.destroy_timer(timer))
+        return timer
+
+    def offer(self, service_type: Any, name: str, callback: Callable[[Any, Any], None]) -> None:
+        """Answers a service; an AmiError goes into the response's `success`, `error_code` and `error_msg`."""
+
+        def answer(request: Any, response: Any) -> Any:
+            try:
+                if not self.is_active:
+                    code = getattr(service_type.Response, "NOT_ACTIVE", 0)
+                    raise AmiError(f"{self.get_name()} is not active; activate it", code)
+                response.success = True
+                callback(request, response)
+            except AmiError as error:
+                response.success = False
+                if hasattr(response, "error_code"):
+                    response.error_code = error.code or service_type.Response.UNKNOWN
+                setattr(response, "error_msg" if hasattr(response, "error_msg") else "message", str(error))
+            return response
+
+        service = self.create_service(service_type, name, answer)
+        self._created.append(lambda: self.destroy_service(service))
+
+    def now(self) -> float:
+        """The node's clock [s]."""
+        return self.get_clock().now().nanoseconds * 1e-9
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        result = self._transition("configure", self.configure)
+        if result != TransitionCallbackReturn.SUCCESS:
+            self._release()
+            return result
+        return super().on_configure(state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        super().on_activate(state)
+        result = self._transition("activate", self.activate)
+        self.is_active = result == TransitionCallbackReturn.SUCCESS
+        if not self.is_active:
+            super().on_deactivate(state)
+        return result
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self.is_active = False
+        result = self._transition("deactivate", self.deactivate)
+        super().on_deactivate(state)
+        return result
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        return self._release()
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        if self.is_active:
+            self.on_deactivate(state)
+        return self._release()
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        if self.is_active:
+            self.on_deactivate(state)
+        return self._release()
+
+    def _transition(self, name: str, action: Callable[[], None]) -> TransitionCallbackReturn:
+        try:
+            action()
+        except AmiError as error:
+            self._failure = error
+            if not self._starting:  # else `start` raises it
+                self.get_logger().error(f"{name} failed: {error}")
+            return TransitionCallbackReturn.FAILURE
+        except Exception:  # rclpy would swallow it
+            self.get_logger().error(f"{name} failed:\n{traceback.format_exc()}")
+            return TransitionCallbackReturn.ERROR
+        return TransitionCallbackReturn.SUCCESS
+
+    def _release(self) -> TransitionCallbackReturn:
+        result = self._transition("cleanup", self.cleanup)
+        for destroy in reversed(self._created):
+            destroy()
+        self._created.clear()
+        return result
+
+    def _jumped(self, jump: TimeJump) -> None:
+        self.get_logger().info("time went backwards: buffers cleared")
+        self.time_jumped()

@@ -1,0 +1,138 @@
+"""A node's process from its arguments to its exit code, with a final zero command before it ends."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import rclpy
+from rclpy.exceptions import ParameterException
+from rclpy.impl.implementation_singleton import rclpy_implementation
+from rclpy.signals import SignalHandlerOptions
+from rclpy.utilities import remove_ros_args
+
+from ami_ros.errors import AmiError
+from ami_ros.ros.node.executor import LeanExecutor
+from ami_ros.ros.node.lifecycle import AmiNode
+
+URGENT = -5  # niceness of what stands between an image and a command
+AUTOGROUP = Path("/proc/self/autogroup")  # Linux weighs sessions against each other, and processes only within one
+
+
+def be_urgent(niceness: int) -> bool:
+    """Raises the priority of this thread and of those that it starts from now on.
+
+    Args:
+        niceness: -20 (most urgent) to 19; 0 asks for nothing.
+
+    Returns:
+        Whether it was granted; below 0 that takes root or CAP_SYS_NICE.
+    """
+    if niceness == 0:
+        return True
+    try:
+        os.setpriority(os.PRIO_PROCESS, 0, niceness)
+    except PermissionError:
+        return False
+    with suppress(OSError):  # a kernel without sessions of processes, or one that is asked too often
+        AUTOGROUP.write_text(f"{niceness}\n")
+    return True
+
+
+def settle() -> None:
+    """Freezes the objects there are: full garbage collections, 0.1 s with torch loaded, then skip them."""
+    gc.collect()
+    gc.freeze()
+
+
+LOOK = 0.2  # [s] between two checks for a signal: Linux may deliver it to another thread, and Python then wakes nobody
+
+
+def run(*node_classes: Callable[[], AmiNode[Any]], arguments: Sequence[str] | None = None, niceness: int = 0) -> int:
+    """Runs nodes until SIGINT, SIGTERM or a bug ends them, and returns the exit code.
+
+    Each node is served by a thread of its own, so that none waits for a callback of another.
+
+    rclpy's own signal handlers end the context at once, so no final zero could be sent; ours only wake this
+    thread, which then stops the nodes one by one. Later signals change nothing.
+
+    Args:
+        node_classes: the nodes.
+        arguments: the command line; else that of this process.
+        niceness: what the process asks for, where it may (`urgency.be_urgent`).
+
+    Returns:
+        0 after a signal; 1 after a bug of ours, with its traceback; 2 after a mistake in the set-up, with one line.
+    """
+    be_urgent(niceness)
+    stopping = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
+    try:
+        _initialise(list(sys.argv if arguments is None else arguments))
+        executors = [LeanExecutor() for _ in node_classes]
+        nodes: list[AmiNode[Any]] = []
+        try:
+            for make in node_classes:
+                nodes.append(make())
+            return _spin(nodes, executors, stopping)
+        finally:
+            for executor in executors:
+                executor.shutdown()
+            for node in reversed(nodes):
+                node.destroy_node()
+    except (AmiError, ParameterException) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    finally:
+        rclpy.try_shutdown()
+
+
+def _initialise(arguments: list[str]) -> None:
+    try:
+        rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
+    except (rclpy_implementation.RCLError, rclpy_implementation.UnknownROSArgsError) as error:
+        raise AmiError(f"ROS arguments: {str(error).splitlines()[0]}") from error
+    unknown = remove_ros_args(arguments)[1:]
+    if unknown:
+        raise AmiError(f"unknown arguments {' '.join(unknown)}; ROS arguments come after --ros-args")
+
+
+def _spin(nodes: list[AmiNode[Any]], executors: list[LeanExecutor], stopping: threading.Event) -> int:
+    """Starts the nodes and serves each on a thread of its own, for this one has to be free for signals."""
+    failures: list[str] = []
+
+    def serve(executor: LeanExecutor) -> None:
+        try:
+            executor.spin()
+        except Exception:  # a bug in a callback: the robot is stopped first, then the process ends
+            if not stopping.is_set():  # else it is rclpy's: its `shutdown` takes away what callbacks still need
+                failures.append(traceback.format_exc())
+        finally:
+            stopping.set()
+
+    for node in nodes:
+        if not stopping.is_set():
+            node.start()
+    settle()
+    servers = [threading.Thread(target=serve, args=(e,), name="executor", daemon=True) for e in executors]
+    for node, executor, server in zip(nodes, executors, servers, strict=True):
+        executor.add_node(node)
+        server.start()
+    while not stopping.wait(LOOK):
+        pass
+    for executor in executors:
+        executor.shutdown()
+    for server in servers:
+        server.join(2.0)
+    for failure in failures:
+        sys.stderr.write(failure)
+    return 1 if failures else 0

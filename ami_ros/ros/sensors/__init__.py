@@ -1,0 +1,1 @@
+"""Sensors as they come over ROS, in the frame of the robot."""

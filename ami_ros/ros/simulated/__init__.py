@@ -1,0 +1,1 @@
+"""A simulated robot on the topics of a real one."""

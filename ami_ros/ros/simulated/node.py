@@ -1,0 +1,187 @@
+"""What the nodes of simulated robots share: the topics of a real robot, and services that only simulation can offer."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+from geometry_msgs.msg import Pose, PoseStamped, TransformStamped, Twist, TwistStamped
+from nav_msgs.msg import Odometry
+from rosgraph_msgs.msg import Clock
+from scipy.spatial.transform import Rotation
+from sensor_msgs.msg import CameraInfo, Image, Imu, LaserScan
+from std_msgs.msg import Header, UInt32
+from std_srvs.srv import Trigger
+
+from ami_interfaces.srv import Photograph, PlaceRobot, SetDoor
+from ami_ros.commands import Command
+from ami_ros.errors import AmiError
+from ami_ros.images import encode_png
+from ami_ros.robots.description import DEFAULT
+from ami_ros.robots.sensors import CameraSensor, Sensor
+from ami_ros.ros.messages import conversions
+from ami_ros.ros.node.lifecycle import AmiNode
+from ami_ros.ros.node.parameters import parameter
+from ami_ros.ros.node.qos import RELIABLE, SENSOR
+from ami_ros.ros.sensors.scanner import TF_STATIC
+from ami_ros.ros.sensors.tf import TFMessage, send_transform, tf_publisher, transform_message
+from ami_ros.ros.simulated.loop import SimulationLoop
+from ami_ros.simulation.noise import noise_of
+from ami_ros.simulation.robot import CONTROL_PERIOD, Observation, Robot, simulated
+
+WORLD_FRAME = "world"
+OPTICAL = Rotation.from_euler("xyz", [-np.pi / 2, 0.0, -np.pi / 2])  # of z forwards in x forwards (REP 103)
+
+
+@dataclass(frozen=True)
+class RobotParameters:
+    """Parameters that every simulated robot has."""
+
+    world: str = parameter("home", "Name of a world that comes with the package, or a world file.")
+    robot: str = parameter(DEFAULT, "Name of a robot in config/robots, or its file.")
+    seed: int = parameter(0, "Of start poses and noise.", limits=(0, 2**31 - 1))
+    start_pose: tuple[float, ...] = parameter(
+        (), "x, y, yaw in the world's frame; empty: random in the start area.", "m, m, rad"
+    )
+    noise_scale: float = parameter(1.0, "Multiplies all sensor noise; 0: perfect sensors.", limits=(0.0, 10.0))
+    real_time_factor: float = parameter(
+        1.0, "Simulated seconds in a second; 0: as fast as possible.", limits=(0.0, 100.0)
+    )
+
+    def __post_init__(self) -> None:
+        if len(self.start_pose) not in (0, 3) or not np.isfinite(self.start_pose).all():
+            raise ValueError(f"start_pose must be empty or x, y, yaw, found {list(self.start_pose)}")
+
+
+ParametersT = TypeVar("ParametersT", bound=RobotParameters)
+
+
+class RobotNode(AmiNode[ParametersT]):
+    """Publishes what the robot senses and drives as told. Derived classes make the robot."""
+
+    @abstractmethod
+    def make_robot(self) -> Robot:
+        """The robot, at its start; called on the thread that will step it."""
+
+    camera_info: bool = True  # pictures are those of the camera that is described
+
+    def configure(self) -> None:
+        config = self.config
+        self.description = simulated(config.robot)
+        self.noise = noise_of(self.description, config.noise_scale)
+        self._clock_topic = self.publisher(Clock, "/clock", SENSOR)
+        self._image = self.publisher(Image, "image")
+        self._camera_info = self.publisher(CameraInfo, "camera_info")
+        self._scan = self.publisher(LaserScan, "scan")
+        self._odom = self.publisher(Odometry, "odom")
+        self._imu = self.publisher(Imu, "imu")
+        self._truth = self.publisher(PoseStamped, "ground_truth")
+        self._contacts = self.publisher(UInt32, "~/contacts")
+        self._tf = tf_publisher(self)
+        self._mounts = self.publisher(TFMessage, "/tf_static", TF_STATIC) if TFMessage is not None else None
+        self._ticks = {s.name: max(1, round(1.0 / s.rate / CONTROL_PERIOD)) for s in self.description.sensors}
+        self.loop: SimulationLoop[Any] = SimulationLoop(self.make_robot, config.real_time_factor, self._publish)
+        self.subscribe(TwistStamped if self.description.command.stamped else Twist, "cmd_vel", self._drive, RELIABLE)
+        self.every(0.5, self._check)
+        self.offer(Trigger, "~/reset", lambda request, response: self.loop.call(lambda robot: robot.reset()))
+        self.offer(PlaceRobot, "~/place_robot", self._place)
+        self.offer(SetDoor, "~/set_door", self._set_door)
+        self.offer(Photograph, "~/photograph", self._photograph)
+
+    def deactivate(self) -> None:
+        self.loop.command(0.0, 0.0)
+
+    def cleanup(self) -> None:
+        if hasattr(self, "loop"):
+            self.loop.close()
+            del self.loop
+
+    def _drive(self, message: Twist | TwistStamped) -> None:
+        command = conversions.command_from_message(message, 3)
+        if not np.isfinite(command).all():
+            raise AmiError(f"command {command} is not finite")
+        self.loop.command(*command)
+
+    def _check(self) -> None:
+        if self.loop.failure is not None:
+            raise self.loop.failure
+
+    def _publish(self, robot: Robot, tick: int) -> None:
+        """On the simulation's thread, after each step."""
+        if not self.is_active:
+            return
+        stamp = conversions.seconds_to_stamp(robot.time)
+        self._clock_topic.publish(Clock(clock=stamp))
+        described, due = self.description, lambda sensor: sensor is not None and tick % self._ticks[sensor.name] == 0
+        if due(described.camera) or due(described.laser) or due(described.compass):
+            observation = robot.observe()
+            self._publish_odometry(observation.odometry, observation.velocity, stamp)
+            self._publish_sensors(observation, stamp, due)
+            self._publish_truth(robot, stamp)
+        elif due(described.odometry):
+            self._publish_odometry(*robot.odometry(), stamp)
+        if self._mounts is not None:
+            self._mounts.publish(TFMessage(transforms=self._static_transforms(stamp)))
+            self._mounts = None  # latched
+
+    def _header(self, stamp: Any, sensor: Sensor) -> Header:
+        return conversions.header_at(stamp, sensor.frame or self.description.frames.base)
+
+    def _publish_sensors(self, seen: Observation, stamp: Any, due: Callable[[Sensor | None], bool]) -> None:
+        """What is due of an observation."""
+        camera, laser, compass = self.description.camera, self.description.laser, self.description.compass
+        if laser is not None and due(laser):
+            scan = laser.scan(seen.scan.ranges)
+            header = self._header(stamp, laser)
+            self._scan.publish(conversions.scan_to_message(scan, header, laser.range_min, 1 / laser.rate))
+        if compass is not None and seen.heading is not None and due(compass):
+            deviation = self.noise.compass * self.noise.scale
+            self._imu.publish(conversions.imu_message(seen.heading, deviation, self._header(stamp, compass)))
+        if camera is not None and seen.image is not None and due(camera):
+            header = self._header(stamp, camera)
+            self._image.publish(conversions.image_to_message(seen.image, header))
+            if self.camera_info:
+                self._camera_info.publish(conversions.camera_info_message(camera, header))
+
+    def _static_transforms(self, stamp: Any) -> list[TransformStamped]:
+        """Where the sensors sit that have a frame of their own."""
+        base, found = self.description.frames.base, []
+        for sensor in self.description.sensors:
+            if sensor.mount is None or sensor.frame in ("", base):
+                continue
+            at, pose = sensor.mount, Pose()
+            turn = Rotation.from_euler("xyz", [at.roll, at.pitch, at.yaw])
+            x, y, z, w = (turn * OPTICAL if isinstance(sensor, CameraSensor) else turn).as_quat().tolist()
+            pose.position.x, pose.position.y, pose.position.z = at.x, at.y, at.z
+            pose.orientation.x, pose.orientation.y, pose.orientation.z, pose.orientation.w = x, y, z, w
+            found.append(transform_message(conversions.header_at(stamp, base), sensor.frame, pose))
+        return found
+
+    def _publish_odometry(self, pose: np.ndarray, velocity: Command, stamp: Any) -> None:
+        frames, noise = self.description.frames, self.noise
+        deviations = noise.linear_velocity * noise.scale, noise.angular_velocity * noise.scale
+        header = conversions.header_at(stamp, frames.odom)
+        message = conversions.odometry_to_message(pose, velocity, header, frames.base, deviations)
+        self._odom.publish(message)
+        send_transform(self._tf, message.header, frames.base, message.pose.pose)
+
+    def _publish_truth(self, robot: Robot, stamp: Any) -> None:
+        truth = robot.ground_truth()
+        pose = conversions.pose_to_message(truth.pose)
+        self._truth.publish(PoseStamped(header=conversions.header_at(stamp, WORLD_FRAME), pose=pose))
+        self._contacts.publish(UInt32(data=truth.contacts))
+
+    def _place(self, request: PlaceRobot.Request, response: PlaceRobot.Response) -> None:
+        pose = np.array([request.pose.x, request.pose.y, request.pose.theta])
+        self.loop.call(lambda robot: robot.place(pose))
+
+    def _set_door(self, request: SetDoor.Request, response: SetDoor.Response) -> None:
+        self.loop.call(lambda robot: robot.set_door(request.name, request.open))
+
+    def _photograph(self, request: Photograph.Request, response: Photograph.Response) -> None:
+        pose = np.array([request.pose.x, request.pose.y, request.pose.theta])
+        image = self.loop.call(lambda robot: robot.photograph(pose))
+        response.image = conversions.compressed_message(encode_png(image), "png")

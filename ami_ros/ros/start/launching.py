@@ -1,0 +1,64 @@
+"""The graph as launch descriptions; only launch files import this, for it needs `launch` and `launch_ros`."""
+
+from __future__ import annotations
+
+import tempfile
+import typing
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+
+from ami_ros.ros.start.graph import Arguments, Part, ProcessSpec, declared, processes
+from ami_ros.share import share
+from launch import LaunchContext, LaunchDescription
+
+
+def launch_description(*parts: Part, **defaults: Any) -> LaunchDescription:
+    """Declares the arguments of `parts`, `defaults` in place of their own defaults, and starts their processes."""
+    hints = typing.get_type_hints(Arguments)
+    actions: list[Any] = []
+    for field in declared(parts):
+        default = _text(defaults.get(field.name, field.default))
+        literal = typing.get_origin(hints[field.name]) is typing.Literal
+        choices = (
+            ["true", "false"] if hints[field.name] is bool else typing.get_args(hints[field.name]) if literal else None
+        )
+        actions.append(
+            DeclareLaunchArgument(
+                field.name,
+                default_value=default,
+                description=field.metadata["doc"],
+                choices=list(choices) if choices else None,
+            )
+        )
+    return LaunchDescription([*actions, OpaqueFunction(function=_start, args=[parts])])
+
+
+def _start(context: LaunchContext, parts: Iterable[Part]) -> list[Node]:
+    values = {field.name: LaunchConfiguration(field.name).perform(context) for field in declared(parts)}
+    arguments = Arguments.parse(values)
+    nodes = [_node(spec) for spec in processes(arguments, parts)]
+    if not arguments.headless:
+        config = str(share("rviz", "ami_ros.rviz"))
+        nodes.append(Node(package="rviz2", executable="rviz2", arguments=["-d", config], output="log"))
+    return nodes
+
+
+def _node(spec: ProcessSpec) -> Node:
+    return Node(
+        package="ami_ros",
+        executable=spec.executable,
+        arguments=spec.ros_arguments(Path(tempfile.mkdtemp(prefix="ami_ros_launch_"))),
+        respawn=spec.respawn,
+        respawn_delay=1.0,
+        output="screen",
+        emulate_tty=True,
+    )
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,150 @@
+"""Starts the graph as processes, where there is no `ros2 launch`: watches over them, and ends them whatever happens."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ami_ros.errors import AmiError
+from ami_ros.ros.start.graph import ProcessSpec
+
+# A server in twenty ignored its first SIGINT under load, so each signal is followed by a sterner one.
+ESCALATION = ((signal.SIGINT, 5.0), (signal.SIGTERM, 3.0), (signal.SIGKILL, 5.0))
+POLL = 0.1  # [s]
+RESPAWN_DELAY = 0.5  # [s]
+MAX_RESPAWNS = 5  # of one process
+
+
+class NodeProcess:
+    """One process, in a session of its own so that a terminal's Ctrl-C reaches it only through its supervisor."""
+
+    def __init__(self, spec: ProcessSpec, folder: Path, environment: Mapping[str, str]) -> None:
+        self.spec, self.log = spec, folder / f"{spec.executable}.log"
+        self.respawns = 0
+        self._command = [sys.executable, "-m", f"ami_ros.nodes.{spec.executable}", *spec.ros_arguments(folder)]
+        self._environment = dict(environment)
+        self._process = self._start()
+
+    @property
+    def pid(self) -> int:
+        """Of the process that runs now."""
+        return self._process.pid
+
+    @property
+    def code(self) -> int | None:
+        """Exit code, negative for a signal; None while it runs."""
+        return self._process.poll()
+
+    def respawn(self) -> None:
+        """Starts it again."""
+        self.respawns += 1
+        self._process = self._start()
+
+    def send(self, number: signal.Signals) -> None:
+        """Sends a signal to the process and its children."""
+        try:
+            os.killpg(self._process.pid, number)
+        except ProcessLookupError:
+            pass
+
+    def last_words(self) -> str:
+        """The end of its log that says why it ended."""
+        lines = [line for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
+        return lines[-1] if lines else "it wrote nothing"
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        with self.log.open("ab") as output:
+            return subprocess.Popen(
+                self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=self._environment,
+                start_new_session=True,
+            )
+
+
+class Supervisor:
+    """Keeps the processes of a graph running.
+
+    Args:
+        specs: in the order in which to start them.
+        folder: for parameter files and logs; must exist.
+        environment: variables to add to this process's own.
+    """
+
+    def __init__(
+        self, specs: Sequence[ProcessSpec], folder: Path, environment: Mapping[str, str] | None = None
+    ) -> None:
+        self._specs, self._folder = specs, folder
+        self._environment = {**os.environ, **(environment or {})}
+        self._lock = threading.Lock()
+        self._closing = threading.Event()
+        self._failure: AmiError | None = None
+        self.processes: dict[str, NodeProcess] = {}
+        self._watcher = threading.Thread(target=self._watch, name="supervisor", daemon=True)
+
+    def __enter__(self) -> Supervisor:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Starts all processes."""
+        try:
+            for spec in self._specs:
+                self.processes[spec.executable] = NodeProcess(spec, self._folder, self._environment)
+        except BaseException:
+            self.stop()
+            raise
+        self._watcher.start()
+
+    def pids(self) -> dict[str, int]:
+        """Process ids by executable, as they are now."""
+        with self._lock:
+            return {name: process.pid for name, process in self.processes.items()}
+
+    def check(self) -> None:
+        """Raises AmiError if a process ended for good."""
+        if self._failure is not None:
+            raise self._failure
+
+    def stop(self) -> None:
+        """Ends all processes, the planner's end of the graph first, so that the gate sends the last zero."""
+        self._closing.set()
+        if self._watcher.is_alive():
+            self._watcher.join()
+        remaining = list(reversed(self.processes.values()))
+        for number, patience in ESCALATION:
+            for process in remaining:
+                if process.code is None:
+                    process.send(number)
+            deadline = time.monotonic() + patience
+            while any(process.code is None for process in remaining) and time.monotonic() < deadline:
+                time.sleep(0.02)
+            if all(process.code is not None for process in remaining):
+                return
+
+    def _watch(self) -> None:
+        while not self._closing.wait(POLL):
+            for process in list(self.processes.values()):
+                if process.code is not None and self._failure is None:
+                    self._ended(process)
+
+    def _ended(self, process: NodeProcess) -> None:
+        """A process ended on its own: mistakes in the set-up stay mistakes, everything else is tried again."""
+        name = process.spec.executable
+        if process.spec.respawn and process.code != AmiError.exit_code and process.respawns < MAX_RESPAWNS:
+            if not self._closing.wait(RESPAWN_DELAY):
+                with self._lock:
+                    process.respawn()
+            return
+        self._failure = AmiError(f"{name} ended with {process.code}: {process.last_words()}; its log is {process.log}")

@@ -1,0 +1,64 @@
+"""Requests to the planner as goals, and what clients are told."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from geometry_msgs.msg import Pose, PoseStamped
+from std_msgs.msg import Header
+
+from ami_interfaces.action import NavigateToGoal
+from ami_interfaces.msg import NavigationGoal
+from ami_ros.errors import AmiError
+from ami_ros.images import encode_png, image_of
+from ami_ros.planning.codes import Code
+from ami_ros.planning.costs.statistics import CostShare
+from ami_ros.planning.types import Decision, State
+from ami_ros.ros.messages import conversions
+from ami_ros.ros.messages.goals import Frames, goal_from_message, rollout_message, seconds_left
+
+PICTURE = conversions.compressed_message(encode_png(np.zeros((4, 4, 3), np.uint8)), "png")
+KINDS = {
+    "picture": NavigationGoal(type=NavigationGoal.TYPE_IMAGE, image=PICTURE),
+    "latent": NavigationGoal(
+        type=NavigationGoal.TYPE_LATENT, latent=conversions.latent_to_message([1.0, 2.0], Header(), "net@1")
+    ),
+    "pose": NavigationGoal(
+        type=NavigationGoal.TYPE_POSE, pose=PoseStamped(header=Header(frame_id="odom"), pose=Pose())
+    ),
+    "place": NavigationGoal(type=NavigationGoal.TYPE_PLACE, place_label="desk"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_tolerances_hold_for_every_kind_of_goal(kind: str) -> None:
+    request = NavigateToGoal.Goal(goal=KINDS[kind], distance_tolerance=0.4, angle_tolerance=0.5)
+    goal, image = goal_from_message(request, "net@1", Frames(), image_of)
+    assert (goal.distance_tolerance, goal.angle_tolerance) == pytest.approx((0.4, 0.5))
+    assert (image is not None) == (kind == "picture")
+
+
+@pytest.mark.parametrize("name", ["distance_tolerance", "angle_tolerance", "max_linear_speed", "max_angular_speed"])
+@pytest.mark.parametrize("value", [-0.1, math.nan, math.inf])
+def test_a_limit_that_makes_no_sense_is_refused(name: str, value: float) -> None:
+    request = NavigateToGoal.Goal(goal=KINDS["place"])
+    setattr(request, name, value)
+    with pytest.raises(AmiError) as caught:
+        goal_from_message(request, "net@1", Frames(), image_of)
+    assert caught.value.code == Code.INVALID_GOAL
+
+
+def test_the_time_left_follows_from_the_speed_so_far_once_there_was_one() -> None:
+    assert seconds_left(10.0, 5.0, 3.0) == pytest.approx(15.0)
+    assert seconds_left(10.0, 5.0, 4.95) == seconds_left(10.0, 3.0, 5.0) == seconds_left(1.0, math.nan, 2.0) == -1.0
+
+
+def test_a_rollout_says_what_the_plan_costs_and_how_long_it_took_to_find() -> None:
+    shares = (CostShare("latent_goal", 1.5, 0.2), CostShare("obstacles", 0.25, 0.0))
+    commands, poses = np.tile([0.2, 0.0], (6, 1)), np.zeros((2, 3))
+    decision = Decision(State.CONTROLLING, "", commands, poses, planning_seconds=0.05, shares=shares)
+    rollout = rollout_message(decision, conversions.header_at(3.0, "odom"), "net@1", 3, 0.6)
+    assert rollout.cost == pytest.approx(1.75) and rollout.computing_time.nanosec == 50_000_000
+    assert len(rollout.poses) == len(rollout.commands) == 2 and rollout.commands[0].linear.x == pytest.approx(0.2)

@@ -1,0 +1,86 @@
+"""Parameters reach the dataclass typed and in range, or are refused with one line."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from ami_ros.errors import AmiError
+from ami_ros.ros.node.parameters import declare, parameter, watch
+from harness.ros import RosPeer
+
+
+@dataclass(frozen=True)
+class Inner:
+    rate: float = parameter(10.0, "How often.", "Hz", (0.1, 100.0), mutable=True)
+    count: int = parameter(3, "How many.", limits=(1, 9))
+
+
+@dataclass(frozen=True)
+class Config:
+    inner: Inner = field(default_factory=Inner)
+    mode: Literal["fast", "slow"] = "slow"
+    model: Path | None = None
+    weights: tuple[float, ...] = (1.0, 2.0)
+    verbose: bool = False
+
+
+def node_with(ros: RosPeer, **values: Any) -> Node:
+    overrides = [Parameter(name.replace("__", "."), value=value) for name, value in values.items()]
+    return ros.make_node("configured", parameter_overrides=overrides)
+
+
+def test_defaults_are_those_of_the_dataclass(ros: RosPeer) -> None:
+    assert declare(node_with(ros), Config) == Config()
+
+
+def test_given_values_arrive_in_nested_fields(ros: RosPeer) -> None:
+    node = node_with(ros, inner__rate=5, mode="fast", model="/m", weights=[3.0], verbose=True)
+    assert declare(node, Config) == Config(Inner(rate=5.0), "fast", Path("/m"), (3.0,), True)
+    assert node.get_parameter("inner.rate").value == 5.0
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"inner__rat": 5.0}, "unknown parameter 'inner.rat'"),
+        ({"inner__rate": "quick"}, "must be of type float"),
+        ({"inner__rate": 1000.0}, "must be 0.1 to 100.0"),
+        ({"inner__count": 2.5}, "must be of type int"),
+        ({"verbose": 1}, "must be of type bool"),
+        ({"mode": "medium"}, "is not one of fast, slow"),
+        ({"weights": 3.0}, "must be a list"),
+    ],
+)
+def test_mistake_is_refused_in_one_line_that_names_it(ros: RosPeer, values: dict[str, Any], words: str) -> None:
+    with pytest.raises(AmiError) as caught:
+        declare(node_with(ros, **values), Config)
+    assert words in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_descriptor_tells_unit_range_and_that_it_is_read_only(ros: RosPeer) -> None:
+    node = node_with(ros)
+    declare(node, Config)
+    rate, count = node.describe_parameter("inner.rate"), node.describe_parameter("inner.count")
+    assert rate.description == "How often. [Hz]" and not rate.read_only
+    assert rate.floating_point_range[0].to_value == 100.0
+    assert count.read_only and count.integer_range[0].from_value == 1
+    assert "fast, slow" in node.describe_parameter("mode").additional_constraints
+
+
+def test_mutable_parameter_can_change_and_only_within_its_range(ros: RosPeer) -> None:
+    node = node_with(ros)
+    declare(node, Config)
+    seen: list[Config] = []
+    watch(node, Config, seen.append)
+    good, wrong, fixed = node.set_parameters(
+        [Parameter("inner.rate", value=20.0), Parameter("inner.rate", value=0.0), Parameter("inner.count", value=4)]
+    )
+    assert (good.successful, wrong.successful, fixed.successful) == (True, False, False)
+    assert seen == [dataclasses.replace(Config(), inner=Inner(rate=20.0))]
