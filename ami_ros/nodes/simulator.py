@@ -9,7 +9,7 @@ import numpy as np
 
 from ami_ros.ros.node.process import URGENT, run
 from ami_ros.ros.simulated.node import RobotNode, RobotParameters
-from ami_ros.simulation.simulator import Simulator
+from ami_ros.simulation.robot import Robot
 
 
 class SimulatorNode(RobotNode[RobotParameters]):
@@ -18,7 +18,9 @@ class SimulatorNode(RobotNode[RobotParameters]):
     def __init__(self, **options: Any) -> None:
         super().__init__("simulator", RobotParameters, **options)
 
-    def make_robot(self) -> Simulator:
+    def make_robot(self) -> Robot:
+        from ami_ros.simulation.simulator import Simulator  # here, so that a machine without MuJoCo is told in one line
+
         config = self.config
         robot = Simulator(config.world, self.description, config.seed, self.noise)
         if config.start_pose:
