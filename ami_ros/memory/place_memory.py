@@ -22,7 +22,6 @@ from ami_ros.memory.place_map import PlaceMap
 from ami_ros.memory.questions import check_latent, check_pose, count, locate, recall, statistics
 from ami_ros.memory.relaxation import carry
 from ami_ros.memory.types import GoalQuery, Location, Place, PlaceQuery, Places, Route, Statistics
-from ami_ros.memory.words import WordIndex
 from ami_ros.world_model.model import WorldModel
 
 
@@ -44,7 +43,6 @@ class PlaceMemory:
         self.filter = PlaceFilter(config.filter)
         self._continuity = Continuity(config.continuity)
         self._growth = Growth(self.map, config)
-        self.words: WordIndex | None = None  # who has a model for it may put one here, and closes it
         self._odometry: Array | None = None
         self._location: Location | None = None
         self.restart()
@@ -189,7 +187,7 @@ class PlaceMemory:
 
     def recall(self, query: PlaceQuery) -> list[Place]:
         """See `questions.recall`."""
-        return recall(self.map, query, self.words)
+        return recall(self.map, query)
 
     def keep_away(self) -> Array:
         """Circles (n, 3) that the robot shall keep out of: x, y [m] in the map frame, radius [m]."""

@@ -15,7 +15,6 @@ from ami_ros.memory.matching import cluster, match
 from ami_ros.memory.place_map import PlaceMap
 from ami_ros.memory.types import MAX_RESULTS, GoalQuery, Place, PlaceQuery, Statistics
 from ami_ros.memory.vector_index import best_rows
-from ami_ros.memory.words import WordIndex
 
 SEARCHED = 2  # places looked at for each sequence of commands that is wanted: not all have one
 GOAL_MATCHES = 48  # places that vote on where a goal's latent was taken
@@ -55,7 +54,7 @@ def locate(places: PlaceMap, goal: GoalQuery, hypothesis: int) -> tuple[Array, f
     raise AmiError(f"memory: no place {name} is remembered", Code.NOT_FOUND)
 
 
-def recall(places: PlaceMap, query: PlaceQuery, words: WordIndex | None = None) -> list[Place]:
+def recall(places: PlaceMap, query: PlaceQuery) -> list[Place]:
     """Places that fit all conditions: most similar first, else nearest first, else newest first.
 
     Conditions are exact, and so is the comparison of what they leave; only a large memory that is searched by
@@ -68,9 +67,7 @@ def recall(places: PlaceMap, query: PlaceQuery, words: WordIndex | None = None) 
         raise AmiError(f"memory: max_results must be from 1 to {MAX_RESULTS}", Code.INVALID_INPUT)
     index, rows = places.index, _fitting_rows(places, query)
     similarity: Latents | None = None
-    if query.text:
-        rows, similarity = _fitting_words(places, query, rows, words)
-    elif query.latent is not None:
+    if query.latent is not None:
         check_latent(query.latent, places.latent_dim)
         latent = np.asarray(query.latent, np.float32)
         if len(rows) == len(index):
@@ -99,18 +96,6 @@ def recall(places: PlaceMap, query: PlaceQuery, words: WordIndex | None = None) 
 def count(places: PlaceMap, query: PlaceQuery) -> int:
     """How many places fit all conditions. Raises AmiError as `recall` does."""
     return len(_fitting_rows(places, query))
-
-
-def _fitting_words(
-    places: PlaceMap, query: PlaceQuery, rows: NDArray[np.int64], words: WordIndex | None
-) -> tuple[NDArray[np.int64], Latents]:
-    """Those of `rows` whose places have a picture, and how well it fits the text."""
-    if query.latent is not None:
-        raise AmiError("memory: give one of text and latent", Code.INVALID_INPUT)
-    if words is None:
-        raise AmiError("memory: places are recalled by words where text_model names a CLIP model", Code.INVALID_INPUT)
-    scores = words.scores(query.text, places.index.ids[rows])
-    return rows[~np.isnan(scores)], scores[~np.isnan(scores)]
 
 
 def _fitting_rows(places: PlaceMap, query: PlaceQuery) -> NDArray[np.int64]:

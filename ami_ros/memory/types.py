@@ -68,7 +68,6 @@ class PlaceQuery:
 
     label: str = ""
     latent: NDArray[np.float32] | None = None
-    text: str = ""  # that their pictures shall fit; those without one are left out
     pose: Array | None = None  # in the map frame
     radius: float = 0.0  # [m] around `pose`
     since: float = float("-inf")  # [s], with `until`: only places that were founded or passed in that time ...

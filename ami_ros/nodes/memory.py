@@ -21,7 +21,6 @@ from ami_ros.agent.remembering import MemoryFeed, MemoryInput, remember
 from ami_ros.geometry import compose, inverse
 from ami_ros.images import encode_thumbnail
 from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
-from ami_ros.memory.words import WordIndex, WordModel
 from ami_ros.ros.memory_services import MemoryFiles, MemoryServices
 from ami_ros.ros.messages import conversions
 from ami_ros.ros.messages import memory as memory_messages
@@ -51,7 +50,6 @@ class MemoryParameters:
     thumbnails: bool = parameter(True, "Keep a small picture of each new place.")
     compressed: bool = parameter(False, "The topic image has CompressedImage (jpeg or png); false: Image.")
     enable_stamped_cmd_vel: bool = parameter(True, "cmd_vel is a TwistStamped; false: a Twist.")
-    text_model: Path | None = parameter(None, "Folder of a CLIP model, to recall places by words; empty: none.")
     map_frame: str = parameter("map", "Name of the memory's frame.")
     odom_frame: str = parameter("odom", "Name of the frame of odometry.")
     memory: MemoryConfig = field(default_factory=MemoryConfig)
@@ -81,8 +79,6 @@ class MemoryNode(AmiNode[MemoryParameters]):
         self.memory = make(loaded.model, loaded.encoder_id, path, config.memory)
         if notice := self.memory.map.store.notice:
             self.get_logger().warning(notice)
-        if config.text_model is not None:
-            self.memory.words = WordIndex(WordModel(config.text_model.expanduser()), self.memory.map.store.thumbnail)
         self._lock = threading.Lock()
         self._feed = MemoryFeed(self._width, config.observe_period)
         self._images: deque[Image | CompressedImage] = deque(maxlen=5)
@@ -116,8 +112,6 @@ class MemoryNode(AmiNode[MemoryParameters]):
         if hasattr(self, "_worker"):
             self._worker.close()
         if hasattr(self, "memory"):
-            if self.memory.words is not None:
-                self.memory.words.close()
             self.memory.close()
             del self.memory
 
@@ -176,8 +170,6 @@ class MemoryNode(AmiNode[MemoryParameters]):
             self._shown = self.memory.map.revision
             places, edges = self.memory.places(), list(self.memory.map.graph.edges.values())
             circles = self.memory.keep_away()
-            if self.memory.words is not None:
-                self.memory.words.watch(places.ids.tolist())
         header = conversions.header_at(self.get_clock().now().to_msg(), self.config.map_frame)
         self._places.publish(place_markers(places, header))
         self._graph.publish(memory_messages.graph_to_message(places, edges, header, self._encoder_id))
