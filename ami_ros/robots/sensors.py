@@ -7,7 +7,7 @@ data set is a role in learning/streams.py.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,8 +17,6 @@ from numpy.typing import NDArray
 from ami_ros.config import from_mapping
 from ami_ros.errors import AmiError
 from ami_ros.scan import Mount, Scan
-
-INTRINSICS_TOLERANCE = 0.05  # of the focal length, by which a CameraInfo may differ from the description
 
 
 @dataclass(frozen=True)
@@ -116,24 +114,6 @@ class CameraSensor(Sensor):
     def square_view(self) -> float:
         """Field of view of the largest square in the middle of its pictures [rad]; one over the world has no limit."""
         return math.inf if self.overhead else 2 * math.atan(min(self.width, self.height) / 2 / min(self.matrix[:2]))
-
-    def check_info(self, width: int, height: int, k: Sequence[float]) -> None:
-        """Compares with the size and the matrix K (9,) of a CameraInfo; K of zeros is that of an uncalibrated camera.
-
-        Raises:
-            AmiError: the camera is another one than described.
-        """
-        if (width, height) != (self.width, self.height):
-            raise AmiError(
-                f"camera {self.name}: {self.info_topic} says {width}x{height} px, the robot's description "
-                f"{self.width}x{self.height}; correct width and height there"
-            )
-        described = None if self.overhead else self.matrix[0]
-        if described is not None and k[0] and abs(k[0] / described - 1) > INTRINSICS_TOLERANCE:
-            raise AmiError(
-                f"camera {self.name}: {self.info_topic} says a focal length of {k[0]:.1f} px, the robot's description "
-                f"{described:.1f}; correct fov or intrinsics there"
-            )
 
 
 @dataclass(frozen=True)

@@ -85,9 +85,6 @@ class MemoryServices(LockedServices):
     def _recall(self, request: RecallPlaces.Request, response: RecallPlaces.Response) -> None:
         if not 1 <= request.max_results <= MAX_RESULTS:
             raise AmiError(f"recall: max_results must be from 1 to {MAX_RESULTS}")
-        if request.text:
-            code = RecallPlaces.Response.INVALID_INPUT
-            raise AmiError("recall: places are not compared with words any more; leave text empty", code)
         window = (-np.inf, np.inf)
         if request.use_window:
             window = conversions.stamp_to_seconds(request.since), conversions.stamp_to_seconds(request.until)

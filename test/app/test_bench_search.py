@@ -42,7 +42,8 @@ def bench_planning_in(folder: Path, children: Children, *options: str) -> str:
     """Two goals in the empty world by the real command, whose processes end with it; what it printed."""
     few = ("--world", "empty", "--goals", "2", "--seeds", "1", "--seed", "3", "--jobs", "2")
     where = ("--trials", str(folder / "trials"), "--json", str(folder / "planning.json"))
-    arms = ("--arms", "true dynamics, random", "--set", "agent.navigator.planner.solver.samples=48")
+    arms: tuple[str, ...] = ("--arms", "true dynamics, random", "--set", "agent.navigator.planner.solver.samples=48")
+    arms += ("--set", "agent.navigator.planner.deadline=60")  # else a busy machine would search less
     command = children.python("-m", "ami_ros.app", "bench", "planning", *few, *where, *arms, *options)
     command.wait(300)
     return command.output()
