@@ -1,4 +1,4 @@
-"""The node `loopback`: a robot without physics and rendering on the topics of `simulator`, to try a stack cheaply."""
+"""The node `loopback`: a kinematic robot without rendering, on the topics of `simulator`, to test a stack cheaply."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from ami_ros.simulation.loopback import Loopback
 class LoopbackParameters(RobotParameters):
     """Parameters of the node."""
 
-    image_size: int = parameter(0, "Height and width of pictures that show a pattern; 0: none.", "px", (0, 1024))
+    image_size: int = parameter(
+        0, "Height and width of images that show a test pattern; 0: no images.", "px", (0, 1024)
+    )
 
 
 class LoopbackNode(RobotNode[LoopbackParameters]):

@@ -1,4 +1,4 @@
-"""The node `memory`: where the robot has been, where it is, and the way to where it wants to be."""
+"""The node `memory`: places where the robot has been, where it is now, and routes to goals."""
 
 from __future__ import annotations
 
@@ -40,12 +40,16 @@ class MemoryParameters:
     """Parameters of the node."""
 
     model: Path | None = parameter(None, "Folder of the model.")
-    memory_file: Path | None = parameter(None, "File of the memory, made if it is not there; empty: RAM only.")
-    keep: bool = parameter(True, "Write what is learned to memory_file; false: begin with it, and leave it as it is.")
-    folder: Path | None = parameter(None, "Where ~/save, ~/load and ~/merge have their files; empty: by memory_file.")
-    observe_period: float = parameter(0.2, "Between two latents that are taken in.", "s", (0.0, 10.0))
+    memory_file: Path | None = parameter(None, "File of the memory, created if missing; empty: RAM only.")
+    keep: bool = parameter(True, "Write what is learned to memory_file; false: read it, and leave it as it is.")
+    folder: Path | None = parameter(
+        None, "Folder of the files of ~/save, ~/load and ~/merge; empty: that of memory_file."
+    )
+    observe_period: float = parameter(
+        0.2, "Between two latents that memory takes in. Larger saves CPU and localises more slowly.", "s", (0.0, 10.0)
+    )
     places_period: float = parameter(
-        2.0, "Between two publications of the markers, where they changed.", "s", (0.1, 600.0)
+        2.0, "Between two publications of places, when they changed. Larger saves CPU.", "s", (0.1, 600.0)
     )
     thumbnails: bool = parameter(True, "Keep a small picture of each new place.")
     compressed: bool = parameter(False, "The topic image has CompressedImage (jpeg or png); false: Image.")
@@ -122,7 +126,7 @@ class MemoryNode(AmiNode[MemoryParameters]):
             self._restart()
 
     def _restart(self) -> None:
-        """Odometry or time began anew: the robot may be anywhere."""
+        """Odometry or time restarted: the robot may be anywhere."""
         self._worker.clear()
         with self._lock:
             self.memory.restart()

@@ -36,16 +36,23 @@ class PerceptionParameters:
     """Parameters of the node."""
 
     model: Path | None = parameter(None, "Folder of the model.")
-    onnx: Path | None = parameter(None, "Folder that ./ami export made of the model: encode by ONNX Runtime.")
+    onnx: Path | None = parameter(
+        None, "Folder that ./ami export wrote for the model: encode with ONNX Runtime. Empty: with torch."
+    )
     scan_max_age: float = parameter(
-        0.25, "Between the stamps of an image and of its scan or heading.", "s", (0.01, 5.0)
+        0.25,
+        "Between an image and its scan or heading. Larger pairs worse-timed sensors, smaller drops more images.",
+        "s",
+        (0.01, 5.0),
     )
     max_rate: float = parameter(
         15.0, "Of latents: images that come faster are left out. Higher: fresher latents, for more computing.", "Hz",
         (1.0, 100.0),
     )  # fmt: skip
     compressed: bool = parameter(False, "The topic image has CompressedImage (jpeg or png); false: Image.")
-    max_image_pixels: int = parameter(MAX_PIXELS, "Larger images are refused before decoding.", "px", (64, 100_000_000))
+    max_image_pixels: int = parameter(
+        MAX_PIXELS, "Larger images are refused before they are decoded.", "px", (64, 100_000_000)
+    )
     freshness: FreshnessConfig = field(default_factory=FreshnessConfig)
 
 
@@ -68,7 +75,7 @@ class PerceptionNode(AmiNode[PerceptionParameters]):
         self._model_info = self.publisher(ModelInfo, "model_info", LATCHED)
         self._worker: Worker[tuple[Header, SensorFrame]] = Worker("perception", self._encode, self._failed)
         self.subscribe(Adaptation, ADAPTATION, self._followed.take_message, LATCHED, always=True)
-        # The image comes last: of messages that came together, earlier subscriptions are served first.
+        # The image is subscribed last: of messages that arrive together, earlier subscriptions are served first.
         self.subscribe(Odometry, "odom", self._on_odometry)
         if inputs.heading:
             self.subscribe(Imu, "imu", self._on_imu)
@@ -122,7 +129,7 @@ class PerceptionNode(AmiNode[PerceptionParameters]):
 
 
 def model_info(loaded: LoadedModel, runtime: str, stamp: Any) -> ModelInfo:
-    """What others should know of the model."""
+    """What other nodes need to know about the model."""
     spec = loaded.model.spec
     return ModelInfo(
         loaded=stamp,

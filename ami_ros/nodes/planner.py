@@ -54,7 +54,7 @@ from ami_ros.scan import Mount
 from ami_ros.world_model.onnx_runtime import OnnxEncoder
 from ami_ros.world_model.perception import Perception
 
-PAUSE = 0.5  # steady time without a tick of the control timer, from which the node's clock counts as paused [s]
+PAUSE = 0.5  # steady time without a tick of the control timer after which the node's clock counts as paused [s]
 
 
 @dataclass(frozen=True)
@@ -63,17 +63,19 @@ class PlannerParameters:
 
     model: Path | None = parameter(None, "Folder of the model.")
     onnx: Path | None = parameter(
-        None, "Folder that ./ami export made of the model: encode goals and search by ONNX Runtime."
+        None, "Folder that ./ami export wrote for the model: encode goals and search with ONNX Runtime."
     )
     precision: Precision = parameter(
         "auto",
-        "Of searches by torch: fp32, bf16, or auto: measured at the start, bf16 if it is sooner and ranks alike.",
+        "Of searches with torch. auto: measured at start, bf16 if it is faster and ranks futures alike.",
     )
-    control_rate: float = parameter(10.0, "Of cmd_vel_raw while there is a goal.", "Hz", (1.0, 100.0))
+    control_rate: float = parameter(
+        10.0, "Of cmd_vel_raw while there is a goal. Larger follows a plan more finely.", "Hz", (1.0, 100.0)
+    )
     memory_node: str = parameter("memory", "Name of the node that offers find_route.")
-    route_timeout: float = parameter(2.0, "For memory's answer.", "s", (0.05, 60.0))
+    route_timeout: float = parameter(2.0, "To wait for a route before the robot drives without one.", "s", (0.05, 60.0))
     max_image_pixels: int = parameter(
-        MAX_PIXELS, "Larger goal pictures are refused before decoding.", "px", (64, 10**8)
+        MAX_PIXELS, "Larger goal images are refused before they are decoded.", "px", (64, 10**8)
     )
     enable_stamped_cmd_vel: bool = parameter(True, "cmd_vel_raw is a TwistStamped; false: a Twist.")
     frames: Frames = field(default_factory=Frames)
@@ -115,7 +117,7 @@ class PlannerNode(AmiNode[PlannerParameters]):
         self._goals = NavigationGoals(self, self.topics, self._percepts, self._prepare, config.frames.odom)
         self.subscribe(Adaptation, ADAPTATION, self._followed.take_message, LATCHED, always=True)
         self._poses = PoseGoals(self, (config.frames.odom, config.frames.map))
-        # The latent comes last: of messages that came together, earlier subscriptions are served first.
+        # The latent is subscribed last: of messages that arrive together, earlier subscriptions are served first.
         self.subscribe(Odometry, "odom", self._on_odometry)
         self.subscribe(LaserScan, "scan", self._on_scan)
         self.subscribe(Location, "location", self._on_location, RELIABLE)
@@ -212,7 +214,7 @@ class PlannerNode(AmiNode[PlannerParameters]):
     # Control, on the executor's thread
 
     def _follow_at_once(self) -> None:
-        """A new decision does not wait for the timer; the timer then counts from here."""
+        """Sends a new decision at once, and restarts the timer."""
         if self.is_active:
             self._timer.reset()
             self._control()

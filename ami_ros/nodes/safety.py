@@ -35,7 +35,12 @@ from ami_ros.scan import Mount
 class SafetyParameters:
     """Parameters of the node."""
 
-    rate: float = parameter(20.0, "Of cmd_vel, also when no command comes; on steady time.", "Hz", (10.0, 200.0))
+    rate: float = parameter(
+        20.0,
+        "Of cmd_vel, on steady time, even when no command arrives. Larger stops sooner on a new scan.",
+        "Hz",
+        (10.0, 200.0),
+    )
     enable_stamped_cmd_vel: bool = parameter(True, "cmd_vel and cmd_vel_raw are TwistStamped; false: Twist.")
     base_frame: str = parameter("base_link", "Frame of the commands.")
     scanner: Mount = field(default_factory=Mount)
@@ -49,7 +54,7 @@ class SafetyParameters:
 
 
 class SafetyNode(AmiNode[SafetyParameters]):
-    """Passes commands through the gate as they come, and at a fixed rate between them."""
+    """Passes commands through the gate as they arrive, and at a fixed rate in between."""
 
     def __init__(self, **options: Any) -> None:
         self._emergency = False  # outlives the gate: only `~/release` ends it
@@ -61,7 +66,7 @@ class SafetyNode(AmiNode[SafetyParameters]):
         self._gate = SafetyGate(self.config.gate)
         self._gate.emergency = self._emergency
         self._scanner = Scanner(self, self.config.base_frame, self.config.scanner)
-        self._sending = threading.Lock()  # nothing may be sent after the last zero
+        self._sending = threading.Lock()  # nothing may be sent after the final zero
         self._reason = ""
         self._output = self.publisher(kind, "cmd_vel")
         self._status = self.publisher(DiagnosticStatus, "~/status")
@@ -143,7 +148,7 @@ class SafetyNode(AmiNode[SafetyParameters]):
             found = self.get_publishers_info_by_topic(self.resolve_topic_name(topic))
             others = sorted({_full_name(end.node_namespace, end.node_name) for end in found} - {own})
             if ours and others:
-                self.health.warn("rival", f"{', '.join(others)} also publishes {topic}; it passes by the safety gate")
+                self.health.warn("rival", f"{', '.join(others)} also publishes {topic}, past the safety gate")
             elif len(found) > 1 and not ours:
                 self.health.warn(
                     "rival", f"{topic} has several publishers: {', '.join(others)}; only one should send it"

@@ -19,7 +19,7 @@ class SimulatorNode(RobotNode[RobotParameters]):
         super().__init__("simulator", RobotParameters, **options)
 
     def make_robot(self) -> Robot:
-        from ami_ros.simulation.simulator import Simulator  # here, so that a machine without MuJoCo is told in one line
+        from ami_ros.simulation.simulator import Simulator  # here, so that a machine without MuJoCo gets one line
 
         config = self.config
         robot = Simulator(config.world, self.description, config.seed, self.noise)

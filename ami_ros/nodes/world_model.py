@@ -1,4 +1,4 @@
-"""The node `world_model`: was the last moment as predicted, and what would happen if."""
+"""The node `world_model`: compares the last moment with its prediction, and predicts on request."""
 
 from __future__ import annotations
 
@@ -43,10 +43,20 @@ class WorldModelParameters:
 
     model: Path | None = parameter(None, "Folder of the model.")
     threshold: float = parameter(
-        5.0, "z score that each reading of a model step must exceed for an alarm.", "", (0.0, 1000.0)
+        5.0,
+        "z score above which all readings of a model step raise an alarm. Larger: fewer alarms, later.",
+        "",
+        (0.0, 1000.0),
     )
-    window: int = parameter(300, "Readings in the running median.", "", (20, 100_000))
-    current_max_age: float = parameter(1.0, "Of the newest latent, for use_current.", "s", (0.05, 60.0))
+    window: int = parameter(
+        300,
+        "Readings in the running median of the usual error. Larger adapts more slowly to a new place.",
+        "",
+        (20, 100_000),
+    )
+    current_max_age: float = parameter(
+        1.0, "Age of the newest latent up to which ~/predict starts from it (use_current).", "s", (0.05, 60.0)
+    )
     enable_stamped_cmd_vel: bool = parameter(True, "cmd_vel is a TwistStamped; false: a Twist.")
     odom_frame: str = parameter("odom", "Frame of predicted poses.")
     compressed: bool = parameter(False, "The topic image has CompressedImage (jpeg or png); false: Image.")
@@ -78,7 +88,7 @@ class WorldModelNode(AmiNode[WorldModelParameters]):
         command = TwistStamped if config.enable_stamped_cmd_vel else Twist
         self.subscribe(command, "cmd_vel", self._on_command, RELIABLE)
         self.subscribe(Odometry, "odom", self._on_odometry)
-        # The latent comes last: of messages that came together, earlier subscriptions are served first.
+        # The latent is subscribed last: of messages that arrive together, earlier subscriptions are served first.
         self.subscribe(Latent, "latent", self._on_latent)
         self.offer(Predict, "~/predict", self._predict)
 
@@ -139,7 +149,7 @@ class WorldModelNode(AmiNode[WorldModelParameters]):
             self._surprise.publish(message)
         if reading.alarm:
             self.health.warn(
-                "surprise", f"surprise: z score {reading.z_score:.1f}; the world is not as the model knows it"
+                "surprise", f"surprise: z score {reading.z_score:.1f}; this is not what the model predicted"
             )
 
     def _failed(self, error: Exception) -> None:
@@ -172,12 +182,12 @@ class WorldModelNode(AmiNode[WorldModelParameters]):
         newest = self._watch.newest
         if newest is None:
             raise AmiError(
-                "predict: no latent has come yet; start perception, or give `start`", Predict.Response.NO_OBSERVATION
+                "predict: no latent received yet; start perception, or give `start`", Predict.Response.NO_OBSERVATION
             )
         age = self.now() - newest.stamp
         if age > self.config.current_max_age:
             raise AmiError(
-                f"predict: the newest latent is {age:.1f} s old; is perception alive?",
+                f"predict: the newest latent is {age:.1f} s old; is perception running?",
                 Predict.Response.STALE_OBSERVATION,
             )
         motion = self._watch.odometry.at(newest.stamp)

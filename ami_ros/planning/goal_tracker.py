@@ -40,7 +40,7 @@ class GoalTracker:
         self.sightings: deque[Sighting] = deque()
 
     def add(self, stamp: float, odometry: Array, seen: Array, expected_error: float | None = None) -> None:
-        """Keeps a sighting `seen` (3,) in base_link, made at `odometry` (3,); None: how good it is nobody knows."""
+        """Keeps a sighting `seen` (3,) in base_link, made at `odometry` (3,); None: its error is unknown."""
         if expected_error is None:
             sigma = SIGMA + SIGMA_GROWTH * float(np.hypot(seen[0], seen[1]))
         else:

@@ -160,7 +160,7 @@ def _laser_misfit(laser: LaserSensor | None, inputs: InputSpec) -> str:
 def shipped_model(robot: RobotDescription) -> str:
     """The folder in models/ of the model that comes for a robot like this.
 
-    A car drives by that of a robot with two wheels: its commands are among those.
+    A car uses that of a robot with two wheels, whose commands include its own.
     """
     if robot.camera is not None and robot.camera.overhead:
         return "ceiling"

@@ -18,6 +18,8 @@ from ami_ros.config import from_mapping
 from ami_ros.errors import AmiError
 from ami_ros.scan import Mount, Scan
 
+INTRINSICS_TOLERANCE = 0.05  # of the focal length, by which a camera may differ from the one that a model learned from
+
 
 @dataclass(frozen=True)
 class Pose3:

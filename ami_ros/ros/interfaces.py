@@ -1,4 +1,4 @@
-"""What each node subscribes to, publishes and offers: for tables and recordings; a test holds the nodes to it.
+"""What each node subscribes to, publishes and offers, for tables and recordings; a test compares the nodes with it.
 
 Names as in the code: relative, "~/" for the node's own. Types as `ros2 interface show` takes them.
 """

@@ -1,4 +1,4 @@
-"""Puts what the mission node hears together to moments."""
+"""Puts the mission node's topics together to moments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the planner publishes."""
+"""The planner's publishers."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class PlannerTopics:
         self._command.publish(self._message(command))
 
     def last_zero(self) -> None:
-        """Sends zero, and waits for its arrival."""
+        """Sends zero, and waits until it has arrived."""
         self._sent = STILL
         self._node.publish_last(self._command, self._message(self._sent))
 
@@ -75,7 +75,7 @@ class PlannerTopics:
         return TwistStamped(header=self._header(self._frames.base), twist=twist) if self._stamped else twist
 
     def state(self, verdict: Verdict, execution: GoalExecution | None, observation_age: float) -> None:
-        """Tells the planner's state, and what was sent last."""
+        """Publishes the planner's state, and what was sent last."""
         self._times.append(time.monotonic())
         decision = execution.plan.decision if execution is not None else None
         if execution is None:
@@ -122,7 +122,7 @@ class PlannerTopics:
             )
 
     def say(self, text: str) -> None:
-        """Tells what was decided, when it changes."""
+        """Publishes what was decided, when it changes."""
         if text != self._said:
             self._said = text
             self._decision.publish(String(data=text))

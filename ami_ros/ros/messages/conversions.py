@@ -1,6 +1,6 @@
-"""ROS messages to plain values and back: the one place that knows how messages are laid out.
+"""ROS messages to plain values and back: the only place that knows the layout of messages.
 
-Everything that comes from outside is checked here; a message that cannot be used raises `AmiError`.
+Everything from outside is checked here; a message that cannot be used raises `AmiError`.
 """
 
 from __future__ import annotations
@@ -246,7 +246,7 @@ def picture_from_message(message: Latent) -> NDArray[np.float32] | None:
 
 
 def reading_from_message(message: Surprise) -> Reading:
-    """How surprising the moment of `message` was."""
+    """The surprise in a message."""
     stamp = stamp_to_seconds(message.header.stamp)
     values = (float(v) for v in (message.surprise, message.uncertainty, message.baseline))
     return Reading(stamp, float(message.z_score), bool(message.alarm), *values)

@@ -39,7 +39,7 @@ def goal_from_message(
     """The goal of a request, and its picture, which is still to be encoded, if it is one; `decode` makes it an array.
 
     Raises:
-        AmiError: with the code that the request deserves.
+        AmiError: with the error code for the request.
     """
     limits = (message.distance_tolerance, message.angle_tolerance, message.max_linear_speed, message.max_angular_speed)
     if not all(math.isfinite(v) and v >= 0.0 for v in limits):
@@ -81,7 +81,7 @@ def _typed(
 
 
 def rollout_message(decision: Decision, header: Header, encoder_id: str, chunk: int, step_duration: float) -> Rollout:
-    """What the robot expects of its present plan; `header` is of the observation, in odom."""
+    """The imagined future of the current plan; `header` is of the observation, in odom."""
     steps = len(decision.poses)
     commands = decision.commands[: steps * chunk].reshape(steps, chunk, -1).mean(1)
     return Rollout(

@@ -1,4 +1,4 @@
-"""What the sensors gave in the last moments, to be asked what a latent was made of."""
+"""Sensor messages of the last seconds, to look up what a latent was made of."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class SensorHistory:
 
     @property
     def topics(self) -> dict[type, str]:
-        """What the model is made to see by."""
+        """The topics that the model's inputs come from."""
         inputs = self._perception.inputs
         picture = self._camera.message_type
         wanted = {picture: inputs.image_size > 0, LaserScan: inputs.scan_beams > 0, Imu: inputs.heading}

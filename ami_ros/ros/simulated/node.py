@@ -1,4 +1,4 @@
-"""What the nodes of simulated robots share: the topics of a real robot, and services that only simulation can offer."""
+"""Shared by the nodes of simulated robots: the topics of a real robot, and services of simulation only."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ class RobotParameters:
 
     world: str = parameter("home", "Name of a world that comes with the package, or a world file.")
     robot: str = parameter(DEFAULT, "Name of a robot in config/robots, or its file.")
-    seed: int = parameter(0, "Of start poses and noise.", limits=(0, 2**31 - 1))
+    seed: int = parameter(0, "Seed of start poses and noise.", limits=(0, 2**31 - 1))
     start_pose: tuple[float, ...] = parameter(
         (), "x, y, yaw in the world's frame; empty: random in the start area.", "m, m, rad"
     )
-    noise_scale: float = parameter(1.0, "Multiplies all sensor noise; 0: perfect sensors.", limits=(0.0, 10.0))
+    noise_scale: float = parameter(1.0, "Factor on all sensor noise; 0: perfect sensors.", limits=(0.0, 10.0))
     real_time_factor: float = parameter(
         1.0, "Simulated seconds in a second; 0: as fast as possible.", limits=(0.0, 100.0)
     )
@@ -60,7 +60,7 @@ ParametersT = TypeVar("ParametersT", bound=RobotParameters)
 
 
 class RobotNode(AmiNode[ParametersT]):
-    """Publishes what the robot senses and drives as told. Derived classes make the robot."""
+    """Publishes the robot's sensors and executes its commands. Derived classes make the robot."""
 
     @abstractmethod
     def make_robot(self) -> Robot:

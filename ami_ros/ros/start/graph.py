@@ -1,4 +1,4 @@
-"""The graph of nodes, as plain data: which processes, with which parameters and remappings.
+"""The graph of nodes as plain data: which processes, with which parameters and remappings.
 
 The launch files and `./ami` both start what this says, so they cannot drift apart.
 """
@@ -32,16 +32,16 @@ def _argument(default: Any, doc: str, part: Part | None = None) -> Any:
 
 @dataclass(frozen=True)
 class Arguments:
-    """What can be chosen at start; names as in Nav2 where it has them."""
+    """Launch arguments; names as in Nav2 where it has them."""
 
     namespace: str = _argument("", "Namespace of all nodes.")
     use_sim_time: bool = _argument(False, "Take the time from /clock.")
-    params_file: str = _argument("", "Further parameters, above those of config/params.yaml.")
+    params_file: str = _argument("", "File of further parameters, which override config/params.yaml.")
     autostart: bool = _argument(True, "Configure and activate the nodes without a lifecycle manager.")
-    log_level: Literal["debug", "info", "warn", "error", "fatal"] = _argument("info", "Least level that is logged.")
+    log_level: Literal["debug", "info", "warn", "error", "fatal"] = _argument("info", "Lowest level that is logged.")
     robot: str = _argument(DEFAULT, "Name of a robot in config/robots, or its YAML file.")
     composed: bool = _argument(False, "All nodes of the stack in one process.", "stack")
-    respawn: bool = _argument(False, "Start a process of the stack again when it died.", "stack")
+    respawn: bool = _argument(False, "Restart a process of the stack when it dies.", "stack")
     model: str = _argument("", "Folder of the model; empty: the one that comes for such a robot.", "stack")
     memory_file: str = _argument("", "File of the memory of places; empty: RAM only.", "stack")
     keep_memory: bool = _argument(True, "Write what is learned to memory_file.", "stack")
@@ -52,12 +52,12 @@ class Arguments:
     cmd_vel_topic: str = _argument("", "Where the robot takes its commands; empty: as it is described.")
     headless: bool = _argument(True, "No RViz.")
     world: str = _argument("home", "Name of a world that comes with the package, or a world file.", "simulation")
-    seed: int = _argument(0, "Of start pose and noise.", "simulation")
+    seed: int = _argument(0, "Seed of start pose and noise.", "simulation")
     real_time_factor: float = _argument(1.0, "Simulated seconds in a second; 0: as fast as possible.", "simulation")
 
     @classmethod
     def parse(cls, values: Mapping[str, str]) -> Arguments:
-        """From text, as launch and command lines have it.
+        """From text, as in launch files and command lines.
 
         Raises:
             AmiError: an unknown name, or text that does not fit.

@@ -1,4 +1,4 @@
-"""Starts the graph as processes, where there is no `ros2 launch`: watches over them, and ends them whatever happens."""
+"""Starts the graph as processes where there is no `ros2 launch`, supervises them, and ends them whatever happens."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from ami_ros.errors import AmiError
 from ami_ros.ros.start.graph import ProcessSpec
 
-# A server in twenty ignored its first SIGINT under load, so each signal is followed by a sterner one.
+# One server in twenty ignored its first SIGINT under load, so each signal is followed by a stronger one.
 ESCALATION = ((signal.SIGINT, 5.0), (signal.SIGTERM, 3.0), (signal.SIGKILL, 5.0))
 POLL = 0.1  # [s]
 RESPAWN_DELAY = 0.5  # [s]
