@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import yaml
 
@@ -218,6 +218,10 @@ class RobotDescription:
     def command_dim(self) -> int:
         """Numbers in a command, see `ami_ros.commands`."""
         return 3 if self.drive.kind == "omnidirectional" else 2
+
+    def with_sensor(self, name: str, **changes: Any) -> RobotDescription:
+        """The same robot, with one of its sensors changed."""
+        return replace(self, sensors=tuple(replace(s, **changes) if s.name == name else s for s in self.sensors))
 
 
 def load_robot(name: str | Path = DEFAULT) -> RobotDescription:

@@ -68,7 +68,7 @@ def test_a_pose_in_odom_is_given_up_when_odometry_begins_anew() -> None:
     driven.wait(1.5)
     robot._odometry.restart()
     decision = drive_until_done(driven)
-    assert not decision.succeeded and decision.code is Code.TF_ERROR and "odometry began anew" in decision.message
+    assert not decision.succeeded and decision.code is Code.TF_ERROR and "odometry restarted" in decision.message
 
 
 def test_a_picture_is_still_reached_when_odometry_begins_anew_on_the_way() -> None:

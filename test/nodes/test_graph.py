@@ -220,3 +220,11 @@ def test_topics_of_the_robot_are_remapped_and_arguments_go_above_them(plain_mode
     for spec in processes(arguments, ("simulation", "stack")):
         assert spec.remappings["image"] == "oakd/rgb/preview/image_raw" and spec.remappings["scan"] == "lidar/scan"
         assert "odom" not in spec.remappings
+
+
+@pytest.mark.parametrize("name", ["ami_bot", "ami_bot_omnidirectional", "ami_bot_ceiling"])
+def test_parameter_files_have_no_aliases_which_rcl_does_not_read(name: str, tmp_path: Path) -> None:
+    for spec in processes(Arguments.parse({"robot": name, "composed": "true"}), ("simulation", "stack")):
+        spec.ros_arguments(tmp_path)
+    written = [file.read_text() for file in tmp_path.glob("*.yaml")]
+    assert written and not any(isinstance(token, yaml.AliasToken) for text in written for token in yaml.scan(text))

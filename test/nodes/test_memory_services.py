@@ -110,7 +110,6 @@ def test_nonsense_is_refused_with_a_code_and_the_service_stays_up(stack: Any) ->
         {"use_pose": True, "pose": PoseStamped(header=Header(frame_id="map"), pose=Pose()), "radius": math.nan},
         {"max_results": 10_000_000},
         {"max_results": 0},
-        {"text": "red door"},
         {"image": CompressedImage(format="jpeg", data=b"no picture")},
         {"use_current": True, "latent": latent(1.0, 0.0, 0.0, 1.0)},
         {"use_window": True, "since": Time(sec=9), "until": Time(sec=8)},

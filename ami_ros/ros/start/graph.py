@@ -108,9 +108,17 @@ class ProcessSpec:
         return [*arguments, "--log-level", self.log_level]
 
 
+class _WithoutAliases(yaml.SafeDumper):
+    """Writes what several nodes share once for each: rcl reads no aliases."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
 def _parameters_yaml(parameters: dict[str, dict[str, Any]]) -> str:
     """A ROS parameter file, good for any namespace."""
-    return yaml.safe_dump({f"/**/{node}": {"ros__parameters": values} for node, values in parameters.items() if values})
+    files = {f"/**/{node}": {"ros__parameters": values} for node, values in parameters.items() if values}
+    return yaml.dump(files, Dumper=_WithoutAliases)
 
 
 def declared(parts: Iterable[Part]) -> list[dataclasses.Field[Any]]:
