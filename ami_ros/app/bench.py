@@ -16,7 +16,6 @@ PARTS = (
     "gate",
     "latency",
     "memory",
-    "mission",
     "places",
     "planning",
     "report",
