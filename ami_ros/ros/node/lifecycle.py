@@ -198,6 +198,16 @@ class AmiNode(LifecycleNode, Generic[ConfigT]):
             self.on_deactivate(state)
         return self._release()
 
+    def _LifecycleNodeMixin__change_state(self, transition_id: int) -> TransitionCallbackReturn:
+        """rclpy's, which raises out of the executor, and so ends the process, where a state has no such transition."""
+        available = [transition[0] for transition in self._state_machine.available_transitions]
+        if transition_id not in available:
+            state = self._state_machine.current_state[1]
+            self.get_logger().warning(f"transition {transition_id} refused: the node is {state}, which has {available}")
+            return TransitionCallbackReturn.FAILURE
+        result: TransitionCallbackReturn = super()._LifecycleNodeMixin__change_state(transition_id)
+        return result
+
     def _transition(self, name: str, action: Callable[[], None]) -> TransitionCallbackReturn:
         try:
             action()
