@@ -10,12 +10,19 @@ class AmiError(Exception):
     message into their result. Never raised for a bug of ours: those keep their traceback.
 
     Args:
-        message: one line: what is wrong, where, what to do about it.
+        message: one line: what is wrong, where, what to do about it. Names from outside may stand in it: what is no
+            printable character is escaped, so that nobody can write lines of his own into a log.
         code: a code of the interfaces (10000 and up) where a program reads it, else 0.
     """
 
     exit_code = 2
 
     def __init__(self, message: str, code: int = 0) -> None:
-        super().__init__(message)
+        super().__init__(_one_line(message))
         self.code = code
+
+
+def _one_line(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

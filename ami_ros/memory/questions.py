@@ -116,6 +116,8 @@ def _fitting_rows(places: PlaceMap, query: PlaceQuery) -> NDArray[np.int64]:
         masks.append((index.column("created") <= query.until) & (index.column("last_seen") >= query.since))
     if query.episode is not None:
         masks.append(index.column("episode") == query.episode)
+    if np.isnan(query.surprise):
+        raise AmiError("memory: the least surprise must be a number", Code.INVALID_INPUT)
     if query.surprise > 0.0:
         masks.append(index.column("surprise") >= query.surprise)
     return np.flatnonzero(np.logical_and.reduce(masks)) if masks else np.arange(len(index))

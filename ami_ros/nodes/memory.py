@@ -77,7 +77,8 @@ class MemoryNode(AmiNode[MemoryParameters]):
     def configure(self) -> None:
         config = self.config
         loaded = shared_model(config.model)
-        self._encoder_id, self._width = loaded.encoder_id, loaded.model.spec.command_dim
+        spec = loaded.model.spec
+        self._encoder_id, self._width, self._latent_dim = loaded.encoder_id, spec.command_dim, spec.latent_dim
         make = PlaceMemory if config.keep else PlaceMemory.copy_of
         path = config.memory_file.expanduser() if config.memory_file else None
         self.memory = make(loaded.model, loaded.encoder_id, path, config.memory)
@@ -145,7 +146,7 @@ class MemoryNode(AmiNode[MemoryParameters]):
         self._feed.take_surprise(message.z_score)
 
     def _on_latent(self, message: Latent) -> None:
-        latent = conversions.latent_from_message(message, self._encoder_id)
+        latent = conversions.latent_from_message(message, self._encoder_id, length=self._latent_dim)
         moment = self._feed.take_latent(LatentFrame(conversions.stamp_of(message), latent))
         if moment is not None:
             image = next((i for i in self._images if i.header.stamp == message.header.stamp), None)
@@ -163,7 +164,7 @@ class MemoryNode(AmiNode[MemoryParameters]):
         send_transform(self._tf, header, self.config.odom_frame, conversions.pose_to_message(odom_in_map))
 
     def _failed(self, error: Exception) -> None:
-        self.health.error("memory", f"memory failed: {type(error).__name__}: {error}")
+        self.health.error("memory", f"memory failed: {type(error).__name__}: {error}", error)
 
     def _publish_places(self) -> None:
         if error := self.memory.map.store.error:

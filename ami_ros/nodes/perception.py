@@ -125,7 +125,7 @@ class PerceptionNode(AmiNode[PerceptionParameters]):
             self._latent.publish(message)
 
     def _failed(self, error: Exception) -> None:
-        self.health.error("model", f"model failed: {type(error).__name__}: {error}")
+        self.health.error("model", f"model failed: {type(error).__name__}: {error}", error)
 
 
 def model_info(loaded: LoadedModel, runtime: str, stamp: Any) -> ModelInfo:

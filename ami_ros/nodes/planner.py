@@ -93,7 +93,7 @@ class PlannerNode(AmiNode[PlannerParameters]):
     def configure(self) -> None:
         config = self.config
         loaded = shared_model(config.model)
-        self._encoder_id, self._period = loaded.encoder_id, loaded.model.spec.period
+        self._encoder_id, self._spec = loaded.encoder_id, loaded.model.spec
         self._followed = FollowedModel(loaded)
         encoder = OnnxEncoder(loaded, config.onnx.expanduser()) if config.onnx else None
         self.perception = Perception(loaded.model, encoder)
@@ -149,8 +149,8 @@ class PlannerNode(AmiNode[PlannerParameters]):
             self._goals.abort_current(Code.STALE_OBSERVATION, "time was turned back; send the goal again")
 
     def _prepare(self, request: NavigateToGoal.Goal) -> GoalExecution:
-        goal, image = goal_from_message(request, self._encoder_id, self.config.frames, self._camera.picture)
-        return GoalExecution(goal, image, self.config.patience, self._period, self.now())
+        goal, image = goal_from_message(request, self._encoder_id, self._spec, self.config.frames, self._camera.picture)
+        return GoalExecution(goal, image, self.config.patience, self._spec.period, self.now())
 
     # Sensing, on the executor's thread
 
@@ -172,8 +172,8 @@ class PlannerNode(AmiNode[PlannerParameters]):
             self._percepts.take_surprise(conversions.reading_from_message(message))
 
     def _on_latent(self, message: Latent) -> None:
-        latent = conversions.latent_from_message(message, self._encoder_id)
-        picture = conversions.picture_from_message(message)
+        latent = conversions.latent_from_message(message, self._encoder_id, length=self._spec.latent_dim)
+        picture = conversions.picture_from_message(message, self._spec.sight_code)
         percept = self._percepts.at(LatentFrame(conversions.stamp_of(message), latent, picture))
         self._latent_stamp, self._latent_came = percept.stamp, time.monotonic()
         if self._goals.current is not None:
@@ -209,7 +209,7 @@ class PlannerNode(AmiNode[PlannerParameters]):
             self._goals.abort(ticket, decision.code, decision.message)
 
     def _failed(self, error: Exception) -> None:
-        self.health.error("model", f"model failed: {type(error).__name__}: {error}")
+        self.health.error("model", f"model failed: {type(error).__name__}: {error}", error)
 
     # Control, on the executor's thread
 

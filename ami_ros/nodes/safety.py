@@ -118,7 +118,11 @@ class SafetyNode(AmiNode[SafetyParameters]):
         with self._sending:
             if not self.is_active:
                 return
-            output = self._gate.output(self.now(), time.monotonic())
+            try:
+                output = self._gate.output(self.now(), time.monotonic())
+            except Exception:  # a gate that cannot judge lets nothing pass
+                self._output.publish(self._message(STILL))
+                raise
             self._output.publish(self._message(output.command))
         if output.reason != self._reason:
             self._reason = output.reason

@@ -118,7 +118,7 @@ class WorldModelNode(AmiNode[WorldModelParameters]):
         self._watch.odometry.add(conversions.stamp_to_seconds(message.header.stamp), pose, velocity, self.now())
 
     def _on_latent(self, message: Latent) -> None:
-        latent = conversions.latent_from_message(message, self._encoder_id)
+        latent = conversions.latent_from_message(message, self._encoder_id, length=self._spec.latent_dim)
         stamp = conversions.stamp_to_seconds(message.header.stamp)
         sensors = self._sensors.at(stamp) if self._desk.looks else None
         comparison = self._watch.take_latent(LatentFrame(stamp, latent, sensors=sensors))
@@ -153,7 +153,7 @@ class WorldModelNode(AmiNode[WorldModelParameters]):
             )
 
     def _failed(self, error: Exception) -> None:
-        self.health.error("model", f"model failed: {type(error).__name__}: {error}")
+        self.health.error("model", f"model failed: {type(error).__name__}: {error}", error)
 
     def _predict(self, request: Predict.Request, response: Predict.Response) -> None:
         began = time.perf_counter()
@@ -177,7 +177,8 @@ class WorldModelNode(AmiNode[WorldModelParameters]):
     def _start(self, request: Predict.Request) -> tuple[LatentFrame, Array | None]:
         """The moment to start from, and the pose (3,) in odom, where it is known."""
         if not request.use_current:
-            latent = conversions.latent_from_message(request.start, self._encoder_id, Predict.Response.ENCODER_MISMATCH)
+            code, length = Predict.Response.ENCODER_MISMATCH, self._spec.latent_dim
+            latent = conversions.latent_from_message(request.start, self._encoder_id, code, length)
             return LatentFrame(conversions.stamp_to_seconds(request.start.header.stamp), latent), None
         newest = self._watch.newest
         if newest is None:

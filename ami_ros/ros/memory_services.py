@@ -69,6 +69,7 @@ class MemoryServices(LockedServices):
     ) -> None:
         super().__init__(node, memory, lock)
         self._encoder_id, self._frame, self._decode = encoder_id, frame, decode
+        self._latent_dim = memory.map.latent_dim
         self._perception = Perception(memory.map.index.model)
         self.latent: NDArray[np.float32] | None = None  # (latent_dim,) the newest
         self.offer(FindRoute, "~/find_route", self._find_route)
@@ -77,7 +78,7 @@ class MemoryServices(LockedServices):
         self.offer(ForgetPlaces, "~/forget", self._forget, "WRITE_FAILED")
 
     def _find_route(self, request: FindRoute.Request, response: FindRoute.Response) -> None:
-        query = memory_messages.query_from_message(request.goal, self._encoder_id, self._frame)
+        query = memory_messages.query_from_message(request.goal, self._encoder_id, self._latent_dim, self._frame)
         edges = memory_messages.edges_from_message(list(request.avoid_edges))
         route = self._memory.find_route(query, request.hypothesis, edges)
         memory_messages.fill_route(response, route, self._encoder_id, self._frame)
@@ -119,7 +120,7 @@ class MemoryServices(LockedServices):
             return self.latent
         if len(request.latent.data):
             code = RecallPlaces.Response.ENCODER_MISMATCH
-            return conversions.latent_from_message(request.latent, self._encoder_id, code)
+            return conversions.latent_from_message(request.latent, self._encoder_id, code, self._latent_dim)
         if len(request.image.data):
             return self._perception.encode_goal(self._decode(request.image))
         return None

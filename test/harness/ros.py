@@ -21,12 +21,14 @@ class RosPeer:
     """The other side of the node under test. Nothing runs but while one of the `spin` methods does.
 
     Attributes:
+        bugs_expected: else the end of the test fails if a node of ours reported an exception that it did not foresee.
         context: this test's own; give it to every node that the test makes itself.
         executor: spins the nodes given to `add`.
         node: a node to subscribe, publish and call from.
     """
 
     def __init__(self) -> None:
+        self.bugs_expected = False
         self.context = Context()
         rclpy.init(context=self.context, signal_handler_options=SignalHandlerOptions.NO)
         self.executor = SingleThreadedExecutor(context=self.context)
@@ -72,3 +74,6 @@ class RosPeer:
         for node in reversed(self._nodes):
             node.destroy_node()
         self.context.try_shutdown()
+        for error in (error for node in self._nodes for error in getattr(node, "bugs", ())):
+            if not self.bugs_expected:
+                raise error

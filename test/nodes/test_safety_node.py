@@ -155,3 +155,19 @@ def test_parameters_that_contradict_themselves_are_refused_in_one_line(
 ) -> None:
     with pytest.raises(AmiError, match=words):
         SafetyNode(context=ros.context, parameter_overrides=parameters_of(parameters))
+
+
+def test_a_gate_that_fails_sends_zeros_and_its_node_lives(
+    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    safety = bench()
+    safety.ros.spin_until(lambda: safety.moves, what="driving")
+    safety.ros.bugs_expected = True
+
+    def fail(*_: Any) -> None:
+        raise FloatingPointError("nobody thought of this")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(safety.node._gate, "output", fail)
+        assert safety.stands()
+    safety.ros.spin_until(lambda: safety.moves, what="driving again")

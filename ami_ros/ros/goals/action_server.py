@@ -6,6 +6,8 @@ rclpy by itself runs goals side by side and refuses to cancel.
 from __future__ import annotations
 
 import threading
+import time
+import traceback
 from collections.abc import Callable, Generator
 from enum import Enum
 from typing import Any
@@ -17,6 +19,11 @@ from rclpy.task import Future
 
 from ami_ros.errors import AmiError
 from ami_ros.ros.node.qos import REQUESTS
+
+# rclpy keeps every accepted goal, and tells all of them whenever one changes: who sends goals without end is held up.
+KEPT = 10  # [s] that a result can be fetched
+BURST, RATE = 200, 20.0  # goals at once, and each second, that are looked at; all others are rejected
+REMIND = 5.0  # [s] between two words about that
 
 
 class Outcome(Enum):
@@ -88,6 +95,7 @@ class SimpleActionServer:
         self._lock = threading.RLock()
         self._current: GoalTicket | None = None
         self._prepared: Any = None
+        self._allowance, self._counted, self._reminded = float(BURST), time.monotonic(), -REMIND
         self._server = ActionServer(
             node,
             action_type,
@@ -99,6 +107,7 @@ class SimpleActionServer:
             goal_service_qos_profile=REQUESTS,
             result_service_qos_profile=REQUESTS,
             cancel_service_qos_profile=REQUESTS,
+            result_timeout=KEPT,
         )
 
     @property
@@ -122,12 +131,31 @@ class SimpleActionServer:
         self._server.destroy()
 
     def _judge(self, request: Any) -> GoalResponse:
+        """Whatever happens, the client gets its answer."""
+        if not self._may_be_looked_at():
+            return GoalResponse.REJECT
         try:
             self._prepared = self._check(request)
         except AmiError as error:
             self._rejected(error)
             return GoalResponse.REJECT
+        except Exception as error:
+            self._node.get_logger().error(traceback.format_exc())
+            self._rejected(AmiError(f"goal: {type(error).__name__}: {error}; the log has the traceback"))
+            return GoalResponse.REJECT
         return GoalResponse.ACCEPT
+
+    def _may_be_looked_at(self) -> bool:
+        now = time.monotonic()
+        self._allowance = min(BURST, self._allowance + RATE * (now - self._counted))
+        self._counted = now
+        if self._allowance >= 1.0:
+            self._allowance -= 1.0
+            return True
+        if now - self._reminded > REMIND:
+            self._reminded = now
+            self._rejected(AmiError(f"goal: more than {RATE:g} goals a second come; what is too much is rejected"))
+        return False
 
     def _accept(self, handle: ServerGoalHandle) -> None:
         ticket = GoalTicket(handle, self._prepared)

@@ -87,7 +87,7 @@ class NavigationGoals:
         return execution
 
     def _rejected(self, error: AmiError) -> None:
-        self.last_error = (Code(error.code), str(error))
+        self.last_error = (Code(error.code) if error.code in list(Code) else Code.INVALID_GOAL, str(error))
         self._node.get_logger().warning(f"rejected ({error.code}): {error}")
 
     def _canceled(self, ticket: GoalTicket) -> NavigateToGoal.Result:

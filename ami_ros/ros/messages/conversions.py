@@ -27,6 +27,7 @@ from ami_ros.scan import Scan
 
 MAX_BEAMS = 100_000
 MAX_RANGE = 100.0
+FARTHEST = 1e100  # [m] that a coordinate may be: squares stay finite
 LEAST_DEVIATION = 1e-3  # of what is sent: a variance of 0 says that nothing is known
 
 
@@ -124,6 +125,8 @@ def pose_from_message(pose: Pose) -> Array:
     values = (pose.position.x, pose.position.y, q.x, q.y, q.z, q.w)
     if not all(map(math.isfinite, values)):
         raise AmiError("pose has a NaN or infinite number in it")
+    if max(abs(pose.position.x), abs(pose.position.y)) > FARTHEST:
+        raise AmiError(f"pose is more than {FARTHEST:g} m away from its frame's origin")
     if math.hypot(q.x, q.y, q.z, q.w) < 1e-3:
         raise AmiError("pose has an orientation of length zero; set w to 1 for no rotation")
     return np.array([pose.position.x, pose.position.y, yaw_from_quaternion((q.x, q.y, q.z, q.w))])
@@ -209,11 +212,17 @@ def twist_message(command: ArrayLike) -> Twist:
     return twist
 
 
-def latent_from_message(message: Latent, encoder_id: str, code: int = 0) -> NDArray[np.float32]:
+def latent_from_message(message: Latent, encoder_id: str, code: int = 0, length: int = 0) -> NDArray[np.float32]:
     """The latent (latent_dim,) in a Latent.
 
+    Args:
+        message: given.
+        encoder_id: that it must be of.
+        code: of the error if it is of another.
+        length: latent_dim of that encoder; 0: not known here.
+
     Raises:
-        AmiError: of another encoder than `encoder_id` (with `code`), or malformed.
+        AmiError: of another encoder, or malformed.
     """
     if message.encoder_id != encoder_id:
         raise AmiError(
@@ -222,6 +231,8 @@ def latent_from_message(message: Latent, encoder_id: str, code: int = 0) -> NDAr
     latent = np.array(message.data, dtype=np.float32)
     if not len(latent) or not np.isfinite(latent).all():
         raise AmiError("latent is empty, or has a NaN or infinite number in it")
+    if length and len(latent) != length:
+        raise AmiError(f"latent has {len(latent)} numbers, those of '{encoder_id}' have {length}")
     return latent
 
 
@@ -233,16 +244,20 @@ def latent_to_message(latent: ArrayLike, header: Header, encoder_id: str, pictur
     return message
 
 
-def picture_from_message(message: Latent) -> NDArray[np.float32] | None:
-    """The code of a picture that comes with a latent, whose encoder was checked; None if there is none.
+def picture_from_message(message: Latent, length: int) -> NDArray[np.float32] | None:
+    """The code (length,) of a picture that comes with a latent, whose encoder was checked; None if there is none.
+
+    A model that compares no pictures has a length of 0.
 
     Raises:
-        AmiError: it is not finite.
+        AmiError: it is not finite, or of another length.
     """
     picture = np.array(message.picture, dtype=np.float32)
     if not np.isfinite(picture).all():
         raise AmiError("the code of a latent's picture has a NaN or infinite number in it")
-    return picture if len(picture) else None
+    if length and len(picture) not in (0, length):
+        raise AmiError(f"the code of a latent's picture has {len(picture)} numbers, not {length}")
+    return picture if length and len(picture) else None
 
 
 def reading_from_message(message: Surprise) -> Reading:

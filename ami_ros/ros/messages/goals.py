@@ -20,6 +20,7 @@ from ami_ros.images import Image
 from ami_ros.planning.codes import Code
 from ami_ros.planning.types import Decision, Goal, State
 from ami_ros.ros.messages import conversions
+from ami_ros.world_model.spec import ModelSpec
 
 LEAST_WAY = 0.2  # [m] that must be behind the robot before its mean speed tells when it arrives
 
@@ -34,9 +35,20 @@ class Frames:
 
 
 def goal_from_message(
-    message: NavigateToGoal.Goal, encoder_id: str, frames: Frames, decode: Callable[[CompressedImage], Image]
+    message: NavigateToGoal.Goal,
+    encoder_id: str,
+    spec: ModelSpec,
+    frames: Frames,
+    decode: Callable[[CompressedImage], Image],
 ) -> tuple[Goal, Image | None]:
     """The goal of a request, and its picture, which is still to be encoded, if it is one; `decode` makes it an array.
+
+    Args:
+        message: the request.
+        encoder_id: of the planner's model.
+        spec: of that model.
+        frames: that poses may be in.
+        decode: see above.
 
     Raises:
         AmiError: with the error code for the request.
@@ -44,7 +56,7 @@ def goal_from_message(
     limits = (message.distance_tolerance, message.angle_tolerance, message.max_linear_speed, message.max_angular_speed)
     if not all(math.isfinite(v) and v >= 0.0 for v in limits):
         raise AmiError("goal: tolerances and speeds must be finite and not negative", Code.INVALID_GOAL)
-    goal, image = _typed(message.goal, encoder_id, frames, decode)
+    goal, image = _typed(message.goal, encoder_id, spec, frames, decode)
     common = replace(
         goal,
         distance_tolerance=message.distance_tolerance,
@@ -57,14 +69,19 @@ def goal_from_message(
 
 
 def _typed(
-    goal: NavigationGoal, encoder_id: str, frames: Frames, decode: Callable[[CompressedImage], Image]
+    goal: NavigationGoal,
+    encoder_id: str,
+    spec: ModelSpec,
+    frames: Frames,
+    decode: Callable[[CompressedImage], Image],
 ) -> tuple[Goal, Image | None]:
     try:
         if goal.type == NavigationGoal.TYPE_IMAGE:
             return Goal(), decode(goal.image)
         if goal.type == NavigationGoal.TYPE_LATENT:
-            latent = conversions.latent_from_message(goal.latent, encoder_id, Code.ENCODER_MISMATCH)
-            return Goal(latent=latent, picture=conversions.picture_from_message(goal.latent)), None
+            code, length = Code.ENCODER_MISMATCH, spec.latent_dim
+            latent = conversions.latent_from_message(goal.latent, encoder_id, code, length)
+            return Goal(latent=latent, picture=conversions.picture_from_message(goal.latent, spec.sight_code)), None
         if goal.type == NavigationGoal.TYPE_POSE:
             frame = goal.pose.header.frame_id
             if frame not in (frames.odom, frames.map):

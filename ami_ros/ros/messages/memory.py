@@ -21,6 +21,8 @@ from ami_ros.memory.codes import Code
 from ami_ros.memory.types import Edge, GoalQuery, Location, Place, Places, Route
 from ami_ros.ros.messages import conversions
 
+MAX_ID = 2**63 - 1  # of a place: SQLite's integers are signed
+
 
 def location_to_message(location: Location, header: Header, encoder_id: str) -> LocationMessage:
     """`header`: stamp of the latent, frame of the memory."""
@@ -109,10 +111,11 @@ def query_to_message(query: GoalQuery, encoder_id: str, frame: str) -> Navigatio
     return NavigationGoal(type=NavigationGoal.TYPE_PLACE, place_id=query.place_id, place_label=query.label)
 
 
-def query_from_message(goal: NavigationGoal, encoder_id: str, frame: str) -> GoalQuery:
-    """Raises AmiError on a goal that memory cannot search."""
+def query_from_message(goal: NavigationGoal, encoder_id: str, latent_dim: int, frame: str) -> GoalQuery:
+    """Raises AmiError on a goal that memory cannot search; it has latents of `encoder_id` and length `latent_dim`."""
     if goal.type == NavigationGoal.TYPE_LATENT:
-        return GoalQuery(latent=conversions.latent_from_message(goal.latent, encoder_id, Code.ENCODER_MISMATCH))
+        code = Code.ENCODER_MISMATCH
+        return GoalQuery(latent=conversions.latent_from_message(goal.latent, encoder_id, code, latent_dim))
     if goal.type == NavigationGoal.TYPE_POSE:
         if goal.pose.header.frame_id != frame:
             raise AmiError(f"goal is in frame '{goal.pose.header.frame_id}', memory's is '{frame}'", Code.INVALID_INPUT)
@@ -152,8 +155,10 @@ def edges_from_message(pairs: list[int]) -> list[tuple[int, int]]:
     """Place ids in pairs, as FindRoute has them."""
     if len(pairs) % 2:
         raise AmiError("avoid_edges must hold pairs of place ids", Code.INVALID_INPUT)
-    ids = np.asarray(pairs, dtype=np.int64).reshape(-1, 2)
-    return [(int(a), int(b)) for a, b in ids]
+    ids = [int(place) for place in pairs]
+    if any(place > MAX_ID for place in ids):
+        raise AmiError(f"avoid_edges holds an id that no place can have: more than {MAX_ID}", Code.INVALID_INPUT)
+    return list(zip(ids[::2], ids[1::2], strict=True))
 
 
 def service_code(response_type: Any, error: AmiError, default: str = "UNKNOWN") -> int:

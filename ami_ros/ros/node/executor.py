@@ -7,10 +7,12 @@ Its EventsExecutor (7.1.5) stands still for ever when a node hears what its own 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from typing import Any
 
+from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.task import Task
@@ -18,16 +20,24 @@ from rclpy.task import Task
 KINDS = "subscription", "guard_condition", "timer", "client", "service"  # as rcl counts them
 ORDER = "timer", "subscription", "guard_condition", "client", "service"  # of those that are ready together, as in rclpy
 FOR_EVER = -1  # [ns]
+BREATH = 0.01  # [s] after something that could not even be taken, such as a message that is none
 
 
 class LeanExecutor(SingleThreadedExecutor):
     """Runs callbacks one after the other on the thread that calls `spin`, so callback groups have nothing to say.
 
     Everything else is as in `SingleThreadedExecutor`: subscriptions of a node are served in the order in which they
-    were made, one message each in turn, and what a callback raises comes out of `spin`.
+    were made, one message each in turn.
+
+    Attributes:
+        failed: given what a callback, or taking a message, raised; as it comes that comes out of `spin`.
     """
 
     _tasks: list[tuple[Task, Any, Any]]  # rclpy's, of which the first counts
+
+    def __init__(self, *, context: Context | None = None) -> None:
+        super().__init__(context=context)
+        self.failed: Callable[[Exception], None] = _raise
 
     def spin(self) -> None:
         """Returns after `shutdown`, or when the context was shut down."""
@@ -97,7 +107,12 @@ class LeanExecutor(SingleThreadedExecutor):
         return [pointer for pointer in self._entities[kind] if pointer in among]
 
     def _run(self, take: Callable[[Any], Any], entity: Any) -> None:
-        work = take(entity)
+        try:
+            work = take(entity)
+        except Exception as error:
+            self.failed(error)
+            time.sleep(BREATH)
+            return
         if work is None or self._is_shutdown:
             return
         task = Task(work, executor=self)
@@ -116,11 +131,14 @@ class LeanExecutor(SingleThreadedExecutor):
             with self._tasks_lock:
                 self._tasks = [entry for entry in self._tasks if not (entry[0].done() or entry[0].cancelled())]
 
-    @staticmethod
-    def _continue(task: Task) -> None:
+    def _continue(self, task: Task) -> None:
         task()
-        if task.done() and task.exception() is not None:
-            raise task.exception()
+        if task.done() and isinstance(error := task.exception(), Exception):
+            self.failed(error)
+
+
+def _raise(error: Exception) -> None:
+    raise error
 
 
 def _alive(entities: Iterable[Any], held: ExitStack) -> Iterable[tuple[int, Any]]:

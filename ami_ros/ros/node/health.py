@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import traceback
 from dataclasses import dataclass
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
@@ -50,10 +51,11 @@ class Health:
         if self._report(DiagnosticStatus.WARN, kind, text):
             self._node.get_logger().warning(text)
 
-    def error(self, kind: str, text: str) -> None:
-        """The node cannot do its work."""
+    def error(self, kind: str, text: str, cause: Exception | None = None) -> None:
+        """The node cannot do its work; the traceback of `cause`, if there is one, goes into the log."""
         if self._report(DiagnosticStatus.ERROR, kind, text):
-            self._node.get_logger().error(text)
+            trace = [] if cause is None else traceback.format_exception(cause)
+            self._node.get_logger().error("\n".join([text, *trace]))
 
     def count(self, kind: str) -> int:
         """How often a kind of problem was reported."""

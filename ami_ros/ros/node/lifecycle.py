@@ -2,6 +2,8 @@
 
 rclpy swallows exceptions in transitions and gates only publishers; here every transition
 says what failed, and subscriptions and timers are silent while the node is not active.
+
+Nothing that comes from outside ends a node: what a callback raises is reported, and the node goes on.
 """
 
 from __future__ import annotations
@@ -50,6 +52,7 @@ class AmiNode(LifecycleNode, Generic[ConfigT]):
         self.config: ConfigT = declare(self, config)
         self.health = Health(self)
         self.is_active = False
+        self.bugs: list[Exception] = []  # the newest few of what callbacks raised and nobody foresaw
         self._failure: AmiError | None = None
         self._starting = False
         self._created: list[Callable[[], object]] = []
@@ -118,30 +121,30 @@ class AmiNode(LifecycleNode, Generic[ConfigT]):
         qos: QoSProfile = SENSOR,
         always: bool = False,
     ) -> None:
-        """Calls `callback` with messages while the node is active; its AmiErrors are reported, the message dropped.
+        """Calls `callback` with messages while the node is active; what it raises is reported, the message dropped.
 
         With `always` also while it is not: what is latched comes only once.
         """
 
         def receive(message: Any) -> None:
-            if not self.is_active and not always:
-                return
-            try:
-                callback(message)
-            except AmiError as error:
-                self.health.warn(topic, f"{topic}: {error}")
+            if self.is_active or always:
+                self.survive(topic, callback, message)
 
         subscription = self.create_subscription(message_type, topic, receive, qos)
         self._created.append(lambda: self.destroy_subscription(subscription))
 
     def every(self, period: float, callback: Callable[[], None], clock: Clock | None = None) -> Timer:
         """Calls `callback` every `period` [s] of `clock` (the node's if None) while the node is active."""
-        timer = self.create_timer(period, lambda: callback() if self.is_active else None, clock=clock)
+        name = getattr(callback, "__name__", "timer").strip("_")
+        timer = self.create_timer(period, lambda: self.survive(name, callback) if self.is_active else None, clock=clock)
         self._created.append(lambda: self.destroy_timer(timer))
         return timer
 
     def offer(self, service_type: Any, name: str, callback: Callable[[Any, Any], None]) -> None:
-        """Answers a service; an AmiError goes into the response's `success`, `error_code` and `error_msg`."""
+        """Answers a service; an AmiError goes into the response's `success`, `error_code` and `error_msg`.
+
+        So does everything else that `callback` raises, with the code UNKNOWN; its traceback is logged.
+        """
 
         def answer(request: Any, response: Any) -> Any:
             try:
@@ -151,14 +154,30 @@ class AmiNode(LifecycleNode, Generic[ConfigT]):
                 response.success = True
                 callback(request, response)
             except AmiError as error:
-                response.success = False
-                if hasattr(response, "error_code"):
-                    response.error_code = error.code or service_type.Response.UNKNOWN
-                setattr(response, "error_msg" if hasattr(response, "error_msg") else "message", str(error))
+                response = _refusal(service_type.Response, error, "INVALID_INPUT")
+            except Exception as error:
+                response = _refusal(service_type.Response, self.failed(name.removeprefix("~/"), error), "UNKNOWN")
             return response
 
         service = self.create_service(service_type, name, answer)
         self._created.append(lambda: self.destroy_service(service))
+
+    def survive(self, what: str, call: Callable[..., object], *arguments: Any) -> None:
+        """Calls something; what it raises is reported as of `what`, and the node goes on."""
+        try:
+            call(*arguments)
+        except Exception as error:
+            self.failed(what, error)
+
+    def failed(self, what: str, error: Exception) -> AmiError:
+        """Reports an exception, one that nobody foresaw with its traceback; returns what to tell a client."""
+        if isinstance(error, AmiError):
+            self.health.warn(what, f"{what}: {error}")
+            return error
+        self.bugs = [*self.bugs[-9:], error]
+        text = f"{what}: {type(error).__name__}: {' '.join(str(error).split())}"
+        self.health.error(what, f"{text}; this is a bug of ami_ros, its traceback is in the log", error)
+        return AmiError(f"{text}; the log of {self.get_name()} has the traceback")
 
     def now(self) -> float:
         """The node's clock [s]."""
@@ -230,4 +249,13 @@ class AmiNode(LifecycleNode, Generic[ConfigT]):
 
     def _jumped(self, jump: TimeJump) -> None:
         self.get_logger().info("time went backwards: buffers cleared")
-        self.time_jumped()
+        self.survive("time jumped", self.time_jumped)
+
+
+def _refusal(response_type: Any, error: AmiError, default: str) -> Any:
+    """The answer of a service that could not do what was asked; `default`: name of the code of an error without one."""
+    response = response_type(success=False)
+    if hasattr(response, "error_code"):
+        response.error_code = error.code or getattr(response_type, default, response_type.UNKNOWN)
+    setattr(response, "error_msg" if hasattr(response, "error_msg") else "message", str(error))
+    return response

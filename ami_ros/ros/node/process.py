@@ -10,6 +10,7 @@ import threading
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +58,10 @@ LOOK = 0.2  # [s] between two checks for a signal: Linux may deliver it to anoth
 
 
 def run(*node_classes: Callable[[], AmiNode[Any]], arguments: Sequence[str] | None = None, niceness: int = 0) -> int:
-    """Runs nodes until SIGINT, SIGTERM or a bug ends them, and returns the exit code.
+    """Runs nodes until SIGINT, SIGTERM or a bug of the executor ends them, and returns the exit code.
 
-    Each node is served by a thread of its own, so that none waits for a callback of another.
+    Each node is served by a thread of its own, so that none waits for a callback of another. What callbacks raise is
+    reported by their node, which goes on.
 
     rclpy's own signal handlers end the context at once, so no final zero could be sent; ours only wake this
     thread, which then stops the nodes one by one. Later signals change nothing.
@@ -106,6 +108,11 @@ def _initialise(arguments: list[str]) -> None:
         raise AmiError(f"unknown arguments {' '.join(unknown)}; ROS arguments come after --ros-args")
 
 
+def _report(node: AmiNode[Any], stopping: threading.Event, error: Exception) -> None:
+    if not stopping.is_set():  # else it is rclpy's: its `shutdown` takes away what callbacks still need
+        node.failed("callback", error)
+
+
 def _spin(nodes: list[AmiNode[Any]], executors: list[LeanExecutor], stopping: threading.Event) -> int:
     """Starts the nodes and serves each on a thread of its own, for this one has to be free for signals."""
     failures: list[str] = []
@@ -113,7 +120,7 @@ def _spin(nodes: list[AmiNode[Any]], executors: list[LeanExecutor], stopping: th
     def serve(executor: LeanExecutor) -> None:
         try:
             executor.spin()
-        except Exception:  # a bug in a callback: the robot is stopped first, then the process ends
+        except Exception:  # nothing can be served any more: the robot is stopped first, then the process ends
             if not stopping.is_set():  # else it is rclpy's: its `shutdown` takes away what callbacks still need
                 failures.append(traceback.format_exc())
         finally:
@@ -126,6 +133,7 @@ def _spin(nodes: list[AmiNode[Any]], executors: list[LeanExecutor], stopping: th
     servers = [threading.Thread(target=serve, args=(e,), name="executor", daemon=True) for e in executors]
     for node, executor, server in zip(nodes, executors, servers, strict=True):
         executor.add_node(node)
+        executor.failed = partial(_report, node, stopping)
         server.start()
     while not stopping.wait(LOOK):
         pass

@@ -10,7 +10,7 @@ from rclpy.action import ActionClient
 
 from ami_interfaces.action import NavigateToGoal
 from ami_ros.errors import AmiError
-from ami_ros.ros.goals.action_server import GoalTicket, Outcome, SimpleActionServer
+from ami_ros.ros.goals.action_server import BURST, GoalTicket, Outcome, SimpleActionServer
 from ami_ros.ros.node.qos import REQUESTS
 from harness.ros import RosPeer
 
@@ -42,6 +42,8 @@ class Bench:
     def check(goal: NavigateToGoal.Goal) -> int:
         if goal.goal.type == 0:
             raise AmiError("goal without a type", Result.INVALID_GOAL)
+        if goal.goal.type == 255:
+            raise ZeroDivisionError("nobody thought of this")
         return int(goal.goal.place_id)
 
     def send(self, number: int, kind: int = 3) -> Any:
@@ -99,6 +101,21 @@ def test_second_result_of_a_goal_does_not_count(bench: Bench) -> None:
 def test_goal_that_fails_the_check_is_rejected_with_its_code(bench: Bench) -> None:
     handle = bench.accepted(bench.send(1, kind=0))
     assert not handle.accepted and bench.refusals[0].code == Result.INVALID_GOAL and bench.server.current is None
+
+
+def test_a_check_that_fails_in_an_unforeseen_way_rejects_the_goal(bench: Bench) -> None:
+    handle = bench.accepted(bench.send(1, kind=255))
+    assert not handle.accepted and "ZeroDivisionError" in str(bench.refusals[0])
+    assert bench.accepted(bench.send(2)).accepted
+
+
+def test_a_flood_of_goals_is_rejected_in_short_and_the_action_stays_reachable(bench: Bench) -> None:
+    floods = [bench.send(i) for i in range(2 * BURST)]
+    bench.ros.spin_until(lambda: all(sent.done() for sent in floods), 60.0, "answers")
+    accepted = [sent.result() for sent in floods if sent.result().accepted]
+    assert BURST <= len(accepted) < 2 * BURST
+    assert sum("goals a second" in str(error) for error in bench.refusals) == 1
+    bench.ros.spin_until(lambda: bench.accepted(bench.send(1)).accepted, what="a goal after the flood")
 
 
 def test_new_goal_preempts_the_old_one(bench: Bench) -> None:

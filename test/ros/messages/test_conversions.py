@@ -140,12 +140,21 @@ def test_latent_survives_the_round_trip() -> None:
 def test_the_code_of_a_picture_travels_with_its_latent() -> None:
     code = np.array([0.5, -2.0], dtype=np.float32)
     message = conversions.latent_to_message([1.0], Header(), "home@abc", code)
-    found = conversions.picture_from_message(message)
+    found = conversions.picture_from_message(message, 2)
     assert found is not None
     np.testing.assert_array_equal(found, code)
-    assert conversions.picture_from_message(conversions.latent_to_message([1.0], Header(), "home@abc")) is None
+    assert conversions.picture_from_message(conversions.latent_to_message([1.0], Header(), "home@abc"), 2) is None
     with pytest.raises(AmiError, match="NaN"):
-        conversions.picture_from_message(conversions.latent_to_message([1.0], Header(), "home@abc", [np.nan]))
+        conversions.picture_from_message(conversions.latent_to_message([1.0], Header(), "home@abc", [np.nan]), 1)
+
+    with pytest.raises(AmiError, match="2 numbers, not 3"):
+        conversions.picture_from_message(message, 3)
+
+
+def test_latent_of_another_length_is_refused() -> None:
+    message = conversions.latent_to_message([1.0, 2.0, 3.0], Header(), "home@abc")
+    with pytest.raises(AmiError, match="3 numbers"):
+        conversions.latent_from_message(message, "home@abc", length=4)
 
 
 def test_latent_of_another_encoder_is_refused_with_the_given_code() -> None:

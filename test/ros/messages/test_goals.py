@@ -18,7 +18,9 @@ from ami_ros.planning.costs.statistics import CostShare
 from ami_ros.planning.types import Decision, State
 from ami_ros.ros.messages import conversions
 from ami_ros.ros.messages.goals import Frames, goal_from_message, rollout_message, seconds_left
+from ami_ros.world_model.spec import ModelSpec
 
+SPEC = ModelSpec(latent_dim=2)
 PICTURE = conversions.compressed_message(encode_png(np.zeros((4, 4, 3), np.uint8)), "png")
 KINDS = {
     "picture": NavigationGoal(type=NavigationGoal.TYPE_IMAGE, image=PICTURE),
@@ -35,7 +37,7 @@ KINDS = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_tolerances_hold_for_every_kind_of_goal(kind: str) -> None:
     request = NavigateToGoal.Goal(goal=KINDS[kind], distance_tolerance=0.4, angle_tolerance=0.5)
-    goal, image = goal_from_message(request, "net@1", Frames(), image_of)
+    goal, image = goal_from_message(request, "net@1", SPEC, Frames(), image_of)
     assert (goal.distance_tolerance, goal.angle_tolerance) == pytest.approx((0.4, 0.5))
     assert (image is not None) == (kind == "picture")
 
@@ -46,7 +48,15 @@ def test_a_limit_that_makes_no_sense_is_refused(name: str, value: float) -> None
     request = NavigateToGoal.Goal(goal=KINDS["place"])
     setattr(request, name, value)
     with pytest.raises(AmiError) as caught:
-        goal_from_message(request, "net@1", Frames(), image_of)
+        goal_from_message(request, "net@1", SPEC, Frames(), image_of)
+    assert caught.value.code == Code.INVALID_GOAL
+
+
+def test_a_latent_of_another_length_is_refused_before_a_model_sees_it() -> None:
+    wrong = conversions.latent_to_message([1.0, 2.0, 3.0], Header(), "net@1")
+    request = NavigateToGoal.Goal(goal=NavigationGoal(type=NavigationGoal.TYPE_LATENT, latent=wrong))
+    with pytest.raises(AmiError, match="3 numbers") as caught:
+        goal_from_message(request, "net@1", SPEC, Frames(), image_of)
     assert caught.value.code == Code.INVALID_GOAL
 
 

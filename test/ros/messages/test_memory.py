@@ -96,7 +96,7 @@ def test_route_of_another_encoder_is_refused() -> None:
 )
 def test_query_survives_the_round_trip(query: GoalQuery) -> None:
     message = memory_messages.query_to_message(query, ENCODER, "map")
-    back = memory_messages.query_from_message(message, ENCODER, "map")
+    back = memory_messages.query_from_message(message, ENCODER, 0, "map")
     assert (back.place_id, back.label) == (query.place_id, query.label)
     for found, wanted in ((back.latent, query.latent), (back.pose, query.pose)):
         assert (found is None) == (wanted is None)
@@ -111,7 +111,7 @@ def test_goal_that_memory_cannot_search_is_refused() -> None:
     nameless = NavigationGoal(type=NavigationGoal.TYPE_PLACE)
     for goal in (wrong_frame, picture, nameless):
         with pytest.raises(AmiError) as caught:
-            memory_messages.query_from_message(goal, ENCODER, "map")
+            memory_messages.query_from_message(goal, ENCODER, 0, "map")
         assert caught.value.code == Code.INVALID_INPUT
 
 
@@ -119,6 +119,8 @@ def test_edges_come_in_pairs() -> None:
     assert memory_messages.edges_from_message([1, 2, 3, 4]) == [(1, 2), (3, 4)]
     with pytest.raises(AmiError, match="pairs"):
         memory_messages.edges_from_message([1, 2, 3])
+    with pytest.raises(AmiError, match="no place can have"):
+        memory_messages.edges_from_message([2**64 - 1, 1])
 
 
 def test_codes_are_those_of_the_service() -> None:

@@ -122,6 +122,20 @@ def test_what_a_callback_raises_ends_it_and_comes_out(served: Served) -> None:
     assert isinstance(served.failure, ValueError)
 
 
+def test_what_a_callback_raises_can_be_caught_and_the_rest_is_served(served: Served) -> None:
+    caught: list[Exception] = []
+    served.executor.failed = caught.append
+
+    def fail() -> None:
+        raise ValueError("over")
+
+    served.executor.create_task(fail)
+    wait_until(lambda: caught, what="the error")
+    task = served.executor.create_task(lambda: 7)
+    wait_until(task.done, what="the next task")
+    assert isinstance(caught[0], ValueError) and not served.ended
+
+
 def test_nothing_is_called_after_its_entity_was_destroyed(served: Served) -> None:
     ticks: list[int] = []
     timer = served.node.create_timer(0.01, lambda: ticks.append(1), clock=Clock(clock_type=ClockType.STEADY_TIME))

@@ -14,6 +14,7 @@ from rosgraph_msgs.msg import Clock
 from std_msgs.msg import Int32
 from std_srvs.srv import Trigger
 
+from ami_interfaces.srv import Predict
 from ami_ros.errors import AmiError
 from ami_ros.ros.messages.conversions import seconds_to_stamp
 from ami_ros.ros.node.lifecycle import AmiNode
@@ -45,6 +46,7 @@ class Doubler(AmiNode[Config]):
         self.subscribe(Int32, "once", self._double, RELIABLE)
         self.every(0.02, lambda: self.history.append("tick") if "tick" not in self.history else None)
         self.offer(Trigger, "~/trigger", lambda request, response: None)
+        self.offer(Predict, "~/fails", self._fail)
         self._enter("configure")
 
     def activate(self) -> None:
@@ -63,7 +65,13 @@ class Doubler(AmiNode[Config]):
     def _double(self, message: Int32) -> None:
         if message.data < 0:
             raise AmiError("negative")
+        if message.data == 0:
+            raise ZeroDivisionError("by zero")
         self._output.publish(Int32(data=2 * message.data))
+
+    def _fail(self, request: Predict.Request, response: Predict.Response) -> None:
+        response.rollout.cost = 7.0
+        raise KeyError("nobody thought of this")
 
 
 def make(ros: RosPeer, **parameters: Any) -> Doubler:
@@ -113,6 +121,30 @@ def test_node_without_autostart_waits_and_is_silent_until_active(ros: RosPeer) -
     ros.spin_until(lambda: "tick" in node.history)
     assert change(Transition.TRANSITION_DEACTIVATE) and change(Transition.TRANSITION_CLEANUP)
     assert change(Transition.TRANSITION_CONFIGURE) and change(Transition.TRANSITION_ACTIVATE)
+
+
+def test_a_bug_in_a_callback_is_reported_and_the_node_goes_on(ros: RosPeer) -> None:
+    ros.bugs_expected = True
+    node = make(ros)
+    node.start()
+    received, reports = ros.collect(Int32, "twice"), ros.collect(DiagnosticArray, "/diagnostics")
+    sender = ros.node.create_publisher(Int32, "once", 10)
+    ros.spin_until(lambda: sender.publish(Int32(data=0)) or node.bugs, what="the bug")
+    ros.spin_until(lambda: sender.publish(Int32(data=4)) or received, what="what comes after it")
+    ros.spin_until(lambda: reports and reports[-1].status[0].level == DiagnosticStatus.ERROR, what="the diagnostics")
+    assert "once: ZeroDivisionError: by zero" in reports[-1].status[0].message
+
+
+def test_a_bug_in_a_service_is_an_answer_with_a_code(ros: RosPeer) -> None:
+    ros.bugs_expected = True
+    node = make(ros)
+    node.start()
+    for _ in range(2):
+        answer = ros.call(Predict, "/doubler/fails", Predict.Request())
+        assert not answer.success and answer.error_code == Predict.Response.UNKNOWN
+        assert "KeyError" in answer.error_msg and "log of doubler" in answer.error_msg
+        assert answer.rollout.cost == 0.0  # nothing half done
+    assert len(node.bugs) == 2
 
 
 @pytest.mark.parametrize("method", ["configure", "activate"])
