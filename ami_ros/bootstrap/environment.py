@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ami_ros.bootstrap.interfaces import python_folder
 from ami_ros.bootstrap.pythons import without_wheel_variables
 from ami_ros.bootstrap.state import REPOSITORY
 
@@ -21,16 +22,14 @@ class Installation:
         state: the state folder.
         venv: the virtual environment.
         sourced: whether ROS is the user's own; else it lies in `venv`.
-        interfaces: prefix of our interfaces, or None where the sourced ROS has them.
-        interfaces_python: the folder in it that Python imports them from.
+        interfaces: prefixes of what was built: our interfaces, unless the sourced ROS has them, and for tests others.
         libraries: folders of shared libraries in `venv`.
     """
 
     state: Path
     venv: Path
     sourced: bool
-    interfaces: Path | None
-    interfaces_python: Path | None
+    interfaces: tuple[Path, ...]
     libraries: tuple[Path, ...]
 
     @property
@@ -44,14 +43,13 @@ def command_environment(installation: Installation, user: Mapping[str, str]) -> 
     outside the state folder."""
     kit = installation
     environment = dict(user) if kit.sourced else without_wheel_variables(dict(user))
-    interfaces = [kit.interfaces] if kit.interfaces else []
     _prepend(environment, "PATH", [kit.venv / "bin"])
-    _prepend(environment, "PYTHONPATH", [REPOSITORY, *([kit.interfaces_python] if kit.interfaces_python else [])])
-    libraries = [folder / "lib" for folder in interfaces]
+    _prepend(environment, "PYTHONPATH", [REPOSITORY, *map(python_folder, kit.interfaces)])
+    libraries = [prefix / "lib" for prefix in kit.interfaces]
     if kit.sourced:
-        _prepend(environment, "AMENT_PREFIX_PATH", interfaces)
+        _prepend(environment, "AMENT_PREFIX_PATH", kit.interfaces)
     else:
-        environment["AMENT_PREFIX_PATH"] = os.pathsep.join(map(str, [*interfaces, kit.venv]))
+        environment["AMENT_PREFIX_PATH"] = os.pathsep.join(map(str, [*kit.interfaces, kit.venv]))
         environment["RMW_IMPLEMENTATION"] = "rmw_fastrtps_cpp"  # the only one among the wheels
         # The wheels would start every Python twice to set LD_LIBRARY_PATH; this tells them that it is set.
         environment["_ROS_WHEELS_BOOTSTRAP_COMPLETE"] = "1"
@@ -92,7 +90,7 @@ def _caches(state: Path) -> dict[str, str]:
     }
 
 
-def _prepend(environment: dict[str, str], name: str, folders: list[Path]) -> None:
+def _prepend(environment: dict[str, str], name: str, folders: Sequence[Path]) -> None:
     present = [environment[name]] if environment.get(name) else []
     joined = os.pathsep.join([*map(str, folders), *present])
     if joined:

@@ -29,6 +29,9 @@ class Installer:
         self._folder = state / (f"ros-{self._distro}" if self._distro else "ros-wheels")
         self._venv = self._folder / "venv"
         self._files = packages.requirement_files(self._distro is not None, tests)
+        self._sets = {"interfaces": [interfaces.SOURCE]}  # each with a folder of its own
+        if tests and not self._distro:
+            self._sets["definitions"] = interfaces.definitions()
         self._record_path = self._folder / "ready.json"
         self._record = read_record(self._record_path)
 
@@ -53,13 +56,11 @@ class Installer:
 
     def installation(self) -> Installation:
         """What is there now."""
-        prefix = self._record.get("interfaces") or None
         return Installation(
             state=self._state,
             venv=self._venv,
             sourced=self._distro is not None,
-            interfaces=Path(prefix) if prefix else None,
-            interfaces_python=interfaces.python_folder(Path(prefix)) if prefix else None,
+            interfaces=tuple(Path(prefix) for name in self._sets if (prefix := self._record.get(name))),
             libraries=tuple(map(Path, self._record.get("libraries", []))),
         )
 
@@ -88,15 +89,16 @@ class Installer:
         self._save({**done, "venv": str(self._venv), **digests})
 
     def _provide_interfaces(self, python: Python, progress: Progress) -> None:
-        key = self._interfaces_key()
-        prefix = ""
-        if not (self._distro and python.interfaces):
-            version = f"{python.version[0]}.{python.version[1]}"
-            target = self._folder / "interfaces" / f"{key}-py{version}"
-            interfaces.build(target, self._venv, python.path if self._distro else None, progress)
-            self._remove_others(target)
-            prefix = str(target)
-        self._save({**self._record, "interfaces": prefix, "interfaces_key": key})
+        for name, sources in self._sets.items():
+            key = self._interfaces_key(name)
+            prefix = ""
+            if not (self._distro and python.interfaces):
+                version = f"{python.version[0]}.{python.version[1]}"
+                target = self._folder / name / f"{key}-py{version}"
+                interfaces.build(sources, target, self._venv, python.path if self._distro else None, progress)
+                self._remove_others(target)
+                prefix = str(target)
+            self._save({**self._record, name: prefix, f"{name}_key": key})
 
     def _venv_is_good(self) -> bool:
         # A venv cannot be moved: its record says where it was made.
@@ -106,13 +108,16 @@ class Installer:
         return [file for file in self._files if self._record.get(file.stem) != packages.requirements_digest(file)]
 
     def _interfaces_are_good(self) -> bool:
-        prefix = self._record.get("interfaces", "")
-        return self._record.get("interfaces_key") == self._interfaces_key() and (not prefix or Path(prefix).is_dir())
+        return all(
+            self._record.get(f"{name}_key") == self._interfaces_key(name)
+            and (not (prefix := self._record.get(name, "")) or Path(prefix).is_dir())
+            for name in self._sets
+        )
 
-    def _interfaces_key(self) -> str:
+    def _interfaces_key(self, name: str) -> str:
         # An overlay that brings its own ami_interfaces shows in AMENT_PREFIX_PATH.
         ros = os.environ.get("AMENT_PREFIX_PATH", "") if self._distro else str(self._record.get("ros"))
-        return digest([ros, *interfaces.interface_files()])
+        return digest([ros, *interfaces.files_of(*self._sets[name])])
 
     def _remove_others(self, kept: Path) -> None:
         for folder in kept.parent.iterdir():

@@ -1,10 +1,11 @@
-"""Builds ami_interfaces once, into a folder that is named by what it was built from."""
+"""Builds packages of messages once, into a folder that is named by what it was built from."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from ami_ros.bootstrap.progress import Progress
@@ -13,17 +14,24 @@ from ami_ros.bootstrap.state import REPOSITORY
 from ami_ros.errors import AmiError
 
 SOURCE = REPOSITORY / "ami_interfaces"
+DEFINITIONS = REPOSITORY / "test" / "definitions"  # of what the wheels lack; the nodes use it where it is installed
 
 
-def interface_files() -> list[Path]:
-    """All that the build reads."""
-    return sorted(file for file in SOURCE.rglob("*") if file.is_file() and "build" not in file.parts)
+def files_of(*sources: Path) -> list[Path]:
+    """All that the build of these packages reads."""
+    return sorted(f for source in sources for f in source.rglob("*") if f.is_file() and "build" not in f.parts)
 
 
-def build(target: Path, venv: Path, ros_python: Path | None, progress: Progress) -> None:
-    """Builds and installs ami_interfaces below `target`, whole or not at all.
+def definitions() -> list[Path]:
+    """The packages that only the tests have."""
+    return sorted(file.parent for file in DEFINITIONS.glob("*/package.xml"))
+
+
+def build(sources: Sequence[Path], target: Path, venv: Path, ros_python: Path | None, progress: Progress) -> None:
+    """Builds and installs packages below `target`, whole or not at all.
 
     Args:
+        sources: their folders.
         target: the folder to make.
         venv: with the ROS wheels, unless a ROS is sourced.
         ros_python: the Python of the sourced ROS, or None.
@@ -34,9 +42,9 @@ def build(target: Path, venv: Path, ros_python: Path | None, progress: Progress)
     if target.is_dir():
         return
     temporary = None if " " not in tempfile.gettempdir() else "/tmp"
-    with progress.step("ROS interfaces"), tempfile.TemporaryDirectory(prefix="ami_interfaces_", dir=temporary) as name:
+    what = "ROS interfaces" if SOURCE in sources else "ROS interfaces of the tests"
+    with progress.step(what), tempfile.TemporaryDirectory(prefix="ami_interfaces_", dir=temporary) as name:
         work = Path(name)
-        shutil.copytree(SOURCE, work / "source")
         (work / "venv").symlink_to(venv)
         environment = dict(os.environ) if ros_python else _environment(work / "venv")
         cmake = shutil.which("cmake", path=environment["PATH"])
@@ -45,14 +53,17 @@ def build(target: Path, venv: Path, ros_python: Path | None, progress: Progress)
         ninja = ["-G", "Ninja"] if shutil.which("ninja", path=environment["PATH"]) else []
         python = ros_python or work / "venv" / "bin" / "python"
         only = [] if ros_python else ["-DPython3_FIND_VIRTUALENV=ONLY"]
-        configure = [
-            *("-S", str(work / "source"), "-B", str(work / "build"), *ninja, *only),
-            f"-DPython3_EXECUTABLE={python}",
-            *(f"-DCMAKE_INSTALL_PREFIX={work}/install", "-DCMAKE_BUILD_TYPE=Release", "-DBUILD_TESTING=OFF"),
-        ]
-        progress.run([cmake, *configure], environment)
-        progress.run([cmake, "--build", str(work / "build"), "--parallel", str(os.cpu_count() or 2)], environment)
-        progress.run([cmake, "--install", str(work / "build")], environment)
+        for source in sources:
+            here = work / source.name
+            shutil.copytree(source, here)
+            shutil.copytree(SOURCE / "cmake", here / "cmake", dirs_exist_ok=True)
+            configure = [
+                *("-S", str(here), "-B", str(here / "build"), *ninja, *only, f"-DPython3_EXECUTABLE={python}"),
+                *(f"-DCMAKE_INSTALL_PREFIX={work}/install", "-DCMAKE_BUILD_TYPE=Release", "-DBUILD_TESTING=OFF"),
+            ]
+            progress.run([cmake, *configure], environment)
+            progress.run([cmake, "--build", str(here / "build"), "--parallel", str(os.cpu_count() or 2)], environment)
+            progress.run([cmake, "--install", str(here / "build")], environment)
         partial = target.with_name(f"{target.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
         partial.parent.mkdir(parents=True, exist_ok=True)
@@ -61,8 +72,8 @@ def build(target: Path, venv: Path, ros_python: Path | None, progress: Progress)
 
 
 def python_folder(prefix: Path) -> Path:
-    """The folder below `prefix` from which Python imports ami_interfaces."""
-    return next(prefix.rglob("ami_interfaces/msg/__init__.py")).parents[2]
+    """The folder below `prefix` from which Python imports its packages."""
+    return next(file.parents[2] for kind in ("msg", "action") for file in prefix.rglob(f"*/{kind}/__init__.py"))
 
 
 def _environment(venv: Path) -> dict[str, str]:

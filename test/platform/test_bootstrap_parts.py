@@ -106,9 +106,11 @@ def test_present_things_are_not_installed(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def make_installation(tmp_path: Path, sourced: bool) -> Installation:
-    prefix = tmp_path / "interfaces"
-    venv = tmp_path / "venv"
-    return Installation(tmp_path, venv, sourced, prefix, prefix / "site-packages", () if sourced else (venv / "lib",))
+    prefix, venv = tmp_path / "interfaces", tmp_path / "venv"
+    module = prefix / "site-packages" / "ami_interfaces" / "msg" / "__init__.py"
+    module.parent.mkdir(parents=True, exist_ok=True)
+    module.touch()
+    return Installation(tmp_path, venv, sourced, (prefix,), () if sourced else (venv / "lib",))
 
 
 def test_environment_of_the_wheels_holds_nothing_of_another_python(tmp_path: Path) -> None:

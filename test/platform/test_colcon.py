@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ami_ros.bootstrap.interfaces import interface_files
+from ami_ros.bootstrap.interfaces import SOURCE, files_of
 from ami_ros.bootstrap.pythons import sourced_ros
 from ami_ros.bootstrap.state import digest
 from harness import Children, RosPeer
@@ -97,7 +97,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     cache = Path(os.environ.get("AMI_STATE") or REPOSITORY / ".ami") / "cache"
     if " " in str(cache):  # rosidl does not take it
         cache = tmp_path_factory.getbasetemp().parent
-    workspace = Workspace(cache / f"colcon-{digest([sys.prefix, sys.version, *interface_files()])}")
+    workspace = Workspace(cache / f"colcon-{digest([sys.prefix, sys.version, *files_of(SOURCE)])}")
     stamp = workspace.folder / "built_by"
     with (workspace.folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
