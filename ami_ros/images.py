@@ -24,7 +24,7 @@ _JPEG_FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 # Encodings of sensor_msgs/image_encodings.hpp: bytes a pixel, and what OpenCV calls the way to RGB ("": it is RGB).
 # OpenCV names Bayer patterns by their second row, ROS by the first.
-_ENCODINGS = {
+ENCODINGS = {
     "rgb8": (3, ""),
     "bgr8": (3, "COLOR_BGR2RGB"),
     "8UC3": (3, "COLOR_BGR2RGB"),
@@ -54,9 +54,9 @@ def image_of(message: Any, max_pixels: int = MAX_PIXELS) -> Image:
     """
     if hasattr(message, "format"):
         return decode_image(bytes(message.data), max_pixels)
-    if message.encoding not in _ENCODINGS:
-        raise AmiError(f"image encoding '{message.encoding}' is not one of {', '.join(_ENCODINGS)}; convert it")
-    depth, conversion = _ENCODINGS[message.encoding]
+    if message.encoding not in ENCODINGS:
+        raise AmiError(f"image encoding '{message.encoding}' is not one of {', '.join(ENCODINGS)}; convert it")
+    depth, conversion = ENCODINGS[message.encoding]
     height, width, step = int(message.height), int(message.width), int(message.step)
     _check_size(width, height, max_pixels)
     data = np.asarray(message.data, dtype=np.uint8)

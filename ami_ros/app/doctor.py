@@ -1,0 +1,95 @@
+"""`ami doctor`: whether a robot, live or in a bag, is what its description says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ami_ros.robots.checkup import Finding
+    from ami_ros.robots.observation import Observation
+
+MARKS = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "error": "[red]✗[/]"}
+
+
+def main(
+    robot: Annotated[str, typer.Option(help="Name of a robot in config/robots, or its file.")] = "ami_bot",
+    namespace: Annotated[str, typer.Option(help="Of the robot, as its launch file sets it.")] = "",
+    seconds: Annotated[float, typer.Option(help="To listen.", min=1.0, max=600.0)] = 10.0,
+    bag: Annotated[Path | None, typer.Option(help="Look into a recording instead of the running graph.")] = None,
+    write: Annotated[Path | None, typer.Option(help="New file for a first description of what was heard.")] = None,
+    json: Annotated[Path | None, typer.Option(help="File for the findings.")] = None,
+) -> int:
+    """Listen for ten seconds, and say what fits the description of a robot, what does not, and the line to write.
+
+    Exit code: 0 if the stack can drive with it, 1 if something is in its way.
+    """
+    from dataclasses import asdict
+
+    from rich.console import Console
+
+    from ami_ros.errors import AmiError
+    from ami_ros.evaluation.report import write_json
+    from ami_ros.robots.checkup import examine
+    from ami_ros.robots.description import load_robot
+    from ami_ros.robots.draft import draft
+
+    if write is not None and write.exists():
+        raise AmiError(f"{write} exists; name a new file")
+    expected, console = load_robot(robot), Console()
+    seen = _from_bag(bag, seconds) if bag is not None else _from_graph(seconds, console)
+    findings = examine(expected, seen, namespace)
+    _print(findings, f"robot {expected.name}", console)
+    if write is not None:
+        write.write_text(draft(seen), encoding="utf-8")
+        console.print(
+            f"a first description is in {write}; measure what its head says, then: ./ami doctor --robot {write}"
+        )
+    if json is not None:
+        write_json(json, {"robot": expected.name, "findings": [asdict(finding) for finding in findings]})
+    return int(any(finding.severity == "error" for finding in findings))
+
+
+def _from_bag(path: Path, seconds: float) -> Observation:
+    from ami_ros.learning.bag_survey import survey_bag
+
+    return survey_bag(path, seconds)
+
+
+def _from_graph(seconds: float, console: Console) -> Observation:
+    import os
+
+    import rclpy
+    from rclpy.node import Node
+    from rich.progress import Progress
+
+    from ami_ros.app.domain import domain_in_environment
+    from ami_ros.ros.survey import survey
+
+    domain_in_environment()  # complains in one line where rclpy would not
+    rclpy.init(args=[])
+    node = Node(f"doctor_{os.getpid()}")
+    try:
+        with Progress(console=console, transient=True) as bar:
+            task = bar.add_task("listening", total=1.0)
+            return survey(node, seconds, lambda share: bar.update(task, completed=share))
+    finally:
+        node.destroy_node()
+        rclpy.try_shutdown()
+
+
+def _print(findings: list[Finding], title: str, console: Console) -> None:
+    from rich.markup import escape
+
+    console.print(title)
+    for finding in findings:
+        console.print(f" {MARKS[finding.severity]} {escape(finding.topic)}: {escape(finding.text)}", soft_wrap=True)
+        if finding.remedy:
+            console.print(f"     -> {escape(finding.remedy)}", soft_wrap=True)
+    count = {kind: sum(f.severity == kind for f in findings) for kind in ("error", "warning")}
+    wrong = [f"{n} {kind}{'s' if n > 1 else ''}" for kind, n in count.items() if n]
+    console.print(", ".join(wrong) or "everything fits")

@@ -1,0 +1,279 @@
+"""Whether what is heard of a robot, live or from a bag, fits its description: findings, each with the line to write."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from ami_ros.errors import AmiError
+from ami_ros.images import ENCODINGS
+from ami_ros.robots.derived import topics as topics_of
+from ami_ros.robots.description import RobotDescription
+from ami_ros.robots.observation import (
+    COMPRESSED,
+    IMAGE,
+    IMU,
+    ODOMETRY,
+    SCAN,
+    TWIST,
+    TWIST_STAMPED,
+    Observation,
+    Topic,
+)  # fmt: skip
+from ami_ros.robots.sensors import INTRINSICS_TOLERANCE, CameraSensor, LaserSensor, OdometrySensor, Sensor
+from ami_ros.static_frames import mount_of
+
+Severity = Literal["ok", "warning", "error"]
+
+OLD = 0.5  # [s] age of a stamp from which on nodes take a sensor for silent (`agent.watchdog.Patience`)
+FUTURE = 0.1  # [s] by which a stamp may lie ahead
+RATES = 0.6, 1.7  # share of the described rate that is no finding
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that fits or does not.
+
+    Attributes:
+        severity: error: the stack cannot drive with it; warning: it may; ok.
+        topic: that it is about, or another name.
+        text: what is so.
+        remedy: the line to write, or what to do; empty if it is fine.
+    """
+
+    severity: Severity
+    topic: str
+    text: str
+    remedy: str = ""
+
+
+def examine(robot: RobotDescription, seen: Observation, namespace: str = "") -> list[Finding]:
+    """All findings about `robot` in what was seen, in the order of its description.
+
+    Args:
+        robot: what is expected.
+        seen: what is there.
+        namespace: below which the robot's relative topics lie, as "/robot1".
+    """
+    findings: list[Finding] = []
+    for sensor in robot.sensors:
+        findings += _sensor(robot, sensor, seen, namespace)
+    return [*findings, *_command(robot, seen, namespace), *_clocks(robot, seen, namespace)]
+
+
+def full_name(topic: str, namespace: str) -> str:
+    """The absolute name of a topic of the robot."""
+    return topic if topic.startswith("/") else f"/{namespace.strip('/')}/{topic}".replace("//", "/")
+
+
+def _sensor(robot: RobotDescription, sensor: Sensor, seen: Observation, namespace: str) -> list[Finding]:
+    name = full_name(sensor.topic, namespace)
+    wanted = _type_of(sensor)
+    topic = seen.topics.get(name)
+    if topic is None or not (topic.publishers or topic.arrivals):
+        return [_missing(name, wanted, seen, f"topic: {{}}  # of sensor {sensor.name}")]
+    if topic.type != wanted:
+        remedy = "type: compressed" if topic.type == COMPRESSED else "type: raw" if topic.type == IMAGE else ""
+        remedy = remedy or f"name the topic of sensor {sensor.name} that is a {wanted}"
+        return [Finding("error", name, f"is a {topic.type}, and the description expects {wanted}", remedy)]
+    if not topic.arrivals:
+        who = ", ".join(topic.publishers)
+        return [Finding("error", name, f"{who} offers it, and nothing arrives", "is the sensor on? do domains match?")]
+    findings = [*_publishers(name, topic), *_rate(name, topic, sensor), *_stamps(name, topic, sensor, seen.live)]
+    findings += _frame(robot, name, topic, sensor, seen)
+    if isinstance(sensor, CameraSensor):
+        findings += [*_picture(name, topic, sensor), *_intrinsics(sensor, seen, namespace)]
+    elif isinstance(sensor, LaserSensor):
+        findings += _scan(name, topic, sensor)
+    elif wanted == ODOMETRY:
+        findings += _odometry(robot, name, topic)
+    rate = "" if math.isnan(topic.rate) else f", {topic.rate:.1f} Hz"
+    return findings or [Finding("ok", name, f"{wanted.rsplit('/', 1)[1]}{rate}, frame {topic.frame or 'none'}")]
+
+
+def _type_of(sensor: Sensor) -> str:
+    if isinstance(sensor, CameraSensor):
+        return COMPRESSED if sensor.type == "compressed" else IMAGE
+    return SCAN if isinstance(sensor, LaserSensor) else ODOMETRY if isinstance(sensor, OdometrySensor) else IMU
+
+
+def _missing(name: str, wanted: str, seen: Observation, line: str) -> Finding:
+    others = seen.of_type(wanted, *({IMAGE, COMPRESSED} if wanted in (IMAGE, COMPRESSED) else ()))
+    if others:
+        return Finding(
+            "error", name, f"nobody publishes it; of its type there are {_list(others)}", line.format(others[0])
+        )
+    return Finding(
+        "error", name, f"nobody publishes it, nor any other {wanted}", "start the sensor; same ROS_DOMAIN_ID?"
+    )
+
+
+def _publishers(name: str, topic: Topic) -> Iterator[Finding]:
+    if len(topic.publishers) > 1:
+        who = _list(topic.publishers)
+        yield Finding("error", name, f"{len(topic.publishers)} nodes publish it: {who}", "stop all but one, or remap")
+
+
+def _rate(name: str, topic: Topic, sensor: Sensor) -> Iterator[Finding]:
+    rate = topic.rate
+    if math.isfinite(rate) and not RATES[0] <= rate / sensor.rate <= RATES[1]:
+        text = f"{rate:.1f} messages a second, and the description says {sensor.rate:g}"
+        yield Finding("warning", name, text, f"rate: {rate:.1f}  # of sensor {sensor.name}, or mend the driver")
+
+
+def _stamps(name: str, topic: Topic, sensor: Sensor, live: bool) -> Iterator[Finding]:
+    stamps = np.array(topic.stamps)
+    if not len(stamps):
+        return
+    if (stamps == 0).any():
+        yield Finding("error", name, "its stamps are 0", "the driver has to stamp with the time of the measurement")
+        return
+    if len(stamps) > 2 and (np.diff(stamps) <= 0).mean() > 0.05:
+        yield Finding("error", name, "its stamps repeat or run backwards", "one clock and one publisher; use_sim_time?")
+    age = float(np.median(np.array(topic.arrivals) - stamps))
+    if age > OLD:
+        where = "use_sim_time, or set the clocks alike (chrony)" if live else "set the clocks alike (chrony)"
+        yield Finding("error", name, f"stamps are {age:.2f} s old when they arrive; nodes take it for silent", where)
+    elif age < -FUTURE:
+        text = f"stamps lie {-age:.2f} s in the future, and nodes refuse them"
+        yield Finding("error", name, text, "set the clocks alike (chrony); use_sim_time on all nodes or on none")
+
+
+def _frame(robot: RobotDescription, name: str, topic: Topic, sensor: Sensor, seen: Observation) -> Iterator[Finding]:
+    wanted = robot.frames.odom if isinstance(sensor, OdometrySensor) else sensor.frame or robot.frames.base
+    frame = topic.frame.lstrip("/")
+    if frame != wanted.lstrip("/"):
+        line = (
+            f"frames: {{odom: {frame}}}"
+            if wanted == robot.frames.odom
+            else f"frame: {frame}  # of sensor {sensor.name}"
+        )
+        yield Finding("error" if not frame else "warning", name, f"frame_id '{frame}', and not '{wanted}'", line)
+    if isinstance(sensor, LaserSensor) and sensor.mount is None and frame != robot.frames.base:
+        pose = seen.frames.pose_of(frame, robot.frames.base)
+        if pose is None:
+            text = f"/tf_static does not lead from {robot.frames.base} to {frame}: the gate would not look through it"
+            yield Finding("error", name, text, f"mount: {{x: 0.0, yaw: 0.0}}  # of sensor {sensor.name}, as it sits")
+            return
+        try:
+            mount_of(pose, frame)
+        except AmiError as error:
+            yield Finding("error", name, str(error), "mount the laser level")
+
+
+def _picture(name: str, topic: Topic, sensor: CameraSensor) -> Iterator[Finding]:
+    image = topic.last
+    if topic.type == COMPRESSED:
+        return
+    if image.encoding not in ENCODINGS:
+        yield Finding("error", name, f"encoding {image.encoding} is not known here", "set the driver to rgb8 or bgr8")
+    elif image.encoding != sensor.encoding:
+        yield Finding(
+            "warning", name, f"encoding {image.encoding}, and not {sensor.encoding}", f"encoding: {image.encoding}"
+        )
+    if (image.width, image.height) != (sensor.width, sensor.height):
+        text = f"pictures of {image.width}x{image.height} px, and not {sensor.width}x{sensor.height}"
+        yield Finding("error", name, text, f"width: {image.width}, height: {image.height}  # of camera {sensor.name}")
+
+
+def _intrinsics(sensor: CameraSensor, seen: Observation, namespace: str) -> list[Finding]:
+    if sensor.overhead:
+        return []
+    name = full_name(sensor.info_topic, namespace)
+    topic = seen.topics.get(name)
+    if topic is None or topic.last is None:
+        text = "no calibration arrives: pictures are taken for those of the description"
+        return [Finding("warning", name, text, "let the driver publish camera_info, from a calibration")]
+    k = np.asarray(topic.last.k, float)
+    if k[0] <= 0:
+        return [
+            Finding("warning", name, "the camera is not calibrated: its matrix is 0", "calibrate (camera_calibration)")
+        ]
+    wanted, found = sensor.matrix, (k[0], k[4], k[2], k[5])
+    if abs(found[0] / wanted[0] - 1) > INTRINSICS_TOLERANCE or abs(found[1] / wanted[1] - 1) > INTRINSICS_TOLERANCE:
+        text = f"focal length {found[0]:.0f}, {found[1]:.0f} px, and not {wanted[0]:.0f}, {wanted[1]:.0f}"
+        line = f"intrinsics: [{', '.join(f'{v:.1f}' for v in found)}]  # of camera {sensor.name}, instead of fov"
+        return [Finding("error", name, text, line)]
+    return []
+
+
+def _scan(name: str, topic: Topic, sensor: LaserSensor) -> Iterator[Finding]:
+    scan = topic.last
+    ranges = np.asarray(scan.ranges, float)
+    valid = np.isfinite(ranges) & (ranges >= scan.range_min) & (ranges <= scan.range_max)
+    if not valid.any():
+        yield Finding(
+            "error", name, "no beam measures anything", "is the laser covered, or is everything out of reach?"
+        )
+    if len(ranges) != sensor.beams:
+        line = f"beams: {len(ranges)}  # of laser {sensor.name}"
+        yield Finding("warning", name, f"{len(ranges)} beams, and not {sensor.beams}", line)
+    view = math.degrees(abs(scan.angle_increment) * (len(ranges) - 1))
+    if abs(view - sensor.fov) > max(3.0, 2 * 360.0 / max(len(ranges), 1)):
+        line = f"fov: {view:.0f}  # of laser {sensor.name}"
+        yield Finding("warning", name, f"it looks over {view:.0f} degrees, and not {sensor.fov:.0f}", line)
+    for what in ("range_min", "range_max"):
+        told, wanted = float(getattr(scan, what)), float(getattr(sensor, what))
+        if told > 0 and abs(told - wanted) > 0.05 + 0.05 * wanted:  # drivers that do not know say 0
+            yield Finding("warning", name, f"{what} {told:g}, and not {wanted:g}", f"{what}: {told:g}")
+
+
+def _odometry(robot: RobotDescription, name: str, topic: Topic) -> Iterator[Finding]:
+    odometry = topic.last
+    child = odometry.child_frame_id.lstrip("/")
+    if child != robot.frames.base.lstrip("/"):
+        line = f"frames: {{base: {child}}}"
+        yield Finding("warning", name, f"child_frame_id '{child}', and not '{robot.frames.base}'", line)
+    q = odometry.pose.pose.orientation
+    if abs(math.hypot(q.x, q.y, q.z, q.w) - 1.0) > 0.01:
+        yield Finding("error", name, "its orientation is no quaternion of length 1", "mend the driver")
+
+
+def _command(robot: RobotDescription, seen: Observation, namespace: str) -> list[Finding]:
+    name = full_name(topics_of(robot)["cmd_vel"], namespace)
+    wanted = TWIST_STAMPED if robot.command.stamped else TWIST
+    topic = seen.topics.get(name)
+    if not seen.live:
+        if topic is None:
+            return [
+                Finding("error", name, "there are no commands in the bag, and a model learns from them", "record it")
+            ]
+        return []
+    if topic is None or not topic.subscribers:
+        others = [n for n in seen.of_type(TWIST, TWIST_STAMPED) if seen.topics[n].subscribers]
+        remedy = f"command: {{topic: {others[0]}}}" if others else "start the base's driver"
+        heard = f"; commands are heard at {_list(others)}" if others else ""
+        return [Finding("error", name, f"nobody listens to commands there{heard}", remedy)]
+    if topic.type != wanted:
+        line = f"command: {{stamped: {str(topic.type == TWIST_STAMPED).lower()}}}"
+        return [Finding("error", name, f"takes {topic.type}, and the description says {wanted}", line)]
+    rivals = [node for node in topic.publishers if node.rsplit("/", 1)[-1] not in ("safety", "composed")]
+    if rivals:
+        text = f"{_list(rivals)} publishes commands as well: they pass by the safety gate"
+        return [Finding("warning", name, text, "stop it, or let it publish to cmd_vel_raw")]
+    return [Finding("ok", name, f"{wanted.rsplit('/', 1)[1]}, heard by {_list(topic.subscribers)}")]
+
+
+def _clocks(robot: RobotDescription, seen: Observation, namespace: str) -> Iterator[Finding]:
+    clock = seen.topics.get("/clock")
+    if clock is not None and len(clock.publishers) > 1:
+        yield Finding("error", "/clock", f"{_list(clock.publishers)} both tell the time", "one world has one clock")
+    elif seen.simulated_time:
+        yield Finding("ok", "/clock", "simulated time: start everything with use_sim_time:=true")
+    ages: dict[str, float] = {}
+    for sensor in robot.sensors:
+        topic = seen.topics.get(full_name(sensor.topic, namespace))
+        if topic is not None and topic.stamps and min(topic.stamps) > 0:
+            ages[sensor.topic] = float(np.median(np.array(topic.arrivals) - np.array(topic.stamps)))
+    if ages and max(ages.values()) - min(ages.values()) > OLD:
+        late, early = max(ages, key=lambda k: ages[k]), min(ages, key=lambda k: ages[k])
+        text = f"stamps of {late} and {early} are {ages[late] - ages[early]:.2f} s apart: nothing could be put together"
+        yield Finding("error", "clocks", text, "set the clocks of all computers alike (chrony)")
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))

@@ -1,0 +1,91 @@
+"""The first draft of a robot's description, from what was heard of it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import yaml
+
+from ami_ros.robots.observation import (
+    COMPRESSED,
+    IMAGE,
+    INFO,
+    ODOMETRY,
+    SCAN,
+    TWIST,
+    TWIST_STAMPED,
+    Observation,
+    Topic,
+)  # fmt: skip
+
+HEAD = """\
+# A draft by `./ami doctor`: sensors as they were heard. Shape, drive, limits, planned and braking are guesses that
+# are safe for a small robot: measure yours, and look each field up in docs/reference.md.
+"""
+GUESSES: dict[str, Any] = {
+    "shape": {"radius": 0.25},
+    "drive": {"kind": "differential", "track": 0.3},
+    "limits": {"linear": 0.3, "backward": 0.1, "angular": 1.0},
+    "planned": {"linear": 0.25, "backward": 0.1, "angular": 0.8},
+    "braking": {"deceleration": 0.5, "reaction": 0.3, "turn_lag": 0.4},
+}
+
+
+def draft(seen: Observation) -> str:
+    """YAML that describes the robot, as far as a few seconds tell."""
+    sensors = [
+        *(_camera(name, seen) for name in _heard(seen, IMAGE, COMPRESSED)[:1]),
+        *(_laser(name, seen.topics[name]) for name in _heard(seen, SCAN)[:1]),
+    ]
+    frames = {"base": "base_link", "odom": "odom", "map": "map"}
+    for name in _heard(seen, ODOMETRY)[:1]:
+        topic = seen.topics[name]
+        frames |= {"odom": topic.frame or "odom", "base": topic.last.child_frame_id or "base_link"}
+        sensors.append({"name": "wheels", "kind": "odometry", "topic": name, "rate": _rate(topic)})
+    commands = [name for name in seen.of_type(TWIST_STAMPED, TWIST) if seen.topics[name].subscribers or not seen.live]
+    command = next(
+        (name for name in commands if name.rsplit("/", 1)[-1] == "cmd_vel"), next(iter(commands), "/cmd_vel")
+    )
+    stamped = command not in seen.topics or seen.topics[command].type == TWIST_STAMPED
+    robot = {**GUESSES, "command": {"topic": command, "stamped": stamped}, "frames": frames, "sensors": sensors}
+    return HEAD + yaml.safe_dump(robot, sort_keys=False, default_flow_style=None, width=110)
+
+
+def _heard(seen: Observation, *types: str) -> list[str]:
+    """Topics of these types from which something came; raw pictures before compressed ones."""
+    return [name for kind in types for name in seen.of_type(kind) if seen.topics[name].last is not None]
+
+
+def _rate(topic: Topic) -> float:
+    return round(topic.rate, 1) if math.isfinite(topic.rate) else 10.0
+
+
+def _camera(name: str, seen: Observation) -> dict[str, Any]:
+    topic = seen.topics[name]
+    made: dict[str, Any] = {"name": "front", "kind": "camera", "topic": name, "rate": _rate(topic)}
+    if topic.type == COMPRESSED:
+        made["type"] = "compressed"
+    else:
+        made |= {"encoding": topic.last.encoding, "width": topic.last.width, "height": topic.last.height}
+    folder = name.rsplit("/", 2 if topic.type == COMPRESSED else 1)[0]
+    info = seen.topics.get(f"{folder}/camera_info")
+    if info is not None and info.type == INFO and info.last is not None and info.last.k[0] > 0:
+        k = info.last.k
+        made |= {"width": int(info.last.width), "height": int(info.last.height)}
+        made["intrinsics"] = [round(float(k[i]), 2) for i in (0, 4, 2, 5)]
+    else:
+        made["fov"] = 60.0
+    return made | {"frame": topic.frame}
+
+
+def _laser(name: str, topic: Topic) -> dict[str, Any]:
+    scan = topic.last
+    beams = len(np.asarray(scan.ranges))
+    view = min(360.0, math.degrees(abs(scan.angle_increment) * beams))
+    return {
+        "name": "scan", "kind": "laser", "topic": name, "beams": beams, "fov": 360.0 if view > 355 else round(view, 1),
+        "range_min": max(0.05, round(float(scan.range_min), 3)), "range_max": round(float(scan.range_max), 2),
+        "rate": _rate(topic), "frame": topic.frame,
+    }  # fmt: skip
