@@ -151,7 +151,7 @@ class Agent:
 
     def sense_odometry(self, stamp: float, pose: Array, velocity: Command, now: float) -> None:
         """Odometry alone, which comes faster than the rest: pose (3,) in odom, and measured velocity."""
-        self.synchroniser.take_velocity(velocity)
+        self.synchroniser.take_velocity(stamp, velocity)
         self.watch.odometry.add(stamp, pose, velocity, now)
         self.percepts.take_odometry(stamp, pose, velocity, now)
         if not self._feed.take_odometry(stamp, pose, velocity, now):

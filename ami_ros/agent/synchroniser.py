@@ -15,6 +15,7 @@ from ami_ros.scan import Scan
 from ami_ros.world_model.spec import InputSpec
 
 MOVING_LINEAR, MOVING_ANGULAR = 0.05, 0.15  # beyond the noise of a standing robot's odometry [m/s], [rad/s]
+RECENT = 0.5  # [s] that a velocity tells about
 JITTER = 0.2  # of the period between two frames: stamps that come a little early count as in time
 
 T = TypeVar("T")
@@ -58,19 +59,22 @@ class Synchroniser:
     def __init__(self, inputs: InputSpec, freshness: FreshnessConfig, max_apart: float, max_rate: float) -> None:
         self._inputs, self._max_apart, self._period = inputs, max_apart, 1.0 / max_rate
         self._freshness = Freshness(freshness)
-        self._moving = False
         self.clear()
 
     def clear(self) -> None:
         """Forgets everything, as after a jump in time."""
         self._freshness.reset()
+        self._moved = -float("inf")  # when it last moved [s]
         self._scan: _Newest[Scan] | None = None
         self._heading: _Newest[float] | None = None
         self._made = -float("inf")
 
-    def take_velocity(self, velocity: Command) -> None:
-        """By odometry: equal images mean a frozen camera only while the robot moves."""
-        self._moving = speed(velocity) > MOVING_LINEAR or abs(velocity[1]) > MOVING_ANGULAR
+    def take_velocity(self, stamp: float, velocity: Command) -> None:
+        """By odometry at `stamp` [s]: equal images mean a frozen camera only while the robot moves."""
+        if speed(velocity) > MOVING_LINEAR or abs(velocity[1]) > MOVING_ANGULAR:
+            self._moved = stamp
+        else:
+            self._moved = -float("inf")
 
     def take_heading(self, stamp: float, heading: float) -> None:
         """Of the compass [rad]."""
@@ -81,7 +85,7 @@ class Synchroniser:
         self._scan = _Newest(stamp, scan)
         if self._inputs.image_size:
             return None
-        self._freshness.check(stamp, now, scan.ranges.data, self._moving)
+        self._freshness.check(stamp, now, scan.ranges.data, self._moves(stamp))
         return self._frame(stamp, None)
 
     def take_image(self, stamp: float, image: NDArray[np.uint8], now: float) -> SensorFrame | None:
@@ -92,8 +96,12 @@ class Synchroniser:
         """
         if not self._inputs.image_size:
             return None
-        self._freshness.check(stamp, now, image.data, self._moving)
+        self._freshness.check(stamp, now, image.data, self._moves(stamp))
         return self._frame(stamp, image)
+
+    def _moves(self, stamp: float) -> bool:
+        """Whether it moved just before `stamp`: what an odometry said that has stopped says nothing about now."""
+        return abs(stamp - self._moved) < RECENT
 
     def _frame(self, stamp: float, image: NDArray[np.uint8] | None) -> SensorFrame | None:
         if stamp - self._made < self._period * (1 - JITTER):

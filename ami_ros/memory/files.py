@@ -34,7 +34,7 @@ def named_file(folder: Path | None, name: str) -> Path:
     """The file of a memory of that name.
 
     Raises:
-        AmiError: no folder, or a name that could lead out of it (`Code.INVALID_INPUT`).
+        AmiError: no folder, or a name or a link that could lead out of it (`Code.INVALID_INPUT`).
     """
     if folder is None:
         raise AmiError("memory: there is no folder for memories; set memory_file or folder", Code.INVALID_INPUT)
@@ -42,7 +42,10 @@ def named_file(folder: Path | None, name: str) -> Path:
         raise AmiError(
             "memory: a name has 1 to 64 letters, digits, dots, dashes and underscores, and no path", Code.INVALID_INPUT
         )
-    return folder / f"{name}{SUFFIX}"
+    file = folder / f"{name}{SUFFIX}"
+    if file.is_symlink():
+        raise AmiError(f"memory: {file.name} is a link, which is not followed; name another", Code.INVALID_INPUT)
+    return file
 
 
 def check_file(path: Path, encoder_id: str, latent_dim: int) -> None:
@@ -88,7 +91,7 @@ def write_copy(places: PlaceMap, path: Path, overwrite: bool) -> int:
 
 
 def open_other(places: PlaceMap, path: Path) -> Store:
-    """A stored memory of the same encoder, for reading.
+    """A stored memory of the same encoder, for reading; what a damaged one lost is the notice of this one's store.
 
     Raises:
         AmiError: not there (`Code.NOT_FOUND`), no memory, beyond repair or of a later version (`Code.INVALID_INPUT`),
@@ -97,9 +100,11 @@ def open_other(places: PlaceMap, path: Path) -> Store:
     if not path.is_file():
         raise AmiError(f"memory: there is no {path.name} in {path.parent}", Code.NOT_FOUND)
     try:
-        return Store(path, places.encoder_id, places.latent_dim, read_only=True)
+        store = Store(path, places.encoder_id, places.latent_dim, read_only=True)
     except AmiError as error:
         raise AmiError(str(error), error.code or Code.INVALID_INPUT) from error
+    places.store.notice = store.notice or places.store.notice
+    return store
 
 
 def adopt_rows(places: PlaceMap, rows: list[PlaceRow], edges: list[Edge], source: Store, ids: list[int]) -> None:

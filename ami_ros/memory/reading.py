@@ -5,20 +5,69 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Collection
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.commands import unpack
 from ami_ros.memory import database
+from ami_ros.memory.checksums import blob_crc, fits, wrong_edges, wrong_places
 from ami_ros.memory.rows import EDGES, NUMBERS, Experience, PlaceTable
 
+_CRCS = "SELECT crc FROM places ORDER BY id", "SELECT crc FROM edges ORDER BY start, stop"
 
-def read_places(connection: sqlite3.Connection, version: int, latent_dim: int) -> PlaceTable:
-    """All places, by id.
+
+@dataclass(frozen=True)
+class Tables:
+    """All places and ways, as they lie on the disk."""
+
+    places: NDArray[np.void]  # (n,) by id: the fields of `NUMBERS`, x, y, yaw and the bytes of the latent
+    texts: dict[int, tuple[str, str]]  # label and note of the places that have one
+    edges: NDArray[np.void]  # (m,) with the fields of `EDGES`
+
+    def wrong(self, connection: sqlite3.Connection, version: int, seed: int) -> int:
+        """How many rows are not as they were written, or hold numbers that are none.
+
+        Args:
+            connection: where they were read.
+            version: of that file.
+            seed: see `checksums.seed_of`.
+        """
+        wrong = sum(
+            int((~np.isfinite(rows[name])).sum())
+            for rows in (self.places, self.edges)
+            for name in rows.dtype.names or ()
+            if rows.dtype[name].kind == "f"
+        )
+        wrong += int((~np.isfinite(self.latents)).sum())
+        if version < database.CHECKSUMS_SINCE:
+            return wrong
+        places, edges = (np.fromiter((row[0] for row in connection.execute(query)), np.int64) for query in _CRCS)
+        return wrong + wrong_places(seed, self.places, self.texts, places) + wrong_edges(seed, self.edges, edges)
+
+    @property
+    def latents(self) -> NDArray[np.float32]:
+        """All behind one another."""
+        return np.frombuffer(self.places["latent"].tobytes(), "<f4").astype(np.float32)
+
+    def unpacked(self, latent_dim: int) -> tuple[PlaceTable, NDArray[np.void]]:
+        """Places, and the ways between them."""
+        places = PlaceTable(
+            latents=self.latents.reshape(len(self.places), latent_dim),
+            poses=np.column_stack([self.places[name] for name in ("x", "y", "yaw")]),
+            numbers=self.places[[name for name, _ in NUMBERS]],
+            texts=self.texts,
+        )
+        ids = self.places["id"]
+        return places, self.edges[np.isin(self.edges["start"], ids) & np.isin(self.edges["stop"], ids)]
+
+
+def read_tables(connection: sqlite3.Connection, version: int, latent_dim: int) -> Tables:
+    """All places and ways.
 
     Raises:
-        ValueError: latents of another length.
+        ValueError, TypeError, OverflowError: a row has not the types that it should, or a latent of another length.
         sqlite3.Error: the file cannot be read.
     """
     size = 4 * latent_dim
@@ -27,30 +76,49 @@ def read_places(connection: sqlite3.Connection, version: int, latent_dim: int) -
     names = ", ".join(name for name, _ in NUMBERS)
     columns = database.columns_of(version, f"{names}, x, y, yaw, latent")
     kind = np.dtype([*NUMBERS, ("x", "<f8"), ("y", "<f8"), ("yaw", "<f8"), ("latent", f"V{size}")])
-    read = np.fromiter(connection.execute(f"SELECT {columns} FROM places ORDER BY id"), kind)
+    places = np.fromiter(connection.execute(f"SELECT {columns} FROM places ORDER BY id"), kind)
     texts = connection.execute("SELECT id, label, note FROM places WHERE label <> '' OR note <> ''")
-    return PlaceTable(
-        latents=np.frombuffer(read["latent"].tobytes(), "<f4").astype(np.float32).reshape(len(read), latent_dim),
-        poses=np.column_stack([read[name] for name in ("x", "y", "yaw")]),
-        numbers=read[[name for name, _ in NUMBERS]],
-        texts={place_id: (label, note) for place_id, label, note in texts},
-    )
+    edges = connection.execute(f"SELECT {', '.join(EDGES.names or ())} FROM edges ORDER BY start, stop")
+    return Tables(places, {i: (label, note) for i, label, note in texts}, np.fromiter(edges, EDGES))
 
 
-def read_edges(connection: sqlite3.Connection, ids: NDArray[np.int64]) -> NDArray[np.void]:
-    """All ways (m,), with the fields of `EDGES`, between places of these `ids` (n,)."""
-    edges = np.fromiter(connection.execute(f"SELECT {', '.join(EDGES.names or ())} FROM edges"), EDGES)
-    return edges[np.isin(edges["start"], ids) & np.isin(edges["stop"], ids)]
+def read_picture(connection: sqlite3.Connection, version: int, seed: int, place_id: int) -> bytes:
+    """The JPEG of a place, empty if it has none.
+
+    Raises:
+        sqlite3.DatabaseError: it cannot be read, or is not what was written.
+    """
+    row = connection.execute(f"SELECT jpeg, {_crc(version)} FROM thumbnails WHERE id = ?", (place_id,)).fetchone()
+    if row is None:
+        return b""
+    if version >= database.CHECKSUMS_SINCE and not fits(row[1], blob_crc, seed, place_id, row[0]):
+        raise sqlite3.DatabaseError(f"the picture of place {place_id} is not what was written")
+    return bytes(row[0])
 
 
-def read_experience(connection: sqlite3.Connection, version: int, ids: Collection[int]) -> dict[int, Experience]:
-    """What is known of some places besides how they look; those of which nothing is known are left out."""
+def read_experience(
+    connection: sqlite3.Connection, version: int, seed: int, ids: Collection[int]
+) -> dict[int, Experience]:
+    """What is known of some places besides how they look; those of which nothing is known are left out.
+
+    Raises:
+        sqlite3.DatabaseError: it cannot be read, or is not what was written.
+    """
     if version < database.EXPERIENCE_SINCE:
         return {}
-    query = "SELECT id, covariance, commands FROM experience WHERE id IN (SELECT value FROM json_each(?))"
+    query = (
+        f"SELECT id, covariance, commands, {_crc(version)} FROM experience WHERE id IN (SELECT value FROM json_each(?))"
+    )
     wanted = json.dumps([int(i) for i in ids])
     found = connection.execute(query, (wanted,)).fetchall()
-    return {i: Experience(_covariance(covariance), _commands(commands)) for i, covariance, commands in found}
+    if version >= database.CHECKSUMS_SINCE and not all(fits(row[3], blob_crc, seed, *row[:3]) for row in found):
+        raise sqlite3.DatabaseError("what is known of places is not what was written")
+    return {i: Experience(_covariance(covariance), _commands(commands)) for i, covariance, commands, _ in found}
+
+
+def _crc(version: int) -> str:
+    """The column, as a file of that version has it."""
+    return "crc" if version >= database.CHECKSUMS_SINCE else "0"
 
 
 def _covariance(content: bytes | None) -> NDArray[np.float32] | None:

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from ami_ros.errors import AmiError
 from ami_ros.memory import database
-from ami_ros.memory.reading import read_edges, read_experience, read_places
+from ami_ros.memory.checksums import register, seed_of
+from ami_ros.memory.reading import Tables, read_experience, read_picture, read_tables
 from ami_ros.memory.rows import Experience, PlaceRow, PlaceTable, edge_of
 from ami_ros.memory.salvage import rescue, rescue_file
 from ami_ros.memory.types import Edge
@@ -50,9 +51,9 @@ class Store:
         read_only: serves what is there; any number of readers beside one writer.
 
     Attributes:
-        error: why nothing can be written now (a full disk), None while it is well. It goes on serving, keeps what is
-            new in RAM, and writes it as soon as that is possible again.
-        notice: what a damaged file lost, one line; else empty.
+        error: why nothing can be written now (a full disk, one that is read-only), None while it is well. It goes on
+            serving, keeps what is new in RAM, and writes it as soon as that is possible again.
+        notice: what a damaged file lost, or that an empty one was begun anew, one line; else empty.
 
     Raises:
         AmiError: not a memory, beyond repair, of a later version, or of another encoder (code 10245).
@@ -67,6 +68,14 @@ class Store:
         self._write_lock = self._lock = threading.Lock()  # of the connections that write and read
         self._urgent = threading.Event()  # somebody waits for what is queued
         self._queue: queue.SimpleQueue[Write | threading.Event | None] = queue.SimpleQueue()
+        self._only_reads = read_only or (path is not None and not database.can_be_written(path))
+        if self._only_reads and not read_only:
+            self.error = AmiError(
+                f"the memory {path} cannot be changed: what is new is lost at the end; mend its rights"
+            )
+        self._seed = seed_of(encoder_id, latent_dim)
+        self._first: Tables | None = None  # what was read on opening, until somebody asks or writes
+        self._seen = 0
         with self._named_errors():
             self._version = self._open(encoder_id)
         self._writer: threading.Thread | None = None
@@ -84,20 +93,21 @@ class Store:
     def read(self) -> tuple[PlaceTable, NDArray[np.void]]:
         """Everything but thumbnails and experience; ways (m,) with the fields of `EDGES`, between these places."""
         with self._named_errors(), self._lock:
-            places = read_places(self._reader, self._version, self.latent_dim)
-            return places, read_edges(self._reader, places.numbers["id"])
+            tables, self._first = self._first, None
+            if tables is None or self._changes() != self._seen:
+                tables = read_tables(self._reader, self._version, self.latent_dim)
+            return tables.unpacked(self.latent_dim)
 
     def thumbnail(self, id: int) -> bytes:
         """JPEG of a place, empty if it has none, or a damaged one."""
         with self._named_errors(), self._lock, self._damage_noted():
-            row = self._reader.execute("SELECT jpeg FROM thumbnails WHERE id = ?", (id,)).fetchone()
-            return bytes(row[0]) if row else b""
+            return read_picture(self._reader, self._version, self._seed, id)
         return b""
 
     def experience(self, ids: Collection[int]) -> dict[int, Experience]:
         """What is known of some places besides how they look; those of which nothing is known are left out."""
         with self._named_errors(), self._lock, self._damage_noted():
-            return read_experience(self._reader, self._version, ids)
+            return read_experience(self._reader, self._version, self._seed, ids)
         return {}
 
     def picture_sizes(self) -> dict[int, int]:
@@ -166,41 +176,80 @@ class Store:
     def _open(self, encoder_id: str) -> int:
         """Connects; returns the version of the file."""
         path = self.path
-        self._connection = database.connect_to_read(path) if path and self.read_only else database.connect(path)
+        was_there = path is not None and path.exists()
         try:
-            if not self.read_only and database.is_empty(self._connection):
-                database.create(self._connection, encoder_id, self.latent_dim)
-            version = database.check(self._connection, path, encoder_id, self.latent_dim)
-            if path and not database.is_sound(self._connection):
-                self._rescue(path, encoder_id)
-                version = database.SCHEMA_VERSION
-            if version < database.SCHEMA_VERSION and not self.read_only:
-                database.migrate(self._connection)
+            self._connection = database.connect_to_read(path) if path and self._only_reads else database.connect(path)
+            version = self._look_at(encoder_id, was_there)
+        except sqlite3.OperationalError:  # locked, or a disk that cannot be read: nothing is known of what is on it
+            raise
+        except database.DAMAGE:
+            assert path is not None
+            version = self._rescue(path, encoder_id)
+        try:
+            register(self._connection, encoder_id, self.latent_dim)
+            if version < database.SCHEMA_VERSION and not self._only_reads:
+                database.migrate(self._connection, encoder_id, self.latent_dim)
                 version = database.SCHEMA_VERSION
             # Without a file, and of a damaged one that is only read, there is one connection for all.
             self._reader = self._connection
-            if path and not self.read_only:
+            if path and not self._only_reads:
                 self._reader, self._lock = database.connect_to_read(path), threading.Lock()
         except BaseException:
             self._connection.close()
             raise
         return version
 
-    def _rescue(self, path: Path, encoder_id: str) -> None:
-        if self.read_only:
+    def _look_at(self, encoder_id: str, was_there: bool) -> int:
+        """The version of a file that was opened, which is begun where it is new.
+
+        Raises:
+            AmiError: it is another's; see `database.check`.
+            sqlite3.DatabaseError: it is damaged.
+        """
+        path, connection = self.path, self._connection
+        try:
+            if not self._only_reads and database.is_empty(connection):
+                database.create(connection, encoder_id, self.latent_dim)
+                if was_there:
+                    self.notice = f"the memory {path} was there, and nothing in it: it is begun anew"
+            version = database.check(connection, path, encoder_id, self.latent_dim)
+            if path is not None and not self._is_sound(version):
+                raise sqlite3.DatabaseError("some of it is not what was written")
+        except BaseException:
+            connection.close()
+            raise
+        return version
+
+    def _is_sound(self, version: int) -> bool:
+        try:
+            if not database.is_sound(self._connection):
+                return False
+            self._seen, self._first = self._changes(), read_tables(self._connection, version, self.latent_dim)
+            return not self._first.wrong(self._connection, version, self._seed)
+        except (ValueError, TypeError, OverflowError):
+            return False
+
+    def _changes(self) -> int:
+        """A number that is another one once another process has written."""
+        return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+
+    def _rescue(self, path: Path, encoder_id: str) -> int:
+        self._first = None
+        if self._only_reads:
             rescued = database.connect(None)
             database.create(rescued, encoder_id, self.latent_dim)
-            losses = rescue(self._connection, rescued, self.latent_dim)
-            self._connection.close()
+            losses = rescue(path, rescued, encoder_id, self.latent_dim)
             self._connection, kept = rescued, "the file is as it was"
         else:
-            losses, damaged = rescue_file(path, self._connection, encoder_id, self.latent_dim)
+            losses, damaged = rescue_file(path, encoder_id, self.latent_dim)
             self._connection, kept = database.connect(path), f"the damaged file is kept as {damaged}"
         self.notice = f"the memory {path} was damaged: {losses}; {kept}"
+        return database.SCHEMA_VERSION
 
     def _put(self, write: Write) -> None:
         if self.read_only:
             raise AmiError(f"the memory {self.path} is open for reading only")
+        self._first = None
         if not self._gave_up:
             self._queue.put(write)
 
@@ -229,7 +278,7 @@ class Store:
 
     def _commit(self, writes: list[Write]) -> None:
         """Writes these behind those that are still waiting, all or none."""
-        if self._gave_up:
+        if self._gave_up or (self._only_reads and self.error):
             return
         self._waiting += writes
         if not self._waiting:
@@ -257,7 +306,7 @@ class Store:
             yield
         except sqlite3.OperationalError:
             raise
-        except sqlite3.DatabaseError as error:
+        except database.DAMAGE as error:
             self.notice = (
                 f"the memory {self.path} has damaged pictures ({error}): open it again to save what is readable"
             )

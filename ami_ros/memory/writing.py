@@ -12,7 +12,7 @@ from ami_ros.commands import MAX_PACKED, pack
 from ami_ros.errors import AmiError
 from ami_ros.memory import database
 from ami_ros.memory.codes import Code
-from ami_ros.memory.rows import Experience, PlaceRow, edge_values
+from ami_ros.memory.rows import EDGES, Experience, PlaceRow, edge_values
 from ami_ros.memory.types import Edge
 
 MAX_LABEL, MAX_NOTE, MAX_THUMBNAIL = 128, 1024, 1_000_000  # characters, characters, bytes
@@ -21,16 +21,19 @@ Values = list[tuple[object, ...]]
 Write = list[tuple[str, Values]]  # statements, each for many rows
 
 _NAMES = database.PLACE_COLUMNS.split(", ")
+_PLACE = ", ".join(f"?{k + 1}" for k in range(len(_NAMES)))
 _PUT_PLACE = f"""
-INSERT INTO places ({database.PLACE_COLUMNS}) VALUES ({", ".join("?" * len(_NAMES))}) ON CONFLICT (id) DO UPDATE SET
-    {", ".join(f"{name} = excluded.{name}" for name in _NAMES[1:])}
+INSERT INTO places ({database.PLACE_COLUMNS}, crc) VALUES ({_PLACE}, place_crc({_PLACE})) ON CONFLICT (id) DO UPDATE SET
+    {", ".join(f"{name} = excluded.{name}" for name in (*_NAMES[1:], "crc"))}
 """
-_PUT_THUMBNAIL = "INSERT OR REPLACE INTO thumbnails VALUES (?, ?)"
+_PUT_THUMBNAIL = "INSERT OR REPLACE INTO thumbnails VALUES (?1, ?2, blob_crc(?1, ?2))"
 _PUT_EXPERIENCE = """
-INSERT INTO experience VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET
-    covariance = coalesce(excluded.covariance, covariance), commands = coalesce(excluded.commands, commands)
+INSERT INTO experience VALUES (?1, ?2, ?3, blob_crc(?1, ?2, ?3)) ON CONFLICT (id) DO UPDATE SET
+    covariance = coalesce(excluded.covariance, covariance), commands = coalesce(excluded.commands, commands),
+    crc = blob_crc(id, coalesce(excluded.covariance, covariance), coalesce(excluded.commands, commands))
 """
-_PUT_EDGE = "INSERT OR REPLACE INTO edges VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_EDGE = ", ".join(f"?{k + 1}" for k in range(len(EDGES.names or ())))
+_PUT_EDGE = f"INSERT OR REPLACE INTO edges VALUES ({_EDGE}, edge_crc({_EDGE}))"
 KEYS = (("places", "id"), ("thumbnails", "id"), ("experience", "id"), ("edges", "start"), ("edges", "stop"))
 MARK_DAMAGED: Write = [("INSERT OR REPLACE INTO meta VALUES ('damaged', 'yes')", [()])]  # see `database.is_sound`
 

@@ -110,7 +110,7 @@ class PerceptionNode(AmiNode[PerceptionParameters]):
         self._synchroniser.take_heading(stamp, conversions.heading_from_imu(message))
 
     def _on_odometry(self, message: Odometry) -> None:
-        self._synchroniser.take_velocity(conversions.odometry_from_message(message)[1])
+        self._synchroniser.take_velocity(conversions.stamp_of(message), conversions.odometry_from_message(message)[1])
 
     def _submit(self, header: Header, frame: SensorFrame | None) -> None:
         if frame is not None:

@@ -66,9 +66,11 @@ class MissionFile:
             if task.phase is Phase.DONE:
                 self.path.unlink(missing_ok=True)
                 return
-            text = json.dumps({"format": FORMAT, "version": VERSION, "saved": time.time(), **_stored(task)})
+            times = {"saved": time.time(), "boot": _boot(), "uptime": time.clock_gettime(time.CLOCK_BOOTTIME)}
+            text = json.dumps({"format": FORMAT, "version": VERSION, **times, **_stored(task)})
             partial = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-            with partial.open("w", encoding="utf-8") as file:
+            handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)  # there are pictures in it
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
@@ -80,9 +82,17 @@ class MissionFile:
             ) from error
 
     def age(self) -> float | None:
-        """How long ago the task was written [s] by the machine's clock; None where there is none."""
+        """How long ago the task was written [s]; None where there is none.
+
+        By the time since the machine was started, which nobody sets; if it was started since, by its clock.
+        """
         content = self._content()
-        return None if content is None else time.time() - float(content["saved"])
+        if content is None:
+            return None
+        uptime = content.get("uptime")
+        if content.get("boot") == _boot() and isinstance(uptime, int | float):
+            return time.clock_gettime(time.CLOCK_BOOTTIME) - uptime
+        return time.time() - float(content["saved"])
 
     def load(self, config: ExplorationConfig) -> Task | None:
         """The task as it was interrupted; None where there is none. `config` is of exploring.
@@ -120,6 +130,14 @@ class MissionFile:
                 Code.BAD_FILE,
             )
         return dict(content)
+
+
+def _boot() -> str:
+    """Another text each time the machine is started; empty where it has none."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
 
 
 def _stored(task: Task) -> dict[str, Any]:

@@ -175,6 +175,8 @@ class MemoryFiles(LockedServices):
         self._describe(response)
 
     def _describe(self, response: MemoryFile.Response) -> None:
+        if notice := self._memory.map.store.notice:
+            self._node.health.warn("memory file", notice)
         response.num_places, response.size = len(self._memory), self._memory.map.store.size()
 
     def _count(self, request: MemoryStatistics.Request, response: MemoryStatistics.Response) -> None:

@@ -54,3 +54,20 @@ def test_a_model_without_a_camera_gets_its_frames_by_the_scan() -> None:
     made = synchroniser(InputSpec(image_size=0))
     frame = made.take_scan(1.0, SCAN, 1.0)
     assert frame is not None and frame.image is None and frame.scan is SCAN
+
+
+def test_equal_images_while_the_robot_moves_mean_a_frozen_camera() -> None:
+    made = synchroniser(InputSpec(scan_beams=0))
+    with pytest.raises(AmiError, match="frozen"):
+        for k in range(40):
+            made.take_velocity(k / 10, (0.3, 0.0))
+            made.take_image(k / 10, image(1), k / 10)
+
+
+def test_an_odometry_that_stopped_does_not_make_a_standing_camera_a_frozen_one() -> None:
+    made = synchroniser(InputSpec(scan_beams=0))
+    for k in range(10):
+        made.take_velocity(k / 10, (0.3, 0.0))
+        made.take_image(k / 10, image(k), k / 10)
+    for k in range(10, 100):  # nothing is heard of the wheels, and the robot stands
+        made.take_image(k / 10, image(1), k / 10)

@@ -156,12 +156,33 @@ def test_a_memory_that_cannot_be_taken_over_erases_nothing(tmp_path: Path, open_
     walked(memory)
     memory.save(bad)
     with sqlite3.connect(bad) as connection:
-        connection.execute("UPDATE places SET x = 9e999 WHERE id = 2")
+        connection.execute("UPDATE places SET x = 9e999")
     connection.close()
     count = len(memory)
-    with pytest.raises(AmiError, match="place 2 is not finite"):
+    with pytest.raises(AmiError, match=r"nothing in .* can be read"):
         memory.load(bad, overwrite=True)
     assert len(memory) == count
+
+
+def test_of_a_damaged_memory_what_is_whole_is_taken_over_and_that_is_said(tmp_path: Path, open_memory: Opener) -> None:
+    memory, bad = open_memory(), tmp_path / "bad.memory"
+    walked(memory)
+    memory.save(bad)
+    with sqlite3.connect(bad) as connection:
+        connection.execute("UPDATE places SET x = 9e999 WHERE id = 2")
+    connection.close()
+    other = open_memory()
+    other.load(bad)
+    assert set(other.map.details) == set(memory.map.details) - {2}
+    assert "was damaged" in other.map.store.notice and "the file is as it was" in other.map.store.notice
+
+
+def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("keep out")
+    (tmp_path / "home.memory").symlink_to(tmp_path / "secret")
+    with pytest.raises(AmiError, match="is a link") as refused:
+        named_file(tmp_path, "home")
+    assert refused.value.code == Code.INVALID_INPUT
 
 
 def test_a_copy_has_what_was_commanded_from_each_place(tmp_path: Path, open_memory: Opener) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import stat
+import time
 from pathlib import Path
 
 import pytest
@@ -93,9 +95,28 @@ def test_age_is_the_time_since_it_was_written(tmp_path: Path) -> None:
     file.save(half_done())
     content = json.loads((tmp_path / "m").read_text())
     content["saved"] -= 3600
-    (tmp_path / "m").write_text(json.dumps(content))
-    age = file.age()
-    assert age is not None and 3600 <= age < 7200
+    for part in ("uptime", "boot"):  # after a restart of the machine there is its clock alone
+        changed = (
+            {**content, "uptime": content["uptime"] - 3600} if part == "uptime" else {**content, "boot": "another"}
+        )
+        (tmp_path / "m").write_text(json.dumps(changed))
+        age = file.age()
+        assert age is not None and 3600 <= age < 7200
+
+
+def test_setting_the_clock_changes_no_age(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = MissionFile(tmp_path / "m")
+    file.save(half_done())
+    now = time.time()
+    for shift in (-1e9, -30.0, 1e9):
+        monkeypatch.setattr(time, "time", lambda shift=shift: now + shift)
+        age = file.age()
+        assert age is not None and 0.0 <= age < 60.0
+
+
+def test_its_file_is_read_by_its_owner_only(tmp_path: Path) -> None:
+    MissionFile(tmp_path / "m").save(half_done())
+    assert stat.S_IMODE((tmp_path / "m").stat().st_mode) == 0o600
 
 
 def test_without_a_path_nothing_is_kept() -> None:
