@@ -7,7 +7,7 @@ from setuptools import find_packages, setup
 PACKAGE = "ami_ros"
 SHARE = f"share/{PACKAGE}"
 NODES = ("perception", "world_model", "memory", "planner", "mission", "safety", "simulator", "composed", "loopback")
-EXTRAS = ("bench", "cli", "lance", "lerobot", "onnx", "report", "sim", "swm", "train")
+EXTRAS = ("bench", "cli", "lance", "lerobot", "onnx", "report", "sim", "swm", "test", "train")  # colcon test goes by "test"
 SHARED_FOLDERS = ("launch", "config", "worlds", "rviz", "models")
 
 source = Path(__file__).resolve().parent

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -135,6 +136,18 @@ def test_executable_runs_and_stops(workspace: Workspace, children: Children, ros
     ros.spin_until(is_seen, 60, child.output)
     child.send(signal.SIGINT)
     assert child.wait() == 0, child.output()
+
+
+def test_colcon_test_runs_the_tests(workspace: Workspace) -> None:
+    bases = ["--build-base", str(workspace.folder / "build"), "--install-base", str(workspace.install)]
+    chosen = ["--packages-select", "ami_ros", "--pytest-args", "test/test_errors.py"]
+    arguments = ["--log-base", str(workspace.folder / "log"), "test", *bases, *chosen]
+    source = workspace.folder / "src" / "ami_ros"
+    command = [workspace.python, "-m", "colcon", *arguments]
+    subprocess.run(command, env=workspace.environment(), cwd=source, stdout=subprocess.DEVNULL, check=True)
+    suite = ElementTree.parse(workspace.folder / "build" / "ami_ros" / "pytest.xml").getroot().find("testsuite")
+    assert suite is not None and int(suite.attrib["tests"]) > 0
+    assert suite.attrib["failures"] == suite.attrib["errors"] == "0"
 
 
 def _files(folder: str) -> list[Path]:

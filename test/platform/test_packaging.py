@@ -55,7 +55,7 @@ def test_every_import_is_declared() -> None:
 
 def test_every_file_of_requirements_is_what_a_robot_needs_or_an_extra_or_for_development() -> None:
     extras = re.findall(r'"(\w+)"', re.search(r"EXTRAS = \(([^)]*)\)", SETUP).group(1))  # type: ignore[union-attr]
-    assert sorted([*extras, "runtime", "ros", "test"]) == sorted(REQUIREMENTS)
+    assert sorted([*extras, "runtime", "ros"]) == sorted(REQUIREMENTS)
 
 
 @pytest.mark.parametrize("executable", EXECUTABLES)
