@@ -11,11 +11,20 @@ import typer
 
 def main(
     out: Annotated[Path, typer.Option(help="Folder for the runs; an interrupted collection goes on there.")],
-    world: Annotated[str, typer.Option(help="A world that comes with the package, or a world file.")] = "home",
+    world: Annotated[
+        str, typer.Option(help="A world that comes with the package, a world file, or building:SEED.")
+    ] = "home",
     steps: Annotated[int, typer.Option(help="Steps over all runs.")] = 60000,
-    robot: Annotated[str, typer.Option(help="Name of a robot in config/robots, or its file.")] = "ami_bot",
+    robot: Annotated[
+        str, typer.Option(help="Name of a robot in config/robots, or its file; drawn: another one in each run.")
+    ] = "ami_bot",
+    buildings: Annotated[
+        str, typer.Option(help="Seeds of buildings in place of the world, one a run, as 0-99; never those for tests.")
+    ] = "",
     seed: Annotated[int, typer.Option(help="The same seed gives the same runs.")] = 0,
-    runs: Annotated[int, typer.Option(help="Number of bags; 0: one for each 4,000 steps, at most 16.")] = 0,
+    runs: Annotated[
+        int, typer.Option(help="Number of bags; 0: one a building, or one for each 4,000 steps, at most 16.")
+    ] = 0,
     period: Annotated[float, typer.Option(help="Seconds between steps.")] = 0.2,
     closed_doors: Annotated[float, typer.Option(help="Probability of each door to be closed during a run.")] = 0.0,
     workers: Annotated[int, typer.Option(help="Runs recorded at a time; 0: one a core.")] = 0,
@@ -28,7 +37,8 @@ def main(
     from ami_ros.learning.collection import CollectionConfig, open_collection
 
     values = {"world": world, "steps": steps, "robot": robot, "runs": runs, "period": period, "seed": seed}
-    config = from_mapping(CollectionConfig, values | {"closed_doors": closed_doors}, "collect")
+    values |= {"closed_doors": closed_doors, "buildings": buildings}
+    config = from_mapping(CollectionConfig, values, "collect")
     console = Console(stderr=True)
     with open_collection(out, config) as missing:
         if missing:

@@ -10,7 +10,7 @@ from typing import Any
 from ami_ros.errors import AmiError
 from ami_ros.memory.files import check_file, memory_beside
 from ami_ros.robots.derived import check_model, shipped_model, simulated_robot
-from ami_ros.robots.description import DEFAULT, RobotDescription, load_robot, robot_file
+from ami_ros.robots.description import DEFAULT, RobotDescription, load_robot, robot_reference
 from ami_ros.share import share
 from ami_ros.simulation.robot import simulated
 from ami_ros.simulation.world import World
@@ -28,7 +28,7 @@ class DemoSettings:
     world: World
     world_source: str  # as the simulator wants it: a name that ships, or an absolute path
     robot: RobotDescription
-    robot_file: Path
+    robot_file: str
     goals: int
     seed: int
     model: Path
@@ -65,7 +65,7 @@ class DemoSettings:
             world=described,
             world_source=str(Path(world).resolve()) if is_file else world,
             robot=load_robot(robot),
-            robot_file=robot_file(robot),
+            robot_file=robot_reference(robot),
             model=model.resolve(),
             memory=memory,
             **others,

@@ -36,7 +36,7 @@ class DemoStack:
         settings = self._settings
         arguments = Arguments(
             use_sim_time=True,
-            robot=str(settings.robot_file),
+            robot=settings.robot_file,
             **USUAL,
             composed=settings.composed,
             respawn=True,

@@ -18,19 +18,26 @@ from typing import IO
 import numpy as np
 import yaml
 
+from ami_ros.commands import Command
 from ami_ros.config import from_mapping, to_mapping
 from ami_ros.errors import AmiError
 from ami_ros.learning.bag_writer import BagWriter
 from ami_ros.learning.frames import encode_frame
 from ami_ros.robots.description import DEFAULT
+from ami_ros.robots.drawn import PREFIX as DRAWN
+from ami_ros.scan import Scan
+from ami_ros.simulation.buildings.names import PREFIX, is_building, refuse_test_buildings
 from ami_ros.simulation.exploration import Explorer
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.robot import CONTROL_PERIOD, Robot, simulated
+from ami_ros.simulation.routes import RouteDriver, Routes
 from ami_ros.simulation.simulator import Simulator
 from ami_ros.simulation.world_file import load_world
 
 SETTINGS = "collect.yaml"
 PARTIAL = ".partial"
+EACH_ANOTHER = "drawn"
+Driver = Callable[[Scan], Command]  # the next command, by what the laser sees
 COMPASS_DEVIATION = np.deg2rad(2.0)  # [rad]
 
 
@@ -40,11 +47,12 @@ class CollectionConfig:
 
     world: str
     steps: int  # over all runs
-    robot: str = DEFAULT  # name of a robot in config/robots, or its file
+    robot: str = DEFAULT  # name of a robot in config/robots, or its file; "drawn": another one in each run
     runs: int = 0  # 0: one for each 4,000 steps, at most 16
     period: float = 0.2  # between steps [s]
     seed: int = 0
     closed_doors: float = 0.0  # probability of each door to be closed throughout a run
+    buildings: str = ""  # seeds of buildings to take in turn, one a run, as "0-99"; empty: the world
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.runs < 0 or self.runs > self.steps:
@@ -55,10 +63,32 @@ class CollectionConfig:
             raise ValueError(f"closed_doors must be a probability, not {self.closed_doors}")
         if self.seed < 0:
             raise ValueError(f"seed must not be negative, not {self.seed}")
+        seeds = self.building_seeds
+        for seed in {*seeds[:1], *seeds[-1:]}:
+            refuse_test_buildings(f"{PREFIX}{seed}", "collect")
+
+    @property
+    def building_seeds(self) -> range:
+        """Of the buildings; none without them."""
+        first, _, last = self.buildings.partition("-")
+        if not self.buildings:
+            return range(0)
+        if not first.isdigit() or not (last or first).isdigit() or int(first) > int(last or first):
+            raise ValueError(f"buildings are seeds from the first to the last, as 0-99, not '{self.buildings}'")
+        return range(int(first), int(last or first) + 1)
+
+    def world_of(self, run: int) -> str:
+        """What `load_world` takes for a run."""
+        seeds = self.building_seeds
+        return f"{PREFIX}{seeds[run % len(seeds)]}" if seeds else self.world
+
+    def robot_of(self, run: int) -> str:
+        """What `load_robot` takes for a run."""
+        return f"{DRAWN}{self.seed * 10_000 + run}" if self.robot == EACH_ANOTHER else self.robot
 
     def run_lengths(self) -> list[int]:
         """Steps of each run."""
-        runs = self.runs or min(16, max(1, self.steps // 4000))
+        runs = self.runs or len(self.building_seeds) or min(16, max(1, self.steps // 4000))
         return [self.steps // runs + (run < self.steps % runs) for run in range(runs)]
 
 
@@ -74,7 +104,7 @@ def open_collection(out: Path, config: CollectionConfig) -> Iterator[list[int]]:
         AmiError: the folder holds something else, or runs of other settings; another process collects into it;
             it cannot be written.
     """
-    load_world(config.world), simulated(config.robot)  # complain before anything is made
+    load_world(config.world_of(0)), simulated(config.robot_of(0))  # complain before anything is made
     settings = out / SETTINGS
     try:
         if not settings.exists():
@@ -107,20 +137,21 @@ def record_run(out: Path, config: CollectionConfig, run: int, tick: Callable[[],
     seeds = np.random.SeedSequence([config.seed, run]).spawn(3)
     rng = np.random.default_rng(seeds[0])
     seed = int(seeds[1].generate_state(1)[0])
-    world = load_world(config.world)
-    robot = Simulator(world, config.robot, seed)
+    world = load_world(config.world_of(run))
+    robot = Simulator(world, config.robot_of(run), seed)
     closed = np.random.default_rng(seeds[2]).random(len(world.doors)) < config.closed_doors
     doors = {door.name: door.open and not shut for door, shut in zip(world.doors, closed, strict=True)}
-    robot.reset(FreeSpace(world, doors, robot.description.shape.radius).sample_pose(rng), seed)
+    space = FreeSpace(world, doors, robot.description.shape.radius)
+    robot.reset(space.sample_pose(rng), seed)
     for name, is_open in doors.items():
         robot.set_door(name, is_open)
     partial = out / PARTIAL / run_folder(out, run).name
     shutil.rmtree(partial, ignore_errors=True)
-    explorer = Explorer(rng, robot.description)
+    driver = driver_of(robot, space, rng)
     try:
         with BagWriter(partial) as bag:
             for _ in range(config.run_lengths()[run]):
-                record_step(bag, robot, explorer, config.period)
+                record_step(bag, robot, driver, config.period)
                 tick()
         os.replace(partial, run_folder(out, run))
     finally:
@@ -128,11 +159,19 @@ def record_run(out: Path, config: CollectionConfig, run: int, tick: Callable[[],
     return robot.ground_truth().contacts
 
 
-def record_step(bag: BagWriter, robot: Robot, explorer: Explorer, period: float) -> None:
+def driver_of(robot: Robot, space: FreeSpace, rng: np.random.Generator) -> Driver:
+    """Who drives a recorded run: along ways from room to room in a building, at random in other worlds."""
+    if is_building(robot.world.name):
+        routes = RouteDriver(Routes(space, robot.description.shape.radius), rng, robot.description)
+        return lambda scan: routes.command(robot.ground_truth().pose, scan)
+    return Explorer(rng, robot.description).command
+
+
+def record_step(bag: BagWriter, robot: Robot, driver: Driver, period: float) -> None:
     """Writes what the robot senses now and the command that it gets, all of one stamp, and drives `period` seconds."""
     seen = robot.observe()
     stamp, scan = seen.stamp, seen.scan
-    command = explorer.command(scan)
+    command = driver(scan)
     if seen.image is not None:
         bag.image("image/compressed", stamp, encode_frame(seen.image))
     laser, base = robot.description.laser, robot.description.frames.base

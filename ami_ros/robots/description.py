@@ -12,6 +12,7 @@ import yaml
 
 from ami_ros.config import from_mapping
 from ami_ros.errors import AmiError
+from ami_ros.robots.drawn import drawn_robot, is_drawn
 from ami_ros.robots.sensors import CameraSensor, ImuSensor, LaserSensor, OdometrySensor, Pose3, Sensor, sensor_from
 from ami_ros.share import packaged
 
@@ -122,11 +123,15 @@ class Simulated:
     linear_acceleration: float = 1.0  # [m/s^2] of its motors
     angular_acceleration: float = 4.0  # [rad/s^2]
     lag: float = 0.06  # [s], time constant of its wheels' velocity control
+    dead_time: float = 0.0  # [s] from a command to the first that its motors do about it
+    camera_latency: float = 0.0  # [s] by which a picture is older than its stamp
     noise: dict[str, float] = field(default_factory=dict)  # fields of `ami_ros.simulation.noise.SensorNoise`
 
     def __post_init__(self) -> None:
         if not min(self.linear_acceleration, self.angular_acceleration, self.lag) > 0:
             raise ValueError("accelerations and lag must be greater than 0")
+        if not (0 <= self.dead_time <= 1 and 0 <= self.camera_latency <= 1):
+            raise ValueError("dead_time and camera_latency must be between 0 and 1 s")
 
 
 @dataclass(frozen=True)
@@ -225,24 +230,28 @@ class RobotDescription:
 
 
 def load_robot(name: str | Path = DEFAULT) -> RobotDescription:
-    """The robot of a YAML file, or of one that comes with the package by its name.
+    """The robot of a YAML file, of one that comes with the package by its name, or a drawn one ("drawn:7").
 
     Raises:
         AmiError: there is none, the file cannot be read, or what it says does not fit together.
     """
-    file = robot_file(name)
     where = f"robot {name}"
+    values = drawn_robot(str(name)) if is_drawn(name) else _read(robot_file(name), where)
+    sensors = values.get("sensors")
+    if not isinstance(sensors, list):
+        raise AmiError(f"{where}: sensors must be a list")
+    values["sensors"] = [sensor_from(entry, where) for entry in sensors]
+    return from_mapping(RobotDescription, values, where)
+
+
+def _read(file: Path, where: str) -> dict[str, Any]:
     try:
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise AmiError(f"{where}: {file} cannot be read ({' '.join(str(error).split())})") from error
     if not isinstance(values, dict):
         raise AmiError(f"{where}: {file} holds no mapping; copy one of config/robots and change it")
-    sensors = values.get("sensors")
-    if not isinstance(sensors, list):
-        raise AmiError(f"{where}: sensors must be a list")
-    values["sensors"] = [sensor_from(entry, where) for entry in sensors]
-    return from_mapping(RobotDescription, {"name": file.stem, **values}, where)
+    return {"name": file.stem, **values}
 
 
 def robot_file(name: str | Path) -> Path:
@@ -260,6 +269,11 @@ def robot_file(name: str | Path) -> Path:
     if str(name) not in known:
         raise AmiError(f"no robot '{name}': known are {', '.join(sorted(known))}; or name a YAML file")
     return known[str(name)]
+
+
+def robot_reference(name: str | Path) -> str:
+    """What names a robot to other processes: its file's path, or a drawn one's name. Raises AmiError: there is none."""
+    return str(name) if is_drawn(name) else str(robot_file(name))
 
 
 @cache

@@ -8,20 +8,24 @@ from numpy.typing import ArrayLike
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
 from ami_ros.simulation.floor_plan import FloorPlan
-from ami_ros.simulation.layout import obstacles_of
+from ami_ros.simulation.layout import Obstacle, at_height, in_the_way, obstacles_of
 from ami_ros.simulation.world import World
 
 
 class Doors:
     """The state of a world's doors, for a robot of `radius` [m].
 
-    `plan` is the floor plan that goes with it, `open` says name -> is open.
+    `plan` is the floor plan that goes with it, of what the robot can touch; `seen` that of what a scanner meets that
+    sits at `height` [m]; `open` says name -> is open.
     """
 
-    def __init__(self, world: World, radius: float) -> None:
-        self._world, self._radius = world, radius
+    def __init__(self, world: World, radius: float, height: float = 0.0) -> None:
+        self._world, self._radius, self._height = world, radius, height
         self.open = {door.name: door.open for door in world.doors}
-        self.plan = FloorPlan(obstacles_of(world, self.open))
+        self._stand(obstacles_of(world, self.open))
+
+    def _stand(self, obstacles: list[Obstacle]) -> None:
+        self.plan, self.seen = FloorPlan(in_the_way(obstacles)), FloorPlan(at_height(obstacles, self._height))
 
     def set(self, name: str, is_open: bool, robot: Array) -> None:
         """Opens or closes door `name` with the robot at pose `robot` (3,).
@@ -32,10 +36,12 @@ class Doors:
             known = ", ".join(self.open) or "none"
             raise AmiError(f"world '{self._world.name}' has no door '{name}': known are {known}")
         doors = {**self.open, name: is_open}
-        plan = FloorPlan(obstacles_of(self._world, doors))
-        if not is_open and self.open[name] and plan.clearance(robot[None, :2])[0] < self._radius:
-            raise AmiError(f"door '{name}' cannot close: the robot stands in it")
-        self.open, self.plan = doors, plan
+        obstacles = obstacles_of(self._world, doors)
+        there = FloorPlan(in_the_way(obstacles)).clearance(robot[None, :2])[0]
+        if there < min(self._radius, self.plan.clearance(robot[None, :2])[0]):
+            raise AmiError(f"door '{name}' cannot {'open' if is_open else 'close'}: the robot stands in it")
+        self.open = doors
+        self._stand(obstacles)
 
     def checked_pose(self, pose: ArrayLike) -> Array:
         """`pose` as an array (3,). Raises AmiError unless the robot fits there, doors as they are."""

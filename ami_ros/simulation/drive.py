@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 
 import numpy as np
 
-from ami_ros.commands import Command, lateral, of_width
+from ami_ros.commands import STILL, Command, lateral, of_width
 from ami_ros.errors import AmiError
 from ami_ros.robots.description import RobotDescription
 from ami_ros.simulation.robot import CONTROL_PERIOD
@@ -35,6 +36,12 @@ class Motors:
         self._high = limits.linear, limits.angular, limits.lateral
         self._most = tuple(change * CONTROL_PERIOD for change in greatest_change(robot))
         self._track = robot.drive.track
+        self._delay = round(robot.simulated.dead_time / CONTROL_PERIOD)
+        self.restart()
+
+    def restart(self) -> None:
+        """At rest, with no commands on their way."""
+        self._waiting: deque[Command] = deque([STILL] * self._delay)
 
     def approach(self, current: Command, command: Command) -> Command:
         """The velocity to ask of the wheels one control period after `current`, on the way to `command`.
@@ -43,7 +50,8 @@ class Motors:
         """
         if not all(map(math.isfinite, command)):
             raise AmiError(f"a command must be finite, found {command}")
-        wanted = of_width(command, len(current))
+        self._waiting.append(command)
+        wanted = of_width(self._waiting.popleft(), len(current))
         return tuple(
             float(np.clip(np.clip(value, low, high), now - most, now + most))
             for value, now, low, high, most in zip(wanted, current, self._low, self._high, self._most, strict=False)

@@ -59,7 +59,7 @@ class Explorer:
 
     def command(self, scan: Scan) -> Command:
         """The next command (see `ami_ros.commands`) after seeing `scan`."""
-        points = _points(scan)
+        points = scan_ends(scan)
         if self._whim.left <= 0.0 or (
             self._whim.kind in ("roam", "slide") and self._way(points, self._whim.aim) < self._clear + 0.08
         ):
@@ -148,21 +148,21 @@ class Explorer:
         """The command, slowed down until its arc is clear; turning on the spot always is."""
         linear, angular, aside = of_width(wish, 3)
         for share in (1.0, 0.7, 0.45, 0.25):
-            if _keeps_clear(points, (linear * share, angular, aside * share), self._clear):
+            if keeps_clear(points, (linear * share, angular, aside * share), self._clear):
                 return linear * share, angular, aside * share
         self._whim.left = min(self._whim.left, 0.4)  # something is in the way: think again soon
         turn = angular if abs(angular) > 0.3 else 0.8 * (1.0 if self._whim.aim >= 0.0 else -1.0)
         return 0.0, float(np.clip(turn, -self._limits.angular, self._limits.angular))
 
 
-def _points(scan: Scan) -> Array:
+def scan_ends(scan: Scan) -> Array:
     """What the scan saw: points (k, 2) [m] in base_link."""
     seen = np.isfinite(scan.ranges)
     ranges, angles = scan.ranges[seen].astype(np.float64), scan.angles[seen]
-    return np.stack([ranges * np.cos(angles), ranges * np.sin(angles)], axis=-1)
+    return np.asarray(np.stack([ranges * np.cos(angles), ranges * np.sin(angles)], axis=-1) + scan.origin)
 
 
-def _keeps_clear(points: Array, command: Command, clear: float) -> bool:
+def keeps_clear(points: Array, command: Command, clear: float) -> bool:
     """Whether the arc of a command stays `clear` [m] of the points, and comes no nearer where it is not so already."""
     times = np.linspace(0.1, LOOK_AHEAD, 6)
     linear, angular, aside = command

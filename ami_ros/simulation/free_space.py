@@ -14,11 +14,13 @@ from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
 from ami_ros.robots.description import default_robot
 from ami_ros.simulation.floor_plan import FloorPlan
-from ami_ros.simulation.layout import obstacles_of
+from ami_ros.simulation.layout import in_the_way, obstacles_of
 from ami_ros.simulation.world import Rectangle, World
 
 CELL = 0.025  # [m]
+LARGE = 100.0  # a world of more than so many square metres has cells of twice the size
 MARGIN = 0.02  # kept between the robot and anything solid [m]
+MOST = 1.0  # clearances beyond this are all the same [m]
 SNAP = 0.1  # a pose this near to free space counts as in it [m]
 # Steps of a knight beside those of a king: paths are at most 3 % longer than the shortest.
 _MOVES = ((0, 1), (1, 0), (1, 1), (1, -1), (1, 2), (2, 1), (1, -2), (2, -1))
@@ -31,11 +33,11 @@ class FreeSpace:
     def __init__(self, world: World, doors: Mapping[str, bool] | None = None, radius: float | None = None) -> None:
         self.world = world
         self._fits = (default_robot().shape.radius if radius is None else radius) + MARGIN
-        self._plan = FloorPlan(obstacles_of(world, dict(doors or {})))
-        nx, ny = (round(length / CELL) for length in world.size)
-        self._xs, self._ys = (np.arange(nx) + 0.5) * CELL, (np.arange(ny) + 0.5) * CELL
-        grid = np.stack(np.meshgrid(self._xs, self._ys, indexing="ij"), axis=-1)
-        self._clearance = self._plan.clearance(grid.reshape(-1, 2)).reshape(nx, ny)
+        self.plan = FloorPlan(in_the_way(obstacles_of(world, dict(doors or {}))))
+        self.cell = CELL if world.size[0] * world.size[1] <= LARGE else 2 * CELL
+        nx, ny = (round(length / self.cell) for length in world.size)
+        self._xs, self._ys = (np.arange(nx) + 0.5) * self.cell, (np.arange(ny) + 0.5) * self.cell
+        self._clearance = self.plan.grid_clearance(self._xs, self._ys, MOST)
         in_room = np.zeros((nx, ny), dtype=bool)
         for room in world.rooms:
             in_room |= self._inside(room.area)
@@ -46,7 +48,7 @@ class FreeSpace:
         p = np.asarray(poses, dtype=np.float64)
         points = p[..., :2].reshape(-1, 2)
         in_room = np.array([self.room_of(point) is not None for point in points], dtype=bool)
-        fits = in_room & (self._plan.clearance(points) >= self._fits + clearance)
+        fits = in_room & (self.plan.clearance(points) >= self._fits + clearance)
         return fits.reshape(p.shape[:-1])
 
     def room_of(self, xy: ArrayLike) -> str | None:
@@ -125,7 +127,7 @@ class FreeSpace:
     @property
     def area(self) -> float:
         """Of the largest connected part: where the robot's middle can be [m^2]."""
-        return float(self.main_part.sum() * CELL**2)
+        return float(self.main_part.sum() * self.cell**2)
 
     def cells(self, size: float) -> set[tuple[int, int]]:
         """The squares of `size` [m] (as x // size, y // size) that the robot's middle can get into."""
@@ -133,11 +135,11 @@ class FreeSpace:
         return {(int(x // size), int(y // size)) for x, y in zip(self._xs[i], self._ys[j], strict=True)}
 
     def _sample(self, rng: np.random.Generator, area: Rectangle, clearance: float) -> Array:
-        i, j = np.nonzero(self.main_part & self._inside(area) & (self._clearance >= self._fits + CELL + clearance))
+        i, j = np.nonzero(self.main_part & self._inside(area) & (self._clearance >= self._fits + self.cell + clearance))
         if len(i) == 0:
             raise AmiError(f"world '{self.world.name}': the robot fits nowhere in the area {list(area)}")
         k = rng.integers(len(i))
-        jitter = rng.uniform(-CELL / 2, CELL / 2, 2)
+        jitter = rng.uniform(-self.cell / 2, self.cell / 2, 2)
         return np.array([self._xs[i[k]] + jitter[0], self._ys[j[k]] + jitter[1], rng.uniform(-np.pi, np.pi)])
 
     def _inside(self, area: Rectangle) -> NDArray[np.bool_]:
@@ -149,8 +151,8 @@ class FreeSpace:
         """Number of the free cell nearest to `xy`, None if there is none within SNAP."""
         x, y = np.asarray(xy, dtype=np.float64)[:2]
         nx, ny = self._free.shape
-        reach = round(SNAP / CELL)
-        i0, j0 = int(x // CELL), int(y // CELL)
+        reach = round(SNAP / self.cell)
+        i0, j0 = int(x // self.cell), int(y // self.cell)
         i, j = np.mgrid[max(i0 - reach, 0) : min(i0 + reach + 1, nx), max(j0 - reach, 0) : min(j0 + reach + 1, ny)]
         i, j = i[self._free[i, j]], j[self._free[i, j]]
         if i.size == 0:
@@ -168,7 +170,7 @@ class FreeSpace:
             both = self._free[here] & self._free[there]
             rows.append(number[here][both])
             columns.append(number[there][both])
-            lengths.append(np.full(both.sum(), np.hypot(di, dj) * CELL))
+            lengths.append(np.full(both.sum(), np.hypot(di, dj) * self.cell))
         r, c, w = np.concatenate(rows), np.concatenate(columns), np.concatenate(lengths)
         edges = (np.concatenate([w, w]), (np.concatenate([r, c]), np.concatenate([c, r])))
         return coo_array(edges, shape=(nx * ny, nx * ny)).tocsr()

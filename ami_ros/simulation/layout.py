@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from ami_ros.geometry import Array
-from ami_ros.simulation.world import Door, Point, Wall, World
+from ami_ros.simulation.world import BLIND, HEADROOM, Door, Point, Surface, Wall, World
 
 ON_WALL = 0.01  # a door's ends may lie this far off the wall's middle line [m]
+LEAF = 0.04  # thickness of a door's leaf [m]
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,9 @@ class Obstacle:
     center: Point
     yaw: float
     half: tuple[float, float]
-    height: float
+    height: float  # of its top [m]
+    base: float = 0.0  # of its underside [m]
+    surface: Surface = "plain"
 
 
 def along_wall(wall: Wall, point: Point) -> tuple[float, float]:
@@ -73,6 +77,8 @@ def wall_length(wall: Wall) -> float:
 def wall_of_door(world: World, door: Door) -> Wall | None:
     """The wall that `door` is a gap of, None if it lies in no wall."""
     for wall in world.walls:
+        if not (_near(wall, door.start) and _near(wall, door.end)):
+            continue
         (a, off_a), (b, off_b) = along_wall(wall, door.start), along_wall(wall, door.end)
         inside = min(a, b) >= -ON_WALL and max(a, b) <= wall_length(wall) + ON_WALL
         if inside and abs(off_a) <= ON_WALL and abs(off_b) <= ON_WALL:
@@ -80,12 +86,25 @@ def wall_of_door(world: World, door: Door) -> Wall | None:
     return None
 
 
+def _near(wall: Wall, point: Point) -> bool:
+    """Whether `point` may lie on `wall`: it does not lie far from its bounding box."""
+    (x, y), (ax, ay), (bx, by) = point, wall.start, wall.end
+    most = 2 * ON_WALL
+    return min(ax, bx) - most <= x <= max(ax, bx) + most and min(ay, by) - most <= y <= max(ay, by) + most
+
+
+def doors_of(world: World, wall: Wall) -> list[Door]:
+    """The doors that are gaps of `wall`."""
+    return [
+        door for door in world.doors if _near(wall, door.start) and _near(wall, door.end)
+        if wall_of_door(world, door) is wall
+    ]  # fmt: skip
+
+
 def wall_pieces(world: World, wall: Wall) -> list[tuple[float, float]]:
     """What the doors leave of `wall`: intervals along it [m], in order."""
     gaps = sorted(
-        sorted((along_wall(wall, door.start)[0], along_wall(wall, door.end)[0]))
-        for door in world.doors
-        if wall_of_door(world, door) is wall
+        sorted((along_wall(wall, door.start)[0], along_wall(wall, door.end)[0])) for door in doors_of(world, wall)
     )
     edges = [0.0, *(edge for gap in gaps for edge in gap), wall_length(wall)]
     return [(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if b - a > ON_WALL]
@@ -138,8 +157,11 @@ def fixed_obstacles(world: World) -> list[Obstacle]:
         for i, s in enumerate(solid_strips(world))
     ]
     furniture = [
-        Obstacle(f.name, f.shape, f.position, f.yaw, (f.size[0] / 2, f.size[1] / 2), f.size[2]) for f in world.furniture
-    ]
+        Obstacle(
+            f.name, f.shape, f.position, f.yaw, (f.size[0] / 2, f.size[1] / 2), f.base + f.size[2], f.base, f.surface
+        )
+        for f in world.furniture
+    ]  # fmt: skip
     return walls + furniture
 
 
@@ -147,14 +169,44 @@ def door_obstacle(world: World, door: Door) -> Obstacle:
     """The panel that fills the gap while `door` is closed, a little thinner than its wall."""
     wall = wall_of_door(world, door)
     assert wall is not None, f"door '{door.name}' was not checked"
-    strip = Strip(door.start, door.end, wall.thickness * 0.6, wall.height)
+    strip = Strip(door.start, door.end, wall.thickness * 0.6, door.height or wall.height)
     return Obstacle(door.name, "box", strip.center, strip.yaw, (strip.length / 2, strip.thickness / 2), strip.height)
+
+
+def leaf_obstacle(world: World, door: Door) -> Obstacle | None:
+    """The leaf of `door` as it stands while the door is open, if it has one."""
+    if door.leaf is None:
+        return None
+    wall = wall_of_door(world, door)
+    assert wall is not None, f"door '{door.name}' was not checked"
+    start, end = np.array(door.start), np.array(door.end)
+    yaw = float(np.arctan2(*(end - start)[::-1]) + door.leaf)
+    half = float(np.linalg.norm(end - start)) / 2
+    center = start + half * np.array([np.cos(yaw), np.sin(yaw)])
+    height = door.height or wall.height
+    return Obstacle(door.name, "box", (float(center[0]), float(center[1])), yaw, (half, LEAF / 2), height)
 
 
 def obstacles_of(world: World, open_doors: dict[str, bool]) -> list[Obstacle]:
     """Everything solid while the doors stand as in `open_doors` (name -> open; those not named as in the file)."""
     closed = [door for door in world.doors if not open_doors.get(door.name, door.open)]
-    return fixed_obstacles(world) + [door_obstacle(world, door) for door in closed]
+    leaves = [leaf_obstacle(world, door) for door in world.doors if door not in closed]
+    return (
+        fixed_obstacles(world)
+        + [leaf for leaf in leaves if leaf is not None]
+        + [door_obstacle(world, door) for door in closed]
+    )
+
+
+def in_the_way(obstacles: Iterable[Obstacle]) -> list[Obstacle]:
+    """Those that a robot can touch: they do not hang above it."""
+    return [obstacle for obstacle in obstacles if obstacle.base < HEADROOM]
+
+
+def at_height(obstacles: Iterable[Obstacle], height: float) -> list[Obstacle]:
+    """Those that a level plane meets at `height` [m], BLIND at the lowest."""
+    level = max(height, BLIND)
+    return [obstacle for obstacle in obstacles if obstacle.base <= level < obstacle.height]
 
 
 def corners(obstacle: Obstacle) -> Array:

@@ -16,7 +16,7 @@ from ami_ros.simulation.doors import Doors
 from ami_ros.simulation.drive import Motors, control_steps
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.noise import UNTINTED, Odometry, SensorNoise, noise_of, scan_of, tinted
-from ami_ros.simulation.robot import CONTROL_PERIOD, GroundTruth, Observation, at_rest, simulated
+from ami_ros.simulation.robot import CONTROL_PERIOD, GroundTruth, Observation, at_rest, laser_height, simulated
 from ami_ros.simulation.world import World
 from ami_ros.simulation.world_file import load_world
 
@@ -49,7 +49,7 @@ class Loopback:
         self._follow = 1.0 - float(np.exp(-CONTROL_PERIOD / robot.simulated.lag))
         self.world = world if isinstance(world, World) else load_world(world)
         self.noise = noise or noise_of(robot)
-        self._doors = Doors(self.world, self._radius)
+        self._doors = Doors(self.world, self._radius, laser_height(robot))
         self._image_size = image_size
         self._rng = np.random.default_rng(seed)
         self._odometry = Odometry(self.noise, self._rng)
@@ -82,6 +82,7 @@ class Loopback:
         """See `Robot.place`."""
         self._pose = self._doors.checked_pose(pose)
         self._wanted = self._velocity = self._still
+        self._motors.restart()
         self._contacts.moved_elsewhere()
         self._slack = 0.0  # so far it can go for sure without touching anything [m]
 
@@ -106,7 +107,7 @@ class Loopback:
 
     def observe(self) -> Observation:
         """See `Robot.observe`."""
-        scan = scan_of(self._doors.plan, self._pose, self._laser, self.noise, self._rng)
+        scan = scan_of(self._doors.seen, self._pose, self._laser, self.noise, self._rng)
         odometry, velocity = self.odometry()
         return Observation(
             stamp=self.time,

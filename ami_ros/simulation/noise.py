@@ -21,17 +21,27 @@ UNTINTED = (1.0, 1.0, 1.0)
 
 @dataclass(frozen=True)
 class SensorNoise:
-    """Standard deviations, and one fixed error; `scale` multiplies them all (0: perfect sensors)."""
+    """Standard deviations, fixed errors, and what a camera does to its pictures; `scale` multiplies them all but what a
+    camera regulates and compresses (0: perfect sensors)."""
 
     scan: float = 0.01  # [m]
     scan_relative: float = 0.01  # of the range
     odometry_gain: float = 0.03  # drawn once a run, for distance and for turning
     odometry_error: float = 0.0  # of distance and turning, on top of the drawn one; the same in every run
+    odometry_turn_error: float = 0.0  # of turning alone, on top of it; likewise
     odometry_bend: float = 0.01  # drawn once a run [rad/m]
+    odometry_bend_error: float = 0.0  # [rad/m], on top of the drawn one; the same in every run
     odometry_step: float = 0.005  # [m, and rad] after one metre or one radian; grows with the root of the way
     linear_velocity: float = 0.01  # [m/s], to the sides as well
     angular_velocity: float = 0.02  # [rad/s]
     compass: float = np.radians(2.0)
+    scan_dropout: float = 0.0  # share of beams without a reading
+    image: float = 0.0  # of 255, at medium brightness; more where it is brighter
+    auto_exposure: float = 0.0  # brightness (0..1) that the camera regulates to; 0: it does not
+    exposure: float = 0.0  # how far it misses that, from picture to picture [stops]
+    white_balance: float = 0.0  # of each colour's gain, drawn once a run
+    shutter: float = 0.0  # how long it is open [s]: turns blur
+    jpeg: float = 0.0  # quality of its compression (1..100); 0: none
     scale: float = 1.0
 
     def draw(self, rng: np.random.Generator, deviation: float, size: int | None = None) -> Array:
@@ -56,11 +66,14 @@ def scan_of(plan: FloorPlan, pose: Array, laser: LaserSensor, noise: SensorNoise
     scan = (laser.level_mount or Mount()).in_base(laser.scan(np.zeros(laser.beams, np.float32)))
     c, s = math.cos(pose[2]), math.sin(pose[2])
     x, y = scan.origin
-    ranges = plan.cast(pose[:2] + np.array([c * x - s * y, s * x + c * y]), pose[2] + scan.angles)
+    ranges = plan.returned(pose[:2] + np.array([c * x - s * y, s * x + c * y]), pose[2] + scan.angles)
     far = ~(ranges <= laser.range_max)
     noisy = np.where(far, 0.0, ranges) * (1 + noise.draw(rng, noise.scan_relative, laser.beams))
     noisy = np.clip(noisy + noise.draw(rng, noise.scan, laser.beams), laser.range_min, laser.range_max)
-    return replace(scan, ranges=np.where(far, np.inf, noisy).astype(np.float32))
+    seen = np.where(far, np.inf, noisy).astype(np.float32)
+    if noise.scan_dropout * noise.scale > 0:
+        seen[rng.random(len(seen)) < noise.scan_dropout * noise.scale] = np.nan
+    return replace(scan, ranges=seen)
 
 
 class Odometry:
@@ -75,7 +88,9 @@ class Odometry:
         self.pose: Array = np.append(self._rng.uniform(-5.0, 5.0, 2), self._rng.uniform(-np.pi, np.pi))
         drawn = self._noise.draw(self._rng, self._noise.odometry_gain, 2)
         self._linear_gain, self._angular_gain = 1.0 + self._noise.odometry_error * self._noise.scale + drawn
+        self._angular_gain += self._noise.odometry_turn_error * self._noise.scale
         self._bend = float(self._noise.draw(self._rng, self._noise.odometry_bend))
+        self._bend += self._noise.odometry_bend_error * self._noise.scale
 
     def advance(self, distance: float, turn: float, aside: float = 0.0) -> None:
         """The wheels went `distance` [m] ahead, `turn` [rad] to the left, and `aside` [m] to the left."""

@@ -43,6 +43,7 @@ with importing("sim"):
     import mujoco  # the backend is chosen at its import
 
 ROBOT_GROUP = 3  # geometry group of what the robot looks like
+CEILING_GROUP = 1  # of what hides the world from above
 HIDDEN_GROUP = 5  # collision shapes that are not to be seen
 
 
@@ -63,6 +64,7 @@ class Camera:
         self._options.geomgroup[:] = 1
         self._options.geomgroup[ROBOT_GROUP] = int(show_robot)
         self._options.geomgroup[HIDDEN_GROUP] = 0
+        self._options.geomgroup[CEILING_GROUP] = int(name != "ceiling")
         for flag in (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION):
             self._renderer.scene.flags[flag] = 0
 

@@ -106,3 +106,8 @@ def simulated(robot: RobotDescription | str | Path) -> RobotDescription:
 def at_rest(robot: RobotDescription) -> Command:
     """The velocity of a robot that stands, with as many numbers as its commands have."""
     return of_width(STILL, robot.command_dim)
+
+
+def laser_height(robot: RobotDescription) -> float:
+    """Of the plane of its scanner above the floor [m]; 0 where its description does not say."""
+    return robot.laser.mount.z if robot.laser is not None and robot.laser.mount is not None else 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +12,17 @@ from ami_ros.commands import Command, of_width
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, relative
 from ami_ros.robots.description import DEFAULT, RobotDescription
+from ami_ros.simulation.camera_noise import CameraNoise
 from ami_ros.simulation.contacts import ContactCounter
 from ami_ros.simulation.doors import Doors
 from ami_ros.simulation.drive import Motors, control_steps
 from ami_ros.simulation.free_space import FreeSpace
-from ami_ros.simulation.mjcf import TIMESTEP, build_model, show_door
+from ami_ros.simulation.mjcf import build_model, show_door
 from ami_ros.simulation.noise import UNTINTED, Odometry, SensorNoise, compass, noise_of, scan_of, tinted
 from ami_ros.simulation.rendering import Camera, mujoco
-from ami_ros.simulation.robot import CONTROL_PERIOD, GroundTruth, Observation, at_rest, simulated
+from ami_ros.simulation.robot import CONTROL_PERIOD, GroundTruth, Observation, at_rest, laser_height, simulated
 from ami_ros.simulation.robot_model import BODY, BUMPER, WHEEL_RADIUS, WHEELS
+from ami_ros.simulation.scene import TIMESTEP
 from ami_ros.simulation.world import World
 from ami_ros.simulation.world_file import load_world
 
@@ -55,7 +58,7 @@ class Simulator:
         self.world = world if isinstance(world, World) else load_world(world)
         self.noise = noise or noise_of(robot)
         self._rng = np.random.default_rng(seed)
-        self._doors = Doors(self.world, robot.shape.radius)
+        self._doors = Doors(self.world, robot.shape.radius, laser_height(robot))
         camera = robot.camera if pictures else None
         self._model = build_model(self.world, ANTIALIASING if camera else 0, robot)
         self._data = mujoco.MjData(self._model)
@@ -69,6 +72,8 @@ class Simulator:
         self._contacts = ContactCounter()
         self._bumper = self._model.geom(BUMPER).id
         self._odometry = Odometry(self.noise, self._rng)
+        self._lens = CameraNoise(self.noise, camera, seed) if camera is not None else None
+        self._late = round(robot.simulated.camera_latency / CONTROL_PERIOD)
         self._ticks = 0
         self.wheel_gains = (1.0, 1.0)  # left, right: how fast wheels turn for what is asked of them; worn ones differ
         self.tint = UNTINTED  # what the camera makes of red, green and blue
@@ -88,6 +93,8 @@ class Simulator:
         """See `Robot.reset`."""
         if seed is not None:
             self._rng.bit_generator.state = np.random.default_rng(seed).bit_generator.state
+            if self._lens is not None:
+                self._lens.restart(seed)
         if pose is None:
             pose = FreeSpace(self.world, self._doors.open, self.description.shape.radius).sample_start(self._rng)
         self.place(pose)
@@ -99,6 +106,8 @@ class Simulator:
         mujoco.mj_resetData(self._model, self._data)
         self._put(self._data, pose)
         self._velocity = self._still
+        self._motors.restart()
+        self._past: deque[Array] = deque([pose], maxlen=self._late + 1)  # the oldest is what the camera shows
         self._contacts.moved_elsewhere()
 
     def step(self, command: Command, duration: float) -> None:
@@ -107,6 +116,8 @@ class Simulator:
         for _ in range(control_steps(duration)):
             self._velocity = self._motors.approach(self._velocity, command)
             self._odometry.advance(*move())
+            if self._late:
+                self._past.append(self._pose(self._data))
             self._ticks += 1
             self._contacts.update(self._touched(), self.time)
 
@@ -133,11 +144,11 @@ class Simulator:
         """See `Robot.observe`."""
         pose = self._pose(self._data)
         image = None
-        if self._camera is not None:
-            mujoco.mj_kinematics(self._model, self._data)
-            mujoco.mj_camlight(self._model, self._data)
-            image = tinted(self._camera.picture(self._data), self.tint)
-        scan = scan_of(self._doors.plan, pose, self._laser, self.noise, self._rng)
+        if self._camera is not None and self._lens is not None:
+            shown = self._shown()
+            turning = float(self._data.qvel[5]) if self._lens.active else 0.0
+            image = tinted(self._lens.taken(self._camera.picture(shown), turning), self.tint)
+        scan = scan_of(self._doors.seen, pose, self._laser, self.noise, self._rng)
         odometry, velocity = self.odometry()
         return Observation(
             stamp=self.time,
@@ -147,6 +158,15 @@ class Simulator:
             velocity=velocity,
             heading=compass(pose[2], self.noise, self._rng) if self.description.compass else None,
         )
+
+    def _shown(self) -> mujoco.MjData:
+        """What a picture of now shows: the present, or with a latency the past."""
+        if self._late:
+            self._put(self._photo_data, self._past[0])
+            return self._photo_data
+        mujoco.mj_kinematics(self._model, self._data)
+        mujoco.mj_camlight(self._model, self._data)
+        return self._data
 
     def odometry(self) -> tuple[Array, Command]:
         """See `Robot.odometry`."""
@@ -179,7 +199,8 @@ class Simulator:
                 f"robot {self.description.name} takes no pictures here: it has no camera, or is not to use it"
             )
         self._put(self._photo_data, np.asarray(pose, dtype=np.float64))
-        return tinted(self._camera.picture(self._photo_data), self.tint)
+        picture = self._camera.picture(self._photo_data)
+        return tinted(picture if self._lens is None else self._lens.taken(picture, photograph=True), self.tint)
 
     def close(self) -> None:
         """Gives back the OpenGL context."""

@@ -110,9 +110,26 @@ def _noise(rng: np.random.Generator, n: int) -> _Layers:
     return (field * n).astype(np.int64), _EVEN
 
 
+def _speckles(rng: np.random.Generator, n: int) -> _Layers:
+    fine = rng.integers(0, n, (SIZE // 2, SIZE // 2))
+    return np.repeat(np.repeat(fine, 2, 0), 2, 1), _EVEN
+
+
+def _mottled(rng: np.random.Generator, n: int) -> _Layers:
+    """Of one colour, here and there a little darker or lighter."""
+    shade = np.zeros((SIZE, SIZE))
+    for cells in (4, 16, 64):
+        coarse = np.pad(rng.normal(0, 1, (cells, cells)), 2, mode="wrap").astype(np.float32)
+        smooth = cv2.resize(coarse, None, fx=SIZE / cells, fy=SIZE / cells, interpolation=cv2.INTER_CUBIC)
+        edge = 2 * SIZE // cells
+        shade += smooth[edge : edge + SIZE, edge : edge + SIZE]
+    return np.zeros((SIZE, SIZE), dtype=np.int64), 1.0 + 0.02 * shade
+
+
 _PATTERNS = {
     "plain": _plain, "stripes": _stripes, "bands": _bands, "checks": _checks, "bricks": _bricks, "wood": _wood,
     "noise": _noise, "dots": _dots, "chevrons": _chevrons, "tiles": _tiles,
+    "speckles": _speckles, "mottled": _mottled,
 }  # fmt: skip
 
 

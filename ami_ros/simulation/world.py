@@ -8,13 +8,29 @@ from typing import Literal
 Point = tuple[float, float]
 Rectangle = tuple[float, float, float, float]  # x_min, y_min, x_max, y_max [m]
 LOWEST_OBSTACLE = 0.3  # [m]; lower things would pass under the scan and the robot's bumper
+BLIND = 0.1  # [m] below which no scanner sits: what begins lower than this is seen as if it stood on the floor
+HEADROOM = 0.3  # [m] that the body of a robot needs: what hangs higher is in nobody's way
+Surface = Literal["plain", "glass", "black"]
 
 
 @dataclass(frozen=True)
 class Texture:
     """A procedural texture: `pattern` in `colors` ("#rrggbb"), repeated every `tile` [m]."""
 
-    pattern: Literal["plain", "stripes", "bands", "checks", "bricks", "wood", "noise", "dots", "chevrons", "tiles"]
+    pattern: Literal[
+        "plain",
+        "stripes",
+        "bands",
+        "checks",
+        "bricks",
+        "wood",
+        "noise",
+        "dots",
+        "chevrons",
+        "tiles",
+        "speckles",
+        "mottled",
+    ]
     colors: tuple[str, ...]
     tile: float = 1.0
     seed: int = 0
@@ -62,13 +78,19 @@ class Wall:
 
 @dataclass(frozen=True)
 class Door:
-    """A gap in a wall, from `start` to `end` on the wall's middle line; a panel fills it while the door is closed."""
+    """A gap in a wall, from `start` to `end` on the wall's middle line; a panel fills it while the door is closed.
+
+    While it is open its leaf stands at `leaf` [rad] from the gap, hinged at its start and counter-clockwise from it;
+    None: it has none. Above `height` [m] the wall goes on; None: the gap reaches to the top.
+    """
 
     name: str
     start: Point
     end: Point
     open: bool = True
     color: str = "#7a5230"
+    leaf: float | None = None
+    height: float | None = None
 
     def __post_init__(self) -> None:
         check_color(self.color)
@@ -76,7 +98,11 @@ class Door:
 
 @dataclass(frozen=True)
 class Furniture:
-    """A box or a cylinder on the floor. `size`: length, width, height [m]; a cylinder has its diameter twice."""
+    """A box or a cylinder on the floor. `size`: length, width, height [m]; a cylinder has its diameter twice.
+
+    With a `base` [m] it hangs so high above the floor: the top of a table, whose legs are others. `surface` is what a
+    laser makes of it: glass returns only what falls on it straight, and black only what comes from near.
+    """
 
     name: str
     shape: Literal["box", "cylinder"]
@@ -85,18 +111,27 @@ class Furniture:
     yaw: float = 0.0
     color: str = "#8a8a8a"
     texture: str | None = None
+    base: float = 0.0
+    surface: Surface = "plain"
 
     def __post_init__(self) -> None:
         check_color(self.color)
-        if min(self.size) <= 0 or self.size[2] < LOWEST_OBSTACLE:
-            raise ValueError(f"'{self.name}' must have a positive size and be at least {LOWEST_OBSTACLE} m high")
+        if min(self.size) <= 0:
+            raise ValueError(f"'{self.name}' must have a positive size")
+        if BLIND <= self.base < HEADROOM or (self.base < BLIND and self.base + self.size[2] < LOWEST_OBSTACLE):
+            raise ValueError(
+                f"'{self.name}' must be at least {LOWEST_OBSTACLE} m high, or hang {HEADROOM} m above the floor"
+            )
         if self.shape == "cylinder" and self.size[0] != self.size[1]:
             raise ValueError(f"cylinder '{self.name}' must have equal length and width")
 
 
 @dataclass(frozen=True)
 class Poster:
-    """A picture drawn from `seed` on one side of a wall, its middle `along` it from its start, at `height` [m]."""
+    """A picture drawn from `seed` on one side of a wall, its middle `along` it from its start, at `height` [m].
+
+    Its `kind`: bold shapes, a photograph, a notice with lines of writing, or a window with what is outside of it.
+    """
 
     wall: str
     side: Literal["left", "right"]
@@ -104,6 +139,7 @@ class Poster:
     seed: int
     height: float = 0.85
     size: tuple[float, float] = (0.8, 0.8)
+    kind: Literal["shapes", "photograph", "notice", "window"] = "shapes"
 
     def __post_init__(self) -> None:
         if min(self.size) <= 0:
@@ -112,10 +148,46 @@ class Poster:
 
 @dataclass(frozen=True)
 class Light:
-    """A lamp without shadows."""
+    """A lamp without shadows; of an interior, where it lights one room, also with a colour and a size to be seen."""
 
     position: tuple[float, float, float]
     brightness: float = 0.4
+    color: str = "#ffffff"
+    size: tuple[float, float] = (0.0, 0.0)  # of what shines, on the ceiling [m]
+
+    def __post_init__(self) -> None:
+        check_color(self.color)
+
+
+@dataclass(frozen=True)
+class Interior:
+    """What makes a world an interior: a ceiling over its rooms, and light that falls on each surface where it should.
+
+    Without one a world is open to the sky and evenly lit.
+    """
+
+    height: float  # of the ceiling [m]
+    ceiling: str  # name of a texture
+    skirting: str = "#e8e6e0"
+    skirting_height: float = 0.08  # [m]; 0: none
+    frame: str = "#d8d6d0"  # of doors and windows
+    frame_width: float = 0.07  # [m]
+    dado: str | None = None  # colour of the walls up to dado_height; None: as above it
+    dado_height: float = 1.1  # [m]
+    ambient: float = 0.5  # light that comes from everywhere
+    bounce: float = 0.35  # share of a room's light that comes back from its walls
+    daylight: float = 0.5  # what a square metre of window gives one metre in front of it
+    sun: tuple[float, float] | None = None  # where it stands: azimuth, elevation [rad]; None: behind clouds
+    gloom: float = 0.0  # how much darker it gets from one end of the building to the other (0..1)
+    gloom_direction: float = 0.0  # [rad]
+    corner: float = 0.25  # how dark corners are
+
+    def __post_init__(self) -> None:
+        if self.height <= HEADROOM:
+            raise ValueError(f"a ceiling at {self.height} m is too low")
+        for color in (self.skirting, self.frame, self.dado):
+            if color is not None:
+                check_color(color)
 
 
 @dataclass(frozen=True)
@@ -132,6 +204,7 @@ class World:
     posters: tuple[Poster, ...] = ()
     lights: tuple[Light, ...] = ()
     start: Rectangle | None = None  # where runs begin; None: anywhere
+    interior: Interior | None = None
 
     def door(self, name: str) -> Door | None:
         """The door called `name`, if there is one."""

@@ -112,7 +112,7 @@ def test_robot_of_a_file_is_given_to_the_nodes_by_its_whole_path(
     (tmp_path / "mine.yaml").write_text(robot_file("ami_bot").read_text())
     monkeypatch.chdir(tmp_path)
     settings = make(model, robot="mine.yaml")
-    assert (settings.robot.name, settings.robot_file) == ("mine", tmp_path / "mine.yaml")
+    assert (settings.robot.name, settings.robot_file) == ("mine", str(tmp_path / "mine.yaml"))
 
 
 def test_weights_that_were_changed_are_refused(model: Path) -> None:

@@ -45,7 +45,7 @@ def bags(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
         explorer = Explorer(np.random.default_rng(seed), robot.description)
         with BagWriter(folder / f"run_{seed}") as bag:
             for _ in range(ROWS):
-                record_step(bag, robot, explorer, PERIOD)
+                record_step(bag, robot, explorer.command, PERIOD)
         made.append(folder / f"run_{seed}")
     return made
 

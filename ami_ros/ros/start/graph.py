@@ -17,7 +17,7 @@ import yaml
 from ami_ros.config import from_mapping
 from ami_ros.errors import AmiError
 from ami_ros.robots.derived import check_model, node_parameters, shipped_model, topics
-from ami_ros.robots.description import DEFAULT, RobotDescription, load_robot, robot_file
+from ami_ros.robots.description import DEFAULT, RobotDescription, load_robot, robot_reference
 from ami_ros.share import share
 from ami_ros.world_model.identity import identify_model
 
@@ -173,7 +173,7 @@ def _simulator(arguments: Arguments) -> dict[str, dict[str, Any]]:
     world = Path(arguments.world)
     return {
         "simulator": {
-            "robot": str(robot_file(arguments.robot)),
+            "robot": robot_reference(arguments.robot),
             "world": str(world.resolve()) if world.is_file() else arguments.world,
             "seed": arguments.seed,
             "real_time_factor": arguments.real_time_factor,

@@ -1,0 +1,1 @@
+"""Buildings without end: `building:SEED` and `building:KIND:SEED` are worlds, by config/buildings.yaml."""

@@ -1,0 +1,148 @@
+"""Drives with a purpose: a robot that knows the plan visits every room, then goes from room to room and looks around.
+
+It is how experience is gathered in buildings, where a robot that roams at random would not come far: commands are as
+uneven as those of `Explorer`, and what its laser sees stops it all the same.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+
+import numpy as np
+from scipy.sparse import coo_array, csr_array
+from scipy.sparse.csgraph import dijkstra
+
+from ami_ros.commands import Command, of_width
+from ami_ros.errors import AmiError
+from ami_ros.geometry import Array, wrap
+from ami_ros.robots.description import RobotDescription
+from ami_ros.scan import Scan
+from ami_ros.simulation.exploration import PERIOD, Explorer, keeps_clear, scan_ends
+from ami_ros.simulation.free_space import FreeSpace
+
+CELL = 0.1  # of the map that routes are found on [m]
+COMFORT = 0.45  # nearer to anything than this a way costs more [m]
+AHEAD = (0.35, 0.7)  # how far ahead on its way the robot aims [m]
+ARRIVED = 0.25  # [m]
+STUCK = 6.0  # without progress for so long it goes elsewhere [s]
+ROAMS = (5.0, 25.0)  # how long it roams at random between two ways [s]
+
+
+class Routes:
+    """Ways for a robot in `space` that keep clear of things where there is room."""
+
+    def __init__(self, space: FreeSpace, radius: float) -> None:
+        self.space = space
+        nx, ny = (math.ceil(length / CELL) for length in space.world.size)
+        self._xs, self._ys = (np.arange(nx) + 0.5) * CELL, (np.arange(ny) + 0.5) * CELL
+        self._clearance = space.plan.grid_clearance(self._xs, self._ys, 1.0)
+        inside = np.zeros((nx, ny), bool)
+        for room in space.world.rooms:
+            x0, y0, x1, y1 = room.area
+            inside |= ((self._xs >= x0) & (self._xs <= x1))[:, None] & ((self._ys >= y0) & (self._ys <= y1))
+        self._free = inside & (self._clearance > radius + 0.03)
+
+    @cached_property
+    def _graph(self) -> csr_array:
+        nx, ny = self._free.shape
+        number, rows, columns, costs = np.arange(nx * ny).reshape(nx, ny), [], [], []
+        price = 1.0 + 6.0 * np.clip(1.0 - self._clearance / COMFORT, 0.0, 1.0)
+        for di, dj in ((0, 1), (1, 0), (1, 1), (1, -1)):
+            here = (slice(None, -di or None), slice(None, -dj) if dj > 0 else slice(-dj, None))
+            there = (slice(di, None), slice(dj, None) if dj >= 0 else slice(None, dj))
+            both = self._free[here] & self._free[there]
+            rows.append(number[here][both])
+            columns.append(number[there][both])
+            costs.append(math.hypot(di, dj) * CELL * (price[here] + price[there])[both] / 2)
+        r, c, w = (np.concatenate(v) for v in (rows, columns, costs))
+        return coo_array((np.r_[w, w], (np.r_[r, c], np.r_[c, r])), shape=(nx * ny, nx * ny)).tocsr()
+
+    def way(self, start: Array, goal: Array) -> Array:
+        """Points (n, 2) [m] from `start` to `goal` (2 or 3,); none if there is no way."""
+        first, last = (self._nearest(p) for p in (start, goal))
+        reach, before = dijkstra(self._graph, indices=first, return_predecessors=True)
+        if not np.isfinite(reach[last]):
+            return np.zeros((0, 2))
+        cells = [last]
+        while cells[-1] != first:
+            cells.append(int(before[cells[-1]]))
+        i, j = np.divmod(np.array(cells[::-1]), len(self._ys))
+        return np.column_stack([self._xs[i], self._ys[j]])
+
+    def _nearest(self, point: Array) -> int:
+        i, j = np.nonzero(self._free)
+        if len(i) == 0:
+            raise AmiError(f"world '{self.space.world.name}' has no room for the robot")
+        best = int(np.argmin((self._xs[i] - point[0]) ** 2 + (self._ys[j] - point[1]) ** 2))
+        return int(i[best] * len(self._ys) + j[best])
+
+
+class RouteDriver:
+    """Call `command` once every PERIOD with the true pose: it drives along ways, roams at times, and looks around."""
+
+    def __init__(self, routes: Routes, rng: np.random.Generator, robot: RobotDescription, roam: float = 0.15) -> None:
+        self._routes, self._rng, self._robot = routes, rng, robot
+        self._explorer, self._roam = Explorer(rng, robot), roam
+        self._clear = robot.shape.radius + 0.04
+        self._unseen = [room.name for room in routes.space.world.rooms]
+        self._way, self._left, self._spin = np.zeros((0, 2)), 0.0, 0.0
+        self._since, self._nearest = 0.0, math.inf  # progress on the way
+        self._speed, self._swerve = 0.3, 0.0
+
+    def command(self, pose: Array, scan: Scan) -> Command:
+        """The next command (see `ami_ros.commands`) at `pose` (3,), with what the laser sees."""
+        if self._left > 0.0:  # roaming
+            self._left -= PERIOD
+            return self._explorer.command(scan)
+        if abs(self._spin) > 0.2:
+            rate = math.copysign(min(0.4 + abs(self._spin), self._robot.planned.angular), self._spin)
+            self._spin -= rate * PERIOD
+            return of_width((0.0, rate), self._robot.command_dim)
+        if len(self._way) == 0:
+            self._choose(pose)
+        return of_width(self._follow(pose, scan), self._robot.command_dim)
+
+    def _choose(self, pose: Array) -> None:
+        """A new way: to a room not seen yet as long as there are some, then to any."""
+        rng, space = self._rng, self._routes.space
+        if rng.random() < self._roam:
+            self._left = rng.uniform(*ROAMS)
+        here = space.room_of(pose)
+        self._unseen = [name for name in self._unseen if name != here]
+        names = self._unseen or [room.name for room in space.world.rooms]
+        try:
+            goal = space.sample_pose(rng, names[int(rng.integers(len(names)))], 0.05)
+        except AmiError:  # a room that is full
+            goal = space.sample_pose(rng, None, 0.05)
+        self._unseen = [name for name in self._unseen if name != space.room_of(goal)]
+        self._way = self._routes.way(pose, goal)
+        self._speed = rng.uniform(0.5, 1.0) * self._robot.planned.linear
+        self._since, self._nearest = 0.0, math.inf
+
+    def _follow(self, pose: Array, scan: Scan) -> tuple[float, float]:
+        rng, limits = self._rng, self._robot.planned
+        distance = np.hypot(*(self._way - pose[:2]).T)
+        if len(distance) == 0 or distance[-1] < ARRIVED or self._is_stuck(float(distance[-1])):
+            self._way = np.zeros((0, 2))
+            if rng.random() < 0.6:
+                self._spin = rng.uniform(0.5, 2 * math.pi) * rng.choice([-1.0, 1.0])
+            return 0.0, 0.0
+        nearest = int(distance.argmin())
+        aim = min(nearest + round(rng.uniform(*AHEAD) / CELL), len(self._way) - 1)
+        dx, dy = self._way[aim] - pose[:2]
+        self._swerve = 0.8 * self._swerve + rng.normal(0.0, 0.06)
+        bearing = float(wrap(math.atan2(dy, dx) - pose[2])) + self._swerve
+        angular = float(np.clip(1.8 * bearing, -limits.angular, limits.angular))
+        linear = self._speed * max(0.0, math.cos(bearing)) ** 2 if abs(bearing) < 1.2 else 0.0
+        points = scan_ends(scan)
+        for share in (1.0, 0.6, 0.3):
+            if keeps_clear(points, (linear * share, angular, 0.0), self._clear):
+                return linear * share, angular
+        return 0.0, angular if abs(angular) > 0.3 else 0.6 * (1.0 if bearing >= 0 else -1.0)
+
+    def _is_stuck(self, left: float) -> bool:
+        self._since += PERIOD
+        if left < self._nearest - 0.1:
+            self._since, self._nearest = 0.0, left
+        return self._since > STUCK

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.ndimage import label
+
+from ami_ros.ranges import ranges
+from ami_ros.simulation.buildings.generator import building
+from ami_ros.simulation.buildings.names import KINDS
+from ami_ros.simulation.floor_plan import FloorPlan
+from ami_ros.simulation.free_space import FreeSpace
+from ami_ros.simulation.layout import at_height, corners, in_the_way, obstacles_of
+from ami_ros.simulation.world import World
+from ami_ros.simulation.world_file import _check_geometry, load_world, save_world
+
+ROBOT = 0.2  # [m]
+LASER = (0.1, 0.4)  # between the lowest and the highest that a scanner sits [m]
+SOME = [f"building:{kind}:{seed}" for kind in KINDS for seed in (100_001,)]
+
+
+@pytest.fixture(scope="module", params=SOME)
+def world(request: pytest.FixtureRequest) -> World:
+    return building(request.param)
+
+
+def test_size_and_rooms_are_within_the_limits_that_the_file_names(world: World) -> None:
+    area = sum((r.area[2] - r.area[0]) * (r.area[3] - r.area[1]) for r in world.rooms)
+    limits = ranges("buildings")["limits"]
+    assert limits["area"][0] <= area <= limits["area"][1]
+    assert limits["rooms"][0] <= len(world.rooms) <= limits["rooms"][1]
+
+
+def test_a_robot_gets_into_every_room_and_all_that_is_free_is_connected(world: World) -> None:
+    space = FreeSpace(world, radius=ROBOT)
+    rng = np.random.default_rng(0)
+    for room in world.rooms:
+        space.sample_pose(rng, room.name)  # raises where the main part does not reach
+    lost = label(space._free & ~space.main_part)[0]
+    pockets = np.bincount(lost.ravel())[1:] * space.cell**2
+    assert pockets.max(initial=0.0) < 0.3 and pockets.sum() < 0.02 * space.area
+
+
+def test_what_a_robot_can_touch_a_laser_sees_at_any_height(world: World) -> None:
+    things = obstacles_of(world, {})
+    low = in_the_way(things)
+    inside = np.concatenate([0.7 * corners(thing) + 0.3 * np.array(thing.center) for thing in low])
+    for height in np.linspace(*LASER, 4):
+        assert FloorPlan(at_height(things, height)).clearance(inside).max() < 0.03
+
+
+def test_a_building_is_a_world_that_its_file_brings_back(world: World, tmp_path: Path) -> None:
+    _check_geometry(world)
+    save_world(world, tmp_path / "building.yaml")
+    assert load_world(tmp_path / "building.yaml") == world
+
+
+def test_the_same_name_is_the_same_building_and_another_seed_is_another() -> None:
+    first, again, other = (building(f"building:{seed}") for seed in (12, 12, 13))
+    assert first == again and first.rooms != other.rooms
