@@ -1,12 +1,16 @@
-"""Goals from Nav2 and RViz: the topic goal_pose, and the action navigate_to_pose where nav2_msgs is installed.
+"""Goals from Nav2 and RViz: the topic goal_pose, and where nav2_msgs is installed navigate_to_pose and
+navigate_through_poses.
 
-They are passed on to navigate_to_goal of the same node, as any client's, so the newest goal wins whoever sent it.
+They are passed on to navigate_to_goal of the same node, one pose after the other, as any client's, so the newest goal
+wins whoever sent it.
 """
 
 from __future__ import annotations
 
 import importlib
+import math
 from functools import partial
+from itertools import pairwise
 from types import ModuleType
 from typing import Any
 
@@ -29,15 +33,8 @@ except ImportError:  # it comes with Nav2, not with the ROS wheels
     nav2 = None
 
 OUTCOMES = {GoalStatus.STATUS_SUCCEEDED: Outcome.SUCCEEDED, GoalStatus.STATUS_CANCELED: Outcome.CANCELED}
-
-
-class _PassedOn:
-    """A goal that was passed on."""
-
-    def __init__(self, pose: PoseStamped) -> None:
-        self.pose = pose
-        self.handle: Any = None  # at navigate_to_goal, once that has accepted it
-        self.canceled = False
+MOST_POSES = 1000  # of one goal
+PASSED = "current_pose", "navigation_time", "estimated_time_remaining", "distance_remaining"  # of a leg's feedback
 
 
 class PoseGoals:
@@ -55,23 +52,19 @@ class PoseGoals:
             goal_service_qos_profile=REQUESTS, result_service_qos_profile=REQUESTS, cancel_service_qos_profile=REQUESTS,
         )  # fmt: skip
         node.subscribe(PoseStamped, "goal_pose", self._on_pose, RELIABLE)
-        self._server = None
+        self._actions: list[_Nav2Action] = []
         if nav2 is not None:
-            self._server = SimpleActionServer(
-                node,
-                nav2.NavigateToPose,
-                "navigate_to_pose",
-                check=self._check,
-                rejected=lambda error: node.get_logger().warning(f"navigate_to_pose: rejected: {error}"),
-                preempted=lambda ticket: self._result(Code.PREEMPTED, "a newer goal took its place"),
-                canceled=self._canceled,
-                accepted=self._accepted,
-            )
+            kinds = {"navigate_to_pose": "NavigateToPose", "navigate_through_poses": "NavigateThroughPoses"}
+            self._actions = [
+                _Nav2Action(node, self._client, name, getattr(nav2, kind), self._check_frame)
+                for name, kind in kinds.items()
+                if hasattr(nav2, kind)
+            ]
 
     def destroy(self) -> None:
-        """Takes both off the graph."""
-        if self._server is not None:
-            self._server.destroy()
+        """Takes all of them off the graph."""
+        for action in self._actions:
+            action.destroy()
         self._client.destroy()
 
     def _on_pose(self, pose: PoseStamped) -> None:
@@ -82,18 +75,51 @@ class PoseGoals:
         if pose.header.frame_id not in self._frames:
             raise AmiError(f"goal: frame '{pose.header.frame_id}' is none of {', '.join(self._frames)}", Code.TF_ERROR)
 
-    # The action of Nav2
+
+class _PassedOn:
+    """Poses that are passed on one by one, the first in the list first."""
+
+    def __init__(self, poses: list[PoseStamped]) -> None:
+        self.poses = poses
+        self.handle: Any = None  # of the first of them at navigate_to_goal, once that has accepted it
+        self.canceled = False
+        self.recoveries = 0  # of legs that are over
+
+
+class _Nav2Action:
+    """One of Nav2's actions, whose poses become goals of navigate_to_goal."""
+
+    def __init__(self, node: AmiNode[Any], client: ActionClient, name: str, kind: Any, check_frame: Any) -> None:
+        self._node, self._client, self._name, self._type, self._check_frame = node, client, name, kind, check_frame
+        self._server = SimpleActionServer(
+            node,
+            kind,
+            name,
+            check=self._check,
+            rejected=lambda error: node.get_logger().warning(f"{name}: rejected: {error}"),
+            preempted=lambda ticket: self._result(Code.PREEMPTED, "a newer goal took its place"),
+            canceled=self._canceled,
+            accepted=self._send,
+        )
+
+    def destroy(self) -> None:
+        self._server.destroy()
 
     def _check(self, request: Any) -> _PassedOn:
         if not self._node.is_active:
             raise AmiError("the planner is not active; activate it", Code.DEACTIVATED)
         if request.behavior_tree:
-            self._node.get_logger().warning("navigate_to_pose: there are no behaviour trees here; the field is ignored")
-        self._check_frame(request.pose)
-        return _PassedOn(request.pose)
+            self._node.get_logger().warning(f"{self._name}: there are no behaviour trees here; the field is ignored")
+        poses = [request.pose] if hasattr(request, "pose") else request.poses
+        poses = list(getattr(poses, "goals", poses))  # since Kilted a nav_msgs/Goals
+        if not 0 < len(poses) <= MOST_POSES:
+            raise AmiError(f"{len(poses)} poses; send 1 to {MOST_POSES}", Code.INVALID_GOAL)
+        for pose in poses:
+            self._check_frame(pose)
+        return _PassedOn(poses)
 
-    def _accepted(self, ticket: GoalTicket) -> None:
-        sent = self._client.send_goal_async(request_to(ticket.prepared.pose), partial(self._on_feedback, ticket))
+    def _send(self, ticket: GoalTicket) -> None:
+        sent = self._client.send_goal_async(request_to(ticket.prepared.poses[0]), partial(self._on_feedback, ticket))
         sent.add_done_callback(partial(self._on_answer, ticket))
 
     def _on_answer(self, ticket: GoalTicket, sent: Future) -> None:
@@ -108,19 +134,26 @@ class PoseGoals:
             handle.get_result_async().add_done_callback(partial(self._on_result, ticket))
 
     def _on_feedback(self, ticket: GoalTicket, message: Any) -> None:
-        assert nav2 is not None
-        feedback, given = nav2.NavigateToPose.Feedback(), message.feedback
-        for name in ("current_pose", "navigation_time", "estimated_time_remaining", "number_of_recoveries"):
+        passed, feedback, given = ticket.prepared, self._type.Feedback(), message.feedback
+        for name in PASSED:
             setattr(feedback, name, getattr(given, name))
-        feedback.distance_remaining = given.distance_remaining
+        feedback.distance_remaining += _length(passed.poses)
+        feedback.number_of_recoveries = passed.recoveries + given.number_of_recoveries
+        if hasattr(feedback, "number_of_poses_remaining"):
+            feedback.number_of_poses_remaining = len(passed.poses)
         ticket.send_feedback(feedback)
 
     def _on_result(self, ticket: GoalTicket, answered: Future) -> None:
-        answer = answered.result()
+        answer, passed = answered.result(), ticket.prepared
         outcome = OUTCOMES.get(answer.status, Outcome.ABORTED)
         if outcome is Outcome.CANCELED:  # not by this client, which has its result by now
             outcome = Outcome.ABORTED
-        self._finish(ticket, outcome, int(answer.result.error_code), answer.result.error_msg)
+        if outcome is Outcome.SUCCEEDED and len(passed.poses) > 1 and ticket.is_open:
+            passed.poses.pop(0)
+            passed.handle, passed.recoveries = None, passed.recoveries + answer.result.number_of_recoveries
+            self._send(ticket)
+        else:
+            self._finish(ticket, outcome, int(answer.result.error_code), answer.result.error_msg)
 
     def _canceled(self, ticket: GoalTicket) -> Any:
         passed = ticket.prepared
@@ -130,13 +163,11 @@ class PoseGoals:
         return self._result(Code.NONE, "canceled by the client")
 
     def _finish(self, ticket: GoalTicket, outcome: Outcome, code: int, message: str) -> None:
-        assert self._server is not None
         self._server.finish(ticket, outcome, self._result(code, message))
 
     def _result(self, code: int, message: str) -> Any:
         """Codes are those of NavigateToGoal, apart from Nav2's own; releases before Kilted have no text."""
-        assert nav2 is not None
-        result = nav2.NavigateToPose.Result()
+        result = self._type.Result()
         for name, value in (("error_code", int(code)), ("error_msg", message)):
             if hasattr(result, name):
                 setattr(result, name, value)
@@ -146,3 +177,9 @@ class PoseGoals:
 def request_to(pose: PoseStamped) -> NavigateToGoal.Goal:
     """The same goal for navigate_to_goal."""
     return NavigateToGoal.Goal(goal=NavigationGoal(type=NavigationGoal.TYPE_POSE, pose=pose))
+
+
+def _length(poses: list[PoseStamped]) -> float:
+    """From each pose straight to the next [m]; those of different frames are not apart."""
+    steps = ((a.pose.position, b.pose.position) for a, b in pairwise(poses) if a.header.frame_id == b.header.frame_id)
+    return sum(math.hypot(b.x - a.x, b.y - a.y) for a, b in steps)

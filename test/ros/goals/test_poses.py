@@ -87,17 +87,18 @@ def test_a_pose_from_rviz_becomes_the_goal_and_one_in_a_foreign_frame_does_not(r
 class Commander:
     """A client of navigate_to_pose, like BasicNavigator."""
 
-    def __init__(self, ros: RosPeer) -> None:
-        self.ros, self.type = ros, importlib.import_module("nav2_msgs.action").NavigateToPose
+    def __init__(self, ros: RosPeer, kind: str = "NavigateToPose", name: str = "navigate_to_pose") -> None:
+        self.ros, self.type = ros, getattr(importlib.import_module("nav2_msgs.action"), kind)
         self.feedback: list[Any] = []
         self.client = ActionClient(
-            ros.node, self.type, "navigate_to_pose",
+            ros.node, self.type, name,
             goal_service_qos_profile=REQUESTS, result_service_qos_profile=REQUESTS,
         )  # fmt: skip
         ros.spin_until(self.client.server_is_ready)
 
-    def send(self, pose: PoseStamped) -> Any:
-        sent = self.client.send_goal_async(self.type.Goal(pose=pose), self.feedback.append)
+    def send(self, *poses: PoseStamped) -> Any:
+        request = self.type.Goal(pose=poses[0]) if hasattr(self.type.Goal(), "pose") else self.type.Goal(poses=poses)
+        sent = self.client.send_goal_async(request, self.feedback.append)
         self.ros.spin_until(sent.done)
         return sent.result()
 
@@ -147,3 +148,56 @@ def test_cancel_and_a_newer_goal_reach_the_drive(ros: RosPeer, host: Host, comma
     assert commander.result(second)[0] == GoalStatus.STATUS_CANCELED
     ros.spin_until(lambda: host.server.current is None)
     assert not commander.send(pose_at(1.0, "wall")).accepted
+
+
+@pytest.fixture
+def tourist(ros: RosPeer, host: Host) -> Iterator[Commander]:
+    """A client of navigate_through_poses."""
+    made = Commander(ros, "NavigateThroughPoses", "navigate_through_poses")
+    yield made
+    made.client.destroy()
+
+
+def drive_at(host: Host, x: float) -> Any:
+    """The goal at `x` [m], if it is the one that is driven to."""
+    ticket = host.server.current
+    return ticket if ticket is not None and ticket.request.goal.pose.pose.position.x == x else None
+
+
+def test_poses_of_nav2_are_driven_through_in_their_order_and_what_is_left_is_told(
+    ros: RosPeer, host: Host, tourist: Commander
+) -> None:
+    handle = tourist.send(pose_at(1.0), pose_at(2.0), pose_at(4.0))
+    first = ros.spin_until(lambda: drive_at(host, 1.0))
+    while not tourist.feedback:
+        first.send_feedback(NavigateToGoal.Feedback(distance_remaining=0.5, number_of_recoveries=1))
+        ros.spin_once()
+    told = tourist.feedback[-1].feedback
+    assert (told.number_of_poses_remaining, told.distance_remaining) == (3, 3.5)
+    host.server.finish(first, Outcome.SUCCEEDED, Result(number_of_recoveries=1))
+    second = ros.spin_until(lambda: drive_at(host, 2.0))
+    while tourist.feedback[-1].feedback.number_of_poses_remaining == 3:
+        second.send_feedback(NavigateToGoal.Feedback(distance_remaining=0.25, number_of_recoveries=2))
+        ros.spin_once()
+    told = tourist.feedback[-1].feedback
+    assert (told.number_of_poses_remaining, told.number_of_recoveries) == (2, 3)
+    host.server.finish(second, Outcome.SUCCEEDED, Result())
+    host.server.finish(ros.spin_until(lambda: drive_at(host, 4.0)), Outcome.SUCCEEDED, Result())
+    assert tourist.result(handle)[0] == GoalStatus.STATUS_SUCCEEDED
+
+
+def test_a_leg_that_fails_ends_the_whole_way_and_a_cancel_the_leg(ros: RosPeer, host: Host, tourist: Commander) -> None:
+    handle = tourist.send(pose_at(1.0), pose_at(2.0))
+    leg = ros.spin_until(lambda: drive_at(host, 1.0))
+    host.server.finish(leg, Outcome.ABORTED, Result(error_code=Result.TIMEOUT, error_msg="late"))
+    status, result = tourist.result(handle)
+    assert (status, result.error_code) == (GoalStatus.STATUS_ABORTED, Result.TIMEOUT)
+    assert not tourist.send().accepted
+    assert not tourist.send(pose_at(1.0), pose_at(1.0, "wall")).accepted
+
+    handle = tourist.send(pose_at(1.0), pose_at(2.0))
+    host.server.finish(ros.spin_until(lambda: drive_at(host, 1.0)), Outcome.SUCCEEDED, Result())
+    ros.spin_until(lambda: drive_at(host, 2.0))
+    handle.cancel_goal_async()
+    assert tourist.result(handle)[0] == GoalStatus.STATUS_CANCELED
+    ros.spin_until(lambda: host.server.current is None)
