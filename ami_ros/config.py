@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,43 @@ import yaml
 from ami_ros.errors import AmiError
 
 T = TypeVar("T")
+
+# What files from outside may ask for: more than any of ours holds, and little enough to be read in a moment.
+MAX_TEXT, MAX_DEPTH = 16_000_000, 32  # characters, collections in one another
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def parse_yaml(text: str) -> Any:
+    """What a YAML text holds. Aliases are refused: a few of them expand to more than any memory holds.
+
+    Raises:
+        yaml.YAMLError: it is none, has aliases, or is too long or too deep.
+    """
+    if len(text) > MAX_TEXT:
+        raise yaml.YAMLError(f"more than {MAX_TEXT} characters")
+    depth = 0
+    for event in yaml.parse(text, Loader=_LOADER):
+        if isinstance(event, yaml.AliasEvent):
+            raise yaml.YAMLError(f"aliases (*{event.anchor}) are not read: write it out")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise yaml.YAMLError(f"more than {MAX_DEPTH} collections in one another")
+    try:
+        return yaml.load(text, Loader=_LOADER)
+    except (ValueError, RecursionError, OverflowError) as error:  # dates that are none, numbers of a thousand digits
+        raise yaml.YAMLError(str(error)) from error
+
+
+class _WithoutAliases(yaml.SafeDumper):
+    """Writes what stands in several places once for each: neither rcl nor `parse_yaml` reads aliases."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def dump_yaml(values: Any) -> str:
+    """A YAML text that `parse_yaml` reads, in the order of `values`."""
+    return yaml.dump(values, Dumper=_WithoutAliases, sort_keys=False)
 
 
 def from_mapping(cls: type[T], values: Mapping[str, Any], where: str = "configuration") -> T:
@@ -75,7 +113,7 @@ def with_settings(config: T, settings: Sequence[str], where: str = "--set") -> T
 
 def _parse(text: str, where: str) -> Any:
     try:
-        value = yaml.safe_load(text)
+        value = parse_yaml(text)
     except yaml.YAMLError:
         raise AmiError(f"{where}: '{text}' is not a value") from None
     if isinstance(value, str):
@@ -136,7 +174,11 @@ def _convert_scalar(hint: Any, value: Any, where: str) -> Any:
     if hint is Any:
         return value
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        if abs(value) > 2**1000:
+            raise AmiError(f"{where}: a number of {value.bit_length()} bits is too large")
         return float(value)
     if (isinstance(value, bool) and hint is not bool) or not isinstance(value, hint):
         raise AmiError(f"{where}: expected {getattr(hint, '__name__', hint)}, found {value!r}")
+    if isinstance(value, float) and math.isnan(value):
+        raise AmiError(f"{where}: expected a number, found NaN")
     return value

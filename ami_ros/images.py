@@ -21,6 +21,8 @@ Image = NDArray[np.uint8]
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")  # chunks that matter; others may unpack to any size
 _JPEG_FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+# Those that may come before it, all with a length; others have none, and what follows them would be misread.
+_JPEG_SEGMENTS = frozenset(range(0xE0, 0xF0)) | {0xC4, 0xCC, 0xDB, 0xDC, 0xDD, 0xDE, 0xDF, 0xFE}
 
 # Encodings of sensor_msgs/image_encodings.hpp: bytes a pixel, and what OpenCV calls the way to RGB ("": it is RGB).
 # OpenCV names Bayer patterns by their second row, ROS by the first.
@@ -105,7 +107,7 @@ def image_size(data: bytes) -> tuple[int, int]:
     Raises:
         AmiError: no such header.
     """
-    if data.startswith(_PNG_SIGNATURE) and len(data) >= 24:
+    if data.startswith(_PNG_SIGNATURE) and data[12:16] == b"IHDR" and len(data) >= 24:
         width, height = struct.unpack(">II", data[16:24])
         return width, height
     if data.startswith(b"\xff\xd8"):
@@ -116,7 +118,8 @@ def image_size(data: bytes) -> tuple[int, int]:
 def _png_pixels(data: bytes) -> bytes:
     """A PNG file without the chunks that pixels do not need (ISO/IEC 15948, 5.3).
 
-    Decoders allocate as much as a chunk claims to hold, so one that claims more than the file has is refused.
+    Decoders allocate as much as a chunk claims to hold, so one that claims more than the file has is refused; so is a
+    second header, of which nobody has looked at the size.
     """
     kept, position = [_PNG_SIGNATURE], len(_PNG_SIGNATURE)
     while position + 8 <= len(data):
@@ -124,12 +127,14 @@ def _png_pixels(data: bytes) -> bytes:
         end = position + 12 + length
         if end > len(data):
             break
+        if kind == b"IHDR" and len(kept) > 1:
+            break
         if kind in _PNG_PIXELS:
             kept.append(data[position:end])
         if kind == b"IEND":
             return b"".join(kept)
         position = end
-    raise AmiError("picture is a damaged PNG file: it ends within a chunk; send it again")
+    raise AmiError("picture is a damaged PNG file: it ends within a chunk, or begins twice; send it again")
 
 
 def _jpeg_size(data: bytes) -> tuple[int, int]:
@@ -143,6 +148,8 @@ def _jpeg_size(data: bytes) -> tuple[int, int]:
         if marker == 0xFF:  # fill byte
             position += 1
             continue
+        if marker not in _JPEG_SEGMENTS:
+            break
         position += 2 + struct.unpack(">H", data[position + 2 : position + 4])[0]
     raise AmiError("picture is a damaged JPEG file: it has no frame header; send it again")
 

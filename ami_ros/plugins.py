@@ -14,9 +14,7 @@ from collections.abc import Iterable, Mapping
 from importlib.metadata import entry_points
 from typing import Any
 
-import yaml
-
-from ami_ros.config import from_mapping
+from ami_ros.config import from_mapping, parse_yaml
 from ami_ros.errors import AmiError
 
 SOLVERS = "ami_ros.solvers"
@@ -62,5 +60,5 @@ def plugin_config(plugin: Any, options: Iterable[str], name: str) -> Any:
         key, found, value = option.partition("=")
         if not found:
             raise AmiError(f"planner: option '{option}' of '{name}' is not of the form key=value")
-        values[key.strip()] = yaml.safe_load(value)
+        values[key.strip()] = parse_yaml(value)
     return from_mapping(plugin.Config, values, f"planner: options of '{name}'")

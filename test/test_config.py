@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import pytest
+import yaml
 
-from ami_ros.config import from_mapping, to_mapping, with_settings
+from ami_ros.config import dump_yaml, from_mapping, parse_yaml, to_mapping, with_settings
 from ami_ros.errors import AmiError
 
 
@@ -127,3 +128,37 @@ def test_a_wrong_setting_is_one_line(setting: str, message: str) -> None:
     with pytest.raises(AmiError, match=message) as raised:
         with_settings(from_mapping(Cart, FULL), [setting], "train")
     assert str(raised.value).startswith("train") and "\n" not in str(raised.value)
+
+
+LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{chr(98 + k)}: &{chr(98 + k)} [{', '.join([f'*{chr(97 + k)}'] * 9)}]\n" for k in range(9)
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        LAUGHS,
+        "a: &a [*a]",
+        "[" * 100_000,
+        "{a: " * 5000,
+        "- " * 3000 + "x",
+        "a: " + "9" * 5000,
+        "a: 2020-99-99",
+        "? [a]\n: b",
+        "!!python/object/apply:os.system [ls]",
+        "\x00",
+        "a: [",
+        "a: !!int x",
+        "a: 1:" + "9:" * 9,
+    ],
+)
+def test_a_hostile_text_is_no_yaml_and_costs_nothing(text: str) -> None:
+    with pytest.raises(yaml.YAMLError):
+        parse_yaml(text)
+
+
+def test_what_is_written_is_read_again_though_it_stands_in_several_places() -> None:
+    shared = {"rate": [1.0, 2.0]}
+    values = {"zebra": shared, "ant": shared, "text": "1e-3", "none": None}
+    assert parse_yaml(dump_yaml(values)) == values and list(parse_yaml(dump_yaml(values))) == list(values)

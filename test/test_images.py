@@ -184,3 +184,36 @@ def test_thumbnail_of_a_large_camera_is_small_and_a_small_picture_keeps_its_size
     thumbnail = encode_thumbnail(noise)
     assert image_size(thumbnail) == kept
     assert len(thumbnail) < 50_000
+
+
+def part(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png_header(width: int, height: int) -> bytes:
+    return part(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+SOF = b"\xff\xc0\x00\x11\x08" + struct.pack(">HH", 60_000, 60_000) + b"\x03\x01\x22\x00\x02\x11\x01\x03\x11\x01"
+MISLEADING = {
+    "a size that was looked at in another chunk": SIGNATURE
+    + part(b"tEXt", struct.pack(">II", 4, 4) + b"x")
+    + png_header(60_000, 60_000)
+    + part(b"IDAT", zlib.compress(bytes(1000)))
+    + part(b"IEND", b""),
+    "two headers": SIGNATURE
+    + png_header(4, 4)
+    + png_header(60_000, 60_000)
+    + part(b"IDAT", zlib.compress(bytes(1000)))
+    + part(b"IEND", b""),
+    "a chunk of two gigabytes": SIGNATURE + png_header(4, 4) + struct.pack(">I", 2**31 - 1) + b"IDAT" + b"x" * 40,
+    "a header beyond a marker without a length": b"\xff\xd8\xff\x01" + struct.pack(">H", 2 + len(SOF)) + SOF
+    + encode_jpeg(np.zeros((4, 4, 3), np.uint8))[2:],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MISLEADING)
+def test_no_picture_unpacks_to_more_than_its_size_says(name: str) -> None:
+    with pytest.raises(AmiError):
+        decode_image(MISLEADING[name])

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
+from base64 import b64encode
+from hashlib import sha256
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
@@ -32,6 +35,7 @@ class WebView:
     def __init__(self, port: int | None = None) -> None:
         page = resources.files("ami_ros.app").joinpath("web_view.html").read_bytes()
         self._documents = {"": ("text/html; charset=utf-8", page)}
+        self._policy = _policy(page)
         self._server = self._listen(port)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), daemon=True, name="web view")
         self._thread.start()
@@ -55,7 +59,7 @@ class WebView:
 
     def _listen(self, port: int | None) -> ThreadingHTTPServer:
         candidates = range(FIRST_PORT, FIRST_PORT + PORTS_TRIED) if port is None else [port]
-        handler = type("Handler", (_Handler,), {"documents": self._documents})
+        handler = type("Handler", (_Handler,), {"documents": self._documents, "policy": self._policy})
         for candidate in candidates:
             try:
                 server = _Server((HOST, candidate), handler)
@@ -64,6 +68,13 @@ class WebView:
             return server
         wanted = str(port) if port is not None else f"{FIRST_PORT} to {FIRST_PORT + PORTS_TRIED - 1}"
         raise AmiError(f"port {wanted} of {HOST} is in use: name another with --port, or use --headless")
+
+
+def _policy(page: bytes) -> str:
+    """What a browser lets the page do: run its own script and no other, whatever a name of a world may hold."""
+    scripts = re.findall(rb"<script>(.*?)</script>", page, re.DOTALL)
+    hashes = " ".join(f"'sha256-{b64encode(sha256(script).digest()).decode()}'" for script in scripts)
+    return f"default-src 'self'; script-src {hashes}; style-src 'unsafe-inline'; img-src 'self' data:; base-uri 'none'"
 
 
 class _Server(ThreadingHTTPServer):
@@ -76,6 +87,8 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     documents: dict[str, tuple[str, bytes]]
+    policy: str
+    timeout = 30.0  # [s] that a client may say nothing
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
@@ -91,6 +104,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Type", content_type)
             self.send_header("Content-Length", str(len(content)))
             self.send_header("Cache-Control", "no-store")
+            self.send_header("Content-Security-Policy", self.policy)
+            self.send_header("X-Content-Type-Options", "nosniff")
             self.end_headers()
             self.wfile.write(content)
 

@@ -19,7 +19,7 @@ import numpy as np
 import yaml
 
 from ami_ros.commands import Command
-from ami_ros.config import from_mapping, to_mapping
+from ami_ros.config import dump_yaml, from_mapping, parse_yaml, to_mapping
 from ami_ros.errors import AmiError
 from ami_ros.learning.bag_writer import BagWriter
 from ami_ros.learning.frames import encode_frame
@@ -111,7 +111,7 @@ def open_collection(out: Path, config: CollectionConfig) -> Iterator[list[int]]:
             if out.exists() and any(out.iterdir()):
                 raise AmiError(f"{out} holds something else than collected runs: name another folder")
             out.mkdir(parents=True, exist_ok=True)
-            settings.write_text(yaml.safe_dump(to_mapping(config), sort_keys=False), "utf-8")
+            settings.write_text(dump_yaml(to_mapping(config)), "utf-8")
         lock = settings.open()
     except OSError as error:
         raise AmiError(f"cannot collect into {out}: {error.strerror or error}") from error
@@ -195,7 +195,7 @@ def _lock(file: IO[str], out: Path) -> None:
 
 def _check_same(out: Path, settings: Path, wanted: CollectionConfig) -> None:
     try:
-        known = yaml.safe_load(settings.read_text("utf-8"))
+        known = parse_yaml(settings.read_text("utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError):
         raise AmiError(f"{settings} is damaged: name another folder") from None
     old, new = to_mapping(from_mapping(CollectionConfig, known, str(settings))), to_mapping(wanted)

@@ -18,7 +18,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from ami_ros.config import from_mapping
+from ami_ros.config import from_mapping, parse_yaml
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
 from ami_ros.images import decode_image
@@ -167,7 +167,7 @@ def _arrays_of(folder: Path) -> list[str]:
 
 def _read_card(folder: Path) -> DatasetCard:
     try:
-        values = yaml.safe_load((folder / CARD).read_text("utf-8"))
+        values = parse_yaml((folder / CARD).read_text("utf-8"))
     except FileNotFoundError:
         raise AmiError(f"{folder} is no data set: it has no {CARD}; make one from bags with ./ami train BAG") from None
     except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:

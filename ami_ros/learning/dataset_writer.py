@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
-from ami_ros.config import from_mapping, to_mapping
+from ami_ros.config import dump_yaml, from_mapping, to_mapping
 from ami_ros.learning.alignment import COLUMNS
 from ami_ros.learning.dataset import CARD, IMAGES, VERSION, DatasetCard, checksum
 from ami_ros.learning.resumable import Part
@@ -52,4 +51,4 @@ def write_dataset(folder: Path, parts: list[Part], period: float, made_by: dict[
         scanner=common_mount(from_mapping(Mount, found) for part in parts if (found := part.facts.get("scanner"))),
         joints=next((tuple(part.facts["joints"]) for part in full if part.facts["joints"]), ()),
     )
-    (folder / CARD).write_text(yaml.safe_dump(to_mapping(card), sort_keys=False), "utf-8")
+    (folder / CARD).write_text(dump_yaml(to_mapping(card)), "utf-8")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from ami_ros.config import from_mapping, to_mapping
+from ami_ros.config import dump_yaml, from_mapping, parse_yaml, to_mapping
 from ami_ros.errors import AmiError
 from ami_ros.learning.dataset import Dataset
 from ami_ros.world_model.checkpoint import write_atomically
@@ -43,7 +43,7 @@ def write_provenance(
     """Writes `FILE` into a model's folder."""
     data = tuple(Data(os.path.relpath(d.folder.resolve(), folder.resolve()), d.card.checksum, len(d)) for d in datasets)
     origin = Provenance(preset, tuple(settings), steps, seed, data)
-    write_atomically(folder / FILE, yaml.safe_dump(to_mapping(origin), sort_keys=False).encode())
+    write_atomically(folder / FILE, dump_yaml(to_mapping(origin)).encode())
 
 
 def read_provenance(folder: Path) -> Provenance | None:
@@ -53,7 +53,7 @@ def read_provenance(folder: Path) -> Provenance | None:
         AmiError: the file is there but not readable.
     """
     try:
-        values = yaml.safe_load((folder / FILE).read_text("utf-8"))
+        values = parse_yaml((folder / FILE).read_text("utf-8"))
     except FileNotFoundError:
         return None
     except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar
 
 import yaml
 
-from ami_ros.config import from_mapping
+from ami_ros.config import from_mapping, parse_yaml
 from ami_ros.errors import AmiError
 from ami_ros.robots.drawn import drawn_robot, is_drawn
 from ami_ros.robots.sensors import CameraSensor, ImuSensor, LaserSensor, OdometrySensor, Pose3, Sensor, sensor_from
@@ -246,7 +246,7 @@ def load_robot(name: str | Path = DEFAULT) -> RobotDescription:
 
 def _read(file: Path, where: str) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+        values = parse_yaml(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise AmiError(f"{where}: {file} cannot be read ({' '.join(str(error).split())})") from error
     if not isinstance(values, dict):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from ami_ros.config import from_mapping
+from ami_ros.config import from_mapping, parse_yaml, to_mapping
 from ami_ros.errors import AmiError
 from ami_ros.share import packaged
 from ami_ros.simulation.buildings.generator import building
@@ -27,10 +28,10 @@ from ami_ros.simulation.layout import (
 )
 from ami_ros.simulation.world import World
 
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast where libyaml is there
-_Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+_Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # ten times as fast where libyaml is there
 NARROWEST_DOOR = 0.9  # [m]
 ROBOT_FITS = 0.2  # clearance that a place to start needs [m]
+LARGEST, MOST = 500.0, 5000  # side of a world [m], things of one kind in it
 
 
 def load_world(name_or_path: str | Path) -> World:
@@ -43,7 +44,7 @@ def load_world(name_or_path: str | Path) -> World:
         return building(str(name_or_path))
     path = _find(name_or_path)
     try:
-        values = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+        values = parse_yaml(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise AmiError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from error
     except OSError as error:
@@ -92,8 +93,11 @@ def _find(name_or_path: str | Path) -> Path:
 
 def _check_geometry(world: World) -> None:
     """Raises ValueError with one line on the first thing that cannot be."""
-    if min(world.size) <= 0:
-        raise ValueError(f"size must be positive, found {list(world.size)}")
+    if not (min(world.size) > 0 and max(world.size) <= LARGEST):
+        raise ValueError(f"size must be more than 0 and at most {LARGEST:g} m, found {list(world.size)}")
+    if not all(map(math.isfinite, _numbers(to_mapping(world)))):
+        raise ValueError("it holds a number that is infinite")
+    _check_counts(world)
     if not world.rooms or not world.walls:
         raise ValueError("a world needs at least one room and one wall")
     _check_names(world)
@@ -102,6 +106,21 @@ def _check_geometry(world: World) -> None:
     _check_doors(world)
     _check_posters(world)
     _check_start(world)
+
+
+def _numbers(values: object) -> Iterable[float]:
+    """All numbers in nested mappings and lists."""
+    if isinstance(values, dict | list):
+        for value in values.values() if isinstance(values, dict) else values:
+            yield from _numbers(value)
+    elif isinstance(values, float):
+        yield values
+
+
+def _check_counts(world: World) -> None:
+    for kind in ("rooms", "walls", "doors", "furniture", "posters", "textures"):
+        if len(getattr(world, kind)) > MOST:
+            raise ValueError(f"it has {len(getattr(world, kind))} {kind}; at most {MOST} can be simulated")
 
 
 def _check_names(world: World) -> None:
@@ -170,7 +189,10 @@ def _check_start(world: World) -> None:
     x0, y0, x1, y1 = world.start or (0.0, 0.0, *world.size)
     if x0 >= x1 or y0 >= y1:
         raise ValueError(f"start must be x_min, y_min, x_max, y_max, found {[x0, y0, x1, y1]}")
-    xs, ys = np.arange(x0, x1, 0.05), np.arange(y0, y1, 0.05)
+    if max(-x0, -y0, x1 - world.size[0], y1 - world.size[1]) > LARGEST:
+        raise ValueError(f"the start area {[x0, y0, x1, y1]} lies far outside the world's size {list(world.size)}")
+    step = max(0.05, max(x1 - x0, y1 - y0) / 1000)
+    xs, ys = np.arange(x0, x1, step), np.arange(y0, y1, step)
     in_room = np.zeros((len(xs), len(ys)), dtype=bool)
     for room in world.rooms:
         left, low, right, high = room.area

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from ami_ros.config import from_mapping, to_mapping
+from ami_ros.config import dump_yaml, from_mapping, parse_yaml, to_mapping
 from ami_ros.errors import AmiError
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.spec import ModelSpec
@@ -73,7 +73,7 @@ def save_model(folder: Path, name: str, model: WorldModel) -> LoadedModel:
         config["latents_sha256"] = hashlib.sha256(save_tensors(latents)).hexdigest()
     config["spec"] = to_mapping(model.spec)
     write_atomically(folder / WEIGHTS, weights)
-    write_atomically(folder / CONFIG, yaml.safe_dump(config, sort_keys=False).encode())
+    write_atomically(folder / CONFIG, dump_yaml(config).encode())
     return load_model(folder)
 
 
@@ -93,7 +93,7 @@ def load_model(folder: Path | str) -> LoadedModel:
         if not (folder / name).is_file():
             raise AmiError(f"model {folder}: {name} is missing; give the folder that ./ami train wrote")
     try:
-        config = yaml.safe_load((folder / CONFIG).read_text())
+        config = parse_yaml((folder / CONFIG).read_text())
         version, name, expected, values = (config[k] for k in ("format", "name", "sha256", "spec"))
     except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError) as error:
         raise AmiError(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from ami_ros.config import from_mapping
+from ami_ros.config import from_mapping, parse_yaml
 from ami_ros.errors import AmiError
 from ami_ros.world_model.spec import ModelSpec
 
@@ -32,7 +32,7 @@ def identify_model(folder: Path) -> ModelIdentity:
         if not file.is_file():
             raise AmiError(f"model {folder}: {file.name} is missing; give the folder that ./ami train wrote")
     try:
-        values = yaml.safe_load(config.read_text(encoding="utf-8"))
+        values = parse_yaml(config.read_text(encoding="utf-8"))
         name, digest, spec = values["name"], values["sha256"], values["spec"]
         latents = values.get("latents_sha256") or digest  # learned heads do not count for who a model is
         found = hashlib.sha256(weights.read_bytes()).hexdigest()

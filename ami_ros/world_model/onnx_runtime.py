@@ -15,6 +15,7 @@ import torch
 import yaml
 from torch import Tensor, nn
 
+from ami_ros.config import dump_yaml, parse_yaml
 from ami_ros.errors import AmiError
 from ami_ros.extras import need
 from ami_ros.world_model.checkpoint import LoadedModel, write_atomically
@@ -69,7 +70,7 @@ def export_onnx(loaded: LoadedModel, folder: Path) -> list[Path]:
             written.append(folder / f"{name}.onnx")
             os.replace(partial, written[-1])
         record = {"encoder_id": loaded.encoder_id, "sha256": loaded.sha256}
-        write_atomically(folder / RECORD, yaml.safe_dump(record, sort_keys=False).encode())
+        write_atomically(folder / RECORD, dump_yaml(record).encode())
     except OSError as error:
         raise AmiError(f"export: cannot write {folder}: {error.strerror or error}; choose another --out") from error
     return written
@@ -188,7 +189,7 @@ def open_sessions(loaded: LoadedModel, folder: Path, names: Iterable[str]) -> di
     runtime = need("onnxruntime", "onnx")
     made = f"make them with ./ami export {folder.parent}"
     try:
-        record = yaml.safe_load((folder / RECORD).read_text("utf-8"))
+        record = parse_yaml((folder / RECORD).read_text("utf-8"))
     except (OSError, yaml.YAMLError):
         raise AmiError(f"{folder} has no model for ONNX Runtime: {made}") from None
     if record.get("sha256") != loaded.sha256:

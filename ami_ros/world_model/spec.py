@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import Literal
+
+
+def within(spec: object, **limits: tuple[int, int]) -> None:
+    """Raises ValueError where a size is out of its limits: a file must not ask for more memory than there is."""
+    for name, (least, most) in limits.items():
+        if not least <= getattr(spec, name) <= most:
+            raise ValueError(f"{name} must be {least} to {most}, not {getattr(spec, name)}")
 
 
 @dataclass(frozen=True)
@@ -27,6 +35,9 @@ class InputSpec:
             raise ValueError(f"field_of_view must be 0 to 3 rad, not {self.field_of_view}")
         if self.image_size % 16:
             raise ValueError(f"image_size must be a multiple of 16, not {self.image_size}")
+        within(self, image_size=(0, 1024), scan_beams=(0, 10_000))
+        if not 0.0 < self.scan_range < math.inf:
+            raise ValueError(f"scan_range must be a distance in metres, not {self.scan_range}")
 
 
 @dataclass(frozen=True)
@@ -56,9 +67,13 @@ class ModelSpec:
     policy: bool = False  # commands that lead to a goal (mode 1)
 
     def __post_init__(self) -> None:
-        if self.predictor_blocks < 1:
-            raise ValueError(f"predictor_blocks must be at least 1, not {self.predictor_blocks}")
-        if self.max_lateral < 0:
+        within(self, latent_dim=(1, 4096), encoder_width=(2, 8192), head_width=(1, 8192), contrast_dim=(1, 4096))
+        within(self, predictor_width=(1, 8192), predictor_blocks=(1, 64), sight_code=(0, 4096), chunk=(1, 100))
+        within(self, ensemble=(0, 64), ensemble_width=(1, 8192))
+        for name in ("period", "max_linear", "max_angular"):
+            if not 0.0 < getattr(self, name) < math.inf:
+                raise ValueError(f"{name} must be greater than 0, not {getattr(self, name)}")
+        if not 0.0 <= self.max_lateral < math.inf:
             raise ValueError(f"max_lateral must not be negative, not {self.max_lateral}")
         if self.ensemble == 1:
             raise ValueError("an ensemble needs two members to disagree: ensemble must be 0 or at least 2")

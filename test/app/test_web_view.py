@@ -1,6 +1,11 @@
+import base64
+import hashlib
 import json
+import random
 import socket
+import threading
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 
@@ -8,6 +13,7 @@ import pytest
 
 from ami_ros.app.web_view import WebView
 from ami_ros.errors import AmiError
+from harness.waiting import wait_until
 
 
 @pytest.fixture
@@ -79,3 +85,33 @@ def test_closed_view_leaves_its_port_free() -> None:
     port = int(first.url.rstrip("/").rpartition(":")[2])
     first.close()
     WebView(port).close()
+
+
+def test_names_are_text_on_the_page_and_no_script_but_its_own_runs(view: WebView) -> None:
+    with urllib.request.urlopen(view.url, timeout=10) as answer:
+        page, policy = answer.read().decode(), answer.headers["Content-Security-Policy"]
+    script = page.split("<script>")[1].split("</script>")[0]
+    assert base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() in policy
+    assert "unsafe-inline" not in policy.split("script-src")[1].split(";")[0]
+    for text in ("s.world", "s.robot", "s.goal.kind", "t.kind", "t.error_msg"):  # all that is not a number
+        assert f"plain({text})" in script and f"${{{text}}}" not in script
+
+
+def test_whatever_a_stranger_sends_the_page_is_served_on(view: WebView) -> None:
+    rng, (host, port) = random.Random(0), urllib.parse.urlsplit(view.url).netloc.split(":")
+    view.put("state", "application/json", b"{}")
+    begun = threading.active_count()
+    for k in range(60):
+        noise = rng.randbytes(rng.choice([0, 1, 10, 300, 70_000]))
+        request = rng.choice(
+            [b"", b"GET /", b"GET / HTTP/1.1\r\nHost: ", b"POST /state HTTP/1.1\r\nContent-Length: 9999999\r\n\r\n"]
+        )
+        with socket.create_connection((host, int(port)), 5.0) as stranger:
+            stranger.settimeout(0.05)
+            try:
+                stranger.sendall(request + noise + (b"\r\n\r\n" if k % 2 else b""))
+                stranger.recv(1000)
+            except OSError:
+                pass
+    assert read(view.url + "state") == ("application/json", b"{}")
+    wait_until(lambda: threading.active_count() <= begun + 2, what="the end of their threads")

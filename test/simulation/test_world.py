@@ -51,6 +51,14 @@ def test_home_walls_and_posters_all_look_different(home: Any) -> None:
 BROKEN: dict[str, tuple[Change, str]] = {
     "unknown key": (lambda w: w.update(colour="red"), "unknown key 'colour'"),
     "missing key": (lambda w: w.pop("walls"), "'walls' is missing"),
+    "too large": (lambda w: w.update(size=[1e6, 3.0]), "at most 500 m"),
+    "no number": (lambda w: w["walls"][0].update(height=float("nan")), "NaN"),
+    "infinite": (lambda w: w["walls"][0].update(height=float("inf")), "infinite"),
+    "too many": (
+        lambda w: w.update(rooms=[dict(w["rooms"][0], area=list(w["rooms"][0]["area"])) for _ in range(5001)]),
+        "5001 rooms",
+    ),
+    "start far outside": (lambda w: w.update(start=[0.0, 0.0, 1e9, 1e9]), "far outside"),
     "wrong type": (lambda w: w.update(size="big"), "size"),
     "unknown texture": (lambda w: w["rooms"][0].update(floor="lava"), "unknown texture 'lava'"),
     "unknown pattern": (lambda w: w["textures"]["oak"].update(pattern="plaid"), "plaid"),

@@ -170,3 +170,30 @@ def test_latents_survive_as_float32(saved: LoadedModel) -> None:
     assert {p.dtype for p in saved.model.parameters()} == {torch.float32}
     latent = saved.model.encode(Sensors(scan=torch.ones(1, 36))).numpy()
     assert latent.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("latent_dim", 10**12),
+        ("latent_dim", 0),
+        ("predictor_width", 10**7),
+        ("head_width", -1),
+        ("encoder_width", 10**9),
+        ("chunk", 10**9),
+        ("ensemble", 10**6),
+        ("period", 0.0),
+        ("period", float("inf")),
+        ("max_linear", float("nan")),
+        ("predictor_blocks", 10**6),
+    ],
+)
+def test_a_size_that_no_memory_holds_is_refused_before_anything_is_made(
+    saved: LoadedModel, tmp_path: Path, key: str, value: float
+) -> None:
+    file = tmp_path / "model" / CONFIG
+    config = yaml.safe_load(file.read_text())
+    config["spec"][key] = value
+    file.write_text(yaml.safe_dump(config))
+    with pytest.raises(AmiError, match=key):
+        load_model(tmp_path / "model")

@@ -12,9 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
-from ami_ros.config import from_mapping
+from ami_ros.config import dump_yaml, from_mapping
 from ami_ros.errors import AmiError
 from ami_ros.robots.derived import check_model, node_parameters, shipped_model, topics
 from ami_ros.robots.description import DEFAULT, RobotDescription, load_robot, robot_reference
@@ -108,17 +106,10 @@ class ProcessSpec:
         return [*arguments, "--log-level", self.log_level]
 
 
-class _WithoutAliases(yaml.SafeDumper):
-    """Writes what several nodes share once for each: rcl reads no aliases."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
 def _parameters_yaml(parameters: dict[str, dict[str, Any]]) -> str:
     """A ROS parameter file, good for any namespace."""
     files = {f"/**/{node}": {"ros__parameters": values} for node, values in parameters.items() if values}
-    return yaml.dump(files, Dumper=_WithoutAliases)
+    return dump_yaml(files)
 
 
 def declared(parts: Iterable[Part]) -> list[dataclasses.Field[Any]]:
