@@ -54,6 +54,7 @@ class Camera:
         height, width = (size, size) if isinstance(size, int) else size
         # The frame buffer is taken from the model's settings, and antialiased it costs 40 bytes a pixel.
         model.vis.global_.offwidth, model.vis.global_.offheight = width, height
+        model.vis.quality.shadowsize = 0  # there are no shadows: a map for them would be 64 MB
         try:
             self._renderer = mujoco.Renderer(model, height, width)
         except Exception as error:  # MuJoCo's backends raise anything from ImportError to AttributeError here
