@@ -11,6 +11,7 @@ from ami_ros.share import share
 # Each is the function `main` of the module `ami_ros.app.bench_<name>`.
 PARTS = (
     "adaptation",
+    "buildings",
     "control",
     "data",
     "gate",

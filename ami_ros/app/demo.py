@@ -22,6 +22,12 @@ def main(
     no_memory: Annotated[
         bool, typer.Option("--no-memory", help="Drive the same goals once more with the flat planner, and compare.")
     ] = False,
+    explore: Annotated[
+        float, typer.Option(help="Minutes of exploring before, from an empty memory; in simulated time, without ROS.")
+    ] = 0.0,
+    foreign_goals: Annotated[
+        int, typer.Option(help="With --explore: pictures of another building, which are to be refused.")
+    ] = 0,
     min_success: Annotated[float, typer.Option(help="Exit 1 if a smaller share of the goals was reached.")] = 0.5,
     model: Annotated[Path | None, typer.Option(help="Folder; else the model that comes for the robot.")] = None,
     memory: Annotated[
@@ -44,6 +50,13 @@ def main(
     from ami_ros.app.demo_run import DemoRun
     from ami_ros.app.demo_settings import DemoSettings
 
+    if explore or foreign_goals:
+        from ami_ros.app.demo_explore import explore_and_drive
+
+        unfit = {"--memory": memory, "--record": record, "--no-memory": no_memory, "without --headless": not headless}
+        return explore_and_drive(
+            world, robot, model, goals, foreign_goals, explore, seed, json, min_success, unfit, Console(highlight=False)
+        )
     settings = DemoSettings.make(
         world=world,
         robot=robot,

@@ -137,7 +137,7 @@ class ClosedLoop:
         path = [start[:2]]
         while True:
             thought = self.tick()
-            decision = self._given_up() if thought is None else thought.decision
+            decision = self.given_up() if thought is None else thought.decision
             if thought is not None:
                 path.append(self.simulator.ground_truth().pose[:2])
                 self.trace.append((thought.percept.stamp, self.simulator.ground_truth().pose, thought))
@@ -184,7 +184,7 @@ class ClosedLoop:
         while self.simulator.time < until:
             self.tick()
 
-    def _given_up(self) -> Decision | None:
+    def given_up(self) -> Decision | None:
         """The end of the goal by the watchdog, if it has come to that."""
         verdict = self._verdict
         return Decision.failed(verdict.code, verdict.message) if verdict is not None and verdict.give_up else None

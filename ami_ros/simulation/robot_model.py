@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.transform import Rotation
 
 from ami_ros.robots.description import RobotDescription
@@ -59,9 +59,15 @@ def add_robot(world_body: Element, asset: Element, files: dict[str, bytes], robo
 
 def _add_camera(body: Element, camera: CameraSensor) -> None:
     mount = camera.mount or Pose3()
-    axes = Rotation.from_euler("xyz", [mount.roll, mount.pitch, mount.yaw]).as_matrix()
+    axes = camera_axes(camera)
     position = [mount.x, mount.y, mount.z - WHEEL_RADIUS]
     add(body, "camera", name="onboard", pos=position, fovy=view_angle(camera), xyaxes=[*-axes[:, 1], *axes[:, 2]])
+
+
+def camera_axes(camera: CameraSensor) -> NDArray[np.float64]:
+    """Directions ahead, to the left and up of a camera, as columns (3, 3) in base_link."""
+    mount = camera.mount or Pose3()
+    return np.asarray(Rotation.from_euler("xyz", [mount.roll, mount.pitch, mount.yaw]).as_matrix())
 
 
 def view_angle(camera: CameraSensor) -> float:

@@ -1,0 +1,195 @@
+"""One run of `ami bench buildings`: buildings side by side in processes, the figures so far, and the table."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from ami_ros.errors import AmiError
+from ami_ros.evaluation.building_figures import NEAR_FAR, figures_of
+from ami_ros.evaluation.building_trials import ARMS, COURSE, BuildingSetting, Row, drive_building
+from ami_ros.evaluation.planning_bench import Kept
+from ami_ros.evaluation.report import hardware, write_json
+from ami_ros.robots.derived import shipped_model
+from ami_ros.robots.description import DEFAULT, load_robot
+from ami_ros.share import share
+from ami_ros.simulation.buildings.names import FIRST_TEST_SEED, KINDS, PREFIX, building_name
+from ami_ros.world_model.checkpoint import load_model
+
+A_SEED = 1000  # buildings that belong to one --seed
+
+
+def general_model(model: Path | None, robot: str) -> Path:
+    """The folder of the model that was named, else of the general one, else of what ships for the robot."""
+    if model is not None:
+        return model
+    try:
+        return share("models", "general")
+    except AmiError:
+        return share("models", shipped_model(load_robot(robot or DEFAULT)))
+
+
+def chosen_arms(named: str) -> tuple[str, ...]:
+    """Arms by their names with commas between, the first one always; none: all. Raises AmiError for an unknown one."""
+    wanted = [name.strip() for name in named.split(",") if name.strip()]
+    for name in wanted:
+        if name not in ARMS:
+            raise AmiError(f"bench buildings: there is no arm '{name}'; there are {', '.join(ARMS)}")
+    return tuple(arm for arm in ARMS if not wanted or arm in wanted or arm == COURSE)
+
+
+class BuildingsRun:
+    """Drives the buildings that are missing; figures are written anew after each.
+
+    Args:
+        setting: what is done in each.
+        count: of buildings.
+        kind: of them; empty: all kinds, as their seeds draw them.
+        options: of the configuration, for the record.
+        trials: folder that keeps what happened; None: nothing is kept.
+        json: file for the figures.
+
+    Raises:
+        AmiError: an unknown kind, a model that cannot be read, or `trials` holds a run with other settings.
+    """
+
+    def __init__(
+        self, setting: BuildingSetting, count: int, kind: str, options: Sequence[str], trials: Path | None,
+        json: Path | None,
+    ) -> None:  # fmt: skip
+        if kind and kind not in KINDS:
+            raise AmiError(f"bench buildings: there is no kind '{kind}'; there are {', '.join(KINDS)}")
+        self.setting, self.json = setting, json
+        first = FIRST_TEST_SEED + A_SEED * setting.seed
+        prefix = f"{PREFIX}{kind}:" if kind else PREFIX
+        self.names = [str(building_name(f"{prefix}{first + number}")) for number in range(count)]
+        self.settings: dict[str, Any] = {
+            "encoder_id": load_model(setting.model).encoder_id, "goals": setting.goals, "foreign": setting.foreign,
+            "explore_min": setting.explore, "seed": setting.seed, "robot": setting.robot,
+            "arms": ", ".join(setting.arms), "set": " ".join(options),
+        }  # fmt: skip
+        self.kept = Kept(trials, self.settings, "buildings")
+        self.rows = {name: found for name in self.names if (found := self.kept.load(*_key(name))) is not None}
+
+    def drive(self, processes: int, console: Console) -> None:
+        """Drives what is missing; a line for each building that is done. Raises AmiError if a process was killed."""
+        missing = [name for name in self.names if name not in self.rows]
+        if len(missing) < len(self.names):
+            console.print(f"{len(self.rows)} of {len(self.names)} buildings are there already", soft_wrap=True)
+        context = multiprocessing.get_context("spawn")  # a process that inherits a rendering context cannot render
+        manager = context.Manager()
+        telling = manager.dict()
+        executor = ProcessPoolExecutor(max(1, min(processes, len(missing))), context, _start_worker, (telling,))
+        running = {executor.submit(_drive, self.setting, name): name for name in missing}
+        try:
+            with console.status("") as status:
+                self._watch(running, telling, status, console)
+        except BrokenProcessPool:
+            raise AmiError("bench buildings: a worker was killed (out of memory?); try fewer --jobs") from None
+        finally:
+            executor.shutdown(wait=False, cancel_futures=True)
+            manager.shutdown()
+        self.write()
+
+    def _watch(self, running: dict[Future[list[Row]], str], telling: Any, status: Any, console: Console) -> None:
+        while running:
+            ended, _ = wait(running, timeout=1.0, return_when=FIRST_COMPLETED)
+            done = f"{len(self.rows)} of {len(self.names)}"
+            status.update("; ".join([done, *(f"{name}: {what}" for name, what in telling.items())]))
+            for future in ended:
+                name = running.pop(future)
+                self.rows[name] = future.result()
+                telling.pop(name, None)
+                self.kept.keep(*_key(name), self.rows[name])
+                self.write()
+                _tell(name, self.rows[name], console)
+
+    def rows_of(self, arm: str, kind: str = "") -> list[Row]:
+        """What an arm did so far, in all buildings or in those of a kind."""
+        names = [name for name in self.rows if not kind or building_name(name).kind == kind]
+        return [row for name in names for row in self.rows[name] if row["arm"] == arm]
+
+    def write(self) -> None:
+        """Writes the figures so far."""
+        if self.json is None:
+            return
+        figures: dict[str, Any] = {"buildings": len(self.names), "unfinished": len(self.names) - len(self.rows)}
+        kinds = sorted({building_name(name).kind for name in self.rows})
+        for arm in self.setting.arms:
+            by_kind = {kind: figures_of(self.rows_of(arm, kind)) for kind in kinds}
+            figures[arm] = figures_of(self.rows_of(arm)) | {"kinds": by_kind}
+        write_json(self.json, figures | self.settings | {"charged": self.setting.loop.charged} | hardware())
+
+    def show(self, console: Console) -> None:
+        """Prints a row for each arm, and for each kind of building."""
+        title = f"{len(self.rows)} buildings, {self.setting.explore:g} min of exploring; {self.setting.loop.charged}"
+        table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))
+        for column in ("", "near", "far", "false", "foreign refused", "ambiguous", "SPL", "touched", "explored"):
+            table.add_column(column, no_wrap=True)
+        kinds = sorted({building_name(name).kind for name in self.rows})
+        for arm in self.setting.arms:
+            for kind in ("", *kinds) if arm == COURSE else ("",):
+                table.add_row(f"{arm} {kind}".strip().replace("_", " "), *_cells(figures_of(self.rows_of(arm, kind))))
+        console.print(table)
+
+
+def _cells(f: dict[str, Any]) -> list[str]:
+    rates = [f"{f[kind]['reached']}/{f[kind]['n']}" for kind in NEAR_FAR]
+    false, foreign, ambiguous = f["false_success"], f["foreign"], f["ambiguous"]
+    seen = "" if f["explored_share"] is None else f"{f['explored_share']:.0%}"
+    return [
+        *rates, f"{false['n']}/{false['claims']}", f"{foreign['refused']}/{foreign['n']}",
+        f"{ambiguous['n']}: {ambiguous['reached']} reached, {ambiguous['claimed_wrong']} wrong",
+        "" if f["spl"] is None else f"{f['spl']:.2f}", str(f["collisions"]), seen,
+    ]  # fmt: skip
+
+
+def _tell(name: str, rows: list[Row], console: Console) -> None:
+    own = figures_of([row for row in rows if row["arm"] == COURSE])
+    near, far = (f"{kind} {own[kind]['reached']}/{own[kind]['n']}" for kind in NEAR_FAR)
+    false = f"{own['false_success']['n']} of {own['false_success']['claims']} claims false"
+    console.print(f"{name}: {near}, {far}, {false}, {own['explored_share']:.0%} explored", soft_wrap=True)
+
+
+def _key(name: str) -> tuple[str, int]:
+    """Under which a building is kept."""
+    building = building_name(name)
+    return building.kind, building.seed
+
+
+_shared: dict[str, Any] = {}  # a worker process's link to the command
+
+
+def _start_worker(telling: Any) -> None:
+    import torch
+
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the command, which ends its workers
+    _shared.update(telling=telling, parent=os.getppid())
+    signal.signal(signal.SIGALRM, _look_up)
+    signal.setitimer(signal.ITIMER_REAL, 1.0, 1.0)
+
+
+def _look_up(number: int, frame: FrameType | None) -> None:
+    """Whether its work is still wanted is looked at by the clock, for a drive takes long; nothing is half written."""
+    if os.getppid() != _shared["parent"]:
+        os._exit(1)
+
+
+def _drive(setting: BuildingSetting, name: str) -> list[Row]:
+    def report(what: str) -> None:
+        _shared["telling"][name] = what
+
+    own = replace(setting, seed=building_name(name).seed)
+    return list(drive_building(name, own, report))

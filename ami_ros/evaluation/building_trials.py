@@ -1,0 +1,229 @@
+"""A robot in a building that it has never seen: it explores by itself, then gets pictures to go to.
+
+All arms get the same goals from the same starts. There are pictures of another building as well, to be refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ami_ros.errors import AmiError
+from ami_ros.evaluation.ambiguity import Ambiguity
+from ami_ros.evaluation.classical.drive import ClassicalRobot, coverage
+from ami_ros.evaluation.closed_loop import ClosedLoop, LoopConfig
+from ami_ros.evaluation.goals import GoalSampler, SampledGoal
+from ami_ros.evaluation.map_quality import COVERED
+from ami_ros.evaluation.rival_loops import TrueLoop
+from ami_ros.evaluation.task_drive import TaskDrive
+from ami_ros.evaluation.trials import TIME_ALLOWANCE, Trial
+from ami_ros.geometry import Array
+from ami_ros.planning.exploration import Exploration
+from ami_ros.planning.exploration_config import ExplorationConfig
+from ami_ros.planning.types import Decision, Goal
+from ami_ros.robots.derived import simulated_robot
+from ami_ros.robots.description import RobotDescription, load_robot
+from ami_ros.simulation.buildings.names import FIRST_TEST_SEED, PREFIX
+from ami_ros.simulation.free_space import FreeSpace
+from ami_ros.simulation.simulator import Simulator
+from ami_ros.simulation.world_file import load_world
+from ami_ros.world_model.checkpoint import LoadedModel, load_model
+
+Row = dict[str, Any]  # JSON: arm, kind (near, far, foreign, explore), what happened, and how it was judged
+COURSE = "general"  # the arm that explores, and whose starts and goals the others follow
+CLASSICAL = "classical"  # explores by itself as well
+ARMS = (COURSE, CLASSICAL, "without_memory", "exact_dynamics")
+SECONDS_A_METRE = 6.0  # that a far goal is allowed where its way is long
+FOREIGN_ALLOWANCE = 60.0  # to look around and refuse a picture of another building [s]
+STREAM = 0xB117D1  # keeps random numbers apart from those of other benches
+
+Report = Callable[[str], None]  # what is going on
+
+
+@dataclass(frozen=True)
+class BuildingSetting:
+    """What is done in each building. Goes to other processes."""
+
+    model: Path
+    goals: int = 8  # near and far by turns
+    foreign: int = 2  # pictures of another building
+    explore: float = 10.0  # [min]
+    seed: int = 0
+    robot: str = ""  # what `load_robot` takes; empty: the one that the model drives
+    arms: tuple[str, ...] = ARMS
+    loop: LoopConfig = field(default_factory=LoopConfig)
+
+
+def allowance_of(goal: SampledGoal) -> float:
+    """[s] for a goal: as for any of its kind, and SECONDS_A_METRE of its way if that is more."""
+    return max(TIME_ALLOWANCE[goal.kind], SECONDS_A_METRE * goal.path_length)
+
+
+def drive_building(world: str, setting: BuildingSetting, report: Report) -> Iterator[Row]:
+    """What each arm did in a `world`, row by row.
+
+    Raises AmiError: there is no such world, robot or model, or no OpenGL.
+    """
+    loaded = load_model(setting.model)
+    robot = load_robot(setting.robot or simulated_robot(loaded.model.spec))
+    simulator = Simulator(world, robot, seed=setting.seed)
+    space = FreeSpace(simulator.world, radius=robot.shape.radius)
+    rng = np.random.default_rng([setting.seed, STREAM])
+    began = space.sample_pose(rng)
+    simulator.reset(began, setting.seed)
+    loop = ClosedLoop(loaded, simulator, None, setting.loop, setting.seed)
+    yield {"arm": COURSE, "kind": "explore"} | explore(loop, space, 60.0 * setting.explore, report)
+    course: list[Row] = []
+    ambiguity = Ambiguity(space, robot, setting.seed)
+    for index in range(setting.goals):
+        report(f"goal {index + 1} of {setting.goals}")
+        start = simulator.ground_truth().pose
+        goal = GoalSampler(space, setting.seed).sample(index, start)
+        trial = loop.drive(goal.kind, start, goal.pose, goal.path_length, allowance_of(goal))
+        row = judged(trial, allowance_of(goal)) | {"ambiguous": ambiguity.of(goal.pose)}
+        course.append(row)
+        yield {"arm": COURSE} | row
+    ambiguity.close()
+    foreign = list(foreign_pictures(simulator.world.name, robot, setting))
+    for index, picture in enumerate(foreign):
+        report(f"picture of another building {index + 1} of {setting.foreign}")
+        yield {"arm": COURSE, "kind": "foreign"} | refused(loop, picture)
+    for arm in setting.arms:
+        report(arm.replace("_", " "))
+        if arm == CLASSICAL:
+            simulator.reset(began, setting.seed)
+            yield from drive_classical(ClassicalRobot(simulator), space, began, course, foreign, setting, report)
+        elif arm != COURSE:
+            yield from follow(arm, loaded, simulator, course, setting)
+    simulator.close()
+
+
+def explore(loop: ClosedLoop, space: FreeSpace, seconds: float, report: Report) -> Row:
+    """The robot explores for so long, or until it finds nothing new; what it came to know."""
+    drive = TaskDrive(loop, Exploration(ExplorationConfig()))
+    contacts, shown = loop.simulator.ground_truth().contacts, 0.0
+    try:
+        for _ in drive.run(seconds + 1.0):
+            if drive.elapsed >= shown:
+                shown += 15.0
+                report(f"exploring {drive.elapsed:.0f} of {seconds:.0f} s, {len(loop.memory)} places")
+            if drive.elapsed >= seconds:
+                break
+    except AmiError:  # patience is over between two thoughts
+        pass
+    loop.agent.cancel()
+    loop.wait(loop.config.settle)
+    places = np.array(list(drive.truths.values())).reshape(-1, 3)
+    return {
+        "explored_share": round(space.share_within(places, COVERED), 4) if len(places) else 0.0,
+        "places": len(loop.memory),
+        "explored_s": round(drive.elapsed, 1),
+        "driven_m": round(drive.distance, 2),
+        "collisions": loop.simulator.ground_truth().contacts - contacts,
+        "ended": drive.task.message,
+    }
+
+
+def foreign_pictures(world: str, robot: RobotDescription, setting: BuildingSetting) -> Iterator[NDArray[np.uint8]]:
+    """Pictures (H, W, 3) that the robot's camera takes in another building."""
+    if not setting.foreign:
+        return
+    rng = np.random.default_rng([setting.seed, STREAM, 1])
+    name = f"{PREFIX}{FIRST_TEST_SEED + 500_000 + int(rng.integers(100_000))}"
+    assert name != world
+    elsewhere = load_world(name)
+    space = FreeSpace(elsewhere, radius=robot.shape.radius)
+    simulator = Simulator(elsewhere, robot, setting.seed)
+    for _ in range(setting.foreign):
+        yield simulator.photograph(space.sample_pose(rng, clearance=0.1))
+    simulator.close()
+
+
+def refused(loop: ClosedLoop, picture: NDArray[np.uint8]) -> Row:
+    """Whether the robot refuses a picture that was not taken here."""
+    simulator = loop.simulator
+    began, contacts = simulator.time, simulator.ground_truth().contacts
+    loop.start(Goal(time_allowance=FOREIGN_ALLOWANCE), picture)
+    decision: Decision | None = None
+    while decision is None or not decision.done:
+        thought = loop.tick()
+        decision = loop.given_up() if thought is None else thought.decision
+    loop.agent.cancel()
+    elapsed = simulator.time - began
+    loop.wait(loop.config.settle)
+    return {
+        "claimed": decision.succeeded,
+        "code": decision.code.name,
+        "error_msg": "" if decision.succeeded else decision.message,
+        "time_s": round(elapsed, 2),
+        "collisions": simulator.ground_truth().contacts - contacts,
+    }
+
+
+def drive_classical(
+    robot: ClassicalRobot, space: FreeSpace, began: Array, course: list[Row], foreign: list[NDArray[np.uint8]],
+    setting: BuildingSetting, report: Report,
+) -> Iterator[Row]:  # fmt: skip
+    """The arm without learning: it explores for as long, and is told how far it is carried to each start."""
+    simulator, seconds = robot.simulator, 60.0 * setting.explore
+    contacts, start = simulator.ground_truth().contacts, simulator.time
+    robot.explore(seconds, lambda done: report(f"classical, exploring {done:.0f} of {seconds:.0f} s"))
+    yield {
+        "arm": CLASSICAL,
+        "kind": "explore",
+        "explored_share": round(space.share_within(coverage(robot, began), COVERED), 4),
+        "places": len(robot.album.views),
+        "explored_s": round(simulator.time - start, 1),
+        "collisions": simulator.ground_truth().contacts - contacts,
+    }
+    for given in course:
+        begin, goal, allowance = np.array(given["start"]), np.array(given["goal"]), given["allowance_s"]
+        robot.carried(begin)
+        trial = robot.trial(given["kind"], begin, goal, given["path_length_m"], allowance)
+        yield {"arm": CLASSICAL} | judged(trial, allowance) | {"ambiguous": given["ambiguous"]}
+    for picture in foreign:
+        begun, contacts = simulator.time, simulator.ground_truth().contacts
+        outcome = robot.drive(picture, FOREIGN_ALLOWANCE)
+        yield {
+            "arm": CLASSICAL,
+            "kind": "foreign",
+            "claimed": not outcome.code,
+            "code": outcome.code.name,
+            "error_msg": outcome.message,
+            "time_s": round(simulator.time - begun, 2),
+            "collisions": simulator.ground_truth().contacts - contacts,
+        }
+
+
+def follow(
+    arm: str, loaded: LoadedModel, simulator: Simulator, course: list[Row], setting: BuildingSetting
+) -> Iterator[Row]:
+    """An arm that is put where the first one stood before each goal."""
+    if arm == "exact_dynamics":
+        loop: ClosedLoop = TrueLoop(loaded, simulator, setting.loop, setting.seed)
+    else:
+        flat = setting.loop.navigating(replace(setting.loop.agent.navigator, use_memory=False))
+        loop = ClosedLoop(loaded, simulator, None, flat, setting.seed)
+    for given in course:
+        start, goal = np.array(given["start"]), np.array(given["goal"])
+        simulator.place(start)
+        trial = loop.drive(given["kind"], start, goal, given["path_length_m"], given["allowance_s"])
+        yield {"arm": arm} | judged(trial, given["allowance_s"]) | {"ambiguous": given["ambiguous"]}
+
+
+def judged(trial: Trial, allowance: float) -> Row:
+    """A row of one drive to a picture of this building."""
+    claimed, reached = trial.status == "succeeded", trial.there and trial.time_s <= allowance
+    share = trial.path_length_m / max(trial.driven_m, trial.path_length_m, 1e-6)
+    return trial.to_json() | {
+        "reached": reached,
+        "claimed": claimed,
+        "false_success": claimed and not trial.there,
+        "allowance_s": round(allowance, 1),
+        "spl": round(share, 4) if reached else 0.0,
+    }

@@ -1,0 +1,1 @@
+"""A robot without learning: scan matching on an occupancy grid, shortest ways, features with a verified pose."""
