@@ -6,7 +6,18 @@ from setuptools import find_packages, setup
 
 PACKAGE = "ami_ros"
 SHARE = f"share/{PACKAGE}"
-NODES = ("perception", "world_model", "memory", "planner", "mission", "safety", "simulator", "composed", "loopback")
+NODES = (
+    "perception",
+    "world_model",
+    "memory",
+    "planner",
+    "mission",
+    "safety",
+    "supervisor",
+    "simulator",
+    "composed",
+    "loopback",
+)
 # colcon test runs tests only where there is an extra "test" with pytest in it.
 EXTRAS = ("bench", "cli", "lance", "lerobot", "onnx", "report", "sim", "swm", "test", "train")
 SHARED_FOLDERS = ("launch", "config", "worlds", "rviz", "models")

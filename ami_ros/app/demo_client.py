@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from action_msgs.msg import GoalStatus
+from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import Pose2D, PoseStamped, TwistStamped
 from nav_msgs.msg import Path
 from rclpy.action import ActionClient
@@ -24,6 +25,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 from ami_interfaces.action import NavigateToGoal
 from ami_interfaces.msg import Location, NavigationGoal, PlannerState, Surprise
 from ami_interfaces.srv import Photograph, PlaceRobot
+from ami_ros.agent.supervision import Code, Verdict
 from ami_ros.app.telemetry import STARTING, Observed, Telemetry, TruthLog
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.control import ControlRecord
@@ -96,6 +98,7 @@ class DemoClient:
         subscribe(PlannerState, "planner/state", self._on_state, RELIABLE)
         subscribe(Location, "location", self._on_location, RELIABLE)
         subscribe(Surprise, "surprise", self._on_surprise, RELIABLE)
+        subscribe(DiagnosticStatus, "supervisor/state", self._on_stack, RELIABLE)
         subscribe(String, "planner/decision", self._on_decision, RELIABLE)
         subscribe(MarkerArray, "places", self._on_places, LATCHED, raw=True)
         if show:
@@ -130,6 +133,7 @@ class DemoClient:
             "planner": telemetry.state != STARTING and self._action.server_is_ready(),
             "memory": telemetry.confidence is not None,
             "commands": telemetry.command is not None,
+            "supervisor": telemetry.stack is not None and telemetry.stack.code is Code.NONE,
         }
         return [name for name, there in needed.items() if not there]
 
@@ -267,6 +271,10 @@ class DemoClient:
             _finite(message.threshold),
         )
         self.telemetry.alarm = message.alarm
+
+    def _on_stack(self, message: DiagnosticStatus) -> None:
+        codes = [value.value for value in message.values if value.key == "code"]
+        self.telemetry.stack = Verdict(Code[codes[0]], message.message)
 
     def _on_decision(self, message: String) -> None:
         self.telemetry.decision = message.data

@@ -12,6 +12,7 @@ from types import TracebackType
 
 from rich.console import Console
 
+from ami_ros.agent.supervision import FINAL, Verdict
 from ami_ros.app.demo_client import DemoClient
 from ami_ros.app.demo_course import Course
 from ami_ros.app.demo_domain import join_domain, rivalry
@@ -53,6 +54,7 @@ class DemoRun:
         self._table = DemoTable(console, settings.goals)
         self._view: DemoView | None = None
         self._sampled = 0.0
+        self._said: Verdict | None = None  # of the supervisor
 
     def run(self) -> int:
         """Returns the exit code: 0 if enough goals were reached, 1 if not.
@@ -150,18 +152,31 @@ class DemoRun:
     def _tick(self) -> None:
         """Called five times a second while the robot drives."""
         self._stack.check()
+        self._tell_of_stack()
         self._table.update(self._course.leg, self._client.telemetry)
         self._show()
         if time.monotonic() > self._sampled + SAMPLE_EVERY:
             self._sampled = time.monotonic()
             self._sample()
 
+    def _tell_of_stack(self) -> None:
+        """What the supervisor says, when it changes.
+
+        Raises:
+            AmiError: it gave up.
+        """
+        stack = self._client.telemetry.stack
+        if stack is None or stack == self._said:
+            return
+        if self._said is not None:
+            self._table.say(stack.message)
+        self._said = stack
+        if stack.code in FINAL:
+            raise AmiError(stack.message)
+
     def _sample(self) -> None:
         """Meters the processes, also those that were started again."""
-        for name, count in self._stack.restarts().items():
-            if count > self.result.restarts.get(name, 0):
-                self.result.restarts[name] = count
-                self._table.say(f"{name} died and was started again")
+        self.result.restarts |= self._stack.restarts()
         for name, pid in self._stack.pids().items():
             self._meter.watch(name, pid)
         self._meter.sample()

@@ -7,9 +7,9 @@ from typing import Any
 
 from ami_ros.app.demo_settings import DemoSettings
 from ami_ros.ros.start.graph import STACK, Arguments, processes
-from ami_ros.ros.start.processes import Supervisor
+from ami_ros.ros.start.processes import ProcessKeeper
 
-NODES = ("simulator", *STACK)
+NODES = ("simulator", *STACK, "supervisor")
 USUAL: dict[str, Any] = {f"{name}_topic": name for name in ("image", "scan", "odom", "cmd_vel")}  # whatever the robot's
 
 
@@ -24,7 +24,7 @@ class DemoStack:
     def __init__(self, settings: DemoSettings, folder: Path) -> None:
         self._settings = settings
         self._folder = folder
-        self._supervisor: Supervisor | None = None
+        self._keeper: ProcessKeeper | None = None
 
     def start(self, use_memory: bool = True) -> None:
         """Starts all processes; without `use_memory` the planner never asks for a route. What is remembered of this
@@ -50,24 +50,24 @@ class DemoStack:
         )
         folder = self._folder / ("with_memory" if use_memory else "no_memory")
         folder.mkdir(parents=True)
-        self._supervisor = Supervisor(processes(arguments, ("simulation", "stack")), folder)
-        self._supervisor.start()
+        self._keeper = ProcessKeeper(processes(arguments, ("simulation", "stack")), folder)
+        self._keeper.start()
 
     def stop(self) -> None:
         """Ends all processes; does nothing the second time."""
-        if self._supervisor is not None:
-            self._supervisor.stop()
+        if self._keeper is not None:
+            self._keeper.stop()
 
     def check(self) -> None:
         """Raises AmiError if a process has ended for good."""
-        if self._supervisor is not None:
-            self._supervisor.check()
+        if self._keeper is not None:
+            self._keeper.check()
 
     def restarts(self) -> dict[str, int]:
         """How often each process that died was started again; those that never did are left out."""
-        processes = self._supervisor.processes if self._supervisor is not None else {}
+        processes = self._keeper.processes if self._keeper is not None else {}
         return {name: process.respawns for name, process in processes.items() if process.respawns}
 
     def pids(self) -> dict[str, int]:
         """Process ids by name."""
-        return self._supervisor.pids() if self._supervisor is not None else {}
+        return self._keeper.pids() if self._keeper is not None else {}

@@ -24,6 +24,7 @@ from ami_ros.nodes.mission import MissionParameters
 from ami_ros.nodes.perception import PerceptionParameters
 from ami_ros.nodes.planner import PlannerParameters
 from ami_ros.nodes.safety import SafetyParameters
+from ami_ros.nodes.supervisor import SupervisorParameters
 from ami_ros.nodes.world_model import WorldModelParameters
 from ami_ros.robots.description import (
     Braking,
@@ -51,6 +52,7 @@ PARAMETERS: dict[str, type[Any]] = {
     "planner": PlannerParameters,
     "mission": MissionParameters,
     "safety": SafetyParameters,
+    "supervisor": SupervisorParameters,
     "simulator": RobotParameters,
     "loopback": LoopbackParameters,
 }
@@ -98,6 +100,8 @@ MEANINGS = {
     "emergency_stop": "true: the robot stands until `safety/release`; false changes nothing",
     "safety/emergency_stop": "the robot stands, until it is released",
     "safety/release": "ends an emergency stop; commands from before do not come back",
+    "heartbeat": "signs of life of all nodes: state, process, why a transition failed",
+    "supervisor/state": "a line and a code: whether all nodes are active; while one is not, the robot stands",
     "safety/status": "why the gate changed a command, empty when it did not, and which guarantee acted",
     "simulator/contacts": "how often the robot has begun to touch something",
     "navigate_to_goal": "drive to a picture, pose, place or latent",
@@ -148,7 +152,8 @@ def reference() -> str:
         *(part for title, cls in ROBOT_PARTS.items() for part in (f"### {title}", robot_fields(cls))),
         "## Parameters",
         "All are read-only while a node runs; an unknown one, a wrong type or a value out of range ends the node with "
-        "one line. Each node also has `autostart` (true: configure and activate without a lifecycle manager) and "
+        "one line. Each node also has `autostart` (true: configure and activate by itself; the launch files set it to "
+        "false and leave that to `supervisor`, or with `autostart:=false` to a lifecycle manager such as Nav2's) and "
         "`use_sim_time`. What follows from the robot, config/params.yaml and `params_file` are read in this order.",
     ]
     for node, cls in PARAMETERS.items():
@@ -192,9 +197,11 @@ def commands() -> str:
 
 def topics() -> str:
     """Every topic, who publishes it and who listens."""
-    published = {(topic, kind): node for node, topic, kind in _links("publishes")}
+    published: dict[tuple[str, str], str] = {}
+    for node, topic, kind in _links("publishes"):
+        published.setdefault((topic, kind), node)
     for _, topic, kind in _links("subscribes"):
-        published.setdefault((topic, kind), ROBOT)
+        published.setdefault((topic, kind), "every node" if topic == "heartbeat" else ROBOT)
     listeners: dict[str, list[str]] = {}
     for node, topic, _ in _links("subscribes"):
         listeners.setdefault(topic, []).append(node)
@@ -217,13 +224,17 @@ def services() -> str:
 
 def graph() -> str:
     """The nodes and the topics between them, as a Mermaid diagram."""
-    publisher = {topic: node for node, topic, _ in _links("publishes")}
+    publisher: dict[str, str] = {}
+    for node, topic, _ in _links("publishes"):
+        publisher.setdefault(topic, node)
     edges: dict[tuple[str, str], list[str]] = {}
     for node, topic, _ in _links("subscribes"):
+        if topic == "heartbeat":  # of all
+            continue
         source = "client" if topic == "goal_pose" else publisher.get(topic, "simulator")
         edges.setdefault((source, node), []).append(topic)
     lines = ["```mermaid", "flowchart LR", '  client(["your program"])', '  simulator["robot, or simulator"]']
-    lines += [f"  {node}[{node}]" for node in STACK]
+    lines += [f"  {node}[{node}]" for node in (*STACK, "supervisor")]
     lines += [f'  {start} -->|"{", ".join(names)}"| {stop}' for (start, stop), names in edges.items()]
     lines += ['  client -.->|"navigate_to_goal"| planner', '  planner -.->|"find_route"| memory']
     lines += ['  client -.->|"run_mission"| mission', '  mission -.->|"navigate_to_goal"| planner']
@@ -252,7 +263,7 @@ def launch_arguments() -> str:
 
 def _links(field: str) -> Iterator[tuple[str, str, str]]:
     """Node, full name and type of everything in one field of the description; of the robots only the simulator."""
-    for node in ("simulator", *STACK):
+    for node in ("simulator", *STACK, "supervisor"):
         for name, kind in getattr(INTERFACES[node], field).items():
             yield node, name.replace("~", node, 1), kind
 

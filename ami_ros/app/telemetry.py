@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from ami_ros.agent.supervision import Verdict
 from ami_ros.commands import Command
 from ami_ros.geometry import Array, compose, inverse
 from ami_ros.registration import register
@@ -87,6 +88,7 @@ class Telemetry:
     surprise_threshold: float | None = None
     alarm: bool = False
     decision: str = ""
+    stack: Verdict | None = None  # the supervisor's word
     command: Command | None = None
     plan: Array = field(default_factory=lambda: np.zeros((0, 2)))  # in odom [m]
     places: Array = field(default_factory=lambda: np.zeros((0, 2)))  # in the memory's frame [m]

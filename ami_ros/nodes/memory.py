@@ -94,7 +94,10 @@ class MemoryNode(AmiNode[MemoryParameters]):
         self._keep_away = self.publisher(KeepAway, "keep_away", LATCHED)
         self._tf = tf_publisher(self)
         self._worker: Worker[Work] = Worker("memory", self._observe, self._failed)
-        self.subscribe(Odometry, "odom", self._on_odometry)
+        self.health.follow(self._worker)
+        self.health.figure("model", lambda: loaded.encoder_id)
+        self.health.figure("places", lambda: str(len(self.memory)))
+        self.subscribe(Odometry, "odom", self._on_odometry, frame=self.config.odom_frame)
         self._camera = CalibratedCamera(loaded.model.spec.inputs, config.compressed)
         self._camera.follow(self)
         if config.thumbnails:

@@ -74,6 +74,8 @@ class PerceptionNode(AmiNode[PerceptionParameters]):
         self._latent = self.publisher(Latent, "latent")
         self._model_info = self.publisher(ModelInfo, "model_info", LATCHED)
         self._worker: Worker[tuple[Header, SensorFrame]] = Worker("perception", self._encode, self._failed)
+        self.health.follow(self._worker)
+        self.health.figure("model", lambda: loaded.encoder_id)
         self.subscribe(Adaptation, ADAPTATION, self._followed.take_message, LATCHED, always=True)
         # The image is subscribed last: of messages that arrive together, earlier subscriptions are served first.
         self.subscribe(Odometry, "odom", self._on_odometry)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
 import time
@@ -30,6 +31,8 @@ from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.gate import BLIND, SafetyGate, SafetyOutput
 from ami_ros.scan import Mount
 
+WHOLE_FOR = 0.4  # [s] that one word of the supervisor holds, who says it every 0.1 s
+
 
 @dataclass(frozen=True)
 class SafetyParameters:
@@ -43,6 +46,9 @@ class SafetyParameters:
     )
     enable_stamped_cmd_vel: bool = parameter(True, "cmd_vel and cmd_vel_raw are TwistStamped; false: Twist.")
     base_frame: str = parameter("base_link", "Frame of the commands.")
+    supervised: bool = parameter(
+        False, "Commands pass only while the supervisor says that every node of the stack is active."
+    )
     scanner: Mount = field(default_factory=Mount)
     gate: SafetyConfig = field(default_factory=SafetyConfig)
 
@@ -56,6 +62,8 @@ class SafetyParameters:
 class SafetyNode(AmiNode[SafetyParameters]):
     """Passes commands through the gate as they arrive, and at a fixed rate in between."""
 
+    heartbeat_period = 0.1  # the supervisor sends zero when it hears nothing for longer
+
     def __init__(self, **options: Any) -> None:
         self._emergency = False  # outlives the gate: only `~/release` ends it
         super().__init__("safety", SafetyParameters, **options)
@@ -68,12 +76,15 @@ class SafetyNode(AmiNode[SafetyParameters]):
         self._scanner = Scanner(self, self.config.base_frame, self.config.scanner)
         self._sending = threading.Lock()  # nothing may be sent after the final zero
         self._reason = ""
+        self._whole_until = -math.inf  # steady time up to which the stack counts as whole
         self._output = self.publisher(kind, "cmd_vel")
         self._status = self.publisher(DiagnosticStatus, "~/status")
         self.subscribe(kind, "cmd_vel_raw", self._command, RELIABLE)
         self.subscribe(LaserScan, "scan", self._scan)
         self.subscribe(Odometry, "odom", self._odometry)
         self.subscribe(Bool, "emergency_stop", self._stop_if, RELIABLE, always=True)
+        if self.config.supervised:
+            self.subscribe(DiagnosticStatus, "supervisor/state", self._supervise, RELIABLE)
         self.offer(Trigger, "~/emergency_stop", lambda request, response: self._stop_if(Bool(data=True)))
         self.offer(Trigger, "~/release", self._release_stop)
         self.every(1.0 / self.config.rate, self._send, STEADY)
@@ -114,12 +125,20 @@ class SafetyNode(AmiNode[SafetyParameters]):
         self._emergency = False
         self._gate.release()
 
+    def _supervise(self, message: DiagnosticStatus) -> None:
+        whole = message.level == DiagnosticStatus.OK
+        self._whole_until = time.monotonic() + WHOLE_FOR if whole else -math.inf
+        if not whole:
+            self._send()
+
     def _send(self) -> None:
         with self._sending:
             if not self.is_active:
                 return
+            steady = time.monotonic()
+            self._gate.held = self.config.supervised and steady > self._whole_until
             try:
-                output = self._gate.output(self.now(), time.monotonic())
+                output = self._gate.output(self.now(), steady)
             except Exception:  # a gate that cannot judge lets nothing pass
                 self._output.publish(self._message(STILL))
                 raise
@@ -146,11 +165,14 @@ class SafetyNode(AmiNode[SafetyParameters]):
         return TwistStamped(header=header, twist=twist)
 
     def _look_for_rivals(self) -> None:
-        """A second publisher of cmd_vel goes round the gate; one of what the gate hears makes it do as two are told."""
-        own = _full_name(self.get_namespace(), self.get_name())
+        """A second publisher of cmd_vel goes round the gate; one of what the gate hears makes it do as two are told.
+
+        The supervisor may: it sends zero, where the gate is gone.
+        """
+        allowed = {_full_name(self.get_namespace(), name) for name in (self.get_name(), "supervisor")}
         for topic, ours in ((self._output.topic_name, 1), ("cmd_vel_raw", 0), ("scan", 0)):
             found = self.get_publishers_info_by_topic(self.resolve_topic_name(topic))
-            others = sorted({_full_name(end.node_namespace, end.node_name) for end in found} - {own})
+            others = sorted({_full_name(end.node_namespace, end.node_name) for end in found} - allowed)
             if ours and others:
                 self.health.warn("rival", f"{', '.join(others)} also publishes {topic}, past the safety gate")
             elif len(found) > 1 and not ours:

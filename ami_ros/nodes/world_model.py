@@ -78,6 +78,7 @@ class WorldModelNode(AmiNode[WorldModelParameters]):
         self._desk = AdaptationDesk(self, loaded, self._followed, config.adaptation)
         self._watch = SurpriseWatch(SurpriseMonitor(self._model, config.threshold, config.window), self._spec)
         self._surprise = self.publisher(SurpriseMessage, "surprise")
+        self._surprised = ""
         self._worker: Worker[Comparison] = Worker("world_model", self._compare, self._failed)
         camera = CalibratedCamera(self._spec.inputs, config.compressed)
         self._sensors = SensorHistory(Perception(loaded.model), camera)
@@ -87,7 +88,10 @@ class WorldModelNode(AmiNode[WorldModelParameters]):
                 self.subscribe(kind, topic, self._sensors.take)
         command = TwistStamped if config.enable_stamped_cmd_vel else Twist
         self.subscribe(command, "cmd_vel", self._on_command, RELIABLE)
-        self.subscribe(Odometry, "odom", self._on_odometry)
+        self.health.follow(self._worker)
+        self.health.figure("model", lambda: self._encoder_id)
+        self.health.figure("surprise (z score)", lambda: self._surprised)
+        self.subscribe(Odometry, "odom", self._on_odometry, frame=self.config.odom_frame)
         # The latent is subscribed last: of messages that arrive together, earlier subscriptions are served first.
         self.subscribe(Latent, "latent", self._on_latent)
         self.offer(Predict, "~/predict", self._predict)
@@ -134,6 +138,7 @@ class WorldModelNode(AmiNode[WorldModelParameters]):
             self._desk.observe(comparison.segment)
 
     def _tell(self, reading: Reading) -> None:
+        self._surprised = f"{reading.z_score:.1f}"
         message = SurpriseMessage(
             header=conversions.header_at(reading.stamp, ""),
             encoder_id=self._encoder_id,

@@ -58,6 +58,7 @@ def node_parameters(robot: RobotDescription) -> dict[str, dict[str, Any]]:
     camera = {"compressed": robot.camera is not None and robot.camera.type == "compressed"}
     return {
         "safety": {**stamped, **scanner, "base_frame": frames.base, "gate": safety_settings(robot)},
+        "supervisor": {**stamped, "base_frame": frames.base},
         "perception": camera,
         "world_model": {**stamped, **camera, "odom_frame": frames.odom},
         "memory": {**stamped, **camera, "odom_frame": frames.odom, "map_frame": frames.map},

@@ -18,6 +18,7 @@ class Interface:
     actions: dict[str, str] = field(default_factory=dict)
 
 
+_STATUS = "diagnostic_msgs/msg/DiagnosticStatus"
 _COMMAND = "geometry_msgs/msg/TwistStamped"
 _IMAGE, _CAMERA_INFO, _SCAN, _ODOM, _IMU = (
     {"image": "sensor_msgs/msg/Image"},
@@ -120,8 +121,18 @@ INTERFACES: dict[str, Interface] = {
         actions={"run_mission": "ami_interfaces/action/RunMission"},
     ),
     "safety": Interface(
-        subscribes={"cmd_vel_raw": _COMMAND, **_SCAN, **_ODOM, "emergency_stop": "std_msgs/msg/Bool"},
-        publishes={"cmd_vel": _COMMAND, "~/status": "diagnostic_msgs/msg/DiagnosticStatus"},
+        subscribes={
+            "cmd_vel_raw": _COMMAND,
+            **_SCAN,
+            **_ODOM,
+            "emergency_stop": "std_msgs/msg/Bool",
+            "supervisor/state": _STATUS,  # with `supervised`
+        },
+        publishes={"cmd_vel": _COMMAND, "~/status": _STATUS},
         services={"~/emergency_stop": "std_srvs/srv/Trigger", "~/release": "std_srvs/srv/Trigger"},
+    ),
+    "supervisor": Interface(  # sends zero where the gate is gone
+        subscribes={"heartbeat": _STATUS},
+        publishes={"~/state": _STATUS, "cmd_vel": _COMMAND},
     ),
 }

@@ -19,11 +19,12 @@ from ami_ros.world_model.onnx_dynamics import OnnxDynamics
 from ami_ros.world_model.perception import Perception
 
 _loaded: dict[Path, LoadedModel] = {}
+_files: dict[Path, list[tuple[int, int, int]]] = {}  # as they were when it was loaded
 _lock = threading.Lock()
 
 
 def shared_model(folder: Path | None) -> LoadedModel:
-    """The model in `folder`, in evaluation mode.
+    """The model in `folder`, in evaluation mode; loaded again if its files are others by now.
 
     Raises:
         AmiError: no folder given, or one that `load_model` refuses.
@@ -34,8 +35,9 @@ def shared_model(folder: Path | None) -> LoadedModel:
     torch.set_num_threads(1)
     key = folder.expanduser().resolve()
     with _lock:
-        if key not in _loaded:
-            _loaded[key] = load_model(key)
+        files = [(s.st_ino, s.st_size, s.st_mtime_ns) for s in map(Path.stat, sorted(key.glob("*")))]
+        if key not in _loaded or _files.get(key, files) != files:
+            _loaded[key], _files[key] = load_model(key), files
         return _loaded[key]
 
 

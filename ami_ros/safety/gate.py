@@ -36,6 +36,7 @@ REASONS = {
     "scan without a reading": BLIND,
     "scan without what stood there": BLIND,
     "emergency stop": 7,
+    "a node is missing": 8,
 }
 
 
@@ -73,6 +74,7 @@ class SafetyGate:
     def __init__(self, config: SafetyConfig) -> None:
         self.config = config
         self.emergency = False  # stands until `release`
+        self.held = False  # zero for as long as it is set
         self._footprint = Footprint(config)
         self._forget(config)
         self._last: Command = NOTHING
@@ -153,6 +155,8 @@ class SafetyGate:
         config = self.config
         if self.emergency:
             return NOTHING, "emergency stop"
+        if self.held:
+            return NOTHING, "a node is missing"
         if self._command is None:
             return NOTHING, "" if self._last == NOTHING else "no command"
         wanted, came, came_steady = self._command

@@ -82,7 +82,7 @@ def test_flat_planner_drives_the_same_goals_in_one_process(children: Children, m
     (with_memory,), (flat,) = report["goals"], report["no_memory"]["goals"]
     assert flat["goal"] == with_memory["goal"]
     assert flat["start"] == pytest.approx(with_memory["start"], abs=0.06)
-    assert {p["name"] for p in report["processes"]} == {"simulator", "composed", "demo"}
+    assert {p["name"] for p in report["processes"]} == {"simulator", "composed", "supervisor", "demo"}
 
 
 def test_interrupted_demo_writes_what_was_done_and_leaves_nothing(

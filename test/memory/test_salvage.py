@@ -47,6 +47,7 @@ def damaged(path: Path) -> Path:
     return path
 
 
+@pytest.mark.fault("memory file damaged")
 def test_what_is_readable_of_a_damaged_file_is_served_and_what_is_lost_is_said(damaged: Path) -> None:
     store = Store(damaged, ENCODER, DIM)
     places, edges = store.load()
@@ -111,6 +112,7 @@ def test_a_damaged_picture_counts_as_none_and_the_next_opening_saves_the_others(
     last.close()
 
 
+@pytest.mark.fault("memory file damaged")
 @pytest.mark.parametrize("seed", range(6))
 def test_random_damage_never_gives_a_wrong_place(path: Path, seed: int) -> None:
     rng = np.random.default_rng(seed)

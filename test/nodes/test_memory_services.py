@@ -95,6 +95,7 @@ def test_places_are_recalled_by_any_combination(stack: Any) -> None:
     assert late.success and late.total == 0
 
 
+@pytest.mark.fault("requests out of range to services and actions")
 def test_nonsense_is_refused_with_a_code_and_the_service_stays_up(stack: Any) -> None:
     call = travelled(stack)
     encoder = call(RecallPlaces, "recall", with_latents=True).places[0].latent.encoder_id

@@ -35,6 +35,7 @@ def assert_alive(stack: Any) -> None:
     assert status == GoalStatus.STATUS_SUCCEEDED
 
 
+@pytest.mark.fault("model predicts NaN")
 def test_model_that_predicts_nan_never_reaches_the_wheels(driving: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     model = driving.nodes["planner"].navigator.model
 
@@ -52,6 +53,7 @@ def test_model_that_predicts_nan_never_reaches_the_wheels(driving: Any, monkeypa
     assert_alive(driving)
 
 
+@pytest.mark.fault("model raises, or memory runs out")
 @pytest.mark.parametrize("error", [RuntimeError("out of memory"), KeyError("bug")], ids=["memory", "bug"])
 def test_model_that_raises_ends_the_goal_and_not_the_node(
     driving: Any, monkeypatch: pytest.MonkeyPatch, error: Exception
@@ -67,6 +69,7 @@ def test_model_that_raises_ends_the_goal_and_not_the_node(
     assert_alive(driving)
 
 
+@pytest.mark.fault("model slow")
 def test_slow_model_does_not_slow_the_control_loop(stack: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     stack.start("safety", "perception", "planner", patience__plan_timeout=0.4, patience__fault_tolerance=60.0)
     stack.drive_off()
@@ -85,6 +88,8 @@ def test_slow_model_does_not_slow_the_control_loop(stack: Any, monkeypatch: pyte
     assert np.median(np.diff(stamps)) <= 0.2  # and not 2 s; the simulated clock ticks every 0.02 s
 
 
+@pytest.mark.fault("goal cancelled in any phase")
+@pytest.mark.fault("model hangs")
 def test_goal_whose_model_hangs_can_be_canceled(stack: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     stack.start("safety", "perception", "planner", patience__plan_timeout=0.4, patience__fault_tolerance=60.0)
     handle = stack.drive_off()
@@ -101,6 +106,7 @@ def test_goal_whose_model_hangs_can_be_canceled(stack: Any, monkeypatch: pytest.
     assert_alive(stack)
 
 
+@pytest.mark.fault("goal cancelled in any phase")
 def test_cancel_stops_the_robot_at_once(driving: Any) -> None:
     sent = len(driving.planned)
     driving.handle.cancel_goal_async()
@@ -111,6 +117,7 @@ def test_cancel_stops_the_robot_at_once(driving: Any) -> None:
     assert len(driving.planned) > sent
 
 
+@pytest.mark.fault("goal cancelled in any phase")
 def test_goal_can_be_canceled_before_the_first_plan(stack: Any) -> None:
     stack.start("safety", "perception", "planner")
     handle = stack.send(stack.picture_goal((3.0, 2.8, 0.0)))
@@ -145,6 +152,7 @@ def nan_pose() -> NavigateToGoal.Goal:
     return goal
 
 
+@pytest.mark.fault("goal not finite, or of an unknown frame")
 def test_goals_that_make_no_sense_are_rejected_with_a_code(stack: Any) -> None:
     stack.start("safety", "perception", "planner")
     unknown_frame = goal_of(NavigationGoal.TYPE_POSE)
@@ -167,6 +175,7 @@ def test_goals_that_make_no_sense_are_rejected_with_a_code(stack: Any) -> None:
     assert_alive(stack)
 
 
+@pytest.mark.fault("100 goals one after the other")
 def test_a_hundred_goals_leave_the_last_and_answer_all(stack: Any) -> None:
     stack.start("safety", "perception", "planner")
     here = stack.picture_goal(tuple(float(v) for v in stack.pose))

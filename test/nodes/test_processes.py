@@ -76,6 +76,7 @@ def test_every_node_has_a_main(module: Any) -> None:
     assert callable(module.main)
 
 
+@pytest.mark.fault("SIGINT or SIGTERM")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signal_makes_the_gate_send_zero_and_exit_cleanly(
     ros: RosPeer, children: Children, number: signal.Signals
@@ -149,6 +150,7 @@ def damage(folder: Path, how: str) -> None:
         weights.write_bytes(weights.read_bytes()[:-1] + b"x")
 
 
+@pytest.mark.fault("model missing, damaged, of another version")
 @pytest.mark.parametrize("how", ["missing", "truncated", "hash"])
 def test_node_refuses_damaged_weights(ros: RosPeer, model: Path, how: str) -> None:
     damage(model, how)
@@ -158,6 +160,7 @@ def test_node_refuses_damaged_weights(ros: RosPeer, model: Path, how: str) -> No
         node.start()
 
 
+@pytest.mark.fault("model missing, damaged, of another version")
 @pytest.mark.parametrize("node", LEARNED)
 def test_every_learned_node_refuses_a_model_of_a_later_version_and_names_it(
     ros: RosPeer, model: Path, node: str

@@ -30,6 +30,7 @@ def shifted(seconds: float) -> Any:
     return relay
 
 
+@pytest.mark.fault("camera stops")
 def test_robot_stands_while_the_camera_is_silent_and_drives_on_afterwards(stack: Any) -> None:
     stack.start("safety", "perception", "planner", patience__observation_timeout=1.0, patience__fault_tolerance=60.0)
     stack.drive_off()
@@ -40,6 +41,7 @@ def test_robot_stands_while_the_camera_is_silent_and_drives_on_afterwards(stack:
     stack.ros.spin_until(lambda: stack.state.state == PlannerState.CONTROLLING and stack.moves)
 
 
+@pytest.mark.fault("camera stops")
 def test_goal_is_given_up_when_the_camera_stays_silent(stack: Any) -> None:
     stack.start("safety", "perception", "planner", patience__observation_timeout=1.0, patience__fault_tolerance=0.5)
     handle = stack.drive_off()
@@ -48,6 +50,7 @@ def test_goal_is_given_up_when_the_camera_stays_silent(stack: Any) -> None:
     stack.ros.spin_until(lambda: not stack.moves)
 
 
+@pytest.mark.fault("camera frozen")
 def test_robot_stands_when_the_camera_is_frozen(stack: Any) -> None:
     stack.start("safety", "perception", "planner", patience__fault_tolerance=60.0)
     stack.drive_off()
@@ -64,6 +67,7 @@ def test_robot_stands_when_the_camera_is_frozen(stack: Any) -> None:
     assert perception.health.count("image") > 0
 
 
+@pytest.mark.fault("images of another time")
 @pytest.mark.parametrize("seconds", [-5.0, 5.0], ids=["old", "future"])
 def test_image_of_another_time_is_dropped_with_a_warning(stack: Any, seconds: float) -> None:
     stack.start("safety", "perception")
@@ -77,6 +81,7 @@ def test_image_of_another_time_is_dropped_with_a_warning(stack: Any, seconds: fl
     assert all(abs(stamp_to_seconds(latent.header.stamp) - newest) < 4.0 for latent in latents)
 
 
+@pytest.mark.fault("image malformed, of a wrong length, or too large")
 @pytest.mark.parametrize(
     "change",
     [{"encoding": "16UC1"}, {"step": 7}, {"data": array.array("B", b"short")}, {"width": 20_000, "height": 20_000}],
@@ -98,6 +103,7 @@ def test_malformed_image_is_refused_and_the_next_good_one_taken(stack: Any, chan
     stack.ros.spin_until(lambda: latents)
 
 
+@pytest.mark.fault("resolution of images changes")
 def test_change_of_resolution_does_no_harm(stack: Any) -> None:
     stack.start("safety", "perception")
     latents = stack.ros.collect(Latent, "latent", RELIABLE)
@@ -119,6 +125,7 @@ def to_nan(odometry: Odometry) -> list[Odometry]:
     return [odometry]
 
 
+@pytest.mark.fault("odometry lost or not finite")
 @pytest.mark.parametrize("relay", [to_nan, lambda odometry: []], ids=["nan", "lost"])
 def test_robot_stands_without_usable_odometry(stack: Any, relay: Any) -> None:
     stack.start("safety", "perception", "planner", patience__observation_timeout=1.0, patience__fault_tolerance=60.0)
@@ -152,6 +159,7 @@ def test_gate_stops_for_what_the_scan_sees_and_for_commands_that_are_not_finite(
     assert 0.15 < stack.pose[0] < 3.85 and 0.15 < stack.pose[1] < 3.85
 
 
+@pytest.mark.fault("time pauses, is slow, or is missing")
 def test_gate_stops_when_no_command_comes_even_if_time_stands_still(stack: Any) -> None:
     stack.start("safety")
     sender = Sender(stack)
@@ -163,6 +171,7 @@ def test_gate_stops_when_no_command_comes_even_if_time_stands_still(stack: Any) 
     stack.ros.spin_until(lambda: not stack.moves, what="standing")
 
 
+@pytest.mark.fault("second publisher of scan, cmd_vel or cmd_vel_raw")
 def test_second_publisher_of_commands_is_named(stack: Any) -> None:
     gate = stack.add("safety")
     stack.ros.make_node("intruder").create_publisher(TwistStamped, "cmd_vel", 5)

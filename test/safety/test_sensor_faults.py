@@ -63,6 +63,7 @@ def drive_at_wall(
     return gap, float(robot.velocity[0])
 
 
+@pytest.mark.fault("laser late, slow or dead")
 @pytest.mark.parametrize("odometry", [True, False], ids=["odometry", "by its commands"])
 @pytest.mark.parametrize(("period", "latency"), [(0.2, 0.15), (0.1, 0.0), (0.2, 0.0), (0.5, 0.05), (0.02, 0.2)])
 def test_a_slow_and_late_laser_does_not_let_it_touch_the_wall(period: float, latency: float, odometry: bool) -> None:
@@ -70,6 +71,7 @@ def test_a_slow_and_late_laser_does_not_let_it_touch_the_wall(period: float, lat
     assert 0.0 < gap < 0.12 and speed < 0.02
 
 
+@pytest.mark.fault("laser late, slow or dead")
 @pytest.mark.parametrize("odometry", [True, False], ids=["odometry", "by its commands"])
 @pytest.mark.parametrize("left", [0.8, 0.6, 0.5, 0.45, 0.3])
 def test_a_laser_that_dies_before_the_wall_does_not_let_it_touch_it(left: float, odometry: bool) -> None:
@@ -77,6 +79,7 @@ def test_a_laser_that_dies_before_the_wall_does_not_let_it_touch_it(left: float,
     assert gap > 0.0 and abs(speed) < 0.02
 
 
+@pytest.mark.fault("laser covered")
 @pytest.mark.parametrize(
     ("reading", "left"),
     # inf all the time is what an open place looks like

@@ -1,16 +1,23 @@
-"""What is wrong with a node at present, in its log and on /diagnostics."""
+"""What is wrong with a node at present, in its log and on /diagnostics; and there how it does, in numbers."""
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock, ClockType, JumpThreshold
 from rclpy.duration import Duration
 from rclpy.node import Node
+
+from ami_ros.ros.node.inputs import Inputs
+from ami_ros.ros.node.worker import Worker
 
 STEADY = Clock(clock_type=ClockType.STEADY_TIME)
 BACKWARD = JumpThreshold(
@@ -18,6 +25,7 @@ BACKWARD = JumpThreshold(
 )  # the node's clock was turned back
 
 
+PAGE = os.sysconf("SC_PAGE_SIZE")  # [bytes]
 PERIOD = 1.0  # of /diagnostics [s]
 REPEAT = 5.0  # a problem that goes on is logged this often [s]
 MEMORY = 3.0  # a problem not reported for this long is over [s]
@@ -37,14 +45,35 @@ class _Problem:
 
 
 class Health:
-    """Counts problems by kind. Safe to call from any thread."""
+    """Counts problems by kind. Safe to call from any thread.
+
+    Attributes:
+        inputs: what the node hears.
+    """
 
     def __init__(self, node: Node) -> None:
         self._node = node
         self._lock = threading.Lock()
         self._problems: dict[str, _Problem] = {}
+        self._figures: dict[str, Callable[[], str]] = {}
+        self.inputs = Inputs(node)
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 5)
         self._timer = node.create_timer(PERIOD, self._publish, clock=STEADY)
+
+    def figure(self, name: str, read: Callable[[], str]) -> None:
+        """Adds a value to each message until `forget`; `read` is called on the node's thread."""
+        self._figures[name] = read
+
+    def follow(self, worker: Worker[Any]) -> None:
+        """Adds how long a worker takes, and what it leaves out."""
+        self.figure("inference p50 (ms)", lambda: _percentile(worker.durations(), 0.5))
+        self.figure("inference p99 (ms)", lambda: _percentile(worker.durations(), 0.99))
+        self.figure("dropped", lambda: str(worker.dropped))
+
+    def forget(self) -> None:
+        """Of a node that is not configured any more: its figures and inputs."""
+        self._figures.clear()
+        self.inputs.clear()
 
     def warn(self, kind: str, text: str) -> None:
         """The node can go on, but somebody should know."""
@@ -76,13 +105,28 @@ class Health:
 
     def _publish(self) -> None:
         name = self._node.get_fully_qualified_name()
+        for kind, text in self.inputs.problems():
+            self.warn(kind, text)
         with self._lock:
             current = {k: p for k, p in self._problems.items() if time.monotonic() - p.seen < MEMORY}
             worst = max(current.values(), key=lambda p: p.level, default=None)
             counts = [KeyValue(key=k, value=str(p.count)) for k, p in self._problems.items()]
+        read = {name: figure() for name, figure in self._figures.items()} | {"resident memory (MB)": _resident()}
+        counts += [KeyValue(key=k, value=v) for k, v in (self.inputs.figures() | read).items()]
         status = DiagnosticStatus(name=name, hardware_id="ami_ros", values=counts)
         status.level = worst.level if worst else _ORDINARY.level
         status.message = worst.text if worst else _ORDINARY.message
         message = DiagnosticArray(status=[status])
         message.header.stamp = self._node.get_clock().now().to_msg()
         self._publisher.publish(message)
+
+
+def _percentile(values: list[float], share: float) -> str:
+    """Of sorted durations [s], in milliseconds."""
+    return f"{1e3 * values[min(int(share * len(values)), len(values) - 1)]:.1f}" if values else ""
+
+
+def _resident() -> str:
+    """Of this process [MB]."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return f"{pages * PAGE / 1e6:.0f}"

@@ -21,6 +21,7 @@ from rclpy.timer import Timer
 
 from ami_ros.errors import AmiError
 from ami_ros.ros.node.health import BACKWARD, Health
+from ami_ros.ros.node.heartbeat import Heartbeat
 from ami_ros.ros.node.parameters import declare
 from ami_ros.ros.node.qos import RELIABLE, SENSOR
 
@@ -44,6 +45,8 @@ class AmiNode(LifecycleNode, Generic[ConfigT]):
         AmiError: a parameter is unknown, of a wrong type or out of range.
     """
 
+    heartbeat_period = 0.2  # [s], see `heartbeat`
+
     def __init__(self, name: str, config: type[ConfigT], **options: Any) -> None:
         super().__init__(name, **options)
         self.declare_parameter(
@@ -53,10 +56,12 @@ class AmiNode(LifecycleNode, Generic[ConfigT]):
         self.health = Health(self)
         self.is_active = False
         self.bugs: list[Exception] = []  # the newest few of what callbacks raised and nobody foresaw
+        self.ended: AmiError | None = None  # why its process has to end, if it has to
         self._failure: AmiError | None = None
         self._starting = False
         self._created: list[Callable[[], object]] = []
         self._jumps = self.get_clock().create_jump_callback(BACKWARD, post_callback=self._jumped)
+        self._heartbeat = Heartbeat(self, self.heartbeat_period)
 
     def configure(self) -> None:
         """Acquires everything that the node needs."""
@@ -89,7 +94,7 @@ class AmiNode(LifecycleNode, Generic[ConfigT]):
 
     def stop(self) -> None:
         """Deactivates, cleans up and goes to finalized."""
-        if self._state_machine.current_state[1] in ("unconfigured", "inactive", "active"):
+        if self.lifecycle_state in ("unconfigured", "inactive", "active"):
             self.trigger_shutdown()
 
     def destroy_node(self) -> None:
@@ -101,6 +106,16 @@ class AmiNode(LifecycleNode, Generic[ConfigT]):
         self.stop()
         self._state_machine.destroy_when_not_in_use()
         super().destroy_node()
+
+    @property
+    def lifecycle_state(self) -> str:
+        """As "active"."""
+        return str(self._state_machine.current_state[1])
+
+    @property
+    def failure(self) -> str:
+        """Why the last transition failed; "" if it did not."""
+        return "" if self._failure is None else str(self._failure)
 
     def publish_last(self, publisher: Any, message: Any) -> None:
         """Publishes what must arrive before this node or its process ends."""
@@ -120,15 +135,20 @@ class AmiNode(LifecycleNode, Generic[ConfigT]):
         callback: Callable[[Any], None],
         qos: QoSProfile = SENSOR,
         always: bool = False,
+        frame: str = "",
     ) -> None:
         """Calls `callback` with messages while the node is active; what it raises is reported, the message dropped.
 
-        With `always` also while it is not: what is latched comes only once.
+        With `always` also while it is not: what is latched comes only once. Messages of another `frame` are warned of.
         """
+        self.health.inputs.add(topic, message_type, qos, frame)
 
         def receive(message: Any) -> None:
-            if self.is_active or always:
-                self.survive(topic, callback, message)
+            if not self.is_active and not always:
+                return
+            if odd := self.health.inputs.came(topic, message):
+                self.health.warn(topic, f"{topic}: {odd}")
+            self.survive(topic, callback, message)
 
         subscription = self.create_subscription(message_type, topic, receive, qos)
         self._created.append(lambda: self.destroy_subscription(subscription))
@@ -221,10 +241,12 @@ class AmiNode(LifecycleNode, Generic[ConfigT]):
         """rclpy's, which raises out of the executor, and so ends the process, where a state has no such transition."""
         available = [transition[0] for transition in self._state_machine.available_transitions]
         if transition_id not in available:
-            state = self._state_machine.current_state[1]
+            state = self.lifecycle_state
             self.get_logger().warning(f"transition {transition_id} refused: the node is {state}, which has {available}")
             return TransitionCallbackReturn.FAILURE
+        self._failure = None
         result: TransitionCallbackReturn = super()._LifecycleNodeMixin__change_state(transition_id)
+        self._heartbeat.beat()
         return result
 
     def _transition(self, name: str, action: Callable[[], None]) -> TransitionCallbackReturn:
@@ -235,13 +257,15 @@ class AmiNode(LifecycleNode, Generic[ConfigT]):
             if not self._starting:  # else `start` raises it
                 self.get_logger().error(f"{name} failed: {error}")
             return TransitionCallbackReturn.FAILURE
-        except Exception:  # rclpy would swallow it
+        except Exception as error:  # rclpy would swallow it
+            self._failure = AmiError(f"{name} failed: {type(error).__name__}: {error}; its traceback is in the log")
             self.get_logger().error(f"{name} failed:\n{traceback.format_exc()}")
             return TransitionCallbackReturn.ERROR
         return TransitionCallbackReturn.SUCCESS
 
     def _release(self) -> TransitionCallbackReturn:
         result = self._transition("cleanup", self.cleanup)
+        self.health.forget()
         for destroy in reversed(self._created):
             destroy()
         self._created.clear()

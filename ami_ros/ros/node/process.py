@@ -113,6 +113,15 @@ def _report(node: AmiNode[Any], stopping: threading.Event, error: Exception) -> 
         node.failed("callback", error)
 
 
+def _wait(nodes: list[AmiNode[Any]], stopping: threading.Event) -> None:
+    """Until a signal, or until a node has to end."""
+    settled = False
+    while not (stopping.wait(LOOK) or any(node.ended for node in nodes)):
+        if not settled and all(node.is_active for node in nodes):
+            settled = True
+            settle()
+
+
 def _spin(nodes: list[AmiNode[Any]], executors: list[LeanExecutor], stopping: threading.Event) -> int:
     """Starts the nodes and serves each on a thread of its own, for this one has to be free for signals."""
     failures: list[str] = []
@@ -129,18 +138,18 @@ def _spin(nodes: list[AmiNode[Any]], executors: list[LeanExecutor], stopping: th
     for node in nodes:
         if not stopping.is_set():
             node.start()
-    settle()
     servers = [threading.Thread(target=serve, args=(e,), name="executor", daemon=True) for e in executors]
     for node, executor, server in zip(nodes, executors, servers, strict=True):
         executor.add_node(node)
         executor.failed = partial(_report, node, stopping)
         server.start()
-    while not stopping.wait(LOOK):
-        pass
+    _wait(nodes, stopping)
     for executor in executors:
         executor.shutdown()
     for server in servers:
         server.join(2.0)
     for failure in failures:
         sys.stderr.write(failure)
+    for ended in [node.ended for node in nodes if node.ended]:
+        raise ended
     return 1 if failures else 0

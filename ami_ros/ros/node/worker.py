@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+
+RECENT = 200  # items whose durations are kept
 
 
 class Worker(Generic[T]):
@@ -27,6 +30,8 @@ class Worker(Generic[T]):
         self._changed = threading.Condition()
         self._waiting: list[T] = []
         self._busy_since: float | None = None
+        self._durations: deque[float] = deque(maxlen=RECENT)
+        self.dropped = 0  # items that newer ones replaced
         self._closed = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
@@ -34,6 +39,7 @@ class Worker(Generic[T]):
     def submit(self, item: T) -> None:
         """Leaves `item` for the worker, in place of one that waits there."""
         with self._changed:
+            self.dropped += len(self._waiting)
             self._waiting = [item]
             self._changed.notify()
 
@@ -46,6 +52,10 @@ class Worker(Generic[T]):
         """Steady time [s] that the current item has taken so far; 0 when idle."""
         since = self._busy_since
         return 0.0 if since is None else time.monotonic() - since
+
+    def durations(self) -> list[float]:
+        """What the newest items took [s], up to `RECENT` of them, in order of size."""
+        return sorted(self._durations.copy())
 
     def close(self, timeout: float = 1.0) -> bool:
         """Ends the thread; False if its work does not end within `timeout` [s] (it is then left behind)."""
@@ -64,8 +74,10 @@ class Worker(Generic[T]):
                     return
                 item = self._waiting.pop()
                 self._busy_since = time.monotonic()
+            began = time.monotonic()
             try:
                 self._task(item)
+                self._durations.append(time.monotonic() - began)
             except Exception as error:  # nothing that a model raises may end the worker
                 if not self._closed:  # after that, its node is gone
                     self._on_error(error)

@@ -70,6 +70,7 @@ class RobotNode(AmiNode[ParametersT]):
 
     def configure(self) -> None:
         config = self.config
+        self.health.inputs.own_time = False  # stamps are of the time that it makes
         self.description = simulated(config.robot)
         self.noise = noise_of(self.description, config.noise_scale)
         self._clock_topic = self.publisher(Clock, "/clock", SENSOR)

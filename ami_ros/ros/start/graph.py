@@ -35,11 +35,13 @@ class Arguments:
     namespace: str = _argument("", "Namespace of all nodes.")
     use_sim_time: bool = _argument(False, "Take the time from /clock.")
     params_file: str = _argument("", "File of further parameters, which override config/params.yaml.")
-    autostart: bool = _argument(True, "Configure and activate the nodes without a lifecycle manager.")
+    autostart: bool = _argument(
+        True, "Start a supervisor, which makes the nodes active and keeps them so; false: a lifecycle manager does."
+    )
     log_level: Literal["debug", "info", "warn", "error", "fatal"] = _argument("info", "Lowest level that is logged.")
     robot: str = _argument(DEFAULT, "Name of a robot in config/robots, or its YAML file.")
     composed: bool = _argument(False, "All nodes of the stack in one process.", "stack")
-    respawn: bool = _argument(False, "Restart a process of the stack when it dies.", "stack")
+    respawn: bool = _argument(True, "Restart a process of the stack when it dies.", "stack")
     model: str = _argument("", "Folder of the model; empty: the one that comes for such a robot.", "stack")
     memory_file: str = _argument("", "File of the memory of places; empty: RAM only.", "stack")
     keep_memory: bool = _argument(True, "Write what is learned to memory_file.", "stack")
@@ -155,9 +157,14 @@ def _stack(arguments: Arguments, robot: RobotDescription) -> list[ProcessSpec]:
     if arguments.keep_memory and memory_file:
         parameters["mission"]["mission_file"] = f"{memory_file}.mission"
     parameters["planner"]["navigator.use_memory"] = arguments.use_memory
+    parameters["safety"]["supervised"] = arguments.autostart
     if arguments.composed:
-        return [_spec(arguments, robot, "composed", parameters)]
-    return [_spec(arguments, robot, node, {node: values}) for node, values in parameters.items()]
+        found = [_spec(arguments, robot, "composed", parameters)]
+    else:
+        found = [_spec(arguments, robot, node, {node: values}) for node, values in parameters.items()]
+    if arguments.autostart:
+        found.append(_spec(arguments, robot, "supervisor", {"supervisor": {"nodes": list(STACK)}}))
+    return found
 
 
 def _simulator(arguments: Arguments) -> dict[str, dict[str, Any]]:
@@ -176,7 +183,8 @@ def _spec(
     arguments: Arguments, robot: RobotDescription, executable: str, parameters: dict[str, dict[str, Any]]
 ) -> ProcessSpec:
     simulates = executable == "simulator"  # that is where simulated time comes from
-    common: dict[str, Any] = {"autostart": arguments.autostart}
+    alone = executable in ("simulator", "supervisor")  # nobody else starts these
+    common: dict[str, Any] = {"autostart": alone and arguments.autostart}
     if not simulates:
         common["use_sim_time"] = arguments.use_sim_time
     return ProcessSpec(

@@ -8,10 +8,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, Shutdown
+from launch.events.process import ProcessExited
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
+from ami_ros.errors import AmiError
 from ami_ros.ros.start.graph import Arguments, Part, ProcessSpec, declared, processes
 from ami_ros.share import share
 from launch import LaunchContext, LaunchDescription
@@ -54,10 +56,18 @@ def _node(spec: ProcessSpec) -> Node:
         executable=spec.executable,
         arguments=spec.ros_arguments(Path(tempfile.mkdtemp(prefix="ami_ros_launch_"))),
         respawn=spec.respawn,
-        respawn_delay=1.0,
+        respawn_delay=0.5,
+        on_exit=_ended,
         output="screen",
         emulate_tty=True,
     )
+
+
+def _ended(event: ProcessExited, context: LaunchContext) -> Shutdown | None:
+    """A mistake in the set-up stays one: it ends everything, rather than this process alone, or for ever."""
+    if event.returncode != AmiError.exit_code:
+        return None
+    return Shutdown(reason=f"{event.process_name} could not start; the line above says why")
 
 
 def _text(value: Any) -> str:

@@ -1,4 +1,5 @@
-"""Starts the graph as processes where there is no `ros2 launch`, supervises them, and ends them whatever happens."""
+"""Starts the graph as processes where there is no `ros2 launch`, starts those again that die, and ends all whatever
+happens. What the nodes in them do is the node `supervisor`'s to see."""
 
 from __future__ import annotations
 
@@ -11,22 +12,25 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ami_ros.agent.supervision import backoff
 from ami_ros.errors import AmiError
 from ami_ros.ros.start.graph import ProcessSpec
 
 # One server in twenty ignored its first SIGINT under load, so each signal is followed by a stronger one.
 ESCALATION = ((signal.SIGINT, 5.0), (signal.SIGTERM, 3.0), (signal.SIGKILL, 5.0))
 POLL = 0.1  # [s]
-RESPAWN_DELAY = 0.5  # [s]
-MAX_RESPAWNS = 5  # of one process
+MAX_RESPAWNS = 6  # of one process within WINDOW; the supervisor gives up before
+WINDOW = 600.0  # [s]
 
 
 class NodeProcess:
-    """One process, in a session of its own so that a terminal's Ctrl-C reaches it only through its supervisor."""
+    """One process, in a session of its own so that a terminal's Ctrl-C reaches it only through its keeper."""
 
     def __init__(self, spec: ProcessSpec, folder: Path, environment: Mapping[str, str]) -> None:
         self.spec, self.log = spec, folder / f"{spec.executable}.log"
         self.respawns = 0
+        self._noticed = 0  # process id of the end that is counted last
+        self._ends: list[float] = []  # when it ended, by steady time, within WINDOW
         self._command = [sys.executable, "-m", f"ami_ros.nodes.{spec.executable}", *spec.ros_arguments(folder)]
         self._environment = dict(environment)
         self._process = self._start()
@@ -41,10 +45,18 @@ class NodeProcess:
         """Exit code, negative for a signal; None while it runs."""
         return self._process.poll()
 
-    def respawn(self) -> None:
-        """Starts it again."""
-        self.respawns += 1
-        self._process = self._start()
+    def respawn_if_due(self) -> bool:
+        """Starts a process that has ended again, after a pause that grows; False if it ended too often for that."""
+        now = time.monotonic()
+        if self._noticed != self.pid:
+            self._noticed = self.pid
+            self._ends = [*(t for t in self._ends if t > now - WINDOW), now]
+        if len(self._ends) > MAX_RESPAWNS:
+            return False
+        if now >= self._ends[-1] + backoff(len(self._ends)):
+            self.respawns += 1
+            self._process = self._start()
+        return True
 
     def send(self, number: signal.Signals) -> None:
         """Sends a signal to the process and its children."""
@@ -70,7 +82,7 @@ class NodeProcess:
             )
 
 
-class Supervisor:
+class ProcessKeeper:
     """Keeps the processes of a graph running.
 
     Args:
@@ -88,9 +100,9 @@ class Supervisor:
         self._closing = threading.Event()
         self._failure: AmiError | None = None
         self.processes: dict[str, NodeProcess] = {}
-        self._watcher = threading.Thread(target=self._watch, name="supervisor", daemon=True)
+        self._watcher = threading.Thread(target=self._watch, name="process keeper", daemon=True)
 
-    def __enter__(self) -> Supervisor:
+    def __enter__(self) -> ProcessKeeper:
         self.start()
         return self
 
@@ -142,9 +154,11 @@ class Supervisor:
     def _ended(self, process: NodeProcess) -> None:
         """A process ended on its own: mistakes in the set-up stay mistakes, everything else is tried again."""
         name = process.spec.executable
-        if process.spec.respawn and process.code != AmiError.exit_code and process.respawns < MAX_RESPAWNS:
-            if not self._closing.wait(RESPAWN_DELAY):
-                with self._lock:
-                    process.respawn()
+        if process.code == AmiError.exit_code:
+            words = process.last_words().removeprefix("error: ")
+            self._failure = AmiError(f"{words}; the log of {name} is {process.log}")
             return
+        with self._lock:
+            if process.spec.respawn and process.respawn_if_due():
+                return
         self._failure = AmiError(f"{name} ended with {process.code}: {process.last_words()}; its log is {process.log}")

@@ -25,6 +25,7 @@ def ignore(robot: Robot, tick: int) -> None:
     """Nothing to publish."""
 
 
+@pytest.mark.fault("the gate and who stands in for it are gone")
 def test_robot_drives_and_stops_when_no_command_comes() -> None:
     loop: SimulationLoop[Any] = SimulationLoop(make_robot, 0.0, ignore)
     loop.command(0.5, 0.0)

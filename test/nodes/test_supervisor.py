@@ -1,0 +1,138 @@
+"""The stack as processes, as it is started everywhere: whatever is killed, the robot stands, and all comes back."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from diagnostic_msgs.msg import DiagnosticStatus
+from geometry_msgs.msg import PoseStamped, TwistStamped
+from rclpy.action import ActionClient
+
+from ami_interfaces.action import NavigateToGoal
+from ami_interfaces.msg import NavigationGoal
+from ami_ros.errors import AmiError
+from ami_ros.ros.node.qos import RELIABLE
+from ami_ros.ros.start.graph import Arguments, ProcessSpec, processes
+from ami_ros.ros.start.processes import ProcessKeeper
+from ami_ros.world_model.checkpoint import save_model
+from ami_ros.world_model.model import WorldModel
+from ami_ros.world_model.spec import InputSpec, ModelSpec
+from harness.ros import RosPeer
+from harness.waiting import wait_until
+
+START = 180.0  # [s] for six processes on a busy machine
+ROBOT = {"world": "empty", "image_size": 16, "noise_scale": 0.0, "start_pose": [1.2, 1.2, 0.3]}
+
+
+@pytest.fixture
+def specs(tmp_path: Path) -> dict[str, ProcessSpec]:
+    """Robot and stack by name, with a small model that has learned nothing."""
+    spec = ModelSpec(InputSpec(image_size=16, scan_beams=8), latent_dim=4, encoder_width=16, predictor_width=16)
+    save_model(tmp_path / "model", "small", WorldModel(spec))
+    arguments = Arguments(model=str(tmp_path / "model"), use_sim_time=True)
+    found = [ProcessSpec("loopback", {"loopback": ROBOT}, (), {}, "", "info"), *processes(arguments, ("stack",))]
+    return {each.executable: each for each in found}
+
+
+class Running:
+    """A stack of processes around a kinematic robot, and one who watches it."""
+
+    def __init__(self, ros: RosPeer, keeper: ProcessKeeper) -> None:
+        self.ros, self.keeper = ros, keeper
+        self.said = ros.collect(DiagnosticStatus, "supervisor/state", RELIABLE)
+        self.commands = ros.collect(TwistStamped, "cmd_vel", RELIABLE)
+        self.client = ActionClient(ros.node, NavigateToGoal, "navigate_to_goal")
+
+    @property
+    def whole(self) -> bool:
+        """Whether the supervisor says that every node is active."""
+        self.keeper.check()
+        return bool(self.said) and self.said[-1].level == DiagnosticStatus.OK
+
+    @property
+    def moves(self) -> bool:
+        """Whether the newest command is not zero."""
+        twist = self.commands[-1].twist if self.commands else TwistStamped().twist
+        return bool(twist.linear.x or twist.angular.z)
+
+    def wait(self) -> None:
+        """Until every node is active."""
+        self.ros.spin_until(lambda: self.whole, START, lambda: f"{self.said[-1:]}")
+
+    def drive(self) -> None:
+        """Sends a goal, and waits until the robot moves."""
+        goal = PoseStamped()
+        goal.header.frame_id = "odom"
+        goal.pose.position.x, goal.pose.position.y, goal.pose.orientation.w = 1.5, 0.8, 1.0
+        request = NavigateToGoal.Goal(goal=NavigationGoal(type=NavigationGoal.TYPE_POSE, pose=goal))
+        self.ros.spin_until(self.client.server_is_ready, what="the planner's action")
+        self.client.send_goal_async(request)
+        self.ros.spin_until(lambda: self.moves, 60.0, lambda: f"motion: {self.said[-1:]}")
+
+    def kill(self, name: str) -> tuple[float, float]:
+        """Kills a process under way. After how long [s] the robot was told to stand, and all were active again."""
+        self.drive()
+        heard, killed, pid = len(self.said), time.monotonic(), self.keeper.pids()[name]
+        os.kill(pid, signal.SIGKILL)
+        self.ros.spin_until(lambda: not self.moves, what=f"standing without {name}")
+        stood = time.monotonic() - killed
+        self.ros.spin_until(lambda: self.keeper.pids()[name] != pid, 60.0, f"another process {name}")
+        if name == "supervisor":
+            heard = len(self.said)
+            self.ros.spin_until(lambda: len(self.said) > heard, 60.0, "a supervisor")
+        else:
+            missed = lambda: any(m.level != DiagnosticStatus.OK for m in self.said[heard:])  # noqa: E731
+            self.ros.spin_until(missed, 60.0, f"a word about {name}")
+        assert not self.moves or self.whole
+        self.wait()
+        return stood, time.monotonic() - killed
+
+
+@pytest.fixture
+def running(ros: RosPeer, tmp_path: Path, specs: dict[str, ProcessSpec]) -> Iterator[Running]:
+    with ProcessKeeper(list(specs.values()), tmp_path) as keeper:
+        found = Running(ros, keeper)
+        found.wait()
+        yield found
+        found.client.destroy()
+
+
+@pytest.mark.fault("any process is killed")
+@pytest.mark.fault("the gate hangs")
+@pytest.mark.timeout(600)
+def test_whatever_process_is_killed_the_robot_stands_and_all_comes_back(running: Running, record_property: Any) -> None:
+    stack = running.keeper.pids().keys() - {"loopback"}
+    running.drive()
+    os.kill(running.keeper.pids()["safety"], signal.SIGSTOP)  # a gate that hangs is stood in for
+    running.ros.spin_until(lambda: not running.moves, what="standing without a gate")
+    os.kill(running.keeper.pids()["safety"], signal.SIGCONT)
+    for name in ("safety", "supervisor", "mission", "perception", "world_model", "memory", "planner"):
+        stood, back = running.kill(name)
+        record_property("figure", f"{name} killed: zero after {stood:.2f} s, all active again after {back:.1f} s")
+    assert {name: running.keeper.processes[name].respawns for name in stack} == dict.fromkeys(stack, 1)
+
+
+@pytest.mark.fault("model missing, damaged, of another version")
+def test_a_model_that_is_damaged_ends_the_whole_start_in_one_line(
+    tmp_path: Path, specs: dict[str, ProcessSpec]
+) -> None:
+    weights = tmp_path / "model" / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-8])
+    specs["supervisor"].parameters["supervisor"]["nodes"] = ["safety", "perception"]
+    with ProcessKeeper([specs[name] for name in ("safety", "perception", "supervisor")], tmp_path) as keeper:
+
+        def ended() -> str:
+            try:
+                keeper.check()
+            except AmiError as error:
+                return str(error)
+            return ""
+
+        text = wait_until(ended, START)
+    assert text.startswith(f"perception could not start: model {tmp_path / 'model'}") and "\n" not in text
