@@ -53,6 +53,21 @@ class Mount:
         )
 
 
+def ranges_at(scan: Scan, bearings: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Ranges (n,) [m] in the directions of `bearings` (n,) [rad], each of the nearest beam of `scan`; inf where none
+    looks, and for NaN and readings of zero."""
+    step, count = scan.angle_increment, len(scan.ranges)
+    offset = (bearings - scan.angle_min) % (2 * np.pi) if step > 0 else (scan.angle_min - bearings) % (2 * np.pi)
+    nearest = np.rint(offset / abs(step)).astype(int)
+    if count * abs(step) > 2 * np.pi - 1.5 * abs(step):
+        nearest %= count
+    covered = nearest < count
+    ranges = np.full(len(bearings), np.inf, dtype=np.float32)
+    ranges[covered] = scan.ranges[nearest[covered]]
+    ranges[~(ranges > 0)] = np.inf
+    return ranges
+
+
 def scan_points(scan: Scan, most: float) -> Array:
     """End points (n, 2) [m] in base_link of the beams that returned from closer than `most` [m] to the scanner."""
     angles = scan.angles

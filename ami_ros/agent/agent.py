@@ -213,7 +213,8 @@ class Agent:
         moment = self._feed.take_latent(seen)
         if moment is None:
             return
-        keep = self.config.thumbnails and image is not None
+        # Without its picture a place cannot be recognised in that of a goal.
+        keep = (self.config.thumbnails or self.perception.model.pairs is not None) and image is not None
         self.percepts.take_location(
             remember(self.memory, moment, (lambda: encode_thumbnail(image)) if keep and image is not None else None)
         )

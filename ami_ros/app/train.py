@@ -80,7 +80,9 @@ def main(
         if replace(spec.inputs, field_of_view=0.0) != config.spec.inputs:
             raise AmiError(f"train: {start} has other inputs than preset {preset}; choose the one that it was made by")
         wanted = config.spec  # of the preset count the heads, and that goals are sighted
-        spec = replace(only_heads(config, spec).spec, sight_code=spec.sight_code or wanted.sight_code)
+        spec = replace(
+            only_heads(config, spec).spec, sight_code=spec.sight_code or wanted.sight_code * (not spec.pair_size)
+        )
         config = replace(config, spec=spec)
     config = with_settings(config, settings or (), "train")
     if steps:

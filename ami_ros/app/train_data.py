@@ -84,11 +84,12 @@ def with_camera(spec: ModelSpec, datasets: Sequence[Dataset]) -> ModelSpec:
     Raises:
         AmiError: some were brought to another camera than others, or than the model's.
     """
-    known = {round(field, 6) for field in (spec.inputs.field_of_view, *(d.field_of_view for d in datasets)) if field}
+    fields = (*(d.field_of_view for d in datasets), spec.inputs.field_of_view)
+    known = {round(field, 6): field for field in fields if field}  # the spec's own digits stay
     if len(known) > 1:
-        fields = ", ".join(f"{field:g}" for field in sorted(known))
-        raise AmiError(f"pictures are of different cameras (field_of_view {fields} rad): extract all with the same one")
-    return replace(spec, inputs=replace(spec.inputs, field_of_view=max(known, default=0.0)))
+        names = ", ".join(f"{field:g}" for field in sorted(known))
+        raise AmiError(f"pictures are of different cameras (field_of_view {names} rad): extract all with the same one")
+    return replace(spec, inputs=replace(spec.inputs, field_of_view=max(known.values(), default=0.0)))
 
 
 def as_one(datasets: list[Dataset]) -> Recording:

@@ -68,7 +68,12 @@ def rollout_loss(predicted: Tensor, latents: Tensor, valid: Tensor) -> Tensor:
 
 
 def pose_loss(predicted: Tensor, target: Tensor) -> Tensor:
-    """Smooth L1 between (…, 4) x, y [m], cos, sin and poses (…, 3) x, y [m], yaw [rad].
+    """Mean of `pose_errors`."""
+    return pose_errors(predicted, target).mean()
+
+
+def pose_errors(predicted: Tensor, target: Tensor) -> Tensor:
+    """(...) smooth L1 between (…, 4) x, y [m], cos, sin and poses (…, 3) x, y [m], yaw [rad].
 
     Relative to the distance, for what decides whether a goal is reached are the last decimetres; and linear from a few
     centimetres on, or else the largest errors would have the say. The distance is the predicted one: weights by the
@@ -77,7 +82,7 @@ def pose_loss(predicted: Tensor, target: Tensor) -> Tensor:
     wanted = torch.stack([target[..., 0], target[..., 1], target[..., 2].cos(), target[..., 2].sin()], -1)
     error = functional.smooth_l1_loss(predicted, wanted, beta=0.05, reduction="none").mean(-1)
     distance = torch.hypot(predicted[..., 0], predicted[..., 1]).detach()
-    return (error / (0.3 + distance)).mean()
+    return error / (0.3 + distance)
 
 
 def relative_poses(first: Tensor, second: Tensor) -> Tensor:

@@ -39,6 +39,7 @@ class WindowConfig:
     far_frames: int = 2  # further frames of the same episode, for relative poses over longer stretches
     far_seconds: float = 12.0  # [s] from the window's start at most; larger relies on worse odometry
     pairs: int = 40  # pairs of frames for the relative-pose loss; more: more exact, slower
+    episodes: int = 0  # whose windows make up a batch; few: places of one building are told apart; 0: any number
     image_noise: int = 0  # grey levels of random noise on images; larger ignores JPEG artefacts, and details
 
 
@@ -154,7 +155,14 @@ class WindowSampler:
 
     def _draw(self, among: list[NDArray[np.int64]], rng: np.random.Generator, size: int) -> NDArray[np.int64]:
         counts = np.diff(np.rint(self.shares * size).astype(int), prepend=0)
-        return np.concatenate([rng.choice(rows, count) for rows, count in zip(among, counts, strict=True)])
+        return np.concatenate([rng.choice(self._some(a, rng), n) for a, n in zip(among, counts, strict=True)])
+
+    def _some(self, rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+        """Those of a few episodes, if that is wanted."""
+        if not self.config.episodes:
+            return rows
+        own = self.begins[rows]
+        return rows[np.isin(own, rng.choice(np.unique(own), self.config.episodes))]
 
     def _pairs(self, rng: np.random.Generator, frames: int, size: int) -> NDArray[np.int64]:
         """Ordered pairs of different frames; the far frames are in at least half of them."""

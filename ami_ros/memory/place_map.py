@@ -14,12 +14,14 @@ from ami_ros.geometry import Array, pose_gap
 from ami_ros.memory.codes import Code
 from ami_ros.memory.graph import GraphConfig, PlaceGraph
 from ami_ros.memory.index import CELL, Cells, Details, Latents, PlaceIndex
+from ami_ros.memory.recognition import Recogniser
 from ami_ros.memory.relaxation import RelaxationConfig, compare_places, driven_ways, relax
 from ami_ros.memory.rows import Experience, PlaceRow, PlaceTable
 from ami_ros.memory.store import Store
 from ami_ros.memory.types import Edge, Place, Places
 from ami_ros.memory.writing import MAX_LABEL, MAX_NOTE
 from ami_ros.world_model.model import WorldModel
+from ami_ros.world_model.pairs import PairHead
 
 MAX_KEEP_AWAY = 100.0  # [m] around a place
 _NUMBERS = ("created", "last_seen", "visits", "episode", "surprise", "keep_away")
@@ -42,6 +44,9 @@ class PlaceMap:
         self._cells = Cells()
         self.store = Store(path, encoder_id, self.latent_dim)
         self.details = Details(self.index)
+        pairs: PairHead | None = getattr(model, "pairs", None)
+        self.recogniser = None if pairs is None else Recogniser(pairs, self.thumbnail)
+        self._copied: Path | None = None
         self.revision = 0  # grows with every change of places, ways and labels; visits are none
         self._take(*self.store.read())
 
@@ -54,7 +59,8 @@ class PlaceMap:
         return len(self.index)
 
     def load_copy(self, path: Path) -> None:
-        """Takes over what is in another file, which stays as it is; thumbnails are left out."""
+        """Takes over what is in another file, which stays as it is, and where thumbnails are read from."""
+        self._copied = path
         source = Store(path, self.encoder_id, self.latent_dim, read_only=True)
         try:
             table, edges = source.read()
@@ -63,6 +69,17 @@ class PlaceMap:
         self.store.put_places(table.rows())
         self._take(table, edges)
         self._changed()
+
+    def thumbnail(self, place_id: int) -> bytes:
+        """JPEG of a place, empty if it has none."""
+        own = self.store.thumbnail(place_id)
+        if own or self._copied is None:
+            return own
+        source = Store(self._copied, self.encoder_id, self.latent_dim, read_only=True)
+        try:
+            return source.thumbnail(place_id)
+        finally:
+            source.close()
 
     def adopt(self, places: list[PlaceRow], edges: list[Edge]) -> None:
         """Adds places and ways that were made elsewhere; their ids are new here."""

@@ -13,6 +13,7 @@ from ami_ros.memory.codes import Code
 from ami_ros.memory.index import Latents
 from ami_ros.memory.matching import cluster, match
 from ami_ros.memory.place_map import PlaceMap
+from ami_ros.memory.recognition import COMPARED
 from ami_ros.memory.types import MAX_RESULTS, GoalQuery, Place, PlaceQuery, Statistics
 from ami_ros.memory.vector_index import best_rows
 
@@ -40,7 +41,12 @@ def locate(places: PlaceMap, goal: GoalQuery, hypothesis: int) -> tuple[Array, f
     """
     if goal.latent is not None:
         check_latent(goal.latent, places.latent_dim)
-        hypotheses = cluster(match(places.index, goal.latent, GOAL_MATCHES))
+        matches = match(places.index, goal.latent, GOAL_MATCHES)
+        recognised = None
+        if goal.picture is not None and places.recogniser is not None:
+            rows, _ = places.index.most_similar(goal.latent, COMPARED)
+            recognised = places.recogniser.hypotheses(places.index, rows, goal.picture)
+        hypotheses = cluster(matches) if recognised is None else recognised
         if hypothesis >= len(hypotheses):
             raise AmiError(f"memory: the goal has only {len(hypotheses)} hypotheses", Code.NOT_FOUND)
         return hypotheses[hypothesis].pose, hypotheses[hypothesis].share

@@ -54,12 +54,13 @@ class Place:
 
 @dataclass(frozen=True)
 class GoalQuery:
-    """A goal as memory can search it: exactly one field is set."""
+    """A goal as memory can search it: exactly one of the first four is set."""
 
     latent: NDArray[np.float32] | None = None
     pose: Array | None = None  # in the map frame
     place_id: int = 0
     label: str = ""
+    picture: NDArray[np.float32] | None = None  # code of the latent's picture, by which places have to be verified
 
 
 @dataclass(frozen=True)

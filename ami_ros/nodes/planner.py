@@ -175,7 +175,7 @@ class PlannerNode(AmiNode[PlannerParameters]):
 
     def _on_latent(self, message: Latent) -> None:
         latent = conversions.latent_from_message(message, self._encoder_id, length=self._spec.latent_dim)
-        picture = conversions.picture_from_message(message, self._spec.sight_code)
+        picture = conversions.picture_from_message(message, self._spec.picture_code)
         percept = self._percepts.at(LatentFrame(conversions.stamp_of(message), latent, picture))
         self._latent_stamp, self._latent_came = percept.stamp, time.monotonic()
         if self._goals.current is not None:

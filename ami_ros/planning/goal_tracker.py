@@ -15,7 +15,7 @@ FADE = 8.0  # [s] over which an old sighting loses its weight: odometry drifts
 SIGMA = 0.10  # [m] of a sighting by latents at the goal itself
 SIGMA_GROWTH = 0.35  # [m per m] the same with the distance
 SIGMA_FACTOR = 2.0  # on the error that sightings by pictures expect: they were learned on other pictures
-MEMORY_SIGMA = 0.11  # [m] error of memory's pose of the goal
+MEMORY_SIGMA = 0.11  # [m] error of memory's pose of the goal, in the world that the model was trained in
 GATE = 0.5  # [m] and [rad], sightings beyond are taken for outliers
 
 
@@ -34,9 +34,13 @@ class GoalTracker:
     Robust: it follows the largest group that agrees, in which each sighting has a vote. But sightings of one goal from
     nearby err alike, since one head makes them from nearly the same pictures, so within the group all of them
     together count as one. As independent ones they would outweigh memory, whose errors are different, tens of times.
+
+    Args:
+        memory_sigma: error of memory's pose of the goal [m].
     """
 
-    def __init__(self) -> None:
+    def __init__(self, memory_sigma: float = MEMORY_SIGMA) -> None:
+        self._memory_sigma = memory_sigma
         self.sightings: deque[Sighting] = deque()
 
     def add(self, stamp: float, odometry: Array, seen: Array, expected_error: float | None = None) -> None:
@@ -65,7 +69,7 @@ class GoalTracker:
         mass = np.array([float(np.exp((s.stamp - stamp) / FADE)) / s.sigma**2 for s in self.sightings])
         if from_memory is not None:
             poses.append(from_memory)
-            mass = np.append(mass, 1.0 / MEMORY_SIGMA**2)
+            mass = np.append(mass, 1.0 / self._memory_sigma**2)
         if not poses:
             return None
         stacked, seen = np.stack(poses), np.arange(len(poses)) < len(self.sightings)

@@ -32,6 +32,9 @@ from ami_ros.scan import Scan
 
 STAND_SECONDS = 0.35  # [s] of standing at the goal before it counts as reached
 DOUBT_SECONDS = 2.0  # [s] of standing at a goal that is refuted before another hypothesis is tried
+PROOF_SECONDS = 4.0  # [s] of looking here and there at a goal that is not recognised, before it is given up
+GLANCE, GLANCE_SECONDS = 0.3, 2.4  # [rad/s], [s] of that: 0.18 rad to either side
+SEARCH_SECONDS = 9.0  # [s] of turning to look for a goal that memory does not know: a little more than once around
 LOOK_AROUND_SPEED = 0.8  # [rad/s] of turning on the spot to find out where it is
 LOOK_AROUND_SECONDS = 10.0  # [s] of that at most, after which it goes on without memory
 
@@ -54,6 +57,7 @@ class Navigator:
     def start(self, goal: Goal) -> None:
         """Takes a new goal, dropping the old one."""
         config = self.config
+        goal = replace(goal, recognised=goal.picture is not None and getattr(self.model, "pairs", None) is not None)
         self.goal = goal
         self._resets = None
         self.planner.reset()
@@ -64,7 +68,7 @@ class Navigator:
         self.recovery: BackAndTurn | None = None
         self.began: float | None = None
         self.command = STILL
-        self._looking = Stopwatch()
+        self._looking, self._searching = Stopwatch(), Stopwatch()
         self._unsure = False
         self._left: float | None = None  # route left [m] when it last drove towards the goal, if that was just now
         self._stop = StopRule(
@@ -192,13 +196,16 @@ class Navigator:
         near = routing.flat or (
             sight.left < self.config.approach and sight.pose is not None and in_sight(sight.pose, percept.scan, 0.15)
         )
+        if goal.recognised and routing.flat and sight.pose is None:
+            return self._search(percept)
         arrival = Arrival.APPROACHING
         if near and sight.pose is not None:
             arrival = self._stop.update(percept.stamp, sight.pose)
         if arrival is Arrival.STANDING:
             return self._arrive(percept, sight)
         self._left = sight.distance if near else sight.left
-        target = Target(goal.latent, sight.pose, True)
+        # What a picture lets guess of a latent is worth little in a building that the model does not know.
+        target = Target(None if goal.recognised else goal.latent, sight.pose, True)
         if arrival is Arrival.TURNING and self.config.planner.kinematics.turns_on_the_spot:
             # On the spot only: imagined positions are not exact enough to be weighed against the heading.
             target = Target(None, sight.pose, True)
@@ -250,18 +257,39 @@ class Navigator:
         stood = self._stop.stood(percept.stamp)
         moving = speed(percept.velocity) > 0.03 or abs(percept.velocity[1]) > 0.08
         refuted = self.routing.follower is not None and sight.energy > self.config.doubt  # False where it is NaN
-        if stood > STAND_SECONDS and not moving and not refuted:
+        proven = self._proven(percept, sight)
+        if stood > STAND_SECONDS and not moving and not refuted and proven:
             return Decision(
                 State.STOPPING, "reached the goal", done=True, succeeded=True,
                 energy=sight.energy, distance=sight.distance,
             )  # fmt: skip
-        if refuted and stood > DOUBT_SECONDS:
+        doubted = refuted or not proven
+        if doubted and stood > (DOUBT_SECONDS if refuted else PROOF_SECONDS):
             self._stop.restart()
             self.belief.forget()
             self.routing.try_elsewhere()
             self.planner.reset()
         standing = Decision.hold(State.STOPPING, "standing at the goal")
+        if not proven and stood > STAND_SECONDS and self.config.planner.kinematics.turns_on_the_spot:
+            # Here and there by turns, so that the goal is seen from two poses.
+            turn = math.copysign(GLANCE, math.cos(2 * math.pi * (stood - STAND_SECONDS) / GLANCE_SECONDS))
+            standing = Decision.hold(State.STOPPING, "looking whether this is the goal", (0.0, turn))
         return replace(standing, energy=sight.energy, distance=sight.distance)
+
+    def _proven(self, percept: Percept, sight: Sight) -> bool:
+        """Whether the goal was recognised here, where that is needed."""
+        if not self.belief.needs_proof:
+            return True
+        return sight.pose is not None and self.belief.proof.holds(percept.stamp, percept.odometry, sight.pose)
+
+    def _search(self, percept: Percept) -> Decision:
+        """Memory does not know the goal's picture: turns on the spot once, and looks for it."""
+        if self._searching.held(True, percept.stamp) > SEARCH_SECONDS:
+            return Decision.failed(
+                Code.UNKNOWN_PLACE, "memory has no place like the goal's picture, and it is not to be seen from here"
+            )
+        turn = self.config.planner.kinematics.turn(LOOK_AROUND_SPEED)
+        return Decision.hold(State.PLANNING, "looking for a goal that memory does not know", turn)
 
     def _plan(
         self, goal: Goal, percept: Percept, target: Target, message: str, sight: Sight, turn_only: bool = False

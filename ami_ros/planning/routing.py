@@ -73,6 +73,10 @@ class Routing:
             self._wanted = self.rounds < MAX_ROUNDS
             if not self._wanted:
                 self.refusal = Code.FAILED_TO_MAKE_PROGRESS, "every known way to the goal is blocked"
+        elif self.hypothesis and self.goal.recognised:
+            # What was looked at and not recognised is not looked at again.
+            looked = f"looked at {self.hypothesis} places that memory had for it"
+            self.refusal = Code.UNKNOWN_PLACE, f"the goal's picture was recognised nowhere: {looked}"
         elif self.hypothesis:
             self.hypothesis = 0
             self._wanted = True

@@ -54,6 +54,7 @@ class Goal:
     time_allowance: float = 0.0  # [s]; 0: no limit
     max_linear: float = 0.0  # [m/s]; 0: as configured
     max_angular: float = 0.0  # [rad/s]; 0: as configured
+    recognised: bool = False  # whether its picture has to be recognised before it counts as reached
 
     @property
     def only_in_memory(self) -> bool:
@@ -62,7 +63,8 @@ class Goal:
 
     def query(self) -> GoalQuery:
         """The goal as memory can search it."""
-        return GoalQuery(self.latent, self.pose if self.in_map else None, self.place_id, self.place_label)
+        pose = self.pose if self.in_map else None
+        return GoalQuery(self.latent, pose, self.place_id, self.place_label, self.picture if self.recognised else None)
 
 
 @dataclass(frozen=True)

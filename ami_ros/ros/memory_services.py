@@ -78,7 +78,8 @@ class MemoryServices(LockedServices):
         self.offer(ForgetPlaces, "~/forget", self._forget, "WRITE_FAILED")
 
     def _find_route(self, request: FindRoute.Request, response: FindRoute.Response) -> None:
-        query = memory_messages.query_from_message(request.goal, self._encoder_id, self._latent_dim, self._frame)
+        code = self._perception.model.spec.picture_code
+        query = memory_messages.query_from_message(request.goal, self._encoder_id, self._latent_dim, self._frame, code)
         edges = memory_messages.edges_from_message(list(request.avoid_edges))
         route = self._memory.find_route(query, request.hypothesis, edges)
         memory_messages.fill_route(response, route, self._encoder_id, self._frame)

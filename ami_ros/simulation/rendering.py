@@ -74,6 +74,10 @@ class Camera:
         self._renderer.update_scene(data, self._name, self._options)
         return self._renderer.render()
 
+    def measures_depth(self) -> None:
+        """From now on `picture` gives (H, W) float32: depth along the optical axis [m]."""
+        self._renderer.enable_depth_rendering()
+
     def close(self) -> None:
         """Gives back the OpenGL context."""
         self._renderer.close()

@@ -36,7 +36,8 @@ class LoadedModel:
     def encoder_id(self) -> str:
         """`name@first 12 hex digits of the weights' SHA-256`; latents of different ids must never be compared.
 
-        Learned heads do not count: they change neither latents nor what memory makes of them.
+        Learned heads, and how pictures are compared, do not count: they change neither latents nor what memory makes
+        of them.
         """
         return f"{self.name}@{(self.latents_sha256 or self.sha256)[:12]}"
 
@@ -68,8 +69,8 @@ def save_model(folder: Path, name: str, model: WorldModel) -> LoadedModel:
     stored = {k: _stored(v) for k, v in model.state_dict().items()}
     weights = save_tensors(stored)
     config = {"format": FORMAT, "name": name, "sha256": hashlib.sha256(weights).hexdigest()}
-    if model.spec.has_learned_heads:
-        latents = {k: v for k, v in stored.items() if not k.startswith("heads.")}
+    if model.spec.has_learned_heads or model.pairs is not None:
+        latents = {k: v for k, v in stored.items() if not k.startswith(("heads.", "pairs."))}
         config["latents_sha256"] = hashlib.sha256(save_tensors(latents)).hexdigest()
     config["spec"] = to_mapping(model.spec)
     write_atomically(folder / WEIGHTS, weights)

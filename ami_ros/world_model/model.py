@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from ami_ros.world_model.encoder import Encoder, Sensors, image_encoder
 from ami_ros.world_model.heads import Contrast, Motion, PlacePose, RelativePose, mlp
 from ami_ros.world_model.learned_heads import LearnedHeads, missing
+from ami_ros.world_model.pairs import PairHead
 from ami_ros.world_model.predictors import make_predictor
 from ami_ros.world_model.sighting import SightingHead
 from ami_ros.world_model.spec import ModelSpec
@@ -40,6 +41,7 @@ class WorldModel(nn.Module):
         # Last: the weights of all others are the same with and without these.
         self.sighting = SightingHead(spec) if spec.sight_code and spec.inputs.image_size else None
         self.heads = LearnedHeads(spec)
+        self.pairs = PairHead(spec) if spec.pair_size else None
         self.command_scale: Tensor
         self.register_buffer("command_scale", torch.tensor(spec.command_maxima), persistent=False)
         # What the robot makes of commands, beside the robot of the training data; `adaptation` learns it while driving.
@@ -85,9 +87,11 @@ class WorldModel(nn.Module):
         return latent, self.encode_goal(sensors.image) if self.goal_encoder is not None else self.goal_head(features)
 
     def encode_picture(self, image: Tensor) -> Tensor:
-        """A picture for `sighting`, of now or of a goal: (batch, 3, size, size) uint8 -> (batch, sight_code)."""
+        """A picture for `pairs` or `sighting`, of now or of a goal: (batch, 3, size, size) uint8 -> (batch, code)."""
+        if self.pairs is not None:
+            return self.pairs.code(image)
         if self.sighting is None:
-            raise ValueError("this model does not compare pictures: its spec has no sight_code")
+            raise ValueError("this model does not compare pictures: its spec has neither pair_size nor sight_code")
         return self.sighting.code(image)
 
     def executed(self, commands: Tensor) -> Tensor:

@@ -152,6 +152,7 @@ class OnnxEncoder:
 
     def __init__(self, loaded: LoadedModel, folder: Path) -> None:
         has_image, has_sighting = bool(loaded.model.spec.inputs.image_size), loaded.model.sighting is not None
+        self._compared = loaded.model.encode_picture if loaded.model.pairs is not None else None
         names = ["encoder", *["goal_encoder"] * has_image, *["picture_encoder"] * has_sighting]
         sessions = open_sessions(loaded, folder, names)
         self._encoder = sessions["encoder"]
@@ -169,7 +170,9 @@ class OnnxEncoder:
         return torch.from_numpy(self._goals.run(None, {"image": image.numpy()})[0])
 
     def encode_picture(self, image: Tensor) -> Tensor:
-        """As `WorldModel.encode_picture`."""
+        """As `WorldModel.encode_picture`; by the model itself where it compares pictures cell by cell."""
+        if self._compared is not None:
+            return self._compared(image)
         if self._pictures is None:
             raise ValueError("this model does not compare pictures: its spec has no sight_code")
         return torch.from_numpy(self._pictures.run(None, {"image": image.numpy()})[0])

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from ami_ros.errors import AmiError
-from ami_ros.scan import Scan
+from ami_ros.scan import Scan, ranges_at
 from ami_ros.world_model.encoder import Sensors
 from ami_ros.world_model.model import AS_TRAINED, WorldModel
 
@@ -36,18 +36,7 @@ def fit_scan(scan: Scan, beams: int) -> NDArray[np.float32]:
 
     Directions that the scanner does not cover read inf, as do NaN and readings of zero.
     """
-    wanted = np.arange(beams) * (2 * np.pi / beams)
-    step = scan.angle_increment
-    count = len(scan.ranges)
-    offset = (wanted - scan.angle_min) % (2 * np.pi) if step > 0 else (scan.angle_min - wanted) % (2 * np.pi)
-    nearest = np.rint(offset / abs(step)).astype(int)
-    if count * abs(step) > 2 * np.pi - 1.5 * abs(step):
-        nearest %= count
-    covered = nearest < count
-    ranges = np.full(beams, np.inf, dtype=np.float32)
-    ranges[covered] = scan.ranges[nearest[covered]]
-    ranges[~(ranges > 0)] = np.inf
-    return ranges
+    return ranges_at(scan, np.arange(beams) * (2 * np.pi / beams))
 
 
 def fit_scan_columns(scans: NDArray[np.float32], beams: int) -> NDArray[np.float32]:
@@ -71,7 +60,7 @@ class EncoderRuntime(Protocol):
         ...
 
     def encode_picture(self, image: torch.Tensor) -> torch.Tensor:
-        """(batch, 3, size, size) uint8 -> (batch, sight_code), of models that compare pictures."""
+        """(batch, 3, size, size) uint8 -> (batch, code), of models that compare pictures."""
         ...
 
 
@@ -131,17 +120,19 @@ class Perception:
             return self._finite(self.encoder.encode_goal(self._image(image)))
 
     def encode_picture(self, image: Image | None) -> Latent | None:
-        """Code (sight_code,) of what the camera sees; None where the model compares no pictures.
+        """Code of what the camera sees, to be compared with others; None where the model compares no pictures.
 
         Of a goal's picture, too, by a perception whose model has the colours that it was trained with.
         """
-        if image is None or not self.model.spec.sight_code or not self.inputs.image_size:
+        size = self.model.spec.picture_size
+        if image is None or not size or not self.inputs.image_size:
             return None
         with torch.inference_mode():
-            return self._finite(self.encoder.encode_picture(self._seen(self._image(image))))
+            return self._finite(self.encoder.encode_picture(self._seen(self._image(image, size))))
 
-    def _image(self, image: Image) -> torch.Tensor:
-        return torch.from_numpy(fit_image(image, self.inputs.image_size)).permute(2, 0, 1)[None]
+    def _image(self, image: Image, size: int = 0) -> torch.Tensor:
+        """(1, 3, size, size), by default as the encoder takes it."""
+        return torch.from_numpy(fit_image(image, size or self.inputs.image_size)).permute(2, 0, 1)[None]
 
     def _seen(self, image: torch.Tensor) -> torch.Tensor:
         """Bytes again, as every runtime takes them."""

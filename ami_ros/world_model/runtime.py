@@ -33,7 +33,7 @@ class Runtime:
     """
 
     def __init__(self, model: WorldModel) -> None:
-        self.spec, self.sighting = model.spec, model.sighting
+        self.spec, self.sighting, self.pairs = model.spec, model.sighting, model.pairs
         self.policy = model.policy
         self.disagreement, self.path_disagreement = model.disagreement, model.path_disagreement
         self._model = model

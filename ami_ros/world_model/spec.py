@@ -6,6 +6,9 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+PAIR_STRIDE = 8  # [px] between cells of pictures that are compared cell by cell
+PAIR_CHANNELS = 64  # numbers in a cell
+
 
 def within(spec: object, **limits: tuple[int, int]) -> None:
     """Raises ValueError where a size is out of its limits: a file must not ask for more memory than there is."""
@@ -60,6 +63,7 @@ class ModelSpec:
     contrast_dim: int = 64  # numbers in a key of the contrastive critic
     goal_encoder: bool = False  # goals have their own image encoder, where latents owe much to other sensors
     sight_code: int = 0  # numbers in a picture's code for locating goals; 0: by latents alone
+    pair_size: int = 0  # [px], square, of pictures that are compared early, cell by cell; 0: none are
     place_pose: bool = False  # relative poses through a frame of the model's own, for cameras that see the whole place
     # Heads that are learned last, on finished latents (`learning.head_phase`).
     ensemble: int = 0  # further predictors, whose disagreement is the model's uncertainty; at least 2, 0: none
@@ -73,6 +77,8 @@ class ModelSpec:
         for name in ("period", "max_linear", "max_angular"):
             if not 0.0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must be greater than 0, not {getattr(self, name)}")
+        if self.pair_size % 16 or not 0 <= self.pair_size <= 512 or (self.pair_size and not self.inputs.image_size):
+            raise ValueError(f"pair_size must be a multiple of 16, of a model that has a camera, not {self.pair_size}")
         if not 0.0 <= self.max_lateral < math.inf:
             raise ValueError(f"max_lateral must not be negative, not {self.max_lateral}")
         if self.ensemble == 1:
@@ -92,6 +98,16 @@ class ModelSpec:
     def command_maxima(self) -> tuple[float, ...]:
         """What a command of 1 is, for each of its numbers."""
         return (self.max_linear, self.max_angular, self.max_lateral)[: self.command_dim]
+
+    @property
+    def picture_size(self) -> int:
+        """Of the pictures that are compared with goals [px]; 0: none are."""
+        return self.pair_size or (self.inputs.image_size if self.sight_code else 0)
+
+    @property
+    def picture_code(self) -> int:
+        """Numbers in a picture's code; 0: pictures are not compared."""
+        return PAIR_CHANNELS * (self.pair_size // PAIR_STRIDE) ** 2 if self.pair_size else self.sight_code
 
     @property
     def has_learned_heads(self) -> bool:

@@ -76,7 +76,7 @@ class ExactModel(WorldModel):
         self.register_buffer("colours", AS_TRAINED.clone(), persistent=False)
         self.relative_pose = ExactRelativePose()
         self.contrast = ExactContrast()
-        self.sighting = None
+        self.sighting = self.pairs = None
 
     def encode(self, sensors: Sensors) -> Tensor:
         """Phases of the waves in pictures (batch, 3, size, size); positions from 0 to 6.28 m are told apart."""

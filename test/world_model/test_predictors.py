@@ -99,5 +99,5 @@ def test_blocks_and_width_are_those_of_the_spec() -> None:
 
 
 def test_a_predictor_of_nothing_is_refused() -> None:
-    with pytest.raises(ValueError, match="at least 1"):
+    with pytest.raises(ValueError, match="must be 1 to 64"):
         replace(SPEC, predictor_blocks=0)

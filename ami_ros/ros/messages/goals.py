@@ -81,7 +81,7 @@ def _typed(
         if goal.type == NavigationGoal.TYPE_LATENT:
             code, length = Code.ENCODER_MISMATCH, spec.latent_dim
             latent = conversions.latent_from_message(goal.latent, encoder_id, code, length)
-            return Goal(latent=latent, picture=conversions.picture_from_message(goal.latent, spec.sight_code)), None
+            return Goal(latent=latent, picture=conversions.picture_from_message(goal.latent, spec.picture_code)), None
         if goal.type == NavigationGoal.TYPE_POSE:
             frame = goal.pose.header.frame_id
             if frame not in (frames.odom, frames.map):

@@ -103,7 +103,7 @@ def query_to_message(query: GoalQuery, encoder_id: str, frame: str) -> Navigatio
     """`frame`: of the memory."""
     header = Header(frame_id=frame)
     if query.latent is not None:
-        latent = conversions.latent_to_message(query.latent, header, encoder_id)
+        latent = conversions.latent_to_message(query.latent, header, encoder_id, query.picture)
         return NavigationGoal(type=NavigationGoal.TYPE_LATENT, latent=latent)
     if query.pose is not None:
         pose = PoseStamped(header=header, pose=conversions.pose_to_message(query.pose))
@@ -111,11 +111,14 @@ def query_to_message(query: GoalQuery, encoder_id: str, frame: str) -> Navigatio
     return NavigationGoal(type=NavigationGoal.TYPE_PLACE, place_id=query.place_id, place_label=query.label)
 
 
-def query_from_message(goal: NavigationGoal, encoder_id: str, latent_dim: int, frame: str) -> GoalQuery:
-    """Raises AmiError on a goal that memory cannot search; it has latents of `encoder_id` and length `latent_dim`."""
+def query_from_message(
+    goal: NavigationGoal, encoder_id: str, latent_dim: int, frame: str, picture_code: int = 0
+) -> GoalQuery:
+    """Raises AmiError on a goal that memory cannot search; it has latents of `encoder_id` and length `latent_dim`, and
+    codes of pictures of length `picture_code`."""
     if goal.type == NavigationGoal.TYPE_LATENT:
-        code = Code.ENCODER_MISMATCH
-        return GoalQuery(latent=conversions.latent_from_message(goal.latent, encoder_id, code, latent_dim))
+        latent = conversions.latent_from_message(goal.latent, encoder_id, Code.ENCODER_MISMATCH, latent_dim)
+        return GoalQuery(latent=latent, picture=conversions.picture_from_message(goal.latent, picture_code))
     if goal.type == NavigationGoal.TYPE_POSE:
         if goal.pose.header.frame_id != frame:
             raise AmiError(f"goal is in frame '{goal.pose.header.frame_id}', memory's is '{frame}'", Code.INVALID_INPUT)

@@ -1,0 +1,128 @@
+"""What `ami pairs` does: buildings -> views -> a model that compares pictures."""
+
+from __future__ import annotations
+
+import os
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from ami_ros.app.extract_run import progress_bar
+from ami_ros.app.train_run import has_bfloat16
+from ami_ros.errors import AmiError
+from ami_ros.evaluation.report import hardware, write_json
+from ami_ros.learning.pair_calibration import PairQuality, calibrate, judge_pairs, quality
+from ami_ros.learning.pair_phase import PairConfig, fit_pairs
+from ami_ros.learning.views import ViewConfig, Views, joined, load_views, save_views, take_views
+from ami_ros.simulation.buildings.names import refuse_test_buildings
+from ami_ros.simulation.world_file import load_world
+from ami_ros.world_model.checkpoint import CONFIG, LoadedModel, load_model, save_model
+from ami_ros.world_model.model import WorldModel
+
+SIZE = 96  # [px] of pictures that are compared
+BATCHES = 12  # of pairs that thresholds are found by
+
+
+@dataclass(frozen=True)
+class PairJob:
+    """What the user asked for."""
+
+    model: Path
+    out: Path
+    views: Path
+    learned: tuple[int, ...]  # seeds of buildings
+    held_out: tuple[int, ...]
+    steps: int
+    seed: int
+    workers: int
+    threads: int
+    name: str
+    json: Path | None = None
+    size: int = SIZE  # [px]
+
+
+def run(job: PairJob) -> LoadedModel:
+    """Writes the model folder.
+
+    Raises:
+        AmiError: a building is for tests, or learned from and held out; the model has no calibrated camera.
+    """
+    console = Console(stderr=True)
+    if set(job.learned) & set(job.held_out):
+        raise AmiError("pairs: buildings to learn from must not be held out as well; choose other seeds")
+    if (job.out / CONFIG).exists():
+        raise AmiError(f"pairs: {job.out} holds a model already; choose another --out")
+    torch.set_num_threads(job.threads or len(os.sched_getaffinity(0)))
+    model = comparing(load_model(job.model).model, job.size)
+    learned = _views(job, job.learned, model, console)
+    held_out = _views(job, job.held_out, model, console)
+    began = time.monotonic()
+    assert model.pairs is not None
+    torch.manual_seed(job.seed)
+    config = PairConfig(steps=job.steps, seed=job.seed, bfloat16=has_bfloat16())
+    with progress_bar(console) as bar:
+        task = bar.add_task("comparing pictures", total=job.steps)
+        fit_pairs(model.pairs, learned, config, lambda done, loss: bar.update(task, completed=done))
+    # Thresholds and figures are of different halves of the buildings that were held out.
+    halves = [held_out.of_worlds(rest) for rest in (0, 1)]
+    calibrate(model.pairs, judge_pairs(model.pairs, halves[0], BATCHES, job.seed))
+    found = quality(model.pairs, judge_pairs(model.pairs, halves[1], BATCHES, job.seed))
+    loaded = save_model(job.out, job.name, model)
+    _show(found, console)
+    console.print(f"model {loaded.encoder_id} is in {job.out}")
+    if job.json is not None:
+        known = {"encoder_id": loaded.encoder_id, "buildings": len(job.learned), "steps": job.steps, "seed": job.seed}
+        minutes = round((time.monotonic() - began) / 60, 2)
+        write_json(job.json, known | asdict(found) | {"minutes": minutes} | hardware())
+    return loaded
+
+
+def comparing(model: WorldModel, size: int) -> WorldModel:
+    """The same model with new weights for comparing pictures of `size` [px].
+
+    Raises:
+        AmiError: its camera is not known.
+    """
+    if not model.spec.inputs.field_of_view:
+        raise AmiError("pairs: the model does not know its camera; train it with recordings that have camera_info")
+    wanted = WorldModel(replace(model.spec, pair_size=size, sight_code=0))
+    own = {k: v for k, v in model.state_dict().items() if not k.startswith(("pairs.", "sighting."))}
+    wanted.load_state_dict(own, strict=False)
+    return wanted.eval()
+
+
+def _views(job: PairJob, seeds: tuple[int, ...], model: WorldModel, console: Console) -> Views:
+    """Of all buildings; those that are on disk are not drawn again."""
+    for seed in seeds:
+        refuse_test_buildings(f"building:{seed}", "pairs")
+    config = ViewConfig(size=job.size, field_of_view=model.spec.inputs.field_of_view)
+    files = {seed: job.views / f"{seed}.npz" for seed in seeds}
+    missing = [seed for seed, file in files.items() if not file.exists()]
+    if missing:
+        job.views.mkdir(parents=True, exist_ok=True)
+        # Not forked: a process that inherits a rendering context cannot render.
+        workers = min(len(missing), job.workers or len(os.sched_getaffinity(0)))
+        with progress_bar(console) as bar, ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+            task = bar.add_task("drawing buildings", total=len(missing))
+            for future in [pool.submit(draw_building, seed, files[seed], config) for seed in missing]:
+                future.result()
+                bar.advance(task)
+    return joined([load_views(file) for file in files.values()])
+
+
+def draw_building(seed: int, file: Path, config: ViewConfig) -> None:
+    """Views of one building, to a file."""
+    save_views(file, take_views(load_world(f"building:{seed}"), config, seed))
+
+
+def _show(found: PairQuality, console: Console) -> None:
+    table = Table("in buildings held out", "", box=None, padding=(0, 3, 0, 0))
+    for name, value in asdict(found).items():
+        table.add_row(name, f"{value:.3g}")
+    console.print(table)

@@ -1,0 +1,139 @@
+"""A phase of training: how pictures are compared, cell by cell, on views of many simulated worlds.
+
+Every cell is told where in the other picture that which it shows is, by the views' depth: far more than one pose for
+two pictures, so that a small network learns it from few of them. Pairs that show nothing of each other are of three
+kinds, each harder than the last: other worlds, other rooms of the same one, and the same room seen another way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from ami_ros.learning.descent import descend
+from ami_ros.learning.losses import pose_errors
+from ami_ros.learning.pair_labels import Labels, columns_of, label, plan_of
+from ami_ros.learning.picture_noise import disturbed
+from ami_ros.learning.views import Views
+from ami_ros.world_model.pairs import PairHead
+
+CLIP = 1.0  # norm of the gradient
+WARM_UP = 100  # steps
+NO_LASER = 0.3  # share of pairs without a laser, and of its beams that see nothing
+MATCH, SAME, ERROR, SHAPE = 1.0, 0.5, 0.15, 1.0  # weights of the loss's parts beside that of the pose
+BEARING = 3.0  # of a radian beside a range's logarithm
+
+
+@dataclass(frozen=True)
+class PairConfig:
+    """How pairs are learned."""
+
+    steps: int = 2000  # of the optimiser
+    groups: int = 8  # of views in a step; two of each robot
+    pairs: int = 128  # in a step: half within groups
+    learning_rate: float = 2e-3  # at its highest; it falls to zero along half a cosine
+    bfloat16: bool = False  # maps of features in bfloat16
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class PairBatch:
+    """Views (k,) of a step, and pairs of them: positions in `rows`."""
+
+    rows: NDArray[np.int64]
+    first: NDArray[np.int64]
+    second: NDArray[np.int64]
+
+
+def draw(views: Views, rng: np.random.Generator, groups: int, pairs: int) -> PairBatch:
+    """Random groups, two of each robot, and random pairs: half within a group, a quarter within a robot.
+
+    Half of the robots are those that are described: the first one of each world.
+    """
+    every, first = np.unique(views.robot, return_index=True)
+    described = np.unique(views.world[first], return_index=True)[1]
+    count = max(1, groups // 2)
+    robots = np.concatenate([rng.choice(every[described], count // 2), rng.choice(every, count - count // 2)])
+    rows = []
+    for robot in robots:
+        own = np.unique(views.group[views.robot == robot])
+        rows += [np.flatnonzero(views.group == group) for group in rng.choice(own, min(2, len(own)), replace=False)]
+    found = np.concatenate(rows)
+    first = rng.integers(0, len(found), pairs)
+    second = rng.integers(0, len(found), pairs)
+    for k in range(pairs * 3 // 4):
+        mates = views.group if k < pairs // 2 else views.robot
+        others = np.flatnonzero((mates[found] == mates[found[first[k]]]) & (np.arange(len(found)) != first[k]))
+        second[k] = rng.choice(others)
+    return PairBatch(found, first, second)
+
+
+def fit_pairs(head: PairHead, views: Views, config: PairConfig, report: Callable[[int, float], None]) -> None:
+    """Trains `head`; it is left in evaluation mode.
+
+    Args:
+        head: of the size of the views' pictures.
+        views: of the worlds to learn from.
+        config: see there.
+        report: called with the steps done and the loss.
+    """
+
+    def loss(step: int) -> Tensor:
+        rng = np.random.default_rng((config.seed, step, 2))
+        batch = draw(views, rng, config.groups, config.pairs)
+        images = torch.from_numpy(disturbed(views.images[batch.rows], rng)).permute(0, 3, 1, 2)
+        with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
+            maps = head.features(images)
+        codes = maps.float().flatten(1)
+        first, second = batch.rows[batch.first], batch.rows[batch.second]
+        labels = label(views, first, second)
+        columns = _laser(columns_of(views, first), rng)
+        found = head.match(codes[batch.first], codes[batch.second])
+        polar, known = plan_of(views, batch.rows)
+        guessed = head.plan(maps.float())[0]
+        off = (guessed - polar).abs() * torch.tensor([1.0, BEARING])
+        shape = (off.sum(-1) * known).sum() / known.sum().clamp(min=1.0)
+        return pair_loss(found.scores, head.judge(found, columns), labels) + SHAPE * shape
+
+    descend(head, loss, config.steps, config.learning_rate, report, warm_up=WARM_UP, clip=CLIP)
+
+
+def pair_loss(scores: Tensor, out: Tensor, labels: Labels) -> Tensor:
+    """Where cells are, where the second picture was taken, how far off that is, and whether both see the same.
+
+    Args:
+        scores: (pairs, n, n + 1) logits of the matching.
+        out: (pairs, 6) of `PairHead.judge`.
+        labels: of the pairs.
+    """
+    missed = -(scores.log_softmax(-1).gather(-1, labels.cells) * labels.weights).sum(-1)
+    known = labels.weights.sum(-1)
+    there = (labels.cells[..., 0] < scores.shape[1]) * known
+    # Most cells are not there: by themselves the others would hardly count.
+    match = _mean(missed, there) + _mean(missed, known - there)
+    same = labels.same
+    share = same / same.sum().clamp(min=1.0)
+    pose = (pose_errors(out[:, :4], labels.pose) * share).sum()
+    off = (out[:, :2].detach() - labels.pose[:, :2]).square().sum(-1).add(1e-6).sqrt()
+    error = ((off * (-out[:, 4]).exp() + out[:, 4]) * share).sum()
+    agree = functional.binary_cross_entropy_with_logits(out[:, 5], same)
+    return match * MATCH + pose + agree * SAME + error * ERROR
+
+
+def _mean(values: Tensor, weights: Tensor) -> Tensor:
+    return (values * weights).sum() / weights.sum().clamp(min=1.0)
+
+
+def _laser(columns: NDArray[np.float32], rng: np.random.Generator) -> Tensor:
+    """Columns as a laser gives them: at another height than the camera, not all of them, or none."""
+    noisy = columns * (1 + rng.normal(0.0, 0.03, columns.shape)).astype(np.float32)
+    noisy[rng.random(columns.shape) < NO_LASER / 3] = np.inf
+    found = torch.from_numpy(noisy)
+    found[torch.from_numpy(rng.random(len(columns)) < NO_LASER)] = torch.nan
+    return found

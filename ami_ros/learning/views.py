@@ -1,0 +1,219 @@
+"""Pictures of simulated worlds for learning how two of them are compared: groups of views that are near each other,
+with the depth of what they show. No robot drives for it: only where the pictures are taken matters.
+
+Every set of views is of another robot, whose camera sits higher or lower, tilted, and sees more or less.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from ami_ros.errors import AmiError
+from ami_ros.geometry import Array, wrap
+from ami_ros.robots.description import RobotDescription, default_robot
+from ami_ros.simulation.free_space import FreeSpace
+from ami_ros.simulation.mjcf import build_model
+from ami_ros.simulation.rendering import Camera, mujoco
+from ami_ros.simulation.robot_model import BODY, WHEEL_RADIUS
+from ami_ros.simulation.world import World
+from ami_ros.world_model.spec import PAIR_STRIDE as STRIDE
+
+CAMERA = "onboard"
+REACH = 2.5  # [m] from the first view of a group to the others
+TURN = 1.2  # [rad] likewise
+ANTIALIASING = 2  # samples a pixel
+ATTEMPTS = 50  # draws for a view before it is left where the first one is
+
+
+@dataclass(frozen=True)
+class CameraRange:
+    """What cameras are drawn from."""
+
+    height: tuple[float, float] = (0.1, 0.6)  # [m] above the floor
+    pitch: tuple[float, float] = (-0.25, 0.12)  # [rad], positive looks down
+    roll: float = 0.03  # [rad] standard deviation of each picture's own: floors and suspensions
+    narrow: tuple[float, float] = (1.05, 1.92)  # [rad] field of view; where it is narrower than the model's, a frame
+
+
+@dataclass(frozen=True)
+class ViewConfig:
+    """Of one world's views."""
+
+    groups: int = 15
+    members: int = 6  # views of a group
+    robots: int = 3  # whose groups these are, by turns; the first one has the camera that is described
+    size: int = 96  # [px] of the square pictures
+    field_of_view: float = math.radians(100.0)  # [rad] of them
+    cameras: CameraRange = field(default_factory=CameraRange)
+
+
+@dataclass
+class Views:
+    """n views; those of one group show much the same."""
+
+    images: NDArray[np.uint8]  # (n, size, size, 3) RGB, as rendered
+    depth: NDArray[np.float16]  # (n, side, side) [m] along the optical axis, at the middle of each cell of a map
+    poses: Array  # (n, 3) of the base in the world
+    cameras: Array  # (n, 4) height [m], pitch, roll [rad], field of view [rad]
+    group: NDArray[np.int64]  # (n,)
+    robot: NDArray[np.int64]  # (n,)
+    world: NDArray[np.int64]  # (n,) number of the building
+    tangent: float  # of half the pictures' field of view
+
+    def __len__(self) -> int:
+        return len(self.poses)
+
+    @property
+    def frames(self) -> Array:
+        """(n,) how much of each half picture is not the black frame of a narrow camera, 0 to 1."""
+        return np.minimum(1.0, np.tan(self.cameras[:, 3] / 2) / self.tangent)
+
+    def of_worlds(self, rest: int) -> Views:
+        """The views of every other world: those whose number leaves `rest` (0 or 1) when halved."""
+        rows = self.world % 2 == rest
+        return Views(**{name: getattr(self, name)[rows] for name in COLUMNS}, tangent=self.tangent)
+
+
+COLUMNS = ("images", "depth", "poses", "cameras", "group", "robot", "world")
+
+
+def save_views(file: Path, views: Views) -> None:
+    """Writes them so that the file is there once it is complete."""
+    partial = file.with_name(f".{file.name}.{os.getpid()}.npz")
+    np.savez(partial, tangent=views.tangent, **{name: getattr(views, name) for name in COLUMNS})
+    os.replace(partial, file)
+
+
+def load_views(file: Path) -> Views:
+    """What `save_views` wrote.
+
+    Raises:
+        AmiError: something else.
+    """
+    try:
+        with np.load(file, allow_pickle=False) as found:
+            return Views(**{name: found[name] for name in COLUMNS}, tangent=float(found["tangent"]))
+    except (OSError, ValueError, KeyError) as error:
+        raise AmiError(f"{file} holds no views; remove it, and they are taken again") from error
+
+
+def joined(parts: list[Views]) -> Views:
+    """The views of several worlds, whose groups and robots stay apart."""
+    groups = np.cumsum([0, *(part.group.max() + 1 for part in parts[:-1])])
+    robots = np.cumsum([0, *(part.robot.max() + 1 for part in parts[:-1])])
+    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in COLUMNS}
+    columns["group"] = np.concatenate([part.group + first for part, first in zip(parts, groups, strict=True)])
+    columns["robot"] = np.concatenate([part.robot + first for part, first in zip(parts, robots, strict=True)])
+    columns["world"] = np.concatenate([np.full(len(part), number) for number, part in enumerate(parts)])
+    return Views(**columns, tangent=parts[0].tangent)
+
+
+def axes_of(pitch: float, roll: float) -> Array:
+    """Axes (3, 3) of a camera in the base's frame, as columns: right, down and ahead in the picture."""
+    body = Rotation.from_euler("xyz", [roll, pitch, 0.0]).as_matrix()
+    return np.stack([-body[:, 1], -body[:, 2], body[:, 0]], axis=1)
+
+
+def take_views(world: World, config: ViewConfig, seed: int, robot: RobotDescription | None = None) -> Views:
+    """Pictures from random places of a world; a seed repeats them.
+
+    Raises:
+        AmiError: there is no OpenGL.
+    """
+    rng = np.random.default_rng(seed)
+    robot = robot or default_robot()
+    model = build_model(world, ANTIALIASING, robot)
+    data = mujoco.MjData(model)
+    colour = Camera(model, CAMERA, config.size, show_robot=False)
+    depth = Camera(model, CAMERA, config.size // STRIDE, show_robot=False)
+    depth.measures_depth()
+    try:
+        return _take(
+            model, data, colour, depth, FreeSpace(world, radius=robot.shape.radius), config, _camera_of(robot), rng
+        )
+    finally:
+        colour.close()
+        depth.close()
+
+
+def _take(
+    model: mujoco.MjModel, data: mujoco.MjData, colour: Camera, depth: Camera, space: FreeSpace, config: ViewConfig,
+    own: tuple[float, float, float], rng: np.random.Generator,
+) -> Views:  # fmt: skip
+    robots = [own, *(_draw_camera(config.cameras, rng) for _ in range(config.robots - 1))]
+    images, depths, poses, cameras = [], [], [], []
+    model.cam(CAMERA).fovy[:] = math.degrees(config.field_of_view)
+    for group in range(config.groups):
+        for pose in _group(space, config.members, rng):
+            height, pitch, view = robots[group % config.robots]
+            roll = rng.normal(0.0, config.cameras.roll)
+            _place(model, data, pose, height, axes_of(pitch, roll))
+            images.append(framed(colour.picture(data), config.field_of_view, view))
+            depths.append(depth.picture(data).astype(np.float16))
+            poses.append(pose)
+            cameras.append((height, pitch, roll, view))
+    number = np.repeat(np.arange(config.groups), config.members)
+    return Views(
+        np.stack(images), np.stack(depths), np.stack(poses), np.array(cameras), number, number % config.robots,
+        np.zeros(len(number), np.int64), math.tan(config.field_of_view / 2),
+    )  # fmt: skip
+
+
+def _camera_of(robot: RobotDescription) -> tuple[float, float, float]:
+    """Height [m], pitch and field of view [rad] as described."""
+    assert robot.camera is not None and robot.camera.mount is not None, "a robot whose camera's place is known"
+    return robot.camera.mount.z, robot.camera.mount.pitch, robot.camera.square_view
+
+
+def _draw_camera(cameras: CameraRange, rng: np.random.Generator) -> tuple[float, float, float]:
+    return rng.uniform(*cameras.height), rng.uniform(*cameras.pitch), rng.uniform(*cameras.narrow)
+
+
+def _group(space: FreeSpace, members: int, rng: np.random.Generator) -> list[Array]:
+    """Free poses near the first one that look much the same way; half of them very near, as when a robot arrives."""
+    first = space.sample_pose(rng)
+    found = [first]
+    for member in range(1, members):
+        reach = REACH * (0.25 if member % 2 else 1.0)
+        for _ in range(ATTEMPTS):
+            way, angle = reach * math.sqrt(rng.random()), rng.uniform(-np.pi, np.pi)
+            pose = np.array([*(first[:2] + way * np.array([math.cos(angle), math.sin(angle)])), 0.0])
+            if space.free(pose):
+                break
+        else:
+            pose = first.copy()
+        pose[2] = wrap(first[2] + rng.uniform(-TURN, TURN) * (0.5 if member % 2 else 1.0))
+        found.append(pose)
+    return found
+
+
+def _place(model: mujoco.MjModel, data: mujoco.MjData, pose: Array, height: float, axes: Array) -> None:
+    """The robot at `pose` (3,), its camera so high and with such axes in the base's frame."""
+    camera = model.cam(CAMERA)
+    camera.pos[:] = 0.0, 0.0, height - WHEEL_RADIUS
+    # MuJoCo's cameras look along -z, with y up.
+    turned = np.stack([axes[:, 0], -axes[:, 1], -axes[:, 2]], axis=1)
+    x, y, z, w = Rotation.from_matrix(turned).as_quat()
+    camera.quat[:] = w, x, y, z
+    start = model.joint(BODY).qposadr[0]
+    data.qpos[start : start + 7] = pose[0], pose[1], WHEEL_RADIUS, math.cos(pose[2] / 2), 0, 0, math.sin(pose[2] / 2)
+    mujoco.mj_kinematics(model, data)
+    mujoco.mj_camlight(model, data)
+
+
+def framed(image: NDArray[np.uint8], field_of_view: float, narrower: float) -> NDArray[np.uint8]:
+    """A picture (size, size, 3) as a camera of a `narrower` field of view [rad] would leave it: black around it."""
+    if narrower >= field_of_view:
+        return image
+    size = len(image)
+    border = round((1 - math.tan(narrower / 2) / math.tan(field_of_view / 2)) * size / 2)
+    inside = np.zeros_like(image)
+    inside[border : size - border, border : size - border] = image[border : size - border, border : size - border]
+    return inside

@@ -1,0 +1,76 @@
+"""`ami pairs`: a model that compares pictures, and figures of buildings that it did not learn from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ami_ros.app.pairs_run import PairJob, run
+from ami_ros.errors import AmiError
+from ami_ros.learning.views import save_views
+from ami_ros.world_model.checkpoint import LoadedModel, load_model, save_model
+from ami_ros.world_model.encoder import Sensors
+from ami_ros.world_model.model import WorldModel
+from ami_ros.world_model.spec import InputSpec, ModelSpec
+from harness.wall_views import FIELD, SIZE, world
+
+SPEC = ModelSpec(InputSpec(image_size=16, scan_beams=0, field_of_view=FIELD), encoder_width=16, sight_code=4)
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> LoadedModel:
+    torch.manual_seed(0)
+    return save_model(tmp_path / "start", "start", WorldModel(SPEC).eval())
+
+
+def job(folder: Path, learned: tuple[int, ...] = (1, 2), held_out: tuple[int, ...] = (3, 4)) -> PairJob:
+    """Buildings 1 to 4 are drawn already."""
+    (folder / "views").mkdir(exist_ok=True)
+    for seed in range(1, 5):
+        save_views(folder / "views" / f"{seed}.npz", world(seed))
+    figures = folder / "figures.json"
+    return PairJob(
+        folder / "start", folder / "out", folder / "views", learned, held_out, 4, 0, 1, 1, "g", figures, SIZE
+    )
+
+
+def test_latents_stay_and_pictures_are_compared(start: LoadedModel, tmp_path: Path) -> None:
+    made = run(job(tmp_path))
+    again = load_model(tmp_path / "out").model
+    assert again.pairs is not None and again.sighting is None and again.spec.pair_size == SIZE
+    image = torch.randint(0, 256, (2, 3, 16, 16), dtype=torch.uint8)
+    with torch.inference_mode():
+        torch.testing.assert_close(again.encode(Sensors(image)), start.model.encode(Sensors(image)))
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert figures["encoder_id"] == made.encoder_id and figures["buildings"] == 2
+    assert 0 < figures["threshold"] <= 1 and np.isfinite(figures["near_position_median_m"])
+
+
+def test_a_new_head_for_pictures_leaves_memories_valid(start: LoadedModel, tmp_path: Path) -> None:
+    first = run(job(tmp_path))
+    again = tmp_path / "again"
+    again.mkdir()
+    (again / "start").symlink_to(tmp_path / "out")
+    assert run(job(again, (1,))).encoder_id == first.encoder_id
+
+
+@pytest.mark.parametrize(
+    ("learned", "held_out", "why"),
+    [((1, 2), (2, 3), "held out as well"), ((1, 100_000), (3,), "is a building for tests")],
+)
+def test_what_is_measured_on_is_never_learned_from(
+    start: LoadedModel, tmp_path: Path, learned: tuple[int, ...], held_out: tuple[int, ...], why: str
+) -> None:
+    with pytest.raises(AmiError, match=why):
+        run(job(tmp_path, learned, held_out))
+
+
+def test_a_model_whose_camera_is_not_known_is_refused(tmp_path: Path) -> None:
+    inputs = InputSpec(image_size=16, scan_beams=0)
+    save_model(tmp_path / "start", "start", WorldModel(ModelSpec(inputs, encoder_width=16)).eval())
+    with pytest.raises(AmiError, match="does not know its camera"):
+        run(job(tmp_path))

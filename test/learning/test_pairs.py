@@ -1,0 +1,122 @@
+"""How pictures are compared is learned from views with depth; here of a wall with a pattern, without a renderer."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ami_ros.errors import AmiError
+from ami_ros.geometry import relative
+from ami_ros.learning.pair_calibration import Judged, calibrate, judge_pairs, quality
+from ami_ros.learning.pair_labels import columns_of, label, plan_of
+from ami_ros.learning.pair_phase import PairConfig, draw, fit_pairs
+from ami_ros.learning.views import Views, framed, joined, load_views, save_views
+from ami_ros.world_model.pairs import PairHead
+from ami_ros.world_model.spec import InputSpec, ModelSpec
+from harness.wall_views import FIELD, SIDE, SIZE, view, world
+
+
+@pytest.fixture(scope="module")
+def views() -> Views:
+    return joined([world(0), world(1)])
+
+
+def test_a_picture_shows_itself_cell_by_cell(views: Views) -> None:
+    rows = np.arange(4)
+    found = label(views, rows, rows)
+    assert found.overlap.min() == 1.0 and found.same.min() == 1.0
+    best = found.cells.gather(-1, found.weights.argmax(-1, keepdim=True))[..., 0]
+    known = found.weights.sum(-1) > 0
+    assert (best == torch.arange(SIDE**2))[known].all()
+
+
+def test_a_turned_camera_shows_the_same_beside(views: Views) -> None:
+    pair = joined([world(0)])
+    pair.poses[:2] = [[0.5, 0.0, 0.0], [0.5, 0.0, math.pi / 2 * 0.5]]
+    for k in range(2):
+        pair.images[k], pair.depth[k] = view(pair.poses[k], 0)
+    found = label(pair, np.array([0]), np.array([1]))
+    assert 0.1 < float(found.overlap) < 0.7
+    cells = found.cells[0].reshape(SIDE, SIDE, 4)
+    assert (cells[:, -1] == SIDE**2).all(), "what is on the right is out of view after a turn to the left"
+    np.testing.assert_allclose(found.pose[0].numpy(), relative(pair.poses[0], pair.poses[1]), atol=1e-6)
+
+
+def test_other_worlds_show_nothing_of_each_other(views: Views) -> None:
+    found = label(views, np.array([0]), np.array([16]))
+    assert float(found.overlap) == 0.0 and float(found.same) == 0.0
+
+
+def test_cells_are_points_on_the_floor_plan_and_columns_what_a_laser_sees(views: Views) -> None:
+    views.poses[0] = [0.5, 0.0, 0.0]
+    views.images[0], views.depth[0] = view(views.poses[0], 0)
+    polar, known = plan_of(views, np.array([0]))
+    middle = polar[0].reshape(SIDE, SIDE, 2)[1]
+    wall = middle[:, 0].exp() * middle[:, 1].cos()
+    np.testing.assert_allclose(wall.numpy(), 2.5, atol=0.06)
+    assert middle[0, 1] > 0 > middle[-1, 1] and known.all()
+    np.testing.assert_allclose(columns_of(views, np.array([0]))[0], middle[:, 0].exp().numpy(), rtol=0.06)
+
+
+def test_the_frame_of_a_narrow_camera_is_no_part_of_the_picture() -> None:
+    image = np.full((SIZE, SIZE, 3), 200, np.uint8)
+    small = framed(image, FIELD, math.radians(60.0))
+    assert small[0].max() == 0 and small[SIZE // 2, SIZE // 2].min() == 200
+    assert framed(image, FIELD, math.radians(120.0)) is image
+
+
+def test_views_come_back_from_a_file(views: Views, tmp_path: Path) -> None:
+    save_views(tmp_path / "1.npz", views)
+    again = load_views(tmp_path / "1.npz")
+    np.testing.assert_array_equal(again.images, views.images)
+    assert again.tangent == views.tangent and len(again.of_worlds(1)) == 16
+    (tmp_path / "1.npz").write_bytes(b"no views")
+    with pytest.raises(AmiError, match="holds no views"):
+        load_views(tmp_path / "1.npz")
+
+
+def test_pairs_are_of_all_kinds(views: Views) -> None:
+    batch = draw(views, np.random.default_rng(0), 8, 64)
+    first, second = batch.rows[batch.first], batch.rows[batch.second]
+    same_group, same_robot = views.group[first] == views.group[second], views.robot[first] == views.robot[second]
+    assert same_group[:32].all() and same_robot[:48].all() and not same_robot.all()
+
+
+def test_learning_lowers_the_loss_and_repeats_itself(views: Views) -> None:
+    def learned() -> list[float]:
+        torch.manual_seed(0)
+        head, losses = PairHead(ModelSpec(InputSpec(32, field_of_view=FIELD), pair_size=32)), list[float]()
+        fit_pairs(head, views, PairConfig(steps=30, groups=4, pairs=16), lambda done, loss: losses.append(loss))
+        return losses
+
+    losses = learned()
+    assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
+    assert learned()[:3] == pytest.approx(losses[:3], rel=1e-4)
+
+
+def test_what_is_said_is_calibrated_on_pairs_that_were_not_learned_from(views: Views) -> None:
+    torch.manual_seed(0)
+    head = PairHead(ModelSpec(InputSpec(32, field_of_view=FIELD), pair_size=32))
+    fit_pairs(head, views, PairConfig(steps=5, groups=4, pairs=16), lambda done, loss: None)
+    found = judge_pairs(head, views, 2, 0)
+    calibrate(head, found)
+    figures = quality(head, judge_pairs(head, views, 2, 0))
+    assert figures.pairs == len(found.logit) and figures.accepted_unrelated <= 0.02
+
+
+def test_the_threshold_lets_one_of_a_hundred_unrelated_pairs_pass() -> None:
+    rng, count = np.random.default_rng(0), 4000
+    sees = rng.random(count) < 0.5
+    logit = np.where(sees, rng.normal(3, 1, count), rng.normal(-1, 1, count)).astype(np.float32)
+    pose = np.zeros((count, 3))
+    truth = np.where(sees[:, None], pose, [5.0, 0, 0])
+    overlap, error = sees.astype(np.float32), np.full(count, 0.1, np.float32)
+    head = PairHead(ModelSpec(InputSpec(32, field_of_view=FIELD), pair_size=32)).requires_grad_(False)
+    calibrate(head, Judged(pose, truth, overlap, logit, error, sees.astype(np.float32)))
+    probability = 1 / (1 + np.exp(-logit / float(head.calibration[0])))
+    assert (probability[~sees] >= head.threshold).mean() == pytest.approx(0.01, abs=0.002)
+    assert (probability[sees] >= head.threshold).mean() > 0.8

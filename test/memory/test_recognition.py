@@ -1,0 +1,108 @@
+"""A goal's picture is compared with those of places that its latent resembles: what is not recognised is not found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from ami_ros.errors import AmiError
+from ami_ros.geometry import compose
+from ami_ros.images import encode_jpeg
+from ami_ros.memory.codes import Code
+from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
+from ami_ros.memory.types import GoalQuery
+from ami_ros.world_model.pairs import Verdict
+from harness.exact_model import ExactModel, latent_of
+
+from .conftest import ENCODER, LIGHT, Walker, pose_error
+
+RED, BLUE = (220, 30, 30), (30, 30, 220)
+AHEAD = np.array([0.5, 0.0, 0.0])  # where a picture was taken, seen from a place of its colour
+
+
+class Colours:
+    """Recognises pictures of one colour, as taken AHEAD of each other; a code is a colour."""
+
+    size = 16
+
+    def __init__(self) -> None:
+        self.encoded = 0
+
+    def code(self, images: Tensor) -> Tensor:
+        self.encoded += len(images)
+        return images.float().mean((2, 3))
+
+    def __call__(self, here: Tensor, there: Tensor) -> Verdict:
+        same = (here - there).abs().amax(-1) < 30
+        pose = torch.tensor([*AHEAD[:2], 1.0, 0.0]).expand(len(here), -1)
+        return Verdict(pose, torch.full((len(here),), 0.1), same.float())
+
+
+def colour(rgb: tuple[int, int, int]) -> bytes:
+    return encode_jpeg(np.full((16, 16, 3), rgb, np.uint8))
+
+
+@pytest.fixture
+def model() -> Any:
+    found = ExactModel()
+    found.pairs = Colours()  # type: ignore[assignment]
+    return found
+
+
+@pytest.fixture
+def walker(model: Any, path: Path) -> Iterator[Walker]:
+    """It went 3 m ahead through what is blue; where it began was red."""
+    memory = PlaceMemory(model, ENCODER, path, MemoryConfig(filter=LIGHT))
+    walker = Walker(memory)
+    walker.look(colour(RED))
+    walker.drive(3.0, thumbnail=colour(BLUE))
+    yield walker
+    memory.close()
+
+
+def goal(rgb: tuple[int, int, int], near: float = 0.3) -> GoalQuery:
+    return GoalQuery(latent_of(np.array([near, 0.0, 0.0])), picture=np.array(rgb, np.float32))
+
+
+def test_a_goal_is_where_its_picture_is_recognised(walker: Walker) -> None:
+    route = walker.memory.find_route(goal(RED, near=1.0))
+    assert pose_error(route.goal_pose, compose(np.zeros(3), AHEAD)) < 0.05
+
+
+def test_a_picture_that_no_place_shows_is_not_found(walker: Walker) -> None:
+    with pytest.raises(AmiError) as error:
+        walker.memory.find_route(goal((30, 220, 30)))
+    assert error.value.code == Code.NOT_FOUND
+    walker.memory.find_route(GoalQuery(latent_of(np.array([0.3, 0.0, 0.0]))))  # by the latent alone it is
+
+
+def test_places_are_encoded_once(walker: Walker, model: Any) -> None:
+    walker.memory.find_route(goal(RED))
+    walker.memory.find_route(goal(BLUE))
+    walker.memory.find_route(goal(RED))
+    assert 0 < model.pairs.encoded <= len(walker.memory)
+
+
+def test_without_pictures_the_latent_decides(model: Any) -> None:
+    memory = PlaceMemory(model, ENCODER, None, MemoryConfig(filter=LIGHT))
+    walker = Walker(memory)
+    walker.look()
+    walker.drive(2.0)
+    assert pose_error(memory.find_route(goal(RED)).goal_pose, np.array([0.3, 0.0, 0.0])) < 0.3
+    memory.close()
+
+
+def test_a_copy_reads_pictures_from_where_it_was_copied(walker: Walker, model: Any, path: Path) -> None:
+    walker.memory.save(saved := path.with_name("saved.db"))
+    copy = PlaceMemory.copy_of(model, ENCODER, saved, MemoryConfig(filter=LIGHT, learning=False))
+    follower = Walker(copy)
+    follower.look()
+    follower.drive(1.0)
+    assert pose_error(copy.find_route(goal(RED, near=1.0)).goal_pose, AHEAD) < 0.1
+    copy.close()

@@ -1,0 +1,111 @@
+"""A model that recognises pictures: a goal counts as reached only where it was recognised."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ami_ros.errors import AmiError
+from ami_ros.memory.codes import Code as MemoryCode
+from ami_ros.planning.codes import Code
+from ami_ros.planning.navigator import Navigator
+from ami_ros.planning.types import Decision, Goal
+from ami_ros.world_model.pairs import Verdict
+from harness.exact_model import ExactModel, latent_of
+
+from .conftest import robot_at
+from .course import GOAL, WITH_MEMORY, Course, assert_at, route_to
+
+OTHER = GOAL + [0.0, -1.2, 0.0]  # looks like the goal to whoever compares latents
+NOT_FOUND = AmiError("memory: the goal has only 1 hypotheses", MemoryCode.NOT_FOUND)
+
+
+class Recognising(ExactModel):
+    """Recognises what its camera sees within 1.5 m of where a picture was taken; pictures are latents here."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pairs = Pairs(self.relative_pose)  # type: ignore[assignment]
+
+
+class Pairs:
+    threshold = 0.9
+
+    def __init__(self, pose: Any) -> None:
+        self._pose = pose
+
+    def columns(self, scan: Any) -> None:
+        return None
+
+    def __call__(self, here: Tensor, there: Tensor, columns: Tensor | None) -> Verdict:
+        pose = self._pose(here, there)
+        near = pose[..., :2].norm(dim=-1) < 1.5
+        return Verdict(pose, torch.full_like(near, 0.05, dtype=torch.float32), near.float())
+
+
+class Seeing(Course):
+    """The camera's picture is the true latent; `blind` makes it one that resembles nothing."""
+
+    blind = False
+
+    def step(self, **changes: Any) -> Decision:
+        picture = latent_of(self.robot.ground_truth().pose)
+        return super().step(picture=picture + 50 * self.blind, **changes)
+
+
+def course(answer: Any, blind: bool = False) -> Seeing:
+    made = Seeing(Navigator(Recognising(), WITH_MEMORY), robot_at(1.2, 1.5, 2.0), answer)
+    made.blind = blind
+    made.navigator.start(Goal(latent=latent_of(GOAL), picture=latent_of(GOAL)))
+    return made
+
+
+def test_a_goal_that_is_recognised_on_the_way_and_there_is_reached() -> None:
+    seeing = course(route_to(GOAL, (1.2, 1.5), (2.0, 1.8), (2.8, 2.3)))
+    assert seeing.run(40.0).succeeded
+    assert_at(seeing.robot, GOAL)
+
+
+def test_memory_that_errs_is_corrected_by_what_is_recognised() -> None:
+    seeing = course(route_to(GOAL + [0.5, 0.2, 0.0], (1.2, 1.5), (2.0, 1.8), (2.8, 2.3)))
+    assert seeing.run(40.0).succeeded
+    assert_at(seeing.robot, GOAL)
+
+
+def test_a_place_where_the_goal_is_not_recognised_is_never_called_reached() -> None:
+    """It is looked at once; then memory has no other, and the goal ends with a code of its own."""
+    seeing = course(route_to(GOAL, (1.2, 1.5), (2.0, 1.8), (2.8, 2.3)), blind=True)
+    seeing.run(40.0, until=lambda d: d.message.startswith("looking whether"))
+    seeing.answer = NOT_FOUND
+    last = seeing.run(20.0)
+    assert not last.succeeded and last.code is Code.UNKNOWN_PLACE
+
+
+def test_the_next_place_of_memory_is_looked_at() -> None:
+    """The first one, 4 m off the goal, does not show it."""
+    wrong = np.array([1.0, 0.8, 2.0])
+    seeing = course(route_to(wrong, (1.2, 1.5), (1.0, 0.8)))
+    pairs = seeing.navigator.model.pairs  # type: ignore[attr-defined]
+    pairs.threshold = 2.0
+    seeing.run(40.0, until=lambda d: d.message.startswith("looking whether"))
+    pairs.threshold = 0.9
+    seeing.answer = route_to(GOAL, (1.0, 0.8), (1.2, 1.5), (2.0, 1.8), (2.8, 2.3))
+    assert seeing.run(60.0).succeeded
+    assert_at(seeing.robot, GOAL)
+
+
+def test_a_picture_that_memory_does_not_know_is_looked_for_once_around() -> None:
+    seeing = course(NOT_FOUND, blind=True)
+    last = seeing.run(15.0)
+    assert last.code is Code.UNKNOWN_PLACE and not last.succeeded
+    assert np.hypot(*(seeing.robot.ground_truth().pose[:2] - [1.2, 1.5])) < 0.1, "it turned where it was"
+
+
+def test_a_goal_that_memory_does_not_know_and_that_is_seen_is_driven_to() -> None:
+    seeing = course(NOT_FOUND)
+    seeing.navigator.start(Goal(latent=latent_of(near := np.array([1.9, 1.9, 1.0])), picture=latent_of(near)))
+    assert seeing.run(40.0).succeeded
+    assert_at(seeing.robot, near)
