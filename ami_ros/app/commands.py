@@ -39,6 +39,7 @@ COMMANDS = (
     Command("evaluate", "Measure a model: what it knows of recordings, and the goals that it reaches.", renders=True),
     Command("export", "Write a model as ONNX files, or a data set as LeRobotDataset v3."),
     Command("bench", "Measure latencies, rates and memory.", renders=True),
+    Command("security", "Write SROS 2 policies with which only the gate drives the robot, and make keys."),
     Command("test", "Run the tests; arguments go to pytest.", renders=True, tests=True),
     Command("shell", "Open a shell, or run a command, in the environment of ami_ros."),
 )

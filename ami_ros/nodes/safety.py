@@ -59,6 +59,9 @@ class SafetyParameters:
             )
 
 
+HEARD = "cmd_vel_raw", "scan", "odom", "/clock"  # of which one publisher each is right
+
+
 class SafetyNode(AmiNode[SafetyParameters]):
     """Passes commands through the gate as they arrive, and at a fixed rate in between."""
 
@@ -170,14 +173,16 @@ class SafetyNode(AmiNode[SafetyParameters]):
         The supervisor may: it sends zero, where the gate is gone.
         """
         allowed = {_full_name(self.get_namespace(), name) for name in (self.get_name(), "supervisor")}
-        for topic, ours in ((self._output.topic_name, 1), ("cmd_vel_raw", 0), ("scan", 0)):
+        for topic, ours in ((self._output.topic_name, 1), *((heard, 0) for heard in HEARD)):
             found = self.get_publishers_info_by_topic(self.resolve_topic_name(topic))
             others = sorted({_full_name(end.node_namespace, end.node_name) for end in found} - allowed)
             if ours and others:
-                self.health.warn("rival", f"{', '.join(others)} also publishes {topic}, past the safety gate")
+                self.health.warn(
+                    f"rival on {topic}", f"{', '.join(others)} also publishes {topic}, past the safety gate"
+                )
             elif len(found) > 1 and not ours:
                 self.health.warn(
-                    "rival", f"{topic} has several publishers: {', '.join(others)}; only one should send it"
+                    f"rival on {topic}", f"{topic} has several publishers: {', '.join(others)}; only one should send it"
                 )
 
 

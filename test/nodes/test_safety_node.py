@@ -11,6 +11,7 @@ import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import TwistStamped
 from rclpy.parameter import Parameter
+from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import LaserScan
 from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
@@ -154,11 +155,22 @@ def test_scans_of_an_unknown_frame_mean_standing_still(
 
 
 @pytest.mark.fault("second publisher of scan, cmd_vel or cmd_vel_raw")
-@pytest.mark.parametrize("topic", ["scan", "cmd_vel_raw"])
-def test_a_second_publisher_of_what_the_gate_hears_is_named(bench: Callable[..., Bench], topic: str) -> None:
+@pytest.mark.parametrize(
+    ("topic", "kind", "publishers"),
+    [("scan", LaserScan, 1), ("cmd_vel_raw", TwistStamped, 1), ("cmd_vel", TwistStamped, 1), ("/clock", Clock, 2)],
+)
+def test_a_second_publisher_of_what_the_gate_hears_or_says_is_named(
+    bench: Callable[..., Bench], topic: str, kind: Any, publishers: int
+) -> None:
     safety = bench()
-    safety.ros.make_node("intruder").create_publisher(LaserScan if topic == "scan" else TwistStamped, topic, 5)
-    safety.ros.spin_until(lambda: safety.node.health.count("rival") > 0, what="the warning")
+    for number in range(publishers):
+        safety.ros.make_node(f"intruder{number}").create_publisher(kind, topic, 5)
+
+    def said() -> str:
+        return " ".join(p.text for kind, p in safety.node.health._problems.items() if kind.startswith("rival"))
+
+    safety.ros.spin_until(said, what="the warning")
+    assert "/intruder0" in said() and topic in said()
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ The launch files and `./ami` both start what this says, so they cannot drift apa
 from __future__ import annotations
 
 import dataclasses
+import os
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from ami_ros.world_model.identity import identify_model
 
 Part = Literal["stack", "simulation"]
 STACK = ("safety", "perception", "world_model", "memory", "planner", "mission")
+ENCLAVES = "/ami_ros"  # where SROS 2 has the keys of the nodes
 LEARNED = ("perception", "world_model", "memory", "planner")  # nodes that need the model
 
 
@@ -105,6 +107,8 @@ class ProcessSpec:
         if self.namespace:  # with transforms of its own, as Nav2 has it
             for rule in (f"__ns:=/{self.namespace.strip('/')}", "/tf:=tf", "/tf_static:=tf_static"):
                 arguments += ["-r", rule]
+        if os.environ.get("ROS_SECURITY_ENABLE") == "true":
+            arguments += ["--enclave", f"{ENCLAVES}/{self.executable}"]
         return [*arguments, "--log-level", self.log_level]
 
 

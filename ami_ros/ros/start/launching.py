@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import typing
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, Shutdown
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable, Shutdown
 from launch.events.process import ProcessExited
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
@@ -18,9 +19,14 @@ from ami_ros.ros.start.graph import Arguments, Part, ProcessSpec, declared, proc
 from ami_ros.share import share
 from launch import LaunchContext, LaunchDescription
 
+DISCOVERY = "ROS_AUTOMATIC_DISCOVERY_RANGE"
+
 
 def launch_description(*parts: Part, **defaults: Any) -> LaunchDescription:
-    """Declares the arguments of `parts`, `defaults` in place of their own defaults, and starts their processes."""
+    """Declares the arguments of `parts`, `defaults` in place of their own defaults, and starts their processes.
+
+    They meet nodes of this machine only, unless ROS_AUTOMATIC_DISCOVERY_RANGE says otherwise.
+    """
     hints = typing.get_type_hints(Arguments)
     actions: list[Any] = []
     for field in declared(parts):
@@ -37,7 +43,10 @@ def launch_description(*parts: Part, **defaults: Any) -> LaunchDescription:
                 choices=list(choices) if choices else None,
             )
         )
-    return LaunchDescription([*actions, OpaqueFunction(function=_start, args=[parts])])
+    found: list[Any] = [*actions, OpaqueFunction(function=_start, args=[parts])]
+    if DISCOVERY not in os.environ:  # a stranger on the network must not drive the robot because nobody thought of it
+        found.insert(0, SetEnvironmentVariable(DISCOVERY, "LOCALHOST"))
+    return LaunchDescription(found)
 
 
 def _start(context: LaunchContext, parts: Iterable[Part]) -> list[Node]:

@@ -1,0 +1,48 @@
+"""`ami security`: keys and policies with which only the gate may drive the robot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def main(
+    out: Annotated[Path, typer.Option(help="Folder for the policies, and for keys and certificates.")],
+    robot: Annotated[
+        str, typer.Option(help="Name of a robot in config/robots, or its file: whose topics are named.")
+    ] = "ami_bot",
+    namespace: Annotated[str, typer.Option(help="Of all nodes.")] = "",
+) -> None:
+    """Write SROS 2 policies with one enclave a node; make keystore and enclaves where `ros2 security` is installed."""
+    import os
+    import shutil
+    import subprocess
+
+    from ami_ros.errors import AmiError
+    from ami_ros.robots.derived import topics
+    from ami_ros.robots.description import load_robot
+    from ami_ros.ros.security import enclaves, policies
+
+    policy, keystore = out / "policies.xml", out / "keystore"
+    text = policies(topics(load_robot(robot)), namespace)
+    try:
+        out.mkdir(mode=0o700, parents=True, exist_ok=True)
+        policy.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise AmiError(f"security: cannot write {policy}: {error.strerror}; name another folder") from error
+    typer.echo(f"policies of {len(enclaves())} enclaves: {policy}")
+    command = ["ros2", "security", "generate_artifacts", "-k", str(keystore), "-p", str(policy)]
+    tool = shutil.which("ros2")
+    if tool is None or subprocess.run([tool, "security", "--help"], capture_output=True, check=False).returncode:
+        typer.echo("`ros2 security` is not installed here (package sros2); where it is: " + " ".join(command))
+    else:
+        made = subprocess.run(command, capture_output=True, text=True, check=False, umask=0o077)
+        if made.returncode:
+            raise AmiError(f"security: {' '.join(command)} failed: {(made.stderr or made.stdout).strip()[-300:]}")
+        typer.echo(f"keys and certificates: {keystore}")
+    typer.echo(
+        "start nodes with: ROS_SECURITY_ENABLE=true ROS_SECURITY_STRATEGY=Enforce "
+        f"ROS_SECURITY_KEYSTORE={os.path.abspath(keystore)}"
+    )

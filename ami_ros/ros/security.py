@@ -1,0 +1,120 @@
+"""Who may say what: SROS 2 policies with one enclave a node, from the description of the graph.
+
+Only `safety` may publish the robot's cmd_vel (`supervisor` zeros, where that is gone), only `planner` what goes into
+it, and only the robot scans, odometry and the clock. The form is that of SROS 2
+(https://design.ros2.org/articles/ros2_access_control_policies.html).
+"""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from ami_ros.ros.interfaces import INTERFACES, Interface
+from ami_ros.ros.start.graph import ENCLAVES, STACK
+
+VERSION = "0.2.0"  # of the form
+NODES = (*STACK, "supervisor", "simulator")
+
+# What rclpy and a managed node bring along.
+_PUBLISHED = ("/rosout", "/parameter_events", "/diagnostics", "/tf", "/bond", "heartbeat", "~/transition_event")
+_HEARD = ("/clock", "/parameter_events", "/tf_static", "/bond")
+_OFFERED = (
+    *(f"~/{name}" for name in ("describe_parameters", "get_parameter_types", "get_parameters", "list_parameters")),
+    *(f"~/{name}" for name in ("set_parameters", "set_parameters_atomically", "get_type_description")),
+    *(f"~/{name}" for name in ("change_state", "get_state", "get_available_states", "get_available_transitions")),
+    "~/get_transition_graph",
+)
+# What nodes ask of each other, which `INTERFACES` does not say.
+_ASKED = {"planner": ("memory/find_route",), "mission": ("memory/find_route",)}
+_CALLED = {"planner": ("navigate_to_goal",), "mission": ("navigate_to_goal",)}
+# Where the code's names of Nav2's actions and topics may be offered as well.
+_NAV2 = ("navigate_to_pose", "navigate_through_poses")
+_Full = Callable[..., str]  # the fully qualified name of a topic, service or action of a node
+
+
+@dataclass
+class _Rights:
+    """What one enclave may do: fully qualified names."""
+
+    publish: set[str] = field(default_factory=set)
+    subscribe: set[str] = field(default_factory=set)
+    reply: set[str] = field(default_factory=set)
+    request: set[str] = field(default_factory=set)
+    execute: set[str] = field(default_factory=set)
+    call: set[str] = field(default_factory=set)
+
+
+def policies(remappings: Mapping[str, str], namespace: str = "") -> str:
+    """The policy file (XML) of the stack, of the robot, and of an operator.
+
+    Args:
+        remappings: of the code's topics to those of the robot, as `robots.derived.topics` gives them.
+        namespace: of all nodes.
+    """
+    prefix = "/" + namespace.strip("/") if namespace.strip("/") else ""
+
+    def full(name: str, node: str = "") -> str:
+        name = remappings.get(name, name).replace("~", f"{prefix}/{node}", 1)
+        return name if name.startswith("/") else f"{prefix}/{name}"
+
+    rights = {node: _of_node(node, INTERFACES[node], full) for node in NODES}
+    rights["supervisor"].request |= {full(f"{node}/change_state") for node in STACK}
+    rights["operator"] = _of_operator(full)
+    root = ET.Element("policy", version=VERSION)
+    enclaves = ET.SubElement(root, "enclaves")
+    for node, allowed in rights.items():
+        profiles = ET.SubElement(ET.SubElement(enclaves, "enclave", path=f"{ENCLAVES}/{node}"), "profiles")
+        profile = ET.SubElement(profiles, "profile", ns=prefix or "/", node=node)
+        for kind, verb, names in (
+            ("service", "reply", allowed.reply),
+            ("service", "request", allowed.request),
+            ("topic", "publish", allowed.publish),
+            ("topic", "subscribe", allowed.subscribe),
+            ("action", "call", allowed.call),
+            ("action", "execute", allowed.execute),
+        ):
+            _allow(profile, kind, verb, names)
+    ET.indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
+
+
+def enclaves() -> tuple[str, ...]:
+    """The paths of all enclaves."""
+    return tuple(f"{ENCLAVES}/{node}" for node in (*NODES, "operator"))
+
+
+def _of_node(node: str, described: Interface, full: _Full) -> _Rights:
+    rights = _Rights(
+        publish={full(name, node) for name in (*described.publishes, *_PUBLISHED)},
+        subscribe={full(name, node) for name in (*described.subscribes, *_HEARD)},
+        reply={full(name, node) for name in (*described.services, *_OFFERED)},
+        request={full(name, node) for name in _ASKED.get(node, ())},
+        execute={full(name, node) for name in described.actions},
+        call={full(name, node) for name in _CALLED.get(node, ())},
+    )
+    if node == "planner":
+        rights.execute |= {full(name) for name in _NAV2}
+    return rights
+
+
+def _of_operator(full: _Full) -> _Rights:
+    """Who gives goals, looks at everything, and may stop the robot; it drives nothing by itself."""
+    everything = [(node, INTERFACES[node]) for node in STACK]
+    return _Rights(
+        publish={full("goal_pose"), full("emergency_stop"), "/rosout", "/parameter_events"},
+        subscribe={full(name, node) for node, described in everything for name in described.publishes}
+        | {full(name, node) for node, described in everything for name in described.subscribes}
+        | set(_HEARD)
+        | {"/diagnostics", "/rosout", "/tf"},
+        request={full(name, node) for node, described in everything for name in (*described.services, *_OFFERED)},
+        call={full(name) for _, described in everything for name in described.actions} | {full(n) for n in _NAV2},
+    )
+
+
+def _allow(profile: ET.Element, kind: str, verb: str, names: Iterable[str]) -> None:
+    if names := sorted(names):
+        group = ET.SubElement(profile, f"{kind}s", {verb: "ALLOW"})
+        for name in names:
+            ET.SubElement(group, kind).text = name
