@@ -39,6 +39,9 @@ def explore_and_drive(
         raise AmiError("--explore must be above 0, --goals at least 1, --foreign-goals and --seed not negative")
     if json is not None and not json.absolute().parent.is_dir():
         raise AmiError(f"--json: there is no folder {json.absolute().parent}; make it or name another")
+    import torch
+
+    torch.set_num_threads(1)  # as in the nodes: threads of such small products wait for each other
     described, folder = load_world(world), general_model(model, robot or "")
     setting = BuildingSetting(folder, goals, foreign, explore, seed, robot or "", (COURSE,))
     rows: list[Row] = []
