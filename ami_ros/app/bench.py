@@ -14,6 +14,7 @@ PARTS = (
     "buildings",
     "control",
     "data",
+    "fuzz",
     "gate",
     "latency",
     "memory",
