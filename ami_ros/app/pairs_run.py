@@ -26,7 +26,7 @@ from ami_ros.world_model.checkpoint import CONFIG, LoadedModel, load_model, save
 from ami_ros.world_model.model import WorldModel
 
 SIZE = 96  # [px] of pictures that are compared
-BATCHES = 12  # of pairs that thresholds are found by
+BATCHES = 48  # of pairs that thresholds are found by
 
 
 @dataclass(frozen=True)

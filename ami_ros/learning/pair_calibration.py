@@ -22,7 +22,7 @@ from ami_ros.learning.picture_noise import disturbed
 from ami_ros.learning.views import Views
 from ami_ros.world_model.pairs import PairHead
 
-ALPHA = 0.01  # share of unrelated pairs that may be relied on
+ALPHA = 0.002  # share of unrelated pairs that may be relied on: hundreds are looked at on the way to one claim
 UNRELATED = 0.02  # share of what the first shows, below which the second shows nothing of it
 NEAR = 1.0  # [m] seen distance at which arrivals are claimed: what is seen farther off is looked at again
 GROUPS, PAIRS = 12, 220  # of a batch

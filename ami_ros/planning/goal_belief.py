@@ -19,7 +19,7 @@ from ami_ros.world_model.pairs import PairHead
 
 ANYWHERE_SIGMA = 0.3  # [m] error of memory's pose of the goal, in a building that the model does not know
 POSSIBLE = 0.8  # probability that a goal is seen, from which it is worth driving there
-SURE = 0.3  # [m] of expected error, beyond which a look proves nothing
+SURE = 0.35  # [m] of expected error, beyond which a look proves nothing
 
 
 class Seen(NamedTuple):

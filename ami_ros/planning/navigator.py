@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ami_ros.commands import STILL, Command, speed
+from ami_ros.commands import STILL, Command, of_width, speed
 from ami_ros.errors import AmiError
 from ami_ros.geometry import compose
 from ami_ros.memory.types import Route
@@ -18,6 +18,7 @@ from ami_ros.planning.goal_belief import GoalBelief, Sight
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.planner import LatentPlanner
 from ami_ros.planning.progress import ProgressChecker
+from ami_ros.planning.proof import SecondLook
 from ami_ros.planning.protocols import Dynamics, Target
 from ami_ros.planning.recovery import BackAndTurn
 from ami_ros.planning.route_follower import circles_here, in_sight, pose_in_map
@@ -32,8 +33,7 @@ from ami_ros.scan import Scan
 
 STAND_SECONDS = 0.35  # [s] of standing at the goal before it counts as reached
 DOUBT_SECONDS = 2.0  # [s] of standing at a goal that is refuted before another hypothesis is tried
-PROOF_SECONDS = 4.0  # [s] of looking here and there at a goal that is not recognised, before it is given up
-GLANCE, GLANCE_SECONDS = 0.3, 2.4  # [rad/s], [s] of that: 0.18 rad to either side
+LOOK_SECONDS = 1.2  # [s] of standing at a goal that is not recognised, before it is looked at again from farther off
 SEARCH_SECONDS = 9.0  # [s] of turning to look for a goal that memory does not know: a little more than once around
 LOOK_AROUND_SPEED = 0.8  # [rad/s] of turning on the spot to find out where it is
 LOOK_AROUND_SECONDS = 10.0  # [s] of that at most, after which it goes on without memory
@@ -69,6 +69,7 @@ class Navigator:
         self.began: float | None = None
         self.command = STILL
         self._looking, self._searching = Stopwatch(), Stopwatch()
+        self._second_look = SecondLook()
         self._unsure = False
         self._left: float | None = None  # route left [m] when it last drove towards the goal, if that was just now
         self._stop = StopRule(
@@ -201,6 +202,9 @@ class Navigator:
         arrival = Arrival.APPROACHING
         if near and sight.pose is not None:
             arrival = self._stop.update(percept.stamp, sight.pose)
+        if self._second_look.under_way(percept.stamp, percept.odometry):
+            back = of_width((-self.config.planner.kinematics.max_reverse, 0.0), self.model.spec.command_dim)
+            return Decision.hold(State.STOPPING, "looking whether this is the goal", back)
         if arrival is Arrival.STANDING:
             return self._arrive(percept, sight)
         self._left = sight.distance if near else sight.left
@@ -263,18 +267,23 @@ class Navigator:
                 State.STOPPING, "reached the goal", done=True, succeeded=True,
                 energy=sight.energy, distance=sight.distance,
             )  # fmt: skip
-        doubted = refuted or not proven
-        if doubted and stood > (DOUBT_SECONDS if refuted else PROOF_SECONDS):
+        if refuted and stood > DOUBT_SECONDS:
+            self._leave()
+        elif not proven and stood > LOOK_SECONDS:
             self._stop.restart()
-            self.belief.forget()
-            self.routing.try_elsewhere()
             self.planner.reset()
+            if not (_sees(percept.scan, np.pi) and self._second_look.begin(percept.stamp, percept.odometry)):
+                self._leave()
         standing = Decision.hold(State.STOPPING, "standing at the goal")
-        if not proven and stood > STAND_SECONDS and self.config.planner.kinematics.turns_on_the_spot:
-            # Here and there by turns, so that the goal is seen from two poses.
-            turn = math.copysign(GLANCE, math.cos(2 * math.pi * (stood - STAND_SECONDS) / GLANCE_SECONDS))
-            standing = Decision.hold(State.STOPPING, "looking whether this is the goal", (0.0, turn))
         return replace(standing, energy=sight.energy, distance=sight.distance)
+
+    def _leave(self) -> None:
+        """The goal is not here: drives to where memory has it next."""
+        self._stop.restart()
+        self._second_look.restart()
+        self.belief.forget()
+        self.routing.try_elsewhere()
+        self.planner.reset()
 
     def _proven(self, percept: Percept, sight: Sight) -> bool:
         """Whether the goal was recognised here, where that is needed."""

@@ -9,8 +9,12 @@ import numpy as np
 
 from ami_ros.geometry import Array, compose, pose_gap
 
-AGREE = 0.15, 0.2  # [m], [rad] between looks, and what is believed, that tell of one place
-APART = 0.25, 0.3  # [m], [rad] between two poses that see something different
+AGREE = 0.12, 0.25  # [m], [rad] between a look and what is believed, that tell of one place ...
+SLACK = 0.35  # [m per m] ... and the more between poses farther apart: who sees all things here sees no distances
+APART = 0.25  # [m] between two poses of which each tells how far off the goal is; a turn changes no distances
+HERE = 0.15, 0.3  # [m], [rad] within which a look is one from here
+BACK, BACK_SECONDS = 0.35, 5.0  # [m] that the robot goes back to look again from there, and [s] that it may take
+AGAIN = 1  # times for one place
 PROOF_SECONDS = 20.0  # [s] for which a look counts
 RECENT = 1.5  # [s] the same of that from here
 
@@ -44,10 +48,38 @@ class Proof:
         here = elsewhere = False
         for seen, robot, goal in self._looks:
             distance, turn = pose_gap(goal, believed)
-            if distance > AGREE[0] or turn > AGREE[1]:
-                continue
             moved, turned = pose_gap(robot, odometry)
-            apart = moved > APART[0] or turned > APART[1]
-            elsewhere |= bool(apart)
-            here |= not apart and stamp - seen < RECENT
+            if distance > AGREE[0] + SLACK * moved or turn > AGREE[1]:
+                continue
+            elsewhere |= bool(moved > APART)
+            here |= bool(moved < HERE[0] and turned < HERE[1]) and stamp - seen < RECENT
         return here and elsewhere
+
+
+class SecondLook:
+    """Goes back a little, where a goal was recognised from one pose only; the robot then comes again by itself."""
+
+    def __init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        """At another place."""
+        self._begun: tuple[float, Array] | None = None
+        self._taken = 0
+
+    def begin(self, stamp: float, odometry: Array) -> bool:
+        """Begins at `odometry` (3,); False: it has looked often enough at this place."""
+        if self._taken >= AGAIN:
+            return False
+        self._taken += 1
+        self._begun = (stamp, np.asarray(odometry))
+        return True
+
+    def under_way(self, stamp: float, odometry: Array) -> bool:
+        """Whether the robot is to go back now."""
+        if self._begun is None:
+            return False
+        since, start = self._begun
+        if stamp - since > BACK_SECONDS or np.hypot(*(odometry - start)[:2]) > BACK:
+            self._begun = None
+        return self._begun is not None

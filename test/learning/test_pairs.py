@@ -108,7 +108,7 @@ def test_what_is_said_is_calibrated_on_pairs_that_were_not_learned_from(views: V
     assert figures.pairs == len(found.logit) and figures.accepted_unrelated <= 0.02
 
 
-def test_the_threshold_lets_one_of_a_hundred_unrelated_pairs_pass() -> None:
+def test_the_threshold_lets_two_of_a_thousand_unrelated_pairs_pass() -> None:
     rng, count = np.random.default_rng(0), 4000
     sees = rng.random(count) < 0.5
     logit = np.where(sees, rng.normal(3, 1, count), rng.normal(-1, 1, count)).astype(np.float32)
@@ -118,5 +118,5 @@ def test_the_threshold_lets_one_of_a_hundred_unrelated_pairs_pass() -> None:
     head = PairHead(ModelSpec(InputSpec(32, field_of_view=FIELD), pair_size=32)).requires_grad_(False)
     calibrate(head, Judged(pose, truth, overlap, logit, error, sees.astype(np.float32)))
     probability = 1 / (1 + np.exp(-logit / float(head.calibration[0])))
-    assert (probability[~sees] >= head.threshold).mean() == pytest.approx(0.01, abs=0.002)
-    assert (probability[sees] >= head.threshold).mean() > 0.8
+    assert (probability[~sees] >= head.threshold).mean() == pytest.approx(0.002, abs=0.001)
+    assert (probability[sees] >= head.threshold).mean() > 0.7

@@ -69,6 +69,14 @@ def test_a_goal_that_is_recognised_on_the_way_and_there_is_reached() -> None:
     assert_at(seeing.robot, GOAL)
 
 
+def test_a_goal_where_the_robot_stands_already_is_looked_at_from_farther_off() -> None:
+    seeing = course(route_to(GOAL, (2.8, 2.3)))
+    seeing.robot.place(GOAL)
+    assert seeing.run(40.0).succeeded
+    assert "looking whether this is the goal" in {decision.message for decision in seeing.decisions}
+    assert_at(seeing.robot, GOAL)
+
+
 def test_memory_that_errs_is_corrected_by_what_is_recognised() -> None:
     seeing = course(route_to(GOAL + [0.5, 0.2, 0.0], (1.2, 1.5), (2.0, 1.8), (2.8, 2.3)))
     assert seeing.run(40.0).succeeded
@@ -80,7 +88,7 @@ def test_a_place_where_the_goal_is_not_recognised_is_never_called_reached() -> N
     seeing = course(route_to(GOAL, (1.2, 1.5), (2.0, 1.8), (2.8, 2.3)), blind=True)
     seeing.run(40.0, until=lambda d: d.message.startswith("looking whether"))
     seeing.answer = NOT_FOUND
-    last = seeing.run(20.0)
+    last = seeing.run(40.0)
     assert not last.succeeded and last.code is Code.UNKNOWN_PLACE
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ami_ros.geometry import relative
-from ami_ros.planning.proof import Proof
+from ami_ros.planning.proof import Proof, SecondLook
 
 GOAL = np.array([2.0, 1.0, 0.5])
 HERE, BEFORE = np.array([1.95, 1.0, 0.45]), np.array([1.5, 0.9, 0.4])
@@ -41,9 +41,32 @@ def test_the_goal_has_to_be_recognised_from_where_the_robot_stands_and_lately() 
     assert not old.holds(5.0, HERE, relative(HERE, GOAL))
 
 
+def test_a_goal_that_seems_to_be_wherever_the_robot_is_is_not_there() -> None:
+    """As before a plain wall: every picture is like every other, and the goal is always here."""
+    poses = [GOAL + [-0.1 * k, 0.0, 0.0] for k in range(6, 0, -1)]
+    proof = looked(*((0.5 * k, pose, pose) for k, pose in enumerate(poses)))
+    assert not proof.holds(2.6, poses[-1], np.zeros(3))
+
+
 def test_what_is_believed_has_to_agree_with_what_was_seen() -> None:
     proof = looked((0.0, BEFORE, GOAL), (3.0, HERE, GOAL))
     assert not proof.holds(3.2, HERE, relative(HERE, GOAL + [0.4, 0.0, 0.0]))
+
+
+def test_a_turn_is_no_other_pose() -> None:
+    """It changes what is seen, but tells nothing of distances."""
+    proof = looked((0.0, HERE + [0.0, 0.0, 0.5], GOAL), (3.0, HERE, GOAL))
+    assert not proof.holds(3.2, HERE, relative(HERE, GOAL))
+
+
+def test_the_robot_goes_back_once_to_look_again() -> None:
+    look = SecondLook()
+    assert not look.under_way(0.0, HERE)
+    assert look.begin(0.0, HERE) and look.under_way(0.1, HERE)
+    assert not look.under_way(1.0, HERE + [0.4, 0.0, 0.0]) and not look.under_way(1.1, HERE)
+    assert not look.begin(2.0, HERE)
+    look.restart()
+    assert look.begin(3.0, HERE) and not look.under_way(9.0, HERE), "it may be blocked"
 
 
 def test_a_goal_that_is_elsewhere_begins_anew() -> None:
