@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +66,14 @@ def ranges_at(scan: Scan, bearings: NDArray[np.floating]) -> NDArray[np.float32]
     ranges[covered] = scan.ranges[nearest[covered]]
     ranges[~(ranges > 0)] = np.inf
     return ranges
+
+
+def moved(scan: Scan, pose: Array) -> Scan:
+    """A scan taken in a frame at `pose` (3,), as it is in the parent of that frame; the beams stay the same."""
+    c, s = math.cos(pose[2]), math.sin(pose[2])
+    x, y = scan.origin
+    origin = float(pose[0] + c * x - s * y), float(pose[1] + s * x + c * y)
+    return replace(scan, angle_min=scan.angle_min + float(pose[2]), origin=origin)
 
 
 def scan_points(scan: Scan, most: float) -> Array:

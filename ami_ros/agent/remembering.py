@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,10 +15,12 @@ from ami_ros.agent.odometry_history import OdometryHistory
 from ami_ros.agent.perceiver import LatentFrame
 from ami_ros.commands import Command
 from ami_ros.errors import AmiError
-from ami_ros.geometry import Array
+from ami_ros.geometry import Array, relative
 from ami_ros.memory.place_memory import PlaceMemory
 from ami_ros.memory.types import Location
+from ami_ros.scan import Scan, moved
 
+SAME_MOMENT = 0.25  # [s] between a latent and its scan; odometry brings the scan to the latent's time
 EARLY = 0.02  # [s] by which a latent may come before its time
 
 
@@ -31,6 +34,7 @@ class MemoryInput:
         odometry: (3,) pose in odom at that time.
         command: mean since the moment before; None: not known.
         surprise: greatest z score since then; 0: none.
+        scan: of that moment, in base_link; None: there is none.
     """
 
     stamp: float
@@ -38,6 +42,7 @@ class MemoryInput:
     odometry: Array
     command: Command | None
     surprise: float
+    scan: Scan | None = None
 
 
 class MemoryFeed:
@@ -58,6 +63,7 @@ class MemoryFeed:
         self._commands.clear()
         self._odometry.clear()
         self._heard, self._surprise, self._taken = False, 0.0, math.nan
+        self._scans: deque[tuple[float, Scan]] = deque(maxlen=5)
 
     def take_odometry(self, stamp: float, pose: Array, velocity: Command, now: float = math.inf) -> bool:
         """See `OdometryHistory.add`; False: odometry restarted, and memory has to be told (`restart`)."""
@@ -68,6 +74,10 @@ class MemoryFeed:
         if all(map(math.isfinite, command)):
             self._commands.add(stamp, command)
             self._heard = True
+
+    def take_scan(self, stamp: float, scan: Scan) -> None:
+        """In base_link."""
+        self._scans.append((stamp, scan))
 
     def take_surprise(self, z_score: float) -> None:
         """A reading; NaN: not known."""
@@ -86,7 +96,18 @@ class MemoryFeed:
         if motion is None:
             raise AmiError("latent dropped: no odometry at its time; is odom published, with stamps of the same clock?")
         command, surprise = self._since(frame.stamp)
-        return MemoryInput(frame.stamp, frame.latent, motion[0], command, surprise)
+        return MemoryInput(
+            frame.stamp, frame.latent, motion[0], command, surprise, self._scan_at(frame.stamp, motion[0])
+        )
+
+    def _scan_at(self, stamp: float, pose: Array) -> Scan | None:
+        """The scan nearest to a stamp, as it would be seen from `pose` (3,) in odom."""
+        near = [(abs(stamp - at), at, scan) for at, scan in self._scans if abs(stamp - at) < SAME_MOMENT]
+        if not near:
+            return None
+        _, at, scan = min(near, key=lambda item: item[0])
+        motion = self._odometry.at(at)
+        return moved(scan, relative(pose, motion[0])) if motion is not None else None
 
     def _since(self, stamp: float) -> tuple[Command | None, float]:
         """Mean command and greatest z score since the last moment; no command where nobody ever gave one."""
@@ -99,4 +120,6 @@ class MemoryFeed:
 
 def remember(memory: PlaceMemory, moment: MemoryInput, thumbnail: Callable[[], bytes | None] | None = None) -> Location:
     """Memory takes a moment in; see `PlaceMemory.observe`."""
-    return memory.observe(moment.stamp, moment.latent, moment.odometry, thumbnail, moment.command, moment.surprise)
+    return memory.observe(
+        moment.stamp, moment.latent, moment.odometry, thumbnail, moment.command, moment.surprise, moment.scan
+    )

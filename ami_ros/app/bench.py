@@ -17,6 +17,7 @@ PARTS = (
     "fuzz",
     "gate",
     "latency",
+    "logs",
     "memory",
     "places",
     "planning",

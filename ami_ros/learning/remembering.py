@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import cast
 
 import numpy as np
 import torch
@@ -61,7 +62,7 @@ def remember_recording(
     memory: PlaceMemory, dataset: Dataset, minutes: float, progress: Progress, thumbnails: bool = True
 ) -> None:
     """Lives through the first `minutes` of a data set (0: all of it), episode by episode."""
-    model = memory.map.index.model
+    model = cast(WorldModel, memory.map.index.model)
     sampler = WindowSampler(dataset, model.spec, WindowConfig())
     total = len(dataset) if minutes <= 0 else min(len(dataset), round(minutes * 60 / dataset.period))
     done = 0

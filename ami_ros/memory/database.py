@@ -12,7 +12,7 @@ from ami_ros.errors import AmiError
 from ami_ros.memory.checksums import seed_of
 from ami_ros.memory.rows import EDGES
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 APPLICATION_ID = 0x414D4931  # "AMI1": tells a memory from another program's SQLite file
 FLIPPED = 2  # bits in which that may differ for a damaged memory still to be taken for one
 PATIENCE = 5.0  # [s] that other processes may hold up a write, or the emptying of the log
@@ -23,7 +23,13 @@ PLACE_COLUMNS = "id, latent, x, y, yaw, created, last_seen, visits, label, note,
 _SINCE = {"episode": 2, "surprise": 3, "keep_away": 3}  # version in which a column came
 EXPERIENCE_SINCE = 3  # the same of the table
 CHECKSUMS_SINCE = 4  # and of the checksums of rows
+SURVEY_SINCE = 5  # and of what scans tell: outlines of places, and how ways were measured
 
+_SURVEY = (
+    "CREATE TABLE outlines (id INTEGER PRIMARY KEY, outline BLOB NOT NULL, crc INTEGER NOT NULL)",
+    "CREATE TABLE measured (start INTEGER NOT NULL, stop INTEGER NOT NULL, content BLOB NOT NULL, "
+    "crc INTEGER NOT NULL, PRIMARY KEY (start, stop)) WITHOUT ROWID",
+)
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE places (
@@ -57,6 +63,7 @@ _MIGRATIONS = {
         "UPDATE experience SET crc = blob_crc(id, covariance, commands)",
         f"UPDATE edges SET crc = edge_crc({_EDGE_COLUMNS})",
     ],
+    4: [*_SURVEY],
 }
 
 
@@ -119,7 +126,7 @@ def create(connection: sqlite3.Connection, encoder_id: str, latent_dim: int) -> 
     """Makes the tables, in one transaction, so that a kill leaves an empty file or a whole one."""
     with connection:
         connection.execute("BEGIN IMMEDIATE")
-        for statement in _SCHEMA.split(";"):
+        for statement in (*_SCHEMA.split(";"), *_SURVEY):
             connection.execute(statement)
         values = [("encoder_id", encoder_id), ("latent_dim", str(latent_dim)), _mark(encoder_id, latent_dim)]
         connection.executemany("INSERT INTO meta VALUES (?, ?)", values)

@@ -18,7 +18,8 @@ from ami_ros.commands import pack, unpack
 from ami_ros.errors import AmiError
 from ami_ros.extras import need
 from ami_ros.memory.database import meta_of
-from ami_ros.memory.rows import EDGES, Experience, PlaceRow, edge_of, edge_values
+from ami_ros.memory.rows import WAYS as FIELDS
+from ami_ros.memory.rows import Experience, PlaceRow, edge_of, edge_values
 from ami_ros.memory.store import Store
 from ami_ros.memory.types import Edge
 
@@ -79,7 +80,7 @@ def import_memory(folder: Path, robot: str, out: Path) -> tuple[int, int]:
                 store.flush()
                 count += len(rows)
             table = ways.to_table(filter=mine).to_pylist()
-            store.put_edges(edge_of(tuple(values[name] for name in EDGES.names or ())) for values in table)
+            store.put_edges(edge_of(tuple(values.get(name, 0) for name in FIELDS.names or ())) for values in table)
             store.flush()
         finally:
             store.close()
@@ -123,6 +124,7 @@ def _place_batches(store: Store, places: list[PlaceRow], robot: str, encoder_id:
             "commands": pa.array(
                 [_flat(None if e.commands is None else pack(e.commands)) for e in experience], pa.list_(pa.float32())
             ),
+            "outline": pa.array([e.outline for e in experience], pa.binary()),
             "thumbnail": pa.array([store.thumbnail(row.id) for row in rows], pa.binary()),
         }
         yield pa.table(columns)
@@ -135,8 +137,8 @@ def _column(pa: Any, values: list[Any], name: str) -> Any:
 
 def _way_table(edges: list[Edge], robot: str) -> Any:
     pa = need("pyarrow", "lance")
-    table = np.array([edge_values(edge) for edge in edges], EDGES)
-    return pa.table({"robot": pa.array([robot] * len(edges), pa.string())} | {n: table[n] for n in EDGES.names or ()})
+    table = np.array([edge_values(edge) for edge in edges], FIELDS)
+    return pa.table({"robot": pa.array([robot] * len(edges), pa.string())} | {n: table[n] for n in FIELDS.names or ()})
 
 
 def _flat(numbers: np.ndarray | None) -> list[float] | None:
@@ -148,9 +150,12 @@ def _place_of(values: dict[str, Any]) -> PlaceRow:
     experience = Experience(
         None if covariance is None else covariance.astype(np.float32).reshape(3, 3),
         None if commands is None else unpack(commands),
+        values.get("outline") or b"",
     )
     row = PlaceRow(values["id"], np.array(values["latent"], np.float32), np.array(values["pose"]), 0.0, 0.0, 0)
     row = replace(row, **{name: values[name] for name in _NUMBERS})
     return replace(
-        row, thumbnail=values["thumbnail"], experience=None if covariance is commands is None else experience
+        row,
+        thumbnail=values["thumbnail"],
+        experience=None if covariance is commands is None and not experience.outline else experience,
     )

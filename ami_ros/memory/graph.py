@@ -50,8 +50,13 @@ class PlaceGraph:
         self.edges.put(edge)
         self._matrix = None
 
+    def cut(self, start: int, stop: int) -> None:
+        """Removes one edge, if it is there."""
+        self.edges.cut(start, stop)
+        self._matrix = None
+
     def take(self, edges: NDArray[np.void]) -> None:
-        """Adds many edges (m,), with the fields of `EDGES`; see `EdgeTable.take`."""
+        """Adds many edges (m,), with the fields of `WAYS`; see `EdgeTable.take`."""
         self.edges.take(edges)
         self._matrix = None
 

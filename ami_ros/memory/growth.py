@@ -19,6 +19,7 @@ from ami_ros.memory.place_map import PlaceMap
 from ami_ros.memory.recorder import CommandRecorder
 from ami_ros.memory.relaxation import RelaxationConfig
 from ami_ros.memory.rows import Experience
+from ami_ros.memory.survey import Survey, SurveyConfig
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class MemoryConfig:
     filter: FilterConfig = field(default_factory=FilterConfig)
     graph: GraphConfig = field(default_factory=GraphConfig)
     forgetting: ForgettingConfig = field(default_factory=ForgettingConfig)
+    survey: SurveyConfig = field(default_factory=SurveyConfig)
 
 
 Picture = Callable[[], bytes | None] | bytes | None  # JPEG, or what makes it once it is needed
@@ -116,6 +118,25 @@ class Growth:
             self._arrive(here, self._see(here, moment.latent) if known else np.zeros(3), moment)
         return here
 
+    def follow(self, moment: Moment, survey: Survey) -> int:
+        """Where scans are there: the place that the robot is at, a new one if the last is a spacing behind."""
+        surprising = moment.surprise >= self.config.surprising and not self._is_surprising(survey.here)
+        if survey.here and not survey.due() and not surprising:
+            return survey.here
+        known = 0 if surprising and survey.here else survey.recognise(moment.stamp)
+        if known:
+            self.places.visit(known, moment.stamp)
+        elif len(self.places) < self.config.max_places:
+            pose = survey.pose if survey.here else np.zeros(3)
+            outline = survey.surroundings()
+            survey.founded(self._add(moment, pose, survey.covariance), moment.stamp, outline)
+        self._record(survey.here, moment.stamp)
+        return survey.here
+
+    def _is_surprising(self, place_id: int) -> bool:
+        index = self.places.index
+        return place_id in index and bool(index.column("surprise")[index.row(place_id)] >= self.config.surprising)
+
     def _add(self, moment: Moment, pose: Array, covariance: Array) -> int:
         picture = moment.picture() if callable(moment.picture) else moment.picture
         surprise = moment.surprise if moment.surprise >= self.config.surprising else 0.0
@@ -139,6 +160,9 @@ class Growth:
             measured = compose(driven, inverse(offset))
             self.places.link(start, here, measured, moment.stamp - self._here[1], moment.stamp)
         self._here, self._anchor = (here, moment.stamp), (here, offset, moment.odometry)
+        self._record(here, moment.stamp)
+
+    def _record(self, here: int, stamp: float) -> None:
         visits = int(self.places.index.column("visits")[self.places.index.row(here)])
         if visits & (visits - 1) == 0:  # 1, 2, 4, 8, ...: what is done there changes more slowly than it is done
-            self._recorder.begin(here, moment.stamp)
+            self._recorder.begin(here, stamp)

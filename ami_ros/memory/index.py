@@ -9,10 +9,10 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from ami_ros.geometry import Array
+from ami_ros.memory.laser_model import PlaceModel
 from ami_ros.memory.rows import PlaceRow
 from ami_ros.memory.tables import Columns
 from ami_ros.memory.vector_index import VectorIndex, VectorIndexConfig
-from ami_ros.world_model.model import WorldModel
 
 CELL = 1.0  # [m], side of a square
 
@@ -22,7 +22,7 @@ Latents = NDArray[np.float32]
 class PlaceIndex:
     """Latents, contrastive keys, poses and numbers of all places, row by row; appending is O(1) amortised."""
 
-    def __init__(self, model: WorldModel, config: VectorIndexConfig | None = None) -> None:
+    def __init__(self, model: PlaceModel, config: VectorIndexConfig | None = None) -> None:
         self.model = model
         self._neighbours = VectorIndex(config or VectorIndexConfig())
         spec = model.spec

@@ -91,10 +91,19 @@ class PlaceFilter:
 
     def observe(self, index: PlaceIndex, latent: Latents) -> None:
         """Weighs the particles by what `latent` (latent_dim,) resembles, once the robot has moved enough for news."""
-        if not len(index) or self._moved < self.config.min_move:
+        if len(index) and self._moved >= self.config.min_move:
+            self.weigh(match(index, latent))
+
+    @property
+    def moved(self) -> float:
+        """Metres and radians since the last update; infinite before the first."""
+        return self._moved
+
+    def weigh(self, matches: Matches) -> None:
+        """Weighs the particles by where something that was seen fits."""
+        if not matches.weights.sum() > 0.0:
             return
-        self._moved = 0.0
-        self._matches = matches = match(index, latent)
+        self._moved, self._matches = 0.0, matches
         self._inject(matches)
         self.weights *= self._likelihood(matches) ** self.config.temper
         self.weights /= self.weights.sum()

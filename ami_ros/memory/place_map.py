@@ -14,13 +14,13 @@ from ami_ros.geometry import Array, pose_gap
 from ami_ros.memory.codes import Code
 from ami_ros.memory.graph import GraphConfig, PlaceGraph
 from ami_ros.memory.index import CELL, Cells, Details, Latents, PlaceIndex
+from ami_ros.memory.laser_model import LaserModel, PlaceModel
 from ami_ros.memory.recognition import Recogniser
 from ami_ros.memory.relaxation import RelaxationConfig, compare_places, driven_ways, relax
 from ami_ros.memory.rows import Experience, PlaceRow, PlaceTable
 from ami_ros.memory.store import Store
 from ami_ros.memory.types import Edge, Place, Places
 from ami_ros.memory.writing import MAX_LABEL, MAX_NOTE
-from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.pairs import PairHead
 
 MAX_KEEP_AWAY = 100.0  # [m] around a place
@@ -37,7 +37,7 @@ class PlaceMap:
         config: of the graph.
     """
 
-    def __init__(self, model: WorldModel, encoder_id: str, path: Path | None, config: GraphConfig) -> None:
+    def __init__(self, model: PlaceModel, encoder_id: str, path: Path | None, config: GraphConfig) -> None:
         self.encoder_id, self.latent_dim = encoder_id, model.spec.latent_dim
         self.index = PlaceIndex(model)
         self.graph = PlaceGraph(self.index, config)
@@ -64,9 +64,10 @@ class PlaceMap:
         source = Store(path, self.encoder_id, self.latent_dim, read_only=True)
         try:
             table, edges = source.read()
+            known = source.experience(table.numbers["id"].tolist())
         finally:
             source.close()
-        self.store.put_places(table.rows())
+        self.store.put_places(replace(row, experience=known.get(row.id)) for row in table.rows())
         self._take(table, edges)
         self._changed()
 
@@ -193,6 +194,21 @@ class PlaceMap:
         self.store.put_edges([edge])
         self.revision += edge.traversals == 1
 
+    def add_edge(self, edge: Edge) -> None:
+        """Notes a way whose measurement is known; one that was known before is driven once more."""
+        if (old := self.graph.edges.get((edge.start, edge.stop))) is not None and old.traversals:
+            self.link(edge.start, edge.stop, edge.relative, edge.duration, edge.last_used)
+            return
+        self.graph.add(edge)
+        self.store.put_edges([edge])
+        self.revision += 1
+
+    def drop_edge(self, start: int, stop: int) -> None:
+        """Forgets one way; its places stay."""
+        self.graph.cut(start, stop)
+        self.store.erase_edge(start, stop)
+        self.revision += 1
+
     def failed(self, start: int, stop: int, stamp: float) -> None:
         """The way between two places was found blocked; see `PlaceGraph.failed`."""
         edge = self.graph.failed(start, stop, stamp)
@@ -245,11 +261,14 @@ class PlaceMap:
         """Moves all places so that what was measured between them agrees; returns their poses (n, 3), old and new."""
         old = self.index.poses.copy()
         edges = self.graph.edges.columns
-        ways = driven_ways(self.index, edges[edges["traversals"] > 0], config)
-        new = relax(old, [compare_places(self.index, config), ways], config)
+        ways = driven_ways(self.index, edges[(edges["traversals"] > 0) | (edges["joined"] > 0)], config)
+        # What a latent without learning says of a pose is nothing.
+        seen = [] if isinstance(self.index.model, LaserModel) else [compare_places(self.index, config)]
+        new = relax(old, [*seen, ways], config)
         self.index.move(new)
         self._cells.clear()
-        self.store.put_places(self.details.values())
+        moved = (old != new).any(axis=1)
+        self.store.put_places([self.details[i] for i in self.index.ids[moved].tolist()])
         self._changed()
         return old, new
 

@@ -16,13 +16,18 @@ from ami_ros.memory.continuity import Continuity
 from ami_ros.memory.files import read_back, write_copy
 from ami_ros.memory.growth import Growth, MemoryConfig, Moment, Picture
 from ami_ros.memory.index import Latents
-from ami_ros.memory.localisation import PlaceFilter
+from ami_ros.memory.laser_model import LaserModel, PlaceModel, describe
+from ami_ros.memory.localisation import Estimate, PlaceFilter
 from ami_ros.memory.merging import Merged, MergeLimits, merge
 from ami_ros.memory.place_map import PlaceMap
 from ami_ros.memory.questions import check_latent, check_pose, count, locate, recall, statistics
 from ami_ros.memory.relaxation import carry
+from ami_ros.memory.survey import Survey
 from ami_ros.memory.types import GoalQuery, Location, Place, PlaceQuery, Places, Route, Statistics
-from ami_ros.world_model.model import WorldModel
+from ami_ros.scan import Scan
+
+FOLLOWED = 0.98  # confidence of where scans have followed the robot from a place that they confirmed
+LOOK_AGAIN = 0.3  # [m] or [rad] that a lost robot moves before its laser is compared with the whole map again
 
 
 class PlaceMemory:
@@ -37,19 +42,20 @@ class PlaceMemory:
         config: see there.
     """
 
-    def __init__(self, model: WorldModel, encoder_id: str, path: Path | None, config: MemoryConfig) -> None:
+    def __init__(self, model: PlaceModel, encoder_id: str, path: Path | None, config: MemoryConfig) -> None:
         self.config = config
         self.map = PlaceMap(model, encoder_id, path, config.graph)
         self.filter = PlaceFilter(config.filter)
         self._continuity = Continuity(config.continuity)
         self._growth = Growth(self.map, config)
+        self.survey = Survey(self.map, config.survey, (config.spacing, config.turn_spacing), config.relaxation)
         self._odometry: Array | None = None
         self._location: Location | None = None
         self.restart()
         self._relaxed = len(self.map)  # as it was stored, the map was relaxed
 
     @classmethod
-    def copy_of(cls, model: WorldModel, encoder_id: str, path: Path | None, config: MemoryConfig) -> PlaceMemory:
+    def copy_of(cls, model: PlaceModel, encoder_id: str, path: Path | None, config: MemoryConfig) -> PlaceMemory:
         """A memory in RAM that begins with what is in `path`, which stays as it is; thumbnails are left out."""
         memory = cls(model, encoder_id, None, config)
         if path is not None:
@@ -66,31 +72,43 @@ class PlaceMemory:
     def observe(
         self,
         stamp: float,
-        latent: Latents,
+        latent: Latents | None,
         odometry: Array,
         thumbnail: Picture = None,
         command: ArrayLike | None = None,
         surprise: float = 0.0,
+        scan: Scan | None = None,
     ) -> Location:
         """Takes in one moment: moves and weighs the filter, and grows the graph.
 
         Args:
             stamp: of the latent [s].
-            latent: (latent_dim,).
+            latent: (latent_dim,); None where the model is a `LaserModel`, which takes it from the scan.
             odometry: (3,) pose in odom at that stamp.
             thumbnail: JPEG to keep should this become a new place, or what makes it then.
             command: (command_dim,) in force since the moment before; None: not known.
             surprise: z score of this moment; NaN and 0: not known.
+            scan: of that moment, in base_link. With scans the map grows by what was driven, and places are joined that
+                scans verify (`Survey`); without, by what latents say alone.
 
         Raises:
             AmiError: a latent or pose that is not finite or of another length; nothing was changed.
         """
-        check_latent(latent, self.map.latent_dim)
         check_pose(odometry)
+        if latent is not None:
+            check_latent(latent, self.map.latent_dim)
+        if not self._surveys:
+            scan = None
+        if scan is not None:
+            self._move(odometry, scan)
+        latent = self._latent_of(latent, scan)
         before, self._odometry = self._odometry, np.array(odometry, dtype=np.float64)
         moment = Moment(stamp, latent, self._odometry, thumbnail, float(np.nan_to_num(surprise)))
         if self.config.learning:
             self._growth.command(stamp, command)
+        if scan is not None:
+            self._location = self._survey(moment, before)
+            return self._location
         if len(self.map) and before is not None:
             self.filter.move(relative(before, odometry))
         elif not len(self.map) and self.config.learning:
@@ -100,6 +118,63 @@ class PlaceMemory:
         self.filter.observe(self.map.index, latent)
         self._location = self._believe(moment)
         return self._location
+
+    def _move(self, odometry: Array, scan: Scan) -> None:
+        """Follows the robot by its scan; one that they say was carried is lost."""
+        knew = self.survey.here
+        self.survey.move(odometry, scan)
+        if knew and not self.survey.here:
+            self._lose()
+
+    def _lose(self) -> None:
+        """The robot may be anywhere."""
+        self._growth.lose()
+        self.filter.start_lost(self.map.index)
+
+    def _latent_of(self, latent: Latents | None, scan: Scan | None) -> Latents:
+        if latent is not None:
+            return latent
+        if scan is None or not isinstance(self.map.index.model, LaserModel):
+            raise AmiError("memory: a moment needs a latent, or a scan where there is no model", Code.INVALID_INPUT)
+        return describe(self.survey.surroundings())
+
+    def _survey(self, moment: Moment, before: Array | None) -> Location:
+        """Where the robot is by scans; grows the graph there. Who is lost is looked for by the filter first."""
+        survey, learning = self.survey, self.config.learning
+        if not survey.here and len(self.map):
+            estimate = self._look_around(moment, before)
+            if estimate.confidence < self.config.confident or not survey.anchor(estimate.pose, moment.stamp):
+                localised = estimate.confidence >= self.config.filter.confident
+                return self._location_at(moment, estimate, localised, 0)
+        if learning:
+            self._growth.follow(moment, survey)
+            survey.complete()
+        elif survey.due():
+            survey.recognise(moment.stamp, doubting=True)
+        if not survey.here:
+            self._lose()
+            return self._location_at(moment, self.filter.estimate(), False, 0)
+        estimate = Estimate(survey.pose, FOLLOWED, 0.0)
+        return self._location_at(moment, estimate, True, survey.here)
+
+    def _look_around(self, moment: Moment, before: Array | None) -> Estimate:
+        """Moves and weighs the filter of a robot that is lost, by what its model or its laser recognises."""
+        if before is not None:
+            self.filter.move(relative(before, moment.odometry))
+        if not isinstance(self.map.index.model, LaserModel):
+            self.filter.observe(self.map.index, moment.latent)
+        elif self.filter.moved > LOOK_AGAIN and (matches := self.survey.locate()) is not None:
+            self.filter.weigh(matches)
+        return self.filter.estimate()
+
+    def _location_at(self, moment: Moment, estimate: Estimate, localised: bool, place_id: int) -> Location:
+        confidence, entropy = estimate.confidence, estimate.entropy
+        return Location(moment.stamp, estimate.pose, moment.odometry, confidence, entropy, localised, place_id)
+
+    def finish(self) -> None:
+        """A drive is over: looks for joins of the last places, too, and relaxes the map."""
+        self.survey.complete(everything=True)
+        self.relax()
 
     def _believe(self, moment: Moment) -> Location:
         """Where the robot is now; grows the graph there if that is sure."""
@@ -129,8 +204,11 @@ class PlaceMemory:
     def restart(self) -> None:
         """Odometry has a new origin: the robot may be anywhere."""
         self._odometry = self._location = None
+        # A memory that was made without scans has nothing that they could be compared with.
+        self._surveys = self.config.survey.enabled and (not len(self.map) or self.survey.closures.count() > 0)
         self._continuity.restart()
         self._growth.restart()
+        self.survey.restart()
         self.map.begin_episode()
         if len(self.map):
             self.filter.start_lost(self.map.index)
@@ -224,6 +302,7 @@ class PlaceMemory:
         chosen = set(self.map.details) if everything else {*ids, *(labelled[label] for label in labels)}
         self.map.forget(chosen)
         self._growth.leave(chosen)
+        self.survey.leave(chosen)
         if self._location is not None and self._location.place_id in chosen:
             nearest, _, _ = self.map.nearest(self._location.pose, self.config.spacing, self.config.turn_spacing)
             localised = self._location.localised and nearest > 0

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import struct
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +14,9 @@ from numpy.typing import NDArray
 from ami_ros.commands import unpack
 from ami_ros.memory import database
 from ami_ros.memory.checksums import blob_crc, fits, wrong_edges, wrong_places
-from ami_ros.memory.rows import EDGES, NUMBERS, Experience, PlaceTable
+from ami_ros.memory.rows import COVARIANCE, EDGES, NUMBERS, WAYS, Experience, PlaceTable
 
+MEASURED = struct.Struct("<qq6dq")  # start and stop of a way, its covariance by `rows.COVARIANCE`, and joined
 _CRCS = "SELECT crc FROM places ORDER BY id", "SELECT crc FROM edges ORDER BY start, stop"
 
 
@@ -25,6 +27,7 @@ class Tables:
     places: NDArray[np.void]  # (n,) by id: the fields of `NUMBERS`, x, y, yaw and the bytes of the latent
     texts: dict[int, tuple[str, str]]  # label and note of the places that have one
     edges: NDArray[np.void]  # (m,) with the fields of `EDGES`
+    measured: dict[tuple[int, int], tuple[bytes, int]]  # start, stop: see `MEASURED`, and its checksum
 
     def wrong(self, connection: sqlite3.Connection, version: int, seed: int) -> int:
         """How many rows are not as they were written, or hold numbers that are none.
@@ -44,6 +47,7 @@ class Tables:
         if version < database.CHECKSUMS_SINCE:
             return wrong
         places, edges = (np.fromiter((row[0] for row in connection.execute(query)), np.int64) for query in _CRCS)
+        wrong += sum(not measured_fits(seed, *key, *row) for key, row in self.measured.items())
         return wrong + wrong_places(seed, self.places, self.texts, places) + wrong_edges(seed, self.edges, edges)
 
     @property
@@ -60,7 +64,17 @@ class Tables:
             texts=self.texts,
         )
         ids = self.places["id"]
-        return places, self.edges[np.isin(self.edges["start"], ids) & np.isin(self.edges["stop"], ids)]
+        edges = self.edges[np.isin(self.edges["start"], ids) & np.isin(self.edges["stop"], ids)]
+        ways = np.zeros(len(edges), WAYS)
+        for name in EDGES.names or ():
+            ways[name] = edges[name]
+        if self.measured:
+            for k, key in enumerate(zip(edges["start"].tolist(), edges["stop"].tolist(), strict=True)):
+                if key in self.measured:
+                    *upper, joined = MEASURED.unpack(self.measured[key][0])[2:]
+                    for name, value in zip((*COVARIANCE, "joined"), (*upper, joined), strict=True):
+                        ways[name][k] = value
+        return places, ways
 
 
 def read_tables(connection: sqlite3.Connection, version: int, latent_dim: int) -> Tables:
@@ -79,7 +93,22 @@ def read_tables(connection: sqlite3.Connection, version: int, latent_dim: int) -
     places = np.fromiter(connection.execute(f"SELECT {columns} FROM places ORDER BY id"), kind)
     texts = connection.execute("SELECT id, label, note FROM places WHERE label <> '' OR note <> ''")
     edges = connection.execute(f"SELECT {', '.join(EDGES.names or ())} FROM edges ORDER BY start, stop")
-    return Tables(places, {i: (label, note) for i, label, note in texts}, np.fromiter(edges, EDGES))
+    measured: dict[tuple[int, int], tuple[bytes, int]] = {}
+    if version >= database.SURVEY_SINCE:
+        found = connection.execute("SELECT start, stop, content, crc FROM measured")
+        measured = {(start, stop): (content, crc) for start, stop, content, crc in found}
+        if any(len(content) != MEASURED.size for content, _ in measured.values()):
+            raise ValueError("it holds measurements of another length")
+    return Tables(places, {i: (label, note) for i, label, note in texts}, np.fromiter(edges, EDGES), measured)
+
+
+def measured_fits(seed: int, start: object, stop: object, content: bytes, crc: object) -> bool:
+    """Whether how a way was measured is what was written of this way."""
+    if not isinstance(content, bytes) or len(content) != MEASURED.size:
+        return False
+    values = MEASURED.unpack(content)
+    sane = values[:2] == (start, stop) and bool(np.isfinite(values[2:8]).all())
+    return sane and fits(crc, blob_crc, seed, start, content)
 
 
 def read_picture(connection: sqlite3.Connection, version: int, seed: int, place_id: int) -> bytes:
@@ -113,7 +142,14 @@ def read_experience(
     found = connection.execute(query, (wanted,)).fetchall()
     if version >= database.CHECKSUMS_SINCE and not all(fits(row[3], blob_crc, seed, *row[:3]) for row in found):
         raise sqlite3.DatabaseError("what is known of places is not what was written")
-    return {i: Experience(_covariance(covariance), _commands(commands)) for i, covariance, commands, _ in found}
+    known = {i: Experience(_covariance(covariance), _commands(commands)) for i, covariance, commands, _ in found}
+    if version >= database.SURVEY_SINCE:
+        query = "SELECT id, outline, crc FROM outlines WHERE id IN (SELECT value FROM json_each(?))"
+        for i, outline, crc in connection.execute(query, (wanted,)).fetchall():
+            if not fits(crc, blob_crc, seed, i, outline):
+                raise sqlite3.DatabaseError("what a laser saw is not what was written")
+            known[i] = replace(known.get(i, Experience()), outline=outline)
+    return known
 
 
 def _crc(version: int) -> str:

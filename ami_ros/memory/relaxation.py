@@ -18,6 +18,7 @@ from scipy.sparse.linalg import splu
 
 from ami_ros.geometry import Array, compose, from_cos_sin, pose_gap, relative, wrap
 from ami_ros.memory.index import PlaceIndex
+from ami_ros.memory.rows import COVARIANCE, covariances
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Measurements:
     start: NDArray[np.int64]  # (m,) rows
     stop: NDArray[np.int64]  # (m,)
     relative: Array  # (m, 3) of `stop` in the frame of `start`
-    sigma: Array  # (m, 2) [m], [rad]
+    root: Array  # (m, 3, 3) by which an error, in the frame of `start`, becomes deviations of unit variance
 
 
 def compare_places(index: PlaceIndex, config: RelaxationConfig, block: int = 512) -> Measurements:
@@ -62,14 +63,24 @@ def compare_places(index: PlaceIndex, config: RelaxationConfig, block: int = 512
     start, stop, out = np.concatenate(starts), np.concatenate(stops), np.concatenate(seen)
     poses = from_cos_sin(out)
     near = np.hypot(out[:, 0], out[:, 1]) < config.reach
-    return Measurements(start[near], stop[near], poses[near], np.tile(config.head_sigma, (int(near.sum()), 1)))
+    return Measurements(start[near], stop[near], poses[near], roots(config.head_sigma, int(near.sum())))
 
 
 def driven_ways(index: PlaceIndex, edges: NDArray[np.void], config: RelaxationConfig) -> Measurements:
-    """Relative poses that were measured when ways (m,), with the fields of `EDGES`, were first driven."""
+    """Relative poses that were measured when ways (m,), with the fields of `WAYS`, were first driven."""
     poses = np.column_stack([edges[name] for name in ("x", "y", "yaw")])
     start, stop = index.rows(edges["start"]), index.rows(edges["stop"])
-    return Measurements(start, stop, poses, np.tile(config.way_sigma, (len(edges), 1)))
+    root = roots(config.way_sigma, len(edges))
+    known = edges["caa"] > 0
+    if known.any():
+        upper = np.column_stack([edges[name][known] for name in COVARIANCE])
+        root[known] = np.linalg.inv(np.linalg.cholesky(covariances(upper)))
+    return Measurements(start, stop, poses, root)
+
+
+def roots(sigma: tuple[float, float], count: int) -> Array:
+    """What Measurements have as `root` (count, 3, 3), for deviations [m], [rad] that are the same for all."""
+    return np.tile(np.diag([1 / sigma[0], 1 / sigma[0], 1 / sigma[1]]), (count, 1, 1))
 
 
 def relax(poses: Array, parts: Iterable[Measurements], config: RelaxationConfig) -> Array:
@@ -85,15 +96,14 @@ def relax(poses: Array, parts: Iterable[Measurements], config: RelaxationConfig)
     """
     parts = list(parts)
     start, stop = (np.concatenate([getattr(p, k) for p in parts]) for k in ("start", "stop"))
-    wanted, sigma = np.concatenate([p.relative for p in parts]), np.concatenate([p.sigma for p in parts])
-    scale = 1.0 / sigma[:, [0, 0, 1]]
+    wanted, root = np.concatenate([p.relative for p in parts]), np.concatenate([p.root for p in parts])
     poses = poses.copy()
     for _ in range(config.iterations):
         error = relative(poses[start], poses[stop]) - wanted
         error[:, 2] = wrap(error[:, 2])
-        error *= scale
+        error = np.einsum("mij,mj->mi", root, error)
         weight = 1.0 / (1.0 + np.square(error).sum(1) / config.robust**2)
-        jacobian = _jacobian(poses, start, stop, scale * np.sqrt(weight)[:, None])
+        jacobian = _jacobian(poses, start, stop, root * np.sqrt(weight)[:, None, None])
         residual = (error * np.sqrt(weight)[:, None]).ravel()
         # The gauge: the first place is held by a stiff spring; the rest only by their measurements.
         springs = np.full(3 * len(poses), 1e-6)
@@ -114,8 +124,8 @@ def carry(poses: Array, old: Array, new: Array) -> Array:
     return compose(new[nearest], relative(old[nearest], poses))
 
 
-def _jacobian(poses: Array, start: NDArray[np.int64], stop: NDArray[np.int64], scale: Array) -> csr_matrix:
-    """Derivative (3 m, 3 n) of the scaled relative poses with respect to all poses."""
+def _jacobian(poses: Array, start: NDArray[np.int64], stop: NDArray[np.int64], root: Array) -> csr_matrix:
+    """Derivative (3 m, 3 n) of the relative poses, times `root` (m, 3, 3), with respect to all poses."""
     m = len(start)
     dx, dy = (poses[stop] - poses[start])[:, :2].T
     c, s = np.cos(poses[start, 2]), np.sin(poses[start, 2])
@@ -124,7 +134,7 @@ def _jacobian(poses: Array, start: NDArray[np.int64], stop: NDArray[np.int64], s
     by_yaw = np.stack([-s * dx + c * dy, -c * dx - s * dy, -one], 1)
     by_start = -by_stop
     by_start[:, :, 2] = by_yaw
-    blocks = np.stack([by_start, by_stop], 2) * scale[:, :, None, None]  # (m, 3 residuals, 2 ends, 3)
+    blocks = np.stack([root @ by_start, root @ by_stop], 2)  # (m, 3 residuals, 2 ends, 3)
     rows = np.broadcast_to((3 * np.arange(m)[:, None] + np.arange(3))[:, :, None, None], blocks.shape)
     ends = np.stack([start, stop], 1)
     columns = np.broadcast_to((3 * ends[:, :, None] + np.arange(3))[:, None], blocks.shape)

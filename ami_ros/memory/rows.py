@@ -36,7 +36,12 @@ class Experience:
 
     covariance: NDArray[np.float32] | None = None  # (3, 3) of the pose in map when it was founded [m, rad]
     commands: NDArray[np.float32] | None = None  # (n, 2 or 3) driven from there on, one a model period
+    outline: bytes = b""  # what a laser saw around it (`Outline.pack`); empty keeps what is stored
 
+
+# The upper triangle of a way's covariance, x, y, yaw; all 0: it is not known.
+COVARIANCE = ("cxx", "cxy", "cxa", "cyy", "cya", "caa")
+_UPPER = np.triu_indices(3)
 
 # Many ways at once, as they lie on the disk.
 EDGES = np.dtype(
@@ -52,6 +57,8 @@ EDGES = np.dtype(
         ("last_used", "<f8"),
     ]
 )
+# The same with what is known of some of them only.
+WAYS = np.dtype([*EDGES.descr, *((name, "<f8") for name in COVARIANCE), ("joined", "<i8")])
 
 
 @dataclass(frozen=True)
@@ -86,12 +93,22 @@ NUMBERS = (
 
 
 def edge_of(values: tuple) -> Edge:
-    """One of `EDGES`, as a tuple."""
+    """One of `WAYS`, as a tuple."""
     start, stop, x, y, yaw, *rest = values
-    return Edge(start, stop, np.array([x, y, yaw]), *rest)
+    traversals, duration, failures, last_used, *upper, joined = rest
+    covariance = covariances(np.array([upper]))[0] if upper[-1] > 0 else None
+    return Edge(start, stop, np.array([x, y, yaw]), traversals, duration, failures, last_used, covariance, bool(joined))
 
 
 def edge_values(edge: Edge) -> tuple:
-    """The tuple of an edge, as it is one of `EDGES`."""
+    """The tuple of an edge, as it is one of `WAYS`."""
     numbers = int(edge.traversals), float(edge.duration), int(edge.failures), float(edge.last_used)
-    return int(edge.start), int(edge.stop), *map(float, edge.relative), *numbers
+    upper = (0.0,) * 6 if edge.covariance is None else tuple(map(float, edge.covariance[_UPPER]))
+    return int(edge.start), int(edge.stop), *map(float, edge.relative), *numbers, *upper, int(edge.joined)
+
+
+def covariances(upper: Array) -> Array:
+    """Covariances (m, 3, 3) of their upper triangles (m, 6), in the order of COVARIANCE."""
+    full = np.zeros((len(upper), 3, 3))
+    full[:, _UPPER[0], _UPPER[1]] = full[:, _UPPER[1], _UPPER[0]] = upper
+    return full

@@ -22,6 +22,7 @@ import numpy as np
 
 from ami_ros.errors import AmiError
 from ami_ros.memory import checksums, database
+from ami_ros.memory.reading import measured_fits
 from ami_ros.memory.rows import EDGES
 
 _LEAST_ROW = 64  # bytes that a row takes, at least: bounds the ids to look for where the last page is gone
@@ -160,6 +161,8 @@ class _Rescue:
                 for row in self._rows("id, covariance, commands", "experience", "id"):
                     if row[0] in self._ids and self._fits(checksums.blob_crc, row):
                         self._put("experience", "blob_crc", row[:3])
+            if version >= database.SURVEY_SINCE:
+                self._copy_survey()
         return self._losses
 
     def _copy(self, columns: str) -> None:
@@ -181,6 +184,15 @@ class _Rescue:
             if sound and row[0] in self._ids and row[1] in self._ids:
                 self._put("edges", "edge_crc", row[:9])
                 losses.edges += 1
+
+    def _copy_survey(self) -> None:
+        """What scans tell, of places and ways that are there."""
+        for row in self._rows("id, outline", "outlines", "id"):
+            if row[0] in self._ids and self._fits(checksums.blob_crc, row):
+                self._put("outlines", "blob_crc", row[:2])
+        for row in self._rows("start, stop, content", "measured", "start"):
+            if row[0] in self._ids and row[1] in self._ids and measured_fits(self._seed, *row):
+                self._target.execute("INSERT OR REPLACE INTO measured VALUES (?, ?, ?, ?)", row)
 
     def _put(self, table: str, crc: str, row: tuple) -> None:
         values = ", ".join(f"?{k + 1}" for k in range(len(row)))

@@ -29,6 +29,7 @@ from ami_ros.memory.writing import (
     Write,
     edges_to_write,
     erasure,
+    erasure_of_edge,
     erasure_of_pictures,
     experience_to_write,
     places_to_write,
@@ -91,7 +92,7 @@ class Store:
         return places.rows(), [edge_of(values) for values in edges.tolist()]
 
     def read(self) -> tuple[PlaceTable, NDArray[np.void]]:
-        """Everything but thumbnails and experience; ways (m,) with the fields of `EDGES`, between these places."""
+        """Everything but thumbnails and experience; ways (m,) with the fields of `WAYS`, between these places."""
         with self._named_errors(), self._lock:
             tables, self._first = self._first, None
             if tables is None or self._changes() != self._seen:
@@ -109,6 +110,15 @@ class Store:
         with self._named_errors(), self._lock, self._damage_noted():
             return read_experience(self._reader, self._version, self._seed, ids)
         return {}
+
+    def outlines(self) -> int:
+        """Places of which it is known what a laser saw around them."""
+        if self._version < database.SURVEY_SINCE:
+            return 0
+        if not self.error:
+            self.flush()
+        with self._named_errors(), self._lock:
+            return int(self._reader.execute("SELECT count(*) FROM outlines").fetchone()[0])
 
     def picture_sizes(self) -> dict[int, int]:
         """Place id -> bytes of its picture."""
@@ -141,6 +151,10 @@ class Store:
     def drop_thumbnails(self, ids: Iterable[int]) -> None:
         """Queues the removal of pictures; their places stay."""
         self._put(erasure_of_pictures(ids))
+
+    def erase_edge(self, start: int, stop: int) -> None:
+        """Queues the removal of one way."""
+        self._put(erasure_of_edge(start, stop))
 
     def erase(self, ids: Iterable[int], wait: bool = True) -> None:
         """Removes places and their edges, also from the bytes of the files. Waits until it is done, if told to.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from ami_ros.memory.rows import EDGES, edge_of, edge_values
+from ami_ros.memory.rows import WAYS, edge_of, edge_values
 from ami_ros.memory.types import Edge
 
 FIRST = 64  # rows that there is room for at first
@@ -58,13 +58,13 @@ class EdgeTable(Mapping[tuple[int, int], Edge]):
     """Ways between places, as a dictionary of `Edge` by (start, stop). Putting one is O(1) amortised."""
 
     def __init__(self) -> None:
-        self._columns = Columns(edges=EDGES)
+        self._columns = Columns(edges=WAYS)
         self._row_of: dict[tuple[int, int], int] = {}
         self.failed: set[tuple[int, int]] = set()  # keys of those with failures
 
     @property
     def columns(self) -> NDArray[np.void]:
-        """(n,) with the fields of `EDGES`."""
+        """(n,) with the fields of `WAYS`."""
         return self._columns["edges"]
 
     def __len__(self) -> int:
@@ -89,7 +89,7 @@ class EdgeTable(Mapping[tuple[int, int], Edge]):
         (self.failed.add if edge.failures else self.failed.discard)(key)
 
     def take(self, edges: NDArray[np.void]) -> None:
-        """Adds many (n,) with the fields of `EDGES`, none of whose ends are known."""
+        """Adds many (n,) with the fields of `WAYS`, none of whose ends are known."""
         first = len(self)
         self._columns.extend(len(edges), edges=edges)
         keys = zip(edges["start"].tolist(), edges["stop"].tolist(), strict=True)
@@ -100,7 +100,15 @@ class EdgeTable(Mapping[tuple[int, int], Edge]):
     def drop(self, ids: Iterable[int]) -> None:
         """Removes every edge at one of the places."""
         gone, edges = np.fromiter(ids, np.int64), self.columns
-        self._columns.keep(~(np.isin(edges["start"], gone) | np.isin(edges["stop"], gone)))
+        self._keep(~(np.isin(edges["start"], gone) | np.isin(edges["stop"], gone)))
+
+    def cut(self, start: int, stop: int) -> None:
+        """Removes one edge, if it is there."""
+        edges = self.columns
+        self._keep((edges["start"] != start) | (edges["stop"] != stop))
+
+    def _keep(self, kept: NDArray[np.bool_]) -> None:
+        self._columns.keep(kept)
         edges = self.columns
         keys = zip(edges["start"].tolist(), edges["stop"].tolist(), strict=True)
         self._row_of = {key: k for k, key in enumerate(keys)}

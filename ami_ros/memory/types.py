@@ -111,6 +111,8 @@ class Edge:
     duration: float = 0.0  # mean [s]
     failures: int = 0  # that no later traversal has made good
     last_used: float = 0.0  # stamp of the last traversal or failure [s]
+    covariance: Array | None = None  # (3, 3) of `relative` [m, rad]; None: as odometry usually is
+    joined: bool = False  # found by verification where the robot came back, not by driving from `start` to `stop`
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from ami_ros.commands import MAX_PACKED, pack
 from ami_ros.errors import AmiError
 from ami_ros.memory import database
 from ami_ros.memory.codes import Code
+from ami_ros.memory.reading import MEASURED
 from ami_ros.memory.rows import EDGES, Experience, PlaceRow, edge_values
 from ami_ros.memory.types import Edge
 
@@ -34,7 +35,12 @@ INSERT INTO experience VALUES (?1, ?2, ?3, blob_crc(?1, ?2, ?3)) ON CONFLICT (id
 """
 _EDGE = ", ".join(f"?{k + 1}" for k in range(len(EDGES.names or ())))
 _PUT_EDGE = f"INSERT OR REPLACE INTO edges VALUES ({_EDGE}, edge_crc({_EDGE}))"
-KEYS = (("places", "id"), ("thumbnails", "id"), ("experience", "id"), ("edges", "start"), ("edges", "stop"))
+_PUT_OUTLINE = "INSERT OR REPLACE INTO outlines VALUES (?1, ?2, blob_crc(?1, ?2))"
+_PUT_MEASURED = "INSERT OR REPLACE INTO measured VALUES (?1, ?2, ?3, blob_crc(?1, ?3))"
+KEYS = (
+    *((table, "id") for table in ("places", "thumbnails", "experience", "outlines")),
+    *((table, end) for table in ("edges", "measured") for end in ("start", "stop")),
+)
 MARK_DAMAGED: Write = [("INSERT OR REPLACE INTO meta VALUES ('damaged', 'yes')", [()])]  # see `database.is_sound`
 
 
@@ -52,13 +58,15 @@ def places_to_write(rows: Iterable[PlaceRow], latent_dim: int) -> Write:
         (_PUT_PLACE, [_place_values(row) for row in rows]),
         (_PUT_THUMBNAIL, [(int(row.id), bytes(row.thumbnail)) for row in rows if row.thumbnail]),
         (_PUT_EXPERIENCE, [_experience_values(row.id, row.experience) for row in rows if row.experience]),
+        (_PUT_OUTLINE, [(int(r.id), r.experience.outline) for r in rows if r.experience and r.experience.outline]),
     ]
 
 
 def experience_to_write(place_id: int, experience: Experience) -> Write:
     """Writes what is known of a place besides how it looks; what is None here keeps what is stored."""
     _check_experience(place_id, experience)
-    return [(_PUT_EXPERIENCE, [_experience_values(place_id, experience)])]
+    seen: Values = [(int(place_id), experience.outline)] if experience.outline else []
+    return [(_PUT_EXPERIENCE, [_experience_values(place_id, experience)]), (_PUT_OUTLINE, seen)]
 
 
 def edges_to_write(rows: Iterable[Edge]) -> Write:
@@ -68,7 +76,10 @@ def edges_to_write(rows: Iterable[Edge]) -> Write:
         values.append(edge := edge_values(row))
         if not all(map(math.isfinite, edge)):
             raise AmiError(f"memory: the way from {row.start} to {row.stop} is not finite", Code.INVALID_INPUT)
-    return [(_PUT_EDGE, values)]
+    count = len(EDGES.names or ())
+    known = [v for v in values if any(v[count:])]
+    measured: Values = [(*v[:2], MEASURED.pack(*v[:2], *v[count:])) for v in known]  # type: ignore[arg-type]
+    return [(_PUT_EDGE, [v[:count] for v in values]), (_PUT_MEASURED, measured)]
 
 
 def erasure(ids: Iterable[int]) -> Write:
@@ -76,6 +87,12 @@ def erasure(ids: Iterable[int]) -> Write:
     gone = json.dumps([int(i) for i in ids])
     some = "IN (SELECT value FROM json_each(?))"
     return [(f"DELETE FROM {table} WHERE {key} {some}", [(gone,)]) for table, key in KEYS]
+
+
+def erasure_of_edge(start: int, stop: int) -> Write:
+    """Removes one way."""
+    ends: Values = [(int(start), int(stop))]
+    return [(f"DELETE FROM {table} WHERE start = ? AND stop = ?", ends) for table in ("edges", "measured")]
 
 
 def erasure_of_pictures(ids: Iterable[int]) -> Write:

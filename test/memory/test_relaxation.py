@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from ami_ros.geometry import Array, compose, relative
 from ami_ros.memory.index import PlaceIndex
-from ami_ros.memory.relaxation import Measurements, RelaxationConfig, compare_places, driven_ways, relax
-from ami_ros.memory.rows import EDGES, edge_values
+from ami_ros.memory.relaxation import Measurements, RelaxationConfig, compare_places, driven_ways, relax, roots
+from ami_ros.memory.rows import WAYS, edge_values
 from ami_ros.memory.types import Edge
 from harness.exact_model import ExactModel, latent_of
 
@@ -43,7 +43,7 @@ def bent(model: ExactModel) -> PlaceIndex:
 
 def ways(poses: Array) -> NDArray[np.void]:
     edges = [Edge(k + 1, k + 2, relative(poses[k], poses[k + 1])) for k in range(len(poses) - 1)]
-    return np.array([edge_values(edge) for edge in edges], EDGES)
+    return np.array([edge_values(edge) for edge in edges], WAYS)
 
 
 def worst(poses: Array) -> float:
@@ -79,12 +79,12 @@ def test_a_few_wild_comparisons_do_no_harm(bent: PlaceIndex) -> None:
     seen = compare_places(bent, CONFIG)
     wrong = seen.relative.copy()
     wrong[::20] += [2.0, -1.0, 1.5]
-    parts = [Measurements(seen.start, seen.stop, wrong, seen.sigma), driven_ways(bent, ways(bent.poses), CONFIG)]
+    parts = [Measurements(seen.start, seen.stop, wrong, seen.root), driven_ways(bent, ways(bent.poses), CONFIG)]
     assert worst(relax(bent.poses, parts, CONFIG)) < 0.5 * worst(bent.poses)
 
 
 def test_places_that_nothing_ties_to_the_rest_stay_where_they_are() -> None:
     poses = np.array([[0.0, 0.0, 0.0], [1.2, 0.0, 0.0], [5.0, 5.0, 1.0]])
-    way = Measurements(np.array([0]), np.array([1]), np.array([[1.0, 0.0, 0.0]]), np.array([[0.1, 0.1]]))
+    way = Measurements(np.array([0]), np.array([1]), np.array([[1.0, 0.0, 0.0]]), roots((0.1, 0.1), 1))
     moved = relax(poses, [way], CONFIG)
     np.testing.assert_allclose(moved, [[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [5.0, 5.0, 1.0]], atol=1e-3)

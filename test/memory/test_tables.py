@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ami_ros.memory.rows import EDGES, edge_values
+from ami_ros.memory.rows import WAYS, edge_values
 from ami_ros.memory.tables import EdgeTable
 from ami_ros.memory.types import Edge
 
@@ -35,7 +35,7 @@ def test_many_are_put_and_replaced() -> None:
 def test_stored_ones_join_those_that_are_there() -> None:
     table = EdgeTable()
     table.put(edge(1, 2))
-    table.take(np.array([edge_values(edge(2, 3, failures=1)), edge_values(edge(3, 4, traversals=0))], EDGES))
+    table.take(np.array([edge_values(edge(2, 3, failures=1)), edge_values(edge(3, 4, traversals=0))], WAYS))
     table.put(edge(4, 5))
     assert list(table) == [(1, 2), (2, 3), (3, 4), (4, 5)] and table.failed == {(2, 3)}
     assert table.driven().tolist() == [[1, 2], [2, 3], [4, 5]]  # a way tried in vain is none

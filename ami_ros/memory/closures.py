@@ -1,0 +1,325 @@
+"""Joins: where the robot has come back to a place that it knows, by what its laser sees.
+
+A join is believed in three steps. Its geometry is verified: the two surroundings lie on one another, nothing stands
+where the other saw free space, and every direction is held by walls, so none is made along a bare corridor. It is
+unique: nothing else within what odometry leaves open fits as well. And it is consistent: unless the map says already
+where the robot is, several joins must agree with one another around the loop (pairwise consistent measurements,
+Mangelson et al., ICRA 2018).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import dijkstra
+
+from ami_ros.geometry import Array, compose, inverse, pose_gap, relative
+from ami_ros.memory.index import Latents
+from ami_ros.memory.matching import Matches
+from ami_ros.memory.place_map import PlaceMap
+from ami_ros.outlines import Outline
+from ami_ros.scan_matching import Match, Matcher, Window
+
+LOOKED_AT = 16  # places that a lost robot is compared with at once, in all headings
+CACHED = 400  # outlines in RAM
+LEVER = 10.0  # [m] by which deviations of turns count as deviations of positions, to tell which way is surest
+NEARBY = 10.0  # [m] around a place in which ways are followed to tell where one close by lies
+ELSEWHERE = (0.7, 0.2)  # [m], [rad] from which poses are not the same
+
+
+@dataclass(frozen=True)
+class ClosureConfig:
+    """When two places are joined."""
+
+    apart: float = 8.0  # [m] driven between them, at least; less is no loop
+    reach: float = 1.3  # [m] between joined places
+    support: float = 0.62  # share of points on walls of the other; larger: fewer joins, safer
+    conflict: float = 0.06  # share of points where the other saw free space, at most; larger bears more change ...
+    known_conflict: float = 0.20  # ... and the same where the map says already where the robot is
+    count: int = 50  # points on walls, at least
+    looseness: float = 0.10  # [m] deviation in the direction that is known worst; larger joins in barer corridors
+    firmness: float = 0.6  # support, at least, of the walls that hold that direction
+    margin: float = 0.08  # of support over the second best elsewhere; larger: fewer joins, safer where rooms are alike
+    sure: float = 0.35  # [m] deviation of where the robot is up to which one join needs no others that agree
+    agreeing: int = 4  # joins that must agree around a loop otherwise
+    span: float = 3.0  # [m] driven between the first and the last of them, at least
+    window: float = 20.0  # [m] driven in which they are made
+    farthest: float = 30.0  # [m] that odometry may be off; farther places are not looked at
+    candidates: int = 40  # places compared at once; more find more in large loops, slower
+
+
+@dataclass(frozen=True)
+class Join:
+    """A place seen from another."""
+
+    start: int  # place id
+    stop: int
+    relative: Array  # (3,) pose of `stop` in the frame of `start`
+    covariance: Array  # (3, 3)
+    way: float  # [m] driven when `start` was founded
+
+
+class Closures:
+    """Finds joins in one robot's map.
+
+    Args:
+        places: the map.
+        config: see there.
+        way_sigma: [m], [rad] of a way whose covariance is not known.
+    """
+
+    def __init__(self, places: PlaceMap, config: ClosureConfig, way_sigma: tuple[float, float]) -> None:
+        self.places, self.config, self.way_sigma = places, config, way_sigma
+        self._outlines: OrderedDict[int, Outline | None] = OrderedDict()
+        self.restart()
+
+    def restart(self) -> None:
+        """Odometry begins anew: nothing that was suspected can be followed up."""
+        self.ways: dict[int, float] = {}  # place id -> [m] driven when it was founded
+        self._pool: list[Join] = []
+
+    def put(self, place_id: int, outline: Outline) -> None:
+        """The surroundings of a place are known."""
+        self._outlines[place_id] = outline
+        self._outlines.move_to_end(place_id)
+        if len(self._outlines) > CACHED:
+            self._outlines.popitem(last=False)
+
+    def outline(self, place_id: int) -> Outline | None:
+        """Of a place, from RAM or the store; None where it has none."""
+        if place_id not in self._outlines:
+            known = self.places.store.experience([place_id]).get(place_id)
+            found = Outline.unpack(known.outline) if known is not None and known.outline else None
+            self._outlines[place_id] = found
+            if len(self._outlines) > CACHED:
+                self._outlines.popitem(last=False)
+        else:
+            self._outlines.move_to_end(place_id)
+        return self._outlines[place_id]
+
+    def look(self, place_id: int) -> list[Join]:
+        """Joins of a place that can be believed now, those of others among them that this one makes believable."""
+        outline = self.outline(place_id)
+        if outline is None or len(outline) < self.config.count:
+            return []
+        rows, expected, deviation, turn = self._candidates(place_id)
+        if not len(rows):
+            return []
+        matcher = Matcher(outline)
+        sure = deviation < self.config.sure
+        if sure.any():
+            join = self._near(matcher, place_id, rows[sure], expected[sure], deviation[sure], turn[sure])
+            return [join] if join is not None else []
+        join = self._far(matcher, place_id, rows, expected, turn)
+        return self._consistent(join) if join is not None else []
+
+    def count(self) -> int:
+        """Places whose surroundings are known."""
+        return self.places.store.outlines()
+
+    def is_recent(self, place_id: int) -> bool:
+        """Whether the robot has driven too little since it was founded for a loop."""
+        newest = max(self.ways.values(), default=0.0)
+        return newest - self.ways.get(place_id, -np.inf) < self.config.apart
+
+    def leave(self, ids: set[int]) -> None:
+        """Places were forgotten."""
+        for place_id in ids:
+            self.ways.pop(place_id, None)
+            self._outlines.pop(place_id, None)
+
+    def is_sure(self, here: int, place_id: int) -> bool:
+        """Whether the map tells where a place lies that is close to `here`, so that one look is enough."""
+        variance, _ = self._uncertainty(self.places.index.row(here), NEARBY)
+        known = self.outline(place_id) is not None
+        return known and bool(variance[self.places.index.row(place_id)] < self.config.sure**2)
+
+    def compare(self, outline: Outline, place_id: int, expected: Array) -> Match | None:
+        """Where a place lies as seen from where `outline` was taken, near where it is expected (3,); None: nowhere."""
+        other = self.outline(place_id)
+        match = self._verified(Matcher(outline), other, expected) if other is not None else None
+        return match if match is not None and not np.greater(pose_gap(match.pose, expected), ELSEWHERE).any() else None
+
+    def everywhere(self, outline: Outline, latent: Latents) -> Matches | None:
+        """Where in the whole map an outline fits: poses of its frame, weighed by how well; None: nowhere."""
+        index = self.places.index
+        rows, _ = index.most_similar(latent, min(LOOKED_AT, len(index)))
+        known = [(int(row), other) for row in rows if (other := self.outline(int(index.ids[row]))) is not None]
+        windows = [Window(np.zeros(3), self.config.reach, np.pi)] * len(known)
+        matcher = Matcher(outline)
+        found: list[tuple[int, Match]] = []
+        for k, pose, _ in matcher.search([other for _, other in known], windows, most=10):
+            match = matcher.fit(known[k][1], pose)
+            if match is not None and match.support >= self.config.support and match.count >= self.config.count:
+                found.append((known[k][0], match))
+        if not found:
+            return None
+        worth = np.array([self._worth(match) for _, match in found])
+        weights = np.exp((worth - worth.max()) / 0.05)
+        poses = np.array([compose(index.poses[row], inverse(match.pose)) for row, match in found])
+        weights *= max(0.0, worth.max()) / weights.sum()
+        return Matches(np.array([row for row, _ in found]), weights, poses, np.zeros(len(found)))
+
+    # What may be near
+
+    def _candidates(self, place_id: int) -> tuple[NDArray[np.int64], Array, Array, Array]:
+        """Rows (k,) of places that may be where `place_id` is, likeliest first, where they lie as seen from there
+        (k, 3), and how far that may be off: deviations (k,) [m] and (k,) [rad]."""
+        index, config = self.places.index, self.config
+        row = index.row(place_id)
+        variance, turn_variance = self._uncertainty(row)
+        own = self.ways.get(place_id, 0.0)
+        driven = np.array([abs(own - self.ways.get(i, -np.inf)) for i in index.ids.tolist()])
+        gap = np.hypot(*(index.poses[:, :2] - index.poses[row, :2]).T)
+        deviation = np.minimum(np.sqrt(variance), config.farthest / 2.5)
+        rows = np.flatnonzero((driven > config.apart) & (gap < config.reach + 2.5 * deviation) & np.isfinite(variance))
+        rows = rows[np.argsort(gap[rows] / (config.reach + deviation[rows]))]
+        if len(rows) > config.candidates:  # half of them for where they are, half for what they look like
+            near, rest = np.split(rows, [config.candidates // 2])
+            alike = np.argsort(-index.scores(index.latents[row])[rest])
+            rows = np.append(near, rest[alike[: config.candidates // 2]])
+        return rows, relative(index.poses[row], index.poses[rows]), deviation[rows], np.sqrt(turn_variance[rows])
+
+    def _uncertainty(self, row: int, radius: float = np.inf) -> tuple[Array, Array]:
+        """Variances (n,) [m^2] and (n,) [rad^2] of where all places lie as seen from one, along the surest ways.
+
+        A turn that is off by some angle moves everything behind it by that angle times the distance.
+
+        Args:
+            row: of that place.
+            radius: [m] around it beyond which no way is followed.
+        """
+        index, edges = self.places.index, self.places.graph.edges.columns
+        n, position = len(index), index.poses[:, :2] - index.poses[row, :2]
+        near = np.hypot(*position.T) < radius
+        edges = edges[(edges["traversals"] > 0) | (edges["joined"] > 0)]
+        ends = index.rows(np.append(edges["start"], edges["stop"])).reshape(2, -1)
+        inside = near[ends].all(axis=0)
+        edges, ends = edges[inside], ends[:, inside]
+        known = edges["caa"] > 0
+        along = np.where(known, edges["cxx"] + edges["cyy"], 2 * self.way_sigma[0] ** 2)
+        turn = np.where(known, edges["caa"], self.way_sigma[1] ** 2)
+        tails, heads, both = np.append(ends[0], ends[1]), np.append(ends[1], ends[0]), np.tile(np.arange(len(edges)), 2)
+        cost = (along + LEVER**2 * turn)[both]
+        cheapest = np.lexsort((cost, heads, tails))  # of several ways between the same places the surest counts
+        first = (
+            np.append(True, np.diff(tails[cheapest] * n + heads[cheapest]) != 0) if len(edges) else np.zeros(0, bool)
+        )
+        tails, heads, both, cost = (values[cheapest[first]] for values in (tails, heads, both, cost))
+        matrix = csr_matrix((cost, (tails, heads)), shape=(n, n))
+        distance, before = dijkstra(matrix, indices=row, return_predecessors=True)
+        reached = np.flatnonzero(before >= 0)
+        by = both[np.searchsorted(tails * n + heads, before[reached] * n + reached)]
+        sums, at = np.zeros((n, 5)), position[before[reached]]
+        sums[reached] = np.column_stack([along[by], turn[by], turn[by, None] * at, turn[by] * np.square(at).sum(1)])
+        parent = np.where(before < 0, np.arange(n), before)
+        root = parent == np.arange(n)
+        while not root[parent].all():  # doubles the length of the way that is added up each time
+            sums += np.where(root[:, None], 0.0, sums[parent])
+            parent = parent[parent]
+            root = parent == np.arange(n)
+        variance = sums[:, 0] + sums[:, 1] * np.square(position).sum(1)
+        variance += sums[:, 4] - 2 * (sums[:, 2:4] * position).sum(1)
+        unknown = ~np.isfinite(distance)
+        variance[unknown] = np.inf
+        return variance, np.where(unknown, np.inf, sums[:, 1])
+
+    # What is there
+
+    def _near(
+        self, matcher: Matcher, place_id: int, rows: NDArray[np.int64], expected: Array, deviation: Array, turn: Array
+    ) -> Join | None:
+        """A join where the map says already where the robot is: it has to agree."""
+        best: tuple[float, int, Match] | None = None
+        for k in range(min(4, len(rows))):
+            other = self.outline(int(self.places.index.ids[rows[k]]))
+            if other is None:
+                continue
+            match = self._verified(matcher, other, expected[k])
+            if match is None or np.hypot(*match.pose[:2]) > self.config.reach:
+                continue
+            gap, angle = pose_gap(match.pose, expected[k])
+            if gap > 0.2 + 3 * deviation[k] or angle > 0.1 + 3 * turn[k]:
+                continue
+            if best is None or match.support > best[0]:
+                best = match.support, int(self.places.index.ids[rows[k]]), match
+        return self._join(place_id, best[1], best[2]) if best else None
+
+    def _far(
+        self, matcher: Matcher, place_id: int, rows: NDArray[np.int64], expected: Array, turn: Array
+    ) -> Join | None:
+        """The best join within what odometry leaves open, if nothing elsewhere is nearly as good."""
+        index = self.places.index
+        outlines = [self.outline(i) for i in index.ids[rows].tolist()]
+        there = [(int(index.ids[rows[k]]), other, k) for k, other in enumerate(outlines) if other is not None]
+        windows = [
+            Window(expected[k] * [0.0, 0.0, 1.0], self.config.reach, min(np.pi, 0.15 + 2.5 * turn[k]))
+            for *_, k in there
+        ]
+        found: list[tuple[Match, int, Array]] = []
+        for k, pose, _ in matcher.search([other for _, other, _ in there], windows, most=8):
+            match = matcher.fit(there[k][1], pose)
+            if match is not None:
+                found.append((match, there[k][0], compose(index.poses[index.row(there[k][0])], inverse(match.pose))))
+        found.sort(key=lambda item: -self._worth(item[0]))
+        for match, other, where in found:
+            if not self._holds(match, self.config.conflict) or np.hypot(*match.pose[:2]) > self.config.reach:
+                continue
+            rivals = [self._worth(m) for m, _, at in found if np.greater(pose_gap(at, where), ELSEWHERE).any()]
+            if max(rivals, default=0.0) > self._worth(match) - self.config.margin:
+                return None
+            return self._join(place_id, other, match)
+        return None
+
+    def _worth(self, match: Match) -> float:
+        return match.support - match.conflict
+
+    def _verified(self, matcher: Matcher, other: Outline, expected: Array) -> Match | None:
+        match = matcher.fit(other, expected)
+        most = self.config.known_conflict
+        if match is None or not self._holds(match, most):
+            for _, pose, _ in matcher.search([other], [Window(expected, 0.5, 0.2)], most=1):
+                match = matcher.fit(other, pose)
+        return match if match is not None and self._holds(match, most) else None
+
+    def _holds(self, match: Match, conflict: float) -> bool:
+        config = self.config
+        enough = min(match.support / config.support, match.firmness / config.firmness, match.count / config.count) >= 1
+        return enough and match.conflict <= conflict and match.looseness <= config.looseness
+
+    def _join(self, start: int, stop: int, match: Match) -> Join:
+        floor = np.diag([0.03**2, 0.03**2, 0.01**2])
+        return Join(start, stop, match.pose, match.covariance + floor, self.ways.get(start, 0.0))
+
+    # What fits together
+
+    def _consistent(self, join: Join) -> list[Join]:
+        """All suspected joins that agree with `join` and one another, if they are enough; else it is suspected, too."""
+        config = self.config
+        self._pool = [j for j in self._pool if abs(join.way - j.way) < config.window and self._there(j)]
+        group = [join]
+        for other in reversed(self._pool):
+            if all(self._agree(other, member) for member in group):
+                group.append(other)
+        self._pool.append(join)
+        starts = {j.start for j in group}
+        if len(starts) < config.agreeing or np.ptp([j.way for j in group]) < config.span:
+            return []
+        self._pool.clear()
+        return group
+
+    def _there(self, join: Join) -> bool:
+        return join.start in self.places.index and join.stop in self.places.index
+
+    def _agree(self, a: Join, b: Join) -> bool:
+        """Whether the loop over two joins closes: from one to the other along the robot's way, and along the map."""
+        poses, row = self.places.index.poses, self.places.index.row
+        here = relative(poses[row(a.start)], poses[row(b.start)])
+        there = relative(poses[row(a.stop)], poses[row(b.stop)])
+        gap, turn = pose_gap(compose(a.relative, there), compose(here, b.relative))
+        length = float(np.hypot(*here[:2]) + np.hypot(*there[:2]))
+        return bool(gap < 0.25 + 0.03 * length and turn < 0.08 + 0.01 * length)

@@ -1,0 +1,94 @@
+"""What a memory without a learned model is made of: a place looks like the outline of what a laser saw around it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ami_ros.outlines import REACH, Outline
+
+RINGS, SECTORS, WAVES = 16, 60, 5
+ENCODER = "laser-outline-1"  # whose latents these are
+
+
+class PlaceSpec(Protocol):
+    """Sizes that memory needs to know of a model."""
+
+    @property
+    def latent_dim(self) -> int: ...
+    @property
+    def contrast_dim(self) -> int: ...
+    @property
+    def period(self) -> float: ...
+    @property
+    def command_dim(self) -> int: ...
+
+
+class Critic(Protocol):
+    """Compares latents: the product of a query and a key, both of unit length, says how alike they are."""
+
+    @property
+    def temperature(self) -> float: ...
+    def queries(self, latents: torch.Tensor) -> torch.Tensor:
+        """(n, contrast_dim) of (n, latent_dim)."""
+
+    def keys(self, latents: torch.Tensor) -> torch.Tensor:
+        """(n, contrast_dim) of (n, latent_dim)."""
+
+
+class PlaceModel(Protocol):
+    """What gives meaning to the latents of a memory: a world model, or `LaserModel`."""
+
+    @property
+    def spec(self) -> PlaceSpec: ...
+    @property
+    def contrast(self) -> Critic: ...
+    def relative_pose(self, place: torch.Tensor, latent: torch.Tensor) -> torch.Tensor:
+        """x, y [m], cos and sin of the yaw (..., 4) of where `latent` was taken, as seen from `place`."""
+
+
+@dataclass(frozen=True)
+class LaserSpec:
+    """Sizes of `LaserModel`."""
+
+    latent_dim: int = RINGS * WAVES
+    contrast_dim: int = RINGS * WAVES
+    period: float = 0.2  # [s]
+    command_dim: int = 2
+
+
+class LaserModel:
+    """A `PlaceModel` that has learned nothing: latents are `describe`'s, and are compared as they are."""
+
+    spec, temperature = LaserSpec(), 0.05
+
+    @property
+    def contrast(self) -> LaserModel:
+        return self
+
+    def queries(self, latents: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.normalize(latents, dim=-1)
+
+    keys = queries
+
+    def relative_pose(self, place: torch.Tensor, latent: torch.Tensor) -> torch.Tensor:
+        """The place itself: how two outlines lie is for `Matcher` to say."""
+        return torch.tensor([0.0, 0.0, 1.0, 0.0]).expand(*place.shape[:-1], 4)
+
+
+def describe(outline: Outline) -> NDArray[np.float32]:
+    """Numbers (latent_dim,) that stay the same when the robot turns on the spot.
+
+    Points are counted by ring and sector; of each ring the magnitudes of its first Fourier coefficients remain, which
+    a turn does not change (cf. Scan Context, Kim and Kim, IROS 2018).
+    """
+    distance, angle = np.hypot(*outline.points.T), np.arctan2(outline.points[:, 1], outline.points[:, 0])
+    ring = np.minimum((distance / REACH * RINGS).astype(np.int64), RINGS - 1)
+    sector = ((angle + np.pi) / (2 * np.pi) * SECTORS).astype(np.int64) % SECTORS
+    count = np.bincount(ring * SECTORS + sector, minlength=RINGS * SECTORS).reshape(RINGS, SECTORS)
+    waves = np.abs(np.fft.rfft(np.sqrt(count), axis=1))[:, :WAVES]
+    return np.asarray((waves / (np.linalg.norm(waves) + 1e-9)).ravel(), np.float32)

@@ -1,0 +1,246 @@
+"""The map as it is driven and scanned: a place each metre, steps between them as measured, joins once verified.
+
+Odometry and scans together say how the robot moved from the last place, well enough for that whatever is remembered
+elsewhere; so places are founded by distance, not by what is new to the model. Where the robot comes back to what it
+knows is found by `Closures`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ami_ros.geometry import Array, compose, inverse, pose_gap, relative
+from ami_ros.memory.closures import ClosureConfig, Closures, Join
+from ami_ros.memory.laser_model import describe
+from ami_ros.memory.matching import Matches
+from ami_ros.memory.place_map import PlaceMap
+from ami_ros.memory.relaxation import RelaxationConfig
+from ami_ros.memory.rows import Experience
+from ami_ros.memory.scan_odometry import ScanOdometry, ScanOdometryConfig
+from ami_ros.memory.types import Edge
+from ami_ros.outlines import RAYS, Outline
+from ami_ros.scan import Scan
+from ami_ros.scan_matching import combined, inverted
+
+FOUND = np.diag([0.05**2, 0.05**2, 0.02**2])  # covariance that is added where a robot has just been found
+REACHED = 1.0  # [m] from there to the nearest place
+DOUBTED = 5  # places running that are not what the map says: the robot is elsewhere
+LOST = 2  # scans running that contradict what was seen just before: the robot was carried
+
+
+@dataclass(frozen=True)
+class SurveyConfig:
+    """How the map grows where there are scans."""
+
+    completion: float = 3.0  # [m] driven beyond a place after which its surroundings are whole, and joins looked for
+    relax_joins: int = 8  # joins after which the map is relaxed; more: less often
+    enabled: bool = False  # use scans; false: what latents say alone, as for robots without a laser
+    outvoted: float = 0.5  # [m] by which the relaxed map contradicts a join that is then dropped
+    odometry: ScanOdometryConfig = field(default_factory=ScanOdometryConfig)
+    closures: ClosureConfig = field(default_factory=ClosureConfig)
+
+
+@dataclass
+class Surveyed:
+    """A place whose surroundings are not whole yet."""
+
+    place_id: int
+    track: Array  # (3,) where it lies in the frame of scan odometry
+    way: float  # [m] driven until it was founded
+    free: Array  # see `Outline`
+
+
+class Survey:
+    """Follows one robot through its map by scans.
+
+    Args:
+        places: the map, which grows.
+        config: see there.
+        spacing: [m], [rad] between places.
+        relaxation: of the map.
+    """
+
+    def __init__(
+        self, places: PlaceMap, config: SurveyConfig, spacing: tuple[float, float], relaxation: RelaxationConfig
+    ) -> None:
+        self.places, self.config, self.spacing, self.relaxation = places, config, spacing, relaxation
+        self.odometry = ScanOdometry(config.odometry)
+        self.closures = Closures(places, config.closures, relaxation.way_sigma)
+        self.restart()
+
+    def restart(self) -> None:
+        """The robot may have been carried."""
+        self.odometry.restart()
+        self.closures.restart()
+        self.here = 0  # place id; 0: the robot is lost
+        self._since = 0.0  # stamp at which the robot came to it
+        self._step: tuple[Array, Array] = (np.zeros(3), np.zeros((3, 3)))  # from there: pose and covariance
+        self._open: deque[Surveyed] = deque()
+        self._joined = self._strange = self._doubts = 0
+
+    @property
+    def pose(self) -> Array:
+        """(3,) of the robot in the map."""
+        return compose(self.places.index.poses[self.places.index.row(self.here)], self._step[0])
+
+    def move(self, odometry: Array, scan: Scan) -> None:
+        """The robot is at `odometry` (3,) now and sees `scan`, in base_link."""
+        step = self.odometry.move(odometry, scan)
+        self._step = combined(self._step, (step.motion, step.covariance))
+        self._strange = self._strange + 1 if step.strange else 0
+        if self._strange >= LOST:
+            self.restart()
+            self.odometry.move(odometry, scan)
+
+    def surroundings(self) -> Outline:
+        """What was seen around the robot."""
+        return self.odometry.surroundings(self.odometry.pose)
+
+    def due(self) -> bool:
+        """Whether the robot is far enough from the last place for the next one."""
+        distance, turn = pose_gap(self._step[0], np.zeros(3))
+        return bool(distance >= self.spacing[0] or turn >= self.spacing[1])
+
+    @property
+    def covariance(self) -> Array:
+        """(3, 3) of the robot's pose as seen from the last place."""
+        return self._step[1]
+
+    def recognise(self, stamp: float, doubting: bool = False) -> int:
+        """Arrives at another place that is known to be here, if scans confirm it; its id, or 0.
+
+        Args:
+            stamp: of now [s].
+            doubting: where several places running are not what the map says, the robot is lost.
+        """
+        if not self.here:
+            return 0
+        index, pose = self.places.index, self.pose
+        place_id, distance, turn = self.places.nearest(pose, *self.spacing)
+        if place_id in (0, self.here) or distance >= self.spacing[0] or turn >= self.spacing[1]:
+            return 0
+        expected = relative(pose, index.poses[index.row(place_id)])
+        if not self.closures.is_sure(self.here, place_id):
+            return 0
+        match = self.closures.compare(self.surroundings(), place_id, expected)
+        self._doubts = 0 if match is not None else self._doubts + doubting
+        if match is None:
+            if self._doubts >= DOUBTED:
+                self.restart()
+            return 0
+        # The pose of the robot as seen from the place, and its covariance there.
+        back, covariance = inverted((match.pose, match.covariance))
+        whole, spread = combined(self._step, (match.pose, match.covariance))
+        joined = not self.closures.is_recent(place_id)
+        self._link(Edge(self.here, place_id, whole, 1, stamp - self._since, 0, stamp, spread, joined))
+        self._at(place_id, stamp, back, covariance)
+        return place_id
+
+    def locate(self) -> Matches | None:
+        """For a robot that is lost: where in the map its surroundings fit, several places where several look alike."""
+        outline = self.surroundings()
+        return self.closures.everywhere(outline, describe(outline))
+
+    def anchor(self, pose: Array, stamp: float) -> bool:
+        """The lost robot may be at `pose` (3,) in the map: goes on from the place there that scans confirm."""
+        place_id, distance, _ = self.places.nearest(pose, *self.spacing)
+        if not place_id or distance > REACHED:
+            return False
+        expected = relative(pose, self.places.index.poses[self.places.index.row(place_id)])
+        match = self.closures.compare(self.surroundings(), place_id, expected)
+        if match is None:
+            return False
+        back, covariance = inverted((match.pose, match.covariance))
+        self._at(place_id, stamp, back, covariance + FOUND)
+        return True
+
+    def leave(self, ids: set[int]) -> None:
+        """Places were forgotten."""
+        self._open = deque(place for place in self._open if place.place_id not in ids)
+        self.closures.leave(ids)
+        if self.here in ids:
+            self.here = 0
+
+    def founded(self, place_id: int, stamp: float, outline: Outline) -> None:
+        """A place was founded where the robot is."""
+        if self.here:
+            pose, covariance = self._step
+            self._link(Edge(self.here, place_id, pose, 1, stamp - self._since, 0, stamp, covariance))
+        self.closures.ways[place_id] = self.odometry.way
+        self._open.append(Surveyed(place_id, self.odometry.pose, self.odometry.way, outline.free))
+        self._keep(place_id, outline)
+        self._at(place_id, stamp, np.zeros(3), np.zeros((3, 3)))
+
+    def _at(self, place_id: int, stamp: float, pose: Array, covariance: Array) -> None:
+        self.here, self._since, self._step = place_id, stamp, (pose, covariance)
+
+    def _keep(self, place_id: int, outline: Outline) -> None:
+        self.closures.put(place_id, outline)
+        self.places.store.put_experience(place_id, Experience(outline=outline.pack()))
+
+    def _link(self, edge: Edge) -> None:
+        self.places.add_edge(edge)
+
+    # Joins
+
+    def complete(self, everything: bool = False) -> bool:
+        """Looks for joins of places whose surroundings are whole now; True: the map was relaxed."""
+        moved = False
+        while self._open and (everything or self.odometry.way - self._open[0].way > self.config.completion):
+            done = self._open.popleft()
+            whole = self.odometry.surroundings(done.track)
+            self._keep(done.place_id, Outline(whole.points, whole.normals, done.free))
+            moved |= self._look(done.place_id)
+        return moved
+
+    def _look(self, place_id: int) -> bool:
+        found = self.closures.look(place_id)
+        for join in found:
+            self._join(join)
+        self._joined += len(found)
+        if len(found) > 1:  # a loop was closed: what came before is looked at again, now that it is known where
+            self.relax()
+            first = min(join.way for join in found)
+            recent = [i for i, way in self.closures.ways.items() if first - 15.0 < way < self.closures.ways[place_id]]
+            known = {join.start for join in found}
+            for i in recent:
+                if i not in known and i in self.places.index:
+                    for join in self.closures.look(i):
+                        self._join(join)
+            self.relax()
+            return True
+        if self._joined >= self.config.relax_joins:
+            self.relax()
+            return True
+        return False
+
+    def _join(self, join: Join) -> None:
+        free = self._passable(join)
+        self._link(Edge(join.start, join.stop, join.relative, int(free), 0.0, 0, 0.0, join.covariance, True))
+
+    def _passable(self, join: Join) -> bool:
+        """Whether the straight way between both was seen to be free."""
+        for place_id, pose in ((join.start, join.relative), (join.stop, inverse(join.relative))):
+            outline, distance = self.closures.outline(place_id), float(np.hypot(*pose[:2]))
+            ray = round(float(np.arctan2(pose[1], pose[0])) / (2 * np.pi / RAYS)) % RAYS
+            if outline is not None and (distance < 0.3 or outline.free[ray] > distance + 0.2):
+                return True
+        return False
+
+    def relax(self) -> None:
+        """Moves the places so that what was measured agrees, and drops joins that the rest contradicts."""
+        self._joined = 0
+        if len(self.places) < 3:
+            return
+        self.places.relax(self.relaxation)
+        edges = self.places.graph.edges.columns
+        joins = edges[edges["joined"] > 0]
+        start, stop = (self.places.index.poses[self.places.index.rows(joins[k])] for k in ("start", "stop"))
+        wanted = np.column_stack([joins[k] for k in ("x", "y", "yaw")])
+        gap, turn = pose_gap(relative(start, stop), wanted)
+        wrong = (gap > self.config.outvoted) | (turn > 0.3)
+        for edge in joins[wrong]:
+            self.places.drop_edge(int(edge["start"]), int(edge["stop"]))

@@ -1,0 +1,129 @@
+"""A memory of a laser alone: a place each metre, joins that are true, and no guess where nothing can be told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ami_ros.errors import AmiError
+from ami_ros.evaluation.log_bench import aligned_error, laser_config, with_drift
+from ami_ros.geometry import Array, compose, pose_gap, relative
+from ami_ros.memory.laser_model import ENCODER, LaserModel
+from ami_ros.memory.place_memory import PlaceMemory
+from ami_ros.memory.types import GoalQuery, Location
+from harness.carmen import CORRIDOR, RING, around, box, driven, scan_at
+
+HALL = np.array(box(-4.0, -6.0, 7.0, 5.0))  # another building
+Truths = dict[int, Array]
+
+
+def make(path: Path | None = None) -> PlaceMemory:
+    return PlaceMemory(LaserModel(), ENCODER, path, laser_config())
+
+
+def live(
+    memory: PlaceMemory, walls: Array, truth: Array, odometry: Array, first: float = 0.0
+) -> tuple[Truths, Location]:
+    """Where places were founded, and the last belief."""
+    rng, location = np.random.default_rng(2), None
+    founded: Truths = {}
+    for k, pose in enumerate(truth):
+        location = memory.observe(first + 0.2 * k, None, odometry[k], scan=scan_at(walls, pose, rng))
+        for place_id in set(memory.map.index.ids.tolist()) - founded.keys():
+            founded[place_id] = pose
+    assert location is not None
+    return founded, location
+
+
+def drifting(truth: Array, seed: int = 5100) -> Array:
+    return with_drift(truth, 0.06, np.random.default_rng(seed))
+
+
+@pytest.fixture(scope="module")
+def toured(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], tuple[Path, Truths, Array]]:
+    """Once around, and a quarter again: driven once for all tests."""
+    path = tmp_path_factory.mktemp("tour") / "ring.memory"
+    truth = around(1.25)
+    odometry = drifting(truth)
+    memory = make(path)
+    founded, _ = live(memory, RING, truth, odometry)
+    memory.finish()
+    memory.close()
+    return lambda: (path, founded, odometry)
+
+
+def test_places_are_at_most_a_metre_apart_and_known_ones_are_used_again(toured: Callable) -> None:
+    _, founded, _ = toured()
+    truth = around(1.25)
+    places = np.array(list(founded.values()))
+    distance, _ = pose_gap(truth[:, None], places[None])
+    assert distance.min(axis=1).max() < 1.0
+    assert len(places) < 75  # of 60 m in steps of 0.6 m
+
+
+def test_joins_are_true_and_straighten_the_map(toured: Callable) -> None:
+    path, founded, odometry = toured()
+    memory = make(path)
+    edges = memory.map.graph.edges.columns
+    joins = edges[edges["joined"] > 0]
+    assert len(joins) >= 5
+    start, stop = (np.array([founded[int(i)] for i in joins[name]]) for name in ("start", "stop"))
+    gap, turn = pose_gap(relative(start, stop), np.column_stack([joins[name] for name in ("x", "y", "yaw")]))
+    assert gap.max() < 0.3 and turn.max() < 0.1
+    truth = around(1.25)
+    error = aligned_error(memory.map.index.poses, np.array([founded[int(i)] for i in memory.map.index.ids]))
+    assert error.max() < 0.3 < 1.0 < aligned_error(odometry, truth).max()
+    memory.close()
+
+
+def test_ways_and_joins_keep_their_covariance_on_disk(toured: Callable) -> None:
+    path, *_ = toured()
+    memory = make(path)
+    edges = list(memory.map.graph.edges.values())
+    assert all(edge.covariance is not None for edge in edges)
+    assert all(np.linalg.eigvalsh(edge.covariance).min() > 0 for edge in edges if edge.covariance is not None)
+    memory.close()
+
+
+def test_switched_on_somewhere_it_finds_itself_and_the_way(toured: Callable) -> None:
+    path, founded, _ = toured()
+    memory = PlaceMemory.copy_of(LaserModel(), ENCODER, path, laser_config())
+    truth = driven(np.array([(15.0, 3.0), (15.0, 7.0)]))
+    _, location = live(memory, RING, truth, relative(truth[0], truth), first=1000.0)
+    assert location.localised and location.place_id
+    at = pose_gap(founded.get(location.place_id, truth[-1]), truth[-1])
+    assert at[0] < 1.5
+    route = memory.find_route(GoalQuery(place_id=1))
+    assert route.length > 3.0
+    memory.close()
+
+
+def test_in_a_bare_corridor_no_join_is_made_along_it() -> None:
+    memory = make()
+    truth = driven(np.array([(0.0, 0.0), (14.0, 0.0), (0.0, 0.0)]))
+    live(memory, CORRIDOR, truth, drifting(truth))
+    memory.finish()
+    assert not (memory.map.graph.edges.columns["joined"] > 0).any()
+    memory.close()
+
+
+def test_a_robot_that_was_carried_is_not_where_it_was() -> None:
+    memory = make()
+    first = driven(np.array([(1.0, 1.0), (12.0, 1.0)]))
+    live(memory, RING, first, relative(first[0], first))
+    edges = len(memory.map.graph.edges)
+    there = driven(np.array([(0.0, 0.0), (1.2, 0.0)]), step=0.2)
+    _, location = live(memory, HALL, there, compose(relative(first[0], first[-1]), there), 99.0)
+    assert not location.localised and len(memory.map.graph.edges) <= edges + 3
+    memory.close()
+
+
+def test_without_a_scan_and_without_a_latent_a_moment_is_refused() -> None:
+    memory = make()
+    with pytest.raises(AmiError, match="a scan"):
+        memory.observe(0.0, None, np.zeros(3))
+    assert len(memory) == 0
+    memory.close()

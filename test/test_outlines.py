@@ -1,0 +1,53 @@
+"""Outlines: what a laser saw, and what is left of it in a few bytes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ami_ros.outlines import MOST_POINTS, RAYS, Outline, free_distance, outline_of, points_of
+from ami_ros.scan import Scan
+from harness.carmen import RING, scan_at
+
+POSE = np.array([3.0, 1.0, 0.1])
+
+
+def seen(pose: np.ndarray = POSE) -> Outline:
+    scan = scan_at(RING, pose)
+    return outline_of(points_of(scan), free_distance(scan))
+
+
+def test_an_outline_stays_the_same_when_it_is_packed() -> None:
+    outline = seen()
+    content = outline.pack()
+    again = Outline.unpack(content)
+    assert again is not None and len(content) < 4 * len(outline) + RAYS + 8
+    assert np.abs(again.points - outline.points).max() < 0.002
+    assert np.array_equal(np.isnan(again.free), np.isnan(outline.free))
+    assert np.nanmax(np.abs(again.free - outline.free)) < 0.04
+
+
+def test_bytes_that_make_no_sense_are_no_outline() -> None:
+    content = seen().pack()
+    for broken in (b"", b"x", content[:-1], content + b"1", b"\xff" + content[1:]):
+        assert Outline.unpack(broken) is None
+
+
+def test_normals_stand_across_walls() -> None:
+    outline = seen(np.array([7.0, 1.0, 0.0]))
+    side = (np.abs(outline.points[:, 1] - 1.0) < 0.05) & (np.abs(outline.points[:, 0]) < 2.0)
+    assert side.sum() > 10 and (np.abs(outline.normals[side, 1]) > 0.98).all()
+
+
+def test_beams_without_a_reading_say_nothing_of_free_space_and_those_without_return_do() -> None:
+    free = free_distance(Scan(np.array([np.nan, np.inf, 2.0], np.float32), 0.0, np.pi / 2))
+    assert np.isnan(free[0]) and free[RAYS // 4] > 10.0 and free[RAYS // 2] == 2.0
+
+
+def test_however_much_was_seen_an_outline_is_small() -> None:
+    rng = np.random.default_rng(0)
+    assert len(outline_of(rng.uniform(-8, 8, (20_000, 2)), np.full(RAYS, np.nan))) <= MOST_POINTS
+
+
+def test_an_outline_of_nothing_is_empty() -> None:
+    empty = outline_of(np.zeros((0, 2)), np.full(RAYS, np.nan))
+    assert len(empty) == 0 and Outline.unpack(empty.pack()) is not None

@@ -1,0 +1,83 @@
+"""Matching of outlines: the pose is found, its doubt is told, and what does not fit is said not to."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ami_ros.geometry import Array, compose, inverse, pose_gap, relative
+from ami_ros.outlines import RAYS, Outline, free_distance, outline_of, points_of
+from ami_ros.scan_matching import Match, Matcher, Window, combined, inverted
+from harness.carmen import CORRIDOR, RING, box, scan_at
+
+HERE = np.array([14.5, 1.0, 0.9])  # a corner, which is held in all directions
+
+
+def outline(walls: Array, pose: Array) -> Outline:
+    scan = scan_at(walls, pose, np.random.default_rng(1))
+    return outline_of(points_of(scan), free_distance(scan))
+
+
+def off(match: Match | None, true: Array) -> tuple[float, float]:
+    assert match is not None
+    distance, turn = pose_gap(match.pose, true)
+    return float(distance), float(turn)
+
+
+@pytest.mark.parametrize("step", [[0.3, 0.1, 0.2], [-0.2, 0.25, -0.3], [0.0, 0.0, 0.5]])
+def test_a_motion_is_found_by_a_search_and_a_fit(step: list[float]) -> None:
+    there = compose(HERE, step)
+    matcher, other = Matcher(outline(RING, HERE)), outline(RING, there)
+    ((_, start, score), *_) = matcher.search([other], [Window(np.zeros(3), 0.8, 0.7)])
+    match = matcher.fit(other, start)
+    distance, turn = off(match, relative(HERE, there))
+    assert distance < 0.05 and turn < 0.02 and score > 0.4
+    assert match is not None and match.support > 0.9 and match.conflict < 0.03 and match.looseness < 0.1
+
+
+def test_the_search_tells_which_of_several_places_it_is() -> None:
+    poses = [np.array([4.0, 1.0, 0.0]), HERE, np.array([15.0, 7.0, 1.5]), np.array([8.0, 11.0, 3.1])]
+    others = [outline(RING, pose) for pose in poses]
+    found = Matcher(outline(RING, compose(HERE, [0.3, 0.0, 0.1]))).search(others, [Window(np.zeros(3), 0.6, 0.4)] * 4)
+    assert found[0][0] == 1
+
+
+def test_along_a_bare_corridor_nothing_is_known_and_odometry_has_its_way() -> None:
+    a, b = np.array([0.0, 0.0, 0.0]), np.array([0.7, 0.1, 0.05])
+    matcher, other = Matcher(outline(CORRIDOR, a)), outline(CORRIDOR, b)
+    match = matcher.fit(other, np.array([0.4, 0.0, 0.0]))
+    assert match is not None and match.looseness > 0.5 and match.firmness < 0.6
+    assert match.covariance[1, 1] < 0.02**2 and abs(match.pose[1] - 0.1) < 0.03
+    wheels = np.diag([0.05**2, 0.05**2, 0.05**2])
+    weighed = matcher.fit(other, np.array([0.4, 0.0, 0.0]), wheels)
+    assert weighed is not None and abs(weighed.pose[0] - 0.4) < 0.05 and abs(weighed.pose[1] - 0.1) < 0.03
+    assert weighed.covariance[0, 0] == pytest.approx(0.05**2, rel=0.3)
+
+
+def test_another_room_contradicts_what_was_seen_to_be_free() -> None:
+    room, larger = np.array(box(-3, -2, 3, 2)), np.array([*box(-3, -2, 3, 2), *box(1.0, -0.3, 1.3, 0.3)])
+    match = Matcher(outline(room, np.zeros(3))).fit(outline(larger, np.zeros(3)), np.zeros(3))
+    same = Matcher(outline(room, np.zeros(3))).fit(outline(room, np.zeros(3)), np.zeros(3))
+    assert match is not None and same is not None
+    assert match.conflict > 0.04 > same.conflict and match.support < same.support
+
+
+def test_what_has_no_walls_fits_nowhere() -> None:
+    empty = outline_of(np.zeros((0, 2)), np.full(RAYS, np.nan))
+    assert Matcher(empty).fit(outline(RING, HERE), np.zeros(3)) is None
+    assert Matcher(outline(RING, HERE)).fit(empty, np.zeros(3)) is None
+    assert Matcher(outline(RING, HERE)).search([empty], [Window(np.zeros(3), 1.0, 1.0)]) == []
+
+
+def test_covariances_of_steps_add_up_as_samples_do() -> None:
+    rng = np.random.default_rng(0)
+    first, second = np.array([1.0, 0.5, 0.7]), np.array([2.0, -0.3, -0.4])
+    spread = np.array([[4e-4, 1e-4, 0.0], [1e-4, 9e-4, 1e-4], [0.0, 1e-4, 4e-4]])
+    a, b = (
+        first + rng.multivariate_normal(np.zeros(3), spread, 40_000),
+        second + rng.multivariate_normal(np.zeros(3), spread, 40_000),
+    )
+    pose, covariance = combined((first, spread), (second, spread))
+    assert np.allclose(covariance, np.cov(compose(a, b).T), atol=6e-5) and np.allclose(pose, compose(first, second))
+    back, covariance = inverted((first, spread))
+    assert np.allclose(covariance, np.cov(inverse(a).T), atol=6e-5) and np.allclose(back, inverse(first))
