@@ -95,7 +95,7 @@ def connect(path: Path | None) -> sqlite3.Connection:
 
 def can_be_written(path: Path) -> bool:
     """Whether a file that is there could be changed; its log is written beside it."""
-    return not path.exists() or (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
+    return not os.path.exists(path) or (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
 
 
 def connect_to_read(path: Path) -> sqlite3.Connection:
