@@ -23,6 +23,7 @@ PARTS = (
     "planning",
     "report",
     "situations",
+    "soak",
     "solver",
     "swm",
 )

@@ -58,6 +58,7 @@ FAULTS = {
     "memory killed while writing": "nothing that was acknowledged is lost",
     "disk full": "memory goes on without writing, says so, and catches up",
     "disk read-only": "one line at the start",
+    "memory saved onto its own file": "it stays open, and nothing is lost",
     "bag damaged": "what is whole is read",
 }
 

@@ -82,6 +82,7 @@ def test_an_unharmed_memory_is_read_without_a_word(tmp_path: Path, content: byte
     store.close()
 
 
+@pytest.mark.fault("memory file damaged")
 def test_one_flipped_bit_is_never_silently_wrong(tmp_path: Path, content: bytes) -> None:
     path, rng, noticed = tmp_path / "home.memory", np.random.default_rng(0), 0
     first = [int(rng.integers(100 * 8)) for _ in range(15)]  # the header of the file, which is small

@@ -129,6 +129,7 @@ def test_a_world_has_its_memory_beside_the_model(world: str) -> None:
     assert memory_beside(Path("models/onboard"), world) == Path("models/onboard/home.memory")
 
 
+@pytest.mark.fault("memory saved onto its own file")
 def test_saving_onto_the_file_in_use_keeps_it_open_and_loses_nothing(tmp_path: Path, open_memory: Opener) -> None:
     file = tmp_path / "home.memory"
     memory = open_memory(file)

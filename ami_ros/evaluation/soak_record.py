@@ -1,0 +1,83 @@
+"""What a stack did in a long time, and what its processes held: flat figures."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ami_ros.extras import importing
+
+with importing("report"):
+    import psutil
+
+WARM_UP = 0.25  # of the samples of a process, in which memory may still grow
+
+
+class ProcessLog:
+    """Memory, threads and descriptors of one process over time."""
+
+    def __init__(self, pid: int) -> None:
+        self._process = psutil.Process(pid)
+        self.samples: list[tuple[float, float, int, int]] = []  # time [s], resident [MB], threads, descriptors
+
+    def sample(self, now: float) -> None:
+        """Reads it; a process that has ended stays as it was."""
+        try:
+            with self._process.oneshot():
+                rss, threads = self._process.memory_info().rss / 1e6, self._process.num_threads()
+                self.samples.append((now, rss, threads, self._process.num_fds()))
+        except psutil.Error:
+            pass
+
+    def figures(self, name: str) -> dict[str, float]:
+        """Slope of memory [MB/h] after the warm-up, and by how much threads and descriptors have grown since then."""
+        kept = np.array(self.samples[int(WARM_UP * len(self.samples)) :]).reshape(-1, 4)
+        if len(kept) < 3:
+            return {}
+        slope = float(np.polyfit(kept[:, 0], kept[:, 1], 1)[0]) * 3600
+        return {
+            f"{name}_rss_mb": round(float(kept[-1, 1]), 1),
+            f"{name}_rss_slope_mb_h": round(slope, 2),
+            f"{name}_threads_grown": int(kept[-1, 2] - kept[0, 2]),
+            f"{name}_descriptors_grown": int(kept[-1, 3] - kept[0, 3]),
+        }
+
+
+@dataclass
+class SoakRecord:
+    """What happened, and what came of it."""
+
+    events: Counter[str] = field(default_factory=Counter)
+    goals: Counter[str] = field(default_factory=Counter)
+    commands: int = 0
+    unsafe: Counter[str] = field(default_factory=Counter)  # commands
+    contacts: int = 0
+    stops: list[float] = field(default_factory=list)  # [s] from a kill to the first zero
+    returns: list[float] = field(default_factory=list)  # [s] from a kill until every node was active
+    logs: dict[str, ProcessLog] = field(default_factory=dict)
+    left: list[int] = field(default_factory=list)  # processes
+
+    def figures(self, segments: int) -> dict[str, Any]:
+        """Flat, with units in the names.
+
+        Args:
+            segments: of shared memory that were left.
+        """
+        found: dict[str, Any] = {f"soak_{kind.replace(' ', '_')}s": n for kind, n in sorted(self.events.items())}
+        found |= {f"soak_goals_{kind}": n for kind, n in sorted(self.goals.items())}
+        found |= {f"soak_commands_{kind.replace(' ', '_')}": n for kind, n in sorted(self.unsafe.items())}
+        found |= {
+            "soak_commands": self.commands,
+            "soak_commands_unsafe": sum(self.unsafe.values()),
+            "soak_contacts": self.contacts,
+            "soak_kill_to_zero_max_s": round(max(self.stops, default=0.0), 2),
+            "soak_kill_to_active_max_s": round(max(self.returns, default=0.0), 1),
+            "soak_processes_left": len(self.left),
+            "soak_shared_memory_left": segments,
+        }
+        for name, log in self.logs.items():
+            found |= log.figures(name)
+        return found

@@ -1,0 +1,43 @@
+"""`ami bench soak`: what counts as unsafe, and what as grown; the run itself with real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from ami_ros.evaluation.soak_record import ProcessLog, SoakRecord
+from harness.processes import Children
+
+
+@pytest.mark.timeout(600)
+def test_it_drives_and_leaves_nothing(children: Children, tmp_path: Path) -> None:
+    code = (
+        "import sys, ami_ros.app.demo_domain as d; d.claim_domain = lambda wanted: wanted;"
+        "from ami_ros.app.cli import run; run(sys.argv[1:])"
+    )
+    options = ["--minutes", "0.1", "--domain-id", os.environ["ROS_DOMAIN_ID"], "--json", str(tmp_path / "soak.json")]
+    bench = children.python("-c", code, "bench", "soak", *options)
+    assert bench.wait(500) == 0, bench.output()
+    figures = json.loads((tmp_path / "soak.json").read_text())
+    assert figures["soak_commands"] > 20 and figures["soak_goals_sent"] >= 1
+    assert figures["soak_commands_unsafe"] == figures["soak_processes_left"] == 0
+
+
+def test_memory_that_grows_is_told_by_the_hour() -> None:
+    log = ProcessLog(os.getpid())
+    log.sample(0.0)
+    assert log.samples[0][1] > 1.0 and log.samples[0][2] >= 1
+    log.samples = [(60.0 * k, 100.0 + (50.0 if k < 5 else 0.1 * k), 3, 10 + (k > 15)) for k in range(20)]
+    figures = log.figures("planner")
+    assert figures["planner_rss_slope_mb_h"] == pytest.approx(6.0)
+    assert (figures["planner_threads_grown"], figures["planner_descriptors_grown"]) == (0, 1)
+
+
+def test_unsafe_commands_are_added_up_by_kind() -> None:
+    record = SoakRecord()
+    record.unsafe.update({"not finite": 1, "while a node is missing": 2})
+    figures = record.figures(0)
+    assert figures["soak_commands_unsafe"] == 3 and figures["soak_commands_while_a_node_is_missing"] == 2
