@@ -11,7 +11,10 @@ import typer
 def main(
     recordings: Annotated[
         list[Path],
-        typer.Argument(help="Bags (rosbag2 folders, .mcap or .db3 files), folders of bags, or one LeRobotDataset v3."),
+        typer.Argument(
+            help="Bags (rosbag2 folders, .mcap or .db3 files), CARMEN logs (.log, .log.gz), folders of either, or one "
+            "LeRobotDataset v3."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the data set; an interrupted extraction goes on there.")],
     robot: Annotated[
@@ -36,10 +39,11 @@ def main(
 
     from rich.console import Console
 
-    from ami_ros.app.extract_run import extract_bags, extract_lerobot, report
+    from ami_ros.app.extract_run import extract_bags, extract_lerobot, extract_logs, report
     from ami_ros.app.train_data import find_bags
     from ami_ros.config import from_mapping, with_settings
     from ami_ros.errors import AmiError
+    from ami_ros.learning.carmen import logs_at
     from ami_ros.learning.extract import ExtractConfig
     from ami_ros.learning.lerobot_layout import is_lerobot
     from ami_ros.robots.derived import extraction_settings
@@ -60,6 +64,10 @@ def main(
         if len(recordings) > 1:
             raise AmiError("extract: one LeRobotDataset makes one data set; ./ami train takes several data sets")
         dataset = extract_lerobot(recordings[0], out, config, console)
+    elif all(found := [logs_at(path) for path in recordings]):
+        dataset = extract_logs([log for logs in found for log in logs], out, config, console)
+    elif any(found):
+        raise AmiError("extract: CARMEN logs and bags do not go into one data set; extract them one after the other")
     else:
         dataset = extract_bags([bag for path in recordings for bag in find_bags(path)], out, config, console)
     report(dataset, Console())

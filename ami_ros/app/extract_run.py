@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from ami_ros.geometry import relative, wrap
+from ami_ros.learning.carmen_extract import extract_carmen
 from ami_ros.learning.dataset import Dataset
 from ami_ros.learning.extract import ExtractConfig, extract
 from ami_ros.learning.lerobot_import import import_lerobot
@@ -28,6 +29,13 @@ def extract_bags(bags: list[Path], out: Path, config: ExtractConfig, console: Co
     with progress_bar(console) as bar:
         task = bar.add_task(f"reading {len(bags)} bags", total=None)
         return extract(bags, out, config, lambda done, total: bar.update(task, completed=done, total=total))
+
+
+def extract_logs(logs: list[Path], out: Path, config: ExtractConfig, console: Console) -> Dataset:
+    """`extract_carmen` with a progress bar."""
+    with progress_bar(console) as bar:
+        task = bar.add_task(f"reading {len(logs)} logs", total=len(logs))
+        return extract_carmen(logs, out, config, lambda done, total: bar.update(task, completed=done, total=total))
 
 
 def extract_lerobot(folder: Path, out: Path, config: ExtractConfig, console: Console) -> Dataset:

@@ -63,13 +63,18 @@ def is_carmen(path: Path) -> bool:
     return path.is_file() and path.name.endswith(SUFFIXES)
 
 
+def logs_at(path: Path) -> list[Path]:
+    """The log at `path`, or all logs right in it, by name; empty where there are none."""
+    return [path] if is_carmen(path) else sorted(file for file in path.glob("*") if is_carmen(file))
+
+
 def find_logs(folder: Path) -> list[Path]:
     """The log at `folder`, or all logs right in it, by name.
 
     Raises:
         AmiError: there is none.
     """
-    found = [folder] if is_carmen(folder) else sorted(path for path in folder.glob("*") if is_carmen(path))
+    found = logs_at(folder)
     if not found:
         raise AmiError(f"there is no CARMEN log in {folder}: it should hold files named *.log or *.log.gz")
     return found

@@ -98,7 +98,9 @@ class Dataset:
         self.joints = np.zeros((len(self), 0), np.float32)  # of data sets from before there were any
         for name in _arrays_of(self.folder):
             setattr(self, name, np.load(self.folder / f"{name}.npy", mmap_mode="r", allow_pickle=False))
-        self._images = np.memmap(self.folder / IMAGES, dtype=np.uint8, mode="r")
+        images = self.folder / IMAGES
+        is_empty = not images.stat().st_size  # of a robot with a laser alone
+        self._images = np.zeros(0, np.uint8) if is_empty else np.memmap(images, dtype=np.uint8, mode="r")
         first = np.flatnonzero(np.diff(self.episode, prepend=-1)).tolist()
         self.episodes: list[tuple[int, int]] = list(zip(first, [*first[1:], len(self)], strict=True))
 
