@@ -135,13 +135,17 @@ class BuildingsRun:
         """Prints a row for each arm, and for each kind of building."""
         title = f"{len(self.rows)} buildings, {self.setting.explore:g} min of exploring; {self.setting.loop.charged}"
         table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))
-        for column in ("", "near", "far", "false", "foreign refused", "ambiguous", "SPL", "touched", "explored"):
+        for column in ("", "near", "far", "false", "refused", "alike", "SPL", "hits", "seen"):
             table.add_column(column, no_wrap=True)
         kinds = sorted({building_name(name).kind for name in self.rows})
         for arm in self.setting.arms:
             for kind in ("", *kinds) if arm == COURSE else ("",):
                 table.add_row(f"{arm} {kind}".strip().replace("_", " "), *_cells(figures_of(self.rows_of(arm, kind))))
         console.print(table)
+        console.print(
+            "false: wrong claims; refused: pictures of other buildings; alike: goals whose picture fits elsewhere too",
+            soft_wrap=True,
+        )
 
 
 def _cells(f: dict[str, Any]) -> list[str]:
@@ -150,7 +154,7 @@ def _cells(f: dict[str, Any]) -> list[str]:
     seen = "" if f["explored_share"] is None else f"{f['explored_share']:.0%}"
     return [
         *rates, f"{false['n']}/{false['claims']}", f"{foreign['refused']}/{foreign['n']}",
-        f"{ambiguous['n']}: {ambiguous['reached']} reached, {ambiguous['claimed_wrong']} wrong",
+        f"{ambiguous['reached']}/{ambiguous['n']}, {ambiguous['claimed_wrong']} wrong",
         "" if f["spl"] is None else f"{f['spl']:.2f}", str(f["collisions"]), seen,
     ]  # fmt: skip
 
