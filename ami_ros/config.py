@@ -154,7 +154,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     if origin is dict:
         if not isinstance(value, Mapping):
             raise AmiError(f"{where}: expected a mapping, found {value!r}")
-        return {k: _convert(args[1], v, f"{where}.{k}") for k, v in value.items()}
+        return {_convert(args[0], k, where): _convert(args[1], v, f"{where}.{k}") for k, v in value.items()}
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return value if isinstance(value, hint) else from_mapping(hint, value, where)
     return _convert_scalar(hint, value, where)

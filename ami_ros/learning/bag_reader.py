@@ -14,13 +14,17 @@ from ami_ros.learning.bag_salvage import SalvagedBag
 
 with importing("train"):
     from rosbags.interfaces import Connection, MessageDefinitionFormat
-    from rosbags.rosbag2 import Reader, ReaderError
+    from rosbags.rosbag2 import Reader
     from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
     from rosbags.typesys.store import Typestore
 
 
 class BrokenBagError(Exception):
     """The storage turned out to be broken in the middle; what was read so far may not be all before that point."""
+
+
+class UnreadableMessageError(AmiError, ValueError):
+    """One message is damaged, or its type is."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +89,16 @@ class BagReader:
         self._types = self._make_types()
 
     def decode(self, topic: str, data: bytes) -> Any:
-        """The message; arrays of numbers in it are numpy arrays."""
-        return self._types.deserialize_cdr(data, self.topics[topic].type_name)
+        """The message; arrays of numbers in it are numpy arrays.
+
+        Raises:
+            UnreadableMessageError: it is damaged.
+        """
+        try:
+            return self._types.deserialize_cdr(data, self.topics[topic].type_name)
+        except Exception as error:  # whatever a parser raises for bytes that are not its own
+            what = f"{type(error).__name__} {error}"
+            raise UnreadableMessageError(f"{self.path}: a message of {topic} cannot be read: {what}") from error
 
     def close(self) -> None:
         for reader in self._readers:
@@ -116,8 +128,8 @@ class BagReader:
         try:
             reader = Reader(path)
             reader.open()
-        except (ReaderError, OSError, ValueError, TypeError) as error:
-            self._reason = str(error)
+        except Exception as error:  # ReaderError, and whatever SQLite, decompressors and lengths of terabytes lead to
+            self._reason = str(error) or type(error).__name__
             return False
         self._readers.append(reader)
         for c in reader.connections:
@@ -157,12 +169,21 @@ class BagReader:
         """The types as the bag defines them; those of Jazzy for what it does not define (older sqlite3 bags)."""
         definitions = {}
         for topic in self.topics.values():
-            if topic.definition and topic.is_idl:
-                for part in topic.definition.split("=" * 80 + "\n"):
-                    definitions.update(get_types_from_idl(part.split("\n", 1)[1] if part.startswith("IDL: ") else part))
-            elif topic.definition:
-                definitions.update(get_types_from_msg(topic.definition, topic.type_name))
+            try:
+                definitions.update(_definitions(topic))
+            except Exception:  # whatever the parser raises for a damaged text
+                self.problems.append(f"the type of {topic.name} is damaged: taken for that of ROS 2 Jazzy")
         types = get_typestore(Stores.EMPTY)
         jazzy = get_typestore(Stores.ROS2_JAZZY).fielddefs
         types.register({**jazzy, **definitions})
         return types
+
+
+def _definitions(topic: BagTopic) -> dict[str, Any]:
+    """Types by name, as a bag defines them beside a topic."""
+    if topic.definition and topic.is_idl:
+        found: dict[str, Any] = {}
+        for part in topic.definition.split("=" * 80 + "\n"):
+            found.update(get_types_from_idl(part.split("\n", 1)[1] if part.startswith("IDL: ") else part))
+        return found
+    return dict(get_types_from_msg(topic.definition, topic.type_name)) if topic.definition else {}

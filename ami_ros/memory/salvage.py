@@ -209,7 +209,8 @@ class _Rescue:
         found = [self._most]
         for query in ("SELECT max(id) FROM places", "SELECT max(id) FROM thumbnails", "SELECT max(start) FROM edges"):
             try:
-                found.append(self._source.execute(query).fetchone()[0] or 0)
+                most = self._source.execute(query).fetchone()[0]
+                found.append(most if isinstance(most, int) else 0)
             except database.DAMAGE:
                 pass
         return min(max(found), 2**62)

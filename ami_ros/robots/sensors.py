@@ -197,7 +197,7 @@ def sensor_from(values: Mapping[str, Any], where: str) -> Sensor:
     Raises:
         AmiError: unknown kind or key, wrong type, or a value that the sensor cannot have.
     """
-    if not isinstance(values, Mapping) or values.get("kind") not in KINDS:
+    if not isinstance(values, Mapping) or str(values.get("kind")) not in KINDS:
         raise AmiError(f"{where}: each of sensors needs a kind: {', '.join(KINDS)}")
     own = {key: value for key, value in values.items() if key != "kind"}
-    return from_mapping(KINDS[values["kind"]], own, f"{where}: {values['kind']} {values.get('name', '')}".rstrip())
+    return from_mapping(KINDS[str(values["kind"])], own, f"{where}: {values['kind']} {values.get('name', '')}".rstrip())

@@ -44,6 +44,8 @@ HARMFUL: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
     "an infinite wall": ("world", lambda good: good.replace(b"along: 0.6", b"along: .inf", 1)),
     "a world of a thousand kilometres": ("world", lambda good: good.replace(b"size: [4.0, 3.0]", b"size: [1e6, 1e6]")),
     "a memory that is cut off at once": ("memory", lambda good: good[:100]),
+    "a texture without a name": ("world", lambda good: good.replace(b"  oak:", b"  1.5:", 1)),
+    "a sensor of a list of kinds": ("robot", lambda good: good.replace(b"kind: laser", b"kind: [laser]", 1)),
     "weights without an end": ("model's weights", lambda good: good[:-1]),
 }
 

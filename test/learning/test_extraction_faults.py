@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -150,3 +151,28 @@ def test_an_empty_bag_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(AmiError, match=r"bag has no image .*it has nothing") as raised:
         extract([tmp_path / "bag"], tmp_path / "data")
     assert "\n" not in str(raised.value) and [p.name for p in tmp_path.iterdir()] == ["bag"]
+
+
+def test_broken_bits_anywhere_in_a_bag_give_one_line_or_a_data_set(tmp_path: Path) -> None:
+    bag, rng = tmp_path / "bag", np.random.default_rng(0)
+    with BagWriter(bag) as writer:
+        for i in range(30):
+            jpeg = encode_frame(rng.integers(0, 255, (8, 8, 3), dtype=np.uint8))
+            writer.image("image/compressed", PERIOD * i, jpeg)
+            writer.odometry("odom", PERIOD * i, [0.1 * i, 0.0, 0.0], (0.5, 0.0))
+            writer.command("cmd_vel", PERIOD * i, 0.5, 0.0)
+    [file] = bag.glob("*.mcap")
+    content = file.read_bytes()
+    definition = content.index(b"MSG: ")
+    for k in range(9):  # a third of them where the types are defined
+        damaged = bytearray(content)
+        at = definition + int(rng.integers(1500)) if k % 3 == 0 else int(rng.integers(len(content)))
+        damaged[at] ^= 1 << int(rng.integers(8))
+        file.write_bytes(damaged)
+        try:
+            data = extract([bag], tmp_path / f"data{k}")
+        except AmiError as error:
+            assert str(error).isprintable()
+        else:
+            assert len(data.card.sources) == 1
+        shutil.rmtree(tmp_path / f"data{k}.partial", ignore_errors=True)
