@@ -89,16 +89,19 @@ class BuildingsRun:
             console.print(f"{len(self.rows)} of {len(self.names)} buildings are there already", soft_wrap=True)
         context = multiprocessing.get_context("spawn")  # a process that inherits a rendering context cannot render
         manager = context.Manager()
-        telling = manager.dict()
-        executor = ProcessPoolExecutor(max(1, min(processes, len(missing))), context, _start_worker, (telling,))
+        telling, stop = manager.dict(), context.Event()
+        executor = ProcessPoolExecutor(max(1, min(processes, len(missing))), context, _start_worker, (telling, stop))
         running = {executor.submit(_drive, self.setting, name): name for name in missing}
         try:
             with console.status("") as status:
                 self._watch(running, telling, status, console)
         except BrokenProcessPool:
             raise AmiError("bench buildings: a worker was killed (out of memory?); try fewer --jobs") from None
+        except BaseException:
+            stop.set()
+            raise
         finally:
-            executor.shutdown(wait=False, cancel_futures=True)
+            executor.shutdown(cancel_futures=True)
             manager.shutdown()
         self.write()
 
@@ -175,19 +178,19 @@ def _key(name: str) -> tuple[str, int]:
 _shared: dict[str, Any] = {}  # a worker process's link to the command
 
 
-def _start_worker(telling: Any) -> None:
+def _start_worker(telling: Any, stop: Any) -> None:
     import torch
 
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the command, which ends its workers
-    _shared.update(telling=telling, parent=os.getppid())
+    _shared.update(telling=telling, stop=stop, parent=os.getppid())
     signal.signal(signal.SIGALRM, _look_up)
     signal.setitimer(signal.ITIMER_REAL, 1.0, 1.0)
 
 
 def _look_up(number: int, frame: FrameType | None) -> None:
     """Whether its work is still wanted is looked at by the clock, for a drive takes long; nothing is half written."""
-    if os.getppid() != _shared["parent"]:
+    if _shared["stop"].is_set() or os.getppid() != _shared["parent"]:
         os._exit(1)
 
 
