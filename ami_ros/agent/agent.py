@@ -144,7 +144,7 @@ class Agent:
         if senses.heading is not None:
             self.synchroniser.take_heading(senses.stamp, senses.heading)
         self.percepts.take_scan(senses.stamp, senses.scan)
-        if self.config.memory.survey.enabled:
+        if self.memory.takes_scans:
             self._feed.take_scan(senses.stamp, senses.scan)
         frame = self.synchroniser.take_scan(senses.stamp, senses.scan, now)
         if senses.image is not None:

@@ -30,7 +30,7 @@ OPPOSITE = 2.0  # [rad] between headings from which a revisit is in the opposite
 
 def laser_config() -> MemoryConfig:
     """A memory of a laser alone: places less than a metre apart; a turn on the spot makes no other place."""
-    return MemoryConfig(spacing=0.8, turn_spacing=7.0, survey=SurveyConfig(enabled=True))
+    return MemoryConfig(spacing=0.8, turn_spacing=7.0, survey=SurveyConfig())
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ami_ros.learning.dataset import Dataset
 from ami_ros.learning.windows import WindowConfig, WindowSampler
 from ami_ros.memory.place_memory import PlaceMemory
+from ami_ros.scan import Mount, Scan
 from ami_ros.world_model.model import WorldModel
 
 Progress = Callable[[int, int], None]
@@ -46,11 +47,18 @@ def remember_episode(
     beliefs = np.zeros((len(rows), 4))
     for i, row in enumerate(rows):
         thumbnail = dataset.jpeg(int(row)) if thumbnails else None
-        location = memory.observe(float(dataset.stamp[row]), latents[i], dataset.odometry[row], thumbnail)
+        stamp, odometry, scan = float(dataset.stamp[row]), dataset.odometry[row], scan_of(dataset, int(row))
+        location = memory.observe(stamp, latents[i], odometry, thumbnail, scan=scan)
         beliefs[i] = [*location.pose, location.confidence if location.localised else 0.0]
         if progress:
             progress(i + 1, len(rows))
     return beliefs
+
+
+def scan_of(dataset: Dataset, row: int) -> Scan | None:
+    """The scan of a row in base_link; None of a data set without scanner."""
+    ranges = np.array(dataset.scan[row])
+    return (dataset.scanner or Mount()).in_base(Scan(ranges, 0.0, 2 * np.pi / len(ranges))) if len(ranges) else None
 
 
 def _report(progress: Progress, before: int, total: int, done: int, _: int) -> None:
@@ -72,4 +80,4 @@ def remember_recording(
             report = partial(_report, progress, done, total)
             remember_episode(memory, dataset, rows, encode_rows(model, sampler, rows), report, thumbnails)
             done += len(rows)
-    memory.relax()
+    memory.finish()

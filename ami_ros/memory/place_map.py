@@ -262,8 +262,9 @@ class PlaceMap:
         old = self.index.poses.copy()
         edges = self.graph.edges.columns
         ways = driven_ways(self.index, edges[(edges["traversals"] > 0) | (edges["joined"] > 0)], config)
-        # What a latent without learning says of a pose is nothing.
-        seen = [] if isinstance(self.index.model, LaserModel) else [compare_places(self.index, config)]
+        # Beside ways that scans have measured, what a latent says of a pose is noise; where rooms are alike, false.
+        scanned = isinstance(self.index.model, LaserModel) or bool((edges["caa"] > 0).any())
+        seen = [] if scanned else [compare_places(self.index, config)]
         new = relax(old, [*seen, ways], config)
         self.index.move(new)
         self._cells.clear()

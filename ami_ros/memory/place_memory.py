@@ -67,6 +67,13 @@ class PlaceMemory:
     def __len__(self) -> int:
         return len(self.map)
 
+    @property
+    def takes_scans(self) -> bool:
+        """Whether scans are of use to it: with its model, as it is configured."""
+        use, model = self.config.survey.use, self.map.index.model
+        exact = isinstance(model, LaserModel) or getattr(model, "pairs", None) is not None
+        return use == "always" or (use == "auto" and exact)
+
     # Experience
 
     def observe(
@@ -158,12 +165,10 @@ class PlaceMemory:
         return self._location_at(moment, estimate, True, survey.here)
 
     def _look_around(self, moment: Moment, before: Array | None) -> Estimate:
-        """Moves and weighs the filter of a robot that is lost, by what its model or its laser recognises."""
+        """Moves and weighs the filter of a robot that is lost, by where its surroundings fit."""
         if before is not None:
             self.filter.move(relative(before, moment.odometry))
-        if not isinstance(self.map.index.model, LaserModel):
-            self.filter.observe(self.map.index, moment.latent)
-        elif self.filter.moved > LOOK_AGAIN and (matches := self.survey.locate()) is not None:
+        if self.filter.moved > LOOK_AGAIN and (matches := self.survey.locate(moment.latent)) is not None:
             self.filter.weigh(matches)
         return self.filter.estimate()
 
@@ -205,7 +210,7 @@ class PlaceMemory:
         """Odometry has a new origin: the robot may be anywhere."""
         self._odometry = self._location = None
         # A memory that was made without scans has nothing that they could be compared with.
-        self._surveys = self.config.survey.enabled and (not len(self.map) or self.survey.closures.count() > 0)
+        self._surveys = self.takes_scans and (not len(self.map) or self.survey.closures.count() > 0)
         self._continuity.restart()
         self._growth.restart()
         self.survey.restart()

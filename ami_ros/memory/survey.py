@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
 from ami_ros.geometry import Array, compose, inverse, pose_gap, relative
 from ami_ros.memory.closures import ClosureConfig, Closures, Join
-from ami_ros.memory.laser_model import describe
+from ami_ros.memory.index import Latents
 from ami_ros.memory.matching import Matches
 from ami_ros.memory.place_map import PlaceMap
 from ami_ros.memory.relaxation import RelaxationConfig
@@ -37,7 +38,8 @@ class SurveyConfig:
 
     completion: float = 3.0  # [m] driven beyond a place after which its surroundings are whole, and joins looked for
     relax_joins: int = 8  # joins after which the map is relaxed; more: less often
-    enabled: bool = False  # use scans; false: what latents say alone, as for robots without a laser
+    # Of scans. auto: with models that compare pictures cell by cell, and without a model; never: latents alone tell.
+    use: Literal["auto", "always", "never"] = "auto"
     outvoted: float = 0.5  # [m] by which the relaxed map contradicts a join that is then dropped
     odometry: ScanOdometryConfig = field(default_factory=ScanOdometryConfig)
     closures: ClosureConfig = field(default_factory=ClosureConfig)
@@ -139,10 +141,10 @@ class Survey:
         self._at(place_id, stamp, back, covariance)
         return place_id
 
-    def locate(self) -> Matches | None:
-        """For a robot that is lost: where in the map its surroundings fit, several places where several look alike."""
-        outline = self.surroundings()
-        return self.closures.everywhere(outline, describe(outline))
+    def locate(self, latent: Latents) -> Matches | None:
+        """For a robot that is lost: where in the map its surroundings fit, of the places whose latents resemble
+        `latent` most; several where several look alike."""
+        return self.closures.everywhere(self.surroundings(), latent)
 
     def anchor(self, pose: Array, stamp: float) -> bool:
         """The lost robot may be at `pose` (3,) in the map: goes on from the place there that scans confirm."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from geometry_msgs.msg import Twist, TwistStamped
 from nav_msgs.msg import Odometry
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CompressedImage, Image, LaserScan
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
@@ -32,7 +32,9 @@ from ami_ros.ros.node.process import run
 from ami_ros.ros.node.qos import LATCHED, RELIABLE
 from ami_ros.ros.node.worker import Worker
 from ami_ros.ros.sensors.camera import CalibratedCamera
+from ami_ros.ros.sensors.scanner import Scanner
 from ami_ros.ros.sensors.tf import send_transform, tf_publisher
+from ami_ros.scan import Mount
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,8 @@ class MemoryParameters:
     enable_stamped_cmd_vel: bool = parameter(True, "cmd_vel is a TwistStamped; false: a Twist.")
     map_frame: str = parameter("map", "Name of the memory's frame.")
     odom_frame: str = parameter("odom", "Name of the frame of odometry.")
+    base_frame: str = parameter("base_link", "Name of the robot's frame.")
+    scanner: Mount = field(default_factory=Mount)
     memory: MemoryConfig = field(default_factory=MemoryConfig)
 
 
@@ -97,7 +101,9 @@ class MemoryNode(AmiNode[MemoryParameters]):
         self.health.follow(self._worker)
         self.health.figure("model", lambda: loaded.encoder_id)
         self.health.figure("places", lambda: str(len(self.memory)))
+        self._scanner = Scanner(self, config.base_frame, config.scanner)
         self.subscribe(Odometry, "odom", self._on_odometry, frame=self.config.odom_frame)
+        self.subscribe(LaserScan, "scan", self._on_scan)
         self._camera = CalibratedCamera(loaded.model.spec.inputs, config.compressed)
         self._camera.follow(self)
         if config.thumbnails:
@@ -140,6 +146,10 @@ class MemoryNode(AmiNode[MemoryParameters]):
         if not self._feed.take_odometry(conversions.stamp_of(message), pose, velocity, self.now()):
             self.get_logger().warning("odometry began anew: looking for the robot's place")
             self._restart()
+
+    def _on_scan(self, message: LaserScan) -> None:
+        if self.memory.takes_scans:
+            self._feed.take_scan(conversions.stamp_of(message), self._scanner.read(message))
 
     def _on_command(self, message: Twist | TwistStamped) -> None:
         stamp = conversions.stamp_of(message) if isinstance(message, TwistStamped) else self.now()

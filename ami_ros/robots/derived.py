@@ -61,7 +61,14 @@ def node_parameters(robot: RobotDescription) -> dict[str, dict[str, Any]]:
         "supervisor": {**stamped, "base_frame": frames.base},
         "perception": camera,
         "world_model": {**stamped, **camera, "odom_frame": frames.odom},
-        "memory": {**stamped, **camera, "odom_frame": frames.odom, "map_frame": frames.map},
+        "memory": {
+            **stamped,
+            **camera,
+            **scanner,
+            "base_frame": frames.base,
+            "odom_frame": frames.odom,
+            "map_frame": frames.map,
+        },
         "planner": {**stamped, **scanner, "frames": to_mapping(frames), "navigator": navigator_settings(robot)},
         "mission": {**scanner, "frames": to_mapping(frames)},
     }

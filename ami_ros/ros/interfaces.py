@@ -67,7 +67,7 @@ INTERFACES: dict[str, Interface] = {
         services={"~/predict": "ami_interfaces/srv/Predict", "~/adaptation": "ami_interfaces/srv/ChangeAdaptation"},
     ),
     "memory": Interface(
-        subscribes={**_ODOM, **_IMAGE, **_CAMERA_INFO, "cmd_vel": _COMMAND, **_SURPRISE, **_LATENT},
+        subscribes={**_ODOM, **_SCAN, **_IMAGE, **_CAMERA_INFO, "cmd_vel": _COMMAND, **_SURPRISE, **_LATENT},
         publishes={
             **_LOCATION,
             "places": "visualization_msgs/msg/MarkerArray",
