@@ -57,7 +57,7 @@ FAULTS = {
     "memory file damaged": "what can be read is served, what is lost is told, the damaged file is kept",
     "memory killed while writing": "nothing that was acknowledged is lost",
     "disk full": "memory goes on without writing, says so, and catches up",
-    "disk read-only": "one line at the start",
+    "disk read-only": "what is remembered is served, nothing new is acknowledged, and diagnostics say so",
     "memory saved onto its own file": "it stays open, and nothing is lost",
     "bag damaged": "what is whole is read",
 }

@@ -240,6 +240,7 @@ store.close()
 """
 
 
+@pytest.mark.fault("disk read-only")
 def test_from_a_disk_that_is_read_only_it_serves_and_acknowledges_nothing(children: Children, content: bytes) -> None:
     folder = Path(tempfile.mkdtemp(prefix="memory-"))  # pytest lets nobody else into its own
     path = folder / "home.memory"

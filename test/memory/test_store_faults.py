@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -75,39 +73,3 @@ def test_what_a_full_disk_did_not_take_is_written_once_there_is_room(tmp_path: P
     store = Store(path, "net@0123", 4, read_only=True)
     assert [p.id for p in store.load()[0]] == [*range(stored + 1), 1000]
     store.close()
-
-
-READER = """
-import os, sys
-from pathlib import Path
-from ami_ros.errors import AmiError
-from ami_ros.memory.store import Store
-if os.getuid() == 0:
-    os.setuid(65534)  # root writes everywhere
-try:
-    Store(Path(sys.argv[1]), "net@0123", 4)
-except AmiError as error:
-    print(error)
-"""
-
-
-@pytest.mark.fault("disk read-only")
-def test_a_disk_that_cannot_be_written_is_one_line_and_the_memory_stays_as_it_was(
-    children: Children, tmp_path: Path
-) -> None:
-    folder = Path(tempfile.mkdtemp(dir="/tmp"))  # that of the test is nobody's but its user's
-    path = folder / "memory.db"
-    try:
-        store = Store(path, "net@0123", 4)
-        store.put_places([PlaceRow(0, np.zeros(4, np.float32), np.zeros(3), 0.0, 0.0, 1)])
-        store.close()
-        before = path.read_bytes()
-        path.chmod(0o444)
-        folder.chmod(0o555)
-        reader = children.python("-c", READER, str(path))
-        assert reader.wait(30) == 0, reader.output()
-        assert f"the memory {path} cannot be opened" in reader.output() and "Traceback" not in reader.output()
-        assert path.read_bytes() == before
-    finally:
-        folder.chmod(0o755)
-        shutil.rmtree(folder)
