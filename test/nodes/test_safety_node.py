@@ -177,7 +177,7 @@ def test_a_second_publisher_of_what_the_gate_hears_or_says_is_named(
     ("parameters", "words"),
     [
         ({"gate__reaction": -1.0}, "reaction must be greater than 0"),
-        ({"gate__margin": math.nan}, "margin must be 0 or greater"),
+        ({"gate__margin": math.nan}, "margin: expected a number, found NaN"),
         ({"gate__reaction": 0.05}, "longer than the time between commands"),
         ({"gate__footprint": [0.0, 1.0]}, "footprint must be"),
     ],

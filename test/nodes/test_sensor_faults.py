@@ -176,5 +176,5 @@ def test_second_publisher_of_commands_is_named(stack: Any) -> None:
     gate = stack.add("safety")
     stack.ros.make_node("intruder").create_publisher(TwistStamped, "cmd_vel", 5)
     diagnostics = stack.ros.collect(DiagnosticArray, "/diagnostics")
-    stack.ros.spin_until(lambda: gate.health.count("rival") > 0)
+    stack.ros.spin_until(lambda: gate.health.count("rival on /cmd_vel") > 0)
     stack.ros.spin_until(lambda: any("/intruder" in s.message for d in diagnostics for s in d.status))

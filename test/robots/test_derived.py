@@ -54,9 +54,9 @@ def test_type_of_commands_mount_and_frames_reach_the_nodes() -> None:
     robot = replace(load_robot("turtlebot4"), command=replace(load_robot("turtlebot4").command, stamped=False))
     found = node_parameters(robot)
     stamped = {node for node, values in found.items() if values.get("enable_stamped_cmd_vel") is False}
-    assert stamped == {"safety", "planner", "world_model", "memory"}
-    mounts = [found[node]["scanner"]["yaw"] for node in ("safety", "planner", "mission")]
-    assert mounts == [pytest.approx(1.5708, abs=1e-4)] * 3
+    assert stamped == {"safety", "supervisor", "planner", "world_model", "memory"}
+    mounts = [found[node]["scanner"]["yaw"] for node in ("safety", "memory", "planner", "mission")]
+    assert mounts == [pytest.approx(1.5708, abs=1e-4)] * 4
     assert "scanner" not in node_parameters(load_robot("differential"))["safety"]
 
 

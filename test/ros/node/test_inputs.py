@@ -50,6 +50,7 @@ class Watched:
         self.node = ros.add(Listener(context=ros.context, parameter_overrides=overrides))
         self.node.start()
         self.diagnostics = ros.collect(DiagnosticArray, "/diagnostics")
+        self.sending: Any = None  # the timer
 
     def says(self, *words: str) -> None:
         """Waits until its message has all of `words`."""
@@ -61,7 +62,7 @@ class Watched:
         self.ros.spin_until(said, 30.0, lambda: f"{words} in {self.diagnostics[-1:]}")
 
     def send(self, frame: str = "odom", stamp: float | None = None, qos: QoSProfile = RELIABLE) -> None:
-        """A pose, twenty times a second, for as long as the test spins."""
+        """A pose, twenty times a second, for as long as the test spins, in place of the one before."""
         publisher = self.ros.node.create_publisher(PoseStamped, "pose", qos)
 
         def publish() -> None:
@@ -71,7 +72,9 @@ class Watched:
             message.header.stamp = seconds_to_stamp(now if stamp is None else stamp)
             publisher.publish(message)
 
-        self.ros.node.create_timer(0.05, publish)
+        if self.sending is not None:
+            self.ros.node.destroy_timer(self.sending)
+        self.sending = self.ros.node.create_timer(0.05, publish)
 
 
 @pytest.fixture
