@@ -101,9 +101,10 @@ class MemoryNode(AmiNode[MemoryParameters]):
         self.health.follow(self._worker)
         self.health.figure("model", lambda: loaded.encoder_id)
         self.health.figure("places", lambda: str(len(self.memory)))
-        self._scanner = Scanner(self, config.base_frame, config.scanner)
         self.subscribe(Odometry, "odom", self._on_odometry, frame=self.config.odom_frame)
-        self.subscribe(LaserScan, "scan", self._on_scan)
+        if self.memory.takes_scans:
+            self._scanner = Scanner(self, config.base_frame, config.scanner)
+            self.subscribe(LaserScan, "scan", self._on_scan)
         self._camera = CalibratedCamera(loaded.model.spec.inputs, config.compressed)
         self._camera.follow(self)
         if config.thumbnails:
@@ -148,8 +149,7 @@ class MemoryNode(AmiNode[MemoryParameters]):
             self._restart()
 
     def _on_scan(self, message: LaserScan) -> None:
-        if self.memory.takes_scans:
-            self._feed.take_scan(conversions.stamp_of(message), self._scanner.read(message))
+        self._feed.take_scan(conversions.stamp_of(message), self._scanner.read(message))
 
     def _on_command(self, message: Twist | TwistStamped) -> None:
         stamp = conversions.stamp_of(message) if isinstance(message, TwistStamped) else self.now()
