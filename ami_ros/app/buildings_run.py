@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
-import signal
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from ami_ros.app import workers
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.building_figures import NEAR_FAR, figures_of
 from ami_ros.evaluation.building_trials import ARMS, COURSE, BuildingSetting, Row, drive_building
@@ -90,7 +88,9 @@ class BuildingsRun:
         context = multiprocessing.get_context("spawn")  # a process that inherits a rendering context cannot render
         manager = context.Manager()
         telling, stop = manager.dict(), context.Event()
-        executor = ProcessPoolExecutor(max(1, min(processes, len(missing))), context, _start_worker, (telling, stop))
+        executor = ProcessPoolExecutor(
+            max(1, min(processes, len(missing))), context, workers.start, ({"telling": telling, "stop": stop},)
+        )
         running = {executor.submit(_drive, self.setting, name): name for name in missing}
         try:
             with console.status("") as status:
@@ -175,28 +175,9 @@ def _key(name: str) -> tuple[str, int]:
     return building.kind, building.seed
 
 
-_shared: dict[str, Any] = {}  # a worker process's link to the command
-
-
-def _start_worker(telling: Any, stop: Any) -> None:
-    import torch
-
-    torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the command, which ends its workers
-    _shared.update(telling=telling, stop=stop, parent=os.getppid())
-    signal.signal(signal.SIGALRM, _look_up)
-    signal.setitimer(signal.ITIMER_REAL, 1.0, 1.0)
-
-
-def _look_up(number: int, frame: FrameType | None) -> None:
-    """Whether its work is still wanted is looked at by the clock, for a drive takes long; nothing is half written."""
-    if _shared["stop"].is_set() or os.getppid() != _shared["parent"]:
-        os._exit(1)
-
-
 def _drive(setting: BuildingSetting, name: str) -> list[Row]:
     def report(what: str) -> None:
-        _shared["telling"][name] = what
+        workers.links["telling"][name] = what
 
     own = replace(setting, seed=building_name(name).seed)
     return list(drive_building(name, own, report))

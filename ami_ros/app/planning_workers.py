@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
-import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from types import FrameType
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from ami_ros.app import workers
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.planning_arms import ARMS, COURSE, Row, Setting
 
@@ -38,7 +35,7 @@ class PlanningWorkers:
         """Calls `finished` with the rows of each job. Raises AmiError if a process was killed."""
         context = multiprocessing.get_context("spawn")  # a process that inherits a rendering context cannot render
         done, stop = context.Value("q", 0), context.Event()
-        executor = ProcessPoolExecutor(self.processes, context, _start_worker, (done, stop))
+        executor = ProcessPoolExecutor(self.processes, context, workers.start, ({"done": done, "stop": stop},))
         total = sum(ARMS[arm].tasks(self.setting.goals) for arm, _ in self.waiting)
         columns = (TextColumn("driving"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         try:
@@ -71,29 +68,10 @@ class PlanningWorkers:
                 running[executor.submit(_drive, self.setting, arm, seed, course)] = job
 
 
-_shared: dict[str, Any] = {}  # a worker process's link to the command
-
-
-def _start_worker(done: Any, stop: Any) -> None:
-    import torch
-
-    torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the command, which stops its workers
-    _shared.update(done=done, stop=stop, parent=os.getppid())
-    signal.signal(signal.SIGALRM, _look_up)
-    signal.setitimer(signal.ITIMER_REAL, 1.0, 1.0)
-
-
-def _look_up(number: int, frame: FrameType | None) -> None:
-    """Whether its work is still wanted is looked at by the clock, for a drive takes long; nothing is half written."""
-    if _shared["stop"].is_set() or os.getppid() != _shared["parent"]:
-        os._exit(1)
-
-
 def _drive(setting: Setting, arm: str, seed: int, course: list[Row]) -> list[Row]:
     rows = []
     for row in ARMS[arm].drive(setting, seed, course):
         rows.append(row)
-        with _shared["done"].get_lock():
-            _shared["done"].value += 1
+        with workers.links["done"].get_lock():
+            workers.links["done"].value += 1
     return rows

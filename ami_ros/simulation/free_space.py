@@ -92,10 +92,7 @@ class FreeSpace:
         reach, before = dijkstra(self._graph, indices=first, return_predecessors=True)
         if not np.isfinite(reach[last]):
             return np.zeros((0, 2))
-        cells = [last]
-        while cells[-1] != first:
-            cells.append(int(before[cells[-1]]))
-        i, j = np.divmod(np.array(cells[::-1]), len(self._ys))
+        i, j = np.divmod(cells_between(before, first, last), len(self._ys))
         return np.column_stack([self._xs[i], self._ys[j]])
 
     def distances(self, a: ArrayLike, points: ArrayLike) -> Array:
@@ -180,3 +177,11 @@ def _shifted(di: int, dj: int) -> tuple[tuple[slice, slice], tuple[slice, slice]
     """Index of all cells that have a neighbour at (di, dj) with di >= 0, and index of those neighbours."""
     here_j, there_j = (slice(None, -dj or None), slice(dj, None)) if dj >= 0 else (slice(-dj, None), slice(None, dj))
     return (slice(None, -di or None), here_j), (slice(di, None), there_j)
+
+
+def cells_between(before: NDArray[np.int32], first: int, last: int) -> NDArray[np.int64]:
+    """Cells (n,) from `first` to `last`, by the predecessors of all cells that Dijkstra's search from `first` gave."""
+    cells = [last]
+    while cells[-1] != first:
+        cells.append(int(before[cells[-1]]))
+    return np.array(cells[::-1])

@@ -19,7 +19,7 @@ from ami_ros.geometry import Array, wrap
 from ami_ros.robots.description import RobotDescription
 from ami_ros.scan import Scan
 from ami_ros.simulation.exploration import PERIOD, Explorer, keeps_clear, scan_ends
-from ami_ros.simulation.free_space import FreeSpace
+from ami_ros.simulation.free_space import FreeSpace, cells_between
 
 CELL = 0.1  # of the map that routes are found on [m]
 COMFORT = 0.45  # nearer to anything than this a way costs more [m]
@@ -64,10 +64,7 @@ class Routes:
         reach, before = dijkstra(self._graph, indices=first, return_predecessors=True)
         if not np.isfinite(reach[last]):
             return np.zeros((0, 2))
-        cells = [last]
-        while cells[-1] != first:
-            cells.append(int(before[cells[-1]]))
-        i, j = np.divmod(np.array(cells[::-1]), len(self._ys))
+        i, j = np.divmod(cells_between(before, first, last), len(self._ys))
         return np.column_stack([self._xs[i], self._ys[j]])
 
     def _nearest(self, point: Array) -> int:
