@@ -17,6 +17,24 @@ from harness.waiting import wait_until
 T = TypeVar("T")
 
 
+class CountingExecutor(SingleThreadedExecutor):
+    """Tells whether anything was due.
+
+    Attributes:
+        handled: callbacks that were found ready so far.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.handled = 0
+
+    def wait_for_ready_callbacks(self, *args: Any, **options: Any) -> Any:
+        """As the base class does, and counts."""
+        ready = super().wait_for_ready_callbacks(*args, **options)
+        self.handled += 1
+        return ready
+
+
 class RosPeer:
     """The other side of the node under test. Nothing runs but while one of the `spin` methods does.
 
@@ -31,7 +49,7 @@ class RosPeer:
         self.bugs_expected = False
         self.context = Context()
         rclpy.init(context=self.context, signal_handler_options=SignalHandlerOptions.NO)
-        self.executor = SingleThreadedExecutor(context=self.context)
+        self.executor = CountingExecutor(context=self.context)
         self._nodes: list[Node] = []
         self.node = self.make_node("test_peer")
 
@@ -54,6 +72,13 @@ class RosPeer:
     def spin_once(self, timeout: float = 0.02) -> None:
         """Handles what is due, waiting for at most `timeout` [s]."""
         self.executor.spin_once(timeout_sec=timeout)
+
+    def spin_until_idle(self, quiet: float = 0.005) -> None:
+        """Handles all that is due, until nothing was for `quiet` [s]."""
+        handled = -1
+        while self.executor.handled != handled:
+            handled = self.executor.handled
+            self.executor.spin_once(timeout_sec=quiet)
 
     def spin_until(self, condition: Callable[[], T], deadline: float = 20.0, what: str | Callable[[], str] = "") -> T:
         """Spins until `condition()` is true, and returns its value (see `wait_until`)."""

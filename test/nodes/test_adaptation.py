@@ -94,11 +94,9 @@ class Robot:
         odometry.twist.twist = twist_message((ahead, turn, aside))
         self._odometry.publish(odometry)
         self.look(end)
-        for _ in range(4):
-            self.ros.spin_once(0.002)
+        self.ros.spin_until_idle()
         self._latents.publish(latent_to_message(self.latent[0].numpy(), Header(stamp=end), self.loaded.encoder_id))
-        for _ in range(4):
-            self.ros.spin_once(0.002)
+        self.ros.spin_until_idle()
 
     def look(self, stamp: Time) -> np.ndarray:
         """Publishes what the sensors give, and returns the picture."""
