@@ -105,7 +105,7 @@ class TaskDrive:
             percept.odometry,
             percept.scan,
             percept.location,
-            np.array(memory.map.index.poses[:, :2]),
+            np.array(memory.map.index.poses),
             doubts=self.doubts,
         )
         step = self.task.step(state)

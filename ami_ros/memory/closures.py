@@ -18,13 +18,10 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import dijkstra
 
 from ami_ros.geometry import Array, compose, inverse, pose_gap, relative
-from ami_ros.memory.index import Latents
-from ami_ros.memory.matching import Matches
 from ami_ros.memory.place_map import PlaceMap
 from ami_ros.outlines import Outline
 from ami_ros.scan_matching import Match, Matcher, Window
 
-LOOKED_AT = 16  # places that a lost robot is compared with at once, in all headings
 CACHED = 400  # outlines in RAM
 LEVER = 10.0  # [m] by which deviations of turns count as deviations of positions, to tell which way is surest
 NEARBY = 10.0  # [m] around a place in which ways are followed to tell where one close by lies
@@ -144,26 +141,6 @@ class Closures:
         match = self._verified(Matcher(outline), other, expected) if other is not None else None
         return match if match is not None and not np.greater(pose_gap(match.pose, expected), ELSEWHERE).any() else None
 
-    def everywhere(self, outline: Outline, latent: Latents) -> Matches | None:
-        """Where in the whole map an outline fits: poses of its frame, weighed by how well; None: nowhere."""
-        index = self.places.index
-        rows, _ = index.most_similar(latent, min(LOOKED_AT, len(index)))
-        known = [(int(row), other) for row in rows if (other := self.outline(int(index.ids[row]))) is not None]
-        windows = [Window(np.zeros(3), self.config.reach, np.pi)] * len(known)
-        matcher = Matcher(outline)
-        found: list[tuple[int, Match]] = []
-        for k, pose, _ in matcher.search([other for _, other in known], windows, most=10):
-            match = matcher.fit(known[k][1], pose)
-            if match is not None and match.support >= self.config.support and match.count >= self.config.count:
-                found.append((known[k][0], match))
-        if not found:
-            return None
-        worth = np.array([self._worth(match) for _, match in found])
-        weights = np.exp((worth - worth.max()) / 0.05)
-        poses = np.array([compose(index.poses[row], inverse(match.pose)) for row, match in found])
-        weights *= max(0.0, worth.max()) / weights.sum()
-        return Matches(np.array([row for row, _ in found]), weights, poses, np.zeros(len(found)))
-
     # What may be near
 
     def _candidates(self, place_id: int) -> tuple[NDArray[np.int64], Array, Array, Array]:
@@ -265,28 +242,30 @@ class Closures:
             match = matcher.fit(there[k][1], pose)
             if match is not None:
                 found.append((match, there[k][0], compose(index.poses[index.row(there[k][0])], inverse(match.pose))))
-        found.sort(key=lambda item: -self._worth(item[0]))
+        found.sort(key=lambda item: -self.worth(item[0]))
         for match, other, where in found:
-            if not self._holds(match, self.config.conflict) or np.hypot(*match.pose[:2]) > self.config.reach:
+            if not self.holds(match, self.config.conflict) or np.hypot(*match.pose[:2]) > self.config.reach:
                 continue
-            rivals = [self._worth(m) for m, _, at in found if np.greater(pose_gap(at, where), ELSEWHERE).any()]
-            if max(rivals, default=0.0) > self._worth(match) - self.config.margin:
+            rivals = [self.worth(m) for m, _, at in found if np.greater(pose_gap(at, where), ELSEWHERE).any()]
+            if max(rivals, default=0.0) > self.worth(match) - self.config.margin:
                 return None
             return self._join(place_id, other, match)
         return None
 
-    def _worth(self, match: Match) -> float:
+    def worth(self, match: Match) -> float:
+        """Of two matches of the same outline the one of greater worth fits better."""
         return match.support - match.conflict
 
     def _verified(self, matcher: Matcher, other: Outline, expected: Array) -> Match | None:
         match = matcher.fit(other, expected)
         most = self.config.known_conflict
-        if match is None or not self._holds(match, most):
+        if match is None or not self.holds(match, most):
             for _, pose, _ in matcher.search([other], [Window(expected, 0.5, 0.2)], most=1):
                 match = matcher.fit(other, pose)
-        return match if match is not None and self._holds(match, most) else None
+        return match if match is not None and self.holds(match, most) else None
 
-    def _holds(self, match: Match, conflict: float) -> bool:
+    def holds(self, match: Match, conflict: float) -> bool:
+        """Whether a match is good enough, with that share of points at most where the other saw free space."""
         config = self.config
         enough = min(match.support / config.support, match.firmness / config.firmness, match.count / config.count) >= 1
         return enough and match.conflict <= conflict and match.looseness <= config.looseness

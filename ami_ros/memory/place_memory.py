@@ -137,6 +137,7 @@ class PlaceMemory:
         """The robot may be anywhere."""
         self._growth.lose()
         self.filter.start_lost(self.map.index)
+        self._unsought = LOOK_AGAIN
 
     def _latent_of(self, latent: Latents | None, scan: Scan | None) -> Latents:
         if latent is not None:
@@ -148,11 +149,8 @@ class PlaceMemory:
     def _survey(self, moment: Moment, before: Array | None) -> Location:
         """Where the robot is by scans; grows the graph there. Who is lost is looked for by the filter first."""
         survey, learning = self.survey, self.config.learning
-        if not survey.here and len(self.map):
-            estimate = self._look_around(moment, before)
-            if estimate.confidence < self.config.confident or not survey.anchor(estimate.pose, moment.stamp):
-                localised = estimate.confidence >= self.config.filter.confident
-                return self._location_at(moment, estimate, localised, 0)
+        if not survey.here and len(self.map) and not self._relocate(moment, before):
+            return self._location_at(moment, self.filter.estimate(), False, 0)
         if learning:
             self._growth.follow(moment, survey)
             survey.complete()
@@ -164,13 +162,18 @@ class PlaceMemory:
         estimate = Estimate(survey.pose, FOLLOWED, 0.0)
         return self._location_at(moment, estimate, True, survey.here)
 
-    def _look_around(self, moment: Moment, before: Array | None) -> Estimate:
-        """Moves and weighs the filter of a robot that is lost, by where its surroundings fit."""
-        if before is not None:
-            self.filter.move(relative(before, moment.odometry))
-        if self.filter.moved > LOOK_AGAIN and (matches := self.survey.locate(moment.latent)) is not None:
-            self.filter.weigh(matches)
-        return self.filter.estimate()
+    def _relocate(self, moment: Moment, before: Array | None) -> bool:
+        """Looks for a lost robot, once it has moved enough to have seen something new."""
+        self._unsought += LOOK_AGAIN if before is None else float(np.abs(relative(before, moment.odometry)).sum())
+        if self._unsought < LOOK_AGAIN:
+            return False
+        self._unsought = 0.0
+        return self.survey.relocate(moment.latent, moment.stamp, lambda ids: self._alike(ids, moment))
+
+    def _alike(self, ids: list[int], moment: Moment) -> Array | None:
+        """What the picture of a moment says of places; see `relocation.Compare`."""
+        jpeg = moment.picture() if callable(moment.picture) else moment.picture
+        return self.map.recogniser.alike(ids, jpeg) if self.map.recogniser is not None and jpeg else None
 
     def _location_at(self, moment: Moment, estimate: Estimate, localised: bool, place_id: int) -> Location:
         confidence, entropy = estimate.confidence, estimate.entropy
@@ -209,6 +212,7 @@ class PlaceMemory:
     def restart(self) -> None:
         """Odometry has a new origin: the robot may be anywhere."""
         self._odometry = self._location = None
+        self._unsought = LOOK_AGAIN  # [m] and [rad] that a lost robot has moved since it was looked for
         # A memory that was made without scans has nothing that they could be compared with.
         self._surveys = self.takes_scans and (not len(self.map) or self.survey.closures.count() > 0)
         self._continuity.restart()

@@ -64,6 +64,17 @@ class Recogniser:
         weights = odds[good] / (error[good] + SPREAD)
         return cluster(Matches(chosen, weights, compose(index.poses[chosen], pose[good]), distances), most=MOST)
 
+    def alike(self, ids: Sequence[int], jpeg: bytes) -> Array | None:
+        """Probability (k,) that places see what a picture (JPEG) sees, each that has one itself; None: none has."""
+        known, picture = self._codes_of(ids), _fitting(jpeg, self._size)
+        if not known or picture is None:
+            return None
+        codes = torch.from_numpy(np.stack(list(known.values())).astype(np.float32))
+        with torch.inference_mode():
+            own = self._pairs.code(torch.from_numpy(picture)[None].permute(0, 3, 1, 2))[0]
+        odds = self._compare(codes, own)[2]
+        return odds / (1 + odds)
+
     def _compare(self, codes: torch.Tensor, picture: torch.Tensor) -> tuple[Array, Array, Array]:
         """Of places' codes (k, code): the picture's pose (k, 3) in their frames, its error (k,) [m], and the odds (k,)
         that both show the same, as they are compared either way: what errs one way seldom does the other."""
@@ -98,8 +109,12 @@ class Recogniser:
         return kept
 
     def _picture(self, place_id: int) -> NDArray[np.uint8] | None:
-        jpeg = self._thumbnail(place_id)
-        try:
-            return fit_image(decode_image(jpeg), self._size) if jpeg else None
-        except AmiError:
-            return None
+        return _fitting(self._thumbnail(place_id), self._size)
+
+
+def _fitting(jpeg: bytes, size: int) -> NDArray[np.uint8] | None:
+    """A picture (size, size, 3); None: there is none, or it is broken."""
+    try:
+        return fit_image(decode_image(jpeg), size) if jpeg else None
+    except AmiError:
+        return None

@@ -16,9 +16,9 @@ import numpy as np
 from ami_ros.geometry import Array, compose, inverse, pose_gap, relative
 from ami_ros.memory.closures import ClosureConfig, Closures, Join
 from ami_ros.memory.index import Latents
-from ami_ros.memory.matching import Matches
 from ami_ros.memory.place_map import PlaceMap
 from ami_ros.memory.relaxation import RelaxationConfig
+from ami_ros.memory.relocation import Compare, Relocation
 from ami_ros.memory.rows import Experience
 from ami_ros.memory.scan_odometry import ScanOdometry, ScanOdometryConfig
 from ami_ros.memory.types import Edge
@@ -27,7 +27,6 @@ from ami_ros.scan import Scan
 from ami_ros.scan_matching import combined, inverted
 
 FOUND = np.diag([0.05**2, 0.05**2, 0.02**2])  # covariance that is added where a robot has just been found
-REACHED = 1.0  # [m] from there to the nearest place
 DOUBTED = 5  # places running that are not what the map says: the robot is elsewhere
 LOST = 2  # scans running that contradict what was seen just before: the robot was carried
 
@@ -70,6 +69,7 @@ class Survey:
         self.places, self.config, self.spacing, self.relaxation = places, config, spacing, relaxation
         self.odometry = ScanOdometry(config.odometry)
         self.closures = Closures(places, config.closures, relaxation.way_sigma)
+        self.relocation = Relocation(places, self.closures)
         self.restart()
 
     def restart(self) -> None:
@@ -140,20 +140,12 @@ class Survey:
         self._at(place_id, stamp, back, covariance)
         return place_id
 
-    def locate(self, latent: Latents) -> Matches | None:
-        """For a robot that is lost: where in the map its surroundings fit, of the places whose latents resemble
-        `latent` most; several where several look alike."""
-        return self.closures.everywhere(self.surroundings(), latent)
-
-    def anchor(self, pose: Array, stamp: float) -> bool:
-        """The lost robot may be at `pose` (3,) in the map: goes on from the place there that scans confirm."""
-        place_id, distance, _ = self.places.nearest(pose, *self.spacing)
-        if not place_id or distance > REACHED:
+    def relocate(self, latent: Latents, stamp: float, compare: Compare) -> bool:
+        """Looks in the whole map for a lost robot, and goes on from there; see `Relocation.find`."""
+        found = self.relocation.find(self.surroundings(), latent, compare)
+        if found is None:
             return False
-        expected = relative(pose, self.places.index.poses[self.places.index.row(place_id)])
-        match = self.closures.compare(self.surroundings(), place_id, expected)
-        if match is None:
-            return False
+        place_id, match = found
         back, covariance = inverted((match.pose, match.covariance))
         self._at(place_id, stamp, back, covariance + FOUND)
         return True

@@ -1,36 +1,31 @@
-"""Exploring: drives to where free space leads away from remembered places, until none does,
-and then to where the world model was unsure although the place is remembered.
+"""Exploring: drives to where it has never been, looks around there, and then goes
+to where the world model was unsure although the place is remembered.
 
-Memory knows places, not free space, so frontiers (Yamauchi, "A frontier-based approach for autonomous exploration",
-CIRA 1997) are made of both: a spot that the newest scan shows to be free, in a straight line that the robot fits
-through, and that is far from every place. Spots that were seen and passed by are kept, and looked at again from where
-they were seen. Of spots that are equally new and near, it takes the one where the model was less sure. Ends at a
-place of safety.
+Memory knows places, not free space, so what is new is made of both: a spot that scans showed to be free and that can
+be reached (`Ways`), far from every place; frontiers (Yamauchi, "A frontier-based approach for autonomous exploration",
+CIRA 1997) of what the camera has seen rather than the laser. Of spots that are equally new and near, it takes the one
+where the model was less sure. Now and then it turns once around where it is, since a picture is recognised by what
+was seen in its direction. Ends at a place of safety.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from ami_ros.errors import AmiError
-from ami_ros.geometry import Array, compose, relative, transform_points, wrap
+from ami_ros.geometry import Array, compose, pose_gap, relative, wrap
 from ami_ros.memory.types import Route
 from ami_ros.planning.exploration_config import ExplorationConfig
-from ami_ros.planning.frontiers import gaps, open_points, way_lengths
+from ami_ros.planning.look_around import AHEAD, TURNS, gaps, missing_views
 from ami_ros.planning.mission_codes import Code
-from ami_ros.planning.route_follower import in_sight, pose_in_map
+from ami_ros.planning.occupancy import Grid, Ways
+from ami_ros.planning.route_follower import pose_in_map
 from ami_ros.planning.task import Destination, Leg, Phase, Step, WorldState
 
-
-@dataclass(frozen=True)
-class Spot:
-    """Free, and away from all that is remembered."""
-
-    at: Array  # (2,) in the map frame
-    seen_from: int  # place id
+DRAWN = 0.1  # [m] or [rad] of motion between two scans that are drawn into the grid
+JUMP = 0.5  # [m] or [rad] by which the belief changes at once, after which the grid is begun anew
 
 
 class Exploration:
@@ -47,11 +42,13 @@ class Exploration:
         self.phase, self.code, self.message, self.revision = Phase.CHOOSING, Code.NONE, "exploring", 0
         self.elapsed = 0.0  # [s], over restarts
         self.legs = self.home_tries = 0
-        self._spots: list[Spot] = []
+        self._grid: Grid | None = None
+        self._drawn: tuple[Array, Array] | None = None  # (3,) in the map and in odom, of the newest scan in it
         self._vain: list[Array] = []  # (2,) each, in the map frame
         self._target: Array | None = None  # (2,) in the map frame, where the leg under way leads
-        self._aim: Spot | None = None  # for which the robot drives to a place
         self._revisited: list[Array] = []  # (2,) each, in the map frame: doubtful places that were driven to
+        self._looked: list[Array] = []  # (2,) each, where it looked all round
+        self._turns: list[Array] = []  # (3,) each, in odom: what is left of looking round, that under way first
         self._said = False  # that the model has no ensemble
         self._stamp: float | None = None
         self._lost_since: float | None = None
@@ -77,10 +74,12 @@ class Exploration:
         if self.phase is Phase.RETURNING:
             return self._return()
         pose = pose_in_map(location, state.odometry)
-        in_view = self._look(state, pose, location.place_id)
-        if self.phase is Phase.DRIVING and not self._may_turn_aside(pose, in_view):
+        self._draw(state, pose)
+        if self._turns and (turning := self._turn_on(state.odometry)) is not None:
+            return turning
+        if self.phase is Phase.DRIVING and not self._passes(pose):
             return Step()
-        return self._choose(state, pose, in_view)
+        return self._look_around(state, pose) or self._choose(state, pose)
 
     def set_routes(self, answers: Sequence[Route | AmiError]) -> None:
         """It never asks."""
@@ -98,12 +97,15 @@ class Exploration:
             return
         if not succeeded and self._target is not None:
             self._vain.append(self._target)
-        self._target = self._aim = None
+        if not succeeded:
+            self._turns.clear()
+        self._target = None
         self.phase = Phase.CHOOSING
 
     def interrupted(self) -> None:
         """See `Task`."""
-        self._target, self._aim, self._home_leg = None, None, False
+        self._target, self._home_leg = None, False
+        self._turns.clear()
         if self.phase is Phase.DRIVING:
             self.phase = Phase.CHOOSING
 
@@ -155,92 +157,144 @@ class Exploration:
         self.message = reason
         return Step(Leg(self.legs, destination, allowance, reason))
 
-    def _worth(self, state: WorldState, points: Array) -> Array:
-        """[m] of detour that points (k, 2) in the map frame are worth (k,), by the doubt expected there."""
-        if not self.config.doubt_worth or state.doubts is None:
-            return np.zeros(len(points))
-        return self.config.doubt_worth * (state.doubts.near(points) - 1.0)
+    def _draw(self, state: WorldState, pose: Array) -> None:
+        """Draws what the scan shows, where the robot is believed to be."""
+        assert state.odometry is not None
+        if self._drawn is not None:
+            expected = compose(self._drawn[0], relative(self._drawn[1], state.odometry))
+            moved, jumped = pose_gap(self._drawn[0], pose), pose_gap(expected, pose)
+            if max(jumped) > JUMP:
+                self._grid = None
+            elif max(moved) < DRAWN:
+                return
+        if state.scan is not None:
+            self._grid = self._grid or Grid(pose)
+            self._grid.add(pose, state.scan)
+            self._drawn = pose, state.odometry
 
-    def _may_turn_aside(self, pose: Array, in_view: Array) -> bool:
-        """Whether another spot is chosen before the leg is over: this one is as good as reached, or one is in sight."""
-        if self._aim is not None:
-            return len(in_view) > 0
-        return self._target is None or bool(np.hypot(*(self._target - pose[:2])) < self.config.passed)
+    def _passes(self, pose: Array) -> bool:
+        """Whether it is as good as at the end of its leg, so that the next begins without stopping."""
+        return self._target is not None and bool(np.hypot(*(self._target - pose[:2])) < self.config.passed)
 
-    def _look(self, state: WorldState, pose: Array, place_id: int) -> Array:
-        """Returns the spots (k, 2) in the map frame that are in sight and new, and keeps the others for later."""
+    # Looking around
+
+    def _look_around(self, state: WorldState, pose: Array) -> Step | None:
+        """Begins to turn once around, if too little was seen from near here."""
+        assert state.places is not None and state.odometry is not None
+        reach = self.config.look_apart
+        if not reach or missing_views(pose[None, :2], state.places, reach)[0] < self.config.unseen:
+            return None
+        if self._looked and gaps(pose[None, :2], np.stack(self._looked))[0] < reach / 2:
+            return None  # something is in the way of turning
+        self._looked.append(pose[:2])
+        parts = np.arange(1, TURNS + 1) * 2 * np.pi / TURNS
+        self._turns = [compose(state.odometry, np.array([0.0, 0.0, angle])) for angle in parts]
+        return self._turn_to(self._turns[0])
+
+    def _turn_on(self, odometry: Array) -> Step | None:
+        """The next part of a turn, begun before the robot stands still; None once it is over."""
+        left = abs(wrap(self._turns[0][2] - odometry[2]))
+        if self.phase is Phase.DRIVING and (len(self._turns) < 2 or left > AHEAD):
+            return Step()
+        self._turns.pop(0)
+        return self._turn_to(self._turns[0]) if self._turns else None
+
+    def _turn_to(self, goal: Array) -> Step:
+        self.phase, self._target = Phase.DRIVING, None
+        destination = Destination("pose", pose=(float(goal[0]), float(goal[1]), float(goal[2])))
+        return self._set_out(destination, self.config.leg_seconds, "looking around")
+
+    # Where to go
+
+    def _choose(self, state: WorldState, pose: Array) -> Step:
+        """To what is new, else to where few views are remembered, else to a place in doubt; else home."""
+        if self._grid is not None:
+            ways = Ways(self._grid, pose, self.config.half_width)
+            leg = self._to_new(state, pose, ways) or self._to_look_around(state, pose, ways)
+            leg = leg or self._revisit(state, ways)
+            if leg is not None:
+                return leg
+        self.go_home("nothing new is in reach")
+        return self._return()
+
+    def _to_new(self, state: WorldState, pose: Array, ways: Ways) -> Step | None:
         assert state.places is not None
-        in_view = transform_points(pose, open_points(state.scan, self.config)) if state.scan else np.zeros((0, 2))
-        if len(in_view):
-            in_view = in_view[self._is_new(in_view, state.places)]
-        for at in in_view:
-            if all(np.hypot(*(at - s.at)) > self.config.apart for s in self._spots):
-                self._spots.append(Spot(at, place_id))
-        if self._spots:
-            fresh = self._is_new(np.stack([s.at for s in self._spots]), state.places)
-            self._spots = [s for s, keep in zip(self._spots, fresh, strict=True) if keep]
-        return in_view
+        points, way = self._candidates(ways)
+        new = gaps(points, state.places[:, :2])
+        points, way, new = (values[new > self.config.known] for values in (points, way, new))
+        if not len(points):
+            return None
+        bearing = np.abs(relative(pose, np.column_stack([points, np.arctan2(*(points - pose[:2]).T[::-1])]))[:, 2])
+        cost = way + self.config.turn_cost * bearing - self.config.news_worth * np.minimum(new, self.config.newest)
+        best = points[int(np.argmin(cost - self._worth(state, points)))]
+        return self._drive(state, pose, ways, best, f"to free space that is not in memory{self._remark(state)}")
 
-    def _is_new(self, points: Array, places: Array) -> Array:
-        """Which points (k, 2) are far from all places (n, 2) and from spots that failed."""
-        far = gaps(points, places) > self.config.known
-        if self._vain:
-            far &= gaps(points, np.stack(self._vain)) > self.config.apart
-        return np.asarray(far)
-
-    def _choose(self, state: WorldState, pose: Array, in_view: Array) -> Step:
-        """The best spot in sight; else the nearest place from which one was seen, then one in doubt; else home."""
-        if self._aim is not None:  # another came into view on the way
-            self._spots.append(self._aim)
-            self._aim = None
-        if len(in_view):
-            seen = relative(pose, np.column_stack([in_view, np.zeros(len(in_view))]))
-            bearing = np.arctan2(seen[:, 1], seen[:, 0])
-            way = np.hypot(seen[:, 0], seen[:, 1]) + self.config.turn_cost * np.abs(bearing)
-            best = int(np.argmin(way - self._worth(state, in_view)))
-            return self._drive_to_spot(state, pose, in_view[best], float(bearing[best]))
+    def _to_look_around(self, state: WorldState, pose: Array, ways: Ways) -> Step | None:
+        """To the nearest spot from near which too little was seen."""
         assert state.places is not None
-        spots = np.array([s.at for s in self._spots]).reshape(-1, 2)
-        way = way_lengths(state.places, pose[:2], spots, self.config)
-        for k in np.argsort(way - self._worth(state, spots)):
-            spot = self._spots[k]
-            if not in_sight(relative(pose, np.array([*spot.at, 0.0])), state.scan, self.config.half_width):
-                del self._spots[k]
-                return self._drive_to_place(spot)
-        self._vain += [s.at for s in self._spots]  # all that is left is in sight, and cannot be driven to
-        self._spots.clear()
-        revisit = self._revisit(state, pose)
-        if revisit is None:
-            self.go_home("nothing new is in reach")
-            return self._return()
-        return revisit
+        reach = self.config.look_apart
+        if not reach:
+            return None
+        points, way = self._candidates(ways)
+        wanted = missing_views(points, state.places, reach) > self.config.unseen
+        if self._looked:
+            wanted &= gaps(points, np.stack(self._looked)) > reach / 2
+        if not wanted.any():
+            return None
+        best = points[wanted][int(np.argmin(way[wanted]))]
+        return self._drive(state, pose, ways, best, "to look around where few views are remembered")
 
-    def _revisit(self, state: WorldState, pose: Array) -> Step | None:
+    def _candidates(self, ways: Ways) -> tuple[Array, Array]:
+        """Points (n, 2) that can be reached and were not tried in vain, with the lengths (n,) of the ways."""
+        points, way = ways.reached()
+        if self._vain and len(points):
+            keep = gaps(points, np.stack(self._vain)) > self.config.apart
+            points, way = points[keep], way[keep]
+        return points, way
+
+    def _drive(self, state: WorldState, pose: Array, ways: Ways, to: Array, reason: str) -> Step:
+        """Straight on along the way `to` a point (2,) of the map, as far as that goes: a pose in odom, for memory may
+        know nothing there."""
+        assert state.odometry is not None
+        way = ways.to(to)
+        if not len(way):
+            self._vain.append(to)
+            return Step()
+        at = way[ways.straight(way, self.config.sight) - 1]
+        if (
+            self.phase is Phase.DRIVING
+            and self._target is not None
+            and np.hypot(*(at - self._target)) < self.config.same
+        ):
+            return Step()  # it goes all the way to it
+        heading = float(np.arctan2(*(at - pose[:2])[::-1]))
+        goal = compose(state.odometry, relative(pose, np.array([*at, heading])))
+        self.phase, self._target = Phase.DRIVING, at
+        destination = Destination("pose", pose=(float(goal[0]), float(goal[1]), float(goal[2])))
+        return self._set_out(destination, self.config.leg_seconds, reason)
+
+    def _revisit(self, state: WorldState, ways: Ways) -> Step | None:
         """To the remembered place whose doubt is most worth the drive, if there is one."""
         if not self.config.doubt_worth or state.doubts is None:
             return None
-        assert state.places is not None
         ids, at = state.doubts.doubtful(self.config.doubtful)
         if len(ids) and self._revisited:
             apart = gaps(at, np.stack(self._revisited)) > self.config.doubt_apart
             ids, at = ids[apart], at[apart]
         if not len(ids):
             return None
-        way = way_lengths(state.places, pose[:2], at, self.config)
+        way = np.minimum(ways.lengths(at), 1e3)
         best = int(np.argmin(way - self._worth(state, at)))
         self.phase, self._target = Phase.DRIVING, at[best]
         self._revisited.append(at[best])
         destination = Destination("place", place_id=int(ids[best]))
         return self._set_out(destination, self.config.far_seconds, f"to place {ids[best]}, where the model is unsure")
 
-    def _drive_to_spot(self, state: WorldState, pose: Array, at: Array, bearing: float) -> Step:
-        """To where free space is: a pose in odom, for memory knows nothing there."""
-        assert state.odometry is not None
-        goal = compose(state.odometry, relative(pose, np.array([*at, wrap(pose[2] + bearing)])))
-        self.phase, self._target = Phase.DRIVING, at
-        destination = Destination("pose", pose=(float(goal[0]), float(goal[1]), float(goal[2])))
-        reason = f"to free space that is not in memory{self._remark(state)}"
-        return self._set_out(destination, self.config.leg_seconds, reason)
+    def _worth(self, state: WorldState, points: Array) -> Array:
+        """[m] of detour that points (k, 2) in the map frame are worth (k,), by the doubt expected there."""
+        if not self.config.doubt_worth or state.doubts is None:
+            return np.zeros(len(points))
+        return self.config.doubt_worth * (state.doubts.near(points) - 1.0)
 
     def _remark(self, state: WorldState) -> str:
         """Said once, for a model without an ensemble."""
@@ -248,9 +302,3 @@ class Exploration:
             return ""
         self._said = True
         return "; the model has no ensemble, so places it is unsure of are not visited"
-
-    def _drive_to_place(self, spot: Spot) -> Step:
-        self.phase, self._target, self._aim = Phase.DRIVING, spot.at, spot
-        destination = Destination("place", place_id=spot.seen_from)
-        reason = f"to place {spot.seen_from}, from which free space was seen"
-        return self._set_out(destination, self.config.far_seconds, reason)

@@ -79,7 +79,7 @@ class WorldState:
     odometry: Array | None = None  # (3,) in odom
     scan: Scan | None = None
     location: Location | None = None
-    places: Array | None = None  # (n, 2) [m] of all remembered places in the map frame
+    places: Array | None = None  # (n, 3) of all remembered places in the map frame
     battery: float | None = None  # charge [0, 1]
     doubts: PlaceDoubts | None = None  # of the world model, wherever the robot was so far
 

@@ -32,7 +32,7 @@ class MissionInputs:
     def __init__(self, read_scan: Callable[[LaserScan], Scan]) -> None:
         self._read_scan = read_scan
         self.encoder_id = ""  # of the memory's latents
-        self.places: Array | None = None  # (n, 2) in the map frame
+        self.places: Array | None = None  # (n, 3) in the map frame
         self.doubts = PlaceDoubts()  # for as long as the process lives
         self._battery: float | None = None
         self.clear()
@@ -57,7 +57,7 @@ class MissionInputs:
 
     def take_graph(self, message: PlaceGraph) -> None:
         """Of the memory: where its places are."""
-        self.places = np.column_stack([message.x, message.y]).astype(np.float64)
+        self.places = np.column_stack([message.x, message.y, message.yaw]).astype(np.float64)
 
     def take_battery(self, message: BatteryState) -> None:
         """NaN where the robot does not know."""

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from ami_ros.commands import Command
 from ami_ros.config import from_mapping
-from ami_ros.evaluation.classical.grid import Grid, Ways
+from ami_ros.evaluation.classical.grid import MatchingGrid
 from ami_ros.evaluation.classical.views import Album, Eye, View, compare
 from ami_ros.evaluation.trials import Trial
 from ami_ros.geometry import Array, compose, relative, wrap
 from ami_ros.planning.codes import Code
+from ami_ros.planning.occupancy import Ways
 from ami_ros.robots.derived import safety_settings
 from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.gate import SafetyGate
@@ -53,7 +54,7 @@ class ClassicalRobot:
     def __init__(self, simulator: Simulator) -> None:
         robot = simulator.description
         self.simulator, self._robot = simulator, robot
-        self.grid, self.album, self._eye = Grid(), Album(), Eye(robot)
+        self.grid, self.album, self._eye = MatchingGrid(), Album(), Eye(robot)
         self.pose: Array = np.zeros(3)
         self._gate = SafetyGate(from_mapping(SafetyConfig, safety_settings(robot)))
         self._seen = simulator.observe()

@@ -1,0 +1,173 @@
+"""An occupancy grid of what scans showed, and the shortest ways over what is free in it.
+
+SciPy is imported where it is used: a mission of given goals does without its 30 MB.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ami_ros.geometry import Array, transform_points
+from ami_ros.scan import Scan, scan_points
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+CELL = 0.05  # [m]
+SIDE = 1600  # cells: 80 m
+HIT, MISS, MOST = 0.9, 0.4, 6.0  # log odds
+REACH = 7.0  # of a beam that is drawn in [m]
+WAY = 2  # cells of the grid in one of a way
+
+
+class Grid:
+    """Log odds (SIDE, SIDE) of being occupied, x first.
+
+    Args:
+        middle: (2,) [m] of it; what lies beyond its edges is not known.
+    """
+
+    def __init__(self, middle: Array | None = None) -> None:
+        self.odds: NDArray[np.float32] = np.zeros((SIDE, SIDE), np.float32)
+        self.middle = np.zeros(2) if middle is None else np.array(middle[:2], np.float64)
+
+    def cells(self, points: Array) -> NDArray[np.int64]:
+        """Of points (n, 2) [m]: (n, 2)."""
+        return np.clip(np.floor((points - self.middle) / CELL).astype(np.int64) + SIDE // 2, 0, SIDE - 1)
+
+    def points(self, cells: NDArray[np.int64]) -> Array:
+        """Middles (n, 2) [m] of cells (n, 2)."""
+        return np.asarray((cells - SIDE // 2 + 0.5) * CELL + self.middle)
+
+    def add(self, pose: Array, scan: Scan) -> None:
+        """Draws in a scan that was taken at `pose` (3,)."""
+        angles, ranges = scan.angles, np.asarray(scan.ranges, np.float64)
+        known = ~np.isnan(ranges)
+        angles, ranges = angles[known], ranges[known]
+        ends = np.minimum(np.where(np.isfinite(ranges), ranges, scan.max_range), REACH)
+        steps = np.arange(CELL / 2, REACH, CELL)
+        along = steps[None] * np.ones((len(ends), 1))
+        inside = along < (ends - CELL)[:, None]
+        way = np.stack([np.cos(angles)[:, None] * along, np.sin(angles)[:, None] * along], -1)[inside] + scan.origin
+        free = self._flat(transform_points(pose, way))
+        hits = self._flat(transform_points(pose, scan_points(scan, REACH)))
+        flat = self.odds.reshape(-1)
+        free = np.setdiff1d(free, hits)
+        flat[free] = np.maximum(flat[free] - MISS, -MOST)
+        hits = np.unique(hits)
+        flat[hits] = np.minimum(flat[hits] + HIT, MOST)
+
+    def _flat(self, points: Array) -> NDArray[np.int64]:
+        cells = self.cells(points)
+        return np.unique(cells[:, 0] * SIDE + cells[:, 1])
+
+
+class Ways:
+    """Shortest ways over what a grid knows to be free, from `start` (2 or 3,), for a robot of `radius` [m]."""
+
+    def __init__(self, grid: Grid, start: Array, radius: float) -> None:
+        known = np.argwhere(np.abs(grid.odds[::8, ::8]) > 0) * 8
+        low = np.maximum(known.min(axis=0) - 24, 0) if len(known) else np.array([0, 0])
+        high = np.minimum(known.max(axis=0) + 32, SIDE) if len(known) else np.array([8, 8])
+        low -= low % WAY
+        window = grid.odds[low[0] : high[0], low[1] : high[1]]
+        window = window[: len(window) // WAY * WAY, : window.shape[1] // WAY * WAY]
+        shape = (len(window) // WAY, WAY, window.shape[1] // WAY, WAY)
+        solid: NDArray[np.bool_] = np.asarray((window > 0.5).reshape(shape).any(axis=(1, 3)))
+        unknown: NDArray[np.bool_] = np.asarray((np.abs(window) <= 0.2).reshape(shape).all(axis=(1, 3)))
+        clearance = cv2.distanceTransform((~solid).astype(np.uint8), cv2.DIST_L2, 5) * CELL * WAY
+        self._grid, self._low = grid, low
+        here = self._cell(start)
+        self._free = (clearance > radius + 0.05) & ~unknown
+        self._free[max(here[0] - 3, 0) : here[0] + 4, max(here[1] - 3, 0) : here[1] + 4] |= ~solid[
+            max(here[0] - 3, 0) : here[0] + 4, max(here[1] - 3, 0) : here[1] + 4
+        ]
+        edge = cv2.dilate(unknown.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+        self._edge = self._free & edge & (clearance > radius + 0.1)
+        from scipy.sparse.csgraph import dijkstra
+
+        price = 1.0 + 4.0 * np.clip(1.0 - clearance / 0.45, 0.0, 1.0)
+        self._reach, self._before = dijkstra(
+            _graph(self._free, price), indices=here[0] * self._free.shape[1] + here[1], return_predecessors=True
+        )
+
+    def _cell(self, point: Array) -> NDArray[np.int64]:
+        return (self._grid.cells(np.asarray(point)[None, :2])[0] - self._low) // WAY
+
+    def to(self, goal: Array, near: float = 0.3) -> Array:
+        """Points (n, 2) [m] to a free place within `near` [m] of `goal`; none: there is no way."""
+        middle, n = self._cell(goal), self._free.shape[1]
+        half = max(1, round(near / CELL / WAY))
+        rows = slice(max(middle[0] - half, 0), middle[0] + half + 1)
+        columns = slice(max(middle[1] - half, 0), middle[1] + half + 1)
+        reach = self._reach.reshape(-1, n)[rows, columns]
+        at = np.argwhere(np.isfinite(reach)) + (rows.start, columns.start)
+        if not len(at):
+            return np.zeros((0, 2))
+        return self._back(at[np.hypot(*(at - middle).T).argmin()])
+
+    def reached(self) -> tuple[Array, Array]:
+        """Points (n, 2) [m] that can be reached, and the lengths (n,) of the ways there, longer where it is narrow."""
+        reach = self._reach.reshape(self._free.shape)
+        at = np.argwhere(np.isfinite(reach[::2, ::2])) * 2  # each fourth cell is enough
+        return self._grid.points(at * WAY + self._low + WAY // 2), reach[at[:, 0], at[:, 1]]
+
+    def lengths(self, points: Array) -> Array:
+        """Of the ways (k,) [m] to points (k, 2); inf where none is known."""
+        cells = np.stack([self._cell(point) for point in points]).reshape(-1, 2)
+        inside = ((cells >= 0) & (cells < self._free.shape)).all(axis=1)
+        cells = np.where(inside[:, None], cells, 0)
+        return np.where(inside, self._reach.reshape(self._free.shape)[cells[:, 0], cells[:, 1]], np.inf)
+
+    def straight(self, way: Array, most: float) -> int:
+        """How many points of a `way` (n, 2) can be driven to in a straight line from its first, up to `most` [m]."""
+        count = 1
+        while count < len(way) and np.hypot(*(way[count] - way[0])) <= most:
+            steps = max(2, int(np.hypot(*(way[count] - way[0])) / CELL))
+            line = way[0] + np.linspace(0.0, 1.0, steps)[:, None] * (way[count] - way[0])
+            cells = (self._grid.cells(line) - self._low) // WAY
+            if count > 4 and not self._free[cells[:, 0], cells[:, 1]].all():
+                break
+            count += 1
+        return count
+
+    def to_frontier(self, avoid: list[Array]) -> Array:
+        """To the nearest edge of what is known; none: nothing is left, or only what lies near `avoid`."""
+        _, labels, stats, _ = cv2.connectedComponentsWithStats(self._edge.astype(np.uint8), connectivity=8)
+        reach = self._reach.reshape(labels.shape)
+        at = np.argwhere((stats[labels, cv2.CC_STAT_AREA] >= 4) & (labels > 0) & np.isfinite(reach))
+        if len(at) and avoid:
+            points = self._grid.points(at * WAY + self._low)
+            at = at[np.min([np.hypot(*(points - p).T) for p in avoid], axis=0) > 0.6]
+        far = reach[at[:, 0], at[:, 1]] if len(at) else np.zeros(0)
+        at, far = at[far > 0.4], far[far > 0.4]
+        return self._back(at[far.argmin()]) if len(at) else np.zeros((0, 2))
+
+    def _back(self, cell: NDArray[np.int64]) -> Array:
+        n, node = self._free.shape[1], int(cell[0] * self._free.shape[1] + cell[1])
+        nodes = [node]
+        while self._before[node] >= 0:
+            node = int(self._before[node])
+            nodes.append(node)
+        cells = np.stack(np.divmod(np.array(nodes[::-1]), n), -1)
+        return self._grid.points(cells * WAY + self._low + WAY // 2)
+
+
+def _graph(free: NDArray[np.bool_], price: NDArray[np.float64]) -> csr_array:
+    from scipy.sparse import coo_array
+
+    nx, ny = free.shape
+    number, rows, columns, costs = np.arange(nx * ny).reshape(nx, ny), [], [], []
+    for di, dj in ((0, 1), (1, 0), (1, 1), (1, -1)):
+        here = (slice(None, -di or None), slice(None, -dj) if dj > 0 else slice(-dj, None))
+        there = (slice(di, None), slice(dj, None) if dj >= 0 else slice(None, dj))
+        both = free[here] & free[there]
+        rows.append(number[here][both])
+        columns.append(number[there][both])
+        costs.append(np.hypot(di, dj) * CELL * WAY * (price[here] + price[there])[both] / 2)
+    r, c, w = (np.concatenate(v) for v in (rows, columns, costs))
+    return coo_array((np.r_[w, w], (np.r_[r, c], np.r_[c, r])), shape=(nx * ny, nx * ny)).tocsr()

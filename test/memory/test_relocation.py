@@ -1,0 +1,89 @@
+"""A lost robot is found where its surroundings fit one spot only, and where what it sees is not something else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from ami_ros.evaluation.log_bench import laser_config
+from ami_ros.geometry import Array, compose, inverse, pose_gap
+from ami_ros.memory.laser_model import ENCODER, LaserModel, describe
+from ami_ros.memory.place_memory import PlaceMemory
+from ami_ros.outlines import Outline, free_distance, outline_of, points_of
+from harness.carmen import RING, around, box, scan_at
+
+# Turned by half a turn it is the same: every spot has a twin.
+TWINS = np.array(
+    [
+        *box(0, 0, 16, 12),
+        *box(2, 2, 14, 10),
+        *box(4, 0, 4.6, 0.5),
+        *box(11.4, 11.5, 12, 12),
+        *box(15.5, 4, 16, 4.8),
+        *box(0, 7.2, 0.5, 8.0),
+    ]
+)
+
+
+@pytest.fixture(scope="module")
+def memory() -> Iterator[PlaceMemory]:
+    """Of three quarters of a ring, which has no two spots alike."""
+    found = toured(RING, around(0.75))
+    yield found
+    found.close()
+
+
+def toured(walls: Array, truth: Array) -> PlaceMemory:
+    memory, rng = PlaceMemory(LaserModel(), ENCODER, None, laser_config()), np.random.default_rng(3)
+    for k, pose in enumerate(truth):
+        memory.observe(0.2 * k, None, pose, scan=scan_at(walls, pose, rng))
+    memory.finish()
+    return memory
+
+
+def seen_from(walls: Array, pose: Array) -> Outline:
+    scan = scan_at(walls, pose, np.random.default_rng(5))
+    return outline_of(points_of(scan), free_distance(scan))
+
+
+def find(memory: PlaceMemory, outline: Outline, said: Array | None = None) -> Array | None:
+    """Where in the map the robot then is."""
+    found = memory.survey.relocation.find(outline, describe(outline), lambda ids: said)
+    if found is None:
+        return None
+    place_id, match = found
+    return compose(memory.map.index.poses[memory.map.index.row(place_id)], inverse(match.pose))
+
+
+def test_where_it_has_been_it_is_found(memory: PlaceMemory) -> None:
+    start, offset = around(0.75)[0], np.array([0.2, 0.1, 0.3])
+    found = 0
+    for pose in around(0.75)[10::6]:
+        truth = compose(pose, offset)
+        where = find(memory, seen_from(RING, truth))
+        if where is not None:
+            gap, turn = pose_gap(compose(start, where), truth)
+            assert gap < 0.4 and turn < 0.15
+            found += 1
+    assert found >= 4
+
+
+def test_in_another_building_it_is_found_nowhere(memory: PlaceMemory) -> None:
+    hall = np.array(box(-4.0, -6.0, 7.0, 5.0))
+    for x in (-2.0, 0.0, 2.0, 4.0):
+        assert find(memory, seen_from(hall, np.array([x, 1.0, 0.3]))) is None
+
+
+def test_what_pictures_do_not_show_is_not_believed(memory: PlaceMemory) -> None:
+    outline = next(seen for pose in around(0.75)[10::6] if find(memory, seen := seen_from(RING, pose)) is not None)
+    assert find(memory, outline, np.array([0.1, 0.2])) is None
+    assert find(memory, outline, np.array([0.1, 0.9])) is not None
+
+
+def test_of_two_spots_that_are_alike_neither_is_believed() -> None:
+    memory = toured(TWINS, around(1.0))
+    assert len(memory) > 30
+    assert all(find(memory, seen_from(TWINS, pose)) is None for pose in around(1.0)[10::20])
+    memory.close()
