@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ from ami_ros.errors import AmiError
 from ami_ros.evaluation.control import ControlRecord
 from ami_ros.geometry import Array
 from ami_ros.images import image_of
+from ami_ros.ros.goals.result_watch import ResultWatch
 from ami_ros.ros.messages.conversions import (
     command_from_message,
     pose_from_message,
@@ -49,6 +51,7 @@ STATUS = {
     GoalStatus.STATUS_SUCCEEDED: "succeeded",
     GoalStatus.STATUS_ABORTED: "aborted",
     GoalStatus.STATUS_CANCELED: "canceled",
+    GoalStatus.STATUS_UNKNOWN: "lost with its planner",
 }
 
 
@@ -212,15 +215,14 @@ class DemoClient:
             run.done.set()
         else:
             run.accepted = self.telemetry.time
-            run.handle.get_result_async().add_done_callback(lambda f: self._on_result(run, f))
+            ResultWatch(self.node, self._action, run.handle, partial(self._on_result, run))
 
-    def _on_result(self, run: GoalRun, future: Any) -> None:
-        answer = future.result()
+    def _on_result(self, run: GoalRun, status: int, result: NavigateToGoal.Result) -> None:
         if run.done.is_set():  # too late
             return
         self.control.end()
-        run.ended, run.result = self.telemetry.time, answer.result
-        run.status = STATUS.get(answer.status, "no answer")
+        run.ended, run.result = self.telemetry.time, result
+        run.status = STATUS.get(status, "no answer")
         run.done.set()
 
     def _is_driving(self) -> bool:

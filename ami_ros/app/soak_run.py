@@ -26,6 +26,7 @@ from ami_interfaces.msg import NavigationGoal
 from ami_ros.commands import STILL
 from ami_ros.evaluation.soak_record import ProcessLog, SoakRecord
 from ami_ros.robots.description import DEFAULT, load_robot
+from ami_ros.ros.goals.result_watch import ResultWatch
 from ami_ros.ros.messages.conversions import command_from_message
 from ami_ros.ros.node.executor import LeanExecutor
 from ami_ros.ros.node.qos import RELIABLE
@@ -39,6 +40,11 @@ DROP_OUT = 1.5  # [s] for which the robot says nothing
 KILL_SHARE = 0.4  # of the time in which there are kills; the rest is to see what grows
 READY_WITHIN = 240.0  # [s]
 GRACE = 0.5  # [s] that a command that is not zero may still come after a node was lost
+ENDS = {
+    GoalStatus.STATUS_SUCCEEDED: "succeeded",
+    GoalStatus.STATUS_CANCELED: "canceled",
+    GoalStatus.STATUS_UNKNOWN: "lost_with_planner",
+}
 
 
 class Watcher:
@@ -90,11 +96,10 @@ class Watcher:
             self.record.goals["rejected"] += 1
             return
         self._newest = handle
-        handle.get_result_async().add_done_callback(self._ended)
+        ResultWatch(self.node, self._client, handle, self._ended)
 
-    def _ended(self, future: Any) -> None:
-        names = {GoalStatus.STATUS_SUCCEEDED: "succeeded", GoalStatus.STATUS_CANCELED: "canceled"}
-        self.record.goals[names.get(future.result().status, "aborted")] += 1
+    def _ended(self, status: int, result: NavigateToGoal.Result) -> None:
+        self.record.goals[ENDS.get(status, "aborted")] += 1
 
     def _command(self, message: TwistStamped) -> None:
         command, record = command_from_message(message), self.record

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from action_msgs.msg import GoalStatus
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import PoseStamped, TwistStamped
 from rclpy.action import ActionClient
@@ -17,6 +18,7 @@ from rclpy.action import ActionClient
 from ami_interfaces.action import NavigateToGoal
 from ami_interfaces.msg import NavigationGoal
 from ami_ros.errors import AmiError
+from ami_ros.ros.goals.result_watch import ResultWatch
 from ami_ros.ros.node.qos import RELIABLE
 from ami_ros.ros.start.graph import Arguments, ProcessSpec, processes
 from ami_ros.ros.start.processes import ProcessKeeper
@@ -48,6 +50,7 @@ class Running:
         self.said = ros.collect(DiagnosticStatus, "supervisor/state", RELIABLE)
         self.commands = ros.collect(TwistStamped, "cmd_vel", RELIABLE)
         self.client = ActionClient(ros.node, NavigateToGoal, "navigate_to_goal")
+        self.ends: list[tuple[int, NavigateToGoal.Result]] = []  # of the newest goal: status and result
 
     @property
     def whole(self) -> bool:
@@ -72,8 +75,12 @@ class Running:
         goal.pose.position.x, goal.pose.position.y, goal.pose.orientation.w = 1.5, 0.8, 1.0
         request = NavigateToGoal.Goal(goal=NavigationGoal(type=NavigationGoal.TYPE_POSE, pose=goal))
         self.ros.spin_until(self.client.server_is_ready, what="the planner's action")
-        self.client.send_goal_async(request)
+        self.ends.clear()
+        self.client.send_goal_async(request).add_done_callback(self._watch)
         self.ros.spin_until(lambda: self.moves, 60.0, lambda: f"motion: {self.said[-1:]}")
+
+    def _watch(self, sent: Any) -> None:
+        ResultWatch(self.ros.node, self.client, sent.result(), lambda *end: self.ends.append(end))
 
     def kill(self, name: str) -> tuple[float, float]:
         """Kills a process under way. After how long [s] the robot was told to stand, and all were active again."""
@@ -115,6 +122,9 @@ def test_whatever_process_is_killed_the_robot_stands_and_all_comes_back(running:
     for name in ("safety", "supervisor", "mission", "perception", "world_model", "memory", "planner"):
         stood, back = running.kill(name)
         record_property("figure", f"{name} killed: zero after {stood:.2f} s, all active again after {back:.1f} s")
+    running.ros.spin_until(lambda: running.ends, what="the end of a goal whose planner was killed")
+    ((status, result),) = running.ends
+    assert (status, result.error_code) == (GoalStatus.STATUS_UNKNOWN, NavigateToGoal.Result.UNKNOWN)
     assert {name: running.keeper.processes[name].respawns for name in stack} == dict.fromkeys(stack, 1)
 
 
