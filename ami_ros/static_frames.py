@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -32,6 +33,12 @@ class StaticFrames:
         if not np.isfinite(pose).all():
             raise AmiError(f"the transform of frame '{child}' has a NaN or infinite number, or no rotation, in it")
         self._parents[_plain(child)] = (_plain(parent), pose)
+
+    def put_message(self, transform: Any) -> None:
+        """The same of a geometry_msgs/TransformStamped."""
+        move, turn = transform.transform.translation, transform.transform.rotation
+        parent, child = transform.header.frame_id, transform.child_frame_id
+        self.put(parent, child, (move.x, move.y, move.z), (turn.x, turn.y, turn.z, turn.w))
 
     def pose_of(self, frame: str, base: str) -> Array | None:
         """The pose (4, 4) of `frame` in `base`; None if nothing connects them."""

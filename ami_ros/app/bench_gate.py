@@ -14,14 +14,16 @@ def main(
     json: Annotated[Path | None, typer.Option(help="File for the figures: flat keys with units.")] = None,
 ) -> None:
     """Drive robots at things through the safety gate: any drive, dead time, lag and braking that docs/safety.md takes
-    for granted; lasers of 2 to 40 Hz that are late, drop scans, die or are covered; commands that mean harm."""
+    for granted; lasers of 2 to 40 Hz that are late, drop scans, die or are covered; zones, and areas to keep out of;
+    commands that mean harm."""
     import time
 
     import numpy as np
     from rich.console import Console
 
     from ami_ros.errors import AmiError
-    from ami_ros.evaluation.gate_trials import Drive, Outcome, drive
+    from ami_ros.evaluation.gate_judge import Outcome
+    from ami_ros.evaluation.gate_trials import Drive, drive
     from ami_ros.evaluation.report import hardware, write_json
 
     console, began, rng = Console(highlight=False), time.monotonic(), np.random.default_rng(seed)
@@ -41,6 +43,8 @@ def main(
         "gate_commands_over_limits": sum(o.over_limits for o in outcomes),
         "gate_commands_not_finite": sum(o.not_finite for o in outcomes),
         "gate_drives_moved_blind": sum(o.moved_blind for o in outcomes),
+        "gate_commands_against_zones": sum(o.zone_breaches for o in outcomes),
+        "gate_drives_into_keep_out": sum(o.entered for o in outcomes),
     }
     for name, value in figures.items():
         console.print(f"{name:28} {value}", soft_wrap=True)

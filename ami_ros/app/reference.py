@@ -121,7 +121,7 @@ MEANINGS = {
     "simulator/set_door": "open or close a door",
     "simulator/photograph": "the picture that the camera would take at a pose",
 }
-LAUNCH_FILES = ("bringup", "sim", "demo")
+LAUNCH_FILES = ("bringup", "sim", "demo", "gate")
 
 
 def reference() -> str:

@@ -12,7 +12,7 @@ import typing
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from ami_ros.ros.node.parameters import describe
+from ami_ros.ros.node.parameters import describe, group_of
 
 HEADER = ("parameter", "default", "allowed", "what")
 
@@ -38,15 +38,17 @@ def parameter_tables(cls: type[Any]) -> list[str]:
     return parts
 
 
-def parameter_names(cls: type[Any]) -> list[str]:
-    """All parameters of `cls`, with the names of their groups."""
-    return [name for name, *_ in describe(cls)]
+def parameter_names(cls: type[Any], given: dict[str, Any] | None = None) -> list[str]:
+    """All parameters of `cls`, with the names of their groups; and of the groups that `given` values name."""
+    return [name for name, *_ in describe(cls, given)]
 
 
 def _groups(cls: type[Any], prefix: str = "") -> Iterator[tuple[str, type[Any]]]:
     yield prefix, cls
     hints = typing.get_type_hints(cls)
     for field in dataclasses.fields(cls):
+        if (named := group_of(hints[field.name])) is not None:
+            yield f"{prefix}NAME.", named
         if dataclasses.is_dataclass(hints[field.name]):
             yield from _groups(hints[field.name], f"{prefix}{field.name}.")
 

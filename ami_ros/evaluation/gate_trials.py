@@ -15,10 +15,12 @@ from typing import Any, Literal
 import numpy as np
 
 from ami_ros.commands import Command
+from ami_ros.evaluation.gate_judge import CELL, OUTER, SLOWED, STOP_POINTS, Forbidden, Judge, Outcome
 from ami_ros.geometry import Array, compose, transform_points
 from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.gate import NOTHING, SafetyGate
-from ami_ros.scan import Scan
+from ami_ros.safety.zones import Zone
+from ami_ros.scan import Scan, scan_points
 from ami_ros.simulation.floor_plan import FloorPlan
 from ami_ros.simulation.layout import Obstacle
 
@@ -67,6 +69,8 @@ class Drive:
     fault: Fault = "none"
     beams: int = 180
     closing: float = 0.0  # [m/s], of one thing that moves to and fro; 0: boxes, and nothing moves
+    zone: float = 0.0  # [m], radius of a zone that stops it; one that slows it down is half as large again. 0: none
+    keep_out: bool = False  # there are areas that it must not enter
     traits: dict[str, float] = field(default_factory=lambda: {name: low for name, (low, _) in RANGES.items()})
     duration: float = 6.0  # [s]
 
@@ -82,6 +86,8 @@ class Drive:
             beams=int(rng.integers(72, 720)),
             closing=closing,
             traits=traits | ATTENTIVE if closing else traits,
+            zone=float(rng.choice([0.0, 0.0, 0.0, 0.3, 0.5])),
+            keep_out=bool(rng.random() < 0.25),
         )
 
     @property
@@ -90,16 +96,15 @@ class Drive:
         aside = 0.4 if self.kind == "omnidirectional" else 0.0
         return SafetyConfig(max_lateral=aside, obstacle_speed=self.closing)
 
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of a drive."""
-
-    contact_speed: float | None  # [m/s] of the robot at its first contact while it moved; None: there was none
-    over_limits: int  # commands
-    not_finite: int
-    distance: float  # [m] driven
-    moved_blind: bool  # it was told to move although no scan had been usable for too long
+    @property
+    def zones(self) -> dict[str, Zone]:
+        """What it is told of zones."""
+        if not self.zone:
+            return {}
+        return {
+            "stop": Zone("circle", "stop", radius=self.zone, min_points=STOP_POINTS),
+            "slow": Zone("circle", "slowdown", radius=OUTER * self.zone, min_points=STOP_POINTS, slowdown_ratio=SLOWED),
+        }
 
 
 class Robot:
@@ -201,18 +206,22 @@ class Adversary:
         return None if rng.random() < 0.05 else self._command
 
 
-def drive(drive: Drive, make_gate: Callable[[SafetyConfig], SafetyGate] = SafetyGate) -> Outcome:
+def drive(drive: Drive) -> Outcome:
     """Drives until its time is up or something was touched."""
     rng, config, traits = np.random.default_rng(drive.seed), drive.config, drive.traits
     world, adversary = World(drive, rng), Adversary(rng)
-    robot, gate = Robot(drive, np.array([0.0, 0.0, rng.uniform(-np.pi, np.pi)])), make_gate(config)
+    robot = Robot(drive, np.array([0.0, 0.0, rng.uniform(-np.pi, np.pi)]))
+    measured, gate = Odometer(robot.pose, traits["odometry_gain"]), SafetyGate(config, drive.zones)
+    forbidden = Forbidden(measured.pose, rng) if drive.keep_out else None
+    limits = np.array([config.max_linear, config.max_angular, config.max_lateral]) + 1e-9
+    judge = Judge(limits, config.robot_radius, drive.zone, forbidden)
+    if forbidden is not None:
+        gate.keep_out.mask("squares", "odom", forbidden.cells, CELL, forbidden.origin)
     if world.plan.clearance(robot.pose[None, :2])[0] < config.robot_radius + 0.05:
-        return Outcome(None, 0, 0, 0.0, False)
-    measured = Odometer(robot.pose, traits["odometry_gain"])
+        return judge.outcome(None, 0.0)
     coming: list[tuple[float, int, Callable[[SafetyGate, float], Any]]] = []  # when, which, what arrives
-    sent, limits = NOTHING, np.array([config.max_linear, config.max_angular, config.max_lateral]) + 1e-9
-    over = not_finite = 0
-    distance, next_scan, next_output, usable, moved_blind = 0.0, 0.0, 0.0, -math.inf, False
+    sent: Command = NOTHING
+    distance, next_scan, next_output, usable = 0.0, 0.0, 0.0, -math.inf
     for tick in range(round(drive.duration / STEP)):
         now, plan = tick * STEP, world.plan
         fault = drive.fault if now >= traits["fault_at"] else "none"
@@ -222,7 +231,9 @@ def drive(drive: Drive, make_gate: Callable[[SafetyConfig], SafetyGate] = Safety
                 scan = scan_of(plan, robot.pose, drive, fault, rng)
                 late = traits["latency"] + rng.uniform(0, traits["jitter"]) + (1.0 if fault == "late" else 0.0)
                 coming.append((now + late, len(coming), _scan(scan, now)))
-                usable = now if fault == "none" else usable
+                if fault == "none":
+                    usable = now
+                    judge.measured(now + late, transform_points(robot.pose, scan_points(scan, RANGE)))
         if tick % 4 == 0:
             arrival = now + traits["odometry_delay"]
             coming.append((arrival, len(coming), _odometry(measured.pose.copy(), tuple(robot.velocity), now)))
@@ -235,18 +246,17 @@ def drive(drive: Drive, make_gate: Callable[[SafetyConfig], SafetyGate] = Safety
             if wish is not None:
                 gate.command(wish[0], wish[1], now, wish[2])
             sent = gate.output(now).command
-            not_finite += not all(map(math.isfinite, sent))
-            over += bool((np.abs(sent) > limits).any())
-            moved_blind |= sent != NOTHING and now - usable > config.scan_timeout
+            judge.sent(sent, now, robot.pose, now - usable > config.scan_timeout)
         before = robot.pose
         robot.step(sent)
         measured.follow(before, robot.pose)
+        judge.moved(measured.pose)
         world.step(robot.pose)
         distance += float(np.hypot(*(robot.pose - before)[:2]))
         fast = world.contact_speed(robot, config.robot_radius)
         if fast > MOVES:
-            return Outcome(fast, over, not_finite, distance, moved_blind)
-    return Outcome(None, over, not_finite, distance, moved_blind)
+            return judge.outcome(fast, distance)
+    return judge.outcome(None, distance)
 
 
 class Odometer:

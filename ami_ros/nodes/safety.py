@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
-from geometry_msgs.msg import Twist, TwistStamped
+from geometry_msgs.msg import Point32, Polygon, PolygonStamped, Twist, TwistStamped
 from nav_msgs.msg import Odometry
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.parameter import Parameter
@@ -20,15 +20,20 @@ from std_srvs.srv import Trigger
 
 from ami_ros.commands import STILL, Command
 from ami_ros.errors import AmiError
+from ami_ros.geometry import Array
 from ami_ros.ros.messages import conversions
 from ami_ros.ros.node.health import STEADY
 from ami_ros.ros.node.lifecycle import AmiNode
-from ami_ros.ros.node.parameters import parameter
+from ami_ros.ros.node.parameters import named, parameter
 from ami_ros.ros.node.process import URGENT, run
 from ami_ros.ros.node.qos import RELIABLE
+from ami_ros.ros.sensors.keep_out import KeepOutAreas, KeepOutParameters
 from ami_ros.ros.sensors.scanner import Scanner
+from ami_ros.ros.sensors.sources import Source, Sources
 from ami_ros.safety.config import SafetyConfig
+from ami_ros.safety.footprint import Footprint
 from ami_ros.safety.gate import BLIND, SafetyGate, SafetyOutput
+from ami_ros.safety.zones import Zone
 from ami_ros.scan import Mount
 
 WHOLE_FOR = 0.4  # [s] that one word of the supervisor holds, who says it every 0.1 s
@@ -51,12 +56,26 @@ class SafetyParameters:
     )
     scanner: Mount = field(default_factory=Mount)
     gate: SafetyConfig = field(default_factory=SafetyConfig)
+    polygons: dict[str, Zone] = named("Names of zones around the robot; each has a group of parameters, NAME.*.")
+    observation_sources: dict[str, Source] = named("Names of sensors; each has a group of parameters, NAME.*.")
+    source_timeout: float = parameter(
+        2.0,
+        "Age of what such a sensor said at which the robot stands; 0: it holds until it says more.",
+        "s",
+        (0.0, 60.0),
+    )
+    keep_out: KeepOutParameters = field(default_factory=KeepOutParameters)
 
     def __post_init__(self) -> None:
         if self.gate.reaction <= 1.0 / self.rate:
             raise ValueError(
                 f"gate.reaction {self.gate.reaction} s must be longer than the time between commands, {1 / self.rate} s"
             )
+
+    def timeout_of(self, source: str) -> float:
+        """Of one of the sensors [s]."""
+        own = self.observation_sources[source].source_timeout
+        return self.source_timeout if own < 0 else own
 
 
 HEARD = "cmd_vel_raw", "scan", "odom", "/clock"  # of which one publisher each is right
@@ -74,7 +93,11 @@ class SafetyNode(AmiNode[SafetyParameters]):
 
     def configure(self) -> None:
         kind = TwistStamped if self.config.enable_stamped_cmd_vel else Twist
-        self._gate = SafetyGate(self.config.gate)
+        config = self.config
+        sources = Sources(self, config.base_frame, config.observation_sources, self._observe)
+        timeouts = {name: config.timeout_of(name) for name in sources.names}
+        areas = KeepOutAreas(self, config.keep_out, config.gate.margin).areas
+        self._gate = SafetyGate(config.gate, config.polygons, timeouts, areas)
         self._gate.emergency = self._emergency
         self._scanner = Scanner(self, self.config.base_frame, self.config.scanner)
         self._sending = threading.Lock()  # nothing may be sent after the final zero
@@ -92,6 +115,13 @@ class SafetyNode(AmiNode[SafetyParameters]):
         self.offer(Trigger, "~/release", self._release_stop)
         self.every(1.0 / self.config.rate, self._send, STEADY)
         self.every(2.0, self._look_for_rivals, STEADY)
+        self._shown = [
+            (self.publisher(PolygonStamped, zone.polygon_pub_topic or name), zone)
+            for name, zone in config.polygons.items()
+            if zone.enabled and zone.visualize
+        ]
+        if self._shown:
+            self.every(1.0, self._show_zones, STEADY)
 
     def deactivate(self) -> None:
         with self._sending:
@@ -110,6 +140,11 @@ class SafetyNode(AmiNode[SafetyParameters]):
     def _scan(self, message: LaserScan) -> None:
         stamp = conversions.stamp_to_seconds(message.header.stamp)
         problem = self._gate.scan(self._scanner.read(message), self.now(), stamp, time.monotonic())
+        if problem:
+            raise AmiError(problem)
+
+    def _observe(self, source: str, points: Array, stamp: float | None) -> None:
+        problem = self._gate.observe(source, points, self.now(), stamp, time.monotonic())
         if problem:
             raise AmiError(problem)
 
@@ -151,14 +186,22 @@ class SafetyNode(AmiNode[SafetyParameters]):
             self._status.publish(self._status_of(output))
 
     def _status_of(self, output: SafetyOutput) -> DiagnosticStatus:
-        """Why a command was changed, and which guarantee of docs/safety.md acted."""
+        """Why a command was changed, which guarantee of docs/safety.md acted, and which zone, in Nav2's words."""
+        zone = dict(zip(("polygon_name", "action_type"), output.zone, strict=True)) if output.zone[0] else {}
         level = DiagnosticStatus.WARN if output.reason else DiagnosticStatus.OK
         return DiagnosticStatus(
             level=DiagnosticStatus.ERROR if output.guarantee == BLIND else level,
             name=self.get_fully_qualified_name(),
             message=output.reason,
-            values=[KeyValue(key="guarantee", value=str(output.guarantee))],
+            values=[KeyValue(key=k, value=v) for k, v in {"guarantee": str(output.guarantee), **zone}.items()],
         )
+
+    def _show_zones(self) -> None:
+        header = conversions.header_at(self.get_clock().now().to_msg(), self.config.base_frame)
+        footprint = Footprint(self.config.gate)
+        for publisher, zone in self._shown:
+            corners = [Point32(x=float(x), y=float(y)) for x, y in zone.outline(footprint)]
+            publisher.publish(PolygonStamped(header=header, polygon=Polygon(points=corners)))
 
     def _message(self, command: Command) -> Twist | TwistStamped:
         twist = conversions.twist_message(command)

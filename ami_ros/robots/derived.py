@@ -57,7 +57,13 @@ def node_parameters(robot: RobotDescription) -> dict[str, dict[str, Any]]:
     scanner = {"scanner": to_mapping(mount)} if mount is not None else {}
     camera = {"compressed": robot.camera is not None and robot.camera.type == "compressed"}
     return {
-        "safety": {**stamped, **scanner, "base_frame": frames.base, "gate": safety_settings(robot)},
+        "safety": {
+            **stamped,
+            **scanner,
+            "base_frame": frames.base,
+            "gate": safety_settings(robot),
+            "keep_out": {"odom_frame": frames.odom, "map_frame": frames.map},
+        },
         "supervisor": {**stamped, "base_frame": frames.base},
         "perception": camera,
         "world_model": {**stamped, **camera, "odom_frame": frames.odom},

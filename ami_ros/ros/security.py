@@ -94,6 +94,8 @@ def _of_node(node: str, described: Interface, full: _Full) -> _Rights:
         execute={full(name, node) for name in described.actions},
         call={full(name, node) for name in _CALLED.get(node, ())},
     )
+    if node == "safety":  # with keep_out.*
+        rights.subscribe |= {full(name) for name in ("keep_away", "location")}
     if node == "planner":
         rights.execute |= {full(name) for name in _NAV2}
     return rights

@@ -4,6 +4,7 @@ and the tests that hold it to them."""
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,19 +13,23 @@ from ami_ros.commands import STILL, Command, of_width
 from ami_ros.geometry import Array, relative, transform_points
 from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.footprint import Footprint
+from ami_ros.safety.keep_out import KeepOut
 from ami_ros.safety.motion import Motion
+from ami_ros.safety.observations import Observation, Observations, gathered
+from ami_ros.safety.obstruction import Obstruction
 from ami_ros.safety.surroundings import Snapshot, Surroundings
-from ami_ros.scan import Scan
+from ami_ros.safety.zones import Zone, Zones
+from ami_ros.scan import Scan, scan_points
 
 NOTHING = of_width(STILL, 3)
 SKEW = 0.2  # [s] that a stamp may lie in the future: clocks of two machines differ
+LATEST = 2.0  # [s] that other sensors than the laser may be late
 BACK = 0.1  # [s] by which time may go back without being another time
 HALVINGS = 5  # of the share of a command that is passed
 LEAST_SHARE = 1 / 16  # of a command; rather than less, the robot turns on the spot
-NEARER = 0.005  # [m] by which the robot may come nearer to what stands within its margin already
 
 BLIND = 5  # the guarantee that it stands without usable scans
-# Why a command was changed, and which guarantee of docs/safety.md acted.
+# Why a command was changed, up to a colon, and which guarantee of docs/safety.md acted.
 REASONS = {
     "limit": 1,
     "command is not finite": 1,
@@ -35,8 +40,11 @@ REASONS = {
     "no scan": BLIND,
     "scan without a reading": BLIND,
     "scan without what stood there": BLIND,
+    "no data": BLIND,
     "emergency stop": 7,
     "a node is missing": 8,
+    "zone": 9,
+    "keep-out": 10,
 }
 
 
@@ -57,7 +65,15 @@ class SafetyOutput:
     @property
     def guarantee(self) -> int:
         """Which guarantee of docs/safety.md acted; 0: none."""
-        return REASONS.get(self.reason, 0)
+        return REASONS.get(self.reason.partition(":")[0], 0)
+
+    @property
+    def zone(self) -> tuple[str, str]:
+        """Name and action_type of the zone that acted; "" each if none did."""
+        if not self.reason.startswith("zone: "):
+            return "", ""
+        name, _, action = self.reason.removeprefix("zone: ").rpartition(", ")
+        return name, action
 
 
 class SafetyGate:
@@ -69,13 +85,28 @@ class SafetyGate:
     Every path is looked at that the robot may take with a command until it stands again. A command is passed whole, or
     the greatest share of it (all parts alike: the same arc, slower) with which all those paths are free. Where nearly
     nothing of it is left, the robot may still turn on the spot as was asked.
+
+    Args:
+        config: what is known of the robot.
+        zones: by name; readings in them change commands.
+        sources: name of each sensor beside the laser -> the age [s] from which it shows nothing any more, and the robot
+            stands; 0: what it said holds until it says something else.
+        keep_out: where the robot must not go.
     """
 
-    def __init__(self, config: SafetyConfig) -> None:
+    def __init__(
+        self,
+        config: SafetyConfig,
+        zones: Mapping[str, Zone] | None = None,
+        sources: Mapping[str, float] | None = None,
+        keep_out: KeepOut | None = None,
+    ) -> None:
         self.config = config
+        self.keep_out = KeepOut() if keep_out is None else keep_out
         self.emergency = False  # stands until `release`
         self.held = False  # zero for as long as it is set
-        self._footprint = Footprint(config)
+        self._footprint, self._sources = Footprint(config), sources or {}
+        self._zones = Zones(zones or {}, self._footprint)
         self._forget(config)
         self._last: Command = NOTHING
         self._last_time: float | None = None
@@ -83,6 +114,9 @@ class SafetyGate:
 
     def _forget(self, config: SafetyConfig) -> None:
         self._motion, self._around = Motion(config), Surroundings(config, self._footprint)
+        self._laser, self._others = Observations({}), Observations(self._sources)
+        sees = self._around, self._others, self.keep_out
+        self._obstruction = Obstruction(config, self._footprint, self._motion, *sees)
         self._command: tuple[Command, float, float] | None = None  # of three numbers; when it came, on both clocks
         self._scanned = -math.inf  # steady time of the newest scan
         self._fault = ""  # what is wrong with the scans that come
@@ -112,10 +146,28 @@ class SafetyGate:
             return f"the scan is {now - stamp:.2f} s old when it comes, more than scan_timeout"
         if newest is not None and stamp < newest.stamp:
             return "a newer scan came before this one"
-        self._fault = self._around.add(Snapshot.of(scan, *self._motion.at(stamp), stamp))
+        pose, error = self._motion.at(stamp)
+        self._fault = self._around.add(Snapshot.of(scan, pose, error, stamp))
         if not self._fault:
             self._scanned = steady
+            if self._zones:
+                returns = gathered(scan_points(scan, math.inf))
+                self._laser.put("scan", Observation(pose, error, stamp, steady, *returns))
         return self._fault
+
+    def observe(self, source: str, points: Array, now: float, stamp: float | None = None, steady: float = 0.0) -> str:
+        """Another sensor's message arrived: all that it shows, points (n, 2) [m] in base_link when it was measured.
+
+        Returns:
+            Why it is not used; "" if it is.
+        """
+        stamp = now if stamp is None else stamp
+        if not now - LATEST <= stamp <= now + SKEW:
+            return f"what {source} says is {now - stamp:.2f} s old when it comes; at most {LATEST} s is usable"
+        if self._others.has_newer(source, stamp):
+            return f"something newer of {source} came before this"
+        self._others.put(source, Observation(*self._motion.at(stamp), stamp, steady, *gathered(points)))
+        return ""
 
     def odometry(self, pose: Array, velocity: Command, stamp: float, now: float | None = None) -> None:
         """Odometry's pose (3,) and velocity arrived, measured at `stamp`; wrong or old ones are dropped. Without any,
@@ -168,86 +220,67 @@ class SafetyGate:
             return NOTHING, ""
         if steady - self._clock[1] > config.clock_timeout:
             return NOTHING, "clock stands still"
-        limited = self._limit(wanted, elapsed)
-        if not config.require_scan and self._around.newest is None:
-            return limited, "" if limited == wanted else "limit"
-        newest = self._around.newest
-        blind = newest is None or now - newest.stamp > config.scan_timeout
-        if self._fault or blind or steady - self._scanned > config.silence_timeout:
-            return NOTHING, self._fault or "no scan"
-        sent, reason = self._share(limited, now)
-        return sent, reason or ("" if limited == wanted else "limit")
+        if problem := self._blind(now, steady):
+            return NOTHING, problem
+        limited, reason = self._limit(wanted, elapsed, now)
+        if limited == NOTHING:
+            return NOTHING, reason
+        sent, blocked = self._share(limited, now)
+        return sent, blocked or reason
 
-    def _limit(self, wanted: Command, elapsed: float) -> Command:
-        """Clips to the greatest speeds and accelerations; slowing down is always allowed at once."""
+    def _blind(self, now: float, steady: float) -> str:
+        """What is not known that has to be; "" if nothing."""
+        if source := self._others.missing(now, steady):
+            return f"no data: {source}"
+        if self.keep_out and (unknown := self.keep_out.missing or self._motion.missing):
+            return f"keep-out: {unknown}"
+        newest = self._around.newest
+        if newest is None and not self.config.require_scan:
+            return ""
+        late = newest is None or now - newest.stamp > self.config.scan_timeout
+        if self._fault or late or steady - self._scanned > self.config.silence_timeout:
+            return self._fault or "no scan"
+        return ""
+
+    def _limit(self, wanted: Command, elapsed: float, now: float) -> tuple[Command, str]:
+        """Clips to the greatest speeds, to what zones leave, and to the greatest accelerations; slowing down is always
+        allowed at once. And why."""
         config, elapsed = self.config, min(elapsed, 0.1) or 0.05
         most = config.max_linear, config.max_angular, config.max_lateral
         steps = config.max_linear_acceleration, config.max_angular_acceleration, config.max_linear_acceleration
-        clipped = (min(max(value, -limit), limit) for value, limit in zip(wanted, most, strict=True))
-        return tuple(_ramp(last, to, elapsed * step) for last, to, step in zip(self._last, clipped, steps, strict=True))
+        clipped = tuple(min(max(value, -limit), limit) for value, limit in zip(wanted, most, strict=True))
+        share, zone = self._zones.share(clipped, *self._readings(now)) if self._zones else (1.0, "")
+        pairs = zip(self._last, clipped, steps, strict=True)
+        limited = tuple(_ramp(last, share * to, elapsed * step) for last, to, step in pairs)
+        return limited, zone or ("" if limited == wanted else "limit")
+
+    def _readings(self, now: float) -> tuple[Array, Array]:
+        """All that any sensor shows: points (n, 2) [m] in base_link now, and how many readings (n,) each stands for."""
+        here, _ = self._motion.at(now)
+        shown = [*self._laser.newest, *self._others.newest]
+        moved = [transform_points(relative(here, each.pose), each.points) for each in shown]
+        counts = [each.counts for each in shown]
+        return np.concatenate([np.zeros((0, 2)), *moved]), np.concatenate([np.zeros(0), *counts])
 
     def _share(self, command: Command, now: float) -> tuple[Command, str]:
         """As much of a command as is free, and what is in the way of the rest."""
-        near = self._near(now)
-        reason = self._blocked(command, now, near)
+        near = self._obstruction.near(now)
+        reason = self._obstruction.what(command, now, near)
         if not reason:
             return command, ""
         free, not_free = 0.0, 1.0
         for _ in range(HALVINGS):
             share = (free + not_free) / 2
-            if self._blocked(tuple(share * value for value in command), now, near):
+            if self._obstruction.what(tuple(share * value for value in command), now, near):
                 not_free = share
             else:
                 free = share
-        if not free and not self._blocked(NOTHING, now, replace(near, margin=near.margin / 2)):
+        if not free and not self._obstruction.what(NOTHING, now, replace(near, margin=near.margin / 2)):
             free = self._motion.reckoned_with(command, now)  # an error of millimetres is no reason to brake harder
         turn = (0.0, command[1], 0.0)
-        if free < LEAST_SHARE and command[1] and not self._blocked(turn, now, near):
+        if free < LEAST_SHARE and command[1] and not self._obstruction.what(turn, now, near):
             return turn, reason
         return tuple(free * value for value in command), reason
-
-    def _near(self, now: float) -> _Near:
-        seen = self._around.newest
-        assert seen is not None
-        here, error = self._motion.at(now)
-        points = transform_points(relative(here, seen.pose), seen.points)
-        margin = self.config.margin + error - seen.error + self.config.obstacle_speed * max(0.0, now - seen.stamp)
-        return _Near(here, margin, points, self._footprint.distance(points))
-
-    def _blocked(self, command: Command, now: float, near: _Near) -> str:
-        """What is in the way of a path that the robot may take with a command; "" if all are free."""
-        times, poses = self._motion.paths(command, now)
-        if self._touches(times, poses, near):
-            return "obstacle ahead"
-        outline = transform_points(poses, self._footprint.outline).reshape(-1, 2)
-        outline = outline[self._footprint.distance(outline) > 1e-6]  # where it does not stand already
-        return "" if self._around.free(transform_points(near.here, outline)).all() else "unseen ahead"
-
-    def _touches(self, times: Array, poses: Array, near: _Near) -> bool:
-        """Whether the robot, on one of these paths, comes within its margin of something in the newest scan."""
-        closer = self.config.obstacle_speed * times
-        reach = near.margin + closer[-1] + np.hypot(poses[..., 0], poses[..., 1]).max() + self._footprint.swing
-        points, distance = near.points[near.distance <= reach], near.distance[near.distance <= reach]
-        if not len(points):
-            return False
-        # From what is within the margin already the robot may go away, and not come nearer again and again.
-        least = np.where(
-            distance >= near.margin,
-            np.minimum(near.margin + closer[:, None], distance),  # it may always go past it, or away
-            np.maximum(np.minimum(distance, near.margin / 2), distance - NEARER),
-        )
-        local = transform_points(relative(poses, np.zeros(3)), points)
-        return bool((self._footprint.distance(local) < least - 1e-9).any())
-
-
-@dataclass(frozen=True)
-class _Near:
-    """What the newest scan shows, as the robot stands now."""
-
-    here: Array  # (3,) of base_link in the gate's frame
-    margin: float  # [m] to keep from it at this moment
-    points: Array  # (n, 2) [m] in base_link
-    distance: Array  # (n,) [m] from the outline
 
 
 def _ramp(last: float, wanted: float, step: float) -> float:

@@ -60,6 +60,15 @@ class Motion:
         self._anchor, self._error = compose(there, inverse(pose)), error
         self._note(stamp, there, error)
 
+    @property
+    def missing(self) -> str:
+        """Why it is not known where the robot is in odometry's own frame; "" if it is."""
+        return "no odometry" if self._odom is None else ""
+
+    def in_odom(self, now: float) -> Array:
+        """Pose (3,) of the robot in odometry's own frame; of no meaning while it is `missing`."""
+        return relative(self._anchor, self.at(now)[0])
+
     def _follows(self, before: Array, pose: Array, elapsed: float) -> bool:
         """Whether the robot can have come from one pose to the other."""
         x, y, turn = relative(before, pose)

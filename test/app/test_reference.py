@@ -143,17 +143,16 @@ def test_parameters_and_robots_in_examples_exist(page: Path, tmp_path: Path) -> 
             load_robot(tmp_path / "robot.yaml")
             continue
         for key, section in values.items():
-            names = set(flat(section["ros__parameters"]))
-            assert names <= set(parameter_names(reference.PARAMETERS[key.rpartition("/")[2]]))
+            given = flat(section["ros__parameters"])
+            assert set(given) <= set(parameter_names(reference.PARAMETERS[key.rpartition("/")[2]], given))
 
 
-def flat(values: dict[str, Any], prefix: str = "") -> list[str]:
-    """Dotted names."""
-    return [
-        name
-        for key, value in values.items()
-        for name in (flat(value, f"{prefix}{key}.") if isinstance(value, dict) else [f"{prefix}{key}"])
-    ]
+def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Values by dotted names."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return found
 
 
 def test_example_makes_a_goal_of_a_picture(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ FILES: dict[str, tuple[Any, ...]] = {
     "bringup": ("stack",),
     "sim": ("simulation",),
     "demo": ("simulation", "stack"),
+    "gate": ("gate",),
 }
 
 

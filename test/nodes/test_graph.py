@@ -159,6 +159,15 @@ def test_composed_stack_is_one_process_with_the_parameters_of_all(model: Path) -
     }
 
 
+def test_the_gate_alone_hears_commands_where_it_is_told_and_needs_no_model() -> None:
+    found = processes(Arguments(cmd_vel_in_topic="cmd_vel_smoothed"), ("gate",))
+    assert [spec.executable for spec in found] == ["safety", "supervisor"]
+    assert found[0].remappings["cmd_vel_raw"] == "cmd_vel_smoothed" and found[0].parameters["safety"]["supervised"]
+    assert found[1].parameters["supervisor"]["nodes"] == ["safety"] and all(spec.respawn for spec in found)
+    (alone,) = processes(Arguments(autostart=False), ("gate",))
+    assert not alone.parameters["safety"]["supervised"] and "cmd_vel_raw" not in alone.remappings
+
+
 def test_mission_under_way_lies_beside_the_memory_that_is_kept(model: Path, tmp_path: Path) -> None:
     file = str(tmp_path / "home.memory")
     parameters = specs(model, memory_file=file)["mission"].parameters["mission"]

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ami_ros.evaluation.gate_trials import ATTENTIVE, FAULTS, KINDS, RANGES, Drive, DriveKind, Fault, Outcome, drive
+from ami_ros.evaluation.gate_judge import Outcome
+from ami_ros.evaluation.gate_trials import ATTENTIVE, FAULTS, KINDS, RANGES, Drive, DriveKind, Fault, drive
+from ami_ros.safety.gate import SafetyGate
 
 TRAITS = st.fixed_dictionaries({name: st.floats(*limits) for name, limits in RANGES.items()})
 SEEDS = st.integers(0, 2**31 - 1)
@@ -17,8 +19,10 @@ FEW = settings(max_examples=3, deadline=None)
 
 
 def keeps_its_word(outcome: Outcome) -> bool:
-    """Nothing was touched while it moved, no command over a limit, none that is not finite, none without a scan."""
-    return outcome.contact_speed is None and not outcome.over_limits + outcome.not_finite + outcome.moved_blind
+    """Nothing was touched while it moved, no command over a limit, none that is not finite, none without a scan, none
+    against a zone, and no area was entered that must not be."""
+    wrong = outcome.over_limits + outcome.not_finite + outcome.moved_blind + outcome.zone_breaches + outcome.entered
+    return outcome.contact_speed is None and not wrong
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -44,6 +48,30 @@ def test_what_comes_at_it_no_faster_than_was_said_is_not_driven_at(
     closing: float, seed: int, kind: DriveKind, traits: dict[str, float]
 ) -> None:
     assert keeps_its_word(drive(Drive(seed, kind, closing=closing, traits=traits | ATTENTIVE)))
+
+
+@given(SEEDS, st.sampled_from(KINDS), st.sampled_from([0.25, 0.4, 0.6]), TRAITS)
+@FEW
+def test_readings_in_its_zones_stop_it_and_slow_it_down(
+    seed: int, kind: DriveKind, zone: float, traits: dict[str, float]
+) -> None:
+    assert keeps_its_word(drive(Drive(seed, kind, zone=zone, traits=traits)))
+
+
+@given(SEEDS, st.sampled_from(KINDS), st.sampled_from(FAULTS), TRAITS)
+@FEW
+def test_it_does_not_enter_where_it_must_not_go(
+    seed: int, kind: DriveKind, fault: Fault, traits: dict[str, float]
+) -> None:
+    assert keeps_its_word(drive(Drive(seed, kind, fault, keep_out=True, traits=traits)))
+
+
+def test_without_zones_and_areas_the_same_drives_would_break_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    drives = [Drive(seed, zone=0.6, keep_out=True) for seed in range(6)]
+    monkeypatch.setattr("ami_ros.evaluation.gate_trials.SafetyGate", lambda config, zones: SafetyGate(config))
+    monkeypatch.setattr("ami_ros.safety.keep_out.KeepOut.holds", lambda self, points: points[:, 0] > 1e9)
+    outcomes = [drive(each) for each in drives]
+    assert any(outcome.zone_breaches for outcome in outcomes) and any(outcome.entered for outcome in outcomes)
 
 
 def test_a_robot_that_brakes_worse_than_was_said_does_touch_things() -> None:

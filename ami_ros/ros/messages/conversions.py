@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 from builtin_interfaces.msg import Duration, Time
-from geometry_msgs.msg import Pose, Quaternion, Twist, TwistStamped
-from nav_msgs.msg import Odometry
+from geometry_msgs.msg import Point, Pose, Quaternion, Transform, Twist, TwistStamped
+from nav_msgs.msg import OccupancyGrid, Odometry
 from numpy.typing import ArrayLike, NDArray
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image, Imu, LaserScan
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, Imu, LaserScan, PointCloud2, PointField, Range
 from std_msgs.msg import Header
 
 from ami_interfaces.msg import Latent, Surprise
@@ -26,6 +26,9 @@ from ami_ros.robots.sensors import CameraSensor
 from ami_ros.scan import Scan
 
 MAX_BEAMS = 100_000
+MAX_POINTS = 1_000_000  # of a cloud
+MAX_CELLS = 2**22  # of a mask: 100 m each way at 5 cm
+OCCUPIED = 100  # in a mask
 MAX_RANGE = 100.0
 FARTHEST = 1e100  # [m] that a coordinate may be: squares stay finite
 LEAST_DEVIATION = 1e-3  # of what is sent: a variance of 0 says that nothing is known
@@ -105,6 +108,54 @@ def scan_from_message(message: LaserScan) -> Scan:
     )
 
 
+def arc_from_message(message: Range, spacing: float) -> Array:
+    """Where a Range may see something: points (n, 2) [m] in its frame, at most `spacing` [rad] apart; none of inf and
+    what is not less than `max_range`. What is less than `min_range` is there."""
+    if math.isnan(message.range) or not 0 <= message.field_of_view <= 2 * math.pi:
+        raise AmiError(f"a range of {message.range} m in {message.field_of_view} rad is no measurement")
+    if message.range >= message.max_range:
+        return np.zeros((0, 2))
+    half = message.field_of_view / 2
+    bearings = np.linspace(-half, half, 1 + 2 * math.ceil(half / spacing))
+    away = max(message.range, message.min_range, 0.0)
+    return away * np.column_stack([np.cos(bearings), np.sin(bearings)])
+
+
+def cloud_from_message(message: PointCloud2) -> Array:
+    """The points (n, 3) [m] of a PointCloud2, without those that are not finite."""
+    count, places = message.width * message.height, {field.name: field for field in message.fields}
+    if count > MAX_POINTS:
+        raise AmiError(f"a cloud of {count} points; at most {MAX_POINTS} are allowed")
+    end = ">" if message.is_bigendian else "<"
+    formats = {PointField.FLOAT32: f"{end}f4", PointField.FLOAT64: f"{end}f8"}
+    axes = [places[name] for name in ("x", "y", "z") if name in places and places[name].datatype in formats]
+    if len(axes) < 3 or message.row_step < message.width * message.point_step:
+        raise AmiError("a cloud needs x, y and z as float32 or float64, and rows as long as their points")
+    kinds = [formats[axis.datatype] for axis in axes]
+    offsets = [axis.offset for axis in axes]
+    if any(offset + np.dtype(kind).itemsize > message.point_step for offset, kind in zip(offsets, kinds, strict=True)):
+        raise AmiError("the fields of a cloud are longer than its points")
+    if len(message.data) < message.row_step * message.height:
+        raise AmiError(f"a cloud of {count} points has {len(message.data)} bytes, which is too few")
+    layout = np.dtype({"names": ["x", "y", "z"], "formats": kinds, "offsets": offsets, "itemsize": message.point_step})
+    steps = message.row_step, message.point_step
+    data: NDArray[np.void] = np.ndarray((message.height, message.width), layout, bytes(message.data), 0, steps)
+    points = np.stack([data[name].ravel().astype(np.float64) for name in ("x", "y", "z")], -1)
+    return points[np.isfinite(points).all(1)]
+
+
+def mask_from_message(message: OccupancyGrid) -> tuple[NDArray[np.bool_], float, Array]:
+    """Cells (h, w) of a grid that are wholly occupied (100), as a keep-out mask of Nav2 has them; the side of a cell
+    [m], and the pose (3,) of the corner of the first one."""
+    info = message.info
+    if not 0 < info.resolution < math.inf or not 0 < info.width * info.height <= MAX_CELLS:
+        raise AmiError(f"a mask of {info.width} x {info.height} cells of {info.resolution} m cannot be used")
+    if len(message.data) != info.width * info.height:
+        raise AmiError(f"a mask of {info.width} x {info.height} cells has {len(message.data)} of them")
+    cells = np.asarray(message.data, dtype=np.int8).reshape(info.height, info.width) >= OCCUPIED
+    return cells, float(info.resolution), pose_from_message(info.origin)
+
+
 def scan_to_message(scan: Scan, header: Header, range_min: float = 0.0, period: float = 0.0) -> LaserScan:
     """A LaserScan from a scan in the frame of `header`; its least range [m], and the time of a turn [s]."""
     return LaserScan(
@@ -117,6 +168,12 @@ def scan_to_message(scan: Scan, header: Header, range_min: float = 0.0, period: 
         range_max=min(float(scan.max_range), MAX_RANGE),
         ranges=floats_of(scan.ranges),
     )
+
+
+def pose_from_transform(transform: Transform) -> Array:
+    """The planar pose (3,) in a Transform."""
+    move = transform.translation
+    return pose_from_message(Pose(position=Point(x=move.x, y=move.y, z=move.z), orientation=transform.rotation))
 
 
 def pose_from_message(pose: Pose) -> Array:

@@ -1,7 +1,9 @@
 """Frozen dataclasses as ROS parameters: declared with descriptors and ranges, read strictly.
 
 A field of the dataclass is a parameter of its name; a nested dataclass gives dotted names. `parameter(...)` adds
-what `ros2 param describe` shows. Optional strings and paths are empty strings on the ROS side.
+what `ros2 param describe` shows. Optional strings and paths are empty strings on the ROS side. A field of type
+`dict[str, SomeDataclass]` is a list of names, and one group of parameters for each of them, as Nav2 has it: `polygons:
+[front]`, `front.type`.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -41,6 +43,11 @@ def parameter(
     return dataclasses.field(default=default, metadata={"doc": doc, "unit": unit, "limits": limits, "mutable": mutable})
 
 
+def named(doc: str) -> Any:
+    """A field of type `dict[str, SomeDataclass]`: a list of names, and a group of parameters for each."""
+    return dataclasses.field(default_factory=dict, metadata={"doc": doc})
+
+
 @dataclasses.dataclass(frozen=True)
 class _Leaf:
     """One parameter: a field that is no dataclass itself."""
@@ -48,13 +55,19 @@ class _Leaf:
     name: str
     hint: Any
     field: dataclasses.Field[Any]
+    path: tuple[str, ...]  # where it is in the nested mapping
+
+    @property
+    def is_names(self) -> bool:
+        """It lists the names of groups."""
+        return group_of(self.hint) is not None
 
     @property
     def default(self) -> Any:
         if self.field.default is not dataclasses.MISSING:
             return self.field.default
         assert self.field.default_factory is not dataclasses.MISSING, f"parameter {self.name} needs a default"
-        return self.field.default_factory()
+        return () if self.is_names else self.field.default_factory()
 
 
 def declare(node: Node, cls: type[T]) -> T:
@@ -63,8 +76,8 @@ def declare(node: Node, cls: type[T]) -> T:
     Raises:
         AmiError: a parameter that no field has, a wrong type, or a value out of range.
     """
-    leaves = list(_leaves(cls))
-    overrides = {name: override.value for name, override in node._parameter_overrides.items()}
+    overrides = _overrides(node)
+    leaves = list(_leaves(cls, overrides))
     _refuse_unknown(node, leaves, overrides)
     values: dict[str, Any] = {}
     for leaf in leaves:
@@ -72,12 +85,12 @@ def declare(node: Node, cls: type[T]) -> T:
         value = _ros_value(leaf.default) if value is None else _checked(leaf, value, node.get_name())
         node.declare_parameter(leaf.name, value, _descriptor(leaf), ignore_override=True)
         values[leaf.name] = value
-    return _build(cls, values, node.get_name())
+    return _build(cls, leaves, values, node.get_name())
 
 
 def watch(node: Node, cls: type[T], on_change: Callable[[T], None]) -> None:
     """Calls `on_change` with the new values when a mutable parameter of `cls` was set to something valid."""
-    leaves = {leaf.name: leaf for leaf in _leaves(cls)}
+    leaves = {leaf.name: leaf for leaf in _leaves(cls, _overrides(node))}
 
     def set_parameters(changes: list[Parameter]) -> SetParametersResult:
         values = {name: node.get_parameter(name).value for name in leaves}
@@ -85,7 +98,7 @@ def watch(node: Node, cls: type[T], on_change: Callable[[T], None]) -> None:
             for change in changes:
                 if change.name in leaves:
                     values[change.name] = _checked(leaves[change.name], change.value, node.get_name())
-            on_change(_build(cls, values, node.get_name()))
+            on_change(_build(cls, leaves.values(), values, node.get_name()))
         except AmiError as error:
             return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
@@ -93,26 +106,49 @@ def watch(node: Node, cls: type[T], on_change: Callable[[T], None]) -> None:
     node.add_on_set_parameters_callback(set_parameters)
 
 
-def describe(cls: type[Any]) -> list[tuple[str, Any, str, str]]:
-    """Name, default, unit and documentation of every parameter of `cls`, for tables."""
+def group_of(hint: Any) -> type[Any] | None:
+    """The dataclass of a field of named groups; None of other fields."""
+    arguments = typing.get_args(hint)
+    named_groups = typing.get_origin(hint) is dict and dataclasses.is_dataclass(arguments[1])
+    return typing.cast(type[Any], arguments[1]) if named_groups else None
+
+
+def describe(cls: type[Any], given: dict[str, Any] | None = None) -> list[tuple[str, Any, str, str]]:
+    """Name, default, unit and documentation of every parameter of `cls`, for tables; of named groups those that `given`
+    values name."""
     return [
         (leaf.name, _ros_value(leaf.default), leaf.field.metadata.get("unit", ""), leaf.field.metadata.get("doc", ""))
-        for leaf in _leaves(cls)
+        for leaf in _leaves(cls, given)
     ]
 
 
-def _leaves(cls: type[Any], prefix: str = "") -> Iterator[_Leaf]:
+def _overrides(node: Node) -> dict[str, Any]:
+    return {name: override.value for name, override in node._parameter_overrides.items()}
+
+
+def _leaves(
+    cls: type[Any], overrides: dict[str, Any] | None = None, prefix: str = "", path: tuple[str, ...] = ()
+) -> Iterator[_Leaf]:
+    """All parameters of `cls`; those of named groups where `overrides` names them."""
     hints = typing.get_type_hints(cls)
     for field in dataclasses.fields(cls):
-        hint = hints[field.name]
+        hint, inner = hints[field.name], (*path, field.name)
         if dataclasses.is_dataclass(hint):
-            yield from _leaves(typing.cast(type[Any], hint), f"{prefix}{field.name}.")
-        else:
-            yield _Leaf(f"{prefix}{field.name}", hint, field)
+            yield from _leaves(typing.cast(type[Any], hint), overrides, f"{prefix}{field.name}.", inner)
+            continue
+        leaf = _Leaf(f"{prefix}{field.name}", hint, field, inner)
+        yield leaf
+        group, names = group_of(hint), (overrides or {}).get(leaf.name, ())
+        if group is not None and isinstance(names, list | tuple):
+            for name in names:
+                yield from _leaves(group, None, f"{prefix}{name}.", (*inner, str(name)))
 
 
 def _refuse_unknown(node: Node, leaves: list[_Leaf], overrides: dict[str, Any]) -> None:
     known = {leaf.name for leaf in leaves} | set(node._parameters)
+    if len({leaf.name for leaf in leaves}) < len(leaves):
+        taken = sorted({leaf.name.split(".")[0] for leaf in leaves if sum(leaf.name == o.name for o in leaves) > 1})
+        raise AmiError(f"{node.get_name()}: the name {', '.join(taken)} is given twice; choose another one")
     for name in overrides:
         if name not in known and name.split(".")[0] not in _FOREIGN:
             raise AmiError(f"{node.get_name()}: unknown parameter '{name}'; known are {', '.join(sorted(known))}")
@@ -120,6 +156,8 @@ def _refuse_unknown(node: Node, leaves: list[_Leaf], overrides: dict[str, Any]) 
 
 def _checked(leaf: _Leaf, value: Any, where: str) -> Any:
     """`value` in the type of the parameter, an integer taken for a float where one is due."""
+    if leaf.hint is Any:  # text, or numbers
+        return value if isinstance(value, str) or not hasattr(value, "__len__") else list(value)
     default = _ros_value(leaf.default)
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
@@ -135,14 +173,14 @@ def _checked(leaf: _Leaf, value: Any, where: str) -> Any:
     return value
 
 
-def _build(cls: type[T], values: dict[str, Any], where: str) -> T:
+def _build(cls: type[T], leaves: Iterable[_Leaf], values: dict[str, Any], where: str) -> T:
     nested: dict[str, Any] = {}
-    for leaf in _leaves(cls):
-        *groups, name = leaf.name.split(".")
+    for leaf in leaves:
+        *groups, name = leaf.path
         target = nested
         for group in groups:
             target = target.setdefault(group, {})
-        target[name] = _core_value(leaf.hint, values[leaf.name])
+        target[name] = {} if leaf.is_names else _core_value(leaf.hint, values[leaf.name])
     return from_mapping(cls, nested, f"{where}: parameters")
 
 

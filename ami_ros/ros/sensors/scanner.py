@@ -46,13 +46,7 @@ class Scanner:
     def take_transforms(self, message: Any) -> None:
         """A TFMessage of transforms that never change."""
         for transform in message.transforms:
-            move, turn = transform.transform.translation, transform.transform.rotation
-            self._frames.put(
-                transform.header.frame_id,
-                transform.child_frame_id,
-                (move.x, move.y, move.z),
-                (turn.x, turn.y, turn.z, turn.w),
-            )
+            self._frames.put_message(transform)
         self._mounts = {self._base: Mount()}
 
     def read(self, message: LaserScan) -> Scan:

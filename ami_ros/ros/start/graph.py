@@ -20,14 +20,15 @@ from ami_ros.robots.description import DEFAULT, RobotDescription, load_robot, ro
 from ami_ros.share import share
 from ami_ros.world_model.identity import identify_model
 
-Part = Literal["stack", "simulation"]
+Part = Literal["stack", "simulation", "gate"]
 STACK = ("safety", "perception", "world_model", "memory", "planner", "mission")
 ENCLAVES = "/ami_ros"  # where SROS 2 has the keys of the nodes
 LEARNED = ("perception", "world_model", "memory", "planner")  # nodes that need the model
 
 
-def _argument(default: Any, doc: str, part: Part | None = None) -> Any:
-    return field(default=default, metadata={"doc": doc, "part": part})
+def _argument(default: Any, doc: str, *parts: Part) -> Any:
+    """`parts`: that it matters to; all, if none is named."""
+    return field(default=default, metadata={"doc": doc, "parts": parts})
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Arguments:
     log_level: Literal["debug", "info", "warn", "error", "fatal"] = _argument("info", "Lowest level that is logged.")
     robot: str = _argument(DEFAULT, "Name of a robot in config/robots, or its YAML file.")
     composed: bool = _argument(False, "All nodes of the stack in one process.", "stack")
-    respawn: bool = _argument(True, "Restart a process of the stack when it dies.", "stack")
+    respawn: bool = _argument(True, "Restart a process of the stack when it dies.", "stack", "gate")
     model: str = _argument("", "Folder of the model; empty: the one that comes for such a robot.", "stack")
     memory_file: str = _argument("", "File of the memory of places; empty: RAM only.", "stack")
     keep_memory: bool = _argument(True, "Write what is learned to memory_file.", "stack")
@@ -52,6 +53,7 @@ class Arguments:
     scan_topic: str = _argument("", "Laser scans of the robot; empty: as it is described.")
     odom_topic: str = _argument("", "Odometry of the robot; empty: as it is described.")
     cmd_vel_topic: str = _argument("", "Where the robot takes its commands; empty: as it is described.")
+    cmd_vel_in_topic: str = _argument("", "Commands that the gate judges; empty: cmd_vel_raw.", "gate")
     headless: bool = _argument(True, "No RViz.")
     world: str = _argument("home", "Name of a world that comes with the package, or a world file.", "simulation")
     seed: int = _argument(0, "Seed of start pose and noise.", "simulation")
@@ -120,8 +122,8 @@ def _parameters_yaml(parameters: dict[str, dict[str, Any]]) -> str:
 
 def declared(parts: Iterable[Part]) -> list[dataclasses.Field[Any]]:
     """The fields of `Arguments` that matter to `parts`."""
-    wanted = (None, *parts)
-    return [f for f in dataclasses.fields(Arguments) if f.metadata["part"] in wanted]
+    wanted = set(parts)
+    return [f for f in dataclasses.fields(Arguments) if not f.metadata["parts"] or wanted & set(f.metadata["parts"])]
 
 
 def processes(arguments: Arguments, parts: Iterable[Part]) -> list[ProcessSpec]:
@@ -136,6 +138,9 @@ def processes(arguments: Arguments, parts: Iterable[Part]) -> list[ProcessSpec]:
         found.append(_spec(arguments, robot, "simulator", _simulator(arguments)))
     if "stack" in parts:
         found += _stack(arguments, robot)
+    if "gate" in parts:  # behind the planner of somebody else
+        found.append(_spec(arguments, robot, "safety", {"safety": {"supervised": arguments.autostart}}))
+        found += _supervisor(arguments, robot, ("safety",))
     return found
 
 
@@ -166,9 +171,14 @@ def _stack(arguments: Arguments, robot: RobotDescription) -> list[ProcessSpec]:
         found = [_spec(arguments, robot, "composed", parameters)]
     else:
         found = [_spec(arguments, robot, node, {node: values}) for node, values in parameters.items()]
-    if arguments.autostart:
-        found.append(_spec(arguments, robot, "supervisor", {"supervisor": {"nodes": list(STACK)}}))
-    return found
+    return found + _supervisor(arguments, robot, STACK)
+
+
+def _supervisor(arguments: Arguments, robot: RobotDescription, nodes: tuple[str, ...]) -> list[ProcessSpec]:
+    """Of `nodes`; none, where a lifecycle manager takes its place."""
+    if not arguments.autostart:
+        return []
+    return [_spec(arguments, robot, "supervisor", {"supervisor": {"nodes": list(nodes)}})]
 
 
 def _simulator(arguments: Arguments) -> dict[str, dict[str, Any]]:
@@ -207,4 +217,6 @@ def _remappings(arguments: Arguments, robot: RobotDescription) -> dict[str, str]
     """The names of the code to those of the robot, or to those that were asked for."""
     asked = {name: getattr(arguments, f"{name}_topic") for name in ("image", "scan", "odom", "cmd_vel")}
     names = topics(robot) | {name: topic for name, topic in asked.items() if topic}
+    if arguments.cmd_vel_in_topic:
+        names["cmd_vel_raw"] = arguments.cmd_vel_in_topic
     return {name: topic for name, topic in names.items() if topic != name}

@@ -11,9 +11,9 @@ import pytest
 from geometry_msgs.msg import Pose, TwistStamped
 from hypothesis import given
 from hypothesis import strategies as st
-from nav_msgs.msg import Odometry
+from nav_msgs.msg import MapMetaData, OccupancyGrid, Odometry
 from numpy.typing import NDArray
-from sensor_msgs.msg import LaserScan
+from sensor_msgs.msg import LaserScan, PointCloud2, PointField, Range
 from std_msgs.msg import Header
 
 from ami_interfaces.msg import Latent
@@ -207,3 +207,80 @@ def test_camera_info_has_its_centre_between_the_pixels_and_a_camera_over_the_wor
     )
     above = CameraSensor("c", "image", 10.0, width=96, height=96, overhead=True)
     assert not any(conversions.camera_info_message(above, Header()).k)
+
+
+def cloud_of(points: NDArray[np.floating], kind: str = "<f4", padding: int = 3) -> PointCloud2:
+    """A cloud (h, w, 3) whose points and rows have some bytes that mean nothing."""
+    height, width, _ = points.shape
+    size = np.dtype(kind).itemsize
+    code = PointField.FLOAT32 if size == 4 else PointField.FLOAT64
+    raw = np.zeros((height, width * (3 * size + padding) + padding), dtype=np.uint8)
+    cells = raw[:, : width * (3 * size + padding)].reshape(height, width, 3 * size + padding)
+    cells[..., : 3 * size] = points.astype(kind).view(np.uint8).reshape(height, width, 3 * size)
+    fields = [PointField(name=name, offset=size * k, datatype=code, count=1) for k, name in enumerate("xyz")]
+    message = PointCloud2(height=height, width=width, fields=fields, is_bigendian=kind[0] == ">")
+    message.point_step, message.row_step = 3 * size + padding, raw.shape[1]
+    message.data = conversions.bytes_of(raw)
+    return message
+
+
+@pytest.mark.parametrize("kind", ["<f4", ">f4", "<f8"])
+def test_a_cloud_gives_its_finite_points(kind: str) -> None:
+    points = np.random.default_rng(0).normal(size=(4, 5, 3))
+    points[1, 2, 0], points[3, 4, 2] = np.nan, np.inf
+    found = conversions.cloud_from_message(cloud_of(points, kind))
+    np.testing.assert_allclose(found, points.reshape(-1, 3)[np.isfinite(points).all(-1).ravel()], rtol=1e-6)
+    assert conversions.cloud_from_message(cloud_of(np.zeros((1, 0, 3)))).shape == (0, 3)
+
+
+@given(st.integers(0, 9), st.integers(0, 9), st.integers(0, 40), st.integers(0, 400), st.integers(0, 400), numbers)
+def test_whatever_a_cloud_claims_it_gives_points_or_an_error(
+    height: int, width: int, offset: int, step: int, row: int, number: float
+) -> None:
+    fields = [PointField(name=n, offset=offset + 4 * k, datatype=7, count=1) for k, n in enumerate("xyz")]
+    message = PointCloud2(height=height, width=width, fields=fields, point_step=step, row_step=row)
+    message.data = conversions.bytes_of(np.full(50, number, np.float32).view(np.uint8))
+    try:
+        points = conversions.cloud_from_message(message)
+    except AmiError:
+        return
+    assert points.shape[1:] == (3,) and len(points) <= height * width and np.isfinite(points).all()
+
+
+def test_clouds_that_claim_too_much_or_have_no_coordinates_are_refused() -> None:
+    with pytest.raises(AmiError, match="at most"):
+        conversions.cloud_from_message(PointCloud2(height=2**31, width=2**31))
+    with pytest.raises(AmiError, match="needs x, y and z"):
+        conversions.cloud_from_message(PointCloud2(height=1, width=1))
+
+
+def test_a_range_is_an_arc_nothing_or_no_measurement() -> None:
+    sonar = Range(field_of_view=0.5, min_range=0.1, max_range=2.0, range=1.0)
+    arc = conversions.arc_from_message(sonar, 0.1)
+    assert np.hypot(*arc.T) == pytest.approx(1.0) and np.arctan2(arc[:, 1], arc[:, 0])[[0, -1]] == pytest.approx(
+        [-0.25, 0.25]
+    )
+    for value, count, away in ((math.inf, 0, 0.0), (2.0, 0, 0.0), (-math.inf, 7, 0.1), (0.01, 7, 0.1)):
+        sonar.range = value
+        found = conversions.arc_from_message(sonar, 0.1)
+        assert len(found) == count and np.hypot(*found.T) == pytest.approx(away)
+    for bad in (Range(range=math.nan, max_range=2.0), Range(range=1.0, max_range=2.0, field_of_view=math.nan)):
+        with pytest.raises(AmiError, match="no measurement"):
+            conversions.arc_from_message(bad, 0.1)
+
+
+def test_a_mask_has_the_cells_that_are_wholly_occupied() -> None:
+    info = MapMetaData(resolution=0.5, width=3, height=2)
+    info.origin.position.x, info.origin.orientation.w = 4.0, 1.0
+    cells, side, origin = conversions.mask_from_message(
+        OccupancyGrid(info=info, data=array.array("b", [100, 99, -1, 0, 100, 50]))
+    )
+    assert cells.tolist() == [[True, False, False], [False, True, False]] and side == 0.5
+    assert origin == pytest.approx([4.0, 0.0, 0.0])
+    with pytest.raises(AmiError, match="has 1 of them"):
+        conversions.mask_from_message(OccupancyGrid(info=info, data=array.array("b", [0])))
+    for change in ({"resolution": 0.0}, {"width": 2**31}):
+        with pytest.raises(AmiError, match="cannot be used"):
+            conversions.mask_from_message(
+                OccupancyGrid(info=MapMetaData(**{"resolution": 0.5, "width": 1, "height": 1} | change))
+            )

@@ -12,7 +12,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from ami_ros.errors import AmiError
-from ami_ros.ros.node.parameters import declare, parameter, watch
+from ami_ros.ros.node.parameters import declare, named, parameter, watch
 from harness.ros import RosPeer
 
 
@@ -29,6 +29,18 @@ class Config:
     model: Path | None = None
     weights: tuple[float, ...] = (1.0, 2.0)
     verbose: bool = False
+
+
+@dataclass(frozen=True)
+class Shape:
+    corners: Any = ""
+    size: float = 1.0
+
+
+@dataclass(frozen=True)
+class Shapes:
+    shapes: dict[str, Shape] = named("Names.")
+    others: dict[str, Shape] = named("Names.")
 
 
 def node_with(ros: RosPeer, **values: Any) -> Node:
@@ -84,3 +96,25 @@ def test_mutable_parameter_can_change_and_only_within_its_range(ros: RosPeer) ->
     )
     assert (good.successful, wrong.successful, fixed.successful) == (True, False, False)
     assert seen == [dataclasses.replace(Config(), inner=Inner(rate=20.0))]
+
+
+def test_a_list_of_names_has_a_group_of_parameters_for_each(ros: RosPeer) -> None:
+    node = node_with(ros, shapes=["box", "star"], box__size=3, star__corners=[1.0, 2.0], others=["dot"])
+    found = declare(node, Shapes)
+    assert found == Shapes({"box": Shape(size=3.0), "star": Shape([1.0, 2.0])}, {"dot": Shape()})
+    assert node.get_parameter("box.size").value == 3.0 and node.get_parameter("dot.corners").value == ""
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"box__size": 3.0}, "unknown parameter 'box.size'"),
+        ({"shapes": ["box"], "box__colour": 1}, "unknown parameter 'box.colour'"),
+        ({"shapes": ["box"], "box__size": "large"}, "must be of type float"),
+        ({"shapes": ["box"], "others": ["box"]}, "the name box is given twice"),
+        ({"shapes": "box"}, "must be a list"),
+    ],
+)
+def test_a_mistake_in_named_groups_is_refused_in_one_line(ros: RosPeer, values: dict[str, Any], words: str) -> None:
+    with pytest.raises(AmiError, match=words):
+        declare(node_with(ros, **values), Shapes)

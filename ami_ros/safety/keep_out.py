@@ -1,0 +1,101 @@
+"""Where the robot must not go, whatever stands there: a mask, or circles, in odom or a frame related to it."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ami_ros.geometry import Array, relative, transform_points
+from ami_ros.safety.footprint import SPACING
+
+
+class Mask:
+    """Cells that the robot must keep out of.
+
+    Args:
+        cells: (h, w), true where it must not go.
+        resolution: [m], side of a cell.
+        origin: (3,) of the corner of the first cell in the mask's frame.
+        grown: [m] by which they are taken larger, to each side.
+    """
+
+    def __init__(self, cells: NDArray[np.bool_], resolution: float, origin: Array, grown: float) -> None:
+        reach = math.ceil(grown / resolution - 1e-9)
+        self._cells = np.pad(cells, reach)
+        for axis in (0, 1):
+            self._cells = np.logical_or.reduce([np.roll(self._cells, k, axis) for k in range(-reach, reach + 1)])
+        self._resolution, self._origin, self._reach = resolution, origin, reach
+
+    def holds(self, points: Array) -> NDArray[np.bool_]:
+        """Which of `points` (n, 2) [m] of its frame lie in it (n,)."""
+        local = transform_points(relative(self._origin, np.zeros(3)), points)
+        height, width = self._cells.shape
+        column, row = np.clip(np.floor(local / self._resolution), -1e9, 1e9).astype(np.int64).T + self._reach
+        inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+        inside[inside] = self._cells[row[inside], column[inside]]
+        return inside
+
+
+class Circles:
+    """Circles (n, 3) that the robot must keep out of: x, y, radius [m], `grown` [m] larger than was said."""
+
+    def __init__(self, circles: Array, grown: float) -> None:
+        self._circles = circles + [0.0, 0.0, grown]
+
+    def holds(self, points: Array) -> NDArray[np.bool_]:
+        """Which of `points` (n, 2) [m] of their frame lie in one (n,)."""
+        inside = np.zeros(len(points), dtype=bool)
+        for x, y, radius in self._circles:
+            inside |= np.hypot(points[:, 0] - x, points[:, 1] - y) < radius
+        return inside
+
+
+class KeepOut:
+    """All areas that the robot must keep out of.
+
+    Args:
+        odom: name of odometry's frame.
+        margin: [m] kept free beyond the outline.
+        expected: names of areas without which the robot has to stand.
+    """
+
+    def __init__(self, odom: str = "odom", margin: float = 0.0, expected: tuple[str, ...] = ()) -> None:
+        self._grown = margin + SPACING / 2  # the outline is looked at in points
+        self._expected = expected
+        self._areas: dict[str, tuple[str, Mask | Circles]] = {}  # name -> frame, area
+        self._frames: dict[str, Array] = {odom: np.zeros(3)}  # frame -> pose (3,) of odom in it
+
+    def __bool__(self) -> bool:
+        return bool(self._areas or self._expected)
+
+    def mask(self, name: str, frame: str, cells: NDArray[np.bool_], resolution: float, origin: Array) -> None:
+        """An area of cells (see `Mask`) in `frame`; it takes the place of that of the same name."""
+        self._areas[name] = frame, Mask(cells, resolution, origin, self._grown)
+
+    def circles(self, name: str, frame: str, circles: Array) -> None:
+        """An area of circles (n, 3) in `frame`; it takes the place of that of the same name."""
+        self._areas[name] = frame, Circles(circles, self._grown)
+
+    def place(self, frame: str, odom: Array) -> None:
+        """Odometry's frame has this pose (3,) in `frame`."""
+        self._frames[frame] = odom
+
+    @property
+    def missing(self) -> str:
+        """What is not known of an area without which the robot has to stand; "" if nothing."""
+        for name in self._expected:
+            if name not in self._areas:
+                return f"{name} did not come"
+            if self._areas[name][0] not in self._frames:
+                return f"{name} is in {self._areas[name][0]}, and it is not known where odom is in that"
+        return ""
+
+    def holds(self, points: Array) -> NDArray[np.bool_]:
+        """Which of `points` (n, 2) [m] in odom the robot must keep out of (n,)."""
+        held = np.zeros(len(points), dtype=bool)
+        for frame, area in self._areas.values():
+            if frame in self._frames:
+                held |= area.holds(transform_points(self._frames[frame], points))
+        return held

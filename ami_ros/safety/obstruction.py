@@ -1,0 +1,94 @@
+"""What is in the way of a command: of all paths that the robot may take with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ami_ros.commands import Command
+from ami_ros.geometry import Array, relative, transform_points
+from ami_ros.safety.config import SafetyConfig
+from ami_ros.safety.footprint import Footprint
+from ami_ros.safety.keep_out import KeepOut
+from ami_ros.safety.motion import Motion
+from ami_ros.safety.observations import Observation, Observations
+from ami_ros.safety.surroundings import Snapshot, Surroundings
+
+NEARER = 0.005  # [m] by which the robot may come nearer to what stands within its margin already
+
+
+@dataclass(frozen=True)
+class Near:
+    """What is shown to stand around the robot now."""
+
+    here: Array  # (3,) of base_link in the gate's frame
+    margin: float  # [m] to keep from it at this moment
+    points: Array  # (n, 2) [m] in base_link
+    distance: Array  # (n,) [m] from the outline
+    odom: Array  # (3,) of base_link in odometry's frame
+
+
+class Obstruction:
+    """Judges paths by what the laser and other sensors see, and by where the robot must not go."""
+
+    def __init__(
+        self,
+        config: SafetyConfig,
+        footprint: Footprint,
+        motion: Motion,
+        around: Surroundings,
+        others: Observations,
+        keep_out: KeepOut,
+    ) -> None:
+        self._config, self._footprint, self._motion = config, footprint, motion
+        self._around, self._others, self._keep_out = around, others, keep_out
+
+    def near(self, now: float) -> Near:
+        """What is known to stand around the robot at this moment."""
+        here, error = self._motion.at(now)
+        shown: list[Snapshot | Observation] = [each for each in self._others.newest if len(each.points)]
+        if self._around.newest is not None:
+            shown.append(self._around.newest)
+        points = np.concatenate(
+            [np.zeros((0, 2)), *(transform_points(relative(here, each.pose), each.points) for each in shown)]
+        )
+        ages = (error - each.error + self._config.obstacle_speed * max(0.0, now - each.stamp) for each in shown)
+        margin = self._config.margin + max(ages, default=0.0)
+        return Near(here, margin, points, self._footprint.distance(points), self._motion.in_odom(now))
+
+    def what(self, command: Command, now: float, near: Near) -> str:
+        """What is in the way of a path that the robot may take with a command; "" if all are free."""
+        times, poses = self._motion.paths(command, now)
+        if self._touches(times, poses, near):
+            return "obstacle ahead"
+        outlines = transform_points(poses, self._footprint.outline)
+        if self._keep_out and self._enters(outlines, near):
+            return "keep-out: ahead"
+        outline = outlines.reshape(-1, 2)
+        outline = outline[self._footprint.distance(outline) > 1e-6]  # where it does not stand already
+        if self._around.newest is None or self._around.free(transform_points(near.here, outline)).all():
+            return ""
+        return "unseen ahead"
+
+    def _enters(self, outlines: Array, near: Near) -> bool:
+        """Whether more of an outline (p, n, m, 2) lies in a keep-out area than does now: out of it the robot may go."""
+        held = self._keep_out.holds(transform_points(near.odom, outlines.reshape(-1, 2)))
+        now = self._keep_out.holds(transform_points(near.odom, self._footprint.outline))
+        return bool((held.reshape(-1, len(now)).sum(1) > now.sum()).any())
+
+    def _touches(self, times: Array, poses: Array, near: Near) -> bool:
+        """Whether the robot, on one of these paths, comes within its margin of something that stands."""
+        closer = self._config.obstacle_speed * times
+        reach = near.margin + closer[-1] + np.hypot(poses[..., 0], poses[..., 1]).max() + self._footprint.swing
+        points, distance = near.points[near.distance <= reach], near.distance[near.distance <= reach]
+        if not len(points):
+            return False
+        # From what is within the margin already the robot may go away, and not come nearer again and again.
+        least = np.where(
+            distance >= near.margin,
+            np.minimum(near.margin + closer[:, None], distance),  # it may always go past it, or away
+            np.maximum(np.minimum(distance, near.margin / 2), distance - NEARER),
+        )
+        local = transform_points(relative(poses, np.zeros(3)), points)
+        return bool((self._footprint.distance(local) < least - 1e-9).any())

@@ -1,0 +1,158 @@
+"""Zones around the robot, in the words of Nav2's collision monitor, so that its configuration carries over.
+
+Names, meanings and defaults: https://docs.nav2.org/configuration/packages/configuring-collision-monitor.html
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from ami_ros.commands import Command
+from ami_ros.config import parse_yaml
+from ami_ros.geometry import Array, inverse, transform_points
+from ami_ros.safety.footprint import Footprint
+
+MOST_STEPS = 1000  # of a simulated approach
+
+
+@dataclass(frozen=True)
+class Zone:
+    """A zone that moves with the robot. Readings in it change the command."""
+
+    type: Literal["polygon", "circle"] = "polygon"  # of its shape
+    action_type: Literal["stop", "slowdown", "limit", "approach"] = "stop"  # what readings in it do
+    points: Any = ""  # [m] corners in base_link, "[[x, y], ...]" or x1, y1, ...; empty for approach: the footprint
+    radius: float = 0.0  # [m] of a circle around base_link
+    min_points: int = 4  # readings in it from which it acts
+    slowdown_ratio: float = 0.5  # of slowdown: share of the command that passes
+    linear_limit: float = 0.5  # [m/s] of limit
+    angular_limit: float = 0.5  # [rad/s] of limit
+    time_before_collision: float = 2.0  # [s] of approach: when readings will be in it sooner, it slows down
+    simulation_time_step: float = 0.1  # [s] of approach
+    enabled: bool = True  # false: it does nothing
+    visualize: bool = False  # publish its outline
+    polygon_pub_topic: str = ""  # where; empty: the name of the zone
+
+    def __post_init__(self) -> None:
+        if self.type == "circle" and not 0 < self.radius < math.inf:
+            raise ValueError("radius of a circle must be greater than 0, and finite")
+        if self.type == "polygon" and self.corners is not None and len(self.corners) < 3:
+            raise ValueError("points must be [[x1, y1], [x2, y2], ...] of three or more corners, in metres")
+        if self.min_points < 1:
+            raise ValueError("min_points must be 1 or greater")
+        if not 0 <= self.slowdown_ratio <= 1:
+            raise ValueError("slowdown_ratio must be 0 to 1")
+        for name in ("linear_limit", "angular_limit"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"{name} must be 0 or greater, and finite")
+        if not 0 < self.simulation_time_step <= self.time_before_collision < math.inf:
+            raise ValueError("simulation_time_step must be greater than 0, and at most time_before_collision")
+        if self.time_before_collision > MOST_STEPS * self.simulation_time_step:
+            raise ValueError(f"time_before_collision is more than {MOST_STEPS} times simulation_time_step")
+
+    @cached_property
+    def corners(self) -> Array | None:
+        """(n, 2) [m] of a polygon in base_link; None of the robot's own footprint."""
+        return corners_of(self.points) if self.points != "" or self.action_type != "approach" else None
+
+    def outline(self, footprint: Footprint) -> Array:
+        """Points (n, 2) [m] in base_link around it."""
+        if self.type == "circle":
+            around = np.linspace(0.0, 2 * np.pi, 32, endpoint=False)
+            return self.radius * np.column_stack([np.cos(around), np.sin(around)])
+        return footprint.outline if self.corners is None else self.corners
+
+    def holds(self, points: Array, footprint: Footprint) -> NDArray[np.bool_]:
+        """Which of `points` (..., 2) in base_link lie in it (...)."""
+        if self.type == "circle":
+            return np.asarray(np.hypot(points[..., 0], points[..., 1]) <= self.radius)
+        if self.corners is None:
+            return np.asarray(footprint.distance(points) <= 0)
+        inside = np.zeros(points.shape[:-1], dtype=bool)  # by the parity of edges to the right
+        x, y = points[..., 0], points[..., 1]
+        for (ax, ay), (bx, by) in zip(self.corners, np.roll(self.corners, -1, axis=0), strict=True):
+            if ay != by:
+                inside ^= ((ay > y) != (by > y)) & (x < ax + (bx - ax) * (y - ay) / (by - ay))
+        return inside
+
+
+class Zones:
+    """All zones of a robot."""
+
+    def __init__(self, zones: Mapping[str, Zone], footprint: Footprint) -> None:
+        self._zones = {name: zone for name, zone in zones.items() if zone.enabled}
+        self._footprint = footprint
+
+    def __bool__(self) -> bool:
+        return bool(self._zones)
+
+    def share(self, command: Command, points: Array, counts: Array) -> tuple[float, str]:
+        """How much of a command of three numbers passes.
+
+        Args:
+            command: as it is asked for, within the limits of speed.
+            points: (n, 2) [m] in base_link now, each for `counts` (n,) readings.
+
+        Returns:
+            The least share [0, 1] that a zone leaves, and why, as "zone: NAME, stop"; 1 and "" if none acts.
+        """
+        least, reason = 1.0, ""
+        for name, zone in self._zones.items():
+            share = self._of(zone, command, points, counts)
+            if share < least:
+                least, reason = share, f"zone: {name}, {zone.action_type}"
+        return least, reason
+
+    def _of(self, zone: Zone, command: Command, points: Array, counts: Array) -> float:
+        if zone.action_type == "approach":
+            return self._approach(zone, command, points, counts)
+        if counts @ zone.holds(points, self._footprint) < zone.min_points:
+            return 1.0
+        if zone.action_type == "stop":
+            return 0.0
+        if zone.action_type == "slowdown":
+            return zone.slowdown_ratio
+        linear, angular, lateral = command
+        speeds = (math.hypot(linear, lateral), zone.linear_limit), (abs(angular), zone.angular_limit)
+        return min((limit / speed for speed, limit in speeds if speed > limit), default=1.0)
+
+    def _approach(self, zone: Zone, command: Command, points: Array, counts: Array) -> float:
+        """Share of the time that has to remain before it comes upon readings."""
+        step, longest = zone.simulation_time_step, zone.time_before_collision
+        times = step * np.arange(1, math.floor(longest / step + 1e-9) + 2, dtype=np.float64)
+        ahead = transform_points(inverse(_arc(command, times)), points)  # (times, n, 2)
+        met = zone.holds(ahead, self._footprint) @ counts >= zone.min_points
+        return float(min(1.0, (times[int(np.argmax(met))] - step) / longest)) if met.any() else 1.0
+
+
+def corners_of(points: Any) -> Array:
+    """The points (n, 2) [m] of "[[x1, y1], ...]" or of x1, y1, ...
+
+    Raises:
+        ValueError: it is neither.
+    """
+    try:
+        corners = np.array(parse_yaml(points) if isinstance(points, str) else points, dtype=np.float64).reshape(-1, 2)
+    except (TypeError, ValueError, yaml.YAMLError):
+        raise ValueError(f"points must be [[x1, y1], [x2, y2], ...] in metres, not {points!r}") from None
+    if not np.isfinite(corners).all() or not len(corners):
+        raise ValueError("points must be finite, and one at least")
+    return corners
+
+
+def _arc(command: Command, times: Array) -> Array:
+    """Where (n, 3) in base_link of now a command leads in `times` (n,) [s]."""
+    linear, angular, lateral = command
+    turn = angular * times
+    if abs(angular) < 1e-6:
+        return np.column_stack([linear * times, lateral * times, turn])
+    s, c = np.sin(turn) / angular, (1 - np.cos(turn)) / angular
+    return np.column_stack([linear * s - lateral * c, linear * c + lateral * s, turn])
