@@ -27,7 +27,8 @@ class Command:
 
 COMMANDS = (
     Command("demo", "Start simulator and stack, send image goals, report how many were reached.", renders=True),
-    Command("world", "Show a world or a building: plan, views, world file.", renders=True),
+    Command("world", "Show a world or a building: plan, views, world file, Gazebo.", renders=True),
+    Command("robot", "Show a robot; write it for Gazebo and as URDF.", renders=True),
     Command("collect", "Drive the simulated robot by random exploration and write a bag.", renders=True),
     Command("doctor", "Say whether a robot, live or in a bag, is what its description says."),
     Command("record", "Record a robot's sensors and commands into a bag."),

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from ami_ros.errors import AmiError
+
+if TYPE_CHECKING:
+    from ami_ros.simulation.free_space import FreeSpace
 
 
 def main(
@@ -14,8 +19,14 @@ def main(
         Path | None, typer.Option(help="PNG to write: the plan, and views from where a robot can be.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="World file to write.")] = None,
+    sdf: Annotated[
+        Path | None, typer.Option(help="Folder to write it into for Gazebo: an SDFormat world, meshes, pictures.")
+    ] = None,
+    robot: Annotated[
+        str | None, typer.Option(help="With --sdf: a robot to put into it, by its name in config/robots or its file.")
+    ] = None,
     views: Annotated[int, typer.Option(help="Views in the picture.")] = 8,
-    seed: Annotated[int, typer.Option(help="Of where the views are taken.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of where the views are taken, and of where the robot starts.")] = 0,
 ) -> None:
     """Show a world: its size and rooms, a picture of it, its file."""
     from ami_ros.app.world_picture import draw_world
@@ -33,6 +44,26 @@ def main(
     if out is not None:
         save_world(found, out)
         typer.echo(f"world file: {out}")
+    if sdf is not None:
+        typer.echo(f"for Gazebo: {_write_sdf(space, sdf, robot, seed)}")
+    elif robot is not None:
+        raise AmiError("--robot goes with --sdf: it says which robot stands in the world")
     if picture is not None:
         draw_world(picture, space, views, seed)
         typer.echo(f"picture: {picture}")
+
+
+def _write_sdf(space: FreeSpace, folder: Path, robot: str | None, seed: int) -> Path:
+    """Writes the world of `space`, with `robot` in it at a random place of its start area."""
+    import numpy as np
+
+    from ami_ros.robots.description import load_robot
+    from ami_ros.simulation.free_space import FreeSpace
+    from ami_ros.simulation.gazebo.robot_sdf import robot_model
+    from ami_ros.simulation.gazebo.world_sdf import write_world
+
+    if robot is None:
+        return write_world(space.world, folder)
+    described = load_robot(robot)
+    pose = FreeSpace(space.world, radius=described.shape.radius).sample_start(np.random.default_rng(seed))
+    return write_world(space.world, folder, robot_model(described), pose.tolist())

@@ -1,4 +1,4 @@
-"""An interior as an MJCF document: surfaces with their light painted in, a ceiling, lintels over doors."""
+"""An interior as shapes: surfaces with their light painted in, a ceiling, lintels over doors."""
 
 from __future__ import annotations
 
@@ -8,14 +8,11 @@ import numpy as np
 
 from ami_ros.geometry import Array
 from ami_ros.simulation import layout
-from ami_ros.simulation.elements import add
 from ami_ros.simulation.lightmaps import LightField, face_point
-from ami_ros.simulation.rendering import CEILING_GROUP, HIDDEN_GROUP
-from ami_ros.simulation.robot_model import FLOOR_CONTACTS, OBSTACLE_CONTACTS
-from ami_ros.simulation.scene import PANEL, Scene
+from ami_ros.simulation.scene import HORIZON, PANEL, SKY, Beam, Material, Scene, Surroundings
 from ami_ros.simulation.textures import Picture, encode_png, rgb
 from ami_ros.simulation.wall_pictures import draw_wall_picture
-from ami_ros.simulation.world import Furniture, Interior, Poster, Wall
+from ami_ros.simulation.world import Furniture, Interior, Poster, Wall, World
 
 NIGHT = (0.05, 0.06, 0.09)
 UP = (0.0, 0.0, 1.0)
@@ -35,37 +32,24 @@ class InteriorScene(Scene):
     def light(self) -> LightField:
         return LightField(self.world)
 
-    def settings(self, antialiasing: int) -> None:
-        super().settings(antialiasing)
-        headlight = self.root.find("visual/headlight")
-        assert headlight is not None
-        headlight.set("ambient", "0.62 0.62 0.62")
-        headlight.set("diffuse", "0.12 0.12 0.12")
-        sky = self.asset.find("texture")
-        assert sky is not None
-        share = min(1.0, self.interior.daylight * 1.6)
-        for name in ("rgb1", "rgb2"):
-            day = np.array([float(v) for v in sky.attrib[name].split()])
-            sky.set(name, " ".join(f"{v:.4g}" for v in (1 - share) * np.array(NIGHT) + share * day))
-
     def floors(self) -> None:
-        self.geom("plane", [0, 0, 0], [0, 0, 1], contacts=FLOOR_CONTACTS, name="floor", group=HIDDEN_GROUP)
+        self.add_floor()
         height = self.interior.height
         for number, room in enumerate(self.world.rooms):
             x0, y0, x1, y1 = room.area
             middle, half = [(x0 + x1) / 2, (y0 + y1) / 2], [(x1 - x0) / 2, (y1 - y0) / 2, PANEL]
             floor = self.shining(f"floor_of_{number}", self.light.floor(number))
-            self.geom("box", [*middle, -PANEL], half, material=floor)
+            self.add("box", [*middle, -PANEL], half, material=floor, panel=True)
             ceiling = self.shining(f"ceiling_of_{number}", self.light.ceiling(number))
-            self.geom(
-                "box", [*middle, height + PANEL], half, material=ceiling, group=CEILING_GROUP, axes=[1, 0, 0, 0, -1, 0]
-            )
+            down = ([1, 0, 0], [0, -1, 0])
+            place = [*middle, height + PANEL]
+            self.add("box", place, half, material=ceiling, layer="ceiling", axes=down, panel=True)
 
     def walls(self) -> None:
         for s in layout.solid_strips(self.world):
             half = [s.length / 2, s.thickness / 2, s.height / 2]
             color = self.lit(self.interior.frame, (*s.center, CHEST))
-            self.geom("box", [*s.center, half[2]], half, yaw=s.yaw, contacts=OBSTACLE_CONTACTS, rgba=color)
+            self.add("box", [*s.center, half[2]], half, yaw=s.yaw, solid="obstacle", rgba=color)
         for wall in self.world.walls:
             for side, texture in (("left", wall.left), ("right", wall.right)):
                 if texture:
@@ -100,7 +84,7 @@ class InteriorScene(Scene):
             x, y = layout.point_on_wall(wall, (a + b) / 2)
             half = [(b - a) / 2, wall.thickness / 2, (wall.height - low) / 2]
             color = self.lit(self.interior.frame, (x, y, CHEST))
-            self.geom("box", [x, y, (low + wall.height) / 2], half, yaw=float(np.arctan2(y1 - y0, x1 - x0)), rgba=color)
+            self.add("box", [x, y, (low + wall.height) / 2], half, yaw=float(np.arctan2(y1 - y0, x1 - x0)), rgba=color)
 
     def poster(self, poster: Poster) -> None:
         wall = next(w for w in self.world.walls if w.name == poster.wall)
@@ -119,15 +103,13 @@ class InteriorScene(Scene):
     def lights(self) -> None:
         """Where light comes from on the whole: from above, a little from one side."""
         turn = self.interior.gloom_direction
-        for direction, strength in (
-            ((0.25 * np.cos(turn), 0.25 * np.sin(turn), -1), 0.38),
-            ((np.cos(turn), np.sin(turn), -0.2), 0.16),
-        ):
-            add(
-                self.body, "light", pos=[0, 0, self.interior.height], dir=direction,
-                directional="true", castshadow="false",
-                diffuse=[strength] * 3, specular=[0] * 3,
-            )  # fmt: skip
+        aside = float(np.cos(turn)), float(np.sin(turn))
+        self.beams = [
+            Beam(0.38, direction=(0.25 * aside[0], 0.25 * aside[1], -1.0)), Beam(0.16, direction=(*aside, -0.2)),
+        ]  # fmt: skip
+        share = min(1.0, self.interior.daylight * 1.6)
+        sky = tuple(tuple(((1 - share) * np.array(NIGHT) + share * np.array(day)).tolist()) for day in (SKY, HORIZON))
+        self.surroundings = Surroundings(0.62, 0.12, (sky[0], sky[1]))
 
     def color(self, furniture: Furniture) -> list[float]:
         color = self.lit(furniture.color, (*furniture.position, furniture.base + furniture.size[2]))
@@ -141,9 +123,12 @@ class InteriorScene(Scene):
 
     def shining(self, name: str, picture: Picture) -> str:
         """The name of a material that shows `picture` as it is, once; the same name again is the same picture."""
-        if f"{name}.png" in self.files:
-            return name
-        self.files[f"{name}.png"] = encode_png(picture)
-        add(self.asset, "texture", name=name, type="2d", file=f"{name}.png")
-        add(self.asset, "material", name=name, texture=name, emission=1, specular=0, shininess=0)
+        if name not in self.materials:
+            self.files[f"{name}.png"] = encode_png(picture)
+            self.materials[name] = Material(f"{name}.png", shines=True)
         return name
+
+
+def scene_of(world: World) -> Scene:
+    """The scene of any world."""
+    return InteriorScene(world) if world.interior else Scene(world)

@@ -42,6 +42,7 @@ os.environ.setdefault("LP_NUM_THREADS", "0")
 with importing("sim"):
     import mujoco  # the backend is chosen at its import
 
+SCENERY_GROUP = 0  # geometry group of what is only looked at
 ROBOT_GROUP = 3  # geometry group of what the robot looks like
 CEILING_GROUP = 1  # of what hides the world from above
 HIDDEN_GROUP = 5  # collision shapes that are not to be seen

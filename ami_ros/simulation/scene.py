@@ -1,82 +1,128 @@
-"""A world as an MJCF document: what is seen of it and what is solid."""
+"""A world as shapes, materials and lights: what is seen of it and what is solid. MJCF and SDF are written from it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-from xml.etree import ElementTree
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from ami_ros.robots.description import RobotDescription
 from ami_ros.simulation import layout
-from ami_ros.simulation.elements import add
-from ami_ros.simulation.rendering import HIDDEN_GROUP, mujoco
-from ami_ros.simulation.robot_model import FLOOR_CONTACTS, NO_CONTACTS, OBSTACLE_CONTACTS, add_actuators, add_robot
 from ami_ros.simulation.textures import poster_png, rgb, texture_png
 from ami_ros.simulation.world import HEADROOM, Furniture, Point, Poster, Wall, World
 
-TIMESTEP = 0.01  # of the physics [s]
-SCENERY_GROUP = 0  # geometry group of what is only looked at
 PANEL = 0.003  # half thickness of wallpaper, floors and posters [m]
 SKY, HORIZON = (0.86, 0.9, 0.95), (0.65, 0.7, 0.78)
 WALL_CORE = (0.24, 0.26, 0.29, 1.0)  # what is seen of walls from above and in door frames
-CEILING = 6.0  # height of the ceiling camera [m]
-CEILING_BORDER = 0.1  # of the surroundings that it sees on each side [m]
+UPRIGHT = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0))
+
+Vector = tuple[float, ...]
+Solid = Literal["floor", "obstacle"]
+Layer = Literal["scenery", "ceiling", "hidden"]
+
+
+@dataclass(frozen=True)
+class Material:
+    """A picture on a face of a shape, or around all of it.
+
+    Attributes:
+        picture: name of a file of the scene.
+        repeat: how often it is shown across and up a face.
+        kind: "cube": the same on every face, else on the one that is looked at.
+        shines: it is seen as it is, in whatever light.
+    """
+
+    picture: str
+    repeat: tuple[float, float] = (1.0, 1.0)
+    kind: Literal["2d", "cube"] = "2d"
+    shines: bool = False
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A box, a cylinder, or an endless plane.
+
+    Attributes:
+        position: of its middle (3,) [m].
+        size: half length, width and height [m]; of a cylinder radius and half its height.
+        axes: its own x and y axis (2, 3).
+        solid: what it is for those who touch it; None: it is only looked at.
+        layer: the ceiling hides the world from above, and what is hidden is only touched.
+        name: of furniture and doors.
+        rgba: its colour without a material (0..1).
+        material: name of a material of the scene.
+        panel: of it only the face is looked at that its z axis points out of.
+    """
+
+    kind: Literal["box", "cylinder", "plane"]
+    position: Vector
+    size: Vector
+    axes: tuple[Vector, Vector] = UPRIGHT
+    solid: Solid | None = None
+    layer: Layer = "scenery"
+    name: str = ""
+    rgba: Vector | None = None
+    material: str = ""
+    panel: bool = False
+
+
+@dataclass(frozen=True)
+class Beam:
+    """A light without shadows: a lamp at `position` [m], or from far away along `direction`."""
+
+    strength: float  # of each colour
+    position: Vector | None = None
+    direction: Vector = (0.0, 0.0, -1.0)
+
+
+@dataclass
+class Surroundings:
+    """Light from everywhere and along the view (0..1), and the sky (3,): above and at the horizon."""
+
+    ambient: float = 0.45
+    frontal: float = 0.25
+    sky: tuple[Vector, Vector] = field(default=(SKY, HORIZON))
+
+
+LAMP_FALL = 0.02  # of lamps: light is divided by 1 + LAMP_FALL times the square of the distance [1/m^2]
 
 
 class Scene:
-    """An MJCF document in the making; `files` holds its pictures."""
+    """Shapes, materials and lights of `world`; `files` holds the pictures. Its doors are all closed as well as open."""
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.files: dict[str, bytes] = {}
-        self.root = ElementTree.Element("mujoco", model=world.name)
-        self.asset = add(self.root, "asset")
-        self.body = add(self.root, "worldbody")
-        self._middle = [world.size[0] / 2, world.size[1] / 2]
-
-    def build(self, antialiasing: int, robot: RobotDescription) -> mujoco.MjModel:
-        """The model of everything, with `robot` at the origin."""
-        self.settings(antialiasing)
+        self.materials: dict[str, Material] = {}
+        self.shapes: list[Shape] = []
+        self.beams: list[Beam] = []
+        self.surroundings = Surroundings()
         self.floors()
         self.walls()
         self.doors()
-        for furniture in self.world.furniture:
+        for furniture in world.furniture:
             self.furniture(furniture)
-        for poster in self.world.posters:
+        for poster in world.posters:
             self.poster(poster)
         self.lights()
-        self.ceiling_camera()
-        add_robot(self.body, self.asset, self.files, robot)
-        add_actuators(self.root, robot)
-        return mujoco.MjModel.from_xml_string(ElementTree.tostring(self.root, encoding="unicode"), self.files)
-
-    def settings(self, antialiasing: int) -> None:
-        add(self.root, "compiler", angle="radian")
-        add(self.root, "option", timestep=TIMESTEP, integrator="implicitfast", cone="elliptic", impratio=10)
-        add(self.root, "statistic", extent=4, center=[*self._middle, 0.5])
-        visual = add(self.root, "visual")
-        add(visual, "quality", offsamples=antialiasing, numslices=20, numquads=2)
-        add(visual, "global", offwidth=4096, offheight=4096)
-        add(visual, "map", znear=0.01, zfar=20)
-        add(visual, "headlight", ambient=[0.45] * 3, diffuse=[0.25] * 3, specular=[0] * 3)
-        add(self.asset, "texture", type="skybox", builtin="gradient", width=32, height=192, rgb1=SKY, rgb2=HORIZON)
 
     def floors(self) -> None:
-        self.geom("plane", [0, 0, 0], [0, 0, 1], contacts=FLOOR_CONTACTS, name="floor", group=HIDDEN_GROUP)
+        self.add_floor()
         for room in self.world.rooms:
             x0, y0, x1, y1 = room.area
             material = self._repeated(room.floor, [x1 - x0, y1 - y0])
-            self.geom(
-                "box", [(x0 + x1) / 2, (y0 + y1) / 2, -PANEL], [(x1 - x0) / 2, (y1 - y0) / 2, PANEL], material=material
-            )
+            half = [(x1 - x0) / 2, (y1 - y0) / 2, PANEL]
+            self.add("box", [(x0 + x1) / 2, (y0 + y1) / 2, -PANEL], half, material=material, panel=True)
+
+    def add_floor(self) -> None:
+        """What wheels stand on."""
+        self.add("plane", [0, 0, 0], [0, 0, 1], solid="floor", name="floor", layer="hidden")
 
     def walls(self) -> None:
         for s in layout.solid_strips(self.world):
             half = [s.length / 2, s.thickness / 2, s.height / 2]
-            self.geom("box", [*s.center, half[2]], half, yaw=s.yaw, contacts=OBSTACLE_CONTACTS, rgba=WALL_CORE)
+            self.add("box", [*s.center, half[2]], half, yaw=s.yaw, solid="obstacle", rgba=WALL_CORE)
         for wall in self.world.walls:
             for a, b in layout.wall_pieces(self.world, wall):
                 size = (b - a, wall.height)
@@ -88,13 +134,13 @@ class Scene:
         for door in self.world.doors:
             o = layout.door_obstacle(self.world, door)
             half = [*o.half, o.height / 2]
-            name, rgba = door_geom(door.name), rgba_of(door.color)
-            self.geom("box", [*o.center, half[2]], half, yaw=o.yaw, contacts=OBSTACLE_CONTACTS, name=name, rgba=rgba)
+            name, rgba = door_shape(door.name), rgba_of(door.color)
+            self.add("box", [*o.center, half[2]], half, yaw=o.yaw, solid="obstacle", name=name, rgba=rgba)
             leaf = layout.leaf_obstacle(self.world, door)
             if leaf is not None:
                 half = [*leaf.half, leaf.height / 2]
-                self.geom("box", [*leaf.center, half[2]], half, yaw=leaf.yaw, contacts=OBSTACLE_CONTACTS,
-                          name=leaf_geom(door.name), rgba=rgba)  # fmt: skip
+                name = leaf_shape(door.name)
+                self.add("box", [*leaf.center, half[2]], half, yaw=leaf.yaw, solid="obstacle", name=name, rgba=rgba)
 
     def furniture(self, furniture: Furniture) -> None:
         length, width, height = furniture.size
@@ -104,9 +150,9 @@ class Scene:
             repeat = [max(round(length / texture.tile), 1), 1]
             look = {"material": self.material(f"cube_{furniture.texture}", texture_png(texture), repeat, kind="cube")}
         half = [length / 2, width / 2, height / 2] if furniture.shape == "box" else [length / 2, height / 2]
-        self.geom(
+        self.add(
             furniture.shape, [*furniture.position, furniture.base + height / 2], half, yaw=furniture.yaw,
-            contacts=OBSTACLE_CONTACTS if furniture.base < HEADROOM else NO_CONTACTS, name=furniture.name, **look,
+            solid="obstacle" if furniture.base < HEADROOM else None, name=furniture.name, **look,
         )  # fmt: skip
 
     def color(self, furniture: Furniture) -> list[float]:
@@ -119,15 +165,7 @@ class Scene:
         self.panel(wall, poster.side, (poster.along, poster.height), poster.size, material, lift=2 * PANEL)
 
     def lights(self) -> None:
-        for light in self.world.lights:
-            add(
-                self.body, "light", pos=light.position, dir=[0, 0, -1], castshadow="false", cutoff=90,
-                diffuse=[light.brightness] * 3, specular=[0] * 3, attenuation=[1, 0, 0.02],
-            )  # fmt: skip
-
-    def ceiling_camera(self) -> None:
-        position, view = [*self._middle, CEILING], ceiling_view(self.world)
-        add(self.body, "camera", name="ceiling", pos=position, projection="orthographic", fovy=view)
+        self.beams = [Beam(light.brightness, position=light.position) for light in self.world.lights]
 
     def panel(
         self, wall: Wall, side: str, middle: Point, size: Sequence[float], material: str, lift: float = 0.0
@@ -138,45 +176,44 @@ class Scene:
         point = np.array(layout.point_on_wall(wall, middle[0])) + outward * (wall.thickness / 2 + lift)
         to_the_right = [-outward[1], outward[0], 0]  # for one who looks at the wall
         half = [size[0] / 2, size[1] / 2, PANEL]
-        self.geom("box", [*point, middle[1]], half, material=material, axes=[*to_the_right, 0, 0, 1])
+        axes = (to_the_right, [0, 0, 1])
+        self.add("box", [*point, middle[1]], half, material=material, axes=axes, panel=True)
 
     def _repeated(self, texture: str, size: Sequence[float]) -> str:
         """The name of a material that covers `size` [m] with a texture of the world."""
         spec = self.world.textures[texture]
         return self.material(texture, texture_png(spec), [size[0] / spec.tile, size[1] / spec.tile])
 
-    def material(self, texture: str, png: bytes, repeat: Sequence[float], kind: str = "2d") -> str:
+    def material(self, texture: str, png: bytes, repeat: Sequence[float], kind: Literal["2d", "cube"] = "2d") -> str:
         """The name of a material that shows the picture `png` so many times across and up a face."""
-        if f"{texture}.png" not in self.files:
-            self.files[f"{texture}.png"] = png
-            add(self.asset, "texture", name=texture, type=kind, file=f"{texture}.png")
-        name = f"{texture}:{len(self.asset)}"
-        add(self.asset, "material", name=name, texture=texture, texrepeat=repeat, specular=0, shininess=0)
+        self.files.setdefault(f"{texture}.png", png)
+        name = f"{texture}:{len(self.materials)}"
+        self.materials[name] = Material(f"{texture}.png", (float(repeat[0]), float(repeat[1])), kind)
         return name
 
-    def geom(
-        self, kind: str, position: ArrayLike, size: ArrayLike, *, yaw: float = 0.0, axes: ArrayLike | None = None,
-        contacts: Mapping[str, int] = NO_CONTACTS, group: int = SCENERY_GROUP, **look: Any,
+    def add(
+        self, kind: Literal["box", "cylinder", "plane"], position: Sequence[float], size: Sequence[float], *,
+        yaw: float = 0.0, axes: tuple[Sequence[float], Sequence[float]] | None = None,
+        rgba: Sequence[float] | None = None, **others: Any,
     ) -> None:  # fmt: skip
-        turn: dict[str, ArrayLike] = {"euler": [0, 0, yaw]} if axes is None else {"xyaxes": axes}
-        add(self.body, "geom", type=kind, pos=position, size=size, group=group, **turn, **contacts, **look)
+        """Adds a shape, turned by `yaw` [rad] where no `axes` are given."""
+        c, s = float(np.cos(yaw)), float(np.sin(yaw))
+        x, y = axes or ([c, s, 0.0], [-s, c, 0.0])
+        floats = [tuple(float(v) for v in vector) for vector in (position, size, x, y, rgba or ())]
+        shape = Shape(kind, floats[0], floats[1], (floats[2], floats[3]), rgba=floats[4] or None, **others)
+        self.shapes.append(shape)
 
 
-def door_geom(name: str) -> str:
+def door_shape(name: str) -> str:
     """The name of the panel of a closed door."""
     return f"door:{name}"
 
 
-def leaf_geom(name: str) -> str:
+def leaf_shape(name: str) -> str:
     """The name of the leaf of an open door."""
     return f"leaf:{name}"
 
 
-def ceiling_view(world: World) -> float:
-    """Width and height of what the ceiling camera sees [m], the middle of the world in its middle."""
-    return max(world.size) + 2 * CEILING_BORDER
-
-
 def rgba_of(color: str) -> list[float]:
-    """A colour as MuJoCo takes it."""
+    """A colour and its opacity (0..1)."""
     return [*(rgb(color) / 255), 1.0]

@@ -17,12 +17,11 @@ from ami_ros.simulation.contacts import ContactCounter
 from ami_ros.simulation.doors import Doors
 from ami_ros.simulation.drive import Motors, control_steps
 from ami_ros.simulation.free_space import FreeSpace
-from ami_ros.simulation.mjcf import build_model, show_door
+from ami_ros.simulation.mjcf import TIMESTEP, build_model, show_door
 from ami_ros.simulation.noise import UNTINTED, Odometry, SensorNoise, compass, noise_of, scan_of, tinted
 from ami_ros.simulation.rendering import Camera, mujoco
 from ami_ros.simulation.robot import CONTROL_PERIOD, GroundTruth, Observation, at_rest, laser_height, simulated
 from ami_ros.simulation.robot_model import BODY, BUMPER, WHEEL_RADIUS, WHEELS
-from ami_ros.simulation.scene import TIMESTEP
 from ami_ros.simulation.world import World
 from ami_ros.simulation.world_file import load_world
 

@@ -11,9 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ami_ros.geometry import Array
 from ami_ros.simulation import layout
-from ami_ros.simulation.mjcf import build_model, show_door
+from ami_ros.simulation.mjcf import build_model, ceiling_view, show_door
 from ami_ros.simulation.rendering import Camera, mujoco
-from ami_ros.simulation.scene import ceiling_view
 from ami_ros.simulation.world import World
 
 BORDER = 0.1  # of the surroundings on each side [m]

@@ -1,0 +1,72 @@
+"""The table of topics between Gazebo and ROS, for ros_gz_bridge, from the description of a robot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ami_ros.robots.description import RobotDescription
+from ami_ros.robots.sensors import CameraSensor, ImuSensor, LaserSensor
+from ami_ros.simulation.gazebo.robot_sdf import gazebo_topic
+
+BASE_COMMANDS = "cmd_vel_base"  # what is left of cmd_vel behind the node command_timeout
+CLOCK = "/clock"
+
+
+@dataclass(frozen=True)
+class Bridged:
+    """One topic: its names and types on both sides, and who hears it."""
+
+    ros_topic: str  # relative: below the robot's namespace
+    ros_type: str
+    gz_topic: str
+    gz_type: str
+    direction: Literal["GZ_TO_ROS", "ROS_TO_GZ"] = "GZ_TO_ROS"
+
+    def entry(self) -> dict[str, Any]:
+        """As ros_gz_bridge's config_file has it."""
+        return {
+            "ros_topic_name": self.ros_topic,
+            "gz_topic_name": self.gz_topic,
+            "ros_type_name": self.ros_type,
+            "gz_type_name": self.gz_type,
+            "direction": self.direction,
+            "publisher_queue": 1,  # the newest command and the newest picture are the ones that count
+            "subscriber_queue": 1,
+        }
+
+
+def clock_topics() -> list[Bridged]:
+    """The clock, for a process of its own: pictures must not hold it up."""
+    return [Bridged(CLOCK, "rosgraph_msgs/msg/Clock", CLOCK, "gz.msgs.Clock")]
+
+
+def robot_topics(robot: RobotDescription, name: str) -> list[Bridged]:
+    """The topics of a robot whose model is called `name`; commands come from `command_timeout`."""
+    command = "geometry_msgs/msg/TwistStamped" if robot.command.stamped else "geometry_msgs/msg/Twist"
+    own = [
+        Bridged(
+            BASE_COMMANDS, command, gazebo_topic(name, robot.command.topic), "gz.msgs.Twist", direction="ROS_TO_GZ"
+        ),
+        _from(name, robot.odometry.topic, "nav_msgs/msg/Odometry", "gz.msgs.Odometry"),
+        _from(name, "tf", "tf2_msgs/msg/TFMessage", "gz.msgs.Pose_V"),
+        _from(name, "ground_truth", "geometry_msgs/msg/PoseStamped", "gz.msgs.Pose"),
+        _from(name, "contacts", "ros_gz_interfaces/msg/Contacts", "gz.msgs.Contacts"),
+    ]
+    return [*own, *_sensors(robot, name)]
+
+
+def _sensors(robot: RobotDescription, name: str) -> Iterator[Bridged]:
+    for sensor in robot.sensors:
+        if isinstance(sensor, CameraSensor):
+            yield _from(name, sensor.topic, "sensor_msgs/msg/Image", "gz.msgs.Image")
+            yield _from(name, sensor.info_topic, "sensor_msgs/msg/CameraInfo", "gz.msgs.CameraInfo")
+        elif isinstance(sensor, LaserSensor):
+            yield _from(name, sensor.topic, "sensor_msgs/msg/LaserScan", "gz.msgs.LaserScan")
+        elif isinstance(sensor, ImuSensor):
+            yield _from(name, sensor.topic, "sensor_msgs/msg/Imu", "gz.msgs.IMU")
+
+
+def _from(name: str, topic: str, ros_type: str, gz_type: str) -> Bridged:
+    return Bridged(topic, ros_type, gazebo_topic(name, topic), gz_type)

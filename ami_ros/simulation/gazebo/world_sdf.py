@@ -1,0 +1,213 @@
+"""World -> a folder for Gazebo: an SDFormat world, its meshes and pictures, and how its doors are opened.
+
+It is written from the same scene as the MuJoCo model. A surface with a picture is a mesh; what is solid is a box or
+a cylinder; walls are one static model, furniture another, and each door is a model with a joint.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from ami_ros.config import dump_yaml
+from ami_ros.simulation.gazebo import sdf
+from ami_ros.simulation.gazebo.doors_sdf import add_door, door_states
+from ami_ros.simulation.gazebo.meshes import panels_obj
+from ami_ros.simulation.gazebo.sdf import Element, add, add_plugin, unique_names
+from ami_ros.simulation.interior_scene import scene_of
+from ami_ros.simulation.scene import LAMP_FALL, Beam, Material, Scene, Shape, door_shape, leaf_shape
+from ami_ros.simulation.world import World
+
+STEP = 0.004  # of the physics [s]
+LAMP_RANGE = 20.0  # [m]
+BUILDING, FURNITURE = "building", "furniture"
+STATIC_BITS = 0x1  # who meets whom: doors meet robots, which meet everything, and not the walls that they hang in
+
+
+def write_world(world: World, folder: Path, robot: Element | None = None, pose: Sequence[float] = (0, 0, 0)) -> Path:
+    """Writes `world` into `folder`, which is made if need be, and returns the path of the SDFormat file.
+
+    Beside it lie `meshes`, `textures` and, where there are doors, `doors.yaml`: the topic of each door and the
+    joint positions at which it is open and closed. The world's axes are those of the floor plan.
+
+    Args:
+        world: any.
+        folder: to write into; files of these names are replaced.
+        robot: a `<model>` to put into it.
+        pose: x, y, yaw of the robot [m, m, rad].
+
+    Raises:
+        AmiError: it cannot be written.
+    """
+    scene = scene_of(world)
+    names = unique_names([world.name])
+    root = ElementTree.Element("sdf", version=sdf.VERSION)
+    place = add(root, "world", name=names[world.name])
+    _add_settings(place, scene)
+    for number, beam in enumerate(scene.beams):
+        _add_light(place, number, beam, world.interior.height if world.interior else 0.0)
+    _add_building(place, scene, folder)
+    _add_furniture(place, scene, unique_names(scene.files))
+    doors = unique_names(door.name for door in world.doors)
+    for door in world.doors:
+        add_door(place, world, door, doors[door.name])
+    if robot is not None:
+        add(robot, "pose", [pose[0], pose[1], 0.0, 0.0, 0.0, pose[2]])
+        place.append(robot)
+    for picture, name in unique_names(scene.files).items():
+        sdf.write(folder / "textures" / name, scene.files[picture])
+    if world.doors:
+        sdf.write(folder / "doors.yaml", dump_yaml({d.name: door_states(world, d, doors[d.name]) for d in world.doors}))
+    path = folder / f"{names[world.name]}.sdf"
+    sdf.write(path, sdf.document(root))
+    return path
+
+
+def _add_settings(world: Element, scene: Scene) -> None:
+    physics = add(world, "physics", name="default", type="ignored")
+    add(physics, "max_step_size", STEP)
+    add(physics, "real_time_factor", 1.0)
+    add(physics, "real_time_update_rate", 1 / STEP)
+    add(world, "gravity", [0.0, 0.0, -9.8])
+    add(world, "magnetic_field", [5.5645e-6, 22.8758e-6, -42.3884e-6])
+    add(world, "atmosphere", type="adiabatic")
+    add_plugin(world, "physics", "Physics")
+    add_plugin(world, "user-commands", "UserCommands")
+    add_plugin(world, "scene-broadcaster", "SceneBroadcaster")
+    add_plugin(world, "sensors", "Sensors", render_engine="ogre2")
+    add_plugin(world, "imu", "Imu")
+    add_plugin(world, "contact", "Contact")
+    light = scene.surroundings
+    look = add(world, "scene")
+    # Nothing shines along the view in Gazebo; of what does in MuJoCo, half falls on what is met aslant.
+    add(look, "ambient", [light.ambient + light.frontal / 2] * 3 + [1.0])
+    add(look, "background", [*(np.array(light.sky).mean(axis=0)), 1.0])
+    add(look, "shadows", False)
+    add(look, "grid", False)
+    add(look, "origin_visual", False)
+
+
+def _add_light(world: Element, number: int, beam: Beam, height: float) -> None:
+    light = add(world, "light", name=f"light_{number}", type="directional" if beam.position is None else "point")
+    add(light, "pose", [*(beam.position or (0.0, 0.0, height)), 0.0, 0.0, 0.0])
+    add(light, "cast_shadows", False)
+    add(light, "diffuse", [beam.strength] * 3 + [1.0])
+    add(light, "specular", [0.0, 0.0, 0.0, 1.0])
+    add(light, "direction", beam.direction)
+    if beam.position is None:
+        return
+    fall = add(light, "attenuation")
+    for tag, value in (("range", LAMP_RANGE), ("constant", 1.0), ("linear", 0.0), ("quadratic", LAMP_FALL)):
+        add(fall, tag, value)
+
+
+def _add_building(world: Element, scene: Scene, folder: Path) -> None:
+    """Floor, walls, ceilings and what hangs on them."""
+    link = add(_static_model(world, BUILDING), "link", name="link")
+    furniture = {piece.name for piece in scene.world.furniture}
+    panels: dict[tuple[str, bool], list[tuple[Shape, Material]]] = defaultdict(list)
+    solids = 0
+    for shape in scene.shapes:
+        if shape.panel:
+            material = scene.materials[shape.material]
+            panels[material.picture, material.shines].append((shape, material))
+        elif shape.kind == "plane":
+            _add_floor(link)
+        elif not shape.name:
+            _add_solid(link, f"wall_{solids}", shape, scene, {})
+            solids += 1
+        else:
+            doors = (door_shape(""), leaf_shape(""))
+            assert shape.name in furniture or shape.name.startswith(doors), f"who writes {shape.name}?"
+    pictures, meshes = unique_names(scene.files), unique_names(f"{p.removesuffix('.png')}.obj" for p, _ in panels)
+    for (picture, shines), group in panels.items():
+        mesh = meshes[f"{picture.removesuffix('.png')}.obj"]
+        sdf.write(folder / "meshes" / mesh, panels_obj(group))
+        visual = add(link, "visual", name=f"panels_{mesh.removesuffix('.obj')}")
+        add(visual, "cast_shadows", False)
+        add(add(add(visual, "geometry"), "mesh"), "uri", f"meshes/{mesh}")
+        _add_picture(visual, f"textures/{pictures[picture]}", shines)
+
+
+def _add_floor(link: Element) -> None:
+    collision = add(link, "collision", name="floor")
+    plane = add(add(collision, "geometry"), "plane")
+    add(plane, "normal", [0, 0, 1])
+    add(plane, "size", [100, 100])
+    _add_bits(collision, STATIC_BITS)
+
+
+def _add_furniture(world: Element, scene: Scene, pictures: dict[str, str]) -> None:
+    pieces = {piece.name for piece in scene.world.furniture}
+    shapes = [shape for shape in scene.shapes if shape.name in pieces]
+    if not shapes:
+        return
+    link = add(_static_model(world, FURNITURE), "link", name="link")
+    names = unique_names(shape.name for shape in shapes)
+    for shape in shapes:
+        _add_solid(link, names[shape.name], shape, scene, pictures)
+
+
+def _static_model(world: Element, name: str) -> Element:
+    model = add(world, "model", name=name)
+    add(model, "static", True)
+    return model
+
+
+def _add_solid(link: Element, name: str, shape: Shape, scene: Scene, pictures: dict[str, str]) -> None:
+    """A box or a cylinder: what is seen of it and, where it is in the way, what is touched."""
+    box = shape.kind == "box"
+    size = [2 * s for s in shape.size] if box else [shape.size[0], 2 * shape.size[1]]
+    tags = ("visual", "collision") if shape.solid else ("visual",)
+    for tag in tags:
+        part = add(link, tag, name=f"{name}_{tag}")
+        add(part, "pose", [*shape.position, *_turn(shape)])
+        sdf.add_shape(part, shape.kind, size)
+        if tag == "collision":
+            _add_bits(part, STATIC_BITS)
+        elif shape.material:
+            _add_picture(part, f"textures/{pictures[scene.materials[shape.material].picture]}", shines=False)
+        else:
+            assert shape.rgba is not None
+            add_color(part, shape.rgba)
+
+
+def _turn(shape: Shape) -> list[float]:
+    """Roll, pitch and yaw of a shape [rad]."""
+    x, y = np.array(shape.axes)
+    turn = Rotation.from_matrix(np.stack([x, y, np.cross(x, y)], axis=1)).as_euler("xyz")
+    return [0.0 if math.isclose(v, 0.0, abs_tol=1e-12) else float(v) for v in turn]
+
+
+def add_color(visual: Element, rgba: Sequence[float]) -> None:
+    """Paints a visual in one colour (4,)."""
+    if rgba[3] < 1.0:
+        add(visual, "transparency", 1.0 - rgba[3])
+    material = add(visual, "material")
+    for tag in ("ambient", "diffuse"):
+        add(material, tag, [*rgba[:3], 1.0])
+    add(material, "specular", [0.0, 0.0, 0.0, 1.0])
+
+
+def _add_picture(visual: Element, picture: str, shines: bool) -> None:
+    """A picture, which is seen as it is where it `shines`, and else in the light that falls on it."""
+    material = add(visual, "material")
+    light, dark = [1.0] * 4, [0.0, 0.0, 0.0, 1.0]
+    add(material, "ambient", dark if shines else light)
+    add(material, "diffuse", dark if shines else light)
+    add(material, "specular", dark)
+    add(material, "emissive", light if shines else dark)
+    surface = add(add(material, "pbr"), "metal")
+    add(surface, "emissive_map" if shines else "albedo_map", picture)
+    add(surface, "roughness", 1.0)
+    add(surface, "metalness", 0.0)
+
+
+def _add_bits(collision: Element, bits: int) -> None:
+    add(add(add(collision, "surface"), "contact"), "collide_bitmask", bits)

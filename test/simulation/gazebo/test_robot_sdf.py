@@ -1,0 +1,123 @@
+"""Robots as Gazebo and robot_state_publisher get them: what their descriptions say, and nothing else."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from ami_ros.errors import AmiError
+from ami_ros.robots.description import RobotDescription, load_robot
+from ami_ros.robots.sensors import CameraSensor, LaserSensor
+from ami_ros.simulation.gazebo.robot_sdf import gazebo_topic, robot_model, write_robot
+from ami_ros.simulation.gazebo.robot_urdf import robot_urdf
+from ami_ros.simulation.gazebo.world_sdf import write_world
+from ami_ros.simulation.world import World
+from harness import sdf
+from harness.processes import REPOSITORY
+
+ROBOTS = ("ami_bot", "ami_bot_omnidirectional", "turtlebot3_waffle_pi", "drawn:7")
+
+
+@pytest.fixture(params=ROBOTS)
+def robot(request: pytest.FixtureRequest) -> RobotDescription:
+    return load_robot(request.param)
+
+
+def number(element: ElementTree.Element, path: str) -> float:
+    return float(element.findtext(path) or "nan")
+
+
+def test_robot_stands_in_a_world_that_keeps_the_rules(robot: RobotDescription, empty: World, tmp_path: Path) -> None:
+    path = write_world(empty, tmp_path, robot_model(robot), (1.0, 1.5, 0.5))
+    assert sdf.broken_rules(path) == []
+    poses = [model.findtext("pose") for model in ElementTree.parse(path).getroot().iter("model")]
+    assert "1 1.5 0 0 0 0.5" in poses
+
+
+def test_camera_has_the_lens_mount_and_frame_that_are_described(robot: RobotDescription) -> None:
+    camera = robot.camera
+    assert camera is not None and camera.mount is not None
+    sensor = robot_model(robot).find("link/sensor[@type='camera']")
+    assert sensor is not None
+    at = camera.mount
+    assert sensor.findtext("pose") == " ".join(f"{v:.9g}" for v in (at.x, at.y, at.z, at.roll, at.pitch, at.yaw))
+    assert number(sensor, "camera/image/width") / 2 / math.tan(
+        number(sensor, "camera/horizontal_fov") / 2
+    ) == pytest.approx(camera.matrix[0], rel=1e-6)
+    assert sensor.findtext("camera/optical_frame_id") == sensor.findtext("gz_frame_id") == camera.frame
+    assert number(sensor, "update_rate") == camera.rate
+
+
+def test_beams_of_the_lidar_are_those_of_the_described_laser(robot: RobotDescription) -> None:
+    laser = robot.laser
+    assert laser is not None
+    sensor = robot_model(robot).find("link/sensor[@type='gpu_lidar']")
+    assert sensor is not None
+    turn = sensor.find("lidar/scan/horizontal")
+    assert turn is not None
+    theirs = np.linspace(number(turn, "min_angle"), number(turn, "max_angle"), int(number(turn, "samples")))
+    assert theirs == pytest.approx(laser.scan(np.zeros(laser.beams, np.float32)).angles, abs=1e-6)
+    assert number(sensor, "lidar/range/min") == laser.range_min and number(sensor, "lidar/range/max") == laser.range_max
+
+
+def test_sensors_do_not_see_their_own_robot(robot: RobotDescription) -> None:
+    model = robot_model(robot)
+    flags = [int(v.text or "") for v in model.iter("visibility_flags")]
+    masks = [int(v.text or "") for v in model.iter("visibility_mask")]
+    assert len(flags) == len(list(model.iter("visual"))) and len(masks) >= 2
+    assert not any(flag & mask for flag in flags for mask in masks)
+
+
+def test_drive_keeps_the_limits_and_frames_of_the_robot(robot: RobotDescription) -> None:
+    model = robot_model(robot, "r2")
+    drive = next(p for p in model.iter("plugin") if p.get("name", "").endswith(("DiffDrive", "VelocityControl")))
+    assert drive.findtext("topic") == "/model/r2/cmd_vel"
+    if robot.drive.kind == "omnidirectional":
+        return
+    assert number(drive, "wheel_separation") == robot.drive.track
+    assert number(drive, "max_linear_velocity") == robot.limits.linear
+    assert number(drive, "min_linear_velocity") == -robot.limits.backward
+    assert number(drive, "max_angular_velocity") == robot.limits.angular
+    assert drive.findtext("odom_topic") == gazebo_topic("r2", robot.odometry.topic)
+    sides = [float(v.split()[1]) for link in model.findall("link")[1:] if (v := link.findtext("pose"))]
+    assert sides == [robot.drive.track / 2, -robot.drive.track / 2]
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("ackermann", "steers like a car"), ("ami_bot_ceiling", "over the whole world"), ("turtlebot4", "has no mount")],
+)
+def test_robot_that_gazebo_cannot_have_is_refused(name: str, reason: str) -> None:
+    with pytest.raises(AmiError, match=reason):
+        robot_model(load_robot(name))
+
+
+def test_urdf_places_the_frames_of_sensors_as_described(robot: RobotDescription) -> None:
+    root = ElementTree.fromstring(robot_urdf(robot))
+    links = [link.get("name", "") for link in root.findall("link")]
+    children = [child.get("link", "") for child in root.findall("joint/child")]
+    assert len(set(links)) == len(links) and sorted(children) == sorted(links[1:]) and links[0] == robot.frames.base
+    for sensor in robot.sensors:
+        if not isinstance(sensor, CameraSensor | LaserSensor) or sensor.frame in ("", robot.frames.base):
+            continue
+        origin = root.find(f"joint[@name='{sensor.frame}_joint']/origin")
+        assert origin is not None and sensor.mount is not None
+        at = sensor.mount
+        assert [float(v) for v in origin.get("xyz", "").split()] == pytest.approx([at.x, at.y, at.z])
+        turn = Rotation.from_euler("xyz", [float(v) for v in origin.get("rpy", "").split()])
+        ahead = turn.apply([0, 0, 1] if isinstance(sensor, CameraSensor) else [1, 0, 0])
+        assert ahead == pytest.approx(
+            Rotation.from_euler("xyz", [at.roll, at.pitch, at.yaw]).apply([1, 0, 0]), abs=1e-6
+        )
+
+
+@pytest.mark.parametrize("name", ["ami_bot", "ami_bot_omnidirectional"])
+def test_description_that_ships_is_that_of_the_robot(name: str, tmp_path: Path) -> None:
+    write_robot(load_robot(name), tmp_path)
+    ours = {file.name: file.read_text() for file in (REPOSITORY / "description" / name).iterdir()}
+    assert ours == {file.name: file.read_text() for file in tmp_path.iterdir()}, f"write it: ./ami robot {name} --out"
