@@ -95,7 +95,7 @@ def goals_placed(expedition: Expedition, space: FreeSpace, count: int, progress:
         pose = space.sample_pose(expedition.rng)
         latent = expedition.loop.agent.perception.encode_goal(expedition.robot.photograph(pose))
         try:
-            placed, _ = locate(expedition.memory.map, GoalQuery(latent=latent), 0)
+            placed, _ = locate(expedition.memory.map, GoalQuery(latent=latent), 0, np.zeros(3))
         except AmiError:
             continue
         errors[k] = pose_gap(compose(frame, placed), pose)

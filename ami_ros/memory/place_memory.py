@@ -254,7 +254,7 @@ class PlaceMemory:
             AmiError: with `Code.NOT_LOCALISED`, `NOT_FOUND`, `NO_ROUTE` or `INVALID_INPUT`.
         """
         location = self._certain()
-        pose, share = locate(self.map, goal, hypothesis)
+        pose, share = locate(self.map, goal, hypothesis, location.pose)
         if self.config.learning:
             for start, stop in avoid_edges:
                 self.map.failed(start, stop, location.stamp)

@@ -33,8 +33,8 @@ def check_pose(pose: Array) -> None:
         raise AmiError("memory: a pose must be three finite numbers", Code.INVALID_INPUT)
 
 
-def locate(places: PlaceMap, goal: GoalQuery, hypothesis: int) -> tuple[Array, float]:
-    """Pose (3,) of a goal in the map frame, and the share of this hypothesis [0, 1].
+def locate(places: PlaceMap, goal: GoalQuery, hypothesis: int, robot: Array) -> tuple[Array, float]:
+    """Pose (3,) of a goal in the map frame, and the share of this hypothesis [0, 1]; the robot is at `robot` (3,).
 
     Raises:
         AmiError: `Code.NOT_FOUND` or `INVALID_INPUT`.
@@ -45,7 +45,7 @@ def locate(places: PlaceMap, goal: GoalQuery, hypothesis: int) -> tuple[Array, f
         recognised = None
         if goal.picture is not None and places.recogniser is not None:
             rows, _ = places.index.most_similar(goal.latent, COMPARED)
-            recognised = places.recogniser.hypotheses(places.index, rows, goal.picture)
+            recognised = places.recogniser.hypotheses(places.index, rows, goal.picture, robot)
         hypotheses = cluster(matches) if recognised is None else recognised
         if hypothesis >= len(hypotheses):
             raise AmiError(f"memory: the goal has only {len(hypotheses)} hypotheses", Code.NOT_FOUND)

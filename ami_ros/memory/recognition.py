@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from ami_ros.errors import AmiError
-from ami_ros.geometry import Array, compose, from_cos_sin
+from ami_ros.geometry import Array, compose, from_cos_sin, pose_gap
 from ami_ros.images import decode_image
 from ami_ros.memory.index import Latents, PlaceIndex
 from ami_ros.memory.matching import Hypothesis, Matches, cluster
@@ -18,15 +18,23 @@ from ami_ros.world_model.pairs import PairHead
 from ami_ros.world_model.perception import fit_image
 
 KEPT = 2000  # maps of features, of places asked about last: some 20 MB
-COMPARED = 400  # places that a picture is compared with, those that its latent resembles most: about a second at first
+COMPARED = 800  # places that a picture is compared with, those that its latent resembles most: a second or two, once
 POSSIBLE = 0.85  # probability of showing the same, from which a place is worth driving to: there the goal is looked for
 SPREAD = 0.05  # [m] added to the error of a comparison: a place's own
+SURE = 0.35  # [m] of expected error, below which a place that shows the goal for certain bears witness
+AGREE = [[0.5], [0.5]]  # [m], [rad] from a hypothesis, within which it is for that one
+WAY = 8.0  # [m] to a hypothesis, over which it loses two thirds of its worth
+APART = 0.25  # [m] between places whose pictures err each in its own way
 MOST = 3  # hypotheses
 BATCH = 16  # pictures
 
 
 def _odds(same: torch.Tensor) -> torch.Tensor:
     return same / (1 - same).clamp(min=1e-6)
+
+
+def _odds_of(same: float) -> float:
+    return same / max(1 - same, 1e-6)
 
 
 class Recogniser:
@@ -41,28 +49,61 @@ class Recogniser:
         self._pairs, self._thumbnail = pairs, thumbnail
         self._size = pairs.size
         self._codes: OrderedDict[int, NDArray[np.float16]] = OrderedDict()
+        self._goal, self._seen = b"", dict[int, Array]()  # the goal asked about last, and what places say of it
 
-    def hypotheses(self, index: PlaceIndex, rows: NDArray[np.int64], picture: Latents) -> list[Hypothesis] | None:
+    def hypotheses(
+        self, index: PlaceIndex, rows: NDArray[np.int64], picture: Latents, robot: Array
+    ) -> list[Hypothesis] | None:
         """Where a picture was taken, best first; empty where none of the places in `rows` (k,) shows what it shows, and
         None where none of them has a picture.
+
+        The share of a hypothesis is that of the places which show the picture for certain: 0 where none does, and at
+        most 0.5 where that rests on pictures from one spot. Among hundreds of places one may be certain and wrong.
 
         Args:
             index: of the places.
             rows: of those that may.
             picture: its code.
+            robot: (3,) where it is in the map: of what is not certain, what is near is looked at first.
         """
-        ids = index.ids[rows].tolist()
-        known = self._codes_of(ids)
-        there = [k for k, place_id in enumerate(ids) if place_id in known]
-        if not there:
+        looks = self._looks(index.ids[rows].tolist(), picture)
+        known = [k for k, place_id in enumerate(index.ids[rows].tolist()) if place_id in looks]
+        if not known:
             return None
-        codes = torch.from_numpy(np.stack([known[ids[k]] for k in there]).astype(np.float32))
-        pose, error, odds = self._compare(codes, torch.from_numpy(picture))
+        found = np.array([looks[int(index.ids[rows[k]])] for k in known])
+        pose, error, odds = found[:, :3], found[:, 3], found[:, 4]
         good = odds >= POSSIBLE / (1 - POSSIBLE)
-        chosen = rows[there][good]
-        distances = np.hypot(pose[good, 0], pose[good, 1])
-        weights = odds[good] / (error[good] + SPREAD)
-        return cluster(Matches(chosen, weights, compose(index.poses[chosen], pose[good]), distances), most=MOST)
+        chosen, pose, error, odds = rows[known][good], pose[good], error[good], odds[good]
+        poses, weights = compose(index.poses[chosen], pose), odds / (error + SPREAD)
+        certain = weights * ((odds >= _odds_of(self._pairs.threshold)) & (error < SURE))
+        hypotheses = cluster(Matches(chosen, weights, poses, np.hypot(pose[:, 0], pose[:, 1])), most=MOST)
+        shares = [self._share(poses, certain, hypothesis.pose, index.poses[chosen]) for hypothesis in hypotheses]
+        worth = [
+            share + h.share * np.exp(-np.hypot(*(h.pose - robot)[:2]) / WAY)
+            for h, share in zip(hypotheses, shares, strict=True)
+        ]
+        return [Hypothesis(hypotheses[k].pose, shares[k]) for k in np.argsort(worth)[::-1]]
+
+    def _share(self, seen: Array, certain: Array, pose: Array, frames: Array) -> float:
+        """Of the places that are certain, by their weights `certain` (k,) and where they have the goal (k, 3), for one
+        hypothesis. Half of it where all these pictures were taken from one spot: they err together."""
+        near = np.less(np.stack(pose_gap(seen, pose)), AGREE).all(axis=0) & (certain > 0)
+        at = frames[near, :2]
+        apart = len(at) and np.hypot(*(at[:, None] - at[None]).T).max() > APART
+        return float(certain[near].sum() / max(certain.sum(), 1e-9)) * (1.0 if apart else 0.5)
+
+    def _looks(self, ids: list[int], picture: Latents) -> dict[int, Array]:
+        """What each of the places with a picture says about a goal's: pose (3,) there, error and odds; (5,)."""
+        key = picture.tobytes()
+        if key != self._goal:
+            self._goal, self._seen = key, {}
+        new = [place_id for place_id in ids if place_id not in self._seen]
+        codes = self._codes_of(new)
+        if codes:
+            stacked = torch.from_numpy(np.stack(list(codes.values())).astype(np.float32))
+            pose, error, odds = self._compare(stacked, torch.from_numpy(picture))
+            self._seen.update(zip(codes, np.column_stack([pose, error, odds]), strict=True))
+        return {place_id: self._seen[place_id] for place_id in ids if place_id in self._seen}
 
     def alike(self, ids: Sequence[int], jpeg: bytes) -> Array | None:
         """Probability (k,) that places see what a picture (JPEG) sees, each that has one itself; None: none has."""
@@ -76,16 +117,20 @@ class Recogniser:
         return odds / (1 + odds)
 
     def _compare(self, codes: torch.Tensor, picture: torch.Tensor) -> tuple[Array, Array, Array]:
-        """Of places' codes (k, code): the picture's pose (k, 3) in their frames, its error (k,) [m], and the odds (k,)
-        that both show the same, as they are compared either way: what errs one way seldom does the other."""
+        """Of places' codes (k, code): the picture's pose (k, 3) in their frames, its error (k,) [m] and odds (k,) that
+        both show the same, where they are good as compared either way: what errs one way seldom does the other."""
         poses, errors, odds = [], [], []
         with torch.inference_mode():
             for part in codes.split(4 * BATCH):
-                other = picture.expand_as(part)
-                there, back = self._pairs(part, other), self._pairs(other, part)
+                there = self._pairs(part, picture.expand_as(part))
+                likely = there.same >= POSSIBLE**2
+                chance = _odds(there.same)
+                if likely.any():
+                    back = self._pairs(picture.expand_as(part[likely]), part[likely])
+                    chance[likely] = (chance[likely] * _odds(back.same)).sqrt()
                 poses.append(there.pose)
                 errors.append(there.error)
-                odds.append((_odds(there.same) * _odds(back.same)).sqrt())
+                odds.append(chance)
         found = (torch.cat(values).double().numpy() for values in (poses, errors, odds))
         return from_cos_sin(next(found)), next(found), next(found)
 

@@ -24,7 +24,9 @@ MOST = 300  # places that are compared at once, those that look most alike: half
 FOUND = 24  # poses that are looked at closely
 NEAR, ASIDE = 1.2, 0.7  # [m], [rad] within which a place shows what the robot sees
 PICTURES = 4  # that are compared
-ALIKE = 0.5  # probability of seeing the same, at least, where there are pictures to compare
+ALIKE = 0.5  # probability of seeing the same, at least, where there are pictures to compare ...
+SHOWN = 0.9  # ... and from which they decide between spots whose scans are alike
+MOST_RIVALS = 6  # such spots
 
 Compare = Callable[[list[int]], Array | None]  # places -> probabilities (k,) that each sees what the robot sees
 
@@ -51,17 +53,25 @@ class Relocation:
         found = self._fits(outline, latent)
         if not found:
             return None
-        row, best, where = found[0]
-        if not self.closures.holds(best, self.closures.config.conflict):
+        least = self.closures.worth(found[0][1]) - self.closures.config.margin
+        rivals: list[tuple[int, Match, Array]] = []  # spots that fit about as well, one fit for each
+        for item in found:
+            if self.closures.worth(item[1]) >= least and all(_apart(item[2], other) for *_, other in rivals):
+                rivals.append(item)
+        best = rivals[0] if len(rivals) == 1 else self._by_pictures(rivals, compare)
+        if best is None or not self.closures.holds(best[1], self.closures.config.conflict):
             return None
-        least = self.closures.worth(best) - self.closures.config.margin
-        if any(
-            self.closures.worth(m) > least and np.greater(pose_gap(at, where), ELSEWHERE).any() for _, m, at in found
-        ):
+        said = self._likeness(best[2], compare)
+        return (int(self.places.index.ids[best[0]]), best[1]) if said is None or said >= ALIKE else None
+
+    def _by_pictures(self, rivals: list[tuple[int, Match, Array]], compare: Compare) -> tuple[int, Match, Array] | None:
+        """The only one of several spots from near which the same was seen; None: that cannot be told."""
+        if len(rivals) > MOST_RIVALS:
             return None
-        if not self._looks_like(where, compare):
-            return None
-        return int(self.places.index.ids[row]), best
+        said = [self._likeness(where, compare) for *_, where in rivals]
+        shown = [k for k, same in enumerate(said) if same is not None and same >= SHOWN]
+        unknown = [k for k, same in enumerate(said) if same is None or ALIKE <= same < SHOWN]
+        return rivals[shown[0]] if len(shown) == 1 and not unknown else None
 
     def _fits(self, outline: Outline, latent: NDArray[np.float32]) -> list[tuple[int, Match, Array]]:
         """Row of a place, where it lies as seen from the robot, and where the robot then is in the map; best first."""
@@ -88,13 +98,17 @@ class Relocation:
     def _outline(self, row: int) -> Outline | None:
         return self.closures.outline(int(self.places.index.ids[row]))
 
-    def _looks_like(self, where: Array, compare: Compare) -> bool:
-        """Whether what was seen before from near `where` (3,) is what is seen now; true if nothing was."""
+    def _likeness(self, where: Array, compare: Compare) -> float | None:
+        """Probability that what was seen before from near `where` (3,) is what is seen now; None: nothing was."""
         index = self.places.index
         gap, turn = pose_gap(index.poses, where)
         near = np.flatnonzero((gap < NEAR) & (turn < ASIDE))
         if not len(near):
-            return True
+            return None
         near = near[np.argsort(gap[near] + turn[near])[:PICTURES]]
         same = compare(index.ids[near].tolist())
-        return same is None or bool(same.max(initial=0.0) >= ALIKE)
+        return None if same is None else float(same.max(initial=0.0))
+
+
+def _apart(a: Array, b: Array) -> bool:
+    return bool(np.greater(pose_gap(a, b), ELSEWHERE).any())

@@ -8,17 +8,23 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from ami_ros.geometry import Array, compose, from_cos_sin, relative
+from ami_ros.geometry import Array, compose, from_cos_sin, pose_gap, relative
 from ami_ros.memory.types import map_to_odom
 from ami_ros.planning.goal_tracker import GoalTracker
-from ami_ros.planning.proof import Proof
+from ami_ros.planning.proof import LIKELY, Proof
 from ami_ros.planning.protocols import Dynamics
 from ami_ros.planning.route_follower import RouteFollower, pose_in_map
 from ami_ros.planning.types import Goal, Percept
 from ami_ros.world_model.pairs import PairHead
 
 ANYWHERE_SIGMA = 0.3  # [m] error of memory's pose of the goal, in a building that the model does not know
+SEARCH_WINDOW = 15.0  # [s] that looks are kept in such a building: longer than a turn on the spot
+SPOTTED = 3  # looks that agree, from which a goal is seen rather than imagined
 POSSIBLE = 0.8  # probability that a goal is seen, from which it is worth driving there
+DIFFERENT = 1.28  # of the pictures themselves, from which a place is not the goal's but one that is alike
+REFUTED = 2.2  # of that, beside the goal, from which it certainly is not
+BESIDE = 0.25, 0.3  # [m], [rad]
+ELSEWHERE = 0.6, 0.6  # [m], [rad] from a place that was refuted, within which the goal is not seen again
 SURE = 0.35  # [m] of expected error, beyond which a look proves nothing
 
 
@@ -28,6 +34,7 @@ class Seen(NamedTuple):
     pose: Array  # (3,) in base_link
     expected_error: float | None  # of its place [m]; None: who sees it cannot tell
     same: float | None = None  # probability that it is seen at all; None: who sees it cannot tell
+    difference: float | None = None  # of the pictures themselves; see `world_model.pairs`
 
 
 class GoalLocator:
@@ -62,10 +69,11 @@ class GoalLocator:
         here, there = torch.from_numpy(percept.picture)[None], self.picture[None]
         with torch.inference_mode():
             verdict = pairs(here, there, pairs.columns(percept.scan))
-        same = float(verdict.same[0])
-        if same < POSSIBLE:
-            return None
-        return Seen(from_cos_sin(verdict.pose[0].numpy()), float(verdict.error[0]), same)
+            same = float(verdict.same[0])
+            if same < POSSIBLE:
+                return None
+            difference = float(pairs.difference(here, there)[0])
+        return Seen(from_cos_sin(verdict.pose[0].numpy()), float(verdict.error[0]), same, difference)
 
 
 @dataclass(frozen=True)
@@ -75,6 +83,8 @@ class Sight:
     seen: Array | None  # (3,) in base_link, by the latents of this moment alone
     pose: Array | None  # (3,) in base_link, the best belief
     left: float  # way left by the route [m]; 0 without one
+    spotted: bool = False  # the goal was recognised from here, wherever memory has it
+    refuted: bool = False  # from where it should be at once beside the robot, its picture is another
 
     @property
     def energy(self) -> float:
@@ -99,8 +109,9 @@ class GoalBelief:
     def __init__(self, goal: Goal, model: Dynamics, approach: float) -> None:
         self.goal, self.approach = goal, approach
         self.locator = GoalLocator(model, goal) if goal.latent is not None else None
-        self.tracker = GoalTracker(ANYWHERE_SIGMA) if self.needs_proof else GoalTracker()
+        self.tracker = GoalTracker(ANYWHERE_SIGMA, SEARCH_WINDOW) if self.needs_proof else GoalTracker()
         self.proof = Proof()
+        self._refuted: list[Array] = []  # (3,) each, in odom: places that only look like the goal from afar
 
     @property
     def needs_proof(self) -> bool:
@@ -116,23 +127,54 @@ class GoalBelief:
             left = follower.remaining(pose_in_map(percept.location, percept.odometry))
         if self.locator is not None:
             seen = self.locator.look(percept)
-            if seen is not None and left < self.approach:
+            # On the way to where memory has it, what looks like it elsewhere is left alone.
+            here = left < self.approach or (self.needs_proof and not self._is_likely(follower))
+            if seen is not None and here and not self._is_refuted(compose(percept.odometry, seen.pose)):
                 tracker.add(percept.stamp, percept.odometry, seen.pose, seen.expected_error)
-                if self._proves(seen):
-                    self.proof.add(percept.stamp, percept.odometry, seen.pose)
-            pose = tracker.estimate(percept.stamp, percept.odometry, from_memory)
-            return Sight(None if seen is None else seen.pose, pose, left)
+                if self._counts(seen):
+                    self.proof.add(percept.stamp, percept.odometry, seen.pose, self._is_certain(seen))
+            spotted = self.needs_proof and here and tracker.agreeing(percept.stamp) >= SPOTTED
+            pose = tracker.estimate(percept.stamp, percept.odometry, None if spotted else from_memory)
+            refuted = here and seen is not None and self._is_another(seen, pose)
+            return Sight(None if seen is None else seen.pose, pose, left, spotted, refuted)
         if goal.pose is not None and not goal.in_map:
             return Sight(None, relative(percept.odometry, goal.pose), left)
         return Sight(None, relative(percept.odometry, from_memory) if from_memory is not None else None, left)
 
-    def _proves(self, seen: Seen) -> bool:
-        """Whether a look is sure enough to count for an arrival; others only show the way."""
-        assert self.locator is not None
-        pairs = self.locator.pairs
-        if pairs is None or seen.same is None or seen.expected_error is None:
+    @staticmethod
+    def _is_likely(follower: RouteFollower | None) -> bool:
+        return follower is not None and follower.route.goal_confidence >= LIKELY
+
+    @staticmethod
+    def _counts(seen: Seen) -> bool:
+        """Whether a look is exact enough to count for an arrival; others only show the way."""
+        return seen.same is not None and seen.expected_error is not None and seen.expected_error < SURE
+
+    def _is_certain(self, seen: Seen) -> bool:
+        """Whether a look cannot be one at a place that is alike, as far as one can tell."""
+        assert self.locator is not None and self.locator.pairs is not None
+        assert seen.same is not None and seen.difference is not None
+        return seen.same >= self.locator.pairs.threshold and seen.difference < DIFFERENT
+
+    def _is_another(self, seen: Seen, pose: Array | None) -> bool:
+        if seen.difference is None or pose is None:
             return False
-        return seen.same >= pairs.threshold and seen.expected_error < SURE
+        beside = np.hypot(pose[0], pose[1]) < BESIDE[0] and abs(pose[2]) < BESIDE[1]
+        return bool(beside and seen.difference > REFUTED)
+
+    def _is_refuted(self, pose: Array) -> bool:
+        return any(np.less(pose_gap(pose, other), ELSEWHERE).all() for other in self._refuted)
+
+    def forget_unlikely(self, follower: RouteFollower | None) -> None:
+        """The robot does not get to where it sees the goal: if memory does not have it there, it is taken for wrong."""
+        if self.needs_proof and not self._is_likely(follower):
+            self._refuted += [sighting.pose for sighting in self.tracker.sightings]
+            self.forget()
+
+    def refute(self, pose: Array) -> None:
+        """The goal is not at `pose` (3,) in odom, whatever it looks like."""
+        self._refuted.append(np.asarray(pose))
+        self.forget()
 
     def forget(self) -> None:
         """Drops all sightings, as when the goal turned out to be elsewhere."""

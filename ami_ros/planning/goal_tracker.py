@@ -37,10 +37,11 @@ class GoalTracker:
 
     Args:
         memory_sigma: error of memory's pose of the goal [m].
+        window: [s] that sightings are kept.
     """
 
-    def __init__(self, memory_sigma: float = MEMORY_SIGMA) -> None:
-        self._memory_sigma = memory_sigma
+    def __init__(self, memory_sigma: float = MEMORY_SIGMA, window: float = WINDOW) -> None:
+        self._memory_sigma, self._window = memory_sigma, window
         self.sightings: deque[Sighting] = deque()
 
     def add(self, stamp: float, odometry: Array, seen: Array, expected_error: float | None = None) -> None:
@@ -50,12 +51,21 @@ class GoalTracker:
         else:
             sigma = SIGMA_FACTOR * expected_error
         self.sightings.append(Sighting(stamp, compose(odometry, seen), sigma))
-        while stamp - self.sightings[0].stamp > WINDOW:
+        while stamp - self.sightings[0].stamp > self._window:
             self.sightings.popleft()
 
     def forget(self) -> None:
         """Drops all sightings, as when the robot was carried away."""
         self.sightings.clear()
+
+    def agreeing(self, stamp: float) -> int:
+        """How many sightings until now agree with one another."""
+        while self.sightings and stamp - self.sightings[0].stamp > self._window:
+            self.sightings.popleft()
+        if not self.sightings:
+            return 0
+        poses = np.stack([s.pose for s in self.sightings])
+        return int(self._group(poses, np.ones(len(poses))).sum())
 
     def estimate(self, stamp: float, odometry: Array, from_memory: Array | None) -> Array | None:
         """The goal's pose (3,) in base_link now; None before the first sighting.

@@ -10,11 +10,12 @@ import numpy as np
 from ami_ros.commands import STILL, Command, of_width, speed
 from ami_ros.errors import AmiError
 from ami_ros.geometry import compose
-from ami_ros.memory.types import Route
+from ami_ros.memory.types import Route, map_to_odom
 from ami_ros.planning.blocked_ways import BlockedWays
 from ami_ros.planning.codes import Code
 from ami_ros.planning.doubt import Doubt
 from ami_ros.planning.goal_belief import GoalBelief, Sight
+from ami_ros.planning.goal_search import SPEED, GoalSearch
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.planner import LatentPlanner
 from ami_ros.planning.progress import ProgressChecker
@@ -33,8 +34,9 @@ from ami_ros.scan import Scan
 
 STAND_SECONDS = 0.35  # [s] of standing at the goal before it counts as reached
 DOUBT_SECONDS = 2.0  # [s] of standing at a goal that is refuted before another hypothesis is tried
+REFUTED_SECONDS = 0.5  # [s] of seeing beside a goal that it is another place, before it is left
 LOOK_SECONDS = 1.2  # [s] of standing at a goal that is not recognised, before it is looked at again from farther off
-SEARCH_SECONDS = 9.0  # [s] of turning to look for a goal that memory does not know: a little more than once around
+HERE = 1.0  # [m] of way left, within which memory has led to where the robot is
 LOOK_AROUND_SPEED = 0.8  # [rad/s] of turning on the spot to find out where it is
 LOOK_AROUND_SECONDS = 10.0  # [s] of that at most, after which it goes on without memory
 
@@ -68,8 +70,8 @@ class Navigator:
         self.recovery: BackAndTurn | None = None
         self.began: float | None = None
         self.command = STILL
-        self._looking, self._searching = Stopwatch(), Stopwatch()
-        self._second_look = SecondLook()
+        self._looking, self._refuted = Stopwatch(), Stopwatch()
+        self._second_look, self._search = SecondLook(), GoalSearch()
         self._unsure = False
         self._left: float | None = None  # route left [m] when it last drove towards the goal, if that was just now
         self._stop = StopRule(
@@ -165,6 +167,7 @@ class Navigator:
         """What begins and ends with a situation."""
         now, config = self.situations.now, self.config
         if now is Situation.BACKING:
+            self.belief.forget_unlikely(self.routing.follower)
             self.routing.stuck_here()
             drive = config.planner.kinematics.drive
             self.recovery = BackAndTurn(percept.stamp, percept.odometry, self.trail, drive)
@@ -194,11 +197,16 @@ class Navigator:
         routing = self.routing
         news = routing.opened(percept)
         sight = self.belief.look(percept, routing.follower)
+        if goal.recognised and (searching := self._look_for(percept, sight)) is not None:
+            return searching
         near = routing.flat or (
-            sight.left < self.config.approach and sight.pose is not None and in_sight(sight.pose, percept.scan, 0.15)
+            sight.pose is not None
+            and (sight.spotted or (sight.left < self.config.approach and in_sight(sight.pose, percept.scan, 0.15)))
         )
-        if goal.recognised and routing.flat and sight.pose is None:
-            return self._search(percept)
+        if self._refuted.held(near and sight.refuted, percept.stamp) > REFUTED_SECONDS:
+            self._refuted.restart()
+            self._leave(percept, sight)
+            return Decision.hold(State.PLANNING, "it only looks like the goal here")
         arrival = Arrival.APPROACHING
         if near and sight.pose is not None:
             arrival = self._stop.update(percept.stamp, sight.pose)
@@ -268,37 +276,60 @@ class Navigator:
                 energy=sight.energy, distance=sight.distance,
             )  # fmt: skip
         if refuted and stood > DOUBT_SECONDS:
-            self._leave()
+            self._leave(percept, sight)
         elif not proven and stood > LOOK_SECONDS:
             self._stop.restart()
             self.planner.reset()
-            if not (_sees(percept.scan, np.pi) and self._second_look.begin(percept.stamp, percept.odometry)):
-                self._leave()
+            if self.belief.proof.newest(percept.stamp) < LOOK_SECONDS and _sees(percept.scan, np.pi):
+                again = self._second_look.begin(percept.stamp, percept.odometry)
+            else:
+                again = not self._search.wanted
+                self._search.restart(wanted=True)
+            if not again:
+                self._leave(percept, sight)
         standing = Decision.hold(State.STOPPING, "standing at the goal")
         return replace(standing, energy=sight.energy, distance=sight.distance)
 
-    def _leave(self) -> None:
-        """The goal is not here: drives to where memory has it next."""
+    def _leave(self, percept: Percept, sight: Sight) -> None:
+        """The goal is not here: drives to where memory has it next, or looks on, if memory did not lead here."""
+        led_here = self.routing.follower is not None and sight.left < HERE
+        if sight.pose is not None:
+            self.belief.refute(compose(percept.odometry, sight.pose))
         self._stop.restart()
         self._second_look.restart()
-        self.belief.forget()
-        self.routing.try_elsewhere()
         self.planner.reset()
+        if led_here or self.routing.flat:
+            self._search.done, self._search.wanted = True, False
+            self.routing.try_elsewhere()
 
     def _proven(self, percept: Percept, sight: Sight) -> bool:
         """Whether the goal was recognised here, where that is needed."""
         if not self.belief.needs_proof:
             return True
-        return sight.pose is not None and self.belief.proof.holds(percept.stamp, percept.odometry, sight.pose)
+        follower, location, remembered = self.routing.follower, percept.location, None
+        if self.routing.certain and follower is not None and location is not None:
+            remembered = compose(map_to_odom(location), follower.route.goal_pose)
+        proof = self.belief.proof
+        return sight.pose is not None and proof.holds(percept.stamp, percept.odometry, sight.pose, remembered)
 
-    def _search(self, percept: Percept) -> Decision:
-        """Memory does not know the goal's picture: turns on the spot once, and looks for it."""
-        if self._searching.held(True, percept.stamp) > SEARCH_SECONDS:
+    def _look_for(self, percept: Percept, sight: Sight) -> Decision | None:
+        """Turns once where the robot is, unless memory is certain where the goal is, or the robot sees it."""
+        routing, search = self.routing, self._search
+        if sight.spotted or (routing.likely and not search.wanted):
+            return None
+        turned = search.done
+        if search.goes_on(percept.stamp, percept.odometry):
+            turn = self.config.planner.kinematics.turn(SPEED)
+            return Decision.hold(State.PLANNING, "looking for a goal that memory is not sure of", turn)
+        if not turned and self.config.use_memory:  # which has seen what the robot saw
+            self._ask_again()
+            routing.flat = False
+            return Decision.hold(State.PLANNING, "asking memory again, after a look around")
+        if routing.flat and sight.pose is None:
             return Decision.failed(
                 Code.UNKNOWN_PLACE, "memory has no place like the goal's picture, and it is not to be seen from here"
             )
-        turn = self.config.planner.kinematics.turn(LOOK_AROUND_SPEED)
-        return Decision.hold(State.PLANNING, "looking for a goal that memory does not know", turn)
+        return None
 
     def _plan(
         self, goal: Goal, percept: Percept, target: Target, message: str, sight: Sight, turn_only: bool = False

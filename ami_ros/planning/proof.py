@@ -1,4 +1,4 @@
-"""Proof of an arrival: the goal was recognised, twice, from two poses."""
+"""Proof of an arrival: the goal was recognised from two poses, one of which may be that of a remembered place."""
 
 from __future__ import annotations
 
@@ -17,20 +17,26 @@ BACK, BACK_SECONDS = 0.35, 5.0  # [m] that the robot goes back to look again fro
 AGAIN = 1  # times for one place
 PROOF_SECONDS = 20.0  # [s] for which a look counts
 RECENT = 1.5  # [s] the same of that from here
+LIKELY = 0.3  # memory's confidence, below which the robot first looks whether the goal is not near by
+WITNESS = 0.6  # memory's confidence in where the goal is, from which its places count as one look
+REMEMBERED = 0.35, 0.35  # [m], [rad] between where they have it and where it is believed to be
 
 
 class Proof:
-    """That the goal was recognised where it is believed to be: twice, from two poses, and both times at one place.
+    """That the goal was recognised where it is believed to be: twice, from two poses, and both times at one place; and
+    that from where the robot stands the pictures themselves are alike.
 
     One look may be mistaken, and the same look again is mistaken likewise; another pose changes what is seen.
     """
 
     def __init__(self) -> None:
-        self._looks: deque[tuple[float, Array, Array]] = deque()  # stamp, robot and goal, both in odom
+        # Stamp, robot and goal in odom, and whether it is certain.
+        self._looks: deque[tuple[float, Array, Array, bool]] = deque()
 
-    def add(self, stamp: float, odometry: Array, pose: Array) -> None:
-        """The goal was recognised at `pose` (3,) in base_link, from `odometry` (3,)."""
-        self._looks.append((stamp, np.asarray(odometry), compose(odometry, pose)))
+    def add(self, stamp: float, odometry: Array, pose: Array, certain: bool = True) -> None:
+        """The goal was recognised at `pose` (3,) in base_link, from `odometry` (3,); `certain`: it cannot be a place
+        that is alike, as far as one look tells."""
+        self._looks.append((stamp, np.asarray(odometry), compose(odometry, pose), certain))
         while self._looks and stamp - self._looks[0][0] > PROOF_SECONDS:
             self._looks.popleft()
 
@@ -42,17 +48,26 @@ class Proof:
         """How long ago the goal was recognised [s]; inf if never."""
         return stamp - self._looks[-1][0] if self._looks else math.inf
 
-    def holds(self, stamp: float, odometry: Array, pose: Array) -> bool:
-        """Whether looks from here and from elsewhere agree that the goal is at `pose` (3,) in base_link."""
+    def holds(self, stamp: float, odometry: Array, pose: Array, remembered: Array | None = None) -> bool:
+        """Whether looks from here and from elsewhere agree that the goal is at `pose` (3,) in base_link.
+
+        Args:
+            stamp: now [s].
+            odometry: (3,) of the robot.
+            pose: where the goal is believed to be.
+            remembered: (3,) in odom, where remembered places show it for certain; None: none do.
+        """
         believed = compose(odometry, pose)
         here = elsewhere = False
-        for seen, robot, goal in self._looks:
+        if remembered is not None:
+            elsewhere = bool(np.less(pose_gap(remembered, believed), REMEMBERED).all())
+        for seen, robot, goal, certain in self._looks:
             distance, turn = pose_gap(goal, believed)
             moved, turned = pose_gap(robot, odometry)
             if distance > AGREE[0] + SLACK * moved or turn > AGREE[1]:
                 continue
             elsewhere |= bool(moved > APART)
-            here |= bool(moved < HERE[0] and turned < HERE[1]) and stamp - seen < RECENT
+            here |= certain and bool(moved < HERE[0] and turned < HERE[1]) and stamp - seen < RECENT
         return here and elsewhere
 
 

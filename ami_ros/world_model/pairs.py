@@ -20,6 +20,7 @@ from torch.nn import functional
 from ami_ros.scan import Scan, ranges_at
 from ami_ros.world_model.spec import PAIR_CHANNELS as CHANNELS
 from ami_ros.world_model.spec import PAIR_STRIDE as STRIDE
+from ami_ros.world_model.spec import PAIR_THUMB as THUMB
 from ami_ros.world_model.spec import ModelSpec
 
 SHOWN = 16  # of these, as many are shown to what reads the pose
@@ -27,6 +28,9 @@ WIDTH = 64  # channels of what reads it
 SKEW = 0.35  # [rad] by which a cell's bearing may differ from that of a level camera
 SUMMARY = 7  # numbers that say of a pair what comes of it all
 NEAR = 8.0  # [m] beyond which a laser says no more
+SHIFT = 3  # [px] of a small picture, that the robot may have turned
+ZOOM = 1.08, 0.93  # what one or two decimetres ahead or back make of a picture at the distances of a room
+GRAIN = 0.008  # difference that noise makes of a plain picture
 LIMITS = (-4.0, 2.0)  # of the logarithm of the expected error
 
 
@@ -95,6 +99,35 @@ def _turned(points: Tensor, turn: Tensor) -> Tensor:
     return torch.stack([c * points[..., 0] - s * points[..., 1], s * points[..., 0] + c * points[..., 1]], -1)
 
 
+def thumb(image: Tensor) -> Tensor:
+    """(batch, 3, size, size) uint8 -> (batch, 3, THUMB, THUMB), each colour as a share of its mean: exposure and white
+    balance leave it as it is."""
+    small = functional.adaptive_avg_pool2d(image.float(), THUMB)
+    return small / small.mean((-2, -1), keepdim=True).clamp(min=1.0)
+
+
+def thumb_difference(here: Tensor, there: Tensor) -> Tensor:
+    """Mean absolute difference of small pictures (pairs, 3, THUMB, THUMB), at the best shift to a side, in units of
+    that which the second one has from what it would be a little nearer or farther off (pairs,)."""
+    step = sum(_shifted_difference(_zoomed(there, by), there) for by in ZOOM) / len(ZOOM)
+    return _shifted_difference(here, there) / (step + GRAIN)
+
+
+def _shifted_difference(a: Tensor, b: Tensor) -> Tensor:
+    found = []
+    for shift in range(-SHIFT, SHIFT + 1):
+        x, y = a[..., max(0, shift) : THUMB + min(0, shift)], b[..., max(0, -shift) : THUMB + min(0, -shift)]
+        x, y = (part - part.mean((-2, -1), keepdim=True) for part in (x, y))
+        found.append((x - y).abs().mean((-3, -2, -1)))
+    return torch.stack(found).amin(0)
+
+
+def _zoomed(pictures: Tensor, by: float) -> Tensor:
+    turn = torch.eye(2, 3, device=pictures.device).div(by)[None].expand(len(pictures), -1, -1)
+    grid = functional.affine_grid(turn, list(pictures.shape), align_corners=False)
+    return functional.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
+
+
 class PairHead(nn.Module):
     """Compares pictures of one camera. Maps are kept flat, (..., code), so that they travel as other codes do.
 
@@ -138,8 +171,16 @@ class PairHead(nn.Module):
         return float(self.calibration[2].sigmoid())
 
     def code(self, image: Tensor) -> Tensor:
-        """(batch, 3, size, size) uint8 -> (batch, code), to be kept and compared."""
-        return self.features(image).flatten(1)
+        """(batch, 3, size, size) uint8 -> (batch, code), to be kept and compared: the map, and a small picture."""
+        return torch.cat([self.features(image).flatten(1), thumb(image).flatten(1)], -1)
+
+    def difference(self, here: Tensor, there: Tensor) -> Tensor:
+        """How unlike the pictures themselves of pairs of codes (pairs, code) are (pairs,); see `thumb_difference`.
+
+        Of two poses at which the map cannot tell a place from one that is alike, this can, but only from beside it.
+        """
+        first, second = (code[..., -3 * THUMB**2 :].unflatten(-1, (3, THUMB, THUMB)) for code in (here, there))
+        return thumb_difference(first, second)
 
     def columns(self, scan: Scan | None) -> Tensor | None:
         """What a laser sees in the directions of the columns of cells (1, side) [m]; None without one."""
@@ -166,7 +207,8 @@ class PairHead(nn.Module):
     def match(self, here: Tensor, there: Tensor) -> Matching:
         """Cells of `here` (pairs, code) among those of `there` (pairs, code)."""
         shape = (CHANNELS, self.side, self.side)
-        first, second = here.unflatten(-1, shape), there.unflatten(-1, shape)
+        cells = math.prod(shape)
+        first, second = here[..., :cells].unflatten(-1, shape), there[..., :cells].unflatten(-1, shape)
         a, b = first.flatten(-2), second.flatten(-2)
         unseen = self.unseen(a.transpose(-1, -2))
         a, b = functional.normalize(a, dim=-2), functional.normalize(b, dim=-2)

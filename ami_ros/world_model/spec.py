@@ -8,6 +8,7 @@ from typing import Literal
 
 PAIR_STRIDE = 8  # [px] between cells of pictures that are compared cell by cell
 PAIR_CHANNELS = 64  # numbers in a cell
+PAIR_THUMB = 32  # [px] of the small square picture that goes with the cells
 
 
 def within(spec: object, **limits: tuple[int, int]) -> None:
@@ -107,7 +108,9 @@ class ModelSpec:
     @property
     def picture_code(self) -> int:
         """Numbers in a picture's code; 0: pictures are not compared."""
-        return PAIR_CHANNELS * (self.pair_size // PAIR_STRIDE) ** 2 if self.pair_size else self.sight_code
+        if not self.pair_size:
+            return self.sight_code
+        return PAIR_CHANNELS * (self.pair_size // PAIR_STRIDE) ** 2 + 3 * PAIR_THUMB**2
 
     @property
     def has_learned_heads(self) -> bool:

@@ -30,6 +30,7 @@ class Colours:
     """Recognises pictures of one colour, as taken AHEAD of each other; a code is a colour."""
 
     size = 16
+    threshold = 0.9
 
     def __init__(self) -> None:
         self.encoded = 0
@@ -73,6 +74,13 @@ def goal(rgb: tuple[int, int, int], near: float = 0.3) -> GoalQuery:
 def test_a_goal_is_where_its_picture_is_recognised(walker: Walker) -> None:
     route = walker.memory.find_route(goal(RED, near=1.0))
     assert pose_error(route.goal_pose, compose(np.zeros(3), AHEAD)) < 0.05
+
+
+def test_the_share_of_a_goal_is_that_of_the_places_which_are_certain(walker: Walker, model: Any) -> None:
+    assert walker.memory.find_route(goal(RED, near=1.0)).goal_confidence == pytest.approx(0.5), "one spot was red"
+    assert walker.memory.find_route(goal(BLUE)).goal_confidence <= 1.0
+    model.pairs.threshold = 1.5  # nothing is certain
+    assert walker.memory.find_route(goal(RED, near=1.0)).goal_confidence == 0.0
 
 
 def test_a_picture_that_no_place_shows_is_not_found(walker: Walker) -> None:

@@ -30,12 +30,12 @@ def location_of(robot: Loopback, localised: bool = True) -> Location:
     return Location(robot.time, pose, odometry, 1.0 if localised else 0.1, 0.0, localised, 1)
 
 
-def route_to(goal: Array, *points: tuple[float, float]) -> Route:
+def route_to(goal: Array, *points: tuple[float, float], confidence: float = 0.5) -> Route:
     places = []
     for k, point in enumerate(points):
         pose = np.array([*point, 0.0])
         places.append(Place(k + 1, pose, latent_of(pose), "", "", 0.0, 0.0, 1))
-    return Route(places, 3.0, np.asarray(goal), 1.0)
+    return Route(places, 3.0, np.asarray(goal), confidence)
 
 
 Answer = Route | AmiError | None

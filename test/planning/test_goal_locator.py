@@ -35,7 +35,7 @@ class Pictures(ExactModel):
 
 def test_pictures_are_compared_where_there_are_two() -> None:
     here = replace(HERE, picture=HERE.latent)
-    pose, error, _ = looked(Pictures(), PICTURED, here)
+    pose, error, *_ = looked(Pictures(), PICTURED, here)
     np.testing.assert_allclose(pose, relative(latent_pose(), GOAL), atol=1e-5)
     assert error == pytest.approx(np.exp(-3.0))
 
@@ -43,13 +43,13 @@ def test_pictures_are_compared_where_there_are_two() -> None:
 @pytest.mark.parametrize("goal", [GUESSED, PICTURED])
 def test_latents_serve_where_the_moment_or_the_goal_has_no_picture(goal: Goal) -> None:
     here = HERE if goal is PICTURED else replace(HERE, picture=HERE.latent)
-    pose, error, _ = looked(Pictures(), goal, here)
+    pose, error, *_ = looked(Pictures(), goal, here)
     np.testing.assert_allclose(pose, relative(latent_pose(), GOAL + [0.4, 0.0, 0.0]), atol=1e-5)
     assert error is None
 
 
 def test_a_model_that_compares_no_pictures_looks_by_latents(model: ExactModel) -> None:
-    pose, error, _ = looked(model, PICTURED, replace(HERE, picture=HERE.latent))
+    pose, error, *_ = looked(model, PICTURED, replace(HERE, picture=HERE.latent))
     np.testing.assert_allclose(pose, relative(latent_pose(), GOAL + [0.4, 0.0, 0.0]), atol=1e-5)
     assert error is None
 

@@ -40,6 +40,9 @@ class Pairs:
     def columns(self, scan: Any) -> None:
         return None
 
+    def difference(self, here: Tensor, there: Tensor) -> Tensor:
+        return torch.zeros(len(here))
+
     def __call__(self, here: Tensor, there: Tensor, columns: Tensor | None) -> Verdict:
         pose = self._pose(here, there)
         near = pose[..., :2].norm(dim=-1) < 1.5
@@ -77,6 +80,20 @@ def test_a_goal_where_the_robot_stands_already_is_looked_at_from_farther_off() -
     assert_at(seeing.robot, GOAL)
 
 
+def test_a_goal_that_remembered_places_show_for_certain_needs_one_look() -> None:
+    seeing = course(route_to(GOAL, (2.8, 2.3), confidence=1.0))
+    seeing.robot.place(GOAL)
+    assert seeing.run(40.0).succeeded
+    assert "looking whether this is the goal" not in {decision.message for decision in seeing.decisions}
+
+
+def test_what_remembered_places_show_is_not_believed_where_the_robot_does_not_see_it() -> None:
+    seeing = course(route_to(GOAL, (1.2, 1.5), (2.0, 1.8), (2.8, 2.3), confidence=1.0), blind=True)
+    seeing.run(40.0, until=lambda d: d.message.startswith("standing at the goal"))
+    seeing.answer = NOT_FOUND
+    assert seeing.run(40.0).code is Code.UNKNOWN_PLACE
+
+
 def test_memory_that_errs_is_corrected_by_what_is_recognised() -> None:
     seeing = course(route_to(GOAL + [0.5, 0.2, 0.0], (1.2, 1.5), (2.0, 1.8), (2.8, 2.3)))
     assert seeing.run(40.0).succeeded
@@ -86,7 +103,7 @@ def test_memory_that_errs_is_corrected_by_what_is_recognised() -> None:
 def test_a_place_where_the_goal_is_not_recognised_is_never_called_reached() -> None:
     """It is looked at once; then memory has no other, and the goal ends with a code of its own."""
     seeing = course(route_to(GOAL, (1.2, 1.5), (2.0, 1.8), (2.8, 2.3)), blind=True)
-    seeing.run(40.0, until=lambda d: d.message.startswith("looking whether"))
+    seeing.run(40.0, until=lambda d: d.message.startswith("standing at the goal"))
     seeing.answer = NOT_FOUND
     last = seeing.run(40.0)
     assert not last.succeeded and last.code is Code.UNKNOWN_PLACE
@@ -98,7 +115,7 @@ def test_the_next_place_of_memory_is_looked_at() -> None:
     seeing = course(route_to(wrong, (1.2, 1.5), (1.0, 0.8)))
     pairs = seeing.navigator.model.pairs  # type: ignore[attr-defined]
     pairs.threshold = 2.0
-    seeing.run(40.0, until=lambda d: d.message.startswith("looking whether"))
+    seeing.run(40.0, until=lambda d: d.message.startswith("standing at the goal"))
     pairs.threshold = 0.9
     seeing.answer = route_to(GOAL, (1.0, 0.8), (1.2, 1.5), (2.0, 1.8), (2.8, 2.3))
     assert seeing.run(60.0).succeeded

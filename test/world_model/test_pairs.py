@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -82,3 +84,16 @@ def test_a_model_with_pairs_encodes_pictures_for_them_and_keeps_who_it_is() -> N
         assert model.encode_picture(pictures(2)).shape == (2, model.pairs.code_size)
     with pytest.raises(ValueError, match="multiple of 16"):
         ModelSpec(pair_size=50)
+
+
+def test_pictures_of_one_spot_differ_less_than_those_of_two_whatever_the_light() -> None:
+    head = PairHead(replace(SPEC, pair_size=96))
+    rng = np.random.default_rng(4)
+    blurred = [cv2.GaussianBlur(rng.integers(0, 256, (96, 96, 3), dtype=np.uint8), (0, 0), 6.0) for _ in range(2)]
+    room, other = (cv2.normalize(p, None, 20, 230, cv2.NORM_MINMAX) for p in blurred)
+    dark = (room * np.array([0.5, 0.55, 0.6])).astype(np.uint8)
+    turned = np.roll(room, 6, axis=1)
+    codes = head.code(torch.from_numpy(np.stack([room, dark, turned, other])).permute(0, 3, 1, 2))
+    with torch.inference_mode():
+        difference = head.difference(codes, codes[:1].expand(4, -1)).numpy()
+    assert difference[0] == 0.0 and difference[1] < 0.3 and difference[2] < 1.0 < 1.5 < difference[3]
