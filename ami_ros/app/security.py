@@ -36,7 +36,10 @@ def main(
     command = ["ros2", "security", "generate_artifacts", "-k", str(keystore), "-p", str(policy)]
     tool = shutil.which("ros2")
     if tool is None or subprocess.run([tool, "security", "--help"], capture_output=True, check=False).returncode:
-        typer.echo("`ros2 security` is not installed here (package sros2); where it is: " + " ".join(command))
+        typer.echo(
+            "`ros2 security` is not installed here (package sros2), and the middleware of the ROS wheels has no DDS "
+            "Security: use a ROS 2 that apt installed; there: " + " ".join(command)
+        )
     else:
         made = subprocess.run(command, capture_output=True, text=True, check=False, umask=0o077)
         if made.returncode:

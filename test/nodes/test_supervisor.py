@@ -75,12 +75,12 @@ class Running:
         goal.pose.position.x, goal.pose.position.y, goal.pose.orientation.w = 1.5, 0.8, 1.0
         request = NavigateToGoal.Goal(goal=NavigationGoal(type=NavigationGoal.TYPE_POSE, pose=goal))
         self.ros.spin_until(self.client.server_is_ready, what="the planner's action")
-        self.ends.clear()
-        self.client.send_goal_async(request).add_done_callback(self._watch)
+        ends: list[tuple[int, NavigateToGoal.Result]] = []  # the goal before this one ends when this one replaces it
+        self.ends = ends
+        self.client.send_goal_async(request).add_done_callback(
+            lambda sent: ResultWatch(self.ros.node, self.client, sent.result(), lambda *end: ends.append(end))
+        )
         self.ros.spin_until(lambda: self.moves, 60.0, lambda: f"motion: {self.said[-1:]}")
-
-    def _watch(self, sent: Any) -> None:
-        ResultWatch(self.ros.node, self.client, sent.result(), lambda *end: self.ends.append(end))
 
     def kill(self, name: str) -> tuple[float, float]:
         """Kills a process under way. After how long [s] the robot was told to stand, and all were active again."""
@@ -112,6 +112,7 @@ def running(ros: RosPeer, tmp_path: Path, specs: dict[str, ProcessSpec]) -> Iter
 
 @pytest.mark.fault("any process is killed")
 @pytest.mark.fault("the gate hangs")
+@pytest.mark.fault("the planner of a goal is killed")
 @pytest.mark.timeout(600)
 def test_whatever_process_is_killed_the_robot_stands_and_all_comes_back(running: Running, record_property: Any) -> None:
     stack = running.keeper.pids().keys() - {"loopback"}

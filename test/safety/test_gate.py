@@ -324,6 +324,16 @@ def test_an_emergency_stop_ends_when_it_is_released_and_commands_from_before_do_
     assert driving(gate, 1.2).linear > 0
 
 
+def test_while_it_is_held_nothing_passes() -> None:
+    gate = SafetyGate(CONFIG)
+    assert driving(gate, 1.0).linear > 0
+    gate.held = True
+    held = driving(gate, 1.1)
+    assert (held.command, held.reason, held.guarantee) == ((0.0, 0.0, 0.0), "a node is missing", 8)
+    gate.held = False
+    assert driving(gate, 1.2).linear > 0
+
+
 def test_every_number_of_the_configuration_is_checked() -> None:
     for field in fields(SafetyConfig):
         if field.type != "float":
