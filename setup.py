@@ -17,6 +17,7 @@ NODES = (
     "simulator",
     "composed",
     "loopback",
+    "command_timeout",
 )
 # colcon test runs tests only where there is an extra "test" with pytest in it.
 EXTRAS = ("bench", "cli", "lance", "lerobot", "onnx", "report", "sim", "swm", "test", "train")

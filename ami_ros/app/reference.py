@@ -18,6 +18,7 @@ from ami_ros.app.commands import COMMANDS
 from ami_ros.app.tables import field_comments, parameter_tables, table
 from ami_ros.learning.extract import ExtractConfig
 from ami_ros.learning.trainer import TrainingConfig
+from ami_ros.nodes.command_timeout import CommandTimeoutParameters
 from ami_ros.nodes.loopback import LoopbackParameters
 from ami_ros.nodes.memory import MemoryParameters
 from ami_ros.nodes.mission import MissionParameters
@@ -55,6 +56,7 @@ PARAMETERS: dict[str, type[Any]] = {
     "supervisor": SupervisorParameters,
     "simulator": RobotParameters,
     "loopback": LoopbackParameters,
+    "command_timeout": CommandTimeoutParameters,
 }
 ROBOT_PARTS: dict[str, type[Any]] = {
     "robot": RobotDescription,

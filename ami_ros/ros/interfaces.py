@@ -57,6 +57,9 @@ _ROBOT = Interface(
 INTERFACES: dict[str, Interface] = {
     "simulator": _ROBOT,
     "loopback": _ROBOT,
+    "command_timeout": Interface(  # before a base that keeps its last command, as in Gazebo
+        subscribes={"cmd_vel": _COMMAND}, publishes={"cmd_vel_base": _COMMAND}
+    ),
     "perception": Interface(
         subscribes={**_ODOM, **_IMU, **_SCAN, **_IMAGE, **_CAMERA_INFO, **_ADAPTATION},
         publishes={**_LATENT, "model_info": "ami_interfaces/msg/ModelInfo"},

@@ -105,9 +105,12 @@ def test_command_line_is_understood(words: list[str]) -> None:
 @pytest.mark.parametrize("words", command_lines("ros2 launch"))
 def test_launch_arguments_are_those_of_the_file(words: list[str]) -> None:
     assert words[2] == "ami_ros"
-    name = words[3].removesuffix(".launch.py")
-    parts, _ = reference._launch_call(REPOSITORY / "launch" / words[3])
+    name, file = words[3].removesuffix(".launch.py"), REPOSITORY / "launch" / words[3]
     given = dict(word.split(":=", 1) for word in words[4:])
+    if own := set(re.findall(r'DeclareLaunchArgument\(\s*"(\w+)"', file.read_text())):  # of what is not ours to start
+        assert set(given) <= own
+        return
+    parts, _ = reference._launch_call(file)
     assert name in reference.LAUNCH_FILES and set(given) <= {field.name for field in declared(parts)}
     Arguments.parse(given)
 

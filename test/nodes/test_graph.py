@@ -13,6 +13,7 @@ from rclpy.parameter import Parameter
 
 from ami_ros.config import from_mapping
 from ami_ros.errors import AmiError
+from ami_ros.nodes.command_timeout import CommandTimeoutNode
 from ami_ros.nodes.loopback import LoopbackNode
 from ami_ros.nodes.memory import MemoryNode
 from ami_ros.nodes.mission import MissionNode
@@ -37,6 +38,7 @@ from harness.ros import RosPeer
 NODES: dict[str, Callable[..., AmiNode[Any]]] = {
     "simulator": SimulatorNode,
     "loopback": LoopbackNode,
+    "command_timeout": CommandTimeoutNode,
     "perception": PerceptionNode,
     "world_model": WorldModelNode,
     "memory": MemoryNode,

@@ -43,10 +43,13 @@ def launch_description(*parts: Part, **defaults: Any) -> LaunchDescription:
                 choices=list(choices) if choices else None,
             )
         )
-    found: list[Any] = [*actions, OpaqueFunction(function=_start, args=[parts])]
-    if DISCOVERY not in os.environ:  # a stranger on the network must not drive the robot because nobody thought of it
-        found.insert(0, SetEnvironmentVariable(DISCOVERY, "LOCALHOST"))
-    return LaunchDescription(found)
+    return LaunchDescription([*local_only(), *actions, OpaqueFunction(function=_start, args=[parts])])
+
+
+def local_only() -> list[SetEnvironmentVariable]:
+    """Has nodes meet those of this machine only, unless the environment says otherwise: a stranger on the network must
+    not drive the robot because nobody thought of it."""
+    return [] if DISCOVERY in os.environ else [SetEnvironmentVariable(DISCOVERY, "LOCALHOST")]
 
 
 def _start(context: LaunchContext, parts: Iterable[Part]) -> list[Node]:

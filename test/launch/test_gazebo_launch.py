@@ -1,0 +1,95 @@
+"""launch/gazebo.launch.py under the real launch library, with a stand-in for the package of Gazebo's server."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ami_ros.config import parse_yaml
+from ami_ros.errors import AmiError
+from harness.processes import REPOSITORY
+
+pytest.importorskip("launch_ros", reason="the launch library is not installed here (the ROS wheels do not have it)")
+
+SERVER = """
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument
+
+def generate_launch_description():
+    return LaunchDescription([DeclareLaunchArgument("gz_args"), DeclareLaunchArgument("on_exit_shutdown")])
+"""
+
+
+@pytest.fixture
+def actions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """All actions of a launch with some arguments, its nodes not executed; and the launch's configuration."""
+    from launch_ros.actions import Node
+
+    from launch import LaunchContext
+
+    share = tmp_path / "share"
+    (share / "ament_index" / "resource_index" / "packages").mkdir(parents=True)
+    (share / "ament_index" / "resource_index" / "packages" / "ros_gz_sim").touch()
+    (share / "ros_gz_sim" / "launch").mkdir(parents=True)
+    (share / "ros_gz_sim" / "launch" / "gz_sim.launch.py").write_text(SERVER)
+    monkeypatch.setenv("AMENT_PREFIX_PATH", str(tmp_path))
+    monkeypatch.setenv("GZ_SIM_RESOURCE_PATH", "/models/of/mine")
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    spec = importlib.util.spec_from_file_location("gazebo_launch", REPOSITORY / "launch" / "gazebo.launch.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+    def visit(**values: str) -> tuple[list[Any], Any]:
+        context = LaunchContext()
+        context.launch_configurations.update(values)
+        found: list[Any] = []
+        pending = list(module.generate_launch_description().entities)
+        while pending:
+            entity = pending.pop(0)
+            found.append(entity)
+            if not isinstance(entity, Node):
+                pending = [*(entity.visit(context) or []), *pending]
+        return found, context
+
+    return visit
+
+
+def nodes(found: list[Any]) -> list[Any]:
+    from launch_ros.actions import Node
+
+    return [action for action in found if isinstance(action, Node)]
+
+
+def test_launch_starts_server_bridges_frames_and_timeout(actions: Any) -> None:
+    found, context = actions(world="two_rooms", pose="1.5 1.5 0")
+    started = [(node.node_package, node.node_executable) for node in nodes(found)]
+    assert started == [
+        ("ros_gz_bridge", "parameter_bridge"), ("ros_gz_bridge", "parameter_bridge"),
+        ("ami_ros", "command_timeout"), ("robot_state_publisher", "robot_state_publisher"),
+    ]  # fmt: skip
+    arguments = context.launch_configurations["gz_args"].split()
+    assert arguments[0] == "-s" and "--headless-rendering" in arguments and Path(arguments[-1]).is_file()
+    bridge = Path(arguments[-1]).parents[1] / "clock_bridge.yaml"
+    assert [entry["ros_topic_name"] for entry in parse_yaml(bridge.read_text())] == ["/clock"]
+
+
+def test_resource_paths_are_appended(actions: Any) -> None:
+    actions(world="empty")
+    first, *others = os.environ["GZ_SIM_RESOURCE_PATH"].split(os.pathsep)
+    assert first == "/models/of/mine" and others == [str(REPOSITORY / "description")]
+
+
+def test_window_on_request(actions: Any) -> None:
+    _, context = actions(world="empty", headless="false")
+    assert "-s" not in context.launch_configurations["gz_args"].split()
+
+
+def test_mistake_is_said_in_one_line(actions: Any) -> None:
+    with pytest.raises(AmiError, match="steers like a car"):
+        actions(world="empty", robot="ackermann")
