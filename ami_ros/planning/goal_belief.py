@@ -72,7 +72,7 @@ class GoalLocator:
             same = float(verdict.same[0])
             if same < POSSIBLE:
                 return None
-            difference = float(pairs.difference(here, there)[0])
+            difference = float(pairs.difference(here, there, verdict.pose)[0])
         return Seen(from_cos_sin(verdict.pose[0].numpy()), float(verdict.error[0]), same, difference)
 
 

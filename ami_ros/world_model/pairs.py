@@ -106,19 +106,37 @@ def thumb(image: Tensor) -> Tensor:
     return small / small.mean((-2, -1), keepdim=True).clamp(min=1.0)
 
 
-def thumb_difference(here: Tensor, there: Tensor) -> Tensor:
+def thumb_difference(here: Tensor, there: Tensor, turn: Tensor, tangent: float) -> Tensor:
     """Mean absolute difference of small pictures (pairs, 3, THUMB, THUMB), at the best shift to a side, in units of
-    that which the second one has from what it would be a little nearer or farther off (pairs,)."""
-    step = sum(_shifted_difference(_zoomed(there, by), there) for by in ZOOM) / len(ZOOM)
-    return _shifted_difference(here, there) / (step + GRAIN)
+    that which the second one has from what it would be a little nearer or farther off (pairs,).
+
+    Args:
+        here: of one moment.
+        there: others, that of a goal as a rule.
+        turn: (pairs,) [rad] to the left from how the robot stood here to how it stood there; it is undone first.
+        tangent: of half the field of view.
+    """
+    still = torch.zeros_like(turn)
+    step = sum(_shifted_difference(_zoomed(there, by), there, still, tangent) for by in ZOOM) / len(ZOOM)
+    return _shifted_difference(here, there, turn, tangent) / (step + GRAIN)
 
 
-def _shifted_difference(a: Tensor, b: Tensor) -> Tensor:
+def _shifted_difference(a: Tensor, b: Tensor, turn: Tensor, tangent: float) -> Tensor:
+    """Of what both show, if the second camera stands `turn` farther to the left."""
+    steps = (torch.arange(THUMB) + 0.5) / THUMB * 2 - 1
+    down, across = torch.meshgrid(steps * tangent, steps * tangent, indexing="ij")
+    c, s = turn.cos()[:, None, None], turn.sin()[:, None, None]
+    # A ray of the second camera, ahead 1 and to the right `across`, in the frame of the first.
+    ahead, right = c + s * across, c * across - s
+    seen = torch.stack([right, down.expand_as(right)], -1) / (ahead.clamp(min=0.1) * tangent)[..., None]
     found = []
     for shift in range(-SHIFT, SHIFT + 1):
-        x, y = a[..., max(0, shift) : THUMB + min(0, shift)], b[..., max(0, -shift) : THUMB + min(0, -shift)]
-        x, y = (part - part.mean((-2, -1), keepdim=True) for part in (x, y))
-        found.append((x - y).abs().mean((-3, -2, -1)))
+        at = seen + torch.tensor([2.0 * shift / THUMB, 0.0])
+        shown = ((at.abs().amax(-1) < 1) & (ahead > 0.1)).float()[:, None]
+        x = functional.grid_sample(a, at, padding_mode="border", align_corners=False)
+        share = shown.sum((-2, -1), keepdim=True).clamp(min=1.0)
+        x, y = (part - (part * shown).sum((-2, -1), keepdim=True) / share for part in (x, b))
+        found.append((((x - y).abs() * shown).sum((-2, -1), keepdim=True) / share).mean((-3, -2, -1)))
     return torch.stack(found).amin(0)
 
 
@@ -174,13 +192,14 @@ class PairHead(nn.Module):
         """(batch, 3, size, size) uint8 -> (batch, code), to be kept and compared: the map, and a small picture."""
         return torch.cat([self.features(image).flatten(1), thumb(image).flatten(1)], -1)
 
-    def difference(self, here: Tensor, there: Tensor) -> Tensor:
-        """How unlike the pictures themselves of pairs of codes (pairs, code) are (pairs,); see `thumb_difference`.
+    def difference(self, here: Tensor, there: Tensor, pose: Tensor) -> Tensor:
+        """How unlike the pictures themselves of pairs of codes (pairs, code) are (pairs,); see `thumb_difference`. The
+        poses (pairs, 4) are those of the verdict.
 
         Of two poses at which the map cannot tell a place from one that is alike, this can, but only from beside it.
         """
         first, second = (code[..., -3 * THUMB**2 :].unflatten(-1, (3, THUMB, THUMB)) for code in (here, there))
-        return thumb_difference(first, second)
+        return thumb_difference(first, second, torch.atan2(pose[..., 3], pose[..., 2]), self.tangent)
 
     def columns(self, scan: Scan | None) -> Tensor | None:
         """What a laser sees in the directions of the columns of cells (1, side) [m]; None without one."""

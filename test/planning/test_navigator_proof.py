@@ -40,7 +40,7 @@ class Pairs:
     def columns(self, scan: Any) -> None:
         return None
 
-    def difference(self, here: Tensor, there: Tensor) -> Tensor:
+    def difference(self, here: Tensor, there: Tensor, pose: Tensor) -> Tensor:
         return torch.zeros(len(here))
 
     def __call__(self, here: Tensor, there: Tensor, columns: Tensor | None) -> Verdict:

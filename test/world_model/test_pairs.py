@@ -94,6 +94,7 @@ def test_pictures_of_one_spot_differ_less_than_those_of_two_whatever_the_light()
     dark = (room * np.array([0.5, 0.55, 0.6])).astype(np.uint8)
     turned = np.roll(room, 6, axis=1)
     codes = head.code(torch.from_numpy(np.stack([room, dark, turned, other])).permute(0, 3, 1, 2))
+    straight = torch.tensor([[0.0, 0.0, 1.0, 0.0]])
     with torch.inference_mode():
-        difference = head.difference(codes, codes[:1].expand(4, -1)).numpy()
+        difference = head.difference(codes, codes[:1].expand(4, -1), straight.expand(4, -1)).numpy()
     assert difference[0] == 0.0 and difference[1] < 0.3 and difference[2] < 1.0 < 1.5 < difference[3]
