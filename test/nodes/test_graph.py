@@ -246,6 +246,26 @@ def test_topics_of_the_robot_are_remapped_and_arguments_go_above_them(plain_mode
         assert "odom" not in spec.remappings
 
 
+def test_one_argument_makes_all_nodes_speak_the_commands_of_the_robot(plain_model: Path) -> None:
+    arguments = Arguments(robot="differential", model=str(plain_model), enable_stamped_cmd_vel="false")
+    found = {spec.executable: spec.defaults[spec.executable] for spec in processes(arguments, ("stack",))}
+    heard = {node: values["enable_stamped_cmd_vel"] for node, values in found.items() if "stamped" in str(values)}
+    assert heard == dict.fromkeys(("safety", "supervisor", "world_model", "memory", "planner"), False)
+    with pytest.raises(AmiError, match="a simulated robot is as its file says"):
+        processes(Arguments(enable_stamped_cmd_vel="false"), ("simulation", "stack"))
+
+
+def test_compressed_images_and_all_topics_can_be_named(plain_model: Path) -> None:
+    asked = {"imu_topic": "imu/data", "battery_state_topic": "battery"}
+    pictures = {"image_topic": "oak/rgb/image_raw/compressed", "compressed": "true"}
+    arguments = Arguments.parse({"robot": "turtlebot4", "model": str(plain_model)} | asked | pictures)
+    for spec in processes(arguments, ("stack",)):
+        wanted = {"image": pictures["image_topic"], "camera_info": "oak/rgb/camera_info", "imu": "imu/data"}
+        assert wanted.items() <= spec.remappings.items() and spec.remappings["battery_state"] == "battery"
+        for node in {"perception", "world_model", "memory"} & set(spec.defaults):
+            assert spec.defaults[node]["compressed"] is True
+
+
 @pytest.mark.parametrize("name", ["ami_bot", "ami_bot_omnidirectional", "ami_bot_ceiling"])
 def test_parameter_files_have_no_aliases_which_rcl_does_not_read(name: str, tmp_path: Path) -> None:
     for spec in processes(Arguments.parse({"robot": name, "composed": "true"}), ("simulation", "stack")):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import signal
@@ -75,6 +76,8 @@ def run(*node_classes: Callable[[], AmiNode[Any]], arguments: Sequence[str] | No
         0 after a signal; 1 after a bug of ours, with its traceback; 2 after a mistake in the set-up, with one line.
     """
     be_urgent(niceness)
+    # Python gives signals their own meaning back at its end: a second Ctrl-C would make a failure of a clean one.
+    atexit.register(_ignore_signals)
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
@@ -96,6 +99,11 @@ def run(*node_classes: Callable[[], AmiNode[Any]], arguments: Sequence[str] | No
         return 2
     finally:
         rclpy.try_shutdown()
+
+
+def _ignore_signals() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _initialise(arguments: list[str]) -> None:

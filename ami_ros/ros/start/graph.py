@@ -9,7 +9,7 @@ import dataclasses
 import os
 import typing
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -50,10 +50,19 @@ class Arguments:
     keep_memory: bool = _argument(True, "Write what is learned to memory_file.", "stack")
     use_memory: bool = _argument(True, "Plan routes through remembered places.", "stack")
     image_topic: str = _argument("", "Camera images of the robot; empty: as it is described.")
+    camera_info_topic: str = _argument("", "Intrinsics of its camera; empty: as it is described, beside the images.")
+    compressed: Literal["robot", "true", "false"] = _argument(
+        "robot", "Images are CompressedImage; false: Image; robot: as it is described.", "stack"
+    )
     scan_topic: str = _argument("", "Laser scans of the robot; empty: as it is described.")
     odom_topic: str = _argument("", "Odometry of the robot; empty: as it is described.")
+    imu_topic: str = _argument("", "Compass of the robot; empty: as it is described.")
+    battery_state_topic: str = _argument("", "Charge of the robot; empty: battery_state.")
     cmd_vel_topic: str = _argument("", "Where the robot takes its commands; empty: as it is described.")
     cmd_vel_in_topic: str = _argument("", "Commands that the gate judges; empty: cmd_vel_raw.", "gate")
+    enable_stamped_cmd_vel: Literal["robot", "true", "false"] = _argument(
+        "robot", "Commands are TwistStamped; false: Twist; robot: as it is described.", "stack"
+    )
     headless: bool = _argument(True, "No RViz.")
     world: str = _argument("home", "Name of a world that comes with the package, or a world file.", "simulation")
     seed: int = _argument(0, "Seed of start pose and noise.", "simulation")
@@ -96,22 +105,34 @@ class ProcessSpec:
     respawn: bool = False
     defaults: dict[str, dict[str, Any]] = field(default_factory=dict)  # by node: parameters that are the robot's
 
-    def ros_arguments(self, folder: Path) -> list[str]:
-        """The command line after the executable; files of `defaults` and `parameters` are written into `folder`."""
+    def files(self, folder: Path) -> list[str]:
+        """Its parameter files, the weakest first; those of `defaults` and `parameters` are written into `folder`."""
         first, last = (folder / f"{self.executable}{suffix}.yaml" for suffix in (".robot", ""))
         first.write_text(_parameters_yaml(self.defaults))
         last.write_text(_parameters_yaml(self.parameters))
+        return [str(first), *self.parameter_files, str(last)]
+
+    @property
+    def rules(self) -> dict[str, str]:
+        """Its remappings; in a namespace it has transforms of its own, as Nav2 has it."""
+        return self.remappings | ({"/tf": "tf", "/tf_static": "tf_static"} if self.namespace else {})
+
+    @property
+    def enclave(self) -> list[str]:
+        """Arguments that name its keys, where SROS 2 is in use."""
+        secure = os.environ.get("ROS_SECURITY_ENABLE") == "true"
+        return ["--enclave", f"{ENCLAVES}/{self.executable}"] if secure else []
+
+    def ros_arguments(self, folder: Path) -> list[str]:
+        """The command line after the executable; see `files`."""
         arguments = ["--ros-args"]
-        for file in (str(first), *self.parameter_files, str(last)):
+        for file in self.files(folder):
             arguments += ["--params-file", file]
-        for source, target in self.remappings.items():
+        for source, target in self.rules.items():
             arguments += ["-r", f"{source}:={target}"]
-        if self.namespace:  # with transforms of its own, as Nav2 has it
-            for rule in (f"__ns:=/{self.namespace.strip('/')}", "/tf:=tf", "/tf_static:=tf_static"):
-                arguments += ["-r", rule]
-        if os.environ.get("ROS_SECURITY_ENABLE") == "true":
-            arguments += ["--enclave", f"{ENCLAVES}/{self.executable}"]
-        return [*arguments, "--log-level", self.log_level]
+        if self.namespace:
+            arguments += ["-r", f"__ns:=/{self.namespace.strip('/')}"]
+        return [*arguments, *self.enclave, "--log-level", self.log_level]
 
 
 def _parameters_yaml(parameters: dict[str, dict[str, Any]]) -> str:
@@ -132,7 +153,9 @@ def processes(arguments: Arguments, parts: Iterable[Part]) -> list[ProcessSpec]:
     Raises:
         AmiError: a file that was named is not there, or robot and model do not fit together.
     """
-    robot = load_robot(arguments.robot)
+    robot = _as_asked(load_robot(arguments.robot), arguments)
+    if "simulation" in parts and (arguments.compressed, arguments.enable_stamped_cmd_vel) != ("robot", "robot"):
+        raise AmiError("launch arguments: compressed, enable_stamped_cmd_vel: a simulated robot is as its file says")
     found = []
     if "simulation" in parts:
         found.append(_spec(arguments, robot, "simulator", _simulator(arguments)))
@@ -142,6 +165,16 @@ def processes(arguments: Arguments, parts: Iterable[Part]) -> list[ProcessSpec]:
         found.append(_spec(arguments, robot, "safety", {"safety": {"supervised": arguments.autostart}}))
         found += _supervisor(arguments, robot, ("safety",))
     return found
+
+
+def _as_asked(robot: RobotDescription, arguments: Arguments) -> RobotDescription:
+    """The robot with the camera and the type of commands that were asked for."""
+    if arguments.enable_stamped_cmd_vel != "robot":
+        robot = replace(robot, command=replace(robot.command, stamped=arguments.enable_stamped_cmd_vel == "true"))
+    camera: dict[str, str] = {"topic": arguments.image_topic} if arguments.image_topic else {}
+    if arguments.compressed != "robot":
+        camera["type"] = "compressed" if arguments.compressed == "true" else "raw"
+    return robot.with_sensor(robot.camera.name, **camera) if robot.camera is not None and camera else robot
 
 
 def _parameter_files(arguments: Arguments) -> tuple[str, ...]:
@@ -215,7 +248,11 @@ def _spec(
 
 def _remappings(arguments: Arguments, robot: RobotDescription) -> dict[str, str]:
     """The names of the code to those of the robot, or to those that were asked for."""
-    asked = {name: getattr(arguments, f"{name}_topic") for name in ("image", "scan", "odom", "cmd_vel")}
+    asked = {
+        field.name.removesuffix("_topic"): getattr(arguments, field.name)
+        for field in declared(())
+        if field.name.endswith("_topic")
+    }
     names = topics(robot) | {name: topic for name, topic in asked.items() if topic}
     if arguments.cmd_vel_in_topic:
         names["cmd_vel_raw"] = arguments.cmd_vel_in_topic

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import tempfile
 import typing
 from collections.abc import Iterable
@@ -55,18 +57,23 @@ def local_only() -> list[SetEnvironmentVariable]:
 def _start(context: LaunchContext, parts: Iterable[Part]) -> list[Node]:
     values = {field.name: LaunchConfiguration(field.name).perform(context) for field in declared(parts)}
     arguments = Arguments.parse(values)
-    nodes = [_node(spec) for spec in processes(arguments, parts)]
+    folder = Path(tempfile.mkdtemp(prefix="ami_ros_launch_"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)  # a node that starts again reads its files again
+    nodes = [_node(spec, folder) for spec in processes(arguments, parts)]
     if not arguments.headless:
         config = str(share("rviz", "ami_ros.rviz"))
         nodes.append(Node(package="rviz2", executable="rviz2", arguments=["-d", config], output="log"))
     return nodes
 
 
-def _node(spec: ProcessSpec) -> Node:
+def _node(spec: ProcessSpec, folder: Path) -> Node:
     return Node(
         package="ami_ros",
         executable=spec.executable,
-        arguments=spec.ros_arguments(Path(tempfile.mkdtemp(prefix="ami_ros_launch_"))),
+        namespace=spec.namespace,
+        parameters=spec.files(folder),
+        remappings=list(spec.rules.items()),
+        ros_arguments=[*spec.enclave, "--log-level", spec.log_level],
         respawn=spec.respawn,
         respawn_delay=0.5,
         on_exit=_ended,
