@@ -1,9 +1,14 @@
-"""Configuration: nested mappings (from YAML or from parameters) into frozen dataclasses, strictly."""
+"""Configuration: nested mappings (from YAML or from parameters) into frozen dataclasses, strictly; what fields mean."""
 
 from __future__ import annotations
 
+import ast
 import dataclasses
+import inspect
+import io
 import math
+import textwrap
+import tokenize
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -122,6 +127,27 @@ def _parse(text: str, where: str) -> Any:
         except ValueError:
             pass
     return value
+
+
+def field_comments(cls: type[Any]) -> dict[str, str]:
+    """Field name -> the comment at the end of its line, "" without one; of `cls` and the dataclasses that it extends.
+
+    Only lines that a formatter keeps together count: a comment above a field is for those who read the code.
+    """
+    found: dict[str, str] = {}
+    for base in reversed(cls.__mro__[:-1]):
+        try:
+            source = textwrap.dedent(inspect.getsource(base))
+        except OSError:  # installed without its sources
+            return {field.name: "" for field in dataclasses.fields(cls)}
+        tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+        comments = {t.start[0]: t.string.lstrip("# ") for t in tokens if t.type == tokenize.COMMENT}
+        definition = ast.parse(source).body[0]
+        assert isinstance(definition, ast.ClassDef)
+        for statement in definition.body:
+            if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+                found[statement.target.id] = comments.get(statement.end_lineno or 0, "")
+    return found
 
 
 def to_mapping(config: Any) -> dict[str, Any]:

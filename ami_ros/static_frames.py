@@ -28,8 +28,7 @@ class StaticFrames:
         Raises:
             AmiError: numbers that are no pose.
         """
-        pose = np.eye(4)
-        pose[:3, :3], pose[:3, 3] = _rotation(np.asarray(quaternion, np.float64)), translation
+        pose = rigid(translation, quaternion)
         if not np.isfinite(pose).all():
             raise AmiError(f"the transform of frame '{child}' has a NaN or infinite number, or no rotation, in it")
         self._parents[_plain(child)] = (_plain(parent), pose)
@@ -47,6 +46,10 @@ class StaticFrames:
             if ancestor in above:
                 return np.asarray(np.linalg.inv(above[ancestor]) @ pose)
         return None
+
+    def above(self, frame: str) -> list[str]:
+        """The frame itself and all above it."""
+        return [name for name, _ in self._climb(_plain(frame))]
 
     def _climb(self, frame: str) -> Iterator[tuple[str, Array]]:
         """The frame itself and all above it, with its pose in each."""
@@ -72,6 +75,13 @@ def mount_of(pose: Array, frame: str) -> Mount:
         raise AmiError(f"the scanner's frame '{frame}' is tilted by {tilt}: its scans are not used; mount it level")
     yaw = float(np.arctan2(pose[1, 0], pose[0, 0]))
     return Mount(float(pose[0, 3]), float(pose[1, 3]), yaw, bool(pose[2, 2] < 0.0))
+
+
+def rigid(translation: ArrayLike, quaternion: ArrayLike) -> Array:
+    """The pose (4, 4) of a translation (3,) [m] and a quaternion (x, y, z, w) of any length."""
+    pose = np.eye(4)
+    pose[:3, :3], pose[:3, 3] = _rotation(np.asarray(quaternion, np.float64)), translation
+    return pose
 
 
 def _plain(frame: str) -> str:

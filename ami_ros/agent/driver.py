@@ -7,6 +7,7 @@ from dataclasses import replace
 from ami_ros.agent.goal_execution import GoalExecution
 from ami_ros.agent.routes import Routes
 from ami_ros.planning.navigator import Navigator
+from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.types import Decision, Percept, RouteRequest
 from ami_ros.world_model.perception import Perception
 
@@ -26,6 +27,11 @@ class Driver:
         self._execution: GoalExecution | None = None
         self._asked: RouteRequest | None = None
         self._wanted: RouteRequest | None = None
+        self._tuned: NavigatorConfig | None = None
+
+    def tune(self, config: NavigatorConfig) -> None:
+        """From the next goal on the navigator has other values; may be called on another thread."""
+        self._tuned = config
 
     def decide(self, execution: GoalExecution, percept: Percept) -> Decision:
         """What to do about the goal of `execution` from the percept's stamp on.
@@ -54,6 +60,9 @@ class Driver:
             latent, picture = seen.encode_goal(execution.image), seen.encode_picture(execution.image)
             goal = replace(goal, latent=latent, picture=picture)
         self._routes.forget()
+        tuned, self._tuned = self._tuned, None
+        if tuned is not None:
+            self.navigator = self.navigator.tuned(tuned)
         self.navigator.start(goal)
         self._execution, self._asked, self._wanted = execution, None, None
 

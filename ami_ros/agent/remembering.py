@@ -54,7 +54,7 @@ class MemoryFeed:
     """
 
     def __init__(self, width: int, period: float) -> None:
-        self._period = period
+        self.period = period
         self._commands, self._odometry = CommandHistory(width), OdometryHistory()
         self.clear()
 
@@ -90,7 +90,7 @@ class MemoryFeed:
         Raises:
             AmiError: there is no odometry of its time.
         """
-        if frame.stamp - self._taken < self._period - EARLY:
+        if frame.stamp - self._taken < self.period - EARLY:
             return None
         motion = self._odometry.at(frame.stamp)
         if motion is None:

@@ -110,7 +110,7 @@ class Supervision:
 
     def __init__(self, names: Sequence[str], config: SupervisionConfig, now: float) -> None:
         self.wards = {name: Ward(name, now) for name in names}
-        self._config, self._ticked = config, now
+        self.config, self._ticked = config, now
         self._fault: Verdict | None = None
 
     def heard(self, beat: Beat, now: float) -> None:
@@ -185,7 +185,7 @@ class Supervision:
         return 0.0 if ward.asked is not None else now - ward.heard
 
     def _order(self, ward: Ward, now: float, reachable: Callable[[str], bool]) -> Order | None:
-        beat, config = ward.beat, self._config
+        beat, config = ward.beat, self.config
         if beat is None:
             if now - ward.heard > config.start_timeout:
                 self._give_up(Code.START_FAILED, f"{ward.name} gives no sign of life for {config.start_timeout:g} s")
@@ -225,7 +225,7 @@ class Supervision:
 
     def _lose(self, ward: Ward, now: float, why: str) -> None:
         assert ward.beat is not None
-        config = self._config
+        config = self.config
         ward.dead = ward.beat.pid, ward.beat.place
         ward.beat, ward.heard, ward.why, ward.risen, ward.asked, ward.failed = None, now, why, False, None, None
         ward.losses = [*(t for t in ward.losses if t > now - config.window), now]
@@ -234,7 +234,7 @@ class Supervision:
             self._give_up(Code.RESTARTS_EXHAUSTED, f"{ward.name} was lost too often, {self._count(ward)}: {why}")
 
     def _count(self, ward: Ward) -> str:
-        return f"{len(ward.losses)} of {self._config.max_restarts} times in {self._config.window:g} s"
+        return f"{len(ward.losses)} of {self.config.max_restarts} times in {self.config.window:g} s"
 
     def _give_up(self, code: Code, message: str) -> None:
         self._fault = Verdict(code, message)

@@ -57,9 +57,13 @@ class Synchroniser:
     """
 
     def __init__(self, inputs: InputSpec, freshness: FreshnessConfig, max_apart: float, max_rate: float) -> None:
-        self._inputs, self._max_apart, self._period = inputs, max_apart, 1.0 / max_rate
-        self._freshness = Freshness(freshness)
+        self._inputs, self._freshness = inputs, Freshness(freshness)
+        self.tune(freshness, max_apart, max_rate)
         self.clear()
+
+    def tune(self, freshness: FreshnessConfig, max_apart: float, max_rate: float) -> None:
+        """Other values from now on, see the class."""
+        self._freshness.config, self._max_apart, self._period = freshness, max_apart, 1.0 / max_rate
 
     def clear(self) -> None:
         """Forgets everything, as after a jump in time."""

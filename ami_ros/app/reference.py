@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from ami_ros.app.commands import COMMANDS
-from ami_ros.app.tables import field_comments, parameter_tables, table
+from ami_ros.app.tables import parameter_tables, table
+from ami_ros.config import field_comments
 from ami_ros.learning.extract import ExtractConfig
 from ami_ros.learning.trainer import TrainingConfig
 from ami_ros.nodes.command_timeout import CommandTimeoutParameters
@@ -90,7 +91,7 @@ MEANINGS = {
     "location": "where the robot believes it is in its memory, and how sure it is",
     "places": "remembered places and the ways between them, as markers (latched)",
     "place_graph": "the same with their ids, how often a way was driven and how often it failed (latched)",
-    "goal_pose": "a goal, as RViz sends it, in odom or map",
+    "goal_pose": "a goal, as RViz sends it, in any frame that transforms lead to",
     "keep_away": "circles that the robot shall keep out of (latched)",
     "plan": "poses that the robot expects to pass",
     "planner/state": "state, error, energy, rate, at the control rate",
@@ -139,9 +140,10 @@ def reference() -> str:
         "Each has `--help`.",
         "## Topics",
         topics(),
-        "Every node also publishes `/diagnostics`. `simulator` and `memory` publish `/tf` (odom -> base_link, "
-        "map -> odom), and `safety`, `planner` and `mission` hear `/tf_static` (where the scanner sits), where "
-        "`tf2_msgs` is installed. `loopback` has the topics and services of `simulator`, under its own name.",
+        "Every node also publishes `/diagnostics`. Where `tf2_msgs` is installed, `simulator` and `memory` publish "
+        "`/tf` (odom -> base_link, map -> odom), `safety`, `planner` and `mission` hear `/tf_static` (where the "
+        "scanner sits), and the last two `/tf` (frames of goals). `loopback` has the topics and services of "
+        "`simulator`, under its own name.",
         "## Services and actions",
         services(),
         "What goes in and out, with units and error codes, is in the comments of the files in "
@@ -153,8 +155,12 @@ def reference() -> str:
         "of commands. Its keys are those of `robot`; each group, and each kind of sensor, has a table of its own.",
         *(part for title, cls in ROBOT_PARTS.items() for part in (f"### {title}", robot_fields(cls))),
         "## Parameters",
-        "All are read-only while a node runs; an unknown one, a wrong type or a value out of range ends the node with "
-        "one line. Each node also has `autostart` (true: configure and activate by itself; the launch files set it to "
+        "An unknown one, a wrong type or a value out of range ends the node with one line. While a node runs, `ros2 "
+        "param set` changes those that have a word in that column (lower, higher: not beyond the value at start, which "
+        "others rely on), and refuses what the node would not have started with; all others are read-only. The "
+        "planner's `patience` and `navigator` count from the next goal on, the mission's `exploration` from the next "
+        "mission.",
+        "Each node also has `autostart` (true: configure and activate by itself; the launch files set it to "
         "false and leave that to `supervisor`, or with `autostart:=false` to a lifecycle manager such as Nav2's) and "
         "`use_sim_time`. What follows from the robot, config/params.yaml and `params_file` are read in this order.",
     ]

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
-import inspect
-import io
-import textwrap
-import tokenize
 import typing
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ami_ros.ros.node.parameters import describe, group_of
+from ami_ros.ros.node.parameters import Change, Described, describe, group_of
 
-HEADER = ("parameter", "default", "allowed", "what")
+HEADER = ("parameter", "default", "allowed", "while it runs", "what")
+CHANGES: dict[Change, str] = {"no": "", "free": "yes", "lower": "lower", "higher": "higher"}
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -30,17 +26,23 @@ def _escaped(cell: str) -> str:
 def parameter_tables(cls: type[Any]) -> list[str]:
     """One table for the parameters of `cls`, and one below a heading for each group of them."""
     parts: list[str] = []
+    described = {parameter.name: parameter for parameter in describe(cls)}
+    changes = any(parameter.change != "no" for parameter in described.values())
     for prefix, group in _groups(cls):
         if prefix:
             summary = (group.__doc__ or "").strip().splitlines()[0]
             parts.append(f"`{prefix}*`: {summary}")
-        parts.append(table(HEADER, _rows(group, prefix)))
+        if prefix.endswith("NAME."):  # of named groups, none of which is there
+            described |= {f"{prefix}{one.name}": one for one in describe(group)}
+        rows = [*_rows(group, prefix, described)]
+        keep = [k for k, _ in enumerate(HEADER) if changes or HEADER[k] != HEADER[3]]
+        parts.append(table([HEADER[k] for k in keep], [[row[k] for k in keep] for row in rows]))
     return parts
 
 
 def parameter_names(cls: type[Any], given: dict[str, Any] | None = None) -> list[str]:
     """All parameters of `cls`, with the names of their groups; and of the groups that `given` values name."""
-    return [name for name, *_ in describe(cls, given)]
+    return [parameter.name for parameter in describe(cls, given)]
 
 
 def _groups(cls: type[Any], prefix: str = "") -> Iterator[tuple[str, type[Any]]]:
@@ -53,16 +55,15 @@ def _groups(cls: type[Any], prefix: str = "") -> Iterator[tuple[str, type[Any]]]
             yield from _groups(hints[field.name], f"{prefix}{field.name}.")
 
 
-def _rows(cls: type[Any], prefix: str) -> Iterator[tuple[str, str, str, str]]:
-    hints, comments = typing.get_type_hints(cls), field_comments(cls)
-    defaults = {name: default for name, default, *_ in describe(cls)}
+def _rows(cls: type[Any], prefix: str, described: Mapping[str, Described]) -> Iterator[tuple[str, ...]]:
+    hints = typing.get_type_hints(cls)
     for field in dataclasses.fields(cls):
-        if field.name not in defaults:  # a group
+        name = f"{prefix}{field.name}"
+        if name not in described:  # a group
             continue
-        unit = field.metadata.get("unit", "")
-        doc = field.metadata.get("doc") or comments[field.name]
-        what = f"[{unit}] {doc}" if unit else doc
-        yield f"`{prefix}{field.name}`", _text(defaults[field.name]), _allowed(hints[field.name], field), what
+        one = described[name]
+        what = f"[{one.unit}] {one.doc}" if one.unit else one.doc
+        yield f"`{name}`", _text(one.default), _allowed(hints[field.name], field), CHANGES[one.change], what
 
 
 def _allowed(hint: Any, field: dataclasses.Field[Any]) -> str:
@@ -76,21 +77,3 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return str(value) if value != "" else "empty"
-
-
-def field_comments(cls: type[Any]) -> dict[str, str]:
-    """Field name -> the comment at the end of its line, "" without one; of `cls` and the dataclasses that it extends.
-
-    Only lines that a formatter keeps together count: a comment above a field is for those who read the code.
-    """
-    found: dict[str, str] = {}
-    for base in reversed(cls.__mro__[:-1]):
-        source = textwrap.dedent(inspect.getsource(base))
-        tokens = tokenize.generate_tokens(io.StringIO(source).readline)
-        comments = {t.start[0]: t.string.lstrip("# ") for t in tokens if t.type == tokenize.COMMENT}
-        definition = ast.parse(source).body[0]
-        assert isinstance(definition, ast.ClassDef)
-        for statement in definition.body:
-            if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
-                found[statement.target.id] = comments.get(statement.end_lineno or 0, "")
-    return found

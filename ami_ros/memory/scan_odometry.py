@@ -23,8 +23,8 @@ class ScanOdometryConfig:
     turn_noise: float = 0.10  # [rad per rad] of a turn
     drift_noise: float = 0.05  # [rad per m] of turning that driving adds
     kept: float = 6.0  # [m] of way behind the robot whose scans are its surroundings; larger: fuller, slower
-    every: float = 0.20  # [m], or ...
-    every_turn: float = 0.25  # ... [rad] between scans that are kept
+    every: float = 0.20  # [m] between scans that are kept, or ...
+    every_turn: float = 0.25  # ... [rad] of turning between them
     support: float = 0.55  # share of points on walls from which a match is believed; larger trusts wheels more
     strange: float = 0.3  # share of points in what was free just before, from which the robot may have been carried
     floor: tuple[float, float] = (0.015, 0.005)  # [m], [rad] least deviation of a step that scans have measured

@@ -48,10 +48,17 @@ class MemoryParameters:
         None, "Folder of the files of ~/save, ~/load and ~/merge; empty: that of memory_file."
     )
     observe_period: float = parameter(
-        0.2, "Between two latents that memory takes in. Larger saves CPU and localises more slowly.", "s", (0.0, 10.0)
+        0.2,
+        "Between two latents that memory takes in. Larger saves CPU and localises more slowly.",
+        "s",
+        (0.0, 10.0),
+        True,
     )
     places_period: float = parameter(
-        2.0, "Between two publications of places, when they changed. Larger saves CPU.", "s", (0.1, 600.0)
+        2.0, "Between two publications of places, when they changed. Larger saves CPU.", "s", (0.1, 600.0), True
+    )
+    transform_tolerance: float = parameter(
+        0.5, "By which map -> odom is dated ahead, to hold until the next; larger hides gaps.", "s", (0.0, 5.0), True
     )
     thumbnails: bool = parameter(True, "Keep a small picture of each new place.")
     compressed: bool = parameter(False, "The topic image has CompressedImage (jpeg or png); false: Image.")
@@ -113,7 +120,7 @@ class MemoryNode(AmiNode[MemoryParameters]):
         self.subscribe(kind, "cmd_vel", self._on_command, RELIABLE)
         self.subscribe(Surprise, "surprise", self._on_surprise)
         self.subscribe(Latent, "latent", self._on_latent)
-        self.every(config.places_period, self._publish_places)
+        self._timer = self.every(config.places_period, self._publish_places)
         self._answers = MemoryServices(
             self, self.memory, self._lock, loaded.encoder_id, config.map_frame, self._camera.picture
         )
@@ -129,6 +136,10 @@ class MemoryNode(AmiNode[MemoryParameters]):
         if hasattr(self, "memory"):
             self.memory.close()
             del self.memory
+
+    def reconfigure(self, before: MemoryParameters) -> None:
+        self._feed.period = self.config.observe_period
+        self._timer.timer_period_ns = round(1e9 * self.config.places_period)
 
     def time_jumped(self) -> None:
         if hasattr(self, "memory"):
@@ -174,6 +185,8 @@ class MemoryNode(AmiNode[MemoryParameters]):
         header = conversions.header_at(work.header.stamp, self.config.map_frame)
         self._location.publish(memory_messages.location_to_message(location, header, self._encoder_id))
         odom_in_map = compose(location.pose, inverse(location.odometry))
+        ahead = conversions.stamp_to_seconds(work.header.stamp) + self.config.transform_tolerance
+        header = conversions.header_at(ahead, self.config.map_frame)
         send_transform(self._tf, header, self.config.odom_frame, conversions.pose_to_message(odom_in_map))
 
     def _failed(self, error: Exception) -> None:

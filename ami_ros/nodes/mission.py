@@ -12,13 +12,14 @@ from sensor_msgs.msg import BatteryState, LaserScan
 from std_msgs.msg import String
 
 from ami_interfaces.action import RunMission
-from ami_interfaces.msg import Location, PlaceGraph, Surprise
+from ami_interfaces.msg import Location, NavigationGoal, PlaceGraph, Surprise
 from ami_ros.errors import AmiError
 from ami_ros.planning.exploration_config import ExplorationConfig
 from ami_ros.planning.mission_codes import Code
 from ami_ros.planning.mission_file import MissionFile
 from ami_ros.planning.task import Phase, Task
 from ami_ros.ros.goals.action_server import GoalTicket, Outcome, SimpleActionServer
+from ami_ros.ros.goals.frames import GoalFrames
 from ami_ros.ros.goals.leg_client import LegClient
 from ami_ros.ros.goals.route_client import RouteClient
 from ami_ros.ros.goals.task_runner import TaskRunner
@@ -27,7 +28,7 @@ from ami_ros.ros.messages.missions import feedback_message, goal_message, result
 from ami_ros.ros.mission_inputs import MissionInputs
 from ami_ros.ros.node.health import STEADY
 from ami_ros.ros.node.lifecycle import AmiNode
-from ami_ros.ros.node.parameters import parameter
+from ami_ros.ros.node.parameters import group, parameter
 from ami_ros.ros.node.process import run
 from ami_ros.ros.node.qos import LATCHED, RELIABLE
 from ami_ros.ros.sensors.scanner import Scanner
@@ -42,10 +43,14 @@ class MissionParameters:
         None, "File that keeps the current mission, so that it survives a restart; empty: it ends with the process."
     )
     resume_within: float = parameter(
-        60.0, "Age up to which an interrupted mission resumes by itself at start; 0: only when asked.", "s", (0.0, 1e9)
+        60.0,
+        "Age up to which an interrupted mission resumes by itself at start; 0: only when asked.",
+        "s",
+        (0.0, 1e9),
+        True,
     )
     rate: float = parameter(
-        5.0, "Of feedback and decisions. Larger reacts sooner and takes more CPU.", "Hz", (1.0, 50.0)
+        5.0, "Of feedback and decisions. Larger reacts sooner and takes more CPU.", "Hz", (1.0, 50.0), True
     )
     memory_node: str = parameter("memory", "Name of the node that offers find_route.")
     route_timeout: float = parameter(
@@ -53,14 +58,17 @@ class MissionParameters:
         "To wait for memory when goals are put in order; after that they are driven in the order given.",
         "s",
         (0.05, 60.0),
+        True,
     )
     planner_silence: float = parameter(
-        5.0, "Without feedback from the planner before the drive is started again.", "s", (0.5, 600)
+        5.0, "Without feedback from the planner before the drive is started again.", "s", (0.5, 600), True
     )
-    planner_patience: float = parameter(60.0, "Without a planner before the mission is given up.", "s", (1.0, 1e6))
+    planner_patience: float = parameter(
+        60.0, "Without a planner before the mission is given up.", "s", (1.0, 1e6), True
+    )
     frames: Frames = field(default_factory=Frames)
     scanner: Mount = field(default_factory=Mount)
-    exploration: ExplorationConfig = field(default_factory=ExplorationConfig)
+    exploration: ExplorationConfig = group(ExplorationConfig, mutable=None)
 
 
 class MissionNode(AmiNode[MissionParameters]):
@@ -79,6 +87,7 @@ class MissionNode(AmiNode[MissionParameters]):
         self.runner = TaskRunner(self._legs, self._routes, self._file, config.planner_silence, config.planner_patience)
         self._decision = self.publisher(String, "~/decision")
         self._said = ""
+        self._frames = GoalFrames(self, config.frames)
         self._server = SimpleActionServer(
             self,
             RunMission,
@@ -94,7 +103,7 @@ class MissionNode(AmiNode[MissionParameters]):
         self.subscribe(Location, "location", self._inputs.take_location, RELIABLE)
         self.subscribe(Surprise, "surprise", self._inputs.take_surprise)
         self.subscribe(PlaceGraph, "place_graph", self._inputs.take_graph, LATCHED)
-        self.every(1.0 / config.rate, self._tick, STEADY)
+        self._timer = self.every(1.0 / config.rate, self._tick, STEADY)
 
     def activate(self) -> None:
         age = self._file.age()
@@ -119,6 +128,12 @@ class MissionNode(AmiNode[MissionParameters]):
             self._routes.destroy()
             del self._server
 
+    def reconfigure(self, before: MissionParameters) -> None:
+        config = self.config
+        self._timer.timer_period_ns = round(1e9 / config.rate)
+        self._routes.timeout = config.route_timeout
+        self.runner.silence, self.runner.patience = config.planner_silence, config.planner_patience
+
     def time_jumped(self) -> None:
         if hasattr(self, "_inputs"):
             self._inputs.clear()
@@ -127,6 +142,8 @@ class MissionNode(AmiNode[MissionParameters]):
         if not self.is_active:
             raise AmiError("mission: the node is not active; activate it", Code.DEACTIVATED)
         if request.kind != RunMission.Goal.RESUME:
+            for goal in (*request.goals, request.home):
+                self._resolve(goal)
             return task_from_message(request, self.config.frames, self.config.exploration)
         if self.runner.task is not None and self.runner.suspended is None:
             return self.runner.task
@@ -134,6 +151,12 @@ class MissionNode(AmiNode[MissionParameters]):
         if task is None:
             raise AmiError("mission: nothing to resume; send a mission", Code.NOTHING_TO_RESUME)
         return task
+
+    def _resolve(self, goal: NavigationGoal) -> None:
+        try:
+            self._frames.resolve_goal(goal)
+        except AmiError as error:
+            raise AmiError(f"mission: {error}", Code.INVALID_MISSION) from error
 
     def _take_up(self) -> None:
         """The mission of the newest client, if it is not the current one."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from ami_ros.ros.adaptation import FollowedModel
 from ami_ros.ros.messages import conversions
 from ami_ros.ros.models import shared_model
 from ami_ros.ros.node.lifecycle import AmiNode
-from ami_ros.ros.node.parameters import parameter
+from ami_ros.ros.node.parameters import group, parameter
 from ami_ros.ros.node.process import URGENT, run
 from ami_ros.ros.node.qos import LATCHED
 from ami_ros.ros.node.worker import Worker
@@ -44,16 +44,17 @@ class PerceptionParameters:
         "Between an image and its scan or heading. Larger pairs worse-timed sensors, smaller drops more images.",
         "s",
         (0.01, 5.0),
+        True,
     )
     max_rate: float = parameter(
         15.0, "Of latents: images that come faster are left out. Higher: fresher latents, for more computing.", "Hz",
-        (1.0, 100.0),
+        (1.0, 100.0), True,
     )  # fmt: skip
     compressed: bool = parameter(False, "The topic image has CompressedImage (jpeg or png); false: Image.")
     max_image_pixels: int = parameter(
         MAX_PIXELS, "Larger images are refused before they are decoded.", "px", (64, 100_000_000)
     )
-    freshness: FreshnessConfig = field(default_factory=FreshnessConfig)
+    freshness: FreshnessConfig = group(FreshnessConfig, mutable=None)
 
 
 class PerceptionNode(AmiNode[PerceptionParameters]):
@@ -94,6 +95,10 @@ class PerceptionNode(AmiNode[PerceptionParameters]):
     def cleanup(self) -> None:
         if hasattr(self, "_worker"):
             self._worker.close()
+
+    def reconfigure(self, before: PerceptionParameters) -> None:
+        config = self.config
+        self._synchroniser.tune(config.freshness, config.scan_max_age, config.max_rate)
 
     def time_jumped(self) -> None:
         if hasattr(self, "_synchroniser"):

@@ -34,6 +34,7 @@ from ami_ros.planning.types import Percept, State
 from ami_ros.ros.adaptation import TOPIC as ADAPTATION
 from ami_ros.ros.adaptation import FollowedModel
 from ami_ros.ros.goals.action_server import GoalTicket
+from ami_ros.ros.goals.frames import GoalFrames
 from ami_ros.ros.goals.navigation import NavigationGoals
 from ami_ros.ros.goals.poses import PoseGoals
 from ami_ros.ros.goals.route_client import RouteClient
@@ -43,7 +44,7 @@ from ami_ros.ros.messages.memory import keep_away_from_message, location_from_me
 from ami_ros.ros.models import planning_dynamics, shared_model, warm_up
 from ami_ros.ros.node.health import STEADY
 from ami_ros.ros.node.lifecycle import AmiNode
-from ami_ros.ros.node.parameters import parameter
+from ami_ros.ros.node.parameters import group, parameter
 from ami_ros.ros.node.process import URGENT, run
 from ami_ros.ros.node.qos import LATCHED, RELIABLE
 from ami_ros.ros.node.worker import Worker
@@ -54,6 +55,12 @@ from ami_ros.scan import Mount
 from ami_ros.world_model.onnx_runtime import OnnxEncoder
 from ami_ros.world_model.perception import Perception
 
+# What can be set while the node runs; all but control_rate and route_timeout count from the next goal on.
+TUNED = (
+    *("use_memory", "distance_tolerance", "angle_tolerance", "approach", "doubt", "follower", "progress", "situations"),
+    *("planner.deadline", "planner.costs", "planner.mode_one"),
+)
+SPEEDS = [f"planner.kinematics.{name}" for name in ("max_linear", "max_reverse", "max_angular", "max_lateral")]
 PAUSE = 0.5  # steady time without a tick of the control timer after which the node's clock counts as paused [s]
 
 
@@ -70,18 +77,20 @@ class PlannerParameters:
         "Of searches with torch. auto: measured at start, bf16 if it is faster and ranks futures alike.",
     )
     control_rate: float = parameter(
-        10.0, "Of cmd_vel_raw while there is a goal. Larger follows a plan more finely.", "Hz", (1.0, 100.0)
+        10.0, "Of cmd_vel_raw while there is a goal. Larger follows a plan more finely.", "Hz", (1.0, 100.0), True
     )
     memory_node: str = parameter("memory", "Name of the node that offers find_route.")
-    route_timeout: float = parameter(2.0, "To wait for a route before the robot drives without one.", "s", (0.05, 60.0))
+    route_timeout: float = parameter(
+        2.0, "To wait for a route before the robot drives without one.", "s", (0.05, 60.0), True
+    )
     max_image_pixels: int = parameter(
         MAX_PIXELS, "Larger goal images are refused before they are decoded.", "px", (64, 10**8)
     )
     enable_stamped_cmd_vel: bool = parameter(True, "cmd_vel_raw is a TwistStamped; false: a Twist.")
     frames: Frames = field(default_factory=Frames)
     scanner: Mount = field(default_factory=Mount)
-    patience: Patience = field(default_factory=Patience)
-    navigator: NavigatorConfig = field(default_factory=NavigatorConfig)
+    patience: Patience = group(Patience, mutable=None)
+    navigator: NavigatorConfig = group(NavigatorConfig, TUNED, lower=SPEEDS)
 
 
 class PlannerNode(AmiNode[PlannerParameters]):
@@ -101,8 +110,8 @@ class PlannerNode(AmiNode[PlannerParameters]):
             loaded, self._followed.model, config.navigator.planner, config.onnx, config.precision
         )
         self.get_logger().info(why)
-        self.navigator = Navigator(dynamics, config.navigator)
-        warm_up(self.perception, self.navigator.planner)
+        navigator = Navigator(dynamics, config.navigator)
+        warm_up(self.perception, navigator.planner)
         self._scanner = Scanner(self, config.frames.base, config.scanner)
         self._camera = CalibratedCamera(loaded.model.spec.inputs, max_pixels=config.max_image_pixels)
         self._camera.follow(self)
@@ -110,15 +119,16 @@ class PlannerNode(AmiNode[PlannerParameters]):
         self._latent_stamp = self._latent_came = -math.inf
         self._ticked = time.monotonic()
         self.topics = PlannerTopics(self, loaded, config.frames, config.enable_stamped_cmd_vel)
-        self.topics.say_budget(self.navigator.planner.budget)
+        self.topics.say_budget(navigator.planner.budget)
         self._routes = RouteClient(self, f"{config.memory_node}/find_route", config.frames.map, config.route_timeout)
-        self._driver = Driver(self.navigator, self.perception, self._routes, loaded.encoder_id)
+        self._driver = Driver(navigator, self.perception, self._routes, loaded.encoder_id)
         self._worker: Worker[Percept] = Worker("planner", self._think, self._failed)
         self.health.follow(self._worker)
         self.health.figure("model", lambda: loaded.encoder_id)
         self._goals = NavigationGoals(self, self.topics, self._percepts, self._prepare, config.frames.odom)
         self.subscribe(Adaptation, ADAPTATION, self._followed.take_message, LATCHED, always=True)
-        self._poses = PoseGoals(self, (config.frames.odom, config.frames.map))
+        self._frames = GoalFrames(self, config.frames)
+        self._poses = PoseGoals(self, self._frames)
         # The latent is subscribed last: of messages that arrive together, earlier subscriptions are served first.
         self.subscribe(Odometry, "odom", self._on_odometry, frame=config.frames.odom)
         self.subscribe(LaserScan, "scan", self._on_scan)
@@ -143,6 +153,17 @@ class PlannerNode(AmiNode[PlannerParameters]):
             self.destroy_guard_condition(self._decided)
             del self._goals
 
+    def allow(self, config: PlannerParameters) -> None:
+        if hasattr(self, "_goals") and config.navigator != self.config.navigator:
+            self._driver.navigator.tuned(config.navigator)  # a cost may refuse its options
+
+    def reconfigure(self, before: PlannerParameters) -> None:
+        config = self.config
+        self._timer.timer_period_ns = round(1e9 / config.control_rate)
+        self._routes.timeout = config.route_timeout
+        if config.navigator != before.navigator:
+            self._driver.tune(config.navigator)
+
     def time_jumped(self) -> None:
         if hasattr(self, "_goals"):
             self._percepts.clear()
@@ -151,6 +172,7 @@ class PlannerNode(AmiNode[PlannerParameters]):
             self._goals.abort_current(Code.STALE_OBSERVATION, "time was turned back; send the goal again")
 
     def _prepare(self, request: NavigateToGoal.Goal) -> GoalExecution:
+        self._frames.resolve_goal(request.goal)
         goal, image = goal_from_message(request, self._encoder_id, self._spec, self.config.frames, self._camera.picture)
         return GoalExecution(goal, image, self.config.patience, self._spec.period, self.now())
 
@@ -202,7 +224,7 @@ class PlannerNode(AmiNode[PlannerParameters]):
     def _decide(self, ticket: GoalTicket, percept: Percept) -> None:
         execution: GoalExecution = ticket.prepared
         decision = self._driver.decide(execution, percept)
-        self.topics.say_budget(self.navigator.planner.budget)
+        self.topics.say_budget(self._driver.navigator.planner.budget)
         execution.follow(decision, percept.stamp)
         self._decided.trigger()
         if decision.succeeded:

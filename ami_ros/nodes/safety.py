@@ -24,7 +24,7 @@ from ami_ros.geometry import Array
 from ami_ros.ros.messages import conversions
 from ami_ros.ros.node.health import STEADY
 from ami_ros.ros.node.lifecycle import AmiNode
-from ami_ros.ros.node.parameters import named, parameter
+from ami_ros.ros.node.parameters import group, named, parameter
 from ami_ros.ros.node.process import URGENT, run
 from ami_ros.ros.node.qos import RELIABLE
 from ami_ros.ros.sensors.keep_out import KeepOutAreas, KeepOutParameters
@@ -37,6 +37,13 @@ from ami_ros.safety.zones import Zone
 from ami_ros.scan import Mount
 
 WHOLE_FOR = 0.4  # [s] that one word of the supervisor holds, who says it every 0.1 s
+
+
+# What can be set while the node runs, only to what is more careful than at start.
+CAUTIOUS = (
+    *("max_linear", "max_angular", "max_lateral", "max_linear_acceleration"),
+    *("command_timeout", "scan_timeout", "silence_timeout", "clock_timeout"),
+)
 
 
 @dataclass(frozen=True)
@@ -55,7 +62,7 @@ class SafetyParameters:
         False, "Commands pass only while the supervisor says that every node of the stack is active."
     )
     scanner: Mount = field(default_factory=Mount)
-    gate: SafetyConfig = field(default_factory=SafetyConfig)
+    gate: SafetyConfig = group(SafetyConfig, lower=CAUTIOUS, higher=("margin", "obstacle_speed"))
     polygons: dict[str, Zone] = named("Names of zones around the robot; each has a group of parameters, NAME.*.")
     observation_sources: dict[str, Source] = named("Names of sensors; each has a group of parameters, NAME.*.")
     source_timeout: float = parameter(
@@ -127,6 +134,9 @@ class SafetyNode(AmiNode[SafetyParameters]):
         with self._sending:
             self._gate.stop()
             self.publish_last(self._output, self._message(STILL))
+
+    def reconfigure(self, before: SafetyParameters) -> None:
+        self._gate.tighten(self.config.gate)
 
     def time_jumped(self) -> None:
         if self.is_active:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
@@ -22,7 +22,7 @@ from ami_ros.ros.messages import conversions
 from ami_ros.ros.node.health import STEADY
 from ami_ros.ros.node.heartbeat import TOPIC, beat_of, here
 from ami_ros.ros.node.lifecycle import AmiNode
-from ami_ros.ros.node.parameters import parameter
+from ami_ros.ros.node.parameters import group, parameter
 from ami_ros.ros.node.process import URGENT, run
 from ami_ros.ros.node.qos import RELIABLE
 from ami_ros.ros.start.process_watch import ProcessWatch
@@ -45,7 +45,7 @@ class SupervisorParameters:
     )
     enable_stamped_cmd_vel: bool = parameter(True, "cmd_vel is a TwistStamped; false: a Twist.")
     base_frame: str = parameter("base_link", "Frame of the commands.")
-    supervision: SupervisionConfig = field(default_factory=SupervisionConfig)
+    supervision: SupervisionConfig = group(SupervisionConfig, mutable=None)
 
     def __post_init__(self) -> None:
         if not self.nodes or len(set(self.nodes)) < len(self.nodes):
@@ -71,6 +71,10 @@ class SupervisorNode(AmiNode[SupervisorParameters]):
 
     def activate(self) -> None:
         self._supervision = Supervision(self.config.nodes, self.config.supervision, time.monotonic())
+
+    def reconfigure(self, before: SupervisorParameters) -> None:
+        if self.is_active:
+            self._supervision.config = self.config.supervision
 
     def cleanup(self) -> None:
         if hasattr(self, "_changes"):

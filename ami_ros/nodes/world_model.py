@@ -47,15 +47,17 @@ class WorldModelParameters:
         "z score above which all readings of a model step raise an alarm. Larger: fewer alarms, later.",
         "",
         (0.0, 1000.0),
+        True,
     )
     window: int = parameter(
         300,
         "Readings in the running median of the usual error. Larger adapts more slowly to a new place.",
         "",
         (20, 100_000),
+        True,
     )
     current_max_age: float = parameter(
-        1.0, "Age of the newest latent up to which ~/predict starts from it (use_current).", "s", (0.05, 60.0)
+        1.0, "Age of the newest latent up to which ~/predict starts from it (use_current).", "s", (0.05, 60.0), True
     )
     enable_stamped_cmd_vel: bool = parameter(True, "cmd_vel is a TwistStamped; false: a Twist.")
     odom_frame: str = parameter("odom", "Frame of predicted poses.")
@@ -102,6 +104,9 @@ class WorldModelNode(AmiNode[WorldModelParameters]):
     def cleanup(self) -> None:
         if hasattr(self, "_worker"):
             self._worker.close()
+
+    def reconfigure(self, before: WorldModelParameters) -> None:
+        self._watch.monitor.tune(self.config.threshold, self.config.window)
 
     def time_jumped(self) -> None:
         if hasattr(self, "_worker"):

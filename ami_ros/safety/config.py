@@ -31,7 +31,7 @@ class SafetyConfig:
     max_angular: float = 1.8  # [rad/s] either way; faster turning is cut to it
     max_lateral: float = 0.0  # [m/s] to either side; 0: the robot does not drive sideways
     max_linear_acceleration: float = 1.0  # [m/s^2] in any direction; larger starts faster; braking is not limited
-    max_angular_acceleration: float = 5.0  # [rad/s^2]
+    max_angular_acceleration: float = 5.0  # [rad/s^2] of turning; larger begins to turn faster
     command_timeout: float = 0.3  # [s] age of a command at which the robot stops; larger coasts longer
     scan_timeout: float = 0.6  # [s] since it was measured, from which a scan shows nothing any more
     silence_timeout: float = 1.0  # [s] of steady time without commands, or scans, until it stands, whatever the clock

@@ -101,26 +101,30 @@ class SafetyGate:
         sources: Mapping[str, float] | None = None,
         keep_out: KeepOut | None = None,
     ) -> None:
-        self.config = config
+        self.config = self._start = config
         self.keep_out = KeepOut() if keep_out is None else keep_out
         self.emergency = False  # stands until `release`
         self.held = False  # zero for as long as it is set
         self._footprint, self._sources = Footprint(config), sources or {}
         self._zones = Zones(zones or {}, self._footprint)
-        self._forget(config)
+        self._forget()
         self._last: Command = NOTHING
         self._last_time: float | None = None
         self._clock = (-math.inf, -math.inf)  # the node's, and steady time at which it was seen to move
 
-    def _forget(self, config: SafetyConfig) -> None:
-        self._motion, self._around = Motion(config), Surroundings(config, self._footprint)
+    def _forget(self) -> None:
+        self._motion, self._around = Motion(self._start), Surroundings(self._start, self._footprint)
         self._laser, self._others = Observations({}), Observations(self._sources)
         sees = self._around, self._others, self.keep_out
-        self._obstruction = Obstruction(config, self._footprint, self._motion, *sees)
+        self._obstruction = Obstruction(self.config, self._footprint, self._motion, *sees)
         self._command: tuple[Command, float, float] | None = None  # of three numbers; when it came, on both clocks
         self._scanned = -math.inf  # steady time of the newest scan
         self._fault = ""  # what is wrong with the scans that come
         self._odom_stamp = -math.inf
+
+    def tighten(self, config: SafetyConfig) -> None:
+        """Other limits from now on, none looser than at the start; those still say how long it takes to stand."""
+        self.config = self._obstruction.config = config
 
     def command(self, linear: float, angular: float, now: float, lateral: float = 0.0, steady: float = 0.0) -> None:
         """A command arrived; one that is not finite counts as a stop."""
@@ -179,7 +183,7 @@ class SafetyGate:
 
     def stop(self) -> None:
         """Forgets everything but an emergency stop: zero until new commands come."""
-        self._forget(self.config)
+        self._forget()
 
     def emergency_stop(self) -> None:
         """Zero until `release`, whatever happens."""

@@ -41,7 +41,7 @@ class Obstruction:
         others: Observations,
         keep_out: KeepOut,
     ) -> None:
-        self._config, self._footprint, self._motion = config, footprint, motion
+        self.config, self._footprint, self._motion = config, footprint, motion
         self._around, self._others, self._keep_out = around, others, keep_out
 
     def near(self, now: float) -> Near:
@@ -53,8 +53,8 @@ class Obstruction:
         points = np.concatenate(
             [np.zeros((0, 2)), *(transform_points(relative(here, each.pose), each.points) for each in shown)]
         )
-        ages = (error - each.error + self._config.obstacle_speed * max(0.0, now - each.stamp) for each in shown)
-        margin = self._config.margin + max(ages, default=0.0)
+        ages = (error - each.error + self.config.obstacle_speed * max(0.0, now - each.stamp) for each in shown)
+        margin = self.config.margin + max(ages, default=0.0)
         return Near(here, margin, points, self._footprint.distance(points), self._motion.in_odom(now))
 
     def what(self, command: Command, now: float, near: Near) -> str:
@@ -79,7 +79,7 @@ class Obstruction:
 
     def _touches(self, times: Array, poses: Array, near: Near) -> bool:
         """Whether the robot, on one of these paths, comes within its margin of something that stands."""
-        closer = self._config.obstacle_speed * times
+        closer = self.config.obstacle_speed * times
         reach = near.margin + closer[-1] + np.hypot(poses[..., 0], poses[..., 1]).max() + self._footprint.swing
         points, distance = near.points[near.distance <= reach], near.distance[near.distance <= reach]
         if not len(points):

@@ -48,15 +48,20 @@ class SurpriseMonitor:
     """
 
     def __init__(self, model: WorldModel, threshold: float = 5.0, window: int = 300, warm_up: int = 20) -> None:
-        self.model, self.threshold, self.warm_up = model, threshold, warm_up
+        self.model, self.warm_up = model, warm_up
         # Error, way, and how hard the prediction was.
-        self.readings: deque[tuple[float, float, float]] = deque(maxlen=window)
+        self.readings: deque[tuple[float, float, float]] = deque()
+        self.tune(threshold, window)
         self._high = 0  # readings above the threshold in a row
 
     @property
     def reach(self) -> int:
         """Commands between the latent that is predicted from and the one that is compared."""
         return HORIZON * self.model.spec.chunk
+
+    def tune(self, threshold: float, window: int) -> None:
+        """Other values from now on, see the class; may be called on another thread."""
+        self.threshold, self.readings = threshold, deque(self.readings, maxlen=window)
 
     def reset(self) -> None:
         """Forgets all readings, as after a jump in time."""

@@ -17,10 +17,12 @@ pytest.importorskip("rclpy", reason="needs ROS 2")
 from ami_ros.app import bench_report, reference
 from ami_ros.app.cli import functions
 from ami_ros.app.commands import find_command
-from ami_ros.app.tables import field_comments, parameter_names
+from ami_ros.app.tables import parameter_names
+from ami_ros.config import field_comments
 from ami_ros.robots.description import load_robot
 from ami_ros.ros.interfaces import INTERFACES
 from ami_ros.ros.node.lifecycle import AmiNode
+from ami_ros.ros.node.parameters import describe
 from ami_ros.ros.start.graph import Arguments, declared
 from harness.processes import REPOSITORY
 from harness.ros import RosPeer
@@ -71,7 +73,10 @@ def test_node_has_the_parameters_of_the_reference(ros: RosPeer, node: str) -> No
     ros.add(made)
     names = set(made._parameters) - COMMON
     assert names == set(parameter_names(reference.PARAMETERS[node]))
-    assert all(made.describe_parameter(name).read_only for name in names)
+    changes = {parameter.name: parameter.change for parameter in describe(reference.PARAMETERS[node])}
+    assert all(made.describe_parameter(name).read_only == (changes[name] == "no") for name in names)
+    words = {name: made.describe_parameter(name).description for name in made._parameters}
+    assert [name for name, text in words.items() if not re.search(r"[a-z]{2,} [a-z]", text)] == []
 
 
 def test_comments_belong_to_their_fields() -> None:

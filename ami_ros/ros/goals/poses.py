@@ -24,6 +24,7 @@ from ami_interfaces.msg import NavigationGoal
 from ami_ros.errors import AmiError
 from ami_ros.planning.codes import Code
 from ami_ros.ros.goals.action_server import GoalTicket, Outcome, SimpleActionServer
+from ami_ros.ros.goals.frames import GoalFrames
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.qos import RELIABLE, REQUESTS
 
@@ -42,11 +43,11 @@ class PoseGoals:
 
     Args:
         node: the planner, which offers navigate_to_goal.
-        frames: names of the frames that goals may be in.
+        frames: puts them into a frame that goals may be in.
     """
 
-    def __init__(self, node: AmiNode[Any], frames: tuple[str, ...]) -> None:
-        self._node, self._frames = node, frames
+    def __init__(self, node: AmiNode[Any], frames: GoalFrames) -> None:
+        self._frames = frames
         self._client = ActionClient(
             node, NavigateToGoal, "navigate_to_goal",
             goal_service_qos_profile=REQUESTS, result_service_qos_profile=REQUESTS, cancel_service_qos_profile=REQUESTS,
@@ -56,7 +57,7 @@ class PoseGoals:
         if nav2 is not None:
             kinds = {"navigate_to_pose": "NavigateToPose", "navigate_through_poses": "NavigateThroughPoses"}
             self._actions = [
-                _Nav2Action(node, self._client, name, getattr(nav2, kind), self._check_frame)
+                _Nav2Action(node, self._client, name, getattr(nav2, kind), frames)
                 for name, kind in kinds.items()
                 if hasattr(nav2, kind)
             ]
@@ -68,12 +69,7 @@ class PoseGoals:
         self._client.destroy()
 
     def _on_pose(self, pose: PoseStamped) -> None:
-        self._check_frame(pose)
-        self._client.send_goal_async(request_to(pose))
-
-    def _check_frame(self, pose: PoseStamped) -> None:
-        if pose.header.frame_id not in self._frames:
-            raise AmiError(f"goal: frame '{pose.header.frame_id}' is none of {', '.join(self._frames)}", Code.TF_ERROR)
+        self._client.send_goal_async(request_to(self._frames.resolve(pose)))
 
 
 class _PassedOn:
@@ -89,8 +85,8 @@ class _PassedOn:
 class _Nav2Action:
     """One of Nav2's actions, whose poses become goals of navigate_to_goal."""
 
-    def __init__(self, node: AmiNode[Any], client: ActionClient, name: str, kind: Any, check_frame: Any) -> None:
-        self._node, self._client, self._name, self._type, self._check_frame = node, client, name, kind, check_frame
+    def __init__(self, node: AmiNode[Any], client: ActionClient, name: str, kind: Any, frames: GoalFrames) -> None:
+        self._node, self._client, self._name, self._type, self._frames = node, client, name, kind, frames
         self._server = SimpleActionServer(
             node,
             kind,
@@ -114,9 +110,7 @@ class _Nav2Action:
         poses = list(getattr(poses, "goals", poses))  # since Kilted a nav_msgs/Goals
         if not 0 < len(poses) <= MOST_POSES:
             raise AmiError(f"{len(poses)} poses; send 1 to {MOST_POSES}", Code.INVALID_GOAL)
-        for pose in poses:
-            self._check_frame(pose)
-        return _PassedOn(poses)
+        return _PassedOn([self._frames.resolve(pose) for pose in poses])
 
     def _send(self, ticket: GoalTicket) -> None:
         sent = self._client.send_goal_async(request_to(ticket.prepared.poses[0]), partial(self._on_feedback, ticket))

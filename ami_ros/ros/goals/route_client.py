@@ -28,7 +28,7 @@ class RouteClient:
     """
 
     def __init__(self, node: Node, service: str, frame: str, timeout: float) -> None:
-        self._node, self._frame, self._timeout = node, frame, timeout
+        self._node, self._frame, self.timeout = node, frame, timeout
         self._client = node.create_client(FindRoute, service)
         self._lock = threading.Lock()
         self._unsent: list[FindRoute.Request] = []  # until the service is there
@@ -65,7 +65,7 @@ class RouteClient:
             if not self._count:
                 return None
             self._send()
-            late = time.monotonic() - self._asked > self._timeout
+            late = time.monotonic() - self._asked > self.timeout
             if not late and (self._unsent or not all(future.done() for future in self._futures)):
                 return None
             answers = [self._answer(future) for future in self._futures] + [self._silence() for _ in self._unsent]
@@ -95,7 +95,7 @@ class RouteClient:
         return route_from_response(future.result(), self._encoder_id) if future.done() else self._silence()
 
     def _silence(self) -> AmiError:
-        reason = f"memory did not answer within {self._timeout} s"
+        reason = f"memory did not answer within {self.timeout} s"
         if self._unsent:
             reason = f"no node offers {self._client.srv_name}; start memory, or set use_memory to false"
         return AmiError(reason, Code.NO_ANSWER)

@@ -32,7 +32,7 @@ class TaskRunner:
     def __init__(
         self, legs: LegClient, routes: RouteClient, file: MissionFile, silence: float, patience: float
     ) -> None:
-        self._legs, self._routes, self._file, self._silence, self._patience = legs, routes, file, silence, patience
+        self._legs, self._routes, self._file, self.silence, self.patience = legs, routes, file, silence, patience
         self.task: Task | None = None
         self.suspended: AmiError | None = None
         self.notice = ""
@@ -82,7 +82,7 @@ class TaskRunner:
                 task.interrupted()
             else:
                 task.ended(outcome.leg, outcome.succeeded, outcome.code, outcome.message, stamp)
-        elif self._legs.silence > self._silence:
+        elif self._legs.silence > self.silence:
             self._legs.cancel()
             task.interrupted()
 
@@ -96,8 +96,8 @@ class TaskRunner:
         if self._legs.leg is not None:
             self._legs.cancel()
             task.interrupted()
-        if time.monotonic() - self._alone_since > self._patience:
-            self.suspend(Code.PLANNER_GONE, f"no planner for {self._patience:.0f} s; start it, then send kind RESUME")
+        if time.monotonic() - self._alone_since > self.patience:
+            self.suspend(Code.PLANNER_GONE, f"no planner for {self.patience:.0f} s; start it, then send kind RESUME")
         return False
 
     def _advance(self, task: Task, state: WorldState, encoder_id: str) -> None:

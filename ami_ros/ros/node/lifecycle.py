@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-from rcl_interfaces.msg import ParameterDescriptor
+from rcl_interfaces.msg import ParameterDescriptor, ParameterType
 from rclpy.clock import Clock, TimeJump
 from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
@@ -22,7 +22,7 @@ from rclpy.timer import Timer
 from ami_ros.errors import AmiError
 from ami_ros.ros.node.health import BACKWARD, Health
 from ami_ros.ros.node.heartbeat import Heartbeat
-from ami_ros.ros.node.parameters import declare
+from ami_ros.ros.node.parameters import declare, watch
 from ami_ros.ros.node.qos import RELIABLE, SENSOR
 
 ConfigT = TypeVar("ConfigT")
@@ -34,7 +34,8 @@ class AmiNode(LifecycleNode, Generic[ConfigT]):
     """A lifecycle node with parameters from a frozen dataclass.
 
     Derived classes override `configure` (load, create publishers, subscriptions and timers with the methods below),
-    `activate`, `deactivate` (a robot must stand still afterwards), `cleanup` and `time_jumped`; each may raise.
+    `activate`, `deactivate` (a robot must stand still afterwards), `cleanup` and `time_jumped`; each may raise. Those
+    with parameters that can be set while the node runs override `allow` and `reconfigure`.
 
     Args:
         name: of the node.
@@ -49,10 +50,13 @@ class AmiNode(LifecycleNode, Generic[ConfigT]):
 
     def __init__(self, name: str, config: type[ConfigT], **options: Any) -> None:
         super().__init__(name, **options)
+        clock = ParameterDescriptor(type=ParameterType.PARAMETER_BOOL, description="take the time from /clock")
+        self.set_descriptor("use_sim_time", clock)
         self.declare_parameter(
             "autostart", True, ParameterDescriptor(description="configure and activate without a lifecycle manager")
         )
         self.config: ConfigT = declare(self, config)
+        watch(self, config, self.allow, self._take_config)
         self.health = Health(self)
         self.is_active = False
         self.bugs: list[Exception] = []  # the newest few of what callbacks raised and nobody foresaw
@@ -77,6 +81,12 @@ class AmiNode(LifecycleNode, Generic[ConfigT]):
 
     def time_jumped(self) -> None:
         """The clock went backwards: buffers belong to another time."""
+
+    def allow(self, config: ConfigT) -> None:
+        """Parameters are about to be set; an AmiError refuses their values. Called between two callbacks."""
+
+    def reconfigure(self, before: ConfigT) -> None:
+        """Parameters were set while the node is inactive or active: `config` is new. Called between two callbacks."""
 
     def start(self) -> None:
         """Configures and activates, unless the parameter `autostart` is false.
@@ -270,6 +280,11 @@ class AmiNode(LifecycleNode, Generic[ConfigT]):
             destroy()
         self._created.clear()
         return result
+
+    def _take_config(self, config: ConfigT) -> None:
+        before, self.config = self.config, config
+        if self.lifecycle_state in ("inactive", "active"):
+            self.survive("parameters", self.reconfigure, before)
 
     def _jumped(self, jump: TimeJump) -> None:
         self.get_logger().info("time went backwards: buffers cleared")

@@ -1,9 +1,9 @@
 """Frozen dataclasses as ROS parameters: declared with descriptors and ranges, read strictly.
 
-A field of the dataclass is a parameter of its name; a nested dataclass gives dotted names. `parameter(...)` adds
-what `ros2 param describe` shows. Optional strings and paths are empty strings on the ROS side. A field of type
-`dict[str, SomeDataclass]` is a list of names, and one group of parameters for each of them, as Nav2 has it: `polygons:
-[front]`, `front.type`.
+A field of the dataclass is a parameter of its name; a nested dataclass gives dotted names. What `ros2 param describe`
+shows comes from `parameter(...)`, or from the comment at the end of the field's line. Optional strings and paths are
+empty strings on the ROS side. A field of type `dict[str, SomeDataclass]` is a list of names, and one group of
+parameters for each of them, as Nav2 has it: `polygons: [front]`, `front.type`.
 """
 
 from __future__ import annotations
@@ -11,19 +11,26 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from ami_ros.config import from_mapping
+from ami_ros.config import field_comments, from_mapping
 from ami_ros.errors import AmiError
 
 T = TypeVar("T")
+Change = Literal["no", "free", "lower", "higher"]  # while the node runs; lower, higher: not beyond the value at start
 
+CONSTRAINTS: dict[Change, str] = {
+    "no": "",
+    "free": "",
+    "lower": "while the node runs: at most what it was at start",
+    "higher": "while the node runs: at least what it was at start",
+}
 # Parameters that rclpy itself brings to every node.
 _FOREIGN = ("use_sim_time", "start_type_description_service", "qos_overrides")
 
@@ -48,6 +55,22 @@ def named(doc: str) -> Any:
     return dataclasses.field(default_factory=dict, metadata={"doc": doc})
 
 
+def group(
+    cls: type[Any], mutable: Sequence[str] | None = (), lower: Sequence[str] = (), higher: Sequence[str] = ()
+) -> Any:
+    """A dataclass field that is a dataclass itself, of the core, which knows nothing of nodes.
+
+    Args:
+        cls: the dataclass.
+        mutable: names of its parameters, or of groups of them, that can be set while the node runs; None: all.
+        lower: those that can be, and not above what they were at start: limits that others rely on.
+        higher: the same, not below.
+    """
+    names = [field.name for field in dataclasses.fields(cls)] if mutable is None else mutable
+    changes = dict.fromkeys(names, "free") | dict.fromkeys(lower, "lower") | dict.fromkeys(higher, "higher")
+    return dataclasses.field(default_factory=cls, metadata={"changes": changes})
+
+
 @dataclasses.dataclass(frozen=True)
 class _Leaf:
     """One parameter: a field that is no dataclass itself."""
@@ -56,6 +79,8 @@ class _Leaf:
     hint: Any
     field: dataclasses.Field[Any]
     path: tuple[str, ...]  # where it is in the nested mapping
+    doc: str  # without the unit that `parameter` names
+    change: Change
 
     @property
     def is_names(self) -> bool:
@@ -68,6 +93,17 @@ class _Leaf:
             return self.field.default
         assert self.field.default_factory is not dataclasses.MISSING, f"parameter {self.name} needs a default"
         return () if self.is_names else self.field.default_factory()
+
+
+@dataclasses.dataclass(frozen=True)
+class Described:
+    """One parameter, for tables."""
+
+    name: str
+    default: Any
+    unit: str
+    doc: str
+    change: Change
 
 
 def declare(node: Node, cls: type[T]) -> T:
@@ -88,22 +124,39 @@ def declare(node: Node, cls: type[T]) -> T:
     return _build(cls, leaves, values, node.get_name())
 
 
-def watch(node: Node, cls: type[T], on_change: Callable[[T], None]) -> None:
-    """Calls `on_change` with the new values when a mutable parameter of `cls` was set to something valid."""
-    leaves = {leaf.name: leaf for leaf in _leaves(cls, _overrides(node))}
+def watch(node: Node, cls: type[T], allow: Callable[[T], None], changed: Callable[[T], None]) -> None:
+    """Lets the mutable parameters of `cls` be set while `node` runs.
 
-    def set_parameters(changes: list[Parameter]) -> SetParametersResult:
+    Args:
+        node: `declare` has declared them on it.
+        cls: the dataclass.
+        allow: called with the new values before they are set; an AmiError refuses them.
+        changed: called with the new values once they are set.
+    """
+    leaves = {leaf.name: leaf for leaf in _leaves(cls, _overrides(node))}
+    start = {name: node.get_parameter(name).value for name in leaves}
+
+    def values_with(changes: list[Parameter]) -> T:
         values = {name: node.get_parameter(name).value for name in leaves}
+        for change in changes:
+            if change.name in leaves:
+                values[change.name] = _changed(leaves[change.name], change.value, start[change.name], node.get_name())
+        return _build(cls, leaves.values(), values, node.get_name())
+
+    def before(changes: list[Parameter]) -> SetParametersResult:
         try:
-            for change in changes:
-                if change.name in leaves:
-                    values[change.name] = _checked(leaves[change.name], change.value, node.get_name())
-            on_change(_build(cls, leaves.values(), values, node.get_name()))
+            if any(change.name in leaves for change in changes):
+                allow(values_with(changes))
         except AmiError as error:
             return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
 
-    node.add_on_set_parameters_callback(set_parameters)
+    def after(changes: list[Parameter]) -> None:
+        if any(change.name in leaves for change in changes):
+            changed(values_with([]))
+
+    node.add_on_set_parameters_callback(before)
+    node.add_post_set_parameters_callback(after)
 
 
 def group_of(hint: Any) -> type[Any] | None:
@@ -113,11 +166,10 @@ def group_of(hint: Any) -> type[Any] | None:
     return typing.cast(type[Any], arguments[1]) if named_groups else None
 
 
-def describe(cls: type[Any], given: dict[str, Any] | None = None) -> list[tuple[str, Any, str, str]]:
-    """Name, default, unit and documentation of every parameter of `cls`, for tables; of named groups those that `given`
-    values name."""
+def describe(cls: type[Any], given: dict[str, Any] | None = None) -> list[Described]:
+    """Every parameter of `cls`; of named groups those that `given` values name."""
     return [
-        (leaf.name, _ros_value(leaf.default), leaf.field.metadata.get("unit", ""), leaf.field.metadata.get("doc", ""))
+        Described(leaf.name, _ros_value(leaf.default), leaf.field.metadata.get("unit", ""), leaf.doc, leaf.change)
         for leaf in _leaves(cls, given)
     ]
 
@@ -127,21 +179,40 @@ def _overrides(node: Node) -> dict[str, Any]:
 
 
 def _leaves(
-    cls: type[Any], overrides: dict[str, Any] | None = None, prefix: str = "", path: tuple[str, ...] = ()
+    cls: type[Any],
+    overrides: dict[str, Any] | None = None,
+    prefix: str = "",
+    path: tuple[str, ...] = (),
+    changes: Mapping[str, Change] | None = None,
 ) -> Iterator[_Leaf]:
-    """All parameters of `cls`; those of named groups where `overrides` names them."""
-    hints = typing.get_type_hints(cls)
+    """All parameters of `cls`; those of named groups where `overrides` names them.
+
+    `changes` by the name of a parameter, or of a group of them, below `cls`.
+    """
+    comments, hints = field_comments(cls), typing.get_type_hints(cls)
     for field in dataclasses.fields(cls):
         hint, inner = hints[field.name], (*path, field.name)
         if dataclasses.is_dataclass(hint):
-            yield from _leaves(typing.cast(type[Any], hint), overrides, f"{prefix}{field.name}.", inner)
+            below = _changes_below(field, changes or {}, typing.cast(type[Any], hint))
+            yield from _leaves(typing.cast(type[Any], hint), overrides, f"{prefix}{field.name}.", inner, below)
             continue
-        leaf = _Leaf(f"{prefix}{field.name}", hint, field, inner)
+        own: Change = "free" if field.metadata.get("mutable") else "no"
+        doc = field.metadata.get("doc") or comments[field.name]
+        leaf = _Leaf(f"{prefix}{field.name}", hint, field, inner, doc, (changes or {}).get(field.name, own))
         yield leaf
         group, names = group_of(hint), (overrides or {}).get(leaf.name, ())
         if group is not None and isinstance(names, list | tuple):
             for name in names:
                 yield from _leaves(group, None, f"{prefix}{name}.", (*inner, str(name)))
+
+
+def _changes_below(field: dataclasses.Field[Any], changes: Mapping[str, Change], cls: type[Any]) -> dict[str, Change]:
+    """How parameters of `cls`, the type of a field, change; what is said of single ones goes above what is of all."""
+    found: dict[str, Change] = dict(field.metadata.get("changes", {}))
+    if field.name in changes:
+        found |= dict.fromkeys((f.name for f in dataclasses.fields(cls)), changes[field.name])
+    start = f"{field.name}."
+    return found | {name.removeprefix(start): value for name, value in changes.items() if name.startswith(start)}
 
 
 def _refuse_unknown(node: Node, leaves: list[_Leaf], overrides: dict[str, Any]) -> None:
@@ -173,6 +244,17 @@ def _checked(leaf: _Leaf, value: Any, where: str) -> Any:
     return value
 
 
+def _changed(leaf: _Leaf, value: Any, start: Any, where: str) -> Any:
+    """`value` as `_checked` gives it, if it may take the place of the one that the node started with."""
+    checked = _checked(leaf, value, where)
+    if (leaf.change == "lower" and checked > start) or (leaf.change == "higher" and checked < start):
+        most = "at most" if leaf.change == "lower" else "at least"
+        raise AmiError(
+            f"{where}: parameter '{leaf.name}' may be {most} {start} while the node runs, what it was started with"
+        )
+    return checked
+
+
 def _build(cls: type[T], leaves: Iterable[_Leaf], values: dict[str, Any], where: str) -> T:
     nested: dict[str, Any] = {}
     for leaf in leaves:
@@ -202,7 +284,9 @@ def _core_value(hint: Any, value: Any) -> Any:
 def _descriptor(leaf: _Leaf) -> ParameterDescriptor:
     metadata = leaf.field.metadata
     unit = f" [{metadata['unit']}]" if metadata.get("unit") else ""
-    descriptor = ParameterDescriptor(description=metadata.get("doc", "") + unit, read_only=not metadata.get("mutable"))
+    descriptor = ParameterDescriptor(description=leaf.doc + unit, read_only=leaf.change == "no")
+    descriptor.additional_constraints = CONSTRAINTS[leaf.change]
+    descriptor.dynamic_typing = leaf.default == ()  # rclpy takes an empty list for bytes; `_checked` knows better
     if typing.get_origin(leaf.hint) is typing.Literal:
         descriptor.additional_constraints = f"one of {', '.join(map(str, typing.get_args(leaf.hint)))}"
     limits = metadata.get("limits")

@@ -34,7 +34,7 @@ class SimulationLoop(Generic[RobotT]):
     def __init__(
         self, make_robot: Callable[[], RobotT], real_time_factor: float, on_tick: Callable[[RobotT, int], None]
     ) -> None:
-        self._make_robot, self._factor, self._on_tick = make_robot, real_time_factor, on_tick
+        self._make_robot, self.factor, self._on_tick = make_robot, real_time_factor, on_tick
         self._calls: queue.SimpleQueue[tuple[Callable[[RobotT], Any], Future[Any]]] = queue.SimpleQueue()
         self._command, self._command_age = STILL, 0.0
         self._closing = threading.Event()
@@ -82,8 +82,8 @@ class SimulationLoop(Generic[RobotT]):
             self._command_age += CONTROL_PERIOD
             ticks += 1
             self._on_tick(robot, ticks)
-            if self._factor > 0:
-                due = max(due + CONTROL_PERIOD / self._factor, time.monotonic() - MAX_LAG)
+            if self.factor > 0:
+                due = max(due + CONTROL_PERIOD / self.factor, time.monotonic() - MAX_LAG)
                 time.sleep(max(0.0, due - time.monotonic()))
 
     def _answer_calls(self, robot: RobotT) -> None:

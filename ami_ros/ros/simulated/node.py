@@ -48,7 +48,7 @@ class RobotParameters:
     )
     noise_scale: float = parameter(1.0, "Factor on all sensor noise; 0: perfect sensors.", limits=(0.0, 10.0))
     real_time_factor: float = parameter(
-        1.0, "Simulated seconds in a second; 0: as fast as possible.", limits=(0.0, 100.0)
+        1.0, "Simulated seconds in a second; 0: as fast as possible.", limits=(0.0, 100.0), mutable=True
     )
 
     def __post_init__(self) -> None:
@@ -94,6 +94,9 @@ class RobotNode(AmiNode[ParametersT]):
 
     def deactivate(self) -> None:
         self.loop.command(0.0, 0.0)
+
+    def reconfigure(self, before: ParametersT) -> None:
+        self.loop.factor = self.config.real_time_factor
 
     def cleanup(self) -> None:
         if hasattr(self, "loop"):

@@ -61,7 +61,7 @@ class Arguments:
     cmd_vel_topic: str = _argument("", "Where the robot takes its commands; empty: as it is described.")
     cmd_vel_in_topic: str = _argument("", "Commands that the gate judges; empty: cmd_vel_raw.", "gate")
     enable_stamped_cmd_vel: Literal["robot", "true", "false"] = _argument(
-        "robot", "Commands are TwistStamped; false: Twist; robot: as it is described.", "stack"
+        "robot", "Commands are TwistStamped; false: Twist; robot: as it is described.", "stack", "gate"
     )
     headless: bool = _argument(True, "No RViz.")
     world: str = _argument("home", "Name of a world that comes with the package, or a world file.", "simulation")

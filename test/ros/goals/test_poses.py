@@ -17,6 +17,8 @@ from ami_interfaces.action import NavigateToGoal
 from ami_interfaces.msg import NavigationGoal
 from ami_ros.ros.goals import poses as pose_goals
 from ami_ros.ros.goals.action_server import Outcome, SimpleActionServer
+from ami_ros.ros.goals.frames import GoalFrames
+from ami_ros.ros.messages.goals import Frames
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.qos import RELIABLE, REQUESTS
 from harness.ros import RosPeer
@@ -45,7 +47,8 @@ class Host(AmiNode[Config]):
             preempted=lambda ticket: Result(error_code=Result.PREEMPTED),
             canceled=lambda ticket: Result(),
         )
-        self.poses = pose_goals.PoseGoals(self, ("odom", "map"))
+        self.frames = GoalFrames(self, Frames())
+        self.poses = pose_goals.PoseGoals(self, self.frames)
 
     def cleanup(self) -> None:
         self.poses.destroy()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -12,7 +13,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from ami_ros.errors import AmiError
-from ami_ros.ros.node.parameters import declare, named, parameter, watch
+from ami_ros.ros.node.parameters import declare, describe, group, named, parameter, watch
 from harness.ros import RosPeer
 
 
@@ -23,12 +24,28 @@ class Inner:
 
 
 @dataclass(frozen=True)
+class Far:
+    limit: float = 1.0  # [m/s] of the robot
+    gain: float = 2.0  # of nothing
+
+
+@dataclass(frozen=True)
+class Core:
+    """Knows nothing of nodes."""
+
+    far: Far = field(default_factory=Far)
+    margin: float = 0.1  # [m] kept free
+    fixed: int = 1  # of all
+
+
+@dataclass(frozen=True)
 class Config:
     inner: Inner = field(default_factory=Inner)
     mode: Literal["fast", "slow"] = "slow"
     model: Path | None = None
     weights: tuple[float, ...] = (1.0, 2.0)
     verbose: bool = False
+    core: Core = group(Core, mutable=("far",), lower=("far.limit",), higher=("margin",))
 
 
 @dataclass(frozen=True)
@@ -86,15 +103,24 @@ def test_descriptor_tells_unit_range_and_that_it_is_read_only(ros: RosPeer) -> N
     assert "fast, slow" in node.describe_parameter("mode").additional_constraints
 
 
-def test_mutable_parameter_can_change_and_only_within_its_range(ros: RosPeer) -> None:
+def changing(ros: RosPeer, allow: Callable[[Config], None] = lambda config: None) -> tuple[Node, list[Config]]:
     node = node_with(ros)
     declare(node, Config)
     seen: list[Config] = []
-    watch(node, Config, seen.append)
-    good, wrong, fixed = node.set_parameters(
-        [Parameter("inner.rate", value=20.0), Parameter("inner.rate", value=0.0), Parameter("inner.count", value=4)]
-    )
-    assert (good.successful, wrong.successful, fixed.successful) == (True, False, False)
+    watch(node, Config, allow, seen.append)
+    return node, seen
+
+
+def set_one(node: Node, name: str, value: Any) -> str:
+    """Why it was refused; "" if it was not."""
+    result = node.set_parameters([Parameter(name, value=value)])[0]
+    return "" if result.successful else str(result.reason)
+
+
+def test_mutable_parameter_can_change_and_only_within_its_range(ros: RosPeer) -> None:
+    node, seen = changing(ros)
+    assert not set_one(node, "inner.rate", 20.0)
+    assert set_one(node, "inner.rate", 0.0) and set_one(node, "inner.count", 4)
     assert seen == [dataclasses.replace(Config(), inner=Inner(rate=20.0))]
 
 
@@ -118,3 +144,29 @@ def test_a_list_of_names_has_a_group_of_parameters_for_each(ros: RosPeer) -> Non
 def test_a_mistake_in_named_groups_is_refused_in_one_line(ros: RosPeer, values: dict[str, Any], words: str) -> None:
     with pytest.raises(AmiError, match=words):
         declare(node_with(ros, **values), Shapes)
+
+
+def test_limits_can_be_made_tighter_than_at_start_and_never_looser(ros: RosPeer) -> None:
+    node, seen = changing(ros)
+    assert not set_one(node, "core.far.limit", 0.5) and not set_one(node, "core.far.limit", 1.0)
+    assert "at most 1.0" in set_one(node, "core.far.limit", 1.1)
+    assert not set_one(node, "core.margin", 0.2) and "at least 0.1" in set_one(node, "core.margin", 0.05)
+    assert not set_one(node, "core.far.gain", 9.0) and set_one(node, "core.fixed", 2)
+    assert seen[-1].core == Core(Far(limit=1.0, gain=9.0), margin=0.2)
+
+
+def test_what_the_node_does_not_allow_is_not_set(ros: RosPeer) -> None:
+    def allow(config: Config) -> None:
+        raise AmiError("not now")
+
+    node, seen = changing(ros, allow)
+    assert set_one(node, "inner.rate", 20.0) == "not now"
+    assert not seen and node.get_parameter("inner.rate").value == 10.0
+
+
+def test_comments_of_fields_and_how_they_change_are_described(ros: RosPeer) -> None:
+    node, _ = changing(ros)
+    assert node.describe_parameter("core.margin").description == "[m] kept free"
+    assert "at most" in node.describe_parameter("core.far.limit").additional_constraints
+    changes = {one.name: one.change for one in describe(Config) if one.name.startswith("core")}
+    assert changes == {"core.far.limit": "lower", "core.far.gain": "free", "core.margin": "higher", "core.fixed": "no"}
