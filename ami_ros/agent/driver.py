@@ -62,7 +62,7 @@ class Driver:
         self._routes.forget()
         tuned, self._tuned = self._tuned, None
         if tuned is not None:
-            self.navigator = self.navigator.tuned(tuned)
+            self.navigator = tuned_navigator(self.navigator, tuned)
         self.navigator.start(goal)
         self._execution, self._asked, self._wanted = execution, None, None
 
@@ -73,3 +73,14 @@ class Driver:
             return
         if (asked.hypothesis, asked.avoid_edges) == (wanted.hypothesis, wanted.avoid_edges):
             self.navigator.set_route(answers[0])
+
+
+def tuned_navigator(navigator: Navigator, config: NavigatorConfig) -> Navigator:
+    """One with other values, for the goals to come, that has seen what `navigator` has.
+
+    Raises:
+        AmiError: as `LatentPlanner`.
+    """
+    other = Navigator(navigator.model, config)
+    other.blocked, other.trail, other.doubt = navigator.blocked, navigator.trail, navigator.doubt
+    return other

@@ -18,7 +18,7 @@ from sensor_msgs.msg import LaserScan
 
 from ami_interfaces.action import NavigateToGoal
 from ami_interfaces.msg import Adaptation, KeepAway, Latent, Location, Surprise
-from ami_ros.agent.driver import Driver
+from ami_ros.agent.driver import Driver, tuned_navigator
 from ami_ros.agent.goal_execution import GoalExecution
 from ami_ros.agent.perceiver import LatentFrame
 from ami_ros.agent.percepts import Percepts
@@ -155,7 +155,7 @@ class PlannerNode(AmiNode[PlannerParameters]):
 
     def allow(self, config: PlannerParameters) -> None:
         if hasattr(self, "_goals") and config.navigator != self.config.navigator:
-            self._driver.navigator.tuned(config.navigator)  # a cost may refuse its options
+            tuned_navigator(self._driver.navigator, config.navigator)  # a cost may refuse its options
 
     def reconfigure(self, before: PlannerParameters) -> None:
         config = self.config

@@ -54,16 +54,6 @@ class Navigator:
         self.goal: Goal | None = None
         self._resets: int | None = None  # of odometry, when the goal was last looked at
 
-    def tuned(self, config: NavigatorConfig) -> Navigator:
-        """One with other values, for the goals to come, that has seen what this one has.
-
-        Raises:
-            AmiError: as `LatentPlanner`.
-        """
-        other = Navigator(self.model, config)
-        other.blocked, other.trail, other.doubt = self.blocked, self.trail, self.doubt
-        return other
-
     # Task
 
     def start(self, goal: Goal) -> None:
