@@ -26,6 +26,7 @@ NEAR, ASIDE = 1.2, 0.7  # [m], [rad] within which a place shows what the robot s
 PICTURES = 4  # that are compared
 ALIKE = 0.5  # probability of seeing the same, at least, where there are pictures to compare ...
 SHOWN = 0.9  # ... and from which they decide between spots whose scans are alike
+BORNE = 0.12  # share of points where the other saw free space, at most, where pictures show it
 MOST_RIVALS = 6  # such spots
 
 Compare = Callable[[list[int]], Array | None]  # places -> probabilities (k,) that each sees what the robot sees
@@ -59,10 +60,13 @@ class Relocation:
             if self.closures.worth(item[1]) >= least and all(_apart(item[2], other) for *_, other in rivals):
                 rivals.append(item)
         best = rivals[0] if len(rivals) == 1 else self._by_pictures(rivals, compare)
-        if best is None or not self.closures.holds(best[1], self.closures.config.conflict):
+        if best is None:
             return None
         said = self._likeness(best[2], compare)
-        return (int(self.places.index.ids[best[0]]), best[1]) if said is None or said >= ALIKE else None
+        most = BORNE if said is not None and said >= SHOWN else self.closures.config.conflict
+        if (said is not None and said < ALIKE) or not self.closures.holds(best[1], most):
+            return None
+        return int(self.places.index.ids[best[0]]), best[1]
 
     def _by_pictures(self, rivals: list[tuple[int, Match, Array]], compare: Compare) -> tuple[int, Match, Array] | None:
         """The only one of several spots from near which the same was seen; None: that cannot be told."""

@@ -83,7 +83,9 @@ class Sight:
     seen: Array | None  # (3,) in base_link, by the latents of this moment alone
     pose: Array | None  # (3,) in base_link, the best belief
     left: float  # way left by the route [m]; 0 without one
+    close: bool = True  # the way left is short, or so is the straight one
     spotted: bool = False  # the goal was recognised from here, wherever memory has it
+    remembered: Array | None = None  # (3,) in base_link, where memory has it
     refuted: bool = False  # from where it should be at once beside the robot, its picture is another
 
     @property
@@ -128,7 +130,8 @@ class GoalBelief:
         if self.locator is not None:
             seen = self.locator.look(percept)
             # On the way to where memory has it, what looks like it elsewhere is left alone.
-            here = left < self.approach or (self.needs_proof and not self._is_likely(follower))
+            close = left < self.approach or self._is_beside(percept, from_memory)
+            here = close or (self.needs_proof and not self._is_likely(follower))
             if seen is not None and here and not self._is_refuted(compose(percept.odometry, seen.pose)):
                 tracker.add(percept.stamp, percept.odometry, seen.pose, seen.expected_error)
                 if self._counts(seen):
@@ -136,10 +139,18 @@ class GoalBelief:
             spotted = self.needs_proof and here and tracker.agreeing(percept.stamp) >= SPOTTED
             pose = tracker.estimate(percept.stamp, percept.odometry, None if spotted else from_memory)
             refuted = here and seen is not None and self._is_another(seen, pose)
-            return Sight(None if seen is None else seen.pose, pose, left, spotted, refuted)
+            remembered = None if from_memory is None else relative(percept.odometry, from_memory)
+            return Sight(None if seen is None else seen.pose, pose, left, close, spotted, remembered, refuted)
         if goal.pose is not None and not goal.in_map:
-            return Sight(None, relative(percept.odometry, goal.pose), left)
-        return Sight(None, relative(percept.odometry, from_memory) if from_memory is not None else None, left)
+            return Sight(None, relative(percept.odometry, goal.pose), left, left < self.approach)
+        pose = relative(percept.odometry, from_memory) if from_memory is not None else None
+        return Sight(None, pose, left, left < self.approach)
+
+    def _is_beside(self, percept: Percept, from_memory: Array | None) -> bool:
+        """Whether memory has the goal nearer than its route is long, as where a map is hardly connected yet."""
+        if not self.needs_proof or from_memory is None:
+            return False
+        return bool(np.hypot(*(from_memory - percept.odometry)[:2]) < self.approach)
 
     @staticmethod
     def _is_likely(follower: RouteFollower | None) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ami_ros.commands import STILL, Command, of_width, speed
 from ami_ros.errors import AmiError
-from ami_ros.geometry import compose
+from ami_ros.geometry import compose, pose_gap
 from ami_ros.memory.types import Route, map_to_odom
 from ami_ros.planning.blocked_ways import BlockedWays
 from ami_ros.planning.codes import Code
@@ -36,7 +36,7 @@ STAND_SECONDS = 0.35  # [s] of standing at the goal before it counts as reached
 DOUBT_SECONDS = 2.0  # [s] of standing at a goal that is refuted before another hypothesis is tried
 REFUTED_SECONDS = 0.5  # [s] of seeing beside a goal that it is another place, before it is left
 LOOK_SECONDS = 1.2  # [s] of standing at a goal that is not recognised, before it is looked at again from farther off
-HERE = 1.0  # [m] of way left, within which memory has led to where the robot is
+HERE = 0.5, 0.6  # [m], [rad] from where memory has the goal, within which it is there that it was looked for
 LOOK_AROUND_SPEED = 0.8  # [rad/s] of turning on the spot to find out where it is
 LOOK_AROUND_SECONDS = 10.0  # [s] of that at most, after which it goes on without memory
 
@@ -72,7 +72,7 @@ class Navigator:
         self.command = STILL
         self._looking, self._refuted = Stopwatch(), Stopwatch()
         self._second_look, self._search = SecondLook(), GoalSearch()
-        self._unsure = False
+        self._unsure = self._near = False
         self._left: float | None = None  # route left [m] when it last drove towards the goal, if that was just now
         self._stop = StopRule(
             goal.distance_tolerance or config.distance_tolerance, goal.angle_tolerance or config.angle_tolerance
@@ -200,8 +200,7 @@ class Navigator:
         if goal.recognised and (searching := self._look_for(percept, sight)) is not None:
             return searching
         near = routing.flat or (
-            sight.pose is not None
-            and (sight.spotted or (sight.left < self.config.approach and in_sight(sight.pose, percept.scan, 0.15)))
+            sight.pose is not None and (sight.spotted or (sight.close and in_sight(sight.pose, percept.scan, 0.15)))
         )
         if self._refuted.held(near and sight.refuted, percept.stamp) > REFUTED_SECONDS:
             self._refuted.restart()
@@ -292,7 +291,9 @@ class Navigator:
 
     def _leave(self, percept: Percept, sight: Sight) -> None:
         """The goal is not here: drives to where memory has it next, or looks on, if memory did not lead here."""
-        led_here = self.routing.follower is not None and sight.left < HERE
+        led_here = False
+        if sight.pose is not None and sight.remembered is not None:
+            led_here = bool(np.less(pose_gap(sight.pose, sight.remembered), HERE).all())
         if sight.pose is not None:
             self.belief.refute(compose(percept.odometry, sight.pose))
         self._stop.restart()

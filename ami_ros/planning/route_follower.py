@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from ami_ros.scan import Scan
 
 LEAST = 0.35  # [m], a sub-goal nearer than this is passed
 OFF_ROUTE = 1.0  # [m] from the nearest place of the route, from which another route is needed
+SPOT = 0.2  # [m] between places of a route, less than which is one spot
 RAY = 0.05  # [m] half width of what must be free for a place to be seen at all
 TURN_FROM = 2.0  # [rad] off its heading, from which the robot first turns to a sub-goal on the spot ...
 TURN_UNTIL = 0.9  # [rad] ... until it is no farther off: backing up is slow
@@ -41,7 +42,7 @@ class RouteFollower:
     """Follows one route."""
 
     def __init__(self, route: Route, config: FollowerConfig) -> None:
-        self.route, self.config = route, config
+        self.route, self.config = replace(route, places=_spread(route.places)), config
         self.poses = np.stack([p.pose for p in route.places])
         steps = np.hypot(*np.diff(self.poses[:, :2], axis=0).T) if len(self.poses) > 1 else np.zeros(0)
         end = np.hypot(*(route.goal_pose[:2] - self.poses[-1, :2]))
@@ -109,6 +110,15 @@ class RouteFollower:
         if any(in_sight(seen[i], scan, RAY) or not covers(scan, _bearing(seen[i])) for i in ahead):
             return None
         return int(ahead[0]) - 1
+
+
+def _spread(places: list[Place]) -> list[Place]:
+    """Without those on the spot of the one before: where the robot once looked around there are a dozen."""
+    kept = places[:1]
+    for place in places[1:-1]:
+        if np.hypot(*(place.pose - kept[-1].pose)[:2]) > SPOT:
+            kept.append(place)
+    return kept + places[-1:] if len(places) > 1 else kept
 
 
 def in_sight(point: Array, scan: Scan | None, width: float) -> bool:

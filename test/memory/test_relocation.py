@@ -11,6 +11,7 @@ from ami_ros.evaluation.log_bench import laser_config
 from ami_ros.geometry import Array, compose, inverse, pose_gap
 from ami_ros.memory.laser_model import ENCODER, LaserModel, describe
 from ami_ros.memory.place_memory import PlaceMemory
+from ami_ros.memory.relocation import Compare
 from ami_ros.outlines import Outline, free_distance, outline_of, points_of
 from harness.carmen import RING, around, box, scan_at
 
@@ -48,9 +49,11 @@ def seen_from(walls: Array, pose: Array) -> Outline:
     return outline_of(points_of(scan), free_distance(scan))
 
 
-def find(memory: PlaceMemory, outline: Outline, said: Array | None = None) -> Array | None:
+def find(
+    memory: PlaceMemory, outline: Outline, said: Array | None = None, compare: Compare | None = None
+) -> Array | None:
     """Where in the map the robot then is."""
-    found = memory.survey.relocation.find(outline, describe(outline), lambda ids: said)
+    found = memory.survey.relocation.find(outline, describe(outline), compare or (lambda ids: said))
     if found is None:
         return None
     place_id, match = found
@@ -86,4 +89,21 @@ def test_of_two_spots_that_are_alike_neither_is_believed() -> None:
     memory = toured(TWINS, around(1.0))
     assert len(memory) > 30
     assert all(find(memory, seen_from(TWINS, pose)) is None for pose in around(1.0)[10::20])
+    memory.close()
+
+
+def test_of_two_spots_that_are_alike_pictures_tell_which_it_is() -> None:
+    memory, start = toured(TWINS, around(1.0)), around(1.0)[0]
+    index, found = memory.map.index, 0
+    for pose in around(1.0)[10::8]:
+
+        def compare(ids: list[int], pose: Array = pose) -> Array:
+            at = compose(start, index.poses[[index.row(i) for i in ids]])
+            return np.where(pose_gap(at, pose)[0] < 1.5, 0.95, 0.1)
+
+        where = find(memory, seen_from(TWINS, pose), compare=compare)
+        if where is not None:
+            assert pose_gap(compose(start, where), pose)[0] < 0.5
+            found += 1
+    assert found >= 2
     memory.close()
