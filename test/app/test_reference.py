@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import re
 import shlex
 from pathlib import Path
@@ -24,24 +24,18 @@ from ami_ros.ros.interfaces import INTERFACES
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.parameters import describe
 from ami_ros.ros.start.graph import Arguments, declared
+from harness.pages import PAGES, blocks, commands, page_name
 from harness.processes import REPOSITORY
 from harness.ros import RosPeer
 
 README = REPOSITORY / "README.md"
-PAGES = [README, *sorted((REPOSITORY / "docs").rglob("*.md"))]
 WHAT_TO_DO = "run: ./ami shell python -m ami_ros.app.reference"
 COMMON = {"autostart", "use_sim_time", "start_type_description_service"}
 
 
-def code(page: Path, *languages: str) -> list[str]:
-    """The code blocks of a page in any of `languages` ("" for those without)."""
-    found = re.findall(r"^```(\w*)\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    return [text for language, text in found if language in languages]
-
-
 def command_lines(start: str) -> list[Any]:
     """The lines of all pages, and the commands of all figures, that begin with `start`, as words."""
-    lines = [line for page in PAGES for block in code(page, "", "bash") for line in block.splitlines()]
+    lines = [line for page in PAGES for block in commands(page) for line in block.lines]
     lines += [run.command for run in bench_report.read(REPOSITORY / bench_report.DATA).runs]
     words = [shlex.split(line, comments=True) for line in lines if line.startswith(start)]
     return [pytest.param(w, id=" ".join(w)) for w in words]
@@ -96,7 +90,9 @@ def test_comments_belong_to_their_fields() -> None:
 def test_command_line_is_understood(words: list[str]) -> None:
     name, *arguments = words[1:]
     assert find_command(name) is not None
-    if name in ("shell", "test"):
+    if name == "shell":
+        return program_is_there(arguments)
+    if name == "test":
         return
     parts, part = functions(name), ""
     if "" not in parts:
@@ -105,6 +101,16 @@ def test_command_line_is_understood(words: list[str]) -> None:
     app.command()(parts[part])
     command = typer.main.get_command(app)
     command.make_context(name, list(arguments))  # raises for what it does not know
+
+
+def program_is_there(words: list[str]) -> None:
+    """Modules and files that `./ami shell` is to run; a command of ours is looked at like any other."""
+    module = next((words[i + 1] for i, word in enumerate(words[:-1]) if word == "-m"), None)
+    if module == "ami_ros.app":
+        test_command_line_is_understood(["./ami", *words[words.index(module) + 1 :]])
+    assert module is None or importlib.util.find_spec(module) is not None
+    scripts = [word for word in words if word.endswith(".py")]
+    assert all((REPOSITORY / script).is_file() for script in scripts)
 
 
 @pytest.mark.parametrize("words", command_lines("ros2 launch"))
@@ -142,12 +148,12 @@ def fill(message: Any, values: dict[str, Any]) -> None:
             setattr(message, name, value)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
 def test_parameters_and_robots_in_examples_exist(page: Path, tmp_path: Path) -> None:
-    for block in code(page, "yaml"):
-        values = yaml.safe_load(block)
+    for block in blocks(page, "yaml"):
+        values = yaml.safe_load(block.text)
         if "sensors" in values:
-            (tmp_path / "robot.yaml").write_text(block)
+            (tmp_path / "robot.yaml").write_text(block.text)
             load_robot(tmp_path / "robot.yaml")
             continue
         for key, section in values.items():
@@ -161,16 +167,6 @@ def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in values.items():
         found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
     return found
-
-
-def test_example_makes_a_goal_of_a_picture(tmp_path: Path) -> None:
-    picture = tmp_path / "picture.jpg"
-    picture.write_bytes(b"jpeg")
-    [script] = code(REPOSITORY / "docs" / "own_robot.md", "python")
-    example: dict[str, Any] = {"__name__": "example"}
-    exec(compile(script, "goto.py", "exec"), example)
-    goal = example["picture_goal"](picture).goal
-    assert (goal.type, bytes(goal.image.data)) == (goal.TYPE_IMAGE, b"jpeg")
 
 
 @pytest.mark.parametrize("picture", sorted((REPOSITORY / "docs" / "figures").glob("*")), ids=lambda p: p.name)

@@ -1,9 +1,12 @@
 """The style that everyone here keeps to, checked by tools."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+import yaml
 
 from harness.processes import REPOSITORY
 
@@ -20,3 +23,31 @@ def test_tool_finds_nothing(check: tuple[str, ...]) -> None:
         [sys.executable, *check], cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     assert result.returncode == 0, result.stdout
+
+
+def test_hooks_run_what_is_there_and_find_nothing_in_any_file() -> None:
+    [repository] = yaml.safe_load((REPOSITORY / ".pre-commit-config.yaml").read_text())["repos"]
+    assert repository["repo"] == "local"
+    hooks = {kind: [h for h in repository["hooks"] if h["language"] == kind] for kind in ("system", "pygrep")}
+    assert all(hook["entry"].startswith("./ami shell ") for hook in hooks["system"])
+    assert len(hooks["system"]) == 3 and len(hooks["pygrep"]) == 3
+    texts = {file: text for file in _files() if (text := _text(file)) is not None}
+    assert len(texts) > 100
+    for hook in hooks["pygrep"]:
+        flags = 0 if "--multiline" in hook.get("args", ()) else re.MULTILINE
+        assert [str(file) for file, text in texts.items() if re.search(hook["entry"], text, flags)] == [], hook["name"]
+
+
+def _files() -> list[Path]:
+    """Of the repository, new ones included; all that is there where it is no clone, as in a colcon workspace."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
+    files = [REPOSITORY / name for name in listed.stdout.splitlines()] or REPOSITORY.glob("[a-z]*/**/*")
+    return [file for file in files if file.is_file()]
+
+
+def _text(file: Path) -> str | None:
+    try:
+        return file.read_bytes().decode("utf-8")
+    except UnicodeDecodeError:  # a picture, or weights
+        return None

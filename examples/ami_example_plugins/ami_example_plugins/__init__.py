@@ -1,0 +1,1 @@
+"""Parts of ami_ros that live in a package of their own."""
