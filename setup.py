@@ -18,6 +18,7 @@ NODES = (
     "composed",
     "loopback",
     "command_timeout",
+    "gazebo_bridge",
 )
 # colcon test runs tests only where there is an extra "test" with pytest in it.
 EXTRAS = ("bench", "cli", "docs", "lance", "lerobot", "onnx", "report", "sim", "swm", "test", "train")

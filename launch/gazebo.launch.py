@@ -7,10 +7,13 @@ ros2 launch ami_ros bringup.launch.py use_sim_time:=true
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
+from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 from launch.actions import (
     AppendEnvironmentVariable,
     DeclareLaunchArgument,
+    ExecuteProcess,
     GroupAction,
     IncludeLaunchDescription,
     OpaqueFunction,
@@ -23,7 +26,7 @@ from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node, SetRemap
 from launch_ros.substitutions import FindPackageShare
 
-from ami_ros.robots.description import DEFAULT
+from ami_ros.robots.description import DEFAULT, robot_reference
 from ami_ros.ros.start.gazebo import write_files
 from ami_ros.ros.start.launching import local_only
 from ami_ros.share import share
@@ -62,30 +65,21 @@ def start(context: LaunchContext) -> list:
     files = write_files(folder, **{**values, "seed": int(values["seed"])})
     command = {"enable_stamped_cmd_vel": files.robot.command.stamped, "base_frame": files.robot.frames.base}
     namespace = values["namespace"]
-    gazebo = IncludeLaunchDescription(
-        PythonLaunchDescriptionSource(
-            PathJoinSubstitution([FindPackageShare("ros_gz_sim"), "launch", "gz_sim.launch.py"])
-        ),
-        launch_arguments={"gz_args": files.arguments(headless), "on_exit_shutdown": "true"}.items(),
-    )
-    clock = Node(  # in a process of its own: pictures must not hold it up
-        package="ros_gz_bridge",
-        executable="parameter_bridge",
-        name="clock_bridge",
-        parameters=[{"config_file": str(files.clock_bridge)}],
-        on_exit=Shutdown(reason="without a clock nothing goes on"),
-        output="screen",
-    )
-    bridge = Node(
-        package="ros_gz_bridge",
-        executable="parameter_bridge",
-        name="robot_bridge",
-        namespace=namespace,
-        parameters=[{"config_file": str(files.robot_bridge), "use_sim_time": True}],
-        respawn=True,
-        respawn_delay=0.5,
-        output="screen",
-    )
+    if installed("ros_gz_sim"):
+        gazebo = IncludeLaunchDescription(
+            PythonLaunchDescriptionSource(
+                PathJoinSubstitution([FindPackageShare("ros_gz_sim"), "launch", "gz_sim.launch.py"])
+            ),
+            launch_arguments={"gz_args": files.arguments(headless), "on_exit_shutdown": "true"}.items(),
+        )
+    else:
+        gazebo = ExecuteProcess(
+            cmd=["gz", "sim", *files.arguments(headless).split()], on_exit=Shutdown(), output="screen"
+        )
+    # The clock has a process of its own: pictures must not hold it up.
+    clock = bridge("clock_bridge", "", files.clock_bridge, {"part": "clock"}, on_exit=Shutdown(reason="no clock"))
+    model = {"robot": robot_reference(values["robot"]), "model": files.model}
+    topics = bridge("robot_bridge", namespace, files.robot_bridge, model, respawn=True, respawn_delay=0.5)
     timeout = Node(  # Gazebo's drives keep their last command for ever
         package="ami_ros",
         executable="command_timeout",
@@ -104,4 +98,26 @@ def start(context: LaunchContext) -> list:
         output="screen",
     )
     relative = [SetRemap("/tf", "tf"), SetRemap("/tf_static", "tf_static")] if namespace else []
-    return [remove, gazebo, clock, GroupAction([*relative, bridge, timeout, frames])]
+    return [remove, gazebo, clock, GroupAction([*relative, topics, timeout, frames])]
+
+
+def bridge(name: str, namespace: str, table: Path, own: dict, **options: Any) -> Node:
+    """ros_gz_bridge with a table of topics, or where it is not installed our own by gz.transport, with parameters."""
+    if installed("ros_gz_bridge"):
+        parameters = {"config_file": str(table)}
+        return Node(
+            package="ros_gz_bridge", executable="parameter_bridge", name=name, namespace=namespace,
+            parameters=[parameters], output="screen", **options,
+        )  # fmt: skip
+    return Node(
+        package="ami_ros", executable="gazebo_bridge", name=name, namespace=namespace,
+        parameters=[own], output="screen", **options,
+    )  # fmt: skip
+
+
+def installed(package: str) -> bool:
+    try:
+        get_package_prefix(package)
+    except PackageNotFoundError:
+        return False
+    return True

@@ -20,6 +20,7 @@ from ami_ros.config import field_comments
 from ami_ros.learning.extract import ExtractConfig
 from ami_ros.learning.trainer import TrainingConfig
 from ami_ros.nodes.command_timeout import CommandTimeoutParameters
+from ami_ros.nodes.gazebo_bridge import GazeboBridgeParameters
 from ami_ros.nodes.loopback import LoopbackParameters
 from ami_ros.nodes.memory import MemoryParameters
 from ami_ros.nodes.mission import MissionParameters
@@ -58,6 +59,7 @@ PARAMETERS: dict[str, type[Any]] = {
     "simulator": RobotParameters,
     "loopback": LoopbackParameters,
     "command_timeout": CommandTimeoutParameters,
+    "gazebo_bridge": GazeboBridgeParameters,
 }
 ROBOT_PARTS: dict[str, type[Any]] = {
     "robot": RobotDescription,

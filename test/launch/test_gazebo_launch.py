@@ -26,14 +26,16 @@ def generate_launch_description():
 
 @pytest.fixture
 def actions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """All actions of a launch with some arguments, its nodes not executed; and the launch's configuration."""
-    from launch_ros.actions import Node
+    """All actions of a launch with some arguments, its processes not executed; and the launch's configuration."""
+    from launch.actions import ExecuteProcess
 
     from launch import LaunchContext
 
     share = tmp_path / "share"
-    (share / "ament_index" / "resource_index" / "packages").mkdir(parents=True)
-    (share / "ament_index" / "resource_index" / "packages" / "ros_gz_sim").touch()
+    packages = share / "ament_index" / "resource_index" / "packages"
+    packages.mkdir(parents=True)
+    for package in ("ros_gz_sim", "ros_gz_bridge"):
+        (packages / package).touch()
     (share / "ros_gz_sim" / "launch").mkdir(parents=True)
     (share / "ros_gz_sim" / "launch" / "gz_sim.launch.py").write_text(SERVER)
     monkeypatch.setenv("AMENT_PREFIX_PATH", str(tmp_path))
@@ -53,7 +55,7 @@ def actions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         while pending:
             entity = pending.pop(0)
             found.append(entity)
-            if not isinstance(entity, Node):
+            if not isinstance(entity, ExecuteProcess):  # as nodes are
                 pending = [*(entity.visit(context) or []), *pending]
         return found, context
 
@@ -77,6 +79,17 @@ def test_launch_starts_server_bridges_frames_and_timeout(actions: Any) -> None:
     assert arguments[0] == "-s" and "--headless-rendering" in arguments and Path(arguments[-1]).is_file()
     bridge = Path(arguments[-1]).parents[1] / "clock_bridge.yaml"
     assert [entry["ros_topic_name"] for entry in parse_yaml(bridge.read_text())] == ["/clock"]
+
+
+def test_own_bridge_and_server_stand_in_for_ros_gz(actions: Any, tmp_path: Path) -> None:
+    from launch.actions import ExecuteProcess
+
+    for package in ("ros_gz_sim", "ros_gz_bridge"):
+        (tmp_path / "share" / "ament_index" / "resource_index" / "packages" / package).unlink()
+    found, _ = actions(world="empty", namespace="r2")
+    assert [node.node_executable for node in nodes(found)][:2] == ["gazebo_bridge", "gazebo_bridge"]
+    servers = [a for a in found if isinstance(a, ExecuteProcess) and a not in nodes(found)]
+    assert [word[0].text for word in servers[0].cmd[:2]] == ["gz", "sim"]
 
 
 def test_resource_paths_are_appended(actions: Any) -> None:

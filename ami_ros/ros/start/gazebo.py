@@ -29,6 +29,7 @@ class GazeboFiles:
     robot_bridge: Path
     clock_bridge: Path
     robot: RobotDescription
+    model: str  # its name in Gazebo
     urdf: str
 
     def arguments(self, headless: bool) -> str:
@@ -61,6 +62,7 @@ def write_files(
         robot_bridge=folder / "bridge.yaml",
         clock_bridge=folder / "clock_bridge.yaml",
         robot=described,
+        model=name,
         urdf=robot_urdf(described),
     )
     for path, topics in ((files.robot_bridge, robot_topics(described, name)), (files.clock_bridge, clock_topics())):

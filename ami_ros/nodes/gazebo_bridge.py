@@ -1,0 +1,109 @@
+"""The node `gazebo_bridge`: topics of Gazebo as those of a robot, where ros_gz_bridge is not installed."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from dataclasses import dataclass
+from functools import partial
+from types import SimpleNamespace
+from typing import Any, Literal
+
+from geometry_msgs.msg import Twist, TwistStamped
+
+from ami_ros.errors import AmiError
+from ami_ros.robots.description import DEFAULT, load_robot
+from ami_ros.ros.messages.gazebo import READ, fill_twist
+from ami_ros.ros.node.lifecycle import AmiNode
+from ami_ros.ros.node.parameters import parameter
+from ami_ros.ros.node.process import run
+from ami_ros.ros.node.qos import RELIABLE, SENSOR
+
+VERSIONS = ((13, 10), (14, 11))  # of gz.transport and gz.msgs: Harmonic, Ionic
+CLOCK_RATE = 100  # messages a second at most; Gazebo sends one for each step of its physics
+
+
+@dataclass(frozen=True)
+class GazeboBridgeParameters:
+    """Parameters of the node."""
+
+    robot: str = parameter(DEFAULT, "Name of a robot in config/robots, or its file.")
+    model: str = parameter("", "Name of the robot's model in Gazebo; empty: the robot's.")
+    part: Literal["robot", "clock"] = parameter("robot", "Its topics, or the clock, which wants a process of its own.")
+
+
+class GazeboBridgeNode(AmiNode[GazeboBridgeParameters]):
+    """Carries what `simulation.gazebo.topics` lists, by gz.transport's bindings for Python; of contacts and transforms
+    nothing. What Gazebo calls back on is a thread of its own."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("gazebo_bridge", GazeboBridgeParameters, **options)
+
+    def configure(self) -> None:
+        from ami_ros.simulation.gazebo.topics import clock_topics, robot_topics  # here: nothing else needs mujoco
+
+        gz = transport()
+        robot = load_robot(self.config.robot)
+        is_clock = self.config.part == "clock"
+        self._gazebo = gz.Node()
+        for topic in clock_topics() if is_clock else robot_topics(robot, self.config.model or robot.name):
+            if topic.direction == "ROS_TO_GZ":
+                message_type = gz.message("twist", "Twist")
+                publisher = self._gazebo.advertise(topic.gz_topic, message_type)
+                kind = TwistStamped if robot.command.stamped else Twist
+                self.subscribe(kind, topic.ros_topic, partial(_send, publisher, message_type), RELIABLE)
+            elif topic.ros_type in READ:
+                kind, module, name, read = READ[topic.ros_type]
+                output = self.publisher(kind, topic.ros_topic, SENSOR if is_clock else RELIABLE)
+                options = gz.SubscribeOptions()
+                if is_clock:
+                    options.msgs_per_sec = CLOCK_RATE
+                receive = partial(self._receive, topic.ros_topic, output, read)
+                if not self._gazebo.subscribe(gz.message(module, name), topic.gz_topic, receive, options):
+                    raise AmiError(f"Gazebo's topic {topic.gz_topic} cannot be subscribed to")
+
+    def cleanup(self) -> None:
+        self._gazebo = None  # its subscriptions end with it
+
+    def _receive(self, topic: str, output: Any, read: Any, message: Any) -> None:
+        if self.is_active:
+            self.survive(topic, lambda: output.publish(read(message)))
+
+
+def _send(publisher: Any, message_type: Any, command: Twist | TwistStamped) -> None:
+    message = message_type()
+    fill_twist(command, message)
+    publisher.publish(message)
+
+
+def transport() -> SimpleNamespace:
+    """`Node` and `SubscribeOptions` of gz.transport, and `message(module, name)` for the classes of gz.msgs.
+
+    Raises:
+        AmiError: neither version of them is installed.
+    """
+    for number, messages in VERSIONS:
+        try:
+            found = importlib.import_module(f"gz.transport{number}")
+            importlib.import_module(f"gz.msgs{messages}")
+        except ImportError:
+            continue
+        return SimpleNamespace(
+            Node=found.Node,
+            SubscribeOptions=found.SubscribeOptions,
+            message=partial(_message, f"gz.msgs{messages}"),
+        )
+    raise AmiError("gz.transport is not installed: apt install python3-gz-transport13, or use ros_gz_bridge")
+
+
+def _message(package: str, module: str, name: str) -> Any:
+    return getattr(importlib.import_module(f"{package}.{module}_pb2"), name)
+
+
+def main() -> int:
+    """Runs the node; returns the exit code."""
+    return run(GazeboBridgeNode)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
