@@ -27,6 +27,7 @@ from ami_ros.nodes.mission import MissionParameters
 from ami_ros.nodes.perception import PerceptionParameters
 from ami_ros.nodes.planner import PlannerParameters
 from ami_ros.nodes.safety import SafetyParameters
+from ami_ros.nodes.simulator import SimulatorParameters
 from ami_ros.nodes.supervisor import SupervisorParameters
 from ami_ros.nodes.world_model import WorldModelParameters
 from ami_ros.robots.description import (
@@ -42,7 +43,6 @@ from ami_ros.robots.description import (
 )
 from ami_ros.robots.sensors import KINDS, Pose3
 from ami_ros.ros.interfaces import INTERFACES
-from ami_ros.ros.simulated.node import RobotParameters
 from ami_ros.ros.start.graph import STACK, declared
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -56,7 +56,7 @@ PARAMETERS: dict[str, type[Any]] = {
     "mission": MissionParameters,
     "safety": SafetyParameters,
     "supervisor": SupervisorParameters,
-    "simulator": RobotParameters,
+    "simulator": SimulatorParameters,
     "loopback": LoopbackParameters,
     "command_timeout": CommandTimeoutParameters,
     "gazebo_bridge": GazeboBridgeParameters,

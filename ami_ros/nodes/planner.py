@@ -79,6 +79,9 @@ class PlannerParameters:
     control_rate: float = parameter(
         10.0, "Of cmd_vel_raw while there is a goal. Larger follows a plan more finely.", "Hz", (1.0, 100.0), True
     )
+    nav2_prefix: str = parameter(
+        "", "Before the names navigate_to_pose and navigate_through_poses, where Nav2's bt_navigator has those: ami/."
+    )
     memory_node: str = parameter("memory", "Name of the node that offers find_route.")
     route_timeout: float = parameter(
         2.0, "To wait for a route before the robot drives without one.", "s", (0.05, 60.0), True
@@ -128,7 +131,7 @@ class PlannerNode(AmiNode[PlannerParameters]):
         self._goals = NavigationGoals(self, self.topics, self._percepts, self._prepare, config.frames.odom)
         self.subscribe(Adaptation, ADAPTATION, self._followed.take_message, LATCHED, always=True)
         self._frames = GoalFrames(self, config.frames)
-        self._poses = PoseGoals(self, self._frames)
+        self._poses = PoseGoals(self, self._frames, config.nav2_prefix)
         # The latent is subscribed last: of messages that arrive together, earlier subscriptions are served first.
         self.subscribe(Odometry, "odom", self._on_odometry, frame=config.frames.odom)
         self.subscribe(LaserScan, "scan", self._on_scan)

@@ -3,29 +3,53 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
+from geometry_msgs.msg import PoseStamped
 
+from ami_ros.ros.messages import conversions
+from ami_ros.ros.node.parameters import parameter
 from ami_ros.ros.node.process import URGENT, run
 from ami_ros.ros.simulated.node import RobotNode, RobotParameters
 from ami_ros.simulation.robot import Robot
 
 
-class SimulatorNode(RobotNode[RobotParameters]):
+@dataclass(frozen=True)
+class SimulatorParameters(RobotParameters):
+    """Parameters of the node."""
+
+    others: tuple[str, ...] = parameter(
+        (), "Namespaces of other simulated robots in this world: it sees them, and bumps into them."
+    )
+
+
+class SimulatorNode(RobotNode[SimulatorParameters]):
     """See `ami_ros.ros.simulated.node`; pictures come from MuJoCo's renderer."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__("simulator", RobotParameters, **options)
+        super().__init__("simulator", SimulatorParameters, **options)
+
+    def configure(self) -> None:
+        super().configure()
+        for index, namespace in enumerate(self.config.others):
+            topic = f"/{namespace.strip('/')}/ground_truth"
+            self.subscribe(PoseStamped, topic, partial(self._meet, index))
 
     def make_robot(self) -> Robot:
         from ami_ros.simulation.simulator import Simulator  # here, so that a machine without MuJoCo gets one line
 
         config = self.config
-        robot = Simulator(config.world, self.description, config.seed, self.noise)
+        robot = Simulator(config.world, self.description, config.seed, self.noise, others=len(config.others))
         if config.start_pose:
             robot.reset(np.array(config.start_pose))
         return robot
+
+    def _meet(self, index: int, message: PoseStamped) -> None:
+        pose = conversions.pose_from_message(message.pose)
+        self.loop.tell(lambda robot: robot.show_other(index, pose))
 
 
 def main() -> int:

@@ -10,7 +10,14 @@ from ami_ros.robots.description import RobotDescription, default_robot
 from ami_ros.simulation.elements import Element, add
 from ami_ros.simulation.interior_scene import scene_of
 from ami_ros.simulation.rendering import CEILING_GROUP, HIDDEN_GROUP, SCENERY_GROUP, mujoco
-from ami_ros.simulation.robot_model import FLOOR_CONTACTS, NO_CONTACTS, OBSTACLE_CONTACTS, add_actuators, add_robot
+from ami_ros.simulation.robot_model import (
+    FLOOR_CONTACTS,
+    NO_CONTACTS,
+    OBSTACLE_CONTACTS,
+    add_actuators,
+    add_other,
+    add_robot,
+)
 from ami_ros.simulation.scene import LAMP_FALL, Beam, Material, Scene, Shape, door_shape, leaf_shape
 from ami_ros.simulation.world import World
 
@@ -21,8 +28,12 @@ GROUPS = {"scenery": SCENERY_GROUP, "ceiling": CEILING_GROUP, "hidden": HIDDEN_G
 CONTACTS = {"floor": FLOOR_CONTACTS, "obstacle": OBSTACLE_CONTACTS, None: NO_CONTACTS}
 
 
-def build_model(world: World, antialiasing: int = 0, robot: RobotDescription | None = None) -> mujoco.MjModel:
+def build_model(
+    world: World, antialiasing: int = 0, robot: RobotDescription | None = None, others: int = 0
+) -> mujoco.MjModel:
     """The model of `world` with a robot in it. `antialiasing`: samples a pixel of every picture.
+
+    `others`: further robots, which are moved from outside.
 
     Its doors are as in the file; `show_door` opens and closes them.
     """
@@ -40,6 +51,8 @@ def build_model(world: World, antialiasing: int = 0, robot: RobotDescription | N
     add(body, "camera", name="ceiling", pos=[*middle, CEILING], projection="orthographic", fovy=ceiling_view(world))
     files, robot = dict(scene.files), robot or default_robot()
     add_robot(body, asset, files, robot)
+    for index in range(others):
+        add_other(body, f"other{index}", robot.shape.radius)
     add_actuators(root, robot)
     model = mujoco.MjModel.from_xml_string(ElementTree.tostring(root, encoding="unicode"), files)
     for door in world.doors:

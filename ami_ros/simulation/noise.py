@@ -61,12 +61,22 @@ def noise_of(robot: RobotDescription, scale: float = 1.0) -> SensorNoise:
     return from_mapping(SensorNoise, {**robot.simulated.noise, "scale": scale}, f"robot {robot.name}: noise")
 
 
-def scan_of(plan: FloorPlan, pose: Array, laser: LaserSensor, noise: SensorNoise, rng: np.random.Generator) -> Scan:
-    """A turn of the scanner with the robot at `pose` (3,), in base_link."""
+def scan_of(
+    plan: FloorPlan,
+    pose: Array,
+    laser: LaserSensor,
+    noise: SensorNoise,
+    rng: np.random.Generator,
+    others: FloorPlan | None = None,
+) -> Scan:
+    """A turn of the scanner with the robot at `pose` (3,), in base_link; `others`: what moves about in the plan."""
     scan = (laser.level_mount or Mount()).in_base(laser.scan(np.zeros(laser.beams, np.float32)))
     c, s = math.cos(pose[2]), math.sin(pose[2])
     x, y = scan.origin
-    ranges = plan.returned(pose[:2] + np.array([c * x - s * y, s * x + c * y]), pose[2] + scan.angles)
+    origin, angles = pose[:2] + np.array([c * x - s * y, s * x + c * y]), pose[2] + scan.angles
+    ranges = plan.returned(origin, angles)
+    if others is not None:
+        ranges = np.minimum(ranges, others.cast(origin, angles))
     far = ~(ranges <= laser.range_max)
     noisy = np.where(far, 0.0, ranges) * (1 + noise.draw(rng, noise.scan_relative, laser.beams))
     noisy = np.clip(noisy + noise.draw(rng, noise.scan, laser.beams), laser.range_min, laser.range_max)

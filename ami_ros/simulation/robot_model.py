@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 from ami_ros.robots.description import RobotDescription
 from ami_ros.robots.sensors import CameraSensor, Pose3
 from ami_ros.simulation.elements import Element, add
-from ami_ros.simulation.rendering import HIDDEN_GROUP, ROBOT_GROUP
+from ami_ros.simulation.rendering import HIDDEN_GROUP, ROBOT_GROUP, SCENERY_GROUP
 from ami_ros.simulation.textures import encode_png
 
 WHEEL_RADIUS = 0.05  # [m]
@@ -92,6 +92,14 @@ def _add_wheels(body: Element, half: float) -> None:
         _add_ball(wheel, name, size=WHEEL_RADIUS, friction=[1, 0.005, 0.0001], priority=1, **_WHEEL_CONTACTS)
 
 
+def add_other(world_body: Element, name: str, radius: float) -> None:
+    """Another robot, which is moved from outside (a mocap body): a solid disc that looks like a robot. Its material is
+    that of the robot, which is there already."""
+    body = add(world_body, "body", name=name, mocap="true")
+    _add_ball(body, name, size=radius, **OBSTACLE_CONTACTS)
+    _add_drum(body, radius, SCENERY_GROUP)
+
+
 def _add_ball(body: Element, name: str, **attributes: ArrayLike) -> None:
     add(body, "geom", name=name, type="sphere", mass=0, group=HIDDEN_GROUP, **attributes)
 
@@ -104,7 +112,11 @@ def _add_looks(body: Element, asset: Element, files: dict[str, bytes], radius: f
     files["robot_top.png"] = encode_png(top)
     add(asset, "texture", name="robot_top", type="2d", file="robot_top.png")
     add(asset, "material", name="robot_top", texture="robot_top", emission=0.4, specular=0)
-    look: dict[str, ArrayLike] = {"type": "cylinder", "mass": 0, "group": ROBOT_GROUP, **NO_CONTACTS}
+    _add_drum(body, radius, ROBOT_GROUP)
+
+
+def _add_drum(body: Element, radius: float, group: int) -> None:
+    look: dict[str, ArrayLike] = {"type": "cylinder", "mass": 0, "group": group, **NO_CONTACTS}
     add(body, "geom", size=[radius, 0.1], pos=[0, 0, 0.09], rgba=[0.15, 0.16, 0.2, 1], **look)
     add(body, "geom", size=[radius, 0.005], pos=[0, 0, 0.2], material="robot_top", **look)
 

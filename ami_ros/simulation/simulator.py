@@ -16,7 +16,9 @@ from ami_ros.simulation.camera_noise import CameraNoise
 from ami_ros.simulation.contacts import ContactCounter
 from ami_ros.simulation.doors import Doors
 from ami_ros.simulation.drive import Motors, control_steps
+from ami_ros.simulation.floor_plan import FloorPlan
 from ami_ros.simulation.free_space import FreeSpace
+from ami_ros.simulation.layout import Obstacle
 from ami_ros.simulation.mjcf import TIMESTEP, build_model, show_door
 from ami_ros.simulation.noise import UNTINTED, Odometry, SensorNoise, compass, noise_of, scan_of, tinted
 from ami_ros.simulation.rendering import Camera, mujoco
@@ -25,6 +27,7 @@ from ami_ros.simulation.robot_model import BODY, BUMPER, WHEEL_RADIUS, WHEELS
 from ami_ros.simulation.world import World
 from ami_ros.simulation.world_file import load_world
 
+FAR = -1e3  # [m] of where other robots are that nobody has told of
 ANTIALIASING = 4  # samples a pixel; from the ceiling the robot is 4 pixels wide
 _TICKS = round(CONTROL_PERIOD / TIMESTEP)
 
@@ -38,6 +41,7 @@ class Simulator:
         seed: of all that is random: start poses and noise.
         noise: of the sensors; None: as described.
         pictures: False: its camera takes none, and no OpenGL is needed.
+        others: further robots of its kind in the world, far away until `show_other` says where they are.
 
     Raises:
         AmiError: there is no such world or robot, the robot cannot be simulated, or there is no OpenGL.
@@ -50,6 +54,7 @@ class Simulator:
         seed: int = 0,
         noise: SensorNoise | None = None,
         pictures: bool = True,
+        others: int = 0,
     ) -> None:
         self.description = robot = simulated(robot)
         assert robot.laser is not None, "checked by simulated()"
@@ -59,7 +64,7 @@ class Simulator:
         self._rng = np.random.default_rng(seed)
         self._doors = Doors(self.world, robot.shape.radius, laser_height(robot))
         camera = robot.camera if pictures else None
-        self._model = build_model(self.world, ANTIALIASING if camera else 0, robot)
+        self._model = build_model(self.world, ANTIALIASING if camera else 0, robot, others)
         self._data = mujoco.MjData(self._model)
         self._photo_data = mujoco.MjData(self._model)
         self._camera = None
@@ -68,6 +73,7 @@ class Simulator:
             self._camera = Camera(self._model, name, (camera.height, camera.width), show_robot=camera.overhead)
         wheels = [self._model.joint(name) for name in WHEELS] if robot.drive.kind == "differential" else []
         self._wheels, self._wheel_speeds = [w.qposadr[0] for w in wheels], [w.dofadr[0] for w in wheels]
+        self._others = np.full((others, 3), FAR)
         self._contacts = ContactCounter()
         self._bumper = self._model.geom(BUMPER).id
         self._odometry = Odometry(self.noise, self._rng)
@@ -103,6 +109,7 @@ class Simulator:
         """See `Robot.place`."""
         pose = self._doors.checked_pose(pose)
         mujoco.mj_resetData(self._model, self._data)
+        self._place_others()
         self._put(self._data, pose)
         self._velocity = self._still
         self._motors.restart()
@@ -147,7 +154,7 @@ class Simulator:
             shown = self._shown()
             turning = float(self._data.qvel[5]) if self._lens.active else 0.0
             image = tinted(self._lens.taken(self._camera.picture(shown), turning), self.tint)
-        scan = scan_of(self._doors.seen, pose, self._laser, self.noise, self._rng)
+        scan = scan_of(self._doors.seen, pose, self._laser, self.noise, self._rng, self._company())
         odometry, velocity = self.odometry()
         return Observation(
             stamp=self.time,
@@ -187,6 +194,24 @@ class Simulator:
         """See `Robot.set_door`."""
         self._doors.set(name, is_open, self._pose(self._data))
         show_door(self._model, name, is_open)
+
+    def show_other(self, index: int, pose: Array) -> None:
+        """Another robot is at `pose` (3,): camera and laser see it, and it is solid."""
+        self._others[index] = pose
+        self._place_others()
+
+    def _place_others(self) -> None:
+        half = self._others[:, 2] / 2
+        for data in (self._data, self._photo_data):
+            data.mocap_pos[:, :2], data.mocap_pos[:, 2] = self._others[:, :2], WHEEL_RADIUS
+            data.mocap_quat[:] = np.stack([np.cos(half), 0 * half, 0 * half, np.sin(half)], axis=-1)
+
+    def _company(self) -> FloorPlan | None:
+        """The other robots, as the laser meets them."""
+        if not len(self._others):
+            return None
+        size = (self.description.shape.radius, self.description.shape.radius)
+        return FloorPlan([Obstacle("robot", "cylinder", (x, y), 0.0, size, 1.0) for x, y, _ in self._others.tolist()])
 
     def photograph(self, pose: Array) -> NDArray[np.uint8]:
         """The picture (H, W, 3) that the camera would take with the robot at `pose` (3,), doors as they are now.

@@ -181,3 +181,18 @@ def test_it_slides_along_a_wall_of_several_pieces_without_catching(home: World) 
     robot.reset(np.array([6.85, 0.5, -0.5]))
     robot.step((0.4, 0.0), 2.0)
     assert robot.ground_truth().pose[0] > 7.0
+
+
+def test_another_robot_is_seen_by_laser_and_camera_and_is_solid(empty: World) -> None:
+    robot = Simulator(empty, seeing(48), noise=PERFECT, others=1)
+    robot.place(np.array([1.5, 2.0, 0.0]))
+    alone = robot.observe()
+    robot.show_other(0, np.array([2.5, 2.0, 1.0]))
+    both = robot.observe()
+    ahead = int(np.argmin(np.abs(alone.scan.angles)))
+    assert alone.scan.ranges[ahead] > 1.5 and both.scan.ranges[ahead] == pytest.approx(0.82, abs=0.02)
+    assert alone.image is not None and both.image is not None
+    assert (np.abs(both.image.astype(float) - alone.image).max(axis=-1) > 40.0).sum() > 20, "pixels of the other"
+    robot.step((0.3, 0.0), 4.0)
+    truth = robot.ground_truth()
+    assert truth.contacts == 1 and truth.pose[0] < 2.5 - 0.34, "two radii apart"

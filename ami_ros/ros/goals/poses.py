@@ -44,9 +44,10 @@ class PoseGoals:
     Args:
         node: the planner, which offers navigate_to_goal.
         frames: puts them into a frame that goals may be in.
+        prefix: of the names of Nav2's actions.
     """
 
-    def __init__(self, node: AmiNode[Any], frames: GoalFrames) -> None:
+    def __init__(self, node: AmiNode[Any], frames: GoalFrames, prefix: str = "") -> None:
         self._frames = frames
         self._client = ActionClient(
             node, NavigateToGoal, "navigate_to_goal",
@@ -57,7 +58,7 @@ class PoseGoals:
         if nav2 is not None:
             kinds = {"navigate_to_pose": "NavigateToPose", "navigate_through_poses": "NavigateThroughPoses"}
             self._actions = [
-                _Nav2Action(node, self._client, name, getattr(nav2, kind), frames)
+                _Nav2Action(node, self._client, f"{prefix}{name}", getattr(nav2, kind), frames)
                 for name, kind in kinds.items()
                 if hasattr(nav2, kind)
             ]

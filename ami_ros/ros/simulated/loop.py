@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import queue
 import threading
 import time
@@ -16,6 +17,7 @@ RobotT = TypeVar("RobotT", bound=Robot)
 T = TypeVar("T")
 
 COMMAND_TIMEOUT = 0.5  # a robot stops by itself when no command came for so long [s], simulated
+HAIR = 1e-6  # [s] of rounding
 MAX_LAG = 0.1  # lag that the simulation tries to make up for; more is dropped [s]
 
 
@@ -25,6 +27,7 @@ class SimulationLoop(Generic[RobotT]):
     Args:
         make_robot: called on the loop's thread, for OpenGL is bound to one thread.
         real_time_factor: simulated seconds in a second; 0: as fast as possible.
+        follows: it goes no further than `go_to` says, at whatever pace.
         on_tick: called on the loop's thread with the robot and the number of steps so far.
 
     Raises:
@@ -32,12 +35,17 @@ class SimulationLoop(Generic[RobotT]):
     """
 
     def __init__(
-        self, make_robot: Callable[[], RobotT], real_time_factor: float, on_tick: Callable[[RobotT, int], None]
+        self,
+        make_robot: Callable[[], RobotT],
+        real_time_factor: float,
+        on_tick: Callable[[RobotT, int], None],
+        follows: bool = False,
     ) -> None:
         self._make_robot, self.factor, self._on_tick = make_robot, real_time_factor, on_tick
         self._calls: queue.SimpleQueue[tuple[Callable[[RobotT], Any], Future[Any]]] = queue.SimpleQueue()
         self._command, self._command_age = STILL, 0.0
-        self._closing = threading.Event()
+        self._closing, self._further = threading.Event(), threading.Event()
+        self._until = 0.0 if follows else math.inf  # [s] of the robot's time
         self._running: Future[None] = Future()
         self.failure: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="simulation", daemon=True)
@@ -53,6 +61,15 @@ class SimulationLoop(Generic[RobotT]):
         future: Future[T] = Future()
         self._calls.put((function, future))
         return future.result(timeout)
+
+    def tell(self, function: Callable[[RobotT], object]) -> None:
+        """Runs `function` with the robot between two steps, and does not wait for it."""
+        self._calls.put((function, Future()))
+
+    def go_to(self, time: float) -> None:
+        """It may go on up to `time` [s] of the robot's."""
+        self._until = time
+        self._further.set()
 
     def close(self) -> None:
         """Ends the thread."""
@@ -77,6 +94,10 @@ class SimulationLoop(Generic[RobotT]):
         ticks, due = 0, time.monotonic()
         while not self._closing.is_set():
             self._answer_calls(robot)
+            if robot.time + CONTROL_PERIOD > self._until + HAIR:
+                self._further.wait(CONTROL_PERIOD)
+                self._further.clear()
+                continue
             late = self._command_age >= COMMAND_TIMEOUT
             robot.step(STILL if late else self._command, CONTROL_PERIOD)
             self._command_age += CONTROL_PERIOD

@@ -28,7 +28,7 @@ from ami_ros.ros.node.parameters import parameter
 from ami_ros.ros.node.qos import RELIABLE, SENSOR
 from ami_ros.ros.sensors.scanner import TF_STATIC
 from ami_ros.ros.sensors.tf import TFMessage, send_transform, tf_publisher, transform_message
-from ami_ros.ros.simulated.loop import SimulationLoop
+from ami_ros.ros.simulated.loop import MAX_LAG, SimulationLoop
 from ami_ros.simulation.noise import noise_of
 from ami_ros.simulation.robot import CONTROL_PERIOD, Observation, Robot, simulated
 
@@ -49,6 +49,10 @@ class RobotParameters:
     noise_scale: float = parameter(1.0, "Factor on all sensor noise; 0: perfect sensors.", limits=(0.0, 10.0))
     real_time_factor: float = parameter(
         1.0, "Simulated seconds in a second; 0: as fast as possible.", limits=(0.0, 100.0), mutable=True
+    )
+
+    follow_clock: bool = parameter(
+        False, "Go with the /clock of another simulated robot and publish none: one clock for all robots."
     )
 
     def __post_init__(self) -> None:
@@ -73,7 +77,8 @@ class RobotNode(AmiNode[ParametersT]):
         self.health.inputs.own_time = False  # stamps are of the time that it makes
         self.description = simulated(config.robot)
         self.noise = noise_of(self.description, config.noise_scale)
-        self._clock_topic = self.publisher(Clock, "/clock", SENSOR)
+        self._clock_topic = None if config.follow_clock else self.publisher(Clock, "/clock", SENSOR)
+        self._ahead = 0.0  # [s] of the time that is published before the robot's own
         self._image = self.publisher(Image, "image")
         self._camera_info = self.publisher(CameraInfo, "camera_info")
         self._scan = self.publisher(LaserScan, "scan")
@@ -84,7 +89,12 @@ class RobotNode(AmiNode[ParametersT]):
         self._tf = tf_publisher(self)
         self._mounts = self.publisher(TFMessage, "/tf_static", TF_STATIC) if TFMessage is not None else None
         self._ticks = {s.name: max(1, round(1.0 / s.rate / CONTROL_PERIOD)) for s in self.description.sensors}
-        self.loop: SimulationLoop[Any] = SimulationLoop(self.make_robot, config.real_time_factor, self._publish)
+        self.loop: SimulationLoop[Any] = SimulationLoop(
+            self.make_robot, 0.0 if config.follow_clock else config.real_time_factor, self._publish, config.follow_clock
+        )
+        if config.follow_clock:
+            self._time = 0.0  # of the robot
+            self.subscribe(Clock, "/clock", self._go_with, SENSOR)
         self.subscribe(TwistStamped if self.description.command.stamped else Twist, "cmd_vel", self._drive, RELIABLE)
         self.every(0.5, self._check)
         self.offer(Trigger, "~/reset", lambda request, response: self.loop.call(lambda robot: robot.reset()))
@@ -96,7 +106,8 @@ class RobotNode(AmiNode[ParametersT]):
         self.loop.command(0.0, 0.0)
 
     def reconfigure(self, before: ParametersT) -> None:
-        self.loop.factor = self.config.real_time_factor
+        if not self.config.follow_clock:
+            self.loop.factor = self.config.real_time_factor
 
     def cleanup(self) -> None:
         if hasattr(self, "loop"):
@@ -109,16 +120,25 @@ class RobotNode(AmiNode[ParametersT]):
             raise AmiError(f"command {command} is not finite")
         self.loop.command(*command)
 
+    def _go_with(self, message: Clock) -> None:
+        """The clock of others went on; what this robot was late, or they were set back, is left out."""
+        now = conversions.stamp_to_seconds(message.clock)
+        if abs(now - self._ahead - self._time) > MAX_LAG:
+            self._ahead = now - self._time
+        self.loop.go_to(now - self._ahead)
+
     def _check(self) -> None:
         if self.loop.failure is not None:
             raise self.loop.failure
 
     def _publish(self, robot: Robot, tick: int) -> None:
         """On the simulation's thread, after each step."""
+        self._time = robot.time
         if not self.is_active:
             return
-        stamp = conversions.seconds_to_stamp(robot.time)
-        self._clock_topic.publish(Clock(clock=stamp))
+        stamp = conversions.seconds_to_stamp(robot.time + self._ahead)
+        if self._clock_topic is not None:
+            self._clock_topic.publish(Clock(clock=stamp))
         described, due = self.description, lambda sensor: sensor is not None and tick % self._ticks[sensor.name] == 0
         if due(described.camera) or due(described.laser) or due(described.compass):
             observation = robot.observe()

@@ -66,6 +66,12 @@ class Arguments:
     headless: bool = _argument(True, "No RViz.")
     world: str = _argument("home", "Name of a world that comes with the package, or a world file.", "simulation")
     seed: int = _argument(0, "Seed of start pose and noise.", "simulation")
+    others: str = _argument(
+        "", "Namespaces of other simulated robots in the same world, with commas between them.", "simulation"
+    )
+    follow_clock: bool = _argument(
+        False, "The clock is that of another simulated robot: one clock for all.", "simulation"
+    )
     real_time_factor: float = _argument(1.0, "Simulated seconds in a second; 0: as fast as possible.", "simulation")
 
     @classmethod
@@ -215,13 +221,15 @@ def _supervisor(arguments: Arguments, robot: RobotDescription, nodes: tuple[str,
 
 
 def _simulator(arguments: Arguments) -> dict[str, dict[str, Any]]:
-    world = Path(arguments.world)
+    world, others = Path(arguments.world), [name.strip() for name in arguments.others.split(",") if name.strip()]
     return {
         "simulator": {
             "robot": robot_reference(arguments.robot),
             "world": str(world.resolve()) if world.is_file() else arguments.world,
             "seed": arguments.seed,
             "real_time_factor": arguments.real_time_factor,
+            "follow_clock": arguments.follow_clock,
+            **({"others": others} if others else {}),
         }
     }
 

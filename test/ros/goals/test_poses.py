@@ -6,6 +6,7 @@ import importlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from action_msgs.msg import GoalStatus
@@ -21,6 +22,7 @@ from ami_ros.ros.goals.frames import GoalFrames
 from ami_ros.ros.messages.goals import Frames
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.qos import RELIABLE, REQUESTS
+from harness.processes import REPOSITORY
 from harness.ros import RosPeer
 
 Result = NavigateToGoal.Result
@@ -49,9 +51,11 @@ class Host(AmiNode[Config]):
         )
         self.frames = GoalFrames(self, Frames())
         self.poses = pose_goals.PoseGoals(self, self.frames)
+        self.prefixed = pose_goals.PoseGoals(self, self.frames, "ami/")
 
     def cleanup(self) -> None:
         self.poses.destroy()
+        self.prefixed.destroy()
         self.server.destroy()
 
 
@@ -204,3 +208,16 @@ def test_a_leg_that_fails_ends_the_whole_way_and_a_cancel_the_leg(ros: RosPeer, 
     handle.cancel_goal_async()
     assert tourist.result(handle)[0] == GoalStatus.STATUS_CANCELED
     ros.spin_until(lambda: host.server.current is None)
+
+
+def test_a_behaviour_tree_beside_nav2_finds_our_action_by_its_other_name(ros: RosPeer, host: Host) -> None:
+    tree = ElementTree.parse(REPOSITORY / "examples" / "nav2" / "navigate_with_ami.xml")
+    ours = tree.find(".//NavigateToPose")
+    assert ours is not None
+    commander = Commander(ros, name=ours.attrib["server_name"])
+    handle = commander.send(pose_at(1.5))
+    ticket = ros.spin_until(lambda: host.server.current)
+    assert handle.accepted and ticket is not None
+    host.server.finish(ticket, Outcome.SUCCEEDED, Result())
+    assert commander.result(handle)[0] == GoalStatus.STATUS_SUCCEEDED
+    commander.client.destroy()
