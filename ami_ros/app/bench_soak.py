@@ -27,6 +27,7 @@ def main(
     from ami_ros.app.soak_run import SoakRun
     from ami_ros.errors import AmiError
     from ami_ros.evaluation.report import hardware, write_json
+    from ami_ros.evaluation.soak_record import LONG_ENOUGH, floors
 
     console, before = Console(highlight=False), orphaned_segments()
     context = join_domain(domain_id, NODES)
@@ -41,5 +42,12 @@ def main(
         console.print(f"{name:36} {value}", soft_wrap=True)
     if json is not None:
         write_json(json, figures | {"minutes": minutes, "seed": seed} | hardware())
-    if any(figures[f"soak_{name}"] for name in ("commands_unsafe", "processes_left", "shared_memory_left")):
-        raise AmiError("the stack did not keep its word; the lines above say how")
+    broken = []
+    for floor in floors(figures):
+        word = "kept" if floor.kept else "broken; is the machine busy?" if floor.by_machine else "broken"
+        console.print(f"{floor.name:36} {floor.value:g}, at most {floor.most:g}: {word}", soft_wrap=True)
+        broken += [] if floor.kept or floor.by_machine else [floor.name]
+    if figures["soak_quiet_min"] < LONG_ENOUGH:
+        console.print(f"slopes of memory say nothing: less than {LONG_ENOUGH:g} min without kills", soft_wrap=True)
+    if broken:
+        raise AmiError(f"the stack did not keep its word: {', '.join(broken)}")

@@ -14,6 +14,33 @@ with importing("report"):
     import psutil
 
 WARM_UP = 0.25  # of the samples of a process, in which memory may still grow
+LONG_ENOUGH = 20.0  # [min] without kills, from which a slope of memory means something
+# End of a figure's name -> the most that it may be, and whether that depends on how busy the machine is.
+FLOORS: dict[str, tuple[float, bool]] = {
+    "soak_commands_unsafe": (0.0, False),
+    "soak_kill_to_zero_max_s": (0.5, True),
+    "soak_kill_to_active_max_s": (10.0, True),
+    "soak_processes_left": (0.0, False),
+    "soak_shared_memory_left": (0.0, False),
+    "_rss_slope_mb_h": (1.0, False),
+    "_threads_grown": (0.0, False),
+    "_descriptors_grown": (0.0, False),
+}
+
+
+@dataclass(frozen=True)
+class Floor:
+    """What a soak has to keep to, and whether it did."""
+
+    name: str  # of the figure
+    value: float
+    most: float
+    by_machine: bool  # a busy machine may break it
+
+    @property
+    def kept(self) -> bool:
+        """The figure is not more than it may be."""
+        return self.value <= self.most
 
 
 class ProcessLog:
@@ -31,6 +58,11 @@ class ProcessLog:
                 self.samples.append((now, rss, threads, self._process.num_fds()))
         except psutil.Error:
             pass
+
+    @property
+    def seconds(self) -> float:
+        """From the first sample to the last."""
+        return self.samples[-1][0] - self.samples[0][0] if self.samples else 0.0
 
     def figures(self, name: str) -> dict[str, float]:
         """Slope of memory [MB/h] after the warm-up, and by how much threads and descriptors have grown since then."""
@@ -77,7 +109,19 @@ class SoakRecord:
             "soak_kill_to_active_max_s": round(max(self.returns, default=0.0), 1),
             "soak_processes_left": len(self.left),
             "soak_shared_memory_left": segments,
+            "soak_quiet_min": round(max((log.seconds for log in self.logs.values()), default=0.0) / 60, 1),
         }
         for name, log in self.logs.items():
             found |= log.figures(name)
         return found
+
+
+def floors(figures: dict[str, Any]) -> list[Floor]:
+    """All floors of which there is a figure; slopes of memory only where the run was long enough."""
+    long_enough = figures["soak_quiet_min"] >= LONG_ENOUGH
+    return [
+        Floor(name, float(value), most, by_machine)
+        for name, value in figures.items()
+        for ending, (most, by_machine) in FLOORS.items()
+        if name.endswith(ending) and (long_enough or ending != "_rss_slope_mb_h")
+    ]

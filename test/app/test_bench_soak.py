@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ami_ros.evaluation.soak_record import ProcessLog, SoakRecord
+from ami_ros.evaluation.soak_record import ProcessLog, SoakRecord, floors
 from harness.processes import Children
 
 
@@ -41,3 +41,15 @@ def test_unsafe_commands_are_added_up_by_kind() -> None:
     record.unsafe.update({"not finite": 1, "while a node is missing": 2})
     figures = record.figures(0)
     assert figures["soak_commands_unsafe"] == 3 and figures["soak_commands_while_a_node_is_missing"] == 2
+
+
+def test_each_floor_has_a_verdict_and_short_runs_none_on_memory() -> None:
+    record = SoakRecord(stops=[0.3, 0.7])
+    record.logs["planner"] = ProcessLog(os.getpid())
+    record.logs["planner"].samples = [(60.0 * k, 100.0 + 0.1 * k, 3, 10 + (k > 9)) for k in range(16)]
+    short = {floor.name: floor for floor in floors(record.figures(0))}
+    assert not short["soak_kill_to_zero_max_s"].kept and short["soak_kill_to_zero_max_s"].by_machine
+    assert short["soak_commands_unsafe"].kept and not short["planner_descriptors_grown"].kept
+    assert short["planner_threads_grown"].kept and "planner_rss_slope_mb_h" not in short
+    record.logs["planner"].samples += [(60.0 * k, 100.0 + 0.1 * k, 3, 11) for k in range(16, 31)]
+    assert not {floor.name: floor for floor in floors(record.figures(0))}["planner_rss_slope_mb_h"].kept
