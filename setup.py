@@ -19,6 +19,7 @@ NODES = (
     "loopback",
     "command_timeout",
     "gazebo_bridge",
+    "plan_laser",
 )
 # colcon test runs tests only where there is an extra "test" with pytest in it.
 EXTRAS = ("bench", "cli", "docs", "lance", "lerobot", "onnx", "report", "sim", "swm", "test", "train")

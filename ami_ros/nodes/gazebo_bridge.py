@@ -29,6 +29,7 @@ class GazeboBridgeParameters:
 
     robot: str = parameter(DEFAULT, "Name of a robot in config/robots, or its file.")
     model: str = parameter("", "Name of the robot's model in Gazebo; empty: the robot's.")
+    laser: bool = parameter(True, "Scans are Gazebo's; false: those of plan_laser.")
     part: Literal["robot", "clock"] = parameter("robot", "Its topics, or the clock, which wants a process of its own.")
 
 
@@ -45,8 +46,8 @@ class GazeboBridgeNode(AmiNode[GazeboBridgeParameters]):
         gz = transport()
         robot = load_robot(self.config.robot)
         is_clock = self.config.part == "clock"
-        self._gazebo = gz.Node()
-        for topic in clock_topics() if is_clock else robot_topics(robot, self.config.model or robot.name):
+        name, self._gazebo = self.config.model or robot.name, gz.Node()
+        for topic in clock_topics() if is_clock else robot_topics(robot, name, self.config.laser):
             if topic.direction == "ROS_TO_GZ":
                 message_type = gz.message("twist", "Twist")
                 publisher = self._gazebo.advertise(topic.gz_topic, message_type)

@@ -60,6 +60,7 @@ INTERFACES: dict[str, Interface] = {
     "command_timeout": Interface(  # before a base that keeps its last command, as in Gazebo
         subscribes={"cmd_vel": _COMMAND}, publishes={"cmd_vel_base": _COMMAND}
     ),
+    "plan_laser": Interface(subscribes={"ground_truth": "geometry_msgs/msg/PoseStamped"}, publishes={**_SCAN}),
     "perception": Interface(
         subscribes={**_ODOM, **_IMU, **_SCAN, **_IMAGE, **_CAMERA_INFO, **_ADAPTATION},
         publishes={**_LATENT, "model_info": "ami_interfaces/msg/ModelInfo"},

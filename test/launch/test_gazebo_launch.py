@@ -81,6 +81,15 @@ def test_launch_starts_server_bridges_frames_and_timeout(actions: Any) -> None:
     assert [entry["ros_topic_name"] for entry in parse_yaml(bridge.read_text())] == ["/clock"]
 
 
+def test_laser_on_the_cpu_takes_the_place_of_that_of_gazebo(actions: Any) -> None:
+    found, context = actions(world="empty", laser="plan")
+    assert "plan_laser" in [node.node_executable for node in nodes(found)]
+    world = Path(context.launch_configurations["gz_args"].split()[-1])
+    assert "gpu_lidar" not in world.read_text()
+    bridged = parse_yaml((world.parents[1] / "bridge.yaml").read_text())
+    assert "sensor_msgs/msg/LaserScan" not in [entry["ros_type_name"] for entry in bridged]
+
+
 def test_own_bridge_and_server_stand_in_for_ros_gz(actions: Any, tmp_path: Path) -> None:
     from launch.actions import ExecuteProcess
 

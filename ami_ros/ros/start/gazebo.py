@@ -38,7 +38,7 @@ class GazeboFiles:
 
 
 def write_files(
-    folder: Path, world: str, robot: str, namespace: str = "", pose: str = "", seed: int = 0
+    folder: Path, world: str, robot: str, namespace: str = "", pose: str = "", seed: int = 0, laser: bool = True
 ) -> GazeboFiles:
     """Writes everything into `folder`.
 
@@ -49,13 +49,14 @@ def write_files(
         namespace: of the robot's nodes; its model is called so, too.
         pose: "x y yaw" at which the robot starts [m, m, rad]; empty: a random one of the world's start area.
         seed: of that.
+        laser: scans are Gazebo's; else they are those of the node `plan_laser`.
 
     Raises:
         AmiError: there is no such world or robot, Gazebo cannot have it, it does not fit there, or a file cannot be
             written.
     """
     described, place = load_robot(robot), load_world(world)
-    model = robot_model(described, namespace.strip("/").replace("/", "_") or None)
+    model = robot_model(described, namespace.strip("/").replace("/", "_") or None, laser)
     name = model.get("name", "")
     files = GazeboFiles(
         world=write_world(place, folder / "world", model, start_pose(place, described, pose, seed).tolist()),
@@ -65,7 +66,10 @@ def write_files(
         model=name,
         urdf=robot_urdf(described),
     )
-    for path, topics in ((files.robot_bridge, robot_topics(described, name)), (files.clock_bridge, clock_topics())):
+    for path, topics in (
+        (files.robot_bridge, robot_topics(described, name, laser)),
+        (files.clock_bridge, clock_topics()),
+    ):
         sdf.write(path, dump_yaml([topic.entry() for topic in topics]))
     return files
 

@@ -19,7 +19,7 @@ from ami_ros.simulation.world import BLIND
 
 BODY_MASS, WHEEL_MASS, CASTER_MASS = 4.0, 0.3, 0.05  # [kg], as in the MuJoCo model
 CASTER_RADIUS = 0.02  # [m]
-TRUTH_RATE = 10.0  # of the true pose [Hz]
+TRUTH_RATE = 10.0  # of the true pose, at least [Hz]
 NEAR, FAR = 0.02, 50.0  # what a camera sees lies between these [m]
 DARK, FRONT = (0.15, 0.16, 0.2, 1.0), (1.0, 0.886, 0.078, 1.0)
 
@@ -47,12 +47,13 @@ def gazebo_topic(name: str, topic: str) -> str:
     return f"/model/{name}/{topic.lstrip('/')}"
 
 
-def robot_model(robot: RobotDescription, name: str | None = None) -> Element:
+def robot_model(robot: RobotDescription, name: str | None = None, laser: bool = True) -> Element:
     """The `<model>` of a robot; its origin is base_link, on the floor.
 
     Args:
         robot: its description.
         name: of the model; None: the robot's.
+        laser: with a laser of Gazebo's, which its renderer draws.
 
     Raises:
         AmiError: there cannot be one, see `simulated_in_gazebo`.
@@ -74,7 +75,8 @@ def robot_model(robot: RobotDescription, name: str | None = None) -> Element:
     else:
         _add_omnidirectional_drive(model, robot, name)
     for sensor in robot.sensors:
-        _add_sensor(base, robot, sensor, name)
+        if laser or not isinstance(sensor, LaserSensor):
+            _add_sensor(base, robot, sensor, name)
     bumper = add(base, "sensor", name="bumper", type="contact")
     add(bumper, "always_on", True)
     contact = add(bumper, "contact")
@@ -83,7 +85,7 @@ def robot_model(robot: RobotDescription, name: str | None = None) -> Element:
     add_plugin(
         model, "pose-publisher", "PosePublisher", topic=gazebo_topic(name, "ground_truth"), publish_model_pose=True,
         publish_link_pose=False, publish_nested_model_pose=False, use_pose_vector_msg=False,
-        update_frequency=TRUTH_RATE,
+        update_frequency=max([TRUTH_RATE, *(scanner.rate for scanner in robot.sensors_of(LaserSensor))]),
     )  # fmt: skip
     return model
 

@@ -12,6 +12,7 @@ from ami_ros.simulation.gazebo.robot_sdf import gazebo_topic
 
 BASE_COMMANDS = "cmd_vel_base"  # what is left of cmd_vel behind the node command_timeout
 CLOCK = "/clock"
+SCAN = "sensor_msgs/msg/LaserScan"
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,11 @@ def clock_topics() -> list[Bridged]:
     return [Bridged(CLOCK, "rosgraph_msgs/msg/Clock", CLOCK, "gz.msgs.Clock")]
 
 
-def robot_topics(robot: RobotDescription, name: str) -> list[Bridged]:
-    """The topics of a robot whose model is called `name`; commands come from `command_timeout`."""
+def robot_topics(robot: RobotDescription, name: str, laser: bool = True) -> list[Bridged]:
+    """The topics of a robot whose model is called `name`; commands come from `command_timeout`.
+
+    Without `laser` scans are not Gazebo's.
+    """
     command = "geometry_msgs/msg/TwistStamped" if robot.command.stamped else "geometry_msgs/msg/Twist"
     own = [
         Bridged(
@@ -54,7 +58,7 @@ def robot_topics(robot: RobotDescription, name: str) -> list[Bridged]:
         _from(name, "ground_truth", "geometry_msgs/msg/PoseStamped", "gz.msgs.Pose"),
         _from(name, "contacts", "ros_gz_interfaces/msg/Contacts", "gz.msgs.Contacts"),
     ]
-    return [*own, *_sensors(robot, name)]
+    return [*own, *(t for t in _sensors(robot, name) if laser or t.ros_type != SCAN)]
 
 
 def _sensors(robot: RobotDescription, name: str) -> Iterator[Bridged]:
@@ -63,7 +67,7 @@ def _sensors(robot: RobotDescription, name: str) -> Iterator[Bridged]:
             yield _from(name, sensor.topic, "sensor_msgs/msg/Image", "gz.msgs.Image")
             yield _from(name, sensor.info_topic, "sensor_msgs/msg/CameraInfo", "gz.msgs.CameraInfo")
         elif isinstance(sensor, LaserSensor):
-            yield _from(name, sensor.topic, "sensor_msgs/msg/LaserScan", "gz.msgs.LaserScan")
+            yield _from(name, sensor.topic, SCAN, "gz.msgs.LaserScan")
         elif isinstance(sensor, ImuSensor):
             yield _from(name, sensor.topic, "sensor_msgs/msg/Imu", "gz.msgs.IMU")
 
