@@ -1,0 +1,10 @@
+"""The nodes, one file each."""
+
+import os
+import signal
+import sys
+
+if "--ros-args" in sys.argv:
+    # This process becomes a node, and imports for seconds before `run` listens to signals. Nothing is under way yet, so
+    # a Ctrl-C may end it at once, and cleanly; Python's own would show a traceback, or be lost in an import.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(0))

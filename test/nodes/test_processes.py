@@ -76,6 +76,15 @@ def test_every_node_has_a_main(module: Any) -> None:
     assert callable(module.main)
 
 
+def test_ctrl_c_ends_a_node_cleanly_that_still_imports() -> None:
+    importing = "import sys; sys.argv = ['node', '--ros-args']; import ami_ros.nodes, os, signal, time"
+    ended = subprocess.run(
+        [sys.executable, "-c", f"{importing}; os.kill(os.getpid(), signal.SIGINT); time.sleep(60)"],
+        capture_output=True, text=True, timeout=50,
+    )  # fmt: skip
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
 @pytest.mark.fault("SIGINT or SIGTERM")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signal_makes_the_gate_send_zero_and_exit_cleanly(
