@@ -42,7 +42,8 @@ class RouteFollower:
     """Follows one route."""
 
     def __init__(self, route: Route, config: FollowerConfig) -> None:
-        self.route, self.config = replace(route, places=_spread(route.places)), config
+        self.route = route = replace(route, places=_spread(route.places))
+        self.config = config
         self.poses = np.stack([p.pose for p in route.places])
         steps = np.hypot(*np.diff(self.poses[:, :2], axis=0).T) if len(self.poses) > 1 else np.zeros(0)
         end = np.hypot(*(route.goal_pose[:2] - self.poses[-1, :2]))

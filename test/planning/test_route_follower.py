@@ -153,3 +153,12 @@ def test_what_was_driven_from_the_places_at_hand_is_known_as_sequences_of_the_ho
     found = RouteFollower(way, CONFIG).experience(steps=3, chunk=2)
     np.testing.assert_allclose(found, [[[0.3, 0.15], [0.2, 0.3], [0.1, 0.0]]], atol=1e-6)
     assert RouteFollower(route(STRAIGHT[:3]), CONFIG).experience(3, 2).shape == (0, 3, 2)
+
+
+def test_a_spot_where_the_robot_once_looked_around_is_one_step() -> None:
+    """A dozen places around it would use up the look-ahead, and send the robot from one to the other."""
+    around = [(0.6 + 0.05 * np.cos(a), 0.05 * np.sin(a)) for a in np.linspace(0.0, 6.0, 12)]
+    follower = RouteFollower(route([(0.0, 0.0), (0.3, 0.0), *around, (1.0, 0.0), (1.4, 0.0)]), CONFIG)
+    assert len(follower.poses) == len(follower.route.places) == len(follower.left) == 5
+    assert follower.subgoal(np.zeros(3), None).pose[0] == pytest.approx(1.4)
+    assert follower.subgoal(np.array([1.2, 0.0, 0.0]), None).index == 4
