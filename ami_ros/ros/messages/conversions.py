@@ -26,7 +26,7 @@ from ami_ros.robots.sensors import CameraSensor
 from ami_ros.scan import Scan
 
 MAX_BEAMS = 100_000
-MAX_POINTS = 1_000_000  # of a cloud
+MAX_POINTS = 100_000  # of a cloud: what a gate that has 50 ms has time for
 MAX_CELLS = 2**22  # of a mask: 100 m each way at 5 cm
 OCCUPIED = 100  # in a mask
 MAX_RANGE = 100.0
@@ -125,7 +125,7 @@ def cloud_from_message(message: PointCloud2) -> Array:
     """The points (n, 3) [m] of a PointCloud2, without those that are not finite."""
     count, places = message.width * message.height, {field.name: field for field in message.fields}
     if count > MAX_POINTS:
-        raise AmiError(f"a cloud of {count} points; at most {MAX_POINTS} are allowed")
+        raise AmiError(f"a cloud of {count} points; at most {MAX_POINTS} are usable: have its driver send fewer")
     end = ">" if message.is_bigendian else "<"
     formats = {PointField.FLOAT32: f"{end}f4", PointField.FLOAT64: f"{end}f8"}
     axes = [places[name] for name in ("x", "y", "z") if name in places and places[name].datatype in formats]
