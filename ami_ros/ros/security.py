@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ami_ros.ros.interfaces import INTERFACES, Interface
-from ami_ros.ros.start.graph import ENCLAVES, STACK
+from ami_ros.ros.start.graph import ENCLAVES, STACK, TRANSFORMS
 
 VERSION = "0.2.0"  # of the form
 NODES = (*STACK, "supervisor", "simulator")
 
 # What rclpy and a managed node bring along.
 _PUBLISHED = ("/rosout", "/parameter_events", "/diagnostics", "/tf", "/bond", "heartbeat", "~/transition_event")
-_HEARD = ("/clock", "/parameter_events", "/tf_static", "/bond")
+_HEARD = ("/clock", "/parameter_events", "/tf", "/tf_static", "/bond")
 _OFFERED = (
     *(f"~/{name}" for name in ("describe_parameters", "get_parameter_types", "get_parameters", "list_parameters")),
     *(f"~/{name}" for name in ("set_parameters", "set_parameters_atomically", "get_type_description")),
@@ -55,8 +55,10 @@ def policies(remappings: Mapping[str, str], namespace: str = "") -> str:
     """
     prefix = "/" + namespace.strip("/") if namespace.strip("/") else ""
 
+    renamed = {**remappings, **(TRANSFORMS if prefix else {})}
+
     def full(name: str, node: str = "") -> str:
-        name = remappings.get(name, name).replace("~", f"{prefix}/{node}", 1)
+        name = renamed.get(name, name).replace("~", f"{prefix}/{node}", 1)
         return name if name.startswith("/") else f"{prefix}/{name}"
 
     rights = {node: _of_node(node, INTERFACES[node], full) for node in NODES}
@@ -108,8 +110,7 @@ def _of_operator(full: _Full) -> _Rights:
         publish={full("goal_pose"), full("emergency_stop"), "/rosout", "/parameter_events"},
         subscribe={full(name, node) for node, described in everything for name in described.publishes}
         | {full(name, node) for node, described in everything for name in described.subscribes}
-        | set(_HEARD)
-        | {"/diagnostics", "/rosout", "/tf"},
+        | {full(name) for name in (*_HEARD, "/diagnostics", "/rosout")},
         request={full(name, node) for node, described in everything for name in (*described.services, *_OFFERED)},
         call={full(name) for _, described in everything for name in described.actions} | {full(n) for n in _NAV2},
     )

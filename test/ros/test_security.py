@@ -67,6 +67,14 @@ def test_only_the_gate_drives_and_only_the_planner_asks_it_to(robot: str, namesp
     assert "safety" in who(found, "reply", f"{prefix}/safety/release")
 
 
+def test_transforms_are_heard_and_sent_where_nodes_in_a_namespace_have_them() -> None:
+    for namespace, topic in (("", "/tf"), ("robot1", "/robot1/tf")):
+        found = rights(policies({}, namespace))
+        assert {"planner", "mission", "safety", "operator"} <= who(found, "subscribe", topic)
+        assert {"planner", "operator"} <= who(found, "subscribe", f"{topic}_static")
+        assert {"memory", "simulator"} <= who(found, "publish", topic)
+
+
 def test_every_node_may_do_what_it_is_described_to_do() -> None:
     found = rights(policies(topics(load_robot("ami_bot"))))
     for node in NODES:

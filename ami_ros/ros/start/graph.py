@@ -22,6 +22,7 @@ from ami_ros.world_model.identity import identify_model
 
 Part = Literal["stack", "simulation", "gate"]
 STACK = ("safety", "perception", "world_model", "memory", "planner", "mission")
+TRANSFORMS = {"/tf": "tf", "/tf_static": "tf_static"}  # in a namespace a robot has its own, as Nav2 has it
 ENCLAVES = "/ami_ros"  # where SROS 2 has the keys of the nodes
 LEARNED = ("perception", "world_model", "memory", "planner")  # nodes that need the model
 
@@ -120,8 +121,8 @@ class ProcessSpec:
 
     @property
     def rules(self) -> dict[str, str]:
-        """Its remappings; in a namespace it has transforms of its own, as Nav2 has it."""
-        return self.remappings | ({"/tf": "tf", "/tf_static": "tf_static"} if self.namespace else {})
+        """All its remappings."""
+        return self.remappings | (TRANSFORMS if self.namespace else {})
 
     @property
     def enclave(self) -> list[str]:
