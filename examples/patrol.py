@@ -9,6 +9,7 @@ from pathlib import Path
 import rclpy
 from rclpy.action import ActionClient
 from rclpy.signals import SignalHandlerOptions
+from rclpy.utilities import remove_ros_args
 
 from ami_interfaces.action import RunMission
 from ami_interfaces.msg import NavigationGoal
@@ -24,7 +25,7 @@ def navigation_goal(text):
 
 
 def main():
-    rounds, *goals = sys.argv[1:]
+    rounds, *goals = remove_ros_args(sys.argv)[1:]
     mission = RunMission.Goal(kind=RunMission.Goal.VISIT_IN_ORDER)
     mission.goals = [navigation_goal(text) for text in goals] * int(rounds)
     mission.waits = [1.0] * len(mission.goals)  # [s]

@@ -8,6 +8,7 @@ import sys
 import cv2
 import rclpy
 from rclpy.qos import qos_profile_sensor_data
+from rclpy.utilities import remove_ros_args
 from sensor_msgs.msg import Image
 
 from ami_ros.images import image_of
@@ -20,7 +21,7 @@ def main():
     node.create_subscription(Image, "image", pictures.append, qos_profile_sensor_data)
     while not pictures:
         rclpy.spin_once(node)
-    file = rclpy.utilities.remove_ros_args(sys.argv)[1]
+    file = remove_ros_args(sys.argv)[1]
     if not cv2.imwrite(file, cv2.cvtColor(image_of(pictures[0]), cv2.COLOR_RGB2BGR)):
         sys.exit(f"{file} cannot be written")
     print(f"{file}: {pictures[0].width} x {pictures[0].height} pixels")

@@ -15,6 +15,7 @@ WITH_WHEELS = {
     "test/app/test_bench_swm.py::test_data_model_and_figures_come_from_one_command_and_are_kept": SWM,
     "test/evaluation/test_solver_race.py::test_rivals_run_on_our_problem_with_their_published_settings": SWM,
     "test/launch/test_launch_files.py": LIBRARIES_OF_ROS,
+    "test/platform/test_ament.py": LIBRARIES_OF_ROS,
 }
 # With a ROS 2 that is sourced, what is about the wheels.
 WITH_SOURCED_ROS = (

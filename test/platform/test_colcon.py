@@ -138,6 +138,15 @@ def test_executable_runs_and_stops(workspace: Workspace, children: Children, ros
     assert child.wait() == 0, child.output()
 
 
+def test_example_package_is_built_beside_them_and_its_plugins_are_found(workspace: Workspace) -> None:
+    bases = ["--build-base", str(workspace.folder / "build"), "--install-base", str(workspace.install)]
+    source = ["--base-paths", str(workspace.folder / "src" / "ami_ros" / "examples" / "ami_example_plugins")]
+    command = [workspace.python, "-m", "colcon", "--log-base", str(workspace.folder / "log"), "build", *bases, *source]
+    subprocess.run(command, env=workspace.environment(), cwd=workspace.folder, stdout=subprocess.DEVNULL, check=True)
+    code = "from ami_ros.plugins import COSTS, find_plugin; print(find_plugin(COSTS, 'slow', {}).__module__)"
+    assert _output(workspace, workspace.python, "-c", code).strip() == "ami_example_plugins.slow"
+
+
 def test_colcon_test_runs_the_tests(workspace: Workspace) -> None:
     bases = ["--build-base", str(workspace.folder / "build"), "--install-base", str(workspace.install)]
     chosen = ["--packages-select", "ami_ros", "--pytest-args", "test/test_errors.py"]
