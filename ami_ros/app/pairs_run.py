@@ -84,13 +84,15 @@ def run(job: PairJob) -> LoadedModel:
 
 
 def comparing(model: WorldModel, size: int) -> WorldModel:
-    """The same model with new weights for comparing pictures of `size` [px].
+    """The same model, comparing pictures of `size` [px]: with the weights for it that it has, or with new ones.
 
     Raises:
         AmiError: its camera is not known.
     """
     if not model.spec.inputs.field_of_view:
         raise AmiError("pairs: the model does not know its camera; train it with recordings that have camera_info")
+    if model.spec.pair_size == size:
+        return model
     wanted = WorldModel(replace(model.spec, pair_size=size, sight_code=0))
     own = {k: v for k, v in model.state_dict().items() if not k.startswith(("pairs.", "sighting."))}
     wanted.load_state_dict(own, strict=False)

@@ -2,7 +2,8 @@
 
 Every cell is told where in the other picture that which it shows is, by the views' depth: far more than one pose for
 two pictures, so that a small network learns it from few of them. Pairs that show nothing of each other are of three
-kinds, each harder than the last: other worlds, other rooms of the same one, and the same room seen another way.
+kinds, each harder than the last: other worlds, other rooms of the same one, and the same room seen another way; and of
+those that are drawn at random the ones that the network takes for the same are learned from (hard negatives).
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ class PairConfig:
     groups: int = 8  # of views in a step; two of each robot
     pairs: int = 128  # in a step: half within groups
     learning_rate: float = 2e-3  # at its highest; it falls to zero along half a cosine
+    tried: int = 160  # pairs of other groups that are looked at in a step, for those that are most alike
     bfloat16: bool = False  # maps of features in bfloat16
     seed: int = 0
 
@@ -91,10 +93,11 @@ def fit_pairs(head: PairHead, views: Views, config: PairConfig, report: Callable
         with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
             maps = head.features(images)
         codes = maps.float().flatten(1)
-        first, second = batch.rows[batch.first], batch.rows[batch.second]
+        here, there = _with_hard(head, codes.detach(), batch, views, config, rng)
+        first, second = batch.rows[here], batch.rows[there]
         labels = label(views, first, second)
         columns = _laser(columns_of(views, first), rng)
-        found = head.match(codes[batch.first], codes[batch.second])
+        found = head.match(codes[here], codes[there])
         polar, known = plan_of(views, batch.rows)
         guessed = head.plan(maps.float())[0]
         off = (guessed - polar).abs() * torch.tensor([1.0, BEARING])
@@ -102,6 +105,21 @@ def fit_pairs(head: PairHead, views: Views, config: PairConfig, report: Callable
         return pair_loss(found.scores, head.judge(found, columns), labels) + SHAPE * shape
 
     descend(head, loss, config.steps, config.learning_rate, report, warm_up=WARM_UP, clip=CLIP)
+
+
+def _with_hard(
+    head: PairHead, codes: Tensor, batch: PairBatch, views: Views, config: PairConfig, rng: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The batch's pairs; in place of the last quarter, which are random ones, those of other groups that look most
+    alike to `head` of many that are tried."""
+    kept = len(batch.first) * 3 // 4
+    first, second = rng.integers(0, len(batch.rows), (2, config.tried))
+    other = views.group[batch.rows[first]] != views.group[batch.rows[second]]
+    first, second = first[other], second[other]
+    with torch.no_grad():
+        same = head.judge(head.match(codes[first], codes[second]))[:, 5]
+    hard = same.topk(min(len(batch.first) - kept, len(first))).indices.numpy()
+    return np.append(batch.first[:kept], first[hard]), np.append(batch.second[:kept], second[hard])
 
 
 def pair_loss(scores: Tensor, out: Tensor, labels: Labels) -> Tensor:
