@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
 from mkdocs.structure.files import File, Files
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-PAGES = re.compile(r"[A-Z]+\.md|LICENSE|(docs|examples|models/\w+)/.+\.(md|jpg|png|svg|json)")
+PAGES = ("*.md", "docs/**/*.md", "examples/**/*.md", "models/*/*.md")
 _LINK = re.compile(r"\]\((?![a-z]+:)([^)#\s]+)(#[^)\s]*)?\)")
 
 
 def on_files(files: Files, *, config: Any) -> Files:
-    """In place of what is in docs: the pages and pictures of the repository, and the files that pages link to."""
+    """In place of what is in docs: the pages of the repository, and the pictures and other files that they link to."""
     site = [file for file in files if not file.src_dir or Path(file.src_dir).resolve() != REPOSITORY / "docs"]
-    pages = [path for path in _tracked() if PAGES.fullmatch(path)]
-    for path in sorted({*pages, *(link for page in pages if page.endswith(".md") for link in _linked(page))}):
+    pages = [str(page.relative_to(REPOSITORY)) for pattern in PAGES for page in REPOSITORY.glob(pattern)]
+    for path in sorted({*pages, *(link for page in pages for link in _linked(page))}):
         site.append(File(path, str(REPOSITORY), config["site_dir"], config["use_directory_urls"]))
     return Files(site)
 
@@ -31,13 +30,6 @@ def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
         return f"`{match[1]}`" if folder.is_dir() else match[0]
 
     return re.sub(r"\[([^]]+)\]\((?![a-z]+:)([^)#\s]+)\)", plain, markdown)
-
-
-def _tracked() -> list[str]:
-    """Files of the repository, new ones included, without what is ignored."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-    found = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout.splitlines()
-    return [path for path in found if (REPOSITORY / path).is_file()]
 
 
 def _linked(page: str) -> set[str]:
