@@ -23,7 +23,8 @@ SPOTTED = 3  # looks that agree, from which a goal is seen rather than imagined
 POSSIBLE = 0.8  # probability that a goal is seen, from which it is worth driving there
 DIFFERENT = 1.28  # of the pictures themselves, from which a place is not the goal's but one that is alike
 REFUTED = 2.2  # of that, beside the goal, from which it certainly is not
-BESIDE = 0.25, 0.3  # [m], [rad]
+BESIDE = 0.15, 0.25  # [m], [rad]
+NEARBY = 0.8, 0.7  # [m], [rad] from where memory is likely to have the goal, within which looks may correct it
 ELSEWHERE = 0.6, 0.6  # [m], [rad] from a place that was refuted, within which the goal is not seen again
 SURE = 0.35  # [m] of expected error, beyond which a look proves nothing
 
@@ -132,11 +133,13 @@ class GoalBelief:
             # On the way to where memory has it, what looks like it elsewhere is left alone.
             close = left < self.approach or self._is_beside(percept, from_memory)
             here = close or (self.needs_proof and not self._is_likely(follower))
-            if seen is not None and here and not self._is_refuted(compose(percept.odometry, seen.pose)):
+            likely = from_memory if self.needs_proof and self._is_likely(follower) else None
+            if seen is not None and here and self._is_credible(compose(percept.odometry, seen.pose), likely):
                 tracker.add(percept.stamp, percept.odometry, seen.pose, seen.expected_error)
                 if self._counts(seen):
                     self.proof.add(percept.stamp, percept.odometry, seen.pose, self._is_certain(seen))
-            spotted = self.needs_proof and here and tracker.agreeing(percept.stamp) >= SPOTTED
+            enough = SPOTTED if likely is None else 1  # a look that agrees with memory is no chance
+            spotted = self.needs_proof and here and tracker.agreeing(percept.stamp) >= enough
             pose = tracker.estimate(percept.stamp, percept.odometry, None if spotted else from_memory)
             refuted = here and seen is not None and self._is_another(seen, pose)
             remembered = None if from_memory is None else relative(percept.odometry, from_memory)
@@ -173,8 +176,11 @@ class GoalBelief:
         beside = np.hypot(pose[0], pose[1]) < BESIDE[0] and abs(pose[2]) < BESIDE[1]
         return bool(beside and seen.difference > REFUTED)
 
-    def _is_refuted(self, pose: Array) -> bool:
-        return any(np.less(pose_gap(pose, other), ELSEWHERE).all() for other in self._refuted)
+    def _is_credible(self, pose: Array, likely: Array | None) -> bool:
+        """Whether the goal may be at `pose` (3,) in odom; where memory has it there is `likely`, another is not."""
+        if likely is not None and np.greater(pose_gap(pose, likely), NEARBY).any():
+            return False
+        return not any(np.less(pose_gap(pose, other), ELSEWHERE).all() for other in self._refuted)
 
     def forget_unlikely(self, follower: RouteFollower | None) -> None:
         """The robot does not get to where it sees the goal: if memory does not have it there, it is taken for wrong."""

@@ -209,7 +209,7 @@ class Navigator:
         arrival = Arrival.APPROACHING
         if near and sight.pose is not None:
             arrival = self._stop.update(percept.stamp, sight.pose)
-        if self._second_look.under_way(percept.stamp, percept.odometry):
+        if self._second_look.under_way(percept.stamp, percept.odometry) and not self._is_at(percept, sight):
             back = of_width((-self.config.planner.kinematics.max_reverse, 0.0), self.model.spec.command_dim)
             return Decision.hold(State.STOPPING, "looking whether this is the goal", back)
         if arrival is Arrival.STANDING:
@@ -303,12 +303,17 @@ class Navigator:
             self._search.done, self._search.wanted = True, False
             self.routing.try_elsewhere()
 
+    def _is_at(self, percept: Percept, sight: Sight) -> bool:
+        """Whether the robot is passing the goal, as it goes back to look at it."""
+        near = sight.pose is not None and np.hypot(sight.pose[0], sight.pose[1]) < self._stop.distance
+        return near and self._proven(percept, sight)
+
     def _proven(self, percept: Percept, sight: Sight) -> bool:
         """Whether the goal was recognised here, where that is needed."""
         if not self.belief.needs_proof:
             return True
         follower, location, remembered = self.routing.follower, percept.location, None
-        if self.routing.certain and follower is not None and location is not None:
+        if self.routing.likely and follower is not None and location is not None:
             remembered = compose(map_to_odom(location), follower.route.goal_pose)
         proof = self.belief.proof
         return sight.pose is not None and proof.holds(percept.stamp, percept.odometry, sight.pose, remembered)

@@ -17,8 +17,8 @@ BACK, BACK_SECONDS = 0.35, 5.0  # [m] that the robot goes back to look again fro
 AGAIN = 1  # times for one place
 PROOF_SECONDS = 20.0  # [s] for which a look counts
 RECENT = 1.5  # [s] the same of that from here
-LIKELY = 0.3  # memory's confidence, below which the robot first looks whether the goal is not near by
-WITNESS = 0.6  # memory's confidence in where the goal is, from which its places count as one look
+LIKELY = 0.2  # memory's confidence in where the goal is, from which its places count as one look, and below which the
+# robot first looks whether the goal is not near by
 REMEMBERED = 0.35, 0.35  # [m], [rad] between where they have it and where it is believed to be
 
 

@@ -10,7 +10,7 @@ from ami_ros.memory.types import GoalQuery, Route
 from ami_ros.planning.blocked_ways import NEAR, SEEN, SIGHT, BlockedWay, BlockedWays, wall_across
 from ami_ros.planning.codes import Code
 from ami_ros.planning.navigator_config import NavigatorConfig
-from ami_ros.planning.proof import LIKELY, WITNESS
+from ami_ros.planning.proof import LIKELY
 from ami_ros.planning.route_follower import OFF_ROUTE, RouteFollower, pose_in_map
 from ami_ros.planning.stopwatch import Stopwatch
 from ami_ros.planning.types import Goal, Percept, RouteRequest
@@ -46,13 +46,8 @@ class Routing:
 
     @property
     def likely(self) -> bool:
-        """Whether a remembered place shows the goal, so that it is worth the way."""
-        return self.follower is not None and self.follower.route.goal_confidence >= LIKELY
-
-    @property
-    def certain(self) -> bool:
         """Whether remembered places show for certain that the goal is where the route in use leads."""
-        return self.follower is not None and self.follower.route.goal_confidence >= WITNESS
+        return self.follower is not None and self.follower.route.goal_confidence >= LIKELY
 
     # Questions and answers
 

@@ -30,7 +30,7 @@ def location_of(robot: Loopback, localised: bool = True) -> Location:
     return Location(robot.time, pose, odometry, 1.0 if localised else 0.1, 0.0, localised, 1)
 
 
-def route_to(goal: Array, *points: tuple[float, float], confidence: float = 0.5) -> Route:
+def route_to(goal: Array, *points: tuple[float, float], confidence: float = 0.1) -> Route:
     places = []
     for k, point in enumerate(points):
         pose = np.array([*point, 0.0])
