@@ -102,6 +102,11 @@ class PlannerNode(AmiNode[PlannerParameters]):
     def __init__(self, **options: Any) -> None:
         super().__init__("planner", PlannerParameters, **options)
 
+    @property
+    def navigator(self) -> Navigator:
+        """Drives to the goal; another one when parameters have changed."""
+        return self._driver.navigator
+
     def configure(self) -> None:
         config = self.config
         loaded = shared_model(config.model)
@@ -158,7 +163,7 @@ class PlannerNode(AmiNode[PlannerParameters]):
 
     def allow(self, config: PlannerParameters) -> None:
         if hasattr(self, "_goals") and config.navigator != self.config.navigator:
-            tuned_navigator(self._driver.navigator, config.navigator)  # a cost may refuse its options
+            tuned_navigator(self.navigator, config.navigator)  # a cost may refuse its options
 
     def reconfigure(self, before: PlannerParameters) -> None:
         config = self.config
@@ -227,7 +232,7 @@ class PlannerNode(AmiNode[PlannerParameters]):
     def _decide(self, ticket: GoalTicket, percept: Percept) -> None:
         execution: GoalExecution = ticket.prepared
         decision = self._driver.decide(execution, percept)
-        self.topics.say_budget(self._driver.navigator.planner.budget)
+        self.topics.say_budget(self.navigator.planner.budget)
         execution.follow(decision, percept.stamp)
         self._decided.trigger()
         if decision.succeeded:

@@ -1,13 +1,12 @@
 """An occupancy grid of what scans showed, and the shortest ways over what is free in it.
 
-SciPy is imported where it is used: a mission of given goals does without its 30 MB.
+SciPy and OpenCV are imported where they are used: a mission of given goals does without their 60 MB.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -70,6 +69,8 @@ class Ways:
     """Shortest ways over what a grid knows to be free, from `start` (2 or 3,), for a robot of `radius` [m]."""
 
     def __init__(self, grid: Grid, start: Array, radius: float) -> None:
+        import cv2
+
         known = np.argwhere(np.abs(grid.odds[::8, ::8]) > 0) * 8
         low = np.maximum(known.min(axis=0) - 24, 0) if len(known) else np.array([0, 0])
         high = np.minimum(known.max(axis=0) + 32, SIDE) if len(known) else np.array([8, 8])
@@ -137,6 +138,8 @@ class Ways:
 
     def to_frontier(self, avoid: list[Array]) -> Array:
         """To the nearest edge of what is known; none: nothing is left, or only what lies near `avoid`."""
+        import cv2
+
         _, labels, stats, _ = cv2.connectedComponentsWithStats(self._edge.astype(np.uint8), connectivity=8)
         reach = self._reach.reshape(labels.shape)
         at = np.argwhere((stats[labels, cv2.CC_STAT_AREA] >= 4) & (labels > 0) & np.isfinite(reach))

@@ -9,13 +9,17 @@ import pytest
 from ami_ros.bootstrap.pythons import sourced_ros
 
 LIBRARIES_OF_ROS = "an apt ROS 2 has what it needs, the ROS wheels do not"
+GAZEBO = "there is no Gazebo in the package indexes"
 SWM = "requirements/swm.txt weighs 600 MB and is for two benches"
 # With the wheels exactly these are left out.
 WITH_WHEELS = {
     "test/app/test_bench_swm.py::test_data_model_and_figures_come_from_one_command_and_are_kept": SWM,
     "test/evaluation/test_solver_race.py::test_rivals_run_on_our_problem_with_their_published_settings": SWM,
+    "test/launch/test_gazebo_launch.py": LIBRARIES_OF_ROS,
     "test/launch/test_launch_files.py": LIBRARIES_OF_ROS,
     "test/platform/test_ament.py": LIBRARIES_OF_ROS,
+    "test/ros/messages/test_gazebo.py": GAZEBO,
+    "test/simulation/gazebo/test_world_sdf.py::test_sdformat_takes_the_world": GAZEBO,
 }
 # With a ROS 2 that is sourced, what is about the wheels.
 WITH_SOURCED_ROS = (
