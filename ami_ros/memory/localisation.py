@@ -94,11 +94,6 @@ class PlaceFilter:
         if len(index) and self._moved >= self.config.min_move:
             self.weigh(match(index, latent))
 
-    @property
-    def moved(self) -> float:
-        """Metres and radians since the last update; infinite before the first."""
-        return self._moved
-
     def weigh(self, matches: Matches) -> None:
         """Weighs the particles by where something that was seen fits."""
         if not matches.weights.sum() > 0.0:

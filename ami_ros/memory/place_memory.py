@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -168,12 +169,18 @@ class PlaceMemory:
         if self._unsought < LOOK_AGAIN:
             return False
         self._unsought = 0.0
-        return self.survey.relocate(moment.latent, moment.stamp, lambda ids: self._alike(ids, moment))
+        recogniser = self.map.recogniser
 
-    def _alike(self, ids: list[int], moment: Moment) -> Array | None:
-        """What the picture of a moment says of places; see `relocation.Compare`."""
-        jpeg = moment.picture() if callable(moment.picture) else moment.picture
-        return self.map.recogniser.alike(ids, jpeg) if self.map.recogniser is not None and jpeg else None
+        @cache  # several spots may have to be compared with one picture
+        def code() -> Latents | None:
+            jpeg = moment.picture() if callable(moment.picture) else moment.picture
+            return recogniser.code(jpeg) if recogniser is not None and jpeg else None
+
+        def alike(ids: list[int]) -> Array | None:
+            own = code()
+            return recogniser.alike(ids, own) if recogniser is not None and own is not None else None
+
+        return self.survey.relocate(moment.latent, moment.stamp, alike)
 
     def _location_at(self, moment: Moment, estimate: Estimate, localised: bool, place_id: int) -> Location:
         confidence, entropy = estimate.confidence, estimate.entropy

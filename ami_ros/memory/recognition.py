@@ -105,15 +105,22 @@ class Recogniser:
             self._seen.update(zip(codes, np.column_stack([pose, error, odds]), strict=True))
         return {place_id: self._seen[place_id] for place_id in ids if place_id in self._seen}
 
-    def alike(self, ids: Sequence[int], jpeg: bytes) -> Array | None:
-        """Probability (k,) that places see what a picture (JPEG) sees, each that has one itself; None: none has."""
-        known, picture = self._codes_of(ids), _fitting(jpeg, self._size)
-        if not known or picture is None:
+    def code(self, jpeg: bytes) -> Latents | None:
+        """Of a picture (JPEG), to be compared; None: it is broken."""
+        picture = _fitting(jpeg, self._size)
+        if picture is None:
+            return None
+        with torch.inference_mode():
+            return np.asarray(self._pairs.code(torch.from_numpy(picture)[None].permute(0, 3, 1, 2))[0])
+
+    def alike(self, ids: Sequence[int], picture: Latents) -> Array | None:
+        """Probability (k,) that places see what a picture sees, given its code; of each that has a picture itself, None
+        where none has."""
+        known = self._codes_of(ids)
+        if not known:
             return None
         codes = torch.from_numpy(np.stack(list(known.values())).astype(np.float32))
-        with torch.inference_mode():
-            own = self._pairs.code(torch.from_numpy(picture)[None].permute(0, 3, 1, 2))[0]
-        odds = self._compare(codes, own)[2]
+        odds = self._compare(codes, torch.from_numpy(picture))[2]
         return odds / (1 + odds)
 
     def _compare(self, codes: torch.Tensor, picture: torch.Tensor) -> tuple[Array, Array, Array]:

@@ -193,6 +193,11 @@ class GoalBelief:
         self._refuted.append(np.asarray(pose))
         self.forget()
 
+    def restart(self) -> None:
+        """Odometry restarted: what was seen, and what was found to be another place, lies nowhere any more."""
+        self._refuted.clear()
+        self.forget()
+
     def forget(self) -> None:
         """Drops all sightings, as when the goal turned out to be elsewhere."""
         self.tracker.forget()

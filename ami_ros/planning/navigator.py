@@ -137,7 +137,7 @@ class Navigator:
 
     def _re_anchor(self) -> None:
         """Odometry restarted: poses in odom from before mean nothing any more."""
-        self.belief.forget()
+        self.belief.restart()
         self.trail, self.recovery = Trail(), None
         self.progress.reset()
         self.planner.reset()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ami_ros.errors import AmiError
+from ami_ros.geometry import compose
 from ami_ros.memory.codes import Code as MemoryCode
 from ami_ros.planning.codes import Code
 from ami_ros.planning.navigator import Navigator
@@ -134,3 +136,17 @@ def test_a_goal_that_memory_does_not_know_and_that_is_seen_is_driven_to() -> Non
     seeing.navigator.start(Goal(latent=latent_of(near := np.array([1.9, 1.9, 1.0])), picture=latent_of(near)))
     assert seeing.run(40.0).succeeded
     assert_at(seeing.robot, near)
+
+
+def test_what_was_refuted_before_odometry_restarted_hides_no_goal_after_it() -> None:
+    """It lay in odom, which has another origin now: the goal may be where something else was."""
+    seeing = course(NOT_FOUND)
+    belief = seeing.navigator.belief
+    seeing.robot.place(GOAL)
+    here = replace(seeing.percept(), picture=latent_of(GOAL))
+    near = belief.look(here, None)
+    assert near.pose is not None
+    belief.refute(compose(here.odometry, near.pose))
+    assert belief.look(here, None).pose is None
+    seeing.navigator._re_anchor()
+    assert belief.look(here, None).pose is not None
