@@ -16,7 +16,8 @@ REACH = 12.0  # [m] from the spot to what is kept
 GRAIN = 0.10  # [m] side of the squares of which each keeps one point
 MOST_POINTS = 700  # of an outline; beyond it they are thinned out
 NEIGHBOURS = 6  # points by which the direction of a wall is found
-WALL = 0.35  # [m] to the farthest of them; farther, and it is no wall
+WALL = 0.35  # [m] to the farthest of them; farther, and it is no wall ...
+SPARSE = 0.12  # ... unless it is as far off as beams that are five degrees apart let neighbours be [m per m]
 RAYS = 180  # directions in which free space is known
 _UNIT, _FREE_UNIT = 0.002, 0.06  # [m] of what is packed: REACH fits into int16, and into a byte
 _HEADER = struct.Struct("<BH")
@@ -87,7 +88,7 @@ def wall_normals(points: Array) -> Array:
     if len(points) < NEIGHBOURS:
         return np.zeros_like(points)
     distance, rows = cKDTree(points).query(points, NEIGHBOURS)
-    near = (distance < WALL).astype(np.float64)
+    near = (distance < np.maximum(WALL, SPARSE * np.hypot(*points.T))[:, None]).astype(np.float64)
     count = near.sum(axis=1)
     around = points[rows]
     around = (around - (around * near[..., None]).sum(axis=1, keepdims=True) / count[:, None, None]) * near[..., None]

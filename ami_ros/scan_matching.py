@@ -177,6 +177,13 @@ class Matcher:
         covariance: Array = np.linalg.inv(hessian + 1e-4 * np.eye(3)).astype(np.float64)
         return self._judge(other, pose, covariance)
 
+    def conflict(self, other: Outline, pose: Array) -> float:
+        """Share of what can be compared that lies where the other saw free space, with `other` at `pose` (3,); 0 where
+        nothing can be compared."""
+        if self._tree is None or not len(other):
+            return 0.0
+        return self._judge(other, np.asarray(pose, np.float64), np.eye(3)).conflict
+
     def _pairs(self, points: Array, across: Array, pose: Array, reach: float) -> tuple[Array, Array, Array]:
         """Jacobian (m, 3), distances to the walls (m,) [m] and weights (m,) of the points that have a wall nearby."""
         assert self._tree is not None

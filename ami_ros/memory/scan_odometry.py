@@ -113,8 +113,8 @@ class ScanOdometry:
         if match is None or match.support < self.config.support:
             # A long step may lead to where nothing of before is seen; a short one does not.
             is_near = bool(np.hypot(*motion[:2]) < NEAR_STEP and abs(motion[2]) < NEAR_STEP)
-            is_strange = len(other) > 30 if match is None else match.conflict > self.config.strange
-            return Step(motion, prior, False, is_strange and is_near)
+            conflict = self._matcher.conflict(other, expected) if match is None else match.conflict
+            return Step(motion, prior, False, conflict > self.config.strange and is_near)
         off = relative(expected, match.pose)
         if off @ np.linalg.solve(prior, off) > 25.0:
             return step

@@ -14,9 +14,11 @@ from ami_ros.geometry import Array, compose, pose_gap, relative
 from ami_ros.memory.laser_model import ENCODER, LaserModel
 from ami_ros.memory.place_memory import PlaceMemory
 from ami_ros.memory.types import GoalQuery, Location
+from ami_ros.scan import Scan
 from harness.carmen import CORRIDOR, RING, around, box, driven, scan_at
 
 HALL = np.array(box(-4.0, -6.0, 7.0, 5.0))  # another building
+LARGE_HALL = np.array([*box(-8.0, -5.5, 12.0, 3.6), *box(10.0, 2.0, 10.1, 2.1), *box(4.0, 2.0, 4.1, 2.1)])
 Truths = dict[int, Array]
 
 
@@ -119,6 +121,24 @@ def test_a_robot_that_was_carried_is_not_where_it_was() -> None:
     _, location = live(memory, HALL, there, compose(relative(first[0], first[-1]), there), 99.0)
     assert not location.localised and len(memory.map.graph.edges) <= edges + 3
     memory.close()
+
+
+def test_few_beams_in_a_large_hall_do_not_look_like_being_carried() -> None:
+    memory = make()
+    turned = np.column_stack([np.full((20, 2), (5.0, -1.6)), np.arange(-24, -4) * 0.1])
+    onward = np.column_stack([5.0 + np.arange(25) * 0.15, np.full(25, -1.6), np.full(25, -0.4)])
+    truth = np.concatenate([turned, onward])
+    for k, pose in enumerate(truth):
+        location = memory.observe(0.2 * k, None, relative(truth[0], pose), scan=few_beams(LARGE_HALL, pose))
+        assert location.localised, f"at moment {k}"
+    memory.close()
+
+
+def few_beams(walls: Array, pose: Array) -> Scan:
+    """72 beams all round that reach 8 m."""
+    halves = [scan_at(walls, pose + [0.0, 0.0, turn]).ranges[:180:5] for turn in (0.0, np.pi)]
+    ranges = np.concatenate(halves)
+    return Scan(np.where(ranges < 8.0, ranges, np.inf).astype(np.float32), -np.pi / 2, np.pi / 36, max_range=8.0)
 
 
 def test_without_a_scan_and_without_a_latent_a_moment_is_refused() -> None:
