@@ -169,6 +169,8 @@ class PlaceMemory:
         if self._unsought < LOOK_AGAIN:
             return False
         self._unsought = 0.0
+        if self.survey.go_on(moment.odometry, moment.stamp):
+            return True
         recogniser = self.map.recogniser
 
         @cache  # several spots may have to be compared with one picture

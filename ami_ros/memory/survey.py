@@ -24,11 +24,14 @@ from ami_ros.memory.scan_odometry import ScanOdometry, ScanOdometryConfig
 from ami_ros.memory.types import Edge
 from ami_ros.outlines import RAYS, Outline
 from ami_ros.scan import Scan
-from ami_ros.scan_matching import combined, inverted
+from ami_ros.scan_matching import Matcher, combined, inverted
 
 FOUND = np.diag([0.05**2, 0.05**2, 0.02**2])  # covariance that is added where a robot has just been found
 DOUBTED = 5  # places running that are not what the map says: the robot is elsewhere
 LOST = 2  # scans running that contradict what was seen just before: the robot was carried
+BACK = 6.0  # [m] driven since then, up to which it may be where odometry says all the same: somebody was in the way
+BACK_GAP, BACK_DRIFT = (0.3, 0.15), 0.1  # [m], [rad] off odometry, and more for each metre
+BACK_POINTS = 15  # on walls of a place there, at least
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,7 @@ class Survey:
         self._step: tuple[Array, Array] = (np.zeros(3), np.zeros((3, 3)))  # from there: pose and covariance
         self._open: deque[Surveyed] = deque()
         self._joined = self._strange = self._doubts = 0
+        self._left: tuple[Array, Array] | None = None  # (3,) in the map and in odom, where it was last known to be
 
     @property
     def pose(self) -> Array:
@@ -93,8 +97,10 @@ class Survey:
         self._step = combined(self._step, (step.motion, step.covariance))
         self._strange = self._strange + 1 if step.strange else 0
         if self._strange >= LOST:
+            left = (self.pose, np.array(odometry)) if self.here else self._left
             self.restart()
             self.odometry.move(odometry, scan)
+            self._left = left
 
     def surroundings(self) -> Outline:
         """What was seen around the robot."""
@@ -150,6 +156,31 @@ class Survey:
         self._at(place_id, stamp, back, covariance + FOUND)
         return True
 
+    def go_on(self, odometry: Array, stamp: float) -> bool:
+        """Whether a robot that seemed to be carried was not: it sees what is to be seen where odometry has it."""
+        if self._left is None or not len(self.places):
+            return False
+        index, (there, then) = self.places.index, self._left
+        expected, driven = compose(there, relative(then, odometry)), float(np.hypot(*(odometry - then)[:2]))
+        if driven > BACK:
+            self._left = None
+            return False
+        row = int(np.hypot(*(index.poses[:, :2] - expected[:2]).T).argmin())
+        other = self.closures.outline(int(index.ids[row]))
+        if other is None:
+            return False
+        at = relative(expected, index.poses[row])
+        sigma = np.array(BACK_GAP)[[0, 0, 1]] / 2 + BACK_DRIFT * driven / 2
+        match = Matcher(self.surroundings()).fit(other, at, np.diag(np.square(sigma)))
+        config = self.config.closures
+        if match is None or match.support < config.support or match.conflict > config.known_conflict:
+            return False
+        if match.count < BACK_POINTS or np.greater(pose_gap(match.pose, at), 2 * sigma[1:]).any():
+            return False
+        back, covariance = inverted((match.pose, match.covariance))
+        self._at(int(index.ids[row]), stamp, back, covariance + FOUND)
+        return True
+
     def leave(self, ids: set[int]) -> None:
         """Places were forgotten."""
         self._open = deque(place for place in self._open if place.place_id not in ids)
@@ -169,6 +200,7 @@ class Survey:
 
     def _at(self, place_id: int, stamp: float, pose: Array, covariance: Array) -> None:
         self.here, self._since, self._step = place_id, stamp, (pose, covariance)
+        self._left = None
 
     def _keep(self, place_id: int, outline: Outline) -> None:
         self.closures.put(place_id, outline)

@@ -134,6 +134,20 @@ def test_few_beams_in_a_large_hall_do_not_look_like_being_carried() -> None:
     memory.close()
 
 
+def test_a_robot_whose_laser_was_dazzled_is_where_odometry_has_it() -> None:
+    """In a bare corridor nothing else could tell where along it that is."""
+    memory = make()
+    truth = driven(np.array([(0.0, 0.0), (12.0, 0.0)]), step=0.3)
+    odometry = relative(truth[0], truth)
+    live(memory, CORRIDOR, truth[:20], odometry[:20])
+    elsewhere = driven(np.array([(5.0, 3.5), (5.0, 4.5)]), step=0.1)[:4]
+    _, location = live(memory, HALL, elsewhere, odometry[20:24], 99.0)
+    assert not location.localised
+    _, location = live(memory, CORRIDOR, truth[24:], odometry[24:], 109.0)
+    assert location.localised and np.hypot(*(location.pose - odometry[-1])[:2]) < 0.3
+    memory.close()
+
+
 def few_beams(walls: Array, pose: Array) -> Scan:
     """72 beams all round that reach 8 m."""
     halves = [scan_at(walls, pose + [0.0, 0.0, turn]).ranges[:180:5] for turn in (0.0, np.pi)]
