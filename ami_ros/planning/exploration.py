@@ -22,6 +22,7 @@ from ami_ros.planning.look_around import AHEAD, TURNS, gaps, missing_views
 from ami_ros.planning.mission_codes import Code
 from ami_ros.planning.occupancy import Grid, Ways
 from ami_ros.planning.route_follower import pose_in_map
+from ami_ros.planning.scan_geometry import roomiest
 from ami_ros.planning.task import Destination, Leg, Phase, Step, WorldState
 
 DRAWN = 0.1  # [m] or [rad] of motion between two scans that are drawn into the grid
@@ -50,6 +51,7 @@ class Exploration:
         self._looked: list[Array] = []  # (2,) each, where it looked all round
         self._turns: list[Array] = []  # (3,) each, in odom: what is left of looking round, that under way first
         self._said = False  # that the model has no ensemble
+        self._coarse = max(1.0, config.coarse)  # of the pass under way
         self._stamp: float | None = None
         self._lost_since: float | None = None
 
@@ -66,7 +68,7 @@ class Exploration:
             self.go_home(f"the battery is at {state.battery:.0%}")
         location, known = state.location, state.places is not None and len(state.places) > 0
         if location is None or not location.localised or not known or state.odometry is None:
-            return self._wait_for_memory(state.stamp)
+            return self._wait_for_memory(state)
         self._lost_since = None
         if self.home is None and location.place_id:
             self.home = Destination("place", place_id=location.place_id)
@@ -131,8 +133,9 @@ class Exploration:
             self.elapsed += stamp - self._stamp
         self._stamp = stamp
 
-    def _wait_for_memory(self, stamp: float) -> Step:
-        """During a leg the planner localises by itself."""
+    def _wait_for_memory(self, state: WorldState) -> Step:
+        """A lost robot drives on; during a leg the planner localises by itself."""
+        stamp = state.stamp
         if self.phase is Phase.DRIVING or (self.phase is Phase.RETURNING and self._home_leg):
             return Step()
         self._lost_since = stamp if self._lost_since is None else min(self._lost_since, stamp)
@@ -140,7 +143,23 @@ class Exploration:
             self.finish(
                 Code.NOT_LOCALISED, "memory cannot localise the robot; is the memory node running, with learning on?"
             )
+        elif (
+            state.location is not None
+            and stamp - self._lost_since > self.config.stay
+            and self.phase is not Phase.RETURNING
+        ):
+            return self._wander(state)
         return Step()
+
+    def _wander(self, state: WorldState) -> Step:
+        """On to where there is room, by what the newest scan shows."""
+        onward = None if state.scan is None else roomiest(state.scan, self.config.half_width, self.config.sight)
+        if onward is None or state.odometry is None:
+            return Step()
+        self.phase, self._target = Phase.DRIVING, None
+        goal = compose(state.odometry, onward)
+        destination = Destination("pose", pose=(float(goal[0]), float(goal[1]), float(goal[2])))
+        return self._set_out(destination, self.config.leg_seconds, "lost: driving on to be found")
 
     def _return(self) -> Step:
         if self._home_leg:
@@ -181,7 +200,7 @@ class Exploration:
     def _look_around(self, state: WorldState, pose: Array) -> Step | None:
         """Begins to turn once around, if too little was seen from near here."""
         assert state.places is not None and state.odometry is not None
-        reach = self.config.look_apart
+        reach = self._coarse * self.config.look_apart
         if not reach or missing_views(pose[None, :2], state.places, reach)[0] < self.config.unseen:
             return None
         if self._looked and gaps(pose[None, :2], np.stack(self._looked))[0] < reach / 2:
@@ -211,6 +230,9 @@ class Exploration:
         if self._grid is not None:
             ways = Ways(self._grid, pose, self.config.half_width)
             leg = self._to_new(state, pose, ways) or self._to_look_around(state, pose, ways)
+            if leg is None and self._coarse > 1.0:
+                self._coarse = 1.0  # all is seen from somewhere: now more closely
+                leg = self._to_new(state, pose, ways) or self._to_look_around(state, pose, ways)
             leg = leg or self._revisit(state, ways)
             if leg is not None:
                 return leg
@@ -221,18 +243,22 @@ class Exploration:
         assert state.places is not None
         points, way = self._candidates(ways)
         new = gaps(points, state.places[:, :2])
-        points, way, new = (values[new > self.config.known] for values in (points, way, new))
+        points, way, new = (values[new > self._coarse * self.config.known] for values in (points, way, new))
         if not len(points):
             return None
         bearing = np.abs(relative(pose, np.column_stack([points, np.arctan2(*(points - pose[:2]).T[::-1])]))[:, 2])
-        cost = way + self.config.turn_cost * bearing - self.config.news_worth * np.minimum(new, self.config.newest)
+        cost = (
+            way
+            + self.config.turn_cost * bearing
+            - self.config.news_worth * np.minimum(new, self._coarse * self.config.newest)
+        )
         best = points[int(np.argmin(cost - self._worth(state, points)))]
         return self._drive(state, pose, ways, best, f"to free space that is not in memory{self._remark(state)}")
 
     def _to_look_around(self, state: WorldState, pose: Array, ways: Ways) -> Step | None:
         """To the nearest spot from near which too little was seen."""
         assert state.places is not None
-        reach = self.config.look_apart
+        reach = self._coarse * self.config.look_apart
         if not reach:
             return None
         points, way = self._candidates(ways)

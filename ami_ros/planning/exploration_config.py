@@ -13,6 +13,7 @@ class ExplorationConfig:
     newest: float = 2.0  # [m] likewise, beyond which a spot is no newer; larger leads away sooner
     news_worth: float = 1.5  # [m/m] for a spot that is farther from all places; larger takes longer legs
     look_apart: float = 1.5  # [m] between spots from which it looks all round; larger: faster, fewer views; 0: never
+    coarse: float = 2.0  # times `known` and `look_apart` at first, so that all rooms are seen before any closely; 1: no
     unseen: float = 0.35  # share of directions nobody looked in near by, from which it does; larger: less often
     sight: float = 2.4  # [m] of a leg, at most; larger stops less often, and replans less
     half_width: float = 0.22  # [m] half width of the ways that it takes; larger ignores narrow passages
@@ -25,6 +26,7 @@ class ExplorationConfig:
     apart: float = 0.5  # [m] around a spot that could not be reached in which no other is tried; larger: fewer
     leg_seconds: float = 25.0  # [s] for a leg, at most
     far_seconds: float = 90.0  # [s] to reach a remembered place, or the way back, at most
-    patience: float = 30.0  # [s] for memory to localise the robot before exploring ends
+    patience: float = 60.0  # [s] for memory to localise the robot before exploring ends
+    stay: float = 2.0  # [s] of being lost after which it drives on, to be found where more is to be seen
     home_tries: int = 3  # attempts to come back before it reports that it did not
     battery_low: float = 0.2  # charge [0, 1] below which it returns; larger returns earlier

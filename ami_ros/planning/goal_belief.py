@@ -193,6 +193,13 @@ class GoalBelief:
         self._refuted.append(np.asarray(pose))
         self.forget()
 
+    def is_refuted(self, odometry: Array, pose: Array | None) -> bool:
+        """Whether the goal was found not to be at `pose` (3,) in base_link of a robot at `odometry` (3,)."""
+        if pose is None:
+            return False
+        there = compose(odometry, pose)
+        return any(np.less(pose_gap(there, other), ELSEWHERE).all() for other in self._refuted)
+
     def restart(self) -> None:
         """Odometry restarted: what was seen, and what was found to be another place, lies nowhere any more."""
         self._refuted.clear()

@@ -1,19 +1,39 @@
-"""Looking for a goal where the robot is: once around, on the spot."""
+"""Looking for a goal that memory does not know: once around where the robot is, then from other spots near by."""
 
 from __future__ import annotations
 
 import math
 
-from ami_ros.geometry import Array, wrap
+import numpy as np
+
+from ami_ros.geometry import Array, compose, wrap
+from ami_ros.planning.scan_geometry import free_range
+from ami_ros.scan import Scan
 
 SPEED = 1.1  # [rad/s] of turning: each look is then a quarter of what a camera sees from the last
-SECONDS = 15.0  # [s] after which it is over even if the robot did not come around
+SECONDS = 15.0  # [s] of a turn, after which it is over even if the robot did not come around
+SPOTS = 8  # from which it looks, at most
+APART = 1.0  # [m] between them: from as far a goal is seen that is there
+STEPS = (1.1, 1.6, 2.2)  # [m] to the next, the nearest that is new
+BEARINGS = np.linspace(-np.pi, np.pi, 24, endpoint=False)  # [rad] in which it lies
+HALF_WIDTH, AHEAD = 0.25, 0.3  # [m] of what has to be free on the way, and beyond its end
+THERE = 0.25  # [m] from a spot, from which the robot is there
+DRIVE_SECONDS = 10.0  # [s] for the way to a spot, after which another is chosen
+LONGEST = 90.0  # [s] of looking for a goal without a limit of its own ...
+SHARE = 0.8  # ... and of the time that is allowed for it, where there is one
 
 
 class GoalSearch:
-    """One turn on the spot, as odometry measures it."""
+    """One turn on the spot, as odometry measures it; then another where nobody has looked from.
+
+    Attributes:
+        done: the turn here is over.
+        wanted: it is, even if memory is certain where the goal is.
+        spots: (3,) each, in odom, from which the robot looked, or which it did not get to.
+    """
 
     def __init__(self) -> None:
+        self.spots: list[Array] = []
         self.restart()
 
     def restart(self, wanted: bool = False) -> None:
@@ -21,6 +41,13 @@ class GoalSearch:
         self.done, self.wanted = False, wanted
         self._since: float | None = None
         self._turned, self._last = 0.0, 0.0
+        self._target: Array | None = None  # (3,) in odom, on the way to the next spot
+        self._set_out = 0.0
+
+    def re_anchor(self) -> None:
+        """Odometry restarted: nobody knows where the spots lie."""
+        self.spots.clear()
+        self.restart(self.wanted)
 
     def goes_on(self, stamp: float, odometry: Array) -> bool:
         """Whether the robot is to turn on now; begins by itself, and is `done` after that."""
@@ -28,7 +55,44 @@ class GoalSearch:
             return False
         if self._since is None:
             self._since, self._last = stamp, float(odometry[2])
+            self.spots.append(np.array(odometry))
         self._turned += float(wrap(odometry[2] - self._last))
         self._last = float(odometry[2])
         self.done = abs(self._turned) > 2 * math.pi or stamp - self._since > SECONDS
         return not self.done
+
+    def next_spot(self, stamp: float, odometry: Array, scan: Scan | None) -> Array | None:
+        """Pose (3,) in odom from which to look next; None: there is none, or it was looked from enough of them.
+
+        Once the robot is there, another turn begins.
+        """
+        if self._target is not None:
+            gap = float(np.hypot(*(self._target - odometry)[:2]))
+            if gap < THERE:
+                self.restart()
+                return np.array(odometry)
+            if stamp - self._set_out > DRIVE_SECONDS:
+                self.spots.append(self._target)
+                self._target = None
+        if self._target is None and scan is not None and len(self.spots) < SPOTS:
+            self._target, self._set_out = self._new(odometry, scan), stamp
+        return self._target
+
+    def _new(self, odometry: Array, scan: Scan) -> Array | None:
+        """The nearest spot (3,) in odom that can be driven straight to and near which nobody looked; best ahead."""
+        room = np.array([free_range(scan, float(bearing), HALF_WIDTH) for bearing in BEARINGS])
+        looked = np.array([spot[:2] for spot in self.spots]).reshape(-1, 2)
+        for step in STEPS:
+            here = np.column_stack([step * np.cos(BEARINGS), step * np.sin(BEARINGS), BEARINGS])
+            there = compose(odometry, here)
+            gaps = np.hypot(*(there[:, None, :2] - looked[None]).transpose(2, 0, 1)).min(axis=1, initial=np.inf)
+            good = (room > step + AHEAD) & (gaps > APART)
+            if good.any():
+                worth = np.where(good, np.minimum(gaps, 2 * APART) - 0.2 * np.abs(BEARINGS), -np.inf)
+                return np.asarray(there[int(np.argmax(worth))])
+        return None
+
+
+def is_over(elapsed: float, allowance: float) -> bool:
+    """Whether a goal has been looked for long enough: `elapsed` [s] of `allowance` [s]; 0: without limit."""
+    return elapsed > (SHARE * allowance if allowance else LONGEST)

@@ -9,17 +9,17 @@ import numpy as np
 
 from ami_ros.commands import STILL, Command, of_width, speed
 from ami_ros.errors import AmiError
-from ami_ros.geometry import compose, pose_gap
-from ami_ros.memory.types import Route, map_to_odom
+from ami_ros.geometry import compose, relative
+from ami_ros.memory.types import Route
 from ami_ros.planning.blocked_ways import BlockedWays
 from ami_ros.planning.codes import Code
 from ami_ros.planning.doubt import Doubt
 from ami_ros.planning.goal_belief import GoalBelief, Sight
-from ami_ros.planning.goal_search import SPEED, GoalSearch
+from ami_ros.planning.goal_finder import GoalFinder, Look, Search
+from ami_ros.planning.goal_search import SPEED
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.planner import LatentPlanner
 from ami_ros.planning.progress import ProgressChecker
-from ami_ros.planning.proof import SecondLook
 from ami_ros.planning.protocols import Dynamics, Target
 from ami_ros.planning.recovery import BackAndTurn
 from ami_ros.planning.route_follower import circles_here, in_sight, pose_in_map
@@ -34,9 +34,6 @@ from ami_ros.scan import Scan
 
 STAND_SECONDS = 0.35  # [s] of standing at the goal before it counts as reached
 DOUBT_SECONDS = 2.0  # [s] of standing at a goal that is refuted before another hypothesis is tried
-REFUTED_SECONDS = 0.5  # [s] of seeing beside a goal that it is another place, before it is left
-LOOK_SECONDS = 1.2  # [s] of standing at a goal that is not recognised, before it is looked at again from farther off
-HERE = 0.5, 0.6  # [m], [rad] from where memory has the goal, within which it is there that it was looked for
 LOOK_AROUND_SPEED = 0.8  # [rad/s] of turning on the spot to find out where it is
 LOOK_AROUND_SECONDS = 10.0  # [s] of that at most, after which it goes on without memory
 
@@ -70,13 +67,13 @@ class Navigator:
         self.recovery: BackAndTurn | None = None
         self.began: float | None = None
         self.command = STILL
-        self._looking, self._refuted = Stopwatch(), Stopwatch()
-        self._second_look, self._search = SecondLook(), GoalSearch()
-        self._unsure = self._near = False
+        self._looking = Stopwatch()
+        self._unsure = False
         self._left: float | None = None  # route left [m] when it last drove towards the goal, if that was just now
         self._stop = StopRule(
             goal.distance_tolerance or config.distance_tolerance, goal.angle_tolerance or config.angle_tolerance
         )
+        self._finder = GoalFinder(goal, self.routing, self.belief, self._stop)
 
     def set_route(self, answer: Route | AmiError) -> None:
         """Memory's answer to `Decision.wants_route`."""
@@ -142,6 +139,7 @@ class Navigator:
         self.progress.reset()
         self.planner.reset()
         self._stop.restart()
+        self._finder.re_anchor()
 
     def _go_back(self, percept: Percept) -> Command | None:
         """The command of the way back, while there is one; else the robot's trail grows."""
@@ -197,21 +195,17 @@ class Navigator:
         routing = self.routing
         news = routing.opened(percept)
         sight = self.belief.look(percept, routing.follower)
-        if goal.recognised and (searching := self._look_for(percept, sight)) is not None:
-            return searching
+        assert self.began is not None
+        if (search := self._finder.find(percept, sight, percept.stamp - self.began)) is not None:
+            return self._search(goal, percept, sight, search)
         near = routing.flat or (
             sight.pose is not None and (sight.spotted or (sight.close and in_sight(sight.pose, percept.scan, 0.15)))
         )
-        if self._refuted.held(near and sight.refuted, percept.stamp) > REFUTED_SECONDS:
-            self._refuted.restart()
-            self._leave(percept, sight)
-            return Decision.hold(State.PLANNING, "it only looks like the goal here")
+        if (look := self._finder.check(percept, sight, near)) is not None:
+            return self._check(look)
         arrival = Arrival.APPROACHING
         if near and sight.pose is not None:
             arrival = self._stop.update(percept.stamp, sight.pose)
-        if self._second_look.under_way(percept.stamp, percept.odometry) and not self._is_at(percept, sight):
-            back = of_width((-self.config.planner.kinematics.max_reverse, 0.0), self.model.spec.command_dim)
-            return Decision.hold(State.STOPPING, "looking whether this is the goal", back)
         if arrival is Arrival.STANDING:
             return self._arrive(percept, sight)
         self._left = sight.distance if near else sight.left
@@ -268,74 +262,41 @@ class Navigator:
         stood = self._stop.stood(percept.stamp)
         moving = speed(percept.velocity) > 0.03 or abs(percept.velocity[1]) > 0.08
         refuted = self.routing.follower is not None and sight.energy > self.config.doubt  # False where it is NaN
-        proven = self._proven(percept, sight)
+        proven = self._finder.proven(percept, sight)
         if stood > STAND_SECONDS and not moving and not refuted and proven:
             return Decision(
                 State.STOPPING, "reached the goal", done=True, succeeded=True,
                 energy=sight.energy, distance=sight.distance,
             )  # fmt: skip
         if refuted and stood > DOUBT_SECONDS:
-            self._leave(percept, sight)
-        elif not proven and stood > LOOK_SECONDS:
-            self._stop.restart()
+            self._finder.leave(percept, sight)
             self.planner.reset()
-            if self.belief.proof.newest(percept.stamp) < LOOK_SECONDS and _sees(percept.scan, np.pi):
-                again = self._second_look.begin(percept.stamp, percept.odometry)
-            else:
-                again = not self._search.wanted
-                self._search.restart(wanted=True)
-            if not again:
-                self._leave(percept, sight)
+        elif not proven and self._finder.look_again(percept, sight, stood, _sees(percept.scan, np.pi)):
+            self.planner.reset()
         standing = Decision.hold(State.STOPPING, "standing at the goal")
         return replace(standing, energy=sight.energy, distance=sight.distance)
 
-    def _leave(self, percept: Percept, sight: Sight) -> None:
-        """The goal is not here: drives to where memory has it next, or looks on, if memory did not lead here."""
-        led_here = False
-        if sight.pose is not None and sight.remembered is not None:
-            led_here = bool(np.less(pose_gap(sight.pose, sight.remembered), HERE).all())
-        if sight.pose is not None:
-            self.belief.refute(compose(percept.odometry, sight.pose))
-        self._stop.restart()
-        self._second_look.restart()
+    def _search(self, goal: Goal, percept: Percept, sight: Sight, search: Search) -> Decision:
+        """A step to find the goal."""
+        look, spot = search
+        if look is Look.GIVE_UP:
+            return Decision.failed(*self._finder.given_up())
+        if spot is not None:
+            pose = relative(percept.odometry, spot)
+            self._left = float(np.hypot(pose[0], pose[1]))
+            return self._plan(goal, percept, Target(None, pose, True), look.value, sight)
+        if look is not Look.TURN:
+            self.planner.reset()
+            return Decision.hold(State.PLANNING, look.value)
+        return Decision.hold(State.PLANNING, look.value, self.config.planner.kinematics.turn(SPEED))
+
+    def _check(self, look: Look) -> Decision:
+        """Away from what is not the goal, or back a little."""
+        if look is Look.BACK:
+            back = of_width((-self.config.planner.kinematics.max_reverse, 0.0), self.model.spec.command_dim)
+            return Decision.hold(State.STOPPING, look.value, back)
         self.planner.reset()
-        if led_here or self.routing.flat:
-            self._search.done, self._search.wanted = True, False
-            self.routing.try_elsewhere()
-
-    def _is_at(self, percept: Percept, sight: Sight) -> bool:
-        """Whether the robot is passing the goal, as it goes back to look at it."""
-        near = sight.pose is not None and np.hypot(sight.pose[0], sight.pose[1]) < self._stop.distance
-        return near and self._proven(percept, sight)
-
-    def _proven(self, percept: Percept, sight: Sight) -> bool:
-        """Whether the goal was recognised here, where that is needed."""
-        if not self.belief.needs_proof:
-            return True
-        follower, location, remembered = self.routing.follower, percept.location, None
-        if self.routing.likely and follower is not None and location is not None:
-            remembered = compose(map_to_odom(location), follower.route.goal_pose)
-        proof = self.belief.proof
-        return sight.pose is not None and proof.holds(percept.stamp, percept.odometry, sight.pose, remembered)
-
-    def _look_for(self, percept: Percept, sight: Sight) -> Decision | None:
-        """Turns once where the robot is, unless memory is certain where the goal is, or the robot sees it."""
-        routing, search = self.routing, self._search
-        if sight.spotted or (routing.likely and not search.wanted):
-            return None
-        turned = search.done
-        if search.goes_on(percept.stamp, percept.odometry):
-            turn = self.config.planner.kinematics.turn(SPEED)
-            return Decision.hold(State.PLANNING, "looking for a goal that memory is not sure of", turn)
-        if not turned and self.config.use_memory:  # which has seen what the robot saw
-            self._ask_again()
-            routing.flat = False
-            return Decision.hold(State.PLANNING, "asking memory again, after a look around")
-        if routing.flat and sight.pose is None:
-            return Decision.failed(
-                Code.UNKNOWN_PLACE, "memory has no place like the goal's picture, and it is not to be seen from here"
-            )
-        return None
+        return Decision.hold(State.PLANNING, look.value)
 
     def _plan(
         self, goal: Goal, percept: Percept, target: Target, message: str, sight: Sight, turn_only: bool = False

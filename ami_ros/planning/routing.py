@@ -30,6 +30,7 @@ class Routing:
         hypothesis: which of memory's matches of the goal is driven to.
         blocked: what was found blocked on this way and others; outlives the goal.
         replans: routes taken so far.
+        exhausted: that memory has no more places to look for the goal at, in words; "": it may.
     """
 
     def __init__(self, goal: Goal, config: NavigatorConfig, blocked: BlockedWays) -> None:
@@ -39,6 +40,7 @@ class Routing:
         self.refusal: tuple[Code, str] | None = None
         self.hypothesis = 0
         self.replans = self.rounds = 0
+        self.exhausted = ""
         self._wanted = config.use_memory
         self._lost, self._hidden, self._walled = Stopwatch(), Stopwatch(), Stopwatch()
         self._asked = RouteRequest(goal.query(), 0, ())
@@ -81,8 +83,8 @@ class Routing:
                 self.refusal = Code.FAILED_TO_MAKE_PROGRESS, "every known way to the goal is blocked"
         elif self.hypothesis and self.goal.recognised:
             # What was looked at and not recognised is not looked at again.
-            looked = f"looked at {self.hypothesis} places that memory had for it"
-            self.refusal = Code.UNKNOWN_PLACE, f"the goal's picture was recognised nowhere: {looked}"
+            self.exhausted = f"not recognised at {self.hypothesis} places that memory had for it"
+            self.flat = True
         elif self.hypothesis:
             self.hypothesis = 0
             self._wanted = True
@@ -105,6 +107,11 @@ class Routing:
     def try_elsewhere(self) -> None:
         """The goal is not where memory had it: its next best match."""
         self.hypothesis += 1
+        self.ask_again()
+
+    def look_up_again(self) -> None:
+        """Memory has seen more: all that it has for the goal now."""
+        self.hypothesis, self.flat = 0, False
         self.ask_again()
 
     # The route in use

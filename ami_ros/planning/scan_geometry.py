@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from ami_ros.geometry import Array, wrap
 from ami_ros.scan import Scan, scan_points
 
+BEARINGS = 36  # in which room is looked for
+
 
 def surfaces(scan: Scan, most: float) -> Array:
     """Pieces of surface (n, 2, 2) [m] in base_link: neighbouring end points that lie on one thing are joined.
@@ -41,6 +43,17 @@ def free_range(scan: Scan, direction: float, half_width: float) -> float:
     across = np.abs(points @ [-np.sin(direction), np.cos(direction)])
     ahead = (along > 0) & (across < half_width)
     return float(along[ahead].min()) if ahead.any() else 8.0
+
+
+def roomiest(scan: Scan, half_width: float, most: float) -> Array | None:
+    """Pose (3,) in base_link that a disc of radius `half_width` [m] can drive straight on to, and which leads farthest,
+    up to `most` [m]; of those that lead as far, the one ahead. None: there is no room anywhere."""
+    bearings = np.linspace(-np.pi, np.pi, BEARINGS, endpoint=False)
+    room = np.array([min(free_range(scan, float(b), half_width) - 2 * half_width, most) for b in bearings])
+    best = int(np.argmax(room - 0.1 * np.abs(bearings)))
+    if room[best] < half_width:
+        return None
+    return np.array([room[best] * np.cos(bearings[best]), room[best] * np.sin(bearings[best]), bearings[best]])
 
 
 def crossed(starts: Array, stops: Array, walls: Array) -> NDArray[np.bool_]:

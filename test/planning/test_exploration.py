@@ -17,7 +17,7 @@ from ami_ros.planning.task import Destination, Leg, Phase, WorldState
 
 from .conftest import NOTHING, scan_of_points
 
-CONFIG = ExplorationConfig(look_apart=0.0)
+CONFIG = ExplorationConfig(look_apart=0.0, coarse=1.0)
 HERE = np.zeros(3)
 WALL = np.column_stack([np.linspace(0.6, 3.0, 60), np.full(60, 0.7)])
 ONE_PLACE = np.array([[0.0, 0.0, 0.0]])
@@ -139,11 +139,36 @@ def test_it_tries_more_than_once_to_come_home_and_then_says_that_it_did_not() ->
     assert exploration.phase is Phase.DONE and exploration.code is Code.GOALS_MISSED and "stuck" in exploration.message
 
 
-def test_it_gives_up_when_memory_does_not_know_where_the_robot_is() -> None:
+def test_a_robot_that_is_lost_drives_on_to_where_there_is_room() -> None:
     exploration = Exploration(CONFIG)
+    ahead = scan_of_points(np.concatenate([WALL, np.column_stack([np.full(60, 0.6), np.linspace(-3.0, 3.0, 60)])]))
+    assert exploration.step(state_at(0.0, localised=False, scan=ahead)).leg is None
+    leg = leg_of(exploration, state_at(CONFIG.stay + 0.1, localised=False, scan=ahead))
+    assert leg.destination.pose[0] < 0.3 and "lost" in leg.reason
+    assert np.hypot(*leg.destination.pose[:2]) > 1.0
+    assert exploration.step(state_at(4.0, localised=False, scan=ahead)).leg is None  # one at a time
+    exploration.ended(leg.number, True, 0, "", 9.0)
+    assert "not in memory" in leg_of(exploration, state_at(9.1)).reason
+
+
+def test_all_rooms_are_seen_before_any_is_seen_closely() -> None:
+    config = ExplorationConfig(look_apart=0.0, coarse=2.0)
+    every = EVERYWHERE[np.hypot(*(EVERYWHERE[:, :2] - [1.0, 1.0]).T) > 1.3]  # a spot is left out
+    near = leg_of(Exploration(config), state_at(0.0, every))
+    assert "not in memory" in near.reason and np.hypot(*(np.array(near.destination.pose[:2]) - 1.0)) < 1.0
+    open_far = every[every[:, 0] < 1.5]  # and, farther off, there is nothing at all
+    far = leg_of(Exploration(config), state_at(0.0, open_far))
+    assert far.destination.pose[0] > 2.0
+
+
+def test_it_gives_up_when_memory_does_not_know_where_the_robot_is() -> None:
+    exploration, legs = Exploration(CONFIG), 0
     for stamp in np.arange(0.0, CONFIG.patience + 1.0, 0.5):
-        assert exploration.step(state_at(float(stamp), localised=False)).leg is None
-    assert exploration.phase is Phase.DONE and exploration.code is Code.NOT_LOCALISED
+        step = exploration.step(state_at(float(stamp), localised=False))
+        if step.leg is not None:
+            legs += 1
+            exploration.ended(step.leg.number, True, 0, "", float(stamp))
+    assert exploration.phase is Phase.DONE and exploration.code is Code.NOT_LOCALISED and legs > 3
 
 
 @pytest.mark.parametrize("missing", ["odometry", "location", "places"])
@@ -236,7 +261,7 @@ def doubts_at(place_id: int, x: float, y: float, doubt: float) -> PlaceDoubts:
 def test_of_two_spots_that_are_as_new_it_takes_the_one_that_the_model_is_unsure_of(worth: float, side: float) -> None:
     """A wall ahead, and the way round it a little shorter on the right; doubt was met on the left."""
     wall = scan_of_points(np.column_stack([np.full(121, 0.6), np.linspace(-1.5, 1.3, 121)]))
-    config = ExplorationConfig(doubt_worth=worth, turn_cost=0.0, look_apart=0.0, news_worth=0.0)
+    config = ExplorationConfig(doubt_worth=worth, turn_cost=0.0, look_apart=0.0, coarse=1.0, news_worth=0.0)
     places = np.array([[0.0, 0, 0], [-0.7, 0, 0], [-1.4, 0, 0], [-2.1, 0, 0], [0.0, 0.1, 0]])
     doubts = doubts_at(2, 0.0, 1.5, 2.0)
     leg = leg_of(Exploration(config), state_at(0.0, places, scan=wall, doubts=doubts))

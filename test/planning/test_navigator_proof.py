@@ -64,7 +64,7 @@ class Seeing(Course):
 def course(answer: Any, blind: bool = False) -> Seeing:
     made = Seeing(Navigator(Recognising(), WITH_MEMORY), robot_at(1.2, 1.5, 2.0), answer)
     made.blind = blind
-    made.navigator.start(Goal(latent=latent_of(GOAL), picture=latent_of(GOAL)))
+    made.navigator.start(Goal(latent=latent_of(GOAL), picture=latent_of(GOAL), time_allowance=25.0 if blind else 0.0))
     return made
 
 
@@ -124,11 +124,20 @@ def test_the_next_place_of_memory_is_looked_at() -> None:
     assert_at(seeing.robot, GOAL)
 
 
-def test_a_picture_that_memory_does_not_know_is_looked_for_once_around() -> None:
+def test_a_picture_that_nobody_knows_is_looked_for_from_several_spots_and_then_given_up() -> None:
     seeing = course(NOT_FOUND, blind=True)
-    last = seeing.run(15.0)
-    assert last.code is Code.UNKNOWN_PLACE and not last.succeeded
+    seeing.run(10.0, until=lambda d: d.message.startswith("driving to look"))
     assert np.hypot(*(seeing.robot.ground_truth().pose[:2] - [1.2, 1.5])) < 0.1, "it turned where it was"
+    last = seeing.run(20.0)
+    assert last.code is Code.UNKNOWN_PLACE and not last.succeeded and "spots" in last.message
+    assert np.hypot(*(seeing.robot.ground_truth().pose[:2] - [1.2, 1.5])) > 0.7, "it went elsewhere to look"
+
+
+def test_a_goal_that_is_not_seen_from_here_is_found_from_another_spot() -> None:
+    seeing = course(NOT_FOUND)
+    seeing.navigator.start(Goal(latent=latent_of(away := np.array([3.0, 2.4, 1.0])), picture=latent_of(away)))
+    assert seeing.run(60.0).succeeded
+    assert_at(seeing.robot, away)
 
 
 def test_a_goal_that_memory_does_not_know_and_that_is_seen_is_driven_to() -> None:

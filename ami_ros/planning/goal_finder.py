@@ -1,0 +1,149 @@
+"""A goal that has to be recognised: looks for it where memory is not sure of it, and leaves what only looks like it."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import NamedTuple
+
+import numpy as np
+
+from ami_ros.geometry import Array, compose, pose_gap
+from ami_ros.memory.types import map_to_odom
+from ami_ros.planning.codes import Code
+from ami_ros.planning.goal_belief import GoalBelief, Sight
+from ami_ros.planning.goal_search import GoalSearch, is_over
+from ami_ros.planning.proof import SecondLook
+from ami_ros.planning.routing import Routing
+from ami_ros.planning.stop_rule import StopRule
+from ami_ros.planning.stopwatch import Stopwatch
+from ami_ros.planning.types import Goal, Percept
+
+REFUTED_SECONDS = 0.5  # [s] of seeing beside a goal that it is another place, before it is left
+LOOK_SECONDS = 1.2  # [s] of standing at a goal that is not recognised, before it is looked at again from farther off
+HERE = 0.5, 0.6  # [m], [rad] from where memory has the goal, within which it is there that it was looked for
+
+
+class Look(Enum):
+    """What to do to find a goal."""
+
+    TURN = "looking for a goal that memory is not sure of"
+    ASK = "asking memory again, after a look around"
+    DRIVE = "driving to look for the goal"
+    NEXT = "memory has it where it is not; asking for another place"
+    LEAVE = "it only looks like the goal here"
+    BACK = "looking whether this is the goal"
+    GIVE_UP = "it is not to be seen from here"
+
+
+class Search(NamedTuple):
+    """A step of it."""
+
+    look: Look
+    spot: Array | None = None  # (3,) in odom to DRIVE to
+
+
+class GoalFinder:
+    """Finds one goal, together with what routes there and what believes where it is.
+
+    Args:
+        goal: see there.
+        routing: to where memory has it.
+        belief: where it is.
+        stop: when the robot is there.
+    """
+
+    def __init__(self, goal: Goal, routing: Routing, belief: GoalBelief, stop: StopRule) -> None:
+        self._goal, self._routing, self._belief, self._stop = goal, routing, belief, stop
+        self._search, self._second_look, self._refuted = GoalSearch(), SecondLook(), Stopwatch()
+
+    def re_anchor(self) -> None:
+        """Odometry restarted: poses from before mean nothing any more."""
+        self._search.re_anchor()
+        self._second_look.restart()
+
+    # On the way
+
+    def find(self, percept: Percept, sight: Sight, elapsed: float) -> Search | None:
+        """What to do to find the goal, `elapsed` [s] after its begin; None: drive to where it is believed to be."""
+        if not self._goal.recognised:
+            return None
+        if sight.spotted or (self._routing.likely and not self._search.wanted):
+            return None
+        routing, search = self._routing, self._search
+        turned, unseen = search.done, routing.flat and sight.pose is None
+        if unseen and len(search.spots) > 1 and is_over(elapsed, self._goal.time_allowance):
+            return Search(Look.GIVE_UP)
+        if search.goes_on(percept.stamp, percept.odometry):
+            return Search(Look.TURN)
+        located = percept.location is not None and percept.location.localised
+        if not turned and routing.config.use_memory and located:  # memory has seen what the robot saw
+            routing.look_up_again()
+            return Search(Look.ASK)
+        if unseen:
+            spot = search.next_spot(percept.stamp, percept.odometry, percept.scan)
+            return Search(Look.GIVE_UP) if spot is None else Search(Look.DRIVE, spot)
+        if not routing.likely and self._belief.is_refuted(percept.odometry, sight.remembered):
+            routing.try_elsewhere()
+            return Search(Look.NEXT)
+        return None
+
+    def given_up(self) -> tuple[Code, str]:
+        """Why the goal cannot be found."""
+        known = self._routing.exhausted or "memory has no place like the goal's picture"
+        looked = f"it was looked for from {len(self._search.spots)} spots"
+        return Code.UNKNOWN_PLACE, f"{known}, and {Look.GIVE_UP.value}: {looked}"
+
+    # At the goal, or at what looks like it
+
+    def check(self, percept: Percept, sight: Sight, near: bool) -> Look | None:
+        """Whether to leave what is not the goal, or to go back to look at it again; None: neither."""
+        if self._refuted.held(near and sight.refuted, percept.stamp) > REFUTED_SECONDS:
+            self._refuted.restart()
+            self.leave(percept, sight)
+            return Look.LEAVE
+        if self._second_look.under_way(percept.stamp, percept.odometry) and not self._is_at(percept, sight):
+            return Look.BACK
+        return None
+
+    def proven(self, percept: Percept, sight: Sight) -> bool:
+        """Whether the goal was recognised here, where that is needed."""
+        if not self._belief.needs_proof:
+            return True
+        follower, location, remembered = self._routing.follower, percept.location, None
+        if self._routing.likely and follower is not None and location is not None:
+            remembered = compose(map_to_odom(location), follower.route.goal_pose)
+        proof = self._belief.proof
+        return sight.pose is not None and proof.holds(percept.stamp, percept.odometry, sight.pose, remembered)
+
+    def look_again(self, percept: Percept, sight: Sight, stood: float, sees_behind: bool) -> bool:
+        """After standing for `stood` [s] at a goal that is not proven: another look, from here or from farther off, or
+        away; true if something begins."""
+        if stood <= LOOK_SECONDS:
+            return False
+        self._stop.restart()
+        if self._belief.proof.newest(percept.stamp) < LOOK_SECONDS and sees_behind:
+            again = self._second_look.begin(percept.stamp, percept.odometry)
+        else:
+            again = not self._search.wanted
+            self._search.restart(wanted=True)
+        if not again:
+            self.leave(percept, sight)
+        return True
+
+    def leave(self, percept: Percept, sight: Sight) -> None:
+        """The goal is not here: on to where memory has it next, or to look on, if memory did not lead here."""
+        led_here = False
+        if sight.pose is not None and sight.remembered is not None:
+            led_here = bool(np.less(pose_gap(sight.pose, sight.remembered), HERE).all())
+        if sight.pose is not None:
+            self._belief.refute(compose(percept.odometry, sight.pose))
+        self._stop.restart()
+        self._second_look.restart()
+        if led_here or self._routing.flat:
+            self._search.done, self._search.wanted = True, False
+            self._routing.try_elsewhere()
+
+    def _is_at(self, percept: Percept, sight: Sight) -> bool:
+        """Whether the robot is passing the goal, as it goes back to look at it."""
+        near = sight.pose is not None and np.hypot(sight.pose[0], sight.pose[1]) < self._stop.distance
+        return bool(near and self.proven(percept, sight))
