@@ -32,7 +32,8 @@ from ami_ros.ros.sensors.scanner import Scanner
 from ami_ros.ros.sensors.sources import Source, Sources
 from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.footprint import Footprint
-from ami_ros.safety.gate import BLIND, SafetyGate, SafetyOutput
+from ami_ros.safety.gate import SafetyGate
+from ami_ros.safety.output import BLIND, SafetyOutput
 from ami_ros.safety.zones import Zone
 from ami_ros.scan import Mount
 
@@ -144,7 +145,10 @@ class SafetyNode(AmiNode[SafetyParameters]):
 
     def _command(self, message: Twist | TwistStamped) -> None:
         linear, angular, lateral = conversions.command_from_message(message, 3)
-        self._gate.command(linear, angular, self.now(), lateral, time.monotonic())
+        stamp = conversions.stamp_of(message) if isinstance(message, TwistStamped) else 0.0
+        problem = self._gate.command(linear, angular, self.now(), lateral, time.monotonic(), stamp or None)
+        if problem:
+            raise AmiError(problem)
         self._send()
 
     def _scan(self, message: LaserScan) -> None:
@@ -160,7 +164,9 @@ class SafetyNode(AmiNode[SafetyParameters]):
 
     def _odometry(self, message: Odometry) -> None:
         pose, velocity = conversions.odometry_from_message(message)
-        self._gate.odometry(pose, velocity, conversions.stamp_to_seconds(message.header.stamp), self.now())
+        problem = self._gate.odometry(pose, velocity, conversions.stamp_of(message), self.now())
+        if problem:
+            raise AmiError(problem)
 
     def _stop_if(self, message: Bool) -> None:
         """An emergency stop; false changes nothing."""
@@ -210,7 +216,7 @@ class SafetyNode(AmiNode[SafetyParameters]):
         header = conversions.header_at(self.get_clock().now().to_msg(), self.config.base_frame)
         footprint = Footprint(self.config.gate)
         for publisher, zone in self._shown:
-            corners = [Point32(x=float(x), y=float(y)) for x, y in zone.outline(footprint)]
+            corners = [Point32(x=float(x), y=float(y)) for x, y in zone.at(self._gate.asked).outline(footprint)]
             publisher.publish(PolygonStamped(header=header, polygon=Polygon(points=corners)))
 
     def _message(self, command: Command) -> Twist | TwistStamped:
@@ -226,9 +232,11 @@ class SafetyNode(AmiNode[SafetyParameters]):
         The supervisor may: it sends zero, where the gate is gone.
         """
         allowed = {_full_name(self.get_namespace(), name) for name in (self.get_name(), "supervisor")}
-        for topic, ours in ((self._output.topic_name, 1), *((heard, 0) for heard in HEARD)):
+        said = ("supervisor/state",) if self.config.supervised else ()
+        for topic, ours in ((self._output.topic_name, 1), *((heard, 0) for heard in (*HEARD, *said))):
             found = self.get_publishers_info_by_topic(self.resolve_topic_name(topic))
-            others = sorted({_full_name(end.node_namespace, end.node_name) for end in found} - allowed)
+            names = [_full_name(end.node_namespace, end.node_name) for end in found]
+            others = sorted({name for name in names if name not in allowed or names.count(name) > 1})
             if ours and others:
                 self.health.warn(
                     f"rival on {topic}", f"{', '.join(others)} also publishes {topic}, past the safety gate"

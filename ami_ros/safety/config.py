@@ -23,6 +23,11 @@ POSITIVE = (
 )
 
 
+MOST_WAY, MOST_TURN = 50.0, 100.0  # [m], [rad] that the gate looks ahead
+MOST_MEMORY = 60.0  # [s]
+MOST_SIZE = 20.0  # [m]
+
+
 @dataclass(frozen=True)
 class SafetyConfig:
     """Limits of the robot, and how old data may be."""
@@ -59,7 +64,22 @@ class SafetyConfig:
             raise ValueError(f"turn_lag {self.turn_lag} s is less than reaction {self.reaction} s: it cannot be known")
         if self.scan_timeout <= self.reaction:
             raise ValueError(f"scan_timeout {self.scan_timeout} s must be longer than reaction {self.reaction} s")
-        polygon(self.footprint)
+        self._check_sizes()
+
+    def _check_sizes(self) -> None:
+        """What would take more time or memory than a gate has: how far it looks, how long it remembers, its outline."""
+        fastest = math.hypot(self.max_linear, self.max_lateral)
+        lasts = self.reaction + fastest / self.deceleration
+        way, turn = fastest * (lasts + self.reaction) / 2, self.max_angular * max(lasts, self.turn_lag)
+        if way > MOST_WAY or turn > MOST_TURN:
+            raise ValueError(
+                f"with these limits it takes {way:.3g} m and a turn of {turn:.3g} rad to stop; "
+                f"it looks {MOST_WAY:g} m and {MOST_TURN:g} rad ahead at most"
+            )
+        if self.memory > MOST_MEMORY:
+            raise ValueError(f"memory {self.memory:g} s is more than {MOST_MEMORY:g} s")
+        if max([self.robot_radius, *np.abs(polygon(self.footprint)).ravel()]) > MOST_SIZE:
+            raise ValueError(f"robot_radius and footprint must be {MOST_SIZE:g} m at most")
 
 
 def polygon(numbers: tuple[float, ...]) -> Array:

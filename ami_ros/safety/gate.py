@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from ami_ros.safety.keep_out import KeepOut
 from ami_ros.safety.motion import Motion
 from ami_ros.safety.observations import Observation, Observations, gathered
 from ami_ros.safety.obstruction import Obstruction
+from ami_ros.safety.output import SafetyOutput
 from ami_ros.safety.surroundings import Snapshot, Surroundings
 from ami_ros.safety.zones import Zone, Zones
 from ami_ros.scan import Scan, scan_points
@@ -25,55 +26,10 @@ NOTHING = of_width(STILL, 3)
 SKEW = 0.2  # [s] that a stamp may lie in the future: clocks of two machines differ
 LATEST = 2.0  # [s] that other sensors than the laser may be late
 BACK = 0.1  # [s] by which time may go back without being another time
+FARTHEST = 1e7  # [m] from its origin that odometry may be: differences of millimetres stay exact
+TOO_FAST = 5.0  # times a limit of speed, and 1 m/s or rad/s: what odometry says beyond is no measurement
 HALVINGS = 5  # of the share of a command that is passed
 LEAST_SHARE = 1 / 16  # of a command; rather than less, the robot turns on the spot
-
-BLIND = 5  # the guarantee that it stands without usable scans
-# Why a command was changed, up to a colon, and which guarantee of docs/safety.md acted.
-REASONS = {
-    "limit": 1,
-    "command is not finite": 1,
-    "no command": 2,
-    "clock stands still": 2,
-    "obstacle ahead": 3,
-    "unseen ahead": 4,
-    "no scan": BLIND,
-    "scan without a reading": BLIND,
-    "scan without what stood there": BLIND,
-    "no data": BLIND,
-    "emergency stop": 7,
-    "a node is missing": 8,
-    "zone": 9,
-    "keep-out": 10,
-}
-
-
-@dataclass(frozen=True)
-class SafetyOutput:
-    """What is sent to the robot."""
-
-    linear: float  # [m/s]
-    angular: float  # [rad/s]
-    reason: str  # why it differs from the request; "" if it does not
-    lateral: float = 0.0  # [m/s]
-
-    @property
-    def command(self) -> Command:
-        """All three numbers, see `ami_ros.commands`."""
-        return self.linear, self.angular, self.lateral
-
-    @property
-    def guarantee(self) -> int:
-        """Which guarantee of docs/safety.md acted; 0: none."""
-        return REASONS.get(self.reason.partition(":")[0], 0)
-
-    @property
-    def zone(self) -> tuple[str, str]:
-        """Name and action_type of the zone that acted; "" each if none did."""
-        if not self.reason.startswith("zone: "):
-            return "", ""
-        name, _, action = self.reason.removeprefix("zone: ").rpartition(", ")
-        return name, action
 
 
 class SafetyGate:
@@ -126,9 +82,33 @@ class SafetyGate:
         """Other limits from now on, none looser than at the start; those still say how long it takes to stand."""
         self.config = self._obstruction.config = config
 
-    def command(self, linear: float, angular: float, now: float, lateral: float = 0.0, steady: float = 0.0) -> None:
-        """A command arrived; one that is not finite counts as a stop."""
-        self._command = (linear, angular, lateral), now, steady
+    def command(
+        self,
+        linear: float,
+        angular: float,
+        now: float,
+        lateral: float = 0.0,
+        steady: float = 0.0,
+        stamp: float | None = None,
+    ) -> str:
+        """A command arrived; one that is not finite counts as a stop.
+
+        Args:
+            linear: [m/s] ahead.
+            angular: [rad/s] to the left.
+            now: when it arrived.
+            lateral: [m/s] to the left.
+            steady: when it arrived, on steady time.
+            stamp: when it was given, if that is known: its age counts from there.
+
+        Returns:
+            Why it is not used; "" if it is.
+        """
+        given = now if stamp is None else min(now, stamp)
+        if now - given > self.config.command_timeout:
+            return f"the command is {now - given:.2f} s old when it comes, more than command_timeout"
+        self._command = (linear, angular, lateral), given, steady
+        return ""
 
     def scan(self, scan: Scan, now: float, stamp: float | None = None, steady: float = 0.0) -> str:
         """A scan (in base_link) arrived.
@@ -173,13 +153,29 @@ class SafetyGate:
         self._others.put(source, Observation(*self._motion.at(stamp), stamp, steady, *gathered(points)))
         return ""
 
-    def odometry(self, pose: Array, velocity: Command, stamp: float, now: float | None = None) -> None:
+    @property
+    def asked(self) -> Command:
+        """The newest command of three numbers that came; zero if none did."""
+        return NOTHING if self._command is None else self._command[0]
+
+    def odometry(self, pose: Array, velocity: Command, stamp: float, now: float | None = None) -> str:
         """Odometry's pose (3,) and velocity arrived, measured at `stamp`; wrong or old ones are dropped. Without any,
-        the gate reckons by what it sent."""
+        the gate reckons by what it sent.
+
+        Returns:
+            Why it is not used; "" if it is.
+        """
         values = *pose, *(velocity := of_width(velocity, 3)), stamp
-        if all(map(math.isfinite, values)) and self._odom_stamp < stamp <= (stamp if now is None else now) + SKEW:
-            self._odom_stamp = stamp
-            self._motion.odometry(np.asarray(pose, dtype=np.float64), velocity, stamp)
+        if not all(map(math.isfinite, values)) or max(abs(pose[0]), abs(pose[1])) > FARTHEST:
+            return "odometry has numbers that are no place"
+        if not self._odom_stamp < stamp <= (stamp if now is None else now) + SKEW:
+            return "odometry's stamp is in the future, or older than one before; make the clocks alike"
+        most = self._start.max_linear, self._start.max_angular, self._start.max_lateral
+        if any(abs(value) > TOO_FAST * limit + 1.0 for value, limit in zip(velocity, most, strict=True)):
+            return f"odometry says {velocity} m/s and rad/s, which this robot cannot do"
+        self._odom_stamp = stamp
+        self._motion.odometry(np.asarray(pose, dtype=np.float64), velocity, stamp)
+        return ""
 
     def stop(self) -> None:
         """Forgets everything but an emergency stop: zero until new commands come."""

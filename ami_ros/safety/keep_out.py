@@ -7,8 +7,11 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, relative, transform_points
 from ami_ros.safety.footprint import SPACING
+
+MOST_CELLS = 2**24  # of a mask and of what it is taken larger
 
 
 class Mask:
@@ -19,13 +22,16 @@ class Mask:
         resolution: [m], side of a cell.
         origin: (3,) of the corner of the first cell in the mask's frame.
         grown: [m] by which they are taken larger, to each side.
+
+    Raises:
+        AmiError: its cells are too fine.
     """
 
     def __init__(self, cells: NDArray[np.bool_], resolution: float, origin: Array, grown: float) -> None:
         reach = math.ceil(grown / resolution - 1e-9)
-        self._cells = np.pad(cells, reach)
-        for axis in (0, 1):
-            self._cells = np.logical_or.reduce([np.roll(self._cells, k, axis) for k in range(-reach, reach + 1)])
+        if (cells.shape[0] + 2 * reach) * (cells.shape[1] + 2 * reach) > MOST_CELLS:
+            raise AmiError(f"a mask of {cells.shape} cells of {resolution:.3g} m is too fine; make its cells larger")
+        self._cells = _grown(np.pad(cells, reach), reach)
         self._resolution, self._origin, self._reach = resolution, origin, reach
 
     def holds(self, points: Array) -> NDArray[np.bool_]:
@@ -38,6 +44,17 @@ class Mask:
         return inside
 
 
+def _grown(cells: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
+    """Cells (h, w), each `reach` cells larger to each side; the outermost `reach` cells are empty."""
+    done = 0
+    while done < reach:
+        step = min(2 * done + 1, reach - done)  # no gap opens between what was shifted
+        for axis in (0, 1):
+            cells = cells | np.roll(cells, step, axis) | np.roll(cells, -step, axis)
+        done += step
+    return cells
+
+
 class Circles:
     """Circles (n, 3) that the robot must keep out of: x, y, radius [m], `grown` [m] larger than was said."""
 
@@ -46,8 +63,10 @@ class Circles:
 
     def holds(self, points: Array) -> NDArray[np.bool_]:
         """Which of `points` (n, 2) [m] of their frame lie in one (n,)."""
-        inside = np.zeros(len(points), dtype=bool)
-        for x, y, radius in self._circles:
+        inside, circles = np.zeros(len(points), dtype=bool), self._circles
+        low, high = points.min(0, initial=np.inf), points.max(0, initial=-np.inf)
+        beside = np.maximum(low - circles[:, :2], circles[:, :2] - high).max(1)  # [m] of all points
+        for x, y, radius in circles[beside < circles[:, 2]]:
             inside |= np.hypot(points[:, 0] - x, points[:, 1] - y) < radius
         return inside
 

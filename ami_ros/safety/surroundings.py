@@ -14,6 +14,7 @@ from ami_ros.safety.footprint import Footprint
 from ami_ros.scan import Scan
 
 FINEST = np.radians(3.0)  # of a sector [rad]: 10,000 beams make no more work than 120
+WIDEST = np.radians(15.0)  # of what a single beam answers for [rad], however far apart beams are
 APART = (0.1, 0.2, 0.3)  # [m], [rad], [s]: a scan nearer than this to the one before it takes that one's place
 SURELY = 0.8  # share of the range within which what was seen has to be seen again
 NOT_SEEN = -1.0
@@ -34,7 +35,7 @@ class Snapshot:
     @classmethod
     def of(cls, scan: Scan, pose: Array, error: float, stamp: float) -> Snapshot:
         """The nearest reading of each sector; a single sector without one is as narrow as what lasers miss anyway."""
-        count = max(1, int(2 * np.pi / max(abs(scan.angle_increment), FINEST) + 1e-6))
+        count = int(2 * np.pi / min(max(abs(scan.angle_increment), FINEST), WIDEST) + 1e-6)
         sector = np.rint((scan.angles - scan.angle_min) / (2 * np.pi / count)).astype(int) % count
         ranges = scan.ranges.astype(np.float64)
         ranges[~(ranges > 0)] = np.nan

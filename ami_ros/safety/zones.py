@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -24,12 +24,45 @@ MOST_STEPS = 1000  # of a simulated approach
 
 
 @dataclass(frozen=True)
+class VelocityZone:
+    """What a velocity_polygon is like while the robot is asked for some velocities."""
+
+    points: Any = ""  # [m] corners in base_link, as of a polygon
+    linear_min: float = 0.0  # [m/s] ahead, from which it counts; holonomic: in any direction
+    linear_max: float = 0.0  # [m/s] up to which it counts
+    theta_min: float = 0.0  # [rad/s] to the left, from which it counts
+    theta_max: float = 0.0  # [rad/s] up to which it counts
+    direction_start_angle: float = -math.pi  # [rad] of holonomic: of the velocity in base_link, from which it counts
+    direction_end_angle: float = math.pi  # [rad] up to which it counts; less than the start: by way of straight back
+
+    def __post_init__(self) -> None:
+        if len(corners_of(self.points)) < 3:
+            raise ValueError("points must be [[x1, y1], [x2, y2], ...] of three or more corners, in metres")
+        if self.linear_min == self.linear_max == self.theta_min == self.theta_max == 0:
+            raise ValueError("linear_min, linear_max, theta_min and theta_max must say at which velocities it counts")
+        if self.linear_min > self.linear_max or self.theta_min > self.theta_max:
+            raise ValueError("linear_min and theta_min must be at most linear_max and theta_max")
+
+    def counts(self, command: Command, holonomic: bool) -> bool:
+        """Whether it does for a command of three numbers; the same that Nav2 asks."""
+        linear, angular, lateral = command
+        if not self.theta_min <= angular <= self.theta_max:
+            return False
+        if not holonomic:
+            return self.linear_min <= linear <= self.linear_max
+        direction, start, end = math.atan2(lateral, linear), self.direction_start_angle, self.direction_end_angle
+        towards = start <= direction <= end if start <= end else direction >= start or direction <= end
+        return towards and self.linear_min <= math.hypot(linear, lateral) <= self.linear_max
+
+
+@dataclass(frozen=True)
 class Zone:
     """A zone that moves with the robot. Readings in it change the command."""
 
-    type: Literal["polygon", "circle"] = "polygon"  # of its shape
+    type: Literal["polygon", "circle", "velocity_polygon"] = "polygon"  # of its shape; the last: by what is asked for
     action_type: Literal["stop", "slowdown", "limit", "approach"] = "stop"  # what readings in it do
     points: Any = ""  # [m] corners in base_link, "[[x, y], ...]" or x1, y1, ...; empty for approach: the footprint
+    footprint_topic: str = ""  # of approach; for it is always the robot's outline as the gate knows it
     radius: float = 0.0  # [m] of a circle around base_link
     min_points: int = 4  # readings in it from which it acts
     slowdown_ratio: float = 0.5  # of slowdown: share of the command that passes
@@ -40,10 +73,16 @@ class Zone:
     enabled: bool = True  # false: it does nothing
     visualize: bool = False  # publish its outline
     polygon_pub_topic: str = ""  # where; empty: the name of the zone
+    velocity_polygons: dict[str, VelocityZone] = field(default_factory=dict)  # names; the first that fits counts
+    holonomic: bool = False  # velocity_polygons look at speed and direction, not at speed ahead alone
 
     def __post_init__(self) -> None:
         if self.type == "circle" and not 0 < self.radius < math.inf:
             raise ValueError("radius of a circle must be greater than 0, and finite")
+        if (self.type == "velocity_polygon") != bool(self.velocity_polygons):
+            raise ValueError("velocity_polygons must name one or more of a velocity_polygon, and none of other types")
+        if self.footprint_topic and (self.action_type != "approach" or self.points != ""):
+            raise ValueError("footprint_topic is for approach without points, and means the robot's outline")
         if self.type == "polygon" and self.corners is not None and len(self.corners) < 3:
             raise ValueError("points must be [[x1, y1], [x2, y2], ...] of three or more corners, in metres")
         if self.min_points < 1:
@@ -57,6 +96,18 @@ class Zone:
             raise ValueError("simulation_time_step must be greater than 0, and at most time_before_collision")
         if self.time_before_collision > MOST_STEPS * self.simulation_time_step:
             raise ValueError(f"time_before_collision is more than {MOST_STEPS} times simulation_time_step")
+
+    @cached_property
+    def _shapes(self) -> list[tuple[VelocityZone, Zone]]:
+        given = self.velocity_polygons.values()
+        return [(at, replace(self, type="polygon", points=at.points, velocity_polygons={})) for at in given]
+
+    def at(self, command: Command) -> Zone:
+        """What it is while a command of three numbers is asked for; of velocities that none of its polygons names, the
+        last one."""
+        if not self._shapes:
+            return self
+        return next((shape for at, shape in self._shapes if at.counts(command, self.holonomic)), self._shapes[-1][1])
 
     @cached_property
     def corners(self) -> Array | None:
@@ -112,6 +163,7 @@ class Zones:
         return least, reason
 
     def _of(self, zone: Zone, command: Command, points: Array, counts: Array) -> float:
+        zone = zone.at(command)
         if zone.action_type == "approach":
             return self._approach(zone, command, points, counts)
         if counts @ zone.holds(points, self._footprint) < zone.min_points:

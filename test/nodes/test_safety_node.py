@@ -32,9 +32,10 @@ from harness.ros import RosPeer
 class Bench:
     """A safety gate whose scans and commands are sent for as long as the test spins."""
 
-    def __init__(self, ros: RosPeer, **parameters: Any) -> None:
+    def __init__(self, ros: RosPeer, arguments: list[str] | None = None, **parameters: Any) -> None:
         self.ros, self.reading, self.frame, self.range_max = ros, 3.0, "base_link", 8.0
-        self.node = SafetyNode(context=ros.context, parameter_overrides=parameters_of(parameters))
+        given = parameters_of(parameters)
+        self.node = SafetyNode(context=ros.context, cli_args=arguments, parameter_overrides=given)
         ros.add(self.node)
         self.node.start()
         self.sent = ros.collect(TwistStamped, "cmd_vel", RELIABLE)
@@ -111,6 +112,24 @@ def test_the_clock_cannot_be_changed_under_way(bench: Callable[..., Bench]) -> N
     safety = bench()
     results = safety.node.set_parameters([Parameter("use_sim_time", value=True)])
     assert not results[0].successful and "use_sim_time" in results[0].reason
+
+
+@pytest.mark.fault("commands that come late")
+def test_a_command_whose_stamp_is_old_is_dropped_with_a_word_and_one_without_a_stamp_counts_from_now(
+    bench: Callable[..., Bench],
+) -> None:
+    safety = bench()
+    safety.ros.spin_until(lambda: safety.moves, what="driving by commands without a stamp")
+    safety.wish.header.stamp.sec = 1000
+    safety.ros.spin_until(lambda: safety.node.health.count("cmd_vel_raw") > 3, what="a word about old commands")
+    assert safety.stands()
+
+
+def test_a_second_gate_of_the_same_name_is_named(bench: Callable[..., Bench]) -> None:
+    safety = bench()
+    twin = safety.ros.make_node("safety")
+    twin.create_publisher(TwistStamped, "cmd_vel", RELIABLE)
+    safety.ros.spin_until(lambda: safety.node.health.count("rival on /cmd_vel"), what="the warning")
 
 
 def test_an_emergency_stop_holds_until_it_is_released(bench: Callable[..., Bench]) -> None:
@@ -276,11 +295,81 @@ def test_the_configuration_of_the_manual_is_taken_as_it_stands(ros: RosPeer, tmp
     assert {"/camera/points", "/bumper", "/scan", "/keepout_filter_mask", "/location"} <= heard
 
 
+NAV2 = """
+/**/safety:
+  ros__parameters:
+    source_timeout: 1.0
+    polygons: [FootprintApproach, VelocityPolygonStop]
+    FootprintApproach:
+      type: polygon
+      action_type: approach
+      footprint_topic: /local_costmap/published_footprint
+      time_before_collision: 1.2
+      simulation_time_step: 0.1
+      min_points: 6
+      visualize: false
+      enabled: true
+    VelocityPolygonStop:
+      type: velocity_polygon
+      action_type: stop
+      min_points: 1
+      visualize: true
+      enabled: true
+      polygon_pub_topic: velocity_polygon_stop
+      velocity_polygons: [rotation, translation_forward, stopped]
+      holonomic: false
+      rotation:
+        points: "[[0.3, 0.3], [0.3, -0.3], [-0.3, -0.3], [-0.3, 0.3]]"
+        linear_min: 0.0
+        linear_max: 0.05
+        theta_min: -1.0
+        theta_max: 1.0
+      translation_forward:
+        points: "[[0.8, 0.3], [0.8, -0.3], [0.0, -0.3], [0.0, 0.3]]"
+        linear_min: 0.05
+        linear_max: 1.0
+        theta_min: -1.0
+        theta_max: 1.0
+      stopped:
+        points: "[[0.25, 0.25], [0.25, -0.25], [-0.25, -0.25], [-0.25, 0.25]]"
+        linear_min: -1.0
+        linear_max: 1.0
+        theta_min: -1.0
+        theta_max: 1.0
+    observation_sources: [scan]
+    scan:
+      type: scan
+      topic: scan
+      min_height: 0.15
+      max_height: 2.0
+      enabled: true
+"""
+
+
+def test_a_configuration_of_nav2s_collision_monitor_is_taken_as_it_stands_and_acts(
+    bench: Callable[..., Bench], tmp_path: Path
+) -> None:
+    file = tmp_path / "collision_monitor.yaml"
+    file.write_text(NAV2)
+    safety = bench(arguments=["--ros-args", "--params-file", str(file)])
+    outlines = safety.ros.collect(PolygonStamped, "velocity_polygon_stop")
+    safety.ros.spin_until(lambda: safety.moves, what="driving")
+    safety.ros.spin_until(lambda: outlines, what="the outline")
+    assert max(corner.x for corner in outlines[-1].polygon.points) == pytest.approx(0.8)
+    safety.reading = 0.7  # in front, in the polygon of driving ahead alone
+    reason = "zone: VelocityPolygonStop, stop"
+    safety.ros.spin_until(lambda: safety.said and safety.said[-1].message == reason, what="the zone")
+    assert safety.stands()
+    safety.wish.twist.linear.x, safety.wish.twist.angular.z = 0.0, 0.5
+    safety.ros.spin_until(lambda: safety.moves, what="turning on the spot")
+
+
 @pytest.mark.parametrize(
     ("parameters", "words"),
     [
         ({"polygons": ["a"], "a__type": "circle"}, "polygons.a: radius of a circle"),
-        ({"polygons": ["a"], "a__type": "velocity_polygon"}, "is not one of polygon, circle"),
+        ({"polygons": ["a"], "a__type": "velocity_polygon"}, "velocity_polygons must name"),
+        ({"polygons": ["a"], "a__type": "hexagon"}, "is not one of polygon, circle, velocity_polygon"),
         ({"observation_sources": ["b"], "b__type": "bool"}, "observation_sources.b: points must be"),
         ({"observation_sources": ["c"], "c__type": "sonar"}, "is not one of scan, pointcloud, range, bool"),
         ({"gate__reaction": -1.0}, "reaction must be greater than 0"),

@@ -16,8 +16,9 @@ from ami_ros.errors import AmiError
 from ami_ros.geometry import inverse, transform_points
 from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.footprint import Footprint
-from ami_ros.safety.gate import SafetyGate, SafetyOutput
+from ami_ros.safety.gate import SafetyGate
 from ami_ros.safety.motion import Motion
+from ami_ros.safety.output import SafetyOutput
 from ami_ros.scan import Mount, Scan, scan_points
 from ami_ros.simulation.loopback import Loopback
 from ami_ros.simulation.noise import SensorNoise
@@ -352,6 +353,13 @@ def test_every_number_of_the_configuration_is_checked() -> None:
         ({"footprint": [0.2, 0.2, -0.2, 0.2, -0.2, -0.2, math.nan, 0.0]}, "expected a number, found NaN"),
         ({"footprint": [0.2, 0.2, -0.2, 0.2, 0.0, 0.1, -0.2, -0.2]}, "convex"),
         ({"footprint": [0.2, 0.2, 0.1, 0.2, 0.1, 0.1]}, "hold base_link"),
+        ({"deceleration": 1e-9}, "m and a turn of .* rad to stop"),
+        ({"max_linear": 1e6}, "to stop"),
+        ({"max_angular": 1e9}, "to stop"),
+        ({"turn_lag": 1e9}, "to stop"),
+        ({"memory": 1e6}, "memory 1e\\+06 s is more than"),
+        ({"robot_radius": 1e6}, "20 m at most"),
+        ({"footprint": [1e6, 1e6, -1e6, 1e6, -1e6, -1e6, 1e6, -1e6]}, "20 m at most"),
     ],
 )
 def test_what_contradicts_itself_is_refused(values: dict[str, Any], words: str) -> None:
@@ -370,6 +378,48 @@ def test_odometry_that_leaps_begins_anew_and_moves_nothing() -> None:
         before = motion.at(1.2)[0]
         motion.odometry(np.array(leap), (0.2, 0.0, 0.0), 1.2)
         np.testing.assert_allclose(motion.at(1.2)[0], before, atol=1e-9)
+
+
+@pytest.mark.fault("odometry of a speed or a place that cannot be")
+@pytest.mark.parametrize(
+    ("pose", "velocity"),
+    [
+        ((0.1, 0.0, 0.0), (1e3, 0.0)),
+        ((0.1, 0.0, 0.0), (-1e300, 0.0)),
+        ((0.1, 0.0, 0.0), (0.0, 1e7)),
+        ((0.1, 0.0, 0.0), (0.0, 0.0, 50.0)),
+        ((1e90, 0.0, 0.0), (0.0, 0.0)),
+        ((math.inf, 0.0, 0.0), (0.0, 0.0)),
+    ],
+)
+def test_odometry_that_no_robot_can_have_is_dropped_with_a_word_and_costs_nothing(
+    pose: tuple[float, ...], velocity: tuple[float, ...]
+) -> None:
+    gate = SafetyGate(CONFIG)
+    assert gate.odometry(np.zeros(3), (0.0, 0.0), 1.0, 1.0) == ""
+    assert "odometry" in gate.odometry(np.array(pose), velocity, 1.05, 1.05)
+    assert driving(gate, 1.1).linear > 0 and gate._motion.at(1.05)[0][0] == 0.0
+
+
+def test_a_command_is_as_old_as_its_stamp_says() -> None:
+    gate = SafetyGate(CONFIG)
+    gate.scan(NOTHING, 1.0)
+    assert "old when it comes" in gate.command(0.3, 0.0, 1.0, stamp=0.5)
+    assert gate.output(1.0).command == (0.0, 0.0, 0.0)
+    assert gate.command(0.3, 0.0, 1.0, stamp=0.8) == "" and gate.output(1.0).linear > 0
+    assert gate.output(1.05).linear > 0 and gate.output(1.15).command == (0.0, 0.0, 0.0)
+    assert gate.command(0.3, 0.0, 1.2, stamp=9.0) == "" and gate.output(1.2).linear > 0
+    gate.scan(NOTHING, 1.6)
+    assert gate.output(1.6).command == (0.0, 0.0, 0.0)
+
+
+def test_limits_that_are_tightened_hold_from_the_next_command_on() -> None:
+    gate = SafetyGate(CONFIG)
+    for k in range(20):
+        fast = driving(gate, 0.1 * k)
+    assert fast.linear == 0.3
+    gate.tighten(replace(CONFIG, max_linear=0.1))
+    assert driving(gate, 2.0).linear == 0.1
 
 
 @pytest.mark.fault("odometry stamped in the future, once")

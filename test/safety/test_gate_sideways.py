@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from ami_ros.commands import Command
 from ami_ros.safety.config import SafetyConfig
-from ami_ros.safety.gate import SafetyGate, SafetyOutput
+from ami_ros.safety.gate import SafetyGate
+from ami_ros.safety.output import SafetyOutput
 from ami_ros.scan import Scan
 from ami_ros.simulation.loopback import Loopback
 from ami_ros.simulation.noise import SensorNoise

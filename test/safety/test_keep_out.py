@@ -7,11 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ami_ros.errors import AmiError
 from ami_ros.geometry import inverse, transform_points
 from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.footprint import SPACING
-from ami_ros.safety.gate import SafetyGate, SafetyOutput
-from ami_ros.safety.keep_out import KeepOut
+from ami_ros.safety.gate import SafetyGate
+from ami_ros.safety.keep_out import KeepOut, Mask
+from ami_ros.safety.output import SafetyOutput
 from harness.scans import NOTHING
 
 CONFIG = SafetyConfig()
@@ -51,6 +53,22 @@ def test_a_mask_holds_its_cells_wherever_its_origin_is_and_at_least_a_margin_aro
         assert area.holds(transform_points(origin, around)).all()
     far = 0.1 * np.column_stack([rng.uniform(20, 40, 30), rng.uniform(15, 30, 30)])
     assert not area.holds(transform_points(origin, far)).any()
+
+
+@pytest.mark.parametrize("reach", [0, 1, 2, 3, 7, 20])
+def test_a_cell_is_taken_larger_by_as_much_to_each_side(reach: int) -> None:
+    cells = np.zeros((4, 6), dtype=bool)
+    cells[1, 2] = True
+    larger = Mask(cells, 1.0, np.zeros(3), float(reach))._cells
+    rows, columns = np.nonzero(larger)
+    assert larger.sum() == (2 * reach + 1) ** 2
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (1, 1 + 2 * reach, 2, 2 + 2 * reach)
+
+
+@pytest.mark.parametrize("resolution", [1e-5, 1e-20])
+def test_a_mask_whose_cells_are_too_fine_is_refused_before_anything_is_allocated(resolution: float) -> None:
+    with pytest.raises(AmiError, match="too fine"):
+        Mask(np.zeros((1, 1), dtype=bool), resolution, np.zeros(3), 0.055)
 
 
 def test_before_an_area_it_stops_and_turns_and_says_why() -> None:

@@ -256,3 +256,13 @@ def test_ten_thousand_beams_are_no_more_work_than_a_hundred_and_twenty() -> None
     seen = gate._around.newest
     assert seen is not None and len(seen.free) <= 120 and len(seen.points) <= 120
     assert np.hypot(*seen.points.T).min() == pytest.approx(0.5, abs=1e-6)
+
+
+@pytest.mark.parametrize(("increment", "count"), [(2 * np.pi, 1), (np.pi / 2, 4), (3.2, 2), (1e-30, 1)])
+def test_a_beam_answers_for_what_is_near_it_however_far_apart_beams_are(increment: float, count: int) -> None:
+    gate = SafetyGate(CONFIG)
+    for k in range(30):
+        gate.scan(Scan(np.full(count, 5.0, np.float32), 0.4, increment, max_range=8.0), 0.1 * k)
+        gate.command(-0.4, 0.0, 0.1 * k)
+        output = gate.output(0.1 * k)
+    assert abs(output.linear) < 1e-9 and output.reason == "unseen ahead"

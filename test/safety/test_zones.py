@@ -14,14 +14,16 @@ from ami_ros.config import from_mapping
 from ami_ros.errors import AmiError
 from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.footprint import Footprint
-from ami_ros.safety.gate import SafetyGate, SafetyOutput
-from ami_ros.safety.zones import Zone, Zones
+from ami_ros.safety.gate import SafetyGate
+from ami_ros.safety.output import SafetyOutput
+from ami_ros.safety.zones import VelocityZone, Zone, Zones
 from harness.scans import NOTHING, scan_of_points
 
 CONFIG = SafetyConfig()
 DISC = Footprint(CONFIG)
 SQUARE = "[[0.5, 0.5], [0.5, -0.5], [-0.5, -0.5], [-0.5, 0.5]]"
 COMMAND = (0.4, 0.5, 0.0)
+FORWARD = {"points": SQUARE, "linear_min": 0.0, "linear_max": 1.0, "theta_min": -2.0, "theta_max": 2.0}
 POINTS = st.lists(st.tuples(st.floats(-2.0, 2.0), st.floats(-2.0, 2.0)), max_size=12).map(
     lambda found: np.array(found, dtype=np.float64).reshape(-1, 2)
 )
@@ -110,6 +112,57 @@ def test_an_approach_without_points_is_that_of_the_robots_outline() -> None:
     assert share(body, (-0.4, 0.0, 0.0), [[0.4, 0.0]])[0] == 1.0
 
 
+def far(reach: float, **limits: float) -> VelocityZone:
+    """A strip ahead, `reach` [m] long."""
+    corners = [0.0, 0.2, reach, 0.2, reach, -0.2, 0.0, -0.2]
+    return VelocityZone(corners, **{"theta_min": -3.0, "theta_max": 3.0} | limits)
+
+
+def test_a_velocity_polygon_is_the_first_that_names_the_velocity_and_else_the_last() -> None:
+    strips = {
+        "fast": far(2.0, linear_min=0.3, linear_max=1.0),
+        "slow": far(1.0, linear_min=0.0, linear_max=0.3),
+        "stopped": far(0.5, linear_min=-1.0, linear_max=1.0, theta_min=-1.0, theta_max=1.0),
+    }
+    zones = {"ahead": Zone("velocity_polygon", "stop", min_points=1, velocity_polygons=strips)}
+    for command, reach in (
+        ((0.5, 0.0, 0.0), 2.0),
+        ((0.3, 2.5, 0.0), 2.0),
+        ((0.2, 0.0, 0.0), 1.0),
+        ((-0.2, 0.0, 0.0), 0.5),
+        ((0.0, -3.5, 0.0), 0.5),  # that none names
+    ):
+        assert share(zones, command, [[reach - 0.1, 0.0]]) == (0.0, "zone: ahead, stop"), command
+        assert share(zones, command, [[reach + 0.1, 0.0]]) == (1.0, ""), command
+        assert zones["ahead"].at(command).outline(DISC)[:, 0].max() == reach
+    assert zones["ahead"].at((0.0, 0.0, 0.0)).min_points == 1
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "inside", "outside"),
+    [(-0.5, 0.5, [(0.4, 0.1), (0.4, -0.1)], [(-0.4, 0.0), (0.0, 0.4)]), (2.6, -2.6, [(-0.4, 0.1)], [(0.4, 0.0)])],
+)
+def test_a_holonomic_velocity_polygon_goes_by_speed_and_direction(
+    start: float, end: float, inside: list[tuple[float, float]], outside: list[tuple[float, float]]
+) -> None:
+    at = far(2.0, linear_min=0.3, linear_max=0.5, direction_start_angle=start, direction_end_angle=end)
+    assert all(at.counts((x, 0.0, y), True) for x, y in inside)
+    assert not any(at.counts((x, 0.0, y), True) for x, y in outside)
+    assert not at.counts((0.1, 0.0, 0.0), True) and not at.counts((0.6, 0.0, 0.0), True)
+    assert not at.counts((inside[0][0], 4.0, inside[0][1]), True)
+
+
+def test_a_velocity_polygon_slows_a_fast_robot_and_leaves_a_slow_one() -> None:
+    strips = {
+        "fast": far(2.0, linear_min=0.21, linear_max=1.0),
+        "slow": far(0.4, linear_min=-1.0, linear_max=0.21),
+    }
+    zone = Zone("velocity_polygon", "slowdown", min_points=2, slowdown_ratio=0.4, velocity_polygons=strips)
+    ahead = [(1.5, 0.0), (1.5, 0.03)]
+    assert settled(SafetyGate(CONFIG, {"ahead": zone}), ahead, (0.5, 0.0)).linear == pytest.approx(0.2)
+    assert settled(SafetyGate(CONFIG, {"ahead": zone}), ahead, (0.2, 0.0)).linear == pytest.approx(0.2)
+
+
 def test_the_gate_obeys_its_zones_within_the_limits_of_speed_and_says_which_acted() -> None:
     gate = SafetyGate(CONFIG, {"slow": Zone("circle", "slowdown", radius=1.2, min_points=2, slowdown_ratio=0.5)})
     beside = [(0.0, 1.0), (0.02, 1.0)]
@@ -124,7 +177,17 @@ def test_the_gate_obeys_its_zones_within_the_limits_of_speed_and_says_which_acte
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"type": "velocity_polygon"}, "'velocity_polygon' is not one of polygon, circle"),
+        ({"type": "hexagon"}, "'hexagon' is not one of polygon, circle, velocity_polygon"),
+        ({"type": "velocity_polygon"}, "velocity_polygons must name"),
+        ({"points": SQUARE, "velocity_polygons": {"a": FORWARD}}, "and none of other types"),
+        ({"type": "velocity_polygon", "velocity_polygons": {"a": {"points": SQUARE}}}, "at which velocities"),
+        ({"type": "velocity_polygon", "velocity_polygons": {"a": FORWARD | {"linear_min": 2.0}}}, "at most linear_max"),
+        ({"type": "velocity_polygon", "velocity_polygons": {"a": FORWARD | {"theta_min": 9.0}}}, "at most linear_max"),
+        (
+            {"type": "velocity_polygon", "velocity_polygons": {"a": FORWARD | {"points": "[[0, 0]]"}}},
+            "three or",
+        ),
+        ({"points": SQUARE, "footprint_topic": "f"}, "for approach without points"),
         ({"type": "circle"}, "radius"),
         ({"type": "circle", "radius": math.inf}, "radius"),
         ({}, "points must be"),

@@ -31,6 +31,7 @@ MAX_CELLS = 2**22  # of a mask: 100 m each way at 5 cm
 OCCUPIED = 100  # in a mask
 MAX_RANGE = 100.0
 FARTHEST = 1e100  # [m] that a coordinate may be: squares stay finite
+TURN = 2 * math.pi + 0.2  # [rad] that a scan may reach over; drivers count the first beam twice
 LEAST_DEVIATION = 1e-3  # of what is sent: a variance of 0 says that nothing is known
 
 
@@ -65,7 +66,9 @@ def stamp_of(message: Any) -> float:
 def bytes_of(values: ArrayLike) -> array.array[int]:
     """`values` as the type that a uint8[] field takes without a copy per element (a list is 100 times slower)."""
     data = array.array("B")
-    data.frombytes(np.ascontiguousarray(values, dtype=np.uint8).data.cast("B"))
+    found = np.ascontiguousarray(values, dtype=np.uint8)
+    if found.size:  # a view of nothing cannot be cast
+        data.frombytes(found.data.cast("B"))
     return data
 
 
@@ -97,6 +100,11 @@ def scan_from_message(message: LaserScan) -> Scan:
         raise AmiError(f"scan has {count} beams; between 1 and {MAX_BEAMS} are allowed")
     if not (math.isfinite(message.angle_min) and math.isfinite(message.angle_increment) and message.angle_increment):
         raise AmiError("scan has no usable angle_min and angle_increment")
+    if abs(message.angle_increment) * (count - 1) > TURN or abs(message.angle_min) > 2 * TURN:
+        raise AmiError(
+            f"scan has {count} beams {message.angle_increment:.3g} rad apart, from {message.angle_min:.3g} rad on: "
+            "more than a turn; are its angles in degrees?"
+        )
     least, most = max(0.0, message.range_min), message.range_max
     usable = math.isfinite(most) and most > least
     ranges = np.array(message.ranges, dtype=np.float32)
@@ -110,19 +118,26 @@ def scan_from_message(message: LaserScan) -> Scan:
 
 def arc_from_message(message: Range, spacing: float) -> Array:
     """Where a Range may see something: points (n, 2) [m] in its frame, at most `spacing` [rad] apart; none of inf and
-    what is not less than `max_range`. What is less than `min_range` is there."""
+    what is not less than `max_range`, where that is set. What is less than `min_range` is there; -inf and 0 say that
+    something is nearer than `min_range`, not where."""
     if math.isnan(message.range) or not 0 <= message.field_of_view <= 2 * math.pi:
         raise AmiError(f"a range of {message.range} m in {message.field_of_view} rad is no measurement")
-    if message.range >= message.max_range:
+    if 0.0 < message.max_range < math.inf and max(0.0, message.min_range) <= message.max_range <= message.range:
         return np.zeros((0, 2))
+    away = message.range if message.range > 0 else max(0.0, message.min_range)
+    if not math.isfinite(away):
+        raise AmiError(f"a range of {message.range} m up to {message.max_range} m says nothing: set max_range")
     half = message.field_of_view / 2
     bearings = np.linspace(-half, half, 1 + 2 * math.ceil(half / spacing))
-    away = max(message.range, message.min_range, 0.0)
     return away * np.column_stack([np.cos(bearings), np.sin(bearings)])
 
 
 def cloud_from_message(message: PointCloud2) -> Array:
-    """The points (n, 3) [m] of a PointCloud2, without those that are not finite."""
+    """The points (n, 3) [m] of a PointCloud2, without those that are not finite.
+
+    Raises:
+        AmiError: it is malformed, too large, or has points of which none is finite: that does not say that all is free.
+    """
     count, places = message.width * message.height, {field.name: field for field in message.fields}
     if count > MAX_POINTS:
         raise AmiError(f"a cloud of {count} points; at most {MAX_POINTS} are usable: have its driver send fewer")
@@ -141,7 +156,10 @@ def cloud_from_message(message: PointCloud2) -> Array:
     steps = message.row_step, message.point_step
     data: NDArray[np.void] = np.ndarray((message.height, message.width), layout, bytes(message.data), 0, steps)
     points = np.stack([data[name].ravel().astype(np.float64) for name in ("x", "y", "z")], -1)
-    return points[np.isfinite(points).all(1)]
+    finite = np.isfinite(points).all(1)
+    if count and not finite.any():
+        raise AmiError(f"a cloud of {count} points without one that is finite shows nothing: is its sensor covered?")
+    return points[finite]
 
 
 def mask_from_message(message: OccupancyGrid) -> tuple[NDArray[np.bool_], float, Array]:

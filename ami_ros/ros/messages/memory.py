@@ -21,6 +21,7 @@ from ami_ros.memory.codes import Code
 from ami_ros.memory.types import Edge, GoalQuery, Location, Place, Places, Route
 from ami_ros.ros.messages import conversions
 
+MAX_CIRCLES = 10_000  # to keep away from: what a gate that has 50 ms has time for
 MAX_ID = 2**63 - 1  # of a place: SQLite's integers are signed
 
 
@@ -189,6 +190,8 @@ def keep_away_from_message(message: KeepAway) -> Array:
     """Circles (n, 3): x, y, radius [m]. Raises AmiError on numbers that make no sense."""
     if not len(message.x) == len(message.y) == len(message.radius):
         raise AmiError("keep_away has lists of different lengths")
+    if len(message.x) > MAX_CIRCLES:
+        raise AmiError(f"keep_away has {len(message.x)} circles; at most {MAX_CIRCLES} are usable")
     circles = np.column_stack([message.x, message.y, message.radius]).astype(np.float64)
     if not np.isfinite(circles).all() or (circles[:, 2] < 0.0).any():
         raise AmiError("keep_away has a circle that is not finite")

@@ -203,7 +203,7 @@ def _leaves(
         group, names = group_of(hint), (overrides or {}).get(leaf.name, ())
         if group is not None and isinstance(names, list | tuple):
             for name in names:
-                yield from _leaves(group, None, f"{prefix}{name}.", (*inner, str(name)))
+                yield from _leaves(group, overrides, f"{prefix}{name}.", (*inner, str(name)))
 
 
 def _changes_below(field: dataclasses.Field[Any], changes: Mapping[str, Change], cls: type[Any]) -> dict[str, Change]:

@@ -101,7 +101,10 @@ def points_of(source: Source, message: LaserScan | PointCloud2 | Range, pose: Ar
         AmiError: it is no measurement.
     """
     if source.type == "scan":
-        local = _flat(scan_points(conversions.scan_from_message(message), math.inf))
+        scan = conversions.scan_from_message(message)
+        if np.isnan(scan.ranges).all():
+            raise AmiError("a scan without a reading shows nothing: is its laser covered?")
+        local = _flat(scan_points(scan, math.inf))
     elif source.type == "range":
         local = _flat(conversions.arc_from_message(message, source.obstacles_angle))
     else:

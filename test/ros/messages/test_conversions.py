@@ -260,13 +260,38 @@ def test_a_range_is_an_arc_nothing_or_no_measurement() -> None:
     assert np.hypot(*arc.T) == pytest.approx(1.0) and np.arctan2(arc[:, 1], arc[:, 0])[[0, -1]] == pytest.approx(
         [-0.25, 0.25]
     )
-    for value, count, away in ((math.inf, 0, 0.0), (2.0, 0, 0.0), (-math.inf, 7, 0.1), (0.01, 7, 0.1)):
+    for value, count, away in ((math.inf, 0, 0.0), (2.0, 0, 0.0), (-math.inf, 7, 0.1), (0.0, 7, 0.1), (0.01, 7, 0.01)):
         sonar.range = value
         found = conversions.arc_from_message(sonar, 0.1)
         assert len(found) == count and np.hypot(*found.T) == pytest.approx(away)
     for bad in (Range(range=math.nan, max_range=2.0), Range(range=1.0, max_range=2.0, field_of_view=math.nan)):
         with pytest.raises(AmiError, match="no measurement"):
             conversions.arc_from_message(bad, 0.1)
+
+
+@pytest.mark.parametrize("most", [0.0, -1.0, math.nan, math.inf])
+def test_a_range_whose_limit_is_not_set_shows_what_it_measured_and_inf_does_not_mean_free(most: float) -> None:
+    sonar = Range(range=0.5, max_range=most)
+    assert np.hypot(*conversions.arc_from_message(sonar, 0.1).T) == pytest.approx(0.5)
+    sonar.range = math.inf
+    with pytest.raises(AmiError, match="set max_range"):
+        conversions.arc_from_message(sonar, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("first", "increment", "count"),
+    [(0.0, 2 * math.pi, 4), (0.0, 1e30, 2), (-math.pi, 1.0, 360), (1e9, 0.1, 3), (0.0, -0.1, 70)],
+)
+def test_a_scan_of_more_than_a_turn_or_in_degrees_is_refused(first: float, increment: float, count: int) -> None:
+    scan = LaserScan(angle_min=first, angle_increment=increment, range_max=8.0, ranges=array.array("f", [1.0] * count))
+    with pytest.raises(AmiError, match="more than a turn"):
+        conversions.scan_from_message(scan)
+
+
+def test_a_scan_may_count_its_first_beam_twice() -> None:
+    scan = LaserScan(angle_min=-math.pi, angle_increment=math.pi / 180, range_max=8.0)
+    scan.ranges = array.array("f", [1.0] * 361)
+    assert len(conversions.scan_from_message(scan).ranges) == 361
 
 
 def test_a_mask_has_the_cells_that_are_wholly_occupied() -> None:

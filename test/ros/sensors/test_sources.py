@@ -20,12 +20,15 @@ POSE = np.array(
 )  # to the left
 
 
-def test_points_of_a_cloud_are_those_between_its_heights() -> None:
-    points = np.array([[1.0, 0.0, 0.0], [1.0, 0.0, -0.29], [1.0, 0.0, 0.5]], dtype=np.float32)
+def cloud_of(points: np.ndarray) -> PointCloud2:
+    """A cloud of points (n, 3) float32 [m]."""
     fields = [PointField(name=name, offset=4 * k, datatype=PointField.FLOAT32) for k, name in enumerate("xyz")]
-    cloud = PointCloud2(
-        height=1, width=3, fields=fields, point_step=12, row_step=36, data=bytes_of(points.view(np.uint8))
-    )
+    width, data = len(points), bytes_of(points.view(np.uint8))
+    return PointCloud2(height=1, width=width, fields=fields, point_step=12, row_step=12 * width, data=data)
+
+
+def test_points_of_a_cloud_are_those_between_its_heights() -> None:
+    cloud = cloud_of(np.array([[1.0, 0.0, 0.0], [1.0, 0.0, -0.29], [1.0, 0.0, 0.5]], dtype=np.float32))
     np.testing.assert_allclose(points_of(Source("pointcloud"), cloud, POSE), [[0.2, 1.1]], atol=1e-6)
 
 
@@ -34,6 +37,23 @@ def test_scans_and_ranges_show_what_they_see_where_the_sensor_looks() -> None:
     np.testing.assert_allclose(points_of(Source("scan"), scan, POSE), [[0.2, 2.1]], atol=1e-6)
     sonar = Range(range=0.5, max_range=2.0)
     assert points_of(Source("range"), sonar, POSE)[0] == pytest.approx([0.2, 0.6])
+
+
+@pytest.mark.fault("another sensor of the gate is covered")
+@pytest.mark.parametrize("reading", [math.nan, 0.0, 0.05])
+def test_a_covered_sensor_shows_nothing_which_does_not_mean_that_all_is_free(reading: float) -> None:
+    scan = LaserScan(angle_increment=0.1, range_min=0.1, range_max=9.0, ranges=array.array("f", [reading] * 5))
+    with pytest.raises(AmiError, match="without a reading"):
+        points_of(Source("scan"), scan, POSE)
+    dark = cloud_of(np.full((4, 3), np.nan, dtype=np.float32))
+    with pytest.raises(AmiError, match="without one"):
+        points_of(Source("pointcloud"), dark, POSE)
+
+
+def test_a_cloud_of_no_points_and_a_scan_without_returns_show_that_nothing_is_there() -> None:
+    scan = LaserScan(angle_increment=0.1, range_max=9.0, ranges=array.array("f", [math.inf, math.nan]))
+    assert points_of(Source("scan"), scan, POSE).shape == (0, 2)
+    assert points_of(Source("pointcloud"), cloud_of(np.zeros((0, 3), dtype=np.float32)), POSE).shape == (0, 2)
 
 
 @pytest.mark.parametrize(
