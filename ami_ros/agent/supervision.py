@@ -55,6 +55,7 @@ class Beat:
     pid: int
     place: str = ""
     failure: str = ""
+    stopped: bool = False  # an emergency stop holds there
 
 
 @dataclass(frozen=True)
@@ -89,11 +90,17 @@ class Ward:
         self.asked: float | None = None  # when it was asked for the transition that is under way
         self.failed: float | None = None  # when that failed
         self.dead: tuple[int, str] | None = None  # process of which nothing counts any more
+        self.stopped_by: tuple[int, str] | None = None  # process that said last that an emergency stop holds
 
     @property
     def active(self) -> bool:
         """It does its work."""
         return self.beat is not None and self.beat.state == "active"
+
+    @property
+    def forgot(self) -> bool:
+        """Its process does not know of an emergency stop that its last one had, and that nobody released."""
+        return self.stopped_by is not None and self.beat is not None and not self.beat.stopped
 
 
 class Supervision:
@@ -122,6 +129,10 @@ class Supervision:
         if known is not None and (known.pid, known.place) != (beat.pid, beat.place):
             self._lose(ward, now, f"process {known.pid} is gone")
         ward.beat, ward.heard = beat, now
+        if beat.stopped:
+            ward.stopped_by = beat.pid, beat.place
+        elif ward.stopped_by == (beat.pid, beat.place):  # it was released there
+            ward.stopped_by = None
         ward.risen = ward.risen or ward.active
         if ward.active or (ward.asked is not None and now - ward.asked > LOST_AFTER):
             ward.asked = None
@@ -166,6 +177,9 @@ class Supervision:
         if self._fault is not None:
             return self._fault
         absent = [ward for ward in self.wards.values() if not ward.active]
+        forgetful = next((ward.name for ward in self.wards.values() if ward.forgot), "")
+        if not absent and forgetful:
+            return Verdict(Code.RESTARTING, f"{forgetful} is told of the emergency stop from before it was lost")
         if not absent:
             return Verdict(Code.NONE, f"all {len(self.wards)} nodes are active")
         for ward in absent:

@@ -50,7 +50,7 @@ def _groups(cls: type[Any], prefix: str = "") -> Iterator[tuple[str, type[Any]]]
     hints = typing.get_type_hints(cls)
     for field in dataclasses.fields(cls):
         if (named := group_of(hints[field.name])) is not None:
-            yield f"{prefix}NAME.", named
+            yield from _groups(named, f"{prefix}NAME.")
         if dataclasses.is_dataclass(hints[field.name]):
             yield from _groups(hints[field.name], f"{prefix}{field.name}.")
 

@@ -95,7 +95,7 @@ class SafetyNode(AmiNode[SafetyParameters]):
     heartbeat_period = 0.1  # the supervisor sends zero when it hears nothing for longer
 
     def __init__(self, **options: Any) -> None:
-        self._emergency = False  # outlives the gate: only `~/release` ends it
+        self.is_stopped = False  # outlives the gate, and by the supervisor its process: only `~/release` ends it
         super().__init__("safety", SafetyParameters, **options)
         self.add_on_set_parameters_callback(_keep_clock)
 
@@ -106,7 +106,7 @@ class SafetyNode(AmiNode[SafetyParameters]):
         timeouts = {name: config.timeout_of(name) for name in sources.names}
         areas = KeepOutAreas(self, config.keep_out, config.gate.margin).areas
         self._gate = SafetyGate(config.gate, config.polygons, timeouts, areas)
-        self._gate.emergency = self._emergency
+        self._gate.emergency = self.is_stopped
         self._scanner = Scanner(self, self.config.base_frame, self.config.scanner)
         self._sending = threading.Lock()  # nothing may be sent after the final zero
         self._reason = ""
@@ -171,13 +171,15 @@ class SafetyNode(AmiNode[SafetyParameters]):
     def _stop_if(self, message: Bool) -> None:
         """An emergency stop; false changes nothing."""
         if message.data:
-            self._emergency = True
+            self.is_stopped = True
             self._gate.emergency_stop()
             self._send()
+            self.beat()
 
     def _release_stop(self, request: Trigger.Request, response: Trigger.Response) -> None:
-        self._emergency = False
+        self.is_stopped = False
         self._gate.release()
+        self.beat()
 
     def _supervise(self, message: DiagnosticStatus) -> None:
         whole = message.level == DiagnosticStatus.OK

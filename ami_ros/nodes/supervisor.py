@@ -15,6 +15,7 @@ from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from geometry_msgs.msg import Twist, TwistStamped
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
+from std_msgs.msg import Bool
 
 from ami_ros.agent.supervision import FINAL, Code, Order, Supervision, SupervisionConfig, Verdict
 from ami_ros.errors import AmiError
@@ -62,6 +63,7 @@ class SupervisorNode(AmiNode[SupervisorParameters]):
         self._stamped = self.config.enable_stamped_cmd_vel
         self._here, self._processes = here(), ProcessWatch()
         self._state = self.publisher(DiagnosticStatus, "~/state")
+        self._stop = self.publisher(Bool, "emergency_stop")
         self._zero = self.publisher(TwistStamped if self._stamped else Twist, "cmd_vel")
         self._changes = {n: self.create_client(ChangeState, f"{n}/change_state") for n in self.config.nodes}
         self._asked: dict[str, Any] = {}  # futures by node
@@ -99,6 +101,8 @@ class SupervisorNode(AmiNode[SupervisorParameters]):
             self._carry_out(order)
         if GATE in self._changes and self._supervision.silent_for(GATE, now) > GATE_SILENCE:
             self._zero.publish(self._still())
+        if any(ward.forgot for ward in self._supervision.wards.values()):
+            self._stop.publish(Bool(data=True))
         self._tell(self._supervision.verdict(), now)
 
     def _carry_out(self, order: Order) -> None:

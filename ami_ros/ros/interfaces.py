@@ -137,6 +137,6 @@ INTERFACES: dict[str, Interface] = {
     ),
     "supervisor": Interface(  # sends zero where the gate is gone
         subscribes={"heartbeat": _STATUS},
-        publishes={"~/state": _STATUS, "cmd_vel": _COMMAND},
+        publishes={"~/state": _STATUS, "cmd_vel": _COMMAND, "emergency_stop": "std_msgs/msg/Bool"},
     ),
 }

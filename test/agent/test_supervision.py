@@ -20,6 +20,7 @@ class World:
         self.state = dict.fromkeys(NAMES, "unconfigured")
         self.pid = {name: 10 * (1 + index) for index, name in enumerate(NAMES)}
         self.failure = dict.fromkeys(NAMES, "")
+        self.stopped = False  # at the gate
         self.mute: set[str] = set()
         self.deaf: set[str] = set()
         self.orders: list[tuple[str, str]] = []
@@ -29,7 +30,8 @@ class World:
             self.now += 0.1
             for name in NAMES:
                 if name not in self.mute:
-                    beat = Beat(name, self.state[name], self.pid[name], "here", self.failure[name])
+                    stopped = self.stopped and name == "safety"
+                    beat = Beat(name, self.state[name], self.pid[name], "here", self.failure[name], stopped)
                     self.supervision.heard(beat, self.now)
             for order in self.supervision.tick(self.now):
                 self.obey(order)
@@ -197,3 +199,27 @@ def test_the_silence_of_a_node_counts_from_when_it_was_active(world: World) -> N
     world.rise("safety")
     world.run(0.5)
     assert supervision.silent_for("safety", world.now) == 0.0
+
+
+def test_an_emergency_stop_outlives_the_gates_process_until_it_is_released() -> None:
+    world = World()
+    world.run(2.0)
+    world.stopped = True
+    world.run(0.2)
+    assert world.code is Code.NONE
+    world.die("safety")
+    world.stopped = False  # the new process begins without
+    world.rise("safety")
+    world.run(2.0)
+    gate = world.supervision.wards["safety"]
+    assert gate.forgot and world.code is Code.RESTARTING and gate.active
+    world.stopped = True  # it was told
+    world.run(0.2)
+    assert world.code is Code.NONE and not gate.forgot
+    world.stopped = False  # released
+    world.run(0.2)
+    assert world.code is Code.NONE and not gate.forgot
+    world.die("safety")
+    world.rise("safety")
+    world.run(3.0)
+    assert world.code is Code.NONE

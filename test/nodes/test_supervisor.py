@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,13 +15,17 @@ from action_msgs.msg import GoalStatus
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import PoseStamped, TwistStamped
 from rclpy.action import ActionClient
+from std_srvs.srv import Trigger
 
 from ami_interfaces.action import NavigateToGoal
 from ami_interfaces.msg import NavigationGoal
+from ami_ros.agent.supervision import Beat
 from ami_ros.errors import AmiError
 from ami_ros.ros.goals.result_watch import ResultWatch
+from ami_ros.ros.node.heartbeat import beat_of, message_of
 from ami_ros.ros.node.qos import RELIABLE
 from ami_ros.ros.start.graph import Arguments, ProcessSpec, processes
+from ami_ros.ros.start.process_watch import ProcessWatch
 from ami_ros.ros.start.processes import ProcessKeeper
 from ami_ros.world_model.checkpoint import save_model
 from ami_ros.world_model.model import WorldModel
@@ -127,6 +132,51 @@ def test_whatever_process_is_killed_the_robot_stands_and_all_comes_back(running:
     ((status, result),) = running.ends
     assert (status, result.error_code) == (GoalStatus.STATUS_UNKNOWN, NavigateToGoal.Result.UNKNOWN)
     assert {name: running.keeper.processes[name].respawns for name in stack} == dict.fromkeys(stack, 1)
+
+
+@pytest.mark.timeout(300)
+def test_an_emergency_stop_holds_although_the_gate_is_killed_and_ends_when_it_is_released(
+    ros: RosPeer, tmp_path: Path
+) -> None:
+    arguments, sent = Arguments(), ros.collect(TwistStamped, "cmd_vel", RELIABLE)
+    said, beats = ros.collect(DiagnosticStatus, "safety/status", RELIABLE), ros.collect(DiagnosticStatus, "heartbeat")
+    stopped = lambda: {v.key: v.value for v in beats[-1].values}.get("emergency_stop") == "true"  # noqa: E731
+    gates = lambda: {v.value for b in beats if b.name == "safety" for v in b.values if v.key == "pid"}  # noqa: E731
+    state = ros.collect(DiagnosticStatus, "supervisor/state", RELIABLE)
+    whole = lambda: bool(state) and state[-1].level == DiagnosticStatus.OK  # noqa: E731
+    with ProcessKeeper(processes(arguments, ("gate",)), tmp_path) as keeper:
+        ros.spin_until(whole, START, "a gate")
+        assert ros.call(Trigger, "safety/emergency_stop", Trigger.Request()).success
+        ros.spin_until(lambda: beats and beats[-1].name == "safety" and stopped(), what="a word of it")
+        os.kill(keeper.pids()["safety"], signal.SIGKILL)
+        ros.spin_until(lambda: len(gates()) == 2, 60.0, "a new gate")
+        state.clear()
+        ros.spin_until(lambda: whole() and beats[-1].name == "safety" and stopped(), 60.0, lambda: f"{state[-1:]}")
+        assert not any(message.twist.linear.x for message in sent) and said
+        assert ros.call(Trigger, "safety/release", Trigger.Request()).success
+        ros.spin_until(lambda: whole() and beats[-1].name == "safety" and not stopped(), what="its release")
+
+
+def test_a_heartbeat_that_names_somebody_elses_process_does_not_make_the_supervisor_kill_it() -> None:
+    watch, bystander = ProcessWatch(), subprocess.Popen(["sleep", "30"])
+    try:
+        watch.watch(bystander.pid)
+        watch.kill(bystander.pid)
+        with pytest.raises(subprocess.TimeoutExpired):
+            bystander.wait(0.3)
+        assert not watch.ended()
+    finally:
+        watch.close()
+        bystander.kill()
+        bystander.wait()
+
+
+def test_a_heartbeat_of_a_process_id_that_cannot_be_is_none() -> None:
+    message = message_of(Beat("planner", "active", 7))
+    assert beat_of(message) == Beat("planner", "active", 7)
+    for pid in ("9" * 30, "-1", "", "x", "\u0663"):
+        message.values[1].value = pid
+        assert beat_of(message) is None
 
 
 @pytest.mark.fault("model missing, damaged, of another version")

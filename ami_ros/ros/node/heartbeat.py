@@ -23,6 +23,7 @@ except ImportError:  # the ROS wheels do not have it
     BondStatus = None
 
 TOPIC = "heartbeat"
+MOST_DIGITS = 9  # of a process id
 BOND_TOPIC = "bond"
 BOND_PERIOD, BOND_TIMEOUT = 0.1, 4.0  # [s], as nodes of Nav2 have them
 BOND_QOS = QoSProfile(depth=100)  # it is shared by all nodes
@@ -54,7 +55,7 @@ class Heartbeat:
     def beat(self) -> None:
         """Publishes now."""
         node = self._node
-        beat = Beat(node.get_name(), node.lifecycle_state, os.getpid(), self._here, node.failure)
+        beat = Beat(node.get_name(), node.lifecycle_state, os.getpid(), self._here, node.failure, node.is_stopped)
         self._publisher.publish(message_of(beat))
         if self._bond is not None:
             self._bond.follow(beat.state == "active")
@@ -67,17 +68,21 @@ def message_of(beat: Beat) -> DiagnosticStatus:
         name=beat.node,
         message=beat.failure,
         hardware_id=beat.place,
-        values=[KeyValue(key="state", value=beat.state), KeyValue(key="pid", value=str(beat.pid))],
+        values=[
+            KeyValue(key="state", value=beat.state),
+            KeyValue(key="pid", value=str(beat.pid)),
+            KeyValue(key="emergency_stop", value=str(beat.stopped).lower()),
+        ],
     )
 
 
 def beat_of(message: DiagnosticStatus) -> Beat | None:
     """The beat in a message; None if it is none."""
     values = {entry.key: entry.value for entry in message.values}
-    pid = values.get("pid", "")
-    if not pid.isdecimal() or "state" not in values:
+    pid, stopped = values.get("pid", ""), values.get("emergency_stop") == "true"
+    if not (pid.isascii() and pid.isdecimal() and len(pid) <= MOST_DIGITS) or "state" not in values:
         return None
-    return Beat(message.name, values["state"], int(pid), message.hardware_id, message.message)
+    return Beat(message.name, values["state"], int(pid), message.hardware_id, message.message, stopped)
 
 
 class Bond:

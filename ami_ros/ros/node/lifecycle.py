@@ -47,6 +47,7 @@ class AmiNode(LifecycleNode, Generic[ConfigT]):
     """
 
     heartbeat_period = 0.2  # [s], see `heartbeat`
+    is_stopped = False  # an emergency stop holds
 
     def __init__(self, name: str, config: type[ConfigT], **options: Any) -> None:
         super().__init__(name, **options)
@@ -126,6 +127,10 @@ class AmiNode(LifecycleNode, Generic[ConfigT]):
     def failure(self) -> str:
         """Why the last transition failed; "" if it did not."""
         return "" if self._failure is None else str(self._failure)
+
+    def beat(self) -> None:
+        """Gives a sign of life at once: something about the node is new."""
+        self._heartbeat.beat()
 
     def publish_last(self, publisher: Any, message: Any) -> None:
         """Publishes what must arrive before this node or its process ends."""

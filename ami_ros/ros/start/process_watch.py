@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+from pathlib import Path
 
 
 class ProcessWatch:
@@ -39,8 +40,9 @@ class ProcessWatch:
         return gone
 
     def kill(self, pid: int) -> None:
-        """Ends a process that is watched, and that does not listen any more."""
-        if pid in self._watched:
+        """Ends a process that is watched, that runs nodes of ours, and that does not listen any more: what a message
+        calls a node may be any process of the user."""
+        if pid in self._watched and runs_nodes(pid):
             try:
                 signal.pidfd_send_signal(self._watched[pid], signal.SIGKILL)
             except (ProcessLookupError, PermissionError):
@@ -51,3 +53,12 @@ class ProcessWatch:
         for descriptor in self._watched.values():
             os.close(descriptor)
         self._watched.clear()
+
+
+def runs_nodes(pid: int) -> bool:
+    """Whether the command line of a process is that of a node of this package."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return any(word.startswith(b"ami_ros.nodes.") or b"/lib/ami_ros/" in word for word in words[:4])
