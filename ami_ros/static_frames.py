@@ -90,8 +90,10 @@ def _plain(frame: str) -> str:
 
 def _rotation(quaternion: Array) -> Array:
     """(3, 3) of a quaternion (x, y, z, w) of any length; NaN of one without any."""
-    length = np.linalg.norm(quaternion)
-    x, y, z, w = quaternion / length if length > 1e-6 else np.full(4, np.nan)
+    largest = np.abs(quaternion).max()
+    if not 1e-6 < largest < np.inf:
+        return np.full((3, 3), np.nan)
+    x, y, z, w = (quaternion / largest) / np.linalg.norm(quaternion / largest)  # squares of large numbers are infinite
     return np.array(
         [
             [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],

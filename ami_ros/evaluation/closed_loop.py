@@ -48,6 +48,7 @@ class LoopConfig:
     safety_rate: float = 20.0  # [Hz] of what the gate sends between commands
     charge: Charge = "budget"
     budget: float = 0.08  # [s] from image to command: the search's deadline, and what else a decision takes
+    gated: bool = True  # false: the gate is shown no scans, and keeps to limits of speed alone: to see what it costs
     settle: float = 1.0  # [s] the robot is given to stand still at the end
     agent: AgentConfig = field(default_factory=AgentConfig)
     safety: SafetyConfig = field(default_factory=SafetyConfig)
@@ -103,7 +104,8 @@ class ClosedLoop:
             memory = PlaceMemory.copy_of(loaded.model, loaded.encoder_id, memory, config.agent.memory)
         self.config, self.simulator = config, simulator
         self.agent = Agent(loaded, memory, config.agent, seed, learner)
-        self.safety = SafetyGate(config.safety)
+        sees = config.gated and config.safety.require_scan
+        self.safety = SafetyGate(replace(config.safety, require_scan=sees))
         self.goals = GoalSampler(FreeSpace(simulator.world, radius=simulator.description.shape.radius), seed)
         self.trace: list[tuple[float, Array, Thought]] = []  # stamp [s], true pose, what was thought
         self.seen: Observation | None = None  # the newest
@@ -215,7 +217,8 @@ class ClosedLoop:
             except AmiError:  # as a node does: the message is dropped, and the watchdog sees to the rest
                 pass
             self.safety.odometry(seen.odometry, seen.velocity, seen.stamp)
-            self.safety.scan(seen.scan, seen.stamp)
+            if self.config.gated:
+                self.safety.scan(seen.scan, seen.stamp)
         elif self._due(now, self.config.odom_rate):
             pose, velocity = self.simulator.odometry()
             self.agent.sense_odometry(now, pose, velocity, now)

@@ -95,3 +95,14 @@ def test_loop_is_of_the_robot_that_is_simulated() -> None:
     same, default = LoopConfig().driving(load_robot("ami_bot")), LoopConfig()
     assert same.safety == default.safety and same.agent.navigator.follower == default.agent.navigator.follower
     assert (same.sensor_rate, same.odom_rate) == (default.sensor_rate, default.odom_rate)
+
+
+@pytest.mark.parametrize("gated", [True, False])
+def test_what_the_gate_costs_can_be_seen_by_a_loop_whose_gate_sees_nothing(gated: bool) -> None:
+    robot = Loopback("two_rooms", image_size=IMAGE_SIZE)
+    robot.reset(np.array([0.8, 1.0, np.pi]))
+    driver = ClosedLoop(EXACT, cast(Simulator, robot), None, LoopConfig(gated=gated), 0)
+    driver.commanded = lambda: (0.5, 0.0)
+    for _ in range(150):
+        driver.tick()
+    assert (robot.ground_truth().contacts > 0) is not gated

@@ -28,6 +28,7 @@ FAULTS = {
     "odometry reset or jump during a goal": "the goal goes on from where it is, or ends with a code",
     "pose jumps: somebody carries the robot away": "surprise raises an alarm; memory finds the robot again",
     "goal not finite, or of an unknown frame": "rejected with a code",
+    "messages with any values in their fields": "finite values, or refused in one line",
     "requests out of range to services and actions": "refused with a code; the node lives",
     "flood of goals": "rejected in short; the action stays reachable",
     "100 goals one after the other": "the newest wins; each client gets a result",

@@ -354,5 +354,6 @@ def quaternion_from_yaw(yaw: float) -> tuple[float, float, float, float]:
 
 def yaw_from_quaternion(xyzw: tuple[float, float, float, float]) -> float:
     """The turn about z [rad] in a quaternion of any length but 0: yaw of the angles about fixed x, y, z."""
-    x, y, z, w = xyzw
+    largest = max(map(abs, xyzw))  # squares of large numbers are infinite, and those of small ones 0
+    x, y, z, w = (number / largest for number in xyzw)
     return math.atan2(2.0 * (w * z + x * y), w * w + x * x - y * y - z * z)

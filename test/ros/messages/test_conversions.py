@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from geometry_msgs.msg import Pose, TwistStamped
+from geometry_msgs.msg import Pose, Quaternion, TwistStamped
 from hypothesis import given
 from hypothesis import strategies as st
 from nav_msgs.msg import MapMetaData, OccupancyGrid, Odometry
@@ -23,6 +23,7 @@ from ami_ros.images import encode_jpeg, encode_png, image_of
 from ami_ros.robots.sensors import CameraSensor
 from ami_ros.ros.messages import conversions
 from ami_ros.scan import Scan
+from ami_ros.static_frames import rigid
 
 numbers = st.floats(width=32)  # NaN and infinities too
 
@@ -105,6 +106,14 @@ def test_odometry_is_finite_or_refused(
     except AmiError:
         return
     assert np.isfinite(pose).all() and np.isfinite(velocity).all()
+
+
+@pytest.mark.parametrize("length", [1e-2, 1.0, 1e200, 1.7e308])
+def test_an_orientation_of_any_length_is_the_same_turn(length: float) -> None:
+    x, y, z, w = (length * number for number in conversions.quaternion_from_yaw(2.5))
+    pose = conversions.pose_from_message(Pose(orientation=Quaternion(x=x, y=y, z=z, w=w)))
+    assert pose[2] == pytest.approx(2.5)
+    assert rigid((0.0, 0.0, 0.0), (x, y, z, w))[:2, 0] == pytest.approx([math.cos(2.5), math.sin(2.5)])
 
 
 def test_pose_without_orientation_is_refused() -> None:
