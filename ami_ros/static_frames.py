@@ -13,6 +13,7 @@ from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
 from ami_ros.scan import Mount
 
+MAX_FRAMES = 2000  # that are remembered: of any robot, and not of who invents names
 LEVEL = np.radians(10.0)  # by which a scanner may be tilted for its plane to count as level
 
 
@@ -26,11 +27,13 @@ class StaticFrames:
         """The frame `child` has that pose in `parent`: translation (3,) [m], quaternion (x, y, z, w).
 
         Raises:
-            AmiError: numbers that are no pose.
+            AmiError: numbers that are no pose, or too many frames.
         """
         pose = rigid(translation, quaternion)
         if not np.isfinite(pose).all():
             raise AmiError(f"the transform of frame '{child}' has a NaN or infinite number, or no rotation, in it")
+        if _plain(child) not in self._parents and len(self._parents) >= MAX_FRAMES:
+            raise AmiError(f"transforms of more than {MAX_FRAMES} frames: that of '{child}' is left out")
         self._parents[_plain(child)] = (_plain(parent), pose)
 
     def put_message(self, transform: Any) -> None:

@@ -87,3 +87,13 @@ def test_a_tilted_scanner_is_refused(tilt: dict[str, float]) -> None:
 def test_a_transform_that_is_none_is_refused(quaternion: tuple[float, ...]) -> None:
     with pytest.raises(AmiError, match="'laser'"):
         StaticFrames().put("base_link", "laser", (0.0, 0.0, 0.0), quaternion)
+
+
+def test_more_frames_than_any_robot_has_are_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ami_ros.static_frames.MAX_FRAMES", 3)
+    frames = StaticFrames()
+    for name in ("a", "b", "c", "a"):
+        frames.put("base_link", name, (1.0, 0.0, 0.0), LEVEL)
+    with pytest.raises(AmiError, match="more than 3 frames"):
+        frames.put("base_link", "d", (1.0, 0.0, 0.0), LEVEL)
+    assert frames.pose_of("c", "base_link") is not None and frames.pose_of("d", "base_link") is None

@@ -16,7 +16,7 @@ from ami_ros.ros.messages.goals import Frames
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.sensors.scanner import TF_STATIC
 from ami_ros.ros.sensors.tf import TFMessage
-from ami_ros.static_frames import StaticFrames, rigid
+from ami_ros.static_frames import MAX_FRAMES, StaticFrames, rigid
 
 MAX_AGE = 1.0  # [s] of a transform that is sent again and again; older, its frame may be anywhere by now
 
@@ -63,13 +63,19 @@ class GoalFrames:
 
     def _take(self, message: Any, repeated: bool) -> None:
         for transform in message.transforms:
-            self._newest[transform.child_frame_id.lstrip("/")] = transform, repeated
+            child, move, turn = transform.child_frame_id.lstrip("/"), *_numbers(transform)
+            if child not in self._newest and len(self._newest) >= MAX_FRAMES:
+                raise AmiError(f"transforms of more than {MAX_FRAMES} frames: that of '{child}' is left out")
+            if not np.isfinite(
+                rigid(move, turn)
+            ).all():  # else no goal could be placed by any
+                raise AmiError(f"the transform of frame '{child}' is no pose, and left out")
+            self._newest[child] = transform, repeated
 
     def _frames(self) -> StaticFrames:
         frames = StaticFrames()
         for child, (transform, _) in self._newest.items():
-            move, turn = transform.transform.translation, transform.transform.rotation
-            frames.put(transform.header.frame_id, child, (move.x, move.y, move.z), (turn.x, turn.y, turn.z, turn.w))
+            frames.put(transform.header.frame_id, child, *_numbers(transform))
         return frames
 
     def _unknown(self, frame: str) -> str:
@@ -85,6 +91,12 @@ class GoalFrames:
             age = self._node.now() - conversions.stamp_of(transform)
             if repeated and age > MAX_AGE:
                 raise AmiError(f"goal: the transform of frame '{child}' is {age:.1f} s old", Code.TF_ERROR)
+
+
+def _numbers(transform: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Translation and quaternion of a TransformStamped."""
+    move, turn = transform.transform.translation, transform.transform.rotation
+    return (move.x, move.y, move.z), (turn.x, turn.y, turn.z, turn.w)
 
 
 def _moved(given: PoseStamped, frame: Any) -> PoseStamped:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import math
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -108,3 +109,25 @@ def test_unknown_frames_and_old_transforms_are_refused_with_a_code(transforms: T
         assert caught.value.code == Code.TF_ERROR
     transforms.say("/tf", "odom", "arm", pose_to_message((1.0, 0.0, 0.0)))
     assert transforms.resolved("arm")[0] == "odom"
+
+
+def test_a_transform_that_is_no_pose_spoils_no_goal_of_another_frame(transforms: Transforms) -> None:
+    transforms.say("/tf_static", "map", "dock", pose_to_message((3.0, 0.0, 0.0)))
+    for quaternion in ((0.0, 0.0, 0.0, 0.0), (math.nan, 0.0, 0.0, 1.0)):
+        broken = Pose()
+        q = broken.orientation
+        q.x, q.y, q.z, q.w = quaternion
+        with pytest.raises(AmiError, match="'thing' is no pose, and left out"):
+            transforms.frames._take(SimpleNamespace(transforms=[transform_message(Header(), "thing", broken)]), True)
+    assert transforms.resolved("dock")[1] == pytest.approx([4.0, 0.0, 0.0])
+
+
+def test_names_of_frames_that_somebody_invents_fill_no_memory(
+    transforms: Transforms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ami_ros.ros.goals.frames.MAX_FRAMES", 3)
+    many = [transform_message(Header(), f"frame{k}", pose_to_message((0.0, 0.0, 0.0))) for k in range(5)]
+    with pytest.raises(AmiError, match="more than 3 frames: that of 'frame3' is left out"):
+        transforms.frames._take(SimpleNamespace(transforms=many), True)
+    transforms.frames._take(SimpleNamespace(transforms=many[:3]), True)  # those that are known come again
+    assert len(transforms.frames._newest) == 3
