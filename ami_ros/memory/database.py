@@ -171,6 +171,14 @@ def _refuse_others(connection: sqlite3.Connection, path: Path | None) -> None:
         raise AmiError(f"{path} is no memory of places: name another file")
     if found != APPLICATION_ID:
         raise sqlite3.DatabaseError("it does not say that it is a memory")
+    refuse_code(connection, path)
+
+
+def refuse_code(connection: sqlite3.Connection, path: Path | None) -> None:
+    """Raises AmiError where a file holds more than tables: what would run when it is read or written."""
+    found = connection.execute("SELECT type, name FROM sqlite_master WHERE type IN ('trigger', 'view')").fetchone()
+    if found is not None:
+        raise AmiError(f"{path} is no memory of places, for it has a {found[0]}: name another file")
 
 
 def migrate(connection: sqlite3.Connection, encoder_id: str, latent_dim: int) -> None:

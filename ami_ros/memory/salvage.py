@@ -102,6 +102,7 @@ def _opened(path: Path, encoder_id: str, latent_dim: int) -> Iterator[sqlite3.Co
         if not _can_be_read(copy):
             _mend(copy, encoder_id, latent_dim)
         with closing(database.connect(copy)) as source:
+            database.refuse_code(source, path)
             yield source
 
 

@@ -174,6 +174,27 @@ def test_a_file_with_nothing_in_it_is_begun_anew_and_that_is_said(tmp_path: Path
     new.close()
 
 
+@pytest.mark.parametrize("damaged", [False, True])
+@pytest.mark.parametrize(
+    "evil",
+    [
+        "CREATE TRIGGER evil AFTER INSERT ON places BEGIN DELETE FROM places; END",
+        "CREATE VIEW evil AS WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT x FROM n",
+    ],
+)
+def test_a_memory_that_brings_code_along_is_refused(tmp_path: Path, content: bytes, evil: str, damaged: bool) -> None:
+    path = tmp_path / "home.memory"
+    path.write_bytes(content)
+    with sqlite3.connect(path) as connection:
+        connection.execute(evil)
+    connection.close()
+    if damaged:
+        path.write_bytes(path.read_bytes()[:-5000])
+    for read_only in (False, True):
+        with pytest.raises(AmiError, match="is no memory of places, for it has a"):
+            Store(path, ENCODER, DIM, read_only)
+
+
 @pytest.mark.parametrize("kind", ["text", "noise", "database"])
 def test_what_is_no_memory_is_refused_and_left_alone(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "home.memory"

@@ -66,9 +66,7 @@ class GoalFrames:
             child, move, turn = transform.child_frame_id.lstrip("/"), *_numbers(transform)
             if child not in self._newest and len(self._newest) >= MAX_FRAMES:
                 raise AmiError(f"transforms of more than {MAX_FRAMES} frames: that of '{child}' is left out")
-            if not np.isfinite(
-                rigid(move, turn)
-            ).all():  # else no goal could be placed by any
+            if not np.isfinite(rigid(move, turn)).all():  # else no goal could be placed by any
                 raise AmiError(f"the transform of frame '{child}' is no pose, and left out")
             self._newest[child] = transform, repeated
 
