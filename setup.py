@@ -19,6 +19,7 @@ NODES = (
     "loopback",
     "command_timeout",
     "gazebo_bridge",
+    "gazebo_world",
     "plan_laser",
 )
 # colcon test runs tests only where there is an extra "test" with pytest in it.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -11,6 +11,13 @@ import typer
 def main(
     headless: Annotated[bool, typer.Option("--headless", help="No web view.")] = False,
     world: Annotated[str, typer.Option(help="A world that comes with the package, or a world file.")] = "home",
+    simulator: Annotated[
+        Literal["ours", "gazebo"], typer.Option(help="gazebo: gz-sim, where it is installed; see docs/gazebo.md.")
+    ] = "ours",
+    laser: Annotated[
+        Literal["gpu", "plan"],
+        typer.Option(help="Of Gazebo: drawn by its renderer, or rays on the floor plan."),
+    ] = "gpu",
     robot: Annotated[
         str | None, typer.Option(help="Name of a robot in config/robots, or its file; else one that the model fits.")
     ] = None,
@@ -23,7 +30,8 @@ def main(
         bool, typer.Option("--no-memory", help="Drive the same goals once more with the flat planner, and compare.")
     ] = False,
     explore: Annotated[
-        float, typer.Option(help="Minutes of exploring before, from an empty memory; in simulated time, without ROS.")
+        float,
+        typer.Option(help="Minutes of exploring before, from an empty memory; without ROS unless in Gazebo."),
     ] = 0.0,
     foreign_goals: Annotated[
         int, typer.Option(help="With --explore: pictures of another building, which are to be refused.")
@@ -49,15 +57,21 @@ def main(
 
     from ami_ros.app.demo_run import DemoRun
     from ami_ros.app.demo_settings import DemoSettings
+    from ami_ros.errors import AmiError
 
-    if explore or foreign_goals:
+    if simulator == "ours" and (explore or foreign_goals):
         from ami_ros.app.demo_explore import explore_and_drive
 
         unfit = {"--memory": memory, "--record": record, "--no-memory": no_memory, "without --headless": not headless}
         return explore_and_drive(
             world, robot, model, goals, foreign_goals, explore, seed, json, min_success, unfit, Console(highlight=False)
         )
+    if foreign_goals:
+        raise AmiError("--foreign-goals: not with --simulator gazebo")
     settings = DemoSettings.make(
+        simulator=simulator,
+        laser=laser,
+        explore=explore,
         world=world,
         robot=robot,
         model=model,

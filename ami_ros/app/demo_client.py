@@ -6,12 +6,10 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
-from action_msgs.msg import GoalStatus
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import Pose2D, PoseStamped, TwistStamped
 from nav_msgs.msg import Path
@@ -27,6 +25,7 @@ from ami_interfaces.action import NavigateToGoal
 from ami_interfaces.msg import Location, NavigationGoal, PlannerState, Surprise
 from ami_interfaces.srv import Photograph, PlaceRobot
 from ami_ros.agent.supervision import Code, Verdict
+from ami_ros.app.demo_goal import STATUS, Explorer, GoalRun
 from ami_ros.app.telemetry import STARTING, Observed, Telemetry, TruthLog
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.control import ControlRecord
@@ -47,24 +46,6 @@ STATES = {
     for name in ("IDLE", "PLANNING", "CONTROLLING", "RECOVERING", "STOPPING", "FAULT")
     for value in (getattr(PlannerState, name),)
 }
-STATUS = {
-    GoalStatus.STATUS_SUCCEEDED: "succeeded",
-    GoalStatus.STATUS_ABORTED: "aborted",
-    GoalStatus.STATUS_CANCELED: "canceled",
-    GoalStatus.STATUS_UNKNOWN: "lost with its planner",
-}
-
-
-@dataclass
-class GoalRun:
-    """A goal on its way; `done` is set when `status` and `result` are final."""
-
-    done: threading.Event
-    accepted: float | None = None  # on the robot's clock [s]
-    ended: float | None = None
-    status: str = "no answer"
-    result: Any = None
-    handle: Any = None
 
 
 class DemoClient:
@@ -86,6 +67,7 @@ class DemoClient:
         self._executor = LeanExecutor(context=context)
         self._executor.add_node(self.node)
         self._action = ActionClient(self.node, NavigateToGoal, "navigate_to_goal")
+        self._explorer = Explorer(self.node, self._executor)
         self._photograph = self.node.create_client(Photograph, "simulator/photograph")
         self._place_robot = self.node.create_client(PlaceRobot, "simulator/place_robot")
         self._subscribe(show)
@@ -180,6 +162,10 @@ class DemoClient:
     def _set_out(self, run: GoalRun, goal: NavigateToGoal.Goal) -> None:
         self._action.send_goal_async(goal, self._on_feedback).add_done_callback(lambda f: self._on_answer(run, f))
 
+    def explore(self, allowance: float) -> GoalRun:
+        """Lets the robot explore for `allowance` [s] of its time, and come back."""
+        return self._explorer.send(allowance)
+
     def end(self, run: GoalRun, patience: float = 3.0) -> None:
         """Cancels a goal that has not ended, and waits for that for at most `patience` [s]; then it counts as ended."""
         if run.handle is not None and not run.done.is_set():
@@ -194,6 +180,7 @@ class DemoClient:
         self._executor.shutdown(timeout_sec=2.0)
         self._thread.join(2.0)
         self._action.destroy()
+        self._explorer.destroy()
         self.node.destroy_node()
 
     def _call(self, client: Any, request: Any, patience: float = 20.0) -> Any:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ami_ros.app.demo_client import DemoClient, GoalRun
+from ami_ros.app.demo_client import DemoClient
+from ami_ros.app.demo_goal import GoalRun
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.goals import GoalSampler, SampledGoal
 from ami_ros.evaluation.trials import TIME_ALLOWANCE, Trial, goal_errors, stands_still
@@ -18,6 +19,7 @@ from ami_ros.simulation.free_space import FreeSpace
 TICK = 0.2  # [s], steady
 PATIENCE = 5.0  # beyond its allowance that a goal may take to end [s], simulated
 SETTLING = 2.0  # that a robot may roll on after its goal ended [s], simulated
+RETURN = 120.0  # beyond its allowance that a robot may take to come back from exploring [s], simulated
 STANDSTILL = 20.0  # of the simulated clock that ends the demo [s], steady
 
 
@@ -64,6 +66,23 @@ class Course:
             start = self._place(self._space.sample_pose(np.random.default_rng(index)))
         return self._drive(index, start, self._sampler.sample(index, start))
 
+    def explore(self, allowance: float) -> str:
+        """Lets the robot explore for `allowance` [s], simulated, and says how that ended.
+
+        Raises:
+            AmiError: the simulator does not go on.
+        """
+        began, contacts = self._client.telemetry.time, self._client.telemetry.contacts
+        run = self._client.explore(allowance)
+        try:
+            self._await(run, began + allowance + RETURN)
+        finally:
+            self._client.end(run)
+        self._await_rest()
+        took, touched = self._client.telemetry.time - began, self._client.telemetry.contacts - contacts
+        why = run.result.error_msg if run.result is not None else ""
+        return f"explored for {took:.0f} s, {touched} contacts: {run.status}{': ' if why else ''}{why}"
+
     def drive_again(self, index: int, trial: Trial) -> Trial:
         """Sends the robot to the same goal from the same start, where it is put first."""
         start = self._place(np.array(trial.start))
@@ -77,20 +96,20 @@ class Course:
         leg = self.leg = Leg(index, goal, bytes(picture.data), telemetry.time)
         run = self._client.send(picture, leg.allowance)
         try:
-            self._await_end(run, leg)
+            self._await(run, leg.began + leg.allowance + PATIENCE)
         finally:
             self._client.end(run)
             self.leg = None
         still = self._await_rest()
         return self._judge(leg, run, start, still, telemetry.contacts - contacts)
 
-    def _await_end(self, run: GoalRun, leg: Leg) -> None:
-        """Until the action ended, or should have."""
+    def _await(self, run: GoalRun, deadline: float) -> None:
+        """Until the action ended, or should have by the simulated time `deadline` [s]."""
         moved, seen = time.monotonic(), self._client.telemetry.time
         while not run.done.wait(TICK):
             self._tick()
             now = self._client.telemetry.time
-            if now > leg.began + leg.allowance + PATIENCE:
+            if now > deadline:
                 return
             if now != seen:
                 moved, seen = time.monotonic(), now

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from ami_ros.app.demo_settings import DemoSettings
 from ami_ros.app.demo_table import DemoTable, control_line
@@ -27,6 +28,7 @@ class DemoResult:
     places: RememberedPlaces | None = None
     backdrop: Backdrop | None = None
     began: float = field(default_factory=time.monotonic)
+    pace: float | None = None  # simulated seconds in a second, as it was
 
     @property
     def success_rate(self) -> float:
@@ -45,6 +47,8 @@ def write_report(result: DemoResult, table: DemoTable) -> None:
     control = result.control.to_json()
     table.summary(result.trials, result.flat, control, result.costs)
     settings = result.settings
+    if settings.gazebo is not None:
+        table.say(f"gz-sim {settings.gazebo.version}, laser {settings.laser}, real-time factor {result.pace or 0:.2f}")
     if settings.json is not None:
         report = demo_report(
             result.trials,
@@ -55,6 +59,11 @@ def write_report(result: DemoResult, table: DemoTable) -> None:
             world=settings.world.name,
             robot=settings.robot.name,
             real_time_factor=settings.real_time_factor,
+            real_time_factor_reached=result.pace,
+            simulator="ours"
+            if settings.gazebo is None
+            else f"gz-sim {settings.gazebo.version}, laser {settings.laser}",
+            date=datetime.now(UTC).isoformat(timespec="seconds"),
             restarts=result.restarts,
             wall_s=round(time.monotonic() - result.began, 1),
         )

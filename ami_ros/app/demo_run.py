@@ -18,12 +18,13 @@ from ami_ros.app.demo_course import Course
 from ami_ros.app.demo_domain import join_domain, rivalry
 from ami_ros.app.demo_report import DemoResult, write_report
 from ami_ros.app.demo_settings import DemoSettings
-from ami_ros.app.demo_stack import NODES, DemoStack
+from ami_ros.app.demo_stack import DemoStack, nodes_of
 from ami_ros.app.demo_table import DemoTable
 from ami_ros.app.demo_view import DemoView
 from ami_ros.app.scenery import Backdrop, RememberedPlaces
 from ami_ros.app.shared_memory import remove_orphaned_segments
 from ami_ros.app.signals import ignore_signals, only_first_signal
+from ami_ros.app.telemetry import Pace
 from ami_ros.app.web_view import WebView
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.control import ControlRecord
@@ -84,13 +85,15 @@ class DemoRun:
         if web is not None or settings.record is not None:
             self.result.backdrop = Backdrop.of(settings.world, settings.robot.shape.radius)
         self._stack = DemoStack(settings, _scratch(stack))
-        context = join_domain(settings.domain_id, NODES)
+        context = join_domain(settings.domain_id, nodes_of(settings))
         stack.callback(context.try_shutdown)
         self._client = DemoClient(context, show=web is not None)
         stack.callback(self._client.close)
         stack.callback(self._stack.stop)
         self._start_nodes()
-        if doubled := self._client.doubled(NODES):  # on a busy machine a node may be heard of only after seconds
+        if doubled := self._client.doubled(
+            nodes_of(settings)
+        ):  # on a busy machine a node may be heard of only after seconds
             raise AmiError(rivalry(int(os.environ["ROS_DOMAIN_ID"]), doubled[0]))
         stack.callback(self._keep_figures)
         if settings.record is not None:
@@ -106,7 +109,7 @@ class DemoRun:
         """Starts the processes and waits until they work together."""
         began = time.monotonic()
         self._client.forget()
-        with self._table.waiting(f"starting {', '.join(NODES)}"):
+        with self._table.waiting(f"starting {', '.join(nodes_of(self.settings))}"):
             self._stack.start(use_memory)
             while missing := self._client.missing():
                 self._stack.check()
@@ -130,9 +133,13 @@ class DemoRun:
         settings, result = self.settings, self.result
         self._course = Course(self._client, FreeSpace(settings.world), settings.seed, self._tick)
         self._client.control = result.control
+        if settings.explore:
+            self._table.say(self._course.explore(60.0 * settings.explore))
+        pace = Pace(self._client.telemetry.time)
         for index in range(settings.goals):
             result.trials.append(self._course.drive(index))
             self._table.finished(index, result.trials[-1])
+            result.pace = pace.factor(self._client.telemetry.time)
         if settings.compare:
             self._drive_flat()
         self._show(finished=True)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ami_ros.errors import AmiError
 from ami_ros.memory.files import check_file, memory_beside
 from ami_ros.robots.derived import check_model, shipped_model, simulated_robot
 from ami_ros.robots.description import DEFAULT, RobotDescription, load_robot, robot_reference
+from ami_ros.ros.start.gazebo_install import Gazebo, find_gazebo
 from ami_ros.share import share
 from ami_ros.simulation.robot import simulated
 from ami_ros.simulation.world import World
@@ -18,6 +19,7 @@ from ami_ros.simulation.world_file import load_world
 from ami_ros.world_model.identity import ModelIdentity, identify_model
 
 MAX_GOALS = 10_000
+MAX_EXPLORE = 600.0  # [min]
 REAL_TIME_FACTORS = (0.05, 20.0)
 
 
@@ -42,16 +44,21 @@ class DemoSettings:
     real_time_factor: float
     port: int | None
     domain_id: int | None
+    gazebo: Gazebo | None = None  # None: our own simulator
+    laser: Literal["gpu", "plan"] = "gpu"  # of Gazebo
+    explore: float = 0.0  # [min] before the goals, as a mission
 
     @classmethod
     def make(
-        cls, *, world: str, robot: str | None, model: Path | None, memory: Path | None, **others: Any
-    ) -> DemoSettings:
+        cls, *, world: str, robot: str | None, model: Path | None, memory: Path | None, simulator: str = "ours",
+        **others: Any,
+    ) -> DemoSettings:  # fmt: skip
         """Checks what was asked for, and finds what was not named: the robot by the model, the model by the robot.
 
         Raises:
             AmiError: something is unknown, out of range, missing, damaged or not writable.
         """
+        gazebo = find_gazebo() if simulator == "gazebo" else None
         described = load_world(world)
         is_file = Path(world).is_file() and Path(world).suffix in (".yaml", ".yml")
         model = model or share("models", shipped_model(load_robot(robot or DEFAULT)))
@@ -68,6 +75,7 @@ class DemoSettings:
             robot_file=robot_reference(robot),
             model=model.resolve(),
             memory=memory,
+            gazebo=gazebo,
             **others,
         )
         settings._check_numbers()
@@ -84,6 +92,8 @@ class DemoSettings:
             raise AmiError(f"--real-time-factor {self.real_time_factor}: out of range; use {low} to {high}")
         if not 0 <= self.seed < 2**31:
             raise AmiError(f"--seed {self.seed}: out of range; use 0 to {2**31 - 1}")
+        if not 0.0 <= self.explore <= MAX_EXPLORE:
+            raise AmiError(f"--explore {self.explore}: out of range; use 0 to {MAX_EXPLORE:.0f}")
         if self.port is not None and not 1 <= self.port <= 65535:
             raise AmiError(f"--port {self.port}: out of range; use 1 to 65535")
 

@@ -1,16 +1,25 @@
-"""Simulator and stack as the processes of a demo."""
+"""Simulator, ours or Gazebo, and stack as the processes of a demo."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 from ami_ros.app.demo_settings import DemoSettings
-from ami_ros.ros.start.graph import STACK, Arguments, processes
+from ami_ros.ros.start.gazebo import write_files
+from ami_ros.ros.start.gazebo_graph import NODES as GAZEBO_NODES
+from ami_ros.ros.start.gazebo_graph import gazebo_environment, gazebo_processes
+from ami_ros.ros.start.graph import STACK, Arguments, ProcessSpec, processes
 from ami_ros.ros.start.processes import ProcessKeeper
 
 NODES = ("simulator", *STACK, "supervisor")
 USUAL: dict[str, Any] = {f"{name}_topic": name for name in ("image", "scan", "odom", "cmd_vel")}  # whatever the robot's
+
+
+def nodes_of(settings: DemoSettings) -> tuple[str, ...]:
+    """Names of all nodes that a demo starts."""
+    return NODES if settings.gazebo is None else (*GAZEBO_NODES, *NODES[1:])
 
 
 class DemoStack:
@@ -50,8 +59,23 @@ class DemoStack:
         )
         folder = self._folder / ("with_memory" if use_memory else "no_memory")
         folder.mkdir(parents=True)
-        self._keeper = ProcessKeeper(processes(arguments, ("simulation", "stack")), folder)
+        if settings.gazebo is None:
+            self._keeper = ProcessKeeper(processes(arguments, ("simulation", "stack")), folder)
+        else:
+            environment = gazebo_environment(settings.gazebo, int(os.environ["ROS_DOMAIN_ID"]))
+            specs = [*self._gazebo(arguments, folder), *processes(arguments, ("stack",))]
+            self._keeper = ProcessKeeper(specs, folder, environment)
         self._keeper.start()
+
+    def _gazebo(self, arguments: Arguments, folder: Path) -> list[ProcessSpec]:
+        settings = self._settings
+        assert settings.gazebo is not None
+        on_gpu = settings.laser == "gpu"
+        files = write_files(
+            folder, settings.world_source, settings.robot_file, seed=settings.seed, laser=on_gpu,
+            photographer=True, real_time_factor=settings.real_time_factor,
+        )  # fmt: skip
+        return gazebo_processes(settings.gazebo, files, arguments, on_gpu)
 
     def stop(self) -> None:
         """Ends all processes; does nothing the second time."""

@@ -21,6 +21,7 @@ from ami_ros.learning.extract import ExtractConfig
 from ami_ros.learning.trainer import TrainingConfig
 from ami_ros.nodes.command_timeout import CommandTimeoutParameters
 from ami_ros.nodes.gazebo_bridge import GazeboBridgeParameters
+from ami_ros.nodes.gazebo_world import GazeboWorldParameters
 from ami_ros.nodes.loopback import LoopbackParameters
 from ami_ros.nodes.memory import MemoryParameters
 from ami_ros.nodes.mission import MissionParameters
@@ -61,6 +62,7 @@ PARAMETERS: dict[str, type[Any]] = {
     "loopback": LoopbackParameters,
     "command_timeout": CommandTimeoutParameters,
     "gazebo_bridge": GazeboBridgeParameters,
+    "gazebo_world": GazeboWorldParameters,
     "plan_laser": PlanLaserParameters,
 }
 ROBOT_PARTS: dict[str, type[Any]] = {

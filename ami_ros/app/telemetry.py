@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -17,6 +18,17 @@ from ami_ros.registration import register
 STARTING = "starting"  # the state before the planner told one
 HISTORY = 2000  # true poses kept; a drive at 10 Hz is shorter
 BELIEFS = 2000  # pairs of believed and true pose kept
+
+
+class Pace:
+    """How fast simulated time goes, from `simulated` [s] on."""
+
+    def __init__(self, simulated: float) -> None:
+        self._began, self._simulated = time.monotonic(), simulated
+
+    def factor(self, simulated: float) -> float:
+        """Simulated seconds in a second, up to `simulated` [s]."""
+        return (simulated - self._simulated) / max(time.monotonic() - self._began, 1e-6)
 
 
 class TruthLog:

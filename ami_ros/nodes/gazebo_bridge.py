@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from dataclasses import dataclass
 from functools import partial
-from types import SimpleNamespace
 from typing import Any, Literal
 
 from geometry_msgs.msg import Twist, TwistStamped
 
 from ami_ros.errors import AmiError
 from ami_ros.robots.description import DEFAULT, load_robot
+from ami_ros.ros.gazebo_transport import transport
 from ami_ros.ros.messages.gazebo import READ, fill_twist
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.parameters import parameter
 from ami_ros.ros.node.process import run
 from ami_ros.ros.node.qos import RELIABLE, SENSOR
 
-VERSIONS = ((13, 10), (14, 11))  # of gz.transport and gz.msgs: Harmonic, Ionic
 CLOCK_RATE = 100  # messages a second at most; Gazebo sends one for each step of its physics
 
 
@@ -75,30 +73,6 @@ def _send(publisher: Any, message_type: Any, command: Twist | TwistStamped) -> N
     message = message_type()
     fill_twist(command, message)
     publisher.publish(message)
-
-
-def transport() -> SimpleNamespace:
-    """`Node` and `SubscribeOptions` of gz.transport, and `message(module, name)` for the classes of gz.msgs.
-
-    Raises:
-        AmiError: neither version of them is installed.
-    """
-    for number, messages in VERSIONS:
-        try:
-            found = importlib.import_module(f"gz.transport{number}")
-            importlib.import_module(f"gz.msgs{messages}")
-        except ImportError:
-            continue
-        return SimpleNamespace(
-            Node=found.Node,
-            SubscribeOptions=found.SubscribeOptions,
-            message=partial(_message, f"gz.msgs{messages}"),
-        )
-    raise AmiError("gz.transport is not installed: apt install python3-gz-transport13, or use ros_gz_bridge")
-
-
-def _message(package: str, module: str, name: str) -> Any:
-    return getattr(importlib.import_module(f"{package}.{module}_pb2"), name)
 
 
 def main() -> int:

@@ -155,3 +155,10 @@ def test_the_models_that_ship_are_who_their_memories_say(robot: str) -> None:
     settings = make(folder, world="home")
     assert settings.robot.name == robot and make(None, world="home", robot=robot).model == folder
     assert settings.memory is not None and settings.memory.name == "home.memory"
+
+
+def test_gazebo_that_is_not_there_is_one_line(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.delenv("GAZEBO_PREFIX", raising=False)
+    with pytest.raises(AmiError, match="there is no gz in PATH: install Gazebo Harmonic"):
+        make(model, simulator="gazebo")

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
-from geometry_msgs.msg import Pose, PoseStamped, TransformStamped, Twist, TwistStamped
+from geometry_msgs.msg import PoseStamped, Twist, TwistStamped
 from nav_msgs.msg import Odometry
 from rosgraph_msgs.msg import Clock
-from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import CameraInfo, Image, Imu, LaserScan
 from std_msgs.msg import Header, UInt32
 from std_srvs.srv import Trigger
@@ -21,19 +20,19 @@ from ami_ros.commands import Command
 from ami_ros.errors import AmiError
 from ami_ros.images import encode_png
 from ami_ros.robots.description import DEFAULT
-from ami_ros.robots.sensors import CameraSensor, Sensor
+from ami_ros.robots.sensors import Sensor
 from ami_ros.ros.messages import conversions
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.parameters import parameter
 from ami_ros.ros.node.qos import RELIABLE, SENSOR
+from ami_ros.ros.sensors.mounts import sensor_frames
 from ami_ros.ros.sensors.scanner import TF_STATIC
-from ami_ros.ros.sensors.tf import TFMessage, send_transform, tf_publisher, transform_message
+from ami_ros.ros.sensors.tf import TFMessage, send_transform, tf_publisher
 from ami_ros.ros.simulated.loop import MAX_LAG, SimulationLoop
 from ami_ros.simulation.noise import noise_of
 from ami_ros.simulation.robot import CONTROL_PERIOD, Observation, Robot, simulated
 
 WORLD_FRAME = "world"
-OPTICAL = Rotation.from_euler("xyz", [-np.pi / 2, 0.0, -np.pi / 2])  # of z forwards in x forwards (REP 103)
 
 
 @dataclass(frozen=True)
@@ -148,7 +147,7 @@ class RobotNode(AmiNode[ParametersT]):
         elif due(described.odometry):
             self._publish_odometry(*robot.odometry(), stamp)
         if self._mounts is not None:
-            self._mounts.publish(TFMessage(transforms=self._static_transforms(stamp)))
+            self._mounts.publish(TFMessage(transforms=sensor_frames(self.description, stamp)))
             self._mounts = None  # latched
 
     def _header(self, stamp: Any, sensor: Sensor) -> Header:
@@ -169,20 +168,6 @@ class RobotNode(AmiNode[ParametersT]):
             self._image.publish(conversions.image_to_message(seen.image, header))
             if self.camera_info:
                 self._camera_info.publish(conversions.camera_info_message(camera, header))
-
-    def _static_transforms(self, stamp: Any) -> list[TransformStamped]:
-        """Where the sensors sit that have a frame of their own."""
-        base, found = self.description.frames.base, []
-        for sensor in self.description.sensors:
-            if sensor.mount is None or sensor.frame in ("", base):
-                continue
-            at, pose = sensor.mount, Pose()
-            turn = Rotation.from_euler("xyz", [at.roll, at.pitch, at.yaw])
-            x, y, z, w = (turn * OPTICAL if isinstance(sensor, CameraSensor) else turn).as_quat().tolist()
-            pose.position.x, pose.position.y, pose.position.z = at.x, at.y, at.z
-            pose.orientation.x, pose.orientation.y, pose.orientation.z, pose.orientation.w = x, y, z, w
-            found.append(transform_message(conversions.header_at(stamp, base), sensor.frame, pose))
-        return found
 
     def _publish_odometry(self, pose: np.ndarray, velocity: Command, stamp: Any) -> None:
         frames, noise = self.description.frames, self.noise

@@ -13,6 +13,7 @@ from ami_ros.geometry import Array
 from ami_ros.robots.description import RobotDescription, load_robot
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.gazebo import sdf
+from ami_ros.simulation.gazebo.photographer_sdf import photographer_model
 from ami_ros.simulation.gazebo.robot_sdf import robot_model
 from ami_ros.simulation.gazebo.robot_urdf import robot_urdf
 from ami_ros.simulation.gazebo.topics import clock_topics, robot_topics
@@ -38,8 +39,9 @@ class GazeboFiles:
 
 
 def write_files(
-    folder: Path, world: str, robot: str, namespace: str = "", pose: str = "", seed: int = 0, laser: bool = True
-) -> GazeboFiles:
+    folder: Path, world: str, robot: str, namespace: str = "", pose: str = "", seed: int = 0, laser: bool = True,
+    photographer: bool = False, real_time_factor: float = 1.0,
+) -> GazeboFiles:  # fmt: skip
     """Writes everything into `folder`.
 
     Args:
@@ -50,6 +52,8 @@ def write_files(
         pose: "x y yaw" at which the robot starts [m, m, rad]; empty: a random one of the world's start area.
         seed: of that.
         laser: scans are Gazebo's; else they are those of the node `plan_laser`.
+        photographer: with a camera for pictures of goals.
+        real_time_factor: simulated seconds in a second, at most.
 
     Raises:
         AmiError: there is no such world or robot, Gazebo cannot have it, it does not fit there, or a file cannot be
@@ -59,7 +63,14 @@ def write_files(
     model = robot_model(described, namespace.strip("/").replace("/", "_") or None, laser)
     name = model.get("name", "")
     files = GazeboFiles(
-        world=write_world(place, folder / "world", model, start_pose(place, described, pose, seed).tolist()),
+        world=write_world(
+            place,
+            folder / "world",
+            model,
+            start_pose(place, described, pose, seed).tolist(),
+            [photographer_model(described)] if photographer else [],
+            real_time_factor,
+        ),
         robot_bridge=folder / "bridge.yaml",
         clock_bridge=folder / "clock_bridge.yaml",
         robot=described,

@@ -111,10 +111,17 @@ class ProcessSpec:
     log_level: str
     respawn: bool = False
     defaults: dict[str, dict[str, Any]] = field(default_factory=dict)  # by node: parameters that are the robot's
+    title: str = ""  # where two processes have the same executable
+    program: tuple[str, ...] = ()  # a command line, of what is no node of ours
+
+    @property
+    def name(self) -> str:
+        """Of the process; no two of a graph have the same."""
+        return self.title or self.executable
 
     def files(self, folder: Path) -> list[str]:
         """Its parameter files, the weakest first; those of `defaults` and `parameters` are written into `folder`."""
-        first, last = (folder / f"{self.executable}{suffix}.yaml" for suffix in (".robot", ""))
+        first, last = (folder / f"{self.name}{suffix}.yaml" for suffix in (".robot", ""))
         first.write_text(_parameters_yaml(self.defaults))
         last.write_text(_parameters_yaml(self.parameters))
         return [str(first), *self.parameter_files, str(last)]

@@ -27,11 +27,12 @@ class NodeProcess:
     """One process, in a session of its own so that a terminal's Ctrl-C reaches it only through its keeper."""
 
     def __init__(self, spec: ProcessSpec, folder: Path, environment: Mapping[str, str]) -> None:
-        self.spec, self.log = spec, folder / f"{spec.executable}.log"
+        self.spec, self.log = spec, folder / f"{spec.name}.log"
         self.respawns = 0
         self._noticed = 0  # process id of the end that is counted last
         self._ends: list[float] = []  # when it ended, by steady time, within WINDOW
-        self._command = [sys.executable, "-m", f"ami_ros.nodes.{spec.executable}", *spec.ros_arguments(folder)]
+        node = (sys.executable, "-m", f"ami_ros.nodes.{spec.executable}")
+        self._command = list(spec.program or (*node, *spec.ros_arguments(folder)))
         self._environment = dict(environment)
         self._process = self._start()
 
@@ -113,14 +114,14 @@ class ProcessKeeper:
         """Starts all processes."""
         try:
             for spec in self._specs:
-                self.processes[spec.executable] = NodeProcess(spec, self._folder, self._environment)
+                self.processes[spec.name] = NodeProcess(spec, self._folder, self._environment)
         except BaseException:
             self.stop()
             raise
         self._watcher.start()
 
     def pids(self) -> dict[str, int]:
-        """Process ids by executable, as they are now."""
+        """Process ids by name, as they are now."""
         with self._lock:
             return {name: process.pid for name, process in self.processes.items()}
 
@@ -153,7 +154,7 @@ class ProcessKeeper:
 
     def _ended(self, process: NodeProcess) -> None:
         """A process ended on its own: mistakes in the set-up stay mistakes, everything else is tried again."""
-        name = process.spec.executable
+        name = process.spec.name
         if process.code == AmiError.exit_code:
             words = process.last_words().removeprefix("error: ")
             self._failure = AmiError(f"{words}; the log of {name} is {process.log}")

@@ -215,7 +215,7 @@ def _add_sensor(base: Element, robot: RobotDescription, sensor: Sensor, name: st
     add(element, "always_on", True)
     add(element, "gz_frame_id", sensor.frame or robot.frames.base)  # read by gz-sensors; sdformat has no word for it
     if isinstance(sensor, CameraSensor):
-        _add_camera(element, sensor, name)
+        add_camera(element, sensor, name)
     elif isinstance(sensor, LaserSensor):
         _add_laser(element, sensor, noise_of(robot).scan)
     else:
@@ -223,7 +223,8 @@ def _add_sensor(base: Element, robot: RobotDescription, sensor: Sensor, name: st
         add(reference, "localization", "ENU")
 
 
-def _add_camera(element: Element, sensor: CameraSensor, name: str) -> None:
+def add_camera(element: Element, sensor: CameraSensor, name: str) -> Element:
+    """Lens and picture of a camera whose info is a topic of the model `name`; returns the `<camera>`."""
     camera = add(element, "camera", name=element.get("name", ""))
     fx, fy, cx, cy = sensor.matrix
     add(camera, "camera_info_topic", gazebo_topic(name, sensor.info_topic))
@@ -244,6 +245,7 @@ def _add_camera(element: Element, sensor: CameraSensor, name: str) -> None:
             add(lens, tag, value)
     add(camera, "visibility_mask", str(sdf.SEEN))
     add(camera, "optical_frame_id", sensor.frame or "base_link")
+    return camera
 
 
 def _add_laser(element: Element, sensor: LaserSensor, deviation: float) -> None:

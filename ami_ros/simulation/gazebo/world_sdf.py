@@ -30,7 +30,10 @@ BUILDING, FURNITURE = "building", "furniture"
 STATIC_BITS = 0x1  # who meets whom: doors meet robots, which meet everything, and not the walls that they hang in
 
 
-def write_world(world: World, folder: Path, robot: Element | None = None, pose: Sequence[float] = (0, 0, 0)) -> Path:
+def write_world(
+    world: World, folder: Path, robot: Element | None = None, pose: Sequence[float] = (0, 0, 0),
+    others: Sequence[Element] = (), real_time_factor: float = 1.0,
+) -> Path:  # fmt: skip
     """Writes `world` into `folder`, which is made if need be, and returns the path of the SDFormat file.
 
     Beside it lie `meshes`, `textures` and, where there are doors, `doors.yaml`: the topic of each door and the
@@ -41,6 +44,8 @@ def write_world(world: World, folder: Path, robot: Element | None = None, pose: 
         folder: to write into; files of these names are replaced.
         robot: a `<model>` to put into it.
         pose: x, y, yaw of the robot [m, m, rad].
+        others: further `<model>`s.
+        real_time_factor: simulated seconds in a second, at most.
 
     Raises:
         AmiError: it cannot be written.
@@ -49,7 +54,7 @@ def write_world(world: World, folder: Path, robot: Element | None = None, pose: 
     names = unique_names([world.name])
     root = ElementTree.Element("sdf", version=sdf.VERSION)
     place = add(root, "world", name=names[world.name])
-    _add_settings(place, scene)
+    _add_settings(place, scene, real_time_factor)
     for number, beam in enumerate(scene.beams):
         _add_light(place, number, beam, world.interior.height if world.interior else 0.0)
     _add_building(place, scene, folder)
@@ -60,6 +65,7 @@ def write_world(world: World, folder: Path, robot: Element | None = None, pose: 
     if robot is not None:
         add(robot, "pose", [pose[0], pose[1], 0.0, 0.0, 0.0, pose[2]])
         place.append(robot)
+    place.extend(others)
     for picture, name in unique_names(scene.files).items():
         sdf.write(folder / "textures" / name, scene.files[picture])
     if world.doors:
@@ -69,11 +75,11 @@ def write_world(world: World, folder: Path, robot: Element | None = None, pose: 
     return path
 
 
-def _add_settings(world: Element, scene: Scene) -> None:
+def _add_settings(world: Element, scene: Scene, real_time_factor: float) -> None:
     physics = add(world, "physics", name="default", type="ignored")
     add(physics, "max_step_size", STEP)
-    add(physics, "real_time_factor", 1.0)
-    add(physics, "real_time_update_rate", 1 / STEP)
+    add(physics, "real_time_factor", real_time_factor)
+    add(physics, "real_time_update_rate", real_time_factor / STEP)
     add(world, "gravity", [0.0, 0.0, -9.8])
     add(world, "magnetic_field", [5.5645e-6, 22.8758e-6, -42.3884e-6])
     add(world, "atmosphere", type="adiabatic")

@@ -17,7 +17,7 @@ pytest.importorskip("gz.msgs10.image_pb2", reason="gz-msgs 10 for Python is not 
 
 
 def message(module: str, name: str, **fields: Any) -> Any:
-    from ami_ros.nodes.gazebo_bridge import _message
+    from ami_ros.ros.gazebo_transport import _message
 
     found = _message("gz.msgs10", module, name)(**fields)
     if hasattr(found, "header"):
