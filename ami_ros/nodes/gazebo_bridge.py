@@ -12,11 +12,12 @@ from geometry_msgs.msg import Twist, TwistStamped
 from ami_ros.errors import AmiError
 from ami_ros.robots.description import DEFAULT, load_robot
 from ami_ros.ros.gazebo_transport import transport
-from ami_ros.ros.messages.gazebo import READ, fill_twist
+from ami_ros.ros.messages.gazebo import READ, fill_twist, transforms_from_gazebo
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.parameters import parameter
 from ami_ros.ros.node.process import run
 from ami_ros.ros.node.qos import RELIABLE, SENSOR
+from ami_ros.ros.sensors.tf import TFMessage
 
 CLOCK_RATE = 100  # messages a second at most; Gazebo sends one for each step of its physics
 
@@ -31,9 +32,16 @@ class GazeboBridgeParameters:
     part: Literal["robot", "clock"] = parameter("robot", "Its topics, or the clock, which wants a process of its own.")
 
 
+READ_HERE = dict(READ)
+if TFMessage is not None:
+    READ_HERE["tf2_msgs/msg/TFMessage"] = (
+        TFMessage, "pose_v", "Pose_V", lambda message: TFMessage(transforms=transforms_from_gazebo(message)),
+    )  # fmt: skip
+
+
 class GazeboBridgeNode(AmiNode[GazeboBridgeParameters]):
-    """Carries what `simulation.gazebo.topics` lists, by gz.transport's bindings for Python; of contacts and transforms
-    nothing. What Gazebo calls back on is a thread of its own."""
+    """Carries what `simulation.gazebo.topics` lists, by gz.transport's bindings for Python; of contacts nothing, and
+    transforms where tf2_msgs is installed. What Gazebo calls back on is a thread of its own."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__("gazebo_bridge", GazeboBridgeParameters, **options)
@@ -51,14 +59,14 @@ class GazeboBridgeNode(AmiNode[GazeboBridgeParameters]):
                 publisher = self._gazebo.advertise(topic.gz_topic, message_type)
                 kind = TwistStamped if robot.command.stamped else Twist
                 self.subscribe(kind, topic.ros_topic, partial(_send, publisher, message_type), RELIABLE)
-            elif topic.ros_type in READ:
-                kind, module, name, read = READ[topic.ros_type]
+            elif topic.ros_type in READ_HERE:
+                kind, module, message, read = READ_HERE[topic.ros_type]
                 output = self.publisher(kind, topic.ros_topic, SENSOR if is_clock else RELIABLE)
                 options = gz.SubscribeOptions()
                 if is_clock:
                     options.msgs_per_sec = CLOCK_RATE
                 receive = partial(self._receive, topic.ros_topic, output, read)
-                if not self._gazebo.subscribe(gz.message(module, name), topic.gz_topic, receive, options):
+                if not self._gazebo.subscribe(gz.message(module, message), topic.gz_topic, receive, options):
                     raise AmiError(f"Gazebo's topic {topic.gz_topic} cannot be subscribed to")
 
     def cleanup(self) -> None:

@@ -58,7 +58,8 @@ class GazeboWorldNode(AmiNode[GazeboWorldParameters]):
 
     def cleanup(self) -> None:
         if hasattr(self, "_world"):
-            del self._world  # its subscriptions end with it
+            self._world.close()
+            del self._world
 
     def _tell(self) -> None:
         self._contacts.publish(UInt32(data=self._world.contacts))

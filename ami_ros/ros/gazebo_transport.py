@@ -9,7 +9,8 @@ from typing import Any
 
 from ami_ros.errors import AmiError
 
-VERSIONS = ((13, 10), (14, 11))  # of gz.transport and gz.msgs: Harmonic, Ionic
+# In the names of gz.transport and gz.msgs: Harmonic, Ionic, and Jetty, whose names have none.
+VERSIONS = (("13", "10"), ("14", "11"), ("", ""))
 
 
 def transport() -> SimpleNamespace:
@@ -18,18 +19,20 @@ def transport() -> SimpleNamespace:
     Raises:
         AmiError: neither version of them is installed.
     """
+    why = ""
     for number, messages in VERSIONS:
         try:
             found = importlib.import_module(f"gz.transport{number}")
             importlib.import_module(f"gz.msgs{messages}")
-        except ImportError:
+        except ImportError as error:
+            why = why or str(error)
             continue
         return SimpleNamespace(
             Node=found.Node,
             SubscribeOptions=found.SubscribeOptions,
             message=partial(_message, f"gz.msgs{messages}"),
         )
-    raise AmiError("gz.transport is not installed: apt install python3-gz-transport13, or use ros_gz_bridge")
+    raise AmiError(f"no gz.transport ({why}): apt install python3-gz-transport13, or use ros_gz_bridge")
 
 
 def _message(package: str, module: str, name: str) -> Any:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from builtin_interfaces.msg import Time
-from geometry_msgs.msg import Pose, PoseStamped, Twist, TwistStamped
+from geometry_msgs.msg import Pose, PoseStamped, TransformStamped, Twist, TwistStamped
 from nav_msgs.msg import Odometry
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image, Imu, LaserScan
@@ -20,6 +20,7 @@ from ami_ros.errors import AmiError
 from ami_ros.ros.messages.conversions import bytes_of
 
 ENCODINGS = {1: ("mono8", 1), 3: ("rgb8", 3), 4: ("rgba8", 4), 5: ("bgra8", 4), 8: ("bgr8", 3)}  # PixelFormatType
+HALF = 0.5  # [px]: gz-sensors counts from the edge of the picture, ROS from the middle of the first pixel
 DISTORTIONS = ("plumb_bob", "rational_polynomial", "equidistant")
 
 
@@ -66,6 +67,9 @@ def camera_info_from_gazebo(message: Any) -> CameraInfo:
     for name, values in (("k", message.intrinsics.k), ("p", message.projection.p), ("r", message.rectification_matrix)):
         if len(values) == len(getattr(info, name)):  # else it stays 0: not calibrated
             setattr(info, name, [float(v) for v in values])
+    for matrix, middles in ((info.k, (2, 5)), (info.p, (2, 6))):
+        for i in middles:
+            matrix[i] -= HALF if matrix[0] else 0.0
     return info
 
 
@@ -94,6 +98,11 @@ def pose_from_gazebo(message: Any) -> PoseStamped:
     return PoseStamped(header=header_from_gazebo(message.header), pose=_pose(message))
 
 
+def transforms_from_gazebo(message: Any) -> list[TransformStamped]:
+    """From gz.msgs.Pose_V; each pose says its frames itself."""
+    return [_transform(pose) for pose in message.pose]
+
+
 def imu_from_gazebo(message: Any) -> Imu:
     """From gz.msgs.IMU."""
     found = Imu(header=header_from_gazebo(message.header))
@@ -120,6 +129,14 @@ READ: dict[str, tuple[type[Any], str, str, Callable[[Any], Any]]] = {
     "nav_msgs/msg/Odometry": (Odometry, "odometry", "Odometry", odometry_from_gazebo),
     "geometry_msgs/msg/PoseStamped": (PoseStamped, "pose", "Pose", pose_from_gazebo),
 }
+
+
+def _transform(message: Any) -> TransformStamped:
+    header = message.header
+    found = TransformStamped(header=header_from_gazebo(header), child_frame_id=_value(header, "child_frame_id"))
+    _copy(message.position, found.transform.translation)
+    _copy(message.orientation, found.transform.rotation, "xyzw")
+    return found
 
 
 def _pose(message: Any) -> Pose:

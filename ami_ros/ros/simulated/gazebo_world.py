@@ -44,6 +44,11 @@ class GazeboWorld:
         self._listen(gz.message("image", "Image"), PICTURE, self._take_picture)
         self._listen_to_bumper()
 
+    def close(self) -> None:
+        """Listens to nothing any more: while it does, Gazebo's side and it keep each other alive."""
+        for topic in (PICTURE, self._bumper):
+            self._node.unsubscribe(topic)
+
     @property
     def contacts(self) -> int:
         """How often the robot ran into something."""

@@ -70,4 +70,4 @@ def _version(program: str, environment: Mapping[str, str]) -> str:
     if told.returncode != 0 or not words:
         last = (told.stderr.strip() or told.stdout.strip() or "it said nothing").splitlines()[-1]
         raise AmiError(f"{program} sim does not run: {last}")
-    return words[-1]
+    return words[0]  # the newest comes first, and is the one that runs

@@ -241,7 +241,8 @@ def add_camera(element: Element, sensor: CameraSensor, name: str) -> Element:
         add(lens, "type", "gnomonical")
         add(lens, "scale_to_hfov", True)
         lens = add(lens, "intrinsics")
-        for tag, value in (("fx", fx), ("fy", fy), ("cx", cx), ("cy", cy), ("s", 0.0)):
+        # gz-sensors counts pixels from the edge of the picture, not from the middle of the first one.
+        for tag, value in (("fx", fx), ("fy", fy), ("cx", cx + 0.5), ("cy", cy + 0.5), ("s", 0.0)):
             add(lens, tag, value)
     add(camera, "visibility_mask", str(sdf.SEEN))
     add(camera, "optical_frame_id", sensor.frame or "base_link")

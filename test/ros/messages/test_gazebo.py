@@ -28,6 +28,17 @@ def message(module: str, name: str, **fields: Any) -> Any:
     return found
 
 
+def test_odometry_becomes_a_transform() -> None:
+    poses = message("pose_v", "Pose_V")
+    pose = poses.pose.add()
+    pose.header.stamp.sec, pose.position.x, pose.orientation.w = 7, 1.5, 1.0
+    for key, value in (("frame_id", "odom"), ("child_frame_id", "base_link")):
+        pose.header.data.add(key=key).value.append(value)
+    (found,) = gazebo.transforms_from_gazebo(poses)
+    assert (found.header.frame_id, found.child_frame_id, found.header.stamp.sec) == ("odom", "base_link", 7)
+    assert (found.transform.translation.x, found.transform.rotation.w) == (1.5, 1.0)
+
+
 def test_every_bridged_topic_is_read_but_contacts_and_transforms() -> None:
     table = [*robot_topics(load_robot("ami_bot"), "r"), *clock_topics()]
     left = {t.ros_type for t in table if t.direction == "GZ_TO_ROS"} - set(gazebo.READ)
@@ -87,6 +98,8 @@ def test_clock_camera_and_imu_are_read() -> None:
     camera.rectification_matrix.extend([1.0, 0, 0, 0, 1, 0, 0, 0, 1])
     info = gazebo.camera_info_from_gazebo(camera)
     assert info.k[0] == 40.0 and info.distortion_model == "plumb_bob" and info.width == 96
+    # gz-sensors counts pixels from the edge of the picture, ROS from the middle of the first one.
+    assert (info.k[2], info.k[5], info.p[2], info.p[6]) == (47.5, 47.5, 47.5, 47.5)
     imu = message("imu", "IMU")
     imu.orientation.w, imu.angular_velocity.z = 1.0, 0.25
     assert gazebo.imu_from_gazebo(imu).orientation.w == 1.0 and gazebo.imu_from_gazebo(imu).angular_velocity.z == 0.25

@@ -96,3 +96,9 @@ def test_contacts_are_counted_by_their_beginnings() -> None:
         touch = Message(collision1=Message(id=5), collision2=Message(id=7))
         gazebo.heard["/bumper"](Message(header=Message(stamp=stamp), contact=[touch]))
     assert world.contacts == 2
+
+
+def test_closed_it_listens_to_nothing() -> None:
+    gazebo = StandIn()
+    GazeboWorld(gazebo, "home", "ami_bot", "/bumper").close()
+    assert gazebo.heard == {}

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from ami_ros.config import parse_yaml
+from ami_ros.robots.derived import topics
+from ami_ros.robots.description import load_robot
 from ami_ros.ros.start.gazebo import write_files
 from ami_ros.ros.start.gazebo_graph import NODES, PLAN_LASER, gazebo_environment, gazebo_processes
 from ami_ros.ros.start.gazebo_install import Gazebo
@@ -35,3 +37,11 @@ def test_server_bridges_and_timeout_stand_in_for_the_simulator(laser: bool, tmp_
 def test_each_domain_has_a_gazebo_of_its_own() -> None:
     one, other = (gazebo_environment(GAZEBO, domain) for domain in (3, 4))
     assert one["GZ_PARTITION"] != other["GZ_PARTITION"] and one["GZ_CONFIG_PATH"] == "/opt/x/share/gz"
+
+
+def test_topics_of_any_robot_are_those_that_the_stack_beside_a_simulator_has(tmp_path: Path) -> None:
+    robot = "turtlebot3_waffle_pi"
+    files = write_files(tmp_path, "two_rooms", robot, photographer=True)
+    bridge = gazebo_processes(GAZEBO, files, Arguments(use_sim_time=True, robot=robot, world="two_rooms"), True)[2]
+    described = topics(load_robot(robot))
+    assert described["image"] != "image" and bridge.remappings[described["image"]] == "image"

@@ -23,7 +23,7 @@ def installed(folder: Path, answer: str = "echo 8.14.0") -> dict[str, str]:
 
 def test_gazebo_in_a_folder_of_its_own_is_found_with_what_its_processes_need(tmp_path: Path) -> None:
     pytest.importorskip("google.protobuf")
-    found = find_gazebo(installed(tmp_path))
+    found = find_gazebo(installed(tmp_path, "echo 8.14.0; echo 7.9.0"))
     assert (found.program, found.version) == (str(tmp_path / "bin" / "gz"), "8.14.0")
     assert found.environment["PATH"].split(":") == [str(tmp_path / "bin"), "/usr/bin", "/bin"]
     assert found.environment["PYTHONPATH"] == str(tmp_path / "lib" / "python")

@@ -53,6 +53,20 @@ def test_camera_has_the_lens_mount_and_frame_that_are_described(robot: RobotDesc
     assert number(sensor, "update_rate") == camera.rate
 
 
+def test_calibrated_camera_draws_a_point_where_its_intrinsics_say() -> None:
+    """gz-sensors (8.2) counts pixels from the picture's edge, ROS and we from the middle of the first one."""
+    camera = load_robot("turtlebot3_waffle_pi").camera
+    assert camera is not None and camera.intrinsics is not None
+    sensor = robot_model(load_robot("turtlebot3_waffle_pi")).find("link/sensor[@type='camera']")
+    assert sensor is not None
+    fx, fy, cx, cy = (number(sensor, f"camera/lens/intrinsics/{tag}") for tag in ("fx", "fy", "cx", "cy"))
+    for x, y in ((0.0, 0.0), (0.3, -0.2)):  # to the right and below, at a depth of 1
+        theirs = np.array([fx * x + cx, fy * y + cy]) - 0.5  # CameraSensor::BuildProjectionMatrix, in whole pixels
+        assert theirs == pytest.approx(
+            [camera.matrix[0] * x + camera.matrix[2], camera.matrix[1] * y + camera.matrix[3]]
+        )
+
+
 def test_beams_of_the_lidar_are_those_of_the_described_laser(robot: RobotDescription) -> None:
     laser = robot.laser
     assert laser is not None
