@@ -18,12 +18,13 @@ from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, compose, pose_gap, relative, wrap
 from ami_ros.memory.types import Route
 from ami_ros.planning.exploration_config import ExplorationConfig
-from ami_ros.planning.look_around import AHEAD, TURNS, gaps, missing_views
+from ami_ros.planning.look_around import AHEAD, TURNS, gaps
 from ami_ros.planning.mission_codes import Code
 from ami_ros.planning.occupancy import Grid, Ways
 from ami_ros.planning.route_follower import pose_in_map
 from ami_ros.planning.scan_geometry import roomiest
 from ami_ros.planning.task import Destination, Leg, Phase, Step, WorldState
+from ami_ros.planning.unexplored import Unexplored, worth
 
 DRAWN = 0.1  # [m] or [rad] of motion between two scans that are drawn into the grid
 JUMP = 0.5  # [m] or [rad] by which the belief changes at once, after which the grid is begun anew
@@ -45,13 +46,11 @@ class Exploration:
         self.legs = self.home_tries = 0
         self._grid: Grid | None = None
         self._drawn: tuple[Array, Array] | None = None  # (3,) in the map and in odom, of the newest scan in it
-        self._vain: list[Array] = []  # (2,) each, in the map frame
+        self._unexplored = Unexplored(config)
         self._target: Array | None = None  # (2,) in the map frame, where the leg under way leads
         self._revisited: list[Array] = []  # (2,) each, in the map frame: doubtful places that were driven to
-        self._looked: list[Array] = []  # (2,) each, where it looked all round
         self._turns: list[Array] = []  # (3,) each, in odom: what is left of looking round, that under way first
         self._said = False  # that the model has no ensemble
-        self._coarse = max(1.0, config.coarse)  # of the pass under way
         self._stamp: float | None = None
         self._lost_since: float | None = None
 
@@ -98,7 +97,7 @@ class Exploration:
                 self.finish(Code.GOALS_MISSED, f"did not get back home: {message}")
             return
         if not succeeded and self._target is not None:
-            self._vain.append(self._target)
+            self._unexplored.vain.append(self._target)
         if not succeeded:
             self._turns.clear()
         self._target = None
@@ -200,12 +199,8 @@ class Exploration:
     def _look_around(self, state: WorldState, pose: Array) -> Step | None:
         """Begins to turn once around, if too little was seen from near here."""
         assert state.places is not None and state.odometry is not None
-        reach = self._coarse * self.config.look_apart
-        if not reach or missing_views(pose[None, :2], state.places, reach)[0] < self.config.unseen:
+        if not self._unexplored.looks_around(pose, state.places):
             return None
-        if self._looked and gaps(pose[None, :2], np.stack(self._looked))[0] < reach / 2:
-            return None  # something is in the way of turning
-        self._looked.append(pose[:2])
         parts = np.arange(1, TURNS + 1) * 2 * np.pi / TURNS
         self._turns = [compose(state.odometry, np.array([0.0, 0.0, angle])) for angle in parts]
         return self._turn_to(self._turns[0])
@@ -229,54 +224,14 @@ class Exploration:
         """To what is new, else to where few views are remembered, else to a place in doubt; else home."""
         if self._grid is not None:
             ways = Ways(self._grid, pose, self.config.half_width)
-            leg = self._to_new(state, pose, ways) or self._to_look_around(state, pose, ways)
-            if leg is None and self._coarse > 1.0:
-                self._coarse = 1.0  # all is seen from somewhere: now more closely
-                leg = self._to_new(state, pose, ways) or self._to_look_around(state, pose, ways)
-            leg = leg or self._revisit(state, ways)
+            if (found := self._unexplored.choose(state, pose, ways)) is not None:
+                spot, reason = found
+                return self._drive(state, pose, ways, spot, f"{reason}{self._remark(state)}")
+            leg = self._revisit(state, ways)
             if leg is not None:
                 return leg
         self.go_home("nothing new is in reach")
         return self._return()
-
-    def _to_new(self, state: WorldState, pose: Array, ways: Ways) -> Step | None:
-        assert state.places is not None
-        points, way = self._candidates(ways)
-        new = gaps(points, state.places[:, :2])
-        points, way, new = (values[new > self._coarse * self.config.known] for values in (points, way, new))
-        if not len(points):
-            return None
-        bearing = np.abs(relative(pose, np.column_stack([points, np.arctan2(*(points - pose[:2]).T[::-1])]))[:, 2])
-        cost = (
-            way
-            + self.config.turn_cost * bearing
-            - self.config.news_worth * np.minimum(new, self._coarse * self.config.newest)
-        )
-        best = points[int(np.argmin(cost - self._worth(state, points)))]
-        return self._drive(state, pose, ways, best, f"to free space that is not in memory{self._remark(state)}")
-
-    def _to_look_around(self, state: WorldState, pose: Array, ways: Ways) -> Step | None:
-        """To the nearest spot from near which too little was seen."""
-        assert state.places is not None
-        reach = self._coarse * self.config.look_apart
-        if not reach:
-            return None
-        points, way = self._candidates(ways)
-        wanted = missing_views(points, state.places, reach) > self.config.unseen
-        if self._looked:
-            wanted &= gaps(points, np.stack(self._looked)) > reach / 2
-        if not wanted.any():
-            return None
-        best = points[wanted][int(np.argmin(way[wanted]))]
-        return self._drive(state, pose, ways, best, "to look around where few views are remembered")
-
-    def _candidates(self, ways: Ways) -> tuple[Array, Array]:
-        """Points (n, 2) that can be reached and were not tried in vain, with the lengths (n,) of the ways."""
-        points, way = ways.reached()
-        if self._vain and len(points):
-            keep = gaps(points, np.stack(self._vain)) > self.config.apart
-            points, way = points[keep], way[keep]
-        return points, way
 
     def _drive(self, state: WorldState, pose: Array, ways: Ways, to: Array, reason: str) -> Step:
         """Straight on along the way `to` a point (2,) of the map, as far as that goes: a pose in odom, for memory may
@@ -284,7 +239,7 @@ class Exploration:
         assert state.odometry is not None
         way = ways.to(to)
         if not len(way):
-            self._vain.append(to)
+            self._unexplored.vain.append(to)
             return Step()
         at = way[ways.straight(way, self.config.sight) - 1]
         if (
@@ -310,17 +265,11 @@ class Exploration:
         if not len(ids):
             return None
         way = np.minimum(ways.lengths(at), 1e3)
-        best = int(np.argmin(way - self._worth(state, at)))
+        best = int(np.argmin(way - worth(self.config, state, at)))
         self.phase, self._target = Phase.DRIVING, at[best]
         self._revisited.append(at[best])
         destination = Destination("place", place_id=int(ids[best]))
         return self._set_out(destination, self.config.far_seconds, f"to place {ids[best]}, where the model is unsure")
-
-    def _worth(self, state: WorldState, points: Array) -> Array:
-        """[m] of detour that points (k, 2) in the map frame are worth (k,), by the doubt expected there."""
-        if not self.config.doubt_worth or state.doubts is None:
-            return np.zeros(len(points))
-        return self.config.doubt_worth * (state.doubts.near(points) - 1.0)
 
     def _remark(self, state: WorldState) -> str:
         """Said once, for a model without an ensemble."""

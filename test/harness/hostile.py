@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 
 FLOATS = (0.0, -0.0, 1.0, -1.0, 0.3, math.nan, math.inf, -math.inf, 1e300, -1e300, 1e-300, 7.5)
-TEXTS = ("", "odom", "map", "base_link", "exact@0", "png", "jpeg", "rgb8", "bgr8", "mono16", "x", "y", "z", "plumb_bob")
-TEXTS += ("\n\u202e<b>", "../..")
+TEXTS = (
+    "", "odom", "map", "base_link", "exact@0", "png", "jpeg", "rgb8", "bgr8", "mono16", "x", "y", "z", "plumb_bob",
+    "\n\u202e<b>", "../..",
+)  # fmt: skip
 LENGTHS = (0, 0, 1, 2, 3, 4, 8, 9, 40)
 
 

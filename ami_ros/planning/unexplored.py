@@ -1,0 +1,95 @@
+"""What is left to explore: spots that are new, and spots from near which too little was seen.
+
+It goes over a building twice: first from far apart, so that all rooms are seen before any is seen closely.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ami_ros.geometry import Array, relative
+from ami_ros.planning.exploration_config import ExplorationConfig
+from ami_ros.planning.look_around import gaps, missing_views
+from ami_ros.planning.occupancy import Ways
+from ami_ros.planning.task import WorldState
+
+
+class Unexplored:
+    """Remembers where it was tried in vain, and where the robot looked all round.
+
+    Attributes:
+        vain: (2,) each, in the map frame: spots that could not be reached.
+    """
+
+    def __init__(self, config: ExplorationConfig) -> None:
+        self.config = config
+        self.vain: list[Array] = []
+        self._looked: list[Array] = []  # (2,) each, in the map frame
+        self._apart = max(1.0, config.coarse)  # times the distances of the second pass
+
+    def looks_around(self, pose: Array, places: Array) -> bool:
+        """Whether to turn once around at `pose` (3,), for too little was seen from near here; counts as done."""
+        reach = self._apart * self.config.look_apart
+        if not reach or missing_views(pose[None, :2], places, reach)[0] < self.config.unseen:
+            return False
+        if self._looked and gaps(pose[None, :2], np.stack(self._looked))[0] < reach / 2:
+            return False  # something is in the way of turning
+        self._looked.append(pose[:2])
+        return True
+
+    def choose(self, state: WorldState, pose: Array, ways: Ways) -> tuple[Array, str] | None:
+        """The best spot (2,) in the map frame, and why; None: nothing is left in reach.
+
+        Args:
+            state: with places.
+            pose: (3,) of the robot in the map frame.
+            ways: from there.
+        """
+        assert state.places is not None
+        while True:
+            points, way = self._candidates(ways)
+            if (best := self._new(state, pose, points, way)) is not None:
+                return best, "to free space that is not in memory"
+            if (best := self._unseen(state.places, points, way)) is not None:
+                return best, "to look around where few views are remembered"
+            if self._apart == 1.0:
+                return None
+            self._apart = 1.0
+
+    def _new(self, state: WorldState, pose: Array, points: Array, way: Array) -> Array | None:
+        """Of `points` (n, 2) with ways (n,) [m] the one that is far from all places and near the robot."""
+        assert state.places is not None
+        config, apart = self.config, self._apart
+        new = gaps(points, state.places[:, :2])
+        points, way, new = (values[new > apart * config.known] for values in (points, way, new))
+        if not len(points):
+            return None
+        bearing = np.abs(relative(pose, np.column_stack([points, np.arctan2(*(points - pose[:2]).T[::-1])]))[:, 2])
+        cost = way + config.turn_cost * bearing - config.news_worth * np.minimum(new, apart * config.newest)
+        return np.asarray(points[int(np.argmin(cost - worth(config, state, points)))])
+
+    def _unseen(self, places: Array, points: Array, way: Array) -> Array | None:
+        """The nearest one from near which too little was seen."""
+        reach = self._apart * self.config.look_apart
+        if not reach:
+            return None
+        wanted: NDArray[np.bool_] = missing_views(points, places, reach) > self.config.unseen
+        if self._looked:
+            wanted &= gaps(points, np.stack(self._looked)) > reach / 2
+        return np.asarray(points[wanted][int(np.argmin(way[wanted]))]) if wanted.any() else None
+
+    def _candidates(self, ways: Ways) -> tuple[Array, Array]:
+        """Points (n, 2) that can be reached and were not tried in vain, with the lengths (n,) of the ways."""
+        points, way = ways.reached()
+        if self.vain and len(points):
+            keep = gaps(points, np.stack(self.vain)) > self.config.apart
+            points, way = points[keep], way[keep]
+        return points, way
+
+
+def worth(config: ExplorationConfig, state: WorldState, points: Array) -> Array:
+    """[m] of detour that points (k, 2) in the map frame are worth (k,), by the doubt expected there."""
+    if not config.doubt_worth or state.doubts is None:
+        return np.zeros(len(points))
+    return config.doubt_worth * (state.doubts.near(points) - 1.0)
