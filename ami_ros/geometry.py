@@ -61,3 +61,13 @@ def mean_pose(poses: Array, weights: Array) -> Array:
     x, y = (poses[:, :2] * weights[:, None]).sum(0) / total
     yaw = np.arctan2((weights * np.sin(poses[:, 2])).sum(), (weights * np.cos(poses[:, 2])).sum())
     return np.array([x, y, yaw])
+
+
+def rotation(roll: float, pitch: float, yaw: float) -> Array:
+    """The matrix (3, 3) that turns about fixed x, y and z in turn [rad]."""
+    (a, x), (b, y), (c, z) = ((np.cos(angle), np.sin(angle)) for angle in (roll, pitch, yaw))
+    return np.array([
+        [c * b, c * y * x - z * a, c * y * a + z * x],
+        [z * b, z * y * x + c * a, z * y * a - c * x],
+        [-y, b * x, b * a],
+    ])  # fmt: skip

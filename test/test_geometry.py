@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
 
-from ami_ros.geometry import Array, compose, from_cos_sin, inverse, relative, transform_points, wrap
+from ami_ros.geometry import Array, compose, from_cos_sin, inverse, relative, rotation, transform_points, wrap
 
 metres = st.floats(-100.0, 100.0)
 angles = st.floats(-20.0, 20.0)
@@ -70,3 +71,8 @@ def test_poses_broadcast() -> None:
     assert compose(one, many).shape == relative(many, one).shape == (4, 5, 3)
     np.testing.assert_allclose(compose(one, many)[2, 3], compose(one, many[2, 3]))
     assert transform_points(many[0], np.zeros((5, 7, 2))).shape == (5, 7, 2)
+
+
+@given(st.tuples(angles, angles, angles))
+def test_rotation_turns_about_fixed_axes(turn: tuple[float, float, float]) -> None:
+    np.testing.assert_allclose(rotation(*turn), Rotation.from_euler("xyz", turn).as_matrix(), atol=1e-9)

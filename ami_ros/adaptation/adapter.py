@@ -11,15 +11,18 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from ami_ros.adaptation.journal import Step
 from ami_ros.adaptation.losses import as_seen, colours_loss, driving_loss, fit_loss
 from ami_ros.adaptation.segments import Segment, Segments, SegmentStore, single
-from ami_ros.adaptation.weights import COLOURS, DRIVE, Weights, adaptable, apply, private_copy
+from ami_ros.adaptation.weights import COLOURS, DRIVE, AdaptationConfig, Weights, adaptable, apply
 from ami_ros.errors import AmiError
 from ami_ros.world_model.model import WorldModel
 
@@ -29,35 +32,6 @@ COMPARED = 10  # newest segments by which it is chosen what is in use
 BETTER = 0.8  # of the other's loss, for a change of what is in use
 SHORTER, LONGER = 0.5, 1.5  # steps after one that was undone, and after one that was kept
 LEAST_RATE, GREATEST_RATE = 1 / 16, 2.0  # of the configured one
-
-
-@dataclass(frozen=True)
-class AdaptationConfig:
-    """How fast, from how much, and what."""
-
-    period: float = 1.0  # [s] of driving between two steps, at least; larger learns more slowly and takes less CPU
-    rate: float = 0.02  # of a step, for how commands act [-]; larger learns faster and less steadily
-    colours: bool = False  # also learn gain and offset of each colour; needs images and a tenth of a core
-    colours_rate: float = 0.03  # of a step, for colours [-]; larger learns faster and less steadily
-    batch: int = 32  # segments in a step; larger is steadier and takes more CPU
-    recent: int = 96  # newest segments that are learned from; larger is steadier, smaller follows changes sooner
-
-    def __post_init__(self) -> None:
-        if not 0 < self.batch <= self.recent:
-            raise ValueError(f"batch must be 1 to recent ({self.recent}), not {self.batch}")
-
-
-@dataclass(frozen=True)
-class Step:
-    """What one step did: a line of the journal."""
-
-    stamp: float  # [s]
-    number: int  # of steps taken, this one included
-    part: str  # what was changed: "drive" or "colours"
-    kept: bool  # or rolled back
-    reason: str  # why it was rolled back
-    loss_before: float  # on held-out segments of the newest driving
-    loss_after: float
 
 
 class Adapter:
@@ -77,7 +51,7 @@ class Adapter:
         self, trained: WorldModel, config: AdaptationConfig, weights: Weights | None = None, seed: int = 0
     ) -> None:
         self.trained, self.config = trained, config
-        self.model = private_copy(trained)
+        self.model = trained.private_copy()
         self.frozen = False
         self.kept = self.rolled_back = self.version = 0
         rng = np.random.default_rng(seed)
@@ -96,12 +70,12 @@ class Adapter:
 
     def _learned(self) -> dict[str, tuple[list[Tensor], float]]:
         """What steps change: its tensors, and the rate of each part."""
-        own, config = adaptable(self.model), self.config
-        parts = {"drive": ([own[DRIVE]], config.rate)}
+        config = self.config
+        parts = {DRIVE: ([self.model.drive], config.rate)}
         if config.colours:
-            if COLOURS not in own:
+            if COLOURS not in adaptable(self.model):
                 raise AmiError("adaptation: this model has no pictures to learn colours from; leave learning.colours")
-            parts["colours"] = ([own[COLOURS]], config.colours_rate)
+            parts[COLOURS] = ([self.model.colours], config.colours_rate)
         return parts
 
     def _begin(self, part: str, rate: float) -> None:
@@ -110,14 +84,14 @@ class Adapter:
         self._optimisers[part] = torch.optim.Adam([tensor.requires_grad_(True) for tensor in tensors], rate)
 
     @property
-    def weights(self) -> dict[str, Tensor]:
+    def weights(self) -> dict[str, NDArray[Any]]:
         """What was adapted (copies): how commands act, and what else differs from the trained model."""
         own, original = adaptable(self.model), adaptable(self.trained)
-        changed = (name for name in own if name == DRIVE or not torch.equal(own[name], original[name]))
-        return {name: own[name].detach().clone() for name in changed}
+        changed = (name for name in own if name == DRIVE or not np.array_equal(own[name], original[name]))
+        return {name: own[name].copy() for name in changed}
 
     @property
-    def weights_in_use(self) -> dict[str, Tensor]:
+    def weights_in_use(self) -> dict[str, NDArray[Any]]:
         """What everybody should use now: what was adapted, or nothing, which is the model as it was trained."""
         return self.weights if self.in_use else {}
 

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ami_ros.adaptation.adapter import Step
 from ami_ros.errors import AmiError
 
 Rows = Sequence[Sequence[float]]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one step did: a line of the journal."""
+
+    stamp: float  # [s]
+    number: int  # of steps taken, this one included
+    part: str  # what was changed: "drive" or "colours"
+    kept: bool  # or rolled back
+    reason: str  # why it was rolled back
+    loss_before: float  # on held-out segments of the newest driving
+    loss_after: float
 
 
 def rounded(rows: Rows) -> list[list[float]]:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ami_ros.geometry import Array
-from ami_ros.world_model.encoder import Sensors
+from ami_ros.world_model.spec import Sensors
+
+if TYPE_CHECKING:  # who only makes segments does without torch
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Segment:
     commands: Array  # (chunk, 2) [m/s, rad/s]
     after: NDArray[np.float32]  # latent (latent_dim,)
     motion: Array  # (3,) by odometry, in the base frame at its start [m, m, rad]
-    sensors: Sensors | None = None  # a batch of two: what `before` and `after` were made of, as it came
+    sensors: Sensors | None = None  # a batch of two, of arrays: what `before` and `after` were made of, as it came
 
 
 class Segments(NamedTuple):
@@ -64,17 +65,22 @@ class SegmentStore:
 
 
 def _stacked(rows: Sequence[Segment]) -> Segments:
+    import torch
+
     def column(name: str) -> Tensor:
         return torch.from_numpy(np.array([getattr(row, name) for row in rows], dtype=np.float32))
 
     sensors = [row.sensors for row in rows if row.sensors is not None]
     columns = {name: column(name) for name in Segments._fields if name != "sensors"}
-    return Segments(**columns, sensors=joined(sensors) if sensors and len(sensors) == len(rows) else None)
+    kept = None
+    if sensors and len(sensors) == len(rows):
+        kept = Sensors(*(None if values is None else torch.from_numpy(values) for values in joined(sensors)))
+    return Segments(**columns, sensors=kept)
 
 
 def joined(parts: Sequence[Sensors]) -> Sensors:
     """Several batches of sensors as one."""
-    return Sensors(*(None if column[0] is None else torch.cat(column) for column in zip(*parts, strict=True)))
+    return Sensors(*(None if column[0] is None else np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
 def single(segment: Segment) -> Segments:

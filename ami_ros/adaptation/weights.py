@@ -1,86 +1,94 @@
-"""The few tensors of a world model that may change while a robot drives; latents stay those of the trained model.
+"""The few numbers of a world model that may change while a robot drives; latents stay those of the trained model.
 
 They are kept and sent apart from the model, as safetensors that name the model they belong to.
 """
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
-from torch import Tensor
+from safetensors.numpy import load as load_arrays
+from safetensors.numpy import save as save_arrays
 
 from ami_ros.errors import AmiError
-from ami_ros.world_model.checkpoint import write_atomically
-from ami_ros.world_model.model import WorldModel
+from ami_ros.world_model.arrays import ArrayModel
+from ami_ros.world_model.identity import write_atomically
+
+if TYPE_CHECKING:  # who only follows what was adapted does without torch
+    from ami_ros.world_model.model import WorldModel
 
 DRIVE, COLOURS = "drive", "colours"
 LEAST_GAIN = 0.1  # of a colour [-]: with less the camera would be blind
 LEAST_DRIVE = 0.01  # determinant of `drive` [-]: a robot that cannot turn, or cannot drive, cannot be planned for
-Weights = Mapping[str, Tensor]
-M = TypeVar("M", bound=WorldModel)
+Weights = Mapping[str, NDArray[Any]]
 
 
-def private_copy(model: M) -> M:
-    """The same model with `drive` and `colours` of its own; all networks, and so all latents, are shared."""
-    own = copy.copy(model)
-    own.__dict__["_buffers"] = model._buffers | {DRIVE: model.drive.clone(), COLOURS: model.colours.clone()}
-    return own
+@dataclass(frozen=True)
+class AdaptationConfig:
+    """How fast, from how much, and what."""
+
+    period: float = 1.0  # [s] of driving between two steps, at least; larger learns more slowly and takes less CPU
+    rate: float = 0.02  # of a step, for how commands act [-]; larger learns faster and less steadily
+    colours: bool = False  # also learn gain and offset of each colour; needs images and a tenth of a core
+    colours_rate: float = 0.03  # of a step, for colours [-]; larger learns faster and less steadily
+    batch: int = 32  # segments in a step; larger is steadier and takes more CPU
+    recent: int = 96  # newest segments that are learned from; larger is steadier, smaller follows changes sooner
+
+    def __post_init__(self) -> None:
+        if not 0 < self.batch <= self.recent:
+            raise ValueError(f"batch must be 1 to recent ({self.recent}), not {self.batch}")
 
 
-def adaptable(model: WorldModel) -> dict[str, Tensor]:
-    """What may change, by name: how commands act, and what the camera makes of colours."""
-    found = {DRIVE: model.drive}
-    if model.spec.inputs.image_size:
-        found[COLOURS] = model.colours
-    return found
+def adaptable(model: WorldModel | ArrayModel) -> dict[str, NDArray[Any]]:
+    """What may change, by name, to be read and written: how commands act, and what the camera makes of colours."""
+    own = {DRIVE: model.drive, COLOURS: model.colours} if model.spec.inputs.image_size else {DRIVE: model.drive}
+    return {name: v if isinstance(v, np.ndarray) else v.detach().numpy() for name, v in own.items()}
 
 
-def check(weights: Weights, model: WorldModel) -> None:
-    """Raises AmiError if the model has no such tensors, or they do not fit."""
+def check(weights: Weights, model: WorldModel | ArrayModel) -> None:
+    """Raises AmiError if the model has no such numbers, or they do not fit."""
     own = adaptable(model)
-    for name, tensor in weights.items():
-        if name not in own or own[name].shape != tensor.shape or not tensor.isfinite().all():
+    for name, values in weights.items():
+        if name not in own or own[name].shape != values.shape or not np.isfinite(values).all():
             raise AmiError(f"adaptation: '{name}' does not fit the model; erase the file, or adapt again")
-    if DRIVE in weights and abs(float(torch.linalg.det(weights[DRIVE]))) < LEAST_DRIVE:
+    if DRIVE in weights and abs(float(np.linalg.det(weights[DRIVE]))) < LEAST_DRIVE:
         raise AmiError("adaptation: by it the robot could not be steered; erase the file, or adapt again")
     if COLOURS in weights and float(weights[COLOURS][:, 0].min()) < LEAST_GAIN:
         raise AmiError("adaptation: by it the robot could not see; erase the file, or adapt again")
 
 
-@torch.no_grad()
-def apply(weights: Weights, model: WorldModel, trained: WorldModel) -> None:
-    """Makes `model`, a private copy of `trained`, the trained one with `weights`; what they leave out is as trained.
+def apply(weights: Weights, model: WorldModel | ArrayModel, trained: WorldModel | ArrayModel) -> None:
+    """Makes `model`, a `private_copy` of `trained`, the trained one with `weights`; what they leave out is as trained.
 
     Raises:
         AmiError: as `check`; `model` is then as it was.
     """
     check(weights, model)
     original = adaptable(trained)
-    for name, tensor in adaptable(model).items():
-        tensor.copy_(weights.get(name, original[name]))
+    for name, values in adaptable(model).items():
+        values[:] = weights.get(name, original[name])
 
 
 def pack(weights: Weights, encoder_id: str) -> bytes:
     """As bytes, for a file or a message."""
-    return save_tensors({k: v.detach().float().contiguous() for k, v in weights.items()}, {"encoder_id": encoder_id})
+    return save_arrays({k: np.ascontiguousarray(v, np.float32) for k, v in weights.items()}, {"encoder_id": encoder_id})
 
 
-def unpack(content: bytes, encoder_id: str, where: str) -> dict[str, Tensor]:
+def unpack(content: bytes, encoder_id: str, where: str) -> dict[str, NDArray[Any]]:
     """What `pack` packed.
 
     Raises:
         AmiError: it is damaged, or belongs to another model than `encoder_id`.
     """
     try:
-        weights = load_tensors(content)
+        weights = load_arrays(content)
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
         owner = header.get("__metadata__", {}).get("encoder_id")
     except (SafetensorError, ValueError) as error:
@@ -103,7 +111,7 @@ def save_weights(path: Path, weights: Weights, encoder_id: str) -> None:
         raise AmiError(f"adaptation: cannot write {path} ({error.strerror}); choose another file") from error
 
 
-def load_weights(path: Path, encoder_id: str) -> dict[str, Tensor]:
+def load_weights(path: Path, encoder_id: str) -> dict[str, NDArray[Any]]:
     """Reads a file; AmiError as `unpack`, and if it cannot be read."""
     try:
         return unpack(path.read_bytes(), encoder_id, str(path))

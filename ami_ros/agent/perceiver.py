@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.agent.synchroniser import SensorFrame
-from ami_ros.world_model.encoder import Sensors
 from ami_ros.world_model.perception import Perception
+from ami_ros.world_model.spec import Sensors
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ def main(
     import torch
     from rich.console import Console
 
-    from ami_ros.adaptation.adapter import AdaptationConfig
+    from ami_ros.adaptation.weights import AdaptationConfig
     from ami_ros.app.bench import model_and_memory
     from ami_ros.app.train_run import progress_bar
     from ami_ros.errors import AmiError

@@ -66,6 +66,6 @@ def _summary(figures: dict[str, Any]) -> str:
         f"({figures['gaps_over_200_ms_without_machine']} less the machine's own pauses, of which the longest took "
         f"{figures['machine_max_pause_s']} s), {figures['load_programs']} other programs; "
         f"{figures['goals_reached']} of {figures['goals']} goals, {figures['collisions']} contacts; "
-        f"{figures['all_cpu_percent']:.0f} % of a core, memory {figures['all_rss_mb']:.0f} MB, "
-        f"{figures['all_pss_mb']:.0f} MB with shared pages counted once"
+        f"{figures['processes']} processes: {figures['all_cpu_percent']:.0f} % of a core, memory "
+        f"{figures['all_rss_mb']:.0f} MB, {figures['all_pss_mb']:.0f} MB with shared pages counted once"
     )

@@ -26,7 +26,8 @@ from ami_ros.hardware import processor_name
 from ami_ros.learning.card import write_measurements
 from ami_ros.robots.derived import simulated_robot
 from ami_ros.simulation.simulator import Simulator
-from ami_ros.world_model.checkpoint import LoadedModel, write_atomically
+from ami_ros.world_model.checkpoint import LoadedModel
+from ami_ros.world_model.identity import write_atomically
 
 
 def measure(

@@ -67,16 +67,18 @@ class LatencyRun(DemoRun):
 
 
 def memory_figures(costs: Sequence[ProcessCost]) -> dict[str, float]:
-    """Memory and processor time of each process and in all: resident, and with shared pages divided (PSS)."""
+    """Memory (resident, and with shared pages divided: PSS) and processor time: of each process, and of all but the
+    bench's own, `demo`."""
     figures: dict[str, float] = {}
     for cost in costs:
         figures[f"{cost.name}_rss_mb"] = cost.rss_mb
         if cost.pss_mb is not None:
             figures[f"{cost.name}_pss_mb"] = cost.pss_mb
         figures[f"{cost.name}_cpu_percent"] = cost.cpu_percent
+    stack = {name: value for name, value in figures.items() if not name.startswith("demo_")}
     for unit in ("rss_mb", "pss_mb", "cpu_percent"):
-        figures[f"all_{unit}"] = round(sum(v for name, v in figures.items() if name.endswith(unit)), 1)
-    return figures
+        figures[f"all_{unit}"] = round(sum(v for name, v in stack.items() if name.endswith(unit)), 1)
+    return figures | {"processes": sum(cost.name != "demo" for cost in costs)}
 
 
 @contextmanager

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from ami_ros.adaptation.adapter import AdaptationConfig, Adapter
+from ami_ros.adaptation.adapter import Adapter
 from ami_ros.adaptation.segments import Segment, single
-from ami_ros.adaptation.weights import apply, private_copy
+from ami_ros.adaptation.weights import AdaptationConfig, apply
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.closed_loop import ClosedLoop, LoopConfig
 from ami_ros.evaluation.expedition import RandomDriver
@@ -82,7 +82,7 @@ class Learner:
 
     def __init__(self, loaded: LoadedModel, adapter: Adapter | None) -> None:
         self.trained, self.adapter = loaded.model, adapter
-        self.model = private_copy(loaded.model)
+        self.model = loaded.model.private_copy()
         self.looks = adapter is not None and adapter.config.colours
         self._version = 0
         self.errors: list[tuple[float, float, float]] = []

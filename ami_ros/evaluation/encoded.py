@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from ami_ros.geometry import Array
 from ami_ros.learning.dataset import Dataset
 from ami_ros.learning.windows import WindowConfig, WindowSampler
-from ami_ros.world_model.encoder import Sensors
 from ami_ros.world_model.model import WorldModel
+from ami_ros.world_model.spec import Sensors
 
 Rows = NDArray[np.int64]
 Latents = NDArray[np.float32]

@@ -12,7 +12,7 @@ from scipy.stats import spearmanr
 from ami_ros.evaluation.encoded import Encoded
 from ami_ros.evaluation.foresight import Foresight
 from ami_ros.geometry import Array
-from ami_ros.world_model.model import accumulated
+from ami_ros.world_model.arrays import accumulated
 
 STARTS = 3000
 HORIZONS = (1, 4, 10)  # model steps

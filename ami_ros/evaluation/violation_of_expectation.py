@@ -20,7 +20,7 @@ from scipy.stats import rankdata
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.encoded import Encoded, Rows
 from ami_ros.geometry import Array, relative
-from ami_ros.world_model.encoder import Sensors
+from ami_ros.world_model.spec import Sensors
 from ami_ros.world_model.surprise import SurpriseMonitor
 
 EVENTS = 80  # of each kind

@@ -11,7 +11,8 @@ from ami_ros.hardware import processor_name
 from ami_ros.learning.held_out import BeforeAfter
 from ami_ros.learning.pictures import Recording
 from ami_ros.learning.trainer import TrainingConfig
-from ami_ros.world_model.checkpoint import LoadedModel, count_parameters, write_atomically
+from ami_ros.world_model.checkpoint import LoadedModel, count_parameters
+from ami_ros.world_model.identity import write_atomically
 
 MEASURED = "## Measured on recordings that it was not trained on"
 

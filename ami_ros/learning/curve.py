@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ami_ros.extras import importing
-from ami_ros.world_model.checkpoint import write_atomically
+from ami_ros.world_model.identity import write_atomically
 
 with importing("train"):
     from matplotlib.axes import Axes

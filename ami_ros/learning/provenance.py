@@ -12,7 +12,7 @@ import yaml
 from ami_ros.config import dump_yaml, from_mapping, parse_yaml, to_mapping
 from ami_ros.errors import AmiError
 from ami_ros.learning.dataset import Dataset
-from ami_ros.world_model.checkpoint import write_atomically
+from ami_ros.world_model.identity import write_atomically
 
 FILE = "provenance.yaml"
 

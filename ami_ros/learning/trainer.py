@@ -29,7 +29,7 @@ from ami_ros.learning.prefetch import Prefetcher
 from ami_ros.learning.sight_phase import fit_sighting
 from ami_ros.learning.training_state import pack, unpack
 from ami_ros.learning.windows import Batch, Source, WindowConfig, WindowSampler
-from ami_ros.world_model.checkpoint import write_atomically
+from ami_ros.world_model.identity import write_atomically
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.spec import ModelSpec
 

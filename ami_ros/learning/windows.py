@@ -15,9 +15,8 @@ from torch import Tensor
 from ami_ros.errors import AmiError
 from ami_ros.geometry import relative
 from ami_ros.learning.pictures import Recording, open_pictures
-from ami_ros.world_model.encoder import Sensors
 from ami_ros.world_model.perception import fit_scan_columns
-from ami_ros.world_model.spec import ModelSpec
+from ami_ros.world_model.spec import ModelSpec, Sensors
 
 
 class Batch(NamedTuple):

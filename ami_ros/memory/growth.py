@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike
 
 from ami_ros.geometry import Array, compose, inverse, relative
@@ -147,9 +146,7 @@ class Growth:
     def _see(self, place_id: int, latent: Latents) -> Array:
         """The robot's pose (3,) in the frame of a place, by the relative-pose head."""
         index = self.places.index
-        with torch.inference_mode():
-            place = torch.from_numpy(index.latents[index.row(place_id)])
-            x, y, c, s = index.model.relative_pose(place, torch.from_numpy(latent)).tolist()
+        x, y, c, s = index.model.relative_pose(index.latents[index.row(place_id)], latent).tolist()
         return np.array([x, y, np.arctan2(s, c)])
 
     def _arrive(self, here: int, offset: Array, moment: Moment) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 
 from ami_ros.geometry import Array
-from ami_ros.memory.laser_model import PlaceModel
+from ami_ros.memory.laser_model import place_model
 from ami_ros.memory.rows import PlaceRow
 from ami_ros.memory.tables import Columns
 from ami_ros.memory.vector_index import VectorIndex, VectorIndexConfig
@@ -22,10 +22,10 @@ Latents = NDArray[np.float32]
 class PlaceIndex:
     """Latents, contrastive keys, poses and numbers of all places, row by row; appending is O(1) amortised."""
 
-    def __init__(self, model: PlaceModel, config: VectorIndexConfig | None = None) -> None:
-        self.model = model
+    def __init__(self, model: Any, config: VectorIndexConfig | None = None) -> None:
+        self.model = place_model(model)
         self._neighbours = VectorIndex(config or VectorIndexConfig())
-        spec = model.spec
+        spec = self.model.spec
         self._columns = Columns(
             id=np.int64,
             latent=(np.float32, spec.latent_dim),
@@ -82,8 +82,7 @@ class PlaceIndex:
 
     def query(self, latent: Latents) -> Latents:
         """What a latent (latent_dim,) is compared with keys as: (contrast_dim,), unit length."""
-        with torch.inference_mode():
-            return np.asarray(self.model.contrast.queries(torch.from_numpy(latent)[None])[0].numpy())
+        return self.model.contrast.queries(latent[None])[0]
 
     def scores(self, latent: Latents) -> Latents:
         """Contrastive score (n,) in [-1, 1] of a latent (latent_dim,) against every place."""
@@ -100,8 +99,7 @@ class PlaceIndex:
     def extend(self, ids: NDArray[np.int64], latents: Latents, poses: Array, **numbers: ArrayLike) -> None:
         """Appends places (n,), (n, latent_dim), (n, 3); `numbers`: see `column`, 0 where they are not given."""
         start = len(self)
-        with torch.inference_mode():
-            keys = self.model.contrast.keys(torch.from_numpy(np.asarray(latents, np.float32))).numpy()
+        keys = self.model.contrast.keys(np.asarray(latents, np.float32))
         self._columns.extend(len(ids), id=ids, latent=latents, key=keys, pose=poses, **numbers)
         self._row_of |= {place_id: start + k for k, place_id in enumerate(np.asarray(ids).tolist())}
 

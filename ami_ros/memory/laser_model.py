@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ami_ros.outlines import REACH, Outline
+from ami_ros.world_model.arrays import ArrayCritic, ArrayPairs, Floats, on_arrays
+from ami_ros.world_model.layers import unit
 
 RINGS, SECTORS, WAVES = 16, 60, 5
 ENCODER = "laser-outline-1"  # whose latents these are
@@ -28,27 +29,17 @@ class PlaceSpec(Protocol):
     def command_dim(self) -> int: ...
 
 
-class Critic(Protocol):
-    """Compares latents: the product of a query and a key, both of unit length, says how alike they are."""
-
-    @property
-    def temperature(self) -> float: ...
-    def queries(self, latents: torch.Tensor) -> torch.Tensor:
-        """(n, contrast_dim) of (n, latent_dim)."""
-
-    def keys(self, latents: torch.Tensor) -> torch.Tensor:
-        """(n, contrast_dim) of (n, latent_dim)."""
-
-
 class PlaceModel(Protocol):
-    """What gives meaning to the latents of a memory: a world model, or `LaserModel`."""
+    """What gives meaning to the latents of a memory: an `ArrayModel`, or `LaserModel`."""
 
     @property
     def spec(self) -> PlaceSpec: ...
     @property
-    def contrast(self) -> Critic: ...
-    def relative_pose(self, place: torch.Tensor, latent: torch.Tensor) -> torch.Tensor:
-        """x, y [m], cos and sin of the yaw (..., 4) of where `latent` was taken, as seen from `place`."""
+    def contrast(self) -> ArrayCritic: ...
+    @property
+    def pairs(self) -> ArrayPairs | None: ...
+    def relative_pose(self, first: Floats, second: Floats) -> Floats:
+        """x, y [m], cos and sin of the yaw (..., 4) of where the second latent was taken, as seen from the first."""
 
 
 @dataclass(frozen=True)
@@ -61,23 +52,28 @@ class LaserSpec:
     command_dim: int = 2
 
 
-class LaserModel:
+class LaserModel(ArrayCritic):
     """A `PlaceModel` that has learned nothing: latents are `describe`'s, and are compared as they are."""
 
-    spec, temperature = LaserSpec(), 0.05
+    spec, temperature, pairs = LaserSpec(), 0.05, None
 
     @property
     def contrast(self) -> LaserModel:
         return self
 
-    def queries(self, latents: torch.Tensor) -> torch.Tensor:
-        return torch.nn.functional.normalize(latents, dim=-1)
+    def queries(self, latents: Floats) -> Floats:
+        return unit(latents)
 
     keys = queries
 
-    def relative_pose(self, place: torch.Tensor, latent: torch.Tensor) -> torch.Tensor:
+    def relative_pose(self, first: Floats, second: Floats) -> Floats:
         """The place itself: how two outlines lie is for `Matcher` to say."""
-        return torch.tensor([0.0, 0.0, 1.0, 0.0]).expand(*place.shape[:-1], 4)
+        return np.broadcast_to(np.array([0, 0, 1, 0], np.float32), (*first.shape[:-1], 4))
+
+
+def place_model(model: Any) -> PlaceModel:
+    """What a memory asks: a `LaserModel`, or any other by `on_arrays`."""
+    return model if isinstance(model, LaserModel) else on_arrays(model)
 
 
 def describe(outline: Outline) -> NDArray[np.float32]:

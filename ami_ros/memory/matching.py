@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ami_ros.geometry import Array, compose, from_cos_sin, mean_pose, pose_gap
@@ -43,9 +42,7 @@ def match(index: PlaceIndex, latent: Latents, count: int = 24, reach: float = 0.
         reach: distance [m] at which that factor is 1/e.
     """
     rows, score = index.most_similar(latent, count)
-    places = torch.from_numpy(index.latents[rows])
-    with torch.inference_mode():
-        offsets = from_cos_sin(index.model.relative_pose(places, torch.from_numpy(latent).expand_as(places)).numpy())
+    offsets = from_cos_sin(index.model.relative_pose(index.latents[rows], latent))
     logits = score.astype(np.float64) / index.model.contrast.temperature
     weights = np.exp(logits - logits.max(initial=-np.inf))
     distances = np.hypot(offsets[:, 0], offsets[:, 1])

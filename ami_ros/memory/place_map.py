@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,14 +15,13 @@ from ami_ros.geometry import Array, pose_gap
 from ami_ros.memory.codes import Code
 from ami_ros.memory.graph import GraphConfig, PlaceGraph
 from ami_ros.memory.index import CELL, Cells, Details, Latents, PlaceIndex
-from ami_ros.memory.laser_model import LaserModel, PlaceModel
+from ami_ros.memory.laser_model import LaserModel
 from ami_ros.memory.recognition import Recogniser
 from ami_ros.memory.relaxation import RelaxationConfig, compare_places, driven_ways, relax
 from ami_ros.memory.rows import Experience, PlaceRow, PlaceTable
 from ami_ros.memory.store import Store
 from ami_ros.memory.types import Edge, Place, Places
 from ami_ros.memory.writing import MAX_LABEL, MAX_NOTE
-from ami_ros.world_model.pairs import PairHead
 
 MAX_KEEP_AWAY = 100.0  # [m] around a place
 _NUMBERS = ("created", "last_seen", "visits", "episode", "surprise", "keep_away")
@@ -31,20 +31,20 @@ class PlaceMap:
     """What is remembered. Whatever changes goes to the store at once; thumbnails are kept there only.
 
     Args:
-        model: gives meaning to latents.
+        model: gives meaning to latents; see `place_model`.
         encoder_id: of the latents; a stored memory of another encoder is refused.
         path: of the SQLite file; None keeps everything in RAM.
         config: of the graph.
     """
 
-    def __init__(self, model: PlaceModel, encoder_id: str, path: Path | None, config: GraphConfig) -> None:
+    def __init__(self, model: Any, encoder_id: str, path: Path | None, config: GraphConfig) -> None:
         self.encoder_id, self.latent_dim = encoder_id, model.spec.latent_dim
         self.index = PlaceIndex(model)
         self.graph = PlaceGraph(self.index, config)
         self._cells = Cells()
         self.store = Store(path, encoder_id, self.latent_dim)
         self.details = Details(self.index)
-        pairs: PairHead | None = getattr(model, "pairs", None)
+        pairs = self.index.model.pairs
         self.recogniser = None if pairs is None else Recogniser(pairs, self.thumbnail)
         self._copied: Path | None = None
         self.revision = 0  # grows with every change of places, ways and labels; visits are none

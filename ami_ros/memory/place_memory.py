@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,7 +18,7 @@ from ami_ros.memory.continuity import Continuity
 from ami_ros.memory.files import read_back, write_copy
 from ami_ros.memory.growth import Growth, MemoryConfig, Moment, Picture
 from ami_ros.memory.index import Latents
-from ami_ros.memory.laser_model import LaserModel, PlaceModel, describe
+from ami_ros.memory.laser_model import LaserModel, describe
 from ami_ros.memory.localisation import Estimate, PlaceFilter
 from ami_ros.memory.merging import Merged, MergeLimits, merge
 from ami_ros.memory.place_map import PlaceMap
@@ -43,7 +44,7 @@ class PlaceMemory:
         config: see there.
     """
 
-    def __init__(self, model: PlaceModel, encoder_id: str, path: Path | None, config: MemoryConfig) -> None:
+    def __init__(self, model: Any, encoder_id: str, path: Path | None, config: MemoryConfig) -> None:
         self.config = config
         self.map = PlaceMap(model, encoder_id, path, config.graph)
         self.filter = PlaceFilter(config.filter)
@@ -56,7 +57,7 @@ class PlaceMemory:
         self._relaxed = len(self.map)  # as it was stored, the map was relaxed
 
     @classmethod
-    def copy_of(cls, model: PlaceModel, encoder_id: str, path: Path | None, config: MemoryConfig) -> PlaceMemory:
+    def copy_of(cls, model: Any, encoder_id: str, path: Path | None, config: MemoryConfig) -> PlaceMemory:
         """A memory in RAM that begins with what is in `path`, which stays as it is; thumbnails are left out."""
         memory = cls(model, encoder_id, None, config)
         if path is not None:
@@ -72,7 +73,7 @@ class PlaceMemory:
     def takes_scans(self) -> bool:
         """Whether scans are of use to it: with its model, as it is configured."""
         use, model = self.config.survey.use, self.map.index.model
-        exact = isinstance(model, LaserModel) or getattr(model, "pairs", None) is not None
+        exact = isinstance(model, LaserModel) or model.pairs is not None
         return use == "always" or (use == "auto" and exact)
 
     # Experience

@@ -6,7 +6,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ami_ros.errors import AmiError
@@ -14,7 +13,7 @@ from ami_ros.geometry import Array, compose, from_cos_sin, pose_gap
 from ami_ros.images import decode_image
 from ami_ros.memory.index import Latents, PlaceIndex
 from ami_ros.memory.matching import Hypothesis, Matches, cluster
-from ami_ros.world_model.pairs import PairHead
+from ami_ros.world_model.arrays import ArrayPairs, Floats
 from ami_ros.world_model.perception import fit_image
 
 KEPT = 2000  # maps of features, of places asked about last: some 20 MB
@@ -29,8 +28,8 @@ MOST = 3  # hypotheses
 BATCH = 16  # pictures
 
 
-def _odds(same: torch.Tensor) -> torch.Tensor:
-    return same / (1 - same).clamp(min=1e-6)
+def _odds(same: Floats) -> Floats:
+    return np.asarray(same / np.maximum(1 - same, 1e-6))
 
 
 def _odds_of(same: float) -> float:
@@ -45,7 +44,7 @@ class Recogniser:
         thumbnail: the JPEG of a place by its id; empty: it has none.
     """
 
-    def __init__(self, pairs: PairHead, thumbnail: Callable[[int], bytes]) -> None:
+    def __init__(self, pairs: ArrayPairs, thumbnail: Callable[[int], bytes]) -> None:
         self._pairs, self._thumbnail = pairs, thumbnail
         self._size = pairs.size
         self._codes: OrderedDict[int, NDArray[np.float16]] = OrderedDict()
@@ -100,8 +99,8 @@ class Recogniser:
         new = [place_id for place_id in ids if place_id not in self._seen]
         codes = self._codes_of(new)
         if codes:
-            stacked = torch.from_numpy(np.stack(list(codes.values())).astype(np.float32))
-            pose, error, odds = self._compare(stacked, torch.from_numpy(picture))
+            stacked = np.stack(list(codes.values())).astype(np.float32)
+            pose, error, odds = self._compare(stacked, picture)
             self._seen.update(zip(codes, np.column_stack([pose, error, odds]), strict=True))
         return {place_id: self._seen[place_id] for place_id in ids if place_id in self._seen}
 
@@ -110,8 +109,7 @@ class Recogniser:
         picture = _fitting(jpeg, self._size)
         if picture is None:
             return None
-        with torch.inference_mode():
-            return np.asarray(self._pairs.code(torch.from_numpy(picture)[None].permute(0, 3, 1, 2))[0])
+        return self._pairs.code(picture[None].transpose(0, 3, 1, 2))[0]
 
     def alike(self, ids: Sequence[int], picture: Latents) -> Array | None:
         """Probability (k,) that places see what a picture sees, given its code; of each that has a picture itself, None
@@ -119,26 +117,25 @@ class Recogniser:
         known = self._codes_of(ids)
         if not known:
             return None
-        codes = torch.from_numpy(np.stack(list(known.values())).astype(np.float32))
-        odds = self._compare(codes, torch.from_numpy(picture))[2]
+        odds = self._compare(np.stack(list(known.values())).astype(np.float32), picture)[2]
         return odds / (1 + odds)
 
-    def _compare(self, codes: torch.Tensor, picture: torch.Tensor) -> tuple[Array, Array, Array]:
+    def _compare(self, codes: Latents, picture: Latents) -> tuple[Array, Array, Array]:
         """Of places' codes (k, code): the picture's pose (k, 3) in their frames, its error (k,) [m] and odds (k,) that
         both show the same, where they are good as compared either way: what errs one way seldom does the other."""
         poses, errors, odds = [], [], []
-        with torch.inference_mode():
-            for part in codes.split(4 * BATCH):
-                there = self._pairs(part, picture.expand_as(part))
-                likely = there.same >= POSSIBLE**2
-                chance = _odds(there.same)
-                if likely.any():
-                    back = self._pairs(picture.expand_as(part[likely]), part[likely])
-                    chance[likely] = (chance[likely] * _odds(back.same)).sqrt()
-                poses.append(there.pose)
-                errors.append(there.error)
-                odds.append(chance)
-        found = (torch.cat(values).double().numpy() for values in (poses, errors, odds))
+        for first in range(0, len(codes), 4 * BATCH):
+            part = codes[first : first + 4 * BATCH]
+            there = self._pairs.compare(part, np.broadcast_to(picture, part.shape))
+            likely = there.same >= POSSIBLE**2
+            chance = _odds(there.same)
+            if likely.any():
+                back = self._pairs.compare(np.broadcast_to(picture, part[likely].shape), part[likely])
+                chance[likely] = np.sqrt(chance[likely] * _odds(back.same))
+            poses.append(there.pose)
+            errors.append(there.error)
+            odds.append(chance)
+        found = (np.concatenate(values).astype(np.float64) for values in (poses, errors, odds))
         return from_cos_sin(next(found)), next(found), next(found)
 
     def _codes_of(self, ids: Sequence[int]) -> dict[int, NDArray[np.float16]]:
@@ -148,9 +145,7 @@ class Recogniser:
             pictures = {i: image for i in new[start : start + BATCH] if (image := self._picture(i)) is not None}
             if not pictures:
                 continue
-            batch = torch.from_numpy(np.stack(list(pictures.values()))).permute(0, 3, 1, 2)
-            with torch.inference_mode():
-                found = self._pairs.code(batch).numpy().astype(np.float16)
+            found = self._pairs.code(np.stack(list(pictures.values())).transpose(0, 3, 1, 2)).astype(np.float16)
             codes.update(zip(pictures, found, strict=True))
         for place_id in ids:
             if place_id in codes:

@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, diags
 from scipy.sparse.linalg import splu
@@ -46,20 +45,18 @@ class Measurements:
 def compare_places(index: PlaceIndex, config: RelaxationConfig, block: int = 512) -> Measurements:
     """What the relative-pose head sees between each place and those that resemble it."""
     starts, stops, seen = [], [], []
-    keys, latents = index.keys, torch.from_numpy(index.latents)
+    keys, latents = index.keys, index.latents
     count = min(config.neighbours, len(index) - 1)
-    with torch.inference_mode():
-        queries = index.model.contrast.queries(latents).numpy()
-        for first in range(0, len(index), block):
-            score = queries[first : first + block] @ keys.T
-            rows = np.arange(first, first + len(score))
-            score[rows - first, rows] = -np.inf
-            best = np.argpartition(-score, count - 1, axis=1)[:, :count]
-            stop, start = np.repeat(rows, count), best.ravel()
-            out = index.model.relative_pose(latents[start], latents[stop]).numpy().astype(np.float64)
-            starts.append(start)
-            stops.append(stop)
-            seen.append(out)
+    queries = index.model.contrast.queries(latents)
+    for first in range(0, len(index), block):
+        score = queries[first : first + block] @ keys.T
+        rows = np.arange(first, first + len(score))
+        score[rows - first, rows] = -np.inf
+        best = np.argpartition(-score, count - 1, axis=1)[:, :count]
+        stop, start = np.repeat(rows, count), best.ravel()
+        starts.append(start)
+        stops.append(stop)
+        seen.append(index.model.relative_pose(latents[start], latents[stop]).astype(np.float64))
     start, stop, out = np.concatenate(starts), np.concatenate(stops), np.concatenate(seen)
     poses = from_cos_sin(out)
     near = np.hypot(out[:, 0], out[:, 1]) < config.reach

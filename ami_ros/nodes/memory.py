@@ -25,7 +25,7 @@ from ami_ros.ros.memory_services import MemoryFiles, MemoryServices
 from ami_ros.ros.messages import conversions
 from ami_ros.ros.messages import memory as memory_messages
 from ami_ros.ros.messages.markers import place_markers
-from ami_ros.ros.models import shared_model
+from ami_ros.ros.models import shared_arrays
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.parameters import parameter
 from ami_ros.ros.node.process import run
@@ -87,7 +87,7 @@ class MemoryNode(AmiNode[MemoryParameters]):
 
     def configure(self) -> None:
         config = self.config
-        loaded = shared_model(config.model)
+        loaded = shared_arrays(config.model)
         spec = loaded.model.spec
         self._encoder_id, self._width, self._latent_dim = loaded.encoder_id, spec.command_dim, spec.latent_dim
         make = PlaceMemory if config.keep else PlaceMemory.copy_of

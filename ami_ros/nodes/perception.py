@@ -19,15 +19,15 @@ from ami_ros.images import MAX_PIXELS
 from ami_ros.ros.adaptation import TOPIC as ADAPTATION
 from ami_ros.ros.adaptation import FollowedModel
 from ami_ros.ros.messages import conversions
-from ami_ros.ros.models import shared_model
+from ami_ros.ros.models import shared_arrays
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.parameters import group, parameter
 from ami_ros.ros.node.process import URGENT, run
 from ami_ros.ros.node.qos import LATCHED
 from ami_ros.ros.node.worker import Worker
 from ami_ros.ros.sensors.camera import CalibratedCamera
-from ami_ros.world_model.checkpoint import LoadedModel, count_parameters
-from ami_ros.world_model.onnx_runtime import OnnxEncoder
+from ami_ros.world_model.arrays import ByTorch
+from ami_ros.world_model.inference import LoadedArrays
 from ami_ros.world_model.perception import Perception
 
 
@@ -36,9 +36,6 @@ class PerceptionParameters:
     """Parameters of the node."""
 
     model: Path | None = parameter(None, "Folder of the model.")
-    onnx: Path | None = parameter(
-        None, "Folder that ./ami export wrote for the model: encode with ONNX Runtime. Empty: with torch."
-    )
     scan_max_age: float = parameter(
         0.25,
         "Between an image and its scan or heading. Larger pairs worse-timed sensors, smaller drops more images.",
@@ -64,14 +61,13 @@ class PerceptionNode(AmiNode[PerceptionParameters]):
         super().__init__("perception", PerceptionParameters, **options)
 
     def configure(self) -> None:
-        loaded = shared_model(self.config.model)
+        loaded = shared_arrays(self.config.model)
         self._encoder_id = loaded.encoder_id
-        encoder = OnnxEncoder(loaded, self.config.onnx.expanduser()) if self.config.onnx else None
-        self._followed = FollowedModel(loaded)
-        self.perception = Perception(self._followed.model, encoder)
+        self._followed = FollowedModel(loaded.model, loaded.encoder_id)
+        self.perception = Perception(self._followed.model)
         config, inputs = self.config, loaded.model.spec.inputs
         self._synchroniser = Synchroniser(inputs, config.freshness, config.scan_max_age, config.max_rate)
-        self._info = model_info(loaded, "onnxruntime" if encoder else "torch", self.get_clock().now().to_msg())
+        self._info = model_info(loaded, self.get_clock().now().to_msg())
         self._latent = self.publisher(Latent, "latent")
         self._model_info = self.publisher(ModelInfo, "model_info", LATCHED)
         self._worker: Worker[tuple[Header, SensorFrame]] = Worker("perception", self._encode, self._failed)
@@ -135,21 +131,21 @@ class PerceptionNode(AmiNode[PerceptionParameters]):
         self.health.error("model", f"model failed: {type(error).__name__}: {error}", error)
 
 
-def model_info(loaded: LoadedModel, runtime: str, stamp: Any) -> ModelInfo:
+def model_info(loaded: LoadedArrays, stamp: Any) -> ModelInfo:
     """What other nodes need to know about the model."""
     spec = loaded.model.spec
     return ModelInfo(
         loaded=stamp,
         encoder_id=loaded.encoder_id,
         sha256=loaded.sha256,
-        runtime=runtime,
+        runtime="torch" if isinstance(loaded.model, ByTorch) else "numpy",
         image_size=spec.inputs.image_size,
         field_of_view=spec.inputs.field_of_view,
         scan_beams=spec.inputs.scan_beams,
         heading=spec.inputs.heading,
         latent_dim=spec.latent_dim,
         step_duration=conversions.seconds_to_duration(spec.step_duration),
-        num_parameters=count_parameters(loaded.model),
+        num_parameters=loaded.parameters,
     )
 
 

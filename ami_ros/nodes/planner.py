@@ -41,7 +41,7 @@ from ami_ros.ros.goals.route_client import RouteClient
 from ami_ros.ros.messages import conversions
 from ami_ros.ros.messages.goals import Frames, goal_from_message
 from ami_ros.ros.messages.memory import keep_away_from_message, location_from_message
-from ami_ros.ros.models import planning_dynamics, shared_model, warm_up
+from ami_ros.ros.models import shared_model
 from ami_ros.ros.node.health import STEADY
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.parameters import group, parameter
@@ -49,10 +49,10 @@ from ami_ros.ros.node.process import URGENT, run
 from ami_ros.ros.node.qos import LATCHED, RELIABLE
 from ami_ros.ros.node.worker import Worker
 from ami_ros.ros.planner_topics import PlannerTopics
+from ami_ros.ros.planning_model import planning_dynamics, warm_up
 from ami_ros.ros.sensors.camera import CalibratedCamera
 from ami_ros.ros.sensors.scanner import Scanner
 from ami_ros.scan import Mount
-from ami_ros.world_model.onnx_runtime import OnnxEncoder
 from ami_ros.world_model.perception import Perception
 
 # What can be set while the node runs; all but control_rate and route_timeout count from the next goal on.
@@ -70,7 +70,7 @@ class PlannerParameters:
 
     model: Path | None = parameter(None, "Folder of the model.")
     onnx: Path | None = parameter(
-        None, "Folder that ./ami export wrote for the model: encode goals and search with ONNX Runtime."
+        None, "Folder that ./ami export wrote for the model: search with ONNX Runtime. Empty: with torch."
     )
     precision: Precision = parameter(
         "auto",
@@ -111,9 +111,8 @@ class PlannerNode(AmiNode[PlannerParameters]):
         config = self.config
         loaded = shared_model(config.model)
         self._encoder_id, self._spec = loaded.encoder_id, loaded.model.spec
-        self._followed = FollowedModel(loaded)
-        encoder = OnnxEncoder(loaded, config.onnx.expanduser()) if config.onnx else None
-        self.perception = Perception(loaded.model, encoder)
+        self._followed = FollowedModel(loaded.model, loaded.encoder_id)
+        self.perception = Perception(loaded.model)
         dynamics, why = planning_dynamics(
             loaded, self._followed.model, config.navigator.planner, config.onnx, config.precision
         )

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from geometry_msgs.msg import Twist, TwistStamped
 from nav_msgs.msg import Odometry
 
@@ -24,7 +23,7 @@ from ami_ros.geometry import Array, compose
 from ami_ros.planning.situations import Reading
 from ami_ros.ros.adaptation import AdaptationDesk, AdaptationParameters, FollowedModel
 from ami_ros.ros.messages import conversions
-from ami_ros.ros.models import shared_model
+from ami_ros.ros.models import shared_arrays
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.parameters import parameter
 from ami_ros.ros.node.process import run
@@ -32,7 +31,7 @@ from ami_ros.ros.node.qos import RELIABLE
 from ami_ros.ros.node.worker import Worker
 from ami_ros.ros.sensors.camera import CalibratedCamera
 from ami_ros.ros.sensors.history import SensorHistory
-from ami_ros.world_model.model import accumulated
+from ami_ros.world_model.arrays import accumulated
 from ami_ros.world_model.perception import Perception
 from ami_ros.world_model.surprise import HORIZON, SurpriseMonitor
 
@@ -73,11 +72,11 @@ class WorldModelNode(AmiNode[WorldModelParameters]):
 
     def configure(self) -> None:
         config = self.config
-        loaded = shared_model(config.model)
+        loaded = shared_arrays(config.model)
         self._encoder_id, self._spec = loaded.encoder_id, loaded.model.spec
-        self._followed = FollowedModel(loaded)
+        self._followed = FollowedModel(loaded.model, loaded.encoder_id)
         self._model = self._followed.model
-        self._desk = AdaptationDesk(self, loaded, self._followed, config.adaptation)
+        self._desk = AdaptationDesk(self, config.model, self._followed, config.adaptation)
         self._watch = SurpriseWatch(SurpriseMonitor(self._model, config.threshold, config.window), self._spec)
         self._surprise = self.publisher(SurpriseMessage, "surprise")
         self._surprised = ""
@@ -173,13 +172,12 @@ class WorldModelNode(AmiNode[WorldModelParameters]):
         if not len(commands) or not np.isfinite(commands).all():
             raise AmiError("predict: give at least one command, of finite numbers", Predict.Response.INVALID_INPUT)
         start, pose = self._start(request)
-        chunks = torch.from_numpy(np.repeat(commands[:, None], self._spec.chunk, 1).astype(np.float32))
-        with torch.inference_mode():
-            previous = torch.tensor([self._watch.commands.at(start.stamp)], dtype=torch.float32)
-            given = torch.from_numpy(start.latent)[None], chunks[None], previous
-            latents, motions = self._model.rollout(*given)
-            doubt = self._model.path_disagreement(given[0], latents, *given[1:]) if self._spec.ensemble else None
-        response.rollout = self._rollout(request, start, pose, latents[0].numpy(), motions[0].numpy())
+        chunks = np.repeat(commands[:, None], self._spec.chunk, 1).astype(np.float32)
+        previous = np.array([self._watch.commands.at(start.stamp)], np.float32)
+        given = start.latent[None], chunks[None], previous
+        latents, motions = self._model.rollout(*given)
+        doubt = self._model.path_disagreement(given[0], latents, *given[1:]) if self._spec.ensemble else None
+        response.rollout = self._rollout(request, start, pose, latents[0], motions[0])
         if doubt is not None:
             response.rollout.uncertainty = accumulated(doubt)[0].tolist()
         response.rollout.computing_time = conversions.seconds_to_duration(time.perf_counter() - began)

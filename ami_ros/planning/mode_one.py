@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ami_ros.planning.kinematics import Kinematics
 from ami_ros.planning.protocols import Dynamics, Knowing
-from ami_ros.world_model.model import accumulated
+from ami_ros.world_model.arrays import accumulated
 
 Alone = Literal["never", "late", "always"]
 PROBE = 10  # plans of mode 1 in a row, after which a search is tried again

@@ -5,19 +5,30 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ami_interfaces.msg import Adaptation
 from ami_interfaces.srv import ChangeAdaptation
-from ami_ros.adaptation.adapter import AdaptationConfig, Adapter, Step
-from ami_ros.adaptation.journal import Journal
+from ami_ros.adaptation.journal import Journal, Step
 from ami_ros.adaptation.segments import Segment
-from ami_ros.adaptation.weights import Weights, apply, check, load_weights, pack, private_copy, save_weights, unpack
+from ami_ros.adaptation.weights import (
+    AdaptationConfig,
+    Weights,
+    apply,
+    check,
+    load_weights,
+    pack,
+    save_weights,
+    unpack,
+)  # fmt: skip
 from ami_ros.errors import AmiError
+from ami_ros.ros.models import shared_model
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.parameters import parameter
 from ami_ros.ros.node.qos import LATCHED
-from ami_ros.world_model.checkpoint import LoadedModel
+
+if TYPE_CHECKING:  # who does not learn does without torch
+    from ami_ros.adaptation.adapter import Adapter
 
 TOPIC = "adaptation"
 
@@ -35,33 +46,32 @@ class AdaptationParameters:
 
 
 class FollowedModel:
-    """A model whose dynamics and colours follow what was adapted; encoder and heads are those of `loaded`.
+    """A model whose dynamics and colours follow what was adapted; encoder and heads are those of `trained`.
 
     `take` may be called on any thread; `refresh` on the one that uses the model, between two uses.
     """
 
-    def __init__(self, loaded: LoadedModel) -> None:
-        self.model = private_copy(loaded.model)
-        self._loaded = loaded
+    def __init__(self, trained: Any, encoder_id: str) -> None:
+        self.model, self._trained, self.encoder_id = trained.private_copy(), trained, encoder_id
         self._pending: Weights | None = None
 
     def take_message(self, message: Adaptation) -> None:
         """Raises AmiError if it belongs to another model."""
-        owner = self._loaded.encoder_id
+        owner = self.encoder_id
         if message.encoder_id != owner:
             raise AmiError(f"it belongs to the model {message.encoder_id}, not to {owner}: ignored")
         self.take(unpack(bytes(message.tensors), owner, "a message"))
 
     def take(self, weights: Weights) -> None:
         """Raises AmiError if they do not fit."""
-        check(weights, self._loaded.model)
+        check(weights, self._trained)
         self._pending = weights
 
     def refresh(self) -> None:
         """Uses what was taken last."""
         weights, self._pending = self._pending, None
         if weights is not None:
-            apply(weights, self.model, self._loaded.model)
+            apply(weights, self.model, self._trained)
 
 
 class AdaptationDesk:
@@ -71,21 +81,23 @@ class AdaptationDesk:
 
     Args:
         node: to publish and answer for.
-        loaded: the model.
+        folder: of the model.
         followed: the node's own copy of it.
         config: of the adaptation.
     """
 
     def __init__(
-        self, node: AmiNode[Any], loaded: LoadedModel, followed: FollowedModel, config: AdaptationParameters
+        self, node: AmiNode[Any], folder: Path | None, followed: FollowedModel, config: AdaptationParameters
     ) -> None:
-        self._node, self._encoder_id, self._followed = node, loaded.encoder_id, followed
+        self._node, self._encoder_id, self._followed = node, followed.encoder_id, followed
         file = config.file.expanduser() if config.file else None
         self._file = file
         self._adapter, self._journal = None, None
         if config.enabled:
-            weights = load_weights(file, loaded.encoder_id) if file and file.is_file() else None
-            self._adapter = Adapter(loaded.model, config.learning, weights)
+            weights = load_weights(file, followed.encoder_id) if file and file.is_file() else None
+            from ami_ros.adaptation.adapter import Adapter
+
+            self._adapter = Adapter(shared_model(folder).model, config.learning, weights)
             self._journal = Journal(config.journal.expanduser()) if config.journal else None
         self.looks = self._adapter is not None and config.learning.colours  # segments need what the sensors gave
         self._lock = threading.Lock()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,6 @@ from ami_ros.memory.types import MAX_RESULTS, PlaceQuery
 from ami_ros.ros.messages import conversions
 from ami_ros.ros.messages import memory as memory_messages
 from ami_ros.ros.node.lifecycle import AmiNode
-from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.perception import Perception
 
 
@@ -71,7 +70,7 @@ class MemoryServices(LockedServices):
         super().__init__(node, memory, lock)
         self._encoder_id, self._frame, self._decode = encoder_id, frame, decode
         self._latent_dim = memory.map.latent_dim
-        self._perception = Perception(cast(WorldModel, memory.map.index.model))
+        self._perception = Perception(memory.map.index.model)
         self.latent: NDArray[np.float32] | None = None  # (latent_dim,) the newest
         self.offer(FindRoute, "~/find_route", self._find_route)
         self.offer(RecallPlaces, "~/recall", self._recall)
@@ -79,7 +78,7 @@ class MemoryServices(LockedServices):
         self.offer(ForgetPlaces, "~/forget", self._forget, "WRITE_FAILED")
 
     def _find_route(self, request: FindRoute.Request, response: FindRoute.Response) -> None:
-        code = self._perception.model.spec.picture_code
+        code = self._perception.spec.picture_code
         query = memory_messages.query_from_message(request.goal, self._encoder_id, self._latent_dim, self._frame, code)
         edges = memory_messages.edges_from_message(list(request.avoid_edges))
         route = self._memory.find_route(query, request.hypothesis, edges)

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from pathlib import Path
-
-import numpy as np
-import torch
+from typing import TYPE_CHECKING
 
 from ami_ros.errors import AmiError
-from ami_ros.planning.budget import ENOUGH
-from ami_ros.planning.planner import LatentPlanner, PlannerConfig
-from ami_ros.planning.precision import Precision, choose_precision
-from ami_ros.planning.protocols import Dynamics, Target
-from ami_ros.world_model.checkpoint import LoadedModel, load_model
-from ami_ros.world_model.model import WorldModel
-from ami_ros.world_model.onnx_dynamics import OnnxDynamics
-from ami_ros.world_model.perception import Perception
+from ami_ros.world_model.arrays import ByTorch
+from ami_ros.world_model.identity import identify_model
+from ami_ros.world_model.inference import InferenceModel, LoadedArrays, load_inference
+from ami_ros.world_model.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from ami_ros.world_model.checkpoint import LoadedModel
 
 _loaded: dict[Path, LoadedModel] = {}
+_arrays: dict[Path, tuple[LoadedModel, LoadedArrays]] = {}  # of which model, and for whom
 _files: dict[Path, list[tuple[int, int, int]]] = {}  # as they were when it was loaded
-_lock = threading.Lock()
+_lock = threading.RLock()
 
 
 def shared_model(folder: Path | None) -> LoadedModel:
@@ -29,11 +28,13 @@ def shared_model(folder: Path | None) -> LoadedModel:
     Raises:
         AmiError: no folder given, or one that `load_model` refuses.
     """
-    if folder is None:
-        raise AmiError("parameter 'model' is not set; give the folder of a model, as ./ami train writes it")
+    import torch  # here: processes that neither search nor learn do without its 190 MB
+
+    from ami_ros.world_model.checkpoint import load_model
+
     # One thread for each node's inference: more would compete for the cores.
     torch.set_num_threads(1)
-    key = folder.expanduser().resolve()
+    key = _key(folder)
     with _lock:
         files = [(s.st_ino, s.st_size, s.st_mtime_ns) for s in map(Path.stat, sorted(key.glob("*")))]
         if key not in _loaded or _files.get(key, files) != files:
@@ -41,37 +42,39 @@ def shared_model(folder: Path | None) -> LoadedModel:
         return _loaded[key]
 
 
-def planning_dynamics(
-    loaded: LoadedModel, model: WorldModel, config: PlannerConfig, onnx: Path | None, precision: Precision
-) -> tuple[Dynamics, str]:
-    """The dynamics that a planner searches with, and why, in a line.
-
-    Args:
-        loaded: the model.
-        model: the same, or a private copy of it that is adapted.
-        config: of the planner.
-        onnx: folder of `export_onnx`, for ONNX Runtime; None: torch.
-        precision: of torch.
+def shared_arrays(folder: Path | None) -> LoadedArrays:
+    """The same for those who do without torch. Where this process has torch, as the composed one, weights are shared.
 
     Raises:
-        AmiError: as `OnnxDynamics` and `choose_precision`, or both are asked for.
+        AmiError: as `shared_model`.
     """
-    if onnx is None:
-        return choose_precision(model, config, precision)
-    if precision == "bf16":
-        raise AmiError("planner: bf16 needs torch, not ONNX Runtime; set precision to auto, or leave onnx empty")
-    return OnnxDynamics(model, loaded, onnx.expanduser()), "searches in fp32 by ONNX Runtime"
+    key = _key(folder)
+    with _lock:
+        if "torch" not in sys.modules and not _needs_torch(identify_model(key).spec):
+            return load_inference(key)
+        loaded = shared_model(key)
+        if key not in _arrays or _arrays[key][0] is not loaded:
+            _arrays[key] = loaded, _arrays_of(loaded)
+        return _arrays[key][1]
 
 
-def warm_up(perception: Perception, planner: LatentPlanner) -> None:
-    """Makes a model's first calls, which take seconds, before anybody waits for them, and fits the search's size
-    to what the others took."""
-    spec = perception.model.spec
-    latent = np.zeros(spec.latent_dim, dtype=np.float32)
-    for k in range(1 + ENOUGH):
-        planner.plan(k * spec.period, latent, (0.0, 0.0), None, Target(latent, None, final=True))
-    planner.reset()
-    if spec.inputs.image_size:
-        blank = np.zeros((spec.inputs.image_size, spec.inputs.image_size, 3), dtype=np.uint8)
-        perception.encode_goal(blank)
-        perception.encode_picture(blank)
+def _key(folder: Path | None) -> Path:
+    if folder is None:
+        raise AmiError("parameter 'model' is not set; give the folder of a model, as ./ami train writes it")
+    return folder.expanduser().resolve()
+
+
+def _needs_torch(spec: ModelSpec) -> bool:
+    """Encoders and predictors of other packages do."""
+    return spec.predictor != "mlp" or (spec.image_encoder != "conv" and spec.inputs.image_size > 0)
+
+
+def _arrays_of(loaded: LoadedModel) -> LoadedArrays:
+    from ami_ros.world_model.checkpoint import count_parameters
+    from ami_ros.world_model.model import WorldModel
+
+    count, model = count_parameters(loaded.model), loaded.model
+    if type(model) is not WorldModel or _needs_torch(model.spec):
+        return LoadedArrays(ByTorch(model), loaded.encoder_id, loaded.sha256, count)
+    weights = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
+    return LoadedArrays(InferenceModel(model.spec, weights), loaded.encoder_id, loaded.sha256, count)

@@ -7,8 +7,8 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial.transform import Rotation
 
+from ami_ros.geometry import rotation
 from ami_ros.robots.description import RobotDescription
 from ami_ros.robots.sensors import CameraSensor, Pose3
 from ami_ros.simulation.elements import Element, add
@@ -67,7 +67,7 @@ def _add_camera(body: Element, camera: CameraSensor) -> None:
 def camera_axes(camera: CameraSensor) -> NDArray[np.float64]:
     """Directions ahead, to the left and up of a camera, as columns (3, 3) in base_link."""
     mount = camera.mount or Pose3()
-    return np.asarray(Rotation.from_euler("xyz", [mount.roll, mount.pitch, mount.yaw]).as_matrix())
+    return rotation(mount.roll, mount.pitch, mount.yaw)
 
 
 def view_angle(camera: CameraSensor) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from safetensors.torch import save as save_tensors
 
 from ami_ros.config import dump_yaml, from_mapping, parse_yaml, to_mapping
 from ami_ros.errors import AmiError
+from ami_ros.world_model.identity import write_atomically
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.spec import ModelSpec
 
@@ -40,24 +40,6 @@ class LoadedModel:
         of them.
         """
         return f"{self.name}@{(self.latents_sha256 or self.sha256)[:12]}"
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Writes a file so that a reader, or a power cut, sees the old content or the new one, never a mixture.
-
-    Raises:
-        OSError: it cannot be written; nothing is left of it.
-    """
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with open(partial, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise
 
 
 def save_model(folder: Path, name: str, model: WorldModel) -> LoadedModel:

@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from ami_ros.plugins import ENCODERS, find_plugin
 from ami_ros.world_model.branches import ConvolutionEncoder, HeadingEncoder, ScanEncoder
-from ami_ros.world_model.spec import ModelSpec
-
-
-class Sensors(NamedTuple):
-    """A batch of synchronous sensor readings; what the model does not use may be None."""
-
-    image: Tensor | None = None  # (batch, 3, size, size) uint8, RGB
-    scan: Tensor | None = None  # (batch, beams) [m], inf where nothing returned
-    heading: Tensor | None = None  # (batch,) [rad]
-
+from ami_ros.world_model.spec import ModelSpec, Sensors
 
 IMAGE_ENCODERS: dict[str, Callable[[ModelSpec], nn.Module]] = {"conv": ConvolutionEncoder}
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ami_ros.world_model.spec import ModelSpec
+from ami_ros.world_model.spec import CONTRAST_TEMPERATURE, ModelSpec
 
 
 def mlp(inputs: int, width: int, outputs: int) -> nn.Sequential:
@@ -76,7 +76,7 @@ class Motion(nn.Module):
 class Contrast(nn.Module):
     """How likely it is that two latents belong to one stretch of time, that is, to one place (InfoNCE critic)."""
 
-    temperature = 0.1
+    temperature = CONTRAST_TEMPERATURE
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__()

@@ -1,8 +1,9 @@
-"""Who a model is and what it expects, without loading it: no torch is needed for that."""
+"""Who a model is and what it expects, without loading it; and how its files are written. No torch is needed."""
 
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +14,31 @@ from ami_ros.errors import AmiError
 from ami_ros.world_model.spec import ModelSpec
 
 
+def write_atomically(path: Path, content: bytes) -> None:
+    """Writes a file so that a reader, or a power cut, sees the old content or the new one, never a mixture.
+
+    Raises:
+        OSError: it cannot be written; nothing is left of it.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with open(partial, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
+
+
 @dataclass(frozen=True)
 class ModelIdentity:
     """Who a model is, as far as can be told without loading it."""
 
     encoder_id: str
     spec: ModelSpec
+    sha256: str  # of all weights
 
 
 def identify_model(folder: Path) -> ModelIdentity:
@@ -42,4 +62,5 @@ def identify_model(folder: Path) -> ModelIdentity:
         raise AmiError(f"model {folder}: {error.strerror}") from error
     if found != digest:
         raise AmiError(f"model {folder}: weights.safetensors is not the file that config.yaml names; copy it again")
-    return ModelIdentity(f"{name}@{latents[:12]}", from_mapping(ModelSpec, spec, f"model {folder}: config.yaml"))
+    found_spec = from_mapping(ModelSpec, spec, f"model {folder}: config.yaml")
+    return ModelIdentity(f"{name}@{latents[:12]}", found_spec, digest)

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ami_ros.errors import AmiError
 from ami_ros.world_model.heads import mlp
 from ami_ros.world_model.spec import ModelSpec
 
@@ -91,8 +90,3 @@ class LearnedHeads(nn.Module):
         self.ensemble = Ensemble(spec) if spec.ensemble else None
         self.policy = Policy(spec) if spec.policy else None
         self.requires_grad_(False)  # they have no part in the training of the latents
-
-
-def missing(what: str) -> AmiError:
-    """The error of a model that is asked for a head that it lacks."""
-    return AmiError(f"this model has no {what} head; give it one with ./ami train DATA --from MODEL --heads --out NEW")

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import Tensor, nn
 
-from ami_ros.world_model.encoder import Encoder, Sensors, image_encoder
+from ami_ros.world_model import arrays
+from ami_ros.world_model.arrays import MIDDLE
+from ami_ros.world_model.encoder import Encoder, image_encoder
 from ami_ros.world_model.heads import Contrast, Motion, PlacePose, RelativePose, mlp
-from ami_ros.world_model.learned_heads import LearnedHeads, missing
+from ami_ros.world_model.learned_heads import LearnedHeads
 from ami_ros.world_model.pairs import PairHead
 from ami_ros.world_model.predictors import make_predictor
 from ami_ros.world_model.sighting import SightingHead
-from ami_ros.world_model.spec import ModelSpec
+from ami_ros.world_model.spec import ModelSpec, Sensors, missing
 
-AS_TRAINED = torch.tensor([[1.0, 0.0]] * 3)  # colours: gain 1 and offset 0 of each
-MIDDLE = 127.5  # grey, about which a camera's gain is taken: so it and the offset hardly depend on each other
+AS_TRAINED = torch.from_numpy(arrays.AS_TRAINED)
 
 
 class WorldModel(nn.Module):
@@ -50,6 +53,12 @@ class WorldModel(nn.Module):
         # What its camera makes of red, green and blue, likewise: gain and offset [of the full range] that undo it.
         self.colours: Tensor
         self.register_buffer("colours", AS_TRAINED.clone(), persistent=False)
+
+    def private_copy(self) -> WorldModel:
+        """The same model with `drive` and `colours` of its own; all networks, and so all latents, are shared."""
+        own = copy.copy(self)
+        own.__dict__["_buffers"] = self._buffers | {"drive": self.drive.clone(), "colours": self.colours.clone()}
+        return own
 
     def seen(self, image: Tensor) -> Tensor:
         """What this robot's camera sees now, as the camera of the training data would have seen it.
@@ -183,11 +192,6 @@ class WorldModel(nn.Module):
         wanted: Tensor = self.heads.policy(latent, goal)
         commands = wanted @ torch.linalg.inv(self.drive).T  # so that this robot does what the trained one would
         return commands.clamp(-1.0, 1.0) * self.command_scale
-
-
-def accumulated(disagreement: Tensor) -> Tensor:
-    """Errors to expect after each step of a rollout (batch, steps), of those that each step adds (batch, steps)."""
-    return disagreement.square().cumsum(-1).sqrt()
 
 
 def _steps_of(latent: Tensor, latents: Tensor, commands: Tensor, previous: Tensor) -> tuple[Tensor, Tensor, Tensor]:

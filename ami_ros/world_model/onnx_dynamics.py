@@ -22,7 +22,7 @@ class OnnxDynamics(Runtime):
     It follows the model: what adaptation changes in `model` counts from the next call on. Not thread-safe.
 
     Args:
-        model: what imagines; `loaded.model`, or a `private_copy` of it.
+        model: what imagines; `loaded.model`, or a private copy of it.
         loaded: the model that the files have to be of.
         folder: files of `export_onnx`.
 

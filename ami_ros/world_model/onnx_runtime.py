@@ -1,4 +1,4 @@
-"""The model for ONNX Runtime: written as .onnx files beside the weights, and read back by perception and planner.
+"""The model for ONNX Runtime: written as .onnx files beside the weights, and read back by the planner.
 
 Optional: the extra `onnx`. The files belong to the weights that they were made from; `RECORD` says to which.
 """
@@ -18,10 +18,10 @@ from torch import Tensor, nn
 from ami_ros.config import dump_yaml, parse_yaml
 from ami_ros.errors import AmiError
 from ami_ros.extras import need
-from ami_ros.world_model.checkpoint import LoadedModel, write_atomically
-from ami_ros.world_model.encoder import Sensors
+from ami_ros.world_model.checkpoint import LoadedModel
+from ami_ros.world_model.identity import write_atomically
 from ami_ros.world_model.model import WorldModel
-from ami_ros.world_model.spec import ModelSpec
+from ami_ros.world_model.spec import ModelSpec, Sensors
 
 FOLDER, RECORD = "onnx", "onnx.yaml"
 OPSET = 17
@@ -141,41 +141,6 @@ def _random_sensors(model: WorldModel, batch: int, generator: torch.Generator) -
     if inputs.heading:
         found["heading"] = 6.0 * torch.rand(batch, generator=generator) - 3.0
     return found
-
-
-class OnnxEncoder:
-    """`encode` and `encode_goal` of a model by ONNX Runtime, on one thread.
-
-    Raises:
-        AmiError: the extra is not installed, there are no such files, or they are of other weights.
-    """
-
-    def __init__(self, loaded: LoadedModel, folder: Path) -> None:
-        has_image, has_sighting = bool(loaded.model.spec.inputs.image_size), loaded.model.sighting is not None
-        self._compared = loaded.model.encode_picture if loaded.model.pairs is not None else None
-        names = ["encoder", *["goal_encoder"] * has_image, *["picture_encoder"] * has_sighting]
-        sessions = open_sessions(loaded, folder, names)
-        self._encoder = sessions["encoder"]
-        self._goals, self._pictures = sessions.get("goal_encoder"), sessions.get("picture_encoder")
-
-    def encode(self, sensors: Sensors) -> Tensor:
-        """As `WorldModel.encode`."""
-        values = {name: value.numpy() for name, value in sensors._asdict().items() if value is not None}
-        return torch.from_numpy(self._encoder.run(None, values)[0])
-
-    def encode_goal(self, image: Tensor) -> Tensor:
-        """As `WorldModel.encode_goal`."""
-        if self._goals is None:
-            raise ValueError("this model has no image input, so a picture cannot be its goal")
-        return torch.from_numpy(self._goals.run(None, {"image": image.numpy()})[0])
-
-    def encode_picture(self, image: Tensor) -> Tensor:
-        """As `WorldModel.encode_picture`; by the model itself where it compares pictures cell by cell."""
-        if self._compared is not None:
-            return self._compared(image)
-        if self._pictures is None:
-            raise ValueError("this model does not compare pictures: its spec has no sight_code")
-        return torch.from_numpy(self._pictures.run(None, {"image": image.numpy()})[0])
 
 
 def open_sessions(loaded: LoadedModel, folder: Path, names: Iterable[str]) -> dict[str, Any]:

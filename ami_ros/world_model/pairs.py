@@ -19,19 +19,19 @@ from torch.nn import functional
 
 from ami_ros.scan import Scan, ranges_at
 from ami_ros.world_model.spec import PAIR_CHANNELS as CHANNELS
+from ami_ros.world_model.spec import PAIR_ERRORS as LIMITS
+from ami_ros.world_model.spec import PAIR_SHOWN as SHOWN
+from ami_ros.world_model.spec import PAIR_SKEW as SKEW
 from ami_ros.world_model.spec import PAIR_STRIDE as STRIDE
 from ami_ros.world_model.spec import PAIR_THUMB as THUMB
 from ami_ros.world_model.spec import ModelSpec
 
-SHOWN = 16  # of these, as many are shown to what reads the pose
 WIDTH = 64  # channels of what reads it
-SKEW = 0.35  # [rad] by which a cell's bearing may differ from that of a level camera
 SUMMARY = 7  # numbers that say of a pair what comes of it all
 NEAR = 8.0  # [m] beyond which a laser says no more
 SHIFT = 3  # [px] of a small picture, that the robot may have turned
 ZOOM = 1.08, 0.93  # what one or two decimetres ahead or back make of a picture at the distances of a room
 GRAIN = 0.008  # difference that noise makes of a plain picture
-LIMITS = (-4.0, 2.0)  # of the logarithm of the expected error
 
 
 class Verdict(NamedTuple):

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ami_ros.errors import AmiError
 from ami_ros.scan import Scan, ranges_at
-from ami_ros.world_model.encoder import Sensors
-from ami_ros.world_model.model import AS_TRAINED, WorldModel
+from ami_ros.world_model.arrays import on_arrays
+from ami_ros.world_model.spec import Sensors
 
 Image = NDArray[np.uint8]
 Latent = NDArray[np.float32]
@@ -48,36 +47,17 @@ def fit_scan_columns(scans: NDArray[np.float32], beams: int) -> NDArray[np.float
     return columns
 
 
-class EncoderRuntime(Protocol):
-    """What encodes: `WorldModel`, or the same for another runtime."""
-
-    def encode(self, sensors: Sensors) -> torch.Tensor:
-        """Sensors of a batch -> (batch, latent_dim)."""
-        ...
-
-    def encode_goal(self, image: torch.Tensor) -> torch.Tensor:
-        """(batch, 3, size, size) uint8 -> (batch, latent_dim)."""
-        ...
-
-    def encode_picture(self, image: torch.Tensor) -> torch.Tensor:
-        """(batch, 3, size, size) uint8 -> (batch, code), of models that compare pictures."""
-        ...
-
-
 class Perception:
     """Encodes single moments, without gradients; not thread-safe.
 
     What the camera sees now is taken as `model.seen` makes it; a goal's picture is taken as it is.
 
     Args:
-        model: what it is.
-        encoder: what computes; None: the model itself.
+        model: a `WorldModel` in evaluation mode, or one for arrays.
     """
 
-    def __init__(self, model: WorldModel, encoder: EncoderRuntime | None = None) -> None:
-        self.model = model.eval()
-        self.encoder = encoder or self.model
-        self.inputs = model.spec.inputs
+    def __init__(self, model: Any) -> None:
+        self.model, self.spec, self.inputs = on_arrays(model), model.spec, model.spec.inputs
 
     def encode(self, image: Image | None, scan: Scan | None, heading: float | None) -> Latent:
         """Latent (latent_dim,) of one moment.
@@ -92,9 +72,8 @@ class Perception:
         """
         sensors = self.sensors(image, scan, heading)
         if sensors.image is not None:
-            sensors = sensors._replace(image=self._seen(sensors.image))
-        with torch.inference_mode():
-            return self._finite(self.encoder.encode(sensors))
+            sensors = sensors._replace(image=self.model.seen(sensors.image))
+        return self._finite(self.model.encode(sensors))
 
     def sensors(self, image: Image | None, scan: Scan | None, heading: float | None) -> Sensors:
         """What came, in the shapes that the model takes: a batch of one; arguments and errors as of `encode`."""
@@ -108,44 +87,32 @@ class Perception:
                 )
         return Sensors(
             image=self._image(image) if needed["image"] and image is not None else None,
-            scan=torch.from_numpy(fit_scan(scan, inputs.scan_beams))[None]
-            if needed["scan"] and scan is not None
-            else None,
-            heading=torch.tensor([heading], dtype=torch.float32) if needed["heading"] else None,
+            scan=fit_scan(scan, inputs.scan_beams)[None] if needed["scan"] and scan is not None else None,
+            heading=np.array([heading], np.float32) if needed["heading"] else None,
         )
 
     def encode_goal(self, image: Image) -> Latent:
         """Latent (latent_dim,) that the robot would have where `image` (H, W, 3) was taken."""
-        with torch.inference_mode():
-            return self._finite(self.encoder.encode_goal(self._image(image)))
+        return self._finite(self.model.encode_goal(self._image(image)))
 
     def encode_picture(self, image: Image | None) -> Latent | None:
         """Code of what the camera sees, to be compared with others; None where the model compares no pictures.
 
         Of a goal's picture, too, by a perception whose model has the colours that it was trained with.
         """
-        size = self.model.spec.picture_size
+        size = self.spec.picture_size
         if image is None or not size or not self.inputs.image_size:
             return None
-        with torch.inference_mode():
-            return self._finite(self.encoder.encode_picture(self._seen(self._image(image, size))))
+        return self._finite(self.model.encode_picture(self.model.seen(self._image(image, size))))
 
-    def _image(self, image: Image, size: int = 0) -> torch.Tensor:
+    def _image(self, image: Image, size: int = 0) -> Image:
         """(1, 3, size, size), by default as the encoder takes it."""
-        return torch.from_numpy(fit_image(image, size or self.inputs.image_size)).permute(2, 0, 1)[None]
-
-    def _seen(self, image: torch.Tensor) -> torch.Tensor:
-        """Bytes again, as every runtime takes them."""
-        if torch.equal(self.model.colours, AS_TRAINED):
-            return image
-        with torch.inference_mode():
-            return self.model.seen(image).round().byte()
+        return fit_image(image, size or self.inputs.image_size).transpose(2, 0, 1)[None]
 
     @staticmethod
-    def _finite(latent: torch.Tensor) -> Latent:
-        values = latent[0].float().numpy()
-        if not np.isfinite(values).all():
+    def _finite(latent: Latent) -> Latent:
+        if not np.isfinite(latent[0]).all():
             raise AmiError(
                 "perception: the model's latent is not finite; the weights are broken, train or copy them again"
             )
-        return values
+        return latent[0]

@@ -4,11 +4,25 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal, NamedTuple
+
+from ami_ros.errors import AmiError
 
 PAIR_STRIDE = 8  # [px] between cells of pictures that are compared cell by cell
 PAIR_CHANNELS = 64  # numbers in a cell
 PAIR_THUMB = 32  # [px] of the small square picture that goes with the cells
+PAIR_SHOWN = 16  # of the numbers in a cell, as many are shown to what reads the pose
+PAIR_SKEW = 0.35  # [rad] by which a cell's bearing may differ from that of a level camera
+PAIR_ERRORS = (-4.0, 2.0)  # of the logarithm of the expected error
+CONTRAST_TEMPERATURE = 0.1  # of the critic that says whether latents belong to one place
+
+
+class Sensors(NamedTuple):
+    """A batch of synchronous sensor readings, tensors or arrays; what the model does not use may be None."""
+
+    image: Any = None  # (batch, 3, size, size) uint8, RGB
+    scan: Any = None  # (batch, beams) [m], inf where nothing returned
+    heading: Any = None  # (batch,) [rad]
 
 
 def within(spec: object, **limits: tuple[int, int]) -> None:
@@ -125,3 +139,8 @@ class ModelSpec:
     def step_duration(self) -> float:
         """Time between two latents of a rollout [s]."""
         return self.period * self.chunk
+
+
+def missing(what: str) -> AmiError:
+    """The error of a model that is asked for a head that it lacks."""
+    return AmiError(f"this model has no {what} head; give it one with ./ami train DATA --from MODEL --heads --out NEW")

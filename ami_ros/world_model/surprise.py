@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike
 
-from ami_ros.world_model.model import WorldModel, accumulated
+from ami_ros.world_model.arrays import accumulated, on_arrays
 
 # Scales the median absolute deviation to the standard deviation of a normal distribution.
 MAD_TO_SIGMA = 1.4826
@@ -41,14 +41,14 @@ class SurpriseMonitor:
     come about by chance. docs/decisions/0034 has what each of these brought.
 
     Args:
-        model: the world model.
+        model: the world model, or one for arrays.
         threshold: z score that each of the last `chunk` readings must exceed for an `alarm`.
         window: readings in the running median.
         warm_up: readings before there is a z score.
     """
 
-    def __init__(self, model: WorldModel, threshold: float = 5.0, window: int = 300, warm_up: int = 20) -> None:
-        self.model, self.warm_up = model, warm_up
+    def __init__(self, model: Any, threshold: float = 5.0, window: int = 300, warm_up: int = 20) -> None:
+        self.model, self.warm_up = on_arrays(model), warm_up
         # Error, way, and how hard the prediction was.
         self.readings: deque[tuple[float, float, float]] = deque()
         self.tune(threshold, window)
@@ -101,17 +101,15 @@ class SurpriseMonitor:
     ) -> tuple[float, float, float]:
         """The error of the prediction, the way that the latent goes to it, step by step, and the error expected."""
 
-        def tensor(values: ArrayLike) -> torch.Tensor:
-            return torch.from_numpy(np.array(values, dtype=np.float32))
-
-        with torch.inference_mode():
-            start, chunks = tensor(before), tensor(commands).view(1, HORIZON, -1, self.model.spec.command_dim)
-            given = start[None], chunks, tensor(previous)[None]
-            latents = self.model.rollout(*given)[0][0]
-            error = (latents[-1] - tensor(now)).square().mean().sqrt()
-            way = torch.cat([start[None], latents]).diff(dim=0).square().mean(1).sqrt().sum()
-            expected = math.nan
-            if self.model.spec.ensemble:
-                steps = self.model.path_disagreement(given[0], latents[None], *given[1:])
-                expected = float(accumulated(steps)[0, -1])
-        return float(error), float(way), expected
+        spec = self.model.spec
+        start, chunks, held, seen = (np.asarray(v, np.float32) for v in (before, commands, previous, now))
+        given = start[None], chunks.reshape(1, HORIZON, -1, spec.command_dim), held[None]
+        latents = self.model.rollout(*given)[0]
+        error = np.sqrt(np.square(latents[0, -1] - seen).mean())
+        steps = np.diff(np.concatenate([given[0], latents[0]]), axis=0)
+        way = np.sqrt(np.square(steps).mean(1)).sum()
+        expected = math.nan
+        if spec.ensemble:
+            doubt = self.model.path_disagreement(given[0], latents, *given[1:])
+            expected = accumulated(doubt)[0, -1]
+        return float(error), float(way), float(expected)

@@ -9,7 +9,8 @@ import pytest
 import torch
 from numpy.typing import ArrayLike
 
-from ami_ros.adaptation.adapter import Adapter, Step
+from ami_ros.adaptation.adapter import Adapter
+from ami_ros.adaptation.journal import Step
 from ami_ros.adaptation.segments import Segment
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.spec import InputSpec, ModelSpec

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from ami_ros.adaptation.adapter import AdaptationConfig, Adapter
-from ami_ros.adaptation.weights import apply, pack, private_copy, unpack
+from ami_ros.adaptation.adapter import Adapter
+from ami_ros.adaptation.weights import AdaptationConfig, apply, pack, unpack
 from ami_ros.world_model.model import WorldModel
 
 from .conftest import RandomDrive
@@ -35,6 +35,6 @@ def test_it_learns_that_the_robot_slips_to_the_side(wide: WorldModel) -> None:
     learned = adapter.model.drive.detach().numpy()
     assert adapter.in_use and learned.shape == (3, 3)
     assert np.abs(learned - SLIPS).max() < 0.2 < np.abs(np.eye(3) - SLIPS).max()
-    other = private_copy(wide)
+    other = wide.private_copy()
     apply(unpack(pack(adapter.weights, "id"), "id", "a message"), other, wide)
     torch.testing.assert_close(other.drive, adapter.model.drive.detach())

@@ -10,13 +10,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ami_ros.adaptation.adapter import AdaptationConfig, Adapter
+from ami_ros.adaptation.adapter import Adapter
 from ami_ros.adaptation.losses import as_seen, colours_loss, driving_loss, seeing_loss, straying
 from ami_ros.adaptation.segments import Segment, SegmentStore
+from ami_ros.adaptation.weights import AdaptationConfig
 from ami_ros.errors import AmiError
-from ami_ros.world_model.encoder import Sensors
 from ami_ros.world_model.model import AS_TRAINED, WorldModel
-from ami_ros.world_model.spec import InputSpec, ModelSpec
+from ami_ros.world_model.spec import InputSpec, ModelSpec, Sensors
 
 TINT = torch.tensor([0.6, 1.0, 1.3])
 QUICK = AdaptationConfig(period=0.2, batch=16, recent=32, colours=True)
@@ -59,7 +59,8 @@ def drive(model: WorldModel, tint: Tensor, count: int, seed: int = 0) -> Iterato
         after, motion = model.step(before[None], torch.from_numpy(commands.astype(np.float32))[None], torch.zeros(1, 2))
         sensors = Sensors(image=torch.stack([seen_at(before, tint), seen_at(after[0], tint)]))
         first, second = model.encode(sensors).numpy()
-        yield Segment(0.2 * k, first, np.zeros(2), commands, second, motion[0].double().numpy(), sensors)
+        kept = Sensors(image=sensors.image.numpy())
+        yield Segment(0.2 * k, first, np.zeros(2), commands, second, motion[0].double().numpy(), kept)
 
 
 def off(model: WorldModel) -> float:
@@ -89,7 +90,7 @@ def test_tint_is_learned_and_undone_and_the_trained_model_stays(model: WorldMode
 
 def test_camera_as_it_was_is_seen_through_as_before_at_once(model: WorldModel) -> None:
     undone = torch.stack([1 / TINT, 0.5 * (1 / TINT - 1)], 1)
-    adapter = Adapter(model, QUICK, {"colours": undone})
+    adapter = Adapter(model, QUICK, {"colours": undone.numpy()})
     for segment in drive(model, TINT, 10):
         adapter.observe(segment)
     assert adapter.in_use

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ami_ros.adaptation.adapter import Step
-from ami_ros.adaptation.journal import Journal
+from ami_ros.adaptation.journal import Journal, Step
 from ami_ros.errors import AmiError
 
 STEP = Step(12.5, 3, "drive", False, "no better", 0.1, 0.2)

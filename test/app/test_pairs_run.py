@@ -13,9 +13,8 @@ from ami_ros.app.pairs_run import PairJob, run
 from ami_ros.errors import AmiError
 from ami_ros.learning.views import save_views
 from ami_ros.world_model.checkpoint import LoadedModel, load_model, save_model
-from ami_ros.world_model.encoder import Sensors
 from ami_ros.world_model.model import WorldModel
-from ami_ros.world_model.spec import InputSpec, ModelSpec
+from ami_ros.world_model.spec import InputSpec, ModelSpec, Sensors
 from harness.wall_views import FIELD, SIZE, world
 
 SPEC = ModelSpec(InputSpec(image_size=16, scan_beams=0, field_of_view=FIELD), encoder_width=16, sight_code=4)

@@ -7,7 +7,7 @@ from typing import cast
 import numpy as np
 import pytest
 
-from ami_ros.adaptation.adapter import AdaptationConfig
+from ami_ros.adaptation.weights import AdaptationConfig
 from ami_ros.agent.agent import AgentConfig
 from ami_ros.evaluation.adaptation_bench import (
     CHANGES,

@@ -10,10 +10,9 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from ami_ros.world_model.encoder import Sensors
 from ami_ros.world_model.heads import Contrast, RelativePose
 from ami_ros.world_model.model import AS_TRAINED, WorldModel
-from ami_ros.world_model.spec import InputSpec, ModelSpec
+from ami_ros.world_model.spec import InputSpec, ModelSpec, Sensors
 
 IMAGE_SIZE = 32
 WAVES = 96  # of the critic; more make its scores smoother

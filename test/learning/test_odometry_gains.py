@@ -10,8 +10,8 @@ from ami_ros.geometry import Array, relative, wrap
 from ami_ros.learning.odometry_gains import estimate_gains, with_gains
 from ami_ros.learning.windows import WindowConfig, WindowSampler
 from ami_ros.scan import Mount
-from ami_ros.world_model.encoder import Sensors
 from ami_ros.world_model.model import WorldModel
+from ami_ros.world_model.spec import Sensors
 from harness.exact_model import ExactRelativePose, latent_of
 
 EPISODES = [(0, 400), (400, 800), (800, 820)]

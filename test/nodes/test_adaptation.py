@@ -18,7 +18,7 @@ from std_msgs.msg import Header
 
 from ami_interfaces.msg import Adaptation, Latent
 from ami_interfaces.srv import ChangeAdaptation
-from ami_ros.adaptation.weights import apply, pack, private_copy, save_weights
+from ami_ros.adaptation.weights import apply, pack, save_weights
 from ami_ros.geometry import Array, compose
 from ami_ros.nodes.perception import PerceptionNode
 from ami_ros.nodes.planner import PlannerNode
@@ -163,13 +163,13 @@ def test_what_was_kept_is_used_from_the_start_and_what_is_foreign_refused(
     ros: RosPeer, folder: Path, tmp_path: Path
 ) -> None:
     loaded = shared_model(folder)
-    save_weights(tmp_path / "kept", {"drive": SLOW}, loaded.encoder_id)
+    save_weights(tmp_path / "kept", {"drive": SLOW.numpy()}, loaded.encoder_id)
     planner = start(ros, PlannerNode, folder, **{"navigator.planner.solver.samples": 16})
     node = start(ros, WorldModelNode, folder, **learning(file=str(tmp_path / "kept")))
     ros.spin_until(lambda: planner._followed._pending, what="what was kept")
     planner._followed.refresh()
     assert torch.equal(planner._followed.model.drive, SLOW)
-    foreign = Adaptation(encoder_id="other@0", tensors=pack({"drive": 2 * SLOW}, "other@0"))
+    foreign = Adaptation(encoder_id="other@0", tensors=pack({"drive": 2 * SLOW.numpy()}, "other@0"))
     publisher = ros.node.create_publisher(Adaptation, "adaptation", LATCHED)
     publisher.publish(foreign)
     ros.spin_until(lambda: planner.health.count("adaptation"), what="refusal")
@@ -186,7 +186,7 @@ def test_a_planner_by_onnx_runtime_follows_too(ros: RosPeer, folder: Path) -> No
     planner = start(ros, PlannerNode, folder, onnx=str(folder / "onnx"), **{"navigator.planner.solver.samples": 16})
     moment = torch.ones(1, 8), torch.full((1, 2, 1, 2), 0.3), torch.zeros(1, 2)
     before = planner.navigator.model.rollout(*moment)[1]
-    planner._followed.take({"drive": SLOW})
+    planner._followed.take({"drive": SLOW.numpy()})
     planner._followed.refresh()
     after = planner.navigator.model.rollout(*moment)[1]
     torch.testing.assert_close(after, planner._followed.model.rollout(*moment)[1], atol=1e-4, rtol=0)
@@ -212,12 +212,12 @@ def test_perception_sees_through_the_colours_that_were_learned(ros: RosPeer, tmp
     node = start(ros, PerceptionNode, folder)
     robot = Robot(ros, folder)
     latents = ros.collect(Latent, "latent", RELIABLE)
-    colours = torch.tensor([[1.6, 0.3], [1.0, 0.0], [0.8, -0.1]])
+    colours = np.array([[1.6, 0.3], [1.0, 0.0], [0.8, -0.1]])
     owner = robot.loaded.encoder_id
     publisher = ros.node.create_publisher(Adaptation, "adaptation", LATCHED)
     publisher.publish(Adaptation(encoder_id=owner, tensors=pack({"colours": colours}, owner)))
     ros.spin_until(lambda: node._followed._pending, what="what was learned")
-    own = private_copy(robot.loaded.model)
+    own = robot.loaded.model.private_copy()
     apply({"colours": colours}, own, robot.loaded.model)
     picture = robot.look(ros.node.get_clock().now().to_msg())
     ros.spin_until(lambda: latents, what="a latent")

@@ -15,10 +15,10 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
 from ami_ros.errors import AmiError
-from ami_ros.world_model.checkpoint import CONFIG, WEIGHTS, LoadedModel, load_model, save_model, write_atomically
-from ami_ros.world_model.encoder import Sensors
+from ami_ros.world_model.checkpoint import CONFIG, WEIGHTS, LoadedModel, load_model, save_model
+from ami_ros.world_model.identity import write_atomically
 from ami_ros.world_model.model import WorldModel
-from ami_ros.world_model.spec import InputSpec, ModelSpec
+from ami_ros.world_model.spec import InputSpec, ModelSpec, Sensors
 
 SPEC = ModelSpec(
     InputSpec(image_size=0, scan_beams=36),

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ami_ros.world_model.encoder import Encoder, Sensors
-from ami_ros.world_model.spec import InputSpec, ModelSpec
+from ami_ros.world_model.encoder import Encoder
+from ami_ros.world_model.spec import InputSpec, ModelSpec, Sensors
 
 SMALL = ModelSpec(latent_dim=16, encoder_width=32)
 

@@ -7,9 +7,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ami_ros.world_model.encoder import Sensors
 from ami_ros.world_model.model import WorldModel
-from ami_ros.world_model.spec import InputSpec, ModelSpec
+from ami_ros.world_model.spec import InputSpec, ModelSpec, Sensors
 
 SPEC = ModelSpec(
     InputSpec(image_size=16, scan_beams=0),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from ami_ros.adaptation.weights import apply, private_copy
+from ami_ros.adaptation.weights import apply
 from ami_ros.errors import AmiError
 from ami_ros.planning.planner import LatentPlanner, PlannerConfig
 from ami_ros.planning.protocols import Target
@@ -65,10 +65,10 @@ def test_rollouts_of_any_size_and_poses_are_the_models(
 
 
 def test_it_follows_what_is_adapted(tmp_path: Path, loaded: LoadedModel) -> None:
-    model, asked = private_copy(loaded.model), question(4, 3)
+    model, asked = loaded.model.private_copy(), question(4, 3)
     dynamics = OnnxDynamics(model, loaded, tmp_path / "onnx")
     before = dynamics.rollout(*asked)
-    apply({"drive": torch.tensor([[0.6, 0.1], [-0.1, 1.2]])}, model, loaded.model)
+    apply({"drive": np.array([[0.6, 0.1], [-0.1, 1.2]])}, model, loaded.model)
     after = dynamics.rollout(*asked)
     for a, b, c in zip(after, model.rollout(*asked), before, strict=True):
         torch.testing.assert_close(a, b, atol=EXACT, rtol=1e-5)

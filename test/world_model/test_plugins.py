@@ -15,10 +15,9 @@ from ami_ros.planning.planner import LatentPlanner, PlannerConfig
 from ami_ros.planning.precision import lacks_bf16
 from ami_ros.planning.protocols import Target
 from ami_ros.world_model.checkpoint import load_model, save_model
-from ami_ros.world_model.encoder import Sensors
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.onnx_runtime import leaves_out
-from ami_ros.world_model.spec import InputSpec, ModelSpec
+from ami_ros.world_model.spec import InputSpec, ModelSpec, Sensors
 from harness.installed import installed
 
 CODE = '''

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from ami_ros.adaptation.weights import apply, private_copy
+from ami_ros.adaptation.weights import apply
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.runtime import FEW, HalfDynamics, cpu_has_bf16
 from ami_ros.world_model.spec import InputSpec, ModelSpec
@@ -54,10 +55,10 @@ def test_few_are_exact_as_the_sighting_of_a_goal_has_to_be() -> None:
 
 def test_it_follows_what_is_adapted() -> None:
     trained, asked = made(), question(FEW, 3)
-    model = private_copy(trained)
+    model = trained.private_copy()
     half = HalfDynamics(model)
     before = half.rollout(*asked)
-    apply({"drive": torch.tensor([[0.6, 0.1], [-0.1, 1.2]])}, model, trained)
+    apply({"drive": np.array([[0.6, 0.1], [-0.1, 1.2]])}, model, trained)
     for a, b, c in zip(half.rollout(*asked), model.rollout(*asked), before, strict=True):
         torch.testing.assert_close(a, b, atol=3 * ROUNDING, rtol=ROUNDING)
         assert torch.dist(a, c) > 0.1

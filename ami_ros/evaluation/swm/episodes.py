@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.swm.tasks import Task, open_world
 from ami_ros.scan import Mount
-from ami_ros.world_model.checkpoint import write_atomically
+from ami_ros.world_model.identity import write_atomically
 
 PERIOD = 0.1  # [s] of one environment step: both environments render 10 frames/s
 COLUMNS = ("pixels", "state", "action")

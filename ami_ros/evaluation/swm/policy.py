@@ -21,8 +21,8 @@ from ami_ros.planning.kinematics import Kinematics
 from ami_ros.planning.planner import LatentPlanner, PlannerConfig
 from ami_ros.planning.protocols import Futures, Scene, Target
 from ami_ros.planning.solvers.registry import SolverConfig
-from ami_ros.world_model.encoder import Sensors
 from ami_ros.world_model.model import WorldModel
+from ami_ros.world_model.spec import Sensors
 
 # Both numbers of an action lie in [-1, 1]: the commands of a robot that may drive and turn as it likes.
 ACTIONS = Kinematics(max_linear=1.0, max_reverse=1.0, max_angular=1.0)

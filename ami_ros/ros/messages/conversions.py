@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import array
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -350,6 +351,19 @@ def header_at(stamp: Any, frame: str) -> Header:
 def quaternion_from_yaw(yaw: float) -> tuple[float, float, float, float]:
     """The quaternion that turns by `yaw` [rad] about z."""
     return 0.0, 0.0, math.sin(yaw / 2), math.cos(yaw / 2)
+
+
+def quaternion_from_angles(roll: float, pitch: float, yaw: float) -> tuple[float, ...]:
+    """The quaternion (x, y, z, w) that turns about fixed x, y and z in turn [rad]."""
+    (a, x), (b, y), (c, z) = ((math.cos(angle / 2), math.sin(angle / 2)) for angle in (roll, pitch, yaw))
+    return x * b * c - a * y * z, a * y * c + x * b * z, a * b * z - x * y * c, a * b * c + x * y * z
+
+
+def turned_quaternion(first: Sequence[float], second: Sequence[float]) -> tuple[float, ...]:
+    """What turns as `second` within a frame that `first` has turned: the product of two quaternions (x, y, z, w)."""
+    (a, b, c, d), (e, f, g, h) = first, second
+    x, y, z = d * e + a * h + b * g - c * f, d * f - a * g + b * h + c * e, d * g + a * f - b * e + c * h
+    return x, y, z, d * h - a * e - b * f - c * g
 
 
 def yaw_from_quaternion(xyzw: tuple[float, float, float, float]) -> float:

@@ -9,8 +9,8 @@ from sensor_msgs.msg import CompressedImage, Image, Imu, LaserScan
 
 from ami_ros.ros.messages import conversions
 from ami_ros.ros.sensors.camera import CalibratedCamera
-from ami_ros.world_model.encoder import Sensors
 from ami_ros.world_model.perception import Perception
+from ami_ros.world_model.spec import Sensors
 
 KEPT = 16  # messages of each topic; pictures are decoded only when they are asked for
 SAME_PICTURE = 1e-4  # a latent bears the stamp of its picture; stamps differ by less [s]

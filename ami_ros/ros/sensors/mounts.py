@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from geometry_msgs.msg import Pose, TransformStamped
-from scipy.spatial.transform import Rotation
 
 from ami_ros.robots.description import RobotDescription
 from ami_ros.robots.sensors import CameraSensor
 from ami_ros.ros.messages import conversions
 from ami_ros.ros.sensors.tf import transform_message
 
-OPTICAL = Rotation.from_euler("xyz", [-np.pi / 2, 0.0, -np.pi / 2])  # of z forwards in x forwards (REP 103)
+OPTICAL = (-0.5, 0.5, -0.5, 0.5)  # quaternion of z forwards in x forwards (REP 103)
 
 
 def sensor_frames(robot: RobotDescription, stamp: Any) -> list[TransformStamped]:
@@ -23,8 +21,8 @@ def sensor_frames(robot: RobotDescription, stamp: Any) -> list[TransformStamped]
         if sensor.mount is None or sensor.frame in ("", base):
             continue
         at, pose = sensor.mount, Pose()
-        turn = Rotation.from_euler("xyz", [at.roll, at.pitch, at.yaw])
-        x, y, z, w = (turn * OPTICAL if isinstance(sensor, CameraSensor) else turn).as_quat().tolist()
+        turn = conversions.quaternion_from_angles(at.roll, at.pitch, at.yaw)
+        x, y, z, w = conversions.turned_quaternion(turn, OPTICAL) if isinstance(sensor, CameraSensor) else turn
         pose.position.x, pose.position.y, pose.position.z = at.x, at.y, at.z
         pose.orientation.x, pose.orientation.y, pose.orientation.z, pose.orientation.w = x, y, z, w
         found.append(transform_message(conversions.header_at(stamp, base), sensor.frame, pose))

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nav_msgs.msg import MapMetaData, OccupancyGrid, Odometry
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import LaserScan, PointCloud2, PointField, Range
 from std_msgs.msg import Header
 
@@ -318,3 +319,14 @@ def test_a_mask_has_the_cells_that_are_wholly_occupied() -> None:
             conversions.mask_from_message(
                 OccupancyGrid(info=MapMetaData(**{"resolution": 0.5, "width": 1, "height": 1} | change))
             )
+
+
+turns = st.tuples(*[st.floats(-4.0, 4.0)] * 3)
+
+
+@given(turns, turns)
+def test_quaternions_are_made_of_angles_and_chained(first: tuple[float, ...], second: tuple[float, ...]) -> None:
+    ours = [conversions.quaternion_from_angles(*turn) for turn in (first, second)]
+    found = Rotation.from_quat(conversions.turned_quaternion(*ours))
+    wanted = Rotation.from_euler("xyz", first) * Rotation.from_euler("xyz", second)
+    assert (found.inv() * wanted).magnitude() < 1e-6

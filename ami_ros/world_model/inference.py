@@ -1,0 +1,312 @@
+"""A trained model without torch: the same numbers by NumPy, for processes that encode and foretell, and learn nothing.
+
+Torch takes 190 MB of each process. What is computed at a time is small, one moment or some places, and takes as long
+this way. The layers have the names of `model.WorldModel`, and a test compares all functions of all models that ship.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_arrays
+
+from ami_ros.errors import AmiError
+from ami_ros.world_model.arrays import AS_TRAINED, ArrayCritic, ArrayModel, ArrayPairs, Bytes, Floats
+from ami_ros.world_model.identity import identify_model
+from ami_ros.world_model.inference_pairs import InferencePairs
+from ami_ros.world_model.layers import (
+    Layer,
+    batch_norm,
+    circular_convolution,
+    convolution,
+    flattened,
+    gelu,
+    group_norm,
+    layer_norm,
+    linear,
+    mlp,
+    sequence,
+    standardised,
+    unit,
+    unshuffled,
+)  # fmt: skip
+from ami_ros.world_model.spec import CONTRAST_TEMPERATURE, ModelSpec, Sensors, missing
+
+BUFFERS = ("running_mean", "running_var", "num_batches_tracked", "calibration")  # are not learned
+
+
+class HalfWeights(dict[str, NDArray[Any]]):
+    """Weights as files have them, in half precision; each becomes float32 when it is first used."""
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        found = super().__getitem__(name)
+        if found.dtype == np.float16:
+            found = self[name] = found.astype(np.float32)
+        return found
+
+
+class InferenceModel(ArrayModel):
+    """A `WorldModel` whose encoder and predictor are the ones that ship.
+
+    Args:
+        spec: of the model.
+        weights: by the names of its `state_dict`.
+    """
+
+    def __init__(self, spec: ModelSpec, weights: Mapping[str, NDArray[Any]]) -> None:
+        self.spec, self._weights = spec, weights
+        self._drive, self._colours = np.eye(spec.command_dim, dtype=np.float32), AS_TRAINED.copy()
+        self._scale = np.array(spec.command_maxima, np.float32)
+
+    @property
+    def colours(self) -> Floats:
+        return self._colours
+
+    @property
+    def drive(self) -> Floats:
+        return self._drive
+
+    def private_copy(self) -> InferenceModel:
+        """The same model with `drive` and `colours` of its own."""
+        own = InferenceModel(self.spec, self._weights)
+        own.drive[:], own.colours[:] = self.drive, self.colours
+        return own
+
+    # Sensors
+
+    def encode(self, sensors: Sensors) -> Floats:
+        given = (sensors.image, sensors.scan, sensors.heading)
+        parts = [branch(value) for branch, value in zip(self._branches, given, strict=True) if branch is not None]
+        return self._join(np.concatenate(parts, 1))
+
+    def encode_goal(self, image: Bytes) -> Floats:
+        if not self.spec.inputs.image_size:
+            raise ValueError("this model has no image input, so a picture cannot be its goal")
+        return self._goals(image)
+
+    def encode_picture(self, image: Bytes) -> Floats:
+        if self.pairs is not None:
+            return self.pairs.code(image)
+        if not self.spec.sight_code:
+            raise ValueError("this model does not compare pictures: its spec has neither pair_size nor sight_code")
+        return self._sights(image)
+
+    @cached_property
+    def _branches(self) -> tuple[Layer | None, Layer | None, Layer | None]:
+        inputs = self.spec.inputs
+        image = self._pictures("encoder.image") if inputs.image_size else None
+        scan = self._scans("encoder.scan.layers") if inputs.scan_beams else None
+        return image, scan, self._headings("encoder.heading.layers") if inputs.heading else None
+
+    @cached_property
+    def _join(self) -> Layer:
+        w, name = self._weights, "encoder.join"
+        return sequence(linear(w, f"{name}.0"), gelu, linear(w, f"{name}.2"), batch_norm(w, f"{name}.3"))
+
+    @cached_property
+    def _goals(self) -> Layer:
+        own = self.spec.goal_encoder
+        head = sequence(*(linear(self._weights, f"goal_head.{k}") if k % 2 == 0 else gelu for k in range(5)))
+        features = self._pictures("goal_encoder") if own else self._branches[0]
+        assert features is not None
+        return sequence(features, head)
+
+    @cached_property
+    def _sights(self) -> Layer:
+        return sequence(self._pictures("sighting.encoder"), linear(self._weights, "sighting.out"))
+
+    def _pictures(self, name: str) -> Layer:
+        """As `ConvolutionEncoder`."""
+        w, layers = self._weights, []
+        for k in (1, 4, 7):
+            norm = group_norm(w, f"{name}.convolutions.{k + 1}")
+            layers += [convolution(w, f"{name}.convolutions.{k}", 2), norm, gelu]
+        last = sequence(flattened, linear(w, f"{name}.linear.1"), layer_norm(w, f"{name}.linear.2"))
+        still = batch_norm(w, f"{name}.background", 1e-3) if self.spec.inputs.still_camera else None
+
+        def pixels(image: Bytes) -> Floats:
+            x: Floats = (image / 255 - 0.5).astype(np.float32)
+            if still is not None:
+                deviation = still(x.reshape(len(x), -1)).clip(-5, 5).reshape(x.shape)
+                x = np.asarray(np.sign(deviation) * np.maximum(np.abs(deviation) - 1, 0), np.float32)
+            return unshuffled(x.transpose(0, 2, 3, 1), 2)
+
+        return sequence(pixels, *layers, last)
+
+    def _scans(self, name: str) -> Layer:
+        """As `ScanEncoder`."""
+        w, reach = self._weights, self.spec.inputs.scan_range
+        layers = [layer for k in (0, 2, 4) for layer in (circular_convolution(w, f"{name}.{k}", 2), gelu)]
+        last = linear(w, f"{name}.7"), layer_norm(w, f"{name}.8")
+
+        def beams(scan: Floats) -> Floats:
+            near = np.minimum(scan, np.float32(reach))
+            return np.stack([near / np.float32(reach), np.exp(-near)], -1)
+
+        return sequence(beams, *layers, lambda x: x.transpose(0, 2, 1).reshape(len(x), -1), *last)
+
+    def _headings(self, name: str) -> Layer:
+        """As `HeadingEncoder`."""
+        w = self._weights
+        layers = linear(w, f"{name}.0"), gelu, linear(w, f"{name}.2"), layer_norm(w, f"{name}.3")
+        return sequence(lambda heading: np.stack([np.cos(heading), np.sin(heading)], 1), *layers)
+
+    # Latents
+
+    @cached_property
+    def contrast(self) -> ArrayCritic:
+        return _Contrast(self._weights)
+
+    @cached_property
+    def pairs(self) -> ArrayPairs | None:
+        return InferencePairs(self.spec, self._weights) if self.spec.pair_size else None
+
+    def relative_pose(self, first: Floats, second: Floats) -> Floats:
+        first, second = np.broadcast_arrays(first, second)
+        if not self.spec.place_pose:
+            out = self._pose(np.concatenate([first, second], -1))
+            return np.concatenate([out[..., :2], unit(out[..., 2:], 1e-6)], -1)
+        a, b = self._pose(first), self._pose(second)
+        (c, s), (u, v) = (np.moveaxis(unit(pose[..., 2:], 1e-6), -1, 0) for pose in (a, b))
+        x, y = np.moveaxis(b[..., :2] - a[..., :2], -1, 0)
+        return np.stack([c * x + s * y, c * y - s * x, c * u + s * v, c * v - s * u], -1)
+
+    @cached_property
+    def _pose(self) -> Layer:
+        return mlp(self._weights, "relative_pose.layers")
+
+    # Commands
+
+    def executed(self, commands: Floats) -> Floats:
+        """As `WorldModel.executed`."""
+        return np.asarray((commands / self._scale) @ self.drive.T)
+
+    def rollout(self, latent: Floats, commands: Floats, previous: Floats) -> tuple[Floats, Floats]:
+        latents, motions = [latent], []
+        for chunk, before in zip(*self._steps(commands, previous), strict=True):
+            given = np.concatenate([before, chunk], -1)
+            motions.append(self._motion(np.concatenate([latents[-1], given], -1)))
+            latents.append(self._advance(latents[-1], given))
+        return np.stack(latents[1:], 1), np.stack(motions, 1)
+
+    def path_disagreement(self, latent: Floats, latents: Floats, commands: Floats, previous: Floats) -> Floats:
+        if not self.spec.ensemble:
+            raise missing("ensemble")
+        chunks, before = self._steps(commands, previous)
+        starts = np.concatenate([latent[:, None], latents[:, :-1]], 1).transpose(1, 0, 2)
+        x = np.concatenate([starts, before, chunks], -1)
+        found = self._expected_error(x.reshape(-1, x.shape[-1]))
+        return found.reshape(x.shape[:2]).T
+
+    def _steps(self, commands: Floats, previous: Floats) -> tuple[Floats, Floats]:
+        """Each step's commands (steps, batch, n), and the one before (steps, batch, command_dim), as executed."""
+        chunks = self.executed(commands).transpose(1, 0, 2, 3)
+        before = np.concatenate([self.executed(previous)[None], chunks[:-1, :, -1]])
+        return chunks.reshape(*chunks.shape[:2], -1), before
+
+    @cached_property
+    def _motion(self) -> Layer:
+        return mlp(self._weights, "motion.layers")
+
+    @cached_property
+    def _predictor(self) -> tuple[Layer, Layer, Layer, list[tuple[Layer, Layer]]]:
+        """How a latent enters, what commands do, how it leaves, and the blocks; see `ResidualPredictor`."""
+        w = self._weights
+
+        def two(name: str) -> Layer:
+            return sequence(linear(w, f"{name}.0"), gelu, linear(w, f"{name}.2"))
+
+        names = [f"predictor.blocks.{k}" for k in range(self.spec.predictor_blocks)]
+        blocks = [(linear(w, f"{name}.modulation"), two(f"{name}.mlp")) for name in names]
+        return linear(w, "predictor.enter"), two("predictor.condition"), linear(w, "predictor.leave"), blocks
+
+    def _advance(self, latent: Floats, given: Floats) -> Floats:
+        enter, condition, leave, blocks = self._predictor
+        x, commands = enter(latent), condition(given)
+        for modulation, layers in blocks:
+            scale, shift, gate = np.split(modulation(commands), 3, -1)
+            x = x + gate * layers(shift + standardised(x, (-1,)) * (1 + scale))
+        return latent + leave(x)
+
+    def _expected_error(self, x: Floats) -> Floats:
+        """As `Ensemble.expected_error`, of (n, latent, command before and chunk) -> (n,)."""
+        w, name = self._weights, "heads.ensemble"
+        for layer in range(3):
+            x = (gelu(x) if layer else x) @ w[f"{name}.weights.{layer}"] + w[f"{name}.biases.{layer}"]
+        change, squared = x[..., :-1], x[..., -1]
+        variance = np.square(change - change.mean(0)).mean(-1).sum(0) / (len(change) - 1)
+        uncertainty = np.sqrt(np.maximum(variance + np.exp(squared).mean(0), 1e-12))
+        offset, slope = w[f"{name}.calibration"]
+        return np.asarray(np.exp(offset + slope * np.log(uncertainty)))
+
+
+class _Contrast(ArrayCritic):
+    temperature = CONTRAST_TEMPERATURE
+
+    def __init__(self, weights: Mapping[str, NDArray[Any]]) -> None:
+        self._query, self._key = mlp(weights, "contrast.query"), mlp(weights, "contrast.key")
+
+    def queries(self, latents: Floats) -> Floats:
+        return unit(self._query(latents))
+
+    def keys(self, latents: Floats) -> Floats:
+        return unit(self._key(latents))
+
+
+@dataclass(frozen=True)
+class LoadedArrays:
+    """A model for arrays, and who it is."""
+
+    model: ArrayModel
+    encoder_id: str
+    sha256: str  # of all weights
+    parameters: int  # numbers that were learned
+
+
+def load_inference(folder: Path) -> LoadedArrays:
+    """Reads a model folder.
+
+    Raises:
+        AmiError: as `identify_model`, or the weights do not fit the configuration.
+    """
+    who = identify_model(folder)
+    try:
+        weights = HalfWeights(load_arrays((folder / "weights.safetensors").read_bytes()))
+        _try(InferenceModel(who.spec, HalfWeights(weights)))
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise AmiError(
+            f"model {folder}: the weights do not fit config.yaml, they are another version's ({error}); "
+            "use the version of ami_ros that wrote them, or train again"
+        ) from error
+    count = sum(values.size for name, values in weights.items() if not name.endswith(BUFFERS))
+    return LoadedArrays(InferenceModel(who.spec, weights), who.encoder_id, who.sha256, count)
+
+
+def _try(model: InferenceModel) -> None:
+    """Computes everything once: with weights that do not fit, something fails."""
+    spec, inputs = model.spec, model.spec.inputs
+    latent, command = (np.zeros((1, n), np.float32) for n in (spec.latent_dim, spec.command_dim))
+    if inputs.image_size:
+        model.encode_goal(_blank(inputs.image_size))
+    if spec.picture_size:
+        code = model.encode_picture(_blank(spec.picture_size))
+        if model.pairs is not None:
+            model.pairs.compare(code, code)
+    scan, heading = np.zeros((1, inputs.scan_beams), np.float32), np.zeros(1, np.float32)
+    model.encode(Sensors(_blank(inputs.image_size), scan, heading))
+    model.relative_pose(model.contrast.queries(latent) @ model.contrast.keys(latent).T * latent, latent)
+    commands = np.zeros((1, 1, spec.chunk, spec.command_dim), np.float32)
+    latents, _ = model.rollout(latent, commands, command)
+    if spec.ensemble:
+        model.path_disagreement(latent, latents, commands, command)
+
+
+def _blank(size: int) -> Bytes:
+    return np.zeros((1, 3, size, size), np.uint8)

@@ -1,0 +1,145 @@
+"""`pairs.PairHead` by NumPy, as far as memory and perception need it: pictures become codes, and codes are compared."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ami_ros.world_model.arrays import ArrayPairs, Bytes, Compared, Floats
+from ami_ros.world_model.layers import (
+    Layer,
+    Weights,
+    convolution,
+    flattened,
+    gelu,
+    group_norm,
+    layer_norm,
+    linear,
+    pooled,
+    sequence,
+    sigmoid,
+    softmax,
+    unit,
+    unshuffled,
+)  # fmt: skip
+from ami_ros.world_model.spec import (
+    PAIR_CHANNELS,
+    PAIR_ERRORS,
+    PAIR_SHOWN,
+    PAIR_SKEW,
+    PAIR_STRIDE,
+    PAIR_THUMB,
+    ModelSpec,
+)  # fmt: skip
+
+
+class InferencePairs(ArrayPairs):
+    """Names and formulas are those of `PairHead`; no laser enters.
+
+    Args:
+        spec: of the model.
+        weights: of the whole model, by the names of its `state_dict`.
+    """
+
+    def __init__(self, spec: ModelSpec, weights: Weights) -> None:
+        self._weights, self.size, self._side = weights, spec.pair_size, spec.pair_size // PAIR_STRIDE
+        self._tangent = math.tan(spec.inputs.field_of_view / 2) if spec.inputs.field_of_view else 1.0
+        steps = (np.arange(self._side, dtype=np.float32) + 0.5) / self._side * 2 - 1
+        self._cells = np.stack(np.meshgrid(steps, steps, indexing="xy"), -1).reshape(-1, 2)  # (cells, 2) across, down
+        self._features = self._map("pairs.features.layers")
+        self._unseen, self._out = linear(weights, "pairs.unseen"), linear(weights, "pairs.out")
+        self._shape = sequence(linear(weights, "pairs.shape.0"), gelu, linear(weights, "pairs.shape.2"))
+        self._read = self._reading("pairs.read")
+        self._sharp = float(np.exp(weights["pairs.log_scale"]))
+        self._calibration = [float(value) for value in weights["pairs.calibration"]]
+
+    @property
+    def threshold(self) -> float:
+        return float(sigmoid(self._calibration[2]))
+
+    def code(self, image: Bytes) -> Floats:
+        small = pooled(image.astype(np.float32), PAIR_THUMB)
+        small /= np.maximum(small.mean((-2, -1), keepdims=True), 1.0)
+        x = image.transpose(0, 2, 3, 1).astype(np.float32) / 255 - 0.5
+        return np.concatenate([flattened(self._features(x)), small.reshape(len(x), -1)], -1)
+
+    def compare(self, here: Floats, there: Floats) -> Compared:
+        out = self._judge(*(self._cells_of(code) for code in (here, there)))
+        temperature, scale, _ = self._calibration
+        return Compared(out[:, :4], np.exp(out[:, 4]) * np.float32(scale), sigmoid(out[:, 5] / np.float32(temperature)))
+
+    def _cells_of(self, code: Floats) -> Floats:
+        """(pairs, code) -> (pairs, cells, channels)."""
+        count = len(self._cells)
+        return code[:, : PAIR_CHANNELS * count].reshape(len(code), PAIR_CHANNELS, count).transpose(0, 2, 1)
+
+    def _judge(self, first: Floats, second: Floats) -> Floats:
+        """As `match` and `judge`, of cells (pairs, cells, channels) -> (pairs, 6)."""
+        scores = unit(first) @ unit(second).transpose(0, 2, 1) * np.float32(self._sharp)
+        share = softmax(np.concatenate([scores, self._unseen(first)], -1))
+        there, visible = share[..., :-1], 1 - share[..., -1]
+        sure = np.maximum(visible, 1e-4)[..., None]
+        at = there @ self._cells / sure
+        spread = np.maximum(there @ np.square(self._cells) / sure - np.square(at), 0) + 1e-6
+        peaks = np.square(there)
+        peak = peaks.sum(-1)
+        aligned, residual, own, other = self._align(first, second, peaks / (peak[..., None] + 1e-9), peak)
+        warped, seen = there @ second[..., :PAIR_SHOWN], visible[..., None]
+        cells = np.broadcast_to(self._cells, at.shape)
+        maps = [
+            (at - cells) * seen, at, np.sqrt(spread.sum(-1, keepdims=True)), seen, cells, np.zeros_like(cells),
+            own / 4, other / 4, first[..., :PAIR_SHOWN], warped,
+        ]  # fmt: skip
+        read = self._read(np.concatenate(maps, -1).reshape(len(first), self._side, self._side, -1))
+        counted = 4 * np.stack([visible.mean(-1), peak.mean(-1)], -1)
+        out = self._out(np.concatenate([read, counted, aligned, residual], -1))
+        heading = unit(aligned[:, 2:] + out[:, 2:4], 1e-6)
+        return np.concatenate([aligned[:, :2] + out[:, :2], heading, out[:, 4:5].clip(*PAIR_ERRORS), out[:, 5:]], -1)
+
+    def _align(
+        self, first: Floats, second: Floats, share: Floats, sure: Floats
+    ) -> tuple[Floats, Floats, Floats, Floats]:
+        (distance, own, counts), (_, others, _) = self._plan(first), self._plan(second)
+        other = share @ others
+        weight = sure * np.exp(counts - 2 * np.log(np.float32(0.3) + distance)) + 1e-7
+        weight = (weight / weight.sum(-1, keepdims=True))[..., None]
+        middle, other_middle = (weight * own).sum(-2), (weight * other).sum(-2)
+        p, q = own - middle[:, None], other - other_middle[:, None]
+        cross = q[..., 0] * p[..., 1] - q[..., 1] * p[..., 0]
+        turn = np.stack([(weight * p * q).sum((-1, -2)) + 1e-4, (weight[..., 0] * cross).sum(-1)], -1)
+        c, s = np.moveaxis(unit(turn)[:, None], -1, 0)
+        moved = np.stack([c * other[..., 0] - s * other[..., 1], s * other[..., 0] + c * other[..., 1]], -1)
+        shift = middle - (weight * moved).sum(-2)
+        off = (np.square(own - moved - shift[:, None]).sum(-1) * weight[..., 0]).sum(-1, keepdims=True)
+        return np.concatenate([shift, unit(turn)], -1), np.sqrt(off + 1e-6), own, other
+
+    def _plan(self, cells: Floats) -> tuple[Floats, Floats, Floats]:
+        """What cells show: how far off (pairs, cells) [m], where (pairs, cells, 2) [m], and how much it counts."""
+        found = self._shape(cells)
+        distance = np.exp(found[..., 0].clip(-2.5, 3.0))
+        level = -np.arctan(self._cells[:, 0] * np.float32(self._tangent))
+        bearing = level + np.float32(PAIR_SKEW) * np.tanh(found[..., 1])
+        points = distance[..., None] * np.stack([np.cos(bearing), np.sin(bearing)], -1)
+        return distance, points, found[..., 2].clip(-4.0, 4.0)
+
+    def _map(self, name: str) -> Layer:
+        """As `FeatureMap`, of pictures (batch, size, size, 3), centred."""
+        w = self._weights
+        first = convolution(w, f"{name}.1"), group_norm(w, f"{name}.2"), gelu, convolution(w, f"{name}.4", 2)
+        residuals = [_residual(w, f"{name}.{k}.layers") for k in (5, 6)]
+        return sequence(lambda x: unshuffled(x, 4), *first, *residuals, gelu, convolution(w, f"{name}.8"))
+
+    def _reading(self, name: str) -> Layer:
+        w, layers = self._weights, []
+        for k, stride in ((0, 1), (3, 2), (6, 2)):
+            layers += [convolution(w, f"{name}.{k}", stride), group_norm(w, f"{name}.{k + 1}"), gelu]
+        return sequence(*layers, flattened, linear(w, f"{name}.10"), layer_norm(w, f"{name}.11"), gelu)
+
+
+def _residual(weights: Weights, name: str) -> Layer:
+    layers: list[Layer] = []
+    for k in (0, 3):
+        layers += [group_norm(weights, f"{name}.{k}"), gelu, convolution(weights, f"{name}.{k + 2}")]
+    inside = sequence(*layers)
+    return lambda x: x + inside(x)

@@ -1,0 +1,150 @@
+"""Layers of a network on arrays, as torch has them: what a trained model computes, and nothing of how it learns.
+
+Pictures have their channels last, (batch, height, width, channels): then a convolution is one product of matrices. A
+layer is made of the weights of torch's layer of that name, and takes (batch, ...) float32.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from functools import reduce
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Layer = Callable[[Any], Floats]
+Weights = Mapping[str, NDArray[Any]]
+
+EPS = 1e-5  # torch's, of all normalisations
+
+
+def sequence(*layers: Layer) -> Layer:
+    """One after the other."""
+    return lambda x: reduce(lambda values, layer: layer(values), layers, x)
+
+
+def linear(weights: Weights, name: str) -> Layer:
+    """(..., inputs) -> (..., outputs)."""
+    matrix, bias = weights[f"{name}.weight"].T, weights[f"{name}.bias"]
+    return lambda x: x @ matrix + bias
+
+
+def mlp(weights: Weights, name: str) -> Layer:
+    """As `heads.mlp`."""
+    first, second, last = (linear(weights, f"{name}.{k}") for k in (0, 2, 4))
+    return sequence(first, gelu, second, gelu, last)
+
+
+def convolution(weights: Weights, name: str, stride: int = 1) -> Layer:
+    """(batch, height, width, inputs) -> (batch, height / stride, width / stride, outputs), padded with zeros."""
+    kernel, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
+    size = kernel.shape[-1]
+    matrix = np.ascontiguousarray(kernel.transpose(2, 3, 1, 0).reshape(-1, len(kernel)))
+
+    def layer(x: Floats) -> Floats:
+        height, width = (-(-length // stride) for length in x.shape[1:3])
+        edge = (size // 2, size // 2)
+        x = np.pad(x, ((0, 0), edge, edge, (0, 0)))
+        rows, columns = stride * (height - 1) + 1, stride * (width - 1) + 1
+        parts = [x[:, i : i + rows : stride, j : j + columns : stride] for i in range(size) for j in range(size)]
+        out: Floats = np.concatenate(parts, -1) @ matrix + bias
+        return out
+
+    return layer
+
+
+def circular_convolution(weights: Weights, name: str, stride: int) -> Layer:
+    """(batch, length, inputs) -> (batch, length / stride, outputs), around a circle."""
+    kernel, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
+    size = kernel.shape[-1]
+    matrix = np.ascontiguousarray(kernel.transpose(2, 1, 0).reshape(-1, len(kernel)))
+
+    def layer(x: Floats) -> Floats:
+        span = stride * (-(-x.shape[1] // stride) - 1) + 1
+        x = np.pad(x, ((0, 0), (size // 2, size // 2), (0, 0)), mode="wrap")
+        out: Floats = np.concatenate([x[:, i : i + span : stride] for i in range(size)], -1) @ matrix + bias
+        return out
+
+    return layer
+
+
+def gelu(x: Floats) -> Floats:
+    """By the error function, to 1.5e-7 (Abramowitz and Stegun, 7.1.26); that of SciPy would take 35 MB."""
+    z = np.abs(x) * (1 / math.sqrt(2))
+    t = 1 / (1 + 0.3275911 * z)
+    series = (((1.061405429 * t - 1.453152027) * t + 1.421413741) * t - 0.284496736) * t + 0.254829592
+    tail = 0.5 * np.exp(-z * z) * t * series
+    return np.asarray(x * np.where(x > 0, 1 - tail, tail))
+
+
+def layer_norm(weights: Weights, name: str) -> Layer:
+    """Over the last axis."""
+    gain, shift = weights[f"{name}.weight"], weights[f"{name}.bias"]
+    return lambda x: standardised(x, (-1,)) * gain + shift
+
+
+def group_norm(weights: Weights, name: str, groups: int = 8) -> Layer:
+    """Over a picture, and the channels of a group."""
+    gain, shift = weights[f"{name}.weight"], weights[f"{name}.bias"]
+
+    def layer(x: Floats) -> Floats:
+        grouped = x.reshape(len(x), -1, groups, x.shape[-1] // groups)
+        return standardised(grouped, (1, 3)).reshape(x.shape) * gain + shift
+
+    return layer
+
+
+def batch_norm(weights: Weights, name: str, eps: float = EPS) -> Layer:
+    """(batch, n), without gain and shift, by what was measured in training."""
+    mean, scale = weights[f"{name}.running_mean"], 1 / np.sqrt(weights[f"{name}.running_var"] + eps)
+    return lambda x: (x - mean) * scale
+
+
+def standardised(x: Floats, axes: tuple[int, ...]) -> Floats:
+    """With mean 0 and deviation 1 over some axes."""
+    x = x - x.mean(axes, keepdims=True)
+    return np.asarray(x / np.sqrt(np.square(x).mean(axes, keepdims=True) + EPS))
+
+
+def unit(x: Floats, least: float = 1e-12) -> Floats:
+    """Of length 1 over the last axis."""
+    return np.asarray(x / np.maximum(np.sqrt(np.square(x).sum(-1, keepdims=True)), least))
+
+
+def softmax(x: Floats) -> Floats:
+    """Over the last axis."""
+    x = np.exp(x - x.max(-1, keepdims=True))
+    return np.asarray(x / x.sum(-1, keepdims=True))
+
+
+def sigmoid(x: Any) -> Any:
+    """Of each number."""
+    return 1 / (1 + np.exp(-x))
+
+
+def unshuffled(x: Floats, factor: int) -> Floats:
+    """As torch's PixelUnshuffle."""
+    batch, height, width, channels = x.shape
+    x = x.reshape(batch, height // factor, factor, width // factor, factor, channels).transpose(0, 1, 3, 5, 2, 4)
+    return x.reshape(batch, height // factor, width // factor, -1)
+
+
+def flattened(x: Floats) -> Floats:
+    """(batch, height, width, channels) -> (batch, n), in the order that torch flattens pictures."""
+    return x.transpose(0, 3, 1, 2).reshape(len(x), -1)
+
+
+def pooled(x: Floats, size: int) -> Floats:
+    """As torch's adaptive_avg_pool2d: (..., height, width) -> (..., size, size)."""
+    down, across = (_pooling(length, size) for length in x.shape[-2:])
+    return np.asarray(down @ x @ across.T)
+
+
+def _pooling(length: int, size: int) -> Floats:
+    """(size, length): of which numbers each is the mean."""
+    cells, at = np.arange(size)[:, None], np.arange(length)
+    inside = (at >= cells * length // size) & (at < -(-(cells + 1) * length // size))
+    return (inside / inside.sum(1, keepdims=True)).astype(np.float32)

@@ -1,0 +1,130 @@
+"""Without torch a model says what it says with it."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load as load_arrays
+from safetensors.numpy import save as save_arrays
+
+from ami_ros.adaptation.weights import apply
+from ami_ros.errors import AmiError
+from ami_ros.share import share
+from ami_ros.world_model.arrays import ArrayModel, ByTorch
+from ami_ros.world_model.checkpoint import count_parameters, load_model, save_model
+from ami_ros.world_model.inference import load_inference
+from ami_ros.world_model.model import WorldModel
+from ami_ros.world_model.spec import InputSpec, ModelSpec, Sensors
+
+CLOSE = 1e-4  # of numbers about 1
+COUNT = 5  # in a batch
+
+SMALL = ModelSpec(InputSpec(image_size=32, scan_beams=9, heading=True), latent_dim=6, encoder_width=16, ensemble=2)
+
+
+def random_sensors(spec: ModelSpec, rng: np.random.Generator) -> Sensors:
+    inputs = spec.inputs
+    scan = rng.uniform(0.2, 12, (COUNT, inputs.scan_beams)).astype(np.float32)
+    scan[:, :1] = np.inf  # nothing returned
+    return Sensors(
+        pictures(inputs.image_size, rng) if inputs.image_size else None,
+        scan if inputs.scan_beams else None,
+        rng.uniform(-3, 3, COUNT).astype(np.float32) if inputs.heading else None,
+    )
+
+
+def pictures(size: int, rng: np.random.Generator) -> np.ndarray:
+    """Of large and small patches, so that cells differ."""
+    coarse = rng.integers(0, 200, (COUNT, 3, size // 16, size // 16)).repeat(16, 2).repeat(16, 3)
+    return (coarse + rng.integers(0, 56, (COUNT, 3, size, size))).astype(np.uint8)
+
+
+def answers(model: ArrayModel) -> dict[str, Any]:
+    """What every function of a model says about the same random questions."""
+    spec, rng = model.spec, np.random.default_rng(3)
+    latent, other, previous = (
+        rng.normal(size=(COUNT, n)).astype(np.float32) for n in (spec.latent_dim, spec.latent_dim, spec.command_dim)
+    )
+    commands = rng.normal(size=(COUNT, 4, spec.chunk, spec.command_dim)).astype(np.float32)
+    found: dict[str, Any] = {
+        "encode": model.encode(random_sensors(spec, rng)),
+        "pose": model.relative_pose(latent, other),
+    }
+    found["queries"], found["keys"] = model.contrast.queries(latent), model.contrast.keys(latent)
+    found["latents"], found["motions"] = model.rollout(latent, commands, previous)
+    if spec.ensemble:
+        found["doubt"] = model.path_disagreement(latent, found["latents"], commands, previous)
+    if spec.inputs.image_size:
+        found["goal"] = model.encode_goal(pictures(spec.inputs.image_size, rng))
+        found["seen"] = model.seen(pictures(spec.inputs.image_size, rng))
+    if spec.picture_size:
+        found["picture"] = model.encode_picture(pictures(spec.picture_size, rng))
+    if model.pairs is not None:
+        codes = found["picture"]
+        found |= model.pairs.compare(codes, np.concatenate([codes[:2], codes[3:], codes[2:3]]))._asdict()
+        found["threshold"] = np.array(model.pairs.threshold)
+    return found
+
+
+def assert_alike(found: ArrayModel, wanted: ArrayModel) -> None:
+    ours, theirs = answers(found), answers(wanted)
+    assert ours.keys() == theirs.keys()
+    for name, values in theirs.items():
+        assert ours[name].dtype == values.dtype or name == "threshold", name
+        np.testing.assert_allclose(ours[name], values, atol=CLOSE, rtol=CLOSE, err_msg=name)
+
+
+@pytest.mark.parametrize("name", ["onboard", "ceiling", "general", "omnidirectional"])
+def test_shipped_model_says_the_same_without_torch(name: str) -> None:
+    folder = share("models", name)
+    loaded, found = load_model(folder), load_inference(folder)
+    assert (found.encoder_id, found.sha256) == (loaded.encoder_id, loaded.sha256)
+    assert found.parameters == count_parameters(loaded.model)
+    assert_alike(found.model, ByTorch(loaded.model))
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        SMALL,
+        ModelSpec(InputSpec(image_size=0, scan_beams=11), latent_dim=4, encoder_width=16, predictor_blocks=1),
+        ModelSpec(InputSpec(image_size=48, scan_beams=0), latent_dim=4, encoder_width=16, pair_size=48, chunk=1),
+    ],
+)
+def test_other_shapes_do_too(spec: ModelSpec, tmp_path: Path) -> None:
+    model = WorldModel(spec)
+    with torch.no_grad():  # what begins as zeros says nothing
+        for tensor in model.parameters():
+            tensor.add_(0.1 * torch.randn_like(tensor))
+    loaded = save_model(tmp_path, "small", model)
+    assert_alike(load_inference(tmp_path).model, ByTorch(loaded.model))
+
+
+def test_adapted_model_drives_and_sees_the_same_without_torch(tmp_path: Path) -> None:
+    loaded = save_model(tmp_path, "small", WorldModel(SMALL))
+    weights = {"drive": np.array([[0.8, 0.1], [-0.2, 1.1]]), "colours": np.array([[0.9, 0.1], [1.2, 0.0], [1.0, -0.1]])}
+    trained = load_inference(tmp_path).model
+    own, by_torch = trained.private_copy(), loaded.model.private_copy()
+    apply(weights, own, trained)
+    apply(weights, by_torch, loaded.model)
+    assert_alike(own, ByTorch(by_torch))
+    assert_alike(trained, ByTorch(loaded.model))  # which stays as it was
+
+
+@pytest.mark.parametrize("lost", ["motion.layers.0.bias", "encoder.join.0.weight", "heads.ensemble.calibration"])
+def test_weights_of_another_version_are_refused(lost: str, tmp_path: Path) -> None:
+    save_model(tmp_path, "small", WorldModel(SMALL))
+    file, config = tmp_path / "weights.safetensors", tmp_path / "config.yaml"
+    before = file.read_bytes()
+    weights = load_arrays(before)
+    weights["old." + lost] = weights.pop(lost)
+    file.write_bytes(save_arrays(weights))
+    digests = [sha256(content).hexdigest() for content in (before, file.read_bytes())]
+    config.write_text(config.read_text().replace(digests[0], digests[1]))
+    with pytest.raises(AmiError, match=r"the weights do not fit config\.yaml"):
+        load_inference(tmp_path)
