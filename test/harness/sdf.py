@@ -136,6 +136,16 @@ def moved(path: Path, positions: dict[str, float]) -> list[Solid]:
     return solids(there, "collision")
 
 
+def encoded(value: float) -> float:
+    """What Gazebo's renderer writes into a picture for an amount of light: sRGB (IEC 61966-2-1)."""
+    return 12.92 * value if value <= 0.0031308 else 1.055 * value ** (1 / 2.4) - 0.055
+
+
+def _shown(text: str | None) -> str:
+    """A colour (3,) of a document, as a renderer has to be told that does not encode."""
+    return " ".join(str(encoded(float(word))) for word in (text or "").split()[:3])
+
+
 def as_mjcf(path: Path, cameras: str) -> tuple[str, dict[str, bytes]]:
     """What is seen of a world, as a document for MuJoCo and its files; `cameras` are its cameras' elements.
 
@@ -143,7 +153,7 @@ def as_mjcf(path: Path, cameras: str) -> tuple[str, dict[str, bytes]]:
     """
     world = ElementTree.parse(path).getroot().find("world")
     assert world is not None
-    ambient = (world.findtext("scene/ambient") or "").rsplit(" ", 1)[0]
+    ambient = _shown(world.findtext("scene/ambient"))
     root = ElementTree.fromstring(
         f"""<mujoco><statistic extent="4"/><visual><map znear="0.01" zfar="20"/>
         <headlight ambient="{ambient}" diffuse="0 0 0" specular="0 0 0"/></visual>
@@ -173,7 +183,7 @@ def _add_geom(
         ElementTree.SubElement(asset, "material", name=name, texture=name, emission=emission, specular="0")
         geom.set("material", name)
     else:
-        geom.set("rgba", seen.findtext("material/diffuse") or "")
+        geom.set("rgba", f"{_shown(seen.findtext('material/diffuse'))} 1")
     mesh, box = seen.findtext("geometry/mesh/uri"), seen.findtext("geometry/box/size")
     if mesh:
         files[f"{name}.obj"] = (folder / mesh).read_bytes()

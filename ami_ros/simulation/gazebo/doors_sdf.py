@@ -7,6 +7,7 @@ from typing import Any
 
 from ami_ros.simulation import layout
 from ami_ros.simulation.gazebo import sdf
+from ami_ros.simulation.gazebo.light import linear_color
 from ami_ros.simulation.gazebo.sdf import Element, add, add_plugin
 from ami_ros.simulation.scene import rgba_of
 from ami_ros.simulation.world import Door, World
@@ -57,7 +58,7 @@ def add_door(place: Element, world: World, door: Door, name: str) -> None:
             continue
         material = add(part, "material")
         for look in ("ambient", "diffuse"):
-            add(material, look, rgba_of(door.color))
+            add(material, look, [*linear_color(rgba_of(door.color)[:3]), 1.0])
     _add_joint(model, door, states)
 
 

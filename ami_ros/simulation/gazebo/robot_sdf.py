@@ -11,6 +11,7 @@ from ami_ros.errors import AmiError
 from ami_ros.robots.description import RobotDescription
 from ami_ros.robots.sensors import CameraSensor, ImuSensor, LaserSensor, Pose3, Sensor
 from ami_ros.simulation.gazebo import sdf
+from ami_ros.simulation.gazebo.light import linear_color
 from ami_ros.simulation.gazebo.robot_urdf import CLEARANCE, TOP, WHEEL_WIDTH, robot_urdf
 from ami_ros.simulation.gazebo.sdf import Element, add, add_plugin
 from ami_ros.simulation.noise import noise_of
@@ -166,7 +167,7 @@ def _part(
 def _paint(visual: Element, rgba: Sequence[float]) -> None:
     material = add(visual, "material")
     for tag in ("ambient", "diffuse"):
-        add(material, tag, rgba)
+        add(material, tag, [*linear_color(rgba[:3]), 1.0])
 
 
 def _add_friction(collision: Element, friction: float) -> None:

@@ -18,6 +18,7 @@ from scipy.spatial.transform import Rotation
 from ami_ros.config import dump_yaml
 from ami_ros.simulation.gazebo import sdf
 from ami_ros.simulation.gazebo.doors_sdf import add_door, door_states
+from ami_ros.simulation.gazebo.light import lamp, linear, linear_color
 from ami_ros.simulation.gazebo.meshes import panels_obj
 from ami_ros.simulation.gazebo.sdf import Element, add, add_plugin, unique_names
 from ami_ros.simulation.interior_scene import scene_of
@@ -56,7 +57,7 @@ def write_world(
     place = add(root, "world", name=names[world.name])
     _add_settings(place, scene, real_time_factor)
     for number, beam in enumerate(scene.beams):
-        _add_light(place, number, beam, world.interior.height if world.interior else 0.0)
+        _add_light(place, number, beam, _ambient(scene), world.interior.height if world.interior else 0.0)
     _add_building(place, scene, folder)
     _add_furniture(place, scene, unique_names(scene.files))
     doors = unique_names(door.name for door in world.doors)
@@ -91,19 +92,23 @@ def _add_settings(world: Element, scene: Scene, real_time_factor: float) -> None
     add_plugin(world, "contact", "Contact")
     light = scene.surroundings
     look = add(world, "scene")
-    # Nothing shines along the view in Gazebo; of what does in MuJoCo, half falls on what is met aslant.
-    add(look, "ambient", [light.ambient + light.frontal / 2] * 3 + [1.0])
-    add(look, "background", [*(np.array(light.sky).mean(axis=0)), 1.0])
+    add(look, "ambient", [linear(_ambient(scene))] * 3 + [1.0])
+    add(look, "background", [*linear_color(np.array(light.sky).mean(axis=0)), 1.0])
     add(look, "shadows", False)
     add(look, "grid", False)
     add(look, "origin_visual", False)
 
 
-def _add_light(world: Element, number: int, beam: Beam, height: float) -> None:
+def _ambient(scene: Scene) -> float:
+    """Nothing shines along the view in Gazebo; of what does in MuJoCo, half falls on what is met aslant."""
+    return scene.surroundings.ambient + scene.surroundings.frontal / 2
+
+
+def _add_light(world: Element, number: int, beam: Beam, ambient: float, height: float) -> None:
     light = add(world, "light", name=f"light_{number}", type="directional" if beam.position is None else "point")
     add(light, "pose", [*(beam.position or (0.0, 0.0, height)), 0.0, 0.0, 0.0])
     add(light, "cast_shadows", False)
-    add(light, "diffuse", [beam.strength] * 3 + [1.0])
+    add(light, "diffuse", [lamp(beam.strength, ambient)] * 3 + [1.0])
     add(light, "specular", [0.0, 0.0, 0.0, 1.0])
     add(light, "direction", beam.direction)
     if beam.position is None:
@@ -197,7 +202,7 @@ def add_color(visual: Element, rgba: Sequence[float]) -> None:
         add(visual, "transparency", 1.0 - rgba[3])
     material = add(visual, "material")
     for tag in ("ambient", "diffuse"):
-        add(material, tag, [*rgba[:3], 1.0])
+        add(material, tag, [*linear_color(rgba[:3]), 1.0])
     add(material, "specular", [0.0, 0.0, 0.0, 1.0])
 
 
