@@ -13,7 +13,7 @@ def main(
     seed: Annotated[int, typer.Option(help="Of the changes.", min=0)] = 0,
     out: Annotated[Path, typer.Option(help="Folder for the files that did harm.")] = Path("fuzz"),
 ) -> None:
-    """Break memories, worlds, robots, models, missions and pictures, and read them: each has to be refused in one line,
+    """Break memories, worlds, robots, models, missions, bags and pictures, and read them: each is refused in one line,
     or read without a wrong value. What is not is kept, with its traceback."""
     import tempfile
     import time

@@ -52,7 +52,7 @@ class Watcher:
 
     def __init__(self, context: Context, record: SoakRecord) -> None:
         self.record = record
-        self.whole, self.since, self.moves = False, time.monotonic(), False
+        self.whole, self.since, self.moves = False, time.time(), False
         self.node = Node("soak", context=context)
         limits = load_robot(DEFAULT).limits
         self._most = limits.linear, limits.angular
@@ -101,7 +101,7 @@ class Watcher:
     def _ended(self, status: int, result: NavigateToGoal.Result) -> None:
         self.record.goals[ENDS.get(status, "aborted")] += 1
 
-    def _command(self, message: TwistStamped) -> None:
+    def _command(self, message: TwistStamped, info: Any) -> None:
         command, record = command_from_message(message), self.record
         record.commands += 1
         self.moves = any(command)
@@ -109,16 +109,21 @@ class Watcher:
             record.unsafe["not finite"] += 1
         elif any(abs(v) > most + 1e-6 for v, most in zip(command, self._most, strict=True)):
             record.unsafe["over a limit"] += 1
-        elif command != STILL and not self.whole and time.monotonic() - self.since > GRACE:
+        elif command != STILL and not self.whole and _sent(info) - self.since > GRACE:
             record.unsafe["while a node is missing"] += 1
 
-    def _state(self, message: DiagnosticStatus) -> None:
+    def _state(self, message: DiagnosticStatus, info: Any) -> None:
         whole = message.level == DiagnosticStatus.OK
         if whole != self.whole:
-            self.whole, self.since = whole, time.monotonic()
+            self.whole, self.since = whole, _sent(info)
 
     def _contact(self, message: UInt32) -> None:
         self.record.contacts = message.data
+
+
+def _sent(info: Any) -> float:
+    """When a message was sent [s]: on a busy machine this process may hear of it much later."""
+    return float(info["source_timestamp"]) * 1e-9
 
 
 class SoakRun:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import tempfile
 import time
 import traceback
 from collections.abc import Callable
@@ -15,6 +16,8 @@ import torch
 
 from ami_ros.errors import AmiError
 from ami_ros.images import decode_image, encode_jpeg, encode_png
+from ami_ros.learning.bag_writer import BagWriter
+from ami_ros.learning.extract import extract
 from ami_ros.memory.rows import PlaceRow
 from ami_ros.memory.store import Store
 from ami_ros.memory.types import Edge
@@ -71,6 +74,7 @@ def targets(folder: Path) -> list[Target]:
         Target("model's configuration", (model / CONFIG).read_bytes(), _model_reader(model, CONFIG)),
         Target("model's weights", (model / WEIGHTS).read_bytes(), _model_reader(model, WEIGHTS)),
         Target("mission", _mission(folder / "mission"), lambda path: MissionFile(path).load(ExplorationConfig())),
+        *_bag_targets(folder / "bag"),
         Target("png", encode_png(picture), lambda path: decode_image(path.read_bytes())),
         Target("jpeg", encode_jpeg(picture), lambda path: decode_image(path.read_bytes())),
     ]
@@ -165,6 +169,33 @@ def _mission(path: Path) -> bytes:
     goals = (Destination("pose", pose=(1.0, 2.0, 0.5)), Destination("place", place_id=7, place_label="desk"))
     MissionFile(path).save(Mission(MissionPlan(goals)))
     return path.read_bytes()
+
+
+def _bag_targets(bag: Path) -> list[Target]:
+    """The two files of a short bag; whoever reads one has the other whole."""
+    rng = np.random.default_rng(0)
+    with BagWriter(bag) as out:
+        for row in range(30):
+            stamp = 0.2 * row
+            out.image("image/compressed", stamp, encode_jpeg(rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)))
+            out.odometry("odom", stamp, [0.1 * row, 0.0, 0.0], (0.5, 0.0))
+            out.command("cmd_vel", stamp, 0.5, 0.0)
+    names = {"bag": next(bag.glob("*.mcap")).name, "bag's metadata": "metadata.yaml"}
+    return [Target(kind, (bag / name).read_bytes(), _bag_reader(bag, name)) for kind, name in names.items()]
+
+
+def _bag_reader(bag: Path, name: str) -> Callable[[Path], object]:
+    def read(path: Path) -> object:
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+            copy = Path(folder) / "bag"
+            shutil.copytree(bag, copy)
+            shutil.copyfile(path, copy / name)
+            data = extract([copy], Path(folder) / "data")
+            data.verify()
+            assert np.isfinite(data.odometry).all() and np.isfinite(data.command).all(), "numbers that are none"
+            return data.card
+
+    return read
 
 
 def _model_reader(model: Path, name: str) -> Callable[[Path], object]:

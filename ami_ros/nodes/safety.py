@@ -26,7 +26,7 @@ from ami_ros.ros.node.health import STEADY
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.parameters import group, named, parameter
 from ami_ros.ros.node.process import URGENT, run
-from ami_ros.ros.node.qos import RELIABLE
+from ami_ros.ros.node.qos import NEWEST, RELIABLE
 from ami_ros.ros.sensors.keep_out import KeepOutAreas, KeepOutParameters
 from ami_ros.ros.sensors.scanner import Scanner
 from ami_ros.ros.sensors.sources import Source, Sources
@@ -118,7 +118,7 @@ class SafetyNode(AmiNode[SafetyParameters]):
         self.subscribe(Odometry, "odom", self._odometry)
         self.subscribe(Bool, "emergency_stop", self._stop_if, RELIABLE, always=True)
         if self.config.supervised:
-            self.subscribe(DiagnosticStatus, "supervisor/state", self._supervise, RELIABLE)
+            self.subscribe(DiagnosticStatus, "supervisor/state", self._supervise, NEWEST)
         self.offer(Trigger, "~/emergency_stop", lambda request, response: self._stop_if(Bool(data=True)))
         self.offer(Trigger, "~/release", self._release_stop)
         self.every(1.0 / self.config.rate, self._send, STEADY)

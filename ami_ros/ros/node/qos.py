@@ -8,6 +8,8 @@ from rclpy.qos import QoSDurabilityPolicy, QoSHistoryPolicy, QoSProfile, QoSReli
 SENSOR = QoSProfile(history=QoSHistoryPolicy.KEEP_LAST, depth=1, reliability=QoSReliabilityPolicy.BEST_EFFORT)
 # Small results and commands: every one arrives.
 RELIABLE = QoSProfile(history=QoSHistoryPolicy.KEEP_LAST, depth=5, reliability=QoSReliabilityPolicy.RELIABLE)
+# A state that is said again and again: only the newest word counts, and none from before is heard after it came late.
+NEWEST = QoSProfile(history=QoSHistoryPolicy.KEEP_LAST, depth=1, reliability=QoSReliabilityPolicy.RELIABLE)
 # What late subscribers want to know as well.
 LATCHED = QoSProfile(
     history=QoSHistoryPolicy.KEEP_LAST,
