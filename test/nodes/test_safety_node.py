@@ -114,6 +114,31 @@ def test_the_clock_cannot_be_changed_under_way(bench: Callable[..., Bench]) -> N
     assert not results[0].successful and "use_sim_time" in results[0].reason
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *((f"gate.{name}", value) for name in ("max_linear", "command_timeout") for value in (math.nan, -0.5, 0.0)),
+        *((f"gate.{name}", value) for name in ("margin", "obstacle_speed") for value in (math.nan, math.inf, -1.0)),
+        ("gate.max_angular", -1.0),
+        ("gate.scan_timeout", 0.1),
+        ("gate.reaction", 0.01),
+        ("gate.require_scan", False),
+        ("gate.robot_radius", 0.01),
+        ("gate.memory", 30.0),
+        ("rate", 1.0),
+        ("supervised", False),
+    ],
+)
+def test_no_parameter_that_is_set_under_way_makes_the_gate_less_careful(ros: RosPeer, name: str, value: Any) -> None:
+    node = SafetyNode(context=ros.context, parameter_overrides=parameters_of({"supervised": True}))
+    ros.add(node)
+    node.start()
+    before = node.config
+    (result,) = node.set_parameters([Parameter(name, value=value)])
+    assert not result.successful and result.reason
+    assert node.config == before and node._gate.config == before.gate
+
+
 @pytest.mark.fault("commands that come late")
 def test_a_command_whose_stamp_is_old_is_dropped_with_a_word_and_one_without_a_stamp_counts_from_now(
     bench: Callable[..., Bench],
