@@ -23,7 +23,6 @@ NO_EXTRAS = ("ros", "runtime", "test")  # in requirements/
 LEAN: dict[str, set[str]] = {
     "safety": {"cv2", "scipy", "torch"},
     "mission": {"cv2", "scipy", "torch"},
-    "supervisor": {"cv2", "scipy", "torch"},
     "perception": {"scipy", "torch"},
     "world_model": {"scipy", "torch"},
     "memory": {"torch"},
