@@ -71,12 +71,11 @@ class GoalFinder:
             return None
         routing, search = self._routing, self._search
         turned, unseen = search.done, routing.flat and sight.pose is None
-        if unseen and len(search.spots) > 1 and is_over(elapsed, self._goal.time_allowance):
+        if unseen and search.spots and is_over(elapsed, self._goal.time_allowance):
             return Search(Look.GIVE_UP)
         if search.goes_on(percept.stamp, percept.odometry):
             return Search(Look.TURN)
-        located = percept.location is not None and percept.location.localised
-        if not turned and routing.config.use_memory and located:  # memory has seen what the robot saw
+        if not turned and routing.config.use_memory and _is_located(percept):  # memory has seen what the robot saw
             routing.look_up_again()
             return Search(Look.ASK)
         if unseen:
@@ -87,9 +86,11 @@ class GoalFinder:
             return Search(Look.NEXT)
         return None
 
-    def given_up(self) -> tuple[Code, str]:
+    def given_up(self, percept: Percept) -> tuple[Code, str]:
         """Why the goal cannot be found."""
         known = self._routing.exhausted or "memory has no place like the goal's picture"
+        if self._routing.config.use_memory and not _is_located(percept):
+            known = "memory does not know where the robot is"
         looked = f"it was looked for from {len(self._search.spots)} spots"
         return Code.UNKNOWN_PLACE, f"{known}, and {Look.GIVE_UP.value}: {looked}"
 
@@ -147,3 +148,7 @@ class GoalFinder:
         """Whether the robot is passing the goal, as it goes back to look at it."""
         near = sight.pose is not None and np.hypot(sight.pose[0], sight.pose[1]) < self._stop.distance
         return bool(near and self.proven(percept, sight))
+
+
+def _is_located(percept: Percept) -> bool:
+    return percept.location is not None and percept.location.localised

@@ -280,7 +280,7 @@ class Navigator:
         """A step to find the goal."""
         look, spot = search
         if look is Look.GIVE_UP:
-            return Decision.failed(*self._finder.given_up())
+            return Decision.failed(*self._finder.given_up(percept))
         if spot is not None:
             pose = relative(percept.odometry, spot)
             self._left = float(np.hypot(pose[0], pose[1]))

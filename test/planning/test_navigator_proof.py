@@ -133,6 +133,13 @@ def test_a_picture_that_nobody_knows_is_looked_for_from_several_spots_and_then_g
     assert np.hypot(*(seeing.robot.ground_truth().pose[:2] - [1.2, 1.5])) > 0.7, "it went elsewhere to look"
 
 
+def test_a_robot_that_is_lost_says_so_when_it_gives_up_looking() -> None:
+    seeing = course(NOT_FOUND, blind=True)
+    seeing.localised = False
+    last = seeing.run(40.0)
+    assert last.code is Code.UNKNOWN_PLACE and "does not know where the robot is" in last.message
+
+
 def test_a_goal_that_is_not_seen_from_here_is_found_from_another_spot() -> None:
     seeing = course(NOT_FOUND)
     seeing.navigator.start(Goal(latent=latent_of(away := np.array([3.0, 2.4, 1.0])), picture=latent_of(away)))
