@@ -7,26 +7,27 @@ from functools import partial
 from typing import cast
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ami_ros.learning.dataset import Dataset
 from ami_ros.learning.windows import WindowConfig, WindowSampler
 from ami_ros.memory.place_memory import PlaceMemory
 from ami_ros.scan import Mount, Scan
+from ami_ros.world_model.arrays import ArrayModel, on_arrays
 from ami_ros.world_model.model import WorldModel
+from ami_ros.world_model.spec import Sensors
 
 Progress = Callable[[int, int], None]
 
 
 def encode_rows(
-    model: WorldModel, sampler: WindowSampler, rows: NDArray[np.int64], batch: int = 256
+    model: WorldModel | ArrayModel, sampler: WindowSampler, rows: NDArray[np.int64], batch: int = 256
 ) -> NDArray[np.float32]:
     """Latents (k, latent_dim) of some rows of a data set."""
-    parts = []
-    with torch.inference_mode():
-        for start in range(0, len(rows), batch):
-            parts.append(model.encode(sampler.sensors(rows[start : start + batch])).float().numpy())
+    arrays, parts = on_arrays(model), []
+    for start in range(0, len(rows), batch):
+        sensors = sampler.sensors(rows[start : start + batch])
+        parts.append(arrays.encode(Sensors(*(None if value is None else value.numpy() for value in sensors))))
     return np.concatenate(parts)
 
 
@@ -70,7 +71,7 @@ def remember_recording(
     memory: PlaceMemory, dataset: Dataset, minutes: float, progress: Progress, thumbnails: bool = True
 ) -> None:
     """Lives through the first `minutes` of a data set (0: all of it), episode by episode."""
-    model = cast(WorldModel, memory.map.index.model)
+    model = cast(ArrayModel, memory.map.index.model)
     sampler = WindowSampler(dataset, model.spec, WindowConfig())
     total = len(dataset) if minutes <= 0 else min(len(dataset), round(minutes * 60 / dataset.period))
     done = 0
