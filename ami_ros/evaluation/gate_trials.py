@@ -237,7 +237,7 @@ def drive(drive: Drive) -> Outcome:
         if tick % 4 == 0:
             arrival = now + traits["odometry_delay"]
             coming.append((arrival, len(coming), _odometry(measured.pose.copy(), tuple(robot.velocity), now)))
-        for item in sorted(item for item in coming if item[0] <= now):
+        for item in sorted((item for item in coming if item[0] <= now), key=lambda item: item[:2]):
             item[2](gate, now)
         coming = [item for item in coming if item[0] > now]
         if now >= next_output:
