@@ -111,7 +111,7 @@ class Routing:
 
     def look_up_again(self) -> None:
         """Memory has seen more: all that it has for the goal now."""
-        self.hypothesis, self.flat = 0, False
+        self.hypothesis, self.flat, self.exhausted = 0, False, ""
         self.ask_again()
 
     # The route in use
