@@ -7,6 +7,7 @@ data set is a role in learning/streams.py.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -34,7 +35,7 @@ class Pose3:
 
 
 @dataclass(frozen=True)
-class Sensor:
+class Sensor(ABC):
     """What all sensors have."""
 
     name: str  # any, once
@@ -50,9 +51,9 @@ class Sensor:
             raise ValueError(f"rate must be greater than 0, not {self.rate}")
 
     @property
+    @abstractmethod
     def shape(self) -> tuple[int, ...]:
         """Of what one message holds."""
-        raise NotImplementedError
 
     @property
     def recorded(self) -> list[str]:
