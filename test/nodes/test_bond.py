@@ -57,6 +57,10 @@ while any(m.active for i, m in sister.items() if i in second):
     rclpy.spin_once(node, timeout_sec=0.1)
 instance = "manager 2"
 wait(True, first | second)
+end = time.monotonic() + 1.0
+while time.monotonic() < end:
+    rclpy.spin_once(node, timeout_sec=0.1)
+assert len(sister) == 2, f"a node takes its own end of a bond for another manager's: {sister}"
 print("bound", flush=True)
 """
 

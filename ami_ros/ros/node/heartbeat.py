@@ -89,11 +89,14 @@ class Bond:
     """A node's side of the bond that nav2_lifecycle_manager forms with each node while it is active.
 
     Each side says every period that it lives; either breaks the bond by saying that it does not, which the other
-    acknowledges. A manager that comes later, or anew, is taken as well.
+    acknowledges. A manager that comes later, or anew, is taken as well. All share one topic, so a node also hears
+    itself: what it said of a bond before this one is not a manager's word.
     """
 
     def __init__(self, node: Any) -> None:
         self._id, self._clock = node.get_name(), node.get_clock()
+        self._mine = f"{uuid.uuid4()}:"  # the beginning of each instance of ours
+        self._bonds = 0
         self._instance = ""  # "" while there is no bond
         self._publisher = node.create_publisher(BondStatus, BOND_TOPIC, BOND_QOS)
         self._subscription = node.create_subscription(BondStatus, BOND_TOPIC, self._hear, BOND_QOS)
@@ -102,7 +105,7 @@ class Bond:
     def follow(self, active: bool) -> None:
         """Forms the bond of a node that is active, and breaks that of one that is not."""
         if active and not self._instance:
-            self._instance = str(uuid.uuid4())
+            self._renew()
             self._live()
         elif not active and self._instance:
             self._say(False)
@@ -113,9 +116,15 @@ class Bond:
             self._say(True)
 
     def _hear(self, message: Any) -> None:
-        if message.id == self._id and message.instance_id != self._instance and self._instance and not message.active:
+        if message.id != self._id or message.active or message.instance_id.startswith(self._mine):
+            return
+        if self._instance:
             self._say(False)
-            self._instance = str(uuid.uuid4())  # for the next one who comes
+            self._renew()  # for the next one who comes
+
+    def _renew(self) -> None:
+        self._bonds += 1
+        self._instance = f"{self._mine}{self._bonds}"
 
     def _say(self, active: bool) -> None:
         message = BondStatus(id=self._id, instance_id=self._instance, active=active)
