@@ -16,9 +16,10 @@ import numpy as np
 
 from ami_ros.commands import Command
 from ami_ros.evaluation.gate_judge import CELL, OUTER, SLOWED, STOP_POINTS, Forbidden, Judge, Outcome
-from ami_ros.geometry import Array, compose, transform_points
+from ami_ros.geometry import Array, compose, relative, transform_points
 from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.gate import NOTHING, SafetyGate
+from ami_ros.safety.surroundings import MOVED
 from ami_ros.safety.zones import Zone
 from ami_ros.scan import Scan, scan_points
 from ami_ros.simulation.floor_plan import FloorPlan
@@ -32,8 +33,8 @@ RANGE = 8.0  # [m] of the laser
 MOVER = 0.15  # [m], radius of what moves
 
 DriveKind = Literal["differential", "ackermann", "omnidirectional"]
-Fault = Literal["none", "dead", "nan", "zero", "inf", "below", "late"]
-FAULTS: tuple[Fault, ...] = ("none", "dead", "nan", "zero", "inf", "below", "late")
+Fault = Literal["none", "dead", "nan", "zero", "inf", "below", "late", "frozen"]
+FAULTS: tuple[Fault, ...] = ("none", "dead", "nan", "zero", "inf", "below", "late", "frozen")
 KINDS: tuple[DriveKind, ...] = ("differential", "ackermann", "omnidirectional")
 
 # What a drive may be like: name -> least and greatest. All of it keeps to the assumptions of docs/safety.md.
@@ -222,17 +223,21 @@ def drive(drive: Drive) -> Outcome:
     coming: list[tuple[float, int, Callable[[SafetyGate, float], Any]]] = []  # when, which, what arrives
     sent: Command = NOTHING
     distance, next_scan, next_output, usable = 0.0, 0.0, 0.0, -math.inf
+    last: tuple[Scan, Array] | None = None  # what the laser said last, and from where it saw that
     for tick in range(round(drive.duration / STEP)):
         now, plan = tick * STEP, world.plan
         fault = drive.fault if now >= traits["fault_at"] else "none"
         if now >= next_scan:
             next_scan += 1.0 / traits["scan_rate"]
             if fault != "dead" and rng.random() >= traits["dropped"]:
-                scan = scan_of(plan, robot.pose, drive, fault, rng)
+                hangs = fault == "frozen"
+                scan, seen_from = last if hangs and last is not None else (scan_of(plan, robot.pose, drive, fault, rng), robot.pose)
+                last = scan, seen_from
                 late = traits["latency"] + rng.uniform(0, traits["jitter"]) + (1.0 if fault == "late" else 0.0)
                 coming.append((now + late, len(coming), _scan(scan, now)))
-                if fault == "none":
+                if fault == "none" or (hangs and not moved(seen_from, robot.pose)):
                     usable = now
+                if fault == "none":
                     judge.measured(now + late, transform_points(robot.pose, scan_points(scan, RANGE)))
         if tick % 4 == 0:
             arrival = now + traits["odometry_delay"]
@@ -257,6 +262,11 @@ def drive(drive: Drive) -> Outcome:
         if fast > MOVES:
             return judge.outcome(fast, distance)
     return judge.outcome(None, distance)
+
+
+def moved(before: Array, after: Array) -> bool:
+    """Whether it is so far from one pose to the other that the gate has to have noticed."""
+    return bool((np.abs(relative(before, after)) > 1.5 * MOVED).any())
 
 
 class Odometer:

@@ -131,7 +131,10 @@ class SafetyGate:
         if newest is not None and stamp < newest.stamp:
             return "a newer scan came before this one"
         pose, error = self._motion.at(stamp)
-        self._fault = self._around.add(Snapshot.of(scan, pose, error, stamp))
+        seen = Snapshot.of(scan, pose, error, stamp)
+        if self._around.repeats(seen) and self._motion.is_measured(now):
+            return "the scan repeats one from before the robot moved, to the last bit; does its driver hang?"
+        self._fault = self._around.add(seen)
         if not self._fault:
             self._scanned = steady
             if self._zones:

@@ -45,7 +45,7 @@ class Motion:
         lasts = max(config.turn_lag, config.reaction + max(config.max_linear, config.max_lateral) / config.deceleration)
         while now - self._told[0][0] > lasts:
             self._told.popleft()
-        if not self._measures(now):
+        if not self.is_measured(now):
             self._note(now, *self.at(now))
 
     def odometry(self, pose: Array, velocity: Command, stamp: float) -> None:
@@ -64,6 +64,10 @@ class Motion:
     def missing(self) -> str:
         """Why it is not known where the robot is in odometry's own frame; "" if it is."""
         return "no odometry" if self._odom is None else ""
+
+    def is_measured(self, now: float) -> bool:
+        """Whether odometry is fresh."""
+        return self._odom is not None and abs(now - self._odom[0]) <= FRESH
 
     def in_odom(self, now: float) -> Array:
         """Pose (3,) of the robot in odometry's own frame; of no meaning while it is `missing`."""
@@ -131,7 +135,7 @@ class Motion:
         """What may be acting: velocities (k, 3), and when they were sent (k,). What the robot does is as good as what
         it was told last."""
         entries = [*self._told] or [(now, (0.0, 0.0, 0.0))]
-        if self._odom is not None and self._measures(now):
+        if self._odom is not None and self.is_measured(now):
             entries.append((entries[-1][0], self._odom[2]))
         if command is not None:
             entries.append((now, command))
@@ -148,7 +152,7 @@ class Motion:
     def _onward(self, when: float) -> tuple[Array, float]:
         """Pose and error after the newest that is known."""
         since, pose, error = self._way[-1]
-        if self._odom is not None and self._measures(when):
+        if self._odom is not None and self.is_measured(when):
             velocity = np.array(self._odom[2])
         else:
             speeds, sent = self._acting(when)
@@ -159,10 +163,6 @@ class Motion:
         x, turn, y = velocity * (when - since)
         c, s = math.cos(turn / 2), math.sin(turn / 2)
         return compose(pose, [c * x - s * y, s * x + c * y, turn]), error
-
-    def _measures(self, now: float) -> bool:
-        """Whether odometry is fresh."""
-        return self._odom is not None and abs(now - self._odom[0]) <= FRESH
 
     def _note(self, when: float, pose: Array, error: float) -> None:
         if self._way and when <= self._way[-1][0]:

@@ -18,6 +18,7 @@ WIDEST = np.radians(15.0)  # of what a single beam answers for [rad], however fa
 APART = (0.1, 0.2, 0.3)  # [m], [rad], [s]: a scan nearer than this to the one before it takes that one's place
 SURELY = 0.8  # share of the range within which what was seen has to be seen again
 NOT_SEEN = -1.0
+MOVED = 0.02  # [m] and [rad] from which a laser that sees something cannot measure the same to the last bit
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class Surroundings:
     def __init__(self, config: SafetyConfig, footprint: Footprint) -> None:
         self._memory, self._footprint = config.memory, footprint
         self._seen: deque[Snapshot] = deque()
+        self._first: Snapshot | None = None  # of those that are alike to the last bit
 
     @property
     def newest(self) -> Snapshot | None:
@@ -86,6 +88,15 @@ class Surroundings:
         while snapshot.stamp - self._seen[0].stamp > self._memory:
             self._seen.popleft()
         return ""
+
+    def repeats(self, snapshot: Snapshot) -> bool:
+        """Whether a scan shows what an earlier one did, to the last bit, although the robot has moved since: then it
+        is that earlier one, whatever its stamp says."""
+        first = self._first
+        if first is None or not len(first.points) or not np.array_equal(first.points, snapshot.points):
+            self._first = snapshot
+            return False
+        return bool((np.abs(relative(first.pose, snapshot.pose)) > MOVED).any())
 
     def free(self, points: Array) -> NDArray[np.bool_]:
         """Which of `points` (n, 2) of the gate's frame are known to be free (n,): by the newest scan that looks there,

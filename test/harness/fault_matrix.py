@@ -42,6 +42,7 @@ FAULTS = {
     "model folder swapped while a node runs": "what was loaded drives on; configuring takes the new one, or refuses it",
     "laser covered": "no translation into what is not seen; the reason is in `safety/status`",
     "laser late, slow or dead": "no contact",
+    "laser repeats itself with new stamps": "no contact: it counts as dead once odometry says that the robot moved",
     "scan of another beam count mid-run": "seen as before",
     "scans of an unknown frame": "the robot stands; an error",
     "scanner's transforms in a namespace": "heard there",

@@ -92,6 +92,23 @@ def test_a_covered_laser_does_not_let_it_touch_the_wall(reading: float, left: fl
     assert gap > 1.0 or left < math.inf
 
 
+@pytest.mark.fault("laser repeats itself with new stamps")
+@pytest.mark.parametrize("left", [1.0, 0.8, 0.6, 0.45])
+def test_a_laser_that_repeats_itself_does_not_let_it_touch_the_wall(left: float) -> None:
+    gap, speed = drive_at_wall(lambda _, distance: wall_at(max(distance, left)), odometry=True)
+    assert gap > 0.0 and abs(speed) < 0.02
+
+
+def test_a_scan_that_repeats_itself_counts_while_the_robot_stands_and_not_once_it_has_moved() -> None:
+    gate = SafetyGate(CONFIG)
+    for time, x in [(0.0, 0.0), (0.1, 0.005), (0.2, 0.01), (0.3, 0.015)]:
+        gate.odometry(np.array([x, 0.0, 0.0]), (0.05, 0.0, 0.0), time)
+        assert gate.scan(wall_at(1.0), time) == ""
+    gate.odometry(np.array([0.03, 0.0, 0.0]), (0.05, 0.0, 0.0), 0.4)
+    assert "repeats" in gate.scan(wall_at(1.0), 0.4)
+    assert gate.scan(wall_at(0.97), 0.4) == ""
+
+
 def test_a_scan_that_lost_everything_is_a_fault_until_something_shows_again() -> None:
     gate = SafetyGate(CONFIG)
     assert gate.scan(wall_at(1.0), 0.0) == ""
