@@ -185,6 +185,23 @@ def scan_of(plan: FloorPlan, pose: Array, drive: Drive, fault: Fault, rng: np.ra
     return Scan(ranges.astype(np.float32), float(angles[0]), increment, max_range=RANGE)
 
 
+class Laser:
+    """A laser and its driver, which says again what it said last while it hangs."""
+
+    def __init__(self, drive: Drive, rng: np.random.Generator) -> None:
+        self._drive, self._rng = drive, rng
+        self._last: tuple[Scan, Array] | None = None  # and from where it was seen
+
+    def scan(self, plan: FloorPlan, pose: Array, fault: Fault) -> tuple[Scan, bool]:
+        """What it says at `pose` (3,), and whether the gate has to take that for what is there."""
+        if fault == "frozen" and self._last is not None:
+            scan, there = self._last
+            return scan, bool((np.abs(relative(there, pose)) <= 1.5 * MOVED).all())
+        scan = scan_of(plan, pose, self._drive, fault, self._rng)
+        self._last = scan, pose
+        return scan, fault == "none"
+
+
 class Adversary:
     """Commands that mean harm: full speed at random, at the nearest thing, at once back; and now and then nonsense."""
 
@@ -210,7 +227,7 @@ class Adversary:
 def drive(drive: Drive) -> Outcome:
     """Drives until its time is up or something was touched."""
     rng, config, traits = np.random.default_rng(drive.seed), drive.config, drive.traits
-    world, adversary = World(drive, rng), Adversary(rng)
+    world, laser, adversary = World(drive, rng), Laser(drive, rng), Adversary(rng)
     robot = Robot(drive, np.array([0.0, 0.0, rng.uniform(-np.pi, np.pi)]))
     measured, gate = Odometer(robot.pose, traits["odometry_gain"]), SafetyGate(config, drive.zones)
     forbidden = Forbidden(measured.pose, rng) if drive.keep_out else None
@@ -223,21 +240,17 @@ def drive(drive: Drive) -> Outcome:
     coming: list[tuple[float, int, Callable[[SafetyGate, float], Any]]] = []  # when, which, what arrives
     sent: Command = NOTHING
     distance, next_scan, next_output, usable = 0.0, 0.0, 0.0, -math.inf
-    last: tuple[Scan, Array] | None = None  # what the laser said last, and from where it saw that
     for tick in range(round(drive.duration / STEP)):
         now, plan = tick * STEP, world.plan
         fault = drive.fault if now >= traits["fault_at"] else "none"
         if now >= next_scan:
             next_scan += 1.0 / traits["scan_rate"]
             if fault != "dead" and rng.random() >= traits["dropped"]:
-                hangs = fault == "frozen"
-                scan, seen_from = last if hangs and last is not None else (scan_of(plan, robot.pose, drive, fault, rng), robot.pose)
-                last = scan, seen_from
+                scan, shows = laser.scan(plan, robot.pose, fault)
                 late = traits["latency"] + rng.uniform(0, traits["jitter"]) + (1.0 if fault == "late" else 0.0)
                 coming.append((now + late, len(coming), _scan(scan, now)))
-                if fault == "none" or (hangs and not moved(seen_from, robot.pose)):
+                if shows:
                     usable = now
-                if fault == "none":
                     judge.measured(now + late, transform_points(robot.pose, scan_points(scan, RANGE)))
         if tick % 4 == 0:
             arrival = now + traits["odometry_delay"]
@@ -262,11 +275,6 @@ def drive(drive: Drive) -> Outcome:
         if fast > MOVES:
             return judge.outcome(fast, distance)
     return judge.outcome(None, distance)
-
-
-def moved(before: Array, after: Array) -> bool:
-    """Whether it is so far from one pose to the other that the gate has to have noticed."""
-    return bool((np.abs(relative(before, after)) > 1.5 * MOVED).any())
 
 
 class Odometer:
