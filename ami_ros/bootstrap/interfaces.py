@@ -60,6 +60,7 @@ def build(sources: Sequence[Path], target: Path, venv: Path, ros_python: Path | 
             configure = [
                 *("-S", str(here), "-B", str(here / "build"), *ninja, *only, f"-DPython3_EXECUTABLE={python}"),
                 *(f"-DCMAKE_INSTALL_PREFIX={work}/install", "-DCMAKE_BUILD_TYPE=Release", "-DBUILD_TESTING=OFF"),
+                "-DPYTHON_ONLY=ON",
             ]
             progress.run([cmake, *configure], environment)
             progress.run([cmake, "--build", str(here / "build"), "--parallel", str(os.cpu_count() or 2)], environment)
