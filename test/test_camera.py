@@ -31,7 +31,7 @@ def scene(rays: np.ndarray) -> np.ndarray:
 def photograph(camera: Camera, scale: float = 1.0) -> np.ndarray:
     """The scene as the camera takes it, by looking up for each pixel which ray leads there."""
     height, width = round(camera.height * scale), round(camera.width * scale)
-    steps = np.linspace(-2.2, 2.2, 400)
+    steps = np.linspace(-2.2, 2.2, 160)
     rays = np.stack(np.meshgrid(steps, steps), -1).reshape(-1, 2)
     rays = rays[np.hypot(*rays.T) < 2.0]  # of where these lenses do not fold
     at = (camera.pixels(rays) + 0.5) * scale - 0.5

@@ -44,6 +44,7 @@ def modules() -> dict[Path, ast.Module]:
     return {path: ast.parse(path.read_text()) for path in SOURCE.rglob("*.py")}
 
 
+@cache
 def users_of(name: str) -> list[ast.Module]:
     """Modules that import the interface `name`, and those that import these."""
     direct = {path for path, tree in modules().items() if name in imported(tree)}
@@ -51,6 +52,7 @@ def users_of(name: str) -> list[ast.Module]:
     return [tree for path, tree in modules().items() if path in direct or stems & imported(tree)]
 
 
+@cache
 def imported(tree: ast.Module) -> set[str]:
     """Last parts of what a module imports, and of where from."""
     found = set()
@@ -60,6 +62,7 @@ def imported(tree: ast.Module) -> set[str]:
     return found
 
 
+@cache
 def written(tree: ast.Module) -> set[str]:
     """Names that are given as keywords, or assigned or appended to as attributes."""
     found = set()
@@ -75,6 +78,7 @@ def written(tree: ast.Module) -> set[str]:
     return found
 
 
+@cache
 def read(tree: ast.Module) -> set[str]:
     """Names that are read as attributes."""
     return {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Load)}
