@@ -18,7 +18,7 @@ from ami_ros.simulation.robot_model import (
     add_other,
     add_robot,
 )
-from ami_ros.simulation.scene import LAMP_FALL, Beam, Material, Scene, Shape, door_shape, leaf_shape
+from ami_ros.simulation.scene import LAMP_CONE, LAMP_FALL, Beam, Material, Scene, Shape, door_shape, leaf_shape
 from ami_ros.simulation.world import World
 
 TIMESTEP = 0.01  # of the physics [s]
@@ -113,5 +113,5 @@ def _add_geom(body: Element, shape: Shape) -> None:
 def _add_light(body: Element, beam: Beam) -> None:
     place: dict[str, ArrayLike] = {"directional": "true"}
     if beam.position is not None:
-        place = {"pos": beam.position, "cutoff": 90, "attenuation": [1, 0, LAMP_FALL]}
+        place = {"pos": beam.position, "cutoff": 90, "exponent": LAMP_CONE, "attenuation": [1, 0, LAMP_FALL]}
     add(body, "light", dir=beam.direction, castshadow="false", diffuse=[beam.strength] * 3, specular=[0] * 3, **place)

@@ -86,6 +86,7 @@ class Surroundings:
 
 
 LAMP_FALL = 0.02  # of lamps: light is divided by 1 + LAMP_FALL times the square of the distance [1/m^2]
+LAMP_CONE = 10  # and multiplied by this power of the cosine of the angle to the lamp's direction
 
 
 class Scene:

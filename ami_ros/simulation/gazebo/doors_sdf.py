@@ -7,7 +7,7 @@ from typing import Any
 
 from ami_ros.simulation import layout
 from ami_ros.simulation.gazebo import sdf
-from ami_ros.simulation.gazebo.light import linear_color
+from ami_ros.simulation.gazebo.materials import add_color
 from ami_ros.simulation.gazebo.sdf import Element, add, add_plugin
 from ami_ros.simulation.scene import rgba_of
 from ami_ros.simulation.world import Door, World
@@ -15,6 +15,7 @@ from ami_ros.simulation.world import Door, World
 DOOR_BITS = 0x2
 BELOW = 0.01  # how far below the floor a door stands that has sunk into it [m]
 MASS = 10.0  # [kg]
+EFFORT = 1e6  # [N, N m]: without a limit of it, gz-physics lets doors pass their stops
 SPEEDS = 1.0, 1.0  # of leaves [rad/s], and of doors that sink [m/s]
 
 
@@ -33,8 +34,8 @@ def door_states(world: World, door: Door, name: str) -> dict[str, Any]:
     return {"topic": f"/door/{name}", "open": round(opened - now, 6), "closed": round(closed - now, 6)}
 
 
-def add_door(place: Element, world: World, door: Door, name: str) -> None:
-    """Adds the model `name` of a door, as its file has it, and what moves it."""
+def add_door(place: Element, world: World, door: Door, name: str, glow: float) -> None:
+    """Adds the model `name` of a door, as its file has it, and what moves it; it gives off `glow` of its colour."""
     states = door_states(world, door, name)
     panel = layout.door_obstacle(world, door)
     width, height = 2 * panel.half[0], _height(world, door)
@@ -56,9 +57,7 @@ def add_door(place: Element, world: World, door: Door, name: str) -> None:
         if tag == "collision":
             add(add(add(part, "surface"), "contact"), "collide_bitmask", DOOR_BITS)
             continue
-        material = add(part, "material")
-        for look in ("ambient", "diffuse"):
-            add(material, look, [*linear_color(rgba_of(door.color)[:3]), 1.0])
+        add_color(part, rgba_of(door.color), glow)
     _add_joint(model, door, states)
 
 
@@ -71,6 +70,7 @@ def _add_joint(model: Element, door: Door, states: dict[str, Any]) -> None:
     limit = add(axis, "limit")
     add(limit, "lower", min(states["open"], states["closed"]))
     add(limit, "upper", max(states["open"], states["closed"]))
+    add(limit, "effort", EFFORT)
     speed = SPEEDS[door.leaf is None]
     add_plugin(
         model, "joint-position-controller", "JointPositionController", joint_name="hinge", topic=states["topic"],

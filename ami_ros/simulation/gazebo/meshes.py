@@ -15,7 +15,7 @@ CORNERS = ((-1, -1), (1, -1), (1, 1), (-1, 1))
 def panels_obj(panels: Iterable[tuple[Shape, Material]]) -> str:
     """The faces that are looked at of `panels`, which show one picture; in the frame of the world.
 
-    A picture is centred on its face up to whole repeats as in MuJoCo: s = (repeat x / half - 1) / 2.
+    Pictures repeat from the upper left corner of a face, as in MuJoCo.
     """
     points, coordinates, normals, faces = [], [], [], []
     for number, (shape, material) in enumerate(panels):
@@ -24,7 +24,7 @@ def panels_obj(panels: Iterable[tuple[Shape, Material]]) -> str:
         middle = np.array(shape.position) + normal * shape.size[2]
         for across, up in CORNERS:
             points.append(middle + across * shape.size[0] * x + up * shape.size[1] * y)
-            coordinates.append([(material.repeat[0] * across - 1) / 2, (material.repeat[1] * up + 1) / 2])
+            coordinates.append([material.repeat[0] * (across + 1) / 2, 1 - material.repeat[1] * (1 - up) / 2])
         normals.append(normal)
         faces.append(" ".join(f"{4 * number + k}/{4 * number + k}/{number + 1}" for k in (1, 2, 3, 4)))
     lines = [_line("v", point) for point in points]

@@ -18,11 +18,12 @@ from scipy.spatial.transform import Rotation
 from ami_ros.config import dump_yaml
 from ami_ros.simulation.gazebo import sdf
 from ami_ros.simulation.gazebo.doors_sdf import add_door, door_states
-from ami_ros.simulation.gazebo.light import lamp, linear, linear_color
+from ami_ros.simulation.gazebo.light import EvenLight, lamp, linear_color
+from ami_ros.simulation.gazebo.materials import add_color, add_picture
 from ami_ros.simulation.gazebo.meshes import panels_obj
 from ami_ros.simulation.gazebo.sdf import Element, add, add_plugin, unique_names
 from ami_ros.simulation.interior_scene import scene_of
-from ami_ros.simulation.scene import LAMP_FALL, Beam, Material, Scene, Shape, door_shape, leaf_shape
+from ami_ros.simulation.scene import LAMP_CONE, LAMP_FALL, Beam, Material, Scene, Shape, door_shape, leaf_shape
 from ami_ros.simulation.world import World
 
 STEP = 0.004  # of the physics [s]
@@ -55,14 +56,15 @@ def write_world(
     names = unique_names([world.name])
     root = ElementTree.Element("sdf", version=sdf.VERSION)
     place = add(root, "world", name=names[world.name])
-    _add_settings(place, scene, real_time_factor)
+    even = EvenLight.of(scene.surroundings.ambient, scene.surroundings.frontal)
+    _add_settings(place, scene, even, real_time_factor)
     for number, beam in enumerate(scene.beams):
-        _add_light(place, number, beam, _ambient(scene), world.interior.height if world.interior else 0.0)
-    _add_building(place, scene, folder)
-    _add_furniture(place, scene, unique_names(scene.files))
+        _add_light(place, number, beam, scene, world.interior.height if world.interior else 0.0)
+    _add_building(place, scene, even, folder)
+    _add_furniture(place, scene, even.standing, unique_names(scene.files))
     doors = unique_names(door.name for door in world.doors)
     for door in world.doors:
-        add_door(place, world, door, doors[door.name])
+        add_door(place, world, door, doors[door.name], even.standing)
     if robot is not None:
         add(robot, "pose", [pose[0], pose[1], 0.0, 0.0, 0.0, pose[2]])
         place.append(robot)
@@ -76,7 +78,7 @@ def write_world(
     return path
 
 
-def _add_settings(world: Element, scene: Scene, real_time_factor: float) -> None:
+def _add_settings(world: Element, scene: Scene, even: EvenLight, real_time_factor: float) -> None:
     physics = add(world, "physics", name="default", type="ignored")
     add(physics, "max_step_size", STEP)
     add(physics, "real_time_factor", real_time_factor)
@@ -90,60 +92,65 @@ def _add_settings(world: Element, scene: Scene, real_time_factor: float) -> None
     add_plugin(world, "sensors", "Sensors", render_engine="ogre2")
     add_plugin(world, "imu", "Imu")
     add_plugin(world, "contact", "Contact")
-    light = scene.surroundings
     look = add(world, "scene")
-    add(look, "ambient", [linear(_ambient(scene))] * 3 + [1.0])
-    add(look, "background", [*linear_color(np.array(light.sky).mean(axis=0)), 1.0])
+    add(look, "ambient", [even.scene] * 3 + [1.0])
+    add(look, "background", [*linear_color(np.array(scene.surroundings.sky).mean(axis=0)), 1.0])
     add(look, "shadows", False)
     add(look, "grid", False)
     add(look, "origin_visual", False)
 
 
-def _ambient(scene: Scene) -> float:
-    """Nothing shines along the view in Gazebo; of what does in MuJoCo, half falls on what is met aslant."""
-    return scene.surroundings.ambient + scene.surroundings.frontal / 2
+def _add_light(world: Element, number: int, beam: Beam, scene: Scene, height: float) -> None:
+    """A lamp, or the sun.
 
-
-def _add_light(world: Element, number: int, beam: Beam, ambient: float, height: float) -> None:
-    light = add(world, "light", name=f"light_{number}", type="directional" if beam.position is None else "point")
+    ogre2 divides the light of a lamp by 0.5 + linear d + quadratic d^2, whatever `constant` is, so all is halved.
+    """
+    light = add(world, "light", name=f"light_{number}", type="directional" if beam.position is None else "spot")
     add(light, "pose", [*(beam.position or (0.0, 0.0, height)), 0.0, 0.0, 0.0])
     add(light, "cast_shadows", False)
-    add(light, "diffuse", [lamp(beam.strength, ambient)] * 3 + [1.0])
+    even = scene.surroundings.ambient + scene.surroundings.frontal / 2
+    add(light, "diffuse", [lamp(beam.strength, even) / (1 if beam.position is None else 2)] * 3 + [1.0])
     add(light, "specular", [0.0, 0.0, 0.0, 1.0])
     add(light, "direction", beam.direction)
     if beam.position is None:
         return
-    fall = add(light, "attenuation")
-    for tag, value in (("range", LAMP_RANGE), ("constant", 1.0), ("linear", 0.0), ("quadratic", LAMP_FALL)):
+    fall, cone = add(light, "attenuation"), add(light, "spot")
+    for tag, value in (("range", LAMP_RANGE), ("constant", 0.5), ("linear", 0.0), ("quadratic", LAMP_FALL / 2)):
         add(fall, tag, value)
+    for tag, value in (("inner_angle", 0.0), ("outer_angle", math.pi), ("falloff", LAMP_CONE)):
+        add(cone, tag, value)
 
 
-def _add_building(world: Element, scene: Scene, folder: Path) -> None:
+def _add_building(world: Element, scene: Scene, even: EvenLight, folder: Path) -> None:
     """Floor, walls, ceilings and what hangs on them."""
     link = add(_static_model(world, BUILDING), "link", name="link")
     furniture = {piece.name for piece in scene.world.furniture}
-    panels: dict[tuple[str, bool], list[tuple[Shape, Material]]] = defaultdict(list)
+    panels: dict[tuple[str, bool, bool], list[tuple[Shape, Material]]] = defaultdict(list)
     solids = 0
     for shape in scene.shapes:
         if shape.panel:
             material = scene.materials[shape.material]
-            panels[material.picture, material.shines].append((shape, material))
+            lies = abs(np.cross(*np.array(shape.axes))[2]) > 0.5
+            panels[material.picture, material.shines, lies].append((shape, material))
         elif shape.kind == "plane":
             _add_floor(link)
         elif not shape.name:
-            _add_solid(link, f"wall_{solids}", shape, scene, {})
+            _add_solid(link, f"wall_{solids}", shape, scene, even.standing, {})
             solids += 1
         else:
             doors = (door_shape(""), leaf_shape(""))
             assert shape.name in furniture or shape.name.startswith(doors), f"who writes {shape.name}?"
-    pictures, meshes = unique_names(scene.files), unique_names(f"{p.removesuffix('.png')}.obj" for p, _ in panels)
-    for (picture, shines), group in panels.items():
-        mesh = meshes[f"{picture.removesuffix('.png')}.obj"]
+    pictures = unique_names(scene.files)
+    stems = {(p, lies): f"{p.removesuffix('.png')}{'_flat' if lies else ''}.obj" for p, _, lies in panels}
+    meshes = unique_names(stems.values())
+    for (picture, shines, lies), group in panels.items():
+        mesh = meshes[stems[picture, lies]]
         sdf.write(folder / "meshes" / mesh, panels_obj(group))
         visual = add(link, "visual", name=f"panels_{mesh.removesuffix('.obj')}")
         add(visual, "cast_shadows", False)
         add(add(add(visual, "geometry"), "mesh"), "uri", f"meshes/{mesh}")
-        _add_picture(visual, f"textures/{pictures[picture]}", shines)
+        glow = 1.0 if shines else even.lying if lies else even.standing
+        add_picture(visual, f"textures/{pictures[picture]}", glow, lit=not shines)
 
 
 def _add_floor(link: Element) -> None:
@@ -154,7 +161,7 @@ def _add_floor(link: Element) -> None:
     _add_bits(collision, STATIC_BITS)
 
 
-def _add_furniture(world: Element, scene: Scene, pictures: dict[str, str]) -> None:
+def _add_furniture(world: Element, scene: Scene, glow: float, pictures: dict[str, str]) -> None:
     pieces = {piece.name for piece in scene.world.furniture}
     shapes = [shape for shape in scene.shapes if shape.name in pieces]
     if not shapes:
@@ -162,7 +169,7 @@ def _add_furniture(world: Element, scene: Scene, pictures: dict[str, str]) -> No
     link = add(_static_model(world, FURNITURE), "link", name="link")
     names = unique_names(shape.name for shape in shapes)
     for shape in shapes:
-        _add_solid(link, names[shape.name], shape, scene, pictures)
+        _add_solid(link, names[shape.name], shape, scene, glow, pictures)
 
 
 def _static_model(world: Element, name: str) -> Element:
@@ -171,7 +178,7 @@ def _static_model(world: Element, name: str) -> Element:
     return model
 
 
-def _add_solid(link: Element, name: str, shape: Shape, scene: Scene, pictures: dict[str, str]) -> None:
+def _add_solid(link: Element, name: str, shape: Shape, scene: Scene, glow: float, pictures: dict[str, str]) -> None:
     """A box or a cylinder: what is seen of it and, where it is in the way, what is touched."""
     box = shape.kind == "box"
     size = [2 * s for s in shape.size] if box else [shape.size[0], 2 * shape.size[1]]
@@ -183,10 +190,10 @@ def _add_solid(link: Element, name: str, shape: Shape, scene: Scene, pictures: d
         if tag == "collision":
             _add_bits(part, STATIC_BITS)
         elif shape.material:
-            _add_picture(part, f"textures/{pictures[scene.materials[shape.material].picture]}", shines=False)
+            add_picture(part, f"textures/{pictures[scene.materials[shape.material].picture]}", glow)
         else:
             assert shape.rgba is not None
-            add_color(part, shape.rgba)
+            add_color(part, shape.rgba, glow)
 
 
 def _turn(shape: Shape) -> list[float]:
@@ -194,30 +201,6 @@ def _turn(shape: Shape) -> list[float]:
     x, y = np.array(shape.axes)
     turn = Rotation.from_matrix(np.stack([x, y, np.cross(x, y)], axis=1)).as_euler("xyz")
     return [0.0 if math.isclose(v, 0.0, abs_tol=1e-12) else float(v) for v in turn]
-
-
-def add_color(visual: Element, rgba: Sequence[float]) -> None:
-    """Paints a visual in one colour (4,)."""
-    if rgba[3] < 1.0:
-        add(visual, "transparency", 1.0 - rgba[3])
-    material = add(visual, "material")
-    for tag in ("ambient", "diffuse"):
-        add(material, tag, [*linear_color(rgba[:3]), 1.0])
-    add(material, "specular", [0.0, 0.0, 0.0, 1.0])
-
-
-def _add_picture(visual: Element, picture: str, shines: bool) -> None:
-    """A picture, which is seen as it is where it `shines`, and else in the light that falls on it."""
-    material = add(visual, "material")
-    light, dark = [1.0] * 4, [0.0, 0.0, 0.0, 1.0]
-    add(material, "ambient", dark if shines else light)
-    add(material, "diffuse", dark if shines else light)
-    add(material, "specular", dark)
-    add(material, "emissive", light if shines else dark)
-    surface = add(add(material, "pbr"), "metal")
-    add(surface, "emissive_map" if shines else "albedo_map", picture)
-    add(surface, "roughness", 1.0)
-    add(surface, "metalness", 0.0)
 
 
 def _add_bits(collision: Element, bits: int) -> None:
