@@ -2,8 +2,8 @@
 
 gz-rendering 8 (ogre2) decodes pictures, takes colours and lights as they are given, and encodes what it drew. Values
 that another renderer multiplies as they are would all come out too bright. Of the light that falls evenly it shows one
-part in pi (its diffuse colours hold that factor, for which it makes up in lamps alone), and a colour above 1 it takes as
-one of 255 steps.
+part in pi (its diffuse colours hold that factor, for which it makes up in lamps alone). Parts of a colour above 1 are
+taken as of 255.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ def edges(picture: np.ndarray) -> np.ndarray:
 
 
 def pictures(name: str, folder: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """What the robot sees of a world from some poses, as it was written for Gazebo and as it is ours: (96, 96, 3) each."""
+    """What the robot sees of a world from some poses, as written for Gazebo and as it is ours: (96, 96, 3) each."""
     world = load_world(name)
     path, size = write_world(world, folder), 96
     ours = Simulator(world, load_robot("ami_bot"), 0)
