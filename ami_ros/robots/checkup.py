@@ -233,6 +233,10 @@ def _odometry(robot: RobotDescription, name: str, topic: Topic) -> Iterator[Find
         yield Finding("error", name, "its orientation is no quaternion of length 1", "mend the driver")
 
 
+# Who may send commands: the gate, alone or composed with others, and who sends zero in its place when it hangs.
+OURS = "safety", "composed", "supervisor"
+
+
 def _command(robot: RobotDescription, seen: Observation, namespace: str) -> list[Finding]:
     name = full_name(topics_of(robot)["cmd_vel"], namespace)
     wanted = TWIST_STAMPED if robot.command.stamped else TWIST
@@ -251,7 +255,7 @@ def _command(robot: RobotDescription, seen: Observation, namespace: str) -> list
     if topic.type != wanted:
         line = f"command: {{stamped: {str(topic.type == TWIST_STAMPED).lower()}}}"
         return [Finding("error", name, f"takes {topic.type}, and the description says {wanted}", line)]
-    rivals = [node for node in topic.publishers if node.rsplit("/", 1)[-1] not in ("safety", "composed")]
+    rivals = [node for node in topic.publishers if node.rsplit("/", 1)[-1] not in OURS]
     if rivals:
         text = f"{_list(rivals)} publishes commands as well: they pass by the safety gate"
         return [Finding("warning", name, text, "stop it, or let it publish to cmd_vel_raw")]

@@ -58,7 +58,7 @@ def everything() -> Observation:
             "/camera_info": sensor_topic(INFO, "camera_optical_frame", 10, k=matrix, width=96, height=96),
             "/scan": sensor_topic(SCAN, "base_link", 10, **scan),
             "/odom": sensor_topic(ODOMETRY, "odom", 25, child_frame_id="base_link", pose=pose),
-            "/cmd_vel": Topic(TWIST_STAMPED, ("/safety",), ("/driver",)),
+            "/cmd_vel": Topic(TWIST_STAMPED, ("/safety", "/supervisor"), ("/driver",)),
         }
     )
 
