@@ -10,12 +10,12 @@ from dataclasses import replace
 import numpy as np
 
 from ami_ros.commands import STILL, Command, of_width
-from ami_ros.geometry import Array, relative, transform_points
+from ami_ros.geometry import Array
 from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.footprint import Footprint
 from ami_ros.safety.keep_out import KeepOut
 from ami_ros.safety.motion import Motion
-from ami_ros.safety.observations import Observation, Observations, gathered
+from ami_ros.safety.observations import LASER, Observation, Observations, Readings, gathered
 from ami_ros.safety.obstruction import Obstruction
 from ami_ros.safety.output import SafetyOutput
 from ami_ros.safety.surroundings import Snapshot, Surroundings
@@ -48,6 +48,9 @@ class SafetyGate:
         sources: name of each sensor beside the laser -> the age [s] from which it shows nothing any more, and the robot
             stands; 0: what it said holds until it says something else.
         keep_out: where the robot must not go.
+
+    Raises:
+        AmiError: a zone counts the readings of a sensor that there is not.
     """
 
     def __init__(
@@ -62,7 +65,7 @@ class SafetyGate:
         self.emergency = False  # stands until `release`
         self.held = False  # zero for as long as it is set
         self._footprint, self._sources = Footprint(config), sources or {}
-        self._zones = Zones(zones or {}, self._footprint)
+        self._zones = Zones(zones or {}, self._footprint, {LASER, *self._sources})
         self._forget()
         self._last: Command = NOTHING
         self._last_time: float | None = None
@@ -139,7 +142,7 @@ class SafetyGate:
             self._scanned = steady
             if self._zones:
                 returns = gathered(scan_points(scan, math.inf))
-                self._laser.put("scan", Observation(pose, error, stamp, steady, *returns))
+                self._laser.put(LASER, Observation(pose, error, stamp, steady, *returns))
         return self._fault
 
     def observe(self, source: str, points: Array, now: float, stamp: float | None = None, steady: float = 0.0) -> str:
@@ -252,18 +255,14 @@ class SafetyGate:
         most = config.max_linear, config.max_angular, config.max_lateral
         steps = config.max_linear_acceleration, config.max_angular_acceleration, config.max_linear_acceleration
         clipped = tuple(min(max(value, -limit), limit) for value, limit in zip(wanted, most, strict=True))
-        share, zone = self._zones.share(clipped, *self._readings(now)) if self._zones else (1.0, "")
+        share, zone = self._zones.share(clipped, self._readings(now)) if self._zones else (1.0, "")
         pairs = zip(self._last, clipped, steps, strict=True)
         limited = tuple(_ramp(last, share * to, elapsed * step) for last, to, step in pairs)
         return limited, zone or ("" if limited == wanted else "limit")
 
-    def _readings(self, now: float) -> tuple[Array, Array]:
-        """All that any sensor shows: points (n, 2) [m] in base_link now, and how many readings (n,) each stands for."""
-        here, _ = self._motion.at(now)
-        shown = [*self._laser.newest, *self._others.newest]
-        moved = [transform_points(relative(here, each.pose), each.points) for each in shown]
-        counts = [each.counts for each in shown]
-        return np.concatenate([np.zeros((0, 2)), *moved]), np.concatenate([np.zeros(0), *counts])
+    def _readings(self, now: float) -> Readings:
+        """All that any sensor shows."""
+        return Readings.of(self._laser.newest | self._others.newest, self._motion.at(now)[0])
 
     def _share(self, command: Command, now: float) -> tuple[Command, str]:
         """As much of a command as is free, and what is in the way of the rest."""

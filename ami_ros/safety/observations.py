@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ami_ros.geometry import Array
+from ami_ros.geometry import Array, relative, transform_points
 
+LASER = "scan"  # the name of the gate's own laser among the sources
 CELL = 0.02  # [m]; points of one cell count, and are as near as the nearest of them
 MOST_CELLS = 500  # of one message; more of them are brought to larger cells
 FARTHEST = 1e4  # [m]; what is farther away is not there
@@ -27,6 +29,30 @@ class Observation:
     counts: Array = field(default_factory=lambda: np.zeros(0))  # (n,) of the readings that each stands for
 
 
+@dataclass(frozen=True)
+class Readings:
+    """What sensors show, in base_link now."""
+
+    points: Array  # (n, 2) [m]
+    counts: Array  # (n,) of the readings that each stands for
+    sources: NDArray[np.str_]  # (n,) names of the sensors
+
+    @classmethod
+    def of(cls, shown: Mapping[str, Observation], here: Array) -> Readings:
+        """Of observations by the names of their sources, while base_link is at `here` (3,) in the gate's frame."""
+        points = [transform_points(relative(here, each.pose), each.points) for each in shown.values()]
+        counts = np.concatenate([np.zeros(0), *(each.counts for each in shown.values())])
+        names = np.repeat(np.array([*shown], dtype=np.str_), [len(each.points) for each in shown.values()])
+        return cls(np.concatenate([np.zeros((0, 2)), *points]), counts, names)
+
+    def only(self, sources: Collection[str]) -> Readings:
+        """Those of some sensors; of all, where none is named."""
+        if not sources:
+            return self
+        named = np.isin(self.sources, [*sources])
+        return Readings(self.points[named], self.counts[named], self.sources[named])
+
+
 class Observations:
     """The newest message of each source.
 
@@ -40,9 +66,9 @@ class Observations:
         self._newest: dict[str, Observation] = {}
 
     @property
-    def newest(self) -> list[Observation]:
-        """Of each source that has said something."""
-        return [*self._newest.values()]
+    def newest(self) -> dict[str, Observation]:
+        """Of each source that has said something, by its name."""
+        return dict(self._newest)
 
     def put(self, source: str, seen: Observation) -> None:
         """A message came."""

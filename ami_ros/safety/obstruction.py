@@ -47,7 +47,7 @@ class Obstruction:
     def near(self, now: float) -> Near:
         """What is known to stand around the robot at this moment."""
         here, error = self._motion.at(now)
-        shown: list[Snapshot | Observation] = [each for each in self._others.newest if len(each.points)]
+        shown: list[Snapshot | Observation] = [each for each in self._others.newest.values() if len(each.points)]
         if self._around.newest is not None:
             shown.append(self._around.newest)
         points = np.concatenate(

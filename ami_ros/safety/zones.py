@@ -6,7 +6,7 @@ Names, meanings and defaults: https://docs.nav2.org/configuration/packages/confi
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 
 from ami_ros.commands import Command
 from ami_ros.config import parse_yaml
+from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, inverse, transform_points
 from ami_ros.safety.footprint import Footprint
+from ami_ros.safety.observations import LASER, Readings
 
 MOST_STEPS = 1000  # of a simulated approach
 
@@ -65,6 +67,7 @@ class Zone:
     footprint_topic: str = ""  # of approach; for it is always the robot's outline as the gate knows it
     radius: float = 0.0  # [m] of a circle around base_link
     min_points: int = 4  # readings in it from which it acts
+    sources_names: tuple[str, ...] = ()  # of the sensors whose readings count, "scan" the laser; empty: all
     slowdown_ratio: float = 0.5  # of slowdown: share of the command that passes
     linear_limit: float = 0.5  # [m/s] of limit
     angular_limit: float = 0.5  # [rad/s] of limit
@@ -136,28 +139,42 @@ class Zone:
 
 
 class Zones:
-    """All zones of a robot."""
+    """All zones of a robot.
 
-    def __init__(self, zones: Mapping[str, Zone], footprint: Footprint) -> None:
+    Args:
+        zones: by name.
+        footprint: of the robot.
+        sources: names of all sensors.
+
+    Raises:
+        AmiError: a zone counts the readings of a sensor that there is not.
+    """
+
+    def __init__(self, zones: Mapping[str, Zone], footprint: Footprint, sources: Collection[str] = (LASER,)) -> None:
         self._zones = {name: zone for name, zone in zones.items() if zone.enabled}
         self._footprint = footprint
+        for name, zone in self._zones.items():
+            if unknown := sorted({*zone.sources_names} - {*sources}):
+                known = ", ".join(sorted(sources))
+                raise AmiError(f"{name}.sources_names: there is no source {unknown[0]}; there are {known}")
 
     def __bool__(self) -> bool:
         return bool(self._zones)
 
-    def share(self, command: Command, points: Array, counts: Array) -> tuple[float, str]:
+    def share(self, command: Command, readings: Readings) -> tuple[float, str]:
         """How much of a command of three numbers passes.
 
         Args:
             command: as it is asked for, within the limits of speed.
-            points: (n, 2) [m] in base_link now, each for `counts` (n,) readings.
+            readings: of all sensors.
 
         Returns:
             The least share [0, 1] that a zone leaves, and why, as "zone: NAME, stop"; 1 and "" if none acts.
         """
         least, reason = 1.0, ""
         for name, zone in self._zones.items():
-            share = self._of(zone, command, points, counts)
+            counted = readings.only(zone.sources_names)
+            share = self._of(zone, command, counted.points, counted.counts)
             if share < least:
                 least, reason = share, f"zone: {name}, {zone.action_type}"
         return least, reason

@@ -15,6 +15,7 @@ from ami_ros.errors import AmiError
 from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.footprint import Footprint
 from ami_ros.safety.gate import SafetyGate
+from ami_ros.safety.observations import Readings
 from ami_ros.safety.output import SafetyOutput
 from ami_ros.safety.zones import VelocityZone, Zone, Zones
 from harness.scans import NOTHING, scan_of_points
@@ -33,7 +34,7 @@ COMMANDS = st.tuples(st.floats(-0.5, 0.5), st.floats(-1.8, 1.8), st.floats(-0.4,
 def share(zones: dict[str, Zone], command: tuple[float, ...], points: Any) -> tuple[float, str]:
     """What is left of a command with one reading at each of `points`."""
     points = np.array(points, dtype=np.float64).reshape(-1, 2)
-    return Zones(zones, DISC).share(command, points, np.ones(len(points)))
+    return Zones(zones, DISC).share(command, Readings(points, np.ones(len(points)), np.full(len(points), "scan")))
 
 
 def settled(gate: SafetyGate, points: list[tuple[float, float]], command: tuple[float, float]) -> SafetyOutput:
@@ -210,3 +211,22 @@ def test_zones_that_make_no_sense_are_refused(values: dict[str, Any], words: str
     good = {} if "type" in values or "points" in values or not values else {"points": SQUARE}
     with pytest.raises(AmiError, match=words):
         from_mapping(Zone, good | values)
+
+
+def test_a_zone_counts_the_readings_of_its_sources_alone() -> None:
+    zones = {name: Zone(points=SQUARE, min_points=1, sources_names=(name,)) for name in ("scan", "depth")}
+    gate = SafetyGate(CONFIG, {"low": zones["depth"]}, {"depth": 1.0})
+    for source, sent in (("scan", 0.2), ("depth", 0.0)):
+        gate.odometry(np.zeros(3), (0.0, 0.0, 0.0), 0.0)
+        at = np.array([[-0.45, 0.0]])  # behind it: not in its way
+        gate.scan(scan_of_points(at if source == "scan" else np.array([[-3.0, 0.0]])), 0.0)
+        gate.observe("depth", at if source == "depth" else np.array([[-3.0, 0.0]]), 0.0)
+        gate.command(0.2, 0.0, 0.0)
+        output = gate.output(0.05)
+        assert (output.linear > 0.0) == (sent > 0.0), source
+    assert output.reason == "zone: low, stop"
+
+
+def test_a_zone_of_a_source_that_there_is_not_is_refused() -> None:
+    with pytest.raises(AmiError, match=r"low.sources_names: there is no source depht; there are depth, scan"):
+        SafetyGate(CONFIG, {"low": Zone(points=SQUARE, sources_names=("depht",))}, {"depth": 1.0})
