@@ -71,6 +71,10 @@ def write_copy(places: PlaceMap, path: Path, overwrite: bool) -> int:
     if path.exists() and not overwrite:
         raise AmiError(f"memory: {path.name} exists already; set overwrite, or take another name", Code.FILE_EXISTS)
     try:
+        places.store.flush()  # pictures are read from there
+    except AmiError:
+        pass  # what its own file does not take has no picture in the copy; the rest has
+    try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".saving-", dir=path.parent) as scratch:
             copy = Store(Path(scratch) / path.name, places.encoder_id, places.latent_dim)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,17 @@ def same(a: PlaceMemory, b: PlaceMemory) -> bool:
         and first.labels == second.labels
         and a.map.store.thumbnail(1) == b.map.store.thumbnail(1)
     )
+
+
+def test_pictures_that_are_not_on_the_disk_yet_are_saved_too(tmp_path: Path, open_memory: Opener) -> None:
+    memory, saved = open_memory(tmp_path / "own.memory"), tmp_path / "saved.memory"
+    with memory.map.store._write_lock:  # as on a slow disk
+        Walker(memory).look(b"picture")
+        saving = threading.Thread(target=memory.save, args=(saved,))
+        saving.start()
+        saving.join(0.3)
+    saving.join(30.0)
+    assert open_memory(saved).map.store.thumbnail(1) == b"picture"
 
 
 def test_what_is_saved_is_loaded_again_and_the_file_is_private(tmp_path: Path, open_memory: Opener) -> None:
