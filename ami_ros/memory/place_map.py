@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,12 +24,13 @@ from ami_ros.memory.store import Store
 from ami_ros.memory.types import Edge, Place, Places
 from ami_ros.memory.writing import MAX_LABEL, MAX_NOTE
 
+UNWRITTEN = 32  # newest places whose pictures may not be in the store yet: it writes in a thread of its own
 MAX_KEEP_AWAY = 100.0  # [m] around a place
 _NUMBERS = ("created", "last_seen", "visits", "episode", "surprise", "keep_away")
 
 
 class PlaceMap:
-    """What is remembered. Whatever changes goes to the store at once; thumbnails are kept there only.
+    """What is remembered. Whatever changes goes to the store at once; thumbnails are kept there, and the newest here.
 
     Args:
         model: gives meaning to latents; see `place_model`.
@@ -47,6 +49,7 @@ class PlaceMap:
         pairs = self.index.model.pairs
         self.recogniser = None if pairs is None else Recogniser(pairs, self.thumbnail)
         self._copied: Path | None = None
+        self._newest = OrderedDict[int, bytes]()  # pictures of the last UNWRITTEN places
         self.revision = 0  # grows with every change of places, ways and labels; visits are none
         self._take(*self.store.read())
 
@@ -73,7 +76,7 @@ class PlaceMap:
 
     def thumbnail(self, place_id: int) -> bytes:
         """JPEG of a place, empty if it has none."""
-        own = self.store.thumbnail(place_id)
+        own = self.store.thumbnail(place_id) or self._newest.get(place_id, b"")
         if own or self._copied is None:
             return own
         source = Store(self._copied, self.encoder_id, self.latent_dim, read_only=True)
@@ -177,6 +180,9 @@ class PlaceMap:
             experience=experience,
         )
         self.store.put_places([row])
+        self._newest[place_id] = row.thumbnail
+        if len(self._newest) > UNWRITTEN:
+            self._newest.popitem(last=False)
         numbers = {name: getattr(row, name) for name in _NUMBERS}
         self.index.extend(np.array([place_id]), latent[None], pose[None], **numbers)
         self.graph.added()
@@ -278,6 +284,7 @@ class PlaceMap:
         gone = set(ids)
         self.store.erase(sorted(gone), wait)
         for place_id in gone:
+            self._newest.pop(place_id, None)
             self.details.name(place_id, "", "")
         self.index.remove(gone)
         self._cells.clear()

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ami_ros.errors import AmiError
-from ami_ros.geometry import Array, relative
+from ami_ros.geometry import Array, compose, pose_gap, relative
 from ami_ros.memory.codes import Code
 from ami_ros.memory.continuity import Continuity
 from ami_ros.memory.files import read_back, write_copy
@@ -29,6 +29,7 @@ from ami_ros.memory.types import GoalQuery, Location, Place, PlaceQuery, Places,
 from ami_ros.scan import Scan
 
 FOLLOWED = 0.98  # confidence of where scans have followed the robot from a place that they confirmed
+STOOD = 0.05  # [m], [rad] within which a robot stands that waits for its first scan
 LOOK_AGAIN = 0.3  # [m] or [rad] that a lost robot moves before its laser is compared with the whole map again
 
 
@@ -53,6 +54,7 @@ class PlaceMemory:
         self.survey = Survey(self.map, config.survey, (config.spacing, config.turn_spacing), config.relaxation)
         self._odometry: Array | None = None
         self._location: Location | None = None
+        self._waits_at: Array | None = None  # (3,) in odom of the only place, from before the first scan
         self.restart()
         self._relaxed = len(self.map)  # as it was stored, the map was relaxed
 
@@ -115,14 +117,18 @@ class PlaceMemory:
         moment = Moment(stamp, latent, self._odometry, thumbnail, float(np.nan_to_num(surprise)))
         if self.config.learning:
             self._growth.command(stamp, command)
-        if scan is not None:
+        if scan is not None and self._is_surveyed(moment):
             self._location = self._survey(moment, before)
+            return self._location
+        if self._surveys and (self.survey.here or self._was_surveyed):
+            self._location = self._moved_on(moment)
             return self._location
         if len(self.map) and before is not None:
             self.filter.move(relative(before, odometry))
         elif not len(self.map) and self.config.learning:
             self.filter.start_at(np.zeros(3))
             self._growth.found(moment)
+            self._waits_at = moment.odometry if self._surveys else None
         self._continuity.move(self._odometry)
         self.filter.observe(self.map.index, latent)
         self._location = self._believe(moment)
@@ -134,6 +140,26 @@ class PlaceMemory:
         self.survey.move(odometry, scan)
         if knew and not self.survey.here:
             self._lose()
+
+    def _is_surveyed(self, moment: Moment) -> bool:
+        """Whether this memory is of scans, as one is that has a place from before the first scan came, if the robot has
+        stood there since; else it has gone on without."""
+        if self._waits_at is None:
+            return True
+        waited, self._waits_at = self._waits_at, None
+        if len(self.map) != 1 or np.greater(pose_gap(waited, moment.odometry), STOOD).any():
+            self._surveys = False
+            return False
+        self.survey.founded(int(self.map.index.ids[0]), moment.stamp, self.survey.surroundings())
+        return True
+
+    def _moved_on(self, moment: Moment) -> Location:
+        """A moment without its scan: the robot is where odometry has it, and nothing is learned."""
+        last = self._location
+        if last is None:
+            return self._location_at(moment, self.filter.estimate(), False, 0)
+        pose = compose(last.pose, relative(last.odometry, moment.odometry))
+        return replace(last, stamp=moment.stamp, pose=pose, odometry=moment.odometry)
 
     def _lose(self) -> None:
         """The robot may be anywhere."""
@@ -222,9 +248,11 @@ class PlaceMemory:
     def restart(self) -> None:
         """Odometry has a new origin: the robot may be anywhere."""
         self._odometry = self._location = None
+        self._waits_at = None
         self._unsought = LOOK_AGAIN  # [m] and [rad] that a lost robot has moved since it was looked for
         # A memory that was made without scans has nothing that they could be compared with.
-        self._surveys = self.takes_scans and (not len(self.map) or self.survey.closures.count() > 0)
+        self._was_surveyed = len(self.map) > 0 and self.survey.closures.count() > 0
+        self._surveys = self.takes_scans and (not len(self.map) or self._was_surveyed)
         self._continuity.restart()
         self._growth.restart()
         self.survey.restart()

@@ -76,6 +76,19 @@ def test_a_goal_is_where_its_picture_is_recognised(walker: Walker) -> None:
     assert pose_error(route.goal_pose, compose(np.zeros(3), AHEAD)) < 0.05
 
 
+def test_a_picture_counts_before_it_is_on_the_disk(model: Any, path: Path) -> None:
+    memory = PlaceMemory(model, ENCODER, path, MemoryConfig(filter=LIGHT))
+    walker = Walker(memory)
+    with memory.map.store._write_lock:  # as on a slow disk
+        walker.look(colour(RED))
+        walker.drive(3.0, thumbnail=colour(BLUE))
+        assert pose_error(memory.find_route(goal(RED, near=1.0)).goal_pose, AHEAD) < 0.05
+        assert len(memory.map.thumbnail(1)) > 100
+    memory.map.forget([1])
+    assert memory.map.thumbnail(1) == b""
+    memory.close()
+
+
 def test_the_share_of_a_goal_is_that_of_the_places_which_are_certain(walker: Walker, model: Any) -> None:
     assert walker.memory.find_route(goal(RED, near=1.0)).goal_confidence == pytest.approx(0.5), "one spot was red"
     assert walker.memory.find_route(goal(BLUE)).goal_confidence <= 1.0

@@ -161,3 +161,35 @@ def test_without_a_scan_and_without_a_latent_a_moment_is_refused() -> None:
         memory.observe(0.0, None, np.zeros(3))
     assert len(memory) == 0
     memory.close()
+
+
+LOOKS = np.full(LaserModel.spec.latent_dim, 0.1, np.float32)  # what a camera sees, wherever it is
+
+
+def test_a_place_from_before_the_first_scan_gets_its_surroundings_from_it() -> None:
+    memory, truth = make(), around(0.2)
+    memory.observe(0.0, LOOKS, truth[0])
+    assert len(memory) == 1, "a robot without a laser begins like this"
+    memory.remember("dock")
+    founded, location = live(memory, RING, truth, truth, first=0.2)
+    assert location.localised and len(founded) > 5
+    assert memory.places().labels == {1: "dock"} and memory.survey.closures.count() == len(memory)
+    gap, _ = pose_gap(location.pose, relative(truth[0], truth[-1]))
+    assert gap < 0.2
+
+
+def test_who_drove_on_before_its_first_scan_goes_on_without_scans() -> None:
+    memory, truth = make(), around(0.2)
+    memory.observe(0.0, LOOKS, truth[0])
+    location = memory.observe(0.2, LOOKS, truth[4], scan=scan_at(RING, truth[4]))
+    assert len(memory) and location.place_id and not memory.survey.here
+
+
+def test_a_moment_without_its_scan_is_where_odometry_has_it_and_teaches_nothing() -> None:
+    memory, truth = make(), around(0.2)
+    founded, _ = live(memory, RING, truth[:20], truth[:20])
+    location = memory.observe(4.0, LOOKS, truth[21])
+    assert location.localised and location.stamp == 4.0 and len(memory) == len(founded)
+    assert pose_gap(location.pose, relative(truth[0], truth[21]))[0] < 0.1
+    _, location = live(memory, RING, truth[22:], truth[22:], first=4.2)
+    assert location.localised and pose_gap(location.pose, relative(truth[0], truth[-1]))[0] < 0.2
