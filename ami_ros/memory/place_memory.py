@@ -147,6 +147,8 @@ class PlaceMemory:
         if self._waits_at is None:
             return True
         waited, self._waits_at = self._waits_at, None
+        if not len(self.map):  # that place was forgotten
+            return True
         if len(self.map) != 1 or np.greater(pose_gap(waited, moment.odometry), STOOD).any():
             self._surveys = False
             return False

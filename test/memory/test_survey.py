@@ -178,6 +178,14 @@ def test_a_place_from_before_the_first_scan_gets_its_surroundings_from_it() -> N
     assert gap < 0.2
 
 
+def test_a_place_that_is_forgotten_before_the_first_scan_leaves_a_memory_of_scans() -> None:
+    memory, truth = make(), around(0.2)
+    memory.observe(0.0, LOOKS, truth[0])
+    memory.map.forget([1])
+    founded, location = live(memory, RING, truth, truth, first=0.2)
+    assert location.localised and memory.survey.closures.count() == len(memory) == len(founded)
+
+
 def test_who_drove_on_before_its_first_scan_goes_on_without_scans() -> None:
     memory, truth = make(), around(0.2)
     memory.observe(0.0, LOOKS, truth[0])
