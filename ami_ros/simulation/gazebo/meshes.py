@@ -15,7 +15,7 @@ CORNERS = ((-1, -1), (1, -1), (1, 1), (-1, 1))
 def panels_obj(panels: Iterable[tuple[Shape, Material]]) -> str:
     """The faces that are looked at of `panels`, which show one picture; in the frame of the world.
 
-    Pictures repeat from the upper left corner of a face, as in MuJoCo.
+    Pictures repeat from the upper left corner of a face, as in MuJoCo (seen with 4.0.0).
     """
     points, coordinates, normals, faces = [], [], [], []
     for number, (shape, material) in enumerate(panels):
