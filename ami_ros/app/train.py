@@ -58,7 +58,7 @@ def main(
     from ami_ros.errors import AmiError
     from ami_ros.learning.presets import PRESETS, only_heads
     from ami_ros.learning.provenance import read_provenance
-    from ami_ros.robots.derived import check_model, shipped_model
+    from ami_ros.robots.derived import check_model, learned_limits, preset_of
     from ami_ros.robots.description import load_robot
     from ami_ros.world_model.checkpoint import load_model
 
@@ -66,9 +66,8 @@ def main(
         raise AmiError("train: --replay goes with --from; give all data as recordings to begin anew")
     described = load_robot(robot) if robot else None
     if described is not None and start is None:
-        limits, preset = described.limits, preset or shipped_model(described).replace("omnidirectional", "onboard")
-        speeds = [f"spec.max_{s}={getattr(limits, s)}" for s in ("linear", "angular", "lateral")]
-        settings = [*speeds, *(settings or ())]
+        preset = preset or preset_of(described)
+        settings = [f"spec.{key}={value}" for key, value in learned_limits(described).items()] + [*(settings or ())]
     if not preset:
         origin = read_provenance(start) if start is not None else None
         preset = origin.preset if origin is not None else "onboard"

@@ -40,6 +40,8 @@ class TrueDynamics:
     def __init__(self, spec: ModelSpec) -> None:
         self.spec = replace(spec.without_learned_heads(), latent_dim=4 + spec.command_dim)
         robot = load_robot(simulated_robot(spec))
+        # A car's wheels are taken to be turned at once: its latent does not say how they stand.
+        self._tightest = robot.drive.turning_radius if robot.drive.kind == "ackermann" else None
         self._follow = 1 - float(np.exp(-SUBSTEP / robot.simulated.lag))
         self._most = SUBSTEP * torch.tensor(greatest_change(robot)[: spec.command_dim])
 
@@ -60,7 +62,8 @@ class TrueDynamics:
             x0, y0, yaw0 = x, y, yaw
             for command in chunk.unbind(1):
                 for _ in range(round(self.spec.period / SUBSTEP)):
-                    wanted = wanted + torch.maximum(torch.minimum(command - wanted, self._most), -self._most)
+                    change = torch.maximum(torch.minimum(command - wanted, self._most), -self._most)
+                    wanted = self._steered(wanted + change)
                     velocity = velocity + self._follow * (wanted - velocity)
                     turn = velocity[:, 1] * SUBSTEP
                     c, s = (yaw + turn / 2).cos(), (yaw + turn / 2).sin()
@@ -73,3 +76,11 @@ class TrueDynamics:
             latents.append(torch.cat([torch.stack([x, y, yaw.cos(), yaw.sin()], -1), velocity], -1))
             motions.append(torch.stack(moved, -1))
         return torch.stack(latents, 1), torch.stack(motions, 1)
+
+    def _steered(self, velocity: Tensor) -> Tensor:
+        """A velocity (batch, 2 or 3), of a car in curves no tighter than it can."""
+        if self._tightest is None:
+            return velocity
+        linear, angular = velocity.unbind(-1)
+        most = linear.abs() / self._tightest
+        return torch.stack([linear, torch.maximum(torch.minimum(angular, most), -most)], -1)

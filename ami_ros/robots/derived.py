@@ -130,6 +130,10 @@ def _misfit(robot: RobotDescription, spec: ModelSpec) -> str:
     if spec.command_dim != robot.command_dim:
         drive = robot.drive.kind
         return f"its commands have {spec.command_dim} numbers, and a robot that is {drive} takes {robot.command_dim}"
+    if spec.turning_radius and robot.drive.kind != "ackermann":
+        return f"it has learned from a car, and a robot that is {robot.drive.kind} turns on the spot"
+    if spec.turning_radius > robot.drive.turning_radius + 1e-9:
+        return f"it has learned curves from {spec.turning_radius} m on, turning_radius is {robot.drive.turning_radius}"
     for speed in ("linear", "angular", "lateral"):
         learned, planned = getattr(spec, f"max_{speed}"), getattr(robot.planned, speed)
         if planned > learned + 1e-9:
@@ -171,18 +175,26 @@ def _laser_misfit(laser: LaserSensor | None, inputs: InputSpec) -> str:
     return ""
 
 
-def shipped_model(robot: RobotDescription) -> str:
-    """The folder in models/ of the model that comes for a robot like this.
+def learned_limits(robot: RobotDescription) -> dict[str, float]:
+    """The fields of `ModelSpec` that are the robot's."""
+    found = {f"max_{speed}": getattr(robot.limits, speed) for speed in ("linear", "angular", "lateral")}
+    return found | ({"turning_radius": robot.drive.turning_radius} if robot.drive.kind == "ackermann" else {})
 
-    A car uses that of a robot with two wheels, whose commands include its own.
-    """
-    if robot.camera is not None and robot.camera.overhead:
-        return "ceiling"
-    return "omnidirectional" if robot.command_dim == 3 else "onboard"
+
+def preset_of(robot: RobotDescription) -> str:
+    """The preset by which a model of the robot is trained."""
+    return "ceiling" if robot.camera is not None and robot.camera.overhead else "onboard"
+
+
+def shipped_model(robot: RobotDescription) -> str:
+    """The folder in models/ of the model that comes for a robot like this."""
+    if (preset := preset_of(robot)) == "ceiling":
+        return preset
+    return "omnidirectional" if robot.command_dim == 3 else preset
 
 
 def simulated_robot(spec: ModelSpec) -> str:
     """The simulated robot that a model of `spec` can drive, where the user names none."""
     if spec.inputs.heading or spec.inputs.still_camera:
         return f"{DEFAULT}_ceiling"
-    return f"{DEFAULT}_omnidirectional" if spec.command_dim == 3 else DEFAULT
+    return DEFAULT if spec.drive == "differential" else f"{DEFAULT}_{spec.drive}"

@@ -44,11 +44,14 @@ class Drive:
 
     kind: DriveKind = "differential"  # ackermann steers like a car; omnidirectional also drives sideways
     track: float = 0.26  # [m] between left and right wheels
-    turning_radius: float = 0.5  # [m] of the tightest curve of an ackermann drive
+    turning_radius: float = 0.5  # [m] of the tightest curve of an ackermann drive, to the middle of its rear axle
+    wheelbase: float = 0.25  # [m] between the axles of an ackermann drive
 
     def __post_init__(self) -> None:
-        if not (self.track > 0 and self.turning_radius > 0):
-            raise ValueError("track and turning_radius must be greater than 0")
+        if not min(self.track, self.turning_radius, self.wheelbase) > 0:
+            raise ValueError("track, turning_radius and wheelbase must be greater than 0")
+        if self.kind == "ackermann" and self.turning_radius <= self.track / 2:
+            raise ValueError(f"turning_radius {self.turning_radius} is not greater than half of track {self.track}")
 
 
 @dataclass(frozen=True)
@@ -122,14 +125,15 @@ class Simulated:
 
     linear_acceleration: float = 1.0  # [m/s^2] of its motors
     angular_acceleration: float = 4.0  # [rad/s^2]
-    lag: float = 0.06  # [s], time constant of its wheels' velocity control
+    steering_rate: float = 4.0  # [rad/s] of the front wheels of an ackermann drive
+    lag: float = 0.06  # [s], time constant of its wheels' control
     dead_time: float = 0.0  # [s] from a command to the first that its motors do about it
     camera_latency: float = 0.0  # [s] by which a picture is older than its stamp
     noise: dict[str, float] = field(default_factory=dict)  # fields of `ami_ros.simulation.noise.SensorNoise`
 
     def __post_init__(self) -> None:
-        if not min(self.linear_acceleration, self.angular_acceleration, self.lag) > 0:
-            raise ValueError("accelerations and lag must be greater than 0")
+        if not min(self.linear_acceleration, self.angular_acceleration, self.steering_rate, self.lag) > 0:
+            raise ValueError("accelerations, steering_rate and lag must be greater than 0")
         if not (0 <= self.dead_time <= 1 and 0 <= self.camera_latency <= 1):
             raise ValueError("dead_time and camera_latency must be between 0 and 1 s")
 

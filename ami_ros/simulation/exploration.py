@@ -2,7 +2,7 @@
 
 It heads for open directions (doors are where the scan reaches far), changes its mind often, and mixes smooth and jerky
 driving, turns on the spot, short retreats and rests, so that the commands cover what a planner may later ask for. An
-omnidirectional robot goes half of its ways without turning into them first.
+omnidirectional robot goes half of its ways without turning into them first; a car turns in strokes (`strokes.py`).
 Every command is tried on the scan first and slowed down until its arc stays clear of what was seen.
 """
 
@@ -18,12 +18,13 @@ from ami_ros.commands import Command, of_width
 from ami_ros.geometry import Array, compose, wrap
 from ami_ros.robots.description import RobotDescription, default_robot
 from ami_ros.scan import Scan
+from ami_ros.simulation.clear_arcs import keeps_clear, scan_ends
+from ami_ros.simulation.strokes import Strokes
 
 PERIOD = 0.2  # between two calls of `command` [s]
 TURN_LIMIT = 1.5  # [rad/s]
 MARGINS = (0.03, 0.12)  # kept between the robot's edge and what the scan saw; how much is a matter of mood [m]
 CORRIDOR = 0.07  # beyond the radius, half width of what counts as a way ahead [m]
-LOOK_AHEAD = 0.8  # how long a command's arc is tried, braking included [s]
 FAR = 4.0  # ways longer than this are all the same [m]
 BETWEEN_CAPRICES = 12.0  # on average [s]
 REMEMBERED = 300  # places of the last so many seconds draw it less
@@ -48,6 +49,7 @@ class Explorer:
         robot = robot or default_robot()
         self._rng, self._width, self._limits = rng, robot.command_dim, robot.limits
         self._radius, self._corridor = robot.shape.radius, robot.shape.radius + CORRIDOR
+        self._strokes = Strokes(robot, PERIOD) if robot.drive.kind == "ackermann" else None
         self._directions = np.linspace(-np.pi, np.pi, 48, endpoint=False)
         self._whim = _Whim("rest", 0.0)
         self._clear = self._radius + MARGINS[1]  # how near the robot's middle may come to what the scan saw [m]
@@ -146,6 +148,11 @@ class Explorer:
 
     def _safe(self, points: Array, wish: Command) -> Command:
         """The command, slowed down until its arc is clear; turning on the spot always is."""
+        if self._strokes is not None:
+            command = self._strokes.command(points, wish, self._clear)
+            if command[0] < 0.0 <= wish[0]:  # something is in the way: think again soon
+                self._whim.left = min(self._whim.left, 0.4)
+            return command
         linear, angular, aside = of_width(wish, 3)
         for share in (1.0, 0.7, 0.45, 0.25):
             if keeps_clear(points, (linear * share, angular, aside * share), self._clear):
@@ -153,25 +160,3 @@ class Explorer:
         self._whim.left = min(self._whim.left, 0.4)  # something is in the way: think again soon
         turn = angular if abs(angular) > 0.3 else 0.8 * (1.0 if self._whim.aim >= 0.0 else -1.0)
         return 0.0, float(np.clip(turn, -self._limits.angular, self._limits.angular))
-
-
-def scan_ends(scan: Scan) -> Array:
-    """What the scan saw: points (k, 2) [m] in base_link."""
-    seen = np.isfinite(scan.ranges)
-    ranges, angles = scan.ranges[seen].astype(np.float64), scan.angles[seen]
-    return np.asarray(np.stack([ranges * np.cos(angles), ranges * np.sin(angles)], axis=-1) + scan.origin)
-
-
-def keeps_clear(points: Array, command: Command, clear: float) -> bool:
-    """Whether the arc of a command stays `clear` [m] of the points, and comes no nearer where it is not so already."""
-    times = np.linspace(0.1, LOOK_AHEAD, 6)
-    linear, angular, aside = command
-    turned = angular * times
-    if abs(angular) > 1e-3:
-        s, c, ahead, left = np.sin(turned), 1.0 - np.cos(turned), linear / angular, aside / angular
-        x, y = ahead * s - left * c, ahead * c + left * s
-    else:
-        x, y = linear * times, aside * times
-    distance = np.hypot(points[:, 0] - x[:, None], points[:, 1] - y[:, None]).min(axis=1, initial=np.inf)
-    now = np.hypot(points[:, 0], points[:, 1]).min(initial=np.inf)
-    return bool((distance > np.minimum(clear, now + 0.005)).all() or linear == aside == 0.0)

@@ -98,8 +98,9 @@ class Loopback:
             ahead = self._pose[:2] + distance * np.array([c, s]) + aside * np.array([-s, c])
             if self._runs_into(ahead, speed(moving) * CONTROL_PERIOD):
                 self._contacts.update(["obstacle"], self.time)
-                moving = of_width((0.0, moving[1]), len(moving))
-                distance, aside, ahead = 0.0, 0.0, self._pose[:2]
+                moving = self._motors.stalled(moving)
+                distance, turn, aside = (CONTROL_PERIOD * value for value in of_width(moving, 3))
+                ahead = self._pose[:2]
             self._velocity = moving
             self._pose = np.array([*ahead, (self._pose[2] + turn + np.pi) % (2 * np.pi) - np.pi])
             self._odometry.advance(distance, turn, aside)

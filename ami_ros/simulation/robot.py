@@ -96,8 +96,6 @@ def simulated(robot: RobotDescription | str | Path) -> RobotDescription:
         AmiError: there is none, or the simulator has no such robot.
     """
     found = robot if isinstance(robot, RobotDescription) else load_robot(robot)
-    if found.drive.kind == "ackermann":
-        raise AmiError(f"robot {found.name} steers like a car, and the simulator has no cars: name another robot")
     if found.laser is None:
         raise AmiError(f"robot {found.name} has no laser, and the simulator's robots need one: add it to its sensors")
     return found

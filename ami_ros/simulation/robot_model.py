@@ -1,5 +1,6 @@
 """The robot in MuJoCo: a disc with a camera looking ahead, on two driven wheels and two casters; or omnidirectional, on
-casters all round, driven ahead, sideways and about its middle as by mecanum wheels that do not slip."""
+casters all round, driven ahead, sideways and about its middle as by mecanum wheels that do not slip; or a car on four
+wheels, whose rear axle is in the middle of the disc."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ami_ros.geometry import rotation
-from ami_ros.robots.description import RobotDescription
+from ami_ros.robots.description import Drive, RobotDescription
 from ami_ros.robots.sensors import CameraSensor, Pose3
 from ami_ros.simulation.elements import Element, add
 from ami_ros.simulation.rendering import HIDDEN_GROUP, ROBOT_GROUP, SCENERY_GROUP
@@ -28,6 +29,10 @@ _BUMPER_CONTACTS = {"contype": 0, "conaffinity": 2}
 BODY = "robot"
 BUMPER = "bumper"
 WHEELS = ("left_wheel", "right_wheel")
+AXLE = "axle"  # of a car's driven wheels: its speed is their mean, its torque goes to both alike
+STEERED = ("left_front_wheel", "right_front_wheel")  # of a car
+STEERING_GAIN = 5.0, 0.2  # of their position control [N m/rad], [N m s/rad]
+STEERING_TORQUE = 2.0  # [N m]
 BASE = "base"  # where an omnidirectional robot is driven at
 OMNIDIRECTIONAL = {  # motor: the direction it drives in
     "ahead": [1, 0, 0, 0, 0, 0],
@@ -38,20 +43,25 @@ OMNIDIRECTIONAL = {  # motor: the direction it drives in
 
 def add_robot(world_body: Element, asset: Element, files: dict[str, bytes], robot: RobotDescription) -> None:
     """Puts the robot at the origin, its wheels on the floor; `files` gets its texture."""
-    radius, half = robot.shape.radius, robot.drive.track / 2
+    radius, half, car = robot.shape.radius, robot.drive.track / 2, robot.drive.kind == "ackermann"
     body = add(world_body, "body", name=BODY, pos=[0, 0, WHEEL_RADIUS])
     add(body, "freejoint", name=BODY)
-    add(body, "inertial", pos=[0, 0, 0], mass=4, diaginertia=[0.05, 0.05, 0.07])
+    middle = robot.drive.wheelbase / 2 if car else 0
+    add(body, "inertial", pos=[middle, 0, 0], mass=4, diaginertia=[0.05, 0.05, 0.07])
     # Everything in a world is upright and solid from the floor up, so a ball of the robot's radius meets it exactly
     # as the robot's disc would, with one clean contact point.
     bumper: dict[str, ArrayLike] = {"size": radius, "solref": [0.05, 1], "friction": [0.2, 0, 0], "condim": 3}
     _add_ball(body, BUMPER, **bumper, **_BUMPER_CONTACTS)
-    _add_casters(body, (half, 0), (-half, 0))
-    if robot.drive.kind == "differential":
-        _add_wheels(body, half)
-    else:
+    if not car:
+        _add_casters(body, (half, 0), (-half, 0))
+    if robot.drive.kind == "omnidirectional":
         _add_casters(body, (0, half), (0, -half))
         add(body, "site", name=BASE)
+    for name, place in wheel_places(robot.drive).items():
+        if name in STEERED:
+            _add_steered_wheel(body, name, place)
+        else:
+            _add_wheel(body, name, place)
     _add_looks(body, asset, files, radius)
     if robot.camera is not None and not robot.camera.overhead:
         _add_camera(body, robot.camera)
@@ -84,12 +94,35 @@ def _add_casters(body: Element, *places: tuple[float, float]) -> None:
         _add_ball(body, name, size=0.02, pos=[x, y, -0.03], condim=1, priority=1, **_WHEEL_CONTACTS)
 
 
-def _add_wheels(body: Element, half: float) -> None:
-    for name, y in zip(WHEELS, (half, -half), strict=True):
-        wheel = add(body, "body", name=name, pos=[0, y, 0])
-        add(wheel, "joint", name=name, axis=[0, 1, 0], damping=0.01, armature=0.005)
-        add(wheel, "inertial", pos=[0, 0, 0], mass=0.3, diaginertia=[0.0003, 0.0005, 0.0003])
-        _add_ball(wheel, name, size=WHEEL_RADIUS, friction=[1, 0.005, 0.0001], priority=1, **_WHEEL_CONTACTS)
+def wheel_places(drive: Drive) -> dict[str, tuple[float, float]]:
+    """Where the middles of wheels are (x, y) [m] in base_link, by name; an omnidirectional robot has none."""
+    if drive.kind == "omnidirectional":
+        return {}
+    half = drive.track / 2
+    places = dict(zip(WHEELS, ((0.0, half), (0.0, -half)), strict=True))
+    if drive.kind == "ackermann":
+        places |= zip(STEERED, ((drive.wheelbase, half), (drive.wheelbase, -half)), strict=True)
+    return places
+
+
+def _add_wheel(body: Element, name: str, place: tuple[float, float] = (0.0, 0.0)) -> None:
+    wheel = add(body, "body", name=name, pos=[*place, 0])
+    add(wheel, "joint", name=name, axis=[0, 1, 0], damping=0.01, armature=0.005)
+    add(wheel, "inertial", pos=[0, 0, 0], mass=0.3, diaginertia=[0.0003, 0.0005, 0.0003])
+    _add_ball(wheel, name, size=WHEEL_RADIUS, friction=[1, 0.005, 0.0001], priority=1, **_WHEEL_CONTACTS)
+
+
+def _add_steered_wheel(body: Element, name: str, place: tuple[float, float]) -> None:
+    """A wheel that rolls freely, on a knuckle that turns about the vertical above where it stands."""
+    knuckle = add(body, "body", name=steering_of(name), pos=[*place, 0])
+    add(knuckle, "joint", name=steering_of(name), axis=[0, 0, 1], damping=0.01, armature=0.002)
+    add(knuckle, "inertial", pos=[0, 0, 0], mass=0.05, diaginertia=[0.00002, 0.00002, 0.00002])
+    _add_wheel(knuckle, name)
+
+
+def steering_of(wheel: str) -> str:
+    """The joint that steers a wheel."""
+    return f"{wheel}_steering"
 
 
 def add_other(world_body: Element, name: str, radius: float) -> None:
@@ -122,9 +155,13 @@ def _add_drum(body: Element, radius: float, group: int) -> None:
 
 
 def add_actuators(root: Element, robot: RobotDescription) -> None:
-    """Velocity-controlled motors, which follow their commands with a first-order lag: one a wheel [rad/s], or one a
-    direction [m/s, rad/s], in the order of a command's numbers."""
+    """Motors, which follow their commands with a first-order lag. Of speed: one a wheel [rad/s], or one a direction
+    [m/s, rad/s], in the order of a command's numbers. Of a car: one of the rear axle's speed [rad/s], then one of each
+    front wheel's angle [rad]."""
     actuators, lag = add(root, "actuator"), robot.simulated.lag
+    if robot.drive.kind == "ackermann":
+        _add_car_motors(root, actuators, lag)
+        return
     if robot.drive.kind == "differential":
         for name in WHEELS:
             _add_motor(actuators, name, lag, WHEEL_GAIN, WHEEL_TORQUE, joint=name)
@@ -138,9 +175,25 @@ def add_actuators(root: Element, robot: RobotDescription) -> None:
         _add_motor(actuators, name, lag, gain, force, site=BASE, gear=direction)
 
 
+def _add_car_motors(root: Element, actuators: Element, lag: float) -> None:
+    axle = add(add(root, "tendon"), "fixed", name=AXLE)  # an open differential
+    for name in WHEELS:
+        add(axle, "joint", joint=name, coef=0.5)
+    _add_motor(actuators, AXLE, lag, 4 * WHEEL_GAIN, 2 * WHEEL_TORQUE, tendon=AXLE)  # as stiff as four wheels
+    for name in map(steering_of, STEERED):
+        stiffness, damping = STEERING_GAIN
+        bias = [0, -stiffness, -damping]
+        _add_actuator(actuators, name, lag, stiffness, bias, STEERING_TORQUE, joint=name)
+
+
 def _add_motor(actuators: Element, name: str, lag: float, gain: float, force: float, **where: ArrayLike) -> None:
+    _add_actuator(actuators, name, lag, gain, [0, 0, -gain], force, **where)
+
+
+def _add_actuator(
+    actuators: Element, name: str, lag: float, gain: float, bias: ArrayLike, force: float, **where: ArrayLike
+) -> None:
     add(
         actuators, "general", name=name, dyntype="filterexact", dynprm=lag,
-        gainprm=gain, biastype="affine", biasprm=[0, 0, -gain], forcelimited="true", forcerange=[-force, force],
-        **where,
+        gainprm=gain, biastype="affine", biasprm=bias, forcelimited="true", forcerange=[-force, force], **where,
     )  # fmt: skip

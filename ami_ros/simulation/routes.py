@@ -18,8 +18,10 @@ from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, wrap
 from ami_ros.robots.description import RobotDescription
 from ami_ros.scan import Scan
-from ami_ros.simulation.exploration import PERIOD, Explorer, keeps_clear, scan_ends
+from ami_ros.simulation.clear_arcs import keeps_clear, scan_ends
+from ami_ros.simulation.exploration import PERIOD, Explorer
 from ami_ros.simulation.free_space import FreeSpace, cells_between
+from ami_ros.simulation.strokes import Strokes
 
 CELL = 0.1  # of the map that routes are found on [m]
 COMFORT = 0.45  # nearer to anything than this a way costs more [m]
@@ -81,6 +83,7 @@ class RouteDriver:
     def __init__(self, routes: Routes, rng: np.random.Generator, robot: RobotDescription, roam: float = 0.15) -> None:
         self._routes, self._rng, self._robot = routes, rng, robot
         self._explorer, self._roam = Explorer(rng, robot), roam
+        self._strokes = Strokes(robot, PERIOD) if robot.drive.kind == "ackermann" else None
         self._clear = robot.shape.radius + 0.04
         self._unseen = [room.name for room in routes.space.world.rooms]
         self._way, self._left, self._spin = np.zeros((0, 2)), 0.0, 0.0
@@ -94,8 +97,9 @@ class RouteDriver:
             return self._explorer.command(scan)
         if abs(self._spin) > 0.2:
             rate = math.copysign(min(0.4 + abs(self._spin), self._robot.planned.angular), self._spin)
-            self._spin -= rate * PERIOD
-            return of_width((0.0, rate), self._robot.command_dim)
+            command = self._safe(scan, 0.0, rate, rate)
+            self._spin -= command[1] * PERIOD
+            return of_width(command, self._robot.command_dim)
         if len(self._way) == 0:
             self._choose(pose)
         return of_width(self._follow(pose, scan), self._robot.command_dim)
@@ -117,7 +121,7 @@ class RouteDriver:
         self._speed = rng.uniform(0.5, 1.0) * self._robot.planned.linear
         self._since, self._nearest = 0.0, math.inf
 
-    def _follow(self, pose: Array, scan: Scan) -> tuple[float, float]:
+    def _follow(self, pose: Array, scan: Scan) -> Command:
         rng, limits = self._rng, self._robot.planned
         distance = np.hypot(*(self._way - pose[:2]).T)
         if len(distance) == 0 or distance[-1] < ARRIVED or self._is_stuck(float(distance[-1])):
@@ -132,11 +136,18 @@ class RouteDriver:
         bearing = float(wrap(math.atan2(dy, dx) - pose[2])) + self._swerve
         angular = float(np.clip(1.8 * bearing, -limits.angular, limits.angular))
         linear = self._speed * max(0.0, math.cos(bearing)) ** 2 if abs(bearing) < 1.2 else 0.0
+        turn = angular if abs(angular) > 0.3 else 0.6 * (1.0 if bearing >= 0 else -1.0)
+        return self._safe(scan, linear, angular, turn)
+
+    def _safe(self, scan: Scan, linear: float, angular: float, turn: float) -> Command:
+        """The command, slowed down until its arc is clear, or a `turn` [rad/s] on the spot; of a car a stroke."""
         points = scan_ends(scan)
+        if self._strokes is not None:
+            return self._strokes.command(points, (linear, angular), self._clear)
         for share in (1.0, 0.6, 0.3):
             if keeps_clear(points, (linear * share, angular, 0.0), self._clear):
                 return linear * share, angular
-        return 0.0, angular if abs(angular) > 0.3 else 0.6 * (1.0 if bearing >= 0 else -1.0)
+        return 0.0, turn
 
     def _is_stuck(self, left: float) -> bool:
         self._since += PERIOD

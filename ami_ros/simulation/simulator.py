@@ -19,17 +19,17 @@ from ami_ros.simulation.drive import Motors, control_steps
 from ami_ros.simulation.floor_plan import FloorPlan
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.layout import Obstacle
-from ami_ros.simulation.mjcf import TIMESTEP, build_model, show_door
+from ami_ros.simulation.mjcf import build_model, show_door
 from ami_ros.simulation.noise import UNTINTED, Odometry, SensorNoise, compass, noise_of, scan_of, tinted
 from ami_ros.simulation.rendering import Camera, mujoco
 from ami_ros.simulation.robot import CONTROL_PERIOD, GroundTruth, Observation, at_rest, laser_height, simulated
-from ami_ros.simulation.robot_model import BODY, BUMPER, WHEEL_RADIUS, WHEELS
+from ami_ros.simulation.robot_model import BODY, BUMPER, WHEEL_RADIUS
+from ami_ros.simulation.wheels import TICKS, wheels_of
 from ami_ros.simulation.world import World
 from ami_ros.simulation.world_file import load_world
 
 FAR = -1e3  # [m] of where other robots are that nobody has told of
 ANTIALIASING = 4  # samples a pixel; from the ceiling the robot is 4 pixels wide
-_TICKS = round(CONTROL_PERIOD / TIMESTEP)
 
 
 class Simulator:
@@ -71,8 +71,7 @@ class Simulator:
         if camera is not None:
             name = "ceiling" if camera.overhead else "onboard"
             self._camera = Camera(self._model, name, (camera.height, camera.width), show_robot=camera.overhead)
-        wheels = [self._model.joint(name) for name in WHEELS] if robot.drive.kind == "differential" else []
-        self._wheels, self._wheel_speeds = [w.qposadr[0] for w in wheels], [w.dofadr[0] for w in wheels]
+        self._wheels = wheels_of(robot, self._model, self._data)
         self._others = np.full((others, 3), FAR)
         self._contacts = ContactCounter()
         self._bumper = self._model.geom(BUMPER).id
@@ -118,30 +117,20 @@ class Simulator:
 
     def step(self, command: Command, duration: float) -> None:
         """See `Robot.step`."""
-        move = self._roll if self._wheels else self._glide
         for _ in range(control_steps(duration)):
             self._velocity = self._motors.approach(self._velocity, command)
-            self._odometry.advance(*move())
+            moved = self._glide() if self._wheels is None else self._wheels.roll(self._velocity, self.wheel_gains)
+            self._odometry.advance(*moved)
             if self._late:
                 self._past.append(self._pose(self._data))
             self._ticks += 1
             self._contacts.update(self._touched(), self.time)
 
-    def _roll(self) -> tuple[float, float]:
-        """Drives the wheels for one control period; how far they went ahead and to the left, slipping or not."""
-        track = self.description.drive.track
-        linear, turn = self._velocity[0] / WHEEL_RADIUS, self._velocity[1] * track / 2 / WHEEL_RADIUS
-        self._data.ctrl[:] = self.wheel_gains[0] * (linear - turn), self.wheel_gains[1] * (linear + turn)
-        left, right = self._data.qpos[self._wheels]
-        mujoco.mj_step(self._model, self._data, nstep=_TICKS)
-        moved = (self._data.qpos[self._wheels] - (left, right)) * WHEEL_RADIUS
-        return float(moved.mean()), float(moved[1] - moved[0]) / track
-
     def _glide(self) -> tuple[float, float, float]:
         """Drives in all directions for one control period; how far it came, as wheels tell that only measure."""
         self._data.ctrl[:] = self._motors.worn(self._velocity, self.wheel_gains)
         before = self._pose(self._data)
-        mujoco.mj_step(self._model, self._data, nstep=_TICKS)
+        mujoco.mj_step(self._model, self._data, nstep=TICKS)
         ahead, aside, turn = relative(before, self._pose(self._data))
         c, s = np.cos(turn / 2), np.sin(turn / 2)  # the way's own direction is that in the middle of the turn
         return float(c * ahead + s * aside), float(turn), float(c * aside - s * ahead)
@@ -176,11 +165,8 @@ class Simulator:
 
     def odometry(self) -> tuple[Array, Command]:
         """See `Robot.odometry`."""
-        if not self._wheels:
-            return self._odometry.pose.copy(), self._odometry.velocity(self.ground_truth().velocity)
-        speeds = self._data.qvel[self._wheel_speeds] * WHEEL_RADIUS
-        rolling = float(speeds.mean()), float(speeds[1] - speeds[0]) / self.description.drive.track
-        return self._odometry.pose.copy(), self._odometry.velocity(rolling)
+        velocity = self.ground_truth().velocity if self._wheels is None else self._wheels.velocity()
+        return self._odometry.pose.copy(), self._odometry.velocity(velocity)
 
     def ground_truth(self) -> GroundTruth:
         """See `Robot.ground_truth`."""

@@ -69,6 +69,7 @@ class ModelSpec:
     max_linear: float = 0.5  # [m/s], a command of 1 in the model's own units
     max_angular: float = 1.8  # [rad/s], likewise
     max_lateral: float = 0.0  # [m/s], likewise, of a robot that drives sideways: commands of 3 numbers; 0: of 2
+    turning_radius: float = 0.0  # [m] of the tightest curve of the car that it learned from; 0: it turned on the spot
     image_encoder: str = "conv"  # conv: convolutions; or one of another package
     encoder_width: int = 256  # features of the image, half as many of other sensors; more: better, slower
     predictor: str = "mlp"  # mlp: a residual network; or one of another package
@@ -96,6 +97,8 @@ class ModelSpec:
             raise ValueError(f"pair_size must be a multiple of 16, of a model that has a camera, not {self.pair_size}")
         if not 0.0 <= self.max_lateral < math.inf:
             raise ValueError(f"max_lateral must not be negative, not {self.max_lateral}")
+        if not 0.0 <= self.turning_radius < math.inf or (self.turning_radius and self.max_lateral):
+            raise ValueError(f"turning_radius {self.turning_radius} is not that of a car, which has no max_lateral")
         if self.ensemble == 1:
             raise ValueError("an ensemble needs two members to disagree: ensemble must be 0 or at least 2")
 
@@ -105,9 +108,11 @@ class ModelSpec:
         return 3 if self.max_lateral else 2
 
     @property
-    def drive(self) -> Literal["differential", "omnidirectional"]:
-        """What simulated robot takes such commands."""
-        return "omnidirectional" if self.command_dim == 3 else "differential"
+    def drive(self) -> Literal["differential", "ackermann", "omnidirectional"]:
+        """Of the robot that it learned from."""
+        if self.command_dim == 3:
+            return "omnidirectional"
+        return "ackermann" if self.turning_radius else "differential"
 
     @property
     def command_maxima(self) -> tuple[float, ...]:

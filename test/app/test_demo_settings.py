@@ -19,10 +19,10 @@ from ami_ros.world_model.spec import InputSpec, ModelSpec
 WEIGHTS = b"any bytes: a demo's set-up looks at their hash only"
 
 
-def write_model(folder: Path, heading: bool = False, max_lateral: float = 0.0) -> Path:
+def write_model(folder: Path, heading: bool = False, **robot: float) -> Path:
     folder.mkdir()
     digest = hashlib.sha256(WEIGHTS).hexdigest()
-    spec = to_mapping(ModelSpec(inputs=InputSpec(heading=heading, still_camera=heading), max_lateral=max_lateral))
+    spec = to_mapping(ModelSpec(inputs=InputSpec(heading=heading, still_camera=heading), **robot))  # type: ignore[arg-type]
     config = {"format": 2, "name": "tiny", "sha256": digest, "spec": spec}
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     (folder / "weights.safetensors").write_bytes(WEIGHTS)
@@ -96,14 +96,17 @@ def test_model_that_does_not_fit_the_robot_is_refused(model: Path, tmp_path: Pat
     ceiling = write_model(tmp_path / "ceiling", heading=True)
     with pytest.raises(AmiError, match="does not fit robot ami_bot: it needs a compass"):
         make(ceiling, robot="ami_bot")
-    with pytest.raises(AmiError, match="the simulator has no cars"):
-        make(model, robot="ackermann")
+    car = write_model(tmp_path / "car", turning_radius=0.3)
+    with pytest.raises(AmiError, match="has learned from a car, and a robot that is differential turns on the spot"):
+        make(car, robot="ami_bot")
+    assert make(model, robot="ami_bot_ackermann").robot.drive.kind == "ackermann"
 
 
 def test_robot_that_is_not_named_is_one_that_the_model_fits(model: Path, tmp_path: Path) -> None:
     assert make(model).robot.name == "ami_bot"
     assert make(write_model(tmp_path / "above", heading=True)).robot.name == "ami_bot_ceiling"
     assert make(write_model(tmp_path / "sideways", max_lateral=0.4)).robot.name == "ami_bot_omnidirectional"
+    assert make(write_model(tmp_path / "car", turning_radius=0.3)).robot.name == "ami_bot_ackermann"
 
 
 def test_robot_of_a_file_is_given_to_the_nodes_by_its_whole_path(

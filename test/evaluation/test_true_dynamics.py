@@ -98,6 +98,23 @@ def test_it_predicts_a_robot_that_drives_sideways(make: Callable[..., Robot]) ->
         assert np.abs(relative(robot.ground_truth().pose, pose)).max() < 0.03
 
 
+@pytest.mark.parametrize("make", [Loopback, partial(Simulator, pictures=False)])
+def test_it_predicts_a_car(make: Callable[..., Robot]) -> None:
+    spec = replace(SPEC, turning_radius=0.3)
+    robot = make("empty", robot="ami_bot_ackermann")
+    robot.reset(np.array([2.0, 2.0, 0.4]))
+    robot.step((0.2, 0.4), 1.0)
+    truth = robot.ground_truth()
+    latent = torch.from_numpy(true_latent(truth.pose, truth.velocity))[None]
+    commands = torch.tensor([(0.3, 0.5)] * 3 + [(0.3, 2.0)] * 3).reshape(1, -1, spec.chunk, 2)
+    poses, _ = TrueDynamics(spec).rollout(latent, commands, torch.zeros(1, 2))
+    for chunk, pose in zip(commands[0].tolist(), poses[0].numpy(), strict=True):
+        for command in chunk:
+            robot.step(tuple(command), spec.period)
+        x, y, yaw = relative(robot.ground_truth().pose, np.array([*pose[:2], np.arctan2(pose[3], pose[2])]))
+        assert np.hypot(x, y) < 0.03 and abs(yaw) < 0.12  # the wheels of the true one take their time to turn
+
+
 def test_on_the_truth_a_goal_beside_the_robot_is_reached_sooner_by_driving_sideways() -> None:
     """With physics and the safety gate; the heading of an omnidirectional robot is that of the goal all the time."""
     goal, times = np.array([2.0, 2.5, 0.0]), {}

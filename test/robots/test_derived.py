@@ -11,8 +11,10 @@ from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.robots.derived import (
     check_model,
     extraction_settings,
+    learned_limits,
     navigator_settings,
     node_parameters,
+    preset_of,
     recorded_topics,
     safety_settings,
     shipped_model,
@@ -91,11 +93,24 @@ def test_models_that_ship_fit_the_robots_that_they_are_chosen_for() -> None:
     assert shipped_model(load_robot("ackermann")) == "onboard"
 
 
+def test_a_model_learns_the_speeds_and_the_curves_of_its_robot() -> None:
+    for name in ("ami_bot", "ami_bot_omnidirectional", "ami_bot_ackermann"):
+        robot = load_robot(name)
+        limits: dict[str, Any] = learned_limits(robot)
+        spec = replace(FITS, **limits)
+        check_model(robot, spec, "mine")
+        assert spec.drive == robot.drive.kind and spec.max_linear == robot.limits.linear
+        assert simulated_robot(spec) == name and preset_of(robot) == "onboard"
+    assert spec.turning_radius == robot.drive.turning_radius and preset_of(load_robot("ami_bot_ceiling")) == "ceiling"
+
+
 @pytest.mark.parametrize(
     ("spec", "robot", "words"),
     [
         ({"max_lateral": 0.4}, "ami_bot", "its commands have 3 numbers, and a robot that is differential takes 2"),
         ({}, "ami_bot_omnidirectional", "its commands have 2 numbers"),
+        ({"turning_radius": 0.3}, "ami_bot", "has learned from a car, and a robot that is differential turns on the"),
+        ({"turning_radius": 0.4}, "ami_bot_ackermann", "has learned curves from 0.4 m on, turning_radius is 0.3"),
         ({"max_angular": 1.0}, "ami_bot", "speeds of up to 1.0, planned.angular is 1.4"),
         ({"inputs": InputSpec(image_size=128)}, "ami_bot", "pictures of 128 px, and camera front has 96x96"),
         ({"inputs": InputSpec(still_camera=True)}, "ami_bot", "learned from a camera over the world"),

@@ -55,6 +55,8 @@ def test_robots_are_found_in_an_installation_too(tmp_path: Path, monkeypatch: py
         (lambda v: v["limits"].update(backward=0.7), "backward 0.7 is greater than linear 0.5"),
         (lambda v: v["limits"].update(lateral=0.3), "a lateral speed is of omnidirectional drives"),
         (lambda v: v["drive"].update(kind="omnidirectional"), "a lateral speed is of omnidirectional drives"),
+        (lambda v: v["drive"].update(kind="ackermann", turning_radius=0.1), "is not greater than half of track 0.26"),
+        (lambda v: v["drive"].update(wheelbase=0.0), "turning_radius and wheelbase must be greater than 0"),
         (lambda v: v["drive"].update(kind="legs"), "'legs' is not one of differential"),
         (lambda v: v["braking"].update(deceleration=0.0), "deceleration must be greater than 0"),
         (lambda v: v["braking"].update(turn_lag=0.1), "turn_lag 0.1 is less than reaction 0.25"),
