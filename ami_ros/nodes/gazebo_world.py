@@ -40,7 +40,7 @@ class GazeboWorldNode(AmiNode[GazeboWorldParameters]):
 
     def configure(self) -> None:
         from ami_ros.ros.simulated.gazebo_world import GazeboWorld
-        from ami_ros.simulation.gazebo.robot_sdf import gazebo_topic
+        from ami_ros.simulation.gazebo.sdf import gazebo_topic
 
         self._robot = load_robot(self.config.robot)
         model = self.config.model or self._robot.name

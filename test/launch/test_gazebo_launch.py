@@ -113,5 +113,5 @@ def test_window_on_request(actions: Any) -> None:
 
 
 def test_mistake_is_said_in_one_line(actions: Any) -> None:
-    with pytest.raises(AmiError, match="steers like a car"):
+    with pytest.raises(AmiError, match="front has no mount"):
         actions(world="empty", robot="ackermann")

@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 
 from ami_ros.errors import AmiError
 from ami_ros.robots.description import RobotDescription
-from ami_ros.simulation.gazebo.robot_sdf import add_camera, gazebo_topic
-from ami_ros.simulation.gazebo.sdf import Element, add
+from ami_ros.simulation.gazebo.robot_sdf import add_camera
+from ami_ros.simulation.gazebo.sdf import Element, add, gazebo_topic
 
 PHOTOGRAPHER = "photographer"
 PICTURE, TRIGGER = gazebo_topic(PHOTOGRAPHER, "image"), gazebo_topic(PHOTOGRAPHER, "trigger")

@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 from ami_ros.robots.description import RobotDescription
 from ami_ros.robots.sensors import CameraSensor
 from ami_ros.simulation.gazebo.sdf import Element, document, text
-from ami_ros.simulation.robot_model import WHEEL_RADIUS, WHEELS
+from ami_ros.simulation.robot_model import WHEEL_RADIUS, wheel_places
 
 OPTICAL = Rotation.from_euler("xyz", [-np.pi / 2, 0.0, -np.pi / 2])  # of z forwards in x forwards (REP 103)
 CLEARANCE, TOP = 0.03, 0.2  # of the body above the floor: its underside and its top [m]
@@ -21,16 +21,15 @@ WHEEL_WIDTH = 0.03  # [m]
 def robot_urdf(robot: RobotDescription) -> str:
     """A URDF document: the base, its wheels, and the frame of each sensor that has a mount and a frame of its own.
 
-    The wheels of a differential drive do not turn in it: no joint states are needed.
+    The wheels do not turn in it: no joint states are needed.
     """
     root, base = ElementTree.Element("robot", name=robot.name), robot.frames.base
     drum = _link(root, base)
     for tag in ("visual", "collision"):
         _add_cylinder(drum, tag, [0, 0, (CLEARANCE + TOP) / 2], [0, 0, 0], robot.shape.radius, TOP - CLEARANCE)
-    if robot.drive.kind == "differential":
-        for name, side in zip(WHEELS, (robot.drive.track / 2, -robot.drive.track / 2), strict=True):
-            _add_cylinder(_link(root, name), "visual", [0, 0, 0], [np.pi / 2, 0, 0], WHEEL_RADIUS, WHEEL_WIDTH)
-            _fix(root, base, name, [0, side, WHEEL_RADIUS], Rotation.identity())
+    for name, place in wheel_places(robot.drive).items():
+        _add_cylinder(_link(root, name), "visual", [0, 0, 0], [np.pi / 2, 0, 0], WHEEL_RADIUS, WHEEL_WIDTH)
+        _fix(root, base, name, [*place, WHEEL_RADIUS], Rotation.identity())
     for sensor in robot.sensors:
         at = sensor.mount
         if at is None or sensor.frame in ("", base) or (isinstance(sensor, CameraSensor) and sensor.overhead):

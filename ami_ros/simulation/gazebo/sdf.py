@@ -43,6 +43,11 @@ def add_plugin(parent: Element, system: str, name: str, **parameters: Value) -> 
     return plugin
 
 
+def gazebo_topic(name: str, topic: str) -> str:
+    """Gazebo's topic of a robot's `topic`; `name` is that of its model."""
+    return f"/model/{name}/{topic.lstrip('/')}"
+
+
 def add_shape(parent: Element, kind: str, size: Sequence[float]) -> None:
     """Adds the geometry of a box of `size` (3,), of a cylinder of radius and length, or of a sphere of a radius [m]."""
     shape = add(add(parent, "geometry"), kind)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from ami_ros.robots.description import RobotDescription
 from ami_ros.robots.sensors import CameraSensor, ImuSensor, LaserSensor
-from ami_ros.simulation.gazebo.robot_sdf import gazebo_topic
+from ami_ros.simulation.gazebo.sdf import gazebo_topic
 
 BASE_COMMANDS = "cmd_vel_base"  # what is left of cmd_vel behind the node command_timeout
 CLOCK = "/clock"

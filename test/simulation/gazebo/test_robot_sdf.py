@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -13,14 +14,17 @@ from scipy.spatial.transform import Rotation
 from ami_ros.errors import AmiError
 from ami_ros.robots.description import RobotDescription, load_robot
 from ami_ros.robots.sensors import CameraSensor, LaserSensor
-from ami_ros.simulation.gazebo.robot_sdf import gazebo_topic, robot_model, write_robot
+from ami_ros.simulation.gazebo.robot_sdf import robot_model, write_robot
 from ami_ros.simulation.gazebo.robot_urdf import robot_urdf
+from ami_ros.simulation.gazebo.sdf import gazebo_topic
 from ami_ros.simulation.gazebo.world_sdf import write_world
+from ami_ros.simulation.robot_model import STEERED, steering_of
+from ami_ros.simulation.steering import wheel_angles
 from ami_ros.simulation.world import World
 from harness import sdf
 from harness.processes import REPOSITORY
 
-ROBOTS = ("ami_bot", "ami_bot_omnidirectional", "turtlebot3_waffle_pi", "drawn:7")
+ROBOTS = ("ami_bot", "ami_bot_ackermann", "ami_bot_omnidirectional", "turtlebot3_waffle_pi", "drawn:7")
 
 
 @pytest.fixture(params=ROBOTS)
@@ -89,9 +93,10 @@ def test_sensors_do_not_see_their_own_robot(robot: RobotDescription) -> None:
 
 def test_drive_keeps_the_limits_and_frames_of_the_robot(robot: RobotDescription) -> None:
     model = robot_model(robot, "r2")
-    drive = next(p for p in model.iter("plugin") if p.get("name", "").endswith(("DiffDrive", "VelocityControl")))
+    systems = ("DiffDrive", "VelocityControl", "AckermannSteering")
+    drive = next(p for p in model.iter("plugin") if p.get("name", "").endswith(systems))
     assert drive.findtext("topic") == "/model/r2/cmd_vel"
-    if robot.drive.kind == "omnidirectional":
+    if robot.drive.kind != "differential":
         return
     assert number(drive, "wheel_separation") == robot.drive.track
     assert number(drive, "max_linear_velocity") == robot.limits.linear
@@ -102,9 +107,44 @@ def test_drive_keeps_the_limits_and_frames_of_the_robot(robot: RobotDescription)
     assert sides == [robot.drive.track / 2, -robot.drive.track / 2]
 
 
+def test_car_has_the_geometry_and_the_tightest_curve_of_the_robot() -> None:
+    robot = load_robot("ami_bot_ackermann")
+    model, drive = robot_model(robot, "r2"), robot.drive
+    steering = next(p for p in model.iter("plugin") if p.get("filename") == "gz-sim-ackermann-steering-system")
+    places = {link.get("name"): [float(v) for v in link.findtext("pose", "0 0").split()[:2]] for link in model}
+    named = {tag: steering.findtext(tag, "").removesuffix("_joint") for tag in ("left_joint", "right_joint")}
+    named |= {tag: steering.findtext(tag, "").removesuffix("_joint") for tag in ("left_steering_joint",)}
+    assert places[named["left_joint"]] == [0.0, drive.track / 2] and places[named["right_joint"]][1] == -drive.track / 2
+    assert places[named["left_steering_joint"]] == [drive.wheelbase, drive.track / 2]
+    assert number(steering, "wheel_separation") == number(steering, "kingpin_width") == drive.track
+    # As gz-sim 8 has it, in AckermannSteering.cc.
+    tightest = number(steering, "wheel_base") / math.sin(number(steering, "steering_limit"))
+    assert tightest == pytest.approx(drive.turning_radius)
+    assert steering.findtext("odom_topic") == gazebo_topic("r2", robot.odometry.topic)
+
+
+def test_front_wheels_turn_on_knuckles_as_far_and_as_fast_as_they_are_steered() -> None:
+    robot = load_robot("ami_bot_ackermann")
+    model = robot_model(robot)
+    inner, _ = wheel_angles(robot.drive, 1 / robot.drive.turning_radius)
+    for wheel in STEERED:
+        knuckle = model.find(f"joint[@name='{steering_of(wheel)}_joint']")
+        assert knuckle is not None and knuckle.findtext("axis/xyz") == "0 0 1"
+        assert number(knuckle, "axis/limit/upper") == -number(knuckle, "axis/limit/lower") == pytest.approx(inner)
+        assert number(knuckle, "axis/limit/velocity") == robot.simulated.steering_rate
+        rolls = model.find(f"joint[@name='{wheel}_joint']")
+        assert rolls is not None and rolls.findtext("parent") == steering_of(wheel)
+
+
+def test_car_that_gazebo_cannot_steer_is_refused() -> None:
+    robot = load_robot("ami_bot_ackermann")
+    with pytest.raises(AmiError, match="by 45 degrees at most"):
+        robot_model(replace(robot, drive=replace(robot.drive, wheelbase=0.4)))
+
+
 @pytest.mark.parametrize(
     ("name", "reason"),
-    [("ackermann", "steers like a car"), ("ami_bot_ceiling", "over the whole world"), ("turtlebot4", "has no mount")],
+    [("ami_bot_ceiling", "over the whole world"), ("turtlebot4", "has no mount")],
 )
 def test_robot_that_gazebo_cannot_have_is_refused(name: str, reason: str) -> None:
     with pytest.raises(AmiError, match=reason):
@@ -130,7 +170,7 @@ def test_urdf_places_the_frames_of_sensors_as_described(robot: RobotDescription)
         )
 
 
-@pytest.mark.parametrize("name", ["ami_bot", "ami_bot_omnidirectional"])
+@pytest.mark.parametrize("name", ["ami_bot", "ami_bot_ackermann", "ami_bot_omnidirectional"])
 def test_description_that_ships_is_that_of_the_robot(name: str, tmp_path: Path) -> None:
     write_robot(load_robot(name), tmp_path)
     ours = {file.name: file.read_text() for file in (REPOSITORY / "description" / name).iterdir()}

@@ -26,7 +26,7 @@ CONVERTED = {
     "sensor_msgs/msg/LaserScan": "gz.msgs.LaserScan",
     "tf2_msgs/msg/TFMessage": "gz.msgs.Pose_V",
 }
-ROBOTS = ("ami_bot", "ami_bot_omnidirectional", "turtlebot3_waffle_pi", "drawn:7")
+ROBOTS = ("ami_bot", "ami_bot_ackermann", "ami_bot_omnidirectional", "turtlebot3_waffle_pi", "drawn:7")
 
 
 @pytest.mark.parametrize("name", ROBOTS)
