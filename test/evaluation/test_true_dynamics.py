@@ -69,6 +69,17 @@ def test_the_same_planner_on_the_truth_reaches_another_room() -> None:
     assert trial.success and trial.collisions == 0 and trial.replans >= 1
 
 
+def test_on_the_truth_a_car_reaches_poses_beside_it_and_in_another_room() -> None:
+    car = LoadedModel(ExactModel(replace(SPEC, turning_radius=0.3)), "exact", "0" * 64)
+    robot = Loopback("two_rooms", image_size=IMAGE_SIZE, robot="ami_bot_ackermann")
+    start = np.array([0.8, 0.8, 2.0])
+    robot.place(start)
+    loop = TrueLoop(car, cast(Simulator, robot), CONFIG, 0)
+    for kind, goal in (("near", np.array([1.2, 1.4, -1.0])), ("far", np.array([3.3, 2.2, -1.0]))):
+        trial = loop.drive(kind, robot.ground_truth().pose, goal, 4.0)
+        assert trial.success and trial.collisions == 0
+
+
 def test_random_commands_end_in_time_and_an_oracle_stops_them_at_the_goal() -> None:
     robot = Loopback("two_rooms", image_size=IMAGE_SIZE)
     start = np.array([0.6, 0.6, 2.0])
