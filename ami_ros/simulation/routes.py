@@ -97,9 +97,8 @@ class RouteDriver:
             return self._explorer.command(scan)
         if abs(self._spin) > 0.2:
             rate = math.copysign(min(0.4 + abs(self._spin), self._robot.planned.angular), self._spin)
-            command = self._safe(scan, 0.0, rate, rate)
-            self._spin -= command[1] * PERIOD
-            return of_width(command, self._robot.command_dim)
+            self._spin -= rate * PERIOD
+            return of_width(self._safe(scan, 0.0, rate, rate), self._robot.command_dim)
         if len(self._way) == 0:
             self._choose(pose)
         return of_width(self._follow(pose, scan), self._robot.command_dim)
