@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable, Shutdown
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 from launch.events.process import ProcessExited
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
@@ -82,11 +82,13 @@ def _node(spec: ProcessSpec, folder: Path) -> Node:
     )
 
 
-def _ended(event: ProcessExited, context: LaunchContext) -> Shutdown | None:
-    """A mistake in the set-up stays one: it ends everything, rather than this process alone, or for ever."""
-    if event.returncode != AmiError.exit_code:
-        return None
-    return Shutdown(reason=f"{event.process_name} could not start; the line above says why")
+def _ended(event: ProcessExited, context: LaunchContext) -> None:
+    """A mistake in the set-up stays one: it ends everything, rather than this process alone, or for ever.
+
+    By an error, for after the action Shutdown `ros2 launch` would end as if all were well.
+    """
+    if event.returncode == AmiError.exit_code:
+        raise AmiError(f"{event.process_name} could not start; its own line above says why")
 
 
 def _text(value: Any) -> str:
