@@ -74,6 +74,15 @@ def test_ctrl_c_ends_all_processes_cleanly(launches: Launches) -> None:
     assert "Traceback" not in launched.output()
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_nodes_end_with_a_launch_that_is_killed(launches: Launches, number: signal.Signals) -> None:
+    launched = launches.start("gate")
+    launched.wait_for_output("nodes are active", 60.0)
+    launched.send(number)
+    launched.wait()
+    wait_until(lambda: group_is_gone(launched.pid), 20.0, "end of all processes")
+
+
 def test_node_that_cannot_start_ends_the_launch_as_failed(launches: Launches, tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.yaml"
     wrong.write_text(dump_yaml({"/**": {"safety": {"ros__parameters": {"gate.margin": -1.0}}}}))
