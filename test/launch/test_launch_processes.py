@@ -7,6 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from ami_ros.config import dump_yaml
@@ -72,6 +73,14 @@ def test_ctrl_c_ends_all_processes_cleanly(launches: Launches) -> None:
     wait_until(lambda: group_is_gone(launched.pid), 5.0, "end of all processes")
     assert launched.output().count("process has finished cleanly") == 2, launched.output()
     assert "Traceback" not in launched.output()
+
+
+def test_killed_node_is_started_again(launches: Launches) -> None:
+    launched = launches.start("gate")
+    launched.wait_for_output("nodes are active", 60.0)
+    [gate] = [p for p in psutil.Process(launched.pid).children() if "ami_ros.nodes.safety" in p.cmdline()]
+    gate.kill()
+    wait_until(lambda: launched.output().count("nodes are active") == 2, 60.0, launched.output)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
