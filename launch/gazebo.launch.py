@@ -90,7 +90,7 @@ def start(context: LaunchContext) -> list:
     # The clock has a process of its own: pictures must not hold it up.
     clock = bridge("clock_bridge", "", files.clock_bridge, {"part": "clock"}, on_exit=Shutdown(reason="no clock"))
     robot = {"robot": robot_reference(values["robot"])}
-    model = {**robot, "model": files.model, "laser": on_gpu}
+    model = {**robot, "model": files.model, "laser": on_gpu, "use_sim_time": True}
     topics = bridge("robot_bridge", namespace, files.robot_bridge, model, respawn=True, respawn_delay=0.5)
     timeout = Node(  # Gazebo's drives keep their last command for ever
         package="ami_ros",

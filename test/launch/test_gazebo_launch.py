@@ -109,6 +109,19 @@ def test_own_bridge_and_server_stand_in_for_ros_gz(
     assert [word[0].text for word in servers[0].cmd[:2]] == ["gz", "sim"]
 
 
+def test_all_nodes_but_the_bridge_of_the_clock_take_the_time_from_it(actions: Any, tmp_path: Path) -> None:
+    uninstall(tmp_path, "ros_gz_bridge")
+    found, context = actions(world="empty", laser="plan")
+    times = {}
+    for node in nodes(found):
+        node._perform_substitutions(context)  # writes its parameters into a file
+        words = [getattr(word[0], "text", "") for word in node.cmd]
+        file = words[words.index("--params-file") + 1]
+        times[node.node_executable, node.node_name.rpartition("/")[2]] = "use_sim_time: true" in Path(file).read_text()
+    assert [name for name, simulated in times.items() if not simulated] == [("gazebo_bridge", "clock_bridge")]
+    assert len(times) == 5
+
+
 def test_resource_paths_are_appended(actions: Any) -> None:
     actions(world="empty")
     first, *others = os.environ["GZ_SIM_RESOURCE_PATH"].split(os.pathsep)
