@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
 
+ONE = (3,)  # the shape of a single pose, of which nodes compose thousands a second: five times as fast without NumPy
+
 
 def wrap(angle: ArrayLike) -> Array:
     """Brings angles [rad] into [-pi, pi)."""
     return np.asarray((np.asarray(angle, dtype=np.float64) + np.pi) % (2 * np.pi) - np.pi)
+
+
+def _wrapped(angle: float) -> float:
+    return (angle + math.pi) % (2 * math.pi) - math.pi
 
 
 def from_cos_sin(values: ArrayLike) -> Array:
@@ -22,6 +30,10 @@ def from_cos_sin(values: ArrayLike) -> Array:
 def compose(a: ArrayLike, b: ArrayLike) -> Array:
     """The pose that is `b` as seen from `a`: a ∘ b, in the frame of `a`'s parent. Broadcasts over (..., 3)."""
     a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    if a.shape == b.shape == ONE:
+        (x, y, yaw), (u, v, turn) = a.tolist(), b.tolist()
+        c, s = math.cos(yaw), math.sin(yaw)
+        return np.array([x + c * u - s * v, y + s * u + c * v, _wrapped(yaw + turn)])
     c, s = np.cos(a[..., 2]), np.sin(a[..., 2])
     x = a[..., 0] + c * b[..., 0] - s * b[..., 1]
     y = a[..., 1] + s * b[..., 0] + c * b[..., 1]
@@ -31,6 +43,10 @@ def compose(a: ArrayLike, b: ArrayLike) -> Array:
 def relative(a: ArrayLike, b: ArrayLike) -> Array:
     """The pose `b` in the frame of `a`: a^-1 ∘ b. Broadcasts over (..., 3)."""
     a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    if a.shape == b.shape == ONE:
+        (x, y, yaw), (u, v, other) = a.tolist(), b.tolist()
+        c, s, x, y = math.cos(yaw), math.sin(yaw), u - x, v - y
+        return np.array([c * x + s * y, -s * x + c * y, _wrapped(other - yaw)])
     c, s = np.cos(a[..., 2]), np.sin(a[..., 2])
     dx, dy = b[..., 0] - a[..., 0], b[..., 1] - a[..., 1]
     return np.stack([c * dx + s * dy, -s * dx + c * dy, wrap(b[..., 2] - a[..., 2])], axis=-1)
@@ -47,7 +63,10 @@ def transform_points(pose: ArrayLike, points: ArrayLike) -> Array:
     pose, points = np.asarray(pose, dtype=np.float64), np.asarray(points, dtype=np.float64)
     c, s = np.cos(pose[..., 2, None]), np.sin(pose[..., 2, None])
     x, y = points[..., 0], points[..., 1]
-    return np.stack([pose[..., 0, None] + c * x - s * y, pose[..., 1, None] + s * x + c * y], axis=-1)
+    east = pose[..., 0, None] + c * x - s * y
+    moved = np.empty((*east.shape, 2))
+    moved[..., 0], moved[..., 1] = east, pose[..., 1, None] + s * x + c * y
+    return moved
 
 
 def pose_gap(a: Array, b: Array) -> tuple[Array, Array]:

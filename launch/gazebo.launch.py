@@ -9,7 +9,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 from launch.actions import (
     AppendEnvironmentVariable,
     DeclareLaunchArgument,
@@ -26,9 +25,10 @@ from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node, SetRemap
 from launch_ros.substitutions import FindPackageShare
 
+from ami_ros.errors import AmiError
 from ami_ros.robots.description import DEFAULT, robot_reference
 from ami_ros.ros.start.gazebo import write_files
-from ami_ros.ros.start.launching import local_only
+from ami_ros.ros.start.launching import installed, local_only
 from ami_ros.share import share
 from launch import LaunchContext, LaunchDescription
 
@@ -62,6 +62,10 @@ def generate_launch_description() -> LaunchDescription:
 
 def start(context: LaunchContext) -> list:
     """Gazebo, the bridges, the frames of the robot, and what stops it when commands cease."""
+    if not installed("ros_gz_sim") and shutil.which("gz") is None:
+        raise AmiError("Gazebo is not installed: neither the package ros_gz_sim nor the command gz is there")
+    if not installed("robot_state_publisher"):
+        raise AmiError("the package robot_state_publisher is not installed")
     values = {
         name: LaunchConfiguration(name).perform(context) for name in ("world", "robot", "namespace", "pose", "seed")
     }
@@ -86,7 +90,7 @@ def start(context: LaunchContext) -> list:
     # The clock has a process of its own: pictures must not hold it up.
     clock = bridge("clock_bridge", "", files.clock_bridge, {"part": "clock"}, on_exit=Shutdown(reason="no clock"))
     robot = {"robot": robot_reference(values["robot"])}
-    model = {**robot, "model": files.model, "laser": on_gpu}
+    model = {**robot, "model": files.model, "laser": on_gpu, "use_sim_time": True}
     topics = bridge("robot_bridge", namespace, files.robot_bridge, model, respawn=True, respawn_delay=0.5)
     timeout = Node(  # Gazebo's drives keep their last command for ever
         package="ami_ros",
@@ -130,11 +134,3 @@ def bridge(name: str, namespace: str, table: Path, own: dict, **options: Any) ->
         package="ami_ros", executable="gazebo_bridge", name=name, namespace=namespace,
         parameters=[own], output="screen", **options,
     )  # fmt: skip
-
-
-def installed(package: str) -> bool:
-    try:
-        get_package_prefix(package)
-    except PackageNotFoundError:
-        return False
-    return True

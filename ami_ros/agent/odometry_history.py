@@ -6,8 +6,6 @@ import math
 from bisect import bisect_left
 from collections import deque
 
-import numpy as np
-
 from ami_ros.commands import Command, lateral
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, compose, relative
@@ -69,10 +67,10 @@ class OdometryHistory:
     def _jumped(self, stamp: float, pose: Array, velocity: Command) -> bool:
         """Whether neither the last velocity nor the new one leads from the last pose to this one."""
         elapsed = max(stamp - self._stamps[-1], 0.02)
-        limits = np.array(JUMP) + elapsed * np.array(JUMP_SPEED)
+        far, turned = (jump + elapsed * speed for jump, speed in zip(JUMP, JUMP_SPEED, strict=True))
         for known in (self._velocities[-1], velocity):
-            off = relative(_extrapolate(self._poses[-1], known, elapsed), pose)
-            if np.hypot(off[0], off[1]) < limits[0] and abs(off[2]) < limits[1]:
+            x, y, turn = relative(_extrapolate(self._poses[-1], known, elapsed), pose)
+            if math.hypot(x, y) < far and abs(turn) < turned:
                 return False
         return True
 
@@ -95,5 +93,5 @@ class OdometryHistory:
 
 def _extrapolate(pose: Array, velocity: Command, seconds: float) -> Array:
     turn = velocity[1] * seconds
-    half = np.array([0.0, 0.0, turn / 2])
-    return compose(compose(compose(pose, half), [velocity[0] * seconds, lateral(velocity) * seconds, 0.0]), half)
+    c, s, x, y = math.cos(turn / 2), math.sin(turn / 2), velocity[0] * seconds, lateral(velocity) * seconds
+    return compose(pose, [c * x - s * y, s * x + c * y, turn])

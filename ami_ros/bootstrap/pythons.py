@@ -78,7 +78,8 @@ def find_ros_python() -> Python:
 
 
 def find_wheel_python() -> Python:
-    """A Python that the ROS wheels exist for, preferably one that needs no system package first.
+    """A Python that the ROS wheels exist for: one that needs no system package first, and of those the one that runs
+    this, so that `python3.12 ./ami` chooses.
 
     Raises:
         AmiError: there is none.
@@ -100,7 +101,8 @@ def find_wheel_python() -> Python:
             "no Python 3.11, 3.12 or 3.13 found; install one (Debian and Ubuntu: apt-get install python3.12-venv"
             " python3.12-dev), or source a ROS 2"
         )
-    return min(found, key=lambda p: (not (p.headers and p.pip), WHEEL_VERSIONS.index(p.version)))
+    own = sys.version_info[:2]
+    return min(found, key=lambda p: (not (p.headers and p.pip), p.version != own, WHEEL_VERSIONS.index(p.version)))
 
 
 def without_wheel_variables(environment: os._Environ[str] | dict[str, str]) -> dict[str, str]:

@@ -34,7 +34,7 @@ class PlannerConfig:
     """The robot, the horizon, the search, and what counts."""
 
     horizon: int = 7  # model steps imagined; larger looks farther, takes longer and errs more
-    deadline: float = 0.065  # [s] for one search; larger finds better plans, later
+    deadline: float = 0.04  # [s] for one search; larger finds better plans, later
     robot_radius: float = 0.18  # [m] of the smallest circle around base_link that holds the robot
     kinematics: Kinematics = field(default_factory=Kinematics)
     solver: SolverConfig = field(default_factory=SolverConfig)

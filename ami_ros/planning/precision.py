@@ -19,7 +19,7 @@ from ami_ros.planning.protocols import Dynamics, Scene, Target
 from ami_ros.planning.solvers.search import coloured_noise
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.predictors import ResidualPredictor
-from ami_ros.world_model.runtime import HalfDynamics, cpu_has_bf16
+from ami_ros.world_model.runtime import HalfDynamics, TracedDynamics, cpu_has_bf16
 
 Precision = Literal["auto", "fp32", "bf16"]
 MOMENTS = 9  # imagined in either; the first is a warm-up and does not count
@@ -66,15 +66,16 @@ def choose_precision(
         AmiError: bf16 is wanted, and the CPU or the model has none.
     """
     lacks = lacks_bf16(model)
+    exact = TracedDynamics(model) if isinstance(model._modules.get("predictor"), ResidualPredictor) else model
     if wanted == "fp32" or (lacks and wanted == "auto"):
-        return model, f"searches in fp32: {lacks or 'as configured'}"
+        return exact, f"searches in fp32: {lacks or 'as configured'}"
     if lacks:
         raise AmiError(f"planner: {lacks}; set the parameter precision to auto or fp32")
-    half = HalfDynamics(model)
+    half = HalfDynamics(model, traced=True)
     if wanted == "bf16":
         return half, "searches in bf16: as configured"
-    compared = compare(model, half, config, clock)
-    return half if compared.bf16_is_better else model, str(compared)
+    compared = compare(model, HalfDynamics(model), config, clock)
+    return half if compared.bf16_is_better else exact, str(compared)
 
 
 def lacks_bf16(model: WorldModel) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections import deque
+from operator import itemgetter
 
 import numpy as np
 
@@ -84,10 +86,9 @@ class Motion:
         """Pose (3,) of the robot, and error [m] that summed up so far; only differences of either mean something."""
         if not self._way:
             return np.zeros(3), 0.0
-        times = [entry[0] for entry in self._way]
-        if when >= times[-1]:
+        if when >= self._way[-1][0]:
             return self._onward(when)
-        after = int(np.searchsorted(times, when, side="right"))
+        after = bisect_right(self._way, when, key=itemgetter(0))
         if not after:
             return self._way[0][1], self._way[0][2]
         (begin, start, error), (end, stop, _) = self._way[after - 1], self._way[after]

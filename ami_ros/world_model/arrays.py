@@ -129,24 +129,23 @@ class ByTorch(ArrayModel):
         return ByTorch(self.model.private_copy())
 
     def encode(self, sensors: Sensors) -> Floats:
-        tensors = Sensors(*(None if value is None else _tensor(value) for value in sensors))
-        return _ask(lambda: self.model.encode(tensors))
+        return ask(lambda *tensors: self.model.encode(Sensors(*tensors)), *sensors)
 
     def encode_goal(self, image: Bytes) -> Floats:
-        return _ask(self.model.encode_goal, image)
+        return ask(self.model.encode_goal, image)
 
     def encode_picture(self, image: Bytes) -> Floats:
-        return _ask(self.model.encode_picture, image)
+        return ask(self.model.encode_picture, image)
 
     def relative_pose(self, first: Floats, second: Floats) -> Floats:
-        return _ask(self.model.relative_pose, *np.broadcast_arrays(first, second))
+        return ask(self.model.relative_pose, *np.broadcast_arrays(first, second))
 
     def rollout(self, latent: Floats, commands: Floats, previous: Floats) -> tuple[Floats, Floats]:
-        latents, motions = _ask(self.model.rollout, latent, commands, previous)
+        latents, motions = ask(self.model.rollout, latent, commands, previous)
         return latents, motions
 
     def path_disagreement(self, latent: Floats, latents: Floats, commands: Floats, previous: Floats) -> Floats:
-        return _ask(self.model.path_disagreement, latent, latents, commands, previous)
+        return ask(self.model.path_disagreement, latent, latents, commands, previous)
 
 
 class _CriticByTorch(ArrayCritic):
@@ -154,10 +153,10 @@ class _CriticByTorch(ArrayCritic):
         self._critic, self.temperature = critic, critic.temperature
 
     def queries(self, latents: Floats) -> Floats:
-        return _ask(self._critic.queries, latents)
+        return ask(self._critic.queries, latents)
 
     def keys(self, latents: Floats) -> Floats:
-        return _ask(self._critic.keys, latents)
+        return ask(self._critic.keys, latents)
 
 
 class _PairsByTorch(ArrayPairs):
@@ -169,10 +168,10 @@ class _PairsByTorch(ArrayPairs):
         return float(self._pairs.threshold)
 
     def code(self, image: Bytes) -> Floats:
-        return _ask(self._pairs.code, image)
+        return ask(self._pairs.code, image)
 
     def compare(self, here: Floats, there: Floats) -> Compared:
-        return Compared(*_ask(self._pairs, here, there))
+        return Compared(*ask(self._pairs, here, there))
 
 
 def _tensor(values: NDArray[Any]) -> Any:
@@ -181,11 +180,12 @@ def _tensor(values: NDArray[Any]) -> Any:
     return torch.from_numpy(np.require(values, requirements=["C", "W"]))
 
 
-def _ask(function: Callable[..., Any], *values: NDArray[Any]) -> Any:
+def ask(function: Callable[..., Any], *values: NDArray[Any] | None) -> Any:
+    """What a function of tensors gives for arrays, as an array or a tuple of some; None stays None."""
     import torch
 
     with torch.inference_mode():
-        found = function(*map(_tensor, values))
+        found = function(*(None if value is None else _tensor(value) for value in values))
     return tuple(v.numpy() for v in found) if isinstance(found, tuple) else found.numpy()
 
 

@@ -51,7 +51,7 @@ class Predictor(nn.Module, ABC):
 
     def begin(self, latent: Tensor) -> Tensor:
         """The state before the first step of a rollout from `latent` (batch, latent_dim); here it is empty."""
-        return latent.new_zeros(len(latent), 0)
+        return latent.new_zeros(latent.shape[0], 0)
 
     @abstractmethod
     def conditions(self, chunk: Tensor, previous: Tensor) -> list[Tensor]:

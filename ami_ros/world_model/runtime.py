@@ -1,16 +1,19 @@
-"""Other means than the model's own to compute its dynamics; here bf16: half the bits, and several times the products
-where the CPU multiplies such numbers."""
+"""Other means than the model's own to compute its dynamics: traced, and in bf16, which is half the bits and several
+times the products where the CPU multiplies such numbers."""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ami_ros.world_model.model import WorldModel
+from ami_ros.world_model.traced import Traced
 
 FEW = 64  # steps or poses; fewer are no sooner in bf16
 FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # what Linux calls it, of Intel, AMD and ARM
@@ -43,6 +46,28 @@ class Runtime:
         return torch.is_grad_enabled() and inputs.requires_grad
 
 
+class TracedDynamics(Runtime):
+    """`rollout` traced; gradients and learned heads by the model itself.
+
+    It follows the model: what adaptation changes in `model` counts from the next call on.
+
+    Args:
+        model: what imagines, with a predictor of ours; not changed.
+    """
+
+    def __init__(self, model: WorldModel) -> None:
+        super().__init__(model)
+        self.relative_pose = model.relative_pose
+        self._rollout = Traced(model, WorldModel.rollout)
+
+    def rollout(self, latent: Tensor, commands: Tensor, previous: Tensor) -> tuple[Tensor, Tensor]:
+        """As `WorldModel.rollout`."""
+        if self._wants_gradient(commands):
+            return self._model.rollout(latent, commands, previous)
+        latents, motions = self._rollout(latent, commands, previous)
+        return latents, motions
+
+
 class HalfDynamics(Runtime):
     """`rollout` and `relative_pose` of many futures in bf16. By the model itself, in float32: few of them, as when a
     goal is sighted; gradients; learned heads.
@@ -52,20 +77,22 @@ class HalfDynamics(Runtime):
 
     Args:
         model: what imagines; not changed.
+        traced: whether rollouts in bf16 are; see `traced`.
     """
 
-    def __init__(self, model: WorldModel) -> None:
+    def __init__(self, model: WorldModel, traced: bool = False) -> None:
         super().__init__(model)
         self._half = copy.copy(model)
         self._half.__dict__["_modules"] = dict(model._modules)
         for name in ("predictor", "motion", "relative_pose"):
             self._half._modules[name] = _halved(model.get_submodule(name))
+        self._rollout: Callable[..., Any] = Traced(self._half, WorldModel.rollout) if traced else self._half.rollout
 
     def rollout(self, latent: Tensor, commands: Tensor, previous: Tensor) -> tuple[Tensor, Tensor]:
         """As `WorldModel.rollout`."""
         if commands.shape[0] * commands.shape[1] < FEW or self._wants_gradient(commands):
             return self._model.rollout(latent, commands, previous)
-        latents, motions = self._half.rollout(latent, commands, previous)
+        latents, motions = self._rollout(latent, commands, previous)
         return latents.float(), motions.float()
 
     def relative_pose(self, first: Tensor, second: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ WITH_WHEELS = {
     "test/evaluation/test_solver_race.py::test_rivals_run_on_our_problem_with_their_published_settings": SWM,
     "test/launch/test_gazebo_launch.py": LIBRARIES_OF_ROS,
     "test/launch/test_launch_files.py": LIBRARIES_OF_ROS,
+    "test/launch/test_launch_processes.py": LIBRARIES_OF_ROS,
     "test/platform/test_ament.py": LIBRARIES_OF_ROS,
     "test/ros/messages/test_gazebo.py": GAZEBO,
     "test/simulation/gazebo/test_world_sdf.py::test_sdformat_takes_the_world": GAZEBO,

@@ -34,7 +34,7 @@ def actions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     share = tmp_path / "share"
     packages = share / "ament_index" / "resource_index" / "packages"
     packages.mkdir(parents=True)
-    for package in ("ros_gz_sim", "ros_gz_bridge"):
+    for package in ("ros_gz_sim", "ros_gz_bridge", "robot_state_publisher"):
         (packages / package).touch()
     (share / "ros_gz_sim" / "launch").mkdir(parents=True)
     (share / "ros_gz_sim" / "launch" / "gz_sim.launch.py").write_text(SERVER)
@@ -90,15 +90,36 @@ def test_laser_on_the_cpu_takes_the_place_of_that_of_gazebo(actions: Any) -> Non
     assert "sensor_msgs/msg/LaserScan" not in [entry["ros_type_name"] for entry in bridged]
 
 
-def test_own_bridge_and_server_stand_in_for_ros_gz(actions: Any, tmp_path: Path) -> None:
+def uninstall(prefix: Path, *packages: str) -> None:
+    for package in packages:
+        (prefix / "share" / "ament_index" / "resource_index" / "packages" / package).unlink()
+
+
+def test_own_bridge_and_server_stand_in_for_ros_gz(
+    actions: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from launch.actions import ExecuteProcess
 
-    for package in ("ros_gz_sim", "ros_gz_bridge"):
-        (tmp_path / "share" / "ament_index" / "resource_index" / "packages" / package).unlink()
+    uninstall(tmp_path, "ros_gz_sim", "ros_gz_bridge")
+    (tmp_path / "gz").touch(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
     found, _ = actions(world="empty", namespace="r2")
     assert [node.node_executable for node in nodes(found)][:2] == ["gazebo_bridge", "gazebo_bridge"]
     servers = [a for a in found if isinstance(a, ExecuteProcess) and a not in nodes(found)]
     assert [word[0].text for word in servers[0].cmd[:2]] == ["gz", "sim"]
+
+
+def test_all_nodes_but_the_bridge_of_the_clock_take_the_time_from_it(actions: Any, tmp_path: Path) -> None:
+    uninstall(tmp_path, "ros_gz_bridge")
+    found, context = actions(world="empty", laser="plan")
+    times = {}
+    for node in nodes(found):
+        node._perform_substitutions(context)  # writes its parameters into a file
+        words = [getattr(word[0], "text", "") for word in node.cmd]
+        file = words[words.index("--params-file") + 1]
+        times[node.node_executable, node.node_name.rpartition("/")[2]] = "use_sim_time: true" in Path(file).read_text()
+    assert [name for name, simulated in times.items() if not simulated] == [("gazebo_bridge", "clock_bridge")]
+    assert len(times) == 5
 
 
 def test_resource_paths_are_appended(actions: Any) -> None:
@@ -115,3 +136,16 @@ def test_window_on_request(actions: Any) -> None:
 def test_mistake_is_said_in_one_line(actions: Any) -> None:
     with pytest.raises(AmiError, match="front has no mount"):
         actions(world="empty", robot="ackermann")
+
+
+@pytest.mark.parametrize(
+    ("package", "line"),
+    [("ros_gz_sim", "Gazebo is not installed: neither"), ("robot_state_publisher", "robot_state_publisher is not")],
+)
+def test_what_is_not_installed_is_said_before_anything_starts(
+    actions: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str, line: str
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    uninstall(tmp_path, package)
+    with pytest.raises(AmiError, match=line):
+        actions(world="empty")

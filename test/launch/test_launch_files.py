@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ami_ros.errors import AmiError
 from ami_ros.ros.start.graph import Arguments, declared, processes
 from harness.processes import REPOSITORY
 
@@ -54,10 +56,14 @@ def test_launch_file_declares_the_arguments_of_its_parts(name: str) -> None:
 @pytest.mark.parametrize("composed", ["true", "false"])
 @pytest.mark.parametrize("name", sorted(FILES))
 def test_launch_file_starts_the_processes_of_the_graph(
-    name: str, composed: str, monkeypatch: pytest.MonkeyPatch
+    name: str, composed: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     import launch_ros.actions
 
+    packages = tmp_path / "share" / "ament_index" / "resource_index" / "packages"
+    packages.mkdir(parents=True)
+    (packages / "rviz2").touch()
+    monkeypatch.setenv("AMENT_PREFIX_PATH", str(tmp_path))
     started: list[str] = []
 
     class Recorded:
@@ -77,3 +83,9 @@ def test_launch_file_starts_the_processes_of_the_graph(
     visit(load(name), **values)
     expected = processes(Arguments(robot="ami_bot_omnidirectional", composed=composed == "true"), FILES[name])
     assert started == [*(spec.executable for spec in expected), "rviz2"]
+
+
+def test_missing_rviz_is_said_before_anything_starts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("AMENT_PREFIX_PATH", str(tmp_path))
+    with pytest.raises(AmiError, match=r"^rviz2 is not installed; headless:=true does without$"):
+        visit(load("demo"), headless="false")

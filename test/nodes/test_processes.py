@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from geometry_msgs.msg import TwistStamped
 from rclpy.parameter import Parameter
@@ -83,6 +84,35 @@ def test_ctrl_c_ends_a_node_cleanly_that_still_imports() -> None:
         capture_output=True, text=True, timeout=50,
     )  # fmt: skip
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+KEEPER = """
+import os, subprocess, sys, time
+child = subprocess.Popen(
+    [sys.executable, "-m", "ami_ros.nodes.safety", "--ros-args"],
+    env={**os.environ, "AMI_PARENT": str(os.getpid())}, start_new_session=True,
+)
+print(child.pid, flush=True)
+time.sleep(600)
+"""
+
+
+def test_node_ends_with_a_killed_process_that_it_was_told_to_end_with(ros: RosPeer, children: Children) -> None:
+    keeper = children.python("-c", KEEPER)
+    ros.spin_until(lambda: "safety" in ros.node.get_node_names(), 60.0, keeper.output)
+    node = psutil.Process(int(keeper.output().split()[0]))
+    keeper.send(signal.SIGKILL)
+    psutil.wait_procs([node], timeout=30.0)
+    assert not node.is_running()
+
+
+def test_node_does_not_start_for_a_process_that_is_gone(children: Children) -> None:
+    gone = children.python("-c", "")
+    gone.wait()
+    node = children.start(
+        sys.executable, "-m", "ami_ros.nodes.safety", "--ros-args", environment={"AMI_PARENT": str(gone.pid)}
+    )
+    assert node.wait(60.0) == 0 and node.output() == ""
 
 
 @pytest.mark.fault("SIGINT or SIGTERM")

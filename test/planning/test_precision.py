@@ -15,7 +15,7 @@ from ami_ros.planning.planner import PlannerConfig
 from ami_ros.planning.precision import SOONER, Comparison, choose_precision, compare
 from ami_ros.planning.solvers.registry import SolverConfig
 from ami_ros.world_model.model import WorldModel
-from ami_ros.world_model.runtime import HalfDynamics
+from ami_ros.world_model.runtime import HalfDynamics, TracedDynamics
 from ami_ros.world_model.spec import InputSpec, ModelSpec
 from harness.exact_model import ExactModel
 
@@ -45,7 +45,9 @@ def test_bf16_is_chosen_where_it_is_sooner_and_ranks_alike(model: WorldModel) ->
     assert isinstance(chosen, HalfDynamics)
     assert why.startswith("searches in bf16: a batch takes 10.0 ms in fp32, 6.0 in bf16; bf16's best")
     chosen, why = choose_precision(model, CONFIG, "auto", clock(0.010, 0.0097))
-    assert chosen is model and why.startswith("searches in fp32: a batch takes 10.0 ms in fp32, 9.7 in bf16")
+    assert isinstance(chosen, TracedDynamics) and why.startswith(
+        "searches in fp32: a batch takes 10.0 ms in fp32, 9.7 in bf16"
+    )
 
 
 @pytest.mark.parametrize(
@@ -74,7 +76,8 @@ def test_what_is_configured_is_not_measured(model: WorldModel) -> None:
     def no_clock() -> float:
         raise AssertionError("measured")
 
-    assert choose_precision(model, CONFIG, "fp32", no_clock) == (model, "searches in fp32: as configured")
+    chosen, why = choose_precision(model, CONFIG, "fp32", no_clock)
+    assert isinstance(chosen, TracedDynamics) and why == "searches in fp32: as configured"
     chosen, why = choose_precision(model, CONFIG, "bf16", no_clock)
     assert isinstance(chosen, HalfDynamics) and why == "searches in bf16: as configured"
 
@@ -86,6 +89,7 @@ def test_machines_and_models_without_bf16_search_in_fp32(model: WorldModel, monk
         "searches in fp32: only the predictor mlp runs in bf16",
     )
     monkeypatch.setattr(precision, "cpu_has_bf16", lambda: False)
-    assert choose_precision(model, CONFIG, "auto") == (model, "searches in fp32: this CPU has no bf16")
+    chosen, why = choose_precision(model, CONFIG, "auto")
+    assert isinstance(chosen, TracedDynamics) and why == "searches in fp32: this CPU has no bf16"
     with pytest.raises(AmiError, match="planner: this CPU has no bf16; set the parameter precision to auto or fp32"):
         choose_precision(model, CONFIG, "bf16")

@@ -1,5 +1,6 @@
 """The parts of the set-up, each by itself."""
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -86,6 +87,22 @@ def test_python_for_the_wheels_can_build_and_install() -> None:
     python = find_wheel_python()
     assert python.version in ((3, 11), (3, 12), (3, 13))
     assert python.path.exists()
+
+
+@pytest.mark.parametrize("own", [(3, 11), (3, 12), (3, 13)])
+def test_python_that_runs_ami_goes_before_others(
+    own: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for minor in (11, 12, 13):
+        answer = {"path": f"/{minor}", "version": [3, minor], "headers": True, "pip": True, "ros": 0, "interfaces": 0}
+        python = tmp_path / f"python3.{minor}"
+        python.write_text(f"#!/bin/sh\necho '{json.dumps(answer)}'\n")
+        python.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / f"python3.{own[1]}"))
+    monkeypatch.setattr(sys, "version_info", (*own, 0, "final", 0))
+    assert find_wheel_python().version == own
 
 
 def test_user_without_root_is_told_the_exact_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

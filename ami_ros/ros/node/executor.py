@@ -2,24 +2,31 @@
 
 rclpy builds a wait set of all entities of its nodes anew for each callback, and wakes itself twice after each; at a
 robot's rates that takes a tenth of a core for each node, and in a process of several the interpreter's lock with it.
+Here callbacks are called, and become a `Task` only if they are coroutines; and what rclpy hears of qualities of
+service that do not fit, two waitables for each topic, is looked at now and then.
 Its EventsExecutor (7.1.5) stands still for ever when a node hears what its own process publishes.
 """
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 from rclpy.context import Context
+from rclpy.event_handler import EventHandler
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
+from rclpy.subscription import Subscription
 from rclpy.task import Task
 
 KINDS = "subscription", "guard_condition", "timer", "client", "service"  # as rcl counts them
 ORDER = "timer", "subscription", "guard_condition", "client", "service"  # of those that are ready together, as in rclpy
 FOR_EVER = -1  # [ns]
+EVENTS = 0.5  # [s] between two looks at event handlers
 BREATH = 0.01  # [s] after something that could not even be taken, such as a message that is none
 
 
@@ -38,6 +45,14 @@ class LeanExecutor(SingleThreadedExecutor):
     def __init__(self, *, context: Context | None = None) -> None:
         super().__init__(context=context)
         self.failed: Callable[[Exception], None] = _raise
+        self._events_at = 0.0  # steady time
+        self._takers: dict[str, Callable[[Any], Callable[[], Any] | None]] = {
+            "subscription": self._take_message,
+            "guard_condition": self._take_guard_condition,
+            "timer": self._take_tick,
+            "client": self._take_client,
+            "service": self._take_service,
+        }
 
     def spin(self) -> None:
         """Returns after `shutdown`, or when the context was shut down."""
@@ -63,6 +78,8 @@ class LeanExecutor(SingleThreadedExecutor):
         held.enter_context(self._context.handle)
         self._entities = {kind: dict(_alive(found[kind], held)) for kind in KINDS}
         self._waitables = [w for node in nodes for w in node.waitables if _enter(w, held)]
+        self._handlers = [w for w in self._waitables if isinstance(w, EventHandler)]
+        self._others = [w for w in self._waitables if not isinstance(w, EventHandler)]
         counts = [len(self._entities[kind]) for kind in KINDS]
         events = 0
         for waitable in self._waitables:
@@ -72,30 +89,32 @@ class LeanExecutor(SingleThreadedExecutor):
             events += more.num_events
         self._set = rclpy_implementation.WaitSet(*counts, events, self._context.handle)
         held.enter_context(self._set)
+        adds = {kind: getattr(self._set, f"add_{kind}") for kind in KINDS}
+        self._add = [partial(adds[kind], entity.handle) for kind in KINDS for entity in self._entities[kind].values()]
 
     def _serve(self) -> bool:
         """Waits, and runs what is ready; True if from now on there may be other entities to wait for."""
         wait_set, entities = self._set, self._entities
         wait_set.clear_entities()
-        for kind in KINDS:
-            add = getattr(wait_set, f"add_{kind}")
-            for entity in entities[kind].values():
-                add(entity.handle)
-        for waitable in self._waitables:
+        for add in self._add:
+            add()
+        waitables = self._others
+        if (now := time.monotonic()) > self._events_at:
+            waitables, self._events_at = self._waitables, now + EVENTS
+        for waitable in waitables:
             waitable.add_to_wait_set(wait_set)
         wait_set.wait(FOR_EVER)
         if self._is_shutdown or not self._context.ok():
             return True
         ready = [(kind, entities[kind][pointer]) for kind in ORDER for pointer in self._ready(kind)]
-        waitables = [waitable for waitable in self._waitables if waitable.is_ready(wait_set)]
         changed = False
-        for waitable in waitables:
+        for waitable in [waitable for waitable in waitables if waitable.is_ready(wait_set)]:
             self._run(self._take_waitable, waitable)
         for kind, entity in ready:
             if entity is self._guard:
                 changed = True
             elif entity is not self._sigint_gc and (kind != "timer" or entity.handle.is_timer_ready()):
-                self._run(getattr(self, f"_take_{kind}"), entity)
+                self._run(self._takers[kind], entity)
         return changed
 
     def _ready(self, kind: str) -> list[int]:
@@ -106,7 +125,8 @@ class LeanExecutor(SingleThreadedExecutor):
         among = set(found)
         return [pointer for pointer in self._entities[kind] if pointer in among]
 
-    def _run(self, take: Callable[[Any], Any], entity: Any) -> None:
+    def _run(self, take: Callable[[Any], Callable[[], Any] | None], entity: Any) -> None:
+        """Calls what `take` gives; a coroutine that has not ended goes on in later turns."""
         try:
             work = take(entity)
         except Exception as error:
@@ -115,11 +135,36 @@ class LeanExecutor(SingleThreadedExecutor):
             return
         if work is None or self._is_shutdown:
             return
-        task = Task(work, executor=self)
-        self._continue(task)
-        if not task.done():
-            with self._tasks_lock:
-                self._tasks.append((task, None, None))
+        try:
+            result = work()
+        except Exception as error:
+            self.failed(error)
+            return
+        if inspect.iscoroutine(result):
+            task = Task(result, executor=self)
+            self._continue(task)
+            if not task.done():
+                with self._tasks_lock:
+                    self._tasks.append((task, None, None))
+
+    def _take_message(self, subscription: Any) -> Callable[[], Any] | None:
+        try:
+            with subscription.handle:
+                taken = subscription.handle.take_message(subscription.msg_type, subscription.raw)
+        except rclpy_implementation.InvalidHandle:  # destroyed meanwhile
+            return None
+        if taken is None:
+            return None
+        alone = subscription._callback_type is Subscription.CallbackType.MessageOnly
+        return partial(subscription.callback, *(taken[:1] if alone else taken))
+
+    def _take_tick(self, timer: Any) -> Callable[[], Any] | None:
+        try:
+            with timer.handle:
+                timer.handle.call_timer()
+        except rclpy_implementation.InvalidHandle:  # destroyed meanwhile
+            return None
+        return cast(Callable[[], Any], timer.callback)
 
     def _run_tasks(self) -> None:
         """A turn for each coroutine that has not ended, and for what `create_task` was given."""

@@ -9,6 +9,7 @@ from typing import Any
 from rclpy.qos import QoSCompatibility, QoSProfile, qos_check_compatible
 
 LOOK = 3.0  # [s] between two looks at who publishes
+GOOD = 0.5  # [s] for which one good header stands for those after it: looking costs as much as taking a message
 OTHER_CLOCK = 3600.0  # [s] that stamps may be off before it is said that clocks are not alike
 
 
@@ -21,7 +22,8 @@ class _Input:
     frame: str  # that its messages should have; "": any
     count: int = 0
     began: float = 0.0  # steady time from which `count` counts
-    stamp: float | None = None  # of the newest message
+    stamp: Any = None  # of the newest message, as it came
+    good_until: float = 0.0  # steady time up to which headers are taken for as good as the last one looked at
 
 
 class Inputs:
@@ -57,12 +59,16 @@ class Inputs:
         heard.count += 1
         if header is None:
             return ""
-        heard.stamp = header.stamp.sec + header.stamp.nanosec * 1e-9
-        age = self._now() - heard.stamp
-        if self.own_time and heard.stamp and abs(age) > OTHER_CLOCK:
+        heard.stamp = header.stamp
+        if (steady := time.monotonic()) < heard.good_until:
+            return ""
+        stamp = _seconds(header.stamp)
+        age = self._now() - stamp
+        if self.own_time and stamp and abs(age) > OTHER_CLOCK:
             return f"stamps are {age:.0f} s behind this node's clock: is use_sim_time the same everywhere?"
         if heard.frame and header.frame_id != heard.frame:
             return f"messages are in frame '{header.frame_id}', expected is '{heard.frame}'"
+        heard.good_until = steady + GOOD
         return ""
 
     def figures(self) -> dict[str, str]:
@@ -71,7 +77,7 @@ class Inputs:
         for topic, heard in self._inputs.items():
             found[f"{topic}: actual frequency (Hz)"] = f"{heard.count / max(steady - heard.began, 1e-3):.1f}"
             if heard.stamp is not None:
-                found[f"{topic}: age (s)"] = f"{now - heard.stamp:.2f}"
+                found[f"{topic}: age (s)"] = f"{now - _seconds(heard.stamp):.2f}"
             heard.count, heard.began = 0, steady
         return found
 
@@ -89,6 +95,10 @@ class Inputs:
 
     def _now(self) -> float:
         return float(self._node.get_clock().now().nanoseconds * 1e-9)
+
+
+def _seconds(stamp: Any) -> float:
+    return float(stamp.sec + stamp.nanosec * 1e-9)
 
 
 def _mismatch(topic: str, heard: _Input, end: Any) -> str:

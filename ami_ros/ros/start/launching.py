@@ -11,12 +11,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable, Shutdown
+from ament_index_python.packages import PackageNotFoundError, get_package_prefix
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 from launch.events.process import ProcessExited
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from ami_ros.errors import AmiError
+from ami_ros.ros.node.parent import PARENT
 from ami_ros.ros.start.graph import Arguments, Part, ProcessSpec, declared, processes
 from ami_ros.share import share
 from launch import LaunchContext, LaunchDescription
@@ -61,9 +63,20 @@ def _start(context: LaunchContext, parts: Iterable[Part]) -> list[Node]:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)  # a node that starts again reads its files again
     nodes = [_node(spec, folder) for spec in processes(arguments, parts)]
     if not arguments.headless:
+        if not installed("rviz2"):
+            raise AmiError("rviz2 is not installed; headless:=true does without")
         config = str(share("rviz", "ami_ros.rviz"))
         nodes.append(Node(package="rviz2", executable="rviz2", arguments=["-d", config], output="log"))
     return nodes
+
+
+def installed(package: str) -> bool:
+    """Whether a ROS package is in the workspaces that are sourced."""
+    try:
+        get_package_prefix(package)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def _node(spec: ProcessSpec, folder: Path) -> Node:
@@ -76,17 +89,20 @@ def _node(spec: ProcessSpec, folder: Path) -> Node:
         ros_arguments=[*spec.enclave, "--log-level", spec.log_level],
         respawn=spec.respawn,
         respawn_delay=0.5,
+        additional_env={PARENT: str(os.getpid())},
         on_exit=_ended,
         output="screen",
         emulate_tty=True,
     )
 
 
-def _ended(event: ProcessExited, context: LaunchContext) -> Shutdown | None:
-    """A mistake in the set-up stays one: it ends everything, rather than this process alone, or for ever."""
-    if event.returncode != AmiError.exit_code:
-        return None
-    return Shutdown(reason=f"{event.process_name} could not start; the line above says why")
+def _ended(event: ProcessExited, context: LaunchContext) -> None:
+    """A mistake in the set-up stays one: it ends everything, rather than this process alone, or for ever.
+
+    By an error, for after the action Shutdown `ros2 launch` would end as if all were well.
+    """
+    if event.returncode == AmiError.exit_code:
+        raise AmiError(f"{event.process_name} could not start; its own line above says why")
 
 
 def _text(value: Any) -> str:

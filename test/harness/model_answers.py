@@ -1,0 +1,65 @@
+"""What a model says to random questions, to compare one that computes by other means with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ami_ros.world_model.arrays import ArrayModel
+from ami_ros.world_model.spec import ModelSpec, Sensors
+
+CLOSE = 1e-4  # of numbers about 1
+COUNT = 5  # in a batch
+
+
+def random_sensors(spec: ModelSpec, rng: np.random.Generator) -> Sensors:
+    inputs = spec.inputs
+    scan = rng.uniform(0.2, 12, (COUNT, inputs.scan_beams)).astype(np.float32)
+    scan[:, :1] = np.inf  # nothing returned
+    return Sensors(
+        pictures(inputs.image_size, rng) if inputs.image_size else None,
+        scan if inputs.scan_beams else None,
+        rng.uniform(-3, 3, COUNT).astype(np.float32) if inputs.heading else None,
+    )
+
+
+def pictures(size: int, rng: np.random.Generator) -> np.ndarray:
+    """Of large and small patches, so that cells differ."""
+    coarse = rng.integers(0, 200, (COUNT, 3, size // 16, size // 16)).repeat(16, 2).repeat(16, 3)
+    return (coarse + rng.integers(0, 56, (COUNT, 3, size, size))).astype(np.uint8)
+
+
+def answers(model: ArrayModel) -> dict[str, Any]:
+    """What every function of a model says about the same random questions."""
+    spec, rng = model.spec, np.random.default_rng(3)
+    latent, other, previous = (
+        rng.normal(size=(COUNT, n)).astype(np.float32) for n in (spec.latent_dim, spec.latent_dim, spec.command_dim)
+    )
+    commands = rng.normal(size=(COUNT, 4, spec.chunk, spec.command_dim)).astype(np.float32)
+    found: dict[str, Any] = {
+        "encode": model.encode(random_sensors(spec, rng)),
+        "pose": model.relative_pose(latent, other),
+    }
+    found["queries"], found["keys"] = model.contrast.queries(latent), model.contrast.keys(latent)
+    found["latents"], found["motions"] = model.rollout(latent, commands, previous)
+    if spec.ensemble:
+        found["doubt"] = model.path_disagreement(latent, found["latents"], commands, previous)
+    if spec.inputs.image_size:
+        found["goal"] = model.encode_goal(pictures(spec.inputs.image_size, rng))
+        found["seen"] = model.seen(pictures(spec.inputs.image_size, rng))
+    if spec.picture_size:
+        found["picture"] = model.encode_picture(pictures(spec.picture_size, rng))
+    if model.pairs is not None:
+        codes = found["picture"]
+        found |= model.pairs.compare(codes, np.concatenate([codes[:2], codes[3:], codes[2:3]]))._asdict()
+        found["threshold"] = np.array(model.pairs.threshold)
+    return found
+
+
+def assert_alike(found: ArrayModel, wanted: ArrayModel) -> None:
+    ours, theirs = answers(found), answers(wanted)
+    assert ours.keys() == theirs.keys()
+    for name, values in theirs.items():
+        assert ours[name].dtype == values.dtype or name == "threshold", name
+        np.testing.assert_allclose(ours[name], values, atol=CLOSE, rtol=CLOSE, err_msg=name)

@@ -1,0 +1,101 @@
+"""Launch files with their processes under the real launch library, as `ros2 launch` runs them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from ami_ros.config import dump_yaml
+from harness.processes import REPOSITORY, ChildProcess, Children
+from harness.waiting import wait_until
+
+pytest.importorskip("launch_ros", reason="the launch library is not installed here (the ROS wheels do not have it)")
+
+LAUNCH = """
+import sys
+from launch import LaunchDescription, LaunchService
+from launch.actions import IncludeLaunchDescription
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+file, *arguments = sys.argv[1:]
+source = PythonLaunchDescriptionSource(file)
+values = [argument.split(":=") for argument in arguments]
+service = LaunchService(argv=arguments)
+service.include_launch_description(LaunchDescription([IncludeLaunchDescription(source, launch_arguments=values)]))
+sys.exit(service.run())
+"""
+
+
+class Launches:
+    """Starts launch files; their nodes run from the source tree."""
+
+    def __init__(self, children: Children, prefix: Path) -> None:
+        self._children = children
+        for folder in ("share/ament_index/resource_index/packages", "lib/ami_ros"):
+            (prefix / folder).mkdir(parents=True)
+        (prefix / "share" / "ament_index" / "resource_index" / "packages" / "ami_ros").touch()
+        for node in (REPOSITORY / "ami_ros" / "nodes").glob("[a-z]*.py"):
+            executable = prefix / "lib" / "ami_ros" / node.stem
+            executable.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m ami_ros.nodes.{node.stem} "$@"\n')
+            executable.chmod(0o755)
+        paths = [str(prefix), os.environ.get("AMENT_PREFIX_PATH", "")]
+        self._environment = {"AMENT_PREFIX_PATH": os.pathsep.join(paths)}
+
+    def start(self, name: str, *arguments: str) -> ChildProcess:
+        """`ros2 launch ami_ros NAME.launch.py ARGUMENTS`, in a group of its own as in a terminal."""
+        file = str(REPOSITORY / "launch" / f"{name}.launch.py")
+        return self._children.python("-c", LAUNCH, file, *arguments, environment=self._environment)
+
+
+@pytest.fixture
+def launches(children: Children, tmp_path: Path) -> Launches:
+    return Launches(children, tmp_path / "prefix")
+
+
+def group_is_gone(group: int) -> bool:
+    """Whether no process of a group is left."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def test_ctrl_c_ends_all_processes_cleanly(launches: Launches) -> None:
+    launched = launches.start("gate")
+    launched.wait_for_output("nodes are active", 60.0)
+    os.killpg(launched.pid, signal.SIGINT)
+    assert launched.wait() == 0, launched.output()
+    wait_until(lambda: group_is_gone(launched.pid), 5.0, "end of all processes")
+    assert launched.output().count("process has finished cleanly") == 2, launched.output()
+    assert "Traceback" not in launched.output()
+
+
+def test_killed_node_is_started_again(launches: Launches) -> None:
+    launched = launches.start("gate")
+    launched.wait_for_output("nodes are active", 60.0)
+    [gate] = [p for p in psutil.Process(launched.pid).children() if "ami_ros.nodes.safety" in p.cmdline()]
+    gate.kill()
+    wait_until(lambda: launched.output().count("nodes are active") == 2, 60.0, launched.output)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_nodes_end_with_a_launch_that_is_killed(launches: Launches, number: signal.Signals) -> None:
+    launched = launches.start("gate")
+    launched.wait_for_output("nodes are active", 60.0)
+    launched.send(number)
+    launched.wait()
+    wait_until(lambda: group_is_gone(launched.pid), 20.0, "end of all processes")
+
+
+def test_node_that_cannot_start_ends_the_launch_as_failed(launches: Launches, tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text(dump_yaml({"/**": {"safety": {"ros__parameters": {"gate.margin": -1.0}}}}))
+    launched = launches.start("gate", f"params_file:={wrong}")
+    assert launched.wait(60.0) != 0, launched.output()
+    wait_until(lambda: group_is_gone(launched.pid), 5.0, "end of all processes")
+    assert "safety" in launched.output() and "Traceback" not in launched.output()
