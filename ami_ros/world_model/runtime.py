@@ -70,14 +70,14 @@ class TracedDynamics(Runtime):
 
 class HalfDynamics(Runtime):
     """`rollout` and `relative_pose` of many futures in bf16. By the model itself, in float32: few of them, as when a
-    goal is sighted; gradients; learned heads.
+    goal is sighted or mode 1 goes on step by step; gradients; learned heads.
 
     Latents and displacements stay float32 between steps, so that what a step adds is rounded, and not all that is
     there already. It follows the model: what adaptation changes in `model` counts from the next call on.
 
     Args:
         model: what imagines; not changed.
-        traced: whether rollouts in bf16 are; see `traced`.
+        traced: whether rollouts in bf16, and single steps, are; see `traced`.
     """
 
     def __init__(self, model: WorldModel, traced: bool = False) -> None:
@@ -87,12 +87,14 @@ class HalfDynamics(Runtime):
         for name in ("predictor", "motion", "relative_pose"):
             self._half._modules[name] = _halved(model.get_submodule(name))
         self._rollout: Callable[..., Any] = Traced(self._half, WorldModel.rollout) if traced else self._half.rollout
+        self._step: Callable[..., Any] = Traced(model, WorldModel.rollout) if traced else model.rollout
 
     def rollout(self, latent: Tensor, commands: Tensor, previous: Tensor) -> tuple[Tensor, Tensor]:
         """As `WorldModel.rollout`."""
-        if commands.shape[0] * commands.shape[1] < FEW or self._wants_gradient(commands):
+        batch, steps = commands.shape[:2]
+        if self._wants_gradient(commands) or 1 < steps < FEW / batch:
             return self._model.rollout(latent, commands, previous)
-        latents, motions = self._rollout(latent, commands, previous)
+        latents, motions = (self._step if batch * steps < FEW else self._rollout)(latent, commands, previous)
         return latents.float(), motions.float()
 
     def relative_pose(self, first: Tensor, second: Tensor) -> Tensor:
