@@ -190,7 +190,7 @@ def shipped_model(robot: RobotDescription) -> str:
     """The folder in models/ of the model that comes for a robot like this."""
     if (preset := preset_of(robot)) == "ceiling":
         return preset
-    return "omnidirectional" if robot.command_dim == 3 else preset
+    return preset if robot.drive.kind == "differential" else robot.drive.kind
 
 
 def simulated_robot(spec: ModelSpec) -> str:

@@ -25,16 +25,17 @@ _tracing = threading.Lock()  # torch traces one function at a time
 class Traced:
     """A function of a module and tensors, without gradients; the first dimension of each tensor is the batch.
 
-    It is traced for each shape that it meets, batches apart, so all that depends on a shape must do so by way of
+    It is traced for the first shapes that it meets, batches apart, so all that depends on a shape must do so by way of
     `Tensor.shape`. Parameters and buffers are those of the module: what is changed in them in place counts at once.
 
     Args:
         module: whose weights are used.
         function: of the module and of inputs; an input may be None.
+        most: shapes that are traced, the first ones; one of a rollout takes up to 10 MB.
     """
 
-    def __init__(self, module: nn.Module, function: Callable[..., Any]) -> None:
-        self._module, self._function = module, function
+    def __init__(self, module: nn.Module, function: Callable[..., Any], most: int = 1) -> None:
+        self._module, self._function, self._most = module, function, most
         self._traces: dict[tuple[torch.Size | None, ...], nn.Module] = {}
 
     def __call__(self, *inputs: Tensor | None) -> Any:
@@ -42,10 +43,12 @@ class Traced:
         shapes = tuple(None if value is None else value.shape[1:] for value in inputs)
         trace = self._traces.get(shapes)
         if trace is None:
-            trace = self._traces[shapes] = self.trace(*inputs)
+            if len(self._traces) == self._most:
+                return self._function(self._module, *inputs)
+            trace = self._traces[shapes] = self._trace(*inputs)
         return trace(*(value for value in inputs if value is not None))
 
-    def trace(self, *inputs: Tensor | None) -> nn.Module:
+    def _trace(self, *inputs: Tensor | None) -> nn.Module:
         """For inputs like these, without those that are None."""
         call = _Call(self._module, self._function, [value is None for value in inputs]).eval()
         with _tracing, torch.inference_mode(False), torch.no_grad(), warnings.catch_warnings():

@@ -151,7 +151,7 @@ def test_folder_of_an_earlier_recording_is_not_overwritten(model: Path, tmp_path
         make(model, record=folder)
 
 
-@pytest.mark.parametrize("robot", ["ami_bot", "ami_bot_omnidirectional", "ami_bot_ceiling"])
+@pytest.mark.parametrize("robot", ["ami_bot", "ami_bot_ackermann", "ami_bot_omnidirectional", "ami_bot_ceiling"])
 def test_the_models_that_ship_are_who_their_memories_say(robot: str) -> None:
     folder = share("models", shipped_model(load_robot(robot)))
     assert identify_model(folder).encoder_id == load_model(folder).encoder_id

@@ -231,11 +231,12 @@ def test_every_robot_has_parameters_that_its_nodes_take(
 
 def test_one_argument_chooses_robot_and_model_alike() -> None:
     folders = {}
-    for name in ("ami_bot", "ami_bot_omnidirectional", "ami_bot_ceiling"):
+    for name in ("ami_bot", "ami_bot_ackermann", "ami_bot_omnidirectional", "ami_bot_ceiling"):
         parameters = {s.executable: s.parameters for s in processes(Arguments.parse({"robot": name}), ("stack",))}
         folders[name] = Path(parameters["planner"]["planner"]["model"]).name
     assert folders == {
         "ami_bot": "onboard",
+        "ami_bot_ackermann": "ackermann",
         "ami_bot_omnidirectional": "omnidirectional",
         "ami_bot_ceiling": "ceiling",
     }

@@ -85,12 +85,12 @@ def test_data_sets_get_topics_drive_and_mount_of_the_robot() -> None:
 def test_models_that_ship_fit_the_robots_that_they_are_chosen_for() -> None:
     from ami_ros.world_model.checkpoint import load_model
 
-    for name in ("ami_bot", "ami_bot_ceiling", "ami_bot_omnidirectional"):
+    for name in ("ami_bot", "ami_bot_ceiling", "ami_bot_omnidirectional", "ami_bot_ackermann"):
         robot = load_robot(name)
         spec = load_model(share("models", shipped_model(robot))).model.spec
         check_model(robot, spec, "shipped")
         assert simulated_robot(spec) == name
-    assert shipped_model(load_robot("ackermann")) == "onboard"
+    assert shipped_model(load_robot("ackermann")) == "ackermann"
 
 
 def test_a_model_learns_the_speeds_and_the_curves_of_its_robot() -> None:

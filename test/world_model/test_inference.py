@@ -24,7 +24,7 @@ from harness.model_answers import assert_alike
 SMALL = ModelSpec(InputSpec(image_size=32, scan_beams=9, heading=True), latent_dim=6, encoder_width=16, ensemble=2)
 
 
-@pytest.mark.parametrize("name", ["onboard", "ceiling", "general", "omnidirectional"])
+@pytest.mark.parametrize("name", ["onboard", "ceiling", "general", "omnidirectional", "ackermann"])
 def test_shipped_model_says_the_same_without_torch(name: str) -> None:
     folder = share("models", name)
     loaded, found = load_model(folder), load_inference(folder)

@@ -35,7 +35,7 @@ def question(batch: int, steps: int) -> tuple[torch.Tensor, torch.Tensor, torch.
     return torch.randn(batch, SPEC.latent_dim), torch.randn(batch, steps, SPEC.chunk, 2), torch.randn(batch, 2)
 
 
-@pytest.mark.parametrize("name", ["onboard", "ceiling", "general", "omnidirectional"])
+@pytest.mark.parametrize("name", ["onboard", "ceiling", "general", "omnidirectional", "ackermann"])
 def test_shipped_model_says_the_same_traced(name: str) -> None:
     model = load_model(share("models", name)).model
     assert_alike(TracedArrays(model), ByTorch(model))
