@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ami_ros.errors import AmiError
 from ami_ros.world_model.arrays import ByTorch
 from ami_ros.world_model.identity import identify_model
-from ami_ros.world_model.inference import LoadedArrays, load_inference
+from ami_ros.world_model.inference import InferenceModel, LoadedArrays, load_inference
 from ami_ros.world_model.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -43,8 +43,7 @@ def shared_model(folder: Path | None) -> LoadedModel:
 
 
 def shared_arrays(folder: Path | None) -> LoadedArrays:
-    """The same for those who do without torch. Where this process has torch, as the composed one, weights are shared,
-    and what is computed is traced: there threads fight for the interpreter.
+    """The same for those who do without torch. Where this process has torch, as the composed one, weights are shared.
 
     Raises:
         AmiError: as `shared_model`.
@@ -73,9 +72,9 @@ def _needs_torch(spec: ModelSpec) -> bool:
 def _arrays_of(loaded: LoadedModel) -> LoadedArrays:
     from ami_ros.world_model.checkpoint import count_parameters
     from ami_ros.world_model.model import WorldModel
-    from ami_ros.world_model.traced import TracedArrays
 
     count, model = count_parameters(loaded.model), loaded.model
     if type(model) is not WorldModel or _needs_torch(model.spec):
         return LoadedArrays(ByTorch(model), loaded.encoder_id, loaded.sha256, count)
-    return LoadedArrays(TracedArrays(model), loaded.encoder_id, loaded.sha256, count)
+    weights = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
+    return LoadedArrays(InferenceModel(model.spec, weights), loaded.encoder_id, loaded.sha256, count)

@@ -1,7 +1,7 @@
 """A model's functions as TorchScript: the interpreter's lock is given away once for each call.
 
-Torch gives it away at each operation, and in a process of many threads it comes back a tenth of a millisecond later: an
-encoding of some two hundred operations takes 50 ms there instead of 5. A search of small batches gains in any process.
+Torch gives it away at each operation, and in a process of many threads it comes back a tenth of a millisecond later; a
+rollout has some two hundred operations. Alone it takes two thirds of the time, too.
 """
 
 from __future__ import annotations
@@ -13,10 +13,6 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-
-from ami_ros.world_model.arrays import Bytes, ByTorch, Floats, ask
-from ami_ros.world_model.model import WorldModel
-from ami_ros.world_model.spec import Sensors
 
 SETTLED = 3  # calls after which TorchScript has done with optimising
 _tracing = threading.Lock()  # torch traces one function at a time
@@ -71,29 +67,3 @@ class _Call(nn.Module):
     def forward(self, *given: Tensor) -> Any:
         there = iter(given)
         return self._function(self.module, *(None if absent else next(there) for absent in self._absent))
-
-
-class TracedArrays(ByTorch):
-    """Encoders, of most operations, are traced; a trace takes up to 10 MB. The rest is as `ByTorch` does it."""
-
-    def __init__(self, model: WorldModel) -> None:
-        super().__init__(model)
-        self._encode = Traced(model, lambda model, *sensors: model.encode(Sensors(*sensors)))
-        self._encode_goal = Traced(model, WorldModel.encode_goal)
-        self._encode_picture = Traced(model, WorldModel.encode_picture)
-
-    def private_copy(self) -> TracedArrays:
-        """As `WorldModel.private_copy`."""
-        return TracedArrays(self.model.private_copy())
-
-    def encode(self, sensors: Sensors) -> Floats:
-        """As `WorldModel.encode`."""
-        return cast(Floats, ask(self._encode, *sensors))
-
-    def encode_goal(self, image: Bytes) -> Floats:
-        """As `WorldModel.encode_goal`."""
-        return cast(Floats, ask(self._encode_goal, image))
-
-    def encode_picture(self, image: Bytes) -> Floats:
-        """As `WorldModel.encode_picture`."""
-        return cast(Floats, ask(self._encode_picture, image))

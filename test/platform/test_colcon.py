@@ -58,6 +58,7 @@ class Workspace:
         link.symlink_to(sys.prefix)
         bases = ["--build-base", str(self.folder / "build"), "--install-base", str(self.install)]
         cmake = ["-DBUILD_TESTING=OFF", f"-DPython3_EXECUTABLE={self.python}", "-DPython3_FIND_VIRTUALENV=ONLY"]
+        cmake += ["-DPYTHON_ONLY=ON"]  # what rosidl makes for C++ takes as long again, and nothing here uses it
         ninja = ["-GNinja"] if shutil.which("ninja", path=self.environment()["PATH"]) else []
         arguments = ["build", *bases, "--cmake-args", *ninja, *cmake]
         command = [self.python, "-m", "colcon", "--log-base", str(self.folder / "log"), *arguments]

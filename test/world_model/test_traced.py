@@ -10,13 +10,11 @@ import torch
 
 from ami_ros.adaptation.weights import apply
 from ami_ros.share import share
-from ami_ros.world_model.arrays import ByTorch
 from ami_ros.world_model.checkpoint import load_model
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.runtime import TracedDynamics
-from ami_ros.world_model.spec import InputSpec, ModelSpec
-from ami_ros.world_model.traced import Traced, TracedArrays
-from harness.model_answers import assert_alike
+from ami_ros.world_model.spec import InputSpec, ModelSpec, Sensors
+from ami_ros.world_model.traced import Traced
 
 SPEC = ModelSpec(InputSpec(image_size=32, scan_beams=9), latent_dim=16, predictor_width=32, head_width=32, ensemble=2)
 
@@ -35,10 +33,38 @@ def question(batch: int, steps: int) -> tuple[torch.Tensor, torch.Tensor, torch.
     return torch.randn(batch, SPEC.latent_dim), torch.randn(batch, steps, SPEC.chunk, 2), torch.randn(batch, 2)
 
 
+def test_an_input_may_be_missing_and_encoders_can_be_traced() -> None:
+    model = made()
+    traced = Traced(model, lambda model, *sensors: model.encode(Sensors(*sensors)))
+    image, scan = torch.randint(0, 255, (1, 3, 32, 32), dtype=torch.uint8), torch.rand(1, 9)
+    torch.testing.assert_close(traced(image, scan, None), model.encode(Sensors(image, scan, None)))
+
+
+def test_only_the_first_shapes_are_traced_and_the_others_right_all_the_same() -> None:
+    model, kept = made(), []
+
+    def rollout(model: WorldModel, *asked: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        kept.append(0)
+        return model.rollout(*asked)
+
+    traced = Traced(model, rollout)
+    with torch.inference_mode():
+        for steps, calls in ((3, 1), (3, 0), (2, 1), (2, 1)):
+            before, asked = len(kept), question(4, steps)
+            torch.testing.assert_close(traced(*asked)[0], model.rollout(*asked)[0])
+            assert len(kept) == before + calls
+
+
 @pytest.mark.parametrize("name", ["onboard", "ceiling", "general", "omnidirectional", "ackermann"])
-def test_shipped_model_says_the_same_traced(name: str) -> None:
+def test_rollouts_of_shipped_models_are_the_same_traced(name: str) -> None:
     model = load_model(share("models", name)).model
-    assert_alike(TracedArrays(model), ByTorch(model))
+    spec, traced = model.spec, TracedDynamics(model)
+    for batch in (7, 1, 20):
+        width = spec.command_dim
+        asked = torch.randn(batch, spec.latent_dim), torch.rand(batch, 5, spec.chunk, width), torch.rand(batch, width)
+        with torch.inference_mode():
+            for found, wanted in zip(traced.rollout(*asked), model.rollout(*asked), strict=True):
+                torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-4)
 
 
 def test_rollouts_of_any_batch_and_length_are_those_of_the_model() -> None:
