@@ -21,49 +21,46 @@ _tracing = threading.Lock()  # torch traces one function at a time
 class Traced:
     """A function of a module and tensors, without gradients; the first dimension of each tensor is the batch.
 
-    It is traced for the first shapes that it meets, batches apart, so all that depends on a shape must do so by way of
-    `Tensor.shape`. Parameters and buffers are those of the module: what is changed in them in place counts at once.
+    It is traced for the first shapes that it meets, batches apart, and called as it is for others: a trace of a
+    rollout takes up to 10 MB. All that depends on the batch must do so by way of `Tensor.shape`. Parameters and buffers
+    are those of the module: what is changed in them in place counts at once.
 
     Args:
         module: whose weights are used.
-        function: of the module and of inputs; an input may be None.
-        most: shapes that are traced, the first ones; one of a rollout takes up to 10 MB.
+        function: of the module and of tensors.
     """
 
-    def __init__(self, module: nn.Module, function: Callable[..., Any], most: int = 1) -> None:
-        self._module, self._function, self._most = module, function, most
-        self._traces: dict[tuple[torch.Size | None, ...], nn.Module] = {}
+    def __init__(self, module: nn.Module, function: Callable[..., Any]) -> None:
+        self._module, self._function = module, function
+        self._shapes: list[torch.Size] = []
+        self._trace: nn.Module | None = None
 
-    def __call__(self, *inputs: Tensor | None) -> Any:
+    def __call__(self, *inputs: Tensor) -> Any:
         """What the function gives: a tensor, or some."""
-        shapes = tuple(None if value is None else value.shape[1:] for value in inputs)
-        trace = self._traces.get(shapes)
-        if trace is None:
-            if len(self._traces) == self._most:
-                return self._function(self._module, *inputs)
-            trace = self._traces[shapes] = self._trace(*inputs)
-        return trace(*(value for value in inputs if value is not None))
+        shapes = [value.shape[1:] for value in inputs]
+        if self._trace is None:
+            with _tracing:
+                self._shapes, self._trace = shapes, self._traced(inputs)
+        return self._trace(*inputs) if shapes == self._shapes else self._function(self._module, *inputs)
 
-    def _trace(self, *inputs: Tensor | None) -> nn.Module:
-        """For inputs like these, without those that are None."""
-        call = _Call(self._module, self._function, [value is None for value in inputs]).eval()
-        with _tracing, torch.inference_mode(False), torch.no_grad(), warnings.catch_warnings():
+    def _traced(self, inputs: tuple[Tensor, ...]) -> nn.Module:
+        call = _Call(self._module, self._function).eval()
+        with torch.inference_mode(False), torch.no_grad(), warnings.catch_warnings():
             # Of shapes, which tests try; and that all this is old: what shall replace it needs a compiler on the robot.
             warnings.simplefilter("ignore")
-            examples = tuple(value.clone() for value in inputs if value is not None)
+            examples = tuple(value.clone() for value in inputs)
             trace = cast(nn.Module, torch.jit.trace(call, examples, check_trace=False))
-        for _ in range(SETTLED):
-            trace(*examples)
+            for _ in range(SETTLED):
+                trace(*examples)
         return trace
 
 
 class _Call(nn.Module):
     """A call of the function as a module: traces follow the weights of modules."""
 
-    def __init__(self, module: nn.Module, function: Callable[..., Any], absent: list[bool]) -> None:
+    def __init__(self, module: nn.Module, function: Callable[..., Any]) -> None:
         super().__init__()
-        self.module, self._function, self._absent = module, function, absent
+        self.module, self._function = module, function
 
-    def forward(self, *given: Tensor) -> Any:
-        there = iter(given)
-        return self._function(self.module, *(None if absent else next(there) for absent in self._absent))
+    def forward(self, *inputs: Tensor) -> Any:
+        return self._function(self.module, *inputs)
