@@ -52,6 +52,12 @@ def relative(a: ArrayLike, b: ArrayLike) -> Array:
     return np.stack([c * dx + s * dy, -s * dx + c * dy, wrap(b[..., 2] - a[..., 2])], axis=-1)
 
 
+def advance(pose: ArrayLike, ahead: float, turn: float, aside: float = 0.0) -> Array:
+    """The pose (3,) after a way of `ahead` and `aside` [m] on which it turned by `turn` [rad], half of it before."""
+    c, s = math.cos(turn / 2), math.sin(turn / 2)
+    return compose(pose, [c * ahead - s * aside, s * ahead + c * aside, turn])
+
+
 def inverse(a: ArrayLike) -> Array:
     """The pose of the parent's frame in the frame of `a`."""
     a = np.asarray(a, dtype=np.float64)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from ami_ros.geometry import Array, compose, from_cos_sin, inverse, relative, rotation, transform_points, wrap
+from ami_ros.geometry import Array, advance, compose, from_cos_sin, inverse, relative, rotation, transform_points, wrap
 
 metres = st.floats(-100.0, 100.0)
 angles = st.floats(-20.0, 20.0)
@@ -71,6 +71,17 @@ def test_poses_broadcast() -> None:
     assert compose(one, many).shape == relative(many, one).shape == (4, 5, 3)
     np.testing.assert_allclose(compose(one, many)[2, 3], compose(one, many[2, 3]))
     assert transform_points(many[0], np.zeros((5, 7, 2))).shape == (5, 7, 2)
+
+
+@given(poses, poses)
+def test_one_pose_is_composed_as_many_are(a: Array, b: Array) -> None:
+    for function in (compose, relative):
+        assert_same_pose(function(a, b), function(a[None], b[None])[0])
+
+
+def test_a_way_is_driven_half_turned() -> None:
+    np.testing.assert_allclose(advance(np.zeros(3), 1.0, np.pi / 2), [np.sqrt(0.5), np.sqrt(0.5), np.pi / 2])
+    np.testing.assert_allclose(advance(np.zeros(3), 0.0, np.pi / 2, 1.0), [-np.sqrt(0.5), np.sqrt(0.5), np.pi / 2])
 
 
 @given(st.tuples(angles, angles, angles))

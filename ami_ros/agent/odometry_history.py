@@ -8,7 +8,7 @@ from collections import deque
 
 from ami_ros.commands import Command, lateral
 from ami_ros.errors import AmiError
-from ami_ros.geometry import Array, compose, relative
+from ami_ros.geometry import Array, advance, compose, relative
 
 LENGTH = 5.0  # kept [s]
 REACH = 0.25  # [s] beyond the newest message that its velocity may be trusted
@@ -92,6 +92,4 @@ class OdometryHistory:
 
 
 def _extrapolate(pose: Array, velocity: Command, seconds: float) -> Array:
-    turn = velocity[1] * seconds
-    c, s, x, y = math.cos(turn / 2), math.sin(turn / 2), velocity[0] * seconds, lateral(velocity) * seconds
-    return compose(pose, [c * x - s * y, s * x + c * y, turn])
+    return advance(pose, velocity[0] * seconds, velocity[1] * seconds, lateral(velocity) * seconds)

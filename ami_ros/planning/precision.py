@@ -71,10 +71,10 @@ def choose_precision(
         return exact, f"searches in fp32: {lacks or 'as configured'}"
     if lacks:
         raise AmiError(f"planner: {lacks}; set the parameter precision to auto or fp32")
-    half = HalfDynamics(model, traced=True)
+    half = HalfDynamics(model)
     if wanted == "bf16":
         return half, "searches in bf16: as configured"
-    compared = compare(model, HalfDynamics(model), config, clock)
+    compared = compare(exact, half, config, clock)
     return half if compared.bf16_is_better else exact, str(compared)
 
 

@@ -10,7 +10,7 @@ from operator import itemgetter
 import numpy as np
 
 from ami_ros.commands import Command
-from ami_ros.geometry import Array, compose, inverse, relative, wrap
+from ami_ros.geometry import Array, advance, compose, inverse, relative, wrap
 from ami_ros.safety.config import SafetyConfig
 
 KEPT = 5.0  # [s] of the way that is remembered
@@ -162,8 +162,7 @@ class Motion:
             velocity = (least + most) / 2
             error += (when - since) * math.hypot(*(most - least)[[0, 2]]) / 2
         x, turn, y = velocity * (when - since)
-        c, s = math.cos(turn / 2), math.sin(turn / 2)
-        return compose(pose, [c * x - s * y, s * x + c * y, turn]), error
+        return advance(pose, x, turn, y), error
 
     def _note(self, when: float, pose: Array, error: float) -> None:
         if self._way and when <= self._way[-1][0]:

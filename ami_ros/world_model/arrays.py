@@ -129,23 +129,24 @@ class ByTorch(ArrayModel):
         return ByTorch(self.model.private_copy())
 
     def encode(self, sensors: Sensors) -> Floats:
-        return ask(lambda *tensors: self.model.encode(Sensors(*tensors)), *sensors)
+        tensors = Sensors(*(None if value is None else _tensor(value) for value in sensors))
+        return _ask(lambda: self.model.encode(tensors))
 
     def encode_goal(self, image: Bytes) -> Floats:
-        return ask(self.model.encode_goal, image)
+        return _ask(self.model.encode_goal, image)
 
     def encode_picture(self, image: Bytes) -> Floats:
-        return ask(self.model.encode_picture, image)
+        return _ask(self.model.encode_picture, image)
 
     def relative_pose(self, first: Floats, second: Floats) -> Floats:
-        return ask(self.model.relative_pose, *np.broadcast_arrays(first, second))
+        return _ask(self.model.relative_pose, *np.broadcast_arrays(first, second))
 
     def rollout(self, latent: Floats, commands: Floats, previous: Floats) -> tuple[Floats, Floats]:
-        latents, motions = ask(self.model.rollout, latent, commands, previous)
+        latents, motions = _ask(self.model.rollout, latent, commands, previous)
         return latents, motions
 
     def path_disagreement(self, latent: Floats, latents: Floats, commands: Floats, previous: Floats) -> Floats:
-        return ask(self.model.path_disagreement, latent, latents, commands, previous)
+        return _ask(self.model.path_disagreement, latent, latents, commands, previous)
 
 
 class _CriticByTorch(ArrayCritic):
@@ -153,10 +154,10 @@ class _CriticByTorch(ArrayCritic):
         self._critic, self.temperature = critic, critic.temperature
 
     def queries(self, latents: Floats) -> Floats:
-        return ask(self._critic.queries, latents)
+        return _ask(self._critic.queries, latents)
 
     def keys(self, latents: Floats) -> Floats:
-        return ask(self._critic.keys, latents)
+        return _ask(self._critic.keys, latents)
 
 
 class _PairsByTorch(ArrayPairs):
@@ -168,10 +169,10 @@ class _PairsByTorch(ArrayPairs):
         return float(self._pairs.threshold)
 
     def code(self, image: Bytes) -> Floats:
-        return ask(self._pairs.code, image)
+        return _ask(self._pairs.code, image)
 
     def compare(self, here: Floats, there: Floats) -> Compared:
-        return Compared(*ask(self._pairs, here, there))
+        return Compared(*_ask(self._pairs, here, there))
 
 
 def _tensor(values: NDArray[Any]) -> Any:
@@ -180,12 +181,11 @@ def _tensor(values: NDArray[Any]) -> Any:
     return torch.from_numpy(np.require(values, requirements=["C", "W"]))
 
 
-def ask(function: Callable[..., Any], *values: NDArray[Any] | None) -> Any:
-    """What a function of tensors gives for arrays, as an array or a tuple of some; None stays None."""
+def _ask(function: Callable[..., Any], *values: NDArray[Any]) -> Any:
     import torch
 
     with torch.inference_mode():
-        found = function(*(None if value is None else _tensor(value) for value in values))
+        found = function(*map(_tensor, values))
     return tuple(v.numpy() for v in found) if isinstance(found, tuple) else found.numpy()
 
 

@@ -4,9 +4,7 @@ times the products where the CPU multiplies such numbers."""
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -76,18 +74,16 @@ class HalfDynamics(Runtime):
     there already. It follows the model: what adaptation changes in `model` counts from the next call on.
 
     Args:
-        model: what imagines; not changed.
-        traced: whether rollouts in bf16, and single steps, are; see `traced`.
+        model: what imagines, with a predictor of ours; not changed.
     """
 
-    def __init__(self, model: WorldModel, traced: bool = False) -> None:
+    def __init__(self, model: WorldModel) -> None:
         super().__init__(model)
         self._half = copy.copy(model)
         self._half.__dict__["_modules"] = dict(model._modules)
         for name in ("predictor", "motion", "relative_pose"):
             self._half._modules[name] = _halved(model.get_submodule(name))
-        self._rollout: Callable[..., Any] = Traced(self._half, WorldModel.rollout) if traced else self._half.rollout
-        self._step: Callable[..., Any] = Traced(model, WorldModel.rollout) if traced else model.rollout
+        self._rollout, self._step = Traced(self._half, WorldModel.rollout), Traced(model, WorldModel.rollout)
 
     def rollout(self, latent: Tensor, commands: Tensor, previous: Tensor) -> tuple[Tensor, Tensor]:
         """As `WorldModel.rollout`."""

@@ -53,14 +53,13 @@ def test_few_are_exact_as_the_sighting_of_a_goal_has_to_be() -> None:
     assert all(torch.equal(a, b) for a, b in zip(half.rollout(*asked), model.rollout(*asked), strict=True))
 
 
-@pytest.mark.parametrize("batch", [1, FEW])
-def test_traced_it_says_the_same(batch: int) -> None:
+def test_single_steps_and_other_lengths_are_right_after_the_first_was_traced() -> None:
     model = made()
-    half, traced = HalfDynamics(model), HalfDynamics(model, traced=True)
-    for steps in (1, 4):
+    half = HalfDynamics(model)
+    for batch, steps in ((FEW, 4), (1, 1), (FEW, 2), (5, 1), (FEW, 4)):
         asked = question(batch, steps)
-        for found, wanted in zip(traced.rollout(*asked), half.rollout(*asked), strict=True):
-            torch.testing.assert_close(found, wanted)
+        for found, wanted in zip(half.rollout(*asked), model.rollout(*asked), strict=True):
+            torch.testing.assert_close(found, wanted, atol=ROUNDING, rtol=ROUNDING)
 
 
 def test_it_follows_what_is_adapted() -> None:

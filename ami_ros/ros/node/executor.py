@@ -78,7 +78,6 @@ class LeanExecutor(SingleThreadedExecutor):
         held.enter_context(self._context.handle)
         self._entities = {kind: dict(_alive(found[kind], held)) for kind in KINDS}
         self._waitables = [w for node in nodes for w in node.waitables if _enter(w, held)]
-        self._handlers = [w for w in self._waitables if isinstance(w, EventHandler)]
         self._others = [w for w in self._waitables if not isinstance(w, EventHandler)]
         counts = [len(self._entities[kind]) for kind in KINDS]
         events = 0
