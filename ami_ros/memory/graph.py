@@ -136,6 +136,15 @@ class PlaceGraph:
         rows.reverse()
         return [int(self.index.ids[r]) for r in rows], float(total[best] + entry.min())
 
+    def lengths(self, start: Array, goals: Array) -> Array:
+        """Of the shortest paths (k,) [m] from near the pose `start` (3,) to near `goals` (k, 3); inf without a way."""
+        sources, entry = self._near(start)
+        if not len(sources):
+            return np.full(len(goals), np.inf)
+        distance = dijkstra(self._weights(), indices=sources, min_only=True) + entry.min()
+        ends = [self._near(goal) for goal in goals]
+        return np.array([(distance[rows] + leave).min(initial=np.inf) for rows, leave in ends])
+
     def _near(self, pose: Array) -> tuple[NDArray[np.int64], Array]:
         """Rows of places from which the pose is a short, straight move away, and the cost of that move [m]."""
         distance, turn = pose_gap(self.index.poses, pose)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, pose_gap
 from ami_ros.memory.codes import Code
 from ami_ros.memory.index import Latents
+from ami_ros.memory.lookouts import in_order
 from ami_ros.memory.matching import cluster, match
 from ami_ros.memory.place_map import PlaceMap
 from ami_ros.memory.recognition import COMPARED
@@ -36,6 +38,8 @@ def check_pose(pose: Array) -> None:
 def locate(places: PlaceMap, goal: GoalQuery, hypothesis: int, robot: Array) -> tuple[Array, float]:
     """Pose (3,) of a goal in the map frame, and the share of this hypothesis [0, 1]; the robot is at `robot` (3,).
 
+    Of a goal with a picture hypotheses go on with where to look for it; see `lookouts`.
+
     Raises:
         AmiError: `Code.NOT_FOUND` or `INVALID_INPUT`.
     """
@@ -45,7 +49,9 @@ def locate(places: PlaceMap, goal: GoalQuery, hypothesis: int, robot: Array) -> 
         recognised = None
         if goal.picture is not None and places.recogniser is not None:
             rows, _ = places.index.most_similar(goal.latent, COMPARED)
-            recognised = places.recogniser.hypotheses(places.index, rows, goal.picture, robot)
+            recognised = places.recogniser.hypotheses(places.index, rows, goal.picture)
+            if recognised is not None:
+                recognised = in_order(recognised, places.index.poses, partial(places.graph.lengths, robot))
         hypotheses = cluster(matches) if recognised is None else recognised
         if hypothesis >= len(hypotheses):
             raise AmiError(f"memory: the goal has only {len(hypotheses)} hypotheses", Code.NOT_FOUND)

@@ -22,7 +22,6 @@ POSSIBLE = 0.85  # probability of showing the same, from which a place is worth 
 SPREAD = 0.05  # [m] added to the error of a comparison: a place's own
 SURE = 0.35  # [m] of expected error, below which a place that shows the goal for certain bears witness
 AGREE = [[0.5], [0.5]]  # [m], [rad] from a hypothesis, within which it is for that one
-WAY = 8.0  # [m] to a hypothesis, over which it loses two thirds of its worth
 APART = 0.25  # [m] between places whose pictures err each in its own way
 MOST = 3  # hypotheses
 BATCH = 16  # pictures
@@ -50,9 +49,7 @@ class Recogniser:
         self._codes: OrderedDict[int, NDArray[np.float16]] = OrderedDict()
         self._goal, self._seen = b"", dict[int, Array]()  # the goal asked about last, and what places say of it
 
-    def hypotheses(
-        self, index: PlaceIndex, rows: NDArray[np.int64], picture: Latents, robot: Array
-    ) -> list[Hypothesis] | None:
+    def hypotheses(self, index: PlaceIndex, rows: NDArray[np.int64], picture: Latents) -> list[Hypothesis] | None:
         """Where a picture was taken, best first; empty where none of the places in `rows` (k,) shows what it shows, and
         None where none of them has a picture.
 
@@ -63,7 +60,6 @@ class Recogniser:
             index: of the places.
             rows: of those that may.
             picture: its code.
-            robot: (3,) where it is in the map: of what is not certain, what is near is looked at first.
         """
         looks = self._looks(index.ids[rows].tolist(), picture)
         known = [k for k, place_id in enumerate(index.ids[rows].tolist()) if place_id in looks]
@@ -77,11 +73,8 @@ class Recogniser:
         certain = weights * ((odds >= _odds_of(self._pairs.threshold)) & (error < SURE))
         hypotheses = cluster(Matches(chosen, weights, poses, np.hypot(pose[:, 0], pose[:, 1])), most=MOST)
         shares = [self._share(poses, certain, hypothesis.pose, index.poses[chosen]) for hypothesis in hypotheses]
-        worth = [
-            share + h.share * np.exp(-np.hypot(*(h.pose - robot)[:2]) / WAY)
-            for h, share in zip(hypotheses, shares, strict=True)
-        ]
-        return [Hypothesis(hypotheses[k].pose, shares[k]) for k in np.argsort(worth)[::-1]]
+        order = np.argsort([-share for share in shares], kind="stable")
+        return [Hypothesis(hypotheses[k].pose, shares[k]) for k in order]
 
     def _share(self, seen: Array, certain: Array, pose: Array, frames: Array) -> float:
         """Of the places that are certain, by their weights `certain` (k,) and where they have the goal (k, 3), for one

@@ -17,8 +17,9 @@ import numpy as np
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, compose, pose_gap, relative, wrap
 from ami_ros.memory.types import Route
+from ami_ros.memory.views import gaps
 from ami_ros.planning.exploration_config import ExplorationConfig
-from ami_ros.planning.look_around import AHEAD, TURNS, gaps
+from ami_ros.planning.look_around import AHEAD, TURNS
 from ami_ros.planning.mission_codes import Code
 from ami_ros.planning.occupancy import Grid, Ways
 from ami_ros.planning.route_follower import pose_in_map

@@ -20,6 +20,7 @@ from ami_ros.planning.types import Goal, Percept
 
 REFUTED_SECONDS = 0.5  # [s] of seeing beside a goal that it is another place, before it is left
 LOOK_SECONDS = 1.2  # [s] of standing at a goal that is not recognised, before it is looked at again from farther off
+THERE = 0.3  # [m] from a place that memory is not sure of, at which the robot looks around
 HERE = 0.5, 0.6  # [m], [rad] from where memory has the goal, within which it is there that it was looked for
 
 
@@ -81,9 +82,22 @@ class GoalFinder:
         if unseen:
             spot = search.next_spot(percept.stamp, percept.odometry, percept.scan)
             return Search(Look.GIVE_UP) if spot is None else Search(Look.DRIVE, spot)
-        if not routing.likely and self._belief.is_refuted(percept.odometry, sight.remembered):
+        return self._look_there(percept, sight, elapsed)
+
+    def _look_there(self, percept: Percept, sight: Sight, elapsed: float) -> Search | None:
+        """What to do on the way to a place that memory is not sure of: there it is looked for once, all round."""
+        routing, search = self._routing, self._search
+        if sight.remembered is None or routing.likely:
+            return None
+        there = compose(percept.odometry, sight.remembered)
+        if search.has_looked_from(there) or self._belief.is_refuted(percept.odometry, sight.remembered):
+            if is_over(elapsed, self._goal.time_allowance):
+                return Search(Look.GIVE_UP)
             routing.try_elsewhere()
             return Search(Look.NEXT)
+        if np.hypot(*sight.remembered[:2]) < THERE:
+            search.restart()
+            return Search(Look.TURN) if search.goes_on(percept.stamp, percept.odometry) else None
         return None
 
     def given_up(self, percept: Percept) -> tuple[Code, str]:
@@ -124,6 +138,7 @@ class GoalFinder:
         self._stop.restart()
         if self._belief.proof.newest(percept.stamp) < LOOK_SECONDS and sees_behind:
             again = self._second_look.begin(percept.stamp, percept.odometry)
+            self._stop.tighten()
         else:
             again = not self._search.wanted
             self._search.restart(wanted=True)

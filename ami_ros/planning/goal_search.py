@@ -14,6 +14,7 @@ SPEED = 1.1  # [rad/s] of turning: each look is then a quarter of what a camera 
 SECONDS = 15.0  # [s] of a turn, after which it is over even if the robot did not come around
 SPOTS = 8  # from which it looks, at most
 APART = 1.0  # [m] between them: from as far a goal is seen that is there
+LOOKED = 0.5  # [m] from a spot, within which nothing more is to be seen
 STEPS = (1.1, 1.6, 2.2)  # [m] to the next, the nearest that is new
 BEARINGS = np.linspace(-np.pi, np.pi, 24, endpoint=False)  # [rad] in which it lies
 HALF_WIDTH, AHEAD = 0.25, 0.3  # [m] of what has to be free on the way, and beyond its end
@@ -60,6 +61,10 @@ class GoalSearch:
         self._last = float(odometry[2])
         self.done = abs(self._turned) > 2 * math.pi or stamp - self._since > SECONDS
         return not self.done
+
+    def has_looked_from(self, pose: Array) -> bool:
+        """Whether the robot has looked from near `pose` (3,) in odom."""
+        return any(np.hypot(*(spot - pose)[:2]) < LOOKED for spot in self.spots)
 
     def next_spot(self, stamp: float, odometry: Array, scan: Scan | None) -> Array | None:
         """Pose (3,) in odom from which to look next; None: there is none, or it was looked from enough of them.

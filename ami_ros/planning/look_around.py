@@ -1,41 +1,6 @@
-"""Which directions nobody has looked in yet: a picture is recognised only near where one was taken that shows the same.
-
-SciPy is imported where it is used: a mission of given goals does without its 30 MB.
-"""
+"""How the robot looks once around."""
 
 from __future__ import annotations
 
-import numpy as np
-
-from ami_ros.geometry import Array, wrap
-
-DIRECTIONS = 12  # in which views are looked for
-ASIDE = 0.6  # [rad] between a direction and that of a place that looks there, up to which it is seen
 TURNS = 3  # legs of one look around: each a turn that is not far enough for the other way to be shorter
 AHEAD = 0.7  # [rad] before the end of a leg at which the next begins, so that the robot does not stop between them
-
-
-def missing_views(points: Array, places: Array, reach: float) -> Array:
-    """Share (k,) of the directions in which no remembered place looks that is close by.
-
-    Args:
-        points: (k, 2) [m] in the map frame.
-        places: (n, 3) likewise.
-        reach: [m] from a point within which a place shows what can be seen from there.
-    """
-    from scipy.spatial import cKDTree
-
-    wanted = np.linspace(-np.pi, np.pi, DIRECTIONS, endpoint=False)
-    missing = np.ones(len(points))
-    for k, near in enumerate(cKDTree(places[:, :2]).query_ball_point(points, reach)):
-        if near:
-            seen = np.abs(wrap(wanted[:, None] - places[near, 2][None])) < ASIDE
-            missing[k] = 1.0 - seen.any(axis=1).mean()
-    return missing
-
-
-def gaps(points: Array, others: Array) -> Array:
-    """Distance (k,) [m] of each point (k, 2) from the nearest of others (n, 2)."""
-    from scipy.spatial import cKDTree
-
-    return np.asarray(cKDTree(others).query(points)[0])

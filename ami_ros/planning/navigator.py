@@ -9,11 +9,12 @@ import numpy as np
 
 from ami_ros.commands import STILL, Command, of_width, speed
 from ami_ros.errors import AmiError
-from ami_ros.geometry import compose, relative
+from ami_ros.geometry import Array, compose, relative
 from ami_ros.memory.types import Route
 from ami_ros.planning.blocked_ways import BlockedWays
 from ami_ros.planning.codes import Code
 from ami_ros.planning.doubt import Doubt
+from ami_ros.planning.facing import facing
 from ami_ros.planning.goal_belief import GoalBelief, Sight
 from ami_ros.planning.goal_finder import GoalFinder, Look, Search
 from ami_ros.planning.goal_search import SPEED
@@ -69,6 +70,7 @@ class Navigator:
         self.command = STILL
         self._looking = Stopwatch()
         self._unsure = False
+        self._spot: Array | None = None  # (3,) in odom, to which it drives to look for the goal
         self._left: float | None = None  # route left [m] when it last drove towards the goal, if that was just now
         self._stop = StopRule(
             goal.distance_tolerance or config.distance_tolerance, goal.angle_tolerance or config.angle_tolerance
@@ -216,7 +218,7 @@ class Navigator:
             target = Target(None, sight.pose, True)
             return self._plan(goal, percept, target, "turning as the goal does", sight, turn_only=True)
         if near or routing.follower is None:
-            return self._plan(goal, percept, target, "approaching the goal", sight)
+            return self._plan(goal, percept, self._approached(target), "approaching the goal", sight)
         return self._follow(goal, percept, sight, news)
 
     def _follow(self, goal: Goal, percept: Percept, sight: Sight, news: str) -> Decision:
@@ -239,6 +241,12 @@ class Navigator:
         return replace(decision, distance=sight.left, subgoal=sub.index, subgoals=count)
 
     # Parts of a moment
+
+    def _approached(self, target: Target) -> Target:
+        """What of a target counts until the robot is there: a heading is turned to on the spot, where that can be."""
+        if target.latent is not None or target.pose is None or self.config.planner.kinematics.drive != "differential":
+            return target
+        return replace(target, pose=facing(target.pose))
 
     def _turn_speed(self, goal: Goal, angle: float) -> float:
         """[rad/s] for a turn on the spot by `angle` [rad]."""
@@ -281,6 +289,9 @@ class Navigator:
         look, spot = search
         if look is Look.GIVE_UP:
             return Decision.failed(*self._finder.given_up(percept))
+        if spot is None or self._spot is None or np.hypot(*(spot - self._spot)[:2]) > 0.05:
+            self.progress.reset()  # what was driven to before is nothing to compare with
+        self._spot = spot
         if spot is not None:
             pose = relative(percept.odometry, spot)
             self._left = float(np.hypot(pose[0], pose[1]))
@@ -292,6 +303,7 @@ class Navigator:
 
     def _check(self, look: Look) -> Decision:
         """Away from what is not the goal, or back a little."""
+        self.progress.reset()
         if look is Look.BACK:
             back = of_width((-self.config.planner.kinematics.max_reverse, 0.0), self.model.spec.command_dim)
             return Decision.hold(State.STOPPING, look.value, back)

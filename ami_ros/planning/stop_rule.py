@@ -12,6 +12,7 @@ from ami_ros.geometry import Array, wrap
 SETTLED = 2.0  # [s] for which nothing may change
 STILL = (0.05, 0.15)  # [m], [rad] less is no change
 SLACK = 2.0  # tolerances of place within which a goal may be reached at all ...
+TIGHT = 0.55  # of the tolerances, where a goal is looked at again
 CONFLICT = 0.09  # [m] ... and by how much, at most, sights of a goal may lead past the tolerance
 
 
@@ -35,7 +36,7 @@ class StopRule:
     """
 
     def __init__(self, distance: float, angle: float) -> None:
-        self.distance, self.angle = distance, angle
+        self._tolerances = self.distance, self.angle = distance, angle
         self.state = Arrival.APPROACHING
         self._since = 0.0
         self._seen: deque[tuple[float, Array]] = deque()  # the goal's pose in the last SETTLED seconds
@@ -72,7 +73,12 @@ class StopRule:
         """How long it has been standing there [s]."""
         return stamp - self._since if self.state is Arrival.STANDING else 0.0
 
+    def tighten(self) -> None:
+        """From now on the goal is reached nearer, as where it was not recognised from within the tolerances."""
+        self.distance, self.angle = TIGHT * self._tolerances[0], TIGHT * self._tolerances[1]
+
     def restart(self) -> None:
         """The goal turned out to be elsewhere."""
+        self.distance, self.angle = self._tolerances
         self.state = Arrival.APPROACHING
         self._seen.clear()

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.geometry import Array, relative
+from ami_ros.memory.views import gaps, missing_views
 from ami_ros.planning.exploration_config import ExplorationConfig
-from ami_ros.planning.look_around import gaps, missing_views
 from ami_ros.planning.occupancy import Ways
 from ami_ros.planning.task import WorldState
 

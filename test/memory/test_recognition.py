@@ -96,10 +96,16 @@ def test_the_share_of_a_goal_is_that_of_the_places_which_are_certain(walker: Wal
     assert walker.memory.find_route(goal(RED, near=1.0)).goal_confidence == 0.0
 
 
-def test_a_picture_that_no_place_shows_is_not_found(walker: Walker) -> None:
+def test_a_picture_that_no_place_shows_is_looked_for_where_little_was_seen_until_nothing_is_left(
+    walker: Walker,
+) -> None:
+    spots = []
     with pytest.raises(AmiError) as error:
-        walker.memory.find_route(goal((30, 220, 30)))
-    assert error.value.code == Code.NOT_FOUND
+        for hypothesis in range(100):
+            route = walker.memory.find_route(goal((30, 220, 30)), hypothesis)
+            assert route.goal_confidence == 0.0
+            spots.append(route.goal_pose)
+    assert error.value.code == Code.NOT_FOUND and 2 <= len(spots) <= 4, "3 m were driven, looking ahead"
     walker.memory.find_route(GoalQuery(latent_of(np.array([0.3, 0.0, 0.0]))))  # by the latent alone it is
 
 

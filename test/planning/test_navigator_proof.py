@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor
 
@@ -35,6 +36,7 @@ class Recognising(ExactModel):
 
 class Pairs:
     threshold = 0.9
+    error = 0.05  # [m] that it expects
 
     def __init__(self, pose: Any) -> None:
         self._pose = pose
@@ -48,7 +50,7 @@ class Pairs:
     def __call__(self, here: Tensor, there: Tensor, columns: Tensor | None) -> Verdict:
         pose = self._pose(here, there)
         near = pose[..., :2].norm(dim=-1) < 1.5
-        return Verdict(pose, torch.full_like(near, 0.05, dtype=torch.float32), near.float())
+        return Verdict(pose, torch.full_like(near, self.error, dtype=torch.float32), near.float())
 
 
 class Seeing(Course):
@@ -103,9 +105,10 @@ def test_memory_that_errs_is_corrected_by_what_is_recognised() -> None:
 
 
 def test_a_place_where_the_goal_is_not_recognised_is_never_called_reached() -> None:
-    """It is looked at once; then memory has no other, and the goal ends with a code of its own."""
+    """It is looked for there once, all round; then memory has no other, and the goal ends with a code of its own."""
     seeing = course(route_to(GOAL, (1.2, 1.5), (2.0, 1.8), (2.8, 2.3)), blind=True)
-    seeing.run(40.0, until=lambda d: d.message.startswith("standing at the goal"))
+    seeing.run(60.0, until=lambda d: d.message.startswith("memory has it where it is not"))
+    assert np.hypot(*(seeing.robot.ground_truth().pose - GOAL)[:2]) < 0.4, "it looked for it there"
     seeing.answer = NOT_FOUND
     last = seeing.run(40.0)
     assert not last.succeeded and last.code is Code.UNKNOWN_PLACE
@@ -117,7 +120,7 @@ def test_the_next_place_of_memory_is_looked_at() -> None:
     seeing = course(route_to(wrong, (1.2, 1.5), (1.0, 0.8)))
     pairs = seeing.navigator.model.pairs  # type: ignore[attr-defined]
     pairs.threshold = 2.0
-    seeing.run(40.0, until=lambda d: d.message.startswith("standing at the goal"))
+    seeing.run(40.0, until=lambda d: d.message.startswith("memory has it where it is not"))
     pairs.threshold = 0.9
     seeing.answer = route_to(GOAL, (1.0, 0.8), (1.2, 1.5), (2.0, 1.8), (2.8, 2.3))
     assert seeing.run(60.0).succeeded
@@ -131,6 +134,14 @@ def test_a_picture_that_nobody_knows_is_looked_for_from_several_spots_and_then_g
     last = seeing.run(20.0)
     assert last.code is Code.UNKNOWN_PLACE and not last.succeeded and "spots" in last.message
     assert np.hypot(*(seeing.robot.ground_truth().pose[:2] - [1.2, 1.5])) > 0.7, "it went elsewhere to look"
+
+
+def test_a_robot_that_goes_on_to_look_elsewhere_does_not_count_as_stuck() -> None:
+    """How far the next spot is says nothing about progress towards the one before."""
+    seeing = course(NOT_FOUND, blind=True)
+    seeing.navigator.start(Goal(latent=latent_of(GOAL), picture=latent_of(GOAL), time_allowance=90.0))
+    last = seeing.run(90.0)
+    assert last.code is Code.UNKNOWN_PLACE and last.recoveries == 0
 
 
 def test_a_robot_that_is_lost_says_so_when_it_gives_up_looking() -> None:
@@ -166,3 +177,15 @@ def test_what_was_refuted_before_odometry_restarted_hides_no_goal_after_it() -> 
     assert belief.look(here, None).pose is None
     seeing.navigator._re_anchor()
     assert belief.look(here, None).pose is not None
+
+
+@pytest.mark.parametrize("sure", [True, False])
+def test_beside_a_goal_a_picture_that_differs_refutes_it_unless_the_head_is_sure(sure: bool) -> None:
+    """From two decimetres off small things close by look as different as another place."""
+    seeing = course(NOT_FOUND)
+    pairs: Any = seeing.navigator.model.pairs  # type: ignore[attr-defined]
+    pairs.difference = lambda here, there, pose: torch.full((len(here),), 3.0)
+    pairs.error = 0.1 if sure else 0.5
+    seeing.robot.place(GOAL)
+    sight = seeing.navigator.belief.look(replace(seeing.percept(), picture=latent_of(GOAL)), None)
+    assert sight.refuted is not sure

@@ -59,12 +59,13 @@ def test_a_turn_is_no_other_pose() -> None:
     assert not proof.holds(3.2, HERE, relative(HERE, GOAL))
 
 
-def test_the_robot_goes_back_once_to_look_again() -> None:
+def test_the_robot_goes_back_twice_to_look_again() -> None:
     look = SecondLook()
     assert not look.under_way(0.0, HERE)
     assert look.begin(0.0, HERE) and look.under_way(0.1, HERE)
     assert not look.under_way(1.0, HERE + [0.4, 0.0, 0.0]) and not look.under_way(1.1, HERE)
-    assert not look.begin(2.0, HERE)
+    assert look.begin(2.0, HERE)
+    assert not look.begin(4.0, HERE)
     look.restart()
     assert look.begin(3.0, HERE) and not look.under_way(9.0, HERE), "it may be blocked"
 

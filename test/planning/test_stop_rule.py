@@ -84,3 +84,12 @@ def test_a_caller_who_allows_much_is_not_given_twice_as_much() -> None:
     rule = StopRule(0.5, 0.2)
     assert {updated(rule, 0.7, stamp=stamp) for stamp in np.arange(0.0, 4.0, 0.2)} == {Arrival.APPROACHING}
     assert updated(StopRule(0.5, 0.2), 0.45) is Arrival.STANDING
+
+
+def test_where_a_goal_is_looked_at_again_it_is_reached_nearer() -> None:
+    rule = StopRule(0.1, 0.2)
+    rule.tighten()
+    assert updated(rule, 0.08) is Arrival.APPROACHING
+    assert updated(rule, 0.05, 0.08) is Arrival.STANDING
+    rule.restart()
+    assert updated(rule, 0.08) is Arrival.STANDING

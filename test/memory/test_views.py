@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ami_ros.planning.look_around import gaps, missing_views
+from ami_ros.memory.views import gaps, missing_views
 
 
 def test_views_are_missing_where_nobody_looked_from_close_by() -> None:

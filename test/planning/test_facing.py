@@ -1,0 +1,18 @@
+"""The heading in which a robot drives straight to a place."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ami_ros.planning.facing import facing
+
+
+@pytest.mark.parametrize(
+    ("place", "heading"),
+    [((1.0, 0.0), 0.0), ((0.0, 2.0), np.pi / 2), ((-2.0, 0.1), np.pi - 0.05), ((-0.2, 0.2), -np.pi / 4)],
+    ids=["ahead", "beside", "behind, far: it turns", "behind, near: it backs up"],
+)
+def test_it_faces_the_place_or_turns_its_back_on_it(place: tuple[float, float], heading: float) -> None:
+    found = facing(np.array([*place, 2.0]))
+    np.testing.assert_allclose(found, [*place, heading], atol=1e-3)
