@@ -207,9 +207,12 @@ class Exploration:
         return self._turn_to(self._turns[0])
 
     def _turn_on(self, odometry: Array) -> Step | None:
-        """The next part of a turn, begun before the robot stands still; None once it is over."""
+        """The next part of a turn, begun before the robot stands still; None once it is nearly over.
+
+        What is left then was seen when it began.
+        """
         left = abs(wrap(self._turns[0][2] - odometry[2]))
-        if self.phase is Phase.DRIVING and (len(self._turns) < 2 or left > AHEAD):
+        if self.phase is Phase.DRIVING and left > AHEAD:
             return Step()
         self._turns.pop(0)
         return self._turn_to(self._turns[0]) if self._turns else None

@@ -11,7 +11,7 @@ from ami_ros.geometry import Array, compose, pose_gap
 from ami_ros.memory.types import map_to_odom
 from ami_ros.planning.codes import Code
 from ami_ros.planning.goal_belief import GoalBelief, Sight
-from ami_ros.planning.goal_search import GoalSearch, is_over
+from ami_ros.planning.goal_search import GoalSearch, is_out_of_reach, is_over
 from ami_ros.planning.proof import SecondLook
 from ami_ros.planning.routing import Routing
 from ami_ros.planning.stop_rule import StopRule
@@ -90,7 +90,8 @@ class GoalFinder:
         if sight.remembered is None or routing.likely:
             return None
         there = compose(percept.odometry, sight.remembered)
-        if search.has_looked_from(there) or self._belief.is_refuted(percept.odometry, sight.remembered):
+        looked = search.has_looked_from(there) or self._belief.is_refuted(percept.odometry, sight.remembered)
+        if looked or is_out_of_reach(sight.left, elapsed, self._goal.time_allowance):
             if is_over(elapsed, self._goal.time_allowance):
                 return Search(Look.GIVE_UP)
             routing.try_elsewhere()

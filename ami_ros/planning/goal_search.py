@@ -10,7 +10,7 @@ from ami_ros.geometry import Array, compose, wrap
 from ami_ros.planning.scan_geometry import free_range
 from ami_ros.scan import Scan
 
-SPEED = 1.1  # [rad/s] of turning: each look is then a quarter of what a camera sees from the last
+SPEED = 1.4  # [rad/s] of turning: each look is then a quarter of what a camera sees from the last
 SECONDS = 15.0  # [s] of a turn, after which it is over even if the robot did not come around
 SPOTS = 8  # from which it looks, at most
 APART = 1.0  # [m] between them: from as far a goal is seen that is there
@@ -20,6 +20,7 @@ BEARINGS = np.linspace(-np.pi, np.pi, 24, endpoint=False)  # [rad] in which it l
 HALF_WIDTH, AHEAD = 0.25, 0.3  # [m] of what has to be free on the way, and beyond its end
 THERE = 0.25  # [m] from a spot, from which the robot is there
 DRIVE_SECONDS = 10.0  # [s] for the way to a spot, after which another is chosen
+PACE = 0.3  # [m/s] of a robot on its way through a building
 LONGEST = 90.0  # [s] of looking for a goal without a limit of its own ...
 SHARE = 0.8  # ... and of the time that is allowed for it, where there is one
 
@@ -101,3 +102,8 @@ class GoalSearch:
 def is_over(elapsed: float, allowance: float) -> bool:
     """Whether a goal has been looked for long enough: `elapsed` [s] of `allowance` [s]; 0: without limit."""
     return elapsed > (SHARE * allowance if allowance else LONGEST)
+
+
+def is_out_of_reach(way: float, elapsed: float, allowance: float) -> bool:
+    """Whether a `way` [m] cannot be driven in what is left of the time allowed [s], `elapsed` [s] of which are over."""
+    return bool(allowance) and way > PACE * (allowance - elapsed)

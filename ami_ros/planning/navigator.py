@@ -35,6 +35,8 @@ from ami_ros.scan import Scan
 
 STAND_SECONDS = 0.35  # [s] of standing at the goal before it counts as reached
 DOUBT_SECONDS = 2.0  # [s] of standing at a goal that is refuted before another hypothesis is tried
+TURN_RATE = 1.8  # [1/s] of the angle that is left to turn on the spot
+DIRECT = 3.0  # [m] to a pose in odom, within which a way that is seen to be free needs no route
 LOOK_AROUND_SPEED = 0.8  # [rad/s] of turning on the spot to find out where it is
 LOOK_AROUND_SECONDS = 10.0  # [s] of that at most, after which it goes on without memory
 
@@ -185,13 +187,22 @@ class Navigator:
             return Decision.failed(*routing.refusal)
         if not routing.flat and routing.follower is None:
             routing.ask()
-            return Decision.hold(State.PLANNING, "asking memory for a route")
+            if not self._is_direct(goal, percept):
+                return Decision.hold(State.PLANNING, "asking memory for a route")
         if routing.follower is not None and percept.location is None:
             return Decision.hold(State.PLANNING, "waiting for memory to localise the robot")
         if routing.flat and goal.only_in_memory:
             message = "only memory knows the goal, and it cannot localise the robot"
             return Decision.failed(Code.GOAL_NOT_REMEMBERED, message)
         return None
+
+    def _is_direct(self, goal: Goal, percept: Percept) -> bool:
+        """Whether the way to a pose in odom is short and seen to be free, so that no route is waited for."""
+        if goal.pose is None or goal.in_map:
+            return False
+        pose = relative(percept.odometry, goal.pose)
+        free = in_sight(pose, percept.scan, self.config.follower.width)
+        return bool(np.hypot(pose[0], pose[1]) < DIRECT) and free
 
     def _pursue(self, goal: Goal, percept: Percept) -> Decision:
         routing = self.routing
@@ -200,8 +211,12 @@ class Navigator:
         assert self.began is not None
         if (search := self._finder.find(percept, sight, percept.stamp - self.began)) is not None:
             return self._search(goal, percept, sight, search)
-        near = routing.flat or (
-            sight.pose is not None and (sight.spotted or (sight.close and in_sight(sight.pose, percept.scan, 0.15)))
+        near = (
+            routing.flat
+            or self._is_direct(goal, percept)
+            or (
+                sight.pose is not None and (sight.spotted or (sight.close and in_sight(sight.pose, percept.scan, 0.15)))
+            )
         )
         if (look := self._finder.check(percept, sight, near)) is not None:
             return self._check(look)
@@ -214,9 +229,7 @@ class Navigator:
         # What a picture lets guess of a latent is worth little in a building that the model does not know.
         target = Target(None if goal.recognised else goal.latent, sight.pose, True)
         if arrival is Arrival.TURNING and self.config.planner.kinematics.turns_on_the_spot:
-            # On the spot only: imagined positions are not exact enough to be weighed against the heading.
-            target = Target(None, sight.pose, True)
-            return self._plan(goal, percept, target, "turning as the goal does", sight, turn_only=True)
+            return self._turn_as_goal(goal, percept, sight)
         if near or routing.follower is None:
             return self._plan(goal, percept, self._approached(target), "approaching the goal", sight)
         return self._follow(goal, percept, sight, news)
@@ -247,6 +260,18 @@ class Navigator:
         if target.latent is not None or target.pose is None or self.config.planner.kinematics.drive != "differential":
             return target
         return replace(target, pose=facing(target.pose))
+
+    def _turn_as_goal(self, goal: Goal, percept: Percept, sight: Sight) -> Decision:
+        """On the spot only: imagined positions are not exact enough to be weighed against the heading."""
+        assert sight.pose is not None
+        message, angle = "turning as the goal does", float(sight.pose[2])
+        if goal.latent is not None and not goal.recognised:
+            return self._plan(goal, percept, Target(None, sight.pose, True), message, sight, turn_only=True)
+        self.planner.reset()
+        fastest = abs(self._turn_speed(goal, angle))
+        turn = (0.0, math.copysign(min(fastest, TURN_RATE * abs(angle)), angle))
+        turning = Decision.hold(State.CONTROLLING, message, of_width(turn, self.model.spec.command_dim))
+        return replace(turning, energy=sight.energy, distance=sight.distance)
 
     def _turn_speed(self, goal: Goal, angle: float) -> float:
         """[rad/s] for a turn on the spot by `angle` [rad]."""

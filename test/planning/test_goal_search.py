@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ami_ros.planning.goal_search import APART, DRIVE_SECONDS, SPOTS, GoalSearch, is_over
+from ami_ros.planning.goal_search import APART, DRIVE_SECONDS, SPOTS, GoalSearch, is_out_of_reach, is_over
 
 from .conftest import NOTHING, scan_of_points
 
@@ -58,3 +58,8 @@ def test_a_spot_that_it_does_not_get_to_is_left_for_another() -> None:
 def test_it_leaves_time_to_say_that_the_goal_is_unknown() -> None:
     assert is_over(25.0, 30.0) and not is_over(20.0, 30.0)
     assert is_over(1000.0, 0.0) and not is_over(20.0, 0.0)
+
+
+def test_what_is_too_far_for_the_time_that_is_left_is_not_driven_to() -> None:
+    assert is_out_of_reach(8.0, 10.0, 30.0) and not is_out_of_reach(5.0, 10.0, 30.0)
+    assert not is_out_of_reach(100.0, 1000.0, 0.0), "without a limit there is time"

@@ -128,3 +128,18 @@ def test_a_goal_that_the_latents_refute_is_looked_for_elsewhere(
     course.answer = None
     decision = course.run(20.0, until=lambda d: d.wants_route is not None)
     assert decision.wants_route is not None and decision.wants_route.hypothesis == 1
+
+
+def test_a_pose_near_by_whose_way_is_seen_to_be_free_waits_for_no_route(course: Course) -> None:
+    course.answer = None  # memory says nothing
+    course.navigator.start(Goal(pose=compose(course.robot.odometry()[0], np.array([0.8, 0.0, 0.5]))))
+    last = course.run(20.0)
+    assert last.succeeded
+    assert "asking memory for a route" not in {decision.message for decision in course.decisions}
+
+
+@pytest.mark.parametrize("there", [(3.5, 0.0), (0.8, 1.7)], ids=["far away", "behind the wall"])
+def test_any_other_pose_waits_for_one(course: Course, there: tuple[float, float]) -> None:
+    course.answer = None
+    course.navigator.start(Goal(pose=compose(course.robot.odometry()[0], np.array([*there, 0.0]))))
+    assert course.step().message == "asking memory for a route"
