@@ -82,5 +82,5 @@ def tuned_navigator(navigator: Navigator, config: NavigatorConfig) -> Navigator:
         AmiError: as `LatentPlanner`.
     """
     other = Navigator(navigator.model, config)
-    other.blocked, other.trail, other.doubt = navigator.blocked, navigator.trail, navigator.doubt
+    other.blocked, other.trail, other.steering.doubt = navigator.blocked, navigator.trail, navigator.steering.doubt
     return other

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import numpy as np
 
-from ami_ros.commands import STILL, Command, of_width, speed
+from ami_ros.commands import STILL, Command, speed
 from ami_ros.errors import AmiError
-from ami_ros.geometry import Array, compose, relative
+from ami_ros.geometry import Array, relative
 from ami_ros.memory.types import Route
 from ami_ros.planning.blocked_ways import BlockedWays
 from ami_ros.planning.codes import Code
-from ami_ros.planning.doubt import Doubt
-from ami_ros.planning.facing import facing
 from ami_ros.planning.goal_belief import GoalBelief, Sight
 from ami_ros.planning.goal_finder import GoalFinder, Look, Search
 from ami_ros.planning.goal_search import SPEED
@@ -23,19 +20,17 @@ from ami_ros.planning.planner import LatentPlanner
 from ami_ros.planning.progress import ProgressChecker
 from ami_ros.planning.protocols import Dynamics, Target
 from ami_ros.planning.recovery import BackAndTurn
-from ami_ros.planning.route_follower import circles_here, in_sight, pose_in_map
+from ami_ros.planning.route_follower import in_sight, pose_in_map
 from ami_ros.planning.routing import Routing
-from ami_ros.planning.scan_geometry import covers
 from ami_ros.planning.situations import Signs, Situation, Situations
+from ami_ros.planning.steering import TURN_RATE, Steering, sees
 from ami_ros.planning.stop_rule import Arrival, StopRule
 from ami_ros.planning.stopwatch import Stopwatch
 from ami_ros.planning.trail import Trail
 from ami_ros.planning.types import Decision, Goal, Percept, State
-from ami_ros.scan import Scan
 
 STAND_SECONDS = 0.35  # [s] of standing at the goal before it counts as reached
 DOUBT_SECONDS = 2.0  # [s] of standing at a goal that is refuted before another hypothesis is tried
-TURN_RATE = 1.8  # [1/s] of the angle that is left to turn on the spot
 DIRECT = 3.0  # [m] to a pose in odom, within which a way that is seen to be free needs no route
 LOOK_AROUND_SPEED = 0.8  # [rad/s] of turning on the spot to find out where it is
 LOOK_AROUND_SECONDS = 10.0  # [s] of that at most, after which it goes on without memory
@@ -46,13 +41,17 @@ class Navigator:
 
     def __init__(self, model: Dynamics, config: NavigatorConfig, seed: int = 0) -> None:
         self.model, self.config = model, config
-        self.planner = LatentPlanner(model, config.planner, seed)
+        self.steering = Steering(model, config, seed)
         self.progress = ProgressChecker(config.progress)
         self.blocked = BlockedWays()
         self.trail = Trail()
-        self.doubt = Doubt(model)
         self.goal: Goal | None = None
         self._resets: int | None = None  # of odometry, when the goal was last looked at
+
+    @property
+    def planner(self) -> LatentPlanner:
+        """Searches."""
+        return self.steering.planner
 
     # Task
 
@@ -62,16 +61,14 @@ class Navigator:
         goal = replace(goal, recognised=goal.picture is not None and getattr(self.model, "pairs", None) is not None)
         self.goal = goal
         self._resets = None
-        self.planner.reset()
+        self.steering.start(goal)
         self.progress.reset()
         self.routing = Routing(goal, config, self.blocked)
         self.belief = GoalBelief(goal, self.model, config.approach)
         self.situations = Situations(config.situations)
         self.recovery: BackAndTurn | None = None
         self.began: float | None = None
-        self.command = STILL
         self._looking = Stopwatch()
-        self._unsure = False
         self._spot: Array | None = None  # (3,) in odom, to which it drives to look for the goal
         self._left: float | None = None  # route left [m] when it last drove towards the goal, if that was just now
         self._stop = StopRule(
@@ -102,7 +99,7 @@ class Navigator:
             decision = Decision.failed(code, str(error))
         if decision.done:
             self.goal = None
-        self.command = tuple(map(float, decision.commands[0])) if len(decision.commands) else STILL
+        self.steering.command = tuple(map(float, decision.commands[0])) if len(decision.commands) else STILL
         request = None if decision.done else self.routing.request(percept)
         return replace(
             decision, wants_route=request, replans=self.routing.replans, recoveries=self.situations.recoveries
@@ -158,7 +155,7 @@ class Navigator:
         return Signs(
             percept.stamp,
             percept.surprise,
-            self._unsure,
+            self.steering.unsure,
             None if routing.flat else location is not None and location.localised,
             not routing.flat and routing.follower is None,
             stuck,
@@ -210,7 +207,7 @@ class Navigator:
         sight = self.belief.look(percept, routing.follower)
         assert self.began is not None
         if (search := self._finder.find(percept, sight, percept.stamp - self.began)) is not None:
-            return self._search(goal, percept, sight, search)
+            return self._search(percept, sight, search)
         near = (
             routing.flat
             or self._is_direct(goal, percept)
@@ -229,12 +226,12 @@ class Navigator:
         # What a picture lets guess of a latent is worth little in a building that the model does not know.
         target = Target(None if goal.recognised else goal.latent, sight.pose, True)
         if arrival is Arrival.TURNING and self.config.planner.kinematics.turns_on_the_spot:
-            return self._turn_as_goal(goal, percept, sight)
+            return self._turn_as_goal(target, percept, sight)
         if near or routing.follower is None:
-            return self._plan(goal, percept, self._approached(target), "approaching the goal", sight)
-        return self._follow(goal, percept, sight, news)
+            return self._drive(percept, self.steering.approached(target), "approaching the goal", sight)
+        return self._follow(percept, sight, news)
 
-    def _follow(self, goal: Goal, percept: Percept, sight: Sight, news: str) -> Decision:
+    def _follow(self, percept: Percept, sight: Sight, news: str) -> Decision:
         """Follows the route to its next place; `news` may change which way is best."""
         routing = self.routing
         assert percept.location is not None and routing.follower is not None
@@ -246,36 +243,25 @@ class Navigator:
         sub = routing.follower.subgoal(pose_in_map(percept.location, percept.odometry), percept.scan)
         count = len(routing.follower.poses)
         if sub.turn and self.config.planner.kinematics.turns_on_the_spot:
-            self.planner.reset()
-            turning = Decision.hold(State.CONTROLLING, "turning to the way", (0.0, self._turn_speed(goal, sub.turn)))
-            return replace(turning, energy=sight.energy, distance=sight.left, subgoal=sub.index, subgoals=count)
+            turning = self.steering.turn(sub.turn, "turning to the way", sight)
+            return replace(turning, distance=sight.left, subgoal=sub.index, subgoals=count)
         target = Target(sub.place.latent, sub.pose, False)
-        decision = self._plan(goal, percept, target, news or f"on the way through place {sub.place.id}", sight)
+        decision = self._drive(percept, target, news or f"on the way through place {sub.place.id}", sight)
         return replace(decision, distance=sight.left, subgoal=sub.index, subgoals=count)
 
     # Parts of a moment
 
-    def _approached(self, target: Target) -> Target:
-        """What of a target counts until the robot is there: a heading is turned to on the spot, where that can be."""
-        if target.latent is not None or target.pose is None or self.config.planner.kinematics.drive != "differential":
-            return target
-        return replace(target, pose=facing(target.pose))
+    def _drive(self, percept: Percept, target: Target, message: str, sight: Sight, turn_only: bool = False) -> Decision:
+        warning = self.situations.reason if self.situations.now is Situation.WARY else ""
+        return self.steering.drive(percept, target, message, sight, self.routing.follower, warning, turn_only)
 
-    def _turn_as_goal(self, goal: Goal, percept: Percept, sight: Sight) -> Decision:
+    def _turn_as_goal(self, target: Target, percept: Percept, sight: Sight) -> Decision:
         """On the spot only: imagined positions are not exact enough to be weighed against the heading."""
         assert sight.pose is not None
-        message, angle = "turning as the goal does", float(sight.pose[2])
-        if goal.latent is not None and not goal.recognised:
-            return self._plan(goal, percept, Target(None, sight.pose, True), message, sight, turn_only=True)
-        self.planner.reset()
-        fastest = abs(self._turn_speed(goal, angle))
-        turn = (0.0, math.copysign(min(fastest, TURN_RATE * abs(angle)), angle))
-        turning = Decision.hold(State.CONTROLLING, message, of_width(turn, self.model.spec.command_dim))
-        return replace(turning, energy=sight.energy, distance=sight.distance)
-
-    def _turn_speed(self, goal: Goal, angle: float) -> float:
-        """[rad/s] for a turn on the spot by `angle` [rad]."""
-        return math.copysign(goal.max_angular or self.config.planner.kinematics.max_angular, angle)
+        message = "turning as the goal does"
+        if target.latent is not None:
+            return self._drive(percept, replace(target, latent=None), message, sight, turn_only=True)
+        return self.steering.turn(float(sight.pose[2]), message, sight, TURN_RATE)
 
     def _ask_again(self) -> None:
         self.routing.ask_again()
@@ -304,12 +290,12 @@ class Navigator:
         if refuted and stood > DOUBT_SECONDS:
             self._finder.leave(percept, sight)
             self.planner.reset()
-        elif not proven and self._finder.look_again(percept, sight, stood, _sees(percept.scan, np.pi)):
+        elif not proven and self._finder.look_again(percept, sight, stood, sees(percept.scan, np.pi)):
             self.planner.reset()
         standing = Decision.hold(State.STOPPING, "standing at the goal")
         return replace(standing, energy=sight.energy, distance=sight.distance)
 
-    def _search(self, goal: Goal, percept: Percept, sight: Sight, search: Search) -> Decision:
+    def _search(self, percept: Percept, sight: Sight, search: Search) -> Decision:
         """A step to find the goal."""
         look, spot = search
         if look is Look.GIVE_UP:
@@ -320,7 +306,7 @@ class Navigator:
         if spot is not None:
             pose = relative(percept.odometry, spot)
             self._left = float(np.hypot(pose[0], pose[1]))
-            return self._plan(goal, percept, Target(None, pose, True), look.value, sight)
+            return self._drive(percept, Target(None, pose, True), look.value, sight)
         if look is not Look.TURN:
             self.planner.reset()
             return Decision.hold(State.PLANNING, look.value)
@@ -330,36 +316,6 @@ class Navigator:
         """Away from what is not the goal, or back a little."""
         self.progress.reset()
         if look is Look.BACK:
-            back = of_width((-self.config.planner.kinematics.max_reverse, 0.0), self.model.spec.command_dim)
-            return Decision.hold(State.STOPPING, look.value, back)
+            return self.steering.back(look.value)
         self.planner.reset()
         return Decision.hold(State.PLANNING, look.value)
-
-    def _plan(
-        self, goal: Goal, percept: Percept, target: Target, message: str, sight: Sight, turn_only: bool = False
-    ) -> Decision:
-        limits, wary = self.config.planner.kinematics, self.situations.now is Situation.WARY
-        slow = self.config.situations.slow if wary else 1.0
-        linear = 0.0 if turn_only else slow * (goal.max_linear or limits.max_linear)
-        scan, angular = percept.scan, slow * (goal.max_angular or limits.max_angular)
-        rear, sides = _sees(scan, np.pi), _sees(scan, np.pi / 2, -np.pi / 2)
-        most = (linear, angular, np.inf if rear else 0.0, np.inf if sides else 0.0)
-        follower, spec, horizon = self.routing.follower, self.model.spec, self.config.planner.horizon
-        driven = None if follower is None else follower.experience(horizon, spec.chunk, spec.command_dim)
-        plan = self.planner.plan(
-            percept.stamp, percept.latent, self.command, percept.scan, target, most,
-            circles_here(percept.keep_away, percept.location, percept.odometry),
-            driven,
-        )  # fmt: skip
-        self._unsure = self.doubt.about(percept.stamp, percept.latent, plan.commands[: spec.chunk], self.command)
-        message = f"{message}; {self.situations.reason}" if wary else message
-        return Decision(
-            State.CONTROLLING, message, plan.commands, compose(percept.odometry, plan.poses),
-            energy=sight.energy, distance=sight.distance, planning_seconds=plan.seconds, shares=plan.shares,
-            mode=plan.mode,
-        )  # fmt: skip
-
-
-def _sees(scan: Scan | None, *bearings: float) -> bool:
-    """Whether the scanner looks along all `bearings` [rad] in base_link; without one nothing is known to be there."""
-    return scan is None or all(covers(scan, bearing) for bearing in bearings)
