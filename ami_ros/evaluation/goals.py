@@ -31,6 +31,8 @@ class SampledGoal:
 class GoalSampler:
     """Draws goals: near (same room, 0.5 to 1.5 m) and far (another room) by turns, any heading.
 
+    In a room that is too small for a near goal it may lie in the next one.
+
     The goal number `index` depends on the seed, the index and the pose where the robot then stands, on nothing else.
 
     Args:
@@ -55,8 +57,8 @@ class GoalSampler:
         """
         kind = self.kind(index)
         rng = np.random.default_rng([self._seed & 0xFFFFFFFF, index])
-        for _ in range(ATTEMPTS):
-            pose = self._candidate(rng, kind, start)
+        for attempt in range(2 * ATTEMPTS):
+            pose = self._candidate(rng, kind, start, anywhere=attempt >= ATTEMPTS)
             if pose is None:
                 continue
             length = self._space.path_length(start, pose)
@@ -67,12 +69,21 @@ class GoalSampler:
             "give it more free space, or open its doors"
         )
 
-    def _candidate(self, rng: np.random.Generator, kind: GoalKind, start: Array) -> Array | None:
-        """A free pose of the right room and straight distance, or None."""
+    def _candidate(self, rng: np.random.Generator, kind: GoalKind, start: Array, anywhere: bool) -> Array | None:
+        """A free pose of the right room and straight distance, or None; `anywhere`: a near one in any room."""
         room = self._space.room_of(start)
         if kind == "far":
             others = [name for name in self._rooms if name != room]
-            return self._space.sample_pose(rng, others[rng.integers(len(others))], CLEARANCE)
-        pose = self._space.sample_pose(rng, room, CLEARANCE)
+            return self._pose_in(rng, others[rng.integers(len(others))])
+        pose = self._pose_in(rng, None if anywhere else room)
+        if pose is None:
+            return None
         straight = float(np.hypot(*(pose[:2] - start[:2])))
         return pose if NEAR_DISTANCE[0] <= straight <= NEAR_DISTANCE[1] else None
+
+    def _pose_in(self, rng: np.random.Generator, room: str | None) -> Array | None:
+        """A free pose; None: the robot does not fit into the room, as into a cupboard."""
+        try:
+            return self._space.sample_pose(rng, room, CLEARANCE)
+        except AmiError:
+            return None

@@ -21,7 +21,11 @@ ANYWHERE_SIGMA = 0.3  # [m] error of memory's pose of the goal, in a building th
 SEARCH_WINDOW = 15.0  # [s] that looks are kept in such a building: longer than a turn on the spot
 SPOTTED = 3  # looks that agree, from which a goal is seen rather than imagined
 POSSIBLE = 0.8  # probability that a goal is seen, from which it is worth driving there
-DIFFERENT = 1.6  # of the pictures themselves, from which a place is not the goal's but one that is alike
+DIFFERENT = (
+    1.1,
+    1.6,
+)  # of the pictures themselves, from which a place is not the goal's but one that is alike: at first,
+# when many are that are three or four decimetres off, and once it was come to again, more exactly
 REFUTED = 2.2  # of that, beside the goal, from which it certainly is not, unless the head is sure
 BESIDE = 0.15, 0.25  # [m], [rad]
 NEARBY = 0.8, 0.7  # [m], [rad] from where memory is likely to have the goal, within which looks may correct it
@@ -115,6 +119,7 @@ class GoalBelief:
         self.locator = GoalLocator(model, goal) if goal.latent is not None else None
         self.tracker = GoalTracker(ANYWHERE_SIGMA, SEARCH_WINDOW) if self.needs_proof else GoalTracker()
         self.proof = Proof()
+        self.looked_again = False  # whether the robot has come to where the goal is believed to be for a second time
         self._refuted: list[Array] = []  # (3,) each, in odom: places that only look like the goal from afar
 
     @property
@@ -171,7 +176,7 @@ class GoalBelief:
         assert seen.same is not None and seen.expected_error is not None and seen.difference is not None
         threshold = self.locator.pairs.threshold
         odds = seen.same * (1 - threshold) >= CERTAIN[0] * threshold * (1 - seen.same)
-        return odds and seen.expected_error < CERTAIN[1] and seen.difference < DIFFERENT
+        return odds and seen.expected_error < CERTAIN[1] and seen.difference < DIFFERENT[self.looked_again]
 
     def _is_sure(self, seen: Seen) -> bool:
         """Whether the head is sure, which from most places that are alike it is as well."""
@@ -219,6 +224,7 @@ class GoalBelief:
         """Drops all sightings, as when the goal turned out to be elsewhere."""
         self.tracker.forget()
         self.proof.forget()
+        self.looked_again = False
 
 
 def _length(pose: Array | None) -> float:

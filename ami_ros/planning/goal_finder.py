@@ -140,6 +140,7 @@ class GoalFinder:
         if self._belief.proof.newest(percept.stamp) < LOOK_SECONDS and sees_behind:
             again = self._second_look.begin(percept.stamp, percept.odometry)
             self._stop.tighten()
+            self._belief.looked_again = True
         else:
             again = not self._search.wanted
             self._search.restart(wanted=True)

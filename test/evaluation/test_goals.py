@@ -68,3 +68,11 @@ def test_world_with_closed_doors_offers_no_far_goal_and_says_so() -> None:
     space = FreeSpace(closed)
     with pytest.raises(AmiError, match=r"no far goal|fits nowhere"):
         GoalSampler(space, seed=0).sample(1, space.sample_pose(np.random.default_rng(0)))
+
+
+def test_in_a_room_that_is_too_small_for_a_near_goal_it_lies_next_door() -> None:
+    """A robot that had explored stood in such a room, and the whole bench ended there."""
+    space = FreeSpace(load_world("building:home:4401003"))
+    start = np.array([4.27, 4.69, 0.0])
+    goal = GoalSampler(space, seed=4301).sample(0, start)
+    assert goal.kind == "near" and 0.5 <= goal.path_length <= 1.5 and space.room_of(goal.pose) != space.room_of(start)
