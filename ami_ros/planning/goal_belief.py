@@ -26,11 +26,12 @@ DIFFERENT = (
     1.6,
 )  # of the pictures themselves, from which a place is not the goal's but one that is alike: at first,
 # when many are that are three or four decimetres off, and once it was come to again, more exactly
-REFUTED = 2.2  # of that, beside the goal, from which it certainly is not, unless the head is sure
+REFUTED = 2.2  # of that, beside the goal, from which it certainly is not, if the head doubts it
 BESIDE = 0.15, 0.25  # [m], [rad]
 NEARBY = 0.8, 0.7  # [m], [rad] from where memory is likely to have the goal, within which looks may correct it
 ELSEWHERE = 0.6, 0.6  # [m], [rad] from a place that was refuted, within which the goal is not seen again
 SURE = 0.35  # [m] of expected error, beyond which a look proves nothing
+DOUBTFUL = 0.3  # times the odds of the head's threshold, below which it does not see the goal
 CERTAIN = 2.0, 0.25  # times the odds of the head's threshold, and [m] of expected error, for a look that proves alone
 
 
@@ -172,21 +173,20 @@ class GoalBelief:
 
     def _is_certain(self, seen: Seen) -> bool:
         """Whether a look cannot be one at a place that is alike, as far as one can tell."""
-        assert self.locator is not None and self.locator.pairs is not None
-        assert seen.same is not None and seen.expected_error is not None and seen.difference is not None
-        threshold = self.locator.pairs.threshold
-        odds = seen.same * (1 - threshold) >= CERTAIN[0] * threshold * (1 - seen.same)
-        return odds and seen.expected_error < CERTAIN[1] and seen.difference < DIFFERENT[self.looked_again]
+        assert seen.expected_error is not None and seen.difference is not None
+        exact = seen.expected_error < CERTAIN[1] and seen.difference < DIFFERENT[self.looked_again]
+        return exact and self._odds(seen) >= CERTAIN[0]
 
-    def _is_sure(self, seen: Seen) -> bool:
-        """Whether the head is sure, which from most places that are alike it is as well."""
+    def _odds(self, seen: Seen) -> float:
+        """Odds that the goal is seen, in those of the head's threshold."""
         assert self.locator is not None and self.locator.pairs is not None and seen.same is not None
-        return self._counts(seen) and seen.same >= self.locator.pairs.threshold
+        threshold = self.locator.pairs.threshold
+        return seen.same * (1 - threshold) / max(threshold * (1 - seen.same), 1e-9)
 
     def _is_another(self, seen: Seen, pose: Array | None) -> bool:
         """Whether beside the goal its picture is seen to be another. Small things close by make pictures differ as much
-        from two decimetres off; there the head is sure all the same."""
-        if seen.difference is None or pose is None or self._is_sure(seen):
+        from two decimetres off; there the head is nearly sure all the same."""
+        if seen.difference is None or pose is None or (self._counts(seen) and self._odds(seen) > DOUBTFUL):
             return False
         beside = np.hypot(pose[0], pose[1]) < BESIDE[0] and abs(pose[2]) < BESIDE[1]
         return bool(beside and seen.difference > REFUTED)
