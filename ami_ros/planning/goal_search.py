@@ -10,7 +10,7 @@ from ami_ros.geometry import Array, compose, wrap
 from ami_ros.planning.scan_geometry import free_range
 from ami_ros.scan import Scan
 
-SPEED = 1.4  # [rad/s] of turning: each look is then a quarter of what a camera sees from the last
+SPEED = 1.4  # [rad/s] of turning, where the robot may: at 10 Hz each look is a twelfth of a camera's view from the last
 SECONDS = 15.0  # [s] of a turn, after which it is over even if the robot did not come around
 SPOTS = 8  # from which it looks, at most
 APART = 1.0  # [m] between them: from as far a goal is seen that is there

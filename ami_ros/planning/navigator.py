@@ -208,13 +208,8 @@ class Navigator:
         assert self.began is not None
         if (search := self._finder.find(percept, sight, percept.stamp - self.began)) is not None:
             return self._search(percept, sight, search)
-        near = (
-            routing.flat
-            or self._is_direct(goal, percept)
-            or (
-                sight.pose is not None and (sight.spotted or (sight.close and in_sight(sight.pose, percept.scan, 0.15)))
-            )
-        )
+        seen = sight.pose is not None and ((sight.close and in_sight(sight.pose, percept.scan, 0.15)) or sight.spotted)
+        near = routing.flat or seen or self._is_direct(goal, percept)
         if (look := self._finder.check(percept, sight, near)) is not None:
             return self._check(look)
         arrival = Arrival.APPROACHING
