@@ -211,7 +211,7 @@ class PlaceMemory:
             own = code()
             return recogniser.alike(ids, own) if recogniser is not None and own is not None else None
 
-        return self.survey.relocate(moment.latent, moment.stamp, alike)
+        return self.survey.relocate(moment.latent, moment.odometry, moment.stamp, alike)
 
     def _location_at(self, moment: Moment, estimate: Estimate, localised: bool, place_id: int) -> Location:
         confidence, entropy = estimate.confidence, estimate.entropy

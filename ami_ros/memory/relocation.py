@@ -2,7 +2,9 @@
 
 Single scans of a building that is not in the map fit somewhere in it, too. So the fit has to be as good as that of a
 join (`closures`), and no other spot may fit nearly as well; where rooms are alike, the robot stays lost until it has
-seen more. Rooms that are alike and not in the map cannot be told by scans: there the pictures have a say.
+seen more. Rooms that are alike and not in the map cannot be told by scans: there the pictures have a say. And as long
+as odometry may still be right, since robots are seldom carried, a spot elsewhere than where it has the robot counts
+only where pictures show it: between shelves that are alike the one in the map fits, and the robot is in another.
 """
 
 from __future__ import annotations
@@ -43,13 +45,20 @@ class Relocation:
     def __init__(self, places: PlaceMap, closures: Closures) -> None:
         self.places, self.closures = places, closures
 
-    def find(self, outline: Outline, latent: NDArray[np.float32], compare: Compare) -> tuple[int, Match] | None:
+    def find(
+        self,
+        outline: Outline,
+        latent: NDArray[np.float32],
+        compare: Compare,
+        expected: tuple[Array, float] | None = None,
+    ) -> tuple[int, Match] | None:
         """The place that the robot is near, and where that lies as seen from the robot; None: that cannot be told.
 
         Args:
             outline: what is around the robot.
             latent: of that moment, to choose among very many places.
             compare: what pictures say; None where there are none.
+            expected: (3,) where odometry has the robot in the map, if that may be right, and how far it errs [m].
         """
         found = self._fits(outline, latent)
         if not found:
@@ -63,10 +72,18 @@ class Relocation:
         if best is None:
             return None
         said = self._likeness(best[2], compare)
-        most = BORNE if said is not None and said >= SHOWN else self.closures.config.conflict
+        shown = said is not None and said >= SHOWN
+        if expected is not None and not shown and self._is_elsewhere(best, expected, compare):
+            return None
+        most = BORNE if shown else self.closures.config.conflict
         if (said is not None and said < ALIKE) or not self.closures.holds(best[1], most):
             return None
         return int(self.places.index.ids[best[0]]), best[1]
+
+    def _is_elsewhere(self, spot: tuple[int, Match, Array], expected: tuple[Array, float], compare: Compare) -> bool:
+        """Whether a spot is not where odometry has the robot, in a memory that has pictures to tell."""
+        far = float(np.hypot(*(spot[2] - expected[0])[:2])) > expected[1]
+        return far and compare([int(self.places.index.ids[spot[0]])]) is not None
 
     def _by_pictures(self, rivals: list[tuple[int, Match, Array]], compare: Compare) -> tuple[int, Match, Array] | None:
         """The only one of several spots from near which the same was seen; None: that cannot be told."""

@@ -31,6 +31,7 @@ DOUBTED = 5  # places running that are not what the map says: the robot is elsew
 LOST = 2  # scans running that contradict what was seen just before: the robot was carried
 BACK = 6.0  # [m] driven since then, up to which it may be where odometry says all the same: somebody was in the way
 BACK_GAP, BACK_DRIFT = (0.3, 0.15), 0.1  # [m], [rad] off odometry, and more for each metre
+TRUSTED, AWAY = 15.0, 1.0  # [m] driven since then, up to which a spot farther off than this needs pictures that show it
 BACK_POINTS = 15  # on walls of a place there, at least
 
 
@@ -146,9 +147,9 @@ class Survey:
         self._at(place_id, stamp, back, covariance)
         return place_id
 
-    def relocate(self, latent: Latents, stamp: float, compare: Compare) -> bool:
-        """Looks in the whole map for a lost robot, and goes on from there; see `Relocation.find`."""
-        found = self.relocation.find(self.surroundings(), latent, compare)
+    def relocate(self, latent: Latents, odometry: Array, stamp: float, compare: Compare) -> bool:
+        """Looks in the whole map for a lost robot at `odometry` (3,), and goes on from there; see `Relocation.find`."""
+        found = self.relocation.find(self.surroundings(), latent, compare, self._expected(odometry))
         if found is None:
             return False
         place_id, match = found
@@ -156,15 +157,24 @@ class Survey:
         self._at(place_id, stamp, back, covariance + FOUND)
         return True
 
+    def _by_odometry(self, odometry: Array) -> tuple[Array, float] | None:
+        """Where odometry has a lost robot in the map (3,), and how far it has driven since it was known [m]."""
+        if self._left is None:
+            return None
+        there, then = self._left
+        return compose(there, relative(then, odometry)), float(np.hypot(*(odometry - then)[:2]))
+
+    def _expected(self, odometry: Array) -> tuple[Array, float] | None:
+        """Where a lost robot is if it was not carried, and how far odometry errs [m]; None: it has driven too far."""
+        found = self._by_odometry(odometry)
+        return None if found is None or found[1] > TRUSTED else (found[0], AWAY + BACK_DRIFT * found[1])
+
     def go_on(self, odometry: Array, stamp: float) -> bool:
         """Whether a robot that seemed to be carried was not: it sees what is to be seen where odometry has it."""
-        if self._left is None or not len(self.places):
+        index, found = self.places.index, self._by_odometry(odometry)
+        if found is None or found[1] > BACK or not len(self.places):
             return False
-        index, (there, then) = self.places.index, self._left
-        expected, driven = compose(there, relative(then, odometry)), float(np.hypot(*(odometry - then)[:2]))
-        if driven > BACK:
-            self._left = None
-            return False
+        expected, driven = found
         row = int(np.hypot(*(index.poses[:, :2] - expected[:2]).T).argmin())
         other = self.closures.outline(int(index.ids[row]))
         if other is None:

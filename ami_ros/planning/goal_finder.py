@@ -19,7 +19,7 @@ from ami_ros.planning.stopwatch import Stopwatch
 from ami_ros.planning.types import Goal, Percept
 
 REFUTED_SECONDS = 0.5  # [s] of seeing beside a goal that it is another place, before it is left
-LOOK_SECONDS = 1.2  # [s] of standing at a goal that is not recognised, before it is looked at again from farther off
+LOOK_SECONDS = 0.8  # [s] of standing at a goal that is not recognised, before it is looked at again from farther off
 THERE = 0.3  # [m] from a place that memory is not sure of, at which the robot looks around
 HERE = 0.5, 0.6  # [m], [rad] from where memory has the goal, within which it is there that it was looked for
 

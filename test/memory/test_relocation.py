@@ -50,10 +50,14 @@ def seen_from(walls: Array, pose: Array) -> Outline:
 
 
 def find(
-    memory: PlaceMemory, outline: Outline, said: Array | None = None, compare: Compare | None = None
+    memory: PlaceMemory,
+    outline: Outline,
+    said: Array | None = None,
+    compare: Compare | None = None,
+    expected: tuple[Array, float] | None = None,
 ) -> Array | None:
     """Where in the map the robot then is."""
-    found = memory.survey.relocation.find(outline, describe(outline), compare or (lambda ids: said))
+    found = memory.survey.relocation.find(outline, describe(outline), compare or (lambda ids: said), expected)
     if found is None:
         return None
     place_id, match = found
@@ -83,6 +87,19 @@ def test_what_pictures_do_not_show_is_not_believed(memory: PlaceMemory) -> None:
     outline = next(seen for pose in around(0.75)[10::6] if find(memory, seen := seen_from(RING, pose)) is not None)
     assert find(memory, outline, np.array([0.1, 0.2])) is None
     assert find(memory, outline, np.array([0.1, 0.9])) is not None
+
+
+def test_a_spot_elsewhere_than_odometry_has_the_robot_needs_pictures_that_show_it(memory: PlaceMemory) -> None:
+    """Between shelves that are alike a robot was found 9 m off, and the map went on from there."""
+    outline = next(seen for pose in around(0.75)[10::6] if find(memory, seen := seen_from(RING, pose)) is not None)
+    where = find(memory, outline)
+    assert where is not None
+    here, away = (where, 1.0), (where + [9.0, 0.0, 0.0], 1.9)
+    alike, shown = np.array([0.7]), np.array([0.95])
+    assert find(memory, outline, alike, expected=here) is not None
+    assert find(memory, outline, alike, expected=away) is None
+    assert find(memory, outline, shown, expected=away) is not None, "it was carried"
+    assert find(memory, outline, None, expected=away) is not None, "there are no pictures to tell"
 
 
 def test_of_two_spots_that_are_alike_neither_is_believed() -> None:
