@@ -21,18 +21,15 @@ ANYWHERE_SIGMA = 0.3  # [m] error of memory's pose of the goal, in a building th
 SEARCH_WINDOW = 15.0  # [s] that looks are kept in such a building: longer than a turn on the spot
 SPOTTED = 3  # looks that agree, from which a goal is seen rather than imagined
 POSSIBLE = 0.8  # probability that a goal is seen, from which it is worth driving there
-DIFFERENT = (
-    1.1,
-    1.6,
-)  # of the pictures themselves, from which a place is not the goal's but one that is alike: at first,
-# when many are that are three or four decimetres off, and once it was come to again, more exactly
+DIFFERENT = 1.28  # of the pictures themselves, from which a place is not the goal's but one that is alike ...
+SLACK = 0.32  # ... and more, once it was come to again, more exactly, and the head is surer than it has to be
 REFUTED = 2.2  # of that, beside the goal, from which it certainly is not, if the head doubts it
 BESIDE = 0.15, 0.25  # [m], [rad]
 NEARBY = 0.8, 0.7  # [m], [rad] from where memory is likely to have the goal, within which looks may correct it
 ELSEWHERE = 0.6, 0.6  # [m], [rad] from a place that was refuted, within which the goal is not seen again
 SURE = 0.35  # [m] of expected error, beyond which a look proves nothing
 DOUBTFUL = 0.3  # times the odds of the head's threshold, below which it does not see the goal
-CERTAIN = 2.0, 0.25  # times the odds of the head's threshold, and [m] of expected error, for a look that proves alone
+CERTAIN = 0.25  # [m] of expected error, for a look that proves alone
 
 
 class Seen(NamedTuple):
@@ -174,8 +171,9 @@ class GoalBelief:
     def _is_certain(self, seen: Seen) -> bool:
         """Whether a look cannot be one at a place that is alike, as far as one can tell."""
         assert seen.expected_error is not None and seen.difference is not None
-        exact = seen.expected_error < CERTAIN[1] and seen.difference < DIFFERENT[self.looked_again]
-        return exact and self._odds(seen) >= CERTAIN[0]
+        odds = self._odds(seen)
+        slack = SLACK * min(odds - 1.0, 1.0) if self.looked_again else 0.0
+        return odds >= 1.0 and seen.expected_error < CERTAIN and seen.difference < DIFFERENT + slack
 
     def _odds(self, seen: Seen) -> float:
         """Odds that the goal is seen, in those of the head's threshold."""
