@@ -288,5 +288,7 @@ class PlaceMap:
             self.details.name(place_id, "", "")
         self.index.remove(gone)
         self._cells.clear()
+        if self.recogniser is not None:
+            self.recogniser.forget(gone)
         self.graph.drop(gone)
         self.revision += 1

@@ -134,6 +134,11 @@ class PlaceMemory:
         self._location = self._believe(moment)
         return self._location
 
+    def prepare(self, most: int = 1) -> None:
+        """Uses a free moment for what the next goal will need: pictures of `most` places; see `Recogniser.prepare`."""
+        if self.map.recogniser is not None:
+            self.map.recogniser.prepare(self.map.index.ids, most)
+
     def _move(self, odometry: Array, scan: Scan) -> None:
         """Follows the robot by its scan; one that they say was carried is lost."""
         knew = self.survey.here

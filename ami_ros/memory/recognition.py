@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from ami_ros.world_model.arrays import ArrayPairs, Floats
 from ami_ros.world_model.perception import fit_image
 
 KEPT = 2000  # maps of features, of places asked about last: some 20 MB
-COMPARED = 800  # places that a picture is compared with, those that its latent resembles most: a second or two, once
+COMPARED = 800  # places that a picture is compared with, those that its latent resembles most: a second
 POSSIBLE = 0.85  # probability of showing the same, from which a place is worth driving to: there the goal is looked for
 SPREAD = 0.05  # [m] added to the error of a comparison: a place's own
 SURE = 0.35  # [m] of expected error, below which a place that shows the goal for certain bears witness
@@ -47,7 +47,23 @@ class Recogniser:
         self._pairs, self._thumbnail = pairs, thumbnail
         self._size = pairs.size
         self._codes: OrderedDict[int, NDArray[np.float16]] = OrderedDict()
+        self._prepared = 0  # the places up to this id were encoded ahead
         self._goal, self._seen = b"", dict[int, Array]()  # the goal asked about last, and what places say of it
+
+    def prepare(self, ids: NDArray[np.int64], most: int) -> None:
+        """Encodes pictures ahead of the first question, which would take seconds in a building: those of `most` of the
+        places `ids` (n,) whose turn has not come yet, while there is room for all."""
+        ahead = np.sort(ids[ids > self._prepared])[:most]
+        if len(ahead) and len(self._codes) + len(ahead) <= KEPT:
+            self._codes_of(ahead.tolist())
+            self._prepared = int(ahead[-1])
+
+    def forget(self, ids: Collection[int]) -> None:
+        """Places that are no more; others may get their ids."""
+        for place_id in ids:
+            self._codes.pop(place_id, None)
+            self._seen.pop(place_id, None)
+        self._prepared = min([self._prepared, *(place_id - 1 for place_id in ids)])
 
     def hypotheses(self, index: PlaceIndex, rows: NDArray[np.int64], picture: Latents) -> list[Hypothesis] | None:
         """Where a picture was taken, best first; empty where none of the places in `rows` (k,) shows what it shows, and

@@ -188,6 +188,8 @@ class MemoryNode(AmiNode[MemoryParameters]):
         ahead = conversions.stamp_to_seconds(work.header.stamp) + self.config.transform_tolerance
         header = conversions.header_at(ahead, self.config.map_frame)
         send_transform(self._tf, header, self.config.odom_frame, conversions.pose_to_message(odom_in_map))
+        with self._lock:  # else the first goal would keep the thread that gives signs of life for seconds
+            self.memory.prepare()
 
     def _failed(self, error: Exception) -> None:
         self.health.error("memory", f"memory failed: {type(error).__name__}: {error}", error)

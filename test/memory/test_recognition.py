@@ -116,6 +116,32 @@ def test_places_are_encoded_once(walker: Walker, model: Any) -> None:
     assert 0 < model.pairs.encoded <= len(walker.memory)
 
 
+def test_a_question_only_compares_what_was_encoded_as_places_came(walker: Walker, model: Any) -> None:
+    for _ in range(len(walker.memory)):
+        walker.memory.prepare()
+    encoded = model.pairs.encoded
+    assert encoded == len(walker.memory)
+    walker.memory.prepare()
+    route = walker.memory.find_route(goal(RED, near=1.0))
+    assert model.pairs.encoded == encoded and pose_error(route.goal_pose, AHEAD) < 0.05
+
+
+def test_a_place_with_the_id_of_a_forgotten_one_is_known_by_its_own_picture(walker: Walker, model: Any) -> None:
+    memory = walker.memory
+    walker.drive(1.0, thumbnail=colour(RED))
+    last = int(memory.map.index.ids.max())
+    memory.prepare(len(memory))
+    assert memory.map.recogniser is not None
+    memory.map.forget([last])
+    pose = np.array([9.0, 0.0, 0.0])
+    assert memory.map.add(99.0, latent_of(pose), pose, colour(BLUE)) == last
+    encoded = model.pairs.encoded
+    memory.prepare(len(memory))
+    assert model.pairs.encoded == encoded + 1
+    alike = memory.map.recogniser.alike([last], np.array(BLUE, np.float32))
+    assert alike is not None and alike[0] > 0.9
+
+
 def test_without_pictures_the_latent_decides(model: Any) -> None:
     memory = PlaceMemory(model, ENCODER, None, MemoryConfig(filter=LIGHT))
     walker = Walker(memory)
