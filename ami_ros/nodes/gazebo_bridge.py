@@ -28,6 +28,7 @@ class GazeboBridgeParameters:
 
     robot: str = parameter(DEFAULT, "Name of a robot in config/robots, or its file.")
     model: str = parameter("", "Name of the robot's model in Gazebo; empty: the robot's.")
+    prefix: str = parameter("", "Of its topics in Gazebo: / where they are called as in ROS; empty: /model/MODEL/.")
     laser: bool = parameter(True, "Scans are Gazebo's; false: those of plan_laser.")
     part: Literal["robot", "clock"] = parameter("robot", "Its topics, or the clock, which wants a process of its own.")
 
@@ -53,7 +54,8 @@ class GazeboBridgeNode(AmiNode[GazeboBridgeParameters]):
         robot = load_robot(self.config.robot)
         is_clock = self.config.part == "clock"
         name, self._gazebo = self.config.model or robot.name, gz.Node()
-        for topic in clock_topics() if is_clock else robot_topics(robot, name, self.config.laser):
+        topics = clock_topics() if is_clock else robot_topics(robot, name, self.config.laser, self.config.prefix)
+        for topic in topics:
             if topic.direction == "ROS_TO_GZ":
                 message_type = gz.message("twist", "Twist")
                 publisher = self._gazebo.advertise(topic.gz_topic, message_type)

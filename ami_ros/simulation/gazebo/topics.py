@@ -43,34 +43,39 @@ def clock_topics() -> list[Bridged]:
     return [Bridged(CLOCK, "rosgraph_msgs/msg/Clock", CLOCK, "gz.msgs.Clock")]
 
 
-def robot_topics(robot: RobotDescription, name: str, laser: bool = True) -> list[Bridged]:
+def robot_topics(robot: RobotDescription, name: str, laser: bool = True, prefix: str = "") -> list[Bridged]:
     """The topics of a robot whose model is called `name`; commands come from `command_timeout`.
 
-    Without `laser` scans are not Gazebo's.
+    Args:
+        robot: its description.
+        name: of its model, below which a model of ours has its topics.
+        laser: scans are Gazebo's.
+        prefix: of its topics in Gazebo, where the model is not ours: "/" where they are called as in ROS.
     """
+    below = prefix or gazebo_topic(name, "")
     command = "geometry_msgs/msg/TwistStamped" if robot.command.stamped else "geometry_msgs/msg/Twist"
     own = [
         Bridged(
-            BASE_COMMANDS, command, gazebo_topic(name, robot.command.topic), "gz.msgs.Twist", direction="ROS_TO_GZ"
+            BASE_COMMANDS, command, below + robot.command.topic.lstrip("/"), "gz.msgs.Twist", direction="ROS_TO_GZ"
         ),
-        _from(name, robot.odometry.topic, "nav_msgs/msg/Odometry", "gz.msgs.Odometry"),
-        _from(name, "tf", "tf2_msgs/msg/TFMessage", "gz.msgs.Pose_V"),
-        _from(name, "ground_truth", "geometry_msgs/msg/PoseStamped", "gz.msgs.Pose"),
-        _from(name, "contacts", "ros_gz_interfaces/msg/Contacts", "gz.msgs.Contacts"),
+        _from(below, robot.odometry.topic, "nav_msgs/msg/Odometry", "gz.msgs.Odometry"),
+        _from(below, "tf", "tf2_msgs/msg/TFMessage", "gz.msgs.Pose_V"),
+        _from(below, "ground_truth", "geometry_msgs/msg/PoseStamped", "gz.msgs.Pose"),
+        _from(below, "contacts", "ros_gz_interfaces/msg/Contacts", "gz.msgs.Contacts"),
     ]
-    return [*own, *(t for t in _sensors(robot, name) if laser or t.ros_type != SCAN)]
+    return [*own, *(t for t in _sensors(robot, below) if laser or t.ros_type != SCAN)]
 
 
-def _sensors(robot: RobotDescription, name: str) -> Iterator[Bridged]:
+def _sensors(robot: RobotDescription, below: str) -> Iterator[Bridged]:
     for sensor in robot.sensors:
         if isinstance(sensor, CameraSensor):
-            yield _from(name, sensor.topic, "sensor_msgs/msg/Image", "gz.msgs.Image")
-            yield _from(name, sensor.info_topic, "sensor_msgs/msg/CameraInfo", "gz.msgs.CameraInfo")
+            yield _from(below, sensor.topic, "sensor_msgs/msg/Image", "gz.msgs.Image")
+            yield _from(below, sensor.info_topic, "sensor_msgs/msg/CameraInfo", "gz.msgs.CameraInfo")
         elif isinstance(sensor, LaserSensor):
-            yield _from(name, sensor.topic, SCAN, "gz.msgs.LaserScan")
+            yield _from(below, sensor.topic, SCAN, "gz.msgs.LaserScan")
         elif isinstance(sensor, ImuSensor):
-            yield _from(name, sensor.topic, "sensor_msgs/msg/Imu", "gz.msgs.IMU")
+            yield _from(below, sensor.topic, "sensor_msgs/msg/Imu", "gz.msgs.IMU")
 
 
-def _from(name: str, topic: str, ros_type: str, gz_type: str) -> Bridged:
-    return Bridged(topic, ros_type, gazebo_topic(name, topic), gz_type)
+def _from(below: str, topic: str, ros_type: str, gz_type: str) -> Bridged:
+    return Bridged(topic, ros_type, below + topic.lstrip("/"), gz_type)

@@ -51,6 +51,12 @@ def test_bridge_and_model_speak_of_the_same_topics_of_gazebo(name: str) -> None:
     assert {t.gz_topic for t in robot_topics(robot, "r")} == theirs
 
 
+def test_a_model_of_its_maker_has_topics_where_its_maker_put_them() -> None:
+    """As turtlebot3_gazebo's model.sdf of the Waffle Pi has them: beside each other, called as in ROS."""
+    found = {t.gz_topic for t in robot_topics(load_robot("turtlebot3_waffle_pi"), "turtlebot3_waffle_pi", prefix="/")}
+    assert {"/cmd_vel", "/odom", "/tf", "/scan", "/imu", "/camera/image_raw", "/camera/camera_info"} <= found
+
+
 @pytest.mark.parametrize("name", ROBOTS)
 def test_bridge_asks_for_conversions_that_there_are(name: str) -> None:
     for topic in (*robot_topics(load_robot(name), "r"), *clock_topics()):
