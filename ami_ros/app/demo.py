@@ -57,7 +57,6 @@ def main(
 
     from ami_ros.app.demo_run import DemoRun
     from ami_ros.app.demo_settings import DemoSettings
-    from ami_ros.errors import AmiError
 
     if simulator == "ours" and (explore or foreign_goals):
         from ami_ros.app.demo_explore import explore_and_drive
@@ -66,12 +65,11 @@ def main(
         return explore_and_drive(
             world, robot, model, goals, foreign_goals, explore, seed, json, min_success, unfit, Console(highlight=False)
         )
-    if foreign_goals:
-        raise AmiError("--foreign-goals: not with --simulator gazebo")
     settings = DemoSettings.make(
         simulator=simulator,
         laser=laser,
         explore=explore,
+        foreign=foreign_goals,
         world=world,
         robot=robot,
         model=model,

@@ -14,6 +14,8 @@ from ami_ros.errors import AmiError
 from ami_ros.evaluation.goals import GoalSampler, SampledGoal
 from ami_ros.evaluation.trials import TIME_ALLOWANCE, Trial, goal_errors, stands_still
 from ami_ros.geometry import Array
+from ami_ros.images import Image, encode_png
+from ami_ros.ros.messages.conversions import compressed_message
 from ami_ros.simulation.free_space import FreeSpace
 
 TICK = 0.2  # [s], steady
@@ -82,6 +84,18 @@ class Course:
         took, touched = self._client.telemetry.time - began, self._client.telemetry.contacts - contacts
         why = run.result.error_msg if run.result is not None else ""
         return f"explored for {took:.0f} s, {touched} contacts: {run.status}{': ' if why else ''}{why}"
+
+    def look_for(self, picture: Image, allowance: float) -> str:
+        """Sends the robot for `allowance` [s] to a picture that was not taken in this world, and says how that ended:
+        "succeeded" would be a false claim."""
+        began = self._client.telemetry.time
+        run = self._client.send(compressed_message(encode_png(picture), "png"), allowance)
+        try:
+            self._await(run, began + allowance + PATIENCE)
+        finally:
+            self._client.end(run)
+        self._await_rest()
+        return run.status
 
     def drive_again(self, index: int, trial: Trial) -> Trial:
         """Sends the robot to the same goal from the same start, where it is put first."""

@@ -25,6 +25,7 @@ class DemoResult:
     control: ControlRecord = field(default_factory=ControlRecord)
     costs: list[ProcessCost] = field(default_factory=list)
     restarts: dict[str, int] = field(default_factory=dict)  # of processes that died
+    foreign: list[str] = field(default_factory=list)  # how goals of another building ended
     places: RememberedPlaces | None = None
     backdrop: Backdrop | None = None
     began: float = field(default_factory=time.monotonic)
@@ -47,6 +48,9 @@ def write_report(result: DemoResult, table: DemoTable) -> None:
     control = result.control.to_json()
     table.summary(result.trials, result.flat, control, result.costs)
     settings = result.settings
+    refused = sum(status != "succeeded" for status in result.foreign)
+    if result.foreign:
+        table.say(f"{refused} of {len(result.foreign)} pictures of another building refused")
     if settings.gazebo is not None:
         table.say(f"gz-sim {settings.gazebo.version}, laser {settings.laser}, real-time factor {result.pace or 0:.2f}")
     if settings.json is not None:
@@ -65,6 +69,7 @@ def write_report(result: DemoResult, table: DemoTable) -> None:
             else f"gz-sim {settings.gazebo.version}, laser {settings.laser}",
             date=datetime.now(UTC).isoformat(timespec="seconds"),
             restarts=result.restarts,
+            foreign={"n": len(result.foreign), "refused": refused},
             wall_s=round(time.monotonic() - result.began, 1),
         )
         write_json(settings.json, report)

@@ -140,9 +140,20 @@ class DemoRun:
             result.trials.append(self._course.drive(index))
             self._table.finished(index, result.trials[-1])
             result.pace = pace.factor(self._client.telemetry.time)
+        if settings.foreign:
+            self._look_for_what_is_not_here()
         if settings.compare:
             self._drive_flat()
         self._show(finished=True)
+
+    def _look_for_what_is_not_here(self) -> None:
+        """Pictures of another building, which are to be refused; they are drawn by our own simulator."""
+        from ami_ros.evaluation.building_trials import FOREIGN_ALLOWANCE, foreign_pictures  # torch is large
+
+        settings = self.settings
+        for picture in foreign_pictures(settings.world.name, settings.robot, settings.seed, settings.foreign):
+            self.result.foreign.append(self._course.look_for(picture, FOREIGN_ALLOWANCE))
+            self._table.say(f"a picture of another building: {self.result.foreign[-1]}")
 
     def _drive_flat(self) -> None:
         """The same goals from the same starts, with a planner that never asks memory."""

@@ -47,6 +47,7 @@ class DemoSettings:
     gazebo: Gazebo | None = None  # None: our own simulator
     laser: Literal["gpu", "plan"] = "gpu"  # of Gazebo
     explore: float = 0.0  # [min] before the goals, as a mission
+    foreign: int = 0  # pictures of another building, after the goals
 
     @classmethod
     def make(
@@ -85,6 +86,8 @@ class DemoSettings:
     def _check_numbers(self) -> None:
         if not 1 <= self.goals <= MAX_GOALS:
             raise AmiError(f"--goals {self.goals}: out of range; use 1 to {MAX_GOALS}")
+        if not 0 <= self.foreign <= MAX_GOALS:
+            raise AmiError(f"--foreign-goals {self.foreign}: out of range; use 0 to {MAX_GOALS}")
         if not 0.0 <= self.min_success <= 1.0:
             raise AmiError(f"--min-success {self.min_success}: out of range; use 0 to 1")
         low, high = REAL_TIME_FACTORS

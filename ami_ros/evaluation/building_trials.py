@@ -89,7 +89,7 @@ def drive_building(world: str, setting: BuildingSetting, report: Report) -> Iter
         course.append(row)
         yield {"arm": COURSE} | row
     ambiguity.close()
-    foreign = list(foreign_pictures(simulator.world.name, robot, setting))
+    foreign = list(foreign_pictures(simulator.world.name, robot, setting.seed, setting.foreign))
     for index, picture in enumerate(foreign):
         report(f"picture of another building {index + 1} of {setting.foreign}")
         yield {"arm": COURSE, "kind": "foreign"} | refused(loop, picture)
@@ -129,17 +129,17 @@ def explore(loop: ClosedLoop, space: FreeSpace, seconds: float, report: Report) 
     }
 
 
-def foreign_pictures(world: str, robot: RobotDescription, setting: BuildingSetting) -> Iterator[NDArray[np.uint8]]:
-    """Pictures (H, W, 3) that the robot's camera takes in another building."""
-    if not setting.foreign:
+def foreign_pictures(world: str, robot: RobotDescription, seed: int, count: int) -> Iterator[NDArray[np.uint8]]:
+    """`count` pictures (H, W, 3) that the robot's camera takes in another building than `world`."""
+    if not count:
         return
-    rng = np.random.default_rng([setting.seed, STREAM, 1])
+    rng = np.random.default_rng([seed, STREAM, 1])
     name = f"{PREFIX}{FIRST_TEST_SEED + 500_000 + int(rng.integers(100_000))}"
     assert name != world
     elsewhere = load_world(name)
     space = FreeSpace(elsewhere, radius=robot.shape.radius)
-    simulator = Simulator(elsewhere, robot, setting.seed)
-    for _ in range(setting.foreign):
+    simulator = Simulator(elsewhere, robot, seed)
+    for _ in range(count):
         yield simulator.photograph(space.sample_pose(rng, clearance=0.1))
     simulator.close()
 
