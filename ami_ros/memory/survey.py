@@ -31,7 +31,7 @@ DOUBTED = 5  # places running that are not what the map says: the robot is elsew
 LOST = 2  # scans running that contradict what was seen just before: the robot was carried
 BACK = 6.0  # [m] driven since then, up to which it may be where odometry says all the same: somebody was in the way
 BACK_GAP, BACK_DRIFT = (0.3, 0.15), 0.1  # [m], [rad] off odometry, and more for each metre
-TRUSTED, AWAY = 15.0, 1.0  # [m] driven since then, up to which a spot farther off than this needs pictures that show it
+TRUSTED, AWAY = 15.0, 1.0  # [m] of way since then, up to which a spot farther off than this needs pictures that show it
 BACK_POINTS = 15  # on walls of a place there, at least
 
 
@@ -85,7 +85,8 @@ class Survey:
         self._step: tuple[Array, Array] = (np.zeros(3), np.zeros((3, 3)))  # from there: pose and covariance
         self._open: deque[Surveyed] = deque()
         self._joined = self._strange = self._doubts = 0
-        self._left: tuple[Array, Array] | None = None  # (3,) in the map and in odom, where it was last known to be
+        self._left: tuple[Array, Array] | None = None  # (3,) in the map and in odom, where it was last known to be ...
+        self._astray = 0.0  # ... and the way that it has driven since [m]
 
     @property
     def pose(self) -> Array:
@@ -96,12 +97,13 @@ class Survey:
         """The robot is at `odometry` (3,) now and sees `scan`, in base_link."""
         step = self.odometry.move(odometry, scan)
         self._step = combined(self._step, (step.motion, step.covariance))
+        self._astray += float(np.hypot(*step.motion[:2]))
         self._strange = self._strange + 1 if step.strange else 0
         if self._strange >= LOST:
-            left = (self.pose, np.array(odometry)) if self.here else self._left
+            left, astray = ((self.pose, np.array(odometry)), 0.0) if self.here else (self._left, self._astray)
             self.restart()
             self.odometry.move(odometry, scan)
-            self._left = left
+            self._left, self._astray = left, astray
 
     def surroundings(self) -> Outline:
         """What was seen around the robot."""
@@ -149,7 +151,9 @@ class Survey:
 
     def relocate(self, latent: Latents, odometry: Array, stamp: float, compare: Compare) -> bool:
         """Looks in the whole map for a lost robot at `odometry` (3,), and goes on from there; see `Relocation.find`."""
-        found = self.relocation.find(self.surroundings(), latent, compare, self._expected(odometry))
+        by_odometry = self._by_odometry(odometry)
+        expected = None if by_odometry is None else (by_odometry, AWAY + BACK_DRIFT * self._astray)
+        found = self.relocation.find(self.surroundings(), latent, compare, expected)
         if found is None:
             return False
         place_id, match = found
@@ -157,24 +161,21 @@ class Survey:
         self._at(place_id, stamp, back, covariance + FOUND)
         return True
 
-    def _by_odometry(self, odometry: Array) -> tuple[Array, float] | None:
-        """Where odometry has a lost robot in the map (3,), and how far it has driven since it was known [m]."""
-        if self._left is None:
+    def _by_odometry(self, odometry: Array) -> Array | None:
+        """Where a lost robot is in the map (3,) if it was not carried; None: it has driven too far to tell."""
+        if self._left is None or self._astray > TRUSTED:
             return None
         there, then = self._left
-        return compose(there, relative(then, odometry)), float(np.hypot(*(odometry - then)[:2]))
-
-    def _expected(self, odometry: Array) -> tuple[Array, float] | None:
-        """Where a lost robot is if it was not carried, and how far odometry errs [m]; None: it has driven too far."""
-        found = self._by_odometry(odometry)
-        return None if found is None or found[1] > TRUSTED else (found[0], AWAY + BACK_DRIFT * found[1])
+        return compose(there, relative(then, odometry))
 
     def go_on(self, odometry: Array, stamp: float) -> bool:
         """Whether a robot that seemed to be carried was not: it sees what is to be seen where odometry has it."""
-        index, found = self.places.index, self._by_odometry(odometry)
-        if found is None or found[1] > BACK or not len(self.places):
+        index, expected = self.places.index, self._by_odometry(odometry)
+        if expected is None or self._left is None or not len(self.places):
             return False
-        expected, driven = found
+        driven = float(np.hypot(*(odometry - self._left[1])[:2]))
+        if driven > BACK:
+            return False
         row = int(np.hypot(*(index.poses[:, :2] - expected[:2]).T).argmin())
         other = self.closures.outline(int(index.ids[row]))
         if other is None:

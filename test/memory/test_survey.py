@@ -123,6 +123,20 @@ def test_a_robot_that_was_carried_is_not_where_it_was() -> None:
     memory.close()
 
 
+def test_odometry_says_where_a_lost_robot_is_for_so_much_of_its_way_not_for_so_far_from_where_it_was() -> None:
+    """One that was carried and wanders about in a small room is not tied to where it was for ever."""
+    memory = make()
+    first = driven(np.array([(1.0, 1.0), (12.0, 1.0)]))
+    live(memory, RING, first, relative(first[0], first))
+    last = relative(first[0], first[-1])
+    for k, way in enumerate(([(0.0, 0.0), (1.2, 0.0)], [(1.2, 0.0), (0.0, 0.0)] * 9)):
+        there = driven(np.array(way), step=0.2)
+        live(memory, HALL, there, compose(last, there), 99.0 + 100.0 * k)
+        lost = not memory.survey.here
+        assert lost and (memory.survey._by_odometry(last) is None) == bool(k)
+    memory.close()
+
+
 def test_few_beams_in_a_large_hall_do_not_look_like_being_carried() -> None:
     memory = make()
     turned = np.column_stack([np.full((20, 2), (5.0, -1.6)), np.arange(-24, -4) * 0.1])
