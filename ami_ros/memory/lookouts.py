@@ -36,7 +36,7 @@ def in_order(guesses: Sequence[Hypothesis], places: Array, lengths: Lengths) -> 
     Returns:
         The same and spots to look from, whose share is 0; without what no way leads to.
     """
-    certain = sorted((guess for guess in guesses if guess.share > 0), key=lambda guess: -guess.share)
+    certain = [guess for guess in guesses if guess.share > 0]
     open_guesses = [guess for guess in guesses if guess.share <= 0]
     spots, missing = _spots(places)
     poses = np.concatenate([np.array([guess.pose for guess in open_guesses]).reshape(-1, 3), spots])
