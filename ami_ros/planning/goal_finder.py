@@ -92,7 +92,7 @@ class GoalFinder:
         there = compose(percept.odometry, sight.remembered)
         looked = search.has_looked_from(there) or self._belief.is_refuted(percept.odometry, sight.remembered)
         if looked or is_out_of_reach(sight.left, elapsed, self._goal.time_allowance):
-            if is_over(elapsed, self._goal.time_allowance):
+            if is_over(elapsed, self._goal.time_allowance) or not (self._goal.time_allowance or search.may_go_on):
                 return Search(Look.GIVE_UP)
             routing.try_elsewhere()
             return Search(Look.NEXT)
@@ -137,13 +137,14 @@ class GoalFinder:
         if stood <= LOOK_SECONDS:
             return False
         self._stop.restart()
-        if self._belief.proof.newest(percept.stamp) < LOOK_SECONDS and sees_behind:
+        closer = self._belief.proof.newest(percept.stamp) < LOOK_SECONDS and sees_behind
+        if closer:
             again = self._second_look.begin(percept.stamp, percept.odometry)
             self._stop.tighten()
-            self._belief.looked_again = True
         else:
             again = not self._search.wanted
             self._search.restart(wanted=True)
+        self._belief.looked_again = closer
         if not again:
             self.leave(percept, sight)
         return True

@@ -12,7 +12,7 @@ from ami_ros.scan import Scan
 
 SPEED = 1.4  # [rad/s] of turning, where the robot may: at 10 Hz each look is a twelfth of a camera's view from the last
 SECONDS = 15.0  # [s] of a turn, after which it is over even if the robot did not come around
-SPOTS = 8  # from which it looks, at most
+SPOTS = 8  # from which it looks, at most, where nothing limits its time or memory names none
 APART = 1.0  # [m] between them: from as far a goal is seen that is there
 LOOKED = 0.5  # [m] from a spot, within which nothing more is to be seen
 STEPS = (1.1, 1.6, 2.2)  # [m] to the next, the nearest that is new
@@ -21,8 +21,7 @@ HALF_WIDTH, AHEAD = 0.25, 0.3  # [m] of what has to be free on the way, and beyo
 THERE = 0.25  # [m] from a spot, from which the robot is there
 DRIVE_SECONDS = 10.0  # [s] for the way to a spot, after which another is chosen
 PACE = 0.3  # [m/s] of a robot on its way through a building
-LONGEST = 90.0  # [s] of looking for a goal without a limit of its own ...
-SHARE = 0.8  # ... and of the time that is allowed for it, where there is one
+SHARE = 0.8  # of the time that is allowed for a goal, after which it is not looked for any more
 
 
 class GoalSearch:
@@ -63,6 +62,11 @@ class GoalSearch:
         self.done = abs(self._turned) > 2 * math.pi or stamp - self._since > SECONDS
         return not self.done
 
+    @property
+    def may_go_on(self) -> bool:
+        """Whether it has not been looked from enough spots yet."""
+        return len(self.spots) < SPOTS
+
     def has_looked_from(self, pose: Array) -> bool:
         """Whether the robot has looked from near `pose` (3,) in odom."""
         return any(np.hypot(*(spot - pose)[:2]) < LOOKED for spot in self.spots)
@@ -80,7 +84,7 @@ class GoalSearch:
             if stamp - self._set_out > DRIVE_SECONDS:
                 self.spots.append(self._target)
                 self._target = None
-        if self._target is None and scan is not None and len(self.spots) < SPOTS:
+        if self._target is None and scan is not None and self.may_go_on:
             self._target, self._set_out = self._new(odometry, scan), stamp
         return self._target
 
@@ -101,7 +105,7 @@ class GoalSearch:
 
 def is_over(elapsed: float, allowance: float) -> bool:
     """Whether a goal has been looked for long enough: `elapsed` [s] of `allowance` [s]; 0: without limit."""
-    return elapsed > (SHARE * allowance if allowance else LONGEST)
+    return bool(allowance) and elapsed > SHARE * allowance
 
 
 def is_out_of_reach(way: float, elapsed: float, allowance: float) -> bool:

@@ -57,7 +57,7 @@ def test_a_spot_that_it_does_not_get_to_is_left_for_another() -> None:
 
 def test_it_leaves_time_to_say_that_the_goal_is_unknown() -> None:
     assert is_over(25.0, 30.0) and not is_over(20.0, 30.0)
-    assert is_over(1000.0, 0.0) and not is_over(20.0, 0.0)
+    assert not is_over(1000.0, 0.0), "without a limit the spots are counted"
 
 
 def test_what_is_too_far_for_the_time_that_is_left_is_not_driven_to() -> None:

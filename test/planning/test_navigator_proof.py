@@ -14,6 +14,7 @@ from ami_ros.errors import AmiError
 from ami_ros.geometry import compose
 from ami_ros.memory.codes import Code as MemoryCode
 from ami_ros.planning.codes import Code
+from ami_ros.planning.goal_search import SPOTS
 from ami_ros.planning.navigator import Navigator
 from ami_ros.planning.types import Decision, Goal
 from ami_ros.world_model.pairs import Verdict
@@ -142,6 +143,15 @@ def test_a_robot_that_goes_on_to_look_elsewhere_does_not_count_as_stuck() -> Non
     seeing.navigator.start(Goal(latent=latent_of(GOAL), picture=latent_of(GOAL), time_allowance=90.0))
     last = seeing.run(90.0)
     assert last.code is Code.UNKNOWN_PLACE and last.recoveries == 0
+
+
+def test_without_a_limit_of_time_the_spots_are_counted_from_which_it_is_looked_for() -> None:
+    """A long way to a first guess is no reason to give up there."""
+    seeing = course(NOT_FOUND, blind=True)
+    seeing.navigator.start(Goal(latent=latent_of(GOAL), picture=latent_of(GOAL)))
+    last = seeing.run(300.0)
+    assert last.code is Code.UNKNOWN_PLACE and len(seeing.navigator._finder._search.spots) <= SPOTS
+    assert seeing.robot.time > 40.0
 
 
 def test_a_robot_that_is_lost_says_so_when_it_gives_up_looking() -> None:
