@@ -19,7 +19,6 @@ from ami_ros.geometry import Array, compose, pose_gap, relative, wrap
 from ami_ros.memory.types import Route
 from ami_ros.memory.views import gaps
 from ami_ros.planning.exploration_config import ExplorationConfig
-from ami_ros.planning.look_around import AHEAD, TURNS
 from ami_ros.planning.mission_codes import Code
 from ami_ros.planning.occupancy import Grid, Ways
 from ami_ros.planning.route_follower import pose_in_map
@@ -28,6 +27,8 @@ from ami_ros.planning.task import Destination, Leg, Phase, Step, WorldState
 from ami_ros.planning.unexplored import Unexplored, worth
 
 DRAWN = 0.1  # [m] or [rad] of motion between two scans that are drawn into the grid
+TURNS = 3  # legs of one look around: each a turn that is not far enough for the other way to be shorter
+AHEAD = 0.7  # [rad] before the end of a leg at which the next begins, so that the robot does not stop between them
 JUMP = 0.5  # [m] or [rad] by which the belief changes at once, after which the grid is begun anew
 
 

@@ -1,4 +1,8 @@
-"""Commands towards a target: searched with the world model, or a turn on the spot, which needs no search."""
+"""Commands towards a target: searched with the world model, or a turn on the spot, which needs no search.
+
+A search that weighs place and heading against each other all the way parks sideways: with two wheels and a horizon of
+a second and a half it wiggles at the goal for ten seconds. So such a robot drives straight to the place, then turns.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,8 @@ from dataclasses import replace
 import numpy as np
 
 from ami_ros.commands import STILL, Command, of_width
-from ami_ros.geometry import compose
+from ami_ros.geometry import Array, compose, wrap
 from ami_ros.planning.doubt import Doubt
-from ami_ros.planning.facing import facing
 from ami_ros.planning.goal_belief import Sight
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.planner import LatentPlanner
@@ -21,6 +24,7 @@ from ami_ros.planning.types import Decision, Goal, Percept, State
 from ami_ros.scan import Scan
 
 TURN_RATE = 1.8  # [1/s] of the angle that is left, with which a turn on the spot comes to its end
+BACKWARDS = 0.4  # [m] from which a place behind is backed up to: turning twice would take longer
 
 
 class Steering:
@@ -108,3 +112,12 @@ class Steering:
 def sees(scan: Scan | None, *bearings: float) -> bool:
     """Whether the scanner looks along all `bearings` [rad] in base_link; without one nothing is known to be there."""
     return scan is None or all(covers(scan, bearing) for bearing in bearings)
+
+
+def facing(pose: Array) -> Array:
+    """A `pose` (3,) in base_link with the heading in which a robot drives straight to it."""
+    x, y = float(pose[0]), float(pose[1])
+    bearing = math.atan2(y, x)
+    if math.hypot(x, y) < BACKWARDS and abs(bearing) > math.pi / 2:
+        bearing = float(wrap(bearing + math.pi))
+    return np.array([x, y, bearing])

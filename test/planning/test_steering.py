@@ -1,11 +1,11 @@
-"""The heading in which a robot drives straight to a place."""
+"""Commands towards a target."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from ami_ros.planning.facing import facing
+from ami_ros.planning.steering import facing
 
 
 @pytest.mark.parametrize(
