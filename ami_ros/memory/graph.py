@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,6 +17,10 @@ from ami_ros.memory.tables import EdgeTable
 from ami_ros.memory.types import Edge
 
 NO_COST = 0.01  # [m] that makes no difference
+OFF_MAP = 2.5  # [m] from a place to the end of its route that it saw the free way to, where no place is in reach
+SEEING = 40  # of the nearest places that are asked for such a way
+
+Sees = Callable[[int, Array], bool]  # place id, point (2,) [m] in the map: whether the way there was seen to be free
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,7 @@ class PlaceGraph:
     def __init__(self, index: PlaceIndex, config: GraphConfig) -> None:
         self.index, self.config = index, config
         self.edges = EdgeTable()
+        self.sees: Sees | None = None  # known where there are scans
         self._matrix: csr_matrix | None = None
         self._joins: NDArray[np.int64] | None = None
         self._joined = 0  # rows that were looked at for them
@@ -120,7 +125,7 @@ class PlaceGraph:
             now: stamp [s], by which failures are forgiven.
         """
         sources, entry = self._near(start)
-        targets, leave = self._near(goal)
+        targets, leave = self._ends(goal)
         if not len(sources) or not len(targets):
             return None
         matrix = self._weights_now(list(avoid), now)
@@ -142,7 +147,7 @@ class PlaceGraph:
         if not len(sources):
             return np.full(len(goals), np.inf)
         distance = dijkstra(self._weights(), indices=sources, min_only=True) + entry.min()
-        ends = [self._near(goal) for goal in goals]
+        ends = [self._ends(goal) for goal in goals]
         return np.array([(distance[rows] + leave).min(initial=np.inf) for rows, leave in ends])
 
     def _near(self, pose: Array) -> tuple[NDArray[np.int64], Array]:
@@ -152,6 +157,17 @@ class PlaceGraph:
         rows = np.flatnonzero(distance < self.config.reach)
         rows = rows[np.argsort(cost[rows])[:5]]
         return rows, cost[rows]
+
+    def _ends(self, goal: Array) -> tuple[NDArray[np.int64], Array]:
+        """Rows of places from which a way may end at `goal` (3,), and the cost of what is left then [m]: those near by,
+        else those that saw the way there to be free."""
+        rows, cost = self._near(goal)
+        if len(rows) or self.sees is None:
+            return rows, cost
+        distance = np.hypot(*(self.index.poses[:, :2] - goal[:2]).T)
+        nearest = [int(row) for row in np.argsort(distance)[:SEEING] if distance[row] < OFF_MAP]
+        rows = np.array([row for row in nearest if self.sees(int(self.index.ids[row]), goal[:2])][:5], np.int64)
+        return rows, distance[rows]
 
     def keep_away(self) -> Array:
         """Circles (n, 3) that the robot shall keep out of: x, y [m] in the map frame, radius [m]."""

@@ -26,7 +26,8 @@ Lengths = Callable[[Array], Array]  # poses (k, 3) -> lengths (k,) [m] of the wa
 
 
 def in_order(guesses: Sequence[Hypothesis], places: Array, lengths: Lengths) -> list[Hypothesis]:
-    """Hypotheses of where a picture was taken: those that places show for certain, then what is worth a look.
+    """Hypotheses of where a picture was taken: those that places show for certain, then what is worth a look; of each
+    kind that first which is the likeliest for the way there.
 
     Args:
         guesses: best first; a share of 0: no place shows it for certain.
@@ -34,9 +35,13 @@ def in_order(guesses: Sequence[Hypothesis], places: Array, lengths: Lengths) -> 
         lengths: from the robot.
 
     Returns:
-        The same and spots to look from, whose share is 0; without what no way leads to.
+        The same and spots to look from, whose share is 0; of these without what no way leads to.
     """
     certain = [guess for guess in guesses if guess.share > 0]
+    if len(certain) > 1:
+        ways = lengths(np.array([guess.pose for guess in certain]))
+        nearest_first = np.argsort([-guess.share / (way + TURN) for guess, way in zip(certain, ways, strict=True)])
+        certain = [certain[k] for k in nearest_first]
     open_guesses = [guess for guess in guesses if guess.share <= 0]
     spots, missing = _spots(places)
     poses = np.concatenate([np.array([guess.pose for guess in open_guesses]).reshape(-1, 3), spots])

@@ -50,7 +50,8 @@ def locate(places: PlaceMap, goal: GoalQuery, hypothesis: int, robot: Array) -> 
         if goal.picture is not None and places.recogniser is not None:
             rows, _ = places.index.most_similar(goal.latent, COMPARED)
             recognised = places.recogniser.hypotheses(places.index, rows, goal.picture)
-            if recognised is not None and hypothesis >= sum(found.share > 0 for found in recognised):
+            certain = sum(found.share > 0 for found in recognised or ())
+            if recognised is not None and (hypothesis >= certain or certain > 1):
                 recognised = in_order(recognised, places.index.poses, partial(places.graph.lengths, robot))
         hypotheses = cluster(matches) if recognised is None else recognised
         if hypothesis >= len(hypotheses):

@@ -7,6 +7,7 @@ knows is found by `Closures`.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Literal
@@ -32,6 +33,7 @@ LOST = 2  # scans running that contradict what was seen just before: the robot w
 BACK = 6.0  # [m] driven since then, up to which it may be where odometry says all the same: somebody was in the way
 BACK_GAP, BACK_DRIFT = (0.3, 0.15), 0.1  # [m], [rad] off odometry, and more for each metre
 TRUSTED, AWAY = 15.0, 1.0  # [m] of way since then, up to which a spot farther off than this needs pictures that show it
+BODY = 0.2  # [m] half width of what has to be free for a robot to get to a spot off the map
 BACK_POINTS = 15  # on walls of a place there, at least
 
 
@@ -74,6 +76,7 @@ class Survey:
         self.odometry = ScanOdometry(config.odometry)
         self.closures = Closures(places, config.closures, relaxation.way_sigma)
         self.relocation = Relocation(places, self.closures)
+        places.graph.sees = self._sees
         self.restart()
 
     def restart(self) -> None:
@@ -260,11 +263,25 @@ class Survey:
     def _passable(self, join: Join) -> bool:
         """Whether the straight way between both was seen to be free."""
         for place_id, pose in ((join.start, join.relative), (join.stop, inverse(join.relative))):
-            outline, distance = self.closures.outline(place_id), float(np.hypot(*pose[:2]))
-            ray = round(float(np.arctan2(pose[1], pose[0])) / (2 * np.pi / RAYS)) % RAYS
-            if outline is not None and (distance < 0.3 or outline.free[ray] > distance + 0.2):
+            if self._is_free(place_id, pose[:2], 0.0):
                 return True
         return False
+
+    def _sees(self, place_id: int, point: Array) -> bool:
+        """Whether a robot could drive from a place straight to `point` (2,) of the map, as far as was seen there."""
+        pose = self.places.index.poses[self.places.index.row(place_id)]
+        return self._is_free(place_id, relative(pose, np.array([*point, 0.0]))[:2], BODY)
+
+    def _is_free(self, place_id: int, point: Array, half_width: float) -> bool:
+        """Whether a place saw that nothing stands between it and `point` (2,) in its frame, on a strip of that half
+        width [m] at its end."""
+        outline, distance = self.closures.outline(place_id), float(np.hypot(*point))
+        if outline is None:
+            return False
+        aside = math.atan2(half_width, max(distance, 1e-3))
+        bearing = float(np.arctan2(point[1], point[0]))
+        rays = np.round((bearing + np.linspace(-aside, aside, 5)) / (2 * np.pi / RAYS)).astype(int) % RAYS
+        return distance < 0.3 or bool((outline.free[rays] > distance + 0.2).all())
 
     def relax(self) -> None:
         """Moves the places so that what was measured agrees, and drops joins that the rest contradicts."""

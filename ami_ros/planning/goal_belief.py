@@ -11,7 +11,7 @@ import torch
 from ami_ros.geometry import Array, compose, from_cos_sin, pose_gap, relative
 from ami_ros.memory.types import map_to_odom
 from ami_ros.planning.goal_tracker import GoalTracker
-from ami_ros.planning.proof import LIKELY, Proof
+from ami_ros.planning.proof import LIKELY, SPLIT, Proof
 from ami_ros.planning.protocols import Dynamics
 from ami_ros.planning.route_follower import RouteFollower, pose_in_map
 from ami_ros.planning.types import Goal, Percept
@@ -23,6 +23,7 @@ SPOTTED = 3  # looks that agree, from which a goal is seen rather than imagined
 POSSIBLE = 0.8  # probability that a goal is seen, from which it is worth driving there
 DIFFERENT = 1.28  # of the pictures themselves, from which a place is not the goal's but one that is alike ...
 SLACK = 0.32  # ... and more, once it was come to again, more exactly, and the head is surer than it has to be
+ALIKE = 2.0, 0.18  # times the odds that are needed where the goal may as well be elsewhere, and less of DIFFERENT
 REFUTED = 2.2  # of that, beside the goal, from which it certainly is not, if the head doubts it
 BESIDE = 0.15, 0.25  # [m], [rad]
 NEARBY = 0.8, 0.7  # [m], [rad] from where memory is likely to have the goal, within which looks may correct it
@@ -128,20 +129,22 @@ class GoalBelief:
     def look(self, percept: Percept, follower: RouteFollower | None) -> Sight:
         """The goal at this moment, with the route in use."""
         goal, tracker = self.goal, self.tracker
-        from_memory, left = None, 0.0
+        from_memory, left, ended = None, 0.0, False
         if follower is not None and percept.location is not None:
+            ended = follower.at_end
             from_memory = compose(map_to_odom(percept.location), follower.route.goal_pose)
             left = follower.remaining(pose_in_map(percept.location, percept.odometry))
         if self.locator is not None:
             seen = self.locator.look(percept)
             # On the way to where memory has it, what looks like it elsewhere is left alone.
-            close = left < self.approach or self._is_beside(percept, from_memory)
+            close = left < self.approach or ended or self._is_beside(percept, from_memory)
             here = close or (self.needs_proof and not self._is_likely(follower))
             likely = from_memory if self.needs_proof and self._is_likely(follower) else None
             if seen is not None and here and self._is_credible(compose(percept.odometry, seen.pose), likely):
                 tracker.add(percept.stamp, percept.odometry, seen.pose, seen.expected_error)
                 if self._counts(seen):
-                    self.proof.add(percept.stamp, percept.odometry, seen.pose, self._is_certain(seen))
+                    split = follower is not None and follower.route.goal_confidence < SPLIT
+                    self.proof.add(percept.stamp, percept.odometry, seen.pose, self._is_certain(seen, split))
             enough = SPOTTED if likely is None else 1  # a look that agrees with memory is no chance
             spotted = self.needs_proof and here and tracker.agreeing(percept.stamp) >= enough
             pose = tracker.estimate(percept.stamp, percept.odometry, None if spotted else from_memory)
@@ -151,7 +154,7 @@ class GoalBelief:
         if goal.pose is not None and not goal.in_map:
             return Sight(None, relative(percept.odometry, goal.pose), left, left < self.approach)
         pose = relative(percept.odometry, from_memory) if from_memory is not None else None
-        return Sight(None, pose, left, left < self.approach)
+        return Sight(None, pose, left, left < self.approach or ended)
 
     def _is_beside(self, percept: Percept, from_memory: Array | None) -> bool:
         """Whether memory has the goal nearer than its route is long, as where a map is hardly connected yet."""
@@ -168,12 +171,13 @@ class GoalBelief:
         """Whether a look is exact enough to count for an arrival; others only show the way."""
         return seen.same is not None and seen.expected_error is not None and seen.expected_error < SURE
 
-    def _is_certain(self, seen: Seen) -> bool:
-        """Whether a look cannot be one at a place that is alike, as far as one can tell."""
+    def _is_certain(self, seen: Seen, split: bool) -> bool:
+        """Whether a look cannot be one at a place that is alike, as far as one can tell; `split`: there is one."""
         assert seen.expected_error is not None and seen.difference is not None
-        odds = self._odds(seen)
-        slack = SLACK * min(odds - 1.0, 1.0) if self.looked_again else 0.0
-        return odds >= 1.0 and seen.expected_error < CERTAIN and seen.difference < DIFFERENT + slack
+        odds, least = self._odds(seen), ALIKE[0] if split else 1.0
+        different = DIFFERENT - (ALIKE[1] if split else 0.0)
+        slack = SLACK * min(odds - least, 1.0) if self.looked_again else 0.0
+        return odds >= least and seen.expected_error < CERTAIN and seen.difference < different + slack
 
     def _odds(self, seen: Seen) -> float:
         """Odds that the goal is seen, in those of the head's threshold."""

@@ -56,11 +56,13 @@ class GoalFinder:
     def __init__(self, goal: Goal, routing: Routing, belief: GoalBelief, stop: StopRule) -> None:
         self._goal, self._routing, self._belief, self._stop = goal, routing, belief, stop
         self._search, self._second_look, self._refuted = GoalSearch(), SecondLook(), Stopwatch()
+        self._stuck: Array | None = None  # (3,) in odom, where the goal was believed to be when it was not got to
 
     def re_anchor(self) -> None:
         """Odometry restarted: poses from before mean nothing any more."""
         self._search.re_anchor()
         self._second_look.restart()
+        self._stuck = None
 
     # On the way
 
@@ -68,6 +70,9 @@ class GoalFinder:
         """What to do to find the goal, `elapsed` [s] after its begin; None: drive to where it is believed to be."""
         if not self._goal.recognised:
             return None
+        if self._routing.likely and self._belief.is_refuted(percept.odometry, sight.remembered):
+            self._routing.try_elsewhere()
+            return Search(Look.NEXT)
         if sight.spotted or (self._routing.likely and not self._search.wanted):
             return None
         routing, search = self._routing, self._search
@@ -154,13 +159,25 @@ class GoalFinder:
         led_here = False
         if sight.pose is not None and sight.remembered is not None:
             led_here = bool(np.less(pose_gap(sight.pose, sight.remembered), HERE).all())
-        if sight.pose is not None:
-            self._belief.refute(compose(percept.odometry, sight.pose))
+        for pose in (sight.pose, sight.remembered if led_here else None):
+            if pose is not None:
+                self._belief.refute(compose(percept.odometry, pose))
         self._stop.restart()
         self._second_look.restart()
         if led_here or self._routing.flat:
             self._search.done, self._search.wanted = True, False
             self._routing.try_elsewhere()
+
+    def stuck(self, percept: Percept, sight: Sight) -> None:
+        """The robot did not get to where the goal is believed to be, beside it. That is left: at once where memory is
+        not sure of it, else the second time."""
+        if not self._belief.needs_proof or sight.pose is None:
+            return
+        there, before = compose(percept.odometry, sight.pose), self._stuck
+        again = before is not None and bool(np.less(pose_gap(there, before), HERE).all())
+        self._stuck = None if again else there
+        if again or self._routing.split:
+            self.leave(percept, sight)
 
     def _is_at(self, percept: Percept, sight: Sight) -> bool:
         """Whether the robot is passing the goal, as it goes back to look at it."""

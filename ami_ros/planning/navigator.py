@@ -71,6 +71,7 @@ class Navigator:
         self._looking = Stopwatch()
         self._spot: Array | None = None  # (3,) in odom, to which it drives to look for the goal
         self._left: float | None = None  # route left [m] when it last drove towards the goal, if that was just now
+        self._beside: Sight | None = None  # of the goal, if it was driven straight to just now
         self._stop = StopRule(
             goal.distance_tolerance or config.distance_tolerance, goal.angle_tolerance or config.angle_tolerance
         )
@@ -121,7 +122,7 @@ class Navigator:
         before, situation = self.situations.now, self.situations.update(self._signs(percept, command is not None))
         if situation is not before:
             self._change(before, percept)
-        self._left = None
+        self._left = self._beside = None
         match situation:
             case Situation.HOPELESS:
                 return Decision.failed(self.situations.code, self.situations.reason)
@@ -167,6 +168,8 @@ class Navigator:
         now, config = self.situations.now, self.config
         if now is Situation.BACKING:
             self.belief.forget_unlikely(self.routing.follower)
+            if self._beside is not None:
+                self._finder.stuck(percept, self._beside)
             self.routing.stuck_here()
             drive = config.planner.kinematics.drive
             self.recovery = BackAndTurn(percept.stamp, percept.odometry, self.trail, drive)
@@ -217,7 +220,7 @@ class Navigator:
             arrival = self._stop.update(percept.stamp, sight.pose)
         if arrival is Arrival.STANDING:
             return self._arrive(percept, sight)
-        self._left = sight.distance if near else sight.left
+        self._left, self._beside = (sight.distance, sight) if near else (sight.left, None)
         # What a picture lets guess of a latent is worth little in a building that the model does not know.
         target = Target(None if goal.recognised else goal.latent, sight.pose, True)
         if arrival is Arrival.TURNING and self.config.planner.kinematics.turns_on_the_spot:

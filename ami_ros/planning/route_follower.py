@@ -59,6 +59,11 @@ class RouteFollower:
         self.at = int(np.argmin(ahead))
         return float(distance[self.at])
 
+    @property
+    def at_end(self) -> bool:
+        """Whether the robot is at the last place: what is left is the way from there to the goal."""
+        return self.at == len(self.poses) - 1
+
     def remaining(self, pose: Array) -> float:
         """Way left to the goal [m]."""
         goal = float(np.hypot(*(self.route.goal_pose[:2] - pose[:2])))

@@ -10,7 +10,7 @@ from ami_ros.memory.types import GoalQuery, Route
 from ami_ros.planning.blocked_ways import NEAR, SEEN, SIGHT, BlockedWay, BlockedWays, wall_across
 from ami_ros.planning.codes import Code
 from ami_ros.planning.navigator_config import NavigatorConfig
-from ami_ros.planning.proof import LIKELY
+from ami_ros.planning.proof import LIKELY, SPLIT
 from ami_ros.planning.route_follower import OFF_ROUTE, RouteFollower, pose_in_map
 from ami_ros.planning.stopwatch import Stopwatch
 from ami_ros.planning.types import Goal, Percept, RouteRequest
@@ -51,6 +51,11 @@ class Routing:
         """Whether remembered places show for certain that the goal is where the route in use leads."""
         return self.follower is not None and self.follower.route.goal_confidence >= LIKELY
 
+    @property
+    def split(self) -> bool:
+        """Whether the goal may as well be elsewhere, as far as memory knows."""
+        return self.follower is not None and self.follower.route.goal_confidence < SPLIT
+
     # Questions and answers
 
     def request(self, percept: Percept) -> RouteRequest | None:
@@ -81,6 +86,9 @@ class Routing:
             self._wanted = self.rounds < MAX_ROUNDS
             if not self._wanted:
                 self.refusal = Code.FAILED_TO_MAKE_PROGRESS, "every known way to the goal is blocked"
+        elif self.goal.recognised and answer.code == MemoryCode.NO_ROUTE:
+            self.hypothesis += 1  # no place saw a way to where this one lies
+            self._wanted = True
         elif self.hypothesis and self.goal.recognised:
             # What was looked at and not recognised is not looked at again.
             self.exhausted = f"not recognised at {self.hypothesis} places that memory had for it"

@@ -211,6 +211,26 @@ def test_a_place_that_was_added_later_is_reached(model: ExactModel) -> None:
     assert graph.joins().tolist() == [[8, 9]]
 
 
+def test_a_way_ends_off_the_map_only_where_a_place_saw_that_it_is_free(model: ExactModel) -> None:
+    graph = graph_of(model, [(0, 0), (1, 0), (2, 0)], [(1, 2), (2, 3)])
+    goal = pose(2.5, 1.5)
+    assert path(graph, pose(0, 0), goal) is None
+    asked: list[int] = []
+
+    def sees(place_id: int, point: Array) -> bool:
+        asked.append(place_id)
+        return place_id == 2 and bool(np.allclose(point, goal[:2]))
+
+    graph.sees = sees
+    assert path(graph, pose(0, 0), goal) == [1, 2]
+    assert set(asked) == {2, 3}  # not from farther off than it sees
+    assert graph.lengths(pose(0, 0), np.stack([goal, pose(9, 9)])).tolist() == pytest.approx(
+        [1.0 + np.hypot(1.5, 1.5), np.inf], abs=0.01
+    )
+    asked.clear()
+    assert path(graph, pose(0, 0), pose(2, 0)) == [1, 2, 3] and not asked  # a place in reach needs no sight
+
+
 def test_turning_counts_as_a_cost(model: ExactModel) -> None:
     """Of two ways of one length the one that keeps the heading is taken."""
     graph = graph_of(model, [(0, 0), (1, 0.4), (1, -0.4, 2.0), (2, 0)], [(1, 2), (2, 4), (1, 3), (3, 4)])

@@ -35,6 +35,13 @@ def test_what_is_certain_comes_first_and_a_guess_next_door_before_a_better_one_f
     assert [hypothesis.pose[0] for hypothesis in found] == [30.0, 1.0, 40.0]
 
 
+def test_of_two_that_are_alike_the_nearer_one_comes_first_and_a_sure_one_before_it() -> None:
+    far, near, sure = (Hypothesis(np.array([x, 0.0, 0.0]), share) for x, share in ((5.0, 0.5), (1.0, 0.4), (9.0, 0.9)))
+    assert [found.pose[0] for found in in_order([far, near], SEEN, straight)] == [1.0, 5.0]
+    doubtful = Hypothesis(np.array([1.0, 0.0, 0.0]), 0.1)
+    assert [found.pose[0] for found in in_order([doubtful, sure], SEEN, straight)] == [9.0, 1.0]
+
+
 def test_what_no_way_leads_to_is_not_named() -> None:
     guess = Hypothesis(np.array([1.0, 0.0, 0.0]), 0.0)
     assert in_order([guess], PLACES, lambda poses: np.full(len(poses), np.inf)) == []

@@ -103,6 +103,23 @@ def test_switched_on_somewhere_it_finds_itself_and_the_way(toured: Callable) -> 
     memory.close()
 
 
+def test_a_goal_off_the_map_has_a_way_where_it_was_seen_to_be_free_and_none_through_a_wall(toured: Callable) -> None:
+    path, founded, _ = toured()
+    memory = PlaceMemory.copy_of(LaserModel(), ENCODER, path, laser_config())
+    truth = driven(np.array([(15.0, 3.0), (15.0, 7.0)]))
+    live(memory, RING, truth, relative(truth[0], truth), first=1000.0)
+    index = memory.map.index
+    near = min(founded, key=lambda place: float(np.hypot(*(founded[place][:2] - (15.0, 5.0)))))
+
+    def in_map(x: float, y: float) -> Array:
+        return compose(index.poses[index.row(near)], relative(founded[near], np.array([x, y, 0.0])))
+
+    assert memory.find_route(GoalQuery(pose=in_map(14.3, 5.0))).goal_pose is not None
+    with pytest.raises(AmiError, match="no way"):
+        memory.find_route(GoalQuery(pose=in_map(13.0, 5.0)))  # behind the wall at 14 m
+    memory.close()
+
+
 def test_in_a_bare_corridor_no_join_is_made_along_it() -> None:
     memory = make()
     truth = driven(np.array([(0.0, 0.0), (14.0, 0.0), (0.0, 0.0)]))

@@ -47,6 +47,13 @@ def test_a_place_is_where_the_route_ends(model: ExactModel) -> None:
     assert place.look(replace(HERE, location=None), follower).pose is None
 
 
+def test_at_the_end_of_a_route_the_goal_itself_is_the_target_even_from_afar(model: ExactModel) -> None:
+    place = GoalBelief(Goal(place_id=3), model, approach=0.5)
+    follower = RouteFollower(route_to(GOAL, (1.2, 1.5)), FollowerConfig())
+    sight = place.look(HERE, follower)
+    assert sight.left > 1.5 and sight.close
+
+
 def test_sightings_from_afar_are_not_kept(model: ExactModel) -> None:
     far = GoalBelief(Goal(latent=latent_of(GOAL)), model, approach=1.0)
     follower = RouteFollower(route_to(GOAL, (1.2, 1.5), (2.8, 2.3)), FollowerConfig())

@@ -87,6 +87,14 @@ def test_the_way_beyond_the_last_place_counts() -> None:
     assert follower.remaining(np.zeros(3)) == pytest.approx(1.6)
 
 
+def test_at_its_last_place_a_route_is_at_its_end_however_far_the_goal_is() -> None:
+    follower = RouteFollower(route(STRAIGHT, np.array([7.7, 0.0, 0.0])), CONFIG)
+    follower.update(np.array([5.0, 0.0, 0.0]))
+    assert not follower.at_end
+    follower.update(np.array([5.65, 0.0, 0.0]))
+    assert follower.at_end and follower.remaining(np.array([5.65, 0.0, 0.0])) > 2.0
+
+
 def test_leaving_the_route_shows_in_the_distance() -> None:
     follower = RouteFollower(route(STRAIGHT), CONFIG)
     assert follower.update(np.array([1.0, 2.0, 0.0])) == pytest.approx(2.0, abs=0.1)

@@ -63,6 +63,23 @@ def test_what_memory_does_not_know_is_looked_for_by_sight_or_refused(goal: Goal,
     assert (routing.refusal[0] if routing.refusal else None) is refusal
 
 
+def test_a_picture_to_whose_best_match_no_way_is_known_is_looked_for_at_the_next() -> None:
+    routing = routing_of(replace(PICTURE, recognised=True))
+    routing.answer(NO_ROUTE)
+    request = routing.request(HERE)
+    assert request is not None and request.hypothesis == 1 and not routing.flat
+    routing.answer(ROUTE)
+    assert routing.follower is not None
+
+
+def test_a_match_that_is_not_alone_leaves_the_belief_split() -> None:
+    routing = routing_of(PICTURE)
+    routing.answer(replace(ROUTE, goal_confidence=0.52))
+    assert routing.likely and routing.split
+    routing.answer(replace(ROUTE, goal_confidence=0.9))
+    assert routing.likely and not routing.split
+
+
 def test_where_it_got_stuck_is_avoided() -> None:
     routing = routing_of(PICTURE)
     routing.stuck_here()
