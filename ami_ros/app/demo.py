@@ -24,7 +24,9 @@ def main(
     goals: Annotated[int, typer.Option(help="How many: near (same room) and far (another room) by turns.")] = 10,
     seed: Annotated[int, typer.Option(help="Of start, goals and noise.")] = 0,
     json: Annotated[Path | None, typer.Option(help="File for all figures; also written after Ctrl-C.")] = None,
-    record: Annotated[Path | None, typer.Option(help="New folder for a rosbag2 (MCAP) and a picture.")] = None,
+    record: Annotated[
+        Path | None, typer.Option(help="New folder for a rosbag2 (MCAP; not with --explore) and a picture.")
+    ] = None,
     composed: Annotated[bool, typer.Option("--composed", help="All nodes of the stack in one process.")] = False,
     no_memory: Annotated[
         bool, typer.Option("--no-memory", help="Drive the same goals once more with the flat planner, and compare.")
@@ -59,12 +61,13 @@ def main(
     from ami_ros.app.demo_settings import DemoSettings
 
     if simulator == "ours" and (explore or foreign_goals):
-        from ami_ros.app.demo_explore import explore_and_drive
+        from ami_ros.app.demo_explore import ExploreSettings, explore_and_drive
 
-        unfit = {"--memory": memory, "--record": record, "--no-memory": no_memory, "without --headless": not headless}
-        return explore_and_drive(
-            world, robot, model, goals, foreign_goals, explore, seed, json, min_success, unfit, Console(highlight=False)
+        asked = ExploreSettings(
+            world, robot, model, goals, foreign_goals, explore, seed, json, record, headless, port, min_success
         )
+        asked.check({"--memory": memory, "--no-memory": no_memory, "--composed": composed})
+        return explore_and_drive(asked, Console(highlight=False))
     settings = DemoSettings.make(
         simulator=simulator,
         laser=laser,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
 from ami_ros.app.demo_client import DemoClient
 from ami_ros.app.demo_goal import GoalRun
+from ami_ros.app.telemetry import Leg
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.goals import GoalSampler, SampledGoal
 from ami_ros.evaluation.trials import TIME_ALLOWANCE, Trial, goal_errors, stands_still
@@ -23,21 +23,6 @@ PATIENCE = 5.0  # beyond its allowance that a goal may take to end [s], simulate
 SETTLING = 2.0  # that a robot may roll on after its goal ended [s], simulated
 RETURN = 120.0  # beyond its allowance that a robot may take to come back from exploring [s], simulated
 STANDSTILL = 20.0  # of the simulated clock that ends the demo [s], steady
-
-
-@dataclass(frozen=True)
-class Leg:
-    """The drive that is under way, for those who watch it."""
-
-    index: int
-    goal: SampledGoal
-    picture: bytes  # PNG
-    began: float  # on the robot's clock [s]
-
-    @property
-    def allowance(self) -> float:
-        """Time that the robot has [s]."""
-        return TIME_ALLOWANCE[self.goal.kind]
 
 
 class Course:
@@ -107,7 +92,7 @@ class Course:
         picture = self._client.photograph(goal.pose)
         contacts = telemetry.contacts
         telemetry.distance = telemetry.subgoal = telemetry.energy = None
-        leg = self.leg = Leg(index, goal, bytes(picture.data), telemetry.time)
+        leg = self.leg = Leg(index, goal, bytes(picture.data), telemetry.time, TIME_ALLOWANCE[goal.kind])
         run = self._client.send(picture, leg.allowance)
         try:
             self._await(run, leg.began + leg.allowance + PATIENCE)

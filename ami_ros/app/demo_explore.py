@@ -3,67 +3,128 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from ami_ros.app.buildings_run import general_model
+from ami_ros.app.demo_settings import check_places
+from ami_ros.app.demo_view import DemoView
+from ami_ros.app.explore_view import ExploreView
+from ami_ros.app.scenery import Backdrop
+from ami_ros.app.web_view import WebView
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.building_figures import NEAR_FAR, figures_of
 from ami_ros.evaluation.building_trials import COURSE, BuildingSetting, Row, drive_building
 from ami_ros.evaluation.report import hardware, write_json
+from ami_ros.robots.derived import simulated_robot
+from ami_ros.robots.description import load_robot
 from ami_ros.simulation.world_file import load_world
 from ami_ros.world_model.checkpoint import load_model
 
 
-def explore_and_drive(
-    world: str, robot: str | None, model: Path | None, goals: int, foreign: int, explore: float, seed: int,
-    json: Path | None, min_success: float, unfit: Mapping[str, Any], console: Console,
-) -> int:  # fmt: skip
-    """Runs it in simulated time, as fast as this machine can, each decision charged as in `./ami bench buildings`.
+@dataclass(frozen=True)
+class ExploreSettings:
+    """What the user asked for; see `ami demo --help`."""
 
-    Args:
-        unfit: options that do not go with it, by name; those that were given are refused.
+    world: str
+    robot: str | None
+    model: Path | None
+    goals: int
+    foreign: int
+    explore: float  # [min]
+    seed: int
+    json: Path | None
+    record: Path | None
+    headless: bool
+    port: int | None
+    min_success: float
+
+    def check(self, unfit: Mapping[str, Any]) -> None:
+        """Raises AmiError: something is out of range or cannot be written, or one of the `unfit` options was given."""
+        for option, given in unfit.items():
+            if given:
+                raise AmiError(f"--explore drives in simulated time without ROS: it does not go with {option}")
+        if self.explore <= 0 or self.goals < 1 or self.foreign < 0 or self.seed < 0:
+            raise AmiError("--explore must be above 0, --goals at least 1, --foreign-goals and --seed not negative")
+        check_places(self.json, self.record)
+
+
+def explore_and_drive(settings: ExploreSettings, console: Console) -> int:
+    """Runs it in simulated time, as fast as this machine can, each decision charged as in `./ami bench buildings`.
 
     Returns:
         The exit code: 0 if enough goals were reached, 1 if not.
 
     Raises:
-        AmiError: something is unknown, out of range, or does not go with exploring.
+        AmiError: there is no such world, robot or model, or a file cannot be written.
     """
-    for option, given in unfit.items():
-        if given:
-            raise AmiError(f"--explore drives in simulated time without ROS: it does not go with {option.strip()}")
-    if explore <= 0 or goals < 1 or foreign < 0 or seed < 0:
-        raise AmiError("--explore must be above 0, --goals at least 1, --foreign-goals and --seed not negative")
-    if json is not None and not json.absolute().parent.is_dir():
-        raise AmiError(f"--json: there is no folder {json.absolute().parent}; make it or name another")
     import torch
 
     torch.set_num_threads(1)  # as in the nodes: threads of such small products wait for each other
-    described, folder = load_world(world), general_model(model, robot or "")
-    setting = BuildingSetting(folder, goals, foreign, explore, seed, robot or "", (COURSE,))
+    world, folder = load_world(settings.world), general_model(settings.model, settings.robot or "")
+    loaded = load_model(folder)
+    robot = load_robot(settings.robot or simulated_robot(loaded.model.spec))
+    trial = BuildingSetting(
+        folder, settings.goals, settings.foreign, settings.explore, settings.seed, settings.robot or "", (COURSE,)
+    )
+    about = {"world": world.name, "robot": robot.name, "seed": settings.seed}
     rows: list[Row] = []
-    about = {"world": described.name, "robot": setting.robot, "seed": seed, "explore_min": explore}
-    about |= {"encoder_id": load_model(folder).encoder_id, "charged": setting.loop.charged}
-    try:
-        with console.status("") as status:
-            for row in drive_building(world, setting, status.update):
-                rows.append(row)
-                console.print(_line(row, len(rows) - 1), soft_wrap=True)
-    finally:
-        if json is not None and rows:
-            own = [row for row in rows if row["kind"] in NEAR_FAR]
-            write_json(json, figures_of(rows) | {"goals": own} | about | hardware())
+    with ExitStack() as stack:
+        looked_at = settings.record is not None or not settings.headless
+        backdrop = Backdrop.of(world, robot.shape.radius) if looked_at else None
+        page = None
+        if backdrop is not None and not settings.headless:
+            web = WebView(settings.port)
+            stack.callback(web.close)
+            console.print(f"look: {web.url}", soft_wrap=True)
+            page = DemoView(web, backdrop, about | {"total": settings.goals})
+        view = ExploreView(page)
+        try:
+            with console.status("") as status:
+                for row in drive_building(settings.world, trial, status.update, view):
+                    rows.append(row)
+                    console.print(_line(row, len(rows) - 1), soft_wrap=True)
+        finally:
+            view.finish()
+            if settings.json is not None and rows:
+                known = {"explore_min": settings.explore, "encoder_id": loaded.encoder_id}
+                own = {"goals": [row for row in rows if row["kind"] in NEAR_FAR]}
+                write_json(
+                    settings.json,
+                    figures_of(rows) | own | about | known | {"charged": trial.loop.charged} | hardware(),
+                )
+        summary = _summary(rows)
+        console.print(summary, soft_wrap=True)
+        if backdrop is not None and settings.record is not None:
+            _draw(settings.record, backdrop, view, about, rows, summary, console)
+    reached = [row["reached"] for row in rows if row["kind"] in NEAR_FAR]
+    return 0 if sum(reached) >= settings.min_success * len(reached) else 1
+
+
+def _draw(
+    folder: Path, backdrop: Backdrop, view: ExploreView, about: Mapping[str, Any], rows: list[Row], summary: str,
+    console: Console,
+) -> None:  # fmt: skip
+    from ami_ros.app.picture import draw_picture  # matplotlib is large
+
+    folder.mkdir(parents=True, exist_ok=True)
+    picture, explored = folder / "demo.png", rows[0]
+    title = f"{about['world']}, never seen before, after {explored['explored_s'] / 60:.0f} min of exploring"
+    draw_picture(picture, backdrop, view.trials, view.places, title, f"seed {about['seed']}; {summary}", view.explored)
+    console.print(f"picture: {picture}", soft_wrap=True)
+
+
+def _summary(rows: list[Row]) -> str:
     figures = figures_of(rows)
     near, far = (f"{kind} {figures[kind]['reached']}/{figures[kind]['n']}" for kind in NEAR_FAR)
     false, strange = figures["false_success"], figures["foreign"]
     claims = f"{false['n']} of {false['claims']} claims false"
     others = f"{strange['refused']} of {strange['n']} pictures of another building refused"
-    console.print(f"{near}, {far}; {claims}; {others}; {figures['collisions']} contacts", soft_wrap=True)
-    reached = [row["reached"] for row in rows if row["kind"] in NEAR_FAR]
-    return 0 if sum(reached) >= min_success * len(reached) else 1
+    return f"{near}, {far}; {claims}; {others}; {figures['collisions']} contacts"
 
 
 def _line(row: Row, number: int) -> str:

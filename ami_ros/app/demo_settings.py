@@ -80,7 +80,7 @@ class DemoSettings:
             **others,
         )
         settings._check_numbers()
-        settings._check_places()
+        check_places(settings.json, settings.record)
         return settings
 
     def _check_numbers(self) -> None:
@@ -100,15 +100,17 @@ class DemoSettings:
         if self.port is not None and not 1 <= self.port <= 65535:
             raise AmiError(f"--port {self.port}: out of range; use 1 to 65535")
 
-    def _check_places(self) -> None:
-        if self.json is not None:
-            if self.json.is_dir():
-                raise AmiError(f"--json {self.json}: is a folder; name a file")
-            _check_writable(self.json.absolute().parent, "--json")
-        if self.record is not None:
-            if self.record.exists() and (not self.record.is_dir() or any(self.record.iterdir())):
-                raise AmiError(f"--record {self.record}: exists already; name a new folder")
-            _check_writable(_existing(self.record.absolute()), "--record")
+
+def check_places(json: Path | None, record: Path | None) -> None:
+    """Raises AmiError: the file or the new folder cannot be written."""
+    if json is not None:
+        if json.is_dir():
+            raise AmiError(f"--json {json}: is a folder; name a file")
+        _check_writable(json.absolute().parent, "--json")
+    if record is not None:
+        if record.exists() and (not record.is_dir() or any(record.iterdir())):
+            raise AmiError(f"--record {record}: exists already; name a new folder")
+        _check_writable(_existing(record.absolute()), "--record")
 
 
 def _shipped_memory(model: Path, world: str) -> Path | None:

@@ -13,8 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from ami_ros.app.demo_course import Leg
-from ami_ros.app.telemetry import Telemetry
+from ami_ros.app.telemetry import Leg, Telemetry
 from ami_ros.evaluation.report import success_rates
 from ami_ros.evaluation.resources import ProcessCost
 from ami_ros.evaluation.trials import Trial

@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ami_ros.app.demo_course import Leg
 from ami_ros.app.scenery import Backdrop
-from ami_ros.app.telemetry import Observed, Telemetry
+from ami_ros.app.telemetry import Leg, Observed, Telemetry
 from ami_ros.app.web_view import WebView
 from ami_ros.evaluation.report import success_rates
 from ami_ros.evaluation.trials import Trial

@@ -12,6 +12,7 @@ from ami_ros.app.scenery import Backdrop, RememberedPlaces
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.trials import Trial
 from ami_ros.extras import importing
+from ami_ros.geometry import Array
 
 with importing("report"):
     from matplotlib.axes import Axes
@@ -31,8 +32,9 @@ DISC = 0.8  # of a goal, in radii of the robot
 
 
 def draw_picture(
-    path: Path, backdrop: Backdrop, trials: Sequence[Trial], graph: RememberedPlaces | None, title: str, figures: str
-) -> None:
+    path: Path, backdrop: Backdrop, trials: Sequence[Trial], graph: RememberedPlaces | None, title: str, figures: str,
+    explored: Array | None = None,
+) -> None:  # fmt: skip
     """Writes a PNG.
 
     Args:
@@ -42,6 +44,7 @@ def draw_picture(
         graph: the memory; None: nothing was remembered.
         title: what was driven; one line.
         figures: what was measured; one line.
+        explored: (n, 2) the way before, in the world [m]; None: there was none.
 
     Raises:
         AmiError: the file cannot be written.
@@ -56,13 +59,15 @@ def draw_picture(
     _draw_backdrop(axes, backdrop)
     if graph is not None and len(graph.xy):
         _draw_graph(axes, graph)
+    if explored is not None:
+        axes.plot(explored[:, 0], explored[:, 1], color=SOFT, lw=1.0, alpha=0.6, zorder=2)
     for index, trial in enumerate(trials):
         _draw_trial(axes, index, trial, _colour(index, len(trials)), DISC * backdrop.robot_radius)
     figure.text(
         0.02, 1 - 0.46 / height, title, size=18 * min(1.0, TITLE / max(len(title), 1)), weight="bold", color=INK
     )
     figure.text(0.02, 0.2 / height, figures, size=11.5, color=SOFT)
-    _draw_legend(figure, axes)
+    _draw_legend(figure, axes, explored is not None)
     if listed:
         side = figure.add_axes((0.745, 0.72 / height, 0.24, 1 - 1.5 / height))
         _draw_list(side, trials)
@@ -112,7 +117,7 @@ def _draw_pose(axes: Axes, pose: Sequence[float], radius: float, face: str, edge
     axes.add_patch(Circle((x, y), radius, fc=face, ec=PAPER if face == edge else edge, lw=1.6, zorder=zorder))
 
 
-def _draw_legend(figure: Figure, axes: Axes) -> None:
+def _draw_legend(figure: Figure, axes: Axes, explored: bool) -> None:
     handles = [
         Line2D([], [], marker="o", ls="", mfc=PAPER, mec=INK, mew=1.6, ms=6, label="start"),
         Line2D([], [], color=INK, lw=2.3, label="driven"),
@@ -121,6 +126,8 @@ def _draw_legend(figure: Figure, axes: Axes) -> None:
         Line2D([], [], marker="x", ls="", color=BAD, mew=2.6, ms=8, label="where it ended"),
         Line2D([], [], marker="o", color=GRAPH, lw=0.8, ms=3, label="remembered places"),
     ]
+    if explored:
+        handles.append(Line2D([], [], color=SOFT, lw=1.0, alpha=0.6, label="explored"))
     box = axes.get_position()
     figure.legend(handles=handles, loc="upper left", bbox_to_anchor=(box.x0 - 0.006, box.y0), ncols=len(handles),
                   frameon=False, fontsize=10, labelcolor=SOFT, columnspacing=1.6, handletextpad=0.5)  # fmt: skip

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ami_ros.agent.supervision import Verdict
 from ami_ros.commands import Command
+from ami_ros.evaluation.goals import SampledGoal
 from ami_ros.geometry import Array, compose, inverse
 from ami_ros.registration import register
 
@@ -78,6 +79,17 @@ class Frames:
         with self._lock:
             pairs = list(self._pairs)
         return register(np.array([b for b, _ in pairs]).reshape(-1, 3), np.array([t for _, t in pairs]).reshape(-1, 3))
+
+
+@dataclass(frozen=True)
+class Leg:
+    """The drive that is under way, for those who watch it."""
+
+    index: int
+    goal: SampledGoal
+    picture: bytes  # PNG
+    began: float  # on the robot's clock [s]
+    allowance: float  # [s] that the robot has
 
 
 @dataclass

@@ -59,16 +59,32 @@ class BuildingSetting:
     loop: LoopConfig = field(default_factory=LoopConfig)
 
 
+class Watcher:
+    """Is told what the robot does, and shows nothing of it."""
+
+    def begin(self, loop: ClosedLoop) -> None:
+        """The robot is in the building, and begins to explore."""
+
+    def set_out(self, index: int, goal: SampledGoal, allowance: float) -> None:
+        """It gets the picture of goal number `index`, and `allowance` [s] for it."""
+
+    def arrived(self, trial: Trial) -> None:
+        """It ended there, or gave up."""
+
+
 def allowance_of(goal: SampledGoal) -> float:
     """[s] for a goal: as for any of its kind, and SECONDS_A_METRE of its way if that is more."""
     return max(TIME_ALLOWANCE[goal.kind], SECONDS_A_METRE * goal.path_length)
 
 
-def drive_building(world: str, setting: BuildingSetting, report: Report) -> Iterator[Row]:
-    """What each arm did in a `world`, row by row.
+def drive_building(
+    world: str, setting: BuildingSetting, report: Report, watcher: Watcher | None = None
+) -> Iterator[Row]:
+    """What each arm did in a `world`, row by row; a `watcher` sees the first one.
 
     Raises AmiError: there is no such world, robot or model, or no OpenGL.
     """
+    watcher = watcher or Watcher()
     loaded = load_model(setting.model)
     robot = load_robot(setting.robot or simulated_robot(loaded.model.spec))
     simulator = Simulator(world, robot, seed=setting.seed)
@@ -77,6 +93,7 @@ def drive_building(world: str, setting: BuildingSetting, report: Report) -> Iter
     began = space.sample_pose(rng)
     simulator.reset(began, setting.seed)
     loop = ClosedLoop(loaded, simulator, None, setting.loop, setting.seed)
+    watcher.begin(loop)
     yield {"arm": COURSE, "kind": "explore"} | explore(loop, space, 60.0 * setting.explore, report)
     course: list[Row] = []
     ambiguity = Ambiguity(space, robot, setting.seed)
@@ -84,7 +101,9 @@ def drive_building(world: str, setting: BuildingSetting, report: Report) -> Iter
         report(f"goal {index + 1} of {setting.goals}")
         start = simulator.ground_truth().pose
         goal = GoalSampler(space, setting.seed).sample(index, start)
+        watcher.set_out(index, goal, allowance_of(goal))
         trial = loop.drive(goal.kind, start, goal.pose, goal.path_length, allowance_of(goal))
+        watcher.arrived(trial)
         row = judged(trial, allowance_of(goal)) | {"ambiguous": ambiguity.of(goal.pose)}
         course.append(row)
         yield {"arm": COURSE} | row

@@ -110,6 +110,7 @@ class ClosedLoop:
         self.trace: list[tuple[float, Array, Thought]] = []  # stamp [s], true pose, what was thought
         self.seen: Observation | None = None  # the newest
         self.commanded: Callable[[], Command] | None = None  # who drives in place of the agent
+        self.watch: Callable[[Thought | None], None] | None = None  # is told of each control period's end
         self._width = spec.command_dim
         self._pending: tuple[float, Thought] | None = None  # when a thought is ready [s], and the thought
         self._begun = 0.0
@@ -206,6 +207,8 @@ class ClosedLoop:
             ready = ready or self._take_thought(now)
         self._act(now, ready is not None)
         self.move(self._sent)
+        if self.watch is not None:
+            self.watch(ready)
         return ready
 
     def _sense(self, now: float) -> None:

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ami_ros.app.demo_course import Leg
 from ami_ros.app.demo_view import DemoView
 from ami_ros.app.scenery import Backdrop
-from ami_ros.app.telemetry import Frames, Observed, Telemetry, TruthLog
+from ami_ros.app.telemetry import Frames, Leg, Observed, Telemetry, TruthLog
 from ami_ros.app.web_view import WebView
 from ami_ros.evaluation.goals import SampledGoal
 from ami_ros.evaluation.trials import Trial
@@ -18,7 +17,7 @@ from ami_ros.geometry import compose, inverse
 
 ABOUT = {"world": "home", "robot": "ami_bot", "seed": 1, "total": 2}
 BACKDROP = Backdrop(np.zeros((60, 80, 3), np.uint8), (0.0, 8.0, 0.0, 6.0), 0.18)
-LEG = Leg(0, SampledGoal("near", np.array([2.0, 1.0, 0.5]), 1.2), b"\x89PNG picture", began=10.0)
+LEG = Leg(0, SampledGoal("near", np.array([2.0, 1.0, 0.5]), 1.2), b"\x89PNG picture", began=10.0, allowance=30.0)
 
 
 @pytest.fixture
