@@ -81,9 +81,10 @@ def main(
         bench = PlaceBench(loaded, lambda run: Simulator(world, robot, seed=run, noise=noise), settings, file, report)
         figures = bench.run()
     _print(figures)
+    _print_reliability(bench.curves)
     if json is not None:
         run = {"world": world, "encoder_id": loaded.encoder_id, "minutes": minutes, "hours": hours, "drift": drift}
-        write_json(json, figures | run | {"seed": seed} | hardware())
+        write_json(json, figures | {"reliability": bench.curves} | run | {"seed": seed} | hardware())
 
 
 def _print(figures: dict[str, Any]) -> None:
@@ -95,4 +96,17 @@ def _print(figures: dict[str, Any]) -> None:
         if name in figures:
             value = figures[name]
             table.add_row(what, "never" if value is None else form.format(value), floor)
+    Console().print(table)
+
+
+def _print_reliability(curves: dict[str, Any]) -> None:
+    """What share of the moments is right at which memory says that it is so sure."""
+    from rich.console import Console
+    from rich.table import Table
+
+    names = {"cold": "switched on", "kidnap": "carried", "drive": "driving on"}
+    table = Table("where it is", "sure to", "right", "moments", box=None, padding=(0, 3, 0, 0))
+    for name, curve in curves.items():
+        for said, right, moments in curve:
+            table.add_row(names[name], f"{said:.0%}", f"{right:.0%}", str(moments))
     Console().print(table)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ami_ros.evaluation.expedition import Belief
 from ami_ros.geometry import Array, compose, pose_gap
@@ -15,6 +17,7 @@ from ami_ros.simulation.free_space import FreeSpace
 
 RIGHT = (0.5, 0.5)  # [m], [rad]: a belief no farther off, and in the right room, is right
 FALSE_EDGE = 1.5  # [m] between the true ends of an edge from which it is false
+CONFIDENCES = (0.1, 0.3, 0.5, 0.7, 0.85, 0.95)  # between which moments make one point of a reliability curve
 COVERED = 0.75  # [m] of driving from a place within which a spot is covered
 
 
@@ -69,6 +72,14 @@ def is_right(believed: Array, truth: Array, frame: Array, space: FreeSpace) -> b
     return bool(distance < RIGHT[0] and turn < RIGHT[1] and space.room_of(pose) == space.room_of(truth))
 
 
+class Said(NamedTuple):
+    """A point of the reliability curve: the moments at which memory said about the same."""
+
+    confidence: float  # mean
+    right: float  # share
+    moments: int
+
+
 @dataclass(frozen=True)
 class Honesty:
     """Whether the confidence that memory states is the share of beliefs that are right."""
@@ -82,6 +93,7 @@ class Honesty:
     calibration_error: float  # mean gap between confidence and share right over ten bins (Guo et al. 2017)
     entropy_when_right: float  # mean [nat]
     entropy_when_wrong: float
+    curve: tuple[Said, ...]  # the surer the later; without points that have no moments
 
 
 def judge(moments: Iterable[Belief], right: Iterable[bool]) -> Honesty:
@@ -101,7 +113,14 @@ def judge(moments: Iterable[Belief], right: Iterable[bool]) -> Honesty:
         calibration_error=sum(gaps) / len(good) if len(good) else float("nan"),
         entropy_when_right=_mean(entropy[good]),
         entropy_when_wrong=_mean(entropy[~good]),
+        curve=_curve(confidence, good),
     )
+
+
+def _curve(confidence: Array, good: NDArray[np.bool_]) -> tuple[Said, ...]:
+    number = np.digitize(confidence, CONFIDENCES)
+    rows = [number == k for k in range(len(CONFIDENCES) + 1)]
+    return tuple(Said(_mean(confidence[row]), _mean(good[row]), int(row.sum())) for row in rows if row.any())
 
 
 def _mean(values: Array) -> float:

@@ -20,6 +20,7 @@ from ami_ros.simulation.simulator import Simulator
 from ami_ros.world_model.checkpoint import LoadedModel
 
 Figures = dict[str, float | None]
+Curve = list[tuple[float, float, int]]  # confidence, share right, moments
 Report = Callable[[str, int, int], None]  # what is going on, done, of so many
 
 STREAM = 0x91ACE5  # keeps the random numbers apart from those of recorded runs, whatever the seed
@@ -63,6 +64,7 @@ class PlaceBench:
         self.robot = make_robot(int(self.rng.integers(2**31)))
         self.space = FreeSpace(self.robot.world)
         self.truths: dict[int, np.ndarray] = {}
+        self.curves: dict[str, Curve] = {}  # how reliable confidence was, by the part of the run
 
     def run(self) -> Figures:
         """All figures, by names that carry the unit; None where there is none."""
@@ -122,7 +124,7 @@ class PlaceBench:
             "cold_right_after_3_s_low_share": low,
             "cold_right_after_3_s_high_share": high,
         }
-        return figures | _times("cold_found", [t.found_after() for t in tried]) | _honesty("cold", tried)
+        return figures | _times("cold_found", [t.found_after() for t in tried]) | self._honesty("cold", tried)
 
     def _place_goals(self) -> Figures:
         expedition = self._open(learning=False)
@@ -153,15 +155,24 @@ class PlaceBench:
             "kidnap_fooled_mean_s": float(np.mean([t.fooled() for t in tried])),
             "kidnap_false_edges": after.false_edges - before.false_edges,
         }
-        return figures | _times("kidnap_found", found) | _honesty("kidnap", tried)
+        return figures | _times("kidnap_found", found) | self._honesty("kidnap", tried)
 
     def _drive_on(self) -> Figures:
         expedition = self._open(learning=True)
         expedition.begin(self.space.sample_pose(self.rng))
         driven = drive(expedition, self.space, self.settings.hours * 3600, self._reporter("driving on"))
-        figures = self._survey(expedition, "later_") | _honesty("drive", [driven])
+        figures = self._survey(expedition, "later_") | self._honesty("drive", [driven])
         expedition.memory.close()
         return figures
+
+    def _honesty(self, name: str, tried: Iterable[Judged]) -> Figures:
+        judged = list(tried)
+        found = judge([m for t in judged for m in t.moments], [r for t in judged for r in t.right])
+        self.curves[name] = [(round(said, 4), round(right, 4), count) for said, right, count in found.curve]
+        figures = {key: value for key, value in asdict(found).items() if key != "curve"}
+        units = {"moments": "moments", "entropy_when_right": "entropy_when_right_nat"}
+        units |= {"entropy_when_wrong": "entropy_when_wrong_nat"}
+        return {f"{name}_{units.get(key, f'{key}_share')}": _finite(value) for key, value in figures.items()}
 
     def _reporter(self, what: str) -> Callable[[int, int], None]:
         return lambda done, total: self.report(what, done, total)
@@ -175,11 +186,3 @@ def _times(name: str, seconds: list[float]) -> Figures:
     """Quantiles that count what never happened as later than everything."""
     ordered = np.sort(seconds)
     return {f"{name}_p{q}_s": _finite(np.percentile(ordered, q, method="higher")) for q in (50, 90)}
-
-
-def _honesty(name: str, tried: Iterable[Judged]) -> Figures:
-    judged = list(tried)
-    figures = asdict(judge([m for t in judged for m in t.moments], [r for t in judged for r in t.right]))
-    units = {"moments": "moments", "entropy_when_right": "entropy_when_right_nat"}
-    units |= {"entropy_when_wrong": "entropy_when_wrong_nat"}
-    return {f"{name}_{units.get(key, f'{key}_share')}": _finite(value) for key, value in figures.items()}

@@ -80,7 +80,7 @@ class Routing:
             self.flat = False
         elif answer.code == MemoryCode.NOT_LOCALISED:
             self._wanted = True
-        elif self._asked.avoid_edges:
+        elif self._asked.avoid_edges and answer.code == MemoryCode.NO_ROUTE:
             self.blocked.reconsider(self._pose, self._stamp)  # only one: looking at all again would take a tour
             self.rounds += 1
             self._wanted = self.rounds < MAX_ROUNDS

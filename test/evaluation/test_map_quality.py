@@ -86,6 +86,10 @@ def test_confidence_is_honest_if_it_is_the_share_that_is_right() -> None:
     beliefs = [belief(0.95)] * 20 + [belief(0.25)] * 20
     honest = judge(beliefs, [True] * 19 + [False] + [True] * 5 + [False] * 15)
     assert honest.calibration_error == pytest.approx(0.0, abs=1e-9)
+    assert [(round(at.confidence, 2), at.right, at.moments) for at in honest.curve] == [
+        (0.25, 0.25, 20),
+        (0.95, 0.95, 20),
+    ]
     assert honest.localised == 0.5 and honest.right_when_localised == 0.95 and honest.right == 0.6
     assert honest.confidence_when_right > honest.confidence_when_wrong
     assert honest.entropy_when_right < honest.entropy_when_wrong

@@ -72,6 +72,18 @@ def test_a_picture_to_whose_best_match_no_way_is_known_is_looked_for_at_the_next
     assert routing.follower is not None
 
 
+def test_a_blocked_way_elsewhere_does_not_make_a_picture_that_nobody_knows_unreachable() -> None:
+    routing = routing_of(replace(PICTURE, recognised=True))
+    routing.answer(ROUTE)
+    routing.misfit(HERE)
+    routing.stuck_here()
+    routing.try_elsewhere()
+    request = routing.request(HERE)
+    assert request is not None and request.avoid_edges
+    routing.answer(AmiError("memory: the goal has only 1 hypotheses", MemoryCode.NOT_FOUND))
+    assert routing.exhausted and routing.flat and routing.refusal is None
+
+
 def test_a_match_that_is_not_alone_leaves_the_belief_split() -> None:
     routing = routing_of(PICTURE)
     routing.answer(replace(ROUTE, goal_confidence=0.52))
