@@ -93,11 +93,12 @@ def goals_placed(expedition: Expedition, space: FreeSpace, count: int, progress:
     errors = np.full((count, 2), np.inf)
     for k in range(count):
         pose = space.sample_pose(expedition.rng)
-        latent = expedition.loop.agent.perception.encode_goal(expedition.robot.photograph(pose))
+        image, perception = expedition.robot.photograph(pose), expedition.loop.agent.perception
+        goal = GoalQuery(latent=perception.encode_goal(image), picture=perception.encode_picture(image))
+        progress(k + 1, count)
         try:
-            placed, _ = locate(expedition.memory.map, GoalQuery(latent=latent), 0, np.zeros(3))
+            placed, _ = locate(expedition.memory.map, goal, 0, np.zeros(3))
         except AmiError:
             continue
         errors[k] = pose_gap(compose(frame, placed), pose)
-        progress(k + 1, count)
     return errors

@@ -28,7 +28,6 @@ from ami_ros.memory.survey import Survey
 from ami_ros.memory.types import GoalQuery, Location, Place, PlaceQuery, Places, Route, Statistics
 from ami_ros.scan import Scan
 
-FOLLOWED = 0.98  # confidence of where scans have followed the robot from a place that they confirmed
 STOOD = 0.05  # [m], [rad] within which a robot stands that waits for its first scan
 LOOK_AGAIN = 0.3  # [m] or [rad] that a lost robot moves before its laser is compared with the whole map again
 
@@ -194,7 +193,7 @@ class PlaceMemory:
         if not survey.here:
             self._lose()
             return self._location_at(moment, self.filter.estimate(), False, 0)
-        estimate = Estimate(survey.pose, FOLLOWED, 0.0)
+        estimate = Estimate(survey.pose, survey.confidence, 0.0)
         return self._location_at(moment, estimate, True, survey.here)
 
     def _relocate(self, moment: Moment, before: Array | None) -> bool:

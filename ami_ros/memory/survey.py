@@ -28,6 +28,8 @@ from ami_ros.scan import Scan
 from ami_ros.scan_matching import Matcher, combined, inverted
 
 FOUND = np.diag([0.05**2, 0.05**2, 0.02**2])  # covariance that is added where a robot has just been found
+FOLLOWED, LOOKED_FOR = 0.98, 0.9  # confidence of who is followed by scans, and of who was just found; measured (0073)
+CONFIRMS = 0.5  # [m] driven since, at which a place that is as it is remembered confirms it: nearer the same is seen
 DOUBTED = 5  # places running that are not what the map says: the robot is elsewhere
 LOST = 2  # scans running that contradict what was seen just before: the robot was carried
 BACK = 6.0  # [m] driven since then, up to which it may be where odometry says all the same: somebody was in the way
@@ -84,12 +86,18 @@ class Survey:
         self.odometry.restart()
         self.closures.restart()
         self.here = 0  # place id; 0: the robot is lost
+        self._found: float | None = None  # [m] of way at which it was found, if nothing has confirmed that since
         self._since = 0.0  # stamp at which the robot came to it
         self._step: tuple[Array, Array] = (np.zeros(3), np.zeros((3, 3)))  # from there: pose and covariance
         self._open: deque[Surveyed] = deque()
         self._joined = self._strange = self._doubts = 0
         self._left: tuple[Array, Array] | None = None  # (3,) in the map and in odom, where it was last known to be ...
         self._astray = 0.0  # ... and the way that it has driven since [m]
+
+    @property
+    def confidence(self) -> float:
+        """Share of such moments in which the robot is where it is believed to be."""
+        return FOLLOWED if self._found is None else LOOKED_FOR
 
     @property
     def pose(self) -> Array:
@@ -144,6 +152,8 @@ class Survey:
             if self._doubts >= DOUBTED:
                 self.restart()
             return 0
+        if self._found is not None and self.odometry.way - self._found > CONFIRMS:
+            self._found = None
         # The pose of the robot as seen from the place, and its covariance there.
         back, covariance = inverted((match.pose, match.covariance))
         whole, spread = combined(self._step, (match.pose, match.covariance))
@@ -162,6 +172,7 @@ class Survey:
         place_id, match = found
         back, covariance = inverted((match.pose, match.covariance))
         self._at(place_id, stamp, back, covariance + FOUND)
+        self._found = self.odometry.way
         return True
 
     def _by_odometry(self, odometry: Array) -> Array | None:

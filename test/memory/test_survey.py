@@ -13,6 +13,7 @@ from ami_ros.evaluation.log_bench import aligned_error, laser_config, with_drift
 from ami_ros.geometry import Array, compose, pose_gap, relative
 from ami_ros.memory.laser_model import ENCODER, LaserModel
 from ami_ros.memory.place_memory import PlaceMemory
+from ami_ros.memory.survey import FOLLOWED, LOOKED_FOR
 from ami_ros.memory.types import GoalQuery, Location
 from ami_ros.scan import Scan
 from harness.carmen import CORRIDOR, RING, around, box, driven, scan_at
@@ -100,6 +101,20 @@ def test_switched_on_somewhere_it_finds_itself_and_the_way(toured: Callable) -> 
     assert at[0] < 1.5
     route = memory.find_route(GoalQuery(place_id=1))
     assert route.length > 3.0
+    memory.close()
+
+
+def test_who_was_just_found_is_less_sure_until_a_place_is_as_it_is_remembered(toured: Callable) -> None:
+    path, _, _ = toured()
+    memory = PlaceMemory.copy_of(LaserModel(), ENCODER, path, laser_config())
+    truth = driven(np.array([(15.0, 3.0), (15.0, 7.0)]))
+    said = []
+    for k in range(len(truth)):
+        _, location = live(memory, RING, truth[k : k + 1], relative(truth[0], truth[k : k + 1]), first=1000.0 + 0.2 * k)
+        said.append((location.localised, location.confidence))
+    sure = [confidence for localised, confidence in said if localised]
+    assert sure[0] == LOOKED_FOR and sure[-1] == FOLLOWED
+    assert all(confidence < 0.5 for localised, confidence in said if not localised)
     memory.close()
 
 
