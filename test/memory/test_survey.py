@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -177,6 +178,20 @@ def test_few_beams_in_a_large_hall_do_not_look_like_being_carried() -> None:
     for k, pose in enumerate(truth):
         location = memory.observe(0.2 * k, None, relative(truth[0], pose), scan=few_beams(LARGE_HALL, pose))
         assert location.localised, f"at moment {k}"
+    memory.close()
+
+
+def test_the_way_along_a_join_is_seen_to_be_free_by_a_laser_of_few_beams() -> None:
+    memory = make()
+    truth = around(1.25)
+    for k, (pose, odometry) in enumerate(zip(truth, drifting(truth), strict=True)):
+        between = few_beams(RING, pose + [0.0, 0.0, np.pi / 72])  # no beam points straight ahead
+        scan = replace(between, angle_min=between.angle_min + np.pi / 72)
+        memory.observe(0.2 * k, None, odometry, scan=scan)
+    memory.finish()
+    edges = memory.map.graph.edges.columns
+    joins = edges[edges["joined"] > 0]
+    assert len(joins) >= 5 and (joins["traversals"] > 0).mean() > 0.8
     memory.close()
 
 
