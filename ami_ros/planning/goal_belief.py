@@ -138,12 +138,13 @@ class GoalBelief:
             seen = self.locator.look(percept)
             # On the way to where memory has it, what looks like it elsewhere is left alone.
             close = left < self.approach or ended or self._is_beside(percept, from_memory)
-            here = close or (self.needs_proof and not self._is_likely(follower))
-            likely = from_memory if self.needs_proof and self._is_likely(follower) else None
+            alone = self._share(follower) >= SPLIT  # else it may as well be seen anywhere
+            here = close or (self.needs_proof and not alone)
+            likely = from_memory if self.needs_proof and alone else None
             if seen is not None and here and self._is_credible(compose(percept.odometry, seen.pose), likely):
                 tracker.add(percept.stamp, percept.odometry, seen.pose, seen.expected_error)
                 if self._counts(seen):
-                    split = follower is not None and follower.route.goal_confidence < SPLIT
+                    split = follower is not None and not alone
                     self.proof.add(percept.stamp, percept.odometry, seen.pose, self._is_certain(seen, split))
             enough = SPOTTED if likely is None else 1  # a look that agrees with memory is no chance
             spotted = self.needs_proof and here and tracker.agreeing(percept.stamp) >= enough
@@ -163,8 +164,9 @@ class GoalBelief:
         return bool(np.hypot(*(from_memory - percept.odometry)[:2]) < self.approach)
 
     @staticmethod
-    def _is_likely(follower: RouteFollower | None) -> bool:
-        return follower is not None and follower.route.goal_confidence >= LIKELY
+    def _share(follower: RouteFollower | None) -> float:
+        """Memory's confidence in where the route leads; 0 without one."""
+        return 0.0 if follower is None else follower.route.goal_confidence
 
     @staticmethod
     def _counts(seen: Seen) -> bool:
@@ -201,7 +203,7 @@ class GoalBelief:
 
     def forget_unlikely(self, follower: RouteFollower | None) -> None:
         """The robot does not get to where it sees the goal: if memory does not have it there, it is taken for wrong."""
-        if self.needs_proof and not self._is_likely(follower):
+        if self.needs_proof and self._share(follower) < LIKELY:
             self._refuted += [sighting.pose for sighting in self.tracker.sightings]
             self.forget()
 

@@ -21,6 +21,7 @@ from ami_ros.planning.types import Goal, Percept
 REFUTED_SECONDS = 0.5  # [s] of seeing beside a goal that it is another place, before it is left
 LOOK_SECONDS = 0.8  # [s] of standing at a goal that is not recognised, before it is looked at again from farther off
 THERE = 0.3  # [m] from a place that memory is not sure of, at which the robot looks around
+FAR = 4.0  # [m] of way to a place that may be the wrong one, from which the robot first looks around where it is
 HERE = 0.5, 0.6  # [m], [rad] from where memory has the goal, within which it is there that it was looked for
 
 
@@ -73,7 +74,7 @@ class GoalFinder:
         if self._routing.likely and self._belief.is_refuted(percept.odometry, sight.remembered):
             self._routing.try_elsewhere()
             return Search(Look.NEXT)
-        if sight.spotted or (self._routing.likely and not self._search.wanted):
+        if sight.spotted or (self._routing.likely and not self._search.wanted and not self._may_be_here(sight)):
             return None
         routing, search = self._routing, self._search
         turned, unseen = search.done, routing.flat and sight.pose is None
@@ -88,6 +89,10 @@ class GoalFinder:
             spot = search.next_spot(percept.stamp, percept.odometry, percept.scan)
             return Search(Look.GIVE_UP) if spot is None else Search(Look.DRIVE, spot)
         return self._look_there(percept, sight, elapsed)
+
+    def _may_be_here(self, sight: Sight) -> bool:
+        """Whether it is worth a look around before the robot sets out for a far place that is not the only one."""
+        return self._routing.split and sight.left > FAR and (not self._search.spots or not self._search.done)
 
     def _look_there(self, percept: Percept, sight: Sight, elapsed: float) -> Search | None:
         """What to do on the way to a place that memory is not sure of: there it is looked for once, all round."""

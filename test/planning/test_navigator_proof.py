@@ -128,6 +128,19 @@ def test_the_next_place_of_memory_is_looked_at() -> None:
     assert_at(seeing.robot, GOAL)
 
 
+def test_before_it_sets_out_for_a_far_place_that_is_not_the_only_one_the_robot_looks_around() -> None:
+    """Memory has it 6 m off, and somewhere else as well; it is behind the robot."""
+    far = route_to(GOAL + [4.0, 4.0, 0.0], (2.8, 2.3), (2.0, 1.8), confidence=0.5)
+    seeing = course(far)
+    seeing.robot.place(GOAL + [0.0, -0.9, 0.0])
+    assert seeing.run(40.0).succeeded
+    assert_at(seeing.robot, GOAL)
+    sure = course(replace(far, goal_confidence=1.0))
+    sure.robot.place(GOAL + [0.0, -0.9, 0.0])
+    sure.run(3.0, until=lambda decision: decision.message.startswith("on the way"))
+    assert not any(decision.message.startswith("looking for") for decision in sure.decisions)
+
+
 def test_a_picture_that_nobody_knows_is_looked_for_from_several_spots_and_then_given_up() -> None:
     seeing = course(NOT_FOUND, blind=True)
     seeing.run(10.0, until=lambda d: d.message.startswith("driving to look"))
