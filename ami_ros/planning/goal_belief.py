@@ -119,6 +119,7 @@ class GoalBelief:
         self.tracker = GoalTracker(ANYWHERE_SIGMA, SEARCH_WINDOW) if self.needs_proof else GoalTracker()
         self.proof = Proof()
         self.looked_again = False  # whether the robot has come to where the goal is believed to be for a second time
+        self.anywhere = False  # whether it may be seen elsewhere than where memory has it, however sure that is
         self._refuted: list[Array] = []  # (3,) each, in odom: places that only look like the goal from afar
 
     @property
@@ -138,13 +139,13 @@ class GoalBelief:
             seen = self.locator.look(percept)
             # On the way to where memory has it, what looks like it elsewhere is left alone.
             close = left < self.approach or ended or self._is_beside(percept, from_memory)
-            alone = self._share(follower) >= SPLIT  # else it may as well be seen anywhere
+            alone = self._share(follower) >= SPLIT and not self.anywhere
             here = close or (self.needs_proof and not alone)
             likely = from_memory if self.needs_proof and alone else None
             if seen is not None and here and self._is_credible(compose(percept.odometry, seen.pose), likely):
                 tracker.add(percept.stamp, percept.odometry, seen.pose, seen.expected_error)
                 if self._counts(seen):
-                    split = follower is not None and not alone
+                    split = LIKELY <= self._share(follower) < SPLIT
                     self.proof.add(percept.stamp, percept.odometry, seen.pose, self._is_certain(seen, split))
             enough = SPOTTED if likely is None else 1  # a look that agrees with memory is no chance
             spotted = self.needs_proof and here and tracker.agreeing(percept.stamp) >= enough
@@ -174,7 +175,7 @@ class GoalBelief:
         return seen.same is not None and seen.expected_error is not None and seen.expected_error < SURE
 
     def _is_certain(self, seen: Seen, split: bool) -> bool:
-        """Whether a look cannot be one at a place that is alike, as far as one can tell; `split`: there is one."""
+        """Whether a look cannot be one at a place that is alike, as far as one can tell; `split`: there may be one."""
         assert seen.expected_error is not None and seen.difference is not None
         odds, least = self._odds(seen), ALIKE[0] if split else 1.0
         different = DIFFERENT - (ALIKE[1] if split else 0.0)

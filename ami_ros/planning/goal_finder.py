@@ -74,7 +74,8 @@ class GoalFinder:
         if self._routing.likely and self._belief.is_refuted(percept.odometry, sight.remembered):
             self._routing.try_elsewhere()
             return Search(Look.NEXT)
-        if sight.spotted or (self._routing.likely and not self._search.wanted and not self._may_be_here(sight)):
+        may_be_here = self._may_be_here(sight, elapsed)
+        if sight.spotted or (self._routing.likely and not self._search.wanted and not may_be_here):
             return None
         routing, search = self._routing, self._search
         turned, unseen = search.done, routing.flat and sight.pose is None
@@ -90,9 +91,12 @@ class GoalFinder:
             return Search(Look.GIVE_UP) if spot is None else Search(Look.DRIVE, spot)
         return self._look_there(percept, sight, elapsed)
 
-    def _may_be_here(self, sight: Sight) -> bool:
-        """Whether it is worth a look around before the robot sets out for a far place that is not the only one."""
-        return self._routing.split and sight.left > FAR and (not self._search.spots or not self._search.done)
+    def _may_be_here(self, sight: Sight, elapsed: float) -> bool:
+        """Whether it is worth a look around before the robot sets out for a far place: one that is not the only one, or
+        too far off for the time allowed, which nobody would have asked for."""
+        too_far = is_out_of_reach(sight.left, elapsed, self._goal.time_allowance)
+        self._belief.anywhere |= too_far
+        return (self._routing.split or too_far) and sight.left > FAR and not (self._search.spots and self._search.done)
 
     def _look_there(self, percept: Percept, sight: Sight, elapsed: float) -> Search | None:
         """What to do on the way to a place that memory is not sure of: there it is looked for once, all round."""
@@ -174,14 +178,13 @@ class GoalFinder:
             self._routing.try_elsewhere()
 
     def stuck(self, percept: Percept, sight: Sight) -> None:
-        """The robot did not get to where the goal is believed to be, beside it. That is left: at once where memory is
-        not sure of it, else the second time."""
+        """The robot did not get to where the goal is believed to be, beside it: the second time that is left."""
         if not self._belief.needs_proof or sight.pose is None:
             return
         there, before = compose(percept.odometry, sight.pose), self._stuck
         again = before is not None and bool(np.less(pose_gap(there, before), HERE).all())
         self._stuck = None if again else there
-        if again or self._routing.split:
+        if again:
             self.leave(percept, sight)
 
     def _is_at(self, percept: Percept, sight: Sight) -> bool:

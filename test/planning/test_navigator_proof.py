@@ -141,6 +141,14 @@ def test_before_it_sets_out_for_a_far_place_that_is_not_the_only_one_the_robot_l
     assert not any(decision.message.startswith("looking for") for decision in sure.decisions)
 
 
+def test_before_it_sets_out_for_a_place_too_far_off_for_its_time_the_robot_looks_around() -> None:
+    seeing = course(route_to(GOAL + [4.0, 4.0, 0.0], (2.8, 2.3), (2.0, 1.8), confidence=1.0))
+    seeing.navigator.start(Goal(latent=latent_of(GOAL), picture=latent_of(GOAL), time_allowance=15.0))
+    seeing.robot.place(GOAL + [0.0, -0.9, 0.0])
+    assert seeing.run(16.0).succeeded
+    assert_at(seeing.robot, GOAL)
+
+
 def test_a_picture_that_nobody_knows_is_looked_for_from_several_spots_and_then_given_up() -> None:
     seeing = course(NOT_FOUND, blind=True)
     seeing.run(10.0, until=lambda d: d.message.startswith("driving to look"))
