@@ -7,15 +7,15 @@ knows is found by `Closures`.
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
-from ami_ros.geometry import Array, compose, inverse, pose_gap, relative
+from ami_ros.geometry import Array, compose, pose_gap, relative
 from ami_ros.memory.closures import ClosureConfig, Closures, Join
+from ami_ros.memory.free_ways import FreeWays
 from ami_ros.memory.index import Latents
 from ami_ros.memory.place_map import PlaceMap
 from ami_ros.memory.relaxation import RelaxationConfig
@@ -23,7 +23,7 @@ from ami_ros.memory.relocation import Compare, Relocation
 from ami_ros.memory.rows import Experience
 from ami_ros.memory.scan_odometry import ScanOdometry, ScanOdometryConfig
 from ami_ros.memory.types import Edge
-from ami_ros.outlines import RAYS, Outline
+from ami_ros.outlines import Outline
 from ami_ros.scan import Scan
 from ami_ros.scan_matching import Matcher, combined, inverted
 
@@ -35,8 +35,6 @@ LOST = 2  # scans running that contradict what was seen just before: the robot w
 BACK = 6.0  # [m] driven since then, up to which it may be where odometry says all the same: somebody was in the way
 BACK_GAP, BACK_DRIFT = (0.3, 0.15), 0.1  # [m], [rad] off odometry, and more for each metre
 TRUSTED, AWAY = 15.0, 1.0  # [m] of way since then, up to which a spot farther off than this needs pictures that show it
-BETWEEN = 0.05  # [rad] to either side of a direction, in which a laser of few beams has one
-TO_GOAL = 0.1, -0.15  # [m] half width of what has to be free up to a goal off the map, and how far beyond it
 BACK_POINTS = 15  # on walls of a place there, at least
 
 
@@ -79,7 +77,8 @@ class Survey:
         self.odometry = ScanOdometry(config.odometry)
         self.closures = Closures(places, config.closures, relaxation.way_sigma)
         self.relocation = Relocation(places, self.closures)
-        places.graph.sees = self._sees
+        self._ways = FreeWays(places, self.closures)
+        places.graph.sees = self._ways.to
         self.restart()
 
     def restart(self) -> None:
@@ -269,33 +268,8 @@ class Survey:
         return False
 
     def _join(self, join: Join) -> None:
-        free = self._passable(join)
+        free = self._ways.along(join)
         self._link(Edge(join.start, join.stop, join.relative, int(free), 0.0, 0, 0.0, join.covariance, True))
-
-    def _passable(self, join: Join) -> bool:
-        """Whether the straight way between both was seen to be free."""
-        for place_id, pose in ((join.start, join.relative), (join.stop, inverse(join.relative))):
-            if self._is_free(place_id, pose[:2], 0.0, 0.2):
-                return True
-        return False
-
-    def _sees(self, place_id: int, point: Array) -> bool:
-        """Whether a robot could drive from a place straight to `point` (2,) of the map, as far as was seen there; near
-        walls a goal's pose is often a little inside of one."""
-        pose = self.places.index.poses[self.places.index.row(place_id)]
-        return self._is_free(place_id, relative(pose, np.array([*point, 0.0]))[:2], *TO_GOAL)
-
-    def _is_free(self, place_id: int, point: Array, half_width: float, beyond: float) -> bool:
-        """Whether a place saw that nothing stands between it and what is so far `beyond` [m] a `point` (2,) in its
-        frame, on a strip of that half width [m] at its end."""
-        outline, distance = self.closures.outline(place_id), float(np.hypot(*point))
-        if outline is None:
-            return False
-        aside = max(math.atan2(half_width, max(distance, 1e-3)), BETWEEN)
-        bearing, ray = math.atan2(point[1], point[0]), 2 * math.pi / RAYS
-        rays = np.arange(round((bearing - aside) / ray), round((bearing + aside) / ray) + 1) % RAYS
-        seen = outline.free[rays]
-        return distance < 0.3 or bool(np.nanmin(seen, initial=np.inf) > distance + beyond and np.isfinite(seen).any())
 
     def relax(self) -> None:
         """Moves the places so that what was measured agrees, and drops joins that the rest contradicts."""
