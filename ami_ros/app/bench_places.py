@@ -84,7 +84,7 @@ def main(
     _print_reliability(bench.curves)
     if json is not None:
         run = {"world": world, "encoder_id": loaded.encoder_id, "minutes": minutes, "hours": hours, "drift": drift}
-        write_json(json, figures | {"reliability": bench.curves} | run | {"seed": seed} | hardware())
+        write_json(json, figures | _flat(bench.curves) | run | {"seed": seed} | hardware())
 
 
 def _print(figures: dict[str, Any]) -> None:
@@ -97,6 +97,16 @@ def _print(figures: dict[str, Any]) -> None:
             value = figures[name]
             table.add_row(what, "never" if value is None else form.format(value), floor)
     Console().print(table)
+
+
+def _flat(curves: dict[str, Any]) -> dict[str, float]:
+    """Points of the reliability curves, the surer the higher their number."""
+    found: dict[str, float] = {}
+    for name, curve in curves.items():
+        for number, (said, right, moments) in enumerate(curve):
+            point = f"{name}_reliability_{number}"
+            found |= {f"{point}_said_share": said, f"{point}_right_share": right, f"{point}_moments": moments}
+    return found
 
 
 def _print_reliability(curves: dict[str, Any]) -> None:

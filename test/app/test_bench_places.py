@@ -20,4 +20,6 @@ def test_bench_places_prints_a_table_and_writes_flat_figures_with_units(
     assert names <= set(figures)
     assert (figures["seed"], figures["world"], figures["drift"]) == (4, "two_rooms", 0.05)
     assert {"processor", "cores", "encoder_id"} <= set(figures)
+    moments = [value for name, value in figures.items() if name.startswith("cold_reliability") and "moments" in name]
+    assert sum(moments) == figures["cold_moments"] and "switched on" in printed
     assert not any(isinstance(value, dict | list) for value in figures.values())
