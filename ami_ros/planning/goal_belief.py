@@ -145,8 +145,8 @@ class GoalBelief:
             if seen is not None and here and self._is_credible(compose(percept.odometry, seen.pose), likely):
                 tracker.add(percept.stamp, percept.odometry, seen.pose, seen.expected_error)
                 if self._counts(seen):
-                    split = LIKELY <= self._share(follower) < SPLIT
-                    self.proof.add(percept.stamp, percept.odometry, seen.pose, self._is_certain(seen, split))
+                    alike = LIKELY <= self._share(follower) < SPLIT
+                    self.proof.add(percept.stamp, percept.odometry, seen.pose, self._is_certain(seen, alike))
             enough = SPOTTED if likely is None else 1  # a look that agrees with memory is no chance
             spotted = self.needs_proof and here and tracker.agreeing(percept.stamp) >= enough
             pose = tracker.estimate(percept.stamp, percept.odometry, None if spotted else from_memory)
@@ -174,11 +174,11 @@ class GoalBelief:
         """Whether a look is exact enough to count for an arrival; others only show the way."""
         return seen.same is not None and seen.expected_error is not None and seen.expected_error < SURE
 
-    def _is_certain(self, seen: Seen, split: bool) -> bool:
-        """Whether a look cannot be one at a place that is alike, as far as one can tell; `split`: there may be one."""
+    def _is_certain(self, seen: Seen, alike: bool) -> bool:
+        """Whether a look cannot be one at a place that is alike, as far as one can tell; `alike`: memory knows one."""
         assert seen.expected_error is not None and seen.difference is not None
-        odds, least = self._odds(seen), ALIKE[0] if split else 1.0
-        different = DIFFERENT - (ALIKE[1] if split else 0.0)
+        odds, least = self._odds(seen), ALIKE[0] if alike else 1.0
+        different = DIFFERENT - (ALIKE[1] if alike else 0.0)
         slack = SLACK * min(odds - least, 1.0) if self.looked_again else 0.0
         return odds >= least and seen.expected_error < CERTAIN and seen.difference < different + slack
 

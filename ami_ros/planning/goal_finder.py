@@ -74,7 +74,9 @@ class GoalFinder:
         if self._routing.likely and self._belief.is_refuted(percept.odometry, sight.remembered):
             self._routing.try_elsewhere()
             return Search(Look.NEXT)
-        may_be_here = self._may_be_here(sight, elapsed)
+        too_far = is_out_of_reach(sight.left, elapsed, self._goal.time_allowance)
+        self._belief.anywhere |= too_far
+        may_be_here = self._may_be_here(sight, too_far)
         if sight.spotted or (self._routing.likely and not self._search.wanted and not may_be_here):
             return None
         routing, search = self._routing, self._search
@@ -91,12 +93,11 @@ class GoalFinder:
             return Search(Look.GIVE_UP) if spot is None else Search(Look.DRIVE, spot)
         return self._look_there(percept, sight, elapsed)
 
-    def _may_be_here(self, sight: Sight, elapsed: float) -> bool:
+    def _may_be_here(self, sight: Sight, too_far: bool) -> bool:
         """Whether it is worth a look around before the robot sets out for a far place: one that is not the only one, or
         too far off for the time allowed, which nobody would have asked for."""
-        too_far = is_out_of_reach(sight.left, elapsed, self._goal.time_allowance)
-        self._belief.anywhere |= too_far
-        return (self._routing.split or too_far) and sight.left > FAR and not (self._search.spots and self._search.done)
+        looked = self._search.spots and self._search.done
+        return (self._routing.split or too_far) and sight.left > FAR and not looked
 
     def _look_there(self, percept: Percept, sight: Sight, elapsed: float) -> Search | None:
         """What to do on the way to a place that memory is not sure of: there it is looked for once, all round."""

@@ -1,7 +1,6 @@
-import json
 import math
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,31 +14,20 @@ from ami_ros.evaluation.goals import SampledGoal
 from ami_ros.evaluation.trials import Trial
 from ami_ros.geometry import compose, inverse
 
+Read = Callable[[WebView, str], Any]
 ABOUT = {"world": "home", "robot": "ami_bot", "seed": 1, "total": 2}
 BACKDROP = Backdrop(np.zeros((60, 80, 3), np.uint8), (0.0, 8.0, 0.0, 6.0), 0.18)
 LEG = Leg(0, SampledGoal("near", np.array([2.0, 1.0, 0.5]), 1.2), b"\x89PNG picture", began=10.0, allowance=30.0)
 
 
-@pytest.fixture
-def web() -> Iterator[WebView]:
-    view = WebView()
-    yield view
-    view.close()
-
-
-def read(web: WebView, name: str) -> Any:
-    with urllib.request.urlopen(web.url + name, timeout=10) as answer:
-        return json.loads(answer.read())
-
-
-def test_view_works_before_anything_is_known(web: WebView) -> None:
+def test_view_works_before_anything_is_known(web: WebView, read: Read) -> None:
     DemoView(web, BACKDROP, ABOUT).update(None, Observed(), [])
     state = read(web, "state")
     assert state["goal"] is None and state["robot"] is None and state["total"] == 2
     assert read(web, "scene")["extent"] == [0.0, 8.0, 0.0, 6.0]
 
 
-def test_what_the_robot_believes_is_shown_in_the_world(web: WebView) -> None:
+def test_what_the_robot_believes_is_shown_in_the_world(web: WebView, read: Read) -> None:
     memory_frame, odom_frame = np.array([3.0, 1.0, 2.0]), np.array([-1.0, 2.0, 0.7])
     frames, truth, log = Frames(), np.array([1.0, 1.0, 0.2]), TruthLog()
     believed = compose(inverse(memory_frame), truth)
@@ -63,7 +51,7 @@ def test_what_the_robot_believes_is_shown_in_the_world(web: WebView) -> None:
         assert answer.read() == LEG.picture
 
 
-def test_finished_goals_are_counted_and_drawn(web: WebView) -> None:
+def test_finished_goals_are_counted_and_drawn(web: WebView, read: Read) -> None:
     path = np.linspace((0.0, 0.0), (1.0, 0.0), 200)
     trial = Trial(
         "near",

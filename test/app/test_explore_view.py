@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,21 +24,10 @@ from ami_ros.simulation.simulator import Simulator
 from ami_ros.world_model.checkpoint import LoadedModel
 from harness.exact_model import IMAGE_SIZE, ExactModel
 
+Read = Callable[[WebView, str], Any]
 EXACT = LoadedModel(ExactModel(), "exact", "0" * 64)
 BACKDROP = Backdrop(np.zeros((30, 40, 3), np.uint8), (0.0, 4.0, 0.0, 3.0), 0.18)
 ASKED = ExploreSettings("home", None, None, 8, 0, 1.0, 0, None, None, True, None, 0.5)
-
-
-@pytest.fixture
-def web() -> Iterator[WebView]:
-    view = WebView()
-    yield view
-    view.close()
-
-
-def read(web: WebView, name: str) -> Any:
-    with urllib.request.urlopen(web.url + name, timeout=10) as answer:
-        return json.loads(answer.read())
 
 
 def driving() -> ClosedLoop:
@@ -50,7 +37,7 @@ def driving() -> ClosedLoop:
     return ClosedLoop(EXACT, cast(Simulator, robot), None, config, 0)
 
 
-def test_the_map_grows_on_the_page_and_lies_where_the_robot_was(web: WebView) -> None:
+def test_the_map_grows_on_the_page_and_lies_where_the_robot_was(web: WebView, read: Read) -> None:
     view, loop = (
         ExploreView(DemoView(web, BACKDROP, {"world": "two_rooms", "robot": "r", "seed": 0, "total": 1})),
         driving(),
