@@ -26,7 +26,7 @@ def test_mission_survives_that_its_node_is_killed(stack: Any, tmp_path: Path) ->
     with ProcessKeeper([spec], tmp_path) as keeper:
         client = Client(stack)
         client.drive_off(RunMission.Goal(goals=[ahead(stack, 0.3), ahead(stack, 1.2)]))
-        stack.ros.spin_until(lambda: client.feedback[-1].index == 1, 300.0, "the second goal")
+        client.spin_until_goal(1, 300.0)
         assert file.exists()
         said = len(client.said)
         os.kill(keeper.pids()["mission"], signal.SIGKILL)
