@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 
 # Nothing is imported that could collect garbage, lock or wait for a disk: what is late is then the machine.
 _WATCH = """
-import os, time
+import os, signal, time
+asked = []
+signal.signal(signal.SIGTERM, lambda *_: asked.append(True))
 os.sched_setaffinity(0, [{core}])
 try:
     os.setpriority(os.PRIO_PROCESS, 0, -20)
@@ -22,7 +24,7 @@ except OSError:
     pass
 print("watching", flush=True)
 before = time.monotonic()
-while os.getppid() == {parent}:
+while not asked and os.getppid() == {parent}:
     time.sleep({period})
     now = time.monotonic()
     if now - before > {period} + {least}:
@@ -32,6 +34,7 @@ while os.getppid() == {parent}:
 
 PERIOD = 0.005  # [s] between two looks
 LEAST = 0.03  # [s] of lateness from which a processor counts as away
+LAST_LOOK = 10.0  # [s] a watch gets to tell of a pause that it is in at the end
 
 Interval = tuple[float, float]  # start, end [s] on the steady clock, `time.monotonic`: one for all processes
 
@@ -55,8 +58,8 @@ class MachinePauses:
 
     def __exit__(self, *_: object) -> None:
         for watch in self._watches:
-            watch.kill()
-        seen = [line.split() for watch in self._watches for line in watch.communicate()[0].splitlines()]
+            watch.terminate()
+        seen = [line.split() for watch in self._watches for line in _last_words(watch).splitlines()]
         self.pauses = union([(float(pair[0]), float(pair[1])) for pair in seen if len(pair) == 2])
 
     @property
@@ -84,3 +87,11 @@ def _watch(core: int) -> subprocess.Popen[str]:
     code = _WATCH.format(core=core, parent=os.getpid(), period=PERIOD, least=LEAST)
     command = [sys.executable, "-I", "-S", "-c", code]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+
+
+def _last_words(watch: subprocess.Popen[str]) -> str:
+    try:
+        return watch.communicate(timeout=LAST_LOOK)[0]
+    except subprocess.TimeoutExpired:  # its processor is still away
+        watch.kill()
+        return watch.communicate()[0]

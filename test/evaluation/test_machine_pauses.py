@@ -6,7 +6,6 @@ import os
 import signal
 import time
 
-import psutil
 import pytest
 
 from ami_ros.evaluation.machine_pauses import MachinePauses, union
@@ -15,14 +14,12 @@ from harness.waiting import wait_until
 
 def test_what_stops_a_watch_is_told_as_a_pause() -> None:
     with MachinePauses() as machine:
-        watch = psutil.Process(machine._watches[0].pid)
+        watch = machine._watches[0]
         before = time.monotonic()
         os.kill(watch.pid, signal.SIGSTOP)
         wait_until(lambda: time.monotonic() - before > 0.3, what="a moment")
         after = time.monotonic()
         os.kill(watch.pid, signal.SIGCONT)
-        spent = watch.cpu_times().user
-        wait_until(lambda: watch.cpu_times().user > spent or time.monotonic() - after > 0.5, what="a look of the watch")
     assert machine.longest > 0.25
     assert machine.within((before, after)) > 0.25
     assert machine.within((before - 20.0, before - 10.0)) == 0.0
