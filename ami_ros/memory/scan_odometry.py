@@ -12,6 +12,7 @@ from ami_ros.outlines import Outline, free_distance, outline_of, points_of
 from ami_ros.scan import Scan
 from ami_ros.scan_matching import Match, Matcher, Window
 
+TURNING = 0.1  # [m per rad] of way that turning counts as, where it brings other walls into sight
 NEAR_STEP = 0.5  # [m], [rad] of motion within which two scans see the same
 
 
@@ -27,7 +28,8 @@ class ScanOdometryConfig:
     every_turn: float = 0.25  # ... [rad] of turning between them
     support: float = 0.55  # share of points on walls from which a match is believed; larger trusts wheels more
     strange: float = 0.3  # share of points in what was free just before, from which the robot may have been carried
-    floor: tuple[float, float] = (0.015, 0.005)  # [m], [rad] least deviation of a step that scans have measured
+    renewed: float = 1.0  # [m] of way over which scans err alike; smaller: the map is less sure, and looks farther
+    floor: tuple[float, float] = (0.02, 0.005)  # [m], [rad] least deviation of such a stretch
 
 
 @dataclass
@@ -118,8 +120,25 @@ class ScanOdometry:
         off = relative(expected, match.pose)
         if off @ np.linalg.solve(prior, off) > 25.0:
             return step
-        floor = np.diag(np.square([self.config.floor[0], self.config.floor[0], self.config.floor[1]]))
-        return Step(relative(base, match.pose), turned.T @ match.covariance @ turned + floor, True)
+        return Step(relative(base, match.pose), self._spread(motion, prior, turned.T @ match.covariance @ turned), True)
+
+    def _spread(self, motion: Array, prior: Array, posterior: Array) -> Array:
+        """Covariance (3, 3) that a step adds to those before it.
+
+        Scans that are compared with the same walls err alike: over all the steps until others have come into sight what
+        they measure errs by as much as in one. What no wall holds errs anew in each step, as the wheels do.
+
+        Args:
+            motion: (3,) by odometry.
+            prior: (3, 3) of it.
+            posterior: (3, 3) of the fit that weighed both.
+        """
+        config = self.config
+        share = min(1.0, (float(np.hypot(*motion[:2])) + TURNING * abs(float(motion[2]))) / config.renewed)
+        wheels = np.linalg.inv(prior)
+        measured = np.linalg.inv(posterior) - wheels
+        floor = np.square([config.floor[0], config.floor[0], config.floor[1]])
+        return np.linalg.inv(wheels + measured / share) + np.diag(floor) * share
 
     def _best(self, other: Outline, expected: Array, spread: Array) -> Match | None:
         """The fit from where odometry says, or from where a search finds it where odometry is vague."""

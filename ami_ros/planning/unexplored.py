@@ -26,17 +26,28 @@ class Unexplored:
         self.config = config
         self.vain: list[Array] = []
         self._looked: list[Array] = []  # (2,) each, in the map frame
+        self._sought: Array | None = None  # (2,) likewise: where it drives to look around
         self._apart = max(1.0, config.coarse)  # times the distances of the second pass
 
     def looks_around(self, pose: Array, places: Array) -> bool:
-        """Whether to turn once around at `pose` (3,), for too little was seen from near here; counts as done."""
+        """Whether to turn once around at `pose` (3,), for too little was seen from near here; counts as done.
+
+        A spot that it came to for that is done with, turned or not: else it would be chosen again and again.
+        """
+        looks = self._misses_views(pose, places)
+        if self._sought is not None and np.hypot(*(self._sought - pose[:2])) < self.config.passed:
+            self._looked.append(self._sought)
+            self._sought = None
+        if looks:
+            self._looked.append(pose[:2])
+        return looks
+
+    def _misses_views(self, pose: Array, places: Array) -> bool:
         reach = self._apart * self.config.look_apart
         if not reach or missing_views(pose[None, :2], places, reach)[0] < self.config.unseen:
             return False
-        if self._looked and gaps(pose[None, :2], np.stack(self._looked))[0] < reach / 2:
-            return False  # something is in the way of turning
-        self._looked.append(pose[:2])
-        return True
+        # Else something is in the way of turning.
+        return not self._looked or bool(gaps(pose[None, :2], np.stack(self._looked))[0] >= reach / 2)
 
     def choose(self, state: WorldState, pose: Array, ways: Ways) -> tuple[Array, str] | None:
         """The best spot (2,) in the map frame, and why; None: nothing is left in reach.
@@ -47,11 +58,13 @@ class Unexplored:
             ways: from there.
         """
         assert state.places is not None
+        self._sought = None
         while True:
             points, way = self._candidates(ways)
             if (best := self._new(state, pose, points, way)) is not None:
                 return best, "to free space that is not in memory"
             if (best := self._unseen(state.places, points, way)) is not None:
+                self._sought = best
                 return best, "to look around where few views are remembered"
             if self._apart == 1.0:
                 return None

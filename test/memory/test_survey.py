@@ -21,6 +21,10 @@ from harness.carmen import CORRIDOR, RING, around, box, driven, scan_at
 
 HALL = np.array(box(-4.0, -6.0, 7.0, 5.0))  # another building
 LARGE_HALL = np.array([*box(-8.0, -5.5, 12.0, 3.6), *box(10.0, 2.0, 10.1, 2.1), *box(4.0, 2.0, 4.1, 2.1)])
+# Aisles of a warehouse between racks that are all alike, 2.5 m apart.
+AISLES = np.array(
+    [*box(0.0, 0.0, 14.5, 9.0), *(wall for k in range(5) for wall in box(1.8 + 2.5 * k, 1.6, 2.6 + 2.5 * k, 7.4))]
+)
 Truths = dict[int, Array]
 
 
@@ -142,6 +146,23 @@ def test_in_a_bare_corridor_no_join_is_made_along_it() -> None:
     live(memory, CORRIDOR, truth, drifting(truth))
     memory.finish()
     assert not (memory.map.graph.edges.columns["joined"] > 0).any()
+    memory.close()
+
+
+def test_aisles_that_are_alike_are_not_taken_for_one_another() -> None:
+    """A robot that comes up the next aisle sees what it saw in the last one, and has not been where it is."""
+    memory = make()
+    comb = [(0.9 + 2.5 * k, y) for k in range(5) for y in ((0.8, 8.2) if k % 2 == 0 else (8.2, 0.8))]
+    truth = driven(np.array([(0.9, 0.8), *comb, (10.9, 8.2), (0.9, 8.2)]), step=0.1)
+    founded, _ = live(memory, AISLES, truth, drifting(truth))
+    memory.finish()
+    edges = memory.map.graph.edges.columns
+    joins = edges[edges["joined"] > 0]
+    assert len(joins) >= 5
+    start, stop = (np.array([founded[int(i)] for i in joins[name]]) for name in ("start", "stop"))
+    gap, _ = pose_gap(relative(start, stop), np.column_stack([joins[name] for name in ("x", "y", "yaw")]))
+    assert gap.max() < 0.5
+    assert aligned_error(memory.map.index.poses, np.array([founded[int(i)] for i in memory.map.index.ids])).max() < 0.4
     memory.close()
 
 

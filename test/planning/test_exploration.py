@@ -242,6 +242,26 @@ def test_when_nothing_is_new_it_looks_round_where_it_has_not_yet() -> None:
     assert np.hypot(*(np.array(leg.destination.pose[:2]) - places[0, :2])) > 0.3
 
 
+def test_a_spot_from_near_which_enough_was_seen_is_not_sought_again_and_again() -> None:
+    """Seen in a warehouse: 200 legs to where the robot stood already, and beside which it had looked all round."""
+    walls, places = scan_of_points(ring(0.85)), EVERYWHERE[:3]
+    around = np.array([[*places[0, :2], yaw] for yaw in np.arange(-3.0, 3.0, 0.5)])
+    known = np.concatenate([places, around])
+    exploration = Exploration(ExplorationConfig(look_apart=0.4, half_width=0.05))
+    legs, pose = [], places[0]
+    for stamp in range(200):
+        leg = exploration.step(state_at(float(stamp), known, pose, scan=walls)).leg
+        if leg is None or "to look around" not in leg.reason:
+            break
+        legs.append(np.array(leg.destination.pose[:2]))
+        short = 0.45 / max(0.45, float(np.hypot(*(legs[-1] - pose[:2]))))  # it stops 0.45 m before the spot
+        near = np.array([*(legs[-1] + short * (pose[:2] - legs[-1])), leg.destination.pose[2]])
+        known = np.concatenate([known, [[*near[:2], yaw] for yaw in np.arange(-3.0, 3.0, 0.5)]])
+        exploration.ended(leg.number, True, 0, "", stamp + 0.5)
+        pose = near
+    assert legs and min((np.hypot(*(a - b)) for k, a in enumerate(legs) for b in legs[:k]), default=1.0) > 0.05
+
+
 def test_a_spot_that_is_the_only_one_is_driven_to_and_not_chosen_again_and_again() -> None:
     exploration = Exploration(CONFIG)
     first = leg_of(exploration, state_at(0.0))
