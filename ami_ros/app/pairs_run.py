@@ -25,6 +25,7 @@ from ami_ros.simulation.world_file import load_world
 from ami_ros.world_model.checkpoint import CONFIG, LoadedModel, load_model, save_model
 from ami_ros.world_model.model import WorldModel
 
+OPEN = 5  # of so many buildings one has no ceiling
 SIZE = 96  # [px] of pictures that are compared
 BATCHES = 48  # of pairs that thresholds are found by
 
@@ -119,8 +120,11 @@ def _views(job: PairJob, seeds: tuple[int, ...], model: WorldModel, console: Con
 
 
 def draw_building(seed: int, file: Path, config: ViewConfig) -> None:
-    """Views of one building, to a file."""
-    save_views(file, take_views(load_world(f"building:{seed}"), config, seed))
+    """Views of one building, to a file; some stand open to the sky, as worlds of simulators often do."""
+    world = load_world(f"building:{seed}")
+    if seed % OPEN == OPEN - 1:
+        world = replace(world, interior=None)
+    save_views(file, take_views(world, config, seed))
 
 
 def _show(found: PairQuality, console: Console) -> None:

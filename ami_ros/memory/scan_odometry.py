@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from ami_ros.geometry import Array, compose, pose_gap, relative, transform_points
+from ami_ros.memory.wheel_gains import WheelGains
 from ami_ros.outlines import Outline, free_distance, outline_of, points_of
 from ami_ros.scan import Scan
 from ami_ros.scan_matching import Match, Matcher, Window
 
 TURNING = 0.1  # [m per rad] of way that turning counts as, where it brings other walls into sight
+TOLD = 0.85  # share of the variance of odometry below which scans say how the robot moved, and its gains are learned
 NEAR_STEP = 0.5  # [m], [rad] of motion within which two scans see the same
 
 
@@ -61,6 +63,7 @@ class ScanOdometry:
 
     def __init__(self, config: ScanOdometryConfig) -> None:
         self.config = config
+        self.gains = WheelGains()
         self.restart()
 
     def restart(self) -> None:
@@ -80,8 +83,7 @@ class ScanOdometry:
         if before is None:
             self._keep(points)
             return Step(np.zeros(3), np.diag([1e-6, 1e-6, 1e-6]), False)
-        motion = relative(before, self._odometry)
-        step = self._fit(motion, points)
+        step = self._fit(relative(before, self._odometry), points)
         self.pose = compose(self.pose, step.motion)
         self.way += float(np.hypot(*step.motion[:2]))
         last = self._stops[-1]
@@ -98,7 +100,9 @@ class ScanOdometry:
         along = config.distance_noise * length + 0.02 * turn + 0.005
         return np.diag(np.square([along, along, config.turn_noise * turn + config.drift_noise * length + 0.003]))
 
-    def _fit(self, motion: Array, points: Array) -> Step:
+    def _fit(self, said: Array, points: Array) -> Step:
+        """What a scan makes of what odometry said (3,)."""
+        motion = self.gains.corrected(said)
         prior = self._by_wheels(motion)
         step = Step(motion, prior, False)
         if np.hypot(*motion[:2]) < 0.01 and abs(motion[2]) < 0.005:
@@ -120,7 +124,10 @@ class ScanOdometry:
         off = relative(expected, match.pose)
         if off @ np.linalg.solve(prior, off) > 25.0:
             return step
-        return Step(relative(base, match.pose), self._spread(motion, prior, turned.T @ match.covariance @ turned), True)
+        moved, posterior = relative(base, match.pose), turned.T @ match.covariance @ turned
+        told = np.diag(posterior) < TOLD * np.diag(prior)
+        self.gains.learn(said, moved, bool(told[0]), bool(told[2]))
+        return Step(moved, self._spread(motion, prior, posterior), True)
 
     def _spread(self, motion: Array, prior: Array, posterior: Array) -> Array:
         """Covariance (3, 3) that a step adds to those before it.
