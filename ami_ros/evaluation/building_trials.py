@@ -124,7 +124,7 @@ def drive_building(
 
 def explore(loop: ClosedLoop, space: FreeSpace, seconds: float, report: Report) -> Row:
     """The robot explores for so long, or until it finds nothing new; what it came to know."""
-    drive = TaskDrive(loop, Exploration(ExplorationConfig()))
+    drive = TaskDrive(loop, Exploration(ExplorationConfig(), seconds))
     contacts, shown = loop.simulator.ground_truth().contacts, 0.0
     try:
         for _ in drive.run(seconds + 1.0):

@@ -37,7 +37,7 @@ class Exploration:
 
     Args:
         config: see there.
-        allowance: [s], after which it returns; 0: when there is nothing new.
+        allowance: [s], after which it returns, and which it uses; 0: when there is nothing new.
         home: the place of safety; None: the place where it begins.
     """
 
@@ -48,7 +48,7 @@ class Exploration:
         self.legs = self.home_tries = 0
         self._grid: Grid | None = None
         self._drawn: tuple[Array, Array] | None = None  # (3,) in the map and in odom, of the newest scan in it
-        self._unexplored = Unexplored(config)
+        self._unexplored = Unexplored(config, closely=allowance > 0.0)
         self._target: Array | None = None  # (2,) in the map frame, where the leg under way leads
         self._revisited: list[Array] = []  # (2,) each, in the map frame: doubtful places that were driven to
         self._turns: list[Array] = []  # (3,) each, in odom: what is left of looking round, that under way first

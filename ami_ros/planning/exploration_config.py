@@ -14,6 +14,7 @@ class ExplorationConfig:
     news_worth: float = 1.5  # [m/m] for a spot that is farther from all places; larger takes longer legs
     look_apart: float = 1.5  # [m] between spots from which it looks all round; larger: faster, fewer views; 0: never
     coarse: float = 2.0  # times `known` and `look_apart` at first, so that all rooms are seen before any closely; 1: no
+    fine: float = 0.6  # times the same at last, while there is time, so that more is recognised; 1: no such pass
     unseen: float = 0.35  # share of directions nobody looked in near by, from which it does; larger: less often
     sight: float = 2.4  # [m] of a leg, at most; larger stops less often, and replans less
     half_width: float = 0.22  # [m] half width of the ways that it takes; larger ignores narrow passages

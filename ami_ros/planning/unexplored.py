@@ -1,6 +1,7 @@
 """What is left to explore: spots that are new, and spots from near which too little was seen.
 
-It goes over a building twice: first from far apart, so that all rooms are seen before any is seen closely.
+It goes over a building twice: first from far apart, so that all rooms are seen before any is seen closely. If it has a
+time for it, what is left of that goes into a third pass: a picture is recognised from where one was taken close by.
 """
 
 from __future__ import annotations
@@ -18,16 +19,25 @@ from ami_ros.planning.task import WorldState
 class Unexplored:
     """Remembers where it was tried in vain, and where the robot looked all round.
 
+    Args:
+        config: see there.
+        closely: whether there is a third pass.
+
     Attributes:
         vain: (2,) each, in the map frame: spots that could not be reached.
     """
 
-    def __init__(self, config: ExplorationConfig) -> None:
+    def __init__(self, config: ExplorationConfig, closely: bool = False) -> None:
         self.config = config
         self.vain: list[Array] = []
         self._looked: list[Array] = []  # (2,) each, in the map frame
         self._sought: Array | None = None  # (2,) likewise: where it drives to look around
-        self._apart = max(1.0, config.coarse)  # times the distances of the second pass
+        # Of each pass that is left, times the distances of the second one.
+        self._passes = [max(1.0, config.coarse), 1.0, *([min(1.0, config.fine)] if closely else [])]
+
+    @property
+    def _apart(self) -> float:
+        return self._passes[0]
 
     def looks_around(self, pose: Array, places: Array) -> bool:
         """Whether to turn once around at `pose` (3,), for too little was seen from near here; counts as done.
@@ -66,9 +76,9 @@ class Unexplored:
             if (best := self._unseen(state.places, points, way)) is not None:
                 self._sought = best
                 return best, "to look around where few views are remembered"
-            if self._apart == 1.0:
+            if len(self._passes) == 1:
                 return None
-            self._apart = 1.0
+            self._passes.pop(0)
 
     def _new(self, state: WorldState, pose: Array, points: Array, way: Array) -> Array | None:
         """Of `points` (n, 2) with ways (n,) [m] the one that is far from all places and near the robot."""

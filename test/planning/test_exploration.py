@@ -161,6 +161,15 @@ def test_all_rooms_are_seen_before_any_is_seen_closely() -> None:
     assert far.destination.pose[0] > 2.0
 
 
+@pytest.mark.parametrize("allowance", [0.0, 600.0])
+def test_what_is_left_of_its_time_goes_into_looking_more_closely(allowance: float) -> None:
+    config = ExplorationConfig(look_apart=0.0, coarse=1.0, fine=0.5)
+    leg = leg_of(Exploration(config, allowance), state_at(0.0, EVERYWHERE))  # a place each metre
+    assert ("not in memory" in leg.reason) == (allowance > 0.0)
+    if allowance:
+        assert np.hypot(*(EVERYWHERE[:, :2] - leg.destination.pose[:2]).T).min() > 0.5 * config.known
+
+
 def test_it_gives_up_when_memory_does_not_know_where_the_robot_is() -> None:
     exploration, legs = Exploration(CONFIG), 0
     for stamp in np.arange(0.0, CONFIG.patience + 1.0, 0.5):
