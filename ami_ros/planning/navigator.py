@@ -170,7 +170,8 @@ class Navigator:
             self.belief.forget_unlikely(self.routing.follower)
             if self._beside is not None:
                 self._finder.stuck(percept, self._beside)
-            self.routing.stuck_here()
+            else:
+                self.routing.stuck_here()
             drive = config.planner.kinematics.drive
             self.recovery = BackAndTurn(percept.stamp, percept.odometry, self.trail, drive)
         if before in (Situation.BACKING, Situation.LOOKING, Situation.LOCALISING):

@@ -63,6 +63,15 @@ def test_where_it_got_stuck_the_route_is_avoided(course: Course) -> None:
     assert requests and requests[-1].avoid_edges and len(requests[-1].avoid_edges[0]) == 2
 
 
+def test_where_it_did_not_get_to_what_it_saw_no_way_is_blocked(model: ExactModel) -> None:
+    """It had left the route: after two such places a goal ended as if every way to it were blocked."""
+    course = course_with_memory(model)
+    course.navigator.start(Goal(latent=latent_of(course.robot.ground_truth().pose + [0.9, 0.0, 0.0])))
+    assert course.run(10.0, lambda d: d.message == "approaching the goal").message == "approaching the goal"
+    requests = [d.wants_route for d in held(course, 20.0) if d.wants_route is not None]
+    assert requests and not any(request.avoid_edges for request in requests)
+
+
 def block(course: Course) -> None:
     """The way between the first places was found blocked, just now."""
     now = course.percept().stamp
