@@ -116,10 +116,11 @@ class GoalBelief:
     def __init__(self, goal: Goal, model: Dynamics, approach: float) -> None:
         self.goal, self.approach = goal, approach
         self.locator = GoalLocator(model, goal) if goal.latent is not None else None
-        self.tracker = GoalTracker(ANYWHERE_SIGMA, SEARCH_WINDOW) if self.needs_proof else GoalTracker()
+        self.tracker = GoalTracker(ANYWHERE_SIGMA, SEARCH_WINDOW, compares=True) if self.needs_proof else GoalTracker()
         self.proof = Proof()
         self.looked_again = False  # whether the robot has come to where the goal is believed to be for a second time
         self.anywhere = False  # whether it may be seen elsewhere than where memory has it, however sure that is
+        self.wary = False  # whether it has followed what only looked like the goal: then exact looks count alone
         self._refuted: list[Array] = []  # (3,) each, in odom: places that only look like the goal from afar
 
     @property
@@ -142,7 +143,8 @@ class GoalBelief:
             alone = self._share(follower) >= SPLIT and not self.anywhere
             here = close or (self.needs_proof and not alone)
             likely = from_memory if self.needs_proof and alone else None
-            if seen is not None and here and self._is_credible(compose(percept.odometry, seen.pose), likely):
+            heeded = seen is not None and here and (self._counts(seen) or not self.wary)
+            if seen is not None and heeded and self._is_credible(compose(percept.odometry, seen.pose), likely):
                 tracker.add(percept.stamp, percept.odometry, seen.pose, seen.expected_error)
                 if self._counts(seen):
                     alike = LIKELY <= self._share(follower) < SPLIT

@@ -22,6 +22,7 @@ REFUTED_SECONDS = 0.5  # [s] of seeing beside a goal that it is another place, b
 LOOK_SECONDS = 0.8  # [s] of standing at a goal that is not recognised, before it is looked at again from farther off
 THERE = 0.3  # [m] from a place that memory is not sure of, at which the robot looks around
 FAR = 4.0  # [m] of way to a place that may be the wrong one, from which the robot first looks around where it is
+CHASED = 0.3, 0.15, 0.6  # [m] off, from which a goal has to come nearer by so much for each so many that are driven
 HERE = 0.5, 0.6  # [m], [rad] from where memory has the goal, within which it is there that it was looked for
 
 
@@ -57,6 +58,7 @@ class GoalFinder:
     def __init__(self, goal: Goal, routing: Routing, belief: GoalBelief, stop: StopRule) -> None:
         self._goal, self._routing, self._belief, self._stop = goal, routing, belief, stop
         self._search, self._second_look, self._refuted = GoalSearch(), SecondLook(), Stopwatch()
+        self._nearest: tuple[float, Array] | None = None  # how near [m] what it drives to came, and (3,) in odom where
         self._stuck: Array | None = None  # (3,) in odom, where the goal was believed to be when it was not got to
 
     def re_anchor(self) -> None:
@@ -133,8 +135,28 @@ class GoalFinder:
             self.leave(percept, sight)
             return Look.LEAVE
         if self._second_look.under_way(percept.stamp, percept.odometry) and not self._is_at(percept, sight):
+            self._nearest = None
             return Look.BACK
+        if self._recedes(percept.odometry, sight, near):
+            self.leave(percept, sight)
+            self._belief.wary = True
+            return Look.LEAVE
         return None
+
+    def _recedes(self, odometry: Array, sight: Sight, near: bool) -> bool:
+        """Whether what the robot drives to stays as far off as it was, as a plain wall does that looks like the goal
+        from everywhere; where memory is sure of the goal it is not judged so soon."""
+        least, closer, driven = CHASED
+        if not (near and sight.spotted) or self._routing.likely:
+            self._nearest = None
+        elif sight.seen is None:
+            return False
+        elif self._nearest is None or not least < sight.energy > self._nearest[0] - closer:
+            self._nearest = sight.energy, odometry
+        elif np.hypot(*(odometry - self._nearest[1])[:2]) > driven:
+            self._nearest = None
+            return True
+        return False
 
     def proven(self, percept: Percept, sight: Sight) -> bool:
         """Whether the goal was recognised here, where that is needed."""
@@ -179,13 +201,15 @@ class GoalFinder:
             self._routing.try_elsewhere()
 
     def stuck(self, percept: Percept, sight: Sight) -> None:
-        """The robot did not get to where the goal is believed to be, beside it: the second time that is left."""
+        """The robot did not get to where the goal is believed to be, beside it: that is left, at once where memory is
+        not sure of it, else the second time."""
         if not self._belief.needs_proof or sight.pose is None:
             return
         there, before = compose(percept.odometry, sight.pose), self._stuck
         again = before is not None and bool(np.less(pose_gap(there, before), HERE).all())
         self._stuck = None if again else there
-        if again:
+        if again or not self._routing.likely:
+            self._belief.wary = True
             self.leave(percept, sight)
 
     def _is_at(self, percept: Percept, sight: Sight) -> bool:

@@ -72,9 +72,8 @@ class Navigator:
         self._spot: Array | None = None  # (3,) in odom, to which it drives to look for the goal
         self._left: float | None = None  # route left [m] when it last drove towards the goal, if that was just now
         self._beside: Sight | None = None  # of the goal, if it was driven straight to just now
-        self._stop = StopRule(
-            goal.distance_tolerance or config.distance_tolerance, goal.angle_tolerance or config.angle_tolerance
-        )
+        distance = config.exact_tolerance if goal.recognised else config.distance_tolerance
+        self._stop = StopRule(goal.distance_tolerance or distance, goal.angle_tolerance or config.angle_tolerance)
         self._finder = GoalFinder(goal, self.routing, self.belief, self._stop)
 
     def set_route(self, answer: Route | AmiError) -> None:

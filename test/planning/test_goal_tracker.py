@@ -96,3 +96,17 @@ def test_forgetting_drops_all_sightings(tracker: GoalTracker) -> None:
     tracker.add(0.0, HERE, relative(HERE, GOAL))
     tracker.forget()
     assert tracker.estimate(0.0, HERE, None) is None
+
+
+@pytest.mark.parametrize("compares", [True, False])
+def test_where_pictures_are_compared_a_few_looks_from_the_goal_outweigh_many_from_afar(compares: bool) -> None:
+    """From afar they see it too near by a third, and from aside beside it."""
+    tracker, aside = GoalTracker(compares=compares), compose(GOAL, [-0.05, 0.0, -1.0])
+    for k in range(40):
+        far = compose(GOAL, [-1.2 + 0.02 * k, 0.0, 0.0])
+        tracker.add(0.1 * k, far, relative(far, GOAL) * [0.7, 1.0, 1.0], expected_error=0.15)
+    for k in range(10):
+        tracker.add(4.0 + 0.1 * k, aside, relative(aside, GOAL + [0.0, 0.15, 0.0]), expected_error=0.15)
+        near = compose(GOAL, [-0.1, 0.0, 0.0])
+        tracker.add(4.0 + 0.1 * k, near, relative(near, GOAL), expected_error=0.15)
+    assert (np.hypot(*(believed(tracker, 5.0) - GOAL)[:2]) < 0.1) == compares

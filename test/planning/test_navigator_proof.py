@@ -149,6 +149,30 @@ def test_before_it_sets_out_for_a_place_too_far_off_for_its_time_the_robot_looks
     assert_at(seeing.robot, GOAL)
 
 
+class Mirage(Pairs):
+    """What looks like the goal from everywhere, as a plain wall does: always 0.7 m ahead."""
+
+    error = 0.5
+
+    def __call__(self, here: Tensor, there: Tensor, columns: Tensor | None) -> Verdict:
+        pose = torch.tensor([[0.7, 0.0, 1.0, 0.0]])
+        return Verdict(pose, torch.full((1,), self.error), torch.full((1,), 0.95))
+
+
+def test_what_stays_as_far_off_as_it_was_is_not_followed_for_long() -> None:
+    seeing = course(NOT_FOUND)
+    seeing.navigator.model.pairs = Mirage(None)  # type: ignore[attr-defined]
+    seeing.navigator.start(Goal(latent=latent_of(GOAL), picture=latent_of(GOAL), time_allowance=90.0))
+    seeing.run(30.0, until=lambda decision: decision.message.startswith("it only looks like the goal"))
+    followed = sum(decision.message.startswith("approaching") for decision in seeing.decisions)
+    assert seeing.decisions[-1].message.startswith("it only looks like the goal") and followed * 0.1 < 12.0
+    assert seeing.decisions[-1].recoveries == 0
+    last = seeing.run(90.0)
+    assert last.code is Code.UNKNOWN_PLACE and last.recoveries == 0
+    again = [d.message for d in seeing.decisions].index(seeing.decisions[-1].message)
+    assert not any(d.message.startswith("approaching") for d in seeing.decisions[again:])
+
+
 def test_a_picture_that_nobody_knows_is_looked_for_from_several_spots_and_then_given_up() -> None:
     seeing = course(NOT_FOUND, blind=True)
     seeing.run(10.0, until=lambda d: d.message.startswith("driving to look"))
