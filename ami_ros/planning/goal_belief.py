@@ -92,6 +92,7 @@ class Sight:
     spotted: bool = False  # the goal was recognised from here, wherever memory has it
     remembered: Array | None = None  # (3,) in base_link, where memory has it
     refuted: bool = False  # from where it should be at once beside the robot, its picture is another
+    difference: float | None = None  # of the pictures themselves; None: they are not compared
 
     @property
     def energy(self) -> float:
@@ -154,7 +155,8 @@ class GoalBelief:
             pose = tracker.estimate(percept.stamp, percept.odometry, None if spotted else from_memory)
             refuted = here and seen is not None and self._is_another(seen, pose)
             remembered = None if from_memory is None else relative(percept.odometry, from_memory)
-            return Sight(None if seen is None else seen.pose, pose, left, close, spotted, remembered, refuted)
+            latest = (None, None) if seen is None else (seen.pose, seen.difference)
+            return Sight(latest[0], pose, left, close, spotted, remembered, refuted, latest[1])
         if goal.pose is not None and not goal.in_map:
             return Sight(None, relative(percept.odometry, goal.pose), left, left < self.approach)
         pose = relative(percept.odometry, from_memory) if from_memory is not None else None

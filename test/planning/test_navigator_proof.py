@@ -149,6 +149,16 @@ def test_before_it_sets_out_for_a_place_too_far_off_for_its_time_the_robot_looks
     assert_at(seeing.robot, GOAL)
 
 
+@pytest.mark.parametrize(("difference", "again"), [(1.5, True), (3.0, False)])
+def test_a_place_whose_picture_is_another_is_left_without_a_second_look(difference: float, again: bool) -> None:
+    seeing = course(route_to(GOAL, (1.2, 1.5), (2.0, 1.8), (2.8, 2.3), confidence=0.5))
+    pairs = seeing.navigator.model.pairs  # type: ignore[attr-defined]
+    pairs.difference = lambda here, there, pose: torch.full((len(here),), difference)
+    seeing.run(60.0, until=lambda d: d.message.startswith(("memory has", "looking whether")) or d.done)
+    assert any(d.message.startswith("standing") for d in seeing.decisions)
+    assert any(d.message.startswith("looking whether") for d in seeing.decisions) == again
+
+
 class Mirage(Pairs):
     """What looks like the goal from everywhere, as a plain wall does: always 0.7 m ahead."""
 
