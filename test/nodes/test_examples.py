@@ -73,8 +73,14 @@ def test_patrol_visits_its_goals_again_and_the_listener_hears_a_covered_camera(
     assert "2 of 2 goals reached; code 0" in said and "goal 2 of 2" in said
     assert listener.output().splitlines() == ["listening"]
     stack.drive_off()
-    stack.relay = covered
-    stack.ros.spin_until(lambda: "surprised: z score" in listener.output(), 60.0, listener.output)
+    stack.relay = covered_now_and_then
+    stack.ros.spin_until(lambda: "surprised: z score" in listener.output(), 120.0, listener.output)
+
+
+def covered_now_and_then(image: Image) -> list[Image]:
+    """For three seconds in six. Only what changes surprises: black after black is as predicted, and on a busy machine
+    the second after the change may be lost."""
+    return covered(image) if image.header.stamp.sec // 3 % 2 else [image]
 
 
 def covered(image: Image) -> list[Image]:
