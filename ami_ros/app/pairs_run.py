@@ -25,7 +25,7 @@ from ami_ros.simulation.world_file import load_world
 from ami_ros.world_model.checkpoint import CONFIG, LoadedModel, load_model, save_model
 from ami_ros.world_model.model import WorldModel
 
-OPEN = 5  # of so many buildings one has no ceiling
+NO_CEILING = 5  # one in so many buildings has none
 SIZE = 96  # [px] of pictures that are compared
 BATCHES = 48  # of pairs that thresholds are found by
 
@@ -122,7 +122,7 @@ def _views(job: PairJob, seeds: tuple[int, ...], model: WorldModel, console: Con
 def draw_building(seed: int, file: Path, config: ViewConfig) -> None:
     """Views of one building, to a file; some stand open to the sky, as worlds of simulators often do."""
     world = load_world(f"building:{seed}")
-    if seed % OPEN == OPEN - 1:
+    if seed % NO_CEILING == NO_CEILING - 1:
         world = replace(world, interior=None)
     save_views(file, take_views(world, config, seed))
 

@@ -37,7 +37,7 @@ class Exploration:
 
     Args:
         config: see there.
-        allowance: [s], after which it returns, and which it uses; 0: when there is nothing new.
+        allowance: [s] after which it returns; what is left of it goes into a closer look; 0: when there is nothing new.
         home: the place of safety; None: the place where it begins.
     """
 

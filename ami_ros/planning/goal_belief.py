@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -155,8 +155,8 @@ class GoalBelief:
             pose = tracker.estimate(percept.stamp, percept.odometry, None if spotted else from_memory)
             refuted = here and seen is not None and self._is_another(seen, pose)
             remembered = None if from_memory is None else relative(percept.odometry, from_memory)
-            latest = (None, None) if seen is None else (seen.pose, seen.difference)
-            return Sight(latest[0], pose, left, close, spotted, remembered, refuted, latest[1])
+            sight = Sight(None, pose, left, close, spotted, remembered, refuted)
+            return sight if seen is None else replace(sight, seen=seen.pose, difference=seen.difference)
         if goal.pose is not None and not goal.in_map:
             return Sight(None, relative(percept.odometry, goal.pose), left, left < self.approach)
         pose = relative(percept.odometry, from_memory) if from_memory is not None else None

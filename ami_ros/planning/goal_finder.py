@@ -23,7 +23,8 @@ ANOTHER = 2.5  # difference of the pictures, from which a place where the robot 
 LOOK_SECONDS = 0.8  # [s] of standing at a goal that is not recognised, before it is looked at again from farther off
 THERE = 0.3  # [m] from a place that memory is not sure of, at which the robot looks around
 FAR = 4.0  # [m] of way to a place that may be the wrong one, from which the robot first looks around where it is
-CHASED = 0.3, 0.15, 0.6  # [m] off, from which a goal has to come nearer by so much for each so many that are driven
+NEARER, DRIVEN = 0.15, 0.6  # [m] that a goal has to come nearer while so many are driven ...
+ARRIVING = 0.3  # [m] ... unless it is seen as near as this
 HERE = 0.5, 0.6  # [m], [rad] from where memory has the goal, within which it is there that it was looked for
 
 
@@ -139,24 +140,23 @@ class GoalFinder:
             self._nearest = None
             return Look.BACK
         if self._recedes(percept.odometry, sight, near):
-            self.leave(percept, sight)
+            self._nearest = None
             self._belief.wary = True
+            self.leave(percept, sight)
             return Look.LEAVE
         return None
 
     def _recedes(self, odometry: Array, sight: Sight, near: bool) -> bool:
         """Whether what the robot drives to stays as far off as it was, as a plain wall does that looks like the goal
         from everywhere; where memory is sure of the goal it is not judged so soon."""
-        least, closer, driven = CHASED
         if not (near and sight.spotted) or self._routing.likely:
             self._nearest = None
-        elif sight.seen is None:
-            return False
-        elif self._nearest is None or not least < sight.energy > self._nearest[0] - closer:
-            self._nearest = sight.energy, odometry
-        elif np.hypot(*(odometry - self._nearest[1])[:2]) > driven:
-            self._nearest = None
-            return True
+        elif sight.seen is not None:
+            nearest = self._nearest
+            if nearest is None or sight.energy <= max(ARRIVING, nearest[0] - NEARER):
+                self._nearest = sight.energy, odometry
+            else:
+                return bool(np.hypot(*(odometry - nearest[1])[:2]) > DRIVEN)
         return False
 
     def proven(self, percept: Percept, sight: Sight) -> bool:

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from ami_ros.app.pairs_run import PairJob, run
+from ami_ros.app import pairs_run
+from ami_ros.app.pairs_run import NO_CEILING, PairJob, draw_building, run
 from ami_ros.errors import AmiError
-from ami_ros.learning.views import save_views
+from ami_ros.learning.views import ViewConfig, Views, save_views
+from ami_ros.simulation.world import World
 from ami_ros.world_model.checkpoint import LoadedModel, load_model, save_model
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.spec import InputSpec, ModelSpec, Sensors
@@ -47,6 +49,20 @@ def test_latents_stay_and_pictures_are_compared(start: LoadedModel, tmp_path: Pa
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert figures["encoder_id"] == made.encoder_id and figures["buildings"] == 2
     assert 0 < figures["threshold"] <= 1 and np.isfinite(figures["near_position_median_m"])
+
+
+def test_one_building_in_five_has_no_ceiling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As worlds of simulators have none; all others are interiors."""
+    open_to_the_sky: list[bool] = []
+
+    def take(building: World, config: ViewConfig, seed: int) -> Views:
+        open_to_the_sky.append(building.interior is None)
+        return world(1)
+
+    monkeypatch.setattr(pairs_run, "take_views", take)
+    for seed in range(NO_CEILING):
+        draw_building(seed, tmp_path / f"{seed}.npz", ViewConfig())
+    assert open_to_the_sky == [False] * (NO_CEILING - 1) + [True]
 
 
 def test_a_new_head_for_pictures_leaves_memories_valid(start: LoadedModel, tmp_path: Path) -> None:

@@ -54,7 +54,10 @@ class Client:
 
     def spin_until_goal(self, index: int, deadline: float = 120.0) -> None:
         """Waits until the mission says that it is at goal `index`; its first word may come after the robot moves."""
-        reached = lambda: bool(self.feedback) and self.feedback[-1].index == index  # noqa: E731
+
+        def reached() -> bool:
+            return bool(self.feedback) and self.feedback[-1].index == index
+
         self.stack.ros.spin_until(reached, deadline, lambda: f"goal {index}; last feedback {self.feedback[-1:]}")
 
     def drive_off(self, request: RunMission.Goal) -> Any:
