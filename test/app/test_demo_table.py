@@ -13,8 +13,10 @@ from ami_ros.evaluation.trials import Trial
 
 
 def drive(kind: GoalKind = "near", status: str = "succeeded", **changes: Any) -> Trial:
-    values: dict[str, Any] = {"still": True, "final": (1.0, 0.1, 0.1), "collisions": 0, "error_msg": ""} | changes
-    return Trial(kind, (0.0, 0.0, 0.0), (1.0, 0.0, 0.0), 1.0, status, values["still"], values["final"], 7.25,
+    values: dict[str, Any] = {
+        "still": True, "final": (1.0, 0.1, 0.1), "time": 7.25, "collisions": 0, "error_msg": "",
+    } | changes  # fmt: skip
+    return Trial(kind, (0.0, 0.0, 0.0), (1.0, 0.0, 0.0), 1.0, status, values["still"], values["final"], values["time"],
                  values["collisions"], 9, 0, 0, values["error_msg"])  # fmt: skip
 
 
@@ -44,6 +46,7 @@ def test_each_finished_goal_is_one_line_where_there_is_no_terminal(console: Cons
     [
         ({"final": (2.0, 0.0, 0.0)}, "the robot says it arrived; it is not there"),
         ({"still": False}, "the robot says it arrived; it still moves"),
+        ({"time": 30.04}, "it arrived, but after the 30 s allowed"),
     ],
 )
 def test_line_of_a_goal_that_only_seems_reached_says_why(console: Console, change: dict[str, Any], reason: str) -> None:
