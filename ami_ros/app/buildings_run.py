@@ -22,7 +22,7 @@ from ami_ros.evaluation.report import hardware, write_json
 from ami_ros.robots.derived import shipped_model
 from ami_ros.robots.description import DEFAULT, load_robot
 from ami_ros.share import share
-from ami_ros.simulation.buildings.names import FIRST_TEST_SEED, KINDS, PREFIX, building_name
+from ami_ros.simulation.buildings.names import FIRST_TEST_SEED, NAMED_KINDS, PREFIX, building_name
 from ami_ros.world_model.checkpoint import load_model
 
 A_SEED = 1000  # buildings that belong to one --seed
@@ -66,8 +66,8 @@ class BuildingsRun:
         self, setting: BuildingSetting, count: int, kind: str, options: Sequence[str], trials: Path | None,
         json: Path | None,
     ) -> None:  # fmt: skip
-        if kind and kind not in KINDS:
-            raise AmiError(f"bench buildings: there is no kind '{kind}'; there are {', '.join(KINDS)}")
+        if kind and kind not in NAMED_KINDS:
+            raise AmiError(f"bench buildings: there is no kind '{kind}'; there are {', '.join(NAMED_KINDS)}")
         self.setting, self.json = setting, json
         first = FIRST_TEST_SEED + A_SEED * setting.seed
         prefix = f"{PREFIX}{kind}:" if kind else PREFIX

@@ -9,9 +9,10 @@ import numpy as np
 from ami_ros.errors import AmiError
 from ami_ros.ranges import Draw, ranges
 from ami_ros.simulation.buildings import held_out_plans, plans
+from ami_ros.simulation.buildings.bare import bare
 from ami_ros.simulation.buildings.finish import OUTER, choose_interior, choose_surfaces, hang_lamps, hang_pictures
 from ami_ros.simulation.buildings.furnishing import Ground, build_piers, furnish, hang_leaves
-from ami_ros.simulation.buildings.names import KINDS, BuildingName, building_name
+from ami_ros.simulation.buildings.names import BARE, KINDS, NAMED_KINDS, BuildingName, building_name
 from ami_ros.simulation.buildings.plans import Plan
 from ami_ros.simulation.buildings.shell import piers, raise_shell
 from ami_ros.simulation.world import Room, World
@@ -31,6 +32,10 @@ def building(name: str) -> World:
     Raises AmiError: it is not a building's name, or config/buildings.yaml offers none.
     """
     which, values = building_name(name), ranges(RANGES)
+    if which.kind == BARE:
+        return bare(
+            str(which), Draw(values["plans"][BARE], np.random.default_rng([which.seed, NAMED_KINDS.index(BARE)]))
+        )
     seeds = np.random.SeedSequence([which.seed, KINDS.index(which.kind)]).spawn(5)
     rngs = [np.random.default_rng(seed) for seed in seeds]
     plan = _plan(which, Draw(values, rngs[0]))

@@ -14,6 +14,8 @@ PREFIX = "building:"
 TRAINING_KINDS = ("home", "office", "ward", "school", "warehouse")
 HELD_OUT_KINDS = ("gallery", "hotel")  # laid out by other rules than those for training
 KINDS = (*TRAINING_KINDS, *HELD_OUT_KINDS)
+BARE = "bare"  # as people write worlds by hand; never drawn by a seed alone
+NAMED_KINDS = (*KINDS, BARE)
 FIRST_TEST_SEED = 100_000
 Use = Literal["training", "test"]
 
@@ -53,8 +55,8 @@ def building_name(text: str) -> BuildingName:
     if not kinds:
         known = KINDS if seed >= FIRST_TEST_SEED else TRAINING_KINDS
         return BuildingName(known[int(np.random.default_rng([seed, 1]).integers(len(known)))], seed)
-    if kinds[0] not in KINDS:
-        raise AmiError(f"'{text}': there is no kind of building '{kinds[0]}': known are {', '.join(KINDS)}")
+    if kinds[0] not in NAMED_KINDS:
+        raise AmiError(f"'{text}': there is no kind of building '{kinds[0]}': known are {', '.join(NAMED_KINDS)}")
     return BuildingName(kinds[0], seed)
 
 
@@ -63,5 +65,5 @@ def refuse_test_buildings(world: str | Path, what: str) -> None:
     if is_building(world) and building_name(str(world)).use == "test":
         raise AmiError(
             f"{what}: {world} is a building for tests, and no model may learn from one: "
-            f"take a seed below {FIRST_TEST_SEED} and a kind of {', '.join(TRAINING_KINDS)}"
+            f"take a seed below {FIRST_TEST_SEED} and a kind of {', '.join((*TRAINING_KINDS, BARE))}"
         )
