@@ -2,19 +2,22 @@
 
 Single scans of a building that is not in the map fit somewhere in it, too. So the fit has to be as good as that of a
 join (`closures`), and no other spot may fit nearly as well; where rooms are alike, the robot stays lost until it has
-seen more. Rooms that are alike and not in the map cannot be told by scans: there the pictures have a say. And as long
-as odometry may still be right, since robots are seldom carried, a spot elsewhere than where it has the robot counts
-only where pictures show it: between shelves that are alike the one in the map fits, and the robot is in another.
+seen more. Where one spot fits better than all others wherever the robot drives, less and less has to lie between them:
+what is different in rooms that are alike is little, but it is seen again and again. Rooms that are alike and not in the
+map cannot be told by scans: there the pictures have a say. And as long as odometry may still be right, since robots are
+seldom carried, a spot elsewhere than where it has the robot counts only where pictures show it: between shelves that
+are alike the one in the map fits, and the robot is in another.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ami_ros.geometry import Array, compose, inverse, pose_gap
+from ami_ros.geometry import Array, compose, inverse, pose_gap, relative
 from ami_ros.memory.closures import ELSEWHERE, Closures
 from ami_ros.memory.place_map import PlaceMap
 from ami_ros.outlines import Outline
@@ -30,8 +33,28 @@ ALIKE = 0.5  # probability of seeing the same, at least, where there are picture
 SHOWN = 0.9  # ... and from which they decide between spots whose scans are alike
 BORNE = 0.12  # share of points where the other saw free space, at most, where pictures show it
 MOST_RIVALS = 6  # such spots
+LEADING = 2.0  # [m] driven while one spot fitted best, after which ...
+LEAST = 0.25  # ... so much of the usual margin is enough; in between, the less the longer
 
 Compare = Callable[[list[int]], Array | None]  # places -> probabilities (k,) that each sees what the robot sees
+
+
+@dataclass
+class Lead:
+    """The spot that has fitted best for a while."""
+
+    where: Array  # (3,) in the map ...
+    odometry: Array  # ... when the robot was there (3,)
+    way: float = 0.0  # [m] driven since it began to
+
+    def goes_on(self, where: Array, odometry: Array) -> bool:
+        """Whether the spot that fits best now (3,) is where the robot has come to from there."""
+        motion = relative(self.odometry, odometry)
+        if _apart(compose(self.where, motion), where):
+            return False
+        self.where, self.odometry = where, odometry
+        self.way += float(np.hypot(motion[0], motion[1]))
+        return True
 
 
 class Relocation:
@@ -44,11 +67,18 @@ class Relocation:
 
     def __init__(self, places: PlaceMap, closures: Closures) -> None:
         self.places, self.closures = places, closures
+        self._lead: Lead | None = None
+        self._shown: Lead | None = None  # the spot that pictures showed the last time
+
+    def restart(self) -> None:
+        """Odometry has a new origin, or the robot was found."""
+        self._lead = self._shown = None
 
     def find(
         self,
         outline: Outline,
         latent: NDArray[np.float32],
+        odometry: Array,
         compare: Compare,
         expected: tuple[Array, float] | None = None,
     ) -> tuple[int, Match] | None:
@@ -57,18 +87,20 @@ class Relocation:
         Args:
             outline: what is around the robot.
             latent: of that moment, to choose among very many places.
+            odometry: (3,) of the robot, which has driven since the last time.
             compare: what pictures say; None where there are none.
             expected: (3,) where odometry has the robot in the map, if that may be right, and how far it errs [m].
         """
         found = self._fits(outline, latent)
         if not found:
+            self.restart()
             return None
-        least = self.closures.worth(found[0][1]) - self.closures.config.margin
+        least = self.closures.worth(found[0][1]) - self._margin(found[0][2], odometry)
         rivals: list[tuple[int, Match, Array]] = []  # spots that fit about as well, one fit for each
         for item in found:
             if self.closures.worth(item[1]) >= least and all(_apart(item[2], other) for *_, other in rivals):
                 rivals.append(item)
-        best = rivals[0] if len(rivals) == 1 else self._by_pictures(rivals, compare)
+        best = rivals[0] if len(rivals) == 1 else self._by_pictures(rivals, odometry, compare)
         if best is None:
             return None
         said = self._likeness(best[2], compare)
@@ -80,19 +112,35 @@ class Relocation:
             return None
         return int(self.places.index.ids[best[0]]), best[1]
 
+    def _margin(self, where: Array, odometry: Array) -> float:
+        """By how much the spot that fits best (3,) has to fit better than others."""
+        if self._lead is None or not self._lead.goes_on(where, odometry):
+            self._lead = Lead(where, np.array(odometry))
+        return self.closures.config.margin * (1.0 - (1.0 - LEAST) * min(1.0, self._lead.way / LEADING))
+
     def _is_elsewhere(self, spot: tuple[int, Match, Array], expected: tuple[Array, float], compare: Compare) -> bool:
         """Whether a spot is not where odometry has the robot, in a memory that has pictures to tell."""
         far = float(np.hypot(*(spot[2] - expected[0])[:2])) > expected[1]
         return far and compare([int(self.places.index.ids[spot[0]])]) is not None
 
-    def _by_pictures(self, rivals: list[tuple[int, Match, Array]], compare: Compare) -> tuple[int, Match, Array] | None:
-        """The only one of several spots from near which the same was seen; None: that cannot be told."""
+    def _by_pictures(
+        self, rivals: list[tuple[int, Match, Array]], odometry: Array, compare: Compare
+    ) -> tuple[int, Match, Array] | None:
+        """The only one of several spots from near which the same was seen, now and the time before: one picture of a
+        room that is not in the map resembles some other soon. None: that cannot be told."""
+        before, self._shown = self._shown, None
         if len(rivals) > MOST_RIVALS:
             return None
         said = [self._likeness(where, compare) for *_, where in rivals]
         shown = [k for k, same in enumerate(said) if same is not None and same >= SHOWN]
         unknown = [k for k, same in enumerate(said) if same is None or ALIKE <= same < SHOWN]
-        return rivals[shown[0]] if len(shown) == 1 and not unknown else None
+        if len(shown) != 1 or unknown:
+            return None
+        spot = rivals[shown[0]]
+        if before is not None and before.goes_on(spot[2], odometry):
+            return spot
+        self._shown = Lead(spot[2], np.array(odometry))
+        return None
 
     def _fits(self, outline: Outline, latent: NDArray[np.float32]) -> list[tuple[int, Match, Array]]:
         """Row of a place, where it lies as seen from the robot, and where the robot then is in the map; best first."""

@@ -85,6 +85,7 @@ class Survey:
         """The robot may have been carried."""
         self.odometry.restart()
         self.closures.restart()
+        self.relocation.restart()
         self.here = 0  # place id; 0: the robot is lost
         self._found: float | None = None  # [m] of way at which it was found, if nothing has confirmed that since
         self._since = 0.0  # stamp at which the robot came to it
@@ -166,7 +167,7 @@ class Survey:
         """Looks in the whole map for a lost robot at `odometry` (3,), and goes on from there; see `Relocation.find`."""
         by_odometry = self._by_odometry(odometry)
         expected = None if by_odometry is None else (by_odometry, AWAY + BACK_DRIFT * self._astray)
-        found = self.relocation.find(self.surroundings(), latent, compare, expected)
+        found = self.relocation.find(self.surroundings(), latent, odometry, compare, expected)
         if found is None:
             return False
         place_id, match = found
@@ -226,6 +227,7 @@ class Survey:
     def _at(self, place_id: int, stamp: float, pose: Array, covariance: Array) -> None:
         self.here, self._since, self._step = place_id, stamp, (pose, covariance)
         self._left = None
+        self.relocation.restart()
 
     def _keep(self, place_id: int, outline: Outline) -> None:
         self.closures.put(place_id, outline)

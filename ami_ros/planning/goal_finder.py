@@ -19,7 +19,7 @@ from ami_ros.planning.stopwatch import Stopwatch
 from ami_ros.planning.types import Goal, Percept
 
 REFUTED_SECONDS = 0.5  # [s] of seeing beside a goal that it is another place, before it is left
-ANOTHER = 2.5  # difference of the pictures, from which a place where the robot stands is not worth a second look
+ANOTHER = 2.0  # difference of the pictures, from which a place where the robot stands is not worth a second look
 LOOK_SECONDS = 0.8  # [s] of standing at a goal that is not recognised, before it is looked at again from farther off
 THERE = 0.3  # [m] from a place that memory is not sure of, at which the robot looks around
 FAR = 4.0  # [m] of way to a place that may be the wrong one, from which the robot first looks around where it is
@@ -84,6 +84,9 @@ class GoalFinder:
         if sight.spotted or (self._routing.likely and not self._search.wanted and not may_be_here):
             return None
         routing, search = self._routing, self._search
+        if routing.lost and _is_located(percept):
+            routing.look_up_again()
+            return Search(Look.ASK)
         turned, unseen = search.done, routing.flat and sight.pose is None
         if unseen and search.spots and is_over(elapsed, self._goal.time_allowance):
             return Search(Look.GIVE_UP)

@@ -129,8 +129,10 @@ class Navigator:
                 return Decision.hold(State.RECOVERING, self.situations.reason, command or STILL)
             case Situation.LOOKING:
                 return Decision.hold(State.RECOVERING, self.situations.reason)
-            case Situation.LOCALISING:
+            case Situation.LOCALISING if self.situations.surprised or not goal.recognised:
                 return self._look_around(percept)
+            case Situation.LOCALISING:  # looks for the goal meanwhile; that shows where the robot is, too
+                self.routing.go_on_lost()
         return self._unready(goal, percept) or self._pursue(goal, percept)
 
     def _re_anchor(self) -> None:

@@ -26,6 +26,7 @@ class Routing:
     Attributes:
         follower: of the route in use, if there is one.
         flat: whether to drive without memory.
+        lost: whether that is only until memory knows where the robot is.
         refusal: why the goal is given up, if it is.
         hypothesis: which of memory's matches of the goal is driven to.
         blocked: what was found blocked on this way and others; outlives the goal.
@@ -37,6 +38,7 @@ class Routing:
         self.goal, self.config, self.blocked = goal, config, blocked
         self.follower: RouteFollower | None = None
         self.flat = not config.use_memory
+        self.lost = False
         self.refusal: tuple[Code, str] | None = None
         self.hypothesis = 0
         self.replans = self.rounds = 0
@@ -117,9 +119,13 @@ class Routing:
         self.hypothesis += 1
         self.ask_again()
 
+    def go_on_lost(self) -> None:
+        """Without memory, until that knows where the robot is."""
+        self.flat = self.lost = True
+
     def look_up_again(self) -> None:
         """Memory has seen more: all that it has for the goal now."""
-        self.hypothesis, self.flat, self.exhausted = 0, False, ""
+        self.hypothesis, self.flat, self.lost, self.exhausted = 0, False, False, ""
         self.ask_again()
 
     # The route in use

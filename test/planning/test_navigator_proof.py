@@ -14,6 +14,7 @@ from ami_ros.errors import AmiError
 from ami_ros.geometry import compose
 from ami_ros.memory.codes import Code as MemoryCode
 from ami_ros.planning.codes import Code
+from ami_ros.planning.goal_finder import Look
 from ami_ros.planning.goal_search import SPOTS
 from ami_ros.planning.navigator import Navigator
 from ami_ros.planning.types import Decision, Goal
@@ -214,6 +215,18 @@ def test_a_robot_that_is_lost_says_so_when_it_gives_up_looking() -> None:
     seeing.localised = False
     last = seeing.run(40.0)
     assert last.code is Code.UNKNOWN_PLACE and "does not know where the robot is" in last.message
+
+
+def test_a_lost_robot_looks_for_its_goal_and_asks_memory_as_soon_as_it_is_found() -> None:
+    """It turned for ten seconds to be found, then once more to look; alike rooms are told apart by driving on only."""
+    seeing = course(NOT_FOUND, blind=True)
+    seeing.localised = False
+    seeing.run(8.0, until=lambda decision: np.hypot(*(seeing.robot.ground_truth().pose[:2] - [1.2, 1.5])) > 0.3)
+    assert seeing.robot.time < 8.0, "it drove on"
+    assert "turning to localise" not in {decision.message for decision in seeing.decisions}
+    seeing.localised, seeing.blind, seeing.answer = True, False, route_to(GOAL, (1.2, 1.5), (2.0, 1.8), (2.8, 2.3))
+    assert seeing.step().message == Look.ASK.value
+    assert seeing.run(40.0).succeeded
 
 
 def test_a_goal_that_is_not_seen_from_here_is_found_from_another_spot() -> None:
