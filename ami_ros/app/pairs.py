@@ -14,6 +14,7 @@ def main(
     views: Annotated[Path, typer.Option(help="Folder for the pictures of the buildings; those there are used again.")],
     buildings: Annotated[int, typer.Option(help="Buildings to learn from.")] = 100,
     first: Annotated[int, typer.Option(help="Seed of the first of them.")] = 1,
+    bare: Annotated[int, typer.Option(help="Plain buildings (building:bare:0 and on) to learn from besides.")] = 0,
     held_out: Annotated[int, typer.Option(help="Buildings to find thresholds in, which nothing is learned from.")] = 20,
     held_out_first: Annotated[int, typer.Option(help="Seed of the first of them.")] = 90_000,
     steps: Annotated[int, typer.Option(help="Optimiser steps.")] = 2000,
@@ -28,4 +29,5 @@ def main(
 
     learned = tuple(range(first, first + buildings))
     kept = tuple(range(held_out_first, held_out_first + held_out))
-    run(PairJob(model, out, views, learned, kept, steps, seed, workers, threads, name or out.resolve().name, json))
+    name = name or out.resolve().name
+    run(PairJob(model, out, views, learned, kept, steps, seed, workers, threads, name, json, bare=bare))

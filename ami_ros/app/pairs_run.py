@@ -20,7 +20,7 @@ from ami_ros.evaluation.report import hardware, write_json
 from ami_ros.learning.pair_calibration import PairQuality, calibrate, judge_pairs, quality
 from ami_ros.learning.pair_phase import PairConfig, fit_pairs
 from ami_ros.learning.views import ViewConfig, Views, joined, load_views, save_views, take_views
-from ami_ros.simulation.buildings.names import refuse_test_buildings
+from ami_ros.simulation.buildings.names import BARE, PREFIX, building_name, refuse_test_buildings
 from ami_ros.simulation.world_file import load_world
 from ami_ros.world_model.checkpoint import CONFIG, LoadedModel, load_model, save_model
 from ami_ros.world_model.model import WorldModel
@@ -46,6 +46,7 @@ class PairJob:
     name: str
     json: Path | None = None
     size: int = SIZE  # [px]
+    bare: int = 0  # plain buildings to learn from besides
 
 
 def run(job: PairJob) -> LoadedModel:
@@ -61,8 +62,9 @@ def run(job: PairJob) -> LoadedModel:
         raise AmiError(f"pairs: {job.out} holds a model already; choose another --out")
     torch.set_num_threads(job.threads or len(os.sched_getaffinity(0)))
     model = comparing(load_model(job.model).model, job.size)
-    learned = _views(job, job.learned, model, console)
-    held_out = _views(job, job.held_out, model, console)
+    drawn = [f"{PREFIX}{seed}" for seed in job.learned] + [f"{PREFIX}{BARE}:{seed}" for seed in range(job.bare)]
+    learned = _views(job, drawn, model, console)
+    held_out = _views(job, [f"{PREFIX}{seed}" for seed in job.held_out], model, console)
     began = time.monotonic()
     assert model.pairs is not None
     torch.manual_seed(job.seed)
@@ -78,7 +80,7 @@ def run(job: PairJob) -> LoadedModel:
     _show(found, console)
     console.print(f"model {loaded.encoder_id} is in {job.out}")
     if job.json is not None:
-        known = {"encoder_id": loaded.encoder_id, "buildings": len(job.learned), "steps": job.steps, "seed": job.seed}
+        known = {"encoder_id": loaded.encoder_id, "buildings": len(drawn), "steps": job.steps, "seed": job.seed}
         minutes = round((time.monotonic() - began) / 60, 2)
         write_json(job.json, known | asdict(found) | {"minutes": minutes} | hardware())
     return loaded
@@ -100,28 +102,28 @@ def comparing(model: WorldModel, size: int) -> WorldModel:
     return wanted.eval()
 
 
-def _views(job: PairJob, seeds: tuple[int, ...], model: WorldModel, console: Console) -> Views:
+def _views(job: PairJob, buildings: list[str], model: WorldModel, console: Console) -> Views:
     """Of all buildings; those that are on disk are not drawn again."""
-    for seed in seeds:
-        refuse_test_buildings(f"building:{seed}", "pairs")
+    for building in buildings:
+        refuse_test_buildings(building, "pairs")
     config = ViewConfig(size=job.size, field_of_view=model.spec.inputs.field_of_view)
-    files = {seed: job.views / f"{seed}.npz" for seed in seeds}
-    missing = [seed for seed, file in files.items() if not file.exists()]
+    files = {name: job.views / f"{name.removeprefix(PREFIX).replace(':', '_')}.npz" for name in buildings}
+    missing = [name for name, file in files.items() if not file.exists()]
     if missing:
         job.views.mkdir(parents=True, exist_ok=True)
         # Not forked: a process that inherits a rendering context cannot render.
         workers = min(len(missing), job.workers or len(os.sched_getaffinity(0)))
         with progress_bar(console) as bar, ProcessPoolExecutor(workers, get_context("spawn")) as pool:
             task = bar.add_task("drawing buildings", total=len(missing))
-            for future in [pool.submit(draw_building, seed, files[seed], config) for seed in missing]:
+            for future in [pool.submit(draw_building, name, files[name], config) for name in missing]:
                 future.result()
                 bar.advance(task)
     return joined([load_views(file) for file in files.values()])
 
 
-def draw_building(seed: int, file: Path, config: ViewConfig) -> None:
+def draw_building(name: str, file: Path, config: ViewConfig) -> None:
     """Views of one building, to a file; some stand open to the sky, as worlds of simulators often do."""
-    world = load_world(f"building:{seed}")
+    world, seed = load_world(name), building_name(name).seed
     if seed % NO_CEILING == NO_CEILING - 1:
         world = replace(world, interior=None)
     save_views(file, take_views(world, config, seed))

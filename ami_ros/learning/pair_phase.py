@@ -29,6 +29,7 @@ WARM_UP = 100  # steps
 NO_LASER = 0.3  # share of pairs without a laser, and of its beams that see nothing
 MATCH, SAME, ERROR, SHAPE = 1.0, 0.5, 0.15, 1.0  # weights of the loss's parts beside that of the pose
 BEARING = 3.0  # of a radian beside a range's logarithm
+ALONE = 0.35  # share of steps of one robot alone: nothing is harder to tell apart than rooms of one building
 
 
 @dataclass(frozen=True)
@@ -54,18 +55,20 @@ class PairBatch:
 
 
 def draw(views: Views, rng: np.random.Generator, groups: int, pairs: int) -> PairBatch:
-    """Random groups, two of each robot, and random pairs: half within a group, a quarter within a robot.
+    """Random groups, two of each robot or now and then all of one, and random pairs: half within a group, a quarter
+    within a robot.
 
     Half of the robots are those that are described: the first one of each world.
     """
     every, first = np.unique(views.robot, return_index=True)
     described = np.unique(views.world[first], return_index=True)[1]
-    count = max(1, groups // 2)
-    robots = np.concatenate([rng.choice(every[described], count // 2), rng.choice(every, count - count // 2)])
+    count, each = (1, groups) if rng.random() < ALONE else (max(1, groups // 2), 2)
+    half = rng.integers(0, 2) if count == 1 else count // 2
+    robots = np.concatenate([rng.choice(every[described], half), rng.choice(every, count - half)])
     rows = []
     for robot in robots:
         own = np.unique(views.group[views.robot == robot])
-        rows += [np.flatnonzero(views.group == group) for group in rng.choice(own, min(2, len(own)), replace=False)]
+        rows += [np.flatnonzero(views.group == group) for group in rng.choice(own, min(each, len(own)), replace=False)]
     found = np.concatenate(rows)
     first = rng.integers(0, len(found), pairs)
     second = rng.integers(0, len(found), pairs)

@@ -35,6 +35,17 @@ def _odds_of(same: float) -> float:
     return same / max(1 - same, 1e-6)
 
 
+def _share(seen: Array, evidence: Array, certain: NDArray[np.bool_], pose: Array, frames: Array) -> float:
+    """Of the `evidence` (k,) of places, by where they have the goal (k, 3), for one hypothesis; half of it where all
+    pictures that show it for certain were taken from one spot: they err together."""
+    near = np.less(np.stack(pose_gap(seen, pose)), AGREE).all(axis=0)
+    at = frames[near & certain, :2]
+    if not len(at):
+        return 0.0
+    apart = np.hypot(*(at[:, None] - at[None]).T).max() > APART
+    return float(evidence[near].sum() / evidence.sum()) * (1.0 if apart else 0.5)
+
+
 class Recogniser:
     """Compares pictures with those of places.
 
@@ -69,8 +80,9 @@ class Recogniser:
         """Where a picture was taken, best first; empty where none of the places in `rows` (k,) shows what it shows, and
         None where none of them has a picture.
 
-        The share of a hypothesis is that of the places which show the picture for certain: 0 where none does, and at
-        most 0.5 where that rests on pictures from one spot. Among hundreds of places one may be certain and wrong.
+        The share of a hypothesis is that of the evidence for it: 0 where no place shows the picture for certain, and at
+        most 0.5 where that rests on pictures from one spot. A place that does for certain counts as much as any other
+        that does, however sure it is of it: where rooms are alike, those of the wrong one are as sure.
 
         Args:
             index: of the places.
@@ -86,19 +98,12 @@ class Recogniser:
         good = odds >= POSSIBLE / (1 - POSSIBLE)
         chosen, pose, error, odds = rows[known][good], pose[good], error[good], odds[good]
         poses, weights = compose(index.poses[chosen], pose), odds / (error + SPREAD)
-        certain = weights * ((odds >= _odds_of(self._pairs.threshold)) & (error < SURE))
+        enough = _odds_of(self._pairs.threshold)
+        evidence, certain = np.minimum(odds, enough) / (error + SPREAD), (odds >= enough) & (error < SURE)
         hypotheses = cluster(Matches(chosen, weights, poses, np.hypot(pose[:, 0], pose[:, 1])), most=MOST)
-        shares = [self._share(poses, certain, hypothesis.pose, index.poses[chosen]) for hypothesis in hypotheses]
+        shares = [_share(poses, evidence, certain, hypothesis.pose, index.poses[chosen]) for hypothesis in hypotheses]
         order = np.argsort([-share for share in shares], kind="stable")
         return [Hypothesis(hypotheses[k].pose, shares[k]) for k in order]
-
-    def _share(self, seen: Array, certain: Array, pose: Array, frames: Array) -> float:
-        """Of the places that are certain, by their weights `certain` (k,) and where they have the goal (k, 3), for one
-        hypothesis. Half of it where all these pictures were taken from one spot: they err together."""
-        near = np.less(np.stack(pose_gap(seen, pose)), AGREE).all(axis=0) & (certain > 0)
-        at = frames[near, :2]
-        apart = len(at) and np.hypot(*(at[:, None] - at[None]).T).max() > APART
-        return float(certain[near].sum() / max(certain.sum(), 1e-9)) * (1.0 if apart else 0.5)
 
     def _looks(self, ids: list[int], picture: Latents) -> dict[int, Array]:
         """What each of the places with a picture says about a goal's: pose (3,) there, error and odds; (5,)."""

@@ -21,9 +21,9 @@ ANYWHERE_SIGMA = 0.3  # [m] error of memory's pose of the goal, in a building th
 SEARCH_WINDOW = 15.0  # [s] that looks are kept in such a building: longer than a turn on the spot
 SPOTTED = 3  # looks that agree, from which a goal is seen rather than imagined
 POSSIBLE = 0.8  # probability that a goal is seen, from which it is worth driving there
-DIFFERENT = 1.28  # of the pictures themselves, from which a place is not the goal's but one that is alike ...
+DIFFERENT = 1.15  # of the pictures themselves, from which a place is not the goal's but one that is alike ...
 SLACK = 0.32  # ... and more, once it was come to again, more exactly, and the head is surer than it has to be
-ALIKE = 2.0, 0.18  # times the odds that are needed where the goal may as well be elsewhere, and less of DIFFERENT
+ALIKE = 2.5, 0.18  # times the odds that are needed where the goal may as well be elsewhere, and less of DIFFERENT
 REFUTED = 2.2  # of that, beside the goal, from which it certainly is not, if the head doubts it
 BESIDE = 0.15, 0.25  # [m], [rad]
 NEARBY = 0.8, 0.7  # [m], [rad] from where memory is likely to have the goal, within which looks may correct it
@@ -148,8 +148,7 @@ class GoalBelief:
             if seen is not None and heeded and self._is_credible(compose(percept.odometry, seen.pose), likely):
                 tracker.add(percept.stamp, percept.odometry, seen.pose, seen.expected_error)
                 if self._counts(seen):
-                    alike = LIKELY <= self._share(follower) < SPLIT
-                    self.proof.add(percept.stamp, percept.odometry, seen.pose, self._is_certain(seen, alike))
+                    self.proof.add(percept.stamp, percept.odometry, seen.pose, self._is_certain(seen, follower))
             enough = SPOTTED if likely is None else 1  # a look that agrees with memory is no chance
             spotted = self.needs_proof and here and tracker.agreeing(percept.stamp) >= enough
             pose = tracker.estimate(percept.stamp, percept.odometry, None if spotted else from_memory)
@@ -178,9 +177,11 @@ class GoalBelief:
         """Whether a look is exact enough to count for an arrival; others only show the way."""
         return seen.same is not None and seen.expected_error is not None and seen.expected_error < SURE
 
-    def _is_certain(self, seen: Seen, alike: bool) -> bool:
-        """Whether a look cannot be one at a place that is alike, as far as one can tell; `alike`: memory knows one."""
+    def _is_certain(self, seen: Seen, follower: RouteFollower | None) -> bool:
+        """Whether a look cannot be one at a place that is alike, as far as one can tell: there are such where memory
+        has the goal elsewhere as well, and where something looked like it and was not."""
         assert seen.expected_error is not None and seen.difference is not None
+        alike = LIKELY <= self._share(follower) < SPLIT or bool(self._refuted)
         odds, least = self._odds(seen), ALIKE[0] if alike else 1.0
         different = DIFFERENT - (ALIKE[1] if alike else 0.0)
         slack = SLACK * min(odds - least, 1.0) if self.looked_again else 0.0

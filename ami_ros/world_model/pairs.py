@@ -31,7 +31,8 @@ SUMMARY = 7  # numbers that say of a pair what comes of it all
 NEAR = 8.0  # [m] beyond which a laser says no more
 SHIFT = 3  # [px] of a small picture, that the robot may have turned
 ZOOM = 1.08, 0.93  # what one or two decimetres ahead or back make of a picture at the distances of a room
-GRAIN = 0.008  # difference that noise makes of a plain picture
+GRAIN = 0.008  # difference that noise makes of a plain picture ...
+TINT_GRAIN = 0.002  # ... and of its tints
 
 
 class Verdict(NamedTuple):
@@ -108,7 +109,9 @@ def thumb(image: Tensor) -> Tensor:
 
 def thumb_difference(here: Tensor, there: Tensor, turn: Tensor, tangent: float) -> Tensor:
     """Mean absolute difference of small pictures (pairs, 3, THUMB, THUMB), at the best shift to a side, in units of
-    that which the second one has from what it would be a little nearer or farther off (pairs,).
+    that which the second one has from what it would be a little nearer or farther off (pairs,); of their tints by
+    themselves, where that is more. In rooms that are alike walls may differ by a tint alone, and where edges lie a
+    little otherwise hides it from the first, for no tint changes there.
 
     Args:
         here: of one moment.
@@ -116,9 +119,17 @@ def thumb_difference(here: Tensor, there: Tensor, turn: Tensor, tangent: float) 
         turn: (pairs,) [rad] to the left from how the robot stood here to how it stood there; it is undone first.
         tangent: of half the field of view.
     """
-    still = torch.zeros_like(turn)
-    step = sum(_shifted_difference(_zoomed(there, by), there, still, tangent) for by in ZOOM) / len(ZOOM)
-    return _shifted_difference(here, there, turn, tangent) / (step + GRAIN)
+    still, found = torch.zeros_like(turn), []
+    for a, b, grain in ((here, there, GRAIN), (_tints(here), _tints(there), TINT_GRAIN)):
+        step = sum(_shifted_difference(_zoomed(b, by), b, still, tangent) for by in ZOOM) / len(ZOOM)
+        found.append(_shifted_difference(a, b, turn, tangent) / (step + grain))
+    return torch.maximum(*found)
+
+
+def _tints(pictures: Tensor) -> Tensor:
+    """What is red rather than blue, and green rather than both (pairs, 2, THUMB, THUMB)."""
+    red, green, blue = pictures.unbind(-3)
+    return torch.stack([red - blue, green - (red + blue) / 2], -3)
 
 
 def _shifted_difference(a: Tensor, b: Tensor, turn: Tensor, tangent: float) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -61,8 +62,15 @@ def test_one_building_in_five_has_no_ceiling(tmp_path: Path, monkeypatch: pytest
 
     monkeypatch.setattr(pairs_run, "take_views", take)
     for seed in range(NO_CEILING):
-        draw_building(seed, tmp_path / f"{seed}.npz", ViewConfig())
+        draw_building(f"building:{seed}", tmp_path / f"{seed}.npz", ViewConfig())
     assert open_to_the_sky == [False] * (NO_CEILING - 1) + [True]
+
+
+def test_plain_buildings_are_learned_from_besides(start: LoadedModel, tmp_path: Path) -> None:
+    what = replace(job(tmp_path), bare=1)
+    save_views(what.views / "bare_0.npz", world(5))
+    run(what)
+    assert json.loads((tmp_path / "figures.json").read_text())["buildings"] == 3
 
 
 def test_a_new_head_for_pictures_leaves_memories_valid(start: LoadedModel, tmp_path: Path) -> None:

@@ -79,6 +79,12 @@ def test_views_come_back_from_a_file(views: Views, tmp_path: Path) -> None:
         load_views(tmp_path / "1.npz")
 
 
+def test_now_and_then_all_groups_of_a_step_are_of_one_robot(views: Views) -> None:
+    """Rooms of one building are the hardest to tell apart."""
+    steps = [draw(views, np.random.default_rng(seed), 8, 64) for seed in range(40)]
+    assert 5 < sum(len(np.unique(views.robot[step.rows])) == 1 for step in steps) < 25
+
+
 def test_pairs_are_of_all_kinds(views: Views) -> None:
     batch = draw(views, np.random.default_rng(0), 8, 64)
     first, second = batch.rows[batch.first], batch.rows[batch.second]
