@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from ami_ros.geometry import compose
 from ami_ros.images import encode_jpeg
 from ami_ros.memory.codes import Code
 from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
+from ami_ros.memory.recognition import Recogniser
 from ami_ros.memory.types import GoalQuery
 from ami_ros.world_model.pairs import Verdict
 from harness.exact_model import ExactModel, latent_of
@@ -94,6 +96,20 @@ def test_the_share_of_a_goal_is_that_of_the_places_which_are_certain(walker: Wal
     assert walker.memory.find_route(goal(BLUE)).goal_confidence <= 1.0
     model.pairs.threshold = 1.5  # nothing is certain
     assert walker.memory.find_route(goal(RED, near=1.0)).goal_confidence == 0.0
+
+
+def test_one_place_that_is_surer_than_it_has_to_be_outvotes_no_others(model: Any, monkeypatch: Any) -> None:
+    """Of two rooms that are alike the wrong one had the surest picture, and memory was sure of it."""
+    model.pairs.threshold = 0.95
+    places = SimpleNamespace(ids=np.arange(4), poses=np.array([[0.0, 0, 0], [0.4, 0, 0], [9.0, 0, 0], [9.4, 0, 0]]))
+    # Where each sees the goal, the error, and the odds; 19 are enough.
+    said = {0: [0.5, 0, 0, 0.2, 900.0], 1: [0.1, 0, 0, 0.2, 20.0], 2: [0.5, 0, 0, 0.2, 30.0], 3: [0.1, 0, 0, 0.4, 25.0]}
+    recogniser = Recogniser(model.pairs, lambda place_id: b"")
+    monkeypatch.setattr(recogniser, "_looks", lambda ids, picture: {i: np.array(said[i]) for i in ids})
+    found = recogniser.hypotheses(places, np.arange(4), np.zeros(3, np.float32))  # type: ignore[arg-type]
+    assert found is not None and len(found) == 2
+    first, second = found
+    assert first.pose[0] == pytest.approx(0.5) and 0.4 < first.share < 0.65 and second.share > 0.15
 
 
 def test_a_picture_that_no_place_shows_is_looked_for_where_little_was_seen_until_nothing_is_left(

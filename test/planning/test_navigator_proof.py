@@ -14,6 +14,7 @@ from ami_ros.errors import AmiError
 from ami_ros.geometry import compose
 from ami_ros.memory.codes import Code as MemoryCode
 from ami_ros.planning.codes import Code
+from ami_ros.planning.goal_belief import Seen
 from ami_ros.planning.goal_finder import Look
 from ami_ros.planning.goal_search import SPOTS
 from ami_ros.planning.navigator import Navigator
@@ -215,6 +216,15 @@ def test_a_robot_that_is_lost_says_so_when_it_gives_up_looking() -> None:
     seeing.localised = False
     last = seeing.run(40.0)
     assert last.code is Code.UNKNOWN_PLACE and "does not know where the robot is" in last.message
+
+
+def test_once_something_only_looked_like_the_goal_more_is_asked_of_what_does() -> None:
+    """The second room that was alike was claimed by the usual thresholds, for memory had named the first one alone."""
+    belief = course(NOT_FOUND).navigator.belief
+    look = Seen(np.zeros(3), 0.05, same=0.97, difference=1.1)
+    assert belief._is_certain(look, None)
+    belief.refute(np.array([5.0, 0.0, 0.0]))
+    assert not belief._is_certain(look, None) and belief._is_certain(look._replace(difference=0.8), None)
 
 
 def test_a_lost_robot_looks_for_its_goal_and_asks_memory_as_soon_as_it_is_found() -> None:
