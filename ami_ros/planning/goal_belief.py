@@ -29,7 +29,8 @@ BESIDE = 0.15, 0.25  # [m], [rad]
 NEARBY = 0.8, 0.7  # [m], [rad] from where memory is likely to have the goal, within which looks may correct it
 ELSEWHERE = 0.6, 0.6  # [m], [rad] from a place that was refuted, within which the goal is not seen again
 SURE = 0.35  # [m] of expected error, beyond which a look proves nothing
-DOUBTFUL = 0.3  # times the odds of the head's threshold, below which it does not see the goal
+DOUBTFUL = 0.3, 1.0  # times the odds of the head's threshold, below which it does not see the goal: by looks that are
+# exact enough to count, and by others
 CERTAIN = 0.25  # [m] of expected error, for a look that proves alone
 
 
@@ -196,7 +197,9 @@ class GoalBelief:
     def _is_another(self, seen: Seen, pose: Array | None) -> bool:
         """Whether beside the goal its picture is seen to be another. Small things close by make pictures differ as much
         from two decimetres off; there the head is nearly sure all the same."""
-        if seen.difference is None or pose is None or (self._counts(seen) and self._odds(seen) > DOUBTFUL):
+        if seen.difference is None or pose is None:
+            return False
+        if self._odds(seen) > DOUBTFUL[0 if self._counts(seen) else 1]:
             return False
         beside = np.hypot(pose[0], pose[1]) < BESIDE[0] and abs(pose[2]) < BESIDE[1]
         return bool(beside and seen.difference > REFUTED)

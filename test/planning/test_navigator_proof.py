@@ -40,6 +40,7 @@ class Recognising(ExactModel):
 class Pairs:
     threshold = 0.9
     error = 0.05  # [m] that it expects
+    same = 1.0  # probability where it sees the goal
 
     def __init__(self, pose: Any) -> None:
         self._pose = pose
@@ -53,7 +54,7 @@ class Pairs:
     def __call__(self, here: Tensor, there: Tensor, columns: Tensor | None) -> Verdict:
         pose = self._pose(here, there)
         near = pose[..., :2].norm(dim=-1) < 1.5
-        return Verdict(pose, torch.full_like(near, self.error, dtype=torch.float32), near.float())
+        return Verdict(pose, torch.full_like(near, self.error, dtype=torch.float32), self.same * near.float())
 
 
 class Seeing(Course):
@@ -267,13 +268,17 @@ def test_what_was_refuted_before_odometry_restarted_hides_no_goal_after_it() -> 
     assert belief.look(here, None).pose is not None
 
 
-@pytest.mark.parametrize("sure", [True, False])
-def test_beside_a_goal_a_picture_that_differs_refutes_it_unless_the_head_is_sure(sure: bool) -> None:
+@pytest.mark.parametrize(
+    ("error", "same", "refuted"), [(0.1, 1.0, False), (0.1, 0.85, False), (0.5, 0.95, False), (0.5, 0.85, True)]
+)
+def test_beside_a_goal_a_picture_that_differs_refutes_it_unless_the_head_is_sure(
+    error: float, same: float, refuted: bool
+) -> None:
     """From two decimetres off small things close by look as different as another place."""
     seeing = course(NOT_FOUND)
     pairs: Any = seeing.navigator.model.pairs  # type: ignore[attr-defined]
     pairs.difference = lambda here, there, pose: torch.full((len(here),), 3.0)
-    pairs.error = 0.1 if sure else 0.5
+    pairs.error, pairs.same = error, same
     seeing.robot.place(GOAL)
     sight = seeing.navigator.belief.look(replace(seeing.percept(), picture=latent_of(GOAL)), None)
-    assert sight.refuted is not sure
+    assert sight.refuted is refuted
