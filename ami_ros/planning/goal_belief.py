@@ -22,8 +22,12 @@ SEARCH_WINDOW = 15.0  # [s] that looks are kept in such a building: longer than 
 SPOTTED = 3  # looks that agree, from which a goal is seen rather than imagined
 POSSIBLE = 0.8  # probability that a goal is seen, from which it is worth driving there
 DIFFERENT = 1.15  # of the pictures themselves, from which a place is not the goal's but one that is alike ...
-SLACK = 0.32  # ... and more, once it was come to again, more exactly, and the head is surer than it has to be
+SLACK = (
+    0.32  # ... and more, once it was come to again, more exactly, and the head is surer than it has to be; not where
+)
+# there are places that are alike
 ALIKE = 2.5, 0.18  # times the odds that are needed where the goal may as well be elsewhere, and less of DIFFERENT
+AWAY = 4.0  # [m] from where the robot set out: goals are asked for near by more often than chance would have it
 REFUTED = 2.2  # of that, beside the goal, from which it certainly is not, if the head doubts it
 BESIDE = 0.15, 0.25  # [m], [rad]
 NEARBY = 0.8, 0.7  # [m], [rad] from where memory is likely to have the goal, within which looks may correct it
@@ -124,6 +128,8 @@ class GoalBelief:
         self.anywhere = False  # whether it may be seen elsewhere than where memory has it, however sure that is
         self.wary = False  # whether it has followed what only looked like the goal: then exact looks count alone
         self._refuted: list[Array] = []  # (3,) each, in odom: places that only look like the goal from afar
+        self._began: Array | None = None  # (3,) in odom, where the robot set out ...
+        self._away = False  # ... and whether it was far from there
 
     @property
     def needs_proof(self) -> bool:
@@ -134,6 +140,8 @@ class GoalBelief:
         """The goal at this moment, with the route in use."""
         goal, tracker = self.goal, self.tracker
         from_memory, left, ended = None, 0.0, False
+        self._began = percept.odometry if self._began is None else self._began
+        self._away |= bool(np.hypot(*(percept.odometry - self._began)[:2]) > AWAY)
         if follower is not None and percept.location is not None:
             ended = follower.at_end
             from_memory = compose(map_to_odom(percept.location), follower.route.goal_pose)
@@ -180,12 +188,14 @@ class GoalBelief:
 
     def _is_certain(self, seen: Seen, follower: RouteFollower | None) -> bool:
         """Whether a look cannot be one at a place that is alike, as far as one can tell: there are such where memory
-        has the goal elsewhere as well, and where something looked like it and was not."""
+        has the goal elsewhere as well, where it had to guess far from where the robot set out, and where something
+        looked like the goal and was not."""
         assert seen.expected_error is not None and seen.difference is not None
-        alike = LIKELY <= self._share(follower) < SPLIT or bool(self._refuted)
+        share = self._share(follower)
+        alike = (share < SPLIT and (share >= LIKELY or self._away)) or bool(self._refuted)
         odds, least = self._odds(seen), ALIKE[0] if alike else 1.0
         different = DIFFERENT - (ALIKE[1] if alike else 0.0)
-        slack = SLACK * min(odds - least, 1.0) if self.looked_again else 0.0
+        slack = SLACK * min(odds - least, 1.0) if self.looked_again and not alike else 0.0
         return odds >= least and seen.expected_error < CERTAIN and seen.difference < different + slack
 
     def _odds(self, seen: Seen) -> float:
@@ -231,6 +241,7 @@ class GoalBelief:
     def restart(self) -> None:
         """Odometry restarted: what was seen, and what was found to be another place, lies nowhere any more."""
         self._refuted.clear()
+        self._began = None
         self.forget()
 
     def forget(self) -> None:

@@ -228,6 +228,16 @@ def test_once_something_only_looked_like_the_goal_more_is_asked_of_what_does() -
     assert not belief._is_certain(look, None) and belief._is_certain(look._replace(difference=0.8), None)
 
 
+def test_a_guess_far_from_where_the_robot_set_out_has_to_look_more_like_the_goal() -> None:
+    """Of such claims half were of rooms that are alike; of those near by none."""
+    seeing = course(NOT_FOUND)
+    belief, look = seeing.navigator.belief, Seen(np.zeros(3), 0.05, same=0.97, difference=1.1)
+    belief.look(seeing.percept(), None)
+    assert belief._is_certain(look, None)
+    belief.look(replace(seeing.percept(), odometry=seeing.percept().odometry + [5.0, 0.0, 0.0]), None)
+    assert not belief._is_certain(look, None)
+
+
 def test_a_lost_robot_looks_for_its_goal_and_asks_memory_as_soon_as_it_is_found() -> None:
     """It turned for ten seconds to be found, then once more to look; alike rooms are told apart by driving on only."""
     seeing = course(NOT_FOUND, blind=True)
