@@ -87,9 +87,7 @@ class Route:
     places: list[Place]  # first: nearest to the robot; last: nearest to the goal
     length: float  # [m]
     goal_pose: Array  # (3,) expected pose of the goal in the map frame
-    goal_confidence: (
-        float  # share of this hypothesis among the matches of the goal; of a picture, among those for certain
-    )
+    goal_confidence: float  # share of this hypothesis among the matches of the goal; see `Recogniser.hypotheses`
 
 
 @dataclass(frozen=True)
