@@ -119,21 +119,20 @@ def thumb_difference(here: Tensor, there: Tensor, turn: Tensor, tangent: float) 
         turn: (pairs,) [rad] to the left from how the robot stood here to how it stood there; it is undone first.
         tangent: of half the field of view.
     """
-    still, found = torch.zeros_like(turn), []
-    for a, b, grain in ((here, there, GRAIN), (_tints(here), _tints(there), TINT_GRAIN)):
-        step = sum(_shifted_difference(_zoomed(b, by), b, still, tangent) for by in ZOOM) / len(ZOOM)
-        found.append(_shifted_difference(a, b, turn, tangent) / (step + grain))
-    return torch.maximum(*found)
+    still = torch.zeros_like(turn)
+    step = torch.stack([_shifted_differences(_zoomed(there, by), there, still, tangent) for by in ZOOM]).mean(0)
+    found = _shifted_differences(here, there, turn, tangent) / (step + torch.tensor([GRAIN, TINT_GRAIN]))
+    return found.amax(-1)
 
 
 def _tints(pictures: Tensor) -> Tensor:
-    """What is red rather than blue, and green rather than both (pairs, 2, THUMB, THUMB)."""
+    """What is red rather than blue, and green rather than both (pairs, 2, THUMB, THUMB); of differences theirs."""
     red, green, blue = pictures.unbind(-3)
     return torch.stack([red - blue, green - (red + blue) / 2], -3)
 
 
-def _shifted_difference(a: Tensor, b: Tensor, turn: Tensor, tangent: float) -> Tensor:
-    """Of what both show, if the second camera stands `turn` farther to the left."""
+def _shifted_differences(a: Tensor, b: Tensor, turn: Tensor, tangent: float) -> Tensor:
+    """Of colours and of tints (pairs, 2), of what both show, if the second camera stands `turn` farther to the left."""
     steps = (torch.arange(THUMB) + 0.5) / THUMB * 2 - 1
     down, across = torch.meshgrid(steps * tangent, steps * tangent, indexing="ij")
     c, s = turn.cos()[:, None, None], turn.sin()[:, None, None]
@@ -147,7 +146,11 @@ def _shifted_difference(a: Tensor, b: Tensor, turn: Tensor, tangent: float) -> T
         x = functional.grid_sample(a, at, padding_mode="border", align_corners=False)
         share = shown.sum((-2, -1), keepdim=True).clamp(min=1.0)
         x, y = (part - (part * shown).sum((-2, -1), keepdim=True) / share for part in (x, b))
-        found.append((((x - y).abs() * shown).sum((-2, -1), keepdim=True) / share).mean((-3, -2, -1)))
+        both = [
+            ((off.abs() * shown).sum((-2, -1), keepdim=True) / share).mean((-3, -2, -1))
+            for off in (x - y, _tints(x - y))
+        ]
+        found.append(torch.stack(both, -1))
     return torch.stack(found).amin(0)
 
 
