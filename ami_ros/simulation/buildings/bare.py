@@ -78,12 +78,12 @@ def _rooms(name: str, draw: Draw) -> World:
             parts.rooms.append(room)
             _enclose(parts, room, side == "south", (across, paint), height, door)
             _fill(parts, draw, room, side == "south", boxes, mirrored)
-    _close(parts, sides, (low, high, length), both, across, height)
-    for k, x in enumerate(np.arange(count) * width + width / 2):
+    _close(parts, sides, (low, high, length), count, across, height)
+    for x in np.arange(count) * width + width / 2:
         parts.lights += [Light((float(x), (a + b) / 2, 2.6)) for _, a, b in sides]
         parts.lights.append(Light((float(x), (low + high) / 2, 2.6)))
-        if draw.chance("corridor_poster") and k == 0:
-            parts.posters.append(Poster("west_1", "left", (high - low) / 2, draw.count("seeds")))
+    if draw.chance("corridor_poster"):
+        parts.posters.append(Poster("west_1", "left", (high - low) / 2, draw.count("seeds")))
     return parts.world(name, (length, top), textures)
 
 
@@ -133,22 +133,20 @@ def _furnishing(draw: Draw, width: float) -> list[_Box]:
 
 
 def _close(
-    parts: _Parts, sides: list[tuple[str, float, float]], corridor: tuple[float, float, float], both: bool, across: str,
+    parts: _Parts, sides: list[tuple[str, float, float]], corridor: tuple[float, float, float], count: int, across: str,
     height: float,
 ) -> None:  # fmt: skip
-    """The walls between the rooms, and those at the ends of the building."""
+    """The walls between the `count` rooms of each side, and those at the ends of the building."""
     low, high, length = corridor
-    width = length / (sum(room.name.startswith("south") for room in parts.rooms))
     for side, bottom, top in sides:
-        for k in range(1, round(length / width)):
-            x = round(k * width, 2)
-            parts.walls.append(
-                Wall(f"{side}_between_{k}", (x, bottom), (x, top), left="paint_0", right="paint_0", height=height)
-            )
-    for k, (bottom, top) in enumerate([(0.0, low), (low, high), *((a, b) for s, a, b in sides if s == "north")]):
+        for k in range(1, count):
+            x = round(k * length / count, 2)
+            parts.walls.append(Wall(f"{side}_between_{k}", (x, bottom), (x, top), "paint_0", "paint_0", height))
+    south, *north = [(bottom, top) for _, bottom, top in sides]
+    for k, (bottom, top) in enumerate([south, (low, high), *north]):
         parts.walls.append(Wall(f"east_{k}", (length, bottom), (length, top), left="paint_0", height=height))
         parts.walls.append(Wall(f"west_{k}", (0.0, top), (0.0, bottom), left="paint_0", height=height))
-    if not both:
+    if not north:
         parts.walls.append(Wall("north_end", (length, high), (0.0, high), left=across, height=height))
 
 
@@ -191,10 +189,10 @@ def _hall(name: str, draw: Draw) -> World:
 
 
 def _paints(draw: Draw) -> dict[str, Texture]:
-    """Three plain ones that are nearly white, a tint, and one with a coloured band below."""
+    """Three plain ones that are nearly white, and one with a coloured band below."""
     white, tint = str(draw.choice("white")), str(draw.choice("tint"))
     plain = {f"paint_{k}": Texture("plain", (str(draw.choice("white")),)) for k in range(3)}
-    return plain | {"tint": Texture("plain", (tint,)), "dado": Texture("bands", (tint, white, white), 2.4)}
+    return plain | {"dado": Texture("bands", (tint, white, white), 2.4)}
 
 
 def _floor(draw: Draw) -> Texture:
