@@ -68,11 +68,10 @@ class Relocation:
     def __init__(self, places: PlaceMap, closures: Closures) -> None:
         self.places, self.closures = places, closures
         self._lead: Lead | None = None
-        self._shown: Lead | None = None  # the spot that pictures showed the last time
 
     def restart(self) -> None:
         """Odometry has a new origin, or the robot was found."""
-        self._lead = self._shown = None
+        self._lead = None
 
     def find(
         self,
@@ -100,7 +99,7 @@ class Relocation:
         for item in found:
             if self.closures.worth(item[1]) >= least and all(_apart(item[2], other) for *_, other in rivals):
                 rivals.append(item)
-        best = rivals[0] if len(rivals) == 1 else self._by_pictures(rivals, odometry, compare)
+        best = rivals[0] if len(rivals) == 1 else self._by_pictures(rivals, compare)
         if best is None:
             return None
         said = self._likeness(best[2], compare)
@@ -123,24 +122,14 @@ class Relocation:
         far = float(np.hypot(*(spot[2] - expected[0])[:2])) > expected[1]
         return far and compare([int(self.places.index.ids[spot[0]])]) is not None
 
-    def _by_pictures(
-        self, rivals: list[tuple[int, Match, Array]], odometry: Array, compare: Compare
-    ) -> tuple[int, Match, Array] | None:
-        """The only one of several spots from near which the same was seen, now and the time before: one picture of a
-        room that is not in the map resembles some other soon. None: that cannot be told."""
-        before, self._shown = self._shown, None
+    def _by_pictures(self, rivals: list[tuple[int, Match, Array]], compare: Compare) -> tuple[int, Match, Array] | None:
+        """The only one of several spots from near which the same was seen; None: that cannot be told."""
         if len(rivals) > MOST_RIVALS:
             return None
         said = [self._likeness(where, compare) for *_, where in rivals]
         shown = [k for k, same in enumerate(said) if same is not None and same >= SHOWN]
         unknown = [k for k, same in enumerate(said) if same is None or ALIKE <= same < SHOWN]
-        if len(shown) != 1 or unknown:
-            return None
-        spot = rivals[shown[0]]
-        if before is not None and before.goes_on(spot[2], odometry):
-            return spot
-        self._shown = Lead(spot[2], np.array(odometry))
-        return None
+        return rivals[shown[0]] if len(shown) == 1 and not unknown else None
 
     def _fits(self, outline: Outline, latent: NDArray[np.float32]) -> list[tuple[int, Match, Array]]:
         """Row of a place, where it lies as seen from the robot, and where the robot then is in the map; best first."""
