@@ -81,11 +81,14 @@ class Running:
         request = NavigateToGoal.Goal(goal=NavigationGoal(type=NavigationGoal.TYPE_POSE, pose=goal))
         self.ros.spin_until(self.client.server_is_ready, what="the planner's action")
         ends: list[tuple[int, NavigateToGoal.Result]] = []  # the goal before this one ends when this one replaces it
+        watches: list[ResultWatch] = []  # of an accepted goal: whoever dies before it answers, has not had the goal
         self.ends = ends
-        self.client.send_goal_async(request).add_done_callback(
-            lambda sent: ResultWatch(self.ros.node, self.client, sent.result(), lambda *end: ends.append(end))
-        )
-        self.ros.spin_until(lambda: self.moves, 60.0, lambda: f"motion: {self.said[-1:]}")
+
+        def accepted(sent: Any) -> None:
+            watches.append(ResultWatch(self.ros.node, self.client, sent.result(), lambda *end: ends.append(end)))
+
+        self.client.send_goal_async(request).add_done_callback(accepted)
+        self.ros.spin_until(lambda: watches and self.moves, 60.0, lambda: f"motion: {self.said[-1:]}")
 
     def kill(self, name: str) -> tuple[float, float]:
         """Kills a process under way. After how long [s] the robot was told to stand, and all were active again."""
