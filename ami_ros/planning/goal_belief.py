@@ -21,14 +21,13 @@ ANYWHERE_SIGMA = 0.3  # [m] error of memory's pose of the goal, in a building th
 SEARCH_WINDOW = 15.0  # [s] that looks are kept in such a building: longer than a turn on the spot
 SPOTTED = 3  # looks that agree, from which a goal is seen rather than imagined
 POSSIBLE = 0.8  # probability that a goal is seen, from which it is worth driving there
-DIFFERENT = 1.15  # of the pictures themselves, from which a place is not the goal's but one that is alike ...
-SLACK = (
-    0.32  # ... and more, once it was come to again, more exactly, and the head is surer than it has to be; not where
-)
-# there are places that are alike
-ALIKE = 2.5, 0.18  # times the odds that are needed where the goal may as well be elsewhere, and less of DIFFERENT
+ALIGNED = 0.5, 0.5  # [m], [rad] from the goal, within which pictures are aligned ...
+EXACT = 1.0, 0.74  # ... the difference up to which that gives the pose, and the share of the head's expected error that
+# is left, for each unit of it
+DIFFERENT = 0.4  # of the aligned pictures, from which a place is not the goal's but one that is alike
+ALIKE = 1.5, 0.3  # times the odds that are needed where the goal may as well be elsewhere, and DIFFERENT there
 AWAY = 4.0  # [m] from where the robot set out: goals are asked for near by more often than chance would have it
-REFUTED = 2.2  # of that, beside the goal, from which it certainly is not, if the head doubts it
+REFUTED = 1.5  # of that, beside the goal, from which it certainly is not, if the head doubts it
 BESIDE = 0.15, 0.25  # [m], [rad]
 NEARBY = 0.8, 0.7  # [m], [rad] from where memory is likely to have the goal, within which looks may correct it
 ELSEWHERE = 0.6, 0.6  # [m], [rad] from a place that was refuted, within which the goal is not seen again
@@ -44,7 +43,8 @@ class Seen(NamedTuple):
     pose: Array  # (3,) in base_link
     expected_error: float | None  # of its place [m]; None: who sees it cannot tell
     same: float | None = None  # probability that it is seen at all; None: who sees it cannot tell
-    difference: float | None = None  # of the pictures themselves; see `world_model.pairs`
+    difference: float | None = None  # of the aligned pictures; see `world_model.alignment`; None: from too far off
+    sigma: float | None = None  # of the pose [m], where pictures were aligned
 
 
 class GoalLocator:
@@ -82,8 +82,14 @@ class GoalLocator:
             same = float(verdict.same[0])
             if same < POSSIBLE:
                 return None
-            difference = float(pairs.difference(here, there, verdict.pose)[0])
-        return Seen(from_cos_sin(verdict.pose[0].numpy()), float(verdict.error[0]), same, difference)
+            pose, error = from_cos_sin(verdict.pose[0].numpy()), float(verdict.error[0])
+            if not np.less((np.hypot(pose[0], pose[1]), abs(pose[2])), ALIGNED).all():
+                return Seen(pose, error, same)
+            aligned = pairs.align(here[0], there[0], verdict.pose[0])
+        difference = float(aligned.difference)
+        if difference > EXACT[0]:
+            return Seen(pose, error, same, difference, sigma=error)
+        return Seen(aligned.pose.numpy().astype(np.float64), error, same, difference, EXACT[1] * difference * error)
 
 
 @dataclass(frozen=True)
@@ -124,7 +130,6 @@ class GoalBelief:
         self.locator = GoalLocator(model, goal) if goal.latent is not None else None
         self.tracker = GoalTracker(ANYWHERE_SIGMA, SEARCH_WINDOW, compares=True) if self.needs_proof else GoalTracker()
         self.proof = Proof()
-        self.looked_again = False  # whether the robot has come to where the goal is believed to be for a second time
         self.anywhere = False  # whether it may be seen elsewhere than where memory has it, however sure that is
         self.wary = False  # whether it has followed what only looked like the goal: then exact looks count alone
         self._refuted: list[Array] = []  # (3,) each, in odom: places that only look like the goal from afar
@@ -155,7 +160,7 @@ class GoalBelief:
             likely = from_memory if self.needs_proof and alone else None
             heeded = seen is not None and here and (self._counts(seen) or not self.wary)
             if seen is not None and heeded and self._is_credible(compose(percept.odometry, seen.pose), likely):
-                tracker.add(percept.stamp, percept.odometry, seen.pose, seen.expected_error)
+                tracker.add(percept.stamp, percept.odometry, seen.pose, seen.expected_error, seen.sigma)
                 if self._counts(seen):
                     self.proof.add(percept.stamp, percept.odometry, seen.pose, self._is_certain(seen, follower))
             enough = SPOTTED if likely is None else 1  # a look that agrees with memory is no chance
@@ -190,13 +195,12 @@ class GoalBelief:
         """Whether a look cannot be one at a place that is alike, as far as one can tell: there are such where memory
         has the goal elsewhere as well, where it had to guess far from where the robot set out, and where something
         looked like the goal and was not."""
-        assert seen.expected_error is not None and seen.difference is not None
+        if seen.expected_error is None or seen.difference is None:
+            return False
         share = self._share(follower)
         alike = (share < SPLIT and (share >= LIKELY or self._away)) or bool(self._refuted)
-        odds, least = self._odds(seen), ALIKE[0] if alike else 1.0
-        different = DIFFERENT - (ALIKE[1] if alike else 0.0)
-        slack = SLACK * min(odds - least, 1.0) if self.looked_again and not alike else 0.0
-        return odds >= least and seen.expected_error < CERTAIN and seen.difference < different + slack
+        odds, different = ALIKE if alike else (1.0, DIFFERENT)
+        return self._odds(seen) >= odds and seen.expected_error < CERTAIN and seen.difference < different
 
     def _odds(self, seen: Seen) -> float:
         """Odds that the goal is seen, in those of the head's threshold."""
@@ -248,7 +252,6 @@ class GoalBelief:
         """Drops all sightings, as when the goal turned out to be elsewhere."""
         self.tracker.forget()
         self.proof.forget()
-        self.looked_again = False
 
 
 def _length(pose: Array | None) -> float:

@@ -18,6 +18,7 @@ SIGMA_FACTOR = 2.0  # on the error that sightings by pictures expect: they were 
 # The same where pictures are compared: at the goal, and more for each metre and radian that it is off. From afar it is
 # seen too near by a third, however often.
 FACTORS = 0.3, 1.0, 1.5
+LEAST_SIGMA = 0.005  # [m] of any
 MEMORY_SIGMA = 0.11  # [m] error of memory's pose of the goal, in the world that the model was trained in
 GATE = 0.5  # [m] and [rad], sightings beyond are taken for outliers
 
@@ -49,10 +50,27 @@ class GoalTracker:
         self._factors = FACTORS if compares else (SIGMA_FACTOR, 0.0, 0.0)
         self.sightings: deque[Sighting] = deque()
 
-    def add(self, stamp: float, odometry: Array, seen: Array, expected_error: float | None = None) -> None:
-        """Keeps a sighting `seen` (3,) in base_link, made at `odometry` (3,); None: its error is unknown."""
+    def add(
+        self,
+        stamp: float,
+        odometry: Array,
+        seen: Array,
+        expected_error: float | None = None,
+        sigma: float | None = None,
+    ) -> None:
+        """Keeps a sighting.
+
+        Args:
+            stamp: of it [s].
+            odometry: (3,) of the robot then.
+            seen: (3,) the goal in base_link.
+            expected_error: [m] that who saw it expects; None: unknown.
+            sigma: [m] what the error is, where that is known better; None: by the expected one and how far off it is.
+        """
         distance, turn = float(np.hypot(seen[0], seen[1])), abs(float(seen[2]))
-        if expected_error is None:
+        if sigma is not None:
+            sigma = max(sigma, LEAST_SIGMA)
+        elif expected_error is None:
             sigma = SIGMA + SIGMA_GROWTH * distance
         else:
             near, far, turned = self._factors

@@ -72,8 +72,10 @@ class Navigator:
         self._spot: Array | None = None  # (3,) in odom, to which it drives to look for the goal
         self._left: float | None = None  # route left [m] when it last drove towards the goal, if that was just now
         self._beside: Sight | None = None  # of the goal, if it was driven straight to just now
-        distance = config.exact_tolerance if goal.recognised else config.distance_tolerance
-        self._stop = StopRule(goal.distance_tolerance or distance, goal.angle_tolerance or config.angle_tolerance)
+        distance, angle = config.distance_tolerance, config.angle_tolerance
+        if goal.recognised:
+            distance, angle = config.exact_tolerance, config.exact_angle
+        self._stop = StopRule(goal.distance_tolerance or distance, goal.angle_tolerance or angle)
         self._finder = GoalFinder(goal, self.routing, self.belief, self._stop)
 
     def set_route(self, answer: Route | AmiError) -> None:
@@ -219,7 +221,9 @@ class Navigator:
             return self._check(look)
         arrival = Arrival.APPROACHING
         if near and sight.pose is not None:
-            arrival = self._stop.update(percept.stamp, sight.pose)
+            before, arrival = self._stop.state, self._stop.update(percept.stamp, sight.pose)
+            if arrival is Arrival.APPROACHING and before is not arrival:
+                self.progress.reset()  # the goal lies farther off than it seemed
         if arrival is Arrival.STANDING:
             return self._arrive(percept, sight)
         self._left, self._beside = (sight.distance, sight) if near else (sight.left, None)
@@ -228,8 +232,16 @@ class Navigator:
         if arrival is Arrival.TURNING and self.config.planner.kinematics.turns_on_the_spot:
             return self._turn_as_goal(target, percept, sight)
         if near or routing.follower is None:
-            return self._drive(percept, self.steering.approached(target), "approaching the goal", sight)
+            return self._approach(target, percept, sight, straight=near and goal.recognised)
         return self._follow(percept, sight, news)
+
+    def _approach(self, target: Target, percept: Percept, sight: Sight, straight: bool) -> Decision:
+        """Nearer to what is believed to be the goal; at last `straight` on, where that is known exactly enough."""
+        message = "approaching the goal"
+        docking = (
+            self.steering.dock(percept, sight.pose, message, sight) if straight and sight.pose is not None else None
+        )
+        return docking or self._drive(percept, self.steering.approached(target), message, sight)
 
     def _follow(self, percept: Percept, sight: Sight, news: str) -> Decision:
         """Follows the route to its next place; `news` may change which way is best."""

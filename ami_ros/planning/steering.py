@@ -13,6 +13,7 @@ import numpy as np
 
 from ami_ros.commands import STILL, Command, of_width
 from ami_ros.geometry import Array, compose, wrap
+from ami_ros.planning.docking import docking
 from ami_ros.planning.doubt import Doubt
 from ami_ros.planning.goal_belief import Sight
 from ami_ros.planning.navigator_config import NavigatorConfig
@@ -67,6 +68,18 @@ class Steering:
         turn = (0.0, math.copysign(min(self._angular, rate * abs(angle)), angle))
         turning = Decision.hold(State.CONTROLLING, message, of_width(turn, self.model.spec.command_dim))
         return replace(turning, energy=sight.energy, distance=sight.distance)
+
+    def dock(self, percept: Percept, pose: Array, message: str, sight: Sight) -> Decision | None:
+        """Straight to a `pose` (3,) in base_link close by; None: that is not possible. See `docking`."""
+        robot = self.robot.limited(self._linear, self._angular)
+        command = docking(pose, percept.scan, robot, self.config.planner.robot_radius)
+        if command is None:
+            return None
+        self.planner.reset()
+        return replace(
+            Decision.hold(State.CONTROLLING, message, of_width(command, self.model.spec.command_dim)),
+            energy=sight.energy, distance=sight.distance,
+        )  # fmt: skip
 
     def back(self, message: str) -> Decision:
         """A little backwards."""

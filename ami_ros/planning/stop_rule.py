@@ -12,7 +12,7 @@ from ami_ros.geometry import Array, wrap
 SETTLED = 2.0  # [s] for which nothing may change
 STILL = (0.05, 0.15)  # [m], [rad] less is no change
 SLACK = 2.0  # tolerances of place within which a goal may be reached at all ...
-LEAVES = 1.4, 0.14  # times the tolerance, and [m], beyond both of which a robot that was there approaches again
+LEAVES = 1.4, 0.1  # times the tolerance, and [m], beyond both of which a robot that was there approaches again
 TIGHT = 0.7  # of the tolerances, where a goal is looked at again
 CONFLICT = 0.09  # [m] ... and by how much, at most, sights of a goal may lead past the tolerance
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ami_ros.scan import Scan, ranges_at
+from ami_ros.world_model.alignment import Alignment, align
 from ami_ros.world_model.spec import PAIR_CHANNELS as CHANNELS
 from ami_ros.world_model.spec import PAIR_ERRORS as LIMITS
 from ami_ros.world_model.spec import PAIR_SHOWN as SHOWN
@@ -29,10 +30,7 @@ from ami_ros.world_model.spec import ModelSpec
 WIDTH = 64  # channels of what reads it
 SUMMARY = 7  # numbers that say of a pair what comes of it all
 NEAR = 8.0  # [m] beyond which a laser says no more
-SHIFT = 3  # [px] of a small picture, that the robot may have turned
-ZOOM = 1.08, 0.93  # what one or two decimetres ahead or back make of a picture at the distances of a room
-GRAIN = 0.008  # difference that noise makes of a plain picture ...
-TINT_GRAIN = 0.002  # ... and of its tints
+NEAREST = 0.2  # [m] nearer than which nothing is taken to be, where pictures are aligned
 
 
 class Verdict(NamedTuple):
@@ -107,59 +105,6 @@ def thumb(image: Tensor) -> Tensor:
     return small / small.mean((-2, -1), keepdim=True).clamp(min=1.0)
 
 
-def thumb_difference(here: Tensor, there: Tensor, turn: Tensor, tangent: float) -> Tensor:
-    """Mean absolute difference of small pictures (pairs, 3, THUMB, THUMB), at the best shift to a side, in units of
-    that which the second one has from what it would be a little nearer or farther off (pairs,); of their tints by
-    themselves, where that is more. In rooms that are alike walls may differ by a tint alone, and where edges lie a
-    little otherwise hides it from the first, for no tint changes there.
-
-    Args:
-        here: of one moment.
-        there: others, that of a goal as a rule.
-        turn: (pairs,) [rad] to the left from how the robot stood here to how it stood there; it is undone first.
-        tangent: of half the field of view.
-    """
-    still = torch.zeros_like(turn)
-    step = torch.stack([_shifted_differences(_zoomed(there, by), there, still, tangent) for by in ZOOM]).mean(0)
-    found = _shifted_differences(here, there, turn, tangent) / (step + torch.tensor([GRAIN, TINT_GRAIN]))
-    return found.amax(-1)
-
-
-def _tints(pictures: Tensor) -> Tensor:
-    """What is red rather than blue, and green rather than both (pairs, 2, THUMB, THUMB); of differences theirs."""
-    red, green, blue = pictures.unbind(-3)
-    return torch.stack([red - blue, green - (red + blue) / 2], -3)
-
-
-def _shifted_differences(a: Tensor, b: Tensor, turn: Tensor, tangent: float) -> Tensor:
-    """Of colours and of tints (pairs, 2), of what both show, if the second camera stands `turn` farther to the left."""
-    steps = (torch.arange(THUMB) + 0.5) / THUMB * 2 - 1
-    down, across = torch.meshgrid(steps * tangent, steps * tangent, indexing="ij")
-    c, s = turn.cos()[:, None, None], turn.sin()[:, None, None]
-    # A ray of the second camera, ahead 1 and to the right `across`, in the frame of the first.
-    ahead, right = c + s * across, c * across - s
-    seen = torch.stack([right, down.expand_as(right)], -1) / (ahead.clamp(min=0.1) * tangent)[..., None]
-    found = []
-    for shift in range(-SHIFT, SHIFT + 1):
-        at = seen + torch.tensor([2.0 * shift / THUMB, 0.0])
-        shown = ((at.abs().amax(-1) < 1) & (ahead > 0.1)).float()[:, None]
-        x = functional.grid_sample(a, at, padding_mode="border", align_corners=False)
-        share = shown.sum((-2, -1), keepdim=True).clamp(min=1.0)
-        x, y = (part - (part * shown).sum((-2, -1), keepdim=True) / share for part in (x, b))
-        both = [
-            ((off.abs() * shown).sum((-2, -1), keepdim=True) / share).mean((-3, -2, -1))
-            for off in (x - y, _tints(x - y))
-        ]
-        found.append(torch.stack(both, -1))
-    return torch.stack(found).amin(0)
-
-
-def _zoomed(pictures: Tensor, by: float) -> Tensor:
-    turn = torch.eye(2, 3, device=pictures.device).div(by)[None].expand(len(pictures), -1, -1)
-    grid = functional.affine_grid(turn, list(pictures.shape), align_corners=False)
-    return functional.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
-
-
 class PairHead(nn.Module):
     """Compares pictures of one camera. Maps are kept flat, (..., code), so that they travel as other codes do.
 
@@ -206,14 +151,18 @@ class PairHead(nn.Module):
         """(batch, 3, size, size) uint8 -> (batch, code), to be kept and compared: the map, and a small picture."""
         return torch.cat([self.features(image).flatten(1), thumb(image).flatten(1)], -1)
 
-    def difference(self, here: Tensor, there: Tensor, pose: Tensor) -> Tensor:
-        """How unlike the pictures themselves of pairs of codes (pairs, code) are (pairs,); see `thumb_difference`. The
-        poses (pairs, 4) are those of the verdict.
+    def align(self, here: Tensor, there: Tensor, pose: Tensor) -> Alignment:
+        """Brings two pictures (code,) from some decimetres apart into one place, by how far off their cells guess that
+        they show things; see `alignment`. The pose (4,) is that of the verdict.
 
-        Of two poses at which the map cannot tell a place from one that is alike, this can, but only from beside it.
+        Of two places that the map cannot tell apart this can, but only from beside them.
         """
-        first, second = (code[..., -3 * THUMB**2 :].unflatten(-1, (3, THUMB, THUMB)) for code in (here, there))
-        return thumb_difference(first, second, torch.atan2(pose[..., 3], pose[..., 2]), self.tangent)
+        cells = here[: CHANNELS * self.side**2].unflatten(-1, (CHANNELS, self.side, self.side))
+        nearness = (-self.plan(cells)[0][..., 0]).exp().clamp(max=1 / NEAREST).reshape(1, 1, self.side, self.side)
+        nearness = functional.interpolate(nearness, (THUMB, THUMB), mode="bilinear")[0, 0]
+        first, second = (code[-3 * THUMB**2 :].unflatten(-1, (3, THUMB, THUMB)) for code in (here, there))
+        guess = torch.cat([pose[:2], torch.atan2(pose[3:], pose[2:3])])
+        return align(first, second, nearness, guess, self.tangent)
 
     def columns(self, scan: Scan | None) -> Tensor | None:
         """What a laser sees in the directions of the columns of cells (1, side) [m]; None without one."""

@@ -110,3 +110,12 @@ def test_where_pictures_are_compared_a_few_looks_from_the_goal_outweigh_many_fro
         near = compose(GOAL, [-0.1, 0.0, 0.0])
         tracker.add(4.0 + 0.1 * k, near, relative(near, GOAL), expected_error=0.15)
     assert (np.hypot(*(believed(tracker, 5.0) - GOAL)[:2]) < 0.1) == compares
+
+
+def test_sightings_whose_error_is_known_better_outweigh_those_that_expect_more(tracker: GoalTracker) -> None:
+    """Beside a goal, pictures that are aligned tell its place to centimetres, others to a decimetre."""
+    seen = relative(HERE, GOAL)
+    for k in range(10):
+        tracker.add(0.1 * k, HERE, seen + [0.1, 0.0, 0.0], expected_error=0.2)
+    tracker.add(1.0, HERE, seen, expected_error=0.2, sigma=0.02)
+    assert np.hypot(*(believed(tracker, 1.0) - GOAL)[:2]) < 0.01

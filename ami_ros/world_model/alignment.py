@@ -1,0 +1,147 @@
+"""Two pictures taken close together, aligned pixel by pixel: the pose of the second to centimetres, and how unlike both
+are.
+
+Maps of features tell a place to a decimetre. From there the pictures themselves tell more: each pixel of the first is
+looked for in the second, by how near what it shows is, and the pose is that at which both are most alike (Lucas and
+Kanade, IJCAI 1981; with what is known of depth Kerl, Sturm and Cremers, ICRA 2013). What differs then does not come
+from where the cameras stood, so it also tells one room from another that is like it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+ITERATIONS = 8
+STEPS = 0.02, 0.02, 0.01  # [m], [m], [rad] for derivatives
+PRIOR = 0.25, 0.25, 0.15  # [m], [m], [rad] error of the guess: where pictures show nothing of it, a pose stays there
+NOISE = 1e-3  # squared difference of pixels that weighs as much as one such error
+HUBER = 0.15  # difference of pixels beyond which they show different things
+TINTED = 4.0  # times that differences of tints weigh more: they are smaller, and light does not change them
+FARTHEST_STEP = 0.1  # [m] or [rad] of one iteration
+DAMPING = 1e-2, 1e-3, 3.0, 10.0  # at first, at least, less after a good step by, more after a bad one by
+DARKEST = 1e-3  # of a mean
+BEHIND = 0.05  # of its depth, below which what is shown lies beside the second camera or behind it
+AWAY = (1.08, 0.0), (0.93, 0.0), (1.0, 0.06), (1.0, -0.06)  # what one or two decimetres ahead, back and to the sides
+# make of a picture at the distances of a room: zoom, and shift by a share of half its width
+GRAIN = 0.012, 0.003  # difference that noise makes of a plain picture, and of its tints
+
+
+class Alignment(NamedTuple):
+    """How two pictures fit."""
+
+    pose: Tensor  # (3,) x, y [m], yaw [rad] of the second in the base frame of the first
+    difference: Tensor  # () of the aligned pictures, in units of what one or two decimetres make; see `align`
+
+
+def align(here: Tensor, there: Tensor, nearness: Tensor, guess: Tensor, tangent: float) -> Alignment:
+    """Aligns a pair of small pictures, by Levenberg and Marquardt's method on Huber's loss.
+
+    Mean absolute differences are told in units of those that the second picture has from what it would be one or two
+    decimetres away; of colours, or of tints by themselves, where that is more: rooms that are alike may differ by the
+    tint of a wall alone, and where edges lie a little otherwise hides it from the first, for no tint changes.
+
+    Args:
+        here: (3, n, n) in linear colours of any brightness: only shares of the mean of what both show are compared.
+        there: likewise.
+        nearness: (n, n) [1/m] of what each pixel of `here` shows, in the plane of the floor.
+        guess: (3,) pose of the second in the base frame of the first, right to some decimetres.
+        tangent: of half the field of view.
+    """
+    view = _View(here, there, nearness, tangent)
+    prior, steps = guess.new_tensor(PRIOR), torch.diag(guess.new_tensor(STEPS))
+    tried, pose, best, damping = guess, guess, float("inf"), DAMPING[0]
+    hessian, slope = torch.eye(3), torch.zeros(3)
+    for _ in range(ITERATIONS):
+        off, shown = view.differences(torch.cat([tried[None], tried + steps, tried - steps]))
+        here_off, pixels, gone = off[0].flatten(), shown[0].sum().clamp(min=1.0), (tried - guess) / prior
+        size = here_off.abs()
+        loss = torch.where(size < HUBER, size.square() / 2, HUBER * (size - HUBER / 2)).sum() / pixels / NOISE
+        cost = float(loss + gone.square().sum() / 2)
+        if cost < best:
+            pose, best, damping = tried, cost, max(damping / DAMPING[2], DAMPING[1])
+            change = ((off[1:4] - off[4:7]).flatten(1).T / (2 * steps.diagonal())).T
+            weighted = change * (HUBER / size.clamp(min=HUBER)) / pixels / NOISE
+            hessian = weighted @ change.T + torch.diag(prior**-2)
+            slope = weighted @ here_off + gone / prior
+        else:
+            damping *= DAMPING[3]
+        step = torch.linalg.solve(hessian + damping * torch.diag(hessian.diagonal()), slope)
+        tried = pose - step.clamp(-FARTHEST_STEP, FARTHEST_STEP)
+    return Alignment(pose, view.unlikeness(pose))
+
+
+class _View:
+    """A pair of pictures, from any pose of the second."""
+
+    def __init__(self, here: Tensor, there: Tensor, nearness: Tensor, tangent: float) -> None:
+        size = here.shape[-1]
+        self._here, self._there, self._tangent = _blurred(here), _blurred(there), tangent
+        self._across = ((torch.arange(size) + 0.5) / size * 2 - 1) * tangent  # to the right, and down, for 1 ahead
+        self._nearness = nearness * (1 + self._across.square()).sqrt()  # by the distance ahead, not by the range
+
+    def differences(self, poses: Tensor) -> tuple[Tensor, Tensor]:
+        """Of colours, and of tints, TINTED times (k, 5, n, n), with the second at `poses` (k, 3), and which pixels
+        (k, 1, n, n) both show; those that they don't are 0."""
+        at, shown = self._seen_from(poses)
+        there = self._there.expand(len(poses), -1, -1, -1)
+        seen = functional.grid_sample(there, at, padding_mode="border", align_corners=False)
+        return _off(self._here, seen, shown), shown
+
+    def unlikeness(self, pose: Tensor) -> Tensor:
+        """() as told in `align`, with the second at `pose` (3,)."""
+        away = _moved(self._there, AWAY)
+        everywhere = torch.ones_like(away[:, :1])
+        step = _means(_off(away, self._there, everywhere), everywhere).mean(0)
+        found = _means(*self.differences(pose[None]))[0]
+        return (found / (step + step.new_tensor(GRAIN))).amax()
+
+    def _seen_from(self, poses: Tensor) -> tuple[Tensor, Tensor]:
+        """Where pixels of the first are in the second (k, n, n, 2), for `grid_sample`, and which are (k, 1, n, n)."""
+        x, y, yaw = poses[:, :, None, None].unbind(1)
+        ahead, left = 1 - x * self._nearness, -self._across - y * self._nearness  # for 1 ahead of the first
+        c, s = yaw.cos(), yaw.sin()
+        depth = c * ahead + s * left
+        right, down = s * ahead - c * left, self._across[:, None].expand_as(depth)
+        at = torch.stack([right, down], -1) / (depth.clamp(min=BEHIND) * self._tangent)[..., None]
+        return at, ((at.abs().amax(-1) < 1) & (depth > BEHIND)).float()[:, None]
+
+
+def _off(a: Tensor, b: Tensor, shown: Tensor) -> Tensor:
+    """Differences of colours, each as a share of the mean of what is `shown` (k, 1, n, n): exposure and white balance
+    leave it as it is; and TINTED times those of what is red rather than blue, and green rather than both; (k, 5, n, n),
+    0 where it is not shown."""
+    red, green, blue = ((_shares(a, shown) - _shares(b, shown)) * shown).unbind(1)
+    return torch.stack([red, green, blue, TINTED * (red - blue), TINTED * (green - (red + blue) / 2)], 1)
+
+
+def _shares(picture: Tensor, shown: Tensor) -> Tensor:
+    mean = (picture * shown).sum((-2, -1), keepdim=True) / shown.sum((-2, -1), keepdim=True).clamp(min=1.0)
+    return picture / mean.clamp(min=DARKEST)
+
+
+def _means(off: Tensor, shown: Tensor) -> Tensor:
+    """Mean absolute difference of colours, and of tints (k, 2), of pairs' (k, 5, n, n), where they are `shown`."""
+    sums = off.abs().sum((-2, -1)) / shown.sum((-2, -1)).clamp(min=1.0)
+    return torch.stack([sums[:, :3].mean(-1), sums[:, 3:].mean(-1) / TINTED], -1)
+
+
+def _moved(picture: Tensor, steps: tuple[tuple[float, float], ...]) -> Tensor:
+    """A picture (3, n, n) after steps of zoom and shift (k, 3, n, n)."""
+    at = picture.new_tensor([[[1 / zoom, 0.0, shift], [0.0, 1 / zoom, 0.0]] for zoom, shift in steps])
+    many = picture.expand(len(steps), -1, -1, -1)
+    grid = functional.affine_grid(at, list(many.shape), align_corners=False)
+    return functional.grid_sample(many, grid, padding_mode="border", align_corners=False)
+
+
+def _blurred(picture: Tensor) -> Tensor:
+    """(3, n, n), so smooth that it may be looked up between its pixels."""
+    for dim in (-2, -1):
+        size = picture.shape[dim]
+        first, last = picture.narrow(dim, 0, 1), picture.narrow(dim, size - 1, 1)
+        wide = torch.cat([first, picture, last], dim)
+        picture = (wide.narrow(dim, 0, size) + 2 * picture + wide.narrow(dim, 2, size)) / 4
+    return picture

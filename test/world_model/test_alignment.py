@@ -1,0 +1,76 @@
+"""Pictures of a wall, taken from nearly one place: their exact pose, and whether they show the same wall."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from ami_ros.geometry import Array
+from ami_ros.world_model.alignment import align
+
+SIZE, TANGENT, WALL = 32, 1.2, 2.0  # [px], of half the field of view, [m] ahead of base_link
+ACROSS = ((np.arange(SIZE) + 0.5) / SIZE * 2 - 1) * TANGENT
+
+
+def painted(seed: int) -> np.ndarray:
+    """Paint of a wall of 12 m by 12 m."""
+    blurred = cv2.GaussianBlur(np.random.default_rng(seed).random((240, 240, 3)), (0, 0), 5.0)
+    return np.asarray(cv2.normalize(blurred, None, 0.2, 1.0, cv2.NORM_MINMAX), np.float32)
+
+
+def seen(paint: np.ndarray, pose: Array) -> tuple[Tensor, Tensor]:
+    """What a camera at `pose` (3,) sees of the wall, as shares of the mean, and the nearness of each pixel."""
+    x, y, yaw = pose
+    ahead, left = np.cos(yaw) + np.sin(yaw) * ACROSS, np.sin(yaw) - np.cos(yaw) * ACROSS  # of each column's ray
+    reach = (WALL - x) / ahead
+    u, v = np.broadcast_to(y + reach * left, (SIZE, SIZE)), reach * ACROSS[:, None]
+    across, down = ((20 * part + 120).astype(np.float32) for part in (u, v))
+    seen_from_there = cv2.remap(paint, across, down, cv2.INTER_LINEAR)
+    nearness = np.broadcast_to(1 / (reach * np.hypot(ahead, left)), (SIZE, SIZE))
+    picture = torch.from_numpy(seen_from_there).permute(2, 0, 1)
+    return picture / picture.mean((-2, -1), keepdim=True), torch.from_numpy(nearness.astype(np.float32))
+
+
+@pytest.mark.parametrize("pose", [(0.15, 0.0, 0.0), (0.0, -0.15, 0.1), (-0.1, 0.12, -0.12), (0.0, 0.0, 0.15)])
+def test_the_pose_of_a_picture_taken_nearby_is_found_to_a_centimetre(pose: tuple[float, float, float]) -> None:
+    paint, still = painted(1), np.zeros(3)
+    (here, nearness), (there, _) = seen(paint, still), seen(paint, np.array(pose))
+    found = align(here, there, nearness, torch.zeros(3), TANGENT)
+    assert found.pose.numpy() == pytest.approx(pose, abs=0.012)
+    assert found.difference < 0.2
+    other = align(here, seen(painted(2), np.array(pose))[0], nearness, torch.zeros(3), TANGENT)
+    assert other.difference > 1.2, "another wall is another wherever one stands"
+
+
+def test_depth_that_is_guessed_wrong_by_a_quarter_still_brings_pictures_nearer() -> None:
+    paint, pose = painted(3), np.array([0.12, 0.1, 0.05])
+    (here, nearness), (there, _) = seen(paint, np.zeros(3)), seen(paint, pose)
+    found = align(here, there, 0.8 * nearness, torch.zeros(3), TANGENT)
+    assert np.hypot(*(found.pose.numpy() - pose)[:2]) < 0.06 < np.hypot(*pose[:2])
+
+
+def test_light_and_white_balance_change_nothing_but_the_tint_of_one_wall_does() -> None:
+    plain = np.full((240, 240, 3), 0.5, np.float32)
+    plain[:, :120] *= np.array([1.0, 1.0, 0.97], np.float32)
+    twin = plain[:, ::-1].copy()
+    (here, nearness), (there, _) = seen(plain, np.zeros(3)), seen(twin, np.zeros(3))
+    balanced = here * torch.tensor([0.9, 1.0, 1.05])[:, None, None]
+    balanced = balanced / balanced.mean((-2, -1), keepdim=True)
+    assert align(balanced, here, nearness, torch.zeros(3), TANGENT).difference < 0.1
+    assert align(here, there, nearness, torch.zeros(3), TANGENT).difference > 1.2
+
+
+def test_where_pictures_show_nothing_the_guess_stands() -> None:
+    blank, nearness = torch.ones(3, SIZE, SIZE), torch.full((SIZE, SIZE), 0.5)
+    guess = torch.tensor([0.1, -0.05, 0.08])
+    found = align(blank, blank, nearness, guess, TANGENT)
+    assert found.pose.numpy() == pytest.approx(guess.numpy()) and found.difference < 1e-6
+
+
+def test_what_lies_beside_the_camera_or_behind_it_is_not_compared() -> None:
+    here, nearness = seen(painted(4), np.zeros(3))
+    found = align(here, here, nearness.clamp(min=5.0), torch.tensor([0.3, 0.0, 3.0]), TANGENT)
+    assert torch.isfinite(found.pose).all() and torch.isfinite(found.difference)
