@@ -24,7 +24,7 @@ POSSIBLE = 0.8  # probability that a goal is seen, from which it is worth drivin
 ALIGNED = 0.5, 0.5  # [m], [rad] from the goal, within which pictures are aligned ...
 EXACT = 1.0, 0.74  # ... the difference up to which that gives the pose, and the share of the head's expected error that
 # is left, for each unit of it
-DIFFERENT = 0.4  # of the aligned pictures, from which a place is not the goal's but one that is alike
+DIFFERENT = 0.36  # of the aligned pictures, from which a place is not the goal's but one that is alike
 ALIKE = 1.5, 0.3  # times the odds that are needed where the goal may as well be elsewhere, and DIFFERENT there
 AWAY = 4.0  # [m] from where the robot set out: goals are asked for near by more often than chance would have it
 REFUTED = 1.5  # of that, beside the goal, from which it certainly is not, if the head doubts it
