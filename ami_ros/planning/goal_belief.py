@@ -11,6 +11,7 @@ import torch
 from ami_ros.geometry import Array, compose, from_cos_sin, pose_gap, relative
 from ami_ros.memory.types import map_to_odom
 from ami_ros.planning.goal_tracker import GoalTracker
+from ami_ros.planning.own_pictures import OwnPictures
 from ami_ros.planning.proof import LIKELY, SPLIT, Proof
 from ami_ros.planning.protocols import Dynamics
 from ami_ros.planning.route_follower import RouteFollower, pose_in_map
@@ -22,12 +23,12 @@ SEARCH_WINDOW = 15.0  # [s] that looks are kept in such a building: longer than 
 SPOTTED = 3  # looks that agree, from which a goal is seen rather than imagined
 POSSIBLE = 0.8  # probability that a goal is seen, from which it is worth driving there
 ALIGNED = 0.5, 0.5  # [m], [rad] from the goal, within which pictures are aligned ...
-EXACT = 1.0, 0.74  # ... the difference up to which that gives the pose, and the share of the head's expected error that
+EXACT = 2.5, 0.3  # ... the difference up to which that gives the pose, and the share of the head's expected error that
 # is left, for each unit of it
-DIFFERENT = 0.36  # of the aligned pictures, from which a place is not the goal's but one that is alike
-ALIKE = 1.5, 0.3  # times the odds that are needed where the goal may as well be elsewhere, and DIFFERENT there
+DIFFERENT = 1.1  # of the aligned pictures, from which a place is not the goal's but one that is alike
+ALIKE = 1.5, 0.95  # times the odds that are needed where the goal may as well be elsewhere, and DIFFERENT there
 AWAY = 4.0  # [m] from where the robot set out: goals are asked for near by more often than chance would have it
-REFUTED = 1.5  # of that, beside the goal, from which it certainly is not, if the head doubts it
+REFUTED = 5.0  # of that, beside the goal, from which it certainly is not, if the head doubts it
 BESIDE = 0.15, 0.25  # [m], [rad]
 NEARBY = 0.8, 0.7  # [m], [rad] from where memory is likely to have the goal, within which looks may correct it
 ELSEWHERE = 0.6, 0.6  # [m], [rad] from a place that was refuted, within which the goal is not seen again
@@ -61,6 +62,7 @@ class GoalLocator:
         self.latent = torch.from_numpy(goal.latent)
         self.picture = torch.from_numpy(goal.picture) if goal.picture is not None else None
         self.pairs: PairHead | None = getattr(model, "pairs", None) if self.picture is not None else None
+        self.own = OwnPictures()
 
     def look(self, percept: Percept) -> Seen | None:
         """The goal, seen from this moment alone; None: this moment does not show it, as far as can be told."""
@@ -76,6 +78,7 @@ class GoalLocator:
     def _compare(self, pairs: PairHead, percept: Percept) -> Seen | None:
         if self.picture is None or percept.picture is None:
             return None
+        self.own.add(percept)
         here, there = torch.from_numpy(percept.picture)[None], self.picture[None]
         with torch.inference_mode():
             verdict = pairs(here, there, pairs.columns(percept.scan))
@@ -86,7 +89,7 @@ class GoalLocator:
             if not np.less((np.hypot(pose[0], pose[1]), abs(pose[2])), ALIGNED).all():
                 return Seen(pose, error, same)
             aligned = pairs.align(here[0], there[0], verdict.pose[0])
-        difference = float(aligned.difference)
+            difference = aligned.difference(self.own.usual(pairs, percept))
         if difference > EXACT[0]:
             return Seen(pose, error, same, difference, sigma=error)
         return Seen(aligned.pose.numpy().astype(np.float64), error, same, difference, EXACT[1] * difference * error)
@@ -246,6 +249,8 @@ class GoalBelief:
         """Odometry restarted: what was seen, and what was found to be another place, lies nowhere any more."""
         self._refuted.clear()
         self._began = None
+        if self.locator is not None:
+            self.locator.own.forget()
         self.forget()
 
     def forget(self) -> None:

@@ -19,7 +19,7 @@ from ami_ros.planning.stopwatch import Stopwatch
 from ami_ros.planning.types import Goal, Percept
 
 REFUTED_SECONDS = 0.5  # [s] of seeing beside a goal that it is another place, before it is left
-ANOTHER = 1.2  # difference of the pictures, from which a place where the robot stands is not worth a second look
+ANOTHER = 3.0  # difference of the pictures, from which a place where the robot stands is not worth a second look
 LOOK_SECONDS = 0.8  # [s] of standing at a goal that is not recognised, before it is looked at again from farther off
 THERE = 0.3  # [m] from a place that memory is not sure of, at which the robot looks around
 FAR = 4.0  # [m] of way to a place that may be the wrong one, from which the robot first looks around where it is

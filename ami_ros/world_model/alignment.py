@@ -4,7 +4,8 @@ are.
 Maps of features tell a place to a decimetre. From there the pictures themselves tell more: each pixel of the first is
 looked for in the second, by how near what it shows is, and the pose is that at which both are most alike (Lucas and
 Kanade, IJCAI 1981; with what is known of depth Kerl, Sturm and Cremers, ICRA 2013). What differs then does not come
-from where the cameras stood, so it also tells one room from another that is like it.
+from where the cameras stood, so it also tells one room from another that is like it. How much it may differ the camera
+says itself: as much as two of its own pictures that were taken from nearly one place.
 """
 
 from __future__ import annotations
@@ -27,22 +28,31 @@ DARKEST = 1e-3  # of a mean
 BEHIND = 0.05  # of its depth, below which what is shown lies beside the second camera or behind it
 AWAY = (1.08, 0.0), (0.93, 0.0), (1.0, 0.06), (1.0, -0.06)  # what one or two decimetres ahead, back and to the sides
 # make of a picture at the distances of a room: zoom, and shift by a share of half its width
-GRAIN = 0.012, 0.003  # difference that noise makes of a plain picture, and of its tints
+ALLOWED = 0.2  # of such a step, by which all may differ: nothing is aligned exactly ...
+GRAIN = 0.003, 0.001  # ... and what the least noise makes of colours, and of tints
 
 
 class Alignment(NamedTuple):
     """How two pictures fit."""
 
     pose: Tensor  # (3,) x, y [m], yaw [rad] of the second in the base frame of the first
-    difference: Tensor  # () of the aligned pictures, in units of what one or two decimetres make; see `align`
+    off: Tensor  # (2,) mean absolute difference of the aligned pictures: of colours, and of tints
+    step: Tensor  # (2,) the same of the second picture from what it would be one or two decimetres away
+
+    def difference(self, usual: Tensor | None = None) -> float:
+        """How unlike the pictures are: up to 1 where they are no more so than two of this camera from nearly one place.
+
+        Those differ by `usual` (2,), the `off` of such a pair; None: as of a camera without noise.
+
+        Of colours, or of tints by themselves, where that is more: rooms that are alike may differ by the tint of a wall
+        alone, and where edges lie a little otherwise hides it from the first, for no tint changes.
+        """
+        allowed = ALLOWED * self.step + self.step.new_tensor(GRAIN)
+        return float((self.off / (allowed if usual is None else allowed + usual)).amax())
 
 
 def align(here: Tensor, there: Tensor, nearness: Tensor, guess: Tensor, tangent: float) -> Alignment:
     """Aligns a pair of small pictures, by Levenberg and Marquardt's method on Huber's loss.
-
-    Mean absolute differences are told in units of those that the second picture has from what it would be one or two
-    decimetres away; of colours, or of tints by themselves, where that is more: rooms that are alike may differ by the
-    tint of a wall alone, and where edges lie a little otherwise hides it from the first, for no tint changes.
 
     Args:
         here: (3, n, n) in linear colours of any brightness: only shares of the mean of what both show are compared.
@@ -71,7 +81,7 @@ def align(here: Tensor, there: Tensor, nearness: Tensor, guess: Tensor, tangent:
             damping *= DAMPING[3]
         step = torch.linalg.solve(hessian + damping * torch.diag(hessian.diagonal()), slope)
         tried = pose - step.clamp(-FARTHEST_STEP, FARTHEST_STEP)
-    return Alignment(pose, view.unlikeness(pose))
+    return Alignment(pose, _means(*view.differences(pose[None]))[0], view.step())
 
 
 class _View:
@@ -91,13 +101,11 @@ class _View:
         seen = functional.grid_sample(there, at, padding_mode="border", align_corners=False)
         return _off(self._here, seen, shown), shown
 
-    def unlikeness(self, pose: Tensor) -> Tensor:
-        """() as told in `align`, with the second at `pose` (3,)."""
+    def step(self) -> Tensor:
+        """(2,) as told in `Alignment`."""
         away = _moved(self._there, AWAY)
         everywhere = torch.ones_like(away[:, :1])
-        step = _means(_off(away, self._there, everywhere), everywhere).mean(0)
-        found = _means(*self.differences(pose[None]))[0]
-        return (found / (step + step.new_tensor(GRAIN))).amax()
+        return _means(_off(away, self._there, everywhere), everywhere).mean(0)
 
     def _seen_from(self, poses: Tensor) -> tuple[Tensor, Tensor]:
         """Where pixels of the first are in the second (k, n, n, 2), for `grid_sample`, and which are (k, 1, n, n)."""

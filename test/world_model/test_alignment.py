@@ -40,9 +40,9 @@ def test_the_pose_of_a_picture_taken_nearby_is_found_to_a_centimetre(pose: tuple
     (here, nearness), (there, _) = seen(paint, still), seen(paint, np.array(pose))
     found = align(here, there, nearness, torch.zeros(3), TANGENT)
     assert found.pose.numpy() == pytest.approx(pose, abs=0.012)
-    assert found.difference < 0.2
+    assert found.difference() < 0.8
     other = align(here, seen(painted(2), np.array(pose))[0], nearness, torch.zeros(3), TANGENT)
-    assert other.difference > 1.2, "another wall is another wherever one stands"
+    assert other.difference() > 4.0, "another wall is another wherever one stands"
 
 
 def test_depth_that_is_guessed_wrong_by_a_quarter_still_brings_pictures_nearer() -> None:
@@ -59,18 +59,30 @@ def test_light_and_white_balance_change_nothing_but_the_tint_of_one_wall_does() 
     (here, nearness), (there, _) = seen(plain, np.zeros(3)), seen(twin, np.zeros(3))
     balanced = here * torch.tensor([0.9, 1.0, 1.05])[:, None, None]
     balanced = balanced / balanced.mean((-2, -1), keepdim=True)
-    assert align(balanced, here, nearness, torch.zeros(3), TANGENT).difference < 0.1
-    assert align(here, there, nearness, torch.zeros(3), TANGENT).difference > 1.2
+    assert align(balanced, here, nearness, torch.zeros(3), TANGENT).difference() < 0.1
+    assert align(here, there, nearness, torch.zeros(3), TANGENT).difference() > 3.0
+
+
+def test_what_a_noisy_camera_sees_is_measured_by_what_it_usually_sees() -> None:
+    """With the noise and compression of a cheap camera all right places looked like wrong ones."""
+    rng, paint, pose = np.random.default_rng(6), painted(5), np.array([0.02, 0.02, 0.0])
+    noisy = lambda picture: picture + torch.from_numpy(rng.normal(0, 0.05, (3, SIZE, SIZE)).astype(np.float32))  # noqa: E731
+    (here, nearness), (there, _), (beside, _) = seen(paint, np.zeros(3)), seen(paint, pose), seen(paint, -2 * pose)
+    here, other = noisy(here), noisy(seen(painted(2), pose)[0])
+    usual = align(here, noisy(beside), nearness, torch.zeros(3), TANGENT).off
+    found = align(here, noisy(there), nearness, torch.zeros(3), TANGENT)
+    assert found.difference() > 2.0 and found.difference(usual) < 1.1
+    assert align(here, other, nearness, torch.zeros(3), TANGENT).difference(usual) > 2.0
 
 
 def test_where_pictures_show_nothing_the_guess_stands() -> None:
     blank, nearness = torch.ones(3, SIZE, SIZE), torch.full((SIZE, SIZE), 0.5)
     guess = torch.tensor([0.1, -0.05, 0.08])
     found = align(blank, blank, nearness, guess, TANGENT)
-    assert found.pose.numpy() == pytest.approx(guess.numpy()) and found.difference < 1e-6
+    assert found.pose.numpy() == pytest.approx(guess.numpy()) and found.difference() < 1e-4
 
 
 def test_what_lies_beside_the_camera_or_behind_it_is_not_compared() -> None:
     here, nearness = seen(painted(4), np.zeros(3))
     found = align(here, here, nearness.clamp(min=5.0), torch.tensor([0.3, 0.0, 3.0]), TANGENT)
-    assert torch.isfinite(found.pose).all() and torch.isfinite(found.difference)
+    assert torch.isfinite(found.pose).all() and np.isfinite(found.difference())
