@@ -13,6 +13,7 @@ from ami_ros.planning.codes import Code
 from ami_ros.planning.goal_belief import GoalBelief, Sight
 from ami_ros.planning.goal_search import GoalSearch, is_out_of_reach, is_over
 from ami_ros.planning.proof import SecondLook
+from ami_ros.planning.receding import Receding
 from ami_ros.planning.routing import Routing
 from ami_ros.planning.stop_rule import StopRule
 from ami_ros.planning.stopwatch import Stopwatch
@@ -23,8 +24,6 @@ ANOTHER = 3.0  # difference of the pictures, from which a place where the robot 
 LOOK_SECONDS = 0.8  # [s] of standing at a goal that is not recognised, before it is looked at again from farther off
 THERE = 0.3  # [m] from a place that memory is not sure of, at which the robot looks around
 FAR = 4.0  # [m] of way to a place that may be the wrong one, from which the robot first looks around where it is
-NEARER, DRIVEN = 0.15, 0.6  # [m] that a goal has to come nearer while so many are driven ...
-ARRIVING = 0.3  # [m] ... unless it is seen as near as this
 HERE = 0.5, 0.6  # [m], [rad] from where memory has the goal, within which it is there that it was looked for
 
 
@@ -60,7 +59,7 @@ class GoalFinder:
     def __init__(self, goal: Goal, routing: Routing, belief: GoalBelief, stop: StopRule) -> None:
         self._goal, self._routing, self._belief, self._stop = goal, routing, belief, stop
         self._search, self._second_look, self._refuted = GoalSearch(), SecondLook(), Stopwatch()
-        self._nearest: tuple[float, Array] | None = None  # how near [m] what it drives to came, and (3,) in odom where
+        self._receding = Receding()
         self._stuck: Array | None = None  # (3,) in odom, where the goal was believed to be when it was not got to
 
     def re_anchor(self) -> None:
@@ -140,27 +139,22 @@ class GoalFinder:
             self.leave(percept, sight)
             return Look.LEAVE
         if self._second_look.under_way(percept.stamp, percept.odometry) and not self._is_at(percept, sight):
-            self._nearest = None
+            self._receding.restart()
             return Look.BACK
         if self._recedes(percept.odometry, sight, near):
-            self._nearest = None
+            self._receding.restart()
             self._belief.wary = True
             self.leave(percept, sight)
             return Look.LEAVE
         return None
 
     def _recedes(self, odometry: Array, sight: Sight, near: bool) -> bool:
-        """Whether what the robot drives to stays as far off as it was, as a plain wall does that looks like the goal
-        from everywhere; where memory is sure of the goal it is not judged so soon."""
+        """Whether what the robot drives to stays as far off as it was. Where memory is sure of the goal it is
+        not judged so soon."""
         if not (near and sight.spotted) or self._routing.likely:
-            self._nearest = None
-        elif sight.seen is not None:
-            nearest = self._nearest
-            if nearest is None or sight.energy <= max(ARRIVING, nearest[0] - NEARER):
-                self._nearest = sight.energy, odometry
-            else:
-                return bool(np.hypot(*(odometry - nearest[1])[:2]) > DRIVEN)
-        return False
+            self._receding.restart()
+            return False
+        return self._receding.update(odometry, None if sight.seen is None else sight.energy)
 
     def proven(self, percept: Percept, sight: Sight) -> bool:
         """Whether the goal was recognised here, where that is needed."""
