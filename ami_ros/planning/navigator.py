@@ -74,7 +74,8 @@ class Navigator:
         self._beside: Sight | None = None  # of the goal, if it was driven straight to just now
         distance, angle = config.distance_tolerance, config.angle_tolerance
         if goal.recognised:
-            distance, angle = config.exact_tolerance, config.exact_angle
+            distance = config.exact_tolerance
+            angle = config.exact_angle if config.planner.kinematics.turns_on_the_spot else angle
         self._stop = StopRule(goal.distance_tolerance or distance, goal.angle_tolerance or angle)
         self._finder = GoalFinder(goal, self.routing, self.belief, self._stop)
 

@@ -12,7 +12,7 @@ from ami_ros.geometry import Array, wrap
 SETTLED = 2.0  # [s] for which nothing may change
 STILL = (0.05, 0.15)  # [m], [rad] less is no change
 SLACK = 2.0  # tolerances of place within which a goal may be reached at all ...
-LEAVES = 1.4, 0.1  # times the tolerance, and [m], beyond both of which a robot that was there approaches again
+LEAVES = 1.56  # times the tolerance, beyond which a robot that was there approaches again
 TIGHT = 0.7  # of the tolerances, where a goal is looked at again
 CONFLICT = 0.09  # [m] ... and by how much, at most, sights of a goal may lead past the tolerance
 
@@ -63,11 +63,10 @@ class StopRule:
     def _next(self, distance: float, turn: float, settled: bool) -> Arrival:
         """Distance and turn are in units of their tolerances."""
         here, standing = self.state is not Arrival.APPROACHING, self.state is Arrival.STANDING
-        left = max(LEAVES[0], LEAVES[1] / self.distance)
-        if distance < (max(SLACK, left) if settled else left if here else 1.0) and turn < (1.5 if standing else 1.0):
+        if distance < (SLACK if settled else LEAVES if here else 1.0) and turn < (1.5 if standing else 1.0):
             return Arrival.STANDING
         # Turning moves the robot a little; once it has turned and is off its place, it approaches again.
-        if distance < (max(SLACK, left) if here else 1.0) and turn > 0.5:
+        if distance < (SLACK if here else 1.0) and turn > 0.5:
             return Arrival.TURNING
         return Arrival.APPROACHING
 
