@@ -25,8 +25,8 @@ POSSIBLE = 0.8  # probability that a goal is seen, from which it is worth drivin
 ALIGNED = 0.5, 0.5  # [m], [rad] from the goal, within which pictures are aligned ...
 EXACT = 2.5, 0.3  # ... the difference up to which that gives the pose, and the share of the head's expected error that
 # is left, for each unit of it
-DIFFERENT = 1.1  # of the aligned pictures, from which a place is not the goal's but one that is alike
-ALIKE = 1.5, 0.95  # times the odds that are needed where the goal may as well be elsewhere, and DIFFERENT there
+DIFFERENT = 1.0  # of the aligned pictures, from which a place is not the goal's but one that is alike
+ALIKE = 1.5, 0.9  # times the odds that are needed where the goal may as well be elsewhere, and DIFFERENT there
 AWAY = 4.0  # [m] from where the robot set out: goals are asked for near by more often than chance would have it
 REFUTED = 5.0  # of that, beside the goal, from which it certainly is not, if the head doubts it
 BESIDE = 0.15, 0.25  # [m], [rad]

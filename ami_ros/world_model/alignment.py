@@ -28,6 +28,16 @@ DARKEST = 1e-3  # of a mean
 BEHIND = 0.05  # of its depth, below which what is shown lies beside the second camera or behind it
 AWAY = (1.08, 0.0), (0.93, 0.0), (1.0, 0.06), (1.0, -0.06)  # what one or two decimetres ahead, back and to the sides
 # make of a picture at the distances of a room: zoom, and shift by a share of half its width
+USUAL, ALLOWED = (
+    1.3,
+    0.3,
+)  # times what pictures from nearly one place differ by, and of such a step, by which others may:
+# nothing is aligned exactly, and samples of noise vary
+GRAIN = 0.003, 0.001  # what the least noise makes of colours, and of tints
+DARKEST = 1e-3  # of a mean
+BEHIND = 0.05  # of its depth, below which what is shown lies beside the second camera or behind it
+AWAY = (1.08, 0.0), (0.93, 0.0), (1.0, 0.06), (1.0, -0.06)  # what one or two decimetres ahead, back and to the sides
+# make of a picture at the distances of a room: zoom, and shift by a share of half its width
 ALLOWED = 0.2  # of such a step, by which all may differ: nothing is aligned exactly ...
 GRAIN = 0.003, 0.001  # ... and what the least noise makes of colours, and of tints
 
@@ -42,13 +52,14 @@ class Alignment(NamedTuple):
     def difference(self, usual: Tensor | None = None) -> float:
         """How unlike the pictures are: up to 1 where they are no more so than two of this camera from nearly one place.
 
-        Those differ by `usual` (2,), the `off` of such a pair; None: as of a camera without noise.
-
-        Of colours, or of tints by themselves, where that is more: rooms that are alike may differ by the tint of a wall
-        alone, and where edges lie a little otherwise hides it from the first, for no tint changes.
+        Those differ by `usual` (2,), the `off` of such a pair, most of it noise; None: as of a camera without noise.
+        What comes of noise and of places adds up as independent errors do. Of colours, or of tints by themselves, where that is more: rooms that are alike may differ by the tint of a wall alone, and where
+        edges lie a little otherwise hides it from the first, for no tint changes.
         """
-        allowed = ALLOWED * self.step + self.step.new_tensor(GRAIN)
-        return float((self.off / (allowed if usual is None else allowed + usual)).amax())
+        allowed = (ALLOWED * self.step).square() + self.step.new_tensor(GRAIN).square()
+        if usual is not None:
+            allowed = allowed + (USUAL * usual).square()
+        return float((self.off / allowed.sqrt()).amax())
 
 
 def align(here: Tensor, there: Tensor, nearness: Tensor, guess: Tensor, tangent: float) -> Alignment:

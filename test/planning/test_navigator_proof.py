@@ -227,16 +227,16 @@ def test_a_robot_that_is_lost_says_so_when_it_gives_up_looking() -> None:
 def test_once_something_only_looked_like_the_goal_more_is_asked_of_what_does() -> None:
     """The second room that was alike was claimed by the usual thresholds, for memory had named the first one alone."""
     belief = course(NOT_FOUND).navigator.belief
-    look = Seen(np.zeros(3), 0.05, same=0.97, difference=1.0)
+    look = Seen(np.zeros(3), 0.05, same=0.97, difference=0.95)
     assert belief._is_certain(look, None)
     belief.refute(np.array([5.0, 0.0, 0.0]))
-    assert not belief._is_certain(look, None) and belief._is_certain(look._replace(difference=0.9), None)
+    assert not belief._is_certain(look, None) and belief._is_certain(look._replace(difference=0.8), None)
 
 
 def test_a_guess_far_from_where_the_robot_set_out_has_to_look_more_like_the_goal() -> None:
     """Of such claims half were of rooms that are alike; of those near by none."""
     seeing = course(NOT_FOUND)
-    belief, look = seeing.navigator.belief, Seen(np.zeros(3), 0.05, same=0.97, difference=1.0)
+    belief, look = seeing.navigator.belief, Seen(np.zeros(3), 0.05, same=0.97, difference=0.95)
     belief.look(seeing.percept(), None)
     assert belief._is_certain(look, None)
     belief.look(replace(seeing.percept(), odometry=seeing.percept().odometry + [5.0, 0.0, 0.0]), None)
