@@ -53,8 +53,9 @@ class Alignment(NamedTuple):
         """How unlike the pictures are: up to 1 where they are no more so than two of this camera from nearly one place.
 
         Those differ by `usual` (2,), the `off` of such a pair, most of it noise; None: as of a camera without noise.
-        What comes of noise and of places adds up as independent errors do. Of colours, or of tints by themselves, where that is more: rooms that are alike may differ by the tint of a wall alone, and where
-        edges lie a little otherwise hides it from the first, for no tint changes.
+        What comes of noise and of places adds up as independent errors do. Of colours, or of tints by themselves, where
+        that is more: rooms that are alike may differ by the tint of a wall alone, and where edges lie a little
+        otherwise hides it from the first, for no tint changes.
         """
         allowed = (ALLOWED * self.step).square() + self.step.new_tensor(GRAIN).square()
         if usual is not None:
