@@ -72,11 +72,12 @@ class Navigator:
         self._spot: Array | None = None  # (3,) in odom, to which it drives to look for the goal
         self._left: float | None = None  # route left [m] when it last drove towards the goal, if that was just now
         self._beside: Sight | None = None  # of the goal, if it was driven straight to just now
-        distance, angle = config.distance_tolerance, config.angle_tolerance
-        if goal.recognised:
-            distance = config.exact_tolerance
-            angle = config.exact_angle if config.planner.kinematics.turns_on_the_spot else angle
-        self._stop = StopRule(goal.distance_tolerance or distance, goal.angle_tolerance or angle)
+        distance = goal.distance_tolerance or config.distance_tolerance
+        angle = goal.angle_tolerance or config.angle_tolerance
+        if goal.recognised:  # from farther off than this it is not
+            distance = min(distance, config.exact_tolerance)
+            angle = min(angle, config.exact_angle) if config.planner.kinematics.turns_on_the_spot else angle
+        self._stop = StopRule(distance, angle)
         self._finder = GoalFinder(goal, self.routing, self.belief, self._stop)
 
     def set_route(self, answer: Route | AmiError) -> None:

@@ -85,6 +85,15 @@ def test_a_goal_that_is_recognised_on_the_way_and_there_is_reached() -> None:
     assert_at(seeing.robot, GOAL)
 
 
+def test_a_tolerance_that_is_wider_than_pictures_can_be_recognised_from_is_met_all_the_same() -> None:
+    """The robot stopped half a metre off, where the pictures differ, and gave up."""
+    seeing = course(route_to(GOAL, (1.2, 1.5), (2.0, 1.8), (2.8, 2.3)))
+    picture = latent_of(GOAL)
+    seeing.navigator.start(Goal(latent=picture, picture=picture, distance_tolerance=0.5, angle_tolerance=np.pi))
+    assert seeing.run(40.0).succeeded
+    assert_at(seeing.robot, GOAL)
+
+
 def test_a_goal_where_the_robot_stands_already_is_looked_at_from_farther_off() -> None:
     seeing = course(route_to(GOAL, (2.8, 2.3)))
     seeing.robot.place(GOAL)
