@@ -63,6 +63,8 @@ class GoalLocator:
         self.picture = torch.from_numpy(goal.picture) if goal.picture is not None else None
         self.pairs: PairHead | None = getattr(model, "pairs", None) if self.picture is not None else None
         self.own = OwnPictures()
+        with torch.inference_mode():
+            self._moved = self.pairs.moved_off(self.picture) if self.pairs and self.picture is not None else None
 
     def look(self, percept: Percept) -> Seen | None:
         """The goal, seen from this moment alone; None: this moment does not show it, as far as can be told."""
@@ -76,7 +78,7 @@ class GoalLocator:
         return Seen(from_cos_sin(seen), float(np.exp(seen[4])))
 
     def _compare(self, pairs: PairHead, percept: Percept) -> Seen | None:
-        if self.picture is None or percept.picture is None:
+        if self.picture is None or self._moved is None or percept.picture is None:
             return None
         self.own.add(percept)
         here, there = torch.from_numpy(percept.picture)[None], self.picture[None]
@@ -89,7 +91,7 @@ class GoalLocator:
             if not np.less((np.hypot(pose[0], pose[1]), abs(pose[2])), ALIGNED).all():
                 return Seen(pose, error, same)
             aligned = pairs.align(here[0], there[0], verdict.pose[0])
-            difference = aligned.difference(self.own.usual(pairs, percept))
+            difference = aligned.difference(self._moved, self.own.usual(pairs, percept))
         if difference > EXACT[0]:
             return Seen(pose, error, same, difference, sigma=error)
         return Seen(aligned.pose.numpy().astype(np.float64), error, same, difference, EXACT[1] * difference * error)

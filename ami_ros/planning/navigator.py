@@ -240,10 +240,11 @@ class Navigator:
     def _approach(self, target: Target, percept: Percept, sight: Sight, straight: bool) -> Decision:
         """Nearer to what is believed to be the goal; at last `straight` on, where that is known exactly enough."""
         message = "approaching the goal"
-        docking = (
-            self.steering.dock(percept, sight.pose, message, sight) if straight and sight.pose is not None else None
-        )
-        return docking or self._drive(percept, self.steering.approached(target), message, sight)
+        if straight and sight.pose is not None:
+            last = self.steering.final_approach(percept, sight.pose, message, sight)
+            if last is not None:
+                return last
+        return self._drive(percept, self.steering.approached(target), message, sight)
 
     def _follow(self, percept: Percept, sight: Sight, news: str) -> Decision:
         """Follows the route to its next place; `news` may change which way is best."""

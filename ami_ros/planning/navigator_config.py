@@ -18,7 +18,7 @@ class NavigatorConfig:
     distance_tolerance: float = 0.09  # [m] from the goal; smaller arrives more exactly, recovers more often
     exact_tolerance: float = 0.06  # [m] the same where pictures are compared, and alike only so near; smaller: later
     angle_tolerance: float = 0.2  # [rad] of heading at which it is reached; smaller turns longer at the goal
-    exact_angle: float = 0.05  # [rad] the same where pictures are compared
+    exact_angle: float = 0.05  # [rad] the same where pictures are compared; larger: right places look like others
     approach: float = 1.6  # [m] left of the route at which the goal itself is the target; larger trusts memory less
     doubt: float = 0.6  # [m] away at which sightings refute a goal that seemed reached; smaller doubts more often
     planner: PlannerConfig = field(default_factory=PlannerConfig)

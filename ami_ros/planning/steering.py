@@ -12,9 +12,9 @@ from dataclasses import replace
 import numpy as np
 
 from ami_ros.commands import STILL, Command, of_width
-from ami_ros.geometry import Array, compose, wrap
-from ami_ros.planning.docking import docking
+from ami_ros.geometry import Array, compose
 from ami_ros.planning.doubt import Doubt
+from ami_ros.planning.final_approach import facing, final_approach
 from ami_ros.planning.goal_belief import Sight
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.planner import LatentPlanner
@@ -25,7 +25,6 @@ from ami_ros.planning.types import Decision, Goal, Percept, State
 from ami_ros.scan import Scan
 
 TURN_RATE = 1.8  # [1/s] of the angle that is left, with which a turn on the spot comes to its end
-BACKWARDS = 0.4  # [m] from which a place behind is backed up to: turning twice would take longer
 
 
 class Steering:
@@ -69,10 +68,10 @@ class Steering:
         turning = Decision.hold(State.CONTROLLING, message, of_width(turn, self.model.spec.command_dim))
         return replace(turning, energy=sight.energy, distance=sight.distance)
 
-    def dock(self, percept: Percept, pose: Array, message: str, sight: Sight) -> Decision | None:
-        """Straight to a `pose` (3,) in base_link close by; None: that is not possible. See `docking`."""
+    def final_approach(self, percept: Percept, pose: Array, message: str, sight: Sight) -> Decision | None:
+        """Straight to a `pose` (3,) in base_link close by; None: that is not possible. See `final_approach`."""
         robot = self.robot.limited(self._linear, self._angular)
-        command = docking(pose, percept.scan, robot, self.config.planner.robot_radius)
+        command = final_approach(pose, percept.scan, robot, self.config.planner.robot_radius)
         if command is None:
             return None
         self.planner.reset()
@@ -125,12 +124,3 @@ class Steering:
 def sees(scan: Scan | None, *bearings: float) -> bool:
     """Whether the scanner looks along all `bearings` [rad] in base_link; without one nothing is known to be there."""
     return scan is None or all(covers(scan, bearing) for bearing in bearings)
-
-
-def facing(pose: Array) -> Array:
-    """A `pose` (3,) in base_link with the heading in which a robot drives straight to it."""
-    x, y = float(pose[0]), float(pose[1])
-    bearing = math.atan2(y, x)
-    if math.hypot(x, y) < BACKWARDS and abs(bearing) > math.pi / 2:
-        bearing = float(wrap(bearing + math.pi))
-    return np.array([x, y, bearing])

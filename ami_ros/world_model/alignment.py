@@ -17,29 +17,20 @@ from torch import Tensor
 from torch.nn import functional
 
 ITERATIONS = 8
-STEPS = 0.02, 0.02, 0.01  # [m], [m], [rad] for derivatives
+DELTAS = 0.02, 0.02, 0.01  # [m], [m], [rad] for derivatives
 PRIOR = 0.25, 0.25, 0.15  # [m], [m], [rad] error of the guess: where pictures show nothing of it, a pose stays there
 NOISE = 1e-3  # squared difference of pixels that weighs as much as one such error
 HUBER = 0.15  # difference of pixels beyond which they show different things
 TINTED = 4.0  # times that differences of tints weigh more: they are smaller, and light does not change them
-FARTHEST_STEP = 0.1  # [m] or [rad] of one iteration
+LARGEST_UPDATE = 0.1  # [m] or [rad] of one iteration
 DAMPING = 1e-2, 1e-3, 3.0, 10.0  # at first, at least, less after a good step by, more after a bad one by
 DARKEST = 1e-3  # of a mean
 BEHIND = 0.05  # of its depth, below which what is shown lies beside the second camera or behind it
-AWAY = (1.08, 0.0), (0.93, 0.0), (1.0, 0.06), (1.0, -0.06)  # what one or two decimetres ahead, back and to the sides
+MOVES = (1.08, 0.0), (0.93, 0.0), (1.0, 0.06), (1.0, -0.06)  # what one or two decimetres ahead, back and to the sides
 # make of a picture at the distances of a room: zoom, and shift by a share of half its width
-USUAL, ALLOWED = (
-    1.3,
-    0.3,
-)  # times what pictures from nearly one place differ by, and of such a step, by which others may:
-# nothing is aligned exactly, and samples of noise vary
+USUAL = 1.3  # times what two pictures from nearly one place differ by, others may: samples of noise vary
+ALLOWED = 0.2  # of what such a move makes of a picture, by which it may differ: nothing is aligned exactly
 GRAIN = 0.003, 0.001  # what the least noise makes of colours, and of tints
-DARKEST = 1e-3  # of a mean
-BEHIND = 0.05  # of its depth, below which what is shown lies beside the second camera or behind it
-AWAY = (1.08, 0.0), (0.93, 0.0), (1.0, 0.06), (1.0, -0.06)  # what one or two decimetres ahead, back and to the sides
-# make of a picture at the distances of a room: zoom, and shift by a share of half its width
-ALLOWED = 0.2  # of such a step, by which all may differ: nothing is aligned exactly ...
-GRAIN = 0.003, 0.001  # ... and what the least noise makes of colours, and of tints
 
 
 class Alignment(NamedTuple):
@@ -47,17 +38,17 @@ class Alignment(NamedTuple):
 
     pose: Tensor  # (3,) x, y [m], yaw [rad] of the second in the base frame of the first
     off: Tensor  # (2,) mean absolute difference of the aligned pictures: of colours, and of tints
-    step: Tensor  # (2,) the same of the second picture from what it would be one or two decimetres away
 
-    def difference(self, usual: Tensor | None = None) -> float:
+    def difference(self, moved: Tensor, usual: Tensor | None = None) -> float:
         """How unlike the pictures are: up to 1 where they are no more so than two of this camera from nearly one place.
 
-        Those differ by `usual` (2,), the `off` of such a pair, most of it noise; None: as of a camera without noise.
+        Those differ by `usual` (2,), the `off` of such a pair, most of it noise; None: as of a camera without noise. By
+        `moved` (2,) the second picture differs from what it would be one or two decimetres away; see `moved_off`.
         What comes of noise and of places adds up as independent errors do. Of colours, or of tints by themselves, where
         that is more: rooms that are alike may differ by the tint of a wall alone, and where edges lie a little
         otherwise hides it from the first, for no tint changes.
         """
-        allowed = (ALLOWED * self.step).square() + self.step.new_tensor(GRAIN).square()
+        allowed = (ALLOWED * moved).square() + moved.new_tensor(GRAIN).square()
         if usual is not None:
             allowed = allowed + (USUAL * usual).square()
         return float((self.off / allowed.sqrt()).amax())
@@ -67,14 +58,14 @@ def align(here: Tensor, there: Tensor, nearness: Tensor, guess: Tensor, tangent:
     """Aligns a pair of small pictures, by Levenberg and Marquardt's method on Huber's loss.
 
     Args:
-        here: (3, n, n) in linear colours of any brightness: only shares of the mean of what both show are compared.
+        here: (3, n, n) colours, of any brightness: only shares of the mean of what both show are compared.
         there: likewise.
         nearness: (n, n) [1/m] of what each pixel of `here` shows, in the plane of the floor.
         guess: (3,) pose of the second in the base frame of the first, right to some decimetres.
         tangent: of half the field of view.
     """
     view = _View(here, there, nearness, tangent)
-    prior, steps = guess.new_tensor(PRIOR), torch.diag(guess.new_tensor(STEPS))
+    prior, steps = guess.new_tensor(PRIOR), torch.diag(guess.new_tensor(DELTAS))
     tried, pose, best, damping = guess, guess, float("inf"), DAMPING[0]
     hessian, slope = torch.eye(3), torch.zeros(3)
     for _ in range(ITERATIONS):
@@ -92,8 +83,16 @@ def align(here: Tensor, there: Tensor, nearness: Tensor, guess: Tensor, tangent:
         else:
             damping *= DAMPING[3]
         step = torch.linalg.solve(hessian + damping * torch.diag(hessian.diagonal()), slope)
-        tried = pose - step.clamp(-FARTHEST_STEP, FARTHEST_STEP)
-    return Alignment(pose, _means(*view.differences(pose[None]))[0], view.step())
+        tried = pose - step.clamp(-LARGEST_UPDATE, LARGEST_UPDATE)
+    return Alignment(pose, _means(*view.differences(pose[None]))[0])
+
+
+def moved_off(picture: Tensor) -> Tensor:
+    """Mean absolute difference (2,) of a picture (3, n, n) from what it would be from one or two decimetres away."""
+    picture = _blurred(picture)
+    away = _moved(picture, MOVES)
+    everywhere = torch.ones_like(away[:, :1])
+    return _means(_off(away, picture, everywhere), everywhere).mean(0)
 
 
 class _View:
@@ -112,12 +111,6 @@ class _View:
         there = self._there.expand(len(poses), -1, -1, -1)
         seen = functional.grid_sample(there, at, padding_mode="border", align_corners=False)
         return _off(self._here, seen, shown), shown
-
-    def step(self) -> Tensor:
-        """(2,) as told in `Alignment`."""
-        away = _moved(self._there, AWAY)
-        everywhere = torch.ones_like(away[:, :1])
-        return _means(_off(away, self._there, everywhere), everywhere).mean(0)
 
     def _seen_from(self, poses: Tensor) -> tuple[Tensor, Tensor]:
         """Where pixels of the first are in the second (k, n, n, 2), for `grid_sample`, and which are (k, 1, n, n)."""

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ami_ros.scan import Scan, ranges_at
-from ami_ros.world_model.alignment import Alignment, align
+from ami_ros.world_model.alignment import Alignment, align, moved_off
 from ami_ros.world_model.spec import PAIR_CHANNELS as CHANNELS
 from ami_ros.world_model.spec import PAIR_ERRORS as LIMITS
 from ami_ros.world_model.spec import PAIR_SHOWN as SHOWN
@@ -105,6 +105,11 @@ def thumb(image: Tensor) -> Tensor:
     return small / small.mean((-2, -1), keepdim=True).clamp(min=1.0)
 
 
+def _small(code: Tensor) -> Tensor:
+    """The small picture (3, THUMB, THUMB) in a code (code,)."""
+    return code[-3 * THUMB**2 :].unflatten(-1, (3, THUMB, THUMB))
+
+
 class PairHead(nn.Module):
     """Compares pictures of one camera. Maps are kept flat, (..., code), so that they travel as other codes do.
 
@@ -160,9 +165,12 @@ class PairHead(nn.Module):
         cells = here[: CHANNELS * self.side**2].unflatten(-1, (CHANNELS, self.side, self.side))
         nearness = (-self.plan(cells)[0][..., 0]).exp().clamp(max=1 / NEAREST).reshape(1, 1, self.side, self.side)
         nearness = functional.interpolate(nearness, (THUMB, THUMB), mode="bilinear")[0, 0]
-        first, second = (code[-3 * THUMB**2 :].unflatten(-1, (3, THUMB, THUMB)) for code in (here, there))
         guess = torch.cat([pose[:2], torch.atan2(pose[3:], pose[2:3])])
-        return align(first, second, nearness, guess, self.tangent)
+        return align(_small(here), _small(there), nearness, guess, self.tangent)
+
+    def moved_off(self, code: Tensor) -> Tensor:
+        """(2,) how much a picture (code,) changes within one or two decimetres; see `alignment.moved_off`."""
+        return moved_off(_small(code))
 
     def columns(self, scan: Scan | None) -> Tensor | None:
         """What a laser sees in the directions of the columns of cells (1, side) [m]; None without one."""

@@ -54,7 +54,10 @@ class Pairs:
         x, y, c, s = pose.unbind(-1)
         of_goal = torch.equal(there, torch.from_numpy(latent_of(GOAL)))  # not of two of the robot's own
         off = torch.tensor([self.difference * GRAIN[0] if of_goal else 0.0, 0.0])
-        return Alignment(torch.stack([x, y, torch.atan2(s, c)]), off, torch.zeros(2))
+        return Alignment(torch.stack([x, y, torch.atan2(s, c)]), off)
+
+    def moved_off(self, code: Tensor) -> Tensor:
+        return torch.zeros(2)
 
     def __call__(self, here: Tensor, there: Tensor, columns: Tensor | None) -> Verdict:
         pose = self._pose(here, there)

@@ -24,7 +24,7 @@ class Pairs:
 
     def align(self, here: Tensor, there: Tensor, pose: Tensor) -> Alignment:
         self.asked.append((here, there, pose))
-        return Alignment(pose[:3], torch.tensor([0.1, 0.2]), torch.ones(2))
+        return Alignment(pose[:3], torch.tensor([0.1, 0.2]))
 
 
 def moment(x: float, yaw: float = 0.0, turning: float = 0.0) -> Percept:

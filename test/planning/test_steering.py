@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ami_ros.planning.steering import facing
+from ami_ros.planning.final_approach import facing
 
 
 @pytest.mark.parametrize(

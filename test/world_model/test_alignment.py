@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ami_ros.geometry import Array
-from ami_ros.world_model.alignment import align
+from ami_ros.world_model.alignment import align, moved_off
 
 SIZE, TANGENT, WALL = 32, 1.2, 2.0  # [px], of half the field of view, [m] ahead of base_link
 ACROSS = ((np.arange(SIZE) + 0.5) / SIZE * 2 - 1) * TANGENT
@@ -40,9 +40,10 @@ def test_the_pose_of_a_picture_taken_nearby_is_found_to_a_centimetre(pose: tuple
     (here, nearness), (there, _) = seen(paint, still), seen(paint, np.array(pose))
     found = align(here, there, nearness, torch.zeros(3), TANGENT)
     assert found.pose.numpy() == pytest.approx(pose, abs=0.012)
-    assert found.difference() < 1.0
-    other = align(here, seen(painted(2), np.array(pose))[0], nearness, torch.zeros(3), TANGENT)
-    assert other.difference() > 4.0, "another wall is another wherever one stands"
+    assert found.difference(moved_off(there)) < 1.0
+    elsewhere, _ = seen(painted(2), np.array(pose))
+    other = align(here, elsewhere, nearness, torch.zeros(3), TANGENT)
+    assert other.difference(moved_off(elsewhere)) > 4.0, "another wall is another wherever one stands"
 
 
 def test_depth_that_is_guessed_wrong_by_a_quarter_still_brings_pictures_nearer() -> None:
@@ -59,8 +60,8 @@ def test_light_and_white_balance_change_nothing_but_the_tint_of_one_wall_does() 
     (here, nearness), (there, _) = seen(plain, np.zeros(3)), seen(twin, np.zeros(3))
     balanced = here * torch.tensor([0.9, 1.0, 1.05])[:, None, None]
     balanced = balanced / balanced.mean((-2, -1), keepdim=True)
-    assert align(balanced, here, nearness, torch.zeros(3), TANGENT).difference() < 0.1
-    assert align(here, there, nearness, torch.zeros(3), TANGENT).difference() > 3.0
+    assert align(balanced, here, nearness, torch.zeros(3), TANGENT).difference(moved_off(here)) < 0.1
+    assert align(here, there, nearness, torch.zeros(3), TANGENT).difference(moved_off(there)) > 3.0
 
 
 def test_what_a_noisy_camera_sees_is_measured_by_what_it_usually_sees() -> None:
@@ -70,19 +71,20 @@ def test_what_a_noisy_camera_sees_is_measured_by_what_it_usually_sees() -> None:
     (here, nearness), (there, _), (beside, _) = seen(paint, np.zeros(3)), seen(paint, pose), seen(paint, -2 * pose)
     here, other = noisy(here), noisy(seen(painted(2), pose)[0])
     usual = align(here, noisy(beside), nearness, torch.zeros(3), TANGENT).off
-    found = align(here, noisy(there), nearness, torch.zeros(3), TANGENT)
-    assert found.difference() > 2.0 and found.difference(usual) < 1.1
-    assert align(here, other, nearness, torch.zeros(3), TANGENT).difference(usual) > 2.0
+    there = noisy(there)
+    found, moved = align(here, there, nearness, torch.zeros(3), TANGENT), moved_off(there)
+    assert found.difference(moved) > 2.0 and found.difference(moved, usual) < 1.1
+    assert align(here, other, nearness, torch.zeros(3), TANGENT).difference(moved_off(other), usual) > 2.0
 
 
 def test_where_pictures_show_nothing_the_guess_stands() -> None:
     blank, nearness = torch.ones(3, SIZE, SIZE), torch.full((SIZE, SIZE), 0.5)
     guess = torch.tensor([0.1, -0.05, 0.08])
     found = align(blank, blank, nearness, guess, TANGENT)
-    assert found.pose.numpy() == pytest.approx(guess.numpy()) and found.difference() < 1e-4
+    assert found.pose.numpy() == pytest.approx(guess.numpy()) and found.difference(moved_off(blank)) < 1e-4
 
 
 def test_what_lies_beside_the_camera_or_behind_it_is_not_compared() -> None:
     here, nearness = seen(painted(4), np.zeros(3))
     found = align(here, here, nearness.clamp(min=5.0), torch.tensor([0.3, 0.0, 3.0]), TANGENT)
-    assert torch.isfinite(found.pose).all() and np.isfinite(found.difference())
+    assert torch.isfinite(found.pose).all() and np.isfinite(found.difference(moved_off(here)))

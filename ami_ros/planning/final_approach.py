@@ -3,6 +3,8 @@ too coarse for that, and takes three times as long."""
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ami_ros.commands import Command
@@ -16,9 +18,19 @@ ROOM = 0.03  # [m] beside the robot, and behind its goal
 ASIDE = 0.15  # [rad] off the way, from which it turns on the spot
 TURN_RATE, DRIVE_RATE = 2.5, 1.2  # [1/s] of the angle, and of the way, that is left
 SLOWEST, FASTEST = 0.06, 0.25  # [m/s]
+BACKWARDS = 0.4  # [m] from which a place behind is backed up to: turning twice would take longer
 
 
-def docking(pose: Array, scan: Scan | None, robot: Kinematics, radius: float) -> Command | None:
+def facing(pose: Array) -> Array:
+    """A `pose` (3,) in base_link with the heading in which a robot drives straight to it."""
+    x, y = float(pose[0]), float(pose[1])
+    bearing = math.atan2(y, x)
+    if math.hypot(x, y) < BACKWARDS and abs(bearing) > math.pi / 2:
+        bearing = float(wrap(bearing + math.pi))
+    return np.array([x, y, bearing])
+
+
+def final_approach(pose: Array, scan: Scan | None, robot: Kinematics, radius: float) -> Command | None:
     """The command (linear [m/s], angular [rad/s]) straight to `pose` (3,) in base_link, forwards or backwards.
 
     Its heading is turned to later. None: it is too far off, not seen to be free, or this is no robot for that.
@@ -34,8 +46,8 @@ def docking(pose: Array, scan: Scan | None, robot: Kinematics, radius: float) ->
         return None
     if free_range(scan, bearing, radius + ROOM) < distance + radius + ROOM:
         return None
-    backwards = abs(bearing) > np.pi / 2 and covers(scan, np.pi)
-    aside = float(wrap(bearing + np.pi)) if backwards else bearing
+    aside = float(facing(pose)[2]) if covers(scan, np.pi) else bearing
+    backwards = abs(float(wrap(aside - bearing))) > np.pi / 2
     angular = float(np.clip(TURN_RATE * aside, -robot.max_angular, robot.max_angular))
     if abs(aside) > ASIDE:
         return 0.0, angular
