@@ -34,6 +34,7 @@ DOUBT_SECONDS = 2.0  # [s] of standing at a goal that is refuted before another 
 DIRECT = 3.0  # [m] to a pose in odom, within which a way that is seen to be free needs no route
 LOOK_AROUND_SPEED = 0.8  # [rad/s] of turning on the spot to find out where it is
 LOOK_AROUND_SECONDS = 10.0  # [s] of that at most, after which it goes on without memory
+ANEW = 5  # times that the robot may have been where the goal seemed to be, and still count as making progress
 
 
 class Navigator:
@@ -223,8 +224,8 @@ class Navigator:
             return self._check(look)
         arrival = Arrival.APPROACHING
         if near and sight.pose is not None:
-            before, arrival = self._stop.state, self._stop.update(percept.stamp, sight.pose)
-            if arrival is Arrival.APPROACHING and before is not arrival:
+            returns, arrival = self._stop.returns, self._stop.update(percept.stamp, sight.pose)
+            if returns < self._stop.returns <= ANEW:
                 self.progress.reset()  # the goal lies farther off than it seemed
         if arrival is Arrival.STANDING:
             return self._arrive(percept, sight)

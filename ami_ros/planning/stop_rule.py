@@ -39,6 +39,7 @@ class StopRule:
     def __init__(self, distance: float, angle: float) -> None:
         self._tolerances = self.distance, self.angle = distance, angle
         self.state = Arrival.APPROACHING
+        self.returns = 0  # how often the robot was there and had to approach again
         self._since = 0.0
         self._seen: deque[tuple[float, Array]] = deque()  # the goal's pose in the last SETTLED seconds
 
@@ -47,6 +48,7 @@ class StopRule:
         distance, turn = float(np.hypot(pose[0], pose[1])), abs(float(pose[2]))
         settled = self._settles(stamp, pose) and distance < self.distance + CONFLICT
         before, self.state = self.state, self._next(distance / self.distance, turn / self.angle, settled)
+        self.returns += self.state is Arrival.APPROACHING and before is not Arrival.APPROACHING
         if self.state is Arrival.STANDING and before is not Arrival.STANDING:
             self._since = stamp
         return self.state
@@ -81,5 +83,6 @@ class StopRule:
     def restart(self) -> None:
         """The goal turned out to be elsewhere."""
         self.distance, self.angle = self._tolerances
+        self.returns = 0
         self.state = Arrival.APPROACHING
         self._seen.clear()

@@ -18,6 +18,7 @@ from ami_ros.planning.goal_belief import Seen
 from ami_ros.planning.goal_finder import Look
 from ami_ros.planning.goal_search import SPOTS
 from ami_ros.planning.navigator import Navigator
+from ami_ros.planning.stop_rule import Arrival, StopRule
 from ami_ros.planning.types import Decision, Goal
 from ami_ros.world_model.alignment import GRAIN, Alignment
 from ami_ros.world_model.pairs import Verdict
@@ -177,6 +178,22 @@ def test_a_place_whose_picture_is_another_is_left_without_a_second_look(differen
     seeing.run(60.0, until=lambda d: d.message.startswith(("memory has", "looking whether")) or d.done)
     assert any(d.message.startswith("standing") for d in seeing.decisions)
     assert any(d.message.startswith("looking whether") for d in seeing.decisions) == again
+
+
+class Restless(StopRule):
+    """As where what is believed of the goal changes whenever the robot gets there."""
+
+    def _next(self, distance: float, turn: float, settled: bool) -> Arrival:
+        self.asked = getattr(self, "asked", 0) + 1
+        return Arrival.TURNING if self.asked % 10 == 0 else Arrival.APPROACHING
+
+
+def test_a_goal_that_is_never_where_it_was_does_not_keep_the_robot_for_ever() -> None:
+    """Each time the robot had got there counted as progress."""
+    seeing = course(route_to(GOAL, (1.2, 1.5), (2.0, 1.8), (2.8, 2.3)))
+    seeing.navigator._stop = seeing.navigator._finder._stop = Restless(0.06, 0.05)
+    seeing.run(90.0, until=lambda decision: decision.recoveries > 0)
+    assert seeing.decisions[-1].recoveries > 0
 
 
 class Mirage(Pairs):
