@@ -23,6 +23,7 @@ FLOORS: dict[str, tuple[float, bool]] = {
     "soak_processes_left": (0.0, False),
     "soak_shared_memory_left": (0.0, False),
     "_rss_slope_mb_h": (1.0, False),
+    "_private_slope_mb_h": (1.0, False),
     "_threads_grown": (0.0, False),
     "_descriptors_grown": (0.0, False),
 }
@@ -48,14 +49,18 @@ class ProcessLog:
 
     def __init__(self, pid: int) -> None:
         self._process = psutil.Process(pid)
-        self.samples: list[tuple[float, float, int, int]] = []  # time [s], resident [MB], threads, descriptors
+        # Time [s], resident [MB], of it private to the process [MB], threads, descriptors.
+        self.samples: list[tuple[float, float, float, int, int]] = []
 
     def sample(self, now: float) -> None:
         """Reads it; a process that has ended stays as it was."""
         try:
             with self._process.oneshot():
-                rss, threads = self._process.memory_info().rss / 1e6, self._process.num_threads()
-                self.samples.append((now, rss, threads, self._process.num_fds()))
+                memory, threads = self._process.memory_info(), self._process.num_threads()
+                # What is not in files is what a leak would fill; the kernel takes pages of files away and brings
+                # them back as it sees fit, which moves the resident size by itself.
+                private = memory.rss - getattr(memory, "shared", 0)
+                self.samples.append((now, memory.rss / 1e6, private / 1e6, threads, self._process.num_fds()))
         except psutil.Error:
             pass
 
@@ -65,16 +70,17 @@ class ProcessLog:
         return self.samples[-1][0] - self.samples[0][0] if self.samples else 0.0
 
     def figures(self, name: str) -> dict[str, float]:
-        """Slope of memory [MB/h] after the warm-up, and by how much threads and descriptors have grown since then."""
-        kept = np.array(self.samples[int(WARM_UP * len(self.samples)) :]).reshape(-1, 4)
+        """Slopes of memory [MB/h] after the warm-up, and by how much threads and descriptors have grown since then."""
+        kept = np.array(self.samples[int(WARM_UP * len(self.samples)) :]).reshape(-1, 5)
         if len(kept) < 3:
             return {}
-        slope = float(np.polyfit(kept[:, 0], kept[:, 1], 1)[0]) * 3600
+        resident, private = np.polyfit(kept[:, 0], kept[:, 1:3], 1)[0] * 3600
         return {
             f"{name}_rss_mb": round(float(kept[-1, 1]), 1),
-            f"{name}_rss_slope_mb_h": round(slope, 2),
-            f"{name}_threads_grown": int(kept[-1, 2] - kept[0, 2]),
-            f"{name}_descriptors_grown": int(kept[-1, 3] - kept[0, 3]),
+            f"{name}_rss_slope_mb_h": round(float(resident), 2),
+            f"{name}_private_slope_mb_h": round(float(private), 2),
+            f"{name}_threads_grown": int(kept[-1, 3] - kept[0, 3]),
+            f"{name}_descriptors_grown": int(kept[-1, 4] - kept[0, 4]),
         }
 
 
@@ -123,5 +129,5 @@ def floors(figures: dict[str, Any]) -> list[Floor]:
         Floor(name, float(value), most, by_machine)
         for name, value in figures.items()
         for ending, (most, by_machine) in FLOORS.items()
-        if name.endswith(ending) and (long_enough or ending != "_rss_slope_mb_h")
+        if name.endswith(ending) and (long_enough or not ending.endswith("_slope_mb_h"))
     ]

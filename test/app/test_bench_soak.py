@@ -29,10 +29,13 @@ def test_it_drives_and_leaves_nothing(children: Children, tmp_path: Path) -> Non
 def test_memory_that_grows_is_told_by_the_hour() -> None:
     log = ProcessLog(os.getpid())
     log.sample(0.0)
-    assert log.samples[0][1] > 1.0 and log.samples[0][2] >= 1
-    log.samples = [(60.0 * k, 100.0 + (50.0 if k < 5 else 0.1 * k), 3, 10 + (k > 15)) for k in range(20)]
+    assert log.samples[0][1] > log.samples[0][2] > 1.0 and log.samples[0][3] >= 1
+    log.samples = [
+        (60.0 * k, 100.0 + (50.0 if k < 5 else 0.1 * k), 50.0 + 0.01 * k, 3, 10 + (k > 15)) for k in range(20)
+    ]
     figures = log.figures("planner")
     assert figures["planner_rss_slope_mb_h"] == pytest.approx(6.0)
+    assert figures["planner_private_slope_mb_h"] == pytest.approx(0.6)
     assert (figures["planner_threads_grown"], figures["planner_descriptors_grown"]) == (0, 1)
 
 
@@ -46,10 +49,10 @@ def test_unsafe_commands_are_added_up_by_kind() -> None:
 def test_each_floor_has_a_verdict_and_short_runs_none_on_memory() -> None:
     record = SoakRecord(stops=[0.3, 0.7])
     record.logs["planner"] = ProcessLog(os.getpid())
-    record.logs["planner"].samples = [(60.0 * k, 100.0 + 0.1 * k, 3, 10 + (k > 9)) for k in range(16)]
+    record.logs["planner"].samples = [(60.0 * k, 100.0 + 0.1 * k, 50.0, 3, 10 + (k > 9)) for k in range(16)]
     short = {floor.name: floor for floor in floors(record.figures(0))}
     assert not short["soak_kill_to_zero_max_s"].kept and short["soak_kill_to_zero_max_s"].by_machine
     assert short["soak_commands_unsafe"].kept and not short["planner_descriptors_grown"].kept
     assert short["planner_threads_grown"].kept and "planner_rss_slope_mb_h" not in short
-    record.logs["planner"].samples += [(60.0 * k, 100.0 + 0.1 * k, 3, 11) for k in range(16, 31)]
+    record.logs["planner"].samples += [(60.0 * k, 100.0 + 0.1 * k, 50.0, 3, 11) for k in range(16, 31)]
     assert not {floor.name: floor for floor in floors(record.figures(0))}["planner_rss_slope_mb_h"].kept
