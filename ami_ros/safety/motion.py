@@ -19,6 +19,7 @@ GAP = 1.0  # [s] without odometry after which it begins anew
 LEAP = 0.3  # [m, and rad] beyond what the limits allow: odometry begins anew elsewhere
 STEP = 0.05  # [m] between the samples of a path
 TURN = 0.15  # [rad] likewise
+STANDS = 0.02  # [m/s] that odometry may say of a robot that stands: wheels slip as it turns, and encoders err
 TURNS = 5  # rates of turning that are looked at, from the least to the greatest
 
 
@@ -137,7 +138,8 @@ class Motion:
         it was told last."""
         entries = [*self._told] or [(now, (0.0, 0.0, 0.0))]
         if self._odom is not None and self.is_measured(now):
-            entries.append((entries[-1][0], self._odom[2]))
+            x, turn, y = self._odom[2]
+            entries.append((entries[-1][0], self._odom[2] if math.hypot(x, y) > STANDS else (0.0, turn, 0.0)))
         if command is not None:
             entries.append((now, command))
         return np.array([entry[1] for entry in entries]), np.array([entry[0] for entry in entries])

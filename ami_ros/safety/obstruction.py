@@ -15,6 +15,8 @@ from ami_ros.safety.motion import Motion
 from ami_ros.safety.observations import Observation, Observations
 from ami_ros.safety.surroundings import Snapshot, Surroundings
 
+BESIDE, AHEAD = 0.04, 0.7  # [m] from the outline, within which it need not have seen what is not ahead: farther than
+# acos(AHEAD) off the way. Else no robot could set out whose laser sits before its middle and looks ahead only.
 NEARER = 0.005  # [m] by which the robot may come nearer to what stands within its margin already
 
 
@@ -65,11 +67,18 @@ class Obstruction:
         outlines = transform_points(poses, self._footprint.outline)
         if self._keep_out and self._enters(outlines, near):
             return "keep-out: ahead"
-        outline = outlines.reshape(-1, 2)
-        outline = outline[self._footprint.distance(outline) > 1e-6]  # where it does not stand already
-        if self._around.newest is None or self._around.free(transform_points(near.here, outline)).all():
+        new = self._new_ground(outlines, poses[:, -1, :2])
+        if self._around.newest is None or self._around.free(transform_points(near.here, new)).all():
             return ""
         return "unseen ahead"
+
+    def _new_ground(self, outlines: Array, ways: Array) -> Array:
+        """Points (k, 2) of an outline along paths (p, n, m, 2) that lead to `ways` (p, 2), where the robot does not
+        stand already, nor just beside where it does."""
+        distance = self._footprint.distance(outlines.reshape(-1, 2)).reshape(outlines.shape[:-1])
+        along = (outlines * ways[:, None, None]).sum(-1)
+        lengths = np.hypot(outlines[..., 0], outlines[..., 1]) * np.hypot(*ways.T)[:, None, None]
+        return outlines[distance > np.where(along < AHEAD * lengths, BESIDE, 1e-6)]
 
     def _enters(self, outlines: Array, near: Near) -> bool:
         """Whether more of an outline (p, n, m, 2) lies in a keep-out area than does now: out of it the robot may go."""

@@ -207,6 +207,27 @@ def test_turning_and_driving_away_are_always_allowed() -> None:
     assert turning.linear < 0.05 and turning.angular == 1.0
 
 
+def test_a_robot_that_does_not_see_behind_it_turns_on_the_spot_although_its_odometry_is_noisy() -> None:
+    """A millimetre a second backwards was a way into what had not been seen: it turned by jerks."""
+    gate, rng = SafetyGate(CONFIG), np.random.default_rng(0)
+    for k in range(30):
+        ranges = rng.normal(3.0, 0.01, 181).astype(np.float32)  # over the half circle ahead
+        gate.odometry(np.array([*rng.normal(0, 2e-4, 2), TICK * k]), (rng.normal(0, 0.004), 1.0), k * TICK)
+        gate.scan(Scan(ranges, -math.pi / 2, math.radians(1.0)), k * TICK)
+        gate.command(0.0, 1.0, k * TICK)
+        turned = gate.output(k * TICK)
+        assert k < 5 or turned.command[1] == 1.0, f"{turned.reason} after {k} ticks"
+
+
+def test_a_robot_whose_laser_is_before_its_middle_and_looks_ahead_only_can_set_out_but_not_back_up() -> None:
+    """It never sees what is beside its widest part, which comes along there as soon as it moves."""
+    ahead = Mount(x=0.1).in_base(Scan(np.full(181, 3.0, np.float32), -math.pi / 2, math.radians(1.0)))
+    assert settled(0.4, 0.0, ahead) == SafetyOutput(0.4, 0.0, "")
+    assert settled(0.3, 0.5, ahead) == SafetyOutput(0.3, 0.5, "")
+    for backward in (-0.3, -0.01):
+        assert settled(backward, 0.0, ahead) == SafetyOutput(0.0, 0.0, "unseen ahead")
+
+
 def test_what_stands_behind_stops_only_reversing() -> None:
     behind = scan_of_points(np.column_stack([np.full(41, -0.25), np.linspace(-0.4, 0.4, 41)]))
     assert settled(0.4, 0.0, behind) == SafetyOutput(0.4, 0.0, "")
