@@ -1,35 +1,27 @@
-"""PlaceMemory: the graph of places that grows while driving, and the filter that localises in it."""
+"""PlaceMemory: what others see of a robot's memory: experience goes in, questions are answered, files are written."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from ami_ros.errors import AmiError
-from ami_ros.geometry import Array, compose, pose_gap, relative
+from ami_ros.geometry import Array
 from ami_ros.memory.codes import Code
-from ami_ros.memory.continuity import Continuity
 from ami_ros.memory.files import read_back, write_copy
-from ami_ros.memory.growth import Growth, MemoryConfig, Moment, Picture
+from ami_ros.memory.growth import MemoryConfig, Picture
 from ami_ros.memory.index import Latents
-from ami_ros.memory.laser_model import LaserModel, describe
-from ami_ros.memory.localisation import Estimate, PlaceFilter
+from ami_ros.memory.localisation import PlaceFilter
 from ami_ros.memory.merging import Merged, MergeLimits, merge
 from ami_ros.memory.place_map import PlaceMap
-from ami_ros.memory.questions import check_latent, check_pose, count, locate, recall, statistics
-from ami_ros.memory.relaxation import carry
+from ami_ros.memory.questions import count, locate, recall, statistics
 from ami_ros.memory.survey import Survey
 from ami_ros.memory.types import GoalQuery, Location, Place, PlaceQuery, Places, Route, Statistics
+from ami_ros.memory.whereabouts import Whereabouts
 from ami_ros.scan import Scan
-
-STOOD = 0.05  # [m], [rad] within which a robot stands that waits for its first scan
-LOOK_AGAIN = 0.3  # [m] or [rad] that a lost robot moves before its laser is compared with the whole map again
 
 
 class PlaceMemory:
@@ -47,15 +39,7 @@ class PlaceMemory:
     def __init__(self, model: Any, encoder_id: str, path: Path | None, config: MemoryConfig) -> None:
         self.config = config
         self.map = PlaceMap(model, encoder_id, path, config.graph)
-        self.filter = PlaceFilter(config.filter)
-        self._continuity = Continuity(config.continuity)
-        self._growth = Growth(self.map, config)
-        self.survey = Survey(self.map, config.survey, (config.spacing, config.turn_spacing), config.relaxation)
-        self._odometry: Array | None = None
-        self._location: Location | None = None
-        self._waits_at: Array | None = None  # (3,) in odom of the only place, from before the first scan
-        self.restart()
-        self._relaxed = len(self.map)  # as it was stored, the map was relaxed
+        self._whereabouts = Whereabouts(self.map, config)
 
     @classmethod
     def copy_of(cls, model: Any, encoder_id: str, path: Path | None, config: MemoryConfig) -> PlaceMemory:
@@ -63,19 +47,26 @@ class PlaceMemory:
         memory = cls(model, encoder_id, None, config)
         if path is not None:
             memory.map.load_copy(path)
-            memory.restart()
-            memory._relaxed = len(memory.map)
+            memory._whereabouts.begin()
         return memory
 
     def __len__(self) -> int:
         return len(self.map)
 
     @property
+    def filter(self) -> PlaceFilter:
+        """Localises by latents."""
+        return self._whereabouts.filter
+
+    @property
+    def survey(self) -> Survey:
+        """Localises by scans."""
+        return self._whereabouts.survey
+
+    @property
     def takes_scans(self) -> bool:
         """Whether scans are of use to it: with its model, as it is configured."""
-        use, model = self.config.survey.use, self.map.index.model
-        exact = isinstance(model, LaserModel) or model.pairs is not None
-        return use == "always" or (use == "auto" and exact)
+        return self._whereabouts.takes_scans
 
     # Experience
 
@@ -104,184 +95,28 @@ class PlaceMemory:
         Raises:
             AmiError: a latent or pose that is not finite or of another length; nothing was changed.
         """
-        check_pose(odometry)
-        if latent is not None:
-            check_latent(latent, self.map.latent_dim)
-        if not self._surveys:
-            scan = None
-        if scan is not None:
-            self._move(odometry, scan)
-        latent = self._latent_of(latent, scan)
-        before, self._odometry = self._odometry, np.array(odometry, dtype=np.float64)
-        moment = Moment(stamp, latent, self._odometry, thumbnail, float(np.nan_to_num(surprise)))
-        if self.config.learning:
-            self._growth.command(stamp, command)
-        if scan is not None and self._is_surveyed(moment):
-            self._location = self._survey(moment, before)
-            return self._location
-        if self._surveys and (self.survey.here or self._was_surveyed):
-            self._location = self._moved_on(moment)
-            return self._location
-        if len(self.map) and before is not None:
-            self.filter.move(relative(before, odometry))
-        elif not len(self.map) and self.config.learning:
-            self.filter.start_at(np.zeros(3))
-            self._growth.found(moment)
-            self._waits_at = moment.odometry if self._surveys else None
-        self._continuity.move(self._odometry)
-        self.filter.observe(self.map.index, latent)
-        self._location = self._believe(moment)
-        return self._location
+        return self._whereabouts.observe(stamp, latent, odometry, thumbnail, command, surprise, scan)
 
     def prepare(self, most: int = 1) -> None:
         """Uses a free moment for what the next goal will need: pictures of `most` places; see `Recogniser.prepare`."""
         if self.map.recogniser is not None:
             self.map.recogniser.prepare(self.map.index.ids, most)
 
-    def _move(self, odometry: Array, scan: Scan) -> None:
-        """Follows the robot by its scan; one that they say was carried is lost."""
-        knew = self.survey.here
-        self.survey.move(odometry, scan)
-        if knew and not self.survey.here:
-            self._lose()
-
-    def _is_surveyed(self, moment: Moment) -> bool:
-        """Whether this memory is of scans, as one is that has a place from before the first scan came, if the robot has
-        stood there since; else it has gone on without."""
-        if self._waits_at is None:
-            return True
-        waited, self._waits_at = self._waits_at, None
-        if not len(self.map):  # that place was forgotten
-            return True
-        if len(self.map) != 1 or np.greater(pose_gap(waited, moment.odometry), STOOD).any():
-            self._surveys = False
-            return False
-        self.survey.founded(int(self.map.index.ids[0]), moment.stamp, self.survey.surroundings())
-        return True
-
-    def _moved_on(self, moment: Moment) -> Location:
-        """A moment without its scan: the robot is where odometry has it, and nothing is learned."""
-        last = self._location
-        if last is None:
-            return self._location_at(moment, self.filter.estimate(), False, 0)
-        pose = compose(last.pose, relative(last.odometry, moment.odometry))
-        return replace(last, stamp=moment.stamp, pose=pose, odometry=moment.odometry)
-
-    def _lose(self) -> None:
-        """The robot may be anywhere."""
-        self._growth.lose()
-        self.filter.start_lost(self.map.index)
-        self._unsought = LOOK_AGAIN
-
-    def _latent_of(self, latent: Latents | None, scan: Scan | None) -> Latents:
-        if latent is not None:
-            return latent
-        if scan is None or not isinstance(self.map.index.model, LaserModel):
-            raise AmiError("memory: a moment needs a latent, or a scan where there is no model", Code.INVALID_INPUT)
-        return describe(self.survey.surroundings())
-
-    def _survey(self, moment: Moment, before: Array | None) -> Location:
-        """Where the robot is by scans; grows the graph there. Who is lost is looked for by the filter first."""
-        survey, learning = self.survey, self.config.learning
-        if not survey.here and len(self.map) and not self._relocate(moment, before):
-            return self._location_at(moment, self.filter.estimate(), False, 0)
-        if learning:
-            self._growth.follow(moment, survey)
-            survey.complete()
-        elif survey.due():
-            survey.recognise(moment.stamp, doubting=True)
-        if not survey.here:
-            self._lose()
-            return self._location_at(moment, self.filter.estimate(), False, 0)
-        estimate = Estimate(survey.pose, survey.confidence, 0.0)
-        return self._location_at(moment, estimate, True, survey.here)
-
-    def _relocate(self, moment: Moment, before: Array | None) -> bool:
-        """Looks for a lost robot, once it has moved enough to have seen something new."""
-        self._unsought += LOOK_AGAIN if before is None else float(np.abs(relative(before, moment.odometry)).sum())
-        if self._unsought < LOOK_AGAIN:
-            return False
-        self._unsought = 0.0
-        if self.survey.go_on(moment.odometry, moment.stamp):
-            return True
-        recogniser = self.map.recogniser
-
-        @cache  # several spots may have to be compared with one picture
-        def code() -> Latents | None:
-            jpeg = moment.picture() if callable(moment.picture) else moment.picture
-            return recogniser.code(jpeg) if recogniser is not None and jpeg else None
-
-        def alike(ids: list[int]) -> Array | None:
-            own = code()
-            return recogniser.alike(ids, own) if recogniser is not None and own is not None else None
-
-        return self.survey.relocate(moment.latent, moment.odometry, moment.stamp, alike)
-
-    def _location_at(self, moment: Moment, estimate: Estimate, localised: bool, place_id: int) -> Location:
-        confidence, entropy = estimate.confidence, estimate.entropy
-        return Location(moment.stamp, estimate.pose, moment.odometry, confidence, entropy, localised, place_id)
-
     def finish(self) -> None:
         """A drive is over: looks for joins of the last places, too, and relaxes the map."""
-        self.survey.complete(everything=True)
-        self.relax()
-
-    def _believe(self, moment: Moment) -> Location:
-        """Where the robot is now; grows the graph there if that is sure."""
-        estimate, known = self.filter.estimate(), len(self.map) > 0
-        localised = known and estimate.confidence >= self.config.filter.confident
-        sure = known and estimate.confidence >= self.config.confident
-        follows = sure and self._continuity.allows(estimate.pose)
-        if self.config.learning and follows:
-            nearest = self._growth.grow(moment, estimate.pose, self.filter.covariance)
-            if self._relax_due():
-                self.relax()
-                estimate = self.filter.estimate()
-        else:
-            nearest, _, _ = self.map.nearest(estimate.pose, self.config.spacing, self.config.turn_spacing)
-            if not localised or sure:
-                self._growth.lose()
-        return Location(
-            moment.stamp,
-            estimate.pose,
-            moment.odometry,
-            estimate.confidence,
-            estimate.entropy,
-            localised,
-            nearest,
-        )
-
-    def restart(self) -> None:
-        """Odometry has a new origin: the robot may be anywhere."""
-        self._odometry = self._location = None
-        self._waits_at = None
-        self._unsought = LOOK_AGAIN  # [m] and [rad] that a lost robot has moved since it was looked for
-        # A memory that was made without scans has nothing that they could be compared with.
-        self._was_surveyed = len(self.map) > 0 and self.survey.closures.count() > 0
-        self._surveys = self.takes_scans and (not len(self.map) or self._was_surveyed)
-        self._continuity.restart()
-        self._growth.restart()
-        self.survey.restart()
-        self.map.begin_episode()
-        if len(self.map):
-            self.filter.start_lost(self.map.index)
+        self._whereabouts.finish()
 
     def location(self) -> Location | None:
         """The newest belief; None before the first moment."""
-        return self._location
+        return self._whereabouts.location
 
-    def _relax_due(self) -> bool:
-        grown = len(self.map) - self._relaxed
-        return grown >= max(self.config.relax_least, (self.config.relax_growth - 1) * self._relaxed)
+    def restart(self) -> None:
+        """Odometry has a new origin: the robot may be anywhere."""
+        self._whereabouts.restart()
 
     def relax(self) -> None:
         """Moves all places so that what was measured between them agrees; the filter moves along."""
-        if len(self.map) < 3:
-            return
-        old, new = self.map.relax(self.config.relaxation)
-        self.filter.transform(lambda poses: carry(poses, old, new))
-        self._continuity.restart()
-        self._relaxed = len(self.map)
+        self._whereabouts.relax()
 
     # Questions
 
@@ -310,11 +145,12 @@ class PlaceMemory:
 
     def _certain(self) -> Location:
         """The newest belief, if it is firm."""
-        if self._location is None or not self._location.localised:
+        location = self.location()
+        if location is None or not location.localised:
             raise AmiError(
                 "memory: the robot does not know where it is; let it drive or turn a little", Code.NOT_LOCALISED
             )
-        return self._location
+        return location
 
     def recall(self, query: PlaceQuery) -> list[Place]:
         """See `questions.recall`."""
@@ -354,12 +190,7 @@ class PlaceMemory:
             raise AmiError(f"memory: no such place: {unknown}", Code.NOT_FOUND)
         chosen = set(self.map.details) if everything else {*ids, *(labelled[label] for label in labels)}
         self.map.forget(chosen)
-        self._growth.leave(chosen)
-        self.survey.leave(chosen)
-        if self._location is not None and self._location.place_id in chosen:
-            nearest, _, _ = self.map.nearest(self._location.pose, self.config.spacing, self.config.turn_spacing)
-            localised = self._location.localised and nearest > 0
-            self._location = replace(self._location, place_id=nearest, localised=localised)
+        self._whereabouts.leave(chosen)
         return len(chosen)
 
     # Files
@@ -371,8 +202,7 @@ class PlaceMemory:
     def load(self, path: Path, overwrite: bool = False) -> None:
         """Begins anew with what is in `path`, which stays as it is; see `files.read_back`."""
         read_back(self.map, path, overwrite)
-        self.restart()
-        self._relaxed = len(self.map)
+        self._whereabouts.begin()
 
     def merge(self, path: Path) -> Merged:
         """Adds another robot's memory; see `merging.merge`."""
