@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,15 +40,20 @@ class Camera:
         lens = np.array(self.distortion, np.float64)
         return np.asarray(project(points, np.zeros(3), np.zeros(3), matrix, lens)[0][:, 0], np.float64)
 
-    def sees(self, rays: Array) -> bool:
-        """Whether all of the rays (n, 2) come from within the picture."""
-        paths = rays[None] * np.linspace(0.0, 1.0, 33)[:, None, None]
-        pixels = self.pixels(paths.reshape(-1, 2)).reshape(paths.shape)
-        # Beyond what a lens was calibrated for its polynomial may fold back into the picture.
-        unfolded = bool((np.diff(np.linalg.norm(pixels - self.centre, axis=-1), axis=0) > 0).all())
+    def reach(self, farthest: float) -> float:
+        """How far from the axis rays (at distance 1) may be for the lens to be what it was calibrated for: beyond it
+        its polynomial may fold back into the picture; at most `farthest`."""
+        angles, ways = np.linspace(-np.pi, np.pi, 73), np.linspace(0.0, farthest, 65)
+        rays = ways[:, None, None] * np.stack([np.cos(angles), np.sin(angles)], -1)
+        pixels = self.pixels(rays.reshape(-1, 2)).reshape(rays.shape)
+        grows = (np.diff(np.linalg.norm(pixels - self.centre, axis=-1), axis=0) > 0).all(1)
+        return farthest if grows.all() else float(ways[int(np.argmin(grows))])
+
+    def shows(self, pixels: Array) -> NDArray[np.bool_]:
+        """Which of `pixels` (n, 2) [px] are in the picture, or so near to it that it makes no difference."""
         size = np.array([self.width, self.height])
         slack = SAME * size
-        return unfolded and bool(((pixels[-1] > -slack) & (pixels[-1] < size - 1 + slack)).all())
+        return np.asarray(((pixels > -slack) & (pixels < size - 1 + slack)).all(1))
 
 
 def camera_of(message: Any) -> Camera | None:
@@ -73,30 +78,31 @@ def camera_of(message: Any) -> Camera | None:
 
 
 class Rectifier:
-    """Brings a camera's pictures to a square pinhole camera that looks along the same axis.
+    """Brings a camera's pictures to a square pinhole camera that looks along the same axis; black where it sees less.
 
     Args:
         camera: which took them.
         field_of_view: of the square [rad], across and upright.
+        narrowest: [rad], across and upright, that it has to see at least; 0: all of the square.
 
     Raises:
-        AmiError: the camera does not see all of the square.
+        AmiError: the camera sees less.
     """
 
-    def __init__(self, camera: Camera, field_of_view: float) -> None:
+    def __init__(self, camera: Camera, field_of_view: float, narrowest: float = 0.0) -> None:
         self.camera, self._half = camera, math.tan(field_of_view / 2)
-        edge = np.linspace(-self._half, self._half, 17)
-        ends = np.full(len(edge), self._half)
-        border = np.concatenate([np.column_stack(pair) for end in (-ends, ends) for pair in ((edge, end), (end, edge))])
-        if not camera.sees(border):
+        self._reach = camera.reach(math.sqrt(2) * self._half * 1.001)
+        least = narrowest or field_of_view
+        if not self._sees(_border(math.tan(least / 2), cross=bool(narrowest))).all():
             raise AmiError(
-                f"camera_info: this camera sees less than the {math.degrees(field_of_view):.0f} degrees across and "
-                "upright of the camera that the model was trained with; use a wider one, or train with this one"
+                f"camera_info: this camera sees less than the {math.degrees(least):.0f} degrees across and upright "
+                "that the model needs; use a wider one, or train with this one"
             )
+        border = _border(self._half)
         side = min(camera.width, camera.height)
         usual = np.array([camera.width - 1, camera.height - 1]) / 2 + border / self._half * side / 2
-        self.changes = bool(np.abs(camera.pixels(border) - usual).max() > SAME * side)
-        self._maps: tuple[tuple[int, ...], NDArray[np.float32], NDArray[np.float32]] | None = None
+        self.changes = not bool(np.abs(camera.pixels(border) - usual).max() <= SAME * side)
+        self._maps: _Maps | None = None
 
     def __call__(self, image: Image) -> Image:
         """The picture (H, W, 3) as (side, side, 3); as it is where the cameras are the same, or where it has other
@@ -107,14 +113,42 @@ class Rectifier:
         ratio = width * self.camera.height / (height * self.camera.width)
         if not self.changes or abs(ratio - 1.0) > SAME:
             return image
-        if self._maps is None or self._maps[0] != image.shape:
-            self._maps = (image.shape, *self._make_maps(width / self.camera.width))
-        return np.asarray(cv2.remap(image, *self._maps[1:], cv2.INTER_LINEAR), np.uint8)
+        if self._maps is None or self._maps.shape != image.shape:
+            self._maps = self._make_maps(image.shape)
+        found = cv2.remap(image, self._maps.across, self._maps.down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        if self._maps.unseen is not None:
+            found[self._maps.unseen] = 0
+        return np.asarray(found, np.uint8)
 
-    def _make_maps(self, scale: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """For pictures `scale` times as large as those of the calibration."""
+    def _sees(self, rays: Array) -> NDArray[np.bool_]:
+        """Which rays (n, 2) the camera sees."""
+        return np.asarray((np.hypot(*rays.T) <= self._reach) & self.camera.shows(self.camera.pixels(rays)))
+
+    def _make_maps(self, shape: tuple[int, ...]) -> _Maps:
+        """For pictures of another size than those of the calibration, too."""
+        scale = shape[1] / self.camera.width
         side = int(min(MOST_SIDE, max(16, round(2 * self._half * min(self.camera.focal) * scale))))
         steps = ((np.arange(side) + 0.5) / side * 2 - 1) * self._half
         rays = np.stack(np.meshgrid(steps, steps), -1).reshape(-1, 2)
+        unseen = ~self._sees(rays).reshape(side, side)
         pixels = ((self.camera.pixels(rays) + 0.5) * scale - 0.5).astype(np.float32).reshape(side, side, 2)
-        return np.ascontiguousarray(pixels[..., 0]), np.ascontiguousarray(pixels[..., 1])
+        across, down = (np.ascontiguousarray(pixels[..., k]) for k in (0, 1))
+        return _Maps(shape, across, down, unseen if unseen.any() else None)
+
+
+class _Maps(NamedTuple):
+    """Where pixels of the square come from."""
+
+    shape: tuple[int, ...]  # of the pictures
+    across: NDArray[np.float32]  # (side, side) [px]
+    down: NDArray[np.float32]
+    unseen: NDArray[np.bool_] | None  # (side, side) which come from nowhere
+
+
+def _border(half: float, cross: bool = False) -> Array:
+    """Rays (n, 2) along the edge of a square that reaches `half` from the axis, or of the cross in it."""
+    steps = np.linspace(-half, half, 17)
+    ends = np.full(len(steps), half)
+    if cross:
+        return np.concatenate([np.column_stack([steps, 0 * steps]), np.column_stack([0 * steps, steps])])
+    return np.concatenate([np.column_stack(pair) for end in (-ends, ends) for pair in ((steps, end), (end, steps))])

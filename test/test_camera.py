@@ -81,6 +81,36 @@ def test_a_camera_that_sees_less_is_refused_in_one_line(camera: Camera) -> None:
     assert "\n" not in str(caught.value)
 
 
+NARROW = {
+    "of a phone": Camera(320, 240, (200.0, 200.0), (159.5, 119.5)),
+    "off centre": Camera(320, 240, (90.0, 90.0), (60.0, 119.5)),
+    "wide and low": Camera(320, 180, (160.0, 160.0), (159.5, 89.5), (-0.2, 0.03, 0.0, 0.0, 0.0)),
+}
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.5])
+@pytest.mark.parametrize("name", NARROW)
+def test_what_a_narrow_camera_does_not_see_is_black_and_the_rest_as_the_models_camera_sees_it(
+    name: str, scale: float
+) -> None:
+    camera = NARROW[name]
+    found = Rectifier(camera, FIELD, narrowest=math.radians(40.0))(photograph(camera, scale))
+    black = found.max(-1) == 0
+    steps = ((np.arange(len(found)) + 0.5) / len(found) * 2 - 1) * math.tan(FIELD / 2)
+    rays = np.stack(np.meshgrid(steps, steps), -1).reshape(-1, 2)
+    pixels = camera.pixels(rays)
+    seen = ((pixels >= 0) & (pixels <= [camera.width - 1, camera.height - 1])).all(1).reshape(black.shape)
+    assert 0.05 < black.mean() < 0.9 and not (black & seen).any() and (black | seen).mean() > 0.93
+    # A pixel from its edge nothing of the frame has been mixed in.
+    inside = cv2.erode(seen.astype(np.uint8), np.ones((5, 5), np.uint8), borderValue=1).astype(bool)
+    assert np.abs(found.astype(float) - scene(rays).reshape(found.shape))[inside].mean() < 6.0
+
+
+def test_a_camera_that_sees_hardly_anything_is_refused_where_frames_are_taken_as_well() -> None:
+    with pytest.raises(AmiError, match="sees less than the 40 degrees"):
+        Rectifier(Camera(320, 120, (200.0, 200.0), (159.5, 59.5)), FIELD, narrowest=math.radians(40.0))
+
+
 def test_maps_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
     rectifier, picture = Rectifier(CAMERAS["fisheye"], FIELD), np.zeros((240, 320, 3), np.uint8)
     rectifier(picture)

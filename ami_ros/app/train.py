@@ -76,7 +76,7 @@ def main(
     config = replace(PRESETS[preset], seed=seed)
     if start is not None:
         spec = load_model(start).model.spec
-        if replace(spec.inputs, field_of_view=0.0) != config.spec.inputs:
+        if replace(spec.inputs, field_of_view=0.0, narrowest=0.0) != config.spec.inputs:
             raise AmiError(f"train: {start} has other inputs than preset {preset}; choose the one that it was made by")
         wanted = config.spec  # of the preset count the heads, and that goals are sighted
         spec = replace(

@@ -55,7 +55,8 @@ def open_dataset(
     folder = out / "dataset"
     if not (folder / CARD).is_file():
         own = extraction_settings(robot) if robot is not None else {}
-        own |= {"field_of_view": spec.inputs.field_of_view, "lateral": spec.command_dim == 3}
+        own |= {"field_of_view": spec.inputs.field_of_view, "narrowest": spec.inputs.narrowest}
+        own |= {"lateral": spec.command_dim == 3}
         config = replace(from_mapping(ExtractConfig, own), alignment=AlignmentConfig(period=spec.period))
         return extract_bags(bags, folder, config, console)
     return Dataset(folder)

@@ -26,7 +26,7 @@ from ami_ros.geometry import Array
 from ami_ros.memory.place_memory import PlaceMemory
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.types import Decision, Goal
-from ami_ros.robots.derived import check_model, navigator_settings, safety_settings
+from ami_ros.robots.derived import check_model, navigator_settings, rectifier_for, safety_settings
 from ami_ros.robots.description import RobotDescription
 from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.gate import SafetyGate
@@ -79,7 +79,7 @@ class ClosedLoop:
 
     Args:
         loaded: the model.
-        simulator: the robot; its camera must be the one that the model was trained with.
+        simulator: the robot; its pictures are brought to the model's camera, as by camera_info.
         memory: of this world: a file that is used but not changed, a memory that grows, or None: an empty one.
         config: of the stack.
         seed: of goals and search.
@@ -103,6 +103,7 @@ class ClosedLoop:
         if not isinstance(memory, PlaceMemory):
             memory = PlaceMemory.copy_of(loaded.model, loaded.encoder_id, memory, config.agent.memory)
         self.config, self.simulator = config, simulator
+        self._rectifier = rectifier_for(simulator.description, spec.inputs)
         self.agent = Agent(loaded, memory, config.agent, seed, learner)
         sees = config.gated and config.safety.require_scan
         self.safety = SafetyGate(replace(config.safety, require_scan=sees))
@@ -178,8 +179,8 @@ class ClosedLoop:
         self.start(Goal(time_allowance=allowance), self.simulator.photograph(goal))
 
     def start(self, goal: Goal, image: NDArray[np.uint8] | None = None) -> None:
-        """A new goal, with its picture (H, W, 3), if it is one."""
-        self.agent.start(goal, image, self.simulator.time)
+        """A new goal, with its picture (H, W, 3) by the robot's camera, if it is one."""
+        self.agent.start(goal, self._as_model(image), self.simulator.time)
 
     def wait(self, seconds: float) -> None:
         """The world goes on; the robot does what the agent, or who drives in its place, wants."""
@@ -213,7 +214,8 @@ class ClosedLoop:
 
     def _sense(self, now: float) -> None:
         if self._due(now, self.config.sensor_rate):
-            seen = self.seen = self.observe()
+            seen = self.observe()
+            seen = self.seen = replace(seen, image=self._as_model(seen.image))
             self._truths.append((seen.stamp, self.simulator.ground_truth().pose))
             try:
                 self.agent.sense(seen, now)
@@ -276,6 +278,10 @@ class ClosedLoop:
     def observe(self) -> Observation:
         """The sensors now."""
         return self.simulator.observe()
+
+    def _as_model(self, image: NDArray[np.uint8] | None) -> NDArray[np.uint8] | None:
+        """A picture as the model's camera would have taken it."""
+        return image if image is None or self._rectifier is None else self._rectifier(image)
 
     def move(self, command: Command) -> None:
         """The robot obeys a command for one control period."""

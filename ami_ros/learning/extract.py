@@ -35,6 +35,7 @@ class ExtractConfig:
     topics: dict[str, str] = field(default_factory=dict)  # role: topic, where types and usual names do not tell
     max_side: int = 128  # images whose shorter side is longer are reduced to it [px]
     field_of_view: float = 0.0  # [rad] of a square pinhole camera that pictures are brought to by camera_info; 0: as is
+    narrowest: float = 0.0  # [rad] that a camera has to see of it at least, the rest being black; 0: all
     scanner: Mount | None = None  # where the scanner sat, whatever the bags say; None: as they say
     lateral: bool = False  # the robot drives sideways: linear.y of commands and velocities is read as well
 
@@ -206,7 +207,7 @@ class _Extraction:
     def _frames(self, bag: BagReader, topic: str, wanted: dict[int, int]) -> Iterator[tuple[int, bytes]]:
         """Row and JPEG of each wanted image that can be decoded."""
         field = self.config.field_of_view
-        rectifier = recorded_rectifier(bag, topic, field) if field else None
+        rectifier = recorded_rectifier(bag, topic, field, self.config.narrowest) if field else None
         if field and rectifier is None:
             self.problems.append(
                 "it has no calibrated camera_info: its pictures are taken as of the model's own camera"

@@ -51,9 +51,9 @@ def frame_of(message: Any, max_side: int, rectifier: Rectifier | None = None) ->
     return encode_frame(image)
 
 
-def recorded_rectifier(bag: BagReader, pictures: str, field_of_view: float) -> Rectifier | None:
+def recorded_rectifier(bag: BagReader, pictures: str, field_of_view: float, narrowest: float = 0.0) -> Rectifier | None:
     """Brings pictures of a topic to a square pinhole camera of `field_of_view` [rad], by its camera_info in the bag;
-    None where there is no calibrated one.
+    None where there is no calibrated one. See `Rectifier` for `narrowest`.
 
     Raises:
         AmiError: several topics may be meant, or the camera sees less.
@@ -65,4 +65,4 @@ def recorded_rectifier(bag: BagReader, pictures: str, field_of_view: float) -> R
         raise AmiError(f"{bag.path}: which of {', '.join(beside)} belongs to {pictures}? Record them side by side")
     cameras = (camera_of(bag.decode(topic, data)) for topic, _, data in bag.messages(beside))
     camera = next(cameras, None) if beside else None
-    return Rectifier(camera, field_of_view) if camera is not None else None
+    return Rectifier(camera, field_of_view, narrowest) if camera is not None else None

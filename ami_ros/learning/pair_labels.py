@@ -81,7 +81,7 @@ def plan_of(views: Views, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
     steps = (np.arange(side) + 0.5) / side * 2 - 1
     rays = np.stack([*np.meshgrid(steps * tangent, steps * tangent), np.ones((side, side))], -1).reshape(-1, 3)
     depth = views.depth[rows].astype(np.float32).reshape(len(rows), -1)
-    own = np.stack([axes_of(pitch, roll) for _, pitch, roll, _ in views.cameras[rows]])
+    own = np.stack([axes_of(pitch, roll) for _, pitch, roll in views.cameras[rows]])
     points = np.einsum("kij,knj->kni", own, rays[None] * depth[..., None])
     polar = np.stack(
         [np.log(np.hypot(points[..., 0], points[..., 1]) + 1e-3), np.arctan2(points[..., 1], points[..., 0])], -1
@@ -105,15 +105,14 @@ def _cameras(views: Views) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     c, s = np.cos(views.poses[:, 2]), np.sin(views.poses[:, 2])
     zero, one = np.zeros_like(c), np.ones_like(c)
     turn = np.stack([np.stack([c, -s, zero], -1), np.stack([s, c, zero], -1), np.stack([zero, zero, one], -1)], -2)
-    own = np.stack([axes_of(pitch, roll) for _, pitch, roll, _ in views.cameras])
+    own = np.stack([axes_of(pitch, roll) for _, pitch, roll in views.cameras])
     return turn @ own, np.column_stack([views.poses[:, :2], views.cameras[:, 0]])
 
 
 def _inside(views: Views, steps: NDArray[np.float64]) -> NDArray[np.bool_]:
     """(n, cells) what is not the black frame of a narrow camera; `steps` (side,) in -1 to 1."""
-    edge = views.frames[:, None]
-    clear = np.abs(steps)[None] < edge
-    return (clear[:, :, None] & clear[:, None, :]).reshape(len(views), -1)
+    across, down = (np.abs(steps)[None] < views.frames[:, k, None] for k in (0, 1))
+    return (down[:, :, None] & across[:, None, :]).reshape(len(views), -1)
 
 
 def _f32(values: NDArray) -> NDArray[np.float32]:

@@ -20,7 +20,7 @@ from torch.nn import functional
 from ami_ros.learning.descent import descend
 from ami_ros.learning.losses import pose_errors
 from ami_ros.learning.pair_labels import Labels, columns_of, label, plan_of
-from ami_ros.learning.picture_noise import disturbed
+from ami_ros.learning.photographs import photographed
 from ami_ros.learning.views import Views
 from ami_ros.world_model.pairs import PairHead
 
@@ -92,16 +92,16 @@ def fit_pairs(head: PairHead, views: Views, config: PairConfig, report: Callable
     def loss(step: int) -> Tensor:
         rng = np.random.default_rng((config.seed, step, 2))
         batch = draw(views, rng, config.groups, config.pairs)
-        images = torch.from_numpy(disturbed(views.images[batch.rows], rng)).permute(0, 3, 1, 2)
+        seen = photographed(views, batch.rows, rng)
+        images = torch.from_numpy(seen.images).permute(0, 3, 1, 2)
         with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
             maps = head.features(images)
         codes = maps.float().flatten(1)
         here, there = _with_hard(head, codes.detach(), batch, views, config, rng)
-        first, second = batch.rows[here], batch.rows[there]
-        labels = label(views, first, second)
-        columns = _laser(columns_of(views, first), rng)
+        labels = label(seen, here, there)
+        columns = _laser(columns_of(seen, here), rng)
         found = head.match(codes[here], codes[there])
-        polar, known = plan_of(views, batch.rows)
+        polar, known = plan_of(seen, np.arange(len(seen)))
         guessed = head.plan(maps.float())[0]
         off = (guessed - polar).abs() * torch.tensor([1.0, BEARING])
         shape = (off.sum(-1) * known).sum() / known.sum().clamp(min=1.0)

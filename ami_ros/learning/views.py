@@ -1,7 +1,7 @@
 """Pictures of simulated worlds for learning how two of them are compared: groups of views that are near each other,
 with the depth of what they show. No robot drives for it: only where the pictures are taken matters.
 
-Every set of views is of another robot, whose camera sits higher or lower, tilted, and sees more or less.
+Every set of views is of another robot, whose camera sits higher or lower, and tilted.
 """
 
 from __future__ import annotations
@@ -39,7 +39,6 @@ class CameraRange:
     height: tuple[float, float] = (0.1, 0.6)  # [m] above the floor
     pitch: tuple[float, float] = (-0.25, 0.12)  # [rad], positive looks down
     roll: float = 0.03  # [rad] standard deviation of each picture's own: floors and suspensions
-    narrow: tuple[float, float] = (1.05, 1.92)  # [rad] field of view; where it is narrower than the model's, a frame
 
 
 @dataclass(frozen=True)
@@ -58,10 +57,11 @@ class ViewConfig:
 class Views:
     """n views; those of one group show much the same."""
 
-    images: NDArray[np.uint8]  # (n, size, size, 3) RGB, as rendered
+    images: NDArray[np.uint8]  # (n, size, size, 3) RGB, as rendered; what is outside of `frames` is not to be used
     depth: NDArray[np.float16]  # (n, side, side) [m] along the optical axis, at the middle of each cell of a map
     poses: Array  # (n, 3) of the base in the world
-    cameras: Array  # (n, 4) height [m], pitch, roll [rad], field of view [rad]
+    cameras: Array  # (n, 3) height [m], pitch, roll [rad]
+    frames: Array  # (n, 2) shares of a picture, across and upright, that the camera sees in its middle
     group: NDArray[np.int64]  # (n,)
     robot: NDArray[np.int64]  # (n,)
     world: NDArray[np.int64]  # (n,) number of the building
@@ -70,18 +70,16 @@ class Views:
     def __len__(self) -> int:
         return len(self.poses)
 
-    @property
-    def frames(self) -> Array:
-        """(n,) how much of each half picture is not the black frame of a narrow camera, 0 to 1."""
-        return np.minimum(1.0, np.tan(self.cameras[:, 3] / 2) / self.tangent)
+    def of(self, rows: NDArray[np.int64]) -> Views:
+        """The views `rows` (k,)."""
+        return Views(**{name: getattr(self, name)[rows] for name in COLUMNS}, tangent=self.tangent)
 
     def of_worlds(self, rest: int) -> Views:
         """The views of every other world: those whose number leaves `rest` (0 or 1) when halved."""
-        rows = self.world % 2 == rest
-        return Views(**{name: getattr(self, name)[rows] for name in COLUMNS}, tangent=self.tangent)
+        return self.of(np.flatnonzero(self.world % 2 == rest))
 
 
-COLUMNS = ("images", "depth", "poses", "cameras", "group", "robot", "world")
+COLUMNS = ("images", "depth", "poses", "cameras", "frames", "group", "robot", "world")
 
 
 def save_views(file: Path, views: Views) -> None:
@@ -135,9 +133,7 @@ def take_views(world: World, config: ViewConfig, seed: int, robot: RobotDescript
     depth = Camera(model, CAMERA, config.size // STRIDE, show_robot=False)
     depth.measures_depth()
     try:
-        return _take(
-            model, data, colour, depth, FreeSpace(world, radius=robot.shape.radius), config, _camera_of(robot), rng
-        )
+        return _take(model, data, colour, depth, FreeSpace(world, radius=robot.shape.radius), config, robot, rng)
     finally:
         colour.close()
         depth.close()
@@ -145,35 +141,34 @@ def take_views(world: World, config: ViewConfig, seed: int, robot: RobotDescript
 
 def _take(
     model: mujoco.MjModel, data: mujoco.MjData, colour: Camera, depth: Camera, space: FreeSpace, config: ViewConfig,
-    own: tuple[float, float, float], rng: np.random.Generator,
+    own: RobotDescription, rng: np.random.Generator,
 ) -> Views:  # fmt: skip
-    robots = [own, *(_draw_camera(config.cameras, rng) for _ in range(config.robots - 1))]
+    assert own.camera is not None and own.camera.mount is not None, "a robot whose camera's place is known"
+    tangent, mount = math.tan(config.field_of_view / 2), own.camera.mount
+    robots = [(mount.z, mount.pitch), *(_draw_camera(config.cameras, rng) for _ in range(config.robots - 1))]
     images, depths, poses, cameras = [], [], [], []
     model.cam(CAMERA).fovy[:] = math.degrees(config.field_of_view)
     for group in range(config.groups):
         for pose in _group(space, config.members, rng):
-            height, pitch, view = robots[group % config.robots]
+            height, pitch = robots[group % config.robots]
             roll = rng.normal(0.0, config.cameras.roll)
             _place(model, data, pose, height, axes_of(pitch, roll))
-            images.append(framed(colour.picture(data), config.field_of_view, view))
+            images.append(colour.picture(data))
             depths.append(depth.picture(data).astype(np.float16))
             poses.append(pose)
-            cameras.append((height, pitch, roll, view))
+            cameras.append((height, pitch, roll))
     number = np.repeat(np.arange(config.groups), config.members)
+    robot = number % config.robots
+    seen = np.minimum(1.0, np.array(own.camera.half_view) / tangent)
+    frames = np.where((robot == 0)[:, None], seen, 1.0)
     return Views(
-        np.stack(images), np.stack(depths), np.stack(poses), np.array(cameras), number, number % config.robots,
-        np.zeros(len(number), np.int64), math.tan(config.field_of_view / 2),
+        np.stack(images), np.stack(depths), np.stack(poses), np.array(cameras), frames, number, robot,
+        np.zeros(len(number), np.int64), tangent,
     )  # fmt: skip
 
 
-def _camera_of(robot: RobotDescription) -> tuple[float, float, float]:
-    """Height [m], pitch and field of view [rad] as described."""
-    assert robot.camera is not None and robot.camera.mount is not None, "a robot whose camera's place is known"
-    return robot.camera.mount.z, robot.camera.mount.pitch, robot.camera.square_view
-
-
-def _draw_camera(cameras: CameraRange, rng: np.random.Generator) -> tuple[float, float, float]:
-    return rng.uniform(*cameras.height), rng.uniform(*cameras.pitch), rng.uniform(*cameras.narrow)
+def _draw_camera(cameras: CameraRange, rng: np.random.Generator) -> tuple[float, float]:
+    return rng.uniform(*cameras.height), rng.uniform(*cameras.pitch)
 
 
 def _group(space: FreeSpace, members: int, rng: np.random.Generator) -> list[Array]:
@@ -206,14 +201,3 @@ def _place(model: mujoco.MjModel, data: mujoco.MjData, pose: Array, height: floa
     data.qpos[start : start + 7] = pose[0], pose[1], WHEEL_RADIUS, math.cos(pose[2] / 2), 0, 0, math.sin(pose[2] / 2)
     mujoco.mj_kinematics(model, data)
     mujoco.mj_camlight(model, data)
-
-
-def framed(image: NDArray[np.uint8], field_of_view: float, narrower: float) -> NDArray[np.uint8]:
-    """A picture (size, size, 3) as a camera of a `narrower` field of view [rad] would leave it: black around it."""
-    if narrower >= field_of_view:
-        return image
-    size = len(image)
-    border = round((1 - math.tan(narrower / 2) / math.tan(field_of_view / 2)) * size / 2)
-    inside = np.zeros_like(image)
-    inside[border : size - border, border : size - border] = image[border : size - border, border : size - border]
-    return inside

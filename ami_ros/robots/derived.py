@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from ami_ros.camera import Camera, Rectifier
 from ami_ros.config import to_mapping
 from ami_ros.errors import AmiError
 from ami_ros.robots.description import DEFAULT, RobotDescription
@@ -157,10 +158,24 @@ def _camera_misfit(camera: CameraSensor | None, inputs: InputSpec) -> str:
         return f"it wants pictures of {size} px, and camera {camera.name} has {camera.width}x{camera.height}"
     if inputs.still_camera != camera.overhead:
         return f"it has learned from a camera {'over the world' if inputs.still_camera else 'on the robot'}"
-    seen, learned = math.degrees(camera.square_view), math.degrees(inputs.field_of_view)
-    if learned > seen * (1 + INTRINSICS_TOLERANCE):
-        return f"it has learned pictures of {learned:.0f} degrees, and those of camera {camera.name} show {seen:.0f}"
+    seen, needed = math.degrees(camera.square_view), math.degrees(inputs.narrowest or inputs.field_of_view)
+    if needed > seen * (1 + INTRINSICS_TOLERANCE):
+        return f"it needs pictures of {needed:.0f} degrees, and those of camera {camera.name} show {seen:.0f}"
     return ""
+
+
+def rectifier_for(robot: RobotDescription, inputs: InputSpec) -> Rectifier | None:
+    """Brings pictures of the robot's camera to that of a model, as nodes do by camera_info; None: they stay as they
+    are, since the model does not know its camera, or the robot's hangs over the world.
+
+    Raises AmiError: the camera sees too little.
+    """
+    camera = robot.camera
+    if camera is None or camera.overhead or not (inputs.image_size and inputs.field_of_view):
+        return None
+    fx, fy, cx, cy = camera.matrix
+    seen = Camera(camera.width, camera.height, (fx, fy), (cx, cy))
+    return Rectifier(seen, inputs.field_of_view, inputs.narrowest)
 
 
 def _laser_misfit(laser: LaserSensor | None, inputs: InputSpec) -> str:

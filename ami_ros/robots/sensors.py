@@ -114,9 +114,14 @@ class CameraSensor(Sensor):
         return focal, focal, (self.width - 1) / 2, (self.height - 1) / 2
 
     @property
+    def half_view(self) -> tuple[float, float]:
+        """Tangents of half its field of view, across and upright."""
+        return self.width / 2 / self.matrix[0], self.height / 2 / self.matrix[1]
+
+    @property
     def square_view(self) -> float:
         """Field of view of the largest square in the middle of its pictures [rad]; one over the world has no limit."""
-        return math.inf if self.overhead else 2 * math.atan(min(self.width, self.height) / 2 / min(self.matrix[:2]))
+        return math.inf if self.overhead else 2 * math.atan(min(self.half_view))
 
 
 @dataclass(frozen=True)

@@ -25,12 +25,15 @@ TINTED = 4.0  # times that differences of tints weigh more: they are smaller, an
 LARGEST_UPDATE = 0.1  # [m] or [rad] of one iteration
 DAMPING = 1e-2, 1e-3, 3.0, 10.0  # at first, at least, less after a good step by, more after a bad one by
 DARKEST = 1e-3  # of a mean
+SURELY = 0.99  # how much of a pixel has to be outside of the frame
 BEHIND = 0.05  # of its depth, below which what is shown lies beside the second camera or behind it
 MOVES = (1.08, 0.0), (0.93, 0.0), (1.0, 0.06), (1.0, -0.06)  # what one or two decimetres ahead, back and to the sides
 # make of a picture at the distances of a room: zoom, and shift by a share of half its width
 USUAL = 1.3  # times what two pictures from nearly one place differ by, others may: samples of noise vary
 ALLOWED = 0.2  # of what such a move makes of a picture, by which it may differ: nothing is aligned exactly
 GRAIN = 0.003, 0.001  # what the least noise makes of colours, and of tints
+BLACK = 0.02  # of the mean, below which a pixel may be of the frame around what a narrow camera sees
+EDGE = 2  # pixels beside the frame that are part of it still
 
 
 class Alignment(NamedTuple):
@@ -89,10 +92,10 @@ def align(here: Tensor, there: Tensor, nearness: Tensor, guess: Tensor, tangent:
 
 def moved_off(picture: Tensor) -> Tensor:
     """Mean absolute difference (2,) of a picture (3, n, n) from what it would be from one or two decimetres away."""
-    picture = _blurred(picture)
-    away = _moved(picture, MOVES)
-    everywhere = torch.ones_like(away[:, :1])
-    return _means(_off(away, picture, everywhere), everywhere).mean(0)
+    picture = torch.cat([_blurred(picture), _clear(picture)])
+    away, clear = _moved(picture, MOVES).split([3, 1], 1)
+    shown = (clear > SURELY).float() * picture[3:]
+    return _means(_off(away, picture[:3], shown), shown).mean(0)
 
 
 class _View:
@@ -100,7 +103,8 @@ class _View:
 
     def __init__(self, here: Tensor, there: Tensor, nearness: Tensor, tangent: float) -> None:
         size = here.shape[-1]
-        self._here, self._there, self._tangent = _blurred(here), _blurred(there), tangent
+        self._here, self._clear, self._tangent = _blurred(here), _clear(here), tangent
+        self._there = torch.cat([_blurred(there), _clear(there)])
         self._across = ((torch.arange(size) + 0.5) / size * 2 - 1) * tangent  # to the right, and down, for 1 ahead
         self._nearness = nearness * (1 + self._across.square()).sqrt()  # by the distance ahead, not by the range
 
@@ -110,7 +114,8 @@ class _View:
         at, shown = self._seen_from(poses)
         there = self._there.expand(len(poses), -1, -1, -1)
         seen = functional.grid_sample(there, at, padding_mode="border", align_corners=False)
-        return _off(self._here, seen, shown), shown
+        shown = shown * self._clear * (seen[:, 3:] > SURELY)
+        return _off(self._here, seen[:, :3], shown), shown
 
     def _seen_from(self, poses: Tensor) -> tuple[Tensor, Tensor]:
         """Where pixels of the first are in the second (k, n, n, 2), for `grid_sample`, and which are (k, 1, n, n)."""
@@ -143,11 +148,18 @@ def _means(off: Tensor, shown: Tensor) -> Tensor:
 
 
 def _moved(picture: Tensor, steps: tuple[tuple[float, float], ...]) -> Tensor:
-    """A picture (3, n, n) after steps of zoom and shift (k, 3, n, n)."""
+    """A picture (c, n, n) after steps of zoom and shift (k, c, n, n)."""
     at = picture.new_tensor([[[1 / zoom, 0.0, shift], [0.0, 1 / zoom, 0.0]] for zoom, shift in steps])
     many = picture.expand(len(steps), -1, -1, -1)
     grid = functional.affine_grid(at, list(many.shape), align_corners=False)
     return functional.grid_sample(many, grid, padding_mode="border", align_corners=False)
+
+
+def _clear(picture: Tensor) -> Tensor:
+    """(1, n, n) 1 where a picture (3, n, n) shows something: neither the frame around what a narrow camera sees, nor
+    beside it."""
+    frame = (picture.amax(0, keepdim=True) < BLACK * picture.mean()).float()
+    return 1 - functional.max_pool2d(frame[None], 2 * EDGE + 1, 1, EDGE)[0]
 
 
 def _blurred(picture: Tensor) -> Tensor:

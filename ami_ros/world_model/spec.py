@@ -41,6 +41,9 @@ class InputSpec:
 
     image_size: int = 64  # [px], square; 0: no image
     field_of_view: float = 0.0  # [rad] of that square, of a pinhole camera; 0: unknown, pictures stay as they are
+    narrowest: float = (
+        0.0  # [rad] of a camera that will do, black around what it sees; 0: it has to see all of the square
+    )
     still_camera: bool = False  # the camera never moves: each pixel is normalised by its own mean and deviation
     scan_beams: int = 72  # spread evenly over the full circle, the first straight ahead; 0: no scan
     scan_range: float = 8.0  # [m] at which ranges are cut; no return counts as this far
@@ -51,6 +54,8 @@ class InputSpec:
             raise ValueError("a model needs at least one input: image_size, scan_beams or heading")
         if not 0.0 <= self.field_of_view < 3.0:
             raise ValueError(f"field_of_view must be 0 to 3 rad, not {self.field_of_view}")
+        if not 0.0 <= self.narrowest <= self.field_of_view:
+            raise ValueError(f"narrowest must be 0 to field_of_view, not {self.narrowest}")
         if self.image_size % 16:
             raise ValueError(f"image_size must be a multiple of 16, not {self.image_size}")
         within(self, image_size=(0, 1024), scan_beams=(0, 10_000))

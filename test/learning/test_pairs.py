@@ -14,7 +14,8 @@ from ami_ros.geometry import relative
 from ami_ros.learning.pair_calibration import Judged, calibrate, judge_pairs, quality
 from ami_ros.learning.pair_labels import columns_of, label, plan_of
 from ami_ros.learning.pair_phase import PairConfig, draw, fit_pairs
-from ami_ros.learning.views import Views, framed, joined, load_views, save_views
+from ami_ros.learning.photographs import framed, photographed
+from ami_ros.learning.views import Views, joined, load_views, save_views
 from ami_ros.world_model.pairs import PairHead
 from ami_ros.world_model.spec import InputSpec, ModelSpec
 from harness.wall_views import FIELD, SIDE, SIZE, view, world
@@ -62,11 +63,23 @@ def test_cells_are_points_on_the_floor_plan_and_columns_what_a_laser_sees(views:
     np.testing.assert_allclose(columns_of(views, np.array([0]))[0], middle[:, 0].exp().numpy(), rtol=0.06)
 
 
-def test_the_frame_of_a_narrow_camera_is_no_part_of_the_picture() -> None:
-    image = np.full((SIZE, SIZE, 3), 200, np.uint8)
-    small = framed(image, FIELD, math.radians(60.0))
-    assert small[0].max() == 0 and small[SIZE // 2, SIZE // 2].min() == 200
-    assert framed(image, FIELD, math.radians(120.0)) is image
+def test_a_narrow_camera_sees_the_middle_of_a_picture_and_black_around_it() -> None:
+    image = np.full((1, SIZE, SIZE, 3), 200, np.uint8)
+    (small,) = framed(image, np.array([[0.5, 0.25]]))
+    assert (small[..., 0] > 0).sum() == SIZE // 2 * SIZE // 4 and small[SIZE // 2, SIZE // 4].min() == 200
+    assert small[SIZE // 4].max() == 0 and (framed(image, np.ones((1, 2))) == image).all()
+
+
+def test_cells_in_the_frame_of_a_narrow_camera_are_not_learned_from(views: Views) -> None:
+    rows = np.arange(8)
+    seen = photographed(views, rows, np.random.default_rng(3), narrow=1.0)
+    assert (seen.frames < 1).any() and len(np.unique(seen.frames[seen.robot == 0], axis=0)) == 1
+    black = seen.images.reshape(8, SIDE, 8, SIDE, 8, 3).max((2, 4, 5)).reshape(8, -1) == 0
+    found = label(seen, rows, rows)
+    known = found.weights.sum(-1).numpy() > 0
+    assert black.any() and not (known & black).any() and known.any()
+    whole = photographed(views, rows, np.random.default_rng(3), narrow=0.0)
+    assert (whole.frames == 1).all() and (label(whole, rows, rows).weights.sum(-1) > 0).all()
 
 
 def test_views_come_back_from_a_file(views: Views, tmp_path: Path) -> None:

@@ -93,6 +93,18 @@ def test_models_that_ship_fit_the_robots_that_they_are_chosen_for() -> None:
     assert shipped_model(load_robot("ackermann")) == "ackermann"
 
 
+def test_the_general_model_drives_robots_on_two_wheels_whatever_their_camera() -> None:
+    from ami_ros.world_model.checkpoint import load_model
+
+    spec = load_model(share("models", "general")).model.spec
+    names = ["ami_bot", "turtlebot3_waffle_pi", "turtlebot4", *(f"drawn:{seed}" for seed in range(20))]
+    for name in names:
+        check_model(load_robot(name), spec, "general")
+    narrow = replace(spec, inputs=replace(spec.inputs, narrowest=0.0))
+    with pytest.raises(AmiError, match="needs pictures of 100 degrees, and those of camera oakd show 42"):
+        check_model(load_robot("turtlebot4"), narrow, "narrow")
+
+
 def test_a_model_learns_the_speeds_and_the_curves_of_its_robot() -> None:
     for name in ("ami_bot", "ami_bot_omnidirectional", "ami_bot_ackermann"):
         robot = load_robot(name)
@@ -114,7 +126,11 @@ def test_a_model_learns_the_speeds_and_the_curves_of_its_robot() -> None:
         ({"max_angular": 1.0}, "ami_bot", "speeds of up to 1.0, planned.angular is 1.4"),
         ({"inputs": InputSpec(image_size=128)}, "ami_bot", "pictures of 128 px, and camera front has 96x96"),
         ({"inputs": InputSpec(still_camera=True)}, "ami_bot", "learned from a camera over the world"),
-        ({"inputs": InputSpec(field_of_view=2.0)}, "ami_bot", "pictures of 115 degrees, and those of .* show 100"),
+        (
+            {"inputs": InputSpec(field_of_view=2.0)},
+            "ami_bot",
+            "it needs pictures of 115 degrees, and those of .* show 100",
+        ),
         ({"inputs": InputSpec(scan_beams=144)}, "ami_bot", "144 beams all round, and laser scan has 72 in 360 degrees"),
         ({"inputs": InputSpec(heading=True)}, "ami_bot", "needs a compass"),
         ({"period": 0.05}, "ami_bot", "every 0.05 s, and sensor front has a rate of 10.0 Hz"),

@@ -77,6 +77,26 @@ def test_what_a_noisy_camera_sees_is_measured_by_what_it_usually_sees() -> None:
     assert align(here, other, nearness, torch.zeros(3), TANGENT).difference(moved_off(other), usual) > 2.0
 
 
+def framed(picture: Tensor, across: float, down: float) -> Tensor:
+    """A picture, black around what a narrow camera sees of it, as a share of the mean of all."""
+    steps = torch.from_numpy(np.abs((np.arange(SIZE) + 0.5) / SIZE * 2 - 1))
+    picture = picture * (steps < across) * (steps < down)[:, None]
+    return picture / picture.mean((-2, -1), keepdim=True)
+
+
+def test_the_frame_around_what_a_narrow_camera_sees_is_not_compared() -> None:
+    """It stands still however the camera moves, and would say that it did not."""
+    paint, pose = painted(1), np.array([0.1, -0.05, 0.05])
+    (here, nearness), (there, _), (other, _) = seen(paint, np.zeros(3)), seen(paint, pose), seen(painted(2), pose)
+    here, there, other = (framed(picture, 0.7, 0.5) for picture in (here, there, other))
+    found = align(here, there, nearness, torch.zeros(3), TANGENT)
+    assert found.pose.numpy() == pytest.approx(pose, abs=0.03)
+    assert found.difference(moved_off(there)) < 1.0
+    assert align(here, other, nearness, torch.zeros(3), TANGENT).difference(moved_off(other)) > 3.0
+    whole, part = moved_off(seen(paint, pose)[0]), moved_off(there)
+    assert (part < 2 * whole).all(), "the edge of the frame is none of the picture's"
+
+
 def test_where_pictures_show_nothing_the_guess_stands() -> None:
     blank, nearness = torch.ones(3, SIZE, SIZE), torch.full((SIZE, SIZE), 0.5)
     guess = torch.tensor([0.1, -0.05, 0.08])

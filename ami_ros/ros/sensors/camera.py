@@ -25,7 +25,7 @@ class CalibratedCamera:
 
     def __init__(self, inputs: InputSpec, compressed: bool = False, max_pixels: int = MAX_PIXELS) -> None:
         self.message_type = CompressedImage if compressed else Image
-        self._field_of_view = inputs.field_of_view if inputs.image_size else 0.0
+        self._inputs = inputs
         self._max_pixels = max_pixels
         self._info: tuple[Any, ...] = ()  # as it was heard last
         self._rectifier: Rectifier | None = None
@@ -33,7 +33,7 @@ class CalibratedCamera:
 
     def follow(self, node: AmiNode[Any]) -> None:
         """Has `node` hear camera_info, where that matters."""
-        if self._field_of_view:
+        if self._inputs.image_size and self._inputs.field_of_view:
             node.subscribe(CameraInfo, "camera_info", self.take_info, always=True)
 
     def take_info(self, message: CameraInfo) -> None:
@@ -44,7 +44,9 @@ class CalibratedCamera:
         self._info, self._rectifier, self._misfit = info, None, None
         try:
             camera = camera_of(message)
-            self._rectifier = Rectifier(camera, self._field_of_view) if camera is not None else None
+            self._rectifier = (
+                Rectifier(camera, self._inputs.field_of_view, self._inputs.narrowest) if camera is not None else None
+            )
         except AmiError as error:
             self._misfit = error
 

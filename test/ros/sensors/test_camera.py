@@ -67,6 +67,13 @@ def test_a_camera_that_does_not_fit_is_told_of_with_every_picture_until_it_is_an
     assert camera.picture(compressed_message(encode_png(PICTURE), "png")).shape[0] != 240
 
 
+def test_a_narrow_camera_is_black_around_what_it_sees_for_a_model_that_has_learned_such() -> None:
+    camera, _ = camera_for(InputSpec(field_of_view=math.radians(80.0), narrowest=math.radians(30.0)))
+    camera.take_info(info(fx=400.0))
+    bright = camera.picture(compressed_message(encode_png(PICTURE + 200), "png"))
+    assert bright[0].max() == 0 and bright[len(bright) // 2, len(bright) // 2].min() == 200
+
+
 def test_a_model_that_does_not_know_its_camera_takes_pictures_as_they_are() -> None:
     assert (
         not camera_for(InputSpec())[1].topics and not camera_for(InputSpec(image_size=0, field_of_view=1.0))[1].topics
