@@ -18,6 +18,7 @@ from ami_ros.memory.localisation import PlaceFilter
 from ami_ros.memory.merging import Merged, MergeLimits, merge
 from ami_ros.memory.place_map import PlaceMap
 from ami_ros.memory.questions import count, locate, recall, statistics
+from ami_ros.memory.relaxation import warm_up
 from ami_ros.memory.survey import Survey
 from ami_ros.memory.types import GoalQuery, Location, Place, PlaceQuery, Places, Route, Statistics
 from ami_ros.memory.whereabouts import Whereabouts
@@ -101,6 +102,10 @@ class PlaceMemory:
         """Uses a free moment for what the next goal will need: pictures of `most` places; see `Recogniser.prepare`."""
         if self.map.recogniser is not None:
             self.map.recogniser.prepare(self.map.index.ids, most)
+
+    def warm_up(self) -> None:
+        """Before the robot drives: see `relaxation.warm_up`."""
+        warm_up()
 
     def finish(self) -> None:
         """A drive is over: looks for joins of the last places, too, and relaxes the map."""

@@ -136,3 +136,8 @@ def _jacobian(poses: Array, start: NDArray[np.int64], stop: NDArray[np.int64], r
     ends = np.stack([start, stop], 1)
     columns = np.broadcast_to((3 * ends[:, :, None] + np.arange(3))[:, None], blocks.shape)
     return csr_matrix((blocks.ravel(), (rows.ravel(), columns.ravel())), shape=(3 * m, 3 * len(poses)))
+
+
+def warm_up() -> None:
+    """Loads what solving takes, and would take in the middle of a drive when the map is relaxed for the first time."""
+    splu(diags(np.ones(3)).tocsc()).solve(np.ones(3))

@@ -97,6 +97,7 @@ class MemoryNode(AmiNode[MemoryParameters]):
             self.get_logger().warning(notice)
         self._lock = threading.Lock()
         self._feed = MemoryFeed(self._width, config.observe_period)
+        self.memory.warm_up()
         self._images: deque[Image | CompressedImage] = deque(maxlen=5)
         self._shown = -1
         self._location = self.publisher(Location, "location")
