@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +13,39 @@ from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
 from ami_ros.images import Image
 
+Poses = TypeVar("Poses", bound=Any)
 SAME = 0.02  # of a picture's side: cameras whose pictures differ by less are taken for the same
 MOST_SIDE = 512  # [px] of pictures that are brought to a model's camera; models take much smaller ones
 # Models of distortion in a CameraInfo, and how many numbers each has.
 LENSES = {"": (0,), "plumb_bob": (0, 4, 5), "rational_polynomial": (0, 8, 12, 14), "equidistant": (4,)}
+
+
+@dataclass(frozen=True)
+class CameraMount:
+    """Where a camera sits on the robot, as far as it matters for where pictures are taken; see `Pose3` for the rest."""
+
+    x: float = 0.0  # [m] in front of base_link; larger: farther ahead
+    y: float = 0.0  # [m] to its left; larger: farther to the left
+    yaw: float = 0.0  # [rad] to the left; larger: looks more to the left
+
+    def of_base(self, pose: Poses) -> Poses:
+        """Poses (..., 4) of a camera, as x, y [m], cos and sin of the yaw where it was before, as poses of
+        base_link in the same way; arrays or tensors."""
+        x, y, c, s = (pose[..., k] for k in range(4))
+        turn = math.cos(self.yaw), math.sin(self.yaw)
+        found = pose + 0
+        found[..., 0] = turn[0] * x - turn[1] * y + self.x - (c * self.x - s * self.y)
+        found[..., 1] = turn[1] * x + turn[0] * y + self.y - (s * self.x + c * self.y)
+        return found
+
+    def of_camera(self, pose: Poses) -> Poses:
+        """The inverse."""
+        x, y, c, s = (pose[..., k] for k in range(4))
+        x, y = x - self.x + c * self.x - s * self.y, y - self.y + s * self.x + c * self.y
+        turn = math.cos(self.yaw), -math.sin(self.yaw)
+        found = pose + 0
+        found[..., 0], found[..., 1] = turn[0] * x - turn[1] * y, turn[1] * x + turn[0] * y
+        return found
 
 
 @dataclass(frozen=True)

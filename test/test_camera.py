@@ -7,9 +7,11 @@ import math
 import cv2
 import numpy as np
 import pytest
+import torch
 
-from ami_ros.camera import Camera, Rectifier
+from ami_ros.camera import Camera, CameraMount, Rectifier
 from ami_ros.errors import AmiError
+from ami_ros.geometry import compose, from_cos_sin, relative
 from ami_ros.world_model.perception import fit_image
 
 FIELD = math.radians(80.0)
@@ -79,6 +81,17 @@ def test_a_camera_that_sees_less_is_refused_in_one_line(camera: Camera) -> None:
     with pytest.raises(AmiError, match="sees less than the 80 degrees") as caught:
         Rectifier(camera, FIELD)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("mount", [CameraMount(), CameraMount(0.15, -0.05, 0.0), CameraMount(-0.1, 0.02, 0.6)])
+def test_poses_of_a_camera_that_sits_beside_the_middle_become_those_of_the_robot(mount: CameraMount) -> None:
+    robot, on_it = np.array([0.3, -0.2, 0.8]), np.array([mount.x, mount.y, mount.yaw])
+    x, y, yaw = relative(on_it, compose(robot, on_it))
+    seen = np.array([[x, y, np.cos(yaw), np.sin(yaw)]])
+    found = mount.of_base(seen)
+    np.testing.assert_allclose(from_cos_sin(found)[0], robot, atol=1e-9)
+    np.testing.assert_allclose(mount.of_camera(found), seen, atol=1e-9)
+    np.testing.assert_allclose(mount.of_base(torch.from_numpy(seen)).numpy(), found, atol=1e-9)
 
 
 NARROW = {

@@ -26,7 +26,7 @@ from ami_ros.geometry import Array
 from ami_ros.memory.place_memory import PlaceMemory
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.types import Decision, Goal
-from ami_ros.robots.derived import check_model, navigator_settings, rectifier_for, safety_settings
+from ami_ros.robots.derived import camera_mount, check_model, navigator_settings, rectifier_for, safety_settings
 from ami_ros.robots.description import RobotDescription
 from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.gate import SafetyGate
@@ -104,6 +104,8 @@ class ClosedLoop:
             memory = PlaceMemory.copy_of(loaded.model, loaded.encoder_id, memory, config.agent.memory)
         self.config, self.simulator = config, simulator
         self._rectifier = rectifier_for(simulator.description, spec.inputs)
+        if loaded.model.pairs is not None:
+            loaded.model.pairs.mount = camera_mount(simulator.description)
         self.agent = Agent(loaded, memory, config.agent, seed, learner)
         sees = config.gated and config.safety.require_scan
         self.safety = SafetyGate(replace(config.safety, require_scan=sees))

@@ -18,6 +18,7 @@ from visualization_msgs.msg import MarkerArray
 from ami_interfaces.msg import KeepAway, Latent, Location, PlaceGraph, Surprise
 from ami_ros.agent.perceiver import LatentFrame
 from ami_ros.agent.remembering import MemoryFeed, MemoryInput, remember
+from ami_ros.camera import CameraMount
 from ami_ros.geometry import compose, inverse
 from ami_ros.images import encode_thumbnail
 from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
@@ -67,6 +68,7 @@ class MemoryParameters:
     odom_frame: str = parameter("odom", "Name of the frame of odometry.")
     base_frame: str = parameter("base_link", "Name of the robot's frame.")
     scanner: Mount = field(default_factory=Mount)
+    camera: CameraMount = field(default_factory=CameraMount)
     memory: MemoryConfig = field(default_factory=MemoryConfig)
 
 
@@ -90,6 +92,8 @@ class MemoryNode(AmiNode[MemoryParameters]):
         loaded = shared_arrays(config.model)
         spec = loaded.model.spec
         self._encoder_id, self._width, self._latent_dim = loaded.encoder_id, spec.command_dim, spec.latent_dim
+        if loaded.model.pairs is not None:
+            loaded.model.pairs.mount = config.camera
         make = PlaceMemory if config.keep else PlaceMemory.copy_of
         path = config.memory_file.expanduser() if config.memory_file else None
         self.memory = make(loaded.model, loaded.encoder_id, path, config.memory)

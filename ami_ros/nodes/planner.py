@@ -23,6 +23,7 @@ from ami_ros.agent.goal_execution import GoalExecution
 from ami_ros.agent.perceiver import LatentFrame
 from ami_ros.agent.percepts import Percepts
 from ami_ros.agent.watchdog import Ages, Patience, Verdict
+from ami_ros.camera import CameraMount
 from ami_ros.commands import STILL
 from ami_ros.errors import AmiError
 from ami_ros.images import MAX_PIXELS
@@ -92,6 +93,7 @@ class PlannerParameters:
     enable_stamped_cmd_vel: bool = parameter(True, "cmd_vel_raw is a TwistStamped; false: a Twist.")
     frames: Frames = field(default_factory=Frames)
     scanner: Mount = field(default_factory=Mount)
+    camera: CameraMount = field(default_factory=CameraMount)
     patience: Patience = group(Patience, mutable=None)
     navigator: NavigatorConfig = group(NavigatorConfig, TUNED, lower=SPEEDS)
 
@@ -111,6 +113,8 @@ class PlannerNode(AmiNode[PlannerParameters]):
         config = self.config
         loaded = shared_model(config.model)
         self._encoder_id, self._spec = loaded.encoder_id, loaded.model.spec
+        if loaded.model.pairs is not None:
+            loaded.model.pairs.mount = config.camera
         self._followed = FollowedModel(loaded.model, loaded.encoder_id)
         self.perception = Perception(loaded.model)
         dynamics, why = planning_dynamics(

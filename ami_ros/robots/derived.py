@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from ami_ros.camera import Camera, Rectifier
+from ami_ros.camera import Camera, CameraMount, Rectifier
 from ami_ros.config import to_mapping
 from ami_ros.errors import AmiError
 from ami_ros.robots.description import DEFAULT, RobotDescription
@@ -57,6 +57,7 @@ def node_parameters(robot: RobotDescription) -> dict[str, dict[str, Any]]:
     mount = robot.laser.level_mount if robot.laser is not None else None
     scanner = {"scanner": to_mapping(mount)} if mount is not None else {}
     camera = {"compressed": robot.camera is not None and robot.camera.type == "compressed"}
+    sits = {"camera": to_mapping(camera_mount(robot))}
     return {
         "safety": {
             **stamped,
@@ -72,11 +73,12 @@ def node_parameters(robot: RobotDescription) -> dict[str, dict[str, Any]]:
             **stamped,
             **camera,
             **scanner,
+            **sits,
             "base_frame": frames.base,
             "odom_frame": frames.odom,
             "map_frame": frames.map,
         },
-        "planner": {**stamped, **scanner, "frames": to_mapping(frames), "navigator": navigator_settings(robot)},
+        "planner": {**stamped, **scanner, **sits, "frames": to_mapping(frames), "navigator": navigator_settings(robot)},
         "mission": {**scanner, "frames": to_mapping(frames)},
     }
 
@@ -162,6 +164,12 @@ def _camera_misfit(camera: CameraSensor | None, inputs: InputSpec) -> str:
     if needed > seen * (1 + INTRINSICS_TOLERANCE):
         return f"it needs pictures of {needed:.0f} degrees, and those of camera {camera.name} show {seen:.0f}"
     return ""
+
+
+def camera_mount(robot: RobotDescription) -> CameraMount:
+    """Where the robot's camera sits; in its middle, where the description does not tell."""
+    at = robot.camera.mount if robot.camera is not None else None
+    return CameraMount(at.x, at.y, at.yaw) if at is not None else CameraMount()
 
 
 def rectifier_for(robot: RobotDescription, inputs: InputSpec) -> Rectifier | None:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ami_ros.camera import CameraMount
 from ami_ros.world_model.spec import ModelSpec, Sensors
 
 Floats = NDArray[np.float32]
@@ -44,6 +45,15 @@ class ArrayPairs(ABC):
     """Compares pictures cell by cell; see `pairs.PairHead`."""
 
     size: int  # [px], square, of the pictures
+
+    @property
+    @abstractmethod
+    def mount(self) -> CameraMount:
+        """Where the camera sits."""
+
+    @mount.setter
+    @abstractmethod
+    def mount(self, mount: CameraMount) -> None: ...
 
     @property
     @abstractmethod
@@ -163,6 +173,15 @@ class _CriticByTorch(ArrayCritic):
 class _PairsByTorch(ArrayPairs):
     def __init__(self, pairs: Any) -> None:
         self._pairs, self.size = pairs, pairs.size
+
+    @property
+    def mount(self) -> CameraMount:
+        found: CameraMount = self._pairs.mount
+        return found
+
+    @mount.setter
+    def mount(self, mount: CameraMount) -> None:
+        self._pairs.mount = mount
 
     @property
     def threshold(self) -> float:

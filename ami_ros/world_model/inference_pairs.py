@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from ami_ros.camera import CameraMount
 from ami_ros.world_model.arrays import ArrayPairs, Bytes, Compared, Floats
 from ami_ros.world_model.layers import (
     Layer,
@@ -44,6 +45,7 @@ class InferencePairs(ArrayPairs):
 
     def __init__(self, spec: ModelSpec, weights: Weights) -> None:
         self._weights, self.size, self._side = weights, spec.pair_size, spec.pair_size // PAIR_STRIDE
+        self._mount = CameraMount()
         self._tangent = math.tan(spec.inputs.field_of_view / 2) if spec.inputs.field_of_view else 1.0
         steps = (np.arange(self._side, dtype=np.float32) + 0.5) / self._side * 2 - 1
         self._cells = np.stack(np.meshgrid(steps, steps, indexing="xy"), -1).reshape(-1, 2)  # (cells, 2) across, down
@@ -53,6 +55,14 @@ class InferencePairs(ArrayPairs):
         self._read = self._reading("pairs.read")
         self._sharp = float(np.exp(weights["pairs.log_scale"]))
         self._calibration = [float(value) for value in weights["pairs.calibration"]]
+
+    @property
+    def mount(self) -> CameraMount:
+        return self._mount
+
+    @mount.setter
+    def mount(self, mount: CameraMount) -> None:
+        self._mount = mount
 
     @property
     def threshold(self) -> float:
@@ -67,7 +77,8 @@ class InferencePairs(ArrayPairs):
     def compare(self, here: Floats, there: Floats) -> Compared:
         out = self._judge(*(self._cells_of(code) for code in (here, there)))
         temperature, scale, _ = self._calibration
-        return Compared(out[:, :4], np.exp(out[:, 4]) * np.float32(scale), sigmoid(out[:, 5] / np.float32(temperature)))
+        pose = self._mount.of_base(out[:, :4])
+        return Compared(pose, np.exp(out[:, 4]) * np.float32(scale), sigmoid(out[:, 5] / np.float32(temperature)))
 
     def _cells_of(self, code: Floats) -> Floats:
         """(pairs, code) -> (pairs, cells, channels)."""

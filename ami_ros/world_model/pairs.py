@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ami_ros.camera import CameraMount
 from ami_ros.scan import Scan, ranges_at
 from ami_ros.world_model.alignment import Alignment, align, moved_off
 from ami_ros.world_model.spec import PAIR_CHANNELS as CHANNELS
@@ -113,12 +114,15 @@ def _small(code: Tensor) -> Tensor:
 class PairHead(nn.Module):
     """Compares pictures of one camera. Maps are kept flat, (..., code), so that they travel as other codes do.
 
+    Poses are those of base_link, the camera sitting at `mount`.
+
     What it says is calibrated on buildings that it was not trained in (`learning.pair_calibration`), and the figures
     are kept with the weights.
     """
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__()
+        self.mount = CameraMount()
         self.size, self.side = spec.pair_size, spec.pair_size // STRIDE
         self.code_size = spec.picture_code
         self.tangent = math.tan(spec.inputs.field_of_view / 2) if spec.inputs.field_of_view else 1.0
@@ -165,8 +169,12 @@ class PairHead(nn.Module):
         cells = here[: CHANNELS * self.side**2].unflatten(-1, (CHANNELS, self.side, self.side))
         nearness = (-self.plan(cells)[0][..., 0]).exp().clamp(max=1 / NEAREST).reshape(1, 1, self.side, self.side)
         nearness = functional.interpolate(nearness, (THUMB, THUMB), mode="bilinear")[0, 0]
+        pose = self.mount.of_camera(pose)
         guess = torch.cat([pose[:2], torch.atan2(pose[3:], pose[2:3])])
-        return align(_small(here), _small(there), nearness, guess, self.tangent)
+        found = align(_small(here), _small(there), nearness, guess, self.tangent)
+        x, y, yaw = found.pose
+        in_base = self.mount.of_base(torch.stack([x, y, yaw.cos(), yaw.sin()]))
+        return found._replace(pose=torch.cat([in_base[:2], yaw[None]]))
 
     def moved_off(self, code: Tensor) -> Tensor:
         """(2,) how much a picture (code,) changes within one or two decimetres; see `alignment.moved_off`."""
@@ -176,7 +184,7 @@ class PairHead(nn.Module):
         """What a laser sees in the directions of the columns of cells (1, side) [m]; None without one."""
         if scan is None:
             return None
-        bearings = -torch.atan(self.places[0, 0] * self.tangent).numpy().astype(np.float64)
+        bearings = self.mount.yaw - torch.atan(self.places[0, 0] * self.tangent).numpy().astype(np.float64)
         return torch.from_numpy(ranges_at(scan, bearings))[None]
 
     def plan(self, features: Tensor) -> tuple[Tensor, Tensor]:
@@ -214,7 +222,8 @@ class PairHead(nn.Module):
                 saw nothing; None: there is no laser.
 
         Returns:
-            (pairs, 6): x, y [m], cos, sin, logarithm of the expected error, logit of `same`; not calibrated.
+            (pairs, 6): x, y [m], cos, sin, of the camera; logarithm of the expected error, logit of `same`; not
+            calibrated.
         """
         square = (self.side, self.side)
         share = found.scores.softmax(-1)
@@ -280,4 +289,5 @@ class PairHead(nn.Module):
     def verdict(self, out: Tensor) -> Verdict:
         """What `judge` gave, calibrated."""
         temperature, scale, _ = self.calibration.unbind()
-        return Verdict(out[..., :4], out[..., 4].exp() * scale, (out[..., 5] / temperature).sigmoid())
+        pose = self.mount.of_base(out[..., :4])
+        return Verdict(pose, out[..., 4].exp() * scale, (out[..., 5] / temperature).sigmoid())
