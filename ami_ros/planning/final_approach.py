@@ -21,11 +21,12 @@ SLOWEST, FASTEST = 0.06, 0.25  # [m/s]
 BACKWARDS = 0.4  # [m] from which a place behind is backed up to: turning twice would take longer
 
 
-def facing(pose: Array) -> Array:
-    """A `pose` (3,) in base_link with the heading in which a robot drives straight to it."""
+def facing(pose: Array, scan: Scan | None = None) -> Array:
+    """A `pose` (3,) in base_link with the heading in which a robot drives straight to it: backwards, where it is close
+    behind a robot whose `scan` looks there."""
     x, y = float(pose[0]), float(pose[1])
     bearing = math.atan2(y, x)
-    if math.hypot(x, y) < BACKWARDS and abs(bearing) > math.pi / 2:
+    if math.hypot(x, y) < BACKWARDS and abs(bearing) > math.pi / 2 and (scan is None or covers(scan, np.pi)):
         bearing = float(wrap(bearing + math.pi))
     return np.array([x, y, bearing])
 
@@ -44,13 +45,15 @@ def final_approach(pose: Array, scan: Scan | None, robot: Kinematics, radius: fl
     distance, bearing = float(np.hypot(pose[0], pose[1])), float(np.arctan2(pose[1], pose[0]))
     if robot.drive != "differential" or scan is None or not 0.0 < distance < REACH:
         return None
-    if free_range(scan, bearing, radius + ROOM) < distance + radius + ROOM:
+    aside, seen = float(facing(pose, scan)[2]), covers(scan, bearing)
+    if seen and free_range(scan, bearing, radius + ROOM) < distance + radius + ROOM:
         return None
-    aside = float(facing(pose)[2]) if covers(scan, np.pi) else bearing
     backwards = abs(float(wrap(aside - bearing))) > np.pi / 2
     angular = float(np.clip(TURN_RATE * aside, -robot.max_angular, robot.max_angular))
     if abs(aside) > ASIDE:
         return 0.0, angular
+    if not seen:
+        return None
     fastest = robot.max_reverse if backwards else robot.max_linear
     speed = min(max(DRIVE_RATE * distance, SLOWEST), FASTEST, fastest)
     return (-speed if backwards else speed), angular

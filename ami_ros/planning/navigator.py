@@ -245,7 +245,7 @@ class Navigator:
             last = self.steering.final_approach(percept, sight.pose, message, sight)
             if last is not None:
                 return last
-        return self._drive(percept, self.steering.approached(target), message, sight)
+        return self._drive(percept, self.steering.approached(target, percept.scan), message, sight)
 
     def _follow(self, percept: Percept, sight: Sight, news: str) -> Decision:
         """Follows the route to its next place; `news` may change which way is best."""

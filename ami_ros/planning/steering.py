@@ -55,11 +55,11 @@ class Steering:
         self.unsure = False
         self.planner.reset()
 
-    def approached(self, target: Target) -> Target:
+    def approached(self, target: Target, scan: Scan | None) -> Target:
         """What of a target counts until the robot is there: a heading is turned to on the spot, where that can be."""
         if target.latent is not None or target.pose is None or self.robot.drive != "differential":
             return target
-        return replace(target, pose=facing(target.pose))
+        return replace(target, pose=facing(target.pose, scan))
 
     def turn(self, angle: float, message: str, sight: Sight, rate: float = math.inf) -> Decision:
         """A turn on the spot by `angle` [rad], as fast as may be, or at `rate` [1/s] of it."""

@@ -32,11 +32,21 @@ def test_it_comes_within_two_centimetres(bearing: float, distance: float) -> Non
     assert np.hypot(*(driven(goal) - goal)[:2]) < 0.02
 
 
+FRONT = Scan(OPEN.ranges[:36], -np.pi / 2, np.pi / 36)
+
+
 def test_what_lies_behind_is_backed_up_to_unless_the_laser_does_not_look_there() -> None:
+    """A robot whose laser looks ahead only stood beside its goal until it counted as stuck: it may not back up."""
     behind = np.array([-0.2, 0.01, 0.0])
     command = final_approach(behind, OPEN, ROBOT, RADIUS)
     assert command is not None and -ROBOT.max_reverse <= command[0] < 0
-    assert final_approach(behind, Scan(OPEN.ranges[:36], -np.pi / 2, np.pi / 36), ROBOT, RADIUS) is None
+    command = final_approach(behind, FRONT, ROBOT, RADIUS)
+    assert command is not None and command[0] == 0.0 and command[1] > 1.0, "it turns there"
+    assert np.hypot(*(driven(behind, FRONT) - behind)[:2]) < 0.02
+    ahead = np.array([0.2, 0.01, 0.0])
+    assert final_approach(ahead, Scan(OPEN.ranges[:8], np.pi / 2, np.pi / 36), ROBOT, RADIUS) is None, (
+        "it sees aside only"
+    )
 
 
 def test_what_is_far_off_or_not_seen_to_be_free_is_left_to_the_search() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ami_ros.planning.final_approach import facing
+from ami_ros.scan import Scan
 
 
 @pytest.mark.parametrize(
@@ -16,3 +17,5 @@ from ami_ros.planning.final_approach import facing
 def test_it_faces_the_place_or_turns_its_back_on_it(place: tuple[float, float], heading: float) -> None:
     found = facing(np.array([*place, 2.0]))
     np.testing.assert_allclose(found, [*place, heading], atol=1e-3)
+    ahead_only = Scan(np.full(19, 3.0, np.float32), -np.pi / 2, np.pi / 18)
+    assert np.cos(facing(np.array([*place, 2.0]), ahead_only)[2] - np.arctan2(place[1], place[0])) > 0.999
