@@ -127,6 +127,9 @@ class Rectifier:
                 f"camera_info: this camera sees less than the {math.degrees(least):.0f} degrees across and upright "
                 "that the model needs; use a wider one, or train with this one"
             )
+        steps = np.linspace(-self._half, self._half, 33)
+        # Share of the square that the camera sees.
+        self.seen = float(self._sees(np.stack(np.meshgrid(steps, steps), -1).reshape(-1, 2)).mean())
         border = _border(self._half)
         side = min(camera.width, camera.height)
         usual = np.array([camera.width - 1, camera.height - 1]) / 2 + border / self._half * side / 2

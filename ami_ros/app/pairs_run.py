@@ -24,6 +24,7 @@ from ami_ros.simulation.buildings.names import BARE, PREFIX, building_name, refu
 from ami_ros.simulation.world_file import load_world
 from ami_ros.world_model.checkpoint import CONFIG, LoadedModel, load_model, save_model
 from ami_ros.world_model.model import WorldModel
+from ami_ros.world_model.spec import PAIR_NARROW
 
 NO_CEILING = 5  # one in so many buildings has none
 SIZE = 96  # [px] of pictures that are compared
@@ -74,15 +75,19 @@ def run(job: PairJob) -> LoadedModel:
         fit_pairs(model.pairs, learned, config, lambda done, loss: bar.update(task, completed=done))
     # Thresholds and figures are of different halves of the buildings that were held out.
     halves = [held_out.of_worlds(rest) for rest in (0, 1)]
-    calibrate(model.pairs, judge_pairs(model.pairs, halves[0], BATCHES, job.seed))
-    found = quality(model.pairs, judge_pairs(model.pairs, halves[1], BATCHES, job.seed))
+    calibrate(model.pairs, *(judge_pairs(model.pairs, halves[0], BATCHES, job.seed, narrow) for narrow in (0.0, 1.0)))
+    found = {
+        what: quality(model.pairs, judge_pairs(model.pairs, halves[1], BATCHES, job.seed, narrow), sees)
+        for what, narrow, sees in (("whole", 0.0, 1.0), ("narrow", 1.0, PAIR_NARROW))
+    }
     loaded = save_model(job.out, job.name, model)
     _show(found, console)
     console.print(f"model {loaded.encoder_id} is in {job.out}")
     if job.json is not None:
         known = {"encoder_id": loaded.encoder_id, "buildings": len(drawn), "steps": job.steps, "seed": job.seed}
         minutes = round((time.monotonic() - began) / 60, 2)
-        write_json(job.json, known | asdict(found) | {"minutes": minutes} | hardware())
+        figures = {f"{what}_{name}": value for what in found for name, value in asdict(found[what]).items()}
+        write_json(job.json, known | figures | {"minutes": minutes} | hardware())
     return loaded
 
 
@@ -129,8 +134,9 @@ def draw_building(name: str, file: Path, config: ViewConfig) -> None:
     save_views(file, take_views(world, config, seed))
 
 
-def _show(found: PairQuality, console: Console) -> None:
-    table = Table("in buildings held out", "", box=None, padding=(0, 3, 0, 0))
-    for name, value in asdict(found).items():
-        table.add_row(name, f"{value:.3g}")
+def _show(found: dict[str, PairQuality], console: Console) -> None:
+    table = Table("in buildings held out", *(f"{what} pictures" for what in found), box=None, padding=(0, 3, 0, 0))
+    columns = [asdict(quality) for quality in found.values()]
+    for name in columns[0]:
+        table.add_row(name, *(f"{column[name]:.3g}" for column in columns))
     console.print(table)

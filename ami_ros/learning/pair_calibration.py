@@ -21,6 +21,7 @@ from ami_ros.learning.pair_phase import draw
 from ami_ros.learning.photographs import NARROW, photographed
 from ami_ros.learning.views import Views
 from ami_ros.world_model.pairs import PairHead
+from ami_ros.world_model.spec import relied_on
 
 ALPHA = 0.002  # share of unrelated pairs that may be relied on: hundreds are looked at on the way to one claim
 UNRELATED = 0.02  # share of what the first shows, below which the second shows nothing of it
@@ -85,39 +86,51 @@ def judge_pairs(head: PairHead, views: Views, batches: int, seed: int, narrow: f
     return Judged(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-def calibrate(head: PairHead, judged: Judged) -> None:
-    """Sets the head's calibration by what it said: temperature, scale of errors, and threshold."""
+def calibrate(head: PairHead, judged: Judged, narrow: Judged) -> None:
+    """Sets the head's calibration by what it said: temperature, scale of errors, and thresholds.
+
+    Args:
+        head: see there.
+        judged: pairs of cameras that see all of the picture.
+        narrow: pairs of narrow ones.
+    """
     logits, same = torch.from_numpy(judged.logit), torch.from_numpy(_sees(judged.overlap))
     losses = [float(functional.binary_cross_entropy_with_logits(logits / t, same)) for t in TEMPERATURES]
     temperature = float(TEMPERATURES[int(np.argmin(losses))])
     good = judged.overlap > 0.25
     scale = float(np.median(judged.off[0][good] / judged.error[good]) / math.log(2)) if good.any() else 1.0
+    least = (_beyond_what_misleads(pairs, temperature) for pairs in (judged, narrow))
+    head.calibration.copy_(torch.tensor([temperature, max(scale, 0.1), *least]))
+
+
+def _beyond_what_misleads(judged: Judged, temperature: float) -> float:
+    """Logit that at most a share ALPHA of misleading pairs reaches."""
     claims = np.sort(judged.logit[judged.misleading] / temperature)
     rank = math.ceil((len(claims) + 1) * (1 - ALPHA)) - 1
     # Weights are stored in half precision: up to the next such number, and beyond what misleads.
-    least = np.nextafter(np.float16(claims[rank]), np.float16(np.inf)) if rank < len(claims) else np.float16(20.0)
-    head.calibration.copy_(torch.tensor([temperature, max(scale, 0.1), float(least)]))
+    return float(np.nextafter(np.float16(claims[rank]), np.float16(np.inf))) if rank < len(claims) else 20.0
 
 
-def quality(head: PairHead, judged: Judged) -> PairQuality:
-    """Figures of calibrated pairs."""
+def quality(head: PairHead, judged: Judged, sees: float = 1.0) -> PairQuality:
+    """Figures of calibrated pairs, of cameras that see a share `sees` of the picture."""
+    threshold = 1 / (1 + math.exp(-relied_on(head.calibration.tolist(), sees)))
     distance, turn = judged.off
-    sees, blind = judged.overlap > 0.25, judged.overlap < 0.05
-    near = sees & (np.hypot(judged.truth[:, 0], judged.truth[:, 1]) < 0.7)
+    same, blind = judged.overlap > 0.25, judged.overlap < 0.05
+    near = same & (np.hypot(judged.truth[:, 0], judged.truth[:, 1]) < 0.7)
     claims = judged.misleading
-    there = sees & (np.hypot(judged.truth[:, 0], judged.truth[:, 1]) < 0.3) & (np.abs(judged.truth[:, 2]) < 0.3)
-    above = judged.logit[sees][:, None] > judged.logit[blind][None]
+    there = same & (np.hypot(judged.truth[:, 0], judged.truth[:, 1]) < 0.3) & (np.abs(judged.truth[:, 2]) < 0.3)
+    above = judged.logit[same][:, None] > judged.logit[blind][None]
     return PairQuality(
         pairs=len(distance),
         near_position_median_m=_quantile(distance[near], 0.5),
         near_position_p90_m=_quantile(distance[near], 0.9),
         near_heading_median_rad=_quantile(turn[near], 0.5),
-        position_median_m=_quantile(distance[sees], 0.5),
+        position_median_m=_quantile(distance[same], 0.5),
         auroc=float(above.mean()) if above.size else math.nan,
-        threshold=head.threshold,
-        accepted_here=float((judged.same[there] >= head.threshold).mean()) if there.any() else 0.0,
-        accepted_near=float((judged.same[near] >= head.threshold).mean()) if near.any() else 0.0,
-        accepted_unrelated=float((judged.same[claims] >= head.threshold).mean()) if claims.any() else 0.0,
+        threshold=threshold,
+        accepted_here=float((judged.same[there] >= threshold).mean()) if there.any() else 0.0,
+        accepted_near=float((judged.same[near] >= threshold).mean()) if near.any() else 0.0,
+        accepted_unrelated=float((judged.same[claims] >= threshold).mean()) if claims.any() else 0.0,
     )
 
 

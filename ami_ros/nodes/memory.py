@@ -117,7 +117,7 @@ class MemoryNode(AmiNode[MemoryParameters]):
         if self.memory.takes_scans:
             self._scanner = Scanner(self, config.base_frame, config.scanner)
             self.subscribe(LaserScan, "scan", self._on_scan)
-        self._camera = CalibratedCamera(loaded.model.spec.inputs, config.compressed)
+        self._camera = CalibratedCamera(spec.inputs, config.compressed, pairs=loaded.model.pairs)
         self._camera.follow(self)
         if config.thumbnails:
             self.subscribe(self._camera.message_type, "image", self._images.append)

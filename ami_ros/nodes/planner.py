@@ -124,7 +124,7 @@ class PlannerNode(AmiNode[PlannerParameters]):
         navigator = Navigator(dynamics, config.navigator)
         warm_up(self.perception, navigator.planner)
         self._scanner = Scanner(self, config.frames.base, config.scanner)
-        self._camera = CalibratedCamera(loaded.model.spec.inputs, max_pixels=config.max_image_pixels)
+        self._camera = CalibratedCamera(self._spec.inputs, max_pixels=config.max_image_pixels, pairs=loaded.model.pairs)
         self._camera.follow(self)
         self._percepts = Percepts()
         self._latent_stamp = self._latent_came = -math.inf

@@ -45,15 +45,8 @@ class ArrayPairs(ABC):
     """Compares pictures cell by cell; see `pairs.PairHead`."""
 
     size: int  # [px], square, of the pictures
-
-    @property
-    @abstractmethod
-    def mount(self) -> CameraMount:
-        """Where the camera sits."""
-
-    @mount.setter
-    @abstractmethod
-    def mount(self, mount: CameraMount) -> None: ...
+    mount: CameraMount  # where the robot's camera sits
+    sees: float  # share of the picture that it sees
 
     @property
     @abstractmethod
@@ -174,7 +167,7 @@ class _PairsByTorch(ArrayPairs):
     def __init__(self, pairs: Any) -> None:
         self._pairs, self.size = pairs, pairs.size
 
-    @property
+    @property  # type: ignore[override]  # what it stands for is the head's
     def mount(self) -> CameraMount:
         found: CameraMount = self._pairs.mount
         return found
@@ -182,6 +175,14 @@ class _PairsByTorch(ArrayPairs):
     @mount.setter
     def mount(self, mount: CameraMount) -> None:
         self._pairs.mount = mount
+
+    @property
+    def sees(self) -> float:
+        return float(self._pairs.sees)
+
+    @sees.setter
+    def sees(self, share: float) -> None:
+        self._pairs.sees = share
 
     @property
     def threshold(self) -> float:

@@ -32,6 +32,7 @@ from ami_ros.world_model.spec import (
     PAIR_STRIDE,
     PAIR_THUMB,
     ModelSpec,
+    relied_on,
 )  # fmt: skip
 
 
@@ -45,7 +46,7 @@ class InferencePairs(ArrayPairs):
 
     def __init__(self, spec: ModelSpec, weights: Weights) -> None:
         self._weights, self.size, self._side = weights, spec.pair_size, spec.pair_size // PAIR_STRIDE
-        self._mount = CameraMount()
+        self.mount, self.sees = CameraMount(), 1.0
         self._tangent = math.tan(spec.inputs.field_of_view / 2) if spec.inputs.field_of_view else 1.0
         steps = (np.arange(self._side, dtype=np.float32) + 0.5) / self._side * 2 - 1
         self._cells = np.stack(np.meshgrid(steps, steps, indexing="xy"), -1).reshape(-1, 2)  # (cells, 2) across, down
@@ -57,16 +58,8 @@ class InferencePairs(ArrayPairs):
         self._calibration = [float(value) for value in weights["pairs.calibration"]]
 
     @property
-    def mount(self) -> CameraMount:
-        return self._mount
-
-    @mount.setter
-    def mount(self, mount: CameraMount) -> None:
-        self._mount = mount
-
-    @property
     def threshold(self) -> float:
-        return float(sigmoid(self._calibration[2]))
+        return float(sigmoid(relied_on(self._calibration, self.sees)))
 
     def code(self, image: Bytes) -> Floats:
         small = pooled(image.astype(np.float32), PAIR_THUMB)
@@ -76,8 +69,8 @@ class InferencePairs(ArrayPairs):
 
     def compare(self, here: Floats, there: Floats) -> Compared:
         out = self._judge(*(self._cells_of(code) for code in (here, there)))
-        temperature, scale, _ = self._calibration
-        pose = self._mount.of_base(out[:, :4])
+        temperature, scale = self._calibration[:2]
+        pose = self.mount.of_base(out[:, :4])
         return Compared(pose, np.exp(out[:, 4]) * np.float32(scale), sigmoid(out[:, 5] / np.float32(temperature)))
 
     def _cells_of(self, code: Floats) -> Floats:

@@ -26,7 +26,7 @@ from ami_ros.world_model.spec import PAIR_SHOWN as SHOWN
 from ami_ros.world_model.spec import PAIR_SKEW as SKEW
 from ami_ros.world_model.spec import PAIR_STRIDE as STRIDE
 from ami_ros.world_model.spec import PAIR_THUMB as THUMB
-from ami_ros.world_model.spec import ModelSpec
+from ami_ros.world_model.spec import ModelSpec, relied_on
 
 WIDTH = 64  # channels of what reads it
 SUMMARY = 7  # numbers that say of a pair what comes of it all
@@ -114,7 +114,8 @@ def _small(code: Tensor) -> Tensor:
 class PairHead(nn.Module):
     """Compares pictures of one camera. Maps are kept flat, (..., code), so that they travel as other codes do.
 
-    Poses are those of base_link, the camera sitting at `mount`.
+    Poses are those of base_link, the camera sitting at `mount`; of the picture it sees the share `sees`, the rest is
+    black.
 
     What it says is calibrated on buildings that it was not trained in (`learning.pair_calibration`), and the figures
     are kept with the weights.
@@ -122,7 +123,7 @@ class PairHead(nn.Module):
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__()
-        self.mount = CameraMount()
+        self.mount, self.sees = CameraMount(), 1.0
         self.size, self.side = spec.pair_size, spec.pair_size // STRIDE
         self.code_size = spec.picture_code
         self.tangent = math.tan(spec.inputs.field_of_view / 2) if spec.inputs.field_of_view else 1.0
@@ -147,14 +148,15 @@ class PairHead(nn.Module):
         self.places: Tensor
         places = cells.T.reshape(2, self.side, self.side)
         self.register_buffer("places", places.contiguous(), persistent=False)
-        # Set by calibration: logit of `same` divided by the first; error times the second; least logit to rely on.
+        # Set by calibration: logit of `same` divided by the first; error times the second; least logits to rely on, of
+        # a camera that sees all of the picture, and of a narrow one.
         self.calibration: Tensor
-        self.register_buffer("calibration", torch.tensor([1.0, 1.0, 2.0]))
+        self.register_buffer("calibration", torch.tensor([1.0, 1.0, 2.0, 2.0]))
 
     @property
     def threshold(self) -> float:
         """Least `same` at which a pair is relied on: few pairs that do not see the same reach it."""
-        return float(self.calibration[2].sigmoid())
+        return 1 / (1 + math.exp(-relied_on(self.calibration.tolist(), self.sees)))
 
     def code(self, image: Tensor) -> Tensor:
         """(batch, 3, size, size) uint8 -> (batch, code), to be kept and compared: the map, and a small picture."""
@@ -288,6 +290,6 @@ class PairHead(nn.Module):
 
     def verdict(self, out: Tensor) -> Verdict:
         """What `judge` gave, calibrated."""
-        temperature, scale, _ = self.calibration.unbind()
+        temperature, scale = self.calibration[:2]
         pose = self.mount.of_base(out[..., :4])
         return Verdict(pose, out[..., 4].exp() * scale, (out[..., 5] / temperature).sigmoid())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
@@ -14,6 +15,7 @@ PAIR_THUMB = 32  # [px] of the small square picture that goes with the cells
 PAIR_SHOWN = 16  # of the numbers in a cell, as many are shown to what reads the pose
 PAIR_SKEW = 0.35  # [rad] by which a cell's bearing may differ from that of a level camera
 PAIR_ERRORS = (-4.0, 2.0)  # of the logarithm of the expected error
+PAIR_NARROW = 0.3  # share of a picture that the narrow cameras see for which there is a threshold of its own
 CONTRAST_TEMPERATURE = 0.1  # of the critic that says whether latents belong to one place
 
 
@@ -30,6 +32,14 @@ def within(spec: object, **limits: tuple[int, int]) -> None:
     for name, (least, most) in limits.items():
         if not least <= getattr(spec, name) <= most:
             raise ValueError(f"{name} must be {least} to {most}, not {getattr(spec, name)}")
+
+
+def relied_on(calibration: Sequence[float], sees: float) -> float:
+    """Logit of seeing the same from which a pair is relied on, of a camera that sees a share `sees` of the picture: one
+    that shows less can be less sure, also of what misleads."""
+    whole, narrow = calibration[2:4]
+    share = min(1.0, max(0.0, (1.0 - sees) / (1.0 - PAIR_NARROW)))
+    return whole + share * (narrow - whole)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -122,7 +123,7 @@ def test_what_is_said_is_calibrated_on_pairs_that_were_not_learned_from(views: V
     head = PairHead(ModelSpec(InputSpec(32, field_of_view=FIELD), pair_size=32))
     fit_pairs(head, views, PairConfig(steps=5, groups=4, pairs=16), lambda done, loss: None)
     found = judge_pairs(head, views, 2, 0)
-    calibrate(head, found)
+    calibrate(head, found, judge_pairs(head, views, 2, 0, narrow=1.0))
     figures = quality(head, judge_pairs(head, views, 2, 0))
     assert figures.pairs == len(found.logit) and figures.accepted_unrelated <= 0.02
 
@@ -135,7 +136,12 @@ def test_the_threshold_lets_two_of_a_thousand_unrelated_pairs_pass() -> None:
     truth = np.where(sees[:, None], pose, [5.0, 0, 0])
     overlap, error = sees.astype(np.float32), np.full(count, 0.1, np.float32)
     head = PairHead(ModelSpec(InputSpec(32, field_of_view=FIELD), pair_size=32)).requires_grad_(False)
-    calibrate(head, Judged(pose, truth, overlap, logit, error, sees.astype(np.float32)))
+    judged = Judged(pose, truth, overlap, logit, error, sees.astype(np.float32))
+    calibrate(head, judged, replace(judged, logit=logit - 1))
     probability = 1 / (1 + np.exp(-logit / float(head.calibration[0])))
     assert (probability[~sees] >= head.threshold).mean() == pytest.approx(0.002, abs=0.001)
     assert (probability[sees] >= head.threshold).mean() > 0.7
+    whole, head.sees = head.threshold, 0.0
+    assert (1 / (1 + np.exp(-(logit[~sees] - 1) / float(head.calibration[0]))) >= head.threshold).mean() < 0.003
+    head.sees, narrow = 0.65, head.threshold
+    assert narrow < head.threshold < whole, "between them, the more of the picture it sees the less"

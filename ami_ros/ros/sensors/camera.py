@@ -21,12 +21,19 @@ class CalibratedCamera:
         inputs: of the model.
         compressed: the topic image has CompressedImage.
         max_pixels: larger pictures are refused before they are decoded.
+        pairs: the model's, which compares pictures; it is told how much of them the robot's camera sees.
     """
 
-    def __init__(self, inputs: InputSpec, compressed: bool = False, max_pixels: int = MAX_PIXELS) -> None:
+    def __init__(
+        self,
+        inputs: InputSpec,
+        compressed: bool = False,
+        max_pixels: int = MAX_PIXELS,
+        pairs: Any = None,
+    ) -> None:
         self.message_type = CompressedImage if compressed else Image
         self._inputs = inputs
-        self._max_pixels = max_pixels
+        self._max_pixels, self._pairs = max_pixels, pairs
         self._info: tuple[Any, ...] = ()  # as it was heard last
         self._rectifier: Rectifier | None = None
         self._misfit: AmiError | None = None
@@ -49,6 +56,8 @@ class CalibratedCamera:
             )
         except AmiError as error:
             self._misfit = error
+        if self._rectifier is not None and self._pairs is not None:
+            self._pairs.sees = self._rectifier.seen
 
     def picture(self, message: Image | CompressedImage) -> Picture:
         """The picture (H, W, 3) RGB in a message, of the camera or of a goal.
