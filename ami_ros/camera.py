@@ -127,9 +127,8 @@ class Rectifier:
                 f"camera_info: this camera sees less than the {math.degrees(least):.0f} degrees across and upright "
                 "that the model needs; use a wider one, or train with this one"
             )
-        steps = np.linspace(-self._half, self._half, 33)
         # Share of the square that the camera sees.
-        self.seen = float(self._sees(np.stack(np.meshgrid(steps, steps), -1).reshape(-1, 2)).mean())
+        self.seen = float(self._sees(_grid(self._half, 64)).mean())
         border = _border(self._half)
         side = min(camera.width, camera.height)
         usual = np.array([camera.width - 1, camera.height - 1]) / 2 + border / self._half * side / 2
@@ -160,8 +159,7 @@ class Rectifier:
         """For pictures of another size than those of the calibration, too."""
         scale = shape[1] / self.camera.width
         side = int(min(MOST_SIDE, max(16, round(2 * self._half * min(self.camera.focal) * scale))))
-        steps = ((np.arange(side) + 0.5) / side * 2 - 1) * self._half
-        rays = np.stack(np.meshgrid(steps, steps), -1).reshape(-1, 2)
+        rays = _grid(self._half, side)
         unseen = ~self._sees(rays).reshape(side, side)
         pixels = ((self.camera.pixels(rays) + 0.5) * scale - 0.5).astype(np.float32).reshape(side, side, 2)
         across, down = (np.ascontiguousarray(pixels[..., k]) for k in (0, 1))
@@ -175,6 +173,12 @@ class _Maps(NamedTuple):
     across: NDArray[np.float32]  # (side, side) [px]
     down: NDArray[np.float32]
     unseen: NDArray[np.bool_] | None  # (side, side) which come from nowhere
+
+
+def _grid(half: float, side: int) -> Array:
+    """Rays (side * side, 2) in the middles of the pixels of a square that reaches `half` from the axis."""
+    steps = ((np.arange(side) + 0.5) / side * 2 - 1) * half
+    return np.stack(np.meshgrid(steps, steps), -1).reshape(-1, 2)
 
 
 def _border(half: float, cross: bool = False) -> Array:

@@ -49,7 +49,8 @@ def test_latents_stay_and_pictures_are_compared(start: LoadedModel, tmp_path: Pa
         torch.testing.assert_close(again.encode(Sensors(image)), start.model.encode(Sensors(image)))
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert figures["encoder_id"] == made.encoder_id and figures["buildings"] == 2
-    assert 0 < figures["threshold"] <= 1 and np.isfinite(figures["near_position_median_m"])
+    assert 0 < figures["whole_threshold"] <= 1 and 0 < figures["narrow_threshold"] <= 1
+    assert np.isfinite(figures["whole_near_position_median_m"])
 
 
 def test_one_building_in_five_has_no_ceiling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
