@@ -22,11 +22,35 @@ LENSES = {"": (0,), "plumb_bob": (0, 4, 5), "rational_polynomial": (0, 8, 12, 14
 
 @dataclass(frozen=True)
 class CameraMount:
-    """Where a camera sits on the robot, as far as it matters for where pictures are taken; see `Pose3` for the rest."""
+    """Where a camera sits on the robot, as in `Pose3`."""
 
     x: float = 0.0  # [m] in front of base_link; larger: farther ahead
     y: float = 0.0  # [m] to its left; larger: farther to the left
     yaw: float = 0.0  # [rad] to the left; larger: looks more to the left
+    z: float = 0.0  # [m] above the floor; larger: higher; 0: not known
+    pitch: float = 0.0  # [rad] down; larger: looks more down
+    roll: float = 0.0  # [rad] to the right; larger: leans more
+
+    def rays(self, right: Array, down: Array) -> tuple[Array, Array, Array]:
+        """Where pixels look that are so far to the right and down, for 1 along the axis: ahead, left and up, in
+        base_link."""
+        ahead, left, up = np.ones_like(right), -right, -down
+        c, s = math.cos(self.roll), math.sin(self.roll)
+        left, up = c * left - s * up, s * left + c * up
+        c, s = math.cos(self.pitch), math.sin(self.pitch)
+        ahead, up = c * ahead + s * up, c * up - s * ahead
+        c, s = math.cos(self.yaw), math.sin(self.yaw)
+        return c * ahead - s * left, s * ahead + c * left, up
+
+    def seen(self, ahead: Any, left: Any, up: Any) -> tuple[Any, Any, Any]:
+        """Points of base_link's axes, from the camera, as it sees them: how deep along its axis, how far to the right
+        and down; the inverse of `rays`. Arrays or tensors."""
+        c, s = math.cos(self.yaw), math.sin(self.yaw)
+        ahead, left = c * ahead + s * left, c * left - s * ahead
+        c, s = math.cos(self.pitch), math.sin(self.pitch)
+        ahead, up = c * ahead - s * up, c * up + s * ahead
+        c, s = math.cos(self.roll), math.sin(self.roll)
+        return ahead, -(c * left + s * up), s * left - c * up
 
     def of_base(self, pose: Poses) -> Poses:
         """Poses (..., 4) of a camera, as x, y [m], cos and sin of the yaw where it was before, as poses of

@@ -94,6 +94,14 @@ def test_poses_of_a_camera_that_sits_beside_the_middle_become_those_of_the_robot
     np.testing.assert_allclose(mount.of_base(torch.from_numpy(seen)).numpy(), found, atol=1e-9)
 
 
+def test_where_a_tilted_camera_looks_is_what_it_sees_there() -> None:
+    mount, rng = CameraMount(0.1, 0.0, 0.4, z=0.3, pitch=0.2, roll=-0.1), np.random.default_rng(0)
+    right, down = rng.uniform(-1, 1, (2, 50))
+    depth, across, under = mount.seen(*mount.rays(right, down))
+    np.testing.assert_allclose([depth, across, under], [np.ones(50), right, down], atol=1e-9)
+    assert mount.rays(np.zeros(1), np.zeros(1))[2] < 0, "it looks down"
+
+
 NARROW = {
     "of a phone": Camera(320, 240, (200.0, 200.0), (159.5, 119.5)),
     "off centre": Camera(320, 240, (90.0, 90.0), (60.0, 119.5)),

@@ -90,7 +90,7 @@ class GoalLocator:
             pose, error = from_cos_sin(verdict.pose[0].numpy()), float(verdict.error[0])
             if not np.less((np.hypot(pose[0], pose[1]), abs(pose[2])), ALIGNED).all():
                 return Seen(pose, error, same)
-            aligned = pairs.align(here[0], there[0], verdict.pose[0])
+            aligned = pairs.align(here[0], there[0], verdict.pose[0], percept.scan)
             difference = aligned.difference(self._moved, self.own.usual(pairs, percept))
         if difference > EXACT[0]:
             return Seen(pose, error, same, difference, sigma=error)

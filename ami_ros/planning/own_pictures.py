@@ -46,7 +46,7 @@ class OwnPictures:
         odometry, there = self._kept[min(beside)[1]]
         x, y, yaw = relative(percept.odometry, odometry)
         pose = torch.tensor([x, y, np.cos(yaw), np.sin(yaw)], dtype=torch.float32)
-        return pairs.align(torch.from_numpy(percept.picture), there, pose).off
+        return pairs.align(torch.from_numpy(percept.picture), there, pose, percept.scan).off
 
     def forget(self) -> None:
         """Odometry restarted."""

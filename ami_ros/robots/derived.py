@@ -169,7 +169,7 @@ def _camera_misfit(camera: CameraSensor | None, inputs: InputSpec) -> str:
 def camera_mount(robot: RobotDescription) -> CameraMount:
     """Where the robot's camera sits; in its middle, where the description does not tell."""
     at = robot.camera.mount if robot.camera is not None else None
-    return CameraMount(at.x, at.y, at.yaw) if at is not None else CameraMount()
+    return CameraMount(at.x, at.y, at.yaw, at.z, at.pitch, at.roll) if at is not None else CameraMount()
 
 
 def rectifier_for(robot: RobotDescription, inputs: InputSpec) -> Rectifier | None:

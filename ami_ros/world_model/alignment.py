@@ -12,10 +12,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ami_ros.camera import CameraMount
+
+LEVEL = CameraMount()
 ITERATIONS = 8
 DELTAS = 0.02, 0.02, 0.01  # [m], [m], [rad] for derivatives
 PRIOR = 0.25, 0.25, 0.15  # [m], [m], [rad] error of the guess: where pictures show nothing of it, a pose stays there
@@ -39,7 +43,7 @@ EDGE = 2  # pixels beside the frame that are part of it still
 class Alignment(NamedTuple):
     """How two pictures fit."""
 
-    pose: Tensor  # (3,) x, y [m], yaw [rad] of the second in the base frame of the first
+    pose: Tensor  # (3,) x, y [m], yaw [rad] of the second in the frame of the first
     off: Tensor  # (2,) mean absolute difference of the aligned pictures: of colours, and of tints
 
     def difference(self, moved: Tensor, usual: Tensor | None = None) -> float:
@@ -57,17 +61,20 @@ class Alignment(NamedTuple):
         return float((self.off / allowed.sqrt()).amax())
 
 
-def align(here: Tensor, there: Tensor, nearness: Tensor, guess: Tensor, tangent: float) -> Alignment:
+def align(
+    here: Tensor, there: Tensor, nearness: Tensor, guess: Tensor, tangent: float, mount: CameraMount = LEVEL
+) -> Alignment:
     """Aligns a pair of small pictures, by Levenberg and Marquardt's method on Huber's loss.
 
     Args:
         here: (3, n, n) colours, of any brightness: only shares of the mean of what both show are compared.
         there: likewise.
         nearness: (n, n) [1/m] of what each pixel of `here` shows, in the plane of the floor.
-        guess: (3,) pose of the second in the base frame of the first, right to some decimetres.
+        guess: (3,) pose of the second camera in the frame of the first, right to some decimetres.
         tangent: of half the field of view.
+        mount: how the camera is tilted; poses are in the plane of the floor.
     """
-    view = _View(here, there, nearness, tangent)
+    view = _View(here, there, nearness, tangent, mount)
     prior, steps = guess.new_tensor(PRIOR), torch.diag(guess.new_tensor(DELTAS))
     tried, pose, best, damping = guess, guess, float("inf"), DAMPING[0]
     hessian, slope = torch.eye(3), torch.zeros(3)
@@ -101,12 +108,14 @@ def moved_off(picture: Tensor) -> Tensor:
 class _View:
     """A pair of pictures, from any pose of the second."""
 
-    def __init__(self, here: Tensor, there: Tensor, nearness: Tensor, tangent: float) -> None:
+    def __init__(self, here: Tensor, there: Tensor, nearness: Tensor, tangent: float, mount: CameraMount) -> None:
         size = here.shape[-1]
         self._here, self._clear, self._tangent = _blurred(here), _clear(here), tangent
         self._there = torch.cat([_blurred(there), _clear(there)])
-        self._across = ((torch.arange(size) + 0.5) / size * 2 - 1) * tangent  # to the right, and down, for 1 ahead
-        self._nearness = nearness * (1 + self._across.square()).sqrt()  # by the distance ahead, not by the range
+        self._nearness, self._mount = nearness, mount
+        steps = ((np.arange(size) + 0.5) / size * 2 - 1) * tangent
+        rays = torch.from_numpy(np.stack(mount.rays(*np.meshgrid(steps, steps)))).float()
+        self._rays = rays / rays[:2].norm(dim=0)  # (3, n, n) ahead, to the left and up, of length 1 above the floor
 
     def differences(self, poses: Tensor) -> tuple[Tensor, Tensor]:
         """Of colours, and of tints, TINTED times (k, 5, n, n), with the second at `poses` (k, 3), and which pixels
@@ -120,10 +129,10 @@ class _View:
     def _seen_from(self, poses: Tensor) -> tuple[Tensor, Tensor]:
         """Where pixels of the first are in the second (k, n, n, 2), for `grid_sample`, and which are (k, 1, n, n)."""
         x, y, yaw = poses[:, :, None, None].unbind(1)
-        ahead, left = 1 - x * self._nearness, -self._across - y * self._nearness  # for 1 ahead of the first
+        ahead, left, up = self._rays  # times the distance that is what is shown
+        ahead, left = ahead - x * self._nearness, left - y * self._nearness
         c, s = yaw.cos(), yaw.sin()
-        depth = c * ahead + s * left
-        right, down = s * ahead - c * left, self._across[:, None].expand_as(depth)
+        depth, right, down = self._mount.seen(c * ahead + s * left, c * left - s * ahead, up.expand_as(ahead))
         at = torch.stack([right, down], -1) / (depth.clamp(min=BEHIND) * self._tangent)[..., None]
         return at, ((at.abs().amax(-1) < 1) & (depth > BEHIND)).float()[:, None]
 

@@ -10,6 +10,7 @@ of the other; what is left of the error is read from the maps.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ from torch.nn import functional
 from ami_ros.camera import CameraMount
 from ami_ros.scan import Scan, ranges_at
 from ami_ros.world_model.alignment import Alignment, align, moved_off
+from ami_ros.world_model.nearness import NEAREST, nearness_by_laser
 from ami_ros.world_model.spec import PAIR_CHANNELS as CHANNELS
 from ami_ros.world_model.spec import PAIR_ERRORS as LIMITS
 from ami_ros.world_model.spec import PAIR_SHOWN as SHOWN
@@ -31,7 +33,6 @@ from ami_ros.world_model.spec import ModelSpec, relied_on
 WIDTH = 64  # channels of what reads it
 SUMMARY = 7  # numbers that say of a pair what comes of it all
 NEAR = 8.0  # [m] beyond which a laser says no more
-NEAREST = 0.2  # [m] nearer than which nothing is taken to be, where pictures are aligned
 
 
 class Verdict(NamedTuple):
@@ -162,21 +163,27 @@ class PairHead(nn.Module):
         """(batch, 3, size, size) uint8 -> (batch, code), to be kept and compared: the map, and a small picture."""
         return torch.cat([self.features(image).flatten(1), thumb(image).flatten(1)], -1)
 
-    def align(self, here: Tensor, there: Tensor, pose: Tensor) -> Alignment:
-        """Brings two pictures (code,) from some decimetres apart into one place, by how far off their cells guess that
-        they show things; see `alignment`. The pose (4,) is that of the verdict.
+    def align(self, here: Tensor, there: Tensor, pose: Tensor, scan: Scan | None = None) -> Alignment:
+        """Brings two pictures (code,) from some decimetres apart into one place, by how far off that is what they show;
+        see `alignment`. The pose (4,) is that of the verdict; the `scan` of `here`'s moment and the floor tell how far,
+        or else its cells guess.
 
         Of two places that the map cannot tell apart this can, but only from beside them.
         """
-        cells = here[: CHANNELS * self.side**2].unflatten(-1, (CHANNELS, self.side, self.side))
-        nearness = (-self.plan(cells)[0][..., 0]).exp().clamp(max=1 / NEAREST).reshape(1, 1, self.side, self.side)
-        nearness = functional.interpolate(nearness, (THUMB, THUMB), mode="bilinear")[0, 0]
+        known = nearness_by_laser(scan, self.mount, self.tangent, THUMB) if scan is not None else None
+        nearness = self._guessed_nearness(here) if known is None else torch.from_numpy(known)
         pose = self.mount.of_camera(pose)
         guess = torch.cat([pose[:2], torch.atan2(pose[3:], pose[2:3])])
-        found = align(_small(here), _small(there), nearness, guess, self.tangent)
+        found = align(_small(here), _small(there), nearness, guess, self.tangent, replace(self.mount, yaw=0.0))
         x, y, yaw = found.pose
         in_base = self.mount.of_base(torch.stack([x, y, yaw.cos(), yaw.sin()]))
         return found._replace(pose=torch.cat([in_base[:2], yaw[None]]))
+
+    def _guessed_nearness(self, code: Tensor) -> Tensor:
+        """(THUMB, THUMB) [1/m] of what a picture (code,) shows, as its cells guess it."""
+        cells = code[: CHANNELS * self.side**2].unflatten(-1, (CHANNELS, self.side, self.side))
+        nearness = (-self.plan(cells)[0][..., 0]).exp().clamp(max=1 / NEAREST).reshape(1, 1, self.side, self.side)
+        return functional.interpolate(nearness, (THUMB, THUMB), mode="bilinear")[0, 0]
 
     def moved_off(self, code: Tensor) -> Tensor:
         """(2,) how much a picture (code,) changes within one or two decimetres; see `alignment.moved_off`."""

@@ -73,7 +73,7 @@ def test_a_narrow_camera_is_black_around_what_it_sees_for_a_model_that_has_learn
     camera = CalibratedCamera(inputs, pairs=pairs)
     camera.take_info(info(fx=400.0))
     half = math.tan(math.radians(40.0))
-    assert pairs.sees == pytest.approx(160 / 400 / half * 120 / 400 / half, rel=0.1)
+    assert pairs.sees == pytest.approx(160 / 400 / half * 120 / 400 / half, rel=0.15)
     bright = camera.picture(compressed_message(encode_png(PICTURE + 200), "png"))
     assert bright[0].max() == 0 and bright[len(bright) // 2, len(bright) // 2].min() == 200
 

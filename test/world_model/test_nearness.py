@@ -1,0 +1,51 @@
+"""How near pixels are, by laser and floor: of a wall across the way, before cameras high and low, tilted and turned."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from ami_ros.camera import CameraMount
+from ami_ros.scan import Scan
+from ami_ros.world_model.nearness import nearness_by_laser
+
+SIZE, TANGENT, WALL = 32, 1.2, 2.0  # [px], of half the field of view, [m] ahead of base_link
+
+
+def wall(origin: tuple[float, float] = (0.0, 0.0)) -> Scan:
+    """Of a laser at `origin`: beams all round, which meet the wall or nothing."""
+    angles = np.radians(np.arange(-180.0, 180.0))
+    with np.errstate(divide="ignore"):
+        ranges = np.where(np.cos(angles) > 0.05, (WALL - origin[0]) / np.cos(angles), np.inf)
+    return Scan(ranges.astype(np.float32), -math.pi, math.radians(1.0), origin)
+
+
+@pytest.mark.parametrize("origin", [(0.0, 0.0), (-0.1, 0.05)])
+@pytest.mark.parametrize(
+    "mount",
+    [
+        CameraMount(z=0.2),
+        CameraMount(0.15, -0.05, z=0.5, pitch=0.2),
+        CameraMount(z=0.3, pitch=-0.1, roll=0.05, yaw=0.3),
+    ],
+)
+def test_the_floor_is_near_below_and_the_wall_where_the_laser_has_it(
+    mount: CameraMount, origin: tuple[float, float]
+) -> None:
+    found = nearness_by_laser(wall(origin), mount, TANGENT, SIZE)
+    assert found is not None
+    steps = ((np.arange(SIZE) + 0.5) / SIZE * 2 - 1) * TANGENT
+    ahead, left, up = mount.rays(*np.meshgrid(steps, steps))
+    to_wall = (WALL - mount.x) / np.maximum(ahead, 1e-6)  # times the ray
+    to_floor = np.where(up < 0, mount.z / np.maximum(-up, 1e-9), np.inf)
+    wanted = np.clip(np.minimum(to_wall, to_floor) * np.hypot(ahead, left), 0.2, 8.0)
+    aside = np.abs(np.arctan2(left, ahead)) < 1.1  # beyond, the wall is far and beams are wide apart
+    np.testing.assert_allclose(1 / found[aside], wanted[aside], rtol=0.05)
+
+
+def test_without_height_or_readings_nothing_is_known() -> None:
+    assert nearness_by_laser(wall(), CameraMount(), TANGENT, SIZE) is None
+    blind = Scan(np.full(360, np.nan, np.float32), -math.pi, math.radians(1.0))
+    assert nearness_by_laser(blind, CameraMount(z=0.2), TANGENT, SIZE) is None
