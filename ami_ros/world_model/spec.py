@@ -51,9 +51,7 @@ class InputSpec:
 
     image_size: int = 64  # [px], square; 0: no image
     field_of_view: float = 0.0  # [rad] of that square, of a pinhole camera; 0: unknown, pictures stay as they are
-    narrowest: float = (
-        0.0  # [rad] of a camera that will do, black around what it sees; 0: it has to see all of the square
-    )
+    narrowest: float = 0.0  # [rad] that a camera has to see of it, the rest being black; 0: all of it
     still_camera: bool = False  # the camera never moves: each pixel is normalised by its own mean and deviation
     scan_beams: int = 72  # spread evenly over the full circle, the first straight ahead; 0: no scan
     scan_range: float = 8.0  # [m] at which ranges are cut; no return counts as this far

@@ -20,6 +20,7 @@ from ami_ros.planning.goal_search import SPOTS
 from ami_ros.planning.navigator import Navigator
 from ami_ros.planning.stop_rule import Arrival, StopRule
 from ami_ros.planning.types import Decision, Goal
+from ami_ros.scan import Scan
 from ami_ros.world_model.alignment import GRAIN, Alignment
 from ami_ros.world_model.pairs import Verdict
 from harness.exact_model import ExactModel, latent_of
@@ -51,7 +52,7 @@ class Pairs:
     def columns(self, scan: Any) -> None:
         return None
 
-    def align(self, here: Tensor, there: Tensor, pose: Tensor) -> Alignment:
+    def align(self, here: Tensor, there: Tensor, pose: Tensor, scan: Scan | None = None) -> Alignment:
         x, y, c, s = pose.unbind(-1)
         of_goal = torch.equal(there, torch.from_numpy(latent_of(GOAL)))  # not of two of the robot's own
         off = torch.tensor([self.difference * GRAIN[0] if of_goal else 0.0, 0.0])

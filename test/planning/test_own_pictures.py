@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ami_ros.planning.own_pictures import OwnPictures
 from ami_ros.planning.types import Percept
+from ami_ros.scan import Scan
 from ami_ros.world_model.alignment import Alignment
 
 from .conftest import percept_of, robot_at
@@ -22,7 +23,7 @@ class Pairs:
     def __init__(self) -> None:
         self.asked: list[tuple[Tensor, Tensor, Tensor]] = []
 
-    def align(self, here: Tensor, there: Tensor, pose: Tensor) -> Alignment:
+    def align(self, here: Tensor, there: Tensor, pose: Tensor, scan: Scan | None = None) -> Alignment:
         self.asked.append((here, there, pose))
         return Alignment(pose[:3], torch.tensor([0.1, 0.2]))
 
