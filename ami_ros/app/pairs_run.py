@@ -19,6 +19,7 @@ from ami_ros.errors import AmiError
 from ami_ros.evaluation.report import hardware, write_json
 from ami_ros.learning.pair_calibration import PairQuality, calibrate, judge_pairs, quality
 from ami_ros.learning.pair_phase import PairConfig, fit_pairs
+from ami_ros.learning.photographs import NARROWEST
 from ami_ros.learning.views import ViewConfig, Views, joined, load_views, save_views, take_views
 from ami_ros.simulation.buildings.names import BARE, PREFIX, building_name, refuse_test_buildings
 from ami_ros.simulation.world_file import load_world
@@ -92,17 +93,19 @@ def run(job: PairJob) -> LoadedModel:
 
 
 def comparing(model: WorldModel, size: int) -> WorldModel:
-    """The same model, comparing pictures of `size` [px]: with the weights for it that it has, or with new ones.
+    """The same model, comparing pictures of `size` [px], also of narrow cameras: with the weights that it has for that,
+    or with new ones.
 
     Raises:
         AmiError: its camera is not known.
     """
-    if not model.spec.inputs.field_of_view:
+    inputs = model.spec.inputs
+    if not inputs.field_of_view:
         raise AmiError("pairs: the model does not know its camera; train it with recordings that have camera_info")
-    if model.spec.pair_size == size:
-        return model
-    wanted = WorldModel(replace(model.spec, pair_size=size, sight_code=0))
-    own = {k: v for k, v in model.state_dict().items() if not k.startswith(("pairs.", "sighting."))}
+    inputs = replace(inputs, narrowest=min(NARROWEST[1], inputs.field_of_view))
+    wanted, knows = WorldModel(replace(model.spec, inputs=inputs, pair_size=size, sight_code=0)), model.spec.pair_size
+    anew = ("sighting.",) if knows == size else ("sighting.", "pairs.")
+    own = {k: v for k, v in model.state_dict().items() if not k.startswith(anew)}
     wanted.load_state_dict(own, strict=False)
     return wanted.eval()
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from ami_ros.app import pairs_run
-from ami_ros.app.pairs_run import NO_CEILING, PairJob, draw_building, run
+from ami_ros.app.pairs_run import NO_CEILING, PairJob, comparing, draw_building, run
 from ami_ros.errors import AmiError
 from ami_ros.learning.views import ViewConfig, Views, save_views
 from ami_ros.simulation.world import World
@@ -44,6 +44,7 @@ def test_latents_stay_and_pictures_are_compared(start: LoadedModel, tmp_path: Pa
     made = run(job(tmp_path))
     again = load_model(tmp_path / "out").model
     assert again.pairs is not None and again.sighting is None and again.spec.pair_size == SIZE
+    assert again.spec.inputs.narrowest == pytest.approx(0.45), "narrow cameras were learned from as well"
     image = torch.randint(0, 256, (2, 3, 16, 16), dtype=torch.uint8)
     with torch.inference_mode():
         torch.testing.assert_close(again.encode(Sensors(image)), start.model.encode(Sensors(image)))
@@ -51,6 +52,13 @@ def test_latents_stay_and_pictures_are_compared(start: LoadedModel, tmp_path: Pa
     assert figures["encoder_id"] == made.encoder_id and figures["buildings"] == 2
     assert 0 < figures["whole_threshold"] <= 1 and 0 < figures["narrow_threshold"] <= 1
     assert np.isfinite(figures["whole_near_position_median_m"])
+
+
+def test_weights_that_compare_pictures_are_gone_on_with(start: LoadedModel, tmp_path: Path) -> None:
+    model = comparing(start.model, SIZE)
+    again = comparing(model, SIZE)
+    assert model.pairs is not None and again.pairs is not None
+    torch.testing.assert_close(again.pairs.state_dict(), model.pairs.state_dict())
 
 
 def test_one_building_in_five_has_no_ceiling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
