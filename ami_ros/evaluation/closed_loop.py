@@ -181,6 +181,12 @@ class ClosedLoop:
         """The agent gets the picture that the camera would take at `goal` (3,)."""
         self.start(Goal(time_allowance=allowance), self.simulator.photograph(goal))
 
+    def photograph(self, pose: Array) -> NDArray[np.uint8]:
+        """What the model's camera would see where the robot's camera is at `pose` (3,)."""
+        picture = self._as_model(self.simulator.photograph(pose))
+        assert picture is not None
+        return picture
+
     def start(self, goal: Goal, image: NDArray[np.uint8] | None = None) -> None:
         """A new goal, with its picture (H, W, 3) by the robot's camera, if it is one."""
         self.agent.start(goal, self._as_model(image), self.simulator.time)

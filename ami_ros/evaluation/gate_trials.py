@@ -51,7 +51,9 @@ RANGES: dict[str, tuple[float, float]] = {
     "holes": (0.0, 0.1),  # share of beams without a reading
     "noise": (0.0, 0.01),  # [m] of ranges, at most twice of it
     "view": (math.pi, 2 * math.pi),  # [rad] of the laser, in the middle of it straight ahead
+    "ahead": (0.0, 0.12),  # [m] of the robot's middle, where the laser sits
     "odometry_gain": (0.97, 1.03),
+    "odometry_noise": (0.0, 0.015),  # [m/s] of velocities, at most twice of it
     "odometry_delay": (0.0, 0.04),  # [s]
     "fault_at": (1.0, 4.0),  # [s]
 }
@@ -174,15 +176,18 @@ class World:
 
 
 def scan_of(plan: FloorPlan, pose: Array, drive: Drive, fault: Fault, rng: np.random.Generator) -> Scan:
-    """What a laser in base_link measures, and its driver makes of it."""
+    """What a laser on the robot at `pose` (3,) measures, and its driver makes of it, in base_link."""
     view, noise = drive.traits["view"], drive.traits["noise"]
     increment = view / drive.beams
     angles = -view / 2 + increment * (np.arange(drive.beams) + 0.5)
-    ranges = plan.cast(pose[:2], pose[2] + angles) + np.clip(rng.normal(0, noise, drive.beams), -2 * noise, 2 * noise)
+    ahead = drive.traits["ahead"]
+    ranges = plan.cast(compose(pose, [ahead, 0.0, 0.0])[:2], pose[2] + angles) + np.clip(
+        rng.normal(0, noise, drive.beams), -2 * noise, 2 * noise
+    )
     ranges[rng.random(drive.beams) < drive.traits["holes"]] = np.nan
     covered = {"nan": np.nan, "below": np.nan, "zero": 0.0, "inf": np.inf}
     ranges[:] = covered.get(fault, ranges)
-    return Scan(ranges.astype(np.float32), float(angles[0]), increment, max_range=RANGE)
+    return Scan(ranges.astype(np.float32), float(angles[0]), increment, (ahead, 0.0), RANGE)
 
 
 class Laser:
@@ -228,7 +233,10 @@ def drive(drive: Drive) -> Outcome:
     """Drives until its time is up or something was touched."""
     rng, config, traits = np.random.default_rng(drive.seed), drive.config, drive.traits
     world, laser, adversary = World(drive, rng), Laser(drive, rng), Adversary(rng)
-    robot = Robot(drive, np.array([0.0, 0.0, rng.uniform(-np.pi, np.pi)]))
+    robot, wheels = (
+        Robot(drive, np.array([0.0, 0.0, rng.uniform(-np.pi, np.pi)])),
+        np.random.default_rng([drive.seed, 1]),
+    )
     measured, gate = Odometer(robot.pose, traits["odometry_gain"]), SafetyGate(config, drive.zones)
     forbidden = Forbidden(measured.pose, rng) if drive.keep_out else None
     limits = np.array([config.max_linear, config.max_angular, config.max_lateral]) + 1e-9
@@ -254,7 +262,8 @@ def drive(drive: Drive) -> Outcome:
                     judge.measured(now + late, transform_points(robot.pose, scan_points(scan, RANGE)))
         if tick % 4 == 0:
             arrival = now + traits["odometry_delay"]
-            coming.append((arrival, len(coming), _odometry(measured.pose.copy(), tuple(robot.velocity), now)))
+            noise = np.clip(wheels.normal(0, 1, 3), -2, 2) * traits["odometry_noise"]
+            coming.append((arrival, len(coming), _odometry(measured.pose.copy(), tuple(robot.velocity + noise), now)))
         for item in sorted((item for item in coming if item[0] <= now), key=lambda item: item[:2]):
             item[2](gate, now)
         coming = [item for item in coming if item[0] > now]
