@@ -15,6 +15,8 @@ from ami_ros.images import Image
 
 Poses = TypeVar("Poses", bound=Any)
 SAME = 0.02  # of a picture's side: cameras whose pictures differ by less are taken for the same
+SNAP = 1e-6  # of a pixel, by which an edge may be beside one
+EXACTLY = 192  # pixels of a side, to which it is known how much of a square a camera sees
 MOST_SIDE = 512  # [px] of pictures that are brought to a model's camera; models take much smaller ones
 # Models of distortion in a CameraInfo, and how many numbers each has.
 LENSES = {"": (0,), "plumb_bob": (0, 4, 5), "rational_polynomial": (0, 8, 12, 14), "equidistant": (4,)}
@@ -70,6 +72,49 @@ class CameraMount:
         found = pose + 0
         found[..., 0], found[..., 1] = turn[0] * x - turn[1] * y, turn[1] * x + turn[0] * y
         return found
+
+
+class Window(NamedTuple):
+    """The rectangle that a camera sees of a square picture, by how far its edges are to the right of the axis and down
+    from it, at distance 1."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @classmethod
+    def square(cls, half: float) -> Window:
+        """All of a picture that reaches `half` from the axis."""
+        return cls(-half, -half, half, half)
+
+    @property
+    def area(self) -> float:
+        """Of the rectangle, at distance 1."""
+        return (self.right - self.left) * (self.bottom - self.top)
+
+    def rays(self, size: int) -> tuple[Array, Array]:
+        """How far to the right and down the pixels (size, size) look of a picture of this alone."""
+        steps = (np.arange(size) + 0.5) / size
+        right, down = np.meshgrid(
+            self.left + (self.right - self.left) * steps, self.top + (self.bottom - self.top) * steps
+        )
+        return right, down
+
+    def pixels(self, half: float, size: int) -> tuple[slice, slice]:
+        """Rows and columns of a square picture of `size` pixels that reaches `half` from the axis: those that are
+        inside as a whole, or one at least."""
+        first = [math.ceil((edge / half + 1) / 2 * size - SNAP) for edge in (self.top, self.left)]
+        last = [math.floor((edge / half + 1) / 2 * size + SNAP) for edge in (self.bottom, self.right)]
+        low = [min(max(edge, 0), size - 1) for edge in first]
+        rows, columns = (slice(a, min(max(b, a + 1), size)) for a, b in zip(low, last, strict=True))
+        return rows, columns
+
+    def snapped(self, half: float, size: int) -> Window:
+        """As `pixels` cut it out."""
+        rows, columns = self.pixels(half, size)
+        edges = (columns.start, rows.start, columns.stop, rows.stop)
+        return Window(*((2 * edge / size - 1) * half for edge in edges))
 
 
 @dataclass(frozen=True)
@@ -151,8 +196,7 @@ class Rectifier:
                 f"camera_info: this camera sees less than the {math.degrees(least):.0f} degrees across and upright "
                 "that the model needs; use a wider one, or train with this one"
             )
-        # Share of the square that the camera sees.
-        self.seen = float(self._sees(_grid(self._half, 64)).mean())
+        self.window = self._window()
         border = _border(self._half)
         side = min(camera.width, camera.height)
         usual = np.array([camera.width - 1, camera.height - 1]) / 2 + border / self._half * side / 2
@@ -174,6 +218,13 @@ class Rectifier:
         if self._maps.unseen is not None:
             found[self._maps.unseen] = 0
         return np.asarray(found, np.uint8)
+
+    def _window(self) -> Window:
+        """The smallest that holds all that the camera sees."""
+        seen = self._sees(_grid(self._half, EXACTLY)).reshape(EXACTLY, EXACTLY)
+        rows, columns = (np.flatnonzero(seen.any(axis)) for axis in (1, 0))
+        edges = (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
+        return Window(*(float(2 * edge / EXACTLY - 1) * self._half for edge in edges))
 
     def _sees(self, rays: Array) -> NDArray[np.bool_]:
         """Which rays (n, 2) the camera sees."""

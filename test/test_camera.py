@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from ami_ros.camera import Camera, CameraMount, Rectifier
+from ami_ros.camera import Camera, CameraMount, Rectifier, Window
 from ami_ros.errors import AmiError
 from ami_ros.geometry import compose, from_cos_sin, relative
 from ami_ros.world_model.perception import fit_image
@@ -115,16 +115,28 @@ def test_what_a_narrow_camera_does_not_see_is_black_and_the_rest_as_the_models_c
     name: str, scale: float
 ) -> None:
     camera = NARROW[name]
-    found = Rectifier(camera, FIELD, narrowest=math.radians(40.0))(photograph(camera, scale))
+    rectifier = Rectifier(camera, FIELD, narrowest=math.radians(40.0))
+    found = rectifier(photograph(camera, scale))
     black = found.max(-1) == 0
     steps = ((np.arange(len(found)) + 0.5) / len(found) * 2 - 1) * math.tan(FIELD / 2)
     rays = np.stack(np.meshgrid(steps, steps), -1).reshape(-1, 2)
     pixels = camera.pixels(rays)
     seen = ((pixels >= 0) & (pixels <= [camera.width - 1, camera.height - 1])).all(1).reshape(black.shape)
     assert 0.05 < black.mean() < 0.9 and not (black & seen).any() and (black | seen).mean() > 0.93
+    window = rectifier.window
+    inside = rays[seen.ravel()]
+    assert window == pytest.approx((*inside.min(0), *inside.max(0)), abs=0.1)
     # A pixel from its edge nothing of the frame has been mixed in.
     inside = cv2.erode(seen.astype(np.uint8), np.ones((5, 5), np.uint8), borderValue=1).astype(bool)
     assert np.abs(found.astype(float) - scene(rays).reshape(found.shape))[inside].mean() < 6.0
+
+
+def test_a_window_is_cut_out_by_whole_pixels_and_is_never_empty() -> None:
+    rows, columns = Window(-0.55, -0.3, 0.5, 1.0).pixels(1.0, 8)  # edges at 1.8 and 6, and 2.8 and 8
+    assert (rows, columns) == (slice(3, 8), slice(2, 6))
+    assert Window(-0.55, -0.3, 0.5, 1.0).snapped(1.0, 8) == (-0.5, -0.25, 0.5, 1.0)
+    assert Window.square(1.2).pixels(1.2, 96) == (slice(0, 96), slice(0, 96))
+    assert Window(0.0, 0.0, 0.0, 0.0).pixels(1.0, 8) == (slice(4, 5), slice(4, 5))
 
 
 def test_a_camera_that_sees_hardly_anything_is_refused_where_frames_are_taken_as_well() -> None:

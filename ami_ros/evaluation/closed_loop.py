@@ -106,7 +106,8 @@ class ClosedLoop:
         self._rectifier = rectifier_for(simulator.description, spec.inputs)
         if loaded.model.pairs is not None:
             loaded.model.pairs.mount = camera_mount(simulator.description)
-            loaded.model.pairs.sees = self._rectifier.seen if self._rectifier is not None else 1.0
+            if self._rectifier is not None:
+                loaded.model.pairs.window = self._rectifier.window
         self.agent = Agent(loaded, memory, config.agent, seed, learner)
         sees = config.gated and config.safety.require_scan
         self.safety = SafetyGate(replace(config.safety, require_scan=sees))

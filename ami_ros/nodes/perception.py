@@ -81,7 +81,9 @@ class PerceptionNode(AmiNode[PerceptionParameters]):
         if inputs.scan_beams:
             self.subscribe(LaserScan, "scan", self._on_scan)
         if inputs.image_size:
-            self._camera = CalibratedCamera(inputs, config.compressed, config.max_image_pixels)
+            self._camera = CalibratedCamera(
+                inputs, config.compressed, config.max_image_pixels, self.perception.model.pairs
+            )
             self._camera.follow(self)
             self.subscribe(self._camera.message_type, "image", self._on_image)
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ami_ros.camera import CameraMount
+from ami_ros.camera import CameraMount, Window
 
 LEVEL = CameraMount()
 ITERATIONS = 8
@@ -31,8 +31,8 @@ DAMPING = 1e-2, 1e-3, 3.0, 10.0  # at first, at least, less after a good step by
 DARKEST = 1e-3  # of a mean
 SURELY = 0.99  # how much of a pixel has to be outside of the frame
 BEHIND = 0.05  # of its depth, below which what is shown lies beside the second camera or behind it
-MOVES = (1.08, 0.0), (0.93, 0.0), (1.0, 0.06), (1.0, -0.06)  # what one or two decimetres ahead, back and to the sides
-# make of a picture at the distances of a room: zoom, and shift by a share of half its width
+MOVES = (1.08, 0.0), (0.93, 0.0), (1.0, 0.0715), (1.0, -0.0715)  # what one or two decimetres ahead, back and to the
+# sides make of a picture at the distances of a room: zoom, and shift at distance 1
 USUAL = 1.3  # times what two pictures from nearly one place differ by, others may: samples of noise vary
 ALLOWED = 0.2  # of what such a move makes of a picture, by which it may differ: nothing is aligned exactly
 GRAIN = 0.003, 0.001  # what the least noise makes of colours, and of tints
@@ -62,7 +62,7 @@ class Alignment(NamedTuple):
 
 
 def align(
-    here: Tensor, there: Tensor, nearness: Tensor, guess: Tensor, tangent: float, mount: CameraMount = LEVEL
+    here: Tensor, there: Tensor, nearness: Tensor, guess: Tensor, window: Window, mount: CameraMount = LEVEL
 ) -> Alignment:
     """Aligns a pair of small pictures, by Levenberg and Marquardt's method on Huber's loss.
 
@@ -71,10 +71,10 @@ def align(
         there: likewise.
         nearness: (n, n) [1/m] of what each pixel of `here` shows, in the plane of the floor.
         guess: (3,) pose of the second camera in the frame of the first, right to some decimetres.
-        tangent: of half the field of view.
+        window: what both pictures show.
         mount: how the camera is tilted; poses are in the plane of the floor.
     """
-    view = _View(here, there, nearness, tangent, mount)
+    view = _View(here, there, nearness, window, mount)
     prior, steps = guess.new_tensor(PRIOR), torch.diag(guess.new_tensor(DELTAS))
     tried, pose, best, damping = guess, guess, float("inf"), DAMPING[0]
     hessian, slope = torch.eye(3), torch.zeros(3)
@@ -97,10 +97,12 @@ def align(
     return Alignment(pose, _means(*view.differences(pose[None]))[0])
 
 
-def moved_off(picture: Tensor) -> Tensor:
-    """Mean absolute difference (2,) of a picture (3, n, n) from what it would be from one or two decimetres away."""
+def moved_off(picture: Tensor, window: Window) -> Tensor:
+    """Mean absolute difference (2,) of a picture (3, n, n) of a `window` from what it would be one or two decimetres
+    away."""
     picture = torch.cat([_blurred(picture), _clear(picture)])
-    away, clear = _moved(picture, MOVES).split([3, 1], 1)
+    half = (window.right - window.left) / 2
+    away, clear = _moved(picture, [(zoom, shift / half) for zoom, shift in MOVES]).split([3, 1], 1)
     shown = (clear > SURELY).float() * picture[3:]
     return _means(_off(away, picture[:3], shown), shown).mean(0)
 
@@ -108,13 +110,13 @@ def moved_off(picture: Tensor) -> Tensor:
 class _View:
     """A pair of pictures, from any pose of the second."""
 
-    def __init__(self, here: Tensor, there: Tensor, nearness: Tensor, tangent: float, mount: CameraMount) -> None:
-        size = here.shape[-1]
-        self._here, self._clear, self._tangent = _blurred(here), _clear(here), tangent
+    def __init__(self, here: Tensor, there: Tensor, nearness: Tensor, window: Window, mount: CameraMount) -> None:
+        self._here, self._clear = _blurred(here), _clear(here)
         self._there = torch.cat([_blurred(there), _clear(there)])
         self._nearness, self._mount = nearness, mount
-        steps = ((np.arange(size) + 0.5) / size * 2 - 1) * tangent
-        rays = torch.from_numpy(np.stack(mount.rays(*np.meshgrid(steps, steps)))).float()
+        edges = here.new_tensor([[window.left, window.top], [window.right, window.bottom]])
+        self._middle, self._half = edges.mean(0), (edges[1] - edges[0]) / 2
+        rays = torch.from_numpy(np.stack(mount.rays(*window.rays(here.shape[-1])))).float()
         self._rays = rays / rays[:2].norm(dim=0)  # (3, n, n) ahead, to the left and up, of length 1 above the floor
 
     def differences(self, poses: Tensor) -> tuple[Tensor, Tensor]:
@@ -133,7 +135,7 @@ class _View:
         ahead, left = ahead - x * self._nearness, left - y * self._nearness
         c, s = yaw.cos(), yaw.sin()
         depth, right, down = self._mount.seen(c * ahead + s * left, c * left - s * ahead, up.expand_as(ahead))
-        at = torch.stack([right, down], -1) / (depth.clamp(min=BEHIND) * self._tangent)[..., None]
+        at = (torch.stack([right, down], -1) / depth.clamp(min=BEHIND)[..., None] - self._middle) / self._half
         return at, ((at.abs().amax(-1) < 1) & (depth > BEHIND)).float()[:, None]
 
 
@@ -156,8 +158,8 @@ def _means(off: Tensor, shown: Tensor) -> Tensor:
     return torch.stack([sums[:, :3].mean(-1), sums[:, 3:].mean(-1) / TINTED], -1)
 
 
-def _moved(picture: Tensor, steps: tuple[tuple[float, float], ...]) -> Tensor:
-    """A picture (c, n, n) after steps of zoom and shift (k, c, n, n)."""
+def _moved(picture: Tensor, steps: list[tuple[float, float]]) -> Tensor:
+    """A picture (c, n, n) after steps of zoom, and shift by a share of half its width (k, c, n, n)."""
     at = picture.new_tensor([[[1 / zoom, 0.0, shift], [0.0, 1 / zoom, 0.0]] for zoom, shift in steps])
     many = picture.expand(len(steps), -1, -1, -1)
     grid = functional.affine_grid(at, list(many.shape), align_corners=False)

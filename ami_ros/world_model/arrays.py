@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ami_ros.camera import CameraMount
+from ami_ros.camera import CameraMount, Window
 from ami_ros.world_model.spec import ModelSpec, Sensors
 
 Floats = NDArray[np.float32]
@@ -46,7 +46,7 @@ class ArrayPairs(ABC):
 
     size: int  # [px], square, of the pictures
     mount: CameraMount  # where the robot's camera sits
-    sees: float  # share of the picture that it sees
+    window: Window  # what it sees of the picture
 
     @property
     @abstractmethod
@@ -176,13 +176,14 @@ class _PairsByTorch(ArrayPairs):
     def mount(self, mount: CameraMount) -> None:
         self._pairs.mount = mount
 
-    @property
-    def sees(self) -> float:
-        return float(self._pairs.sees)
+    @property  # type: ignore[override]  # likewise
+    def window(self) -> Window:
+        found: Window = self._pairs.window
+        return found
 
-    @sees.setter
-    def sees(self, share: float) -> None:
-        self._pairs.sees = share
+    @window.setter
+    def window(self, window: Window) -> None:
+        self._pairs.window = window
 
     @property
     def threshold(self) -> float:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ami_ros.camera import CameraMount
+from ami_ros.camera import CameraMount, Window
 from ami_ros.world_model.arrays import ArrayPairs, Bytes, Compared, Floats
 from ami_ros.world_model.layers import (
     Layer,
@@ -46,8 +46,8 @@ class InferencePairs(ArrayPairs):
 
     def __init__(self, spec: ModelSpec, weights: Weights) -> None:
         self._weights, self.size, self._side = weights, spec.pair_size, spec.pair_size // PAIR_STRIDE
-        self.mount, self.sees = CameraMount(), 1.0
         self._tangent = math.tan(spec.inputs.field_of_view / 2) if spec.inputs.field_of_view else 1.0
+        self.mount, self.window = CameraMount(), Window.square(self._tangent)
         steps = (np.arange(self._side, dtype=np.float32) + 0.5) / self._side * 2 - 1
         self._cells = np.stack(np.meshgrid(steps, steps, indexing="xy"), -1).reshape(-1, 2)  # (cells, 2) across, down
         self._features = self._map("pairs.features.layers")
@@ -59,10 +59,12 @@ class InferencePairs(ArrayPairs):
 
     @property
     def threshold(self) -> float:
-        return float(sigmoid(relied_on(self._calibration, self.sees)))
+        share = self.window.area / Window.square(self._tangent).area
+        return float(sigmoid(relied_on(self._calibration, share)))
 
     def code(self, image: Bytes) -> Floats:
-        small = pooled(image.astype(np.float32), PAIR_THUMB)
+        rows, columns = self.window.pixels(self._tangent, self.size)
+        small = pooled(image[..., rows, columns].astype(np.float32), PAIR_THUMB)
         small /= np.maximum(small.mean((-2, -1), keepdims=True), 1.0)
         x = image.transpose(0, 2, 3, 1).astype(np.float32) / 255 - 0.5
         return np.concatenate([flattened(self._features(x)), small.reshape(len(x), -1)], -1)

@@ -5,21 +5,21 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ami_ros.camera import CameraMount
+from ami_ros.camera import CameraMount, Window
 from ami_ros.scan import Scan
 
 FARTHEST = 8.0  # [m] that anything is taken to be, as where the laser sees nothing
 NEAREST = 0.2  # [m] likewise
 
 
-def nearness_by_laser(scan: Scan, mount: CameraMount, tangent: float, size: int) -> NDArray[np.float32] | None:
-    """Nearness (size, size) [1/m], in the plane of the floor, of what each pixel of a square picture shows: walls stand
+def nearness_by_laser(scan: Scan, mount: CameraMount, window: Window, size: int) -> NDArray[np.float32] | None:
+    """Nearness (size, size) [1/m], in the plane of the floor, of what each pixel of a picture shows: walls stand
     upright where the laser sees them, and the floor is level.
 
     Args:
         scan: of the same moment.
         mount: of the camera.
-        tangent: of half the picture's field of view.
+        window: what the picture shows.
         size: of the picture [px].
 
     Returns:
@@ -31,8 +31,7 @@ def nearness_by_laser(scan: Scan, mount: CameraMount, tangent: float, size: int)
     angles, ranges = scan.angles[known], np.minimum(scan.ranges[known].astype(np.float64), FARTHEST)
     ends = ranges[:, None] * np.column_stack([np.cos(angles), np.sin(angles)]) + scan.origin - [mount.x, mount.y]
     bearings, away = np.arctan2(ends[:, 1], ends[:, 0]), np.hypot(ends[:, 0], ends[:, 1])
-    steps = ((np.arange(size) + 0.5) / size * 2 - 1) * tangent
-    ahead, left, up = mount.rays(*np.meshgrid(steps, steps))
+    ahead, left, up = mount.rays(*window.rays(size))
     level = np.hypot(ahead, left)
     wall = np.interp(np.arctan2(left, ahead), *_sorted(bearings, away), period=2 * np.pi)
     floor = np.where(up < 0, mount.z * level / np.maximum(-up, 1e-6), np.inf)

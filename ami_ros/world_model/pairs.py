@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ami_ros.camera import CameraMount
+from ami_ros.camera import CameraMount, Window
 from ami_ros.scan import Scan, ranges_at
 from ami_ros.world_model.alignment import Alignment, align, moved_off
 from ami_ros.world_model.nearness import NEAREST, nearness_by_laser
@@ -101,8 +101,8 @@ def _turned(points: Tensor, turn: Tensor) -> Tensor:
 
 
 def thumb(image: Tensor) -> Tensor:
-    """(batch, 3, size, size) uint8 -> (batch, 3, THUMB, THUMB), each colour as a share of its mean: exposure and white
-    balance leave it as it is."""
+    """(batch, 3, height, width) uint8 -> (batch, 3, THUMB, THUMB), each colour as a share of its mean: exposure and
+    white balance leave it as it is."""
     small = functional.adaptive_avg_pool2d(image.float(), THUMB)
     return small / small.mean((-2, -1), keepdim=True).clamp(min=1.0)
 
@@ -115,8 +115,7 @@ def _small(code: Tensor) -> Tensor:
 class PairHead(nn.Module):
     """Compares pictures of one camera. Maps are kept flat, (..., code), so that they travel as other codes do.
 
-    Poses are those of base_link, the camera sitting at `mount`; of the picture it sees the share `sees`, the rest is
-    black.
+    Poses are those of base_link, the camera sitting at `mount`; of the picture it sees the `window`, the rest is black.
 
     What it says is calibrated on buildings that it was not trained in (`learning.pair_calibration`), and the figures
     are kept with the weights.
@@ -124,10 +123,10 @@ class PairHead(nn.Module):
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__()
-        self.mount, self.sees = CameraMount(), 1.0
         self.size, self.side = spec.pair_size, spec.pair_size // STRIDE
         self.code_size = spec.picture_code
         self.tangent = math.tan(spec.inputs.field_of_view / 2) if spec.inputs.field_of_view else 1.0
+        self.mount, self.window = CameraMount(), Window.square(self.tangent)
         self.features = FeatureMap()
         self.unseen = nn.Linear(CHANNELS, 1)
         self.shape = nn.Sequential(nn.Linear(CHANNELS, 64), nn.GELU(), nn.Linear(64, 3))
@@ -157,11 +156,14 @@ class PairHead(nn.Module):
     @property
     def threshold(self) -> float:
         """Least `same` at which a pair is relied on: few pairs that do not see the same reach it."""
-        return 1 / (1 + math.exp(-relied_on(self.calibration.tolist(), self.sees)))
+        share = self.window.area / Window.square(self.tangent).area
+        return 1 / (1 + math.exp(-relied_on(self.calibration.tolist(), share)))
 
     def code(self, image: Tensor) -> Tensor:
-        """(batch, 3, size, size) uint8 -> (batch, code), to be kept and compared: the map, and a small picture."""
-        return torch.cat([self.features(image).flatten(1), thumb(image).flatten(1)], -1)
+        """(batch, 3, size, size) uint8 -> (batch, code), to be kept and compared: the map, and a small picture of what
+        the camera sees."""
+        rows, columns = self.window.pixels(self.tangent, self.size)
+        return torch.cat([self.features(image).flatten(1), thumb(image[..., rows, columns]).flatten(1)], -1)
 
     def align(self, here: Tensor, there: Tensor, pose: Tensor, scan: Scan | None = None) -> Alignment:
         """Brings two pictures (code,) from some decimetres apart into one place, by how far off that is what they show;
@@ -170,24 +172,26 @@ class PairHead(nn.Module):
 
         Of two places that the map cannot tell apart this can, but only from beside them.
         """
-        known = nearness_by_laser(scan, self.mount, self.tangent, THUMB) if scan is not None else None
-        nearness = self._guessed_nearness(here) if known is None else torch.from_numpy(known)
+        window = self.window.snapped(self.tangent, self.size)
+        known = nearness_by_laser(scan, self.mount, window, THUMB) if scan is not None else None
+        nearness = self._guessed_nearness(here, window) if known is None else torch.from_numpy(known)
         pose = self.mount.of_camera(pose)
         guess = torch.cat([pose[:2], torch.atan2(pose[3:], pose[2:3])])
-        found = align(_small(here), _small(there), nearness, guess, self.tangent, replace(self.mount, yaw=0.0))
+        found = align(_small(here), _small(there), nearness, guess, window, replace(self.mount, yaw=0.0))
         x, y, yaw = found.pose
         in_base = self.mount.of_base(torch.stack([x, y, yaw.cos(), yaw.sin()]))
         return found._replace(pose=torch.cat([in_base[:2], yaw[None]]))
 
-    def _guessed_nearness(self, code: Tensor) -> Tensor:
-        """(THUMB, THUMB) [1/m] of what a picture (code,) shows, as its cells guess it."""
+    def _guessed_nearness(self, code: Tensor, window: Window) -> Tensor:
+        """(THUMB, THUMB) [1/m] of what a `window` of a picture (code,) shows, as its cells guess it."""
         cells = code[: CHANNELS * self.side**2].unflatten(-1, (CHANNELS, self.side, self.side))
         nearness = (-self.plan(cells)[0][..., 0]).exp().clamp(max=1 / NEAREST).reshape(1, 1, self.side, self.side)
-        return functional.interpolate(nearness, (THUMB, THUMB), mode="bilinear")[0, 0]
+        at = torch.from_numpy(np.stack(window.rays(THUMB), -1)).float()[None] / self.tangent
+        return functional.grid_sample(nearness, at, padding_mode="border", align_corners=False)[0, 0]
 
     def moved_off(self, code: Tensor) -> Tensor:
         """(2,) how much a picture (code,) changes within one or two decimetres; see `alignment.moved_off`."""
-        return moved_off(_small(code))
+        return moved_off(_small(code), self.window.snapped(self.tangent, self.size))
 
     def columns(self, scan: Scan | None) -> Tensor | None:
         """What a laser sees in the directions of the columns of cells (1, side) [m]; None without one."""

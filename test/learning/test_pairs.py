@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from ami_ros.camera import Window
 from ami_ros.errors import AmiError
 from ami_ros.geometry import relative
 from ami_ros.learning.pair_calibration import Judged, calibrate, judge_pairs, quality
@@ -141,7 +142,7 @@ def test_the_threshold_lets_two_of_a_thousand_unrelated_pairs_pass() -> None:
     probability = 1 / (1 + np.exp(-logit / float(head.calibration[0])))
     assert (probability[~sees] >= head.threshold).mean() == pytest.approx(0.002, abs=0.001)
     assert (probability[sees] >= head.threshold).mean() > 0.7
-    whole, head.sees = head.threshold, 0.0
+    whole, head.window = head.threshold, Window(0.0, 0.0, 0.0, 0.0)
     assert (1 / (1 + np.exp(-(logit[~sees] - 1) / float(head.calibration[0]))) >= head.threshold).mean() < 0.003
-    head.sees, narrow = 0.65, head.threshold
+    head.window, narrow = Window.square(0.8 * head.tangent), head.threshold
     assert narrow < head.threshold < whole, "between them, the more of the picture it sees the less"

@@ -8,11 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from ami_ros.camera import Window
 from ami_ros.geometry import Array
 from ami_ros.world_model.alignment import align, moved_off
 
 SIZE, TANGENT, WALL = 32, 1.2, 2.0  # [px], of half the field of view, [m] ahead of base_link
-ACROSS = ((np.arange(SIZE) + 0.5) / SIZE * 2 - 1) * TANGENT
+WINDOW = Window.square(TANGENT)
 
 
 def painted(seed: int) -> np.ndarray:
@@ -21,15 +22,16 @@ def painted(seed: int) -> np.ndarray:
     return np.asarray(cv2.normalize(blurred, None, 0.2, 1.0, cv2.NORM_MINMAX), np.float32)
 
 
-def seen(paint: np.ndarray, pose: Array) -> tuple[Tensor, Tensor]:
+def seen(paint: np.ndarray, pose: Array, window: Window = WINDOW) -> tuple[Tensor, Tensor]:
     """What a camera at `pose` (3,) sees of the wall, as shares of the mean, and the nearness of each pixel."""
     x, y, yaw = pose
-    ahead, left = np.cos(yaw) + np.sin(yaw) * ACROSS, np.sin(yaw) - np.cos(yaw) * ACROSS  # of each column's ray
+    right, under = window.rays(SIZE)
+    ahead, left = np.cos(yaw) + np.sin(yaw) * right, np.sin(yaw) - np.cos(yaw) * right
     reach = (WALL - x) / ahead
-    u, v = np.broadcast_to(y + reach * left, (SIZE, SIZE)), reach * ACROSS[:, None]
+    u, v = y + reach * left, reach * under
     across, down = ((20 * part + 120).astype(np.float32) for part in (u, v))
     seen_from_there = cv2.remap(paint, across, down, cv2.INTER_LINEAR)
-    nearness = np.broadcast_to(1 / (reach * np.hypot(ahead, left)), (SIZE, SIZE))
+    nearness = 1 / (reach * np.hypot(ahead, left))
     picture = torch.from_numpy(seen_from_there).permute(2, 0, 1)
     return picture / picture.mean((-2, -1), keepdim=True), torch.from_numpy(nearness.astype(np.float32))
 
@@ -38,18 +40,18 @@ def seen(paint: np.ndarray, pose: Array) -> tuple[Tensor, Tensor]:
 def test_the_pose_of_a_picture_taken_nearby_is_found_to_a_centimetre(pose: tuple[float, float, float]) -> None:
     paint, still = painted(1), np.zeros(3)
     (here, nearness), (there, _) = seen(paint, still), seen(paint, np.array(pose))
-    found = align(here, there, nearness, torch.zeros(3), TANGENT)
+    found = align(here, there, nearness, torch.zeros(3), WINDOW)
     assert found.pose.numpy() == pytest.approx(pose, abs=0.012)
-    assert found.difference(moved_off(there)) < 1.0
+    assert found.difference(moved_off(there, WINDOW)) < 1.0
     elsewhere, _ = seen(painted(2), np.array(pose))
-    other = align(here, elsewhere, nearness, torch.zeros(3), TANGENT)
-    assert other.difference(moved_off(elsewhere)) > 4.0, "another wall is another wherever one stands"
+    other = align(here, elsewhere, nearness, torch.zeros(3), WINDOW)
+    assert other.difference(moved_off(elsewhere, WINDOW)) > 4.0, "another wall is another wherever one stands"
 
 
 def test_depth_that_is_guessed_wrong_by_a_quarter_still_brings_pictures_nearer() -> None:
     paint, pose = painted(3), np.array([0.12, 0.1, 0.05])
     (here, nearness), (there, _) = seen(paint, np.zeros(3)), seen(paint, pose)
-    found = align(here, there, 0.8 * nearness, torch.zeros(3), TANGENT)
+    found = align(here, there, 0.8 * nearness, torch.zeros(3), WINDOW)
     assert np.hypot(*(found.pose.numpy() - pose)[:2]) < 0.06 < np.hypot(*pose[:2])
 
 
@@ -60,8 +62,8 @@ def test_light_and_white_balance_change_nothing_but_the_tint_of_one_wall_does() 
     (here, nearness), (there, _) = seen(plain, np.zeros(3)), seen(twin, np.zeros(3))
     balanced = here * torch.tensor([0.9, 1.0, 1.05])[:, None, None]
     balanced = balanced / balanced.mean((-2, -1), keepdim=True)
-    assert align(balanced, here, nearness, torch.zeros(3), TANGENT).difference(moved_off(here)) < 0.1
-    assert align(here, there, nearness, torch.zeros(3), TANGENT).difference(moved_off(there)) > 3.0
+    assert align(balanced, here, nearness, torch.zeros(3), WINDOW).difference(moved_off(here, WINDOW)) < 0.1
+    assert align(here, there, nearness, torch.zeros(3), WINDOW).difference(moved_off(there, WINDOW)) > 3.0
 
 
 def test_what_a_noisy_camera_sees_is_measured_by_what_it_usually_sees() -> None:
@@ -70,11 +72,11 @@ def test_what_a_noisy_camera_sees_is_measured_by_what_it_usually_sees() -> None:
     noisy = lambda picture: picture + torch.from_numpy(rng.normal(0, 0.05, (3, SIZE, SIZE)).astype(np.float32))  # noqa: E731
     (here, nearness), (there, _), (beside, _) = seen(paint, np.zeros(3)), seen(paint, pose), seen(paint, -2 * pose)
     here, other = noisy(here), noisy(seen(painted(2), pose)[0])
-    usual = align(here, noisy(beside), nearness, torch.zeros(3), TANGENT).off
+    usual = align(here, noisy(beside), nearness, torch.zeros(3), WINDOW).off
     there = noisy(there)
-    found, moved = align(here, there, nearness, torch.zeros(3), TANGENT), moved_off(there)
+    found, moved = align(here, there, nearness, torch.zeros(3), WINDOW), moved_off(there, WINDOW)
     assert found.difference(moved) > 2.0 and found.difference(moved, usual) < 1.1
-    assert align(here, other, nearness, torch.zeros(3), TANGENT).difference(moved_off(other), usual) > 2.0
+    assert align(here, other, nearness, torch.zeros(3), WINDOW).difference(moved_off(other, WINDOW), usual) > 2.0
 
 
 def framed(picture: Tensor, across: float, down: float) -> Tensor:
@@ -84,27 +86,40 @@ def framed(picture: Tensor, across: float, down: float) -> Tensor:
     return picture / picture.mean((-2, -1), keepdim=True)
 
 
+@pytest.mark.parametrize("window", [Window(-0.6, -0.3, 0.6, 0.3), Window(-0.9, -0.2, 0.3, 0.5)])
+def test_what_a_narrow_camera_sees_is_aligned_by_all_of_its_pixels(window: Window) -> None:
+    """As a part of the wide picture, fourteen pixels by eight, it was known to a decimetre only."""
+    paint, pose = painted(1), np.array([0.1, -0.05, 0.05])
+    (here, nearness), (there, _), (other, _) = (
+        seen(paint, np.zeros(3), window), seen(paint, pose, window), seen(painted(2), pose, window),
+    )  # fmt: skip
+    found = align(here, there, nearness, torch.zeros(3), window)
+    assert found.pose.numpy() == pytest.approx(pose, abs=0.015)
+    assert found.difference(moved_off(there, window)) < 1.0
+    assert align(here, other, nearness, torch.zeros(3), window).difference(moved_off(other, window)) > 3.0
+
+
 def test_the_frame_around_what_a_narrow_camera_sees_is_not_compared() -> None:
     """It stands still however the camera moves, and would say that it did not."""
     paint, pose = painted(1), np.array([0.1, -0.05, 0.05])
     (here, nearness), (there, _), (other, _) = seen(paint, np.zeros(3)), seen(paint, pose), seen(painted(2), pose)
     here, there, other = (framed(picture, 0.7, 0.5) for picture in (here, there, other))
-    found = align(here, there, nearness, torch.zeros(3), TANGENT)
+    found = align(here, there, nearness, torch.zeros(3), WINDOW)
     assert found.pose.numpy() == pytest.approx(pose, abs=0.03)
-    assert found.difference(moved_off(there)) < 1.0
-    assert align(here, other, nearness, torch.zeros(3), TANGENT).difference(moved_off(other)) > 3.0
-    whole, part = moved_off(seen(paint, pose)[0]), moved_off(there)
+    assert found.difference(moved_off(there, WINDOW)) < 1.0
+    assert align(here, other, nearness, torch.zeros(3), WINDOW).difference(moved_off(other, WINDOW)) > 3.0
+    whole, part = moved_off(seen(paint, pose)[0], WINDOW), moved_off(there, WINDOW)
     assert (part < 2 * whole).all(), "the edge of the frame is none of the picture's"
 
 
 def test_where_pictures_show_nothing_the_guess_stands() -> None:
     blank, nearness = torch.ones(3, SIZE, SIZE), torch.full((SIZE, SIZE), 0.5)
     guess = torch.tensor([0.1, -0.05, 0.08])
-    found = align(blank, blank, nearness, guess, TANGENT)
-    assert found.pose.numpy() == pytest.approx(guess.numpy()) and found.difference(moved_off(blank)) < 1e-4
+    found = align(blank, blank, nearness, guess, WINDOW)
+    assert found.pose.numpy() == pytest.approx(guess.numpy()) and found.difference(moved_off(blank, WINDOW)) < 1e-4
 
 
 def test_what_lies_beside_the_camera_or_behind_it_is_not_compared() -> None:
     here, nearness = seen(painted(4), np.zeros(3))
-    found = align(here, here, nearness.clamp(min=5.0), torch.tensor([0.3, 0.0, 3.0]), TANGENT)
-    assert torch.isfinite(found.pose).all() and np.isfinite(found.difference(moved_off(here)))
+    found = align(here, here, nearness.clamp(min=5.0), torch.tensor([0.3, 0.0, 3.0]), WINDOW)
+    assert torch.isfinite(found.pose).all() and np.isfinite(found.difference(moved_off(here, WINDOW)))

@@ -12,6 +12,7 @@ from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
 from ami_ros.adaptation.weights import apply
+from ami_ros.camera import Window
 from ami_ros.errors import AmiError
 from ami_ros.share import share
 from ami_ros.world_model.arrays import ByTorch
@@ -48,6 +49,20 @@ def test_other_shapes_do_too(spec: ModelSpec, tmp_path: Path) -> None:
             tensor.add_(0.1 * torch.randn_like(tensor))
     loaded = save_model(tmp_path, "small", model)
     assert_alike(load_inference(tmp_path).model, ByTorch(loaded.model))
+
+
+def test_what_a_narrow_camera_sees_is_encoded_the_same_without_torch(tmp_path: Path) -> None:
+    inputs = InputSpec(image_size=48, scan_beams=0, field_of_view=1.6)
+    loaded = save_model(tmp_path, "small", WorldModel(ModelSpec(inputs, latent_dim=4, encoder_width=16, pair_size=48)))
+    picture = np.random.default_rng(0).integers(0, 255, (1, 3, 48, 48), np.uint8)
+    codes = []
+    for pairs in (load_inference(tmp_path).model.pairs, ByTorch(loaded.model).pairs):
+        assert pairs is not None
+        whole, pairs.window = pairs.code(picture), Window(-0.5, -0.3, 0.4, 0.3)
+        codes.append((whole, pairs.code(picture), pairs.threshold))
+    (whole, narrow, threshold), (_, by_torch, same) = codes
+    np.testing.assert_allclose(narrow, by_torch, atol=1e-4)
+    assert narrow.shape == whole.shape and np.abs(narrow - whole).max() > 0.1 and threshold == pytest.approx(same)
 
 
 def test_adapted_model_drives_and_sees_the_same_without_torch(tmp_path: Path) -> None:

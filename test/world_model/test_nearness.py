@@ -7,11 +7,11 @@ import math
 import numpy as np
 import pytest
 
-from ami_ros.camera import CameraMount
+from ami_ros.camera import CameraMount, Window
 from ami_ros.scan import Scan
 from ami_ros.world_model.nearness import nearness_by_laser
 
-SIZE, TANGENT, WALL = 32, 1.2, 2.0  # [px], of half the field of view, [m] ahead of base_link
+SIZE, WALL, WINDOW = 32, 2.0, Window.square(1.2)  # [px], [m] ahead of base_link
 
 
 def wall(origin: tuple[float, float] = (0.0, 0.0)) -> Scan:
@@ -22,6 +22,7 @@ def wall(origin: tuple[float, float] = (0.0, 0.0)) -> Scan:
     return Scan(ranges.astype(np.float32), -math.pi, math.radians(1.0), origin)
 
 
+@pytest.mark.parametrize("window", [WINDOW, Window(-0.7, -0.2, 0.4, 0.5)])
 @pytest.mark.parametrize("origin", [(0.0, 0.0), (-0.1, 0.05)])
 @pytest.mark.parametrize(
     "mount",
@@ -32,12 +33,11 @@ def wall(origin: tuple[float, float] = (0.0, 0.0)) -> Scan:
     ],
 )
 def test_the_floor_is_near_below_and_the_wall_where_the_laser_has_it(
-    mount: CameraMount, origin: tuple[float, float]
+    mount: CameraMount, origin: tuple[float, float], window: Window
 ) -> None:
-    found = nearness_by_laser(wall(origin), mount, TANGENT, SIZE)
+    found = nearness_by_laser(wall(origin), mount, window, SIZE)
     assert found is not None
-    steps = ((np.arange(SIZE) + 0.5) / SIZE * 2 - 1) * TANGENT
-    ahead, left, up = mount.rays(*np.meshgrid(steps, steps))
+    ahead, left, up = mount.rays(*window.rays(SIZE))
     to_wall = (WALL - mount.x) / np.maximum(ahead, 1e-6)  # times the ray
     to_floor = np.where(up < 0, mount.z / np.maximum(-up, 1e-9), np.inf)
     wanted = np.clip(np.minimum(to_wall, to_floor) * np.hypot(ahead, left), 0.2, 8.0)
@@ -46,6 +46,6 @@ def test_the_floor_is_near_below_and_the_wall_where_the_laser_has_it(
 
 
 def test_without_height_or_readings_nothing_is_known() -> None:
-    assert nearness_by_laser(wall(), CameraMount(), TANGENT, SIZE) is None
+    assert nearness_by_laser(wall(), CameraMount(), WINDOW, SIZE) is None
     blind = Scan(np.full(360, np.nan, np.float32), -math.pi, math.radians(1.0))
-    assert nearness_by_laser(blind, CameraMount(z=0.2), TANGENT, SIZE) is None
+    assert nearness_by_laser(blind, CameraMount(z=0.2), WINDOW, SIZE) is None

@@ -21,7 +21,7 @@ class CalibratedCamera:
         inputs: of the model.
         compressed: the topic image has CompressedImage.
         max_pixels: larger pictures are refused before they are decoded.
-        pairs: the model's, which compares pictures; it is told how much of them the robot's camera sees.
+        pairs: the model's, which compares pictures; it is told what the robot's camera sees of them.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class CalibratedCamera:
         except AmiError as error:
             self._misfit = error
         if self._rectifier is not None and self._pairs is not None:
-            self._pairs.sees = self._rectifier.seen
+            self._pairs.window = self._rectifier.window
 
     def picture(self, message: Image | CompressedImage) -> Picture:
         """The picture (H, W, 3) RGB in a message, of the camera or of a goal.
