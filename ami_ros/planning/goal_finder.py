@@ -35,7 +35,7 @@ class Look(Enum):
     DRIVE = "driving to look for the goal"
     NEXT = "memory has it where it is not; asking for another place"
     LEAVE = "it only looks like the goal here"
-    BACK = "looking whether this is the goal"
+    AGAIN = "looking whether this is the goal"
     GIVE_UP = "it is not to be seen from here"
 
 
@@ -43,7 +43,7 @@ class Search(NamedTuple):
     """A step of it."""
 
     look: Look
-    spot: Array | None = None  # (3,) in odom to DRIVE to
+    spot: Array | None = None  # (3,) in odom to DRIVE to, or from where to look AGAIN
 
 
 class GoalFinder:
@@ -132,20 +132,21 @@ class GoalFinder:
 
     # At the goal, or at what looks like it
 
-    def check(self, percept: Percept, sight: Sight, near: bool) -> Look | None:
-        """Whether to leave what is not the goal, or to go back to look at it again; None: neither."""
+    def check(self, percept: Percept, sight: Sight, near: bool) -> Search | None:
+        """Whether to leave what is not the goal, or to go away a little to look at it again; None: neither."""
         if self._refuted.held(near and sight.refuted, percept.stamp) > REFUTED_SECONDS:
             self._refuted.restart()
             self.leave(percept, sight)
-            return Look.LEAVE
-        if self._second_look.under_way(percept.stamp, percept.odometry) and not self._is_at(percept, sight):
+            return Search(Look.LEAVE)
+        spot = self._second_look.spot(percept.stamp, percept.odometry)
+        if spot is not None and not self._is_at(percept, sight):
             self._receding.restart()
-            return Look.BACK
+            return Search(Look.AGAIN, spot)
         if self._recedes(percept.odometry, sight, near):
             self._receding.restart()
             self._belief.wary = True
             self.leave(percept, sight)
-            return Look.LEAVE
+            return Search(Look.LEAVE)
         return None
 
     def _recedes(self, odometry: Array, sight: Sight, near: bool) -> bool:
@@ -166,18 +167,24 @@ class GoalFinder:
         proof = self._belief.proof
         return sight.pose is not None and proof.holds(percept.stamp, percept.odometry, sight.pose, remembered)
 
-    def look_again(self, percept: Percept, sight: Sight, stood: float, sees_behind: bool) -> bool:
+    def look_again(self, percept: Percept, sight: Sight, stood: float, radius: float) -> bool:
         """After standing for `stood` [s] at a goal that is not proven: another look, from here or from farther off, or
-        away; true if something begins."""
+        away; true if something begins.
+
+        Args:
+            percept: of this moment.
+            sight: of it.
+            stood: see above.
+            radius: of the robot [m].
+        """
         if stood <= LOOK_SECONDS:
             return False
         self._stop.restart()
         if sight.difference is not None and sight.difference > ANOTHER:
             self.leave(percept, sight)
             return True
-        closer = self._belief.proof.newest(percept.stamp) < LOOK_SECONDS and sees_behind
-        if closer:
-            again = self._second_look.begin(percept.stamp, percept.odometry)
+        if self._belief.proof.newest(percept.stamp) < LOOK_SECONDS:
+            again = self._second_look.begin(percept.stamp, percept.odometry, percept.scan, radius)
             self._stop.tighten()
         else:
             again = not self._search.wanted
@@ -213,7 +220,7 @@ class GoalFinder:
             self.leave(percept, sight)
 
     def _is_at(self, percept: Percept, sight: Sight) -> bool:
-        """Whether the robot is passing the goal, as it goes back to look at it."""
+        """Whether the robot is passing the goal, as it goes to look at it again."""
         near = sight.pose is not None and np.hypot(sight.pose[0], sight.pose[1]) < self._stop.distance
         return bool(near and self.proven(percept, sight))
 

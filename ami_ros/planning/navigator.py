@@ -23,7 +23,7 @@ from ami_ros.planning.recovery import BackAndTurn
 from ami_ros.planning.route_follower import in_sight, pose_in_map
 from ami_ros.planning.routing import Routing
 from ami_ros.planning.situations import Signs, Situation, Situations
-from ami_ros.planning.steering import TURN_RATE, Steering, sees
+from ami_ros.planning.steering import TURN_RATE, Steering
 from ami_ros.planning.stop_rule import Arrival, StopRule
 from ami_ros.planning.stopwatch import Stopwatch
 from ami_ros.planning.trail import Trail
@@ -220,8 +220,8 @@ class Navigator:
             return self._search(percept, sight, search)
         seen = sight.pose is not None and ((sight.close and in_sight(sight.pose, percept.scan, 0.15)) or sight.spotted)
         near = routing.flat or seen or self._is_direct(goal, percept)
-        if (look := self._finder.check(percept, sight, near)) is not None:
-            return self._check(look)
+        if (step := self._finder.check(percept, sight, near)) is not None:
+            return self._check(percept, sight, step)
         arrival = Arrival.APPROACHING
         if near and sight.pose is not None:
             returns, arrival = self._stop.returns, self._stop.update(percept.stamp, sight.pose)
@@ -306,7 +306,7 @@ class Navigator:
         if refuted and stood > DOUBT_SECONDS:
             self._finder.leave(percept, sight)
             self.planner.reset()
-        elif not proven and self._finder.look_again(percept, sight, stood, sees(percept.scan, np.pi)):
+        elif not proven and self._finder.look_again(percept, sight, stood, self.config.planner.robot_radius):
             self.planner.reset()
         standing = Decision.hold(State.STOPPING, "standing at the goal")
         return replace(standing, energy=sight.energy, distance=sight.distance)
@@ -328,10 +328,11 @@ class Navigator:
             return Decision.hold(State.PLANNING, look.value)
         return Decision.hold(State.PLANNING, look.value, self.config.planner.kinematics.turn(SPEED))
 
-    def _check(self, look: Look) -> Decision:
-        """Away from what is not the goal, or back a little."""
+    def _check(self, percept: Percept, sight: Sight, step: Search) -> Decision:
+        """Away from what is not the goal, or from what may be it, a little."""
         self.progress.reset()
-        if look is Look.BACK:
-            return self.steering.back(look.value)
+        if step.spot is not None:
+            pose, message = relative(percept.odometry, step.spot), step.look.value
+            return self.steering.final_approach(percept, pose, message, sight) or self.steering.back(message)
         self.planner.reset()
-        return Decision.hold(State.PLANNING, look.value)
+        return Decision.hold(State.PLANNING, step.look.value)

@@ -8,12 +8,18 @@ from collections import deque
 import numpy as np
 
 from ami_ros.geometry import Array, compose, pose_gap
+from ami_ros.planning.final_approach import ROOM
+from ami_ros.planning.scan_geometry import free_range
+from ami_ros.scan import Scan
 
 AGREE = 0.12, 0.25  # [m], [rad] between a look and what is believed, that tell of one place ...
 SLACK = 0.35  # [m per m] ... and the more between poses farther apart: who sees all things here sees no distances
 APART = 0.25  # [m] between two poses of which each tells how far off the goal is; a turn changes no distances
 HERE = 0.15, 0.3  # [m], [rad] within which a look is one from here
-BACK, BACK_SECONDS = 0.3, 5.0  # [m] that the robot goes back to look again from there, and [s] that it may take
+OFF, OFF_SECONDS = 0.3, 5.0  # [m] that the robot goes away to look again from there, and [s] that it may take
+ARRIVED = 0.02  # [m] from the end of the way there
+FREE = OFF + ARRIVED  # [m] that should be free of anything there
+WAYS_OFF = (math.pi, 0.0, *(s * math.radians(a) for a in (135, 45, 90) for s in (1, -1)))  # [rad] best first
 AGAIN = 2  # times for one place
 PROOF_SECONDS = 20.0  # [s] for which a look counts
 RECENT = 1.5  # [s] the same of that from here
@@ -73,29 +79,43 @@ class Proof:
 
 
 class SecondLook:
-    """Goes back a little, where a goal was recognised from one pose only; the robot then comes again by itself."""
+    """Goes a little away, where a goal was recognised from one pose only; the robot then comes again by itself."""
 
     def __init__(self) -> None:
         self.restart()
 
     def restart(self) -> None:
         """At another place."""
-        self._begun: tuple[float, Array] | None = None
+        self._begun: tuple[float, Array, Array] | None = None  # when, where, and to where (3,) in odom
         self._taken = 0
 
-    def begin(self, stamp: float, odometry: Array) -> bool:
-        """Begins at `odometry` (3,); False: it has looked often enough at this place."""
-        if self._taken >= AGAIN:
+    def begin(self, stamp: float, odometry: Array, scan: Scan | None, radius: float) -> bool:
+        """Begins at `odometry` (3,) of a robot of a `radius` [m] with a `scan` around it; False: it has looked often
+        enough at this place, or there is no way from it."""
+        away = _way_off(scan, radius)
+        if self._taken >= AGAIN or away is None:
             return False
         self._taken += 1
-        self._begun = (stamp, np.asarray(odometry))
+        self._begun = (stamp, np.asarray(odometry), compose(odometry, away))
         return True
 
-    def under_way(self, stamp: float, odometry: Array) -> bool:
-        """Whether the robot is to go back now."""
+    def spot(self, stamp: float, odometry: Array) -> Array | None:
+        """Where the robot is to go now (3,) in odom; None: it is not under way, or any more."""
         if self._begun is None:
-            return False
-        since, start = self._begun
-        if stamp - since > BACK_SECONDS or np.hypot(*(odometry - start)[:2]) > BACK:
+            return None
+        since, start, spot = self._begun
+        gone = float(np.hypot(*(odometry - start)[:2]))
+        if stamp - since > OFF_SECONDS or gone > OFF or np.hypot(*(spot - start)[:2]) - gone < ARRIVED:
             self._begun = None
-        return self._begun is not None
+            return None
+        return spot
+
+
+def _way_off(scan: Scan | None, radius: float) -> Array | None:
+    """Pose (3,) in base_link a little away, where a robot of a `radius` [m] can get: backwards, where that is free."""
+    rooms = [FREE if scan is None else free_range(scan, bearing, radius + ROOM) - radius - ROOM for bearing in WAYS_OFF]
+    best = next((k for k, room in enumerate(rooms) if room >= FREE), int(np.argmax(rooms)))
+    bearing, reach = WAYS_OFF[best], min(rooms[best], FREE)
+    if reach < APART:
+        return None
+    return np.array([reach * math.cos(bearing), reach * math.sin(bearing), bearing])

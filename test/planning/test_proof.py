@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
+import pytest
 
-from ami_ros.geometry import relative
-from ami_ros.planning.proof import Proof, SecondLook
+from ami_ros.geometry import relative, wrap
+from ami_ros.planning.final_approach import ROOM
+from ami_ros.planning.proof import FREE, Proof, SecondLook
+from ami_ros.scan import Scan
 
+RADIUS = 0.18  # [m]
 GOAL = np.array([2.0, 1.0, 0.5])
 HERE, BEFORE = np.array([1.95, 1.0, 0.45]), np.array([1.5, 0.9, 0.4])
 
@@ -59,15 +65,60 @@ def test_a_turn_is_no_other_pose() -> None:
     assert not proof.holds(3.2, HERE, relative(HERE, GOAL))
 
 
+def away(look: SecondLook) -> list[float]:
+    """Where it goes from HERE, ahead and to the left [m]."""
+    spot = look.spot(0.1, HERE)
+    assert spot is not None
+    return relative(HERE, spot)[:2].tolist()
+
+
 def test_the_robot_goes_back_twice_to_look_again() -> None:
     look = SecondLook()
-    assert not look.under_way(0.0, HERE)
-    assert look.begin(0.0, HERE) and look.under_way(0.1, HERE)
-    assert not look.under_way(1.0, HERE + [0.4, 0.0, 0.0]) and not look.under_way(1.1, HERE)
-    assert look.begin(2.0, HERE)
-    assert not look.begin(4.0, HERE)
+    assert look.spot(0.0, HERE) is None
+    assert look.begin(0.0, HERE, None, RADIUS)
+    assert away(look) == pytest.approx([-FREE, 0.0], abs=1e-9)
+    assert look.spot(1.0, HERE + [0.4, 0.0, 0.0]) is None and look.spot(1.1, HERE) is None
+    assert look.begin(2.0, HERE, None, RADIUS)
+    assert not look.begin(4.0, HERE, None, RADIUS)
     look.restart()
-    assert look.begin(3.0, HERE) and not look.under_way(9.0, HERE), "it may be blocked"
+    assert look.begin(3.0, HERE, None, RADIUS) and look.spot(9.0, HERE) is None, "it may be blocked"
+
+
+def around(**blocked: float) -> Scan:
+    """What is free around a robot [m], 3 m but for some sides; 0: the laser does not look there."""
+    angles = np.radians(np.arange(-180.0, 180.0))
+    ranges = np.full(len(angles), 3.0, np.float32)
+    for side, room in blocked.items():
+        aside = np.abs(wrap(angles - {"ahead": 0.0, "left": np.pi / 2, "behind": np.pi, "right": -np.pi / 2}[side]))
+        if not room:
+            ranges, angles = ranges[aside > np.pi / 4], angles[aside > np.pi / 4]
+        else:
+            near = aside < np.pi / 4
+            ranges[near] = np.minimum(ranges[near], room / np.cos(aside[near]))
+    return Scan(ranges, float(angles[0]), math.radians(1.0))
+
+
+@pytest.mark.parametrize(
+    ("scan", "wanted"),
+    [
+        (around(), [-FREE, 0.0]),
+        (around(behind=0.3), [FREE, 0.0]),
+        (around(behind=0.0), [FREE, 0.0]),
+        (around(behind=0.3, ahead=0.3), [0.0, FREE]),
+        (around(behind=0.3, ahead=0.3, left=0.3), [0.0, -FREE]),
+        (around(behind=0.3, ahead=0.5, left=0.3, right=0.3), [0.5 - RADIUS - ROOM, 0.0]),
+    ],
+)
+def test_where_the_way_back_is_blocked_it_looks_again_from_elsewhere(scan: Scan, wanted: list[float]) -> None:
+    """A goal with a wall behind it was stood at, and seen, for thirty seconds, and not claimed."""
+    look = SecondLook()
+    assert look.begin(0.0, HERE, scan, RADIUS)
+    assert away(look) == pytest.approx(wanted, abs=0.02)
+
+
+def test_a_robot_that_is_shut_in_does_not_look_from_elsewhere() -> None:
+    look = SecondLook()
+    assert not look.begin(0.0, HERE, around(behind=0.3, ahead=0.3, left=0.3, right=0.3), RADIUS)
 
 
 def test_a_goal_that_is_elsewhere_begins_anew() -> None:
