@@ -97,6 +97,7 @@ MEANINGS = {
     "location": "where the robot believes it is in its memory, and how sure it is",
     "places": "remembered places and the ways between them, as markers (latched)",
     "place_graph": "the same with their ids, how often a way was driven and how often it failed (latched)",
+    "initialpose": "where the robot is, as RViz says it with 2D Pose Estimate, in the memory's frame",
     "goal_pose": "a goal, as RViz sends it, in any frame that transforms lead to",
     "keep_away": "circles that the robot shall keep out of (latched)",
     "plan": "poses that the robot expects to pass",
@@ -245,7 +246,7 @@ def graph() -> str:
     for node, topic, _ in _links("subscribes"):
         if topic == "heartbeat":  # of all
             continue
-        source = "client" if topic == "goal_pose" else publisher.get(topic, "simulator")
+        source = "client" if topic in ("goal_pose", "initialpose") else publisher.get(topic, "simulator")
         edges.setdefault((source, node), []).append(topic)
     lines = ["```mermaid", "flowchart LR", '  client(["your program"])', '  simulator["robot, or simulator"]']
     lines += [f"  {node}[{node}]" for node in (*STACK, "supervisor")]

@@ -24,6 +24,8 @@ from ami_ros.memory.types import GoalQuery, Location, Place, PlaceQuery, Places,
 from ami_ros.memory.whereabouts import Whereabouts
 from ami_ros.scan import Scan
 
+TOLD = 0.5, 0.5  # [m], [rad] that somebody may be off who says where the robot is
+
 
 class PlaceMemory:
     """One robot's memory of places. Not thread-safe: one caller at a time.
@@ -118,6 +120,20 @@ class PlaceMemory:
     def restart(self) -> None:
         """Odometry has a new origin: the robot may be anywhere."""
         self._whereabouts.restart()
+
+    def told(self, pose: Array, reach: float = TOLD[0], turn: float = TOLD[1]) -> None:
+        """Somebody says where the robot is: the next scan is compared with what is remembered there, and finds it
+        exactly, or not at all. A memory without scans takes its word.
+
+        Args:
+            pose: (3,) in the map.
+            reach: [m] that this may be off, to each side.
+            turn: [rad] likewise.
+
+        Raises:
+            AmiError: with `Code.NOT_FOUND`, the map is empty; `INVALID_INPUT`, that is no pose.
+        """
+        self._whereabouts.told(pose, reach, turn)
 
     def relax(self) -> None:
         """Moves all places so that what was measured between them agrees; the filter moves along."""

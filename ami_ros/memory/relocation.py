@@ -11,7 +11,7 @@ are alike the one in the map fits, and the robot is in another.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,7 +90,8 @@ class Relocation:
             compare: what pictures say; None where there are none.
             expected: (3,) where odometry has the robot in the map, if that may be right, and how far it errs [m].
         """
-        found = self._fits(outline, latent)
+        rows = self._spread(latent)
+        found = self._fits(outline, rows, [Window(np.zeros(3), REACH, np.pi)] * len(rows))
         if not found:
             self.restart()
             return None
@@ -110,6 +111,25 @@ class Relocation:
         if (said is not None and said < ALIKE) or not self.closures.holds(best[1], most):
             return None
         return int(self.places.index.ids[best[0]]), best[1]
+
+    def find_near(self, outline: Outline, where: Array, reach: float, turn: float) -> tuple[int, Match] | None:
+        """The place that the robot is near that is said to be at `where` (3,), and where that lies as seen from it.
+
+        Args:
+            outline: what is around the robot.
+            where: in the map.
+            reach: [m] that it may be off, to each side.
+            turn: [rad] likewise.
+
+        Returns:
+            None: scans do not show what is remembered there.
+        """
+        index = self.places.index
+        around = np.flatnonzero(np.hypot(*(index.poses[:, :2] - where[:2]).T) < reach + NEAR)
+        rows = around[_one_each(index.poses[around, :2])]
+        found = self._fits(outline, rows, [Window(relative(where, index.poses[row]), reach, turn) for row in rows])
+        best = next((item for item in found if self.closures.holds(item[1], self.closures.config.conflict)), None)
+        return None if best is None else (int(index.ids[best[0]]), best[1])
 
     def _margin(self, where: Array, odometry: Array) -> float:
         """By how much the spot that fits best (3,) has to fit better than others."""
@@ -131,14 +151,22 @@ class Relocation:
         unknown = [k for k, same in enumerate(said) if same is None or ALIKE <= same < SHOWN]
         return rivals[shown[0]] if len(shown) == 1 and not unknown else None
 
-    def _fits(self, outline: Outline, latent: NDArray[np.float32]) -> list[tuple[int, Match, Array]]:
-        """Row of a place, where it lies as seen from the robot, and where the robot then is in the map; best first."""
+    def _fits(
+        self, outline: Outline, rows: NDArray[np.int64], windows: Sequence[Window]
+    ) -> list[tuple[int, Match, Array]]:
+        """Row of a place, where it lies as seen from the robot, and where the robot then is in the map; best first.
+
+        Args:
+            outline: what is around the robot.
+            rows: (k,) of the places that it is compared with.
+            windows: of each, where it may lie as seen from the robot.
+        """
         index = self.places.index
-        known = [(int(row), other) for row in self._spread(latent) if (other := self._outline(row)) is not None]
+        known = [(int(row), other) for row in rows if (other := self._outline(row)) is not None]
+        tried = [window for row, window in zip(rows, windows, strict=True) if self._outline(row) is not None]
         matcher = Matcher(outline)
-        windows = [Window(np.zeros(3), REACH, np.pi)] * len(known)
         found = []
-        for k, pose, _ in matcher.search([other for _, other in known], windows, most=FOUND):
+        for k, pose, _ in matcher.search([other for _, other in known], tried, most=FOUND):
             match = matcher.fit(known[k][1], pose)
             if match is not None:
                 found.append((known[k][0], match, compose(index.poses[known[k][0]], inverse(match.pose))))
@@ -147,8 +175,7 @@ class Relocation:
     def _spread(self, latent: NDArray[np.float32]) -> NDArray[np.int64]:
         """Rows of one place in each square."""
         index = self.places.index
-        cells = np.floor(index.poses[:, :2] / GRAIN).astype(np.int64)
-        rows = np.unique(cells, axis=0, return_index=True)[1]
+        rows = _one_each(index.poses[:, :2])
         if len(rows) > MOST:
             rows = rows[np.argsort(-index.scores(latent)[rows])[:MOST]]
         return rows
@@ -166,6 +193,11 @@ class Relocation:
         near = near[np.argsort(gap[near] + turn[near])[:PICTURES]]
         same = compare(index.ids[near].tolist())
         return None if same is None else float(same.max(initial=0.0))
+
+
+def _one_each(points: Array) -> NDArray[np.int64]:
+    """Rows of `points` (n, 2), one in each square."""
+    return np.unique(np.floor(points / GRAIN).astype(np.int64), axis=0, return_index=True)[1]
 
 
 def _apart(a: Array, b: Array) -> bool:

@@ -25,7 +25,7 @@ from ami_ros.memory.scan_odometry import ScanOdometry, ScanOdometryConfig
 from ami_ros.memory.types import Edge
 from ami_ros.outlines import Outline
 from ami_ros.scan import Scan
-from ami_ros.scan_matching import Matcher, combined, inverted
+from ami_ros.scan_matching import Match, Matcher, combined, inverted
 
 FOUND = np.diag([0.05**2, 0.05**2, 0.02**2])  # covariance that is added where a robot has just been found
 FOLLOWED, LOOKED_FOR = 0.98, 0.9  # confidence of who is followed by scans, and of who was just found; measured (0073)
@@ -167,12 +167,18 @@ class Survey:
         """Looks in the whole map for a lost robot at `odometry` (3,), and goes on from there; see `Relocation.find`."""
         by_odometry = self._by_odometry(odometry)
         expected = None if by_odometry is None else (by_odometry, AWAY + BACK_DRIFT * self._astray)
-        found = self.relocation.find(self.surroundings(), latent, odometry, compare, expected)
+        return self._arrives(self.relocation.find(self.surroundings(), latent, odometry, compare, expected), stamp)
+
+    def look_near(self, where: Array, reach: float, turn: float, stamp: float) -> bool:
+        """Looks for a robot where it is said to be, and goes on from there; see `Relocation.find_near`."""
+        return self._arrives(self.relocation.find_near(self.surroundings(), where, reach, turn), stamp)
+
+    def _arrives(self, found: tuple[int, Match] | None, stamp: float) -> bool:
+        """Goes on from where a lost robot was found, if it was."""
         if found is None:
             return False
-        place_id, match = found
-        back, covariance = inverted((match.pose, match.covariance))
-        self._at(place_id, stamp, back, covariance + FOUND)
+        back, covariance = inverted((found[1].pose, found[1].covariance))
+        self._at(found[0], stamp, back, covariance + FOUND)
         self._found = self.odometry.way
         return True
 

@@ -44,6 +44,7 @@ class Whereabouts:
         self._odometry: Array | None = None
         self.location: Location | None = None  # the newest belief; None before the first moment
         self._waits_at: Array | None = None  # (3,) in odom of the only place, from before the first scan
+        self._told: tuple[Array, float, float] | None = None  # where it is said to be; see `told`
         self.begin()
 
     @property
@@ -61,7 +62,7 @@ class Whereabouts:
     def restart(self) -> None:
         """Odometry has a new origin: the robot may be anywhere."""
         self._odometry = self.location = None
-        self._waits_at = None
+        self._waits_at = self._told = None
         self._unsought = LOOK_AGAIN  # [m] and [rad] that a lost robot has moved since it was looked for
         # A memory that was made without scans has nothing that they could be compared with.
         self._was_surveyed = len(self.map) > 0 and self.survey.closures.count() > 0
@@ -72,6 +73,16 @@ class Whereabouts:
         self.map.begin_episode()
         if len(self.map):
             self.filter.start_lost(self.map.index)
+
+    def told(self, pose: Array, reach: float, turn: float) -> None:
+        """See `PlaceMemory.told`."""
+        check_pose(pose)
+        if not len(self.map):
+            raise AmiError("memory: it is empty, so there is no map to be in", Code.NOT_FOUND)
+        self.restart()
+        self._told = np.asarray(pose, np.float64), reach, turn
+        if not self._surveys:
+            self.filter.start_at(self._told[0])
 
     def observe(
         self, stamp: float, latent: Latents | None, odometry: Array, thumbnail: Picture, command: ArrayLike | None,
@@ -166,7 +177,10 @@ class Whereabouts:
         return self._location_at(moment, estimate, True, survey.here)
 
     def _relocate(self, moment: Moment, before: Array | None) -> bool:
-        """Looks for a lost robot, once it has moved enough to have seen something new."""
+        """Looks for a lost robot where it is said to be, or once it has moved enough to have seen something new."""
+        told, self._told = self._told, None
+        if told is not None and self.survey.look_near(*told, moment.stamp):
+            return True
         self._unsought += LOOK_AGAIN if before is None else float(np.abs(relative(before, moment.odometry)).sum())
         if self._unsought < LOOK_AGAIN:
             return False

@@ -32,6 +32,7 @@ _SURPRISE = {"surprise": "ami_interfaces/msg/Surprise"}
 _ADAPTATION = {"adaptation": "ami_interfaces/msg/Adaptation"}
 _KEEP_AWAY = {"keep_away": "ami_interfaces/msg/KeepAway"}
 _GOAL_POSE = {"goal_pose": "geometry_msgs/msg/PoseStamped"}
+_INITIAL_POSE = {"initialpose": "geometry_msgs/msg/PoseWithCovarianceStamped"}
 _LOCATION = {"location": "ami_interfaces/msg/Location"}
 
 _ROBOT = Interface(
@@ -71,7 +72,16 @@ INTERFACES: dict[str, Interface] = {
         services={"~/predict": "ami_interfaces/srv/Predict", "~/adaptation": "ami_interfaces/srv/ChangeAdaptation"},
     ),
     "memory": Interface(
-        subscribes={**_ODOM, **_SCAN, **_IMAGE, **_CAMERA_INFO, "cmd_vel": _COMMAND, **_SURPRISE, **_LATENT},
+        subscribes={
+            **_ODOM,
+            **_SCAN,
+            **_IMAGE,
+            **_CAMERA_INFO,
+            "cmd_vel": _COMMAND,
+            **_SURPRISE,
+            **_LATENT,
+            **_INITIAL_POSE,
+        },
         publishes={
             **_LOCATION,
             "places": "visualization_msgs/msg/MarkerArray",

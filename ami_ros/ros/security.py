@@ -107,7 +107,7 @@ def _of_operator(full: _Full) -> _Rights:
     """Who gives goals, looks at everything, and may stop the robot; it drives nothing by itself."""
     everything = [(node, INTERFACES[node]) for node in STACK]
     return _Rights(
-        publish={full("goal_pose"), full("emergency_stop"), "/rosout", "/parameter_events"},
+        publish={full("goal_pose"), full("initialpose"), full("emergency_stop"), "/rosout", "/parameter_events"},
         subscribe={full(name, node) for node, described in everything for name in described.publishes}
         | {full(name, node) for node, described in everything for name in described.subscribes}
         | {full(name) for name in (*_HEARD, "/diagnostics", "/rosout")},

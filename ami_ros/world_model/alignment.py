@@ -21,6 +21,8 @@ from ami_ros.camera import CameraMount, Window
 
 LEVEL = CameraMount()
 ITERATIONS = 8
+COARSE = 0.1  # that two pixels span at distance 1, at most, for pictures to be aligned first at half their size: who sees
+# little in many pixels sees each of them move far
 DELTAS = 0.02, 0.02, 0.01  # [m], [m], [rad] for derivatives
 PRIOR = 0.25, 0.25, 0.15  # [m], [m], [rad] error of the guess: where pictures show nothing of it, a pose stays there
 NOISE = 1e-3  # squared difference of pixels that weighs as much as one such error
@@ -74,9 +76,19 @@ def align(
         window: what both pictures show.
         mount: how the camera is tilted; poses are in the plane of the floor.
     """
-    view = _View(here, there, nearness, window, mount)
+    pictures, pose = (here, there, nearness[None]), guess
+    if 2 * (window.right - window.left) / here.shape[-1] < COARSE:
+        halves = (functional.avg_pool2d(picture[None], 2)[0] for picture in pictures)
+        pose = _descend(_View(*halves, window, mount), guess, pose)
+    view = _View(*pictures, window, mount)
+    pose = _descend(view, guess, pose)
+    return Alignment(pose, _means(*view.differences(pose[None]))[0])
+
+
+def _descend(view: _View, guess: Tensor, start: Tensor) -> Tensor:
+    """The pose (3,) at which pictures are most alike, and which is not far from the `guess`; looked for from `start`."""
     prior, steps = guess.new_tensor(PRIOR), torch.diag(guess.new_tensor(DELTAS))
-    tried, pose, best, damping = guess, guess, float("inf"), DAMPING[0]
+    tried, pose, best, damping = start, start, float("inf"), DAMPING[0]
     hessian, slope = torch.eye(3), torch.zeros(3)
     for _ in range(ITERATIONS):
         off, shown = view.differences(torch.cat([tried[None], tried + steps, tried - steps]))
@@ -94,7 +106,7 @@ def align(
             damping *= DAMPING[3]
         step = torch.linalg.solve(hessian + damping * torch.diag(hessian.diagonal()), slope)
         tried = pose - step.clamp(-LARGEST_UPDATE, LARGEST_UPDATE)
-    return Alignment(pose, _means(*view.differences(pose[None]))[0])
+    return pose
 
 
 def moved_off(picture: Tensor, window: Window) -> Tensor:
@@ -113,7 +125,7 @@ class _View:
     def __init__(self, here: Tensor, there: Tensor, nearness: Tensor, window: Window, mount: CameraMount) -> None:
         self._here, self._clear = _blurred(here), _clear(here)
         self._there = torch.cat([_blurred(there), _clear(there)])
-        self._nearness, self._mount = nearness, mount
+        self._nearness, self._mount = nearness[0], mount
         edges = here.new_tensor([[window.left, window.top], [window.right, window.bottom]])
         self._middle, self._half = edges.mean(0), (edges[1] - edges[0]) / 2
         rays = torch.from_numpy(np.stack(mount.rays(*window.rays(here.shape[-1])))).float()

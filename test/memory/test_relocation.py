@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
+from ami_ros.errors import AmiError
 from ami_ros.evaluation.log_bench import laser_config
 from ami_ros.geometry import Array, compose, inverse, pose_gap, relative
 from ami_ros.memory.laser_model import ENCODER, LaserModel, describe
@@ -147,6 +148,30 @@ def test_rooms_that_do_not_differ_are_not_told_apart_by_driving_on() -> None:
     memory = toured(TWINS, around(1.0))
     assert not drive(memory, TWINS, around(1.0)[10:90:5])
     memory.close()
+
+
+def test_of_two_spots_that_are_alike_somebody_may_tell_which_it_is() -> None:
+    memory, start, scans = toured(TWINS, around(1.0)), around(1.0)[0], np.random.default_rng(5)
+    off = np.array([0.3, -0.2, 0.25])
+    for k, pose in enumerate(around(1.0)[10::20]):
+        memory.told(compose(relative(start, pose), off))
+        location = memory.observe(1e3 + k, None, STILL, scan=scan_at(TWINS, pose, scans))
+        assert location.localised, "who says it errs by some decimetres"
+        gap, turn = pose_gap(compose(start, location.pose), pose)
+        assert gap < 0.1 and turn < 0.05
+    memory.close()
+
+
+def test_who_says_that_the_robot_is_where_it_cannot_be_is_not_believed(memory: PlaceMemory) -> None:
+    start, pose, elsewhere = (around(0.75)[k] for k in (0, 10, 60))
+    memory.told(relative(start, elsewhere))
+    hall = np.array(box(-4.0, -6.0, 7.0, 5.0))
+    location = memory.observe(1e3, None, STILL, scan=scan_at(hall, pose, np.random.default_rng(5)))
+    assert not location.localised
+    with pytest.raises(AmiError, match="three finite numbers"):
+        memory.told(np.array([0.0, np.nan, 0.0]))
+    with pytest.raises(AmiError, match="empty"):
+        PlaceMemory(LaserModel(), ENCODER, None, laser_config()).told(STILL)
 
 
 def test_of_two_spots_that_are_alike_pictures_tell_which_it_is() -> None:

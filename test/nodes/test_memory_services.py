@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from builtin_interfaces.msg import Time
-from geometry_msgs.msg import Pose, Pose2D, PoseStamped
+from geometry_msgs.msg import Pose, Pose2D, PoseStamped, PoseWithCovarianceStamped
 from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
@@ -74,6 +74,24 @@ def travelled(stack: Any, **memory: Any) -> Any:
         return stack.ros.call(service, f"memory/{name}", service.Request(**fields))
 
     return call
+
+
+def test_somebody_tells_where_the_robot_is_as_rviz_does(stack: Any) -> None:
+    call = travelled(stack)
+    locations = stack.ros.collect(Location, "location", RELIABLE)
+    message = PoseWithCovarianceStamped(header=Header(frame_id="map"))
+    message.pose.pose = pose_to_message([5.0, 5.0, 1.0])
+    publisher = stack.ros.node.create_publisher(PoseWithCovarianceStamped, "initialpose", RELIABLE)
+    beside = lambda: locations and math.hypot(locations[-1].pose.position.x - 5, locations[-1].pose.position.y - 5) < 1  # noqa: E731
+    stack.ros.spin_until(publisher.get_subscription_count, what="memory's ear")
+    publisher.publish(message)
+    stack.ros.spin_until(beside, what="a location beside what was said")
+    said = len(locations)
+    message.header.frame_id = "odom"
+    publisher.publish(message)
+    stack.ros.spin_until(lambda: len(locations) > said + 5, what="more locations")
+    assert beside(), "another frame means nothing to it"
+    assert call(MemoryStatistics, "statistics").success
 
 
 def test_places_are_recalled_by_any_combination(stack: Any) -> None:
