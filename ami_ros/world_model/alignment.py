@@ -21,7 +21,9 @@ from ami_ros.camera import CameraMount, Window
 
 LEVEL = CameraMount()
 ITERATIONS = 8
-COARSE = 0.1  # that two pixels span at distance 1, at most, for pictures to be aligned first at half their size: who sees
+COARSE = (
+    0.1  # that two pixels span at distance 1, at most, for pictures to be aligned first at half their size: who sees
+)
 # little in many pixels sees each of them move far
 DELTAS = 0.02, 0.02, 0.01  # [m], [m], [rad] for derivatives
 PRIOR = 0.25, 0.25, 0.15  # [m], [m], [rad] error of the guess: where pictures show nothing of it, a pose stays there
@@ -76,17 +78,17 @@ def align(
         window: what both pictures show.
         mount: how the camera is tilted; poses are in the plane of the floor.
     """
-    pictures, pose = (here, there, nearness[None]), guess
+    pose = guess
     if 2 * (window.right - window.left) / here.shape[-1] < COARSE:
-        halves = (functional.avg_pool2d(picture[None], 2)[0] for picture in pictures)
-        pose = _descend(_View(*halves, window, mount), guess, pose)
-    view = _View(*pictures, window, mount)
+        half = _View(_half(here), _half(there), _half(nearness[None])[0], window, mount)
+        pose = _descend(half, guess, pose)
+    view = _View(here, there, nearness, window, mount)
     pose = _descend(view, guess, pose)
     return Alignment(pose, _means(*view.differences(pose[None]))[0])
 
 
 def _descend(view: _View, guess: Tensor, start: Tensor) -> Tensor:
-    """The pose (3,) at which pictures are most alike, and which is not far from the `guess`; looked for from `start`."""
+    """The pose (3,) at which pictures are most alike and that is not far from the `guess`, looked for from `start`."""
     prior, steps = guess.new_tensor(PRIOR), torch.diag(guess.new_tensor(DELTAS))
     tried, pose, best, damping = start, start, float("inf"), DAMPING[0]
     hessian, slope = torch.eye(3), torch.zeros(3)
@@ -119,13 +121,18 @@ def moved_off(picture: Tensor, window: Window) -> Tensor:
     return _means(_off(away, picture[:3], shown), shown).mean(0)
 
 
+def _half(picture: Tensor) -> Tensor:
+    """(c, n, n) -> (c, n / 2, n / 2)."""
+    return functional.avg_pool2d(picture[None], 2)[0]
+
+
 class _View:
     """A pair of pictures, from any pose of the second."""
 
     def __init__(self, here: Tensor, there: Tensor, nearness: Tensor, window: Window, mount: CameraMount) -> None:
         self._here, self._clear = _blurred(here), _clear(here)
         self._there = torch.cat([_blurred(there), _clear(there)])
-        self._nearness, self._mount = nearness[0], mount
+        self._nearness, self._mount = nearness, mount
         edges = here.new_tensor([[window.left, window.top], [window.right, window.bottom]])
         self._middle, self._half = edges.mean(0), (edges[1] - edges[0]) / 2
         rays = torch.from_numpy(np.stack(mount.rays(*window.rays(here.shape[-1])))).float()
