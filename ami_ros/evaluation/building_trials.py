@@ -1,10 +1,12 @@
 """A robot in a building that it has never seen: it explores by itself, then gets pictures to go to.
 
-All arms get the same goals from the same starts. There are pictures of another building as well, to be refused.
+All arms get the same goals from the same starts; who has a memory is told where that is. There are pictures of another
+building as well, to be refused.
 """
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,6 +22,7 @@ from ami_ros.evaluation.closed_loop import ClosedLoop, LoopConfig
 from ami_ros.evaluation.goals import GoalSampler, SampledGoal
 from ami_ros.evaluation.map_quality import COVERED
 from ami_ros.evaluation.rival_loops import TrueLoop
+from ami_ros.evaluation.specialist import Learn, Specialist, Tour, learn_more
 from ami_ros.evaluation.task_drive import TaskDrive
 from ami_ros.evaluation.trials import TIME_ALLOWANCE, Trial
 from ami_ros.geometry import Array
@@ -37,7 +40,8 @@ from ami_ros.world_model.checkpoint import LoadedModel, load_model
 Row = dict[str, Any]  # JSON: arm, kind (near, far, foreign, explore), what happened, and how it was judged
 COURSE = "general"  # the arm that explores, and whose starts and goals the others follow
 CLASSICAL = "classical"  # explores by itself as well
-ARMS = (COURSE, CLASSICAL, "without_memory", "exact_dynamics")
+SPECIALIST = "specialist"  # goes on from the first one's model and memory
+ARMS = (COURSE, SPECIALIST, CLASSICAL, "without_memory", "exact_dynamics")
 SECONDS_A_METRE = 6.0  # that a far goal is allowed where its way is long
 FOREIGN_ALLOWANCE = 60.0  # to look around and refuse a picture of another building [s]
 STREAM = 0xB117D1  # keeps random numbers apart from those of other benches
@@ -57,6 +61,7 @@ class BuildingSetting:
     robot: str = ""  # what `load_robot` takes; empty: the one that the model drives
     arms: tuple[str, ...] = ARMS
     loop: LoopConfig = field(default_factory=LoopConfig)
+    learn: Learn = learn_more  # how the specialist comes to its model
 
 
 class Watcher:
@@ -94,36 +99,61 @@ def drive_building(
     simulator.reset(began, setting.seed)
     loop = ClosedLoop(loaded, simulator, None, setting.loop, setting.seed)
     watcher.begin(loop)
-    yield {"arm": COURSE, "kind": "explore"} | explore(loop, space, 60.0 * setting.explore, report)
-    course: list[Row] = []
-    ambiguity = Ambiguity(space, robot, setting.seed)
-    for index in range(setting.goals):
-        report(f"goal {index + 1} of {setting.goals}")
-        start = simulator.ground_truth().pose
-        goal = GoalSampler(space, setting.seed).sample(index, start)
-        watcher.set_out(index, goal, allowance_of(goal))
-        trial = loop.drive(goal.kind, start, goal.pose, goal.path_length, allowance_of(goal))
-        watcher.arrived(trial)
-        row = judged(trial, allowance_of(goal)) | {"ambiguous": ambiguity.of(goal.pose)}
-        course.append(row)
-        yield {"arm": COURSE} | row
-    ambiguity.close()
-    foreign = list(foreign_pictures(simulator.world.name, robot, setting.seed, setting.foreign))
-    for index, picture in enumerate(foreign):
-        report(f"picture of another building {index + 1} of {setting.foreign}")
-        yield {"arm": COURSE, "kind": "foreign"} | refused(loop, picture)
-    for arm in setting.arms:
-        report(arm.replace("_", " "))
-        if arm == CLASSICAL:
-            simulator.reset(began, setting.seed)
-            yield from drive_classical(ClassicalRobot(simulator), space, began, course, foreign, setting, report)
-        elif arm != COURSE:
-            yield from follow(arm, loaded, simulator, course, setting)
+    with tempfile.TemporaryDirectory(prefix="ami_bench_") as scratch:
+        tour = Tour(loop, Path(scratch)) if SPECIALIST in setting.arms else None
+        found, truths = explore(loop, space, 60.0 * setting.explore, report)
+        yield {"arm": COURSE, "kind": "explore"} | found
+        if tour is not None:
+            tour.close(truths)
+        course: list[Row] = []
+        for row in drive_course(loop, space, setting, report, watcher):
+            course.append(row)
+            yield {"arm": COURSE} | row
+        foreign = list(foreign_pictures(simulator.world.name, robot, setting.seed, setting.foreign))
+        yield from refuse(loop, foreign, COURSE, report)
+        for arm in setting.arms:
+            report(arm.replace("_", " "))
+            if arm == CLASSICAL:
+                simulator.reset(began, setting.seed)
+                yield from drive_classical(ClassicalRobot(simulator), space, began, course, foreign, setting, report)
+            elif arm == SPECIALIST and tour is not None:
+                setting.learn(setting.model, tour.bag, tour.model)
+                own = Specialist(tour, simulator, setting.loop, setting.seed)
+                yield from follow(arm, own.loop, course, own.carry, report)
+                yield from refuse(own.loop, foreign, arm, report)
+                own.close()
+            elif arm != COURSE:
+                yield from follow(arm, _other_loop(arm, loaded, simulator, setting), course, simulator.place, report)
     simulator.close()
 
 
-def explore(loop: ClosedLoop, space: FreeSpace, seconds: float, report: Report) -> Row:
-    """The robot explores for so long, or until it finds nothing new; what it came to know."""
+def drive_course(
+    loop: ClosedLoop, space: FreeSpace, setting: BuildingSetting, report: Report, watcher: Watcher
+) -> Iterator[Row]:
+    """The first arm drives to its goals, one from where the last one ended."""
+    simulator, sampler = loop.simulator, GoalSampler(space, setting.seed)
+    ambiguity = Ambiguity(space, simulator.description, setting.seed)
+    for index in range(setting.goals):
+        report(f"goal {index + 1} of {setting.goals}")
+        start = simulator.ground_truth().pose
+        goal = sampler.sample(index, start)
+        watcher.set_out(index, goal, allowance_of(goal))
+        trial = loop.drive(goal.kind, start, goal.pose, goal.path_length, allowance_of(goal))
+        watcher.arrived(trial)
+        yield judged(trial, allowance_of(goal)) | {"ambiguous": ambiguity.of(goal.pose)}
+    ambiguity.close()
+
+
+def refuse(loop: ClosedLoop, foreign: list[NDArray[np.uint8]], arm: str, report: Report) -> Iterator[Row]:
+    """What an arm makes of pictures that were not taken here."""
+    for index, picture in enumerate(foreign):
+        report(f"{arm}: picture of another building {index + 1} of {len(foreign)}")
+        yield {"arm": arm, "kind": "foreign"} | refused(loop, picture)
+
+
+def explore(loop: ClosedLoop, space: FreeSpace, seconds: float, report: Report) -> tuple[Row, dict[int, Array]]:
+    """The robot explores for so long, or until it finds nothing new; what it came to know, and where its places are in
+    truth (3,), by id."""
     drive = TaskDrive(loop, Exploration(ExplorationConfig(), seconds))
     contacts, shown = loop.simulator.ground_truth().contacts, 0.0
     try:
@@ -138,7 +168,7 @@ def explore(loop: ClosedLoop, space: FreeSpace, seconds: float, report: Report) 
     loop.agent.cancel()
     loop.wait(loop.config.settle)
     places = np.array(list(drive.truths.values())).reshape(-1, 3)
-    return {
+    found = {
         "explored_share": round(space.share_within(places, COVERED), 4) if len(places) else 0.0,
         "places": len(loop.memory),
         "explored_s": round(drive.elapsed, 1),
@@ -146,6 +176,7 @@ def explore(loop: ClosedLoop, space: FreeSpace, seconds: float, report: Report) 
         "collisions": loop.simulator.ground_truth().contacts - contacts,
         "ended": drive.task.message,
     }
+    return found, drive.truths
 
 
 def foreign_pictures(world: str, robot: RobotDescription, seed: int, count: int) -> Iterator[NDArray[np.uint8]]:
@@ -219,18 +250,22 @@ def drive_classical(
         }
 
 
-def follow(
-    arm: str, loaded: LoadedModel, simulator: Simulator, course: list[Row], setting: BuildingSetting
-) -> Iterator[Row]:
-    """An arm that is put where the first one stood before each goal."""
+def _other_loop(arm: str, loaded: LoadedModel, simulator: Simulator, setting: BuildingSetting) -> ClosedLoop:
+    """Of an arm without a memory of its own."""
     if arm == "exact_dynamics":
-        loop: ClosedLoop = TrueLoop(loaded, simulator, setting.loop, setting.seed)
-    else:
-        flat = setting.loop.navigating(replace(setting.loop.agent.navigator, use_memory=False))
-        loop = ClosedLoop(loaded, simulator, None, flat, setting.seed)
-    for given in course:
+        return TrueLoop(loaded, simulator, setting.loop, setting.seed)
+    flat = setting.loop.navigating(replace(setting.loop.agent.navigator, use_memory=False))
+    return ClosedLoop(loaded, simulator, None, flat, setting.seed)
+
+
+def follow(
+    arm: str, loop: ClosedLoop, course: list[Row], carry: Callable[[Array], None], report: Report
+) -> Iterator[Row]:
+    """An arm that is put where the first one stood before each goal; `carry` does that."""
+    for index, given in enumerate(course):
+        report(f"{arm.replace('_', ' ')}: goal {index + 1} of {len(course)}")
         start, goal = np.array(given["start"]), np.array(given["goal"])
-        simulator.place(start)
+        carry(start)
         trial = loop.drive(given["kind"], start, goal, given["path_length_m"], given["allowance_s"])
         yield {"arm": arm} | judged(trial, given["allowance_s"]) | {"ambiguous": given["ambiguous"]}
 

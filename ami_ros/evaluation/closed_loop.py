@@ -119,7 +119,7 @@ class ClosedLoop:
         self._width = spec.command_dim
         self._pending: tuple[float, Thought] | None = None  # when a thought is ready [s], and the thought
         self._begun = 0.0
-        self._sent: Command = STILL
+        self.sent: Command = STILL  # the newest command that the robot got
         self._verdict: Verdict | None = None
         self._truths: deque[tuple[float, Array]] = deque(maxlen=KEPT)
 
@@ -217,7 +217,7 @@ class ClosedLoop:
             self._think(now)
             ready = ready or self._take_thought(now)
         self._act(now, ready is not None)
-        self.move(self._sent)
+        self.move(self.sent)
         if self.watch is not None:
             self.watch(ready)
         return ready
@@ -273,8 +273,8 @@ class ClosedLoop:
             self.safety.command(linear, angular, now, aside)
         elif not self._due(now, self.config.safety_rate):
             return
-        self._sent = self.safety.output(now).command
-        self.agent.sent(now, of_width(self._sent, self._width))
+        self.sent = self.safety.output(now).command
+        self.agent.sent(now, of_width(self.sent, self._width))
 
     def _due(self, now: float, rate: float) -> bool:
         """Whether a timer of that rate [Hz] fires in this control period."""

@@ -105,6 +105,21 @@ class BagWriter:
         header, data = self.header(stamp, frame), np.frombuffer(jpeg, np.uint8)
         self.message(topic, "sensor_msgs/msg/CompressedImage", stamp, header=header, format="jpeg", data=data)
 
+    def camera_info(
+        self, topic: str, stamp: float, size: tuple[int, int], matrix: tuple[float, float, float, float],
+        frame: str = "camera_optical_frame",
+    ) -> None:  # fmt: skip
+        """A camera of width and height `size` [px] without distortion, by fx, fy, cx, cy [px]."""
+        fx, fy, cx, cy = matrix
+        self.message(
+            topic, "sensor_msgs/msg/CameraInfo", stamp,
+            header=self.header(stamp, frame), width=size[0], height=size[1], distortion_model="plumb_bob",
+            d=np.zeros(5), k=np.array([fx, 0, cx, 0, fy, cy, 0, 0, 1.0]), r=np.eye(3).ravel(),
+            p=np.array([fx, 0, cx, 0, 0, fy, cy, 0, 0, 0, 1.0, 0]), binning_x=0, binning_y=0,
+            roi=self.make("sensor_msgs/msg/RegionOfInterest", x_offset=0, y_offset=0, height=0, width=0,
+                          do_rectify=False),
+        )  # fmt: skip
+
     def scan(
         self, topic: str, stamp: float, ranges: ArrayLike, angle_min: float, angle_increment: float,
         range_max: float = 100.0, frame: str = "base_link",
