@@ -28,8 +28,8 @@ def main(
     json: Annotated[Path | None, typer.Option(help="File for the figures.")] = None,
 ) -> None:
     """Put a robot with an empty memory into buildings for tests: it explores by itself, then goes where pictures were
-    taken, and refuses those of other buildings. Beside it: a specialist, which has learned from the tour for ten minutes;
-    an arm without learning; without memory; and on the simulator's true dynamics."""
+    taken, and refuses those of other buildings. Beside it: a specialist, which learns from the tour for ten minutes; an
+    arm without learning; without memory; and on the simulator's true dynamics."""
     from rich.console import Console
 
     from ami_ros.app.bench_planning import loop_config

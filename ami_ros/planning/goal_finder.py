@@ -79,6 +79,9 @@ class GoalFinder:
             return Search(Look.NEXT)
         too_far = is_out_of_reach(sight.left, elapsed, self._goal.time_allowance)
         self._belief.anywhere |= too_far
+        if self._is_hopeless(sight, elapsed):
+            self._routing.try_elsewhere()
+            return Search(Look.NEXT)
         may_be_here = self._may_be_here(sight, too_far)
         if sight.spotted or (self._routing.likely and not self._search.wanted and not may_be_here):
             return None
@@ -98,6 +101,13 @@ class GoalFinder:
             spot = search.next_spot(percept.stamp, percept.odometry, percept.scan)
             return Search(Look.GIVE_UP) if spot is None else Search(Look.DRIVE, spot)
         return self._look_there(percept, sight, elapsed)
+
+    def _is_hopeless(self, sight: Sight, elapsed: float) -> bool:
+        """Whether where memory has the goal cannot be got to in time, however fast: then it was not meant. Before, the
+        robot looks around where it is."""
+        looked, fastest = self._search.spots and self._search.done, self._routing.config.planner.kinematics.max_linear
+        late = is_out_of_reach(sight.left, elapsed, self._goal.time_allowance, fastest)
+        return bool(self._routing.likely and looked and late and not sight.spotted)
 
     def _may_be_here(self, sight: Sight, too_far: bool) -> bool:
         """Whether it is worth a look around before the robot sets out for a far place: one that is not the only one, or

@@ -21,7 +21,7 @@ HALF_WIDTH, AHEAD = 0.25, 0.3  # [m] of what has to be free on the way, and beyo
 THERE = 0.25  # [m] from a spot, from which the robot is there
 DRIVE_SECONDS = 10.0  # [s] for the way to a spot, after which another is chosen
 PACE = 0.3  # [m/s] of a robot on its way through a building
-SHARE = 0.8  # of the time that is allowed for a goal, after which it is not looked for any more
+SHARE = 0.88  # of the time that is allowed for a goal, after which it is not looked for any more
 
 
 class GoalSearch:
@@ -108,6 +108,7 @@ def is_over(elapsed: float, allowance: float) -> bool:
     return bool(allowance) and elapsed > SHARE * allowance
 
 
-def is_out_of_reach(way: float, elapsed: float, allowance: float) -> bool:
-    """Whether a `way` [m] cannot be driven in what is left of the time allowed [s], `elapsed` [s] of which are over."""
-    return bool(allowance) and way > PACE * (allowance - elapsed)
+def is_out_of_reach(way: float, elapsed: float, allowance: float, pace: float = PACE) -> bool:
+    """Whether a `way` [m] cannot be driven at a `pace` [m/s] in what is left of the time allowed [s], `elapsed` [s] of
+    which are over."""
+    return bool(allowance) and way > pace * (allowance - elapsed)

@@ -56,7 +56,7 @@ def test_a_spot_that_it_does_not_get_to_is_left_for_another() -> None:
 
 
 def test_it_leaves_time_to_say_that_the_goal_is_unknown() -> None:
-    assert is_over(25.0, 30.0) and not is_over(20.0, 30.0)
+    assert is_over(27.0, 30.0) and not is_over(26.0, 30.0)
     assert not is_over(1000.0, 0.0), "without a limit the spots are counted"
 
 

@@ -171,6 +171,20 @@ def test_before_it_sets_out_for_a_place_too_far_off_for_its_time_the_robot_looks
     assert_at(seeing.robot, GOAL)
 
 
+def test_a_place_that_cannot_be_got_to_in_time_gives_way_to_one_nearer_by() -> None:
+    """In a ward whose rooms are alike a robot set out for one 14 m off, and had 25 s; its goal was beside it."""
+    far = route_to(GOAL + [0.0, 14.0, 0.0], (2.8, 2.3), (2.0, 1.8), confidence=0.7)
+    seeing = course(far, blind=True)
+    seeing.navigator.start(Goal(latent=latent_of(GOAL), picture=latent_of(GOAL), time_allowance=30.0))
+    seeing.run(20.0, until=lambda d: d.message.startswith("memory has it where it is not"))
+    assert any(decision.message.startswith("looking for") for decision in seeing.decisions), "first it looks around"
+    assert not any(decision.message.startswith("on the way") for decision in seeing.decisions)
+    seeing.blind = False
+    seeing.answer = route_to(GOAL, (1.2, 1.5), (2.0, 1.8), (2.8, 2.3))
+    assert seeing.run(20.0).succeeded
+    assert_at(seeing.robot, GOAL)
+
+
 @pytest.mark.parametrize(("difference", "again"), [(2.0, True), (4.0, False)])
 def test_a_place_whose_picture_is_another_is_left_without_a_second_look(difference: float, again: bool) -> None:
     seeing = course(route_to(GOAL, (1.2, 1.5), (2.0, 1.8), (2.8, 2.3), confidence=0.5))
