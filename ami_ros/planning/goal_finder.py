@@ -21,6 +21,7 @@ from ami_ros.planning.types import Goal, Percept
 
 REFUTED_SECONDS = 0.5  # [s] of seeing beside a goal that it is another place, before it is left
 ANOTHER = 3.0  # difference of the pictures, from which a place where the robot stands is not worth a second look
+NEARER = 3  # times that it comes nearer to a goal that is not proven
 LOOK_SECONDS = 0.8  # [s] of standing at a goal that is not recognised, before it is looked at again from farther off
 THERE = 0.3  # [m] from a place that memory is not sure of, at which the robot looks around
 FAR = 4.0  # [m] of way to a place that may be the wrong one, from which the robot first looks around where it is
@@ -59,14 +60,14 @@ class GoalFinder:
     def __init__(self, goal: Goal, routing: Routing, belief: GoalBelief, stop: StopRule) -> None:
         self._goal, self._routing, self._belief, self._stop = goal, routing, belief, stop
         self._search, self._second_look, self._refuted = GoalSearch(), SecondLook(), Stopwatch()
-        self._receding = Receding()
+        self._receding, self._nearer = Receding(), 0
         self._stuck: Array | None = None  # (3,) in odom, where the goal was believed to be when it was not got to
 
     def re_anchor(self) -> None:
         """Odometry restarted: poses from before mean nothing any more."""
         self._search.re_anchor()
         self._second_look.restart()
-        self._stuck = None
+        self._nearer, self._stuck = 0, None
 
     # On the way
 
@@ -169,17 +170,20 @@ class GoalFinder:
 
     def proven(self, percept: Percept, sight: Sight) -> bool:
         """Whether the goal was recognised here, where that is needed."""
-        if not self._belief.needs_proof:
-            return True
+        return not self._belief.needs_proof or all(self._proof(percept, sight))
+
+    def _proof(self, percept: Percept, sight: Sight) -> tuple[bool, bool]:
+        """Whether it was recognised from here, and from elsewhere."""
         follower, location, remembered = self._routing.follower, percept.location, None
         if self._routing.likely and follower is not None and location is not None:
             remembered = compose(map_to_odom(location), follower.route.goal_pose)
-        proof = self._belief.proof
-        return sight.pose is not None and proof.holds(percept.stamp, percept.odometry, sight.pose, remembered)
+        if sight.pose is None:
+            return False, False
+        return self._belief.proof.halves(percept.stamp, percept.odometry, sight.pose, remembered)
 
     def look_again(self, percept: Percept, sight: Sight, stood: float, radius: float) -> bool:
-        """After standing for `stood` [s] at a goal that is not proven: another look, from here or from farther off, or
-        away; true if something begins.
+        """After standing for `stood` [s] at a goal that is not proven: another look, from nearer, from farther off, or
+        all round, or away; true if something begins.
 
         Args:
             percept: of this moment.
@@ -194,8 +198,11 @@ class GoalFinder:
             self.leave(percept, sight)
             return True
         if self._belief.proof.newest(percept.stamp) < LOOK_SECONDS:
-            again = self._second_look.begin(percept.stamp, percept.odometry, percept.scan, radius)
-            self._stop.tighten()
+            here, elsewhere = self._proof(percept, sight)
+            nearer = elsewhere and not here and self._nearer < NEARER  # the nearer, the more alike the pictures are
+            again = nearer or self._second_look.begin(percept.stamp, percept.odometry, percept.scan, radius)
+            self._nearer = min(self._nearer + 1, NEARER)
+            self._stop.tighten(self._nearer)
         else:
             again = not self._search.wanted
             self._search.restart(wanted=True)
@@ -213,6 +220,7 @@ class GoalFinder:
                 self._belief.refute(compose(percept.odometry, pose))
         self._stop.restart()
         self._second_look.restart()
+        self._nearer = 0
         if led_here or self._routing.flat:
             self._search.done, self._search.wanted = True, False
             self._routing.try_elsewhere()

@@ -56,12 +56,16 @@ class Proof:
         return stamp - self._looks[-1][0] if self._looks else math.inf
 
     def holds(self, stamp: float, odometry: Array, pose: Array, remembered: Array | None = None) -> bool:
-        """Whether looks from here and from elsewhere agree that the goal is at `pose` (3,) in base_link.
+        """Whether looks from here and from elsewhere agree on where the goal is; see `halves`."""
+        return all(self.halves(stamp, odometry, pose, remembered))
+
+    def halves(self, stamp: float, odometry: Array, pose: Array, remembered: Array | None = None) -> tuple[bool, bool]:
+        """Whether a look from here, and whether one from elsewhere, agrees on where the goal is.
 
         Args:
             stamp: now [s].
             odometry: (3,) of the robot.
-            pose: where the goal is believed to be.
+            pose: (3,) in base_link, where the goal is believed to be.
             remembered: (3,) in odom, where remembered places show it for certain; None: none do.
         """
         believed = compose(odometry, pose)
@@ -75,7 +79,7 @@ class Proof:
                 continue
             elsewhere |= bool(moved > APART)
             here |= certain and bool(moved < HERE[0] and turned < HERE[1]) and stamp - seen < RECENT
-        return here and elsewhere
+        return here, elsewhere
 
 
 class SecondLook:

@@ -76,9 +76,10 @@ class StopRule:
         """How long it has been standing there [s]."""
         return stamp - self._since if self.state is Arrival.STANDING else 0.0
 
-    def tighten(self) -> None:
-        """From now on the goal is reached nearer, as where it was not recognised from within the tolerances."""
-        self.distance, self.angle = TIGHT * self._tolerances[0], TIGHT * self._tolerances[1]
+    def tighten(self, times: int) -> None:
+        """From now on the goal is reached nearer, by TIGHT so many times, as where it was not recognised from within
+        the tolerances; its heading by TIGHT once."""
+        self.distance, self.angle = TIGHT**times * self._tolerances[0], TIGHT * self._tolerances[1]
 
     def restart(self) -> None:
         """The goal turned out to be elsewhere."""
