@@ -21,6 +21,7 @@ from torch.nn import functional
 from ami_ros.camera import CameraMount, Window
 from ami_ros.scan import Scan, ranges_at
 from ami_ros.world_model.alignment import Alignment, align, moved_off
+from ami_ros.world_model.feature_map import FeatureMap
 from ami_ros.world_model.nearness import NEAREST, nearness_by_laser
 from ami_ros.world_model.spec import PAIR_CHANNELS as CHANNELS
 from ami_ros.world_model.spec import PAIR_ERRORS as LIMITS
@@ -49,40 +50,6 @@ class Matching(NamedTuple):
     scores: Tensor  # (pairs, cells, cells + 1) logits; the last is "not there"
     first: Tensor  # (pairs, CHANNELS, side, side) of the first picture
     second: Tensor  # likewise of the second
-
-
-class _Residual(nn.Module):
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(
-            nn.GroupNorm(8, width), nn.GELU(), nn.Conv2d(width, width, 3, padding=1),
-            nn.GroupNorm(8, width), nn.GELU(), nn.Conv2d(width, width, 3, padding=1),
-        )  # fmt: skip
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = x + self.layers(x)
-        return out
-
-
-class FeatureMap(nn.Module):
-    """A picture -> a map of features, each of which knows what is around it.
-
-    Unshuffling first keeps the full resolution out of the convolutions, as in `ConvolutionEncoder`.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(
-            nn.PixelUnshuffle(4), nn.Conv2d(48, 64, 3, padding=1), nn.GroupNorm(8, 64), nn.GELU(),
-            nn.Conv2d(64, 96, 3, stride=2, padding=1), _Residual(96), _Residual(96), nn.GELU(),
-            nn.Conv2d(96, CHANNELS, 1),
-        )  # fmt: skip
-
-    def forward(self, image: Tensor) -> Tensor:
-        """(batch, 3, size, size) uint8 -> (batch, CHANNELS, size / 8, size / 8)."""
-        x = (image.float() / 255.0 - 0.5).contiguous(memory_format=torch.channels_last)
-        features: Tensor = self.layers(x)
-        return features.float()
 
 
 def _points(polar: Tensor) -> Tensor:
