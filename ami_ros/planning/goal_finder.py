@@ -21,7 +21,6 @@ from ami_ros.planning.types import Goal, Percept
 
 REFUTED_SECONDS = 0.5  # [s] of seeing beside a goal that it is another place, before it is left
 ANOTHER = 3.0  # difference of the pictures, from which a place where the robot stands is not worth a second look
-NEARER = 3  # times that it comes nearer to a goal that is not proven
 LOOK_SECONDS = 0.8  # [s] of standing at a goal that is not recognised, before it is looked at again from farther off
 THERE = 0.3  # [m] from a place that memory is not sure of, at which the robot looks around
 FAR = 4.0  # [m] of way to a place that may be the wrong one, from which the robot first looks around where it is
@@ -60,14 +59,14 @@ class GoalFinder:
     def __init__(self, goal: Goal, routing: Routing, belief: GoalBelief, stop: StopRule) -> None:
         self._goal, self._routing, self._belief, self._stop = goal, routing, belief, stop
         self._search, self._second_look, self._refuted = GoalSearch(), SecondLook(), Stopwatch()
-        self._receding, self._nearer = Receding(), 0
+        self._receding = Receding()
         self._stuck: Array | None = None  # (3,) in odom, where the goal was believed to be when it was not got to
 
     def re_anchor(self) -> None:
         """Odometry restarted: poses from before mean nothing any more."""
         self._search.re_anchor()
         self._second_look.restart()
-        self._nearer, self._stuck = 0, None
+        self._stuck = None
 
     # On the way
 
@@ -193,16 +192,16 @@ class GoalFinder:
         """
         if stood <= LOOK_SECONDS:
             return False
-        self._stop.restart()
+        self._stop.approach_again()
         if sight.difference is not None and sight.difference > ANOTHER:
             self.leave(percept, sight)
             return True
         if self._belief.proof.newest(percept.stamp) < LOOK_SECONDS:
             here, elsewhere = self._proof(percept, sight)
-            nearer = elsewhere and not here and self._nearer < NEARER  # the nearer, the more alike the pictures are
-            again = nearer or self._second_look.begin(percept.stamp, percept.odometry, percept.scan, radius)
-            self._nearer = min(self._nearer + 1, NEARER)
-            self._stop.tighten(self._nearer)
+            again = elsewhere and not here and self._stop.tighten(sight.distance)  # the nearer, the more alike they are
+            if not again:
+                again = self._second_look.begin(percept.stamp, percept.odometry, percept.scan, radius)
+                self._stop.tighten()
         else:
             again = not self._search.wanted
             self._search.restart(wanted=True)
@@ -220,7 +219,6 @@ class GoalFinder:
                 self._belief.refute(compose(percept.odometry, pose))
         self._stop.restart()
         self._second_look.restart()
-        self._nearer = 0
         if led_here or self._routing.flat:
             self._search.done, self._search.wanted = True, False
             self._routing.try_elsewhere()

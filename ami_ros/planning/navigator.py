@@ -308,6 +308,7 @@ class Navigator:
             self.planner.reset()
         elif not proven and self._finder.look_again(percept, sight, stood, self.config.planner.robot_radius):
             self.planner.reset()
+            self.progress.reset()  # a look takes its time
         standing = Decision.hold(State.STOPPING, "standing at the goal")
         return replace(standing, energy=sight.energy, distance=sight.distance)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from enum import Enum
 
@@ -13,7 +14,7 @@ SETTLED = 2.0  # [s] for which nothing may change
 STILL = (0.05, 0.15)  # [m], [rad] less is no change
 SLACK = 2.0  # tolerances of place within which a goal may be reached at all ...
 LEAVES = 1.56  # times the tolerance, beyond which a robot that was there approaches again
-TIGHT = 0.7  # of the tolerances, where a goal is looked at again
+TIGHT, MOST = 0.7, 3  # of the tolerances, where a goal is looked at again, and how often they get as much smaller
 CONFLICT = 0.09  # [m] ... and by how much, at most, sights of a goal may lead past the tolerance
 
 
@@ -41,6 +42,7 @@ class StopRule:
         self.state = Arrival.APPROACHING
         self.returns = 0  # how often the robot was there and had to approach again
         self._since = 0.0
+        self._tightened = 0  # times
         self._seen: deque[tuple[float, Array]] = deque()  # the goal's pose in the last SETTLED seconds
 
     def update(self, stamp: float, pose: Array) -> Arrival:
@@ -76,14 +78,25 @@ class StopRule:
         """How long it has been standing there [s]."""
         return stamp - self._since if self.state is Arrival.STANDING else 0.0
 
-    def tighten(self, times: int) -> None:
-        """From now on the goal is reached nearer, by TIGHT so many times, as where it was not recognised from within
-        the tolerances; its heading by TIGHT once."""
-        self.distance, self.angle = TIGHT**times * self._tolerances[0], TIGHT * self._tolerances[1]
+    def tighten(self, distance: float = math.inf) -> bool:
+        """From now on the goal is reached nearer, as where it was not recognised from within the tolerances: by TIGHT
+        once more, and again until one at a `distance` [m] is not near enough; its heading by TIGHT once. False: that is
+        too near."""
+        for times in range(self._tightened + 1, MOST + 1):
+            if TIGHT**times * self._tolerances[0] < distance:
+                self._tightened = times
+                self.distance, self.angle = TIGHT**times * self._tolerances[0], TIGHT * self._tolerances[1]
+                return True
+        return False
 
     def restart(self) -> None:
         """The goal turned out to be elsewhere."""
         self.distance, self.angle = self._tolerances
+        self._tightened = 0
+        self.approach_again()
+
+    def approach_again(self) -> None:
+        """It is looked at again: the robot is not there yet."""
         self.returns = 0
         self.state = Arrival.APPROACHING
         self._seen.clear()

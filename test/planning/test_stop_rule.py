@@ -88,12 +88,14 @@ def test_a_caller_who_allows_much_is_not_given_twice_as_much() -> None:
 
 def test_where_a_goal_is_looked_at_again_it_is_reached_nearer() -> None:
     rule = StopRule(0.1, 0.2)
-    rule.tighten(1)
+    assert rule.tighten()
     assert updated(rule, 0.08) is Arrival.APPROACHING
     assert updated(rule, 0.05, 0.08) is Arrival.STANDING
     rule.restart()
-    rule.tighten(3)
+    assert rule.tighten(0.04)
     assert updated(rule, 0.05) is Arrival.APPROACHING
     assert updated(rule, 0.03, 0.12) is Arrival.STANDING
+    rule.approach_again()
+    assert rule.state is Arrival.APPROACHING and not rule.tighten(0.04), "it is as near as it can come"
     rule.restart()
     assert updated(rule, 0.08) is Arrival.STANDING
