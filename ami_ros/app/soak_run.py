@@ -140,7 +140,8 @@ class SoakRun:
         self.seconds, self.record = seconds, SoakRecord()
         self._rng = np.random.default_rng(seed)
         self._killed = Counter[str]()
-        arguments = Arguments(use_sim_time=True, keep_memory=False)
+        # In a file, as on a robot: places that are kept in RAM alone take more of it with each that is founded.
+        arguments = Arguments(use_sim_time=True, memory_file=str(folder / "soak.memory"))
         robot = {"world": "two_rooms", "image_size": 96, "seed": seed}
         specs = [ProcessSpec(ROBOT, {ROBOT: robot}, (), {}, "", "info"), *processes(arguments, ("stack",))]
         self._keeper, self._watcher = ProcessKeeper(specs, folder), Watcher(context, self.record)
