@@ -39,6 +39,15 @@ def test_memory_that_grows_is_told_by_the_hour() -> None:
     assert (figures["planner_threads_grown"], figures["planner_descriptors_grown"]) == (0, 1)
 
 
+def test_what_a_process_takes_once_is_no_slope() -> None:
+    """Half a megabyte in the middle of an hour's quiet part was one and a half an hour."""
+    log = ProcessLog(os.getpid())
+    log.samples = [(60.0 * k, 80.0 + 0.5 * (k > 25), 40.0 + 0.5 * (k > 25), 3, 10) for k in range(40)]
+    figures = log.figures("safety")
+    assert figures["safety_rss_slope_mb_h"] == figures["safety_private_slope_mb_h"] == 0.0
+    assert figures["safety_rss_grown_mb"] == 0.5
+
+
 def test_unsafe_commands_are_added_up_by_kind() -> None:
     record = SoakRecord()
     record.unsafe.update({"not finite": 1, "while a node is missing": 2})
