@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from scipy.stats import theilslopes
+from numpy.typing import NDArray
 
 from ami_ros.extras import importing
 
@@ -73,13 +73,13 @@ class ProcessLog:
     def figures(self, name: str) -> dict[str, float]:
         """Slopes of memory [MB/h] after the warm-up, and by how much that, threads and descriptors have grown since.
 
-        Slopes are medians of those between all pairs of samples (Theil, 1950; Sen, JASA 1968): what is taken once is no
-        leak, as the half megabyte is that every process takes with its 65,536th message.
+        Slopes are those of a line with one step, wherever that fits best: what is taken once is no leak, as half a
+        megabyte that safety and supervisor take, each at a moment of its own, and never again.
         """
         kept = np.array(self.samples[int(WARM_UP * len(self.samples)) :]).reshape(-1, 5)
         if len(kept) < 3:
             return {}
-        resident, private = (3600 * theilslopes(kept[:, k], kept[:, 0])[0] for k in (1, 2))
+        resident, private = (3600 * slope_but_for_a_step(kept[:, 0], kept[:, k]) for k in (1, 2))
         return {
             f"{name}_rss_mb": round(float(kept[-1, 1]), 1),
             f"{name}_rss_slope_mb_h": round(float(resident), 2),
@@ -88,6 +88,21 @@ class ProcessLog:
             f"{name}_threads_grown": int(kept[-1, 3] - kept[0, 3]),
             f"{name}_descriptors_grown": int(kept[-1, 4] - kept[0, 4]),
         }
+
+
+def slope_but_for_a_step(times: NDArray[np.float64], values: NDArray[np.float64]) -> float:
+    """Slope of the line with one step in it that fits values (n,) best, by least squares.
+
+    Args:
+        times: (n,) in order.
+        values: (n,).
+    """
+    since, best = times - times[0], (np.inf, 0.0)
+    for step in range(1, len(times)):
+        parts = np.column_stack([since, np.ones_like(since), np.arange(len(times)) >= step])
+        found = np.linalg.lstsq(parts, values, rcond=None)[0]
+        best = min(best, (float(np.square(values - parts @ found).sum()), float(found[0])))
+    return best[1]
 
 
 @dataclass

@@ -44,7 +44,7 @@ def test_what_a_process_takes_once_is_no_slope() -> None:
     log = ProcessLog(os.getpid())
     log.samples = [(60.0 * k, 80.0 + 0.5 * (k > 25), 40.0 + 0.5 * (k > 25), 3, 10) for k in range(40)]
     figures = log.figures("safety")
-    assert figures["safety_rss_slope_mb_h"] == figures["safety_private_slope_mb_h"] == 0.0
+    assert abs(figures["safety_rss_slope_mb_h"]) < 0.01 and abs(figures["safety_private_slope_mb_h"]) < 0.01
     assert figures["safety_rss_grown_mb"] == 0.5
 
 
