@@ -47,7 +47,9 @@ def test_collect_writes_runs_with_all_topics(tmp_path: Path, children: Children,
             assert {t.count for t in bag.topics.values()} == {LENGTH} and not bag.problems
         expected = {"/image/compressed": "CompressedImage", "/scan": "LaserScan", "/odom": "Odometry"}
         expected |= {"/cmd_vel": "TwistStamped", "/ground_truth": "PoseStamped"}
-        assert types == expected | ({"/imu": "Imu"} if robot == "ami_bot_ceiling" else {})
+        # A camera over the world is no pinhole, and has no intrinsics.
+        expected |= {"/imu": "Imu"} if robot == "ami_bot_ceiling" else {"/camera_info": "CameraInfo"}
+        assert types == expected
     stamps, first, commands = columns(out / "run_000")
     np.testing.assert_allclose(np.diff(stamps), 0.2, atol=1e-6)
     assert np.abs(commands).max() > 0.05
