@@ -162,14 +162,17 @@ class Relocation:
             windows: of each, where it may lie as seen from the robot.
         """
         index = self.places.index
-        known = [(int(row), other) for row in rows if (other := self._outline(row)) is not None]
-        tried = [window for row, window in zip(rows, windows, strict=True) if self._outline(row) is not None]
+        asked = zip(rows.tolist(), windows, strict=True)
+        known = [(row, other, window) for row, window in asked if (other := self._outline(row)) is not None]
         matcher = Matcher(outline)
         found = []
-        for k, pose, _ in matcher.search([other for _, other in known], tried, most=FOUND):
-            match = matcher.fit(known[k][1], pose)
+        for k, pose, _ in matcher.search(
+            [other for _, other, _ in known], [window for *_, window in known], most=FOUND
+        ):
+            row, other, _ = known[k]
+            match = matcher.fit(other, pose)
             if match is not None:
-                found.append((known[k][0], match, compose(index.poses[known[k][0]], inverse(match.pose))))
+                found.append((row, match, compose(index.poses[row], inverse(match.pose))))
         return sorted(found, key=lambda item: -self.closures.worth(item[1]))
 
     def _spread(self, latent: NDArray[np.float32]) -> NDArray[np.int64]:
