@@ -30,6 +30,18 @@ def register(believed: Array, true: Array) -> Array | None:
     return _mean_pose(believed[best], true[best])
 
 
+def believed_at(pose: Array, believed: Array, true: Array) -> Array | None:
+    """Where the robot would believe to be at the true `pose` (3,), by the nearest belief of those that agree: maps bend
+    a little from end to end. None without beliefs. Arguments as of `register`."""
+    frame = register(believed, true)
+    if frame is None:
+        return None
+    good = agreeing(frame, believed, true)
+    believed, true = believed[good], true[good]
+    nearest = int(np.argmin(np.hypot(*(true[:, :2] - pose[:2]).T)))
+    return compose(believed[nearest], relative(true[nearest], pose))
+
+
 def agreeing(frame: Array, believed: Array, true: Array) -> NDArray[np.bool_]:
     """Which beliefs (n,) lie at the truth if their frame lies at `frame` (3,)."""
     error = relative(true, compose(frame, believed))

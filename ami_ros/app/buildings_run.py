@@ -19,7 +19,7 @@ from ami_ros.evaluation.building_figures import NEAR_FAR, figures_of
 from ami_ros.evaluation.building_trials import ARMS, COURSE, BuildingSetting, Row, drive_building
 from ami_ros.evaluation.planning_bench import Kept
 from ami_ros.evaluation.report import hardware, write_json
-from ami_ros.robots.derived import shipped_model
+from ami_ros.robots.derived import LASER
 from ami_ros.robots.description import DEFAULT, load_robot
 from ami_ros.share import share
 from ami_ros.simulation.buildings.names import FIRST_TEST_SEED, NAMED_KINDS, PREFIX, building_name
@@ -29,13 +29,11 @@ A_SEED = 1000  # buildings that belong to one --seed
 
 
 def general_model(model: Path | None, robot: str) -> Path:
-    """The folder of the model that was named, else of the general one, else of what ships for the robot."""
+    """The folder of the model that was named, else of the general one, or of its likeness without a camera."""
     if model is not None:
         return model
-    try:
-        return share("models", "general")
-    except AmiError:
-        return share("models", shipped_model(load_robot(robot or DEFAULT)))
+    blind = load_robot(robot or DEFAULT).camera is None
+    return share("models", LASER if blind else "general")
 
 
 def chosen_arms(named: str) -> tuple[str, ...]:

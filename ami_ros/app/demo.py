@@ -50,8 +50,8 @@ def main(
 ) -> int:
     """Start simulator and stack, send image goals, report how many were reached.
 
-    A goal is a picture and nothing else. It counts as reached when the action succeeded, the robot stands still, and
-    the simulator knows it to be within 0.30 m and 30 degrees of where the picture was taken.
+    A goal is a picture and nothing else; of a robot without a camera, a pose in its map. It counts as reached when the
+    action succeeded, the robot stands still, and the simulator knows it to be within 0.30 m and 30 degrees of there.
 
     Exit code: 0 if enough goals were reached, 1 if fewer, 2 if something is wrong with set-up or usage.
     """

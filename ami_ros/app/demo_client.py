@@ -147,12 +147,9 @@ class DemoClient:
         request = PlaceRobot.Request(pose=Pose2D(x=float(pose[0]), y=float(pose[1]), theta=float(pose[2])))
         self._call(self._place_robot, request)
 
-    def send(self, picture: CompressedImage, allowance: float) -> GoalRun:
-        """Sends an image goal that may take `allowance` [s] of the robot's time."""
-        goal = NavigateToGoal.Goal(
-            goal=NavigationGoal(type=NavigationGoal.TYPE_IMAGE, image=picture),
-            time_allowance=seconds_to_duration(allowance),
-        )
+    def send(self, wanted: NavigationGoal, allowance: float) -> GoalRun:
+        """Sends a goal that may take `allowance` [s] of the robot's time."""
+        goal = NavigateToGoal.Goal(goal=wanted, time_allowance=seconds_to_duration(allowance))
         run = self._run = GoalRun(threading.Event())
         # On the thread that serves the node: rclpy's action client notes a request only after it was sent, without a
         # lock, and an answer that another thread takes in between is lost.

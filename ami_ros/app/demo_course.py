@@ -6,7 +6,11 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+from geometry_msgs.msg import PoseStamped
+from sensor_msgs.msg import CompressedImage
+from std_msgs.msg import Header
 
+from ami_interfaces.msg import NavigationGoal
 from ami_ros.app.demo_client import DemoClient
 from ami_ros.app.demo_goal import GoalRun
 from ami_ros.app.telemetry import Leg
@@ -15,7 +19,8 @@ from ami_ros.evaluation.goals import GoalSampler, SampledGoal
 from ami_ros.evaluation.trials import TIME_ALLOWANCE, Trial, goal_errors, stands_still
 from ami_ros.geometry import Array
 from ami_ros.images import Image, encode_png
-from ami_ros.ros.messages.conversions import compressed_message
+from ami_ros.ros.messages.conversions import compressed_message, pose_to_message
+from ami_ros.ros.messages.goals import Frames
 from ami_ros.simulation.free_space import FreeSpace
 
 TICK = 0.2  # [s], steady
@@ -33,10 +38,14 @@ class Course:
         space: of the simulated world.
         seed: of the goals.
         tick: called a few times a second while the robot drives; may raise to end everything.
+        sees: the robot has a camera, so goals are pictures; else they are poses.
     """
 
-    def __init__(self, client: DemoClient, space: FreeSpace, seed: int, tick: Callable[[], None]) -> None:
+    def __init__(
+        self, client: DemoClient, space: FreeSpace, seed: int, tick: Callable[[], None], sees: bool = True
+    ) -> None:
         self.leg: Leg | None = None
+        self._sees = sees
         self._client = client
         self._space = space
         self._sampler = GoalSampler(space, seed)
@@ -74,7 +83,7 @@ class Course:
         """Sends the robot for `allowance` [s] to a picture that was not taken in this world, and says how that ended:
         "succeeded" would be a false claim."""
         began = self._client.telemetry.time
-        run = self._client.send(compressed_message(encode_png(picture), "png"), allowance)
+        run = self._client.send(picture_goal(compressed_message(encode_png(picture), "png")), allowance)
         try:
             self._await(run, began + allowance + PATIENCE)
         finally:
@@ -89,11 +98,11 @@ class Course:
 
     def _drive(self, index: int, start: Array, goal: SampledGoal) -> Trial:
         telemetry = self._client.telemetry
-        picture = self._client.photograph(goal.pose)
+        wanted = self._wanted(goal.pose)
         contacts = telemetry.contacts
         telemetry.distance = telemetry.subgoal = telemetry.energy = None
-        leg = self.leg = Leg(index, goal, bytes(picture.data), telemetry.time, TIME_ALLOWANCE[goal.kind])
-        run = self._client.send(picture, leg.allowance)
+        leg = self.leg = Leg(index, goal, bytes(wanted.image.data), telemetry.time, TIME_ALLOWANCE[goal.kind])
+        run = self._client.send(wanted, leg.allowance)
         try:
             self._await(run, leg.began + leg.allowance + PATIENCE)
         finally:
@@ -101,6 +110,20 @@ class Course:
             self.leg = None
         still = self._await_rest()
         return self._judge(leg, run, start, still, telemetry.contacts - contacts)
+
+    def _wanted(self, pose: Array) -> NavigationGoal:
+        """A goal at the true `pose` (3,): the picture from there, or, for a robot that has no camera, where that is in
+        its memory's frame.
+
+        Raises:
+            AmiError: the simulator does not answer, or the robot never knew where it is.
+        """
+        if self._sees:
+            return picture_goal(self._client.photograph(pose))
+        believed = self._client.observed.frames.believed(pose)
+        if believed is None:
+            raise AmiError("the robot has no camera, and never knew where it is: it cannot be told where a goal is")
+        return pose_goal(believed)
 
     def _await(self, run: GoalRun, deadline: float) -> None:
         """Until the action ended, or should have by the simulated time `deadline` [s]."""
@@ -162,6 +185,17 @@ class Course:
         pose = self._client.telemetry.truth
         assert pose is not None, "the client was not ready"
         return pose
+
+
+def picture_goal(picture: CompressedImage) -> NavigationGoal:
+    """Where a picture was taken."""
+    return NavigationGoal(type=NavigationGoal.TYPE_IMAGE, image=picture)
+
+
+def pose_goal(pose: Array) -> NavigationGoal:
+    """A pose (3,) in the memory's frame."""
+    stamped = PoseStamped(header=Header(frame_id=Frames.map), pose=pose_to_message(pose))
+    return NavigationGoal(type=NavigationGoal.TYPE_POSE, pose=stamped)
 
 
 def _plain(pose: Array) -> tuple[float, float, float]:

@@ -131,7 +131,9 @@ class DemoRun:
 
     def _drive(self) -> None:
         settings, result = self.settings, self.result
-        self._course = Course(self._client, FreeSpace(settings.world), settings.seed, self._tick)
+        self._course = Course(
+            self._client, FreeSpace(settings.world), settings.seed, self._tick, settings.robot.camera is not None
+        )
         self._client.control = result.control
         if settings.explore:
             self._table.say(self._course.explore(60.0 * settings.explore))

@@ -53,7 +53,7 @@ class DemoView:
         if self._updates % SCENE_EVERY == 0 or leg is not self._leg or self.finished:
             self._frame = frames.memory()
             self._put_scene(telemetry, trials)
-        if leg is not None and leg is not self._leg:
+        if leg is not None and leg is not self._leg and leg.picture:
             self._view.put("goal", "image/png", leg.picture)
         if telemetry.image is not None and telemetry.images != self._images:
             self._images = telemetry.images

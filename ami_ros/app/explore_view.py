@@ -51,7 +51,8 @@ class ExploreView(Watcher):
         if not index:
             self.explored = thinned(np.array(self._way).reshape(-1, 2))
         simulator = self._loop.simulator
-        picture = encode_png(simulator.photograph(goal.pose))
+        sees = simulator.description.camera is not None
+        picture = encode_png(simulator.photograph(goal.pose)) if sees else b""
         self._leg = Leg(index, goal, picture, simulator.time, allowance)
 
     def arrived(self, trial: Trial) -> None:

@@ -20,13 +20,19 @@ def main(
         ),
     ] = None,
     task: Annotated[str, typer.Option(help="What the robot did, in words; LeRobot wants to know.")] = "drive about",
+    without_camera: Annotated[
+        bool, typer.Option(help="Write the model for robots without a camera, as a model folder; needs --out.")
+    ] = False,
 ) -> None:
-    """Write a model as ONNX files and check them against it, or a data set as LeRobotDataset v3."""
+    """Write a model as ONNX files and check them against it, or for robots without a camera; or a data set as
+    LeRobotDataset v3."""
     from rich.console import Console
 
     from ami_ros.learning.dataset import CARD
 
-    if (source / CARD).is_file():
+    if without_camera:
+        _export_without_camera(source, out, Console())
+    elif (source / CARD).is_file():
         _export_dataset(source, out or source / "lerobot", task, Console())
     else:
         _export_model(source, out, Console())
@@ -53,3 +59,15 @@ def _export_model(source: Path, out: Path | None, console: Console) -> None:
         console.print(f"{file}: off by at most {largest_difference(loaded, file):.1e}", soft_wrap=True)
     if leaves_out(loaded.model.spec):
         console.print(leaves_out(loaded.model.spec), soft_wrap=True)
+
+
+def _export_without_camera(source: Path, out: Path | None, console: Console) -> None:
+    from ami_ros.errors import AmiError
+    from ami_ros.world_model.checkpoint import CONFIG, count_parameters, load_model, save_model
+    from ami_ros.world_model.without_camera import without_camera
+
+    if out is None or (out / CONFIG).exists():
+        raise AmiError("export: --without-camera writes a model of its own; give a new folder as --out")
+    saved = save_model(out, out.name, without_camera(load_model(source).model))
+    text = f"{saved.encoder_id}, {count_parameters(saved.model):,} parameters, is in {out}"
+    console.print(text, soft_wrap=True)

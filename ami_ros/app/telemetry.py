@@ -14,7 +14,7 @@ from ami_ros.agent.supervision import Verdict
 from ami_ros.commands import Command
 from ami_ros.evaluation.goals import SampledGoal
 from ami_ros.geometry import Array, compose, inverse
-from ami_ros.registration import register
+from ami_ros.registration import believed_at, register
 
 STARTING = "starting"  # the state before the planner told one
 HISTORY = 2000  # true poses kept; a drive at 10 Hz is shorter
@@ -76,9 +76,16 @@ class Frames:
 
     def memory(self) -> Array | None:
         """The pose (3,) of the memory's frame in the world; None before the robot was localised."""
+        return register(*self._beliefs())
+
+    def believed(self, pose: Array) -> Array | None:
+        """Where the true `pose` (3,) is in the memory's frame; None likewise."""
+        return believed_at(pose, *self._beliefs())
+
+    def _beliefs(self) -> tuple[Array, Array]:
         with self._lock:
             pairs = list(self._pairs)
-        return register(np.array([b for b, _ in pairs]).reshape(-1, 3), np.array([t for _, t in pairs]).reshape(-1, 3))
+        return np.array([b for b, _ in pairs]).reshape(-1, 3), np.array([t for _, t in pairs]).reshape(-1, 3)
 
 
 @dataclass(frozen=True)
@@ -87,7 +94,7 @@ class Leg:
 
     index: int
     goal: SampledGoal
-    picture: bytes  # PNG
+    picture: bytes  # PNG; empty: the goal is a pose
     began: float  # on the robot's clock [s]
     allowance: float  # [s] that the robot has
 

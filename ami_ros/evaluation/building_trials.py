@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ami_ros.config import from_mapping
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.ambiguity import Ambiguity
 from ami_ros.evaluation.classical.drive import ClassicalRobot, coverage
@@ -29,7 +30,7 @@ from ami_ros.geometry import Array
 from ami_ros.planning.exploration import Exploration
 from ami_ros.planning.exploration_config import ExplorationConfig
 from ami_ros.planning.types import Decision, Goal
-from ami_ros.robots.derived import simulated_robot
+from ami_ros.robots.derived import exploration_settings, simulated_robot
 from ami_ros.robots.description import RobotDescription, load_robot
 from ami_ros.simulation.buildings.names import FIRST_TEST_SEED, PREFIX
 from ami_ros.simulation.free_space import FreeSpace
@@ -92,6 +93,8 @@ def drive_building(
     watcher = watcher or Watcher()
     loaded = load_model(setting.model)
     robot = load_robot(setting.robot or simulated_robot(loaded.model.spec))
+    if robot.camera is None and setting.arms != (COURSE,):
+        raise AmiError(f"bench buildings: robot {robot.name} has no camera, so its only arm is {COURSE}")
     simulator = Simulator(world, robot, seed=setting.seed)
     space = FreeSpace(simulator.world, radius=robot.shape.radius)
     rng = np.random.default_rng([setting.seed, STREAM])
@@ -132,7 +135,8 @@ def drive_course(
 ) -> Iterator[Row]:
     """The first arm drives to its goals, one from where the last one ended."""
     simulator, sampler = loop.simulator, GoalSampler(space, setting.seed)
-    ambiguity = Ambiguity(space, simulator.description, setting.seed)
+    sees = simulator.description.camera is not None
+    ambiguity = Ambiguity(space, simulator.description, setting.seed) if sees else None
     for index in range(setting.goals):
         report(f"goal {index + 1} of {setting.goals}")
         start = simulator.ground_truth().pose
@@ -140,8 +144,9 @@ def drive_course(
         watcher.set_out(index, goal, allowance_of(goal))
         trial = loop.drive(goal.kind, start, goal.pose, goal.path_length, allowance_of(goal))
         watcher.arrived(trial)
-        yield judged(trial, allowance_of(goal)) | {"ambiguous": ambiguity.of(goal.pose)}
-    ambiguity.close()
+        yield judged(trial, allowance_of(goal)) | {"ambiguous": ambiguity is not None and ambiguity.of(goal.pose)}
+    if ambiguity is not None:
+        ambiguity.close()
 
 
 def refuse(loop: ClosedLoop, foreign: list[NDArray[np.uint8]], arm: str, report: Report) -> Iterator[Row]:
@@ -154,7 +159,8 @@ def refuse(loop: ClosedLoop, foreign: list[NDArray[np.uint8]], arm: str, report:
 def explore(loop: ClosedLoop, space: FreeSpace, seconds: float, report: Report) -> tuple[Row, dict[int, Array]]:
     """The robot explores for so long, or until it finds nothing new; what it came to know, and where its places are in
     truth (3,), by id."""
-    drive = TaskDrive(loop, Exploration(ExplorationConfig(), seconds))
+    config = from_mapping(ExplorationConfig, exploration_settings(loop.simulator.description))
+    drive = TaskDrive(loop, Exploration(config, seconds))
     contacts, shown = loop.simulator.ground_truth().contacts, 0.0
     try:
         for _ in drive.run(seconds + 1.0):
@@ -167,6 +173,7 @@ def explore(loop: ClosedLoop, space: FreeSpace, seconds: float, report: Report) 
         pass
     loop.agent.cancel()
     loop.wait(loop.config.settle)
+    loop.beliefs = np.array(drive.believed).reshape(-1, 3), np.array(drive.true).reshape(-1, 3)
     places = np.array(list(drive.truths.values())).reshape(-1, 3)
     found = {
         "explored_share": round(space.share_within(places, COVERED), 4) if len(places) else 0.0,
@@ -181,7 +188,7 @@ def explore(loop: ClosedLoop, space: FreeSpace, seconds: float, report: Report) 
 
 def foreign_pictures(world: str, robot: RobotDescription, seed: int, count: int) -> Iterator[NDArray[np.uint8]]:
     """`count` pictures (H, W, 3) that the robot's camera takes in another building than `world`."""
-    if not count:
+    if not count or robot.camera is None:
         return
     rng = np.random.default_rng([seed, STREAM, 1])
     name = f"{PREFIX}{FIRST_TEST_SEED + 500_000 + int(rng.integers(100_000))}"

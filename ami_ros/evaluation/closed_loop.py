@@ -26,6 +26,7 @@ from ami_ros.geometry import Array
 from ami_ros.memory.place_memory import PlaceMemory
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.types import Decision, Goal
+from ami_ros.registration import believed_at
 from ami_ros.robots.derived import camera_mount, check_model, navigator_settings, rectifier_for, safety_settings
 from ami_ros.robots.description import RobotDescription
 from ami_ros.safety.config import SafetyConfig
@@ -116,6 +117,8 @@ class ClosedLoop:
         self.seen: Observation | None = None  # the newest
         self.commanded: Callable[[], Command] | None = None  # who drives in place of the agent
         self.watch: Callable[[Thought | None], None] | None = None  # is told of each control period's end
+        # Where memory believed the robot to be, and where it was, (n, 3) each: for goals of robots without a camera.
+        self.beliefs: tuple[Array, Array] = (np.zeros((0, 3)), np.zeros((0, 3)))
         self._width = spec.command_dim
         self._pending: tuple[float, Thought] | None = None  # when a thought is ready [s], and the thought
         self._begun = 0.0
@@ -179,8 +182,19 @@ class ClosedLoop:
         )
 
     def set_goal(self, goal: Array, allowance: float) -> None:
-        """The agent gets the picture that the camera would take at `goal` (3,)."""
-        self.start(Goal(time_allowance=allowance), self.simulator.photograph(goal))
+        """The agent gets the picture that the camera would take at `goal` (3,); without a camera, the goal's pose in
+        the frame of its memory.
+
+        Raises:
+            AmiError: there is no camera, and it is not known where memory's frame lies.
+        """
+        if self.simulator.description.camera is not None:
+            self.start(Goal(time_allowance=allowance), self.simulator.photograph(goal))
+            return
+        pose = believed_at(goal, *self.beliefs)
+        if pose is None:
+            raise AmiError("a goal of a robot without a camera is a pose in its memory, and it remembers nothing yet")
+        self.start(Goal(pose=pose, in_map=True, time_allowance=allowance))
 
     def photograph(self, pose: Array) -> NDArray[np.uint8]:
         """What the model's camera would see where the robot's camera is at `pose` (3,)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ami_ros.outlines import REACH, Outline
 from ami_ros.world_model.arrays import ArrayCritic, ArrayPairs, Floats, on_arrays
 from ami_ros.world_model.layers import unit
+from ami_ros.world_model.spec import InputSpec
 
 RINGS, SECTORS, WAVES = 16, 60, 5
 ENCODER = "laser-outline-1"  # whose latents these are
@@ -27,6 +28,8 @@ class PlaceSpec(Protocol):
     def period(self) -> float: ...
     @property
     def command_dim(self) -> int: ...
+    @property
+    def inputs(self) -> InputSpec: ...
 
 
 class PlaceModel(Protocol):
@@ -50,6 +53,7 @@ class LaserSpec:
     contrast_dim: int = RINGS * WAVES
     period: float = 0.2  # [s]
     command_dim: int = 2
+    inputs: InputSpec = field(default_factory=lambda: InputSpec(image_size=0))
 
 
 class LaserModel(ArrayCritic):

@@ -51,7 +51,7 @@ class Whereabouts:
     def takes_scans(self) -> bool:
         """Whether scans are of use: with the model of this map, as it is configured."""
         use, model = self.config.survey.use, self.map.index.model
-        exact = isinstance(model, LaserModel) or model.pairs is not None
+        exact = model.pairs is not None or not model.spec.inputs.image_size
         return use == "always" or (use == "auto" and exact)
 
     def begin(self) -> None:

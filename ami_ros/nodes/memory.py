@@ -120,7 +120,7 @@ class MemoryNode(AmiNode[MemoryParameters]):
             self.subscribe(LaserScan, "scan", self._on_scan)
         self._camera = CalibratedCamera(spec.inputs, config.compressed, pairs=loaded.model.pairs)
         self._camera.follow(self)
-        if config.thumbnails:
+        if config.thumbnails and spec.inputs.image_size:
             self.subscribe(self._camera.message_type, "image", self._images.append)
         kind = TwistStamped if config.enable_stamped_cmd_vel else Twist
         self.subscribe(kind, "cmd_vel", self._on_command, RELIABLE)

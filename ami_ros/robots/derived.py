@@ -14,6 +14,7 @@ from ami_ros.robots.sensors import INTRINSICS_TOLERANCE, CameraSensor, LaserSens
 if TYPE_CHECKING:
     from ami_ros.world_model.spec import InputSpec, ModelSpec
 
+LASER = "laser"  # folder in models/ of the model that does without a camera
 CORRIDOR_MARGIN = 0.01  # [m] beyond the radius, that must be free on each side of the way to a sub-goal
 # What is recorded beside the robot's own topics: for evaluation, for looking at it, and where the scanner sits.
 STACK_TOPICS = ("ground_truth", "latent", "surprise", "location", "plan", "/tf_static")
@@ -51,6 +52,11 @@ def navigator_settings(robot: RobotDescription) -> dict[str, Any]:
     }
 
 
+def exploration_settings(robot: RobotDescription) -> dict[str, Any]:
+    """The fields of `ExplorationConfig` that are the robot's: one without a camera has no need to look around."""
+    return {} if robot.camera is not None else {"look_apart": 0.0}
+
+
 def node_parameters(robot: RobotDescription) -> dict[str, dict[str, Any]]:
     """Parameters by node, nested; what a parameter file says goes above them."""
     frames, stamped = robot.frames, {"enable_stamped_cmd_vel": robot.command.stamped}
@@ -58,6 +64,7 @@ def node_parameters(robot: RobotDescription) -> dict[str, dict[str, Any]]:
     scanner = {"scanner": to_mapping(mount)} if mount is not None else {}
     camera = {"compressed": robot.camera is not None and robot.camera.type == "compressed"}
     sits = {"camera": to_mapping(camera_mount(robot))}
+    exploration = {"exploration": settings} if (settings := exploration_settings(robot)) else {}
     return {
         "safety": {
             **stamped,
@@ -79,7 +86,7 @@ def node_parameters(robot: RobotDescription) -> dict[str, dict[str, Any]]:
             "map_frame": frames.map,
         },
         "planner": {**stamped, **scanner, **sits, "frames": to_mapping(frames), "navigator": navigator_settings(robot)},
-        "mission": {**scanner, "frames": to_mapping(frames)},
+        "mission": {**scanner, "frames": to_mapping(frames), **exploration},
     }
 
 
@@ -213,6 +220,8 @@ def shipped_model(robot: RobotDescription) -> str:
     """The folder in models/ of the model that comes for a robot like this."""
     if (preset := preset_of(robot)) == "ceiling":
         return preset
+    if robot.camera is None:
+        return LASER
     return preset if robot.drive.kind == "differential" else robot.drive.kind
 
 
@@ -220,4 +229,6 @@ def simulated_robot(spec: ModelSpec) -> str:
     """The simulated robot that a model of `spec` can drive, where the user names none."""
     if spec.inputs.heading or spec.inputs.still_camera:
         return f"{DEFAULT}_ceiling"
+    if not spec.inputs.image_size:
+        return f"{DEFAULT}_laser"
     return DEFAULT if spec.drive == "differential" else f"{DEFAULT}_{spec.drive}"

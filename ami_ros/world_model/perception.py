@@ -15,6 +15,8 @@ from ami_ros.world_model.spec import Sensors
 Image = NDArray[np.uint8]
 Latent = NDArray[np.float32]
 
+NO_CAMERA = "the model does without a camera, so a picture tells it nothing: give a pose or a place"
+
 
 def fit_image(image: Image, size: int) -> Image:
     """The central square of an RGB image (H, W, 3), resized to (size, size, 3)."""
@@ -92,7 +94,13 @@ class Perception:
         )
 
     def encode_goal(self, image: Image) -> Latent:
-        """Latent (latent_dim,) that the robot would have where `image` (H, W, 3) was taken."""
+        """Latent (latent_dim,) that the robot would have where `image` (H, W, 3) was taken.
+
+        Raises:
+            AmiError: the model has no image input, or the latent is not finite.
+        """
+        if not self.inputs.image_size:
+            raise AmiError(NO_CAMERA)
         return self._finite(self.model.encode_goal(self._image(image)))
 
     def encode_picture(self, image: Image | None) -> Latent | None:

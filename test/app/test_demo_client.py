@@ -15,6 +15,7 @@ from visualization_msgs.msg import MarkerArray
 
 from ami_interfaces.action import NavigateToGoal
 from ami_ros.app.demo_client import DemoClient
+from ami_ros.app.demo_course import picture_goal
 from ami_ros.memory.types import Places
 from ami_ros.ros.messages.markers import place_markers
 from ami_ros.ros.node.qos import LATCHED
@@ -43,7 +44,7 @@ def test_an_answer_that_comes_at_once_is_not_lost(ros: RosPeer, monkeypatch: pyt
     server = ActionServer(ros.node, NavigateToGoal, "navigate_to_goal", execute)
     try:
         ros.spin_until(client._action.server_is_ready, what="the action")
-        run = client.send(CompressedImage(), 30.0)
+        run = client.send(picture_goal(CompressedImage()), 30.0)
         ros.spin_until(run.done.is_set, what="the result")
         assert run.status == "succeeded"
         assert sent_by == [client._thread] and sent_by[0] is not threading.main_thread()

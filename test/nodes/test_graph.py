@@ -219,19 +219,20 @@ def test_missing_file_and_robot_that_does_not_fit_are_refused(
 def test_every_robot_has_parameters_that_its_nodes_take(
     ros: RosPeer, name: str, tmp_path: Path, plain_model: Path
 ) -> None:
-    model = "" if name.startswith("ami_bot") else str(plain_model)
+    robot = load_robot(name)
+    model = "" if name.startswith("ami_bot") or robot.camera is None else str(plain_model)
     found = {spec.executable: spec for spec in processes(Arguments(robot=name, model=model), ("stack",))}
     for node in ("safety", "mission"):
         assert start(ros, found[node], node, tmp_path).is_active
-    robot = load_robot(name)
     planner = found["planner"].defaults["planner"]
     assert from_mapping(NavigatorConfig, planner["navigator"]).planner.kinematics.drive == robot.drive.kind
-    assert found["planner"].remappings.get("image", "image") == topics(robot)["image"]
+    for topic in ("image", "scan"):
+        assert found["planner"].remappings.get(topic, topic) == topics(robot).get(topic, topic)
 
 
 def test_one_argument_chooses_robot_and_model_alike() -> None:
     folders = {}
-    for name in ("ami_bot", "ami_bot_ackermann", "ami_bot_omnidirectional", "ami_bot_ceiling"):
+    for name in ("ami_bot", "ami_bot_ackermann", "ami_bot_omnidirectional", "ami_bot_ceiling", "ami_bot_laser"):
         parameters = {s.executable: s.parameters for s in processes(Arguments.parse({"robot": name}), ("stack",))}
         folders[name] = Path(parameters["planner"]["planner"]["model"]).name
     assert folders == {
@@ -239,6 +240,7 @@ def test_one_argument_chooses_robot_and_model_alike() -> None:
         "ami_bot_ackermann": "ackermann",
         "ami_bot_omnidirectional": "omnidirectional",
         "ami_bot_ceiling": "ceiling",
+        "ami_bot_laser": "laser",
     }
 
 

@@ -62,6 +62,11 @@ def test_type_of_commands_mount_and_frames_reach_the_nodes() -> None:
     assert "scanner" not in node_parameters(load_robot("differential"))["safety"]
 
 
+def test_a_robot_without_a_camera_does_not_look_around_while_it_explores() -> None:
+    assert node_parameters(load_robot("ami_bot_laser"))["mission"]["exploration"] == {"look_apart": 0.0}
+    assert "exploration" not in node_parameters(load_robot("ami_bot"))["mission"]
+
+
 def test_topics_of_the_robot_take_the_place_of_the_usual_names() -> None:
     assert topics(load_robot("turtlebot4"))["image"] == "oakd/rgb/preview/image_raw"
     plain = topics(load_robot("ami_bot_ceiling"))
@@ -85,12 +90,15 @@ def test_data_sets_get_topics_drive_and_mount_of_the_robot() -> None:
 def test_models_that_ship_fit_the_robots_that_they_are_chosen_for() -> None:
     from ami_ros.world_model.checkpoint import load_model
 
-    for name in ("ami_bot", "ami_bot_ceiling", "ami_bot_omnidirectional", "ami_bot_ackermann"):
+    names = ("ami_bot", "ami_bot_ceiling", "ami_bot_omnidirectional", "ami_bot_ackermann", "ami_bot_laser")
+    for name in names:
         robot = load_robot(name)
         spec = load_model(share("models", shipped_model(robot))).model.spec
         check_model(robot, spec, "shipped")
         assert simulated_robot(spec) == name
     assert shipped_model(load_robot("ackermann")) == "ackermann"
+    burger = load_robot("turtlebot3_burger")
+    check_model(burger, load_model(share("models", shipped_model(burger))).model.spec, "shipped")
 
 
 def test_the_general_model_drives_robots_on_two_wheels_whatever_their_camera() -> None:

@@ -20,6 +20,7 @@ from ami_ros.images import Image
 from ami_ros.planning.codes import Code
 from ami_ros.planning.types import Decision, Goal, State
 from ami_ros.ros.messages import conversions
+from ami_ros.world_model.perception import NO_CAMERA
 from ami_ros.world_model.spec import ModelSpec
 
 LEAST_WAY = 0.2  # [m] that must be behind the robot before its mean speed tells when it arrives
@@ -77,6 +78,8 @@ def _typed(
 ) -> tuple[Goal, Image | None]:
     try:
         if goal.type == NavigationGoal.TYPE_IMAGE:
+            if not spec.inputs.image_size:
+                raise AmiError(NO_CAMERA)
             return Goal(), decode(goal.image)
         if goal.type == NavigationGoal.TYPE_LATENT:
             code, length = Code.ENCODER_MISMATCH, spec.latent_dim
