@@ -52,7 +52,7 @@ def write_files(
         pose: "x y yaw" at which the robot starts [m, m, rad]; empty: a random one of the world's start area.
         seed: of that.
         laser: scans are Gazebo's; else they are those of the node `plan_laser`.
-        photographer: with a camera for pictures of goals.
+        photographer: with a camera for pictures of goals, if the robot has one.
         real_time_factor: simulated seconds in a second, at most.
 
     Raises:
@@ -68,7 +68,7 @@ def write_files(
             folder / "world",
             model,
             start_pose(place, described, pose, seed).tolist(),
-            [photographer_model(described)] if photographer else [],
+            [photographer_model(described)] if photographer and described.camera is not None else [],
             real_time_factor,
         ),
         robot_bridge=folder / "bridge.yaml",

@@ -26,16 +26,24 @@ CONVERTED = {
     "sensor_msgs/msg/LaserScan": "gz.msgs.LaserScan",
     "tf2_msgs/msg/TFMessage": "gz.msgs.Pose_V",
 }
-ROBOTS = ("ami_bot", "ami_bot_ackermann", "ami_bot_omnidirectional", "turtlebot3_waffle_pi", "drawn:7")
+ROBOTS = (
+    "ami_bot",
+    "ami_bot_ackermann",
+    "ami_bot_omnidirectional",
+    "turtlebot3_waffle_pi",
+    "turtlebot3_burger",
+    "drawn:7",
+)
 
 
 @pytest.mark.parametrize("name", ROBOTS)
 def test_bridge_has_what_the_stack_hears_of_a_simulated_robot(name: str) -> None:
     robot = load_robot(name)
     names = topics(robot)
+    lacking = {"imu": robot.compass is None, "image": robot.camera is None, "camera_info": robot.camera is None}
     bridged = {t.ros_topic: t.ros_type for t in (*robot_topics(robot, "r"), *clock_topics())}
     for topic, kind in INTERFACES["simulator"].publishes.items():
-        if topic.startswith("~") or (topic == "imu" and robot.compass is None):
+        if topic.startswith("~") or lacking.get(topic):
             continue
         assert bridged[names.get(topic, topic)] == kind, topic
     # Commands take the way over the node that stops the base when they cease.
