@@ -175,8 +175,8 @@ def reference() -> str:
         parts += [f"### {node}", *parameter_tables(cls)]
     parts += [
         "## Training and extraction",
-        "Values that `--set key=value` replaces, of `./ami train` (the presets onboard and ceiling differ from these "
-        "defaults in some) and of `./ami extract`. An unknown key or a wrong type is refused.",
+        "Values that `--set key=value` replaces, of `./ami train` (presets differ from these defaults in some) "
+        "and of `./ami extract`. An unknown key or a wrong type is refused.",
     ]
     for command, cls in CONFIGURATIONS.items():
         parts += [f"### {command}", *parameter_tables(cls)]

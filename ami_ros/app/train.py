@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from ami_ros.world_model.spec import InputSpec, ModelSpec
 
 
 def main(
@@ -51,8 +55,6 @@ def main(
     json: Annotated[Path | None, typer.Option(help="File for the figures: flat keys with units.")] = None,
 ) -> None:
     """Learn a joint-embedding world model from recorded experience; under torchrun on several processes together."""
-    from dataclasses import replace
-
     from ami_ros.app.train_run import Job, run
     from ami_ros.config import with_settings
     from ami_ros.errors import AmiError
@@ -68,15 +70,16 @@ def main(
     if described is not None and start is None:
         preset = preset or preset_of(described)
         settings = [f"spec.{key}={value}" for key, value in learned_limits(described).items()] + [*(settings or ())]
+    begun = load_model(start) if start is not None else None
     if not preset:
         origin = read_provenance(start) if start is not None else None
-        preset = origin.preset if origin is not None else "onboard"
+        preset = origin.preset if origin is not None else _preset_like(begun.model.spec if begun is not None else None)
     if preset not in PRESETS:
         raise AmiError(f"train: no preset '{preset}'; known are {', '.join(PRESETS)}")
     config = replace(PRESETS[preset], seed=seed)
-    if start is not None:
-        spec = load_model(start).model.spec
-        if replace(spec.inputs, field_of_view=0.0, narrowest=0.0) != config.spec.inputs:
+    if begun is not None:
+        spec = begun.model.spec
+        if _inputs(spec) != config.spec.inputs:
             raise AmiError(f"train: {start} has other inputs than preset {preset}; choose the one that it was made by")
         wanted = config.spec  # of the preset count the heads, and that goals are sighted
         spec = replace(
@@ -87,10 +90,9 @@ def main(
     if steps:
         config = replace(config, steps=steps)
     if heads:
-        if start is None:
+        if begun is None:
             raise AmiError("train: --heads needs the model that gets them: --from MODEL")
-        finished = load_model(start)
-        config, name = only_heads(config, finished.model.spec), name or finished.name
+        config, name = only_heads(config, begun.model.spec), name or begun.name
     if described is not None:
         check_model(described, config.spec, str(out))
     run(
@@ -99,3 +101,16 @@ def main(
             tuple(replay or ()), json, described,
         )
     )  # fmt: skip
+
+
+def _inputs(spec: ModelSpec) -> InputSpec:
+    """As presets have them, which know no camera."""
+    return replace(spec.inputs, field_of_view=0.0, narrowest=0.0)
+
+
+def _preset_like(spec: ModelSpec | None) -> str:
+    """The preset of models with the inputs of `spec`; the first where there is none."""
+    from ami_ros.learning.presets import PRESETS
+
+    fitting = [name for name, config in PRESETS.items() if spec is not None and config.spec.inputs == _inputs(spec)]
+    return next(iter(fitting), next(iter(PRESETS)))

@@ -56,7 +56,7 @@ def open_dataset(
     if not (folder / CARD).is_file():
         own = extraction_settings(robot) if robot is not None else {}
         own |= {"field_of_view": spec.inputs.field_of_view, "narrowest": spec.inputs.narrowest}
-        own |= {"lateral": spec.command_dim == 3}
+        own |= {"lateral": spec.command_dim == 3, "pictures": spec.inputs.image_size > 0}
         config = replace(from_mapping(ExtractConfig, own), alignment=AlignmentConfig(period=spec.period))
         return extract_bags(bags, folder, config, console)
     return Dataset(folder)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.geometry import Array, relative, wrap
-from ami_ros.learning.streams import Segment, Stream, ordered
+from ami_ros.learning.streams import Segment, Stream, clock_of, ordered
 from ami_ros.scan import Scan
 from ami_ros.world_model.perception import fit_scan
 
@@ -84,10 +84,12 @@ def align(
         joints: whose positions are wanted.
         width: numbers in commands and velocities.
     """
-    stamps, pictures, late = ordered(segment["image"], 1)
-    dropped["images out of order"] += late
+    clock = clock_of(segment)
+    moments = segment[clock] if clock == "image" else replace(segment[clock], values=[0] * len(segment[clock].stamps))
+    stamps, pictures, late = ordered(moments, 1)
+    dropped[f"{clock}s out of order"] += late
     chosen, starts = _choose(stamps, config)
-    dropped["cuts at gaps of the images"] += max(0, int(starts.sum()) - 1)
+    dropped[f"cuts at gaps of the {clock}s"] += max(0, int(starts.sum()) - 1)
     stamp = stamps[chosen]
     odometry_stamps, odometry, _ = ordered(segment["odometry"], 3 + width)
     is_there = _near(odometry_stamps, stamp, config.tolerance)

@@ -37,6 +37,7 @@ class ExtractConfig:
     field_of_view: float = 0.0  # [rad] of a square pinhole camera that pictures are brought to by camera_info; 0: as is
     narrowest: float = 0.0  # [rad] that a camera has to see of it at least, the rest being black; 0: all
     scanner: Mount | None = None  # where the scanner sat, whatever the bags say; None: as they say
+    pictures: bool = True  # false: the robot has no camera, and its scans are the moments
     lateral: bool = False  # the robot drives sideways: linear.y of commands and velocities is read as well
 
     @property
@@ -91,8 +92,11 @@ class _Extraction:
         found, counts = [], []
         for path in bags:
             with BagReader(path) as bag:
-                topics = find_topics(bag, self.config.topics)
-                counts.append(sum(bag.topics[t].count for t in topics.values()) + bag.topics[topics["image"]].count)
+                topics = find_topics(bag, self.config.topics, self.config.pictures)
+                again = (
+                    bag.topics[topics["image"]].count if self.config.pictures else 0
+                )  # pictures are read by themselves
+                counts.append(sum(bag.topics[t].count for t in topics.values()) + again)
                 found.append(topics)
         if len({"scan" in topics for topics in found}) > 1:
             raise AmiError("some of the bags have scans, some have none: extract them into separate data sets")
@@ -105,7 +109,7 @@ class _Extraction:
         if not any(part.columns for part in parts):
             dropped = sum((Counter(part.facts["dropped"]) for part in parts), Counter[str]())
             reasons = ", ".join(f"{count} {reason}" for reason, count in dropped.items())
-            raise AmiError(f"nothing usable in {', '.join(map(str, bags))}: {reasons or 'no images'}")
+            raise AmiError(f"nothing usable in {', '.join(map(str, bags))}: {reasons or 'no moments'}")
 
     def _tick(self) -> None:
         self.done += 1
@@ -130,7 +134,7 @@ class _Extraction:
         self.dropped["cuts where the clock went back"] += max(0, len(segments) - 1)
         columns: dict[str, NDArray[Any]] = {}
         if frames is not None:
-            columns = self._columns(bag, topics["image"], frames)
+            columns = self._columns(bag, topics.get("image", ""), frames)
         source = {
             "path": str(bag.path),
             "frames": len(columns.get("stamp", ())),
@@ -143,9 +147,11 @@ class _Extraction:
         self.output.add(columns, facts)
 
     def _columns(self, bag: BagReader, topic: str, frames: Frames) -> dict[str, NDArray[Any]]:
-        """Writes the images; what stands beside them, without the frames whose image is broken."""
-        offsets = self._write_images(bag, topic, frames.picture)
-        readable = offsets[:, 1] > 0
+        """Writes the images of `topic`, if there is one; what stands beside them, without the frames whose image is
+        broken."""
+        n = len(frames.stamp)
+        offsets = self._write_images(bag, topic, frames.picture) if topic else np.zeros((n, 2), np.int64)
+        readable = offsets[:, 1] > 0 if topic else np.ones(n, bool)
         self.dropped["frames with a broken image"] += int((~readable).sum())
         frames = frames.select(readable)
         frames.picture = np.flatnonzero(readable)  # from here on: the row in `offsets`

@@ -26,6 +26,14 @@ PRESETS: dict[str, TrainingConfig] = {
             policy=True,
         ),
     ),
+    # A laser alone: the same without pictures, and so without what compares them.
+    "laser": TrainingConfig(
+        steps=1600,
+        head_steps=1000,
+        bfloat16=True,
+        weights=LossWeights(sigreg=0.0, vicreg=1.0),
+        spec=ModelSpec(inputs=InputSpec(image_size=0, scan_beams=72), ensemble=3, policy=True),
+    ),
     # A camera that sees the whole floor, on which the robot is a few pixels wide, and a compass. All there is to know
     # are position and heading: a wide latent would be filled with what no one can predict.
     "ceiling": TrainingConfig(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,8 +47,18 @@ ROLES = {
 }
 
 
-def find_topics(bag: BagReader, mapping: Mapping[str, str]) -> dict[str, str]:
+def clock_of(roles: Iterable[str]) -> str:
+    """The role whose messages are the moments of a data set."""
+    return "image" if "image" in roles else "scan"
+
+
+def find_topics(bag: BagReader, mapping: Mapping[str, str], pictures: bool = True) -> dict[str, str]:
     """Role -> topic, from `mapping` (of "a|b" the first that is there) or by type and usual name.
+
+    Args:
+        bag: to look into.
+        mapping: see above.
+        pictures: are wanted; else scans are, and their moments count.
 
     Raises:
         AmiError: a required topic is missing or ambiguous, or the mapping names one that is not there.
@@ -64,7 +74,7 @@ def find_topics(bag: BagReader, mapping: Mapping[str, str]) -> dict[str, str]:
         if not found[role]:
             raise AmiError(f"{bag.path} has no topic {topic} fit for '{role}'; it has {there}")
     for name, expected in ROLES.items():
-        if name in found:
+        if name in found or (name == "image" and not pictures):
             continue
         candidates = [t.name for t in bag.topics.values() if t.type_name in expected.types and t.count]
         by_name = [[c for c in candidates if c.rsplit("/", 1)[-1] == last] for last in expected.names]
@@ -74,7 +84,7 @@ def find_topics(bag: BagReader, mapping: Mapping[str, str]) -> dict[str, str]:
         elif candidates:
             several = ", ".join(candidates)
             raise AmiError(f"{bag.path}: which of {several} is the {name}? Say so: topic {name}=NAME")
-        elif expected.required:
+        elif expected.required or (name == "scan" and not pictures):
             raise AmiError(f"{bag.path} has no {name} ({' or '.join(expected.types)}); it has {there}")
     return found
 
@@ -177,14 +187,14 @@ def _yaw(q: Any) -> float:
 
 
 def _stamp_by_recording(segment: Segment) -> None:
-    images = segment["image"]
+    clock = segment[clock_of(segment)]
     for stream in segment.values():
         missing = np.isnan(stream.stamps)
         if missing.any():
             recorded = np.asarray(stream.recorded)
-            if images.stamps:
-                lag = np.subtract(images.stamps, images.recorded)
-                recorded = recorded + np.interp(recorded, images.recorded, lag)
+            if clock.stamps:
+                lag = np.subtract(clock.stamps, clock.recorded)
+                recorded = recorded + np.interp(recorded, clock.recorded, lag)
             stream.stamps = np.where(missing, recorded, stream.stamps).tolist()
 
 

@@ -14,7 +14,7 @@ from ami_ros.robots.sensors import INTRINSICS_TOLERANCE, CameraSensor, LaserSens
 if TYPE_CHECKING:
     from ami_ros.world_model.spec import InputSpec, ModelSpec
 
-LASER = "laser"  # folder in models/ of the model that does without a camera
+LASER = "laser"  # preset of robots without a camera, and the folder of their model in models/
 CORRIDOR_MARGIN = 0.01  # [m] beyond the radius, that must be free on each side of the way to a sub-goal
 # What is recorded beside the robot's own topics: for evaluation, for looking at it, and where the scanner sits.
 STACK_TOPICS = ("ground_truth", "latent", "surprise", "location", "plan", "/tf_static")
@@ -119,7 +119,8 @@ def extraction_settings(robot: RobotDescription) -> dict[str, Any]:
         roles["heading"] = robot.compass.topic
     mount = robot.laser.level_mount if robot.laser is not None else None
     scanner = {**to_mapping(mount), "fixed": False} if mount else None
-    return {"topics": roles, "lateral": robot.command_dim == 3, "scanner": scanner}
+    drive = {"lateral": robot.command_dim == 3}
+    return {"topics": roles, "scanner": scanner, "pictures": robot.camera is not None, **drive}
 
 
 def check_model(robot: RobotDescription, spec: ModelSpec, model: str) -> None:
@@ -213,15 +214,15 @@ def learned_limits(robot: RobotDescription) -> dict[str, float]:
 
 def preset_of(robot: RobotDescription) -> str:
     """The preset by which a model of the robot is trained."""
-    return "ceiling" if robot.camera is not None and robot.camera.overhead else "onboard"
+    if robot.camera is None:
+        return LASER
+    return "ceiling" if robot.camera.overhead else "onboard"
 
 
 def shipped_model(robot: RobotDescription) -> str:
     """The folder in models/ of the model that comes for a robot like this."""
-    if (preset := preset_of(robot)) == "ceiling":
+    if (preset := preset_of(robot)) in ("ceiling", LASER):
         return preset
-    if robot.camera is None:
-        return LASER
     return preset if robot.drive.kind == "differential" else robot.drive.kind
 
 

@@ -9,15 +9,18 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ami_ros.app import evaluate, extract, remember, train
 from ami_ros.errors import AmiError
 from ami_ros.learning.card import write_measurements
 from ami_ros.learning.collection import CollectionConfig, open_collection, record_run
+from ami_ros.learning.dataset import Dataset
 from ami_ros.learning.provenance import read_provenance
 from ami_ros.learning.trainer import CHECKPOINT
 from ami_ros.memory.store import Store
+from ami_ros.share import share
 from ami_ros.world_model.checkpoint import load_model
 
 
@@ -117,6 +120,30 @@ def test_remember_keeps_the_places_of_a_recording(runs: Path, model: Path, tmp_p
     store.close()
     with pytest.raises(AmiError, match="exists already"):
         remember.main(model, out, [runs])
+
+
+def test_a_robot_without_a_camera_learns_from_scans_alone(tmp_path: Path) -> None:
+    runs, config = tmp_path / "runs", CollectionConfig(world="empty", steps=80, runs=1, robot="ami_bot_laser")
+    with open_collection(runs, config) as missing:
+        for run in missing:
+            record_run(runs, config, run, lambda: None)
+    few = ["head_steps=2", "batch=4"]
+    with pytest.raises(AmiError, match="has no image"):
+        train.main([runs], tmp_path / "seeing", steps=2, settings=few, threads=1)
+    train.main([runs], tmp_path / "own", robot="ami_bot_laser", steps=2, settings=few, threads=1)
+    train.main([runs], tmp_path / "more", start=share("models", "laser"), steps=2, settings=few, threads=1)
+    for name in ("own", "more"):
+        spec = load_model(tmp_path / name).model.spec
+        assert not spec.inputs.image_size and spec.inputs.scan_beams == 72
+        data = Dataset(tmp_path / name / "dataset")
+        assert len(data) > 40 and data.scan.shape[1] == 72 and np.isfinite(data.odometry).all()
+    memory = tmp_path / "empty.memory"
+    remember.main(tmp_path / "own", memory, [runs], minutes=0)
+    own = load_model(tmp_path / "own")
+    store = Store(memory, own.encoder_id, own.model.spec.latent_dim, read_only=True)
+    places, _ = store.load()
+    assert places and store.thumbnail(places[0].id) == b""
+    store.close()
 
 
 def test_evaluate_writes_what_it_prints(runs: Path, model: Path, tmp_path: Path) -> None:

@@ -14,10 +14,11 @@ from ami_ros.world_model.model import WorldModel
 def test_a_preset_builds_and_can_be_written_down(name: str) -> None:
     config = PRESETS[name]
     assert from_mapping(TrainingConfig, to_mapping(config)) == config
-    assert WorldModel(config.spec).goal_head is not None  # goals are pictures
+    assert (WorldModel(config.spec).goal_head is not None) == (name != "laser")  # goals are pictures
 
 
-def test_the_presets_are_for_the_two_ways_to_look_at_a_robot() -> None:
-    onboard, ceiling = (PRESETS[name].spec.inputs for name in ("onboard", "ceiling"))
+def test_the_presets_are_for_what_robots_have_to_see_by() -> None:
+    onboard, ceiling, laser = (PRESETS[name].spec.inputs for name in ("onboard", "ceiling", "laser"))
     assert onboard.scan_beams and onboard.image_size and not onboard.heading
     assert ceiling.heading and ceiling.image_size
+    assert laser.scan_beams and not laser.image_size and not laser.heading
