@@ -104,7 +104,7 @@ def free_distance(scan: Scan, most: float = REACH) -> Array:
 
     Of several beams in one direction the shortest counts. The scanner is taken to sit at base_link.
     """
-    ranges = np.minimum(scan.ranges.astype(np.float64), most)
+    ranges = np.minimum(scan.ranges.astype(np.float64), min(most, scan.max_range))  # nothing is known of what is beyond
     known = ~np.isnan(ranges)
     rows = np.round(scan.angles[known] / (2 * np.pi / RAYS)).astype(np.int64) % RAYS
     free = np.full(RAYS, np.inf)

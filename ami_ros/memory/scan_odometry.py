@@ -40,6 +40,7 @@ class Stop:
 
     pose: Array  # (3,) in the track's frame
     points: Array  # (n, 2) in base_link
+    free: Array  # how far it saw free space from there; see `Outline`
     way: float  # [m] driven until then
 
 
@@ -108,8 +109,9 @@ class ScanOdometry:
         if np.hypot(*motion[:2]) < 0.01 and abs(motion[2]) < 0.005:
             return step
         if self._matcher is None:
-            self._origin = self._stops[-1].pose
-            self._matcher = Matcher(self.surroundings(self._origin))
+            last = self._stops[-1]
+            self._origin = last.pose
+            self._matcher = Matcher(self._outline(last.pose, last.free))
         other = outline_of(points, self._free)
         base = relative(self._origin, self.pose)  # of the pose before, in the reference
         c, s = np.cos(base[2]), np.sin(base[2])
@@ -162,15 +164,19 @@ class ScanOdometry:
         return match
 
     def _keep(self, points: Array) -> None:
-        self._stops.append(Stop(self.pose.copy(), points, self.way))
+        self._stops.append(Stop(self.pose.copy(), points, self._free, self.way))
         while self.way - self._stops[0].way > self.config.kept:
             self._stops.popleft()
         self._matcher = None
 
     def surroundings(self, pose: Array) -> Outline:
-        """What the kept scans saw, in the frame of `pose` (3,), which is in the track's frame."""
+        """What the kept scans saw, in the frame of `pose` (3,) of the newest scan, which is in the track's frame."""
+        return self._outline(pose, self._free)
+
+    def _outline(self, pose: Array, free: Array) -> Outline:
+        """What the kept scans saw, in the frame of `pose` (3,), from which so far is `free`."""
         parts = [transform_points(relative(pose, stop.pose), stop.points) for stop in self._stops]
-        return outline_of(np.concatenate(parts), self._free)
+        return outline_of(np.concatenate(parts), free)
 
     @property
     def free(self) -> Array:
