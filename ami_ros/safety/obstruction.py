@@ -52,8 +52,13 @@ class Obstruction:
         shown: list[Snapshot | Observation] = [each for each in self._others.newest.values() if len(each.points)]
         if self._around.newest is not None:
             shown.append(self._around.newest)
+        # Without odometry it is too vague where that is by now.
+        gone = self._around.gone if self._motion.is_measured(now) else np.zeros((0, 2))
         points = np.concatenate(
-            [np.zeros((0, 2)), *(transform_points(relative(here, each.pose), each.points) for each in shown)]
+            [
+                transform_points(relative(here, np.zeros(3)), gone),
+                *(transform_points(relative(here, each.pose), each.points) for each in shown),
+            ]
         )
         ages = (error - each.error + self.config.obstacle_speed * max(0.0, now - each.stamp) for each in shown)
         margin = self.config.margin + max(ages, default=0.0)

@@ -66,6 +66,7 @@ class Surroundings:
     def __init__(self, config: SafetyConfig, footprint: Footprint) -> None:
         self._memory, self._footprint = config.memory, footprint
         self._seen: deque[Snapshot] = deque()
+        self._gone, self._gone_at = np.zeros((0, 2)), np.zeros(0)  # what has gone out of sight, and when it was seen
         self._first: Snapshot | None = None  # of those that are alike to the last bit
 
     @property
@@ -79,6 +80,7 @@ class Surroundings:
             return "scan without a reading"
         if self._seen and self._vanished(self._seen[-1], snapshot):
             return "scan without what stood there"
+        self._lose_sight(snapshot)
         if len(self._seen) > 1:
             a, b = self._seen[-2], self._seen[-1]
             x, y, turn = np.abs(relative(a.pose, b.pose))
@@ -88,6 +90,20 @@ class Surroundings:
         while snapshot.stamp - self._seen[0].stamp > self._memory:
             self._seen.popleft()
         return ""
+
+    @property
+    def gone(self) -> Array:
+        """Points (n, 2) in the gate's frame that an earlier scan showed and no later one has looked at."""
+        return self._gone
+
+    def _lose_sight(self, now: Snapshot) -> None:
+        """Keeps what the scan before showed, and this one does not look at."""
+        if self._seen:
+            before = self._seen[-1]
+            self._gone = np.concatenate([self._gone, transform_points(before.pose, before.points)])
+            self._gone_at = np.concatenate([self._gone_at, np.full(len(before.points), before.stamp)])
+        keep = ~now.look(self._gone)[0] & (now.stamp - self._gone_at <= self._memory)
+        self._gone, self._gone_at = self._gone[keep], self._gone_at[keep]
 
     def repeats(self, snapshot: Snapshot) -> bool:
         """Whether a scan shows what an earlier one did, to the last bit, although the robot has moved since: then it

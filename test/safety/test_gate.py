@@ -19,6 +19,7 @@ from ami_ros.safety.footprint import Footprint
 from ami_ros.safety.gate import SafetyGate
 from ami_ros.safety.motion import Motion
 from ami_ros.safety.output import SafetyOutput
+from ami_ros.safety.surroundings import Snapshot, Surroundings
 from ami_ros.scan import Mount, Scan, scan_points
 from ami_ros.simulation.loopback import Loopback
 from ami_ros.simulation.noise import SensorNoise
@@ -226,6 +227,16 @@ def test_a_robot_whose_laser_is_before_its_middle_and_looks_ahead_only_can_set_o
     assert settled(0.3, 0.5, ahead) == SafetyOutput(0.3, 0.5, "")
     for backward in (-0.3, -0.01):
         assert settled(backward, 0.0, ahead) == SafetyOutput(0.0, 0.0, "unseen ahead")
+
+
+def test_what_has_gone_out_of_sight_is_forgotten_in_time() -> None:
+    around = Surroundings(replace(CONFIG, memory=1.0), Footprint(CONFIG))
+    ahead = Scan(np.full(181, 2.0, np.float32), -math.pi / 2, math.radians(1.0))
+    around.add(Snapshot.of(ahead, np.zeros(3), 0.0, 0.0))
+    around.add(Snapshot.of(ahead, np.array([0.0, 0.0, np.pi]), 0.0, 0.5))
+    assert len(around.gone) > 50 and (around.gone[:, 0] > -0.2).all(), "what only the first one looked at"
+    around.add(Snapshot.of(ahead, np.array([0.0, 0.0, np.pi]), 0.0, 1.4))
+    assert len(around.gone) == 0
 
 
 def test_what_stands_behind_stops_only_reversing() -> None:

@@ -32,6 +32,31 @@ def test_what_stands_is_not_touched(kind: DriveKind, seed: int, beams: int, trai
     assert keeps_its_word(drive(Drive(seed, kind, beams=beams, traits=traits)))
 
 
+def test_it_keeps_its_margin_from_what_has_gone_out_of_sight() -> None:
+    """One drive of 3,368 of `./ami bench gate --seed 8405`: it crept backwards, to the edge of what it had seen to be
+    free, and touched at 0.05 m/s what stood there."""
+    traits = {
+        "dead_time": 0.004553895876926318,
+        "lag": 0.05418309420196969,
+        "braking": 1.4085579118836966,
+        "turning": 12.210152717264721,
+        "slip": 0.9982474617725979,
+        "scan_rate": 25.544780533600584,
+        "latency": 0.19500823018988528,
+        "jitter": 0.03060706968421749,
+        "dropped": 0.24424734331651837,
+        "holes": 0.022105684689603135,
+        "noise": 0.000311427329281182,
+        "view": 3.227170004958095,
+        "ahead": 0.052591145566861425,
+        "odometry_gain": 0.9977301677066067,
+        "odometry_noise": 0.008541391519302161,
+        "odometry_delay": 0.007294607913618743,
+        "fault_at": 1.033696667073599,
+    }
+    assert keeps_its_word(drive(Drive(2020862463, "omnidirectional", beams=475, traits=traits)))
+
+
 @pytest.mark.parametrize("fault", FAULTS[1:])
 @given(SEEDS, st.sampled_from(KINDS), TRAITS)
 @FEW
