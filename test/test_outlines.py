@@ -44,8 +44,8 @@ def test_beams_without_a_reading_say_nothing_of_free_space_and_those_without_ret
 
 
 def test_a_beam_without_return_says_nothing_of_what_lies_beyond_the_laser_s_range() -> None:
-    """Space was taken for free up to 12 m, which what a laser of 3.5 m had seen from elsewhere contradicted: a robot in a
-    large room seemed to be carried away."""
+    """It was taken for free up to 12 m, which contradicted what had been seen there from elsewhere: robots with
+    lasers of 3.5 m seemed to be carried away in large rooms."""
     short = Scan(np.array([np.inf, 2.0], np.float32), 0.0, np.pi / 2, max_range=3.5)
     assert free_distance(short)[[0, RAYS // 4]].tolist() == [3.5, 2.0]
 
