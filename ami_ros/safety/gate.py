@@ -131,10 +131,11 @@ class SafetyGate:
             return f"the scan's stamp is {stamp - now:.2f} s in the future; make the clocks alike"
         if now - stamp > self.config.scan_timeout:
             return f"the scan is {now - stamp:.2f} s old when it comes, more than scan_timeout"
-        if newest is not None and stamp < newest.stamp:
-            return "a newer scan came before this one"
         pose, error = self._motion.at(stamp)
         seen = Snapshot.of(scan, pose, error, stamp)
+        if newest is not None and stamp < newest.stamp:
+            self._around.came_late(seen)
+            return "a newer scan came before this one"
         if self._around.repeats(seen) and self._motion.is_measured(now):
             return "the scan repeats one from before the robot moved, to the last bit; does its driver hang?"
         self._fault = self._around.add(seen)

@@ -114,6 +114,12 @@ class Surroundings:
             return False
         return bool((np.abs(relative(first.pose, snapshot.pose)) > MOVED).any())
 
+    def came_late(self, snapshot: Snapshot) -> None:
+        """A scan that is older than the newest: if that shows the same to the last bit, it is this one that is
+        repeated, and no newer."""
+        if len(snapshot.points) and np.array_equal(self._seen[-1].points, snapshot.points):
+            self._seen[-1] = self._first = snapshot
+
     def free(self, points: Array) -> NDArray[np.bool_]:
         """Which of `points` (n, 2) of the gate's frame are known to be free (n,): by the newest scan that looks there,
         or because the robot has stood there."""
