@@ -51,7 +51,7 @@ class Stack:
     """Robot, nodes, and a peer that sees everything; images and odometry pass relays, where a test can spoil them."""
 
     def __init__(self, ros: RosPeer, model: Path) -> None:
-        self.ros, self._model = ros, model
+        self.ros, self.model = ros, model
         self.robot: dict[str, Any] = {}  # parameters of the robot beside the usual
         self.relay: Callable[[Image], list[Image]] = lambda image: [image]
         self.relay_odometry: Callable[[Odometry], list[Odometry]] = lambda odometry: [odometry]
@@ -78,7 +78,7 @@ class Stack:
         """Starts a node; dots in the names of parameters are double underscores."""
         values: dict[str, Any] = {"use_sim_time": True, **{k.replace("__", "."): v for k, v in parameters.items()}}
         if name not in ("safety", "loopback", "mission"):
-            values.setdefault("model", str(self._model))
+            values.setdefault("model", str(self.model))
         make = NODES.get(name, LoopbackNode)
         remap = ["--ros-args", "-r", "image:=camera", "-r", "odom:=wheels"] if name == "loopback" else None
         if namespace:
@@ -98,14 +98,8 @@ class Stack:
         for name in names:
             options = {"navigator__use_memory": use_memory, **PATIENT, **planner} if name == "planner" else {}
             self.add(name, **options)
-        self.add(
-            "loopback",
-            use_sim_time=False,
-            world="empty",
-            image_size=IMAGE_SIZE,
-            noise_scale=0.0,
-            **{"start_pose": list(START)} | self.robot,
-        )
+        usual: dict[str, Any] = {"start_pose": list(START), "image_size": IMAGE_SIZE}
+        self.add("loopback", use_sim_time=False, world="empty", noise_scale=0.0, **usual | self.robot)
         self.ros.spin_until(lambda: self.truth and self.commands, what="robot and gate")
         if "planner" in names:
             self.ros.spin_until(self.client.server_is_ready, 60.0, "the planner's action")
