@@ -20,7 +20,6 @@ from ami_ros.evaluation.trials import TIME_ALLOWANCE, Trial, goal_errors, stands
 from ami_ros.geometry import Array
 from ami_ros.images import Image, encode_png
 from ami_ros.ros.messages.conversions import compressed_message, pose_to_message
-from ami_ros.ros.messages.goals import Frames
 from ami_ros.simulation.free_space import FreeSpace
 
 TICK = 0.2  # [s], steady
@@ -38,14 +37,14 @@ class Course:
         space: of the simulated world.
         seed: of the goals.
         tick: called a few times a second while the robot drives; may raise to end everything.
-        sees: the robot has a camera, so goals are pictures; else they are poses.
+        map_frame: of a robot without a camera: goals are poses in it; empty: they are pictures.
     """
 
     def __init__(
-        self, client: DemoClient, space: FreeSpace, seed: int, tick: Callable[[], None], sees: bool = True
+        self, client: DemoClient, space: FreeSpace, seed: int, tick: Callable[[], None], map_frame: str = ""
     ) -> None:
         self.leg: Leg | None = None
-        self._sees = sees
+        self._map_frame = map_frame
         self._client = client
         self._space = space
         self._sampler = GoalSampler(space, seed)
@@ -118,12 +117,12 @@ class Course:
         Raises:
             AmiError: the simulator does not answer, or the robot never knew where it is.
         """
-        if self._sees:
+        if not self._map_frame:
             return picture_goal(self._client.photograph(pose))
         believed = self._client.observed.frames.believed(pose)
         if believed is None:
             raise AmiError("the robot has no camera, and never knew where it is: it cannot be told where a goal is")
-        return pose_goal(believed)
+        return pose_goal(believed, self._map_frame)
 
     def _await(self, run: GoalRun, deadline: float) -> None:
         """Until the action ended, or should have by the simulated time `deadline` [s]."""
@@ -192,9 +191,9 @@ def picture_goal(picture: CompressedImage) -> NavigationGoal:
     return NavigationGoal(type=NavigationGoal.TYPE_IMAGE, image=picture)
 
 
-def pose_goal(pose: Array) -> NavigationGoal:
-    """A pose (3,) in the memory's frame."""
-    stamped = PoseStamped(header=Header(frame_id=Frames.map), pose=pose_to_message(pose))
+def pose_goal(pose: Array, frame: str) -> NavigationGoal:
+    """A pose (3,) in the memory's `frame`."""
+    stamped = PoseStamped(header=Header(frame_id=frame), pose=pose_to_message(pose))
     return NavigationGoal(type=NavigationGoal.TYPE_POSE, pose=stamped)
 
 

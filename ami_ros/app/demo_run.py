@@ -131,9 +131,8 @@ class DemoRun:
 
     def _drive(self) -> None:
         settings, result = self.settings, self.result
-        self._course = Course(
-            self._client, FreeSpace(settings.world), settings.seed, self._tick, settings.robot.camera is not None
-        )
+        frame = "" if settings.robot.camera is not None else settings.robot.frames.map
+        self._course = Course(self._client, FreeSpace(settings.world), settings.seed, self._tick, frame)
         self._client.control = result.control
         if settings.explore:
             self._table.say(self._course.explore(60.0 * settings.explore))

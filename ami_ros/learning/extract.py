@@ -93,9 +93,8 @@ class _Extraction:
         for path in bags:
             with BagReader(path) as bag:
                 topics = find_topics(bag, self.config.topics, self.config.pictures)
-                again = (
-                    bag.topics[topics["image"]].count if self.config.pictures else 0
-                )  # pictures are read by themselves
+                # Pictures are read once more, by themselves.
+                again = bag.topics[topics["image"]].count if self.config.pictures else 0
                 counts.append(sum(bag.topics[t].count for t in topics.values()) + again)
                 found.append(topics)
         if len({"scan" in topics for topics in found}) > 1:

@@ -44,7 +44,7 @@ class SurveyConfig:
 
     completion: float = 3.0  # [m] driven beyond a place after which its surroundings are whole, and joins looked for
     relax_joins: int = 8  # joins after which the map is relaxed; more: less often
-    use: Literal["auto", "always", "never"] = "auto"  # of scans; auto: but for models of one place, by their pictures
+    use: Literal["auto", "always", "never"] = "auto"  # of scans; auto: unless the model knows one place by its pictures
     outvoted: float = 0.5  # [m] by which the relaxed map contradicts a join that is then dropped
     odometry: ScanOdometryConfig = field(default_factory=ScanOdometryConfig)
     closures: ClosureConfig = field(default_factory=ClosureConfig)

@@ -57,17 +57,17 @@ def test_a_robot_without_a_camera_is_told_where_a_goal_is_in_its_own_map() -> No
     for x in np.linspace(0.0, 1.0, 5):
         believed = np.array([x, 0.5, 0.1])
         client.observed.frames.add(compose(frame, believed), believed, believed)
-    course = Course(client, FreeSpace(load_world("two_rooms")), 0, lambda: None, sees=False)
+    course = Course(client, FreeSpace(load_world("two_rooms")), 0, lambda: None, map_frame="office")
     trial = course.drive(0)
     (sent, _), *more = client.sent
     assert not more and trial.status == "succeeded"
-    assert sent.type == NavigationGoal.TYPE_POSE and sent.pose.header.frame_id == "map" and not len(sent.image.data)
+    assert sent.type == NavigationGoal.TYPE_POSE and sent.pose.header.frame_id == "office" and not len(sent.image.data)
     assert np.allclose(compose(frame, pose_from_message(sent.pose.pose)), trial.goal, atol=1e-6)
 
 
 def test_a_robot_without_a_camera_that_never_knew_where_it_is_gets_no_goal() -> None:
     client: Any = Client("succeeded")
-    course = Course(client, FreeSpace(load_world("two_rooms")), 0, lambda: None, sees=False)
+    course = Course(client, FreeSpace(load_world("two_rooms")), 0, lambda: None, map_frame="office")
     with pytest.raises(AmiError, match="never knew where it is"):
         course.drive(0)
     assert not client.sent

@@ -15,6 +15,15 @@ from scipy.spatial.transform import Rotation
 Element = ElementTree.Element
 Matrix = NDArray[np.float64]
 
+ROBOTS = (
+    "ami_bot",
+    "ami_bot_ackermann",
+    "ami_bot_omnidirectional",
+    "turtlebot3_waffle_pi",
+    "turtlebot3_burger",
+    "drawn:7",
+)  # of each kind one
+
 
 def broken_rules(path: Path) -> list[str]:
     """What is wrong with a document, nothing of a good one: version, names, joints, files, numbers."""

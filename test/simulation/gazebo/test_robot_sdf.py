@@ -23,15 +23,7 @@ from ami_ros.simulation.steering import wheel_angles
 from ami_ros.simulation.world import World
 from harness import sdf
 from harness.processes import REPOSITORY
-
-ROBOTS = (
-    "ami_bot",
-    "ami_bot_ackermann",
-    "ami_bot_omnidirectional",
-    "turtlebot3_waffle_pi",
-    "turtlebot3_burger",
-    "drawn:7",
-)
+from harness.sdf import ROBOTS
 
 
 @pytest.fixture(params=ROBOTS)

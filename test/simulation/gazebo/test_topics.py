@@ -11,6 +11,7 @@ from ami_ros.robots.description import load_robot
 from ami_ros.ros.interfaces import INTERFACES
 from ami_ros.simulation.gazebo.robot_sdf import robot_model
 from ami_ros.simulation.gazebo.topics import BASE_COMMANDS, clock_topics, robot_topics
+from harness.sdf import ROBOTS
 
 # What ros_gz_bridge of Jazzy converts into each other (its README).
 CONVERTED = {
@@ -26,14 +27,6 @@ CONVERTED = {
     "sensor_msgs/msg/LaserScan": "gz.msgs.LaserScan",
     "tf2_msgs/msg/TFMessage": "gz.msgs.Pose_V",
 }
-ROBOTS = (
-    "ami_bot",
-    "ami_bot_ackermann",
-    "ami_bot_omnidirectional",
-    "turtlebot3_waffle_pi",
-    "turtlebot3_burger",
-    "drawn:7",
-)
 
 
 @pytest.mark.parametrize("name", ROBOTS)
