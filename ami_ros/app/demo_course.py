@@ -16,7 +16,7 @@ from ami_ros.app.demo_goal import GoalRun
 from ami_ros.app.telemetry import Leg
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.goals import GoalSampler, SampledGoal
-from ami_ros.evaluation.trials import TIME_ALLOWANCE, Trial, goal_errors, stands_still
+from ami_ros.evaluation.trials import Trial, allowance_of, goal_errors, stands_still
 from ami_ros.geometry import Array
 from ami_ros.images import Image, encode_png
 from ami_ros.ros.messages.conversions import compressed_message, pose_to_message
@@ -45,6 +45,7 @@ class Course:
     ) -> None:
         self.leg: Leg | None = None
         self._map_frame = map_frame
+        self._explored = False
         self._client = client
         self._space = space
         self._sampler = GoalSampler(space, seed)
@@ -68,6 +69,7 @@ class Course:
             AmiError: the simulator does not go on.
         """
         began, contacts = self._client.telemetry.time, self._client.telemetry.contacts
+        self._explored = True
         run = self._client.explore(allowance)
         try:
             self._await(run, began + allowance + RETURN)
@@ -100,7 +102,7 @@ class Course:
         wanted = self._wanted(goal.pose)
         contacts = telemetry.contacts
         telemetry.distance = telemetry.subgoal = telemetry.energy = None
-        leg = self.leg = Leg(index, goal, bytes(wanted.image.data), telemetry.time, TIME_ALLOWANCE[goal.kind])
+        leg = self.leg = Leg(index, goal, bytes(wanted.image.data), telemetry.time, allowance_of(goal, self._explored))
         run = self._client.send(wanted, leg.allowance)
         try:
             self._await(run, leg.began + leg.allowance + PATIENCE)
@@ -158,6 +160,7 @@ class Course:
             start=_plain(start),
             goal=_plain(leg.goal.pose),
             path_length_m=leg.goal.path_length,
+            allowance_s=leg.allowance,
             status=run.status,
             still=still,
             final=_plain(self._true_pose()),

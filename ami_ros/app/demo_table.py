@@ -16,7 +16,7 @@ from rich.text import Text
 from ami_ros.app.telemetry import Leg, Telemetry
 from ami_ros.evaluation.report import success_rates
 from ami_ros.evaluation.resources import ProcessCost
-from ami_ros.evaluation.trials import TIME_ALLOWANCE, Trial
+from ami_ros.evaluation.trials import Trial
 
 TONES = {"CONTROLLING": "green", "PLANNING": "green", "RECOVERING": "yellow", "FAULT": "red"}
 
@@ -106,7 +106,7 @@ def _reason(trial: Trial) -> str:
     if trial.status != "succeeded":
         return f"{trial.status}: {trial.error_msg or trial.error_code}"
     if trial.there:
-        return f"it arrived, but after the {TIME_ALLOWANCE[trial.kind]:.0f} s allowed"
+        return f"it arrived, but after the {trial.allowance_s:.0f} s allowed"
     return "the robot says it arrived; it is not there" if trial.still else "the robot says it arrived; it still moves"
 
 

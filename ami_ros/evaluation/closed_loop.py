@@ -20,8 +20,8 @@ from ami_ros.agent.watchdog import Verdict
 from ami_ros.commands import STILL, Command, of_width, speed
 from ami_ros.config import from_mapping, to_mapping
 from ami_ros.errors import AmiError
-from ami_ros.evaluation.goals import GoalSampler
-from ami_ros.evaluation.trials import TIME_ALLOWANCE, Trial
+from ami_ros.evaluation.goals import GoalKind, GoalSampler
+from ami_ros.evaluation.trials import TIME_ALLOWANCE, Trial, allowance_of
 from ami_ros.geometry import Array
 from ami_ros.memory.place_memory import PlaceMemory
 from ami_ros.planning.navigator_config import NavigatorConfig
@@ -136,12 +136,11 @@ class ClosedLoop:
         for index in range(count):
             start = self.simulator.ground_truth().pose
             goal = self.goals.sample(index, start)
-            yield self.drive(goal.kind, start, goal.pose, goal.path_length)
+            yield self.drive(goal.kind, start, goal.pose, goal.path_length, allowance_of(goal))
 
-    def drive(self, kind: str, start: Array, goal: Array, length: float, allowance: float | None = None) -> Trial:
+    def drive(self, kind: GoalKind, start: Array, goal: Array, length: float, allowance: float | None = None) -> Trial:
         """Drives from `start` (3,), where the robot is, to `goal` (3,), `length` [m] away, within `allowance` [s]."""
-        assert kind in ("near", "far")
-        allowance = allowance or TIME_ALLOWANCE["near" if kind == "near" else "far"]
+        allowance = allowance or TIME_ALLOWANCE[kind]
         began, contacts = self.simulator.time, self.simulator.ground_truth().contacts
         self.trace.clear()
         self.set_goal(goal, allowance)
@@ -157,18 +156,19 @@ class ClosedLoop:
         elapsed = self.simulator.time - began
         self.agent.cancel()
         self.wait(self.config.settle)
-        return self._trial(kind, start, goal, length, elapsed, contacts, decision, np.array(path))
+        return self._trial(kind, start, goal, length, allowance, elapsed, contacts, decision, np.array(path))
 
     def _trial(
-        self, kind: str, start: Array, goal: Array, length: float, elapsed: float, contacts: int,
-        decision: Decision, path: Array,
+        self, kind: GoalKind, start: Array, goal: Array, length: float, allowance: float, elapsed: float,
+        contacts: int, decision: Decision, path: Array,
     ) -> Trial:  # fmt: skip
         truth = self.simulator.ground_truth()
         return Trial(
-            kind="near" if kind == "near" else "far",
+            kind=kind,
             start=(float(start[0]), float(start[1]), float(start[2])),
             goal=(float(goal[0]), float(goal[1]), float(goal[2])),
             path_length_m=length,
+            allowance_s=allowance,
             status="succeeded" if decision.succeeded else "aborted",
             still=speed(truth.velocity) < 0.02 and abs(truth.velocity[1]) < 0.05,
             final=(float(truth.pose[0]), float(truth.pose[1]), float(truth.pose[2])),

@@ -8,16 +8,31 @@ from typing import Any
 
 import numpy as np
 
-from ami_ros.evaluation.goals import GoalKind
+from ami_ros.evaluation.goals import GoalKind, SampledGoal
 from ami_ros.geometry import Array, wrap
 
 REACHED_DISTANCE = 0.30  # [m]
 REACHED_HEADING = math.radians(30.0)  # [rad]
 TIME_ALLOWANCE: dict[GoalKind, float] = {"near": 30.0, "far": 90.0}  # simulated [s]
+# [s] likewise, in a building that the robot knows from exploring it alone: what it has not seen there it looks for.
+# Robots get 500 to 1000 steps of 0.25 m or 30 degrees in the field's episodes (ImageNav; Anderson et al., "On
+# evaluation of embodied navigation agents", arXiv 1807.06757).
+SEARCH_ALLOWANCE: dict[GoalKind, float] = {"near": 60.0, "far": 300.0}
+SECONDS_A_METRE = 6.0  # that a goal is allowed where its way is long
 
 STILL_DISTANCE = 0.01  # [m] within STILL_WINDOW
 STILL_HEADING = 0.03  # [rad] within STILL_WINDOW
 STILL_WINDOW = 0.5  # simulated [s]
+
+
+def allowance_of(goal: SampledGoal, explored: bool = False) -> float:
+    """[s] for a goal: as for any of its kind, and SECONDS_A_METRE of its way if that is more.
+
+    Args:
+        goal: see there.
+        explored: whether the robot knows the building from exploring it.
+    """
+    return max((SEARCH_ALLOWANCE if explored else TIME_ALLOWANCE)[goal.kind], SECONDS_A_METRE * goal.path_length)
 
 
 def goal_errors(pose: Array, goal: Array) -> tuple[float, float]:
@@ -39,7 +54,8 @@ class Trial:
     """What happened between sending one goal and the robot's standing still. Poses (x, y, yaw) in the world's frame.
 
     `status` is how the action ended ("succeeded", "aborted", "canceled" or "no answer"); `still` whether the robot
-    stood; `collisions` counts contacts begun; `path` is where the robot truly was, (n, 2) [m].
+    stood; `collisions` counts contacts begun; `path` is where the robot truly was, (n, 2) [m]; `allowance_s` the time
+    that it had.
     """
 
     kind: GoalKind
@@ -55,6 +71,7 @@ class Trial:
     recoveries: int
     error_code: int
     error_msg: str
+    allowance_s: float = field(kw_only=True)
     path: Array = field(repr=False, compare=False, default_factory=lambda: np.zeros((0, 2)))
 
     @property
@@ -83,7 +100,7 @@ class Trial:
     @property
     def success(self) -> bool:
         """It is there, and in time."""
-        return self.there and self.time_s <= TIME_ALLOWANCE[self.kind]
+        return self.there and self.time_s <= self.allowance_s
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the path; numbers rounded to a tenth of a millimetre, what is not finite as None."""

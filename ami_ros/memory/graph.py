@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,15 @@ NO_COST = 0.01  # [m] that makes no difference
 OFF_MAP = 2.5  # [m] from a place to the end of its route that it saw the free way to, where no place is in reach
 SEEING = 40  # of the nearest places that are asked for such a way
 
-Sees = Callable[[int, Array], bool]  # place id, point (2,) [m] in the map: whether the way there was seen to be free
+
+class Free(Protocol):
+    """What places saw to be free."""
+
+    def to(self, place_id: int, point: Array) -> bool:
+        """Whether the straight way from a place to a `point` (2,) [m] of the map was seen to be."""
+
+    def beyond(self, rows: NDArray[np.int64]) -> Array:
+        """Spots (k, 2) [m] of the map that places in `rows` saw to be, and that nobody drove to."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +54,7 @@ class PlaceGraph:
     def __init__(self, index: PlaceIndex, config: GraphConfig) -> None:
         self.index, self.config = index, config
         self.edges = EdgeTable()
-        self.sees: Sees | None = None  # known where there are scans
+        self.free: Free | None = None  # known where there are scans
         self._matrix: csr_matrix | None = None
         self._joins: NDArray[np.int64] | None = None
         self._joined = 0  # rows that were looked at for them
@@ -162,11 +171,11 @@ class PlaceGraph:
         """Rows of places from which a way may end at `goal` (3,), and the cost of what is left then [m]: those near by,
         else those that saw the way there to be free."""
         rows, cost = self._near(goal)
-        if len(rows) or self.sees is None:
+        if len(rows) or self.free is None:
             return rows, cost
         distance = np.hypot(*(self.index.poses[:, :2] - goal[:2]).T)
         nearest = [int(row) for row in np.argsort(distance)[:SEEING] if distance[row] < OFF_MAP]
-        rows = np.array([row for row in nearest if self.sees(int(self.index.ids[row]), goal[:2])][:5], np.int64)
+        rows = np.array([row for row in nearest if self.free.to(int(self.index.ids[row]), goal[:2])][:5], np.int64)
         return rows, distance[rows]
 
     def keep_away(self) -> Array:

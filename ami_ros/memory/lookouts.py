@@ -1,6 +1,7 @@
-"""Where to look for a goal that no place shows for certain: at what may be it, and from where too little was seen.
+"""Where to look for a goal that no place shows for certain: from where most speaks for it, for the way there.
 
-Both in one order, by what the look is likely to bring for the way there.
+Three things speak for a spot: what places say of the goal, though none for certain; that little was seen from there;
+and that nobody has been there yet.
 """
 
 from __future__ import annotations
@@ -8,31 +9,39 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ami_ros.geometry import Array
 from ami_ros.memory.matching import Hypothesis
 from ami_ros.memory.views import missing_views
 
-CHANCES = 0.32, 0.1  # that the best guess is right, and each further one; measured, see docs/decisions/0067
-SPOT_CHANCE = 0.08  # that the goal is seen from a spot around which nothing was seen yet, less where something was
 TURN = 2.5  # [m] that could be driven while the robot turns once around
-MISSING = 0.35  # share of the directions that nobody looked in, from which a spot is worth it
+SEEN = 0.3  # of the evidence for a spot from which all was seen, beside one from which nothing was; measured, see ...
+PRIOR = 0.1  # of evidence for any spot, where the picture says nothing; ... docs/decisions/0097
+LEAST = 0.05  # of such a chance, below which a spot is not worth a look: of 69 goals 65 lay where there was more
 REACH = 1.0  # [m] from a place within which it shows what can be seen from there
 APART = 1.2  # [m] between two spots
-CELL = 0.4  # [m] in which one place stands for all
+CELL = 0.4  # [m] in which one place stands for all ...
+COARSE_CELL = 0.8  # [m] ... and what it saw to be free for what all saw
 MOST = 12  # spots
 
 Lengths = Callable[[Array], Array]  # poses (k, 3) -> lengths (k,) [m] of the ways there from the robot; inf: none
+Evidence = Callable[[Array], Array]  # points (k, 2) -> what speaks for them (k,) as where the picture was taken
+Beyond = Callable[[NDArray[np.int64]], Array]  # rows of places -> spots (k, 2) that they saw to be free; see FreeWays
 
 
-def in_order(guesses: Sequence[Hypothesis], places: Array, lengths: Lengths) -> list[Hypothesis]:
-    """Hypotheses of where a picture was taken: those that places show for certain, then what is worth a look; of each
-    kind that first which is the likeliest for the way there.
+def in_order(
+    guesses: Sequence[Hypothesis], places: Array, lengths: Lengths, evidence: Evidence, beyond: Beyond | None = None
+) -> list[Hypothesis]:
+    """Hypotheses of where a picture was taken: those that places show for certain, then spots that are worth a look; of
+    each kind that first which is the likeliest for the way there.
 
     Args:
         guesses: best first; a share of 0: no place shows it for certain.
         places: (n, 3) all that are remembered.
         lengths: from the robot.
+        evidence: of the picture.
+        beyond: spots that places saw to be free, and that nobody drove to; None: that is not known.
 
     Returns:
         The same and spots to look from, whose share is 0; of these without what no way leads to.
@@ -42,25 +51,32 @@ def in_order(guesses: Sequence[Hypothesis], places: Array, lengths: Lengths) -> 
         ways = lengths(np.array([guess.pose for guess in certain]))
         nearest_first = np.argsort([-guess.share / (way + TURN) for guess, way in zip(certain, ways, strict=True)])
         certain = [certain[k] for k in nearest_first]
-    open_guesses = [guess for guess in guesses if guess.share <= 0]
-    spots, missing = _spots(places)
-    poses = np.concatenate([np.array([guess.pose for guess in open_guesses]).reshape(-1, 3), spots])
-    chances = [CHANCES[min(rank, 1)] for rank in range(len(open_guesses))]
-    worth = np.append(chances, SPOT_CHANCE * missing) / (lengths(poses) + TURN)
-    order = np.argsort(-worth, kind="stable")[: len(open_guesses) + MOST]
-    return certain + [Hypothesis(poses[k], 0.0) for k in order if worth[k] > 0]
-
-
-def _spots(places: Array) -> tuple[Array, Array]:
-    """Poses (k, 3) of remembered places from near which too little was seen, APART from one another, and the share (k,)
-    of the directions that are missing there."""
-    _, rows = np.unique(np.floor(places[:, :2] / CELL), axis=0, return_index=True)
-    some = places[rows]
-    missing = missing_views(some[:, :2], places, REACH)
-    spots: list[int] = []
-    for row in np.argsort(-missing, kind="stable"):
-        if missing[row] < MISSING:
+    spots, missing = _spots(np.array([guess.pose for guess in guesses if guess.share <= 0]), places, beyond)
+    chance = (evidence(spots[:, :2]) + PRIOR * missing) * (SEEN + missing)
+    spots, chance = spots[chance > LEAST], chance[chance > LEAST]
+    worth = chance / (lengths(spots) + TURN)
+    chosen: list[int] = []
+    for row in np.argsort(-worth, kind="stable"):
+        if not worth[row] or len(chosen) == MOST:  # no way leads there
             break
-        if not spots or np.hypot(*(some[spots, :2] - some[row, :2]).T).min() > APART:
-            spots.append(int(row))
-    return some[spots], missing[spots]
+        if not chosen or np.hypot(*(spots[chosen, :2] - spots[row, :2]).T).min() > APART:
+            chosen.append(int(row))
+    return certain + [Hypothesis(spots[row], 0.0) for row in chosen]
+
+
+def _spots(guesses: Array, places: Array, beyond: Beyond | None) -> tuple[Array, Array]:
+    """Poses (k, 3) to look from: guesses (m, 3), remembered places, and free ground beyond them; and the share (k,) of
+    the directions in which nobody looked there."""
+    rows = _one_a_cell(places, CELL)
+    known = np.concatenate([guesses.reshape(-1, 3), places[rows]])
+    missing = missing_views(known[:, :2], places, REACH)
+    if beyond is None:
+        return known, missing
+    new = beyond(rows[_one_a_cell(places[rows], COARSE_CELL)])
+    new = np.column_stack([new, np.zeros(len(new))])
+    return np.concatenate([known, new]), np.append(missing, np.ones(len(new)))
+
+
+def _one_a_cell(poses: Array, side: float) -> NDArray[np.int64]:
+    """Rows of `poses` (n, 3), one in each square of that side [m]."""
+    return np.asarray(np.unique(np.floor(poses[:, :2] / side), axis=0, return_index=True)[1])

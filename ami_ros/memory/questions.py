@@ -52,7 +52,11 @@ def locate(places: PlaceMap, goal: GoalQuery, hypothesis: int, robot: Array) -> 
             recognised = places.recogniser.hypotheses(places.index, rows, goal.picture)
             certain = sum(found.share > 0 for found in recognised or ())
             if recognised is not None and (hypothesis >= certain or certain > 1):
-                recognised = in_order(recognised, places.index.poses, partial(places.graph.lengths, robot))
+                graph = places.graph
+                beyond = None if graph.free is None else graph.free.beyond
+                evidence = places.recogniser.evidence(places.index, rows, goal.picture)
+                lengths = partial(graph.lengths, robot)
+                recognised = in_order(recognised, places.index.poses, lengths, evidence, beyond)
         hypotheses = cluster(matches) if recognised is None else recognised
         if hypothesis >= len(hypotheses):
             raise AmiError(f"memory: the goal has only {len(hypotheses)} hypotheses", Code.NOT_FOUND)

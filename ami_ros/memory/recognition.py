@@ -25,6 +25,10 @@ AGREE = [[0.5], [0.5]]  # [m], [rad] from a hypothesis, within which it is for t
 APART = 0.25  # [m] between places whose pictures err each in its own way
 MOST = 3  # hypotheses
 BATCH = 16  # pictures
+BLUR = 0.5  # [m] around where a place has the goal, within which that speaks for a point
+SHARPNESS = 3  # power of the probabilities there; measured, as BLUR, see docs/decisions/0097
+
+Evidence = Callable[[Array], Array]  # points (k, 2) [m] of the map -> what speaks for them (k,), of any scale
 
 
 def _odds(same: Floats) -> Floats:
@@ -104,6 +108,28 @@ class Recogniser:
         shares = [_share(poses, evidence, certain, hypothesis.pose, index.poses[chosen]) for hypothesis in hypotheses]
         order = np.argsort([-share for share in shares], kind="stable")
         return [Hypothesis(hypotheses[k].pose, shares[k]) for k in order]
+
+    def evidence(self, index: PlaceIndex, rows: NDArray[np.int64], picture: Latents) -> Evidence:
+        """What speaks for points (k, 2) of the map, (k,), as where a picture was taken: what all places say of that, by
+        their probability of showing the same. None may show it for certain, but together they tell where to look first.
+
+        Args:
+            index: of the places.
+            rows: of those that are asked; those that were not before are not.
+            picture: its code.
+        """
+        ids = index.ids[rows].tolist()
+        looks = self._looks(ids, picture)
+        known = [k for k, place_id in enumerate(ids) if place_id in looks]
+        found = np.array([looks[ids[k]] for k in known]).reshape(-1, 5)
+        at = compose(index.poses[rows[known]], found[:, :3])[:, :2]
+        weight = (found[:, 4] / (1 + found[:, 4])) ** SHARPNESS
+
+        def for_points(points: Array) -> Array:
+            gap = np.square(points[:, None] - at[None]).sum(axis=2)
+            return np.asarray(np.exp(-gap / (2 * BLUR**2)) @ weight)
+
+        return for_points
 
     def _looks(self, ids: list[int], picture: Latents) -> dict[int, Array]:
         """What each of the places with a picture says about a goal's: pose (3,) there, error and odds; (5,)."""

@@ -78,7 +78,7 @@ class Survey:
         self.closures = Closures(places, config.closures, relaxation.way_sigma)
         self.relocation = Relocation(places, self.closures)
         self._ways = FreeWays(places, self.closures)
-        places.graph.sees = self._ways.to
+        places.graph.free = self._ways
         self.restart()
 
     def restart(self) -> None:

@@ -220,7 +220,7 @@ class GoalFinder:
         self._stop.restart()
         self._second_look.restart()
         if led_here or self._routing.flat:
-            self._search.done, self._search.wanted = True, False
+            self._search.rest_of_here(percept.odometry)
             self._routing.try_elsewhere()
 
     def stuck(self, percept: Percept, sight: Sight) -> None:

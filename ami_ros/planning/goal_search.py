@@ -14,7 +14,7 @@ SPEED = 1.4  # [rad/s] of turning, where the robot may: at 10 Hz each look is a 
 SECONDS = 15.0  # [s] of a turn, after which it is over even if the robot did not come around
 SPOTS = 8  # from which it looks, at most, where nothing limits its time or memory names none
 APART = 1.0  # [m] between them: from as far a goal is seen that is there
-LOOKED = 0.5  # [m] from a spot, within which nothing more is to be seen
+LOOKED = 0.8  # [m] from a spot, within which nothing more is to be seen
 STEPS = (1.1, 1.6, 2.2)  # [m] to the next, the nearest that is new
 BEARINGS = np.linspace(-np.pi, np.pi, 24, endpoint=False)  # [rad] in which it lies
 HALF_WIDTH, AHEAD = 0.25, 0.3  # [m] of what has to be free on the way, and beyond its end
@@ -44,6 +44,12 @@ class GoalSearch:
         self._turned, self._last = 0.0, 0.0
         self._target: Array | None = None  # (3,) in odom, on the way to the next spot
         self._set_out = 0.0
+
+    def rest_of_here(self, odometry: Array) -> None:
+        """The goal is not what the robot came here for: it looks around before it goes on, unless it has, for coming
+        back costs more."""
+        self.restart()
+        self.done = self.has_looked_from(odometry)
 
     def re_anchor(self) -> None:
         """Odometry restarted: nobody knows where the spots lie."""

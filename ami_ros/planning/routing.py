@@ -43,6 +43,7 @@ class Routing:
         self.hypothesis = 0
         self.replans = self.rounds = 0
         self.exhausted = ""
+        self._guessed = False  # no place shows for certain that the goal is where the last route led
         self._wanted = config.use_memory
         self._lost, self._hidden, self._walled = Stopwatch(), Stopwatch(), Stopwatch()
         self._asked = RouteRequest(goal.query(), 0, ())
@@ -77,6 +78,7 @@ class Routing:
         """Takes memory's answer."""
         self._wanted = False
         if isinstance(answer, Route):
+            self._guessed = self.goal.recognised and answer.goal_confidence <= 0.0
             self.follower = RouteFollower(answer, self.config.follower)
             self.replans += 1
             self.flat = False
@@ -85,8 +87,11 @@ class Routing:
         elif self._asked.avoid_edges and answer.code == MemoryCode.NO_ROUTE:
             self.blocked.reconsider(self._pose, self._stamp)  # only one: looking at all again would take a tour
             self.rounds += 1
-            self._wanted = self.rounds < MAX_ROUNDS
-            if not self._wanted:
+            self._wanted = True
+            if self.rounds == MAX_ROUNDS and (self._guessed or (self.hypothesis and self.goal.recognised)):
+                self.rounds, self.hypothesis = 0, self.hypothesis + 1  # it was to be looked for there; so elsewhere
+            elif self.rounds == MAX_ROUNDS:
+                self._wanted = False
                 self.refusal = Code.FAILED_TO_MAKE_PROGRESS, "every known way to the goal is blocked"
         elif self.goal.recognised and answer.code == MemoryCode.NO_ROUTE:
             self.hypothesis += 1  # no place saw a way to where this one lies

@@ -17,7 +17,7 @@ def drive(kind: GoalKind = "near", status: str = "succeeded", **changes: Any) ->
         "still": True, "final": (1.0, 0.1, 0.1), "time": 7.25, "collisions": 0, "error_msg": "",
     } | changes  # fmt: skip
     return Trial(kind, (0.0, 0.0, 0.0), (1.0, 0.0, 0.0), 1.0, status, values["still"], values["final"], values["time"],
-                 values["collisions"], 9, 0, 0, values["error_msg"])  # fmt: skip
+                 values["collisions"], 9, 0, 0, values["error_msg"], allowance_s=30.0)  # fmt: skip
 
 
 @pytest.fixture

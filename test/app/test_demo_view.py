@@ -68,6 +68,7 @@ def test_finished_goals_are_counted_and_drawn(web: WebView, read: Read) -> None:
         0,
         "",
         path=path,
+        allowance_s=30.0,
     )
     view = DemoView(web, BACKDROP, ABOUT)
     view.memory, view.finished = False, True

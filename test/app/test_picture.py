@@ -19,7 +19,21 @@ GRAPH = RememberedPlaces(PLACES, PLACES[[[0, 1], [1, 2]]])
 def drive(final: tuple[float, float, float]) -> Trial:
     path = np.linspace((1.0, 1.0), (4.0, 3.0), 20)
     return Trial(
-        "far", (1.0, 1.0, 0.0), (4.0, 3.0, 1.0), 3.6, "succeeded", True, final, 20.0, 0, 9, 0, 0, "", path=path
+        "far",
+        (1.0, 1.0, 0.0),
+        (4.0, 3.0, 1.0),
+        3.6,
+        "succeeded",
+        True,
+        final,
+        20.0,
+        0,
+        9,
+        0,
+        0,
+        "",
+        path=path,
+        allowance_s=90.0,
     )
 
 

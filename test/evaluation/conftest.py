@@ -17,6 +17,7 @@ def trial() -> Callable[..., Trial]:
             "start": (0.0, 0.0, 0.0),
             "goal": (1.0, 0.0, math.pi - 0.05),
             "path_length_m": 1.0,
+            "allowance_s": 30.0,
             "status": "succeeded",
             "still": True,
             "final": (1.1, 0.1, -math.pi + 0.05),

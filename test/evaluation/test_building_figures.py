@@ -16,8 +16,10 @@ def drive(
     kind: Any, status: str, off: float, time: float = 20.0, code: int = 0, ambiguous: bool = False
 ) -> dict[str, Any]:
     """A row of a drive of 4 m that ended `off` [m] its goal."""
-    trial = Trial(kind, (0, 0, 0), (4, 0, 0), 4.0, status, True, (4 - off, 0, 0), time, 0, 0, 0, code, "")
-    return judged(trial, 90.0) | {"ambiguous": ambiguous}
+    trial = Trial(
+        kind, (0, 0, 0), (4, 0, 0), 4.0, status, True, (4 - off, 0, 0), time, 0, 0, 0, code, "", allowance_s=90.0
+    )
+    return judged(trial) | {"ambiguous": ambiguous}
 
 
 ROWS = [

@@ -40,6 +40,7 @@ def test_a_world_without_doors_has_no_such_task() -> None:
 GIVEN_UP = Trial(
     kind="far", start=(0.0, 0.0, 0.0), goal=(3.0, 0.0, 0.0), path_length_m=3.0, status="aborted", still=True,
     final=(1.0, 0.0, 0.0), time_s=40.0, collisions=0, replans=3, recoveries=0, error_code=10309, error_msg="blocked",
+    allowance_s=90.0,
 )  # fmt: skip
 
 

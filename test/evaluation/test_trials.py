@@ -6,7 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ami_ros.evaluation.trials import Trial, stands_still
+from ami_ros.evaluation.goals import GoalKind, SampledGoal
+from ami_ros.evaluation.trials import Trial, allowance_of, stands_still
+
+KINDS: tuple[GoalKind, ...] = ("near", "far")
 
 
 def test_goal_is_reached_when_action_and_truth_agree(trial: Callable[..., Trial]) -> None:
@@ -32,9 +35,13 @@ def test_goal_is_not_reached_when_any_condition_fails(trial: Callable[..., Trial
     assert not trial(**change).success
 
 
-def test_far_goal_has_more_time(trial: Callable[..., Trial]) -> None:
-    assert trial(kind="far", time_s=30.5).success
-    assert not trial(kind="far", time_s=90.5).success
+def test_a_goal_has_more_time_where_it_is_far_and_where_the_robot_has_to_look_for_it() -> None:
+    def goal(kind: GoalKind, way: float) -> SampledGoal:
+        return SampledGoal(kind, np.zeros(3), way)
+
+    allowed = [allowance_of(goal(kind, 4.0), explored) for explored in (False, True) for kind in KINDS]
+    assert allowed == [30.0, 90.0, 60.0, 300.0]
+    assert allowance_of(goal("far", 20.0)) == 120.0 and allowance_of(goal("far", 20.0), explored=True) == 300.0
 
 
 def test_json_holds_what_the_issue_asks_and_nothing_that_json_lacks(trial: Callable[..., Trial]) -> None:

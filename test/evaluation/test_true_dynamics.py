@@ -14,9 +14,10 @@ import torch
 from ami_ros.agent.agent import AgentConfig
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.closed_loop import LoopConfig
+from ami_ros.evaluation.goals import GoalKind
 from ami_ros.evaluation.rival_loops import RandomLoop, TrueLoop
 from ami_ros.evaluation.true_dynamics import TrueDynamics, true_latent
-from ami_ros.geometry import compose, relative
+from ami_ros.geometry import Array, compose, relative
 from ami_ros.planning.codes import Code
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.planner import PlannerConfig
@@ -75,7 +76,8 @@ def test_on_the_truth_a_car_reaches_poses_beside_it_and_in_another_room() -> Non
     start = np.array([0.8, 0.8, 2.0])
     robot.place(start)
     loop = TrueLoop(car, cast(Simulator, robot), CONFIG, 0)
-    for kind, goal in (("near", np.array([1.2, 1.4, -1.0])), ("far", np.array([3.3, 2.2, -1.0]))):
+    goals: dict[GoalKind, Array] = {"near": np.array([1.2, 1.4, -1.0]), "far": np.array([3.3, 2.2, -1.0])}
+    for kind, goal in goals.items():
         trial = loop.drive(kind, robot.ground_truth().pose, goal, 4.0)
         assert trial.success and trial.collisions == 0
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from ami_ros.geometry import Array, relative
 from ami_ros.memory.graph import GraphConfig, PlaceGraph, enters
@@ -217,11 +218,15 @@ def test_a_way_ends_off_the_map_only_where_a_place_saw_that_it_is_free(model: Ex
     assert path(graph, pose(0, 0), goal) is None
     asked: list[int] = []
 
-    def sees(place_id: int, point: Array) -> bool:
-        asked.append(place_id)
-        return place_id == 2 and bool(np.allclose(point, goal[:2]))
+    class FromTheSecond:
+        def to(self, place_id: int, point: Array) -> bool:
+            asked.append(place_id)
+            return place_id == 2 and bool(np.allclose(point, goal[:2]))
 
-    graph.sees = sees
+        def beyond(self, rows: NDArray[np.int64]) -> Array:
+            return np.zeros((0, 2))
+
+    graph.free = FromTheSecond()
     assert path(graph, pose(0, 0), goal) == [1, 2]
     assert set(asked) == {2, 3}  # not from farther off than it sees
     assert graph.lengths(pose(0, 0), np.stack([goal, pose(9, 9)])).tolist() == pytest.approx(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ami_ros.geometry import Array
-from ami_ros.memory.lookouts import in_order
+from ami_ros.memory.lookouts import LEAST, Evidence, in_order
 from ami_ros.memory.matching import Hypothesis
 
 HEADINGS = np.linspace(-np.pi, np.pi, 8, endpoint=False)
@@ -14,34 +15,64 @@ CORRIDOR = np.array([[x, 0.0, 0.0] for x in (4.0, 4.3, 4.6)])  # one way only
 PLACES = np.concatenate([SEEN, CORRIDOR])
 
 
+def silent(points: Array) -> Array:
+    """A picture that says nothing."""
+    return np.zeros(len(points))
+
+
 def straight(poses: Array) -> Array:
     return np.hypot(poses[:, 0], poses[:, 1])
 
 
 def test_where_all_was_seen_there_is_nothing_more_to_look_at() -> None:
-    assert in_order([], SEEN, straight) == []
+    assert in_order([], SEEN, straight, silent) == []
 
 
 def test_a_spot_is_named_once_and_where_views_are_missing() -> None:
-    (spot,) = in_order([], PLACES, straight)
+    (spot,) = in_order([], PLACES, straight, silent)
     assert spot.share == 0.0 and 4.0 <= spot.pose[0] <= 4.6
 
 
-def test_what_is_certain_comes_first_and_a_guess_next_door_before_a_better_one_far_away() -> None:
+def spoken_for(*spots: tuple[float, float]) -> Evidence:
+    """So much speaks for a spot: pairs of its x and that."""
+
+    def evidence(points: Array) -> Array:
+        return np.array([sum(much for x, much in spots if abs(point[0] - x) < 0.2) for point in points], np.float64)
+
+    return evidence
+
+
+def test_what_is_certain_comes_first_and_what_is_likely_next_door_before_what_is_likelier_far_away() -> None:
     certain, best, near = (
-        Hypothesis(np.array([x, 0.0, 0.0]), share) for x, share in ((30.0, 0.5), (40.0, 0.0), (1.0, 0.0))
+        Hypothesis(np.array([x, 0.0, 0.0]), share) for x, share in ((30.0, 0.5), (40.0, 0.0), (1.5, 0.0))
     )
-    found = in_order([best, near, certain], SEEN, straight)
-    assert [hypothesis.pose[0] for hypothesis in found] == [30.0, 1.0, 40.0]
+    found = in_order([best, near, certain], SEEN, straight, spoken_for((40.0, 1.0), (1.5, 0.5)))
+    assert [hypothesis.pose[0] for hypothesis in found] == [30.0, 1.5, 40.0]
+
+
+def test_a_spot_where_all_was_seen_is_worth_a_look_if_enough_speaks_for_it() -> None:
+    assert [found.pose[0] for found in in_order([], SEEN, straight, spoken_for((0.0, 1.0)))] == [0.0]
+    assert in_order([], SEEN, straight, spoken_for((0.0, LEAST))) == []
 
 
 def test_of_two_that_are_alike_the_nearer_one_comes_first_and_a_sure_one_before_it() -> None:
     far, near, sure = (Hypothesis(np.array([x, 0.0, 0.0]), share) for x, share in ((5.0, 0.5), (1.0, 0.4), (9.0, 0.9)))
-    assert [found.pose[0] for found in in_order([far, near], SEEN, straight)] == [1.0, 5.0]
+    assert [found.pose[0] for found in in_order([far, near], SEEN, straight, silent)] == [1.0, 5.0]
     doubtful = Hypothesis(np.array([1.0, 0.0, 0.0]), 0.1)
-    assert [found.pose[0] for found in in_order([doubtful, sure], SEEN, straight)] == [9.0, 1.0]
+    assert [found.pose[0] for found in in_order([doubtful, sure], SEEN, straight, silent)] == [9.0, 1.0]
 
 
 def test_what_no_way_leads_to_is_not_named() -> None:
     guess = Hypothesis(np.array([1.0, 0.0, 0.0]), 0.0)
-    assert in_order([guess], PLACES, lambda poses: np.full(len(poses), np.inf)) == []
+    assert in_order([guess], PLACES, lambda poses: np.full(len(poses), np.inf), silent) == []
+
+
+def test_free_ground_beyond_what_was_driven_is_looked_at_before_what_lacks_some_views() -> None:
+    asked: list[int] = []
+
+    def beyond(rows: NDArray[np.int64]) -> Array:
+        asked.extend(rows)
+        return np.array([[4.3, 2.0], [4.4, 2.1]])
+
+    poses = [found.pose[:2].round(1).tolist() for found in in_order([], PLACES, straight, silent, beyond)]
+    assert poses == [[4.3, 2.0], [4.0, 0.0]] and 0 < len(asked) <= 4  # those close to one another are one

@@ -112,6 +112,17 @@ def test_one_place_that_is_surer_than_it_has_to_be_outvotes_no_others(model: Any
     assert first.pose[0] == pytest.approx(0.5) and 0.4 < first.share < 0.65 and second.share > 0.15
 
 
+def test_many_that_are_none_certain_tell_where_to_look_for_a_goal(model: Any, monkeypatch: Any) -> None:
+    """Two at one spot, each as likely as not, outweigh one elsewhere that is likelier."""
+    places = SimpleNamespace(ids=np.arange(4), poses=np.array([[0.0, 0, 0], [1.0, 0, 0], [9.0, 0, 0], [9.5, 0, 0]]))
+    said = {0: [2.0, 0, 0, 0.4, 1.0], 1: [1.1, 0, 0, 0.4, 1.0], 2: [0.0, 0, 0, 0.4, 1.2]}  # the last has no picture
+    recogniser = Recogniser(model.pairs, lambda place_id: b"")
+    monkeypatch.setattr(recogniser, "_looks", lambda ids, picture: {i: np.array(said[i]) for i in ids if i in said})
+    points = np.array([[2.0, 0.0], [9.0, 0.0], [4.5, 0.0]])
+    first, second, nothing = recogniser.evidence(places, np.arange(4), np.zeros(3, np.float32))(points)  # type: ignore[arg-type]
+    assert first > second > 0.1 and nothing < 0.001
+
+
 def test_a_picture_that_no_place_shows_is_looked_for_where_little_was_seen_until_nothing_is_left(
     walker: Walker,
 ) -> None:

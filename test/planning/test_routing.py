@@ -12,7 +12,7 @@ from ami_ros.memory.codes import Code as MemoryCode
 from ami_ros.planning.blocked_ways import BlockedWays
 from ami_ros.planning.codes import Code
 from ami_ros.planning.navigator_config import NavigatorConfig
-from ami_ros.planning.routing import Routing
+from ami_ros.planning.routing import MAX_ROUNDS, Routing
 from ami_ros.planning.types import Goal
 from harness.exact_model import latent_of
 
@@ -82,6 +82,22 @@ def test_a_blocked_way_elsewhere_does_not_make_a_picture_that_nobody_knows_unrea
     assert request is not None and request.avoid_edges
     routing.answer(AmiError("memory: the goal has only 1 hypotheses", MemoryCode.NOT_FOUND))
     assert routing.exhausted and routing.flat and routing.refusal is None
+
+
+@pytest.mark.parametrize(("confidence", "refused"), [(0.0, False), (0.9, True)], ids=["guess", "certain"])
+def test_a_spot_to_look_from_whose_ways_are_blocked_gives_way_to_the_next_one(confidence: float, refused: bool) -> None:
+    routing = routing_of(replace(PICTURE, recognised=True))
+    routing.answer(replace(ROUTE, goal_confidence=confidence))
+    routing.misfit(HERE)
+    for _ in range(MAX_ROUNDS):
+        routing.stuck_here()
+        routing.ask()
+        request = routing.request(HERE)
+        assert request is not None and request.avoid_edges and not request.hypothesis
+        routing.answer(NO_ROUTE)
+    assert (routing.refusal is not None) == refused
+    request = routing.request(HERE)
+    assert request is None if refused else request is not None and request.hypothesis == 1
 
 
 def test_a_match_that_is_not_alone_leaves_the_belief_split() -> None:

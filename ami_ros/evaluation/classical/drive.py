@@ -13,6 +13,7 @@ from ami_ros.commands import Command
 from ami_ros.config import from_mapping
 from ami_ros.evaluation.classical.grid import MatchingGrid
 from ami_ros.evaluation.classical.views import Album, Eye, View, compare
+from ami_ros.evaluation.goals import GoalKind
 from ami_ros.evaluation.trials import Trial
 from ami_ros.geometry import Array, compose, relative, wrap
 from ami_ros.planning.codes import Code
@@ -90,16 +91,17 @@ class ClassicalRobot:
         self._rest()
         return self._outcome
 
-    def trial(self, kind: str, start: Array, goal: Array, length: float, allowance: float) -> Trial:
+    def trial(self, kind: GoalKind, start: Array, goal: Array, length: float, allowance: float) -> Trial:
         """As `ClosedLoop.drive`."""
         began, contacts = self.simulator.time, self.simulator.ground_truth().contacts
         outcome = self.drive(self.simulator.photograph(goal), allowance)
         truth = self.simulator.ground_truth()
         ends = [(float(p[0]), float(p[1]), float(p[2])) for p in (start, goal, truth.pose)]
         return Trial(
-            "near" if kind == "near" else "far", ends[0], ends[1], length,
+            kind, ends[0], ends[1], length,
             "aborted" if outcome.code else "succeeded", True, ends[2], self.simulator.time - began,
             truth.contacts - contacts, 0, 0, int(outcome.code), outcome.message, np.array([start[:2], *self.path]),
+            allowance_s=allowance,
         )  # fmt: skip
 
     # Behaviours: commands, one each PERIOD
