@@ -22,7 +22,8 @@ from ami_ros.memory.place_map import PlaceMap
 from ami_ros.outlines import Outline
 from ami_ros.scan_matching import Match, Matcher, Window
 
-CACHED = 400  # outlines in RAM
+CACHED = 400  # outlines in RAM ...
+CACHED_FREE = 4000  # ... and what was free around a place, of each 0.7 kB
 LEVER = 10.0  # [m] by which deviations of turns count as deviations of positions, to tell which way is surest
 NEARBY = 10.0  # [m] around a place in which ways are followed to tell where one close by lies
 ELSEWHERE = (0.7, 0.2)  # [m], [rad] from which poses are not the same
@@ -72,6 +73,7 @@ class Closures:
     def __init__(self, places: PlaceMap, config: ClosureConfig, way_sigma: tuple[float, float]) -> None:
         self.places, self.config, self.way_sigma = places, config, way_sigma
         self._outlines: OrderedDict[int, Outline | None] = OrderedDict()
+        self._free: OrderedDict[int, NDArray[np.float32]] = OrderedDict()
         self.restart()
 
     def restart(self) -> None:
@@ -83,8 +85,23 @@ class Closures:
         """The surroundings of a place are known."""
         self._outlines[place_id] = outline
         self._outlines.move_to_end(place_id)
+        self._keep_free(place_id, outline)
         if len(self._outlines) > CACHED:
             self._outlines.popitem(last=False)
+
+    def free(self, place_id: int) -> NDArray[np.float32] | None:
+        """How far (RAYS,) [m] it was seen to be free around a place, as in its outline; None where it has none."""
+        if place_id not in self._free:
+            outline = self.outline(place_id)
+            if outline is None:
+                return None
+            self._keep_free(place_id, outline)
+        return self._free[place_id]
+
+    def _keep_free(self, place_id: int, outline: Outline) -> None:
+        self._free[place_id] = outline.free.astype(np.float32)
+        if len(self._free) > CACHED_FREE:
+            self._free.popitem(last=False)
 
     def outline(self, place_id: int) -> Outline | None:
         """Of a place, from RAM or the store; None where it has none."""
@@ -128,6 +145,7 @@ class Closures:
         for place_id in ids:
             self.ways.pop(place_id, None)
             self._outlines.pop(place_id, None)
+            self._free.pop(place_id, None)
 
     def is_sure(self, here: int, place_id: int) -> bool:
         """Whether the map tells where a place lies that is close to `here`, so that one look is enough."""

@@ -17,8 +17,9 @@ BETWEEN = 0.05  # [rad] to either side of a direction, in which a laser of few b
 TO_JOIN = 0.0, 0.2  # [m] half width of what has to be free between two places, and how far beyond the other
 TO_GOAL = 0.1, -0.15  # likewise up to a goal off the map: near walls its pose is often a little inside of one
 HERE = 0.3  # [m] from a place that is free because a robot stood there
-STEPS = (1.0, 1.5, 2.0)  # [m] from a place to spots that it saw to be free
-BEARINGS = np.linspace(-np.pi, np.pi, 15, endpoint=False)  # [rad] in which they lie
+_AWAY = np.repeat([1.0, 1.5, 2.0], 15)  # [m] from a place to spots that it may have seen to be free ...
+_BEARINGS = np.tile(np.linspace(-np.pi, np.pi, 15, endpoint=False), 3)  # [rad] ... and in which they lie
+SPOTS = np.column_stack([_AWAY * np.cos(_BEARINGS), _AWAY * np.sin(_BEARINGS)])  # (k, 2) in its frame
 TO_SPOT = 0.22, 0.25  # as TO_JOIN, so that a robot can turn around there
 NEW = 0.9  # [m] from all places, from which a spot is one that nobody drove to
 
@@ -44,26 +45,37 @@ class FreeWays:
         pose = self._places.index.poses[self._places.index.row(place_id)]
         return self._is_free(place_id, relative(pose, np.array([*point, 0.0]))[:2], *TO_GOAL)
 
-    def beyond(self, rows: NDArray[np.int64]) -> Array:
-        """Spots (k, 2) of the map that places in `rows` saw to be free, and that nobody drove to."""
+    def beyond(self, rows: NDArray[np.int64]) -> tuple[Array, NDArray[np.int64]]:
+        """Spots (k, 2) of the map that nobody drove to, and rows (k,) of the places that saw them to be free.
+
+        Args:
+            rows: of the places that are asked.
+        """
         index = self._places.index
-        steps = np.array([(step * math.cos(b), step * math.sin(b)) for step in STEPS for b in BEARINGS])
-        found = [np.zeros((0, 2))]
-        for row in rows:
-            place_id, here = int(index.ids[row]), transform_points(index.poses[row], steps)
-            new = np.flatnonzero(gaps(here, index.poses[:, :2]) > NEW)
-            free = [k for k in new if self._is_free(place_id, steps[k], *TO_SPOT)]
-            found.append(here[free])
-        return np.concatenate(found)
+        seen = {int(row): free for row in rows if (free := self._closures.free(int(index.ids[row]))) is not None}
+        if not seen:
+            return np.zeros((0, 2)), np.zeros(0, np.int64)
+        asked, free = np.array(list(seen)), np.stack(list(seen.values()))
+        distance, (half_width, more) = np.hypot(*SPOTS.T), TO_SPOT
+        room = [_room(free, float(d), half_width, spot) for spot, d in zip(SPOTS, distance, strict=True)]
+        good = np.stack(room, axis=1) > distance + more
+        spots = transform_points(index.poses[asked], SPOTS)[good]
+        new = gaps(spots, index.poses[:, :2]) > NEW
+        return spots[new], np.repeat(asked, good.sum(axis=1))[new]
 
     def _is_free(self, place_id: int, point: Array, half_width: float, beyond: float) -> bool:
         """Whether a place saw that nothing stands between it and what is so far `beyond` [m] a `point` (2,) in its
         frame, on a strip of that half width [m] at its end."""
-        outline, distance = self._closures.outline(place_id), float(np.hypot(*point))
-        if outline is None:
+        free, distance = self._closures.free(place_id), float(np.hypot(*point))
+        if free is None:
             return False
-        aside = max(math.atan2(half_width, max(distance, 1e-3)), BETWEEN)
-        bearing, ray = math.atan2(point[1], point[0]), 2 * math.pi / RAYS
-        rays = np.arange(round((bearing - aside) / ray), round((bearing + aside) / ray) + 1) % RAYS
-        seen = outline.free[rays]
-        return distance < HERE or bool(np.isfinite(seen).any() and np.nanmin(seen, initial=np.inf) > distance + beyond)
+        return distance < HERE or bool(_room(free[None], distance, half_width, point)[0] > distance + beyond)
+
+
+def _room(free: NDArray[np.float32], distance: float, half_width: float, point: Array) -> NDArray[np.float32]:
+    """How far (n,) [m] it was seen to be free from n places, of what is `free` (n, RAYS) there, towards a `point` (2,)
+    in their frames, on a strip of that half width [m] at its `distance` [m]; NaN where nothing was seen."""
+    aside = max(math.atan2(half_width, max(distance, 1e-3)), BETWEEN)
+    bearing, ray = math.atan2(point[1], point[0]), 2 * math.pi / RAYS
+    rays = np.arange(round((bearing - aside) / ray), round((bearing + aside) / ray) + 1) % RAYS
+    return np.asarray(np.fmin.reduce(free[:, rays], axis=1))

@@ -27,7 +27,8 @@ MOST = 12  # spots
 
 Lengths = Callable[[Array], Array]  # poses (k, 3) -> lengths (k,) [m] of the ways there from the robot; inf: none
 Evidence = Callable[[Array], Array]  # points (k, 2) -> what speaks for them (k,) as where the picture was taken
-Beyond = Callable[[NDArray[np.int64]], Array]  # rows of places -> spots (k, 2) that they saw to be free; see FreeWays
+# Rows of places -> spots (k, 2) that they saw to be free, and the rows (k,) that did; see `FreeWays.beyond`.
+Beyond = Callable[[NDArray[np.int64]], tuple[Array, NDArray[np.int64]]]
 
 
 def in_order(
@@ -51,10 +52,10 @@ def in_order(
         ways = lengths(np.array([guess.pose for guess in certain]))
         nearest_first = np.argsort([-guess.share / (way + TURN) for guess, way in zip(certain, ways, strict=True)])
         certain = [certain[k] for k in nearest_first]
-    spots, missing = _spots(np.array([guess.pose for guess in guesses if guess.share <= 0]), places, beyond)
+    spots, missing, ends = _spots(np.array([guess.pose for guess in guesses if guess.share <= 0]), places, beyond)
     chance = (evidence(spots[:, :2]) + PRIOR * missing) * (SEEN + missing)
-    spots, chance = spots[chance > LEAST], chance[chance > LEAST]
-    worth = chance / (lengths(spots) + TURN)
+    spots, chance, ends = (values[chance > LEAST] for values in (spots, chance, ends))
+    worth = chance / (lengths(ends) + np.hypot(*(spots - ends)[:, :2].T) + TURN)
     chosen: list[int] = []
     for row in np.argsort(-worth, kind="stable"):
         if not worth[row] or len(chosen) == MOST:  # no way leads there
@@ -64,17 +65,18 @@ def in_order(
     return certain + [Hypothesis(spots[row], 0.0) for row in chosen]
 
 
-def _spots(guesses: Array, places: Array, beyond: Beyond | None) -> tuple[Array, Array]:
-    """Poses (k, 3) to look from: guesses (m, 3), remembered places, and free ground beyond them; and the share (k,) of
-    the directions in which nobody looked there."""
+def _spots(guesses: Array, places: Array, beyond: Beyond | None) -> tuple[Array, Array, Array]:
+    """Poses (k, 3) to look from: guesses (m, 3), remembered places, and free ground beyond them; the share (k,) of the
+    directions in which nobody looked there; and the poses (k, 3) on the map from which the rest of the way is straight
+    and free."""
     rows = _one_a_cell(places, CELL)
     known = np.concatenate([guesses.reshape(-1, 3), places[rows]])
     missing = missing_views(known[:, :2], places, REACH)
     if beyond is None:
-        return known, missing
-    new = beyond(rows[_one_a_cell(places[rows], COARSE_CELL)])
-    new = np.column_stack([new, np.zeros(len(new))])
-    return np.concatenate([known, new]), np.append(missing, np.ones(len(new)))
+        return known, missing, known
+    new, seen_from = beyond(rows[_one_a_cell(places[rows], COARSE_CELL)])
+    spots = np.concatenate([known, np.column_stack([new, np.zeros(len(new))])])
+    return spots, np.append(missing, np.ones(len(new))), np.concatenate([known, places[seen_from]])
 
 
 def _one_a_cell(poses: Array, side: float) -> NDArray[np.int64]:

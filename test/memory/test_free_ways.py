@@ -23,7 +23,8 @@ def test_spots_beyond_what_was_driven_are_free_in_truth_and_new() -> None:
         memory.observe(0.2 * k, None, relative(truth[0], pose), scan=scan_at(ROOM, pose))
     index, free = memory.map.index, memory.map.graph.free
     assert free is not None
-    spots = free.beyond(np.arange(len(index)))
+    spots, seen_from = free.beyond(np.arange(len(index)))
+    assert np.hypot(*(spots - index.poses[seen_from, :2]).T).max() < 2.1
     assert len(spots) and gaps(spots, index.poses[:, :2]).min() > NEW
     x, y = (spots + truth[0][:2]).T  # the map begins where the robot did, and it looked along x
     assert ((x > ROBOT) & (x < 6.0 - ROBOT) & (y > ROBOT) & (y < 6.0 - ROBOT)).all()

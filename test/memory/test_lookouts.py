@@ -70,9 +70,9 @@ def test_what_no_way_leads_to_is_not_named() -> None:
 def test_free_ground_beyond_what_was_driven_is_looked_at_before_what_lacks_some_views() -> None:
     asked: list[int] = []
 
-    def beyond(rows: NDArray[np.int64]) -> Array:
+    def beyond(rows: NDArray[np.int64]) -> tuple[Array, NDArray[np.int64]]:
         asked.extend(rows)
-        return np.array([[4.3, 2.0], [4.4, 2.1]])
+        return np.array([[4.3, 2.0], [4.4, 2.1]]), rows[[-1, -1]]
 
     poses = [found.pose[:2].round(1).tolist() for found in in_order([], PLACES, straight, silent, beyond)]
     assert poses == [[4.3, 2.0], [4.0, 0.0]] and 0 < len(asked) <= 4  # those close to one another are one

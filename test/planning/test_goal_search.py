@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ami_ros.planning.goal_search import APART, DRIVE_SECONDS, SPOTS, GoalSearch, is_out_of_reach, is_over
+from ami_ros.planning.goal_search import APART, DRIVE_SECONDS, LOOKED, SPOTS, GoalSearch, is_out_of_reach, is_over
 
 from .conftest import NOTHING, scan_of_points
 
@@ -53,6 +53,17 @@ def test_a_spot_that_it_does_not_get_to_is_left_for_another() -> None:
     first = search.next_spot(9.0, HERE, NOTHING)
     second = search.next_spot(9.0 + DRIVE_SECONDS + 0.1, HERE, NOTHING)
     assert first is not None and second is not None and np.hypot(*(first - second)[:2]) > APART
+
+
+def test_where_the_goal_is_not_it_looks_around_before_it_goes_on_but_once() -> None:
+    search = GoalSearch()
+    search.rest_of_here(HERE)
+    assert not search.done
+    turned(search, HERE, 0.0)
+    search.rest_of_here(HERE + [LOOKED - 0.1, 0.0, 0.0])
+    assert search.done
+    search.rest_of_here(HERE + [LOOKED + 0.1, 0.0, 0.0])
+    assert not search.done
 
 
 def test_it_leaves_time_to_say_that_the_goal_is_unknown() -> None:
