@@ -20,7 +20,7 @@ from ami_ros.memory.types import Route
 from ami_ros.memory.views import gaps
 from ami_ros.planning.exploration_config import ExplorationConfig
 from ami_ros.planning.mission_codes import Code
-from ami_ros.planning.occupancy import MARGIN, Grid, Ways
+from ami_ros.planning.occupancy import Grid, Ways
 from ami_ros.planning.route_follower import pose_in_map
 from ami_ros.planning.scan_geometry import roomiest
 from ami_ros.planning.task import Destination, Leg, Phase, Step, WorldState
@@ -30,8 +30,6 @@ DRAWN = 0.1  # [m] or [rad] of motion between two scans that are drawn into the 
 TURNS = 3  # legs of one look around: each a turn that is not far enough for the other way to be shorter
 AHEAD = 0.7  # [rad] before the end of a leg at which the next begins, so that the robot does not stop between them
 NARROW = 0.6  # of the half width, of ways through gaps that are taken where wider ones lead to nothing new
-TRIES = 3  # of a gap that it does not get through
-SAME_GAP = 0.3  # [m] within which it is the same
 JUMP = 0.5  # [m] or [rad] by which the belief changes at once, after which the grid is begun anew
 
 
@@ -53,8 +51,6 @@ class Exploration:
         self._drawn: tuple[Array, Array] | None = None  # (3,) in the map and in odom, of the newest scan in it
         self._unexplored = Unexplored(config, closely=allowance > 0.0)
         self._target: Array | None = None  # (2,) in the map frame, where the leg under way leads
-        self._gap: Array | None = None  # (2,) in the map frame, the narrow one on the leg under way
-        self._failed_at: list[Array] = []  # (2,) each, likewise: those that it did not get through
         self._revisited: list[Array] = []  # (2,) each, in the map frame: doubtful places that were driven to
         self._turns: list[Array] = []  # (3,) each, in odom: what is left of looking round, that under way first
         self._said = False  # that the model has no ensemble
@@ -105,8 +101,6 @@ class Exploration:
             return
         if not succeeded and self._target is not None:
             self._unexplored.vain.append(self._target)
-            if self._gap is not None:
-                self._failed_at.append(self._gap)
         if not succeeded:
             self._turns.clear()
         self._target = None
@@ -237,8 +231,7 @@ class Exploration:
         if self._grid is not None:
             grid, half_width = self._grid, self.config.half_width
             ways = Ways(grid, pose, half_width)
-            shut = [gap for gap in self._failed_at if self._tried(gap) >= TRIES]
-            choice = self._unexplored.choose(state, pose, ways, lambda: Ways(grid, pose, NARROW * half_width, shut))
+            choice = self._unexplored.choose(state, pose, ways, lambda: Ways(grid, pose, NARROW * half_width))
             if choice is not None:
                 return self._drive(state, pose, choice.ways, choice.spot, f"{choice.reason}{self._remark(state)}")
             leg = self._revisit(state, ways)
@@ -246,10 +239,6 @@ class Exploration:
                 return leg
         self.go_home("nothing new is in reach")
         return self._return()
-
-    def _tried(self, gap: Array) -> int:
-        """How often it did not get through about there."""
-        return int((gaps(np.stack(self._failed_at), gap[None]) < SAME_GAP).sum())
 
     def _drive(self, state: WorldState, pose: Array, ways: Ways, to: Array, reason: str) -> Step:
         """Straight on along the way `to` a point (2,) of the map, as far as that goes: a pose in odom, for memory may
@@ -259,16 +248,13 @@ class Exploration:
         if not len(way):
             self._unexplored.vain.append(to)
             return Step()
-        count = ways.straight(way, self.config.sight)
-        at = way[count - 1]
+        at = way[ways.straight(way, self.config.sight) - 1]
         if (
             self.phase is Phase.DRIVING
             and self._target is not None
             and np.hypot(*(at - self._target)) < self.config.same
         ):
             return Step()  # it goes all the way to it
-        gap, clearance = ways.narrowest(way[: count + 3])
-        self._gap = gap if clearance <= self.config.half_width + MARGIN else None
         heading = float(np.arctan2(*(at - pose[:2])[::-1]))
         goal = compose(state.odometry, relative(pose, np.array([*at, heading])))
         self.phase, self._target = Phase.DRIVING, at

@@ -5,7 +5,6 @@ SciPy and OpenCV are imported where they are used: a mission of given goals does
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,8 +21,6 @@ SIDE = 1600  # cells: 80 m
 HIT, MISS, MOST = 0.9, 0.4, 6.0  # log odds
 REACH = 7.0  # of a beam that is drawn in [m]
 WAY = 2  # cells of the grid in one of a way
-MARGIN = 0.05  # [m] beyond the robot's radius, that has to be free
-SHUT = 3  # of these, to each side of a point in a gap, that are solid where a robot did not get through
 
 
 class Grid:
@@ -69,16 +66,9 @@ class Grid:
 
 
 class Ways:
-    """Shortest ways over what a grid knows to be free.
+    """Shortest ways over what a grid knows to be free, from `start` (2 or 3,), for a robot of `radius` [m]."""
 
-    Args:
-        grid: see there.
-        start: (2,) or (3,) from where.
-        radius: of the robot [m].
-        shut: (2,) each, points in gaps that it does not get through.
-    """
-
-    def __init__(self, grid: Grid, start: Array, radius: float, shut: Sequence[Array] = ()) -> None:
+    def __init__(self, grid: Grid, start: Array, radius: float) -> None:
         import cv2
 
         known = np.argwhere(np.abs(grid.odds[::8, ::8]) > 0) * 8
@@ -89,14 +79,11 @@ class Ways:
         window = window[: len(window) // WAY * WAY, : window.shape[1] // WAY * WAY]
         shape = (len(window) // WAY, WAY, window.shape[1] // WAY, WAY)
         solid: NDArray[np.bool_] = np.asarray((window > 0.5).reshape(shape).any(axis=(1, 3)))
-        for point in shut:
-            x, y = (grid.cells(point[None])[0] - low) // WAY
-            solid[max(x - SHUT, 0) : x + SHUT + 1, max(y - SHUT, 0) : y + SHUT + 1] = True
         unknown: NDArray[np.bool_] = np.asarray((np.abs(window) <= 0.2).reshape(shape).all(axis=(1, 3)))
         clearance = cv2.distanceTransform((~solid).astype(np.uint8), cv2.DIST_L2, 5) * CELL * WAY
-        self._grid, self._low, self._clearance = grid, low, clearance
+        self._grid, self._low = grid, low
         here = self._cell(start)
-        self._free = (clearance > radius + MARGIN) & ~unknown
+        self._free = (clearance > radius + 0.05) & ~unknown
         self._free[max(here[0] - 3, 0) : here[0] + 4, max(here[1] - 3, 0) : here[1] + 4] |= ~solid[
             max(here[0] - 3, 0) : here[0] + 4, max(here[1] - 3, 0) : here[1] + 4
         ]
@@ -123,12 +110,6 @@ class Ways:
         if not len(at):
             return np.zeros((0, 2))
         return self._back(at[np.hypot(*(at - middle).T).argmin()])
-
-    def narrowest(self, way: Array) -> tuple[Array, float]:
-        """Of the points (n, 2) of a way the one that is closest to something solid, and how close [m]."""
-        cells = (self._grid.cells(way) - self._low) // WAY
-        clearance = self._clearance[cells[:, 0], cells[:, 1]]
-        return np.asarray(way[int(clearance.argmin())]), float(clearance.min())
 
     def reached(self) -> tuple[Array, Array]:
         """Points (n, 2) [m] that can be reached, and the lengths (n,) of the ways there, longer where it is narrow."""
