@@ -29,7 +29,6 @@ from ami_ros.planning.unexplored import Unexplored, worth
 DRAWN = 0.1  # [m] or [rad] of motion between two scans that are drawn into the grid
 TURNS = 3  # legs of one look around: each a turn that is not far enough for the other way to be shorter
 AHEAD = 0.7  # [rad] before the end of a leg at which the next begins, so that the robot does not stop between them
-NARROW = 0.6  # of the half width, of ways through gaps that are taken where wider ones lead to nothing new
 JUMP = 0.5  # [m] or [rad] by which the belief changes at once, after which the grid is begun anew
 
 
@@ -229,11 +228,10 @@ class Exploration:
     def _choose(self, state: WorldState, pose: Array) -> Step:
         """To what is new, else to where few views are remembered, else to a place in doubt; else home."""
         if self._grid is not None:
-            grid, half_width = self._grid, self.config.half_width
-            ways = Ways(grid, pose, half_width)
-            choice = self._unexplored.choose(state, pose, ways, lambda: Ways(grid, pose, NARROW * half_width))
-            if choice is not None:
-                return self._drive(state, pose, choice.ways, choice.spot, f"{choice.reason}{self._remark(state)}")
+            ways = Ways(self._grid, pose, self.config.half_width)
+            if (found := self._unexplored.choose(state, pose, ways)) is not None:
+                spot, reason = found
+                return self._drive(state, pose, ways, spot, f"{reason}{self._remark(state)}")
             leg = self._revisit(state, ways)
             if leg is not None:
                 return leg

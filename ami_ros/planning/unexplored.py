@@ -6,9 +6,6 @@ time for it, what is left of that goes into a third pass: a picture is recognise
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,14 +14,6 @@ from ami_ros.memory.views import gaps, missing_views
 from ami_ros.planning.exploration_config import ExplorationConfig
 from ami_ros.planning.occupancy import Ways
 from ami_ros.planning.task import WorldState
-
-
-class Choice(NamedTuple):
-    """Where to go next."""
-
-    spot: Array  # (2,) in the map frame
-    reason: str
-    ways: Ways  # by which it is reached
 
 
 class Unexplored:
@@ -70,30 +59,23 @@ class Unexplored:
         # Else something is in the way of turning.
         return not self._looked or bool(gaps(pose[None, :2], np.stack(self._looked))[0] >= reach / 2)
 
-    def choose(self, state: WorldState, pose: Array, ways: Ways, narrow: Callable[[], Ways]) -> Choice | None:
-        """The best spot, and why; None: nothing is left in reach.
+    def choose(self, state: WorldState, pose: Array, ways: Ways) -> tuple[Array, str] | None:
+        """The best spot (2,) in the map frame, and why; None: nothing is left in reach.
 
         Args:
             state: with places.
             pose: (3,) of the robot in the map frame.
             ways: from there.
-            narrow: likewise, through gaps into which the robot just fits; asked for only where wider ways lead
-                to nothing new. What lies behind gaps comes before a closer look at what is known, nooks do not.
         """
         assert state.places is not None
         self._sought = None
-        squeezed: Ways | None = None
         while True:
             points, way = self._candidates(ways)
             if (best := self._new(state, pose, points, way)) is not None:
-                return Choice(best, "to free space that is not in memory", ways)
-            if self._apart >= 1.0:
-                squeezed = squeezed or narrow()
-                if (best := self._new(state, pose, *self._candidates(squeezed))) is not None:
-                    return Choice(best, "to free space that is not in memory, through a narrow gap", squeezed)
+                return best, "to free space that is not in memory"
             if (best := self._unseen(state.places, points, way)) is not None:
                 self._sought = best
-                return Choice(best, "to look around where few views are remembered", ways)
+                return best, "to look around where few views are remembered"
             if len(self._passes) == 1:
                 return None
             self._passes.pop(0)

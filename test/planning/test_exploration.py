@@ -331,20 +331,6 @@ def test_corridors_that_the_robot_does_not_fit_through_are_not_taken() -> None:
     assert exploration.phase is Phase.RETURNING and leg.destination.kind == "place"
 
 
-@pytest.mark.parametrize(("gap", "passes"), [(0.5, True), (0.3, False)])
-def test_a_room_behind_a_narrow_gap_is_explored_once_nothing_else_is_new(gap: float, passes: bool) -> None:
-    """A door that stood open left 0.58 m of a corridor, and exploring ended with a quarter of the home seen."""
-    along = np.linspace(-3.0, 3.0, 400)
-    room = [np.column_stack([along - 2.0, np.full(400, side)]) for side in (-3.0, 3.0)]
-    room += [np.column_stack([np.full(400, -5.0), along])]
-    wall = np.concatenate([*room, np.column_stack([np.ones(400), along])[np.abs(along) > gap / 2]])
-    places = EVERYWHERE[EVERYWHERE[:, 0] < 1.0]
-    exploration = Exploration(CONFIG)
-    leg = leg_of(exploration, state_at(0.0, places, scan=scan_of_points(wall)))
-    assert ("through a narrow gap" in leg.reason) == passes
-    assert (exploration.phase is Phase.RETURNING) != passes
-
-
 def ring(radius: float) -> Array:
     """Walls all round."""
     angles = np.radians(np.arange(360))
