@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +57,7 @@ def test_replay_forgets_less(dataset: Dataset, spec: ModelSpec, tmp_path: Path) 
     config = TrainingConfig(
         steps=120, batch=16, warm_up=10, learning_rate=5e-3, held_out=0.1, spec=spec, windows=WindowConfig(starts=4)
     )
-    first = Trainer(config, dataset, tmp_path / "first")
+    first = Trainer(replace(config, steps=240), dataset, tmp_path / "first")
     old = first.run(SILENT)
     new = Inverted(dataset)
     alone = Trainer(config, new, tmp_path / "alone", old)
