@@ -19,7 +19,7 @@ class Kinematics:
     """Limits of the commands that are searched. The safety gate has limits of its own."""
 
     drive: Drive = "differential"  # ackermann cannot turn without moving, like a car; omnidirectional: also sideways
-    max_linear: float = 0.48  # [m/s] forwards; keep it below the gate's
+    max_linear: float = 0.4  # [m/s] forwards; keep it below the gate's
     max_reverse: float = 0.15  # [m/s] backwards; larger backs up rather than turns
     max_angular: float = 1.4  # [rad/s] either way; keep it below the gate's
     turning_radius: float = 0.5  # [m] of the tightest curve of an ackermann drive
