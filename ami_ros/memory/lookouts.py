@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ami_ros.geometry import Array
 from ami_ros.memory.matching import Hypothesis
+from ami_ros.memory.recognition import Evidence
 from ami_ros.memory.views import missing_views
 
 TURN = 2.5  # [m] that could be driven while the robot turns once around
@@ -26,7 +27,6 @@ COARSE_CELL = 0.8  # [m] ... and what it saw to be free for what all saw
 MOST = 12  # spots
 
 Lengths = Callable[[Array], Array]  # poses (k, 3) -> lengths (k,) [m] of the ways there from the robot; inf: none
-Evidence = Callable[[Array], Array]  # points (k, 2) -> what speaks for them (k,) as where the picture was taken
 # Rows of places -> spots (k, 2) that they saw to be free, and the rows (k,) that did; see `FreeWays.beyond`.
 Beyond = Callable[[NDArray[np.int64]], tuple[Array, NDArray[np.int64]]]
 
@@ -41,7 +41,7 @@ def in_order(
         guesses: best first; a share of 0: no place shows it for certain.
         places: (n, 3) all that are remembered.
         lengths: from the robot.
-        evidence: of the picture.
+        evidence: of the picture; see `Recogniser.evidence`.
         beyond: spots that places saw to be free, and that nobody drove to; None: that is not known.
 
     Returns:

@@ -115,7 +115,7 @@ class Recogniser:
 
         Args:
             index: of the places.
-            rows: of those that are asked; those that were not before are not.
+            rows: (k,) of those that are compared with it, as for `hypotheses`.
             picture: its code.
         """
         ids = index.ids[rows].tolist()

@@ -78,21 +78,14 @@ class Routing:
         """Takes memory's answer."""
         self._wanted = False
         if isinstance(answer, Route):
-            self._guessed = self.goal.recognised and answer.goal_confidence <= 0.0
+            self._guessed = answer.goal_confidence <= 0.0
             self.follower = RouteFollower(answer, self.config.follower)
             self.replans += 1
             self.flat = False
         elif answer.code == MemoryCode.NOT_LOCALISED:
             self._wanted = True
         elif self._asked.avoid_edges and answer.code == MemoryCode.NO_ROUTE:
-            self.blocked.reconsider(self._pose, self._stamp)  # only one: looking at all again would take a tour
-            self.rounds += 1
-            self._wanted = True
-            if self.rounds == MAX_ROUNDS and (self._guessed or (self.hypothesis and self.goal.recognised)):
-                self.rounds, self.hypothesis = 0, self.hypothesis + 1  # it was to be looked for there; so elsewhere
-            elif self.rounds == MAX_ROUNDS:
-                self._wanted = False
-                self.refusal = Code.FAILED_TO_MAKE_PROGRESS, "every known way to the goal is blocked"
+            self._look_at_blockage()
         elif self.goal.recognised and answer.code == MemoryCode.NO_ROUTE:
             self.hypothesis += 1  # no place saw a way to where this one lies
             self._wanted = True
@@ -108,6 +101,18 @@ class Routing:
             self.refusal = Code.NO_MEMORY if silent else Code.GOAL_NOT_REMEMBERED, str(answer)
         else:
             self.flat = True
+
+    def _look_at_blockage(self) -> None:
+        """No way is left that was not found blocked: one is looked at again, a few times; then a goal that was only to
+        be looked for there is looked for elsewhere, and any other is given up."""
+        self.blocked.reconsider(self._pose, self._stamp)  # only one: looking at all again would take a tour
+        self.rounds += 1
+        if self.rounds < MAX_ROUNDS:
+            self._wanted = True
+        elif self.goal.recognised and (self._guessed or self.hypothesis):
+            self.rounds, self.hypothesis, self._wanted = 0, self.hypothesis + 1, True
+        else:
+            self.refusal = Code.FAILED_TO_MAKE_PROGRESS, "every known way to the goal is blocked"
 
     def ask(self) -> None:
         """Asks memory again, and keeps the route in use meanwhile."""

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.geometry import Array
-from ami_ros.memory.lookouts import LEAST, Evidence, in_order
+from ami_ros.memory.lookouts import LEAST, in_order
 from ami_ros.memory.matching import Hypothesis
+from ami_ros.memory.recognition import Evidence
 
 HEADINGS = np.linspace(-np.pi, np.pi, 8, endpoint=False)
 SEEN = np.array([[0.0, 0.0, yaw] for yaw in HEADINGS])  # all round
