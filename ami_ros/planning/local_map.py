@@ -23,7 +23,7 @@ class LocalMap:
         resolution: of a cell [m].
     """
 
-    def __init__(self, scan: Scan, half_size: float = 2.8, resolution: float = 0.04) -> None:
+    def __init__(self, scan: Scan, half_size: float = 2.8, resolution: float = 0.02) -> None:
         self.half_size, self.resolution = half_size, resolution
         cells = round(2 * half_size / resolution)
         free: NDArray[np.uint8] = np.full((cells, cells), 255, np.uint8)

@@ -17,7 +17,7 @@ class ObstaclesConfig:
 
     enabled: bool = True  # false: this cost is left out
     weight: float = 3.0  # of nearness; larger keeps farther off and passes fewer gaps
-    margin: float = 0.14  # [m] beyond the robot's radius within which nearness costs; larger avoids narrow gaps
+    margin: float = 0.10  # [m] beyond the robot's radius within which nearness costs; larger avoids narrow gaps
     collision: float = 20.0  # of a path that touches something at every step; too small trades contact for speed
 
 

@@ -103,7 +103,7 @@ def test_what_keeps_its_distance_costs_nothing() -> None:
 
 
 def test_the_nearer_to_a_wall_the_worse_and_touching_it_is_worst() -> None:
-    costs = obstacles(1.5)(straight_to((1.0, 0.0, 0.0), (1.22, 0.0, 0.0), (1.26, 0.0, 0.0), (1.4, 0.0, 0.0)))
+    costs = obstacles(1.5)(straight_to((1.0, 0.0, 0.0), (1.22, 0.0, 0.0), (1.25, 0.0, 0.0), (1.4, 0.0, 0.0)))
     assert 0 == costs[0] < costs[1] < costs[2] < 1.0 < 2.0 < costs[3]
 
 
