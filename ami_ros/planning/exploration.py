@@ -29,6 +29,7 @@ from ami_ros.planning.unexplored import Unexplored, worth
 DRAWN = 0.1  # [m] or [rad] of motion between two scans that are drawn into the grid
 TURNS = 3  # legs of one look around: each a turn that is not far enough for the other way to be shorter
 AHEAD = 0.7  # [rad] before the end of a leg at which the next begins, so that the robot does not stop between them
+ASIDE = 0.04  # [m] of room on either side of where a lost robot drives on
 JUMP = 0.5  # [m] or [rad] by which the belief changes at once, after which the grid is begun anew
 
 
@@ -50,6 +51,7 @@ class Exploration:
         self._drawn: tuple[Array, Array] | None = None  # (3,) in the map and in odom, of the newest scan in it
         self._unexplored = Unexplored(config, closely=allowance > 0.0)
         self._target: Array | None = None  # (2,) in the map frame, where the leg under way leads
+        self._gap: Array | None = None  # (2,) likewise, where it leads through a gap
         self._revisited: list[Array] = []  # (2,) each, in the map frame: doubtful places that were driven to
         self._turns: list[Array] = []  # (3,) each, in odom: what is left of looking round, that under way first
         self._said = False  # that the model has no ensemble
@@ -99,7 +101,7 @@ class Exploration:
                 self.finish(Code.GOALS_MISSED, f"did not get back home: {message}")
             return
         if not succeeded and self._target is not None:
-            self._unexplored.vain.append(self._target)
+            self._unexplored.not_reached(self._target, self._gap)
         if not succeeded:
             self._turns.clear()
         self._target = None
@@ -154,7 +156,8 @@ class Exploration:
 
     def _wander(self, state: WorldState) -> Step:
         """On to where there is room, by what the newest scan shows."""
-        onward = None if state.scan is None else roomiest(state.scan, self.config.half_width, self.config.sight)
+        half_width = self.config.robot_radius + ASIDE
+        onward = None if state.scan is None else roomiest(state.scan, half_width, self.config.sight)
         if onward is None or state.odometry is None:
             return Step()
         self.phase, self._target = Phase.DRIVING, None
@@ -228,7 +231,7 @@ class Exploration:
     def _choose(self, state: WorldState, pose: Array) -> Step:
         """To what is new, else to where few views are remembered, else to a place in doubt; else home."""
         if self._grid is not None:
-            ways = Ways(self._grid, pose, self.config.half_width)
+            ways = Ways(self._grid, pose, self.config.robot_radius, self._unexplored.shut)
             if (found := self._unexplored.choose(state, pose, ways)) is not None:
                 spot, reason = found
                 return self._drive(state, pose, ways, spot, f"{reason}{self._remark(state)}")
@@ -244,9 +247,10 @@ class Exploration:
         assert state.odometry is not None
         way = ways.to(to)
         if not len(way):
-            self._unexplored.vain.append(to)
+            self._unexplored.not_reached(to)
             return Step()
-        at = way[ways.straight(way, self.config.sight) - 1]
+        way = way[: ways.onward(way, self.config.sight)]
+        at = way[-1]
         if (
             self.phase is Phase.DRIVING
             and self._target is not None
@@ -255,7 +259,7 @@ class Exploration:
             return Step()  # it goes all the way to it
         heading = float(np.arctan2(*(at - pose[:2])[::-1]))
         goal = compose(state.odometry, relative(pose, np.array([*at, heading])))
-        self.phase, self._target = Phase.DRIVING, at
+        self.phase, self._target, self._gap = Phase.DRIVING, at, ways.gap(way)
         destination = Destination("pose", pose=(float(goal[0]), float(goal[1]), float(goal[2])))
         return self._set_out(destination, self.config.leg_seconds, reason)
 
@@ -271,7 +275,7 @@ class Exploration:
             return None
         way = np.minimum(ways.lengths(at), 1e3)
         best = int(np.argmin(way - worth(self.config, state, at)))
-        self.phase, self._target = Phase.DRIVING, at[best]
+        self.phase, self._target, self._gap = Phase.DRIVING, at[best], None
         self._revisited.append(at[best])
         destination = Destination("place", place_id=int(ids[best]))
         return self._set_out(destination, self.config.far_seconds, f"to place {ids[best]}, where the model is unsure")

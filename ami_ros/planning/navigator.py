@@ -20,7 +20,7 @@ from ami_ros.planning.planner import LatentPlanner
 from ami_ros.planning.progress import ProgressChecker
 from ami_ros.planning.protocols import Dynamics, Target
 from ami_ros.planning.recovery import BackAndTurn
-from ami_ros.planning.route_follower import in_sight, pose_in_map
+from ami_ros.planning.route_follower import RAY, in_sight, pose_in_map
 from ami_ros.planning.routing import Routing
 from ami_ros.planning.situations import Signs, Situation, Situations
 from ami_ros.planning.steering import TURN_RATE, Steering
@@ -204,12 +204,19 @@ class Navigator:
         return None
 
     def _is_direct(self, goal: Goal, percept: Percept) -> bool:
-        """Whether the way to a pose in odom is short and seen to be free, so that no route is waited for."""
+        """Whether the way to a pose in odom is short and seen to be free, so that no route is waited for.
+
+        The search finds its way past a corner that juts into it; where it did not, a way as wide as the robot is asked.
+        """
         if goal.pose is None or goal.in_map:
             return False
         pose = relative(percept.odometry, goal.pose)
-        free = in_sight(pose, percept.scan, self.config.follower.width)
+        free = in_sight(pose, percept.scan, self.config.follower.width if self.situations.recoveries else RAY)
         return bool(np.hypot(pose[0], pose[1]) < DIRECT) and free
+
+    def _is_at_end(self, goal: Goal) -> bool:
+        """Whether a route has led as near to a pose as places lie: a corner may hide it, it is there all the same."""
+        return goal.pose is not None and self.routing.follower is not None and self.routing.follower.at_end
 
     def _pursue(self, goal: Goal, percept: Percept) -> Decision:
         routing = self.routing
@@ -219,7 +226,7 @@ class Navigator:
         if (search := self._finder.find(percept, sight, percept.stamp - self.began)) is not None:
             return self._search(percept, sight, search)
         seen = sight.pose is not None and ((sight.close and in_sight(sight.pose, percept.scan, 0.15)) or sight.spotted)
-        near = routing.flat or seen or self._is_direct(goal, percept)
+        near = routing.flat or seen or self._is_at_end(goal) or self._is_direct(goal, percept)
         if (step := self._finder.check(percept, sight, near)) is not None:
             return self._check(percept, sight, step)
         arrival = Arrival.APPROACHING

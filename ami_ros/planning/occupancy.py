@@ -5,6 +5,7 @@ SciPy and OpenCV are imported where they are used: a mission of given goals does
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +21,12 @@ CELL = 0.05  # [m]
 SIDE = 1600  # cells: 80 m
 HIT, MISS, MOST = 0.9, 0.4, 6.0  # log odds
 REACH = 7.0  # of a beam that is drawn in [m]
-WAY = 2  # cells of the grid in one of a way
+MARGIN = 0.03  # [m] beyond the robot's radius that has to be free: what the gate keeps
+UNDER = 6  # cells around the robot that are free where nothing stands: it is there
+SHUT = 3  # cells to each side of a point in a gap that the robot does not get through
+BEFORE = 0.4  # [m] before a gap, from nearer than which it is driven through
+ROOM, NEAR = 0.27, 2.5  # [m] beyond the radius, with less of which a way counts as longer, and by how much at most
+ROOMY, TIGHT = 0.1, 10.0  # likewise: a gap into which the robot just fits is taken where there is no other way
 
 
 class Grid:
@@ -66,45 +72,56 @@ class Grid:
 
 
 class Ways:
-    """Shortest ways over what a grid knows to be free, from `start` (2 or 3,), for a robot of `radius` [m]."""
+    """Shortest ways over what a grid knows to be free; the nearer they come to something, the longer they count.
 
-    def __init__(self, grid: Grid, start: Array, radius: float) -> None:
+    Args:
+        grid: see there.
+        start: (2,) or (3,) from where.
+        radius: [m] of the robot.
+        shut: (2,) each, points in gaps that it does not get through.
+    """
+
+    def __init__(self, grid: Grid, start: Array, radius: float, shut: Sequence[Array] = ()) -> None:
         import cv2
 
         known = np.argwhere(np.abs(grid.odds[::8, ::8]) > 0) * 8
         low = np.maximum(known.min(axis=0) - 24, 0) if len(known) else np.array([0, 0])
         high = np.minimum(known.max(axis=0) + 32, SIDE) if len(known) else np.array([8, 8])
-        low -= low % WAY
         window = grid.odds[low[0] : high[0], low[1] : high[1]]
-        window = window[: len(window) // WAY * WAY, : window.shape[1] // WAY * WAY]
-        shape = (len(window) // WAY, WAY, window.shape[1] // WAY, WAY)
-        solid: NDArray[np.bool_] = np.asarray((window > 0.5).reshape(shape).any(axis=(1, 3)))
-        unknown: NDArray[np.bool_] = np.asarray((np.abs(window) <= 0.2).reshape(shape).all(axis=(1, 3)))
-        clearance = cv2.distanceTransform((~solid).astype(np.uint8), cv2.DIST_L2, 5) * CELL * WAY
-        self._grid, self._low = grid, low
+        solid = window > 0.5
+        # Far off there are cells between two beams.
+        unknown = cv2.erode((np.abs(window) <= 0.2).astype(np.uint8), np.ones((2, 2), np.uint8)).astype(bool)
+        room = cv2.distanceTransform((~solid).astype(np.uint8), cv2.DIST_L2, 5) * CELL - radius
+        self._grid, self._low, self._room = grid, low, room
+        self._free = (room > MARGIN) & ~unknown
+        for point in shut:
+            self._free[self._around(self._cell(point), SHUT)] = False
         here = self._cell(start)
-        self._free = (clearance > radius + 0.05) & ~unknown
-        self._free[max(here[0] - 3, 0) : here[0] + 4, max(here[1] - 3, 0) : here[1] + 4] |= ~solid[
-            max(here[0] - 3, 0) : here[0] + 4, max(here[1] - 3, 0) : here[1] + 4
-        ]
-        edge = cv2.dilate(unknown.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
-        self._edge = self._free & edge & (clearance > radius + 0.1)
+        around = self._around(here, UNDER)
+        self._free[around] |= ~solid[around]
+        edge = cv2.dilate(unknown.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
+        self._edge = self._free & edge & (room > 0.1)
         from scipy.sparse.csgraph import dijkstra
 
-        price = 1.0 + 4.0 * np.clip(1.0 - clearance / 0.45, 0.0, 1.0)
+        price = 1.0 + NEAR * np.clip(1.0 - room / ROOM, 0.0, 1.0) + TIGHT * np.clip(1.0 - room / ROOMY, 0.0, 1.0)
         self._reach, self._before = dijkstra(
             _graph(self._free, price), indices=here[0] * self._free.shape[1] + here[1], return_predecessors=True
         )
 
     def _cell(self, point: Array) -> NDArray[np.int64]:
-        return (self._grid.cells(np.asarray(point)[None, :2])[0] - self._low) // WAY
+        return self._grid.cells(np.asarray(point)[None, :2])[0] - self._low
+
+    @staticmethod
+    def _around(cell: NDArray[np.int64], reach: int) -> tuple[slice, slice]:
+        """The square of cells up to `reach` from one (2,)."""
+        x, y = (slice(max(int(i) - reach, 0), max(int(i) + reach + 1, 0)) for i in cell)
+        return x, y
 
     def to(self, goal: Array, near: float = 0.3) -> Array:
         """Points (n, 2) [m] to a free place within `near` [m] of `goal`; none: there is no way."""
         middle, n = self._cell(goal), self._free.shape[1]
-        half = max(1, round(near / CELL / WAY))
-        rows = slice(max(middle[0] - half, 0), middle[0] + half + 1)
-        columns = slice(max(middle[1] - half, 0), middle[1] + half + 1)
+        half = max(1, round(near / CELL))
+        rows, columns = self._around(middle, half)
         reach = self._reach.reshape(-1, n)[rows, columns]
         at = np.argwhere(np.isfinite(reach)) + (rows.start, columns.start)
         if not len(at):
@@ -112,10 +129,11 @@ class Ways:
         return self._back(at[np.hypot(*(at - middle).T).argmin()])
 
     def reached(self) -> tuple[Array, Array]:
-        """Points (n, 2) [m] that can be reached, and the lengths (n,) of the ways there, longer where it is narrow."""
+        """Points (n, 2) [m] that can be reached and have some room, and the lengths (n,) of the ways there."""
         reach = self._reach.reshape(self._free.shape)
-        at = np.argwhere(np.isfinite(reach[::2, ::2])) * 2  # each fourth cell is enough
-        return self._grid.points(at * WAY + self._low + WAY // 2), reach[at[:, 0], at[:, 1]]
+        wanted = np.isfinite(reach) & (self._room >= ROOMY)
+        at = np.argwhere(wanted[::4, ::4]) * 4  # each of these is enough
+        return self._grid.points(at + self._low), reach[at[:, 0], at[:, 1]]
 
     def lengths(self, points: Array) -> Array:
         """Of the ways (k,) [m] to points (k, 2); inf where none is known."""
@@ -124,17 +142,38 @@ class Ways:
         cells = np.where(inside[:, None], cells, 0)
         return np.where(inside, self._reach.reshape(self._free.shape)[cells[:, 0], cells[:, 1]], np.inf)
 
-    def straight(self, way: Array, most: float) -> int:
-        """How many points of a `way` (n, 2) can be driven to in a straight line from its first, up to `most` [m]."""
-        count = 1
+    def onward(self, way: Array, most: float) -> int:
+        """How many points of a `way` (n, 2) to drive at once: as many as a straight line leads along that is up to
+        `most` [m] long and has enough room, or as much as the way. Not into a gap: to before it, or through."""
+        straight = self._straight(way, most)
+        roomy = np.flatnonzero(self._room_at(way) >= ROOMY)
+        before, beyond = roomy[roomy < straight], roomy[roomy >= straight]
+        if len(before) and np.hypot(*(way[before[-1]] - way[0])) > BEFORE:
+            return int(before[-1]) + 1
+        if len(beyond) and np.hypot(*(way[beyond[0]] - way[0])) < most:
+            return int(beyond[0]) + 1
+        return straight
+
+    def _straight(self, way: Array, most: float) -> int:
+        least, count = np.minimum.accumulate(np.minimum(self._room_at(way), ROOMY)), 1
         while count < len(way) and np.hypot(*(way[count] - way[0])) <= most:
             steps = max(2, int(np.hypot(*(way[count] - way[0])) / CELL))
             line = way[0] + np.linspace(0.0, 1.0, steps)[:, None] * (way[count] - way[0])
-            cells = (self._grid.cells(line) - self._low) // WAY
-            if count > 4 and not self._free[cells[:, 0], cells[:, 1]].all():
+            if count > UNDER and (self._room_at(line) < least[count]).any():
                 break
             count += 1
         return count
+
+    def gap(self, way: Array) -> Array | None:
+        """Where (2,) a `way` (n, 2) is tightest, if the robot just fits in there."""
+        ahead = way[UNDER:]
+        room = self._room_at(ahead)
+        return np.asarray(ahead[int(room.argmin())]) if len(ahead) and room.min() < ROOMY else None
+
+    def _room_at(self, points: Array) -> Array:
+        """Beyond the robot's radius, at points (n, 2): (n,) [m]."""
+        cells = self._grid.cells(points) - self._low
+        return self._room[cells[:, 0], cells[:, 1]]
 
     def to_frontier(self, avoid: list[Array]) -> Array:
         """To the nearest edge of what is known; none: nothing is left, or only what lies near `avoid`."""
@@ -144,7 +183,7 @@ class Ways:
         reach = self._reach.reshape(labels.shape)
         at = np.argwhere((stats[labels, cv2.CC_STAT_AREA] >= 4) & (labels > 0) & np.isfinite(reach))
         if len(at) and avoid:
-            points = self._grid.points(at * WAY + self._low)
+            points = self._grid.points(at + self._low)
             at = at[np.min([np.hypot(*(points - p).T) for p in avoid], axis=0) > 0.6]
         far = reach[at[:, 0], at[:, 1]] if len(at) else np.zeros(0)
         at, far = at[far > 0.4], far[far > 0.4]
@@ -157,7 +196,7 @@ class Ways:
             node = int(self._before[node])
             nodes.append(node)
         cells = np.stack(np.divmod(np.array(nodes[::-1]), n), -1)
-        return self._grid.points(cells * WAY + self._low + WAY // 2)
+        return self._grid.points(cells + self._low)
 
 
 def _graph(free: NDArray[np.bool_], price: NDArray[np.float64]) -> csr_array:
@@ -171,6 +210,6 @@ def _graph(free: NDArray[np.bool_], price: NDArray[np.float64]) -> csr_array:
         both = free[here] & free[there]
         rows.append(number[here][both])
         columns.append(number[there][both])
-        costs.append(np.hypot(di, dj) * CELL * WAY * (price[here] + price[there])[both] / 2)
+        costs.append(np.hypot(di, dj) * CELL * (price[here] + price[there])[both] / 2)
     r, c, w = (np.concatenate(v) for v in (rows, columns, costs))
     return coo_array((np.r_[w, w], (np.r_[r, c], np.r_[c, r])), shape=(nx * ny, nx * ny)).tocsr()

@@ -57,7 +57,13 @@ class RouteFollower:
         distance = np.hypot(*(self.poses[:, :2] - pose[:2]).T)
         ahead = distance + 0.05 * np.abs(np.arange(len(distance)) - self.at)
         self.at = int(np.argmin(ahead))
-        return float(distance[self.at])
+        return self._off_the_last_leg(pose) if self.at_end else float(distance[self.at])
+
+    def _off_the_last_leg(self, pose: Array) -> float:
+        """Distance [m] from the straight way between the last place and the goal, which may lie off all places."""
+        leg, way = self.route.goal_pose[:2] - self.poses[-1, :2], pose[:2] - self.poses[-1, :2]
+        share = float(np.clip(way @ leg / max(float(leg @ leg), 1e-9), 0.0, 1.0))
+        return float(np.hypot(*(way - share * leg)))
 
     @property
     def at_end(self) -> bool:

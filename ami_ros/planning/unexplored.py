@@ -15,6 +15,8 @@ from ami_ros.planning.exploration_config import ExplorationConfig
 from ami_ros.planning.occupancy import Ways
 from ami_ros.planning.task import WorldState
 
+SAME_GAP = 0.3  # [m] within which two points are in one gap
+
 
 class Unexplored:
     """Remembers where it was tried in vain, and where the robot looked all round.
@@ -24,12 +26,14 @@ class Unexplored:
         closely: whether there is a third pass.
 
     Attributes:
-        vain: (2,) each, in the map frame: spots that could not be reached.
+        shut: (2,) each, in the map frame: gaps that it does not get through.
     """
 
     def __init__(self, config: ExplorationConfig, closely: bool = False) -> None:
         self.config = config
-        self.vain: list[Array] = []
+        self.shut: list[Array] = []
+        self._tried: list[Array] = []  # (2,) likewise: gaps that it did not get through once
+        self._vain: list[Array] = []  # (2,) likewise: spots that could not be reached
         self._looked: list[Array] = []  # (2,) each, in the map frame
         self._sought: Array | None = None  # (2,) likewise: where it drives to look around
         # Of each pass that is left, times the distances of the second one.
@@ -38,6 +42,15 @@ class Unexplored:
     @property
     def _apart(self) -> float:
         return self._passes[0]
+
+    def not_reached(self, spot: Array, gap: Array | None = None) -> None:
+        """It did not get to a `spot` (2,), or through a `gap` (2,) on the way there; that is tried once more."""
+        if gap is None:
+            self._vain.append(spot)
+        elif self._tried and gaps(gap[None], np.stack(self._tried))[0] < SAME_GAP:
+            self.shut.append(gap)
+        else:
+            self._tried.append(gap)
 
     def looks_around(self, pose: Array, places: Array) -> bool:
         """Whether to turn once around at `pose` (3,), for too little was seen from near here; counts as done.
@@ -105,8 +118,8 @@ class Unexplored:
     def _candidates(self, ways: Ways) -> tuple[Array, Array]:
         """Points (n, 2) that can be reached and were not tried in vain, with the lengths (n,) of the ways."""
         points, way = ways.reached()
-        if self.vain and len(points):
-            keep = gaps(points, np.stack(self.vain)) > self.config.apart
+        if self._vain and len(points):
+            keep = gaps(points, np.stack(self._vain)) > self.config.apart
             points, way = points[keep], way[keep]
         return points, way
 

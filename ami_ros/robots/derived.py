@@ -54,7 +54,8 @@ def navigator_settings(robot: RobotDescription) -> dict[str, Any]:
 
 def exploration_settings(robot: RobotDescription) -> dict[str, Any]:
     """The fields of `ExplorationConfig` that are the robot's: one without a camera has no need to look around."""
-    return {} if robot.camera is not None else {"look_apart": 0.0}
+    looks = {} if robot.camera is not None else {"look_apart": 0.0}
+    return {"robot_radius": robot.shape.radius, **looks}
 
 
 def node_parameters(robot: RobotDescription) -> dict[str, dict[str, Any]]:

@@ -14,6 +14,7 @@ from ami_ros.planning.exploration_config import ExplorationConfig
 from ami_ros.planning.mission_codes import Code
 from ami_ros.planning.place_doubts import PlaceDoubts
 from ami_ros.planning.task import Destination, Leg, Phase, WorldState
+from ami_ros.planning.unexplored import Unexplored
 
 from .conftest import NOTHING, scan_of_points
 
@@ -245,7 +246,7 @@ def test_where_all_round_is_remembered_it_does_not_look() -> None:
 def test_when_nothing_is_new_it_looks_round_where_it_has_not_yet() -> None:
     walls, places = scan_of_points(ring(0.85)), EVERYWHERE[:3]
     around = np.array([[*places[0, :2], yaw] for yaw in np.arange(-3.0, 3.0, 0.5)])
-    exploration = Exploration(ExplorationConfig(look_apart=0.4, half_width=0.05))
+    exploration = Exploration(ExplorationConfig(look_apart=0.4, robot_radius=0.05))
     leg = leg_of(exploration, state_at(0.0, np.concatenate([places, around]), places[0], scan=walls))
     assert "to look around" in leg.reason
     assert np.hypot(*(np.array(leg.destination.pose[:2]) - places[0, :2])) > 0.3
@@ -256,7 +257,7 @@ def test_a_spot_from_near_which_enough_was_seen_is_not_sought_again_and_again() 
     walls, places = scan_of_points(ring(0.85)), EVERYWHERE[:3]
     around = np.array([[*places[0, :2], yaw] for yaw in np.arange(-3.0, 3.0, 0.5)])
     known = np.concatenate([places, around])
-    exploration = Exploration(ExplorationConfig(look_apart=0.4, half_width=0.05))
+    exploration = Exploration(ExplorationConfig(look_apart=0.4, robot_radius=0.05))
     legs, pose = [], places[0]
     for stamp in range(200):
         leg = exploration.step(state_at(float(stamp), known, pose, scan=walls)).leg
@@ -329,6 +330,16 @@ def test_corridors_that_the_robot_does_not_fit_through_are_not_taken() -> None:
     exploration = Exploration(CONFIG)
     leg = leg_of(exploration, state_at(0.0, scan=scan_of_points(ring(0.85))))
     assert exploration.phase is Phase.RETURNING and leg.destination.kind == "place"
+
+
+def test_a_gap_that_it_did_not_get_through_is_tried_once_more_and_then_left() -> None:
+    unexplored, spot, gap = Unexplored(CONFIG), np.array([2.0, 0.0]), np.array([1.0, 0.0])
+    unexplored.not_reached(spot, gap)
+    assert not unexplored.shut
+    unexplored.not_reached(spot, gap + [0.1, 0.1])
+    assert len(unexplored.shut) == 1
+    unexplored.not_reached(spot, np.array([5.0, 0.0]))
+    assert len(unexplored.shut) == 1
 
 
 def ring(radius: float) -> Array:

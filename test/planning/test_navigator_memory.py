@@ -10,12 +10,12 @@ from ami_ros.geometry import compose
 from ami_ros.memory.codes import Code as MemoryCode
 from ami_ros.planning import goal_tracker
 from ami_ros.planning.codes import Code
-from ami_ros.planning.navigator import LOOK_AROUND_SECONDS
+from ami_ros.planning.navigator import LOOK_AROUND_SECONDS, Navigator
 from ami_ros.planning.types import Goal, State
 from harness.exact_model import ExactModel, latent_of
 
-from .conftest import PERIOD
-from .course import GOAL, Course, assert_at, course_with_memory, flat_course, route_to
+from .conftest import PERIOD, robot_at, room_with_box
+from .course import GOAL, WITH_MEMORY, Answer, Course, assert_at, course_with_memory, flat_course, route_to
 
 
 @pytest.fixture
@@ -143,3 +143,23 @@ def test_any_other_pose_waits_for_one(course: Course, there: tuple[float, float]
     course.answer = None
     course.navigator.start(Goal(pose=compose(course.robot.odometry()[0], np.array([*there, 0.0]))))
     assert course.step().message == "asking memory for a route"
+
+
+def before_a_box(model: ExactModel, y: float, answer: Answer) -> Course:
+    """A robot that would drive along x at 2 m, and a box of 0.6 m whose middle lies at `y` [m]."""
+    return Course(Navigator(model, WITH_MEMORY), robot_at(0.8, 2.0, 0.0, room_with_box(1.6, y)), answer)
+
+
+def test_a_pose_near_by_past_a_corner_waits_for_no_route(model: ExactModel) -> None:
+    course = before_a_box(model, 1.55, None)  # less than the robot's half width is in the way
+    course.navigator.start(Goal(pose=compose(course.robot.odometry()[0], np.array([1.6, 0.0, 0.0]))))
+    assert course.run(20.0).succeeded
+    assert "asking memory for a route" not in {decision.message for decision in course.decisions}
+
+
+def test_a_pose_behind_a_corner_is_driven_to_from_the_end_of_the_route(model: ExactModel) -> None:
+    goal = np.array([2.4, 2.1, 0.0])
+    course = before_a_box(model, 1.8, route_to(goal, (0.7, 2.0), (0.8, 2.0)))  # nobody drove farther than to here
+    course.navigator.start(Goal(pose=goal, in_map=True))
+    assert course.run(20.0).succeeded
+    assert_at(course.robot, goal)

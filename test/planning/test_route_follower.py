@@ -170,3 +170,9 @@ def test_a_spot_where_the_robot_once_looked_around_is_one_step() -> None:
     assert len(follower.poses) == len(follower.route.places) == len(follower.left) == 5
     assert follower.subgoal(np.zeros(3), None).pose[0] == pytest.approx(1.4)
     assert follower.subgoal(np.array([1.2, 0.0, 0.0]), None).index == 4
+
+
+def test_on_the_way_to_a_goal_off_all_places_it_is_on_the_route() -> None:
+    follower = RouteFollower(route([(0.0, 0.0), (0.5, 0.0)], np.array([2.5, 0.0, 0.0])), CONFIG)
+    assert follower.update(np.array([2.0, 0.1, 0.0])) == pytest.approx(0.1)
+    assert follower.update(np.array([2.0, 1.5, 0.0])) == pytest.approx(1.5)

@@ -65,8 +65,14 @@ def test_type_of_commands_mount_and_frames_reach_the_nodes() -> None:
 
 
 def test_a_robot_without_a_camera_does_not_look_around_while_it_explores() -> None:
-    assert node_parameters(load_robot("ami_bot_laser"))["mission"]["exploration"] == {"look_apart": 0.0}
-    assert "exploration" not in node_parameters(load_robot("ami_bot"))["mission"]
+    assert node_parameters(load_robot("ami_bot_laser"))["mission"]["exploration"]["look_apart"] == 0.0
+    assert "look_apart" not in node_parameters(load_robot("ami_bot"))["mission"]["exploration"]
+
+
+@pytest.mark.parametrize("name", ["ami_bot", "turtlebot3_waffle_pi"])
+def test_exploring_takes_the_gaps_into_which_this_robot_fits(name: str) -> None:
+    robot = load_robot(name)
+    assert node_parameters(robot)["mission"]["exploration"]["robot_radius"] == robot.shape.radius
 
 
 def test_topics_of_the_robot_take_the_place_of_the_usual_names() -> None:
