@@ -1,7 +1,8 @@
-"""Where to look for a goal that no place shows for certain: from where most speaks for it, for the way there.
+"""Where to look for a goal that no place shows for certain: from where most speaks for it, for the way there. And where
+to go first towards a goal that no way is known to.
 
-Three things speak for a spot: what places say of the goal, though none for certain; that little was seen from there;
-and that nobody has been there yet.
+Three things speak for a spot to look from: what places say of the goal, though none for certain; that little was seen
+from there; and that nobody has been there yet.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ APART = 1.2  # [m] between two spots
 CELL = 0.4  # [m] in which one place stands for all ...
 COARSE_CELL = 0.8  # [m] ... and what it saw to be free for what all saw
 MOST = 12  # spots
+REST = 1.5  # times the straight way that is left beyond a spot: how much of it is to be driven, nobody knows
 
 Lengths = Callable[[Array], Array]  # poses (k, 3) -> lengths (k,) [m] of the ways there from the robot; inf: none
 # Rows of places -> spots (k, 2) that they saw to be free, and the rows (k,) that did; see `FreeWays.beyond`.
@@ -63,6 +65,27 @@ def in_order(
         if not chosen or np.hypot(*(spots[chosen, :2] - spots[row, :2]).T).min() > APART:
             chosen.append(int(row))
     return certain + [Hypothesis(spots[row], 0.0) for row in chosen]
+
+
+def towards(goal: Array, places: Array, lengths: Lengths, beyond: Beyond) -> Array:
+    """Free ground (k, 3) that nobody drove to, that first over which the way to an unknown `goal` (3,) is likely short.
+
+    Args:
+        goal: in the map frame; no way to it is known.
+        places: (n, 3) all that are remembered.
+        lengths: from the robot.
+        beyond: see `in_order`.
+    """
+    spots, seen_from = beyond(_one_a_cell(places, COARSE_CELL))
+    if not len(spots):
+        return np.zeros((0, 3))
+    ends, rest = places[seen_from], goal[:2] - spots
+    way = lengths(ends) + np.hypot(*(spots - ends[:, :2]).T) + REST * np.hypot(*rest.T)
+    chosen: list[int] = []
+    for row in np.argsort(way, kind="stable")[: np.isfinite(way).sum()]:
+        if not chosen or np.hypot(*(spots[chosen] - spots[row]).T).min() > APART:
+            chosen.append(int(row))
+    return np.column_stack([spots, np.arctan2(rest[:, 1], rest[:, 0])])[chosen[:MOST]]
 
 
 def _spots(guesses: Array, places: Array, beyond: Beyond | None) -> tuple[Array, Array, Array]:

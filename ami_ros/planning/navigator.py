@@ -229,6 +229,9 @@ class Navigator:
         near = routing.flat or seen or self._is_at_end(goal) or self._is_direct(goal, percept)
         if (step := self._finder.check(percept, sight, near)) is not None:
             return self._check(percept, sight, step)
+        if routing.went_on(percept):
+            self.planner.reset()
+            return Decision.hold(State.PLANNING, "no way to the goal is known; asking memory from nearer")
         arrival = Arrival.APPROACHING
         if near and sight.pose is not None:
             returns, arrival = self._stop.returns, self._stop.update(percept.stamp, sight.pose)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ami_ros.errors import AmiError
+from ami_ros.geometry import Array
 from ami_ros.memory.codes import Code as MemoryCode
 from ami_ros.memory.types import GoalQuery, Route
 from ami_ros.planning.blocked_ways import NEAR, SEEN, SIGHT, BlockedWay, BlockedWays, wall_across
@@ -17,6 +18,8 @@ from ami_ros.planning.types import Goal, Percept, RouteRequest
 
 MAX_ROUNDS = 2  # times that no way is left which was not found blocked, after which the goal is given up
 LOST_SECONDS = 2.0  # [s] of not being localised, after which memory is asked for another route
+ON_THE_WAY = 0.5  # [m] from free ground from where the way to a pose may go on, at which memory is asked again
+TRIES = 2  # to get to such ground
 HIDDEN_SECONDS = 2.5  # [s] of seeing no place of the route ahead, after which the way counts as blocked
 
 
@@ -43,6 +46,7 @@ class Routing:
         self.hypothesis = 0
         self.replans = self.rounds = 0
         self.exhausted = ""
+        self._tried: list[Array] = []  # (3,) each, in the map frame: free ground from where the way was to go on
         self._guessed = False  # no place shows for certain that the goal is where the last route led
         self._wanted = config.use_memory
         self._lost, self._hidden, self._walled = Stopwatch(), Stopwatch(), Stopwatch()
@@ -58,6 +62,14 @@ class Routing:
     def split(self) -> bool:
         """Whether the goal may as well be elsewhere, as far as memory knows."""
         return self.follower is not None and self.follower.route.goal_confidence < SPLIT
+
+    @property
+    def leads_on(self) -> bool:
+        """Whether no way to the pose that is the goal is known, and the route in use leads to where it may go on."""
+        return self.follower is not None and self._is_unknown(self.follower.route)
+
+    def _is_unknown(self, route: Route) -> bool:
+        return self.goal.pose is not None and route.goal_confidence <= 0.0
 
     # Questions and answers
 
@@ -77,6 +89,8 @@ class Routing:
     def answer(self, answer: Route | AmiError) -> None:
         """Takes memory's answer."""
         self._wanted = False
+        if isinstance(answer, Route) and self._is_unknown(answer) and not self._may_lead_on(answer.goal_pose):
+            return
         if isinstance(answer, Route):
             self._guessed = answer.goal_confidence <= 0.0
             self.follower = RouteFollower(answer, self.config.follower)
@@ -86,6 +100,8 @@ class Routing:
             self._wanted = True
         elif self._asked.avoid_edges and answer.code == MemoryCode.NO_ROUTE:
             self._look_at_blockage()
+        elif self.hypothesis and self.goal.pose is not None:
+            self.refusal = Code.GOAL_NOT_REMEMBERED, f"{answer}; looked for one from {len(self._tried)} spots"
         elif self.goal.recognised and answer.code == MemoryCode.NO_ROUTE:
             self.hypothesis += 1  # no place saw a way to where this one lies
             self._wanted = True
@@ -101,6 +117,32 @@ class Routing:
             self.refusal = Code.NO_MEMORY if silent else Code.GOAL_NOT_REMEMBERED, str(answer)
         else:
             self.flat = True
+
+    def _may_lead_on(self, ground: Array) -> bool:
+        """Whether to go to free `ground` (3,) from where the way to a pose may go on; else other ground is asked for. A
+        pose in odom is driven to without memory instead."""
+        if not self.goal.in_map:
+            self.flat = True
+            return False
+        if sum(np.hypot(*(ground - tried)[:2]) < ON_THE_WAY for tried in self._tried) >= TRIES:
+            self.hypothesis, self._wanted = self.hypothesis + 1, True
+            return False
+        self._tried.append(ground)
+        self.hypothesis = 0
+        return True
+
+    def went_on(self, percept: Percept) -> bool:
+        """Whether the robot has come to free ground from where the way to a pose may go on; then memory, which has seen
+        more by now, is asked again."""
+        if not self.leads_on or percept.location is None or not percept.location.localised:
+            return False
+        assert self.follower is not None
+        ground = self.follower.route.goal_pose
+        if np.hypot(*(ground - pose_in_map(percept.location, percept.odometry))[:2]) > ON_THE_WAY:
+            return False
+        self._tried += [ground] * TRIES
+        self.ask_again()
+        return True
 
     def _look_at_blockage(self) -> None:
         """No way is left that was not found blocked: one is looked at again, a few times; then a goal that was only to

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.geometry import Array
-from ami_ros.memory.lookouts import LEAST, in_order
+from ami_ros.memory.lookouts import APART, LEAST, in_order, towards
 from ami_ros.memory.matching import Hypothesis
 from ami_ros.memory.recognition import Evidence
 
@@ -77,3 +77,22 @@ def test_free_ground_beyond_what_was_driven_is_looked_at_before_what_lacks_some_
 
     poses = [found.pose[:2].round(1).tolist() for found in in_order([], PLACES, straight, silent, beyond)]
     assert poses == [[4.3, 2.0], [4.0, 0.0]] and 0 < len(asked) <= 4  # those close to one another are one
+
+
+def test_towards_a_goal_that_no_way_is_known_to_new_ground_comes_first_that_lies_on_the_way() -> None:
+    new = np.array([[-2.0, 0.0], [3.0, 0.0], [3.3, 0.0], [3.0, 3.0]])
+    found = towards(np.array([8.0, 0.0, 0.0]), SEEN, straight, lambda rows: (new, np.zeros(len(new), np.int64)))
+    assert found[0, 0] == 3.3 and found[-1, 0] == -2.0
+    assert np.hypot(*np.diff(found[:, :2], axis=0).T).min() > APART
+
+
+def test_new_ground_that_no_way_leads_to_is_none() -> None:
+    def walled(poses: Array) -> Array:
+        return np.full(len(poses), np.inf)
+
+    def nothing(rows: NDArray[np.int64]) -> tuple[Array, NDArray[np.int64]]:
+        return np.zeros((0, 2)), np.zeros(0, np.int64)
+
+    goal, one = np.array([8.0, 0.0, 0.0]), (np.array([[3.0, 0.0]]), np.zeros(1, np.int64))
+    assert not len(towards(goal, SEEN, walled, lambda rows: one))
+    assert not len(towards(goal, SEEN, straight, nothing))

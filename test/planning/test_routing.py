@@ -12,7 +12,7 @@ from ami_ros.memory.codes import Code as MemoryCode
 from ami_ros.planning.blocked_ways import BlockedWays
 from ami_ros.planning.codes import Code
 from ami_ros.planning.navigator_config import NavigatorConfig
-from ami_ros.planning.routing import MAX_ROUNDS, Routing
+from ami_ros.planning.routing import MAX_ROUNDS, TRIES, Routing
 from ami_ros.planning.types import Goal
 from harness.exact_model import latent_of
 
@@ -116,3 +116,40 @@ def test_where_it_got_stuck_is_avoided() -> None:
     routing.misfit(HERE)
     routing.stuck_here()
     assert routing.blocked.legs(HERE.stamp) == ((1, 2),)
+
+
+FAR = Goal(pose=np.array([9.0, 9.0, 0.0]), in_map=True)  # of which memory knows free ground on the way, at GOAL
+ON = replace(ROUTE, goal_confidence=0.0)
+
+
+def test_to_a_pose_that_no_way_is_known_to_it_goes_on_from_free_ground_on_the_way() -> None:
+    routing = routing_of(FAR)
+    routing.answer(ON)
+    assert routing.leads_on and not routing.went_on(HERE)
+    robot = robot_at(*GOAL)
+    assert routing.went_on(percept_of(robot, location_of(robot)))
+    request = routing.request(HERE)
+    assert request is not None and request.goal.pose is not None and request.hypothesis == 0
+    routing.answer(ON)  # the same again: it has been there
+    request = routing.request(HERE)
+    assert routing.follower is None and request is not None and request.hypothesis == 1
+    routing.answer(replace(ROUTE, goal_confidence=1.0))  # memory knows the way by now
+    assert routing.follower is not None and not routing.leads_on
+
+
+def test_free_ground_that_it_does_not_get_to_is_left_and_when_none_is_left_the_goal_is() -> None:
+    routing = routing_of(FAR)
+    for _ in range(TRIES):
+        routing.answer(ON)
+        assert routing.leads_on
+        routing.ask_again()
+    routing.answer(ON)
+    assert routing.follower is None
+    routing.answer(NO_ROUTE)
+    assert routing.refusal is not None and routing.refusal[0] is Code.GOAL_NOT_REMEMBERED
+
+
+def test_to_a_pose_in_odom_that_no_way_is_known_to_it_drives_without_memory() -> None:
+    routing = routing_of(Goal(pose=np.array([3.0, 0.0, 0.0])))
+    routing.answer(ON)
+    assert routing.flat and routing.follower is None
