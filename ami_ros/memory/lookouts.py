@@ -67,8 +67,8 @@ def in_order(
     return certain + [Hypothesis(spots[row], 0.0) for row in chosen]
 
 
-def towards(goal: Array, places: Array, lengths: Lengths, beyond: Beyond) -> Array:
-    """Free ground (k, 3) that nobody drove to, that first over which the way to an unknown `goal` (3,) is likely short.
+def frontiers(goal: Array, places: Array, lengths: Lengths, beyond: Beyond) -> Array:
+    """Free ground (k, 3) that nobody drove to, that first over which the way to a `goal` (3,) is likely short.
 
     Args:
         goal: in the map frame; no way to it is known.

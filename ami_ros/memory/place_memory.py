@@ -17,7 +17,7 @@ from ami_ros.memory.index import Latents
 from ami_ros.memory.localisation import PlaceFilter
 from ami_ros.memory.merging import Merged, MergeLimits, merge
 from ami_ros.memory.place_map import PlaceMap
-from ami_ros.memory.questions import count, locate, nearer, recall, statistics
+from ami_ros.memory.questions import count, frontier_towards, locate, recall, statistics
 from ami_ros.memory.relaxation import warm_up
 from ami_ros.memory.survey import Survey
 from ami_ros.memory.types import GoalQuery, Location, Place, PlaceQuery, Places, Route, Statistics
@@ -147,7 +147,7 @@ class PlaceMemory:
         Args:
             goal: what to look for.
             hypothesis: 0 for the best match of a latent goal, 1 for the next, ...; of a pose that no way is known to,
-                which free ground to go on from: the route leads there, with a `goal_confidence` of 0.
+                which frontier to go on from: the route leads there, with a `goal_confidence` of 0.
             avoid_edges: pairs of place ids that were found blocked; they cost more from now on, until they are driven
                 or time passes.
 
@@ -161,7 +161,7 @@ class PlaceMemory:
                 self.map.failed(start, stop, location.stamp)
         found = self.map.graph.shortest_path(location.pose, pose, avoid_edges, location.stamp)
         if found is None and goal.pose is not None:
-            pose, share = nearer(self.map, pose, hypothesis, location.pose), 0.0
+            pose, share = frontier_towards(self.map, pose, hypothesis, location.pose), 0.0
             found = self.map.graph.shortest_path(location.pose, pose, avoid_edges, location.stamp)
         if found is None:
             raise AmiError("memory: no way to the goal's place is known", Code.NO_ROUTE)

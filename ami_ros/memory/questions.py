@@ -12,7 +12,7 @@ from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, pose_gap
 from ami_ros.memory.codes import Code
 from ami_ros.memory.index import Latents
-from ami_ros.memory.lookouts import in_order, towards
+from ami_ros.memory.lookouts import frontiers, in_order
 from ami_ros.memory.matching import cluster, match
 from ami_ros.memory.place_map import PlaceMap
 from ami_ros.memory.recognition import COMPARED
@@ -71,16 +71,16 @@ def locate(places: PlaceMap, goal: GoalQuery, hypothesis: int, robot: Array) -> 
     raise AmiError(f"memory: no place {name} is remembered", Code.NOT_FOUND)
 
 
-def nearer(places: PlaceMap, goal: Array, hypothesis: int, robot: Array) -> Array:
-    """Pose (3,) in the map frame from where an unknown way to `goal` (3,) may go on; the robot is at `robot` (3,).
+def frontier_towards(places: PlaceMap, goal: Array, hypothesis: int, robot: Array) -> Array:
+    """Pose (3,) in the map of a frontier from where the way to `goal` (3,) may go on; the robot is at `robot` (3,).
 
     Raises:
-        AmiError: `Code.NO_ROUTE`: there is no such ground, or not that many of it.
+        AmiError: `Code.NO_ROUTE`: there is none, or there are not that many.
     """
     free, lengths = places.graph.free, partial(places.graph.lengths, robot)
-    spots = np.zeros((0, 3)) if free is None else towards(goal, places.index.poses, lengths, free.beyond)
+    spots = np.zeros((0, 3)) if free is None else frontiers(goal, places.index.poses, lengths, free.beyond)
     if hypothesis >= len(spots):
-        raise AmiError("memory: no way to the goal is known, nor free ground that may lead there", Code.NO_ROUTE)
+        raise AmiError("memory: no way to the goal is known, nor a frontier from where to look for one", Code.NO_ROUTE)
     return np.asarray(spots[hypothesis])
 
 

@@ -229,7 +229,7 @@ class Navigator:
         near = routing.flat or seen or self._is_at_end(goal) or self._is_direct(goal, percept)
         if (step := self._finder.check(percept, sight, near)) is not None:
             return self._check(percept, sight, step)
-        if routing.went_on(percept):
+        if routing.is_at_frontier(percept):
             self.planner.reset()
             return Decision.hold(State.PLANNING, "no way to the goal is known; asking memory from nearer")
         arrival = Arrival.APPROACHING

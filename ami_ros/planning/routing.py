@@ -18,8 +18,7 @@ from ami_ros.planning.types import Goal, Percept, RouteRequest
 
 MAX_ROUNDS = 2  # times that no way is left which was not found blocked, after which the goal is given up
 LOST_SECONDS = 2.0  # [s] of not being localised, after which memory is asked for another route
-ON_THE_WAY = 0.5  # [m] from free ground from where the way to a pose may go on, at which memory is asked again
-TRIES = 2  # to get to such ground
+AT_FRONTIER = 0.5  # [m] from a frontier at which memory is asked again for the way to a pose
 HIDDEN_SECONDS = 2.5  # [s] of seeing no place of the route ahead, after which the way counts as blocked
 
 
@@ -46,7 +45,8 @@ class Routing:
         self.hypothesis = 0
         self.replans = self.rounds = 0
         self.exhausted = ""
-        self._tried: list[Array] = []  # (3,) each, in the map frame: free ground from where the way was to go on
+        self._tried: list[Array] = []  # (3,) each, in the map frame: frontiers on the way to a pose ...
+        self._done: list[Array] = []  # ... and those to which it was, or that it did not get to at once
         self._guessed = False  # no place shows for certain that the goal is where the last route led
         self._wanted = config.use_memory
         self._lost, self._hidden, self._walled = Stopwatch(), Stopwatch(), Stopwatch()
@@ -63,12 +63,8 @@ class Routing:
         """Whether the goal may as well be elsewhere, as far as memory knows."""
         return self.follower is not None and self.follower.route.goal_confidence < SPLIT
 
-    @property
-    def leads_on(self) -> bool:
-        """Whether no way to the pose that is the goal is known, and the route in use leads to where it may go on."""
-        return self.follower is not None and self._is_unknown(self.follower.route)
-
-    def _is_unknown(self, route: Route) -> bool:
+    def _is_partial(self, route: Route) -> bool:
+        """Whether no way to the pose that is the goal is known, and a route leads to a frontier on the way there."""
         return self.goal.pose is not None and route.goal_confidence <= 0.0
 
     # Questions and answers
@@ -89,7 +85,7 @@ class Routing:
     def answer(self, answer: Route | AmiError) -> None:
         """Takes memory's answer."""
         self._wanted = False
-        if isinstance(answer, Route) and self._is_unknown(answer) and not self._may_lead_on(answer.goal_pose):
+        if isinstance(answer, Route) and self._is_partial(answer) and not self._takes(answer.goal_pose):
             return
         if isinstance(answer, Route):
             self._guessed = answer.goal_confidence <= 0.0
@@ -101,7 +97,7 @@ class Routing:
         elif self._asked.avoid_edges and answer.code == MemoryCode.NO_ROUTE:
             self._look_at_blockage()
         elif self.hypothesis and self.goal.pose is not None:
-            self.refusal = Code.GOAL_NOT_REMEMBERED, f"{answer}; looked for one from {len(self._tried)} spots"
+            self.refusal = Code.GOAL_NOT_REMEMBERED, f"{answer}; it was looked for from {len(self._tried)} frontiers"
         elif self.goal.recognised and answer.code == MemoryCode.NO_ROUTE:
             self.hypothesis += 1  # no place saw a way to where this one lies
             self._wanted = True
@@ -118,29 +114,29 @@ class Routing:
         else:
             self.flat = True
 
-    def _may_lead_on(self, ground: Array) -> bool:
-        """Whether to go to free `ground` (3,) from where the way to a pose may go on; else other ground is asked for. A
-        pose in odom is driven to without memory instead."""
+    def _takes(self, frontier: Array) -> bool:
+        """Whether to go to a `frontier` (3,) on the way to a pose; else another is asked for. To a pose in odom it
+        drives without memory instead."""
         if not self.goal.in_map:
             self.flat = True
             return False
-        if sum(np.hypot(*(ground - tried)[:2]) < ON_THE_WAY for tried in self._tried) >= TRIES:
+        if _is_among(frontier, self._done):
             self.hypothesis, self._wanted = self.hypothesis + 1, True
             return False
-        self._tried.append(ground)
+        (self._done if _is_among(frontier, self._tried) else self._tried).append(frontier)  # it is tried twice
         self.hypothesis = 0
         return True
 
-    def went_on(self, percept: Percept) -> bool:
-        """Whether the robot has come to free ground from where the way to a pose may go on; then memory, which has seen
-        more by now, is asked again."""
-        if not self.leads_on or percept.location is None or not percept.location.localised:
+    def is_at_frontier(self, percept: Percept) -> bool:
+        """Whether the robot has come to a frontier on the way to a pose; then memory, which has seen more by now, is
+        asked again."""
+        location, follower = percept.location, self.follower
+        if follower is None or not self._is_partial(follower.route) or location is None or not location.localised:
             return False
-        assert self.follower is not None
-        ground = self.follower.route.goal_pose
-        if np.hypot(*(ground - pose_in_map(percept.location, percept.odometry))[:2]) > ON_THE_WAY:
+        frontier = follower.route.goal_pose
+        if np.hypot(*(frontier - pose_in_map(location, percept.odometry))[:2]) > AT_FRONTIER:
             return False
-        self._tried += [ground] * TRIES
+        self._done.append(frontier)
         self.ask_again()
         return True
 
@@ -231,3 +227,7 @@ class Routing:
         middle = (first.pose[:2] + second.pose[:2]) / 2
         near = not by_scan or bool(np.hypot(*(middle - self._pose[:2])) < NEAR)
         self.blocked.add(BlockedWay((first.id, second.id), middle, self._stamp, near, by_scan))
+
+
+def _is_among(frontier: Array, others: list[Array]) -> bool:
+    return any(np.hypot(*(frontier - other)[:2]) < AT_FRONTIER for other in others)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.geometry import Array
-from ami_ros.memory.lookouts import APART, LEAST, in_order, towards
+from ami_ros.memory.lookouts import APART, LEAST, frontiers, in_order
 from ami_ros.memory.matching import Hypothesis
 from ami_ros.memory.recognition import Evidence
 
@@ -81,7 +81,7 @@ def test_free_ground_beyond_what_was_driven_is_looked_at_before_what_lacks_some_
 
 def test_towards_a_goal_that_no_way_is_known_to_new_ground_comes_first_that_lies_on_the_way() -> None:
     new = np.array([[-2.0, 0.0], [3.0, 0.0], [3.3, 0.0], [3.0, 3.0]])
-    found = towards(np.array([8.0, 0.0, 0.0]), SEEN, straight, lambda rows: (new, np.zeros(len(new), np.int64)))
+    found = frontiers(np.array([8.0, 0.0, 0.0]), SEEN, straight, lambda rows: (new, np.zeros(len(new), np.int64)))
     assert found[0, 0] == 3.3 and found[-1, 0] == -2.0
     assert np.hypot(*np.diff(found[:, :2], axis=0).T).min() > APART
 
@@ -94,5 +94,5 @@ def test_new_ground_that_no_way_leads_to_is_none() -> None:
         return np.zeros((0, 2)), np.zeros(0, np.int64)
 
     goal, one = np.array([8.0, 0.0, 0.0]), (np.array([[3.0, 0.0]]), np.zeros(1, np.int64))
-    assert not len(towards(goal, SEEN, walled, lambda rows: one))
-    assert not len(towards(goal, SEEN, straight, nothing))
+    assert not len(frontiers(goal, SEEN, walled, lambda rows: one))
+    assert not len(frontiers(goal, SEEN, straight, nothing))

@@ -138,7 +138,7 @@ def test_a_goal_off_the_map_has_a_way_where_it_was_seen_to_be_free_and_none_thro
     behind = memory.find_route(GoalQuery(pose=in_map(13.0, 5.0)))  # the wall at 14 m
     assert behind.goal_confidence == 0.0
     assert np.hypot(*(behind.goal_pose - in_map(13.0, 5.0))[:2]) > 1.0  # free ground before it, from where to go on
-    with pytest.raises(AmiError, match="nor free ground"):
+    with pytest.raises(AmiError, match="nor a frontier"):
         memory.find_route(GoalQuery(pose=in_map(13.0, 5.0)), hypothesis=100)
     memory.close()
 

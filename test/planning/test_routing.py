@@ -12,7 +12,7 @@ from ami_ros.memory.codes import Code as MemoryCode
 from ami_ros.planning.blocked_ways import BlockedWays
 from ami_ros.planning.codes import Code
 from ami_ros.planning.navigator_config import NavigatorConfig
-from ami_ros.planning.routing import MAX_ROUNDS, TRIES, Routing
+from ami_ros.planning.routing import MAX_ROUNDS, Routing
 from ami_ros.planning.types import Goal
 from harness.exact_model import latent_of
 
@@ -125,23 +125,23 @@ ON = replace(ROUTE, goal_confidence=0.0)
 def test_to_a_pose_that_no_way_is_known_to_it_goes_on_from_free_ground_on_the_way() -> None:
     routing = routing_of(FAR)
     routing.answer(ON)
-    assert routing.leads_on and not routing.went_on(HERE)
+    assert routing.follower is not None and not routing.is_at_frontier(HERE)
     robot = robot_at(*GOAL)
-    assert routing.went_on(percept_of(robot, location_of(robot)))
+    assert routing.is_at_frontier(percept_of(robot, location_of(robot)))
     request = routing.request(HERE)
     assert request is not None and request.goal.pose is not None and request.hypothesis == 0
     routing.answer(ON)  # the same again: it has been there
     request = routing.request(HERE)
     assert routing.follower is None and request is not None and request.hypothesis == 1
     routing.answer(replace(ROUTE, goal_confidence=1.0))  # memory knows the way by now
-    assert routing.follower is not None and not routing.leads_on
+    assert routing.follower is not None and not routing.is_at_frontier(HERE)
 
 
 def test_free_ground_that_it_does_not_get_to_is_left_and_when_none_is_left_the_goal_is() -> None:
     routing = routing_of(FAR)
-    for _ in range(TRIES):
+    for _ in range(2):
         routing.answer(ON)
-        assert routing.leads_on
+        assert routing.follower is not None
         routing.ask_again()
     routing.answer(ON)
     assert routing.follower is None
