@@ -17,11 +17,10 @@ BETWEEN = 0.05  # [rad] to either side of a direction, in which a laser of few b
 TO_JOIN = 0.0, 0.2  # [m] half width of what has to be free between two places, and how far beyond the other
 TO_GOAL = 0.1, -0.15  # likewise up to a goal off the map: near walls its pose is often a little inside of one
 HERE = 0.3  # [m] from a place that is free because a robot stood there
-_AWAY = np.repeat([1.0, 1.5, 2.0], 15)  # [m] from a place to spots that it may have seen to be free ...
-_BEARINGS = np.tile(np.linspace(-np.pi, np.pi, 15, endpoint=False), 3)  # [rad] ... and in which they lie
+_AWAY = np.repeat([0.5, 1.0, 1.5, 2.0], 15)  # [m] from a place to spots that it may have seen to be free ...
+_BEARINGS = np.tile(np.linspace(-np.pi, np.pi, 15, endpoint=False), 4)  # [rad] ... and in which they lie
 SPOTS = np.column_stack([_AWAY * np.cos(_BEARINGS), _AWAY * np.sin(_BEARINGS)])  # (k, 2) in its frame
 TO_SPOT = 0.22, 0.25  # as TO_JOIN, so that a robot can turn around there
-NEW = 0.9  # [m] from all places, from which a spot is one that nobody drove to
 
 
 class FreeWays:
@@ -45,11 +44,12 @@ class FreeWays:
         pose = self._places.index.poses[self._places.index.row(place_id)]
         return self._is_free(place_id, relative(pose, np.array([*point, 0.0]))[:2], *TO_GOAL)
 
-    def beyond(self, rows: NDArray[np.int64]) -> tuple[Array, NDArray[np.int64]]:
+    def beyond(self, rows: NDArray[np.int64], off: float) -> tuple[Array, NDArray[np.int64]]:
         """Spots (k, 2) of the map that nobody drove to, and rows (k,) of the places that saw them to be free.
 
         Args:
             rows: of the places that are asked.
+            off: [m] from all places, at least.
         """
         index = self._places.index
         seen = {int(row): free for row in rows if (free := self._closures.free(int(index.ids[row]))) is not None}
@@ -60,7 +60,7 @@ class FreeWays:
         room = [_room(free, float(d), half_width, spot) for spot, d in zip(SPOTS, distance, strict=True)]
         good = np.stack(room, axis=1) > distance + more
         spots = transform_points(index.poses[asked], SPOTS)[good]
-        new = gaps(spots, index.poses[:, :2]) > NEW
+        new = gaps(spots, index.poses[:, :2]) > off
         return spots[new], np.repeat(asked, good.sum(axis=1))[new]
 
     def _is_free(self, place_id: int, point: Array, half_width: float, beyond: float) -> bool:

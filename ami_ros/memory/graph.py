@@ -28,8 +28,8 @@ class Free(Protocol):
     def to(self, place_id: int, point: Array) -> bool:
         """Whether the straight way from a place to a `point` (2,) [m] of the map was seen to be."""
 
-    def beyond(self, rows: NDArray[np.int64]) -> tuple[Array, NDArray[np.int64]]:
-        """Spots (k, 2) [m] of the map that places in `rows` saw to be, and that nobody drove to; and by which (k,)."""
+    def beyond(self, rows: NDArray[np.int64], off: float) -> tuple[Array, NDArray[np.int64]]:
+        """Spots (k, 2) [m] of the map that places in `rows` saw to be, so far `off` all places; and by which (k,)."""
 
 
 @dataclass(frozen=True)

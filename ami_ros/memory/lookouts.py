@@ -1,8 +1,8 @@
 """Where to look for a goal that no place shows for certain: from where most speaks for it, for the way there. And where
 to go first towards a goal that no way is known to.
 
-Three things speak for a spot to look from: what places say of the goal, though none for certain; that little was seen
-from there; and that nobody has been there yet.
+Four things speak for a spot to look from: what places say of the goal, though none for certain; that little was seen
+from there; that nobody has been there yet; and that it is near to where the goal was asked for.
 """
 
 from __future__ import annotations
@@ -15,26 +15,37 @@ from numpy.typing import NDArray
 from ami_ros.geometry import Array
 from ami_ros.memory.matching import Hypothesis
 from ami_ros.memory.recognition import Evidence
-from ami_ros.memory.views import missing_views
+from ami_ros.memory.types import SearchState
+from ami_ros.memory.views import DIRECTIONS, missing_views
 
 TURN = 2.5  # [m] that could be driven while the robot turns once around
 SEEN = 0.3  # of the evidence for a spot from which all was seen, beside one from which nothing was; measured, see ...
 PRIOR = 0.1  # of evidence for any spot, where the picture says nothing; ... docs/decisions/0097
 LEAST = 0.05  # of such a chance, below which a spot is not worth a look: of 69 goals 65 lay where there was more
-REACH = 1.0  # [m] from a place within which it shows what can be seen from there
-APART = 1.2  # [m] between two spots
+REACH = 0.8  # [m] from a place within which it shows what can be seen from there: beyond, few goals are recognised
+NEAR, NEARER = 0.7, 10.0  # [m] over which it counts less that a goal was asked for near by, and how many times at most
+LOOKED = 0.5  # [m] from where it was looked for, within which nothing more is to be seen
+APART = 0.5  # [m] between two spots
+FRONTIERS_APART = 1.2  # [m] between two frontiers
+OFF, NEW = 0.4, 0.9  # [m] from all places, of free ground that is looked from, and of what nobody has been near to
 CELL = 0.4  # [m] in which one place stands for all ...
 COARSE_CELL = 0.8  # [m] ... and what it saw to be free for what all saw
 MOST = 12  # spots
 REST = 1.5  # times the straight way that is left beyond a spot: how much of it is to be driven, nobody knows
 
 Lengths = Callable[[Array], Array]  # poses (k, 3) -> lengths (k,) [m] of the ways there from the robot; inf: none
-# Rows of places -> spots (k, 2) that they saw to be free, and the rows (k,) that did; see `FreeWays.beyond`.
-Beyond = Callable[[NDArray[np.int64]], tuple[Array, NDArray[np.int64]]]
+# Rows of places and how far off all places [m] -> spots (k, 2) that they saw to be free, and the rows (k,) that did;
+# see `FreeWays.beyond`.
+Beyond = Callable[[NDArray[np.int64], float], tuple[Array, NDArray[np.int64]]]
 
 
 def in_order(
-    guesses: Sequence[Hypothesis], places: Array, lengths: Lengths, evidence: Evidence, beyond: Beyond | None = None
+    guesses: Sequence[Hypothesis],
+    places: Array,
+    lengths: Lengths,
+    evidence: Evidence,
+    search: SearchState,
+    beyond: Beyond | None = None,
 ) -> list[Hypothesis]:
     """Hypotheses of where a picture was taken: those that places show for certain, then spots that are worth a look; of
     each kind that first which is the likeliest for the way there.
@@ -44,6 +55,7 @@ def in_order(
         places: (n, 3) all that are remembered.
         lengths: from the robot.
         evidence: of the picture; see `Recogniser.evidence`.
+        search: until now.
         beyond: spots that places saw to be free, and that nobody drove to; None: that is not known.
 
     Returns:
@@ -54,17 +66,16 @@ def in_order(
         ways = lengths(np.array([guess.pose for guess in certain]))
         nearest_first = np.argsort([-guess.share / (way + TURN) for guess, way in zip(certain, ways, strict=True)])
         certain = [certain[k] for k in nearest_first]
-    spots, missing, ends = _spots(np.array([guess.pose for guess in guesses if guess.share <= 0]), places, beyond)
-    chance = (evidence(spots[:, :2]) + PRIOR * missing) * (SEEN + missing)
-    spots, chance, ends = (values[chance > LEAST] for values in (spots, chance, ends))
+    doubtful = np.array([guess.pose for guess in guesses if guess.share <= 0]).reshape(-1, 3)
+    spots, ends = _spots(doubtful, places, beyond)
+    missing = missing_views(spots[:, :2], np.concatenate([places, _all_round(search.looked_from)]), REACH)
+    near = 1.0 + NEARER * np.exp(-np.hypot(*(spots[:, :2] - search.asked_at).T) / NEAR)
+    chance = near * (evidence(spots[:, :2]) + PRIOR * missing) * (SEEN + missing)
+    good = (chance > LEAST) & (_gaps(spots, search.looked_from) > LOOKED)
+    spots, chance, ends = (values[good] for values in (spots, chance, ends))
     worth = chance / (lengths(ends) + np.hypot(*(spots - ends)[:, :2].T) + TURN)
-    chosen: list[int] = []
-    for row in np.argsort(-worth, kind="stable"):
-        if not worth[row] or len(chosen) == MOST:  # no way leads there
-            break
-        if not chosen or np.hypot(*(spots[chosen, :2] - spots[row, :2]).T).min() > APART:
-            chosen.append(int(row))
-    return certain + [Hypothesis(spots[row], 0.0) for row in chosen]
+    best = np.argsort(-worth, kind="stable")[: np.count_nonzero(worth)]  # 0: no way leads there
+    return certain + [Hypothesis(spots[row], 0.0) for row in _apart(spots, best, APART)]
 
 
 def frontiers(goal: Array, places: Array, lengths: Lengths, beyond: Beyond) -> Array:
@@ -76,30 +87,47 @@ def frontiers(goal: Array, places: Array, lengths: Lengths, beyond: Beyond) -> A
         lengths: from the robot.
         beyond: see `in_order`.
     """
-    spots, seen_from = beyond(_one_a_cell(places, COARSE_CELL))
+    spots, seen_from = beyond(_one_a_cell(places, COARSE_CELL), NEW)
     if not len(spots):
         return np.zeros((0, 3))
     ends, rest = places[seen_from], goal[:2] - spots
     way = lengths(ends) + np.hypot(*(spots - ends[:, :2]).T) + REST * np.hypot(*rest.T)
-    chosen: list[int] = []
-    for row in np.argsort(way, kind="stable")[: np.isfinite(way).sum()]:
-        if not chosen or np.hypot(*(spots[chosen] - spots[row]).T).min() > APART:
-            chosen.append(int(row))
-    return np.column_stack([spots, np.arctan2(rest[:, 1], rest[:, 0])])[chosen[:MOST]]
+    best = np.argsort(way, kind="stable")[: np.isfinite(way).sum()]
+    return np.column_stack([spots, np.arctan2(rest[:, 1], rest[:, 0])])[_apart(spots, best, FRONTIERS_APART)]
 
 
-def _spots(guesses: Array, places: Array, beyond: Beyond | None) -> tuple[Array, Array, Array]:
-    """Poses (k, 3) to look from: guesses (m, 3), remembered places, and free ground beyond them; the share (k,) of the
-    directions in which nobody looked there; and the poses (k, 3) on the map from which the rest of the way is straight
-    and free."""
+def _spots(guesses: Array, places: Array, beyond: Beyond | None) -> tuple[Array, Array]:
+    """Poses (k, 3) to look from: guesses (m, 3), remembered places, and free ground beside them; and the poses (k, 3)
+    on the map from which the rest of the way is straight and free."""
     rows = _one_a_cell(places, CELL)
-    known = np.concatenate([guesses.reshape(-1, 3), places[rows]])
-    missing = missing_views(known[:, :2], places, REACH)
+    known = np.concatenate([guesses, places[rows]])
     if beyond is None:
-        return known, missing, known
-    new, seen_from = beyond(rows[_one_a_cell(places[rows], COARSE_CELL)])
+        return known, known
+    new, seen_from = beyond(rows[_one_a_cell(places[rows], COARSE_CELL)], OFF)
     spots = np.concatenate([known, np.column_stack([new, np.zeros(len(new))])])
-    return spots, np.append(missing, np.ones(len(new))), np.concatenate([known, places[seen_from]])
+    return spots, np.concatenate([known, places[seen_from]])
+
+
+def _apart(spots: Array, rows: NDArray[np.int64], gap: float) -> list[int]:
+    """Of `rows` of `spots` (n, 2+), best first, MOST of which none is nearer to a better one than the gap [m]."""
+    chosen: list[int] = []
+    for row in rows.tolist():
+        if len(chosen) == MOST:
+            break
+        if _gaps(spots[[row]], spots[chosen])[0] > gap:
+            chosen.append(row)
+    return chosen
+
+
+def _gaps(spots: Array, others: Array) -> Array:
+    """Distance (n,) [m] of each of `spots` (n, 2+) from the nearest of `others` (k, 2+); inf without any."""
+    return np.asarray(np.hypot(*(spots[:, None, :2] - others[None, :, :2]).transpose(2, 0, 1)).min(1, initial=np.inf))
+
+
+def _all_round(points: Array) -> Array:
+    """Poses (DIRECTIONS * k, 3) at `points` (k, 2), one in each direction."""
+    turns = np.tile(np.linspace(-np.pi, np.pi, DIRECTIONS, endpoint=False), len(points))
+    return np.column_stack([np.repeat(points, DIRECTIONS, axis=0), turns])
 
 
 def _one_a_cell(poses: Array, side: float) -> NDArray[np.int64]:

@@ -53,6 +53,14 @@ class Place:
 
 
 @dataclass(frozen=True)
+class SearchState:
+    """How far the search for a goal has come. Points [m] in the map frame."""
+
+    asked_at: Array  # (2,) where the robot was when it was asked for
+    looked_from: Array  # (k, 2) from where it was looked for in vain, or that the robot did not get to
+
+
+@dataclass(frozen=True)
 class GoalQuery:
     """A goal as memory can search it: exactly one of the first four is set."""
 
@@ -61,6 +69,7 @@ class GoalQuery:
     place_id: int = 0
     label: str = ""
     picture: NDArray[np.float32] | None = None  # code of the latent's picture, by which places have to be verified
+    search: SearchState | None = None  # for that picture, until now; None: it begins where the robot is
 
 
 @dataclass(frozen=True)

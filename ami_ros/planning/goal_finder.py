@@ -54,17 +54,20 @@ class GoalFinder:
         routing: to where memory has it.
         belief: where it is.
         stop: when the robot is there.
+
+    Attributes:
+        search: from where it was looked for.
     """
 
     def __init__(self, goal: Goal, routing: Routing, belief: GoalBelief, stop: StopRule) -> None:
         self._goal, self._routing, self._belief, self._stop = goal, routing, belief, stop
-        self._search, self._second_look, self._refuted = GoalSearch(), SecondLook(), Stopwatch()
+        self.search, self._second_look, self._refuted = GoalSearch(), SecondLook(), Stopwatch()
         self._receding = Receding()
         self._stuck: Array | None = None  # (3,) in odom, where the goal was believed to be when it was not got to
 
     def re_anchor(self) -> None:
         """Odometry restarted: poses from before mean nothing any more."""
-        self._search.re_anchor()
+        self.search.re_anchor()
         self._second_look.restart()
         self._stuck = None
 
@@ -74,6 +77,8 @@ class GoalFinder:
         """What to do to find the goal, `elapsed` [s] after its begin; None: drive to where it is believed to be."""
         if not self._goal.recognised:
             return None
+        if self.search.asked_at is None:
+            self.search.asked_at = np.array(percept.odometry)
         if self._routing.likely and self._belief.is_refuted(percept.odometry, sight.remembered):
             self._routing.try_elsewhere()
             return Search(Look.NEXT)
@@ -83,9 +88,9 @@ class GoalFinder:
             self._routing.try_elsewhere()
             return Search(Look.NEXT)
         may_be_here = self._may_be_here(sight, too_far)
-        if sight.spotted or (self._routing.likely and not self._search.wanted and not may_be_here):
+        if sight.spotted or (self._routing.likely and not self.search.wanted and not may_be_here):
             return None
-        routing, search = self._routing, self._search
+        routing, search = self._routing, self.search
         if routing.lost and _is_located(percept):
             routing.look_up_again()
             return Search(Look.ASK)
@@ -105,19 +110,19 @@ class GoalFinder:
     def _is_hopeless(self, sight: Sight, elapsed: float) -> bool:
         """Whether where memory has the goal cannot be got to in time, however fast: then it was not meant. Before, the
         robot looks around where it is."""
-        looked, fastest = self._search.spots and self._search.done, self._routing.config.planner.kinematics.max_linear
+        looked, fastest = self.search.spots and self.search.done, self._routing.config.planner.kinematics.max_linear
         late = is_out_of_reach(sight.left, elapsed, self._goal.time_allowance, fastest)
         return bool(self._routing.likely and looked and late and not sight.spotted)
 
     def _may_be_here(self, sight: Sight, too_far: bool) -> bool:
         """Whether it is worth a look around before the robot sets out for a far place: one that is not the only one, or
         too far off for the time allowed, which nobody would have asked for."""
-        looked = self._search.spots and self._search.done
+        looked = self.search.spots and self.search.done
         return (self._routing.split or too_far) and sight.left > FAR and not looked
 
     def _look_there(self, percept: Percept, sight: Sight, elapsed: float) -> Search | None:
         """What to do on the way to a place that memory is not sure of: there it is looked for once, all round."""
-        routing, search = self._routing, self._search
+        routing, search = self._routing, self.search
         if sight.remembered is None or routing.likely:
             return None
         there = compose(percept.odometry, sight.remembered)
@@ -137,7 +142,7 @@ class GoalFinder:
         known = self._routing.exhausted or "memory has no place like the goal's picture"
         if self._routing.config.use_memory and not _is_located(percept):
             known = "memory does not know where the robot is"
-        looked = f"it was looked for from {len(self._search.spots)} spots"
+        looked = f"it was looked for from {len(self.search.spots)} spots"
         return Code.UNKNOWN_PLACE, f"{known}, and {Look.GIVE_UP.value}: {looked}"
 
     # At the goal, or at what looks like it
@@ -203,8 +208,8 @@ class GoalFinder:
                 again = self._second_look.begin(percept.stamp, percept.odometry, percept.scan, radius)
                 self._stop.tighten()
         else:
-            again = not self._search.wanted
-            self._search.restart(wanted=True)
+            again = not self.search.wanted
+            self.search.restart(wanted=True)
         if not again:
             self.leave(percept, sight)
         return True
@@ -220,7 +225,7 @@ class GoalFinder:
         self._stop.restart()
         self._second_look.restart()
         if led_here or self._routing.flat:
-            self._search.rest_of_here(percept.odometry)
+            self.search.rest_of_here(percept.odometry)
             self._routing.try_elsewhere()
 
     def stuck(self, percept: Percept, sight: Sight) -> None:

@@ -105,7 +105,7 @@ class Navigator:
         if decision.done:
             self.goal = None
         self.steering.command = tuple(map(float, decision.commands[0])) if len(decision.commands) else STILL
-        request = None if decision.done else self.routing.request(percept)
+        request = None if decision.done else self.routing.request(percept, self._finder.search)
         return replace(
             decision, wants_route=request, replans=self.routing.replans, recoveries=self.situations.recoveries
         )

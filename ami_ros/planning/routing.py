@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
 from ami_ros.memory.codes import Code as MemoryCode
-from ami_ros.memory.types import GoalQuery, Route
+from ami_ros.memory.types import GoalQuery, Route, SearchState
 from ami_ros.planning.blocked_ways import NEAR, SEEN, SIGHT, BlockedWay, BlockedWays, wall_across
 from ami_ros.planning.codes import Code
+from ami_ros.planning.goal_search import GoalSearch
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.proof import LIKELY, SPLIT
 from ami_ros.planning.route_follower import OFF_ROUTE, RouteFollower, pose_in_map
@@ -69,8 +72,8 @@ class Routing:
 
     # Questions and answers
 
-    def request(self, percept: Percept) -> RouteRequest | None:
-        """What to ask memory at this moment."""
+    def request(self, percept: Percept, search: GoalSearch | None = None) -> RouteRequest | None:
+        """What to ask memory at this moment; `search`: from where a picture was looked for, if one is."""
         goal = self.goal
         if not self._wanted:
             return None
@@ -79,6 +82,9 @@ class Routing:
             if percept.location is None or not percept.location.localised:
                 return None
             query = GoalQuery(pose=pose_in_map(percept.location, goal.pose))
+        if search is not None and search.asked_at is not None and percept.location is not None:
+            spots = [pose_in_map(percept.location, spot)[:2] for spot in (search.asked_at, *search.spots)]
+            query = replace(query, search=SearchState(spots[0], np.array(spots[1:]).reshape(-1, 2)))
         self._asked = RouteRequest(query, self.hypothesis, self.blocked.legs(percept.stamp))
         return self._asked
 

@@ -43,7 +43,8 @@ SETTLE_SECONDS = 0.8  # [s] of being sure where it is, after a surprise, before 
 GIVE_UP_SECONDS = 12.0  # [s] of turning without finding out where it is, after a surprise
 MAX_LOOKS = 4  # times to stop and look within ...
 LOOKS_WINDOW = 45.0  # [s] ... before the goal is given up
-MAX_RECOVERIES = 8  # times to be stuck, for one goal, before it is given up
+MAX_RECOVERIES = 8  # times to be stuck within ...
+RECOVERIES_WINDOW = 150.0  # [s] ... before the goal is given up: a search of five minutes may get stuck more often
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,7 @@ class Situations:
         self._known_since: float | None = None
         self._readings: deque[Reading] = deque()
         self._looks: deque[float] = deque()
+        self._stuck: deque[float] = deque()
 
     def update(self, signs: Signs) -> Situation:
         """The situation, from all that is known at this moment; at most one change a moment."""
@@ -131,6 +133,7 @@ class Situations:
         self._known_since = None
         if situation is Situation.BACKING:
             self.recoveries += 1
+            self._stuck.append(stamp)
         elif situation is Situation.LOOKING:
             self._looks.append(stamp)
             self.surprised = True
@@ -149,6 +152,8 @@ class Situations:
             readings.popleft()
         while self._looks and signs.stamp - self._looks[0] > LOOKS_WINDOW:
             self._looks.popleft()
+        while self._stuck and signs.stamp - self._stuck[0] > RECOVERIES_WINDOW:
+            self._stuck.popleft()
 
     # What surprise means
 
@@ -184,7 +189,7 @@ class Situations:
 
     def _from_driving(self, signs: Signs) -> tuple[Situation, str] | None:
         if signs.stuck:
-            if self.recoveries >= MAX_RECOVERIES:
+            if len(self._stuck) >= MAX_RECOVERIES:
                 return self._give_up(
                     Code.FAILED_TO_MAKE_PROGRESS, f"stuck: {signs.stuck}, after {self.recoveries} recoveries"
                 )

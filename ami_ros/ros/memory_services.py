@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,7 @@ class MemoryServices(LockedServices):
     def _find_route(self, request: FindRoute.Request, response: FindRoute.Response) -> None:
         code = self._perception.spec.picture_code
         query = memory_messages.query_from_message(request.goal, self._encoder_id, self._latent_dim, self._frame, code)
+        query = replace(query, search=memory_messages.search_from_message(request))
         edges = memory_messages.edges_from_message(list(request.avoid_edges))
         route = self._memory.find_route(query, request.hypothesis, edges)
         memory_messages.fill_route(response, route, self._encoder_id, self._frame)

@@ -223,7 +223,7 @@ def test_a_way_ends_off_the_map_only_where_a_place_saw_that_it_is_free(model: Ex
             asked.append(place_id)
             return place_id == 2 and bool(np.allclose(point, goal[:2]))
 
-        def beyond(self, rows: NDArray[np.int64]) -> tuple[Array, NDArray[np.int64]]:
+        def beyond(self, rows: NDArray[np.int64], off: float) -> tuple[Array, NDArray[np.int64]]:
             return np.zeros((0, 2)), rows[:0]
 
     graph.free = FromTheSecond()

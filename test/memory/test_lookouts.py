@@ -6,14 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.geometry import Array
-from ami_ros.memory.lookouts import APART, LEAST, frontiers, in_order
+from ami_ros.memory.lookouts import FRONTIERS_APART, LEAST, LOOKED, NEW, OFF, REACH, frontiers, in_order
 from ami_ros.memory.matching import Hypothesis
 from ami_ros.memory.recognition import Evidence
+from ami_ros.memory.types import SearchState
 
 HEADINGS = np.linspace(-np.pi, np.pi, 8, endpoint=False)
 SEEN = np.array([[0.0, 0.0, yaw] for yaw in HEADINGS])  # all round
-CORRIDOR = np.array([[x, 0.0, 0.0] for x in (4.0, 4.3, 4.6)])  # one way only
+CORRIDOR = np.array([[x, 0.0, 0.0] for x in (4.0, 4.2, 4.4)])  # one way only
 PLACES = np.concatenate([SEEN, CORRIDOR])
+FAR = SearchState(np.array([1e3, 1e3]), np.zeros((0, 2)))  # asked for so far off that it says nothing of where to look
 
 
 def silent(points: Array) -> Array:
@@ -26,12 +28,12 @@ def straight(poses: Array) -> Array:
 
 
 def test_where_all_was_seen_there_is_nothing_more_to_look_at() -> None:
-    assert in_order([], SEEN, straight, silent) == []
+    assert in_order([], SEEN, straight, silent, FAR) == []
 
 
 def test_a_spot_is_named_once_and_where_views_are_missing() -> None:
-    (spot,) = in_order([], PLACES, straight, silent)
-    assert spot.share == 0.0 and 4.0 <= spot.pose[0] <= 4.6
+    (spot,) = in_order([], PLACES, straight, silent, FAR)
+    assert spot.share == 0.0 and 4.0 <= spot.pose[0] <= 4.4
 
 
 def spoken_for(*spots: tuple[float, float]) -> Evidence:
@@ -47,52 +49,92 @@ def test_what_is_certain_comes_first_and_what_is_likely_next_door_before_what_is
     certain, best, near = (
         Hypothesis(np.array([x, 0.0, 0.0]), share) for x, share in ((30.0, 0.5), (40.0, 0.0), (1.5, 0.0))
     )
-    found = in_order([best, near, certain], SEEN, straight, spoken_for((40.0, 1.0), (1.5, 0.5)))
+    found = in_order([best, near, certain], SEEN, straight, spoken_for((40.0, 1.0), (1.5, 0.5)), FAR)
     assert [hypothesis.pose[0] for hypothesis in found] == [30.0, 1.5, 40.0]
 
 
 def test_a_spot_where_all_was_seen_is_worth_a_look_if_enough_speaks_for_it() -> None:
-    assert [found.pose[0] for found in in_order([], SEEN, straight, spoken_for((0.0, 1.0)))] == [0.0]
-    assert in_order([], SEEN, straight, spoken_for((0.0, LEAST))) == []
+    assert [found.pose[0] for found in in_order([], SEEN, straight, spoken_for((0.0, 1.0)), FAR)] == [0.0]
+    assert in_order([], SEEN, straight, spoken_for((0.0, LEAST)), FAR) == []
 
 
 def test_of_two_that_are_alike_the_nearer_one_comes_first_and_a_sure_one_before_it() -> None:
     far, near, sure = (Hypothesis(np.array([x, 0.0, 0.0]), share) for x, share in ((5.0, 0.5), (1.0, 0.4), (9.0, 0.9)))
-    assert [found.pose[0] for found in in_order([far, near], SEEN, straight, silent)] == [1.0, 5.0]
+    assert [found.pose[0] for found in in_order([far, near], SEEN, straight, silent, FAR)] == [1.0, 5.0]
     doubtful = Hypothesis(np.array([1.0, 0.0, 0.0]), 0.1)
-    assert [found.pose[0] for found in in_order([doubtful, sure], SEEN, straight, silent)] == [9.0, 1.0]
+    assert [found.pose[0] for found in in_order([doubtful, sure], SEEN, straight, silent, FAR)] == [9.0, 1.0]
 
 
 def test_what_no_way_leads_to_is_not_named() -> None:
     guess = Hypothesis(np.array([1.0, 0.0, 0.0]), 0.0)
-    assert in_order([guess], PLACES, lambda poses: np.full(len(poses), np.inf), silent) == []
+    assert in_order([guess], PLACES, lambda poses: np.full(len(poses), np.inf), silent, FAR) == []
 
 
 def test_free_ground_beyond_what_was_driven_is_looked_at_before_what_lacks_some_views() -> None:
     asked: list[int] = []
 
-    def beyond(rows: NDArray[np.int64]) -> tuple[Array, NDArray[np.int64]]:
+    def beyond(rows: NDArray[np.int64], off: float) -> tuple[Array, NDArray[np.int64]]:
         asked.extend(rows)
         return np.array([[4.3, 2.0], [4.4, 2.1]]), rows[[-1, -1]]
 
-    poses = [found.pose[:2].round(1).tolist() for found in in_order([], PLACES, straight, silent, beyond)]
+    poses = [found.pose[:2].round(1).tolist() for found in in_order([], PLACES, straight, silent, FAR, beyond)]
     assert poses == [[4.3, 2.0], [4.0, 0.0]] and 0 < len(asked) <= 4  # those close to one another are one
+
+
+def test_of_two_spots_the_one_near_where_the_goal_was_asked_for_comes_first() -> None:
+    spots = [Hypothesis(np.array([x, 0.0, 0.0]), 0.0) for x in (-8.0, 8.0)]
+    for asked_at in (-8.0, 8.0):
+        search = SearchState(np.array([asked_at, 0.0]), np.zeros((0, 2)))
+        best = in_order(spots, SEEN, straight, spoken_for((-8.0, 1.0), (8.0, 1.0)), search)[0]
+        assert best.pose[0] == asked_at
+
+
+def test_from_where_the_goal_was_looked_for_it_is_not_looked_for_again() -> None:
+    guesses = [Hypothesis(np.array([x, 0.0, 0.0]), 0.0) for x in (0.0, 0.9 * LOOKED, 1.1 * LOOKED, 9.0)]
+    search = SearchState(np.zeros(2), np.zeros((1, 2)))
+    found = in_order(guesses, SEEN, straight, spoken_for((0.0, 1.0), (1.1 * LOOKED, 1.0), (9.0, 1.0)), search)
+    assert [round(spot.pose[0], 2) for spot in found] == [round(1.1 * LOOKED, 2), 9.0]
+
+
+def test_what_is_near_to_where_it_was_looked_for_all_round_is_worth_less() -> None:
+    beside, beyond = (np.array([x, 0.0, 0.0]) for x in (4.0 - 0.9 * REACH, 4.4 + 1.1 * REACH))
+    guesses = [Hypothesis(pose, 0.0) for pose in (beside, beyond)]
+
+    def nearest(looked_from: Array) -> float:
+        search = SearchState(FAR.asked_at, looked_from)
+        spots = in_order(guesses, SEEN, lambda poses: np.ones(len(poses)), lambda at: np.full(len(at), 0.2), search)
+        return float(spots[0].pose[0])
+
+    assert nearest(np.zeros((0, 2))) == beside[0]
+    assert nearest(np.array([[4.0, 0.0]])) == beyond[0]
+
+
+def test_ground_beside_the_way_is_looked_from_and_only_new_ground_is_a_frontier() -> None:
+    asked: list[float] = []
+
+    def beyond(rows: NDArray[np.int64], off: float) -> tuple[Array, NDArray[np.int64]]:
+        asked.append(off)
+        return np.zeros((0, 2)), np.zeros(0, np.int64)
+
+    in_order([], PLACES, straight, silent, FAR, beyond)
+    frontiers(np.array([8.0, 0.0, 0.0]), PLACES, straight, beyond)
+    assert asked == [OFF, NEW]
 
 
 def test_towards_a_goal_that_no_way_is_known_to_new_ground_comes_first_that_lies_on_the_way() -> None:
     new = np.array([[-2.0, 0.0], [3.0, 0.0], [3.3, 0.0], [3.0, 3.0]])
-    found = frontiers(np.array([8.0, 0.0, 0.0]), SEEN, straight, lambda rows: (new, np.zeros(len(new), np.int64)))
+    found = frontiers(np.array([8.0, 0.0, 0.0]), SEEN, straight, lambda rows, off: (new, np.zeros(len(new), np.int64)))
     assert found[0, 0] == 3.3 and found[-1, 0] == -2.0
-    assert np.hypot(*np.diff(found[:, :2], axis=0).T).min() > APART
+    assert np.hypot(*np.diff(found[:, :2], axis=0).T).min() > FRONTIERS_APART
 
 
 def test_new_ground_that_no_way_leads_to_is_none() -> None:
     def walled(poses: Array) -> Array:
         return np.full(len(poses), np.inf)
 
-    def nothing(rows: NDArray[np.int64]) -> tuple[Array, NDArray[np.int64]]:
+    def nothing(rows: NDArray[np.int64], off: float) -> tuple[Array, NDArray[np.int64]]:
         return np.zeros((0, 2)), np.zeros(0, np.int64)
 
     goal, one = np.array([8.0, 0.0, 0.0]), (np.array([[3.0, 0.0]]), np.zeros(1, np.int64))
-    assert not len(frontiers(goal, SEEN, walled, lambda rows: one))
+    assert not len(frontiers(goal, SEEN, walled, lambda rows, off: one))
     assert not len(frontiers(goal, SEEN, straight, nothing))

@@ -269,7 +269,7 @@ def test_without_a_limit_of_time_the_spots_are_counted_from_which_it_is_looked_f
     seeing = course(NOT_FOUND, blind=True)
     seeing.navigator.start(Goal(latent=latent_of(GOAL), picture=latent_of(GOAL)))
     last = seeing.run(300.0)
-    assert last.code is Code.UNKNOWN_PLACE and len(seeing.navigator._finder._search.spots) <= SPOTS
+    assert last.code is Code.UNKNOWN_PLACE and len(seeing.navigator._finder.search.spots) <= SPOTS
     assert seeing.robot.time > 40.0
 
 

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from ami_ros.errors import AmiError
+from ami_ros.geometry import compose
 from ami_ros.memory.codes import Code as MemoryCode
 from ami_ros.planning.blocked_ways import BlockedWays
 from ami_ros.planning.codes import Code
+from ami_ros.planning.goal_search import GoalSearch
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.routing import MAX_ROUNDS, Routing
 from ami_ros.planning.types import Goal
@@ -41,6 +43,20 @@ def test_a_pose_in_odom_is_asked_for_in_the_map_once_it_is_known_where_that_is()
     request = routing.request(HERE)
     assert request is not None and request.goal.pose is not None
     np.testing.assert_allclose(request.goal.pose, ROBOT.ground_truth().pose, atol=1e-9)
+
+
+def test_memory_is_told_from_where_a_picture_was_looked_for_and_where_that_began() -> None:
+    routing, search = routing_of(PICTURE), GoalSearch()
+    request = routing.request(HERE, search)
+    assert request is not None and request.goal.search is None, "it begins where the robot is"
+    routing.ask()
+    search.asked_at = HERE.odometry
+    search.spots.append(compose(HERE.odometry, np.array([1.0, 0.0, 0.5])))
+    request = routing.request(HERE, search)
+    assert request is not None and request.goal.search is not None
+    truth = ROBOT.ground_truth().pose
+    np.testing.assert_allclose(request.goal.search.asked_at, truth[:2], atol=1e-9)
+    np.testing.assert_allclose(request.goal.search.looked_from, [compose(truth, np.array([1.0, 0.0, 0.0]))[:2]])
 
 
 def test_the_route_stays_while_another_is_asked_for_and_not_when_it_is_dropped() -> None:

@@ -15,6 +15,7 @@ from ami_ros.planning.situations import (
     LOOKS_WINDOW,
     MAX_LOOKS,
     MAX_RECOVERIES,
+    RECOVERIES_WINDOW,
     SETTLE_SECONDS,
     Reading,
     Signs,
@@ -151,6 +152,15 @@ def test_a_stuck_robot_goes_back_and_after_some_times_gives_up(drive: Drive) -> 
         assert drive.moment() is CALM
     assert drive.moment(stuck="did not move") is HOPELESS
     assert drive.machine.code is Code.FAILED_TO_MAKE_PROGRESS and "did not move, after 8" in drive.machine.reason
+
+
+def test_a_robot_that_gets_stuck_now_and_then_on_a_long_search_goes_on(drive: Drive) -> None:
+    """Five minutes of looking for a picture of another building ended as stuck."""
+    for _ in range(2 * MAX_RECOVERIES):
+        assert drive.moment(stuck="did not move") is BACKING
+        drive.go(1.1 * RECOVERIES_WINDOW / MAX_RECOVERIES)
+        assert drive.machine.now is CALM
+    assert drive.machine.recoveries == 2 * MAX_RECOVERIES
 
 
 def test_lost_without_surprise_it_turns_for_as_long_as_nothing_else_can_be_done(drive: Drive) -> None:

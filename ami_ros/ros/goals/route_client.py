@@ -14,7 +14,7 @@ from ami_ros.errors import AmiError
 from ami_ros.memory.codes import Code
 from ami_ros.memory.types import Route
 from ami_ros.planning.types import RouteRequest
-from ami_ros.ros.messages.memory import query_to_message, route_from_response
+from ami_ros.ros.messages.memory import request_to_message, route_from_response
 
 
 class RouteClient:
@@ -42,14 +42,7 @@ class RouteClient:
 
     def ask(self, requests: Sequence[RouteRequest], encoder_id: str) -> None:
         """Asks in place of what was asked before; `encoder_id` is of latents in questions and answers."""
-        messages = [
-            FindRoute.Request(
-                goal=query_to_message(request.goal, encoder_id, self._frame),
-                hypothesis=request.hypothesis,
-                avoid_edges=[place for edge in request.avoid_edges for place in edge],
-            )
-            for request in requests
-        ]
+        messages = [request_to_message(request, encoder_id, self._frame) for request in requests]
         with self._lock:
             self._forget()
             self._unsent, self._count = messages, len(messages)

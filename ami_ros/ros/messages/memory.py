@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from geometry_msgs.msg import PoseStamped
+from geometry_msgs.msg import Point, PoseStamped
 from std_msgs.msg import Header
 
 from ami_interfaces.msg import KeepAway, NavigationGoal, PlaceGraph
@@ -18,10 +18,12 @@ from ami_ros.commands import pack, unpack
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
 from ami_ros.memory.codes import Code
-from ami_ros.memory.types import Edge, GoalQuery, Location, Place, Places, Route
+from ami_ros.memory.types import Edge, GoalQuery, Location, Place, Places, Route, SearchState
+from ami_ros.planning.types import RouteRequest
 from ami_ros.ros.messages import conversions
 
 MAX_CIRCLES = 10_000  # to keep away from: what a gate that has 50 ms has time for
+MOST_POINTS = 1000  # from where a goal was looked for: as many as FindRoute.srv holds, the newest
 MAX_ID = 2**63 - 1  # of a place: SQLite's integers are signed
 
 
@@ -129,6 +131,33 @@ def query_from_message(
     raise AmiError(
         f"memory cannot search a goal of type {goal.type}; give a latent, a place or a pose", Code.INVALID_INPUT
     )
+
+
+def request_to_message(request: RouteRequest, encoder_id: str, frame: str) -> FindRoute.Request:
+    """`encoder_id`: of latents; `frame`: of the memory."""
+    query = request.goal
+    return FindRoute.Request(
+        goal=query_to_message(query, encoder_id, frame),
+        hypothesis=request.hypothesis,
+        asked_at=[] if query.search is None else _points(query.search.asked_at[None]),
+        looked_from=[] if query.search is None else _points(query.search.looked_from[-MOST_POINTS:]),
+        avoid_edges=[place for edge in request.avoid_edges for place in edge],
+    )
+
+
+def search_from_message(request: FindRoute.Request) -> SearchState | None:
+    """How far a search has come; None: it begins. Raises AmiError on points that are not finite."""
+    if not request.asked_at:
+        return None
+    points = np.array([(point.x, point.y) for point in (*request.asked_at, *request.looked_from)])
+    if not np.isfinite(points).all():
+        raise AmiError("memory: asked_at and looked_from must be finite points in metres", Code.INVALID_INPUT)
+    return SearchState(points[0], points[1:])
+
+
+def _points(points: Array) -> list[Point]:
+    """Of (k, 2) [m]."""
+    return [Point(x=x, y=y) for x, y in points.tolist()]
 
 
 def fill_route(response: FindRoute.Response, route: Route, encoder_id: str, frame: str) -> None:

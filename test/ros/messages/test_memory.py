@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from geometry_msgs.msg import Point
 from std_msgs.msg import Header
 from visualization_msgs.msg import Marker
 
@@ -13,7 +15,8 @@ from ami_interfaces.msg import KeepAway, NavigationGoal
 from ami_interfaces.srv import FindRoute, MemoryFile, RememberPlace
 from ami_ros.errors import AmiError
 from ami_ros.memory.codes import Code
-from ami_ros.memory.types import Edge, GoalQuery, Location, Place, Places, Route
+from ami_ros.memory.types import Edge, GoalQuery, Location, Place, Places, Route, SearchState
+from ami_ros.planning.types import RouteRequest
 from ami_ros.ros.messages import memory as memory_messages
 from ami_ros.ros.messages.conversions import seconds_to_stamp
 from ami_ros.ros.messages.markers import place_markers, rollout_markers
@@ -113,6 +116,37 @@ def test_goal_that_memory_cannot_search_is_refused() -> None:
         with pytest.raises(AmiError) as caught:
             memory_messages.query_from_message(goal, ENCODER, 0, "map")
         assert caught.value.code == Code.INVALID_INPUT
+
+
+def test_how_far_a_search_has_come_survives_the_round_trip() -> None:
+    query = GoalQuery(label="dock")
+    assert (
+        memory_messages.search_from_message(memory_messages.request_to_message(RouteRequest(query), ENCODER, "map"))
+        is None
+    )
+    search = SearchState(np.array([1.0, -2.0]), np.array([[1.0, -2.0], [3.5, 0.25]]))
+    again = memory_messages.search_from_message(
+        memory_messages.request_to_message(RouteRequest(replace(query, search=search)), ENCODER, "map")
+    )
+    assert again is not None
+    np.testing.assert_array_equal(again.asked_at, search.asked_at)
+    np.testing.assert_array_equal(again.looked_from, search.looked_from)
+    long = SearchState(np.zeros(2), np.arange(2.0 * (memory_messages.MOST_POINTS + 5)).reshape(-1, 2))
+    newest = memory_messages.search_from_message(
+        memory_messages.request_to_message(RouteRequest(replace(query, search=long)), ENCODER, "map")
+    )
+    assert newest is not None and len(newest.looked_from) == memory_messages.MOST_POINTS
+    np.testing.assert_array_equal(newest.looked_from[-1], long.looked_from[-1])
+
+
+def test_a_search_that_was_nowhere_is_refused() -> None:
+    for broken in (
+        FindRoute.Request(asked_at=[Point(x=math.nan)]),
+        FindRoute.Request(asked_at=[Point()], looked_from=[Point(y=math.inf)]),
+    ):
+        with pytest.raises(AmiError, match="finite points") as refusal:
+            memory_messages.search_from_message(broken)
+        assert refusal.value.code == Code.INVALID_INPUT
 
 
 def test_edges_come_in_pairs() -> None:
