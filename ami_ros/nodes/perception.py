@@ -18,7 +18,7 @@ from ami_ros.agent.synchroniser import SensorFrame, Synchroniser
 from ami_ros.images import MAX_PIXELS
 from ami_ros.ros.adaptation import TOPIC as ADAPTATION
 from ami_ros.ros.adaptation import FollowedModel
-from ami_ros.ros.messages import conversions
+from ami_ros.ros.messages import conversions, range_sensors
 from ami_ros.ros.models import shared_arrays
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.parameters import group, parameter
@@ -107,7 +107,7 @@ class PerceptionNode(AmiNode[PerceptionParameters]):
         self._submit(message.header, self._synchroniser.take_image(stamp, image, self.now()))
 
     def _on_scan(self, message: LaserScan) -> None:
-        scan, stamp = conversions.scan_from_message(message), conversions.stamp_to_seconds(message.header.stamp)
+        scan, stamp = range_sensors.scan_from_message(message), conversions.stamp_to_seconds(message.header.stamp)
         self._submit(message.header, self._synchroniser.take_scan(stamp, scan, self.now()))
 
     def _on_imu(self, message: Imu) -> None:

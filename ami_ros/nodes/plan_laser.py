@@ -16,7 +16,7 @@ from sensor_msgs.msg import LaserScan
 
 from ami_ros.errors import AmiError
 from ami_ros.robots.description import DEFAULT, load_robot
-from ami_ros.ros.messages import conversions
+from ami_ros.ros.messages import conversions, range_sensors
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.parameters import parameter
 from ami_ros.ros.node.process import run
@@ -68,7 +68,7 @@ class PlanLaserNode(AmiNode[PlanLaserParameters]):
         pose = conversions.pose_from_message(message.pose)
         seen = self._laser.scan(scan_of(self._plan, pose, self._laser, self._noise, self._rng).ranges)
         header = conversions.header_at(message.header.stamp, self._frame)
-        self._output.publish(conversions.scan_to_message(seen, header, self._laser.range_min, 1.0 / self._laser.rate))
+        self._output.publish(range_sensors.scan_to_message(seen, header, self._laser.range_min, 1.0 / self._laser.rate))
 
 
 def main() -> int:

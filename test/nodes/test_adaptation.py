@@ -23,13 +23,8 @@ from ami_ros.geometry import Array, compose
 from ami_ros.nodes.perception import PerceptionNode
 from ami_ros.nodes.planner import PlannerNode
 from ami_ros.nodes.world_model import WorldModelNode
-from ami_ros.ros.messages.conversions import (
-    image_to_message,
-    latent_to_message,
-    pose_to_message,
-    scan_to_message,
-    twist_message,
-)
+from ami_ros.ros.messages.conversions import image_to_message, latent_to_message, pose_to_message, twist_message
+from ami_ros.ros.messages.range_sensors import scan_to_message
 from ami_ros.ros.models import shared_model
 from ami_ros.ros.node.qos import LATCHED, RELIABLE
 from ami_ros.scan import Scan

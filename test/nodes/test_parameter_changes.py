@@ -16,7 +16,8 @@ from ami_ros.agent.supervision import SupervisionConfig
 from ami_ros.nodes.mission import MissionNode
 from ami_ros.nodes.safety import SafetyNode
 from ami_ros.nodes.supervisor import SupervisorNode
-from ami_ros.ros.messages.conversions import header_at, scan_to_message, stamp_of
+from ami_ros.ros.messages.conversions import header_at, stamp_of
+from ami_ros.ros.messages.range_sensors import scan_to_message
 from ami_ros.ros.node.qos import RELIABLE
 from ami_ros.scan import Scan
 from harness.ros import RosPeer

@@ -8,7 +8,7 @@ from sensor_msgs.msg import LaserScan
 
 from ami_ros.nodes.plan_laser import PlanLaserNode
 from ami_ros.robots.description import load_robot
-from ami_ros.ros.messages import conversions
+from ami_ros.ros.messages import conversions, range_sensors
 from ami_ros.ros.node.qos import RELIABLE, SENSOR
 from ami_ros.simulation.doors import Doors
 from ami_ros.simulation.world_file import load_world
@@ -35,7 +35,7 @@ def test_scan_is_that_of_the_floor_plan_at_the_rate_of_the_laser(ros: RosPeer) -
     ros.spin_until(drive)
     laser = load_robot("ami_bot").laser
     assert laser is not None
-    read = conversions.scan_from_message(scans[0])
+    read = range_sensors.scan_from_message(scans[0])
     expected = Doors(load_world("home"), 0.18).seen.cast(pose[:2], pose[2] + read.angles)
     assert np.nanmedian(np.abs(read.ranges - expected)) < 0.05 and len(read.ranges) == laser.beams
     assert scans[0].header.frame_id == "base_link"

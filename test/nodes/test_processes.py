@@ -20,7 +20,8 @@ from sensor_msgs.msg import LaserScan
 from ami_interfaces.msg import PlannerState
 from ami_ros.errors import AmiError
 from ami_ros.nodes import composed, loopback, memory, mission, perception, planner, safety, simulator, world_model
-from ami_ros.ros.messages.conversions import header_at, scan_to_message
+from ami_ros.ros.messages.conversions import header_at
+from ami_ros.ros.messages.range_sensors import scan_to_message
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.qos import RELIABLE
 from ami_ros.scan import Scan

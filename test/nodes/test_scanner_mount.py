@@ -9,7 +9,8 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import LaserScan
 
 from ami_ros.nodes.safety import SafetyNode
-from ami_ros.ros.messages.conversions import header_at, scan_to_message
+from ami_ros.ros.messages.conversions import header_at
+from ami_ros.ros.messages.range_sensors import scan_to_message
 from ami_ros.ros.node.qos import RELIABLE
 from ami_ros.scan import Scan
 from harness.ros import RosPeer

@@ -7,7 +7,7 @@ from typing import Any
 
 from sensor_msgs.msg import CompressedImage, Image, Imu, LaserScan
 
-from ami_ros.ros.messages import conversions
+from ami_ros.ros.messages import conversions, range_sensors
 from ami_ros.ros.sensors.camera import CalibratedCamera
 from ami_ros.world_model.perception import Perception
 from ami_ros.world_model.spec import Sensors
@@ -60,7 +60,7 @@ class SensorHistory:
             return None
         return self._perception.sensors(
             self._camera.picture(found[picture]) if picture in found else None,
-            conversions.scan_from_message(found[LaserScan]) if LaserScan in found else None,
+            range_sensors.scan_from_message(found[LaserScan]) if LaserScan in found else None,
             conversions.heading_from_imu(found[Imu]) if Imu in found else None,
         )
 

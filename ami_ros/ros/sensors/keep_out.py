@@ -9,7 +9,7 @@ from nav_msgs.msg import OccupancyGrid
 
 from ami_interfaces.msg import KeepAway, Location
 from ami_ros.geometry import compose, inverse
-from ami_ros.ros.messages import conversions
+from ami_ros.ros.messages import conversions, range_sensors
 from ami_ros.ros.messages.memory import keep_away_from_message
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.parameters import parameter
@@ -52,7 +52,7 @@ class KeepOutAreas:
                 node.subscribe(TFMessage, "/tf", self._transforms, always=True)
 
     def _mask(self, message: OccupancyGrid) -> None:
-        self.areas.mask(MASK, message.header.frame_id, *conversions.mask_from_message(message))
+        self.areas.mask(MASK, message.header.frame_id, *range_sensors.mask_from_message(message))
 
     def _circles(self, message: KeepAway) -> None:
         self.areas.circles("memory", message.header.frame_id, keep_away_from_message(message))

@@ -9,7 +9,7 @@ from rclpy.qos import QoSDurabilityPolicy, QoSHistoryPolicy, QoSProfile, QoSReli
 from sensor_msgs.msg import LaserScan
 
 from ami_ros.errors import AmiError
-from ami_ros.ros.messages import conversions
+from ami_ros.ros.messages import range_sensors
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.sensors.tf import TFMessage
 from ami_ros.scan import Mount, Scan
@@ -55,7 +55,7 @@ class Scanner:
         Raises:
             AmiError: it is no scan, its scanner is tilted, or it is not known where the scanner sits.
         """
-        measured = conversions.scan_from_message(message)
+        measured = range_sensors.scan_from_message(message)
         return (self._given if self._given != Mount() else self._mount(message.header.frame_id)).in_base(measured)
 
     def _mount(self, frame: str) -> Mount:

@@ -14,7 +14,7 @@ from std_msgs.msg import Bool
 
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
-from ami_ros.ros.messages import conversions
+from ami_ros.ros.messages import conversions, range_sensors
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.sensors.scanner import TF_STATIC
 from ami_ros.ros.sensors.tf import TFMessage
@@ -101,14 +101,14 @@ def points_of(source: Source, message: LaserScan | PointCloud2 | Range, pose: Ar
         AmiError: it is no measurement.
     """
     if source.type == "scan":
-        scan = conversions.scan_from_message(message)
+        scan = range_sensors.scan_from_message(message)
         if np.isnan(scan.ranges).all():
             raise AmiError("a scan without a reading shows nothing: is its laser covered?")
         local = _flat(scan_points(scan, math.inf))
     elif source.type == "range":
-        local = _flat(conversions.arc_from_message(message, source.obstacles_angle))
+        local = _flat(range_sensors.arc_from_message(message, source.obstacles_angle))
     else:
-        local = conversions.cloud_from_message(message)
+        local = range_sensors.cloud_from_message(message)
     points = local @ pose[:3, :3].T + pose[:3, 3]
     if source.type == "pointcloud":
         points = points[(points[:, 2] >= source.min_height) & (points[:, 2] <= source.max_height)]

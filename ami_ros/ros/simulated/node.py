@@ -21,7 +21,7 @@ from ami_ros.errors import AmiError
 from ami_ros.images import encode_png
 from ami_ros.robots.description import DEFAULT
 from ami_ros.robots.sensors import Sensor
-from ami_ros.ros.messages import conversions
+from ami_ros.ros.messages import conversions, range_sensors
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.parameters import parameter
 from ami_ros.ros.node.qos import RELIABLE, SENSOR
@@ -159,7 +159,7 @@ class RobotNode(AmiNode[ParametersT]):
         if laser is not None and due(laser):
             scan = laser.scan(seen.scan.ranges)
             header = self._header(stamp, laser)
-            self._scan.publish(conversions.scan_to_message(scan, header, laser.range_min, 1 / laser.rate))
+            self._scan.publish(range_sensors.scan_to_message(scan, header, laser.range_min, 1 / laser.rate))
         if compass is not None and seen.heading is not None and due(compass):
             deviation = self.noise.compass * self.noise.scale
             self._imu.publish(conversions.imu_message(seen.heading, deviation, self._header(stamp, compass)))

@@ -10,7 +10,7 @@ from geometry_msgs.msg import Twist, TwistStamped
 
 from ami_ros.errors import AmiError
 from ami_ros.robots.description import load_robot
-from ami_ros.ros.messages import conversions, gazebo
+from ami_ros.ros.messages import conversions, gazebo, range_sensors
 from ami_ros.simulation.gazebo.topics import clock_topics, robot_topics
 
 pytest.importorskip("gz.msgs10.image_pb2", reason="gz-msgs 10 for Python is not installed here")
@@ -77,7 +77,7 @@ def test_pixel_formats_have_their_numbers(kind: str) -> None:
 def test_scan_and_odometry_are_what_the_stack_reads() -> None:
     beams = {"angle_min": -1.0, "angle_max": 1.0, "angle_step": 1.0, "range_min": 0.1, "range_max": 8.0, "count": 3}
     scan = message("laserscan", "LaserScan", ranges=[1.0, float("inf"), 3.0], **beams)
-    read = conversions.scan_from_message(gazebo.scan_from_gazebo(scan))
+    read = range_sensors.scan_from_message(gazebo.scan_from_gazebo(scan))
     assert read.ranges.tolist() == [1.0, float("inf"), 3.0] and read.angle_min == -1.0
     odometry = message("odometry", "Odometry")
     odometry.pose.position.x, odometry.pose.orientation.z = 1.5, 1.0

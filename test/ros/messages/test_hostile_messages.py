@@ -25,7 +25,7 @@ from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
 from ami_ros.images import image_of
 from ami_ros.planning.exploration_config import ExplorationConfig
-from ami_ros.ros.messages import conversions, memory
+from ami_ros.ros.messages import conversions, memory, range_sensors
 from ami_ros.ros.messages.goals import Frames, goal_from_message
 from ami_ros.ros.messages.missions import task_from_message
 from ami_ros.ros.node.heartbeat import beat_of
@@ -47,7 +47,7 @@ def camera(message: CameraInfo) -> Any:
 
 def mask(message: OccupancyGrid) -> None:
     area = KeepOut(margin=0.03)
-    area.mask("mask", "odom", *conversions.mask_from_message(message))
+    area.mask("mask", "odom", *range_sensors.mask_from_message(message))
     area.holds(np.array([[0.0, 0.0], [3.0, -1.0]]))
 
 
@@ -61,7 +61,7 @@ def transform(message: TransformStamped) -> Array | None:
 
 
 CONVERSIONS: dict[str, tuple[Any, Callable[[Any], Any]]] = {
-    "scan": (LaserScan, lambda m: conversions.scan_from_message(m).angles),
+    "scan": (LaserScan, lambda m: range_sensors.scan_from_message(m).angles),
     "second laser": (LaserScan, lambda m: points_of(Source("scan"), m, HERE)),
     "range": (Range, lambda m: points_of(Source("range"), m, HERE)),
     "cloud": (PointCloud2, lambda m: points_of(Source("pointcloud"), m, HERE)),
