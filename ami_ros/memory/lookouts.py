@@ -24,6 +24,7 @@ PRIOR = 0.1  # of evidence for any spot, where the picture says nothing; ... doc
 LEAST = 0.05  # of such a chance, below which a spot is not worth a look: of 69 goals 65 lay where there was more
 REACH = 0.8  # [m] from a place within which it shows what can be seen from there: beyond, few goals are recognised
 NEAR, NEARER = 0.7, 10.0  # [m] over which it counts less that a goal was asked for near by, and how many times at most
+FADE = 0.7  # of that is left after each look in vain
 LOOKED = 0.5  # [m] from where it was looked for, within which nothing more is to be seen
 APART = 0.5  # [m] between two spots
 FRONTIERS_APART = 1.2  # [m] between two frontiers
@@ -69,7 +70,8 @@ def in_order(
     doubtful = np.array([guess.pose for guess in guesses if guess.share <= 0]).reshape(-1, 3)
     spots, ends = _spots(doubtful, places, beyond)
     missing = missing_views(spots[:, :2], np.concatenate([places, _all_round(search.looked_from)]), REACH)
-    near = 1.0 + NEARER * np.exp(-np.hypot(*(spots[:, :2] - search.asked_at).T) / NEAR)
+    near = np.exp(-np.hypot(*(spots[:, :2] - search.asked_at).T) / NEAR)
+    near = 1.0 + NEARER * FADE ** len(search.looked_from) * near
     chance = near * (evidence(spots[:, :2]) + PRIOR * missing) * (SEEN + missing)
     good = (chance > LEAST) & (_gaps(spots, search.looked_from) > LOOKED)
     spots, chance, ends = (values[good] for values in (spots, chance, ends))

@@ -89,6 +89,17 @@ def test_of_two_spots_the_one_near_where_the_goal_was_asked_for_comes_first() ->
         assert best.pose[0] == asked_at
 
 
+def test_after_some_looks_in_vain_nearness_says_little_any_more() -> None:
+    """A far goal was looked for within two metres of where it was asked for until its 300 s were over."""
+    spots, much = [Hypothesis(np.array([x, 0.0, 0.0]), 0.0) for x in (0.0, 8.0)], spoken_for((0.0, 1.0), (8.0, 2.0))
+
+    def first(looks: int) -> float:
+        search = SearchState(np.zeros(2), np.array([[0.0, 2.0 + k] for k in range(looks)]).reshape(-1, 2))
+        return float(in_order(spots, SEEN, lambda poses: np.ones(len(poses)), much, search)[0].pose[0])
+
+    assert (first(0), first(8)) == (0.0, 8.0)
+
+
 def test_from_where_the_goal_was_looked_for_it_is_not_looked_for_again() -> None:
     guesses = [Hypothesis(np.array([x, 0.0, 0.0]), 0.0) for x in (0.0, 0.9 * LOOKED, 1.1 * LOOKED, 9.0)]
     search = SearchState(np.zeros(2), np.zeros((1, 2)))
