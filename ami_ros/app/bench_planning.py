@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from ami_ros.evaluation.closed_loop import LoopConfig
+    from ami_ros.evaluation.loop_config import LoopConfig
 
 
 def main(
@@ -57,6 +57,6 @@ def loop_config(options: list[str]) -> LoopConfig:
         AmiError: an option without "=", an unknown name, or a value that does not fit.
     """
     from ami_ros.config import with_settings
-    from ami_ros.evaluation.closed_loop import LoopConfig
+    from ami_ros.evaluation.loop_config import LoopConfig
 
     return with_settings(LoopConfig(), options)

@@ -22,7 +22,7 @@ def main(
     from rich.console import Console
 
     from ami_ros.app.bench import model_and_memory
-    from ami_ros.evaluation.closed_loop import LoopConfig
+    from ami_ros.evaluation.loop_config import LoopConfig
     from ami_ros.evaluation.rates import SuccessRate
     from ami_ros.evaluation.report import hardware, write_json
     from ami_ros.evaluation.situation_trials import KINDS, drive_disturbed

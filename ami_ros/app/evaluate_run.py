@@ -19,7 +19,8 @@ from ami_ros.app.quality_page import FLOORS, quality_page
 from ami_ros.app.train_data import open_dataset
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.album import make_album
-from ami_ros.evaluation.closed_loop import ClosedLoop, LoopConfig
+from ami_ros.evaluation.closed_loop import ClosedLoop
+from ami_ros.evaluation.loop_config import LoopConfig
 from ami_ros.evaluation.model_quality import measure_model
 from ami_ros.evaluation.rates import SuccessRate
 from ami_ros.hardware import processor_name

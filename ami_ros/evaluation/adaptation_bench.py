@@ -19,9 +19,10 @@ from ami_ros.adaptation.adapter import Adapter
 from ami_ros.adaptation.segments import Segment, single
 from ami_ros.adaptation.weights import AdaptationConfig, apply
 from ami_ros.errors import AmiError
-from ami_ros.evaluation.closed_loop import ClosedLoop, LoopConfig
+from ami_ros.evaluation.closed_loop import ClosedLoop
 from ami_ros.evaluation.expedition import RandomDriver
 from ami_ros.evaluation.goals import GoalSampler, SampledGoal
+from ami_ros.evaluation.loop_config import LoopConfig
 from ami_ros.evaluation.rates import SuccessRate
 from ami_ros.geometry import Array
 from ami_ros.simulation.exploration import PERIOD

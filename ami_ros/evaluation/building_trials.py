@@ -19,8 +19,9 @@ from ami_ros.config import from_mapping
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.ambiguity import Ambiguity
 from ami_ros.evaluation.classical.drive import ClassicalRobot, coverage
-from ami_ros.evaluation.closed_loop import ClosedLoop, LoopConfig
+from ami_ros.evaluation.closed_loop import ClosedLoop
 from ami_ros.evaluation.goals import GoalSampler, SampledGoal
+from ami_ros.evaluation.loop_config import LoopConfig
 from ami_ros.evaluation.map_quality import COVERED
 from ami_ros.evaluation.rival_loops import TrueLoop
 from ami_ros.evaluation.specialist import Learn, Specialist, Tour, learn_more

@@ -8,28 +8,24 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ami_ros.agent.agent import Agent, AgentConfig, Learner, Thought
+from ami_ros.agent.agent import Agent, Learner, Thought
 from ami_ros.agent.watchdog import Verdict
 from ami_ros.commands import STILL, Command, of_width, speed
-from ami_ros.config import from_mapping, to_mapping
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.goals import GoalKind, GoalSampler
+from ami_ros.evaluation.loop_config import LoopConfig
 from ami_ros.evaluation.trials import TIME_ALLOWANCE, Trial, allowance_of
 from ami_ros.geometry import Array
 from ami_ros.memory.place_memory import PlaceMemory
-from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.types import Decision, Goal
 from ami_ros.registration import believed_at
-from ami_ros.robots.derived import camera_mount, check_model, navigator_settings, rectifier_for, safety_settings
-from ami_ros.robots.description import RobotDescription
-from ami_ros.safety.config import SafetyConfig
+from ami_ros.robots.derived import camera_mount, check_model, rectifier_for
 from ami_ros.safety.gate import SafetyGate
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.robot import CONTROL_PERIOD, Observation
@@ -37,42 +33,6 @@ from ami_ros.simulation.simulator import Simulator
 from ami_ros.world_model.checkpoint import LoadedModel
 
 KEPT = 50  # true poses, one for each observation
-Charge = Literal["budget", "measured", "frozen"]  # what a decision costs: a stated time, what it took here, nothing
-
-
-@dataclass(frozen=True)
-class LoopConfig:
-    """Rates, as the nodes and the simulated robot have them, and the configuration of the stack."""
-
-    sensor_rate: float = 10.0  # [Hz] of image, scan and compass
-    odom_rate: float = 25.0  # [Hz]
-    safety_rate: float = 20.0  # [Hz] of what the gate sends between commands
-    charge: Charge = "budget"
-    budget: float = 0.08  # [s] from image to command: the search's deadline, and what else a decision takes
-    gated: bool = True  # false: the gate is shown no scans, and keeps to limits of speed alone: to see what it costs
-    settle: float = 1.0  # [s] the robot is given to stand still at the end
-    agent: AgentConfig = field(default_factory=AgentConfig)
-    safety: SafetyConfig = field(default_factory=SafetyConfig)
-
-    @property
-    def charged(self) -> str:
-        """What a decision costs, for whoever reads figures."""
-        cost = {"budget": f"{1000 * self.budget:.0f} ms", "measured": "what it took here", "frozen": "nothing"}
-        return f"each decision costs {cost[self.charge]} of simulated time"
-
-    def driving(self, robot: RobotDescription) -> LoopConfig:
-        """The same, for the size, speeds, delays and sensor rates of `robot`."""
-        safety = from_mapping(SafetyConfig, to_mapping(self.safety) | safety_settings(robot))
-        values, own = to_mapping(self.agent.navigator), navigator_settings(robot)
-        for group, settings in own.items():
-            values[group] |= settings
-        config = self.navigating(from_mapping(NavigatorConfig, values))
-        fastest = max(sensor.rate for sensor in (robot.camera, robot.laser, robot.compass) if sensor is not None)
-        return replace(config, safety=safety, sensor_rate=fastest, odom_rate=robot.odometry.rate)
-
-    def navigating(self, navigator: NavigatorConfig) -> LoopConfig:
-        """The same with another navigator."""
-        return replace(self, agent=replace(self.agent, navigator=navigator))
 
 
 class ClosedLoop:

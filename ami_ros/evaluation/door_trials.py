@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from ami_ros.errors import AmiError
-from ami_ros.evaluation.closed_loop import ClosedLoop, LoopConfig
+from ami_ros.evaluation.closed_loop import ClosedLoop
 from ami_ros.evaluation.goals import CLEARANCE
+from ami_ros.evaluation.loop_config import LoopConfig
 from ami_ros.evaluation.trials import Trial
 from ami_ros.geometry import Array
 from ami_ros.robots.derived import simulated_robot

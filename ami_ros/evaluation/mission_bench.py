@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from ami_ros.errors import AmiError
-from ami_ros.evaluation.closed_loop import ClosedLoop, LoopConfig
+from ami_ros.evaluation.closed_loop import ClosedLoop
+from ami_ros.evaluation.loop_config import LoopConfig
 from ami_ros.evaluation.map_quality import COVERED
 from ami_ros.evaluation.rates import wilson_interval
 from ami_ros.evaluation.task_drive import TaskDrive

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ami_ros.evaluation.closed_loop import ClosedLoop, LoopConfig
+from ami_ros.evaluation.closed_loop import ClosedLoop
 from ami_ros.evaluation.expedition import Expedition
+from ami_ros.evaluation.loop_config import LoopConfig
 from ami_ros.evaluation.map_quality import RIGHT, judge, survey
 from ami_ros.evaluation.place_trials import COLD_MOTION, Judged, cold_starts, drive, goals_placed, kidnappings
 from ami_ros.evaluation.rates import wilson_interval

@@ -11,8 +11,9 @@ from typing import Any, Literal
 import numpy as np
 
 from ami_ros.errors import AmiError
-from ami_ros.evaluation.closed_loop import ClosedLoop, LoopConfig
+from ami_ros.evaluation.closed_loop import ClosedLoop
 from ami_ros.evaluation.door_trials import drive_tasks
+from ami_ros.evaluation.loop_config import LoopConfig
 from ami_ros.evaluation.mission_bench import ENOUGH, Settings, run_exploration, run_mission
 from ami_ros.evaluation.rival_loops import RandomLoop, TrueLoop
 from ami_ros.evaluation.trials import Trial

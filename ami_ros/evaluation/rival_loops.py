@@ -11,7 +11,8 @@ from ami_ros.agent.routes import LocalRoutes
 from ami_ros.agent.synchroniser import Synchroniser
 from ami_ros.commands import STILL, of_width
 from ami_ros.errors import AmiError
-from ami_ros.evaluation.closed_loop import ClosedLoop, LoopConfig
+from ami_ros.evaluation.closed_loop import ClosedLoop
+from ami_ros.evaluation.loop_config import LoopConfig
 from ami_ros.evaluation.trials import REACHED_DISTANCE, REACHED_HEADING, goal_errors
 from ami_ros.evaluation.true_dynamics import TrueDynamics, true_latent
 from ami_ros.geometry import Array

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ami_ros.evaluation.closed_loop import LoopConfig
 from ami_ros.evaluation.disturbances import Disturbance, DisturbedLoop, Kind
 from ami_ros.evaluation.goals import CLEARANCE
+from ami_ros.evaluation.loop_config import LoopConfig
 from ami_ros.evaluation.trials import REACHED_DISTANCE, REACHED_HEADING, Trial
 from ami_ros.planning.situations import Situation
 from ami_ros.robots.derived import simulated_robot

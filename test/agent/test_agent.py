@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from ami_ros.agent.agent import AgentConfig
-from ami_ros.evaluation.closed_loop import ClosedLoop, LoopConfig
+from ami_ros.evaluation.closed_loop import ClosedLoop
+from ami_ros.evaluation.loop_config import LoopConfig
 from ami_ros.geometry import compose
 from ami_ros.planning.codes import Code
 from ami_ros.planning.navigator_config import NavigatorConfig

@@ -16,7 +16,8 @@ from ami_ros.app.explore_view import ExploreView
 from ami_ros.app.scenery import Backdrop
 from ami_ros.app.web_view import WebView
 from ami_ros.errors import AmiError
-from ami_ros.evaluation.closed_loop import ClosedLoop, LoopConfig
+from ami_ros.evaluation.closed_loop import ClosedLoop
+from ami_ros.evaluation.loop_config import LoopConfig
 from ami_ros.memory.localisation import FilterConfig
 from ami_ros.memory.place_memory import MemoryConfig
 from ami_ros.simulation.loopback import Loopback

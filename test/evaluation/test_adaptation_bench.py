@@ -18,7 +18,7 @@ from ami_ros.evaluation.adaptation_bench import (
     came_back,
     figures,
 )
-from ami_ros.evaluation.closed_loop import LoopConfig
+from ami_ros.evaluation.loop_config import LoopConfig
 from ami_ros.memory.localisation import FilterConfig
 from ami_ros.memory.place_memory import MemoryConfig
 from ami_ros.planning.navigator_config import NavigatorConfig

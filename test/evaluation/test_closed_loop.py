@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from ami_ros.agent.agent import AgentConfig
-from ami_ros.evaluation.closed_loop import ClosedLoop, LoopConfig
+from ami_ros.evaluation.closed_loop import ClosedLoop
+from ami_ros.evaluation.loop_config import LoopConfig
 from ami_ros.memory.localisation import FilterConfig
 from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
 from ami_ros.planning.codes import Code

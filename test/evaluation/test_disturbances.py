@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from ami_ros.agent.agent import AgentConfig
-from ami_ros.evaluation.closed_loop import LoopConfig
 from ami_ros.evaluation.disturbances import Disturbance, DisturbedLoop, Kind
+from ami_ros.evaluation.loop_config import LoopConfig
 from ami_ros.evaluation.trials import Trial
 from ami_ros.memory.place_memory import PlaceMemory
 from ami_ros.planning.codes import Code

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from ami_ros.agent.agent import AgentConfig
-from ami_ros.evaluation.closed_loop import LoopConfig
+from ami_ros.evaluation.loop_config import LoopConfig
 from ami_ros.evaluation.mission_bench import Settings, run_exploration
 from ami_ros.memory.localisation import FilterConfig
 from ami_ros.memory.place_memory import MemoryConfig

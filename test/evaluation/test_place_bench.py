@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from ami_ros.agent.agent import AgentConfig
-from ami_ros.evaluation.closed_loop import ClosedLoop, LoopConfig
+from ami_ros.evaluation.closed_loop import ClosedLoop
 from ami_ros.evaluation.expedition import Belief, Expedition
+from ami_ros.evaluation.loop_config import LoopConfig
 from ami_ros.evaluation.place_bench import PlaceBench, Settings
 from ami_ros.evaluation.place_trials import SETTLED, Judged
 from ami_ros.memory.localisation import FilterConfig

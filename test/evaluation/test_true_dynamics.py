@@ -13,8 +13,8 @@ import torch
 
 from ami_ros.agent.agent import AgentConfig
 from ami_ros.errors import AmiError
-from ami_ros.evaluation.closed_loop import LoopConfig
 from ami_ros.evaluation.goals import GoalKind
+from ami_ros.evaluation.loop_config import LoopConfig
 from ami_ros.evaluation.rival_loops import RandomLoop, TrueLoop
 from ami_ros.evaluation.true_dynamics import TrueDynamics, true_latent
 from ami_ros.geometry import Array, compose, relative

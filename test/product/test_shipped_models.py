@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from ami_ros.agent.agent import AgentConfig
-from ami_ros.evaluation.closed_loop import ClosedLoop, LoopConfig
+from ami_ros.evaluation.closed_loop import ClosedLoop
+from ami_ros.evaluation.loop_config import LoopConfig
 from ami_ros.evaluation.rates import SuccessRate
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.planner import PlannerConfig
