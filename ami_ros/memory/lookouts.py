@@ -56,7 +56,7 @@ def in_order(
         places: (n, 3) all that are remembered.
         lengths: from the robot.
         evidence: of the picture; see `Recogniser.evidence`.
-        search: until now.
+        search: until now; where it began is known.
         beyond: spots that places saw to be free, and that nobody drove to; None: that is not known.
 
     Returns:
@@ -70,6 +70,7 @@ def in_order(
     doubtful = np.array([guess.pose for guess in guesses if guess.share <= 0]).reshape(-1, 3)
     spots, ends = _spots(doubtful, places, beyond)
     missing = missing_views(spots[:, :2], np.concatenate([places, _all_round(search.looked_from)]), REACH)
+    assert search.asked_at is not None
     near = np.exp(-np.hypot(*(spots[:, :2] - search.asked_at).T) / NEAR)
     near = 1.0 + NEARER * FADE ** len(search.looked_from) * near
     chance = near * (evidence(spots[:, :2]) + PRIOR * missing) * (SEEN + missing)

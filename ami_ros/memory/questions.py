@@ -16,7 +16,7 @@ from ami_ros.memory.lookouts import frontiers, in_order
 from ami_ros.memory.matching import cluster, match
 from ami_ros.memory.place_map import PlaceMap
 from ami_ros.memory.recognition import COMPARED
-from ami_ros.memory.types import MAX_RESULTS, GoalQuery, Place, PlaceQuery, SearchState, Statistics
+from ami_ros.memory.types import MAX_RESULTS, GoalQuery, Place, PlaceQuery, Statistics
 from ami_ros.memory.vector_index import best_rows
 
 SEARCHED = 2  # places looked at for each sequence of commands that is wanted: not all have one
@@ -56,7 +56,8 @@ def locate(places: PlaceMap, goal: GoalQuery, hypothesis: int, robot: Array) -> 
                 beyond = None if graph.free is None else graph.free.beyond
                 evidence = places.recogniser.evidence(places.index, rows, goal.picture)
                 lengths = partial(graph.lengths, robot)
-                search = goal.search or SearchState(robot[:2], np.zeros((0, 2)))
+                asked_at = robot[:2] if goal.search.asked_at is None else goal.search.asked_at
+                search = replace(goal.search, asked_at=asked_at)
                 recognised = in_order(recognised, places.index.poses, lengths, evidence, search, beyond)
         hypotheses = cluster(matches) if recognised is None else recognised
         if hypothesis >= len(hypotheses):

@@ -56,8 +56,9 @@ class Place:
 class SearchState:
     """How far the search for a goal has come. Points [m] in the map frame."""
 
-    asked_at: Array  # (2,) where the robot was when it was asked for
-    looked_from: Array  # (k, 2) from where it was looked for in vain, or that the robot did not get to
+    asked_at: Array | None = None  # (2,) where the robot was when it was asked for; None: where it is
+    # (k, 2) from where it was looked for in vain, or that the robot did not get to
+    looked_from: Array = field(default_factory=lambda: np.zeros((0, 2)))
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class GoalQuery:
     place_id: int = 0
     label: str = ""
     picture: NDArray[np.float32] | None = None  # code of the latent's picture, by which places have to be verified
-    search: SearchState | None = None  # for that picture, until now; None: it begins where the robot is
+    search: SearchState = field(default_factory=SearchState)  # for that picture, until now
 
 
 @dataclass(frozen=True)

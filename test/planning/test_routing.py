@@ -48,12 +48,12 @@ def test_a_pose_in_odom_is_asked_for_in_the_map_once_it_is_known_where_that_is()
 def test_memory_is_told_from_where_a_picture_was_looked_for_and_where_that_began() -> None:
     routing, search = routing_of(PICTURE), GoalSearch()
     request = routing.request(HERE, search)
-    assert request is not None and request.goal.search is None, "it begins where the robot is"
+    assert request is not None and request.goal.search.asked_at is None, "it begins where the robot is"
     routing.ask()
     search.asked_at = HERE.odometry
     search.spots.append(compose(HERE.odometry, np.array([1.0, 0.0, 0.5])))
     request = routing.request(HERE, search)
-    assert request is not None and request.goal.search is not None
+    assert request is not None and request.goal.search.asked_at is not None
     truth = ROBOT.ground_truth().pose
     np.testing.assert_allclose(request.goal.search.asked_at, truth[:2], atol=1e-9)
     np.testing.assert_allclose(request.goal.search.looked_from, [compose(truth, np.array([1.0, 0.0, 0.0]))[:2]])

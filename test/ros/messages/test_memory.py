@@ -119,30 +119,28 @@ def test_goal_that_memory_cannot_search_is_refused() -> None:
 
 
 def test_how_far_a_search_has_come_survives_the_round_trip() -> None:
-    query = GoalQuery(label="dock")
-    assert (
-        memory_messages.search_from_message(memory_messages.request_to_message(RouteRequest(query), ENCODER, "map"))
-        is None
-    )
+    def there_and_back(search: SearchState) -> SearchState:
+        request = RouteRequest(GoalQuery(label="dock", search=search))
+        return memory_messages.search_from_message(memory_messages.request_to_message(request, ENCODER, "map"))
+
+    begun = there_and_back(SearchState())
+    assert begun.asked_at is None and begun.looked_from.shape == (0, 2)
     search = SearchState(np.array([1.0, -2.0]), np.array([[1.0, -2.0], [3.5, 0.25]]))
-    again = memory_messages.search_from_message(
-        memory_messages.request_to_message(RouteRequest(replace(query, search=search)), ENCODER, "map")
-    )
-    assert again is not None
-    np.testing.assert_array_equal(again.asked_at, search.asked_at)
+    again = there_and_back(search)
+    assert again.asked_at is not None
+    np.testing.assert_array_equal(again.asked_at, [1.0, -2.0])
     np.testing.assert_array_equal(again.looked_from, search.looked_from)
+    np.testing.assert_array_equal(there_and_back(replace(search, asked_at=None)).looked_from, search.looked_from)
     long = SearchState(np.zeros(2), np.arange(2.0 * (memory_messages.MOST_POINTS + 5)).reshape(-1, 2))
-    newest = memory_messages.search_from_message(
-        memory_messages.request_to_message(RouteRequest(replace(query, search=long)), ENCODER, "map")
-    )
-    assert newest is not None and len(newest.looked_from) == memory_messages.MOST_POINTS
-    np.testing.assert_array_equal(newest.looked_from[-1], long.looked_from[-1])
+    newest = there_and_back(long).looked_from
+    np.testing.assert_array_equal(newest, long.looked_from[-memory_messages.MOST_POINTS :])
 
 
 def test_a_search_that_was_nowhere_is_refused() -> None:
     for broken in (
         FindRoute.Request(asked_at=[Point(x=math.nan)]),
         FindRoute.Request(asked_at=[Point()], looked_from=[Point(y=math.inf)]),
+        FindRoute.Request(looked_from=[Point(y=1e200)]),
     ):
         with pytest.raises(AmiError, match="finite points") as refusal:
             memory_messages.search_from_message(broken)
