@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +19,7 @@ from ami_ros.images import encode_jpeg
 from ami_ros.memory.codes import Code
 from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
 from ami_ros.memory.recognition import Recogniser
-from ami_ros.memory.types import GoalQuery
+from ami_ros.memory.types import GoalQuery, SearchState
 from ami_ros.world_model.pairs import Verdict
 from harness.exact_model import ExactModel, latent_of
 
@@ -134,6 +135,15 @@ def test_a_picture_that_no_place_shows_is_looked_for_where_little_was_seen_until
             spots.append(route.goal_pose)
     assert error.value.code == Code.NOT_FOUND and 2 <= len(spots) <= 4, "3 m were driven, looking ahead"
     walker.memory.find_route(GoalQuery(latent_of(np.array([0.3, 0.0, 0.0]))))  # by the latent alone it is
+
+
+def test_a_picture_is_looked_for_elsewhere_than_it_was_and_nearer_to_where_it_was_asked_for(walker: Walker) -> None:
+    def first(search: SearchState) -> float:
+        return float(walker.memory.find_route(replace(goal((30, 220, 30)), search=search)).goal_pose[0])
+
+    assert first(SearchState(asked_at=np.zeros(2))) < 1.0
+    assert first(SearchState()) > 2.0, "the robot is there"
+    assert first(SearchState(looked_from=np.array([[3.0, 0.0], [2.4, 0.0]]))) < 2.0
 
 
 def test_places_are_encoded_once(walker: Walker, model: Any) -> None:
