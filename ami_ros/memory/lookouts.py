@@ -16,15 +16,16 @@ from ami_ros.geometry import Array
 from ami_ros.memory.matching import Hypothesis
 from ami_ros.memory.recognition import Evidence
 from ami_ros.memory.types import SearchState
-from ami_ros.memory.views import DIRECTIONS, missing_views
+from ami_ros.memory.views import all_round, gaps, missing_views
 
 TURN = 2.5  # [m] that could be driven while the robot turns once around
 SEEN = 0.3  # of the evidence for a spot from which all was seen, beside one from which nothing was; measured, see ...
 PRIOR = 0.1  # of evidence for any spot, where the picture says nothing; ... docs/decisions/0097
 LEAST = 0.05  # of such a chance, below which a spot is not worth a look: of 69 goals 65 lay where there was more
 REACH = 0.8  # [m] from a place within which it shows what can be seen from there: beyond, few goals are recognised
-NEAR, NEARER = 0.7, 10.0  # [m] over which it counts less that a goal was asked for near by, and how many times at most
-FADE = 0.7  # of that is left after each look in vain
+NEAR_GAIN = 10.0  # times more speaks for a spot where the goal was asked for ...
+NEAR_FADE = 0.7  # ... of which so much is left after each look in vain ...
+NEAR_SCALE = 0.7  # [m] ... and which falls with the distance over that
 LOOKED = 0.5  # [m] from where it was looked for, within which nothing more is to be seen
 APART = 0.5  # [m] between two spots
 FRONTIERS_APART = 1.2  # [m] between two frontiers
@@ -69,12 +70,12 @@ def in_order(
         certain = [certain[k] for k in nearest_first]
     doubtful = np.array([guess.pose for guess in guesses if guess.share <= 0]).reshape(-1, 3)
     spots, ends = _spots(doubtful, places, beyond)
-    missing = missing_views(spots[:, :2], np.concatenate([places, _all_round(search.looked_from)]), REACH)
+    missing = missing_views(spots[:, :2], np.concatenate([places, all_round(search.looked_from)]), REACH)
     assert search.asked_at is not None
-    near = np.exp(-np.hypot(*(spots[:, :2] - search.asked_at).T) / NEAR)
-    near = 1.0 + NEARER * FADE ** len(search.looked_from) * near
+    near = np.exp(-np.hypot(*(spots[:, :2] - search.asked_at).T) / NEAR_SCALE)
+    near = 1.0 + NEAR_GAIN * NEAR_FADE ** len(search.looked_from) * near
     chance = near * (evidence(spots[:, :2]) + PRIOR * missing) * (SEEN + missing)
-    good = (chance > LEAST) & (_gaps(spots, search.looked_from) > LOOKED)
+    good = (chance > LEAST) & (gaps(spots[:, :2], search.looked_from) > LOOKED)
     spots, chance, ends = (values[good] for values in (spots, chance, ends))
     worth = chance / (lengths(ends) + np.hypot(*(spots - ends)[:, :2].T) + TURN)
     best = np.argsort(-worth, kind="stable")[: np.count_nonzero(worth)]  # 0: no way leads there
@@ -117,20 +118,9 @@ def _apart(spots: Array, rows: NDArray[np.int64], gap: float) -> list[int]:
     for row in rows.tolist():
         if len(chosen) == MOST:
             break
-        if _gaps(spots[[row]], spots[chosen])[0] > gap:
+        if gaps(spots[[row], :2], spots[chosen, :2])[0] > gap:
             chosen.append(row)
     return chosen
-
-
-def _gaps(spots: Array, others: Array) -> Array:
-    """Distance (n,) [m] of each of `spots` (n, 2+) from the nearest of `others` (k, 2+); inf without any."""
-    return np.asarray(np.hypot(*(spots[:, None, :2] - others[None, :, :2]).transpose(2, 0, 1)).min(1, initial=np.inf))
-
-
-def _all_round(points: Array) -> Array:
-    """Poses (DIRECTIONS * k, 3) at `points` (k, 2), one in each direction."""
-    turns = np.tile(np.linspace(-np.pi, np.pi, DIRECTIONS, endpoint=False), len(points))
-    return np.column_stack([np.repeat(points, DIRECTIONS, axis=0), turns])
 
 
 def _one_a_cell(poses: Array, side: float) -> NDArray[np.int64]:

@@ -32,8 +32,14 @@ def missing_views(points: Array, places: Array, reach: float) -> Array:
     return missing
 
 
+def all_round(points: Array) -> Array:
+    """Views (DIRECTIONS * k, 3) from `points` (k, 2), one in each direction."""
+    turns = np.tile(np.linspace(-np.pi, np.pi, DIRECTIONS, endpoint=False), len(points))
+    return np.column_stack([np.repeat(points, DIRECTIONS, axis=0), turns])
+
+
 def gaps(points: Array, others: Array) -> Array:
-    """Distance (k,) [m] of each point (k, 2) from the nearest of others (n, 2)."""
+    """Distance (k,) [m] of each point (k, 2) from the nearest of others (n, 2); inf without any."""
     from scipy.spatial import cKDTree
 
     return np.asarray(cKDTree(others).query(points)[0])

@@ -138,8 +138,8 @@ class GoalBelief:
         self.anywhere = False  # whether it may be seen elsewhere than where memory has it, however sure that is
         self.wary = False  # whether it has followed what only looked like the goal: then exact looks count alone
         self._refuted: list[Array] = []  # (3,) each, in odom: places that only look like the goal from afar
-        self._began: Array | None = None  # (3,) in odom, where the robot set out ...
-        self._away = False  # ... and whether it was far from there
+        self.began: Array | None = None  # (3,) in odom, where the robot set out; None: that is not known
+        self._away = False  # whether it was far from there
 
     @property
     def needs_proof(self) -> bool:
@@ -150,8 +150,8 @@ class GoalBelief:
         """The goal at this moment, with the route in use."""
         goal, tracker = self.goal, self.tracker
         from_memory, left, ended = None, 0.0, False
-        self._began = percept.odometry if self._began is None else self._began
-        self._away |= bool(np.hypot(*(percept.odometry - self._began)[:2]) > AWAY)
+        self.began = percept.odometry if self.began is None else self.began
+        self._away |= bool(np.hypot(*(percept.odometry - self.began)[:2]) > AWAY)
         if follower is not None and percept.location is not None:
             ended = follower.at_end
             from_memory = compose(map_to_odom(percept.location), follower.route.goal_pose)
@@ -250,7 +250,7 @@ class GoalBelief:
     def restart(self) -> None:
         """Odometry restarted: what was seen, and what was found to be another place, lies nowhere any more."""
         self._refuted.clear()
-        self._began = None
+        self.began = None
         if self.locator is not None:
             self.locator.own.forget()
         self.forget()

@@ -77,8 +77,6 @@ class GoalFinder:
         """What to do to find the goal, `elapsed` [s] after its begin; None: drive to where it is believed to be."""
         if not self._goal.recognised:
             return None
-        if self.search.asked_at is None:
-            self.search.asked_at = np.array(percept.odometry)
         if self._routing.likely and self._belief.is_refuted(percept.odometry, sight.remembered):
             self._routing.try_elsewhere()
             return Search(Look.NEXT)

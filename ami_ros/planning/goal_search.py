@@ -13,7 +13,7 @@ from ami_ros.scan import Scan
 SPEED = 1.4  # [rad/s] of turning, where the robot may: at 10 Hz each look is a twelfth of a camera's view from the last
 SECONDS = 15.0  # [s] of a turn, after which it is over even if the robot did not come around
 SPOTS = 8  # from which it looks, at most, where nothing limits its time or memory names none
-APART = 1.0  # [m] between them, where nothing tells where to look: the search gets about
+APART = 1.0  # [m] between them: where nothing tells where to look, nearer ones would keep the robot in one corner
 LOOKED = 0.5  # [m] from a spot, within which nothing more is to be seen
 STEPS = (1.1, 1.6, 2.2)  # [m] to the next, the nearest that is new
 BEARINGS = np.linspace(-np.pi, np.pi, 24, endpoint=False)  # [rad] in which it lies
@@ -30,12 +30,10 @@ class GoalSearch:
     Attributes:
         done: the turn here is over.
         wanted: it is, even if memory is certain where the goal is.
-        asked_at: (3,) in odom, where the robot was when the goal was asked for; None: that is not known any more.
         spots: (3,) each, in odom, from which the robot looked, or which it did not get to.
     """
 
     def __init__(self) -> None:
-        self.asked_at: Array | None = None
         self.spots: list[Array] = []
         self.restart()
 
@@ -55,7 +53,6 @@ class GoalSearch:
 
     def re_anchor(self) -> None:
         """Odometry restarted: nobody knows where the spots lie."""
-        self.asked_at = None
         self.spots.clear()
         self.restart(self.wanted)
 

@@ -88,7 +88,8 @@ class Navigator:
         if decision.done:
             self.goal = None
         self.steering.command = tuple(map(float, decision.commands[0])) if len(decision.commands) else STILL
-        request = None if decision.done else self.routing.request(percept, self.controller.finder.search)
+        looked_from = self.controller.finder.search.spots
+        request = None if decision.done else self.routing.request(percept, self.belief.began, looked_from)
         return replace(
             decision, wants_route=request, replans=self.routing.replans, recoveries=self.situations.recoveries
         )

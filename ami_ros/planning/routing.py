@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,6 @@ from ami_ros.memory.codes import Code as MemoryCode
 from ami_ros.memory.types import GoalQuery, Route, SearchState
 from ami_ros.planning.blocked_ways import NEAR, SEEN, SIGHT, BlockedWay, BlockedWays, wall_across
 from ami_ros.planning.codes import Code
-from ami_ros.planning.goal_search import GoalSearch
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.proof import LIKELY, SPLIT
 from ami_ros.planning.route_follower import OFF_ROUTE, RouteFollower, pose_in_map
@@ -72,8 +72,16 @@ class Routing:
 
     # Questions and answers
 
-    def request(self, percept: Percept, search: GoalSearch | None = None) -> RouteRequest | None:
-        """What to ask memory at this moment; `search`: from where a picture was looked for, if one is."""
+    def request(
+        self, percept: Percept, began: Array | None = None, looked_from: Sequence[Array] = ()
+    ) -> RouteRequest | None:
+        """What to ask memory at this moment.
+
+        Args:
+            percept: of it.
+            began: (3,) in odom, where the robot was asked for the goal; None: that is not known.
+            looked_from: (3,) each, from where it was looked for in vain.
+        """
         goal = self.goal
         if not self._wanted:
             return None
@@ -82,8 +90,8 @@ class Routing:
             if percept.location is None or not percept.location.localised:
                 return None
             query = GoalQuery(pose=pose_in_map(percept.location, goal.pose))
-        if search is not None and search.asked_at is not None and percept.location is not None:
-            spots = [pose_in_map(percept.location, spot)[:2] for spot in (search.asked_at, *search.spots)]
+        if began is not None and percept.location is not None:
+            spots = [pose_in_map(percept.location, spot)[:2] for spot in (began, *looked_from)]
             query = replace(query, search=SearchState(spots[0], np.array(spots[1:]).reshape(-1, 2)))
         self._asked = RouteRequest(query, self.hypothesis, self.blocked.legs(percept.stamp))
         return self._asked

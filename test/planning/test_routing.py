@@ -12,7 +12,6 @@ from ami_ros.geometry import compose
 from ami_ros.memory.codes import Code as MemoryCode
 from ami_ros.planning.blocked_ways import BlockedWays
 from ami_ros.planning.codes import Code
-from ami_ros.planning.goal_search import GoalSearch
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.routing import MAX_ROUNDS, Routing
 from ami_ros.planning.types import Goal
@@ -46,13 +45,11 @@ def test_a_pose_in_odom_is_asked_for_in_the_map_once_it_is_known_where_that_is()
 
 
 def test_memory_is_told_from_where_a_picture_was_looked_for_and_where_that_began() -> None:
-    routing, search = routing_of(PICTURE), GoalSearch()
-    request = routing.request(HERE, search)
+    routing = routing_of(PICTURE)
+    request = routing.request(HERE)
     assert request is not None and request.goal.search.asked_at is None, "it begins where the robot is"
     routing.ask()
-    search.asked_at = HERE.odometry
-    search.spots.append(compose(HERE.odometry, np.array([1.0, 0.0, 0.5])))
-    request = routing.request(HERE, search)
+    request = routing.request(HERE, HERE.odometry, [compose(HERE.odometry, np.array([1.0, 0.0, 0.5]))])
     assert request is not None and request.goal.search.asked_at is not None
     truth = ROBOT.ground_truth().pose
     np.testing.assert_allclose(request.goal.search.asked_at, truth[:2], atol=1e-9)
