@@ -30,7 +30,7 @@ LOOKED = 0.5  # [m] from where it was looked for, within which nothing more is t
 APART = 0.5  # [m] between two spots
 FRONTIERS_APART = 1.2  # [m] between two frontiers
 OFF, NEW = 0.4, 0.9  # [m] from all places, of free ground that is looked from, and of what nobody has been near to
-CELL = 0.4  # [m] in which one place stands for all ...
+CELL = 0.4  # [m] in which one place, or one spot beside them, stands for all ...
 COARSE_CELL = 0.8  # [m] ... and what it saw to be free for what all saw
 MOST = 12  # spots
 REST = 1.5  # times the straight way that is left beyond a spot: how much of it is to be driven, nobody knows
@@ -108,6 +108,8 @@ def _spots(guesses: Array, places: Array, beyond: Beyond | None) -> tuple[Array,
     if beyond is None:
         return known, known
     new, seen_from = beyond(rows[_one_a_cell(places[rows], COARSE_CELL)], OFF)
+    thinned = _one_a_cell(new, CELL)  # neighbours see the same ground
+    new, seen_from = new[thinned], seen_from[thinned]
     spots = np.concatenate([known, np.column_stack([new, np.zeros(len(new))])])
     return spots, np.concatenate([known, places[seen_from]])
 
