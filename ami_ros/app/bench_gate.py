@@ -22,8 +22,9 @@ def main(
     from rich.console import Console
 
     from ami_ros.errors import AmiError
+    from ami_ros.evaluation.gate_drives import Drive
     from ami_ros.evaluation.gate_judge import Outcome
-    from ami_ros.evaluation.gate_trials import Drive, drive
+    from ami_ros.evaluation.gate_trials import drive
     from ami_ros.evaluation.report import hardware, write_json
 
     console, began, rng = Console(highlight=False), time.monotonic(), np.random.default_rng(seed)

@@ -9,7 +9,6 @@ Mangelson et al., ICRA 2018).
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,12 +17,11 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import dijkstra
 
 from ami_ros.geometry import Array, compose, inverse, pose_gap, relative
+from ami_ros.memory.outline_cache import OutlineCache
 from ami_ros.memory.place_map import PlaceMap
 from ami_ros.outlines import Outline
 from ami_ros.scan_matching import Match, Matcher, Window
 
-CACHED = 400  # outlines in RAM ...
-CACHED_FREE = 4000  # ... and what was free around a place, of each 0.7 kB
 LEVER = 10.0  # [m] by which deviations of turns count as deviations of positions, to tell which way is surest
 NEARBY = 10.0  # [m] around a place in which ways are followed to tell where one close by lies
 ELSEWHERE = (0.7, 0.2)  # [m], [rad] from which poses are not the same
@@ -68,12 +66,14 @@ class Closures:
         places: the map.
         config: see there.
         way_sigma: [m], [rad] of a way whose covariance is not known.
+
+    Attributes:
+        outlines: of the places.
     """
 
     def __init__(self, places: PlaceMap, config: ClosureConfig, way_sigma: tuple[float, float]) -> None:
         self.places, self.config, self.way_sigma = places, config, way_sigma
-        self._outlines: OrderedDict[int, Outline | None] = OrderedDict()
-        self._free: OrderedDict[int, NDArray[np.float32]] = OrderedDict()
+        self.outlines = OutlineCache(places.store)
         self.restart()
 
     def restart(self) -> None:
@@ -81,43 +81,9 @@ class Closures:
         self.ways: dict[int, float] = {}  # place id -> [m] driven when it was founded
         self._pool: list[Join] = []
 
-    def put(self, place_id: int, outline: Outline) -> None:
-        """The surroundings of a place are known."""
-        self._outlines[place_id] = outline
-        self._outlines.move_to_end(place_id)
-        self._keep_free(place_id, outline)
-        if len(self._outlines) > CACHED:
-            self._outlines.popitem(last=False)
-
-    def free(self, place_id: int) -> NDArray[np.float32] | None:
-        """How far (RAYS,) [m] it was seen to be free around a place, as in its outline; None where it has none."""
-        if place_id not in self._free:
-            outline = self.outline(place_id)
-            if outline is None:
-                return None
-            self._keep_free(place_id, outline)
-        return self._free[place_id]
-
-    def _keep_free(self, place_id: int, outline: Outline) -> None:
-        self._free[place_id] = outline.free.astype(np.float32)
-        if len(self._free) > CACHED_FREE:
-            self._free.popitem(last=False)
-
-    def outline(self, place_id: int) -> Outline | None:
-        """Of a place, from RAM or the store; None where it has none."""
-        if place_id not in self._outlines:
-            known = self.places.store.experience([place_id]).get(place_id)
-            found = Outline.unpack(known.outline) if known is not None and known.outline else None
-            self._outlines[place_id] = found
-            if len(self._outlines) > CACHED:
-                self._outlines.popitem(last=False)
-        else:
-            self._outlines.move_to_end(place_id)
-        return self._outlines[place_id]
-
     def look(self, place_id: int) -> list[Join]:
         """Joins of a place that can be believed now, those of others among them that this one makes believable."""
-        outline = self.outline(place_id)
+        outline = self.outlines.of(place_id)
         if outline is None or len(outline) < self.config.count:
             return []
         rows, expected, deviation, turn = self._candidates(place_id)
@@ -131,10 +97,6 @@ class Closures:
         join = self._far(matcher, place_id, rows, expected, turn)
         return self._consistent(join) if join is not None else []
 
-    def count(self) -> int:
-        """Places whose surroundings are known."""
-        return self.places.store.outlines()
-
     def is_recent(self, place_id: int) -> bool:
         """Whether the robot has driven too little since it was founded for a loop."""
         newest = max(self.ways.values(), default=0.0)
@@ -144,18 +106,17 @@ class Closures:
         """Places were forgotten."""
         for place_id in ids:
             self.ways.pop(place_id, None)
-            self._outlines.pop(place_id, None)
-            self._free.pop(place_id, None)
+        self.outlines.forget(ids)
 
     def is_sure(self, here: int, place_id: int) -> bool:
         """Whether the map tells where a place lies that is close to `here`, so that one look is enough."""
         variance, _ = self._uncertainty(self.places.index.row(here), NEARBY)
-        known = self.outline(place_id) is not None
+        known = self.outlines.of(place_id) is not None
         return known and bool(variance[self.places.index.row(place_id)] < self.config.sure**2)
 
     def compare(self, outline: Outline, place_id: int, expected: Array) -> Match | None:
         """Where a place lies as seen from where `outline` was taken, near where it is expected (3,); None: nowhere."""
-        other = self.outline(place_id)
+        other = self.outlines.of(place_id)
         match = self._verified(Matcher(outline), other, expected) if other is not None else None
         return match if match is not None and not np.greater(pose_gap(match.pose, expected), ELSEWHERE).any() else None
 
@@ -231,7 +192,7 @@ class Closures:
         """A join where the map says already where the robot is: it has to agree."""
         best: tuple[float, int, Match] | None = None
         for k in range(min(4, len(rows))):
-            other = self.outline(int(self.places.index.ids[rows[k]]))
+            other = self.outlines.of(int(self.places.index.ids[rows[k]]))
             if other is None:
                 continue
             match = self._verified(matcher, other, expected[k])
@@ -249,7 +210,7 @@ class Closures:
     ) -> Join | None:
         """The best join within what odometry leaves open, if nothing elsewhere is nearly as good."""
         index = self.places.index
-        outlines = [self.outline(i) for i in index.ids[rows].tolist()]
+        outlines = [self.outlines.of(i) for i in index.ids[rows].tolist()]
         there = [(int(index.ids[rows[k]]), other, k) for k, other in enumerate(outlines) if other is not None]
         windows = [
             Window(expected[k] * [0.0, 0.0, 1.0], self.config.reach, min(np.pi, 0.15 + 2.5 * turn[k]))

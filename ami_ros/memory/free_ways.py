@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.geometry import Array, inverse, relative, transform_points
-from ami_ros.memory.closures import Closures, Join
+from ami_ros.memory.closures import Join
+from ami_ros.memory.outline_cache import OutlineCache
 from ami_ros.memory.place_map import PlaceMap
 from ami_ros.memory.views import gaps
 from ami_ros.outlines import RAYS
@@ -31,8 +32,8 @@ class FreeWays:
         closures: holds the outlines.
     """
 
-    def __init__(self, places: PlaceMap, closures: Closures) -> None:
-        self._places, self._closures = places, closures
+    def __init__(self, places: PlaceMap, outlines: OutlineCache) -> None:
+        self._places, self._outlines = places, outlines
 
     def along(self, join: Join) -> bool:
         """Whether one of two joined places saw the straight way to the other to be free."""
@@ -52,7 +53,7 @@ class FreeWays:
             off: [m] from all places, at least.
         """
         index = self._places.index
-        seen = {int(row): free for row in rows if (free := self._closures.free(int(index.ids[row]))) is not None}
+        seen = {int(row): free for row in rows if (free := self._outlines.free(int(index.ids[row]))) is not None}
         if not seen:
             return np.zeros((0, 2)), np.zeros(0, np.int64)
         asked, free = np.array(list(seen)), np.stack(list(seen.values()))
@@ -66,7 +67,7 @@ class FreeWays:
     def _is_free(self, place_id: int, point: Array, half_width: float, beyond: float) -> bool:
         """Whether a place saw that nothing stands between it and what is so far `beyond` [m] a `point` (2,) in its
         frame, on a strip of that half width [m] at its end."""
-        free, distance = self._closures.free(place_id), float(np.hypot(*point))
+        free, distance = self._outlines.free(place_id), float(np.hypot(*point))
         if free is None:
             return False
         return distance < HERE or bool(_room(free[None], distance, half_width, point)[0] > distance + beyond)

@@ -184,7 +184,7 @@ class Relocation:
         return rows
 
     def _outline(self, row: int) -> Outline | None:
-        return self.closures.outline(int(self.places.index.ids[row]))
+        return self.closures.outlines.of(int(self.places.index.ids[row]))
 
     def _likeness(self, where: Array, compare: Compare) -> float | None:
         """Probability that what was seen before from near `where` (3,) is what is seen now; None: nothing was."""

@@ -77,7 +77,7 @@ class Survey:
         self.odometry = ScanOdometry(config.odometry)
         self.closures = Closures(places, config.closures, relaxation.way_sigma)
         self.relocation = Relocation(places, self.closures)
-        self._ways = FreeWays(places, self.closures)
+        self._ways = FreeWays(places, self.closures.outlines)
         places.graph.free = self._ways
         self.restart()
 
@@ -198,7 +198,7 @@ class Survey:
         if driven > BACK:
             return False
         row = int(np.hypot(*(index.poses[:, :2] - expected[:2]).T).argmin())
-        other = self.closures.outline(int(index.ids[row]))
+        other = self.closures.outlines.of(int(index.ids[row]))
         if other is None:
             return False
         at = relative(expected, index.poses[row])
@@ -236,7 +236,7 @@ class Survey:
         self.relocation.restart()
 
     def _keep(self, place_id: int, outline: Outline) -> None:
-        self.closures.put(place_id, outline)
+        self.closures.outlines.put(place_id, outline)
         self.places.store.put_experience(place_id, Experience(outline=outline.pack()))
 
     def _link(self, edge: Edge) -> None:

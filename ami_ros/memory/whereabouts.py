@@ -65,7 +65,7 @@ class Whereabouts:
         self._waits_at = self._told = None
         self._unsought = LOOK_AGAIN  # [m] and [rad] that a lost robot has moved since it was looked for
         # A memory that was made without scans has nothing that they could be compared with.
-        self._was_surveyed = len(self.map) > 0 and self.survey.closures.count() > 0
+        self._was_surveyed = len(self.map) > 0 and self.survey.closures.outlines.count() > 0
         self._surveys = self.takes_scans and (not len(self.map) or self._was_surveyed)
         self._continuity.restart()
         self._growth.restart()

@@ -258,7 +258,7 @@ def test_a_place_from_before_the_first_scan_gets_its_surroundings_from_it() -> N
     memory.remember("dock")
     founded, location = live(memory, RING, truth, truth, first=0.2)
     assert location.localised and len(founded) > 5
-    assert memory.places().labels == {1: "dock"} and memory.survey.closures.count() == len(memory)
+    assert memory.places().labels == {1: "dock"} and memory.survey.closures.outlines.count() == len(memory)
     gap, _ = pose_gap(location.pose, relative(truth[0], truth[-1]))
     assert gap < 0.2
 
@@ -268,7 +268,7 @@ def test_a_place_that_is_forgotten_before_the_first_scan_leaves_a_memory_of_scan
     memory.observe(0.0, LOOKS, truth[0])
     memory.map.forget([1])
     founded, location = live(memory, RING, truth, truth, first=0.2)
-    assert location.localised and memory.survey.closures.count() == len(memory) == len(founded)
+    assert location.localised and memory.survey.closures.outlines.count() == len(memory) == len(founded)
 
 
 def test_who_drove_on_before_its_first_scan_goes_on_without_scans() -> None:

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ami_ros.evaluation.gate_drives import ATTENTIVE, FAULTS, KINDS, RANGES, Drive, DriveKind, Fault
 from ami_ros.evaluation.gate_judge import Outcome
-from ami_ros.evaluation.gate_trials import ATTENTIVE, FAULTS, KINDS, RANGES, Drive, DriveKind, Fault, drive
+from ami_ros.evaluation.gate_trials import drive
 from ami_ros.safety.gate import SafetyGate
 
 TRAITS = st.fixed_dictionaries({name: st.floats(*limits) for name, limits in RANGES.items()})

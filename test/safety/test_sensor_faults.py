@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from ami_ros.commands import Command
-from ami_ros.evaluation.gate_trials import STEP, Drive, Robot
+from ami_ros.evaluation.gate_drives import Drive
+from ami_ros.evaluation.gate_robot import STEP, Robot
 from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.gate import SafetyGate
 from ami_ros.scan import Scan

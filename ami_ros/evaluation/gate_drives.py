@@ -1,0 +1,90 @@
+"""What drives against the safety gate may be like: all within what docs/safety.md takes for granted."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from ami_ros.evaluation.gate_judge import OUTER, SLOWED, STOP_POINTS
+from ami_ros.safety.config import SafetyConfig
+from ami_ros.safety.zones import Zone
+
+DriveKind = Literal["differential", "ackermann", "omnidirectional"]
+Fault = Literal["none", "dead", "nan", "zero", "inf", "below", "late", "frozen"]
+FAULTS: tuple[Fault, ...] = ("none", "dead", "nan", "zero", "inf", "below", "late", "frozen")
+KINDS: tuple[DriveKind, ...] = ("differential", "ackermann", "omnidirectional")
+
+# What a drive may be like: name -> least and greatest. All of it keeps to the assumptions of docs/safety.md.
+RANGES: dict[str, tuple[float, float]] = {
+    "dead_time": (0.0, 0.08),  # [s] until a command acts
+    "lag": (0.0, 0.06),  # [s], time constant of the wheels
+    "braking": (0.8, 2.0),  # [m/s^2], along each axis
+    "turning": (4.0, 20.0),  # [rad/s^2]
+    "slip": (0.95, 1.05),  # of what is asked for
+    "scan_rate": (2.0, 40.0),  # [Hz]
+    "latency": (0.0, 0.2),  # [s] of scans
+    "jitter": (0.0, 0.05),  # [s] of their latency
+    "dropped": (0.0, 0.3),  # share of scans that never come
+    "holes": (0.0, 0.1),  # share of beams without a reading
+    "noise": (0.0, 0.01),  # [m] of ranges, at most twice of it
+    "view": (math.pi, 2 * math.pi),  # [rad] of the laser, in the middle of it straight ahead
+    "ahead": (0.0, 0.12),  # [m] of the robot's middle, where the laser sits
+    "odometry_gain": (0.97, 1.03),
+    "odometry_noise": (0.0, 0.015),  # [m/s] of velocities, at most twice of it
+    "odometry_delay": (0.0, 0.04),  # [s]
+    "fault_at": (1.0, 4.0),  # [s]
+}
+
+
+# Of things that move only a laser knows that is quick, and looks all round.
+ATTENTIVE = {"scan_rate": 15.0, "latency": 0.05, "jitter": 0.02, "dropped": 0.0, "holes": 0.0, "view": 2 * math.pi}
+
+
+@dataclass(frozen=True)
+class Drive:
+    """One drive: the robot, its sensors, and what becomes of them."""
+
+    seed: int
+    kind: DriveKind = "differential"
+    fault: Fault = "none"
+    beams: int = 180
+    closing: float = 0.0  # [m/s], of one thing that moves to and fro; 0: boxes, and nothing moves
+    zone: float = 0.0  # [m], radius of a zone that stops it; one that slows it down is half as large again. 0: none
+    keep_out: bool = False  # there are areas that it must not enter
+    traits: dict[str, float] = field(default_factory=lambda: {name: low for name, (low, _) in RANGES.items()})
+    duration: float = 6.0  # [s]
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator) -> Drive:
+        """Any drive."""
+        traits = {name: float(rng.uniform(*limits)) for name, limits in RANGES.items()}
+        closing = float(rng.choice([0.0, 0.0, 0.3, 0.5]))
+        return cls(
+            seed=int(rng.integers(2**31)),
+            kind=KINDS[rng.integers(len(KINDS))],
+            fault=FAULTS[rng.integers(len(FAULTS))] if rng.random() < 0.5 else "none",
+            beams=int(rng.integers(72, 720)),
+            closing=closing,
+            traits=traits | ATTENTIVE if closing else traits,
+            zone=float(rng.choice([0.0, 0.0, 0.0, 0.3, 0.5])),
+            keep_out=bool(rng.random() < 0.25),
+        )
+
+    @property
+    def config(self) -> SafetyConfig:
+        """What the gate is told of the robot."""
+        aside = 0.4 if self.kind == "omnidirectional" else 0.0
+        return SafetyConfig(max_lateral=aside, obstacle_speed=self.closing)
+
+    @property
+    def zones(self) -> dict[str, Zone]:
+        """What it is told of zones."""
+        if not self.zone:
+            return {}
+        return {
+            "stop": Zone("circle", "stop", radius=self.zone, min_points=STOP_POINTS),
+            "slow": Zone("circle", "slowdown", radius=OUTER * self.zone, min_points=STOP_POINTS, slowdown_ratio=SLOWED),
+        }
