@@ -19,8 +19,7 @@ from ami_ros.errors import AmiError
 from ami_ros.evaluation.report import hardware, write_json
 from ami_ros.learning.pair_calibration import PairQuality, calibrate, judge_pairs, quality
 from ami_ros.learning.pair_phase import PairConfig, fit_pairs
-from ami_ros.learning.photographs import NARROWEST
-from ami_ros.learning.views import ViewConfig, Views, joined, load_views, save_views, take_views
+from ami_ros.learning.views import NARROWEST, ViewConfig, Views, joined, load_views, save_views, take_views
 from ami_ros.simulation.buildings.names import BARE, PREFIX, building_name, refuse_test_buildings
 from ami_ros.simulation.world_file import load_world
 from ami_ros.world_model.checkpoint import CONFIG, LoadedModel, load_model, save_model
@@ -76,10 +75,13 @@ def run(job: PairJob) -> LoadedModel:
         fit_pairs(model.pairs, learned, config, lambda done, loss: bar.update(task, completed=done))
     # Thresholds and figures are of different halves of the buildings that were held out.
     halves = [held_out.of_worlds(rest) for rest in (0, 1)]
-    calibrate(model.pairs, *(judge_pairs(model.pairs, halves[0], BATCHES, job.seed, narrow) for narrow in (0.0, 1.0)))
+    calibrate(
+        model.pairs,
+        *(judge_pairs(model.pairs, halves[0].of_cameras(narrow), BATCHES, job.seed) for narrow in (False, True)),
+    )
     found = {
-        what: quality(model.pairs, judge_pairs(model.pairs, halves[1], BATCHES, job.seed, narrow), sees)
-        for what, narrow, sees in (("whole", 0.0, 1.0), ("narrow", 1.0, PAIR_NARROW))
+        what: quality(model.pairs, judge_pairs(model.pairs, halves[1].of_cameras(narrow), BATCHES, job.seed), sees)
+        for what, narrow, sees in (("whole", False, 1.0), ("narrow", True, PAIR_NARROW))
     }
     loaded = save_model(job.out, job.name, model)
     _show(found, console)

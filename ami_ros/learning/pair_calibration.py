@@ -18,7 +18,7 @@ from torch.nn import functional
 from ami_ros.geometry import Array, from_cos_sin, pose_gap
 from ami_ros.learning.pair_labels import columns_of, label
 from ami_ros.learning.pair_phase import draw
-from ami_ros.learning.photographs import NARROW, photographed
+from ami_ros.learning.photographs import photographed, rays_of
 from ami_ros.learning.views import Views
 from ami_ros.world_model.pairs import PairHead
 from ami_ros.world_model.spec import relied_on
@@ -68,18 +68,20 @@ class PairQuality:
     accepted_unrelated: float  # the same of those that show nothing of each other, and say that they are near
 
 
-def judge_pairs(head: PairHead, views: Views, batches: int, seed: int, narrow: float = NARROW) -> Judged:
-    """Random pairs of views, with cameras' noise; a share `narrow` of the robots has narrow cameras."""
+def judge_pairs(head: PairHead, views: Views, batches: int, seed: int) -> Judged:
+    """Random pairs of views, with cameras' noise."""
     parts = []
     rng = np.random.default_rng((seed, 5))
     for _ in range(batches):
         batch = draw(views, rng, GROUPS, PAIRS)
-        seen = photographed(views, batch.rows, rng, narrow)
+        seen = photographed(views, batch.rows, rng)
         labels = label(seen, batch.first, batch.second)
         with torch.inference_mode():
-            codes = head.code(torch.from_numpy(seen.images).permute(0, 3, 1, 2))
+            told, bearings = rays_of(seen, rng)
+            codes = head.features(torch.from_numpy(seen.images).permute(0, 3, 1, 2), told).flatten(1)
             columns = torch.from_numpy(columns_of(seen, batch.first))
-            out = head.judge(head.match(codes[batch.first], codes[batch.second]), columns)
+            found = head.match(codes[batch.first], codes[batch.second], (bearings[batch.first], bearings[batch.second]))
+            out = head.judge(found, columns)
             verdict = head.verdict(out)
         values = (from_cos_sin(out[:, :4]), labels.pose, labels.overlap, out[:, 5], out[:, 4].exp(), verdict.same)
         parts.append([np.asarray(value) for value in values])

@@ -39,16 +39,16 @@ def label(views: Views, first: NDArray[np.int64], second: NDArray[np.int64]) -> 
         first: rows.
         second: rows; those of another world show nothing of the first's.
     """
-    side, tangent = views.depth.shape[1], views.tangent
-    steps = ((np.arange(side) + 0.5) / side * 2 - 1) * tangent
-    rays = np.stack([*np.meshgrid(steps, steps), np.ones((side, side))], -1).reshape(-1, 3)
+    side = views.depth.shape[1]
     axes, at = _cameras(views)
     depth = views.depth.astype(np.float32).reshape(len(views), -1)
-    inside = _inside(views, steps / tangent)
-    points = np.einsum("pij,pnj->pni", axes[first], rays[None] * depth[first][..., None]) + at[first][:, None]
+    inside = _inside(views)
+    rays = _rays(views)
+    points = np.einsum("pij,pnj->pni", axes[first], rays[first] * depth[first][..., None]) + at[first][:, None]
     seen = np.einsum("pij,pni->pnj", axes[second], points - at[second][:, None])
     ahead = np.maximum(seen[..., 2], 1e-3)
-    spot = ((seen[..., :2] / ahead[..., None]) / tangent + 1) * side / 2 - 0.5  # (pairs, n, 2) across, down, in cells
+    # (pairs, n, 2) across, down, in cells
+    spot = ((seen[..., :2] / ahead[..., None]) / views.halves[second, None, None] + 1) * side / 2 - 0.5
     low = np.floor(spot).astype(np.int64)
     share = spot - low
     cells, weights, agrees = [], [], np.zeros(ahead.shape, bool)
@@ -77,27 +77,23 @@ def label(views: Views, first: NDArray[np.int64], second: NDArray[np.int64]) -> 
 def plan_of(views: Views, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
     """Where what each cell shows is on the floor plan, from the base: logarithm of the range [m] and bearing [rad]
     (k, cells, 2), and where that is known (k, cells)."""
-    side, tangent = views.depth.shape[1], views.tangent
-    steps = (np.arange(side) + 0.5) / side * 2 - 1
-    rays = np.stack([*np.meshgrid(steps * tangent, steps * tangent), np.ones((side, side))], -1).reshape(-1, 3)
     depth = views.depth[rows].astype(np.float32).reshape(len(rows), -1)
     own = np.stack([axes_of(pitch, roll) for _, pitch, roll in views.cameras[rows]])
-    points = np.einsum("kij,knj->kni", own, rays[None] * depth[..., None])
+    points = np.einsum("kij,knj->kni", own, _rays(views)[rows] * depth[..., None])
     polar = np.stack(
         [np.log(np.hypot(points[..., 0], points[..., 1]) + 1e-3), np.arctan2(points[..., 1], points[..., 0])], -1
     )
-    known = _inside(views, steps)[rows] & (depth < FAR)
+    known = _inside(views)[rows] & (depth < FAR)
     return torch.from_numpy(_f32(polar)), torch.from_numpy(_f32(known))
 
 
 def columns_of(views: Views, rows: NDArray[np.int64]) -> NDArray[np.float32]:
     """What a laser at the height of the camera sees (k, side) [m] in the directions of the columns of cells."""
-    side, tangent = views.depth.shape[1], views.tangent
-    steps = ((np.arange(side) + 0.5) / side * 2 - 1) * tangent
+    side, half = views.depth.shape[1], views.halves[rows]
     level = np.tan(views.cameras[rows, 1])  # where the horizon is, as the camera is tilted
-    line = np.clip(np.floor((1 - level / tangent) * side / 2 - 0.5), 0, side - 1).astype(int)  # above it, no floor
+    line = np.clip(np.floor((1 - level / half) * side / 2 - 0.5), 0, side - 1).astype(int)  # above it, no floor
     ahead = views.depth[rows, line].astype(np.float32)
-    return _f32(ahead * np.sqrt(1 + steps**2))
+    return _f32(ahead * np.sqrt(1 + np.square(half[:, None] * _steps(side))))
 
 
 def _cameras(views: Views) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -109,8 +105,21 @@ def _cameras(views: Views) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return turn @ own, np.column_stack([views.poses[:, :2], views.cameras[:, 0]])
 
 
-def _inside(views: Views, steps: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """(n, cells) what is not the black frame of a narrow camera; `steps` (side,) in -1 to 1."""
+def _steps(side: int) -> NDArray[np.float64]:
+    """Middles of the cells (side,) of a row, in -1 to 1."""
+    return (np.arange(side) + 0.5) / side * 2 - 1
+
+
+def _rays(views: Views) -> NDArray[np.float64]:
+    """Where cells look (n, cells, 3): right, down and 1 ahead."""
+    right, down = np.meshgrid(*(2 * [_steps(views.depth.shape[1])]))
+    across = np.stack([right.ravel(), down.ravel()], -1)[None] * views.halves[:, None, None]
+    return np.concatenate([across, np.ones_like(across[..., :1])], -1)
+
+
+def _inside(views: Views) -> NDArray[np.bool_]:
+    """(n, cells) what is not the black frame of a narrow camera."""
+    steps = _steps(views.depth.shape[1])
     across, down = (np.abs(steps)[None] < views.frames[:, k, None] for k in (0, 1))
     return (down[:, :, None] & across[:, None, :]).reshape(len(views), -1)
 

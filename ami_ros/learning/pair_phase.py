@@ -20,7 +20,7 @@ from torch.nn import functional
 from ami_ros.learning.descent import descend
 from ami_ros.learning.losses import pose_errors
 from ami_ros.learning.pair_labels import Labels, columns_of, label, plan_of
-from ami_ros.learning.photographs import photographed
+from ami_ros.learning.photographs import photographed, rays_of
 from ami_ros.learning.views import Views
 from ami_ros.world_model.pairs import PairHead
 
@@ -94,15 +94,16 @@ def fit_pairs(head: PairHead, views: Views, config: PairConfig, report: Callable
         batch = draw(views, rng, config.groups, config.pairs)
         seen = photographed(views, batch.rows, rng)
         images = torch.from_numpy(seen.images).permute(0, 3, 1, 2)
+        told, bearings = rays_of(seen, rng)
         with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
-            maps = head.features(images)
+            maps = head.features(images, told)
         codes = maps.float().flatten(1)
-        here, there = _with_hard(head, codes.detach(), batch, views, config, rng)
+        here, there = _with_hard(head, codes.detach(), bearings, batch, views, config, rng)
         labels = label(seen, here, there)
         columns = _laser(columns_of(seen, here), rng)
-        found = head.match(codes[here], codes[there])
+        found = head.match(codes[here], codes[there], (bearings[here], bearings[there]))
         polar, known = plan_of(seen, np.arange(len(seen)))
-        guessed = head.plan(maps.float())[0]
+        guessed = head.plan(maps.float(), bearings)[0]
         off = (guessed - polar).abs() * torch.tensor([1.0, BEARING])
         shape = (off.sum(-1) * known).sum() / known.sum().clamp(min=1.0)
         return pair_loss(found.scores, head.judge(found, columns), labels) + SHAPE * shape
@@ -111,7 +112,13 @@ def fit_pairs(head: PairHead, views: Views, config: PairConfig, report: Callable
 
 
 def _with_hard(
-    head: PairHead, codes: Tensor, batch: PairBatch, views: Views, config: PairConfig, rng: np.random.Generator
+    head: PairHead,
+    codes: Tensor,
+    bearings: Tensor,
+    batch: PairBatch,
+    views: Views,
+    config: PairConfig,
+    rng: np.random.Generator,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The batch's pairs; in place of the last quarter, which are random ones, those of other groups that look most
     alike to `head` of many that are tried."""
@@ -120,7 +127,8 @@ def _with_hard(
     other = views.group[batch.rows[first]] != views.group[batch.rows[second]]
     first, second = first[other], second[other]
     with torch.no_grad():
-        same = head.judge(head.match(codes[first], codes[second]))[:, 5]
+        found = head.match(codes[first], codes[second], (bearings[first], bearings[second]))
+        same = head.judge(found)[:, 5]
     hard = same.topk(min(len(batch.first) - kept, len(first))).indices.numpy()
     return np.append(batch.first[:kept], first[hard]), np.append(batch.second[:kept], second[hard])
 

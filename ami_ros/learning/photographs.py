@@ -1,31 +1,29 @@
-"""Views as robots' cameras give them: with noise, and black around what a narrow camera sees."""
+"""Views as robots' cameras give them: with noise, black around what a narrow camera sees, and with what is known of
+where the camera sits, which errs."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from ami_ros.camera import CameraMount
 from ami_ros.geometry import Array
 from ami_ros.learning.picture_noise import disturbed
 from ami_ros.learning.views import Views
+from ami_ros.world_model.picture_rays import picture_rays
 
-NARROW = 0.5  # share of robots whose camera sees less than the model's
-NARROWEST = 0.66, 0.45  # [rad] field of view across, and upright
-PROPORTIONS = (1.0, 0.75, 0.5625)  # heights of pictures, by their width
+UNKNOWN = 0.1  # share of pictures of a camera of which nobody said where it sits
+HEIGHT, PITCH = 0.03, 0.015  # standard deviations of what is said: share of the height, and [rad]
 
 
-def photographed(views: Views, rows: NDArray[np.int64], rng: np.random.Generator, narrow: float = NARROW) -> Views:
-    """The views `rows` (k,), each robot's by one camera; a share `narrow` of the robots has narrow ones."""
+def photographed(views: Views, rows: NDArray[np.int64], rng: np.random.Generator) -> Views:
+    """The views `rows` (k,), each as its camera gives it."""
     found = views.of(rows)
-    frames = found.frames.copy()
-    for robot in np.unique(found.robot):
-        if rng.random() < narrow:
-            own = found.robot == robot
-            frames[own] = np.minimum(frames[own], _draw_frame(views.tangent, rng))
-    return replace(found, images=framed(disturbed(found.images, rng), frames), frames=frames)
+    return replace(found, images=framed(disturbed(found.images, rng), found.frames))
 
 
 def framed(images: NDArray[np.uint8], frames: Array) -> NDArray[np.uint8]:
@@ -36,7 +34,12 @@ def framed(images: NDArray[np.uint8], frames: Array) -> NDArray[np.uint8]:
     return images * (down[:, :, None] & across[:, None, :])[..., None]
 
 
-def _draw_frame(tangent: float, rng: np.random.Generator) -> Array:
-    across = math.tan(rng.uniform(NARROWEST[0], 2 * math.atan(tangent)) / 2)
-    upright = max(across * rng.choice(PROPORTIONS), math.tan(NARROWEST[1] / 2))
-    return np.array([across, upright]) / tangent
+def rays_of(views: Views, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Where the pixels of each picture look, by what is said of its camera: (n, CHANNELS, ...) and bearings (n, cells);
+    see `PictureRays`."""
+    found = []
+    for (height, pitch, _), half in zip(views.cameras, views.halves, strict=True):
+        mount = CameraMount(z=height * (1 + rng.normal(0, HEIGHT)), pitch=pitch + rng.normal(0, PITCH))
+        found.append(picture_rays(mount if rng.random() > UNKNOWN else CameraMount(), half, views.images.shape[1]))
+    told, bearings = (torch.from_numpy(np.stack(values)) for values in zip(*found, strict=True))
+    return told, bearings

@@ -1,7 +1,7 @@
 """Pictures of simulated worlds for learning how two of them are compared: groups of views that are near each other,
 with the depth of what they show. No robot drives for it: only where the pictures are taken matters.
 
-Every set of views is of another robot, whose camera sits higher or lower, and tilted.
+Every set of views is of another robot, whose camera sits higher or lower, tilted, and sees more or less.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ import math
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from ami_ros.camera import Window
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, wrap
 from ami_ros.robots.description import RobotDescription, default_robot
@@ -23,12 +25,15 @@ from ami_ros.simulation.mjcf import build_model
 from ami_ros.simulation.rendering import Camera, mujoco
 from ami_ros.simulation.robot_model import BODY, WHEEL_RADIUS
 from ami_ros.simulation.world import World
+from ami_ros.world_model.picture_rays import SAME, compared
 from ami_ros.world_model.spec import PAIR_STRIDE as STRIDE
 
 CAMERA = "onboard"
 REACH = 2.5  # [m] from the first view of a group to the others
 TURN = 1.2  # [rad] likewise
 ANTIALIASING = 2  # samples a pixel
+NARROWEST = 0.66, 0.45  # [rad] field of view across, and upright
+PROPORTIONS = (1.0, 0.75, 0.5625)  # heights of narrow cameras' pictures, by their width
 ATTEMPTS = 50  # draws for a view before it is left where the first one is
 
 
@@ -45,11 +50,11 @@ class CameraRange:
 class ViewConfig:
     """Of one world's views."""
 
-    groups: int = 15
+    groups: int = 20
     members: int = 6  # views of a group
-    robots: int = 3  # whose groups these are, by turns; the first one has the camera that is described
+    robots: int = 4  # whose groups these are, by turns: one has the camera that is described, half narrow ones
     size: int = 96  # [px] of the square pictures
-    field_of_view: float = math.radians(100.0)  # [rad] of them
+    field_of_view: float = math.radians(100.0)  # [rad] of the model's camera, which sees most
     cameras: CameraRange = field(default_factory=CameraRange)
 
 
@@ -62,10 +67,11 @@ class Views:
     poses: Array  # (n, 3) of the base in the world
     cameras: Array  # (n, 3) height [m], pitch, roll [rad]
     frames: Array  # (n, 2) shares of a picture, across and upright, that the camera sees in its middle
+    halves: Array  # (n,) how far from the axis the picture reaches, at distance 1
     group: NDArray[np.int64]  # (n,)
     robot: NDArray[np.int64]  # (n,)
     world: NDArray[np.int64]  # (n,) number of the building
-    tangent: float  # of half the pictures' field of view
+    tangent: float  # of half the field of view of the model's camera
 
     def __len__(self) -> int:
         return len(self.poses)
@@ -78,8 +84,13 @@ class Views:
         """The views of every other world: those whose number leaves `rest` (0 or 1) when halved."""
         return self.of(np.flatnonzero(self.world % 2 == rest))
 
+    def of_cameras(self, narrow: bool) -> Views:
+        """The views of cameras that see less than the model's, or of the others."""
+        less = (self.halves[:, None] * self.frames).min(1) < SAME * self.tangent
+        return self.of(np.flatnonzero(less == narrow))
 
-COLUMNS = ("images", "depth", "poses", "cameras", "frames", "group", "robot", "world")
+
+COLUMNS = ("images", "depth", "poses", "cameras", "frames", "halves", "group", "robot", "world")
 
 
 def save_views(file: Path, views: Views) -> None:
@@ -143,32 +154,56 @@ def _take(
     model: mujoco.MjModel, data: mujoco.MjData, colour: Camera, depth: Camera, space: FreeSpace, config: ViewConfig,
     own: RobotDescription, rng: np.random.Generator,
 ) -> Views:  # fmt: skip
-    assert own.camera is not None and own.camera.mount is not None, "a robot whose camera's place is known"
-    tangent, mount = math.tan(config.field_of_view / 2), own.camera.mount
-    robots = [(mount.z, mount.pitch), *(_draw_camera(config.cameras, rng) for _ in range(config.robots - 1))]
-    images, depths, poses, cameras = [], [], [], []
-    model.cam(CAMERA).fovy[:] = math.degrees(config.field_of_view)
+    robots = _draw_cameras(own, config, rng)
+    images, depths, poses = list[NDArray[np.uint8]](), list[NDArray[np.float16]](), list[Array]()
+    roll = np.zeros(config.groups * config.members)
     for group in range(config.groups):
+        seen = robots[group % config.robots]
+        model.cam(CAMERA).fovy[:] = math.degrees(2 * math.atan(seen.half))
         for pose in _group(space, config.members, rng):
-            height, pitch = robots[group % config.robots]
-            roll = rng.normal(0.0, config.cameras.roll)
-            _place(model, data, pose, height, axes_of(pitch, roll))
+            roll[len(images)] = rng.normal(0.0, config.cameras.roll)
+            _place(model, data, pose, seen.height, axes_of(seen.pitch, roll[len(images)]))
             images.append(colour.picture(data))
             depths.append(depth.picture(data).astype(np.float16))
             poses.append(pose)
-            cameras.append((height, pitch, roll))
     number = np.repeat(np.arange(config.groups), config.members)
     robot = number % config.robots
-    seen = np.minimum(1.0, np.array(own.camera.half_view) / tangent)
-    frames = np.where((robot == 0)[:, None], seen, 1.0)
+    of_each = np.array([(c.height, c.pitch, *c.frame, c.half) for c in robots])[robot]
     return Views(
-        np.stack(images), np.stack(depths), np.stack(poses), np.array(cameras), frames, number, robot,
-        np.zeros(len(number), np.int64), tangent,
+        np.stack(images), np.stack(depths), np.stack(poses), np.column_stack([of_each[:, :2], roll]), of_each[:, 2:4],
+        of_each[:, 4], number, robot, np.zeros(len(number), np.int64), math.tan(config.field_of_view / 2),
     )  # fmt: skip
 
 
-def _draw_camera(cameras: CameraRange, rng: np.random.Generator) -> tuple[float, float]:
-    return rng.uniform(*cameras.height), rng.uniform(*cameras.pitch)
+class _Drawn(NamedTuple):
+    """A robot's camera."""
+
+    height: float  # [m]
+    pitch: float  # [rad]
+    half: float  # how far from the axis its pictures reach, at distance 1
+    frame: tuple[float, float]  # shares of them, across and upright, that it sees
+
+
+def _draw_cameras(own: RobotDescription, config: ViewConfig, rng: np.random.Generator) -> list[_Drawn]:
+    """The one that is described first; then those that see as much as the model's, and as many narrow ones."""
+    assert own.camera is not None and own.camera.mount is not None, "a robot whose camera's place is known"
+    tangent, mount = math.tan(config.field_of_view / 2), own.camera.mount
+    found = [_Drawn(mount.z, mount.pitch, *_seen(np.array(own.camera.half_view), tangent))]
+    for robot in range(1, config.robots):
+        sees = np.array([tangent, tangent])
+        if robot >= config.robots / 2:
+            across = math.tan(rng.uniform(NARROWEST[0], config.field_of_view) / 2)
+            sees = np.array([across, max(across * rng.choice(PROPORTIONS), math.tan(NARROWEST[1] / 2))])
+        cameras = config.cameras
+        found.append(_Drawn(rng.uniform(*cameras.height), rng.uniform(*cameras.pitch), *_seen(sees, tangent)))
+    return found
+
+
+def _seen(sees: Array, tangent: float) -> tuple[float, tuple[float, float]]:
+    """What is compared of a camera that sees so far across and upright, and the shares of that which it sees."""
+    sees = np.minimum(sees, tangent)
+    half = compared(Window(-sees[0], -sees[1], sees[0], sees[1]), tangent)
+    return half, (sees[0] / half, sees[1] / half)
 
 
 def _group(space: FreeSpace, members: int, rng: np.random.Generator) -> list[Array]:

@@ -60,14 +60,15 @@ class Recogniser:
 
     def __init__(self, pairs: ArrayPairs, thumbnail: Callable[[int], bytes]) -> None:
         self._pairs, self._thumbnail = pairs, thumbnail
-        self._size = pairs.size
         self._codes: OrderedDict[int, NDArray[np.float16]] = OrderedDict()
+        self._camera = pairs.mount, pairs.window  # by which they were made
         self._prepared = 0  # the places up to this id were encoded ahead
         self._goal, self._seen = b"", dict[int, Array]()  # the goal asked about last, and what places say of it
 
     def prepare(self, ids: NDArray[np.int64], most: int) -> None:
         """Encodes pictures ahead of the first question, which would take seconds in a building: those of `most` of the
         places `ids` (n,) whose turn has not come yet, while there is room for all."""
+        self._follow_camera()
         ahead = np.sort(ids[ids > self._prepared])[:most]
         if len(ahead) and len(self._codes) + len(ahead) <= KEPT:
             self._codes_of(ahead.tolist())
@@ -133,6 +134,7 @@ class Recogniser:
 
     def _looks(self, ids: list[int], picture: Latents) -> dict[int, Array]:
         """What each of the places with a picture says about a goal's: pose (3,) there, error and odds; (5,)."""
+        self._follow_camera()
         key = picture.tobytes()
         if key != self._goal:
             self._goal, self._seen = key, {}
@@ -146,7 +148,7 @@ class Recogniser:
 
     def code(self, jpeg: bytes) -> Latents | None:
         """Of a picture (JPEG), to be compared; None: it is broken."""
-        picture = _fitting(jpeg, self._size)
+        picture = _fitting(jpeg, self._pairs)
         if picture is None:
             return None
         return self._pairs.code(picture[None].transpose(0, 3, 1, 2))[0]
@@ -154,6 +156,7 @@ class Recogniser:
     def alike(self, ids: Sequence[int], picture: Latents) -> Array | None:
         """Probability (k,) that places see what a picture sees, given its code; of each that has a picture itself, None
         where none has."""
+        self._follow_camera()
         known = self._codes_of(ids)
         if not known:
             return None
@@ -178,6 +181,14 @@ class Recogniser:
         found = (np.concatenate(values).astype(np.float64) for values in (poses, errors, odds))
         return from_cos_sin(next(found)), next(found), next(found)
 
+    def _follow_camera(self) -> None:
+        """Codes of another camera say nothing: camera_info may come after the first pictures were encoded."""
+        camera = self._pairs.mount, self._pairs.window
+        if camera != self._camera:
+            self._camera, self._prepared, self._goal = camera, 0, b""
+            self._codes.clear()
+            self._seen.clear()
+
     def _codes_of(self, ids: Sequence[int]) -> dict[int, NDArray[np.float16]]:
         """Codes of those that have a picture."""
         codes, new = self._codes, [place_id for place_id in ids if place_id not in self._codes]
@@ -196,12 +207,12 @@ class Recogniser:
         return kept
 
     def _picture(self, place_id: int) -> NDArray[np.uint8] | None:
-        return _fitting(self._thumbnail(place_id), self._size)
+        return _fitting(self._thumbnail(place_id), self._pairs)
 
 
-def _fitting(jpeg: bytes, size: int) -> NDArray[np.uint8] | None:
-    """A picture (size, size, 3); None: there is none, or it is broken."""
+def _fitting(jpeg: bytes, pairs: ArrayPairs) -> NDArray[np.uint8] | None:
+    """A picture (size, size, 3), as `pairs` takes it; None: there is none, or it is broken."""
     try:
-        return fit_image(decode_image(jpeg), size) if jpeg else None
+        return fit_image(decode_image(jpeg), pairs.size, pairs.share) if jpeg else None
     except AmiError:
         return None

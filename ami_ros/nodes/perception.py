@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from ami_interfaces.msg import Adaptation, Latent, ModelInfo
 from ami_ros.agent.freshness import FreshnessConfig
 from ami_ros.agent.perceiver import perceive
 from ami_ros.agent.synchroniser import SensorFrame, Synchroniser
+from ami_ros.camera import CameraMount
 from ami_ros.images import MAX_PIXELS
 from ami_ros.ros.adaptation import TOPIC as ADAPTATION
 from ami_ros.ros.adaptation import FollowedModel
@@ -52,6 +53,7 @@ class PerceptionParameters:
         MAX_PIXELS, "Larger images are refused before they are decoded.", "px", (64, 100_000_000)
     )
     freshness: FreshnessConfig = group(FreshnessConfig, mutable=None)
+    camera: CameraMount = field(default_factory=CameraMount)
 
 
 class PerceptionNode(AmiNode[PerceptionParameters]):
@@ -65,6 +67,8 @@ class PerceptionNode(AmiNode[PerceptionParameters]):
         self._encoder_id = loaded.encoder_id
         self._followed = FollowedModel(loaded.model, loaded.encoder_id)
         self.perception = Perception(self._followed.model)
+        if (pairs := self.perception.model.pairs) is not None:
+            pairs.mount = self.config.camera
         config, inputs = self.config, loaded.model.spec.inputs
         self._synchroniser = Synchroniser(inputs, config.freshness, config.scan_max_age, config.max_rate)
         self._info = model_info(loaded, self.get_clock().now().to_msg())

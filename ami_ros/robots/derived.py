@@ -75,7 +75,7 @@ def node_parameters(robot: RobotDescription) -> dict[str, dict[str, Any]]:
             "keep_out": {"odom_frame": frames.odom, "map_frame": frames.map},
         },
         "supervisor": {**stamped, "base_frame": frames.base},
-        "perception": camera,
+        "perception": {**camera, **sits},
         "world_model": {**stamped, **camera, "odom_frame": frames.odom},
         "memory": {
             **stamped,

@@ -46,7 +46,12 @@ class ArrayPairs(ABC):
 
     size: int  # [px], square, of the pictures
     mount: CameraMount  # where the robot's camera sits
-    window: Window  # what it sees of the picture
+    window: Window  # what it sees of the picture that the model's camera would take
+
+    @property
+    @abstractmethod
+    def share(self) -> float:
+        """Of that picture's sides: what is compared, in its middle."""
 
     @property
     @abstractmethod
@@ -184,6 +189,10 @@ class _PairsByTorch(ArrayPairs):
     @window.setter
     def window(self, window: Window) -> None:
         self._pairs.window = window
+
+    @property
+    def share(self) -> float:
+        return float(self._pairs.share)
 
     @property
     def threshold(self) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from ami_ros.world_model.layers import (
     unit,
     unshuffled,
 )  # fmt: skip
+from ami_ros.world_model.picture_rays import FIRST, PictureRays, compared, picture_rays
 from ami_ros.world_model.spec import (
     PAIR_CHANNELS,
     PAIR_ERRORS,
@@ -46,8 +48,9 @@ class InferencePairs(ArrayPairs):
 
     def __init__(self, spec: ModelSpec, weights: Weights) -> None:
         self._weights, self.size, self._side = weights, spec.pair_size, spec.pair_size // PAIR_STRIDE
-        self._tangent = math.tan(spec.inputs.field_of_view / 2) if spec.inputs.field_of_view else 1.0
-        self.mount, self.window = CameraMount(), Window.square(self._tangent)
+        self._full = math.tan(spec.inputs.field_of_view / 2) if spec.inputs.field_of_view else 1.0
+        self.mount, self.window = CameraMount(), Window.square(self._full)
+        self._rays: tuple[Any, PictureRays] | None = None  # of which camera, and where its pixels look
         steps = (np.arange(self._side, dtype=np.float32) + 0.5) / self._side * 2 - 1
         self._cells = np.stack(np.meshgrid(steps, steps, indexing="xy"), -1).reshape(-1, 2)  # (cells, 2) across, down
         self._features = self._map("pairs.features.layers")
@@ -58,15 +61,29 @@ class InferencePairs(ArrayPairs):
         self._calibration = [float(value) for value in weights["pairs.calibration"]]
 
     @property
+    def share(self) -> float:
+        return compared(self.window, self._full) / self._full
+
+    @property
+    def rays(self) -> PictureRays:
+        """Where this camera's pixels look."""
+        if self._rays is None or self._rays[0] != (self.mount, self.window):
+            half = compared(self.window, self._full)
+            self._rays = (self.mount, self.window), picture_rays(self.mount, half, self.size)
+        return self._rays[1]
+
+    @property
     def threshold(self) -> float:
-        share = self.window.area / Window.square(self._tangent).area
+        share = self.window.area / Window.square(self._full).area
         return float(sigmoid(relied_on(self._calibration, share)))
 
     def code(self, image: Bytes) -> Floats:
-        rows, columns = self.window.pixels(self._tangent, self.size)
+        rows, columns = self.window.pixels(compared(self.window, self._full), self.size)
         small = pooled(image[..., rows, columns].astype(np.float32), PAIR_THUMB)
         small /= np.maximum(small.mean((-2, -1), keepdims=True), 1.0)
-        x = image.transpose(0, 2, 3, 1).astype(np.float32) / 255 - 0.5
+        x = unshuffled(np.asarray(image.transpose(0, 2, 3, 1) / np.float32(255) - 0.5, np.float32), FIRST)
+        told = self.rays.told.transpose(1, 2, 0)
+        x = np.concatenate([x, np.broadcast_to(told, (len(x), *told.shape))], -1)
         return np.concatenate([flattened(self._features(x)), small.reshape(len(x), -1)], -1)
 
     def compare(self, here: Floats, there: Floats) -> Compared:
@@ -124,17 +141,16 @@ class InferencePairs(ArrayPairs):
         """What cells show: how far off (pairs, cells) [m], where (pairs, cells, 2) [m], and how much it counts."""
         found = self._shape(cells)
         distance = np.exp(found[..., 0].clip(-2.5, 3.0))
-        level = -np.arctan(self._cells[:, 0] * np.float32(self._tangent))
-        bearing = level + np.float32(PAIR_SKEW) * np.tanh(found[..., 1])
+        bearing = self.rays.bearings + np.float32(PAIR_SKEW) * np.tanh(found[..., 1])
         points = distance[..., None] * np.stack([np.cos(bearing), np.sin(bearing)], -1)
         return distance, points, found[..., 2].clip(-4.0, 4.0)
 
     def _map(self, name: str) -> Layer:
-        """As `FeatureMap`, of pictures (batch, size, size, 3), centred."""
+        """As `FeatureMap`'s layers."""
         w = self._weights
-        first = convolution(w, f"{name}.1"), group_norm(w, f"{name}.2"), gelu, convolution(w, f"{name}.4", 2)
-        residuals = [_residual(w, f"{name}.{k}.layers") for k in (5, 6)]
-        return sequence(lambda x: unshuffled(x, 4), *first, *residuals, gelu, convolution(w, f"{name}.8"))
+        first = convolution(w, f"{name}.0"), group_norm(w, f"{name}.1"), gelu, convolution(w, f"{name}.3", 2)
+        residuals = [_residual(w, f"{name}.{k}.layers") for k in (4, 5)]
+        return sequence(*first, *residuals, gelu, convolution(w, f"{name}.7"))
 
     def _reading(self, name: str) -> Layer:
         w, layers = self._weights, []

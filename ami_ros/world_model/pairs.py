@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from ami_ros.scan import Scan, ranges_at
 from ami_ros.world_model.alignment import Alignment, align, moved_off
 from ami_ros.world_model.feature_map import FeatureMap
 from ami_ros.world_model.nearness import NEAREST, nearness_by_laser
+from ami_ros.world_model.picture_rays import compared, picture_rays
 from ami_ros.world_model.spec import PAIR_CHANNELS as CHANNELS
 from ami_ros.world_model.spec import PAIR_ERRORS as LIMITS
 from ami_ros.world_model.spec import PAIR_SHOWN as SHOWN
@@ -50,6 +51,7 @@ class Matching(NamedTuple):
     scores: Tensor  # (pairs, cells, cells + 1) logits; the last is "not there"
     first: Tensor  # (pairs, CHANNELS, side, side) of the first picture
     second: Tensor  # likewise of the second
+    bearings: tuple[Tensor, Tensor]  # (pairs or 1, cells) [rad] in which cells of each look
 
 
 def _points(polar: Tensor) -> Tensor:
@@ -82,7 +84,8 @@ def _small(code: Tensor) -> Tensor:
 class PairHead(nn.Module):
     """Compares pictures of one camera. Maps are kept flat, (..., code), so that they travel as other codes do.
 
-    Poses are those of base_link, the camera sitting at `mount`; of the picture it sees the `window`, the rest is black.
+    Poses are those of base_link, the camera sitting at `mount`. Of the square that the model's camera would see it sees
+    the `window`: compared is the smallest square in its middle that holds that, a `share` of its sides.
 
     What it says is calibrated on buildings that it was not trained in (`learning.pair_calibration`), and the figures
     are kept with the weights.
@@ -92,8 +95,9 @@ class PairHead(nn.Module):
         super().__init__()
         self.size, self.side = spec.pair_size, spec.pair_size // STRIDE
         self.code_size = spec.picture_code
-        self.tangent = math.tan(spec.inputs.field_of_view / 2) if spec.inputs.field_of_view else 1.0
-        self.mount, self.window = CameraMount(), Window.square(self.tangent)
+        self.full = math.tan(spec.inputs.field_of_view / 2) if spec.inputs.field_of_view else 1.0
+        self.mount, self.window = CameraMount(), Window.square(self.full)
+        self._rays: tuple[Any, tuple[Tensor, Tensor]] | None = None  # of which camera, and where its pixels look
         self.features = FeatureMap()
         self.unseen = nn.Linear(CHANNELS, 1)
         self.shape = nn.Sequential(nn.Linear(CHANNELS, 64), nn.GELU(), nn.Linear(64, 3))
@@ -121,16 +125,35 @@ class PairHead(nn.Module):
         self.register_buffer("calibration", torch.tensor([1.0, 1.0, 2.0, 2.0]))
 
     @property
+    def tangent(self) -> float:
+        """How far from its axis, at distance 1, the pictures reach that are compared."""
+        return compared(self.window, self.full)
+
+    @property
+    def share(self) -> float:
+        """Of a picture's sides, as the model's camera would have taken it: what is compared, in its middle."""
+        return self.tangent / self.full
+
+    @property
+    def rays(self) -> tuple[Tensor, Tensor]:
+        """Where this camera's pixels look: see `PictureRays`."""
+        if self._rays is None or self._rays[0] != (self.mount, self.window):
+            told, bearings = picture_rays(self.mount, self.tangent, self.size)
+            self._rays = (self.mount, self.window), (torch.from_numpy(told)[None], torch.from_numpy(bearings)[None])
+        return self._rays[1]
+
+    @property
     def threshold(self) -> float:
         """Least `same` at which a pair is relied on: few pairs that do not see the same reach it."""
-        share = self.window.area / Window.square(self.tangent).area
+        share = self.window.area / Window.square(self.full).area
         return 1 / (1 + math.exp(-relied_on(self.calibration.tolist(), share)))
 
     def code(self, image: Tensor) -> Tensor:
-        """(batch, 3, size, size) uint8 -> (batch, code), to be kept and compared: the map, and a small picture of what
-        the camera sees."""
+        """(batch, 3, size, size) uint8, the `share` of pictures -> (batch, code), to be kept and compared: the map, and
+        a small picture of what the camera sees."""
         rows, columns = self.window.pixels(self.tangent, self.size)
-        return torch.cat([self.features(image).flatten(1), thumb(image[..., rows, columns]).flatten(1)], -1)
+        small = thumb(image[..., rows, columns])
+        return torch.cat([self.features(image, self.rays[0]).flatten(1), small.flatten(1)], -1)
 
     def align(self, here: Tensor, there: Tensor, pose: Tensor, scan: Scan | None = None) -> Alignment:
         """Brings two pictures (code,) from some decimetres apart into one place, by how far off that is what they show;
@@ -152,7 +175,8 @@ class PairHead(nn.Module):
     def _guessed_nearness(self, code: Tensor, window: Window) -> Tensor:
         """(THUMB, THUMB) [1/m] of what a `window` of a picture (code,) shows, as its cells guess it."""
         cells = code[: CHANNELS * self.side**2].unflatten(-1, (CHANNELS, self.side, self.side))
-        nearness = (-self.plan(cells)[0][..., 0]).exp().clamp(max=1 / NEAREST).reshape(1, 1, self.side, self.side)
+        distance = self.plan(cells, self.rays[1][0])[0][..., 0].exp()
+        nearness = (1 / distance.clamp(min=NEAREST)).reshape(1, 1, self.side, self.side)
         at = torch.from_numpy(np.stack(window.rays(THUMB), -1)).float()[None] / self.tangent
         return functional.grid_sample(nearness, at, padding_mode="border", align_corners=False)[0, 0]
 
@@ -167,23 +191,24 @@ class PairHead(nn.Module):
         bearings = self.mount.yaw - torch.atan(self.places[0, 0] * self.tangent).numpy().astype(np.float64)
         return torch.from_numpy(ranges_at(scan, bearings))[None]
 
-    def plan(self, features: Tensor) -> tuple[Tensor, Tensor]:
+    def plan(self, features: Tensor, bearings: Tensor) -> tuple[Tensor, Tensor]:
         """What cells show, as points on the floor plan.
 
         Args:
             features: (..., CHANNELS, side, side).
+            bearings: (..., cells) in which the cells look; see `PictureRays`.
 
         Returns:
             (..., cells, 2) range [m, as a logarithm] and bearing [rad, to the left] from the base, and (..., cells) how
             much a cell counts, as a logarithm.
         """
         found = self.shape(features.flatten(-2).transpose(-1, -2))
-        level = -torch.atan(self.cells[:, 0] * self.tangent)
-        bearing = level + SKEW * found[..., 1].tanh()
+        bearing = bearings + SKEW * found[..., 1].tanh()
         return torch.stack([found[..., 0].clamp(-2.5, 3.0), bearing], -1), found[..., 2].clamp(-4.0, 4.0)
 
-    def match(self, here: Tensor, there: Tensor) -> Matching:
-        """Cells of `here` (pairs, code) among those of `there` (pairs, code)."""
+    def match(self, here: Tensor, there: Tensor, bearings: tuple[Tensor, Tensor] | None = None) -> Matching:
+        """Cells of `here` (pairs, code) among those of `there` (pairs, code); the `bearings` of their cells are this
+        camera's, if not given."""
         shape = (CHANNELS, self.side, self.side)
         cells = math.prod(shape)
         first, second = here[..., :cells].unflatten(-1, shape), there[..., :cells].unflatten(-1, shape)
@@ -191,7 +216,7 @@ class PairHead(nn.Module):
         unseen = self.unseen(a.transpose(-1, -2))
         a, b = functional.normalize(a, dim=-2), functional.normalize(b, dim=-2)
         scores = a.transpose(-1, -2) @ b * self.log_scale.exp()
-        return Matching(torch.cat([scores, unseen], -1), first, second)
+        return Matching(torch.cat([scores, unseen], -1), first, second, bearings or (self.rays[1], self.rays[1]))
 
     def judge(self, found: Matching, columns: Tensor | None = None) -> Tensor:
         """Reads what cells found.
@@ -241,7 +266,10 @@ class PairHead(nn.Module):
         Returns:
             The pose (pairs, 4), how far off points are then (pairs, 1) [m], and the points (pairs, cells, 2) of each.
         """
-        (polar, counts), (others, _) = self.plan(found.first), self.plan(found.second)
+        (polar, counts), (others, _) = (
+            self.plan(cells, bearings)
+            for cells, bearings in zip((found.first, found.second), found.bearings, strict=True)
+        )
         own, other = _points(polar), share @ _points(others)
         weight = sure * (counts - 2 * (0.3 + polar[..., 0].exp()).log()).exp() + 1e-7
         weight = (weight / weight.sum(-1, keepdim=True))[..., None]

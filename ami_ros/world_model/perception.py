@@ -18,10 +18,10 @@ Latent = NDArray[np.float32]
 NO_CAMERA = "the model does without a camera, so a picture tells it nothing: give a pose or a place"
 
 
-def fit_image(image: Image, size: int) -> Image:
-    """The central square of an RGB image (H, W, 3), resized to (size, size, 3)."""
+def fit_image(image: Image, size: int, share: float = 1.0) -> Image:
+    """The central square of an RGB image (H, W, 3), or a share of its sides, resized to (size, size, 3)."""
     height, width = image.shape[:2]
-    side = min(height, width)
+    side = max(1, round(min(height, width) * share))
     top, left = (height - side) // 2, (width - side) // 2
     square = image[top : top + side, left : left + side]
     if side == size:
@@ -111,11 +111,12 @@ class Perception:
         size = self.spec.picture_size
         if image is None or not size or not self.inputs.image_size:
             return None
-        return self._finite(self.model.encode_picture(self.model.seen(self._image(image, size))))
+        share = 1.0 if self.model.pairs is None else self.model.pairs.share
+        return self._finite(self.model.encode_picture(self.model.seen(self._image(image, size, share))))
 
-    def _image(self, image: Image, size: int = 0) -> Image:
-        """(1, 3, size, size), by default as the encoder takes it."""
-        return fit_image(image, size or self.inputs.image_size).transpose(2, 0, 1)[None]
+    def _image(self, image: Image, size: int = 0, share: float = 1.0) -> Image:
+        """(1, 3, size, size), by default as the encoder takes it; a `share` of the picture's sides."""
+        return fit_image(image, size or self.inputs.image_size, share).transpose(2, 0, 1)[None]
 
     @staticmethod
     def _finite(latent: Latent) -> Latent:

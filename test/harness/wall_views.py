@@ -41,7 +41,8 @@ def world(seed: int, groups: int = 4, members: int = 4) -> Views:
     shots = [view(pose, seed) for pose in poses]
     number = np.repeat(np.arange(groups), members)
     cameras, frames = np.tile([0.3, 0.0, 0.0], (len(poses), 1)), np.ones((len(poses), 2))
+    tangent = math.tan(FIELD / 2)
     return Views(
-        np.stack([image for image, _ in shots]), np.stack([depth for _, depth in shots]), np.stack(poses),
-        cameras, frames, number, number % 2, np.zeros(len(poses), np.int64), math.tan(FIELD / 2),
+        np.stack([image for image, _ in shots]), np.stack([depth for _, depth in shots]), np.stack(poses), cameras,
+        frames, np.full(len(poses), tangent), number, number % 2, np.zeros(len(poses), np.int64), tangent,
     )  # fmt: skip

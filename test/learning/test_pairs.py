@@ -16,7 +16,7 @@ from ami_ros.geometry import relative
 from ami_ros.learning.pair_calibration import Judged, calibrate, judge_pairs, quality
 from ami_ros.learning.pair_labels import columns_of, label, plan_of
 from ami_ros.learning.pair_phase import PairConfig, draw, fit_pairs
-from ami_ros.learning.photographs import framed, photographed
+from ami_ros.learning.photographs import framed, photographed, rays_of
 from ami_ros.learning.views import Views, joined, load_views, save_views
 from ami_ros.world_model.pairs import PairHead
 from ami_ros.world_model.spec import InputSpec, ModelSpec
@@ -74,14 +74,33 @@ def test_a_narrow_camera_sees_the_middle_of_a_picture_and_black_around_it() -> N
 
 def test_cells_in_the_frame_of_a_narrow_camera_are_not_learned_from(views: Views) -> None:
     rows = np.arange(8)
-    seen = photographed(views, rows, np.random.default_rng(3), narrow=1.0)
-    assert (seen.frames < 1).any() and len(np.unique(seen.frames[seen.robot == 0], axis=0)) == 1
+    narrow = replace(views, frames=np.tile([1.0, 0.5], (len(views), 1)))
+    seen = photographed(narrow, rows, np.random.default_rng(3))
     black = seen.images.reshape(8, SIDE, 8, SIDE, 8, 3).max((2, 4, 5)).reshape(8, -1) == 0
-    found = label(seen, rows, rows)
-    known = found.weights.sum(-1).numpy() > 0
+    known = label(seen, rows, rows).weights.sum(-1).numpy() > 0
     assert black.any() and not (known & black).any() and known.any()
-    whole = photographed(views, rows, np.random.default_rng(3), narrow=0.0)
-    assert (whole.frames == 1).all() and (label(whole, rows, rows).weights.sum(-1) > 0).all()
+    whole = photographed(views, rows, np.random.default_rng(3))
+    assert (label(whole, rows, rows).weights.sum(-1) > 0).all()
+
+
+def test_a_narrow_camera_shows_in_all_of_its_picture_what_a_wide_one_shows_in_the_middle(views: Views) -> None:
+    """Its cells lie closer together, so that what is off the axis moves by more of them."""
+    both = views.of(np.array([0, 0]))
+    both.halves[1] /= 2
+    found = label(both, np.array([0]), np.array([1]))
+    cells, known = found.cells[0].gather(-1, found.weights[0].argmax(-1, keepdim=True))[:, 0], found.weights[0].sum(-1)
+    inside = [SIDE + 1, SIDE + 2, 2 * SIDE + 1, 2 * SIDE + 2]  # the middle four of the wide one
+    assert set(np.flatnonzero((cells < SIDE**2) & (known > 0))) <= set(inside)
+    narrow, _ = plan_of(both, np.array([1]))
+    wide, _ = plan_of(both, np.array([0]))
+    assert narrow[0, 0, 1] < wide[0, 0, 1], "to the left by a smaller angle"
+
+
+def test_what_is_said_of_a_camera_errs_and_is_missing_now_and_then(views: Views) -> None:
+    told, bearings = rays_of(joined([views, views, views]), np.random.default_rng(0))
+    heights = told[:, 3, 0, 0].numpy() / 2
+    assert 0 < (heights == 0).mean() < 0.3 and heights[heights > 0].std() > 0.003
+    assert heights[heights > 0].mean() == pytest.approx(0.3, abs=0.01) and (bearings[:, 0] > 0).all()
 
 
 def test_views_come_back_from_a_file(views: Views, tmp_path: Path) -> None:
@@ -89,6 +108,8 @@ def test_views_come_back_from_a_file(views: Views, tmp_path: Path) -> None:
     again = load_views(tmp_path / "1.npz")
     np.testing.assert_array_equal(again.images, views.images)
     assert again.tangent == views.tangent and len(again.of_worlds(1)) == 16
+    again.frames[3:5] = 1.0, 0.7
+    assert len(again.of_cameras(narrow=True)) == 2 and len(again.of_cameras(narrow=False)) == 30
     (tmp_path / "1.npz").write_bytes(b"no views")
     with pytest.raises(AmiError, match="holds no views"):
         load_views(tmp_path / "1.npz")
@@ -124,7 +145,7 @@ def test_what_is_said_is_calibrated_on_pairs_that_were_not_learned_from(views: V
     head = PairHead(ModelSpec(InputSpec(32, field_of_view=FIELD), pair_size=32))
     fit_pairs(head, views, PairConfig(steps=5, groups=4, pairs=16), lambda done, loss: None)
     found = judge_pairs(head, views, 2, 0)
-    calibrate(head, found, judge_pairs(head, views, 2, 0, narrow=1.0))
+    calibrate(head, found, found)
     figures = quality(head, judge_pairs(head, views, 2, 0))
     assert figures.pairs == len(found.logit) and figures.accepted_unrelated <= 0.02
 
@@ -144,5 +165,5 @@ def test_the_threshold_lets_two_of_a_thousand_unrelated_pairs_pass() -> None:
     assert (probability[sees] >= head.threshold).mean() > 0.7
     whole, head.window = head.threshold, Window(0.0, 0.0, 0.0, 0.0)
     assert (1 / (1 + np.exp(-(logit[~sees] - 1) / float(head.calibration[0]))) >= head.threshold).mean() < 0.003
-    head.window, narrow = Window.square(0.8 * head.tangent), head.threshold
+    head.window, narrow = Window.square(0.8 * head.full), head.threshold
     assert narrow < head.threshold < whole, "between them, the more of the picture it sees the less"

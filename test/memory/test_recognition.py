@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from ami_ros.camera import CameraMount, Window
 from ami_ros.errors import AmiError
 from ami_ros.geometry import compose
 from ami_ros.images import encode_jpeg
@@ -20,6 +21,7 @@ from ami_ros.memory.codes import Code
 from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
 from ami_ros.memory.recognition import Recogniser
 from ami_ros.memory.types import GoalQuery, SearchState
+from ami_ros.world_model.arrays import on_arrays
 from ami_ros.world_model.pairs import Verdict
 from harness.exact_model import ExactModel, latent_of
 
@@ -34,9 +36,11 @@ class Colours:
 
     size = 16
     threshold = 0.9
+    mount = CameraMount()
 
     def __init__(self) -> None:
-        self.encoded = 0
+        self.encoded, self.share = 0, 1.0
+        self.window = Window.square(1.0)
 
     def code(self, images: Tensor) -> Tensor:
         self.encoded += len(images)
@@ -77,6 +81,18 @@ def goal(rgb: tuple[int, int, int], near: float = 0.3) -> GoalQuery:
 def test_a_goal_is_where_its_picture_is_recognised(walker: Walker) -> None:
     route = walker.memory.find_route(goal(RED, near=1.0))
     assert pose_error(route.goal_pose, compose(np.zeros(3), AHEAD)) < 0.05
+
+
+def test_places_are_compared_anew_as_the_camera_that_is_told_of_sees_them(model: Any) -> None:
+    """Calibration may come after the first pictures were encoded: of those a narrow camera sees the middle."""
+    picture = np.full((16, 16, 3), BLUE, np.uint8)
+    picture[4:12, 4:12] = RED
+    recogniser = Recogniser(on_arrays(model).pairs, lambda place_id: encode_jpeg(picture))  # type: ignore[arg-type]
+    red = np.array(RED, np.float32)
+    (before,) = recogniser.alike([1], red)  # type: ignore[misc]
+    model.pairs.share, model.pairs.window = 0.4, Window.square(0.4)
+    (after,) = recogniser.alike([1], red)  # type: ignore[misc]
+    assert before < 0.5 < after and model.pairs.encoded == 2
 
 
 def test_a_picture_counts_before_it_is_on_the_disk(model: Any, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from hashlib import sha256
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
 from ami_ros.adaptation.weights import apply
-from ami_ros.camera import Window
+from ami_ros.camera import CameraMount, Window
 from ami_ros.errors import AmiError
 from ami_ros.share import share
 from ami_ros.world_model.arrays import ByTorch
@@ -59,6 +60,8 @@ def test_what_a_narrow_camera_sees_is_encoded_the_same_without_torch(tmp_path: P
     for pairs in (load_inference(tmp_path).model.pairs, ByTorch(loaded.model).pairs):
         assert pairs is not None
         whole, pairs.window = pairs.code(picture), Window(-0.5, -0.3, 0.4, 0.3)
+        pairs.mount = CameraMount(z=0.2, pitch=0.1)
+        assert pairs.share == pytest.approx(0.5 / math.tan(0.8))
         codes.append((whole, pairs.code(picture), pairs.threshold))
     (whole, narrow, threshold), (_, by_torch, same) = codes
     np.testing.assert_allclose(narrow, by_torch, atol=1e-4)

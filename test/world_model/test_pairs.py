@@ -56,13 +56,13 @@ def test_the_motion_between_matched_points_is_found_exactly(head: PairHead) -> N
     polar = [torch.stack([p.norm(dim=-1).log(), torch.atan2(p[..., 1], p[..., 0])], -1) for p in (own, seen)]
     counts = torch.zeros(1, 16)
     answers = iter([(polar[0], counts), (polar[1], counts)])
-    plan, head.plan = head.plan, lambda features: next(answers)  # type: ignore[method-assign]
+    plan, head.plan = head.plan, lambda features, bearings: next(answers)  # type: ignore
     try:
         with torch.inference_mode():
             codes = head.match(torch.randn(1, head.code_size), torch.randn(1, head.code_size))
             pose, residual, _, _ = head._align(codes, torch.eye(16)[None], torch.ones(1, 16))
     finally:
-        head.plan = plan  # type: ignore[method-assign]
+        head.plan = plan  # type: ignore
     torch.testing.assert_close(pose[0], torch.tensor([x, y, c, s]), atol=1e-3, rtol=0)
     assert residual < 2e-3
 

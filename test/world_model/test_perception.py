@@ -93,6 +93,12 @@ def test_images_of_any_size_become_their_central_square(shape: tuple[int, int]) 
     np.testing.assert_array_equal(fitted, np.broadcast_to(np.array([10, 120, 230], np.uint8), (16, 16, 3)))
 
 
+def test_a_share_of_an_image_is_cut_out_of_its_middle() -> None:
+    image = np.zeros((40, 60, 3), np.uint8)
+    image[10:30, 20:40] = 200
+    assert (fit_image(image, 16, 0.5) == 200).all() and fit_image(image, 16, 0.6).min() == 0
+
+
 @pytest.fixture(scope="module")
 def perception() -> Perception:
     torch.manual_seed(0)

@@ -1,0 +1,61 @@
+"""Where the pixels of a picture look, for comparing pictures of any camera: the network is told it beside the colours.
+
+How far off something is that touches the floor follows from how far down it is seen and how high the camera sits; how
+large a pixel is, from the field of view. A network that is told neither learns one camera by heart (CAM-Convs,
+arXiv 1904.02028, tell it likewise).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ami_ros.camera import CameraMount, Window
+from ami_ros.geometry import Array
+from ami_ros.world_model.spec import PAIR_STRIDE
+
+CHANNELS = 4  # numbers that a pixel of the network's first layer is told
+FIRST = 4  # [px] of its sides
+NEAREST = 0.2  # [m] that the floor is taken to be off at least
+SAME = 0.97  # share of a picture from which it is compared whole
+
+
+class PictureRays(NamedTuple):
+    """Of one camera."""
+
+    told: NDArray[np.float32]  # (CHANNELS, size / FIRST, size / FIRST)
+    bearings: NDArray[np.float32]  # (cells,) [rad] to the left, row by row, in the middles of the cells
+
+
+def compared(window: Window, half: float) -> float:
+    """How far from its axis, at distance 1, a picture is compared of which a camera sees the `window`: the smallest
+    square around the middle that holds it, or all of it, `half`."""
+    own = max(map(abs, window))
+    return own if own < SAME * half else half
+
+
+def picture_rays(mount: CameraMount, half: float, size: int) -> PictureRays:
+    """Of a square picture of `size` pixels that reaches `half` from its axis, at distance 1.
+
+    Args:
+        mount: of the camera; a height of 0 means that nothing is known of it.
+        half: see there.
+        size: a multiple of PAIR_STRIDE.
+    """
+    mount = replace(mount, yaw=0.0)
+    ahead, left, _ = mount.rays(*Window.square(half).rays(size // PAIR_STRIDE))
+    right, down = Window.square(half).rays(size // FIRST)
+    slope, floor = _slope_and_floor(mount, right, down)
+    told = np.stack([right, slope, floor / 2, np.full_like(right, 2 * mount.z)]).astype(np.float32)
+    return PictureRays(told, np.arctan2(left, ahead).reshape(-1).astype(np.float32))
+
+
+def _slope_and_floor(mount: CameraMount, right: Array, down: Array) -> tuple[Array, Array]:
+    """How steeply rays rise, and the nearness [1/m] of the floor that they meet: 0 where they do not, or where the
+    height of the camera is not known."""
+    ahead, left, up = mount.rays(right, down)
+    slope = up / np.maximum(np.hypot(ahead, left), 1e-6)
+    return slope, np.clip(-slope / mount.z, 0.0, 1 / NEAREST) if mount.z > 0 else np.zeros_like(slope)
