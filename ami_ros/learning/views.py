@@ -85,9 +85,10 @@ class Views:
         return self.of(np.flatnonzero(self.world % 2 == rest))
 
     def of_cameras(self, narrow: bool) -> Views:
-        """The views of cameras that see less than the model's, or of the others."""
+        """The views of cameras that see less than the model's, or of the others; all, where there are none of those."""
         less = (self.halves[:, None] * self.frames).min(1) < SAME * self.tangent
-        return self.of(np.flatnonzero(less == narrow))
+        rows = np.flatnonzero(less == narrow)
+        return self.of(rows) if len(rows) else self
 
 
 COLUMNS = ("images", "depth", "poses", "cameras", "frames", "halves", "group", "robot", "world")
