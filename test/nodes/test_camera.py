@@ -14,7 +14,7 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from ami_interfaces.msg import Latent
-from ami_ros.camera import Rectifier, camera_of
+from ami_ros.camera import CameraMount, Rectifier, camera_of
 from ami_ros.images import encode_png
 from ami_ros.nodes.perception import PerceptionNode
 from ami_ros.ros.messages.conversions import compressed_message, header_at, image_to_message
@@ -32,16 +32,17 @@ FIELD = 1.2  # of the model's camera [rad]
 class Robot:
     """A camera whose lens bends, and perception behind it."""
 
-    def __init__(self, ros: RosPeer, folder: Path, compressed: bool) -> None:
+    def __init__(self, ros: RosPeer, folder: Path, compressed: bool, narrowest: float = 0.0, **mount: float) -> None:
         self.ros, self.compressed = ros, compressed
-        spec = ModelSpec(InputSpec(image_size=16, scan_beams=0, field_of_view=FIELD), latent_dim=4, encoder_width=16)
+        inputs = InputSpec(image_size=16, scan_beams=0, field_of_view=FIELD, narrowest=narrowest)
+        spec = ModelSpec(inputs, latent_dim=4, encoder_width=16, pair_size=16 * bool(narrowest))
         save_model(folder, "small", WorldModel(spec))
         self.model = load_model(folder).model
         self.latents = ros.collect(Latent, "latent", SENSOR)
         self.diagnostics = ros.collect(DiagnosticArray, "/diagnostics")
         self._images = ros.node.create_publisher(CompressedImage if compressed else Image, "image", 5)
         self._infos = ros.node.create_publisher(CameraInfo, "camera_info", 5)
-        values = {"model": str(folder), "compressed": compressed}
+        values = {"model": str(folder), "compressed": compressed} | {f"camera.{k}": v for k, v in mount.items()}
         node = PerceptionNode(
             context=ros.context, parameter_overrides=[Parameter(k, value=v) for k, v in values.items()]
         )
@@ -84,6 +85,24 @@ def test_the_latent_is_that_of_the_picture_which_the_models_camera_would_take(
     wanted = perception.encode(Rectifier(camera, FIELD)(PICTURE), None, None)
     assert not np.allclose(wanted, perception.encode(PICTURE, None, None), atol=1e-3)
     robot.show(told, lambda: robot.latents and np.allclose(robot.latents[-1].data, wanted, atol=1e-5), "that latent")
+
+
+def test_of_a_narrow_camera_the_middle_is_compared_by_where_it_sits(ros: RosPeer, tmp_path: Path) -> None:
+    robot, told = Robot(ros, tmp_path, False, narrowest=0.3, z=0.2, pitch=0.1), info(220.0)
+    camera = camera_of(told)
+    assert camera is not None and robot.model.pairs is not None
+    rectifier, perception = Rectifier(camera, FIELD, 0.3), Perception(robot.model)
+    codes = []
+    for mount in (CameraMount(), CameraMount(z=0.2, pitch=0.1)):
+        robot.model.pairs.mount, robot.model.pairs.window = mount, rectifier.window
+        codes.append(perception.encode_picture(rectifier(PICTURE)))
+    level, wanted = codes
+    assert robot.model.pairs.share < 0.9 and not np.allclose(level, wanted, atol=1e-3)
+    robot.show(told, lambda: robot.latents and _alike(robot.latents[-1].picture, wanted), "that code")
+
+
+def _alike(code: Any, wanted: Any) -> bool:
+    return len(code) == len(wanted) and np.allclose(code, wanted, atol=1e-4)
 
 
 def test_a_camera_that_sees_less_gives_no_latent_and_a_warning(ros: RosPeer, tmp_path: Path) -> None:
