@@ -92,7 +92,7 @@ def test_of_a_narrow_camera_the_middle_is_compared_by_where_it_sits(ros: RosPeer
     camera = camera_of(told)
     assert camera is not None and robot.model.pairs is not None
     rectifier, perception = Rectifier(camera, FIELD, 0.3), Perception(robot.model)
-    codes = []
+    codes = list[Any]()
     for mount in (CameraMount(), CameraMount(z=0.2, pitch=0.1)):
         robot.model.pairs.mount, robot.model.pairs.window = mount, rectifier.window
         codes.append(perception.encode_picture(rectifier(PICTURE)))
