@@ -77,13 +77,14 @@ def label(views: Views, first: NDArray[np.int64], second: NDArray[np.int64]) -> 
 def plan_of(views: Views, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
     """Where what each cell shows is on the floor plan, from the base: logarithm of the range [m] and bearing [rad]
     (k, cells, 2), and where that is known (k, cells)."""
-    depth = views.depth[rows].astype(np.float32).reshape(len(rows), -1)
-    own = np.stack([axes_of(pitch, roll) for _, pitch, roll in views.cameras[rows]])
-    points = np.einsum("kij,knj->kni", own, _rays(views)[rows] * depth[..., None])
+    found = views.of(rows)
+    depth = found.depth.astype(np.float32).reshape(len(rows), -1)
+    own = np.stack([axes_of(pitch, roll) for _, pitch, roll in found.cameras])
+    points = np.einsum("kij,knj->kni", own, _rays(found) * depth[..., None])
     polar = np.stack(
         [np.log(np.hypot(points[..., 0], points[..., 1]) + 1e-3), np.arctan2(points[..., 1], points[..., 0])], -1
     )
-    known = _inside(views)[rows] & (depth < FAR)
+    known = _inside(found) & (depth < FAR)
     return torch.from_numpy(_f32(polar)), torch.from_numpy(_f32(known))
 
 

@@ -22,7 +22,7 @@ from ami_ros.learning.losses import pose_errors
 from ami_ros.learning.pair_labels import Labels, columns_of, label, plan_of
 from ami_ros.learning.photographs import photographed, rays_of
 from ami_ros.learning.views import Views
-from ami_ros.world_model.pairs import PairHead
+from ami_ros.world_model.pairs import Matching, PairHead
 
 CLIP = 1.0  # norm of the gradient
 WARM_UP = 100  # steps
@@ -98,10 +98,18 @@ def fit_pairs(head: PairHead, views: Views, config: PairConfig, report: Callable
         with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
             maps = head.features(images, told)
         codes = maps.float().flatten(1)
-        here, there = _with_hard(head, codes.detach(), bearings, batch, views, config, rng)
+
+        def match(first: NDArray[np.int64], second: NDArray[np.int64]) -> Matching:
+            return head.match(codes[first], codes[second], (bearings[first], bearings[second]))
+
+        def alike(first: NDArray[np.int64], second: NDArray[np.int64]) -> Tensor:
+            with torch.no_grad():
+                return head.judge(match(first, second))[:, 5]
+
+        here, there = _with_hard(alike, batch, views, config.tried, rng)
         labels = label(seen, here, there)
         columns = _laser(columns_of(seen, here), rng)
-        found = head.match(codes[here], codes[there], (bearings[here], bearings[there]))
+        found = match(here, there)
         polar, known = plan_of(seen, np.arange(len(seen)))
         guessed = head.plan(maps.float(), bearings)[0]
         off = (guessed - polar).abs() * torch.tensor([1.0, BEARING])
@@ -112,24 +120,19 @@ def fit_pairs(head: PairHead, views: Views, config: PairConfig, report: Callable
 
 
 def _with_hard(
-    head: PairHead,
-    codes: Tensor,
-    bearings: Tensor,
+    alike: Callable[[NDArray[np.int64], NDArray[np.int64]], Tensor],
     batch: PairBatch,
     views: Views,
-    config: PairConfig,
+    tried: int,
     rng: np.random.Generator,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The batch's pairs; in place of the last quarter, which are random ones, those of other groups that look most
-    alike to `head` of many that are tried."""
+    """The batch's pairs; in place of the last quarter, which are random ones, those of other groups that are the most
+    `alike` of many that are tried."""
     kept = len(batch.first) * 3 // 4
-    first, second = rng.integers(0, len(batch.rows), (2, config.tried))
+    first, second = rng.integers(0, len(batch.rows), (2, tried))
     other = views.group[batch.rows[first]] != views.group[batch.rows[second]]
     first, second = first[other], second[other]
-    with torch.no_grad():
-        found = head.match(codes[first], codes[second], (bearings[first], bearings[second]))
-        same = head.judge(found)[:, 5]
-    hard = same.topk(min(len(batch.first) - kept, len(first))).indices.numpy()
+    hard = alike(first, second).topk(min(len(batch.first) - kept, len(first))).indices.numpy()
     return np.append(batch.first[:kept], first[hard]), np.append(batch.second[:kept], second[hard])
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
@@ -50,7 +49,6 @@ class InferencePairs(ArrayPairs):
         self._weights, self.size, self._side = weights, spec.pair_size, spec.pair_size // PAIR_STRIDE
         self._full = math.tan(spec.inputs.field_of_view / 2) if spec.inputs.field_of_view else 1.0
         self.mount, self.window = CameraMount(), Window.square(self._full)
-        self._rays: tuple[Any, PictureRays] | None = None  # of which camera, and where its pixels look
         steps = (np.arange(self._side, dtype=np.float32) + 0.5) / self._side * 2 - 1
         self._cells = np.stack(np.meshgrid(steps, steps, indexing="xy"), -1).reshape(-1, 2)  # (cells, 2) across, down
         self._features = self._map("pairs.features.layers")
@@ -61,16 +59,18 @@ class InferencePairs(ArrayPairs):
         self._calibration = [float(value) for value in weights["pairs.calibration"]]
 
     @property
+    def tangent(self) -> float:
+        """How far from its axis, at distance 1, the pictures reach that are compared."""
+        return compared(self.window, self._full)
+
+    @property
     def share(self) -> float:
-        return compared(self.window, self._full) / self._full
+        return self.tangent / self._full
 
     @property
     def rays(self) -> PictureRays:
         """Where this camera's pixels look."""
-        if self._rays is None or self._rays[0] != (self.mount, self.window):
-            half = compared(self.window, self._full)
-            self._rays = (self.mount, self.window), picture_rays(self.mount, half, self.size)
-        return self._rays[1]
+        return picture_rays(self.mount, self.tangent, self.size)
 
     @property
     def threshold(self) -> float:
@@ -78,7 +78,7 @@ class InferencePairs(ArrayPairs):
         return float(sigmoid(relied_on(self._calibration, share)))
 
     def code(self, image: Bytes) -> Floats:
-        rows, columns = self.window.pixels(compared(self.window, self._full), self.size)
+        rows, columns = self.window.pixels(self.tangent, self.size)
         small = pooled(image[..., rows, columns].astype(np.float32), PAIR_THUMB)
         small /= np.maximum(small.mean((-2, -1), keepdims=True), 1.0)
         x = unshuffled(np.asarray(image.transpose(0, 2, 3, 1) / np.float32(255) - 0.5, np.float32), FIRST)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -97,7 +97,6 @@ class PairHead(nn.Module):
         self.code_size = spec.picture_code
         self.full = math.tan(spec.inputs.field_of_view / 2) if spec.inputs.field_of_view else 1.0
         self.mount, self.window = CameraMount(), Window.square(self.full)
-        self._rays: tuple[Any, tuple[Tensor, Tensor]] | None = None  # of which camera, and where its pixels look
         self.features = FeatureMap()
         self.unseen = nn.Linear(CHANNELS, 1)
         self.shape = nn.Sequential(nn.Linear(CHANNELS, 64), nn.GELU(), nn.Linear(64, 3))
@@ -137,10 +136,8 @@ class PairHead(nn.Module):
     @property
     def rays(self) -> tuple[Tensor, Tensor]:
         """Where this camera's pixels look: see `PictureRays`."""
-        if self._rays is None or self._rays[0] != (self.mount, self.window):
-            told, bearings = picture_rays(self.mount, self.tangent, self.size)
-            self._rays = (self.mount, self.window), (torch.from_numpy(told)[None], torch.from_numpy(bearings)[None])
-        return self._rays[1]
+        told, bearings = picture_rays(self.mount, self.tangent, self.size)
+        return torch.from_numpy(told)[None], torch.from_numpy(bearings)[None]
 
     @property
     def threshold(self) -> float:

@@ -8,6 +8,7 @@ arXiv 1904.02028, tell it likewise).
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -15,11 +16,11 @@ from numpy.typing import NDArray
 
 from ami_ros.camera import CameraMount, Window
 from ami_ros.geometry import Array
+from ami_ros.world_model.nearness import NEAREST
 from ami_ros.world_model.spec import PAIR_STRIDE
 
 CHANNELS = 4  # numbers that a pixel of the network's first layer is told
 FIRST = 4  # [px] of its sides
-NEAREST = 0.2  # [m] that the floor is taken to be off at least
 SAME = 0.97  # share of a picture from which it is compared whole
 
 
@@ -37,8 +38,9 @@ def compared(window: Window, half: float) -> float:
     return own if own < SAME * half else half
 
 
+@lru_cache(maxsize=8)  # a robot has one camera, and asks with each picture
 def picture_rays(mount: CameraMount, half: float, size: int) -> PictureRays:
-    """Of a square picture of `size` pixels that reaches `half` from its axis, at distance 1.
+    """Of a square picture of `size` pixels that reaches `half` from its axis, at distance 1; not to be written to.
 
     Args:
         mount: of the camera; a height of 0 means that nothing is known of it.
