@@ -12,7 +12,8 @@ from ami_ros.memory.types import Location, Place, Route
 from ami_ros.planning.scan_geometry import covers, free_range
 from ami_ros.scan import Scan
 
-LEAST = 0.35  # [m], a sub-goal nearer than this is passed
+LEAST = 0.35  # [m], a sub-goal nearer than this is passed, if what comes after it is in sight ...
+CLOSE = 0.12  # [m] ... and else one nearer than this: it may stand at a corner
 OFF_ROUTE = 1.0  # [m] from the nearest place of the route, from which another route is needed
 SPOT = 0.2  # [m] between places of a route, less than which is one spot
 RAY = 0.05  # [m] half width of what must be free for a place to be seen at all
@@ -83,25 +84,35 @@ class RouteFollower:
         return as_chunks(driven, steps, chunk, width).mean(2)
 
     def subgoal(self, pose: Array, scan: Scan | None) -> Subgoal:
-        """The farthest place within the lookahead that the robot could drive to in a straight line."""
-        config = self.config
+        """The farthest place within the lookahead that the robot could drive to in a straight line, else the next."""
         seen = relative(pose, self.poses)
-        distance = np.hypot(seen[:, 0], seen[:, 1])
-        way = self.left[self.at] - self.left
-        candidates = [i for i in range(self.at, len(self.poses)) if way[i] <= config.lookahead]
-        chosen = None
-        for i in reversed(candidates):
-            if distance[i] < LEAST and i < len(self.poses) - 1:
-                break
-            if in_sight(seen[i], scan, config.width):
-                chosen = i
-                break
-        if chosen is None:
-            ahead = [i for i in range(self.at, len(self.poses)) if distance[i] >= LEAST]
-            chosen = ahead[0] if ahead else len(self.poses) - 1
+        chosen = self._farthest_in_sight(seen, self._first_ahead(pose), scan)
         bearing = _bearing(seen[chosen])
         self._turning = abs(bearing) > (TURN_UNTIL if self._turning else TURN_FROM)
         return Subgoal(chosen, self.route.places[chosen], seen[chosen], bearing if self._turning else 0.0)
+
+    def _first_ahead(self, pose: Array) -> int:
+        """The first place that was not passed: the nearest, or the next where the robot at `pose` (3,) is on its way
+        there. Between places that lie farther apart than the lookahead the nearest would be turned back to."""
+        if self.at_end:
+            return self.at
+        leg, way = self.poses[self.at + 1, :2] - self.poses[self.at, :2], pose[:2] - self.poses[self.at, :2]
+        return self.at + 1 if float(way @ leg) > 0.0 else self.at
+
+    def _farthest_in_sight(self, seen: Array, first: int, scan: Scan | None) -> int:
+        """Of the places from `first` on, (n, 3) of all in base_link."""
+        distance = np.hypot(seen[:, 0], seen[:, 1])
+        last, way = len(seen) - 1, self.left[self.at] - self.left
+        within = [i for i in range(first, last + 1) if i == first or way[i] <= self.config.lookahead]
+        for i in reversed(within):
+            if distance[i] < LEAST and i < last:
+                break
+            if in_sight(seen[i], scan, self.config.width):
+                return i
+        following = next((i for i in range(first, last + 1) if distance[i] >= LEAST), last)
+        before = following - 1
+        hidden = before >= first and distance[before] > CLOSE and not in_sight(seen[following], scan, RAY)
+        return before if hidden else following
 
     def ahead(self, pose: Array) -> Array:
         """The way (n, 2) from the place that the robot at `pose` (3,) is nearest to, in base_link."""
