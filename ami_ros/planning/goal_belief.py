@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -25,8 +26,10 @@ POSSIBLE = 0.8  # probability that a goal is seen, from which it is worth drivin
 ALIGNED = 0.5, 0.5  # [m], [rad] from the goal, within which pictures are aligned ...
 EXACT = 2.5, 0.3  # ... the difference up to which that gives the pose, and the share of the head's expected error that
 # is left, for each unit of it
-DIFFERENT = 1.0  # of the aligned pictures, from which a place is not the goal's but one that is alike
-ALIKE = 1.5, 0.9  # times the odds that are needed where the goal may as well be elsewhere, and DIFFERENT there
+DIFFERENT, SURER, MOST = 1.0, 0.7, 1.5  # of the aligned pictures, from which a place is not the goal's but one that is
+# alike: where the head is as sure as its threshold asks, the more for each tenfold of these odds, and however sure
+LEAST = 0.3  # times these odds, with less of which the head does not see the goal, however alike the pictures are
+ALIKE = 1.5, 0.9  # times the odds that are needed where the goal may as well be elsewhere, and what may differ there
 AWAY = 4.0  # [m] from where the robot set out: goals are asked for near by more often than chance would have it
 REFUTED = 5.0  # difference, beside the goal, from which it certainly is not, if the head doubts it
 BESIDE = 0.15, 0.25  # [m], [rad]
@@ -204,8 +207,11 @@ class GoalBelief:
             return False
         share = self._share(follower)
         alike = (share < SPLIT and (share >= LIKELY or self._away)) or bool(self._refuted)
-        odds, different = ALIKE if alike else (1.0, DIFFERENT)
-        return self._odds(seen) >= odds and seen.expected_error < CERTAIN and seen.difference < different
+        needed, share_of_different = ALIKE if alike else (1.0, 1.0)
+        odds = self._odds(seen) / needed
+        if odds < LEAST or seen.expected_error >= CERTAIN:
+            return False
+        return seen.difference < share_of_different * min(MOST, DIFFERENT + SURER * math.log10(odds))
 
     def _odds(self, seen: Seen) -> float:
         """Odds that the goal is seen, in those of the head's threshold."""
