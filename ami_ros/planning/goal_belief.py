@@ -15,6 +15,7 @@ from ami_ros.planning.goal_tracker import GoalTracker
 from ami_ros.planning.own_pictures import OwnPictures
 from ami_ros.planning.proof import LIKELY, SPLIT, Proof
 from ami_ros.planning.protocols import Dynamics
+from ami_ros.planning.refuted import Refuted
 from ami_ros.planning.route_follower import RouteFollower, pose_in_map
 from ami_ros.planning.types import Goal, Percept
 from ami_ros.world_model.pairs import PairHead
@@ -34,7 +35,6 @@ AWAY = 4.0  # [m] from where the robot set out: goals are asked for near by more
 REFUTED = 5.0  # difference, beside the goal, from which it certainly is not, if the head doubts it
 BESIDE = 0.15, 0.25  # [m], [rad]
 NEARBY = 0.8, 0.7  # [m], [rad] from where memory is likely to have the goal, within which looks may correct it
-ELSEWHERE = 0.6, 0.6  # [m], [rad] from a place that was refuted, within which the goal is not seen again
 SURE = 0.35  # [m] of expected error, beyond which a look proves nothing
 DOUBTFUL = 0.3, 1.0  # times the odds of the head's threshold, below which it does not see the goal: by looks that are
 # exact enough to count, and by others
@@ -131,6 +131,9 @@ class GoalBelief:
         goal: see there.
         model: whose heads see goals.
         approach: way left [m] from which sightings are kept: from farther away they err.
+
+    Attributes:
+        refuted: where it was found not to be.
     """
 
     def __init__(self, goal: Goal, model: Dynamics, approach: float) -> None:
@@ -140,7 +143,7 @@ class GoalBelief:
         self.proof = Proof()
         self.anywhere = False  # whether it may be seen elsewhere than where memory has it, however sure that is
         self.wary = False  # whether it has followed what only looked like the goal: then exact looks count alone
-        self._refuted: list[Array] = []  # (3,) each, in odom: places that only look like the goal from afar
+        self.refuted = Refuted()
         self.began: Array | None = None  # (3,) in odom, where the robot set out; None: that is not known
         self._away = False  # whether it was far from there
 
@@ -167,7 +170,7 @@ class GoalBelief:
             here = close or (self.needs_proof and not alone)
             likely = from_memory if self.needs_proof and alone else None
             heeded = seen is not None and here and (self._counts(seen) or not self.wary)
-            if seen is not None and heeded and self._is_credible(compose(percept.odometry, seen.pose), likely):
+            if seen is not None and heeded and self._is_credible(percept, seen, likely, follower):
                 tracker.add(percept.stamp, percept.odometry, seen.pose, seen.expected_error, seen.sigma)
                 if self._counts(seen):
                     self.proof.add(percept.stamp, percept.odometry, seen.pose, self._is_certain(seen, follower))
@@ -206,7 +209,7 @@ class GoalBelief:
         if seen.expected_error is None or seen.difference is None:
             return False
         share = self._share(follower)
-        alike = (share < SPLIT and (share >= LIKELY or self._away)) or bool(self._refuted)
+        alike = (share < SPLIT and (share >= LIKELY or self._away)) or bool(self.refuted)
         needed, share_of_different = ALIKE if alike else (1.0, 1.0)
         odds = self._odds(seen) / needed
         if odds < LEAST or seen.expected_error >= CERTAIN:
@@ -229,37 +232,46 @@ class GoalBelief:
         beside = np.hypot(pose[0], pose[1]) < BESIDE[0] and abs(pose[2]) < BESIDE[1]
         return bool(beside and seen.difference > REFUTED)
 
-    def _is_credible(self, pose: Array, likely: Array | None) -> bool:
-        """Whether the goal may be at `pose` (3,) in odom; where memory has it there is `likely`, another is not."""
+    def _is_credible(self, percept: Percept, seen: Seen, likely: Array | None, follower: RouteFollower | None) -> bool:
+        """Whether the goal may be where a look has it; where memory has it there is `likely`, another is not."""
+        pose = compose(percept.odometry, seen.pose)
         if likely is not None and np.greater(pose_gap(pose, likely), NEARBY).any():
             return False
-        return not any(np.less(pose_gap(pose, other), ELSEWHERE).all() for other in self._refuted)
+        if not self.refuted.covers(pose):
+            return True
+        return self._is_certain(seen, follower) and self.refuted.take_back(pose)
 
     def forget_unlikely(self, follower: RouteFollower | None) -> None:
         """The robot does not get to where it sees the goal: if memory does not have it there, it is taken for wrong."""
         if self.needs_proof and self._share(follower) < LIKELY:
-            self._refuted += [sighting.pose for sighting in self.tracker.sightings]
+            for sighting in self.tracker.sightings:
+                self.refuted.add(sighting.pose)
             self.forget()
 
-    def refute(self, pose: Array) -> None:
-        """The goal is not at `pose` (3,) in odom, whatever it looks like."""
-        self._refuted.append(np.asarray(pose))
+    def refute(self, pose: Array, firmly: bool = True) -> None:
+        """The goal is not at `pose` (3,) in odom, whatever it looks like; see `Refuted.add`."""
+        self.refuted.add(pose, firmly)
         self.forget()
 
     def is_refuted(self, odometry: Array, pose: Array | None) -> bool:
         """Whether the goal was found not to be at `pose` (3,) in base_link of a robot at `odometry` (3,)."""
         if pose is None:
             return False
-        there = compose(odometry, pose)
-        return any(np.less(pose_gap(there, other), ELSEWHERE).all() for other in self._refuted)
+        return self.refuted.covers(compose(odometry, pose))
 
     def restart(self) -> None:
         """Odometry restarted: what was seen, and what was found to be another place, lies nowhere any more."""
-        self._refuted.clear()
+        self.refuted.clear()
         self.began = None
         if self.locator is not None:
             self.locator.own.forget()
         self.forget()
+
+    def carry(self, correction: Array) -> None:
+        """Odometry drifted; see `Drift`. Sightings are too new for that."""
+        self.refuted.carry(correction)
+        if self.began is not None:
+            self.began = compose(correction, self.began)
 
     def forget(self) -> None:
         """Drops all sightings, as when the goal turned out to be elsewhere."""

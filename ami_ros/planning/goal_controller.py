@@ -25,6 +25,7 @@ from ami_ros.planning.types import Decision, Goal, Percept, State
 STAND_SECONDS = 0.35  # [s] of standing at the goal before it counts as reached
 DOUBT_SECONDS = 2.0  # [s] of standing at a goal that is refuted before another hypothesis is tried
 DIRECT = 3.0  # [m] to a pose in odom, within which a way that is seen to be free needs no route
+CORNER = 0.04  # [m] less than a way to a sub-goal has to be wide: the search finds its way past a corner that juts in
 ANEW = 5  # times that the robot may have been where the goal seemed to be, and still count as making progress
 
 
@@ -64,6 +65,11 @@ class GoalController:
         self.steering.planner.reset()
         self._stop.restart()
         self.finder.re_anchor()
+
+    def carry(self, correction: Array) -> None:
+        """Odometry drifted: what was noted in odom moves with the map; see `Drift`."""
+        self.belief.carry(correction)
+        self.finder.carry(correction)
 
     def decide(self, percept: Percept, elapsed: float) -> Decision:
         """What to do at this moment, `elapsed` [s] after the goal's begin."""
@@ -107,7 +113,8 @@ class GoalController:
         sight = self.belief.look(percept, routing.follower)
         if (search := self.finder.find(percept, sight, elapsed)) is not None:
             return self._search(percept, sight, search)
-        seen = sight.pose is not None and ((sight.close and in_sight(sight.pose, percept.scan, 0.15)) or sight.spotted)
+        wide = self.config.follower.width - CORNER
+        seen = sight.pose is not None and ((sight.close and in_sight(sight.pose, percept.scan, wide)) or sight.spotted)
         near = routing.flat or seen or self._is_at_end() or self._is_direct(percept)
         if (step := self.finder.check(percept, sight, near)) is not None:
             return self._check(percept, sight, step)

@@ -71,6 +71,12 @@ class GoalFinder:
         self._second_look.restart()
         self._stuck = None
 
+    def carry(self, correction: Array) -> None:
+        """Odometry drifted; see `Drift`."""
+        self.search.carry(correction)
+        if self._stuck is not None:
+            self._stuck = compose(correction, self._stuck)
+
     # On the way
 
     def find(self, percept: Percept, sight: Sight, elapsed: float) -> Search | None:
@@ -149,7 +155,7 @@ class GoalFinder:
         """Whether to leave what is not the goal, or to go away a little to look at it again; None: neither."""
         if self._refuted.held(near and sight.refuted, percept.stamp) > REFUTED_SECONDS:
             self._refuted.restart()
-            self.leave(percept, sight)
+            self.leave(percept, sight, firmly=False)
             return Search(Look.LEAVE)
         spot = self._second_look.spot(percept.stamp, percept.odometry)
         if spot is not None and not self._is_at(percept, sight):
@@ -158,7 +164,7 @@ class GoalFinder:
         if self._recedes(percept.odometry, sight, near):
             self._receding.restart()
             self._belief.wary = True
-            self.leave(percept, sight)
+            self.leave(percept, sight, firmly=False)
             return Search(Look.LEAVE)
         return None
 
@@ -212,14 +218,17 @@ class GoalFinder:
             self.leave(percept, sight)
         return True
 
-    def leave(self, percept: Percept, sight: Sight) -> None:
-        """The goal is not here: on to where memory has it next, or to look on, if memory did not lead here."""
+    def leave(self, percept: Percept, sight: Sight, firmly: bool = True) -> None:
+        """The goal is not here: on to where memory has it next, or to look on, if memory did not lead here.
+
+        `firmly`: as seen from where it was believed to be; else on the way there.
+        """
         led_here = False
         if sight.pose is not None and sight.remembered is not None:
             led_here = bool(np.less(pose_gap(sight.pose, sight.remembered), HERE).all())
         for pose in (sight.pose, sight.remembered if led_here else None):
             if pose is not None:
-                self._belief.refute(compose(percept.odometry, pose))
+                self._belief.refute(compose(percept.odometry, pose), firmly)
         self._stop.restart()
         self._second_look.restart()
         if led_here or self._routing.flat:

@@ -56,6 +56,12 @@ class GoalSearch:
         self.spots.clear()
         self.restart(self.wanted)
 
+    def carry(self, correction: Array) -> None:
+        """Odometry drifted; see `Drift`."""
+        self.spots[:] = [compose(correction, spot) for spot in self.spots]
+        if self._target is not None:
+            self._target = compose(correction, self._target)
+
     def goes_on(self, stamp: float, odometry: Array) -> bool:
         """Whether the robot is to turn on now; begins by itself, and is `done` after that."""
         if self.done:

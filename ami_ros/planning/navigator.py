@@ -9,6 +9,7 @@ from ami_ros.errors import AmiError
 from ami_ros.memory.types import Route
 from ami_ros.planning.blocked_ways import BlockedWays
 from ami_ros.planning.codes import Code
+from ami_ros.planning.drift import Drift
 from ami_ros.planning.goal_belief import GoalBelief
 from ami_ros.planning.goal_controller import GoalController
 from ami_ros.planning.navigator_config import NavigatorConfig
@@ -59,7 +60,7 @@ class Navigator:
         self.situations = Situations(config.situations)
         self.recovery: BackAndTurn | None = None
         self.began: float | None = None
-        self._looking = Stopwatch()
+        self._looking, self._drift = Stopwatch(), Drift()
         self.controller = GoalController(
             goal, config, self.steering, self.routing, self.belief, self.situations, self.progress
         )
@@ -104,6 +105,8 @@ class Navigator:
             )
         if reset:
             self._re_anchor()
+        if (correction := self._drift.update(percept.location, percept.odometry)) is not None:
+            self.controller.carry(correction)
         command = self._go_back(percept)
         if self.routing.misfit(percept):
             self.controller.ask_again()
@@ -127,6 +130,7 @@ class Navigator:
     def _re_anchor(self) -> None:
         """Odometry restarted: poses in odom from before mean nothing any more."""
         self.trail, self.recovery = Trail(), None
+        self._drift.restart()
         self.progress.reset()
         self.controller.re_anchor()
 
