@@ -24,6 +24,7 @@ ANOTHER = 3.0  # difference of the pictures, from which a place where the robot 
 LOOK_SECONDS = 0.8  # [s] of standing at a goal that is not recognised, before it is looked at again from farther off
 THERE = 0.3  # [m] from a place that memory is not sure of, at which the robot looks around
 FAR = 4.0  # [m] of way to a place that may be the wrong one, from which the robot first looks around where it is
+OTHER = 1.0, 0.8  # [m], [rad] between a look and what is driven to, from which something else is seen
 HERE = 0.5, 0.6  # [m], [rad] from where memory has the goal, within which it is there that it was looked for
 
 
@@ -174,7 +175,8 @@ class GoalFinder:
         if not (near and sight.spotted) or self._routing.likely:
             self._receding.restart()
             return False
-        return self._receding.update(odometry, None if sight.seen is None else sight.energy)
+        seen = sight.seen is not None and sight.pose is not None and np.less(pose_gap(sight.seen, sight.pose), OTHER)
+        return self._receding.update(odometry, sight.energy if np.all(seen) else None)
 
     def proven(self, percept: Percept, sight: Sight) -> bool:
         """Whether the goal was recognised here, where that is needed."""

@@ -14,7 +14,7 @@ from ami_ros.errors import AmiError
 from ami_ros.geometry import compose
 from ami_ros.memory.codes import Code as MemoryCode
 from ami_ros.planning.codes import Code
-from ami_ros.planning.goal_belief import Seen
+from ami_ros.planning.goal_belief import Seen, Sight
 from ami_ros.planning.goal_finder import Look
 from ami_ros.planning.goal_search import SPOTS
 from ami_ros.planning.navigator import Navigator
@@ -380,3 +380,14 @@ def test_an_exact_look_takes_back_what_was_refuted_on_the_way(firmly: bool, diff
     belief.refute(compose(here.odometry, np.array([0.3, 0.2, 0.3])), firmly)
     pairs.difference = difference
     assert (belief.look(here, None).pose is not None) is seen
+
+
+@pytest.mark.parametrize(("seen", "leaves"), [((0.8, 0.0, 0.2), True), ((-0.8, -0.4, -1.0), False)])
+def test_only_what_is_driven_to_can_recede(seen: tuple[float, float, float], leaves: bool) -> None:
+    """What a robot saw of another place, behind it, grew farther, so that it left its goal half a metre before it."""
+    seeing = course(NOT_FOUND)
+    finder, percept, steps = seeing.navigator.controller.finder, seeing.percept(), []
+    for driven in np.arange(0.0, 1.2, 0.1):
+        sight = Sight(np.array(seen), np.array([1.2 - driven, 0.0, 0.1]), 0.0, spotted=True)
+        steps.append(finder.check(replace(percept, odometry=np.array([driven, 0.0, 0.0])), sight, near=True))
+    assert any(step is not None and step.look is Look.LEAVE for step in steps) is leaves
