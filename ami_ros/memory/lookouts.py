@@ -2,7 +2,8 @@
 to go first towards a goal that no way is known to.
 
 Four things speak for a spot to look from: what places say of the goal, though none for certain; that little was seen
-from there; that nobody has been there yet; and that it is near to where the goal was asked for.
+from there; that nobody has been there yet; and that it is near to where the goal was asked for. Against it speaks each
+look around near by that did not find the goal.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ NEAR_GAIN = 10.0  # times more speaks for a spot where the goal was asked for ..
 NEAR_FADE = 0.7  # ... of which so much is left after each look in vain ...
 NEAR_SCALE = 0.7  # [m] ... and which falls with the distance over that
 LOOKED = 0.5  # [m] from where it was looked for, within which nothing more is to be seen
+FOUND, FOUND_SCALE = 0.9, 0.6  # share of goals that a look around finds where it lies, and [m] with which that falls
 APART = 0.5  # [m] between two spots
 FRONTIERS_APART = 1.2  # [m] between two frontiers
 OFF, NEW = 0.4, 0.9  # [m] from all places, of free ground that is looked from, and of what nobody has been near to
@@ -74,12 +76,18 @@ def in_order(
     assert search.asked_at is not None
     near = np.exp(-np.hypot(*(spots[:, :2] - search.asked_at).T) / NEAR_SCALE)
     near = 1.0 + NEAR_GAIN * NEAR_FADE ** len(search.looked_from) * near
-    chance = near * (evidence(spots[:, :2]) + PRIOR * missing) * (SEEN + missing)
+    chance = near * (evidence(spots[:, :2]) + PRIOR * missing) * (SEEN + missing) * _missed(spots, search.looked_from)
     good = (chance > LEAST) & (gaps(spots[:, :2], search.looked_from) > LOOKED)
     spots, chance, ends = (values[good] for values in (spots, chance, ends))
     worth = chance / (lengths(ends) + np.hypot(*(spots - ends)[:, :2].T) + TURN)
     best = np.argsort(-worth, kind="stable")[: np.count_nonzero(worth)]  # 0: no way leads there
     return certain + [Hypothesis(spots[row], 0.0) for row in _apart(spots, best, APART)]
+
+
+def _missed(spots: Array, looked_from: Array) -> Array:
+    """Share (k,) of the goals at `spots` (k, 2+) that looks around `looked_from` (n, 2) in vain have missed."""
+    apart = np.hypot(*(spots[:, None, :2] - looked_from[None]).transpose(2, 0, 1))
+    return np.asarray((1.0 - FOUND * np.exp(-np.square(apart / FOUND_SCALE) / 2)).prod(axis=1))
 
 
 def frontiers(goal: Array, places: Array, lengths: Lengths, beyond: Beyond) -> Array:

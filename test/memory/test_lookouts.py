@@ -100,6 +100,18 @@ def test_after_some_looks_in_vain_nearness_says_little_any_more() -> None:
     assert (first(0), first(8)) == (0.0, 8.0)
 
 
+def test_a_room_that_was_looked_round_in_vain_is_left_however_much_speaks_for_it() -> None:
+    """Of a far goal's 300 s a robot spent 180 in the room where it began, which was like the goal's."""
+    spots = [Hypothesis(np.array([x, 0.0, 0.0]), 0.0) for x in (0.0, 8.0)]
+
+    def first(*looked_from: tuple[float, float]) -> float:
+        search = SearchState(FAR.asked_at, np.array(looked_from).reshape(-1, 2))
+        much = spoken_for((0.0, 3.0), (8.0, 1.0))
+        return float(in_order(spots, SEEN, lambda poses: np.ones(len(poses)), much, search)[0].pose[0])
+
+    assert (first(), first((0.7, 0.0)), first((0.7, 0.0), (-0.7, 0.0), (0.0, 0.7))) == (0.0, 0.0, 8.0)
+
+
 def test_from_where_the_goal_was_looked_for_it_is_not_looked_for_again() -> None:
     guesses = [Hypothesis(np.array([x, 0.0, 0.0]), 0.0) for x in (0.0, 0.9 * LOOKED, 1.1 * LOOKED, 9.0)]
     search = SearchState(np.zeros(2), np.zeros((1, 2)))
