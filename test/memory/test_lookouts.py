@@ -106,7 +106,7 @@ def test_a_room_that_was_looked_round_in_vain_is_left_however_much_speaks_for_it
 
     def first(*looked_from: tuple[float, float]) -> float:
         search = SearchState(FAR.asked_at, np.array(looked_from).reshape(-1, 2))
-        much = spoken_for((0.0, 3.0), (8.0, 1.0))
+        much = spoken_for((0.0, 9.0), (8.0, 1.0))
         return float(in_order(spots, SEEN, lambda poses: np.ones(len(poses)), much, search)[0].pose[0])
 
     assert (first(), first((0.7, 0.0)), first((0.7, 0.0), (-0.7, 0.0), (0.0, 0.7))) == (0.0, 0.0, 8.0)
