@@ -6,8 +6,6 @@ has a connection of its own, so that neither waits for the other.
 
 from __future__ import annotations
 
-import itertools
-import queue
 import sqlite3
 import threading
 from collections.abc import Collection, Iterable, Iterator
@@ -19,6 +17,7 @@ from numpy.typing import NDArray
 
 from ami_ros.errors import AmiError
 from ami_ros.memory import database
+from ami_ros.memory.batch_writer import BatchWriter
 from ami_ros.memory.checksums import register, seed_of
 from ami_ros.memory.reading import Tables, read_experience, read_picture, read_tables
 from ami_ros.memory.rows import Experience, PlaceRow, PlaceTable, edge_of
@@ -35,9 +34,6 @@ from ami_ros.memory.writing import (
     places_to_write,
 )
 
-MAX_WAITING = 100_000  # writes that wait for a disk that takes none; with more the store gives up
-GATHER = 0.02  # [s] that writes wait for others of their batch, unless somebody waits for them
-
 
 class Store:
     """Opens a memory, or makes a new one.
@@ -52,8 +48,6 @@ class Store:
         read_only: serves what is there; any number of readers beside one writer.
 
     Attributes:
-        error: why nothing can be written now (a full disk, one that is read-only), None while it is well. It goes on
-            serving, keeps what is new in RAM, and writes it as soon as that is possible again.
         notice: what a damaged file lost, or that an empty one was begun anew, one line; else empty.
 
     Raises:
@@ -62,27 +56,25 @@ class Store:
 
     def __init__(self, path: Path | None, encoder_id: str, latent_dim: int, read_only: bool = False) -> None:
         self.path, self.latent_dim, self.read_only = path, latent_dim, read_only
-        self.error: AmiError | None = None
         self.notice = ""
-        self._waiting: list[Write] = []  # what could not be written yet
-        self._gave_up = False  # the file lacks something: nothing is added to it any more
         self._write_lock = self._lock = threading.Lock()  # of the connections that write and read
-        self._urgent = threading.Event()  # somebody waits for what is queued
-        self._queue: queue.SimpleQueue[Write | threading.Event | None] = queue.SimpleQueue()
         self._only_reads = read_only or (path is not None and not database.can_be_written(path))
+        self._unchangeable: AmiError | None = None
         if self._only_reads and not read_only:
-            self.error = AmiError(
-                f"the memory {path} cannot be changed: what is new is lost at the end; mend its rights"
-            )
+            lost = "what is new is lost at the end; mend its rights"
+            self._unchangeable = AmiError(f"the memory {path} cannot be changed: {lost}")
         self._seed = seed_of(encoder_id, latent_dim)
         self._first: Tables | None = None  # what was read on opening, until somebody asks or writes
         self._seen = 0
         with self._named_errors():
             self._version = self._open(encoder_id)
-        self._writer: threading.Thread | None = None
-        if not read_only:
-            self._writer = threading.Thread(target=self._write_batches, name="memory store", daemon=True)
-            self._writer.start()
+        self._writer = None if self._only_reads else BatchWriter(self._connection, self._write_lock, path)
+
+    @property
+    def error(self) -> AmiError | None:
+        """Why nothing can be written now (a full disk, one that is read-only), None while it is well. It goes on
+        serving, keeps what is new in RAM, and writes it as soon as that is possible again."""
+        return self._unchangeable if self._writer is None else self._writer.error
 
     # Reading
 
@@ -169,19 +161,14 @@ class Store:
     def flush(self) -> None:
         """Waits until all that was put before is on the disk. Raises AmiError if it could not be written."""
         if self._writer is not None:
-            self._queue.put(done := threading.Event())
-            self._urgent.set()
-            done.wait()
+            self._writer.flush()
         if self.error:
             raise self.error
 
     def close(self) -> None:
         """Writes what is queued and closes the file; `error` tells if that failed."""
         if self._writer is not None:
-            self._queue.put(None)
-            self._urgent.set()
-            self._writer.join()
-            self._writer = None
+            self._writer.close()
         self._reader.close()
         self._connection.close()
 
@@ -264,8 +251,8 @@ class Store:
         if self.read_only:
             raise AmiError(f"the memory {self.path} is open for reading only")
         self._first = None
-        if not self._gave_up:
-            self._queue.put(write)
+        if self._writer is not None:
+            self._writer.put(write)
 
     def _wipe_log(self) -> None:
         """The write-ahead log still holds erased rows until it is emptied, which waits for readers."""
@@ -274,44 +261,6 @@ class Store:
             is_busy = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         if is_busy:
             raise AmiError(f"erased from {self.path}, but its log still holds it: close what reads the memory")
-
-    def _write_batches(self) -> None:
-        while True:
-            batch = [self._queue.get()]
-            if isinstance(batch[0], list):
-                self._urgent.wait(GATHER)
-            self._urgent.clear()
-            while not self._queue.empty():
-                batch.append(self._queue.get())
-            self._commit([item for item in batch if isinstance(item, list)])
-            for item in batch:
-                if isinstance(item, threading.Event):
-                    item.set()
-            if None in batch:
-                return
-
-    def _commit(self, writes: list[Write]) -> None:
-        """Writes these behind those that are still waiting, all or none."""
-        if self._gave_up or (self._only_reads and self.error):
-            return
-        self._waiting += writes
-        if not self._waiting:
-            return
-        try:
-            with self._write_lock, self._connection:  # a transaction
-                for statement, values in itertools.chain.from_iterable(self._waiting):
-                    self._connection.executemany(statement, values)
-        except sqlite3.Error as error:
-            # A disk may have room again later, a lock be given back; what is wrong in itself stays wrong.
-            passing = isinstance(error, sqlite3.OperationalError) and len(self._waiting) < MAX_WAITING
-            hint = "what is new stays in RAM until it can be written: free space"
-            if not passing:
-                self._gave_up, hint = True, "it goes on without storing: free space and start again"
-                self._waiting.clear()
-            self.error = AmiError(f"cannot write the memory {self.path}: {error}; {hint}")
-        else:
-            self._waiting.clear()
-            self.error = None
 
     @contextmanager
     def _damage_noted(self) -> Iterator[None]:
