@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ami_ros.app.commands import COMMANDS
+from ami_ros.app.interface_meanings import MEANINGS
 from ami_ros.app.tables import parameter_tables, table
 from ami_ros.config import field_comments
 from ami_ros.learning.extract import ExtractConfig
@@ -79,58 +80,6 @@ ROBOT_PARTS: dict[str, type[Any]] = {
     "mount": Pose3,
 }
 CONFIGURATIONS: dict[str, type[Any]] = {"train": TrainingConfig, "extract": ExtractConfig}
-MEANINGS = {
-    "image": "camera pictures",
-    "camera_info": "the camera's intrinsics",
-    "scan": "laser scan, in any frame that is fixed to the robot",
-    "odom": "wheel odometry; its origin may be anywhere and it may drift",
-    "imu": "compass heading; only for models that want it (ceiling camera)",
-    "battery_state": "charge; exploring returns when it is low",
-    "cmd_vel": "what the robot shall do; the safety gate has passed it",
-    "cmd_vel_raw": "what the planner wants; goes to the safety gate only",
-    "ground_truth": "true pose in the simulator's frame; for evaluation, nothing of the stack listens",
-    "/clock": "simulated time",
-    "latent": "what the robot perceives, as the model's vector",
-    "model_info": "which model is loaded (latched)",
-    "surprise": "how far the last moment was from its prediction",
-    "adaptation": "what the model has learned since it was trained (latched)",
-    "location": "where the robot believes it is in its memory, and how sure it is",
-    "places": "remembered places and the ways between them, as markers (latched)",
-    "place_graph": "the same with their ids, how often a way was driven and how often it failed (latched)",
-    "initialpose": "where the robot is, as RViz says it with 2D Pose Estimate, in the memory's frame",
-    "goal_pose": "a goal, as RViz sends it, in any frame that transforms lead to",
-    "keep_away": "circles that the robot shall keep out of (latched)",
-    "plan": "poses that the robot expects to pass",
-    "planner/state": "state, error, energy, rate, at the control rate",
-    "planner/rollout": "the imagined future that is followed; made while somebody listens",
-    "planner/rollout_markers": "the same as markers; made while somebody listens",
-    "planner/decision": "in words: what the robot does and why",
-    "planner/costs": "what each cost said about the plan, and which one decided; made while somebody listens",
-    "mission/decision": "in words: which goal a mission is at and why",
-    "emergency_stop": "true: the robot stands until `safety/release`; false changes nothing",
-    "safety/emergency_stop": "the robot stands, until it is released",
-    "safety/release": "ends an emergency stop; commands from before do not come back",
-    "heartbeat": "signs of life of all nodes: state, process, why a transition failed",
-    "supervisor/state": "a line and a code: whether all nodes are active; while one is not, the robot stands",
-    "safety/status": "why the gate changed a command, empty when it did not, and which guarantee acted",
-    "simulator/contacts": "how often the robot has begun to touch something",
-    "navigate_to_goal": "drive to a picture, pose, place or latent",
-    "run_mission": "several goals one after the other, all of them by the shortest way, or exploring",
-    "world_model/predict": "what would happen if these commands were sent",
-    "world_model/adaptation": "go on learning while driving, freeze it, revert it, or keep what was learned",
-    "memory/find_route": "the places to pass on the way to a goal",
-    "memory/recall": "find places by label, picture, likeness, position or time, and any combination",
-    "memory/remember": "label the place where the robot is",
-    "memory/forget": "erase places",
-    "memory/save": "write a copy of the memory to a file of its folder",
-    "memory/load": "begin anew with a saved memory",
-    "memory/merge": "add another robot's memory, where both know the same surroundings",
-    "memory/statistics": "how much is remembered, and how large it is",
-    "simulator/reset": "robot at rest, odometry at a new random origin",
-    "simulator/place_robot": "put the robot somewhere; odometry goes on (a kidnapping)",
-    "simulator/set_door": "open or close a door",
-    "simulator/photograph": "the picture that the camera would take at a pose",
-}
 LAUNCH_FILES = ("bringup", "sim", "demo", "gate")
 
 

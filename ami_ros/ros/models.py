@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from ami_ros.errors import AmiError
 from ami_ros.world_model.arrays import ByTorch
 from ami_ros.world_model.identity import identify_model
-from ami_ros.world_model.inference import InferenceModel, LoadedArrays, load_inference
+from ami_ros.world_model.inference import InferenceModel
+from ami_ros.world_model.inference_loading import LoadedArrays, load_inference
 from ami_ros.world_model.spec import ModelSpec
 
 if TYPE_CHECKING:

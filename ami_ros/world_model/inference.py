@@ -7,19 +7,13 @@ this way. The layers have the names of `model.WorldModel`, and a test compares a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load as load_arrays
 
-from ami_ros.errors import AmiError
 from ami_ros.world_model.arrays import AS_TRAINED, ArrayCritic, ArrayModel, ArrayPairs, Bytes, Floats
-from ami_ros.world_model.identity import identify_model
 from ami_ros.world_model.inference_pairs import InferencePairs
 from ami_ros.world_model.layers import (
     Layer,
@@ -38,18 +32,6 @@ from ami_ros.world_model.layers import (
     unshuffled,
 )  # fmt: skip
 from ami_ros.world_model.spec import CONTRAST_TEMPERATURE, ModelSpec, Sensors, missing
-
-BUFFERS = ("running_mean", "running_var", "num_batches_tracked", "calibration")  # are not learned
-
-
-class HalfWeights(dict[str, NDArray[Any]]):
-    """Weights as files have them, in half precision; each becomes float32 when it is first used."""
-
-    def __getitem__(self, name: str) -> NDArray[Any]:
-        found = super().__getitem__(name)
-        if found.dtype == np.float16:
-            found = self[name] = found.astype(np.float32)
-        return found
 
 
 class InferenceModel(ArrayModel):
@@ -258,55 +240,3 @@ class _Contrast(ArrayCritic):
 
     def keys(self, latents: Floats) -> Floats:
         return unit(self._key(latents))
-
-
-@dataclass(frozen=True)
-class LoadedArrays:
-    """A model for arrays, and who it is."""
-
-    model: ArrayModel
-    encoder_id: str
-    sha256: str  # of all weights
-    parameters: int  # numbers that were learned
-
-
-def load_inference(folder: Path) -> LoadedArrays:
-    """Reads a model folder.
-
-    Raises:
-        AmiError: as `identify_model`, or the weights do not fit the configuration.
-    """
-    who = identify_model(folder)
-    try:
-        weights = HalfWeights(load_arrays((folder / "weights.safetensors").read_bytes()))
-        _try(InferenceModel(who.spec, HalfWeights(weights)))
-    except (SafetensorError, KeyError, ValueError) as error:
-        raise AmiError(
-            f"model {folder}: the weights do not fit config.yaml, they are another version's ({error}); "
-            "use the version of ami_ros that wrote them, or train again"
-        ) from error
-    count = sum(values.size for name, values in weights.items() if not name.endswith(BUFFERS))
-    return LoadedArrays(InferenceModel(who.spec, weights), who.encoder_id, who.sha256, count)
-
-
-def _try(model: InferenceModel) -> None:
-    """Computes everything once: with weights that do not fit, something fails."""
-    spec, inputs = model.spec, model.spec.inputs
-    latent, command = (np.zeros((1, n), np.float32) for n in (spec.latent_dim, spec.command_dim))
-    if inputs.image_size:
-        model.encode_goal(_blank(inputs.image_size))
-    if spec.picture_size:
-        code = model.encode_picture(_blank(spec.picture_size))
-        if model.pairs is not None:
-            model.pairs.compare(code, code)
-    scan, heading = np.zeros((1, inputs.scan_beams), np.float32), np.zeros(1, np.float32)
-    model.encode(Sensors(_blank(inputs.image_size), scan, heading))
-    model.relative_pose(model.contrast.queries(latent) @ model.contrast.keys(latent).T * latent, latent)
-    commands = np.zeros((1, 1, spec.chunk, spec.command_dim), np.float32)
-    latents, _ = model.rollout(latent, commands, command)
-    if spec.ensemble:
-        model.path_disagreement(latent, latents, commands, command)
-
-
-def _blank(size: int) -> Bytes:
-    return np.zeros((1, 3, size, size), np.uint8)
