@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ami_ros.geometry import Array
 from ami_ros.memory.matching import Hypothesis
 from ami_ros.memory.recognition import Evidence
-from ami_ros.memory.types import SearchState
+from ami_ros.memory.types import ALONE, SearchState
 from ami_ros.memory.views import all_round, gaps, missing_views
 
 TURN = 2.5  # [m] that could be driven while the robot turns once around
@@ -27,6 +27,8 @@ REACH = 0.8  # [m] from a place within which it shows what can be seen from ther
 NEAR_GAIN = 10.0  # times more speaks for a spot where the goal was asked for ...
 NEAR_FADE = 0.7  # ... of which so much is left after each look in vain ...
 NEAR_SCALE = 0.7  # [m] ... and which falls with the distance over that
+NEAR_FIRST = 3.0  # times more, with which a spot comes before a place that may be the wrong one and is far off, ...
+FAR, BESIDE = 4.0, 2.5  # [m] of way to that, and to such a spot at most
 LOOKED = 0.5  # [m] from where it was looked for, within which nothing more is to be seen
 FOUND, FOUND_SCALE = 0.9, 0.6  # share of goals that a look around finds where it lies, and [m] with which that falls
 APART = 0.5  # [m] between two spots
@@ -52,7 +54,8 @@ def in_order(
     beyond: Beyond | None = None,
 ) -> list[Hypothesis]:
     """Hypotheses of where a picture was taken: those that places show for certain, then spots that are worth a look; of
-    each kind that first which is the likeliest for the way there.
+    each kind that first which is the likeliest for the way there. Where what is certain is far off and may be the wrong
+    place all the same, the search goes on around where the goal was asked for first.
 
     Args:
         guesses: best first; a share of 0: no place shows it for certain.
@@ -65,11 +68,8 @@ def in_order(
     Returns:
         The same and spots to look from, whose share is 0; of these without what no way leads to.
     """
-    certain = [guess for guess in guesses if guess.share > 0]
-    if len(certain) > 1:
-        ways = lengths(np.array([guess.pose for guess in certain]))
-        nearest_first = np.argsort([-guess.share / (way + TURN) for guess, way in zip(certain, ways, strict=True)])
-        certain = [certain[k] for k in nearest_first]
+    certain, way = _certain(guesses, lengths)
+    doubtful_far = len(search.looked_from) > 0 and bool(certain) and certain[0].share < ALONE and way > FAR
     doubtful = np.array([guess.pose for guess in guesses if guess.share <= 0]).reshape(-1, 3)
     spots, ends = _spots(doubtful, places, beyond)
     missing = missing_views(spots[:, :2], np.concatenate([places, all_round(search.looked_from)]), REACH)
@@ -78,10 +78,24 @@ def in_order(
     near = 1.0 + NEAR_GAIN * NEAR_FADE ** len(search.looked_from) * near
     chance = near * (evidence(spots[:, :2]) + PRIOR * missing) * (SEEN + missing) * _missed(spots, search.looked_from)
     good = (chance > LEAST) & (gaps(spots[:, :2], search.looked_from) > LOOKED)
-    spots, chance, ends = (values[good] for values in (spots, chance, ends))
-    worth = chance / (lengths(ends) + np.hypot(*(spots - ends)[:, :2].T) + TURN)
+    spots, chance, ends, near = (values[good] for values in (spots, chance, ends, near))
+    ways = lengths(ends) + np.hypot(*(spots - ends)[:, :2].T)
+    worth = chance / (ways + TURN)
     best = np.argsort(-worth, kind="stable")[: np.count_nonzero(worth)]  # 0: no way leads there
-    return certain + [Hypothesis(spots[row], 0.0) for row in _apart(spots, best, APART)]
+    chosen = _apart(spots, best, APART)
+    first = [row for row in chosen if near[row] > NEAR_FIRST and ways[row] < BESIDE] if doubtful_far else []
+    rest = [row for row in chosen if row not in first]
+    return [*(Hypothesis(spots[row], 0.0) for row in first), *certain, *(Hypothesis(spots[row], 0.0) for row in rest)]
+
+
+def _certain(guesses: Sequence[Hypothesis], lengths: Lengths) -> tuple[list[Hypothesis], float]:
+    """Those that places show for certain, the likeliest for the way first, and the way [m] to that."""
+    certain = [guess for guess in guesses if guess.share > 0]
+    if not certain:
+        return [], 0.0
+    ways = lengths(np.array([guess.pose for guess in certain]))
+    order = np.argsort([-guess.share / (way + TURN) for guess, way in zip(certain, ways, strict=True)], kind="stable")
+    return [certain[k] for k in order], float(ways[order[0]])
 
 
 def _missed(spots: Array, looked_from: Array) -> Array:

@@ -16,7 +16,7 @@ from ami_ros.memory.lookouts import frontiers, in_order
 from ami_ros.memory.matching import cluster, match
 from ami_ros.memory.place_map import PlaceMap
 from ami_ros.memory.recognition import COMPARED
-from ami_ros.memory.types import MAX_RESULTS, GoalQuery, Place, PlaceQuery, Statistics
+from ami_ros.memory.types import ALONE, MAX_RESULTS, GoalQuery, Place, PlaceQuery, Statistics
 from ami_ros.memory.vector_index import best_rows
 
 SEARCHED = 2  # places looked at for each sequence of commands that is wanted: not all have one
@@ -50,8 +50,8 @@ def locate(places: PlaceMap, goal: GoalQuery, hypothesis: int, robot: Array) -> 
         if goal.picture is not None and places.recogniser is not None:
             rows, _ = places.index.most_similar(goal.latent, COMPARED)
             recognised = places.recogniser.hypotheses(places.index, rows, goal.picture)
-            certain = sum(found.share > 0 for found in recognised or ())
-            if recognised is not None and (hypothesis >= certain or certain > 1):
+            certain = [found.share for found in recognised or () if found.share > 0]
+            if recognised is not None and (hypothesis >= len(certain) or len(certain) > 1 or certain[0] < ALONE):
                 graph = places.graph
                 beyond = None if graph.free is None else graph.free.beyond
                 evidence = places.recogniser.evidence(places.index, rows, goal.picture)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ami_ros.geometry import Array, compose, relative
 
+ALONE = 0.75  # confidence in where a goal is, below which another place may be the one that is meant
 MAX_RESULTS = 1000  # of a recall
 
 

@@ -245,10 +245,10 @@ class GoalBelief:
         """The robot does not get to where it sees the goal: if memory does not have it there, it is taken for wrong."""
         if self.needs_proof and self._share(follower) < LIKELY:
             for sighting in self.tracker.sightings:
-                self.refuted.add(sighting.pose)
+                self.refuted.add(sighting.pose, firmly=True)
             self.forget()
 
-    def refute(self, pose: Array, firmly: bool = True) -> None:
+    def refute(self, pose: Array, firmly: bool = False) -> None:
         """The goal is not at `pose` (3,) in odom, whatever it looks like; see `Refuted.add`."""
         self.refuted.add(pose, firmly)
         self.forget()

@@ -156,7 +156,7 @@ class GoalFinder:
         """Whether to leave what is not the goal, or to go away a little to look at it again; None: neither."""
         if self._refuted.held(near and sight.refuted, percept.stamp) > REFUTED_SECONDS:
             self._refuted.restart()
-            self.leave(percept, sight, firmly=False)
+            self.leave(percept, sight)
             return Search(Look.LEAVE)
         spot = self._second_look.spot(percept.stamp, percept.odometry)
         if spot is not None and not self._is_at(percept, sight):
@@ -165,7 +165,7 @@ class GoalFinder:
         if self._recedes(percept.odometry, sight, near):
             self._receding.restart()
             self._belief.wary = True
-            self.leave(percept, sight, firmly=False)
+            self.leave(percept, sight)
             return Search(Look.LEAVE)
         return None
 
@@ -220,10 +220,10 @@ class GoalFinder:
             self.leave(percept, sight)
         return True
 
-    def leave(self, percept: Percept, sight: Sight, firmly: bool = True) -> None:
+    def leave(self, percept: Percept, sight: Sight, firmly: bool = False) -> None:
         """The goal is not here: on to where memory has it next, or to look on, if memory did not lead here.
 
-        `firmly`: as seen from where it was believed to be; else on the way there.
+        `firmly`: for it cannot be got to; see `Refuted`.
         """
         led_here = False
         if sight.pose is not None and sight.remembered is not None:
@@ -247,7 +247,7 @@ class GoalFinder:
         self._stuck = None if again else there
         if again or not self._routing.likely:
             self._belief.wary = True
-            self.leave(percept, sight)
+            self.leave(percept, sight, firmly=True)
 
     def _is_at(self, percept: Percept, sight: Sight) -> bool:
         """Whether the robot is passing the goal, as it goes to look at it again."""

@@ -8,6 +8,7 @@ from collections import deque
 import numpy as np
 
 from ami_ros.geometry import Array, compose, pose_gap
+from ami_ros.memory.types import ALONE
 from ami_ros.planning.final_approach import ROOM
 from ami_ros.planning.scan_geometry import free_range
 from ami_ros.scan import Scan
@@ -25,7 +26,7 @@ PROOF_SECONDS = 20.0  # [s] for which a look counts
 RECENT = 1.5  # [s] the same of that from here
 LIKELY = 0.2  # memory's confidence in where the goal is, from which its places count as one look, and below which the
 # robot first looks whether the goal is not near by
-SPLIT = 0.75  # the same, below which it may as well be elsewhere: alike there, or seen from one spot only
+SPLIT = ALONE  # the same, below which it may as well be elsewhere: alike there, or seen from one spot only
 REMEMBERED = 0.35, 0.35  # [m], [rad] between where they have it and where it is believed to be
 
 

@@ -13,7 +13,7 @@ class Refuted:
     """Poses (3,) in odom that only look like the goal.
 
     What is refuted on the way rests on looks that may err by decimetres, and the goal itself may lie within ELSEWHERE
-    of it: an exact look that is certain takes it back, once.
+    of it; from there pictures may differ by what stands close by. An exact look that is certain takes it back, once.
     """
 
     def __init__(self) -> None:
@@ -24,8 +24,8 @@ class Refuted:
     def __bool__(self) -> bool:
         return bool(self._firm or self._doubtful)
 
-    def add(self, pose: Array, firmly: bool = True) -> None:
-        """The goal is not at `pose`; `firmly`: as seen from there, or it cannot be got to."""
+    def add(self, pose: Array, firmly: bool = False) -> None:
+        """The goal is not at `pose`; `firmly`: for it cannot be got to there."""
         firmly = firmly or _covers(self._taken_back, pose)
         (self._firm if firmly else self._doubtful).append(np.asarray(pose))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from ami_ros.geometry import Array
@@ -63,6 +64,27 @@ def test_of_two_that_are_alike_the_nearer_one_comes_first_and_a_sure_one_before_
     assert [found.pose[0] for found in in_order([far, near], SEEN, straight, silent, FAR)] == [1.0, 5.0]
     doubtful = Hypothesis(np.array([1.0, 0.0, 0.0]), 0.1)
     assert [found.pose[0] for found in in_order([doubtful, sure], SEEN, straight, silent, FAR)] == [9.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("share", "certain_at", "looks", "robot_at", "first"),
+    [
+        (0.5, 9.0, [(2.2, 0.0)], 1.5, 1.5),  # it may be the wrong one and is far off: around the start first
+        (0.5, 9.0, [], 1.5, 9.0),  # who asks for a way only gets that to what is certain
+        (0.9, 9.0, [(2.2, 0.0)], 1.5, 9.0),
+        (0.5, 3.0, [(2.2, 0.0)], 1.5, 3.0),
+        (0.5, 9.0, [(2.2, 0.0)], 6.0, 9.0),  # the robot has left the start
+    ],
+)
+def test_around_the_start_it_is_looked_for_before_a_far_place_that_may_be_the_wrong_one(
+    share: float, certain_at: float, looks: list[tuple[float, float]], robot_at: float, first: float
+) -> None:
+    """A picture was taken a metre off, in one of the rooms that are alike: the robot drove to another, 11 m away."""
+    spot, certain = Hypothesis(np.array([1.5, 0.0, 0.0]), 0.0), Hypothesis(np.array([certain_at, 0.0, 0.0]), share)
+    search = SearchState(np.array([1.4, 0.5]), np.array(looks).reshape(-1, 2))
+    way = lambda poses: np.abs(poses[:, 0] - robot_at)  # noqa: E731
+    found = in_order([certain, spot], SEEN, way, spoken_for((1.5, 1.0)), search)
+    assert (found[0].pose[0], found[0].share) == (first, share if first == certain_at else 0.0)
 
 
 def test_what_no_way_leads_to_is_not_named() -> None:

@@ -346,7 +346,7 @@ def test_what_was_refuted_before_odometry_restarted_hides_no_goal_after_it() -> 
     here = replace(seeing.percept(), picture=latent_of(GOAL))
     near = belief.look(here, None)
     assert near.pose is not None
-    belief.refute(compose(here.odometry, near.pose))
+    belief.refute(compose(here.odometry, near.pose), firmly=True)
     assert belief.look(here, None).pose is None
     seeing.navigator._re_anchor()
     assert belief.look(here, None).pose is not None

@@ -29,9 +29,9 @@ def test_what_was_refuted_on_the_way_is_taken_back_once() -> None:
     assert not refuted.take_back(HERE) and refuted.covers(HERE)
 
 
-def test_what_was_refuted_from_there_is_never_taken_back() -> None:
+def test_what_cannot_be_got_to_is_never_taken_back() -> None:
     refuted = Refuted()
-    refuted.add(HERE)
+    refuted.add(HERE, firmly=True)
     assert not refuted.take_back(HERE) and refuted.covers(HERE)
 
 
