@@ -18,6 +18,7 @@ from ami_ros.planning.goal_belief import Seen, Sight
 from ami_ros.planning.goal_finder import Look
 from ami_ros.planning.goal_search import SPOTS
 from ami_ros.planning.navigator import Navigator
+from ami_ros.planning.route_follower import pose_in_map
 from ami_ros.planning.stop_rule import Arrival, StopRule
 from ami_ros.planning.types import Decision, Goal
 from ami_ros.scan import Scan
@@ -391,3 +392,16 @@ def test_only_what_is_driven_to_can_recede(seen: tuple[float, float, float], lea
         sight = Sight(np.array(seen), np.array([1.2 - driven, 0.0, 0.1]), 0.0, spotted=True)
         steps.append(finder.check(replace(percept, odometry=np.array([driven, 0.0, 0.0])), sight, near=True))
     assert any(step is not None and step.look is Look.LEAVE for step in steps) is leaves
+
+
+def test_from_where_a_goal_was_looked_for_moves_with_the_map_as_odometry_drifts() -> None:
+    seeing = course(NOT_FOUND, blind=True)
+    navigator, percept = seeing.navigator, seeing.percept()
+    assert percept.location is not None
+    navigator.step(percept)
+    spots = navigator.controller.finder.search.spots
+    spots.append(compose(percept.odometry, np.array([1.0, 0.5, 0.0])))
+    was = pose_in_map(percept.location, spots[-1])
+    drifted = replace(percept.location, pose=percept.location.pose + [0.05, -0.02, 0.03])
+    navigator.step(replace(percept, stamp=percept.stamp + 0.1, location=drifted))
+    np.testing.assert_allclose(pose_in_map(drifted, spots[-1]), was, atol=1e-9)
