@@ -17,6 +17,7 @@ from ami_ros.planning.progress import ProgressChecker
 from ami_ros.planning.protocols import Target
 from ami_ros.planning.route_follower import RAY, in_sight, pose_in_map
 from ami_ros.planning.routing import Routing
+from ami_ros.planning.scan_geometry import free_near
 from ami_ros.planning.situations import Situation, Situations
 from ami_ros.planning.steering import TURN_RATE, Steering
 from ami_ros.planning.stop_rule import Arrival, StopRule
@@ -26,6 +27,7 @@ STAND_SECONDS = 0.35  # [s] of standing at the goal before it counts as reached
 DOUBT_SECONDS = 2.0  # [s] of standing at a goal that is refuted before another hypothesis is tried
 DIRECT = 3.0  # [m] to a pose in odom, within which a way that is seen to be free needs no route
 CORNER = 0.04  # [m] less than a way to a sub-goal has to be wide: the search finds its way past a corner that juts in
+INTO = 0.03  # [m] that a goal may seem to lie inside of something, by errors of centimetres
 ANEW = 5  # times that the robot may have been where the goal seemed to be, and still count as making progress
 
 
@@ -130,12 +132,19 @@ class GoalController:
             return self._arrive(percept, sight)
         self.left, self.beside = (sight.distance, sight) if near else (sight.left, None)
         # What a picture lets guess of a latent is worth little in a building that the model does not know.
-        target = Target(None if goal.recognised else goal.latent, sight.pose, True)
+        target = Target(None if goal.recognised else goal.latent, self._free(sight.pose, percept), True)
         if arrival is Arrival.TURNING and self.config.planner.kinematics.turns_on_the_spot:
             return self._turn_as_goal(target, percept, sight)
         if near or routing.follower is None:
             return self._approach(target, percept, sight, straight=near and goal.recognised)
         return self._follow(percept, sight, news)
+
+    def _free(self, pose: Array | None, percept: Percept) -> Array | None:
+        """Where a goal that is believed to be at `pose` (3,) in base_link can be: where it was recognised it may be
+        decimetres off, and inside of something, to which the robot would be drawn until it is stuck."""
+        if pose is None or not self.goal.recognised:
+            return pose
+        return free_near(pose, percept.scan, self.config.planner.robot_radius - INTO)
 
     def _approach(self, target: Target, percept: Percept, sight: Sight, straight: bool) -> Decision:
         """Nearer to what is believed to be the goal; at last `straight` on, where that is known exactly enough."""

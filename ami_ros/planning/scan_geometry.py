@@ -9,6 +9,15 @@ from ami_ros.geometry import Array, wrap
 from ami_ros.scan import Scan, scan_points
 
 BEARINGS = 36  # in which room is looked for
+BEAM = 0.05  # [m] half width of what must be free for a spot to be in sight
+REACH = 0.5  # [m] up to which free ground is looked for beside a pose
+_RINGS = np.array(
+    [
+        [r * np.cos(a), r * np.sin(a)]
+        for r in np.arange(0.05, REACH + 0.01, 0.05)
+        for a in np.arange(0.0, 2 * np.pi, 0.4)
+    ]
+)  # (n, 2), the nearest first
 
 
 def surfaces(scan: Scan, most: float) -> Array:
@@ -43,6 +52,21 @@ def free_range(scan: Scan, direction: float, half_width: float) -> float:
     across = np.abs(points @ [-np.sin(direction), np.cos(direction)])
     ahead = (along > 0) & (across < half_width)
     return float(along[ahead].min()) if ahead.any() else 8.0
+
+
+def free_near(pose: Array, scan: Scan | None, radius: float) -> Array:
+    """A `pose` (3,) in base_link, moved to the nearest spot in sight where a disc of `radius` [m] touches nothing that
+    the scan shows; as it is where it is free, or there is no such spot within REACH [m]."""
+    points = scan_points(scan, float(np.hypot(pose[0], pose[1])) + 2 * REACH) if scan is not None else np.zeros((0, 2))
+    if scan is None or not len(points):
+        return pose
+    spots = pose[:2] + np.concatenate([np.zeros((1, 2)), _RINGS])
+    clear = np.hypot(*(spots[:, None] - points[None]).transpose(2, 0, 1)).min(axis=1) >= radius
+    if clear[0]:
+        return pose
+    in_sight = (s for s in spots[clear] if free_range(scan, float(np.arctan2(s[1], s[0])), BEAM) > np.hypot(*s))
+    spot = next(in_sight, None)
+    return pose if spot is None else np.array([*spot, pose[2]])
 
 
 def roomiest(scan: Scan, half_width: float, most: float) -> Array | None:
