@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ami_ros.geometry import Array
 from ami_ros.memory.matching import Hypothesis
 from ami_ros.memory.recognition import Evidence
-from ami_ros.memory.types import ALONE, SearchState
+from ami_ros.memory.types import ALONE, FAR_OFF, SearchState
 from ami_ros.memory.views import all_round, gaps, missing_views
 
 TURN = 2.5  # [m] that could be driven while the robot turns once around
@@ -27,8 +27,8 @@ REACH = 0.8  # [m] from a place within which it shows what can be seen from ther
 NEAR_GAIN = 10.0  # times more speaks for a spot where the goal was asked for ...
 NEAR_FADE = 0.7  # ... of which so much is left after each look in vain ...
 NEAR_SCALE = 0.7  # [m] ... and which falls with the distance over that
-NEAR_FIRST = 3.0  # times more, with which a spot comes before a place that may be the wrong one and is far off, ...
-FAR, BESIDE = 4.0, 2.5  # [m] of way to that, and to such a spot at most
+NEAR_FIRST = 3.0  # times more, with which a spot comes before a place that may be the wrong one and is far off ...
+BESIDE = 2.5  # [m] ... if the way to the spot is no longer
 LOOKED = 0.5  # [m] from where it was looked for, within which nothing more is to be seen
 FOUND, FOUND_SCALE = 0.9, 0.6  # share of goals that a look around finds where it lies, and [m] with which that falls
 APART = 0.5  # [m] between two spots
@@ -69,7 +69,7 @@ def in_order(
         The same and spots to look from, whose share is 0; of these without what no way leads to.
     """
     certain, way = _certain(guesses, lengths)
-    doubtful_far = len(search.looked_from) > 0 and bool(certain) and certain[0].share < ALONE and way > FAR
+    doubtful_far = len(search.looked_from) > 0 and bool(certain) and certain[0].share < ALONE and way > FAR_OFF
     doubtful = np.array([guess.pose for guess in guesses if guess.share <= 0]).reshape(-1, 3)
     spots, ends = _spots(doubtful, places, beyond)
     missing = missing_views(spots[:, :2], np.concatenate([places, all_round(search.looked_from)]), REACH)

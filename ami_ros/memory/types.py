@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from ami_ros.geometry import Array, compose, relative
 
-ALONE = 0.75  # confidence in where a goal is, below which another place may be the one that is meant
+ALONE = 0.75  # confidence in where a goal is, below which another place may be the one that is meant, ...
+FAR_OFF = 4.0  # [m] of way there, from which it is looked for around where it was asked for first, if it may be another
 MAX_RESULTS = 1000  # of a recall
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ami_ros.geometry import Array, compose, pose_gap
-from ami_ros.memory.types import map_to_odom
+from ami_ros.memory.types import FAR_OFF, map_to_odom
 from ami_ros.planning.codes import Code
 from ami_ros.planning.goal_belief import GoalBelief, Sight
 from ami_ros.planning.goal_search import GoalSearch, is_out_of_reach, is_over
@@ -23,7 +23,6 @@ REFUTED_SECONDS = 0.5  # [s] of seeing beside a goal that it is another place, b
 ANOTHER = 3.0  # difference of the pictures, from which a place where the robot stands is not worth a second look
 LOOK_SECONDS = 0.8  # [s] of standing at a goal that is not recognised, before it is looked at again from farther off
 THERE = 0.3  # [m] from a place that memory is not sure of, at which the robot looks around
-FAR = 4.0  # [m] of way to a place that may be the wrong one, from which the robot first looks around where it is
 OTHER = 1.0, 0.8  # [m], [rad] between a look and what is driven to, from which something else is seen
 HERE = 0.5, 0.6  # [m], [rad] from where memory has the goal, within which it is there that it was looked for
 
@@ -123,7 +122,7 @@ class GoalFinder:
         """Whether it is worth a look around before the robot sets out for a far place: one that is not the only one, or
         too far off for the time allowed, which nobody would have asked for."""
         looked = self.search.spots and self.search.done
-        return (self._routing.split or too_far) and sight.left > FAR and not looked
+        return (self._routing.split or too_far) and sight.left > FAR_OFF and not looked
 
     def _look_there(self, percept: Percept, sight: Sight, elapsed: float) -> Search | None:
         """What to do on the way to a place that memory is not sure of: there it is looked for once, all round."""

@@ -35,9 +35,11 @@ class Refuted:
 
     def take_back(self, pose: Array) -> bool:
         """The goal is certainly seen at `pose`; whether that may be."""
+        if _covers(self._firm, pose):
+            return False
         self._taken_back += [other for other in self._doubtful if _covers([other], pose)]
         self._doubtful = [other for other in self._doubtful if not _covers([other], pose)]
-        return not _covers(self._firm, pose)
+        return True
 
     def carry(self, correction: Array) -> None:
         """Odometry drifted; see `Drift`."""

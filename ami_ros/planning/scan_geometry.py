@@ -58,12 +58,10 @@ def free_near(pose: Array, scan: Scan | None, radius: float) -> Array:
     """A `pose` (3,) in base_link, moved to the nearest spot in sight where a disc of `radius` [m] touches nothing that
     the scan shows; as it is where it is free, or there is no such spot within REACH [m]."""
     points = scan_points(scan, float(np.hypot(pose[0], pose[1])) + 2 * REACH) if scan is not None else np.zeros((0, 2))
-    if scan is None or not len(points):
+    if scan is None or np.hypot(*(points - pose[:2]).T).min(initial=np.inf) >= radius:
         return pose
-    spots = pose[:2] + np.concatenate([np.zeros((1, 2)), _RINGS])
+    spots = pose[:2] + _RINGS
     clear = np.hypot(*(spots[:, None] - points[None]).transpose(2, 0, 1)).min(axis=1) >= radius
-    if clear[0]:
-        return pose
     in_sight = (s for s in spots[clear] if free_range(scan, float(np.arctan2(s[1], s[0])), BEAM) > np.hypot(*s))
     spot = next(in_sight, None)
     return pose if spot is None else np.array([*spot, pose[2]])
