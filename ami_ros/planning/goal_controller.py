@@ -132,19 +132,12 @@ class GoalController:
             return self._arrive(percept, sight)
         self.left, self.beside = (sight.distance, sight) if near else (sight.left, None)
         # What a picture lets guess of a latent is worth little in a building that the model does not know.
-        target = Target(None if goal.recognised else goal.latent, self._free(sight.pose, percept), True)
+        target = Target(None if goal.recognised else goal.latent, sight.pose, True)
         if arrival is Arrival.TURNING and self.config.planner.kinematics.turns_on_the_spot:
             return self._turn_as_goal(target, percept, sight)
         if near or routing.follower is None:
             return self._approach(target, percept, sight, straight=near and goal.recognised)
         return self._follow(percept, sight, news)
-
-    def _free(self, pose: Array | None, percept: Percept) -> Array | None:
-        """Where a goal that is believed to be at `pose` (3,) in base_link can be: where it was recognised it may be
-        decimetres off, and inside of something, to which the robot would be drawn until it is stuck."""
-        if pose is None or not self.goal.recognised:
-            return pose
-        return free_near(pose, percept.scan, self.config.planner.robot_radius - INTO)
 
     def _approach(self, target: Target, percept: Percept, sight: Sight, straight: bool) -> Decision:
         """Nearer to what is believed to be the goal; at last `straight` on, where that is known exactly enough."""
@@ -153,6 +146,10 @@ class GoalController:
             last = self.steering.final_approach(percept, sight.pose, message, sight)
             if last is not None:
                 return last
+        if self.goal.recognised and target.pose is not None:
+            # Looks err by decimetres: what seems to lie inside of something would draw the robot in until it is stuck.
+            free = free_near(target.pose, percept.scan, self.config.planner.robot_radius - INTO)
+            target = replace(target, pose=free)
         return self._drive(percept, self.steering.approached(target, percept.scan), message, sight)
 
     def _follow(self, percept: Percept, sight: Sight, news: str) -> Decision:

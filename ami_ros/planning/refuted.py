@@ -30,7 +30,7 @@ class Refuted:
         (self._firm if firmly else self._doubtful).append(np.asarray(pose))
 
     def covers(self, pose: Array) -> bool:
-        """Whether the goal is not seen at `pose`, whatever is there."""
+        """Whether `pose` is one that was refuted, or beside one."""
         return _covers(self._firm, pose) or _covers(self._doubtful, pose)
 
     def take_back(self, pose: Array) -> bool:
