@@ -221,6 +221,7 @@ class Agent:
             remember(self.memory, moment, (lambda: encode_thumbnail(image)) if keep and image is not None else None)
         )
         self.percepts.take_keep_away(self.memory.keep_away())
+        self.memory.prepare()
 
     def follow(self, thought: Thought) -> None:
         """The decision is made; commands are those of its plan from now on."""

@@ -48,7 +48,7 @@ class PlaceMap:
         self.details = Details(self.index)
         pairs = self.index.model.pairs
         self.recogniser = None if pairs is None else Recogniser(pairs, self.thumbnail)
-        self._copied: Path | None = None
+        self._copied: Store | None = None  # where thumbnails of a copy are read from
         self._newest = OrderedDict[int, bytes]()  # pictures of the last UNWRITTEN places
         self.revision = 0  # grows with every change of places, ways and labels; visits are none
         self._take(*self.store.read())
@@ -62,28 +62,25 @@ class PlaceMap:
         return len(self.index)
 
     def load_copy(self, path: Path) -> None:
-        """Takes over what is in another file, which stays as it is, and where thumbnails are read from."""
-        self._copied = path
-        source = Store(path, self.encoder_id, self.latent_dim, read_only=True)
-        try:
-            table, edges = source.read()
-            known = source.experience(table.numbers["id"].tolist())
-        finally:
-            source.close()
+        """Takes over what is in another file, which stays as it is, and from which thumbnails are read."""
+        # It stays open: opening reads and checks all of it, which takes as long as encoding three pictures.
+        self._copied = source = Store(path, self.encoder_id, self.latent_dim, read_only=True)
+        table, edges = source.read()
+        known = source.experience(table.numbers["id"].tolist())
         self.store.put_places(replace(row, experience=known.get(row.id)) for row in table.rows())
         self._take(table, edges)
         self._changed()
 
+    def close(self) -> None:
+        """Writes what is pending and closes the files."""
+        self.store.close()
+        if self._copied is not None:
+            self._copied.close()
+
     def thumbnail(self, place_id: int) -> bytes:
         """JPEG of a place, empty if it has none."""
         own = self.store.thumbnail(place_id) or self._newest.get(place_id, b"")
-        if own or self._copied is None:
-            return own
-        source = Store(self._copied, self.encoder_id, self.latent_dim, read_only=True)
-        try:
-            return source.thumbnail(place_id)
-        finally:
-            source.close()
+        return own if own or self._copied is None else self._copied.thumbnail(place_id)
 
     def adopt(self, places: list[PlaceRow], edges: list[Edge]) -> None:
         """Adds places and ways that were made elsewhere; their ids are new here."""

@@ -17,6 +17,7 @@ from ami_ros.world_model.arrays import ArrayPairs, Floats
 from ami_ros.world_model.perception import fit_image
 
 KEPT = 2000  # maps of features, of places asked about last: some 20 MB
+ENCODED = 96  # pictures that a question encodes at most: 1.3 s; the next one goes on
 COMPARED = 800  # places that a picture is compared with, those that its latent resembles most: a second
 POSSIBLE = 0.85  # probability of showing the same, from which a place is worth driving to: there the goal is looked for
 SPREAD = 0.05  # [m] added to the error of a comparison: a place's own
@@ -65,14 +66,16 @@ class Recogniser:
         self._prepared = 0  # the places up to this id were encoded ahead
         self._goal, self._seen = b"", dict[int, Array]()  # the goal asked about last, and what places say of it
 
-    def prepare(self, ids: NDArray[np.int64], most: int) -> None:
-        """Encodes pictures ahead of the first question, which would take seconds in a building: those of `most` of the
-        places `ids` (n,) whose turn has not come yet, while there is room for all."""
+    def prepare(self, ids: NDArray[np.int64], most: int) -> bool:
+        """Encodes pictures ahead of questions, which encode some at a time: those of `most` of the places `ids` (n,)
+        whose turn has not come yet, while there is room for all. False: there are no more."""
         self._follow_camera()
         ahead = np.sort(ids[ids > self._prepared])[:most]
-        if len(ahead) and len(self._codes) + len(ahead) <= KEPT:
-            self._codes_of(ahead.tolist())
-            self._prepared = int(ahead[-1])
+        if not len(ahead) or len(self._codes) + len(ahead) > KEPT:
+            return False
+        self._codes_of(ahead.tolist())
+        self._prepared = int(ahead[-1])
+        return True
 
     def forget(self, ids: Collection[int]) -> None:
         """Places that are no more; others may get their ids."""
@@ -94,7 +97,7 @@ class Recogniser:
             rows: of those that may.
             picture: its code.
         """
-        looks = self._looks(index.ids[rows].tolist(), picture)
+        looks = self._looks(index.ids[rows].tolist(), picture, ENCODED)
         known = [k for k, place_id in enumerate(index.ids[rows].tolist()) if place_id in looks]
         if not known:
             return None
@@ -116,11 +119,11 @@ class Recogniser:
 
         Args:
             index: of the places.
-            rows: (k,) of those that are compared with it, as for `hypotheses`.
+            rows: (k,) of those that have been compared with it by `hypotheses`.
             picture: its code.
         """
         ids = index.ids[rows].tolist()
-        looks = self._looks(ids, picture)
+        looks = self._looks(ids, picture, 0)
         known = [k for k, place_id in enumerate(ids) if place_id in looks]
         found = np.array([looks[ids[k]] for k in known]).reshape(-1, 5)
         at = compose(index.poses[rows[known]], found[:, :3])[:, :2]
@@ -132,17 +135,17 @@ class Recogniser:
 
         return for_points
 
-    def _looks(self, ids: list[int], picture: Latents) -> dict[int, Array]:
-        """What each of the places with a picture says about a goal's: pose (3,) there, error and odds; (5,)."""
+    def _looks(self, ids: list[int], picture: Latents, most: int) -> dict[int, Array]:
+        """What each of the places with a picture says about a goal's: pose (3,) there, error and odds; (5,). Those
+        without a code yet say nothing, but for the first `most`, which get one."""
         self._follow_camera()
         key = picture.tobytes()
         if key != self._goal:
             self._goal, self._seen = key, {}
         new = [place_id for place_id in ids if place_id not in self._seen]
-        codes = self._codes_of(new)
+        codes = self._codes_of(new, most)
         if codes:
-            stacked = np.stack(list(codes.values())).astype(np.float32)
-            pose, error, odds = self._compare(stacked, picture)
+            pose, error, odds = self._compare(list(codes.values()), picture)
             self._seen.update(zip(codes, np.column_stack([pose, error, odds]), strict=True))
         return {place_id: self._seen[place_id] for place_id in ids if place_id in self._seen}
 
@@ -160,15 +163,16 @@ class Recogniser:
         known = self._codes_of(ids)
         if not known:
             return None
-        odds = self._compare(np.stack(list(known.values())).astype(np.float32), picture)[2]
+        odds = self._compare(list(known.values()), picture)[2]
         return odds / (1 + odds)
 
-    def _compare(self, codes: Latents, picture: Latents) -> tuple[Array, Array, Array]:
-        """Of places' codes (k, code): the picture's pose (k, 3) in their frames, its error (k,) [m] and odds (k,) that
-        both show the same, where they are good as compared either way: what errs one way seldom does the other."""
+    def _compare(self, codes: Sequence[NDArray[np.float16]], picture: Latents) -> tuple[Array, Array, Array]:
+        """Of places, by their codes (code,): the picture's pose (k, 3) in their frames, its error (k,) [m] and odds
+        (k,) that both show the same, where they are good as compared either way: what errs one way seldom does the
+        other."""
         poses, errors, odds = [], [], []
-        for first in range(0, len(codes), 4 * BATCH):
-            part = codes[first : first + 4 * BATCH]
+        for first in range(0, len(codes), BATCH):
+            part = np.stack(codes[first : first + BATCH]).astype(np.float32)
             there = self._pairs.compare(part, np.broadcast_to(picture, part.shape))
             likely = there.same >= POSSIBLE**2
             chance = _odds(there.same)
@@ -189,9 +193,9 @@ class Recogniser:
             self._codes.clear()
             self._seen.clear()
 
-    def _codes_of(self, ids: Sequence[int]) -> dict[int, NDArray[np.float16]]:
-        """Codes of those that have a picture."""
-        codes, new = self._codes, [place_id for place_id in ids if place_id not in self._codes]
+    def _codes_of(self, ids: Sequence[int], most: int | None = None) -> dict[int, NDArray[np.float16]]:
+        """Codes of those that have a picture; of those that have no code yet, the first `most`."""
+        codes, new = self._codes, [place_id for place_id in ids if place_id not in self._codes][:most]
         for start in range(0, len(new), BATCH):
             pictures = {i: image for i in new[start : start + BATCH] if (image := self._picture(i)) is not None}
             if not pictures:

@@ -110,7 +110,7 @@ class MemoryNode(AmiNode[MemoryParameters]):
         self._graph = self.publisher(PlaceGraph, "place_graph", LATCHED)
         self._keep_away = self.publisher(KeepAway, "keep_away", LATCHED)
         self._tf = tf_publisher(self)
-        self._worker: Worker[Work] = Worker("memory", self._observe, self._failed)
+        self._worker: Worker[Work] = Worker("memory", self._observe, self._failed, self._prepare)
         self.health.follow(self._worker)
         self.health.figure("model", lambda: loaded.encoder_id)
         self.health.figure("places", lambda: str(len(self.memory)))
@@ -196,8 +196,10 @@ class MemoryNode(AmiNode[MemoryParameters]):
         ahead = conversions.stamp_to_seconds(work.header.stamp) + self.config.transform_tolerance
         header = conversions.header_at(ahead, self.config.map_frame)
         send_transform(self._tf, header, self.config.odom_frame, conversions.pose_to_message(odom_in_map))
-        with self._lock:  # else the first goal would keep the thread that gives signs of life for seconds
-            self.memory.prepare()
+
+    def _prepare(self) -> bool:
+        with self._lock:  # else goals would keep the thread that gives signs of life for seconds
+            return self.memory.prepare()
 
     def _failed(self, error: Exception) -> None:
         self.health.error("memory", f"memory failed: {type(error).__name__}: {error}", error)

@@ -17,9 +17,11 @@ from ami_ros.camera import CameraMount, Window
 from ami_ros.errors import AmiError
 from ami_ros.geometry import compose
 from ami_ros.images import encode_jpeg
+from ami_ros.memory import place_map, recognition
 from ami_ros.memory.codes import Code
 from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
 from ami_ros.memory.recognition import Recogniser
+from ami_ros.memory.store import Store
 from ami_ros.memory.types import GoalQuery, SearchState
 from ami_ros.world_model.arrays import on_arrays
 from ami_ros.world_model.pairs import Verdict
@@ -122,7 +124,7 @@ def test_one_place_that_is_surer_than_it_has_to_be_outvotes_no_others(model: Any
     # Where each sees the goal, the error, and the odds; 19 are enough.
     said = {0: [0.5, 0, 0, 0.2, 900.0], 1: [0.1, 0, 0, 0.2, 20.0], 2: [0.5, 0, 0, 0.2, 30.0], 3: [0.1, 0, 0, 0.4, 25.0]}
     recogniser = Recogniser(model.pairs, lambda place_id: b"")
-    monkeypatch.setattr(recogniser, "_looks", lambda ids, picture: {i: np.array(said[i]) for i in ids})
+    monkeypatch.setattr(recogniser, "_looks", lambda ids, picture, most: {i: np.array(said[i]) for i in ids})
     found = recogniser.hypotheses(places, np.arange(4), np.zeros(3, np.float32))  # type: ignore[arg-type]
     assert found is not None and len(found) == 2
     first, second = found
@@ -134,7 +136,9 @@ def test_many_that_are_none_certain_tell_where_to_look_for_a_goal(model: Any, mo
     places = SimpleNamespace(ids=np.arange(4), poses=np.array([[0.0, 0, 0], [1.0, 0, 0], [9.0, 0, 0], [9.5, 0, 0]]))
     said = {0: [2.0, 0, 0, 0.4, 1.0], 1: [1.1, 0, 0, 0.4, 1.0], 2: [0.0, 0, 0, 0.4, 1.2]}  # the last has no picture
     recogniser = Recogniser(model.pairs, lambda place_id: b"")
-    monkeypatch.setattr(recogniser, "_looks", lambda ids, picture: {i: np.array(said[i]) for i in ids if i in said})
+    monkeypatch.setattr(
+        recogniser, "_looks", lambda ids, picture, most: {i: np.array(said[i]) for i in ids if i in said}
+    )
     points = np.array([[2.0, 0.0], [9.0, 0.0], [4.5, 0.0]])
     first, second, nothing = recogniser.evidence(places, np.arange(4), np.zeros(3, np.float32))(points)  # type: ignore[arg-type]
     assert first > second > 0.1 and nothing < 0.001
@@ -179,6 +183,18 @@ def test_a_question_only_compares_what_was_encoded_as_places_came(walker: Walker
     assert model.pairs.encoded == encoded and pose_error(route.goal_pose, AHEAD) < 0.05
 
 
+def test_a_question_encodes_some_places_and_the_next_goes_on(
+    walker: Walker, model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recognition, "ENCODED", 2)
+    for most in range(2, len(walker.memory), 2):
+        walker.memory.find_route(goal(RED, near=1.0))
+        assert model.pairs.encoded == most, "a building's pictures take longer than signs of life may"
+    for _ in range(2):
+        route = walker.memory.find_route(goal(RED, near=1.0))
+    assert model.pairs.encoded == len(walker.memory) and pose_error(route.goal_pose, AHEAD) < 0.05
+
+
 def test_a_place_with_the_id_of_a_forgotten_one_is_known_by_its_own_picture(walker: Walker, model: Any) -> None:
     memory = walker.memory
     walker.drive(1.0, thumbnail=colour(RED))
@@ -204,11 +220,22 @@ def test_without_pictures_the_latent_decides(model: Any) -> None:
     memory.close()
 
 
-def test_a_copy_reads_pictures_from_where_it_was_copied(walker: Walker, model: Any, path: Path) -> None:
+def test_a_copy_reads_pictures_from_where_it_was_copied_which_it_opens_once(
+    walker: Walker, model: Any, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     walker.memory.save(saved := path.with_name("saved.db"))
+    opened = list[Path | None]()
+
+    class Opened(Store):
+        def __init__(self, path: Path | None, *rest: Any, **how: Any) -> None:
+            opened.append(path)
+            super().__init__(path, *rest, **how)
+
+    monkeypatch.setattr(place_map, "Store", Opened)
     copy = PlaceMemory.copy_of(model, ENCODER, saved, MemoryConfig(filter=LIGHT, learning=False))
     follower = Walker(copy)
     follower.look()
     follower.drive(1.0)
     assert pose_error(copy.find_route(goal(RED, near=1.0)).goal_pose, AHEAD) < 0.1
+    assert opened == [None, saved], "opening reads and checks the whole file"
     copy.close()

@@ -30,6 +30,8 @@ from ami_ros.ros.node.lifecycle import AmiNode
 
 URGENT = -5  # niceness of what stands between an image and a command
 AUTOGROUP = Path("/proc/self/autogroup")  # Linux weighs sessions against each other, and processes only within one
+M_ARENA_MAX, HEAPS = -8, 2  # an option of glibc, and its value
+M_MMAP_THRESHOLD, LARGE = -3, 2**20  # [bytes]
 BLOCKS, BLOCK_SIZES = 7, 1024  # freed blocks that NumPy keeps of each size [bytes], and below which
 
 
@@ -83,6 +85,19 @@ def give_back() -> None:
         trim(0)
 
 
+def share_heaps() -> None:
+    """Has all threads allocate from two heaps, where glibc gives up to eight a core to them, and what is large not from
+    a heap at all, where glibc raises what it calls large to 32 MB.
+
+    Heaps keep holes: 30 MB less in the composed process. Threads that hold the interpreter's lock in turn do not
+    compete for a heap. To be called before threads are started (mallopt(3)); other C libraries have no need of this.
+    """
+    set_option = getattr(ctypes.CDLL(None), "mallopt", None)
+    if set_option is not None:
+        set_option(M_ARENA_MAX, HEAPS)
+        set_option(M_MMAP_THRESHOLD, LARGE)
+
+
 GIVE_BACK = 30.0  # [s] between two times that freed memory is handed back
 LOOK = 0.2  # [s] between two checks for a signal: Linux may deliver it to another thread, and Python then wakes nobody
 
@@ -105,6 +120,7 @@ def run(*node_classes: Callable[[], AmiNode[Any]], arguments: Sequence[str] | No
         0 after a signal; 1 after a bug of ours, with its traceback; 2 after a mistake in the set-up, with one line.
     """
     be_urgent(niceness)
+    share_heaps()
     # Python gives signals their own meaning back at its end: a second Ctrl-C would make a failure of a clean one.
     atexit.register(_ignore_signals)
     stopping = threading.Event()

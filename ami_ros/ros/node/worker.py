@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 RECENT = 200  # items whose durations are kept
+PAUSE = 0.005  # [s] before each piece of work between items
 
 
 class Worker(Generic[T]):
@@ -23,10 +24,18 @@ class Worker(Generic[T]):
         name: of the thread.
         task: the work; everything it raises goes to `on_error`, and the thread goes on.
         on_error: called on the worker thread.
+        between: a short piece of other work, done again and again while no item waits, from the first item on; False:
+            there is none until after the next item.
     """
 
-    def __init__(self, name: str, task: Callable[[T], None], on_error: Callable[[Exception], None]) -> None:
-        self._task, self._on_error = task, on_error
+    def __init__(
+        self,
+        name: str,
+        task: Callable[[T], None],
+        on_error: Callable[[Exception], None],
+        between: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._task, self._on_error, self._between = task, on_error, between
         self._changed = threading.Condition()
         self._waiting: list[T] = []
         self._busy_since: float | None = None
@@ -66,18 +75,23 @@ class Worker(Generic[T]):
         return not self._thread.is_alive()
 
     def _run(self) -> None:
+        more = False  # to do between items
         while True:
             with self._changed:
                 self._busy_since = None
-                self._changed.wait_for(lambda: self._waiting or self._closed)
+                # Those who wait for a lock that `between` takes get it in the pause.
+                self._changed.wait_for(lambda: self._waiting or self._closed, PAUSE if more else None)
                 if self._closed:
                     return
-                item = self._waiting.pop()
+                items, self._waiting = self._waiting, []
                 self._busy_since = time.monotonic()
             began = time.monotonic()
             try:
-                self._task(item)
-                self._durations.append(time.monotonic() - began)
+                for item in items:
+                    self._task(item)
+                    self._durations.append(time.monotonic() - began)
+                more = bool(items) or self._between()
             except Exception as error:  # nothing that a model raises may end the worker
+                more = False
                 if not self._closed:  # after that, its node is gone
                     self._on_error(error)

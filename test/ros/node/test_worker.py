@@ -73,3 +73,36 @@ def test_idle_worker_is_not_busy_and_cleared_work_is_not_done() -> None:
     worker.clear()
     release.set()
     assert worker.close() and done == [1]
+
+
+def test_other_work_is_done_between_items_until_there_is_none() -> None:
+    done: list[str] = []
+
+    def between() -> bool:
+        done.append("between")
+        return done.count("between") % 3 != 0
+
+    worker: Worker[str] = Worker("test", done.append, lambda error: None, between)
+    worker.submit("first")
+    wait_until(lambda: len(done) == 4)
+    worker.submit("second")
+    wait_until(lambda: len(done) == 8)
+    assert worker.close() and done == ["first", *["between"] * 3, "second", *["between"] * 3]
+
+
+def test_items_and_whoever_wants_a_lock_come_before_other_work() -> None:
+    lock, done = threading.Lock(), list[int]()
+
+    def between() -> bool:
+        with lock:
+            return True
+
+    worker: Worker[int] = Worker("test", done.append, lambda error: None, between)
+    worker.submit(1)
+    wait_until(lambda: done)
+    for _ in range(20):
+        assert lock.acquire(timeout=10)
+        lock.release()
+    worker.submit(2)
+    wait_until(lambda: done == [1, 2])
+    assert worker.close()
