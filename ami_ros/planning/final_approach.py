@@ -8,6 +8,7 @@ import math
 import numpy as np
 
 from ami_ros.commands import Command
+from ami_ros.disc import Disc
 from ami_ros.geometry import Array, wrap
 from ami_ros.planning.kinematics import Kinematics
 from ami_ros.planning.scan_geometry import covers, free_range
@@ -31,7 +32,7 @@ def facing(pose: Array, scan: Scan | None = None) -> Array:
     return np.array([x, y, bearing])
 
 
-def final_approach(pose: Array, scan: Scan | None, robot: Kinematics, radius: float) -> Command | None:
+def final_approach(pose: Array, scan: Scan | None, robot: Kinematics, disc: Disc) -> Command | None:
     """The command (linear [m/s], angular [rad/s]) straight to `pose` (3,) in base_link, forwards or backwards.
 
     Its heading is turned to later. None: it is too far off, not seen to be free, or this is no robot for that.
@@ -40,15 +41,16 @@ def final_approach(pose: Array, scan: Scan | None, robot: Kinematics, radius: fl
         pose: of the goal.
         scan: what is around the robot.
         robot: its limits.
-        radius: of it [m].
+        disc: that holds it.
     """
     distance, bearing = float(np.hypot(pose[0], pose[1])), float(np.arctan2(pose[1], pose[0]))
     if robot.drive != "differential" or scan is None or not 0.0 < distance < REACH:
         return None
     aside, seen = float(facing(pose, scan)[2]), covers(scan, bearing)
-    if seen and free_range(scan, bearing, radius + ROOM) < distance + radius + ROOM:
-        return None
     backwards = abs(float(wrap(aside - bearing))) > np.pi / 2
+    reach = disc.reach(np.pi if backwards else 0.0) + ROOM
+    if seen and free_range(scan, bearing, disc.radius + ROOM) < distance + reach:
+        return None
     angular = float(np.clip(TURN_RATE * aside, -robot.max_angular, robot.max_angular))
     if abs(aside) > ASIDE:
         return 0.0, angular

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ami_ros.commands import speed
+from ami_ros.disc import Disc
 from ami_ros.geometry import Array, relative
 from ami_ros.planning.codes import Code
 from ami_ros.planning.goal_belief import GoalBelief, Sight
@@ -148,7 +149,8 @@ class GoalController:
                 return last
         if self.goal.recognised and target.pose is not None:
             # Looks err by decimetres: what seems to lie inside of something would draw the robot in until it is stuck.
-            free = free_near(target.pose, percept.scan, self.config.planner.robot_radius - INTO)
+            robot = self.config.planner.robot
+            free = free_near(target.pose, percept.scan, Disc(robot.radius - INTO, robot.middle))
             target = replace(target, pose=free)
         return self._drive(percept, self.steering.approached(target, percept.scan), message, sight)
 
@@ -203,7 +205,7 @@ class GoalController:
         if refuted and stood > DOUBT_SECONDS:
             self.finder.leave(percept, sight)
             self.steering.planner.reset()
-        elif not proven and self.finder.look_again(percept, sight, stood, self.config.planner.robot_radius):
+        elif not proven and self.finder.look_again(percept, sight, stood, self.config.planner.robot):
             self.steering.planner.reset()
             self.progress.reset()  # a look takes its time
         standing = Decision.hold(State.STOPPING, "standing at the goal")

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ami_ros.disc import Disc
 from ami_ros.geometry import Array, compose, pose_gap
 from ami_ros.memory.types import FAR_OFF, map_to_odom
 from ami_ros.planning.codes import Code
@@ -190,7 +191,7 @@ class GoalFinder:
             return False, False
         return self._belief.proof.halves(percept.stamp, percept.odometry, sight.pose, remembered)
 
-    def look_again(self, percept: Percept, sight: Sight, stood: float, radius: float) -> bool:
+    def look_again(self, percept: Percept, sight: Sight, stood: float, robot: Disc) -> bool:
         """After standing for `stood` [s] at a goal that is not proven: another look, from nearer, from farther off, or
         all round, or away; true if something begins.
 
@@ -198,7 +199,7 @@ class GoalFinder:
             percept: of this moment.
             sight: of it.
             stood: see above.
-            radius: of the robot [m].
+            robot: what of it must not touch anything.
         """
         if stood <= LOOK_SECONDS:
             return False
@@ -210,7 +211,7 @@ class GoalFinder:
             here, elsewhere = self._proof(percept, sight)
             again = elsewhere and not here and self._stop.tighten(sight.distance)  # the nearer, the more alike they are
             if not again:
-                again = self._second_look.begin(percept.stamp, percept.odometry, percept.scan, radius)
+                again = self._second_look.begin(percept.stamp, percept.odometry, percept.scan, robot)
                 self._stop.tighten()
         else:
             again = not self.search.wanted

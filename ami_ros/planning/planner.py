@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ami_ros.commands import Command
+from ami_ros.disc import Disc
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
 from ami_ros.planning.budget import Budget
@@ -35,12 +36,18 @@ class PlannerConfig:
 
     horizon: int = 7  # model steps imagined; larger looks farther, takes longer and errs more
     deadline: float = 0.04  # [s] for one search; larger finds better plans, later
-    robot_radius: float = 0.18  # [m] of the smallest circle around base_link that holds the robot
+    robot_radius: float = 0.18  # [m] of the disc that holds the robot; larger keeps farther off and passes fewer gaps
+    robot_middle: float = 0.0  # [m] of that disc ahead of base_link; negative where the robot is longer behind
     kinematics: Kinematics = field(default_factory=Kinematics)
     solver: SolverConfig = field(default_factory=SolverConfig)
     costs: CostsConfig = field(default_factory=CostsConfig)
     mode_one: ModeOneConfig = field(default_factory=ModeOneConfig)
     geometric: GeometricConfig = field(default_factory=GeometricConfig)
+
+    @property
+    def robot(self) -> Disc:
+        """What must not touch anything."""
+        return Disc(self.robot_radius, self.robot_middle)
 
 
 @dataclass(frozen=True)
@@ -124,7 +131,7 @@ class LatentPlanner:
         own = self.config.kinematics
         limited = own.limited(*speed_limit) if speed_limit is not None else own
         # Costs use the robot's own limits: a temporary lower one must not change what is smooth.
-        scene = Scene(self.model, own, self.config.robot_radius, target, scan, keep_away)
+        scene = Scene(self.model, own, self.config.robot, target, scan, keep_away)
         with torch.no_grad() if self.solver.needs_gradient else torch.inference_mode():
             costs = self.costs.at(scene)
             if not costs:

@@ -7,6 +7,7 @@ from collections import deque
 
 import numpy as np
 
+from ami_ros.disc import Disc
 from ami_ros.geometry import Array, compose, pose_gap
 from ami_ros.memory.types import ALONE
 from ami_ros.planning.final_approach import ROOM
@@ -94,10 +95,10 @@ class SecondLook:
         self._begun: tuple[float, Array, Array] | None = None  # when, where, and to where (3,) in odom
         self._taken = 0
 
-    def begin(self, stamp: float, odometry: Array, scan: Scan | None, radius: float) -> bool:
-        """Begins at `odometry` (3,) of a robot of a `radius` [m] with a `scan` around it; False: it has looked often
+    def begin(self, stamp: float, odometry: Array, scan: Scan | None, robot: Disc) -> bool:
+        """Begins at `odometry` (3,) of a `robot` with a `scan` around it; False: it has looked often
         enough at this place, or there is no way from it."""
-        away = _way_off(scan, radius)
+        away = _way_off(scan, robot)
         if self._taken >= AGAIN or away is None:
             return False
         self._taken += 1
@@ -116,11 +117,16 @@ class SecondLook:
         return spot
 
 
-def _way_off(scan: Scan | None, radius: float) -> Array | None:
-    """Pose (3,) in base_link a little away, where a robot of a `radius` [m] can get: backwards, where that is free."""
-    rooms = [FREE if scan is None else free_range(scan, bearing, radius + ROOM) - radius - ROOM for bearing in WAYS_OFF]
+def _way_off(scan: Scan | None, robot: Disc) -> Array | None:
+    """Pose (3,) in base_link a little away, where the `robot` can get: backwards, where that is free."""
+    rooms = [FREE if scan is None else _room(scan, bearing, robot) for bearing in WAYS_OFF]
     best = next((k for k, room in enumerate(rooms) if room >= FREE), int(np.argmax(rooms)))
     bearing, reach = WAYS_OFF[best], min(rooms[best], FREE)
     if reach < APART:
         return None
     return np.array([reach * math.cos(bearing), reach * math.sin(bearing), bearing])
+
+
+def _room(scan: Scan, bearing: float, robot: Disc) -> float:
+    """How far the `robot` can go along a `bearing` [rad] [m]."""
+    return free_range(scan, bearing, robot.radius + ROOM) - robot.reach(bearing) - ROOM

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ami_ros.disc import Disc
 from ami_ros.geometry import Array
 from ami_ros.planning.kinematics import Kinematics
 from ami_ros.scan import Scan
@@ -75,7 +76,7 @@ class Scene:
 
     dynamics: Dynamics
     kinematics: Kinematics  # limits of the commands
-    robot_radius: float  # [m]
+    robot: Disc
     target: Target
     scan: Scan | None = None  # in base_link
     keep_away: Array = field(default_factory=lambda: np.zeros((0, 3)))  # (n, 3): x, y in base_link now, radius [m]

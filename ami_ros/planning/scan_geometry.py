@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ami_ros.disc import Disc
 from ami_ros.geometry import Array, wrap
 from ami_ros.scan import Scan, scan_points
 
@@ -54,14 +55,15 @@ def free_range(scan: Scan, direction: float, half_width: float) -> float:
     return float(along[ahead].min()) if ahead.any() else 8.0
 
 
-def free_near(pose: Array, scan: Scan | None, radius: float) -> Array:
-    """A `pose` (3,) in base_link, moved to the nearest spot in sight where a disc of `radius` [m] touches nothing that
-    the scan shows; as it is where it is free, or there is no such spot within REACH [m]."""
+def free_near(pose: Array, scan: Scan | None, robot: Disc) -> Array:
+    """A `pose` (3,) in base_link, moved to the nearest spot in sight where the robot touches nothing that the scan
+    shows; as it is where it is free, or there is no such spot within REACH [m]."""
     points = scan_points(scan, float(np.hypot(pose[0], pose[1])) + 2 * REACH) if scan is not None else np.zeros((0, 2))
-    if scan is None or np.hypot(*(points - pose[:2]).T).min(initial=np.inf) >= radius:
+    middle = robot.centre(pose)
+    if scan is None or np.hypot(*(points - middle).T).min(initial=np.inf) >= robot.radius:
         return pose
-    spots = pose[:2] + _RINGS
-    clear = np.hypot(*(spots[:, None] - points[None]).transpose(2, 0, 1)).min(axis=1) >= radius
+    spots, middles = pose[:2] + _RINGS, middle + _RINGS
+    clear = np.hypot(*(middles[:, None] - points[None]).transpose(2, 0, 1)).min(axis=1) >= robot.radius
     in_sight = (s for s in spots[clear] if free_range(scan, float(np.arctan2(s[1], s[0])), BEAM) > np.hypot(*s))
     spot = next(in_sight, None)
     return pose if spot is None else np.array([*spot, pose[2]])

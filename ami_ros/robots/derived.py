@@ -37,7 +37,7 @@ def safety_settings(robot: RobotDescription) -> dict[str, Any]:
 
 def navigator_settings(robot: RobotDescription) -> dict[str, Any]:
     """The fields of `NavigatorConfig` that are the robot's; kinematics among them."""
-    planned = robot.planned
+    planned, disc = robot.planned, robot.shape.disc
     kinematics = {
         "drive": robot.drive.kind,
         "max_linear": planned.linear,
@@ -47,15 +47,19 @@ def navigator_settings(robot: RobotDescription) -> dict[str, Any]:
         "turning_radius": robot.drive.turning_radius,
     }
     return {
-        "planner": {"robot_radius": robot.shape.radius, "kinematics": kinematics},
-        "follower": {"width": round(robot.shape.radius + CORRIDOR_MARGIN, 6)},
+        "planner": {
+            "robot_radius": round(disc.radius, 6),
+            "robot_middle": round(disc.middle, 6),
+            "kinematics": kinematics,
+        },
+        "follower": {"width": round(disc.radius + CORRIDOR_MARGIN, 6)},
     }
 
 
 def exploration_settings(robot: RobotDescription) -> dict[str, Any]:
     """The fields of `ExplorationConfig` that are the robot's: one without a camera has no need to look around."""
     looks = {} if robot.camera is not None else {"look_apart": 0.0}
-    return {"robot_radius": robot.shape.radius, **looks}
+    return {"robot_radius": round(robot.shape.disc.radius, 6), **looks}
 
 
 def node_parameters(robot: RobotDescription) -> dict[str, dict[str, Any]]:

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar
 import yaml
 
 from ami_ros.config import from_mapping, parse_yaml
+from ami_ros.disc import Disc, disc_around
 from ami_ros.errors import AmiError
 from ami_ros.robots.drawn import drawn_robot, is_drawn
 from ami_ros.robots.sensors import CameraSensor, ImuSensor, LaserSensor, OdometrySensor, Pose3, Sensor, sensor_from
@@ -36,6 +37,11 @@ class Shape:
         farthest = max((math.hypot(x, y) for x, y in self.polygon), default=0.0)
         if farthest > self.radius + 1e-6:
             raise ValueError(f"radius {self.radius} does not hold the polygon, whose farthest corner is {farthest:.3f}")
+
+    @property
+    def disc(self) -> Disc:
+        """That holds the polygon; without one, that around base_link."""
+        return disc_around(self.polygon) if self.polygon else Disc(self.radius)
 
 
 @dataclass(frozen=True)

@@ -44,12 +44,12 @@ class Loopback:
         self.description = robot = simulated(robot)
         assert robot.laser is not None, "checked by simulated()"
         self._still, self._motors, self._laser = at_rest(robot), Motors(robot), robot.laser
-        self._radius = robot.shape.radius
+        self._disc, radius = robot.shape.disc, robot.shape.radius  # the latter around base_link
         # Of the gap to the wanted velocity closed in one period.
         self._follow = 1.0 - float(np.exp(-CONTROL_PERIOD / robot.simulated.lag))
         self.world = world if isinstance(world, World) else load_world(world)
         self.noise = noise or noise_of(robot)
-        self._doors = Doors(self.world, self._radius, laser_height(robot))
+        self._doors = Doors(self.world, radius, laser_height(robot))
         self._image_size = image_size
         self._rng = np.random.default_rng(seed)
         self._odometry = Odometry(self.noise, self._rng)
@@ -74,7 +74,7 @@ class Loopback:
         if seed is not None:
             self._rng.bit_generator.state = np.random.default_rng(seed).bit_generator.state
         if pose is None:
-            pose = FreeSpace(self.world, self._doors.open, self._radius).sample_start(self._rng)
+            pose = FreeSpace(self.world, self._doors.open, self.description.shape.radius).sample_start(self._rng)
         self.place(pose)
         self._odometry.restart()
 
@@ -96,7 +96,8 @@ class Loopback:
             middle = self._pose[2] + turn / 2  # half of the turn before the way, half after it
             c, s = np.cos(middle), np.sin(middle)
             ahead = self._pose[:2] + distance * np.array([c, s]) + aside * np.array([-s, c])
-            if self._runs_into(ahead, speed(moving) * CONTROL_PERIOD):
+            distance_moved = speed(moving) * CONTROL_PERIOD + abs(turn * self._disc.middle)
+            if self._runs_into(np.array([*ahead, self._pose[2] + turn]), distance_moved):
                 self._contacts.update(["obstacle"], self.time)
                 moving = self._motors.stalled(moving)
                 distance, turn, aside = (CONTROL_PERIOD * value for value in of_width(moving, 3))
@@ -139,13 +140,13 @@ class Loopback:
         return tinted(_pattern(np.asarray(pose, dtype=np.float64), self._image_size), self.tint)
 
     def _runs_into(self, ahead: Array, distance: float) -> bool:
-        """Whether moving by `distance` [m] to `ahead` (2,) would touch something; moving away from it always works."""
+        """Whether moving by `distance` [m] to `ahead` (3,) would touch something; moving away from it always works."""
         self._slack -= abs(distance)
         if self._slack > 0.0:
             return False
-        here, there = self._doors.plan.clearance(np.stack([self._pose[:2], ahead]))
-        blocked = bool(there < self._radius and there < here)
-        self._slack = (here if blocked else there) - self._radius
+        here, there = self._doors.plan.clearance(self._disc.centre(np.stack([self._pose, ahead])))
+        blocked = bool(there < self._disc.radius and there < here)
+        self._slack = (here if blocked else there) - self._disc.radius
         return blocked
 
 

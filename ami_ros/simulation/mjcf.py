@@ -52,7 +52,7 @@ def build_model(
     files, robot = dict(scene.files), robot or default_robot()
     add_robot(body, asset, files, robot)
     for index in range(others):
-        add_other(body, f"other{index}", robot.shape.radius)
+        add_other(body, f"other{index}", robot.shape.disc)
     add_actuators(root, robot)
     model = mujoco.MjModel.from_xml_string(ElementTree.tostring(root, encoding="unicode"), files)
     for door in world.doors:

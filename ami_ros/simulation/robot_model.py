@@ -9,6 +9,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ami_ros.disc import Disc
 from ami_ros.geometry import rotation
 from ami_ros.robots.description import Drive, RobotDescription
 from ami_ros.robots.sensors import CameraSensor, Pose3
@@ -43,15 +44,15 @@ OMNIDIRECTIONAL = {  # motor: the direction it drives in
 
 def add_robot(world_body: Element, asset: Element, files: dict[str, bytes], robot: RobotDescription) -> None:
     """Puts the robot at the origin, its wheels on the floor; `files` gets its texture."""
-    radius, half, car = robot.shape.radius, robot.drive.track / 2, robot.drive.kind == "ackermann"
+    disc, half, car = robot.shape.disc, robot.drive.track / 2, robot.drive.kind == "ackermann"
     body = add(world_body, "body", name=BODY, pos=[0, 0, WHEEL_RADIUS])
     add(body, "freejoint", name=BODY)
     middle = robot.drive.wheelbase / 2 if car else 0
     add(body, "inertial", pos=[middle, 0, 0], mass=4, diaginertia=[0.05, 0.05, 0.07])
     # Everything in a world is upright and solid from the floor up, so a ball of the robot's radius meets it exactly
     # as the robot's disc would, with one clean contact point.
-    bumper: dict[str, ArrayLike] = {"size": radius, "solref": [0.05, 1], "friction": [0.2, 0, 0], "condim": 3}
-    _add_ball(body, BUMPER, **bumper, **_BUMPER_CONTACTS)
+    bumper: dict[str, ArrayLike] = {"solref": [0.05, 1], "friction": [0.2, 0, 0], "condim": 3}
+    _add_ball(body, BUMPER, size=disc.radius, pos=[disc.middle, 0, 0], **bumper, **_BUMPER_CONTACTS)
     if not car:
         _add_casters(body, (half, 0), (-half, 0))
     if robot.drive.kind == "omnidirectional":
@@ -62,7 +63,7 @@ def add_robot(world_body: Element, asset: Element, files: dict[str, bytes], robo
             _add_steered_wheel(body, name, place)
         else:
             _add_wheel(body, name, place)
-    _add_looks(body, asset, files, radius)
+    _add_looks(body, asset, files, disc)
     if robot.camera is not None and not robot.camera.overhead:
         _add_camera(body, robot.camera)
 
@@ -125,19 +126,19 @@ def steering_of(wheel: str) -> str:
     return f"{wheel}_steering"
 
 
-def add_other(world_body: Element, name: str, radius: float) -> None:
+def add_other(world_body: Element, name: str, disc: Disc) -> None:
     """Another robot, which is moved from outside (a mocap body): a solid disc that looks like a robot. Its material is
     that of the robot, which is there already."""
     body = add(world_body, "body", name=name, mocap="true")
-    _add_ball(body, name, size=radius, **OBSTACLE_CONTACTS)
-    _add_drum(body, radius, SCENERY_GROUP)
+    _add_ball(body, name, size=disc.radius, pos=[disc.middle, 0, 0], **OBSTACLE_CONTACTS)
+    _add_drum(body, disc, SCENERY_GROUP)
 
 
 def _add_ball(body: Element, name: str, **attributes: ArrayLike) -> None:
     add(body, "geom", name=name, type="sphere", mass=0, group=HIDDEN_GROUP, **attributes)
 
 
-def _add_looks(body: Element, asset: Element, files: dict[str, bytes], radius: float) -> None:
+def _add_looks(body: Element, asset: Element, files: dict[str, bytes], disc: Disc) -> None:
     """A dark drum whose top is bright yellow in front and dark blue behind: the heading as seen from above."""
     top = np.empty((64, 64, 3), dtype=np.uint8)
     top[:, :32] = (24, 34, 120)
@@ -145,13 +146,13 @@ def _add_looks(body: Element, asset: Element, files: dict[str, bytes], radius: f
     files["robot_top.png"] = encode_png(top)
     add(asset, "texture", name="robot_top", type="2d", file="robot_top.png")
     add(asset, "material", name="robot_top", texture="robot_top", emission=0.4, specular=0)
-    _add_drum(body, radius, ROBOT_GROUP)
+    _add_drum(body, disc, ROBOT_GROUP)
 
 
-def _add_drum(body: Element, radius: float, group: int) -> None:
+def _add_drum(body: Element, disc: Disc, group: int) -> None:
     look: dict[str, ArrayLike] = {"type": "cylinder", "mass": 0, "group": group, **NO_CONTACTS}
-    add(body, "geom", size=[radius, 0.1], pos=[0, 0, 0.09], rgba=[0.15, 0.16, 0.2, 1], **look)
-    add(body, "geom", size=[radius, 0.005], pos=[0, 0, 0.2], material="robot_top", **look)
+    add(body, "geom", size=[disc.radius, 0.1], pos=[disc.middle, 0, 0.09], rgba=[0.15, 0.16, 0.2, 1], **look)
+    add(body, "geom", size=[disc.radius, 0.005], pos=[disc.middle, 0, 0.2], material="robot_top", **look)
 
 
 def add_actuators(root: Element, robot: RobotDescription) -> None:

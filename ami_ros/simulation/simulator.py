@@ -196,8 +196,9 @@ class Simulator:
         """The other robots, as the laser meets them."""
         if not len(self._others):
             return None
-        size = (self.description.shape.radius, self.description.shape.radius)
-        return FloorPlan([Obstacle("robot", "cylinder", (x, y), 0.0, size, 1.0) for x, y, _ in self._others.tolist()])
+        disc = self.description.shape.disc
+        size, middles = (disc.radius, disc.radius), disc.centre(self._others).tolist()
+        return FloorPlan([Obstacle("robot", "cylinder", (x, y), 0.0, size, 1.0) for x, y in middles])
 
     def photograph(self, pose: Array) -> NDArray[np.uint8]:
         """The picture (H, W, 3) that the camera would take with the robot at `pose` (3,), doors as they are now.

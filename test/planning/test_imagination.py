@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from ami_ros.disc import Disc
 from ami_ros.planning.costs.registry import Costs, CostsConfig
 from ami_ros.planning.imagination import Imagination
 from ami_ros.planning.kinematics import Kinematics
@@ -35,7 +36,7 @@ class Counting(ExactModel):
 
 
 def imagination(model: ExactModel) -> Imagination:
-    scene = Scene(model, Kinematics(), 0.18, AHEAD)
+    scene = Scene(model, Kinematics(), Disc(0.18), AHEAD)
     return Imagination(model, HERE, (0.1, 0.0), Costs(CostsConfig()).at(scene))
 
 

@@ -7,12 +7,13 @@ import math
 import numpy as np
 import pytest
 
+from ami_ros.disc import Disc
 from ami_ros.geometry import relative, wrap
 from ami_ros.planning.final_approach import ROOM
 from ami_ros.planning.proof import FREE, Proof, SecondLook
 from ami_ros.scan import Scan
 
-RADIUS = 0.18  # [m]
+ROUND = Disc(0.18)  # [m]
 GOAL = np.array([2.0, 1.0, 0.5])
 HERE, BEFORE = np.array([1.95, 1.0, 0.45]), np.array([1.5, 0.9, 0.4])
 
@@ -75,13 +76,13 @@ def away(look: SecondLook) -> list[float]:
 def test_the_robot_goes_back_twice_to_look_again() -> None:
     look = SecondLook()
     assert look.spot(0.0, HERE) is None
-    assert look.begin(0.0, HERE, None, RADIUS)
+    assert look.begin(0.0, HERE, None, ROUND)
     assert away(look) == pytest.approx([-FREE, 0.0], abs=1e-9)
     assert look.spot(1.0, HERE + [0.4, 0.0, 0.0]) is None and look.spot(1.1, HERE) is None
-    assert look.begin(2.0, HERE, None, RADIUS)
-    assert not look.begin(4.0, HERE, None, RADIUS)
+    assert look.begin(2.0, HERE, None, ROUND)
+    assert not look.begin(4.0, HERE, None, ROUND)
     look.restart()
-    assert look.begin(3.0, HERE, None, RADIUS) and look.spot(9.0, HERE) is None, "it may be blocked"
+    assert look.begin(3.0, HERE, None, ROUND) and look.spot(9.0, HERE) is None, "it may be blocked"
 
 
 def around(**blocked: float) -> Scan:
@@ -106,19 +107,28 @@ def around(**blocked: float) -> Scan:
         (around(behind=0.0), [FREE, 0.0]),
         (around(behind=0.3, ahead=0.3), [0.0, FREE]),
         (around(behind=0.3, ahead=0.3, left=0.3), [0.0, -FREE]),
-        (around(behind=0.3, ahead=0.5, left=0.3, right=0.3), [0.5 - RADIUS - ROOM, 0.0]),
+        (around(behind=0.3, ahead=0.5, left=0.3, right=0.3), [0.5 - ROUND.radius - ROOM, 0.0]),
     ],
 )
 def test_where_the_way_back_is_blocked_it_looks_again_from_elsewhere(scan: Scan, wanted: list[float]) -> None:
     """A goal with a wall behind it was stood at, and seen, for thirty seconds, and not claimed."""
     look = SecondLook()
-    assert look.begin(0.0, HERE, scan, RADIUS)
+    assert look.begin(0.0, HERE, scan, ROUND)
     assert away(look) == pytest.approx(wanted, abs=0.02)
+
+
+def test_a_robot_that_is_longer_behind_has_less_way_back() -> None:
+    ways = []
+    for robot in (Disc(0.18), Disc(0.18, -0.05)):
+        look = SecondLook()
+        assert look.begin(0.0, HERE, around(behind=0.52, ahead=0.3, left=0.3, right=0.3), robot)
+        ways.append(-away(look)[0])
+    assert ways[0] - ways[1] == pytest.approx(0.05)
 
 
 def test_a_robot_that_is_shut_in_does_not_look_from_elsewhere() -> None:
     look = SecondLook()
-    assert not look.begin(0.0, HERE, around(behind=0.3, ahead=0.3, left=0.3, right=0.3), RADIUS)
+    assert not look.begin(0.0, HERE, around(behind=0.3, ahead=0.3, left=0.3, right=0.3), ROUND)
 
 
 def test_a_goal_that_is_elsewhere_begins_anew() -> None:

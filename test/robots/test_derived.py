@@ -2,6 +2,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ami_ros.config import from_mapping
@@ -48,7 +49,10 @@ def test_gate_planner_and_follower_are_of_the_same_robot(name: str) -> None:
     navigator = from_mapping(NavigatorConfig, navigator_settings(robot))
     kinematics = navigator.planner.kinematics
     assert len(gate.footprint) == 2 * len(robot.shape.polygon)
-    assert gate.robot_radius == navigator.planner.robot_radius < navigator.follower.width
+    planned = navigator.planner.robot
+    assert planned.radius < navigator.follower.width and planned.radius <= gate.robot_radius + 1e-5
+    corners = np.reshape(gate.footprint, (-1, 2))
+    assert np.hypot(corners[:, 0] - planned.middle, corners[:, 1]).max(initial=0.0) <= planned.radius + 1e-5
     assert kinematics.max_linear <= gate.max_linear and kinematics.max_angular <= gate.max_angular
     assert kinematics.drive == robot.drive.kind and kinematics.width == robot.command_dim
     assert (gate.max_lateral > 0) == (kinematics.drive == "omnidirectional")
@@ -72,7 +76,7 @@ def test_a_robot_without_a_camera_does_not_look_around_while_it_explores() -> No
 @pytest.mark.parametrize("name", ["ami_bot", "turtlebot3_waffle_pi"])
 def test_exploring_takes_the_gaps_into_which_this_robot_fits(name: str) -> None:
     robot = load_robot(name)
-    assert node_parameters(robot)["mission"]["exploration"]["robot_radius"] == robot.shape.radius
+    assert node_parameters(robot)["mission"]["exploration"]["robot_radius"] == pytest.approx(robot.shape.disc.radius, abs=1e-5)
 
 
 def test_topics_of_the_robot_take_the_place_of_the_usual_names() -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
 from ami_ros.errors import AmiError
 from ami_ros.geometry import relative
-from ami_ros.robots.description import default_robot
+from ami_ros.robots.description import default_robot, load_robot
 from ami_ros.simulation.loopback import Loopback
 from ami_ros.simulation.noise import SensorNoise
 from ami_ros.simulation.robot import Robot
@@ -221,3 +222,17 @@ def test_physics_and_loopback_agree_on_free_driving(home: World) -> None:
     a, b = (robot.ground_truth() for robot in robots)
     assert a.pose == pytest.approx(b.pose, abs=0.06)
     assert a.contacts == b.contacts == 0
+
+
+@pytest.mark.parametrize("kind", [Simulator, Loopback])
+def test_a_robot_that_is_longer_behind_comes_nearer_to_a_wall_with_its_front(kind: Any, empty: World) -> None:
+    more = {"pictures": False} if kind is Simulator else {}
+    waffle = load_robot("turtlebot3_waffle_pi")
+    robot = kind(empty, robot=waffle, noise=PERFECT, **more)
+    stops = []
+    for heading, command in ((0.0, (0.2, 0.0)), (np.pi, (-0.2, 0.0))):
+        robot.reset(np.array([3.3, 2.0, heading]))
+        robot.step(command, 5.0)
+        stops.append(3.95 - robot.ground_truth().pose[0])
+    disc = waffle.shape.disc
+    assert stops == pytest.approx([disc.reach(0.0), disc.reach(np.pi)], abs=0.02)

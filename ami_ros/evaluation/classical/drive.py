@@ -110,7 +110,7 @@ class ClassicalRobot:
         vain: list[Array] = []
         yield from self._turn(2 * math.pi)
         while True:
-            way = Ways(self.grid, self.pose, self._robot.shape.radius).to_frontier(vain)
+            way = Ways(self.grid, self.pose, self._robot.shape.disc.radius).to_frontier(vain)
             if not len(way):
                 return
             yield from self._along(lambda ways, end=way[-1]: ways.to(end), patience=25.0)  # type: ignore[misc]
@@ -167,7 +167,7 @@ class ClassicalRobot:
         began, planned, way = self.simulator.time, -math.inf, np.zeros((0, 2))
         while self.simulator.time < began + patience:
             if self.simulator.time > planned + REPLAN:
-                way, planned = route(Ways(self.grid, self.pose, self._robot.shape.radius)), self.simulator.time
+                way, planned = route(Ways(self.grid, self.pose, self._robot.shape.disc.radius)), self.simulator.time
             if not len(way) or np.hypot(*(way[-1] - self.pose[:2])) < 0.15:
                 return
             distance = np.hypot(*(way - self.pose[:2]).T)

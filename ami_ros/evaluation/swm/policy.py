@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ami_ros.disc import Disc
 from ami_ros.evaluation.swm.rivals import ELITES, HORIZON, ITERATIONS, SAMPLES
 from ami_ros.evaluation.swm.tasks import load_module
 from ami_ros.planning.costs.registry import Costs, CostsConfig
@@ -123,7 +124,7 @@ class Energies:
         previous = torch.zeros(samples, 2)
         latents, motions = self._model.rollout(latent.expand(samples, -1), commands, previous)
         futures = Futures(commands.mean(2), previous[0], latents, integrate(motions), latent)
-        scene = Scene(self._model, ACTIONS, RADIUS, Target(goal.numpy(), None, final=True))
+        scene = Scene(self._model, ACTIONS, Disc(RADIUS), Target(goal.numpy(), None, final=True))
         return torch.stack([cost(futures) for cost in self._costs.at(scene).values()]).sum(0)
 
 

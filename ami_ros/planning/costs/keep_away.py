@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ami_ros.planning.costs.obstacles import nearness, with_middles
+from ami_ros.planning.costs.obstacles import nearness, with_halves
 from ami_ros.planning.protocols import Futures, Scene
 
 
@@ -41,7 +41,7 @@ class KeepAway:
         return cls(torch.from_numpy(scene.keep_away.astype(np.float32)), config.margin, config.weight, config.inside)
 
     def __call__(self, futures: Futures) -> Tensor:
-        clearance = self._clearance(with_middles(futures.poses[..., :2]))
+        clearance = self._clearance(with_halves(futures.poses[..., :2], torch.zeros(1, 2)))
         now = float(self._clearance(torch.zeros(1, 1, 2)))
         return nearness(clearance, now, self.margin, self.weight, self.inside)
 

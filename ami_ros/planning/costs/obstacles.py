@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ami_ros.disc import Disc
 from ami_ros.planning.local_map import LocalMap
 from ami_ros.planning.protocols import Futures, Scene
 
@@ -28,8 +29,8 @@ class Obstacles:
     Config = ObstaclesConfig
 
     local_map: LocalMap
-    radius: float  # of the robot [m]
-    margin: float  # [m] beyond the radius where the cost begins
+    robot: Disc
+    margin: float  # [m] beyond its edge where the cost begins
     weight: float
     collision: float
 
@@ -38,17 +39,25 @@ class Obstacles:
         """Where there is a scan."""
         if scene.scan is None:
             return None
-        return cls(LocalMap(scene.scan), scene.robot_radius, config.margin, config.weight, config.collision)
+        return cls(LocalMap(scene.scan), scene.robot, config.margin, config.weight, config.collision)
 
     def __call__(self, futures: Futures) -> Tensor:
-        clearance = self.local_map.clearance(with_middles(futures.poses[..., :2])) - self.radius
-        now = float(self.local_map.clearance(torch.zeros(1, 2))) - self.radius
+        start = torch.tensor([[self.robot.middle, 0.0]])
+        clearance = self.local_map.clearance(with_halves(self._middles(futures.poses), start)) - self.robot.radius
+        now = float(self.local_map.clearance(start)) - self.robot.radius
         return nearness(clearance, now, self.margin, self.weight, self.collision)
 
+    def _middles(self, poses: Tensor) -> Tensor:
+        """Of the robot's disc (..., 2) at `poses` (..., 3)."""
+        if not self.robot.middle:
+            return poses[..., :2]
+        ahead = torch.stack([poses[..., 2].cos(), poses[..., 2].sin()], -1)
+        return poses[..., :2] + self.robot.middle * ahead
 
-def with_middles(points: Tensor) -> Tensor:
-    """Points (batch, steps, 2) of a path from the origin, and those halfway between them: (batch, 2 * steps, 2)."""
-    before = torch.cat([torch.zeros_like(points[:, :1]), points[:, :-1]], 1)
+
+def with_halves(points: Tensor, start: Tensor) -> Tensor:
+    """Points (batch, steps, 2) of a path from `start` (1, 2), and those halfway between them: (batch, 2 * steps, 2)."""
+    before = torch.cat([start.expand(len(points), 1, 2).to(points), points[:, :-1]], 1)
     return torch.cat([points, (points + before) / 2], 1)
 
 

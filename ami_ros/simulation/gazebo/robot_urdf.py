@@ -23,10 +23,10 @@ def robot_urdf(robot: RobotDescription) -> str:
 
     The wheels do not turn in it: no joint states are needed.
     """
-    root, base = ElementTree.Element("robot", name=robot.name), robot.frames.base
+    root, base, disc = ElementTree.Element("robot", name=robot.name), robot.frames.base, robot.shape.disc
     drum = _link(root, base)
     for tag in ("visual", "collision"):
-        _add_cylinder(drum, tag, [0, 0, (CLEARANCE + TOP) / 2], [0, 0, 0], robot.shape.radius, TOP - CLEARANCE)
+        _add_cylinder(drum, tag, [disc.middle, 0, (CLEARANCE + TOP) / 2], [0, 0, 0], disc.radius, TOP - CLEARANCE)
     for name, place in wheel_places(robot.drive).items():
         _add_cylinder(_link(root, name), "visual", [0, 0, 0], [np.pi / 2, 0, 0], WHEEL_RADIUS, WHEEL_WIDTH)
         _fix(root, base, name, [*place, WHEEL_RADIUS], Rotation.identity())

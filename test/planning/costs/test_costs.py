@@ -10,6 +10,7 @@ import torch
 
 from ami_ros.commands import Command
 from ami_ros.config import from_mapping
+from ami_ros.disc import Disc
 from ami_ros.planning.costs.goal import LatentGoal, PoseGoal, along_path, pose_distance
 from ami_ros.planning.costs.keep_away import KeepAway
 from ami_ros.planning.costs.obstacles import Obstacles
@@ -94,12 +95,12 @@ def wall(x: float) -> LocalMap:
 
 
 def obstacles(x: float) -> Obstacles:
-    return Obstacles(wall(x), radius=0.2, margin=0.15, weight=1.0, collision=20.0)
+    return Obstacles(wall(x), robot=Disc(0.2), margin=0.15, weight=1.0, collision=20.0)
 
 
 def test_what_keeps_its_distance_costs_nothing() -> None:
     assert float(obstacles(1.5)(straight_to((1.0, 0.0, 0.0)))) == 0.0
-    assert float(Obstacles(LocalMap(NOTHING), 0.2, 0.15, 1.0, 20.0)(straight_to((2.0, 0.0, 0.0)))) == 0.0
+    assert float(Obstacles(LocalMap(NOTHING), Disc(0.2), 0.15, 1.0, 20.0)(straight_to((2.0, 0.0, 0.0)))) == 0.0
 
 
 def test_the_nearer_to_a_wall_the_worse_and_touching_it_is_worst() -> None:
@@ -111,6 +112,12 @@ def test_jumping_over_a_wall_between_two_steps_is_seen() -> None:
     """At each step the robot is clear of the wall, but not halfway between."""
     beyond = futures([[[0.5, 0.0, 0.0], [1.5, 0.0, 0.0]]])
     assert float(obstacles(1.0)(beyond)) > 1.0
+
+
+def test_a_robot_that_is_longer_behind_may_come_nearer_with_its_front_but_not_turn_there() -> None:
+    long_behind = Obstacles(wall(1.5), robot=Disc(0.2, -0.1), margin=0.15, weight=1.0, collision=20.0)
+    front, rear = straight_to((1.2, 0.0, 0.0)), straight_to((1.2, 0.0, np.pi))
+    assert float(long_behind(front)) == 0.0 < float(obstacles(1.5)(front)) < float(long_behind(rear))
 
 
 def test_a_robot_that_stands_too_close_is_drawn_away() -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from ami_ros.config import from_mapping
+from ami_ros.disc import Disc
 from ami_ros.planning.costs.registry import BUILT_IN, Costs, CostsConfig
 from ami_ros.planning.kinematics import Kinematics
 from ami_ros.planning.protocols import Futures, Scene, Target
@@ -30,7 +31,7 @@ def scene(model: ExactModel) -> Scene:
     """A wall ahead, a goal before it, a place to keep away from beside the way."""
     wall = scan_of_points(np.column_stack([np.full(41, 1.2), np.linspace(-1.0, 1.0, 41)]))
     target = Target(latent_of(GOAL), GOAL, True)
-    return Scene(model, Kinematics(), 0.18, target, wall, np.array([[0.5, 0.2, 0.1]]))
+    return Scene(model, Kinematics(), Disc(0.18), target, wall, np.array([[0.5, 0.2, 0.1]]))
 
 
 def fast_ahead() -> Futures:
@@ -63,7 +64,7 @@ def test_a_disabled_cost_is_not_there(model: ExactModel, name: str) -> None:
 
 def test_costs_that_know_nothing_of_the_moment_keep_silent(model: ExactModel) -> None:
     costs = Costs(from_mapping(CostsConfig, EVERYTHING))
-    blind = Scene(model, Kinematics(), 0.18, Target(latent_of(GOAL), None, True))
+    blind = Scene(model, Kinematics(), Disc(0.18), Target(latent_of(GOAL), None, True))
     assert set(costs.at(blind)) == {
         "latent_goal", "latent_distance", "smoothness"
     }  # fmt: skip
