@@ -76,7 +76,8 @@ def test_a_robot_without_a_camera_does_not_look_around_while_it_explores() -> No
 @pytest.mark.parametrize("name", ["ami_bot", "turtlebot3_waffle_pi"])
 def test_exploring_takes_the_gaps_into_which_this_robot_fits(name: str) -> None:
     robot = load_robot(name)
-    assert node_parameters(robot)["mission"]["exploration"]["robot_radius"] == pytest.approx(robot.shape.disc.radius, abs=1e-5)
+    exploration = node_parameters(robot)["mission"]["exploration"]
+    assert exploration["robot_radius"] == pytest.approx(robot.shape.disc.radius, abs=1e-5)
 
 
 def test_topics_of_the_robot_take_the_place_of_the_usual_names() -> None:
