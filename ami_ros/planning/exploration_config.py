@@ -17,7 +17,7 @@ class ExplorationConfig:
     fine: float = 0.6  # times the same at last, while there is time, so that more is recognised; 1: no such pass
     unseen: float = 0.35  # share of directions nobody looked in near by, from which it does; larger: less often
     sight: float = 2.4  # [m] of a leg, at most; larger stops less often, and replans less
-    robot_radius: float = 0.18  # [m] of the smallest circle around base_link that holds the robot; larger: wider gaps
+    robot_radius: float = 0.18  # [m] of the disc that holds the robot; larger: wider gaps
     turn_cost: float = 0.5  # [m/rad] of turning towards a spot; larger goes on straight ahead
     doubt_worth: float = 2.0  # [m] of detour for a spot where the model is twice as unsure as usual; 0: none
     doubtful: float = 1.5  # times the usual doubt from which a known place is visited again; larger: fewer

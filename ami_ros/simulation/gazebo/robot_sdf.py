@@ -102,25 +102,19 @@ def write_robot(robot: RobotDescription, folder: Path) -> None:
 def _add_body(base: Element, robot: RobotDescription) -> None:
     """A drum; its front half has a bright edge on top."""
     disc, height = robot.shape.disc, TOP - CLEARANCE
-    radius = disc.radius
+    radius, middle = disc.radius, [disc.middle, 0, CLEARANCE + height / 2, 0, 0, 0]
     across = BODY_MASS * (3 * radius**2 + height**2) / 12
     # Below the axle, as batteries are: a robot that brakes does not nod; of a car between its axles.
     ahead = robot.drive.wheelbase / 2 if robot.drive.kind == "ackermann" else 0.0
     sdf.add_inertia(base, BODY_MASS, (across, across, BODY_MASS * radius**2 / 2), [ahead, 0, WHEEL_RADIUS, 0, 0, 0])
     for tag in ("collision", "visual"):
-        body = add_part(
-            base, tag, "body", [disc.middle, 0, CLEARANCE + height / 2, 0, 0, 0], "cylinder", [radius, height]
-        )
+        body = add_part(base, tag, "body", middle, "cylinder", [radius, height])
         if tag == "collision":
             add_friction(body, 0.2)
         else:
             paint(body, DARK)
-    paint(
-        add_part(
-            base, "visual", "front", [disc.middle + radius / 2, 0, TOP, 0, 0, 0], "box", [radius / 2, radius, 0.005]
-        ),
-        FRONT,
-    )
+    front = [disc.middle + radius / 2, 0, TOP, 0, 0, 0]
+    paint(add_part(base, "visual", "front", front, "box", [radius / 2, radius, 0.005]), FRONT)
 
 
 def _add_sensor(base: Element, robot: RobotDescription, sensor: Sensor, name: str) -> None:
