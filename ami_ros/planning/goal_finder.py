@@ -142,6 +142,11 @@ class GoalFinder:
             return Search(Look.TURN) if search.goes_on(percept.stamp, percept.odometry) else None
         return None
 
+    @property
+    def searches(self) -> bool:
+        """Whether the goal was looked for, and no place shows it for certain."""
+        return self._goal.recognised and bool(self.search.spots) and not self._routing.likely
+
     def given_up(self, percept: Percept) -> tuple[Code, str]:
         """Why the goal cannot be found."""
         known = self._routing.exhausted or "memory has no place like the goal's picture"

@@ -113,10 +113,11 @@ class Navigator:
         before, situation = self.situations.now, self.situations.update(self._signs(percept, command is not None))
         if situation is not before:
             self._change(before, percept)
+        at_goal = self.controller.beside is not None
         self.controller.left = self.controller.beside = None
         match situation:
             case Situation.HOPELESS:
-                return Decision.failed(self.situations.code, self.situations.reason)
+                return Decision.failed(*self._hopeless(percept, at_goal))
             case Situation.BACKING:
                 return Decision.hold(State.RECOVERING, self.situations.reason, command or STILL)
             case Situation.LOOKING:
@@ -126,6 +127,15 @@ class Navigator:
             case Situation.LOCALISING:  # looks for the goal meanwhile; that shows where the robot is, too
                 self.routing.go_on_lost()
         return self.controller.decide(percept, elapsed)
+
+    def _hopeless(self, percept: Percept, at_goal: bool) -> tuple[Code, str]:
+        """Why the goal is given up. A robot that gets stuck while it looks for a picture has not failed to get there:
+        nobody knows where that is."""
+        code, reason = self.situations.code, self.situations.reason
+        if code is Code.FAILED_TO_MAKE_PROGRESS and not at_goal and self.controller.finder.searches:
+            code, looked = self.controller.finder.given_up(percept)
+            reason = f"{looked}, then the robot was {reason}"
+        return code, reason
 
     def _re_anchor(self) -> None:
         """Odometry restarted: poses in odom from before mean nothing any more."""

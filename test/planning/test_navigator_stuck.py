@@ -19,6 +19,8 @@ from harness.exact_model import ExactModel, latent_of
 
 from .conftest import PERIOD, robot_at
 from .course import GOAL, WITH_MEMORY, Course, course_with_memory, flat_course, route_to
+from .recognising import NOT_FOUND
+from .recognising import course as recognising_course
 
 
 @pytest.fixture
@@ -161,3 +163,19 @@ def test_a_way_that_is_seen_to_be_open_again_is_asked_for_at_once(model: ExactMo
     assert "places 7 and 8 is open again" in decision.message
     assert decision.wants_route is not None and decision.wants_route.avoid_edges == ()
     assert decision.subgoals == 6  # the way in use stays meanwhile
+
+
+@pytest.mark.parametrize(
+    ("looked_from", "at_goal", "code"),
+    [(2, False, Code.UNKNOWN_PLACE), (2, True, Code.FAILED_TO_MAKE_PROGRESS), (0, False, Code.FAILED_TO_MAKE_PROGRESS)],
+)
+def test_a_robot_that_gets_stuck_while_it_looks_for_a_picture_says_that_nobody_knows_the_place(
+    looked_from: int, at_goal: bool, code: Code
+) -> None:
+    """Of 48 pictures of other buildings four ended as if the way to them had been blocked."""
+    seeing = recognising_course(NOT_FOUND, blind=True)
+    navigator, percept = seeing.navigator, seeing.percept()
+    navigator.controller.finder.search.spots += [np.array([float(k), 0.0]) for k in range(looked_from)]
+    navigator.situations.code, navigator.situations.reason = Code.FAILED_TO_MAKE_PROGRESS, "stuck: did not move"
+    found, reason = navigator._hopeless(percept, at_goal)
+    assert found is code and "did not move" in reason and ("2 spots" in reason) == (code is Code.UNKNOWN_PLACE)
