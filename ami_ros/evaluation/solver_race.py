@@ -130,7 +130,7 @@ def _note(lane: Lane, seconds: float, cost: float, to_equal: float) -> None:
 def _problem(model: Dynamics, moment: PlanningCase, proposals: bool) -> tuple[Trace, Problem]:
     """The search for the goal of `moment`, watched; with what ours begin with, if `proposals`."""
     robot, config = Kinematics(), PlannerConfig()
-    scene = Scene(model, robot, config.robot, Target(moment.goal, None, True), moment.scan)
+    scene = Scene(model, robot, config.disc, Target(moment.goal, None, True), moment.scan)
     imagination = Imagination(model, moment.latent, (0.0, 0.0), Costs(config.costs).at(scene))
     trace, start = Trace(imagination.evaluate), no_proposals(HORIZON)
     if proposals:

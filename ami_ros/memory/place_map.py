@@ -63,7 +63,7 @@ class PlaceMap:
 
     def load_copy(self, path: Path) -> None:
         """Takes over what is in another file, which stays as it is, and from which thumbnails are read."""
-        # It stays open: opening reads and checks all of it, which takes as long as encoding three pictures.
+        # It stays open: opening reads and checks all of it, for each picture half as long as encoding it.
         self._copied = source = Store(path, self.encoder_id, self.latent_dim, read_only=True)
         table, edges = source.read()
         known = source.experience(table.numbers["id"].tolist())

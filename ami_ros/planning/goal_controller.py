@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 
 from ami_ros.commands import speed
-from ami_ros.disc import Disc
 from ami_ros.geometry import Array, relative
 from ami_ros.planning.codes import Code
 from ami_ros.planning.goal_belief import GoalBelief, Sight
@@ -149,8 +148,8 @@ class GoalController:
                 return last
         if self.goal.recognised and target.pose is not None:
             # Looks err by decimetres: what seems to lie inside of something would draw the robot in until it is stuck.
-            robot = self.config.planner.robot
-            free = free_near(target.pose, percept.scan, Disc(robot.radius - INTO, robot.middle))
+            disc = self.config.planner.disc
+            free = free_near(target.pose, percept.scan, replace(disc, radius=disc.radius - INTO))
             target = replace(target, pose=free)
         return self._drive(percept, self.steering.approached(target, percept.scan), message, sight)
 
@@ -205,7 +204,7 @@ class GoalController:
         if refuted and stood > DOUBT_SECONDS:
             self.finder.leave(percept, sight)
             self.steering.planner.reset()
-        elif not proven and self.finder.look_again(percept, sight, stood, self.config.planner.robot):
+        elif not proven and self.finder.look_again(percept, sight, stood, self.config.planner.disc):
             self.steering.planner.reset()
             self.progress.reset()  # a look takes its time
         standing = Decision.hold(State.STOPPING, "standing at the goal")

@@ -196,7 +196,7 @@ class GoalFinder:
             return False, False
         return self._belief.proof.halves(percept.stamp, percept.odometry, sight.pose, remembered)
 
-    def look_again(self, percept: Percept, sight: Sight, stood: float, robot: Disc) -> bool:
+    def look_again(self, percept: Percept, sight: Sight, stood: float, disc: Disc) -> bool:
         """After standing for `stood` [s] at a goal that is not proven: another look, from nearer, from farther off, or
         all round, or away; true if something begins.
 
@@ -204,7 +204,7 @@ class GoalFinder:
             percept: of this moment.
             sight: of it.
             stood: see above.
-            robot: what of it must not touch anything.
+            disc: that holds the robot.
         """
         if stood <= LOOK_SECONDS:
             return False
@@ -216,7 +216,7 @@ class GoalFinder:
             here, elsewhere = self._proof(percept, sight)
             again = elsewhere and not here and self._stop.tighten(sight.distance)  # the nearer, the more alike they are
             if not again:
-                again = self._second_look.begin(percept.stamp, percept.odometry, percept.scan, robot)
+                again = self._second_look.begin(percept.stamp, percept.odometry, percept.scan, disc)
                 self._stop.tighten()
         else:
             again = not self.search.wanted

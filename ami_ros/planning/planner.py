@@ -45,8 +45,8 @@ class PlannerConfig:
     geometric: GeometricConfig = field(default_factory=GeometricConfig)
 
     @property
-    def robot(self) -> Disc:
-        """What must not touch anything."""
+    def disc(self) -> Disc:
+        """That holds the robot, and must not touch anything."""
         return Disc(self.robot_radius, self.robot_middle)
 
 
@@ -131,7 +131,7 @@ class LatentPlanner:
         own = self.config.kinematics
         limited = own.limited(*speed_limit) if speed_limit is not None else own
         # Costs use the robot's own limits: a temporary lower one must not change what is smooth.
-        scene = Scene(self.model, own, self.config.robot, target, scan, keep_away)
+        scene = Scene(self.model, own, self.config.disc, target, scan, keep_away)
         with torch.no_grad() if self.solver.needs_gradient else torch.inference_mode():
             costs = self.costs.at(scene)
             if not costs:

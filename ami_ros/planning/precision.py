@@ -103,7 +103,7 @@ def compare(exact: Dynamics, rough: Dynamics, config: PlannerConfig, clock: Call
             target = Target(ahead.latents[0, -1].numpy(), ahead.poses[0, -1].double().numpy(), True)
             tried, found, took = commands(config.solver.samples), [], []
             for dynamics in (exact, rough):
-                scene = Scene(dynamics, robot, config.robot, target)
+                scene = Scene(dynamics, robot, config.disc, target)
                 imagination = Imagination(dynamics, latent, (0.0, 0.0), costs.at(scene))
                 began = clock()
                 found.append(imagination.evaluate(tried))

@@ -95,10 +95,10 @@ class SecondLook:
         self._begun: tuple[float, Array, Array] | None = None  # when, where, and to where (3,) in odom
         self._taken = 0
 
-    def begin(self, stamp: float, odometry: Array, scan: Scan | None, robot: Disc) -> bool:
-        """Begins at `odometry` (3,) of a `robot` with a `scan` around it; False: it has looked often
+    def begin(self, stamp: float, odometry: Array, scan: Scan | None, disc: Disc) -> bool:
+        """Begins at `odometry` (3,) of a robot that fills a `disc`, with a `scan` around it; False: it has looked often
         enough at this place, or there is no way from it."""
-        away = _way_off(scan, robot)
+        away = _way_off(scan, disc)
         if self._taken >= AGAIN or away is None:
             return False
         self._taken += 1
@@ -117,9 +117,9 @@ class SecondLook:
         return spot
 
 
-def _way_off(scan: Scan | None, robot: Disc) -> Array | None:
-    """Pose (3,) in base_link a little away, where the `robot` can get: backwards, where that is free."""
-    rooms = [FREE if scan is None else _room(scan, bearing, robot) for bearing in WAYS_OFF]
+def _way_off(scan: Scan | None, disc: Disc) -> Array | None:
+    """Pose (3,) in base_link a little away, where the robot can get: backwards, where that is free."""
+    rooms = [FREE if scan is None else _room(scan, bearing, disc) for bearing in WAYS_OFF]
     best = next((k for k, room in enumerate(rooms) if room >= FREE), int(np.argmax(rooms)))
     bearing, reach = WAYS_OFF[best], min(rooms[best], FREE)
     if reach < APART:
@@ -127,6 +127,6 @@ def _way_off(scan: Scan | None, robot: Disc) -> Array | None:
     return np.array([reach * math.cos(bearing), reach * math.sin(bearing), bearing])
 
 
-def _room(scan: Scan, bearing: float, robot: Disc) -> float:
-    """How far the `robot` can go along a `bearing` [rad] [m]."""
-    return free_range(scan, bearing, robot.radius + ROOM) - robot.reach(bearing) - ROOM
+def _room(scan: Scan, bearing: float, disc: Disc) -> float:
+    """How far [m] the robot can go along a `bearing` [rad]."""
+    return free_range(scan, bearing, disc.radius + ROOM) - disc.reach(bearing) - ROOM

@@ -76,7 +76,7 @@ class Scene:
 
     dynamics: Dynamics
     kinematics: Kinematics  # limits of the commands
-    robot: Disc
+    disc: Disc  # that holds the robot
     target: Target
     scan: Scan | None = None  # in base_link
     keep_away: Array = field(default_factory=lambda: np.zeros((0, 3)))  # (n, 3): x, y in base_link now, radius [m]

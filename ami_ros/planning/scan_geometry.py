@@ -55,15 +55,15 @@ def free_range(scan: Scan, direction: float, half_width: float) -> float:
     return float(along[ahead].min()) if ahead.any() else 8.0
 
 
-def free_near(pose: Array, scan: Scan | None, robot: Disc) -> Array:
-    """A `pose` (3,) in base_link, moved to the nearest spot in sight where the robot touches nothing that the scan
-    shows; as it is where it is free, or there is no such spot within REACH [m]."""
+def free_near(pose: Array, scan: Scan | None, disc: Disc) -> Array:
+    """A `pose` (3,) in base_link, moved to the nearest spot in sight where a robot that fills `disc` touches nothing
+    that the scan shows; as it is where it is free, or there is no such spot within REACH [m]."""
     points = scan_points(scan, float(np.hypot(pose[0], pose[1])) + 2 * REACH) if scan is not None else np.zeros((0, 2))
-    middle = robot.centre(pose)
-    if scan is None or np.hypot(*(points - middle).T).min(initial=np.inf) >= robot.radius:
+    middle = disc.centre(pose)
+    if scan is None or np.hypot(*(points - middle).T).min(initial=np.inf) >= disc.radius:
         return pose
     spots, middles = pose[:2] + _RINGS, middle + _RINGS
-    clear = np.hypot(*(middles[:, None] - points[None]).transpose(2, 0, 1)).min(axis=1) >= robot.radius
+    clear = np.hypot(*(middles[:, None] - points[None]).transpose(2, 0, 1)).min(axis=1) >= disc.radius
     in_sight = (s for s in spots[clear] if free_range(scan, float(np.arctan2(s[1], s[0])), BEAM) > np.hypot(*s))
     spot = next(in_sight, None)
     return pose if spot is None else np.array([*spot, pose[2]])

@@ -71,7 +71,7 @@ class Steering:
     def final_approach(self, percept: Percept, pose: Array, message: str, sight: Sight) -> Decision | None:
         """Straight to a `pose` (3,) in base_link close by; None: that is not possible. See `final_approach`."""
         robot = self.robot.limited(self._linear, self._angular)
-        command = final_approach(pose, percept.scan, robot, self.config.planner.robot)
+        command = final_approach(pose, percept.scan, robot, self.config.planner.disc)
         if command is None:
             return None
         self.planner.reset()

@@ -44,12 +44,12 @@ class Loopback:
         self.description = robot = simulated(robot)
         assert robot.laser is not None, "checked by simulated()"
         self._still, self._motors, self._laser = at_rest(robot), Motors(robot), robot.laser
-        self._disc, radius = robot.shape.disc, robot.shape.radius  # the latter around base_link
+        self._disc = robot.shape.disc
         # Of the gap to the wanted velocity closed in one period.
         self._follow = 1.0 - float(np.exp(-CONTROL_PERIOD / robot.simulated.lag))
         self.world = world if isinstance(world, World) else load_world(world)
         self.noise = noise or noise_of(robot)
-        self._doors = Doors(self.world, radius, laser_height(robot))
+        self._doors = Doors(self.world, robot.shape.radius, laser_height(robot))
         self._image_size = image_size
         self._rng = np.random.default_rng(seed)
         self._odometry = Odometry(self.noise, self._rng)
@@ -96,12 +96,14 @@ class Loopback:
             middle = self._pose[2] + turn / 2  # half of the turn before the way, half after it
             c, s = np.cos(middle), np.sin(middle)
             ahead = self._pose[:2] + distance * np.array([c, s]) + aside * np.array([-s, c])
-            distance_moved = speed(moving) * CONTROL_PERIOD + abs(turn * self._disc.middle)
-            if self._runs_into(np.array([*ahead, self._pose[2] + turn]), distance_moved):
+            way = speed(moving) * CONTROL_PERIOD + abs(turn * self._disc.middle)
+            if self._runs_into(np.array([*ahead, self._pose[2] + turn]), way):
                 self._contacts.update(["obstacle"], self.time)
                 moving = self._motors.stalled(moving)
                 distance, turn, aside = (CONTROL_PERIOD * value for value in of_width(moving, 3))
                 ahead = self._pose[:2]
+                if self._runs_into(np.array([*ahead, self._pose[2] + turn]), abs(turn * self._disc.middle)):
+                    moving, turn = self._still, 0.0  # its disc turns about a point beside its middle
             self._velocity = moving
             self._pose = np.array([*ahead, (self._pose[2] + turn + np.pi) % (2 * np.pi) - np.pi])
             self._odometry.advance(distance, turn, aside)

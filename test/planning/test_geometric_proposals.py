@@ -39,7 +39,7 @@ def proposed(
 ) -> Tensor:
     robot = robot or Kinematics()
     target = Target(None if latent is None else latent.astype(np.float32), goal, True)
-    scene = Scene(model, robot, planner.robot, target, scan)
+    scene = Scene(model, robot, planner.disc, target, scan)
     imagination = Imagination(model, ORIGIN.numpy(), (0.0, 0.0), Costs(planner.costs).at(scene))
     geometric = GeometricProposals(config or planner.geometric, planner.costs.latent_goal, seed=0)
     return geometric.propose(imagination, scene, robot, STEPS, math.inf)

@@ -49,7 +49,7 @@ def test_gate_planner_and_follower_are_of_the_same_robot(name: str) -> None:
     navigator = from_mapping(NavigatorConfig, navigator_settings(robot))
     kinematics = navigator.planner.kinematics
     assert len(gate.footprint) == 2 * len(robot.shape.polygon)
-    planned = navigator.planner.robot
+    planned = navigator.planner.disc
     assert planned.radius < navigator.follower.width and planned.radius <= gate.robot_radius + 1e-5
     corners = np.reshape(gate.footprint, (-1, 2))
     assert np.hypot(corners[:, 0] - planned.middle, corners[:, 1]).max(initial=0.0) <= planned.radius + 1e-5

@@ -32,3 +32,13 @@ def test_it_turns_while_it_is_blocked(empty: World) -> None:
     robot.step((0.5, 0.0), 2.0)
     robot.step((0.3, 1.5), 3.0)
     assert robot.ground_truth().pose[0] < 3.7
+
+
+def test_a_robot_that_is_longer_behind_does_not_turn_into_a_wall(empty: World) -> None:
+    robot = Loopback(empty, robot="turtlebot3_waffle_pi")
+    robot.reset(np.array([3.69, 2.0, np.pi / 2]))
+    robot.step((0.0, 1.0), 6.0)
+    disc, pose = robot.description.shape.disc, robot.ground_truth().pose
+    assert 3.95 - disc.centre(pose)[0] > disc.radius - 0.002
+    robot.step((0.0, -1.0), 1.0)
+    assert abs(robot.ground_truth().pose[2] - pose[2]) > 0.5, "it turns away"

@@ -29,7 +29,7 @@ class Obstacles:
     Config = ObstaclesConfig
 
     local_map: LocalMap
-    robot: Disc
+    disc: Disc  # that holds the robot
     margin: float  # [m] beyond its edge where the cost begins
     weight: float
     collision: float
@@ -39,20 +39,20 @@ class Obstacles:
         """Where there is a scan."""
         if scene.scan is None:
             return None
-        return cls(LocalMap(scene.scan), scene.robot, config.margin, config.weight, config.collision)
+        return cls(LocalMap(scene.scan), scene.disc, config.margin, config.weight, config.collision)
 
     def __call__(self, futures: Futures) -> Tensor:
-        start = torch.tensor([[self.robot.middle, 0.0]])
-        clearance = self.local_map.clearance(with_halves(self._middles(futures.poses), start)) - self.robot.radius
-        now = float(self.local_map.clearance(start)) - self.robot.radius
+        start = torch.tensor([[self.disc.middle, 0.0]])
+        clearance = self.local_map.clearance(with_halves(self._middles(futures.poses), start)) - self.disc.radius
+        now = float(self.local_map.clearance(start)) - self.disc.radius
         return nearness(clearance, now, self.margin, self.weight, self.collision)
 
     def _middles(self, poses: Tensor) -> Tensor:
         """Of the robot's disc (..., 2) at `poses` (..., 3)."""
-        if not self.robot.middle:
+        if not self.disc.middle:
             return poses[..., :2]
         ahead = torch.stack([poses[..., 2].cos(), poses[..., 2].sin()], -1)
-        return poses[..., :2] + self.robot.middle * ahead
+        return poses[..., :2] + self.disc.middle * ahead
 
 
 def with_halves(points: Tensor, start: Tensor) -> Tensor:

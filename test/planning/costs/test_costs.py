@@ -95,7 +95,7 @@ def wall(x: float) -> LocalMap:
 
 
 def obstacles(x: float) -> Obstacles:
-    return Obstacles(wall(x), robot=Disc(0.2), margin=0.15, weight=1.0, collision=20.0)
+    return Obstacles(wall(x), disc=Disc(0.2), margin=0.15, weight=1.0, collision=20.0)
 
 
 def test_what_keeps_its_distance_costs_nothing() -> None:
@@ -115,7 +115,7 @@ def test_jumping_over_a_wall_between_two_steps_is_seen() -> None:
 
 
 def test_a_robot_that_is_longer_behind_may_come_nearer_with_its_front_but_not_turn_there() -> None:
-    long_behind = Obstacles(wall(1.5), robot=Disc(0.2, -0.1), margin=0.15, weight=1.0, collision=20.0)
+    long_behind = Obstacles(wall(1.5), disc=Disc(0.2, -0.1), margin=0.15, weight=1.0, collision=20.0)
     front, rear = straight_to((1.2, 0.0, 0.0)), straight_to((1.2, 0.0, np.pi))
     assert float(long_behind(front)) == 0.0 < float(obstacles(1.5)(front)) < float(long_behind(rear))
 
