@@ -31,6 +31,7 @@ from ami_ros.planning.navigator import Navigator
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.types import Decision, Goal, Percept, State
 from ami_ros.scan import Scan
+from ami_ros.world_model.by_torch import on_arrays
 from ami_ros.world_model.checkpoint import LoadedModel
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.perception import Perception
@@ -109,7 +110,7 @@ class Agent:
     ) -> None:
         spec = loaded.model.spec
         self.config, self.memory, self.learner = config, memory, learner
-        model = loaded.model if learner is None else learner.model
+        model = on_arrays(loaded.model if learner is None else learner.model)
         self.perception = Perception(model)
         self.routes = routes_of(memory)
         self.navigator = Navigator(model, config.navigator, seed)

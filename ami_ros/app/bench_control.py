@@ -12,7 +12,6 @@ def main(
     model: Annotated[Path | None, typer.Option(help="Folder; else one of the usual size with random weights.")] = None,
     places: Annotated[int, typer.Option(help="Remembered places.", min=2, max=200_000)] = 1000,
     repeats: Annotated[int, typer.Option(help="Calls of each part.", min=2, max=100_000)] = 100,
-    onnx: Annotated[bool, typer.Option("--onnx", help="Plan by ONNX Runtime as well (extra onnx).")] = False,
     seed: Annotated[int, typer.Option(help="Of images, latents and queries.", min=0)] = 0,
     json: Annotated[Path | None, typer.Option(help="File for the figures: flat keys with units.")] = None,
 ) -> None:
@@ -28,7 +27,7 @@ def main(
     console = Console()
     loaded = _load(model, seed)
     with tempfile.TemporaryDirectory(prefix="ami_bench_") as scratch, console.status("measuring"):
-        timings = time_control(loaded, places, repeats, seed, Path(scratch), onnx)
+        timings = time_control(loaded, places, repeats, seed, Path(scratch))
     table = Table(box=None, padding=(0, 3, 0, 0))
     table.add_column("part")
     table.add_column("on")

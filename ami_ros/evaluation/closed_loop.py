@@ -30,6 +30,7 @@ from ami_ros.safety.gate import SafetyGate
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.robot import CONTROL_PERIOD, Observation
 from ami_ros.simulation.simulator import Simulator
+from ami_ros.world_model.by_torch import on_arrays
 from ami_ros.world_model.checkpoint import LoadedModel
 
 KEPT = 50  # true poses, one for each observation
@@ -65,10 +66,10 @@ class ClosedLoop:
             memory = PlaceMemory.copy_of(loaded.model, loaded.encoder_id, memory, config.agent.memory)
         self.config, self.simulator = config, simulator
         self._rectifier = rectifier_for(simulator.description, spec.inputs)
-        if loaded.model.pairs is not None:
-            loaded.model.pairs.mount = camera_mount(simulator.description)
+        if (pairs := on_arrays(loaded.model).pairs) is not None:
+            pairs.mount = camera_mount(simulator.description)
             if self._rectifier is not None:
-                loaded.model.pairs.window = self._rectifier.window
+                pairs.window = self._rectifier.window
         self.agent = Agent(loaded, memory, config.agent, seed, learner)
         sees = config.gated and config.safety.require_scan
         self.safety = SafetyGate(replace(config.safety, require_scan=sees))

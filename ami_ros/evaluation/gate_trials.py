@@ -17,6 +17,7 @@ from ami_ros.evaluation.gate_drives import Drive
 from ami_ros.evaluation.gate_judge import CELL, Forbidden, Judge, Outcome
 from ami_ros.evaluation.gate_robot import RANGE, STEP, Adversary, Laser, Odometer, Robot, World
 from ami_ros.geometry import Array, transform_points
+from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.gate import NOTHING, SafetyGate
 from ami_ros.scan import Scan, scan_points
 
@@ -28,23 +29,19 @@ def drive(drive: Drive) -> Outcome:
     """Drives until its time is up or something was touched."""
     rng, config, traits = np.random.default_rng(drive.seed), drive.config, drive.traits
     world, laser, adversary = World(drive, rng), Laser(drive, rng), Adversary(rng)
-    robot, wheels = (
-        Robot(drive, np.array([0.0, 0.0, rng.uniform(-np.pi, np.pi)])),
-        np.random.default_rng([drive.seed, 1]),
-    )
+    robot = Robot(drive, np.array([0.0, 0.0, rng.uniform(-np.pi, np.pi)]))
+    wheels = np.random.default_rng([drive.seed, 1])
     measured, gate = Odometer(robot.pose, traits["odometry_gain"]), SafetyGate(config, drive.zones)
     forbidden = Forbidden(measured.pose, rng) if drive.keep_out else None
-    limits = np.array([config.max_linear, config.max_angular, config.max_lateral]) + 1e-9
-    judge = Judge(limits, config.robot_radius, drive.zone, forbidden)
+    judge = Judge(_limits(config), config.robot_radius, drive.zone, forbidden)
     if forbidden is not None:
         gate.keep_out.mask("squares", "odom", forbidden.cells, CELL, forbidden.origin)
     if world.plan.clearance(robot.pose[None, :2])[0] < config.robot_radius + 0.05:
         return judge.outcome(None, 0.0)
     coming: list[tuple[float, int, Callable[[SafetyGate, float], Any]]] = []  # when, which, what arrives
-    sent: Command = NOTHING
-    distance, next_scan, next_output, usable = 0.0, 0.0, 0.0, -math.inf
+    sent, distance, next_scan, next_output, usable = NOTHING, 0.0, 0.0, 0.0, -math.inf
     for tick in range(round(drive.duration / STEP)):
-        now, plan = tick * STEP, world.plan
+        now, plan, before = tick * STEP, world.plan, robot.pose
         fault = drive.fault if now >= traits["fault_at"] else "none"
         if now >= next_scan:
             next_scan += 1.0 / traits["scan_rate"]
@@ -69,7 +66,6 @@ def drive(drive: Drive) -> Outcome:
                 gate.command(wish[0], wish[1], now, wish[2])
             sent = gate.output(now).command
             judge.sent(sent, now, robot.pose, now - usable > config.scan_timeout)
-        before = robot.pose
         robot.step(sent)
         measured.follow(before, robot.pose)
         judge.moved(measured.pose)
@@ -79,6 +75,11 @@ def drive(drive: Drive) -> Outcome:
         if fast > MOVES:
             return judge.outcome(fast, distance)
     return judge.outcome(None, distance)
+
+
+def _limits(config: SafetyConfig) -> Array:
+    """The greatest command (3,), and a little for rounding."""
+    return np.array([config.max_linear, config.max_angular, config.max_lateral]) + 1e-9
 
 
 def _scan(scan: Scan, stamp: float) -> Callable[[SafetyGate, float], Any]:

@@ -10,16 +10,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ami_ros.evaluation.runtimes import figure, runtimes
 from ami_ros.geometry import Array, relative
 from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
 from ami_ros.memory.rows import PlaceRow
 from ami_ros.memory.store import Store
 from ami_ros.memory.types import Edge, GoalQuery
 from ami_ros.planning.kinematics import Kinematics
-from ami_ros.planning.planner import LatentPlanner, PlannerConfig
+from ami_ros.planning.planner import LatentPlanner, Plan, PlannerConfig
 from ami_ros.planning.protocols import Target
 from ami_ros.scan import Scan
+from ami_ros.world_model.by_torch import on_arrays
 from ami_ros.world_model.checkpoint import LoadedModel
 from ami_ros.world_model.perception import Perception
 
@@ -40,9 +40,7 @@ class Timing:
     p95_ms: float
 
 
-def time_control(
-    loaded: LoadedModel, places: int, repeats: int, seed: int, scratch: Path, onnx: bool = False
-) -> list[Timing]:
+def time_control(loaded: LoadedModel, places: int, repeats: int, seed: int, scratch: Path) -> list[Timing]:
     """Times encoding, planning, localisation and route finding.
 
     Args:
@@ -51,13 +49,12 @@ def time_control(
         repeats: calls of each part.
         seed: of images, latents and queries.
         scratch: folder for the memory's file.
-        onnx: plan by ONNX Runtime as well.
     """
     torch.set_num_threads(1)
     rng = np.random.default_rng(seed)
     return [
         *_time_perception(loaded, repeats, rng),
-        *_time_planners(loaded, repeats, rng, seed, onnx),
+        _time_planner(loaded, repeats, rng, seed),
         *_time_memory(loaded, places, repeats, rng, scratch),
     ]
 
@@ -73,21 +70,18 @@ def _time_perception(loaded: LoadedModel, repeats: int, rng: np.random.Generator
     ]
 
 
-def _time_planners(loaded: LoadedModel, repeats: int, rng: np.random.Generator, seed: int, onnx: bool) -> list[Timing]:
-    """One row for each runtime; their plans are made in turn, so that what else runs disturbs all alike."""
+def _time_planner(loaded: LoadedModel, repeats: int, rng: np.random.Generator, seed: int) -> Timing:
     config = PlannerConfig(deadline=NO_DEADLINE, kinematics=Kinematics(loaded.model.spec.drive))
-    imagining = runtimes(loaded, onnx)
-    planners = [LatentPlanner(dynamics, config, seed) for dynamics in imagining.values()]
+    planner = LatentPlanner(on_arrays(loaded.model), config, seed)
     latents = rng.normal(size=(repeats + WARM_UP, 2, loaded.model.spec.latent_dim)).astype(np.float32)
-    scan = _scan(rng)
-    seconds = np.zeros((repeats + WARM_UP, len(planners)))
-    for i, (here, goal) in enumerate(latents):
-        for k, planner in enumerate(planners):
-            began = time.perf_counter()
-            plan = planner.plan(0.2 * i, here, (0.2, 0.0), scan, Target(goal, np.array([1.0, 0.5, 0.0]), True))
-            seconds[i, k] = time.perf_counter() - began
-    size = f"{plan.evaluated} futures of {config.horizon} steps"
-    return [_timing(figure("plan", name), size, seconds[:, k]) for k, name in enumerate(imagining)]
+    scan, pose = _scan(rng), np.array([1.0, 0.5, 0.0])
+
+    def plan(i: int) -> Plan:
+        here, goal = latents[i]
+        return planner.plan(0.2 * i, here, (0.2, 0.0), scan, Target(goal, pose, True))
+
+    size = f"{plan(0).evaluated} futures of {config.horizon} steps"
+    return _timed("plan", size, repeats, plan)
 
 
 def _time_memory(

@@ -8,21 +8,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from ami_ros.commands import STILL, Command
 from ami_ros.geometry import Array
 from ami_ros.robots.derived import simulated_robot
 from ami_ros.robots.description import load_robot
 from ami_ros.simulation.drive import greatest_change
+from ami_ros.world_model.arrays import Floats
 from ami_ros.world_model.spec import ModelSpec
 
 SUBSTEP = 0.05  # of the integration [s]
 
 
-def true_latent(pose: Array, velocity: Command = STILL) -> NDArray[np.float32]:
+def true_latent(pose: Array, velocity: Command = STILL) -> Floats:
     """The latent (6 or 7,) of a pose (3,) in the world's frame: x, y, cos, sin of the yaw, and the velocity."""
     x, y, yaw = pose
     return np.array([x, y, np.cos(yaw), np.sin(yaw), *velocity], dtype=np.float32)
@@ -43,44 +41,44 @@ class TrueDynamics:
         # A car's wheels are taken to be turned at once: its latent does not say how they stand.
         self._tightest = robot.drive.turning_radius if robot.drive.kind == "ackermann" else None
         self._follow = 1 - float(np.exp(-SUBSTEP / robot.simulated.lag))
-        self._most = SUBSTEP * torch.tensor(greatest_change(robot)[: spec.command_dim])
+        self._most = np.array(greatest_change(robot)[: spec.command_dim], np.float32) * SUBSTEP
 
-    def relative_pose(self, first: Tensor, second: Tensor) -> Tensor:
+    def relative_pose(self, first: Floats, second: Floats) -> Floats:
         """See `RelativePose`; exact."""
         c, s = first[..., 2], first[..., 3]
         dx, dy = second[..., 0] - first[..., 0], second[..., 1] - first[..., 1]
         cos = c * second[..., 2] + s * second[..., 3]
         sin = c * second[..., 3] - s * second[..., 2]
-        return torch.stack([c * dx + s * dy, c * dy - s * dx, cos, sin], -1)
+        return np.stack([c * dx + s * dy, c * dy - s * dx, cos, sin], -1)
 
-    def rollout(self, latent: Tensor, commands: Tensor, previous: Tensor) -> tuple[Tensor, Tensor]:
+    def rollout(self, latent: Floats, commands: Floats, previous: Floats) -> tuple[Floats, Floats]:
         """See `Dynamics`: motors that accelerate at most so fast, and follow with a lag."""
-        x, y, yaw = latent[:, 0], latent[:, 1], torch.atan2(latent[:, 3], latent[:, 2])
+        x, y, yaw = latent[:, 0], latent[:, 1], np.arctan2(latent[:, 3], latent[:, 2])
         velocity, wanted = latent[:, 4:], latent[:, 4:]
         latents, motions = [], []
-        for chunk in commands.unbind(1):
+        for chunk in commands.transpose(1, 2, 0, 3):
             x0, y0, yaw0 = x, y, yaw
-            for command in chunk.unbind(1):
+            for command in chunk:
                 for _ in range(round(self.spec.period / SUBSTEP)):
-                    change = torch.maximum(torch.minimum(command - wanted, self._most), -self._most)
+                    change = (command - wanted).clip(-self._most, self._most)
                     wanted = self._steered(wanted + change)
                     velocity = velocity + self._follow * (wanted - velocity)
                     turn = velocity[:, 1] * SUBSTEP
-                    c, s = (yaw + turn / 2).cos(), (yaw + turn / 2).sin()
+                    c, s = np.cos(yaw + turn / 2), np.sin(yaw + turn / 2)
                     x, y = x + velocity[:, 0] * SUBSTEP * c, y + velocity[:, 0] * SUBSTEP * s
                     if self.spec.command_dim == 3:
                         x, y = x - velocity[:, 2] * SUBSTEP * s, y + velocity[:, 2] * SUBSTEP * c
                     yaw = yaw + turn
-            c, s = yaw0.cos(), yaw0.sin()
+            c, s = np.cos(yaw0), np.sin(yaw0)
             moved = [c * (x - x0) + s * (y - y0), c * (y - y0) - s * (x - x0), yaw - yaw0]
-            latents.append(torch.cat([torch.stack([x, y, yaw.cos(), yaw.sin()], -1), velocity], -1))
-            motions.append(torch.stack(moved, -1))
-        return torch.stack(latents, 1), torch.stack(motions, 1)
+            latents.append(np.concatenate([np.stack([x, y, np.cos(yaw), np.sin(yaw)], -1), velocity], -1))
+            motions.append(np.stack(moved, -1))
+        return np.stack(latents, 1), np.stack(motions, 1)
 
-    def _steered(self, velocity: Tensor) -> Tensor:
+    def _steered(self, velocity: Floats) -> Floats:
         """A velocity (batch, 2 or 3), of a car in curves no tighter than it can."""
         if self._tightest is None:
             return velocity
-        linear, angular = velocity.unbind(-1)
-        most = linear.abs() / self._tightest
-        return torch.stack([linear, torch.maximum(torch.minimum(angular, most), -most)], -1)
+        linear, angular = velocity[..., 0], velocity[..., 1]
+        most = np.abs(linear) / self._tightest
+        return np.stack([linear, angular.clip(-most, most)], -1)

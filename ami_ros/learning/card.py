@@ -39,23 +39,20 @@ def write_card(
         threads: used.
         comparisons: on what was held out.
     """
-    inputs = config.spec.inputs
+    spec, inputs = config.spec, config.spec.inputs
     sensors = {
         f"image {inputs.image_size} px": inputs.image_size,
         f"scan of {inputs.scan_beams} beams": inputs.scan_beams,
         "compass heading": inputs.heading,
     }
-    heads = {
-        f"ensemble of {config.spec.ensemble}": config.spec.ensemble,
-        "policy": config.spec.policy,
-    }
+    heads = {f"ensemble of {spec.ensemble}": spec.ensemble, "policy": spec.policy}
     driven = len(recording) * recording.period / 60
     lines = [
         f"# {loaded.name}",
         "",
         f"- encoder id: `{loaded.encoder_id}`",
         f"- made by: `./ami {shlex.join(sys.argv[1:])}`",
-        f"- inputs: {', '.join(name for name, used in sensors.items() if used)}; latent of {config.spec.latent_dim}",
+        f"- inputs: {', '.join(name for name, used in sensors.items() if used)}; latent of {spec.latent_dim}",
         f"- parameters: {count_parameters(loaded.model):,}",
         f"- learned heads: {', '.join(name for name, used in heads.items() if used) or 'none'}",
         f"- data: {len(recording):,} frames in {len(recording.episodes)} episodes, {driven:.0f} min of driving",
@@ -66,11 +63,8 @@ def write_card(
     if rows:
         share = f"{config.held_out:.0%} of each episode, its end"
         lines += ["", f"On what was held out ({share}); before: the model that it started from.", ""]
-        lines += [
-            "| held out | figure | before | after |",
-            "|---|---|---|---|",
-            *(f"| {' | '.join(r)} |" for r in rows),
-        ]
+        lines += ["| held out | figure | before | after |", "|---|---|---|---|"]
+        lines += [f"| {' | '.join(row)} |" for row in rows]
     write_atomically(folder / "card.md", ("\n".join(lines) + "\n").encode())
 
 

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.outlines import REACH, Outline
-from ami_ros.world_model.arrays import ArrayCritic, ArrayPairs, Floats, on_arrays
+from ami_ros.world_model.array_pairs import ArrayPairs
+from ami_ros.world_model.arrays import ArrayCritic, Floats
+from ami_ros.world_model.by_torch import on_arrays
 from ami_ros.world_model.layers import unit
 from ami_ros.world_model.spec import InputSpec
 

@@ -13,7 +13,8 @@ from ami_ros.geometry import Array, compose, from_cos_sin, pose_gap
 from ami_ros.images import decode_image
 from ami_ros.memory.index import Latents, PlaceIndex
 from ami_ros.memory.matching import Hypothesis, Matches, cluster
-from ami_ros.world_model.arrays import ArrayPairs, Floats
+from ami_ros.world_model.array_pairs import ArrayPairs
+from ami_ros.world_model.arrays import Floats
 from ami_ros.world_model.perception import fit_image
 
 KEPT = 2000  # maps of features, of places asked about last: some 20 MB

@@ -27,7 +27,7 @@ from ami_ros.ros.node.process import URGENT, run
 from ami_ros.ros.node.qos import LATCHED
 from ami_ros.ros.node.worker import Worker
 from ami_ros.ros.sensors.camera import CalibratedCamera
-from ami_ros.world_model.arrays import ByTorch
+from ami_ros.world_model.by_torch import ByTorch
 from ami_ros.world_model.inference_loading import LoadedArrays
 from ami_ros.world_model.perception import Perception
 

@@ -30,7 +30,6 @@ from ami_ros.images import MAX_PIXELS
 from ami_ros.planning.codes import Code
 from ami_ros.planning.navigator import Navigator
 from ami_ros.planning.navigator_config import NavigatorConfig
-from ami_ros.planning.precision import Precision
 from ami_ros.planning.types import Percept, State
 from ami_ros.ros.adaptation import TOPIC as ADAPTATION
 from ami_ros.ros.adaptation import FollowedModel
@@ -42,7 +41,7 @@ from ami_ros.ros.goals.route_client import RouteClient
 from ami_ros.ros.messages import conversions
 from ami_ros.ros.messages.goals import Frames, goal_from_message
 from ami_ros.ros.messages.memory import keep_away_from_message, location_from_message
-from ami_ros.ros.models import shared_model
+from ami_ros.ros.models import shared_arrays
 from ami_ros.ros.node.health import STEADY
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.parameters import group, parameter
@@ -50,9 +49,9 @@ from ami_ros.ros.node.process import URGENT, run
 from ami_ros.ros.node.qos import LATCHED, RELIABLE
 from ami_ros.ros.node.worker import Worker
 from ami_ros.ros.planner_topics import PlannerTopics
-from ami_ros.ros.planning_model import planning_dynamics, warm_up
 from ami_ros.ros.sensors.camera import CalibratedCamera
 from ami_ros.ros.sensors.scanner import Scanner
+from ami_ros.ros.warm_up import warm_up
 from ami_ros.scan import Mount
 from ami_ros.world_model.perception import Perception
 
@@ -70,13 +69,6 @@ class PlannerParameters:
     """Parameters of the node."""
 
     model: Path | None = parameter(None, "Folder of the model.")
-    onnx: Path | None = parameter(
-        None, "Folder that ./ami export wrote for the model: search with ONNX Runtime. Empty: with torch."
-    )
-    precision: Precision = parameter(
-        "auto",
-        "Of searches with torch. auto: measured at start, bf16 if it is faster and ranks futures alike.",
-    )
     control_rate: float = parameter(
         10.0, "Of cmd_vel_raw while there is a goal. Larger follows a plan more finely.", "Hz", (1.0, 100.0), True
     )
@@ -111,17 +103,13 @@ class PlannerNode(AmiNode[PlannerParameters]):
 
     def configure(self) -> None:
         config = self.config
-        loaded = shared_model(config.model)
+        loaded = shared_arrays(config.model)
         self._encoder_id, self._spec = loaded.encoder_id, loaded.model.spec
         if loaded.model.pairs is not None:
             loaded.model.pairs.mount = config.camera
         self._followed = FollowedModel(loaded.model, loaded.encoder_id)
         self.perception = Perception(loaded.model)
-        dynamics, why = planning_dynamics(
-            loaded, self._followed.model, config.navigator.planner, config.onnx, config.precision
-        )
-        self.get_logger().info(why)
-        navigator = Navigator(dynamics, config.navigator)
+        navigator = Navigator(self._followed.model, config.navigator)
         warm_up(self.perception, navigator.planner)
         self._scanner = Scanner(self, config.frames.base, config.scanner)
         self._camera = CalibratedCamera(self._spec.inputs, max_pixels=config.max_image_pixels, pairs=loaded.model.pairs)

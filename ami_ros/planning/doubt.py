@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections import deque
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
 from ami_ros.commands import Command, of_width
 from ami_ros.geometry import Array
 from ami_ros.planning.protocols import Dynamics
 from ami_ros.planning.stopwatch import Stopwatch
+from ami_ros.world_model.arrays import Floats
 
 FACTOR = 2.5  # times the usual disagreement
 SECONDS = 0.55  # [s] without a break
@@ -32,14 +31,12 @@ class Doubt:
         self._usual: deque[tuple[float, float]] = deque()  # stamp [s], disagreement
         self._high = Stopwatch()
 
-    def about(self, stamp: float, latent: NDArray[np.float32], chunk: Array, previous: Command) -> bool:
+    def about(self, stamp: float, latent: Floats, chunk: Array, previous: Command) -> bool:
         """Whether the model is unsure of what the commands (chunk, width) do from `latent` (latent_dim,)."""
         if self._disagreement is None:
             return False
-        with torch.inference_mode():
-            start, commands = torch.from_numpy(latent)[None], torch.from_numpy(chunk.astype(np.float32))[None]
-            before = torch.tensor([of_width(previous, self._width)], dtype=torch.float32)
-            return self.unsure(stamp, float(self._disagreement(start, commands, before)))
+        before = np.array([of_width(previous, self._width)], np.float32)
+        return self.unsure(stamp, float(self._disagreement(latent[None], chunk.astype(np.float32)[None], before)[0]))
 
     def unsure(self, stamp: float, disagreement: float) -> bool:
         """Whether the model is unsure at `stamp` [s], with its `disagreement` [latent units] about the step chosen."""

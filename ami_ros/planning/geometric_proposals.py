@@ -7,20 +7,18 @@ best for that robot is nearly right for the true one; the world model only has t
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from ami_ros.geometry import Array, from_cos_sin
 from ami_ros.planning.costs.goal import GoalConfig, PoseGoal
-from ami_ros.planning.imagination import Imagination, integrate
+from ami_ros.planning.imagination import Imagination, integrate, weigh
 from ami_ros.planning.kinematics import Kinematics
 from ami_ros.planning.protocols import Cost, Futures, Problem, Scene, SearchSize, no_proposals
 from ami_ros.planning.solvers.icem import Icem, IcemConfig
 from ami_ros.planning.solvers.search import Incumbent
+from ami_ros.world_model.arrays import Floats
 
 GEOMETRIC = ("smoothness", "pose_goal", "obstacles", "keep_away")  # costs that need no latents
 
@@ -50,7 +48,7 @@ class GeometricProposals:
     def __init__(self, config: GeometricConfig, goal: GoalConfig, seed: int) -> None:
         self.config, self._goal, self._seed = config, goal, seed
 
-    def propose(self, imagination: Imagination, scene: Scene, robot: Kinematics, steps: int, deadline: float) -> Tensor:
+    def propose(self, imagination: Imagination, scene: Scene, robot: Kinematics, steps: int, deadline: float) -> Floats:
         """The best sequences (n, steps, width) to `scene.target`, best first; (0, steps, width) where there are none.
 
         Args:
@@ -61,35 +59,34 @@ class GeometricProposals:
             deadline: on `time.perf_counter` [s].
         """
         config, size = self.config, SearchSize(self.config.samples, self.config.iterations, steps, robot.width)
-        costs = self._costs(imagination, scene) if config.proposals else []
+        costs = self._costs(imagination, scene) if config.proposals else {}
         if not costs:
             return no_proposals(steps, robot.width)
         latent, previous = imagination.latent, imagination.previous
 
-        def evaluate(actions: Tensor) -> Tensor:
+        def evaluate(actions: Floats) -> Floats:
             poses = integrate(displacements(actions, scene.step_duration))
-            futures = Futures(actions, previous, latent, poses, latent)
-            return torch.stack([cost(futures) for cost in costs]).sum(0)
+            return np.asarray(weigh(costs, Futures(actions, previous, latent, poses, latent)).sum(0))
 
         problem = Problem(evaluate, robot, robot.primitives(steps), deadline)
         solver = Icem(size, IcemConfig(), self._seed)
         incumbent = Incumbent(problem, solver.mean)
         elites = solver.iterate(problem, incumbent, config.iterations)
-        return torch.cat([incumbent.actions[None], elites])[: config.proposals]
+        return np.concatenate([incumbent.actions[None], elites])[: config.proposals]
 
-    def _costs(self, imagination: Imagination, scene: Scene) -> list[Cost]:
+    def _costs(self, imagination: Imagination, scene: Scene) -> dict[str, Cost]:
         """What can be said without the model, the goal's place among it; nothing where that is not known."""
         found = {name: cost for name, cost in imagination.costs.items() if name in GEOMETRIC}
         if "pose_goal" not in found:
             pose = _seen(scene, imagination.latent) if self._goal.enabled else None
             goal = PoseGoal.build(self._goal, replace(scene, target=replace(scene.target, pose=pose)))
             if goal is None:
-                return []
+                return {}
             found["pose_goal"] = goal
-        return list(found.values())
+        return found
 
 
-def displacements(actions: Tensor, duration: float) -> Tensor:
+def displacements(actions: Floats, duration: float) -> Floats:
     """Of a robot that at once does what it is told.
 
     Args:
@@ -100,16 +97,16 @@ def displacements(actions: Tensor, duration: float) -> Tensor:
         (batch, steps, 3): x [m], y [m], yaw [rad] in the frame at the start of each step; the chord of an arc.
     """
     yaw = actions[..., 1] * duration
-    chord = duration * torch.sinc(yaw / (2 * math.pi))
-    c, s = chord * (yaw / 2).cos(), chord * (yaw / 2).sin()
+    chord = duration * np.sinc(yaw / (2 * np.pi))
+    c, s = chord * np.cos(yaw / 2), chord * np.sin(yaw / 2)
     ahead = actions[..., 0]
-    aside = actions[..., 2] if actions.shape[-1] == 3 else torch.zeros_like(ahead)
-    return torch.stack([c * ahead - s * aside, s * ahead + c * aside, yaw], -1)
+    aside = actions[..., 2] if actions.shape[-1] == 3 else np.zeros_like(ahead)
+    return np.stack([c * ahead - s * aside, s * ahead + c * aside, yaw], -1)
 
 
-def _seen(scene: Scene, latent: Tensor) -> Array | None:
+def _seen(scene: Scene, latent: Floats) -> Array | None:
     """Where the target's latent was taken, as the relative-pose head sees it (3,); None if that is not finite."""
     if scene.target.latent is None:
         return None
-    pose = from_cos_sin(scene.dynamics.relative_pose(latent, torch.from_numpy(scene.target.latent)).numpy())
+    pose = from_cos_sin(scene.dynamics.relative_pose(latent, scene.target.latent))
     return pose if np.isfinite(pose).all() else None

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
 from ami_ros.geometry import Array, compose, from_cos_sin, pose_gap, relative
 from ami_ros.memory.types import map_to_odom
@@ -18,7 +17,7 @@ from ami_ros.planning.protocols import Dynamics
 from ami_ros.planning.refuted import Refuted
 from ami_ros.planning.route_follower import RouteFollower, pose_in_map
 from ami_ros.planning.types import Goal, Percept
-from ami_ros.world_model.pairs import PairHead
+from ami_ros.world_model.array_pairs import ArrayPairs
 
 ANYWHERE_SIGMA = 0.3  # [m] error of memory's pose of the goal, in a building that the model does not know
 SEARCH_WINDOW = 15.0  # [s] that looks are kept in such a building: longer than a turn on the spot
@@ -61,43 +60,38 @@ class GoalLocator:
 
     def __init__(self, model: Dynamics, goal: Goal) -> None:
         assert goal.latent is not None
-        self.model = model
-        self.latent = torch.from_numpy(goal.latent)
-        self.picture = torch.from_numpy(goal.picture) if goal.picture is not None else None
-        self.pairs: PairHead | None = getattr(model, "pairs", None) if self.picture is not None else None
+        self.model, self.latent, self.picture = model, goal.latent, goal.picture
+        self.pairs: ArrayPairs | None = getattr(model, "pairs", None) if self.picture is not None else None
         self.own = OwnPictures()
-        with torch.inference_mode():
-            self._moved = self.pairs.moved_off(self.picture) if self.pairs and self.picture is not None else None
+        self._moved = self.pairs.moved_off(self.picture) if self.pairs and self.picture is not None else None
 
     def look(self, percept: Percept) -> Seen | None:
         """The goal, seen from this moment alone; None: this moment does not show it, as far as can be told."""
         if self.pairs is not None:
             return self._compare(self.pairs, percept)
-        latent, sighting = torch.from_numpy(percept.latent), self.model.sighting
-        with torch.inference_mode():
-            if sighting is None or self.picture is None or percept.picture is None:
-                return Seen(from_cos_sin(self.model.relative_pose(latent, self.latent).numpy()), None)
-            seen = sighting(latent, torch.from_numpy(percept.picture), self.picture).numpy()
+        sighting = self.model.sighting
+        if sighting is None or self.picture is None or percept.picture is None:
+            return Seen(from_cos_sin(self.model.relative_pose(percept.latent, self.latent)), None)
+        seen = sighting(percept.latent, percept.picture, self.picture)
         return Seen(from_cos_sin(seen), float(np.exp(seen[4])))
 
-    def _compare(self, pairs: PairHead, percept: Percept) -> Seen | None:
+    def _compare(self, pairs: ArrayPairs, percept: Percept) -> Seen | None:
         if self.picture is None or self._moved is None or percept.picture is None:
             return None
         self.own.add(percept)
-        here, there = torch.from_numpy(percept.picture)[None], self.picture[None]
-        with torch.inference_mode():
-            verdict = pairs(here, there, pairs.columns(percept.scan))
-            same = float(verdict.same[0])
-            if same < POSSIBLE:
-                return None
-            pose, error = from_cos_sin(verdict.pose[0].numpy()), float(verdict.error[0])
-            if not np.less((np.hypot(pose[0], pose[1]), abs(pose[2])), ALIGNED).all():
-                return Seen(pose, error, same)
-            aligned = pairs.align(here[0], there[0], verdict.pose[0], percept.scan)
-            difference = aligned.difference(self._moved, self.own.usual(pairs, percept))
+        here, there = percept.picture, self.picture
+        found = pairs.compare(here[None], there[None], pairs.columns(percept.scan))
+        same = float(found.same[0])
+        if same < POSSIBLE:
+            return None
+        pose, error = from_cos_sin(found.pose[0]), float(found.error[0])
+        if not np.less((np.hypot(pose[0], pose[1]), abs(pose[2])), ALIGNED).all():
+            return Seen(pose, error, same)
+        aligned = pairs.align(here, there, found.pose[0], percept.scan)
+        difference = aligned.difference(self._moved, self.own.usual(pairs, percept))
         if difference > EXACT[0]:
             return Seen(pose, error, same, difference, sigma=error)
-        return Seen(aligned.pose.numpy().astype(np.float64), error, same, difference, EXACT[1] * difference * error)
+        return Seen(aligned.pose.astype(np.float64), error, same, difference, EXACT[1] * difference * error)
 
 
 @dataclass(frozen=True)

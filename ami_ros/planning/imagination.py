@@ -6,31 +6,45 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from ami_ros.commands import Command, of_width
+from ami_ros.planning.namespace import Numbers, namespace
 from ami_ros.planning.protocols import Cost, Dynamics, Futures
+from ami_ros.world_model.arrays import Floats
 
 
-def integrate(motions: Tensor) -> Tensor:
+def integrate(motions: Numbers) -> Numbers:
     """Chains displacements (batch, steps, 3), each in the frame at its start, into poses in the first frame."""
+    xp = namespace(motions)
     yaw = motions[..., 2].cumsum(1)
     before = yaw - motions[..., 2]
-    c, s = before.cos(), before.sin()
+    c, s = xp.cos(before), xp.sin(before)
     x = c * motions[..., 0] - s * motions[..., 1]
     y = s * motions[..., 0] + c * motions[..., 1]
-    return torch.stack([x.cumsum(1), y.cumsum(1), yaw], -1)
+    return xp.stack([x.cumsum(1), y.cumsum(1), yaw], -1)
+
+
+def imagine(model: Dynamics, latent: Numbers, actions: Numbers, previous: Numbers) -> Futures:
+    """Rolls actions (batch, steps, width) out from a latent (latent_dim,) and the command before (width,)."""
+    xp, (batch, steps, width) = namespace(actions), actions.shape
+    commands = xp.broadcast_to(actions[:, :, None], (batch, steps, model.spec.chunk, width))
+    start, before = xp.broadcast_to(latent, (batch, len(latent))), xp.broadcast_to(previous, (batch, width))
+    latents, motions = model.rollout(start, commands, before)
+    return Futures(actions, previous, latents, integrate(motions), latent)
+
+
+def weigh(costs: Mapping[str, Cost], futures: Futures) -> Numbers:
+    """What each cost says: (costs, batch)."""
+    return namespace(futures.poses).stack([cost(futures) for cost in costs.values()])
 
 
 @dataclass(frozen=True)
 class Foreseen:
     """One future and what it costs."""
 
-    actions: Tensor  # (steps, width)
-    poses: Tensor  # (steps, 3)
-    terms: Tensor  # (costs,)
+    actions: Floats  # (steps, width)
+    poses: Floats  # (steps, 3)
+    terms: Floats  # (costs,)
 
 
 class Imagination:
@@ -43,44 +57,35 @@ class Imagination:
         costs: by name, at least one.
     """
 
-    def __init__(
-        self, model: Dynamics, latent: NDArray[np.float32], previous: Command, costs: Mapping[str, Cost]
-    ) -> None:
-        self.model, self.costs = model, costs
-        self.latent = torch.from_numpy(latent)
-        self.previous = torch.tensor(of_width(previous, model.spec.command_dim), dtype=torch.float32)
+    def __init__(self, model: Dynamics, latent: Floats, previous: Command, costs: Mapping[str, Cost]) -> None:
+        self.model, self.costs, self.latent = model, costs, latent
+        self.previous = np.array(of_width(previous, model.spec.command_dim), np.float32)
         self._best: Foreseen | None = None
         self._least = float("inf")
 
-    def imagine(self, actions: Tensor) -> Futures:
+    def imagine(self, actions: Floats) -> Futures:
         """Rolls actions (batch, steps, width) out."""
-        batch = len(actions)
-        commands = actions[:, :, None].expand(-1, -1, self.model.spec.chunk, -1)
-        previous = self.previous.expand(batch, -1)
-        latents, motions = self.model.rollout(self.latent.expand(batch, -1), commands, previous)
-        return Futures(actions, self.previous, latents, integrate(motions), self.latent)
+        return imagine(self.model, self.latent, actions, self.previous)
 
-    def weigh(self, futures: Futures) -> Tensor:
-        """What each cost says: (costs, batch)."""
-        return torch.stack([cost(futures) for cost in self.costs.values()])
-
-    def evaluate(self, actions: Tensor) -> Tensor:
+    def evaluate(self, actions: Floats) -> Floats:
         """The sum of all costs (batch,) of actions (batch, steps, width)."""
         futures = self.imagine(actions)
-        terms = self.weigh(futures)
-        self.terms = terms.detach()
+        return self.note(actions, futures.poses, weigh(self.costs, futures))
+
+    def note(self, actions: Floats, poses: Floats, terms: Floats) -> Floats:
+        """The sum (batch,) of costs `terms` (costs, batch) of a batch that was imagined, of which it keeps the best."""
+        self.terms = terms
         # A pose that is not finite touches nothing, so that no other cost would speak against it.
-        cost = torch.where(futures.poses.isfinite().flatten(1).all(1), terms.sum(0), torch.inf)
+        cost: Floats = np.where(np.isfinite(poses).all((1, 2)), terms.sum(0), np.float32(np.inf))
         best = int(cost.argmin())
-        least = float(cost[best].detach())
-        if least < self._least:
-            self._least = least
-            self._best = Foreseen(*(v.detach() for v in (actions[best], futures.poses[best], terms[:, best])))
+        if cost[best] < self._least:
+            self._least = float(cost[best])
+            self._best = Foreseen(actions[best], poses[best], terms[:, best])
         return cost
 
-    def foresee(self, actions: Tensor) -> Foreseen:
+    def foresee(self, actions: Floats) -> Foreseen:
         """What one sequence (steps, width) leads to; the best of all that were evaluated is not imagined again."""
-        if self._best is not None and torch.equal(actions, self._best.actions):
+        if self._best is not None and np.array_equal(actions, self._best.actions):
             return self._best
         futures = self.imagine(actions[None])
-        return Foreseen(actions, futures.poses[0], self.weigh(futures)[:, 0])
+        return Foreseen(actions, futures.poses[0], weigh(self.costs, futures)[:, 0])

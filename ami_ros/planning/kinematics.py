@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from ami_ros.commands import Command, of_width
+from ami_ros.world_model.arrays import Floats
 
 Drive = Literal["differential", "ackermann", "omnidirectional"]
 
@@ -42,19 +42,19 @@ class Kinematics:
         return self.drive != "ackermann"
 
     @property
-    def low(self) -> Tensor:
+    def low(self) -> Floats:
         """Least command (width,)."""
-        return torch.tensor([-self.max_reverse, -self.max_angular, -self.max_lateral][: self.width])
+        return np.array([-self.max_reverse, -self.max_angular, -self.max_lateral][: self.width], np.float32)
 
     @property
-    def high(self) -> Tensor:
+    def high(self) -> Floats:
         """Greatest command (width,)."""
-        return torch.tensor([self.max_linear, self.max_angular, self.max_lateral][: self.width])
+        return np.array([self.max_linear, self.max_angular, self.max_lateral][: self.width], np.float32)
 
     @property
-    def half_range(self) -> Tensor:
+    def half_range(self) -> Floats:
         """Half the range of each command (width,): the unit of a search's noise."""
-        return (self.high - self.low) / 2
+        return np.asarray((self.high - self.low) / 2)
 
     def limited(
         self, linear: float, angular: float, reverse: float = math.inf, lateral: float = math.inf
@@ -69,14 +69,14 @@ class Kinematics:
             max_lateral=min(self.max_lateral, linear, lateral),
         )
 
-    def project(self, commands: Tensor) -> Tensor:
+    def project(self, commands: Floats) -> Floats:
         """Commands (..., width) clipped to what the robot can do; feasible ones stay as they are."""
-        bounded = torch.maximum(torch.minimum(commands, self.high), self.low)
+        bounded = np.asarray(commands.clip(self.low, self.high))
         if self.turns_on_the_spot:
             return bounded
-        linear, angular = bounded.unbind(-1)
-        most = linear.abs() / self.turning_radius
-        return torch.stack([linear, torch.maximum(torch.minimum(angular, most), -most)], -1)
+        linear, angular = bounded[..., 0], bounded[..., 1]
+        most = np.abs(linear) / self.turning_radius
+        return np.stack([linear, angular.clip(-most, most)], -1)
 
     def turn(self, angular: float) -> Command:
         """The command that turns it at `angular` [rad/s], moving as little as it can."""
@@ -86,7 +86,7 @@ class Kinematics:
         linear = min(abs(wanted) * self.turning_radius, self.max_linear)
         return linear, (1 if wanted > 0 else -1) * linear / self.turning_radius
 
-    def primitives(self, steps: int) -> Tensor:
+    def primitives(self, steps: int) -> Floats:
         """Sequences (n, steps, width) that are always candidates: standing, turning either way, driving on, arcs,
         backing up, and for a robot that can, sideways and diagonally."""
         v, w, b = self.max_linear, self.max_angular, self.max_reverse
@@ -97,5 +97,4 @@ class Kinematics:
         if self.width == 3:
             side = self.max_lateral
             sequences += [(0.0, 0.0, side), (0.0, 0.0, -side), (v, 0.0, side), (v, 0.0, -side)]
-        commands = self.project(torch.tensor(sequences, dtype=torch.float32))
-        return commands[:, None].repeat(1, steps, 1)
+        return self.project(np.array(sequences, np.float32))[:, None].repeat(steps, 1)

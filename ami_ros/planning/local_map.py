@@ -6,12 +6,12 @@ from functools import cached_property
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
+from ami_ros.planning.namespace import Numbers, namespace
 from ami_ros.planning.scan_geometry import surfaces
 from ami_ros.scan import Scan
+from ami_ros.world_model.arrays import Floats
 
 
 class LocalMap:
@@ -31,22 +31,24 @@ class LocalMap:
             a, b = (tuple(int(v) for v in np.rint((p + half_size) / resolution - 0.5)) for p in segment)
             cv2.line(free, a, b, 0)
         field = cv2.distanceTransform(free, cv2.DIST_L2, 5) * resolution if (free == 0).any() else free + 8.0
-        self.field = torch.from_numpy(np.ascontiguousarray(field, dtype=np.float32))
+        self.field: Floats = np.ascontiguousarray(field, dtype=np.float32)
 
-    def clearance(self, points: Tensor) -> Tensor:
+    def clearance(self, points: Numbers) -> Numbers:
         """Distance (...,) [m] from points (..., 2) [m] in base_link to the nearest thing seen."""
-        cells = ((points + self.half_size) / self.resolution).long()
-        size = self.field.shape[0]
-        inside = ((cells >= 0) & (cells < size)).all(-1)
-        cells = cells.clamp(0, size - 1)
-        distance = self.field[cells[..., 1], cells[..., 0]]
-        if points.requires_grad:
-            slope = self._slope[cells[..., 1], cells[..., 0]]
-            distance = distance + (slope * (points - points.detach())).sum(-1)
-        return torch.where(inside, distance, torch.full_like(distance, self.half_size))
+        xp, size = namespace(points), len(self.field)
+        with_gradient = getattr(points, "requires_grad", False)
+        still = points.detach() if with_gradient else points
+        at = (still + self.half_size) / self.resolution
+        inside = ((at >= 0) & (at < size)).all(-1)
+        cells = xp.asarray(xp.where(inside[..., None], at, 0.0), dtype=xp.int64)
+        distance = xp.asarray(self.field)[cells[..., 1], cells[..., 0]]
+        if with_gradient:
+            slope = xp.asarray(self._slope)[cells[..., 1], cells[..., 0]]
+            distance = distance + (slope * (points - still)).sum(-1)
+        return xp.where(inside, distance, self.half_size)
 
     @cached_property
-    def _slope(self) -> Tensor:
+    def _slope(self) -> Floats:
         """How the field changes along x and y in each cell (cells, cells, 2): what a look-up has for a gradient."""
-        along_y, along_x = torch.gradient(self.field, spacing=self.resolution)
-        return torch.stack([along_x, along_y], -1)
+        along_y, along_x = np.gradient(self.field, self.resolution)
+        return np.stack([along_x, along_y], -1).astype(np.float32)

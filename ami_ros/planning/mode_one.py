@@ -6,12 +6,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, cast
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from ami_ros.planning.kinematics import Kinematics
 from ami_ros.planning.protocols import Dynamics, Knowing
-from ami_ros.world_model.arrays import accumulated
+from ami_ros.world_model.arrays import Floats, accumulated
 
 Alone = Literal["never", "late", "always"]
 PROBE = 10  # plans of mode 1 in a row, after which a search is tried again
@@ -29,7 +28,7 @@ class ModeOneConfig:
 class Impulse:
     """What the policy would do."""
 
-    actions: Tensor  # (steps, width)
+    actions: Floats  # (steps, width)
     doubt: float  # expected error of the latent after the first step; NaN: the model has no ensemble
 
 
@@ -58,7 +57,7 @@ class ModeOne:
         self.driven = self.driven + 1 if alone else 0
         return alone
 
-    def imagine(self, latent: Tensor, previous: Tensor, goal: Tensor, steps: int, robot: Kinematics) -> Impulse:
+    def imagine(self, latent: Floats, previous: Floats, goal: Floats, steps: int, robot: Kinematics) -> Impulse:
         """What it would do for `steps` steps, each as the mean of its chunk, as far as the robot can.
 
         Args:
@@ -70,14 +69,14 @@ class ModeOne:
         """
         model, spec = cast(Knowing, self.model), self.model.spec
         here, before, goal = latent[None], previous[None], goal[None]
-        actions: list[Tensor] = []
+        actions: list[Floats] = []
         doubt = float("nan")
         for _ in range(steps):
             action = robot.project(model.policy(here, goal).mean(1))
-            chunk = action[:, None, None].expand(1, 1, spec.chunk, -1)
+            chunk = action[:, None, None].repeat(spec.chunk, 2)
             ahead, _ = model.rollout(here, chunk, before)
             if not actions and spec.ensemble:
                 doubt = float(accumulated(model.path_disagreement(here, ahead, chunk, before))[0, 0])
             actions.append(action[0])
             here, before = ahead[:, 0], action
-        return Impulse(torch.stack(actions), doubt)
+        return Impulse(np.stack(actions), doubt)

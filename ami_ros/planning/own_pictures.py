@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections import deque
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from ami_ros.geometry import Array, relative
 from ami_ros.planning.types import Percept
-from ami_ros.world_model.pairs import PairHead
+from ami_ros.world_model.array_pairs import ArrayPairs
+from ami_ros.world_model.layers import Floats
 
 KEPT = 8  # pictures
 STEP = 0.015  # [m] between two of them; a turn by 1 rad counts as TURN [m]
@@ -27,16 +26,16 @@ class OwnPictures:
     """The last pictures of one robot on its way."""
 
     def __init__(self) -> None:
-        self._kept: deque[tuple[Array, Tensor]] = deque(maxlen=KEPT)  # odometry (3,) and code of each
+        self._kept: deque[tuple[Array, Floats]] = deque(maxlen=KEPT)  # odometry (3,) and code of each
 
     def add(self, percept: Percept) -> None:
         """Keeps the picture of a moment, if it is sharp and from another pose than the last."""
         if percept.picture is None or abs(percept.velocity[1]) > STEADY:
             return
         if not self._kept or _far(self._kept[-1][0], percept.odometry) > STEP:
-            self._kept.append((np.asarray(percept.odometry), torch.from_numpy(percept.picture)))
+            self._kept.append((np.asarray(percept.odometry), percept.picture))
 
-    def usual(self, pairs: PairHead, percept: Percept) -> Tensor | None:
+    def usual(self, pairs: ArrayPairs, percept: Percept) -> Floats | None:
         """What the picture of a moment differs by (2,), once aligned, from one that was taken beside it; None: there
         is none."""
         apart = [(_far(odometry, percept.odometry), k) for k, (odometry, _) in enumerate(self._kept)]
@@ -45,8 +44,8 @@ class OwnPictures:
             return None
         odometry, there = self._kept[min(beside)[1]]
         x, y, yaw = relative(percept.odometry, odometry)
-        pose = torch.tensor([x, y, np.cos(yaw), np.sin(yaw)], dtype=torch.float32)
-        return pairs.align(torch.from_numpy(percept.picture), there, pose, percept.scan).off
+        pose = np.array([x, y, np.cos(yaw), np.sin(yaw)], np.float32)
+        return pairs.align(percept.picture, there, pose, percept.scan).off
 
     def forget(self) -> None:
         """Odometry restarted."""

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from ami_ros.commands import Command
 from ami_ros.disc import Disc
 from ami_ros.errors import AmiError
+from ami_ros.extras import importing
 from ami_ros.geometry import Array
 from ami_ros.planning.budget import Budget
 from ami_ros.planning.codes import Code
@@ -26,6 +25,10 @@ from ami_ros.planning.protocols import Dynamics, Problem, Scene, SearchSize, Sol
 from ami_ros.planning.solvers.registry import SolverConfig, make_solver
 from ami_ros.planning.types import Mode
 from ami_ros.scan import Scan
+from ami_ros.world_model.arrays import Floats
+
+if TYPE_CHECKING:
+    from ami_ros.planning.slopes import TorchSlopes
 
 NOWHERE: Array = np.zeros((0, 3))
 
@@ -83,6 +86,7 @@ class LatentPlanner:
         wanted = SearchSize(config.solver.samples, config.solver.iterations, config.horizon, config.kinematics.width)
         self.budget = Budget(wanted, config.deadline)
         self.solver = make_solver(config.solver, wanted, seed)
+        self._tensors: Any = _on_tensors(model, config.solver.name) if self.solver.needs_gradient else None
         self.mode_one = ModeOne(model, config.mode_one)
         self.geometric = GeometricProposals(config.geometric, config.costs.latent_goal, seed)
         self._stamp: float | None = None
@@ -96,10 +100,11 @@ class LatentPlanner:
         else:
             self.solver.reset()
 
+    @np.errstate(over="ignore", invalid="ignore")  # of what is not finite its cost tells
     def plan(
         self,
         stamp: float,
-        latent: NDArray[np.float32],
+        latent: Floats,
         previous: Command,
         scan: Scan | None,
         target: Target,
@@ -132,18 +137,17 @@ class LatentPlanner:
         limited = own.limited(*speed_limit) if speed_limit is not None else own
         # Costs use the robot's own limits: a temporary lower one must not change what is smooth.
         scene = Scene(self.model, own, self.config.disc, target, scan, keep_away)
-        with torch.no_grad() if self.solver.needs_gradient else torch.inference_mode():
-            costs = self.costs.at(scene)
-            if not costs:
-                raise AmiError("planner: no enabled cost applies to this goal; see costs.*", Code.NO_VALID_PLAN)
-            imagination = Imagination(self.model, latent, previous, costs)
-            found, mode = self._found(imagination, limited, scene, experience, began + self.config.deadline)
-            if not np.isfinite(found.cost):
-                self.reset()
-                raise AmiError(
-                    "planner: the world model's predictions are not finite; check its weights", Code.MODEL_FAILURE
-                )
-            plan = self._chosen(found, imagination, began, mode)
+        costs = self.costs.at(scene)
+        if not costs:
+            raise AmiError("planner: no enabled cost applies to this goal; see costs.*", Code.NO_VALID_PLAN)
+        imagination = Imagination(self.model, latent, previous, costs)
+        found, mode = self._found(imagination, limited, scene, experience, began + self.config.deadline)
+        if not np.isfinite(found.cost):
+            self.reset()
+            raise AmiError(
+                "planner: the world model's predictions are not finite; check its weights", Code.MODEL_FAILURE
+            )
+        plan = self._chosen(found, imagination, began, mode)
         if mode is Mode.SEARCHED:
             self.budget.note(plan.evaluated, plan.seconds)
         return plan
@@ -154,33 +158,42 @@ class LatentPlanner:
         """The best commands, and the mode in which they were found."""
         proposals, late, target = self._candidates(robot, experience), self.budget.late, scene.target
         if target.latent is not None and self.mode_one.wanted(late):
-            goal = torch.from_numpy(target.latent)
-            impulse = self.mode_one.imagine(imagination.latent, imagination.previous, goal, proposals.shape[1], robot)
-            standing, moving = imagination.evaluate(torch.stack([torch.zeros_like(impulse.actions), impulse.actions]))
+            steps = proposals.shape[1]
+            impulse = self.mode_one.imagine(imagination.latent, imagination.previous, target.latent, steps, robot)
+            standing, moving = imagination.evaluate(np.stack([np.zeros_like(impulse.actions), impulse.actions]))
             if self.mode_one.may_drive(impulse, late, bool(moving < standing)):
                 return Solution(impulse.actions, float(moving), 2), Mode.IMPULSE
-            proposals = torch.cat([proposals, impulse.actions[None]])
+            proposals = np.concatenate([proposals, impulse.actions[None]])
         geometric = self.geometric.propose(imagination, scene, robot, proposals.shape[1], deadline)
-        proposals = torch.cat([geometric, proposals])
-        return self.solver.solve(Problem(imagination.evaluate, robot, proposals, deadline)), Mode.SEARCHED
+        proposals = np.concatenate([geometric, proposals])
+        problem = Problem(imagination.evaluate, robot, proposals, deadline, self._slopes(imagination, scene))
+        return self.solver.solve(problem), Mode.SEARCHED
 
-    def _candidates(self, robot: Kinematics, experience: Array | None) -> Tensor:
+    def _slopes(self, imagination: Imagination, scene: Scene) -> TorchSlopes | None:
+        """Of the costs of a moment, for a solver that needs them."""
+        if self._tensors is None:
+            return None
+        from ami_ros.planning.slopes import TorchSlopes  # here: robots do without torch
+
+        return TorchSlopes(imagination, self._tensors, self.costs.at(replace(scene, dynamics=self._tensors)))
+
+    def _candidates(self, robot: Kinematics, experience: Array | None) -> Floats:
         """Sequences (n, horizon, width) that need no model: primitives, and what was driven here before."""
         steps = self.budget.size.horizon
         primitives = robot.primitives(steps)
         if experience is None or not len(experience):
             return primitives
-        driven = torch.from_numpy(experience.astype(np.float32))[:, :steps]
-        rest = driven[:, -1:].expand(-1, steps - driven.shape[1], -1)
-        return torch.cat([primitives, torch.cat([driven, rest], 1)])
+        driven = experience[:, :steps].astype(np.float32)
+        rest = driven[:, -1:].repeat(steps - driven.shape[1], 1)
+        return np.concatenate([primitives, np.concatenate([driven, rest], 1)])
 
     def _chosen(self, found: Solution, imagination: Imagination, began: float, mode: Mode) -> Plan:
         others = imagination.terms
         best = imagination.foresee(found.actions)
         shares = cost_shares(list(imagination.costs), best.terms, others)
         return Plan(
-            commands=found.actions.repeat_interleave(self.chunk, 0).numpy().astype(np.float64),
-            poses=best.poses.numpy().astype(np.float64),
+            commands=found.actions.repeat(self.chunk, 0).astype(np.float64),
+            poses=best.poses.astype(np.float64),
             cost=found.cost,
             evaluated=found.evaluated,
             seconds=time.perf_counter() - began,
@@ -197,3 +210,13 @@ def _check_drive(robot: Kinematics, model: Dynamics) -> None:
             f"planner: {has}, but the drive {robot.drive} takes {robot.width}; set kinematics.drive, "
             "or use a model that was trained on such a robot"
         )
+
+
+def _on_tensors(model: Dynamics, solver: str) -> Any:
+    """The model for gradients; raises AmiError if it has none."""
+    with importing("train"):
+        from ami_ros.world_model.on_tensors import on_tensors  # here: robots do without torch
+    tensors = on_tensors(model)
+    if tensors is None:
+        raise AmiError(f"planner: the solver {solver} needs gradients, which only a learned model has; take icem")
+    return tensors

@@ -1,7 +1,7 @@
 """The interfaces of planning: what a world model, a cost and a solver offer. None of them knows the others.
 
 Futures come from a `Dynamics`, are weighed by `Cost`s, and are searched by a `Solver`, which sees neither: it is given
-a `Problem`. All tensors are float32 on the CPU.
+a `Problem`. All arrays are NumPy's, in float32; only where a solver takes gradients do costs see torch's tensors.
 """
 
 from __future__ import annotations
@@ -11,14 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from ami_ros.disc import Disc
 from ami_ros.geometry import Array
 from ami_ros.planning.kinematics import Kinematics
+from ami_ros.planning.namespace import Numbers
 from ami_ros.scan import Scan
+from ami_ros.world_model.arrays import Floats
 from ami_ros.world_model.spec import ModelSpec
 
 
@@ -31,16 +30,16 @@ class Dynamics(Protocol):
         ...
 
     @property
-    def relative_pose(self) -> Callable[[Tensor, Tensor], Tensor]:
+    def relative_pose(self) -> Callable[[Numbers, Numbers], Numbers]:
         """The energy in metres: (..., latent_dim) twice -> (..., 4), see `world_model.heads.RelativePose`."""
         ...
 
     @property
-    def sighting(self) -> Callable[[Tensor, Tensor, Tensor], Tensor] | None:
+    def sighting(self) -> Callable[[Floats, Floats, Floats], Floats] | None:
         """How pictures are compared, see `world_model.sighting.SightingHead`; None: by latents alone."""
         ...
 
-    def rollout(self, latent: Tensor, commands: Tensor, previous: Tensor) -> tuple[Tensor, Tensor]:
+    def rollout(self, latent: Numbers, commands: Numbers, previous: Numbers) -> tuple[Numbers, Numbers]:
         """Imagines, see `world_model.model.WorldModel.rollout`: latents (batch, steps, latent_dim) and displacements
         (batch, steps, 3) [m, m, rad] for commands (batch, steps, chunk, spec.command_dim)."""
         ...
@@ -49,11 +48,11 @@ class Dynamics(Protocol):
 class Knowing(Dynamics, Protocol):
     """Dynamics with learned heads; `spec` tells which it has, and the others raise AmiError. See `WorldModel`."""
 
-    def policy(self, latent: Tensor, goal: Tensor) -> Tensor:
+    def policy(self, latent: Floats, goal: Floats) -> Floats:
         """Mode 1: (..., latent_dim) twice -> (..., chunk, command_dim). Where `spec.policy`."""
         ...
 
-    def path_disagreement(self, latent: Tensor, latents: Tensor, commands: Tensor, previous: Tensor) -> Tensor:
+    def path_disagreement(self, latent: Floats, latents: Floats, commands: Floats, previous: Floats) -> Floats:
         """Of a rollout from `latent`: the error to expect of each step (batch, steps). Where `spec.ensemble`."""
         ...
 
@@ -65,7 +64,7 @@ class Knowing(Dynamics, Protocol):
 class Target:
     """What one search is for; at least one of latent and pose."""
 
-    latent: NDArray[np.float32] | None  # (latent_dim,)
+    latent: Floats | None  # (latent_dim,)
     pose: Array | None  # (3,) in base_link now
     final: bool  # the goal itself: heading counts
 
@@ -89,20 +88,20 @@ class Scene:
 
 @dataclass(frozen=True)
 class Futures:
-    """A batch of imagined futures, seen from where the robot is now."""
+    """A batch of imagined futures, seen from where the robot is now: all of them arrays, or all tensors."""
 
-    commands: Tensor  # (batch, steps, width), see `ami_ros.commands`; held for one model step each
-    previous: Tensor  # (width,) the command in force now
-    latents: Tensor  # (batch, steps, latent_dim) after each step
-    poses: Tensor  # (batch, steps, 3) after each step [m, m, rad] in the base frame of now
-    start: Tensor  # (latent_dim,) of now
+    commands: Numbers  # (batch, steps, width), see `ami_ros.commands`; held for one model step each
+    previous: Numbers  # (width,) the command in force now
+    latents: Numbers  # (batch, steps, latent_dim) after each step
+    poses: Numbers  # (batch, steps, 3) after each step [m, m, rad] in the base frame of now
+    start: Numbers  # (latent_dim,) of now
 
 
 class Cost(Protocol):
     """One term, made anew for each search."""
 
-    def __call__(self, futures: Futures) -> Tensor:
-        """Cost (batch,), in metres of distance to the goal as far as that makes sense."""
+    def __call__(self, futures: Futures) -> Numbers:
+        """Cost (batch,), in metres of distance to the goal as far as that makes sense; see `namespace`."""
         ...
 
 
@@ -119,24 +118,26 @@ class CostPlugin(Protocol):
 
 # Solvers
 
-Evaluate = Callable[[Tensor], Tensor]
+Evaluate = Callable[[Floats], Floats]
+Slopes = Callable[[Floats], tuple[Floats, Floats]]
 
 
 @dataclass(frozen=True)
 class Problem:
     """What a solver is to solve."""
 
-    evaluate: Evaluate  # (batch, steps, width) -> cost (batch,); differentiable where gradients are enabled
+    evaluate: Evaluate  # (batch, steps, width) -> cost (batch,)
     kinematics: Kinematics  # what commands there are
-    proposals: Tensor  # (n, steps, width) candidates to begin with
+    proposals: Floats  # (n, steps, width) candidates to begin with
     deadline: float  # on `time.perf_counter` [s]
+    slopes: Slopes | None = None  # the same, and its gradient (batch, steps, width); for solvers that need it
 
 
 @dataclass(frozen=True)
 class Solution:
     """The best sequence found."""
 
-    actions: Tensor  # (steps, width) that `kinematics` allows
+    actions: Floats  # (steps, width) that `kinematics` allows
     cost: float  # inf if no sequence had a finite one
     evaluated: int  # sequences; one whose gradient was taken as well counts as three
 
@@ -157,7 +158,7 @@ class SearchSize:
 class Solver(Protocol):
     """A search over sequences of commands. Keeps what it found as the start of the next search. Not thread-safe."""
 
-    needs_gradient: bool  # `evaluate` is called with gradients enabled
+    needs_gradient: bool  # whether problems have to have `slopes`
 
     def reset(self) -> None:
         """Forgets the last solution, as when the goal changed."""
@@ -183,6 +184,6 @@ class SolverPlugin(Protocol):
         ...
 
 
-def no_proposals(steps: int, width: int = 2) -> Tensor:
+def no_proposals(steps: int, width: int = 2) -> Floats:
     """Proposals for a solver that gets none."""
-    return torch.zeros(0, steps, width)
+    return np.zeros((0, steps, width), np.float32)

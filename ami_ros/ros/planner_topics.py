@@ -25,7 +25,7 @@ from ami_ros.ros.messages import conversions
 from ami_ros.ros.messages.goals import Frames, path_message, rollout_message
 from ami_ros.ros.messages.markers import rollout_markers
 from ami_ros.ros.node.lifecycle import AmiNode
-from ami_ros.world_model.checkpoint import LoadedModel
+from ami_ros.world_model.inference_loading import LoadedArrays
 
 
 class PlannerTopics:
@@ -38,7 +38,7 @@ class PlannerTopics:
         stamped: commands are TwistStamped, not Twist.
     """
 
-    def __init__(self, node: AmiNode, loaded: LoadedModel, frames: Frames, stamped: bool) -> None:
+    def __init__(self, node: AmiNode, loaded: LoadedArrays, frames: Frames, stamped: bool) -> None:
         self._node, self._loaded, self._frames, self._stamped = node, loaded, frames, stamped
         self._command = node.publisher(TwistStamped if stamped else Twist, "cmd_vel_raw")
         self._state = node.publisher(PlannerState, "~/state")

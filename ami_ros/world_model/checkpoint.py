@@ -14,11 +14,10 @@ from safetensors.torch import save as save_tensors
 
 from ami_ros.config import dump_yaml, from_mapping, parse_yaml, to_mapping
 from ami_ros.errors import AmiError
-from ami_ros.world_model.identity import write_atomically
+from ami_ros.world_model.identity import FORMAT, check_format, write_atomically
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.spec import ModelSpec
 
-FORMAT = 2
 WEIGHTS = "weights.safetensors"
 CONFIG = "config.yaml"
 
@@ -82,9 +81,7 @@ def load_model(folder: Path | str) -> LoadedModel:
         raise AmiError(
             f"model {folder}: {CONFIG} is not readable ({type(error).__name__}); train or copy it again"
         ) from error
-    if version != FORMAT:
-        advice = "update ami_ros" if isinstance(version, int) and version > FORMAT else "train it again"
-        raise AmiError(f"model {folder}: format {version!r} is not the {FORMAT} that this version reads; {advice}")
+    check_format(folder, version)
     spec = from_mapping(ModelSpec, values, f"model {folder}: {CONFIG}")
     content = (folder / WEIGHTS).read_bytes()
     digest = hashlib.sha256(content).hexdigest()

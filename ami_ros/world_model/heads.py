@@ -28,7 +28,7 @@ class RelativePose(nn.Module):
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
         """(..., latent_dim) twice -> (..., 4): x, y [m], cos, sin of the second's yaw in the first's base frame."""
-        out: Tensor = self.layers(torch.cat([first, second], dim=-1))
+        out: Tensor = self.layers(torch.cat(torch.broadcast_tensors(first, second), dim=-1))
         return torch.cat([out[..., :2], functional.normalize(out[..., 2:], dim=-1, eps=1e-6)], dim=-1)
 
 
@@ -45,7 +45,7 @@ class PlacePose(nn.Module):
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
         """As `RelativePose`."""
-        a, b = self.layers(first), self.layers(second)
+        a, b = torch.broadcast_tensors(self.layers(first), self.layers(second))
         ahead = functional.normalize(a[..., 2:], dim=-1, eps=1e-6)
         other = functional.normalize(b[..., 2:], dim=-1, eps=1e-6)
         turned = self._turn_back(ahead, torch.stack([b[..., :2] - a[..., :2], other], dim=-2))

@@ -32,6 +32,16 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise
 
 
+FORMAT = 2  # of model folders
+
+
+def check_format(folder: Path, version: object) -> None:
+    """Raises AmiError if a folder was written in another format than this version of ami_ros reads."""
+    if version != FORMAT:
+        advice = "update ami_ros" if isinstance(version, int) and version > FORMAT else "train it again"
+        raise AmiError(f"model {folder}: format {version!r} is not the {FORMAT} that this version reads; {advice}")
+
+
 @dataclass(frozen=True)
 class ModelIdentity:
     """Who a model is, as far as can be told without loading it."""
@@ -53,6 +63,7 @@ def identify_model(folder: Path) -> ModelIdentity:
             raise AmiError(f"model {folder}: {file.name} is missing; give the folder that ./ami train wrote")
     try:
         values = parse_yaml(config.read_text(encoding="utf-8"))
+        check_format(folder, values["format"])
         name, digest, spec = values["name"], values["sha256"], values["spec"]
         latents = values.get("latents_sha256") or digest  # learned heads do not count for who a model is
         found = hashlib.sha256(weights.read_bytes()).hexdigest()

@@ -6,15 +6,17 @@ this way. The layers have the names of `model.WorldModel`, and a test compares a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ami_ros.world_model.arrays import AS_TRAINED, ArrayCritic, ArrayModel, ArrayPairs, Bytes, Floats
+from ami_ros.world_model.array_pairs import ArrayPairs
+from ami_ros.world_model.arrays import AS_TRAINED, ArrayCritic, ArrayModel, Bytes, Floats
 from ami_ros.world_model.inference_pairs import InferencePairs
+from ami_ros.world_model.inference_predictor import InferencePredictor
 from ami_ros.world_model.layers import (
     Layer,
     batch_norm,
@@ -26,8 +28,8 @@ from ami_ros.world_model.layers import (
     layer_norm,
     linear,
     mlp,
+    mlp_of_two,
     sequence,
-    standardised,
     unit,
     unshuffled,
 )  # fmt: skip
@@ -40,11 +42,20 @@ class InferenceModel(ArrayModel):
     Args:
         spec: of the model.
         weights: by the names of its `state_dict`.
+        drive: what is adapted, see `WorldModel`; None: as trained.
+        colours: likewise.
     """
 
-    def __init__(self, spec: ModelSpec, weights: Mapping[str, NDArray[Any]]) -> None:
-        self.spec, self._weights = spec, weights
-        self._drive, self._colours = np.eye(spec.command_dim, dtype=np.float32), AS_TRAINED.copy()
+    def __init__(
+        self,
+        spec: ModelSpec,
+        weights: Mapping[str, NDArray[Any]],
+        drive: Floats | None = None,
+        colours: Floats | None = None,
+    ) -> None:
+        self.spec, self.weights = spec, weights
+        self._drive = np.eye(spec.command_dim, dtype=np.float32) if drive is None else drive
+        self._colours = AS_TRAINED.copy() if colours is None else colours
         self._scale = np.array(spec.command_maxima, np.float32)
 
     @property
@@ -57,8 +68,8 @@ class InferenceModel(ArrayModel):
 
     def private_copy(self) -> InferenceModel:
         """The same model with `drive` and `colours` of its own."""
-        own = InferenceModel(self.spec, self._weights)
-        own.drive[:], own.colours[:] = self.drive, self.colours
+        own = InferenceModel(self.spec, self.weights, self.drive.copy(), self.colours.copy())
+        own.__dict__["pairs"] = self.pairs  # there is one camera
         return own
 
     # Sensors
@@ -89,24 +100,24 @@ class InferenceModel(ArrayModel):
 
     @cached_property
     def _join(self) -> Layer:
-        w, name = self._weights, "encoder.join"
+        w, name = self.weights, "encoder.join"
         return sequence(linear(w, f"{name}.0"), gelu, linear(w, f"{name}.2"), batch_norm(w, f"{name}.3"))
 
     @cached_property
     def _goals(self) -> Layer:
         own = self.spec.goal_encoder
-        head = sequence(*(linear(self._weights, f"goal_head.{k}") if k % 2 == 0 else gelu for k in range(5)))
+        head = sequence(*(linear(self.weights, f"goal_head.{k}") if k % 2 == 0 else gelu for k in range(5)))
         features = self._pictures("goal_encoder") if own else self._branches[0]
         assert features is not None
         return sequence(features, head)
 
     @cached_property
     def _sights(self) -> Layer:
-        return sequence(self._pictures("sighting.encoder"), linear(self._weights, "sighting.out"))
+        return sequence(self._pictures("sighting.encoder"), linear(self.weights, "sighting.out"))
 
     def _pictures(self, name: str) -> Layer:
         """As `ConvolutionEncoder`."""
-        w, layers = self._weights, []
+        w, layers = self.weights, []
         for k in (1, 4, 7):
             norm = group_norm(w, f"{name}.convolutions.{k + 1}")
             layers += [convolution(w, f"{name}.convolutions.{k}", 2), norm, gelu]
@@ -124,7 +135,7 @@ class InferenceModel(ArrayModel):
 
     def _scans(self, name: str) -> Layer:
         """As `ScanEncoder`."""
-        w, reach = self._weights, self.spec.inputs.scan_range
+        w, reach = self.weights, self.spec.inputs.scan_range
         layers = [layer for k in (0, 2, 4) for layer in (circular_convolution(w, f"{name}.{k}", 2), gelu)]
         last = linear(w, f"{name}.7"), layer_norm(w, f"{name}.8")
 
@@ -136,7 +147,7 @@ class InferenceModel(ArrayModel):
 
     def _headings(self, name: str) -> Layer:
         """As `HeadingEncoder`."""
-        w = self._weights
+        w = self.weights
         layers = linear(w, f"{name}.0"), gelu, linear(w, f"{name}.2"), layer_norm(w, f"{name}.3")
         return sequence(lambda heading: np.stack([np.cos(heading), np.sin(heading)], 1), *layers)
 
@@ -144,25 +155,40 @@ class InferenceModel(ArrayModel):
 
     @cached_property
     def contrast(self) -> ArrayCritic:
-        return _Contrast(self._weights)
+        return _Contrast(self.weights)
 
     @cached_property
     def pairs(self) -> ArrayPairs | None:
-        return InferencePairs(self.spec, self._weights) if self.spec.pair_size else None
+        return InferencePairs(self.spec, self.weights) if self.spec.pair_size else None
 
     def relative_pose(self, first: Floats, second: Floats) -> Floats:
-        first, second = np.broadcast_arrays(first, second)
         if not self.spec.place_pose:
-            out = self._pose(np.concatenate([first, second], -1))
+            out = self._pose(first, second)
             return np.concatenate([out[..., :2], unit(out[..., 2:], 1e-6)], -1)
-        a, b = self._pose(first), self._pose(second)
+        a, b = self._place(first), self._place(second)
         (c, s), (u, v) = (np.moveaxis(unit(pose[..., 2:], 1e-6), -1, 0) for pose in (a, b))
         x, y = np.moveaxis(b[..., :2] - a[..., :2], -1, 0)
         return np.stack([c * x + s * y, c * y - s * x, c * u + s * v, c * v - s * u], -1)
 
     @cached_property
-    def _pose(self) -> Layer:
-        return mlp(self._weights, "relative_pose.layers")
+    def _pose(self) -> Callable[[Floats, Floats], Floats]:
+        return mlp_of_two(self.weights, "relative_pose.layers")
+
+    @cached_property
+    def _place(self) -> Layer:
+        return mlp(self.weights, "relative_pose.layers")
+
+    @cached_property
+    def sighting(self) -> Callable[[Floats, Floats, Floats], Floats] | None:
+        return self._sighted if self.spec.sight_code and self.spec.inputs.image_size else None
+
+    def _sighted(self, latent: Floats, here: Floats, there: Floats) -> Floats:
+        out = self._sighting(np.concatenate([latent, here, there], -1))
+        return np.concatenate([out[..., :2], unit(out[..., 2:4], 1e-6), out[..., 4:].clip(-5.0, 2.0)], -1)
+
+    @cached_property
+    def _sighting(self) -> Layer:
+        return mlp(self.weights, "sighting.head")
 
     # Commands
 
@@ -171,12 +197,8 @@ class InferenceModel(ArrayModel):
         return np.asarray((commands / self._scale) @ self.drive.T)
 
     def rollout(self, latent: Floats, commands: Floats, previous: Floats) -> tuple[Floats, Floats]:
-        latents, motions = [latent], []
-        for chunk, before in zip(*self._steps(commands, previous), strict=True):
-            given = np.concatenate([before, chunk], -1)
-            motions.append(self._motion(np.concatenate([latents[-1], given], -1)))
-            latents.append(self._advance(latents[-1], given))
-        return np.stack(latents[1:], 1), np.stack(motions, 1)
+        chunks, before = self._steps(commands, previous)
+        return self._predictor.rollout(latent, np.concatenate([before, chunks], -1))
 
     def path_disagreement(self, latent: Floats, latents: Floats, commands: Floats, previous: Floats) -> Floats:
         if not self.spec.ensemble:
@@ -194,32 +216,25 @@ class InferenceModel(ArrayModel):
         return chunks.reshape(*chunks.shape[:2], -1), before
 
     @cached_property
-    def _motion(self) -> Layer:
-        return mlp(self._weights, "motion.layers")
+    def _predictor(self) -> InferencePredictor:
+        return InferencePredictor(self.weights, self.spec.predictor_blocks)
+
+    # Learned heads
+
+    def policy(self, latent: Floats, goal: Floats) -> Floats:
+        if not self.spec.policy:
+            raise missing("policy")
+        wanted = np.tanh(self._policy(np.concatenate([latent, goal], -1)))
+        wanted = wanted.reshape(*wanted.shape[:-1], self.spec.chunk, self.spec.command_dim)
+        return np.asarray((wanted @ np.linalg.inv(self.drive).T).clip(-1.0, 1.0) * self._scale)
 
     @cached_property
-    def _predictor(self) -> tuple[Layer, Layer, Layer, list[tuple[Layer, Layer]]]:
-        """How a latent enters, what commands do, how it leaves, and the blocks; see `ResidualPredictor`."""
-        w = self._weights
-
-        def two(name: str) -> Layer:
-            return sequence(linear(w, f"{name}.0"), gelu, linear(w, f"{name}.2"))
-
-        names = [f"predictor.blocks.{k}" for k in range(self.spec.predictor_blocks)]
-        blocks = [(linear(w, f"{name}.modulation"), two(f"{name}.mlp")) for name in names]
-        return linear(w, "predictor.enter"), two("predictor.condition"), linear(w, "predictor.leave"), blocks
-
-    def _advance(self, latent: Floats, given: Floats) -> Floats:
-        enter, condition, leave, blocks = self._predictor
-        x, commands = enter(latent), condition(given)
-        for modulation, layers in blocks:
-            scale, shift, gate = np.split(modulation(commands), 3, -1)
-            x = x + gate * layers(shift + standardised(x, (-1,)) * (1 + scale))
-        return latent + leave(x)
+    def _policy(self) -> Layer:
+        return mlp(self.weights, "heads.policy.layers")
 
     def _expected_error(self, x: Floats) -> Floats:
         """As `Ensemble.expected_error`, of (n, latent, command before and chunk) -> (n,)."""
-        w, name = self._weights, "heads.ensemble"
+        w, name = self.weights, "heads.ensemble"
         for layer in range(3):
             x = (gelu(x) if layer else x) @ w[f"{name}.weights.{layer}"] + w[f"{name}.biases.{layer}"]
         change, squared = x[..., :-1], x[..., -1]

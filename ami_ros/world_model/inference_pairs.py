@@ -1,14 +1,16 @@
-"""`pairs.PairHead` by NumPy, as far as memory and perception need it: pictures become codes, and codes are compared."""
+"""`pairs.PairHead` by NumPy: pictures become codes, and codes are compared."""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ami_ros.camera import CameraMount, Window
-from ami_ros.world_model.arrays import ArrayPairs, Bytes, Compared, Floats
+from ami_ros.world_model.array_pairs import LASER, ArrayPairs, Compared
 from ami_ros.world_model.layers import (
+    Floats,
     Layer,
     Weights,
     convolution,
@@ -30,7 +32,6 @@ from ami_ros.world_model.spec import (
     PAIR_ERRORS,
     PAIR_SHOWN,
     PAIR_SKEW,
-    PAIR_STRIDE,
     PAIR_THUMB,
     ModelSpec,
     relied_on,
@@ -38,7 +39,7 @@ from ami_ros.world_model.spec import (
 
 
 class InferencePairs(ArrayPairs):
-    """Names and formulas are those of `PairHead`; no laser enters.
+    """Names and formulas are those of `PairHead`.
 
     Args:
         spec: of the model.
@@ -46,10 +47,10 @@ class InferencePairs(ArrayPairs):
     """
 
     def __init__(self, spec: ModelSpec, weights: Weights) -> None:
-        self._weights, self.size, self._side = weights, spec.pair_size, spec.pair_size // PAIR_STRIDE
+        self._weights, self.size = weights, spec.pair_size
         self._full = math.tan(spec.inputs.field_of_view / 2) if spec.inputs.field_of_view else 1.0
         self.mount, self.window = CameraMount(), Window.square(self._full)
-        steps = (np.arange(self._side, dtype=np.float32) + 0.5) / self._side * 2 - 1
+        steps = (np.arange(self.side, dtype=np.float32) + 0.5) / self.side * 2 - 1
         self._cells = np.stack(np.meshgrid(steps, steps, indexing="xy"), -1).reshape(-1, 2)  # (cells, 2) across, down
         self._features = self._map("pairs.features.layers")
         self._unseen, self._out = linear(weights, "pairs.unseen"), linear(weights, "pairs.out")
@@ -77,7 +78,7 @@ class InferencePairs(ArrayPairs):
         share = self.window.area / Window.square(self._full).area
         return float(sigmoid(relied_on(self._calibration, share)))
 
-    def code(self, image: Bytes) -> Floats:
+    def code(self, image: NDArray[np.uint8]) -> Floats:
         rows, columns = self.window.pixels(self.tangent, self.size)
         small = pooled(image[..., rows, columns].astype(np.float32), PAIR_THUMB)
         small /= np.maximum(small.mean((-2, -1), keepdims=True), 1.0)
@@ -86,8 +87,8 @@ class InferencePairs(ArrayPairs):
         x = np.concatenate([x, np.broadcast_to(told, (len(x), *told.shape))], -1)
         return np.concatenate([flattened(self._features(x)), small.reshape(len(x), -1)], -1)
 
-    def compare(self, here: Floats, there: Floats) -> Compared:
-        out = self._judge(*(self._cells_of(code) for code in (here, there)))
+    def compare(self, here: Floats, there: Floats, columns: Floats | None = None) -> Compared:
+        out = self._judge(self._cells_of(here), self._cells_of(there), self._laser(columns, len(here)))
         temperature, scale = self._calibration[:2]
         pose = self.mount.of_base(out[:, :4])
         return Compared(pose, np.exp(out[:, 4]) * np.float32(scale), sigmoid(out[:, 5] / np.float32(temperature)))
@@ -97,8 +98,21 @@ class InferencePairs(ArrayPairs):
         count = len(self._cells)
         return code[:, : PAIR_CHANNELS * count].reshape(len(code), PAIR_CHANNELS, count).transpose(0, 2, 1)
 
-    def _judge(self, first: Floats, second: Floats) -> Floats:
-        """As `match` and `judge`, of cells (pairs, cells, channels) -> (pairs, 6)."""
+    def distances(self, code: Floats) -> Floats:
+        return np.asarray(self._plan(self._cells_of(code[None]))[0][0])
+
+    def _laser(self, columns: Floats | None, pairs: int) -> Floats:
+        """(pairs, cells, 2) how near the laser saw something in the column of each cell, and whether there is one."""
+        shape = pairs, self.side, self.side, 2
+        if columns is None:
+            return np.zeros(shape, np.float32).reshape(pairs, -1, 2)
+        known = columns > 0  # not where it is NaN
+        near = np.where(known, 1 / columns.clip(*LASER), 0)
+        seen = np.stack([near, known], -1).astype(np.float32)[:, None]
+        return np.broadcast_to(seen, shape).reshape(pairs, -1, 2)
+
+    def _judge(self, first: Floats, second: Floats, laser: Floats) -> Floats:
+        """As `match` and `judge`, of cells (pairs, cells, channels), and `_laser` of the first -> (pairs, 6)."""
         scores = unit(first) @ unit(second).transpose(0, 2, 1) * np.float32(self._sharp)
         share = softmax(np.concatenate([scores, self._unseen(first)], -1))
         there, visible = share[..., :-1], 1 - share[..., -1]
@@ -111,10 +125,10 @@ class InferencePairs(ArrayPairs):
         warped, seen = there @ second[..., :PAIR_SHOWN], visible[..., None]
         cells = np.broadcast_to(self._cells, at.shape)
         maps = [
-            (at - cells) * seen, at, np.sqrt(spread.sum(-1, keepdims=True)), seen, cells, np.zeros_like(cells),
+            (at - cells) * seen, at, np.sqrt(spread.sum(-1, keepdims=True)), seen, cells, laser,
             own / 4, other / 4, first[..., :PAIR_SHOWN], warped,
         ]  # fmt: skip
-        read = self._read(np.concatenate(maps, -1).reshape(len(first), self._side, self._side, -1))
+        read = self._read(np.concatenate(maps, -1).reshape(len(first), self.side, self.side, -1))
         counted = 4 * np.stack([visible.mean(-1), peak.mean(-1)], -1)
         out = self._out(np.concatenate([read, counted, aligned, residual], -1))
         heading = unit(aligned[:, 2:] + out[:, 2:4], 1e-6)

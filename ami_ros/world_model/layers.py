@@ -6,7 +6,6 @@ layer is made of the weights of torch's layer of that name, and takes (batch, ..
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from functools import reduce
 from typing import Any
@@ -19,6 +18,11 @@ Layer = Callable[[Any], Floats]
 Weights = Mapping[str, NDArray[Any]]
 
 EPS = 1e-5  # torch's, of all normalisations
+FAR = 64.0  # squared, beyond which the distribution is 0 or 1, and the polynomial need not be known
+GELU = (
+    *(0.7978842684287595, 0.036334149061095555, -3.3026660398831654e-05, -5.5273398714037885e-05),
+    *(3.9740723739861575e-06, -1.3378329757635782e-07, 1.8139294580277188e-09),
+)
 
 
 def sequence(*layers: Layer) -> Layer:
@@ -29,13 +33,35 @@ def sequence(*layers: Layer) -> Layer:
 def linear(weights: Weights, name: str) -> Layer:
     """(..., inputs) -> (..., outputs)."""
     matrix, bias = weights[f"{name}.weight"].T, weights[f"{name}.bias"]
-    return lambda x: x @ matrix + bias
+
+    def layer(x: Floats) -> Floats:
+        out = product(x, matrix)
+        out += bias
+        return out
+
+    return layer
+
+
+def product(x: Floats, matrix: Floats) -> Floats:
+    """(..., inputs) times (inputs, outputs): one product, where NumPy makes one for each matrix of a stack."""
+    if x.ndim < 3:
+        return np.asarray(x @ matrix)
+    return np.asarray(x.reshape(-1, x.shape[-1]) @ matrix).reshape(*x.shape[:-1], -1)
 
 
 def mlp(weights: Weights, name: str) -> Layer:
     """As `heads.mlp`."""
     first, second, last = (linear(weights, f"{name}.{k}") for k in (0, 2, 4))
     return sequence(first, gelu, second, gelu, last)
+
+
+def mlp_of_two(weights: Weights, name: str) -> Callable[[Floats, Floats], Floats]:
+    """The same, of two inputs beside each other; each of them may be one for many of the other."""
+    matrix, bias = weights[f"{name}.0.weight"].T, weights[f"{name}.0.bias"]
+    half = len(matrix) // 2
+    second, last = (linear(weights, f"{name}.{k}") for k in (2, 4))
+    rest = sequence(gelu, second, gelu, last)
+    return lambda a, b: rest(product(a, matrix[:half]) + (product(b, matrix[half:]) + bias))
 
 
 def convolution(weights: Weights, name: str, stride: int = 1) -> Layer:
@@ -72,12 +98,20 @@ def circular_convolution(weights: Weights, name: str, stride: int) -> Layer:
 
 
 def gelu(x: Floats) -> Floats:
-    """By the error function, to 1.5e-7 (Abramowitz and Stegun, 7.1.26); that of SciPy would take 35 MB."""
-    z = np.abs(x) * (1 / math.sqrt(2))
-    t = 1 / (1 + 0.3275911 * z)
-    series = (((1.061405429 * t - 1.453152027) * t + 1.421413741) * t - 0.284496736) * t + 0.254829592
-    tail = 0.5 * np.exp(-z * z) * t * series
-    return np.asarray(x * np.where(x > 0, 1 - tail, tail))
+    """x times the normal distribution at x, (1 + tanh(x p(x^2))) / 2, to 6e-7; p is fitted (minimax)."""
+    z = np.square(x)
+    np.minimum(z, FAR, out=z)
+    inner: Floats = np.multiply(z, GELU[-1])
+    for coefficient in GELU[-2:0:-1]:
+        inner += coefficient
+        inner *= z
+    inner += GELU[0]
+    inner *= x
+    np.tanh(inner, out=inner)
+    inner += 1.0
+    inner *= x
+    inner *= 0.5
+    return inner
 
 
 def layer_norm(weights: Weights, name: str) -> Layer:
@@ -106,7 +140,8 @@ def batch_norm(weights: Weights, name: str, eps: float = EPS) -> Layer:
 def standardised(x: Floats, axes: tuple[int, ...]) -> Floats:
     """With mean 0 and deviation 1 over some axes."""
     x = x - x.mean(axes, keepdims=True)
-    return np.asarray(x / np.sqrt(np.square(x).mean(axes, keepdims=True) + EPS))
+    x /= np.sqrt(np.square(x).mean(axes, keepdims=True) + EPS)
+    return x
 
 
 def unit(x: Floats, least: float = 1e-12) -> Floats:

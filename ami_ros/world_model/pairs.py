@@ -10,19 +10,15 @@ of the other; what is left of the error is read from the maps.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ami_ros.camera import CameraMount, Window
-from ami_ros.scan import Scan, ranges_at
-from ami_ros.world_model.alignment import Alignment, align, moved_off
+from ami_ros.world_model.array_pairs import LASER
 from ami_ros.world_model.feature_map import FeatureMap
-from ami_ros.world_model.nearness import NEAREST, nearness_by_laser
 from ami_ros.world_model.picture_rays import compared, picture_rays
 from ami_ros.world_model.spec import PAIR_CHANNELS as CHANNELS
 from ami_ros.world_model.spec import PAIR_ERRORS as LIMITS
@@ -34,7 +30,6 @@ from ami_ros.world_model.spec import ModelSpec, relied_on
 
 WIDTH = 64  # channels of what reads it
 SUMMARY = 7  # numbers that say of a pair what comes of it all
-NEAR = 8.0  # [m] beyond which a laser says no more
 
 
 class Verdict(NamedTuple):
@@ -74,11 +69,6 @@ def thumb(image: Tensor) -> Tensor:
     white balance leave it as it is."""
     small = functional.adaptive_avg_pool2d(image.float(), THUMB)
     return small / small.mean((-2, -1), keepdim=True).clamp(min=1.0)
-
-
-def _small(code: Tensor) -> Tensor:
-    """The small picture (3, THUMB, THUMB) in a code (code,)."""
-    return code[-3 * THUMB**2 :].unflatten(-1, (3, THUMB, THUMB))
 
 
 class PairHead(nn.Module):
@@ -152,42 +142,6 @@ class PairHead(nn.Module):
         small = thumb(image[..., rows, columns])
         return torch.cat([self.features(image, self.rays[0]).flatten(1), small.flatten(1)], -1)
 
-    def align(self, here: Tensor, there: Tensor, pose: Tensor, scan: Scan | None = None) -> Alignment:
-        """Brings two pictures (code,) from some decimetres apart into one place, by how far off that is what they show;
-        see `alignment`. The pose (4,) is that of the verdict; the `scan` of `here`'s moment and the floor tell how far,
-        or else its cells guess.
-
-        Of two places that the map cannot tell apart this can, but only from beside them.
-        """
-        window = self.window.snapped(self.tangent, self.size)
-        known = nearness_by_laser(scan, self.mount, window, THUMB) if scan is not None else None
-        nearness = self._guessed_nearness(here, window) if known is None else torch.from_numpy(known)
-        pose = self.mount.of_camera(pose)
-        guess = torch.cat([pose[:2], torch.atan2(pose[3:], pose[2:3])])
-        found = align(_small(here), _small(there), nearness, guess, window, replace(self.mount, yaw=0.0))
-        x, y, yaw = found.pose
-        in_base = self.mount.of_base(torch.stack([x, y, yaw.cos(), yaw.sin()]))
-        return found._replace(pose=torch.cat([in_base[:2], yaw[None]]))
-
-    def _guessed_nearness(self, code: Tensor, window: Window) -> Tensor:
-        """(THUMB, THUMB) [1/m] of what a `window` of a picture (code,) shows, as its cells guess it."""
-        cells = code[: CHANNELS * self.side**2].unflatten(-1, (CHANNELS, self.side, self.side))
-        distance = self.plan(cells, self.rays[1][0])[0][..., 0].exp()
-        nearness = (1 / distance.clamp(min=NEAREST)).reshape(1, 1, self.side, self.side)
-        at = torch.from_numpy(np.stack(window.rays(THUMB), -1)).float()[None] / self.tangent
-        return functional.grid_sample(nearness, at, padding_mode="border", align_corners=False)[0, 0]
-
-    def moved_off(self, code: Tensor) -> Tensor:
-        """(2,) how much a picture (code,) changes within one or two decimetres; see `alignment.moved_off`."""
-        return moved_off(_small(code), self.window.snapped(self.tangent, self.size))
-
-    def columns(self, scan: Scan | None) -> Tensor | None:
-        """What a laser sees in the directions of the columns of cells (1, side) [m]; None without one."""
-        if scan is None:
-            return None
-        bearings = self.mount.yaw - torch.atan(self.places[0, 0] * self.tangent).numpy().astype(np.float64)
-        return torch.from_numpy(ranges_at(scan, bearings))[None]
-
     def plan(self, features: Tensor, bearings: Tensor) -> tuple[Tensor, Tensor]:
         """What cells show, as points on the floor plan.
 
@@ -220,8 +174,8 @@ class PairHead(nn.Module):
 
         Args:
             found: of `match`.
-            columns: (pairs, side) what `columns` gives of the moment of the first picture, inf where it
-                saw nothing; None: there is no laser.
+            columns: (pairs, side) [m] what a laser sees in the directions of the columns of cells, at the moment of the
+                first picture: inf where it saw nothing, NaN where there is none; None: there is no laser.
 
         Returns:
             (pairs, 6): x, y [m], cos, sin, of the camera; logarithm of the expected error, logit of `same`; not
@@ -284,7 +238,7 @@ class PairHead(nn.Module):
         if columns is None:
             return self.places.new_zeros(pairs, 2, self.side, self.side)
         known = columns > 0  # not where it is NaN
-        near = torch.where(known, 1.0 / columns.clamp(0.3, NEAR), 0.0)
+        near = torch.where(known, 1.0 / columns.clamp(*LASER), 0.0)
         return torch.stack([near, known.float()], 1)[:, :, None].expand(-1, -1, self.side, -1)
 
     def forward(self, here: Tensor, there: Tensor, columns: Tensor | None = None) -> Verdict:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ami_ros.errors import AmiError
 from ami_ros.scan import Scan, ranges_at
-from ami_ros.world_model.arrays import on_arrays
+from ami_ros.world_model.by_torch import on_arrays
 from ami_ros.world_model.spec import Sensors
 
 Image = NDArray[np.uint8]

@@ -133,6 +133,11 @@ class ModelSpec:
         return (self.max_linear, self.max_angular, self.max_lateral)[: self.command_dim]
 
     @property
+    def needs_torch(self) -> bool:
+        """Whether it has an encoder or a predictor of another package: those are torch modules."""
+        return self.predictor != "mlp" or (self.image_encoder != "conv" and self.inputs.image_size > 0)
+
+    @property
     def picture_size(self) -> int:
         """Of the pictures that are compared with goals [px]; 0: none are."""
         return self.pair_size or (self.inputs.image_size if self.sight_code else 0)

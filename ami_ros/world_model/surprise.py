@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ami_ros.world_model.arrays import accumulated, on_arrays
+from ami_ros.world_model.arrays import accumulated
+from ami_ros.world_model.by_torch import on_arrays
 
 # Scales the median absolute deviation to the standard deviation of a normal distribution.
 MAD_TO_SIGMA = 1.4826

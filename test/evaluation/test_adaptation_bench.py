@@ -56,7 +56,7 @@ def test_what_slow_wheels_cost_comes_back_and_the_old_wheels_lose_nothing() -> N
     assert set(seen) == {"choosing goals", "adapting", *(row["phase"] for row in rows)}
     # The median: after the wheels are as they were it takes a second or two to go back, and one goal takes ten.
     off = {row["phase"]: row["motion_error_m"] for row in rows}
-    assert off["adapted"] < 0.6 * off["dropped"] and off["old_setting"] < 1.5 * off["before"]
+    assert off["adapted"] < 0.6 * off["dropped"] and off["old_setting"] < off["before"] + 0.1 * off["dropped"]
     found = figures(rows[:1], "before")
     assert found["before_n"] == 1 and found["before_rate"] == 1.0 and found["before_late_rate"] == 1.0
 

@@ -9,7 +9,6 @@ from typing import cast
 
 import numpy as np
 import pytest
-import torch
 
 from ami_ros.agent.agent import AgentConfig
 from ami_ros.errors import AmiError
@@ -40,16 +39,16 @@ def test_it_predicts_where_the_robot_will_be(commands: list[tuple[float, float]]
     robot.reset(np.array([2.0, 2.0, 0.4]))
     robot.step((0.1, 0.2), 1.0)
     truth = robot.ground_truth()
-    chunks = torch.tensor(commands).reshape(1, -1, SPEC.chunk, 2)
-    latents, motions = TrueDynamics(SPEC).rollout(
-        torch.from_numpy(true_latent(truth.pose, truth.velocity))[None], chunks, torch.zeros(1, 2)
-    )
+    latent, still = true_latent(truth.pose, truth.velocity)[None], np.zeros((1, 2), np.float32)
+    chunks = np.array(commands, np.float32).reshape(1, -1, SPEC.chunk, 2)
+    latents, motions = TrueDynamics(SPEC).rollout(latent, chunks, still)
+    assert latents.dtype == motions.dtype == np.float32
     pose = truth.pose
     for step, command in enumerate(commands):
         robot.step(command, SPEC.period)
         if (step + 1) % SPEC.chunk == 0:
             k = step // SPEC.chunk
-            pose = compose(pose, motions[0, k].numpy())
+            pose = compose(pose, motions[0, k])
             there = robot.ground_truth().pose
             assert np.abs(relative(there, pose)).max() < 0.03
             np.testing.assert_allclose(latents[0, k, :2], there[:2], atol=0.03)
@@ -57,7 +56,7 @@ def test_it_predicts_where_the_robot_will_be(commands: list[tuple[float, float]]
 
 def test_its_energy_is_the_true_relative_pose() -> None:
     a, b = np.array([1.0, 2.0, 0.7]), np.array([0.5, 2.5, -2.0])
-    x, y, c, s = TrueDynamics(SPEC).relative_pose(*(torch.from_numpy(true_latent(p)) for p in (a, b))).tolist()
+    x, y, c, s = TrueDynamics(SPEC).relative_pose(true_latent(a), true_latent(b)).tolist()
     np.testing.assert_allclose([x, y, np.arctan2(s, c)], relative(a, b), atol=1e-5)
 
 
@@ -100,11 +99,11 @@ def test_it_predicts_a_robot_that_drives_sideways(make: Callable[..., Robot]) ->
     robot.reset(np.array([2.0, 2.0, 0.4]))
     robot.step((0.1, 0.2, -0.2), 1.0)
     truth, sides = robot.ground_truth(), (0.0, 0.0, 0.3)
-    latent = torch.from_numpy(true_latent(truth.pose, truth.velocity))[None]
-    commands = torch.tensor([sides] * 3 + [(0.2, 0.8, -0.3)] * 3).reshape(1, -1, spec.chunk, 3)
-    _, motions = TrueDynamics(spec).rollout(latent, commands, torch.zeros(1, 3))
+    latent = true_latent(truth.pose, truth.velocity)[None]
+    commands = np.array([sides] * 3 + [(0.2, 0.8, -0.3)] * 3, np.float32).reshape(1, -1, spec.chunk, 3)
+    _, motions = TrueDynamics(spec).rollout(latent, commands, np.zeros((1, 3), np.float32))
     pose = truth.pose
-    for chunk, motion in zip(commands[0].tolist(), motions[0].numpy(), strict=True):
+    for chunk, motion in zip(commands[0].tolist(), motions[0], strict=True):
         for command in chunk:
             robot.step(tuple(command), spec.period)
         pose = compose(pose, motion)
@@ -118,10 +117,10 @@ def test_it_predicts_a_car(make: Callable[..., Robot]) -> None:
     robot.reset(np.array([2.0, 2.0, 0.4]))
     robot.step((0.2, 0.4), 1.0)
     truth = robot.ground_truth()
-    latent = torch.from_numpy(true_latent(truth.pose, truth.velocity))[None]
-    commands = torch.tensor([(0.3, 0.5)] * 3 + [(0.3, 2.0)] * 3).reshape(1, -1, spec.chunk, 2)
-    poses, _ = TrueDynamics(spec).rollout(latent, commands, torch.zeros(1, 2))
-    for chunk, pose in zip(commands[0].tolist(), poses[0].numpy(), strict=True):
+    latent = true_latent(truth.pose, truth.velocity)[None]
+    commands = np.array([(0.3, 0.5)] * 3 + [(0.3, 2.0)] * 3, np.float32).reshape(1, -1, spec.chunk, 2)
+    poses, _ = TrueDynamics(spec).rollout(latent, commands, np.zeros((1, 2), np.float32))
+    for chunk, pose in zip(commands[0].tolist(), poses[0], strict=True):
         for command in chunk:
             robot.step(tuple(command), spec.period)
         x, y, yaw = relative(robot.ground_truth().pose, np.array([*pose[:2], np.arctan2(pose[3], pose[2])]))

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
+from ami_ros.planning.namespace import Numbers, namespace
 from ami_ros.world_model.heads import Contrast, RelativePose
 from ami_ros.world_model.model import AS_TRAINED, WorldModel
 from ami_ros.world_model.spec import InputSpec, ModelSpec, Sensors
@@ -38,12 +39,12 @@ class ExactRelativePose(RelativePose):
     def __init__(self) -> None:
         nn.Module.__init__(self)
 
-    def forward(self, first: Tensor, second: Tensor) -> Tensor:
+    def forward(self, first: Numbers, second: Numbers) -> Numbers:
         c, s = first[..., 2], first[..., 3]
         dx, dy = second[..., 0] - first[..., 0], second[..., 1] - first[..., 1]
         cos = c * second[..., 2] + s * second[..., 3]
         sin = c * second[..., 3] - s * second[..., 2]
-        return torch.stack([c * dx + s * dy, c * dy - s * dx, cos, sin], -1)
+        return namespace(first).stack([c * dx + s * dy, c * dy - s * dx, cos, sin], -1)
 
 
 class ExactContrast(Contrast):
@@ -62,6 +63,11 @@ class ExactContrast(Contrast):
 
     def keys(self, latent: Tensor) -> Tensor:
         return self.queries(latent)
+
+
+def _like(buffer: Tensor, values: Numbers) -> Numbers:
+    """A buffer of a model as an array or a tensor, as `values` are."""
+    return buffer.detach().numpy() if isinstance(values, np.ndarray) else buffer
 
 
 class ExactModel(WorldModel):
@@ -90,27 +96,32 @@ class ExactModel(WorldModel):
     def encode_goal(self, image: Tensor) -> Tensor:
         return self.encode(Sensors(image=image))
 
-    def step(self, latent: Tensor, chunk: Tensor, previous: Tensor) -> tuple[Tensor, Tensor]:
-        chunk = self.executed(chunk) * self.command_scale
+    def executed(self, commands: Numbers) -> Numbers:
+        scale, drive = self.command_scale, self.drive
+        return (commands / _like(scale, commands)) @ _like(drive, commands).T
+
+    def step(self, latent: Numbers, chunk: Numbers, previous: Numbers) -> tuple[Numbers, Numbers]:
+        xp = namespace(latent)
+        chunk = self.executed(chunk) * _like(self.command_scale, chunk)
         turns = chunk[..., 1] * self.spec.period
         middle = turns.cumsum(1) - turns / 2
         lengths = chunk[..., 0] * self.spec.period
-        x, y, yaw = (lengths * middle.cos()).sum(1), (lengths * middle.sin()).sum(1), turns.sum(1)
+        x, y, yaw = (lengths * xp.cos(middle)).sum(1), (lengths * xp.sin(middle)).sum(1), turns.sum(1)
         if self.spec.command_dim == 3:
             aside = chunk[..., 2] * self.spec.period
-            x, y = x - (aside * middle.sin()).sum(1), y + (aside * middle.cos()).sum(1)
+            x, y = x - (aside * xp.sin(middle)).sum(1), y + (aside * xp.cos(middle)).sum(1)
         c, s = latent[:, 2], latent[:, 3]
         moved = [latent[:, 0] + c * x - s * y, latent[:, 1] + s * x + c * y]
-        turned = [c * yaw.cos() - s * yaw.sin(), s * yaw.cos() + c * yaw.sin()]
-        return torch.stack([*moved, *turned], -1), torch.stack([x, y, yaw], -1)
+        turned = [c * xp.cos(yaw) - s * xp.sin(yaw), s * xp.cos(yaw) + c * xp.sin(yaw)]
+        return xp.stack([*moved, *turned], -1), xp.stack([x, y, yaw], -1)
 
-    def rollout(self, latent: Tensor, commands: Tensor, previous: Tensor) -> tuple[Tensor, Tensor]:
-        latents, motions = [], []
-        for chunk in commands.unbind(1):
-            latent, motion = self.step(latent, chunk, previous)
+    def rollout(self, latent: Numbers, commands: Numbers, previous: Numbers) -> tuple[Numbers, Numbers]:
+        latents, motions, xp = [], [], namespace(latent)
+        for step in range(commands.shape[1]):
+            latent, motion = self.step(latent, commands[:, step], previous)
             latents.append(latent)
             motions.append(motion)
-        return torch.stack(latents, 1), torch.stack(motions, 1)
+        return xp.stack(latents, 1), xp.stack(motions, 1)
 
 
 class KnowingModel(ExactModel):
@@ -121,12 +132,12 @@ class KnowingModel(ExactModel):
         self.spec = replace(SPEC, policy=True, ensemble=2)
         self.doubt = doubt
 
-    def policy(self, latent: Tensor, goal: Tensor) -> Tensor:
-        x, y, cos, sin = self.relative_pose(latent, goal).unbind(-1)
-        far = torch.sqrt(x**2 + y**2)
-        turn = torch.where(far < 0.1, torch.atan2(sin, cos), torch.atan2(y, x)).clamp(-1.2, 1.2)
-        ahead = torch.where((far < 0.1) | (turn.abs() > 0.5), 0.0, far.clamp(max=0.4))
-        return torch.stack([ahead, turn], -1)[..., None, :].expand(*latent.shape[:-1], self.spec.chunk, 2)
+    def policy(self, latent: Numbers, goal: Numbers) -> Numbers:
+        x, y, cos, sin = np.moveaxis(self.relative_pose(latent, goal), -1, 0)
+        far = np.hypot(x, y)
+        turn = np.where(far < 0.1, np.arctan2(sin, cos), np.arctan2(y, x)).clip(-1.2, 1.2)
+        ahead = np.where((far < 0.1) | (np.abs(turn) > 0.5), np.float32(0.0), far.clip(None, 0.4))
+        return np.stack([ahead, turn], -1)[..., None, :].repeat(self.spec.chunk, -2)
 
-    def path_disagreement(self, latent: Tensor, latents: Tensor, commands: Tensor, previous: Tensor) -> Tensor:
-        return self.doubt + latents[..., 1].square()
+    def path_disagreement(self, latent: Numbers, latents: Numbers, commands: Numbers, previous: Numbers) -> Numbers:
+        return self.doubt + namespace(latents).square(latents[..., 1])

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ami_ros.world_model.array_pairs import ArrayPairs
 from ami_ros.world_model.arrays import ArrayModel
 from ami_ros.world_model.spec import ModelSpec, Sensors
 
@@ -51,10 +52,20 @@ def answers(model: ArrayModel) -> dict[str, Any]:
     if spec.picture_size:
         found["picture"] = model.encode_picture(pictures(spec.picture_size, rng))
     if model.pairs is not None:
-        codes = found["picture"]
-        found |= model.pairs.compare(codes, np.concatenate([codes[:2], codes[3:], codes[2:3]]))._asdict()
-        found["threshold"] = np.array(model.pairs.threshold)
+        found |= of_pairs(model.pairs, found["picture"], rng)
     return found
+
+
+def of_pairs(pairs: ArrayPairs, codes: np.ndarray, rng: np.random.Generator) -> dict[str, Any]:
+    """Of pictures' codes: with a laser and without one, and aligned."""
+    others = np.concatenate([codes[:2], codes[3:], codes[2:3]])
+    columns = rng.uniform(0.1, 12, (COUNT, pairs.side)).astype(np.float32)
+    columns[:, 0], columns[:, 1] = np.inf, np.nan
+    with_laser = pairs.compare(codes, others, columns)._asdict()
+    found = pairs.compare(codes, others)._asdict() | {f"{name} by laser": value for name, value in with_laser.items()}
+    aligned = pairs.align(codes[0], codes[0], np.array([0.03, -0.02, 1.0, 0.0], np.float32))
+    found |= {"aligned": aligned.pose, "off": aligned.off, "moved": pairs.moved_off(codes[0])}
+    return found | {"distances": pairs.distances(codes[0]), "threshold": np.array(pairs.threshold)}
 
 
 def assert_alike(found: ArrayModel, wanted: ArrayModel) -> None:

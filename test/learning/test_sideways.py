@@ -29,6 +29,7 @@ from ami_ros.planning.planner import LatentPlanner, PlannerConfig
 from ami_ros.planning.protocols import Target
 from ami_ros.simulation.exploration import Explorer
 from ami_ros.simulation.loopback import Loopback
+from ami_ros.world_model.by_torch import on_arrays
 from ami_ros.world_model.checkpoint import LoadedModel, load_model, save_model
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.spec import ModelSpec
@@ -143,7 +144,8 @@ def test_the_planner_drives_sideways_with_what_was_learned(trained: LoadedModel,
     sensors = WindowSampler(wide, trained.model.spec, WindowConfig()).sensors(np.array([50]))
     with torch.inference_mode():
         latent = trained.model.encode(sensors)[0].numpy()
-    planner = LatentPlanner(trained.model, PlannerConfig(deadline=60.0, kinematics=Kinematics("omnidirectional")))
+    config = PlannerConfig(deadline=60.0, kinematics=Kinematics("omnidirectional"))
+    planner = LatentPlanner(on_arrays(trained.model), config)
     for side in (0.8, -0.8):
         planner.reset()
         plan = planner.plan(0.0, latent, (0.0, 0.0), None, Target(None, np.array([0.0, side, 0.0]), True))

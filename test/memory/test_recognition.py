@@ -23,7 +23,7 @@ from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
 from ami_ros.memory.recognition import Recogniser
 from ami_ros.memory.store import Store
 from ami_ros.memory.types import GoalQuery, SearchState
-from ami_ros.world_model.arrays import on_arrays
+from ami_ros.world_model.by_torch import on_arrays
 from ami_ros.world_model.pairs import Verdict
 from harness.exact_model import ExactModel, latent_of
 

@@ -30,7 +30,9 @@ from ami_ros.ros import models
 from ami_ros.ros.messages.conversions import pose_from_message
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.qos import RELIABLE, SENSOR
-from ami_ros.world_model.checkpoint import LoadedModel
+from ami_ros.world_model.by_torch import on_arrays
+from ami_ros.world_model.checkpoint import LoadedModel, load_model
+from ami_ros.world_model.inference_loading import LoadedArrays
 from harness.exact_model import IMAGE_SIZE, ExactModel
 from harness.ros import RosPeer
 
@@ -154,10 +156,21 @@ class Stack:
         self.client.destroy()
 
 
+def stand_for(folder: Path, model: ExactModel, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder, empty, that nodes of this process take for that of `model`."""
+    empty = folder.with_name(f"{folder.name}_exact")
+    empty.mkdir(exist_ok=True)
+    exact = LoadedModel(model, "exact", "0" * 64)
+    arrays = LoadedArrays(on_arrays(model), exact.encoder_id, exact.sha256, 0)
+    loaded = {models._load_arrays: arrays, load_model: exact}
+    for load, found in loaded.items():
+        monkeypatch.setitem(models._loaded, (load, empty.resolve()), ([], found))
+    return empty
+
+
 @pytest.fixture
 def stack(ros: RosPeer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     """See `Stack`."""
-    monkeypatch.setitem(models._loaded, tmp_path.resolve(), LoadedModel(ExactModel(), "exact", "0" * 64))
-    stack = Stack(ros, tmp_path)
+    stack = Stack(ros, stand_for(tmp_path, ExactModel(), monkeypatch))
     yield stack
     stack.close()

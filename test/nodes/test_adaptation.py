@@ -30,7 +30,6 @@ from ami_ros.ros.node.qos import LATCHED, RELIABLE
 from ami_ros.scan import Scan
 from ami_ros.world_model.checkpoint import save_model
 from ami_ros.world_model.model import WorldModel
-from ami_ros.world_model.onnx_runtime import export_onnx
 from ami_ros.world_model.perception import Perception
 from ami_ros.world_model.spec import InputSpec, ModelSpec
 from harness.ros import RosPeer
@@ -140,7 +139,7 @@ def test_world_model_learns_the_planner_follows_and_the_service_decides(
     ros.spin_once(0.1)
     planner._followed.refresh()
     followed = planner._followed.model.drive
-    assert torch.dist(followed, SLOW) < torch.dist(followed, torch.eye(2))
+    assert np.linalg.norm(followed - SLOW.numpy()) < np.linalg.norm(followed - np.eye(2))
     assert torch.equal(robot.loaded.model.drive, torch.eye(2))  # whoever else shares the model
     lines = [json.loads(line) for line in journal.read_text().splitlines()]
     assert len(lines) == frozen.num_steps + frozen.num_rolled_back and lines[-1]["in_use"]
@@ -163,29 +162,14 @@ def test_what_was_kept_is_used_from_the_start_and_what_is_foreign_refused(
     node = start(ros, WorldModelNode, folder, **learning(file=str(tmp_path / "kept")))
     ros.spin_until(lambda: planner._followed._pending, what="what was kept")
     planner._followed.refresh()
-    assert torch.equal(planner._followed.model.drive, SLOW)
+    assert np.array_equal(planner._followed.model.drive, SLOW.numpy())
     foreign = Adaptation(encoder_id="other@0", tensors=pack({"drive": 2 * SLOW.numpy()}, "other@0"))
     publisher = ros.node.create_publisher(Adaptation, "adaptation", LATCHED)
     publisher.publish(foreign)
     ros.spin_until(lambda: planner.health.count("adaptation"), what="refusal")
     planner._followed.refresh()
-    assert torch.equal(planner._followed.model.drive, SLOW)
+    assert np.array_equal(planner._followed.model.drive, SLOW.numpy())
     node.stop()
-    planner.stop()
-
-
-def test_a_planner_by_onnx_runtime_follows_too(ros: RosPeer, folder: Path) -> None:
-    pytest.importorskip("onnxruntime", reason="needs the extra onnx")
-    loaded = shared_model(folder)
-    export_onnx(loaded, folder / "onnx")
-    planner = start(ros, PlannerNode, folder, onnx=str(folder / "onnx"), **{"navigator.planner.solver.samples": 16})
-    moment = torch.ones(1, 8), torch.full((1, 2, 1, 2), 0.3), torch.zeros(1, 2)
-    before = planner.navigator.model.rollout(*moment)[1]
-    planner._followed.take({"drive": SLOW.numpy()})
-    planner._followed.refresh()
-    after = planner.navigator.model.rollout(*moment)[1]
-    torch.testing.assert_close(after, planner._followed.model.rollout(*moment)[1], atol=1e-4, rtol=0)
-    assert torch.dist(before, after) > 1e-3
     planner.stop()
 
 

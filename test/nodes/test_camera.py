@@ -19,6 +19,7 @@ from ami_ros.images import encode_png
 from ami_ros.nodes.perception import PerceptionNode
 from ami_ros.ros.messages.conversions import compressed_message, header_at, image_to_message
 from ami_ros.ros.node.qos import SENSOR
+from ami_ros.world_model.by_torch import on_arrays
 from ami_ros.world_model.checkpoint import load_model, save_model
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.perception import Perception
@@ -90,14 +91,15 @@ def test_the_latent_is_that_of_the_picture_which_the_models_camera_would_take(
 def test_of_a_narrow_camera_the_middle_is_compared_by_where_it_sits(ros: RosPeer, tmp_path: Path) -> None:
     robot, told = Robot(ros, tmp_path, False, narrowest=0.3, z=0.2, pitch=0.1), info(220.0)
     camera = camera_of(told)
-    assert camera is not None and robot.model.pairs is not None
+    pairs = on_arrays(robot.model).pairs
+    assert camera is not None and pairs is not None
     rectifier, perception = Rectifier(camera, FIELD, 0.3), Perception(robot.model)
     codes = list[Any]()
     for mount in (CameraMount(), CameraMount(z=0.2, pitch=0.1)):
-        robot.model.pairs.mount, robot.model.pairs.window = mount, rectifier.window
+        pairs.mount, pairs.window = mount, rectifier.window
         codes.append(perception.encode_picture(rectifier(PICTURE)))
     level, wanted = codes
-    assert robot.model.pairs.share < 0.9 and not np.allclose(level, wanted, atol=1e-3)
+    assert pairs.share < 0.9 and not np.allclose(level, wanted, atol=1e-3)
     robot.show(told, lambda: robot.latents and _alike(robot.latents[-1].picture, wanted), "that code")
 
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from action_msgs.msg import GoalStatus
 from geometry_msgs.msg import PoseStamped
 
 from ami_interfaces.action import NavigateToGoal
 from ami_interfaces.msg import NavigationGoal, PlannerState
 from ami_ros.planning.types import Decision, Percept
+from ami_ros.world_model.arrays import Floats
 
 Result = NavigateToGoal.Result
 
@@ -39,13 +39,13 @@ def assert_alive(stack: Any) -> None:
 def test_model_that_predicts_nan_never_reaches_the_wheels(driving: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     model = driving.nodes["planner"].navigator.model
 
-    def nan_step(
-        latent: torch.Tensor, chunk: torch.Tensor, previous: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        return torch.full_like(latent, torch.nan), torch.full((len(latent), 3), torch.nan)
+    def nan_rollout(latent: Floats, commands: Floats, previous: Floats) -> tuple[Floats, Floats]:
+        batch, steps = commands.shape[:2]
+        latents, motions = (np.full((batch, steps, n), np.nan, np.float32) for n in (latent.shape[1], 3))
+        return latents, motions
 
     with monkeypatch.context() as patch:
-        patch.setattr(model, "step", nan_step)
+        patch.setattr(model, "rollout", nan_rollout)
         status, result = driving.result(driving.handle)
     assert (status, result.error_code) == (GoalStatus.STATUS_ABORTED, Result.MODEL_FAILURE)
     sent = [(m.twist.linear.x, m.twist.angular.z) for m in driving.commands + driving.planned]

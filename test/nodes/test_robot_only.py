@@ -26,7 +26,7 @@ LEAN: dict[str, set[str]] = {
     "perception": {"scipy", "torch"},
     "world_model": {"scipy", "torch"},
     "memory": {"torch"},
-    "planner": {"scipy"},
+    "planner": {"scipy", "torch"},
 }
 REFUSAL = """
 import sys

@@ -13,12 +13,10 @@ from geometry_msgs.msg import Twist, TwistStamped
 
 from ami_interfaces.msg import Latent, Rollout
 from ami_interfaces.srv import Predict
-from ami_ros.ros import models
 from ami_ros.ros.node.qos import RELIABLE, SENSOR
-from ami_ros.world_model.checkpoint import LoadedModel
 from harness.exact_model import OMNIDIRECTIONAL, ExactModel
 
-from .conftest import SLOW
+from .conftest import SLOW, stand_for
 
 START = (2.0, 1.3, 0.0)
 DRIVE = {
@@ -32,8 +30,7 @@ GATE = {"gate__max_lateral": 0.4}
 @pytest.fixture
 def sideways(stack: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A stack whose robot and model take three numbers; the gate is still to be started."""
-    loaded = LoadedModel(ExactModel(OMNIDIRECTIONAL), "exact", "0" * 64)
-    monkeypatch.setitem(models._loaded, tmp_path.resolve(), loaded)
+    stand_for(tmp_path, ExactModel(OMNIDIRECTIONAL), monkeypatch)
     stack.robot = {"robot": "ami_bot_omnidirectional", "start_pose": list(START), "real_time_factor": SLOW}
     stack.add("safety", **GATE)
     return stack

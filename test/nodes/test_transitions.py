@@ -59,7 +59,7 @@ def test_hundreds_of_transitions_in_any_order_are_made_or_refused_and_nothing_le
 ) -> None:
     values: dict[str, Any] = {"autostart": False}
     if name not in ("safety", "mission"):
-        values["model"] = str(tmp_path)
+        values["model"] = str(stack.model)
     node = NODES[name](context=ros.context, parameter_overrides=[Parameter(k, value=v) for k, v in values.items()])
     ros.add(node)
     manager, rng, state = Manager(ros, name), random.Random(name), "unconfigured"

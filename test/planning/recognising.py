@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from ami_ros.errors import AmiError
+from ami_ros.geometry import from_cos_sin
 from ami_ros.memory.codes import Code as MemoryCode
 from ami_ros.planning.navigator import Navigator
 from ami_ros.planning.types import Decision, Goal
 from ami_ros.scan import Scan
 from ami_ros.world_model.alignment import GRAIN, Alignment
-from ami_ros.world_model.pairs import Verdict
+from ami_ros.world_model.array_pairs import Compared
+from ami_ros.world_model.arrays import Floats
 from harness.exact_model import ExactModel, latent_of
 
 from .conftest import robot_at
@@ -44,20 +45,19 @@ class Pairs:
     def columns(self, scan: Any) -> None:
         return None
 
-    def align(self, here: Tensor, there: Tensor, pose: Tensor, scan: Scan | None = None) -> Alignment:
-        x, y, c, s = pose.unbind(-1)
-        of_goal = torch.equal(there, torch.from_numpy(latent_of(GOAL)))  # not of two of the robot's own
-        difference = self.difference + self.difference_per_metre * float(pose[..., :2].norm())
-        off = torch.tensor([difference * GRAIN[0] if of_goal else 0.0, 0.0])
-        return Alignment(torch.stack([x, y, torch.atan2(s, c)]), off)
+    def align(self, here: Floats, there: Floats, pose: Floats, scan: Scan | None = None) -> Alignment:
+        of_goal = np.array_equal(there, latent_of(GOAL))  # not of two of the robot's own
+        difference = self.difference + self.difference_per_metre * float(np.hypot(*pose[:2]))
+        off = np.array([difference * GRAIN[0] if of_goal else 0.0, 0.0], np.float32)
+        return Alignment(from_cos_sin(pose).astype(np.float32), off)
 
-    def moved_off(self, code: Tensor) -> Tensor:
-        return torch.zeros(2)
+    def moved_off(self, code: Floats) -> Floats:
+        return np.zeros(2, np.float32)
 
-    def __call__(self, here: Tensor, there: Tensor, columns: Tensor | None) -> Verdict:
+    def compare(self, here: Floats, there: Floats, columns: Floats | None = None) -> Compared:
         pose = self._pose(here, there)
-        near = pose[..., :2].norm(dim=-1) < 1.5
-        return Verdict(pose, torch.full_like(near, self.error, dtype=torch.float32), self.same * near.float())
+        near = np.hypot(pose[:, 0], pose[:, 1]) < 1.5
+        return Compared(pose, np.full(len(pose), self.error, np.float32), np.asarray(self.same * near, np.float32))
 
 
 class Seeing(Course):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from torch import Tensor
 
 from ami_ros.planning.doubt import SECONDS, WARM_UP, Doubt
+from ami_ros.planning.namespace import Numbers
 from harness.exact_model import SPEC, ExactModel, latent_of
 
 
@@ -38,8 +38,8 @@ class Unsure(ExactModel):
         super().__init__()
         self.spec = replace(SPEC, ensemble=2)
 
-    def disagreement(self, latent: Tensor, chunk: Tensor, previous: Tensor) -> Tensor:
-        return 0.1 + chunk[..., 1].abs().mean(-1)
+    def disagreement(self, latent: Numbers, chunk: Numbers, previous: Numbers) -> Numbers:
+        return 0.1 + abs(chunk[..., 1]).mean(-1)
 
 
 def test_it_asks_the_model_about_the_commands_and_one_without_such_heads_has_no_doubts() -> None:

@@ -7,24 +7,23 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
-from torch import Tensor
 
 from ami_ros.geometry import Array, compose
 from ami_ros.planning.costs.registry import Costs
 from ami_ros.planning.geometric_proposals import GeometricConfig, GeometricProposals, displacements
-from ami_ros.planning.imagination import Imagination, integrate
+from ami_ros.planning.imagination import Imagination, imagine
 from ami_ros.planning.kinematics import Kinematics
 from ami_ros.planning.planner import LatentPlanner, PlannerConfig
 from ami_ros.planning.protocols import Scene, SearchSize, Target
 from ami_ros.planning.solvers.registry import SolverConfig
 from ami_ros.scan import Scan
+from ami_ros.world_model.arrays import Floats
 from harness.exact_model import OMNIDIRECTIONAL, ExactModel, latent_of
 
 from .conftest import NOTHING, scan_of_points
 
 STEPS = 7
-ORIGIN = torch.from_numpy(latent_of([0.0, 0.0, 0.0]))
+ORIGIN = latent_of([0.0, 0.0, 0.0])
 PLANNER = PlannerConfig()
 
 
@@ -36,20 +35,18 @@ def proposed(
     robot: Kinematics | None = None,
     config: GeometricConfig | None = None,
     planner: PlannerConfig = PLANNER,
-) -> Tensor:
+) -> Floats:
     robot = robot or Kinematics()
     target = Target(None if latent is None else latent.astype(np.float32), goal, True)
     scene = Scene(model, robot, planner.disc, target, scan)
-    imagination = Imagination(model, ORIGIN.numpy(), (0.0, 0.0), Costs(planner.costs).at(scene))
+    imagination = Imagination(model, ORIGIN, (0.0, 0.0), Costs(planner.costs).at(scene))
     geometric = GeometricProposals(config or planner.geometric, planner.costs.latent_goal, seed=0)
     return geometric.propose(imagination, scene, robot, STEPS, math.inf)
 
 
-def led_to(model: ExactModel, actions: Tensor) -> np.ndarray:
+def led_to(model: ExactModel, actions: Floats) -> Floats:
     """The poses (n, steps, 3) that the model expects."""
-    commands = actions[:, :, None].expand(-1, -1, model.spec.chunk, -1)
-    motions = model.rollout(ORIGIN.expand(len(actions), -1), commands, torch.zeros(len(actions), actions.shape[-1]))[1]
-    return integrate(motions).numpy()
+    return np.asarray(imagine(model, ORIGIN, actions, np.zeros(actions.shape[-1], np.float32)).poses)
 
 
 @pytest.mark.parametrize("command", [(0.4, 0.0, 0.0), (0.3, 1.2, 0.0), (0.0, -1.0, 0.0), (0.2, 0.8, 0.3)])
@@ -57,7 +54,7 @@ def test_displacements_are_chords_of_the_arcs_that_were_commanded(command: tuple
     pose, part = np.zeros(3), np.array([command[0], command[2], command[1]]) * 0.6 / 1000
     for _ in range(1000):
         pose = compose(pose, part)
-    found = displacements(torch.tensor(command)[None, None], 0.6)[0, 0].numpy()
+    found = displacements(np.array([[command]], np.float32), 0.6)[0, 0]
     np.testing.assert_allclose(found, pose, atol=1e-3)
 
 
@@ -70,7 +67,7 @@ def test_the_best_one_ends_at_the_goal(model: ExactModel, goal: list[float]) -> 
 
 def test_a_goal_that_only_a_latent_tells_is_seen_by_the_models_own_head(model: ExactModel) -> None:
     goal = np.array([0.9, 0.3, 0.4])
-    torch.testing.assert_close(proposed(model, None, latent_of(goal)), proposed(model, goal), atol=0.02, rtol=0)
+    np.testing.assert_allclose(proposed(model, None, latent_of(goal)), proposed(model, goal), atol=0.02)
 
 
 def test_it_keeps_off_what_the_scan_sees(model: ExactModel) -> None:
@@ -96,7 +93,8 @@ def test_there_is_none_where_it_is_switched_off_or_the_goal_cannot_be_seen(model
     goal = np.array([1.0, 0.0, 0.0])
     assert proposed(model, goal, config=GeometricConfig(proposals=0)).shape == (0, STEPS, 2)
     assert proposed(model, None, np.full(4, np.nan)).shape == (0, STEPS, 2)
-    assert proposed(model, goal, config=GeometricConfig(proposals=3)).shape == (3, STEPS, 2)
+    three = proposed(model, goal, config=GeometricConfig(proposals=3))
+    assert three.shape == (3, STEPS, 2) and three.dtype == np.float32
 
 
 @pytest.mark.parametrize("wrong", [{"proposals": -1}, {"samples": 1}, {"iterations": 0}])
@@ -109,13 +107,14 @@ def test_costs_of_latents_have_no_say_in_it(model: ExactModel) -> None:
     costs = PLANNER.costs
     learned = replace(costs, latent_distance=replace(costs.latent_distance, enabled=True))
     goal = np.array([1.0, 0.2, 0.0])
-    assert torch.equal(proposed(model, goal), proposed(model, goal, planner=replace(PLANNER, costs=learned)))
+    with_learned = proposed(model, goal, planner=replace(PLANNER, costs=learned))
+    np.testing.assert_array_equal(with_learned, proposed(model, goal))
 
 
 def test_a_search_that_begins_with_it_has_a_better_plan_of_as_many_imagined_futures(model: ExactModel) -> None:
     target = Target(latent_of([0.9, -0.5, -1.2]), None, True)
     small = replace(PLANNER, deadline=60.0, solver=SolverConfig(samples=24, iterations=1, adapt=False))
     planners = [LatentPlanner(model, replace(small, geometric=GeometricConfig(proposals=n))) for n in (0, 4)]
-    without, begun = (p.plan(0.0, ORIGIN.numpy(), (0.0, 0.0), NOTHING, target) for p in planners)
+    without, begun = (p.plan(0.0, ORIGIN, (0.0, 0.0), NOTHING, target) for p in planners)
     assert begun.evaluated == without.evaluated == SearchSize(24, 1, STEPS).samples
     assert begun.cost < without.cost - 0.1

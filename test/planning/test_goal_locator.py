@@ -6,12 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
-from torch import Tensor
 
 from ami_ros.geometry import relative
 from ami_ros.planning.goal_belief import GoalLocator, Seen
 from ami_ros.planning.types import Goal, Percept
+from ami_ros.world_model.arrays import Floats
 from harness.exact_model import ExactModel, latent_of
 
 from .conftest import percept_of, robot_at
@@ -29,8 +28,8 @@ class Pictures(ExactModel):
         super().__init__()
         self.sighting = self.compare  # type: ignore[assignment]
 
-    def compare(self, latent: Tensor, here: Tensor, there: Tensor) -> Tensor:
-        return torch.cat([self.relative_pose(here, there), torch.tensor([-3.0])])
+    def compare(self, latent: Floats, here: Floats, there: Floats) -> Floats:
+        return np.append(self.relative_pose(here, there), np.float32(-3.0))
 
 
 def test_pictures_are_compared_where_there_are_two() -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from ami_ros.disc import Disc
 from ami_ros.planning.costs.registry import Costs, CostsConfig
-from ami_ros.planning.imagination import Imagination
+from ami_ros.planning.imagination import Imagination, imagine
 from ami_ros.planning.kinematics import Kinematics
+from ami_ros.planning.namespace import Numbers
 from ami_ros.planning.planner import LatentPlanner
 from ami_ros.planning.protocols import Scene, Target
 from ami_ros.planning.solvers.registry import BUILT_IN, SolverConfig
@@ -30,7 +31,7 @@ class Counting(ExactModel):
         super().__init__()
         self.batches: list[int] = []
 
-    def rollout(self, latent: Tensor, commands: Tensor, previous: Tensor) -> tuple[Tensor, Tensor]:
+    def rollout(self, latent: Numbers, commands: Numbers, previous: Numbers) -> tuple[Numbers, Numbers]:
         self.batches.append(len(latent))
         return super().rollout(latent, commands, previous)
 
@@ -43,26 +44,34 @@ def imagination(model: ExactModel) -> Imagination:
 def test_the_best_is_remembered_and_others_are_imagined() -> None:
     model = Counting()
     asked, fresh = imagination(model), imagination(model)
-    batches = [torch.rand(8, 4, 2) * 0.4 for _ in range(3)]
-    costs = torch.stack([asked.evaluate(batch) for batch in batches])
-    best = torch.stack(batches).flatten(0, 1)[int(costs.flatten().argmin())]
-    other = batches[0][int(costs[0].argmax())]
+    batches = np.random.default_rng(0).uniform(0.0, 0.4, (3, 8, 4, 2)).astype(np.float32)
+    costs = np.stack([asked.evaluate(batch) for batch in batches])
+    best, other = batches.reshape(24, 4, 2)[costs.argmin()], batches[0][costs[0].argmax()]
     model.batches.clear()
     found = asked.foresee(best)
     assert not model.batches
     for actions in (best, other):
         again, wanted = asked.foresee(actions), fresh.foresee(actions)
-        torch.testing.assert_close(again.poses, wanted.poses, atol=1e-6, rtol=0)
-        torch.testing.assert_close(again.terms, wanted.terms, atol=1e-6, rtol=0)
-    assert float(found.terms.sum()) == pytest.approx(float(costs.min()))
+        np.testing.assert_allclose(again.poses, wanted.poses, atol=1e-6)
+        np.testing.assert_allclose(again.terms, wanted.terms, atol=1e-6)
+    assert float(found.terms.sum()) == pytest.approx(costs.min())
 
 
 def test_what_is_not_finite_is_never_remembered() -> None:
     asked = imagination(ExactModel())
-    actions = torch.full((3, 4, 2), 0.2)
-    actions[0] = torch.nan
-    asked.evaluate(actions)
-    assert asked.foresee(actions[1]).poses.isfinite().all()
+    actions = np.full((3, 4, 2), 0.2, np.float32)
+    actions[0] = np.nan
+    assert asked.evaluate(actions)[0] == np.inf
+    assert np.isfinite(asked.foresee(actions[1]).poses).all()
+
+
+def test_tensors_lead_to_the_same_futures() -> None:
+    model, rng = ExactModel(), np.random.default_rng(0)
+    actions, before = rng.uniform(-1.0, 1.0, (6, 4, 2)).astype(np.float32), np.array([0.1, 0.3], np.float32)
+    found = imagine(model, *(torch.from_numpy(values) for values in (HERE, actions, before)))
+    for name, values in vars(imagine(model, HERE, actions, before)).items():
+        np.testing.assert_allclose(getattr(found, name).numpy(), values, atol=1e-6, err_msg=name)
+        assert values.dtype == np.float32, name
 
 
 @pytest.mark.parametrize("name", sorted(BUILT_IN))

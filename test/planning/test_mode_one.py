@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 from ami_ros.planning.budget import ENOUGH
 from ami_ros.planning.geometric_proposals import GeometricConfig
@@ -15,6 +14,7 @@ from ami_ros.planning.mode_one import PROBE, ModeOne, ModeOneConfig
 from ami_ros.planning.planner import LatentPlanner, Plan
 from ami_ros.planning.protocols import Target
 from ami_ros.planning.types import Mode
+from ami_ros.world_model.arrays import Floats
 from harness.exact_model import ExactModel, KnowingModel, latent_of, pose_of
 
 from .conftest import NOTHING, UNHURRIED, robot_at
@@ -36,14 +36,20 @@ def make_late(planner: LatentPlanner) -> None:
         planner.budget.note(1, 10 * planner.config.deadline)
 
 
+def end_of(model: ExactModel, actions: Floats) -> Floats:
+    """The latent to which actions (steps, 2) lead from `ORIGIN`."""
+    chunks = actions[None, :, None].repeat(model.spec.chunk, 2)
+    latents: Floats = model.rollout(ORIGIN[None], chunks, np.zeros((1, 2), np.float32))[0]
+    return latents[0, -1]
+
+
 def test_the_policy_is_rolled_out_through_the_model_within_the_limits_of_the_robot() -> None:
     model, slow = KnowingModel(), Kinematics(max_linear=0.2)
     mode_one = ModeOne(model, ModeOneConfig())
-    goal = torch.from_numpy(latent_of([0.6, 0.0, 0.0]))
-    impulse = mode_one.imagine(torch.from_numpy(ORIGIN), torch.zeros(2), goal, 6, slow)
-    assert impulse.actions.shape == (6, 2) and float(impulse.actions[:, 0].max()) == pytest.approx(0.2)
-    chunks = impulse.actions[None, :, None].expand(1, -1, model.spec.chunk, 2)
-    end = pose_of(model.rollout(torch.from_numpy(ORIGIN)[None], chunks, torch.zeros(1, 2))[0][0, -1])
+    impulse = mode_one.imagine(ORIGIN, np.zeros(2, np.float32), latent_of([0.6, 0.0, 0.0]), 6, slow)
+    assert impulse.actions.shape == (6, 2) and impulse.actions.dtype == np.float32
+    assert impulse.actions[:, 0].max() == pytest.approx(0.2)
+    end = pose_of(end_of(model, impulse.actions))
     assert np.hypot(end[0] - 0.6, end[1]) < 0.11, "each answer is for where the one before led to"
 
 
@@ -96,8 +102,7 @@ def test_what_was_driven_here_before_is_a_candidate() -> None:
     planner = LatentPlanner(ExactModel(), replace(UNHURRIED, solver=solver, geometric=GeometricConfig(proposals=0)))
     model = ExactModel()
     curve = np.array([[0.35, 1.2]] * 3 + [[0.35, -1.0]] * 4)
-    chunks = torch.from_numpy(curve.astype(np.float32))[None, :, None].expand(1, -1, model.spec.chunk, 2)
-    end = model.rollout(torch.from_numpy(ORIGIN)[None], chunks, torch.zeros(1, 2))[0][0, -1].numpy()
+    end = end_of(model, curve.astype(np.float32))
     plain = plan_of(planner, 0.0, Target(end, None, True))
     planner.reset()
     helped = planner.plan(0.2, ORIGIN, (0.0, 0.0), NOTHING, Target(end, None, True), experience=curve[None])

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
-from torch import Tensor
 
 from ami_ros.geometry import compose, relative
 from ami_ros.planning.codes import Code
+from ami_ros.planning.namespace import Numbers
 from ami_ros.planning.navigator import Navigator
 from ami_ros.planning.types import Goal, State
 from harness.exact_model import ExactModel, latent_of
@@ -109,9 +108,9 @@ def test_a_new_goal_replaces_the_old_one(flat: Course) -> None:
 class Diverged(ExactModel):
     """A model whose predictions are not numbers."""
 
-    def step(self, latent: Tensor, chunk: Tensor, previous: Tensor) -> tuple[Tensor, Tensor]:
+    def step(self, latent: Numbers, chunk: Numbers, previous: Numbers) -> tuple[Numbers, Numbers]:
         latents, motions = super().step(latent, chunk, previous)
-        return latents * torch.nan, motions
+        return latents * np.nan, motions
 
 
 def test_a_broken_model_is_a_coded_failure() -> None:

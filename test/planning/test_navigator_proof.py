@@ -6,15 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
-from torch import Tensor
 
 from ami_ros.planning.codes import Code
 from ami_ros.planning.goal_finder import Look
 from ami_ros.planning.goal_search import SPOTS
 from ami_ros.planning.stop_rule import Arrival, StopRule
 from ami_ros.planning.types import Goal
-from ami_ros.world_model.pairs import Verdict
+from ami_ros.world_model.array_pairs import Compared
+from ami_ros.world_model.arrays import Floats
 from harness.exact_model import latent_of
 
 from .course import GOAL, assert_at, route_to
@@ -164,9 +163,9 @@ class Mirage(Pairs):
 
     error = 0.5
 
-    def __call__(self, here: Tensor, there: Tensor, columns: Tensor | None) -> Verdict:
-        pose = torch.tensor([[0.7, 0.0, 1.0, 0.0]])
-        return Verdict(pose, torch.full((1,), self.error), torch.full((1,), 0.95))
+    def compare(self, here: Floats, there: Floats, columns: Floats | None = None) -> Compared:
+        pose = np.array([[0.7, 0.0, 1.0, 0.0]], np.float32)
+        return Compared(pose, np.full(1, self.error, np.float32), np.full(1, 0.95, np.float32))
 
 
 def test_what_stays_as_far_off_as_it_was_is_not_followed_for_long() -> None:

@@ -6,13 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from ami_ros.planning.own_pictures import OwnPictures
 from ami_ros.planning.types import Percept
 from ami_ros.scan import Scan
 from ami_ros.world_model.alignment import Alignment
+from ami_ros.world_model.arrays import Floats
 
 from .conftest import percept_of, robot_at
 
@@ -21,11 +20,11 @@ class Pairs:
     """Remembers what it was asked."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[Tensor, Tensor, Tensor]] = []
+        self.asked: list[tuple[Floats, Floats, Floats]] = []
 
-    def align(self, here: Tensor, there: Tensor, pose: Tensor, scan: Scan | None = None) -> Alignment:
+    def align(self, here: Floats, there: Floats, pose: Floats, scan: Scan | None = None) -> Alignment:
         self.asked.append((here, there, pose))
-        return Alignment(pose[:3], torch.tensor([0.1, 0.2]))
+        return Alignment(pose[:3], np.array([0.1, 0.2], np.float32))
 
 
 def moment(x: float, yaw: float = 0.0, turning: float = 0.0) -> Percept:
@@ -36,7 +35,7 @@ def moment(x: float, yaw: float = 0.0, turning: float = 0.0) -> Percept:
     )  # fmt: skip
 
 
-def usual(own: OwnPictures, here: Percept) -> tuple[Tensor | None, list[Any]]:
+def usual(own: OwnPictures, here: Percept) -> tuple[Floats | None, list[Any]]:
     pairs = Pairs()
     return own.usual(pairs, here), pairs.asked  # type: ignore[arg-type]
 
@@ -46,7 +45,7 @@ def test_the_picture_from_some_centimetres_beside_is_the_one_that_is_compared() 
     for x in (0.0, 0.02, 0.04, 0.06, 0.08, 0.1):
         own.add(moment(x))
     found, asked = usual(own, moment(0.1))
-    assert found is not None and found.tolist() == torch.tensor([0.1, 0.2]).tolist()
+    assert found is not None and found.tolist() == np.array([0.1, 0.2], np.float32).tolist()
     ((here, there, pose),) = asked
     assert here.item() == np.float32(0.1) and there.item() == np.float32(0.06)
     assert np.allclose(pose, [-0.04, 0.0, 1.0, 0.0], atol=1e-6)

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from torch import Tensor
 
 from ami_ros.config import from_mapping
 from ami_ros.errors import AmiError
+from ami_ros.evaluation.true_dynamics import TrueDynamics, true_latent
 from ami_ros.geometry import Array, compose, relative, wrap
 from ami_ros.planning.codes import Code
+from ami_ros.planning.costs.registry import BUILT_IN as COSTS
+from ami_ros.planning.costs.registry import Costs
 from ami_ros.planning.costs.statistics import deciding
-from ami_ros.planning.imagination import integrate
+from ami_ros.planning.imagination import Imagination, integrate
 from ami_ros.planning.kinematics import Kinematics
+from ami_ros.planning.namespace import Numbers, namespace
 from ami_ros.planning.planner import LatentPlanner, PlannerConfig
-from ami_ros.planning.protocols import SearchSize, Target
+from ami_ros.planning.protocols import Futures, SearchSize, Target
 from ami_ros.planning.solvers.registry import BUILT_IN, SolverConfig
+from ami_ros.planning.types import Mode
+from ami_ros.share import share
 from ami_ros.simulation.loopback import Loopback
+from ami_ros.world_model.arrays import Floats
+from ami_ros.world_model.inference import InferenceModel
+from ami_ros.world_model.inference_loading import load_inference
 from harness.exact_model import ExactModel, latent_of
 
 from .conftest import NOTHING, PERIOD, UNHURRIED, robot_at, room_with_box
@@ -135,8 +144,11 @@ def test_replanning_goes_on_from_the_last_plan(model: ExactModel) -> None:
     first = brief.plan(0.0, ORIGIN, (0.0, 0.0), None, AHEAD).cost
     costs = [brief.plan(0.0, ORIGIN, (0.0, 0.0), None, AHEAD).cost for _ in range(8)]
     assert costs[-1] < first and costs == sorted(costs, reverse=True)
-    brief.reset()
-    assert brief.plan(0.0, ORIGIN, (0.0, 0.0), None, AHEAD).cost > costs[-1]
+    fresh = []
+    for _ in range(5):  # one of them may be lucky
+        brief.reset()
+        fresh.append(brief.plan(0.0, ORIGIN, (0.0, 0.0), None, AHEAD).cost)
+    assert np.median(fresh) > costs[-1]
 
 
 class Broken(ExactModel):
@@ -146,17 +158,18 @@ class Broken(ExactModel):
         super().__init__()
         self.part, self.value = part, value
 
-    def step(self, latent: Tensor, chunk: Tensor, previous: Tensor) -> tuple[Tensor, Tensor]:
+    def step(self, latent: Numbers, chunk: Numbers, previous: Numbers) -> tuple[Numbers, Numbers]:
         latents, motions = super().step(latent, chunk, previous)
-        broken = torch.full_like(latents if self.part == "latents" else motions, self.value)
+        broken = namespace(latents).full_like(latents if self.part == "latents" else motions, self.value)
         return (broken, motions) if self.part == "latents" else (latents, broken)
 
 
 @pytest.mark.parametrize("part", ["latents", "motions"])
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("by", ["latent", "both"])
-def test_a_model_that_gives_no_finite_future_is_a_coded_failure(part: str, value: float, by: str) -> None:
-    planner = LatentPlanner(Broken(part, value), UNHURRIED)
+@pytest.mark.parametrize("name", sorted(BUILT_IN))
+def test_a_model_that_gives_no_finite_future_is_a_coded_failure(part: str, value: float, by: str, name: str) -> None:
+    planner = LatentPlanner(Broken(part, value), replace(UNHURRIED, solver=SolverConfig(name)))
     wanted = Target(AHEAD.latent, np.array([1.0, 0.0, 0.0]) if by == "both" else None, True)
     for scan in (None, robot_at(2.0, 2.0, 0.0).observe().scan):
         with pytest.raises(AmiError, match="predictions are not finite") as error:
@@ -166,7 +179,7 @@ def test_a_model_that_gives_no_finite_future_is_a_coded_failure(part: str, value
 
 def test_displacements_are_chained_into_poses() -> None:
     motions = np.random.default_rng(0).normal(size=(3, 5, 3))
-    poses = integrate(torch.from_numpy(motions)).numpy()
+    poses = integrate(motions)
     for b in range(3):
         pose = np.zeros(3)
         for k in range(5):
@@ -239,3 +252,92 @@ def test_on_a_slow_machine_searches_become_smaller_when_a_new_goal_comes(model: 
         fixed.plan(0.2 * k, ORIGIN, (0.0, 0.0), None, AHEAD)
     fixed.reset()
     assert fixed.budget.size.samples == SolverConfig().samples
+
+
+# The model that ships
+
+
+@pytest.fixture(scope="module")
+def general() -> InferenceModel:
+    model = load_inference(share("models", "general")).model
+    assert isinstance(model, InferenceModel)
+    return model
+
+
+def moment_of(model: InferenceModel) -> tuple[Floats, Target]:
+    """A latent that the model may have, and a goal."""
+    here, there = np.random.default_rng(0).normal(size=(2, model.spec.latent_dim)).astype(np.float32)
+    return here, Target(there, np.array([1.0, 0.4, 0.3]), True)
+
+
+def kinds_of(*values: Any) -> set[str]:
+    """Of all numbers in arrays and tensors, in tuples and futures as well."""
+    kinds = {str(value.dtype).removeprefix("torch.") for value in values if hasattr(value, "dtype")}
+    parts = [value for value in values if isinstance(value, tuple)]
+    parts += [tuple(vars(value).values()) for value in values if isinstance(value, Futures)]
+    return kinds.union(*(kinds_of(*part) for part in parts))
+
+
+@pytest.mark.parametrize("name", sorted(BUILT_IN))
+@pytest.mark.parametrize("alone", ["never", "always"])
+def test_a_plan_is_made_in_single_precision_throughout(
+    general: InferenceModel, name: str, alone: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One number in double precision makes all that follows from it so, at twice the price."""
+    found: dict[str, set[str]] = {}
+
+    def watched(what: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def watching(*given: Any, **more: Any) -> Any:
+            result = function(*given, **more)
+            found.setdefault(what, set()).update(kinds_of(*given, result))
+            return result
+
+        return watching
+
+    model = general.private_copy()
+    for function in ("rollout", "relative_pose", "policy", "path_disagreement"):
+        monkeypatch.setattr(model, function, watched(function, getattr(model, function)))
+    for owner, function in ((Imagination, "evaluate"), (Kinematics, "project"), (Kinematics, "primitives")):
+        monkeypatch.setattr(owner, function, watched(function, getattr(owner, function)))
+    at = Costs.at
+    monkeypatch.setattr(Costs, "at", lambda self, scene: {k: watched(k, c) for k, c in at(self, scene).items()})
+
+    costs = {"latent_distance": {"enabled": True}}
+    values = {"solver": {"name": name}, "costs": costs, "mode_one": {"alone": alone}, "deadline": 60.0}
+    planner = LatentPlanner(model, from_mapping(PlannerConfig, {**values, "robot_middle": 0.05}))
+    here, target = moment_of(model)
+    scan, driven = robot_at(2.0, 2.0, 0.0).observe().scan, np.full((2, 3, 2), 0.2)
+    limits, away = (np.float64(0.3), np.float64(1.0)), np.array([[1.0, 1.0, 0.3]])
+    for stamp in (0.0, 0.13):
+        plan = planner.plan(stamp, here, (np.float64(0.1), 0.0), scan, target, limits, away, driven)
+    assert plan.mode == (Mode.IMPULSE if alone == "always" else Mode.SEARCHED)
+    assert found.pop("policy", None) == ({"float32"} if alone == "always" else None)
+    assert {*COSTS, "evaluate", "rollout", "relative_pose", "project", "primitives"} <= set(found)
+    assert {what: kinds for what, kinds in found.items() if kinds != {"float32"}} == {}
+
+
+def test_a_search_by_gradients_plans_with_the_model_that_ships(general: InferenceModel) -> None:
+    """At least as well as by samples alone, and within the limits of the robot."""
+    here, target = moment_of(general)
+    plans = {
+        name: LatentPlanner(general, replace(UNHURRIED, solver=SolverConfig(name))).plan(
+            0.0, here, (0.0, 0.0), None, target
+        )
+        for name in BUILT_IN
+    }
+    assert plans["hybrid"].cost < plans["icem"].cost + 0.02
+    commands = plans["hybrid"].commands[None].astype(np.float32)
+    np.testing.assert_allclose(UNHURRIED.kinematics.project(commands), commands, atol=1e-6)
+    chunks, still = commands.reshape(1, UNHURRIED.horizon, -1, 2), np.zeros((1, 2), np.float32)
+    motions = general.rollout(here[None], chunks, still)[1]
+    np.testing.assert_allclose(plans["hybrid"].poses, integrate(motions)[0], atol=1e-4)
+
+
+def test_a_search_by_gradients_is_refused_in_one_line_by_dynamics_without_any() -> None:
+    dynamics = TrueDynamics(ExactModel().spec)
+    with pytest.raises(AmiError, match=r"the solver hybrid needs gradients.*take icem") as error:
+        LatentPlanner(dynamics, replace(UNHURRIED, solver=SolverConfig("hybrid")))
+    assert "\n" not in str(error.value)
+    there = Target(true_latent(np.array([1.0, 0.0, 0.0])), None, True)
+    plan = LatentPlanner(dynamics, UNHURRIED).plan(0.0, true_latent(np.zeros(3)), (0.0, 0.0), None, there)
+    assert np.hypot(plan.poses[-1, 0] - 1.0, plan.poses[-1, 1]) < 0.3

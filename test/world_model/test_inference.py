@@ -16,7 +16,7 @@ from ami_ros.adaptation.weights import apply
 from ami_ros.camera import CameraMount, Window
 from ami_ros.errors import AmiError
 from ami_ros.share import share
-from ami_ros.world_model.arrays import ByTorch
+from ami_ros.world_model.by_torch import ByTorch
 from ami_ros.world_model.checkpoint import count_parameters, load_model, save_model
 from ami_ros.world_model.inference_loading import load_inference
 from ami_ros.world_model.model import WorldModel

@@ -10,7 +10,11 @@ import numpy as np
 import pytest
 import torch
 
+from ami_ros.camera import CameraMount, Window
 from ami_ros.scan import Scan
+from ami_ros.world_model.array_pairs import ArrayPairs
+from ami_ros.world_model.by_torch import ByTorch
+from ami_ros.world_model.inference_pairs import InferencePairs
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.pairs import PairHead
 from ami_ros.world_model.spec import InputSpec, ModelSpec
@@ -67,14 +71,67 @@ def test_the_motion_between_matched_points_is_found_exactly(head: PairHead) -> N
     assert residual < 2e-3
 
 
-def test_columns_are_what_the_laser_sees_there(head: PairHead) -> None:
+def in_both_ways(spec: ModelSpec) -> tuple[ArrayPairs, InferencePairs]:
+    """One head, by torch and by NumPy."""
+    torch.manual_seed(0)
+    model = WorldModel(spec).eval()
+    with torch.no_grad():  # what begins as zeros says nothing
+        for tensor in model.parameters():
+            tensor.add_(0.1 * torch.randn_like(tensor))
+    by_torch = ByTorch(model).pairs
+    assert by_torch is not None
+    return by_torch, InferencePairs(spec, {name: value.numpy() for name, value in model.state_dict().items()})
+
+
+def test_columns_are_what_the_laser_sees_there() -> None:
     ranges = np.linspace(1.0, 2.0, 360, dtype=np.float32)
-    columns = head.columns(Scan(ranges, -np.pi, 2 * np.pi / 360))
+    pairs, _ = in_both_ways(SPEC)
+    columns = pairs.columns(Scan(ranges, -np.pi, 2 * np.pi / 360))
     assert columns is not None and columns.shape == (1, 4)
     left, right = float(columns[0, 0]), float(columns[0, -1])
     assert left > 1.5 > right, "bearings grow to the left"
     assert left - 1.5 == pytest.approx(math.atan(0.75) / (2 * np.pi), abs=0.01)
-    assert head.columns(None) is None
+    assert pairs.columns(None) is None
+    pairs.mount = CameraMount(yaw=0.5)
+    turned = pairs.columns(Scan(ranges, -np.pi, 2 * np.pi / 360))
+    assert turned is not None and turned[0, 0] - left == pytest.approx(0.5 / (2 * np.pi), abs=0.01)
+
+
+def test_what_a_laser_sees_counts_the_same_by_torch_and_by_numpy() -> None:
+    by_torch, by_numpy = in_both_ways(SPEC)
+    here, there = by_numpy.code(pictures(4).numpy()), by_numpy.code(pictures(4).flip(0).numpy())
+    columns = np.random.default_rng(0).uniform(0.1, 12.0, (4, 4)).astype(np.float32)
+    columns[0, 1], columns[1, 2], columns[2] = np.inf, np.nan, np.nan
+    found, wanted, without = (
+        pairs.compare(here, there, given)
+        for pairs, given in ((by_numpy, columns), (by_torch, columns), (by_numpy, None))
+    )
+    for ours, theirs, blind in zip(found, wanted, without, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-4)
+        assert (np.abs(ours - blind)[[0, 1, 3]] > 1e-3).any(), "the laser tells something"
+        np.testing.assert_allclose(ours[2], blind[2], atol=1e-6)
+
+
+@pytest.mark.parametrize("window", [Window.square(1.0), Window(-0.6, -0.3, 0.5, 0.4)])
+def test_pictures_are_aligned_the_same_by_torch_and_by_numpy(window: Window) -> None:
+    """By what the cells guess, and by laser and floor."""
+    both = in_both_ways(replace(SPEC, pair_size=96))
+    rng = np.random.default_rng(7)
+    wide = cv2.GaussianBlur(rng.integers(0, 256, (96, 100, 3), dtype=np.uint8), (0, 0), 4.0)
+    wide = cv2.normalize(wide, np.empty_like(wide), 20, 230, cv2.NORM_MINMAX)
+    images = np.stack([wide[:, :96], wide[:, 3:99]]).transpose(0, 3, 1, 2)
+    scan = Scan((2 + np.sin(np.arange(360) / 20)).astype(np.float32), -np.pi, 2 * np.pi / 360)
+    pose = np.array([0.03, -0.02, 1.0, 0.0], np.float32)
+    told = list[tuple[np.ndarray, ...]]()
+    for pairs in both:
+        pairs.mount, pairs.window = CameraMount(0.1, 0.05, 0.2, z=0.3, pitch=0.1), window
+        here, there = pairs.code(images)
+        guessed, known = pairs.align(here, there, pose), pairs.align(here, there, pose, scan)
+        told.append((pairs.distances(here), *guessed, *known, pairs.moved_off(there)))
+    for ours, theirs in zip(*told, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-4)
+    distances, guessed_pose, _, known_pose, *_ = told[0]
+    assert distances.std() > 0.01 and np.abs(guessed_pose - known_pose).max() > 1e-3
 
 
 def test_a_model_with_pairs_encodes_pictures_for_them_and_keeps_who_it_is() -> None:
@@ -86,16 +143,24 @@ def test_a_model_with_pairs_encodes_pictures_for_them_and_keeps_who_it_is() -> N
         ModelSpec(pair_size=50)
 
 
+def test_poses_are_those_of_the_base_wherever_the_camera_sits_on_it() -> None:
+    """Where pictures show nothing the guess stands, which is one of the base."""
+    _, pairs = in_both_ways(replace(SPEC, pair_size=96))
+    pairs.mount = CameraMount(0.2, -0.1, 0.4, z=0.3)
+    (code,) = pairs.code(np.full((1, 3, 96, 96), 128, np.uint8))
+    pose = np.array([0.1, -0.05, np.cos(0.2), np.sin(0.2)], np.float32)
+    assert pairs.align(code, code, pose).pose == pytest.approx([0.1, -0.05, 0.2], abs=1e-5)
+
+
 def test_pictures_of_one_spot_are_aligned_by_their_codes_whatever_the_light() -> None:
-    head = PairHead(replace(SPEC, pair_size=96))
+    _, pairs = in_both_ways(replace(SPEC, pair_size=96))
     rng = np.random.default_rng(4)
     blurred = [cv2.GaussianBlur(rng.integers(0, 256, (96, 96, 3), dtype=np.uint8), (0, 0), 6.0) for _ in range(2)]
     room, other = (cv2.normalize(p, None, 20, 230, cv2.NORM_MINMAX) for p in blurred)
     dark = (room * np.array([0.5, 0.55, 0.6])).astype(np.uint8)
-    codes = head.code(torch.from_numpy(np.stack([room, dark, other])).permute(0, 3, 1, 2))
-    straight = torch.tensor([0.0, 0.0, 1.0, 0.0])
-    with torch.inference_mode():
-        moved, found = head.moved_off(codes[0]), [head.align(code, codes[0], straight) for code in codes]
+    codes = pairs.code(np.stack([room, dark, other]).transpose(0, 3, 1, 2))
+    straight = np.array([0.0, 0.0, 1.0, 0.0], np.float32)
+    moved, found = pairs.moved_off(codes[0]), [pairs.align(code, codes[0], straight) for code in codes]
     same, darker, another = (one.difference(moved) for one in found)
     assert same < 1e-3 and darker < 0.5 and another > 5.0
-    assert found[1].pose.abs().max() < 0.01
+    assert np.abs(found[1].pose).max() < 0.01

@@ -12,8 +12,9 @@ import torch
 
 from ami_ros.errors import AmiError
 from ami_ros.planning.planner import LatentPlanner, PlannerConfig
-from ami_ros.planning.precision import lacks_bf16
 from ami_ros.planning.protocols import Target
+from ami_ros.planning.solvers.registry import BUILT_IN, SolverConfig
+from ami_ros.world_model.by_torch import ByTorch, on_arrays
 from ami_ros.world_model.checkpoint import load_model, save_model
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.onnx_runtime import leaves_out
@@ -105,13 +106,16 @@ def test_a_predictor_may_remember_the_steps_of_a_rollout() -> None:
         anew, _ = model.step(seen[:, 1], commands[:, 2], commands[:, 1, -1])
     torch.testing.assert_close(seen[:, 0], first)
     assert float((seen[:, 2] - anew).abs().max()) > 1e-2
-    assert "recurrent may remember" in leaves_out(SPEC) and "only the predictor mlp" in lacks_bf16(model)
+    assert "recurrent may remember" in leaves_out(SPEC)
 
 
 @pytest.mark.usefixtures("package")
-def test_the_planner_searches_with_it() -> None:
+@pytest.mark.parametrize("solver", sorted(BUILT_IN))
+def test_the_planner_searches_with_it(solver: str) -> None:
     goal = np.random.default_rng(0).normal(size=8).astype(np.float32)
-    planner = LatentPlanner(made(), PlannerConfig(deadline=60.0))
+    model = on_arrays(made().requires_grad_(False))
+    assert isinstance(model, ByTorch)
+    planner = LatentPlanner(model, PlannerConfig(deadline=60.0, solver=SolverConfig(solver)))
     plan = planner.plan(0.0, np.zeros(8, np.float32), (0.0, 0.0), None, Target(goal, None, True))
     assert np.isfinite(plan.cost) and np.abs(plan.commands).max() > 0
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ami_ros.disc import Disc
@@ -17,11 +16,13 @@ from ami_ros.evaluation.swm.rivals import ELITES, HORIZON, ITERATIONS, SAMPLES
 from ami_ros.evaluation.swm.tasks import load_module
 from ami_ros.planning.costs.registry import Costs, CostsConfig
 from ami_ros.planning.geometric_proposals import GeometricConfig
-from ami_ros.planning.imagination import integrate
+from ami_ros.planning.imagination import integrate, weigh
 from ami_ros.planning.kinematics import Kinematics
 from ami_ros.planning.planner import LatentPlanner, PlannerConfig
 from ami_ros.planning.protocols import Futures, Scene, Target
 from ami_ros.planning.solvers.registry import SolverConfig
+from ami_ros.world_model.arrays import ArrayModel, Floats
+from ami_ros.world_model.by_torch import on_arrays
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.spec import Sensors
 
@@ -30,11 +31,9 @@ ACTIONS = Kinematics(max_linear=1.0, max_reverse=1.0, max_angular=1.0)
 RADIUS = 0.18  # [m] no cost that is enabled here asks how large the agent is
 
 
-def encode_pictures(model: WorldModel, pictures: Any) -> Tensor:
+def encode_pictures(model: WorldModel | ArrayModel, pictures: Any) -> Floats:
     """(n, size, size, 3) -> (n, latent_dim); a goal is a picture like any other here and needs no head of its own."""
-    images = torch.from_numpy(np.ascontiguousarray(np.asarray(pictures))).permute(0, 3, 1, 2)
-    with torch.inference_mode():
-        return model.encode(Sensors(image=images))
+    return on_arrays(model).encode(Sensors(image=np.ascontiguousarray(np.asarray(pictures).transpose(0, 3, 1, 2))))
 
 
 class LatentPolicy:
@@ -70,15 +69,16 @@ class LatentPolicy:
 
     def set_env(self, env: Any) -> None:
         """Called by the world: `env` is the pool of its environments."""
-        self._planners = [LatentPlanner(self._model, self._config, self._seed + i) for i in range(env.num_envs)]
+        model = on_arrays(self._model)
+        self._planners = [LatentPlanner(model, self._config, self._seed + i) for i in range(env.num_envs)]
         self._actions = np.zeros((env.num_envs, 2), np.float32)
         self._step = 0
 
-    def get_action(self, info: dict[str, Any], **_: Any) -> NDArray[np.float32]:
+    def get_action(self, info: dict[str, Any], **_: Any) -> Floats:
         """Actions (environments, 2) in [-1, 1]; NaN for an environment that is done."""
         done = np.asarray(info.get("terminated", np.zeros(len(self._planners)))).reshape(-1).astype(bool)
         newest = (np.asarray(info[name])[:, -1] for name in ("pixels", "goal"))
-        latents, goals = (encode_pictures(self._model, pictures).numpy() for pictures in newest)
+        latents, goals = (encode_pictures(self._model, pictures) for pictures in newest)
         for i, planner in enumerate(self._planners):
             if done[i]:
                 self._actions[i] = np.nan
@@ -102,7 +102,7 @@ class Energies:
     """
 
     def __init__(self, model: WorldModel, costs: CostsConfig) -> None:
-        self._model, self._costs = model, Costs(costs)
+        self._model, self._costs = on_arrays(model), Costs(costs)
         self._chunk = model.spec.chunk
 
     def get_cost(self, info: dict[str, Any], actions: Tensor) -> Tensor:
@@ -110,22 +110,21 @@ class Energies:
         if "latent" not in info:  # they hand the same mapping to every iteration of a search
             for name, source in (("latent", "pixels"), ("goal_latent", "goal")):
                 info[name] = encode_pictures(self._model, info[source][:, 0, -1])
-        return torch.stack(
-            [self._weigh(a, z, g) for a, z, g in zip(actions, info["latent"], info["goal_latent"], strict=True)]
-        )
+        asked = zip(actions.detach().numpy(), info["latent"], info["goal_latent"], strict=True)
+        return torch.from_numpy(np.stack([self._weigh(*moment) for moment in asked]))
 
     def criterion(self, info: dict[str, Any], actions: Tensor) -> Tensor:
         """The same; their protocol has both names."""
         return self.get_cost(info, actions)
 
-    def _weigh(self, actions: Tensor, latent: Tensor, goal: Tensor) -> Tensor:
+    def _weigh(self, actions: Floats, latent: Floats, goal: Floats) -> Floats:
         samples, steps = actions.shape[:2]
-        commands = ACTIONS.project(actions.view(samples, steps, self._chunk, 2))
-        previous = torch.zeros(samples, 2)
-        latents, motions = self._model.rollout(latent.expand(samples, -1), commands, previous)
+        commands = ACTIONS.project(actions.reshape(samples, steps, self._chunk, 2))
+        previous = np.zeros((samples, 2), np.float32)
+        latents, motions = self._model.rollout(latent[None].repeat(samples, 0), commands, previous)
         futures = Futures(commands.mean(2), previous[0], latents, integrate(motions), latent)
-        scene = Scene(self._model, ACTIONS, Disc(RADIUS), Target(goal.numpy(), None, final=True))
-        return torch.stack([cost(futures) for cost in self._costs.at(scene).values()]).sum(0)
+        scene = Scene(self._model, ACTIONS, Disc(RADIUS), Target(goal, None, final=True))
+        return np.asarray(weigh(self._costs.at(scene), futures).sum(0))
 
 
 class TimedPolicy:

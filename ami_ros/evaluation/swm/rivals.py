@@ -14,6 +14,7 @@ from torch import Tensor
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.swm.tasks import load_module
 from ami_ros.planning.protocols import Problem
+from ami_ros.world_model.arrays import Floats
 
 SAMPLES, ITERATIONS, ELITES, HORIZON = 300, 30, 30, 5  # as published for LeWM (arXiv 2603.19312) and as its defaults
 RIVALS = ("swm_cem", "swm_mppi")
@@ -40,16 +41,16 @@ class _Costs:
         kinematics = problem.kinematics
         self.middle, self.unit = (kinematics.high + kinematics.low) / 2, kinematics.half_range
 
-    def commands(self, actions: Tensor) -> Tensor:
+    def commands(self, actions: Tensor) -> Floats:
         """Commands (..., 2) that the robot can carry out for actions (..., 2)."""
-        return self.problem.kinematics.project(self.middle + self.unit * actions)
+        return self.problem.kinematics.project(self.middle + self.unit * actions.detach().numpy())
 
     def get_cost(self, info: dict[str, Tensor], actions: Tensor) -> Tensor:
         """Actions (1, samples, horizon, 2) -> costs (1, samples)."""
-        return self.problem.evaluate(self.commands(actions[0]))[None]
+        return torch.from_numpy(self.problem.evaluate(self.commands(actions[0])))[None]
 
 
-def solve_with(solver: Callable[..., Any], problem: Problem, seed: int) -> Tensor:
+def solve_with(solver: Callable[..., Any], problem: Problem, seed: int) -> Floats:
     """The commands (horizon, 2) that a rival finds for `problem` with its published settings, starting from nothing."""
     import gymnasium
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from ami_ros.planning.namespace import Numbers, namespace
 from ami_ros.planning.protocols import Futures, Scene
+from ami_ros.world_model.arrays import Floats
 
 ON_THE_WAY = 0.2  # of the heading's weight at a sub-goal, which is only passed
 
@@ -24,13 +24,14 @@ class GoalConfig:
     heading: float = 0.25  # [m/rad] at a goal, a fifth at sub-goals; larger turns earlier
 
 
-def pose_distance(x: Tensor, y: Tensor, cos: Tensor, heading: float) -> Tensor:
+def pose_distance(x: Numbers, y: Numbers, cos: Numbers, heading: float) -> Numbers:
     """Distance [m] plus `heading` [m/rad] times the heading error (as a chord, so that it is smooth at pi)."""
-    chord = torch.sqrt((2 - 2 * cos).clamp(min=1e-6))
-    return torch.sqrt(x.square() + y.square() + 1e-6) + heading * chord
+    xp = namespace(x)
+    chord = xp.sqrt((2 - 2 * cos).clip(1e-6, None))
+    return xp.sqrt(x * x + y * y + 1e-6) + heading * chord
 
 
-def along_path(distance: Tensor, path: float) -> Tensor:
+def along_path(distance: Numbers, path: float) -> Numbers:
     """Distances (batch, steps) -> (batch,): the last one, plus `path` times the mean of all."""
     return distance[:, -1] + path * distance.mean(1)
 
@@ -45,8 +46,8 @@ class LatentGoal:
 
     Config = GoalConfig
 
-    head: Callable[[Tensor, Tensor], Tensor]
-    goal: Tensor  # (latent_dim,)
+    head: Callable[[Numbers, Numbers], Numbers]
+    goal: Floats  # (latent_dim,)
     weight: float
     heading: float  # [m/rad]
     path: float
@@ -56,11 +57,11 @@ class LatentGoal:
         """Where the target has a latent."""
         if scene.target.latent is None:
             return None
-        goal, head = torch.from_numpy(scene.target.latent), scene.dynamics.relative_pose
-        return cls(head, goal, config.weight, _heading(config, scene), config.path)
+        head = scene.dynamics.relative_pose
+        return cls(head, scene.target.latent, config.weight, _heading(config, scene), config.path)
 
-    def __call__(self, futures: Futures) -> Tensor:
-        seen = self.head(futures.latents, self.goal.expand_as(futures.latents))
+    def __call__(self, futures: Futures) -> Numbers:
+        seen = self.head(futures.latents, namespace(futures.latents).asarray(self.goal))
         distance = pose_distance(seen[..., 0], seen[..., 1], seen[..., 2], self.heading)
         return self.weight * along_path(distance, self.path)
 
@@ -71,7 +72,7 @@ class PoseGoal:
 
     Config = GoalConfig
 
-    goal: Tensor  # (3,) in the base frame of now
+    goal: Floats  # (3,) in the base frame of now
     weight: float
     heading: float  # [m/rad]
     path: float
@@ -81,12 +82,14 @@ class PoseGoal:
         """Where the target has a pose."""
         if scene.target.pose is None:
             return None
-        pose = torch.from_numpy(scene.target.pose.astype(np.float32))
+        pose = np.asarray(scene.target.pose, np.float32)
         return cls(pose, config.weight, _heading(config, scene), config.path)
 
-    def __call__(self, futures: Futures) -> Tensor:
-        x, y, yaw = (futures.poses - self.goal).unbind(-1)
-        return self.weight * along_path(pose_distance(x, y, yaw.cos(), self.heading), self.path)
+    def __call__(self, futures: Futures) -> Numbers:
+        xp = namespace(futures.poses)
+        away = futures.poses - xp.asarray(self.goal)
+        distance = pose_distance(away[..., 0], away[..., 1], xp.cos(away[..., 2]), self.heading)
+        return self.weight * along_path(distance, self.path)
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ class LatentDistance:
 
     Config = LatentDistanceConfig
 
-    goal: Tensor  # (latent_dim,)
+    goal: Floats  # (latent_dim,)
     config: LatentDistanceConfig
 
     @classmethod
@@ -112,8 +115,9 @@ class LatentDistance:
         """Where the target has a latent."""
         if scene.target.latent is None:
             return None
-        return cls(torch.from_numpy(scene.target.latent), config)
+        return cls(scene.target.latent, config)
 
-    def __call__(self, futures: Futures) -> Tensor:
-        distance = (futures.latents - self.goal).square().mean(-1).add(1e-9).sqrt()
+    def __call__(self, futures: Futures) -> Numbers:
+        xp = namespace(futures.latents)
+        distance = xp.sqrt(xp.square(futures.latents - xp.asarray(self.goal)).mean(-1) + 1e-9)
         return self.config.weight * along_path(distance, self.config.path)

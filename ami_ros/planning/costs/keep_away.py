@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from ami_ros.planning.costs.obstacles import nearness, with_halves
+from ami_ros.planning.namespace import Numbers, namespace
 from ami_ros.planning.protocols import Futures, Scene
+from ami_ros.world_model.arrays import Floats
+
+HERE: Floats = np.zeros((1, 2), np.float32)
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class KeepAway:
 
     Config = KeepAwayConfig
 
-    discs: Tensor  # (n, 3): x, y in the base frame of now, radius [m]; n > 0
+    discs: Floats  # (n, 3): x, y in the base frame of now, radius [m]; n > 0
     margin: float  # [m]
     weight: float
     inside: float
@@ -38,14 +40,16 @@ class KeepAway:
         """Where there are such places."""
         if not len(scene.keep_away):
             return None
-        return cls(torch.from_numpy(scene.keep_away.astype(np.float32)), config.margin, config.weight, config.inside)
+        return cls(np.asarray(scene.keep_away, np.float32), config.margin, config.weight, config.inside)
 
-    def __call__(self, futures: Futures) -> Tensor:
-        clearance = self._clearance(with_halves(futures.poses[..., :2], torch.zeros(1, 2)))
-        now = float(self._clearance(torch.zeros(1, 1, 2)))
+    def __call__(self, futures: Futures) -> Numbers:
+        clearance = self._clearance(with_halves(futures.poses[..., :2], HERE))
+        now = float(self._clearance(HERE[None])[0, 0])
         return nearness(clearance, now, self.margin, self.weight, self.inside)
 
-    def _clearance(self, points: Tensor) -> Tensor:
+    def _clearance(self, points: Numbers) -> Numbers:
         """Distance (batch, points) [m] of points (batch, points, 2) from the nearest edge, negative inside."""
-        distance = (points[..., None, :] - self.discs[:, :2]).square().sum(-1).clamp(min=1e-8).sqrt()
-        return (distance - self.discs[:, 2]).amin(-1)
+        xp = namespace(points)
+        discs = xp.asarray(self.discs)
+        distance = xp.sqrt(xp.square(points[..., None, :] - discs[:, :2]).sum(-1).clip(1e-8, None))
+        return xp.amin(distance - discs[:, 2], -1)

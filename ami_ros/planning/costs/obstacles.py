@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from ami_ros.disc import Disc
 from ami_ros.planning.local_map import LocalMap
+from ami_ros.planning.namespace import Numbers, namespace
 from ami_ros.planning.protocols import Futures, Scene
+from ami_ros.world_model.arrays import Floats
 
 
 @dataclass(frozen=True)
@@ -41,31 +42,35 @@ class Obstacles:
             return None
         return cls(LocalMap(scene.scan), scene.disc, config.margin, config.weight, config.collision)
 
-    def __call__(self, futures: Futures) -> Tensor:
-        start = torch.tensor([[self.disc.middle, 0.0]])
+    def __call__(self, futures: Futures) -> Numbers:
+        start = np.array([[self.disc.middle, 0.0]], np.float32)
         clearance = self.local_map.clearance(with_halves(self._middles(futures.poses), start)) - self.disc.radius
-        now = float(self.local_map.clearance(start)) - self.disc.radius
+        now = float(self.local_map.clearance(start)[0]) - self.disc.radius
         return nearness(clearance, now, self.margin, self.weight, self.collision)
 
-    def _middles(self, poses: Tensor) -> Tensor:
+    def _middles(self, poses: Numbers) -> Numbers:
         """Of the robot's disc (..., 2) at `poses` (..., 3)."""
         if not self.disc.middle:
             return poses[..., :2]
-        ahead = torch.stack([poses[..., 2].cos(), poses[..., 2].sin()], -1)
+        xp = namespace(poses)
+        ahead = xp.stack([xp.cos(poses[..., 2]), xp.sin(poses[..., 2])], -1)
         return poses[..., :2] + self.disc.middle * ahead
 
 
-def with_halves(points: Tensor, start: Tensor) -> Tensor:
+def with_halves(points: Numbers, start: Floats) -> Numbers:
     """Points (batch, steps, 2) of a path from `start` (1, 2), and those halfway between them: (batch, 2 * steps, 2)."""
-    before = torch.cat([start.expand(len(points), 1, 2).to(points), points[:, :-1]], 1)
-    return torch.cat([points, (points + before) / 2], 1)
+    xp = namespace(points)
+    first = xp.broadcast_to(xp.asarray(start), (len(points), 1, 2))
+    before = xp.concatenate([first, points[:, :-1]], 1)
+    return xp.concatenate([points, (points + before) / 2], 1)
 
 
-def nearness(clearance: Tensor, now: float, margin: float, weight: float, collision: float) -> Tensor:
+def nearness(clearance: Numbers, now: float, margin: float, weight: float, collision: float) -> Numbers:
     """Cost (batch,) of passing at `clearance` (batch, points) [m] from what must not be touched.
 
     Where the robot already is too close (`now` [m]), moving on must not look as bad as touching.
     """
-    closeness = (1 - clearance / margin).clamp(min=0)
-    touching = clearance < min(0.02, now - 0.02)
-    return weight * closeness.square().mean(1) + collision * touching.float().mean(1)
+    xp = namespace(clearance)
+    closeness = (1 - clearance / margin).clip(0, None)
+    touching = xp.asarray(clearance < min(0.02, now - 0.02), dtype=clearance.dtype)
+    return weight * xp.square(closeness).mean(1) + collision * touching.mean(1)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
-
+from ami_ros.planning.namespace import Numbers, namespace
 from ami_ros.planning.protocols import Futures, Scene
+from ami_ros.world_model.arrays import Floats
 
 
 @dataclass(frozen=True)
@@ -27,19 +26,21 @@ class Smoothness:
 
     Config = SmoothnessConfig
 
-    scale: Tensor  # (width,) maxima of the commands
+    scale: Floats  # (width,) maxima of the commands
     config: SmoothnessConfig
 
     @classmethod
     def build(cls, config: SmoothnessConfig, scene: Scene) -> Smoothness:
         """Always."""
-        return cls(scene.kinematics.high.clamp(min=1e-6), config)
+        return cls(scene.kinematics.high.clip(1e-6, None), config)
 
-    def __call__(self, futures: Futures) -> Tensor:
-        config = self.config
-        scaled = futures.commands / self.scale
-        before = torch.cat([(futures.previous / self.scale).expand(len(scaled), 1, -1), scaled[:, :-1]], 1)
-        change = (scaled - before).square().sum(-1).mean(1)
-        backwards = (-scaled[..., 0]).clamp(min=0).mean(1)
-        effort = scaled.square().sum(-1).mean(1)
+    def __call__(self, futures: Futures) -> Numbers:
+        config, xp = self.config, namespace(futures.commands)
+        scale = xp.asarray(self.scale)
+        scaled = futures.commands / scale
+        first = xp.broadcast_to(futures.previous / scale, (len(scaled), 1, len(scale)))
+        before = xp.concatenate([first, scaled[:, :-1]], 1)
+        change = xp.square(scaled - before).sum(-1).mean(1)
+        backwards = (-scaled[..., 0]).clip(0, None).mean(1)
+        effort = xp.square(scaled).sum(-1).mean(1)
         return config.weight * (config.change * change + config.reverse * backwards + config.effort * effort)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
+import numpy as np
+
+from ami_ros.world_model.arrays import Floats
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class CostShare:
     pull: float  # [m] by which another future would have been better without this cost; 0: it changed nothing
 
 
-def cost_shares(names: Sequence[str], chosen: Tensor, others: Tensor) -> tuple[CostShare, ...]:
+def cost_shares(names: Sequence[str], chosen: Floats, others: Floats) -> tuple[CostShare, ...]:
     """How each cost took part.
 
     Args:
@@ -27,8 +28,8 @@ def cost_shares(names: Sequence[str], chosen: Tensor, others: Tensor) -> tuple[C
         others: costs (k, n) of futures that were not.
     """
     without = others.sum(0) - others  # (k, n): the sum of all costs but one
-    best = torch.where(without.isfinite(), without, torch.inf).amin(1)
-    pull = (chosen.sum() - chosen - best).clamp(min=0)
+    best = np.where(np.isfinite(without), without, np.inf).min(1)
+    pull = (chosen.sum() - chosen - best).clip(0, None)
     return tuple(CostShare(n, v, p) for n, v, p in zip(names, chosen.tolist(), pull.tolist(), strict=True))
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from ami_ros.planning.protocols import Problem, SearchSize, Solution
 from ami_ros.planning.solvers.icem import KEEP, Icem, IcemConfig
 from ami_ros.planning.solvers.search import Incumbent
+from ami_ros.world_model.arrays import Floats
 
 PRICE = 2  # of a future with its gradient, in evaluations without
 LENGTHS = (0.1, 0.3, 0.8)  # of steps that are tried, in units of the longest
@@ -65,14 +65,14 @@ class Hybrid:
         return incumbent.solution()
 
 
-def descend(problem: Problem, incumbent: Incumbent, starts: Tensor, budget: int, reach: float) -> Tensor:
+def descend(problem: Problem, incumbent: Incumbent, starts: Floats, budget: int, reach: float) -> Floats:
     """Descends from sequences (n, length, width) side by side, of which the worst are left behind step by step.
 
     The lengths of a step are looked at with gradients, so that the best of them brings the next direction with it: one
     batch a step instead of two small ones.
 
     Args:
-        problem: that is being solved.
+        problem: that is being solved; it has slopes.
         incumbent: takes what is found.
         starts: where to begin.
         budget: evaluations, at most so many; with a gradient each counts as `PRICE`. One step is taken in any case.
@@ -81,22 +81,22 @@ def descend(problem: Problem, incumbent: Incumbent, starts: Tensor, budget: int,
     Returns:
         The last ones (m, length, width), best first.
     """
-    unit, project = problem.kinematics.half_range.clamp(min=1e-6), problem.kinematics.project
-    lengths = reach * torch.tensor(LENGTHS)[:, None, None, None]
+    unit, project = problem.kinematics.half_range.clip(1e-6, None), problem.kinematics.project
+    lengths = reach * np.array(LENGTHS, np.float32)[:, None, None, None]
     # In units of the range, so that one reach fits metres and radians.
     point, slope, cost = _lowest(incumbent, project(starts)[None] / unit, unit, True)
-    mean = square = torch.zeros_like(point)
+    mean = square = np.zeros_like(point)
     budget -= PRICE * len(starts)
     for k, (count, sloped) in enumerate(_steps(len(starts), budget), 1):
         if incumbent.out_of_time():
             break
         order = cost.argsort()[:count]
         point, slope, mean, square = point[order], slope[order], mean[order], square[order]
-        mean, square = torch.lerp(slope, mean, MEAN), torch.lerp(slope.square(), square, SQUARE)
-        way = mean / (1 - MEAN**k) / ((square / (1 - SQUARE**k)).sqrt() + 1e-8)
+        mean, square = slope + MEAN * (mean - slope), np.square(slope) + SQUARE * (square - np.square(slope))
+        way = mean / (1 - MEAN**k) / (np.sqrt(square / (1 - SQUARE**k)) + 1e-8)
         tried = project((point - lengths * way) * unit) / unit
         point, slope, cost = _lowest(incumbent, tried, unit, sloped)
-    return (point * unit)[cost.argsort()]
+    return np.asarray((point * unit)[cost.argsort()])
 
 
 def _steps(count: int, budget: int) -> list[tuple[int, bool]]:
@@ -109,17 +109,14 @@ def _steps(count: int, budget: int) -> list[tuple[int, bool]]:
         counts.append(following)
 
 
-def _lowest(incumbent: Incumbent, points: Tensor, unit: Tensor, sloped: bool) -> tuple[Tensor, Tensor, Tensor]:
-    """Of points (lengths, n, ...) the lowest along the first axis: they, their slopes (if `sloped`) and their costs.
-
-    No slope where the future is not finite.
-    """
-    here = torch.arange(points.shape[1])
-    with torch.set_grad_enabled(sloped):
-        flat = points.flatten(0, 1).clone().requires_grad_(sloped)
-        cost = incumbent.weigh(flat * unit, PRICE if sloped else 1)[1].view(points.shape[:2])
-        least, best = cost.min(0)
-        if sloped:
-            least[least.isfinite()].sum().backward()  # type: ignore[no-untyped-call]
-    slope = torch.zeros_like(points) if flat.grad is None else flat.grad.nan_to_num(0.0, 0.0, 0.0).view_as(points)
-    return points[best, here], slope[best, here], least.detach()
+def _lowest(incumbent: Incumbent, points: Floats, unit: Floats, sloped: bool) -> tuple[Floats, Floats, Floats]:
+    """Of points (lengths, n, ...) the lowest along the first axis; their slopes, 0 if not `sloped`; and their costs."""
+    flat, slope = points.reshape(-1, *points.shape[2:]) * unit, np.zeros_like(points)
+    if sloped:
+        cost, found = incumbent.slopes(flat, PRICE)
+        slope = (found * unit).reshape(points.shape)
+    else:
+        cost = incumbent.weigh(flat)[1]
+    cost = cost.reshape(points.shape[:2])
+    best, here = cost.argmin(0), np.arange(points.shape[1])
+    return points[best, here], slope[best, here], cost[best, here]

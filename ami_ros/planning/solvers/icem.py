@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from ami_ros.planning.protocols import Problem, SearchSize, Solution
 from ami_ros.planning.solvers.search import Incumbent, WarmStart, coloured_noise
+from ami_ros.world_model.arrays import Floats
 
 KEEP = 4  # elites carried into the next iteration and the next search
 MOMENTUM = 0.2  # of mean and deviation between iterations
@@ -40,20 +40,20 @@ class Icem(WarmStart):
         self.mean, self.kept = incumbent.actions, elites[:KEEP]
         return incumbent.solution()
 
-    def iterate(self, problem: Problem, incumbent: Incumbent, iterations: int) -> Tensor:
+    def iterate(self, problem: Problem, incumbent: Incumbent, iterations: int) -> Floats:
         """Iterates at most so often; returns the elites (elites, steps, width) of the last iteration, best first."""
         config, unit = self.config, problem.kinematics.half_range
-        deviation = (START_DEVIATION * unit).expand(self.steps, -1)
+        deviation = np.broadcast_to(START_DEVIATION * unit, (self.steps, self.width))
         mean, extra = self.centre(problem), self.first(problem)
         for _ in range(iterations):
             count = max(0, self.size.samples - len(extra))
             fresh = coloured_noise(count, self.steps, COLOUR, self.generator, self.width)
-            candidates, cost = incumbent.weigh(torch.cat([extra, mean + deviation * fresh]))
+            candidates, cost = incumbent.weigh(np.concatenate([extra, mean + deviation * fresh]))
             elites = candidates[cost.argsort()[: config.elites]]
             mean = MOMENTUM * mean + (1 - MOMENTUM) * elites.mean(0)
-            deviation = MOMENTUM * deviation + (1 - MOMENTUM) * elites.std(0)
-            deviation = torch.maximum(deviation, LEAST_DEVIATION * unit)
-            extra = torch.cat([elites[:KEEP], mean[None]])
+            deviation = MOMENTUM * deviation + (1 - MOMENTUM) * elites.std(0, ddof=1)
+            deviation = np.maximum(deviation, LEAST_DEVIATION * unit)
+            extra = np.concatenate([elites[:KEEP], mean[None]])
             if incumbent.out_of_time():
                 break
         return elites

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from functools import cache
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from ami_ros.planning.protocols import Problem, SearchSize, Solution
+from ami_ros.world_model.arrays import Floats
 
 
 class WarmStart:
@@ -22,13 +23,13 @@ class WarmStart:
 
     def __init__(self, size: SearchSize, seed: int) -> None:
         self.size, self.steps, self.width = size, size.horizon, size.width
-        self.generator = torch.Generator().manual_seed(seed)
+        self.generator = np.random.default_rng(seed)
         self.reset()
 
     def reset(self) -> None:
         """See `Solver.reset`."""
-        self.mean = torch.zeros(self.steps, self.width)
-        self.kept = torch.zeros(0, self.steps, self.width)
+        self.mean: Floats = np.zeros((self.steps, self.width), np.float32)
+        self.kept: Floats = np.zeros((0, self.steps, self.width), np.float32)
 
     def shift(self, fraction: float) -> None:
         """See `Solver.shift`."""
@@ -37,21 +38,21 @@ class WarmStart:
         if fraction >= self.steps:
             self.reset()
             return
-        at = (torch.arange(self.steps) + fraction).clamp(max=self.steps - 1)
-        low = at.floor().long()
-        high = (low + 1).clamp(max=self.steps - 1)
-        part = (at - low)[:, None]
-        self.mean = torch.lerp(self.mean[low], self.mean[high], part)
-        self.kept = torch.lerp(self.kept[:, low], self.kept[:, high], part)
+        at = (np.arange(self.steps) + fraction).clip(None, self.steps - 1)
+        low = at.astype(np.int64)
+        high = (low + 1).clip(None, self.steps - 1)
+        part = (at - low).astype(np.float32)[:, None]
+        self.mean = self.mean[low] + part * (self.mean[high] - self.mean[low])
+        self.kept = self.kept[:, low] + part * (self.kept[:, high] - self.kept[:, low])
 
-    def centre(self, problem: Problem) -> Tensor:
+    def centre(self, problem: Problem) -> Floats:
         """Where to sample (steps, width): around what was found last, or without that around the first proposal."""
         is_cold = not len(self.kept) and not self.mean.any()
         return problem.proposals[0] if is_cold and len(problem.proposals) else self.mean
 
-    def first(self, problem: Problem) -> Tensor:
+    def first(self, problem: Problem) -> Floats:
         """Candidates (n, steps, width) that need no sampling: the last solution, and the proposals."""
-        return torch.cat([self.mean[None], self.kept, problem.proposals])
+        return np.concatenate([self.mean[None], self.kept, problem.proposals])
 
 
 class Incumbent:
@@ -62,27 +63,43 @@ class Incumbent:
         start: (steps, width), the answer if nothing has a finite cost.
     """
 
-    def __init__(self, problem: Problem, start: Tensor) -> None:
+    def __init__(self, problem: Problem, start: Floats) -> None:
         self.problem, self.actions, self.cost, self.evaluated = problem, start, float("inf"), 0
         self._began, self._took = time.perf_counter(), 0.0
 
-    def weigh(self, candidates: Tensor, price: int = 1) -> tuple[Tensor, Tensor]:
-        """Weighs sequences (batch, steps, width); each counts as `price` evaluations.
+    def weigh(self, candidates: Floats) -> tuple[Floats, Floats]:
+        """Weighs sequences (batch, steps, width).
 
         Returns:
             Them as the robot can carry them out, and their costs (batch,), inf where they are not finite.
         """
+        self._time()
+        allowed = self.problem.kinematics.project(candidates)
+        return allowed, self._note(allowed, self.problem.evaluate(allowed), 1)
+
+    def slopes(self, candidates: Floats, price: int) -> tuple[Floats, Floats]:
+        """Weighs sequences (batch, steps, width) that the robot can carry out, of problems that have slopes.
+
+        Returns:
+            Their costs (batch,), inf where they are not finite, and gradients (batch, steps, width), 0 there; each
+            counts as `price` evaluations.
+        """
+        assert self.problem.slopes is not None
+        self._time()
+        cost, slope = self.problem.slopes(candidates)
+        return self._note(candidates, cost, price), slope
+
+    def _time(self) -> None:
         now = time.perf_counter()
         self._began, self._took = now, now - self._began if self.evaluated else 0.0
-        allowed = self.problem.kinematics.project(candidates)
-        cost = self.problem.evaluate(allowed)
-        cost = torch.where(cost.isfinite(), cost, torch.inf)
+
+    def _note(self, allowed: Floats, cost: Floats, price: int) -> Floats:
+        cost = np.where(np.isfinite(cost), cost, np.float32(np.inf))
         self.evaluated += price * len(allowed)
         best = int(cost.argmin())
-        least = float(cost[best].detach())
-        if least < self.cost:
-            self.actions, self.cost = allowed[best].detach(), least
-        return allowed, cost
+        if cost[best] < self.cost:
+            self.actions, self.cost = allowed[best], float(cost[best])
+        return cost
 
     def out_of_time(self) -> bool:
         """Whether another batch like the longer of the last two would end after the deadline."""
@@ -94,14 +111,19 @@ class Incumbent:
         return Solution(self.actions, self.cost, self.evaluated)
 
 
-def coloured_noise(count: int, steps: int, exponent: float, generator: torch.Generator, width: int = 2) -> Tensor:
+def coloured_noise(count: int, steps: int, exponent: float, generator: np.random.Generator, width: int = 2) -> Floats:
     """Gaussian noise (count, steps, width), power falling with frequency ** exponent (Timmer & Koenig 1995)."""
     if count < 1:
-        return torch.zeros(0, steps, width)
-    frequencies = torch.fft.rfftfreq(2 * steps)
+        return np.zeros((0, steps, width), np.float32)
+    spectrum = generator.standard_normal((count * width, 2 * (steps + 1)), np.float32)
+    signal = (spectrum @ _signal(steps, exponent)).reshape(count, width, steps)
+    return np.asarray((signal / signal.std()).transpose(0, 2, 1))
+
+
+@cache
+def _signal(steps: int, exponent: float) -> Floats:
+    """What each number of a spectrum, real parts first, adds to a signal (2 * (steps + 1), steps)."""
+    frequencies = np.fft.rfftfreq(2 * steps)
     frequencies[0] = frequencies[1]
-    amplitude = frequencies ** (-exponent / 2)
-    shape = (count, width, len(frequencies))
-    spectrum = torch.complex(torch.randn(shape, generator=generator), torch.randn(shape, generator=generator))
-    signal = torch.fft.irfft(spectrum * amplitude, n=2 * steps)[..., :steps]
-    return (signal / signal.std()).transpose(1, 2)
+    parts = np.concatenate([np.eye(len(frequencies)), 1j * np.eye(len(frequencies))])
+    return np.fft.irfft(parts * frequencies ** (-exponent / 2), n=2 * steps)[:, :steps].astype(np.float32)

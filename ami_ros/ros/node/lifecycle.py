@@ -1,9 +1,8 @@
 """The base class of all nodes: a managed node that can also start itself.
 
-rclpy swallows exceptions in transitions and gates only publishers; here every transition
-says what failed, and subscriptions and timers are silent while the node is not active.
-
-Nothing that comes from outside ends a node: what a callback raises is reported, and the node goes on.
+rclpy swallows exceptions in transitions and gates only publishers; here every transition says what failed, and
+subscriptions and timers are silent while the node is not active. Nothing that comes from outside ends a node: what a
+callback raises is reported, and the node goes on.
 """
 
 from __future__ import annotations
@@ -53,9 +52,8 @@ class AmiNode(LifecycleNode, Generic[ConfigT]):
         super().__init__(name, **options)
         clock = ParameterDescriptor(type=ParameterType.PARAMETER_BOOL, description="take the time from /clock")
         self.set_descriptor("use_sim_time", clock)
-        self.declare_parameter(
-            "autostart", True, ParameterDescriptor(description="configure and activate without a lifecycle manager")
-        )
+        managed = ParameterDescriptor(description="configure and activate without a lifecycle manager")
+        self.declare_parameter("autostart", True, managed)
         self.config: ConfigT = declare(self, config)
         watch(self, config, self.allow, self._take_config)
         self.health = Health(self)
@@ -90,11 +88,7 @@ class AmiNode(LifecycleNode, Generic[ConfigT]):
         """Parameters were set while the node is inactive or active: `config` is new. Called between two callbacks."""
 
     def start(self) -> None:
-        """Configures and activates, unless the parameter `autostart` is false.
-
-        Raises:
-            AmiError: a transition failed.
-        """
+        """Configures and activates, unless the parameter `autostart` is false; raises AmiError if that fails."""
         if not self.get_parameter("autostart").value:
             return
         self._starting = True
@@ -248,9 +242,7 @@ class AmiNode(LifecycleNode, Generic[ConfigT]):
         return self._release()
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        if self.is_active:
-            self.on_deactivate(state)
-        return self._release()
+        return self.on_shutdown(state)
 
     def _LifecycleNodeMixin__change_state(self, transition_id: int) -> TransitionCallbackReturn:
         """rclpy's, which raises out of the executor, and so ends the process, where a state has no such transition."""
