@@ -9,7 +9,7 @@ import typer
 
 
 def main(
-    model: Annotated[Path | None, typer.Option(help="Folder; else one of the usual size with random weights.")] = None,
+    model: Annotated[Path | None, typer.Option(help="Folder; else models/general.")] = None,
     places: Annotated[int, typer.Option(help="Remembered places.", min=2, max=200_000)] = 1000,
     repeats: Annotated[int, typer.Option(help="Calls of each part.", min=2, max=100_000)] = 100,
     seed: Annotated[int, typer.Option(help="Of images, latents and queries.", min=0)] = 0,
@@ -23,9 +23,11 @@ def main(
 
     from ami_ros.evaluation.latency import time_control
     from ami_ros.evaluation.report import hardware, write_json
+    from ami_ros.share import share
+    from ami_ros.world_model.inference_loading import load_inference
 
     console = Console()
-    loaded = _load(model, seed)
+    loaded = load_inference(model or share("models", "general"))
     with tempfile.TemporaryDirectory(prefix="ami_bench_") as scratch, console.status("measuring"):
         timings = time_control(loaded, places, repeats, seed, Path(scratch))
     table = Table(box=None, padding=(0, 3, 0, 0))
@@ -42,17 +44,3 @@ def main(
             figures |= {f"{timing.name}_p50_ms": timing.p50_ms, f"{timing.name}_p95_ms": timing.p95_ms}
         settings = {"encoder_id": loaded.encoder_id, "places": places, "repeats": repeats, "seed": seed}
         write_json(json, figures | settings | hardware())
-
-
-def _load(model: Path | None, seed: int) -> Any:
-    """The model in a folder, or one with random weights: the clock does not tell them apart."""
-    import torch
-
-    from ami_ros.world_model.checkpoint import LoadedModel, load_model
-    from ami_ros.world_model.model import WorldModel
-    from ami_ros.world_model.spec import ModelSpec
-
-    if model is not None:
-        return load_model(model)
-    torch.manual_seed(seed)
-    return LoadedModel(WorldModel(ModelSpec()).eval().requires_grad_(False), "random", "0" * 64)

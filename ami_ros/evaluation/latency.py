@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from ami_ros.geometry import Array, relative
 from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
@@ -19,8 +18,7 @@ from ami_ros.planning.kinematics import Kinematics
 from ami_ros.planning.planner import LatentPlanner, Plan, PlannerConfig
 from ami_ros.planning.protocols import Target
 from ami_ros.scan import Scan
-from ami_ros.world_model.by_torch import on_arrays
-from ami_ros.world_model.checkpoint import LoadedModel
+from ami_ros.world_model.inference_loading import LoadedArrays
 from ami_ros.world_model.perception import Perception
 
 CAMERA_SIZE = 96  # [px], as the simulator has it
@@ -40,7 +38,7 @@ class Timing:
     p95_ms: float
 
 
-def time_control(loaded: LoadedModel, places: int, repeats: int, seed: int, scratch: Path) -> list[Timing]:
+def time_control(loaded: LoadedArrays, places: int, repeats: int, seed: int, scratch: Path) -> list[Timing]:
     """Times encoding, planning, localisation and route finding.
 
     Args:
@@ -50,7 +48,6 @@ def time_control(loaded: LoadedModel, places: int, repeats: int, seed: int, scra
         seed: of images, latents and queries.
         scratch: folder for the memory's file.
     """
-    torch.set_num_threads(1)
     rng = np.random.default_rng(seed)
     return [
         *_time_perception(loaded, repeats, rng),
@@ -59,7 +56,7 @@ def time_control(loaded: LoadedModel, places: int, repeats: int, seed: int, scra
     ]
 
 
-def _time_perception(loaded: LoadedModel, repeats: int, rng: np.random.Generator) -> list[Timing]:
+def _time_perception(loaded: LoadedArrays, repeats: int, rng: np.random.Generator) -> list[Timing]:
     perception = Perception(loaded.model)
     images = rng.integers(0, 256, (8, CAMERA_SIZE, CAMERA_SIZE, 3), dtype=np.uint8)
     scan = _scan(rng)
@@ -70,9 +67,9 @@ def _time_perception(loaded: LoadedModel, repeats: int, rng: np.random.Generator
     ]
 
 
-def _time_planner(loaded: LoadedModel, repeats: int, rng: np.random.Generator, seed: int) -> Timing:
+def _time_planner(loaded: LoadedArrays, repeats: int, rng: np.random.Generator, seed: int) -> Timing:
     config = PlannerConfig(deadline=NO_DEADLINE, kinematics=Kinematics(loaded.model.spec.drive))
-    planner = LatentPlanner(on_arrays(loaded.model), config, seed)
+    planner = LatentPlanner(loaded.model, config, seed)
     latents = rng.normal(size=(repeats + WARM_UP, 2, loaded.model.spec.latent_dim)).astype(np.float32)
     scan, pose = _scan(rng), np.array([1.0, 0.5, 0.0])
 
@@ -85,7 +82,7 @@ def _time_planner(loaded: LoadedModel, repeats: int, rng: np.random.Generator, s
 
 
 def _time_memory(
-    loaded: LoadedModel, places: int, repeats: int, rng: np.random.Generator, scratch: Path
+    loaded: LoadedArrays, places: int, repeats: int, rng: np.random.Generator, scratch: Path
 ) -> list[Timing]:
     latents, poses = _remember_grid(loaded, places, rng, scratch / "bench.memory")
     memory = PlaceMemory.copy_of(
@@ -108,7 +105,7 @@ def _time_memory(
         memory.close()
 
 
-def _remember_grid(loaded: LoadedModel, places: int, rng: np.random.Generator, path: Path) -> tuple[np.ndarray, Array]:
+def _remember_grid(loaded: LoadedArrays, places: int, rng: np.random.Generator, path: Path) -> tuple[np.ndarray, Array]:
     """Writes a memory of places on a square grid; returns their random latents (n, latent_dim) and poses (n, 3)."""
     side = int(np.ceil(np.sqrt(places)))
     number = np.arange(places)

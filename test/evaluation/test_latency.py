@@ -3,19 +3,22 @@ from pathlib import Path
 import pytest
 
 from ami_ros.evaluation.latency import time_control
-from ami_ros.world_model.checkpoint import LoadedModel
+from ami_ros.world_model.checkpoint import save_model
+from ami_ros.world_model.inference_loading import LoadedArrays, load_inference
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.spec import InputSpec, ModelSpec
 
 
 @pytest.fixture(scope="module")
-def small() -> LoadedModel:
+def small(tmp_path_factory: pytest.TempPathFactory) -> LoadedArrays:
     inputs = InputSpec(image_size=16, scan_beams=36, heading=True)
     spec = ModelSpec(inputs=inputs, latent_dim=8, encoder_width=16, predictor_width=16, head_width=16, contrast_dim=8)
-    return LoadedModel(WorldModel(spec).eval().requires_grad_(False), "small", "0" * 64)
+    folder = tmp_path_factory.mktemp("small")
+    save_model(folder, "small", WorldModel(spec))
+    return load_inference(folder)
 
 
-def test_every_part_of_the_control_loop_is_timed(small: LoadedModel, tmp_path: Path) -> None:
+def test_every_part_of_the_control_loop_is_timed(small: LoadedArrays, tmp_path: Path) -> None:
     timings = time_control(small, places=30, repeats=4, seed=0, scratch=tmp_path)
     assert [t.name for t in timings] == ["encode", "encode_goal", "plan", "observe", "find_route"]
     assert all(0 < t.p50_ms <= t.p95_ms for t in timings)
