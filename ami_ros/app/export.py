@@ -52,7 +52,7 @@ def _export_dataset(source: Path, out: Path, task: str, console: Console) -> Non
 
 def _export_model(source: Path, out: Path | None, console: Console) -> None:
     from ami_ros.world_model.checkpoint import load_model
-    from ami_ros.world_model.onnx_runtime import FOLDER, export_onnx, largest_difference, leaves_out
+    from ami_ros.world_model.onnx_files import FOLDER, export_onnx, largest_difference, leaves_out
 
     loaded, folder = load_model(source), out or source / FOLDER
     for file in export_onnx(loaded, folder):

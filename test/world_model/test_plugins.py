@@ -17,7 +17,7 @@ from ami_ros.planning.solvers.registry import BUILT_IN, SolverConfig
 from ami_ros.world_model.by_torch import ByTorch, on_arrays
 from ami_ros.world_model.checkpoint import load_model, save_model
 from ami_ros.world_model.model import WorldModel
-from ami_ros.world_model.onnx_runtime import leaves_out
+from ami_ros.world_model.onnx_files import leaves_out
 from ami_ros.world_model.spec import InputSpec, ModelSpec, Sensors
 from harness.installed import installed
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from ami_ros.app import export
-from ami_ros.errors import AmiError
+from ami_ros.config import parse_yaml
 from ami_ros.world_model.checkpoint import LoadedModel, save_model
 from ami_ros.world_model.model import WorldModel
-from ami_ros.world_model.onnx_runtime import export_onnx, largest_difference, open_sessions
+from ami_ros.world_model.onnx_files import RECORD, export_onnx, largest_difference
 from ami_ros.world_model.spec import InputSpec, ModelSpec
 
 pytest.importorskip("onnx", reason="needs the extra onnx")
@@ -59,10 +59,8 @@ def test_export_says_how_far_each_file_is_off(tmp_path: Path, capsys: pytest.Cap
     assert capsys.readouterr().out.count("off by at most") == 5
 
 
-def test_files_of_other_weights_and_missing_ones_are_refused(tmp_path: Path) -> None:
-    loaded = made(tmp_path / "a", ALL)
-    with pytest.raises(AmiError, match=r"has no model for ONNX Runtime: make them with \./ami export"):
-        open_sessions(loaded, tmp_path / "a" / "onnx", ["encoder"])
-    export_onnx(loaded, tmp_path / "a" / "onnx")
-    with pytest.raises(AmiError, match=r"is of small@.*, not of small@"):
-        open_sessions(made(tmp_path / "b", ALL, seed=1), tmp_path / "a" / "onnx", ["encoder"])
+def test_a_record_beside_the_files_says_of_which_weights_they_are(tmp_path: Path) -> None:
+    loaded = made(tmp_path, ALL)
+    export_onnx(loaded, tmp_path / "onnx")
+    record = parse_yaml((tmp_path / "onnx" / RECORD).read_text())
+    assert record == {"encoder_id": loaded.encoder_id, "sha256": loaded.sha256}

@@ -1,4 +1,4 @@
-"""The model for ONNX Runtime: written as .onnx files beside the weights, and read back by the planner.
+"""A model as .onnx files beside its weights, for programs of others.
 
 Optional: the extra `onnx`. The files belong to the weights that they were made from; `RECORD` says to which.
 """
@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from torch import Tensor, nn
 
-from ami_ros.config import dump_yaml, parse_yaml
+from ami_ros.config import dump_yaml
 from ami_ros.errors import AmiError
 from ami_ros.extras import need
 from ami_ros.world_model.checkpoint import LoadedModel
@@ -143,34 +142,8 @@ def _random_sensors(model: WorldModel, batch: int, generator: torch.Generator) -
     return found
 
 
-def open_sessions(loaded: LoadedModel, folder: Path, names: Iterable[str]) -> dict[str, Any]:
-    """Files of `export_onnx`, ready to run on one thread.
-
-    Args:
-        loaded: the model that they have to be of.
-        folder: where they are.
-        names: of the files, without suffix.
-
-    Raises:
-        AmiError: the extra is not installed, there are no such files, or they are of other weights.
-    """
-    runtime = need("onnxruntime", "onnx")
-    made = f"make them with ./ami export {folder.parent}"
-    try:
-        record = parse_yaml((folder / RECORD).read_text("utf-8"))
-    except (OSError, yaml.YAMLError):
-        raise AmiError(f"{folder} has no model for ONNX Runtime: {made}") from None
-    if record.get("sha256") != loaded.sha256:
-        raise AmiError(f"{folder} is of {record.get('encoder_id')}, not of {loaded.encoder_id}: {made}")
-    files = {name: folder / f"{name}.onnx" for name in names}
-    for file in files.values():
-        if not file.is_file():
-            raise AmiError(f"{file} is missing: {made}")
-    return {name: _session(runtime, file) for name, file in files.items()}
-
-
 def _session(runtime: Any, file: Path) -> Any:
     options = runtime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1  # as torch in the nodes
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3  # that adapted layers are no constants is meant so
     return runtime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
