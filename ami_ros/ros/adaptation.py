@@ -95,9 +95,10 @@ class AdaptationDesk:
         self._adapter, self._journal = None, None
         if config.enabled:
             weights = load_weights(file, followed.encoder_id) if file and file.is_file() else None
+            trained = shared_model(folder).model  # which says it if there is no torch
             from ami_ros.adaptation.adapter import Adapter
 
-            self._adapter = Adapter(shared_model(folder).model, config.learning, weights)
+            self._adapter = Adapter(trained, config.learning, weights)
             self._journal = Journal(config.journal.expanduser()) if config.journal else None
         self.looks = self._adapter is not None and config.learning.colours  # segments need what the sensors gave
         self._lock = threading.Lock()

@@ -21,12 +21,11 @@ from harness.ros import RosPeer
 NO_EXTRAS = ("ros", "runtime", "test")  # in requirements/
 # What a process does without besides, for the memory that it would take.
 LEAN: dict[str, set[str]] = {
-    "safety": {"cv2", "scipy", "torch"},
-    "mission": {"cv2", "scipy", "torch"},
-    "perception": {"scipy", "torch"},
-    "world_model": {"scipy", "torch"},
-    "memory": {"torch"},
-    "planner": {"scipy", "torch"},
+    "safety": {"cv2", "scipy"},
+    "mission": {"cv2", "scipy"},
+    "perception": {"scipy"},
+    "world_model": {"scipy"},
+    "planner": {"scipy"},
 }
 REFUSAL = """
 import sys
@@ -60,13 +59,14 @@ def refusing(modules: set[str], folder: Path) -> dict[str, str]:
     return {"PYTHONPATH": os.pathsep.join([str(folder), os.environ["PYTHONPATH"]])}
 
 
-def start(children: Children, node: str, folder: Path) -> ChildProcess:
+def start(children: Children, node: str, folder: Path, **parameters: str) -> ChildProcess:
     modules = modules_of_extras()
-    assert {"lance", "matplotlib", "mujoco", "onnxruntime", "rich", "rosbags", "typer"} <= modules
+    assert {"lance", "matplotlib", "mujoco", "onnxruntime", "rich", "rosbags", "torch", "typer"} <= modules
     spec = ModelSpec(InputSpec(image_size=16, scan_beams=8), latent_dim=4, encoder_width=16, predictor_width=16)
     save_model(folder / "model", "small", WorldModel(spec))
     file = folder / "parameters.yaml"
-    file.write_text("".join(f"/**/{name}: {{ros__parameters: {{model: {folder / 'model'}}}}}\n" for name in LEARNED))
+    values = ", ".join(f"{name}: {value}" for name, value in {"model": folder / "model", **parameters}.items())
+    file.write_text("".join(f"/**/{name}: {{ros__parameters: {{{values}}}}}\n" for name in LEARNED))
     arguments = ("-m", f"ami_ros.nodes.{node}", "--ros-args", "--params-file", str(file))
     return children.python(*arguments, environment=refusing(modules | LEAN.get(node, set()), folder))
 
@@ -82,6 +82,13 @@ def test_robots_process_needs_no_extra(ros: RosPeer, children: Children, tmp_pat
 
     nodes = STACK if process == "composed" else [process]
     ros.spin_until(lambda: all(map(active, nodes)), 90.0, child.output)
+
+
+def test_a_robot_that_shall_adapt_names_the_extra_with_torch_in_one_line(children: Children, tmp_path: Path) -> None:
+    child = start(children, "world_model", tmp_path, **{"adaptation.enabled": "true"})
+    assert child.wait(90.0) == 2
+    [line] = [line for line in child.output().splitlines() if line.startswith("error:")]
+    assert line == "error: torch is not installed; it is in the extra train: pip install -r requirements/train.txt"
 
 
 def test_simulator_without_mujoco_names_the_extra_in_one_line(children: Children, tmp_path: Path) -> None:
