@@ -96,8 +96,10 @@ class Navigator:
         )
 
     def _decide(self, goal: Goal, percept: Percept, elapsed: float) -> Decision:
+        at_goal = self.controller.beside is not None
         if goal.time_allowance and elapsed > goal.time_allowance:
-            return Decision.failed(Code.TIMEOUT, f"not reached within the {goal.time_allowance:.0f} s allowed")
+            over = f"not reached within the {goal.time_allowance:.0f} s allowed"
+            return Decision.failed(*self._given_up(Code.TIMEOUT, over, percept, at_goal))
         reset, self._resets = self._resets not in (None, percept.odometry_resets), percept.odometry_resets
         if reset and goal.pose is not None and not goal.in_map:
             return Decision.failed(
@@ -113,11 +115,11 @@ class Navigator:
         before, situation = self.situations.now, self.situations.update(self._signs(percept, command is not None))
         if situation is not before:
             self._change(before, percept)
-        at_goal = self.controller.beside is not None
         self.controller.left = self.controller.beside = None
         match situation:
             case Situation.HOPELESS:
-                return Decision.failed(*self._hopeless(percept, at_goal))
+                why = self.situations.code, self.situations.reason
+                return Decision.failed(*self._given_up(*why, percept, at_goal))
             case Situation.BACKING:
                 return Decision.hold(State.RECOVERING, self.situations.reason, command or STILL)
             case Situation.LOOKING:
@@ -128,14 +130,14 @@ class Navigator:
                 self.routing.go_on_lost()
         return self.controller.decide(percept, elapsed)
 
-    def _hopeless(self, percept: Percept, at_goal: bool) -> tuple[Code, str]:
-        """Why the goal is given up. A robot that gets stuck while it looks for a picture has not failed to get there:
-        nobody knows where that is."""
-        code, reason = self.situations.code, self.situations.reason
-        if code is Code.FAILED_TO_MAKE_PROGRESS and not at_goal and self.controller.finder.searches:
-            code, looked = self.controller.finder.given_up(percept)
-            reason = f"{looked}, then the robot was {reason}"
-        return code, reason
+    def _given_up(self, code: Code, reason: str, percept: Percept, at_goal: bool) -> tuple[Code, str]:
+        """Why the goal is given up. A robot that gets stuck, or whose time is over, while it looks for a picture has
+        not failed to get there: nobody knows where that is."""
+        looks = self.controller.finder.searches and not (at_goal or self.belief.tracker.agreeing(percept.stamp))
+        if not looks or code not in (Code.FAILED_TO_MAKE_PROGRESS, Code.TIMEOUT):
+            return code, reason
+        code, looked = self.controller.finder.given_up(percept)
+        return code, f"{looked}; then: {reason}"
 
     def _re_anchor(self) -> None:
         """Odometry restarted: poses in odom from before mean nothing any more."""

@@ -21,10 +21,9 @@ from ami_ros.world_model.layers import Floats
 
 LEVEL = CameraMount()
 ITERATIONS = 8
-COARSE = (
-    0.1  # that two pixels span at distance 1, at most, for pictures to be aligned first at half their size: who sees
-)
-# little in many pixels sees each of them move far
+# That two pixels span at distance 1, below which pictures are aligned at half their size first: what is seen by such
+# narrow pixels moves by many of them.
+COARSE = 0.1
 DELTAS = 0.02, 0.02, 0.01  # [m], [m], [rad] for derivatives
 PRIOR = 0.25, 0.25, 0.15  # [m], [m], [rad] error of the guess: where pictures show nothing of it, a pose stays there
 NOISE = 1e-3  # squared difference of pixels that weighs as much as one such error

@@ -145,9 +145,7 @@ def _ask(function: Callable[..., Any], *values: NDArray[Any]) -> Any:
 
 
 _made: WeakKeyDictionary[Any, ArrayModel] = WeakKeyDictionary()  # of which `WorldModel`
-_pairs: WeakKeyDictionary[Any, ArrayPairs] = (
-    WeakKeyDictionary()
-)  # of which `PairHead`; private copies of a model share it
+_pairs: WeakKeyDictionary[Any, ArrayPairs] = WeakKeyDictionary()  # of which `PairHead`, which private copies share
 
 
 def on_arrays(model: Any) -> ArrayModel:

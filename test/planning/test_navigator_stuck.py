@@ -165,17 +165,20 @@ def test_a_way_that_is_seen_to_be_open_again_is_asked_for_at_once(model: ExactMo
     assert decision.subgoals == 6  # the way in use stays meanwhile
 
 
+@pytest.mark.parametrize("end", [Code.FAILED_TO_MAKE_PROGRESS, Code.TIMEOUT])
 @pytest.mark.parametrize(
-    ("looked_from", "at_goal", "code"),
-    [(2, False, Code.UNKNOWN_PLACE), (2, True, Code.FAILED_TO_MAKE_PROGRESS), (0, False, Code.FAILED_TO_MAKE_PROGRESS)],
+    ("looked_from", "at_goal", "sees_it", "unknown"),
+    [(2, False, False, True), (2, True, False, False), (2, False, True, False), (0, False, False, False)],
 )
-def test_a_robot_that_gets_stuck_while_it_looks_for_a_picture_says_that_nobody_knows_the_place(
-    looked_from: int, at_goal: bool, code: Code
+def test_a_robot_stuck_or_out_of_time_while_it_looks_for_a_picture_says_that_nobody_knows_the_place(
+    looked_from: int, at_goal: bool, sees_it: bool, unknown: bool, end: Code
 ) -> None:
-    """Of 48 pictures of other buildings four ended as if the way to them had been blocked."""
+    """Of 48 pictures of other buildings four ended as if the way to them had been blocked, five by their time."""
     seeing = recognising_course(NOT_FOUND, blind=True)
     navigator, percept = seeing.navigator, seeing.percept()
     navigator.controller.finder.search.spots += [np.array([float(k), 0.0]) for k in range(looked_from)]
-    navigator.situations.code, navigator.situations.reason = Code.FAILED_TO_MAKE_PROGRESS, "stuck: did not move"
-    found, reason = navigator._hopeless(percept, at_goal)
-    assert found is code and "did not move" in reason and ("2 spots" in reason) == (code is Code.UNKNOWN_PLACE)
+    if sees_it:
+        navigator.belief.tracker.add(percept.stamp, percept.odometry, np.array([2.0, 0.0, 0.0]), 0.1, None)
+    found, reason = navigator._given_up(end, "did not move", percept, at_goal)
+    assert found is (Code.UNKNOWN_PLACE if unknown else end)
+    assert "did not move" in reason and ("2 spots" in reason) == unknown
