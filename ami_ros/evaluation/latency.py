@@ -60,11 +60,18 @@ def _time_perception(loaded: LoadedArrays, repeats: int, rng: np.random.Generato
     perception = Perception(loaded.model)
     images = rng.integers(0, 256, (8, CAMERA_SIZE, CAMERA_SIZE, 3), dtype=np.uint8)
     scan = _scan(rng)
-    size = f"{CAMERA_SIZE}x{CAMERA_SIZE} image, {BEAMS} beams"
-    return [
-        _timed("encode", size, repeats, lambda i: perception.encode(images[i % 8], scan, 0.3)),
-        _timed("encode_goal", size.partition(",")[0], repeats, lambda i: perception.encode_goal(images[i % 8])),
+    picture = f"{CAMERA_SIZE}x{CAMERA_SIZE} image"
+    timings = [
+        _timed("encode", f"{picture}, {BEAMS} beams", repeats, lambda i: perception.encode(images[i % 8], scan, 0.3)),
+        _timed("encode_goal", picture, repeats, lambda i: perception.encode_goal(images[i % 8])),
     ]
+    if (pairs := perception.model.pairs) is not None:
+        timings.append(_timed("encode_picture", picture, repeats, lambda i: perception.encode_picture(images[i % 8])))
+        codes = np.array([perception.encode_picture(image) for image in images], np.float32)
+        timings.append(
+            _timed("compare", f"{len(codes)} pairs of pictures", repeats, lambda i: pairs.compare(codes, codes))
+        )
+    return timings
 
 
 def _time_planner(loaded: LoadedArrays, repeats: int, rng: np.random.Generator, seed: int) -> Timing:

@@ -44,13 +44,20 @@ def answers(model: ArrayModel) -> dict[str, Any]:
     }
     found["queries"], found["keys"] = model.contrast.queries(latent), model.contrast.keys(latent)
     found["latents"], found["motions"] = model.rollout(latent, commands, previous)
+    found["poses of many beside one"] = model.relative_pose(found["latents"], other[0])
     if spec.ensemble:
         found["doubt"] = model.path_disagreement(latent, found["latents"], commands, previous)
+        found["doubt of a step"] = model.disagreement(latent, commands[:, 0], previous)
+    if spec.policy:
+        found["policy"] = model.policy(latent, other)
     if spec.inputs.image_size:
         found["goal"] = model.encode_goal(pictures(spec.inputs.image_size, rng))
         found["seen"] = model.seen(pictures(spec.inputs.image_size, rng))
     if spec.picture_size:
         found["picture"] = model.encode_picture(pictures(spec.picture_size, rng))
+    assert (model.sighting is None) != bool(spec.sight_code and spec.inputs.image_size)
+    if model.sighting is not None:
+        found["sighting"] = model.sighting(latent, found["picture"], found["picture"][::-1].copy())
     if model.pairs is not None:
         found |= of_pairs(model.pairs, found["picture"], rng)
     return found
