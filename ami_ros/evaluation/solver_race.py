@@ -14,20 +14,20 @@ from ami_ros.evaluation.swm.rivals import HORIZON, ITERATIONS, SAMPLES, solve_wi
 from ami_ros.geometry import Array
 from ami_ros.planning.costs.registry import Costs
 from ami_ros.planning.geometric_proposals import GeometricProposals
+from ami_ros.planning.gradients import TorchGradients
 from ami_ros.planning.imagination import Imagination
 from ami_ros.planning.kinematics import Kinematics
 from ami_ros.planning.planner import PlannerConfig
 from ami_ros.planning.protocols import (
     Evaluate,
+    Gradients,
     Problem,
     Scene,
     SearchSize,
-    Slopes,
     Solver,
     Target,
     no_proposals,
 )  # fmt: skip
-from ami_ros.planning.slopes import TorchSlopes
 from ami_ros.planning.solvers.icem import Icem, IcemConfig
 from ami_ros.planning.solvers.registry import BUILT_IN, SolverConfig, make_solver
 from ami_ros.world_model.arrays import ArrayModel, Floats
@@ -41,17 +41,17 @@ YARDSTICK = "yardstick"  # our own stand-in for the rival where that is not inst
 class Trace:
     """Watches a search: when it had which best cost."""
 
-    def __init__(self, evaluate: Evaluate, slopes: Slopes) -> None:
-        self._evaluate, self._slopes, self.began = evaluate, slopes, time.perf_counter()
+    def __init__(self, evaluate: Evaluate, gradients: Gradients) -> None:
+        self._evaluate, self._gradients, self.began = evaluate, gradients, time.perf_counter()
         self.best: list[tuple[float, float]] = []  # (seconds since the start, best cost so far), one a batch
 
     def evaluate(self, actions: Floats) -> Floats:
         """See `Problem`."""
         return self._noted(self._evaluate(actions))
 
-    def slopes(self, actions: Floats) -> tuple[Floats, Floats]:
+    def gradients(self, actions: Floats) -> tuple[Floats, Floats]:
         """See `Problem`."""
-        cost, slope = self._slopes(actions)
+        cost, slope = self._gradients(actions)
         return self._noted(cost), slope
 
     def _noted(self, cost: Floats) -> Floats:
@@ -138,14 +138,14 @@ def _problem(model: ArrayModel, tensors: Any, moment: PlanningCase, proposals: b
     scene = Scene(model, robot, config.disc, Target(moment.goal, None, True), moment.scan)
     costs = Costs(config.costs)
     imagination = Imagination(model, moment.latent, (0.0, 0.0), costs.at(scene))
-    slopes = TorchSlopes(imagination, tensors, costs.at(replace(scene, dynamics=tensors)))
-    trace, start = Trace(imagination.evaluate, slopes), no_proposals(HORIZON)
+    gradients = TorchGradients(imagination, tensors, costs.at(replace(scene, dynamics=tensors)))
+    trace, start = Trace(imagination.evaluate, gradients), no_proposals(HORIZON)
     if proposals:
         geometric = GeometricProposals(config.geometric, config.costs.latent_goal, seed=0).propose(
             imagination, scene, robot, HORIZON, FOREVER
         )
         start = np.concatenate([geometric, robot.primitives(HORIZON)])
-    return trace, Problem(trace.evaluate, robot, start, FOREVER, trace.slopes)
+    return trace, Problem(trace.evaluate, robot, start, FOREVER, trace.gradients)
 
 
 def percentiles_ms(seconds: list[float]) -> Array:

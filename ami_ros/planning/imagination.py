@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from ami_ros.commands import Command, of_width
-from ami_ros.planning.namespace import Numbers, namespace
+from ami_ros.planning.array_module import ArrayOrTensor, get_array_module
 from ami_ros.planning.protocols import Cost, Dynamics, Futures
 from ami_ros.world_model.arrays import Floats
 
 
-def integrate(motions: Numbers) -> Numbers:
+def integrate(motions: ArrayOrTensor) -> ArrayOrTensor:
     """Chains displacements (batch, steps, 3), each in the frame at its start, into poses in the first frame."""
-    xp = namespace(motions)
+    xp = get_array_module(motions)
     yaw = motions[..., 2].cumsum(1)
     before = yaw - motions[..., 2]
     c, s = xp.cos(before), xp.sin(before)
@@ -24,18 +24,18 @@ def integrate(motions: Numbers) -> Numbers:
     return xp.stack([x.cumsum(1), y.cumsum(1), yaw], -1)
 
 
-def imagine(model: Dynamics, latent: Numbers, actions: Numbers, previous: Numbers) -> Futures:
+def imagine(model: Dynamics, latent: ArrayOrTensor, actions: ArrayOrTensor, previous: ArrayOrTensor) -> Futures:
     """Rolls actions (batch, steps, width) out from a latent (latent_dim,) and the command before (width,)."""
-    xp, (batch, steps, width) = namespace(actions), actions.shape
+    xp, (batch, steps, width) = get_array_module(actions), actions.shape
     commands = xp.broadcast_to(actions[:, :, None], (batch, steps, model.spec.chunk, width))
     start, before = xp.broadcast_to(latent, (batch, len(latent))), xp.broadcast_to(previous, (batch, width))
     latents, motions = model.rollout(start, commands, before)
     return Futures(actions, previous, latents, integrate(motions), latent)
 
 
-def weigh(costs: Mapping[str, Cost], futures: Futures) -> Numbers:
+def weigh(costs: Mapping[str, Cost], futures: Futures) -> ArrayOrTensor:
     """What each cost says: (costs, batch)."""
-    return namespace(futures.poses).stack([cost(futures) for cost in costs.values()])
+    return get_array_module(futures.poses).stack([cost(futures) for cost in costs.values()])
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ami_ros.planning.namespace import Numbers, namespace
+from ami_ros.planning.array_module import ArrayOrTensor, get_array_module
 from ami_ros.planning.scan_geometry import surfaces
 from ami_ros.scan import Scan
 from ami_ros.world_model.arrays import Floats
@@ -33,9 +33,9 @@ class LocalMap:
         field = cv2.distanceTransform(free, cv2.DIST_L2, 5) * resolution if (free == 0).any() else free + 8.0
         self.field: Floats = np.ascontiguousarray(field, dtype=np.float32)
 
-    def clearance(self, points: Numbers) -> Numbers:
+    def clearance(self, points: ArrayOrTensor) -> ArrayOrTensor:
         """Distance (...,) [m] from points (..., 2) [m] in base_link to the nearest thing seen."""
-        xp, size = namespace(points), len(self.field)
+        xp, size = get_array_module(points), len(self.field)
         with_gradient = getattr(points, "requires_grad", False)
         still = points.detach() if with_gradient else points
         at = (still + self.half_size) / self.resolution

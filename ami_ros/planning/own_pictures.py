@@ -13,7 +13,7 @@ import numpy as np
 from ami_ros.geometry import Array, relative
 from ami_ros.planning.types import Percept
 from ami_ros.world_model.array_pairs import ArrayPairs
-from ami_ros.world_model.layers import Floats
+from ami_ros.world_model.arrays import Floats
 
 KEPT = 8  # pictures
 STEP = 0.015  # [m] between two of them; a turn by 1 rad counts as TURN [m]

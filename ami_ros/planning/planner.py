@@ -28,7 +28,7 @@ from ami_ros.scan import Scan
 from ami_ros.world_model.arrays import Floats
 
 if TYPE_CHECKING:
-    from ami_ros.planning.slopes import TorchSlopes
+    from ami_ros.planning.gradients import TorchGradients
 
 NOWHERE: Array = np.zeros((0, 3))
 
@@ -166,16 +166,16 @@ class LatentPlanner:
             proposals = np.concatenate([proposals, impulse.actions[None]])
         geometric = self.geometric.propose(imagination, scene, robot, proposals.shape[1], deadline)
         proposals = np.concatenate([geometric, proposals])
-        problem = Problem(imagination.evaluate, robot, proposals, deadline, self._slopes(imagination, scene))
+        problem = Problem(imagination.evaluate, robot, proposals, deadline, self._gradients(imagination, scene))
         return self.solver.solve(problem), Mode.SEARCHED
 
-    def _slopes(self, imagination: Imagination, scene: Scene) -> TorchSlopes | None:
+    def _gradients(self, imagination: Imagination, scene: Scene) -> TorchGradients | None:
         """Of the costs of a moment, for a solver that needs them."""
         if self._tensors is None:
             return None
-        from ami_ros.planning.slopes import TorchSlopes  # here: robots do without torch
+        from ami_ros.planning.gradients import TorchGradients  # here: robots do without torch
 
-        return TorchSlopes(imagination, self._tensors, self.costs.at(replace(scene, dynamics=self._tensors)))
+        return TorchGradients(imagination, self._tensors, self.costs.at(replace(scene, dynamics=self._tensors)))
 
     def _candidates(self, robot: Kinematics, experience: Array | None) -> Floats:
         """Sequences (n, horizon, width) that need no model: primitives, and what was driven here before."""

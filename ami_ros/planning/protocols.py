@@ -14,8 +14,8 @@ import numpy as np
 
 from ami_ros.disc import Disc
 from ami_ros.geometry import Array
+from ami_ros.planning.array_module import ArrayOrTensor
 from ami_ros.planning.kinematics import Kinematics
-from ami_ros.planning.namespace import Numbers
 from ami_ros.scan import Scan
 from ami_ros.world_model.arrays import Floats
 from ami_ros.world_model.spec import ModelSpec
@@ -30,7 +30,7 @@ class Dynamics(Protocol):
         ...
 
     @property
-    def relative_pose(self) -> Callable[[Numbers, Numbers], Numbers]:
+    def relative_pose(self) -> Callable[[ArrayOrTensor, ArrayOrTensor], ArrayOrTensor]:
         """The energy in metres: (..., latent_dim) twice -> (..., 4), see `world_model.heads.RelativePose`."""
         ...
 
@@ -39,7 +39,9 @@ class Dynamics(Protocol):
         """How pictures are compared, see `world_model.sighting.SightingHead`; None: by latents alone."""
         ...
 
-    def rollout(self, latent: Numbers, commands: Numbers, previous: Numbers) -> tuple[Numbers, Numbers]:
+    def rollout(
+        self, latent: ArrayOrTensor, commands: ArrayOrTensor, previous: ArrayOrTensor
+    ) -> tuple[ArrayOrTensor, ArrayOrTensor]:
         """Imagines, see `world_model.model.WorldModel.rollout`: latents (batch, steps, latent_dim) and displacements
         (batch, steps, 3) [m, m, rad] for commands (batch, steps, chunk, spec.command_dim)."""
         ...
@@ -90,18 +92,18 @@ class Scene:
 class Futures:
     """A batch of imagined futures, seen from where the robot is now: all of them arrays, or all tensors."""
 
-    commands: Numbers  # (batch, steps, width), see `ami_ros.commands`; held for one model step each
-    previous: Numbers  # (width,) the command in force now
-    latents: Numbers  # (batch, steps, latent_dim) after each step
-    poses: Numbers  # (batch, steps, 3) after each step [m, m, rad] in the base frame of now
-    start: Numbers  # (latent_dim,) of now
+    commands: ArrayOrTensor  # (batch, steps, width), see `ami_ros.commands`; held for one model step each
+    previous: ArrayOrTensor  # (width,) the command in force now
+    latents: ArrayOrTensor  # (batch, steps, latent_dim) after each step
+    poses: ArrayOrTensor  # (batch, steps, 3) after each step [m, m, rad] in the base frame of now
+    start: ArrayOrTensor  # (latent_dim,) of now
 
 
 class Cost(Protocol):
     """One term, made anew for each search."""
 
-    def __call__(self, futures: Futures) -> Numbers:
-        """Cost (batch,), in metres of distance to the goal as far as that makes sense; see `namespace`."""
+    def __call__(self, futures: Futures) -> ArrayOrTensor:
+        """Cost (batch,), in metres of distance to the goal as far as that makes sense; see `get_array_module`."""
         ...
 
 
@@ -119,7 +121,7 @@ class CostPlugin(Protocol):
 # Solvers
 
 Evaluate = Callable[[Floats], Floats]
-Slopes = Callable[[Floats], tuple[Floats, Floats]]
+Gradients = Callable[[Floats], tuple[Floats, Floats]]
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,7 @@ class Problem:
     kinematics: Kinematics  # what commands there are
     proposals: Floats  # (n, steps, width) candidates to begin with
     deadline: float  # on `time.perf_counter` [s]
-    slopes: Slopes | None = None  # the same, and its gradient (batch, steps, width); for solvers that need it
+    gradients: Gradients | None = None  # the same, and its gradient (batch, steps, width); for solvers that need it
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,7 @@ class SearchSize:
 class Solver(Protocol):
     """A search over sequences of commands. Keeps what it found as the start of the next search. Not thread-safe."""
 
-    needs_gradient: bool  # whether problems have to have `slopes`
+    needs_gradient: bool  # whether problems have to have `gradients`
 
     def reset(self) -> None:
         """Forgets the last solution, as when the goal changed."""

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.world_model.array_pairs import ArrayPairs
+from ami_ros.world_model.layers import Floats as Floats
 from ami_ros.world_model.spec import ModelSpec, Sensors
 
-Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 
 AS_TRAINED = np.array([[1.0, 0.0]] * 3, np.float32)  # colours: gain 1 and offset 0 of each

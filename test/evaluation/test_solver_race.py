@@ -34,7 +34,7 @@ def test_a_trace_knows_when_which_cost_was_first_had_with_a_gradient_or_without(
     trace = Trace(evaluate, lambda actions: (evaluate(actions), np.ones_like(actions)))
     batches = [np.full((2, 1, 1), value, np.float32) for value in (3.0, 1.0, 2.0)]
     assert trace.evaluate(batches[0]).tolist() == [3.0, 3.0]
-    cost, slope = trace.slopes(batches[1])
+    cost, slope = trace.gradients(batches[1])
     assert cost.tolist() == [1.0, 1.0] and (slope == 1.0).all()
     trace.evaluate(batches[2])
     assert [cost for _, cost in trace.best] == [3.0, 1.0, 1.0]

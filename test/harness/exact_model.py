@@ -10,7 +10,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from ami_ros.planning.namespace import Numbers, namespace
+from ami_ros.planning.array_module import ArrayOrTensor, get_array_module
 from ami_ros.world_model.heads import Contrast, RelativePose
 from ami_ros.world_model.model import AS_TRAINED, WorldModel
 from ami_ros.world_model.spec import InputSpec, ModelSpec, Sensors
@@ -39,12 +39,12 @@ class ExactRelativePose(RelativePose):
     def __init__(self) -> None:
         nn.Module.__init__(self)
 
-    def forward(self, first: Numbers, second: Numbers) -> Numbers:
+    def forward(self, first: ArrayOrTensor, second: ArrayOrTensor) -> ArrayOrTensor:
         c, s = first[..., 2], first[..., 3]
         dx, dy = second[..., 0] - first[..., 0], second[..., 1] - first[..., 1]
         cos = c * second[..., 2] + s * second[..., 3]
         sin = c * second[..., 3] - s * second[..., 2]
-        return namespace(first).stack([c * dx + s * dy, c * dy - s * dx, cos, sin], -1)
+        return get_array_module(first).stack([c * dx + s * dy, c * dy - s * dx, cos, sin], -1)
 
 
 class ExactContrast(Contrast):
@@ -65,7 +65,7 @@ class ExactContrast(Contrast):
         return self.queries(latent)
 
 
-def _like(buffer: Tensor, values: Numbers) -> Numbers:
+def _like(buffer: Tensor, values: ArrayOrTensor) -> ArrayOrTensor:
     """A buffer of a model as an array or a tensor, as `values` are."""
     return buffer.detach().numpy() if isinstance(values, np.ndarray) else buffer
 
@@ -96,12 +96,14 @@ class ExactModel(WorldModel):
     def encode_goal(self, image: Tensor) -> Tensor:
         return self.encode(Sensors(image=image))
 
-    def executed(self, commands: Numbers) -> Numbers:
+    def executed(self, commands: ArrayOrTensor) -> ArrayOrTensor:
         scale, drive = self.command_scale, self.drive
         return (commands / _like(scale, commands)) @ _like(drive, commands).T
 
-    def step(self, latent: Numbers, chunk: Numbers, previous: Numbers) -> tuple[Numbers, Numbers]:
-        xp = namespace(latent)
+    def step(
+        self, latent: ArrayOrTensor, chunk: ArrayOrTensor, previous: ArrayOrTensor
+    ) -> tuple[ArrayOrTensor, ArrayOrTensor]:
+        xp = get_array_module(latent)
         chunk = self.executed(chunk) * _like(self.command_scale, chunk)
         turns = chunk[..., 1] * self.spec.period
         middle = turns.cumsum(1) - turns / 2
@@ -115,8 +117,10 @@ class ExactModel(WorldModel):
         turned = [c * xp.cos(yaw) - s * xp.sin(yaw), s * xp.cos(yaw) + c * xp.sin(yaw)]
         return xp.stack([*moved, *turned], -1), xp.stack([x, y, yaw], -1)
 
-    def rollout(self, latent: Numbers, commands: Numbers, previous: Numbers) -> tuple[Numbers, Numbers]:
-        latents, motions, xp = [], [], namespace(latent)
+    def rollout(
+        self, latent: ArrayOrTensor, commands: ArrayOrTensor, previous: ArrayOrTensor
+    ) -> tuple[ArrayOrTensor, ArrayOrTensor]:
+        latents, motions, xp = [], [], get_array_module(latent)
         for step in range(commands.shape[1]):
             latent, motion = self.step(latent, commands[:, step], previous)
             latents.append(latent)
@@ -132,12 +136,14 @@ class KnowingModel(ExactModel):
         self.spec = replace(SPEC, policy=True, ensemble=2)
         self.doubt = doubt
 
-    def policy(self, latent: Numbers, goal: Numbers) -> Numbers:
+    def policy(self, latent: ArrayOrTensor, goal: ArrayOrTensor) -> ArrayOrTensor:
         x, y, cos, sin = np.moveaxis(self.relative_pose(latent, goal), -1, 0)
         far = np.hypot(x, y)
         turn = np.where(far < 0.1, np.arctan2(sin, cos), np.arctan2(y, x)).clip(-1.2, 1.2)
         ahead = np.where((far < 0.1) | (np.abs(turn) > 0.5), np.float32(0.0), far.clip(None, 0.4))
         return np.stack([ahead, turn], -1)[..., None, :].repeat(self.spec.chunk, -2)
 
-    def path_disagreement(self, latent: Numbers, latents: Numbers, commands: Numbers, previous: Numbers) -> Numbers:
-        return self.doubt + namespace(latents).square(latents[..., 1])
+    def path_disagreement(
+        self, latent: ArrayOrTensor, latents: ArrayOrTensor, commands: ArrayOrTensor, previous: ArrayOrTensor
+    ) -> ArrayOrTensor:
+        return self.doubt + get_array_module(latents).square(latents[..., 1])

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from ami_ros.planning.array_module import ArrayOrTensor
 from ami_ros.planning.doubt import SECONDS, WARM_UP, Doubt
-from ami_ros.planning.namespace import Numbers
 from harness.exact_model import SPEC, ExactModel, latent_of
 
 
@@ -38,7 +38,7 @@ class Unsure(ExactModel):
         super().__init__()
         self.spec = replace(SPEC, ensemble=2)
 
-    def disagreement(self, latent: Numbers, chunk: Numbers, previous: Numbers) -> Numbers:
+    def disagreement(self, latent: ArrayOrTensor, chunk: ArrayOrTensor, previous: ArrayOrTensor) -> ArrayOrTensor:
         return 0.1 + abs(chunk[..., 1]).mean(-1)
 
 

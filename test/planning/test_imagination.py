@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from ami_ros.disc import Disc
+from ami_ros.planning.array_module import ArrayOrTensor
 from ami_ros.planning.costs.registry import Costs, CostsConfig
 from ami_ros.planning.imagination import Imagination, imagine
 from ami_ros.planning.kinematics import Kinematics
-from ami_ros.planning.namespace import Numbers
 from ami_ros.planning.planner import LatentPlanner
 from ami_ros.planning.protocols import Scene, Target
 from ami_ros.planning.solvers.registry import BUILT_IN, SolverConfig
@@ -31,7 +31,9 @@ class Counting(ExactModel):
         super().__init__()
         self.batches: list[int] = []
 
-    def rollout(self, latent: Numbers, commands: Numbers, previous: Numbers) -> tuple[Numbers, Numbers]:
+    def rollout(
+        self, latent: ArrayOrTensor, commands: ArrayOrTensor, previous: ArrayOrTensor
+    ) -> tuple[ArrayOrTensor, ArrayOrTensor]:
         self.batches.append(len(latent))
         return super().rollout(latent, commands, previous)
 

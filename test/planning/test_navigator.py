@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from ami_ros.geometry import compose, relative
+from ami_ros.planning.array_module import ArrayOrTensor
 from ami_ros.planning.codes import Code
-from ami_ros.planning.namespace import Numbers
 from ami_ros.planning.navigator import Navigator
 from ami_ros.planning.types import Goal, State
 from harness.exact_model import ExactModel, latent_of
@@ -108,7 +108,9 @@ def test_a_new_goal_replaces_the_old_one(flat: Course) -> None:
 class Diverged(ExactModel):
     """A model whose predictions are not numbers."""
 
-    def step(self, latent: Numbers, chunk: Numbers, previous: Numbers) -> tuple[Numbers, Numbers]:
+    def step(
+        self, latent: ArrayOrTensor, chunk: ArrayOrTensor, previous: ArrayOrTensor
+    ) -> tuple[ArrayOrTensor, ArrayOrTensor]:
         latents, motions = super().step(latent, chunk, previous)
         return latents * np.nan, motions
 

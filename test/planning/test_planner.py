@@ -13,13 +13,13 @@ from ami_ros.config import from_mapping
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.true_dynamics import TrueDynamics, true_latent
 from ami_ros.geometry import Array, compose, relative, wrap
+from ami_ros.planning.array_module import ArrayOrTensor, get_array_module
 from ami_ros.planning.codes import Code
 from ami_ros.planning.costs.registry import BUILT_IN as COSTS
 from ami_ros.planning.costs.registry import Costs
 from ami_ros.planning.costs.statistics import deciding
 from ami_ros.planning.imagination import Imagination, integrate
 from ami_ros.planning.kinematics import Kinematics
-from ami_ros.planning.namespace import Numbers, namespace
 from ami_ros.planning.planner import LatentPlanner, PlannerConfig
 from ami_ros.planning.protocols import Futures, SearchSize, Target
 from ami_ros.planning.solvers.registry import BUILT_IN, SolverConfig
@@ -158,9 +158,11 @@ class Broken(ExactModel):
         super().__init__()
         self.part, self.value = part, value
 
-    def step(self, latent: Numbers, chunk: Numbers, previous: Numbers) -> tuple[Numbers, Numbers]:
+    def step(
+        self, latent: ArrayOrTensor, chunk: ArrayOrTensor, previous: ArrayOrTensor
+    ) -> tuple[ArrayOrTensor, ArrayOrTensor]:
         latents, motions = super().step(latent, chunk, previous)
-        broken = namespace(latents).full_like(latents if self.part == "latents" else motions, self.value)
+        broken = get_array_module(latents).full_like(latents if self.part == "latents" else motions, self.value)
         return (broken, motions) if self.part == "latents" else (latents, broken)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ami_ros.planning.namespace import Numbers, namespace
+from ami_ros.planning.array_module import ArrayOrTensor, get_array_module
 from ami_ros.planning.protocols import Futures, Scene
 from ami_ros.world_model.arrays import Floats
 
@@ -24,14 +24,14 @@ class GoalConfig:
     heading: float = 0.25  # [m/rad] at a goal, a fifth at sub-goals; larger turns earlier
 
 
-def pose_distance(x: Numbers, y: Numbers, cos: Numbers, heading: float) -> Numbers:
+def pose_distance(x: ArrayOrTensor, y: ArrayOrTensor, cos: ArrayOrTensor, heading: float) -> ArrayOrTensor:
     """Distance [m] plus `heading` [m/rad] times the heading error (as a chord, so that it is smooth at pi)."""
-    xp = namespace(x)
+    xp = get_array_module(x)
     chord = xp.sqrt((2 - 2 * cos).clip(1e-6, None))
     return xp.sqrt(x * x + y * y + 1e-6) + heading * chord
 
 
-def along_path(distance: Numbers, path: float) -> Numbers:
+def along_path(distance: ArrayOrTensor, path: float) -> ArrayOrTensor:
     """Distances (batch, steps) -> (batch,): the last one, plus `path` times the mean of all."""
     return distance[:, -1] + path * distance.mean(1)
 
@@ -46,7 +46,7 @@ class LatentGoal:
 
     Config = GoalConfig
 
-    head: Callable[[Numbers, Numbers], Numbers]
+    head: Callable[[ArrayOrTensor, ArrayOrTensor], ArrayOrTensor]
     goal: Floats  # (latent_dim,)
     weight: float
     heading: float  # [m/rad]
@@ -60,8 +60,8 @@ class LatentGoal:
         head = scene.dynamics.relative_pose
         return cls(head, scene.target.latent, config.weight, _heading(config, scene), config.path)
 
-    def __call__(self, futures: Futures) -> Numbers:
-        seen = self.head(futures.latents, namespace(futures.latents).asarray(self.goal))
+    def __call__(self, futures: Futures) -> ArrayOrTensor:
+        seen = self.head(futures.latents, get_array_module(futures.latents).asarray(self.goal))
         distance = pose_distance(seen[..., 0], seen[..., 1], seen[..., 2], self.heading)
         return self.weight * along_path(distance, self.path)
 
@@ -85,8 +85,8 @@ class PoseGoal:
         pose = np.asarray(scene.target.pose, np.float32)
         return cls(pose, config.weight, _heading(config, scene), config.path)
 
-    def __call__(self, futures: Futures) -> Numbers:
-        xp = namespace(futures.poses)
+    def __call__(self, futures: Futures) -> ArrayOrTensor:
+        xp = get_array_module(futures.poses)
         away = futures.poses - xp.asarray(self.goal)
         distance = pose_distance(away[..., 0], away[..., 1], xp.cos(away[..., 2]), self.heading)
         return self.weight * along_path(distance, self.path)
@@ -117,7 +117,7 @@ class LatentDistance:
             return None
         return cls(scene.target.latent, config)
 
-    def __call__(self, futures: Futures) -> Numbers:
-        xp = namespace(futures.latents)
+    def __call__(self, futures: Futures) -> ArrayOrTensor:
+        xp = get_array_module(futures.latents)
         distance = xp.sqrt(xp.square(futures.latents - xp.asarray(self.goal)).mean(-1) + 1e-9)
         return self.config.weight * along_path(distance, self.config.path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ami_ros.planning.namespace import Numbers, namespace
+from ami_ros.planning.array_module import ArrayOrTensor, get_array_module
 from ami_ros.planning.protocols import Futures, Scene
 from ami_ros.world_model.arrays import Floats
 
@@ -34,8 +34,8 @@ class Smoothness:
         """Always."""
         return cls(scene.kinematics.high.clip(1e-6, None), config)
 
-    def __call__(self, futures: Futures) -> Numbers:
-        config, xp = self.config, namespace(futures.commands)
+    def __call__(self, futures: Futures) -> ArrayOrTensor:
+        config, xp = self.config, get_array_module(futures.commands)
         scale = xp.asarray(self.scale)
         scaled = futures.commands / scale
         first = xp.broadcast_to(futures.previous / scale, (len(scaled), 1, len(scale)))

@@ -72,7 +72,7 @@ def descend(problem: Problem, incumbent: Incumbent, starts: Floats, budget: int,
     batch a step instead of two small ones.
 
     Args:
-        problem: that is being solved; it has slopes.
+        problem: that is being solved; it has gradients.
         incumbent: takes what is found.
         starts: where to begin.
         budget: evaluations, at most so many; with a gradient each counts as `PRICE`. One step is taken in any case.
@@ -110,10 +110,10 @@ def _steps(count: int, budget: int) -> list[tuple[int, bool]]:
 
 
 def _lowest(incumbent: Incumbent, points: Floats, unit: Floats, sloped: bool) -> tuple[Floats, Floats, Floats]:
-    """Of points (lengths, n, ...) the lowest along the first axis; their slopes, 0 if not `sloped`; and their costs."""
+    """Of points (lengths, n, ...) the lowest along the first axis; their gradients, 0 if not `sloped`; their costs."""
     flat, slope = points.reshape(-1, *points.shape[2:]) * unit, np.zeros_like(points)
     if sloped:
-        cost, found = incumbent.slopes(flat, PRICE)
+        cost, found = incumbent.gradients(flat, PRICE)
         slope = (found * unit).reshape(points.shape)
     else:
         cost = incumbent.weigh(flat)[1]

@@ -77,16 +77,16 @@ class Incumbent:
         allowed = self.problem.kinematics.project(candidates)
         return allowed, self._note(allowed, self.problem.evaluate(allowed), 1)
 
-    def slopes(self, candidates: Floats, price: int) -> tuple[Floats, Floats]:
-        """Weighs sequences (batch, steps, width) that the robot can carry out, of problems that have slopes.
+    def gradients(self, candidates: Floats, price: int) -> tuple[Floats, Floats]:
+        """Weighs sequences (batch, steps, width) that the robot can carry out, of problems that have gradients.
 
         Returns:
             Their costs (batch,), inf where they are not finite, and gradients (batch, steps, width), 0 there; each
             counts as `price` evaluations.
         """
-        assert self.problem.slopes is not None
+        assert self.problem.gradients is not None
         self._time()
-        cost, slope = self.problem.slopes(candidates)
+        cost, slope = self.problem.gradients(candidates)
         return self._note(candidates, cost, price), slope
 
     def _time(self) -> None:

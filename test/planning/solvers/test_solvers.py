@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import torch
 
+from ami_ros.planning.array_module import ArrayOrTensor, get_array_module
 from ami_ros.planning.kinematics import Drive, Kinematics
-from ami_ros.planning.namespace import Numbers, namespace
-from ami_ros.planning.protocols import Problem, SearchSize, Slopes, Solver, no_proposals
+from ami_ros.planning.protocols import Gradients, Problem, SearchSize, Solver, no_proposals
 from ami_ros.planning.solvers.hybrid import PRICE
 from ami_ros.planning.solvers.icem import Icem, IcemConfig
 from ami_ros.planning.solvers.registry import BUILT_IN, SolverConfig, make_solver
@@ -27,7 +27,7 @@ STEPS = 4
 NONE = no_proposals(STEPS)
 ALL = sorted(BUILT_IN)
 
-Cost = Callable[[Numbers], Numbers]  # of actions (batch, steps, 2), arrays or tensors: (batch,)
+Cost = Callable[[ArrayOrTensor], ArrayOrTensor]  # of actions (batch, steps, 2), arrays or tensors: (batch,)
 
 
 def solver(name: str, samples: int = 128, iterations: int = 12, seed: int = 0) -> Solver:
@@ -35,18 +35,18 @@ def solver(name: str, samples: int = 128, iterations: int = 12, seed: int = 0) -
 
 
 def problem(cost: Cost, proposals: Floats = NONE, deadline: float = math.inf, robot: Kinematics = ROBOT) -> Problem:
-    return Problem(cost, robot, proposals, deadline, slopes_of(cost))
+    return Problem(cost, robot, proposals, deadline, gradients_of(cost))
 
 
-def slopes_of(cost: Cost) -> Slopes:
-    def slopes(actions: Floats) -> tuple[Floats, Floats]:
+def gradients_of(cost: Cost) -> Gradients:
+    def gradients(actions: Floats) -> tuple[Floats, Floats]:
         asked = torch.from_numpy(actions.copy()).requires_grad_()
         found = cost(asked)
         found[found.isfinite()].sum().backward()
         assert asked.grad is not None
         return found.detach().numpy(), asked.grad.nan_to_num(0.0).numpy()
 
-    return slopes
+    return gradients
 
 
 class Batch(NamedTuple):
@@ -65,13 +65,13 @@ def watched(asked: Problem) -> tuple[Problem, list[Batch]]:
         batches.append(Batch(actions.copy(), asked.evaluate(actions), 1))
         return batches[-1].cost
 
-    def slopes(actions: Floats) -> tuple[Floats, Floats]:
-        assert asked.slopes is not None
-        cost, slope = asked.slopes(actions)
+    def gradients(actions: Floats) -> tuple[Floats, Floats]:
+        assert asked.gradients is not None
+        cost, slope = asked.gradients(actions)
         batches.append(Batch(actions.copy(), cost, PRICE))
         return cost, slope
 
-    return replace(asked, evaluate=evaluate, slopes=slopes), batches
+    return replace(asked, evaluate=evaluate, gradients=gradients), batches
 
 
 def bottom(target: list[float] | Floats) -> Floats:
@@ -80,8 +80,8 @@ def bottom(target: list[float] | Floats) -> Floats:
 
 
 def cost_of(target: list[float] | Floats) -> Cost:
-    def cost(actions: Numbers) -> Numbers:
-        xp = namespace(actions)
+    def cost(actions: ArrayOrTensor) -> ArrayOrTensor:
+        xp = get_array_module(actions)
         return xp.square((actions - xp.asarray(bottom(target))) / xp.asarray(HIGH - LOW)).sum((1, 2))
 
     return cost
@@ -105,7 +105,7 @@ def test_it_finds_a_bottom_that_lies_on_the_bounds(name: str) -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_of_two_valleys_it_takes_the_deeper(name: str, seed: int) -> None:
     shallow, deep = cost_of([0.1, 0.7]), cost_of([0.3, -0.7])
-    both = problem(lambda a: namespace(a).minimum(shallow(a) + 0.5, deep(a)))
+    both = problem(lambda a: get_array_module(a).minimum(shallow(a) + 0.5, deep(a)))
     found = solver(name, seed=seed).solve(both)
     assert found.cost < 0.1 and found.actions[:, 1].mean() < -0.4
 
@@ -179,7 +179,7 @@ def test_a_future_whose_cost_is_not_finite_is_never_chosen(name: str, bad: float
     """Everything that turns left goes wrong, and would be best."""
     good = cost_of([0.2, 1.0])
 
-    found = solver(name).solve(problem(lambda a: namespace(a).where(a[:, 0, 1] > 0, bad, good(a))))
+    found = solver(name).solve(problem(lambda a: get_array_module(a).where(a[:, 0, 1] > 0, bad, good(a))))
     assert math.isfinite(found.cost) and found.actions[0, 1] <= 0
 
 

@@ -12,8 +12,8 @@ from ami_ros.planning.protocols import Cost, Dynamics
 from ami_ros.world_model.arrays import Floats
 
 
-class TorchSlopes:
-    """`protocols.Slopes` of one moment.
+class TorchGradients:
+    """`protocols.Gradients` of one moment.
 
     Args:
         imagination: of the moment, which takes note of what is found.

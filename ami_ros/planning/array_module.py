@@ -7,9 +7,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-Numbers: TypeAlias = Any  # float32: a NumPy array, or a torch tensor where gradients are taken
+ArrayOrTensor: TypeAlias = Any  # float32: a NumPy array, or a torch tensor where gradients are taken
 
 
-def namespace(x: Numbers) -> Any:
+def get_array_module(x: ArrayOrTensor) -> Any:
     """The module whose functions take `x`: numpy or torch, of which only what both call the same is used."""
     return np if isinstance(x, np.ndarray) else sys.modules["torch"]
