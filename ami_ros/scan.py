@@ -53,6 +53,11 @@ class Mount:
         )
 
 
+def is_full_turn(scan: Scan) -> bool:
+    """Whether it looks all round: nothing wider than two beams is left out."""
+    return (len(scan.ranges) + 1.5) * abs(scan.angle_increment) > 2 * math.pi
+
+
 def ranges_at(scan: Scan, bearings: NDArray[np.floating]) -> NDArray[np.float32]:
     """Ranges (n,) [m] in the directions of `bearings` (n,) [rad], each of the nearest beam of `scan`; inf where none
     looks, and for NaN and readings of zero."""

@@ -14,6 +14,7 @@ from ami_ros.geometry import Array
 from ami_ros.memory.types import Location
 from ami_ros.planning.situations import Reading
 from ami_ros.planning.types import Percept
+from ami_ros.rolling_scan import RollingScan
 from ami_ros.scan import Scan
 
 SCAN_TIMEOUT = 0.5  # [s] between a latent and the scan that goes with it
@@ -25,12 +26,14 @@ class Percepts:
 
     def __init__(self) -> None:
         self.odometry = OdometryHistory()
+        self._around = RollingScan()
         self._keep_away: Array = np.zeros((0, 3))  # stays whatever time does
         self.clear()
 
     def clear(self) -> None:
         """Forgets everything, as after a jump in time."""
         self.odometry.clear()
+        self._around.clear()
         self._anchored = -math.inf  # since when odometry has its present origin [s]
         self._scan: tuple[float, Scan] | None = None
         self._location: Location | None = None
@@ -40,10 +43,14 @@ class Percepts:
         """See `OdometryHistory.add`; where odometry restarted, locations from before no longer count."""
         if not self.odometry.add(stamp, pose, velocity, now):
             self._anchored, self._location = stamp, None
+            self._around.clear()
 
     def take_scan(self, stamp: float, scan: Scan) -> None:
         """In base_link."""
         self._scan = (stamp, scan)
+        motion = self.odometry.at(stamp)
+        if motion is not None:
+            self._around.add(scan, motion[0])
 
     def take_location(self, location: Location) -> None:
         """In the frame of the memory."""
@@ -72,11 +79,19 @@ class Percepts:
         stamp, motion = frame.stamp, self.odometry.at(frame.stamp)
         if motion is None:
             raise AmiError("latent dropped: no odometry at its time; is odom published, with stamps of the same clock?")
-        scan = self._scan[1] if self._scan is not None and abs(stamp - self._scan[0]) < SCAN_TIMEOUT else None
+        scan, around = self._scans_at(stamp)
         surprise = self._surprise
         if surprise is not None and abs(stamp - surprise.stamp) > SURPRISE_TIMEOUT:
             surprise = None
         return Percept(
             stamp, frame.latent, *motion, scan, self._location, frame.picture, self._keep_away, surprise,
-            self.odometry.resets,
+            self.odometry.resets, around,
         )  # fmt: skip
+
+    def _scans_at(self, stamp: float) -> tuple[Scan | None, Scan | None]:
+        """The newest, if it is of that time, and with what has gone out of its sight, where that is known."""
+        if self._scan is None or abs(stamp - self._scan[0]) >= SCAN_TIMEOUT:
+            return None, None
+        measured, scan = self._scan
+        motion = self.odometry.at(measured)
+        return scan, None if motion is None else self._around.completed(scan, motion[0])

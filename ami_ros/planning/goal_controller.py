@@ -17,7 +17,7 @@ from ami_ros.planning.progress import ProgressChecker
 from ami_ros.planning.protocols import Target
 from ami_ros.planning.route_follower import RAY, in_sight, pose_in_map
 from ami_ros.planning.routing import Routing
-from ami_ros.planning.scan_geometry import free_near
+from ami_ros.planning.scan_geometry import free_near, sees
 from ami_ros.planning.situations import Situation, Situations
 from ami_ros.planning.steering import TURN_RATE, Steering
 from ami_ros.planning.stop_rule import Arrival, StopRule
@@ -232,7 +232,10 @@ class GoalController:
         self.progress.reset()
         if step.spot is not None:
             pose, message = relative(percept.odometry, step.spot), step.look.value
-            return self.steering.final_approach(percept, pose, message, sight) or self.steering.back(message)
+            straight = self.steering.final_approach(percept, pose, message, sight)
+            if straight is None and sees(percept.scan, np.pi):
+                straight = self.steering.back(message)
+            return straight or self._drive(percept, Target(None, pose, False), message, sight)
         self.steering.planner.reset()
         return Decision.hold(State.PLANNING, step.look.value)
 

@@ -216,7 +216,7 @@ class GoalFinder:
             here, elsewhere = self._proof(percept, sight)
             again = elsewhere and not here and self._stop.tighten(sight.distance)  # the nearer, the more alike they are
             if not again:
-                again = self._second_look.begin(percept.stamp, percept.odometry, percept.scan, disc)
+                again = self._second_look.begin(percept, disc)
                 self._stop.tighten()
         else:
             again = not self.search.wanted

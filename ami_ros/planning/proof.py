@@ -11,7 +11,8 @@ from ami_ros.disc import Disc
 from ami_ros.geometry import Array, compose, pose_gap
 from ami_ros.memory.types import ALONE
 from ami_ros.planning.final_approach import ROOM
-from ami_ros.planning.scan_geometry import free_range
+from ami_ros.planning.scan_geometry import free_range, sees
+from ami_ros.planning.types import Percept
 from ami_ros.scan import Scan
 
 AGREE = 0.12, 0.25  # [m], [rad] between a look and what is believed, that tell of one place ...
@@ -95,14 +96,14 @@ class SecondLook:
         self._begun: tuple[float, Array, Array] | None = None  # when, where, and to where (3,) in odom
         self._taken = 0
 
-    def begin(self, stamp: float, odometry: Array, scan: Scan | None, disc: Disc) -> bool:
-        """Begins at `odometry` (3,) of a robot that fills a `disc`, with a `scan` around it; False: it has looked often
-        enough at this place, or there is no way from it."""
-        away = _way_off(scan, disc)
+    def begin(self, percept: Percept, disc: Disc) -> bool:
+        """Begins where a robot is that fills a `disc`; False: it has looked often enough at this place, or there is no
+        way from it."""
+        away = _way_off(percept, disc)
         if self._taken >= AGAIN or away is None:
             return False
         self._taken += 1
-        self._begun = (stamp, np.asarray(odometry), compose(odometry, away))
+        self._begun = (percept.stamp, percept.odometry, compose(percept.odometry, away))
         return True
 
     def spot(self, stamp: float, odometry: Array) -> Array | None:
@@ -117,11 +118,14 @@ class SecondLook:
         return spot
 
 
-def _way_off(scan: Scan | None, disc: Disc) -> Array | None:
-    """Pose (3,) in base_link a little away, where the robot can get: backwards, where that is free."""
-    rooms = [FREE if scan is None else _room(scan, bearing, disc) for bearing in WAYS_OFF]
+def _way_off(percept: Percept, disc: Disc) -> Array | None:
+    """Pose (3,) in base_link a little away, where the robot can get: backwards, where it sees that to be free, else
+    with as little turning as may be."""
+    scan = percept.standing
+    ways = WAYS_OFF if sees(percept.scan, math.pi) else sorted(WAYS_OFF, key=abs)
+    rooms = [FREE if scan is None else _room(scan, bearing, disc) for bearing in ways]
     best = next((k for k, room in enumerate(rooms) if room >= FREE), int(np.argmax(rooms)))
-    bearing, reach = WAYS_OFF[best], min(rooms[best], FREE)
+    bearing, reach = ways[best], min(rooms[best], FREE)
     if reach < APART:
         return None
     return np.array([reach * math.cos(bearing), reach * math.sin(bearing), bearing])

@@ -7,7 +7,7 @@ import numpy as np
 from ami_ros.commands import Command
 from ami_ros.geometry import Array, wrap
 from ami_ros.planning.kinematics import Drive
-from ami_ros.planning.scan_geometry import covers, free_range
+from ami_ros.planning.scan_geometry import covers, free_range, sees
 from ami_ros.planning.trail import Trail
 from ami_ros.scan import Scan
 
@@ -58,13 +58,13 @@ class BackAndTurn:
 
     def _back(self, odometry: Array, scan: Scan | None) -> Command | None:
         """Towards the trail, backwards or forwards, whichever needs less turning, or straight to it if the robot can;
-        None if that is not free."""
+        forwards, if it turns on the spot and does not see what is behind it. None if that is not free."""
         point = self.trail.back(odometry, 0.15)
         if point is None:
             free = scan is not None and free_range(scan, np.pi, 0.2) > CLEARANCE
             return (-BACK_SPEED, 0.0) if free else None
         bearing = float(np.arctan2(point[1], point[0]))
-        ahead = abs(bearing) < np.pi / 2
+        ahead = abs(bearing) < np.pi / 2 or (self.turns_on_the_spot and not self.sideways and not sees(scan, np.pi))
         error = bearing if ahead else float(wrap(bearing - np.pi))
         if abs(error) > 0.6 and self.turns_on_the_spot and not self.sideways:
             return 0.0, float(np.copysign(TURN_SPEED, error))

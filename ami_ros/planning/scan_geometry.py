@@ -39,6 +39,11 @@ def covers(scan: Scan, direction: float) -> bool:
     return bool(np.abs(wrap(scan.angles - direction)).min() <= 1.5 * abs(scan.angle_increment))
 
 
+def sees(scan: Scan | None, *bearings: float) -> bool:
+    """Whether the scanner looks along all `bearings` [rad] in base_link; without one nothing is known to be there."""
+    return scan is None or all(covers(scan, bearing) for bearing in bearings)
+
+
 def free_range(scan: Scan, direction: float, half_width: float) -> float:
     """How far [m] a disc of radius `half_width` [m] can go along `direction` [rad] in base_link and touch nothing.
 

@@ -20,10 +20,11 @@ from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.planner import LatentPlanner
 from ami_ros.planning.protocols import Dynamics, Target
 from ami_ros.planning.route_follower import RouteFollower, circles_here
-from ami_ros.planning.scan_geometry import covers
+from ami_ros.planning.scan_geometry import sees
 from ami_ros.planning.types import Decision, Goal, Percept, State
 from ami_ros.scan import Scan
 
+TURN_WHILE_DRIVING = 0.5  # [rad/s] that a robot that does not see what is beside it may turn while it drives
 TURN_RATE = 1.8  # [1/s] of the angle that is left, with which a turn on the spot comes to its end
 
 
@@ -101,26 +102,35 @@ class Steering:
             turn_only: whether it must not leave the spot.
         """
         slow = self.config.situations.slow if warning else 1.0
-        scan, angular = percept.scan, slow * self._angular
-        rear, sides = sees(scan, np.pi), sees(scan, np.pi / 2, -np.pi / 2)
+        rear, sides = sees(percept.scan, np.pi), sees(percept.scan, np.pi / 2, -np.pi / 2)
+        angular = slow * self._angular
         linear = 0.0 if turn_only else slow * self._linear
         most = (linear, angular, np.inf if rear else 0.0, np.inf if sides else 0.0)
         spec, horizon = self.model.spec, self.config.planner.horizon
         driven = None if follower is None else follower.experience(horizon, spec.chunk, spec.command_dim)
         plan = self.planner.plan(
-            percept.stamp, percept.latent, self.command, scan, target, most,
+            percept.stamp, percept.latent, self.command, percept.standing, target, most,
             circles_here(percept.keep_away, percept.location, percept.odometry),
             driven,
         )  # fmt: skip
-        self.unsure = self.doubt.about(percept.stamp, percept.latent, plan.commands[: spec.chunk], self.command)
+        turns = not sides and self.robot.turns_on_the_spot
+        commands = turned_first(plan.commands) if turns else plan.commands
+        self.unsure = self.doubt.about(percept.stamp, percept.latent, commands[: spec.chunk], self.command)
         return Decision(
             State.CONTROLLING, f"{message}; {warning}" if warning else message,
-            plan.commands, compose(percept.odometry, plan.poses),
+            commands, compose(percept.odometry, plan.poses),
             energy=sight.energy, distance=sight.distance, planning_seconds=plan.seconds, shares=plan.shares,
             mode=plan.mode,
         )  # fmt: skip
 
 
-def sees(scan: Scan | None, *bearings: float) -> bool:
-    """Whether the scanner looks along all `bearings` [rad] in base_link; without one nothing is known to be there."""
-    return scan is None or all(covers(scan, bearing) for bearing in bearings)
+def turned_first(commands: Array) -> Array:
+    """Commands (k, 2 or 3), the first of which turn on the spot, if they turn fast.
+
+    A robot that looks ahead only does not see the inner side of a sharp curve, and the safety gate leaves little of it.
+    """
+    slow = np.abs(commands[:, 1]) <= TURN_WHILE_DRIVING
+    first = int(slow.argmax()) if slow.any() else len(commands)
+    found = commands.copy()
+    found[:first, 0] = 0.0
+    return found

@@ -83,6 +83,12 @@ class Percept:
     )  # (n, 3): x, y [m, map], radius [m]; not to enter
     surprise: Reading | None = None  # the newest, where somebody watches
     odometry_resets: int = 0  # how often odometry has begun anew: poses in odom from before mean nothing any more
+    around: Scan | None = None  # `scan`, and what stands where it does not look; None: there is no more than `scan`
+
+    @property
+    def standing(self) -> Scan | None:
+        """What is known to stand around the robot; `scan` says besides where there is nothing."""
+        return self.scan if self.around is None else self.around
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from ami_ros.commands import STILL
 from ami_ros.disc import Disc
 from ami_ros.geometry import relative, wrap
 from ami_ros.planning.final_approach import ROOM
 from ami_ros.planning.proof import FREE, Proof, SecondLook
+from ami_ros.planning.types import Percept
 from ami_ros.scan import Scan
 
 ROUND = Disc(0.18)  # [m]
@@ -66,6 +69,11 @@ def test_a_turn_is_no_other_pose() -> None:
     assert not proof.holds(3.2, HERE, relative(HERE, GOAL))
 
 
+def moment(stamp: float, scan: Scan | None = None, beyond: Scan | None = None) -> Percept:
+    """A robot at HERE that sees a `scan`, and knows what stands `beyond` its sight."""
+    return Percept(stamp, np.zeros(4, np.float32), HERE, STILL, scan, None, around=beyond)
+
+
 def away(look: SecondLook) -> list[float]:
     """Where it goes from HERE, ahead and to the left [m]."""
     spot = look.spot(0.1, HERE)
@@ -76,13 +84,13 @@ def away(look: SecondLook) -> list[float]:
 def test_the_robot_goes_back_twice_to_look_again() -> None:
     look = SecondLook()
     assert look.spot(0.0, HERE) is None
-    assert look.begin(0.0, HERE, None, ROUND)
+    assert look.begin(moment(0.0), ROUND)
     assert away(look) == pytest.approx([-FREE, 0.0], abs=1e-9)
     assert look.spot(1.0, HERE + [0.4, 0.0, 0.0]) is None and look.spot(1.1, HERE) is None
-    assert look.begin(2.0, HERE, None, ROUND)
-    assert not look.begin(4.0, HERE, None, ROUND)
+    assert look.begin(moment(2.0), ROUND)
+    assert not look.begin(moment(4.0), ROUND)
     look.restart()
-    assert look.begin(3.0, HERE, None, ROUND) and look.spot(9.0, HERE) is None, "it may be blocked"
+    assert look.begin(moment(3.0), ROUND) and look.spot(9.0, HERE) is None, "it may be blocked"
 
 
 def around(**blocked: float) -> Scan:
@@ -113,7 +121,28 @@ def around(**blocked: float) -> Scan:
 def test_where_the_way_back_is_blocked_it_looks_again_from_elsewhere(scan: Scan, wanted: list[float]) -> None:
     """A goal with a wall behind it was stood at, and seen, for thirty seconds, and not claimed."""
     look = SecondLook()
-    assert look.begin(0.0, HERE, scan, ROUND)
+    assert look.begin(moment(0.0, scan), ROUND)
+    assert away(look) == pytest.approx(wanted, abs=0.02)
+
+
+def ahead_only(scan: Scan) -> Scan:
+    """What of a scan all round a laser sees that looks ahead."""
+    return replace(scan, ranges=scan.ranges[130:231], angle_min=math.radians(-50.0))
+
+
+@pytest.mark.parametrize(
+    ("known", "wanted"),
+    [
+        (around(), [FREE, 0.0]),
+        (around(ahead=0.3), [0.0, FREE]),
+        (around(ahead=0.3, left=0.3), [0.0, -FREE]),
+        (around(ahead=0.3, left=0.3, right=0.3), [-FREE, 0.0]),
+    ],
+)
+def test_a_robot_that_sees_ahead_only_turns_as_little_as_it_may_to_look_again(known: Scan, wanted: list[float]) -> None:
+    """It backed up for five seconds into what it does not see, which the safety gate does not let it."""
+    look = SecondLook()
+    assert look.begin(moment(0.0, ahead_only(known), known), ROUND)
     assert away(look) == pytest.approx(wanted, abs=0.02)
 
 
@@ -121,14 +150,14 @@ def test_a_robot_that_is_longer_behind_has_less_way_back() -> None:
     ways = []
     for robot in (Disc(0.18), Disc(0.18, -0.05)):
         look = SecondLook()
-        assert look.begin(0.0, HERE, around(behind=0.52, ahead=0.3, left=0.3, right=0.3), robot)
+        assert look.begin(moment(0.0, around(behind=0.52, ahead=0.3, left=0.3, right=0.3)), robot)
         ways.append(-away(look)[0])
     assert ways[0] - ways[1] == pytest.approx(0.05)
 
 
 def test_a_robot_that_is_shut_in_does_not_look_from_elsewhere() -> None:
     look = SecondLook()
-    assert not look.begin(0.0, HERE, around(behind=0.3, ahead=0.3, left=0.3, right=0.3), ROUND)
+    assert not look.begin(moment(0.0, around(behind=0.3, ahead=0.3, left=0.3, right=0.3)), ROUND)
 
 
 def test_a_goal_that_is_elsewhere_begins_anew() -> None:

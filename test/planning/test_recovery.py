@@ -92,16 +92,27 @@ def test_it_goes_back_the_way_it_came_round_a_corner_and_not_straight_back() -> 
     assert np.hypot(back[0], back[1] - 0.5) == pytest.approx(0.5, abs=0.05) and back[1] > 0.03
 
 
-def test_what_the_scanner_does_not_see_is_backed_into_only_along_the_trail() -> None:
-    ahead_only = Scan(np.full(37, 3.0, np.float32), -np.pi / 2, np.pi / 36)
+AHEAD_ONLY = Scan(np.full(37, 3.0, np.float32), -np.pi / 2, np.pi / 36)
+
+
+def test_what_the_scanner_does_not_see_is_not_backed_into() -> None:
     blind = BackAndTurn(0.0, np.zeros(3), Trail())
-    command = blind.command(0.2, np.zeros(3), ahead_only)
+    command = blind.command(0.2, np.zeros(3), AHEAD_ONLY)
     assert command is not None and command[0] == 0.0
+
+
+def test_a_robot_that_does_not_see_behind_it_turns_round_to_go_back_the_way_it_came() -> None:
+    """It has stood too long for the safety gate to know that the ground behind it is free."""
     trail = Trail()
     for x in np.arange(-1.0, 0.0, 0.05):
         trail.add(np.array([x, 0.0, 0.0]))
-    command = BackAndTurn(0.0, np.zeros(3), trail).command(0.2, np.zeros(3), ahead_only)
-    assert command is not None and command[0] < 0.0
+    turning = BackAndTurn(0.0, np.zeros(3), trail).command(0.2, np.zeros(3), AHEAD_ONLY)
+    assert turning is not None and turning[0] == 0.0 and turning[1] != 0.0
+    round_now = np.array([0.0, 0.0, np.pi])
+    back = BackAndTurn(0.0, round_now, trail).command(0.2, round_now, AHEAD_ONLY)
+    assert back is not None and back[0] > 0.0
+    car = BackAndTurn(0.0, np.zeros(3), trail, drive="ackermann").command(0.2, np.zeros(3), AHEAD_ONLY)
+    assert car is not None and car[0] < 0.0
 
 
 def test_a_robot_that_turned_round_since_goes_forwards_on_its_way_back() -> None:
