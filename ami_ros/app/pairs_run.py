@@ -113,22 +113,33 @@ def comparing(model: WorldModel, size: int) -> WorldModel:
 
 
 def _views(job: PairJob, buildings: list[str], model: WorldModel, console: Console) -> Views:
-    """Of all buildings; those that are on disk are not drawn again."""
-    for building in buildings:
-        refuse_test_buildings(building, "pairs")
+    """Of all buildings."""
     config = ViewConfig(size=job.size, field_of_view=model.spec.inputs.field_of_view)
-    files = {name: job.views / f"{name.removeprefix(PREFIX).replace(':', '_')}.npz" for name in buildings}
+    files = draw_missing(buildings, job.views, config, job.workers, console, "pairs")
+    return joined([load_views(file) for file in files])
+
+
+def draw_missing(
+    buildings: list[str], folder: Path, config: ViewConfig, workers: int, console: Console, command: str
+) -> list[Path]:
+    """Files with the views of all buildings; those that are on disk are not drawn again.
+
+    Raises AmiError: one of them is for tests, of which a `command` must not learn.
+    """
+    for building in buildings:
+        refuse_test_buildings(building, command)
+    files = {name: folder / f"{name.removeprefix(PREFIX).replace(':', '_')}.npz" for name in buildings}
     missing = [name for name, file in files.items() if not file.exists()]
     if missing:
-        job.views.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         # Not forked: a process that inherits a rendering context cannot render.
-        workers = min(len(missing), job.workers or len(os.sched_getaffinity(0)))
+        workers = min(len(missing), workers or len(os.sched_getaffinity(0)))
         with progress_bar(console) as bar, ProcessPoolExecutor(workers, get_context("spawn")) as pool:
             task = bar.add_task("drawing buildings", total=len(missing))
             for future in [pool.submit(draw_building, name, files[name], config) for name in missing]:
                 future.result()
                 bar.advance(task)
-    return joined([load_views(file) for file in files.values()])
+    return list(files.values())
 
 
 def draw_building(name: str, file: Path, config: ViewConfig) -> None:

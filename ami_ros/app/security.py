@@ -26,7 +26,8 @@ def main(
     from ami_ros.ros.security import enclaves, policies
 
     policy, keystore = out / "policies.xml", out / "keystore"
-    text = policies(topics(load_robot(robot)), namespace)
+    described = load_robot(robot)
+    text = policies(topics(described), namespace, described.laser is not None and described.laser.by_pictures)
     try:
         out.mkdir(mode=0o700, parents=True, exist_ok=True)
         policy.write_text(text, encoding="utf-8")

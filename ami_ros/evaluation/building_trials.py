@@ -88,8 +88,9 @@ def drive_building(
     watcher = watcher or Watcher()
     loaded = load_model(setting.model)
     robot = load_robot(setting.robot or simulated_robot(loaded.model.spec))
-    if robot.camera is None and setting.arms != (COURSE,):
-        raise AmiError(f"bench buildings: robot {robot.name} has no camera, so its only arm is {COURSE}")
+    lacks = "camera" if robot.camera is None else "laser" if robot.laser is None or robot.laser.by_pictures else ""
+    if lacks and setting.arms != (COURSE,):
+        raise AmiError(f"bench buildings: robot {robot.name} has no {lacks}, so its only arm is {COURSE}")
     simulator = Simulator(world, robot, seed=setting.seed)
     space = FreeSpace(simulator.world, radius=robot.shape.radius)
     rng = np.random.default_rng([setting.seed, STREAM])

@@ -27,11 +27,13 @@ from ami_ros.planning.types import Decision, Goal
 from ami_ros.registration import believed_at
 from ami_ros.robots.derived import camera_mount, check_model, rectifier_for
 from ami_ros.safety.gate import SafetyGate
+from ami_ros.share import share
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.robot import CONTROL_PERIOD, Observation
 from ami_ros.simulation.simulator import Simulator
 from ami_ros.world_model.by_torch import on_arrays
 from ami_ros.world_model.checkpoint import LoadedModel
+from ami_ros.world_model.picture_scan import RANGES, PictureScan, load_picture_scan
 
 KEPT = 50  # true poses, one for each observation
 
@@ -70,6 +72,7 @@ class ClosedLoop:
             pairs.mount = camera_mount(simulator.description)
             if self._rectifier is not None:
                 pairs.window = self._rectifier.window
+        self._picture_scan = self._make_picture_scan(spec.inputs.field_of_view)
         self.agent = Agent(loaded, memory, config.agent, seed, learner)
         sees = config.gated and config.safety.require_scan
         self.safety = SafetyGate(replace(config.safety, require_scan=sees))
@@ -200,7 +203,7 @@ class ClosedLoop:
     def _sense(self, now: float) -> None:
         if self._due(now, self.config.sensor_rate):
             seen = self.observe()
-            seen = self.seen = replace(seen, image=self._as_model(seen.image))
+            seen = self.seen = self._perceived(seen)
             self._truths.append((seen.stamp, self.simulator.ground_truth().pose))
             try:
                 self.agent.sense(seen, now)
@@ -213,6 +216,26 @@ class ClosedLoop:
             pose, velocity = self.simulator.odometry()
             self.agent.sense_odometry(now, pose, velocity, now)
             self.safety.odometry(pose, velocity, now)
+
+    def _make_picture_scan(self, field_of_view: float) -> PictureScan | None:
+        """What makes scans for a robot without a laser."""
+        robot = self.simulator.description
+        if robot.laser is None or not robot.laser.by_pictures:
+            return None
+        found = load_picture_scan(share("models", RANGES))
+        found.mount = camera_mount(robot)
+        if self._rectifier is not None:
+            found.window = self._rectifier.window
+        return found
+
+    def _perceived(self, seen: Observation) -> Observation:
+        """An observation whose picture is the model's camera's, and whose scan is made of it, if there is no laser."""
+        image, laser = self._as_model(seen.image), self.simulator.description.laser
+        if self._picture_scan is None or image is None:
+            return replace(seen, image=image)
+        assert laser is not None and laser.level_mount is not None, "checked by the description"
+        scan = self._picture_scan.scan(image, laser.beams, laser.fov_rad, laser.range_max)
+        return replace(seen, image=image, scan=laser.level_mount.in_base(scan))
 
     def _think(self, now: float) -> None:
         began = time.perf_counter()

@@ -86,9 +86,13 @@ class Views:
 
     def of_cameras(self, narrow: bool) -> Views:
         """The views of cameras that see less than the model's, or of the others; all, where there are none of those."""
+        return self.of(self.rows_of_cameras(narrow))
+
+    def rows_of_cameras(self, narrow: bool) -> NDArray[np.int64]:
+        """Which views `of_cameras` are: (k,)."""
         less = (self.halves[:, None] * self.frames).min(1) < SAME * self.tangent
         rows = np.flatnonzero(less == narrow)
-        return self.of(rows) if len(rows) else self
+        return rows if len(rows) else np.arange(len(self))
 
 
 COLUMNS = ("images", "depth", "poses", "cameras", "frames", "halves", "group", "robot", "world")

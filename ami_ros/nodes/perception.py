@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from ami_ros.agent.perceiver import perceive
 from ami_ros.agent.synchroniser import SensorFrame, Synchroniser
 from ami_ros.camera import CameraMount
 from ami_ros.images import MAX_PIXELS
+from ami_ros.images import Image as Picture
 from ami_ros.ros.adaptation import TOPIC as ADAPTATION
 from ami_ros.ros.adaptation import FollowedModel
 from ami_ros.ros.messages import conversions, range_sensors
@@ -27,9 +29,22 @@ from ami_ros.ros.node.process import URGENT, run
 from ami_ros.ros.node.qos import LATCHED
 from ami_ros.ros.node.worker import Worker
 from ami_ros.ros.sensors.camera import CalibratedCamera
+from ami_ros.share import share
 from ami_ros.world_model.by_torch import ByTorch
 from ami_ros.world_model.inference_loading import LoadedArrays
 from ami_ros.world_model.perception import Perception
+from ami_ros.world_model.picture_scan import RANGES, PictureScan, load_picture_scan
+
+
+@dataclass(frozen=True)
+class PictureScanConfig:
+    """Scans of a robot that has no laser, made of its pictures."""
+
+    beams: int = 0  # of a scan; 0: there is a laser, or none is needed
+    fov: float = 100.0  # [degrees] that they spread over; more than the camera sees is NaN
+    range_min: float = 0.12  # [m] as the scans say
+    range_max: float = 4.0  # [m] beyond which all counts as far; larger: farther walls are seen, with larger errors
+    frame: str = ""  # frame_id of the scans: level, where the camera is
 
 
 @dataclass(frozen=True)
@@ -54,6 +69,7 @@ class PerceptionParameters:
     )
     freshness: FreshnessConfig = group(FreshnessConfig, mutable=None)
     camera: CameraMount = field(default_factory=CameraMount)
+    picture_scan: PictureScanConfig = field(default_factory=PictureScanConfig)
 
 
 class PerceptionNode(AmiNode[PerceptionParameters]):
@@ -82,7 +98,12 @@ class PerceptionNode(AmiNode[PerceptionParameters]):
         self.subscribe(Odometry, "odom", self._on_odometry)
         if inputs.heading:
             self.subscribe(Imu, "imu", self._on_imu)
-        if inputs.scan_beams:
+        self._picture_scan = None
+        if config.picture_scan.beams:
+            self._picture_scan = load_picture_scan(share("models", RANGES))
+            self._picture_scan.mount = config.camera
+            self._scan = self.publisher(LaserScan, "scan")
+        elif inputs.scan_beams:
             self.subscribe(LaserScan, "scan", self._on_scan)
         if inputs.image_size:
             self._camera = CalibratedCamera(
@@ -108,7 +129,20 @@ class PerceptionNode(AmiNode[PerceptionParameters]):
 
     def _on_image(self, message: Image | CompressedImage) -> None:
         image, stamp = self._camera.picture(message), conversions.stamp_of(message)
+        if self._picture_scan is not None:
+            self._make_scan(self._picture_scan, image, message.header)
         self._submit(message.header, self._synchroniser.take_image(stamp, image, self.now()))
+
+    def _make_scan(self, pictures: PictureScan, image: Picture, header: Header) -> None:
+        """Publishes what a picture shows as a scan, and takes it as the laser's."""
+        config = self.config.picture_scan
+        pictures.window = self._camera.window or pictures.window
+        scan = pictures.scan(image, config.beams, math.radians(config.fov), config.range_max)
+        message = range_sensors.scan_to_message(
+            scan, Header(stamp=header.stamp, frame_id=config.frame), config.range_min
+        )
+        self._scan.publish(message)
+        self._synchroniser.take_scan(conversions.stamp_to_seconds(header.stamp), scan, self.now())
 
     def _on_scan(self, message: LaserScan) -> None:
         scan, stamp = range_sensors.scan_from_message(message), conversions.stamp_to_seconds(message.header.stamp)

@@ -62,6 +62,15 @@ def exploration_settings(robot: RobotDescription) -> dict[str, Any]:
     return {"robot_radius": round(robot.shape.disc.radius, 6), **looks}
 
 
+def picture_scan_settings(robot: RobotDescription) -> dict[str, Any]:
+    """The fields of `PictureScanConfig`, of a robot whose scans are made of pictures; of others there are none."""
+    laser = robot.laser
+    if laser is None or not laser.by_pictures:
+        return {}
+    shape = {"beams": laser.beams, "fov": laser.fov, "range_min": laser.range_min, "range_max": laser.range_max}
+    return {**shape, "frame": laser.frame or robot.frames.base}
+
+
 def node_parameters(robot: RobotDescription) -> dict[str, dict[str, Any]]:
     """Parameters by node, nested; what a parameter file says goes above them."""
     frames, stamped = robot.frames, {"enable_stamped_cmd_vel": robot.command.stamped}
@@ -69,6 +78,7 @@ def node_parameters(robot: RobotDescription) -> dict[str, dict[str, Any]]:
     scanner = {"scanner": to_mapping(mount)} if mount is not None else {}
     camera = {"compressed": robot.camera is not None and robot.camera.type == "compressed"}
     sits = {"camera": to_mapping(camera_mount(robot))}
+    guessed = {"picture_scan": settings} if (settings := picture_scan_settings(robot)) else {}
     exploration = {"exploration": settings} if (settings := exploration_settings(robot)) else {}
     return {
         "safety": {
@@ -79,7 +89,7 @@ def node_parameters(robot: RobotDescription) -> dict[str, dict[str, Any]]:
             "keep_out": {"odom_frame": frames.odom, "map_frame": frames.map},
         },
         "supervisor": {**stamped, "base_frame": frames.base},
-        "perception": {**camera, **sits},
+        "perception": {**camera, **sits, **guessed},
         "world_model": {**stamped, **camera, "odom_frame": frames.odom},
         "memory": {
             **stamped,

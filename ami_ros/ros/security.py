@@ -46,12 +46,13 @@ class _Rights:
     call: set[str] = field(default_factory=set)
 
 
-def policies(remappings: Mapping[str, str], namespace: str = "") -> str:
+def policies(remappings: Mapping[str, str], namespace: str = "", scans_of_pictures: bool = False) -> str:
     """The policy file (XML) of the stack, of the robot, and of an operator.
 
     Args:
         remappings: of the code's topics to those of the robot, as `robots.derived.topics` gives them.
         namespace: of all nodes.
+        scans_of_pictures: the robot has no laser: not it publishes scans but perception.
     """
     prefix = "/" + namespace.strip("/") if namespace.strip("/") else ""
 
@@ -64,6 +65,9 @@ def policies(remappings: Mapping[str, str], namespace: str = "") -> str:
     rights = {node: _of_node(node, INTERFACES[node], full) for node in NODES}
     rights["supervisor"].request |= {full(f"{node}/change_state") for node in STACK}
     rights["operator"] = _of_operator(full)
+    if scans_of_pictures:
+        rights["perception"].publish.add(full("scan"))
+        rights["simulator"].publish.discard(full("scan"))
     root = ET.Element("policy", version=VERSION)
     enclaves = ET.SubElement(root, "enclaves")
     for node, allowed in rights.items():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import reduce
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,33 +64,44 @@ def mlp_of_two(weights: Weights, name: str) -> Callable[[Floats, Floats], Floats
     return lambda a, b: rest(product(a, matrix[:half]) + (product(b, matrix[half:]) + bias))
 
 
-def convolution(weights: Weights, name: str, stride: int = 1) -> Layer:
-    """(batch, height, width, inputs) -> (batch, height / stride, width / stride, outputs), padded with zeros."""
+def convolution(weights: Weights, name: str, stride: int | tuple[int, int] = 1) -> Layer:
+    """(batch, height, width, inputs) -> (batch, height / stride, width / stride, outputs), padded with zeros; `stride`
+    is the same down and across, or (down, across)."""
+    down, across = (stride, stride) if isinstance(stride, int) else stride
     kernel, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
     size = kernel.shape[-1]
     matrix = np.ascontiguousarray(kernel.transpose(2, 3, 1, 0).reshape(-1, len(kernel)))
 
     def layer(x: Floats) -> Floats:
-        height, width = (-(-length // stride) for length in x.shape[1:3])
+        height, width = -(-x.shape[1] // down), -(-x.shape[2] // across)
         edge = (size // 2, size // 2)
         x = np.pad(x, ((0, 0), edge, edge, (0, 0)))
-        rows, columns = stride * (height - 1) + 1, stride * (width - 1) + 1
-        parts = [x[:, i : i + rows : stride, j : j + columns : stride] for i in range(size) for j in range(size)]
+        rows, columns = down * (height - 1) + 1, across * (width - 1) + 1
+        parts = [x[:, i : i + rows : down, j : j + columns : across] for i in range(size) for j in range(size)]
         out: Floats = np.concatenate(parts, -1) @ matrix + bias
         return out
 
     return layer
 
 
+def row_convolution(weights: Weights, name: str) -> Layer:
+    """(batch, length, inputs) -> (batch, length, outputs), padded with zeros."""
+    return _of_row(weights, name, 1, "constant")
+
+
 def circular_convolution(weights: Weights, name: str, stride: int) -> Layer:
     """(batch, length, inputs) -> (batch, length / stride, outputs), around a circle."""
+    return _of_row(weights, name, stride, "wrap")
+
+
+def _of_row(weights: Weights, name: str, stride: int, edge: Literal["constant", "wrap"]) -> Layer:
     kernel, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
     size = kernel.shape[-1]
     matrix = np.ascontiguousarray(kernel.transpose(2, 1, 0).reshape(-1, len(kernel)))
 
     def layer(x: Floats) -> Floats:
         span = stride * (-(-x.shape[1] // stride) - 1) + 1
-        x = np.pad(x, ((0, 0), (size // 2, size // 2), (0, 0)), mode="wrap")
+        x = np.pad(x, ((0, 0), (size // 2, size // 2), (0, 0)), mode=edge)
         out: Floats = np.concatenate([x[:, i : i + span : stride] for i in range(size)], -1) @ matrix + bias
         return out
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.parameter import Parameter
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, LaserScan
 
 from ami_interfaces.msg import Latent
 from ami_ros.camera import CameraMount, Rectifier, camera_of
@@ -19,10 +19,12 @@ from ami_ros.images import encode_png
 from ami_ros.nodes.perception import PerceptionNode
 from ami_ros.ros.messages.conversions import compressed_message, header_at, image_to_message
 from ami_ros.ros.node.qos import SENSOR
+from ami_ros.share import share
 from ami_ros.world_model.by_torch import on_arrays
 from ami_ros.world_model.checkpoint import load_model, save_model
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.perception import Perception
+from ami_ros.world_model.picture_scan import RANGES, load_picture_scan
 from ami_ros.world_model.spec import InputSpec, ModelSpec
 from harness.ros import RosPeer
 
@@ -33,7 +35,15 @@ FIELD = 1.2  # of the model's camera [rad]
 class Robot:
     """A camera whose lens bends, and perception behind it."""
 
-    def __init__(self, ros: RosPeer, folder: Path, compressed: bool, narrowest: float = 0.0, **mount: float) -> None:
+    def __init__(
+        self,
+        ros: RosPeer,
+        folder: Path,
+        compressed: bool,
+        narrowest: float = 0.0,
+        picture_scan: dict[str, Any] | None = None,
+        **mount: float,
+    ) -> None:
         self.ros, self.compressed = ros, compressed
         inputs = InputSpec(image_size=16, scan_beams=0, field_of_view=FIELD, narrowest=narrowest)
         spec = ModelSpec(inputs, latent_dim=4, encoder_width=16, pair_size=16 * bool(narrowest))
@@ -44,6 +54,7 @@ class Robot:
         self._images = ros.node.create_publisher(CompressedImage if compressed else Image, "image", 5)
         self._infos = ros.node.create_publisher(CameraInfo, "camera_info", 5)
         values = {"model": str(folder), "compressed": compressed} | {f"camera.{k}": v for k, v in mount.items()}
+        values |= {f"picture_scan.{k}": v for k, v in (picture_scan or {}).items()}
         node = PerceptionNode(
             context=ros.context, parameter_overrides=[Parameter(k, value=v) for k, v in values.items()]
         )
@@ -101,6 +112,23 @@ def test_of_a_narrow_camera_the_middle_is_compared_by_where_it_sits(ros: RosPeer
     level, wanted = codes
     assert pairs.share < 0.9 and not np.allclose(level, wanted, atol=1e-3)
     robot.show(told, lambda: robot.latents and _alike(robot.latents[-1].picture, wanted), "that code")
+
+
+def test_a_robot_without_a_laser_has_scans_of_its_pictures(ros: RosPeer, tmp_path: Path) -> None:
+    scans = ros.collect(LaserScan, "scan", SENSOR)
+    shape: dict[str, Any] = {"beams": 31, "fov": 60.0, "range_max": 3.0, "frame": "camera_level"}
+    robot = Robot(ros, tmp_path, False, picture_scan=shape, z=0.2, pitch=0.1)
+    header = header_at(ros.node.get_clock().now().to_msg(), "")
+    robot.show(info(70.0), lambda: len(scans) > 2 and robot.latents, "scans and latents")
+    camera = camera_of(info(70.0))
+    assert camera is not None
+    rectifier, pictures = Rectifier(camera, FIELD), load_picture_scan(share("models", RANGES))
+    pictures.mount, pictures.window = CameraMount(z=0.2, pitch=0.1), rectifier.window
+    wanted = pictures.scan(rectifier(PICTURE), 31, np.radians(60.0), 3.0)
+    scan = scans[-1]
+    assert scan.header.frame_id == "camera_level" and scan.header.stamp.sec >= header.stamp.sec
+    np.testing.assert_allclose(scan.ranges, wanted.ranges, rtol=1e-3)
+    assert (scan.range_min, scan.range_max) == (pytest.approx(0.12), 3.0)
 
 
 def _alike(code: Any, wanted: Any) -> bool:

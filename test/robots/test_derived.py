@@ -73,6 +73,13 @@ def test_a_robot_without_a_camera_does_not_look_around_while_it_explores() -> No
     assert "look_apart" not in node_parameters(load_robot("ami_bot"))["mission"]["exploration"]
 
 
+def test_scans_of_a_robot_without_a_laser_are_perceptions() -> None:
+    found = node_parameters(load_robot("ami_bot_camera"))["perception"]
+    wanted = {"beams": 51, "fov": 100.0, "range_min": 0.15, "range_max": 4.0, "frame": "camera_level"}
+    assert found["picture_scan"] == wanted and found["camera"]["z"] == 0.25
+    assert "picture_scan" not in node_parameters(load_robot("ami_bot"))["perception"]
+
+
 @pytest.mark.parametrize("name", ["ami_bot", "turtlebot3_waffle_pi"])
 def test_exploring_takes_the_gaps_into_which_this_robot_fits(name: str) -> None:
     robot = load_robot(name)

@@ -28,6 +28,12 @@ def loaded(values: dict[str, Any], folder: Path) -> RobotDescription:
     return load_robot(file)
 
 
+def pictures(values: dict[str, Any], camera: dict[str, Any] | None = None, laser: dict[str, Any] | None = None) -> None:
+    """The laser's scans are made of pictures; what is changed besides of camera and laser."""
+    values["sensors"][0] |= camera or {}
+    values["sensors"][1] |= {"by_pictures": True, "frame": "level"} | (laser or {})
+
+
 @pytest.mark.parametrize("name", sorted(packaged("config/robots")))
 def test_every_robot_that_comes_with_the_package_is_sound(name: str) -> None:
     robot = load_robot(name)
@@ -47,6 +53,8 @@ def test_robots_are_found_in_an_installation_too(tmp_path: Path, monkeypatch: py
 @pytest.mark.parametrize(
     ("change", "words"),
     [
+        (lambda v: pictures(v, camera={"mount": None}), "camera on the robot whose mount says how high it is"),
+        (lambda v: pictures(v, laser={"mount": {"x": 0.1}}), "so its mount has x, y and yaw of camera front: 0.0, 0.0"),
         (lambda v: v.update(wheels=4), "unknown key 'wheels'"),
         (lambda v: v.pop("limits"), "'limits' is missing"),
         (lambda v: v["limits"].update(linear="fast"), "limits: linear: expected float"),

@@ -67,6 +67,11 @@ def test_only_the_gate_drives_and_only_the_planner_asks_it_to(robot: str, namesp
     assert "safety" in who(found, "reply", f"{prefix}/safety/release")
 
 
+def test_scans_are_the_robots_or_of_a_robot_without_a_laser_perceptions() -> None:
+    assert who(rights(policies({})), "publish", "/scan") == {"simulator"}
+    assert who(rights(policies({}, scans_of_pictures=True)), "publish", "/scan") == {"perception"}
+
+
 def test_transforms_are_heard_and_sent_where_nodes_in_a_namespace_have_them() -> None:
     for namespace, topic in (("", "/tf"), ("robot1", "/robot1/tf")):
         found = rights(policies({}, namespace))

@@ -6,7 +6,7 @@ from typing import Any
 
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from ami_ros.camera import Rectifier, camera_of
+from ami_ros.camera import Rectifier, Window, camera_of
 from ami_ros.errors import AmiError
 from ami_ros.images import MAX_PIXELS, image_of
 from ami_ros.images import Image as Picture
@@ -58,6 +58,11 @@ class CalibratedCamera:
             self._misfit = error
         if self._rectifier is not None and self._pairs is not None:
             self._pairs.window = self._rectifier.window
+
+    @property
+    def window(self) -> Window | None:
+        """What the robot's camera sees of the picture that the model's camera would take; None: all, or not known."""
+        return None if self._rectifier is None else self._rectifier.window
 
     def picture(self, message: Image | CompressedImage) -> Picture:
         """The picture (H, W, 3) RGB in a message, of the camera or of a goal.

@@ -80,7 +80,8 @@ class RobotNode(AmiNode[ParametersT]):
         self._ahead = 0.0  # [s] of the time that is published before the robot's own
         self._image = self.publisher(Image, "image")
         self._camera_info = self.publisher(CameraInfo, "camera_info")
-        self._scan = self.publisher(LaserScan, "scan")
+        laser = self.description.laser
+        self._scan = self.publisher(LaserScan, "scan") if laser is not None and not laser.by_pictures else None
         self._odom = self.publisher(Odometry, "odom")
         self._imu = self.publisher(Imu, "imu")
         self._truth = self.publisher(PoseStamped, "ground_truth")
@@ -156,7 +157,7 @@ class RobotNode(AmiNode[ParametersT]):
     def _publish_sensors(self, seen: Observation, stamp: Any, due: Callable[[Sensor | None], bool]) -> None:
         """What is due of an observation."""
         camera, laser, compass = self.description.camera, self.description.laser, self.description.compass
-        if laser is not None and due(laser):
+        if laser is not None and self._scan is not None and due(laser):
             scan = laser.scan(seen.scan.ranges)
             header = self._header(stamp, laser)
             self._scan.publish(range_sensors.scan_to_message(scan, header, laser.range_min, 1 / laser.rate))

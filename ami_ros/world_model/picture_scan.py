@@ -1,0 +1,147 @@
+"""A scan from a picture alone, for robots without a laser: how far off the nearest thing is in each direction.
+
+A network guesses it, as networks guess depth (pseudo-LiDAR, arXiv 1812.07179; MonoLayout, arXiv 2002.08394), by what
+stands on the floor and where its foot is seen. In each direction it says how likely each distance is; where these are
+far apart, it tells the least. The layers are those of `range_network.RangeNetwork`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_arrays
+
+from ami_ros.camera import CameraMount, Window
+from ami_ros.config import parse_yaml
+from ami_ros.errors import AmiError
+from ami_ros.images import Image
+from ami_ros.scan import Scan
+from ami_ros.world_model.layers import Floats, convolution, gelu, group_norm, row_convolution, sequence, unshuffled
+from ami_ros.world_model.perception import fit_image
+from ami_ros.world_model.picture_rays import FIRST, compared, picture_rays
+
+RANGES = "ranges"  # the folder in models/
+SIZE = 96  # [px] of the square pictures that the network takes
+BEARINGS = 48  # directions in which it looks, evenly across a picture
+NEAREST, FARTHEST = 0.15, 6.5  # [m] between which distances are told apart
+STEPS = 40  # of distance, evenly on a logarithmic scale
+COLUMNS = 24  # of the maps that are read
+UNSURE = 0.35  # standard deviation of the logarithm of a distance, from which the least that it may be is told
+SPREAD = 0.16, 0.84  # quantiles that are two standard deviations apart
+
+
+@dataclass(frozen=True)
+class Guess:
+    """What a picture shows in each direction, from left to right: (BEARINGS,) each."""
+
+    bearings: Floats  # [rad], positive to the left
+    ranges: Floats  # [m] from the camera, along the floor; the middle of what it may be
+    spread: Floats  # standard deviation of their logarithm
+
+
+def bearings_of(tangent: float) -> Floats:
+    """Directions (BEARINGS,) [rad], left to right, of a picture that reaches `tangent` from its axis, at distance 1."""
+    steps = (np.arange(BEARINGS) + 0.5) / BEARINGS * 2 - 1
+    return np.asarray(-np.arctan(steps * tangent), np.float32)
+
+
+class PictureScan:
+    """Makes scans of pictures; not thread-safe.
+
+    Args:
+        weights: by the names of the network's `state_dict`.
+        field_of_view: of the model's camera [rad], whose pictures are given.
+
+    Attributes:
+        mount: where the robot's camera sits.
+        window: what it sees of the picture that the model's camera would take.
+    """
+
+    def __init__(self, weights: Mapping[str, NDArray[Any]], field_of_view: float) -> None:
+        w = weights
+        self._full = math.tan(field_of_view / 2)
+        self.mount, self.window = CameraMount(), Window.square(self._full)
+        self._first = sequence(convolution(w, "first.0"), group_norm(w, "first.1"), gelu)
+        self._skip = sequence(convolution(w, "skip", (2, 1)), gelu)
+        residuals = [self._residual(w, f"deep.{k}.layers") for k in (1, 2)]
+        self._deep = sequence(convolution(w, "deep.0", 2), *residuals, gelu, convolution(w, "deep.4"))
+        self._columns = sequence(row_convolution(w, "columns.0"), group_norm(w, "columns.1"), gelu)
+        self._beside = sequence(row_convolution(w, "beside.0"), group_norm(w, "beside.1"), gelu)
+        self._out = row_convolution(w, "out")
+
+    @staticmethod
+    def _residual(w: Mapping[str, NDArray[Any]], name: str) -> Any:
+        layers = sequence(
+            group_norm(w, f"{name}.0"), gelu, convolution(w, f"{name}.2"),
+            group_norm(w, f"{name}.3"), gelu, convolution(w, f"{name}.5"),
+        )  # fmt: skip
+        return lambda x: x + layers(x)
+
+    def guess(self, image: Image) -> Guess:
+        """Of a picture (H, W, 3) RGB as the model's camera would have taken it."""
+        tangent = compared(self.window, self._full)
+        picture = fit_image(image, SIZE, tangent / self._full)[None]
+        scores = self._scores(picture, picture_rays(self.mount, tangent, SIZE).told, tangent)
+        chances = np.exp(scores - scores.max(-1, keepdims=True))
+        chances /= chances.sum(-1, keepdims=True)
+        low, middle, high = (_quantile(chances, share) for share in (SPREAD[0], 0.5, SPREAD[1]))
+        return Guess(bearings_of(tangent), np.exp(middle), (high - low) / np.float32(2))
+
+    def _scores(self, picture: NDArray[np.uint8], told: Floats, tangent: float) -> Floats:
+        """(BEARINGS, STEPS) of each distance."""
+        x = unshuffled(np.asarray(picture / np.float32(255) - 0.5, np.float32), FIRST)
+        x = self._first(np.concatenate([x, told.transpose(1, 2, 0)[None]], -1))
+        maps = np.concatenate([self._deep(x).repeat(2, axis=2), self._skip(x)], -1)  # (1, rows, COLUMNS, channels)
+        rows = maps.transpose(0, 2, 3, 1).reshape(1, COLUMNS, -1)
+        x = self._columns(np.concatenate([rows, np.full((1, COLUMNS, 1), tangent, np.float32)], -1))
+        return self._out(x + self._beside(x)).reshape(BEARINGS, STEPS)
+
+    def scan(self, image: Image, beams: int, field_of_view: float, farthest: float) -> Scan:
+        """A scan in the frame of a level scanner that sits where the camera does, and looks as it does.
+
+        Args:
+            image: as of `guess`.
+            beams: of the scan, evenly over ...
+            field_of_view: ... so much [rad]; what the camera does not see is NaN.
+            farthest: what is farther off [m] is inf.
+        """
+        guess, step = self.guess(image), field_of_view / (beams - 1)
+        angles = step * np.arange(beams) - field_of_view / 2
+        nearest = np.abs(guess.bearings - angles[:, None]).argmin(1)
+        ranges, spread = guess.ranges[nearest], guess.spread[nearest]
+        # Where it said nothing there, the safety gate would let no robot go on; with the middle it would go on too far.
+        ranges = np.where(spread < UNSURE, np.where(ranges < farthest, ranges, np.inf), ranges * np.exp(-spread))
+        edge = guess.bearings.max() + np.ptp(guess.bearings) / BEARINGS
+        ranges = np.where(np.abs(angles) <= edge, ranges, np.nan)
+        return Scan(ranges.astype(np.float32), -field_of_view / 2, step, max_range=farthest)
+
+
+def _quantile(chances: Floats, share: float) -> Floats:
+    """Logarithm of the distance below which a `share` of chances (n, STEPS) lies: (n,)."""
+    sums = chances.cumsum(-1)
+    step = (sums < share).sum(-1).clip(0, STEPS - 1)
+    rows = np.arange(len(chances))
+    within = (share - (sums[rows, step] - chances[rows, step])) / np.maximum(chances[rows, step], 1e-6)
+    low, high = math.log(NEAREST), math.log(FARTHEST)
+    return np.asarray(low + (step + within.clip(0, 1)) * (high - low) / STEPS, np.float32)
+
+
+def load_picture_scan(folder: Path) -> PictureScan:
+    """Reads what `range_network.save_ranges` wrote.
+
+    Raises:
+        AmiError: it is not there, or something else.
+    """
+    try:
+        known = parse_yaml((folder / "config.yaml").read_text())
+        weights = load_arrays((folder / "weights.safetensors").read_bytes())
+        return PictureScan({name: w.astype(np.float32) for name, w in weights.items()}, float(known["field_of_view"]))
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise AmiError(f"{folder} has no network that makes scans of pictures ({error}); see ./ami ranges") from error

@@ -1,0 +1,70 @@
+"""A robot with a camera and no laser makes its scans of pictures, in buildings that nothing was learned from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from ami_ros.errors import AmiError
+from ami_ros.evaluation.building_trials import ARMS, COURSE, BuildingSetting, drive_building
+from ami_ros.robots.derived import camera_mount, rectifier_for
+from ami_ros.robots.description import load_robot
+from ami_ros.scan import ranges_at
+from ami_ros.share import share
+from ami_ros.simulation.free_space import FreeSpace
+from ami_ros.simulation.simulator import Simulator
+from ami_ros.world_model.inference_loading import load_inference
+from ami_ros.world_model.picture_scan import RANGES, load_picture_scan
+
+HERE = "building:home:100207"
+PLACES = 40
+Record = Callable[[str, Any], None]
+
+
+def test_it_knows_how_far_off_things_are(record_property: Record) -> None:
+    """What a laser sees at one height differs from the nearest thing at any, so the figure is a little too high."""
+    simulator = Simulator(HERE, load_robot("ami_bot"), seed=1)
+    pictures = load_picture_scan(share("models", RANGES))
+    pictures.mount = camera_mount(simulator.description)
+    rectifier = rectifier_for(simulator.description, load_inference(share("models", "general")).model.spec.inputs)
+    space, rng, errors = FreeSpace(simulator.world, radius=0.18), np.random.default_rng(2), list[np.ndarray]()
+    try:
+        for _ in range(PLACES):
+            simulator.place(space.sample_pose(rng))
+            seen = simulator.observe()
+            assert seen.image is not None
+            scan = pictures.scan(
+                seen.image if rectifier is None else rectifier(seen.image), 51, math.radians(100.0), 4.0
+            )
+            truth = ranges_at(seen.scan, scan.angles)
+            both = np.isfinite(scan.ranges) & (truth < 4.0)
+            errors.append(np.log(scan.ranges[both] / truth[both]))
+    finally:
+        simulator.close()
+    off = np.abs(np.concatenate(errors))
+    assert len(off) > PLACES * 51 / 3
+    record_property("figure", f"models/ranges: {np.median(off):.2f} off (median), {HERE}, {len(off)} beams")
+    assert np.median(off) < 0.2
+
+
+@pytest.mark.timeout(600)
+def test_it_explores_and_claims_nothing_that_is_wrong(record_property: Record) -> None:
+    torch.set_num_threads(1)
+    setting = BuildingSetting(share("models", "general"), 1, 0, 0.7, 7302, arms=(COURSE,), robot="ami_bot_camera")
+    explored, *goals = drive_building("two_rooms", setting, lambda text: None)
+    record_property(
+        "figure", f"ami_bot_camera: {explored['places']} places, reached {[g.get('reached') for g in goals]}"
+    )
+    assert explored["places"] > 10
+    assert not any(goal["claimed"] and not goal.get("reached") for goal in goals)
+
+
+def test_arms_that_need_a_laser_are_refused() -> None:
+    setting = BuildingSetting(share("models", "general"), arms=ARMS, robot="ami_bot_camera")
+    with pytest.raises(AmiError, match="robot ami_bot_camera has no laser, so its only arm is general"):
+        next(drive_building("two_rooms", setting, lambda text: None))

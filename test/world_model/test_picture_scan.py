@@ -1,0 +1,83 @@
+"""Scans that are made of pictures."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ami_ros.camera import CameraMount, Window
+from ami_ros.errors import AmiError
+from ami_ros.world_model.picture_rays import picture_rays
+from ami_ros.world_model.picture_scan import BEARINGS, FARTHEST, NEAREST, SIZE, STEPS, PictureScan, load_picture_scan
+from ami_ros.world_model.range_network import RangeNetwork, save_ranges
+
+FIELD = math.radians(100.0)
+PICTURE = np.random.default_rng(3).integers(0, 255, (SIZE, SIZE, 3), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("ranges")
+    save_ranges(folder, RangeNetwork(), FIELD)
+    return folder
+
+
+def told(distances: np.ndarray, doubt: float = 0.3) -> PictureScan:
+    """A network that says, whatever it is shown, how far off things are (BEARINGS,) [m], give or take `doubt` steps."""
+    made = PictureScan({k: v.numpy() for k, v in RangeNetwork().state_dict().items()}, FIELD)
+    step = np.log(distances / NEAREST) / math.log(FARTHEST / NEAREST) * STEPS - 0.5
+    scores = -0.5 * np.square((np.arange(STEPS) - step[:, None]) / doubt)
+    made._scores = lambda *_: scores.astype(np.float32)  # type: ignore[method-assign]
+    return made
+
+
+def test_without_torch_it_computes_the_same(folder: Path) -> None:
+    made = load_picture_scan(folder)
+    made.mount = CameraMount(z=0.25, pitch=-0.1)
+    network = RangeNetwork().eval()
+    torch.manual_seed(0)
+    network.load_state_dict({k: v.half().float() for k, v in RangeNetwork().state_dict().items()})
+    tangent = math.tan(FIELD / 2)
+    rays = picture_rays(made.mount, tangent, SIZE).told
+    with torch.inference_mode():
+        image = torch.from_numpy(PICTURE)[None].permute(0, 3, 1, 2)
+        wanted = network(image, torch.from_numpy(rays)[None], torch.tensor([tangent]))
+    np.testing.assert_allclose(made._scores(PICTURE[None], rays, tangent), wanted[0].numpy(), atol=1e-4)
+
+
+def test_beams_look_where_the_picture_shows_it() -> None:
+    """Things to the left of the picture are at positive angles."""
+    distances = np.where(np.arange(BEARINGS) < BEARINGS // 2, 1.0, 2.0)
+    scan = told(distances).scan(PICTURE, 51, FIELD, 4.0)
+    assert len(scan.ranges) == 51 and scan.angles[0] == pytest.approx(-FIELD / 2)
+    np.testing.assert_allclose(scan.ranges[scan.angles > 0.05], 1.0, rtol=0.05)
+    np.testing.assert_allclose(scan.ranges[scan.angles < -0.05], 2.0, rtol=0.05)
+
+
+def test_what_is_far_is_free_and_of_what_is_not_known_the_least_is_told() -> None:
+    assert np.isinf(told(np.full(BEARINGS, 5.0)).scan(PICTURE, 51, FIELD, 4.0).ranges).all()
+    unsure = told(np.full(BEARINGS, 1.0), doubt=5.0).scan(PICTURE, 51, FIELD, 4.0).ranges
+    assert unsure == pytest.approx(math.exp(-5.0 * math.log(FARTHEST / NEAREST) / STEPS), rel=0.1)
+
+
+def test_beams_beyond_what_the_camera_sees_know_nothing() -> None:
+    narrow = told(np.full(BEARINGS, 1.0))
+    half = math.tan(math.radians(30.0))
+    narrow.window = Window(-half, -half, half, half)
+    scan = narrow.scan(PICTURE, 101, FIELD, 4.0)
+    seen = np.isfinite(scan.ranges)
+    assert np.degrees(scan.angles[seen]).min() == pytest.approx(-31.0, abs=1.5) and seen.sum() in range(58, 66)
+
+
+def test_a_folder_without_a_network_is_refused_in_one_line(tmp_path: Path, folder: Path) -> None:
+    with pytest.raises(AmiError, match=r"no network that makes scans.*ami ranges"):
+        load_picture_scan(tmp_path)
+    (tmp_path / "config.yaml").write_bytes((folder / "config.yaml").read_bytes())
+    (tmp_path / "weights.safetensors").write_bytes(b"\0" * 40)
+    with pytest.raises(AmiError, match="no network"):
+        load_picture_scan(tmp_path)
