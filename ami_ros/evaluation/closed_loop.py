@@ -222,7 +222,7 @@ class ClosedLoop:
         robot = self.simulator.description
         if robot.laser is None or not robot.laser.by_pictures:
             return None
-        found = load_picture_scan(share("models", RANGES))
+        found = load_picture_scan(share("models", RANGES), field_of_view)
         found.mount = camera_mount(robot)
         if self._rectifier is not None:
             found.window = self._rectifier.window

@@ -46,6 +46,10 @@ class PictureScanConfig:
     range_max: float = 4.0  # [m] beyond which all counts as far; larger: farther walls are seen, with larger errors
     frame: str = ""  # frame_id of the scans: level, where the camera is
 
+    def __post_init__(self) -> None:
+        if self.beams < 0 or self.beams == 1 or not 0 < self.fov < 180:
+            raise ValueError(f"{self.beams} beams over {self.fov:g} degrees are no scan: at least 2, below 180 degrees")
+
 
 @dataclass(frozen=True)
 class PerceptionParameters:
@@ -100,7 +104,7 @@ class PerceptionNode(AmiNode[PerceptionParameters]):
             self.subscribe(Imu, "imu", self._on_imu)
         self._picture_scan = None
         if config.picture_scan.beams:
-            self._picture_scan = load_picture_scan(share("models", RANGES))
+            self._picture_scan = load_picture_scan(share("models", RANGES), inputs.field_of_view)
             self._picture_scan.mount = config.camera
             self._scan = self.publisher(LaserScan, "scan")
         elif inputs.scan_beams:

@@ -34,6 +34,7 @@ NEAREST, FARTHEST = 0.15, 6.5  # [m] between which distances are told apart
 STEPS = 40  # of distance, evenly on a logarithmic scale
 COLUMNS = 24  # of the maps that are read
 UNSURE = 0.35  # standard deviation of the logarithm of a distance, from which the least that it may be is told
+SAME_FIELD = 0.01  # [rad] by which fields of view may differ
 SPREAD = 0.16, 0.84  # quantiles that are two standard deviations apart
 
 
@@ -133,15 +134,22 @@ def _quantile(chances: Floats, share: float) -> Floats:
     return np.asarray(low + (step + within.clip(0, 1)) * (high - low) / STEPS, np.float32)
 
 
-def load_picture_scan(folder: Path) -> PictureScan:
-    """Reads what `range_network.save_ranges` wrote.
+def load_picture_scan(folder: Path, field_of_view: float) -> PictureScan:
+    """Reads what `range_network.save_ranges` wrote, for pictures of a camera of `field_of_view` [rad].
 
     Raises:
-        AmiError: it is not there, or something else.
+        AmiError: it is not there, is something else, or has learned from another camera.
     """
     try:
         known = parse_yaml((folder / "config.yaml").read_text())
         weights = load_arrays((folder / "weights.safetensors").read_bytes())
-        return PictureScan({name: w.astype(np.float32) for name, w in weights.items()}, float(known["field_of_view"]))
+        learned = float(known["field_of_view"])
+        found = PictureScan({name: w.astype(np.float32) for name, w in weights.items()}, learned)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise AmiError(f"{folder} has no network that makes scans of pictures ({error}); see ./ami ranges") from error
+    if abs(field_of_view - learned) > SAME_FIELD:
+        degrees = math.degrees(learned), math.degrees(field_of_view)
+        raise AmiError(
+            f"{folder} is for a camera of {degrees[0]:.0f} degrees, and that of the model has {degrees[1]:.0f}"
+        )
+    return found

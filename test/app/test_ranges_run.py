@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def job(folder: Path, views: Path) -> RangeJob:
 
 def test_what_it_writes_makes_scans(views: Path, tmp_path: Path) -> None:
     run(job(tmp_path, views))
-    guess = load_picture_scan(tmp_path / "out").guess(np.zeros((SIZE, SIZE, 3), np.uint8))
+    guess = load_picture_scan(tmp_path / "out", math.radians(100.0)).guess(np.zeros((SIZE, SIZE, 3), np.uint8))
     assert guess.ranges.shape == (BEARINGS,) and np.isfinite(guess.ranges).all()
     figures = json.loads((tmp_path / "f.json").read_text())
     assert figures["buildings"] == 1 and figures["steps"] == 3

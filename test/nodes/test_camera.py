@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -42,10 +43,11 @@ class Robot:
         compressed: bool,
         narrowest: float = 0.0,
         picture_scan: dict[str, Any] | None = None,
+        field: float = FIELD,
         **mount: float,
     ) -> None:
         self.ros, self.compressed = ros, compressed
-        inputs = InputSpec(image_size=16, scan_beams=0, field_of_view=FIELD, narrowest=narrowest)
+        inputs = InputSpec(image_size=16, scan_beams=0, field_of_view=field, narrowest=narrowest)
         spec = ModelSpec(inputs, latent_dim=4, encoder_width=16, pair_size=16 * bool(narrowest))
         save_model(folder, "small", WorldModel(spec))
         self.model = load_model(folder).model
@@ -117,12 +119,13 @@ def test_of_a_narrow_camera_the_middle_is_compared_by_where_it_sits(ros: RosPeer
 def test_a_robot_without_a_laser_has_scans_of_its_pictures(ros: RosPeer, tmp_path: Path) -> None:
     scans = ros.collect(LaserScan, "scan", SENSOR)
     shape: dict[str, Any] = {"beams": 31, "fov": 60.0, "range_max": 3.0, "frame": "camera_level"}
-    robot = Robot(ros, tmp_path, False, picture_scan=shape, z=0.2, pitch=0.1)
+    field = math.radians(100.0)  # of the cameras that the network has learned from
+    robot = Robot(ros, tmp_path, False, picture_scan=shape, field=field, z=0.2, pitch=0.1)
     header = header_at(ros.node.get_clock().now().to_msg(), "")
-    robot.show(info(70.0), lambda: len(scans) > 2 and robot.latents, "scans and latents")
-    camera = camera_of(info(70.0))
+    robot.show(info(45.0), lambda: len(scans) > 2 and robot.latents, "scans and latents")
+    camera = camera_of(info(45.0))
     assert camera is not None
-    rectifier, pictures = Rectifier(camera, FIELD), load_picture_scan(share("models", RANGES))
+    rectifier, pictures = Rectifier(camera, field), load_picture_scan(share("models", RANGES), field)
     pictures.mount, pictures.window = CameraMount(z=0.2, pitch=0.1), rectifier.window
     wanted = pictures.scan(rectifier(PICTURE), 31, np.radians(60.0), 3.0)
     scan = scans[-1]

@@ -22,14 +22,14 @@ from ami_ros.world_model.inference_loading import load_inference
 from ami_ros.world_model.picture_scan import RANGES, load_picture_scan
 
 HERE = "building:home:100207"
-PLACES = 40
+PLACES, FIELD = 40, math.radians(100.0)
 Record = Callable[[str, Any], None]
 
 
 def test_it_knows_how_far_off_things_are(record_property: Record) -> None:
     """What a laser sees at one height differs from the nearest thing at any, so the figure is a little too high."""
     simulator = Simulator(HERE, load_robot("ami_bot"), seed=1)
-    pictures = load_picture_scan(share("models", RANGES))
+    pictures = load_picture_scan(share("models", RANGES), FIELD)
     pictures.mount = camera_mount(simulator.description)
     rectifier = rectifier_for(simulator.description, load_inference(share("models", "general")).model.spec.inputs)
     space, rng, errors = FreeSpace(simulator.world, radius=0.18), np.random.default_rng(2), list[np.ndarray]()
@@ -38,9 +38,7 @@ def test_it_knows_how_far_off_things_are(record_property: Record) -> None:
             simulator.place(space.sample_pose(rng))
             seen = simulator.observe()
             assert seen.image is not None
-            scan = pictures.scan(
-                seen.image if rectifier is None else rectifier(seen.image), 51, math.radians(100.0), 4.0
-            )
+            scan = pictures.scan(seen.image if rectifier is None else rectifier(seen.image), 51, FIELD, 4.0)
             truth = ranges_at(seen.scan, scan.angles)
             both = np.isfinite(scan.ranges) & (truth < 4.0)
             errors.append(np.log(scan.ranges[both] / truth[both]))

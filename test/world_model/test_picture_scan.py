@@ -37,7 +37,7 @@ def told(distances: np.ndarray, doubt: float = 0.3) -> PictureScan:
 
 
 def test_without_torch_it_computes_the_same(folder: Path) -> None:
-    made = load_picture_scan(folder)
+    made = load_picture_scan(folder, FIELD)
     made.mount = CameraMount(z=0.25, pitch=-0.1)
     network = RangeNetwork().eval()
     torch.manual_seed(0)
@@ -76,8 +76,14 @@ def test_beams_beyond_what_the_camera_sees_know_nothing() -> None:
 
 def test_a_folder_without_a_network_is_refused_in_one_line(tmp_path: Path, folder: Path) -> None:
     with pytest.raises(AmiError, match=r"no network that makes scans.*ami ranges"):
-        load_picture_scan(tmp_path)
+        load_picture_scan(tmp_path, FIELD)
     (tmp_path / "config.yaml").write_bytes((folder / "config.yaml").read_bytes())
     (tmp_path / "weights.safetensors").write_bytes(b"\0" * 40)
     with pytest.raises(AmiError, match="no network"):
-        load_picture_scan(tmp_path)
+        load_picture_scan(tmp_path, FIELD)
+
+
+def test_a_network_of_another_camera_is_refused(folder: Path) -> None:
+    """It would see things in other directions."""
+    with pytest.raises(AmiError, match="is for a camera of 100 degrees, and that of the model has 69"):
+        load_picture_scan(folder, 1.2)
