@@ -67,6 +67,12 @@ _MIGRATIONS = {
 }
 
 
+def given(*names: str) -> str:
+    """A row of values that a statement is given, by `names`, so that it may use each more than once: numbered
+    placeholders take no sequence from Python 3.14 on."""
+    return "(SELECT " + ", ".join(f"? AS {name}" for name in names) + ")"
+
+
 def columns_of(version: int, columns: str = PLACE_COLUMNS) -> str:
     """The columns of a place as a file of that version has them; 0 where it has none."""
     return ", ".join(name if _SINCE.get(name, 1) <= version else "0" for name in columns.split(", "))

@@ -196,8 +196,9 @@ class _Rescue:
                 self._target.execute("INSERT OR REPLACE INTO measured VALUES (?, ?, ?, ?)", row)
 
     def _put(self, table: str, crc: str, row: tuple) -> None:
-        values = ", ".join(f"?{k + 1}" for k in range(len(row)))
-        self._target.execute(f"INSERT OR REPLACE INTO {table} VALUES ({values}, {crc}({values}))", row)
+        names = [f"value{k}" for k in range(len(row))]
+        values = f"SELECT *, {crc}({', '.join(names)}) FROM {database.given(*names)}"
+        self._target.execute(f"INSERT OR REPLACE INTO {table} {values}", row)
 
     def _fits(self, function: object, row: tuple) -> bool:
         """A row, with its checksum last; older versions have none."""

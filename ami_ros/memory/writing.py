@@ -22,21 +22,23 @@ Values = list[tuple[object, ...]]
 Write = list[tuple[str, Values]]  # statements, each for many rows
 
 _NAMES = database.PLACE_COLUMNS.split(", ")
-_PLACE = ", ".join(f"?{k + 1}" for k in range(len(_NAMES)))
 _PUT_PLACE = f"""
-INSERT INTO places ({database.PLACE_COLUMNS}, crc) VALUES ({_PLACE}, place_crc({_PLACE})) ON CONFLICT (id) DO UPDATE SET
+INSERT INTO places ({database.PLACE_COLUMNS}, crc)
+    SELECT *, place_crc({database.PLACE_COLUMNS}) FROM {database.given(*_NAMES)} WHERE true
+    ON CONFLICT (id) DO UPDATE SET
     {", ".join(f"{name} = excluded.{name}" for name in (*_NAMES[1:], "crc"))}
 """
-_PUT_THUMBNAIL = "INSERT OR REPLACE INTO thumbnails VALUES (?1, ?2, blob_crc(?1, ?2))"
-_PUT_EXPERIENCE = """
-INSERT INTO experience VALUES (?1, ?2, ?3, blob_crc(?1, ?2, ?3)) ON CONFLICT (id) DO UPDATE SET
+_PUT_THUMBNAIL = f"INSERT OR REPLACE INTO thumbnails SELECT *, blob_crc(a, b) FROM {database.given('a', 'b')}"
+_PUT_EXPERIENCE = f"""
+INSERT INTO experience SELECT *, blob_crc(a, b, c) FROM {database.given("a", "b", "c")} WHERE true
+    ON CONFLICT (id) DO UPDATE SET
     covariance = coalesce(excluded.covariance, covariance), commands = coalesce(excluded.commands, commands),
     crc = blob_crc(id, coalesce(excluded.covariance, covariance), coalesce(excluded.commands, commands))
 """
-_EDGE = ", ".join(f"?{k + 1}" for k in range(len(EDGES.names or ())))
-_PUT_EDGE = f"INSERT OR REPLACE INTO edges VALUES ({_EDGE}, edge_crc({_EDGE}))"
-_PUT_OUTLINE = "INSERT OR REPLACE INTO outlines VALUES (?1, ?2, blob_crc(?1, ?2))"
-_PUT_MEASURED = "INSERT OR REPLACE INTO measured VALUES (?1, ?2, ?3, blob_crc(?1, ?3))"
+_EDGE = EDGES.names or ()
+_PUT_EDGE = f"INSERT OR REPLACE INTO edges SELECT *, edge_crc({', '.join(_EDGE)}) FROM {database.given(*_EDGE)}"
+_PUT_OUTLINE = f"INSERT OR REPLACE INTO outlines SELECT *, blob_crc(a, b) FROM {database.given('a', 'b')}"
+_PUT_MEASURED = f"INSERT OR REPLACE INTO measured SELECT *, blob_crc(a, c) FROM {database.given('a', 'b', 'c')}"
 KEYS = (
     *((table, "id") for table in ("places", "thumbnails", "experience", "outlines")),
     *((table, end) for table in ("edges", "measured") for end in ("start", "stop")),
