@@ -5,7 +5,7 @@ from __future__ import annotations
 MEANINGS = {
     "image": "camera pictures",
     "camera_info": "the camera's intrinsics",
-    "scan": "laser scan, in any frame that is fixed to the robot; without a laser (`by_pictures`) perception makes it",
+    "scan": "laser scan, in any frame that is fixed to the robot; without a laser (`from_camera`) perception makes it",
     "odom": "wheel odometry; its origin may be anywhere and it may drift",
     "imu": "compass heading; only for models that want it (ceiling camera)",
     "battery_state": "charge; exploring returns when it is low",

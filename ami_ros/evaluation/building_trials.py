@@ -88,7 +88,7 @@ def drive_building(
     watcher = watcher or Watcher()
     loaded = load_model(setting.model)
     robot = load_robot(setting.robot or simulated_robot(loaded.model.spec))
-    lacks = "camera" if robot.camera is None else "laser" if robot.laser is None or robot.laser.by_pictures else ""
+    lacks = "camera" if robot.camera is None else "" if robot.has_laser else "laser"
     if lacks and setting.arms != (COURSE,):
         raise AmiError(f"bench buildings: robot {robot.name} has no {lacks}, so its only arm is {COURSE}")
     simulator = Simulator(world, robot, seed=setting.seed)

@@ -220,7 +220,7 @@ class ClosedLoop:
     def _make_picture_scan(self, field_of_view: float) -> PictureScan | None:
         """What makes scans for a robot without a laser."""
         robot = self.simulator.description
-        if robot.laser is None or not robot.laser.by_pictures:
+        if robot.laser is None or not robot.laser.from_camera:
             return None
         found = load_picture_scan(share("models", RANGES), field_of_view)
         found.mount = camera_mount(robot)

@@ -100,7 +100,7 @@ class Relocation:
         for item in found:
             if self.closures.worth(item[1]) >= least and all(_apart(item[2], other) for *_, other in rivals):
                 rivals.append(item)
-        best = rivals[0] if len(rivals) == 1 else self._by_pictures(rivals, compare)
+        best = rivals[0] if len(rivals) == 1 else self._from_camera(rivals, compare)
         if best is None:
             return None
         said = self._likeness(best[2], compare)
@@ -142,7 +142,7 @@ class Relocation:
         far = float(np.hypot(*(spot[2] - expected[0])[:2])) > expected[1]
         return far and compare([int(self.places.index.ids[spot[0]])]) is not None
 
-    def _by_pictures(self, rivals: list[tuple[int, Match, Array]], compare: Compare) -> tuple[int, Match, Array] | None:
+    def _from_camera(self, rivals: list[tuple[int, Match, Array]], compare: Compare) -> tuple[int, Match, Array] | None:
         """The only one of several spots from near which the same was seen; None: that cannot be told."""
         if len(rivals) > MOST_RIVALS:
             return None

@@ -46,7 +46,7 @@ class PlanLaserNode(AmiNode[PlanLaserParameters]):
         from ami_ros.simulation.world_file import load_world
 
         robot = load_robot(self.config.robot)
-        if robot.laser is None or robot.laser.by_pictures:
+        if robot.laser is None or not robot.has_laser:
             raise AmiError(f"robot {robot.name} has no laser")
         self._laser, self._frame = robot.laser, robot.laser.frame or robot.frames.base
         self._plan = Doors(load_world(self.config.world), robot.shape.radius, laser_height(robot)).seen

@@ -61,7 +61,7 @@ def examine(robot: RobotDescription, seen: Observation, namespace: str = "") -> 
     """
     findings: list[Finding] = []
     for sensor in robot.sensors:
-        if isinstance(sensor, LaserSensor) and sensor.by_pictures:
+        if isinstance(sensor, LaserSensor) and sensor.from_camera:
             continue  # it comes from perception, which need not run yet
         findings += _sensor(robot, sensor, seen, namespace)
     return [*findings, *_command(robot, seen, namespace), *_clocks(robot, seen, namespace)]

@@ -65,7 +65,7 @@ def exploration_settings(robot: RobotDescription) -> dict[str, Any]:
 def picture_scan_settings(robot: RobotDescription) -> dict[str, Any]:
     """The fields of `PictureScanConfig`, of a robot whose scans are made of pictures; of others there are none."""
     laser = robot.laser
-    if laser is None or not laser.by_pictures:
+    if laser is None or not laser.from_camera:
         return {}
     shape = {"beams": laser.beams, "fov": laser.fov, "range_min": laser.range_min, "range_max": laser.range_max}
     return {**shape, "frame": laser.frame or robot.frames.base}

@@ -14,16 +14,7 @@ from ami_ros.config import from_mapping, parse_yaml
 from ami_ros.disc import Disc, disc_around
 from ami_ros.errors import AmiError
 from ami_ros.robots.drawn import drawn_robot, is_drawn
-from ami_ros.robots.sensors import (
-    CameraSensor,
-    ImuSensor,
-    LaserSensor,
-    OdometrySensor,
-    Pose3,
-    Sensor,
-    check_scans_of_pictures,
-    sensor_from,
-)  # fmt: skip
+from ami_ros.robots.sensors import CameraSensor, ImuSensor, LaserSensor, OdometrySensor, Pose3, Sensor, sensor_from
 from ami_ros.share import packaged
 
 DriveKind = Literal["differential", "ackermann", "omnidirectional"]
@@ -200,8 +191,7 @@ class RobotDescription:
 
     def _check_laser(self, laser: LaserSensor) -> None:
         mount = laser.level_mount
-        if laser.by_pictures:
-            check_scans_of_pictures(laser, self.camera)
+        laser.check_source(self.camera)
         way = self.shape.radius + self.braking.distance(max(self.limits.linear, self.limits.lateral))
         if way > laser.range_max:
             raise ValueError(
@@ -226,6 +216,11 @@ class RobotDescription:
     def laser(self) -> LaserSensor | None:
         """The scanner that gate, planner and models look through."""
         return next(iter(self.sensors_of(LaserSensor)), None)
+
+    @property
+    def has_laser(self) -> bool:
+        """Whether there is a real scanner."""
+        return self.laser is not None and not self.laser.from_camera
 
     @property
     def odometry(self) -> OdometrySensor:

@@ -132,7 +132,7 @@ class LaserSensor(Sensor):
     fov: float = 360.0  # [degrees], the middle of which is straight ahead in its own frame
     range_min: float = 0.1  # [m], nearer things are not seen
     range_max: float = 10.0  # [m], nor are farther ones
-    by_pictures: bool = False  # there is none: perception makes its scans of the camera's pictures, see models/ranges
+    from_camera: bool = False  # there is none: perception makes its scans of the camera's pictures, see models/ranges
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -159,6 +159,21 @@ class LaserSensor(Sensor):
         """A scan of ranges (beams,) [m] in its own frame."""
         return Scan(ranges, -math.radians(self.fov) / 2, self.increment, max_range=self.range_max)
 
+    def check_source(self, camera: CameraSensor | None) -> None:
+        """Raises ValueError where scans that are to be made of pictures cannot be, of the robot's `camera`."""
+        if not self.from_camera:
+            return
+        if camera is None or camera.overhead or camera.mount is None or not camera.mount.z > 0:
+            raise ValueError(
+                f"laser {self.name} has from_camera, which takes a camera on the robot whose mount says how high it is"
+            )
+        at, own = camera.mount, self.mount
+        if own is None or (own.x, own.y, own.yaw) != (at.x, at.y, at.yaw):
+            raise ValueError(
+                f"laser {self.name} has from_camera, so its mount has x, y and yaw of camera {camera.name}: "
+                f"{at.x}, {at.y}, {at.yaw}"
+            )
+
     @property
     def level_mount(self) -> Mount | None:
         """How it sits, for those who read its scans; None: /tf_static tells.
@@ -173,20 +188,6 @@ class LaserSensor(Sensor):
         if abs(m.pitch) > 0.2 or not (upside_down or abs(m.roll) < 0.2):
             raise ValueError(f"laser {self.name} is tilted: only a level one shows what stands around the robot")
         return Mount(m.x, m.y, m.yaw, upside_down, fixed=True)
-
-
-def check_scans_of_pictures(laser: LaserSensor, camera: CameraSensor | None) -> None:
-    """Raises ValueError where the scans of a `laser` cannot be made of the pictures of the robot's `camera`."""
-    if camera is None or camera.overhead or camera.mount is None or not camera.mount.z > 0:
-        raise ValueError(
-            f"laser {laser.name} is by_pictures: that takes a camera on the robot whose mount says how high it is"
-        )
-    at, own = camera.mount, laser.mount
-    if own is None or (own.x, own.y, own.yaw) != (at.x, at.y, at.yaw):
-        raise ValueError(
-            f"laser {laser.name} is by_pictures, so its mount has x, y and yaw of camera {camera.name}: "
-            f"{at.x}, {at.y}, {at.yaw}"
-        )
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ def loaded(values: dict[str, Any], folder: Path) -> RobotDescription:
 def pictures(values: dict[str, Any], camera: dict[str, Any] | None = None, laser: dict[str, Any] | None = None) -> None:
     """The laser's scans are made of pictures; what is changed besides of camera and laser."""
     values["sensors"][0] |= camera or {}
-    values["sensors"][1] |= {"by_pictures": True, "frame": "level"} | (laser or {})
+    values["sensors"][1] |= {"from_camera": True, "frame": "level"} | (laser or {})
 
 
 @pytest.mark.parametrize("name", sorted(packaged("config/robots")))

@@ -80,8 +80,7 @@ class RobotNode(AmiNode[ParametersT]):
         self._ahead = 0.0  # [s] of the time that is published before the robot's own
         self._image = self.publisher(Image, "image")
         self._camera_info = self.publisher(CameraInfo, "camera_info")
-        laser = self.description.laser
-        self._scan = self.publisher(LaserScan, "scan") if laser is not None and not laser.by_pictures else None
+        self._scan = self.publisher(LaserScan, "scan") if self.description.has_laser else None
         self._odom = self.publisher(Odometry, "odom")
         self._imu = self.publisher(Imu, "imu")
         self._truth = self.publisher(PoseStamped, "ground_truth")

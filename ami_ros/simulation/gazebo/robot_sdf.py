@@ -61,7 +61,7 @@ def robot_model(robot: RobotDescription, name: str | None = None, laser: bool = 
     _add_body(base, robot)
     add_drive(model, base, robot, name)
     for sensor in robot.sensors:
-        if not isinstance(sensor, LaserSensor) or (laser and not sensor.by_pictures):
+        if not isinstance(sensor, LaserSensor) or (laser and not sensor.from_camera):
             _add_sensor(base, robot, sensor, name)
     bumper = add(base, "sensor", name="bumper", type="contact")
     add(bumper, "always_on", True)

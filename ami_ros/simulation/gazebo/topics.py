@@ -71,7 +71,7 @@ def _sensors(robot: RobotDescription, below: str) -> Iterator[Bridged]:
         if isinstance(sensor, CameraSensor):
             yield _from(below, sensor.topic, "sensor_msgs/msg/Image", "gz.msgs.Image")
             yield _from(below, sensor.info_topic, "sensor_msgs/msg/CameraInfo", "gz.msgs.CameraInfo")
-        elif isinstance(sensor, LaserSensor) and not sensor.by_pictures:
+        elif isinstance(sensor, LaserSensor) and not sensor.from_camera:
             yield _from(below, sensor.topic, SCAN, "gz.msgs.LaserScan")
         elif isinstance(sensor, ImuSensor):
             yield _from(below, sensor.topic, "sensor_msgs/msg/Imu", "gz.msgs.IMU")
