@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter
 from scipy.spatial import cKDTree
 
-from ami_ros.geometry import Array, compose, inverse, pose_gap, transform_points, wrap
+from ami_ros.geometry import Array, inverse, pose_gap, transform_points, wrap
 from ami_ros.outlines import RAYS, REACH, Outline
 
 CELL = 0.1  # [m] of the finest grid
@@ -30,6 +30,9 @@ NEAR = 0.20  # [m] to a wall within which a point lies on it
 NOISE = 0.08  # [m] of a point to its wall; more than the laser's own, since neighbours err alike
 ASIDE = 0.30  # [m] in front of which a point contradicts what was seen to be free
 ITERATIONS = 12
+SLIPS = (-1.05, -0.7, -0.35, 0.35, 0.7, 1.05)  # [m] from a fit at which others are begun
+LOOSE = 0.03  # [m] deviation from which a fit may have ended at the wrong one
+SAME = 0.25  # [m] between fits that are one
 
 
 @dataclass(frozen=True)
@@ -177,6 +180,18 @@ class Matcher:
         covariance: Array = np.linalg.inv(hessian + 1e-4 * np.eye(3)).astype(np.float64)
         return self._judge(other, pose, covariance)
 
+    def slipped(self, other: Outline, match: Match) -> list[Match]:
+        """Other fits of `other` along the direction in which `match` is known worst.
+
+        Along a corridor its doors and pillars fit one another again some steps on, and a fit ends at the nearest.
+        None where it is known well.
+        """
+        if match.looseness < LOOSE:
+            return []
+        worst = np.append(np.linalg.eigh(match.covariance[:2, :2])[1][:, 1], 0.0)
+        fits = [self.fit(other, match.pose + by * worst) for by in SLIPS]
+        return [fit for fit in fits if fit is not None and pose_gap(fit.pose, match.pose)[0] > SAME]
+
     def conflict(self, other: Outline, pose: Array) -> float:
         """Share of what can be compared that lies where the other saw free space, with `other` at `pose` (3,); 0 where
         nothing can be compared."""
@@ -268,26 +283,3 @@ def _split(which: NDArray[np.int64], poses: Array, step: int) -> tuple[NDArray[n
 def _apart(a: Array, b: Array) -> bool:
     distance, turn = pose_gap(a, b)
     return bool(distance > 0.5 or turn > 0.3)
-
-
-def inverted(step: tuple[Array, Array]) -> tuple[Array, Array]:
-    """The step back: pose (3,) and covariance (3, 3)."""
-    pose, covariance = step
-    c, s = np.cos(pose[2]), np.sin(pose[2])
-    x, y = pose[:2]
-    jacobian = np.array([[-c, -s, s * x - c * y], [s, -c, c * x + s * y], [0.0, 0.0, -1.0]])
-    return inverse(pose), jacobian @ covariance @ jacobian.T
-
-
-def combined(first: tuple[Array, Array], second: tuple[Array, Array]) -> tuple[Array, Array]:
-    """Pose (3,) and covariance (3, 3) of a step behind a step: errors are added up in the frame of the first.
-
-    Smith, Self and Cheeseman, "Estimating uncertain spatial relationships in robotics" (1990).
-    """
-    (a, a_covariance), (b, b_covariance) = first, second
-    c, s = np.cos(a[2]), np.sin(a[2])
-    dx, dy = c * b[0] - s * b[1], s * b[0] + c * b[1]
-    by_first = np.array([[1.0, 0.0, -dy], [0.0, 1.0, dx], [0.0, 0.0, 1.0]])
-    by_second = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
-    covariance = by_first @ a_covariance @ by_first.T + by_second @ b_covariance @ by_second.T
-    return compose(a, b), covariance

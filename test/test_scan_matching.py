@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ami_ros.geometry import Array, compose, inverse, pose_gap, relative
+from ami_ros.geometry import Array, compose, pose_gap, relative
 from ami_ros.outlines import RAYS, Outline, free_distance, outline_of, points_of
-from ami_ros.scan_matching import Match, Matcher, Window, combined, inverted
+from ami_ros.scan_matching import Match, Matcher, Window
 from harness.carmen import CORRIDOR, RING, box, scan_at
 
 HERE = np.array([14.5, 1.0, 0.9])  # a corner, which is held in all directions
@@ -62,22 +62,26 @@ def test_another_room_contradicts_what_was_seen_to_be_free() -> None:
     assert match.conflict > 0.04 > same.conflict and match.support < same.support
 
 
+def test_between_pilasters_that_are_alike_the_fit_a_step_on_is_found() -> None:
+    """Of these a fit that begins at the next but one ends there, and looks good."""
+    row = [wall for k in range(9) for wall in box(-3.4 + 0.8 * k, 0.85, -3.2 + 0.8 * k, 1.0)]
+    walls = np.array([(-4.0, -1.0, 4.0, -1.0), (-4.0, 1.0, 4.0, 1.0), *row])
+    matcher, other = Matcher(outline(walls, np.zeros(3))), outline(walls, np.array([0.1, 0.0, 0.0]))
+    slipped = matcher.fit(other, np.array([0.9, 0.0, 0.0]))
+    assert slipped is not None and abs(slipped.pose[0] - 0.9) < 0.1 and slipped.support > 0.8
+    best = max(matcher.slipped(other, slipped), key=lambda fit: fit.support - fit.conflict)
+    assert off(best, np.array([0.1, 0.0, 0.0]))[0] < 0.05
+    assert best.support - best.conflict > slipped.support - slipped.conflict
+
+
+def test_where_a_corner_holds_it_no_other_fit_is_looked_for() -> None:
+    matcher, other = Matcher(outline(RING, HERE)), outline(RING, compose(HERE, [0.2, 0.1, 0.1]))
+    match = matcher.fit(other, np.array([0.2, 0.1, 0.1]))
+    assert match is not None and match.looseness < 0.03 and matcher.slipped(other, match) == []
+
+
 def test_what_has_no_walls_fits_nowhere() -> None:
     empty = outline_of(np.zeros((0, 2)), np.full(RAYS, np.nan))
     assert Matcher(empty).fit(outline(RING, HERE), np.zeros(3)) is None
     assert Matcher(outline(RING, HERE)).fit(empty, np.zeros(3)) is None
     assert Matcher(outline(RING, HERE)).search([empty], [Window(np.zeros(3), 1.0, 1.0)]) == []
-
-
-def test_covariances_of_steps_add_up_as_samples_do() -> None:
-    rng = np.random.default_rng(0)
-    first, second = np.array([1.0, 0.5, 0.7]), np.array([2.0, -0.3, -0.4])
-    spread = np.array([[4e-4, 1e-4, 0.0], [1e-4, 9e-4, 1e-4], [0.0, 1e-4, 4e-4]])
-    a, b = (
-        first + rng.multivariate_normal(np.zeros(3), spread, 40_000),
-        second + rng.multivariate_normal(np.zeros(3), spread, 40_000),
-    )
-    pose, covariance = combined((first, spread), (second, spread))
-    assert np.allclose(covariance, np.cov(compose(a, b).T), atol=6e-5) and np.allclose(pose, compose(first, second))
-    back, covariance = inverted((first, spread))
-    assert np.allclose(covariance, np.cov(inverse(a).T), atol=6e-5) and np.allclose(back, inverse(first))

@@ -1,15 +1,15 @@
 """Joins: where the robot has come back to a place that it knows, by what its laser sees.
 
 A join is believed in three steps. Its geometry is verified: the two surroundings lie on one another, nothing stands
-where the other saw free space, and every direction is held by walls, so none is made along a bare corridor. It is
-unique: nothing else within what odometry leaves open fits as well. And it is consistent: unless the map says already
-where the robot is, several joins must agree with one another around the loop (pairwise consistent measurements,
-Mangelson et al., ICRA 2018).
+where the other saw free space, and every direction is held by walls, so none is made along a bare corridor. It is the
+best: a step on, along what holds it least, nothing fits better that the map leaves open. And it is consistent: unless
+the map says already where the robot is, the places of a stretch of way must agree on one loop (`loop_hypotheses`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import dijkstra
 
 from ami_ros.geometry import Array, compose, inverse, pose_gap, relative
+from ami_ros.memory.loop_hypotheses import HypothesisConfig, Join, LoopHypotheses, shares
 from ami_ros.memory.outline_cache import OutlineCache
 from ami_ros.memory.place_map import PlaceMap
 from ami_ros.outlines import Outline
@@ -24,6 +25,8 @@ from ami_ros.scan_matching import Match, Matcher, Window
 
 LEVER = 10.0  # [m] by which deviations of turns count as deviations of positions, to tell which way is surest
 NEARBY = 10.0  # [m] around a place in which ways are followed to tell where one close by lies
+UNEXPECTED = 0.05  # of support that a place loses which is a standard deviation off where it is expected
+SPOTS = 12  # fits that are looked at where the map leaves open where the robot is
 ELSEWHERE = (0.7, 0.2)  # [m], [rad] from which poses are not the same
 
 
@@ -39,24 +42,13 @@ class ClosureConfig:
     count: int = 50  # points on walls, at least
     looseness: float = 0.10  # [m] deviation in the direction that is known worst; larger joins in barer corridors
     firmness: float = 0.6  # support, at least, of the walls that hold that direction
-    margin: float = 0.08  # of support over the second best elsewhere; larger: fewer joins, safer where rooms are alike
+    margin: float = (
+        0.08  # of support over the second best elsewhere for who is lost; larger: safer where rooms are alike
+    )
     sure: float = 0.35  # [m] deviation of where the robot is up to which one join needs no others that agree
-    agreeing: int = 4  # joins that must agree around a loop otherwise
-    span: float = 3.0  # [m] driven between the first and the last of them, at least
-    window: float = 20.0  # [m] driven in which they are made
     farthest: float = 30.0  # [m] that odometry may be off; farther places are not looked at
     candidates: int = 40  # places compared at once; more find more in large loops, slower
-
-
-@dataclass(frozen=True)
-class Join:
-    """A place seen from another."""
-
-    start: int  # place id
-    stop: int
-    relative: Array  # (3,) pose of `stop` in the frame of `start`
-    covariance: Array  # (3, 3)
-    way: float  # [m] driven when `start` was founded
+    hypotheses: HypothesisConfig = field(default_factory=HypothesisConfig)
 
 
 class Closures:
@@ -74,12 +66,13 @@ class Closures:
     def __init__(self, places: PlaceMap, config: ClosureConfig, way_sigma: tuple[float, float]) -> None:
         self.places, self.config, self.way_sigma = places, config, way_sigma
         self.outlines = OutlineCache(places.store)
+        self._hypotheses = LoopHypotheses(places, config.hypotheses)
         self.restart()
 
     def restart(self) -> None:
         """Odometry begins anew: nothing that was suspected can be followed up."""
         self.ways: dict[int, float] = {}  # place id -> [m] driven when it was founded
-        self._pool: list[Join] = []
+        self._hypotheses.restart()
 
     def look(self, place_id: int) -> list[Join]:
         """Joins of a place that can be believed now, those of others among them that this one makes believable."""
@@ -94,8 +87,7 @@ class Closures:
         if sure.any():
             join = self._near(matcher, place_id, rows[sure], expected[sure], deviation[sure], turn[sure])
             return [join] if join is not None else []
-        join = self._far(matcher, place_id, rows, expected, turn)
-        return self._consistent(join) if join is not None else []
+        return self._hypotheses.add(*self._far(matcher, place_id, rows, expected, turn))
 
     def is_recent(self, place_id: int) -> bool:
         """Whether the robot has driven too little since it was founded for a loop."""
@@ -108,17 +100,27 @@ class Closures:
             self.ways.pop(place_id, None)
         self.outlines.forget(ids)
 
-    def is_sure(self, here: int, place_id: int) -> bool:
-        """Whether the map tells where a place lies that is close to `here`, so that one look is enough."""
+    def deviation(self, here: int, place_id: int) -> float:
+        """How far the map may be off about where a place lies that is close to `here` [m]; inf where its surroundings
+        are not known."""
+        if self.outlines.of(place_id) is None:
+            return np.inf
         variance, _ = self._uncertainty(self.places.index.row(here), NEARBY)
-        known = self.outlines.of(place_id) is not None
-        return known and bool(variance[self.places.index.row(place_id)] < self.config.sure**2)
+        return float(np.sqrt(variance[self.places.index.row(place_id)]))
 
-    def compare(self, outline: Outline, place_id: int, expected: Array) -> Match | None:
-        """Where a place lies as seen from where `outline` was taken, near where it is expected (3,); None: nowhere."""
+    def compare(self, outline: Outline, place_id: int, expected: Array, deviation: float) -> Match | None:
+        """Where a place lies as seen from where `outline` was taken; None: not near where it is expected.
+
+        Args:
+            outline: of the robot.
+            place_id: of that place.
+            expected: (3,) where the map has it.
+            deviation: [m] by which that may be off.
+        """
         other = self.outlines.of(place_id)
-        match = self._verified(Matcher(outline), other, expected) if other is not None else None
-        return match if match is not None and not np.greater(pose_gap(match.pose, expected), ELSEWHERE).any() else None
+        if other is None:
+            return None
+        return self._verified(Matcher(outline), other, expected, (min(0.7, 0.2 + 3 * deviation), 0.2))
 
     # What may be near
 
@@ -195,11 +197,8 @@ class Closures:
             other = self.outlines.of(int(self.places.index.ids[rows[k]]))
             if other is None:
                 continue
-            match = self._verified(matcher, other, expected[k])
+            match = self._verified(matcher, other, expected[k], (0.2 + 3 * deviation[k], 0.1 + 3 * turn[k]))
             if match is None or np.hypot(*match.pose[:2]) > self.config.reach:
-                continue
-            gap, angle = pose_gap(match.pose, expected[k])
-            if gap > 0.2 + 3 * deviation[k] or angle > 0.1 + 3 * turn[k]:
                 continue
             if best is None or match.support > best[0]:
                 best = match.support, int(self.places.index.ids[rows[k]]), match
@@ -207,8 +206,9 @@ class Closures:
 
     def _far(
         self, matcher: Matcher, place_id: int, rows: NDArray[np.int64], expected: Array, turn: Array
-    ) -> Join | None:
-        """The best join within what odometry leaves open, if nothing elsewhere is nearly as good."""
+    ) -> tuple[list[Join], Array]:
+        """The joins (k) that fit within what odometry leaves open, one for each spot, and each one's share of the
+        vote (k,)."""
         index = self.places.index
         outlines = [self.outlines.of(i) for i in index.ids[rows].tolist()]
         there = [(int(index.ids[rows[k]]), other, k) for k, other in enumerate(outlines) if other is not None]
@@ -217,31 +217,43 @@ class Closures:
             for *_, k in there
         ]
         found: list[tuple[Match, int, Array]] = []
-        for k, pose, _ in matcher.search([other for _, other, _ in there], windows, most=8):
+        for k, pose, _ in matcher.search([other for _, other, _ in there], windows, most=SPOTS):
             match = matcher.fit(there[k][1], pose)
             if match is not None:
                 found.append((match, there[k][0], compose(index.poses[index.row(there[k][0])], inverse(match.pose))))
         found.sort(key=lambda item: -self.worth(item[0]))
-        for match, other, where in found:
-            if not self.holds(match, self.config.conflict) or np.hypot(*match.pose[:2]) > self.config.reach:
-                continue
-            rivals = [self.worth(m) for m, _, at in found if np.greater(pose_gap(at, where), ELSEWHERE).any()]
-            if max(rivals, default=0.0) > self.worth(match) - self.config.margin:
-                return None
-            return self._join(place_id, other, match)
-        return None
+        spots: list[tuple[Match, int, Array]] = []
+        for item in found:
+            if all(np.greater(pose_gap(item[2], where), ELSEWHERE).any() for *_, where in spots):
+                spots.append(item)
+        share = shares(np.array([self.worth(match) for match, *_ in spots]), self.config.hypotheses.slack)
+        good = [k for k, (match, *_) in enumerate(spots) if self._is_join(match)]
+        return [self._join(place_id, other, match) for match, other, _ in (spots[k] for k in good)], share[good]
+
+    def _is_join(self, match: Match) -> bool:
+        return self.holds(match, self.config.conflict) and np.hypot(*match.pose[:2]) <= self.config.reach
 
     def worth(self, match: Match) -> float:
         """Of two matches of the same outline the one of greater worth fits better."""
         return match.support - match.conflict
 
-    def _verified(self, matcher: Matcher, other: Outline, expected: Array) -> Match | None:
+    def _verified(self, matcher: Matcher, other: Outline, expected: Array, off: tuple[float, float]) -> Match | None:
+        """Where another lies that is expected at (3,) and at most `off` [m], [rad] from there."""
         match = matcher.fit(other, expected)
         most = self.config.known_conflict
         if match is None or not self.holds(match, most):
             for _, pose, _ in matcher.search([other], [Window(expected, 0.5, 0.2)], most=1):
                 match = matcher.fit(other, pose)
-        return match if match is not None and self.holds(match, most) else None
+        if match is None or not self.holds(match, most):
+            return None
+        fits = [fit for fit in (match, *matcher.slipped(other, match)) if _within(pose_gap(fit.pose, expected), off)]
+        best = max(fits, key=lambda fit: self._likelihood(fit, expected, off[0]), default=None)
+        return best if best is not None and self.holds(best, most) else None
+
+    def _likelihood(self, match: Match, expected: Array, off: float) -> float:
+        """Of two matches the one of greater likelihood fits better what was expected, too, to within `off` [m]."""
+        gap = pose_gap(match.pose, expected)[0] / (off / 3 + 0.03)
+        return self.worth(match) - UNEXPECTED * float(gap) ** 2
 
     def holds(self, match: Match, conflict: float) -> bool:
         """Whether a match is good enough, with that share of points at most where the other saw free space."""
@@ -253,31 +265,6 @@ class Closures:
         floor = np.diag([0.03**2, 0.03**2, 0.01**2])
         return Join(start, stop, match.pose, match.covariance + floor, self.ways.get(start, 0.0))
 
-    # What fits together
 
-    def _consistent(self, join: Join) -> list[Join]:
-        """All suspected joins that agree with `join` and one another, if they are enough; else it is suspected, too."""
-        config = self.config
-        self._pool = [j for j in self._pool if abs(join.way - j.way) < config.window and self._there(j)]
-        group = [join]
-        for other in reversed(self._pool):
-            if all(self._agree(other, member) for member in group):
-                group.append(other)
-        self._pool.append(join)
-        starts = {j.start for j in group}
-        if len(starts) < config.agreeing or np.ptp([j.way for j in group]) < config.span:
-            return []
-        self._pool.clear()
-        return group
-
-    def _there(self, join: Join) -> bool:
-        return join.start in self.places.index and join.stop in self.places.index
-
-    def _agree(self, a: Join, b: Join) -> bool:
-        """Whether the loop over two joins closes: from one to the other along the robot's way, and along the map."""
-        poses, row = self.places.index.poses, self.places.index.row
-        here = relative(poses[row(a.start)], poses[row(b.start)])
-        there = relative(poses[row(a.stop)], poses[row(b.stop)])
-        gap, turn = pose_gap(compose(a.relative, there), compose(here, b.relative))
-        length = float(np.hypot(*here[:2]) + np.hypot(*there[:2]))
-        return bool(gap < 0.25 + 0.03 * length and turn < 0.08 + 0.01 * length)
+def _within(gap: Sequence[Array], most: tuple[float, float]) -> bool:
+    return bool(gap[0] <= most[0] and gap[1] <= most[1])

@@ -14,9 +14,11 @@ from typing import Literal
 import numpy as np
 
 from ami_ros.geometry import Array, compose, pose_gap, relative
-from ami_ros.memory.closures import ClosureConfig, Closures, Join
+from ami_ros.measured_steps import combined, inverted
+from ami_ros.memory.closures import ClosureConfig, Closures
 from ami_ros.memory.free_ways import FreeWays
 from ami_ros.memory.index import Latents
+from ami_ros.memory.loop_hypotheses import Join
 from ami_ros.memory.place_map import PlaceMap
 from ami_ros.memory.relaxation import RelaxationConfig
 from ami_ros.memory.relocation import Compare, Relocation
@@ -25,7 +27,7 @@ from ami_ros.memory.scan_odometry import ScanOdometry, ScanOdometryConfig
 from ami_ros.memory.types import Edge
 from ami_ros.outlines import Outline
 from ami_ros.scan import Scan
-from ami_ros.scan_matching import Match, Matcher, combined, inverted
+from ami_ros.scan_matching import Match, Matcher
 
 FOUND = np.diag([0.05**2, 0.05**2, 0.02**2])  # covariance that is added where a robot has just been found
 FOLLOWED, LOOKED_FOR = 0.98, 0.9  # confidence of who is followed by scans, and of who was just found; measured (0073)
@@ -145,9 +147,10 @@ class Survey:
         if place_id in (0, self.here) or distance >= self.spacing[0] or turn >= self.spacing[1]:
             return 0
         expected = relative(pose, index.poses[index.row(place_id)])
-        if not self.closures.is_sure(self.here, place_id):
+        deviation = self.closures.deviation(self.here, place_id)
+        if deviation >= self.config.closures.sure:
             return 0
-        match = self.closures.compare(self.surroundings(), place_id, expected)
+        match = self.closures.compare(self.surroundings(), place_id, expected, deviation)
         self._doubts = 0 if match is not None else self._doubts + doubting
         if match is None:
             if self._doubts >= DOUBTED:

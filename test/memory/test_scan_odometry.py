@@ -7,8 +7,8 @@ import pytest
 
 from ami_ros.evaluation.log_bench import with_drift
 from ami_ros.geometry import Array, compose, relative
+from ami_ros.measured_steps import combined
 from ami_ros.memory.scan_odometry import ScanOdometry, ScanOdometryConfig
-from ami_ros.scan_matching import combined
 from harness.carmen import CORRIDOR, RING, around, driven, scan_at
 
 

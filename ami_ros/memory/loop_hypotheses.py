@@ -1,0 +1,142 @@
+"""Joins that are suspected: which of them agree with one another, and are believed.
+
+In a corridor whose doors are alike a place fits many others. Each is a hypothesis, and has a share of the place's one
+vote: all of it where it is the only one, little where many fit as well. Hypotheses of places that follow one another
+agree where the loop over both closes (pairwise consistent measurements, Mangelson et al., ICRA 2018); those that are
+right agree along all of the way, those that are wrong now and then. A loop is believed when what agrees has votes
+enough, and no other loop has nearly as many.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ami_ros.geometry import Array, compose, pose_gap, relative
+from ami_ros.memory.place_map import PlaceMap
+
+
+@dataclass(frozen=True)
+class HypothesisConfig:
+    """When joins are believed that the map did not expect."""
+
+    votes: float = 4.0  # of places that must agree; larger: fewer loops, safer where corridors are alike
+    lead: float = 1.5  # times the votes of any other loop, at least
+    span: float = 3.0  # [m] driven between the first and the last of them, at least
+    window: float = 40.0  # [m] driven in which they count
+    slack: float = 0.03  # of support that a worse fit costs two thirds of its share of the vote by
+
+
+@dataclass(frozen=True)
+class Join:
+    """A place seen from another."""
+
+    start: int  # place id
+    stop: int
+    relative: Array  # (3,) pose of `stop` in the frame of `start`
+    covariance: Array  # (3, 3)
+    way: float  # [m] driven when `start` was founded
+
+
+@dataclass
+class _Hypothesis:
+    join: Join
+    share: float  # of the vote of its place
+    votes: float = 0.0  # of all that agreed when it was made
+
+
+def shares(worths: Array, slack: float) -> Array:
+    """Of one vote (k,), of spots that fit with such `worths` (k,)."""
+    weights = np.exp((worths - worths.max(initial=0.0)) / slack)
+    return np.asarray(weights / weights.sum())
+
+
+class LoopHypotheses:
+    """Suspected joins of the newest stretch of way.
+
+    Args:
+        places: the map.
+        config: see there.
+    """
+
+    def __init__(self, places: PlaceMap, config: HypothesisConfig) -> None:
+        self.places, self.config = places, config
+        self._pool: list[_Hypothesis] = []
+
+    def restart(self) -> None:
+        """Odometry begins anew: nothing that was suspected can be followed up."""
+        self._pool.clear()
+
+    def add(self, joins: list[Join], share: Array) -> list[Join]:
+        """The joins that are believed now, of one place's and of those before it; [] while none can be.
+
+        Args:
+            joins: (k) of one place.
+            share: (k,) of its vote.
+        """
+        if not joins:
+            return []
+        way, index = joins[0].way, self.places.index
+        self._pool = [
+            h
+            for h in self._pool
+            if abs(way - h.join.way) < self.config.window and h.join.start in index and h.join.stop in index
+        ]
+        new = [_Hypothesis(join, float(part)) for join, part in zip(joins, share, strict=True)]
+        agreeing = [self._agreeing(h.join) for h in new]
+        for h, agree in zip(new, agreeing, strict=True):
+            h.votes = h.share + sum(self._pool[k].share for k in self._one_each(agree))
+        best = int(np.argmax([h.votes for h in new]))
+        believed = self._believed(new, best, agreeing[best])
+        self._pool += new
+        if believed:
+            self._pool.clear()
+        return believed
+
+    def _believed(self, new: list[_Hypothesis], best: int, agree: NDArray[np.bool_]) -> list[Join]:
+        config, leader = self.config, new[best]
+        if leader.votes < config.votes:
+            return []
+        others = [h.votes for k, h in enumerate(new) if k != best]
+        others += [h.votes for h, agrees in zip(self._pool, agree, strict=True) if not agrees]
+        if leader.votes < config.lead * max(others, default=0.0):
+            return []
+        group = [leader]
+        for k in sorted(self._one_each(agree), key=lambda k: -self._pool[k].share):
+            candidate = self._pool[k]
+            if all(self._agree(candidate.join, [member.join])[0] for member in group):
+                group.append(candidate)
+        ways = [h.join.way for h in group]
+        if sum(h.share for h in group) < config.votes or max(ways) - min(ways) < config.span:
+            return []
+        return [h.join for h in group]
+
+    def _agreeing(self, join: Join) -> NDArray[np.bool_]:
+        """Which of the pool (n,) agree with a join."""
+        return self._agree(join, [h.join for h in self._pool])
+
+    def _one_each(self, agree: NDArray[np.bool_]) -> list[int]:
+        """Of each place in the pool the hypothesis that agrees and has the largest share."""
+        found: dict[int, int] = {}
+        for k in np.flatnonzero(agree).tolist():
+            start = self._pool[k].join.start
+            if start not in found or self._pool[k].share > self._pool[found[start]].share:
+                found[start] = k
+        return list(found.values())
+
+    def _agree(self, a: Join, others: list[Join]) -> NDArray[np.bool_]:
+        """Whether the loops over two joins close (n,): from one to the other along the robot's way, and the map."""
+        if not others:
+            return np.zeros(0, bool)
+        index = self.places.index
+        starts = index.poses[index.rows(np.array([b.start for b in others]))]
+        stops = index.poses[index.rows(np.array([b.stop for b in others]))]
+        seen = np.array([b.relative for b in others])
+        here = relative(np.broadcast_to(index.poses[index.row(a.start)], starts.shape), starts)
+        there = relative(np.broadcast_to(index.poses[index.row(a.stop)], stops.shape), stops)
+        gap, turn = pose_gap(compose(np.broadcast_to(a.relative, there.shape), there), compose(here, seen))
+        length = np.hypot(*here[:, :2].T) + np.hypot(*there[:, :2].T)
+        other_place = np.array([b.start != a.start for b in others])
+        return np.asarray(other_place & (gap < 0.25 + 0.015 * length) & (turn < 0.08 + 0.005 * length))
