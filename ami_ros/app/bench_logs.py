@@ -24,6 +24,9 @@ def main(
         ),
     ] = 0.05,
     seed: Annotated[int, typer.Option(help="Of the drift.", min=0)] = 0,
+    learned: Annotated[
+        bool, typer.Option(help="Compare scans by models/scans, or by the share of points that agree.")
+    ] = True,
     json: Annotated[Path | None, typer.Option(help="File for the figures.")] = None,
 ) -> None:
     """Build a laser-only memory on each log with drifting odometry, and compare its joins with the log's poses."""
@@ -51,6 +54,7 @@ def main(
                         seed,
                         Path(scratch) / f"{number}.memory",
                         lambda done, total, task=task: bar.update(task, completed=done, total=total),  # type: ignore[misc]
+                        learned,
                     )
                 )
             except AmiError as error:
@@ -65,7 +69,7 @@ def main(
         together = totals(figures)
         rates: dict[str, object] = {name: rate.to_json() for name, rate in together.items()}
         rates["false_joins"] = false_rate(together["joins"]).to_json()
-        run: dict[str, object] = {"drift": drift, "seed": seed, "unread": unread}
+        run: dict[str, object] = {"drift": drift, "seed": seed, "learned": learned, "unread": unread}
         write_json(json, run | {"logs": [f.to_json() for f in figures], "total": rates} | hardware())
 
 
@@ -90,7 +94,7 @@ def _print(figures: list[LogFigures], drift: float, seed: int) -> None:
     table = Table(*names, title=f"drift {drift:g}, seed {seed}", title_justify="left", box=None, padding=(0, 2, 0, 0))
     for f in figures:
         table.add_row(
-            f.name,
+            f.name.removesuffix(".gz").removesuffix(".log"),
             f"{f.driven_m:.0f} m",
             str(f.places),
             str(f.joins.n),

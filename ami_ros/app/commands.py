@@ -36,6 +36,7 @@ COMMANDS = (
     Command("train", "Learn a world model from bags or a data set."),
     Command("pairs", "Teach a model to compare pictures, in buildings.", renders=True),
     Command("ranges", "Teach a network to make scans of pictures, in buildings.", renders=True),
+    Command("scans", "Teach a network to compare what lasers see, on simulated drives."),
     Command("remember", "Build a memory of places from bags."),
     Command("fleet", "Put memories of many robots into one data set, and take them out."),
     Command("evaluate", "Measure a model: what it knows of recordings, and the goals that it reaches.", renders=True),

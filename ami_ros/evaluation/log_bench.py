@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from ami_ros.evaluation.rates import SuccessRate
 from ami_ros.geometry import Array, compose, pose_gap, relative
 from ami_ros.learning.carmen import CarmenLog, read_carmen
+from ami_ros.memory.closures import ClosureConfig
 from ami_ros.memory.laser_model import ENCODER, LaserModel
+from ami_ros.memory.loop_hypotheses import HypothesisConfig
 from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
 from ami_ros.memory.survey import SurveyConfig
 from ami_ros.memory.types import Location
@@ -28,9 +30,14 @@ WRONG = (0.5, 0.2)  # [m], [rad] off the truth from which a join is false
 OPPOSITE = 2.0  # [rad] between headings from which a revisit is in the opposite direction
 
 
-def laser_config() -> MemoryConfig:
-    """A memory of a laser alone: places less than a metre apart; a turn on the spot makes no other place."""
-    return MemoryConfig(spacing=0.8, turn_spacing=7.0, survey=SurveyConfig())
+def laser_config(learned: bool = True) -> MemoryConfig:
+    """A memory of a laser alone: places less than a metre apart; a turn on the spot makes no other place.
+
+    Args:
+        learned: what compares fits: a network, or the share of points that agree, which wants more votes.
+    """
+    closures = ClosureConfig() if learned else ClosureConfig(learned=False, hypotheses=HypothesisConfig(votes=4.0))
+    return MemoryConfig(spacing=0.8, turn_spacing=7.0, survey=SurveyConfig(closures=closures))
 
 
 @dataclass(frozen=True)
@@ -94,8 +101,10 @@ def with_drift(poses: Array, drift: float, rng: np.random.Generator) -> Array:
     return np.array(found)
 
 
-def measure(path: Path, drift: float, seed: int, file: Path, report: Callable[[int, int], None]) -> LogFigures:
-    """Lives through one log with an empty memory in `file`.
+def measure(
+    path: Path, drift: float, seed: int, file: Path, report: Callable[[int, int], None], learned: bool = True
+) -> LogFigures:
+    """Lives through one log with an empty memory in `file`; `learned`: see `laser_config`.
 
     Raises:
         AmiError: it cannot be read.
@@ -103,7 +112,7 @@ def measure(path: Path, drift: float, seed: int, file: Path, report: Callable[[i
     log = read_carmen(path)
     truth = log.poses
     odometry = with_drift(truth, drift, np.random.default_rng([seed, len(truth)]))
-    memory = PlaceMemory(LaserModel(), ENCODER, file, laser_config())
+    memory = PlaceMemory(LaserModel(), ENCODER, file, laser_config(learned))
     try:
         founded: dict[int, int] = {}  # place id -> scan
         believed: list[Location] = []

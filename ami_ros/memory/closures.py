@@ -22,11 +22,14 @@ from ami_ros.memory.outline_cache import OutlineCache
 from ami_ros.memory.place_map import PlaceMap
 from ami_ros.outlines import Outline
 from ami_ros.scan_matching import Match, Matcher, Window
+from ami_ros.share import share
+from ami_ros.world_model.scan_pairs import SCANS, load_scan_pairs
 
 LEVER = 10.0  # [m] by which deviations of turns count as deviations of positions, to tell which way is surest
 NEARBY = 10.0  # [m] around a place in which ways are followed to tell where one close by lies
-UNEXPECTED = 0.05  # of support that a place loses which is a standard deviation off where it is expected
-SPOTS = 12  # fits that are looked at where the map leaves open where the robot is
+SCATTER = 0.03  # [m] deviation of where a fit ends
+SLACK = 0.03  # of support that a fit's odds fall by two thirds with, where nothing that has learned compares
+FITS = 16  # that are looked at where the map leaves open where the robot is
 ELSEWHERE = (0.7, 0.2)  # [m], [rad] from which poses are not the same
 
 
@@ -42,11 +45,10 @@ class ClosureConfig:
     count: int = 50  # points on walls, at least
     looseness: float = 0.10  # [m] deviation in the direction that is known worst; larger joins in barer corridors
     firmness: float = 0.6  # support, at least, of the walls that hold that direction
-    margin: float = (
-        0.08  # of support over the second best elsewhere for who is lost; larger: safer where rooms are alike
-    )
+    margin: float = 0.08  # of support over the second best elsewhere for who is lost; larger: safer in alike rooms
     sure: float = 0.35  # [m] deviation of where the robot is up to which one join needs no others that agree
     farthest: float = 30.0  # [m] that odometry may be off; farther places are not looked at
+    learned: bool = True  # fits are compared by models/scans; else by the share of points that agree
     candidates: int = 40  # places compared at once; more find more in large loops, slower
     hypotheses: HypothesisConfig = field(default_factory=HypothesisConfig)
 
@@ -67,6 +69,7 @@ class Closures:
         self.places, self.config, self.way_sigma = places, config, way_sigma
         self.outlines = OutlineCache(places.store)
         self._hypotheses = LoopHypotheses(places, config.hypotheses)
+        self._pairs = load_scan_pairs(share("models", SCANS)) if config.learned else None
         self.restart()
 
     def restart(self) -> None:
@@ -216,22 +219,24 @@ class Closures:
             Window(expected[k] * [0.0, 0.0, 1.0], self.config.reach, min(np.pi, 0.15 + 2.5 * turn[k]))
             for *_, k in there
         ]
-        found: list[tuple[Match, int, Array]] = []
-        for k, pose, _ in matcher.search([other for _, other, _ in there], windows, most=SPOTS):
+        found: list[tuple[int, Outline, Match]] = []
+        for k, pose, _ in matcher.search([other for _, other, _ in there], windows, most=FITS):
             match = matcher.fit(there[k][1], pose)
             if match is not None:
-                found.append((match, there[k][0], compose(index.poses[index.row(there[k][0])], inverse(match.pose))))
-        found.sort(key=lambda item: -self.worth(item[0]))
-        spots: list[tuple[Match, int, Array]] = []
-        for item in found:
-            if all(np.greater(pose_gap(item[2], where), ELSEWHERE).any() for *_, where in spots):
-                spots.append(item)
-        share = shares(np.array([self.worth(match) for match, *_ in spots]), self.config.hypotheses.slack)
-        good = [k for k, (match, *_) in enumerate(spots) if self._is_join(match)]
-        return [self._join(place_id, other, match) for match, other, _ in (spots[k] for k in good)], share[good]
+                found.append((*there[k][:2], match))
+        scores = self._scores(matcher, [(other, match) for _, other, match in found])
+        spots: list[tuple[int, Array]] = []
+        for k in np.argsort(-scores).tolist():
+            where = compose(index.poses[index.row(found[k][0])], inverse(found[k][2].pose))
+            if all(np.greater(pose_gap(where, at), ELSEWHERE).any() for _, at in spots):
+                spots.append((k, where))
+        best = [k for k, _ in spots]
+        joins = [self._join(place_id, found[k][0], found[k][2]) for k in best]
+        good = [self._is_join(found[k][2]) for k in best]
+        return [join for join, is_good in zip(joins, good, strict=True) if is_good], shares(scores[best])[good]
 
     def _is_join(self, match: Match) -> bool:
-        return self.holds(match, self.config.conflict) and np.hypot(*match.pose[:2]) <= self.config.reach
+        return self.holds(match, self.config.conflict) and bool(np.hypot(*match.pose[:2]) <= self.config.reach)
 
     def worth(self, match: Match) -> float:
         """Of two matches of the same outline the one of greater worth fits better."""
@@ -247,13 +252,28 @@ class Closures:
         if match is None or not self.holds(match, most):
             return None
         fits = [fit for fit in (match, *matcher.slipped(other, match)) if _within(pose_gap(fit.pose, expected), off)]
-        best = max(fits, key=lambda fit: self._likelihood(fit, expected, off[0]), default=None)
-        return best if best is not None and self.holds(best, most) else None
+        if not fits:
+            return None
+        best = self._best(matcher, other, fits, (expected, off[0] / 3))
+        return best if self.holds(best, most) else None
 
-    def _likelihood(self, match: Match, expected: Array, off: float) -> float:
-        """Of two matches the one of greater likelihood fits better what was expected, too, to within `off` [m]."""
-        gap = pose_gap(match.pose, expected)[0] / (off / 3 + 0.03)
-        return self.worth(match) - UNEXPECTED * float(gap) ** 2
+    def _best(
+        self, matcher: Matcher, other: Outline, fits: list[Match], expected: tuple[Array, float] | None = None
+    ) -> Match:
+        """The likeliest of several fits of an outline that is `expected` at (3,), give or take so much [m]."""
+        if len(fits) == 1:
+            return fits[0]
+        scores = self._scores(matcher, [(other, fit) for fit in fits])
+        if expected is not None:
+            gaps = np.array([pose_gap(fit.pose, expected[0])[0] for fit in fits])
+            scores = scores - 0.5 * np.square(gaps / (expected[1] + SCATTER))
+        return fits[int(np.argmax(scores))]
+
+    def _scores(self, matcher: Matcher, fits: list[tuple[Outline, Match]]) -> Array:
+        """Log odds (k,) that fits of outlines are right."""
+        if self._pairs is None:
+            return np.array([self.worth(match) for _, match in fits]) / SLACK
+        return np.asarray(self._pairs.log_odds(matcher.reference, fits), np.float64)
 
     def holds(self, match: Match, conflict: float) -> bool:
         """Whether a match is good enough, with that share of points at most where the other saw free space."""

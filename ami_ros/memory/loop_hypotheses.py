@@ -17,16 +17,17 @@ from numpy.typing import NDArray
 from ami_ros.geometry import Array, compose, pose_gap, relative
 from ami_ros.memory.place_map import PlaceMap
 
+NONE = -3.0  # log odds of which a spot has half of the vote, and nowhere the other half
+
 
 @dataclass(frozen=True)
 class HypothesisConfig:
     """When joins are believed that the map did not expect."""
 
-    votes: float = 4.0  # of places that must agree; larger: fewer loops, safer where corridors are alike
+    votes: float = 3.0  # of places that must agree; larger: fewer loops, safer where corridors are alike
     lead: float = 1.5  # times the votes of any other loop, at least
     span: float = 3.0  # [m] driven between the first and the last of them, at least
     window: float = 40.0  # [m] driven in which they count
-    slack: float = 0.03  # of support that a worse fit costs two thirds of its share of the vote by
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,11 @@ class _Hypothesis:
     votes: float = 0.0  # of all that agreed when it was made
 
 
-def shares(worths: Array, slack: float) -> Array:
-    """Of one vote (k,), of spots that fit with such `worths` (k,)."""
-    weights = np.exp((worths - worths.max(initial=0.0)) / slack)
-    return np.asarray(weights / weights.sum())
+def shares(log_odds: Array) -> Array:
+    """Of one vote (k,), of spots with such odds of being right (k,); some of it is for none of them."""
+    most = max(log_odds.max(initial=NONE), NONE)
+    weights = np.exp(log_odds - most)
+    return np.asarray(weights / (weights.sum() + np.exp(NONE - most)))
 
 
 class LoopHypotheses:

@@ -1,0 +1,119 @@
+"""Compares what a laser saw around two spots, early: point by point where the two lie on one another.
+
+Of each point of one it is known how far off the other's nearest is, whether the other saw free space there, and whether
+its wall holds the direction that is known worst. A network reads them as a set (Zaheer et al., "Deep Sets", NeurIPS
+2017), in both directions, and says how likely the two are one place, seen so. A share of points that agree says less:
+along a corridor its walls outvote its doors. The layers are those of `scan_pair_network.ScanPairNetwork`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_arrays
+from scipy.spatial import cKDTree
+
+from ami_ros.errors import AmiError
+from ami_ros.geometry import Array, inverse, transform_points
+from ami_ros.outlines import RAYS, REACH, Outline
+from ami_ros.scan_matching import Match
+from ami_ros.world_model.layers import Floats, gelu, linear, mlp, sequence
+
+SCANS = "scans"  # the folder in models/
+POINTS = 96  # of each outline
+FEATURES = 12  # of a point
+NUMBERS = 6  # of a match
+OFF, BEYOND = 0.2, 0.3  # [m] off the other's nearest point, and before or behind what it saw, from which it contradicts
+
+
+class ScanPairs:
+    """Says how likely two outlines show the same.
+
+    Args:
+        weights: by the names of the network's `state_dict`.
+    """
+
+    def __init__(self, weights: Mapping[str, NDArray[Any]]) -> None:
+        self._point = mlp(weights, "point")
+        self._out = sequence(linear(weights, "out.0"), gelu, linear(weights, "out.2"))
+
+    def log_odds(self, reference: Outline, others: Sequence[tuple[Outline, Match]]) -> Floats:
+        """Of each other (k,) that it is seen from where the match has it; the match is one with `reference`."""
+        if not others:
+            return np.zeros(0, np.float32)
+        points = np.stack([point_features(reference, other, match) for other, match in others])
+        seen = self._point(points)
+        sets = np.concatenate([seen.mean(2), seen.max(2)], -1).reshape(len(others), -1)
+        return self._out(np.concatenate([sets, np.stack([match_numbers(m) for _, m in others])], -1))[:, 0]
+
+
+def point_features(reference: Outline, other: Outline, match: Match) -> Floats:
+    """(2, POINTS, FEATURES) of points of `other` among those of `reference`, and the other way round."""
+    worst = np.linalg.eigh(match.covariance[:2, :2])[1][:, 1]
+    c, s = np.cos(match.pose[2]), np.sin(match.pose[2])
+    turn = np.array([[c, -s], [s, c]])  # from the other's frame into that of the reference
+    there = transform_points(match.pose, other.points), other.normals @ turn.T
+    back = transform_points(inverse(match.pose), reference.points), reference.normals @ turn
+    return np.stack([_among(*there, reference, worst), _among(*back, other, turn.T @ worst)])
+
+
+def _among(points: Array, normals: Array, seen: Outline, worst: Array) -> Floats:
+    """Of POINTS of the points (n, 2), whose walls have such normals (n, 2), among what was seen from the origin.
+
+    Args:
+        points: [m].
+        normals: of unit length, or 0.
+        seen: what they are compared with.
+        worst: (2,) direction that is known worst.
+    """
+    rows = np.linspace(0, len(points) - 1, POINTS).astype(np.int64)
+    points, normals = points[rows], normals[rows]
+    off, nearest = cKDTree(seen.points).query(points)
+    distance = np.hypot(*points.T)
+    free = seen.free[np.round(np.arctan2(points[:, 1], points[:, 0]) / (2 * np.pi / RAYS)).astype(np.int64) % RAYS]
+    unknown = np.isnan(free)
+    before = np.where(unknown, 0.0, np.clip(free - distance, -2.0, 2.0))
+    along, across = points @ worst, points @ np.array([-worst[1], worst[0]])
+    slip = np.clip((seen.points[nearest] - points) @ worst, -0.6, 0.6)
+    columns = (
+        np.minimum(off, 0.6) / 0.3,
+        np.exp(-np.square(off / 0.05)),
+        np.exp(-np.square(off / 0.15)),
+        np.abs(normals @ worst),
+        before,
+        unknown,
+        (off > OFF) & (before > BEYOND),
+        (off > OFF) & (before < -BEYOND),
+        distance / REACH,
+        np.clip(along / REACH, -1.5, 1.5),
+        np.clip(across / 3.0, -2.0, 2.0),
+        slip / 0.3,
+    )
+    return np.column_stack(columns).astype(np.float32)
+
+
+def match_numbers(match: Match) -> Floats:
+    """(NUMBERS,) of what the match says of itself."""
+    loose, count = min(match.looseness, 0.5) * 5, match.count / 300
+    said = match.support, match.conflict, match.firmness, loose, count, match.support - match.conflict
+    return np.array(said, np.float32)
+
+
+@cache
+def load_scan_pairs(folder: Path) -> ScanPairs:
+    """Reads what `scan_pair_network.save_scan_pairs` wrote.
+
+    Raises:
+        AmiError: it is not there, or is something else.
+    """
+    try:
+        weights = load_arrays((folder / "weights.safetensors").read_bytes())
+        return ScanPairs({name: w.astype(np.float32) for name, w in weights.items()})
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise AmiError(f"{folder} has no network that compares scans ({error}); see ./ami scans") from error

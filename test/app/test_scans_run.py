@@ -1,0 +1,34 @@
+"""`ami scans`: a network that compares scans, and figures of drives that it did not learn from."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ami_ros.app.scans_run import ScanJob, run
+from ami_ros.errors import AmiError
+from ami_ros.world_model.scan_pairs import load_scan_pairs
+
+
+def job(folder: Path) -> ScanJob:
+    return ScanJob(folder / "out", 1, 0, 1, 1, 3, 0, 1, folder / "f.json")
+
+
+def test_what_it_writes_compares_scans(tmp_path: Path) -> None:
+    run(replace(job(tmp_path), buildings=1))
+    load_scan_pairs(tmp_path / "out")
+    figures = json.loads((tmp_path / "f.json").read_text())
+    assert figures["corridors"] == 1 and figures["buildings"] == 1 and figures["steps"] == 3 and figures["fits"] > 50
+    assert 0.0 <= figures["corridors_area_by_share"] <= 1.0 and 0.0 <= figures["buildings_area"] <= 1.0
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [({"corridors": 0}, "to learn from"), ({"buildings": 1, "first": 100_000}, "is a building for tests")],
+)
+def test_what_cannot_be_learned_is_refused(tmp_path: Path, change: dict[str, int], why: str) -> None:
+    with pytest.raises(AmiError, match=why):
+        run(replace(job(tmp_path), **change))  # type: ignore[arg-type]
