@@ -69,7 +69,7 @@ def main(
     settings = Settings(goals, minutes, seed, AdaptationConfig(colours=True), loop_config([]))
     known = {"world": world, "encoder_id": loaded.encoder_id, "goals": goals, "minutes": minutes}
     kept = Kept(trials, known, "adaptation")
-    with progress_bar(Console(stderr=True)) as bar:
+    with progress_bar(Console(emoji=False, stderr=True)) as bar:
         tasks: dict[str, Any] = {}
 
         def report(what: str, done: int, total: int) -> None:
@@ -129,8 +129,8 @@ def _print(figures: dict[str, Any], change: str) -> None:
         values = [form.format(figures[f"{name}_{key}"]) for name in ("before", *(_key(change, p) for p in PHASES))]
         share = figures[f"{_key(change, 'came_back')}_{key}_share"]
         table.add_row(what, *values[:3], "" if share is None else f"{share:.0%}", values[3])
-    Console().print(table)
+    Console(emoji=False).print(table)
     for name in ("before", *(_key(change, phase) for phase in PHASES)):
         parts = (figures[f"{name}_{part}"] for part in ("n", "reached", "rate", "wilson_low", "wilson_high"))
         words = f"{name.replace('_', ' ')}, in time (95 % interval, Wilson): {SuccessRate(*parts)}"
-        Console(highlight=False).print(words, soft_wrap=True)
+        Console(emoji=False, highlight=False).print(words, soft_wrap=True)

@@ -40,7 +40,7 @@ def main(
     setting = BuildingSetting(
         general_model(model, robot), goals, foreign, explore, seed, robot, chosen_arms(arms), loop
     )
-    console = Console(highlight=False)
+    console = Console(emoji=False, highlight=False)
     run = BuildingsRun(setting, buildings, kind, set_ or [], trials, json)
     run.drive(jobs, console)
     run.show(console)

@@ -26,7 +26,7 @@ def main(
     from ami_ros.share import share
     from ami_ros.world_model.inference_loading import load_inference
 
-    console = Console()
+    console = Console(emoji=False)
     loaded = load_inference(model or share("models", "general"))
     with tempfile.TemporaryDirectory(prefix="ami_bench_") as scratch, console.status("measuring"):
         timings = time_control(loaded, places, repeats, seed, Path(scratch))

@@ -35,7 +35,10 @@ def main(
     half, spec = preset.bfloat16 and has_bfloat16(), replace(preset.spec.without_learned_heads(), sight_code=0)
     config = replace(preset, steps=steps, seed=seed, bfloat16=half, spec=spec)
     figures: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory(prefix="ami_bench_") as scratch, progress_bar(Console(stderr=True)) as bar:
+    with (
+        tempfile.TemporaryDirectory(prefix="ami_bench_") as scratch,
+        progress_bar(Console(emoji=False, stderr=True)) as bar,
+    ):
         task = bar.add_task("recording", total=frames)
 
         def progress(done: int, total: int) -> None:
@@ -56,7 +59,7 @@ def main(
     table = Table("figure", "", box=None, padding=(0, 3, 0, 0))
     for figure, value in figures.items():
         table.add_row(figure, f"{value:,}")
-    Console().print(table)
+    Console(emoji=False).print(table)
     if json is not None:
         sizes = {"frames": frames, "windows": windows, "workers": workers, "steps": steps, "seed": seed}
         write_json(json, figures | sizes | hardware())

@@ -25,7 +25,7 @@ def main(
     from ami_ros.errors import AmiError
     from ami_ros.evaluation.fuzz import fuzz, targets
 
-    console, began, rng = Console(highlight=False), time.monotonic(), np.random.default_rng(seed)
+    console, began, rng = Console(emoji=False, highlight=False), time.monotonic(), np.random.default_rng(seed)
     tried: Counter[str] = Counter()
     found = 0
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder, console.status("reading") as status:

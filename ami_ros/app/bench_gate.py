@@ -27,7 +27,7 @@ def main(
     from ami_ros.evaluation.gate_trials import drive
     from ami_ros.evaluation.report import hardware, write_json
 
-    console, began, rng = Console(highlight=False), time.monotonic(), np.random.default_rng(seed)
+    console, began, rng = Console(emoji=False, highlight=False), time.monotonic(), np.random.default_rng(seed)
     drives: list[Drive] = []
     outcomes: list[Outcome] = []
     with console.status("driving") as status:

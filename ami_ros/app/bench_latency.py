@@ -46,7 +46,7 @@ def main(
     )  # fmt: skip
     if one_core:
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    console = Console(highlight=False)
+    console = Console(emoji=False, highlight=False)
     run = LatencyRun(settings, console, 60 * minutes, len(os.sched_getaffinity(0)) if load else 0)
     try:
         run.run()

@@ -43,7 +43,10 @@ def main(
 
     torch.set_num_threads(1)
     logs, figures, unread = find_logs(folder), [], []
-    with tempfile.TemporaryDirectory(prefix="ami_bench_") as scratch, progress_bar(Console(stderr=True)) as bar:
+    with (
+        tempfile.TemporaryDirectory(prefix="ami_bench_") as scratch,
+        progress_bar(Console(emoji=False, stderr=True)) as bar,
+    ):
         for number, log in enumerate(logs):
             task = bar.add_task(log.name, total=None)
             try:
@@ -64,7 +67,7 @@ def main(
         raise AmiError(unread[0])
     _print(figures, drift, seed)
     for problem in unread:
-        Console(stderr=True).print(problem, style="yellow", soft_wrap=True)
+        console.print(problem, style="yellow", soft_wrap=True)
     if json is not None:
         together = totals(figures)
         rates: dict[str, object] = {name: rate.to_json() for name, rate in together.items()}
@@ -110,7 +113,7 @@ def _print(figures: list[LogFigures], drift: float, seed: int) -> None:
     false = f"{joins.n - joins.reached} ({1 - joins.reached / max(1, joins.n):.2%}, below {1 - joins.wilson_low:.2%})"
     rates = _rate(all_["revisits"]), _rate(all_["opposite"])
     table.add_row("all", "", str(sum(f.places for f in figures)), str(joins.n), false, *rates, "", "", "", style="bold")
-    Console().print(table)
+    Console(emoji=False).print(table)
 
 
 def _rate(rate: SuccessRate) -> str:

@@ -46,7 +46,7 @@ def main(
     from ami_ros.world_model.checkpoint import load_model
 
     torch.set_num_threads(1)
-    console = Console()
+    console = Console(emoji=False)
     folder = model or share("models", "onboard")
     loaded = load_model(folder)
     figures: dict[str, Any] = {}

@@ -68,7 +68,7 @@ def main(
     robot = simulated_robot(loaded.model.spec)
     settings = Settings(minutes, starts, goals, kidnappings, hours, seed)
     noise = SensorNoise(odometry_error=drift)
-    console = Console(stderr=True)
+    console = Console(emoji=False, stderr=True)
     with tempfile.TemporaryDirectory(prefix="ami_bench_") as scratch, progress_bar(console) as bar:
         tasks: dict[str, Any] = {}
 
@@ -96,7 +96,7 @@ def _print(figures: dict[str, Any]) -> None:
         if name in figures:
             value = figures[name]
             table.add_row(what, "never" if value is None else form.format(value), floor)
-    Console().print(table)
+    Console(emoji=False).print(table)
 
 
 def _flat(curves: dict[str, Any]) -> dict[str, float]:
@@ -119,4 +119,4 @@ def _print_reliability(curves: dict[str, Any]) -> None:
     for name, curve in curves.items():
         for said, right, moments in curve:
             table.add_row(names[name], f"{said:.0%}", f"{right:.0%}", str(moments))
-    Console().print(table)
+    Console(emoji=False).print(table)

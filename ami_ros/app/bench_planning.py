@@ -39,7 +39,7 @@ def main(
     from ami_ros.evaluation.planning_arms import Setting, choose_arms
     from ami_ros.share import share
 
-    console = Console(highlight=False)
+    console = Console(emoji=False, highlight=False)
     folders = model or share("models", "onboard"), ceiling or share("models", "ceiling")
     setting = Setting(world, goals, *folders, memory, loop_config(set_ or []))
     chosen, left_out = choose_arms(setting, arms, all_)

@@ -30,7 +30,7 @@ def main(
     from ami_ros.world_model.checkpoint import load_model
 
     torch.set_num_threads(1)
-    console = Console(highlight=False)
+    console = Console(emoji=False, highlight=False)
     folder, file = model_and_memory(model, memory, world)
     loaded = load_model(folder)
     figures: dict[str, Any] = {}

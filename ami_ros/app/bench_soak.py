@@ -29,7 +29,7 @@ def main(
     from ami_ros.evaluation.report import hardware, write_json
     from ami_ros.evaluation.soak_record import LONG_ENOUGH, floors
 
-    console, before = Console(highlight=False), orphaned_segments()
+    console, before = Console(emoji=False, highlight=False), orphaned_segments()
     context = join_domain(domain_id, NODES)
     try:
         with tempfile.TemporaryDirectory(prefix="ami_soak_") as folder:

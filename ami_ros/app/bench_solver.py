@@ -34,7 +34,7 @@ def main(
     from ami_ros.world_model.checkpoint import load_model
 
     torch.set_num_threads(1)
-    console = Console()
+    console = Console(emoji=False)
     rivals = {} if without_swm else load_rivals()
     loaded = load_model(model or share("models", "onboard"))
     with console.status("rendering moments"):

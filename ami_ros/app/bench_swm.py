@@ -35,7 +35,7 @@ def main(
     from ami_ros.evaluation.swm.tasks import find_task
 
     torch.set_num_threads(1)
-    console = Console(highlight=False)
+    console = Console(emoji=False, highlight=False)
     task = find_task(env)
     with tempfile.TemporaryDirectory(prefix="ami_swm_") as scratch:
         figures = run(task, out or Path(scratch), collected, steps, episodes, seeds, seed, offset, budget, console)

@@ -39,7 +39,7 @@ def main(
     values = {"world": world, "steps": steps, "robot": robot, "runs": runs, "period": period, "seed": seed}
     values |= {"closed_doors": closed_doors, "buildings": buildings}
     config = from_mapping(CollectionConfig, values, "collect")
-    console = Console(stderr=True)
+    console = Console(emoji=False, stderr=True)
     with open_collection(out, config) as missing:
         if missing:
             contacts = Workers(out, config, missing, workers or len(os.sched_getaffinity(0))).run(console)

@@ -67,7 +67,7 @@ def main(
             world, robot, model, goals, foreign_goals, explore, seed, json, record, headless, port, min_success
         )
         asked.check({"--memory": memory, "--no-memory": no_memory, "--composed": composed})
-        return explore_and_drive(asked, Console(highlight=False))
+        return explore_and_drive(asked, Console(emoji=False, highlight=False))
     settings = DemoSettings.make(
         simulator=simulator,
         laser=laser,
@@ -89,4 +89,4 @@ def main(
         port=port,
         domain_id=domain_id,
     )
-    return DemoRun(settings, Console()).run()
+    return DemoRun(settings, Console(emoji=False)).run()

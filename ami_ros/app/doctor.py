@@ -40,7 +40,7 @@ def main(
 
     if write is not None and write.exists():
         raise AmiError(f"{write} exists; name a new file")
-    expected, console = load_robot(robot), Console()
+    expected, console = load_robot(robot), Console(emoji=False)
     seen = _from_bag(bag, seconds) if bag is not None else _from_graph(seconds, console)
     findings = examine(expected, seen, namespace)
     _print(findings, f"robot {expected.name}", console)

@@ -46,7 +46,7 @@ def main(
     if not recordings and not goals:
         raise AmiError("evaluate: give recordings to measure the model on, or --goals to drive with it, or both")
     loaded = load_model(model)
-    console = Console()
+    console = Console(emoji=False)
     figures: dict[str, object] = {"encoder_id": loaded.encoder_id, "seed": seed}
     if recordings:
         page = report or model / "report" / f"{recordings[0].resolve().name}.html"

@@ -31,11 +31,11 @@ def main(
     from ami_ros.learning.dataset import CARD
 
     if without_camera:
-        _export_without_camera(source, out, Console())
+        _export_without_camera(source, out, Console(emoji=False))
     elif (source / CARD).is_file():
-        _export_dataset(source, out or source / "lerobot", task, Console())
+        _export_dataset(source, out or source / "lerobot", task, Console(emoji=False))
     else:
-        _export_model(source, out, Console())
+        _export_model(source, out, Console(emoji=False))
 
 
 def _export_dataset(source: Path, out: Path, task: str, console: Console) -> None:

@@ -58,7 +58,7 @@ def main(
     first = [f"alignment.period={period}", f"alignment.tolerance={tolerance}"]
     known = from_mapping(ExtractConfig, extraction_settings(load_robot(robot)) if robot else {}, "extract")
     config = with_settings(known, [*first, *(settings or ())], "extract")
-    console = Console(stderr=True)
+    console = Console(emoji=False, stderr=True)
     config = replace(config, topics=config.topics | topics)
     if any(is_lerobot(path) for path in recordings):
         if len(recordings) > 1:
@@ -70,4 +70,4 @@ def main(
         raise AmiError("extract: CARMEN logs and bags do not go into one data set; extract them one after the other")
     else:
         dataset = extract_bags([bag for path in recordings for bag in find_bags(path)], out, config, console)
-    report(dataset, Console())
+    report(dataset, Console(emoji=False))

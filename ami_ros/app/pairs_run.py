@@ -56,7 +56,7 @@ def run(job: PairJob) -> LoadedModel:
     Raises:
         AmiError: a building is for tests, or learned from and held out; the model has no calibrated camera.
     """
-    console = Console(stderr=True)
+    console = Console(emoji=False, stderr=True)
     if set(job.learned) & set(job.held_out):
         raise AmiError("pairs: buildings to learn from must not be held out as well; choose other seeds")
     if (job.out / CONFIG).exists():

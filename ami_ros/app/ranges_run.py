@@ -50,7 +50,7 @@ def run(job: RangeJob) -> None:
     Raises:
         AmiError: a building is for tests, or learned from and held out; the model has no camera that is calibrated.
     """
-    console = Console(stderr=True)
+    console = Console(emoji=False, stderr=True)
     if set(job.learned) & set(job.held_out):
         raise AmiError("ranges: buildings to learn from must not be held out as well; choose other seeds")
     torch.set_num_threads(job.threads or len(os.sched_getaffinity(0)))

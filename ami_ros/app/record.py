@@ -39,7 +39,7 @@ def main(
     endless = float("inf")
     limits = RecorderLimits(max_size_mb or endless, max_duration or endless)
     wanted = topics or recorded_topics(load_robot(robot))
-    console = Console(stderr=True)
+    console = Console(emoji=False, stderr=True)
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     try:
         node = Node("recorder")

@@ -33,7 +33,7 @@ def main(
     if bool(recordings) == (reencode is not None):
         raise AmiError("remember: give recordings, or --reencode with a memory")
     torch.set_num_threads(1)
-    console = Console(stderr=True)
+    console = Console(emoji=False, stderr=True)
     loaded = load_model(model)
     if reencode is not None:
         _encode_anew(reencode, loaded, out, console)

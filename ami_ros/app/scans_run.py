@@ -51,7 +51,7 @@ def run(job: ScanJob) -> None:
     """
     if not job.corridors + job.buildings:
         raise AmiError("scans: give --corridors or --buildings to learn from")
-    console, began = Console(stderr=True), time.monotonic()
+    console, began = Console(emoji=False, stderr=True), time.monotonic()
     torch.set_num_threads(job.workers or len(os.sched_getaffinity(0)))
     kinds = {CORRIDORS: job.corridors, "buildings": job.buildings}
     learned = [(kind, job.first + k) for kind, count in kinds.items() for k in range(count)]

@@ -61,7 +61,7 @@ def run(job: Job) -> LoadedModel | None:
     cores = len(os.sched_getaffinity(0)) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     torch.set_num_threads(job.threads or max(1, cores))
     with parallel.processes():
-        console = Console(stderr=True, quiet=parallel.rank() != 0)
+        console = Console(emoji=False, stderr=True, quiet=parallel.rank() != 0)
         try:
             job.out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
