@@ -35,10 +35,8 @@ def main(
     half, spec = preset.bfloat16 and has_bfloat16(), replace(preset.spec.without_learned_heads(), sight_code=0)
     config = replace(preset, steps=steps, seed=seed, bfloat16=half, spec=spec)
     figures: dict[str, Any] = {}
-    with (
-        tempfile.TemporaryDirectory(prefix="ami_bench_") as scratch,
-        progress_bar(Console(emoji=False, stderr=True)) as bar,
-    ):
+    console = Console(emoji=False, stderr=True)
+    with tempfile.TemporaryDirectory(prefix="ami_bench_") as scratch, progress_bar(console) as bar:
         task = bar.add_task("recording", total=frames)
 
         def progress(done: int, total: int) -> None:

@@ -34,6 +34,7 @@ def main(
 
     import torch
     from rich.console import Console
+    from rich.progress import TaskID
 
     from ami_ros.app.extract_run import progress_bar
     from ami_ros.errors import AmiError
@@ -42,24 +43,16 @@ def main(
     from ami_ros.learning.carmen import find_logs
 
     torch.set_num_threads(1)
-    logs, figures, unread = find_logs(folder), [], []
-    with (
-        tempfile.TemporaryDirectory(prefix="ami_bench_") as scratch,
-        progress_bar(Console(emoji=False, stderr=True)) as bar,
-    ):
-        for number, log in enumerate(logs):
-            task = bar.add_task(log.name, total=None)
+    console, figures, unread = Console(emoji=False, stderr=True), [], []
+    with tempfile.TemporaryDirectory(prefix="ami_bench_") as scratch, progress_bar(console) as bar:
+        for number, log in enumerate(find_logs(folder)):
+            task, file = bar.add_task(log.name, total=None), Path(scratch) / f"{number}.memory"
+
+            def report(done: int, total: int, task: TaskID = task) -> None:
+                bar.update(task, completed=done, total=total)
+
             try:
-                figures.append(
-                    measure(
-                        log,
-                        drift,
-                        seed,
-                        Path(scratch) / f"{number}.memory",
-                        lambda done, total, task=task: bar.update(task, completed=done, total=total),  # type: ignore[misc]
-                        learned,
-                    )
-                )
+                figures.append(measure(log, drift, seed, file, report, learned))
             except AmiError as error:
                 bar.remove_task(task)
                 unread.append(str(error))
