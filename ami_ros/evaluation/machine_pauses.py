@@ -22,8 +22,8 @@ try:
     open("/proc/self/autogroup", "w").write("-20")
 except OSError:
     pass
+before = time.monotonic()  # a pause may begin as soon as it is known to watch
 print("watching", flush=True)
-before = time.monotonic()
 while not asked and os.getppid() == {parent}:
     time.sleep({period})
     now = time.monotonic()
