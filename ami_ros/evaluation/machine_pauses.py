@@ -24,7 +24,9 @@ except OSError:
     pass
 before = time.monotonic()  # a pause may begin as soon as it is known to watch
 print("watching", flush=True)
-while not asked and os.getppid() == {parent}:
+looking = True
+while looking:
+    looking = not asked and os.getppid() == {parent}  # once more when asked to end: a pause may be just over
     time.sleep({period})
     now = time.monotonic()
     if now - before > {period} + {least}:
