@@ -108,6 +108,7 @@ def route_in(space: FreeSpace, rng: np.random.Generator) -> Array:
         if len(way) > 1:
             spots.append(way)
             length += float(np.hypot(*np.diff(way, axis=0).T).sum())
+        if len(way) > 1 or not spots:  # it may have begun in a corner that has no way out
             at = to
     corners = np.concatenate(spots)
     driven = np.append(0.0, np.cumsum(np.hypot(*np.diff(corners, axis=0).T)))
