@@ -24,7 +24,7 @@ NONE = -3.0  # log odds of which a spot has half of the vote, and nowhere the ot
 class HypothesisConfig:
     """When joins are believed that the map did not expect."""
 
-    votes: float = 3.0  # of places that must agree; larger: fewer loops, safer where corridors are alike
+    votes: float = 3.0  # of places that must agree; larger: fewer loops, safer in alike corridors; 4.0 if not learned
     lead: float = 1.5  # times the votes of any other loop, at least
     span: float = 3.0  # [m] driven between the first and the last of them, at least
     window: float = 40.0  # [m] driven in which they count
@@ -87,14 +87,13 @@ class LoopHypotheses:
             if abs(way - h.join.way) < self.config.window and h.join.start in index and h.join.stop in index
         ]
         new = [_Hypothesis(join, float(part)) for join, part in zip(joins, share, strict=True)]
-        agreeing = [self._agreeing(h.join) for h in new]
+        pool = [h.join for h in self._pool]
+        agreeing = [self._agree(h.join, pool) for h in new]
         for h, agree in zip(new, agreeing, strict=True):
             h.votes = h.share + sum(self._pool[k].share for k in self._one_each(agree))
         best = int(np.argmax([h.votes for h in new]))
         believed = self._believed(new, best, agreeing[best])
-        self._pool += new
-        if believed:
-            self._pool.clear()
+        self._pool = [] if believed else self._pool + new
         return believed
 
     def _believed(self, new: list[_Hypothesis], best: int, agree: NDArray[np.bool_]) -> list[Join]:
@@ -108,16 +107,12 @@ class LoopHypotheses:
         group = [leader]
         for k in sorted(self._one_each(agree), key=lambda k: -self._pool[k].share):
             candidate = self._pool[k]
-            if all(self._agree(candidate.join, [member.join])[0] for member in group):
+            if self._agree(candidate.join, [member.join for member in group]).all():
                 group.append(candidate)
         ways = [h.join.way for h in group]
         if sum(h.share for h in group) < config.votes or max(ways) - min(ways) < config.span:
             return []
         return [h.join for h in group]
-
-    def _agreeing(self, join: Join) -> NDArray[np.bool_]:
-        """Which of the pool (n,) agree with a join."""
-        return self._agree(join, [h.join for h in self._pool])
 
     def _one_each(self, agree: NDArray[np.bool_]) -> list[int]:
         """Of each place in the pool the hypothesis that agrees and has the largest share."""
@@ -129,7 +124,8 @@ class LoopHypotheses:
         return list(found.values())
 
     def _agree(self, a: Join, others: list[Join]) -> NDArray[np.bool_]:
-        """Whether the loops over two joins close (n,): from one to the other along the robot's way, and the map."""
+        """Whether the loops over two joins close (n,): from one to the other along the robot's way, and back by the
+        map."""
         if not others:
             return np.zeros(0, bool)
         index = self.places.index
