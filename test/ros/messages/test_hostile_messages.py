@@ -16,7 +16,7 @@ from nav_msgs.msg import OccupancyGrid, Odometry
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, Imu, LaserScan, PointCloud2, Range
 
 from ami_interfaces.action import NavigateToGoal, RunMission
-from ami_interfaces.msg import Adaptation, KeepAway, Latent, Location, NavigationGoal
+from ami_interfaces.msg import Adaptation, KeepAway, Latent, Location, MovingThings, NavigationGoal
 from ami_interfaces.msg import Place as PlaceMessage
 from ami_interfaces.srv import FindRoute
 from ami_ros.adaptation.weights import unpack
@@ -25,7 +25,7 @@ from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
 from ami_ros.images import image_of
 from ami_ros.planning.exploration_config import ExplorationConfig
-from ami_ros.ros.messages import conversions, memory, range_sensors
+from ami_ros.ros.messages import conversions, memory, moving, range_sensors
 from ami_ros.ros.messages.goals import Frames, goal_from_message
 from ami_ros.ros.messages.missions import task_from_message
 from ami_ros.ros.node.heartbeat import beat_of
@@ -81,6 +81,7 @@ CONVERSIONS: dict[str, tuple[Any, Callable[[Any], Any]]] = {
     "query": (NavigationGoal, lambda m: memory.query_from_message(m, ENCODER, 4, "map", 4)),
     "route": (FindRoute.Response, lambda m: memory.route_from_response(m, ENCODER)),
     "circles": (KeepAway, memory.keep_away_from_message),
+    "moving things": (MovingThings, moving.things_from_message),
     "adaptation": (Adaptation, lambda m: unpack(bytes(m.tensors), ENCODER, "a message")),
     "goal": (NavigateToGoal.Goal, lambda m: goal_from_message(m, ENCODER, SPEC, Frames(), image_of)),
     "mission": (RunMission.Goal, lambda m: task_from_message(m, Frames(), ExplorationConfig())),
