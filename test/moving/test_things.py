@@ -58,7 +58,7 @@ LOPSIDED = np.diag([0.01, 0.01, 0.04, 0.04]) + np.eye(4, k=1) * 0.005
     ],
 )
 def test_a_thing_that_cannot_be_is_refused_in_one_line(wrong: dict[str, Any]) -> None:
-    with pytest.raises(AmiError, match="^moving things: .*$"):
+    with pytest.raises(AmiError, match="moving things: "):
         checked(MovingThings(0.0, (WALKER, replace(WALKER, id=4, **wrong))))
 
 
