@@ -1,4 +1,4 @@
-"""Where one outline lies in another: a search over all poses of a window, then a fit of points to walls.
+"""Where one submap lies in another: a search over all poses of a window, then a fit of points to walls.
 
 The search is correlative (Olson, "Real-time correlative scan matching", ICRA 2009), from coarse to fine by maxima of
 squares, as in Hess et al., "Real-time loop closure in 2D LIDAR SLAM", ICRA 2016. The fit is iterated closest point,
@@ -16,7 +16,7 @@ from scipy.ndimage import maximum_filter
 from scipy.spatial import cKDTree
 
 from ami_ros.geometry import Array, inverse, pose_gap, transform_points, wrap
-from ami_ros.outlines import RAYS, REACH, Outline
+from ami_ros.submaps import RAYS, REACH, Submap
 
 CELL = 0.1  # [m] of the finest grid
 BLUR = 0.11  # [m] standard deviation of a wall in it
@@ -37,7 +37,7 @@ SAME = 0.25  # [m] between fits that are one
 
 @dataclass(frozen=True)
 class Match:
-    """Where another outline lies, and what speaks for it.
+    """Where another submap lies, and what speaks for it.
 
     Attributes:
         pose: (3,) of the other in the frame of the reference.
@@ -72,21 +72,21 @@ class Window:
 
 
 class Matcher:
-    """Compares outlines with one reference; what is prepared for it serves many.
+    """Compares submaps with one reference; what is prepared for it serves many.
 
     Args:
         reference: in whose frame poses are told.
     """
 
-    def __init__(self, reference: Outline) -> None:
+    def __init__(self, reference: Submap) -> None:
         self.reference = reference
         self._tree = cKDTree(reference.points) if len(reference) else None
         self._grids: list[NDArray[np.float32]] = []
 
-    def search(self, others: list[Outline], windows: list[Window], most: int = 6) -> list[tuple[int, Array, float]]:
-        """The best poses of several outlines, best first, as (number of the outline, pose, score in [0, 1]).
+    def search(self, others: list[Submap], windows: list[Window], most: int = 6) -> list[tuple[int, Array, float]]:
+        """The best poses of several submaps, best first, as (number of the submap, pose, score in [0, 1]).
 
-        Poses of one outline that are nearer to a better one than 0.5 m and 0.3 rad are left out.
+        Poses of one submap that are nearer to a better one than 0.5 m and 0.3 rad are left out.
         """
         usable = [k for k, other in enumerate(others) if len(other) >= 10]
         if not usable or self._tree is None:
@@ -147,7 +147,7 @@ class Matcher:
             ]
         return self._grids
 
-    def fit(self, other: Outline, pose: Array, prior: Array | None = None, start: Array | None = None) -> Match | None:
+    def fit(self, other: Submap, pose: Array, prior: Array | None = None, start: Array | None = None) -> Match | None:
         """Fits `other` to the walls of the reference, beginning at `pose` (3,); None where they do not meet.
 
         Args:
@@ -180,7 +180,7 @@ class Matcher:
         covariance: Array = np.linalg.inv(hessian + 1e-4 * np.eye(3)).astype(np.float64)
         return self._judge(other, pose, covariance)
 
-    def slipped(self, other: Outline, match: Match) -> list[Match]:
+    def slipped(self, other: Submap, match: Match) -> list[Match]:
         """Other fits of `other` along the direction in which `match` is known worst.
 
         Along a corridor its doors and pillars fit one another again some steps on, and a fit ends at the nearest.
@@ -192,7 +192,7 @@ class Matcher:
         fits = [self.fit(other, match.pose + by * worst) for by in SLIPS]
         return [fit for fit in fits if fit is not None and pose_gap(fit.pose, match.pose)[0] > SAME]
 
-    def conflict(self, other: Outline, pose: Array) -> float:
+    def conflict(self, other: Submap, pose: Array) -> float:
         """Share of what can be compared that lies where the other saw free space, with `other` at `pose` (3,); 0 where
         nothing can be compared."""
         if self._tree is None or not len(other):
@@ -217,7 +217,7 @@ class Matcher:
         jacobian = np.column_stack([normals, -normals[:, 0] * arm[:, 1] + normals[:, 1] * arm[:, 0]])
         return jacobian, error, 1.0 / (1.0 + np.square(error / NOISE))
 
-    def _judge(self, other: Outline, pose: Array, covariance: Array) -> Match:
+    def _judge(self, other: Submap, pose: Array, covariance: Array) -> Match:
         """How well the two agree, seen from both."""
         assert self._tree is not None
         on, against, compared, least, held, holding = 0, 0, 0, np.inf, 0, 0
@@ -258,7 +258,7 @@ def _sample(points: Array) -> Array:
 
 
 def _score(grid: NDArray[np.float32], points: Array, which: NDArray[np.int64], poses: Array) -> NDArray[np.float32]:
-    """Mean likelihood (m,) of the points of outlines `which` (m,) at `poses` (m, 3)."""
+    """Mean likelihood (m,) of the points of submaps `which` (m,) at `poses` (m, 3)."""
     half = grid.shape[0] // 2
     score = np.empty(len(poses), np.float32)
     flat = grid.ravel()

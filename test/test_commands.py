@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from ami_ros.commands import MAX_PACKED, as_chunks, pack, unpack
-from ami_ros.memory.recorder import LENGTH, CommandRecorder
-from ami_ros.memory.rows import Experience, PlaceRow
-from ami_ros.memory.store import Store
+from ami_ros.places.recorder import LENGTH, CommandRecorder
+from ami_ros.places.rows import Experience, PlaceRow
+from ami_ros.places.store import Store
 
 WIDE = (np.arange(3 * LENGTH).reshape(LENGTH, 3) / 128).astype(np.float32)
 

@@ -26,11 +26,11 @@ from ami_ros.agent.watchdog import Ages, Patience, Verdict
 from ami_ros.commands import STILL, Command
 from ami_ros.geometry import Array
 from ami_ros.images import encode_thumbnail
-from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
-from ami_ros.planning.navigator import Navigator
+from ami_ros.mission.navigator import Navigator
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.types import Decision, Goal, Percept, State
 from ami_ros.scan import Scan
+from ami_ros.slam.place_memory import MemoryConfig, PlaceMemory
 from ami_ros.world_model.by_torch import on_arrays
 from ami_ros.world_model.checkpoint import LoadedModel
 from ami_ros.world_model.model import WorldModel

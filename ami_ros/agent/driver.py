@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from ami_ros.agent.goal_execution import GoalExecution
 from ami_ros.agent.routes import Routes
-from ami_ros.planning.navigator import Navigator
+from ami_ros.mission.navigator import Navigator
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.types import Decision, Percept, RouteRequest
 from ami_ros.world_model.perception import Perception

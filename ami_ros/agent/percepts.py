@@ -11,9 +11,8 @@ from ami_ros.agent.perceiver import LatentFrame
 from ami_ros.commands import Command
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
-from ami_ros.memory.types import Location
-from ami_ros.planning.situations import Reading
-from ami_ros.planning.types import Percept
+from ami_ros.places.types import Location
+from ami_ros.planning.types import Percept, Reading
 from ami_ros.rolling_scan import RollingScan
 from ami_ros.scan import Scan
 

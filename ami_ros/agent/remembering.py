@@ -16,9 +16,9 @@ from ami_ros.agent.perceiver import LatentFrame
 from ami_ros.commands import Command
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, relative
-from ami_ros.memory.place_memory import PlaceMemory
-from ami_ros.memory.types import Location
+from ami_ros.places.types import Location
 from ami_ros.scan import Scan, moved
+from ami_ros.slam.place_memory import PlaceMemory
 
 SAME_MOMENT = 0.25  # [s] between a latent and its scan; odometry brings the scan to the latent's time
 EARLY = 0.02  # [s] by which a latent may come before its time

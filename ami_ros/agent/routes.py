@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from ami_ros.errors import AmiError
-from ami_ros.memory.types import Route
+from ami_ros.places.types import Route
 from ami_ros.planning.types import RouteRequest
 
 if TYPE_CHECKING:  # the planner's process asks another one, and does without what memory needs
-    from ami_ros.memory.place_memory import PlaceMemory
+    from ami_ros.slam.place_memory import PlaceMemory
 
 
 class Routes(Protocol):

@@ -12,7 +12,7 @@ from ami_ros.agent.command_history import CommandHistory
 from ami_ros.agent.odometry_history import OdometryHistory
 from ami_ros.agent.perceiver import LatentFrame
 from ami_ros.geometry import Array, relative
-from ami_ros.planning.situations import Reading
+from ami_ros.planning.types import Reading
 from ami_ros.world_model.spec import ModelSpec
 from ami_ros.world_model.surprise import HORIZON, SurpriseMonitor
 

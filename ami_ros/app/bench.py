@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ami_ros.errors import AmiError
-from ami_ros.memory.files import memory_beside
+from ami_ros.places.files import memory_beside
 from ami_ros.share import share
 
 # Each is the function `main` of the module `ami_ros.app.bench_<name>`.
@@ -21,8 +21,8 @@ PARTS = (
     "memory",
     "places",
     "planning",
+    "recovery",
     "report",
-    "situations",
     "soak",
     "solver",
     "swm",

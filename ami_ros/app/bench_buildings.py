@@ -19,7 +19,7 @@ def main(
     seed: Annotated[int, typer.Option(help="Of the buildings, starts and goals.", min=0, max=9999)] = 0,
     robot: Annotated[str, typer.Option(help="Name of a robot in config/robots, its file, or drawn:SEED.")] = "",
     kind: Annotated[str, typer.Option(help="Only buildings of this kind.")] = "",
-    arms: Annotated[str, typer.Option(help="Only these beside general, with commas between.")] = "",
+    methods: Annotated[str, typer.Option(help="Only these beside general, with commas between.")] = "",
     jobs: Annotated[int, typer.Option(help="Processes side by side, one thread each.", min=1, max=256)] = 1,
     trials: Annotated[
         Path | None, typer.Option(help="Folder for what happened; a run that was interrupted goes on there.")
@@ -28,17 +28,17 @@ def main(
     json: Annotated[Path | None, typer.Option(help="File for the figures.")] = None,
 ) -> None:
     """Put a robot with an empty memory into buildings for tests: it explores by itself, then goes where pictures were
-    taken, and refuses those of other buildings. Beside it: a specialist, which learns from the tour for ten minutes; an
-    arm without learning; without memory; and on the simulator's true dynamics."""
+    taken, and refuses those of other buildings. Beside it: a specialist, which learns from the tour for ten minutes; a
+    method without learning; without memory; and on the simulator's true dynamics."""
     from rich.console import Console
 
     from ami_ros.app.bench_planning import loop_config
-    from ami_ros.app.buildings_run import BuildingsRun, chosen_arms, general_model
+    from ami_ros.app.buildings_run import BuildingsRun, chosen_methods, general_model
     from ami_ros.evaluation.building_trials import BuildingSetting
 
     loop = loop_config(set_ or [])
     setting = BuildingSetting(
-        general_model(model, robot), goals, foreign, explore, seed, robot, chosen_arms(arms), loop
+        general_model(model, robot), goals, foreign, explore, seed, robot, chosen_methods(methods), loop
     )
     console = Console(emoji=False, highlight=False)
     run = BuildingsRun(setting, buildings, kind, set_ or [], trials, json)

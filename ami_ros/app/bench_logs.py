@@ -29,7 +29,7 @@ def main(
     ] = True,
     json: Annotated[Path | None, typer.Option(help="File for the figures.")] = None,
 ) -> None:
-    """Build a laser-only memory on each log with drifting odometry, and compare its joins with the log's poses."""
+    """Build a laser-only memory on each log with drifting odometry, and compare its loop constraints with the log's."""
     import tempfile
 
     import torch
@@ -64,7 +64,7 @@ def main(
     if json is not None:
         together = totals(figures)
         rates: dict[str, object] = {name: rate.to_json() for name, rate in together.items()}
-        rates["false_joins"] = false_rate(together["joins"]).to_json()
+        rates["false_constraints"] = false_rate(together["constraints"]).to_json()
         run: dict[str, object] = {"drift": drift, "seed": seed, "learned": learned, "unread": unread}
         write_json(json, run | {"logs": [f.to_json() for f in figures], "total": rates} | hardware())
 
@@ -79,7 +79,7 @@ def _print(figures: list[LogFigures], drift: float, seed: int) -> None:
         "log",
         "driven",
         "places",
-        "joins",
+        "constraints",
         "false",
         "revisits told",
         "other way",
@@ -93,8 +93,8 @@ def _print(figures: list[LogFigures], drift: float, seed: int) -> None:
             f.name.removesuffix(".gz").removesuffix(".log"),
             f"{f.driven_m:.0f} m",
             str(f.places),
-            str(f.joins.n),
-            str(f.false_joins),
+            str(f.constraints.n),
+            str(f.false_constraints),
             _rate(f.revisits),
             _rate(f.opposite),
             f"{f.odometry_ate_m:.2f} m",
@@ -102,10 +102,10 @@ def _print(figures: list[LogFigures], drift: float, seed: int) -> None:
             f"{f.ms_p50:.0f} ms, p95 {f.ms_p95:.0f} ms",
         )
     all_ = totals(figures)
-    joins = all_["joins"]
-    false = f"{joins.n - joins.reached} ({1 - joins.reached / max(1, joins.n):.2%}, below {1 - joins.wilson_low:.2%})"
+    loops = all_["constraints"]
+    false = f"{loops.n - loops.reached} ({1 - loops.reached / max(1, loops.n):.2%}, below {1 - loops.wilson_low:.2%})"
     rates = _rate(all_["revisits"]), _rate(all_["opposite"])
-    table.add_row("all", "", str(sum(f.places for f in figures)), str(joins.n), false, *rates, "", "", "", style="bold")
+    table.add_row("all", "", str(sum(f.places for f in figures)), str(loops.n), false, *rates, "", "", "", style="bold")
     Console(emoji=False).print(table)
 
 

@@ -41,8 +41,8 @@ def main(
     from ami_ros.evaluation.memory_search import missing_libraries, time_searches
     from ami_ros.evaluation.memory_town import build_town
     from ami_ros.evaluation.report import hardware, write_json
-    from ami_ros.memory.place_memory import MemoryConfig
     from ami_ros.share import share
+    from ami_ros.slam.place_memory import MemoryConfig
     from ami_ros.world_model.checkpoint import load_model
 
     torch.set_num_threads(1)

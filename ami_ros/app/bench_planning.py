@@ -19,7 +19,7 @@ def main(
     goals: Annotated[int, typer.Option(help="Image goals a seed, half of them far.", min=2, max=10_000)] = 20,
     seeds: Annotated[int, typer.Option(help="How many seeds.", min=1, max=1000)] = 3,
     seed: Annotated[int, typer.Option(help="The first of them.", min=0)] = 0,
-    arms: Annotated[str, typer.Option(help="Only these, with commas between: onboard,ceiling.")] = "",
+    methods: Annotated[str, typer.Option(help="Only these, with commas between: onboard,ceiling.")] = "",
     all_: Annotated[bool, typer.Option("--all", help="Closed doors, missions and exploring as well.")] = False,
     jobs: Annotated[int, typer.Option(help="Processes side by side, one thread each.", min=1, max=256)] = 1,
     trials: Annotated[
@@ -36,13 +36,13 @@ def main(
     from rich.console import Console
 
     from ami_ros.app.planning_run import PlanningRun
-    from ami_ros.evaluation.planning_arms import Setting, choose_arms
+    from ami_ros.evaluation.planning_methods import Setting, choose_methods
     from ami_ros.share import share
 
     console = Console(emoji=False, highlight=False)
     folders = model or share("models", "onboard"), ceiling or share("models", "ceiling")
     setting = Setting(world, goals, *folders, memory, loop_config(set_ or []))
-    chosen, left_out = choose_arms(setting, arms, all_)
+    chosen, left_out = choose_methods(setting, methods, all_)
     for line in left_out:
         console.print(line, soft_wrap=True)
     run = PlanningRun(setting, chosen, range(seed, seed + seeds), set_ or [], trials, json)

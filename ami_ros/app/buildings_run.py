@@ -16,7 +16,7 @@ from rich.table import Table
 from ami_ros.app import workers
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.building_figures import NEAR_FAR, figures_of
-from ami_ros.evaluation.building_trials import ARMS, COURSE, BuildingSetting, Row, drive_building
+from ami_ros.evaluation.building_trials import COURSE, METHODS, BuildingSetting, Row, drive_building
 from ami_ros.evaluation.planning_bench import Kept
 from ami_ros.evaluation.report import hardware, write_json
 from ami_ros.robots.derived import LASER
@@ -36,13 +36,13 @@ def general_model(model: Path | None, robot: str) -> Path:
     return share("models", LASER if blind else "general")
 
 
-def chosen_arms(named: str) -> tuple[str, ...]:
+def chosen_methods(named: str) -> tuple[str, ...]:
     """Arms by their names with commas between, the first one always; none: all. Raises AmiError for an unknown one."""
     wanted = [name.strip() for name in named.split(",") if name.strip()]
     for name in wanted:
-        if name not in ARMS:
-            raise AmiError(f"bench buildings: there is no arm '{name}'; there are {', '.join(ARMS)}")
-    return tuple(arm for arm in ARMS if not wanted or arm in wanted or arm == COURSE)
+        if name not in METHODS:
+            raise AmiError(f"bench buildings: there is no method '{name}'; there are {', '.join(METHODS)}")
+    return tuple(method for method in METHODS if not wanted or method in wanted or method == COURSE)
 
 
 class BuildingsRun:
@@ -73,7 +73,7 @@ class BuildingsRun:
         self.settings: dict[str, Any] = {
             "encoder_id": load_model(setting.model).encoder_id, "goals": setting.goals, "foreign": setting.foreign,
             "explore_min": setting.explore, "seed": setting.seed, "robot": setting.robot,
-            "arms": ", ".join(setting.arms), "set": " ".join(options),
+            "methods": ", ".join(setting.methods), "set": " ".join(options),
         }  # fmt: skip
         self.kept = Kept(trials, self.settings, "buildings")
         self.rows = {name: found for name in self.names if (found := self.kept.load(*_key(name))) is not None}
@@ -116,10 +116,10 @@ class BuildingsRun:
                 self.write()
                 _tell(name, self.rows[name], console)
 
-    def rows_of(self, arm: str, kind: str = "") -> list[Row]:
-        """What an arm did so far, in all buildings or in those of a kind."""
+    def rows_of(self, method: str, kind: str = "") -> list[Row]:
+        """What a method did so far, in all buildings or in those of a kind."""
         names = [name for name in self.rows if not kind or building_name(name).kind == kind]
-        return [row for name in names for row in self.rows[name] if row["arm"] == arm]
+        return [row for name in names for row in self.rows[name] if row["method"] == method]
 
     def write(self) -> None:
         """Writes the figures so far."""
@@ -127,21 +127,23 @@ class BuildingsRun:
             return
         figures: dict[str, Any] = {"buildings": len(self.names), "unfinished": len(self.names) - len(self.rows)}
         kinds = sorted({building_name(name).kind for name in self.rows})
-        for arm in self.setting.arms:
-            by_kind = {kind: figures_of(self.rows_of(arm, kind)) for kind in kinds}
-            figures[arm] = figures_of(self.rows_of(arm)) | {"kinds": by_kind}
+        for method in self.setting.methods:
+            by_kind = {kind: figures_of(self.rows_of(method, kind)) for kind in kinds}
+            figures[method] = figures_of(self.rows_of(method)) | {"kinds": by_kind}
         write_json(self.json, figures | self.settings | {"charged": self.setting.loop.charged} | hardware())
 
     def show(self, console: Console) -> None:
-        """Prints a row for each arm, and for each kind of building."""
+        """Prints a row for each method, and for each kind of building."""
         title = f"{len(self.rows)} buildings, {self.setting.explore:g} min of exploring; {self.setting.loop.charged}"
         table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))
         for column in ("", "near", "far", "false", "refused", "alike", "SPL", "hits", "seen"):
             table.add_column(column, no_wrap=True)
         kinds = sorted({building_name(name).kind for name in self.rows})
-        for arm in self.setting.arms:
-            for kind in ("", *kinds) if arm == COURSE else ("",):
-                table.add_row(f"{arm} {kind}".strip().replace("_", " "), *_cells(figures_of(self.rows_of(arm, kind))))
+        for method in self.setting.methods:
+            for kind in ("", *kinds) if method == COURSE else ("",):
+                table.add_row(
+                    f"{method} {kind}".strip().replace("_", " "), *_cells(figures_of(self.rows_of(method, kind)))
+                )
         console.print(table)
         console.print(
             "false: wrong claims; refused: pictures of other buildings; alike: goals whose picture fits elsewhere too",
@@ -161,7 +163,7 @@ def _cells(f: dict[str, Any]) -> list[str]:
 
 
 def _tell(name: str, rows: list[Row], console: Console) -> None:
-    own = figures_of([row for row in rows if row["arm"] == COURSE])
+    own = figures_of([row for row in rows if row["method"] == COURSE])
     near, far = (f"{kind} {own[kind]['reached']}/{own[kind]['n']}" for kind in NEAR_FAR)
     false = f"{own['false_success']['n']} of {own['false_success']['claims']} claims false"
     console.print(f"{name}: {near}, {far}, {false}, {own['explored_share']:.0%} explored", soft_wrap=True)

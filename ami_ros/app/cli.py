@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any, NoReturn
 
+from ami_ros import renamed
 from ami_ros.app.commands import find_command, overview
 from ami_ros.errors import AmiError
 from ami_ros.extras import importing, need
@@ -35,7 +36,11 @@ def run(arguments: Sequence[str]) -> NoReturn:
         sys.exit(USAGE_ERROR)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _exit_by_signal)
-    _application(name)(args=list(arguments[1:]), prog_name=f"ami {name}")
+    given, today = arguments[1:], renamed.arguments(name, arguments[1:])
+    for old, new in zip(given, today, strict=True):
+        if old != new:
+            typer.echo(f"ami {name}: {renamed.warning(old, new)}", err=True)
+    _application(name)(args=today, prog_name=f"ami {name}")
     sys.exit(0)
 
 

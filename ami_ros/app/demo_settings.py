@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ami_ros.errors import AmiError
-from ami_ros.memory.files import check_file, memory_beside
+from ami_ros.places.files import check_file, memory_beside
 from ami_ros.robots.derived import check_model, shipped_model, simulated_robot
 from ami_ros.robots.description import DEFAULT, RobotDescription, load_robot, robot_reference
 from ami_ros.ros.start.gazebo_install import Gazebo, find_gazebo

@@ -16,7 +16,7 @@ def export_memory(
     robot: Annotated[str, typer.Option(help="Whose memory it is; what it had sent before is replaced.")],
 ) -> None:
     """Add a robot's memory to a Lance data set."""
-    from ami_ros.memory import fleet
+    from ami_ros.places import fleet
 
     places, ways = fleet.export_memory(memory, folder, robot)
     typer.echo(f"{places} places and {ways} ways of {robot} are in {folder}")
@@ -28,7 +28,7 @@ def import_memory(
     robot: Annotated[str, typer.Option(help="Whose memory; empty: list whose there are.")] = "",
 ) -> None:
     """Write a memory from a Lance data set; ~/merge joins it with another robot's."""
-    from ami_ros.memory import fleet
+    from ami_ros.places import fleet
 
     if not robot:
         typer.echo("\n".join(fleet.robots_of(folder)))

@@ -1,4 +1,4 @@
-"""The processes of `ami bench planning`: arms and seeds side by side, one thread each."""
+"""The processes of `ami bench planning`: methods and seeds side by side, one thread each."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ami_ros.app import workers
 from ami_ros.errors import AmiError
-from ami_ros.evaluation.planning_arms import ARMS, COURSE, Row, Setting
+from ami_ros.evaluation.planning_methods import COURSE, METHODS, Row, Setting
 
-Job = tuple[str, int]  # arm, seed
+Job = tuple[str, int]  # method, seed
 
 
 class PlanningWorkers:
@@ -22,7 +22,7 @@ class PlanningWorkers:
 
     Args:
         setting: what they share.
-        jobs: (arm, seed) in the order in which they shall begin.
+        jobs: (method, seed) in the order in which they shall begin.
         known: rows of jobs that need not be driven: the course for those that follow one.
         processes: how many at a time.
     """
@@ -36,7 +36,7 @@ class PlanningWorkers:
         context = multiprocessing.get_context("spawn")  # a process that inherits a rendering context cannot render
         done, stop = context.Value("q", 0), context.Event()
         executor = ProcessPoolExecutor(self.processes, context, workers.start, ({"done": done, "stop": stop},))
-        total = sum(ARMS[arm].tasks(self.setting.goals) for arm, _ in self.waiting)
+        total = sum(METHODS[method].tasks(self.setting.goals) for method, _ in self.waiting)
         columns = (TextColumn("driving"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         try:
             with Progress(*columns, console=console, transient=True) as progress:
@@ -61,16 +61,16 @@ class PlanningWorkers:
     def _submit(self, executor: ProcessPoolExecutor, running: dict[Future[list[Row]], Job]) -> None:
         """Begins what can begin; those that follow a course wait for it."""
         for job in list(self.waiting):
-            arm, seed = job
-            course = self.known.get((COURSE, seed)) if ARMS[arm].follows else []
+            method, seed = job
+            course = self.known.get((COURSE, seed)) if METHODS[method].follows else []
             if course is not None and len(running) < self.processes:
                 self.waiting.remove(job)
-                running[executor.submit(_drive, self.setting, arm, seed, course)] = job
+                running[executor.submit(_drive, self.setting, method, seed, course)] = job
 
 
-def _drive(setting: Setting, arm: str, seed: int, course: list[Row]) -> list[Row]:
+def _drive(setting: Setting, method: str, seed: int, course: list[Row]) -> list[Row]:
     rows = []
-    for row in ARMS[arm].drive(setting, seed, course):
+    for row in METHODS[method].drive(setting, seed, course):
         rows.append(row)
         with workers.links["done"].get_lock():
             workers.links["done"].value += 1

@@ -50,7 +50,7 @@ def _live_through(
     from ami_ros.app.extract_run import progress_bar
     from ami_ros.app.train_data import open_dataset
     from ami_ros.learning.remembering import remember_recording
-    from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
+    from ami_ros.slam.place_memory import MemoryConfig, PlaceMemory
 
     scratch = Path(tempfile.mkdtemp(prefix="ami-remember-"))
     try:
@@ -71,7 +71,7 @@ def _live_through(
 
 def _encode_anew(source: Path, loaded: LoadedModel, out: Path, console: Console) -> None:
     from ami_ros.app.extract_run import progress_bar
-    from ami_ros.memory.reencoding import reencode
+    from ami_ros.places.reencoding import reencode
 
     with progress_bar(console) as bar:
         task = bar.add_task("encoding", total=None)

@@ -26,7 +26,7 @@ TRAINING, GOALS = 2, 3  # what seeds are multiplied by, so that data to learn fr
 
 
 @dataclass
-class Arm:
+class Method:
     """One policy's results, over all seeds."""
 
     name: str
@@ -57,20 +57,20 @@ def run(
     console.print(
         f"{len(data)} rows of {len(data.episodes)} episodes; data and model in {minutes:.1f} min", soft_wrap=True
     )
-    arms = [
-        Arm("ami", lambda s: LatentPolicy(model, task.costs, s)),
-        Arm("swm_cem", lambda s: cem_policy(model, task.costs, s)),
-        Arm("random", random_policy),
+    methods = [
+        Method("ami", lambda s: LatentPolicy(model, task.costs, s)),
+        Method("swm_cem", lambda s: cem_policy(model, task.costs, s)),
+        Method("random", random_policy),
     ]
     for s in range(seed, seed + seeds):
         tasks = draw_tasks(held_out, goals, offset, s)
-        for arm in arms:
-            policy = arm.make(s)
+        for method in methods:
+            policy = method.make(s)
             solved = try_policy(task, policy, held_out, tasks, offset, budget)
-            arm.solved += solved.tolist()
-            arm.seconds += policy.seconds
-            console.print(f"seed {s}, {arm.name}: {int(solved.sum())} of {len(solved)}", soft_wrap=True)
-    return {"data_and_model_min": round(minutes, 2), "rows": len(data)} | _show(arms, console)
+            method.solved += solved.tolist()
+            method.seconds += policy.seconds
+            console.print(f"seed {s}, {method.name}: {int(solved.sum())} of {len(solved)}", soft_wrap=True)
+    return {"data_and_model_min": round(minutes, 2), "rows": len(data)} | _show(methods, console)
 
 
 def _episodes(task: Task, file: Path, count: int, seed: int, console: Console) -> Episodes:
@@ -98,18 +98,18 @@ def _model(task: Task, folder: Path, data: Episodes, steps: int, seed: int, cons
     return load_model(place).model
 
 
-def _show(arms: list[Arm], console: Console) -> dict[str, Any]:
+def _show(methods: list[Method], console: Console) -> dict[str, Any]:
     figures: dict[str, Any] = {}
-    for arm in arms:
-        rate = SuccessRate.of(arm.solved)
-        figures |= {f"{arm.name}_{key}": value for key, value in rate.to_json().items()}
+    for method in methods:
+        rate = SuccessRate.of(method.solved)
+        figures |= {f"{method.name}_{key}": value for key, value in rate.to_json().items()}
         took = ""
-        if arm.name != "random":
-            p50, p95 = 1000 * np.percentile(arm.seconds, [50, 95])
+        if method.name != "random":
+            p50, p95 = 1000 * np.percentile(method.seconds, [50, 95])
             figures |= {
-                f"{arm.name}_plan_p50_ms": round(float(p50), 1),
-                f"{arm.name}_plan_p95_ms": round(float(p95), 1),
+                f"{method.name}_plan_p50_ms": round(float(p50), 1),
+                f"{method.name}_plan_p95_ms": round(float(p95), 1),
             }
             took = f"; one plan p50/p95 {p50:.0f}/{p95:.0f} ms"
-        console.print(f"{arm.name}: {rate}{took}", soft_wrap=True)
+        console.print(f"{method.name}: {rate}{took}", soft_wrap=True)
     return figures

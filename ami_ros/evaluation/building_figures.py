@@ -1,4 +1,4 @@
-"""What the arms did in buildings, summed up."""
+"""What the methods did in buildings, summed up."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NEAR_FAR = ("near", "far")
 
 
 def figures_of(rows: Sequence[Row]) -> dict[str, Any]:
-    """Of one arm. Ambiguous goals count apart; a wrong claim of one is a false success all the same.
+    """Of one method. Ambiguous goals count apart; a wrong claim of one is a false success all the same.
 
     `near`, `far`: how many were reached. `false_success`: claims of goals of this building that were wrong, and their
     share of all such claims. `foreign`: pictures of other buildings. `spl`: success weighted by path length.

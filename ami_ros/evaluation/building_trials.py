@@ -1,7 +1,7 @@
 """A robot in a building that it has never seen: it explores by itself, then gets pictures to go to.
 
-All arms get the same goals from the same starts; who has a memory is told where that is. There are pictures of another
-building as well, to be refused.
+All methods get the same goals from the same starts; who has a memory is told where that is. There are pictures of
+another building as well, to be refused.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from ami_ros.evaluation.specialist import Learn, Specialist, Tour, learn_more
 from ami_ros.evaluation.task_drive import TaskDrive
 from ami_ros.evaluation.trials import SEARCH_ALLOWANCE, Trial, allowance_of
 from ami_ros.geometry import Array
-from ami_ros.planning.exploration import Exploration
-from ami_ros.planning.exploration_config import ExplorationConfig
+from ami_ros.mission.exploration import Exploration
+from ami_ros.mission.exploration_config import ExplorationConfig
 from ami_ros.planning.types import Decision, Goal
 from ami_ros.robots.derived import exploration_settings, simulated_robot
 from ami_ros.robots.description import RobotDescription, load_robot
@@ -39,11 +39,11 @@ from ami_ros.simulation.simulator import Simulator
 from ami_ros.simulation.world_file import load_world
 from ami_ros.world_model.checkpoint import LoadedModel, load_model
 
-Row = dict[str, Any]  # JSON: arm, kind (near, far, foreign, explore), what happened, and how it was judged
-COURSE = "general"  # the arm that explores, and whose starts and goals the others follow
+Row = dict[str, Any]  # JSON: method, kind (near, far, foreign, explore), what happened, and how it was judged
+COURSE = "general"  # the method that explores, and whose starts and goals the others follow
 CLASSICAL = "classical"  # explores by itself as well
 SPECIALIST = "specialist"  # goes on from the first one's model and memory
-ARMS = (COURSE, SPECIALIST, CLASSICAL, "without_memory", "exact_dynamics")
+METHODS = (COURSE, SPECIALIST, CLASSICAL, "without_memory", "exact_dynamics")
 FOREIGN_ALLOWANCE = SEARCH_ALLOWANCE["far"]  # [s] for a picture of another building: nobody told the robot that it is
 STREAM = 0xB117D1  # keeps random numbers apart from those of other benches
 
@@ -60,7 +60,7 @@ class BuildingSetting:
     explore: float = 10.0  # [min]
     seed: int = 0
     robot: str = ""  # what `load_robot` takes; empty: the one that the model drives
-    arms: tuple[str, ...] = ARMS
+    methods: tuple[str, ...] = METHODS
     loop: LoopConfig = field(default_factory=LoopConfig)
     learn: Learn = learn_more  # how the specialist comes to its model
 
@@ -81,7 +81,7 @@ class Watcher:
 def drive_building(
     world: str, setting: BuildingSetting, report: Report, watcher: Watcher | None = None
 ) -> Iterator[Row]:
-    """What each arm did in a `world`, row by row; a `watcher` sees the first one.
+    """What each method did in a `world`, row by row; a `watcher` sees the first one.
 
     Raises AmiError: there is no such world, robot or model, or no OpenGL.
     """
@@ -89,8 +89,8 @@ def drive_building(
     loaded = load_model(setting.model)
     robot = load_robot(setting.robot or simulated_robot(loaded.model.spec))
     lacks = "camera" if robot.camera is None else "" if robot.has_laser else "laser"
-    if lacks and setting.arms != (COURSE,):
-        raise AmiError(f"bench buildings: robot {robot.name} has no {lacks}, so its only arm is {COURSE}")
+    if lacks and setting.methods != (COURSE,):
+        raise AmiError(f"bench buildings: robot {robot.name} has no {lacks}, so its only method is {COURSE}")
     simulator = Simulator(world, robot, seed=setting.seed)
     space = FreeSpace(simulator.world, radius=robot.shape.radius)
     rng = np.random.default_rng([setting.seed, STREAM])
@@ -99,37 +99,39 @@ def drive_building(
     loop = ClosedLoop(loaded, simulator, None, setting.loop, setting.seed)
     watcher.begin(loop)
     with tempfile.TemporaryDirectory(prefix="ami_bench_") as scratch:
-        tour = Tour(loop, Path(scratch)) if SPECIALIST in setting.arms else None
+        tour = Tour(loop, Path(scratch)) if SPECIALIST in setting.methods else None
         found, truths = explore(loop, space, 60.0 * setting.explore, report)
-        yield {"arm": COURSE, "kind": "explore"} | found
+        yield {"method": COURSE, "kind": "explore"} | found
         if tour is not None:
             tour.close(truths)
         course: list[Row] = []
         for row in drive_course(loop, space, setting, report, watcher):
             course.append(row)
-            yield {"arm": COURSE} | row
+            yield {"method": COURSE} | row
         foreign = list(foreign_pictures(simulator.world.name, robot, setting.seed, setting.foreign))
         yield from refuse(loop, foreign, COURSE, report)
-        for arm in setting.arms:
-            report(arm.replace("_", " "))
-            if arm == CLASSICAL:
+        for method in setting.methods:
+            report(method.replace("_", " "))
+            if method == CLASSICAL:
                 simulator.reset(began, setting.seed)
                 yield from drive_classical(ClassicalRobot(simulator), space, began, course, foreign, setting, report)
-            elif arm == SPECIALIST and tour is not None:
+            elif method == SPECIALIST and tour is not None:
                 setting.learn(setting.model, tour.bag, tour.model)
                 own = Specialist(tour, simulator, setting.loop, setting.seed)
-                yield from follow(arm, own.loop, course, own.carry, report)
-                yield from refuse(own.loop, foreign, arm, report)
+                yield from follow(method, own.loop, course, own.carry, report)
+                yield from refuse(own.loop, foreign, method, report)
                 own.close()
-            elif arm != COURSE:
-                yield from follow(arm, _other_loop(arm, loaded, simulator, setting), course, simulator.place, report)
+            elif method != COURSE:
+                yield from follow(
+                    method, _other_loop(method, loaded, simulator, setting), course, simulator.place, report
+                )
     simulator.close()
 
 
 def drive_course(
     loop: ClosedLoop, space: FreeSpace, setting: BuildingSetting, report: Report, watcher: Watcher
 ) -> Iterator[Row]:
-    """The first arm drives to its goals, one from where the last one ended."""
+    """The first method drives to its goals, one from where the last one ended."""
     simulator, sampler = loop.simulator, GoalSampler(space, setting.seed)
     sees = simulator.description.camera is not None
     ambiguity = Ambiguity(space, simulator.description, setting.seed) if sees else None
@@ -146,11 +148,11 @@ def drive_course(
         ambiguity.close()
 
 
-def refuse(loop: ClosedLoop, foreign: list[NDArray[np.uint8]], arm: str, report: Report) -> Iterator[Row]:
-    """What an arm makes of pictures that were not taken here."""
+def refuse(loop: ClosedLoop, foreign: list[NDArray[np.uint8]], method: str, report: Report) -> Iterator[Row]:
+    """What a method makes of pictures that were not taken here."""
     for index, picture in enumerate(foreign):
-        report(f"{arm}: picture of another building {index + 1} of {len(foreign)}")
-        yield {"arm": arm, "kind": "foreign"} | refused(loop, picture)
+        report(f"{method}: picture of another building {index + 1} of {len(foreign)}")
+        yield {"method": method, "kind": "foreign"} | refused(loop, picture)
 
 
 def explore(loop: ClosedLoop, space: FreeSpace, seconds: float, report: Report) -> tuple[Row, dict[int, Array]]:
@@ -223,12 +225,12 @@ def drive_classical(
     robot: ClassicalRobot, space: FreeSpace, began: Array, course: list[Row], foreign: list[NDArray[np.uint8]],
     setting: BuildingSetting, report: Report,
 ) -> Iterator[Row]:  # fmt: skip
-    """The arm without learning: it explores for as long, and is told how far it is carried to each start."""
+    """The method without learning: it explores for as long, and is told how far it is carried to each start."""
     simulator, seconds = robot.simulator, 60.0 * setting.explore
     contacts, start = simulator.ground_truth().contacts, simulator.time
     robot.explore(seconds, lambda done: report(f"classical, exploring {done:.0f} of {seconds:.0f} s"))
     yield {
-        "arm": CLASSICAL,
+        "method": CLASSICAL,
         "kind": "explore",
         "explored_share": round(space.share_within(coverage(robot, began), COVERED), 4),
         "places": len(robot.album.views),
@@ -239,12 +241,12 @@ def drive_classical(
         begin, goal, allowance = np.array(given["start"]), np.array(given["goal"]), given["allowance_s"]
         robot.carried(begin)
         trial = robot.trial(given["kind"], begin, goal, given["path_length_m"], allowance)
-        yield {"arm": CLASSICAL} | judged(trial) | {"ambiguous": given["ambiguous"]}
+        yield {"method": CLASSICAL} | judged(trial) | {"ambiguous": given["ambiguous"]}
     for picture in foreign:
         begun, contacts = simulator.time, simulator.ground_truth().contacts
         outcome = robot.drive(picture, FOREIGN_ALLOWANCE)
         yield {
-            "arm": CLASSICAL,
+            "method": CLASSICAL,
             "kind": "foreign",
             "claimed": not outcome.code,
             "code": outcome.code.name,
@@ -254,24 +256,24 @@ def drive_classical(
         }
 
 
-def _other_loop(arm: str, loaded: LoadedModel, simulator: Simulator, setting: BuildingSetting) -> ClosedLoop:
-    """Of an arm without a memory of its own."""
-    if arm == "exact_dynamics":
+def _other_loop(method: str, loaded: LoadedModel, simulator: Simulator, setting: BuildingSetting) -> ClosedLoop:
+    """Of a method without a memory of its own."""
+    if method == "exact_dynamics":
         return TrueLoop(loaded, simulator, setting.loop, setting.seed)
     flat = setting.loop.navigating(replace(setting.loop.agent.navigator, use_memory=False))
     return ClosedLoop(loaded, simulator, None, flat, setting.seed)
 
 
 def follow(
-    arm: str, loop: ClosedLoop, course: list[Row], carry: Callable[[Array], None], report: Report
+    method: str, loop: ClosedLoop, course: list[Row], carry: Callable[[Array], None], report: Report
 ) -> Iterator[Row]:
-    """An arm that is put where the first one stood before each goal; `carry` does that."""
+    """A method that is put where the first one stood before each goal; `carry` does that."""
     for index, given in enumerate(course):
-        report(f"{arm.replace('_', ' ')}: goal {index + 1} of {len(course)}")
+        report(f"{method.replace('_', ' ')}: goal {index + 1} of {len(course)}")
         start, goal = np.array(given["start"]), np.array(given["goal"])
         carry(start)
         trial = loop.drive(given["kind"], start, goal, given["path_length_m"], given["allowance_s"])
-        yield {"arm": arm} | judged(trial) | {"ambiguous": given["ambiguous"]}
+        yield {"method": method} | judged(trial) | {"ambiguous": given["ambiguous"]}
 
 
 def judged(trial: Trial) -> Row:

@@ -22,7 +22,6 @@ from ami_ros.evaluation.goals import GoalKind, GoalSampler
 from ami_ros.evaluation.loop_config import LoopConfig
 from ami_ros.evaluation.trials import TIME_ALLOWANCE, Trial, allowance_of
 from ami_ros.geometry import Array
-from ami_ros.memory.place_memory import PlaceMemory
 from ami_ros.planning.types import Decision, Goal
 from ami_ros.registration import believed_at
 from ami_ros.robots.derived import camera_mount, check_model, rectifier_for
@@ -31,6 +30,7 @@ from ami_ros.share import share
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.robot import CONTROL_PERIOD, Observation
 from ami_ros.simulation.simulator import Simulator
+from ami_ros.slam.place_memory import PlaceMemory
 from ami_ros.world_model.by_torch import on_arrays
 from ami_ros.world_model.checkpoint import LoadedModel
 from ami_ros.world_model.picture_scan import RANGES, PictureScan, load_picture_scan

@@ -11,7 +11,7 @@ from ami_ros.agent.agent import Thought
 from ami_ros.commands import Command
 from ami_ros.evaluation.closed_loop import ClosedLoop
 from ami_ros.geometry import Array
-from ami_ros.planning.situations import Situation
+from ami_ros.mission.recovery import RecoveryState
 from ami_ros.simulation.robot import Observation
 
 SET_BACK = 0.2  # [s] between two times that slipping wheels have brought the robot nowhere
@@ -47,18 +47,18 @@ class DisturbedLoop(ClosedLoop):
         """What will go wrong, counted from now."""
         self.disturbance = disturbance
         self.began = self.simulator.time
-        self.passed: list[tuple[float, Situation, str]] = []  # [s] since, the situation, and its reason
+        self.passed: list[tuple[float, RecoveryState, str]] = []  # [s] since, the state, and its reason
         self._stuck_at: Array | None = None
 
     @property
-    def situations(self) -> list[Situation]:
-        """The situations that were passed, in their order."""
-        return [situation for _, situation, _ in self.passed]
+    def states(self) -> list[RecoveryState]:
+        """The states that were passed, in their order."""
+        return [state for _, state, _ in self.passed]
 
     def think(self) -> Thought:
-        """Notes the situation, too."""
+        """Notes the state, too."""
         thought = super().think()
-        machine = self.agent.navigator.situations
+        machine = self.agent.navigator.recovery
         if not self.passed or self.passed[-1][1] is not machine.now:
             self.passed.append((thought.percept.stamp - self.began, machine.now, machine.reason))
         return thought

@@ -9,10 +9,10 @@ import numpy as np
 from ami_ros.commands import STILL, Command
 from ami_ros.evaluation.closed_loop import ClosedLoop
 from ami_ros.geometry import Array
-from ami_ros.memory.place_memory import PlaceMemory
-from ami_ros.memory.types import Location
+from ami_ros.places.types import Location
 from ami_ros.simulation.exploration import PERIOD, Explorer
 from ami_ros.simulation.simulator import Simulator
+from ami_ros.slam.place_memory import PlaceMemory
 
 
 @dataclass(frozen=True)

@@ -18,13 +18,13 @@ from ami_ros.errors import AmiError
 from ami_ros.images import decode_image, encode_jpeg, encode_png
 from ami_ros.learning.bag_writer import BagWriter
 from ami_ros.learning.extract import extract
-from ami_ros.memory.rows import PlaceRow
-from ami_ros.memory.store import Store
-from ami_ros.memory.types import Edge
-from ami_ros.planning.exploration_config import ExplorationConfig
-from ami_ros.planning.mission import Mission, MissionPlan
-from ami_ros.planning.mission_file import MissionFile
-from ami_ros.planning.task import Destination
+from ami_ros.mission.exploration_config import ExplorationConfig
+from ami_ros.mission.mission import Mission, MissionPlan
+from ami_ros.mission.mission_file import MissionFile
+from ami_ros.mission.task import Destination
+from ami_ros.places.rows import PlaceRow
+from ami_ros.places.store import Store
+from ami_ros.places.types import Edge
 from ami_ros.robots.description import load_robot, robot_file
 from ami_ros.share import packaged
 from ami_ros.simulation.world_file import load_world

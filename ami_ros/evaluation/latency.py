@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from ami_ros.geometry import Array, relative
-from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
-from ami_ros.memory.rows import PlaceRow
-from ami_ros.memory.store import Store
-from ami_ros.memory.types import Edge, GoalQuery
+from ami_ros.places.rows import PlaceRow
+from ami_ros.places.store import Store
+from ami_ros.places.types import Edge, GoalQuery
 from ami_ros.planning.kinematics import Kinematics
 from ami_ros.planning.planner import LatentPlanner, Plan, PlannerConfig
 from ami_ros.planning.protocols import Target
 from ami_ros.scan import Scan
+from ami_ros.slam.place_memory import MemoryConfig, PlaceMemory
 from ami_ros.world_model.inference_loading import LoadedArrays
 from ami_ros.world_model.perception import Perception
 

@@ -17,16 +17,16 @@ from numpy.typing import NDArray
 from ami_ros.evaluation.rates import SuccessRate
 from ami_ros.geometry import Array, compose, pose_gap, relative
 from ami_ros.learning.carmen import CarmenLog, read_carmen
-from ami_ros.memory.closures import ClosureConfig
-from ami_ros.memory.laser_model import ENCODER, LaserModel
-from ami_ros.memory.loop_hypotheses import HypothesisConfig
-from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
-from ami_ros.memory.survey import SurveyConfig
-from ami_ros.memory.types import Location
+from ami_ros.places.laser_model import ENCODER, LaserModel
+from ami_ros.places.types import Location
+from ami_ros.slam.front_end import FrontEndConfig
+from ami_ros.slam.loop_closure import LoopClosureConfig
+from ami_ros.slam.loop_hypotheses import HypothesisConfig
+from ami_ros.slam.place_memory import MemoryConfig, PlaceMemory
 
 SPACING = 1.0  # [m] between the poses at which memory is asked, and within which an earlier one makes a revisit
 LOOP = 10.0  # [m] driven since the earlier one, at least
-WRONG = (0.5, 0.2)  # [m], [rad] off the truth from which a join is false
+WRONG = (0.5, 0.2)  # [m], [rad] off the truth from which a constraint is false
 OPPOSITE = 2.0  # [rad] between headings from which a revisit is in the opposite direction
 
 
@@ -36,8 +36,10 @@ def laser_config(learned: bool = True) -> MemoryConfig:
     Args:
         learned: what compares fits: a network, or the share of points that agree, which wants more votes.
     """
-    closures = ClosureConfig() if learned else ClosureConfig(learned=False, hypotheses=HypothesisConfig(votes=4.0))
-    return MemoryConfig(spacing=0.8, turn_spacing=7.0, survey=SurveyConfig(closures=closures))
+    loop_closure = (
+        LoopClosureConfig() if learned else LoopClosureConfig(learned=False, hypotheses=HypothesisConfig(votes=4.0))
+    )
+    return MemoryConfig(spacing=0.8, turn_spacing=7.0, front_end=FrontEndConfig(loop_closure=loop_closure))
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,8 @@ class LogFigures:
     driven_m: float
     places: int
     file_bytes_per_place: float
-    joins: SuccessRate  # of those made, the true ones
-    revisits: SuccessRate  # of those driven, the ones that a true join tells
+    constraints: SuccessRate  # of those made, the true ones
+    revisits: SuccessRate  # of those driven, the ones that a true constraint tells
     opposite: SuccessRate  # the same of those in the opposite direction
     odometry_ate_m: float  # root mean square error after alignment: of odometry, ...
     map_ate_m: float  # ... and of the places in the map
@@ -61,22 +63,22 @@ class LogFigures:
     ms_max: float
 
     @property
-    def false_joins(self) -> int:
-        return self.joins.n - self.joins.reached
+    def false_constraints(self) -> int:
+        return self.constraints.n - self.constraints.reached
 
     def to_json(self) -> dict[str, object]:
         """Plain values."""
         return asdict(self) | {
-            "joins": self.joins.to_json(),
-            "false_joins": false_rate(self.joins).to_json(),
+            "constraints": self.constraints.to_json(),
+            "false_constraints": false_rate(self.constraints).to_json(),
             "revisits": self.revisits.to_json(),
             "opposite": self.opposite.to_json(),
         }
 
 
-def false_rate(joins: SuccessRate) -> SuccessRate:
+def false_rate(constraints: SuccessRate) -> SuccessRate:
     """How many were false, of a rate of true ones."""
-    return SuccessRate.of([True] * (joins.n - joins.reached) + [False] * joins.reached)
+    return SuccessRate.of([True] * (constraints.n - constraints.reached) + [False] * constraints.reached)
 
 
 def with_drift(poses: Array, drift: float, rng: np.random.Generator) -> Array:
@@ -142,9 +144,9 @@ def _judge(
     truth, places = log.poses, memory.map
     driven = np.append(0.0, np.cumsum(np.hypot(*np.diff(truth[:, :2], axis=0).T)))
     edges = places.graph.edges.columns
-    joins = edges[edges["joined"] > 0]
-    ends = np.array([[founded[int(i)] for i in joins[k]] for k in ("start", "stop")], np.int64).reshape(2, -1)
-    measured = np.column_stack([joins[k] for k in ("x", "y", "yaw")])
+    constraints = edges[edges["loop"] > 0]
+    ends = np.array([[founded[int(i)] for i in constraints[k]] for k in ("start", "stop")], np.int64).reshape(2, -1)
+    measured = np.column_stack([constraints[k] for k in ("x", "y", "yaw")])
     right = ~np.greater(pose_gap(relative(truth[ends[0]], truth[ends[1]]), measured), np.reshape(WRONG, (2, 1))).any(0)
     at = np.array([founded.get(b.place_id, -1) for b in believed])
     revisits, opposite = _revisits(truth, driven)
@@ -159,7 +161,7 @@ def _judge(
         driven_m=float(driven[-1]),
         places=len(places),
         file_bytes_per_place=places.store.size() / max(1, len(places)),
-        joins=SuccessRate.of(right.tolist()),
+        constraints=SuccessRate.of(right.tolist()),
         revisits=SuccessRate.of(hits.tolist()),
         opposite=SuccessRate.of(hits[opposite].tolist()),
         odometry_ate_m=float(np.sqrt(np.square(aligned_error(odometry, truth)).mean())),
@@ -195,7 +197,7 @@ def _told(truth: Array, driven: Array, at: NDArray[np.int64], ends: NDArray[np.i
         truth: (n, 3).
         driven: (n,) [m].
         at: (n,) scan at which the place was founded that the robot was believed at; -1: none.
-        ends: (2, m) of the joins that are true.
+        ends: (2, m) of the constraints that are true.
     """
     joined = {int(a) for a, b in ends.T if abs(driven[a] - driven[b]) >= 0.5 * LOOP} | {
         int(b) for a, b in ends.T if driven[b] - driven[a] >= 0.5 * LOOP
@@ -223,4 +225,4 @@ def totals(figures: list[LogFigures]) -> dict[str, SuccessRate]:
         right, n = sum(r.reached for r in rates), sum(r.n for r in rates)
         return SuccessRate.of([True] * right + [False] * (n - right))
 
-    return {name: total([getattr(f, name) for f in figures]) for name in ("joins", "revisits", "opposite")}
+    return {name: total([getattr(f, name) for f in figures]) for name in ("constraints", "revisits", "opposite")}

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from ami_ros.evaluation.expedition import Belief
 from ami_ros.geometry import Array, compose, pose_gap
-from ami_ros.memory.place_memory import PlaceMemory
 from ami_ros.registration import register
 from ami_ros.simulation.free_space import FreeSpace
+from ami_ros.slam.place_memory import PlaceMemory
 
 RIGHT = (0.5, 0.5)  # [m], [rad]: a belief no farther off, and in the right room, is right
 FALSE_EDGE = 1.5  # [m] between the true ends of an edge from which it is false

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 
 from ami_ros.evaluation.memory_town import THUMBNAIL, Town
-from ami_ros.memory.graph import GraphConfig
-from ami_ros.memory.growth import Growth, Moment
-from ami_ros.memory.place_map import PlaceMap
-from ami_ros.memory.place_memory import MemoryConfig
-from ami_ros.memory.questions import recall
-from ami_ros.memory.types import PlaceQuery
+from ami_ros.places.graph import GraphConfig
+from ami_ros.places.place_map import PlaceMap
+from ami_ros.places.questions import recall
+from ami_ros.places.types import PlaceQuery
+from ami_ros.slam.growth import Growth, Moment
+from ami_ros.slam.place_memory import MemoryConfig
 from ami_ros.world_model.checkpoint import LoadedModel
 
 RATE = 10.0  # [Hz] moments

@@ -6,7 +6,7 @@ import importlib.util
 import time
 from pathlib import Path
 
-from ami_ros.memory.fleet import export_memory, import_memory
+from ami_ros.places.fleet import export_memory, import_memory
 
 Figures = dict[str, float]
 

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from ami_ros.evaluation.memory_town import PERIOD, Town
 from ami_ros.extras import importing
-from ami_ros.memory.graph import GraphConfig
-from ami_ros.memory.place_map import PlaceMap
-from ami_ros.memory.questions import recall
-from ami_ros.memory.store import Store
-from ami_ros.memory.types import PlaceQuery
+from ami_ros.places.graph import GraphConfig
+from ami_ros.places.place_map import PlaceMap
+from ami_ros.places.questions import recall
+from ami_ros.places.store import Store
+from ami_ros.places.types import PlaceQuery
 from ami_ros.world_model.checkpoint import LoadedModel
 
 with importing("report"):

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from ami_ros.evaluation.memory_town import Town
-from ami_ros.memory.vector_index import VectorIndex, VectorIndexConfig, best_rows
+from ami_ros.places.vector_index import VectorIndex, VectorIndexConfig, best_rows
 from ami_ros.world_model.model import WorldModel
 
 NEIGHBOURS = 10

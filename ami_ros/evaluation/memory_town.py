@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.geometry import Array
-from ami_ros.memory.rows import PlaceRow
-from ami_ros.memory.store import Store
-from ami_ros.memory.types import Edge
+from ami_ros.places.rows import PlaceRow
+from ami_ros.places.store import Store
+from ami_ros.places.types import Edge
 from ami_ros.world_model.checkpoint import LoadedModel
 
 STREET = 9.0  # [m] from one home to the next

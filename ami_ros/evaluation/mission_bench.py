@@ -16,10 +16,10 @@ from ami_ros.evaluation.rates import wilson_interval
 from ami_ros.evaluation.task_drive import TaskDrive
 from ami_ros.evaluation.trials import REACHED_DISTANCE, REACHED_HEADING, goal_errors
 from ami_ros.geometry import Array, compose
-from ami_ros.planning.exploration import Exploration
-from ami_ros.planning.exploration_config import ExplorationConfig
-from ami_ros.planning.mission import Mission, MissionPlan
-from ami_ros.planning.task import Destination
+from ami_ros.mission.exploration import Exploration
+from ami_ros.mission.exploration_config import ExplorationConfig
+from ami_ros.mission.mission import Mission, MissionPlan
+from ami_ros.mission.task import Destination
 from ami_ros.registration import register
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.simulator import Simulator

@@ -14,10 +14,10 @@ from ami_ros.evaluation.loop_config import LoopConfig
 from ami_ros.evaluation.map_quality import RIGHT, judge, survey
 from ami_ros.evaluation.place_trials import COLD_MOTION, Judged, cold_starts, drive, goals_placed, kidnappings
 from ami_ros.evaluation.rates import wilson_interval
-from ami_ros.memory.place_memory import PlaceMemory
 from ami_ros.simulation.exploration import PERIOD
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.simulator import Simulator
+from ami_ros.slam.place_memory import PlaceMemory
 from ami_ros.world_model.checkpoint import LoadedModel
 
 Figures = dict[str, float | None]

@@ -11,8 +11,8 @@ from ami_ros.errors import AmiError
 from ami_ros.evaluation.expedition import Belief, Expedition
 from ami_ros.evaluation.map_quality import frame_of, is_right
 from ami_ros.geometry import Array, compose, pose_gap
-from ami_ros.memory.questions import locate
-from ami_ros.memory.types import GoalQuery
+from ami_ros.places.questions import locate
+from ami_ros.places.types import GoalQuery
 from ami_ros.simulation.exploration import PERIOD
 from ami_ros.simulation.free_space import FreeSpace
 

@@ -1,4 +1,4 @@
-"""What the arms of `./ami bench planning` did: kept in files, so that a run can go on, and summed up."""
+"""What the methods of `./ami bench planning` did: kept in files, so that a run can go on, and summed up."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from ami_ros.errors import AmiError
-from ami_ros.evaluation.planning_arms import ARMS, Row
+from ami_ros.evaluation.planning_methods import METHODS, Row
 from ami_ros.evaluation.rates import SuccessRate
 from ami_ros.evaluation.report import write_json
 
 
 @dataclass(frozen=True)
 class Kept:
-    """Rows on disk, a file for each arm and seed.
+    """Rows on disk, a file for each method and seed.
 
     Args:
         folder: where; None: nothing is kept.
@@ -31,13 +31,13 @@ class Kept:
     settings: Mapping[str, Any]
     bench: str = "planning"
 
-    def load(self, arm: str, seed: int) -> list[Row] | None:
-        """What that arm did there in an earlier run.
+    def load(self, method: str, seed: int) -> list[Row] | None:
+        """What that method did there in an earlier run.
 
         Raises:
             AmiError: it was a run of other settings, or the file is damaged.
         """
-        file = self._file(arm, seed)
+        file = self._file(method, seed)
         if file is None or not file.is_file():
             return None
         try:
@@ -52,9 +52,9 @@ class Kept:
             )
         return rows
 
-    def keep(self, arm: str, seed: int, rows: Sequence[Row]) -> None:
+    def keep(self, method: str, seed: int, rows: Sequence[Row]) -> None:
         """Raises AmiError if the folder cannot be written."""
-        file = self._file(arm, seed)
+        file = self._file(method, seed)
         if file is None:
             return
         try:
@@ -63,8 +63,8 @@ class Kept:
             raise AmiError(f"bench {self.bench}: cannot make {file.parent} ({error.strerror})") from error
         write_json(file, {"settings": dict(self.settings), "rows": list(rows)})
 
-    def _file(self, arm: str, seed: int) -> Path | None:
-        return self.folder / f"{arm.replace(' ', '_')}-{seed}.json" if self.folder is not None else None
+    def _file(self, method: str, seed: int) -> Path | None:
+        return self.folder / f"{method.replace(' ', '_')}-{seed}.json" if self.folder is not None else None
 
 
 def rate_of(rows: Sequence[Row], kind: str) -> SuccessRate:
@@ -98,11 +98,11 @@ def impulse_share(rows: Sequence[Row]) -> float:
     return round(sum(row.get("impulses", 0) for row in rows) / plans, 4) if plans else 0.0
 
 
-def figures_of(arm: str, rows: Sequence[Row]) -> dict[str, Any]:
-    """Flat figures, named by the arm."""
-    key = arm.replace(" ", "_")
+def figures_of(method: str, rows: Sequence[Row]) -> dict[str, Any]:
+    """Flat figures, named by the method."""
+    key = method.replace(" ", "_")
     found: dict[str, Any] = {f"{key}_collisions": sum(row["collisions"] for row in rows)}
-    for kind in ARMS[arm].floors:
+    for kind in METHODS[method].floors:
         found |= {f"{key}_{kind}_{name}": value for name, value in rate_of(rows, kind).to_json().items()}
         found |= _named(f"{key}_{kind}_time", "s", times_of(rows, kind))
     share = impulse_share(rows)

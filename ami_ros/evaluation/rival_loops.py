@@ -16,10 +16,10 @@ from ami_ros.evaluation.loop_config import LoopConfig
 from ami_ros.evaluation.trials import REACHED_DISTANCE, REACHED_HEADING, goal_errors
 from ami_ros.evaluation.true_dynamics import TrueDynamics, true_latent
 from ami_ros.geometry import Array
-from ami_ros.memory.codes import Code as MemoryCode
-from ami_ros.memory.types import Location, Place, Route
+from ami_ros.mission.navigator import Navigator
+from ami_ros.places.codes import Code as MemoryCode
+from ami_ros.places.types import Location, Place, Route
 from ami_ros.planning.codes import Code
-from ami_ros.planning.navigator import Navigator
 from ami_ros.planning.types import Decision, Goal, Percept, RouteRequest, State
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.simulator import Simulator

@@ -1,4 +1,4 @@
-"""The arm of a model that has learned more in the building: `ami train TOUR --from MODEL`, of what a robot recorded.
+"""The method of a model that has learned more in the building: `ami train TOUR --from MODEL`, of what a robot recorded.
 
 Its latents are others, so that what was remembered meanwhile is encoded anew (`memory.reencoding`).
 """
@@ -19,9 +19,9 @@ from ami_ros.evaluation.loop_config import LoopConfig
 from ami_ros.geometry import Array, compose, relative
 from ami_ros.learning.bag_writer import BagWriter
 from ami_ros.learning.collection import write_moment, write_picture
-from ami_ros.memory.place_memory import PlaceMemory
-from ami_ros.memory.reencoding import reencode
+from ami_ros.places.reencoding import reencode
 from ami_ros.simulation.simulator import Simulator
+from ami_ros.slam.place_memory import PlaceMemory
 from ami_ros.world_model.checkpoint import load_model
 
 PERIOD = 0.2  # [s] between what is recorded, as by `ami collect`
@@ -100,7 +100,9 @@ class Specialist:
         self.loop.simulator.place(pose)
         index, truths = self.loop.memory.map.index, np.array(list(self._truths.values()))
         nearest = list(self._truths)[int(np.hypot(*(truths[:, :2] - pose[:2]).T).argmin())]
-        self.loop.memory.told(compose(index.poses[index.row(nearest)], relative(self._truths[nearest], pose)))
+        self.loop.memory.set_initial_pose(
+            compose(index.poses[index.row(nearest)], relative(self._truths[nearest], pose))
+        )
 
     def close(self) -> None:
         """Its memory is of no more use."""

@@ -12,8 +12,8 @@ from ami_ros.errors import AmiError
 from ami_ros.evaluation.closed_loop import ClosedLoop
 from ami_ros.geometry import Array
 from ami_ros.images import decode_image
-from ami_ros.planning.place_doubts import PlaceDoubts
-from ami_ros.planning.task import Leg, Phase, Task, WorldState
+from ami_ros.mission.place_doubts import PlaceDoubts
+from ami_ros.mission.task import Leg, Phase, Task, WorldState
 from ami_ros.planning.types import Percept
 
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from ami_ros.learning.dataset import Dataset
 from ami_ros.learning.windows import WindowConfig, WindowSampler
-from ami_ros.memory.place_memory import PlaceMemory
 from ami_ros.scan import Mount, Scan
+from ami_ros.slam.place_memory import PlaceMemory
 from ami_ros.world_model.arrays import ArrayModel
 from ami_ros.world_model.by_torch import on_arrays
 from ami_ros.world_model.model import WorldModel

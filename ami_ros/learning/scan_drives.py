@@ -1,4 +1,4 @@
-"""Pairs of outlines to learn from: simulated drives, and the fits that a search finds between what they saw."""
+"""Pairs of submaps to learn from: simulated drives, and the fits that a search finds between what they saw."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.geometry import Array, pose_gap, relative
-from ami_ros.memory.scan_odometry import ScanOdometry, ScanOdometryConfig
-from ami_ros.outlines import Outline
 from ami_ros.scan import Scan
 from ami_ros.scan_matching import Matcher, Window
 from ami_ros.simulation.corridors import Corridors
@@ -18,6 +16,8 @@ from ami_ros.simulation.doors import Doors
 from ami_ros.simulation.floor_plan import FloorPlan
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.world import World
+from ami_ros.slam.scan_odometry import ScanOdometry, ScanOdometryConfig
+from ami_ros.submaps import Submap
 from ami_ros.world_model.scan_pairs import FEATURES, NUMBERS, POINTS, match_numbers, point_features
 
 BEAMS, FIELDS, FARTHEST = (180, 360), (math.pi, 1.5 * math.pi, 2 * math.pi), (8.0, 12.0, 30.0)
@@ -35,7 +35,7 @@ WAY, STEP = 80.0, 0.3  # [m] of a drive through a building, twice
 
 @dataclass(frozen=True)
 class FittedPairs:
-    """Fits of one outline in another.
+    """Fits of one submap in another.
 
     Attributes:
         points: (n, 2, POINTS, FEATURES), see `point_features`.
@@ -55,10 +55,10 @@ class FittedPairs:
 
 @dataclass(frozen=True)
 class Place:
-    """Where an outline was seen."""
+    """Where a submap was seen."""
 
     pose: Array  # (3,), the truth
-    outline: Outline
+    submap: Submap
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def places_of(plan: FloorPlan, route: Array, laser: Laser, rng: np.random.Genera
         while waiting and (odometry.way - waiting[0][0] > BEYOND or k == len(route) - 1):
             _, track, at, free = waiting.pop(0)
             whole = odometry.surroundings(track)
-            places.append(Place(at, Outline(whole.points, whole.normals, free)))
+            places.append(Place(at, Submap(whole.points, whole.normals, free)))
     return places
 
 
@@ -148,16 +148,16 @@ def pairs_of(first: list[Place], second: list[Place], rng: np.random.Generator) 
         gap = np.hypot(*(there[:, :2] - here.pose[:2]).T)
         others = np.flatnonzero((gap >= NEAR) & (gap < FAR))
         rows = np.append(np.flatnonzero(gap < NEAR)[:SAME], rng.permutation(others)[:OTHER])
-        outlines = [first[row].outline for row in rows]
+        submaps = [first[row].submap for row in rows]
         truth = relative(np.broadcast_to(here.pose, (len(rows), 3)), there[rows])
-        matcher = Matcher(here.outline)
+        matcher = Matcher(here.submap)
         windows = [Window(np.array([0.0, 0.0, pose[2]]), REACH, TURN) for pose in truth]
-        for j, pose, _ in matcher.search(outlines, windows, most=FITS):
-            match = matcher.fit(outlines[j], pose)
+        for j, pose, _ in matcher.search(submaps, windows, most=FITS):
+            match = matcher.fit(submaps[j], pose)
             off = None if match is None else pose_gap(match.pose, truth[j])
             if match is None or off is None or not (_within(off, RIGHT) or not _within(off, WRONG)):
                 continue
-            points.append(point_features(here.outline, outlines[j], match))
+            points.append(point_features(here.submap, submaps[j], match))
             numbers.append(match_numbers(match))
             same.append(_within(off, RIGHT))
             asked.append(k)

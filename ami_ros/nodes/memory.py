@@ -21,7 +21,6 @@ from ami_ros.agent.remembering import MemoryFeed, MemoryInput, remember
 from ami_ros.camera import CameraMount
 from ami_ros.geometry import compose, inverse
 from ami_ros.images import encode_thumbnail
-from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
 from ami_ros.ros.initial_pose import InitialPose
 from ami_ros.ros.memory_services import MemoryFiles, MemoryServices
 from ami_ros.ros.messages import conversions
@@ -37,6 +36,7 @@ from ami_ros.ros.sensors.camera import CalibratedCamera
 from ami_ros.ros.sensors.scanner import Scanner
 from ami_ros.ros.sensors.tf import send_transform, tf_publisher
 from ami_ros.scan import Mount
+from ami_ros.slam.place_memory import MemoryConfig, PlaceMemory
 
 
 @dataclass(frozen=True)

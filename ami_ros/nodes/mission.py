@@ -14,10 +14,10 @@ from std_msgs.msg import String
 from ami_interfaces.action import RunMission
 from ami_interfaces.msg import Location, NavigationGoal, PlaceGraph, Surprise
 from ami_ros.errors import AmiError
-from ami_ros.planning.exploration_config import ExplorationConfig
-from ami_ros.planning.mission_codes import Code
-from ami_ros.planning.mission_file import MissionFile
-from ami_ros.planning.task import Phase, Task
+from ami_ros.mission.exploration_config import ExplorationConfig
+from ami_ros.mission.mission_codes import Code
+from ami_ros.mission.mission_file import MissionFile
+from ami_ros.mission.task import Phase, Task
 from ami_ros.ros.goals.action_server import GoalTicket, Outcome, SimpleActionServer
 from ami_ros.ros.goals.frames import GoalFrames
 from ami_ros.ros.goals.leg_client import LegClient

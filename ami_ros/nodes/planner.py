@@ -27,8 +27,8 @@ from ami_ros.camera import CameraMount
 from ami_ros.commands import STILL
 from ami_ros.errors import AmiError
 from ami_ros.images import MAX_PIXELS
+from ami_ros.mission.navigator import Navigator
 from ami_ros.planning.codes import Code
-from ami_ros.planning.navigator import Navigator
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.types import Percept, State
 from ami_ros.ros.adaptation import TOPIC as ADAPTATION
@@ -57,7 +57,7 @@ from ami_ros.world_model.perception import Perception
 
 # What can be set while the node runs; all but control_rate and route_timeout count from the next goal on.
 TUNED = (
-    *("use_memory", "distance_tolerance", "angle_tolerance", "approach", "doubt", "follower", "progress", "situations"),
+    *("use_memory", "distance_tolerance", "angle_tolerance", "approach", "doubt", "follower", "progress", "recovery"),
     *("planner.deadline", "planner.costs", "planner.mode_one"),
 )
 SPEEDS = [f"planner.kinematics.{name}" for name in ("max_linear", "max_reverse", "max_angular", "max_lateral")]

@@ -20,7 +20,7 @@ from ami_ros.agent.perceiver import LatentFrame
 from ami_ros.agent.surprise_watch import Comparison, SurpriseWatch
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, compose
-from ami_ros.planning.situations import Reading
+from ami_ros.planning.types import Reading
 from ami_ros.ros.adaptation import AdaptationDesk, AdaptationParameters, FollowedModel
 from ami_ros.ros.messages import conversions
 from ami_ros.ros.models import shared_arrays

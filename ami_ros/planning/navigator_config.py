@@ -7,7 +7,14 @@ from dataclasses import dataclass, field
 from ami_ros.planning.planner import PlannerConfig
 from ami_ros.planning.progress import ProgressConfig
 from ami_ros.planning.route_follower import FollowerConfig
-from ami_ros.planning.situations import SituationsConfig
+
+
+@dataclass(frozen=True)
+class RecoveryConfig:
+    """How much surprise means what, and how long each state lasts."""
+
+    enabled: bool = True  # react to surprise and uncertainty; false: only to being stuck or lost
+    slow: float = 0.6  # of the usual speeds while wary; larger is faster and less careful
 
 
 @dataclass(frozen=True)
@@ -24,4 +31,4 @@ class NavigatorConfig:
     planner: PlannerConfig = field(default_factory=PlannerConfig)
     follower: FollowerConfig = field(default_factory=FollowerConfig)
     progress: ProgressConfig = field(default_factory=ProgressConfig)
-    situations: SituationsConfig = field(default_factory=SituationsConfig)
+    recovery: RecoveryConfig = field(default_factory=RecoveryConfig)

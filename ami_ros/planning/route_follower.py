@@ -8,7 +8,7 @@ import numpy as np
 
 from ami_ros.commands import as_chunks
 from ami_ros.geometry import Array, compose, relative
-from ami_ros.memory.types import Location, Place, Route
+from ami_ros.places.types import Location, Place, Route
 from ami_ros.planning.scan_geometry import covers, free_range
 from ami_ros.scan import Scan
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING
@@ -11,9 +12,8 @@ from numpy.typing import NDArray
 
 from ami_ros.commands import STILL, Command
 from ami_ros.geometry import Array
-from ami_ros.memory.types import GoalQuery, Location
+from ami_ros.places.types import GoalQuery, Location
 from ami_ros.planning.codes import Code
-from ami_ros.planning.situations import Reading
 from ami_ros.scan import Scan
 
 if TYPE_CHECKING:  # the processes of mission and safety do without torch
@@ -37,6 +37,25 @@ class Mode(IntEnum):
     NONE = 0  # there was no plan
     IMPULSE = 1  # by the policy alone
     SEARCHED = 2
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How surprising a moment was."""
+
+    stamp: float  # of that moment [s]
+    z_score: float  # NaN: not yet known
+    alarm: bool
+    error: float = math.nan  # of the prediction [latent units]
+    expected: float = math.nan  # error that the model expected; NaN: it has no ensemble
+    usual: float = math.nan  # error of a prediction as hard as this one
+
+    @property
+    def doubt(self) -> float:
+        """Expected error relative to the usual one; 1 until the usual one is known, NaN: no ensemble."""
+        if math.isnan(self.expected):
+            return math.nan
+        return 1.0 if math.isnan(self.z_score) or self.usual <= 0.0 else self.expected / self.usual
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ import numpy as np
 from geometry_msgs.msg import PoseWithCovarianceStamped
 
 from ami_ros.errors import AmiError
-from ami_ros.memory.place_memory import TOLD, PlaceMemory
-from ami_ros.memory.types import Location
+from ami_ros.places.types import Location
 from ami_ros.ros.messages import conversions
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.qos import RELIABLE
+from ami_ros.slam.place_memory import TOLD, PlaceMemory
 
 SIGMAS = 3.0  # standard deviations that it may be off
 LEAST, MOST = (0.2, 0.1), (2.0, math.pi)  # [m], [rad] that are looked through, whatever the covariance says
@@ -53,7 +53,7 @@ class InitialPose:
             raise AmiError(f"initialpose is in frame '{frame}'; say it in '{self._frame}', as RViz's fixed frame")
         pose, (reach, turn) = conversions.pose_from_message(message.pose.pose), _reach(message.pose.covariance)
         with self._lock:
-            self._memory.told(pose, reach, turn)
+            self._memory.set_initial_pose(pose, reach, turn)
             self._said = f"the robot is said to be at ({pose[0]:.2f}, {pose[1]:.2f}, {pose[2]:.2f})"
 
 

@@ -16,12 +16,12 @@ from ami_interfaces.srv import FindRoute, ForgetPlaces, MemoryFile, MemoryStatis
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
 from ami_ros.images import Image
-from ami_ros.memory.files import named_file
-from ami_ros.memory.place_memory import PlaceMemory
-from ami_ros.memory.types import MAX_RESULTS, PlaceQuery
+from ami_ros.places.files import named_file
+from ami_ros.places.types import MAX_RESULTS, PlaceQuery
 from ami_ros.ros.messages import conversions
 from ami_ros.ros.messages import memory as memory_messages
 from ami_ros.ros.node.lifecycle import AmiNode
+from ami_ros.slam.place_memory import PlaceMemory
 from ami_ros.world_model.perception import Perception
 
 

@@ -12,9 +12,9 @@ from ami_interfaces.msg import Location as LocationMessage
 from ami_interfaces.msg import PlaceGraph, Surprise
 from ami_ros.agent.odometry_history import OdometryHistory
 from ami_ros.geometry import Array
-from ami_ros.memory.types import Location
-from ami_ros.planning.place_doubts import PlaceDoubts
-from ami_ros.planning.task import WorldState
+from ami_ros.mission.place_doubts import PlaceDoubts
+from ami_ros.mission.task import WorldState
+from ami_ros.places.types import Location
 from ami_ros.ros.messages import conversions
 from ami_ros.ros.messages.memory import location_from_message
 from ami_ros.scan import Scan

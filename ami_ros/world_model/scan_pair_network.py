@@ -26,7 +26,7 @@ class ScanPairNetwork(nn.Module):
         self.out = nn.Sequential(nn.Linear(4 * WIDTH + NUMBERS, HIDDEN), nn.GELU(), nn.Linear(HIDDEN, 1))
 
     def forward(self, points: Tensor, numbers: Tensor) -> Tensor:
-        """Log odds (batch,) that two outlines are one place.
+        """Log odds (batch,) that two submaps are one place.
 
         Args:
             points: (batch, 2, POINTS, FEATURES), see `point_features`.

@@ -21,19 +21,19 @@ from scipy.spatial import cKDTree
 
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, inverse, transform_points
-from ami_ros.outlines import RAYS, REACH, Outline
 from ami_ros.scan_matching import Match
+from ami_ros.submaps import RAYS, REACH, Submap
 from ami_ros.world_model.layers import Floats, gelu, linear, mlp, sequence
 
 SCANS = "scans"  # the folder in models/
-POINTS = 96  # of each outline
+POINTS = 96  # of each submap
 FEATURES = 12  # of a point
 NUMBERS = 6  # of a match
 OFF, BEYOND = 0.2, 0.3  # [m] off the other's nearest point, and before or behind what it saw, from which it contradicts
 
 
 class ScanPairs:
-    """Says how likely two outlines show the same.
+    """Says how likely two submaps show the same.
 
     Args:
         weights: by the names of the network's `state_dict`.
@@ -43,7 +43,7 @@ class ScanPairs:
         self._point = mlp(weights, "point")
         self._out = sequence(linear(weights, "out.0"), gelu, linear(weights, "out.2"))
 
-    def log_odds(self, reference: Outline, others: Sequence[tuple[Outline, Match]]) -> Floats:
+    def log_odds(self, reference: Submap, others: Sequence[tuple[Submap, Match]]) -> Floats:
         """Of each other (k,) that it is seen from where the match has it; the match is one with `reference`."""
         if not others:
             return np.zeros(0, np.float32)
@@ -53,7 +53,7 @@ class ScanPairs:
         return self._out(np.concatenate([sets, np.stack([match_numbers(m) for _, m in others])], -1))[:, 0]
 
 
-def point_features(reference: Outline, other: Outline, match: Match) -> Floats:
+def point_features(reference: Submap, other: Submap, match: Match) -> Floats:
     """(2, POINTS, FEATURES) of points of `other` among those of `reference`, and the other way round."""
     worst = np.linalg.eigh(match.covariance[:2, :2])[1][:, 1]
     c, s = np.cos(match.pose[2]), np.sin(match.pose[2])
@@ -63,7 +63,7 @@ def point_features(reference: Outline, other: Outline, match: Match) -> Floats:
     return np.stack([_among(*there, reference, worst), _among(*back, other, turn.T @ worst)])
 
 
-def _among(points: Array, normals: Array, seen: Outline, worst: Array) -> Floats:
+def _among(points: Array, normals: Array, seen: Submap, worst: Array) -> Floats:
     """Of POINTS of the points (n, 2), whose walls have such normals (n, 2), among what was seen from the origin.
 
     Args:

@@ -9,7 +9,7 @@ import pytest
 
 from ami_ros.app import bench_planning, bench_solver
 from ami_ros.errors import AmiError
-from ami_ros.evaluation.planning_arms import ARMS, SECTIONS, Setting, choose_arms
+from ami_ros.evaluation.planning_methods import METHODS, SECTIONS, Setting, choose_methods
 from ami_ros.share import share
 from ami_ros.world_model.checkpoint import save_model
 from ami_ros.world_model.model import WorldModel
@@ -40,9 +40,14 @@ def bench_planning_in(folder: Path, children: Children, *options: str) -> str:
     """Two goals in the empty world by the real command, whose processes end with it; what it printed."""
     few = ("--world", "empty", "--goals", "2", "--seeds", "1", "--seed", "3", "--jobs", "2")
     where = ("--trials", str(folder / "trials"), "--json", str(folder / "planning.json"))
-    arms: tuple[str, ...] = ("--arms", "true dynamics, random", "--set", "agent.navigator.planner.solver.samples=48")
-    arms += ("--set", "agent.navigator.planner.deadline=60")  # else a busy machine would search less
-    command = children.python("-m", "ami_ros.app", "bench", "planning", *few, *where, *arms, *options)
+    methods: tuple[str, ...] = (
+        "--methods",
+        "true dynamics, random",
+        "--set",
+        "agent.navigator.planner.solver.samples=48",
+    )
+    methods += ("--set", "agent.navigator.planner.deadline=60")  # else a busy machine would search less
+    command = children.python("-m", "ami_ros.app", "bench", "planning", *few, *where, *methods, *options)
     command.wait(300)
     return command.output()
 
@@ -53,11 +58,11 @@ def test_bench_planning_drives_every_arm_to_the_same_goals_and_goes_on_where_it_
     kept, file = tmp_path / "trials", tmp_path / "planning.json"
     assert "48 x 3 x 7" in bench_planning_in(tmp_path, children)
     figures = flat(file)
-    for arm in ("onboard", "true_dynamics", "random"):
-        assert figures[f"{arm}_near_n"] == 2 and figures[f"{arm}_far_n"] == 0
+    for method in ("onboard", "true_dynamics", "random"):
+        assert figures[f"{method}_near_n"] == 2 and figures[f"{method}_far_n"] == 0
     assert "true_dynamics_plan_p95_ms" in figures and "random_plan_p95_ms" not in figures
     assert figures["unfinished_parts"] == 0
-    rows = [json.loads((kept / f"{arm}-3.json").read_text())["rows"] for arm in ("onboard", "random")]
+    rows = [json.loads((kept / f"{method}-3.json").read_text())["rows"] for method in ("onboard", "random")]
     assert [row["goal"] for row in rows[0]] == [row["goal"] for row in rows[1]]
 
     (kept / "true_dynamics-3.json").unlink()
@@ -73,28 +78,28 @@ def test_bench_planning_drives_every_arm_to_the_same_goals_and_goes_on_where_it_
 def test_sections_come_with_all_and_what_lacks_something_is_left_out_aloud(tmp_path: Path) -> None:
     models = share("models", "onboard").parent
     home, empty = (Setting(world, 2, models / "onboard", models / "ceiling") for world in ("home", "empty"))
-    assert choose_arms(home, "", False) == ([name for name in ARMS if name not in SECTIONS], [])
-    assert choose_arms(home, "", True) == (list(ARMS), [])
+    assert choose_methods(home, "", False) == ([name for name in METHODS if name not in SECTIONS], [])
+    assert choose_methods(home, "", True) == (list(METHODS), [])
     bare = tmp_path / "bare"
     save_model(bare, "bare", WorldModel(ModelSpec(InputSpec(image_size=16, scan_beams=0), encoder_width=32)))
     headless = Setting("home", 2, bare, models / "ceiling", models / "onboard" / "home.memory")
-    chosen, left_out = choose_arms(headless, "", True)
-    assert chosen == [name for name in ARMS if name != "mode 1"] and "no policy head" in left_out[0]
-    chosen, left_out = choose_arms(empty, "", False)
+    chosen, left_out = choose_methods(headless, "", True)
+    assert chosen == [name for name in METHODS if name != "mode 1"] and "no policy head" in left_out[0]
+    chosen, left_out = choose_methods(empty, "", False)
     assert "ceiling" not in chosen and any("ceiling: there is no memory" in line for line in left_out)
-    assert choose_arms(empty, "flat", False) == (["onboard", "flat"], []), "flat needs the course of onboard"
+    assert choose_methods(empty, "flat", False) == (["onboard", "flat"], []), "flat needs the course of onboard"
 
 
 @pytest.mark.parametrize(
-    ("arms", "world", "message"),
+    ("methods", "world", "message"),
     [
-        ("onboard,flut", "home", "no arm 'flut'; there are onboard, ceiling"),
+        ("onboard,flut", "home", "no method 'flut'; there are onboard, ceiling"),
         ("ceiling", "empty", "there is no memory"),
     ],
 )
-def test_arms_that_cannot_be_driven_are_refused(arms: str, world: str, message: str) -> None:
+def test_arms_that_cannot_be_driven_are_refused(methods: str, world: str, message: str) -> None:
     with pytest.raises(AmiError, match=message):
-        bench_planning.main(arms=arms, world=world)
+        bench_planning.main(methods=methods, world=world)
 
 
 @pytest.mark.parametrize(

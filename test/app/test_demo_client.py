@@ -16,7 +16,7 @@ from visualization_msgs.msg import MarkerArray
 from ami_interfaces.action import NavigateToGoal
 from ami_ros.app.demo_client import DemoClient
 from ami_ros.app.demo_course import picture_goal
-from ami_ros.memory.types import Places
+from ami_ros.places.types import Places
 from ami_ros.ros.messages.markers import place_markers
 from ami_ros.ros.node.qos import LATCHED
 from harness import RosPeer

@@ -8,7 +8,7 @@ import yaml
 from ami_ros.app.demo_settings import DemoSettings
 from ami_ros.config import to_mapping
 from ami_ros.errors import AmiError
-from ami_ros.memory.store import Store
+from ami_ros.places.store import Store
 from ami_ros.robots.derived import shipped_model
 from ami_ros.robots.description import load_robot, robot_file
 from ami_ros.share import share

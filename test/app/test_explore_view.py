@@ -18,10 +18,10 @@ from ami_ros.app.web_view import WebView
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.closed_loop import ClosedLoop
 from ami_ros.evaluation.loop_config import LoopConfig
-from ami_ros.memory.localisation import FilterConfig
-from ami_ros.memory.place_memory import MemoryConfig
 from ami_ros.simulation.loopback import Loopback
 from ami_ros.simulation.simulator import Simulator
+from ami_ros.slam.particle_filter import FilterConfig
+from ami_ros.slam.place_memory import MemoryConfig
 from ami_ros.world_model.checkpoint import LoadedModel
 from harness.exact_model import IMAGE_SIZE, ExactModel
 

@@ -19,7 +19,7 @@ from ami_ros.learning.collection import CollectionConfig, open_collection, recor
 from ami_ros.learning.dataset import Dataset
 from ami_ros.learning.provenance import read_provenance
 from ami_ros.learning.trainer import CHECKPOINT
-from ami_ros.memory.store import Store
+from ami_ros.places.store import Store
 from ami_ros.share import share
 from ami_ros.world_model.checkpoint import load_model
 

@@ -19,13 +19,13 @@ from ami_ros.evaluation.adaptation_bench import (
     figures,
 )
 from ami_ros.evaluation.loop_config import LoopConfig
-from ami_ros.memory.localisation import FilterConfig
-from ami_ros.memory.place_memory import MemoryConfig
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.planner import PlannerConfig
 from ami_ros.planning.solvers.registry import SolverConfig
 from ami_ros.simulation.loopback import Loopback
 from ami_ros.simulation.simulator import Simulator
+from ami_ros.slam.particle_filter import FilterConfig
+from ami_ros.slam.place_memory import MemoryConfig
 from ami_ros.world_model.checkpoint import LoadedModel
 from harness.exact_model import IMAGE_SIZE, ExactModel
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ami_ros.app.buildings_run import chosen_arms
+from ami_ros.app.buildings_run import chosen_methods
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.building_figures import figures_of
 from ami_ros.evaluation.building_trials import judged
@@ -57,6 +57,6 @@ def test_nothing_driven_gives_no_rates() -> None:
 
 
 def test_arms_are_chosen_by_name_and_the_course_is_always_driven() -> None:
-    assert chosen_arms("exact_dynamics") == ("general", "exact_dynamics")
-    with pytest.raises(AmiError, match="there is no arm 'magic'"):
-        chosen_arms("magic")
+    assert chosen_methods("exact_dynamics") == ("general", "exact_dynamics")
+    with pytest.raises(AmiError, match="there is no method 'magic'"):
+        chosen_methods("magic")

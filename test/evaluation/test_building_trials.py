@@ -1,4 +1,4 @@
-"""Robots in buildings that they have not seen: what each arm gets, and what comes of it."""
+"""Robots in buildings that they have not seen: what each method gets, and what comes of it."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def test_the_specialist_learns_from_the_tour_and_drives_to_the_same_goals_with_w
         learned.append((model, sorted(path.suffix for path in tour.iterdir())))
 
     general = share("models", "general")
-    setting = BuildingSetting(general, 1, 0, 0.5, 5391, arms=("general", "specialist"), learn=learn)
+    setting = BuildingSetting(general, 1, 0, 0.5, 5391, methods=("general", "specialist"), learn=learn)
     explored, goal, own = drive_building("building:home:5313", setting, lambda text: None)
     assert learned == [(general, [".mcap", ".yaml"])] and explored["places"] > 10
-    assert [(row["arm"], row["kind"]) for row in (goal, own)] == [("general", "near"), ("specialist", "near")]
+    assert [(row["method"], row["kind"]) for row in (goal, own)] == [("general", "near"), ("specialist", "near")]
     assert own["goal"] == goal["goal"] and own["ambiguous"] == goal["ambiguous"]
     assert np.allclose(own["start"], goal["start"]), "it was carried there"
     # Whether one goal is reached hangs on the last bits of arithmetic, and processors differ in them: claims are right.

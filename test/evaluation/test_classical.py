@@ -6,8 +6,8 @@ from ami_ros.evaluation.classical.drive import ClassicalRobot
 from ami_ros.evaluation.classical.grid import MatchingGrid as Grid
 from ami_ros.evaluation.classical.views import Eye, compare
 from ami_ros.geometry import wrap
+from ami_ros.mission.occupancy import Ways
 from ami_ros.planning.codes import Code
-from ami_ros.planning.occupancy import Ways
 from ami_ros.robots.description import load_robot
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.simulator import Simulator

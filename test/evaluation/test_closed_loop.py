@@ -12,8 +12,6 @@ import pytest
 from ami_ros.agent.agent import AgentConfig
 from ami_ros.evaluation.closed_loop import ClosedLoop
 from ami_ros.evaluation.loop_config import LoopConfig
-from ami_ros.memory.localisation import FilterConfig
-from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
 from ami_ros.planning.codes import Code
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.planner import PlannerConfig
@@ -21,6 +19,8 @@ from ami_ros.robots.description import load_robot
 from ami_ros.safety.config import SafetyConfig
 from ami_ros.simulation.loopback import Loopback
 from ami_ros.simulation.simulator import Simulator
+from ami_ros.slam.particle_filter import FilterConfig
+from ami_ros.slam.place_memory import MemoryConfig, PlaceMemory
 from ami_ros.world_model.checkpoint import LoadedModel
 from harness.exact_model import IMAGE_SIZE, ExactModel, latent_of
 

@@ -1,4 +1,4 @@
-"""A drive during which something goes wrong: which situations the robot passes, and that it arrives all the same."""
+"""A drive during which something goes wrong: which states the robot passes, and that it arrives all the same."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ami_ros.agent.agent import AgentConfig
 from ami_ros.evaluation.disturbances import Disturbance, DisturbedLoop, Kind
 from ami_ros.evaluation.loop_config import LoopConfig
 from ami_ros.evaluation.trials import Trial
-from ami_ros.memory.place_memory import PlaceMemory
+from ami_ros.mission.recovery import RecoveryState
 from ami_ros.planning.codes import Code
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.planner import PlannerConfig
-from ami_ros.planning.situations import Situation
 from ami_ros.planning.solvers.registry import SolverConfig
 from ami_ros.simulation.loopback import Loopback
 from ami_ros.simulation.simulator import Simulator
+from ami_ros.slam.place_memory import PlaceMemory
 from harness.exact_model import IMAGE_SIZE, latent_of
 
 from .test_closed_loop import EXACT, MEMORY, TOUR
@@ -56,28 +56,28 @@ def drive(memory_file: Path, disturbance: Disturbance, allowance: float = 90.0) 
 def test_an_ordinary_drive_passes_no_situation_but_being_calm(memory_file: Path) -> None:
     loop, trial = drive(memory_file, Disturbance("nothing"))
     assert trial.success
-    assert set(loop.situations) <= {Situation.CALM, Situation.WARY, Situation.LOCALISING}
-    assert loop.situations[-1] is Situation.CALM
+    assert set(loop.states) <= {RecoveryState.CALM, RecoveryState.WARY, RecoveryState.LOCALISING}
+    assert loop.states[-1] is RecoveryState.CALM
 
 
 @pytest.mark.fault("pose jumps: somebody carries the robot away")
 def test_a_robot_that_is_carried_away_looks_finds_itself_and_arrives(memory_file: Path) -> None:
     loop, trial = drive(memory_file, Disturbance("carried_away", 7.0, pose=np.array([0.6, 2.5, -1.0])))
     assert trial.success, (trial, loop.passed)
-    after = [situation for at, situation, _ in loop.passed if at > 7.0]
-    assert after[0] in (Situation.WARY, Situation.LOOKING) and Situation.LOOKING in after
-    assert after[-1] is Situation.CALM
-    assert all(reason for _, situation, reason in loop.passed if situation is not Situation.CALM)
+    after = [state for at, state, _ in loop.passed if at > 7.0]
+    assert after[0] in (RecoveryState.WARY, RecoveryState.LOOKING) and RecoveryState.LOOKING in after
+    assert after[-1] is RecoveryState.CALM
+    assert all(reason for _, state, reason in loop.passed if state is not RecoveryState.CALM)
 
 
 @pytest.mark.parametrize("kind", ["camera_covered", "wheels_slip"])
 def test_a_camera_that_is_covered_and_wheels_that_slip_for_seconds_are_overcome(memory_file: Path, kind: Kind) -> None:
     loop, trial = drive(memory_file, Disturbance(kind, 7.0, 6.0))
     assert trial.success and trial.collisions == 0, (trial, loop.passed)
-    assert {Situation.LOOKING, Situation.BACKING, Situation.LOCALISING} & {
-        situation for at, situation, _ in loop.passed if at > 7.0
+    assert {RecoveryState.LOOKING, RecoveryState.BACKING, RecoveryState.LOCALISING} & {
+        state for at, state, _ in loop.passed if at > 7.0
     }
-    assert loop.situations[-1] is Situation.CALM
+    assert loop.states[-1] is RecoveryState.CALM
 
 
 def test_a_camera_that_stays_covered_ends_the_goal_with_a_code(memory_file: Path) -> None:

@@ -1,4 +1,4 @@
-"""Logs of lasers: drift is what it is said to be, and joins are judged by the log's own poses."""
+"""Logs of lasers: drift is what it is said to be, and constraints are judged by the log's own poses."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_alignment_takes_out_where_a_map_begins_and_nothing_else() -> None:
     assert aligned_error(truth * [1.1, 1.0, 1.0], truth).max() > 0.4
 
 
-def test_false_joins_are_what_is_not_right() -> None:
+def test_false_constraints_are_what_is_not_right() -> None:
     assert false_rate(SuccessRate.of([True] * 9 + [False])).reached == 1
 
 
@@ -38,7 +38,7 @@ def test_a_round_in_a_log_is_told_without_a_false_join(tmp_path: Path) -> None:
     bench_logs.main(tmp_path, drift=0.05, seed=5100, json=tmp_path / "figures.json")
     figures = json.loads((tmp_path / "figures.json").read_text())
     (log,) = figures["logs"]
-    assert log["false_joins"]["reached"] == 0 and log["joins"]["n"] >= 4
+    assert log["false_constraints"]["reached"] == 0 and log["constraints"]["n"] >= 4
     assert log["revisits"]["n"] >= 6 and log["revisits"]["rate"] >= 0.7
     assert log["map_ate_m"] < log["odometry_ate_m"] and log["ms_p95"] > 0
-    assert figures["total"]["false_joins"]["n"] == log["joins"]["n"] and len(figures["unread"]) == 1
+    assert figures["total"]["false_constraints"]["n"] == log["constraints"]["n"] and len(figures["unread"]) == 1

@@ -10,9 +10,9 @@ import pytest
 from ami_ros.evaluation.expedition import Belief
 from ami_ros.evaluation.map_quality import frame_of, is_right, judge, survey
 from ami_ros.geometry import Array, compose, inverse
-from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
-from ami_ros.memory.types import Location
+from ami_ros.places.types import Location
 from ami_ros.simulation.free_space import FreeSpace
+from ami_ros.slam.place_memory import MemoryConfig, PlaceMemory
 from harness.exact_model import ExactModel, latent_of
 
 FRAME = np.array([0.6, 0.5, 0.3])  # of the map in the world

@@ -8,8 +8,8 @@ import pytest
 
 from ami_ros.evaluation.memory_day import HOURS, MOMENTS, live_a_day, places_of_day
 from ami_ros.evaluation.memory_town import build_town
-from ami_ros.memory.forgetting import ForgettingConfig
-from ami_ros.memory.place_memory import MemoryConfig
+from ami_ros.places.forgetting import ForgettingConfig
+from ami_ros.slam.place_memory import MemoryConfig
 from ami_ros.world_model.checkpoint import load_model
 
 MODEL = Path(__file__).parents[2] / "models" / "onboard"

@@ -7,10 +7,10 @@ from typing import cast
 from ami_ros.agent.agent import AgentConfig
 from ami_ros.evaluation.loop_config import LoopConfig
 from ami_ros.evaluation.mission_bench import Settings, run_exploration
-from ami_ros.memory.localisation import FilterConfig
-from ami_ros.memory.place_memory import MemoryConfig
 from ami_ros.simulation.loopback import Loopback
 from ami_ros.simulation.simulator import Simulator
+from ami_ros.slam.particle_filter import FilterConfig
+from ami_ros.slam.place_memory import MemoryConfig
 from ami_ros.world_model.checkpoint import LoadedModel
 from harness.exact_model import IMAGE_SIZE, ExactModel
 

@@ -16,12 +16,12 @@ from ami_ros.evaluation.expedition import Belief, Expedition
 from ami_ros.evaluation.loop_config import LoopConfig
 from ami_ros.evaluation.place_bench import PlaceBench, Settings
 from ami_ros.evaluation.place_trials import SETTLED, Judged
-from ami_ros.memory.localisation import FilterConfig
-from ami_ros.memory.place_memory import MemoryConfig
-from ami_ros.memory.types import Location
+from ami_ros.places.types import Location
 from ami_ros.simulation.exploration import PERIOD
 from ami_ros.simulation.loopback import Loopback
 from ami_ros.simulation.simulator import Simulator
+from ami_ros.slam.particle_filter import FilterConfig
+from ami_ros.slam.place_memory import MemoryConfig
 from ami_ros.world_model.checkpoint import LoadedModel
 from harness.exact_model import IMAGE_SIZE, ExactModel
 

@@ -13,18 +13,18 @@ from ami_ros.evaluation.closed_loop import ClosedLoop
 from ami_ros.evaluation.loop_config import LoopConfig
 from ami_ros.evaluation.task_drive import TaskDrive
 from ami_ros.geometry import compose
-from ami_ros.memory.localisation import FilterConfig
-from ami_ros.memory.place_memory import MemoryConfig
-from ami_ros.planning.exploration import Exploration
-from ami_ros.planning.exploration_config import ExplorationConfig
-from ami_ros.planning.mission import Mission, MissionPlan
-from ami_ros.planning.mission_codes import Code
-from ami_ros.planning.navigator import NavigatorConfig
+from ami_ros.mission.exploration import Exploration
+from ami_ros.mission.exploration_config import ExplorationConfig
+from ami_ros.mission.mission import Mission, MissionPlan
+from ami_ros.mission.mission_codes import Code
+from ami_ros.mission.navigator import NavigatorConfig
+from ami_ros.mission.task import Destination
 from ami_ros.planning.planner import PlannerConfig
-from ami_ros.planning.task import Destination
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.loopback import Loopback
 from ami_ros.simulation.simulator import Simulator
+from ami_ros.slam.particle_filter import FilterConfig
+from ami_ros.slam.place_memory import MemoryConfig
 from ami_ros.world_model.checkpoint import LoadedModel
 from harness.exact_model import IMAGE_SIZE, ExactModel
 

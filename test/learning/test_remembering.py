@@ -11,8 +11,8 @@ from ami_ros.geometry import relative
 from ami_ros.learning.dataset import Dataset
 from ami_ros.learning.remembering import encode_rows, remember_episode, remember_recording
 from ami_ros.learning.windows import WindowConfig, WindowSampler
-from ami_ros.memory.localisation import FilterConfig
-from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
+from ami_ros.slam.particle_filter import FilterConfig
+from ami_ros.slam.place_memory import MemoryConfig, PlaceMemory
 from harness.exact_model import ExactModel
 
 EPISODE = np.arange(0, 100)

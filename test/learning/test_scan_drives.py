@@ -40,7 +40,7 @@ def test_what_was_seen_from_places_lies_where_they_are() -> None:
     assert len(places) > 10
     a, b = places[4], places[5]
     truth = relative(a.pose, b.pose)
-    match = Matcher(a.outline).fit(b.outline, truth)
+    match = Matcher(a.submap).fit(b.submap, truth)
     assert match is not None and match.support > 0.8 and pose_gap(match.pose, truth)[1] < 0.1
 
 

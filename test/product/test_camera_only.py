@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from ami_ros.errors import AmiError
-from ami_ros.evaluation.building_trials import ARMS, COURSE, BuildingSetting, drive_building
+from ami_ros.evaluation.building_trials import COURSE, METHODS, BuildingSetting, drive_building
 from ami_ros.robots.derived import camera_mount, rectifier_for
 from ami_ros.robots.description import load_robot
 from ami_ros.scan import ranges_at
@@ -53,7 +53,7 @@ def test_it_knows_how_far_off_things_are(record_property: Record) -> None:
 @pytest.mark.timeout(600)
 def test_it_explores_and_claims_nothing_that_is_wrong(record_property: Record) -> None:
     torch.set_num_threads(1)
-    setting = BuildingSetting(share("models", "general"), 1, 0, 0.7, 7302, arms=(COURSE,), robot="ami_bot_camera")
+    setting = BuildingSetting(share("models", "general"), 1, 0, 0.7, 7302, methods=(COURSE,), robot="ami_bot_camera")
     explored, *goals = drive_building("two_rooms", setting, lambda text: None)
     record_property(
         "figure", f"ami_bot_camera: {explored['places']} places, reached {[g.get('reached') for g in goals]}"
@@ -63,6 +63,6 @@ def test_it_explores_and_claims_nothing_that_is_wrong(record_property: Record) -
 
 
 def test_arms_that_need_a_laser_are_refused() -> None:
-    setting = BuildingSetting(share("models", "general"), arms=ARMS, robot="ami_bot_camera")
-    with pytest.raises(AmiError, match="robot ami_bot_camera has no laser, so its only arm is general"):
+    setting = BuildingSetting(share("models", "general"), methods=METHODS, robot="ami_bot_camera")
+    with pytest.raises(AmiError, match="robot ami_bot_camera has no laser, so its only method is general"):
         next(drive_building("two_rooms", setting, lambda text: None))

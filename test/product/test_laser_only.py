@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ami_ros.errors import AmiError
-from ami_ros.evaluation.building_trials import ARMS, COURSE, BuildingSetting, drive_building
+from ami_ros.evaluation.building_trials import COURSE, METHODS, BuildingSetting, drive_building
 from ami_ros.evaluation.rates import SuccessRate
 from ami_ros.share import share
 
@@ -22,7 +22,7 @@ Record = Callable[[str, Any], None]
 @pytest.mark.timeout(600)
 def test_it_reaches_poses_where_it_has_explored(record_property: Record) -> None:
     torch.set_num_threads(1)
-    setting = BuildingSetting(share("models", "laser"), GOALS, 2, 1.0, SEED, arms=(COURSE,))
+    setting = BuildingSetting(share("models", "laser"), GOALS, 2, 1.0, SEED, methods=(COURSE,))
     explored, *goals = drive_building("two_rooms", setting, lambda text: None)
     assert explored["places"] > 20 and [row["kind"] for row in goals] == ["near", "far"] * 2
     assert not any(row["collisions"] for row in (explored, *goals))
@@ -32,6 +32,6 @@ def test_it_reaches_poses_where_it_has_explored(record_property: Record) -> None
 
 
 def test_arms_that_need_pictures_are_refused() -> None:
-    setting = BuildingSetting(share("models", "laser"), arms=ARMS)
-    with pytest.raises(AmiError, match="robot ami_bot_laser has no camera, so its only arm is general"):
+    setting = BuildingSetting(share("models", "laser"), methods=METHODS)
+    with pytest.raises(AmiError, match="robot ami_bot_laser has no camera, so its only method is general"):
         next(drive_building("two_rooms", setting, lambda text: None))

@@ -9,7 +9,7 @@ import pytest
 
 from ami_interfaces.msg import Location as LocationMessage
 from ami_interfaces.msg import Surprise
-from ami_ros.memory.types import Location
+from ami_ros.places.types import Location
 from ami_ros.ros.messages.conversions import header_at
 from ami_ros.ros.messages.memory import location_to_message
 from ami_ros.ros.messages.range_sensors import scan_from_message

@@ -10,9 +10,9 @@ import torch
 
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
-from ami_ros.outlines import Outline, free_distance, outline_of, points_of
 from ami_ros.scan_matching import Match, Matcher
 from ami_ros.share import share
+from ami_ros.submaps import Submap, free_distance, points_of, submap_of
 from ami_ros.world_model.scan_pair_network import ScanPairNetwork, save_scan_pairs
 from ami_ros.world_model.scan_pairs import (
     FEATURES,
@@ -36,13 +36,13 @@ DOORS = np.array(
 )
 
 
-def outline(walls: Array, pose: Array) -> Outline:
+def submap(walls: Array, pose: Array) -> Submap:
     scan = scan_at(walls, pose, np.random.default_rng(1))
-    return outline_of(points_of(scan), free_distance(scan))
+    return submap_of(points_of(scan), free_distance(scan))
 
 
-def fitted(walls: Array, here: Array, there: Array, begun: Array) -> tuple[Outline, Outline, Match]:
-    reference, other = outline(walls, here), outline(walls, there)
+def fitted(walls: Array, here: Array, there: Array, begun: Array) -> tuple[Submap, Submap, Match]:
+    reference, other = submap(walls, here), submap(walls, there)
     match = Matcher(reference).fit(other, begun)
     assert match is not None
     return reference, other, match
@@ -74,7 +74,7 @@ def test_the_network_that_ships_knows_a_corridor_by_the_door_that_is_not_like_th
 
 def test_there_is_nothing_to_say_of_nothing() -> None:
     network = load_scan_pairs(share("models", SCANS))
-    assert network.log_odds(outline(RING, HERE), []).shape == (0,)
+    assert network.log_odds(submap(RING, HERE), []).shape == (0,)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"what?"])

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.geometry import Array
-from ami_ros.planning.occupancy import CELL, REACH, SIDE, Grid
+from ami_ros.mission.occupancy import CELL, REACH, SIDE, Grid
 from ami_ros.scan import Scan, scan_points
 
 SPREAD = 0.08  # how far a point may be off a wall [m]

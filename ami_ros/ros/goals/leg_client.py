@@ -15,7 +15,7 @@ from rclpy.node import Node
 from rclpy.task import Future
 
 from ami_interfaces.action import NavigateToGoal
-from ami_ros.planning.task import Leg
+from ami_ros.mission.task import Leg
 
 
 @dataclass(frozen=True)

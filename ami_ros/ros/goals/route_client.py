@@ -11,8 +11,8 @@ from rclpy.task import Future
 
 from ami_interfaces.srv import FindRoute
 from ami_ros.errors import AmiError
-from ami_ros.memory.codes import Code
-from ami_ros.memory.types import Route
+from ami_ros.places.codes import Code
+from ami_ros.places.types import Route
 from ami_ros.planning.types import RouteRequest
 from ami_ros.ros.messages.memory import request_to_message, route_from_response
 

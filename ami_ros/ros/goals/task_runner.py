@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 
 from ami_ros.errors import AmiError
+from ami_ros.mission.mission_codes import Code
+from ami_ros.mission.mission_file import MissionFile
+from ami_ros.mission.task import Phase, Task, WorldState
 from ami_ros.planning.codes import Code as GoalCode
-from ami_ros.planning.mission_codes import Code
-from ami_ros.planning.mission_file import MissionFile
-from ami_ros.planning.task import Phase, Task, WorldState
 from ami_ros.ros.goals.leg_client import LegClient
 from ami_ros.ros.goals.route_client import RouteClient
 

@@ -22,7 +22,7 @@ from ami_interfaces.msg import Latent, Surprise
 from ami_ros.commands import Command, of_width
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
-from ami_ros.planning.situations import Reading
+from ami_ros.planning.types import Reading
 from ami_ros.robots.sensors import CameraSensor
 
 FARTHEST = 1e100  # [m] that a coordinate may be: squares stay finite

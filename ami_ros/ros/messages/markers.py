@@ -8,7 +8,7 @@ from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from ami_ros.geometry import Array
-from ami_ros.memory.types import Places
+from ami_ros.places.types import Places
 from ami_ros.ros.messages.conversions import pose_to_message
 
 _PLACE, _EDGE, _LABEL = (

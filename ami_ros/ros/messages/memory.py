@@ -17,8 +17,8 @@ from ami_interfaces.srv import FindRoute
 from ami_ros.commands import pack, unpack
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
-from ami_ros.memory.codes import Code
-from ami_ros.memory.types import Edge, GoalQuery, Location, Place, Places, Route, SearchState
+from ami_ros.places.codes import Code
+from ami_ros.places.types import Edge, GoalQuery, Location, Place, Places, Route, SearchState
 from ami_ros.planning.types import RouteRequest
 from ami_ros.ros.messages import conversions
 

@@ -11,11 +11,11 @@ from ami_interfaces.action import NavigateToGoal, RunMission
 from ami_interfaces.msg import NavigationGoal
 from ami_ros.errors import AmiError
 from ami_ros.images import image_of
-from ami_ros.planning.exploration import Exploration
-from ami_ros.planning.exploration_config import ExplorationConfig
-from ami_ros.planning.mission import Mission, MissionPlan
-from ami_ros.planning.mission_codes import Code
-from ami_ros.planning.task import Destination, Leg, Phase, Task
+from ami_ros.mission.exploration import Exploration
+from ami_ros.mission.exploration_config import ExplorationConfig
+from ami_ros.mission.mission import Mission, MissionPlan
+from ami_ros.mission.mission_codes import Code
+from ami_ros.mission.task import Destination, Leg, Phase, Task
 from ami_ros.ros.messages import conversions
 from ami_ros.ros.messages.goals import Frames
 

@@ -10,8 +10,8 @@ import pytest
 
 from ami_interfaces.srv import FindRoute
 from ami_ros.errors import AmiError
-from ami_ros.memory.codes import Code
-from ami_ros.memory.types import GoalQuery, Route
+from ami_ros.places.codes import Code
+from ami_ros.places.types import GoalQuery, Route
 from ami_ros.planning.types import RouteRequest
 from ami_ros.ros.goals.route_client import RouteClient
 from harness.ros import RosPeer

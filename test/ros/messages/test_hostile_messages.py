@@ -24,7 +24,7 @@ from ami_ros.camera import Rectifier, camera_of
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
 from ami_ros.images import image_of
-from ami_ros.planning.exploration_config import ExplorationConfig
+from ami_ros.mission.exploration_config import ExplorationConfig
 from ami_ros.ros.messages import conversions, memory, moving, range_sensors
 from ami_ros.ros.messages.goals import Frames, goal_from_message
 from ami_ros.ros.messages.missions import task_from_message

@@ -14,8 +14,8 @@ from visualization_msgs.msg import Marker
 from ami_interfaces.msg import KeepAway, NavigationGoal
 from ami_interfaces.srv import FindRoute, MemoryFile, RememberPlace
 from ami_ros.errors import AmiError
-from ami_ros.memory.codes import Code
-from ami_ros.memory.types import Edge, GoalQuery, Location, Place, Places, Route, SearchState
+from ami_ros.places.codes import Code
+from ami_ros.places.types import Edge, GoalQuery, Location, Place, Places, Route, SearchState
 from ami_ros.planning.types import RouteRequest
 from ami_ros.ros.messages import memory as memory_messages
 from ami_ros.ros.messages.conversions import seconds_to_stamp

@@ -40,7 +40,7 @@ HOLES = """
 import numpy as np
 from pathlib import Path
 from ami_ros.geometry import relative
-from ami_ros.memory.relaxation import Measurements, RelaxationConfig, relax, roots
+from ami_ros.slam.pose_graph import Measurements, PoseGraphConfig, optimise, roots
 from ami_ros.ros.node.process import give_back
 
 def private():
@@ -51,8 +51,8 @@ rng, count = np.random.default_rng(0), 800
 poses = np.cumsum(rng.normal(0, 0.3, (count, 3)), 0)
 start = np.repeat(np.arange(count - 8), 12)
 stop = start + rng.integers(1, 8, len(start))
-relax(poses, [Measurements(start, stop, relative(poses[start], poses[stop]), roots((0.1, 0.1), len(start)))],
-      RelaxationConfig())
+optimise(poses, [Measurements(start, stop, relative(poses[start], poses[stop]), roots((0.1, 0.1), len(start)))],
+      PoseGraphConfig())
 before = private()
 give_back()
 print(before - private())

@@ -1,0 +1,247 @@
+"""Which way to take: questions to memory, its answers, and what is blocked on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ami_ros.errors import AmiError
+from ami_ros.geometry import Array
+from ami_ros.goal.proof import LIKELY, SPLIT
+from ami_ros.places.codes import Code as MemoryCode
+from ami_ros.places.types import GoalQuery, Route, SearchState
+from ami_ros.planning.blocked_ways import NEAR, SEEN, SIGHT, BlockedWay, BlockedWays, wall_across
+from ami_ros.planning.codes import Code
+from ami_ros.planning.navigator_config import NavigatorConfig
+from ami_ros.planning.route_follower import OFF_ROUTE, RouteFollower, pose_in_map
+from ami_ros.planning.stopwatch import Stopwatch
+from ami_ros.planning.types import Goal, Percept, RouteRequest
+
+MAX_ROUNDS = 2  # times that no way is left which was not found blocked, after which the goal is given up
+LOST_SECONDS = 2.0  # [s] of not being localised, after which memory is asked for another route
+AT_FRONTIER = 0.5  # [m] from a frontier at which memory is asked again for the way to a pose
+HIDDEN_SECONDS = 2.5  # [s] of seeing no place of the route ahead, after which the way counts as blocked
+
+
+class Routing:
+    """The ways to one goal. It asks questions and takes answers; somebody else carries them to memory.
+
+    Attributes:
+        follower: of the route in use, if there is one.
+        flat: whether to drive without memory.
+        lost: whether that is only until memory knows where the robot is.
+        refusal: why the goal is given up, if it is.
+        hypothesis: which of memory's matches of the goal is driven to.
+        blocked: what was found blocked on this way and others; outlives the goal.
+        replans: routes taken so far.
+        exhausted: that memory has no more places to look for the goal at, in words; "": it may.
+    """
+
+    def __init__(self, goal: Goal, config: NavigatorConfig, blocked: BlockedWays) -> None:
+        self.goal, self.config, self.blocked = goal, config, blocked
+        self.follower: RouteFollower | None = None
+        self.flat = not config.use_memory
+        self.lost = False
+        self.refusal: tuple[Code, str] | None = None
+        self.hypothesis = 0
+        self.replans = self.rounds = 0
+        self.exhausted = ""
+        self._tried: list[Array] = []  # (3,) each, in the map frame: frontiers on the way to a pose ...
+        self._done: list[Array] = []  # ... and those to which it was, or that it did not get to at once
+        self._guessed = False  # no place shows for certain that the goal is where the last route led
+        self._wanted = config.use_memory
+        self._lost, self._hidden, self._walled = Stopwatch(), Stopwatch(), Stopwatch()
+        self._asked = RouteRequest(goal.query(), 0, ())
+        self._pose, self._stamp = np.zeros(3), 0.0  # of the robot in the map frame, when that was last known
+
+    @property
+    def likely(self) -> bool:
+        """Whether remembered places show for certain that the goal is where the route in use leads."""
+        return self.follower is not None and self.follower.route.goal_confidence >= LIKELY
+
+    @property
+    def split(self) -> bool:
+        """Whether the goal may as well be elsewhere, as far as memory knows."""
+        return self.follower is not None and self.follower.route.goal_confidence < SPLIT
+
+    def _is_partial(self, route: Route) -> bool:
+        """Whether no way to the pose that is the goal is known, and a route leads to a frontier on the way there."""
+        return self.goal.pose is not None and route.goal_confidence <= 0.0
+
+    # Questions and answers
+
+    def request(
+        self, percept: Percept, began: Array | None = None, looked_from: Sequence[Array] = ()
+    ) -> RouteRequest | None:
+        """What to ask memory at this moment.
+
+        Args:
+            percept: of it.
+            began: (3,) in odom, where the robot was asked for the goal; None: that is not known.
+            looked_from: (3,) each, from where it was looked for in vain.
+        """
+        goal = self.goal
+        if not self._wanted:
+            return None
+        query = goal.query()
+        if goal.pose is not None and not goal.in_map:
+            if percept.location is None or not percept.location.localised:
+                return None
+            query = GoalQuery(pose=pose_in_map(percept.location, goal.pose))
+        if began is not None and percept.location is not None:
+            spots = [pose_in_map(percept.location, spot)[:2] for spot in (began, *looked_from)]
+            query = replace(query, search=SearchState(spots[0], np.array(spots[1:]).reshape(-1, 2)))
+        self._asked = RouteRequest(query, self.hypothesis, self.blocked.legs(percept.stamp))
+        return self._asked
+
+    def answer(self, answer: Route | AmiError) -> None:
+        """Takes memory's answer."""
+        self._wanted = False
+        if isinstance(answer, Route) and self._is_partial(answer) and not self._takes(answer.goal_pose):
+            return
+        if isinstance(answer, Route):
+            self._guessed = answer.goal_confidence <= 0.0
+            self.follower = RouteFollower(answer, self.config.follower)
+            self.replans += 1
+            self.flat = False
+        elif answer.code == MemoryCode.NOT_LOCALISED:
+            self._wanted = True
+        elif self._asked.avoid_edges and answer.code == MemoryCode.NO_ROUTE:
+            self._look_at_blockage()
+        elif self.hypothesis and self.goal.pose is not None:
+            self.refusal = Code.GOAL_NOT_REMEMBERED, f"{answer}; it was looked for from {len(self._tried)} frontiers"
+        elif self.goal.recognised and answer.code == MemoryCode.NO_ROUTE:
+            self.hypothesis += 1  # no place saw a way to where this one lies
+            self._wanted = True
+        elif self.hypothesis and self.goal.recognised:
+            # What was looked at and not recognised is not looked at again.
+            self.exhausted = f"not recognised at {self.hypothesis} places that memory had for it"
+            self.flat = True
+        elif self.hypothesis:
+            self.hypothesis = 0
+            self._wanted = True
+        elif self.goal.only_in_memory:
+            silent = answer.code == MemoryCode.NO_ANSWER
+            self.refusal = Code.NO_MEMORY if silent else Code.GOAL_NOT_REMEMBERED, str(answer)
+        else:
+            self.flat = True
+
+    def _takes(self, frontier: Array) -> bool:
+        """Whether to go to a `frontier` (3,) on the way to a pose; else another is asked for. To a pose in odom it
+        drives without memory instead."""
+        if not self.goal.in_map:
+            self.flat = True
+            return False
+        if _is_among(frontier, self._done):
+            self.hypothesis, self._wanted = self.hypothesis + 1, True
+            return False
+        (self._done if _is_among(frontier, self._tried) else self._tried).append(frontier)  # it is tried twice
+        self.hypothesis = 0
+        return True
+
+    def is_at_frontier(self, percept: Percept) -> bool:
+        """Whether the robot has come to a frontier on the way to a pose; then memory, which has seen more by now, is
+        asked again."""
+        location, follower = percept.location, self.follower
+        if follower is None or not self._is_partial(follower.route) or location is None or not location.localised:
+            return False
+        frontier = follower.route.goal_pose
+        if np.hypot(*(frontier - pose_in_map(location, percept.odometry))[:2]) > AT_FRONTIER:
+            return False
+        self._done.append(frontier)
+        self.ask_again()
+        return True
+
+    def _look_at_blockage(self) -> None:
+        """No way is left that was not found blocked: one is looked at again, a few times; then a goal that was only to
+        be looked for there is looked for elsewhere, and any other is given up."""
+        self.blocked.reconsider(self._pose, self._stamp)  # only one: looking at all again would take a tour
+        self.rounds += 1
+        if self.rounds < MAX_ROUNDS:
+            self._wanted = True
+        elif self.goal.recognised and (self._guessed or self.hypothesis):
+            self.rounds, self.hypothesis, self._wanted = 0, self.hypothesis + 1, True
+        else:
+            self.refusal = Code.FAILED_TO_MAKE_PROGRESS, "every known way to the goal is blocked"
+
+    def ask(self) -> None:
+        """Asks memory again, and keeps the route in use meanwhile."""
+        self._wanted = True
+
+    def ask_again(self) -> None:
+        """Drops the route and asks memory for another."""
+        self.follower, self._wanted = None, True
+        for stopwatch in (self._lost, self._hidden, self._walled):
+            stopwatch.restart()
+
+    def try_elsewhere(self) -> None:
+        """The goal is not where memory had it: its next best match."""
+        self.hypothesis += 1
+        self.ask_again()
+
+    def go_on_lost(self) -> None:
+        """Without memory, until that knows where the robot is."""
+        self.flat = self.lost = True
+
+    def look_up_again(self) -> None:
+        """Memory has seen more: all that it has for the goal now."""
+        self.hypothesis, self.flat, self.lost, self.exhausted = 0, False, False, ""
+        self.ask_again()
+
+    # The route in use
+
+    def misfit(self, percept: Percept) -> bool:
+        """Notes where the robot is on the route; true once it has been lost for a while, or is off the route."""
+        location = percept.location
+        if location is None or not location.localised:
+            return self.follower is not None and self._lost.held(True, percept.stamp) > LOST_SECONDS
+        self._lost.restart()
+        self._pose, self._stamp = pose_in_map(location, percept.odometry), percept.stamp
+        return self.follower is not None and self.follower.update(self._pose) > OFF_ROUTE
+
+    def opened(self, percept: Percept) -> str:
+        """Ways that are seen to be open again, in words; they no longer count as blocked."""
+        if percept.location is None or not percept.location.localised:
+            return ""
+        opened = self.blocked.look(self._pose, percept.scan)
+        if not opened:
+            return ""
+        return f"the way between places {opened[0].leg[0]} and {opened[0].leg[1]} is open again"
+
+    def closed(self, percept: Percept) -> str:
+        """What blocks the route, in words; it is avoided from then on."""
+        assert self.follower is not None
+        follower = self.follower
+        if percept.location is None or not percept.location.localised:
+            return ""
+        path = follower.ahead(self._pose)
+        # Before a goal is given up, the blockage is looked at from near.
+        wall = wall_across(path, percept.scan, NEAR if self.rounds else SIGHT)
+        if self._walled.held(wall is not None, percept.stamp) > SEEN and wall is not None:
+            at = follower.at + wall
+            self._avoid(at)
+            return f"a wall across the way, {np.hypot(*path[wall]):.1f} m off"
+        hidden = follower.hidden_leg(self._pose, percept.scan)
+        if self._hidden.held(hidden is not None, percept.stamp) > HIDDEN_SECONDS and hidden is not None:
+            self._avoid(hidden)
+            return f"no place ahead was in sight for {HIDDEN_SECONDS:.0f} s"
+        return ""
+
+    def stuck_here(self) -> None:
+        """The robot got stuck: avoids the leg of the route that it is on."""
+        if self.follower is not None and self.follower.at + 1 < len(self.follower.poses):
+            self._avoid(self.follower.at, by_scan=False)
+
+    def _avoid(self, leg: int, by_scan: bool = True) -> None:
+        """Notes that the way from place number `leg` of the route to the next is blocked."""
+        assert self.follower is not None
+        first, second = self.follower.route.places[leg : leg + 2]
+        middle = (first.pose[:2] + second.pose[:2]) / 2
+        near = not by_scan or bool(np.hypot(*(middle - self._pose[:2])) < NEAR)
+        self.blocked.add(BlockedWay((first.id, second.id), middle, self._stamp, near, by_scan))
+
+
+def _is_among(frontier: Array, others: list[Array]) -> bool:
+    return any(np.hypot(*(frontier - other)[:2]) < AT_FRONTIER for other in others)

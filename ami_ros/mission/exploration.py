@@ -1,0 +1,288 @@
+"""Exploring: drives to where it has never been, looks around there, and then goes
+to where the world model was unsure although the place is remembered.
+
+Memory knows places, not free space, so what is new is made of both: a spot that scans showed to be free and that can
+be reached (`Ways`), far from every place; frontiers (Yamauchi, "A frontier-based approach for autonomous exploration",
+CIRA 1997) of what the camera has seen rather than the laser. Of spots that are equally new and near, it takes the one
+where the model was less sure. Now and then it turns once around where it is, since a picture is recognised by what
+was seen in its direction. Ends at a place of safety.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ami_ros.errors import AmiError
+from ami_ros.geometry import Array, compose, pose_gap, relative, wrap
+from ami_ros.mission.exploration_config import ExplorationConfig
+from ami_ros.mission.mission_codes import Code
+from ami_ros.mission.occupancy import Grid, Ways
+from ami_ros.mission.task import Destination, Leg, Phase, Step, WorldState
+from ami_ros.mission.unexplored import Unexplored, worth
+from ami_ros.places.seen_directions import gaps
+from ami_ros.places.types import Route
+from ami_ros.planning.route_follower import pose_in_map
+from ami_ros.planning.scan_geometry import roomiest
+
+DRAWN = 0.1  # [m] or [rad] of motion between two scans that are drawn into the grid
+TURNS = 3  # legs of one look around: each a turn that is not far enough for the other way to be shorter
+AHEAD = 0.7  # [rad] before the end of a leg at which the next begins, so that the robot does not stop between them
+ASIDE = 0.04  # [m] of room on either side of where a lost robot drives on
+JUMP = 0.5  # [m] or [rad] by which the belief changes at once, after which the grid is begun anew
+
+
+class Exploration:
+    """See `planning.task.Task`.
+
+    Args:
+        config: see there.
+        allowance: [s] after which it returns; what is left of it goes into a closer look; 0: when there is nothing new.
+        home: the place of safety; None: the place where it begins.
+    """
+
+    def __init__(self, config: ExplorationConfig, allowance: float = 0.0, home: Destination | None = None) -> None:
+        self.config, self.allowance, self.home = config, allowance, home
+        self.phase, self.code, self.message, self.revision = Phase.CHOOSING, Code.NONE, "exploring", 0
+        self.elapsed = 0.0  # [s], over restarts
+        self.legs = self.home_tries = 0
+        self._grid: Grid | None = None
+        self._drawn: tuple[Array, Array] | None = None  # (3,) in the map and in odom, of the newest scan in it
+        self._unexplored = Unexplored(config, closely=allowance > 0.0)
+        self._target: Array | None = None  # (2,) in the map frame, where the leg under way leads
+        self._gap: Array | None = None  # (2,) likewise, where it leads through a gap
+        self._revisited: list[Array] = []  # (2,) each, in the map frame: doubtful places that were driven to
+        self._turns: list[Array] = []  # (3,) each, in odom: what is left of looking round, that under way first
+        self._said = False  # that the model has no ensemble
+        self._stamp: float | None = None
+        self._lost_since: float | None = None
+
+    # Task
+
+    def step(self, state: WorldState) -> Step:
+        """See `Task`."""
+        if self.phase is Phase.DONE:
+            return Step()
+        self._count(state.stamp)
+        if self.allowance and self.elapsed > self.allowance:
+            self.go_home(f"the {self.allowance:.0f} s allowed are over")
+        if state.battery is not None and state.battery < self.config.battery_low:
+            self.go_home(f"the battery is at {state.battery:.0%}")
+        location, known = state.location, state.places is not None and len(state.places) > 0
+        if location is None or not location.localised or not known or state.odometry is None:
+            return self._wait_for_memory(state)
+        self._lost_since = None
+        if self.home is None and location.place_id:
+            self.home = Destination("place", place_id=location.place_id)
+            self.revision += 1
+        if self.phase is Phase.RETURNING:
+            return self._return()
+        pose = pose_in_map(location, state.odometry)
+        self._draw(state, pose)
+        if self._turns and (turning := self._turn_on(state.odometry)) is not None:
+            return turning
+        if self.phase is Phase.DRIVING and not self._passes(pose):
+            return Step()
+        return self._look_around(state, pose) or self._choose(state, pose)
+
+    def set_routes(self, answers: Sequence[Route | AmiError]) -> None:
+        """It never asks."""
+
+    def ended(self, leg: int, succeeded: bool, code: int, message: str, stamp: float) -> None:
+        """See `Task`."""
+        if leg != self.legs or self.phase is Phase.DONE:
+            return
+        if self.phase is Phase.RETURNING:
+            self._home_leg = False
+            if succeeded:
+                self.finish(Code.NONE, f"explored and returned home: {self._why_home}")
+            elif self.home_tries >= self.config.home_tries:
+                self.finish(Code.GOALS_MISSED, f"did not get back home: {message}")
+            return
+        if not succeeded and self._target is not None:
+            self._unexplored.not_reached(self._target, self._gap)
+        if not succeeded:
+            self._turns.clear()
+        self._target = None
+        self.phase = Phase.CHOOSING
+
+    def interrupted(self) -> None:
+        """See `Task`."""
+        self._target, self._home_leg = None, False
+        self._turns.clear()
+        if self.phase is Phase.DRIVING:
+            self.phase = Phase.CHOOSING
+
+    def finish(self, code: Code, message: str) -> None:
+        """See `Task`."""
+        self.phase, self.code, self.message = Phase.DONE, code, message
+        self.revision += 1
+
+    # Its own
+
+    _why_home = ""
+    _home_leg = False  # the way back is being driven
+
+    def go_home(self, why: str) -> None:
+        """No more exploring: back to the place of safety."""
+        if self.phase not in (Phase.RETURNING, Phase.DONE):
+            self.phase, self._why_home, self._home_leg = Phase.RETURNING, why, False
+            self.message = f"returning: {why}"
+            self.revision += 1
+
+    def _count(self, stamp: float) -> None:
+        if self._stamp is not None and 0.0 < stamp - self._stamp < 5.0:  # a clock that went backwards does not count
+            self.elapsed += stamp - self._stamp
+        self._stamp = stamp
+
+    def _wait_for_memory(self, state: WorldState) -> Step:
+        """A lost robot drives on; during a leg the planner localises by itself."""
+        stamp = state.stamp
+        if self.phase is Phase.DRIVING or (self.phase is Phase.RETURNING and self._home_leg):
+            return Step()
+        self._lost_since = stamp if self._lost_since is None else min(self._lost_since, stamp)
+        if stamp - self._lost_since > self.config.patience:
+            self.finish(
+                Code.NOT_LOCALISED, "memory cannot localise the robot; is the memory node running, with learning on?"
+            )
+        elif (
+            state.location is not None
+            and stamp - self._lost_since > self.config.stay
+            and self.phase is not Phase.RETURNING
+        ):
+            return self._wander(state)
+        return Step()
+
+    def _wander(self, state: WorldState) -> Step:
+        """On to where there is room, by what the newest scan shows."""
+        half_width = self.config.robot_radius + ASIDE
+        onward = None if state.scan is None else roomiest(state.scan, half_width, self.config.sight)
+        if onward is None or state.odometry is None:
+            return Step()
+        self.phase, self._target = Phase.DRIVING, None
+        goal = compose(state.odometry, onward)
+        destination = Destination("pose", pose=(float(goal[0]), float(goal[1]), float(goal[2])))
+        return self._set_out(destination, self.config.leg_seconds, "lost: driving on to be found")
+
+    def _return(self) -> Step:
+        if self._home_leg:
+            return Step()
+        if self.home is None:
+            self.finish(Code.NOT_LOCALISED, "there is no home: memory never localised the robot")
+            return Step()
+        self._home_leg = True
+        self.home_tries += 1
+        return self._set_out(self.home, self.config.far_seconds, f"returning: {self._why_home}")
+
+    def _set_out(self, destination: Destination, allowance: float, reason: str) -> Step:
+        self.legs += 1
+        self.message = reason
+        return Step(Leg(self.legs, destination, allowance, reason))
+
+    def _draw(self, state: WorldState, pose: Array) -> None:
+        """Draws what the scan shows, where the robot is believed to be."""
+        assert state.odometry is not None
+        if self._drawn is not None:
+            expected = compose(self._drawn[0], relative(self._drawn[1], state.odometry))
+            moved, jumped = pose_gap(self._drawn[0], pose), pose_gap(expected, pose)
+            if max(jumped) > JUMP:
+                self._grid = None
+            elif max(moved) < DRAWN:
+                return
+        if state.scan is not None:
+            self._grid = self._grid or Grid(pose)
+            self._grid.add(pose, state.scan)
+            self._drawn = pose, state.odometry
+
+    def _passes(self, pose: Array) -> bool:
+        """Whether it is as good as at the end of its leg, so that the next begins without stopping."""
+        return self._target is not None and bool(np.hypot(*(self._target - pose[:2])) < self.config.passed)
+
+    # Looking around
+
+    def _look_around(self, state: WorldState, pose: Array) -> Step | None:
+        """Begins to turn once around, if too little was seen from near here."""
+        assert state.places is not None and state.odometry is not None
+        if not self._unexplored.looks_around(pose, state.places):
+            return None
+        parts = np.arange(1, TURNS + 1) * 2 * np.pi / TURNS
+        self._turns = [compose(state.odometry, np.array([0.0, 0.0, angle])) for angle in parts]
+        return self._turn_to(self._turns[0])
+
+    def _turn_on(self, odometry: Array) -> Step | None:
+        """The next part of a turn, begun before the robot stands still; None once it is nearly over.
+
+        What is left then was seen when it began.
+        """
+        left = abs(wrap(self._turns[0][2] - odometry[2]))
+        if self.phase is Phase.DRIVING and left > AHEAD:
+            return Step()
+        self._turns.pop(0)
+        return self._turn_to(self._turns[0]) if self._turns else None
+
+    def _turn_to(self, goal: Array) -> Step:
+        self.phase, self._target = Phase.DRIVING, None
+        destination = Destination("pose", pose=(float(goal[0]), float(goal[1]), float(goal[2])))
+        return self._set_out(destination, self.config.leg_seconds, "looking around")
+
+    # Where to go
+
+    def _choose(self, state: WorldState, pose: Array) -> Step:
+        """To what is new, else to where few views are remembered, else to a place in doubt; else home."""
+        if self._grid is not None:
+            ways = Ways(self._grid, pose, self.config.robot_radius, self._unexplored.shut)
+            if (found := self._unexplored.choose(state, pose, ways)) is not None:
+                spot, reason = found
+                return self._drive(state, pose, ways, spot, f"{reason}{self._remark(state)}")
+            leg = self._revisit(state, ways)
+            if leg is not None:
+                return leg
+        self.go_home("nothing new is in reach")
+        return self._return()
+
+    def _drive(self, state: WorldState, pose: Array, ways: Ways, to: Array, reason: str) -> Step:
+        """Straight on along the way `to` a point (2,) of the map, as far as that goes: a pose in odom, for memory may
+        know nothing there."""
+        assert state.odometry is not None
+        way = ways.to(to)
+        if not len(way):
+            self._unexplored.not_reached(to)
+            return Step()
+        way = way[: ways.onward(way, self.config.sight)]
+        at = way[-1]
+        if (
+            self.phase is Phase.DRIVING
+            and self._target is not None
+            and np.hypot(*(at - self._target)) < self.config.same
+        ):
+            return Step()  # it goes all the way to it
+        heading = float(np.arctan2(*(at - pose[:2])[::-1]))
+        goal = compose(state.odometry, relative(pose, np.array([*at, heading])))
+        self.phase, self._target, self._gap = Phase.DRIVING, at, ways.gap(way)
+        destination = Destination("pose", pose=(float(goal[0]), float(goal[1]), float(goal[2])))
+        return self._set_out(destination, self.config.leg_seconds, reason)
+
+    def _revisit(self, state: WorldState, ways: Ways) -> Step | None:
+        """To the remembered place whose doubt is most worth the drive, if there is one."""
+        if not self.config.doubt_worth or state.doubts is None:
+            return None
+        ids, at = state.doubts.doubtful(self.config.doubtful)
+        if len(ids) and self._revisited:
+            apart = gaps(at, np.stack(self._revisited)) > self.config.doubt_apart
+            ids, at = ids[apart], at[apart]
+        if not len(ids):
+            return None
+        way = np.minimum(ways.lengths(at), 1e3)
+        best = int(np.argmin(way - worth(self.config, state, at)))
+        self.phase, self._target, self._gap = Phase.DRIVING, at[best], None
+        self._revisited.append(at[best])
+        destination = Destination("place", place_id=int(ids[best]))
+        return self._set_out(destination, self.config.far_seconds, f"to place {ids[best]}, where the model is unsure")
+
+    def _remark(self, state: WorldState) -> str:
+        """Said once, for a model without an ensemble."""
+        if self._said or not self.config.doubt_worth or state.doubts is None or not state.doubts.silent:
+            return ""
+        self._said = True
+        return "; the model has no ensemble, so places it is unsure of are not visited"

@@ -1,0 +1,249 @@
+"""Goal controller: drives to one goal, as long as neither surprise nor being stuck nor being lost stands against it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ami_ros.commands import speed
+from ami_ros.geometry import Array, relative
+from ami_ros.goal.belief import GoalBelief, Sight
+from ami_ros.goal.finder import GoalFinder, Look, Search
+from ami_ros.goal.goal_checker import Arrival, StopRule
+from ami_ros.goal.routing import Routing
+from ami_ros.goal.search import SPEED
+from ami_ros.mission.recovery import Recovery, RecoveryState
+from ami_ros.mission.steering import TURN_RATE, Steering
+from ami_ros.planning.codes import Code
+from ami_ros.planning.navigator_config import NavigatorConfig
+from ami_ros.planning.progress import ProgressChecker
+from ami_ros.planning.protocols import Target
+from ami_ros.planning.route_follower import RAY, in_sight, pose_in_map
+from ami_ros.planning.scan_geometry import free_near, sees
+from ami_ros.planning.types import Decision, Goal, Percept, State
+
+STAND_SECONDS = 0.35  # [s] of standing at the goal before it counts as reached
+DOUBT_SECONDS = 2.0  # [s] of standing at a goal that is refuted before another hypothesis is tried
+DIRECT = 3.0  # [m] to a pose in odom, within which a way that is seen to be free needs no route
+CORNER = 0.04  # [m] less than a way to a sub-goal has to be wide: the search finds its way past a corner that juts in
+INTO = 0.03  # [m] that a goal may seem to lie inside of something, by errors of centimetres
+ANEW = 5  # times that the robot may have been where the goal seemed to be, and still count as making progress
+
+
+class GoalController:
+    """Drives to one goal.
+
+    Args:
+        goal: see there.
+        config: of the navigator.
+        steering: makes commands.
+        routing: the ways there.
+        belief: where it is.
+        recovery: of this drive.
+        progress: is told where progress begins anew.
+
+    Attributes:
+        finder: looks for the goal where it has to be recognised.
+        left: way left [m] when it last drove towards the goal, if that was just now.
+        beside: sight of the goal, if it was driven straight to just now.
+    """
+
+    def __init__(
+        self, goal: Goal, config: NavigatorConfig, steering: Steering, routing: Routing, belief: GoalBelief,
+        recovery: Recovery, progress: ProgressChecker,
+    ) -> None:  # fmt: skip
+        self.goal, self.config, self.steering, self.routing = goal, config, steering, routing
+        self.belief, self.recovery, self.progress = belief, recovery, progress
+        self._stop = _stop_rule(goal, config)
+        self.finder = GoalFinder(goal, routing, belief, self._stop)
+        self._spot: Array | None = None  # (3,) in odom, to which it drives to look for the goal
+        self.left: float | None = None
+        self.beside: Sight | None = None
+
+    def re_anchor(self) -> None:
+        """Odometry restarted: poses in odom from before mean nothing any more."""
+        self.belief.restart()
+        self.steering.planner.reset()
+        self._stop.restart()
+        self.finder.re_anchor()
+
+    def carry(self, correction: Array) -> None:
+        """Odometry drifted: what was noted in odom moves with the map; see `Drift`."""
+        self.belief.carry(correction)
+        self.finder.carry(correction)
+
+    def decide(self, percept: Percept, elapsed: float) -> Decision:
+        """What to do at this moment, `elapsed` [s] after the goal's begin."""
+        return self._unready(percept) or self._drive_on(percept, elapsed)
+
+    def _unready(self, percept: Percept) -> Decision | None:
+        """What to do instead of driving to the goal, if that is not possible now."""
+        routing, goal = self.routing, self.goal
+        if routing.refusal is not None:
+            return Decision.failed(*routing.refusal)
+        if not routing.flat and routing.follower is None:
+            routing.ask()
+            if not self._is_direct(percept):
+                return Decision.hold(State.PLANNING, "asking memory for a route")
+        if routing.follower is not None and percept.location is None:
+            return Decision.hold(State.PLANNING, "waiting for memory to localise the robot")
+        if routing.flat and goal.only_in_memory:
+            message = "only memory knows the goal, and it cannot localise the robot"
+            return Decision.failed(Code.GOAL_NOT_REMEMBERED, message)
+        return None
+
+    def _is_direct(self, percept: Percept) -> bool:
+        """Whether the way to a pose in odom is short and seen to be free, so that no route is waited for.
+
+        The search finds its way past a corner that juts into it; where it did not, a way as wide as the robot is asked.
+        """
+        if self.goal.pose is None or self.goal.in_map:
+            return False
+        pose = relative(percept.odometry, self.goal.pose)
+        free = in_sight(pose, percept.scan, self.config.follower.width if self.recovery.recoveries else RAY)
+        return bool(np.hypot(pose[0], pose[1]) < DIRECT) and free
+
+    def _is_at_end(self) -> bool:
+        """Whether a route has led as near to a pose as places lie: a corner may hide it, it is there all the same."""
+        follower = self.routing.follower
+        return self.goal.pose is not None and follower is not None and follower.at_end
+
+    def _drive_on(self, percept: Percept, elapsed: float) -> Decision:
+        routing, goal = self.routing, self.goal
+        news = routing.opened(percept)
+        sight = self.belief.look(percept, routing.follower)
+        if (search := self.finder.find(percept, sight, elapsed)) is not None:
+            return self._search(percept, sight, search)
+        wide = self.config.follower.width - CORNER
+        seen = sight.pose is not None and ((sight.close and in_sight(sight.pose, percept.scan, wide)) or sight.spotted)
+        near = routing.flat or seen or self._is_at_end() or self._is_direct(percept)
+        if (step := self.finder.check(percept, sight, near)) is not None:
+            return self._check(percept, sight, step)
+        if routing.is_at_frontier(percept):
+            self.steering.planner.reset()
+            return Decision.hold(State.PLANNING, "no way to the goal is known; asking memory from nearer")
+        arrival = Arrival.APPROACHING
+        if near and sight.pose is not None:
+            returns, arrival = self._stop.returns, self._stop.update(percept.stamp, sight.pose)
+            if returns < self._stop.returns <= ANEW:
+                self.progress.reset()  # the goal lies farther off than it seemed
+        if arrival is Arrival.STANDING:
+            return self._arrive(percept, sight)
+        self.left, self.beside = (sight.distance, sight) if near else (sight.left, None)
+        # What a picture lets guess of a latent is worth little in a building that the model does not know.
+        target = Target(None if goal.recognised else goal.latent, sight.pose, True)
+        if arrival is Arrival.TURNING and self.config.planner.kinematics.turns_on_the_spot:
+            return self._turn_as_goal(target, percept, sight)
+        if near or routing.follower is None:
+            return self._approach(target, percept, sight, straight=near and goal.recognised)
+        return self._follow(percept, sight, news)
+
+    def _approach(self, target: Target, percept: Percept, sight: Sight, straight: bool) -> Decision:
+        """Nearer to what is believed to be the goal; at last `straight` on, where that is known exactly enough."""
+        message = "approaching the goal"
+        if straight and sight.pose is not None:
+            last = self.steering.final_approach(percept, sight.pose, message, sight)
+            if last is not None:
+                return last
+        if self.goal.recognised and target.pose is not None:
+            # Looks err by decimetres: what seems to lie inside of something would draw the robot in until it is stuck.
+            disc = self.config.planner.disc
+            free = free_near(target.pose, percept.scan, replace(disc, radius=disc.radius - INTO))
+            target = replace(target, pose=free)
+        return self._drive(percept, self.steering.approached(target, percept.scan), message, sight)
+
+    def _follow(self, percept: Percept, sight: Sight, news: str) -> Decision:
+        """Follows the route to its next place; `news` may change which way is best."""
+        routing = self.routing
+        assert percept.location is not None and routing.follower is not None
+        if reason := routing.closed(percept):
+            self.ask_again()
+            return Decision.hold(State.PLANNING, f"the way is blocked, asking memory for another route: {reason}")
+        if news:
+            routing.ask()
+        sub = routing.follower.subgoal(pose_in_map(percept.location, percept.odometry), percept.scan)
+        count = len(routing.follower.poses)
+        if sub.turn and self.config.planner.kinematics.turns_on_the_spot:
+            turning = self.steering.turn(sub.turn, "turning to the way", sight)
+            return replace(turning, distance=sight.left, subgoal=sub.index, subgoals=count)
+        target = Target(sub.place.latent, sub.pose, False)
+        decision = self._drive(percept, target, news or f"on the way through place {sub.place.id}", sight)
+        return replace(decision, distance=sight.left, subgoal=sub.index, subgoals=count)
+
+    # Parts of a moment
+
+    def _drive(self, percept: Percept, target: Target, message: str, sight: Sight, turn_only: bool = False) -> Decision:
+        warning = self.recovery.reason if self.recovery.now is RecoveryState.WARY else ""
+        return self.steering.drive(percept, target, message, sight, self.routing.follower, warning, turn_only)
+
+    def _turn_as_goal(self, target: Target, percept: Percept, sight: Sight) -> Decision:
+        """On the spot only: imagined positions are not exact enough to be weighed against the heading."""
+        assert sight.pose is not None
+        message = "turning as the goal does"
+        if target.latent is not None:
+            return self._drive(percept, replace(target, latent=None), message, sight, turn_only=True)
+        return self.steering.turn(float(sight.pose[2]), message, sight, TURN_RATE)
+
+    def ask_again(self) -> None:
+        """Drops the route, and the plan along it."""
+        self.routing.ask_again()
+        self.steering.planner.reset()
+
+    def _arrive(self, percept: Percept, sight: Sight) -> Decision:
+        """Stands still; succeeds once it does and the latents agree, takes another hypothesis if they don't."""
+        stood = self._stop.stood(percept.stamp)
+        moving = speed(percept.velocity) > 0.03 or abs(percept.velocity[1]) > 0.08
+        refuted = self.routing.follower is not None and sight.energy > self.config.doubt  # False where it is NaN
+        proven = self.finder.proven(percept, sight)
+        if stood > STAND_SECONDS and not moving and not refuted and proven:
+            return Decision(
+                State.STOPPING, "reached the goal", done=True, succeeded=True,
+                energy=sight.energy, distance=sight.distance,
+            )  # fmt: skip
+        if refuted and stood > DOUBT_SECONDS:
+            self.finder.leave(percept, sight)
+            self.steering.planner.reset()
+        elif not proven and self.finder.look_again(percept, sight, stood, self.config.planner.disc):
+            self.steering.planner.reset()
+            self.progress.reset()  # a look takes its time
+        standing = Decision.hold(State.STOPPING, "standing at the goal")
+        return replace(standing, energy=sight.energy, distance=sight.distance)
+
+    def _search(self, percept: Percept, sight: Sight, search: Search) -> Decision:
+        """A step to find the goal."""
+        look, spot = search
+        if look is Look.GIVE_UP:
+            return Decision.failed(*self.finder.given_up(percept))
+        if spot is None or self._spot is None or np.hypot(*(spot - self._spot)[:2]) > 0.05:
+            self.progress.reset()  # what was driven to before is nothing to compare with
+        self._spot = spot
+        if spot is not None:
+            pose = relative(percept.odometry, spot)
+            self.left = float(np.hypot(pose[0], pose[1]))
+            return self._drive(percept, Target(None, pose, True), look.value, sight)
+        if look is not Look.TURN:
+            self.steering.planner.reset()
+            return Decision.hold(State.PLANNING, look.value)
+        return Decision.hold(State.PLANNING, look.value, self.config.planner.kinematics.turn(SPEED))
+
+    def _check(self, percept: Percept, sight: Sight, step: Search) -> Decision:
+        """Away from what is not the goal, or from what may be it, a little."""
+        self.progress.reset()
+        if step.spot is not None:
+            pose, message = relative(percept.odometry, step.spot), step.look.value
+            straight = self.steering.final_approach(percept, pose, message, sight)
+            if straight is None and sees(percept.scan, np.pi):
+                straight = self.steering.back(message)
+            return straight or self._drive(percept, Target(None, pose, False), message, sight)
+        self.steering.planner.reset()
+        return Decision.hold(State.PLANNING, step.look.value)
+
+
+def _stop_rule(goal: Goal, config: NavigatorConfig) -> StopRule:
+    distance = goal.distance_tolerance or config.distance_tolerance
+    angle = goal.angle_tolerance or config.angle_tolerance
+    if goal.recognised:  # from farther off than this it is not
+        distance = min(distance, config.exact_tolerance)
+        angle = min(angle, config.exact_angle) if config.planner.kinematics.turns_on_the_spot else angle
+    return StopRule(distance, angle)

@@ -1,0 +1,136 @@
+"""Commands towards a target: searched with the world model, or a turn on the spot, which needs no search.
+
+A search that weighs place and heading against each other all the way parks sideways: with two wheels and a horizon of
+a second and a half it wiggles at the goal for ten seconds. So such a robot drives straight to the place, then turns.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from ami_ros.commands import STILL, Command, of_width
+from ami_ros.geometry import Array, compose
+from ami_ros.goal.belief import Sight
+from ami_ros.planning.doubt import Doubt
+from ami_ros.planning.final_approach import facing, final_approach
+from ami_ros.planning.navigator_config import NavigatorConfig
+from ami_ros.planning.planner import LatentPlanner
+from ami_ros.planning.protocols import Dynamics, Target
+from ami_ros.planning.route_follower import RouteFollower, circles_here
+from ami_ros.planning.scan_geometry import sees
+from ami_ros.planning.types import Decision, Goal, Percept, State
+from ami_ros.scan import Scan
+
+TURN_WHILE_DRIVING = 0.5  # [rad/s] that a robot that does not see what is beside it may turn while it drives
+TURN_RATE = 1.8  # [1/s] of the angle that is left, with which a turn on the spot comes to its end
+
+
+class Steering:
+    """Steers for one goal at a time.
+
+    Args:
+        model: imagines.
+        config: of the robot, the search, and how much slower a wary robot drives.
+        seed: of the search.
+
+    Attributes:
+        command: in force now.
+        unsure: whether the model does not know what comes of the newest plan.
+    """
+
+    def __init__(self, model: Dynamics, config: NavigatorConfig, seed: int) -> None:
+        self.model, self.config = model, config
+        self.planner = LatentPlanner(model, config.planner, seed)
+        self.doubt = Doubt(model)
+        self.robot = config.planner.kinematics
+        self.start(Goal())
+
+    def start(self, goal: Goal) -> None:
+        """A new goal, whose limits of speed hold."""
+        self._linear = goal.max_linear or self.robot.max_linear
+        self._angular = goal.max_angular or self.robot.max_angular
+        self.command: Command = STILL
+        self.unsure = False
+        self.planner.reset()
+
+    def approached(self, target: Target, scan: Scan | None) -> Target:
+        """What of a target counts until the robot is there: a heading is turned to on the spot, where that can be."""
+        if target.latent is not None or target.pose is None or self.robot.drive != "differential":
+            return target
+        return replace(target, pose=facing(target.pose, scan))
+
+    def turn(self, angle: float, message: str, sight: Sight, rate: float = math.inf) -> Decision:
+        """A turn on the spot by `angle` [rad], as fast as may be, or at `rate` [1/s] of it."""
+        self.planner.reset()
+        turn = (0.0, math.copysign(min(self._angular, rate * abs(angle)), angle))
+        turning = Decision.hold(State.CONTROLLING, message, of_width(turn, self.model.spec.command_dim))
+        return replace(turning, energy=sight.energy, distance=sight.distance)
+
+    def final_approach(self, percept: Percept, pose: Array, message: str, sight: Sight) -> Decision | None:
+        """Straight to a `pose` (3,) in base_link close by; None: that is not possible. See `final_approach`."""
+        robot = self.robot.limited(self._linear, self._angular)
+        command = final_approach(pose, percept.scan, robot, self.config.planner.disc)
+        if command is None:
+            return None
+        self.planner.reset()
+        return replace(
+            Decision.hold(State.CONTROLLING, message, of_width(command, self.model.spec.command_dim)),
+            energy=sight.energy, distance=sight.distance,
+        )  # fmt: skip
+
+    def back(self, message: str) -> Decision:
+        """A little backwards."""
+        back = of_width((-self.robot.max_reverse, 0.0), self.model.spec.command_dim)
+        return Decision.hold(State.STOPPING, message, back)
+
+    def drive(
+        self, percept: Percept, target: Target, message: str, sight: Sight, follower: RouteFollower | None = None,
+        warning: str = "", turn_only: bool = False,
+    ) -> Decision:  # fmt: skip
+        """The best imagined commands to `target`.
+
+        Args:
+            percept: of this moment.
+            target: see there.
+            message: what the robot is about.
+            sight: of the goal, for the record.
+            follower: of the route; commands that were driven along it are candidates.
+            warning: why to drive slowly; "": there is no reason.
+            turn_only: whether it must not leave the spot.
+        """
+        slow = self.config.recovery.slow if warning else 1.0
+        rear, sides = sees(percept.scan, np.pi), sees(percept.scan, np.pi / 2, -np.pi / 2)
+        angular = slow * self._angular
+        linear = 0.0 if turn_only else slow * self._linear
+        most = (linear, angular, np.inf if rear else 0.0, np.inf if sides else 0.0)
+        spec, horizon = self.model.spec, self.config.planner.horizon
+        driven = None if follower is None else follower.experience(horizon, spec.chunk, spec.command_dim)
+        plan = self.planner.plan(
+            percept.stamp, percept.latent, self.command, percept.standing, target, most,
+            circles_here(percept.keep_away, percept.location, percept.odometry),
+            driven,
+        )  # fmt: skip
+        turns = not sides and self.robot.turns_on_the_spot
+        commands = turned_first(plan.commands) if turns else plan.commands
+        self.unsure = self.doubt.about(percept.stamp, percept.latent, commands[: spec.chunk], self.command)
+        return Decision(
+            State.CONTROLLING, f"{message}; {warning}" if warning else message,
+            commands, compose(percept.odometry, plan.poses),
+            energy=sight.energy, distance=sight.distance, planning_seconds=plan.seconds, shares=plan.shares,
+            mode=plan.mode,
+        )  # fmt: skip
+
+
+def turned_first(commands: Array) -> Array:
+    """Commands (k, 2 or 3), the first of which turn on the spot, if they turn fast.
+
+    A robot that looks ahead only does not see the inner side of a sharp curve, and the safety gate leaves little of it.
+    """
+    slow = np.abs(commands[:, 1]) <= TURN_WHILE_DRIVING
+    first = int(slow.argmax()) if slow.any() else len(commands)
+    found = commands.copy()
+    found[:first, 0] = 0.0
+    return found

@@ -1,0 +1,131 @@
+"""What is left to explore: spots that are new, and spots from near which too little was seen.
+
+It goes over a building twice: first from far apart, so that all rooms are seen before any is seen closely. If it has a
+time for it, what is left of that goes into a third pass: a picture is recognised from where one was taken close by.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ami_ros.geometry import Array, relative
+from ami_ros.mission.exploration_config import ExplorationConfig
+from ami_ros.mission.occupancy import Ways
+from ami_ros.mission.task import WorldState
+from ami_ros.places.seen_directions import gaps, missing_views
+
+SAME_GAP = 0.3  # [m] within which two points are in one gap
+
+
+class Unexplored:
+    """Remembers where it was tried in vain, and where the robot looked all round.
+
+    Args:
+        config: see there.
+        closely: whether there is a third pass.
+
+    Attributes:
+        shut: (2,) each, in the map frame: gaps that it does not get through.
+    """
+
+    def __init__(self, config: ExplorationConfig, closely: bool = False) -> None:
+        self.config = config
+        self.shut: list[Array] = []
+        self._tried: list[Array] = []  # (2,) likewise: gaps that it did not get through once
+        self._vain: list[Array] = []  # (2,) likewise: spots that could not be reached
+        self._looked: list[Array] = []  # (2,) each, in the map frame
+        self._sought: Array | None = None  # (2,) likewise: where it drives to look around
+        # Of each pass that is left, times the distances of the second one.
+        self._passes = [max(1.0, config.coarse), 1.0, *([min(1.0, config.fine)] if closely else [])]
+
+    @property
+    def _apart(self) -> float:
+        return self._passes[0]
+
+    def not_reached(self, spot: Array, gap: Array | None = None) -> None:
+        """It did not get to a `spot` (2,), or through a `gap` (2,) on the way there; that is tried once more."""
+        if gap is None:
+            self._vain.append(spot)
+        elif self._tried and gaps(gap[None], np.stack(self._tried))[0] < SAME_GAP:
+            self.shut.append(gap)
+        else:
+            self._tried.append(gap)
+
+    def looks_around(self, pose: Array, places: Array) -> bool:
+        """Whether to turn once around at `pose` (3,), for too little was seen from near here; counts as done.
+
+        A spot that it came to for that is done with, turned or not: else it would be chosen again and again.
+        """
+        looks = self._misses_views(pose, places)
+        if self._sought is not None and np.hypot(*(self._sought - pose[:2])) < self.config.passed:
+            self._looked.append(self._sought)
+            self._sought = None
+        if looks:
+            self._looked.append(pose[:2])
+        return looks
+
+    def _misses_views(self, pose: Array, places: Array) -> bool:
+        reach = self._apart * self.config.look_apart
+        if not reach or missing_views(pose[None, :2], places, reach)[0] < self.config.unseen:
+            return False
+        # Else something is in the way of turning.
+        return not self._looked or bool(gaps(pose[None, :2], np.stack(self._looked))[0] >= reach / 2)
+
+    def choose(self, state: WorldState, pose: Array, ways: Ways) -> tuple[Array, str] | None:
+        """The best spot (2,) in the map frame, and why; None: nothing is left in reach.
+
+        Args:
+            state: with places.
+            pose: (3,) of the robot in the map frame.
+            ways: from there.
+        """
+        assert state.places is not None
+        self._sought = None
+        while True:
+            points, way = self._candidates(ways)
+            if (best := self._new(state, pose, points, way)) is not None:
+                return best, "to free space that is not in memory"
+            if (best := self._unseen(state.places, points, way)) is not None:
+                self._sought = best
+                return best, "to look around where few views are remembered"
+            if len(self._passes) == 1:
+                return None
+            self._passes.pop(0)
+
+    def _new(self, state: WorldState, pose: Array, points: Array, way: Array) -> Array | None:
+        """Of `points` (n, 2) with ways (n,) [m] the one that is far from all places and near the robot."""
+        assert state.places is not None
+        config, apart = self.config, self._apart
+        new = gaps(points, state.places[:, :2])
+        points, way, new = (values[new > apart * config.known] for values in (points, way, new))
+        if not len(points):
+            return None
+        bearing = np.abs(relative(pose, np.column_stack([points, np.arctan2(*(points - pose[:2]).T[::-1])]))[:, 2])
+        cost = way + config.turn_cost * bearing - config.news_worth * np.minimum(new, apart * config.newest)
+        return np.asarray(points[int(np.argmin(cost - worth(config, state, points)))])
+
+    def _unseen(self, places: Array, points: Array, way: Array) -> Array | None:
+        """The nearest one from near which too little was seen."""
+        reach = self._apart * self.config.look_apart
+        if not reach:
+            return None
+        wanted: NDArray[np.bool_] = missing_views(points, places, reach) > self.config.unseen
+        if self._looked:
+            wanted &= gaps(points, np.stack(self._looked)) > reach / 2
+        return np.asarray(points[wanted][int(np.argmin(way[wanted]))]) if wanted.any() else None
+
+    def _candidates(self, ways: Ways) -> tuple[Array, Array]:
+        """Points (n, 2) that can be reached and were not tried in vain, with the lengths (n,) of the ways."""
+        points, way = ways.reached()
+        if self._vain and len(points):
+            keep = gaps(points, np.stack(self._vain)) > self.config.apart
+            points, way = points[keep], way[keep]
+        return points, way
+
+
+def worth(config: ExplorationConfig, state: WorldState, points: Array) -> Array:
+    """[m] of detour that points (k, 2) in the map frame are worth (k,), by the doubt expected there."""
+    if not config.doubt_worth or state.doubts is None:
+        return np.zeros(len(points))
+    return config.doubt_worth * (state.doubts.near(points) - 1.0)

@@ -1,0 +1,161 @@
+"""Memories of many robots in one Lance data set, for an object store: export and import (the extra `lance`).
+
+A folder holds `places.lance` and `ways.lance`; each row says whose it is, so that robots add theirs one by one, and
+a robot that exports again takes the place of what it had sent.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ami_ros.commands import pack, unpack
+from ami_ros.errors import AmiError
+from ami_ros.extras import need
+from ami_ros.places.database import meta_of
+from ami_ros.places.rows import WAYS as FIELDS
+from ami_ros.places.rows import Experience, PlaceRow, edge_of, edge_values
+from ami_ros.places.store import Store
+from ami_ros.places.types import Edge
+
+PLACES, WAYS = "places.lance", "ways.lance"
+BATCH = 2000  # places, with their pictures, in RAM at once
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # goes into a filter
+_NUMBERS = ("created", "last_seen", "visits", "episode", "surprise", "keep_away", "label", "note")
+
+
+def export_memory(source: Path, folder: Path, robot: str) -> tuple[int, int]:
+    """Adds a memory to a data set, in the place of what it has of this robot; returns how many places and ways.
+
+    Raises:
+        AmiError: no memory, no such extra, a name that is none, or a data set that cannot be written.
+    """
+    lance, mine = need("lance", "lance"), _filter(robot)
+    encoder_id, latent_dim = meta_of(source)
+    store = Store(source, encoder_id, latent_dim, read_only=True)
+    try:
+        places, edges = store.load()
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, batches in (
+            (PLACES, _place_batches(store, places, robot, encoder_id)),
+            (WAYS, iter([_way_table(edges, robot)])),
+        ):
+            path = str(folder / name)
+            if Path(path).exists():
+                lance.dataset(path).delete(mine)
+            for batch in batches:
+                lance.write_dataset(batch, path, mode="append" if Path(path).exists() else "create")
+    except (OSError, ValueError) as error:
+        raise AmiError(f"the data set {folder} cannot be written: {error}") from error
+    finally:
+        store.close()
+    return len(places), len(edges)
+
+
+def import_memory(folder: Path, robot: str, out: Path) -> tuple[int, int]:
+    """Writes what a data set has of a robot as a memory, a new file; returns how many places and ways.
+
+    Raises:
+        AmiError: no such extra, data set or robot; `out` is there, or cannot be written.
+    """
+    lance, mine = need("lance", "lance"), _filter(robot)
+    if out.exists():
+        raise AmiError(f"{out} exists already; name another file, or remove it")
+    try:
+        places, ways = (lance.dataset(str(folder / name)) for name in (PLACES, WAYS))
+        first = places.to_table(columns=["encoder_id"], filter=mine, limit=1).to_pylist()
+        if not first:
+            raise AmiError(f"the data set {folder} has nothing of a robot '{robot}'")
+        count = 0
+        store = Store(out, first[0]["encoder_id"], places.schema.field("latent").type.list_size)
+        try:
+            for batch in places.to_batches(filter=mine, batch_size=BATCH):
+                rows = [_place_of(values) for values in batch.to_pylist()]
+                store.put_places(rows)
+                store.flush()
+                count += len(rows)
+            table = ways.to_table(filter=mine).to_pylist()
+            store.put_edges(edge_of(tuple(values.get(name, 0) for name in FIELDS.names or ())) for values in table)
+            store.flush()
+        finally:
+            store.close()
+    except (OSError, ValueError, KeyError) as error:
+        raise AmiError(f"the data set {folder} cannot be read: {error}") from error
+    return count, len(table)
+
+
+def robots_of(folder: Path) -> list[str]:
+    """Whose memories a data set has. Raises AmiError."""
+    try:
+        names = need("lance", "lance").dataset(str(folder / PLACES)).to_table(columns=["robot"])["robot"]
+    except (OSError, ValueError) as error:
+        raise AmiError(f"the data set {folder} cannot be read: {error}") from error
+    return sorted(set(names.to_pylist()))
+
+
+def _filter(robot: str) -> str:
+    if not _NAME.fullmatch(robot):
+        raise AmiError("a robot's name has 1 to 64 letters, digits, dots, dashes and underscores")
+    return f"robot = '{robot}'"
+
+
+def _place_batches(store: Store, places: list[PlaceRow], robot: str, encoder_id: str) -> Iterator[Any]:
+    """Arrow tables of some places each."""
+    pa = need("pyarrow", "lance")
+    for start in range(0, max(1, len(places)), BATCH):
+        rows = places[start : start + BATCH]
+        known = store.experience([row.id for row in rows])
+        experience = [known.get(row.id, Experience()) for row in rows]
+        latents = np.stack([row.latent for row in rows]) if rows else np.zeros((0, store.latent_dim), np.float32)
+        poses = np.stack([row.pose for row in rows]) if rows else np.zeros((0, 3))
+        columns = {
+            "robot": pa.array([robot] * len(rows), pa.string()),
+            "encoder_id": pa.array([encoder_id] * len(rows), pa.string()),
+            "id": pa.array([row.id for row in rows], pa.int64()),
+            "latent": pa.FixedSizeListArray.from_arrays(pa.array(latents.ravel()), store.latent_dim),
+            "pose": pa.FixedSizeListArray.from_arrays(pa.array(poses.ravel()), 3),
+            **{name: _column(pa, [getattr(row, name) for row in rows], name) for name in _NUMBERS},
+            "covariance": pa.array([_flat(e.covariance) for e in experience], pa.list_(pa.float32())),
+            "commands": pa.array(
+                [_flat(None if e.commands is None else pack(e.commands)) for e in experience], pa.list_(pa.float32())
+            ),
+            "outline": pa.array([e.submap for e in experience], pa.binary()),
+            "thumbnail": pa.array([store.thumbnail(row.id) for row in rows], pa.binary()),
+        }
+        yield pa.table(columns)
+
+
+def _column(pa: Any, values: list[Any], name: str) -> Any:
+    kind = {"visits": pa.int64(), "episode": pa.int64(), "label": pa.string(), "note": pa.string()}
+    return pa.array(values, kind.get(name, pa.float64()))
+
+
+def _way_table(edges: list[Edge], robot: str) -> Any:
+    pa = need("pyarrow", "lance")
+    table = np.array([edge_values(edge) for edge in edges], FIELDS)
+    return pa.table({"robot": pa.array([robot] * len(edges), pa.string())} | {n: table[n] for n in FIELDS.names or ()})
+
+
+def _flat(numbers: np.ndarray | None) -> list[float] | None:
+    return None if numbers is None else numbers.ravel().tolist()
+
+
+def _place_of(values: dict[str, Any]) -> PlaceRow:
+    covariance, commands = (None if values[n] is None else np.array(values[n]) for n in ("covariance", "commands"))
+    experience = Experience(
+        None if covariance is None else covariance.astype(np.float32).reshape(3, 3),
+        None if commands is None else unpack(commands),
+        values.get("outline") or b"",
+    )
+    row = PlaceRow(values["id"], np.array(values["latent"], np.float32), np.array(values["pose"]), 0.0, 0.0, 0)
+    row = replace(row, **{name: values[name] for name in _NUMBERS})
+    return replace(
+        row,
+        thumbnail=values["thumbnail"],
+        experience=None if covariance is commands is None and not experience.submap else experience,
+    )

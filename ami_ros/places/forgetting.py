@@ -1,0 +1,109 @@
+"""What memory lets go of so that it fits its limits. Labelled places keep everything, whatever their age."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ami_ros.places.index import PlaceIndex
+from ami_ros.places.place_map import PlaceMap
+
+DAY = 86_400.0  # [s]
+ROOM = 0.9  # share of the limit that is in use after pictures or places went
+
+
+@dataclass(frozen=True)
+class ForgettingConfig:
+    """Limits of a memory."""
+
+    # Pictures go first, since all that drives works without them; then places with a newer one at the same pose,
+    # then those that were not passed for longest.
+    size_limit: float = 500.0  # [MB] of the file; beyond it old pictures are forgotten first, then places
+    max_age: float = 0.0  # [days] after which a place that was not passed again is forgotten; 0: never
+    check_every: int = 200  # new places between two checks of the limits; larger lets the file overshoot more
+
+
+class Forgetter:
+    """Keeps a map within its limits.
+
+    Args:
+        places: the map.
+        config: its limits.
+        cell: [m], [rad] within which poses count as the same.
+    """
+
+    def __init__(self, places: PlaceMap, config: ForgettingConfig, cell: tuple[float, float]) -> None:
+        self.places, self.config, self.cell = places, config, cell
+        self._added = 0
+
+    def added(self, here: int, stamp: float) -> None:
+        """A place was added at `stamp` [s]; now and then pictures or places go, but not `here`, where the robot is."""
+        self._added += 1
+        if self._added % self.config.check_every or self.places.store.error:
+            return
+        kept = {here, *self.places.labels}
+        if self.config.max_age:
+            self._forget(outdated(self.places.index, kept, stamp - DAY * self.config.max_age))
+        self._shrink(kept)
+
+    def _shrink(self, kept: set[int]) -> None:
+        store, limit = self.places.store, 1e6 * self.config.size_limit
+        store.flush()
+        if (size := store.size()) <= limit:
+            return
+        seen = {i: row.last_seen for i, row in self.places.details.items()}
+        store.drop_thumbnails(oldest_pictures(store.picture_sizes(), seen, kept, int(size - ROOM * limit)))
+        store.flush()
+        if (size := store.size()) > limit:
+            count = int(np.ceil(len(self.places) * (1 - ROOM * limit / size)))
+            self._forget(least_missed(self.places.index, kept, count, self.cell))
+
+    def _forget(self, ids: set[int]) -> None:
+        if ids:
+            self.places.forget(ids, wait=False)
+
+
+def oldest_pictures(sizes: Mapping[int, int], seen: Mapping[int, float], kept: set[int], excess: int) -> list[int]:
+    """Ids of the pictures to drop, those of places that were not passed for longest, until `excess` bytes are free.
+
+    Args:
+        sizes: place id -> bytes of its picture.
+        seen: place id -> when it was last passed [s].
+        kept: ids whose pictures stay.
+        excess: bytes to free.
+    """
+    chosen = []
+    for place_id in sorted(sizes, key=lambda i: seen.get(i, -np.inf)):
+        if excess <= 0:
+            break
+        if place_id not in kept:
+            chosen.append(place_id)
+            excess -= sizes[place_id]
+    return chosen
+
+
+def outdated(index: PlaceIndex, kept: set[int], before: float) -> set[int]:
+    """Ids of the places that were last passed before a stamp [s]."""
+    return {int(i) for i in index.ids[index.column("last_seen") < before]} - kept
+
+
+def least_missed(index: PlaceIndex, kept: set[int], count: int, cell: tuple[float, float]) -> set[int]:
+    """Ids of `count` places: first those with a newer one at the same pose, then those not passed for longest.
+
+    Args:
+        index: all places.
+        kept: ids that stay.
+        count: of places.
+        cell: [m], [rad] within which poses count as the same.
+    """
+    newest_first = np.argsort(-index.column("last_seen"), kind="stable")
+    cells = np.floor(index.poses[newest_first] / [cell[0], cell[0], cell[1]]).astype(np.int64)
+    _, first = np.unique(cells, axis=0, return_index=True)
+    has_newer = np.ones(len(index), bool)
+    has_newer[newest_first[first]] = False
+    order: NDArray[np.int64] = np.lexsort((index.column("last_seen"), ~has_newer))
+    free = [int(i) for i in index.ids[order] if int(i) not in kept]
+    return set(free[:count])

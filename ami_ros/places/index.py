@@ -1,0 +1,193 @@
+"""The places in memory: as arrays, as a dictionary of rows, and by the square that they are in."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ami_ros.geometry import Array
+from ami_ros.places.laser_model import place_model
+from ami_ros.places.rows import PlaceRow
+from ami_ros.places.tables import Columns
+from ami_ros.places.vector_index import VectorIndex, VectorIndexConfig
+
+CELL = 1.0  # [m], side of a square
+
+Latents = NDArray[np.float32]
+
+
+class PlaceIndex:
+    """Latents, contrastive keys, poses and numbers of all places, row by row; appending is O(1) amortised."""
+
+    def __init__(self, model: Any, config: VectorIndexConfig | None = None) -> None:
+        self.model = place_model(model)
+        self._neighbours = VectorIndex(config or VectorIndexConfig())
+        spec = self.model.spec
+        self._columns = Columns(
+            id=np.int64,
+            latent=(np.float32, spec.latent_dim),
+            key=(np.float32, spec.contrast_dim),
+            pose=(np.float64, 3),
+            created=np.float64,
+            last_seen=np.float64,
+            visits=np.int64,
+            episode=np.int64,
+            surprise=np.float32,
+            keep_away=np.float32,
+        )
+        self._row_of: dict[int, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._columns)
+
+    def __contains__(self, place_id: int) -> bool:
+        return place_id in self._row_of
+
+    @property
+    def ids(self) -> NDArray[np.int64]:
+        """(n,)"""
+        return self._columns["id"]
+
+    @property
+    def latents(self) -> Latents:
+        """(n, latent_dim)"""
+        return self._columns["latent"]
+
+    @property
+    def keys(self) -> Latents:
+        """(n, contrast_dim), unit length"""
+        return self._columns["key"]
+
+    @property
+    def poses(self) -> Array:
+        """(n, 3) in the map frame"""
+        return self._columns["pose"]
+
+    def column(self, name: str) -> NDArray:
+        """(n,) numbers of the places, to be read and written: created [s], last_seen [s], visits, episode, surprise
+        (z score when it was founded), keep_away [m]."""
+        return self._columns[name]
+
+    def row(self, place_id: int) -> int:
+        """Row of a place; KeyError if unknown."""
+        return self._row_of[place_id]
+
+    def rows(self, place_ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Rows (k,) of places (k,) that are all known."""
+        order = np.argsort(self.ids, kind="stable")
+        return np.asarray(order[np.searchsorted(self.ids, place_ids, sorter=order)])
+
+    def query(self, latent: Latents) -> Latents:
+        """What a latent (latent_dim,) is compared with keys as: (contrast_dim,), unit length."""
+        return self.model.contrast.queries(latent[None])[0]
+
+    def scores(self, latent: Latents) -> Latents:
+        """Contrastive score (n,) in [-1, 1] of a latent (latent_dim,) against every place."""
+        return np.asarray(self.keys @ self.query(latent))
+
+    def most_similar(self, latent: Latents, count: int) -> tuple[NDArray[np.int64], Latents]:
+        """Rows of the `count` places with the best scores, best first, and the scores; see `VectorIndex`."""
+        return self._neighbours.search(self.keys, self.query(latent), count)
+
+    def wait(self) -> None:
+        """Waits until places are grouped that are being grouped for `most_similar`."""
+        self._neighbours.wait()
+
+    def extend(self, ids: NDArray[np.int64], latents: Latents, poses: Array, **numbers: ArrayLike) -> None:
+        """Appends places (n,), (n, latent_dim), (n, 3); `numbers`: see `column`, 0 where they are not given."""
+        start = len(self)
+        keys = self.model.contrast.keys(np.asarray(latents, np.float32))
+        self._columns.extend(len(ids), id=ids, latent=latents, key=keys, pose=poses, **numbers)
+        self._row_of |= {place_id: start + k for k, place_id in enumerate(np.asarray(ids).tolist())}
+
+    def move(self, poses: Array) -> None:
+        """Puts all places elsewhere: (n, 3)."""
+        self.poses[:] = poses
+
+    def remove(self, ids: Collection[int]) -> None:
+        """Drops places; the others keep their order."""
+        keep = ~np.isin(self.ids, np.fromiter(ids, np.int64, len(ids)))
+        self._neighbours.keep(keep)
+        self._columns.keep(keep)
+        self._row_of = {place_id: k for k, place_id in enumerate(self.ids.tolist())}
+
+
+class Details(Mapping[int, PlaceRow]):
+    """What is known of each place but pictures and experience, by id. Rows are copies: later changes do not reach them.
+
+    Attributes:
+        labels, notes: of the places that have one.
+    """
+
+    def __init__(self, index: PlaceIndex) -> None:
+        self._index = index
+        self.labels: dict[int, str] = {}
+        self.notes: dict[int, str] = {}
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._index.ids.tolist())
+
+    def __contains__(self, place_id: object) -> bool:
+        return isinstance(place_id, int) and place_id in self._index
+
+    def __getitem__(self, place_id: int) -> PlaceRow:
+        index, row = self._index, self._index.row(place_id)
+        return PlaceRow(
+            place_id,
+            index.latents[row].copy(),
+            index.poses[row].copy(),
+            float(index.column("created")[row]),
+            float(index.column("last_seen")[row]),
+            int(index.column("visits")[row]),
+            self.labels.get(place_id, ""),
+            self.notes.get(place_id, ""),
+            int(index.column("episode")[row]),
+            float(index.column("surprise")[row]),
+            float(index.column("keep_away")[row]),
+        )
+
+    def change(self, row: PlaceRow) -> None:
+        """A known place is as `row` says now; its latent and pose stay."""
+        at = self._index.row(row.id)
+        for name in ("created", "last_seen", "visits", "surprise", "keep_away"):
+            self._index.column(name)[at] = getattr(row, name)
+        self.name(row.id, row.label, row.note)
+
+    def name(self, place_id: int, label: str, note: str) -> None:
+        """Label and note of a place; empty: it has none."""
+        for texts, text in ((self.labels, label), (self.notes, note)):
+            if text:
+                texts[place_id] = text
+            else:
+                texts.pop(place_id, None)
+
+
+class Cells:
+    """Which places are near a position, without looking at all of them: rows by the square that they are in.
+
+    Positions are only appended, but for `clear`.
+    """
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Positions were moved or dropped."""
+        self._rows: dict[tuple[int, int], list[int]] = {}
+        self._count = 0
+
+    def near(self, positions: Array, position: Array) -> NDArray[np.int64]:
+        """Rows of all `positions` (n, 2) within CELL of `position` (2,), and of some farther ones; O(1) amortised."""
+        new = np.floor(positions[self._count :] / CELL).astype(np.int64).tolist()
+        for row, (x, y) in enumerate(new, self._count):
+            self._rows.setdefault((x, y), []).append(row)
+        self._count = len(positions)
+        x, y = np.floor(np.asarray(position) / CELL).astype(np.int64).tolist()
+        cells = [(i, j) for i in (x - 1, x, x + 1) for j in (y - 1, y, y + 1)]
+        return np.array([row for cell in cells for row in self._rows.get(cell, ())], np.int64)

@@ -1,0 +1,281 @@
+"""PlaceMap: the places and the ways between them, in arrays for searching and on disk for keeping."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ami_ros.errors import AmiError
+from ami_ros.geometry import Array, pose_gap
+from ami_ros.places.codes import Code
+from ami_ros.places.graph import GraphConfig, PlaceGraph
+from ami_ros.places.index import CELL, Cells, Details, Latents, PlaceIndex
+from ami_ros.places.recognition import Recogniser
+from ami_ros.places.rows import Experience, PlaceRow, PlaceTable
+from ami_ros.places.store import Store
+from ami_ros.places.types import Edge, Place, Places
+from ami_ros.places.writing import MAX_LABEL, MAX_NOTE
+
+UNWRITTEN = 32  # newest places whose pictures may not be in the store yet: it writes in a thread of its own
+MAX_KEEP_AWAY = 100.0  # [m] around a place
+_NUMBERS = ("created", "last_seen", "visits", "episode", "surprise", "keep_away")
+
+
+class PlaceMap:
+    """What is remembered. Whatever changes goes to the store at once; thumbnails are kept there, and the newest here.
+
+    Args:
+        model: gives meaning to latents; see `place_model`.
+        encoder_id: of the latents; a stored memory of another encoder is refused.
+        path: of the SQLite file; None keeps everything in RAM.
+        config: of the graph.
+    """
+
+    def __init__(self, model: Any, encoder_id: str, path: Path | None, config: GraphConfig) -> None:
+        self.encoder_id, self.latent_dim = encoder_id, model.spec.latent_dim
+        self.index = PlaceIndex(model)
+        self.graph = PlaceGraph(self.index, config)
+        self._cells = Cells()
+        self.store = Store(path, encoder_id, self.latent_dim)
+        self.details = Details(self.index)
+        pairs = self.index.model.pairs
+        self.recogniser = None if pairs is None else Recogniser(pairs, self.thumbnail)
+        self._copied: Store | None = None  # where thumbnails of a copy are read from
+        self._newest = OrderedDict[int, bytes]()  # pictures of the last UNWRITTEN places
+        self.revision = 0  # grows with every change of places, ways and labels; visits are none
+        self._take(*self.store.read())
+
+    @property
+    def labels(self) -> dict[int, str]:
+        """Of the places that have one."""
+        return self.details.labels
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def load_copy(self, path: Path) -> None:
+        """Takes over what is in another file, which stays as it is, and from which thumbnails are read."""
+        # It stays open: opening reads and checks all of it, for each picture half as long as encoding it.
+        self._copied = source = Store(path, self.encoder_id, self.latent_dim, read_only=True)
+        table, edges = source.read()
+        known = source.experience(table.numbers["id"].tolist())
+        self.store.put_places(replace(row, experience=known.get(row.id)) for row in table.rows())
+        self._take(table, edges)
+        self._changed()
+
+    def close(self) -> None:
+        """Writes what is pending and closes the files."""
+        self.store.close()
+        if self._copied is not None:
+            self._copied.close()
+
+    def thumbnail(self, place_id: int) -> bytes:
+        """JPEG of a place, empty if it has none."""
+        own = self.store.thumbnail(place_id) or self._newest.get(place_id, b"")
+        return own if own or self._copied is None else self._copied.thumbnail(place_id)
+
+    def adopt(self, places: list[PlaceRow], edges: list[Edge]) -> None:
+        """Adds places and ways that were made elsewhere; their ids are new here."""
+        self.store.put_places(places)
+        self.store.put_edges(edges)
+        if places:
+            numbers = {name: np.array([getattr(p, name) for p in places]) for name in _NUMBERS}
+            latents, poses = np.stack([p.latent for p in places]), np.stack([p.pose for p in places])
+            self.index.extend(np.array([p.id for p in places]), latents, poses, **numbers)
+            for place in places:
+                self.details.name(place.id, place.label, place.note)
+        self.begin_episode()
+        for edge in edges:
+            self.graph.add(edge)
+        self._changed()
+
+    def _take(self, table: PlaceTable, edges: NDArray[np.void]) -> None:
+        """Fills index and graph with what was stored."""
+        ids = table.numbers["id"]
+        self.index.extend(ids, table.latents, table.poses, **{name: table.numbers[name] for name in _NUMBERS})
+        for place_id, (label, note) in table.texts.items():
+            self.details.name(place_id, label, note)
+        self.graph.take(edges)
+        self.begin_episode()
+
+    def _changed(self) -> None:
+        """Places were added, dropped or moved."""
+        self.graph.changed()
+        self.revision += 1
+
+    def begin_episode(self) -> None:
+        """Odometry begins anew: places founded from now on belong to another episode."""
+        self.episode = int(self.index.column("episode").max(initial=0)) + 1
+
+    def place(self, place_id: int, experience: Experience | None = None) -> Place:
+        """One place, without its thumbnail."""
+        row, known = self.details[place_id], experience or Experience()
+        times = row.created, row.last_seen, row.visits, row.episode
+        moment = row.surprise, row.keep_away, known.covariance, known.commands
+        return Place(row.id, row.pose, row.latent, row.label, row.note, *times, *moment)
+
+    def places_of(self, ids: Sequence[int], with_experience: bool = True) -> list[Place]:
+        """Places without their thumbnails."""
+        known = self.store.experience(ids) if with_experience else {}
+        return [self.place(i, known.get(i)) for i in ids]
+
+    def places(self) -> Places:
+        """Everything, for markers and pictures."""
+        return Places(self.index.ids.copy(), self.index.poses.copy(), dict(self.labels), self.graph.edges.driven())
+
+    def nearest(self, pose: Array, spacing: float, turn_spacing: float) -> tuple[int, float, float]:
+        """Id of the place that is nearest to `pose` (3,), its distance [m] and turn [rad]; id 0 if there is none.
+
+        Args:
+            pose: in the map frame.
+            spacing: distance [m] that counts as much as ...
+            turn_spacing: ... this turn [rad].
+        """
+        poses = self.index.poses
+        if not len(self):
+            return 0, np.inf, np.inf
+        rows = self._cells.near(poses[:, :2], pose[:2])
+        distance, turn = pose_gap(poses[rows], pose)
+        gap = distance / spacing + turn / turn_spacing
+        if gap.min(initial=np.inf) > CELL / spacing:  # what lies beyond the cells may be nearer, by this measure
+            rows = np.arange(len(poses))
+            distance, turn = pose_gap(poses, pose)
+            gap = distance / spacing + turn / turn_spacing
+        best = int(np.argmin(gap))
+        return int(self.index.ids[rows[best]]), float(distance[best]), float(turn[best])
+
+    def add(
+        self,
+        stamp: float,
+        latent: Latents,
+        pose: Array,
+        thumbnail: bytes | None,
+        surprise: float = 0.0,
+        covariance: Array | None = None,
+    ) -> int:
+        """A new place; returns its id."""
+        place_id = int(self.index.ids.max()) + 1 if len(self) else 1
+        experience = Experience(np.asarray(covariance, np.float32)) if covariance is not None else None
+        row = PlaceRow(
+            place_id,
+            latent,
+            pose,
+            stamp,
+            stamp,
+            1,
+            episode=self.episode,
+            surprise=surprise,
+            thumbnail=thumbnail or b"",
+            experience=experience,
+        )
+        self.store.put_places([row])
+        self._newest[place_id] = row.thumbnail
+        if len(self._newest) > UNWRITTEN:
+            self._newest.popitem(last=False)
+        numbers = {name: getattr(row, name) for name in _NUMBERS}
+        self.index.extend(np.array([place_id]), latent[None], pose[None], **numbers)
+        self.graph.added()
+        self.revision += 1
+        return place_id
+
+    def visit(self, place_id: int, stamp: float) -> None:
+        """The robot came by again."""
+        old = self.details[place_id]
+        self.update([replace(old, visits=old.visits + 1, last_seen=stamp)])
+
+    def link(self, start: int, stop: int, measured: Array, duration: float, stamp: float) -> None:
+        """The robot drove from one place to another; see `PlaceGraph.traversed`."""
+        edge = self.graph.traversed(start, stop, measured, duration, stamp)
+        self.store.put_edges([edge])
+        self.revision += edge.traversals == 1
+
+    def add_edge(self, edge: Edge) -> None:
+        """Notes a way whose measurement is known; one that was known before is driven once more."""
+        if (old := self.graph.edges.get((edge.start, edge.stop))) is not None and old.traversals:
+            self.link(edge.start, edge.stop, edge.relative, edge.duration, edge.last_used)
+            return
+        self.graph.add(edge)
+        self.store.put_edges([edge])
+        self.revision += 1
+
+    def drop_edge(self, start: int, stop: int) -> None:
+        """Forgets one way; its places stay."""
+        self.graph.cut(start, stop)
+        self.store.erase_edge(start, stop)
+        self.revision += 1
+
+    def failed(self, start: int, stop: int, stamp: float) -> None:
+        """The way between two places was found blocked; see `PlaceGraph.failed`."""
+        edge = self.graph.failed(start, stop, stamp)
+        if edge is not None:
+            self.store.put_edges([edge])
+            self.revision += 1
+
+    def label(self, place_id: int, label: str, note: str, overwrite: bool = False, keep_away: float = 0.0) -> None:
+        """Says something of a place; durable on return.
+
+        Args:
+            place_id: of the place.
+            label: empty: it has none.
+            note: likewise.
+            overwrite: move the label here if another place has it.
+            keep_away: [m] that the robot shall keep away from it from now on; 0: it may go there.
+
+        Raises:
+            AmiError: with `Code.NOT_FOUND`, `LABEL_EXISTS` or `INVALID_INPUT`.
+        """
+        if place_id not in self.index:
+            raise AmiError(f"memory: no such place: {place_id}", Code.NOT_FOUND)
+        if len(label) > MAX_LABEL or len(note) > MAX_NOTE:
+            raise AmiError(f"memory: a label has at most {MAX_LABEL} characters, a note {MAX_NOTE}", Code.INVALID_INPUT)
+        if not 0.0 <= keep_away <= MAX_KEEP_AWAY:
+            raise AmiError(f"memory: keep_away must be from 0 to {MAX_KEEP_AWAY:g} m", Code.INVALID_INPUT)
+        if not overwrite and any(holder != place_id for holder in self.labelled(label)):
+            raise AmiError(f"memory: '{label}' is another place; set overwrite to move it here", Code.LABEL_EXISTS)
+        holders = [self.details[i] for i in self.labelled(label) if i != place_id]
+        named = replace(self.details[place_id], label=label, note=note, keep_away=keep_away)
+        self.update([*(replace(p, label="") for p in holders), named])
+        self._changed()
+        self.store.flush()
+
+    def keep_away(self) -> Array:
+        """Circles (n, 3) that the robot shall keep out of: x, y [m] in the map frame, radius [m]."""
+        return self.graph.keep_away()
+
+    def labelled(self, label: str) -> list[int]:
+        """Ids of the places of that name; none have an empty one."""
+        return [i for i, name in self.labels.items() if name == label]
+
+    def update(self, rows: list[PlaceRow]) -> None:
+        """Changes places; their latents and poses stay."""
+        for row in rows:
+            self.details.change(row)
+        self.store.put_places(rows)
+
+    def move_all(self, poses: Array) -> None:
+        """Moves all places to `poses` (n, 3), in the order of the index."""
+        moved = (self.index.poses != poses).any(axis=1)
+        self.index.move(poses)
+        self._cells.clear()
+        self.store.put_places([self.details[i] for i in self.index.ids[moved].tolist()])
+        self._changed()
+
+    def forget(self, ids: Collection[int], wait: bool = True) -> None:
+        """Erases places, and the ways to and from them."""
+        gone = set(ids)
+        self.store.erase(sorted(gone), wait)
+        for place_id in gone:
+            self._newest.pop(place_id, None)
+            self.details.name(place_id, "", "")
+        self.index.remove(gone)
+        self._cells.clear()
+        if self.recogniser is not None:
+            self.recogniser.forget(gone)
+        self.graph.drop(gone)
+        self.revision += 1

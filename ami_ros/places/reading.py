@@ -1,0 +1,172 @@
+"""What is read from the SQLite file below `Store`, in bulk: columns, not one object for each row."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import struct
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ami_ros.commands import unpack
+from ami_ros.places import database
+from ami_ros.places.checksums import blob_crc, fits, wrong_edges, wrong_places
+from ami_ros.places.rows import COVARIANCE, EDGES, NUMBERS, WAYS, Experience, PlaceTable
+
+MEASURED = struct.Struct("<qq6dq")  # start and stop of a way, its covariance by `rows.COVARIANCE`, and joined
+_CRCS = "SELECT crc FROM places ORDER BY id", "SELECT crc FROM edges ORDER BY start, stop"
+
+
+@dataclass(frozen=True)
+class Tables:
+    """All places and ways, as they lie on the disk."""
+
+    places: NDArray[np.void]  # (n,) by id: the fields of `NUMBERS`, x, y, yaw and the bytes of the latent
+    texts: dict[int, tuple[str, str]]  # label and note of the places that have one
+    edges: NDArray[np.void]  # (m,) with the fields of `EDGES`
+    measured: dict[tuple[int, int], tuple[bytes, int]]  # start, stop: see `MEASURED`, and its checksum
+
+    def wrong(self, connection: sqlite3.Connection, version: int, seed: int) -> int:
+        """How many rows are not as they were written, or hold numbers that are none.
+
+        Args:
+            connection: where they were read.
+            version: of that file.
+            seed: see `checksums.seed_of`.
+        """
+        wrong = sum(
+            int((~np.isfinite(rows[name])).sum())
+            for rows in (self.places, self.edges)
+            for name in rows.dtype.names or ()
+            if rows.dtype[name].kind == "f"
+        )
+        wrong += int((~np.isfinite(self.latents)).sum())
+        if version < database.CHECKSUMS_SINCE:
+            return wrong
+        places, edges = (np.fromiter((row[0] for row in connection.execute(query)), np.int64) for query in _CRCS)
+        wrong += sum(not measured_fits(seed, *key, *row) for key, row in self.measured.items())
+        return wrong + wrong_places(seed, self.places, self.texts, places) + wrong_edges(seed, self.edges, edges)
+
+    @property
+    def latents(self) -> NDArray[np.float32]:
+        """All behind one another."""
+        return np.frombuffer(self.places["latent"].tobytes(), "<f4").astype(np.float32)
+
+    def unpacked(self, latent_dim: int) -> tuple[PlaceTable, NDArray[np.void]]:
+        """Places, and the ways between them."""
+        places = PlaceTable(
+            latents=self.latents.reshape(len(self.places), latent_dim),
+            poses=np.column_stack([self.places[name] for name in ("x", "y", "yaw")]),
+            numbers=self.places[[name for name, _ in NUMBERS]],
+            texts=self.texts,
+        )
+        ids = self.places["id"]
+        edges = self.edges[np.isin(self.edges["start"], ids) & np.isin(self.edges["stop"], ids)]
+        ways = np.zeros(len(edges), WAYS)
+        for name in EDGES.names or ():
+            ways[name] = edges[name]
+        if self.measured:
+            for k, key in enumerate(zip(edges["start"].tolist(), edges["stop"].tolist(), strict=True)):
+                if key in self.measured:
+                    *upper, loop = MEASURED.unpack(self.measured[key][0])[2:]
+                    for name, value in zip((*COVARIANCE, "loop"), (*upper, loop), strict=True):
+                        ways[name][k] = value
+        return places, ways
+
+
+def read_tables(connection: sqlite3.Connection, version: int, latent_dim: int) -> Tables:
+    """All places and ways.
+
+    Raises:
+        ValueError, TypeError, OverflowError: a row has not the types that it should, or a latent of another length.
+        sqlite3.Error: the file cannot be read.
+    """
+    size = 4 * latent_dim
+    if connection.execute("SELECT count(*) FROM places WHERE length(latent) <> ?", (size,)).fetchone()[0]:
+        raise ValueError("it holds latents of another length")
+    names = ", ".join(name for name, _ in NUMBERS)
+    columns = database.columns_of(version, f"{names}, x, y, yaw, latent")
+    kind = np.dtype([*NUMBERS, ("x", "<f8"), ("y", "<f8"), ("yaw", "<f8"), ("latent", f"V{size}")])
+    places = np.fromiter(connection.execute(f"SELECT {columns} FROM places ORDER BY id"), kind)
+    texts = connection.execute("SELECT id, label, note FROM places WHERE label <> '' OR note <> ''")
+    edges = connection.execute(f"SELECT {', '.join(EDGES.names or ())} FROM edges ORDER BY start, stop")
+    measured: dict[tuple[int, int], tuple[bytes, int]] = {}
+    if version >= database.SUBMAPS_SINCE:
+        found = connection.execute("SELECT start, stop, content, crc FROM measured")
+        measured = {(start, stop): (content, crc) for start, stop, content, crc in found}
+        if any(len(content) != MEASURED.size for content, _ in measured.values()):
+            raise ValueError("it holds measurements of another length")
+    return Tables(places, {i: (label, note) for i, label, note in texts}, np.fromiter(edges, EDGES), measured)
+
+
+def measured_fits(seed: int, start: object, stop: object, content: bytes, crc: object) -> bool:
+    """Whether how a way was measured is what was written of this way."""
+    if not isinstance(content, bytes) or len(content) != MEASURED.size:
+        return False
+    values = MEASURED.unpack(content)
+    sane = values[:2] == (start, stop) and bool(np.isfinite(values[2:8]).all())
+    return sane and fits(crc, blob_crc, seed, start, content)
+
+
+def read_picture(connection: sqlite3.Connection, version: int, seed: int, place_id: int) -> bytes:
+    """The JPEG of a place, empty if it has none.
+
+    Raises:
+        sqlite3.DatabaseError: it cannot be read, or is not what was written.
+    """
+    row = connection.execute(f"SELECT jpeg, {_crc(version)} FROM thumbnails WHERE id = ?", (place_id,)).fetchone()
+    if row is None:
+        return b""
+    if version >= database.CHECKSUMS_SINCE and not fits(row[1], blob_crc, seed, place_id, row[0]):
+        raise sqlite3.DatabaseError(f"the picture of place {place_id} is not what was written")
+    return bytes(row[0])
+
+
+def read_experience(
+    connection: sqlite3.Connection, version: int, seed: int, ids: Collection[int]
+) -> dict[int, Experience]:
+    """What is known of some places besides how they look; those of which nothing is known are left out.
+
+    Raises:
+        sqlite3.DatabaseError: it cannot be read, or is not what was written.
+    """
+    if version < database.EXPERIENCE_SINCE:
+        return {}
+    query = (
+        f"SELECT id, covariance, commands, {_crc(version)} FROM experience WHERE id IN (SELECT value FROM json_each(?))"
+    )
+    wanted = json.dumps([int(i) for i in ids])
+    found = connection.execute(query, (wanted,)).fetchall()
+    if version >= database.CHECKSUMS_SINCE and not all(fits(row[3], blob_crc, seed, *row[:3]) for row in found):
+        raise sqlite3.DatabaseError("what is known of places is not what was written")
+    known = {i: Experience(_covariance(covariance), _commands(commands)) for i, covariance, commands, _ in found}
+    if version >= database.SUBMAPS_SINCE:
+        query = "SELECT id, outline, crc FROM outlines WHERE id IN (SELECT value FROM json_each(?))"
+        for i, outline, crc in connection.execute(query, (wanted,)).fetchall():
+            if not fits(crc, blob_crc, seed, i, outline):
+                raise sqlite3.DatabaseError("what a laser saw is not what was written")
+            known[i] = replace(known.get(i, Experience()), submap=outline)
+    return known
+
+
+def _crc(version: int) -> str:
+    """The column, as a file of that version has it."""
+    return "crc" if version >= database.CHECKSUMS_SINCE else "0"
+
+
+def _covariance(content: bytes | None) -> NDArray[np.float32] | None:
+    """(3, 3); None where there is none, or none that makes sense."""
+    if content is None or len(content) != 36:
+        return None
+    numbers = np.frombuffer(content, "<f4").astype(np.float32).reshape(3, 3)
+    return numbers if np.isfinite(numbers).all() else None
+
+
+def _commands(content: bytes | None) -> NDArray[np.float32] | None:
+    """(n, 2 or 3); None where there are none, or none that make sense."""
+    if content is None or len(content) % 2:
+        return None
+    return unpack(np.frombuffer(content, "<f2"))

@@ -1,0 +1,223 @@
+"""Places at which a goal's picture is recognised: it is compared with theirs, cell by cell."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ami_ros.errors import AmiError
+from ami_ros.geometry import Array, compose, from_cos_sin, pose_gap
+from ami_ros.images import decode_image
+from ami_ros.places.index import Latents, PlaceIndex
+from ami_ros.places.matching import Hypothesis, Matches, cluster
+from ami_ros.world_model.array_pairs import ArrayPairs
+from ami_ros.world_model.arrays import Floats
+from ami_ros.world_model.perception import fit_image
+
+KEPT = 2000  # maps of features, of places asked about last: some 20 MB
+ENCODED = 96  # pictures that a question encodes at most: 1.3 s; the next one goes on
+COMPARED = 800  # places that a picture is compared with, those that its latent resembles most: a second
+POSSIBLE = 0.85  # probability of showing the same, from which a place is worth driving to: there the goal is looked for
+SPREAD = 0.05  # [m] added to the error of a comparison: a place's own
+SURE = 0.35  # [m] of expected error, below which a place that shows the goal for certain bears witness
+AGREE = [[0.5], [0.5]]  # [m], [rad] from a hypothesis, within which it is for that one
+APART = 0.25  # [m] between places whose pictures err each in its own way
+MOST = 3  # hypotheses
+BATCH = 16  # pictures
+BLUR = 0.5  # [m] around where a place has the goal, within which that speaks for a point
+SHARPNESS = 3  # power of the probabilities there; measured, as BLUR, see docs/decisions/0097
+
+Evidence = Callable[[Array], Array]  # points (k, 2) [m] of the map -> what speaks for them (k,), of any scale
+
+
+def _odds(same: Floats) -> Floats:
+    return np.asarray(same / np.maximum(1 - same, 1e-6))
+
+
+def _odds_of(same: float) -> float:
+    return same / max(1 - same, 1e-6)
+
+
+def _share(seen: Array, evidence: Array, certain: NDArray[np.bool_], pose: Array, frames: Array) -> float:
+    """Of the `evidence` (k,) of places, by where they have the goal (k, 3), for one hypothesis; half of it where all
+    pictures that show it for certain were taken from one spot: they err together."""
+    near = np.less(np.stack(pose_gap(seen, pose)), AGREE).all(axis=0)
+    at = frames[near & certain, :2]
+    if not len(at):
+        return 0.0
+    apart = np.hypot(*(at[:, None] - at[None]).T).max() > APART
+    return float(evidence[near].sum() / evidence.sum()) * (1.0 if apart else 0.5)
+
+
+class Recogniser:
+    """Compares pictures with those of places.
+
+    Args:
+        pairs: compares.
+        thumbnail: the JPEG of a place by its id; empty: it has none.
+    """
+
+    def __init__(self, pairs: ArrayPairs, thumbnail: Callable[[int], bytes]) -> None:
+        self._pairs, self._thumbnail = pairs, thumbnail
+        self._codes: OrderedDict[int, NDArray[np.float16]] = OrderedDict()
+        self._camera = pairs.mount, pairs.window  # by which they were made
+        self._prepared = 0  # the places up to this id were encoded ahead
+        self._goal, self._seen = b"", dict[int, Array]()  # the goal asked about last, and what places say of it
+
+    def prepare(self, ids: NDArray[np.int64], most: int) -> bool:
+        """Encodes pictures ahead of questions, which encode some at a time: those of `most` of the places `ids` (n,)
+        whose turn has not come yet, while there is room for all. False: there are no more."""
+        self._follow_camera()
+        ahead = np.sort(ids[ids > self._prepared])[:most]
+        if not len(ahead) or len(self._codes) + len(ahead) > KEPT:
+            return False
+        self._codes_of(ahead.tolist())
+        self._prepared = int(ahead[-1])
+        return True
+
+    def forget(self, ids: Collection[int]) -> None:
+        """Places that are no more; others may get their ids."""
+        for place_id in ids:
+            self._codes.pop(place_id, None)
+            self._seen.pop(place_id, None)
+        self._prepared = min([self._prepared, *(place_id - 1 for place_id in ids)])
+
+    def hypotheses(self, index: PlaceIndex, rows: NDArray[np.int64], picture: Latents) -> list[Hypothesis] | None:
+        """Where a picture was taken, best first; empty where none of the places in `rows` (k,) shows what it shows, and
+        None where none of them has a picture.
+
+        The share of a hypothesis is that of the evidence for it: 0 where no place shows the picture for certain, and at
+        most 0.5 where that rests on pictures from one spot. A place that does for certain counts as much as any other
+        that does, however sure it is of it: where rooms are alike, those of the wrong one are as sure.
+
+        Args:
+            index: of the places.
+            rows: of those that may.
+            picture: its code.
+        """
+        looks = self._looks(index.ids[rows].tolist(), picture, ENCODED)
+        known = [k for k, place_id in enumerate(index.ids[rows].tolist()) if place_id in looks]
+        if not known:
+            return None
+        found = np.array([looks[int(index.ids[rows[k]])] for k in known])
+        pose, error, odds = found[:, :3], found[:, 3], found[:, 4]
+        good = odds >= POSSIBLE / (1 - POSSIBLE)
+        chosen, pose, error, odds = rows[known][good], pose[good], error[good], odds[good]
+        poses, weights = compose(index.poses[chosen], pose), odds / (error + SPREAD)
+        enough = _odds_of(self._pairs.threshold)
+        evidence, certain = np.minimum(odds, enough) / (error + SPREAD), (odds >= enough) & (error < SURE)
+        hypotheses = cluster(Matches(chosen, weights, poses, np.hypot(pose[:, 0], pose[:, 1])), most=MOST)
+        shares = [_share(poses, evidence, certain, hypothesis.pose, index.poses[chosen]) for hypothesis in hypotheses]
+        order = np.argsort([-share for share in shares], kind="stable")
+        return [Hypothesis(hypotheses[k].pose, shares[k]) for k in order]
+
+    def evidence(self, index: PlaceIndex, rows: NDArray[np.int64], picture: Latents) -> Evidence:
+        """What speaks for points (k, 2) of the map, (k,), as where a picture was taken: what all places say of that, by
+        their probability of showing the same. None may show it for certain, but together they tell where to look first.
+
+        Args:
+            index: of the places.
+            rows: (k,) of those that have been compared with it by `hypotheses`.
+            picture: its code.
+        """
+        ids = index.ids[rows].tolist()
+        looks = self._looks(ids, picture, 0)
+        known = [k for k, place_id in enumerate(ids) if place_id in looks]
+        found = np.array([looks[ids[k]] for k in known]).reshape(-1, 5)
+        at = compose(index.poses[rows[known]], found[:, :3])[:, :2]
+        weight = (found[:, 4] / (1 + found[:, 4])) ** SHARPNESS
+
+        def for_points(points: Array) -> Array:
+            gap = np.square(points[:, None] - at[None]).sum(axis=2)
+            return np.asarray(np.exp(-gap / (2 * BLUR**2)) @ weight)
+
+        return for_points
+
+    def _looks(self, ids: list[int], picture: Latents, most: int) -> dict[int, Array]:
+        """What each of the places with a picture says about a goal's: pose (3,) there, error and odds; (5,). Those
+        without a code yet say nothing, but for the first `most`, which get one."""
+        self._follow_camera()
+        key = picture.tobytes()
+        if key != self._goal:
+            self._goal, self._seen = key, {}
+        new = [place_id for place_id in ids if place_id not in self._seen]
+        codes = self._codes_of(new, most)
+        if codes:
+            pose, error, odds = self._compare(list(codes.values()), picture)
+            self._seen.update(zip(codes, np.column_stack([pose, error, odds]), strict=True))
+        return {place_id: self._seen[place_id] for place_id in ids if place_id in self._seen}
+
+    def code(self, jpeg: bytes) -> Latents | None:
+        """Of a picture (JPEG), to be compared; None: it is broken."""
+        picture = _fitting(jpeg, self._pairs)
+        if picture is None:
+            return None
+        return self._pairs.code(picture[None].transpose(0, 3, 1, 2))[0]
+
+    def alike(self, ids: Sequence[int], picture: Latents) -> Array | None:
+        """Probability (k,) that places see what a picture sees, given its code; of each that has a picture itself, None
+        where none has."""
+        self._follow_camera()
+        known = self._codes_of(ids)
+        if not known:
+            return None
+        odds = self._compare(list(known.values()), picture)[2]
+        return odds / (1 + odds)
+
+    def _compare(self, codes: Sequence[NDArray[np.float16]], picture: Latents) -> tuple[Array, Array, Array]:
+        """Of places, by their codes (code,): the picture's pose (k, 3) in their frames, its error (k,) [m] and odds
+        (k,) that both show the same, where they are good as compared either way: what errs one way seldom does the
+        other."""
+        poses, errors, odds = [], [], []
+        for first in range(0, len(codes), BATCH):
+            part = np.stack(codes[first : first + BATCH]).astype(np.float32)
+            there = self._pairs.compare(part, np.broadcast_to(picture, part.shape))
+            likely = there.same >= POSSIBLE**2
+            chance = _odds(there.same)
+            if likely.any():
+                back = self._pairs.compare(np.broadcast_to(picture, part[likely].shape), part[likely])
+                chance[likely] = np.sqrt(chance[likely] * _odds(back.same))
+            poses.append(there.pose)
+            errors.append(there.error)
+            odds.append(chance)
+        found = (np.concatenate(values).astype(np.float64) for values in (poses, errors, odds))
+        return from_cos_sin(next(found)), next(found), next(found)
+
+    def _follow_camera(self) -> None:
+        """Codes of another camera say nothing: camera_info may come after the first pictures were encoded."""
+        camera = self._pairs.mount, self._pairs.window
+        if camera != self._camera:
+            self._camera, self._prepared, self._goal = camera, 0, b""
+            self._codes.clear()
+            self._seen.clear()
+
+    def _codes_of(self, ids: Sequence[int], most: int | None = None) -> dict[int, NDArray[np.float16]]:
+        """Codes of those that have a picture; of those that have no code yet, the first `most`."""
+        codes, new = self._codes, [place_id for place_id in ids if place_id not in self._codes][:most]
+        for start in range(0, len(new), BATCH):
+            pictures = {i: image for i in new[start : start + BATCH] if (image := self._picture(i)) is not None}
+            if not pictures:
+                continue
+            found = self._pairs.code(np.stack(list(pictures.values())).transpose(0, 3, 1, 2)).astype(np.float16)
+            codes.update(zip(pictures, found, strict=True))
+        for place_id in ids:
+            if place_id in codes:
+                codes.move_to_end(place_id)
+        kept = {place_id: codes[place_id] for place_id in ids if place_id in codes}
+        while len(codes) > KEPT:
+            codes.popitem(last=False)
+        return kept
+
+    def _picture(self, place_id: int) -> NDArray[np.uint8] | None:
+        return _fitting(self._thumbnail(place_id), self._pairs)
+
+
+def _fitting(jpeg: bytes, pairs: ArrayPairs) -> NDArray[np.uint8] | None:
+    """A picture (size, size, 3), as `pairs` takes it; None: there is none, or it is broken."""
+    try:
+        return fit_image(decode_image(jpeg), pairs.size, pairs.share) if jpeg else None
+    except AmiError:
+        return None

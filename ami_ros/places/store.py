@@ -1,0 +1,287 @@
+"""The truth of the place memory: places and edges in one SQLite file that survives kills, full disks and upgrades.
+
+Writes are queued to a thread that commits them in batches; what `flush` has acknowledged is on the disk. Reading
+has a connection of its own, so that neither waits for the other.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ami_ros.errors import AmiError
+from ami_ros.places import database
+from ami_ros.places.batch_writer import BatchWriter
+from ami_ros.places.checksums import register, seed_of
+from ami_ros.places.reading import Tables, read_experience, read_picture, read_tables
+from ami_ros.places.rows import Experience, PlaceRow, PlaceTable, edge_of
+from ami_ros.places.salvage import rescue, rescue_file
+from ami_ros.places.types import Edge
+from ami_ros.places.writing import (
+    MARK_DAMAGED,
+    Write,
+    edges_to_write,
+    erasure,
+    erasure_of_edge,
+    erasure_of_pictures,
+    experience_to_write,
+    places_to_write,
+)
+
+
+class Store:
+    """Opens a memory, or makes a new one.
+
+    An older version is brought up to date, unless it is only read. Of a damaged file what is readable is served;
+    who may write gets it as a new file, and the damaged one is kept beside it.
+
+    Args:
+        path: the file; None keeps everything in RAM.
+        encoder_id: of the latents; a file holds those of one encoder.
+        latent_dim: length of a latent.
+        read_only: serves what is there; any number of readers beside one writer.
+
+    Attributes:
+        notice: what a damaged file lost, or that an empty one was begun anew, one line; else empty.
+
+    Raises:
+        AmiError: not a memory, beyond repair, of a later version, or of another encoder (code 10245).
+    """
+
+    def __init__(self, path: Path | None, encoder_id: str, latent_dim: int, read_only: bool = False) -> None:
+        self.path, self.latent_dim, self.read_only = path, latent_dim, read_only
+        self.notice = ""
+        self._write_lock = self._lock = threading.Lock()  # of the connections that write and read
+        self._only_reads = read_only or (path is not None and not database.can_be_written(path))
+        self._unchangeable: AmiError | None = None
+        if self._only_reads and not read_only:
+            lost = "what is new is lost at the end; mend its rights"
+            self._unchangeable = AmiError(f"the memory {path} cannot be changed: {lost}")
+        self._seed = seed_of(encoder_id, latent_dim)
+        self._first: Tables | None = None  # what was read on opening, until somebody asks or writes
+        self._seen = 0
+        with self._named_errors():
+            self._version = self._open(encoder_id)
+        self._writer = None if self._only_reads else BatchWriter(self._connection, self._write_lock, path)
+
+    @property
+    def error(self) -> AmiError | None:
+        """Why nothing can be written now (a full disk, one that is read-only), None while it is well. It goes on
+        serving, keeps what is new in RAM, and writes it as soon as that is possible again."""
+        return self._unchangeable if self._writer is None else self._writer.error
+
+    # Reading
+
+    def load(self) -> tuple[list[PlaceRow], list[Edge]]:
+        """Every place and way as an object of its own, by id; see `read` for many."""
+        places, edges = self.read()
+        return places.rows(), [edge_of(values) for values in edges.tolist()]
+
+    def read(self) -> tuple[PlaceTable, NDArray[np.void]]:
+        """Everything but thumbnails and experience; ways (m,) with the fields of `WAYS`, between these places."""
+        with self._named_errors(), self._lock:
+            tables, self._first = self._first, None
+            if tables is None or self._changes() != self._seen:
+                tables = read_tables(self._reader, self._version, self.latent_dim)
+            return tables.unpacked(self.latent_dim)
+
+    def thumbnail(self, id: int) -> bytes:
+        """JPEG of a place, empty if it has none, or a damaged one."""
+        with self._named_errors(), self._lock, self._damage_noted():
+            return read_picture(self._reader, self._version, self._seed, id)
+        return b""
+
+    def experience(self, ids: Collection[int]) -> dict[int, Experience]:
+        """What is known of some places besides how they look; those of which nothing is known are left out."""
+        with self._named_errors(), self._lock, self._damage_noted():
+            return read_experience(self._reader, self._version, self._seed, ids)
+        return {}
+
+    def submaps(self) -> int:
+        """Places of which it is known what a laser saw around them."""
+        if self._version < database.SUBMAPS_SINCE:
+            return 0
+        if not self.error:
+            self.flush()
+        with self._named_errors(), self._lock:
+            return int(self._reader.execute("SELECT count(*) FROM outlines").fetchone()[0])
+
+    def picture_sizes(self) -> dict[int, int]:
+        """Place id -> bytes of its picture."""
+        with self._named_errors(), self._lock:
+            return dict(self._reader.execute("SELECT id, length(jpeg) FROM thumbnails").fetchall())
+
+    def size(self) -> int:
+        """Bytes of the file that are in use; what was erased is used again before the file grows."""
+        with self._named_errors(), self._lock:
+            pages, free, page = (
+                self._reader.execute(f"PRAGMA {name}").fetchone()[0]
+                for name in ("page_count", "freelist_count", "page_size")
+            )
+        return int((pages - free) * page)
+
+    # Writing
+
+    def put_places(self, rows: Iterable[PlaceRow]) -> None:
+        """Queues places, new ones and changed ones; see `places_to_write`. Raises AmiError, and nothing was queued."""
+        self._put(places_to_write(rows, self.latent_dim))
+
+    def put_experience(self, place_id: int, experience: Experience) -> None:
+        """Queues what is known of a place besides how it looks; see `experience_to_write`. Raises AmiError."""
+        self._put(experience_to_write(place_id, experience))
+
+    def put_edges(self, rows: Iterable[Edge]) -> None:
+        """Queues edges, new ones and changed ones; see `edges_to_write`. Raises AmiError."""
+        self._put(edges_to_write(rows))
+
+    def drop_thumbnails(self, ids: Iterable[int]) -> None:
+        """Queues the removal of pictures; their places stay."""
+        self._put(erasure_of_pictures(ids))
+
+    def erase_edge(self, start: int, stop: int) -> None:
+        """Queues the removal of one way."""
+        self._put(erasure_of_edge(start, stop))
+
+    def erase(self, ids: Iterable[int], wait: bool = True) -> None:
+        """Removes places and their edges, also from the bytes of the files. Waits until it is done, if told to.
+
+        Raises:
+            AmiError: it could not be written, or another process keeps old rows alive by reading them.
+        """
+        self._put(erasure(ids))
+        if wait:
+            self._wipe_log()
+
+    def flush(self) -> None:
+        """Waits until all that was put before is on the disk. Raises AmiError if it could not be written."""
+        if self._writer is not None:
+            self._writer.flush()
+        if self.error:
+            raise self.error
+
+    def close(self) -> None:
+        """Writes what is queued and closes the file; `error` tells if that failed."""
+        if self._writer is not None:
+            self._writer.close()
+        self._reader.close()
+        self._connection.close()
+
+    # Inside
+
+    def _open(self, encoder_id: str) -> int:
+        """Connects; returns the version of the file."""
+        path = self.path
+        was_there = path is not None and path.exists()
+        try:
+            self._connection = database.connect_to_read(path) if path and self._only_reads else database.connect(path)
+            version = self._look_at(encoder_id, was_there)
+        except sqlite3.OperationalError:  # locked, or a disk that cannot be read: nothing is known of what is on it
+            raise
+        except database.DAMAGE:
+            assert path is not None
+            version = self._rescue(path, encoder_id)
+        try:
+            register(self._connection, encoder_id, self.latent_dim)
+            if version < database.SCHEMA_VERSION and not self._only_reads:
+                database.migrate(self._connection, encoder_id, self.latent_dim)
+                version = database.SCHEMA_VERSION
+            # Without a file, and of a damaged one that is only read, there is one connection for all.
+            self._reader = self._connection
+            if path and not self._only_reads:
+                self._reader, self._lock = database.connect_to_read(path), threading.Lock()
+        except BaseException:
+            self._connection.close()
+            raise
+        return version
+
+    def _look_at(self, encoder_id: str, was_there: bool) -> int:
+        """The version of a file that was opened, which is begun where it is new.
+
+        Raises:
+            AmiError: it is another's; see `database.check`.
+            sqlite3.DatabaseError: it is damaged.
+        """
+        path, connection = self.path, self._connection
+        try:
+            if not self._only_reads and database.is_empty(connection):
+                database.create(connection, encoder_id, self.latent_dim)
+                if was_there:
+                    self.notice = f"the memory {path} was there, and nothing in it: it is begun anew"
+            version = database.check(connection, path, encoder_id, self.latent_dim)
+            if path is not None and not self._is_sound(version):
+                raise sqlite3.DatabaseError("some of it is not what was written")
+        except BaseException:
+            connection.close()
+            raise
+        return version
+
+    def _is_sound(self, version: int) -> bool:
+        try:
+            if not database.is_sound(self._connection):
+                return False
+            self._seen, self._first = self._changes(), read_tables(self._connection, version, self.latent_dim)
+            return not self._first.wrong(self._connection, version, self._seed)
+        except (ValueError, TypeError, OverflowError):
+            return False
+
+    def _changes(self) -> int:
+        """A number that is another one once another process has written."""
+        return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+
+    def _rescue(self, path: Path, encoder_id: str) -> int:
+        self._first = None
+        if self._only_reads:
+            rescued = database.connect(None)
+            database.create(rescued, encoder_id, self.latent_dim)
+            losses = rescue(path, rescued, encoder_id, self.latent_dim)
+            self._connection, kept = rescued, "the file is as it was"
+        else:
+            losses, damaged = rescue_file(path, encoder_id, self.latent_dim)
+            self._connection, kept = database.connect(path), f"the damaged file is kept as {damaged}"
+        self.notice = f"the memory {path} was damaged: {losses}; {kept}"
+        return database.SCHEMA_VERSION
+
+    def _put(self, write: Write) -> None:
+        if self.read_only:
+            raise AmiError(f"the memory {self.path} is open for reading only")
+        self._first = None
+        if self._writer is not None:
+            self._writer.put(write)
+
+    def _wipe_log(self) -> None:
+        """The write-ahead log still holds erased rows until it is emptied, which waits for readers."""
+        self.flush()
+        with self._named_errors(), self._write_lock:
+            is_busy = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        if is_busy:
+            raise AmiError(f"erased from {self.path}, but its log still holds it: close what reads the memory")
+
+    @contextmanager
+    def _damage_noted(self) -> Iterator[None]:
+        """What is not looked at on opening may be damaged: it counts as not there, and the next opening rescues."""
+        try:
+            yield
+        except sqlite3.OperationalError:
+            raise
+        except database.DAMAGE as error:
+            self.notice = (
+                f"the memory {self.path} has damaged pictures ({error}): open it again to save what is readable"
+            )
+            if not self.read_only:
+                self._put(MARK_DAMAGED)
+
+    @contextmanager
+    def _named_errors(self) -> Iterator[None]:
+        hint = "restore it from a copy, or remove it to begin anew"
+        try:
+            yield
+        except (sqlite3.Error, ValueError) as error:
+            raise AmiError(f"the memory {self.path} cannot be used: {error}; {hint}") from error
+        except OSError as error:
+            raise AmiError(f"the memory {self.path} cannot be opened: {error.strerror or error}") from error

@@ -1,0 +1,300 @@
+"""Scan front end: the map as it is driven. A place each metre, the steps between them as measured by scans, and loop
+constraints once they are verified.
+
+Odometry and scans together say how the robot moved from the last place, well enough for that whatever is remembered
+elsewhere; so places are founded by distance, not by what is new to the model. Where the robot comes back to what it
+knows is found by `LoopCloser`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from ami_ros.geometry import Array, compose, pose_gap, relative
+from ami_ros.measured_steps import combined, inverted
+from ami_ros.places.index import Latents
+from ami_ros.places.place_map import PlaceMap
+from ami_ros.places.rows import Experience
+from ami_ros.places.types import Edge
+from ami_ros.scan import Scan
+from ami_ros.scan_matching import Match, Matcher
+from ami_ros.slam.free_ways import FreeWays
+from ami_ros.slam.loop_closure import LoopCloser, LoopClosureConfig
+from ami_ros.slam.loop_hypotheses import LoopConstraint
+from ami_ros.slam.pose_graph import PoseGraphConfig, optimise_map
+from ami_ros.slam.relocalisation import Compare, Relocaliser
+from ami_ros.slam.scan_odometry import ScanOdometry, ScanOdometryConfig
+from ami_ros.submaps import Submap
+
+FOUND = np.diag([0.05**2, 0.05**2, 0.02**2])  # covariance that is added where a robot has just been found
+FOLLOWED, LOOKED_FOR = 0.98, 0.9  # confidence of who is followed by scans, and of who was just found; measured (0073)
+CONFIRMS = 0.5  # [m] driven since, at which a place that is as it is remembered confirms it: nearer the same is seen
+DOUBTED = 5  # places running that are not what the map says: the robot is elsewhere
+LOST = 2  # scans running that contradict what was seen just before: the robot was carried
+BACK = 6.0  # [m] driven since then, up to which it may be where odometry says all the same: somebody was in the way
+BACK_GAP, BACK_DRIFT = (0.3, 0.15), 0.1  # [m], [rad] off odometry, and more for each metre
+TRUSTED, AWAY = 15.0, 1.0  # [m] of way since then, up to which a spot farther off than this needs pictures that show it
+BACK_POINTS = 15  # on walls of a place there, at least
+
+
+@dataclass(frozen=True)
+class FrontEndConfig:
+    """How the map grows where there are scans."""
+
+    completion: float = 3.0  # [m] driven beyond a place until its submap is whole; then loops are looked for
+    optimise_after: int = 8  # new loop constraints until the pose graph is optimised again; more: less often
+    use: Literal["auto", "always", "never"] = "auto"  # of scans; auto: unless the model knows one place by its pictures
+    outvoted: float = 0.5  # [m] by which the optimised map contradicts a loop constraint that is then dropped
+    odometry: ScanOdometryConfig = field(default_factory=ScanOdometryConfig)
+    loop_closure: LoopClosureConfig = field(default_factory=LoopClosureConfig)
+
+
+@dataclass
+class OpenSubmap:
+    """A place whose surroundings are not whole yet."""
+
+    place_id: int
+    track: Array  # (3,) where it lies in the frame of scan odometry
+    way: float  # [m] driven until it was founded
+    free: Array  # see `Submap`
+
+
+class ScanFrontEnd:
+    """Follows one robot through its map by scans.
+
+    Args:
+        places: the map, which grows.
+        config: see there.
+        spacing: [m], [rad] between places.
+        pose_graph: of the map.
+    """
+
+    def __init__(
+        self, places: PlaceMap, config: FrontEndConfig, spacing: tuple[float, float], pose_graph: PoseGraphConfig
+    ) -> None:
+        self.places, self.config, self.spacing, self.pose_graph = places, config, spacing, pose_graph
+        self.odometry = ScanOdometry(config.odometry)
+        self.loop_closure = LoopCloser(places, config.loop_closure, pose_graph.way_sigma)
+        self.relocaliser = Relocaliser(places, self.loop_closure)
+        self._ways = FreeWays(places, self.loop_closure.submaps)
+        places.graph.free = self._ways
+        self.restart()
+
+    def restart(self) -> None:
+        """The robot may have been carried."""
+        self.odometry.restart()
+        self.loop_closure.restart()
+        self.relocaliser.restart()
+        self.here = 0  # place id; 0: the robot is lost
+        self._found: float | None = None  # [m] of way at which it was found, if nothing has confirmed that since
+        self._since = 0.0  # stamp at which the robot came to it
+        self._step: tuple[Array, Array] = (np.zeros(3), np.zeros((3, 3)))  # from there: pose and covariance
+        self._open: deque[OpenSubmap] = deque()
+        self._new_constraints = self._strange = self._doubts = 0
+        self._left: tuple[Array, Array] | None = None  # (3,) in the map and in odom, where it was last known to be ...
+        self._astray = 0.0  # ... and the way that it has driven since [m]
+
+    @property
+    def confidence(self) -> float:
+        """Share of such moments in which the robot is where it is believed to be."""
+        return FOLLOWED if self._found is None else LOOKED_FOR
+
+    @property
+    def pose(self) -> Array:
+        """(3,) of the robot in the map."""
+        return compose(self.places.index.poses[self.places.index.row(self.here)], self._step[0])
+
+    def move(self, odometry: Array, scan: Scan) -> None:
+        """The robot is at `odometry` (3,) now and sees `scan`, in base_link."""
+        step = self.odometry.move(odometry, scan)
+        self._step = combined(self._step, (step.motion, step.covariance))
+        self._astray += float(np.hypot(*step.motion[:2]))
+        self._strange = self._strange + 1 if step.strange else 0
+        if self._strange >= LOST:
+            left, astray = ((self.pose, np.array(odometry)), 0.0) if self.here else (self._left, self._astray)
+            self.restart()
+            self.odometry.move(odometry, scan)
+            self._left, self._astray = left, astray
+
+    def surroundings(self) -> Submap:
+        """What was seen around the robot."""
+        return self.odometry.surroundings(self.odometry.pose)
+
+    def due(self) -> bool:
+        """Whether the robot is far enough from the last place for the next one."""
+        distance, turn = pose_gap(self._step[0], np.zeros(3))
+        return bool(distance >= self.spacing[0] or turn >= self.spacing[1])
+
+    @property
+    def covariance(self) -> Array:
+        """(3, 3) of the robot's pose as seen from the last place."""
+        return self._step[1]
+
+    def recognise(self, stamp: float, doubting: bool = False) -> int:
+        """Arrives at another place that is known to be here, if scans confirm it; its id, or 0.
+
+        Args:
+            stamp: of now [s].
+            doubting: where several places running are not what the map says, the robot is lost.
+        """
+        if not self.here:
+            return 0
+        index, pose = self.places.index, self.pose
+        place_id, distance, turn = self.places.nearest(pose, *self.spacing)
+        if place_id in (0, self.here) or distance >= self.spacing[0] or turn >= self.spacing[1]:
+            return 0
+        expected = relative(pose, index.poses[index.row(place_id)])
+        deviation = self.loop_closure.deviation(self.here, place_id)
+        if deviation >= self.config.loop_closure.sure:
+            return 0
+        match = self.loop_closure.compare(self.surroundings(), place_id, expected, deviation)
+        self._doubts = 0 if match is not None else self._doubts + doubting
+        if match is None:
+            if self._doubts >= DOUBTED:
+                self.restart()
+            return 0
+        if self._found is not None and self.odometry.way - self._found > CONFIRMS:
+            self._found = None
+        # The pose of the robot as seen from the place, and its covariance there.
+        back, covariance = inverted((match.pose, match.covariance))
+        whole, spread = combined(self._step, (match.pose, match.covariance))
+        is_loop = not self.loop_closure.is_recent(place_id)
+        self._link(Edge(self.here, place_id, whole, 1, stamp - self._since, 0, stamp, spread, is_loop))
+        self._at(place_id, stamp, back, covariance)
+        return place_id
+
+    def relocate(self, latent: Latents, odometry: Array, stamp: float, compare: Compare) -> bool:
+        """Looks in the whole map for a lost robot at `odometry` (3,), and goes on there; see `Relocaliser.find`."""
+        by_odometry = self._by_odometry(odometry)
+        expected = None if by_odometry is None else (by_odometry, AWAY + BACK_DRIFT * self._astray)
+        return self._arrives(self.relocaliser.find(self.surroundings(), latent, odometry, compare, expected), stamp)
+
+    def look_near(self, where: Array, reach: float, turn: float, stamp: float) -> bool:
+        """Looks for a robot where it is said to be, and goes on from there; see `Relocaliser.find_near`."""
+        return self._arrives(self.relocaliser.find_near(self.surroundings(), where, reach, turn), stamp)
+
+    def _arrives(self, found: tuple[int, Match] | None, stamp: float) -> bool:
+        """Goes on from where a lost robot was found, if it was."""
+        if found is None:
+            return False
+        back, covariance = inverted((found[1].pose, found[1].covariance))
+        self._at(found[0], stamp, back, covariance + FOUND)
+        self._found = self.odometry.way
+        return True
+
+    def _by_odometry(self, odometry: Array) -> Array | None:
+        """Where a lost robot is in the map (3,) if it was not carried; None: it has driven too far to tell."""
+        if self._left is None or self._astray > TRUSTED:
+            return None
+        there, then = self._left
+        return compose(there, relative(then, odometry))
+
+    def go_on(self, odometry: Array, stamp: float) -> bool:
+        """Whether a robot that seemed to be carried was not: it sees what is to be seen where odometry has it."""
+        index, expected = self.places.index, self._by_odometry(odometry)
+        if expected is None or self._left is None or not len(self.places):
+            return False
+        driven = float(np.hypot(*(odometry - self._left[1])[:2]))
+        if driven > BACK:
+            return False
+        row = int(np.hypot(*(index.poses[:, :2] - expected[:2]).T).argmin())
+        other = self.loop_closure.submaps.of(int(index.ids[row]))
+        if other is None:
+            return False
+        at = relative(expected, index.poses[row])
+        sigma = np.array(BACK_GAP)[[0, 0, 1]] / 2 + BACK_DRIFT * driven / 2
+        match = Matcher(self.surroundings()).fit(other, at, np.diag(np.square(sigma)))
+        config = self.config.loop_closure
+        if match is None or match.support < config.support or match.conflict > config.known_conflict:
+            return False
+        if match.count < BACK_POINTS or np.greater(pose_gap(match.pose, at), 2 * sigma[1:]).any():
+            return False
+        back, covariance = inverted((match.pose, match.covariance))
+        self._at(int(index.ids[row]), stamp, back, covariance + FOUND)
+        return True
+
+    def leave(self, ids: set[int]) -> None:
+        """Places were forgotten."""
+        self._open = deque(place for place in self._open if place.place_id not in ids)
+        self.loop_closure.leave(ids)
+        if self.here in ids:
+            self.here = 0
+
+    def founded(self, place_id: int, stamp: float, submap: Submap) -> None:
+        """A place was founded where the robot is."""
+        if self.here:
+            pose, covariance = self._step
+            self._link(Edge(self.here, place_id, pose, 1, stamp - self._since, 0, stamp, covariance))
+        self.loop_closure.ways[place_id] = self.odometry.way
+        self._open.append(OpenSubmap(place_id, self.odometry.pose, self.odometry.way, submap.free))
+        self._keep(place_id, submap)
+        self._at(place_id, stamp, np.zeros(3), np.zeros((3, 3)))
+
+    def _at(self, place_id: int, stamp: float, pose: Array, covariance: Array) -> None:
+        self.here, self._since, self._step = place_id, stamp, (pose, covariance)
+        self._left = None
+        self.relocaliser.restart()
+
+    def _keep(self, place_id: int, submap: Submap) -> None:
+        self.loop_closure.submaps.put(place_id, submap)
+        self.places.store.put_experience(place_id, Experience(submap=submap.pack()))
+
+    def _link(self, edge: Edge) -> None:
+        self.places.add_edge(edge)
+
+    # Loop constraints
+
+    def complete(self, everything: bool = False) -> bool:
+        """Looks for constraints of places whose surroundings are whole now; True: the pose graph was optimised."""
+        moved = False
+        while self._open and (everything or self.odometry.way - self._open[0].way > self.config.completion):
+            done = self._open.popleft()
+            whole = self.odometry.surroundings(done.track)
+            self._keep(done.place_id, Submap(whole.points, whole.normals, done.free))
+            moved |= self._look(done.place_id)
+        return moved
+
+    def _look(self, place_id: int) -> bool:
+        found = self.loop_closure.look(place_id)
+        for constraint in found:
+            self._constrain(constraint)
+        self._new_constraints += len(found)
+        if len(found) > 1:  # a loop was closed: what came before is looked at again, now that it is known where
+            self.optimise()
+            first = min(constraint.way for constraint in found)
+            ways = self.loop_closure.ways
+            recent = [i for i, way in ways.items() if first - 15.0 < way < ways[place_id]]
+            known = {constraint.start for constraint in found}
+            for i in recent:
+                if i not in known and i in self.places.index:
+                    for constraint in self.loop_closure.look(i):
+                        self._constrain(constraint)
+            self.optimise()
+            return True
+        if self._new_constraints >= self.config.optimise_after:
+            self.optimise()
+            return True
+        return False
+
+    def _constrain(self, constraint: LoopConstraint) -> None:
+        ends, free = (constraint.start, constraint.stop), self._ways.along(constraint)
+        self._link(Edge(*ends, constraint.relative, int(free), 0.0, 0, 0.0, constraint.covariance, True))
+
+    def optimise(self) -> None:
+        """Moves the places so that what was measured agrees, and drops constraints that the rest contradicts."""
+        self._new_constraints = 0
+        if len(self.places) < 3:
+            return
+        optimise_map(self.places, self.pose_graph)
+        edges = self.places.graph.edges.columns
+        constraints = edges[edges["loop"] > 0]
+        start, stop = (self.places.index.poses[self.places.index.rows(constraints[k])] for k in ("start", "stop"))
+        wanted = np.column_stack([constraints[k] for k in ("x", "y", "yaw")])
+        gap, turn = pose_gap(relative(start, stop), wanted)
+        wrong = (gap > self.config.outvoted) | (turn > 0.3)
+        for edge in constraints[wrong]:
+            self.places.drop_edge(int(edge["start"]), int(edge["stop"]))

@@ -1,0 +1,293 @@
+"""Loop constraints: where the robot has come back to a place that it knows, by what its laser sees.
+
+A loop constraint is believed in three steps. Its geometry is verified: the two submaps lie on one another, nothing
+stands where the other saw free space, and every direction is held by walls, so none is made along a bare corridor. It
+is the best: a step on, along what holds it least, nothing fits better that the map leaves open. And it is consistent:
+unless the map says already where the robot is, the places of a stretch of way must agree on one loop
+(`loop_hypotheses`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import dijkstra
+
+from ami_ros.geometry import Array, compose, inverse, pose_gap, relative
+from ami_ros.places.place_map import PlaceMap
+from ami_ros.scan_matching import Match, Matcher, Window
+from ami_ros.share import share
+from ami_ros.slam.loop_hypotheses import HypothesisConfig, LoopConstraint, LoopHypotheses, shares
+from ami_ros.slam.submap_cache import SubmapCache
+from ami_ros.submaps import Submap
+from ami_ros.world_model.scan_pairs import SCANS, load_scan_pairs
+
+LEVER = 10.0  # [m] by which deviations of turns count as deviations of positions, to tell which way is surest
+NEARBY = 10.0  # [m] around a place in which ways are followed to tell where one close by lies
+SCATTER = 0.03  # [m] deviation of where a fit ends
+SLACK = 0.03  # of support that a fit's odds fall by two thirds with, where nothing that has learned compares
+FITS = 16  # that are looked at where the map leaves open where the robot is
+ELSEWHERE = (0.7, 0.2)  # [m], [rad] from which poses are not the same
+
+
+@dataclass(frozen=True)
+class LoopClosureConfig:
+    """When two places are linked."""
+
+    apart: float = 8.0  # [m] driven between them, at least; less is no loop
+    reach: float = 1.3  # [m] between linked places
+    support: float = 0.62  # share of points on walls of the other; larger: fewer constraints, safer
+    conflict: float = 0.06  # share of points where the other saw free space, at most; larger bears more change ...
+    known_conflict: float = 0.20  # ... and the same where the map says already where the robot is
+    count: int = 50  # points on walls, at least
+    looseness: float = 0.10  # [m] deviation in the direction that is known worst; larger constraints in barer corridors
+    firmness: float = 0.6  # support, at least, of the walls that hold that direction
+    margin: float = 0.08  # of support over the second best elsewhere for who is lost; larger: safer in alike rooms
+    sure: float = 0.35  # [m] deviation of where the robot is up to which one constraint needs no others that agree
+    farthest: float = 30.0  # [m] that odometry may be off; farther places are not looked at
+    learned: bool = True  # fits are compared by models/scans; else by the share of points that agree
+    candidates: int = 40  # places compared at once; more find more in large loops, slower
+    hypotheses: HypothesisConfig = field(default_factory=HypothesisConfig)
+
+
+class LoopCloser:
+    """Finds constraints in one robot's map.
+
+    Args:
+        places: the map.
+        config: see there.
+        way_sigma: [m], [rad] of a way whose covariance is not known.
+
+    Attributes:
+        submaps: of the places.
+    """
+
+    def __init__(self, places: PlaceMap, config: LoopClosureConfig, way_sigma: tuple[float, float]) -> None:
+        self.places, self.config, self.way_sigma = places, config, way_sigma
+        self.submaps = SubmapCache(places.store)
+        self._hypotheses = LoopHypotheses(places, config.hypotheses)
+        self._pairs = load_scan_pairs(share("models", SCANS)) if config.learned else None
+        self.restart()
+
+    def restart(self) -> None:
+        """Odometry begins anew: nothing that was suspected can be followed up."""
+        self.ways: dict[int, float] = {}  # place id -> [m] driven when it was founded
+        self._hypotheses.restart()
+
+    def look(self, place_id: int) -> list[LoopConstraint]:
+        """Loop constraints of a place that can be believed now; those of other places that it confirms, too."""
+        submap = self.submaps.of(place_id)
+        if submap is None or len(submap) < self.config.count:
+            return []
+        rows, expected, deviation, turn = self._candidates(place_id)
+        if not len(rows):
+            return []
+        matcher = Matcher(submap)
+        sure = deviation < self.config.sure
+        if sure.any():
+            constraint = self._near(matcher, place_id, rows[sure], expected[sure], deviation[sure], turn[sure])
+            return [constraint] if constraint is not None else []
+        return self._hypotheses.add(*self._far(matcher, place_id, rows, expected, turn))
+
+    def is_recent(self, place_id: int) -> bool:
+        """Whether the robot has driven too little since it was founded for a loop."""
+        newest = max(self.ways.values(), default=0.0)
+        return newest - self.ways.get(place_id, -np.inf) < self.config.apart
+
+    def leave(self, ids: set[int]) -> None:
+        """Places were forgotten."""
+        for place_id in ids:
+            self.ways.pop(place_id, None)
+        self.submaps.forget(ids)
+
+    def deviation(self, here: int, place_id: int) -> float:
+        """How far the map may be off about where a place lies that is close to `here` [m]; inf where its surroundings
+        are not known."""
+        if self.submaps.of(place_id) is None:
+            return np.inf
+        variance, _ = self._uncertainty(self.places.index.row(here), NEARBY)
+        return float(np.sqrt(variance[self.places.index.row(place_id)]))
+
+    def compare(self, submap: Submap, place_id: int, expected: Array, deviation: float) -> Match | None:
+        """Where a place lies as seen from where `submap` was taken; None: not near where it is expected.
+
+        Args:
+            submap: of the robot.
+            place_id: of that place.
+            expected: (3,) where the map has it.
+            deviation: [m] by which that may be off.
+        """
+        other = self.submaps.of(place_id)
+        if other is None:
+            return None
+        return self._verified(Matcher(submap), other, expected, (min(0.7, 0.2 + 3 * deviation), 0.2))
+
+    # What may be near
+
+    def _candidates(self, place_id: int) -> tuple[NDArray[np.int64], Array, Array, Array]:
+        """Rows (k,) of places that may be where `place_id` is, likeliest first, where they lie as seen from there
+        (k, 3), and how far that may be off: deviations (k,) [m] and (k,) [rad]."""
+        index, config = self.places.index, self.config
+        row = index.row(place_id)
+        variance, turn_variance = self._uncertainty(row)
+        own = self.ways.get(place_id, 0.0)
+        driven = np.array([abs(own - self.ways.get(i, -np.inf)) for i in index.ids.tolist()])
+        gap = np.hypot(*(index.poses[:, :2] - index.poses[row, :2]).T)
+        deviation = np.minimum(np.sqrt(variance), config.farthest / 2.5)
+        rows = np.flatnonzero((driven > config.apart) & (gap < config.reach + 2.5 * deviation) & np.isfinite(variance))
+        rows = rows[np.argsort(gap[rows] / (config.reach + deviation[rows]))]
+        if len(rows) > config.candidates:  # half of them for where they are, half for what they look like
+            near, rest = np.split(rows, [config.candidates // 2])
+            alike = np.argsort(-index.scores(index.latents[row])[rest])
+            rows = np.append(near, rest[alike[: config.candidates // 2]])
+        return rows, relative(index.poses[row], index.poses[rows]), deviation[rows], np.sqrt(turn_variance[rows])
+
+    def _uncertainty(self, row: int, radius: float = np.inf) -> tuple[Array, Array]:
+        """Variances (n,) [m^2] and (n,) [rad^2] of where all places lie as seen from one, along the surest ways.
+
+        A turn that is off by some angle moves everything behind it by that angle times the distance.
+
+        Args:
+            row: of that place.
+            radius: [m] around it beyond which no way is followed.
+        """
+        index, edges = self.places.index, self.places.graph.edges.columns
+        n, position = len(index), index.poses[:, :2] - index.poses[row, :2]
+        near = np.hypot(*position.T) < radius
+        edges = edges[(edges["traversals"] > 0) | (edges["loop"] > 0)]
+        ends = index.rows(np.append(edges["start"], edges["stop"])).reshape(2, -1)
+        inside = near[ends].all(axis=0)
+        edges, ends = edges[inside], ends[:, inside]
+        known = edges["caa"] > 0
+        along = np.where(known, edges["cxx"] + edges["cyy"], 2 * self.way_sigma[0] ** 2)
+        turn = np.where(known, edges["caa"], self.way_sigma[1] ** 2)
+        tails, heads, both = np.append(ends[0], ends[1]), np.append(ends[1], ends[0]), np.tile(np.arange(len(edges)), 2)
+        cost = (along + LEVER**2 * turn)[both]
+        cheapest = np.lexsort((cost, heads, tails))  # of several ways between the same places the surest counts
+        first = (
+            np.append(True, np.diff(tails[cheapest] * n + heads[cheapest]) != 0) if len(edges) else np.zeros(0, bool)
+        )
+        tails, heads, both, cost = (values[cheapest[first]] for values in (tails, heads, both, cost))
+        matrix = csr_matrix((cost, (tails, heads)), shape=(n, n))
+        distance, before = dijkstra(matrix, indices=row, return_predecessors=True)
+        reached = np.flatnonzero(before >= 0)
+        by = both[np.searchsorted(tails * n + heads, before[reached] * n + reached)]
+        sums, at = np.zeros((n, 5)), position[before[reached]]
+        sums[reached] = np.column_stack([along[by], turn[by], turn[by, None] * at, turn[by] * np.square(at).sum(1)])
+        parent = np.where(before < 0, np.arange(n), before)
+        root = parent == np.arange(n)
+        while not root[parent].all():  # doubles the length of the way that is added up each time
+            sums += np.where(root[:, None], 0.0, sums[parent])
+            parent = parent[parent]
+            root = parent == np.arange(n)
+        variance = sums[:, 0] + sums[:, 1] * np.square(position).sum(1)
+        variance += sums[:, 4] - 2 * (sums[:, 2:4] * position).sum(1)
+        unknown = ~np.isfinite(distance)
+        variance[unknown] = np.inf
+        return variance, np.where(unknown, np.inf, sums[:, 1])
+
+    # What is there
+
+    def _near(
+        self, matcher: Matcher, place_id: int, rows: NDArray[np.int64], expected: Array, deviation: Array, turn: Array
+    ) -> LoopConstraint | None:
+        """A constraint where the map says already where the robot is: it has to agree."""
+        best: tuple[float, int, Match] | None = None
+        for k in range(min(4, len(rows))):
+            other = self.submaps.of(int(self.places.index.ids[rows[k]]))
+            if other is None:
+                continue
+            match = self._verified(matcher, other, expected[k], (0.2 + 3 * deviation[k], 0.1 + 3 * turn[k]))
+            if match is None or np.hypot(*match.pose[:2]) > self.config.reach:
+                continue
+            if best is None or match.support > best[0]:
+                best = match.support, int(self.places.index.ids[rows[k]]), match
+        return self._constrain(place_id, best[1], best[2]) if best else None
+
+    def _far(
+        self, matcher: Matcher, place_id: int, rows: NDArray[np.int64], expected: Array, turn: Array
+    ) -> tuple[list[LoopConstraint], Array]:
+        """The loop constraints (k) that fit within what odometry leaves open, one for each spot, and their
+        shares of the vote (k,)."""
+        index = self.places.index
+        submaps = [self.submaps.of(i) for i in index.ids[rows].tolist()]
+        there = [(int(index.ids[rows[k]]), other, k) for k, other in enumerate(submaps) if other is not None]
+        windows = [
+            Window(expected[k] * [0.0, 0.0, 1.0], self.config.reach, min(np.pi, 0.15 + 2.5 * turn[k]))
+            for *_, k in there
+        ]
+        found: list[tuple[int, Submap, Match]] = []
+        for k, pose, _ in matcher.search([other for _, other, _ in there], windows, most=FITS):
+            match = matcher.fit(there[k][1], pose)
+            if match is not None:
+                found.append((*there[k][:2], match))
+        scores = self._scores(matcher, [(other, match) for _, other, match in found])
+        spots: list[tuple[int, Array]] = []
+        for k in np.argsort(-scores).tolist():
+            where = compose(index.poses[index.row(found[k][0])], inverse(found[k][2].pose))
+            if all(np.greater(pose_gap(where, at), ELSEWHERE).any() for _, at in spots):
+                spots.append((k, where))
+        best = [k for k, _ in spots]
+        constraints = [self._constrain(place_id, found[k][0], found[k][2]) for k in best]
+        good = [self._is_join(found[k][2]) for k in best]
+        return [constraint for constraint, is_good in zip(constraints, good, strict=True) if is_good], shares(
+            scores[best]
+        )[good]
+
+    def _is_join(self, match: Match) -> bool:
+        return self.holds(match, self.config.conflict) and bool(np.hypot(*match.pose[:2]) <= self.config.reach)
+
+    def worth(self, match: Match) -> float:
+        """Of two matches of the same submap the one of greater worth fits better."""
+        return match.support - match.conflict
+
+    def _verified(self, matcher: Matcher, other: Submap, expected: Array, off: tuple[float, float]) -> Match | None:
+        """Where another lies that is expected at (3,) and at most `off` [m], [rad] from there."""
+        match = matcher.fit(other, expected)
+        most = self.config.known_conflict
+        if match is None or not self.holds(match, most):
+            for _, pose, _ in matcher.search([other], [Window(expected, 0.5, 0.2)], most=1):
+                match = matcher.fit(other, pose)
+        if match is None or not self.holds(match, most):
+            return None
+        fits = [fit for fit in (match, *matcher.slipped(other, match)) if _within(pose_gap(fit.pose, expected), off)]
+        if not fits:
+            return None
+        best = self._best(matcher, other, fits, (expected, off[0] / 3))
+        return best if self.holds(best, most) else None
+
+    def _best(
+        self, matcher: Matcher, other: Submap, fits: list[Match], expected: tuple[Array, float] | None = None
+    ) -> Match:
+        """The likeliest of several fits of a submap that is `expected` at (3,), give or take so much [m]."""
+        if len(fits) == 1:
+            return fits[0]
+        scores = self._scores(matcher, [(other, fit) for fit in fits])
+        if expected is not None:
+            gaps = np.array([pose_gap(fit.pose, expected[0])[0] for fit in fits])
+            scores = scores - 0.5 * np.square(gaps / (expected[1] + SCATTER))
+        return fits[int(np.argmax(scores))]
+
+    def _scores(self, matcher: Matcher, fits: list[tuple[Submap, Match]]) -> Array:
+        """Log odds (k,) that fits of submaps are right."""
+        if self._pairs is None:
+            return np.array([self.worth(match) for _, match in fits]) / SLACK
+        return np.asarray(self._pairs.log_odds(matcher.reference, fits), np.float64)
+
+    def holds(self, match: Match, conflict: float) -> bool:
+        """Whether a match is good enough, with that share of points at most where the other saw free space."""
+        config = self.config
+        enough = min(match.support / config.support, match.firmness / config.firmness, match.count / config.count) >= 1
+        return enough and match.conflict <= conflict and match.looseness <= config.looseness
+
+    def _constrain(self, start: int, stop: int, match: Match) -> LoopConstraint:
+        floor = np.diag([0.03**2, 0.03**2, 0.01**2])
+        return LoopConstraint(start, stop, match.pose, match.covariance + floor, self.ways.get(start, 0.0))
+
+
+def _within(gap: Sequence[Array], most: tuple[float, float]) -> bool:
+    return bool(gap[0] <= most[0] and gap[1] <= most[1])

@@ -1,0 +1,158 @@
+"""Pose graph: its optimisation moves places so that what was measured between them agrees.
+
+Odometry errs by the same few per cent all day, so dead reckoning alone bends a map. The relative-pose head does
+not know of any one day's odometry: what it sees between places that look at the same surroundings pulls the map
+straight again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix, diags
+from scipy.sparse.linalg import splu
+
+from ami_ros.geometry import Array, compose, from_cos_sin, pose_gap, relative, wrap
+from ami_ros.places.index import PlaceIndex
+from ami_ros.places.laser_model import LaserModel
+from ami_ros.places.place_map import PlaceMap
+from ami_ros.places.rows import COVARIANCE, covariances
+
+
+@dataclass(frozen=True)
+class PoseGraphConfig:
+    """Which measurements count, and how much."""
+
+    neighbours: int = 12  # places compared with each, by contrastive score; more: a stiffer map, slower
+    reach: float = 1.0  # [m] between places that are compared; larger uses poses that are less exact
+    head_sigma: tuple[float, float] = (0.18, 0.10)  # [m], [rad] of the pose head; larger trusts odometry more
+    way_sigma: tuple[float, float] = (0.06, 0.06)  # [m], [rad] of odometry; larger trusts the pose head more
+    robust: float = 2.0  # deviations from which a measurement loses weight (Cauchy); smaller ignores more outliers
+    iterations: int = 8  # of reweighted least squares; more: closer to the optimum, slower
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """Poses of places seen from others."""
+
+    start: NDArray[np.int64]  # (m,) rows
+    stop: NDArray[np.int64]  # (m,)
+    relative: Array  # (m, 3) of `stop` in the frame of `start`
+    root: Array  # (m, 3, 3) by which an error, in the frame of `start`, becomes deviations of unit variance
+
+
+def compare_places(index: PlaceIndex, config: PoseGraphConfig, block: int = 512) -> Measurements:
+    """What the relative-pose head sees between each place and those that resemble it."""
+    starts, stops, seen = [], [], []
+    keys, latents = index.keys, index.latents
+    count = min(config.neighbours, len(index) - 1)
+    queries = index.model.contrast.queries(latents)
+    for first in range(0, len(index), block):
+        score = queries[first : first + block] @ keys.T
+        rows = np.arange(first, first + len(score))
+        score[rows - first, rows] = -np.inf
+        best = np.argpartition(-score, count - 1, axis=1)[:, :count]
+        stop, start = np.repeat(rows, count), best.ravel()
+        starts.append(start)
+        stops.append(stop)
+        seen.append(index.model.relative_pose(latents[start], latents[stop]).astype(np.float64))
+    start, stop, out = np.concatenate(starts), np.concatenate(stops), np.concatenate(seen)
+    poses = from_cos_sin(out)
+    near = np.hypot(out[:, 0], out[:, 1]) < config.reach
+    return Measurements(start[near], stop[near], poses[near], roots(config.head_sigma, int(near.sum())))
+
+
+def driven_ways(index: PlaceIndex, edges: NDArray[np.void], config: PoseGraphConfig) -> Measurements:
+    """Relative poses that were measured when ways (m,), with the fields of `WAYS`, were first driven."""
+    poses = np.column_stack([edges[name] for name in ("x", "y", "yaw")])
+    start, stop = index.rows(edges["start"]), index.rows(edges["stop"])
+    root = roots(config.way_sigma, len(edges))
+    known = edges["caa"] > 0
+    if known.any():
+        upper = np.column_stack([edges[name][known] for name in COVARIANCE])
+        root[known] = np.linalg.inv(np.linalg.cholesky(covariances(upper)))
+    return Measurements(start, stop, poses, root)
+
+
+def roots(sigma: tuple[float, float], count: int) -> Array:
+    """What Measurements have as `root` (count, 3, 3), for deviations [m], [rad] that are the same for all."""
+    return np.tile(np.diag([1 / sigma[0], 1 / sigma[0], 1 / sigma[1]]), (count, 1, 1))
+
+
+def optimise(poses: Array, parts: Iterable[Measurements], config: PoseGraphConfig) -> Array:
+    """Gauss-Newton with Cauchy weights on all measurements; the first place stays where it is.
+
+    Args:
+        poses: (n, 3) where the places are now, in the map frame.
+        parts: measurements between them.
+        config: of the optimisation.
+
+    Returns:
+        (n, 3).
+    """
+    parts = list(parts)
+    start, stop = (np.concatenate([getattr(p, k) for p in parts]) for k in ("start", "stop"))
+    wanted, root = np.concatenate([p.relative for p in parts]), np.concatenate([p.root for p in parts])
+    poses = poses.copy()
+    for _ in range(config.iterations):
+        error = relative(poses[start], poses[stop]) - wanted
+        error[:, 2] = wrap(error[:, 2])
+        error = np.einsum("mij,mj->mi", root, error)
+        weight = 1.0 / (1.0 + np.square(error).sum(1) / config.robust**2)
+        jacobian = _jacobian(poses, start, stop, root * np.sqrt(weight)[:, None, None])
+        residual = (error * np.sqrt(weight)[:, None]).ravel()
+        # The gauge: the first place is held by a stiff spring; the rest only by their measurements.
+        springs = np.full(3 * len(poses), 1e-6)
+        springs[:3] = 1e9
+        normal = (jacobian.T @ jacobian + diags(springs)).tocsc()
+        step = splu(normal).solve(-(jacobian.T @ residual)).reshape(-1, 3)
+        poses += step
+        if np.abs(step).max() < 1e-4:
+            break
+    poses[:, 2] = wrap(poses[:, 2])
+    return poses
+
+
+def carry(poses: Array, old: Array, new: Array) -> Array:
+    """Moves poses (k, 3) as the nearest of the places moved, whose poses were `old` and are `new` (n, 3)."""
+    distance, turn = pose_gap(poses[:, None], old[None])
+    nearest = np.argmin(distance + 0.5 * turn, axis=1)
+    return compose(new[nearest], relative(old[nearest], poses))
+
+
+def _jacobian(poses: Array, start: NDArray[np.int64], stop: NDArray[np.int64], root: Array) -> csr_matrix:
+    """Derivative (3 m, 3 n) of the relative poses, times `root` (m, 3, 3), with respect to all poses."""
+    m = len(start)
+    dx, dy = (poses[stop] - poses[start])[:, :2].T
+    c, s = np.cos(poses[start, 2]), np.sin(poses[start, 2])
+    zero, one = np.zeros(m), np.ones(m)
+    by_stop = np.stack([np.stack([c, s, zero], 1), np.stack([-s, c, zero], 1), np.stack([zero, zero, one], 1)], 1)
+    by_yaw = np.stack([-s * dx + c * dy, -c * dx - s * dy, -one], 1)
+    by_start = -by_stop
+    by_start[:, :, 2] = by_yaw
+    blocks = np.stack([root @ by_start, root @ by_stop], 2)  # (m, 3 residuals, 2 ends, 3)
+    rows = np.broadcast_to((3 * np.arange(m)[:, None] + np.arange(3))[:, :, None, None], blocks.shape)
+    ends = np.stack([start, stop], 1)
+    columns = np.broadcast_to((3 * ends[:, :, None] + np.arange(3))[:, None], blocks.shape)
+    return csr_matrix((blocks.ravel(), (rows.ravel(), columns.ravel())), shape=(3 * m, 3 * len(poses)))
+
+
+def warm_up() -> None:
+    """Loads what solving takes, and would take in the middle of a drive at the first optimisation."""
+    splu(diags(np.ones(3)).tocsc()).solve(np.ones(3))
+
+
+def optimise_map(places: PlaceMap, config: PoseGraphConfig) -> tuple[Array, Array]:
+    """Moves all places so that what was measured between them agrees; returns their poses (n, 3), old and new."""
+    index, edges = places.index, places.graph.edges.columns
+    old = index.poses.copy()
+    ways = driven_ways(index, edges[(edges["traversals"] > 0) | (edges["loop"] > 0)], config)
+    # Beside ways that scans have measured, what a latent says of a pose is noise; where rooms are alike, false.
+    scanned = isinstance(index.model, LaserModel) or bool((edges["caa"] > 0).any())
+    seen = [] if scanned else [compare_places(index, config)]
+    new = optimise(old, [*seen, ways], config)
+    places.move_all(new)
+    return old, new

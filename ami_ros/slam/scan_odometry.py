@@ -1,0 +1,184 @@
+"""Odometry that scans have put straight, and the surroundings of the robot from its newest scans."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+
+from ami_ros.geometry import Array, compose, pose_gap, relative, transform_points
+from ami_ros.scan import Scan
+from ami_ros.scan_matching import Match, Matcher, Window
+from ami_ros.slam.wheel_gains import WheelGains
+from ami_ros.submaps import Submap, free_distance, points_of, submap_of
+
+TURNING = 0.1  # [m per rad] of way that turning counts as, where it brings other walls into sight
+TOLD = 0.85  # share of the variance of odometry below which scans say how the robot moved, and its gains are learned
+NEAR_STEP = 0.5  # [m], [rad] of motion within which two scans see the same
+
+
+@dataclass(frozen=True)
+class ScanOdometryConfig:
+    """How far wheels are trusted, and what of the way is compared."""
+
+    distance_noise: float = 0.10  # [m per m] standard deviation of a step's length; larger for wheels that slip
+    turn_noise: float = 0.10  # [rad per rad] of a turn
+    drift_noise: float = 0.05  # [rad per m] of turning that driving adds
+    kept: float = 6.0  # [m] of way behind the robot whose scans are its surroundings; larger: fuller, slower
+    every: float = 0.20  # [m] between scans that are kept, or ...
+    every_turn: float = 0.25  # ... [rad] of turning between them
+    support: float = 0.55  # share of points on walls from which a match is believed; larger trusts wheels more
+    strange: float = 0.3  # share of points in what was free just before, from which the robot may have been carried
+    renewed: float = 1.0  # [m] of way over which scans err alike; smaller: the map is less sure, and looks farther
+    floor: tuple[float, float] = (0.02, 0.005)  # [m], [rad] least deviation of such a stretch
+
+
+@dataclass
+class Stop:
+    """A scan that is kept."""
+
+    pose: Array  # (3,) in the track's frame
+    points: Array  # (n, 2) in base_link
+    free: Array  # how far it saw free space from there; see `Submap`
+    way: float  # [m] driven until then
+
+
+@dataclass(frozen=True)
+class Step:
+    """What was driven since the scan before."""
+
+    motion: Array  # (3,) in the frame of the pose before
+    covariance: Array  # (3, 3) likewise
+    matched: bool  # a scan has a say in it
+    strange: bool = False  # the scan contradicts what was seen just before
+
+
+class ScanOdometry:
+    """Follows one robot from scan to scan.
+
+    Attributes:
+        pose: (3,) in a frame of its own, which drifts slowly.
+        way: [m] driven so far.
+    """
+
+    def __init__(self, config: ScanOdometryConfig) -> None:
+        self.config = config
+        self.gains = WheelGains()
+        self.restart()
+
+    def restart(self) -> None:
+        """The robot may have been carried."""
+        self.pose, self.way = np.zeros(3), 0.0
+        self._odometry: Array | None = None
+        self._stops: deque[Stop] = deque()
+        self._free = np.zeros(0)
+        self._matcher: Matcher | None = None
+        self._origin = np.zeros(3)  # of the matcher's reference, in the track's frame
+
+    def move(self, odometry: Array, scan: Scan) -> Step:
+        """The robot is at `odometry` (3,) now and sees `scan`, in base_link."""
+        before, self._odometry = self._odometry, np.array(odometry, np.float64)
+        points = points_of(scan)
+        self._free = free_distance(scan)
+        if before is None:
+            self._keep(points)
+            return Step(np.zeros(3), np.diag([1e-6, 1e-6, 1e-6]), False)
+        step = self._fit(relative(before, self._odometry), points)
+        self.pose = compose(self.pose, step.motion)
+        self.way += float(np.hypot(*step.motion[:2]))
+        last = self._stops[-1]
+        distance, turn = pose_gap(last.pose, self.pose)
+        # A strange scan kept would make the next one familiar.
+        if not step.strange and (distance > self.config.every or turn > self.config.every_turn):
+            self._keep(points)
+        return step
+
+    def _by_wheels(self, motion: Array) -> Array:
+        """Covariance (3, 3) of what odometry says, in the frame of the pose before."""
+        config = self.config
+        length, turn = float(np.hypot(*motion[:2])), abs(float(motion[2]))
+        along = config.distance_noise * length + 0.02 * turn + 0.005
+        return np.diag(np.square([along, along, config.turn_noise * turn + config.drift_noise * length + 0.003]))
+
+    def _fit(self, said: Array, points: Array) -> Step:
+        """What a scan makes of what odometry said (3,)."""
+        motion = self.gains.corrected(said)
+        prior = self._by_wheels(motion)
+        step = Step(motion, prior, False)
+        if np.hypot(*motion[:2]) < 0.01 and abs(motion[2]) < 0.005:
+            return step
+        if self._matcher is None:
+            last = self._stops[-1]
+            self._origin = last.pose
+            self._matcher = Matcher(self._submap(last.pose, last.free))
+        other = submap_of(points, self._free)
+        base = relative(self._origin, self.pose)  # of the pose before, in the reference
+        c, s = np.cos(base[2]), np.sin(base[2])
+        turned = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
+        expected, spread = compose(base, motion), turned @ prior @ turned.T
+        match = self._best(other, expected, spread)
+        if match is None or match.support < self.config.support:
+            # A long step may lead to where nothing of before is seen; a short one does not.
+            is_near = bool(np.hypot(*motion[:2]) < NEAR_STEP and abs(motion[2]) < NEAR_STEP)
+            conflict = self._matcher.conflict(other, expected) if match is None else match.conflict
+            return Step(motion, prior, False, conflict > self.config.strange and is_near)
+        off = relative(expected, match.pose)
+        if off @ np.linalg.solve(prior, off) > 25.0:
+            return step
+        moved, posterior = relative(base, match.pose), turned.T @ match.covariance @ turned
+        told = np.diag(posterior) < TOLD * np.diag(prior)
+        self.gains.learn(said, moved, bool(told[0]), bool(told[2]))
+        return Step(moved, self._spread(motion, prior, posterior), True)
+
+    def _spread(self, motion: Array, prior: Array, posterior: Array) -> Array:
+        """Covariance (3, 3) that a step adds to those before it.
+
+        Scans that are compared with the same walls err alike: over all the steps until others have come into sight what
+        they measure errs by as much as in one. What no wall holds errs anew in each step, as the wheels do.
+
+        Args:
+            motion: (3,) by odometry.
+            prior: (3, 3) of it.
+            posterior: (3, 3) of the fit that weighed both.
+        """
+        config = self.config
+        share = min(1.0, (float(np.hypot(*motion[:2])) + TURNING * abs(float(motion[2]))) / config.renewed)
+        wheels = np.linalg.inv(prior)
+        measured = np.linalg.inv(posterior) - wheels
+        floor = np.square([config.floor[0], config.floor[0], config.floor[1]])
+        return np.linalg.inv(wheels + measured / share) + np.diag(floor) * share
+
+    def _best(self, other: Submap, expected: Array, spread: Array) -> Match | None:
+        """The fit from where odometry says, or from where a search finds it where odometry is vague."""
+        assert self._matcher is not None
+        reach, turn = 2.0 * np.sqrt(max(spread[0, 0], spread[1, 1])), 2.0 * np.sqrt(spread[2, 2])
+        match = self._matcher.fit(other, expected, spread)
+        if (match is not None and match.support > 0.8) or (reach < 0.1 and turn < 0.06):
+            return match
+        for _, pose, _ in self._matcher.search([other], [Window(expected, float(reach), float(turn))], most=2):
+            # The prior stays where odometry said; only the beginning is another.
+            tried = self._matcher.fit(other, expected, spread, start=pose)
+            if tried is not None and (match is None or tried.support > match.support):
+                match = tried
+        return match
+
+    def _keep(self, points: Array) -> None:
+        self._stops.append(Stop(self.pose.copy(), points, self._free, self.way))
+        while self.way - self._stops[0].way > self.config.kept:
+            self._stops.popleft()
+        self._matcher = None
+
+    def surroundings(self, pose: Array) -> Submap:
+        """What the kept scans saw, in the frame of `pose` (3,) of the newest scan, which is in the track's frame."""
+        return self._submap(pose, self._free)
+
+    def _submap(self, pose: Array, free: Array) -> Submap:
+        """What the kept scans saw, in the frame of `pose` (3,), from which so far is `free`."""
+        parts = [transform_points(relative(pose, stop.pose), stop.points) for stop in self._stops]
+        return submap_of(np.concatenate(parts), free)
+
+    @property
+    def free(self) -> Array:
+        """How far the newest scan saw free space; see `Submap`."""
+        return self._free

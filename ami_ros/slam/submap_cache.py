@@ -1,0 +1,72 @@
+"""Surroundings of places as their lasers saw them: in the store, and the newest and those asked for last in RAM."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Collection
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ami_ros.places.store import Store
+from ami_ros.submaps import Submap
+
+CACHED = 400  # submaps in RAM ...
+CACHED_FREE = 4000  # ... and what was free around a place, of each 0.7 kB
+
+
+class SubmapCache:
+    """Submaps by the ids of places.
+
+    Args:
+        store: of the places.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._submaps: OrderedDict[int, Submap | None] = OrderedDict()
+        self._free: OrderedDict[int, NDArray[np.float32]] = OrderedDict()
+
+    def count(self) -> int:
+        """Places whose surroundings are known."""
+        return self._store.submaps()
+
+    def put(self, place_id: int, submap: Submap) -> None:
+        """The surroundings of a place are known."""
+        self._keep(place_id, submap)
+        self._submaps.move_to_end(place_id)
+        self._keep_free(place_id, submap)
+
+    def of(self, place_id: int) -> Submap | None:
+        """Of a place, from RAM or the store; None where it has none."""
+        if place_id not in self._submaps:
+            known = self._store.experience([place_id]).get(place_id)
+            self._keep(place_id, Submap.unpack(known.submap) if known is not None and known.submap else None)
+        else:
+            self._submaps.move_to_end(place_id)
+        return self._submaps[place_id]
+
+    def free(self, place_id: int) -> NDArray[np.float32] | None:
+        """How far (RAYS,) [m] it was seen to be free around a place, as in its submap; None where it has none."""
+        if place_id not in self._free:
+            submap = self.of(place_id)
+            if submap is None:
+                return None
+            self._keep_free(place_id, submap)
+        return self._free[place_id]
+
+    def forget(self, ids: Collection[int]) -> None:
+        """Places that are no more."""
+        for place_id in ids:
+            self._submaps.pop(place_id, None)
+            self._free.pop(place_id, None)
+
+    def _keep(self, place_id: int, submap: Submap | None) -> None:
+        self._submaps[place_id] = submap
+        if len(self._submaps) > CACHED:
+            self._submaps.popitem(last=False)
+
+    def _keep_free(self, place_id: int, submap: Submap) -> None:
+        self._free[place_id] = submap.free.astype(np.float32)
+        if len(self._free) > CACHED_FREE:
+            self._free.popitem(last=False)

@@ -1,0 +1,166 @@
+"""Arrivals are proven by two looks from two poses that agree."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ami_ros.commands import STILL
+from ami_ros.disc import Disc
+from ami_ros.geometry import relative, wrap
+from ami_ros.goal.proof import FREE, Proof, SecondLook
+from ami_ros.planning.final_approach import ROOM
+from ami_ros.planning.types import Percept
+from ami_ros.scan import Scan
+
+ROUND = Disc(0.18)  # [m]
+GOAL = np.array([2.0, 1.0, 0.5])
+HERE, BEFORE = np.array([1.95, 1.0, 0.45]), np.array([1.5, 0.9, 0.4])
+
+
+def looked(*looks: tuple[float, np.ndarray, np.ndarray]) -> Proof:
+    proof = Proof()
+    for stamp, robot, goal in looks:
+        proof.add(stamp, robot, relative(robot, goal))
+    return proof
+
+
+def test_two_looks_from_two_poses_at_one_place_are_proof() -> None:
+    proof = looked((0.0, BEFORE, GOAL), (3.0, HERE, GOAL))
+    assert proof.holds(3.2, HERE, relative(HERE, GOAL))
+
+
+def test_any_number_of_looks_from_one_pose_is_none() -> None:
+    proof = looked(*((0.1 * k, HERE, GOAL) for k in range(20)))
+    assert not proof.holds(2.0, HERE, relative(HERE, GOAL))
+
+
+def test_looks_that_see_it_elsewhere_are_none() -> None:
+    proof = looked((0.0, BEFORE, GOAL + [0.6, 0.0, 0.0]), (3.0, HERE, GOAL))
+    assert not proof.holds(3.2, HERE, relative(HERE, GOAL))
+    turned = looked((0.0, BEFORE, GOAL + [0.0, 0.0, 0.6]), (3.0, HERE, GOAL))
+    assert not turned.holds(3.2, HERE, relative(HERE, GOAL))
+
+
+def test_the_goal_has_to_be_recognised_from_where_the_robot_stands_and_lately() -> None:
+    assert not looked((0.0, BEFORE, GOAL)).holds(1.0, HERE, relative(HERE, GOAL))
+    old = looked((0.0, BEFORE, GOAL), (1.0, HERE, GOAL))
+    assert not old.holds(5.0, HERE, relative(HERE, GOAL))
+
+
+def test_a_goal_that_seems_to_be_wherever_the_robot_is_is_not_there() -> None:
+    """As before a plain wall: every picture is like every other, and the goal is always here."""
+    poses = [GOAL + [-0.1 * k, 0.0, 0.0] for k in range(6, 0, -1)]
+    proof = looked(*((0.5 * k, pose, pose) for k, pose in enumerate(poses)))
+    assert not proof.holds(2.6, poses[-1], np.zeros(3))
+
+
+def test_what_is_believed_has_to_agree_with_what_was_seen() -> None:
+    proof = looked((0.0, BEFORE, GOAL), (3.0, HERE, GOAL))
+    assert not proof.holds(3.2, HERE, relative(HERE, GOAL + [0.4, 0.0, 0.0]))
+
+
+def test_a_turn_is_no_other_pose() -> None:
+    """It changes what is seen, but tells nothing of distances."""
+    proof = looked((0.0, HERE + [0.0, 0.0, 0.5], GOAL), (3.0, HERE, GOAL))
+    assert not proof.holds(3.2, HERE, relative(HERE, GOAL))
+
+
+def moment(stamp: float, scan: Scan | None = None, beyond: Scan | None = None) -> Percept:
+    """A robot at HERE that sees a `scan`, and knows what stands `beyond` its sight."""
+    return Percept(stamp, np.zeros(4, np.float32), HERE, STILL, scan, None, around=beyond)
+
+
+def away(look: SecondLook) -> list[float]:
+    """Where it goes from HERE, ahead and to the left [m]."""
+    spot = look.spot(0.1, HERE)
+    assert spot is not None
+    return relative(HERE, spot)[:2].tolist()
+
+
+def test_the_robot_goes_back_twice_to_look_again() -> None:
+    look = SecondLook()
+    assert look.spot(0.0, HERE) is None
+    assert look.begin(moment(0.0), ROUND)
+    assert away(look) == pytest.approx([-FREE, 0.0], abs=1e-9)
+    assert look.spot(1.0, HERE + [0.4, 0.0, 0.0]) is None and look.spot(1.1, HERE) is None
+    assert look.begin(moment(2.0), ROUND)
+    assert not look.begin(moment(4.0), ROUND)
+    look.restart()
+    assert look.begin(moment(3.0), ROUND) and look.spot(9.0, HERE) is None, "it may be blocked"
+
+
+def around(**blocked: float) -> Scan:
+    """What is free around a robot [m], 3 m but for some sides; 0: the laser does not look there."""
+    angles = np.radians(np.arange(-180.0, 180.0))
+    ranges = np.full(len(angles), 3.0, np.float32)
+    for side, room in blocked.items():
+        aside = np.abs(wrap(angles - {"ahead": 0.0, "left": np.pi / 2, "behind": np.pi, "right": -np.pi / 2}[side]))
+        if not room:
+            ranges, angles = ranges[aside > np.pi / 4], angles[aside > np.pi / 4]
+        else:
+            near = aside < np.pi / 4
+            ranges[near] = np.minimum(ranges[near], room / np.cos(aside[near]))
+    return Scan(ranges, float(angles[0]), math.radians(1.0))
+
+
+@pytest.mark.parametrize(
+    ("scan", "wanted"),
+    [
+        (around(), [-FREE, 0.0]),
+        (around(behind=0.3), [FREE, 0.0]),
+        (around(behind=0.0), [FREE, 0.0]),
+        (around(behind=0.3, ahead=0.3), [0.0, FREE]),
+        (around(behind=0.3, ahead=0.3, left=0.3), [0.0, -FREE]),
+        (around(behind=0.3, ahead=0.5, left=0.3, right=0.3), [0.5 - ROUND.radius - ROOM, 0.0]),
+    ],
+)
+def test_where_the_way_back_is_blocked_it_looks_again_from_elsewhere(scan: Scan, wanted: list[float]) -> None:
+    """A goal with a wall behind it was stood at, and seen, for thirty seconds, and not claimed."""
+    look = SecondLook()
+    assert look.begin(moment(0.0, scan), ROUND)
+    assert away(look) == pytest.approx(wanted, abs=0.02)
+
+
+def ahead_only(scan: Scan) -> Scan:
+    """What of a scan all round a laser sees that looks ahead."""
+    return replace(scan, ranges=scan.ranges[130:231], angle_min=math.radians(-50.0))
+
+
+@pytest.mark.parametrize(
+    ("known", "wanted"),
+    [
+        (around(), [FREE, 0.0]),
+        (around(ahead=0.3), [0.0, FREE]),
+        (around(ahead=0.3, left=0.3), [0.0, -FREE]),
+        (around(ahead=0.3, left=0.3, right=0.3), [-FREE, 0.0]),
+    ],
+)
+def test_a_robot_that_sees_ahead_only_turns_as_little_as_it_may_to_look_again(known: Scan, wanted: list[float]) -> None:
+    """It backed up for five seconds into what it does not see, which the safety gate does not let it."""
+    look = SecondLook()
+    assert look.begin(moment(0.0, ahead_only(known), known), ROUND)
+    assert away(look) == pytest.approx(wanted, abs=0.02)
+
+
+def test_a_robot_that_is_longer_behind_has_less_way_back() -> None:
+    ways = []
+    for robot in (Disc(0.18), Disc(0.18, -0.05)):
+        look = SecondLook()
+        assert look.begin(moment(0.0, around(behind=0.52, ahead=0.3, left=0.3, right=0.3)), robot)
+        ways.append(-away(look)[0])
+    assert ways[0] - ways[1] == pytest.approx(0.05)
+
+
+def test_a_robot_that_is_shut_in_does_not_look_from_elsewhere() -> None:
+    look = SecondLook()
+    assert not look.begin(moment(0.0, around(behind=0.3, ahead=0.3, left=0.3, right=0.3)), ROUND)
+
+
+def test_a_goal_that_is_elsewhere_begins_anew() -> None:
+    proof = looked((0.0, BEFORE, GOAL), (3.0, HERE, GOAL))
+    proof.forget()
+    assert not proof.holds(3.2, HERE, relative(HERE, GOAL))

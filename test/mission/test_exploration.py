@@ -1,0 +1,348 @@
+"""Exploring, state by state, and on a robot whose memory is exact."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ami_ros.geometry import Array
+from ami_ros.mission.exploration import Exploration
+from ami_ros.mission.exploration_config import ExplorationConfig
+from ami_ros.mission.mission_codes import Code
+from ami_ros.mission.place_doubts import PlaceDoubts
+from ami_ros.mission.task import Destination, Leg, Phase, WorldState
+from ami_ros.mission.unexplored import Unexplored
+from ami_ros.places.types import Location
+
+from .conftest import NOTHING, scan_of_points
+
+CONFIG = ExplorationConfig(look_apart=0.0, coarse=1.0)
+HERE = np.zeros(3)
+WALL = np.column_stack([np.linspace(0.6, 3.0, 60), np.full(60, 0.7)])
+ONE_PLACE = np.array([[0.0, 0.0, 0.0]])
+EVERYWHERE = np.stack(np.meshgrid(np.arange(-8, 8.1, 1.0), np.arange(-8, 8.1, 1.0), [0.0]), -1).reshape(-1, 3)
+
+
+def state_at(
+    stamp: float, places: Array = ONE_PLACE, pose: Array = HERE, localised: bool = True, **changes: Any
+) -> WorldState:
+    """A robot in the open, whose map and odometry agree."""
+    location = Location(stamp, pose, pose, 1.0 if localised else 0.2, 0.0, localised, 1)
+    values: dict = {"odometry": pose, "scan": NOTHING, "location": location, "places": places}
+    return WorldState(stamp, **(values | changes))
+
+
+def leg_of(exploration: Exploration, moment: WorldState) -> Leg:
+    leg = exploration.step(moment).leg
+    assert leg is not None, exploration.message
+    return leg
+
+
+def test_it_drives_to_free_space_away_from_all_places() -> None:
+    leg = leg_of(Exploration(CONFIG), state_at(0.0))
+    assert leg.destination.kind == "pose" and not leg.destination.in_map
+    assert CONFIG.known < np.hypot(*leg.destination.pose[:2]) <= CONFIG.sight
+    assert leg.allowance == CONFIG.leg_seconds
+
+
+def test_it_does_not_turn_round_while_there_is_something_new_ahead() -> None:
+    leg = leg_of(Exploration(CONFIG), state_at(0.0))
+    assert abs(leg.destination.pose[2]) < 0.2
+
+
+def test_goals_are_in_odom_wherever_the_map_lies() -> None:
+    pose, odometry = np.array([1.0, 0.0, 0.0]), np.array([5.0, 5.0, np.pi / 2])
+    places = np.array([[1.0, 0.0, 0.0]])
+    location = Location(0.0, pose, odometry, 1.0, 0.0, True, 1)
+    leg = leg_of(Exploration(CONFIG), WorldState(0.0, odometry, NOTHING, location, places))
+    np.testing.assert_allclose(leg.destination.pose, [5.0, 7.0, np.pi / 2], atol=0.5)  # ahead is along y there
+
+
+def test_another_spot_is_chosen_before_it_has_stopped_at_this_one() -> None:
+    exploration = Exploration(CONFIG)
+    first = leg_of(exploration, state_at(0.0))
+    assert exploration.step(state_at(0.5)).leg is None
+    almost = np.array(first.destination.pose) - [0.2, 0.0, 0.0]
+    places = np.array([[0.0, 0.0, 0.0], [0.5, 0.0, 0.0]])
+    second = leg_of(exploration, state_at(2.0, places, almost))
+    assert second.number == first.number + 1
+    exploration.ended(first.number, False, 10314, "replaced", 2.1)
+    assert exploration.phase is Phase.DRIVING
+
+
+def test_a_spot_that_cannot_be_reached_is_not_tried_again() -> None:
+    exploration = Exploration(CONFIG)
+    first = leg_of(exploration, state_at(0.0))
+    exploration.ended(first.number, False, 10309, "stuck", 1.0)
+    second = leg_of(exploration, state_at(1.2))
+    gap = np.hypot(*(np.array(second.destination.pose[:2]) - first.destination.pose[:2]))
+    assert gap > CONFIG.apart - 1e-6
+
+
+def test_what_was_seen_and_passed_by_is_driven_to_later_around_the_corner() -> None:
+    """An L of free space: at the end of one leg the robot goes back for the other, in legs that lead straight on."""
+    exploration = Exploration(CONFIG)
+    leg_of(exploration, state_at(0.0, scan=scan_of_points(np.concatenate([ring(3.0), WALL]))))
+    dead_end = np.array([2.2, 0.0, 0.0])
+    places = np.stack([np.linspace(0.0, 2.2, 10), np.zeros(10), np.zeros(10)], -1)
+    exploration.ended(1, True, 0, "", 5.0)
+    leg = leg_of(exploration, state_at(5.2, places, dead_end, scan=scan_of_points(ring(0.9))))
+    assert "free space" in leg.reason and leg.allowance == CONFIG.leg_seconds
+    assert np.hypot(*(np.array(leg.destination.pose[:2]) - dead_end[:2])) > 0.5
+
+
+def test_a_belief_that_jumps_begins_the_grid_anew() -> None:
+    exploration = Exploration(CONFIG)
+    leg_of(exploration, state_at(0.0))
+    first = exploration._grid
+    location = Location(1.0, np.array([5.0, 0.0, 0.0]), HERE, 1.0, 0.0, True, 1)
+    exploration.ended(1, True, 0, "", 1.0)
+    exploration.step(state_at(1.0, location=location))
+    assert exploration._grid is not first and exploration._grid is not None
+
+
+def test_it_comes_home_when_nothing_new_is_left() -> None:
+    exploration = Exploration(CONFIG)
+    leg = leg_of(exploration, state_at(0.0, EVERYWHERE))
+    assert exploration.phase is Phase.RETURNING and leg.destination == Destination("place", place_id=1)
+    assert exploration.step(state_at(0.5, EVERYWHERE)).leg is None
+    exploration.ended(leg.number, True, 0, "", 9.0)
+    assert exploration.phase is Phase.DONE and exploration.code is Code.NONE and "nothing new" in exploration.message
+
+
+def test_it_comes_home_to_the_place_that_was_named_when_the_time_is_over() -> None:
+    home = Destination("place", place_label="dock")
+    exploration = Exploration(CONFIG, allowance=10.0, home=home)
+    leg = leg_of(exploration, state_at(0.0))
+    stamp = 0.0
+    while exploration.phase is Phase.DRIVING:
+        stamp += 0.5
+        found = exploration.step(state_at(stamp)).leg
+        leg = found or leg
+    assert leg.destination == home and 10.0 < stamp < 11.0 and "10 s allowed" in exploration.message
+
+
+def test_low_battery_sends_it_home_at_once() -> None:
+    exploration = Exploration(CONFIG)
+    leg_of(exploration, state_at(0.0))
+    assert exploration.step(state_at(0.2, battery=0.21)).leg is None
+    assert leg_of(exploration, state_at(0.5, battery=0.19)).reason == "returning: the battery is at 19%"
+
+
+def test_it_tries_more_than_once_to_come_home_and_then_says_that_it_did_not() -> None:
+    exploration = Exploration(CONFIG)
+    for _ in range(CONFIG.home_tries):
+        assert exploration.phase is not Phase.DONE
+        leg = leg_of(exploration, state_at(0.0, EVERYWHERE))
+        exploration.ended(leg.number, False, 10309, "stuck", 1.0)
+    assert exploration.phase is Phase.DONE and exploration.code is Code.GOALS_MISSED and "stuck" in exploration.message
+
+
+def test_a_robot_that_is_lost_drives_on_to_where_there_is_room() -> None:
+    exploration = Exploration(CONFIG)
+    ahead = scan_of_points(np.concatenate([WALL, np.column_stack([np.full(60, 0.6), np.linspace(-3.0, 3.0, 60)])]))
+    assert exploration.step(state_at(0.0, localised=False, scan=ahead)).leg is None
+    leg = leg_of(exploration, state_at(CONFIG.stay + 0.1, localised=False, scan=ahead))
+    assert leg.destination.pose[0] < 0.3 and "lost" in leg.reason
+    assert np.hypot(*leg.destination.pose[:2]) > 1.0
+    assert exploration.step(state_at(4.0, localised=False, scan=ahead)).leg is None  # one at a time
+    exploration.ended(leg.number, True, 0, "", 9.0)
+    assert "not in memory" in leg_of(exploration, state_at(9.1)).reason
+
+
+def test_all_rooms_are_seen_before_any_is_seen_closely() -> None:
+    config = ExplorationConfig(look_apart=0.0, coarse=2.0)
+    every = EVERYWHERE[np.hypot(*(EVERYWHERE[:, :2] - [1.0, 1.0]).T) > 1.3]  # a spot is left out
+    near = leg_of(Exploration(config), state_at(0.0, every))
+    assert "not in memory" in near.reason and np.hypot(*(np.array(near.destination.pose[:2]) - 1.0)) < 1.0
+    open_far = every[every[:, 0] < 1.5]  # and, farther off, there is nothing at all
+    far = leg_of(Exploration(config), state_at(0.0, open_far))
+    assert far.destination.pose[0] > 2.0
+
+
+@pytest.mark.parametrize("allowance", [0.0, 600.0])
+def test_what_is_left_of_its_time_goes_into_looking_more_closely(allowance: float) -> None:
+    config = ExplorationConfig(look_apart=0.0, coarse=1.0, fine=0.5)
+    leg = leg_of(Exploration(config, allowance), state_at(0.0, EVERYWHERE))  # a place each metre
+    assert ("not in memory" in leg.reason) == (allowance > 0.0)
+    if allowance:
+        assert np.hypot(*(EVERYWHERE[:, :2] - leg.destination.pose[:2]).T).min() > 0.5 * config.known
+
+
+def test_it_gives_up_when_memory_does_not_know_where_the_robot_is() -> None:
+    exploration, legs = Exploration(CONFIG), 0
+    for stamp in np.arange(0.0, CONFIG.patience + 1.0, 0.5):
+        step = exploration.step(state_at(float(stamp), localised=False))
+        if step.leg is not None:
+            legs += 1
+            exploration.ended(step.leg.number, True, 0, "", float(stamp))
+    assert exploration.phase is Phase.DONE and exploration.code is Code.NOT_LOCALISED and legs > 3
+
+
+@pytest.mark.parametrize("missing", ["odometry", "location", "places"])
+def test_it_waits_for_what_it_does_not_hear(missing: str) -> None:
+    exploration = Exploration(CONFIG)
+    silent: dict[str, Any] = {missing: None}
+    assert exploration.step(state_at(0.0, **silent)).leg is None and exploration.phase is Phase.CHOOSING
+    assert exploration.step(state_at(1.0)).leg is not None
+
+
+def test_without_a_scan_there_is_nothing_that_it_dares_to_drive_to() -> None:
+    assert leg_of(Exploration(CONFIG), state_at(0.0, scan=None)).destination.kind == "place"
+
+
+@pytest.mark.parametrize("phase", [Phase.CHOOSING, Phase.DRIVING, Phase.RETURNING])
+def test_it_can_be_canceled_in_each_phase(phase: Phase) -> None:
+    exploration = Exploration(CONFIG)
+    if phase is not Phase.CHOOSING:
+        leg = leg_of(exploration, state_at(0.0, EVERYWHERE if phase is Phase.RETURNING else ONE_PLACE))
+    assert exploration.phase is phase
+    exploration.finish(Code.CANCELED, "canceled")
+    if phase is not Phase.CHOOSING:
+        exploration.ended(leg.number, True, 0, "", 1.0)
+    assert exploration.step(state_at(2.0)).leg is None and exploration.code is Code.CANCELED
+
+
+def test_a_leg_that_lost_its_driver_is_chosen_anew() -> None:
+    exploration = Exploration(CONFIG)
+    leg_of(exploration, state_at(0.0))
+    exploration.interrupted()
+    leg_of(exploration, state_at(1.0))
+    exploration.go_home("enough")
+    leg_of(exploration, state_at(1.5))
+    exploration.interrupted()
+    assert leg_of(exploration, state_at(2.0)).destination.kind == "place"
+
+
+def test_it_looks_all_round_where_few_views_are_remembered_and_then_goes_on() -> None:
+    exploration = Exploration(ExplorationConfig())
+    yaw, wanted = 0.0, []
+    while (leg := exploration.step(state_at(0.0, pose=np.array([0.0, 0.0, yaw]))).leg) is not None:
+        if leg.reason != "looking around":
+            break
+        wanted.append(leg.destination.pose)
+        yaw = leg.destination.pose[2] - 0.5  # the next part begins before the robot stands
+        if len(wanted) == 3:
+            exploration.ended(leg.number, True, 0, "", 5.0)
+    turns = np.diff([0.0, *(pose[2] for pose in wanted)]) % (2 * np.pi)
+    np.testing.assert_allclose(turns, 2 * np.pi / 3)
+    assert leg is not None and "free space" in leg.reason
+
+
+def test_it_does_not_look_round_again_close_by_nor_where_turning_failed() -> None:
+    exploration = Exploration(ExplorationConfig())
+    leg = leg_of(exploration, state_at(0.0))
+    exploration.ended(leg.number, False, 10309, "stuck", 1.0)
+    assert "free space" in leg_of(exploration, state_at(1.2)).reason
+
+
+def test_where_all_round_is_remembered_it_does_not_look() -> None:
+    places = np.array([[0.0, 0.0, yaw] for yaw in np.arange(-3.0, 3.0, 0.5)])
+    assert "free space" in leg_of(Exploration(ExplorationConfig()), state_at(0.0, places)).reason
+
+
+def test_when_nothing_is_new_it_looks_round_where_it_has_not_yet() -> None:
+    walls, places = scan_of_points(ring(0.85)), EVERYWHERE[:3]
+    around = np.array([[*places[0, :2], yaw] for yaw in np.arange(-3.0, 3.0, 0.5)])
+    exploration = Exploration(ExplorationConfig(look_apart=0.4, robot_radius=0.05))
+    leg = leg_of(exploration, state_at(0.0, np.concatenate([places, around]), places[0], scan=walls))
+    assert "to look around" in leg.reason
+    assert np.hypot(*(np.array(leg.destination.pose[:2]) - places[0, :2])) > 0.3
+
+
+def test_a_spot_from_near_which_enough_was_seen_is_not_sought_again_and_again() -> None:
+    """Seen in a warehouse: 200 legs to where the robot stood already, and beside which it had looked all round."""
+    walls, places = scan_of_points(ring(0.85)), EVERYWHERE[:3]
+    around = np.array([[*places[0, :2], yaw] for yaw in np.arange(-3.0, 3.0, 0.5)])
+    known = np.concatenate([places, around])
+    exploration = Exploration(ExplorationConfig(look_apart=0.4, robot_radius=0.05))
+    legs, pose = [], places[0]
+    for stamp in range(200):
+        leg = exploration.step(state_at(float(stamp), known, pose, scan=walls)).leg
+        if leg is None or "to look around" not in leg.reason:
+            break
+        legs.append(np.array(leg.destination.pose[:2]))
+        short = 0.45 / max(0.45, float(np.hypot(*(legs[-1] - pose[:2]))))  # it stops 0.45 m before the spot
+        near = np.array([*(legs[-1] + short * (pose[:2] - legs[-1])), leg.destination.pose[2]])
+        known = np.concatenate([known, [[*near[:2], yaw] for yaw in np.arange(-3.0, 3.0, 0.5)]])
+        exploration.ended(leg.number, True, 0, "", stamp + 0.5)
+        pose = near
+    assert legs and min((np.hypot(*(a - b)) for k, a in enumerate(legs) for b in legs[:k]), default=1.0) > 0.05
+
+
+def test_a_spot_that_is_the_only_one_is_driven_to_and_not_chosen_again_and_again() -> None:
+    exploration = Exploration(CONFIG)
+    first = leg_of(exploration, state_at(0.0))
+    almost = np.array(first.destination.pose) - [0.3, 0.0, 0.0]
+    only = scan_of_points(np.array(first.destination.pose[:2]) - almost[:2] + ring(0.95))
+    assert exploration.step(state_at(2.0, pose=almost, scan=only)).leg is None
+
+
+def doubts_at(place_id: int, x: float, y: float, doubt: float) -> PlaceDoubts:
+    doubts = PlaceDoubts()
+    for _ in range(30):
+        doubts.note(place_id, np.array([x, y]), doubt)
+    return doubts
+
+
+@pytest.mark.parametrize(("worth", "side"), [(2.0, 1.0), (0.0, -1.0)])
+def test_of_two_spots_that_are_as_new_it_takes_the_one_that_the_model_is_unsure_of(worth: float, side: float) -> None:
+    """A wall ahead, and the way round it a little shorter on the right; doubt was met on the left."""
+    wall = scan_of_points(np.column_stack([np.full(121, 0.6), np.linspace(-1.5, 1.3, 121)]))
+    config = ExplorationConfig(doubt_worth=worth, turn_cost=0.0, look_apart=0.0, coarse=1.0, news_worth=0.0)
+    places = np.array([[0.0, 0, 0], [-0.7, 0, 0], [-1.4, 0, 0], [-2.1, 0, 0], [0.0, 0.1, 0]])
+    doubts = doubts_at(2, 0.0, 1.5, 2.0)
+    leg = leg_of(Exploration(config), state_at(0.0, places, scan=wall, doubts=doubts))
+    assert np.sign(leg.destination.pose[1]) == side
+
+
+@pytest.mark.parametrize("worth", [2.0, 0.0])
+def test_where_all_is_remembered_it_visits_what_the_model_is_unsure_of_once(worth: float) -> None:
+    exploration = Exploration(ExplorationConfig(doubt_worth=worth, look_apart=0.0))
+    moment = state_at(0.0, EVERYWHERE, doubts=doubts_at(7, 2.0, 0.0, 2.0))
+    leg = leg_of(exploration, moment)
+    if worth:
+        assert leg.destination == Destination("place", place_id=7) and "unsure" in leg.reason
+        exploration.ended(leg.number, True, 0, "", 5.0)
+        leg = leg_of(exploration, moment)
+    assert exploration.phase is Phase.RETURNING and leg.destination == Destination("place", place_id=1)
+
+
+def test_what_the_model_is_a_little_less_sure_of_is_no_reason_to_stay() -> None:
+    exploration = Exploration(CONFIG)
+    leg_of(exploration, state_at(0.0, EVERYWHERE, doubts=doubts_at(7, 2.0, 0.0, 1.1)))
+    assert exploration.phase is Phase.RETURNING
+
+
+def test_with_a_model_that_has_no_ensemble_it_says_so_once_and_goes_by_what_is_new() -> None:
+    exploration, doubts = Exploration(CONFIG), PlaceDoubts()
+    doubts.note(1, HERE, float("nan"))
+    assert "no ensemble" in leg_of(exploration, state_at(0.0, doubts=doubts)).reason
+    exploration.ended(1, True, 0, "", 5.0)
+    assert "ensemble" not in leg_of(exploration, state_at(5.2, doubts=doubts)).reason
+    quiet = Exploration(ExplorationConfig(doubt_worth=0.0, look_apart=0.0))
+    assert "ensemble" not in leg_of(quiet, state_at(0.0, doubts=doubts)).reason
+
+
+def test_corridors_that_the_robot_does_not_fit_through_are_not_taken() -> None:
+    exploration = Exploration(CONFIG)
+    leg = leg_of(exploration, state_at(0.0, scan=scan_of_points(ring(0.85))))
+    assert exploration.phase is Phase.RETURNING and leg.destination.kind == "place"
+
+
+def test_a_gap_that_it_did_not_get_through_is_tried_once_more_and_then_left() -> None:
+    unexplored, spot, gap = Unexplored(CONFIG), np.array([2.0, 0.0]), np.array([1.0, 0.0])
+    unexplored.not_reached(spot, gap)
+    assert not unexplored.shut
+    unexplored.not_reached(spot, gap + [0.1, 0.1])
+    assert len(unexplored.shut) == 1
+    unexplored.not_reached(spot, np.array([5.0, 0.0]))
+    assert len(unexplored.shut) == 1
+
+
+def ring(radius: float) -> Array:
+    """Walls all round."""
+    angles = np.radians(np.arange(360))
+    return radius * np.stack([np.cos(angles), np.sin(angles)], -1)

@@ -1,0 +1,241 @@
+"""A goal's picture is compared with those of places that its latent resembles: what is not recognised is not found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from ami_ros.camera import CameraMount, Window
+from ami_ros.errors import AmiError
+from ami_ros.geometry import compose
+from ami_ros.images import encode_jpeg
+from ami_ros.places import place_map, recognition
+from ami_ros.places.codes import Code
+from ami_ros.places.recognition import Recogniser
+from ami_ros.places.store import Store
+from ami_ros.places.types import GoalQuery, SearchState
+from ami_ros.slam.place_memory import MemoryConfig, PlaceMemory
+from ami_ros.world_model.by_torch import on_arrays
+from ami_ros.world_model.pairs import Verdict
+from harness.exact_model import ExactModel, latent_of
+
+from .conftest import ENCODER, LIGHT, Walker, pose_error
+
+RED, BLUE = (220, 30, 30), (30, 30, 220)
+AHEAD = np.array([0.5, 0.0, 0.0])  # where a picture was taken, seen from a place of its colour
+
+
+class Colours:
+    """Recognises pictures of one colour, as taken AHEAD of each other; a code is a colour."""
+
+    size = 16
+    threshold = 0.9
+    mount = CameraMount()
+
+    def __init__(self) -> None:
+        self.encoded, self.share = 0, 1.0
+        self.window = Window.square(1.0)
+
+    def code(self, images: Tensor) -> Tensor:
+        self.encoded += len(images)
+        return images.float().mean((2, 3))
+
+    def __call__(self, here: Tensor, there: Tensor) -> Verdict:
+        same = (here - there).abs().amax(-1) < 30
+        pose = torch.tensor([*AHEAD[:2], 1.0, 0.0]).expand(len(here), -1)
+        return Verdict(pose, torch.full((len(here),), 0.1), same.float())
+
+
+def colour(rgb: tuple[int, int, int]) -> bytes:
+    return encode_jpeg(np.full((16, 16, 3), rgb, np.uint8))
+
+
+@pytest.fixture
+def model() -> Any:
+    found = ExactModel()
+    found.pairs = Colours()  # type: ignore[assignment]
+    return found
+
+
+@pytest.fixture
+def walker(model: Any, path: Path) -> Iterator[Walker]:
+    """It went 3 m ahead through what is blue; where it began was red."""
+    memory = PlaceMemory(model, ENCODER, path, MemoryConfig(filter=LIGHT))
+    walker = Walker(memory)
+    walker.look(colour(RED))
+    walker.drive(3.0, thumbnail=colour(BLUE))
+    yield walker
+    memory.close()
+
+
+def goal(rgb: tuple[int, int, int], near: float = 0.3) -> GoalQuery:
+    return GoalQuery(latent_of(np.array([near, 0.0, 0.0])), picture=np.array(rgb, np.float32))
+
+
+def test_a_goal_is_where_its_picture_is_recognised(walker: Walker) -> None:
+    route = walker.memory.find_route(goal(RED, near=1.0))
+    assert pose_error(route.goal_pose, compose(np.zeros(3), AHEAD)) < 0.05
+
+
+def test_places_are_compared_anew_as_the_camera_that_is_told_of_sees_them(model: Any) -> None:
+    """Calibration may come after the first pictures were encoded: of those a narrow camera sees the middle."""
+    picture = np.full((16, 16, 3), BLUE, np.uint8)
+    picture[4:12, 4:12] = RED
+    recogniser = Recogniser(on_arrays(model).pairs, lambda place_id: encode_jpeg(picture))  # type: ignore[arg-type]
+    red = np.array(RED, np.float32)
+    (before,) = recogniser.alike([1], red)  # type: ignore[misc]
+    model.pairs.share, model.pairs.window = 0.4, Window.square(0.4)
+    (after,) = recogniser.alike([1], red)  # type: ignore[misc]
+    assert before < 0.5 < after and model.pairs.encoded == 2
+
+
+def test_a_picture_counts_before_it_is_on_the_disk(model: Any, path: Path) -> None:
+    memory = PlaceMemory(model, ENCODER, path, MemoryConfig(filter=LIGHT))
+    walker = Walker(memory)
+    with memory.map.store._write_lock:  # as on a slow disk
+        walker.look(colour(RED))
+        walker.drive(3.0, thumbnail=colour(BLUE))
+        assert pose_error(memory.find_route(goal(RED, near=1.0)).goal_pose, AHEAD) < 0.05
+        assert len(memory.map.thumbnail(1)) > 100
+    memory.map.forget([1])
+    assert memory.map.thumbnail(1) == b""
+    memory.close()
+
+
+def test_the_share_of_a_goal_is_that_of_the_places_which_are_certain(walker: Walker, model: Any) -> None:
+    assert walker.memory.find_route(goal(RED, near=1.0)).goal_confidence == pytest.approx(0.5), "one spot was red"
+    assert walker.memory.find_route(goal(BLUE)).goal_confidence <= 1.0
+    model.pairs.threshold = 1.5  # nothing is certain
+    assert walker.memory.find_route(goal(RED, near=1.0)).goal_confidence == 0.0
+
+
+def test_one_place_that_is_surer_than_it_has_to_be_outvotes_no_others(model: Any, monkeypatch: Any) -> None:
+    """Of two rooms that are alike the wrong one had the surest picture, and memory was sure of it."""
+    model.pairs.threshold = 0.95
+    places = SimpleNamespace(ids=np.arange(4), poses=np.array([[0.0, 0, 0], [0.4, 0, 0], [9.0, 0, 0], [9.4, 0, 0]]))
+    # Where each sees the goal, the error, and the odds; 19 are enough.
+    said = {0: [0.5, 0, 0, 0.2, 900.0], 1: [0.1, 0, 0, 0.2, 20.0], 2: [0.5, 0, 0, 0.2, 30.0], 3: [0.1, 0, 0, 0.4, 25.0]}
+    recogniser = Recogniser(model.pairs, lambda place_id: b"")
+    monkeypatch.setattr(recogniser, "_looks", lambda ids, picture, most: {i: np.array(said[i]) for i in ids})
+    found = recogniser.hypotheses(places, np.arange(4), np.zeros(3, np.float32))  # type: ignore[arg-type]
+    assert found is not None and len(found) == 2
+    first, second = found
+    assert first.pose[0] == pytest.approx(0.5) and 0.4 < first.share < 0.65 and second.share > 0.15
+
+
+def test_many_that_are_none_certain_tell_where_to_look_for_a_goal(model: Any, monkeypatch: Any) -> None:
+    """Two at one spot, each as likely as not, outweigh one elsewhere that is likelier."""
+    places = SimpleNamespace(ids=np.arange(4), poses=np.array([[0.0, 0, 0], [1.0, 0, 0], [9.0, 0, 0], [9.5, 0, 0]]))
+    said = {0: [2.0, 0, 0, 0.4, 1.0], 1: [1.1, 0, 0, 0.4, 1.0], 2: [0.0, 0, 0, 0.4, 1.2]}  # the last has no picture
+    recogniser = Recogniser(model.pairs, lambda place_id: b"")
+    monkeypatch.setattr(
+        recogniser, "_looks", lambda ids, picture, most: {i: np.array(said[i]) for i in ids if i in said}
+    )
+    points = np.array([[2.0, 0.0], [9.0, 0.0], [4.5, 0.0]])
+    first, second, nothing = recogniser.evidence(places, np.arange(4), np.zeros(3, np.float32))(points)  # type: ignore[arg-type]
+    assert first > second > 0.1 and nothing < 0.001
+
+
+def test_a_picture_that_no_place_shows_is_looked_for_where_little_was_seen_until_nothing_is_left(
+    walker: Walker,
+) -> None:
+    spots = []
+    with pytest.raises(AmiError) as error:
+        for hypothesis in range(100):
+            route = walker.memory.find_route(goal((30, 220, 30)), hypothesis)
+            assert route.goal_confidence == 0.0
+            spots.append(route.goal_pose)
+    assert error.value.code == Code.NOT_FOUND and 2 <= len(spots) <= 4, "3 m were driven, looking ahead"
+    walker.memory.find_route(GoalQuery(latent_of(np.array([0.3, 0.0, 0.0]))))  # by the latent alone it is
+
+
+def test_a_picture_is_looked_for_elsewhere_than_it_was_and_nearer_to_where_it_was_asked_for(walker: Walker) -> None:
+    def first(search: SearchState) -> float:
+        return float(walker.memory.find_route(replace(goal((30, 220, 30)), search=search)).goal_pose[0])
+
+    assert first(SearchState(asked_at=np.zeros(2))) < 1.0
+    assert first(SearchState()) > 2.0, "the robot is there"
+    assert first(SearchState(looked_from=np.array([[3.0, 0.0], [2.4, 0.0]]))) < 2.0
+
+
+def test_places_are_encoded_once(walker: Walker, model: Any) -> None:
+    walker.memory.find_route(goal(RED))
+    walker.memory.find_route(goal(BLUE))
+    walker.memory.find_route(goal(RED))
+    assert 0 < model.pairs.encoded <= len(walker.memory)
+
+
+def test_a_question_only_compares_what_was_encoded_as_places_came(walker: Walker, model: Any) -> None:
+    for _ in range(len(walker.memory)):
+        walker.memory.prepare()
+    encoded = model.pairs.encoded
+    assert encoded == len(walker.memory)
+    walker.memory.prepare()
+    route = walker.memory.find_route(goal(RED, near=1.0))
+    assert model.pairs.encoded == encoded and pose_error(route.goal_pose, AHEAD) < 0.05
+
+
+def test_a_question_encodes_some_places_and_the_next_goes_on(
+    walker: Walker, model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recognition, "ENCODED", 2)
+    for most in range(2, len(walker.memory), 2):
+        walker.memory.find_route(goal(RED, near=1.0))
+        assert model.pairs.encoded == most, "a building's pictures take longer than signs of life may"
+    for _ in range(2):
+        route = walker.memory.find_route(goal(RED, near=1.0))
+    assert model.pairs.encoded == len(walker.memory) and pose_error(route.goal_pose, AHEAD) < 0.05
+
+
+def test_a_place_with_the_id_of_a_forgotten_one_is_known_by_its_own_picture(walker: Walker, model: Any) -> None:
+    memory = walker.memory
+    walker.drive(1.0, thumbnail=colour(RED))
+    last = int(memory.map.index.ids.max())
+    memory.prepare(len(memory))
+    assert memory.map.recogniser is not None
+    memory.map.forget([last])
+    pose = np.array([9.0, 0.0, 0.0])
+    assert memory.map.add(99.0, latent_of(pose), pose, colour(BLUE)) == last
+    encoded = model.pairs.encoded
+    memory.prepare(len(memory))
+    assert model.pairs.encoded == encoded + 1
+    alike = memory.map.recogniser.alike([last], np.array(BLUE, np.float32))
+    assert alike is not None and alike[0] > 0.9
+
+
+def test_without_pictures_the_latent_decides(model: Any) -> None:
+    memory = PlaceMemory(model, ENCODER, None, MemoryConfig(filter=LIGHT))
+    walker = Walker(memory)
+    walker.look()
+    walker.drive(2.0)
+    assert pose_error(memory.find_route(goal(RED)).goal_pose, np.array([0.3, 0.0, 0.0])) < 0.3
+    memory.close()
+
+
+def test_a_copy_reads_pictures_from_where_it_was_copied_which_it_opens_once(
+    walker: Walker, model: Any, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    walker.memory.save(saved := path.with_name("saved.db"))
+    opened = list[Path | None]()
+
+    class Opened(Store):
+        def __init__(self, path: Path | None, *rest: Any, **how: Any) -> None:
+            opened.append(path)
+            super().__init__(path, *rest, **how)
+
+    monkeypatch.setattr(place_map, "Store", Opened)
+    copy = PlaceMemory.copy_of(model, ENCODER, saved, MemoryConfig(filter=LIGHT, learning=False))
+    follower = Walker(copy)
+    follower.look()
+    follower.drive(1.0)
+    assert pose_error(copy.find_route(goal(RED, near=1.0)).goal_pose, AHEAD) < 0.1
+    assert opened == [None, saved], "opening reads and checks the whole file"
+    copy.close()

@@ -1,0 +1,90 @@
+"""Pose graph: a bent map becomes straight where the latents say so."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from ami_ros.geometry import Array, compose, relative
+from ami_ros.places.index import PlaceIndex
+from ami_ros.places.rows import WAYS, edge_values
+from ami_ros.places.types import Edge
+from ami_ros.slam.pose_graph import Measurements, PoseGraphConfig, compare_places, driven_ways, optimise, roots
+from harness.exact_model import ExactModel, latent_of
+
+CONFIG = PoseGraphConfig()
+
+
+def circle(count: int = 40) -> Array:
+    """Poses around a circle of 1.2 m radius, beginning at the origin."""
+    poses = [np.zeros(3)]
+    turn = 2 * np.pi / count
+    for _ in range(count - 1):
+        poses.append(compose(poses[-1], [1.2 * turn, 0.0, turn]))
+    return np.array(poses)
+
+
+def reckoned(truth: Array, gain: float) -> Array:
+    """The same poses by odometry that turns too much."""
+    poses = [truth[0]]
+    for a, b in zip(truth[:-1], truth[1:], strict=True):
+        poses.append(compose(poses[-1], relative(a, b) * [1.0, 1.0, gain]))
+    return np.array(poses)
+
+
+@pytest.fixture
+def bent(model: ExactModel) -> PlaceIndex:
+    truth = circle()
+    index = PlaceIndex(model)
+    index.extend(np.arange(40) + 1, latent_of(truth), reckoned(truth, 1.08))
+    return index
+
+
+def ways(poses: Array) -> NDArray[np.void]:
+    edges = [Edge(k + 1, k + 2, relative(poses[k], poses[k + 1])) for k in range(len(poses) - 1)]
+    return np.array([edge_values(edge) for edge in edges], WAYS)
+
+
+def worst(poses: Array) -> float:
+    return float(np.hypot(*(poses - circle())[:, :2].T).max())
+
+
+def test_what_the_head_sees_straightens_a_bent_map(bent: PlaceIndex) -> None:
+    parts = [compare_places(bent, CONFIG), driven_ways(bent, ways(bent.poses), CONFIG)]
+    straight = optimise(bent.poses, parts, CONFIG)
+    assert worst(bent.poses) > 0.25 and worst(straight) < 0.3 * worst(bent.poses)
+    np.testing.assert_allclose(straight[0], 0.0, atol=1e-6)  # the origin of the map stays
+
+
+def test_a_map_that_agrees_with_all_measurements_is_left_alone(model: ExactModel) -> None:
+    truth = circle()
+    index = PlaceIndex(model)
+    index.extend(np.arange(40) + 1, latent_of(truth), truth)
+    parts = [compare_places(index, CONFIG), driven_ways(index, ways(truth), CONFIG)]
+    moved = optimise(truth, parts, CONFIG)
+    np.testing.assert_allclose(np.cos(moved[:, 2] - truth[:, 2]), 1.0, atol=1e-6)
+    np.testing.assert_allclose(moved[:, :2], truth[:, :2], atol=1e-3)
+
+
+def test_comparisons_are_of_neighbours_and_right(bent: PlaceIndex) -> None:
+    seen = compare_places(bent, CONFIG)
+    truth = circle()
+    assert len(seen.start) > 40 and (seen.start != seen.stop).all()
+    assert np.hypot(*seen.relative[:, :2].T).max() < CONFIG.reach
+    np.testing.assert_allclose(seen.relative[:, :2], relative(truth[seen.start], truth[seen.stop])[:, :2], atol=1e-4)
+
+
+def test_a_few_wild_comparisons_do_no_harm(bent: PlaceIndex) -> None:
+    seen = compare_places(bent, CONFIG)
+    wrong = seen.relative.copy()
+    wrong[::20] += [2.0, -1.0, 1.5]
+    parts = [Measurements(seen.start, seen.stop, wrong, seen.root), driven_ways(bent, ways(bent.poses), CONFIG)]
+    assert worst(optimise(bent.poses, parts, CONFIG)) < 0.5 * worst(bent.poses)
+
+
+def test_places_that_nothing_ties_to_the_rest_stay_where_they_are() -> None:
+    poses = np.array([[0.0, 0.0, 0.0], [1.2, 0.0, 0.0], [5.0, 5.0, 1.0]])
+    way = Measurements(np.array([0]), np.array([1]), np.array([[1.0, 0.0, 0.0]]), roots((0.1, 0.1), 1))
+    moved = optimise(poses, [way], CONFIG)
+    np.testing.assert_allclose(moved, [[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [5.0, 5.0, 1.0]], atol=1e-3)

@@ -1,0 +1,58 @@
+"""Odometry by scans: what it says of its own errors is so, at any rate, and along a bare corridor, too."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ami_ros.evaluation.log_bench import with_drift
+from ami_ros.geometry import Array, compose, relative
+from ami_ros.measured_steps import combined
+from ami_ros.slam.scan_odometry import ScanOdometry, ScanOdometryConfig
+from harness.carmen import CORRIDOR, RING, around, driven, scan_at
+
+
+def followed(walls: Array, truth: Array, seed: int = 5101) -> tuple[Array, Array]:
+    """How far the whole way is off in the end (3,), and the covariance (3, 3) that it is said to have."""
+    rng = np.random.default_rng(seed)
+    scans, odometry = ScanOdometry(ScanOdometryConfig()), with_drift(truth, 0.03, rng)
+    whole = (np.zeros(3), np.zeros((3, 3)))
+    for pose, wheels in zip(truth, odometry, strict=True):
+        step = scans.move(wheels, scan_at(walls, pose, rng))
+        whole = combined(whole, (step.motion, step.covariance))
+    return relative(relative(truth[0], truth[-1]), whole[0]), whole[1]
+
+
+def sigma_of(covariance: Array) -> float:
+    return float(np.sqrt(covariance[0, 0] + covariance[1, 1]))
+
+
+def test_errors_are_as_large_as_they_are_said_to_be() -> None:
+    """Said to be ten times as large, another aisle of a warehouse is where the robot may be, too."""
+    ways = [followed(RING, around(share), seed) for share in (0.3, 0.5, 0.8) for seed in (5101, 5102)]
+    off = np.array([np.hypot(*error[:2]) for error, _ in ways])
+    said = np.array([sigma_of(covariance) for _, covariance in ways])
+    assert (off < 3 * said).all()
+    assert said.max() < 0.8 and (said < 20 * off.mean()).all(), f"off {off}, said {said}"
+
+
+@pytest.mark.parametrize("times", [2, 6])
+def test_more_scans_of_the_same_walls_are_not_more_errors(times: int) -> None:
+    truth = around(0.4)
+    between = np.concatenate(
+        [
+            compose(a, relative(a, b) * np.linspace(0, 1, times, endpoint=False)[:, None])
+            for a, b in zip(truth[:-1], truth[1:], strict=True)
+        ]
+    )
+    _, seldom = followed(RING, truth)
+    _, often = followed(RING, between)
+    assert 0.6 < sigma_of(often) / sigma_of(seldom) < 1.7
+
+
+def test_along_a_bare_corridor_it_is_no_surer_than_wheels() -> None:
+    truth = driven(np.array([(0.0, 0.0), (14.0, 0.0)]))
+    _, covariance = followed(CORRIDOR, truth)
+    wheels = ScanOdometryConfig().distance_noise
+    step = np.hypot(*(truth[1] - truth[0])[:2])
+    assert np.sqrt(covariance[0, 0]) > 0.8 * wheels * np.sqrt(14.0 * step) > 2 * np.sqrt(covariance[1, 1]) / 14.0
