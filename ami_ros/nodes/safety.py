@@ -26,7 +26,7 @@ from ami_ros.ros.node.health import STEADY
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.parameters import group, named, parameter
 from ami_ros.ros.node.process import URGENT, run
-from ami_ros.ros.node.qos import NEWEST, RELIABLE
+from ami_ros.ros.node.qos import ANY_LATCHED, NEWEST
 from ami_ros.ros.sensors.keep_out import KeepOutAreas, KeepOutParameters
 from ami_ros.ros.sensors.scanner import Scanner
 from ami_ros.ros.sensors.sources import Source, Sources
@@ -113,10 +113,10 @@ class SafetyNode(AmiNode[SafetyParameters]):
         self._whole_until = -math.inf  # steady time up to which the stack counts as whole
         self._output = self.publisher(kind, "cmd_vel")
         self._status = self.publisher(DiagnosticStatus, "~/status")
-        self.subscribe(kind, "cmd_vel_raw", self._command, RELIABLE)
+        self.subscribe_any(kind, "cmd_vel_raw", self._command)
         self.subscribe(LaserScan, "scan", self._scan)
         self.subscribe(Odometry, "odom", self._odometry)
-        self.subscribe(Bool, "emergency_stop", self._stop_if, RELIABLE, always=True)
+        self.subscribe_any(Bool, "emergency_stop", self._stop_if, ANY_LATCHED, always=True)
         if self.config.supervised:
             self.subscribe(DiagnosticStatus, "supervisor/state", self._supervise, NEWEST)
         self.offer(Trigger, "~/emergency_stop", lambda request, response: self._stop_if(Bool(data=True)))

@@ -50,6 +50,7 @@ FAULTS = {
     "another sensor of the gate is covered": "that does not count as free: it falls silent, and the robot stands",
     "commands that come late": "dropped, with a warning; the robot stands",
     "a keep-out mask is missing, or it is not known where it is": "the robot stands; `safety/status` says so",
+    "publishers of another quality of service speak to the gate": "scans, commands and an emergency stop are heard",
     "second publisher of scan, cmd_vel or cmd_vel_raw": "a warning with its name",
     "time pauses, is slow, or is missing": "zero by steady time",
     "time is set back": "buffers are cleared; no mission starts by itself",

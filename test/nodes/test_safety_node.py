@@ -15,6 +15,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import PolygonStamped, TwistStamped
 from nav_msgs.msg import MapMetaData, OccupancyGrid, Odometry
 from rclpy.parameter import Parameter
+from rclpy.qos import QoSDurabilityPolicy, QoSProfile, QoSReliabilityPolicy
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import LaserScan, Range
 from std_msgs.msg import Bool
@@ -32,7 +33,10 @@ from harness.ros import RosPeer
 class Bench:
     """A safety gate whose scans and commands are sent for as long as the test spins."""
 
-    def __init__(self, ros: RosPeer, arguments: list[str] | None = None, **parameters: Any) -> None:
+    def __init__(
+        self, ros: RosPeer, arguments: list[str] | None = None, qos: QoSProfile | int = 5, **parameters: Any
+    ) -> None:
+        self.asked = 0
         self.ros, self.reading, self.frame, self.range_max = ros, 3.0, "base_link", 8.0
         given = parameters_of(parameters)
         self.node = SafetyNode(context=ros.context, cli_args=arguments, parameter_overrides=given)
@@ -42,12 +46,13 @@ class Bench:
         self.said = ros.collect(DiagnosticStatus, "safety/status", RELIABLE)
         self.wish = TwistStamped()
         self.wish.twist.linear.x = 0.3
-        commands = ros.node.create_publisher(TwistStamped, "cmd_vel_raw", 5)
-        scans = ros.node.create_publisher(LaserScan, "scan", 5)
+        commands = ros.node.create_publisher(TwistStamped, "cmd_vel_raw", qos)
+        scans = ros.node.create_publisher(LaserScan, "scan", qos)
 
         def send() -> None:
             scans.publish(self.scan())
             commands.publish(self.wish)
+            self.asked += 1
 
         ros.node.create_timer(0.05, send)
 
@@ -174,6 +179,41 @@ def test_an_emergency_stop_holds_until_it_is_released(bench: Callable[..., Bench
     assert safety.ros.call(Trigger, "safety/release", Trigger.Request()).success
     safety.ros.spin_until(lambda: safety.moves, what="driving again")
     assert safety.ros.call(Trigger, "safety/emergency_stop", Trigger.Request()).success
+    assert safety.stands()
+
+
+PUBLISHERS = [
+    QoSProfile(depth=1, reliability=reliability, durability=durability)
+    for reliability in (QoSReliabilityPolicy.BEST_EFFORT, QoSReliabilityPolicy.RELIABLE)
+    for durability in (QoSDurabilityPolicy.VOLATILE, QoSDurabilityPolicy.TRANSIENT_LOCAL)
+]
+
+
+@pytest.mark.fault("publishers of another quality of service speak to the gate")
+@pytest.mark.parametrize("qos", PUBLISHERS, ids=["best effort", "best effort latched", "reliable", "reliable latched"])
+def test_scans_commands_and_an_emergency_stop_are_heard_from_publishers_of_any_quality_of_service(
+    ros: RosPeer, qos: QoSProfile
+) -> None:
+    safety = Bench(ros, qos=qos)
+    heard: list[Any] = []
+    command = safety.node._gate.command
+    safety.node._gate.command = lambda *values: heard.append(values) or command(*values)
+    ros.spin_until(lambda: safety.moves, what="driving")
+    asked = safety.asked
+    ros.spin_until(lambda: safety.asked > asked + 20, what="commands")
+    assert len(heard) <= safety.asked, "a command that fits two profiles counts once"
+    button = ros.node.create_publisher(Bool, "emergency_stop", qos)
+    ros.spin_until(lambda: button.get_subscription_count(), what="the gate's ear")
+    button.publish(Bool(data=True))
+    ros.spin_until(lambda: safety.said and safety.said[-1].message == "emergency stop", what="the status")
+    assert safety.stands() and not [text for text, _ in safety.node.health.inputs.problems()]
+
+
+def test_an_emergency_stop_that_was_latched_before_the_gate_came_holds(ros: RosPeer) -> None:
+    button = ros.node.create_publisher(Bool, "emergency_stop", PUBLISHERS[-1])
+    button.publish(Bool(data=True))
+    safety = Bench(ros)
+    ros.spin_until(lambda: safety.said and safety.said[-1].message == "emergency stop", what="the status")
     assert safety.stands()
 
 

@@ -8,7 +8,9 @@ callback raises is reported, and the node goes on.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from rcl_interfaces.msg import ParameterDescriptor, ParameterType
@@ -22,10 +24,11 @@ from ami_ros.errors import AmiError
 from ami_ros.ros.node.health import BACKWARD, Health
 from ami_ros.ros.node.heartbeat import Heartbeat
 from ami_ros.ros.node.parameters import declare, watch
-from ami_ros.ros.node.qos import RELIABLE, SENSOR
+from ami_ros.ros.node.qos import ANY, RELIABLE, SENSOR
 
 ConfigT = TypeVar("ConfigT")
 
+DUPLICATES = 16  # newest messages among which a second copy is looked for; more than all profiles queue together
 LAST_WORD = Duration(seconds=0.5)  # to wait for its arrival
 
 
@@ -152,15 +155,43 @@ class AmiNode(LifecycleNode, Generic[ConfigT]):
         """
         self.health.inputs.add(topic, message_type, qos, frame)
 
-        def receive(message: Any) -> None:
-            if not self.is_active and not always:
-                return
-            if odd := self.health.inputs.came(topic, message):
-                self.health.warn(topic, f"{topic}: {odd}")
-            self.survive(topic, callback, message)
-
+        receive = partial(self._receive, topic, callback, always)
         subscription = self.create_subscription(message_type, topic, receive, qos)
         self._created.append(lambda: self.destroy_subscription(subscription))
+
+    def subscribe_any(
+        self,
+        message_type: Any,
+        topic: str,
+        callback: Callable[[Any], None],
+        profiles: Sequence[QoSProfile] = ANY,
+        always: bool = False,
+    ) -> None:
+        """As `subscribe`, to publishers of any quality of service. A message that fits several profiles counts once.
+
+        A best-effort reader hears every publisher, but asks for nothing again and gets nothing from before it came;
+        so the stricter profiles listen beside it.
+        """
+        taken: deque[int] = deque(maxlen=DUPLICATES)
+
+        def once(message: Any, info: dict[str, Any]) -> None:
+            sent = info["source_timestamp"]
+            if sent and sent in taken:
+                return
+            taken.append(sent)
+            self._receive(topic, callback, always, message)
+
+        self.health.inputs.add(topic, message_type, profiles[0], "")
+        for profile in profiles:
+            subscription = self.create_subscription(message_type, topic, once, profile)
+            self._created.append(partial(self.destroy_subscription, subscription))
+
+    def _receive(self, topic: str, callback: Callable[[Any], None], always: bool, message: Any) -> None:
+        if not self.is_active and not always:
+            return
+        if odd := self.health.inputs.came(topic, message):
+            self.health.warn(topic, f"{topic}: {odd}")
+        self.survive(topic, callback, message)
 
     def every(self, period: float, callback: Callable[[], None], clock: Clock | None = None) -> Timer:
         """Calls `callback` every `period` [s] of `clock` (the node's if None) while the node is active."""

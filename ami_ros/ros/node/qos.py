@@ -19,3 +19,8 @@ LATCHED = QoSProfile(
 )
 # Requests that may come in bursts: none may be lost, for its client waits.
 REQUESTS = QoSProfile(history=QoSHistoryPolicy.KEEP_LAST, depth=1000, reliability=QoSReliabilityPolicy.RELIABLE)
+
+# What must be heard whatever quality of service its publisher has: each message by the strictest that fits.
+UNRELIABLE = QoSProfile(history=QoSHistoryPolicy.KEEP_LAST, depth=5, reliability=QoSReliabilityPolicy.BEST_EFFORT)
+ANY = UNRELIABLE, RELIABLE  # what is said now
+ANY_LATCHED = UNRELIABLE, RELIABLE, LATCHED  # and what was said before this node came

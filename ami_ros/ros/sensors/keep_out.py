@@ -13,7 +13,7 @@ from ami_ros.ros.messages import conversions, range_sensors
 from ami_ros.ros.messages.memory import keep_away_from_message
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.parameters import parameter
-from ami_ros.ros.node.qos import LATCHED, RELIABLE
+from ami_ros.ros.node.qos import ANY_LATCHED, LATCHED, RELIABLE
 from ami_ros.ros.sensors.tf import TFMessage
 from ami_ros.safety.keep_out import KeepOut
 
@@ -43,7 +43,7 @@ class KeepOutAreas:
         self._config = config
         self.areas = KeepOut(config.odom_frame, margin, (MASK,) if config.mask_topic else ())
         if config.mask_topic:
-            node.subscribe(OccupancyGrid, config.mask_topic, self._mask, LATCHED, always=True)
+            node.subscribe_any(OccupancyGrid, config.mask_topic, self._mask, ANY_LATCHED, always=True)
         if config.memory:
             node.subscribe(KeepAway, "keep_away", self._circles, LATCHED, always=True)
         if config.mask_topic or config.memory:
