@@ -105,7 +105,8 @@ class SafetyNode(AmiNode[SafetyParameters]):
         sources = Sources(self, config.base_frame, config.observation_sources, self._observe)
         timeouts = {name: config.timeout_of(name) for name in sources.names}
         areas = KeepOutAreas(self, config.keep_out, config.gate.margin).areas
-        self._gate = SafetyGate(config.gate, config.polygons, timeouts, areas)
+        simulated = bool(self.get_parameter("use_sim_time").value)
+        self._gate = SafetyGate(config.gate, config.polygons, timeouts, areas, simulated)
         self._gate.emergency = self.is_stopped
         self._scanner = Scanner(self, self.config.base_frame, self.config.scanner)
         self._sending = threading.Lock()  # nothing may be sent after the final zero

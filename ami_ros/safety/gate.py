@@ -11,6 +11,7 @@ import numpy as np
 
 from ami_ros.commands import STILL, Command, of_width
 from ami_ros.geometry import Array
+from ami_ros.safety.acceleration import Acceleration
 from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.footprint import Footprint
 from ami_ros.safety.keep_out import KeepOut
@@ -48,6 +49,7 @@ class SafetyGate:
         sources: name of each sensor beside the laser -> the age [s] from which it shows nothing any more, and the robot
             stands; 0: what it said holds until it says something else.
         keep_out: where the robot must not go.
+        simulated: the robot lives in the time of `now`, however fast that goes by.
 
     Raises:
         AmiError: a zone counts the readings of a sensor that there is not.
@@ -59,6 +61,7 @@ class SafetyGate:
         zones: Mapping[str, Zone] | None = None,
         sources: Mapping[str, float] | None = None,
         keep_out: KeepOut | None = None,
+        simulated: bool = False,
     ) -> None:
         self.config = self._start = config
         self.keep_out = KeepOut() if keep_out is None else keep_out
@@ -68,7 +71,8 @@ class SafetyGate:
         self._zones = Zones(zones or {}, self._footprint, {LASER, *self._sources})
         self._forget()
         self._last: Command = NOTHING
-        self._last_time: float | None = None
+        self._last_time = -math.inf
+        self._acceleration = Acceleration(simulated)
         self._clock = (-math.inf, -math.inf)  # the node's, and steady time at which it was seen to move
 
     def _forget(self) -> None:
@@ -187,6 +191,7 @@ class SafetyGate:
     def stop(self) -> None:
         """Forgets everything but an emergency stop: zero until new commands come."""
         self._forget()
+        self._last = NOTHING
 
     def emergency_stop(self) -> None:
         """Zero until `release`, whatever happens."""
@@ -198,19 +203,22 @@ class SafetyGate:
 
     def output(self, now: float, steady: float = 0.0) -> SafetyOutput:
         """The command to send now; call it at a fixed rate."""
-        if self._last_time is not None and now < self._last_time - BACK:
+        if now < self._last_time - BACK:
+            last = self._last
             self.stop()  # all that is known is of another time
-        elapsed = 0.0 if self._last_time is None else max(0.0, now - self._last_time)
+            self._motion.told(last, now)  # but the robot still does that
+            self._acceleration.begin_again(now)
         self._last_time = now
+        passed = self._acceleration.passed(now, steady)
         if now != self._clock[0]:
             self._clock = now, steady
-        sent, reason = self._decide(now, steady, elapsed)
+        sent, reason = self._decide(now, steady, passed)
         self._last = sent
         self._motion.told(sent, now)
         linear, angular, lateral = sent
         return SafetyOutput(linear, angular, reason, lateral)
 
-    def _decide(self, now: float, steady: float, elapsed: float) -> tuple[Command, str]:
+    def _decide(self, now: float, steady: float, passed: float) -> tuple[Command, str]:
         config = self.config
         if self.emergency:
             return NOTHING, "emergency stop"
@@ -229,7 +237,7 @@ class SafetyGate:
             return NOTHING, "clock stands still"
         if problem := self._blind(now, steady):
             return NOTHING, problem
-        limited, reason = self._limit(wanted, elapsed, now)
+        limited, reason = self._limit(wanted, passed, now)
         if limited == NOTHING:
             return NOTHING, reason
         sent, blocked = self._share(limited, now)
@@ -249,16 +257,12 @@ class SafetyGate:
             return self._fault or "no scan"
         return ""
 
-    def _limit(self, wanted: Command, elapsed: float, now: float) -> tuple[Command, str]:
-        """Clips to the greatest speeds, to what zones leave, and to the greatest accelerations; slowing down is always
-        allowed at once. And why."""
-        config, elapsed = self.config, min(elapsed, 0.1) or 0.05
-        most = config.max_linear, config.max_angular, config.max_lateral
-        steps = config.max_linear_acceleration, config.max_angular_acceleration, config.max_linear_acceleration
+    def _limit(self, wanted: Command, passed: float, now: float) -> tuple[Command, str]:
+        """Clips to the greatest speeds, to what zones leave, and to the greatest accelerations. And why."""
+        most = self.config.max_linear, self.config.max_angular, self.config.max_lateral
         clipped = tuple(min(max(value, -limit), limit) for value, limit in zip(wanted, most, strict=True))
         share, zone = self._zones.share(clipped, self._readings(now)) if self._zones else (1.0, "")
-        pairs = zip(self._last, clipped, steps, strict=True)
-        limited = tuple(_ramp(last, share * to, elapsed * step) for last, to, step in pairs)
+        limited = self._acceleration.limit(self._last, tuple(share * v for v in clipped), passed, self.config)
         return limited, zone or ("" if limited == wanted else "limit")
 
     def _readings(self, now: float) -> Readings:
@@ -284,12 +288,3 @@ class SafetyGate:
         if free < LEAST_SHARE and command[1] and not self._obstruction.what(turn, now, near):
             return turn, reason
         return tuple(free * value for value in command), reason
-
-
-def _ramp(last: float, wanted: float, step: float) -> float:
-    """Moves from `last` towards `wanted` by at most `step` where that means faster; slowing down is immediate."""
-    if wanted * last < 0:
-        last = 0.0
-    if abs(wanted) <= abs(last):
-        return wanted
-    return last + min(max(wanted - last, -step), step)

@@ -53,6 +53,7 @@ FAULTS = {
     "publishers of another quality of service speak to the gate": "scans, commands and an emergency stop are heard",
     "second publisher of scan, cmd_vel or cmd_vel_raw": "a warning with its name",
     "time pauses, is slow, or is missing": "zero by steady time",
+    "many outputs at one stamp, a clock that ticks seldom, in bursts or back and on": "speeding up keeps to its limit",
     "time is set back": "buffers are cleared; no mission starts by itself",
     "clock starts in 1970, jumps to now, is set back": "driving goes on by the new time",
     "any process is killed": "zero within half a second; all active again, a mission goes on",
