@@ -18,24 +18,23 @@ class Footprint:
 
     Attributes:
         outline: (m, 2) [m], points along it in base_link.
-        swing: how far [m] a corner may come nearer to something while it turns on the spot.
+        radius: [m] of the circle around base_link that holds all of it.
     """
 
     def __init__(self, config: SafetyConfig) -> None:
-        self._radius = config.robot_radius
+        self.radius = config.robot_radius
         corners = polygon(config.footprint)
         self._normals = self._offsets = np.zeros(0)
-        self.swing = 0.0
         if not len(corners):
-            count = max(16, math.ceil(2 * np.pi * self._radius / SPACING))
+            count = max(16, math.ceil(2 * np.pi * self.radius / SPACING))
             around = 2 * np.pi * np.arange(count) / count
-            self.outline = self._radius * np.column_stack([np.cos(around), np.sin(around)])
+            self.outline = self.radius * np.column_stack([np.cos(around), np.sin(around)])
             return
         edges = np.roll(corners, -1, axis=0) - corners
         normals = np.column_stack([edges[:, 1], -edges[:, 0]])
         self._normals = normals / np.hypot(*normals.T)[:, None]
         self._offsets = (self._normals * corners).sum(1)
-        self.swing = float(np.hypot(*corners.T).max() - self._offsets.min())
+        self.radius = float(np.hypot(*corners.T).max())
         shares = [np.arange(n) / n for n in np.ceil(np.hypot(*edges.T) / SPACING).astype(int)]
         self.outline = np.concatenate(
             [corner + share[:, None] * edge for corner, edge, share in zip(corners, edges, shares, strict=True)]
@@ -48,5 +47,5 @@ class Footprint:
         """
         points = np.asarray(points, dtype=np.float64)
         if not len(self._offsets):
-            return np.asarray(np.hypot(points[..., 0], points[..., 1]) - self._radius)
+            return np.asarray(np.hypot(points[..., 0], points[..., 1]) - self.radius)
         return np.asarray((points @ self._normals.T - self._offsets).max(-1))

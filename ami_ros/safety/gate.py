@@ -16,7 +16,7 @@ from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.footprint import Footprint
 from ami_ros.safety.keep_out import KeepOut
 from ami_ros.safety.motion import Motion
-from ami_ros.safety.observations import LASER, Observation, Observations, Readings, gathered
+from ami_ros.safety.observations import LASER, MOST_READINGS, Observation, Observations, Readings, usable
 from ami_ros.safety.obstruction import Obstruction
 from ami_ros.safety.output import SafetyOutput
 from ami_ros.safety.surroundings import Snapshot, Surroundings
@@ -146,8 +146,7 @@ class SafetyGate:
         if not self._fault:
             self._scanned = steady
             if self._zones:
-                returns = gathered(scan_points(scan, math.inf))
-                self._laser.put(LASER, Observation(pose, error, stamp, steady, *returns))
+                self._laser.put(LASER, Observation(pose, error, stamp, steady, usable(scan_points(scan, math.inf))))
         return self._fault
 
     def observe(self, source: str, points: Array, now: float, stamp: float | None = None, steady: float = 0.0) -> str:
@@ -161,7 +160,7 @@ class SafetyGate:
             return f"what {source} says is {now - stamp:.2f} s old when it comes; at most {LATEST} s is usable"
         if self._others.has_newer(source, stamp):
             return f"something newer of {source} came before this"
-        self._others.put(source, Observation(*self._motion.at(stamp), stamp, steady, *gathered(points)))
+        self._others.put(source, Observation(*self._motion.at(stamp), stamp, steady, usable(points)))
         return ""
 
     @property
@@ -247,6 +246,8 @@ class SafetyGate:
         """What is not known that has to be; "" if nothing."""
         if source := self._others.missing(now, steady):
             return f"no data: {source}"
+        if self._laser.count + self._others.count > MOST_READINGS:
+            return "too much to look at"
         if self.keep_out and (unknown := self.keep_out.missing or self._motion.missing):
             return f"keep-out: {unknown}"
         newest = self._around.newest
@@ -261,17 +262,18 @@ class SafetyGate:
         """Clips to the greatest speeds, to what zones leave, and to the greatest accelerations. And why."""
         most = self.config.max_linear, self.config.max_angular, self.config.max_lateral
         clipped = tuple(min(max(value, -limit), limit) for value, limit in zip(wanted, most, strict=True))
-        share, zone = self._zones.share(clipped, self._readings(now)) if self._zones else (1.0, "")
+        share, zone = self._zones.share(clipped, self._readings(clipped, now)) if self._zones else (1.0, "")
         limited = self._acceleration.limit(self._last, tuple(share * v for v in clipped), passed, self.config)
         return limited, zone or ("" if limited == wanted else "limit")
 
-    def _readings(self, now: float) -> Readings:
-        """All that any sensor shows."""
-        return Readings.of(self._laser.newest | self._others.newest, self._motion.at(now)[0])
+    def _readings(self, command: Command, now: float) -> Readings:
+        """All that any sensor shows where zones look at a command."""
+        shown = self._laser.newest | self._others.newest
+        return Readings.of(shown, self._motion.at(now)[0], self._zones.reach(command))
 
     def _share(self, command: Command, now: float) -> tuple[Command, str]:
         """As much of a command as is free, and what is in the way of the rest."""
-        near = self._obstruction.near(now)
+        near = self._obstruction.near(command, now)
         reason = self._obstruction.what(command, now, near)
         if not reason:
             return command, ""

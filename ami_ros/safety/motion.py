@@ -124,6 +124,12 @@ class Motion:
         steps = np.stack([c * x - s * y, s * x + c * y], -1) * (lasts / count)
         return ends, np.concatenate([steps.cumsum(2), headings[..., None]], -1).reshape(-1, count, 3)
 
+    def reach(self, command: Command, now: float) -> tuple[float, float]:
+        """How far [m] the robot may come with a command, or less of it, until it stands; and how long [s] it takes."""
+        fastest = math.hypot(*np.abs(self._acting(now, command)[0][:, [0, 2]]).max(0))
+        lasts = self._config.reaction + fastest / self._config.deceleration
+        return fastest * lasts, max(lasts, self._config.turn_lag)
+
     def reckoned_with(self, command: Command, now: float) -> float:
         """The greatest share of a command that adds no path to those that the robot may take if it is stopped now."""
         speeds, sent = self._acting(now)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,11 @@ from numpy.typing import NDArray
 from ami_ros.geometry import Array, relative, transform_points
 
 LASER = "scan"  # the name of the gate's own laser among the sources
-CELL = 0.02  # [m]; points of one cell count, and are as near as the nearest of them
-MOST_CELLS = 500  # of one message; more of them are brought to larger cells
+CELL = 0.01  # [m] of points so dense that they are looked at cell by cell
+SHIFT = CELL * math.sqrt(2.0)  # [m] by which a point may be off the one that stands for its cell
+MOST_EXACT = 500  # points near the way that are looked at one by one
+MOST_LOOKED = 3000  # cells near the way that there is time for: half a period of a gate of 20 Hz
+MOST_READINGS = 200_000  # of all sensors together that there is time to sort out
 FARTHEST = 1e4  # [m]; what is farther away is not there
 
 
@@ -25,32 +28,30 @@ class Observation:
     error: float  # of the way at that time [m]
     stamp: float  # when it was measured [s]
     came: float  # steady time [s]
-    points: Array  # (n, 2) [m] in base_link then
-    counts: Array = field(default_factory=lambda: np.zeros(0))  # (n,) of the readings that each stands for
+    points: Array  # (n, 2) [m] in base_link then; all that were read
 
 
 @dataclass(frozen=True)
 class Readings:
-    """What sensors show, in base_link now."""
+    """What sensors show, in base_link now: each reading, however dense."""
 
     points: Array  # (n, 2) [m]
-    counts: Array  # (n,) of the readings that each stands for
     sources: NDArray[np.str_]  # (n,) names of the sensors
 
     @classmethod
-    def of(cls, shown: Mapping[str, Observation], here: Array) -> Readings:
-        """Of observations by the names of their sources, while base_link is at `here` (3,) in the gate's frame."""
-        points = [transform_points(relative(here, each.pose), each.points) for each in shown.values()]
-        counts = np.concatenate([np.zeros(0), *(each.counts for each in shown.values())])
-        names = np.repeat(np.array([*shown], dtype=np.str_), [len(each.points) for each in shown.values()])
-        return cls(np.concatenate([np.zeros((0, 2)), *points]), counts, names)
+    def of(cls, shown: Mapping[str, Observation], here: Array, radius: float) -> Readings:
+        """What observations, by the names of their sources, show within `radius` [m] of base_link, which is at `here`
+        (3,) in the gate's frame."""
+        points = [within(radius, transform_points(relative(here, each.pose), each.points)) for each in shown.values()]
+        names = np.repeat(np.array([*shown], dtype=np.str_), [len(each) for each in points])
+        return cls(np.concatenate([np.zeros((0, 2)), *points]), names)
 
     def only(self, sources: Collection[str]) -> Readings:
         """Those of some sensors; of all, where none is named."""
         if not sources:
             return self
         named = np.isin(self.sources, [*sources])
-        return Readings(self.points[named], self.counts[named], self.sources[named])
+        return Readings(self.points[named], self.sources[named])
 
 
 class Observations:
@@ -70,6 +71,11 @@ class Observations:
         """Of each source that has said something, by its name."""
         return dict(self._newest)
 
+    @property
+    def count(self) -> int:
+        """Readings in all of these messages."""
+        return sum(len(each.points) for each in self._newest.values())
+
     def put(self, source: str, seen: Observation) -> None:
         """A message came."""
         self._newest[source] = seen
@@ -87,18 +93,17 @@ class Observations:
         return ""
 
 
-def gathered(points: Array) -> tuple[Array, Array]:
-    """Points (n, 2) [m] in base_link, brought to few.
+def usable(points: Array) -> Array:
+    """Those of `points` (n, 2) [m] that are a place."""
+    return points[(np.abs(points) < FARTHEST).all(1)]
 
-    Returns:
-        (k, 2) the nearest to base_link in each cell, and (k,) how many lie there.
-    """
-    points = points[(np.abs(points) < FARTHEST).all(1)]
-    points = points[np.argsort(np.hypot(points[:, 0], points[:, 1]), kind="stable")]
-    size = CELL
-    while True:
-        cells = np.floor(points / size).astype(np.int64)
-        _, nearest, counts = np.unique(cells[:, 0] * 2**32 + cells[:, 1], return_index=True, return_counts=True)
-        if len(nearest) <= MOST_CELLS:
-            return points[nearest], counts.astype(np.float64)
-        size *= 2 ** math.ceil(math.log2(len(nearest) / MOST_CELLS) / 2)
+
+def within(radius: float, points: Array) -> Array:
+    """Those of `points` (n, 2) [m] that are not farther than `radius` [m] from base_link."""
+    return points[(points**2).sum(1) <= radius**2]
+
+
+def one_a_cell(points: Array) -> NDArray[np.intp]:
+    """Indices (k,) of `points` (n, 2) [m] that stand for all: any other is at most SHIFT away from one of them."""
+    cells = np.floor(points / CELL).astype(np.int64)
+    return np.unique(cells[:, 0] * 2**32 + cells[:, 1], return_index=True)[1]

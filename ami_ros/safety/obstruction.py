@@ -12,7 +12,15 @@ from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.footprint import Footprint
 from ami_ros.safety.keep_out import KeepOut
 from ami_ros.safety.motion import Motion
-from ami_ros.safety.observations import Observation, Observations
+from ami_ros.safety.observations import (
+    MOST_EXACT,
+    MOST_LOOKED,
+    SHIFT,
+    Observation,
+    Observations,
+    one_a_cell,
+    within,
+)
 from ami_ros.safety.surroundings import Snapshot, Surroundings
 
 BESIDE, AHEAD = 0.04, 0.7  # [m] from the outline, within which it need not have seen what is not ahead: farther than
@@ -26,7 +34,7 @@ class Near:
 
     here: Array  # (3,) of base_link in the gate's frame
     margin: float  # [m] to keep from it at this moment
-    points: Array  # (n, 2) [m] in base_link
+    points: Array  # (n, 2) [m] in base_link, of what it may come upon
     distance: Array  # (n,) [m] from the outline
     odom: Array  # (3,) of base_link in odometry's frame
 
@@ -46,29 +54,31 @@ class Obstruction:
         self.config, self._footprint, self._motion = config, footprint, motion
         self._around, self._others, self._keep_out = around, others, keep_out
 
-    def near(self, now: float) -> Near:
-        """What is known to stand around the robot at this moment."""
+    def near(self, command: Command, now: float) -> Near:
+        """What is known to stand now where the robot may come with a command, or less of it, until it stands."""
         here, error = self._motion.at(now)
         shown: list[Snapshot | Observation] = [each for each in self._others.newest.values() if len(each.points)]
         if self._around.newest is not None:
             shown.append(self._around.newest)
-        # Without odometry it is too vague where that is by now.
-        gone = self._around.gone if self._motion.is_measured(now) else np.zeros((0, 2))
-        points = np.concatenate(
-            [
-                transform_points(relative(here, np.zeros(3)), gone),
-                *(transform_points(relative(here, each.pose), each.points) for each in shown),
-            ]
-        )
         ages = (error - each.error + self.config.obstacle_speed * max(0.0, now - each.stamp) for each in shown)
         margin = self.config.margin + max(ages, default=0.0)
+        # Without odometry it is too vague where that is by now.
+        gone = self._around.gone if self._motion.is_measured(now) else np.zeros((0, 2))
+        way, lasts = self._motion.reach(command, now)
+        reach = way + self._footprint.radius + margin + SHIFT + self.config.obstacle_speed * lasts
+        points = np.concatenate(
+            [
+                within(reach, transform_points(relative(here, np.zeros(3)), gone)),
+                *(within(reach, transform_points(relative(here, each.pose), each.points)) for each in shown),
+            ]
+        )
         return Near(here, margin, points, self._footprint.distance(points), self._motion.in_odom(now))
 
     def what(self, command: Command, now: float, near: Near) -> str:
         """What is in the way of a path that the robot may take with a command; "" if all are free."""
         times, poses = self._motion.paths(command, now)
-        if self._touches(times, poses, near):
-            return "obstacle ahead"
+        if problem := self._touches(times, poses, near):
+            return problem
         outlines = transform_points(poses, self._footprint.outline)
         if self._keep_out and self._enters(outlines, near):
             return "keep-out: ahead"
@@ -91,18 +101,26 @@ class Obstruction:
         now = self._keep_out.holds(transform_points(near.odom, self._footprint.outline))
         return bool((held.reshape(-1, len(now)).sum(1) > now.sum()).any())
 
-    def _touches(self, times: Array, poses: Array, near: Near) -> bool:
-        """Whether the robot, on one of these paths, comes within its margin of something that stands."""
+    def _touches(self, times: Array, poses: Array, near: Near) -> str:
+        """Why the robot must not take one of these paths: it comes within its margin of something that stands, or there
+        is more than can be looked at in time. "" if it may."""
         closer = self.config.obstacle_speed * times
-        reach = near.margin + closer[-1] + np.hypot(poses[..., 0], poses[..., 1]).max() + self._footprint.swing
-        points, distance = near.points[near.distance <= reach], near.distance[near.distance <= reach]
+        margin, beside = near.margin, near.margin + SHIFT + closer[-1] + self._footprint.radius
+        low, high = (np.minimum(0.0, poses[..., :2].min((0, 1))), np.maximum(0.0, poses[..., :2].max((0, 1))))
+        by_the_way = ((near.points >= low - beside) & (near.points <= high + beside)).all(1)
+        points, distance = near.points[by_the_way], near.distance[by_the_way]
+        if len(points) > MOST_EXACT:
+            cells = one_a_cell(points)
+            if len(cells) > MOST_LOOKED:
+                return "too much to look at"
+            margin, points, distance = margin + SHIFT, points[cells], distance[cells]
         if not len(points):
-            return False
+            return ""
         # From what is within the margin already the robot may go away, and not come nearer again and again.
         least = np.where(
-            distance >= near.margin,
-            np.minimum(near.margin + closer[:, None], distance),  # it may always go past it, or away
-            np.maximum(np.minimum(distance, near.margin / 2), distance - NEARER),
+            distance >= margin,
+            np.minimum(margin + closer[:, None], distance),  # it may always go past it, or away
+            np.maximum(np.minimum(distance, margin / 2), distance - NEARER),
         )
         local = transform_points(relative(poses, np.zeros(3)), points)
-        return bool((self._footprint.distance(local) < least - 1e-9).any())
+        return "obstacle ahead" if (self._footprint.distance(local) < least - 1e-9).any() else ""

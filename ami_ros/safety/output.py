@@ -14,6 +14,7 @@ REASONS = {
     "no command": 2,
     "clock stands still": 2,
     "obstacle ahead": 3,
+    "too much to look at": 3,
     "unseen ahead": 4,
     "no scan": BLIND,
     "scan without a reading": BLIND,

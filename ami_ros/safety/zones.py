@@ -20,9 +20,11 @@ from ami_ros.config import parse_yaml
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, inverse, transform_points
 from ami_ros.safety.footprint import Footprint
-from ami_ros.safety.observations import LASER, Readings
+from ami_ros.safety.observations import LASER, Readings, within
 
+TINY = 1e-6  # [m] for rounding
 MOST_STEPS = 1000  # of a simulated approach
+MOST_LOOKED = 400_000  # readings, each at every step of an approach, that there is time for; more: it stands
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,16 @@ class Zone:
             return self.radius * np.column_stack([np.cos(around), np.sin(around)])
         return footprint.outline if self.corners is None else self.corners
 
+    def reach(self, command: Command, footprint: Footprint) -> float:
+        """How far [m] from base_link readings may be that change a command of three numbers."""
+        zone = self.at(command)
+        reach = zone.radius if zone.type == "circle" else float(np.hypot(*zone.outline(footprint).T).max())
+        if zone.action_type != "approach":
+            return reach + TINY
+        return (
+            reach + TINY + math.hypot(command[0], command[2]) * (zone.time_before_collision + zone.simulation_time_step)
+        )
+
     def holds(self, points: Array, footprint: Footprint) -> NDArray[np.bool_]:
         """Which of `points` (..., 2) in base_link lie in it (...)."""
         if self.type == "circle":
@@ -173,17 +185,20 @@ class Zones:
         """
         least, reason = 1.0, ""
         for name, zone in self._zones.items():
-            counted = readings.only(zone.sources_names)
-            share = self._of(zone, command, counted.points, counted.counts)
+            share = self._of(zone, command, readings.only(zone.sources_names).points)
             if share < least:
                 least, reason = share, f"zone: {name}, {zone.action_type}"
         return least, reason
 
-    def _of(self, zone: Zone, command: Command, points: Array, counts: Array) -> float:
+    def reach(self, command: Command) -> float:
+        """How far [m] from base_link readings may be that change a command."""
+        return max((zone.reach(command, self._footprint) for zone in self._zones.values()), default=0.0)
+
+    def _of(self, zone: Zone, command: Command, points: Array) -> float:
         zone = zone.at(command)
         if zone.action_type == "approach":
-            return self._approach(zone, command, points, counts)
-        if counts @ zone.holds(points, self._footprint) < zone.min_points:
+            return self._approach(zone, command, points)
+        if zone.holds(points, self._footprint).sum() < zone.min_points:
             return 1.0
         if zone.action_type == "stop":
             return 0.0
@@ -193,12 +208,15 @@ class Zones:
         speeds = (math.hypot(linear, lateral), zone.linear_limit), (abs(angular), zone.angular_limit)
         return min((limit / speed for speed, limit in speeds if speed > limit), default=1.0)
 
-    def _approach(self, zone: Zone, command: Command, points: Array, counts: Array) -> float:
+    def _approach(self, zone: Zone, command: Command, points: Array) -> float:
         """Share of the time that has to remain before it comes upon readings."""
         step, longest = zone.simulation_time_step, zone.time_before_collision
         times = step * np.arange(1, math.floor(longest / step + 1e-9) + 2, dtype=np.float64)
+        points = within(zone.reach(command, self._footprint), points)
+        if len(points) * len(times) > MOST_LOOKED:
+            return 0.0
         ahead = transform_points(inverse(_arc(command, times)), points)  # (times, n, 2)
-        met = zone.holds(ahead, self._footprint) @ counts >= zone.min_points
+        met = zone.holds(ahead, self._footprint).sum(1) >= zone.min_points
         return float(min(1.0, (times[int(np.argmax(met))] - step) / longest)) if met.any() else 1.0
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ami_ros.evaluation.gate_drives import Drive
+from ami_ros.evaluation.gate_robot import STEP, Robot
+from ami_ros.geometry import Array
 from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.gate import SafetyGate
-from ami_ros.safety.observations import MOST_CELLS, gathered
-from ami_ros.safety.zones import Zone
+from ami_ros.safety.observations import MOST_READINGS, SHIFT, one_a_cell, usable
+from ami_ros.safety.zones import MOST_LOOKED, Zone
 from harness.scans import NOTHING
 
 CONFIG = SafetyConfig()
@@ -89,18 +94,117 @@ def test_zones_count_the_readings_of_all_sensors() -> None:
     assert sent(gate, 1, -0.3) == (0.0, "zone: stop, stop")
 
 
-@given(st.integers(0, 2**31 - 1), st.integers(0, 5000), st.floats(0.01, 30.0))
+def driven(
+    shown: Callable[[float], dict[str, Array]], config: SafetyConfig = CONFIG, zones: dict[str, Zone] | None = None
+) -> tuple[float, float, set[str]]:
+    """Full speed ahead for six seconds; `shown(x)` is what each sensor shows of a robot at x [m].
+
+    Returns:
+        How far it came [m], its greatest speed [m/s], and why it was slowed down in the end.
+    """
+    gate = SafetyGate(config, zones, dict.fromkeys(shown(0.0), 1.0))
+    robot, sent, fastest, why = Robot(Drive(0), np.zeros(3)), (0.0, 0.0, 0.0), 0.0, set()
+    for tick in range(600):
+        now = tick * STEP
+        if tick % 5 == 0:
+            for name, points in shown(robot.pose[0]).items():
+                gate.observe(name, points, now)
+            gate.scan(NOTHING, now)
+            gate.odometry(robot.pose, tuple(robot.velocity), now)
+            gate.command(0.5, 0.0, now)
+            output = gate.output(now)
+            sent, why = output.command, {*why, output.reason} - {"", "limit"}
+        robot.step(sent)
+        fastest = max(fastest, robot.velocity[0])
+    return float(robot.pose[0]), float(fastest), why
+
+
+def off_the_way(count: int, seed: int = 0) -> Array:
+    """Points (n, 2) [m] in a square of 7 m, none of them nearer than 0.24 m to the x axis."""
+    points = np.random.default_rng(seed).uniform(-3.5, 3.5, (count, 2))
+    points[:, 1] = np.copysign(0.24 + np.abs(points[:, 1]) * 0.93, points[:, 1])
+    return points
+
+
+POST = np.array([[1.5, 0.01]])
+
+
+@pytest.mark.fault("dense clouds, many sensors, readings without end")
+@pytest.mark.parametrize(("count", "seed"), [(0, 0), (2_300, 1), (6_000, 1), (60_000, 0)])
+@pytest.mark.parametrize("sources", [1, 3])
+def test_a_post_straight_ahead_is_not_touched_however_much_there_is_off_the_way(
+    count: int, seed: int, sources: int
+) -> None:
+    """Of 2,300 points all were brought to 500 cells, each with its nearest point: the post was hit at 0.3 m/s."""
+    cloud = np.concatenate([off_the_way(count, seed), POST])
+    shares = np.array_split(cloud, sources)
+    x, fastest, why = driven(lambda x: {f"depth{k}": share - [x, 0.0] for k, share in enumerate(shares)})
+    assert 0.4 < x + CONFIG.robot_radius < 1.5 and fastest > 0.3
+    assert "obstacle ahead" in why
+
+
+@pytest.mark.fault("dense clouds, many sensors, readings without end")
+def test_a_wall_of_any_density_is_kept_off_and_driven_along() -> None:
+    for spacing in (0.05, 0.004, 0.0004):
+        along = np.arange(-1.0, 1.0, spacing)
+        wall = np.column_stack([np.full(len(along), 1.0), along])
+        x, *_ = driven(lambda x, wall=wall: {"depth": wall - [x, 0.0]})
+        assert 0.0 < 1.0 - x - CONFIG.robot_radius < 0.1, spacing
+        beside = np.column_stack([3.0 * along, np.full(len(along), 0.3)])
+        assert driven(lambda x, beside=beside: {"depth": beside - [x, 0.0]})[0] > 2.0, spacing
+
+
+@pytest.mark.fault("dense clouds, many sensors, readings without end")
+def test_where_there_is_more_than_it_can_look_at_in_time_it_stands_and_says_so() -> None:
+    fast = SafetyConfig(max_linear=2.0, max_linear_acceleration=50.0)
+    gate = SafetyGate(fast, sources={"depth": 1.0})
+    gate.observe("depth", np.random.default_rng(1).uniform([1.2, -0.22], [3.2, 0.22], (90_000, 2)), 0.0)
+    speed, reason = sent(gate, 0, 2.0)
+    assert 0.5 < speed < 1.5 and reason == "too much to look at", "slower it has less to look at"
+    many = np.full((MOST_READINGS // 2 + 1, 2), 50.0)
+    gate = SafetyGate(CONFIG, sources={"a": 1.0, "b": 1.0})
+    gate.observe("a", many, 0.0)
+    gate.observe("b", many, 0.0)
+    assert sent(gate, 0) == (0.0, "too much to look at") and gate.output(0.0).guarantee == 3
+
+
+@pytest.mark.fault("dense clouds, many sensors, readings without end")
+@pytest.mark.parametrize("elsewhere", [0, 3_000, 40_000])
+def test_a_zone_counts_each_reading_however_many_there_are_elsewhere(elsewhere: int) -> None:
+    """A stop zone with 300 readings in it let 0.3 m/s pass: they were counted where one for many of them lay."""
+    rng = np.random.default_rng(0)
+    corners = [[0.5, 0.6], [0.9, 0.6], [0.9, 1.0], [0.5, 1.0]]
+    inside = rng.uniform([0.5, 0.6], [0.9, 1.0], (300, 2))
+    around = off_the_way(elsewhere)
+    outside = around[~((around > 0.45) & (around < 1.05)).all(1)]
+    for least, share in ((300, 0.0), (301, 1.0)):
+        zones = {"side": Zone("polygon", points=corners, min_points=least)}
+        gate = SafetyGate(CONFIG, zones, {"depth": 1.0})
+        for k in range(8):
+            gate.observe("depth", np.concatenate([outside, inside]), 0.1 * k)
+            speed = sent(gate, k)
+        assert speed[0] == pytest.approx(0.3 * share)
+        assert speed[1] == ("zone: side, stop" if not share else "")
+
+
+def test_an_approach_with_more_readings_than_there_is_time_for_stands() -> None:
+    zones = {"body": Zone(action_type="approach", min_points=10)}
+    points = np.full((MOST_LOOKED // 20, 2), [0.0, 0.7])
+    gate = SafetyGate(CONFIG, zones, {"depth": 1.0})
+    gate.observe("depth", points, 0.0)
+    assert sent(gate, 0) == (0.0, "zone: body, approach")
+    gate.observe("depth", points[:1000], 0.1)
+    assert sent(gate, 1)[0] > 0.0
+
+
+@given(st.integers(0, 2**31 - 1), st.integers(1, 1000), st.floats(0.001, 30.0))
 @settings(max_examples=25, deadline=None)
-def test_few_points_stand_for_all_and_none_is_nearer_than_was_seen(seed: int, count: int, spread: float) -> None:
+def test_any_point_is_near_one_that_stands_for_it(seed: int, count: int, spread: float) -> None:
     points = np.random.default_rng(seed).normal(0.0, spread, (count, 2))
-    few, counts = gathered(points)
-    assert len(few) == len(counts) <= MOST_CELLS and counts.sum() == count
-    if count:
-        away = np.hypot(*points.T)
-        assert np.hypot(*few.T).min() == away.min()
-        assert {tuple(point) for point in few} <= {tuple(point) for point in points}
+    few = points[one_a_cell(points)]
+    gaps = np.hypot(*(points[:, None] - few).transpose(2, 0, 1)).min(1)
+    assert gaps.max() <= SHIFT and len(np.unique(few, axis=0)) == len(few)
 
 
 def test_points_that_are_nowhere_are_left_out() -> None:
-    few, counts = gathered(np.array([[np.nan, 0.0], [np.inf, 1.0], [1e9, 0.0], [0.5, 0.5]]))
-    assert few.tolist() == [[0.5, 0.5]] and counts == pytest.approx([1.0])
+    assert usable(np.array([[np.nan, 0.0], [np.inf, 1.0], [1e9, 0.0], [0.5, 0.5]])).tolist() == [[0.5, 0.5]]

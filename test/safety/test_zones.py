@@ -34,7 +34,7 @@ COMMANDS = st.tuples(st.floats(-0.5, 0.5), st.floats(-1.8, 1.8), st.floats(-0.4,
 def share(zones: dict[str, Zone], command: tuple[float, ...], points: Any) -> tuple[float, str]:
     """What is left of a command with one reading at each of `points`."""
     points = np.array(points, dtype=np.float64).reshape(-1, 2)
-    return Zones(zones, DISC).share(command, Readings(points, np.ones(len(points)), np.full(len(points), "scan")))
+    return Zones(zones, DISC).share(command, Readings(points, np.full(len(points), "scan")))
 
 
 def settled(gate: SafetyGate, points: list[tuple[float, float]], command: tuple[float, float]) -> SafetyOutput:
