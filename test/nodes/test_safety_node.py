@@ -192,12 +192,17 @@ PUBLISHERS = [
 @pytest.mark.fault("publishers of another quality of service speak to the gate")
 @pytest.mark.parametrize("qos", PUBLISHERS, ids=["best effort", "best effort latched", "reliable", "reliable latched"])
 def test_scans_commands_and_an_emergency_stop_are_heard_from_publishers_of_any_quality_of_service(
-    ros: RosPeer, qos: QoSProfile
+    ros: RosPeer, qos: QoSProfile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    safety = Bench(ros, qos=qos)
     heard: list[Any] = []
-    command = safety.node._gate.command
-    safety.node._gate.command = lambda *values: heard.append(values) or command(*values)
+    take = SafetyNode._command
+
+    def count(node: SafetyNode, message: TwistStamped) -> None:
+        heard.append(message)
+        take(node, message)
+
+    monkeypatch.setattr(SafetyNode, "_command", count)
+    safety = Bench(ros, qos=qos)
     ros.spin_until(lambda: safety.moves, what="driving")
     asked = safety.asked
     ros.spin_until(lambda: safety.asked > asked + 20, what="commands")

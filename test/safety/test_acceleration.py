@@ -80,9 +80,9 @@ def test_eleven_outputs_at_one_stamp_are_no_faster_than_one() -> None:
 
 
 def test_a_simulated_robot_accelerates_in_its_own_time_however_fast_that_goes_by() -> None:
-    steps = [0.05] * 12, [0.005] * 12, [(0.5, 0.0, 0.0)] * 12
-    *_, fast = sent(*steps, simulated=True)
-    *_, real = sent(*steps)
+    ahead: list[Command] = [(0.5, 0.0, 0.0)] * 12
+    *_, fast = sent([0.05] * 12, [0.005] * 12, ahead, simulated=True)
+    *_, real = sent([0.05] * 12, [0.005] * 12, ahead)
     assert fast[:, 0] == pytest.approx(np.minimum(0.5, 0.05 * np.arange(1, 13)))
     assert real[:, 0] == pytest.approx(0.05 + 0.005 * np.arange(12))
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ami_ros.commands import Command
 from ami_ros.evaluation.gate_drives import Drive
 from ami_ros.evaluation.gate_robot import STEP, Robot
 from ami_ros.geometry import Array
@@ -103,7 +105,9 @@ def driven(
         How far it came [m], its greatest speed [m/s], and why it was slowed down in the end.
     """
     gate = SafetyGate(config, zones, dict.fromkeys(shown(0.0), 1.0))
-    robot, sent, fastest, why = Robot(Drive(0), np.zeros(3)), (0.0, 0.0, 0.0), 0.0, set()
+    robot, fastest = Robot(Drive(0), np.zeros(3)), 0.0
+    sent: Command = (0.0, 0.0, 0.0)
+    why: set[str] = set()
     for tick in range(600):
         now = tick * STEP
         if tick % 5 == 0:
@@ -124,6 +128,11 @@ def off_the_way(count: int, seed: int = 0) -> Array:
     points = np.random.default_rng(seed).uniform(-3.5, 3.5, (count, 2))
     points[:, 1] = np.copysign(0.24 + np.abs(points[:, 1]) * 0.93, points[:, 1])
     return points
+
+
+def past(points: Array, x: float) -> dict[str, Array]:
+    """What a sensor shows of points (n, 2) [m] to a robot at `x` [m]."""
+    return {"depth": points - [x, 0.0]}
 
 
 POST = np.array([[1.5, 0.01]])
@@ -148,10 +157,10 @@ def test_a_wall_of_any_density_is_kept_off_and_driven_along() -> None:
     for spacing in (0.05, 0.004, 0.0004):
         along = np.arange(-1.0, 1.0, spacing)
         wall = np.column_stack([np.full(len(along), 1.0), along])
-        x, *_ = driven(lambda x, wall=wall: {"depth": wall - [x, 0.0]})
+        x, *_ = driven(partial(past, wall))
         assert 0.0 < 1.0 - x - CONFIG.robot_radius < 0.1, spacing
         beside = np.column_stack([3.0 * along, np.full(len(along), 0.3)])
-        assert driven(lambda x, beside=beside: {"depth": beside - [x, 0.0]})[0] > 2.0, spacing
+        assert driven(partial(past, beside))[0] > 2.0, spacing
 
 
 @pytest.mark.fault("dense clouds, many sensors, readings without end")
