@@ -33,3 +33,8 @@ def packaged(folder: str) -> dict[str, Path]:
         for file in sorted((root / folder).glob("*.yaml")):
             found.setdefault(file.stem, file)
     return found
+
+
+def names(folder: str, file: str) -> list[str]:
+    """Names of the folders below a folder of the package that have such a file."""
+    return sorted({path.parent.name for root in _roots() for path in (root / folder).glob(f"*/{file}")})

@@ -12,11 +12,10 @@ from ami_ros.places.files import check_file, memory_beside
 from ami_ros.robots.derived import check_model, shipped_model, simulated_robot
 from ami_ros.robots.description import DEFAULT, RobotDescription, load_robot, robot_reference
 from ami_ros.ros.start.gazebo_install import Gazebo, find_gazebo
-from ami_ros.share import share
 from ami_ros.simulation.robot import simulated
 from ami_ros.simulation.world import World
 from ami_ros.simulation.world_file import load_world
-from ami_ros.world_model.identity import ModelIdentity, identify_model
+from ami_ros.world_model.identity import ModelIdentity, identify_model, model_folder
 
 MAX_GOALS = 10_000
 MAX_EXPLORE = 600.0  # [min]
@@ -62,7 +61,7 @@ class DemoSettings:
         gazebo = find_gazebo() if simulator == "gazebo" else None
         described = load_world(world)
         is_file = Path(world).is_file() and Path(world).suffix in (".yaml", ".yml")
-        model = model or share("models", shipped_model(load_robot(robot or DEFAULT)))
+        model = model_folder(model or shipped_model(load_robot(robot or DEFAULT)))
         identity = identify_model(model)
         robot = robot or simulated_robot(identity.spec)
         check_model(simulated(robot), identity.spec, str(model))

@@ -10,6 +10,7 @@ from ami_ros.config import to_mapping
 from ami_ros.errors import AmiError
 from ami_ros.robots.description import DEFAULT, RobotDescription
 from ami_ros.robots.sensors import INTRINSICS_TOLERANCE, CameraSensor, LaserSensor
+from ami_ros.world_model.identity import identify_model, shipped_models
 
 if TYPE_CHECKING:
     from ami_ros.world_model.spec import InputSpec, ModelSpec
@@ -149,7 +150,9 @@ def check_model(robot: RobotDescription, spec: ModelSpec, model: str) -> None:
     """
     reason = _misfit(robot, spec)
     if reason:
-        raise AmiError(f"model {model} does not fit robot {robot.name}: {reason}")
+        fitting = [name for name in shipped_models() if not _misfit(robot, identify_model(name).spec)]
+        remedy = f"of those that come with ami_ros, {', '.join(fitting)} would" if fitting else "./ami train makes one"
+        raise AmiError(f"model {model} does not fit robot {robot.name}: {reason}; {remedy}")
 
 
 def _misfit(robot: RobotDescription, spec: ModelSpec) -> str:
@@ -234,11 +237,16 @@ def preset_of(robot: RobotDescription) -> str:
     return "ceiling" if robot.camera.overhead else "onboard"
 
 
+GENERAL = "general"  # the model in models/ that drives in places, and by cameras, that it has not learned from
+
+
 def shipped_model(robot: RobotDescription) -> str:
-    """The folder in models/ of the model that comes for a robot like this."""
-    if (preset := preset_of(robot)) in ("ceiling", LASER):
-        return preset
-    return preset if robot.drive.kind == "differential" else robot.drive.kind
+    """The name of the model that comes for a robot like this: of its kind, or else the general one if that fits it."""
+    preset = preset_of(robot)
+    if preset == "onboard" and robot.drive.kind != "differential":
+        preset = robot.drive.kind
+    fitting = (name for name in (preset, GENERAL) if not _misfit(robot, identify_model(name).spec))
+    return next(fitting, preset)
 
 
 def simulated_robot(spec: ModelSpec) -> str:

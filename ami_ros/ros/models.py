@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ami_ros.errors import AmiError
 from ami_ros.extras import importing
 from ami_ros.world_model.by_torch import on_arrays
-from ami_ros.world_model.identity import identify_model
+from ami_ros.world_model.identity import identify_model, model_folder
 from ami_ros.world_model.inference_loading import LoadedArrays, load_inference
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def shared_model(folder: Path | None) -> LoadedModel:
 def _shared(load: Callable[[Path], Loaded], folder: Path | None) -> Loaded:
     if folder is None:
         raise AmiError("parameter 'model' is not set; give the folder of a model, as ./ami train writes it")
-    path = folder.expanduser().resolve()
+    path = model_folder(folder).resolve()
     with _lock:
         files = [(s.st_ino, s.st_size, s.st_mtime_ns) for s in map(Path.stat, sorted(path.glob("*")))]
         if (load, path) not in _loaded or _loaded[load, path][0] != files:

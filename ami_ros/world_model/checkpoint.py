@@ -14,12 +14,9 @@ from safetensors.torch import save as save_tensors
 
 from ami_ros.config import dump_yaml, from_mapping, parse_yaml, to_mapping
 from ami_ros.errors import AmiError
-from ami_ros.world_model.identity import FORMAT, check_format, write_atomically
+from ami_ros.world_model.identity import CONFIG, FORMAT, WEIGHTS, check_format, model_folder, write_atomically
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.spec import ModelSpec
-
-WEIGHTS = "weights.safetensors"
-CONFIG = "config.yaml"
 
 
 @dataclass(frozen=True)
@@ -64,16 +61,13 @@ def _stored(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.half() if tensor.is_floating_point() else tensor
 
 
-def load_model(folder: Path | str) -> LoadedModel:
-    """Reads a model folder, refusing everything that is not exactly what was saved.
+def load_model(named: Path | str) -> LoadedModel:
+    """Reads a model, named as for `model_folder`, refusing everything that is not exactly what was saved.
 
     Raises:
         AmiError: a missing or truncated file, another format, a hash that differs, tensors that don't fit.
     """
-    folder = Path(folder)
-    for name in (CONFIG, WEIGHTS):
-        if not (folder / name).is_file():
-            raise AmiError(f"model {folder}: {name} is missing; give the folder that ./ami train wrote")
+    folder = model_folder(named)
     try:
         config = parse_yaml((folder / CONFIG).read_text())
         version, name, expected, values = (config[k] for k in ("format", "name", "sha256", "spec"))

@@ -11,6 +11,7 @@ import yaml
 
 from ami_ros.config import from_mapping, parse_yaml
 from ami_ros.errors import AmiError
+from ami_ros.share import names, share
 from ami_ros.world_model.spec import ModelSpec
 
 
@@ -51,16 +52,41 @@ class ModelIdentity:
     sha256: str  # of all weights
 
 
-def identify_model(folder: Path) -> ModelIdentity:
+CONFIG, WEIGHTS, MODELS = "config.yaml", "weights.safetensors", "models"
+
+
+def model_folder(named: str | Path) -> Path:
+    """The folder of a model, which is named by its path or, if it comes with the package, by its name.
+
+    Raises:
+        AmiError: there is none, or a file of it is missing.
+    """
+    folder = Path(named).expanduser()
+    if not folder.is_dir() and folder.parts == (folder.name,) and folder.name in shipped_models():
+        folder = share(MODELS, folder.name)
+    for file in (CONFIG, WEIGHTS):
+        if not (folder / file).is_file():
+            advice = f"give the folder that ./ami train wrote, or one of {', '.join(shipped_models())}"
+            raise AmiError(f"model {named}: {file} is missing; {advice}")
+    return folder
+
+
+def shipped_models() -> list[str]:
+    """Names of the models that come with the package."""
+    return [name for name in names(MODELS, WEIGHTS) if name not in ("ranges", "scans")]  # these two are parts of others
+
+
+def identify_model(named: str | Path) -> ModelIdentity:
     """Reads a model's configuration and checks that its weights are those it names; cheap, for it needs no torch.
+
+    Args:
+        named: as `model_folder` takes it.
 
     Raises:
         AmiError: files are missing, not readable or do not belong together.
     """
-    config, weights = folder / "config.yaml", folder / "weights.safetensors"
-    for file in (config, weights):
-        if not file.is_file():
-            raise AmiError(f"model {folder}: {file.name} is missing; give the folder that ./ami train wrote")
+    folder = model_folder(named)
+    config, weights = folder / CONFIG, folder / WEIGHTS
     try:
         values = parse_yaml(config.read_text(encoding="utf-8"))
         check_format(folder, values["format"])

@@ -13,7 +13,7 @@ from safetensors.numpy import load as load_arrays
 
 from ami_ros.errors import AmiError
 from ami_ros.world_model.arrays import ArrayModel, Bytes
-from ami_ros.world_model.identity import identify_model
+from ami_ros.world_model.identity import identify_model, model_folder
 from ami_ros.world_model.inference import InferenceModel
 from ami_ros.world_model.spec import Sensors
 
@@ -40,12 +40,13 @@ class LoadedArrays:
     parameters: int  # numbers that were learned
 
 
-def load_inference(folder: Path) -> LoadedArrays:
-    """Reads a model folder.
+def load_inference(named: str | Path) -> LoadedArrays:
+    """Reads a model, which is named as for `model_folder`.
 
     Raises:
         AmiError: as `identify_model`, or the weights do not fit the configuration.
     """
+    folder = model_folder(named)
     who = identify_model(folder)
     try:
         weights = HalfWeights(load_arrays((folder / "weights.safetensors").read_bytes()))

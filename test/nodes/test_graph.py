@@ -30,7 +30,7 @@ from ami_ros.robots.description import load_robot, robot_file
 from ami_ros.ros.interfaces import INTERFACES
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.start.graph import STACK, Arguments, ProcessSpec, processes
-from ami_ros.share import packaged
+from ami_ros.share import packaged, share
 from ami_ros.world_model.checkpoint import save_model
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.spec import InputSpec, ModelSpec
@@ -216,12 +216,9 @@ def test_missing_file_and_robot_that_does_not_fit_are_refused(
 
 
 @pytest.mark.parametrize("name", sorted(packaged("config/robots")))
-def test_every_robot_has_parameters_that_its_nodes_take(
-    ros: RosPeer, name: str, tmp_path: Path, plain_model: Path
-) -> None:
+def test_every_robot_has_parameters_that_its_nodes_take(ros: RosPeer, name: str, tmp_path: Path) -> None:
     robot = load_robot(name)
-    model = "" if name.startswith("ami_bot") or robot.camera is None else str(plain_model)
-    found = {spec.executable: spec for spec in processes(Arguments(robot=name, model=model), ("stack",))}
+    found = {spec.executable: spec for spec in processes(Arguments(robot=name), ("stack",))}
     for node in ("safety", "mission"):
         assert start(ros, found[node], node, tmp_path).is_active
     planner = found["planner"].defaults["planner"]
@@ -232,7 +229,11 @@ def test_every_robot_has_parameters_that_its_nodes_take(
 
 def test_one_argument_chooses_robot_and_model_alike() -> None:
     folders = {}
-    for name in ("ami_bot", "ami_bot_ackermann", "ami_bot_omnidirectional", "ami_bot_ceiling", "ami_bot_laser"):
+    robots = ("turtlebot3_waffle_pi", "turtlebot4", "differential", "ackermann")
+    for name in (
+        *("ami_bot", "ami_bot_ackermann", "ami_bot_omnidirectional", "ami_bot_ceiling", "ami_bot_laser"),
+        *robots,
+    ):
         parameters = {s.executable: s.parameters for s in processes(Arguments.parse({"robot": name}), ("stack",))}
         folders[name] = Path(parameters["planner"]["planner"]["model"]).name
     assert folders == {
@@ -241,7 +242,20 @@ def test_one_argument_chooses_robot_and_model_alike() -> None:
         "ami_bot_omnidirectional": "omnidirectional",
         "ami_bot_ceiling": "ceiling",
         "ami_bot_laser": "laser",
+        "turtlebot3_waffle_pi": "general",
+        "turtlebot4": "general",
+        "differential": "general",
+        "ackermann": "ackermann",
     }
+
+
+def test_shipped_model_is_found_by_its_name_and_a_misfit_names_those_that_fit() -> None:
+    found = {s.executable: s.parameters for s in processes(Arguments(model="general"), ("stack",))}
+    assert found["planner"]["planner"]["model"] == str(share("models", "general"))
+    with pytest.raises(AmiError, match=r"those of camera oakd show 42; of those that come with ami_ros, general, laser"):
+        processes(Arguments(robot="turtlebot4", model="onboard"), ("stack",))
+    with pytest.raises(AmiError, match=r"or one of ackermann, ceiling, general, laser, omnidirectional, onboard$"):
+        processes(Arguments(model="generall"), ("stack",))
 
 
 def test_topics_of_the_robot_are_remapped_and_arguments_go_above_them(plain_model: Path) -> None:

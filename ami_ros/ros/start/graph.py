@@ -18,7 +18,7 @@ from ami_ros.errors import AmiError
 from ami_ros.robots.derived import check_model, node_parameters, shipped_model, topics
 from ami_ros.robots.description import DEFAULT, RobotDescription, load_robot, robot_reference
 from ami_ros.share import share
-from ami_ros.world_model.identity import identify_model
+from ami_ros.world_model.identity import identify_model, model_folder
 
 Part = Literal["stack", "simulation", "gate"]
 STACK = ("safety", "perception", "world_model", "memory", "planner", "mission")
@@ -46,7 +46,9 @@ class Arguments:
     robot: str = _argument(DEFAULT, "Name of a robot in config/robots, or its YAML file.")
     composed: bool = _argument(False, "All nodes of the stack in one process.", "stack")
     respawn: bool = _argument(True, "Restart a process of the stack when it dies.", "stack", "gate")
-    model: str = _argument("", "Folder of the model; empty: the one that comes for such a robot.", "stack")
+    model: str = _argument(
+        "", "Folder of the model, or name of one in models; empty: the one that comes for such a robot.", "stack"
+    )
     memory_file: str = _argument("", "File of the memory of places; empty: RAM only.", "stack")
     keep_memory: bool = _argument(True, "Write what is learned to memory_file.", "stack")
     use_memory: bool = _argument(True, "Plan routes through remembered places.", "stack")
@@ -202,9 +204,9 @@ def _parameter_files(arguments: Arguments) -> tuple[str, ...]:
 
 
 def _stack(arguments: Arguments, robot: RobotDescription) -> list[ProcessSpec]:
-    named = arguments.model
-    model = Path(named).expanduser() if named else share("models", shipped_model(robot))
-    check_model(robot, identify_model(model).spec, str(model))
+    named = arguments.model or shipped_model(robot)
+    model = model_folder(named)
+    check_model(robot, identify_model(model).spec, named)
     parameters: dict[str, dict[str, Any]] = {node: {} for node in STACK}
     for node in LEARNED:
         parameters[node]["model"] = str(model.resolve())
