@@ -28,7 +28,9 @@ def main(
         ),
     ] = None,
     period: Annotated[float, typer.Option(help="Between frames [s]; that of the model.")] = 0.2,
-    tolerance: Annotated[float, typer.Option(help="A sensor's stamp is off its frame's by at most this [s].")] = 0.05,
+    tolerance: Annotated[
+        float, typer.Option(help="A sensor's stamp is off its frame's by at most this [s]; 0: by the sensor's rate.")
+    ] = 0.0,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", help="key=value of the rest of the configuration, see docs/reference.md."),

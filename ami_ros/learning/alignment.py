@@ -20,7 +20,7 @@ class AlignmentConfig:
     """How frames are chosen and episodes cut."""
 
     period: float = 0.2  # between frames [s]
-    tolerance: float = 0.05  # a sensor's stamp differs from its frame's by at most this [s]
+    tolerance: float = 0.0  # a sensor's stamp differs from its frame's by at most this [s]; 0: by the sensor's rate
     command_timeout: float = 1.0  # a robot stops when commands are older [s]
     max_step: float = 0.5  # odometry that moves further between two frames has jumped [m]
     max_turn: float = 1.5  # the same of its yaw [rad]
@@ -32,6 +32,35 @@ class AlignmentConfig:
             raise ValueError("period must be positive, and tolerance between 0 and half of it")
         if self.min_frames < 2 or self.max_beams < 1:
             raise ValueError("min_frames must be at least 2, max_beams at least 1")
+
+
+# By the rates at which sensors come, where `tolerance` is 0:
+EXACT = 0.05  # [s] that stamps may always differ
+REGULAR = 0.99  # share of the intervals between stamps whose jitter is taken for the sensor's own
+SLOW = 1.15  # periods between two messages from which on a sensor is too slow
+CARRY = 0.9  # of how far the moments so far are off, what the next makes up for
+
+
+def reach_of(stamps: Array, config: AlignmentConfig) -> float:
+    """How far [s] a moment may be from the nearest of a sensor's `stamps` (n,): half of the time between two of them,
+    and half of what that time trembles; at most a period."""
+    if config.tolerance or len(stamps) < 2:
+        return config.tolerance or EXACT
+    intervals = np.diff(np.sort(stamps))
+    usual = float(np.median(intervals))
+    jitter = min(float(np.quantile(np.abs(intervals - usual), REGULAR)), usual)
+    return min(max(EXACT, (usual + jitter) / 2), config.period)
+
+
+def too_slow(stamps: Array, config: AlignmentConfig) -> str:
+    """What to say of a sensor that does not come once a period, and what to do; empty if it does."""
+    usual = float(np.median(np.diff(np.sort(stamps)))) if len(stamps) > 1 else 0.0
+    if config.tolerance or usual <= SLOW * config.period:
+        return ""
+    return (
+        f"come every {usual:.2f} s, and a moment is wanted every {config.period:g} s: raise the driver's rate, or set "
+        f"--period {usual:.2f} (./ami train: --set spec.period={usual:.2f})"
+    )
 
 
 @dataclass
@@ -88,11 +117,14 @@ def align(
     moments = segment[clock] if clock == "image" else replace(segment[clock], values=[0] * len(segment[clock].stamps))
     stamps, pictures, late = ordered(moments, 1)
     dropped[f"{clock}s out of order"] += late
-    chosen, starts = _choose(stamps, config)
+    if words := too_slow(stamps, config):
+        dropped[f"{clock}s, which {words}"] += len(stamps)
+        stamps, pictures = stamps[:0], pictures[:0]
+    chosen, starts = choose(stamps, config)
     dropped[f"cuts at gaps of the {clock}s"] += max(0, int(starts.sum()) - 1)
     stamp = stamps[chosen]
     odometry_stamps, odometry, _ = ordered(segment["odometry"], 3 + width)
-    is_there = _near(odometry_stamps, stamp, config.tolerance)
+    is_there = near(odometry_stamps, stamp, config)
     dropped["frames without odometry"] += int((~is_there).sum())
     pose, velocity = _interpolate(odometry_stamps, odometry, stamp)
     scan = np.zeros((len(stamp), beams), dtype=np.float32)
@@ -128,19 +160,25 @@ def drop_short(frames: Frames, config: AlignmentConfig, dropped: Counter[str]) -
     return frames.select(keep)
 
 
-def _choose(stamps: Array, config: AlignmentConfig) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Indices of images one period apart, and where a gap came before them."""
+def choose(stamps: Array, config: AlignmentConfig) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Indices of the clock's messages that are one period apart on average, and where a gap came before them.
+
+    Where no message lies just one period on, the nearest is taken, and the next makes up for it: of a laser of 7.6 Hz
+    the second and the first by turns, so that steps are right on average.
+    """
+    reach, carry = reach_of(stamps, config), 0.0
     chosen, starts, i = [], [], 0
     is_start = True
     while i < len(stamps):
         chosen.append(i)
         starts.append(is_start)
-        target = stamps[i] + config.period
+        target = stamps[i] + config.period + (0.0 if config.tolerance else carry)
         after = int(np.searchsorted(stamps, target))
         is_nearer = after == len(stamps) or target - stamps[after - 1] < stamps[after] - target
-        nearest = after - 1 if after - 1 > i and is_nearer else after
-        is_start = nearest == len(stamps) or abs(stamps[nearest] - target) > config.tolerance
-        i = after if is_start else nearest
+        nearest = after - 1 if after - 1 > i and is_nearer else max(after, i + 1)
+        is_start = nearest >= len(stamps) or abs(stamps[nearest] - target) > reach + 1e-9
+        carry = 0.0 if is_start else CARRY * (target - stamps[nearest])
+        i = max(after, i + 1) if is_start else nearest
     return np.asarray(chosen, dtype=np.int64), np.asarray(starts, dtype=bool)
 
 
@@ -151,10 +189,11 @@ def _nearest(stamps: Array, wanted: Array) -> NDArray[np.int64]:
     return np.where(wanted - stamps[before] <= stamps[after] - wanted, before, after)
 
 
-def _near(stamps: Array, wanted: Array, tolerance: float) -> NDArray[np.bool_]:
+def near(stamps: Array, wanted: Array, config: AlignmentConfig) -> NDArray[np.bool_]:
+    """Whether a message of a sensor with these ordered `stamps` (n,) belongs to each of the moments `wanted` (k,)."""
     if not len(stamps):
         return np.zeros(len(wanted), dtype=bool)
-    return np.asarray(np.abs(stamps[_nearest(stamps, wanted)] - wanted) <= tolerance + 1e-9)
+    return np.asarray(np.abs(stamps[_nearest(stamps, wanted)] - wanted) <= reach_of(stamps, config) + 1e-9)
 
 
 def _interpolate(stamps: Array, odometry: Array, wanted: Array) -> tuple[Array, Array]:
@@ -182,7 +221,7 @@ def _scans(
     stream, scan = segment["scan"], np.full((len(wanted), beams), np.inf, dtype=np.float32)
     order = np.argsort(stream.stamps, kind="stable")
     stamps = np.asarray(stream.stamps)[order]
-    is_there = _near(stamps, wanted, config.tolerance)
+    is_there = near(stamps, wanted, config)
     if len(stamps):
         for row in np.flatnonzero(is_there):
             message = stream.values[order[_nearest(stamps, wanted[row : row + 1])[0]]]
@@ -198,7 +237,7 @@ def _optional(segment: Segment, role: str, wanted: Array, config: AlignmentConfi
     values = np.full((len(wanted), width), np.nan)
     if role in segment:
         stamps, found, _ = ordered(segment[role], width)
-        is_there = _near(stamps, wanted, config.tolerance)
+        is_there = near(stamps, wanted, config)
         if is_there.any():
             values[is_there] = found[_nearest(stamps, wanted[is_there])]
     return values

@@ -40,7 +40,7 @@ def test_options_reach_the_data_set_and_the_report_says_what_was_left_out(
     with pytest.raises(AmiError, match="which of /left/rect, /right/rect is the image"):
         extract.main([bag], out)
     with pytest.raises(AmiError, match="60 frames without odometry"):
-        extract.main([bag], out, topic=["image=left/rect"])
+        extract.main([bag], out, topic=["image=left/rect"], tolerance=0.05)
     extract.main([bag], out, topic=["image=left/rect"], tolerance=0.1, settings=["alignment.min_frames=12"])
     data = Dataset(out)
     assert data.episodes == [(0, 50)] and data.card.sources[0]["topics"]["image"] == "/left/rect"
