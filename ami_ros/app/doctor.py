@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ami_ros.robots.checkup import Finding
+    from ami_ros.robots.description import RobotDescription
     from ami_ros.robots.observation import Observation
 
 MARKS = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "error": "[red]✗[/]"}
@@ -20,7 +21,9 @@ def main(
     robot: Annotated[str, typer.Option(help="Name of a robot in config/robots, or its file.")] = "ami_bot",
     namespace: Annotated[str, typer.Option(help="Of the robot, as its launch file sets it.")] = "",
     seconds: Annotated[float, typer.Option(help="To listen.", min=1.0, max=600.0)] = 10.0,
-    bag: Annotated[Path | None, typer.Option(help="Look into a recording instead of the running graph.")] = None,
+    bag: Annotated[
+        Path | None, typer.Option(help="Look into a recording, or a folder of some, instead of the running graph.")
+    ] = None,
     write: Annotated[Path | None, typer.Option(help="New file for a first description of what was heard.")] = None,
     json: Annotated[Path | None, typer.Option(help="File for the findings.")] = None,
 ) -> int:
@@ -41,9 +44,12 @@ def main(
     if write is not None and write.exists():
         raise AmiError(f"{write} exists; name a new file")
     expected, console = load_robot(robot), Console(emoji=False)
-    seen = _from_bag(bag, seconds) if bag is not None else _from_graph(seconds, console)
-    findings = examine(expected, seen, namespace)
-    _print(findings, f"robot {expected.name}", console)
+    if bag is None:
+        seen = _from_graph(seconds, console)
+        findings = examine(expected, seen, namespace)
+        _print(findings, f"robot {expected.name}", console)
+    else:
+        seen, findings = _from_bags(bag, seconds, expected, namespace, console)
     if write is not None:
         write.write_text(draft(seen), encoding="utf-8")
         console.print(
@@ -54,10 +60,24 @@ def main(
     return int(any(finding.severity == "error" for finding in findings))
 
 
-def _from_bag(path: Path, seconds: float) -> Observation:
-    from ami_ros.learning.bag_survey import survey_bag
+def _from_bags(
+    path: Path, seconds: float, robot: RobotDescription, namespace: str, console: Console
+) -> tuple[Observation, list[Finding]]:
+    """What was seen in the last of the bags at `path`, and the findings of all."""
+    from ami_ros.app.train_data import find_bags
+    from ami_ros.config import from_mapping
+    from ami_ros.learning.bag_survey import examine_extraction, survey_bag
+    from ami_ros.learning.extract import ExtractConfig
+    from ami_ros.robots.checkup import examine
+    from ami_ros.robots.derived import extraction_settings
 
-    return survey_bag(path, seconds)
+    settings, all_findings = from_mapping(ExtractConfig, extraction_settings(robot), "doctor"), []
+    for bag in find_bags(path):
+        seen = survey_bag(bag, seconds)
+        findings = [*examine(robot, seen, namespace), examine_extraction(bag, settings)]
+        _print(findings, f"robot {robot.name}, {bag}", console)
+        all_findings += findings
+    return seen, all_findings
 
 
 def _from_graph(seconds: float, console: Console) -> Observation:

@@ -37,7 +37,7 @@ def find_bags(path: Path) -> list[Path]:
         return [path]
     bags = sorted(folder for folder in path.glob("*") if folder.is_dir() and is_bag(folder)) if path.is_dir() else []
     if not bags:
-        raise AmiError(f"train: {path} is no bag and holds none; record some with ./ami collect or ./ami record")
+        raise AmiError(f"{path} is no bag and holds none; record some with ./ami collect or ./ami record")
     return bags
 
 

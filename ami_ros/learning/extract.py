@@ -23,7 +23,7 @@ from ami_ros.learning.dataset_writer import write_dataset
 from ami_ros.learning.frames import frame_of, recorded_rectifier
 from ami_ros.learning.resumable import PartialOutput, open_partial
 from ami_ros.learning.scanner_mount import recorded_mount
-from ami_ros.learning.streams import Segment, find_topics, read_segments
+from ami_ros.learning.streams import Segment, clock_of, find_topics, read_segments
 from ami_ros.scan import Mount
 
 
@@ -76,6 +76,30 @@ def extract(
         reason = error.strerror or error
         raise AmiError(f"cannot write the data set {out}: {reason}; mend it and repeat: it goes on there") from error
     return Dataset(out)
+
+
+def moments_of(path: Path, config: ExtractConfig, dropped: Counter[str]) -> tuple[int, int]:
+    """How many moments of a bag `extract` would take, and how many there are; pictures are not decoded.
+
+    Args:
+        dropped: reason -> number of messages, frames or cuts; counted up here.
+
+    Raises:
+        AmiError: it cannot be read, or lacks a topic.
+    """
+    with BagReader(path) as bag:
+        topics = find_topics(bag, config.topics, config.pictures)
+        try:
+            segments = read_segments(bag, topics, dropped, lambda: None, config.width)
+        except BrokenBagError:
+            bag.salvage()
+            dropped.clear()
+            segments = read_segments(bag, topics, dropped, lambda: None, config.width)
+    alignment, beams = config.alignment, 1 if "scan" in topics else 0
+    found = [align(segment, alignment, beams, dropped, (), config.width) for segment in segments]
+    kept = sum(len(drop_short(frames, alignment, dropped).stamp) for frames in found)
+    clocks = [np.asarray(segment[clock_of(segment)].stamps) for segment in segments]
+    return kept, sum(round(float(np.ptp(stamps)) / alignment.period) + 1 for stamps in clocks if len(stamps))
 
 
 class _Extraction:

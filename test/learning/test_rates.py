@@ -37,9 +37,7 @@ def stream(stamps: Array, values: list[object]) -> Stream:
 def segment(camera: float, laser: float, odometry: float, jitter: float, seed: int) -> Segment:
     """Of a robot that drives at 0.5 m/s; no pictures where `camera` is 0."""
     wheels, scans = stamps_at(odometry, jitter, seed + 1), stamps_at(laser, jitter, seed + 2)
-    scan = SimpleNamespace(
-        ranges=np.ones(8), range_min=0.1, range_max=9.0, angle_min=-np.pi, angle_increment=np.pi / 4
-    )
+    scan = SimpleNamespace(ranges=np.ones(8), range_min=0.1, range_max=9.0, angle_min=-np.pi, angle_increment=np.pi / 4)
     found = {
         "odometry": stream(wheels, [(0.5 * t, 0.0, 0.0, 0.5, 0.0) for t in wheels.tolist()]),
         "command": stream(wheels, [(0.5, 0.0)] * len(wheels)),

@@ -252,7 +252,9 @@ def test_one_argument_chooses_robot_and_model_alike() -> None:
 def test_shipped_model_is_found_by_its_name_and_a_misfit_names_those_that_fit() -> None:
     found = {s.executable: s.parameters for s in processes(Arguments(model="general"), ("stack",))}
     assert found["planner"]["planner"]["model"] == str(share("models", "general"))
-    with pytest.raises(AmiError, match=r"those of camera oakd show 42; of those that come with ami_ros, general, laser"):
+    with pytest.raises(
+        AmiError, match=r"those of camera oakd show 42; of those that come with ami_ros, general, laser"
+    ):
         processes(Arguments(robot="turtlebot4", model="onboard"), ("stack",))
     with pytest.raises(AmiError, match=r"or one of ackermann, ceiling, general, laser, omnidirectional, onboard$"):
         processes(Arguments(model="generall"), ("stack",))
