@@ -28,7 +28,7 @@ from launch_ros.substitutions import FindPackageShare
 from ami_ros.errors import AmiError
 from ami_ros.robots.description import DEFAULT, robot_reference
 from ami_ros.ros.start.gazebo import write_files
-from ami_ros.ros.start.launching import installed, local_only
+from ami_ros.ros.start.launching import ends_with_launch, installed, local_only
 from ami_ros.share import share
 from launch import LaunchContext, LaunchDescription
 
@@ -88,16 +88,20 @@ def start(context: LaunchContext) -> list:
             cmd=["gz", "sim", *files.arguments(headless).split()], on_exit=Shutdown(), output="screen"
         )
     # The clock has a process of its own: pictures must not hold it up.
-    clock = bridge("clock_bridge", "", files.clock_bridge, {"part": "clock"}, on_exit=Shutdown(reason="no clock"))
+    alive = ends_with_launch(folder)
+    clock = bridge(
+        "clock_bridge", "", files.clock_bridge, {"part": "clock"}, alive, on_exit=Shutdown(reason="no clock")
+    )
     robot = {"robot": robot_reference(values["robot"])}
     model = {**robot, "model": files.model, "laser": on_gpu, "use_sim_time": True}
-    topics = bridge("robot_bridge", namespace, files.robot_bridge, model, respawn=True, respawn_delay=0.5)
+    topics = bridge("robot_bridge", namespace, files.robot_bridge, model, alive, respawn=True, respawn_delay=0.5)
     timeout = Node(  # Gazebo's drives keep their last command for ever
         package="ami_ros",
         executable="command_timeout",
         namespace=namespace,
         parameters=[{**command, "use_sim_time": True}],
         remappings=[("cmd_vel", files.robot.command.topic)] if files.robot.command.topic != "cmd_vel" else [],
+        additional_env=alive,
         respawn=True,
         respawn_delay=0.5,
         output="screen",
@@ -115,6 +119,7 @@ def start(context: LaunchContext) -> list:
         namespace=namespace,
         parameters=[{**robot, "world": values["world"], "seed": int(values["seed"]), "use_sim_time": True}],
         remappings=[("scan", files.robot.laser.topic)] if files.robot.laser else [],
+        additional_env=alive,
         output="screen",
     )
     lasers = [laser] if files.robot.laser and not on_gpu else []
@@ -122,7 +127,7 @@ def start(context: LaunchContext) -> list:
     return [remove, gazebo, clock, GroupAction([*relative, topics, *lasers, timeout, frames])]
 
 
-def bridge(name: str, namespace: str, table: Path, own: dict, **options: Any) -> Node:
+def bridge(name: str, namespace: str, table: Path, own: dict, alive: dict[str, str], **options: Any) -> Node:
     """ros_gz_bridge with a table of topics, or where it is not installed our own by gz.transport, with parameters."""
     if installed("ros_gz_bridge"):
         parameters = {"config_file": str(table)}
@@ -132,5 +137,5 @@ def bridge(name: str, namespace: str, table: Path, own: dict, **options: Any) ->
         )  # fmt: skip
     return Node(
         package="ami_ros", executable="gazebo_bridge", name=name, namespace=namespace,
-        parameters=[own], output="screen", **options,
+        parameters=[own], additional_env=alive, output="screen", **options,
     )  # fmt: skip

@@ -48,7 +48,11 @@ def _application(name: str) -> typer.Typer:
     module = importlib.import_module(f"ami_ros.app.{name}")
     settings = {"help_option_names": ["-h", "--help"], **getattr(module, "CONTEXT_SETTINGS", {})}
     app = typer.Typer(
-        add_completion=False, pretty_exceptions_enable=False, context_settings=settings, help=module.__doc__
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings=settings,
+        help=module.__doc__,
     )
     for part, function in functions(name).items():
         app.command(part or None, context_settings=settings)(with_exit_codes(function))

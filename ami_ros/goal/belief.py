@@ -156,6 +156,8 @@ class GoalBelief:
             ended = follower.at_end
             from_memory = compose(map_to_odom(percept.location), follower.route.goal_pose)
             left = follower.remaining(pose_in_map(percept.location, percept.odometry))
+        elif goal.pose is not None and goal.in_map and percept.location is not None:
+            from_memory = compose(map_to_odom(percept.location), goal.pose)
         if self.locator is not None:
             seen = self.locator.look(percept)
             # On the way to where memory has it, what looks like it elsewhere is left alone.

@@ -22,7 +22,11 @@ from ami_ros.planning.types import Goal, Percept, RouteRequest
 MAX_ROUNDS = 2  # times that no way is left which was not found blocked, after which the goal is given up
 LOST_SECONDS = 2.0  # [s] of not being localised, after which memory is asked for another route
 AT_FRONTIER = 0.5  # [m] from a frontier at which memory is asked again for the way to a pose
+SCOUT_SECONDS = 4.0  # [s] of exploring towards a pose, after which memory is asked whether it knows a way by now
 HIDDEN_SECONDS = 2.5  # [s] of seeing no place of the route ahead, after which the way counts as blocked
+
+
+UNKNOWN_WAY = (MemoryCode.NO_ROUTE, MemoryCode.NOT_FOUND)  # answers of a memory that is there
 
 
 class Routing:
@@ -36,6 +40,7 @@ class Routing:
         hypothesis: which of memory's matches of the goal is driven to.
         blocked: what was found blocked on this way and others; outlives the goal.
         replans: routes taken so far.
+        scouting: memory knows no way to a pose in the map: it is explored towards.
         exhausted: that memory has no more places to look for the goal at, in words; "": it may.
     """
 
@@ -43,7 +48,7 @@ class Routing:
         self.goal, self.config, self.blocked = goal, config, blocked
         self.follower: RouteFollower | None = None
         self.flat = not config.use_memory
-        self.lost = False
+        self.lost = self.scouting = False
         self.refusal: tuple[Code, str] | None = None
         self.hypothesis = 0
         self.replans = self.rounds = 0
@@ -52,7 +57,7 @@ class Routing:
         self._done: list[Array] = []  # ... and those to which it was, or that it did not get to at once
         self._guessed = False  # no place shows for certain that the goal is where the last route led
         self._wanted = config.use_memory
-        self._lost, self._hidden, self._walled = Stopwatch(), Stopwatch(), Stopwatch()
+        self._lost, self._hidden, self._walled, self._scouted = (Stopwatch() for _ in range(4))
         self._asked = RouteRequest(goal.query(), 0, ())
         self._pose, self._stamp = np.zeros(3), 0.0  # of the robot in the map frame, when that was last known
 
@@ -105,13 +110,14 @@ class Routing:
             self._guessed = answer.goal_confidence <= 0.0
             self.follower = RouteFollower(answer, self.config.follower)
             self.replans += 1
-            self.flat = False
+            self.flat = self.scouting = False
         elif answer.code == MemoryCode.NOT_LOCALISED:
             self._wanted = True
         elif self._asked.avoid_edges and answer.code == MemoryCode.NO_ROUTE:
             self._look_at_blockage()
-        elif self.hypothesis and self.goal.pose is not None:
-            self.refusal = Code.GOAL_NOT_REMEMBERED, f"{answer}; it was looked for from {len(self._tried)} frontiers"
+        elif self.goal.pose is not None and self.goal.in_map and answer.code in UNKNOWN_WAY:
+            self.flat = self.scouting = True
+            self.hypothesis = 0
         elif self.goal.recognised and answer.code == MemoryCode.NO_ROUTE:
             self.hypothesis += 1  # no place saw a way to where this one lies
             self._wanted = True
@@ -140,6 +146,16 @@ class Routing:
         (self._done if _is_among(frontier, self._tried) else self._tried).append(frontier)  # it is tried twice
         self.hypothesis = 0
         return True
+
+    def scouted(self, stamp: float) -> None:
+        """Asks memory now and then, while a pose is explored towards."""
+        if self._scouted.held(True, stamp) > SCOUT_SECONDS:
+            self._scouted.restart()
+            self._wanted = True
+
+    def nothing_left(self) -> tuple[Code, str]:
+        """Why a pose is given up that was explored towards."""
+        return Code.GOAL_NOT_REMEMBERED, "no way to the goal is known, and nothing is left to explore towards it"
 
     def is_at_frontier(self, percept: Percept) -> bool:
         """Whether the robot has come to a frontier on the way to a pose; then memory, which has seen more by now, is

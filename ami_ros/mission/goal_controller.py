@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ami_ros.commands import speed
-from ami_ros.geometry import Array, relative
+from ami_ros.geometry import Array, compose, relative
 from ami_ros.goal.belief import GoalBelief, Sight
 from ami_ros.goal.finder import GoalFinder, Look, Search
 from ami_ros.goal.goal_checker import Arrival, StopRule
@@ -19,8 +19,9 @@ from ami_ros.planning.codes import Code
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.progress import ProgressChecker
 from ami_ros.planning.protocols import Target
-from ami_ros.planning.route_follower import RAY, in_sight, pose_in_map
+from ami_ros.planning.route_follower import RAY, TURN_FROM, in_sight, pose_in_map
 from ami_ros.planning.scan_geometry import free_near, sees
+from ami_ros.planning.scout import Scout
 from ami_ros.planning.types import Decision, Goal, Percept, State
 
 STAND_SECONDS = 0.35  # [s] of standing at the goal before it counts as reached
@@ -45,6 +46,7 @@ class GoalController:
 
     Attributes:
         finder: looks for the goal where it has to be recognised.
+        scout: finds ways to a pose that memory knows none to.
         left: way left [m] when it last drove towards the goal, if that was just now.
         beside: sight of the goal, if it was driven straight to just now.
     """
@@ -57,6 +59,7 @@ class GoalController:
         self.belief, self.recovery, self.progress = belief, recovery, progress
         self._stop = _stop_rule(goal, config)
         self.finder = GoalFinder(goal, routing, belief, self._stop)
+        self.scout = Scout(config.planner.disc.radius)
         self._spot: Array | None = None  # (3,) in odom, to which it drives to look for the goal
         self.left: float | None = None
         self.beside: Sight | None = None
@@ -67,11 +70,13 @@ class GoalController:
         self.steering.planner.reset()
         self._stop.restart()
         self.finder.re_anchor()
+        self.scout.restart()
 
     def carry(self, correction: Array) -> None:
         """Odometry drifted: what was noted in odom moves with the map; see `Drift`."""
         self.belief.carry(correction)
         self.finder.carry(correction)
+        self.scout.carry(correction)
 
     def decide(self, percept: Percept, elapsed: float) -> Decision:
         """What to do at this moment, `elapsed` [s] after the goal's begin."""
@@ -88,7 +93,9 @@ class GoalController:
                 return Decision.hold(State.PLANNING, "asking memory for a route")
         if routing.follower is not None and percept.location is None:
             return Decision.hold(State.PLANNING, "waiting for memory to localise the robot")
-        if routing.flat and goal.only_in_memory:
+        if routing.scouting and percept.location is None:
+            return Decision.hold(State.PLANNING, "waiting for memory to localise the robot")
+        if routing.flat and goal.only_in_memory and not routing.scouting:
             message = "only memory knows the goal, and it cannot localise the robot"
             return Decision.failed(Code.GOAL_NOT_REMEMBERED, message)
         return None
@@ -117,7 +124,7 @@ class GoalController:
             return self._search(percept, sight, search)
         wide = self.config.follower.width - CORNER
         seen = sight.pose is not None and ((sight.close and in_sight(sight.pose, percept.scan, wide)) or sight.spotted)
-        near = routing.flat or seen or self._is_at_end() or self._is_direct(percept)
+        near = (routing.flat and not routing.scouting) or seen or self._is_at_end() or self._is_direct(percept)
         if (step := self.finder.check(percept, sight, near)) is not None:
             return self._check(percept, sight, step)
         if routing.is_at_frontier(percept):
@@ -133,6 +140,8 @@ class GoalController:
         self.left, self.beside = (sight.distance, sight) if near else (sight.left, None)
         # What a picture lets guess of a latent is worth little in a building that the model does not know.
         target = Target(None if goal.recognised else goal.latent, sight.pose, True)
+        if routing.scouting and not near:
+            return self._scout(percept, sight)
         if arrival is Arrival.TURNING and self.config.planner.kinematics.turns_on_the_spot:
             return self._turn_as_goal(target, percept, sight)
         if near or routing.follower is None:
@@ -170,6 +179,24 @@ class GoalController:
         target = Target(sub.place.latent, sub.pose, False)
         decision = self._drive(percept, target, news or f"on the way through place {sub.place.id}", sight)
         return replace(decision, distance=sight.left, subgoal=sub.index, subgoals=count)
+
+    def _scout(self, percept: Percept, sight: Sight) -> Decision:
+        """Towards a pose that memory knows no way to, over ground that scans show to be free."""
+        assert sight.pose is not None
+        self.routing.scouted(percept.stamp)
+        spot = self.scout.next_spot(percept, compose(percept.odometry, sight.pose))
+        if spot is None:
+            return Decision.failed(*self.routing.nothing_left())
+        pose = relative(percept.odometry, spot)
+        if self._spot is None or np.hypot(*(spot - self._spot)[:2]) > 0.05:
+            self.progress.reset()
+        self._spot, self.left = spot, float(np.hypot(pose[0], pose[1]))
+        if (
+            abs(bearing := float(np.arctan2(pose[1], pose[0]))) > TURN_FROM
+            and self.config.planner.kinematics.turns_on_the_spot
+        ):
+            return self.steering.turn(bearing, "turning to free ground on the way to the goal", sight)
+        return self._drive(percept, Target(None, pose, False), "exploring towards the goal", sight)
 
     # Parts of a moment
 

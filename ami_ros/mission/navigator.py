@@ -171,6 +171,8 @@ class Navigator:
             self.belief.forget_unlikely(self.routing.follower)
             if self.controller.beside is not None:
                 self.controller.finder.stuck(percept, self.controller.beside)
+            elif self.routing.scouting:
+                self.controller.scout.stuck()
             else:
                 self.routing.stuck_here()
             drive = config.planner.kinematics.drive

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.geometry import Array, transform_points
+from ami_ros.memory.lookouts import REST
 from ami_ros.scan import Scan, scan_points
 
 if TYPE_CHECKING:
@@ -175,8 +176,9 @@ class Ways:
         cells = self._grid.cells(points) - self._low
         return self._room[cells[:, 0], cells[:, 1]]
 
-    def to_frontier(self, avoid: list[Array]) -> Array:
-        """To the nearest edge of what is known; none: nothing is left, or only what lies near `avoid`."""
+    def to_frontier(self, avoid: list[Array], goal: Array | None = None) -> Array:
+        """To the nearest edge of what is known, or to that over which the way to a `goal` (2,) is likely short; none:
+        nothing is left, or only what lies near `avoid`."""
         import cv2
 
         _, labels, stats, _ = cv2.connectedComponentsWithStats(self._edge.astype(np.uint8), connectivity=8)
@@ -187,6 +189,8 @@ class Ways:
             at = at[np.min([np.hypot(*(points - p).T) for p in avoid], axis=0) > 0.6]
         far = reach[at[:, 0], at[:, 1]] if len(at) else np.zeros(0)
         at, far = at[far > 0.4], far[far > 0.4]
+        if goal is not None and len(at):
+            far = far + REST * np.hypot(*(self._grid.points(at + self._low) - goal).T)
         return self._back(at[far.argmin()]) if len(at) else np.zeros((0, 2))
 
     def _back(self, cell: NDArray[np.int64]) -> Array:

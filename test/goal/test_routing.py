@@ -9,7 +9,7 @@ import pytest
 
 from ami_ros.errors import AmiError
 from ami_ros.geometry import compose
-from ami_ros.goal.routing import MAX_ROUNDS, Routing
+from ami_ros.goal.routing import SCOUT_SECONDS, MAX_ROUNDS, Routing
 from ami_ros.places.codes import Code as MemoryCode
 from ami_ros.planning.blocked_ways import BlockedWays
 from ami_ros.planning.codes import Code
@@ -150,7 +150,7 @@ def test_to_a_pose_that_no_way_is_known_to_it_goes_on_from_free_ground_on_the_wa
     assert routing.follower is not None and not routing.is_at_frontier(HERE)
 
 
-def test_free_ground_that_it_does_not_get_to_is_left_and_when_none_is_left_the_goal_is() -> None:
+def test_free_ground_that_it_does_not_get_to_is_left_and_when_none_is_left_the_robot_explores() -> None:
     routing = routing_of(FAR)
     for _ in range(2):
         routing.answer(ON)
@@ -159,7 +159,14 @@ def test_free_ground_that_it_does_not_get_to_is_left_and_when_none_is_left_the_g
     routing.answer(ON)
     assert routing.follower is None
     routing.answer(NO_ROUTE)
-    assert routing.refusal is not None and routing.refusal[0] is Code.GOAL_NOT_REMEMBERED
+    assert routing.refusal is None and routing.scouting and routing.nothing_left()[0] is Code.GOAL_NOT_REMEMBERED
+    asked = []
+    for seconds in (0.0, 1.0, SCOUT_SECONDS + 1.5):
+        routing.scouted(HERE.stamp + seconds)
+        asked.append(routing.request(HERE) is not None)
+    assert asked == [False, False, True]  # memory may know more by now
+    routing.answer(ROUTE)
+    assert not routing.scouting and routing.follower is not None
 
 
 def test_to_a_pose_in_odom_that_no_way_is_known_to_it_drives_without_memory() -> None:

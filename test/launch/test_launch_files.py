@@ -65,24 +65,29 @@ def test_launch_file_starts_the_processes_of_the_graph(
     (packages / "rviz2").touch()
     monkeypatch.setenv("AMENT_PREFIX_PATH", str(tmp_path))
     started: list[str] = []
+    known: dict[str, dict[str, Any]] = {}
 
     class Recorded:
         """Takes the place of a process."""
 
-        def __init__(self, *, executable: str, **_: Any) -> None:
+        def __init__(self, *, executable: str, **options: Any) -> None:
             started.append(executable)
+            known[executable] = options
 
         def visit(self, context: Any) -> None:
             """Nothing follows."""
 
     monkeypatch.setattr(launch_ros.actions, "Node", Recorded)
     monkeypatch.setattr("ami_ros.ros.start.launching.Node", Recorded, raising=False)
-    values = {"headless": "false", "robot": "ami_bot_omnidirectional"}
+    values = {"headless": "false", "robot": "ami_bot_omnidirectional", "namespace": "r1", "scan_topic": "lidar"}
     if "stack" in FILES[name]:
         values["composed"] = composed
     visit(load(name), **values)
     expected = processes(Arguments(robot="ami_bot_omnidirectional", composed=composed == "true"), FILES[name])
     assert started == [*(spec.executable for spec in expected), "rviz2"]
+    rviz = known["rviz2"]
+    assert rviz["namespace"] == "r1" and ("/tf", "tf") in rviz["remappings"] and ("scan", "lidar") in rviz["remappings"]
+    assert "Fixed Frame: map\n" in Path(rviz["arguments"][1]).read_text()
 
 
 def test_missing_rviz_is_said_before_anything_starts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -84,12 +84,19 @@ def test_killed_node_is_started_again(launches: Launches) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_nodes_end_with_a_launch_that_is_killed(launches: Launches, number: signal.Signals) -> None:
+def test_nodes_end_with_a_launch_that_is_killed_and_leave_no_temporary_folders(
+    launches: Launches, number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setenv("TMPDIR", str(scratch))
     launched = launches.start("gate")
     launched.wait_for_output("nodes are active", 60.0)
+    assert [path.name for path in scratch.glob("ami_ros_launch_*")]
     launched.send(number)
     launched.wait()
     wait_until(lambda: group_is_gone(launched.pid), 20.0, "end of all processes")
+    assert not [path.name for path in scratch.glob("ami_*")]
 
 
 def test_node_that_cannot_start_ends_the_launch_as_failed(launches: Launches, tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_a_picture_that_memory_does_not_know_is_driven_to_by_sight(course: Cours
     assert course.decisions[-1].replans == 0
 
 
-@pytest.mark.parametrize("goal", [Goal(place_id=99), Goal(place_label="nowhere"), Goal(pose=np.zeros(3), in_map=True)])
+@pytest.mark.parametrize("goal", [Goal(place_id=99), Goal(place_label="nowhere")])
 def test_a_place_that_memory_does_not_know_cannot_be_a_goal(course: Course, goal: Goal) -> None:
     course.answer = AmiError("memory: no such place", MemoryCode.NOT_FOUND)
     course.navigator.start(goal)
@@ -84,6 +84,25 @@ def test_a_goal_in_the_map_is_driven_to_by_the_route(course: Course) -> None:
     course.navigator.start(Goal(pose=GOAL, in_map=True))
     assert course.run(30.0).succeeded
     assert_at(course.robot, GOAL)
+
+
+@pytest.mark.parametrize("code", [MemoryCode.NO_ROUTE, MemoryCode.NOT_FOUND])
+def test_a_goal_in_the_map_of_a_robot_that_was_just_started_is_explored_towards(
+    model: ExactModel, code: MemoryCode
+) -> None:
+    course = before_a_box(model, 1.8, AmiError("memory: no way to the goal's place is known", code))
+    goal = np.array([3.2, 1.8, 0.6])
+    course.navigator.start(Goal(pose=goal, in_map=True))
+    assert course.run(60.0).succeeded
+    assert_at(course.robot, goal)
+    assert "exploring towards the goal" in {d.message for d in course.decisions}
+
+
+def test_a_goal_in_the_map_that_nothing_leads_to_is_given_up_once_all_is_explored(course: Course) -> None:
+    course.answer = AmiError("memory: no way to the goal's place is known", MemoryCode.NO_ROUTE)
+    course.navigator.start(Goal(pose=np.array([30.0, 30.0, 0.0]), in_map=True))
+    last = course.run(200.0)
+    assert last.code is Code.GOAL_NOT_REMEMBERED and "nothing is left" in last.message
 
 
 @pytest.mark.parametrize("goal", [Goal(latent=latent_of(GOAL)), Goal(place_id=5)])

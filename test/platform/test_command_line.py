@@ -38,6 +38,12 @@ def test_command_has_help(name: str) -> None:
     assert f"Usage: ami {name}" in result.stdout
 
 
+def test_help_shows_units_and_flags_in_80_columns() -> None:
+    lines = [*ami("extract", "--help").stdout.splitlines(), *ami("demo", "--help").stdout.splitlines()]
+    assert any("[s]" in line for line in lines) and not any("bool" in line for line in lines)
+    assert max(map(len, lines)) <= 80
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_help_needs_no_heavy_library(name: str) -> None:
     code = f"import sys, ami_ros.app.{name}; print(sorted({{'torch', 'mujoco', 'cv2'}} & set(sys.modules)))"

@@ -131,7 +131,7 @@ class ProcessSpec:
     @property
     def rules(self) -> dict[str, str]:
         """All its remappings."""
-        return self.remappings | (TRANSFORMS if self.namespace else {})
+        return in_namespace(self.remappings, self.namespace)
 
     @property
     def enclave(self) -> list[str]:
@@ -149,6 +149,16 @@ class ProcessSpec:
         if self.namespace:
             arguments += ["-r", f"__ns:=/{self.namespace.strip('/')}"]
         return [*arguments, *self.enclave, "--log-level", self.log_level]
+
+
+def in_namespace(remappings: dict[str, str], namespace: str) -> dict[str, str]:
+    """Remappings of a node in a namespace, or in none."""
+    return remappings | (TRANSFORMS if namespace else {})
+
+
+def rules_of(arguments: Arguments, robot: RobotDescription) -> dict[str, str]:
+    """All remappings of a node that is no part of the graph and watches it."""
+    return in_namespace(_remappings(arguments, robot), arguments.namespace)
 
 
 def _parameters_yaml(parameters: dict[str, dict[str, Any]]) -> str:

@@ -18,8 +18,9 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from ami_ros.errors import AmiError
-from ami_ros.ros.node.parent import PARENT
-from ami_ros.ros.start.graph import Arguments, Part, ProcessSpec, declared, processes
+from ami_ros.robots.description import load_robot
+from ami_ros.ros.node.parent import FOLDER, PARENT
+from ami_ros.ros.start.graph import Arguments, Part, ProcessSpec, declared, processes, rules_of
 from ami_ros.share import share
 from launch import LaunchContext, LaunchDescription
 
@@ -65,9 +66,28 @@ def _start(context: LaunchContext, parts: Iterable[Part]) -> list[Node]:
     if not arguments.headless:
         if not installed("rviz2"):
             raise AmiError("rviz2 is not installed; headless:=true does without")
-        config = str(share("rviz", "ami_ros.rviz"))
-        nodes.append(Node(package="rviz2", executable="rviz2", arguments=["-d", config], output="log"))
+        nodes.append(_rviz(arguments, folder))
     return nodes
+
+
+def _rviz(arguments: Arguments, folder: Path) -> Node:
+    """RViz, which sees the robot's topics under the names that they have, in its namespace."""
+    robot = load_robot(arguments.robot)
+    config = folder / "ami_ros.rviz"
+    text = share("rviz", "ami_ros.rviz").read_text(encoding="utf-8")
+    for name in ("map", "odom", "base"):
+        text = text.replace(f"<{name}_frame>", getattr(robot.frames, name))
+    config.write_text(text, encoding="utf-8")
+    return Node(
+        package="rviz2",
+        executable="rviz2",
+        namespace=arguments.namespace,
+        arguments=["-d", str(config)],
+        parameters=[{"use_sim_time": arguments.use_sim_time}],
+        remappings=list(rules_of(arguments, robot).items()),
+        additional_env=ends_with_launch(folder),
+        output="log",
+    )
 
 
 def installed(package: str) -> bool:
@@ -77,6 +97,11 @@ def installed(package: str) -> bool:
     except PackageNotFoundError:
         return False
     return True
+
+
+def ends_with_launch(folder: Path) -> dict[str, str]:
+    """Variables of a node that is to end with this launch, whatever ends that, and to remove its temporary folder."""
+    return {PARENT: str(os.getpid()), FOLDER: str(folder)}
 
 
 def _node(spec: ProcessSpec, folder: Path) -> Node:
@@ -89,7 +114,7 @@ def _node(spec: ProcessSpec, folder: Path) -> Node:
         ros_arguments=[*spec.enclave, "--log-level", spec.log_level],
         respawn=spec.respawn,
         respawn_delay=0.5,
-        additional_env={PARENT: str(os.getpid())},
+        additional_env=ends_with_launch(folder),
         on_exit=_ended,
         output="screen",
         emulate_tty=True,
