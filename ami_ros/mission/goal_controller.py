@@ -14,6 +14,7 @@ from ami_ros.goal.goal_checker import Arrival, StopRule
 from ami_ros.goal.routing import Routing
 from ami_ros.goal.search import SPEED
 from ami_ros.mission.recovery import Recovery, RecoveryState
+from ami_ros.mission.scout import Scout
 from ami_ros.mission.steering import TURN_RATE, Steering
 from ami_ros.planning.codes import Code
 from ami_ros.planning.navigator_config import NavigatorConfig
@@ -21,7 +22,6 @@ from ami_ros.planning.progress import ProgressChecker
 from ami_ros.planning.protocols import Target
 from ami_ros.planning.route_follower import RAY, TURN_FROM, in_sight, pose_in_map
 from ami_ros.planning.scan_geometry import free_near, sees
-from ami_ros.planning.scout import Scout
 from ami_ros.planning.types import Decision, Goal, Percept, State
 
 STAND_SECONDS = 0.35  # [s] of standing at the goal before it counts as reached

@@ -9,7 +9,7 @@ import pytest
 
 from ami_ros.errors import AmiError
 from ami_ros.geometry import compose
-from ami_ros.goal.routing import SCOUT_SECONDS, MAX_ROUNDS, Routing
+from ami_ros.goal.routing import MAX_ROUNDS, SCOUT_SECONDS, Routing
 from ami_ros.places.codes import Code as MemoryCode
 from ami_ros.planning.blocked_ways import BlockedWays
 from ami_ros.planning.codes import Code

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from ami_ros.geometry import Array, compose, pose_gap
-from ami_ros.planning.occupancy import Grid, Ways
+from ami_ros.mission.occupancy import Grid, Ways
 from ami_ros.planning.types import Percept
 
 DRAWN = 0.1  # [m] or [rad] of motion between two scans that are drawn into the grid
