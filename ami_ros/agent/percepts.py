@@ -12,6 +12,7 @@ from ami_ros.commands import Command
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
 from ami_ros.places.types import Location
+from ami_ros.planning.route_follower import pose_in_map
 from ami_ros.planning.types import Percept, Reading
 from ami_ros.rolling_scan import RollingScan
 from ami_ros.scan import Scan
@@ -63,6 +64,12 @@ class Percepts:
     def take_surprise(self, reading: Reading) -> None:
         """Of the model that the latents come from."""
         self._surprise = reading
+
+    @property
+    def pose_in_map(self) -> Array | None:
+        """(3,) where the robot is now, in the frame of the memory; None while that does not know."""
+        here, location = self.odometry.pose, self._location
+        return pose_in_map(location, here) if location is not None and location.localised and here is not None else None
 
     @property
     def z_score(self) -> float:

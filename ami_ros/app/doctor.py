@@ -105,7 +105,7 @@ def _from_graph(seconds: float, console: Console) -> Observation:
 def _print(findings: list[Finding], title: str, console: Console) -> None:
     from rich.markup import escape
 
-    console.print(title)
+    console.print(title, soft_wrap=True)
     for finding in findings:
         console.print(f" {MARKS[finding.severity]} {escape(finding.topic)}: {escape(finding.text)}", soft_wrap=True)
         if finding.remedy:

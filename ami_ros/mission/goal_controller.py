@@ -48,6 +48,7 @@ class GoalController:
         finder: looks for the goal where it has to be recognised.
         scout: finds ways to a pose that memory knows none to.
         left: way left [m] when it last drove towards the goal, if that was just now.
+        believed: (3,) in odom, where the goal is believed to be; None: nowhere for certain.
         beside: sight of the goal, if it was driven straight to just now.
     """
 
@@ -62,6 +63,7 @@ class GoalController:
         self.scout = Scout(config.planner.disc.radius)
         self._spot: Array | None = None  # (3,) in odom, to which it drives to look for the goal
         self.left: float | None = None
+        self.believed: Array | None = None
         self.beside: Sight | None = None
 
     def re_anchor(self) -> None:
@@ -120,6 +122,7 @@ class GoalController:
         routing, goal = self.routing, self.goal
         news = routing.opened(percept)
         sight = self.belief.look(percept, routing.follower)
+        self.believed = None if sight.pose is None else compose(percept.odometry, sight.pose)
         if (search := self.finder.find(percept, sight, elapsed)) is not None:
             return self._search(percept, sight, search)
         wide = self.config.follower.width - CORNER

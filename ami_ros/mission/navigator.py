@@ -91,7 +91,10 @@ class Navigator:
         self.steering.command = tuple(map(float, decision.commands[0])) if len(decision.commands) else STILL
         looked_from = self.controller.finder.search.spots
         request = None if decision.done else self.routing.request(percept, self.belief.began, looked_from)
-        return replace(decision, wants_route=request, replans=self.routing.replans, recoveries=self.recovery.recoveries)
+        return replace(
+            decision, wants_route=request, goal=self.controller.believed, replans=self.routing.replans,
+            recoveries=self.recovery.recoveries,
+        )  # fmt: skip
 
     def _decide(self, goal: Goal, percept: Percept, elapsed: float) -> Decision:
         at_goal = self.controller.beside is not None

@@ -22,6 +22,7 @@ from ami_ros.camera import CameraMount
 from ami_ros.geometry import compose, inverse
 from ami_ros.images import encode_thumbnail
 from ami_ros.ros.initial_pose import InitialPose
+from ami_ros.ros.map_topics import MapTopics
 from ami_ros.ros.memory_services import MemoryFiles, MemoryServices
 from ami_ros.ros.messages import conversions
 from ami_ros.ros.messages import memory as memory_messages
@@ -132,6 +133,7 @@ class MemoryNode(AmiNode[MemoryParameters]):
         )
         folder = config.folder.expanduser() if config.folder else path.parent if path else None
         MemoryFiles(self, self.memory, self._lock, folder)
+        self._map_topics = MapTopics(self, self.memory, self._lock, config.map_frame)
         self._initial_pose = InitialPose(self, self.memory, self._lock, config.map_frame)
 
     def activate(self) -> None:
@@ -191,6 +193,7 @@ class MemoryNode(AmiNode[MemoryParameters]):
             self._answers.latent = work.moment.latent
             self._initial_pose.observed(location)
         header = conversions.header_at(work.header.stamp, self.config.map_frame)
+        self._map_topics.located(location, header)
         self._location.publish(memory_messages.location_to_message(location, header, self._encoder_id))
         odom_in_map = compose(location.pose, inverse(location.odometry))
         ahead = conversions.stamp_to_seconds(work.header.stamp) + self.config.transform_tolerance

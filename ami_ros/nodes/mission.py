@@ -85,8 +85,8 @@ class MissionNode(AmiNode[MissionParameters]):
         self._legs = LegClient(self, "navigate_to_goal", lambda leg: goal_message(leg, config.frames))
         self._routes = RouteClient(self, f"{config.memory_node}/find_route", config.frames.map, config.route_timeout)
         self.runner = TaskRunner(self._legs, self._routes, self._file, config.planner_silence, config.planner_patience)
-        self._decision = self.publisher(String, "~/decision")
-        self._said = ""
+        self._decision = self.publisher(String, "~/decision", LATCHED)
+        self._said = "no mission"
         self._frames = GoalFrames(self, config.frames)
         self._server = SimpleActionServer(
             self,
@@ -106,6 +106,7 @@ class MissionNode(AmiNode[MissionParameters]):
         self._timer = self.every(1.0 / config.rate, self._tick, STEADY)
 
     def activate(self) -> None:
+        self._decision.publish(String(data=self._said))
         age = self._file.age()
         if self._interrupted is not None and age is not None:
             if 0.0 <= age <= self.config.resume_within:  # a clock that was set back tells nothing

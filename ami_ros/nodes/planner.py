@@ -124,7 +124,7 @@ class PlannerNode(AmiNode[PlannerParameters]):
         self._worker: Worker[Percept] = Worker("planner", self._think, self._failed)
         self.health.follow(self._worker)
         self.health.figure("model", lambda: loaded.encoder_id)
-        self._goals = NavigationGoals(self, self.topics, self._percepts, self._prepare, config.frames.odom)
+        self._goals = NavigationGoals(self, self.topics, self._percepts, self._prepare, config.frames)
         self.subscribe(Adaptation, ADAPTATION, self._followed.take_message, LATCHED, always=True)
         self._frames = GoalFrames(self, config.frames)
         self._poses = PoseGoals(self, self._frames, config.nav2_prefix)
@@ -138,6 +138,9 @@ class PlannerNode(AmiNode[PlannerParameters]):
         self._timer = self.every(1.0 / config.control_rate, self._control)
         self._decided = self.create_guard_condition(self._follow_at_once)
         self.every(PAUSE / 2, self._control_when_paused, STEADY)
+
+    def activate(self) -> None:
+        self.topics.say("no goal")
 
     def deactivate(self) -> None:
         self._goals.abort_current(Code.DEACTIVATED, "the planner was deactivated or shut down")

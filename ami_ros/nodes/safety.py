@@ -26,7 +26,7 @@ from ami_ros.ros.node.health import STEADY
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.parameters import group, named, parameter
 from ami_ros.ros.node.process import URGENT, run
-from ami_ros.ros.node.qos import ANY_LATCHED, NEWEST
+from ami_ros.ros.node.qos import ANY_LATCHED, LATCHED, NEWEST
 from ami_ros.ros.sensors.keep_out import KeepOutAreas, KeepOutParameters
 from ami_ros.ros.sensors.scanner import Scanner
 from ami_ros.ros.sensors.sources import Source, Sources
@@ -110,10 +110,10 @@ class SafetyNode(AmiNode[SafetyParameters]):
         self._gate.emergency = self.is_stopped
         self._scanner = Scanner(self, self.config.base_frame, self.config.scanner)
         self._sending = threading.Lock()  # nothing may be sent after the final zero
-        self._reason = ""
+        self._reason: str | None = None  # that was told last
         self._whole_until = -math.inf  # steady time up to which the stack counts as whole
         self._output = self.publisher(kind, "cmd_vel")
-        self._status = self.publisher(DiagnosticStatus, "~/status")
+        self._status = self.publisher(DiagnosticStatus, "~/status", LATCHED)
         self.subscribe_any(kind, "cmd_vel_raw", self._command)
         self.subscribe(LaserScan, "scan", self._scan)
         self.subscribe(Odometry, "odom", self._odometry)
@@ -129,8 +129,8 @@ class SafetyNode(AmiNode[SafetyParameters]):
             for name, zone in config.polygons.items()
             if zone.enabled and zone.visualize
         ]
-        if self._shown:
-            self.every(1.0, self._show_zones, STEADY)
+        self._footprint = self.publisher(PolygonStamped, "footprint")
+        self.every(1.0, self._show_outlines, STEADY)
 
     def deactivate(self) -> None:
         with self._sending:
@@ -215,11 +215,13 @@ class SafetyNode(AmiNode[SafetyParameters]):
             values=[KeyValue(key=k, value=v) for k, v in {"guarantee": str(output.guarantee), **zone}.items()],
         )
 
-    def _show_zones(self) -> None:
+    def _show_outlines(self) -> None:
+        """Of the robot and of its zones."""
         header = conversions.header_at(self.get_clock().now().to_msg(), self.config.base_frame)
         footprint = Footprint(self.config.gate)
-        for publisher, zone in self._shown:
-            corners = [Point32(x=float(x), y=float(y)) for x, y in zone.at(self._gate.asked).outline(footprint)]
+        zones = [(publisher, zone.at(self._gate.asked).outline(footprint)) for publisher, zone in self._shown]
+        for publisher, outline in [(self._footprint, footprint.outline), *zones]:
+            corners = [Point32(x=float(x), y=float(y)) for x, y in outline]
             publisher.publish(PolygonStamped(header=header, polygon=Polygon(points=corners)))
 
     def _message(self, command: Command) -> Twist | TwistStamped:

@@ -142,6 +142,7 @@ class Decision:
     planning_seconds: float = 0.0
     shares: tuple[CostShare, ...] = ()  # of each cost, where there was a plan
     mode: Mode = Mode.NONE  # of the plan
+    goal: Array | None = None  # (3,) in odom, where the goal is believed to be; None: nowhere for certain
 
     @classmethod
     def hold(cls, state: State, message: str, command: Command = STILL) -> Decision:

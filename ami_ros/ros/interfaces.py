@@ -44,6 +44,7 @@ _ROBOT = Interface(
         **_ODOM,
         **_IMU,
         "ground_truth": "geometry_msgs/msg/PoseStamped",
+        "robot_description": "std_msgs/msg/String",
         "~/contacts": "std_msgs/msg/UInt32",
         "/clock": "rosgraph_msgs/msg/Clock",
     },
@@ -86,6 +87,8 @@ INTERFACES: dict[str, Interface] = {
             **_LOCATION,
             "places": "visualization_msgs/msg/MarkerArray",
             "place_graph": "ami_interfaces/msg/PlaceGraph",
+            "map": "nav_msgs/msg/OccupancyGrid",
+            "pose": "geometry_msgs/msg/PoseWithCovarianceStamped",
             **_KEEP_AWAY,
         },
         services={
@@ -116,7 +119,10 @@ INTERFACES: dict[str, Interface] = {
             "plan": "nav_msgs/msg/Path",
             "~/state": "ami_interfaces/msg/PlannerState",
             "~/rollout": "ami_interfaces/msg/Rollout",
-            "~/rollout_markers": "visualization_msgs/msg/MarkerArray",
+            "imagined": "visualization_msgs/msg/MarkerArray",
+            "goal": "geometry_msgs/msg/PoseStamped",
+            "goal_markers": "visualization_msgs/msg/MarkerArray",
+            "goal_picture/compressed": "sensor_msgs/msg/CompressedImage",
             "~/decision": "std_msgs/msg/String",
             "~/costs": "diagnostic_msgs/msg/DiagnosticArray",
         },
@@ -142,7 +148,7 @@ INTERFACES: dict[str, Interface] = {
             "emergency_stop": "std_msgs/msg/Bool",
             "supervisor/state": _STATUS,  # with `supervised`
         },
-        publishes={"cmd_vel": _COMMAND, "~/status": _STATUS},
+        publishes={"cmd_vel": _COMMAND, "~/status": _STATUS, "footprint": "geometry_msgs/msg/PolygonStamped"},
         services={"~/emergency_stop": "std_srvs/srv/Trigger", "~/release": "std_srvs/srv/Trigger"},
     ),
     "supervisor": Interface(  # sends zero where the gate is gone

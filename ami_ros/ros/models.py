@@ -49,7 +49,9 @@ def shared_model(folder: Path | None) -> LoadedModel:
 def _shared(load: Callable[[Path], Loaded], folder: Path | None) -> Loaded:
     if folder is None:
         raise AmiError("parameter 'model' is not set; give the folder of a model, as ./ami train writes it")
-    path = model_folder(folder).resolve()
+    path = folder.expanduser().resolve()
+    if (load, path) not in _loaded:
+        path = model_folder(folder).resolve()
     with _lock:
         files = [(s.st_ino, s.st_size, s.st_mtime_ns) for s in map(Path.stat, sorted(path.glob("*")))]
         if (load, path) not in _loaded or _loaded[load, path][0] != files:

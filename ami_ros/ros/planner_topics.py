@@ -21,10 +21,12 @@ from ami_ros.planning.budget import Budget
 from ami_ros.planning.costs.statistics import CostShare, deciding
 from ami_ros.planning.protocols import SearchSize
 from ami_ros.planning.types import Decision
+from ami_ros.ros.goal_topics import GoalTopics
 from ami_ros.ros.messages import conversions
 from ami_ros.ros.messages.goals import Frames, path_message, rollout_message
 from ami_ros.ros.messages.markers import rollout_markers
 from ami_ros.ros.node.lifecycle import AmiNode
+from ami_ros.ros.node.qos import LATCHED
 from ami_ros.world_model.inference_loading import LoadedArrays
 
 
@@ -44,9 +46,10 @@ class PlannerTopics:
         self._state = node.publisher(PlannerState, "~/state")
         self._plan = node.publisher(Path, "plan")
         self._rollout = node.publisher(Rollout, "~/rollout")
-        self._markers = node.publisher(MarkerArray, "~/rollout_markers")
-        self._decision = node.publisher(String, "~/decision")
+        self._markers = node.publisher(MarkerArray, "imagined")
+        self._decision = node.publisher(String, "~/decision", LATCHED)
         self._costs = node.publisher(DiagnosticArray, "~/costs")
+        self.goal = GoalTopics(node, frames)
         self._said = ""
         self._size: SearchSize | None = None
         self._shown: Decision | None = None
@@ -107,6 +110,7 @@ class PlannerTopics:
         if decision is None or decision is self._shown:
             return
         self._shown = decision
+        self.goal.follow(execution)
         if not len(decision.poses):
             return
         header = conversions.header_at(execution.plan.stamp, self._frames.odom)

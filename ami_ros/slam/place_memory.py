@@ -23,6 +23,7 @@ from ami_ros.slam.growth import MemoryConfig, Picture
 from ami_ros.slam.localiser import Localiser
 from ami_ros.slam.particle_filter import PlaceFilter
 from ami_ros.slam.pose_graph import warm_up
+from ami_ros.submaps import Submap
 
 TOLD = 0.5, 0.5  # [m], [rad] that somebody may be off who says where the robot is
 
@@ -191,6 +192,12 @@ class PlaceMemory:
     def places(self) -> Places:
         """Everything, for markers and pictures."""
         return self.map.places()
+
+    def submaps(self) -> list[tuple[Array, Submap]]:
+        """Poses (3,) in the map frame of places, and what a laser saw around each, where one did."""
+        index, cache = self.map.index, self.front_end.loop_closure.submaps
+        found = ((pose, cache.of(int(place))) for place, pose in zip(index.ids, index.poses, strict=True))
+        return [(pose.copy(), submap) for pose, submap in found if submap is not None]
 
     def statistics(self) -> Statistics:
         """See `questions.statistics`."""

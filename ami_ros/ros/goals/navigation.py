@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from ami_interfaces.action import NavigateToGoal
@@ -9,9 +10,10 @@ from ami_ros.agent.goal_execution import GoalExecution
 from ami_ros.agent.percepts import Percepts
 from ami_ros.commands import STILL
 from ami_ros.errors import AmiError
+from ami_ros.geometry import Array
 from ami_ros.planning.codes import Code
 from ami_ros.ros.goals.action_server import GoalTicket, Outcome, SimpleActionServer
-from ami_ros.ros.messages.goals import feedback_message, result_message
+from ami_ros.ros.messages.goals import Frames, feedback_message, result_message
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.planner_topics import PlannerTopics
 
@@ -24,7 +26,7 @@ class NavigationGoals:
         topics: where the last zero of a goal goes.
         percepts: know where the robot is.
         prepare: makes a request a GoalExecution, or raises AmiError with a code to reject it.
-        frame: of poses in results and feedback.
+        frames: of poses in results and feedback: that of the goal, if it is a pose in the map, else that of odometry.
     """
 
     def __init__(
@@ -33,9 +35,9 @@ class NavigationGoals:
         topics: PlannerTopics,
         percepts: Percepts,
         prepare: Callable[[NavigateToGoal.Goal], GoalExecution],
-        frame: str,
+        frames: Frames,
     ) -> None:
-        self._node, self._topics, self._percepts, self._prepare, self._frame = node, topics, percepts, prepare, frame
+        self._node, self._topics, self._percepts, self._prepare, self._frames = node, topics, percepts, prepare, frames
         self.last_error = (Code.NONE, "")
         self._server = SimpleActionServer(
             node,
@@ -68,12 +70,20 @@ class NavigationGoals:
 
     def send_feedback(self, ticket: GoalTicket, now: float) -> None:
         """Sends the client feedback."""
+        goal, (pose, frame) = ticket.prepared.goal, self._here(ticket.prepared)
+        same = frame == (self._frames.map if goal.in_map else self._frames.odom)
+        straight = math.nan
+        if goal.pose is not None and pose is not None and same:
+            straight = math.hypot(*(goal.pose - pose)[:2])
+        rate, z_score = self._topics.rate, self._percepts.z_score
+        ticket.send_feedback(feedback_message(ticket.prepared, now, pose, frame, rate, z_score, straight))
+
+    def _here(self, execution: GoalExecution) -> tuple[Array | None, str]:
+        """Where the robot is, and in which frame."""
         percepts = self._percepts
-        ticket.send_feedback(
-            feedback_message(
-                ticket.prepared, now, percepts.odometry.pose, self._frame, self._topics.rate, percepts.z_score
-            )
-        )
+        if execution.goal.in_map and (pose := percepts.pose_in_map) is not None:
+            return pose, self._frames.map
+        return percepts.odometry.pose, self._frames.odom
 
     def destroy(self) -> None:
         """Takes the action off the graph."""
@@ -101,6 +111,4 @@ class NavigationGoals:
             self._topics.say(message)
 
     def _result(self, ticket: GoalTicket, code: Code, message: str) -> NavigateToGoal.Result:
-        return result_message(
-            ticket.prepared, code, message, self._node.now(), self._percepts.odometry.pose, self._frame
-        )
+        return result_message(ticket.prepared, code, message, self._node.now(), *self._here(ticket.prepared))

@@ -139,7 +139,13 @@ def result_message(
 
 
 def feedback_message(
-    execution: GoalExecution, now: float, pose: Array | None, frame: str, rate: float, z_score: float
+    execution: GoalExecution,
+    now: float,
+    pose: Array | None,
+    frame: str,
+    rate: float,
+    z_score: float,
+    straight: float = math.nan,
 ) -> NavigateToGoal.Feedback:
     """How it goes.
 
@@ -147,19 +153,23 @@ def feedback_message(
         execution: of the goal.
         now: [s].
         pose: (3,) of the robot in `frame`; None: not known.
-        frame: of odometry.
+        frame: of the goal, if that is a pose; else of odometry.
         rate: of the control loop [Hz].
         z_score: of the newest surprise; NaN: not known.
+        straight: distance to the goal [m], which counts until a way is known; NaN: not known.
     """
     decision = execution.plan.decision or Decision(State.PLANNING, "")
-    elapsed = max(0.0, now - execution.began)
+    elapsed, left = max(0.0, now - execution.began), decision.distance
+    left = straight if math.isnan(left) else left
+    if math.isnan(execution.distance_at_start):
+        execution.distance_at_start = left
     return NavigateToGoal.Feedback(
         current_pose=_stamped(pose, now, frame),
         navigation_time=conversions.seconds_to_duration(elapsed),
         estimated_time_remaining=conversions.seconds_to_duration(
-            seconds_left(elapsed, execution.distance_at_start, decision.distance)
+            seconds_left(elapsed, execution.distance_at_start, left)
         ),
-        distance_remaining=float(decision.distance),
+        distance_remaining=float(left),
         distance_at_start=float(execution.distance_at_start),
         energy=float(decision.energy),
         subgoal_index=decision.subgoal,

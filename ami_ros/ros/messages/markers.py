@@ -11,6 +11,7 @@ from ami_ros.geometry import Array
 from ami_ros.places.types import Places
 from ami_ros.ros.messages.conversions import pose_to_message
 
+_GOAL = ColorRGBA(r=1.0, g=0.35, b=0.85, a=0.9)
 _PLACE, _EDGE, _LABEL = (
     ColorRGBA(r=0.20, g=0.55, b=0.95, a=0.9),
     ColorRGBA(r=0.55, g=0.60, b=0.65, a=0.5),
@@ -47,6 +48,15 @@ def rollout_markers(poses: Array, header: Header) -> MarkerArray:
         arrow.color = ColorRGBA(r=1.0, g=0.75, b=0.2, a=1.0 - 0.8 * index / len(poses))
         markers.append(arrow)
     return MarkerArray(markers=markers)
+
+
+def goal_markers(pose: Array, text: str, header: Header) -> MarkerArray:
+    """An arrow at a goal's pose (3,), and above it what is done about it; they replace the ones before."""
+    arrow = Marker(header=header, ns="goal", id=0, type=Marker.ARROW, pose=pose_to_message(pose))
+    arrow.scale.x, arrow.scale.y, arrow.scale.z, arrow.color = 0.4, 0.06, 0.06, _GOAL
+    words = Marker(header=header, ns="goal", id=1, type=Marker.TEXT_VIEW_FACING, text=text, pose=pose_to_message(pose))
+    words.pose.position.z, words.scale.z, words.color = 0.4, 0.15, _LABEL
+    return MarkerArray(markers=[arrow, words])
 
 
 def _points(poses: Array) -> list[Point]:

@@ -12,7 +12,7 @@ from geometry_msgs.msg import PoseStamped, Twist, TwistStamped
 from nav_msgs.msg import Odometry
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image, Imu, LaserScan
-from std_msgs.msg import Header, UInt32
+from std_msgs.msg import Header, String, UInt32
 from std_srvs.srv import Trigger
 
 from ami_interfaces.srv import Photograph, PlaceRobot, SetDoor
@@ -24,11 +24,12 @@ from ami_ros.robots.sensors import Sensor
 from ami_ros.ros.messages import conversions, range_sensors
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.parameters import parameter
-from ami_ros.ros.node.qos import RELIABLE, SENSOR
+from ami_ros.ros.node.qos import LATCHED, RELIABLE, SENSOR
 from ami_ros.ros.sensors.mounts import sensor_frames
 from ami_ros.ros.sensors.scanner import TF_STATIC
 from ami_ros.ros.sensors.tf import TFMessage, send_transform, tf_publisher
 from ami_ros.ros.simulated.loop import MAX_LAG, SimulationLoop
+from ami_ros.simulation.gazebo.robot_urdf import robot_urdf
 from ami_ros.simulation.noise import noise_of
 from ami_ros.simulation.robot import CONTROL_PERIOD, Observation, Robot, simulated
 
@@ -85,6 +86,7 @@ class RobotNode(AmiNode[ParametersT]):
         self._imu = self.publisher(Imu, "imu")
         self._truth = self.publisher(PoseStamped, "ground_truth")
         self._contacts = self.publisher(UInt32, "~/contacts")
+        self._urdf = self.publisher(String, "robot_description", LATCHED)
         self._tf = tf_publisher(self)
         self._mounts = self.publisher(TFMessage, "/tf_static", TF_STATIC) if TFMessage is not None else None
         self._ticks = {s.name: max(1, round(1.0 / s.rate / CONTROL_PERIOD)) for s in self.description.sensors}
@@ -149,6 +151,9 @@ class RobotNode(AmiNode[ParametersT]):
         if self._mounts is not None:
             self._mounts.publish(TFMessage(transforms=sensor_frames(self.description, stamp)))
             self._mounts = None  # latched
+        if self._urdf is not None:
+            self._urdf.publish(String(data=robot_urdf(self.description)))
+            self._urdf = None
 
     def _header(self, stamp: Any, sensor: Sensor) -> Header:
         return conversions.header_at(stamp, sensor.frame or self.description.frames.base)

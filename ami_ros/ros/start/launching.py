@@ -75,8 +75,8 @@ def _rviz(arguments: Arguments, folder: Path) -> Node:
     robot = load_robot(arguments.robot)
     config = folder / "ami_ros.rviz"
     text = share("rviz", "ami_ros.rviz").read_text(encoding="utf-8")
-    for name in ("map", "odom", "base"):
-        text = text.replace(f"<{name}_frame>", getattr(robot.frames, name))
+    text = text.replace("Fixed Frame: map\n", f"Fixed Frame: {robot.frames.map}\n")
+    text = text.replace("Target Frame: base_link\n", f"Target Frame: {robot.frames.base}\n")
     config.write_text(text, encoding="utf-8")
     return Node(
         package="rviz2",

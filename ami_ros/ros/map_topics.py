@@ -1,0 +1,83 @@
+"""Where the robot is and what it has seen, as the tools of others expect it: `pose` and `map`."""
+
+from __future__ import annotations
+
+import array
+import math
+import threading
+from typing import Any
+
+import numpy as np
+from geometry_msgs.msg import PoseWithCovarianceStamped
+from nav_msgs.msg import OccupancyGrid
+from std_msgs.msg import Header
+
+from ami_ros.places.types import Location
+from ami_ros.ros.messages import conversions
+from ami_ros.ros.node.health import STEADY
+from ami_ros.ros.node.lifecycle import AmiNode
+from ami_ros.ros.node.qos import LATCHED, RELIABLE
+from ami_ros.slam.occupancy_map import OccupancyMap, occupancy_map
+from ami_ros.slam.place_memory import PlaceMemory
+
+MAP_PERIOD = 3.0  # [s] between two maps; drawing one of a thousand places takes part of a second
+WITHIN = 0.5  # [m], [rad] of the pose: the mass that `Location.confidence` is
+
+
+class MapTopics:
+    """Publishes both for the node memory.
+
+    Args:
+        node: that they are of.
+        memory: asked while `lock` is held.
+        lock: see there.
+        frame: of the memory.
+    """
+
+    def __init__(self, node: AmiNode[Any], memory: PlaceMemory, lock: threading.Lock, frame: str) -> None:
+        self._node, self._memory, self._lock, self._frame = node, memory, lock, frame
+        self._pose = node.publisher(PoseWithCovarianceStamped, "pose", RELIABLE)
+        self._map = node.publisher(OccupancyGrid, "map", LATCHED)
+        self._drawn = -1  # revision of the memory
+        node.every(MAP_PERIOD, self._draw, STEADY)
+
+    def located(self, location: Location, header: Header) -> None:
+        """Says where the robot is, once memory knows; `header` is of the memory's frame."""
+        if location.localised:
+            self._pose.publish(pose_message(location, header))
+
+    def _draw(self) -> None:
+        """A new map, where the old one is out of date and somebody looks."""
+        if not self._map.get_subscription_count():
+            return
+        with self._lock:
+            if self._memory.map.revision == self._drawn:
+                return
+            self._drawn, seen = self._memory.map.revision, self._memory.submaps()
+        drawn = occupancy_map(seen)
+        if drawn is not None:
+            header = conversions.header_at(self._node.get_clock().now().to_msg(), self._frame)
+            self._map.publish(grid_message(drawn, header))
+
+
+def pose_message(location: Location, header: Header) -> PoseWithCovarianceStamped:
+    """A belief, with the variance of a normal distribution that has so much of its mass so near."""
+    share = min(max(location.confidence, 0.01), 0.999)
+    variance = WITHIN**2 / (-2.0 * math.log(1.0 - share))
+    message = PoseWithCovarianceStamped(header=header)
+    message.pose.pose = conversions.pose_to_message(location.pose)
+    covariance = np.zeros((6, 6))
+    covariance[[0, 1, 5], [0, 1, 5]] = variance
+    message.pose.covariance = covariance.ravel()
+    return message
+
+
+def grid_message(drawn: OccupancyMap, header: Header) -> OccupancyGrid:
+    """A map; `header` is of the memory's frame."""
+    message = OccupancyGrid(header=header)
+    message.info.map_load_time = header.stamp
+    message.info.resolution = float(drawn.resolution)
+    message.info.height, message.info.width = drawn.cells.shape
+    message.info.origin.position.x, message.info.origin.position.y = (float(value) for value in drawn.origin)
+    message.data = array.array("b", drawn.cells.tobytes())
+    return message

@@ -1,0 +1,86 @@
+"""An occupancy map of what the lasers of all places saw, as Nav2's map server knows it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ami_ros.config import dump_yaml
+from ami_ros.geometry import Array, transform_points
+from ami_ros.submaps import GRAIN, RAYS, Submap
+
+CELL = 0.05  # [m], as maps of Nav2 usually have; what a submap keeps is twice as coarse
+MOST_CELLS = 2**24
+BORDER = 0.5  # [m] of what is not known around the map
+SHORT = 0.1  # [m] before what a beam met, up to which it counts as free: places err by centimetres
+SOLID = 0.3  # times the places that saw a cell to be free, that saw something there: people walk on
+UNKNOWN, FREE, OCCUPIED = -1, 0, 100  # as in nav_msgs/OccupancyGrid
+SHADES = {UNKNOWN: 205, FREE: 254, OCCUPIED: 0}  # as nav2_map_server writes them
+_BEARINGS = np.arange(RAYS) * 2 * np.pi / RAYS
+
+
+@dataclass(frozen=True)
+class OccupancyMap:
+    """What is free, what stands.
+
+    Attributes:
+        cells: (height, width) of UNKNOWN, FREE and OCCUPIED; the first row has the least y.
+        resolution: [m], side of a cell.
+        origin: (2,) [m] corner of the first cell in the map's frame.
+    """
+
+    cells: NDArray[np.int8]
+    resolution: float
+    origin: Array
+
+    def pgm(self) -> bytes:
+        """As a picture, its upper row that of the greatest y (PGM, 8 bits)."""
+        shades = np.zeros(self.cells.shape, np.uint8)
+        for value, shade in SHADES.items():
+            shades[self.cells == value] = shade
+        height, width = self.cells.shape[0], self.cells.shape[1]
+        return f"P5\n{width} {height}\n255\n".encode() + shades[::-1].tobytes()
+
+    def yaml(self, picture: str) -> str:
+        """The file beside a `picture` of that name, for nav2_map_server."""
+        origin = [round(float(value), 4) for value in self.origin]
+        thresholds = {"negate": 0, "occupied_thresh": 0.65, "free_thresh": 0.25}
+        return dump_yaml({"image": picture, "resolution": self.resolution, "origin": [*origin, 0.0], **thresholds})
+
+
+def occupancy_map(places: Sequence[tuple[Array, Submap]]) -> OccupancyMap | None:
+    """The map of places, each a pose (3,) in the map's frame and what was seen around it; None where nothing was."""
+    import cv2
+
+    hits = [transform_points(pose, submap.points) for pose, submap in places]
+    edges = [transform_points(pose, _free_edge(submap)) for pose, submap in places]
+    points = np.concatenate([*hits, *edges]) if places else np.zeros((0, 2))
+    if not len(points):
+        return None
+    low, high = points.min(axis=0) - BORDER, points.max(axis=0) + BORDER
+    cell = max(CELL, math.sqrt(float(np.prod(high - low)) / MOST_CELLS))
+    width, height = (int(n) for n in np.ceil((high - low) / cell))
+    free, solid = np.zeros((height, width), np.uint16), np.zeros((height, width), np.uint16)
+    for edge, met in zip(edges, hits, strict=True):
+        corners = np.round((edge - low) / cell - 0.5).astype(np.int32)
+        (left, bottom), (right, top) = corners.min(axis=0), corners.max(axis=0) + 1
+        seen = np.zeros((top - bottom, right - left), np.uint8)
+        cv2.fillPoly(seen, [corners - (left, bottom)], 1)
+        free[bottom:top, left:right] += seen
+        at = np.unique(np.floor((met - low) / cell).astype(np.int64), axis=0)
+        solid[at[:, 1], at[:, 0]] += 1
+    solid = cv2.dilate(solid, np.ones((max(1, round(GRAIN / cell)),) * 2, np.uint8))
+    cells = np.full((height, width), UNKNOWN, np.int8)
+    cells[free > 0] = FREE
+    cells[(solid > 0) & (solid >= SOLID * free)] = OCCUPIED
+    return OccupancyMap(cells, round(cell, 6), low)
+
+
+def _free_edge(submap: Submap) -> Array:
+    """Around what is seen to be free (RAYS, 2) in the place's frame."""
+    reach = np.maximum(np.nan_to_num(submap.free) - SHORT, 0.0)
+    return np.column_stack([np.cos(_BEARINGS) * reach, np.sin(_BEARINGS) * reach])

@@ -1,0 +1,45 @@
+"""The map that places make together, and its files as Nav2's map server reads them."""
+
+from __future__ import annotations
+
+import numpy as np
+import yaml
+
+from ami_ros.slam.occupancy_map import CELL, FREE, OCCUPIED, UNKNOWN, occupancy_map
+from ami_ros.submaps import RAYS, submap_of
+
+ANGLES = np.arange(RAYS) * 2 * np.pi / RAYS
+
+
+def round_room(radius: float, ghost: bool = False):  # type: ignore[no-untyped-def]
+    """What is seen in the middle of one; with a `ghost`, somebody stood there."""
+    points = radius * np.column_stack([np.cos(ANGLES), np.sin(ANGLES)])
+    return submap_of(np.concatenate([points, [[0.8, 0.0]]]) if ghost else points, np.full(RAYS, radius))
+
+
+def test_places_see_walls_and_free_ground_and_who_walked_by_is_gone() -> None:
+    poses = [np.zeros(3), np.array([0.4, 0.0, 0.3]), np.array([0.0, 0.4, 1.0]), np.array([-0.4, 0.0, 0.0])]
+    drawn = occupancy_map([(pose, round_room(2.0, ghost=k == 0)) for k, pose in enumerate(poses)])
+    assert drawn is not None and drawn.resolution == CELL
+
+    def at(x: float, y: float) -> int:
+        column, row = np.floor((np.array([x, y]) - drawn.origin) / CELL).astype(int)
+        return int(drawn.cells[row, column])
+
+    assert at(0.0, 0.0) == at(0.8, 0.0) == FREE and at(-2.8, -2.8) == UNKNOWN
+    assert (drawn.cells == OCCUPIED).sum() > 50
+    assert occupancy_map([]) is None
+
+
+def test_the_files_are_those_of_nav2() -> None:
+    drawn = occupancy_map([(np.array([1.0, 2.0, 0.0]), round_room(2.0))])
+    assert drawn is not None
+    head, size, depth, pixels = drawn.pgm().split(b"\n", 3)
+    width, height = map(int, size.split())
+    assert (head, depth, len(pixels)) == (b"P5", b"255", width * height) and drawn.cells.shape == (height, width)
+    shades = np.frombuffer(pixels, np.uint8).reshape(height, width)[::-1]
+    assert set(np.unique(shades)) == {0, 205, 254} and ((shades == 254) == (drawn.cells == FREE)).all()
+    values = yaml.safe_load(drawn.yaml("office.pgm"))
+    assert values["image"] == "office.pgm" and values["resolution"] == CELL and len(values["origin"]) == 3
+    middle = (np.array([1.0, 2.0]) - values["origin"][:2]) / CELL
+    np.testing.assert_allclose(middle, [width / 2, height / 2], atol=4)
