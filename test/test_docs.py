@@ -1,4 +1,4 @@
-"""Pages in Markdown: links lead somewhere, and every decision has its sections and its line in the index."""
+"""Pages in Markdown: links lead somewhere, every record of a decision has its sections, and indices are complete."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from harness.processes import REPOSITORY
 
-DECISIONS = REPOSITORY / "docs" / "decisions"
+DECISIONS = REPOSITORY / "docs" / "archive"  # records of decisions
 DECISION_PAGES = sorted(DECISIONS.glob("[0-9]*.md"))
 PAGES = [
     *REPOSITORY.glob("*.md"),
@@ -79,5 +79,12 @@ def test_architecture_names_files_that_exist() -> None:
 def test_code_refers_to_decisions_that_exist() -> None:
     numbers = {page.name[:4] for page in DECISION_PAGES}
     sources = (REPOSITORY / "ami_ros").rglob("*.py")
-    named = {n for file in sources for n in re.findall(r"docs/decisions/?(\d{4}|\.md)?", file.read_text("utf-8"))}
+    named = {n for file in sources for n in re.findall(r"docs/archive/?(\d{4}|\.md)?", file.read_text("utf-8"))}
     assert named and named <= numbers
+
+
+def test_index_has_every_page_on_the_design() -> None:
+    folder = REPOSITORY / "docs" / "design"
+    index = (folder / "README.md").read_text(encoding="utf-8")
+    pages = [page for page in folder.glob("*.md") if page.name != "README.md"]
+    assert len(pages) > 10 and [page.name for page in pages if f"[{headings(page)[0]}]({page.name})" not in index] == []

@@ -17,7 +17,7 @@ GOAL_PICTURES = 128  # of a batch, that a goal encoder of its own is trained on:
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Weight of each term; 0 leaves it out. What each brings is measured in docs/decisions/0004."""
+    """Weight of each term; 0 leaves it out. What each brings is measured in docs/archive/0004."""
 
     prediction: float = 1.0  # of latents, by rollouts from every start of a window
     sigreg: float = 0.1  # keeps the latent from collapsing

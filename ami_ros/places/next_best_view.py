@@ -21,7 +21,7 @@ from ami_ros.places.types import ALONE, FAR_OFF, SearchState
 
 TURN = 2.5  # [m] that could be driven while the robot turns once around
 SEEN = 0.3  # of the evidence for a spot from which all was seen, beside one from which nothing was; measured, see ...
-PRIOR = 0.1  # of evidence for any spot, where the picture says nothing; ... docs/decisions/0097
+PRIOR = 0.1  # of evidence for any spot, where the picture says nothing; ... docs/archive/0097
 LEAST = 0.05  # of such a chance, below which a spot is not worth a look: of 69 goals 65 lay where there was more
 REACH = 0.8  # [m] from a place within which it shows what can be seen from there: beyond, few goals are recognised
 NEAR_GAIN = 10.0  # times more speaks for a spot where the goal was asked for ...

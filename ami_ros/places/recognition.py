@@ -28,7 +28,7 @@ APART = 0.25  # [m] between places whose pictures err each in its own way
 MOST = 3  # hypotheses
 BATCH = 16  # pictures
 BLUR = 0.5  # [m] around where a place has the goal, within which that speaks for a point
-SHARPNESS = 3  # power of the probabilities there; measured, as BLUR, see docs/decisions/0097
+SHARPNESS = 3  # power of the probabilities there; measured, as BLUR, see docs/archive/0097
 
 Evidence = Callable[[Array], Array]  # points (k, 2) [m] of the map -> what speaks for them (k,), of any scale
 

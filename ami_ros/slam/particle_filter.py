@@ -14,7 +14,7 @@ from ami_ros.places.matching import Matches, match
 
 @dataclass(frozen=True)
 class FilterConfig:
-    """Noise and size of the filter. The noise is meant to be honest, not small: see docs/decisions/0012."""
+    """Noise and size of the filter. The noise is meant to be honest, not small: see docs/archive/0012."""
 
     particles: int = 800  # hypotheses of where the robot is; more: steadier, slower
     gain_sigma: tuple[float, float] = (0.03, 0.05)  # of odometry's distance and turning, constant over a run

@@ -4,7 +4,7 @@ Three libraries do it, without a network. markdown-it-py (MIT) reads the page. s
 Foundation) splits it into sentences. proselint (BSD-3, released in 2025) knows redundancies and misused words.
 
 Rejected: Vale (its wheel downloads the program when it first runs), write-good and textlint (they need Node.js),
-pyspelling (it needs a system dictionary), pysbd (no release since 2021), textstat (it counts the syllables of "odometry").
+pyspelling (it needs a system dictionary), pysbd (no release since 2021), textstat (it counts syllables).
 The length of sentences and our own words are a few lines here.
 """
 
