@@ -17,6 +17,7 @@ EXCEPTIONS: dict[str, int] = {
     "CONTRIBUTING.md": 2,
     "SECURITY.md": 7,
     "docs/architecture.md": 3,
+    "docs/fault_matrix.md": 5,  # generated from names of tests
     "docs/figures.md": 70,  # generated from figures.json
     "docs/gazebo.md": 24,
     "docs/reference.md": 15,  # generated from the code
