@@ -1,0 +1,220 @@
+"""Tracks of what moves, from the scans of a robot that moves itself.
+
+Each scan is cut into segments. What lies where earlier scans saw free space, and what has left a place that is free
+now, moves; what stands where it stood does not. That evidence adds up in each track's log-odds.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ami_ros.geometry import Array, transform_points
+from ami_ros.moving.config import TrackerConfig
+from ami_ros.moving.recent_scans import RecentScans, looked
+from ami_ros.moving.segments import Segments, segments_of
+from ami_ros.moving.things import MOST_THINGS, Kind, MovingThing, MovingThings
+from ami_ros.moving.tracks import Tracks
+from ami_ros.scan import Scan, moved
+
+PAUSE = 1.0  # [s] without a scan, or back in time, after which nothing is known any more
+WALL_MOVES = 0.15  # share of the points of walls that lie where it was free, from which odometry has been off
+WALL_POINTS = 30  # that walls must have to tell
+LEG_WIDTH = 0.28  # [m] of a leg in trousers at most; two that touch are a segment twice as wide
+PERSON_WIDTH = 0.75  # [m] of both legs, or of shoulders
+MERGED = 0.8  # [m/s] that velocities of two tracks of one thing may differ
+SMOOTH = 0.2  # weight of a new width
+
+
+class Tracker:
+    """Feed it every scan with the pose that it was taken at; not thread-safe."""
+
+    def __init__(self, config: TrackerConfig | None = None) -> None:
+        self.config = config or TrackerConfig()
+        self._tracks, self._recent = Tracks(), RecentScans(self.config)
+        self._stamp, self._next = -math.inf, 1
+
+    def clear(self) -> None:
+        """Forgets all, as where odometry begins anew."""
+        self._tracks = Tracks()
+        self._recent.clear()
+        self._stamp = -math.inf
+
+    def take(self, stamp: float, scan: Scan, pose: Array) -> MovingThings:
+        """What moves at `stamp` [s].
+
+        Args:
+            stamp: of the scan; one that is not newer than the last is ignored, unless time was turned back.
+            scan: in base_link.
+            pose: (3,) of base_link in odom.
+        """
+        elapsed = stamp - self._stamp
+        if -PAUSE < elapsed <= 0:
+            return self._report(pose)
+        if abs(elapsed) > PAUSE:
+            self.clear()
+            elapsed = math.inf
+        seen = moved(scan, pose)
+        self._stamp = stamp
+        self._recent.go(pose, elapsed)
+        segments = segments_of(seen, self.config)
+        free, still = self._recent.compare(stamp, segments.points)
+        if self._odometry_was_off(segments, free):
+            self._recent.clear()
+            free, still = np.zeros_like(free), np.zeros_like(still)
+        if not math.isinf(elapsed):
+            self._follow(stamp, min(elapsed, 0.5), segments, segments.mean(free), segments.mean(still))
+            self._judge_places(stamp, elapsed, seen)
+        self._recent.add(stamp, seen)
+        return self._report(pose)
+
+    def _odometry_was_off(self, segments: Segments, free: Array) -> bool:
+        wall = (segments.width > self.config.wall)[segments.of]
+        return bool(wall.sum() >= WALL_POINTS and free[wall].mean() > WALL_MOVES)
+
+    def _follow(self, stamp: float, elapsed: float, segments: Segments, free: Array, still: Array) -> None:
+        """Predicts, gives each track its segments, begins tracks of those that have none."""
+        config, tracks = self.config, self._tracks
+        tracks.predict(elapsed, config)
+        thing = (segments.count >= config.least_points) & (segments.width < config.widest)
+        owner = np.full(len(thing), -1)
+        near, owner[thing] = self._nearest(segments.centre[thing])
+        owner[thing] = np.where(near, owner[thing], -1)
+        self._measure(stamp, elapsed, segments, owner, free, still)
+        fresh = np.flatnonzero(thing & (owner < 0) & (still < 0.5))
+        heads = _grouped(segments.centre[fresh], 2 * config.gap + config.apart / 2)
+        ids = np.unique(heads)
+        if len(ids):
+            weight = np.bincount(heads, minlength=ids[-1] + 1)[ids]
+            centres = np.column_stack(
+                [np.bincount(heads, segments.centre[fresh, axis], ids[-1] + 1)[ids] / weight for axis in (0, 1)]
+            )
+            widths = np.zeros(ids[-1] + 1)
+            np.maximum.at(widths, heads, segments.width[fresh])
+            new = np.arange(self._next, self._next + len(ids))
+            self._next += len(ids)
+            tracks.begin(new, centres, widths[ids], stamp, config)
+        self._merge()
+        tracks.note(stamp)
+
+    def _nearest(self, centres: Array) -> tuple[NDArray[np.bool_], NDArray[np.intp]]:
+        """Whether a track may own segments at `centres` (k, 2), and which: those that surely move come first."""
+        tracks, config = self._tracks, self.config
+        if not len(tracks) or not len(centres):
+            return np.zeros(len(centres), bool), np.full(len(centres), -1)
+        apart = np.hypot(*(centres[:, None] - tracks.state[None, :, :2]).transpose(2, 0, 1))
+        doubt = np.sqrt(tracks.covariance[:, 0, 0] + tracks.covariance[:, 1, 1])
+        reach = config.gate + np.minimum(doubt, config.gate)
+        cost = apart - 0.1 * (tracks.moving > config.report) + np.where(apart < reach, 0.0, 1e3)
+        best = cost.argmin(1)
+        return cost[np.arange(len(centres)), best] < 1e2, best
+
+    def _measure(
+        self, stamp: float, elapsed: float, segments: Segments, owner: NDArray[np.intp], free: Array, still: Array
+    ) -> None:
+        """Updates tracks by the segments that they own."""
+        tracks, config, count = self._tracks, self.config, len(self._tracks)
+        mine = owner >= 0
+        pieces = np.bincount(owner[mine], minlength=count)
+        which = np.flatnonzero(pieces)
+        if not len(which):
+            return
+        of, weight = owner[mine], segments.count[mine].astype(np.float64)
+        total = np.bincount(of, weight, count)[which]
+        centre = np.column_stack(
+            [np.bincount(of, segments.centre[mine, axis], count)[which] / pieces[which] for axis in (0, 1)]
+        )
+        lies_free, stays = (np.bincount(of, weight * share[mine], count)[which] / total for share in (free, still))
+        widest, spread = np.zeros(count), np.zeros(count)
+        np.maximum.at(widest, of, segments.width[mine])
+        out = np.hypot(*(segments.centre[mine] - tracks.state[of, :2]).T) + segments.width[mine] / 2
+        np.maximum.at(spread, of, out)
+        tracks.update(which, centre, config.deviation * np.where(pieces[which] > 1, 1.0, 2.0))
+        gained = config.gain * lies_free * (lies_free > 0.3) - config.loss * stays
+        tracks.moving[which] = (tracks.moving[which] + elapsed * gained).clip(-config.most, config.most)
+        tracks.width[which] += SMOOTH * (widest[which] - tracks.width[which])
+        tracks.extent[which] += SMOOTH * (2 * spread[which] - tracks.extent[which])
+        tracks.seen[which] = stamp
+        largest = np.lexsort((weight, of))  # the last of each track is its largest
+        tracks.surface[of[largest]] = segments.middle[mine][largest]
+
+    def _judge_places(self, stamp: float, elapsed: float, scan: Scan) -> None:
+        """What has left a place that is free now has moved; what is looked through is gone."""
+        tracks, config = self._tracks, self.config
+        if not len(tracks):
+            return
+        here = np.concatenate([tracks.state[:, None, :2], np.nan_to_num(tracks.trail, nan=1e6)], 1)
+        places = here.reshape(-1, 2)
+        through = looked(scan, places, self._recent.slack, config.depth_share)[0].reshape(len(tracks), -1)
+        left = np.hypot(*(tracks.trail - tracks.surface[:, None]).transpose(2, 0, 1)) > config.step  # NaN: False
+        has_left = (through[:, 1:] & left).any(1) & (tracks.seen == stamp)
+        added = np.where(has_left & (tracks.moving < config.most), elapsed * config.gain / 2, 0.0)
+        tracks.moving = np.minimum(tracks.moving + added, config.most)
+        unseen = tracks.seen < stamp
+        tracks.through = np.where(through[:, 0] & unseen, tracks.through + elapsed, 0.0)
+        dull = (tracks.moving < 0.3) & (stamp - tracks.seen > config.gone)
+        fast = np.hypot(*tracks.state[:, 2:].T) > config.fastest
+        tracks.keep(
+            (stamp - tracks.seen < config.lost) & (tracks.through < config.gone) & ~dull & ~fast
+            & (tracks.moving > -0.5)
+        )  # fmt: skip
+
+    def _merge(self) -> None:
+        """Of two tracks of one thing that stays which is surer."""
+        tracks, config = self._tracks, self.config
+        if len(tracks) < 2:
+            return
+        apart = np.hypot(*(tracks.state[:, None, :2] - tracks.state[None, :, :2]).transpose(2, 0, 1))
+        alike = np.hypot(*(tracks.state[:, None, 2:] - tracks.state[None, :, 2:]).transpose(2, 0, 1)) < MERGED
+        rank = np.lexsort((tracks.id, -tracks.moving)).argsort()
+        worse = (apart < config.apart) & alike & (rank[:, None] > rank[None])
+        tracks.keep(~worse.any(1))
+
+    def _report(self, pose: Array) -> MovingThings:
+        tracks, config = self._tracks, self.config
+        sure = np.flatnonzero((tracks.moving > config.report) & (tracks.came > config.step))
+        distance = np.hypot(*(tracks.state[sure, :2] - pose[:2]).T)
+        sure = sure[distance.argsort()][:MOST_THINGS]
+        return MovingThings(self._stamp, tuple(self._thing(int(k)) for k in sure))
+
+    def _thing(self, k: int) -> MovingThing:
+        tracks, config = self._tracks, self.config
+        person = tracks.width[k] < 2 * LEG_WIDTH and tracks.extent[k] < 2 * PERSON_WIDTH
+        return MovingThing(
+            id=int(tracks.id[k]),
+            position=tracks.state[k, :2].copy(),
+            velocity=tracks.state[k, 2:].copy(),
+            covariance=tracks.covariance[k].copy(),
+            radius=float(np.clip(tracks.extent[k] / 2, config.radius, 1.0)),
+            kind=Kind.PERSON if person else Kind.OTHER,
+            confidence=1 / (1 + math.exp(-float(tracks.moving[k]))),
+        )
+
+
+def _grouped(centres: Array, reach: float) -> NDArray[np.intp]:
+    """(k,) a number for each of `centres` (k, 2) that those nearer than `reach` [m] to one another share (one step of
+    linkage: two legs, not a row of them)."""
+    apart = np.hypot(*(centres[:, None] - centres[None]).transpose(2, 0, 1)) if len(centres) else np.zeros((0, 0))
+    return (apart < reach).argmax(1) if len(centres) else np.zeros(0, np.intp)
+
+
+def moving_beams(scan: Scan, pose: Array, things: MovingThings, margin: float = 0.15) -> NDArray[np.bool_]:
+    """Which beams (n,) of a `scan` in base_link, taken at `pose` (3,) in odom, end on something that moves.
+
+    Args:
+        scan: of about the time of `things`.
+        pose: where it was taken.
+        things: what moves.
+        margin: [m] beyond a thing's radius; larger hides more of what stands beside a person.
+    """
+    hidden = np.zeros(len(scan.ranges), bool)
+    if not things.things:
+        return hidden
+    returned = np.flatnonzero(np.isfinite(scan.ranges) & (scan.ranges > 0))
+    ranges, angles = scan.ranges[returned].astype(np.float64), scan.angles[returned]
+    ends = transform_points(pose, np.column_stack([ranges * np.cos(angles), ranges * np.sin(angles)]) + scan.origin)
+    apart = np.hypot(*(ends[:, None] - things.positions[None]).transpose(2, 0, 1))
+    hidden[returned] = (apart < things.radii + margin).any(1)
+    return hidden
