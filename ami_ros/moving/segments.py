@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ami_ros.geometry import Array
 from ami_ros.moving.config import TrackerConfig
-from ami_ros.scan import Scan, is_full_turn
+from ami_ros.scan import Scan
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Segments:
 
     Attributes:
         points: (n, 2) end points [m].
-        beams: (n,) their beams.
+        order: (n,) their numbers among the ends.
         of: (n,) their segment, 0 to m - 1.
         count: (m,) points of each.
         centre: (m, 2) mean of its points [m].
@@ -27,7 +27,7 @@ class Segments:
     """
 
     points: Array
-    beams: NDArray[np.intp]
+    order: NDArray[np.intp]
     of: NDArray[np.intp]
     count: NDArray[np.intp]
     centre: Array
@@ -35,31 +35,51 @@ class Segments:
     middle: Array
 
     def mean(self, values: Array) -> Array:
-        """The mean (m,) over each segment of `values` (n,), one for each point."""
-        return np.asarray(np.bincount(self.of, values, len(self.count)) / np.maximum(self.count, 1))
+        """The mean (m,) over each segment of `values` (n,), one for each end."""
+        return np.asarray(np.bincount(self.of, values[self.order], len(self.count)) / np.maximum(self.count, 1))
 
 
-def segments_of(scan: Scan, config: TrackerConfig) -> Segments:
-    """Pieces of a `scan`, in its frame. Points that are farther apart than beams on a slanting surface are cut."""
+@dataclass(frozen=True)
+class Ends:
+    """Where the beams of one scan end, in its frame; in the order of the beams."""
+
+    points: Array  # (n, 2) [m]
+    beams: NDArray[np.intp]  # (n,)
+    spacing: Array  # (n,) to what the next beam would meet at that distance [m]
+
+
+def ends_of(scan: Scan, config: TrackerConfig) -> Ends:
+    """The end points of a `scan` that tracking uses, in its frame."""
     ranges = scan.ranges.astype(np.float64)
     beams = np.flatnonzero(np.isfinite(ranges) & (ranges > config.min_range) & (ranges < config.max_range))
     ranges, angles = ranges[beams], scan.angles[beams]
     points = np.column_stack([ranges * np.cos(angles), ranges * np.sin(angles)]) + scan.origin
-    if not len(beams):
+    return Ends(points, beams, abs(scan.angle_increment) * ranges)
+
+
+def segments_of(ends: Ends, stands: NDArray[np.bool_], all_round: bool, config: TrackerConfig) -> Segments:
+    """The pieces of a scan, cut where two points are farther apart than beams on a slanting surface, and between what
+    `stands` (n,) where it stood and what does not: a leg beside a wall.
+
+    Args:
+        ends: of a scan.
+        stands: (n,) for each of them.
+        all_round: whether the last beam is a neighbour of the first.
+        config: see there.
+    """
+    points = ends.points
+    if not len(points):
         none = np.zeros(0, np.intp)
-        return Segments(points, beams, none, none, np.zeros((0, 2)), np.zeros(0), np.zeros((0, 2)))
-    before = np.roll(points, 1, axis=0)
-    nearest = np.minimum(ranges, np.roll(ranges, 1))
-    joined = np.hypot(*(points - before).T) < np.maximum(config.gap, 2.5 * abs(scan.angle_increment) * nearest)
-    if not is_full_turn(scan):
-        joined[0] = False
-    cuts = ~joined
-    first = int(cuts.argmax()) if cuts.any() else 0
-    of = (np.cumsum(cuts) - 1) % max(int(cuts.sum()), 1)  # the first points may belong to the last segment
-    order = np.roll(np.arange(len(of)), -first)
-    points, beams, of = points[order], beams[order], of[order]
+        return Segments(points, none, none, none, np.zeros((0, 2)), np.zeros(0), np.zeros((0, 2)))
+    nearest = np.minimum(ends.spacing, np.roll(ends.spacing, 1))
+    gaps = np.hypot(*(points - np.roll(points, 1, axis=0)).T)
+    cuts = (gaps > np.maximum(config.gap, 2.5 * nearest)) | (stands != np.roll(stands, 1))
+    cuts[0] |= not all_round
+    first = int(cuts.argmax()) if cuts.any() else 0  # the points before it belong to the last segment
+    order = np.roll(np.arange(len(cuts)), -first)
+    points, of = points[order], np.maximum(np.cumsum(cuts[order]) - 1, 0)
     count = np.bincount(of)
     stop = np.cumsum(count)
     width = np.hypot(*(points[stop - 1] - points[stop - count]).T)
     centre = np.column_stack([np.bincount(of, points[:, axis]) for axis in (0, 1)]) / count[:, None]
-    return Segments(points, beams, of, count, centre, width, points[stop - (count + 1) // 2])
+    return Segments(points, order, of, count, centre, width, points[stop - (count + 1) // 2])

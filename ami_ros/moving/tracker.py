@@ -14,17 +14,17 @@ from numpy.typing import NDArray
 from ami_ros.geometry import Array, transform_points
 from ami_ros.moving.config import TrackerConfig
 from ami_ros.moving.recent_scans import RecentScans, looked
-from ami_ros.moving.segments import Segments, segments_of
+from ami_ros.moving.segments import Segments, ends_of, segments_of
 from ami_ros.moving.things import MOST_THINGS, Kind, MovingThing, MovingThings
 from ami_ros.moving.tracks import Tracks
-from ami_ros.scan import Scan, moved
+from ami_ros.scan import Scan, is_full_turn, moved
 
 PAUSE = 1.0  # [s] without a scan, or back in time, after which nothing is known any more
 WALL_MOVES = 0.15  # share of the points of walls that lie where it was free, from which odometry has been off
 WALL_POINTS = 30  # that walls must have to tell
 LEG_WIDTH = 0.28  # [m] of a leg in trousers at most; two that touch are a segment twice as wide
 PERSON_WIDTH = 0.75  # [m] of both legs, or of shoulders
-MERGED = 0.8  # [m/s] that velocities of two tracks of one thing may differ
+STAYED = 0.12  # [m] that a piece of somebody who stands goes from scan to scan
 SMOOTH = 0.2  # weight of a new width
 
 
@@ -35,6 +35,7 @@ class Tracker:
         self.config = config or TrackerConfig()
         self._tracks, self._recent = Tracks(), RecentScans(self.config)
         self._stamp, self._next = -math.inf, 1
+        self._owned: tuple[Array, NDArray[np.int64]] = (np.zeros((0, 2)), np.zeros(0, np.int64))  # by whom
 
     def clear(self) -> None:
         """Forgets all, as where odometry begins anew."""
@@ -59,8 +60,9 @@ class Tracker:
         seen = moved(scan, pose)
         self._stamp = stamp
         self._recent.go(pose, elapsed)
-        segments = segments_of(seen, self.config)
-        free, still = self._recent.compare(stamp, segments.points)
+        ends = ends_of(seen, self.config)
+        free, still = self._recent.compare(stamp, ends.points)
+        segments = segments_of(ends, _smoothed(still), is_full_turn(scan), self.config)
         if self._odometry_was_off(segments, free):
             self._recent.clear()
             free, still = np.zeros_like(free), np.zeros_like(still)
@@ -72,7 +74,7 @@ class Tracker:
 
     def _odometry_was_off(self, segments: Segments, free: Array) -> bool:
         wall = (segments.width > self.config.wall)[segments.of]
-        return bool(wall.sum() >= WALL_POINTS and free[wall].mean() > WALL_MOVES)
+        return bool(wall.sum() >= WALL_POINTS and free[segments.order][wall].mean() > WALL_MOVES)
 
     def _follow(self, stamp: float, elapsed: float, segments: Segments, free: Array, still: Array) -> None:
         """Predicts, gives each track its segments, begins tracks of those that have none."""
@@ -80,7 +82,7 @@ class Tracker:
         tracks.predict(elapsed, config)
         thing = (segments.count >= config.least_points) & (segments.width < config.widest)
         owner = np.full(len(thing), -1)
-        near, owner[thing] = self._nearest(segments.centre[thing])
+        near, owner[thing] = self._nearest(segments.centre[thing], segments.middle[thing], still[thing] > 0.5)
         owner[thing] = np.where(near, owner[thing], -1)
         self._measure(stamp, elapsed, segments, owner, free, still)
         fresh = np.flatnonzero(thing & (owner < 0) & (still < 0.5))
@@ -99,15 +101,28 @@ class Tracker:
         self._merge()
         tracks.note(stamp)
 
-    def _nearest(self, centres: Array) -> tuple[NDArray[np.bool_], NDArray[np.intp]]:
-        """Whether a track may own segments at `centres` (k, 2), and which: those that surely move come first."""
+    def _nearest(
+        self, centres: Array, middles: Array, stands: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.bool_], NDArray[np.intp]]:
+        """Whether a track may own segments at `centres` (k, 2), and which: those that surely move come first.
+
+        What `stands` (k,) where it stood is a person who has stopped if the track owned it before, with `middles`
+        (k, 2) nearly there; else it is what the person passes.
+        """
         tracks, config = self._tracks, self.config
         if not len(tracks) or not len(centres):
             return np.zeros(len(centres), bool), np.full(len(centres), -1)
         apart = np.hypot(*(centres[:, None] - tracks.state[None, :, :2]).transpose(2, 0, 1))
         doubt = np.sqrt(tracks.covariance[:, 0, 0] + tracks.covariance[:, 1, 1])
         reach = config.gate + np.minimum(doubt, config.gate)
-        cost = apart - 0.1 * (tracks.moving > config.report) + np.where(apart < reach, 0.0, 1e3)
+        owned, owner = self._owned
+        stayed = np.full((len(centres), len(tracks)), np.inf)
+        if len(owned):
+            steps = np.hypot(*(middles[:, None] - owned[None]).transpose(2, 0, 1))
+            for k in range(len(tracks)):
+                stayed[:, k] = steps[:, owner == tracks.id[k]].min(1, initial=np.inf)
+        barred = (apart > reach) | (stands[:, None] & (stayed > STAYED))
+        cost = apart - 0.1 * (tracks.moving > config.report) + np.where(barred, 1e3, 0.0)
         best = cost.argmin(1)
         return cost[np.arange(len(centres)), best] < 1e2, best
 
@@ -119,6 +134,7 @@ class Tracker:
         mine = owner >= 0
         pieces = np.bincount(owner[mine], minlength=count)
         which = np.flatnonzero(pieces)
+        self._owned = np.zeros((0, 2)), np.zeros(0, np.int64)
         if not len(which):
             return
         of, weight = owner[mine], segments.count[mine].astype(np.float64)
@@ -137,6 +153,7 @@ class Tracker:
         tracks.width[which] += SMOOTH * (widest[which] - tracks.width[which])
         tracks.extent[which] += SMOOTH * (2 * spread[which] - tracks.extent[which])
         tracks.seen[which] = stamp
+        self._owned = segments.middle[mine], tracks.id[of]
         largest = np.lexsort((weight, of))  # the last of each track is its largest
         tracks.surface[of[largest]] = segments.middle[mine][largest]
 
@@ -167,9 +184,8 @@ class Tracker:
         if len(tracks) < 2:
             return
         apart = np.hypot(*(tracks.state[:, None, :2] - tracks.state[None, :, :2]).transpose(2, 0, 1))
-        alike = np.hypot(*(tracks.state[:, None, 2:] - tracks.state[None, :, 2:]).transpose(2, 0, 1)) < MERGED
         rank = np.lexsort((tracks.id, -tracks.moving)).argsort()
-        worse = (apart < config.apart) & alike & (rank[:, None] > rank[None])
+        worse = (apart < config.apart) & (rank[:, None] > rank[None])
         tracks.keep(~worse.any(1))
 
     def _report(self, pose: Array) -> MovingThings:
@@ -191,6 +207,11 @@ class Tracker:
             kind=Kind.PERSON if person else Kind.OTHER,
             confidence=1 / (1 + math.exp(-float(tracks.moving[k]))),
         )
+
+
+def _smoothed(still: Array) -> NDArray[np.bool_]:
+    """What stands (n,), by the majority of each end and its two neighbours."""
+    return np.asarray(np.roll(still, 1) + still + np.roll(still, -1) > 1.5)
 
 
 def _grouped(centres: Array, reach: float) -> NDArray[np.intp]:
