@@ -13,7 +13,10 @@ class TrackerConfig:
     max_range: float = 10.0  # [m] beyond which nothing is tracked; larger: more beams, and legs that two beams meet
     # Segments
     gap: float = 0.13  # [m] between two points of one thing at least; leg_tracker's cluster_dist_euclid
-    least_points: int = 3  # of a segment; leg_tracker's min_points_per_cluster
+    widest_gap: float = 0.4  # [m] the same where beams are far apart
+    least_points: int = 3  # of a segment, where beams are near enough; leg_tracker's min_points_per_cluster
+    coarsest: float = 0.25  # [m] between beams at most; farther off a person is missed too often
+    leg: float = 0.11  # [m] width of a leg (Winter, Biomechanics and Motor Control of Human Movement: shins of 11 cm)
     widest: float = 1.2  # [m] of a moving thing; larger takes stretches of wall for one
     wall: float = 1.5  # [m] from which a segment counts as wall: one that "moves" shows an error of odometry
     # Free before, and still there
@@ -28,18 +31,22 @@ class TrackerConfig:
     late: float = 0.05  # [s] that a stamp may be off while the robot turns; larger: blinder in turns
     # Tracks
     acceleration: float = 0.8  # [m/s²] power of the white acceleration of people, as root; see `things.process_noise`
-    deviation: float = 0.08  # [m] of the middle of two legs; one leg: twice as much
+    deviation: float = 0.08  # [m] of the middle of two legs
+    one_leg: float = 2.0  # times as much where one is seen
     start_speed: float = 0.8  # [m/s] deviation of an unknown velocity
     gate: float = 0.45  # [m] from a predicted position to a segment of it, beside its doubt: half a stride
     apart: float = 0.35  # [m] two tracks nearer than this are one
     step: float = 0.2  # [m] away from where it was that a thing has left a place
     fastest: float = 3.0  # [m/s]
     lost: float = 1.5  # [s] that a track lives unseen; larger: ghosts, smaller: no memory behind a pillar
+    hidden: float = 0.7  # [s] that one is reported unseen
     gone: float = 0.3  # [s] that it lives where a scan looks through it
     # Does it move
-    gain: float = 8.0  # [1/s] log-odds for moving while all of a thing lies where it was free before
+    gain: float = 10.0  # [1/s] log-odds for moving while all of a thing lies where it was free before
     loss: float = 1.0  # [1/s] against, while it stays; a person who stops remains one for (most - report) / loss [s]
+    slow: float = 0.15  # [m/s] below which it stays, whatever scans say
     most: float = 5.0  # log-odds, and least is -most
+    certain: float = 3.0  # log-odds from which it need not have come `step` to be reported
     report: float = 1.6  # log-odds from which it is reported
     radius: float = 0.3  # [m] least, of a person: shoulders are 0.45 to 0.6 m wide (Panero and Zelnik 1979)
 

@@ -110,7 +110,7 @@ def looked(
 
     Returns:
         through: (n,) all its beams that may have met the point ended behind it, or nowhere.
-        hit: (n,) one of them ended there.
+        hit: (n,) one of them ended there, or some behind it and some before: an edge, or a wall that slants.
     """
     x, y = (points - scan.origin).T
     distance = np.maximum(np.hypot(x, y), 0.05)
@@ -127,5 +127,6 @@ def looked(
     valid = ~np.isnan(ranges)
     behind = (ranges > distance[:, None] + depth) | (~valid & looks)
     through = behind.all(1) & (valid.sum(1) * 2 > len(SAMPLES))
-    hit = (np.abs(ranges - distance[:, None]) <= depth).any(1)
+    before = (ranges < distance[:, None] - depth) | (~valid & looks)
+    hit = ~behind.all(1) & ~before.all(1) & looks.any(1)
     return through, hit

@@ -22,6 +22,7 @@ class Segments:
         of: (n,) their segment, 0 to m - 1.
         count: (m,) points of each.
         centre: (m, 2) mean of its points [m].
+        spacing: (m,) of beams at its distance, on average [m].
         width: (m,) from its first to its last point [m].
         middle: (m, 2) the one in the middle of its points, which lies on the thing, as the mean may not.
     """
@@ -31,6 +32,7 @@ class Segments:
     of: NDArray[np.intp]
     count: NDArray[np.intp]
     centre: Array
+    spacing: Array
     width: Array
     middle: Array
 
@@ -70,10 +72,10 @@ def segments_of(ends: Ends, stands: NDArray[np.bool_], all_round: bool, config: 
     points = ends.points
     if not len(points):
         none = np.zeros(0, np.intp)
-        return Segments(points, none, none, none, np.zeros((0, 2)), np.zeros(0), np.zeros((0, 2)))
+        return Segments(points, none, none, none, np.zeros((0, 2)), np.zeros(0), np.zeros(0), np.zeros((0, 2)))
     nearest = np.minimum(ends.spacing, np.roll(ends.spacing, 1))
     gaps = np.hypot(*(points - np.roll(points, 1, axis=0)).T)
-    cuts = (gaps > np.maximum(config.gap, 2.5 * nearest)) | (stands != np.roll(stands, 1))
+    cuts = (gaps > np.clip(2.5 * nearest, config.gap, config.widest_gap)) | (stands != np.roll(stands, 1))
     cuts[0] |= not all_round
     first = int(cuts.argmax()) if cuts.any() else 0  # the points before it belong to the last segment
     order = np.roll(np.arange(len(cuts)), -first)
@@ -82,4 +84,5 @@ def segments_of(ends: Ends, stands: NDArray[np.bool_], all_round: bool, config: 
     stop = np.cumsum(count)
     width = np.hypot(*(points[stop - 1] - points[stop - count]).T)
     centre = np.column_stack([np.bincount(of, points[:, axis]) for axis in (0, 1)]) / count[:, None]
-    return Segments(points, order, of, count, centre, width, points[stop - (count + 1) // 2])
+    spacing = np.bincount(of, ends.spacing[order]) / count
+    return Segments(points, order, of, count, centre, spacing, width, points[stop - (count + 1) // 2])

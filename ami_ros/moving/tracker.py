@@ -7,6 +7,7 @@ now, moves; what stands where it stood does not. That evidence adds up in each t
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,7 @@ class Tracker:
         self.config = config or TrackerConfig()
         self._tracks, self._recent = Tracks(), RecentScans(self.config)
         self._stamp, self._next = -math.inf, 1
+        self._scanner = np.zeros(2)
         self._owned: tuple[Array, NDArray[np.int64]] = (np.zeros((0, 2)), np.zeros(0, np.int64))  # by whom
 
     def clear(self) -> None:
@@ -58,6 +60,7 @@ class Tracker:
             self.clear()
             elapsed = math.inf
         seen = moved(scan, pose)
+        self._scanner = np.array(seen.origin)
         self._stamp = stamp
         self._recent.go(pose, elapsed)
         ends = ends_of(seen, self.config)
@@ -80,7 +83,8 @@ class Tracker:
         """Predicts, gives each track its segments, begins tracks of those that have none."""
         config, tracks = self.config, self._tracks
         tracks.predict(elapsed, config)
-        thing = (segments.count >= config.least_points) & (segments.width < config.widest)
+        least = np.clip(config.leg / np.maximum(segments.spacing, 1e-3), 1, config.least_points).astype(int)
+        thing = (segments.count >= least) & (segments.width < config.widest) & (segments.spacing < config.coarsest)
         owner = np.full(len(thing), -1)
         near, owner[thing] = self._nearest(segments.centre[thing], segments.middle[thing], still[thing] > 0.5)
         owner[thing] = np.where(near, owner[thing], -1)
@@ -147,8 +151,14 @@ class Tracker:
         np.maximum.at(widest, of, segments.width[mine])
         out = np.hypot(*(segments.centre[mine] - tracks.state[of, :2]).T) + segments.width[mine] / 2
         np.maximum.at(spread, of, out)
-        tracks.update(which, centre, config.deviation * np.where(pieces[which] > 1, 1.0, 2.0))
-        gained = config.gain * lies_free * (lies_free > 0.3) - config.loss * stays
+        spacing = np.bincount(of, segments.spacing[mine], count)[which] / pieces[which]
+        away = centre - self._scanner
+        centre += away * (config.leg / 2 / np.maximum(np.hypot(*away.T), config.leg))[:, None]  # behind its surface
+        own = config.deviation * np.where(pieces[which] > 1, 1.0, config.one_leg)
+        tracks.update(which, centre, np.hypot(own, spacing / 2))
+        tracks.spacing[which] = spacing
+        stays = np.maximum(stays, np.hypot(*tracks.state[which, 2:].T) < config.slow)
+        gained = config.gain * self._clear(which) * lies_free * (lies_free > 0.3) - config.loss * stays
         tracks.moving[which] = (tracks.moving[which] + elapsed * gained).clip(-config.most, config.most)
         tracks.width[which] += SMOOTH * (widest[which] - tracks.width[which])
         tracks.extent[which] += SMOOTH * (2 * spread[which] - tracks.extent[which])
@@ -167,7 +177,7 @@ class Tracker:
         through = looked(scan, places, self._recent.slack, config.depth_share)[0].reshape(len(tracks), -1)
         left = np.hypot(*(tracks.trail - tracks.surface[:, None]).transpose(2, 0, 1)) > config.step  # NaN: False
         has_left = (through[:, 1:] & left).any(1) & (tracks.seen == stamp)
-        added = np.where(has_left & (tracks.moving < config.most), elapsed * config.gain / 2, 0.0)
+        added = np.where(has_left & (tracks.moving < config.most), elapsed * config.gain / 2 * self._clear(slice(None)), 0.0)
         tracks.moving = np.minimum(tracks.moving + added, config.most)
         unseen = tracks.seen < stamp
         tracks.through = np.where(through[:, 0] & unseen, tracks.through + elapsed, 0.0)
@@ -177,6 +187,10 @@ class Tracker:
             (stamp - tracks.seen < config.lost) & (tracks.through < config.gone) & ~dull & ~fast
             & (tracks.moving > -0.5)
         )  # fmt: skip
+
+    def _clear(self, which: Any) -> Array:
+        """What a look at some tracks is worth (k,) [0, 1]: beams that are farther apart than a leg miss some."""
+        return np.asarray((self.config.leg / np.maximum(self._tracks.spacing[which], 1e-3)).clip(0.0, 1.0))
 
     def _merge(self) -> None:
         """Of two tracks of one thing that stays which is surer."""
@@ -190,7 +204,8 @@ class Tracker:
 
     def _report(self, pose: Array) -> MovingThings:
         tracks, config = self._tracks, self.config
-        sure = np.flatnonzero((tracks.moving > config.report) & (tracks.came > config.step))
+        sure = (tracks.moving > config.report) & ((tracks.came > config.step) | (tracks.moving > config.certain))
+        sure = np.flatnonzero(sure & (self._stamp - tracks.seen < config.hidden))
         distance = np.hypot(*(tracks.state[sure, :2] - pose[:2]).T)
         sure = sure[distance.argsort()][:MOST_THINGS]
         return MovingThings(self._stamp, tuple(self._thing(int(k)) for k in sure))

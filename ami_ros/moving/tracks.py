@@ -29,6 +29,7 @@ class Tracks:
         moving: (n,) log-odds that it moves, or did a moment ago.
         seen: (n,) when last [s].
         through: (n,) for how long scans have looked through it [s].
+        spacing: (n,) of beams at its distance [m].
         width: (n,) of its widest segment, smoothed [m].
         extent: (n,) of all its segments together, smoothed [m].
         surface: (n, 2) a point of it that the newest scan met [m].
@@ -44,6 +45,7 @@ class Tracks:
     moving: Array = _empty()
     seen: Array = _empty()
     through: Array = _empty()
+    spacing: Array = _empty()
     width: Array = _empty()
     extent: Array = _empty()
     surface: Array = _empty(2)
@@ -67,7 +69,7 @@ class Tracks:
         doubt = np.array([4 * config.deviation**2] * 2 + [config.start_speed**2] * 2)
         new = Tracks(
             ids, np.concatenate([centres, np.zeros((k, 2))], 1), np.tile(np.diag(doubt), (k, 1, 1)), np.zeros(k),
-            np.full(k, stamp), np.zeros(k), widths, widths.copy(), centres.copy(), np.full((k, TRAIL, 2), np.nan),
+            np.full(k, stamp), np.zeros(k), np.zeros(k), widths, widths.copy(), centres.copy(), np.full((k, TRAIL, 2), np.nan),
             np.full(k, stamp), centres.copy(), np.zeros(k),
         )  # fmt: skip
         for column in fields(self):
