@@ -17,6 +17,7 @@ PARTS = (
     "fuzz",
     "gate",
     "latency",
+    "legs",
     "logs",
     "memory",
     "places",

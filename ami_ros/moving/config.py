@@ -15,7 +15,7 @@ class TrackerConfig:
     gap: float = 0.13  # [m] between two points of one thing at least; leg_tracker's cluster_dist_euclid
     widest_gap: float = 0.4  # [m] the same where beams are far apart
     least_points: int = 3  # of a segment, where beams are near enough; leg_tracker's min_points_per_cluster
-    coarsest: float = 0.25  # [m] between beams at most; farther off a person is missed too often
+    coarsest: float = 0.2  # [m] between beams at most; farther off a person is missed too often
     leg: float = 0.11  # [m] width of a leg (Winter, Biomechanics and Motor Control of Human Movement: shins of 11 cm)
     widest: float = 1.2  # [m] of a moving thing; larger takes stretches of wall for one
     wall: float = 1.5  # [m] from which a segment counts as wall: one that "moves" shows an error of odometry

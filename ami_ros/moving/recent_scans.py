@@ -16,6 +16,7 @@ from ami_ros.geometry import Array, pose_gap
 from ami_ros.moving.config import TrackerConfig
 from ami_ros.scan import Scan
 
+SLANT = 0.4  # [m] by which two beams that lie side by side may differ on one wall
 SAMPLES = np.linspace(-1.0, 1.0, 11)  # across what a bearing may be off
 
 
@@ -103,14 +104,12 @@ class RecentScans:
         return free.astype(np.float64), still.astype(np.float64)
 
 
-def looked(
-    scan: Scan, points: Array, slack: Slack, depth_share: float
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def looked(scan: Scan, points: Array, slack: Slack, depth_share: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """What one `scan` says of `points` (n, 2) in its frame [m].
 
     Returns:
         through: (n,) all its beams that may have met the point ended behind it, or nowhere.
-        hit: (n,) one of them ended there, or some behind it and some before: an edge, or a wall that slants.
+        hit: (n,) one of them ended there, or two on a wall that slants and passes through it.
     """
     x, y = (points - scan.origin).T
     distance = np.maximum(np.hypot(x, y), 0.05)
@@ -127,6 +126,10 @@ def looked(
     valid = ~np.isnan(ranges)
     behind = (ranges > distance[:, None] + depth) | (~valid & looks)
     through = behind.all(1) & (valid.sum(1) * 2 > len(SAMPLES))
-    before = (ranges < distance[:, None] - depth) | (~valid & looks)
-    hit = ~behind.all(1) & ~before.all(1) & looks.any(1)
+    first, second = ranges[:, :-1], ranges[:, 1:]
+    between = (np.minimum(first, second) - depth <= distance[:, None]) & (
+        np.maximum(first, second) + depth >= distance[:, None]
+    )
+    one_surface = np.abs(first - second) < SLANT
+    hit = (np.abs(ranges - distance[:, None]) <= depth).any(1) | (between & one_surface).any(1)
     return through, hit

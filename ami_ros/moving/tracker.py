@@ -83,7 +83,7 @@ class Tracker:
         """Predicts, gives each track its segments, begins tracks of those that have none."""
         config, tracks = self.config, self._tracks
         tracks.predict(elapsed, config)
-        least = np.clip(config.leg / np.maximum(segments.spacing, 1e-3), 1, config.least_points).astype(int)
+        least = np.ceil(0.75 * config.leg / np.maximum(segments.spacing, 1e-3)).clip(1, config.least_points)
         thing = (segments.count >= least) & (segments.width < config.widest) & (segments.spacing < config.coarsest)
         owner = np.full(len(thing), -1)
         near, owner[thing] = self._nearest(segments.centre[thing], segments.middle[thing], still[thing] > 0.5)
@@ -176,8 +176,10 @@ class Tracker:
         places = here.reshape(-1, 2)
         through = looked(scan, places, self._recent.slack, config.depth_share)[0].reshape(len(tracks), -1)
         left = np.hypot(*(tracks.trail - tracks.surface[:, None]).transpose(2, 0, 1)) > config.step  # NaN: False
+        # Beams pass beside what one beam met.
+        sure = (tracks.width / np.maximum(2 * tracks.spacing, 1e-3)).clip(0.0, 1.0)
         has_left = (through[:, 1:] & left).any(1) & (tracks.seen == stamp)
-        added = np.where(has_left & (tracks.moving < config.most), elapsed * config.gain / 2 * self._clear(slice(None)), 0.0)
+        added = np.where(has_left & (tracks.moving < config.most), elapsed * config.gain / 2 * sure, 0.0)
         tracks.moving = np.minimum(tracks.moving + added, config.most)
         unseen = tracks.seen < stamp
         tracks.through = np.where(through[:, 0] & unseen, tracks.through + elapsed, 0.0)
@@ -190,7 +192,7 @@ class Tracker:
 
     def _clear(self, which: Any) -> Array:
         """What a look at some tracks is worth (k,) [0, 1]: beams that are farther apart than a leg miss some."""
-        return np.asarray((self.config.leg / np.maximum(self._tracks.spacing[which], 1e-3)).clip(0.0, 1.0))
+        return np.asarray((self.config.leg / np.maximum(self._tracks.spacing[which], 1e-3)).clip(0.0, 1.0) ** 2)
 
     def _merge(self) -> None:
         """Of two tracks of one thing that stays which is surer."""
@@ -205,10 +207,9 @@ class Tracker:
     def _report(self, pose: Array) -> MovingThings:
         tracks, config = self._tracks, self.config
         sure = (tracks.moving > config.report) & ((tracks.came > config.step) | (tracks.moving > config.certain))
-        sure = np.flatnonzero(sure & (self._stamp - tracks.seen < config.hidden))
-        distance = np.hypot(*(tracks.state[sure, :2] - pose[:2]).T)
-        sure = sure[distance.argsort()][:MOST_THINGS]
-        return MovingThings(self._stamp, tuple(self._thing(int(k)) for k in sure))
+        told = np.flatnonzero(sure & (self._stamp - tracks.seen < config.hidden))
+        nearest = np.hypot(*(tracks.state[told, :2] - pose[:2]).T).argsort()[:MOST_THINGS]
+        return MovingThings(self._stamp, tuple(self._thing(int(k)) for k in told[nearest]))
 
     def _thing(self, k: int) -> MovingThing:
         tracks, config = self._tracks, self.config

@@ -14,10 +14,6 @@ from ami_ros.moving.things import process_noise
 TRAIL, TRAIL_STEP = 8, 0.25  # how many positions of a track's past are kept, and how far apart [s]
 
 
-def _empty(*shape: int) -> Array:
-    return field(default_factory=lambda: np.zeros((0, *shape)))
-
-
 @dataclass
 class Tracks:
     """Columns of n tracks, in odom.
@@ -40,19 +36,19 @@ class Tracks:
     """
 
     id: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
-    state: Array = _empty(4)
-    covariance: Array = _empty(4, 4)
-    moving: Array = _empty()
-    seen: Array = _empty()
-    through: Array = _empty()
-    spacing: Array = _empty()
-    width: Array = _empty()
-    extent: Array = _empty()
-    surface: Array = _empty(2)
-    trail: Array = _empty(TRAIL, 2)
-    noted: Array = _empty()
-    origin: Array = _empty(2)
-    came: Array = _empty()
+    state: Array = field(default_factory=lambda: np.zeros((0, 4)))
+    covariance: Array = field(default_factory=lambda: np.zeros((0, 4, 4)))
+    moving: Array = field(default_factory=lambda: np.zeros(0))
+    seen: Array = field(default_factory=lambda: np.zeros(0))
+    through: Array = field(default_factory=lambda: np.zeros(0))
+    spacing: Array = field(default_factory=lambda: np.zeros(0))
+    width: Array = field(default_factory=lambda: np.zeros(0))
+    extent: Array = field(default_factory=lambda: np.zeros(0))
+    surface: Array = field(default_factory=lambda: np.zeros((0, 2)))
+    trail: Array = field(default_factory=lambda: np.zeros((0, TRAIL, 2)))
+    noted: Array = field(default_factory=lambda: np.zeros(0))
+    origin: Array = field(default_factory=lambda: np.zeros((0, 2)))
+    came: Array = field(default_factory=lambda: np.zeros(0))
 
     def __len__(self) -> int:
         return len(self.id)
@@ -69,8 +65,8 @@ class Tracks:
         doubt = np.array([4 * config.deviation**2] * 2 + [config.start_speed**2] * 2)
         new = Tracks(
             ids, np.concatenate([centres, np.zeros((k, 2))], 1), np.tile(np.diag(doubt), (k, 1, 1)), np.zeros(k),
-            np.full(k, stamp), np.zeros(k), np.zeros(k), widths, widths.copy(), centres.copy(), np.full((k, TRAIL, 2), np.nan),
-            np.full(k, stamp), centres.copy(), np.zeros(k),
+            np.full(k, stamp), np.zeros(k), np.zeros(k), widths, widths.copy(), centres.copy(),
+            np.full((k, TRAIL, 2), np.nan), np.full(k, stamp), centres.copy(), np.zeros(k),
         )  # fmt: skip
         for column in fields(self):
             setattr(self, column.name, np.concatenate([getattr(self, column.name), getattr(new, column.name)]))
