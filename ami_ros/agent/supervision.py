@@ -23,7 +23,7 @@ class SupervisionConfig:
 
     silence_timeout: float = 10.0  # [s] without a sign of life after which a process is killed; larger: for slow disks
     start_timeout: float = 180.0  # [s] that a process may take to show itself, and a node to load its model
-    max_restarts: int = 5  # of one node within `window`; after one more the stack stands until it is started anew
+    max_restarts: int = 5  # of one node within `window`; after one more the robot waits until you start again
     window: float = 600.0  # [s] after which a loss is forgotten
 
     def __post_init__(self) -> None:

@@ -66,14 +66,14 @@ def _from_bags(
     """What was seen in the last of the bags at `path`, and the findings of all."""
     from ami_ros.app.train_data import find_bags
     from ami_ros.config import from_mapping
-    from ami_ros.learning.bag_survey import examine_extraction, survey_bag
+    from ami_ros.learning.bag_listening import examine_extraction, listen_to_bag
     from ami_ros.learning.extract import ExtractConfig
     from ami_ros.robots.checkup import examine
     from ami_ros.robots.derived import extraction_settings
 
     settings, all_findings = from_mapping(ExtractConfig, extraction_settings(robot), "doctor"), []
     for bag in find_bags(path):
-        seen = survey_bag(bag, seconds)
+        seen = listen_to_bag(bag, seconds)
         findings = [*examine(robot, seen, namespace), examine_extraction(bag, settings)]
         _print(findings, f"robot {robot.name}, {bag}", console)
         all_findings += findings
@@ -88,7 +88,7 @@ def _from_graph(seconds: float, console: Console) -> Observation:
     from rich.progress import Progress
 
     from ami_ros.app.domain import domain_in_environment
-    from ami_ros.ros.survey import survey
+    from ami_ros.ros.listening import listen
 
     domain_in_environment()  # complains in one line where rclpy would not
     rclpy.init(args=[])
@@ -96,7 +96,7 @@ def _from_graph(seconds: float, console: Console) -> Observation:
     try:
         with Progress(console=console, transient=True) as bar:
             task = bar.add_task("listening", total=1.0)
-            return survey(node, seconds, lambda share: bar.update(task, completed=share))
+            return listen(node, seconds, lambda share: bar.update(task, completed=share))
     finally:
         node.destroy_node()
         rclpy.try_shutdown()

@@ -96,10 +96,9 @@ def reference() -> str:
         "Each has `--help`.",
         "## Topics",
         topics(),
-        "Every node also publishes `/diagnostics`. Where `tf2_msgs` is installed, `simulator` and `memory` publish "
-        "`/tf` (odom -> base_link, map -> odom), `safety`, `planner` and `mission` hear `/tf_static` (where the "
-        "scanner sits), and the last two `/tf` (frames of goals). `loopback` has the topics and services of "
-        "`simulator`, under its own name.",
+        "Every node also publishes `/diagnostics`. `loopback` has the topics and services of `simulator`, under its "
+        "own name. With `tf2_msgs`, `simulator` and `memory` publish `/tf` (odom -> base_link, map -> odom). `safety`, "
+        "`planner` and `mission` then subscribe to `/tf_static` for the scanner, and the last two to `/tf` for goals.",
         "## Services and actions",
         services(),
         "What goes in and out, with units and error codes, is in the comments of the files in "
@@ -111,14 +110,14 @@ def reference() -> str:
         "of commands. Its keys are those of `robot`; each group, and each kind of sensor, has a table of its own.",
         *(part for title, cls in ROBOT_PARTS.items() for part in (f"### {title}", robot_fields(cls))),
         "## Parameters",
-        "An unknown one, a wrong type or a value out of range ends the node with one line. While a node runs, `ros2 "
-        "param set` changes those that have a word in that column (lower, higher: not beyond the value at start, which "
-        "others rely on), and refuses what the node would not have started with; all others are read-only. The "
-        "planner's `patience` and `navigator` count from the next goal on, the mission's `exploration` from the next "
-        "mission.",
-        "Each node also has `autostart` (true: configure and activate by itself; the launch files set it to "
-        "false and leave that to `supervisor`, or with `autostart:=false` to a lifecycle manager such as Nav2's) and "
-        "`use_sim_time`. What follows from the robot, config/params.yaml and `params_file` are read in this order.",
+        "An unknown parameter, a wrong type or a value out of range ends the node with one line. The column `while it "
+        "runs` says what `ros2 param set` may change. `lower` and `higher` mean that the value may not go beyond the "
+        "one at start, because others rely on it. All other parameters are read-only. The planner's `patience` and "
+        "`navigator` count from the next goal on. The mission's `exploration` counts from the next mission on.",
+        "Each node also has `use_sim_time` and `autostart`. With `autostart` a node configures and activates itself. "
+        "The launch files turn it off and leave that to `supervisor`. With `autostart:=false` they leave it to a "
+        "lifecycle manager such as Nav2's. Values are read from the robot, config/params.yaml and `params_file`, in "
+        "this order.",
     ]
     for node, cls in PARAMETERS.items():
         parts += [f"### {node}", *parameter_tables(cls)]

@@ -39,7 +39,7 @@ def frame_of(memory: PlaceMemory, truths: Mapping[int, Array]) -> Array:
     return np.zeros(3) if frame is None else frame
 
 
-def survey(memory: PlaceMemory, truths: Mapping[int, Array], space: FreeSpace) -> MapQuality:
+def measure_map(memory: PlaceMemory, truths: Mapping[int, Array], space: FreeSpace) -> MapQuality:
     """Compares a memory's places and edges with the truth.
 
     Args:

@@ -11,7 +11,7 @@ import numpy as np
 from ami_ros.evaluation.closed_loop import ClosedLoop
 from ami_ros.evaluation.expedition import Expedition
 from ami_ros.evaluation.loop_config import LoopConfig
-from ami_ros.evaluation.map_quality import RIGHT, judge, survey
+from ami_ros.evaluation.map_quality import RIGHT, judge, measure_map
 from ami_ros.evaluation.place_trials import COLD_MOTION, Judged, cold_starts, drive, goals_placed, kidnappings
 from ami_ros.evaluation.rates import wilson_interval
 from ami_ros.simulation.exploration import PERIOD
@@ -93,12 +93,12 @@ class PlaceBench:
         for k in range(total):
             expedition.step()
             self.report("exploring", k + 1, total)
-        figures = self._survey(expedition)
+        figures = self._map_figures(expedition)
         expedition.memory.close()
         return figures
 
-    def _survey(self, expedition: Expedition, before: str = "") -> Figures:
-        found = survey(expedition.memory, self.truths, self.space)
+    def _map_figures(self, expedition: Expedition, before: str = "") -> Figures:
+        found = measure_map(expedition.memory, self.truths, self.space)
         expedition.memory.map.store.flush()
         return {
             f"{before}file_mb": expedition.memory.map.store.size() / 1e6,
@@ -144,10 +144,10 @@ class PlaceBench:
             self.loaded.model, self.loaded.encoder_id, self.file, self.settings.loop.agent.memory
         )
         expedition = Expedition(self._loop(memory), self.rng, dict(self.truths))
-        before = survey(memory, expedition.truths, self.space)
+        before = measure_map(memory, expedition.truths, self.space)
         report = self._reporter("kidnappings")
         tried = list(kidnappings(expedition, self.space, self.settings.kidnappings, report))
-        after = survey(memory, expedition.truths, self.space)
+        after = measure_map(memory, expedition.truths, self.space)
         memory.close()
         found = [t.found_after() for t in tried]
         figures: Figures = {
@@ -162,7 +162,7 @@ class PlaceBench:
         expedition = self._open(learning=True)
         expedition.begin(self.space.sample_pose(self.rng))
         driven = drive(expedition, self.space, self.settings.hours * 3600, self._reporter("driving on"))
-        figures = self._survey(expedition, "later_") | self._honesty("drive", [driven])
+        figures = self._map_figures(expedition, "later_") | self._honesty("drive", [driven])
         expedition.memory.close()
         return figures
 

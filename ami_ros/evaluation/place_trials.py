@@ -23,7 +23,7 @@ COLD_WATCHED = 10.0  # [s] that each cold start is watched
 KIDNAP_DISTANCE = 2.0  # [m] that a kidnapped robot is carried, at least
 KIDNAP_WATCHED = 20.0  # [s]
 SETTLED = 2.0  # [s] that a robot must be right and sure of it, to count as having found itself
-FRAME_EVERY = 25  # moments between two looks at where the map lies, which may have relaxed
+FRAME_EVERY = 25  # moments between two looks at where the map lies, which optimising moves
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ class TrainingConfig:
     weight_decay: float = 1e-4  # of AdamW; larger: smaller weights
     goal_steps: int = 350  # of the last phase, for models whose goals have their own encoder
     sight_steps: int = 4000  # of learning to locate goals, for models that compare pictures; more: more exact, longer
-    head_steps: int = 2000  # of the very last phase, for each learned head
+    head_steps: int = 2000  # of the last phase, for each learned head
     gains_every: int = 1000  # steps between two estimates of each run's odometry gains; 0: never
     clip: float = 2.0  # largest norm of the gradient; smaller: steadier, slower
     warm_up: int = 100  # steps until the learning rate is reached

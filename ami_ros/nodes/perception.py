@@ -38,7 +38,7 @@ from ami_ros.world_model.picture_scan import RANGES, PictureScan, load_picture_s
 
 @dataclass(frozen=True)
 class PictureScanConfig:
-    """Scans of a robot that has no laser, made of its pictures."""
+    """Scans of a robot that has no laser, predicted from its images."""
 
     beams: int = 0  # of a scan; 0: there is a laser, or none is needed
     fov: float = 100.0  # [degrees] that they spread over; more than the camera sees is NaN

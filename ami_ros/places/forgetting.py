@@ -21,9 +21,9 @@ class ForgettingConfig:
 
     # Pictures go first, since all that drives works without them; then places with a newer one at the same pose,
     # then those that were not passed for longest.
-    size_limit: float = 500.0  # [MB] of the file; beyond it old pictures are forgotten first, then places
-    max_age: float = 0.0  # [days] after which a place that was not passed again is forgotten; 0: never
-    check_every: int = 200  # new places between two checks of the limits; larger lets the file overshoot more
+    size_limit: float = 500.0  # [MB] of the file; beyond it, old pictures are forgotten first, then places
+    max_age: float = 0.0  # [days] until a place that was not seen again is forgotten; 0: never
+    check_every: int = 200  # new places between two checks of the limits; larger lets the file grow beyond them
 
 
 class Forgetter:

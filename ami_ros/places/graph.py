@@ -37,14 +37,14 @@ class GraphConfig:
     """What counts as a way and what it costs. Costs are metres of straight driving."""
 
     turn_cost: float = 0.15  # [m/rad] of turning; larger prefers straight routes
-    reverse_factor: float = 1.3  # of the cost of an edge against the direction it was driven; larger avoids those
-    failure_cost: float = 3.0  # [m] for each failure since the way last worked; larger makes longer detours ...
-    forgiveness: float = 600.0  # [s] in which that cost halves, since doors open again; smaller tries again sooner
-    blocked_radius: float = 0.3  # [m] around the middle of a failed way within which others are blocked too ...
-    barrier: float = 0.6  # [m] to each side of it across which others are blocked; larger blocks more at once
+    reverse_factor: float = 1.3  # cost of driving a way backwards, relative to forwards; larger avoids it
+    failure_cost: float = 3.0  # [m] for each failure since the way last worked; larger: longer detours
+    forgiveness: float = 600.0  # [s] after which that cost halves; smaller tries again sooner
+    blocked_radius: float = 0.3  # [m] around the middle of a failed way within which other ways are blocked too ...
+    barrier: float = 0.6  # [m] to each side of it across which ways are blocked; larger blocks more at once
     same_failure: float = 30.0  # [s] within which the same failure counts once
     # Places closer than this are joined: a disc of 0.18 m cannot stand at both with a wall between them.
-    join_radius: float = 0.30  # [m] between places that are joined undriven; larger may join through walls
+    join_radius: float = 0.30  # [m] between places that are connected without being driven; larger may go through walls
     reach: float = 0.6  # [m] from a pose to the first or last place of its route; larger allows ends off the map
 
 

@@ -163,7 +163,7 @@ class _Rescue:
                     if row[0] in self._ids and self._fits(checksums.blob_crc, row):
                         self._put("experience", "blob_crc", row[:3])
             if version >= database.SUBMAPS_SINCE:
-                self._copy_survey()
+                self._copy_submaps()
         return self._losses
 
     def _copy(self, columns: str) -> None:
@@ -186,7 +186,7 @@ class _Rescue:
                 self._put("edges", "edge_crc", row[:9])
                 losses.edges += 1
 
-    def _copy_survey(self) -> None:
+    def _copy_submaps(self) -> None:
         """What scans tell, of places and ways that are there."""
         for row in self._rows("id, outline", "outlines", "id"):
             if row[0] in self._ids and self._fits(checksums.blob_crc, row):

@@ -19,7 +19,7 @@ STALL_DISTANCE = 0.15  # [m] by which it must shrink
 class ProgressConfig:
     """When to call it stuck."""
 
-    stall_seconds: float = 12.0  # [s] without progress after which it is stuck; smaller recovers sooner, and needlessly
+    stall_seconds: float = 12.0  # [s] without progress until it is stuck; smaller recovers sooner, and needlessly
 
 
 class ProgressChecker:

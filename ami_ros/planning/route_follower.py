@@ -26,7 +26,7 @@ class FollowerConfig:
     """How far ahead to aim."""
 
     lookahead: float = 1.5  # [m] along the route to the sub-goal; larger: faster, but the model ranks less well
-    width: float = 0.19  # [m] half width of the free corridor to a sub-goal; larger takes nearer ones at corners
+    width: float = 0.19  # [m] half width of the free corridor to a sub-goal; larger: nearer sub-goals at corners
 
 
 @dataclass(frozen=True)

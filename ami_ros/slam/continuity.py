@@ -16,11 +16,11 @@ from ami_ros.geometry import Array, compose, pose_gap, relative
 
 @dataclass(frozen=True)
 class ContinuityConfig:
-    """What odometry allows, and how long the proof takes."""
+    """When a pose contradicts odometry, and how long it then takes to be trusted."""
 
-    gate: tuple[float, float] = (0.6, 0.5)  # [m], [rad] off odometry from which a pose counts as a jump ...
+    gate: tuple[float, float] = (0.6, 0.5)  # [m], [rad] from odometry at which a pose counts as a jump ...
     drift: float = 0.15  # ... plus this for each metre driven and radian turned; larger accepts worse odometry
-    proof: float = 10.0  # [m] of driving after which a pose that jumped is trusted; larger: safer, learns later
+    proof: float = 10.0  # [m] driven until a pose that jumped is trusted; larger: safer, learns later
 
 
 class Continuity:

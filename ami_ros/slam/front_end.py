@@ -45,10 +45,10 @@ BACK_POINTS = 15  # on walls of a place there, at least
 class FrontEndConfig:
     """How the map grows where there are scans."""
 
-    completion: float = 3.0  # [m] driven beyond a place until its submap is whole; then loops are looked for
-    optimise_after: int = 8  # new loop constraints until the pose graph is optimised again; more: less often
-    use: Literal["auto", "always", "never"] = "auto"  # of scans; auto: unless the model knows one place by its pictures
-    outvoted: float = 0.5  # [m] by which the optimised map contradicts a loop constraint that is then dropped
+    completion: float = 3.0  # [m] driven beyond a place until its submap is complete and loops are searched
+    optimise_after: int = 8  # new loop constraints until the pose graph is optimised again; larger: less often
+    use: Literal["auto", "always", "never"] = "auto"  # use scans; auto: if the model compares pictures or has no camera
+    outvoted: float = 0.5  # [m] between a loop constraint and the optimised map at which it is dropped
     odometry: ScanOdometryConfig = field(default_factory=ScanOdometryConfig)
     loop_closure: LoopClosureConfig = field(default_factory=LoopClosureConfig)
 

@@ -26,13 +26,13 @@ class MemoryConfig:
     """How memory grows."""
 
     learning: bool = True  # add places and ways; false: only localise
-    spacing: float = 0.30  # [m] between places of similar heading; smaller: a finer map, a larger file
-    turn_spacing: float = 0.5  # [rad] between places at one spot; smaller: more headings are known, a larger file
-    confident: float = 0.85  # confidence from which new places are added; larger: fewer false ways, later
-    surprising: float = 6.0  # z score from which a moment is kept as a place of its own; larger keeps fewer
-    max_places: int = 50_000  # more are not added; larger needs more memory and time for each recall
-    optimise_growth: float = 1.2  # the pose graph is optimised when the map has grown so much; larger: less often ...
-    optimise_least: int = 20  # ... and by at least this many places
+    spacing: float = 0.30  # [m] between places with similar headings; smaller: a finer map, a larger file
+    turn_spacing: float = 0.5  # [rad] between places at one spot; smaller: more headings, a larger file
+    confident: float = 0.85  # confidence needed to add new places; larger: fewer false ways, later
+    surprising: float = 6.0  # z score at which a moment becomes a place of its own; larger: fewer places
+    max_places: int = 50_000  # limit of the number of places; larger needs more memory and time
+    optimise_growth: float = 1.2  # optimise the pose graph when the map has grown by this factor; larger: less often
+    optimise_least: int = 20  # ... and by at least this many places; larger: less often
     continuity: ContinuityConfig = field(default_factory=ContinuityConfig)
     pose_graph: PoseGraphConfig = field(default_factory=PoseGraphConfig)
     filter: FilterConfig = field(default_factory=FilterConfig)

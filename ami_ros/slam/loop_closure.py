@@ -38,19 +38,19 @@ ELSEWHERE = (0.7, 0.2)  # [m], [rad] from which poses are not the same
 class LoopClosureConfig:
     """When two places are linked."""
 
-    apart: float = 8.0  # [m] driven between them, at least; less is no loop
-    reach: float = 1.3  # [m] between linked places
-    support: float = 0.62  # share of points on walls of the other; larger: fewer constraints, safer
-    conflict: float = 0.06  # share of points where the other saw free space, at most; larger bears more change ...
-    known_conflict: float = 0.20  # ... and the same where the map says already where the robot is
+    apart: float = 8.0  # [m] driven between two places of a loop, at least
+    reach: float = 1.3  # [m] between linked places, at most
+    support: float = 0.62  # share of points on walls of the other submap, at least; larger: fewer loops, safer
+    conflict: float = 0.06  # share of points in free space of the other submap, at most; larger tolerates more change
+    known_conflict: float = 0.20  # the same where the position is already known
     count: int = 50  # points on walls, at least
-    looseness: float = 0.10  # [m] deviation in the direction that is known worst; larger constraints in barer corridors
-    firmness: float = 0.6  # support, at least, of the walls that hold that direction
-    margin: float = 0.08  # of support over the second best elsewhere for who is lost; larger: safer in alike rooms
-    sure: float = 0.35  # [m] deviation of where the robot is up to which one constraint needs no others that agree
-    farthest: float = 30.0  # [m] that odometry may be off; farther places are not looked at
-    learned: bool = True  # fits are compared by models/scans; else by the share of points that agree
-    candidates: int = 40  # places compared at once; more find more in large loops, slower
+    looseness: float = 0.10  # [m] standard deviation in the worst direction, at most; larger: links in barer corridors
+    firmness: float = 0.6  # support of the walls that hold the worst direction, at least
+    margin: float = 0.08  # lead in support over the second best spot, for a lost robot; larger: safer, later
+    sure: float = 0.35  # [m] standard deviation of the position up to which one constraint needs no others
+    farthest: float = 30.0  # [m] error of odometry, at most; places farther away are not compared
+    learned: bool = True  # models/scans compares submaps; false: the share of points that agree
+    candidates: int = 40  # places compared at once; larger finds more loops in large maps, slower
     hypotheses: HypothesisConfig = field(default_factory=HypothesisConfig)
 
 

@@ -22,12 +22,12 @@ NONE = -3.0  # log odds of which a spot has half of the vote, and nowhere the ot
 
 @dataclass(frozen=True)
 class HypothesisConfig:
-    """When constraints are believed that the map did not expect."""
+    """When loop constraints are accepted that the map did not expect."""
 
-    votes: float = 3.0  # of places that must agree; larger: fewer loops, safer in alike corridors; 4.0 if not learned
-    lead: float = 1.5  # times the votes of any other loop, at least
-    span: float = 3.0  # [m] driven between the first and the last of them, at least
-    window: float = 40.0  # [m] driven in which they count
+    votes: float = 3.0  # places that must agree; larger: fewer loops, safer; use 4.0 without models/scans
+    lead: float = 1.5  # votes relative to any other loop, at least
+    span: float = 3.0  # [m] driven between the first and the last vote, at least
+    window: float = 40.0  # [m] driven during which votes count
 
 
 @dataclass(frozen=True)

@@ -14,22 +14,22 @@ from ami_ros.places.matching import Matches, match
 
 @dataclass(frozen=True)
 class FilterConfig:
-    """Noise and size of the filter. The noise is meant to be honest, not small: see docs/archive/0012."""
+    """Noise and size of the filter. The noise is realistic rather than small (docs/archive/0012)."""
 
-    particles: int = 800  # hypotheses of where the robot is; more: steadier, slower
-    gain_sigma: tuple[float, float] = (0.03, 0.05)  # of odometry's distance and turning, constant over a run
+    particles: int = 800  # hypotheses of the position; larger: steadier, slower
+    gain_sigma: tuple[float, float] = (0.03, 0.05)  # of the gains of distance and turning, constant in a drive
     translation_noise: float = 0.06  # [m per m] standard deviation of a step; larger for odometry that slips
-    rotation_noise: float = 0.05  # [rad per rad] the same of turning
-    drift_noise: float = 0.04  # [rad per m] of turning that driving adds; larger for odometry that pulls to a side
-    position_sigma: float = 0.15  # [m] error of a match at the place itself; smaller trusts matches more
-    angle_sigma: float = 0.12  # [rad] the same of its heading
-    sigma_growth: float = 0.25  # [per m] by which both grow with the distance to the place
+    rotation_noise: float = 0.05  # [rad per rad] standard deviation of a turn
+    drift_noise: float = 0.04  # [rad per m] turning that driving adds; larger for odometry that pulls to one side
+    position_sigma: float = 0.15  # [m] standard deviation of a match at the place itself; smaller trusts matches more
+    angle_sigma: float = 0.12  # [rad] standard deviation of its heading
+    sigma_growth: float = 0.25  # [per m] growth of both with the distance to the place
     outlier: float = 0.15  # probability that all matches are wrong; larger: slower to believe, harder to fool
-    temper: float = 0.35  # exponent of the likelihood, since successive latents err alike; smaller: less certain
+    temper: float = 0.35  # exponent of the likelihood: successive latents have similar errors; smaller: less certain
     inject: float = 0.02  # share of particles drawn from the newest matches; larger recovers faster, less steady
     min_move: float = 0.04  # [m] or [rad] of motion before the next update; larger saves CPU
-    contradiction: float = 0.25  # weight of matches elsewhere from which the robot is lost; smaller notices sooner
-    confident: float = 0.7  # probability around the best pose from which it is localised; larger: later, safer
+    contradiction: float = 0.25  # weight of matches elsewhere at which the robot is lost; smaller notices sooner
+    confident: float = 0.7  # probability around the best pose at which it is localised; larger: later, safer
     seed: int = 0  # of the random numbers
 
 

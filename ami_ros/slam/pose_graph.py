@@ -26,12 +26,12 @@ from ami_ros.places.rows import COVARIANCE, covariances
 class PoseGraphConfig:
     """Which measurements count, and how much."""
 
-    neighbours: int = 12  # places compared with each, by contrastive score; more: a stiffer map, slower
-    reach: float = 1.0  # [m] between places that are compared; larger uses poses that are less exact
-    head_sigma: tuple[float, float] = (0.18, 0.10)  # [m], [rad] of the pose head; larger trusts odometry more
-    way_sigma: tuple[float, float] = (0.06, 0.06)  # [m], [rad] of odometry; larger trusts the pose head more
-    robust: float = 2.0  # deviations from which a measurement loses weight (Cauchy); smaller ignores more outliers
-    iterations: int = 8  # of reweighted least squares; more: closer to the optimum, slower
+    neighbours: int = 12  # places compared with each place; larger: a stiffer map, slower
+    reach: float = 1.0  # [m] between compared places, at most; larger uses less exact poses
+    head_sigma: tuple[float, float] = (0.18, 0.10)  # [m], [rad] error of the pose head; larger trusts odometry more
+    way_sigma: tuple[float, float] = (0.06, 0.06)  # [m], [rad] error of odometry; larger trusts the pose head more
+    robust: float = 2.0  # standard deviations at which a measurement loses weight (Cauchy); smaller: fewer outliers
+    iterations: int = 8  # of reweighted least squares; larger: closer to the optimum, slower
 
 
 @dataclass(frozen=True)

@@ -20,18 +20,18 @@ NEAR_STEP = 0.5  # [m], [rad] of motion within which two scans see the same
 
 @dataclass(frozen=True)
 class ScanOdometryConfig:
-    """How far wheels are trusted, and what of the way is compared."""
+    """How far wheels are trusted, and which scans are compared."""
 
-    distance_noise: float = 0.10  # [m per m] standard deviation of a step's length; larger for wheels that slip
-    turn_noise: float = 0.10  # [rad per rad] of a turn
-    drift_noise: float = 0.05  # [rad per m] of turning that driving adds
-    kept: float = 6.0  # [m] of way behind the robot whose scans are its surroundings; larger: fuller, slower
-    every: float = 0.20  # [m] between scans that are kept, or ...
+    distance_noise: float = 0.10  # [m per m] standard deviation of distance by wheels; larger for wheels that slip
+    turn_noise: float = 0.10  # [rad per rad] standard deviation of turns from the wheels
+    drift_noise: float = 0.05  # [rad per m] turning that driving adds
+    kept: float = 6.0  # [m] of way whose scans make up the submap around the robot; larger: fuller, slower
+    every: float = 0.20  # [m] between two scans that are kept, or ...
     every_turn: float = 0.25  # ... [rad] of turning between them
-    support: float = 0.55  # share of points on walls from which a match is believed; larger trusts wheels more
-    strange: float = 0.3  # share of points in what was free just before, from which the robot may have been carried
-    renewed: float = 1.0  # [m] of way over which scans err alike; smaller: the map is less sure, and looks farther
-    floor: tuple[float, float] = (0.02, 0.005)  # [m], [rad] least deviation of such a stretch
+    support: float = 0.55  # share of points on walls at which a match is accepted; larger trusts the wheels more
+    strange: float = 0.3  # share of points in known free space at which the robot may have been carried
+    renewed: float = 1.0  # [m] of way over which scans have the same error; smaller: a less certain map, a wider search
+    floor: tuple[float, float] = (0.02, 0.005)  # [m], [rad] least standard deviation over that way
 
 
 @dataclass

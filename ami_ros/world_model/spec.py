@@ -80,8 +80,8 @@ class ModelSpec:
     period: float = 0.2  # [s] for which one command is held
     chunk: int = 3  # commands in one step of the predictor; more: looks farther in as many steps, less finely
     max_linear: float = 0.5  # [m/s], a command of 1 in the model's own units
-    max_angular: float = 1.8  # [rad/s], likewise
-    max_lateral: float = 0.0  # [m/s], likewise, of a robot that drives sideways: commands of 3 numbers; 0: of 2
+    max_angular: float = 1.8  # [rad/s], the same for turning
+    max_lateral: float = 0.0  # [m/s], the same for a robot that drives sideways: commands of 3 numbers; 0: of 2
     turning_radius: float = 0.0  # [m] of the tightest curve of the car that it learned from; 0: it turned on the spot
     image_encoder: str = "conv"  # conv: convolutions; or one of another package
     encoder_width: int = 256  # features of the image, half as many of other sensors; more: better, slower

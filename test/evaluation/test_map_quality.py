@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ami_ros.evaluation.expedition import Belief
-from ami_ros.evaluation.map_quality import frame_of, is_right, judge, survey
+from ami_ros.evaluation.map_quality import frame_of, is_right, judge, measure_map
 from ami_ros.geometry import Array, compose, inverse
 from ami_ros.places.types import Location
 from ami_ros.simulation.free_space import FreeSpace
@@ -49,7 +49,7 @@ ROW = [(0.5 + 0.4 * k, 1.5, 0.0) for k in range(8)]
 def test_a_true_map_has_no_error_and_lies_where_it_lies(memory: PlaceMemory, space: FreeSpace) -> None:
     truths = remember(memory, ROW)
     np.testing.assert_allclose(frame_of(memory, truths), FRAME, atol=1e-9)
-    found = survey(memory, truths, space)
+    found = measure_map(memory, truths, space)
     assert (found.places, found.edges, found.false_edges) == (8, 7, 0)
     assert found.error_p99 < 1e-6
     assert 0.5 < found.coverage < 0.95
@@ -60,9 +60,9 @@ def test_an_edge_between_places_that_are_far_apart_is_false_whether_driven_or_jo
 ) -> None:
     truths = remember(memory, ROW)
     memory.map.link(1, 7, np.zeros(3), 1.0, 9.0)
-    assert survey(memory, truths, space).false_edges == 1
+    assert measure_map(memory, truths, space).false_edges == 1
     truths[memory.map.add(10.0, latent_of(ROW[7]), memory.map.place(1).pose, None)] = np.array(ROW[7])
-    found = survey(memory, truths, space)
+    found = measure_map(memory, truths, space)
     assert found.false_edges == 2 and found.error_p99 > 2.0
 
 

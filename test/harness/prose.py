@@ -52,7 +52,9 @@ HOUSE_WORDS = {
     r"goes without saying": "is implied",
 }
 # proselint's checks, less those that do not fit: a robot turns on the spot (a cliché), and quotation marks are typed.
-CHECKS = {name: name not in ("cliches", "dates_times", "restricted", "typography") for name in DEFAULT["checks"]}
+# "A circle around base_link" is not redundant.
+_UNFIT = ("cliches", "dates_times", "restricted", "typography")
+CHECKS = {"redundancy.misc.after_the_deadline": False} | {name: name not in _UNFIT for name in DEFAULT["checks"]}
 _WORD = re.compile(r"[^\W_][\w'’.,%/°-]*")
 
 

@@ -19,9 +19,9 @@ class KeepAwayConfig:
     """Nearness to places that must not be entered."""
 
     enabled: bool = True  # false: this cost is left out
-    weight: float = 3.0  # of nearness; larger keeps farther off and passes fewer gaps
-    margin: float = 0.2  # [m] outside a place's radius within which nearness costs; larger keeps farther off
-    inside: float = 20.0  # of a path that is inside at every step; too small cuts through
+    weight: float = 3.0  # of being close; larger keeps farther away and passes fewer gaps
+    margin: float = 0.2  # [m] outside the radius within which closeness costs; larger keeps farther away
+    inside: float = 20.0  # cost of a path that is inside at every step; too small cuts through
 
 
 @dataclass(frozen=True)

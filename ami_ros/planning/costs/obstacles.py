@@ -18,9 +18,9 @@ class ObstaclesConfig:
     """Nearness to what the scan sees."""
 
     enabled: bool = True  # false: this cost is left out
-    weight: float = 3.0  # of nearness; larger keeps farther off and passes fewer gaps
-    margin: float = 0.10  # [m] beyond the robot's radius within which nearness costs; larger avoids narrow gaps
-    collision: float = 20.0  # of a path that touches something at every step; too small trades contact for speed
+    weight: float = 3.0  # of being close; larger keeps farther away and passes fewer gaps
+    margin: float = 0.10  # [m] beyond the robot within which closeness costs; larger avoids narrow gaps
+    collision: float = 20.0  # cost of a path that touches something at every step; too small trades contact for speed
 
 
 @dataclass(frozen=True)

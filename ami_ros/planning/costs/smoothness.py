@@ -17,7 +17,7 @@ class SmoothnessConfig:
     weight: float = 1.0  # of all three; larger: smoother and slower
     change: float = 0.02  # of changes between commands; larger: smoother, less agile
     reverse: float = 0.1  # of driving backwards; larger turns around instead
-    effort: float = 0.005  # of moving at all; larger stands rather than moves when little is gained
+    effort: float = 0.005  # of moving at all; larger stands still when little is gained
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from geometry_msgs.msg import TransformStamped, TwistStamped
 from sensor_msgs.msg import LaserScan
 from std_msgs.msg import Header, String
 
+from ami_ros.ros.listening import listen
 from ami_ros.ros.node.qos import SENSOR
 from ami_ros.ros.sensors.scanner import TF_STATIC
-from ami_ros.ros.survey import survey
 from harness.ros import RosPeer
 
 
@@ -30,7 +30,7 @@ def test_publishers_listeners_messages_and_latched_transforms_are_heard(ros: Ros
         scans.publish(LaserScan(header=Header(frame_id="laser", stamp=stamp), ranges=[1.0] * 4, range_max=5.0))
 
     ros.executor.remove_node(listener)
-    seen = survey(listener, 4.0, send)
+    seen = listen(listener, 4.0, send)
     scan = seen.topics["/r1/scan"]
     assert scan.type == "sensor_msgs/msg/LaserScan" and scan.publishers == ("/r1/base",)
     assert scan.arrivals and scan.frame == "laser" and abs(scan.arrivals[-1] - scan.stamps[-1]) < 5.0

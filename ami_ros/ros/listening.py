@@ -19,7 +19,7 @@ from ami_ros.ros.sensors.scanner import TF_STATIC
 LOOK = 0.5  # [s] between two looks for topics that are new
 
 
-def survey(node: Node, seconds: float, tick: Callable[[float], None] = lambda _: None) -> Observation:
+def listen(node: Node, seconds: float, tick: Callable[[float], None] = lambda _: None) -> Observation:
     """What is heard in `seconds` of steady time; sensors of all kinds that `HEARD` names are listened to.
 
     Ages are judged on the clock of the system, or where somebody publishes /clock on that.

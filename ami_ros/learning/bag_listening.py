@@ -1,4 +1,4 @@
-"""What a bag tells of a robot, as `ami_ros.ros.survey` hears it from a running one."""
+"""What a bag tells of a robot, as `ami_ros.ros.listening` hears it from a running one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ELSEWHERE = 3600.0  # [s] between stamps and times of recording from which on th
 FEW = 0.5  # share of the moments below which it is worth a warning that others are left out
 
 
-def survey_bag(path: Path, seconds: float) -> Observation:
+def listen_to_bag(path: Path, seconds: float) -> Observation:
     """What was heard in the first `seconds` of a bag, and all its static transforms.
 
     Raises:

@@ -9,7 +9,7 @@ import pytest
 
 from ami_ros.app import doctor
 from ami_ros.config import from_mapping
-from ami_ros.learning.bag_survey import examine_extraction, survey_bag
+from ami_ros.learning.bag_listening import examine_extraction, listen_to_bag
 from ami_ros.learning.bag_writer import BagWriter
 from ami_ros.learning.collection import CollectionConfig, open_collection, record_run
 from ami_ros.learning.extract import ExtractConfig
@@ -34,7 +34,7 @@ def record(path: Path, writer: type[BagWriter] = BagWriter) -> Path:
 
 
 def test_what_was_recorded_is_compared_and_what_was_not_is_missed(tmp_path: Path) -> None:
-    seen = survey_bag(record(tmp_path / "run"), 10.0)
+    seen = listen_to_bag(record(tmp_path / "run"), 10.0)
     assert not seen.live and len(seen.topics["/scan"].arrivals) == 30
     findings = {f.topic: f for f in examine(load_robot("ami_bot"), seen)}
     assert findings["/image"].severity == "error" and "nobody publishes" in findings["/image"].text
@@ -50,7 +50,7 @@ def test_the_command_writes_a_description_and_fails_where_something_is_in_the_wa
 
 
 def test_simulated_time_is_judged_by_itself(tmp_path: Path) -> None:
-    seen = survey_bag(record(tmp_path / "run", Late), 100.0)
+    seen = listen_to_bag(record(tmp_path / "run", Late), 100.0)
     assert seen.simulated_time
     findings = [f for f in examine(load_robot("ami_bot"), seen) if f.topic in ("/scan", "/odom", "clocks")]
     assert not [f for f in findings if f.severity == "error"], findings
@@ -77,7 +77,7 @@ def test_an_imu_that_nobody_needs_is_no_error_and_a_laser_that_is_too_slow_is_on
         for i in range(18):
             bag.scan("scan", i / 3 + 5, np.full(360, 2.0), -np.pi, np.radians(1), frame="base_scan")
     robot = load_robot("turtlebot3_burger")
-    findings = examine(robot, survey_bag(tmp_path / "run", 10.0))
+    findings = examine(robot, listen_to_bag(tmp_path / "run", 10.0))
     assert [f.severity for f in findings if f.topic == "/imu"] == ["warning"]
     assert [f.remedy for f in findings if f.severity == "error"] == [
         "raise the driver's rate, or train one with --set spec.period=0.33"
