@@ -132,3 +132,13 @@ class InteriorScene(Scene):
 def scene_of(world: World) -> Scene:
     """The scene of any world."""
     return InteriorScene(world) if world.interior else Scene(world)
+
+
+def light_on_people(world: World) -> float:
+    """How bright those are who go about in all rooms, as a share of how they look in plain daylight."""
+    if world.interior is None:
+        return world.brightness
+    light = LightField(world)
+    middles = [((x0 + x1) / 2, (y0 + y1) / 2, CHEST) for x0, y0, x1, y1 in (room.area for room in world.rooms)]
+    found = [light.at(np.array([place]), UP, number)[0].mean() for number, place in enumerate(middles)]
+    return float(np.clip(np.mean(found), 0.05, 1.35))

@@ -16,12 +16,14 @@ from ami_ros.simulation.doors import Doors
 from ami_ros.simulation.drive import Motors, control_steps
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.noise import UNTINTED, Odometry, SensorNoise, noise_of, scan_of, tinted
+from ami_ros.simulation.people.company import Company, InCompany
+from ami_ros.simulation.people.crowd import Crowd
 from ami_ros.simulation.robot import CONTROL_PERIOD, GroundTruth, Observation, at_rest, laser_height, simulated
 from ami_ros.simulation.world import World
 from ami_ros.simulation.world_file import load_world
 
 
-class Loopback:
+class Loopback(InCompany):
     """A `Robot` (see robot.py), kinematic.
 
     Args:
@@ -50,6 +52,8 @@ class Loopback:
         self.world = world if isinstance(world, World) else load_world(world)
         self.noise = noise or noise_of(robot)
         self._doors = Doors(self.world, robot.shape.radius, laser_height(robot))
+        crowd = Crowd(self.world, seed, laser_height(robot)) if self.world.people else None
+        self._company = Company(crowd, self._disc, self._doors) if crowd else None
         self._image_size = image_size
         self._rng = np.random.default_rng(seed)
         self._odometry = Odometry(self.noise, self._rng)
@@ -73,6 +77,8 @@ class Loopback:
         """See `Robot.reset`."""
         if seed is not None:
             self._rng.bit_generator.state = np.random.default_rng(seed).bit_generator.state
+            if self._company is not None:
+                self._company.crowd.restart(seed)
         if pose is None:
             pose = FreeSpace(self.world, self._doors.open, self.description.shape.radius).sample_start(self._rng)
         self.place(pose)
@@ -84,12 +90,16 @@ class Loopback:
         self._wanted = self._velocity = self._still
         self._motors.restart()
         self._contacts.moved_elsewhere()
+        if self._company is not None:
+            self._company.beside(self._pose)
         self._slack = 0.0  # so far it can go for sure without touching anything [m]
 
     def step(self, command: Command, duration: float) -> None:
         """See `Robot.step`."""
         for _ in range(control_steps(duration)):
             self._wanted = self._motors.approach(self._wanted, command)
+            if self._company is not None:
+                self._move_company(self._company)
             turning = self._motors.worn(self._wanted, self.wheel_gains)
             moving = tuple(v + self._follow * (w - v) for v, w in zip(self._velocity, turning, strict=True))
             distance, turn, aside = (CONTROL_PERIOD * value for value in of_width(moving, 3))
@@ -111,7 +121,8 @@ class Loopback:
 
     def observe(self) -> Observation:
         """See `Robot.observe`."""
-        scan = scan_of(self._doors.seen, self._pose, self._laser, self.noise, self._rng)
+        others = self._company.crowd.seen() if self._company is not None else None
+        scan = scan_of(self._doors.seen, self._pose, self._laser, self.noise, self._rng, others)
         odometry, velocity = self.odometry()
         return Observation(
             stamp=self.time,
@@ -141,8 +152,26 @@ class Loopback:
             raise AmiError("a loopback robot without an image size takes no pictures: give it one")
         return tinted(_pattern(np.asarray(pose, dtype=np.float64), self._image_size), self.tint)
 
+    def _where(self) -> Array:
+        return self._pose.copy()
+
+    def _move_company(self, company: Company) -> None:
+        linear, _, aside = of_width(self._velocity, 3)
+        c, s = np.cos(self._pose[2]), np.sin(self._pose[2])
+        velocity = np.array([linear * c - aside * s, linear * s + aside * c])
+        company.move(self.time, self._pose, velocity, CONTROL_PERIOD, self.set_door)
+        gaps = company.gaps(self._pose)
+        touched = [company.crowd.bodies[index].name for index in np.flatnonzero(gaps < 0.0)]
+        for name in self._contacts.update(touched, self.time):
+            index = next(i for i, body in enumerate(company.crowd.bodies) if body.name == name)
+            company.touched(self.time, index, self._pose)
+
     def _runs_into(self, ahead: Array, distance: float) -> bool:
         """Whether moving by `distance` [m] to `ahead` (3,) would touch something; moving away from it always works."""
+        if self._company is not None:
+            now, then = self._company.gaps(self._pose), self._company.gaps(ahead)
+            if ((then < 0.0) & (then < now) & (now < 0.0)).any():  # it may come as near as to be felt
+                return True
         self._slack -= abs(distance)
         if self._slack > 0.0:
             return False

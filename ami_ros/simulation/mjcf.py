@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from xml.etree import ElementTree
 
 from numpy.typing import ArrayLike
 
 from ami_ros.robots.description import RobotDescription, default_robot
 from ami_ros.simulation.elements import Element, add
-from ami_ros.simulation.interior_scene import scene_of
+from ami_ros.simulation.interior_scene import light_on_people, scene_of
+from ami_ros.simulation.people.bodies import Body
+from ami_ros.simulation.people.mocap import add_bodies
 from ami_ros.simulation.rendering import CEILING_GROUP, HIDDEN_GROUP, SCENERY_GROUP, mujoco
 from ami_ros.simulation.robot_model import (
     FLOOR_CONTACTS,
@@ -29,11 +32,15 @@ CONTACTS = {"floor": FLOOR_CONTACTS, "obstacle": OBSTACLE_CONTACTS, None: NO_CON
 
 
 def build_model(
-    world: World, antialiasing: int = 0, robot: RobotDescription | None = None, others: int = 0
+    world: World,
+    antialiasing: int = 0,
+    robot: RobotDescription | None = None,
+    others: int = 0,
+    crowd: Sequence[Body] = (),
 ) -> mujoco.MjModel:
     """The model of `world` with a robot in it. `antialiasing`: samples a pixel of every picture.
 
-    `others`: further robots, which are moved from outside.
+    `others`: further robots, which are moved from outside; `crowd`: what else moves by itself.
 
     Its doors are as in the file; `show_door` opens and closes them.
     """
@@ -53,6 +60,7 @@ def build_model(
     add_robot(body, asset, files, robot)
     for index in range(others):
         add_other(body, f"other{index}", robot.shape.disc)
+    add_bodies(body, crowd, light_on_people(world))
     add_actuators(root, robot)
     model = mujoco.MjModel.from_xml_string(ElementTree.tostring(root, encoding="unicode"), files)
     for door in world.doors:

@@ -10,8 +10,9 @@ import math
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
-from scipy.sparse.csgraph import dijkstra
+from scipy.sparse.csgraph import connected_components, dijkstra
 
 from ami_ros.commands import Command, of_width
 from ami_ros.errors import AmiError
@@ -59,6 +60,25 @@ class Routes:
             costs.append(math.hypot(di, dj) * CELL * (price[here] + price[there])[both] / 2)
         r, c, w = (np.concatenate(v) for v in (rows, columns, costs))
         return coo_array((np.r_[w, w], (np.r_[r, c], np.r_[c, r])), shape=(nx * ny, nx * ny)).tocsr()
+
+    @cached_property
+    def _main_part(self) -> NDArray[np.int64]:
+        """Numbers of the cells of the largest connected part."""
+        _, label = connected_components(self._graph, directed=False)
+        label = np.where(self._free.ravel(), label, -1)
+        return np.flatnonzero(label == np.bincount(label[label >= 0]).argmax())
+
+    def draw(self, rng: np.random.Generator) -> Array:
+        """A random place (2,) from which all others are in reach. Raises AmiError if there is none."""
+        if not self._free.any():
+            raise AmiError(f"world '{self.space.world.name}' has no room for who goes about in it")
+        i, j = np.divmod(int(rng.choice(self._main_part)), len(self._ys))
+        return np.array([self._xs[i], self._ys[j]])
+
+    def clear(self, points: Array) -> NDArray[np.bool_]:
+        """Whether there is room at `points` (n, 2), by their cells."""
+        i, j = ((points[:, axis] / CELL).astype(int).clip(0, n - 1) for axis, n in enumerate(self._free.shape))
+        return np.asarray(self._free[i, j])
 
     def way(self, start: Array, goal: Array) -> Array:
         """Points (n, 2) [m] from `start` to `goal` (2 or 3,); none if there is no way."""

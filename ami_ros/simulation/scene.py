@@ -167,6 +167,8 @@ class Scene:
 
     def lights(self) -> None:
         self.beams = [Beam(light.brightness, position=light.position) for light in self.world.lights]
+        usual, share = Surroundings(), self.world.brightness
+        self.surroundings = Surroundings(usual.ambient * share, usual.frontal * share)
 
     def panel(
         self, wall: Wall, side: str, middle: Point, size: Sequence[float], material: str, lift: float = 0.0

@@ -21,6 +21,9 @@ from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.layout import Obstacle
 from ami_ros.simulation.mjcf import build_model, show_door
 from ami_ros.simulation.noise import UNTINTED, Odometry, SensorNoise, compass, noise_of, scan_of, tinted
+from ami_ros.simulation.people.company import Company, InCompany
+from ami_ros.simulation.people.crowd import Crowd
+from ami_ros.simulation.people.mocap import Puppets
 from ami_ros.simulation.rendering import Camera, mujoco
 from ami_ros.simulation.robot import CONTROL_PERIOD, GroundTruth, Observation, at_rest, laser_height, simulated
 from ami_ros.simulation.robot_model import BODY, BUMPER, WHEEL_RADIUS
@@ -32,7 +35,7 @@ FAR = -1e3  # [m] of where other robots are that nobody has told of
 ANTIALIASING = 4  # samples a pixel; from the ceiling the robot is 4 pixels wide
 
 
-class Simulator:
+class Simulator(InCompany):
     """A `Robot` (see robot.py). Rendering stays on the thread that made the simulator.
 
     Args:
@@ -64,7 +67,11 @@ class Simulator:
         self._rng = np.random.default_rng(seed)
         self._doors = Doors(self.world, robot.shape.radius, laser_height(robot))
         camera = robot.camera if pictures else None
-        self._model = build_model(self.world, ANTIALIASING if camera else 0, robot, others)
+        crowd = Crowd(self.world, seed, laser_height(robot)) if self.world.people else None
+        self._company = Company(crowd, robot.shape.disc, self._doors) if crowd else None
+        bodies = crowd.bodies if crowd else ()
+        self._model = build_model(self.world, ANTIALIASING if camera else 0, robot, others, bodies)
+        self._puppets = Puppets(self._model, bodies)
         self._data = mujoco.MjData(self._model)
         self._photo_data = mujoco.MjData(self._model)
         self._camera = None
@@ -99,6 +106,8 @@ class Simulator:
             self._rng.bit_generator.state = np.random.default_rng(seed).bit_generator.state
             if self._lens is not None:
                 self._lens.restart(seed)
+            if self._company is not None:
+                self._company.crowd.restart(seed)
         if pose is None:
             pose = FreeSpace(self.world, self._doors.open, self.description.shape.radius).sample_start(self._rng)
         self.place(pose)
@@ -112,19 +121,27 @@ class Simulator:
         self._put(self._data, pose)
         self._velocity = self._still
         self._motors.restart()
-        self._past: deque[Array] = deque([pose], maxlen=self._late + 1)  # the oldest is what the camera shows
+        if self._company is not None:
+            self._company.beside(pose)
+            self._puppets.show(self._data, self._company.crowd)
+        # What the camera shows is the oldest.
+        self._past: deque[tuple[Array, Array | None]] = deque([(pose, self._stances())], maxlen=self._late + 1)
         self._contacts.moved_elsewhere()
 
     def step(self, command: Command, duration: float) -> None:
         """See `Robot.step`."""
         for _ in range(control_steps(duration)):
             self._velocity = self._motors.approach(self._velocity, command)
+            if self._company is not None:
+                self._move_company(self._company)
             moved = self._glide() if self._wheels is None else self._wheels.roll(self._velocity, self.wheel_gains)
             self._odometry.advance(*moved)
             if self._late:
-                self._past.append(self._pose(self._data))
+                self._past.append((self._pose(self._data), self._stances()))
             self._ticks += 1
-            self._contacts.update(self._touched(), self.time)
+            for begun in self._contacts.update(self._touched(), self.time):
+                if begun in self._puppets.geoms and self._company is not None:
+                    self._company.touched(self.time, self._puppets.geoms[begun], self._pose(self._data))
 
     def _glide(self) -> tuple[float, float, float]:
         """Drives in all directions for one control period; how far it came, as wheels tell that only measure."""
@@ -143,7 +160,7 @@ class Simulator:
             shown = self._shown()
             turning = float(self._data.qvel[5]) if self._lens.active else 0.0
             image = tinted(self._lens.taken(self._camera.picture(shown), turning), self.tint)
-        scan = scan_of(self._doors.seen, pose, self._laser, self.noise, self._rng, self._company())
+        scan = scan_of(self._doors.seen, pose, self._laser, self.noise, self._rng, self._passers_by())
         odometry, velocity = self.odometry()
         return Observation(
             stamp=self.time,
@@ -157,7 +174,9 @@ class Simulator:
     def _shown(self) -> mujoco.MjData:
         """What a picture of now shows: the present, or with a latency the past."""
         if self._late:
-            self._put(self._photo_data, self._past[0])
+            pose, stances = self._past[0]
+            self._puppets.put(self._photo_data, stances)
+            self._put(self._photo_data, pose)
             return self._photo_data
         mujoco.mj_kinematics(self._model, self._data)
         mujoco.mj_camlight(self._model, self._data)
@@ -189,19 +208,34 @@ class Simulator:
     def _place_others(self) -> None:
         half = self._others[:, 2] / 2
         for data in (self._data, self._photo_data):
-            data.mocap_pos[:, :2], data.mocap_pos[:, 2] = self._others[:, :2], WHEEL_RADIUS
-            data.mocap_quat[:] = np.stack([np.cos(half), 0 * half, 0 * half, np.sin(half)], axis=-1)
+            n = len(self._others)
+            data.mocap_pos[:n, :2], data.mocap_pos[:n, 2] = self._others[:, :2], WHEEL_RADIUS
+            data.mocap_quat[:n] = np.stack([np.cos(half), 0 * half, 0 * half, np.sin(half)], axis=-1)
 
-    def _company(self) -> FloorPlan | None:
-        """The other robots, as the laser meets them."""
+    def _passers_by(self) -> FloorPlan | None:
+        """Other robots and people, as the laser meets them."""
+        people = self._company.crowd.seen() if self._company is not None else None
         if not len(self._others):
-            return None
+            return people
         disc = self.description.shape.disc
         size, middles = (disc.radius, disc.radius), disc.centre(self._others).tolist()
-        return FloorPlan([Obstacle("robot", "cylinder", (x, y), 0.0, size, 1.0) for x, y in middles])
+        robots = [Obstacle("robot", "cylinder", (x, y), 0.0, size, 1.0) for x, y in middles]
+        return FloorPlan([*robots, *(people.obstacles if people else ())])
+
+    def _where(self) -> Array:
+        return self._pose(self._data)
+
+    def _stances(self) -> Array | None:
+        return self._puppets.stances(self._company.crowd) if self._company is not None and self._late else None
+
+    def _move_company(self, company: Company) -> None:
+        velocity = np.array(self._data.qvel[:2])
+        company.move(self.time, self._pose(self._data), velocity, CONTROL_PERIOD, self.set_door)
+        self._puppets.show(self._data, company.crowd)
 
     def photograph(self, pose: Array) -> NDArray[np.uint8]:
-        """The picture (H, W, 3) that the camera would take with the robot at `pose` (3,), doors as they are now.
+        """The picture (H, W, 3) that the camera would take with the robot at `pose` (3,), doors as they are now, and
+        nobody there.
 
         The run is not disturbed. Raises AmiError without a camera.
         """
@@ -209,6 +243,7 @@ class Simulator:
             raise AmiError(
                 f"robot {self.description.name} takes no pictures here: it has no camera, or is not to use it"
             )
+        self._puppets.put(self._photo_data, None)
         self._put(self._photo_data, np.asarray(pose, dtype=np.float64))
         picture = self._camera.picture(self._photo_data)
         return tinted(picture if self._lens is None else self._lens.taken(picture, photograph=True), self.tint)

@@ -11,6 +11,10 @@ LOWEST_OBSTACLE = 0.3  # [m]; lower things would pass under the scan and the rob
 BLIND = 0.1  # [m] below which no scanner sits: what begins lower than this is seen as if it stood on the floor
 HEADROOM = 0.3  # [m] that the body of a robot needs: what hangs higher is in nobody's way
 Surface = Literal["plain", "glass", "black"]
+MANNERS = ("polite", "blind", "orca")
+RECORDED = "recorded:"
+MOST_PEOPLE = 200
+FASTEST = 3.0  # of people [m/s]: a run
 
 
 @dataclass(frozen=True)
@@ -191,6 +195,41 @@ class Interior:
 
 
 @dataclass(frozen=True)
+class People:
+    """Who moves about in a world; a group or a trolley counts all of its persons.
+
+    `manner`: "polite" persons stop short of the robot, "blind" ones do not look, "orca" is mutual avoidance, and
+    "recorded:FILE" is who walked before a camera (columns frame, id, x, z, y and velocities; 2.5 frames a second).
+    """
+
+    count: int = 0  # persons; of a recording at most so many at once, 0: all
+    speed: float = 0.8  # [m/s]
+    manner: str = "polite"
+    group: int = 1  # persons who walk together
+    children: float = 0.2  # share of the persons
+    trolleys: int = 0  # each pushed by one more person
+    robots: int = 0  # others, which go their ways as people do
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if min(self.count, self.trolleys, self.robots) < 0 or self.count + self.trolleys + self.robots > MOST_PEOPLE:
+            raise ValueError(f"people: 0 to {MOST_PEOPLE} of them can move about, found {self.count}")
+        if not 0.05 <= self.speed <= FASTEST:
+            raise ValueError(f"people: speed must be 0.05 to {FASTEST} m/s, found {self.speed}")
+        if self.manner not in MANNERS and not self.recording:
+            raise ValueError(
+                f"people: there is no manner '{self.manner}'; there are {', '.join(MANNERS)}, {RECORDED}FILE"
+            )
+        if not (1 <= self.group <= 5 and 0.0 <= self.children <= 1.0):
+            raise ValueError("people: a group has 1 to 5 persons, and children are a share of 0 to 1")
+
+    @property
+    def recording(self) -> str:
+        """The file of recorded walkers; empty: none."""
+        return self.manner.removeprefix(RECORDED) if self.manner.startswith(RECORDED) else ""
+
+
+@dataclass(frozen=True)
 class World:
     """A world of `size` [m] with its lower left corner at the origin, x to the right and y up, as on a floor plan."""
 
@@ -205,6 +244,8 @@ class World:
     lights: tuple[Light, ...] = ()
     start: Rectangle | None = None  # where runs begin; None: anywhere
     interior: Interior | None = None
+    people: People | None = None
+    brightness: float = 1.0  # of the light that comes from everywhere, where there is no interior to say so
 
     def door(self, name: str) -> Door | None:
         """The door called `name`, if there is one."""

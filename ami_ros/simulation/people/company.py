@@ -1,0 +1,93 @@
+"""The crowd of a world beside the robot in it: goes on with it, opens doors, and is judged where they touch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ami_ros.disc import Disc
+from ami_ros.errors import AmiError
+from ami_ros.geometry import Array
+from ami_ros.simulation.contacts import Touch, TouchJudge, could_leave
+from ami_ros.simulation.doors import Doors
+from ami_ros.simulation.people.crowd import Crowd, MovingThing
+from ami_ros.simulation.people.walkers import RobotDisc
+
+
+class Company:
+    """The face of a crowd to a simulated robot whose outline is `disc`."""
+
+    def __init__(self, crowd: Crowd, disc: Disc, doors: Doors) -> None:
+        self.crowd, self._disc, self._doors = crowd, disc, doors
+        self._judge = TouchJudge()
+
+    @property
+    def touches(self) -> tuple[Touch, ...]:
+        """Contacts of the robot with what moves by itself, since construction."""
+        return tuple(self._judge.touches)
+
+    def beside(self, pose: Array) -> None:
+        """The robot was put at `pose` (3,): who stands there makes room."""
+        self._judge.forget()
+        self.crowd.make_room(self._robot(pose, np.zeros(2)))
+
+    def move(
+        self, now: float, pose: Array, velocity: Array, seconds: float, open_door: Callable[[str, bool], None]
+    ) -> None:
+        """Everybody goes on for `seconds` from time `now` [s], with the robot at `pose` (3,) and `velocity` (2,) in the
+        world's axes; `open_door` is told of doors that they open and shut."""
+        robot = self._robot(pose, velocity)
+        self._judge.note(now, robot.centre, self.crowd.poses[:, :2])
+        self.crowd.advance(seconds, robot)
+        for name, is_open in self.crowd.doors_to_set(self._doors.open, robot, seconds):
+            try:
+                open_door(name, is_open)
+            except AmiError:  # the robot stands in it
+                pass
+
+    def touched(self, now: float, index: int, pose: Array) -> None:
+        """A contact with body number `index` begins."""
+        leave = could_leave(pose, self._disc, self._doors.plan, self.crowd.poses, index)
+        self._judge.touch(now, index, self.crowd.bodies[index].name, leave)
+
+    def gaps(self, pose: Array) -> Array:
+        """From the robot at `pose` (3,) to every body (n,) [m]; below 0 they touch."""
+        return self.crowd.gaps(self._disc.centre(pose[None])[0], self._disc.radius)
+
+    def future(self, pose: Array, times: Array) -> Array:
+        """Where everybody will be (n, t, 2) at `times` (t,) from now [s] if the robot stays at `pose` (3,)."""
+        return self.crowd.future(self._robot(pose, np.zeros(2)), times)
+
+    def _robot(self, pose: Array, velocity: Array) -> RobotDisc:
+        return RobotDisc(self._disc.centre(pose[None])[0], self._disc.radius, velocity)
+
+
+class InCompany:
+    """What a robot of the simulator offers for evaluation where things move by themselves; `_company`: None: none."""
+
+    _company: Company | None
+
+    def _where(self) -> Array:
+        """The true pose (3,) of the robot."""
+        raise NotImplementedError
+
+    def moving_truth(self) -> tuple[MovingThing, ...]:
+        """All that moves by itself in the world, as it is now."""
+        return () if self._company is None else self._company.crowd.things()
+
+    def moving_future(self, times: Array) -> Array:
+        """Where all that moves by itself will be (n, t, 2) at `times` (t,) from now [s], rising, if the robot stays
+        where it is. In the order of `moving_truth`, where nobody is away."""
+        if self._company is None:
+            return np.zeros((0, len(times), 2))
+        return self._company.future(self._where(), times)
+
+    def moving_gap(self) -> float:
+        """From the robot to the nearest thing that moves by itself [m]; inf: there is none."""
+        return float("inf") if self._company is None else float(self._company.gaps(self._where()).min(initial=np.inf))
+
+    @property
+    def touches(self) -> tuple[Touch, ...]:
+        """Contacts with what moves by itself, since construction."""
+        return () if self._company is None else self._company.touches

@@ -1,0 +1,190 @@
+"""All that moves about in a world by itself: it goes on step by step, and the same seed goes the same ways."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ami_ros.geometry import Array
+from ami_ros.simulation.floor_plan import FloorPlan
+from ami_ros.simulation.free_space import FreeSpace
+from ami_ros.simulation.people.bodies import RADII, Body, Kind, draw_body
+from ami_ros.simulation.people.walkers import RobotDisc, Walkers
+from ami_ros.simulation.routes import Routes
+from ami_ros.simulation.world import People, World
+
+OPENS = 1.0  # a door that is nearer on somebody's way than this is opened [m]
+SHUTS = 0.9  # who is farther from a door than this does not hinder its closing [m]
+STAYS_OPEN = 3.0  # [s]
+
+
+@dataclass(frozen=True)
+class MovingThing:
+    """The truth of one thing that moves: `position` (2,) and `velocity` (2,) in the world's frame [m, m/s]."""
+
+    id: int
+    kind: Kind
+    position: Array
+    velocity: Array
+    radius: float  # [m]
+
+
+class Manner(Protocol):
+    """How bodies go about. `poses` (n, 3), `velocities` (n, 2), `present` (n,): who is there at all."""
+
+    poses: Array
+    velocities: Array
+    present: NDArray[np.bool_]
+
+    def advance(self, seconds: float, robot: RobotDisc) -> None:
+        """They go on for `seconds`, a short step [s]."""
+        ...
+
+    def make_room(self, robot: RobotDisc) -> None:
+        """The robot was put where somebody may be."""
+        ...
+
+    def ahead_of(self, index: int, distance: float) -> Array:
+        """Points (n, 2) of where a body goes next, as far as `distance` [m] on."""
+        ...
+
+    def copied(self) -> Manner:
+        """The same from now on, apart."""
+        ...
+
+
+class Crowd:
+    """Those whom `world.people` describes.
+
+    Args:
+        world: its doors count as open: people open those on their ways.
+        seed: of the run; with that of the world's people it decides everything.
+        height: of the plane in which the laser meets them [m].
+
+    Raises:
+        AmiError: nobody fits into the world, or a recording or a package is not there.
+    """
+
+    def __init__(self, world: World, seed: int, height: float) -> None:
+        people = world.people or People()
+        self.bodies = bodies_of(people)
+        self._people, self._world, self._height = people, world, height
+        self._routes: dict[str, Routes] = {}
+        self._opened: dict[str, float] = {}  # doors that people opened: how long nobody was near [s]
+        self.restart(seed)
+
+    def restart(self, seed: int) -> None:
+        """From the beginning, by another seed."""
+        self._manner = self._make_manner([self._people.seed, seed])
+        self._phases = np.random.default_rng([self._people.seed, 1]).random(len(self.bodies))
+
+    def _make_manner(self, seed: list[int]) -> Manner:
+        people = self._people
+        if not self._routes:
+            is_open = {door.name: True for door in self._world.doors}
+            widths: dict[str, Kind] = {"narrow": "adult", "wide": "trolley"}
+            for width, kind in widths.items():
+                if width == "narrow" or people.trolleys:
+                    space = FreeSpace(self._world, is_open, RADII[kind])
+                    self._routes[width] = Routes(space, RADII[kind])
+        return Walkers(self.bodies, self._routes, people.speed, people.manner, people.group, seed)
+
+    def advance(self, seconds: float, robot: RobotDisc) -> None:
+        """They go on for `seconds`, a short step [s]; the robot is where it is."""
+        self._manner.advance(seconds, robot)
+        for index in np.flatnonzero(self._manner.present):
+            speed = float(np.hypot(*self._manner.velocities[index]))
+            stride = self.bodies[index].stride(speed)
+            self._phases[index] = (self._phases[index] + speed * seconds / stride) % 1.0
+
+    def make_room(self, robot: RobotDisc) -> None:
+        """The robot was put where somebody may be."""
+        self._manner.make_room(robot)
+
+    @property
+    def poses(self) -> Array:
+        """(n, 3) of all bodies, also of those who are away."""
+        return self._manner.poses
+
+    @property
+    def present(self) -> NDArray[np.bool_]:
+        """(n,) who is there."""
+        return self._manner.present
+
+    def gait(self, index: int) -> tuple[float, float]:
+        """Phase (0..1) and speed [m/s] of one who walks."""
+        return float(self._phases[index]), float(np.hypot(*self._manner.velocities[index]))
+
+    def things(self) -> tuple[MovingThing, ...]:
+        """Who is there, where, and how fast."""
+        manner = self._manner
+        return tuple(
+            MovingThing(int(i), self.bodies[i].kind, manner.poses[i, :2].copy(), manner.velocities[i].copy(),
+                        self.bodies[i].radius)
+            for i in np.flatnonzero(manner.present)
+        )  # fmt: skip
+
+    def seen(self) -> FloorPlan:
+        """What the laser meets of them."""
+        found = []
+        for index in np.flatnonzero(self.present):
+            phase, speed = self.gait(int(index))
+            found += self.bodies[index].met(self.poses[index], phase, speed, self._height)
+        return FloorPlan(found)
+
+    def gaps(self, centre: Array, radius: float) -> Array:
+        """From a disc to the drum of every body (n,) [m]: below 0 they touch; inf: it is away."""
+        distance = np.hypot(*(self.poses[:, :2] - centre).T) - radius - [body.radius for body in self.bodies]
+        return np.where(self.present, distance, np.inf)
+
+    def doors_to_set(self, doors: dict[str, bool], robot: RobotDisc, seconds: float) -> Iterable[tuple[str, bool]]:
+        """Doors that somebody opens now, and those that fall shut behind them, of `doors` (name -> open)."""
+        closed = [door for door in self._world.doors if not doors[door.name]]
+        if not closed and not self._opened:
+            return
+        for door in closed:
+            middle = (np.array(door.start) + door.end) / 2
+            for index in np.flatnonzero(self.present):
+                ahead = self._manner.ahead_of(int(index), OPENS)
+                if np.hypot(*(ahead - middle).T).min() < 0.5 * np.hypot(*np.subtract(door.end, door.start)):
+                    self._opened[door.name] = 0.0
+                    yield door.name, True
+                    break
+        for name in list(self._opened):
+            own = self._world.door(name)
+            assert own is not None
+            middle = (np.array(own.start) + own.end) / 2
+            near = [robot.centre, *self.poses[self.present, :2]]
+            free = min(float(np.hypot(*(place - middle))) for place in near) > SHUTS
+            self._opened[name] = self._opened[name] + seconds if free else 0.0
+            if self._opened[name] > STAYS_OPEN and doors[name]:
+                del self._opened[name]
+                yield name, False
+
+    def future(self, robot: RobotDisc, times: Array) -> Array:
+        """Where everybody will be (n, t, 2) at `times` (t,) from now [s], rising, if the robot stays where it is."""
+        other = copy.copy(self)
+        other._manner, other._phases = self._manner.copied(), self._phases.copy()
+        still = replace(robot, velocity=np.zeros(2))
+        found, passed = np.empty((len(self.bodies), len(times), 2)), 0.0
+        for number, time in enumerate(times):
+            steps = max(1, round((time - passed) / 0.05)) if time > passed else 0
+            for _ in range(steps):
+                other._manner.advance((time - passed) / steps, still)
+            passed = float(time)
+            found[:, number] = other.poses[:, :2]
+        return found
+
+
+def bodies_of(people: People) -> tuple[Body, ...]:
+    """The bodies of who moves about; who pushes a trolley comes right after it."""
+    rng = np.random.default_rng([people.seed, 0])
+    kinds: list[Kind] = ["child" if rng.random() < people.children else "adult" for _ in range(people.count)]
+    kinds += ["trolley", "adult"] * people.trolleys
+    kinds += ["robot"] * people.robots
+    return tuple(draw_body(f"{kind}_{number}", kind, rng) for number, kind in enumerate(kinds))

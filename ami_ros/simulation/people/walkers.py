@@ -1,0 +1,263 @@
+"""Persons who walk the shortest ways between random places, and either mind the robot or do not look."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ami_ros.geometry import Array, wrap
+from ami_ros.simulation.people.bodies import Body
+from ami_ros.simulation.routes import CELL, Routes
+
+SHORT_OF_ROBOT = 0.3  # gap that polite persons leave between them and the robot [m]
+GAP = 0.15  # that persons leave between each other [m]
+TOUCH = 0.01  # who does not look ends up so deep in what it walks into, which is how a touch is noticed [m]
+PATIENCE = {"polite": (2.5, 4.0), "blind": (0.6, 1.2)}  # in somebody's way, before it goes elsewhere [s]
+REST = 1.5  # at most, where a way ends [s]
+SPEED_UP, SLOW_DOWN = 1.5, 3.0  # [m/s^2]
+TURN = 4.0  # [rad/s]
+PUSHED = 0.85  # how far behind the middle of a trolley its person walks [m]
+BESIDE = (0.7, 1.1)  # from the place that a group goes to, to those of its members [m]
+ROUND = 5  # cells over which a way is rounded
+DRAWS = 40  # of a place to go to
+
+
+@dataclass
+class RobotDisc:
+    """The robot as those who walk about meet it: its middle (2,), radius and velocity (2,) [m, m/s]."""
+
+    centre: Array
+    radius: float
+    velocity: Array
+
+
+@dataclass
+class Walk:
+    """One who walks: a line (n, 2), how far along it is every point, and how far the walker is [m]."""
+
+    line: Array
+    along: Array
+    at: float = 0.0
+    speed: float = 0.0  # now [m/s]
+    rest: float = 0.0  # left of a pause [s]
+    waited: float = 0.0  # for somebody in the way [s]
+    patience: float = 1.0  # [s]
+    pushes: bool = False  # a trolley, whose person is the next body
+    leader: int | None = None  # who says where a group goes
+    goal: Array = field(default_factory=lambda: np.zeros(2))
+
+    def point(self, at: float) -> Array:
+        """(2,) [m]"""
+        return np.array([np.interp(at, self.along, self.line[:, 0]), np.interp(at, self.along, self.line[:, 1])])
+
+    @property
+    def done(self) -> bool:
+        """It is where it wanted to go."""
+        return self.at >= self.along[-1] - 1e-6
+
+
+class Walkers:
+    """Those of `bodies`, who go at `speed` [m/s]; a trolley is followed by the body of who pushes it.
+
+    Attributes:
+        poses: (n, 3); velocities: (n, 2); present: (n,) who is there at all.
+    """
+
+    def __init__(
+        self, bodies: Sequence[Body], routes: dict[str, Routes], speed: float, manner: str, group: int, seed: Any
+    ) -> None:
+        self._bodies, self._routes, self._speed, self._manner = bodies, routes, speed, manner
+        self._rng = np.random.default_rng(seed)
+        n = len(bodies)
+        self.poses, self.velocities, self.present = np.zeros((n, 3)), np.zeros((n, 2)), np.ones(n, bool)
+        self._radii = np.array([body.radius for body in bodies])
+        self._pace = np.array([min(speed, 0.5) if body.kind == "robot" else speed for body in bodies])
+        self._walks: dict[int, Walk] = {}
+        in_group: list[int] = []
+        for index, body in enumerate(bodies):
+            if index and bodies[index - 1].kind == "trolley":
+                continue
+            walk = self._walks[index] = self._begin(index)
+            walk.pushes = body.kind == "trolley"
+            if body.walks:
+                in_group.append(index)
+                first = in_group[(len(in_group) - 1) // group * group]
+                walk.leader = None if first == index else first
+                if walk.leader is not None:
+                    self._place(index, self._beside(self._walks[first].point(0.0), index))
+            if walk.pushes:
+                self._take_handle(index, walk)
+
+    def _begin(self, index: int) -> Walk:
+        """Somewhere free, away from the others."""
+        ways, start = self._ways(index), np.zeros(2)
+        for _ in range(DRAWS):
+            start = ways.draw(self._rng)
+            others = [walk.point(walk.at) for walk in self._walks.values()]
+            if all(math.dist(start, other) > 1.2 for other in others):
+                break
+        self.poses[index] = *start, self._rng.uniform(-math.pi, math.pi)
+        return Walk(start[None], np.zeros(1), rest=float(self._rng.uniform(0.0, REST)), goal=start)
+
+    def _take_handle(self, index: int, walk: Walk) -> None:
+        """The person of a trolley stands behind it, where there is room."""
+        start, turns = walk.line[0], self._rng.permutation(np.arange(16)) * math.pi / 8
+        behind = [start - PUSHED * np.array([math.cos(turn), math.sin(turn)]) for turn in turns]
+        free = int(np.argmax(self._routes["narrow"].clear(np.array(behind))))
+        walk.line, walk.along, walk.at = np.array([behind[free], start]), np.array([0.0, PUSHED]), PUSHED
+        self.poses[index, 2] = turns[free]
+        self._drag(index, walk)
+
+    def _ways(self, index: int) -> Routes:
+        return self._routes["wide" if self._bodies[index].kind == "trolley" else "narrow"]
+
+    def _place(self, index: int, point: Array) -> None:
+        walk = self._walks[index]
+        walk.line, walk.along, walk.at, walk.speed = point[None].copy(), np.zeros(1), 0.0, 0.0
+        self.poses[index, :2] = point
+        if walk.pushes:
+            self._take_handle(index, walk)
+
+    def make_room(self, robot: RobotDisc) -> None:
+        """Who stands where the robot was put goes elsewhere at once."""
+        for index in self._walks:
+            if math.dist(self.poses[index, :2], robot.centre) < robot.radius + self._radii[index] + SHORT_OF_ROBOT:
+                for _ in range(DRAWS):
+                    point = self._ways(index).draw(self._rng)
+                    if math.dist(point, robot.centre) > robot.radius + self._radii[index] + 0.6:
+                        break
+                self._place(index, point)
+
+    def advance(self, seconds: float, robot: RobotDisc) -> None:
+        """They walk on for `seconds`, a short step [s]."""
+        for index, walk in self._walks.items():
+            before = self.poses[index, :2].copy()
+            if walk.done:
+                self._stand(index, walk, seconds)
+            elif self._held_up(index, walk, robot):
+                walk.speed, walk.waited = 0.0, walk.waited + seconds
+                if walk.waited > walk.patience:
+                    self._set_out(index, walk)
+            else:
+                change = np.clip(self._pace[index] - walk.speed, -SLOW_DOWN * seconds, SPEED_UP * seconds)
+                walk.speed, walk.waited = walk.speed + float(change), max(0.0, walk.waited - 0.5 * seconds)
+                walk.at = min(walk.at + walk.speed * seconds, float(walk.along[-1]))
+            self._move(index, walk.point(walk.at), before, seconds)
+            if walk.pushes:
+                self._drag(index, walk, seconds)
+
+    def _stand(self, index: int, walk: Walk, seconds: float) -> None:
+        walk.speed, walk.rest = 0.0, walk.rest - seconds
+        if walk.rest <= 0.0 and (walk.leader is None or self._left_behind(walk)):
+            self._set_out(index, walk)
+
+    def _left_behind(self, walk: Walk) -> bool:
+        assert walk.leader is not None
+        return math.dist(walk.goal, self._walks[walk.leader].goal) > BESIDE[1] + CELL
+
+    def _move(self, index: int, point: Array, before: Array, seconds: float) -> None:
+        self.poses[index, :2] = point
+        self.velocities[index] = (point - before) / seconds if seconds else 0.0
+        if np.hypot(*self.velocities[index]) > 0.02:
+            way = math.atan2(self.velocities[index, 1], self.velocities[index, 0])
+            turn = float(np.clip(wrap(way - self.poses[index, 2]), -TURN * seconds, TURN * seconds))
+            self.poses[index, 2] = wrap(self.poses[index, 2] + turn)
+
+    def _drag(self, index: int, walk: Walk, seconds: float = 0.0) -> None:
+        """Who pushes a trolley comes after it."""
+        before, behind = self.poses[index + 1, :2].copy(), walk.point(max(walk.at - PUSHED, 0.0))
+        self._move(index + 1, behind, before, seconds)
+
+    def _held_up(self, index: int, walk: Walk, robot: RobotDisc) -> bool:
+        """Whether somebody, or for who looks the robot, is in the way."""
+        here = self.poses[index, :2]
+        way = walk.point(min(walk.at + 0.1, float(walk.along[-1]))) - here
+        way = way / max(float(np.hypot(*way)), 1e-9)
+        braking = walk.speed**2 / (2 * SLOW_DOWN)
+        blind = self._manner == "blind"
+        if _in_the_way(here, way, self._radii[index], robot.centre[None], robot.radius,
+                       -TOUCH if blind else SHORT_OF_ROBOT + braking, -TOUCH).any():  # fmt: skip
+            return True
+        blocked = _in_the_way(here, way, self._radii[index], self.poses[:, :2], self._radii, GAP + braking, TOUCH)
+        blocked[[index, index + 1] if walk.pushes else [index]] = False
+        return bool((blocked & self.present).any())
+
+    def _set_out(self, index: int, walk: Walk) -> None:
+        """A new way, from where it stands."""
+        here = self.poses[index, :2].copy()
+        goal, line = here, np.zeros((0, 2))
+        for _ in range(DRAWS):
+            if walk.leader is None:
+                goal = self._ways(index).draw(self._rng)
+            else:
+                goal = self._beside(self._walks[walk.leader].goal, index)
+            line = rounded(self._ways(index), here, self._ways(index).way(here, goal))
+            if not walk.pushes or self._goes_on(index, line):
+                break
+        walk.waited = 0.0
+        walk.patience = float(self._rng.uniform(*PATIENCE["blind" if self._manner == "blind" else "polite"]))
+        walk.rest = float(self._rng.uniform(0.0, REST))
+        if len(line) < 2:
+            return
+        start = 0.0
+        if walk.pushes:  # the person comes over the ground that the trolley came over
+            tail = [walk.point(walk.at - back) for back in np.arange(PUSHED, 0.0, -CELL) if walk.at >= back]
+            line = np.array([*tail, *line])
+            start = float(np.hypot(*np.diff(line[: len(tail) + 1], axis=0).T).sum())
+        along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
+        walk.line, walk.along, walk.at, walk.goal = line, along, start, goal
+
+    def _goes_on(self, index: int, line: Array) -> bool:
+        """Whether a line does not begin backwards, where the person of a trolley stands."""
+        way = line[min(len(line) - 1, ROUND)] - line[0] if len(line) else np.zeros(2)
+        yaw = self.poses[index, 2]
+        return bool(way @ (math.cos(yaw), math.sin(yaw)) > 0.0)
+
+    def _beside(self, place: Array, index: int) -> Array:
+        ways = self._ways(index)
+        for _ in range(DRAWS):
+            turn, distance = self._rng.uniform(-math.pi, math.pi), self._rng.uniform(*BESIDE)
+            near = place + distance * np.array([math.cos(turn), math.sin(turn)])
+            if ways.clear(near[None])[0]:
+                return near
+        return place
+
+    def ahead_of(self, index: int, distance: float) -> Array:
+        """Points (n, 2) of the way of one body, as far as `distance` [m] on."""
+        walk = self._walks.get(index)
+        if walk is None:
+            return self.poses[index : index + 1, :2]
+        return np.array([walk.point(walk.at + d) for d in np.arange(0.0, distance, 0.25)])
+
+    def copied(self) -> Walkers:
+        """The same from now on, apart."""
+        return copy.deepcopy(self, {id(self._routes): self._routes, id(self._bodies): self._bodies})
+
+
+def _in_the_way(
+    here: Array, way: Array, own: float, others: Array, radii: float | Array, gap: float, least: float
+) -> NDArray[np.bool_]:
+    """Which of `others` (n, 2) somebody of radius `own` at `here` (2,) would run into along `way` (2,) within `gap`, or
+    comes nearer to although they are no more than `least` apart [m]."""
+    offsets = others - here
+    along, aside = offsets @ way, np.abs(offsets @ np.array([-way[1], way[0]]))
+    gaps = np.hypot(*offsets.T) - radii - own
+    return np.asarray((along > 0.0) & (((gaps < gap) & (aside < radii + own)) | (gaps < least)))
+
+
+def rounded(ways: Routes, start: Array, way: Array) -> Array:
+    """A way of cells (n, 2) from `start` with its corners rounded where there is room to."""
+    if len(way) < 2:
+        return way
+    line = np.concatenate([start[None], way[1:]])
+    padded = np.pad(line, ((ROUND // 2, ROUND // 2), (0, 0)), mode="edge")
+    soft = np.stack([np.convolve(padded[:, axis], np.ones(ROUND) / ROUND, "valid") for axis in (0, 1)], axis=-1)
+    soft[0], soft[-1] = line[0], line[-1]
+    found: Array = np.where(ways.clear(soft)[:, None], soft, line)
+    return found

@@ -1,0 +1,160 @@
+"""Who moves about: where they go, what they mind, what sensors meet of them, and who touched whom."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ami_ros.simulation.contacts import Touch, counts
+from ami_ros.simulation.loopback import Loopback
+from ami_ros.simulation.noise import SensorNoise
+from ami_ros.simulation.people.bodies import KINDS, draw_body
+from ami_ros.simulation.people.crowd import Crowd
+from ami_ros.simulation.people.walkers import SHORT_OF_ROBOT, RobotDisc
+from ami_ros.simulation.robot import CONTROL_PERIOD
+from ami_ros.simulation.simulator import Simulator
+from ami_ros.simulation.world import People, World
+from ami_ros.simulation.world_file import load_world
+
+PERFECT = SensorNoise(scale=0.0)
+NOWHERE = RobotDisc(np.array([-50.0, -50.0]), 0.18, np.zeros(2))
+
+
+@pytest.fixture(scope="module")
+def home() -> World:
+    return load_world("home")
+
+
+def walked(crowd: Crowd, seconds: float, robot: RobotDisc = NOWHERE) -> np.ndarray:
+    """Poses (t, n, 3) of everybody, step by step."""
+    found = []
+    for _ in range(round(seconds / CONTROL_PERIOD)):
+        crowd.advance(CONTROL_PERIOD, robot)
+        found.append(crowd.poses.copy())
+    return np.array(found)
+
+
+@pytest.mark.parametrize("people", [People(4), People(4, manner="blind", speed=1.2), People(6, group=3, trolleys=1)])
+def test_nobody_walks_through_walls_furniture_or_others(home: World, people: People) -> None:
+    sim = Loopback(replace(home, people=people), robot="ami_bot", seed=3)
+    crowd = Crowd(sim.world, 3, 0.2)
+    poses = walked(crowd, 60.0)
+    radii = np.array([body.radius for body in crowd.bodies])
+    for index, radius in enumerate(radii):
+        assert sim._doors.plan.clearance(poses[::5, index, :2]).min() > radius - 0.03
+    steps = np.hypot(*np.diff(poses[:, :, :2], axis=0).transpose(2, 1, 0))
+    # Who pushes a trolley may be swung about it by a corner.
+    assert steps[: people.count].max() <= people.speed * CONTROL_PERIOD * 1.05
+    persons = poses[:, : people.count, :2]
+    apart = np.linalg.norm(persons[:, :, None] - persons[:, None], axis=-1) - radii[: people.count, None]
+    apart = apart - radii[: people.count] + 10 * np.eye(people.count)
+    assert apart.min() > -0.03
+    assert (steps.sum(axis=1) > 3.0).all(), "everybody gets somewhere"
+
+
+def test_the_same_seed_walks_the_same_ways_and_another_seed_others(home: World) -> None:
+    world = replace(home, people=People(3))
+    ways = [walked(Crowd(world, seed, 0.2), 10.0) for seed in (1, 1, 2)]
+    assert np.array_equal(ways[0], ways[1]) and not np.array_equal(ways[0], ways[2])
+
+
+def test_polite_persons_stop_short_of_a_robot_and_blind_ones_touch_it(home: World) -> None:
+    gaps = {}
+    for manner in ("polite", "blind"):
+        robot = Loopback(replace(home, people=People(6, manner=manner)), robot="ami_bot", seed=1)
+        robot.reset(np.array([3.5, 2.6, 0.0]))  # before a door
+        nearest = []
+        for _ in range(40 * 50):
+            robot.step((0.0, 0.0), CONTROL_PERIOD)
+            nearest.append(robot.moving_gap())
+        gaps[manner] = min(nearest)
+        found = counts(robot.touches)
+        assert found["robot_moving"] == 0
+        assert (found["robot_standing"] > 0) == (manner == "blind")
+        assert robot.ground_truth().contacts == len(robot.touches)
+    assert 0.1 < gaps["polite"] <= SHORT_OF_ROBOT + 0.1 and -0.05 < gaps["blind"] < 0.0
+
+
+def test_a_robot_that_drives_into_somebody_is_stopped_and_the_contact_is_its_own(empty: World) -> None:
+    for make in (Loopback, Simulator):
+        kind = {"pictures": False} if make is Simulator else {}
+        robot = make(replace(empty, people=People(1, children=0.0, speed=0.05)), seed=1, noise=PERFECT, **kind)
+        person = robot.moving_truth()[0]
+        robot.place(np.array([person.position[0] - 0.9, person.position[1], 0.0]))
+        assert np.hypot(*(robot.moving_truth()[0].position - person.position)) < 0.01
+        robot.step((0.4, 0.0), 3.0)
+        found = counts(robot.touches)
+        assert (found["robot_moving"], found["robot_standing"]) == (1, 0)
+        assert robot.moving_gap() > -0.05, "it does not get through"
+
+
+def test_laser_sees_two_legs_that_stand_and_leap_and_a_trunk_higher_up() -> None:
+    body = draw_body("a", "adult", np.random.default_rng(1))
+    pose = np.array([1.0, 2.0, 0.5])
+    assert [o.shape for o in body.met(pose, 0.2, 1.0, 0.2)] == ["cylinder"] * 2
+    assert len(body.met(pose, 0.2, 1.0, 1.2)) == 1 and not body.met(pose, 0.2, 1.0, 2.0)
+    # At the floor, the foot that stands stays where it is while the body goes on.
+    phases = np.linspace(0.05, 0.4, 8)
+    left = [body.feet(phase, 1.0)[0] + phase * body.stride(1.0) for phase in phases]
+    assert np.ptp(left) < 1e-9
+    assert max(abs(body.feet(phase, 0.0)[0]) for phase in phases) == 0.0, "who stands has his feet together"
+
+
+def test_every_kind_of_body_is_seen_by_camera_and_laser(empty: World) -> None:
+    for kind, people in zip(KINDS, (People(1, children=0.0), People(1, children=1.0), People(trolleys=1),
+                                    People(robots=1)), strict=True):  # fmt: skip
+        robot = Simulator(replace(empty, people=people), seed=2, noise=PERFECT)
+        alone = Simulator(empty, seed=2, noise=PERFECT)
+        thing = next(t for t in robot.moving_truth() if t.kind == kind)
+        x, y = thing.position
+        pose = np.array([x - 1.05, y, 0.0]) if x > 2.0 else np.array([x + 1.05, y, np.pi])  # beams are 5 degrees apart
+        robot.place(pose), alone.place(pose)
+        both, empty_view = robot.observe(), alone.observe()
+        assert both.image is not None and empty_view.image is not None
+        changed = (np.abs(both.image.astype(int) - empty_view.image).max(axis=-1) > 40).sum()
+        assert changed > 20, kind
+        assert (both.scan.ranges < empty_view.scan.ranges - 0.2).sum() >= 1, kind
+        picture = robot.photograph(pose).astype(int)
+        assert np.abs(picture - alone.photograph(pose)).max() < 3, "a goal's picture shows nobody"
+
+
+def test_what_will_be_is_what_then_happens(home: World) -> None:
+    robot = Loopback(replace(home, people=People(3)), robot="ami_bot", seed=5)
+    robot.reset(np.array([0.6, 3.6, 0.0]))
+    robot.step((0.0, 0.0), 2.0)
+    times = np.array([0.5, 1.0, 2.0])
+    told = robot.moving_future(times)
+    happened = []
+    for seconds in (0.5, 0.5, 1.0):
+        robot.step((0.0, 0.0), seconds)
+        happened.append([thing.position for thing in robot.moving_truth()])
+    assert np.abs(told - np.array(happened).transpose(1, 0, 2)).max() < 0.1
+
+
+def test_people_open_closed_doors_on_their_ways_and_these_fall_shut_again(two_rooms: World) -> None:
+    robot = Loopback(replace(two_rooms, people=People(3)), robot="ami_bot", seed=1)
+    name = next(iter(robot.doors))
+    robot.place(np.array([0.3, 0.3, 0.0]))
+    robot.set_door(name, False)
+    states = []
+    for _ in range(120 * 10):
+        robot.step((0.0, 0.0), 0.1)
+        states.append(robot.doors[name])
+    assert any(states) and not all(states) and (np.diff(states) != 0).sum() >= 2
+
+
+def test_the_rule_of_contacts_asks_who_came_to_whom() -> None:
+    touches = [Touch(0.0, "a", 0.2, 1.0, True), Touch(0.0, "a", 0.01, 1.0, True), Touch(0.0, "a", -0.1, 1.0, False)]
+    assert counts(touches) == {"robot_moving": 1, "robot_standing": 2, "could_leave": 1}
+
+
+@pytest.fixture(scope="module")
+def empty() -> World:
+    return load_world("empty")
+
+
+@pytest.fixture(scope="module")
+def two_rooms() -> World:
+    return load_world("two_rooms")
