@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ami_ros.robots.description import load_robot
 from ami_ros.simulation.contacts import Touch, counts
 from ami_ros.simulation.loopback import Loopback
 from ami_ros.simulation.noise import SensorNoise
@@ -19,6 +20,7 @@ from ami_ros.simulation.world import People, World
 from ami_ros.simulation.world_file import load_world
 
 PERFECT = SensorNoise(scale=0.0)
+FINE = load_robot("ami_bot").with_sensor("scan", beams=360)
 NOWHERE = RobotDisc(np.array([-50.0, -50.0]), 0.18, np.zeros(2))
 
 
@@ -78,9 +80,8 @@ def test_polite_persons_stop_short_of_a_robot_and_blind_ones_touch_it(home: Worl
 
 
 def test_a_robot_that_drives_into_somebody_is_stopped_and_the_contact_is_its_own(empty: World) -> None:
-    for make in (Loopback, Simulator):
-        kind = {"pictures": False} if make is Simulator else {}
-        robot = make(replace(empty, people=People(1, children=0.0, speed=0.05)), seed=1, noise=PERFECT, **kind)
+    world = replace(empty, people=People(1, children=0.0, speed=0.05))
+    for robot in (Loopback(world, seed=1, noise=PERFECT), Simulator(world, seed=1, noise=PERFECT, pictures=False)):
         person = robot.moving_truth()[0]
         robot.place(np.array([person.position[0] - 0.9, person.position[1], 0.0]))
         assert np.hypot(*(robot.moving_truth()[0].position - person.position)) < 0.01
@@ -105,12 +106,13 @@ def test_laser_sees_two_legs_that_stand_and_leap_and_a_trunk_higher_up() -> None
 def test_every_kind_of_body_is_seen_by_camera_and_laser(empty: World) -> None:
     for kind, people in zip(KINDS, (People(1, children=0.0), People(1, children=1.0), People(trolleys=1),
                                     People(robots=1)), strict=True):  # fmt: skip
-        robot = Simulator(replace(empty, people=people), seed=2, noise=PERFECT)
-        alone = Simulator(empty, seed=2, noise=PERFECT)
+        robot = Simulator(replace(empty, people=people), FINE, seed=2, noise=PERFECT)
+        alone = Simulator(empty, FINE, seed=2, noise=PERFECT)
         thing = next(t for t in robot.moving_truth() if t.kind == kind)
         x, y = thing.position
-        pose = np.array([x - 1.05, y, 0.0]) if x > 2.0 else np.array([x + 1.05, y, np.pi])  # beams are 5 degrees apart
-        robot.place(pose), alone.place(pose)
+        pose = np.array([x - 1.05, y, 0.0]) if x > 2.0 else np.array([x + 1.05, y, np.pi])
+        robot.place(pose)
+        alone.place(pose)
         both, empty_view = robot.observe(), alone.observe()
         assert both.image is not None and empty_view.image is not None
         changed = (np.abs(both.image.astype(int) - empty_view.image).max(axis=-1) > 40).sum()
