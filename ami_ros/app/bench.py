@@ -20,6 +20,7 @@ PARTS = (
     "legs",
     "logs",
     "memory",
+    "people",
     "places",
     "planning",
     "recovery",

@@ -163,8 +163,7 @@ class Loopback(InCompany):
         gaps = company.gaps(self._pose)
         touched = [company.crowd.bodies[index].name for index in np.flatnonzero(gaps < 0.0)]
         for name in self._contacts.update(touched, self.time):
-            index = next(i for i, body in enumerate(company.crowd.bodies) if body.name == name)
-            company.touched(self.time, index, self._pose)
+            company.touched(self.time, str(name), self._pose)
 
     def _runs_into(self, ahead: Array, distance: float) -> bool:
         """Whether moving by `distance` [m] to `ahead` (3,) would touch something; moving away from it always works."""

@@ -140,8 +140,8 @@ class Simulator(InCompany):
                 self._past.append((self._pose(self._data), self._stances()))
             self._ticks += 1
             for begun in self._contacts.update(self._touched(), self.time):
-                if begun in self._puppets.geoms and self._company is not None:
-                    self._company.touched(self.time, self._puppets.geoms[begun], self._pose(self._data))
+                if isinstance(begun, str) and self._company is not None:
+                    self._company.touched(self.time, begun, self._pose(self._data))
 
     def _glide(self) -> tuple[float, float, float]:
         """Drives in all directions for one control period; how far it came, as wheels tell that only measure."""
@@ -253,10 +253,14 @@ class Simulator(InCompany):
         if self._camera is not None:
             self._camera.close()
 
-    def _touched(self) -> list[int]:
-        """The geometries that the robot's body touches; the floor never does."""
+    def _touched(self) -> list[int | str]:
+        """The geometries that the robot's body touches, and names of moving bodies; the floor never does."""
         pairs = self._data.contact.geom
-        return [int(b if a == self._bumper else a) for a, b in pairs if self._bumper in (a, b)]
+        found = [int(b if a == self._bumper else a) for a, b in pairs if self._bumper in (a, b)]
+        if self._company is None:
+            return list(found)
+        bodies = self._company.crowd.bodies
+        return [bodies[self._puppets.geoms[g]].name if g in self._puppets.geoms else g for g in found]
 
     def _put(self, data: mujoco.MjData, pose: Array) -> None:
         start = self._model.joint(BODY).qposadr[0]

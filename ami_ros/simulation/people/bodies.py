@@ -21,7 +21,8 @@ CHEST = 0.1  # radius of the trunk, of a person's height: the circle with the ar
 STRIDE = 0.35, 0.3, 0.9  # of a person's height: two steps at no speed, what they grow by a m/s, and at most
 TROLLEY = (0.8, 0.5, 0.95)  # length, width and height of a trolley [m]
 DRUM = 0.2  # height of another robot [m]
-RADII: dict[Kind, float] = {"adult": 0.25, "child": 0.18, "trolley": 0.47, "robot": 0.18}  # of what is touched [m]
+RADII: dict[Kind, float] = {"adult": 0.25, "child": 0.18, "trolley": 0.47, "robot": 0.18}  # of their drums [m]
+SHIN = 0.15  # the height in which a robot's bumper meets them [m]
 STATURES: dict[Kind, tuple[float, float]] = {
     "adult": (1.55, 1.9), "child": (1.0, 1.4), "trolley": (0.95, 0.95), "robot": (0.2, 0.2),
 }  # fmt: skip
@@ -45,7 +46,7 @@ class Body:
 
     @property
     def radius(self) -> float:
-        """Of the upright drum within which it stays, and which is what one touches of it [m]."""
+        """Of the upright drum within which it stays, and which others like it leave to it [m]."""
         return RADII[self.kind]
 
     @property

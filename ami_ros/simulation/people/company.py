@@ -21,6 +21,7 @@ class Company:
     def __init__(self, crowd: Crowd, disc: Disc, doors: Doors) -> None:
         self.crowd, self._disc, self._doors = crowd, disc, doors
         self._judge = TouchJudge()
+        self._nearest = np.inf
 
     @property
     def touches(self) -> tuple[Touch, ...]:
@@ -40,20 +41,27 @@ class Company:
         robot = self._robot(pose, velocity)
         self._judge.note(now, robot.centre, self.crowd.poses[:, :2])
         self.crowd.advance(seconds, robot)
+        self._nearest = min(self._nearest, float(self.gaps(pose).min(initial=np.inf)))
         for name, is_open in self.crowd.doors_to_set(self._doors.open, robot, seconds):
             try:
                 open_door(name, is_open)
             except AmiError:  # the robot stands in it
                 pass
 
-    def touched(self, now: float, index: int, pose: Array) -> None:
-        """A contact with body number `index` begins."""
+    def touched(self, now: float, name: str, pose: Array) -> None:
+        """A contact with the body of that name begins."""
+        index = next(i for i, body in enumerate(self.crowd.bodies) if body.name == name)
         leave = could_leave(pose, self._disc, self._doors.plan, self.crowd.poses, index)
-        self._judge.touch(now, index, self.crowd.bodies[index].name, leave)
+        self._judge.touch(now, index, name, leave)
 
     def gaps(self, pose: Array) -> Array:
         """From the robot at `pose` (3,) to every body (n,) [m]; below 0 they touch."""
-        return self.crowd.gaps(self._disc.centre(pose[None])[0], self._disc.radius)
+        return self.crowd.gaps(self._robot(pose, np.zeros(2)))
+
+    def nearest(self) -> float:
+        """How near anybody has come since this was asked last [m]; inf: nobody is there."""
+        found, self._nearest = self._nearest, np.inf
+        return found
 
     def future(self, pose: Array, times: Array) -> Array:
         """Where everybody will be (n, t, 2) at `times` (t,) from now [s] if the robot stays at `pose` (3,)."""
@@ -86,6 +94,10 @@ class InCompany:
     def moving_gap(self) -> float:
         """From the robot to the nearest thing that moves by itself [m]; inf: there is none."""
         return float("inf") if self._company is None else float(self._company.gaps(self._where()).min(initial=np.inf))
+
+    def nearest_approach(self) -> float:
+        """How near anybody has come to the robot since this was asked last [m]; below 0: a touch; inf: nobody."""
+        return float("inf") if self._company is None else self._company.nearest()
 
     @property
     def touches(self) -> tuple[Touch, ...]:

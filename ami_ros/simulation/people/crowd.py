@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from ami_ros.geometry import Array
 from ami_ros.simulation.floor_plan import FloorPlan
 from ami_ros.simulation.free_space import FreeSpace
-from ami_ros.simulation.people.bodies import RADII, Body, Kind, draw_body
+from ami_ros.simulation.people.bodies import RADII, SHIN, Body, Kind, draw_body
 from ami_ros.simulation.people.walkers import RobotDisc, Walkers
 from ami_ros.simulation.routes import Routes
 from ami_ros.simulation.world import People, World
 
 OPENS = 1.0  # a door that is nearer on somebody's way than this is opened [m]
 SHUTS = 0.9  # who is farther from a door than this does not hinder its closing [m]
+CLOSE = 0.3  # a gap within which it is measured exactly [m]
 STAYS_OPEN = 3.0  # [s]
 
 
@@ -41,8 +42,8 @@ class Manner(Protocol):
     velocities: Array
     present: NDArray[np.bool_]
 
-    def advance(self, seconds: float, robot: RobotDisc) -> None:
-        """They go on for `seconds`, a short step [s]."""
+    def advance(self, seconds: float, robot: RobotDisc, touching: NDArray[np.bool_]) -> None:
+        """They go on for `seconds`, a short step [s]; `touching`: (n,) who touches the robot."""
         ...
 
     def make_room(self, robot: RobotDisc) -> None:
@@ -96,7 +97,7 @@ class Crowd:
 
     def advance(self, seconds: float, robot: RobotDisc) -> None:
         """They go on for `seconds`, a short step [s]; the robot is where it is."""
-        self._manner.advance(seconds, robot)
+        self._manner.advance(seconds, robot, self.gaps(robot) < 0.0)
         for index in np.flatnonzero(self._manner.present):
             speed = float(np.hypot(*self._manner.velocities[index]))
             stride = self.bodies[index].stride(speed)
@@ -137,10 +138,16 @@ class Crowd:
             found += self.bodies[index].met(self.poses[index], phase, speed, self._height)
         return FloorPlan(found)
 
-    def gaps(self, centre: Array, radius: float) -> Array:
-        """From a disc to the drum of every body (n,) [m]: below 0 they touch; inf: it is away."""
-        distance = np.hypot(*(self.poses[:, :2] - centre).T) - radius - [body.radius for body in self.bodies]
-        return np.where(self.present, distance, np.inf)
+    def gaps(self, robot: RobotDisc) -> Array:
+        """From the robot to what it can touch of every body (n,), its legs at the height of SHIN [m]: below 0 they
+        touch; inf: it is away. Of those farther than CLOSE it is the gap to the drum."""
+        distances = np.hypot(*(self.poses[:, :2] - robot.centre).T) - robot.radius
+        gaps = np.where(self.present, distances - [body.radius for body in self.bodies], np.inf)
+        for index in np.flatnonzero(gaps < CLOSE):
+            phase, speed = self.gait(int(index))
+            met = self.bodies[index].met(self.poses[index], phase, speed, SHIN)
+            gaps[index] = FloorPlan(met).clearance(robot.centre[None])[0] - robot.radius
+        return gaps
 
     def doors_to_set(self, doors: dict[str, bool], robot: RobotDisc, seconds: float) -> Iterable[tuple[str, bool]]:
         """Doors that somebody opens now, and those that fall shut behind them, of `doors` (name -> open)."""
@@ -175,7 +182,7 @@ class Crowd:
         for number, time in enumerate(times):
             steps = max(1, round((time - passed) / 0.05)) if time > passed else 0
             for _ in range(steps):
-                other._manner.advance((time - passed) / steps, still)
+                other._manner.advance((time - passed) / steps, still, other.gaps(still) < 0.0)
             passed = float(time)
             found[:, number] = other.poses[:, :2]
         return found

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from ami_ros.geometry import Array
 from ami_ros.simulation.elements import Element, add
-from ami_ros.simulation.people.bodies import CHEST, CROTCH, DRUM, HIPS, LEG, THIGH, TROLLEY, Body
+from ami_ros.simulation.people.bodies import CHEST, CROTCH, DRUM, HIPS, LEG, SHIN, THIGH, TROLLEY, Body
 from ami_ros.simulation.people.crowd import Crowd
 from ami_ros.simulation.rendering import HIDDEN_GROUP, SCENERY_GROUP, mujoco
 from ami_ros.simulation.robot_model import NO_CONTACTS, OBSTACLE_CONTACTS
@@ -24,13 +24,13 @@ def add_bodies(world_body: Element, bodies: Sequence[Body], light: float = 1.0) 
     """Adds them to a model, in a `light` of so much of the usual."""
     for body in bodies:
         trunk = _mocap(world_body, body.name)
-        half = body.stature / 2
-        _geom(trunk, name=body.name, type="cylinder", size=[body.radius, half], pos=[0, 0, half], group=HIDDEN_GROUP,
-              **OBSTACLE_CONTACTS)  # fmt: skip
         paint = [(*np.clip(rgb(color) / 255 * light, 0, 1), 1.0) for color in body.colors]
         if body.kind == "trolley":
+            length, width, height = TROLLEY
+            _solid(trunk, body.name, "box", [length / 2, width / 2, height / 2], [0, 0, height / 2])
             _add_trolley(trunk, paint[0])
         elif body.kind == "robot":
+            _solid(trunk, body.name, "cylinder", [body.radius, DRUM / 2], [0, 0, DRUM / 2])
             _look(trunk, paint[0], type="cylinder", size=[body.radius, DRUM / 2], pos=[0, 0, DRUM / 2])
         else:
             _add_person(world_body, trunk, body, paint)
@@ -42,6 +42,8 @@ def _add_person(world_body: Element, trunk: Element, body: Body, paint: Sequence
     crotch, shoulder, top = CROTCH * tall, 0.81 * tall, 0.93 * tall  # the last one is the middle of the head
     for limb in LIMBS:
         leg = _mocap(world_body, f"{body.name}_{limb}")
+        shin = tall * (LEG + (THIGH - LEG) * SHIN / crotch)  # as wide all along as where a robot touches it
+        _solid(leg, f"{body.name}_{limb}", "cylinder", [shin, crotch / 2], [0, 0, -crotch / 2])
         _look(leg, trousers, type="capsule", size=(LEG + THIGH) / 2 * tall, fromto=[0, 0, 0, 0, 0, 0.06 - crotch])
         _look(leg, hair, type="box", size=[0.075 * tall, 0.028 * tall, 0.03], pos=[0.03 * tall, 0, 0.03 - crotch])
     middle = (crotch + shoulder) / 2
@@ -70,12 +72,12 @@ def _mocap(world_body: Element, name: str) -> Element:
     return add(world_body, "body", name=name, mocap="true", pos=[*AWAY, 0.0])
 
 
+def _solid(body: Element, name: str, kind: str, size: ArrayLike, pos: ArrayLike) -> None:
+    add(body, "geom", name=name, type=kind, mass=0, size=size, pos=pos, group=HIDDEN_GROUP, **OBSTACLE_CONTACTS)
+
+
 def _look(body: Element, rgba: ArrayLike, **attributes: ArrayLike) -> None:
-    _geom(body, rgba=rgba, group=SCENERY_GROUP, **NO_CONTACTS, **attributes)
-
-
-def _geom(body: Element, **attributes: ArrayLike) -> None:
-    add(body, "geom", mass=0, **attributes)
+    add(body, "geom", mass=0, rgba=rgba, group=SCENERY_GROUP, **NO_CONTACTS, **attributes)
 
 
 class Puppets:
@@ -87,7 +89,10 @@ class Puppets:
         self._legs = np.array(
             [[_number(model, f"{body.name}_{limb}") for limb in LIMBS] if body.walks else [0, 0] for body in bodies]
         ).reshape(-1, 2)
-        self.geoms = {model.geom(body.name).id: index for index, body in enumerate(bodies)}
+        self.geoms: dict[int, int] = {}  # what of them is solid, and whose it is
+        for index, body in enumerate(bodies):
+            parts = [f"{body.name}_{limb}" for limb in LIMBS] if body.walks else [body.name]
+            self.geoms |= {model.geom(part).id: index for part in parts}
 
     def show(self, data: mujoco.MjData, crowd: Crowd) -> None:
         """As they are now."""

@@ -17,7 +17,7 @@ from ami_ros.simulation.routes import CELL, Routes
 
 SHORT_OF_ROBOT = 0.3  # gap that polite persons leave between them and the robot [m]
 GAP = 0.15  # that persons leave between each other [m]
-TOUCH = 0.01  # who does not look ends up so deep in what it walks into, which is how a touch is noticed [m]
+TOUCH = 0.01  # nearer than this to each other nobody comes nearer still [m]
 PATIENCE = {"polite": (2.5, 4.0), "blind": (0.6, 1.2)}  # in somebody's way, before it goes elsewhere [s]
 REST = 1.5  # at most, where a way ends [s]
 SPEED_UP, SLOW_DOWN = 1.5, 3.0  # [m/s^2]
@@ -48,6 +48,7 @@ class Walk:
     rest: float = 0.0  # left of a pause [s]
     waited: float = 0.0  # for somebody in the way [s]
     patience: float = 1.0  # [s]
+    bumped: float = 0.0  # left of the time that it stands after it ran into the robot [s]
     pushes: bool = False  # a trolley, whose person is the next body
     leader: int | None = None  # who says where a group goes
     goal: Array = field(default_factory=lambda: np.zeros(2))
@@ -134,11 +135,17 @@ class Walkers:
                         break
                 self._place(index, point)
 
-    def advance(self, seconds: float, robot: RobotDisc) -> None:
-        """They walk on for `seconds`, a short step [s]."""
+    def advance(self, seconds: float, robot: RobotDisc, touching: NDArray[np.bool_]) -> None:
+        """They walk on for `seconds`, a short step [s]; who is `touching` (n,) the robot stops, and goes elsewhere."""
         for index, walk in self._walks.items():
             before = self.poses[index, :2].copy()
-            if walk.done:
+            if touching[index] and not walk.done and walk.speed > 0.0 and self._towards(index, walk, robot.centre):
+                walk.bumped = float(self._rng.uniform(*PATIENCE["blind"]))
+            if walk.bumped > 0.0:
+                walk.speed, walk.bumped = 0.0, walk.bumped - seconds
+                if walk.bumped <= 0.0:
+                    self._set_out(index, walk, robot.centre)
+            elif walk.done:
                 self._stand(index, walk, seconds)
             elif self._held_up(index, walk, robot):
                 walk.speed, walk.waited = 0.0, walk.waited + seconds
@@ -180,16 +187,22 @@ class Walkers:
         way = walk.point(min(walk.at + 0.1, float(walk.along[-1]))) - here
         way = way / max(float(np.hypot(*way)), 1e-9)
         braking = walk.speed**2 / (2 * SLOW_DOWN)
-        blind = self._manner == "blind"
-        if _in_the_way(here, way, self._radii[index], robot.centre[None], robot.radius,
-                       -TOUCH if blind else SHORT_OF_ROBOT + braking, -TOUCH).any():  # fmt: skip
+        minded = _in_the_way(
+            here, way, self._radii[index], robot.centre[None], robot.radius, SHORT_OF_ROBOT + braking, 0.0
+        )
+        if self._manner != "blind" and minded.any():
             return True
         blocked = _in_the_way(here, way, self._radii[index], self.poses[:, :2], self._radii, GAP + braking, TOUCH)
         blocked[[index, index + 1] if walk.pushes else [index]] = False
         return bool((blocked & self.present).any())
 
-    def _set_out(self, index: int, walk: Walk) -> None:
-        """A new way, from where it stands."""
+    def _towards(self, index: int, walk: Walk, point: Array) -> bool:
+        here = self.poses[index, :2]
+        way = walk.point(min(walk.at + 0.1, float(walk.along[-1]))) - here
+        return bool(way @ (point - here) > 0.0)
+
+    def _set_out(self, index: int, walk: Walk, away: Array | None = None) -> None:
+        """A new way, from where it stands; `away` from a point, if there is one."""
         here = self.poses[index, :2].copy()
         goal, line = here, np.zeros((0, 2))
         for _ in range(DRAWS):
@@ -198,7 +211,9 @@ class Walkers:
             else:
                 goal = self._beside(self._walks[walk.leader].goal, index)
             line = rounded(self._ways(index), here, self._ways(index).way(here, goal))
-            if not walk.pushes or self._goes_on(index, line):
+            first = line[min(len(line) - 1, ROUND)] - here if len(line) else np.zeros(2)
+            back = away is not None and first @ (away - here) > 0.0
+            if not back and (not walk.pushes or first @ _ahead(self.poses[index, 2]) > 0.0):  # its person is behind it
                 break
         walk.waited = 0.0
         walk.patience = float(self._rng.uniform(*PATIENCE["blind" if self._manner == "blind" else "polite"]))
@@ -212,12 +227,6 @@ class Walkers:
             start = float(np.hypot(*np.diff(line[: len(tail) + 1], axis=0).T).sum())
         along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
         walk.line, walk.along, walk.at, walk.goal = line, along, start, goal
-
-    def _goes_on(self, index: int, line: Array) -> bool:
-        """Whether a line does not begin backwards, where the person of a trolley stands."""
-        way = line[min(len(line) - 1, ROUND)] - line[0] if len(line) else np.zeros(2)
-        yaw = self.poses[index, 2]
-        return bool(way @ (math.cos(yaw), math.sin(yaw)) > 0.0)
 
     def _beside(self, place: Array, index: int) -> Array:
         ways = self._ways(index)
@@ -238,6 +247,10 @@ class Walkers:
     def copied(self) -> Walkers:
         """The same from now on, apart."""
         return copy.deepcopy(self, {id(self._routes): self._routes, id(self._bodies): self._bodies})
+
+
+def _ahead(yaw: float) -> Array:
+    return np.array([math.cos(yaw), math.sin(yaw)])
 
 
 def _in_the_way(

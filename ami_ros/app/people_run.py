@@ -1,0 +1,112 @@
+"""One run of `ami bench people`: arms block by block, kept in files, and the table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from ami_ros.evaluation.building_trials import Row
+from ami_ros.evaluation.people_trials import EMPTY, PeopleSetting, drive_block, figures_of, time_ratio
+from ami_ros.evaluation.planning_bench import Kept
+from ami_ros.evaluation.report import hardware, write_json
+from ami_ros.world_model.checkpoint import load_model
+
+
+class PeopleRun:
+    """Drives the blocks that are missing; figures are written anew after each.
+
+    Args:
+        setting: what is driven.
+        arms: which.
+        about: the settings, for the record.
+        trials: folder that keeps what happened; None: nothing is kept.
+        json: file for the figures.
+
+    Raises:
+        AmiError: a model that cannot be read, or `trials` holds a run with other settings.
+    """
+
+    def __init__(
+        self, setting: PeopleSetting, arms: Sequence[str], about: dict[str, Any], trials: Path | None, json: Path | None
+    ) -> None:
+        self.setting, self.arms, self.json = setting, arms, json
+        self.about = about | {"encoder_id": load_model(setting.model).encoder_id}
+        self.kept = Kept(trials, self.about, "people")
+        self.rows: dict[str, list[Row]] = {arm: [] for arm in arms}
+
+    def drive(self, console: Console) -> None:
+        """Drives what is missing; a line for each goal."""
+        for block in range(len(self.setting.blocks)):
+            for arm in self.arms:
+                found = self.kept.load(arm, block)
+                if found is None:
+                    with console.status(f"{arm}, block {block + 1} of {len(self.setting.blocks)}"):
+                        found = drive_block(self.setting, arm, block, lambda row: _tell(row, console))
+                    self.kept.keep(arm, block, found)
+                self.rows[arm] += found
+                self.write()
+
+    def figures(self) -> dict[str, Any]:
+        """Of all arms so far."""
+        figures: dict[str, Any] = {arm: figures_of(self.rows[arm]) for arm in self.arms}
+        for arm in self.arms:
+            if arm != EMPTY and EMPTY in self.arms:
+                figures[arm]["time_ratio"] = time_ratio(self.rows[arm], self.rows[EMPTY])
+        return figures
+
+    def write(self) -> None:
+        """Writes the figures so far."""
+        if self.json is not None:
+            write_json(self.json, self.figures() | self.about | {"charged": self.setting.loop.charged} | hardware())
+
+    def show(self, console: Console) -> None:
+        """Prints a row for each arm."""
+        what = f"{self.about['people']} {self.about['manner']} people at {self.about['speed']:g} m/s"
+        table = Table(title=f"{self.about['world']}, {what}", title_justify="left", box=None, padding=(0, 1, 0, 0))
+        for column in (
+            "",
+            "near",
+            "far",
+            "moving",
+            "standing",
+            "could leave",
+            "false",
+            "median s",
+            "ratio",
+            "nearest m",
+        ):
+            table.add_column(column, no_wrap=True)
+        for arm, found in self.figures().items():
+            contacts, false = found["contacts"], found["false_success"]
+            rates = [f"{found[kind]['reached']}/{found[kind]['n']}" for kind in ("near", "far")]
+            touched = [str(contacts[name]) for name in ("robot_moving", "robot_standing", "could_leave")]
+            rest = [found["times"]["all"]["median_s"], found.get("time_ratio"), found["nearest_approach_m"]]
+            claims = f"{false['n']}/{false['claims']}"
+            table.add_row(
+                arm.replace("_", " "), *rates, *touched, claims, *("" if v is None else f"{v:g}" for v in rest)
+            )
+        console.print(table)
+        console.print(
+            "contacts with people: the robot moved towards them, or stood, and could have left", soft_wrap=True
+        )
+
+
+def _tell(row: Row, console: Console) -> None:
+    if row["kind"] == "explore":
+        console.print(
+            f"{row['arm']}: {row['explored_share']:.0%} explored in {row['explored_s']:.0f} s", soft_wrap=True
+        )
+        return
+    mark = "[green]✓[/]" if row["reached"] else "[red]✗[/]"
+    end = f"{row['final_distance_m']:.2f} m off" if row["claimed"] else row["error_msg"]
+    touched = row["contacts"]
+    contacts = f", contacts {touched['robot_moving']} moving {touched['robot_standing']} standing"
+    console.print(
+        f"{mark} {row['arm']} {row['kind']}: {row['status']} after {row['time_s']:.1f} s, {end}"
+        + (contacts if touched["robot_moving"] + touched["robot_standing"] else ""),
+        soft_wrap=True,
+    )

@@ -1,0 +1,131 @@
+"""Goals among people: what is reached, how near the robot comes to anybody, and whose contacts there were."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ami_ros.evaluation.building_trials import Row, explore, judged
+from ami_ros.evaluation.closed_loop import ClosedLoop
+from ami_ros.evaluation.loop_config import LoopConfig
+from ami_ros.evaluation.rates import SuccessRate
+from ami_ros.evaluation.trials import Trial
+from ami_ros.robots.derived import simulated_robot
+from ami_ros.robots.description import load_robot
+from ami_ros.simulation.contacts import counts
+from ami_ros.simulation.free_space import FreeSpace
+from ami_ros.simulation.simulator import Simulator
+from ami_ros.simulation.world import World
+from ami_ros.world_model.checkpoint import LoadedModel, load_model
+
+EMPTY = "empty"  # the same goals with nobody there: what times are compared with
+ARMS = ("nothing_predicted", EMPTY)
+BLOCK = 10  # goals of one run, each of which begins anew: a file in the folder of trials
+SEEDS = 1000  # of blocks that belong to one --seed
+
+
+@dataclass(frozen=True)
+class PeopleSetting:
+    """What is driven. `world` has its people; `memory` None: the robot explores first, for `explore` minutes."""
+
+    world: World
+    model: Path
+    memory: Path | None
+    goals: int = 10  # near and far by turns
+    seed: int = 0
+    robot: str = ""  # what `load_robot` takes; empty: the one that the model drives
+    explore: float = 10.0  # [min]
+    loop: LoopConfig = field(default_factory=LoopConfig)
+
+    @property
+    def blocks(self) -> list[int]:
+        """Goals of each block."""
+        full, rest = divmod(self.goals, BLOCK)
+        return [BLOCK] * full + ([rest] if rest else [])
+
+
+def drive_block(
+    setting: PeopleSetting, arm: str, block: int, report: Callable[[Row], None] = lambda row: None
+) -> list[Row]:
+    """What an arm does in one block of goals: the same starts, people and goals for all arms, as far as the arms do the
+    same. Raises AmiError: there is no such model or robot, or no OpenGL."""
+    loaded = load_model(setting.model)
+    world = replace(setting.world, people=None) if arm == EMPTY else setting.world
+    seed = SEEDS * setting.seed + block
+    simulator = Simulator(world, _robot(setting, loaded), seed=seed)
+    try:
+        simulator.reset(seed=seed)
+        rows = []
+        for row in _drive(setting, loaded, simulator, seed, setting.blocks[block]):
+            rows.append({"arm": arm, "block": block} | row)
+            report(rows[-1])
+        return rows
+    finally:
+        simulator.close()
+
+
+def _robot(setting: PeopleSetting, loaded: LoadedModel) -> Any:
+    return load_robot(setting.robot) if setting.robot else simulated_robot(loaded.model.spec)
+
+
+def _drive(setting: PeopleSetting, loaded: LoadedModel, simulator: Simulator, seed: int, count: int) -> Iterator[Row]:
+    loop = ClosedLoop(loaded, simulator, setting.memory, setting.loop, seed)
+    if setting.memory is None:
+        space = FreeSpace(simulator.world, radius=simulator.description.shape.radius)
+        found, _ = explore(loop, space, 60.0 * setting.explore, lambda said: None)
+        yield {"kind": "explore"} | found | _touched(simulator, 0)
+    touched = len(simulator.touches)
+    for trial in loop.run(count):
+        yield judged(trial) | _touched(simulator, touched) | {"time_s": trial.time_s}
+        touched = len(simulator.touches)
+
+
+def _touched(simulator: Simulator, since: int) -> Row:
+    """Contacts since number `since` of them, and how near anybody came [m], None: nobody is there."""
+    nearest = simulator.nearest_approach()
+    return {
+        "contacts": counts(simulator.touches[since:]),
+        "nearest_m": round(nearest, 3) if np.isfinite(nearest) else None,
+    }
+
+
+def figures_of(rows: Sequence[Row]) -> dict[str, Any]:
+    """Of one arm: near and far goals, contacts, claims that were false, times [s], the nearest approach [m]."""
+    goals = [row for row in rows if row["kind"] in ("near", "far")]
+    figures: dict[str, Any] = {
+        kind: SuccessRate.of(row["reached"] for row in goals if row["kind"] == kind).to_json()
+        for kind in ("near", "far")
+    }
+    names = ("robot_moving", "robot_standing", "could_leave")
+    figures["contacts"] = {name: sum(row["contacts"][name] for row in rows) for name in names}
+    claims, false = sum(row["claimed"] for row in goals), sum(row["false_success"] for row in goals)
+    figures["false_success"] = {"n": false, "claims": claims, "rate": round(false / claims, 4) if claims else None}
+    figures["collisions"] = sum(row["collisions"] for row in rows)
+    for kind, own in (("all", goals), *((k, [r for r in goals if r["kind"] == k]) for k in ("near", "far"))):
+        times = [row["time_s"] for row in own if row["reached"]]
+        figures.setdefault("times", {})[kind] = {
+            "median_s": round(float(np.median(times)), 2) if times else None,
+            "p95_s": round(float(np.percentile(times, 95)), 2) if times else None,
+        }
+    distances = [row["nearest_m"] for row in rows if row["nearest_m"] is not None]
+    figures["nearest_approach_m"] = min(distances, default=None)
+    figures["unreached"] = [row["error_msg"] or "claimed elsewhere, or late" for row in goals if not row["reached"]]
+    return figures
+
+
+def time_ratio(rows: Sequence[Row], empty: Sequence[Row]) -> float | None:
+    """Median time of an arm by that in the empty world, of the goals that both reached."""
+    medians = [
+        np.median(times) if (times := [r["time_s"] for r in own if r["kind"] in ("near", "far") and r["reached"]])
+        else np.nan
+        for own in (rows, empty)
+    ]  # fmt: skip
+    ratio = medians[0] / medians[1]
+    return round(float(ratio), 3) if np.isfinite(ratio) else None
+
+
+__all__ = ["ARMS", "BLOCK", "EMPTY", "PeopleSetting", "Trial", "drive_block", "figures_of", "time_ratio"]
