@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from ami_ros.app.visit_options import ChangedOption, LightOption, PeopleOption, visited
+
 
 def main(
     model: Annotated[
@@ -19,6 +21,9 @@ def main(
     seed: Annotated[int, typer.Option(help="Of the buildings, starts and goals.", min=0, max=9999)] = 0,
     robot: Annotated[str, typer.Option(help="Name of a robot in config/robots, its file, or drawn:SEED.")] = "",
     kind: Annotated[str, typer.Option(help="Only buildings of this kind.")] = "",
+    people: PeopleOption = None,
+    changed: ChangedOption = 0.0,
+    light: LightOption = "",
     methods: Annotated[str, typer.Option(help="Only these beside general, with commas between.")] = "",
     jobs: Annotated[int, typer.Option(help="Processes side by side, one thread each.", min=1, max=256)] = 1,
     trials: Annotated[
@@ -41,6 +46,6 @@ def main(
         general_model(model, robot), goals, foreign, explore, seed, robot, chosen_methods(methods), loop
     )
     console = Console(emoji=False, highlight=False)
-    run = BuildingsRun(setting, buildings, kind, set_ or [], trials, json)
+    run = BuildingsRun(setting, buildings, kind, set_ or [], trials, json, visited("", people, changed, light))
     run.drive(jobs, console)
     run.show(console)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ami_ros.app.visit_options import ChangedOption, LightOption, PeopleOption, visited
+
 if TYPE_CHECKING:
     from ami_ros.evaluation.loop_config import LoopConfig
 
@@ -16,6 +18,9 @@ def main(
     ceiling: Annotated[Path | None, typer.Option(help="Of the camera above; else the one that ships.")] = None,
     memory: Annotated[Path | None, typer.Option(help="Of the world, for the first model; else its own.")] = None,
     world: Annotated[str, typer.Option(help="Where to drive.")] = "home",
+    people: PeopleOption = None,
+    changed: ChangedOption = 0.0,
+    light: LightOption = "",
     goals: Annotated[int, typer.Option(help="Image goals a seed, half of them far.", min=2, max=10_000)] = 20,
     seeds: Annotated[int, typer.Option(help="How many seeds.", min=1, max=1000)] = 3,
     seed: Annotated[int, typer.Option(help="The first of them.", min=0)] = 0,
@@ -41,7 +46,7 @@ def main(
 
     console = Console(emoji=False, highlight=False)
     folders = model or share("models", "onboard"), ceiling or share("models", "ceiling")
-    setting = Setting(world, goals, *folders, memory, loop_config(set_ or []))
+    setting = Setting(visited(world, people, changed, light), goals, *folders, memory, loop_config(set_ or []))
     chosen, left_out = choose_methods(setting, methods, all_)
     for line in left_out:
         console.print(line, soft_wrap=True)

@@ -7,9 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
+from ami_ros.app.visit_options import ChangedOption, LightOption, PeopleOption, visited
+
 
 def main(
     world: Annotated[str, typer.Option(help="A world that comes with the package, or a world file.")] = "home",
+    people: PeopleOption = None,
+    changed: ChangedOption = 0.0,
+    light: LightOption = "",
     model: Annotated[Path | None, typer.Option(help="Model folder; else the one that comes with ami_ros.")] = None,
     memory: Annotated[Path | None, typer.Option(help="Memory of this world; else the one beside the model.")] = None,
     goals: Annotated[int, typer.Option(help="Far goals of each kind.", min=1, max=10_000)] = 10,
@@ -31,6 +36,7 @@ def main(
 
     torch.set_num_threads(1)
     console = Console(emoji=False, highlight=False)
+    world = visited(world, people, changed, light)
     folder, file = model_and_memory(model, memory, world)
     loaded = load_model(folder)
     figures: dict[str, Any] = {}

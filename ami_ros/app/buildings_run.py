@@ -55,6 +55,7 @@ class BuildingsRun:
         options: of the configuration, for the record.
         trials: folder that keeps what happened; None: nothing is kept.
         json: file for the figures.
+        visit: what comes after the names of buildings, see `simulation.visit`.
 
     Raises:
         AmiError: an unknown kind, a model that cannot be read, or `trials` holds a run with other settings.
@@ -62,18 +63,19 @@ class BuildingsRun:
 
     def __init__(
         self, setting: BuildingSetting, count: int, kind: str, options: Sequence[str], trials: Path | None,
-        json: Path | None,
+        json: Path | None, visit: str = "",
     ) -> None:  # fmt: skip
         if kind and kind not in NAMED_KINDS:
             raise AmiError(f"bench buildings: there is no kind '{kind}'; there are {', '.join(NAMED_KINDS)}")
         self.setting, self.json = setting, json
         first = FIRST_TEST_SEED + A_SEED * setting.seed
         prefix = f"{PREFIX}{kind}:" if kind else PREFIX
-        self.names = [str(building_name(f"{prefix}{first + number}")) for number in range(count)]
+        self.names = [f"{building_name(f'{prefix}{first + number}')}{visit}" for number in range(count)]
         self.settings: dict[str, Any] = {
             "encoder_id": load_model(setting.model).encoder_id, "goals": setting.goals, "foreign": setting.foreign,
             "explore_min": setting.explore, "seed": setting.seed, "robot": setting.robot,
             "methods": ", ".join(setting.methods), "set": " ".join(options),
+            "visit": visit,
         }  # fmt: skip
         self.kept = Kept(trials, self.settings, "buildings")
         self.rows = {name: found for name in self.names if (found := self.kept.load(*_key(name))) is not None}

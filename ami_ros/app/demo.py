@@ -7,10 +7,15 @@ from typing import Annotated, Literal
 
 import typer
 
+from ami_ros.app.visit_options import ChangedOption, LightOption, PeopleOption, visited
+
 
 def main(
     headless: Annotated[bool, typer.Option("--headless", help="No web view.")] = False,
     world: Annotated[str, typer.Option(help="A world that comes with the package, or a world file.")] = "home",
+    people: PeopleOption = None,
+    changed: ChangedOption = 0.0,
+    light: LightOption = "",
     simulator: Annotated[
         Literal["ours", "gazebo"], typer.Option(help="gazebo: gz-sim, where it is installed; see docs/gazebo.md.")
     ] = "ours",
@@ -60,6 +65,7 @@ def main(
     from ami_ros.app.demo_run import DemoRun
     from ami_ros.app.demo_settings import DemoSettings
 
+    world = visited(world, people, changed, light)
     if simulator == "ours" and (explore or foreign_goals):
         from ami_ros.app.demo_explore import ExploreSettings, explore_and_drive
 

@@ -13,6 +13,7 @@ from ami_ros.robots.derived import check_model, shipped_model, simulated_robot
 from ami_ros.robots.description import DEFAULT, RobotDescription, load_robot, robot_reference
 from ami_ros.ros.start.gazebo_install import Gazebo, find_gazebo
 from ami_ros.simulation.robot import simulated
+from ami_ros.simulation.visit import parted
 from ami_ros.simulation.world import World
 from ami_ros.simulation.world_file import load_world
 from ami_ros.world_model.identity import ModelIdentity, identify_model, model_folder
@@ -60,7 +61,8 @@ class DemoSettings:
         """
         gazebo = find_gazebo() if simulator == "gazebo" else None
         described = load_world(world)
-        is_file = Path(world).is_file() and Path(world).suffix in (".yaml", ".yml")
+        own, visit = parted(world)
+        is_file = Path(own).is_file() and Path(own).suffix in (".yaml", ".yml")
         model = model_folder(model or shipped_model(load_robot(robot or DEFAULT)))
         identity = identify_model(model)
         robot = robot or simulated_robot(identity.spec)
@@ -70,7 +72,7 @@ class DemoSettings:
             _check_memory(memory, identity)
         settings = cls(
             world=described,
-            world_source=str(Path(world).resolve()) if is_file else world,
+            world_source=f"{Path(own).resolve()}{visit.name}" if is_file else world,
             robot=load_robot(robot),
             robot_file=robot_reference(robot),
             model=model.resolve(),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ami_ros.app.visit_options import ChangedOption, LightOption, PeopleOption, visited
 from ami_ros.errors import AmiError
 
 if TYPE_CHECKING:
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 def main(
     world: Annotated[str, typer.Argument(help="A world that comes with the package, a world file, or building:SEED.")],
+    people: PeopleOption = None,
+    changed: ChangedOption = 0.0,
+    light: LightOption = "",
     picture: Annotated[
         Path | None, typer.Option(help="PNG to write: the plan, and views from where a robot can be.")
     ] = None,
@@ -33,7 +37,7 @@ def main(
     from ami_ros.simulation.free_space import FreeSpace
     from ami_ros.simulation.world_file import load_world, save_world
 
-    found = load_world(world)
+    found = load_world(visited(world, people, changed, light))
     space = FreeSpace(found)
     width, depth = found.size
     doors, pieces = len(found.doors), len(found.furniture)

@@ -26,8 +26,8 @@ T = TypeVar("T")
 
 
 def memory_beside(model: Path, world: str) -> Path:
-    """Where a model folder keeps the memory of a world: a name, or the file that describes it."""
-    return model / f"{Path(world).stem}{SUFFIX}"
+    """Where a model folder keeps the memory of a world: a name, or the file that describes it; on whatever day."""
+    return model / f"{Path(world.partition('@')[0]).stem}{SUFFIX}"
 
 
 def named_file(folder: Path | None, name: str) -> Path:

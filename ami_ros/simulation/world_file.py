@@ -26,7 +26,9 @@ from ami_ros.simulation.layout import (
     wall_length,
     wall_of_door,
 )
-from ami_ros.simulation.world import World
+from ami_ros.simulation.people.recorded import ground_of
+from ami_ros.simulation.visit import parted
+from ami_ros.simulation.world import RECORDED, World
 
 _Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # ten times as fast where libyaml is there
 NARROWEST_DOOR = 0.9  # [m]
@@ -35,13 +37,21 @@ LARGEST, MOST = 500.0, 5000  # side of a world [m], things of one kind in it
 
 
 def load_world(name_or_path: str | Path) -> World:
-    """The world that ships under a name ("home"), that a YAML file describes, or a building ("building:7").
+    """The world that ships under a name ("home"), that a YAML file describes, a building ("building:7"), or the ground
+    of recorded walkers ("recorded:FILE"); each as on another day with a visit after it ("home@people=3,light=night").
 
     Raises:
         AmiError: no such world, broken YAML, unknown or missing keys, or a geometry that cannot be.
     """
+    own, visit = parted(str(name_or_path))
+    return visit.of(_load(own))
+
+
+def _load(name_or_path: str) -> World:
     if is_building(name_or_path):
-        return building(str(name_or_path))
+        return building(name_or_path)
+    if name_or_path.startswith(RECORDED):
+        return ground_of(name_or_path.removeprefix(RECORDED))
     path = _find(name_or_path)
     try:
         values = parse_yaml(path.read_text(encoding="utf-8"))

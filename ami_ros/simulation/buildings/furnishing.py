@@ -57,6 +57,10 @@ class Ground:
         """Whether it would stand before a door."""
         return bool((self._doorways & self._covered([thing], 0.0)).any())
 
+    def take(self, outline: Obstacle) -> None:
+        """Nothing else is put within `outline` from now on: something hangs there."""
+        self._taken |= self._covered([outline], 0.0)
+
     def put(self, parts: list[Furniture], outline: Obstacle) -> bool:
         """Whether there is room for `parts` within `outline`; if so they stand there from now on."""
         area = self._covered([outline], 0.0)

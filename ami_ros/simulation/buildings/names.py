@@ -44,8 +44,9 @@ def is_building(world: str | Path) -> bool:
 def building_name(text: str) -> BuildingName:
     """`building:SEED` or `building:KIND:SEED`; without a kind the seed draws it, held-out kinds for test seeds alone.
 
-    Raises AmiError for anything else.
+    What a visit adds to a name counts for nothing here. Raises AmiError for anything else.
     """
+    text = text.partition("@")[0]
     *kinds, number = text.removeprefix(PREFIX).split(":")
     if not text.startswith(PREFIX) or len(kinds) > 1 or not number.isascii() or not number.isdigit():
         raise AmiError(f"'{text}' names no building: write building:SEED or building:KIND:SEED, as building:ward:7")

@@ -14,6 +14,8 @@ from ami_ros.geometry import Array
 from ami_ros.simulation.floor_plan import FloorPlan
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.people.bodies import RADII, SHIN, Body, Kind, draw_body
+from ami_ros.simulation.people.orca import Orca
+from ami_ros.simulation.people.recorded import Recorded, load_recording, most_at_once
 from ami_ros.simulation.people.walkers import RobotDisc, Walkers
 from ami_ros.simulation.routes import Routes
 from ami_ros.simulation.world import People, World
@@ -86,6 +88,8 @@ class Crowd:
 
     def _make_manner(self, seed: list[int]) -> Manner:
         people = self._people
+        if people.recording:
+            return Recorded(self.bodies, load_recording(people.recording), seed)
         if not self._routes:
             is_open = {door.name: True for door in self._world.doors}
             widths: dict[str, Kind] = {"narrow": "adult", "wide": "trolley"}
@@ -93,6 +97,9 @@ class Crowd:
                 if width == "narrow" or people.trolleys:
                     space = FreeSpace(self._world, is_open, RADII[kind])
                     self._routes[width] = Routes(space, RADII[kind])
+        if people.manner == "orca":
+            plan = self._routes["narrow"].space.plan
+            return Orca(self.bodies, self._routes, people.speed, people.group, seed, plan)
         return Walkers(self.bodies, self._routes, people.speed, people.manner, people.group, seed)
 
     def advance(self, seconds: float, robot: RobotDisc) -> None:
@@ -191,7 +198,13 @@ class Crowd:
 def bodies_of(people: People) -> tuple[Body, ...]:
     """The bodies of who moves about; who pushes a trolley comes right after it."""
     rng = np.random.default_rng([people.seed, 0])
-    kinds: list[Kind] = ["child" if rng.random() < people.children else "adult" for _ in range(people.count)]
+    count = people.count
+    if people.recording:
+        most = most_at_once(load_recording(people.recording))
+        count = min(count, most) if count else most
+    kinds: list[Kind] = ["child" if rng.random() < people.children else "adult" for _ in range(count)]
+    if people.recording:
+        kinds = ["adult"] * count
     kinds += ["trolley", "adult"] * people.trolleys
     kinds += ["robot"] * people.robots
     return tuple(draw_body(f"{kind}_{number}", kind, rng) for number, kind in enumerate(kinds))

@@ -213,7 +213,7 @@ class Walkers:
             line = rounded(self._ways(index), here, self._ways(index).way(here, goal))
             first = line[min(len(line) - 1, ROUND)] - here if len(line) else np.zeros(2)
             back = away is not None and first @ (away - here) > 0.0
-            if not back and (not walk.pushes or first @ _ahead(self.poses[index, 2]) > 0.0):  # its person is behind it
+            if not back and (not walk.pushes or first @ ahead(self.poses[index, 2]) > 0.0):  # its person is behind it
                 break
         walk.waited = 0.0
         walk.patience = float(self._rng.uniform(*PATIENCE["blind" if self._manner == "blind" else "polite"]))
@@ -249,7 +249,8 @@ class Walkers:
         return copy.deepcopy(self, {id(self._routes): self._routes, id(self._bodies): self._bodies})
 
 
-def _ahead(yaw: float) -> Array:
+def ahead(yaw: float) -> Array:
+    """The direction (2,) of somebody who looks along `yaw` [rad]."""
     return np.array([math.cos(yaw), math.sin(yaw)])
 
 

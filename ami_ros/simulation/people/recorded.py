@@ -1,0 +1,253 @@
+"""People who walked before a camera: their recorded ways, and a world of the ground that they walked on.
+
+A file has rows of frame, id, x, z, y and velocities [m, m/s], as OpenTraj keeps ETH (Pellegrini et al., "You'll never
+walk alone", ICCV 2009) and UCY (Lerner et al., "Crowds by example", Eurographics 2007), and may be compressed by gzip.
+"""
+
+from __future__ import annotations
+
+import copy
+import gzip
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.interpolate import PchipInterpolator
+
+from ami_ros.errors import AmiError
+from ami_ros.geometry import Array, wrap
+from ami_ros.simulation.people.bodies import Body
+from ami_ros.simulation.people.walkers import TURN, RobotDisc
+from ami_ros.simulation.world import MOST_PEOPLE, RECORDED, Furniture, Light, People, Room, Texture, Wall, World
+
+PERIOD = 0.4  # between two frames in which everybody was annotated [s]: both data sets have 2.5 a second
+BORDER = 1.0  # of ground beyond where anybody walked [m]
+WALKED = 1.0  # who walked somewhere shows that there is room so far around it [m]
+CELL = 0.5  # of the ground [m]
+MOST_ROWS, MOST_METRES = 2_000_000, 200.0  # in a file, and of ground to a side
+
+
+@dataclass(frozen=True)
+class Track:
+    """One person: from when to when [s], and where at each moment."""
+
+    begin: float
+    end: float
+    way: PchipInterpolator  # of time [s]: (2,) in the world's frame [m]
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What a file holds: tracks in the order in which they begin, and the `size` of their ground [m]."""
+
+    tracks: tuple[Track, ...]
+    size: tuple[float, float]
+    points: Array  # (n, 2) where anybody was [m]
+
+    @property
+    def seconds(self) -> float:
+        """How long it lasts."""
+        return max(track.end for track in self.tracks)
+
+
+@cache
+def load_recording(path: str) -> Recording:
+    """Reads a file.
+
+    Raises:
+        AmiError: it cannot be read, or is no such table.
+    """
+    rows = _rows(Path(path))
+    frames, ids, points = rows[:, 0], rows[:, 1].astype(np.int64), rows[:, [2, 4]]
+    steps = [np.diff(np.sort(frames[ids == who])) for who in np.unique(ids)]
+    gaps = np.concatenate([step[step > 0] for step in steps if len(step)] or [np.zeros(0)])
+    if not len(gaps):
+        raise AmiError(f"{path}: nobody in it moves: every id has one row")
+    values, counts = np.unique(gaps, return_counts=True)
+    times = (frames - frames.min()) / values[counts.argmax()] * PERIOD
+    points = points - points.min(axis=0) + BORDER
+    size = points.max(axis=0) + BORDER
+    if size.max() > MOST_METRES:
+        raise AmiError(f"{path}: its ground is {size.max():.0f} m long; at most {MOST_METRES:.0f} m can be simulated")
+    tracks = []
+    for who in np.unique(ids):
+        own, first = np.unique(times[ids == who], return_index=True)
+        if len(own) > 1:
+            tracks.append(Track(float(own[0]), float(own[-1]), PchipInterpolator(own, points[ids == who][first])))
+    return Recording(tuple(sorted(tracks, key=lambda t: t.begin)), (float(size[0]), float(size[1])), points)
+
+
+def _rows(path: Path) -> Array:
+    try:
+        data = path.read_bytes()
+        text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode("ascii")
+        rows = np.array([[float(value) for value in line.split()[:5]] for line in text.splitlines() if line.strip()])
+    except OSError as error:
+        raise AmiError(f"{path}: {error.strerror or 'cannot be unpacked'}") from error
+    except (ValueError, EOFError) as error:
+        raise AmiError(f"{path}: no table of numbers with columns frame, id, x, z, y: {error}") from error
+    if rows.ndim != 2 or rows.shape[1] < 5 or not np.isfinite(rows).all() or len(rows) > MOST_ROWS:
+        raise AmiError(f"{path}: no table of finite numbers with columns frame, id, x, z, y and up to {MOST_ROWS} rows")
+    return np.asarray(rows, np.float64)
+
+
+class Recorded:
+    """Those of a recording, from a moment that the seed draws, over and over again; `poses` and more as in `Manner`.
+
+    A body is lent to one person after the other. Nobody reacts to the robot, but nobody walks through it: who touches
+    it stands until it is free to go on, and is late from then on.
+    """
+
+    def __init__(self, bodies: Sequence[Body], recording: Recording, seed: list[int]) -> None:
+        n = len(bodies)
+        self.poses, self.velocities, self.present = np.zeros((n, 3)), np.zeros((n, 2)), np.zeros(n, bool)
+        self._recording = recording
+        self._time = float(np.random.default_rng(seed).uniform(0.0, recording.seconds))
+        self._slots: list[int | None] = [None] * n  # the track of each body
+        self._late = np.zeros(n)  # [s]
+        self._next = 0
+        self._rewind()
+
+    def _rewind(self) -> None:
+        self._slots = [None] * len(self._slots)
+        begun = [track.begin < self._time - 1e-9 for track in self._recording.tracks]
+        self._next = begun.index(False) if False in begun else len(begun)
+        for number in range(self._next):
+            if self._recording.tracks[number].end > self._time:
+                self._lend(number)
+        self._show(0.0)
+
+    def _lend(self, number: int) -> None:
+        """A free body plays that person; without one nobody does."""
+        if None in self._slots:
+            slot = self._slots.index(None)
+            self._slots[slot], self._late[slot] = number, 0.0
+            track = self._recording.tracks[number]
+            dx, dy = track.way(max(self._time, track.begin), 1)
+            self.poses[slot, 2] = np.arctan2(dy, dx)
+
+    def advance(self, seconds: float, robot: RobotDisc, touching: NDArray[np.bool_]) -> None:
+        """They walk on for `seconds` [s]; who is `touching` (n,) the robot and walks towards it stands."""
+        tracks = self._recording.tracks
+        self._time += seconds
+        if self._time > self._recording.seconds:
+            self._time = 0.0
+            self._rewind()
+        while self._next < len(tracks) and tracks[self._next].begin <= self._time:
+            self._lend(self._next)
+            self._next += 1
+        for slot in np.flatnonzero(touching & self.present):
+            number = self._slots[slot]
+            if number is not None:
+                way = tracks[number].way(self._time - self._late[slot], 1)
+                if way @ (robot.centre - self.poses[slot, :2]) > 0.0:
+                    self._late[slot] += seconds
+        self._show(seconds)
+
+    def _show(self, seconds: float) -> None:
+        for slot, number in enumerate(self._slots):
+            at = self._time - self._late[slot]
+            if number is not None and at > self._recording.tracks[number].end:
+                number = self._slots[slot] = None
+            was, self.present[slot] = bool(self.present[slot]), number is not None
+            if number is None:
+                self.velocities[slot] = 0.0
+                continue
+            point = self._recording.tracks[number].way(at)
+            self.velocities[slot] = (point - self.poses[slot, :2]) / seconds if seconds and was else 0.0
+            self.poses[slot, :2] = point
+            if np.hypot(*self.velocities[slot]) > 0.1:
+                way = np.arctan2(self.velocities[slot, 1], self.velocities[slot, 0])
+                turn = np.clip(wrap(way - self.poses[slot, 2]), -TURN * seconds, TURN * seconds)
+                self.poses[slot, 2] += float(turn)
+
+    def make_room(self, robot: RobotDisc) -> None:
+        """Nobody gives way in a recording."""
+
+    def ahead_of(self, index: int, distance: float) -> Array:
+        """They open no doors."""
+        return self.poses[index : index + 1, :2]
+
+    def copied(self) -> Recorded:
+        """The same from now on, apart."""
+        return copy.deepcopy(self, {id(self._recording): self._recording})
+
+
+def most_at_once(recording: Recording) -> int:
+    """How many people there are at most at any time."""
+    times = sorted([(t.begin, 1) for t in recording.tracks] + [(t.end, -1) for t in recording.tracks])
+    return min(MOST_PEOPLE, int(np.cumsum([change for _, change in times]).max()))
+
+
+def ground_of(path: str) -> World:
+    """A world of the ground of a recording: where nobody ever came, something stands.
+
+    It is open to the sky, in four quarters that count as rooms, with patterned walls around it and blocks of many
+    colours, so that a camera has something to go by.
+
+    Raises:
+        AmiError: the file cannot be read.
+    """
+    recording = load_recording(path)
+    width, depth = recording.size
+    blocks = _blocks(recording)
+    rng = np.random.default_rng(1)
+    textures = {"ground": Texture("tiles", ("#9c9a94", "#aaa79f", "#b5b2a8", "#7d7b76"), 2.0, 1)}
+    patterns = ("bricks", "stripes", "chevrons", "dots", "wood", "checks", "bands", "noise")
+    for number, pattern in enumerate(patterns):
+        colors = tuple("#" + "".join(f"{int(v):02x}" for v in rng.integers(40, 240, 3)) for _ in range(3))
+        textures[pattern] = Texture(pattern, colors, 1.6, number)  # type: ignore[arg-type]
+    rooms = tuple(
+        Room(f"{'south' if y == 0 else 'north'}_{'west' if x == 0 else 'east'}",
+             (x * width / 2, y * depth / 2, (x + 1) * width / 2, (y + 1) * depth / 2), "ground")
+        for y in (0, 1) for x in (0, 1)
+    )  # fmt: skip
+    return World(
+        f"{RECORDED}{path}", recording.size, textures, rooms, tuple(_around(width, depth, patterns)), furniture=blocks,
+        lights=tuple(Light((x * width, y * depth, 6.0)) for x in (0.25, 0.75) for y in (0.25, 0.75)),
+        people=People(manner=f"{RECORDED}{path}"),
+    )  # fmt: skip
+
+
+def _around(width: float, depth: float, patterns: Sequence[str]) -> list[Wall]:
+    """Walls along the edges, in pieces of 4 m at most with different patterns, counter-clockwise."""
+    corners = [(0.0, 0.0), (width, 0.0), (width, depth), (0.0, depth)]
+    found: list[Wall] = []
+    for start, end in zip(corners, [*corners[1:], corners[0]], strict=True):
+        shares = np.linspace(0.0, 1.0, max(1, int(np.ceil(np.hypot(*np.subtract(end, start)) / 4.0))) + 1)
+        points = [tuple(float(v) for v in np.add(start, share * np.subtract(end, start))) for share in shares]
+        for a, b in zip(points[:-1], points[1:], strict=True):
+            left = patterns[(3 * len(found) + len(found) // 5) % len(patterns)]
+            found.append(Wall(f"edge_{len(found)}", a, b, left=left))  # type: ignore[arg-type]
+    return found
+
+
+def _blocks(recording: Recording) -> tuple[Furniture, ...]:
+    """Boxes over what is farther than WALKED from where anybody was, as few as rows of cells make."""
+    from scipy.spatial import cKDTree
+
+    width, depth = recording.size
+    nx, ny = int(width // CELL), int(depth // CELL)
+    xs, ys = (np.arange(nx) + 0.5) * CELL, (np.arange(ny) + 0.5) * CELL
+    middles = np.stack(np.meshgrid(xs, ys, indexing="ij"), axis=-1)
+    distance, _ = cKDTree(recording.points).query(middles.reshape(-1, 2))
+    taken = distance.reshape(nx, ny) > WALKED + CELL
+    rng = np.random.default_rng(2)
+    found: list[Furniture] = []
+    while taken.any():
+        i, j = (int(v) for v in np.argwhere(taken)[0])
+        down = j
+        while down + 1 < ny and taken[i, down + 1]:
+            down += 1
+        right = i
+        while right + 1 < nx and taken[right + 1, j : down + 1].all() and right - i < 5:
+            right += 1
+        taken[i : right + 1, j : down + 1] = False
+        place = (i + right + 1) * CELL / 2, (j + down + 1) * CELL / 2
+        size = (right - i + 1) * CELL, (down - j + 1) * CELL, float(rng.uniform(0.6, 1.5))
+        color = "#" + "".join(f"{int(v):02x}" for v in rng.integers(60, 220, 3))
+        found.append(Furniture(f"block_{len(found)}", "box", place, size, color=color))
+    return tuple(found)
