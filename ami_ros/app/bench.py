@@ -12,6 +12,7 @@ from ami_ros.share import share
 PARTS = (
     "adaptation",
     "buildings",
+    "change",
     "control",
     "data",
     "fuzz",

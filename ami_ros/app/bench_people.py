@@ -21,7 +21,7 @@ def main(
     memory: Annotated[Path | None, typer.Option(help="Memory of this world; else the one beside the model.")] = None,
     explore: Annotated[float, typer.Option(help="Minutes of exploring before, where there is no memory.")] = 10.0,
     robot: Annotated[str, typer.Option(help="Name of a robot in config/robots, or its file.")] = "",
-    arms: Annotated[str, typer.Option(help="Only these, with commas between.")] = "",
+    methods: Annotated[str, typer.Option(help="Only these, with commas between.")] = "",
     trials: Annotated[
         Path | None, typer.Option(help="Folder for what happened; a run that was interrupted goes on there.")
     ] = None,
@@ -37,16 +37,16 @@ def main(
 
     from ami_ros.app.bench_planning import loop_config
     from ami_ros.app.people_run import PeopleRun
-    from ami_ros.evaluation.people_trials import ARMS, PeopleSetting
-    from ami_ros.memory.files import memory_beside
+    from ami_ros.evaluation.people_trials import METHODS, PeopleSetting
+    from ami_ros.places.files import memory_beside
     from ami_ros.share import share
     from ami_ros.simulation.world import People
     from ami_ros.simulation.world_file import load_world
 
     torch.set_num_threads(1)
-    chosen = [arm.strip() for arm in arms.split(",") if arm.strip()] or list(ARMS)
-    if unknown := [arm for arm in chosen if arm not in ARMS]:
-        raise AmiError(f"bench people: there is no arm '{unknown[0]}'; there are {', '.join(ARMS)}")
+    chosen = [method.strip() for method in methods.split(",") if method.strip()] or list(METHODS)
+    if unknown := [method for method in chosen if method not in METHODS]:
+        raise AmiError(f"bench people: there is no method '{unknown[0]}'; there are {', '.join(METHODS)}")
     try:
         crowd = People(count=people, speed=speed, manner=manner, seed=seed)
     except ValueError as error:

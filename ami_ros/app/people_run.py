@@ -1,4 +1,4 @@
-"""One run of `ami bench people`: arms block by block, kept in files, and the table."""
+"""One run of `ami bench people`: methods block by block, kept in files, and the table."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class PeopleRun:
 
     Args:
         setting: what is driven.
-        arms: which.
+        methods: which.
         about: the settings, for the record.
         trials: folder that keeps what happened; None: nothing is kept.
         json: file for the figures.
@@ -31,31 +31,36 @@ class PeopleRun:
     """
 
     def __init__(
-        self, setting: PeopleSetting, arms: Sequence[str], about: dict[str, Any], trials: Path | None, json: Path | None
+        self,
+        setting: PeopleSetting,
+        methods: Sequence[str],
+        about: dict[str, Any],
+        trials: Path | None,
+        json: Path | None,
     ) -> None:
-        self.setting, self.arms, self.json = setting, arms, json
+        self.setting, self.methods, self.json = setting, methods, json
         self.about = about | {"encoder_id": load_model(setting.model).encoder_id}
         self.kept = Kept(trials, self.about, "people")
-        self.rows: dict[str, list[Row]] = {arm: [] for arm in arms}
+        self.rows: dict[str, list[Row]] = {method: [] for method in methods}
 
     def drive(self, console: Console) -> None:
         """Drives what is missing; a line for each goal."""
         for block in range(len(self.setting.blocks)):
-            for arm in self.arms:
-                found = self.kept.load(arm, block)
+            for method in self.methods:
+                found = self.kept.load(method, block)
                 if found is None:
-                    with console.status(f"{arm}, block {block + 1} of {len(self.setting.blocks)}"):
-                        found = drive_block(self.setting, arm, block, lambda row: _tell(row, console))
-                    self.kept.keep(arm, block, found)
-                self.rows[arm] += found
+                    with console.status(f"{method}, block {block + 1} of {len(self.setting.blocks)}"):
+                        found = drive_block(self.setting, method, block, lambda row: _tell(row, console))
+                    self.kept.keep(method, block, found)
+                self.rows[method] += found
                 self.write()
 
     def figures(self) -> dict[str, Any]:
-        """Of all arms so far."""
-        figures: dict[str, Any] = {arm: figures_of(self.rows[arm]) for arm in self.arms}
-        for arm in self.arms:
-            if arm != EMPTY and EMPTY in self.arms:
-                figures[arm]["time_ratio"] = time_ratio(self.rows[arm], self.rows[EMPTY])
+        """Of all methods so far."""
+        figures: dict[str, Any] = {method: figures_of(self.rows[method]) for method in self.methods}
+        for method in self.methods:
+            if method != EMPTY and EMPTY in self.methods:
+                figures[method]["time_ratio"] = time_ratio(self.rows[method], self.rows[EMPTY])
         return figures
 
     def write(self) -> None:
@@ -64,7 +69,7 @@ class PeopleRun:
             write_json(self.json, self.figures() | self.about | {"charged": self.setting.loop.charged} | hardware())
 
     def show(self, console: Console) -> None:
-        """Prints a row for each arm."""
+        """Prints a row for each method."""
         what = f"{self.about['people']} {self.about['manner']} people at {self.about['speed']:g} m/s"
         table = Table(title=f"{self.about['world']}, {what}", title_justify="left", box=None, padding=(0, 1, 0, 0))
         for column in (
@@ -80,14 +85,14 @@ class PeopleRun:
             "nearest m",
         ):
             table.add_column(column, no_wrap=True)
-        for arm, found in self.figures().items():
+        for method, found in self.figures().items():
             contacts, false = found["contacts"], found["false_success"]
             rates = [f"{found[kind]['reached']}/{found[kind]['n']}" for kind in ("near", "far")]
             touched = [str(contacts[name]) for name in ("robot_moving", "robot_standing", "could_leave")]
             rest = [found["times"]["all"]["median_s"], found.get("time_ratio"), found["nearest_approach_m"]]
             claims = f"{false['n']}/{false['claims']}"
             table.add_row(
-                arm.replace("_", " "), *rates, *touched, claims, *("" if v is None else f"{v:g}" for v in rest)
+                method.replace("_", " "), *rates, *touched, claims, *("" if v is None else f"{v:g}" for v in rest)
             )
         console.print(table)
         console.print(
@@ -98,7 +103,7 @@ class PeopleRun:
 def _tell(row: Row, console: Console) -> None:
     if row["kind"] == "explore":
         console.print(
-            f"{row['arm']}: {row['explored_share']:.0%} explored in {row['explored_s']:.0f} s", soft_wrap=True
+            f"{row['method']}: {row['explored_share']:.0%} explored in {row['explored_s']:.0f} s", soft_wrap=True
         )
         return
     mark = "[green]✓[/]" if row["reached"] else "[red]✗[/]"
@@ -106,7 +111,7 @@ def _tell(row: Row, console: Console) -> None:
     touched = row["contacts"]
     contacts = f", contacts {touched['robot_moving']} moving {touched['robot_standing']} standing"
     console.print(
-        f"{mark} {row['arm']} {row['kind']}: {row['status']} after {row['time_s']:.1f} s, {end}"
+        f"{mark} {row['method']} {row['kind']}: {row['status']} after {row['time_s']:.1f} s, {end}"
         + (contacts if touched["robot_moving"] + touched["robot_standing"] else ""),
         soft_wrap=True,
     )

@@ -23,7 +23,7 @@ from ami_ros.simulation.world import World
 from ami_ros.world_model.checkpoint import LoadedModel, load_model
 
 EMPTY = "empty"  # the same goals with nobody there: what times are compared with
-ARMS = ("nothing_predicted", EMPTY)
+METHODS = ("nothing_predicted", EMPTY)
 BLOCK = 10  # goals of one run, each of which begins anew: a file in the folder of trials
 SEEDS = 1000  # of blocks that belong to one --seed
 
@@ -49,19 +49,19 @@ class PeopleSetting:
 
 
 def drive_block(
-    setting: PeopleSetting, arm: str, block: int, report: Callable[[Row], None] = lambda row: None
+    setting: PeopleSetting, method: str, block: int, report: Callable[[Row], None] = lambda row: None
 ) -> list[Row]:
-    """What an arm does in one block of goals: the same starts, people and goals for all arms, as far as the arms do the
-    same. Raises AmiError: there is no such model or robot, or no OpenGL."""
+    """What a method does in one block of goals: starts, people and goals are the same for all methods as far as these
+    do the same. Raises AmiError: there is no such model or robot, or no OpenGL."""
     loaded = load_model(setting.model)
-    world = replace(setting.world, people=None) if arm == EMPTY else setting.world
+    world = replace(setting.world, people=None) if method == EMPTY else setting.world
     seed = SEEDS * setting.seed + block
     simulator = Simulator(world, _robot(setting, loaded), seed=seed)
     try:
         simulator.reset(seed=seed)
         rows = []
         for row in _drive(setting, loaded, simulator, seed, setting.blocks[block]):
-            rows.append({"arm": arm, "block": block} | row)
+            rows.append({"method": method, "block": block} | row)
             report(rows[-1])
         return rows
     finally:
@@ -94,7 +94,7 @@ def _touched(simulator: Simulator, since: int) -> Row:
 
 
 def figures_of(rows: Sequence[Row]) -> dict[str, Any]:
-    """Of one arm: near and far goals, contacts, claims that were false, times [s], the nearest approach [m]."""
+    """Of one method: near and far goals, contacts, claims that were false, times [s], the nearest approach [m]."""
     goals = [row for row in rows if row["kind"] in ("near", "far")]
     figures: dict[str, Any] = {
         kind: SuccessRate.of(row["reached"] for row in goals if row["kind"] == kind).to_json()
@@ -118,7 +118,7 @@ def figures_of(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def time_ratio(rows: Sequence[Row], empty: Sequence[Row]) -> float | None:
-    """Median time of an arm by that in the empty world, of the goals that both reached."""
+    """Median time of a method by that in the empty world, of the goals that both reached."""
     medians = [
         np.median(times) if (times := [r["time_s"] for r in own if r["kind"] in ("near", "far") and r["reached"]])
         else np.nan
@@ -128,4 +128,4 @@ def time_ratio(rows: Sequence[Row], empty: Sequence[Row]) -> float | None:
     return round(float(ratio), 3) if np.isfinite(ratio) else None
 
 
-__all__ = ["ARMS", "BLOCK", "EMPTY", "PeopleSetting", "Trial", "drive_block", "figures_of", "time_ratio"]
+__all__ = ["BLOCK", "EMPTY", "METHODS", "PeopleSetting", "Trial", "drive_block", "figures_of", "time_ratio"]

@@ -1,0 +1,86 @@
+"""Recorded walkers, and the ground that they walked on."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ami_ros.errors import AmiError
+from ami_ros.simulation.floor_plan import FloorPlan
+from ami_ros.simulation.layout import obstacles_of
+from ami_ros.simulation.loopback import Loopback
+from ami_ros.simulation.people.recorded import ground_of, load_recording, most_at_once
+from ami_ros.simulation.world_file import load_world
+
+
+def written(file: Path, rate: int = 10, packed: bool = False) -> Path:
+    """Three persons who cross a square, the third one late; `rate`: frames between rows."""
+    rows = []
+    for who, (begin, start, step) in enumerate(
+        [(0, (0, 0), (0.5, 0)), (4, (10, 5), (-0.4, 0)), (40, (5, 0), (0, 0.5))]
+    ):
+        for k in range(20):
+            x, y = start[0] + step[0] * k, start[1] + step[1] * k
+            rows.append(f"{rate * (begin + k):.7e} {who} {x} 0 {y} {step[0]} 0 {step[1]}")
+    text = "\n".join(rows).encode()
+    file.write_bytes(gzip.compress(text) if packed else text)
+    return file
+
+
+@pytest.mark.parametrize("rate, packed", [(10, False), (6, True)])
+def test_walkers_go_where_they_were_recorded_at_the_recorded_speed(tmp_path: Path, rate: int, packed: bool) -> None:
+    file = written(tmp_path / "crowd.txt", rate, packed)
+    recording = load_recording(str(file))
+    assert len(recording.tracks) == 3 and most_at_once(recording) == 2
+    assert recording.tracks[0].end == pytest.approx(19 * 0.4)
+    # 0.5 m in each period of 0.4 s
+    assert recording.tracks[0].way(3.0, 1) == pytest.approx([1.25, 0.0], abs=0.02)
+    robot = Loopback(f"recorded:{file}", robot="ami_bot", seed=2)
+    robot.reset(np.array([5.2, 9.0, 0.0]))
+    seen: set[str] = set()
+    for _ in range(600):
+        robot.step((0.0, 0.0), 0.1)
+        things = robot.moving_truth()
+        seen |= {str(len(things))}
+        for thing in things:
+            assert np.hypot(*thing.velocity) < 1.6
+    assert seen == {"0", "1", "2"} or seen == {"1", "2"}
+
+
+def test_where_nobody_ever_walked_something_stands_and_nowhere_else(tmp_path: Path) -> None:
+    file = written(tmp_path / "crowd.txt")
+    world, recording = ground_of(str(file)), load_recording(str(file))
+    assert world == load_world(f"recorded:{file}")
+    assert FloorPlan(obstacles_of(world, {})).clearance(recording.points).min() > 0.5
+    assert len(world.furniture) >= 2
+
+
+def test_a_recorded_walker_is_stopped_by_the_robot_and_goes_on_when_it_has_left(tmp_path: Path) -> None:
+    file = written(tmp_path / "crowd.txt")
+    robot = Loopback(f"recorded:{file}", robot="ami_bot", seed=0)
+    assert robot._company is not None
+    robot._company.crowd._manner._time = 0.0  # type: ignore[attr-defined]
+    robot._company.crowd._manner._rewind()  # type: ignore[attr-defined]
+    robot.place(np.array([5.0, 1.0, 0.0]))  # on the way of the first one
+    for _ in range(50):
+        robot.step((0.0, 0.0), 0.1)
+    person = next(thing for thing in robot.moving_truth() if abs(thing.position[1] - 1.0) < 0.01)
+    assert person.position[0] < 5.0 and robot.touches and not robot.touches[0].robot_moving
+    robot.place(np.array([5.0, 9.0, 0.0]))
+    robot.step((0.0, 0.0), 1.0)
+    again = next(thing for thing in robot.moving_truth() if thing.id == person.id)
+    assert again.position[0] > person.position[0] + 0.5
+
+
+@pytest.mark.parametrize(
+    "text", ["", "1 2 3", "a b c d e", "1 1 nan 0 2\n2 1 2 0 2", "1 1 0 0 0", "1 1 0 0 0\n2 1 9e9 0 0"]
+)
+def test_what_is_no_recording_is_refused_in_one_line(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "broken.txt"
+    file.write_text(text)
+    with pytest.raises(AmiError, match=r"broken\.txt") as refused:
+        load_world(f"recorded:{file}")
+    assert "\n" not in str(refused.value)
