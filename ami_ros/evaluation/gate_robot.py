@@ -12,7 +12,7 @@ from ami_ros.commands import Command
 from ami_ros.evaluation.gate_drives import Drive, Fault
 from ami_ros.geometry import Array, compose, relative, transform_points
 from ami_ros.safety.gate import NOTHING
-from ami_ros.safety.surroundings import MOVED
+from ami_ros.safety.liveness import MOVED
 from ami_ros.scan import Scan
 from ami_ros.simulation.floor_plan import FloorPlan
 from ami_ros.simulation.layout import Obstacle

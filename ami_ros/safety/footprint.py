@@ -40,6 +40,11 @@ class Footprint:
             [corner + share[:, None] * edge for corner, edge, share in zip(corners, edges, shares, strict=True)]
         )
 
+    @property
+    def is_round(self) -> bool:
+        """Whether it covers the same ground however it is turned."""
+        return not len(self._offsets)
+
     def distance(self, points: ArrayLike) -> Array:
         """How far (...) [m] points (..., 2) in base_link are from the outline; negative inside.
 

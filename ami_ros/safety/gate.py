@@ -15,11 +15,13 @@ from ami_ros.safety.acceleration import Acceleration
 from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.footprint import Footprint
 from ami_ros.safety.keep_out import KeepOut
+from ami_ros.safety.liveness import Liveness
 from ami_ros.safety.motion import Motion
 from ami_ros.safety.observations import LASER, MOST_READINGS, Observation, Observations, Readings, usable
 from ami_ros.safety.obstruction import Obstruction
 from ami_ros.safety.output import SafetyOutput
-from ami_ros.safety.surroundings import Snapshot, Surroundings
+from ami_ros.safety.snapshot import Snapshot
+from ami_ros.safety.surroundings import Surroundings
 from ami_ros.safety.zones import Zone, Zones
 from ami_ros.scan import Scan, scan_points
 
@@ -77,6 +79,7 @@ class SafetyGate:
 
     def _forget(self) -> None:
         self._motion, self._around = Motion(self._start), Surroundings(self._start, self._footprint)
+        self._liveness = Liveness()
         self._laser, self._others = Observations({}), Observations(self._sources)
         sees = self._around, self._others, self.keep_out
         self._obstruction = Obstruction(self.config, self._footprint, self._motion, *sees)
@@ -138,11 +141,14 @@ class SafetyGate:
         pose, error = self._motion.at(stamp)
         seen = Snapshot.of(scan, pose, error, stamp)
         if newest is not None and stamp < newest.stamp:
-            self._around.came_late(seen)
+            if self._around.came_late(seen):
+                self._liveness.came_late(scan, pose)
             return "a newer scan came before this one"
-        if self._around.repeats(seen) and self._motion.is_measured(now):
-            return "the scan repeats one from before the robot moved, to the last bit; does its driver hang?"
-        self._fault = self._around.add(seen)
+        measured = self._motion.is_measured(now)
+        moves = self._motion.velocity, stamp, self._motion.unsure(stamp)
+        if measured and (problem := self._liveness.doubt(scan, pose, *moves)):
+            return problem
+        self._fault = self._around.add(seen, measured)
         if not self._fault:
             self._scanned = steady
             if self._zones:
@@ -188,8 +194,10 @@ class SafetyGate:
         return ""
 
     def stop(self) -> None:
-        """Forgets everything but an emergency stop: zero until new commands come."""
+        """Forgets everything but an emergency stop and a leap of odometry: zero until new commands come."""
+        leapt = self._motion.leapt
         self._forget()
+        self._motion.leapt = leapt
         self._last = NOTHING
 
     def emergency_stop(self) -> None:
@@ -197,8 +205,8 @@ class SafetyGate:
         self.emergency = True
 
     def release(self) -> None:
-        """Ends an emergency stop; commands from before do not come back."""
-        self.emergency, self._command = False, None
+        """Ends an emergency stop, and doubt whether the laser lives; commands from before do not come back."""
+        self.emergency, self._command, self._liveness = False, None, Liveness()
 
     def output(self, now: float, steady: float = 0.0) -> SafetyOutput:
         """The command to send now; call it at a fixed rate."""
@@ -206,6 +214,8 @@ class SafetyGate:
             last = self._last
             self.stop()  # all that is known is of another time
             self._motion.told(last, now)  # but the robot still does that
+            self._motion.leapt = -math.inf
+            self.keep_out.clock_was_set()
             self._acceleration.begin_again(now)
         self._last_time = now
         passed = self._acceleration.passed(now, steady)
@@ -236,11 +246,13 @@ class SafetyGate:
             return NOTHING, "clock stands still"
         if problem := self._blind(now, steady):
             return NOTHING, problem
+        if lost := self._lost(now):
+            wanted = (0.0, wanted[1] if self._footprint.is_round else 0.0, 0.0)
         limited, reason = self._limit(wanted, passed, now)
         if limited == NOTHING:
-            return NOTHING, reason
+            return NOTHING, lost or reason
         sent, blocked = self._share(limited, now)
-        return sent, blocked or reason
+        return sent, lost or blocked or reason
 
     def _blind(self, now: float, steady: float) -> str:
         """What is not known that has to be; "" if nothing."""
@@ -248,8 +260,6 @@ class SafetyGate:
             return f"no data: {source}"
         if self._laser.count + self._others.count > MOST_READINGS:
             return "too much to look at"
-        if self.keep_out and (unknown := self.keep_out.missing or self._motion.missing):
-            return f"keep-out: {unknown}"
         newest = self._around.newest
         if newest is None and not self.config.require_scan:
             return ""
@@ -257,6 +267,13 @@ class SafetyGate:
         if self._fault or late or steady - self._scanned > self.config.silence_timeout:
             return self._fault or "no scan"
         return ""
+
+    def _lost(self, now: float) -> str:
+        """Why it is not known where the robot must not go; "" if it is. It may turn then, to be localised."""
+        if not self.keep_out:
+            return ""
+        unknown = self.keep_out.missing(now, self._motion.leapt) or self._motion.missing(now)
+        return f"keep-out: {unknown}" if unknown else ""
 
     def _limit(self, wanted: Command, passed: float, now: float) -> tuple[Command, str]:
         """Clips to the greatest speeds, to what zones leave, and to the greatest accelerations. And why."""

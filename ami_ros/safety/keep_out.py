@@ -34,6 +34,9 @@ class Mask:
         self._cells = _grown(np.pad(cells, reach), reach)
         self._resolution, self._origin, self._reach = resolution, origin, reach
 
+    def __bool__(self) -> bool:
+        return bool(self._cells.any())
+
     def holds(self, points: Array) -> NDArray[np.bool_]:
         """Which of `points` (n, 2) [m] of its frame lie in it (n,)."""
         local = transform_points(relative(self._origin, np.zeros(3)), points)
@@ -61,6 +64,9 @@ class Circles:
     def __init__(self, circles: Array, grown: float) -> None:
         self._circles = circles + [0.0, 0.0, grown]
 
+    def __bool__(self) -> bool:
+        return len(self._circles) > 0
+
     def holds(self, points: Array) -> NDArray[np.bool_]:
         """Which of `points` (n, 2) [m] of their frame lie in one (n,)."""
         inside, circles = np.zeros(len(points), dtype=bool), self._circles
@@ -74,42 +80,95 @@ class Circles:
 class KeepOut:
     """All areas that the robot must keep out of.
 
+    Times are those of the gate's clock [s]; what comes without one is as new as the next look at it.
+
     Args:
         odom: name of odometry's frame.
         margin: [m] kept free beyond the outline.
         expected: names of areas without which the robot has to stand.
+        timeout: [s] after which it is not known any more where odometry's frame is in another one.
     """
 
-    def __init__(self, odom: str = "odom", margin: float = 0.0, expected: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, odom: str = "odom", margin: float = 0.0, expected: tuple[str, ...] = (), timeout: float = 5.0
+    ) -> None:
         self._grown = margin + SPACING / 2  # the outline is looked at in points
-        self._expected = expected
+        self._odom, self._expected, self._timeout = odom, expected, timeout
         self._areas: dict[str, tuple[str, Mask | Circles]] = {}  # name -> frame, area
         self._frames: dict[str, Array] = {odom: np.zeros(3)}  # frame -> pose (3,) of odom in it
+        self._said: dict[tuple[str, str], float] = {}  # ("area" or "frame", name) -> when it was said
+        self._unstamped: set[tuple[str, str]] = set()
 
     def __bool__(self) -> bool:
         return bool(self._areas or self._expected)
 
-    def mask(self, name: str, frame: str, cells: NDArray[np.bool_], resolution: float, origin: Array) -> None:
+    def mask(
+        self,
+        name: str,
+        frame: str,
+        cells: NDArray[np.bool_],
+        resolution: float,
+        origin: Array,
+        stamp: float | None = None,
+    ) -> None:
         """An area of cells (see `Mask`) in `frame`; it takes the place of that of the same name."""
         self._areas[name] = frame, Mask(cells, resolution, origin, self._grown)
+        self._say(("area", name), stamp)
 
-    def circles(self, name: str, frame: str, circles: Array) -> None:
+    def circles(self, name: str, frame: str, circles: Array, stamp: float | None = None) -> None:
         """An area of circles (n, 3) in `frame`; it takes the place of that of the same name."""
         self._areas[name] = frame, Circles(circles, self._grown)
+        self._say(("area", name), stamp)
 
-    def place(self, frame: str, odom: Array) -> None:
-        """Odometry's frame has this pose (3,) in `frame`."""
-        self._frames[frame] = odom
+    def place(self, frame: str, odom: Array, stamp: float | None = None) -> None:
+        """Odometry's frame has this pose (3,) in `frame`; what is older than what was said before changes nothing.
 
-    @property
-    def missing(self) -> str:
-        """What is not known of an area without which the robot has to stand; "" if nothing."""
+        Raises:
+            AmiError: it is no pose.
+        """
+        if not np.isfinite(odom).all() or (stamp is not None and not math.isfinite(stamp)):
+            raise AmiError(f"where odom is in {frame} has numbers that are no place or no time; it is not used")
+        said = "frame", frame
+        if frame == self._odom:
+            return
+        if stamp is None or frame not in self._frames or stamp >= self._said.get(said, -math.inf):
+            self._frames[frame] = odom
+            self._say(said, stamp)
+
+    def lose(self, frame: str) -> None:
+        """It is not known any more where odometry's frame is in `frame`: the robot is not localised."""
+        if frame != self._odom:
+            self._frames.pop(frame, None)
+
+    def missing(self, now: float, leapt: float = -math.inf) -> str:
+        """What is not known for which the robot has to stand; "" if nothing.
+
+        Args:
+            now: [s].
+            leapt: when odometry leapt last: what was said before that is of another frame [s].
+        """
+        for said in self._unstamped:
+            self._said[said] = now
+        self._unstamped.clear()
         for name in self._expected:
             if name not in self._areas:
                 return f"{name} did not come"
-            if self._areas[name][0] not in self._frames:
-                return f"{name} is in {self._areas[name][0]}, and it is not known where odom is in that"
+        for name, (frame, area) in self._areas.items():
+            if name not in self._expected and not area:
+                continue
+            if frame not in self._frames:
+                return f"{name} is in {frame}, and it is not known where odom is in that"
+            said = ("area", name) if frame == self._odom else ("frame", frame)
+            if self._said[said] <= leapt:
+                return f"odometry leapt since it was said where {said[1]} is"
+            if frame != self._odom and abs(now - self._said[said]) > self._timeout:
+                return f"where odom is in {frame} was said {now - self._said[said]:.1f} s ago"
         return ""
+
+    def clock_was_set(self) -> None:
+        """What was said is of another time: it has to be said anew where odometry's frame is."""
+        new = {self._odom, *(name for kind, name in self._unstamped if kind == "frame")}
+        self._frames = {frame: odom for frame, odom in self._frames.items() if frame in new}
 
     def holds(self, points: Array) -> NDArray[np.bool_]:
         """Which of `points` (n, 2) [m] in odom the robot must keep out of (n,)."""
@@ -118,3 +177,10 @@ class KeepOut:
             if frame in self._frames:
                 held |= area.holds(transform_points(self._frames[frame], points))
         return held
+
+    def _say(self, said: tuple[str, str], stamp: float | None) -> None:
+        self._unstamped.discard(said)
+        if stamp is None:
+            self._unstamped.add(said)
+        else:
+            self._said[said] = stamp

@@ -17,6 +17,8 @@ KEPT = 5.0  # [s] of the way that is remembered
 FRESH = 0.2  # [s] for which odometry is taken as going on as it was
 GAP = 1.0  # [s] without odometry after which it begins anew
 LEAP = 0.3  # [m, and rad] beyond what the limits allow: odometry begins anew elsewhere
+BACK = 0.1  # [m, and rad] from where it would be without a leap, within which odometry has come back
+LEVER = 0.5  # [m] by which a turn [rad] counts as a way
 STEP = 0.05  # [m] between the samples of a path
 TURN = 0.15  # [rad] likewise
 STANDS = 0.02  # [m/s] that odometry may say of a robot that stands: wheels slip as it turns, and encoders err
@@ -38,6 +40,9 @@ class Motion:
         self._odom: tuple[float, Array, Command] | None = None  # the newest
         self._anchor: Array = np.zeros(3)  # the pose of odom's frame
         self._error = 0.0  # that had summed up at the newest odometry
+        self._off: deque[float] = deque([0.0], maxlen=3)  # [m/s] between velocities that odometry says, and its poses
+        self._before_leap: Array | None = None  # where odom's frame was then
+        self.leapt = -math.inf  # stamp [s] of the newest odometry that was nowhere near where the robot can be
 
     def told(self, command: Command, now: float) -> None:
         """This command of three numbers is sent to the robot."""
@@ -54,19 +59,39 @@ class Motion:
     def odometry(self, pose: Array, velocity: Command, stamp: float) -> None:
         """Odometry's pose (3,), wherever its origin, and velocity of three numbers, newer than all before.
 
-        Where it leaps, farther than the robot can have come, it begins anew: the robot is where it would have been.
+        Where it leaps, farther than the robot can have come, it begins anew: the robot is where it would have been. If
+        it comes back to where that is by its frame of before, that leap was none.
         """
         there, error = self.at(stamp)
         last, self._odom = self._odom, (stamp, pose, velocity)
+        if last is not None:
+            x, y, turn = relative(last[1], pose) / (stamp - last[0])
+            gap = math.hypot(x - velocity[0], y - velocity[2]) + LEVER * abs(float(turn) - velocity[1])
+            self._off.append(gap)
         if last is not None and self._follows(last[1], pose, stamp - last[0]):
-            there, error = compose(self._anchor, pose), self._error
+            if stamp - last[0] <= GAP:
+                there, error = compose(self._anchor, pose), self._error
+        elif last is not None:
+            if self._before_leap is not None and _apart(relative(self._before_leap, there), pose) < BACK:
+                there, self._before_leap, self.leapt = compose(self._before_leap, pose), None, -math.inf
+            else:
+                self._before_leap = self._anchor if self._before_leap is None else self._before_leap
+                self.leapt = stamp
         self._anchor, self._error = compose(there, inverse(pose)), error
         self._note(stamp, there, error)
 
-    @property
-    def missing(self) -> str:
+    def missing(self, now: float) -> str:
         """Why it is not known where the robot is in odometry's own frame; "" if it is."""
-        return "no odometry" if self._odom is None else ""
+        return "" if self._odom is not None and now - self._odom[0] <= GAP else "no odometry"
+
+    @property
+    def velocity(self) -> Command:
+        """As odometry measured it last; zero if it never did."""
+        return (0.0, 0.0, 0.0) if self._odom is None else self._odom[2]
+
+    def unsure(self, when: float) -> float:
+        """By how much [m] a pose may be wrong because odometry has not come as far: as its velocities are."""
+        return 0.0 if self._odom is None else max(0.0, when - self._odom[0]) * max(self._off)
 
     def is_measured(self, now: float) -> bool:
         """Whether odometry is fresh."""
@@ -77,11 +102,11 @@ class Motion:
         return relative(self._anchor, self.at(now)[0])
 
     def _follows(self, before: Array, pose: Array, elapsed: float) -> bool:
-        """Whether the robot can have come from one pose to the other."""
+        """Whether the robot can have come from one pose to the other; without odometry it drives for GAP at most."""
         x, y, turn = relative(before, pose)
         fastest = max(self._config.max_linear, self._config.max_lateral)
-        limits = LEAP + 1.5 * elapsed * np.array([fastest, self._config.max_angular])
-        return elapsed <= GAP and math.hypot(x, y) <= limits[0] and abs(turn) <= limits[1]
+        limits = LEAP + 1.5 * min(elapsed, GAP) * np.array([fastest, self._config.max_angular])
+        return math.hypot(x, y) <= limits[0] and abs(turn) <= limits[1]
 
     def at(self, when: float) -> tuple[Array, float]:
         """Pose (3,) of the robot, and error [m] that summed up so far; only differences of either mean something."""
@@ -178,3 +203,9 @@ class Motion:
         self._way.append((when, pose, error))
         while when - self._way[0][0] > KEPT:
             self._way.popleft()
+
+
+def _apart(a: Array, b: Array) -> float:
+    """How far [m, or rad if that is more] two poses (3,) are apart."""
+    x, y, turn = relative(a, b)
+    return max(math.hypot(x, y), abs(float(turn)))

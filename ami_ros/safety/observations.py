@@ -103,7 +103,7 @@ def within(radius: float, points: Array) -> Array:
     return points[(points**2).sum(1) <= radius**2]
 
 
-def one_a_cell(points: Array) -> NDArray[np.intp]:
-    """Indices (k,) of `points` (n, 2) [m] that stand for all: any other is at most SHIFT away from one of them."""
-    cells = np.floor(points / CELL).astype(np.int64)
+def one_a_cell(points: Array, cell: float = CELL) -> NDArray[np.intp]:
+    """Indices (k,) of `points` (n, 2) [m] that stand for all, one in each cell of this size [m]."""
+    cells = np.floor(points / cell).astype(np.int64)
     return np.unique(cells[:, 0] * 2**32 + cells[:, 1], return_index=True)[1]

@@ -21,7 +21,8 @@ from ami_ros.safety.observations import (
     one_a_cell,
     within,
 )
-from ami_ros.safety.surroundings import Snapshot, Surroundings
+from ami_ros.safety.snapshot import Snapshot
+from ami_ros.safety.surroundings import Surroundings
 
 BESIDE, AHEAD = 0.04, 0.7  # [m] from the outline, within which it need not have seen what is not ahead: farther than
 # acos(AHEAD) off the way. Else no robot could set out whose laser sits before its middle and looks ahead only.

@@ -19,7 +19,8 @@ from ami_ros.safety.footprint import Footprint
 from ami_ros.safety.gate import SafetyGate
 from ami_ros.safety.motion import Motion
 from ami_ros.safety.output import SafetyOutput
-from ami_ros.safety.surroundings import Snapshot, Surroundings
+from ami_ros.safety.snapshot import Snapshot
+from ami_ros.safety.surroundings import Surroundings
 from ami_ros.scan import Mount, Scan, scan_points
 from ami_ros.simulation.loopback import Loopback
 from ami_ros.simulation.noise import SensorNoise

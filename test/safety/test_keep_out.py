@@ -92,8 +92,9 @@ def test_circles_in_a_map_hold_once_it_is_known_where_odom_is_in_it() -> None:
     area, odom = KeepOut(margin=0.0), np.array([10.0, -4.0, 1.2])
     area.circles("memory", "map", np.array([[*transform_points(odom, [[0.8, 0.0]])[0], 0.3]]))
     point, beside = np.array([[0.5, 0.0]]), np.array([[0.8 - 0.31 - SPACING, 0.0]])
-    assert area and not area.holds(point).any() and area.missing == ""
+    assert area and not area.holds(point).any() and "where odom is" in area.missing(0.0)
     area.place("map", odom)
+    assert area.missing(0.1) == ""
     assert area.holds(point + [0.02, 0.0]).all() and not area.holds(beside).any()
     area.place("map", inverse(odom))
     assert not area.holds(point).any()
@@ -112,3 +113,137 @@ def test_without_a_mask_that_was_asked_for_or_its_place_it_stands() -> None:
     blind.scan(NOTHING, 0.0)
     blind.command(0.3, 0.0, 0.0)
     assert blind.output(0.0).reason == "keep-out: no odometry"
+
+
+def localised_gate(timeout: float = 5.0) -> SafetyGate:
+    """A gate with a mask in map, whose place is known at 0 s."""
+    area = KeepOut(expected=("mask",), timeout=timeout)
+    area.mask("mask", "map", BLOCK, 0.05, AHEAD + [50.0, 0.0, 0.0])
+    area.place("map", np.zeros(3), 0.0)
+    return gate_with(area)
+
+
+def sent(gate: SafetyGate, now: float, x: float = 0.0, asked: tuple[float, float] = (0.3, 0.0)) -> SafetyOutput:
+    """What the gate sends to a robot that odometry has at `x` [m]."""
+    for tick in (now - 0.05, now):
+        gate.odometry(np.array([x, 0.0, 0.0]), (0.0, 0.0), tick, tick)
+        gate.scan(NOTHING, tick)
+        gate.command(*asked, tick)
+        output = gate.output(tick)
+    return output
+
+
+@pytest.mark.fault("a keep-out area's place is old, lost, or of odometry that leapt")
+@pytest.mark.parametrize("age", [5.5, 60.0, 3600.0])
+def test_where_an_area_is_ages_and_then_it_stands_until_that_is_said_again(age: float) -> None:
+    gate = localised_gate()
+    assert sent(gate, 1.0).linear > 0.0
+    stopped = sent(gate, age)
+    assert stopped.command == (0.0, 0.0, 0.0) and stopped.guarantee == 10
+    assert stopped.reason == f"keep-out: where odom is in map was said {age:.1f} s ago"
+    gate.keep_out.place("map", np.zeros(3), age)
+    assert sent(gate, age + 0.1).linear > 0.0
+
+
+@pytest.mark.fault("a keep-out area's place is old, lost, or of odometry that leapt")
+def test_what_is_said_without_a_stamp_ages_as_well() -> None:
+    area = KeepOut(expected=("mask",))
+    area.mask("mask", "map", BLOCK, 0.05, AHEAD + [50.0, 0.0, 0.0])
+    area.place("map", np.zeros(3))
+    gate = gate_with(area)
+    assert sent(gate, 100.0).linear > 0.0 and sent(gate, 106.0).linear == 0.0
+    area.place("map", np.zeros(3))
+    assert sent(gate, 106.1).linear > 0.0
+
+
+@pytest.mark.fault("a keep-out area's place is old, lost, or of odometry that leapt")
+def test_a_robot_that_is_not_localised_stands_and_may_turn_on_the_spot() -> None:
+    gate = localised_gate()
+    assert sent(gate, 1.0).linear > 0.0
+    gate.keep_out.lose("map")
+    gate.keep_out.lose("odom")  # which is known as long as there is odometry
+    for asked in ((0.3, 0.0), (-0.3, 0.0)):
+        assert sent(gate, 1.1, asked=asked).command == (0.0, 0.0, 0.0)
+    turning = sent(gate, 1.2, asked=(0.3, 0.5))
+    assert turning.linear == 0.0 and turning.angular > 0.0 and "where odom is" in turning.reason
+    gate.keep_out.place("map", np.zeros(3), 1.2)
+    assert sent(gate, 1.3).linear > 0.0
+    long = SafetyConfig(footprint=(0.4, 0.15, -0.4, 0.15, -0.4, -0.15, 0.4, -0.15))
+    corners = SafetyGate(long, keep_out=KeepOut(expected=("mask",)))
+    assert sent(corners, 1.0, asked=(0.3, 0.5)).command == (0.0, 0.0, 0.0), "its corners would go elsewhere"
+
+
+@pytest.mark.fault("a keep-out area's place is old, lost, or of odometry that leapt")
+def test_circles_of_memory_without_a_place_count_and_none_at_all_do_not() -> None:
+    area = KeepOut()
+    area.circles("memory", "map", np.zeros((0, 3)))
+    area.mask("nothing", "map", np.zeros((3, 3), dtype=bool), 0.05, AHEAD)
+    assert sent(gate_with(area), 1.0).linear > 0.0
+    area.circles("memory", "map", np.array([[9.0, 0.0, 0.5]]))
+    assert sent(gate_with(area), 1.0).linear == 0.0
+
+
+@pytest.mark.fault("a keep-out area's place is old, lost, or of odometry that leapt")
+@pytest.mark.parametrize("leap", [1.0, -1.0, 500.0])
+@pytest.mark.parametrize("frame", ["odom", "map"])
+def test_after_odometry_leapt_it_stands_until_the_area_or_its_place_is_said_again(leap: float, frame: str) -> None:
+    area = KeepOut(expected=("mask",), timeout=60.0)
+    area.mask("mask", frame, BLOCK, 0.05, AHEAD + [50.0, 0.0, 0.0], 0.0)
+    area.place("map", np.zeros(3), 0.0)
+    gate = gate_with(area)
+    assert sent(gate, 1.0).linear > 0.0
+    for now in (1.1, 1.2, 5.0, 20.0):
+        stopped = sent(gate, now, leap)
+        assert stopped.linear == 0.0 and "odometry leapt" in stopped.reason, now
+    gate.stop()
+    assert sent(gate, 20.5, leap).linear == 0.0, "nor once it was stopped and started"
+    area.place("map", np.array([-leap, 0.0, 0.0]), 1.05)
+    assert sent(gate, 20.6, leap).linear == 0.0, "what was said before is of the old frame"
+    if frame == "map":
+        area.place("map", np.array([-leap, 0.0, 0.0]), 20.7)
+    else:
+        area.mask("mask", "odom", BLOCK, 0.05, AHEAD + [50.0 + leap, 0.0, 0.0], 20.7)
+    assert sent(gate, 20.8, leap).linear > 0.0
+
+
+@pytest.mark.fault("a keep-out area's place is old, lost, or of odometry that leapt")
+def test_one_odd_odometry_is_forgotten_once_it_is_back_where_the_robot_can_be() -> None:
+    gate = localised_gate(60.0)
+    assert sent(gate, 1.0).linear > 0.0
+    assert sent(gate, 1.1, 500.0).linear == 0.0
+    assert sent(gate, 1.2, 300.0).linear == 0.0
+    assert sent(gate, 1.3, 0.02).linear > 0.0
+
+
+@pytest.mark.fault("a keep-out area's place is old, lost, or of odometry that leapt")
+def test_without_odometry_for_a_second_it_stands_and_goes_on_where_it_went_on() -> None:
+    gate = localised_gate(60.0)
+    assert sent(gate, 1.0).linear > 0.0
+    gate.scan(NOTHING, 2.1)
+    gate.command(0.3, 0.0, 2.1)
+    assert gate.output(2.1).reason == "keep-out: no odometry"
+    assert sent(gate, 9.0, 0.1).linear > 0.0
+    assert sent(gate, 20.0, 2.5).linear == 0.0, "it cannot have come that far without commands"
+
+
+@pytest.mark.fault("a keep-out area's place is old, lost, or of odometry that leapt")
+def test_after_the_clock_was_set_back_its_place_has_to_be_said_anew() -> None:
+    gate = localised_gate()
+    gate.keep_out.place("map", np.zeros(3), 1000.0)
+    assert sent(gate, 1000.0).linear > 0.0
+    sent(gate, 3.0)
+    assert "where odom is" in sent(gate, 3.2).reason
+    gate.keep_out.place("map", np.zeros(3), 3.2)
+    assert sent(gate, 3.3).linear > 0.0
+
+
+def test_a_place_that_is_no_number_or_older_than_the_last_is_not_used() -> None:
+    area = KeepOut()
+    area.circles("memory", "map", np.array([[0.0, 0.0, 0.5]]))
+    area.place("map", np.zeros(3), 5.0)
+    for pose, stamp in ((np.array([np.nan, 0.0, 0.0]), 6.0), (np.zeros(3), float("nan"))):
+        with pytest.raises(AmiError, match="no place or no time"):
+            area.place("map", pose, stamp)
+    area.place("map", np.array([9.0, 0.0, 0.0]), 4.0)
+    area.place("odom", np.array([9.0, 0.0, 0.0]), 6.0)
+    assert area.holds(np.zeros((1, 2))).all() and area.missing(5.5) == ""

@@ -26,6 +26,12 @@ class KeepOutParameters:
 
     mask_topic: str = parameter("", "Of a nav_msgs/OccupancyGrid; the robot stands until it came. Empty: none.")
     memory: bool = parameter(False, "Keep out of what memory was told to keep away from, once the robot is localised.")
+    timeout: float = parameter(
+        5.0,
+        "Age of what relates the map to odom at which the robot stands. Larger drives longer by odometry.",
+        "s",
+        (0.1, 60.0),
+    )
     odom_frame: str = parameter("odom", "Frame of odometry.")
     map_frame: str = parameter("map", "Frame that /tf, or memory's location, relates to odom.")
 
@@ -40,8 +46,10 @@ class KeepOutAreas:
     """
 
     def __init__(self, node: AmiNode[Any], config: KeepOutParameters, margin: float) -> None:
-        self._config = config
-        self.areas = KeepOut(config.odom_frame, margin, (MASK,) if config.mask_topic else ())
+        self._node, self._config = node, config
+        self._by_memory: set[str] = set()  # frames of which memory says whether the robot is localised in them
+        expected = (MASK,) if config.mask_topic else ()
+        self.areas = KeepOut(config.odom_frame, margin, expected, config.timeout)
         if config.mask_topic:
             node.subscribe_any(OccupancyGrid, config.mask_topic, self._mask, ANY_LATCHED, always=True)
         if config.memory:
@@ -52,20 +60,29 @@ class KeepOutAreas:
                 node.subscribe(TFMessage, "/tf", self._transforms, always=True)
 
     def _mask(self, message: OccupancyGrid) -> None:
-        self.areas.mask(MASK, message.header.frame_id, *range_sensors.mask_from_message(message))
+        cells = range_sensors.mask_from_message(message)
+        self.areas.mask(MASK, message.header.frame_id, *cells, stamp=self._node.now())
 
     def _circles(self, message: KeepAway) -> None:
-        self.areas.circles("memory", message.header.frame_id, keep_away_from_message(message))
+        circles = keep_away_from_message(message)
+        self.areas.circles("memory", message.header.frame_id, circles, stamp=self._node.now())
 
     def _located(self, message: Location) -> None:
-        if message.localised:
-            here, there = map(conversions.pose_from_message, (message.odom_pose, message.pose))
-            self.areas.place(message.header.frame_id, compose(there, inverse(here)))
+        self._by_memory.add(message.header.frame_id)
+        if not message.localised:
+            self.areas.lose(message.header.frame_id)
+            return
+        here, there = map(conversions.pose_from_message, (message.odom_pose, message.pose))
+        self.areas.place(message.header.frame_id, compose(there, inverse(here)), self._stamp(message))
 
     def _transforms(self, message: Any) -> None:
+        """Of /tf, but for a frame of memory's: that sends transforms also while it is not sure."""
+        frames = self._config.map_frame, self._config.odom_frame
         for transform in message.transforms:
-            if (transform.header.frame_id, transform.child_frame_id) == (
-                self._config.map_frame,
-                self._config.odom_frame,
-            ):
-                self.areas.place(self._config.map_frame, conversions.pose_from_transform(transform.transform))
+            if (transform.header.frame_id, transform.child_frame_id) == frames and frames[0] not in self._by_memory:
+                pose = conversions.pose_from_transform(transform.transform)
+                self.areas.place(frames[0], pose, self._stamp(transform))
+
+    def _stamp(self, message: Any) -> float:
+        """When it was so [s]: localisers send transforms that hold for some time yet."""
+        return min(conversions.stamp_of(message) or self._node.now(), self._node.now())

@@ -1,0 +1,165 @@
+"""Drivers that send old scans with new stamps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+
+from ami_ros.commands import Command
+from ami_ros.geometry import Array
+from ami_ros.safety.liveness import Liveness, _Reference, expected
+from ami_ros.scan import Scan
+from ami_ros.simulation.layout import Obstacle
+from harness.laser_drives import ROOM, Course, box, drive, post
+
+CORRIDOR = [box(0.0, 0.7, 6.0, 0.05), box(0.0, -0.7, 6.0, 0.05), box(2.5, 0.0, 0.05, 0.7)]
+HANGS = 2.0  # [s]
+Repeats = Callable[[list[Scan], float], Scan]
+
+
+def ring(size: int, change: Callable[[Array, int], Array] = lambda ranges, k: ranges) -> Repeats:
+    """From HANGS on, the last `size` scans in turn, each a little changed."""
+    begun: list[int] = []
+
+    def sent(scans: list[Scan], now: float) -> Scan:
+        if now < HANGS:
+            return scans[-1]
+        begun.append(len(scans))
+        k = begun[0] - 1 - size + (len(begun) - 1) % size
+        return replace(scans[k], ranges=change(scans[k].ranges.astype(np.float64), len(begun)).astype(np.float32))
+
+    return sent
+
+
+def trembling(count: int) -> Callable[[Array, int], Array]:
+    def change(ranges: Array, k: int) -> Array:
+        ranges[:: len(ranges) // count] += 0.001 * (k % 7)
+        return ranges
+
+    return change
+
+
+def noisy(sigma: float) -> Callable[[Array, int], Array]:
+    return lambda ranges, k: ranges + np.random.default_rng(k).normal(0.0, sigma, len(ranges))
+
+
+CHANGES: dict[str, Callable[[Array, int], Array]] = {
+    "to the last bit": lambda ranges, k: ranges,
+    "one beam trembles": trembling(1),
+    "forty beams tremble": trembling(40),
+    "noise of 2 mm": noisy(0.002),
+    "noise of 1 cm": noisy(0.01),
+}
+
+
+@pytest.mark.fault("laser repeats itself with new stamps")
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("size", [1, 2, 3, 5])
+@pytest.mark.parametrize("place", ["room", "corridor"])
+def test_a_driver_that_repeats_scans_in_turn_does_not_let_it_touch_anything(place: str, size: int, change: str) -> None:
+    """Two scans in turn were believed, and one whose beam trembled: it touched the wall at 0.5 m/s."""
+    things = {"room": ROOM, "corridor": CORRIDOR}[place]
+    for hangs in (0.0, 0.6):
+        begins = np.array([hangs, 0.0, 0.0])
+        driven = drive(Course(lambda now: things, repeats=ring(size, CHANGES[change]), start=begins, duration=12.0))
+        assert driven.touched == 0.0
+
+
+@pytest.mark.fault("laser repeats itself with new stamps")
+@pytest.mark.parametrize("speed", [0.05, 0.15, 0.3])
+def test_nor_at_a_creep(speed: float) -> None:
+    def creeps(now: float, pose: Array) -> Command:
+        return speed, 0.2 * math.sin(now), 0.0
+
+    for change in CHANGES.values():
+        course = Course(lambda now: ROOM, repeats=ring(3, change), command=creeps, duration=20.0)
+        assert drive(replace(course, start=np.array([1.3, 0.0, 0.0]))).touched == 0.0
+
+
+@pytest.mark.fault("laser repeats itself with new stamps")
+@pytest.mark.parametrize("change", CHANGES)
+def test_nor_while_it_turns(change: str) -> None:
+    things = [*ROOM, post(1.0, 0.3, 0.1)]
+
+    def swings(now: float, pose: Array) -> Command:
+        return 0.4, 1.2 * math.sin(1.5 * now), 0.0
+
+    assert drive(Course(lambda now: things, repeats=ring(3, CHANGES[change]), command=swings)).touched == 0.0
+
+
+def swaying(turn: float, now: float, pose: Array) -> Command:
+    """Ahead, turning to and fro."""
+    return 0.3, turn * math.sin(now), 0.0
+
+
+def test_a_live_laser_is_believed_wherever_it_drives_and_whoever_walks_by() -> None:
+    def things(now: float) -> list[Obstacle]:
+        return [*CORRIDOR, post(2.0 - 0.5 * now, 0.35, 0.08), post(-3.0 + 0.7 * now, -0.4, 0.08)]
+
+    places: list[Callable[[float], list[Obstacle]]] = [lambda now: ROOM, lambda now: CORRIDOR, things]
+    for place in places:
+        for noise in (0.0, 0.003, 0.02):
+            for turn in (0.0, 1.5):
+                driven = drive(
+                    Course(place, command=partial(swaying, turn), noise=noise, start=np.array([-1.5, 0.0, 0.0]))
+                )
+                assert "no scan" not in driven.reasons, noise
+                assert len(driven.poses) == 800
+
+
+def test_after_the_driver_has_come_back_its_scans_are_believed_again() -> None:
+    stuck = ring(2)
+    driven = drive(Course(lambda now: ROOM, repeats=lambda s, now: stuck(s, now) if now < 6.0 else s[-1], duration=9.0))
+    assert "no scan" in driven.reasons and driven.reasons[-1] == "obstacle ahead" and driven.touched == 0.0
+
+
+def scan_of(plan_x: float, noise: float = 0.0, seed: int = 0) -> Scan:
+    """A wall across the way, `plan_x` [m] ahead."""
+    angles = np.radians(np.arange(-60.0, 60.0))
+    ranges = plan_x / np.cos(angles) + np.random.default_rng(seed).normal(0.0, noise, 120)
+    return Scan(ranges.astype(np.float32), float(angles[0]), math.radians(1.0), max_range=8.0)
+
+
+def at(x: float, yaw: float = 0.0) -> Array:
+    return np.array([x, 0.0, yaw])
+
+
+def test_odometry_that_drifts_while_the_robot_stands_proves_nothing() -> None:
+    laser = Liveness()
+    for k in range(1200):
+        pose = at(0.001 * k, 0.002 * k)  # 0.01 m/s, 0.02 rad/s
+        assert laser.doubt(scan_of(1.5, 0.003, k), pose, (0.0, 0.0, 0.0), 0.1 * k) == ""
+
+
+def test_a_robot_that_was_carried_elsewhere_believes_what_it_sees_there() -> None:
+    laser = Liveness()
+    for k in range(20):
+        assert laser.doubt(scan_of(2.0 - 0.02 * k, 0.003, k), at(0.02 * k), (0.2, 0.0, 0.0), 0.1 * k) == ""
+    for k in range(20, 60):
+        assert laser.doubt(scan_of(5.0 - 0.02 * k, 0.003, k), at(0.02 * k), (0.2, 0.0, 0.0), 0.1 * k) == ""
+
+
+def test_a_scan_of_other_beams_and_one_that_sees_nothing_are_not_compared() -> None:
+    laser, empty = Liveness(), Scan(np.full(120, np.inf, np.float32), -1.0, 0.02, max_range=8.0)
+    for k in range(10):
+        assert laser.doubt(empty, at(0.1 * k), (0.5, 0.0, 0.0), 0.2 * k) == ""
+    assert laser.doubt(scan_of(1.0), at(1.0), (0.5, 0.0, 0.0), 2.2) == ""
+    fewer = replace(scan_of(1.0), ranges=scan_of(1.0).ranges[:60])
+    assert laser.doubt(fewer, at(1.5), (0.5, 0.0, 0.0), 3.2) == ""
+    assert "to the last bit" in laser.doubt(scan_of(1.0), at(1.5), (0.5, 0.0, 0.0), 3.3)
+    assert "looks like" in laser.doubt(scan_of(1.0, 0.002, 1), at(1.5), (0.5, 0.0, 0.0), 3.3)
+
+
+@pytest.mark.parametrize("move", [(0.2, 0.0, 0.0), (0.0, 0.1, 0.0), (0.0, 0.0, 0.2), (0.1, -0.1, -0.3)])
+def test_what_a_scan_should_become_is_what_it_becomes(move: tuple[float, float, float]) -> None:
+    angles = np.radians(np.arange(-60.0, 60.0))
+    before = _Reference(np.zeros(3), np.zeros(3), angles, 1.5 / np.cos(angles))
+    ranges = expected(before, np.array(move))
+    known = np.isfinite(ranges)
+    truth = (1.5 - move[0]) / np.cos(angles + move[2])
+    assert known.sum() > 60 and np.abs(ranges - truth)[known].max() < 0.01
