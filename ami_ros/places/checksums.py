@@ -26,9 +26,9 @@ def seed_of(encoder_id: str, latent_dim: int) -> int:
 
 
 def register(connection: sqlite3.Connection, encoder_id: str, latent_dim: int) -> None:
-    """Makes `place_crc`, `edge_crc` and `blob_crc` known to SQL."""
+    """Makes `place_crc`, `edge_crc`, `blob_crc` and `blob_fits` known to SQL."""
     seed = seed_of(encoder_id, latent_dim)
-    for function, count in ((place_crc, 13), (edge_crc, 9), (blob_crc, -1)):
+    for function, count in ((place_crc, 13), (edge_crc, 9), (blob_crc, -1), (blob_fits, -1)):
         connection.create_function(function.__name__, count, partial(function, seed), deterministic=True)
 
 
@@ -51,6 +51,11 @@ def blob_crc(seed: int, row_id: int, *blobs: bytes | None) -> int:
     for blob in blobs:
         crc = zlib.crc32(b"\0" if blob is None else blob, zlib.crc32(b"%d" % (-1 if blob is None else len(blob)), crc))
     return crc
+
+
+def blob_fits(seed: int, found: object, *values: object) -> bool:
+    """Whether a checksum is that of an id, and what is kept under it."""
+    return fits(found, blob_crc, seed, *values)
 
 
 def fits(found: object, function: object, seed: int, *values: object) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ami_ros.errors import AmiError
 from ami_ros.places.checksums import seed_of
+from ami_ros.places.replacing import settled
 from ami_ros.places.rows import EDGES
 
 SCHEMA_VERSION = 5
@@ -78,6 +79,17 @@ def columns_of(version: int, columns: str = PLACE_COLUMNS) -> str:
     return ", ".join(name if _SINCE.get(name, 1) <= version else "0" for name in columns.split(", "))
 
 
+def tables_of(version: int) -> dict[str, str]:
+    """Each table that a file of that version has, and its columns but for the checksum."""
+    edges = ", ".join(EDGES.names or ())
+    tables = {"places": columns_of(version), "thumbnails": "id, jpeg", "edges": edges}
+    if version >= EXPERIENCE_SINCE:
+        tables["experience"] = "id, covariance, commands"
+    if version >= SUBMAPS_SINCE:
+        tables |= {"outlines": "id, outline", "measured": "start, stop, content"}
+    return tables
+
+
 def connect(path: Path | None) -> sqlite3.Connection:
     """A connection that may write; the file is made if it is not there. None: in RAM.
 
@@ -86,9 +98,7 @@ def connect(path: Path | None) -> sqlite3.Connection:
     """
     if path is None:
         return _lenient(sqlite3.connect(":memory:", check_same_thread=False))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # the log files take over its mode
-    if path.stat().st_size:
+    if path.exists() and path.stat().st_size:
         with closing(connect_to_read(path)) as probe:
             if not is_empty(probe):
                 _refuse_others(probe, path)
@@ -199,20 +209,36 @@ def migrate(connection: sqlite3.Connection, encoder_id: str, latent_dim: int) ->
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
-def is_sound(connection: sqlite3.Connection) -> bool:
-    """Whether SQLite finds no fault with the tables of places and ways; pictures are too many to look at each time.
+def is_sound(connection: sqlite3.Connection, version: int) -> bool:
+    """Whether SQLite finds no fault with the whole file, in a third of the time that opening takes.
 
-    Who found one of those damaged has left word (`writing.MARK_DAMAGED`).
+    It is the whole, for the log may have lost its end while it was copied to the file: rows are then in pages that no
+    table leads to. Who found a picture that is not what was written has left word (`writing.MARK_DAMAGED`).
     """
     try:
         if connection.execute("SELECT count(*) FROM meta WHERE key = 'damaged'").fetchone()[0]:
             return False
-        found = [connection.execute(f"PRAGMA quick_check('{table}')").fetchone()[0] for table in ("places", "edges")]
-    except sqlite3.OperationalError:
-        raise
-    except DAMAGE:
+        if any(connection.execute(query).fetchone()[0] for query in _orphans(version)):
+            return False
+        return bool(connection.execute("PRAGMA quick_check").fetchone()[0] == "ok")
+    except DAMAGE as error:
+        if is_passing(error):
+            raise
         return False
-    return found == ["ok", "ok"]
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether a file is locked, or its disk cannot be read: nothing is known of what is on it.
+
+    That a table or column is not there (SQLITE_ERROR) is damage: where it is made has flipped.
+    """
+    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode != sqlite3.SQLITE_ERROR
+
+
+def _orphans(version: int) -> list[str]:
+    """Asks for rows that belong to no place: their ids have flipped."""
+    tables = [table for table, columns in tables_of(version).items() if columns.startswith("id, ")]
+    return [f"SELECT EXISTS (SELECT 1 FROM {t} WHERE id NOT IN (SELECT id FROM places))" for t in tables]
 
 
 def meta_of(path: Path) -> tuple[str, int]:
@@ -221,6 +247,7 @@ def meta_of(path: Path) -> tuple[str, int]:
     Raises:
         AmiError: there is none.
     """
+    path = settled(path)
     if not path.is_file():
         raise AmiError(f"there is no memory {path}")
     try:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from ami_ros.errors import AmiError
 from ami_ros.places.codes import Code
+from ami_ros.places.replacing import check_free, make_folder, put_in_place
 from ami_ros.places.rows import PlaceRow
 from ami_ros.places.store import Store
 from ami_ros.places.types import Edge
@@ -68,14 +70,12 @@ def write_copy(places: PlaceMap, path: Path, overwrite: bool) -> int:
     if _is_in_use(places, path):
         places.store.flush()
         return places.store.size()
-    if path.exists() and not overwrite:
-        raise AmiError(f"memory: {path.name} exists already; set overwrite, or take another name", Code.FILE_EXISTS)
+    path = Path(os.path.realpath(path))
     try:
-        places.store.flush()  # pictures are read from there
-    except AmiError:
-        pass  # what its own file does not take has no picture in the copy; the rest has
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        check_free(path, overwrite)
+        with suppress(AmiError):  # what its own file does not take has no picture in the copy; the rest has
+            places.store.wait()  # pictures are read from there
+        make_folder(path.parent)
         with tempfile.TemporaryDirectory(prefix=".saving-", dir=path.parent) as scratch:
             copy = Store(Path(scratch) / path.name, places.encoder_id, places.latent_dim)
             try:
@@ -86,7 +86,7 @@ def write_copy(places: PlaceMap, path: Path, overwrite: bool) -> int:
                 copy.flush()
             finally:
                 copy.close()
-            os.replace(Path(scratch) / path.name, path)
+            put_in_place(Path(scratch) / path.name, path, overwrite)
             return path.stat().st_size
     except OSError as error:
         raise AmiError(f"memory: cannot write {path}: {error.strerror or error}", Code.WRITE_FAILED) from error

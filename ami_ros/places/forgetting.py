@@ -51,12 +51,12 @@ class Forgetter:
 
     def _shrink(self, kept: set[int]) -> None:
         store, limit = self.places.store, 1e6 * self.config.size_limit
-        store.flush()
+        store.wait()
         if (size := store.size()) <= limit:
             return
         seen = {i: row.last_seen for i, row in self.places.details.items()}
         store.drop_thumbnails(oldest_pictures(store.picture_sizes(), seen, kept, int(size - ROOM * limit)))
-        store.flush()
+        store.wait()
         if (size := store.size()) > limit:
             count = int(np.ceil(len(self.places) * (1 - ROOM * limit / size)))
             self._forget(least_missed(self.places.index, kept, count, self.cell))

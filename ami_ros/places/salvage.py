@@ -23,6 +23,7 @@ import numpy as np
 from ami_ros.errors import AmiError
 from ami_ros.places import checksums, database
 from ami_ros.places.reading import measured_fits
+from ami_ros.places.replacing import LOGS, free_name, log_of, put_in_place, sync
 from ami_ros.places.rows import EDGES
 
 _LEAST_ROW = 64  # bytes that a row takes, at least: bounds the ids to look for where the last page is gone
@@ -61,6 +62,8 @@ def rescue(path: Path, target: sqlite3.Connection, encoder_id: str, latent_dim: 
 def rescue_file(path: Path, encoder_id: str, latent_dim: int) -> tuple[Losses, Path]:
     """Puts what is readable of `path` in its place; returns the losses, and where the damaged file is now.
 
+    The caller has the lock of `path`. A kill leaves the damaged file with its log, or the new one without.
+
     Raises:
         AmiError: nothing is; the file is as it was.
     """
@@ -74,21 +77,13 @@ def rescue_file(path: Path, encoder_id: str, latent_dim: int) -> tuple[Losses, P
     except BaseException:
         Path(name).unlink()
         raise
-    damaged = _free_name(path)
-    os.link(path, damaged)
-    # The log must not meet the new file. A kill from here on leaves a damaged file, to be rescued once more.
-    for suffix in ("-wal", "-shm"):
-        if (log := path.with_name(path.name + suffix)).exists():
-            log.rename(damaged.with_name(damaged.name + suffix))
-    os.replace(name, path)
+    damaged = free_name(path)
+    for suffix in ("", *LOGS):
+        if (file := log_of(path, suffix)).exists():
+            os.link(file, log_of(damaged, suffix))
+    sync(path.parent)
+    put_in_place(Path(name), path, overwrite=True, owned=True)
     return losses, damaged
-
-
-def _free_name(path: Path) -> Path:
-    number = 1
-    while (name := path.with_name(f"{path.name}.damaged{number}")).exists():
-        number += 1
-    return name
 
 
 @contextmanager
@@ -109,8 +104,10 @@ def _opened(path: Path, encoder_id: str, latent_dim: int) -> Iterator[sqlite3.Co
 def _can_be_read(copy: Path) -> bool:
     try:
         with closing(database.connect(copy)) as source:
-            source.execute("SELECT 1 FROM places, thumbnails, edges LIMIT 0")
-            return 1 <= source.execute("PRAGMA user_version").fetchone()[0] <= database.SCHEMA_VERSION
+            version = source.execute("PRAGMA user_version").fetchone()[0]
+            for table, columns in database.tables_of(version).items():
+                source.execute(f"SELECT {columns} FROM {table} LIMIT 0")
+            return 1 <= version <= database.SCHEMA_VERSION
     except database.DAMAGE:
         return False
 

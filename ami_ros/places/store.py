@@ -1,15 +1,16 @@
 """The truth of the place memory: places and edges in one SQLite file that survives kills, full disks and upgrades.
 
-Writes are queued to a thread that commits them in batches; what `flush` has acknowledged is on the disk. Reading
-has a connection of its own, so that neither waits for the other.
+Writes are queued to a thread that commits them in batches. What `flush` has acknowledged is on the disk, in the file
+itself: its log may be cut off or get lost. Reading has a connection of its own, so that neither waits for the other.
 """
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,9 @@ from ami_ros.errors import AmiError
 from ami_ros.places import database
 from ami_ros.places.batch_writer import BatchWriter
 from ami_ros.places.checksums import register, seed_of
+from ami_ros.places.lock import FileUse
 from ami_ros.places.reading import Tables, read_experience, read_picture, read_tables
+from ami_ros.places.replacing import open_to_write, settled
 from ami_ros.places.rows import Experience, PlaceRow, PlaceTable, edge_of
 from ami_ros.places.salvage import rescue, rescue_file
 from ami_ros.places.types import Edge
@@ -48,14 +51,17 @@ class Store:
         read_only: serves what is there; any number of readers beside one writer.
 
     Attributes:
-        notice: what a damaged file lost, or that an empty one was begun anew, one line; else empty.
+        notice: what a damaged file lost, that an empty one was begun anew, that an older one has no checksums, or what
+            lay beside a new one, one line; else empty.
 
     Raises:
-        AmiError: not a memory, beyond repair, of a later version, or of another encoder (code 10245).
+        AmiError: not a memory, beyond repair, of a later version, of another encoder (code 10245), or another process
+            writes to it.
     """
 
     def __init__(self, path: Path | None, encoder_id: str, latent_dim: int, read_only: bool = False) -> None:
         self.path, self.latent_dim, self.read_only = path, latent_dim, read_only
+        self._file = path and Path(os.path.realpath(path))  # SQLite keeps the log beside this one, too
         self.notice = ""
         self._write_lock = self._lock = threading.Lock()  # of the connections that write and read
         self._only_reads = read_only or (path is not None and not database.can_be_written(path))
@@ -66,8 +72,11 @@ class Store:
         self._seed = seed_of(encoder_id, latent_dim)
         self._first: Tables | None = None  # what was read on opening, until somebody asks or writes
         self._seen = 0
-        with self._named_errors():
+        self._use: FileUse | None = None
+        with self._named_errors(), ExitStack() as undo:
+            undo.callback(self._let_go)
             self._version = self._open(encoder_id)
+            undo.pop_all()
         self._writer = None if self._only_reads else BatchWriter(self._connection, self._write_lock, path)
 
     @property
@@ -108,7 +117,7 @@ class Store:
         if self._version < database.SUBMAPS_SINCE:
             return 0
         if not self.error:
-            self.flush()
+            self.wait()
         with self._named_errors(), self._lock:
             return int(self._reader.execute("SELECT count(*) FROM outlines").fetchone()[0])
 
@@ -156,14 +165,34 @@ class Store:
         """
         self._put(erasure(ids))
         if wait:
-            self._wipe_log()
+            self.flush()
+
+    def wait(self) -> None:
+        """Waits until all that was put before can be read. Raises AmiError if it could not be written."""
+        if self._writer is not None:
+            self._writer.wait()
+        if self.error:
+            raise self.error
 
     def flush(self) -> None:
-        """Waits until all that was put before is on the disk. Raises AmiError if it could not be written."""
+        """Waits until all that was put before is on the disk, in the file itself, and its log is empty.
+
+        Raises:
+            AmiError: it could not be written; another process reads without end, which keeps it in the log; or the file
+                is no more.
+        """
         if self._writer is not None:
             self._writer.flush()
         if self.error:
             raise self.error
+        if self._writer is not None and self._use is not None:
+            if self._writer.in_log:
+                raise AmiError(f"written, but only to the log of the memory {self.path}: close what reads the memory")
+            if self._use.is_gone():
+                gone = "was erased or replaced while it was in use"
+                raise AmiError(
+                    f"the memory {self.path} {gone}: what is new is lost at the end; save it to another file"
+                )
 
     def close(self) -> None:
         """Writes what is queued and closes the file; `error` tells if that failed."""
@@ -171,23 +200,32 @@ class Store:
             self._writer.close()
         self._reader.close()
         self._connection.close()
+        self._let_go()
 
     # Inside
 
     def _open(self, encoder_id: str) -> int:
         """Connects; returns the version of the file."""
-        path = self.path
+        path = self._file
         was_there = path is not None and path.exists()
+        if path is not None:
+            if self._only_reads:
+                self._file = path = settled(path)
+                self._use = FileUse(path, writes=False)
+            else:
+                self._use, self.notice = open_to_write(path)
         try:
             self._connection = database.connect_to_read(path) if path and self._only_reads else database.connect(path)
             version = self._look_at(encoder_id, was_there)
-        except sqlite3.OperationalError:  # locked, or a disk that cannot be read: nothing is known of what is on it
-            raise
-        except database.DAMAGE:
+        except database.DAMAGE as error:
+            if database.is_passing(error):
+                raise
             assert path is not None
             version = self._rescue(path, encoder_id)
         try:
             register(self._connection, encoder_id, self.latent_dim)
+            if version < database.CHECKSUMS_SINCE:
+                self.notice = self._unchecked(version)
             if version < database.SCHEMA_VERSION and not self._only_reads:
                 database.migrate(self._connection, encoder_id, self.latent_dim)
                 version = database.SCHEMA_VERSION
@@ -199,6 +237,15 @@ class Store:
             self._connection.close()
             raise
         return version
+
+    def _unchecked(self, version: int) -> str:
+        what = f"the memory {self.path} is of version {version}, which has no checksums: damage in it cannot be told"
+        return f"{what} until it is opened to be written" if self._only_reads else f"{what}; from now on it has them"
+
+    def _let_go(self) -> None:
+        if self._use is not None:
+            self._use.close()
+            self._use = None
 
     def _look_at(self, encoder_id: str, was_there: bool) -> int:
         """The version of a file that was opened, which is begun where it is new.
@@ -223,7 +270,7 @@ class Store:
 
     def _is_sound(self, version: int) -> bool:
         try:
-            if not database.is_sound(self._connection):
+            if not database.is_sound(self._connection, version):
                 return False
             self._seen, self._first = self._changes(), read_tables(self._connection, version, self.latent_dim)
             return not self._first.wrong(self._connection, version, self._seed)
@@ -243,8 +290,10 @@ class Store:
             self._connection, kept = rescued, "the file is as it was"
         else:
             losses, damaged = rescue_file(path, encoder_id, self.latent_dim)
+            self._let_go()
+            self._use, _ = open_to_write(path)
             self._connection, kept = database.connect(path), f"the damaged file is kept as {damaged}"
-        self.notice = f"the memory {path} was damaged: {losses}; {kept}"
+        self.notice = f"the memory {self.path} was damaged: {losses}; {kept}"
         return database.SCHEMA_VERSION
 
     def _put(self, write: Write) -> None:
@@ -254,22 +303,14 @@ class Store:
         if self._writer is not None:
             self._writer.put(write)
 
-    def _wipe_log(self) -> None:
-        """The write-ahead log still holds erased rows until it is emptied, which waits for readers."""
-        self.flush()
-        with self._named_errors(), self._write_lock:
-            is_busy = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-        if is_busy:
-            raise AmiError(f"erased from {self.path}, but its log still holds it: close what reads the memory")
-
     @contextmanager
     def _damage_noted(self) -> Iterator[None]:
         """What is not looked at on opening may be damaged: it counts as not there, and the next opening rescues."""
         try:
             yield
-        except sqlite3.OperationalError:
-            raise
         except database.DAMAGE as error:
+            if database.is_passing(error):
+                raise
             self.notice = (
                 f"the memory {self.path} has damaged pictures ({error}): open it again to save what is readable"
             )

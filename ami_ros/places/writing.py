@@ -29,11 +29,16 @@ INSERT INTO places ({database.PLACE_COLUMNS}, crc)
     {", ".join(f"{name} = excluded.{name}" for name in (*_NAMES[1:], "crc"))}
 """
 _PUT_THUMBNAIL = f"INSERT OR REPLACE INTO thumbnails SELECT *, blob_crc(a, b) FROM {database.given('a', 'b')}"
+# Of a stored row only what fits its checksum is signed again; what does not is left out, and word of it is left.
+_SOUND = "blob_fits(experience.crc, experience.id, experience.covariance, experience.commands)"
+_COVARIANCE, _COMMANDS = (
+    f"coalesce(excluded.{name}, CASE WHEN {_SOUND} THEN experience.{name} END)" for name in ("covariance", "commands")
+)
+_MARK_UNSOUND = f"INSERT OR REPLACE INTO meta SELECT 'damaged', 'yes' FROM experience WHERE id = ? AND NOT {_SOUND}"
 _PUT_EXPERIENCE = f"""
 INSERT INTO experience SELECT *, blob_crc(a, b, c) FROM {database.given("a", "b", "c")} WHERE true
     ON CONFLICT (id) DO UPDATE SET
-    covariance = coalesce(excluded.covariance, covariance), commands = coalesce(excluded.commands, commands),
-    crc = blob_crc(id, coalesce(excluded.covariance, covariance), coalesce(excluded.commands, commands))
+    covariance = {_COVARIANCE}, commands = {_COMMANDS}, crc = blob_crc(experience.id, {_COVARIANCE}, {_COMMANDS})
 """
 _EDGE = EDGES.names or ()
 _PUT_EDGE = f"INSERT OR REPLACE INTO edges SELECT *, edge_crc({', '.join(_EDGE)}) FROM {database.given(*_EDGE)}"
@@ -56,10 +61,12 @@ def places_to_write(rows: Iterable[PlaceRow], latent_dim: int) -> Write:
     rows = list(rows)
     for row in rows:
         _check_place(row, latent_dim)
+    known = [_experience_values(row.id, row.experience) for row in rows if row.experience]
     return [
         (_PUT_PLACE, [_place_values(row) for row in rows]),
         (_PUT_THUMBNAIL, [(int(row.id), bytes(row.thumbnail)) for row in rows if row.thumbnail]),
-        (_PUT_EXPERIENCE, [_experience_values(row.id, row.experience) for row in rows if row.experience]),
+        (_MARK_UNSOUND, [values[:1] for values in known]),
+        (_PUT_EXPERIENCE, known),
         (_PUT_SUBMAP, [(int(r.id), r.experience.submap) for r in rows if r.experience and r.experience.submap]),
     ]
 
@@ -68,7 +75,8 @@ def experience_to_write(place_id: int, experience: Experience) -> Write:
     """Writes what is known of a place besides how it looks; what is None here keeps what is stored."""
     _check_experience(place_id, experience)
     seen: Values = [(int(place_id), experience.submap)] if experience.submap else []
-    return [(_PUT_EXPERIENCE, [_experience_values(place_id, experience)]), (_PUT_SUBMAP, seen)]
+    values = _experience_values(place_id, experience)
+    return [(_MARK_UNSOUND, [values[:1]]), (_PUT_EXPERIENCE, [values]), (_PUT_SUBMAP, seen)]
 
 
 def edges_to_write(rows: Iterable[Edge]) -> Write:

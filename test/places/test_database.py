@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 from pathlib import Path
 
@@ -63,12 +62,14 @@ def check(place: PlaceRow) -> None:
 
 def test_who_writes_brings_a_file_up_to_date_and_loses_nothing(old: Path) -> None:
     store = Store(old, "net@0123", 2)
+    assert "no checksums" in store.notice and "from now on it has them" in store.notice and "\n" not in store.notice
     check(store.load()[0][0])
     store.put_places([PlaceRow(8, np.zeros(2, np.float32), np.zeros(3), 30.0, 30.0, 1, episode=5)])
     store.close()
     assert version(old) == SCHEMA_VERSION
     again = Store(old, "net@0123", 2)
     check(again.load()[0][0])
+    assert again.notice == ""
     assert again.load()[0][1].episode == 5 and again.thumbnail(7) == b"\xff\xd8"
     again.close()
 
@@ -76,22 +77,8 @@ def test_who_writes_brings_a_file_up_to_date_and_loses_nothing(old: Path) -> Non
 def test_who_reads_leaves_an_old_file_as_it_is(old: Path) -> None:
     before = old.read_bytes()
     store = Store(old, "net@0123", 2, read_only=True)
+    assert "no checksums" in store.notice and "until it is opened to be written" in store.notice
     check(store.load()[0][0])
     assert store.thumbnail(7) == b"\xff\xd8" and store.experience([7]) == {}
     store.close()
     assert old.read_bytes() == before and version(old) < SCHEMA_VERSION
-
-
-def test_a_memory_that_ships_can_be_read_and_brought_up_to_date(tmp_path: Path) -> None:
-    shipped = Path(__file__).parents[2] / "models" / "onboard" / "empty.memory"
-    copy = Path(shutil.copy(shipped, tmp_path / "copy.memory"))
-    connection = sqlite3.connect(copy)
-    meta = dict(connection.execute("SELECT key, value FROM meta"))
-    connection.close()
-    of = meta["encoder_id"], int(meta["latent_dim"])
-    reader = Store(copy, *of, read_only=True)
-    writer = Store(copy, *of)
-    assert len(reader.load()[0]) == len(writer.load()[0]) > 100
-    reader.close()
-    writer.close()
-    assert version(copy) == SCHEMA_VERSION

@@ -234,7 +234,7 @@ def test_another_programs_database_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_cannot_be_read_and_a_folder_cannot_be_opened(tmp_path: Path) -> None:
-    with pytest.raises(AmiError, match="no such file"):
+    with pytest.raises(AmiError, match="No such file"):
         Store(tmp_path / "none.db", "net@0123", DIM, read_only=True)
     with pytest.raises(AmiError, match="cannot be opened"):
         Store(tmp_path, "net@0123", DIM)
