@@ -18,6 +18,7 @@ APPLICATION_ID = 0x414D4931  # "AMI1": tells a memory from another program's SQL
 FLIPPED = 2  # bits in which that may differ for a damaged memory still to be taken for one
 PATIENCE = 5.0  # [s] that other processes may hold up a write, or the emptying of the log
 WRONG_ENCODER = 10245  # code of the interfaces
+_SQLITE_ERROR = 1  # SQLite's code for what is wrong with a statement (https://sqlite.org/rescode.html)
 DAMAGE = (sqlite3.DatabaseError, UnicodeDecodeError)  # what is raised for it; also where SQLite quotes what it found
 
 PLACE_COLUMNS = "id, latent, x, y, yaw, created, last_seen, visits, label, note, episode, surprise, keep_away"
@@ -230,9 +231,10 @@ def is_sound(connection: sqlite3.Connection, version: int) -> bool:
 def is_passing(error: BaseException) -> bool:
     """Whether a file is locked, or its disk cannot be read: nothing is known of what is on it.
 
-    That a table or column is not there (SQLITE_ERROR) is damage: where it is made has flipped.
+    That a table or column is not there is damage: where it is made has flipped. Python 3.10 does not tell, and counts it
+    as passing.
     """
-    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode != sqlite3.SQLITE_ERROR
+    return isinstance(error, sqlite3.OperationalError) and getattr(error, "sqlite_errorcode", 0) != _SQLITE_ERROR
 
 
 def _orphans(version: int) -> list[str]:
