@@ -231,8 +231,7 @@ def is_sound(connection: sqlite3.Connection, version: int) -> bool:
 def is_passing(error: BaseException) -> bool:
     """Whether a file is locked, or its disk cannot be read: nothing is known of what is on it.
 
-    That a table or column is not there is damage: where it is made has flipped. Python 3.10 does not tell, and counts it
-    as passing.
+    That a table or column is not there is damage: where it is made has flipped. Python 3.10 cannot tell the two apart.
     """
     return isinstance(error, sqlite3.OperationalError) and getattr(error, "sqlite_errorcode", 0) != _SQLITE_ERROR
 
