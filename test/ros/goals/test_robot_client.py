@@ -24,9 +24,7 @@ from ami_ros.ros.goals.robot_client import End, outcome_of, picture_goal, pose_o
 )  # fmt: skip
 def test_poses_are_two_or_three_numbers(text: str, pose: list[float] | None) -> None:
     found = pose_of(text)
-    assert (found is None) == (pose is None)
-    if pose is not None:
-        np.testing.assert_allclose(found, pose)
+    assert (found.tolist() if found is not None else None) == pose
 
 
 def test_a_picture_is_a_file_that_is_one(tmp_path: Path) -> None:
@@ -34,7 +32,7 @@ def test_a_picture_is_a_file_that_is_one(tmp_path: Path) -> None:
     good.write_bytes(encode_png(np.zeros((8, 8, 3), np.uint8)))
     bad.write_bytes(b"no picture")
     assert bytes(picture_goal(good).image.data) == good.read_bytes()
-    with pytest.raises(AmiError, match=r"b\\.png"):
+    with pytest.raises(AmiError, match=r"b\.png"):
         picture_goal(bad)
 
 
