@@ -32,7 +32,7 @@ def main(
     ] = None,
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", help="Configuration, as agent.navigator.planner.solver.name=hybrid, or charge=measured."),
+        typer.Option("--set", help="Configuration, as agent.navigator.planner.horizon=6, or timing.planner.p50=0.04."),
     ] = None,
     json: Annotated[Path | None, typer.Option(help="File for the figures: flat keys with units.")] = None,
 ) -> None:

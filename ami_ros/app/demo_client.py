@@ -24,13 +24,13 @@ from visualization_msgs.msg import Marker, MarkerArray
 from ami_interfaces.action import NavigateToGoal
 from ami_interfaces.msg import Location, NavigationGoal, PlannerState, Surprise
 from ami_interfaces.srv import Photograph, PlaceRobot
-from ami_ros.agent.supervision import Code, Verdict
 from ami_ros.app.demo_goal import STATUS, Explorer, GoalRun
 from ami_ros.app.telemetry import STARTING, Observed, Telemetry, TruthLog
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.control import ControlRecord
 from ami_ros.geometry import Array
 from ami_ros.images import image_of
+from ami_ros.parts.supervision import Code, Verdict
 from ami_ros.ros.goals.result_watch import ResultWatch
 from ami_ros.ros.messages.conversions import (
     command_from_message,

@@ -12,7 +12,6 @@ from types import TracebackType
 
 from rich.console import Console
 
-from ami_ros.agent.supervision import FINAL, Verdict
 from ami_ros.app.demo_client import DemoClient
 from ami_ros.app.demo_course import Course
 from ami_ros.app.demo_domain import join_domain, rivalry
@@ -30,6 +29,7 @@ from ami_ros.errors import AmiError
 from ami_ros.evaluation.control import ControlRecord
 from ami_ros.evaluation.resources import ProcessMeter
 from ami_ros.geometry import transform_points
+from ami_ros.parts.supervision import FINAL, Verdict
 from ami_ros.robots.derived import recorded_topics
 from ami_ros.robots.description import default_robot
 from ami_ros.ros.node.process import settle

@@ -6,7 +6,6 @@ import time
 
 import numpy as np
 
-from ami_ros.agent.agent import Thought
 from ami_ros.app.demo_view import DemoView, thinned
 from ami_ros.app.scenery import RememberedPlaces
 from ami_ros.app.telemetry import Leg, Observed
@@ -16,6 +15,7 @@ from ami_ros.evaluation.goals import SampledGoal
 from ami_ros.evaluation.trials import Trial
 from ami_ros.geometry import Array, transform_points
 from ami_ros.images import encode_png
+from ami_ros.parts.planner import Thought
 
 SHOWN_EVERY = 0.2  # [s], steady: as often as the page asks
 NOTED = 0.05  # [m] between two points of the way that is kept

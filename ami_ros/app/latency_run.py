@@ -66,6 +66,23 @@ class LatencyRun(DemoRun):
                 index += 1
 
 
+def in_simulated_time(settings: DemoSettings, goals: int) -> dict[str, Any]:
+    """The same course on the bus of the benches, which charges what work is said to take: figures as of real nodes."""
+    from ami_ros.evaluation.ages import drive_and_record  # torch is large
+    from ami_ros.evaluation.closed_loop import ClosedLoop
+    from ami_ros.evaluation.loop_config import LoopConfig
+    from ami_ros.simulation.simulator import Simulator
+    from ami_ros.world_model.checkpoint import load_model
+
+    simulator = Simulator(settings.world, settings.robot, seed=settings.seed)
+    loop = ClosedLoop(load_model(settings.model), simulator, settings.memory, LoopConfig(), settings.seed)
+    control, ages, trials = drive_and_record(loop, goals)
+    simulator.close()
+    reached = {"goals": len(trials), "goals_reached": sum(trial.success for trial in trials)}
+    figures = control.to_json() | ages.figures() | reached
+    return {f"simulated_{name}": value for name, value in figures.items()}
+
+
 def memory_figures(costs: Sequence[ProcessCost]) -> dict[str, float]:
     """Memory (resident, and with shared pages divided: PSS) and processor time: of each process, and of all but the
     bench's own, `demo`."""

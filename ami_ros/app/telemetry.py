@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ami_ros.agent.supervision import Verdict
 from ami_ros.commands import Command
 from ami_ros.evaluation.goals import SampledGoal
 from ami_ros.geometry import Array, compose, inverse
+from ami_ros.parts.supervision import Verdict
 from ami_ros.registration import believed_at, register
 
 STARTING = "starting"  # the state before the planner told one

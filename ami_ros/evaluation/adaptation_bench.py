@@ -17,7 +17,7 @@ import torch
 
 from ami_ros.adaptation.adapter import Adapter
 from ami_ros.adaptation.segments import Segment, single
-from ami_ros.adaptation.weights import AdaptationConfig, apply
+from ami_ros.adaptation.weights import AdaptationConfig, Weights, apply
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.closed_loop import ClosedLoop
 from ami_ros.evaluation.expedition import RandomDriver
@@ -88,8 +88,8 @@ class Learner:
         self._version = 0
         self.errors: list[tuple[float, float, float]] = []
 
-    def take(self, segment: Segment) -> None:
-        """Judges the model by a segment, then learns from it."""
+    def take(self, segment: Segment) -> Weights | None:
+        """Judges the model with a segment, then learns from it."""
         batch = single(segment)
         with torch.inference_mode():
             latent, motion = self.model.step(batch.before, batch.commands, batch.previous)
@@ -97,11 +97,13 @@ class Learner:
             error = float((latent - batch.after).square().mean())
         self.errors.append((float(off[:2].norm()), abs(float(off[2])), error))
         if self.adapter is None:
-            return
+            return None
         self.adapter.observe(segment)
-        if self.adapter.version != self._version:
-            self._version = self.adapter.version
-            apply(self.adapter.weights_in_use, self.model, self.trained)
+        if self.adapter.version == self._version:
+            return None
+        self._version = self.adapter.version
+        apply(self.adapter.weights_in_use, self.model, self.trained)
+        return self.adapter.weights_in_use
 
 
 class LearningLoop(ClosedLoop):

@@ -170,7 +170,7 @@ def explore(loop: ClosedLoop, space: FreeSpace, seconds: float, report: Report) 
                 break
     except AmiError:  # patience is over between two thoughts
         pass
-    loop.agent.cancel()
+    loop.cancel()
     loop.wait(loop.config.settle)
     loop.beliefs = np.array(drive.believed).reshape(-1, 3), np.array(drive.true).reshape(-1, 3)
     places = np.array(list(drive.truths.values())).reshape(-1, 3)
@@ -209,7 +209,7 @@ def refused(loop: ClosedLoop, picture: NDArray[np.uint8]) -> Row:
     while decision is None or not decision.done:
         thought = loop.tick()
         decision = loop.given_up() if thought is None else thought.decision
-    loop.agent.cancel()
+    loop.cancel()
     elapsed = simulator.time - began
     loop.wait(loop.config.settle)
     return {

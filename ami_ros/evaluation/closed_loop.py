@@ -1,31 +1,45 @@
-"""The agent in a simulated world, in simulated time, with the queue rules of the nodes.
-
-Time is charged: while the agent thinks, the world goes on, and frames that come meanwhile wait, the newest only.
-"""
+"""The parts in a simulated world, in simulated time: what transport and work take on real nodes is charged."""
 
 from __future__ import annotations
 
-import time
+import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ami_ros.agent.agent import Agent, Learner, Thought
-from ami_ros.agent.watchdog import Verdict
 from ami_ros.commands import STILL, Command, of_width, speed
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.goals import GoalKind, GoalSampler
 from ami_ros.evaluation.loop_config import LoopConfig
 from ami_ros.evaluation.trials import TIME_ALLOWANCE, Trial, allowance_of
 from ami_ros.geometry import Array
+from ami_ros.images import decode_image
+from ami_ros.mission.mission_file import MissionFile
+from ami_ros.mission.navigator import Navigator
+from ami_ros.mission.task import Leg
+from ami_ros.parts.followed_model import FollowedModel
+from ami_ros.parts.goal_execution import GoalExecution
+from ami_ros.parts.local_goals import LocalGoals, LocalLegs
+from ami_ros.parts.memory import MemoryPart
+from ami_ros.parts.mission import MissionPart
+from ami_ros.parts.part import Part
+from ami_ros.parts.perception import PerceptionPart, PictureScanConfig, place_camera
+from ami_ros.parts.planner import PlannerPart, Thought
+from ami_ros.parts.ports import CMD_VEL, CMD_VEL_RAW, IMAGE, IMU, ODOM, SCAN, THOUGHT, Motion, Port
+from ami_ros.parts.safety import SafetyPart
+from ami_ros.parts.simulated_bus import SimulatedBus
+from ami_ros.parts.world_model import Learner, WorldModelPart
 from ami_ros.planning.types import Decision, Goal
 from ami_ros.registration import believed_at
-from ami_ros.robots.derived import camera_mount, check_model, rectifier_for
+from ami_ros.robots.derived import camera_mount, check_model, picture_scan_settings, rectifier_for
+from ami_ros.robots.sensors import Sensor
 from ami_ros.safety.gate import SafetyGate
+from ami_ros.scan import Mount, Scan
 from ami_ros.share import share
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.robot import CONTROL_PERIOD, Observation
@@ -33,6 +47,7 @@ from ami_ros.simulation.simulator import Simulator
 from ami_ros.slam.place_memory import PlaceMemory
 from ami_ros.world_model.by_torch import on_arrays
 from ami_ros.world_model.checkpoint import LoadedModel
+from ami_ros.world_model.perception import Perception
 from ami_ros.world_model.picture_scan import RANGES, PictureScan, load_picture_scan
 
 KEPT = 50  # true poses, one for each observation
@@ -46,7 +61,7 @@ class ClosedLoop:
         simulator: the robot; its pictures are brought to the model's camera, as by camera_info.
         memory: of this world: a file that is used but not changed, a memory that grows, or None: an empty one.
         config: of the stack.
-        seed: of goals and search.
+        seed: of goals, search and times.
         learner: adapts the model while driving.
 
     Raises:
@@ -62,38 +77,109 @@ class ClosedLoop:
         seed: int,
         learner: Learner | None = None,
     ) -> None:
-        spec, config = loaded.model.spec, config.driving(simulator.description)
-        check_model(simulator.description, spec, loaded.encoder_id)
+        robot, spec, config = simulator.description, loaded.model.spec, config.driving(simulator.description)
+        check_model(robot, spec, loaded.encoder_id)
         if not isinstance(memory, PlaceMemory):
             memory = PlaceMemory.copy_of(loaded.model, loaded.encoder_id, memory, config.agent.memory)
-        self.config, self.simulator = config, simulator
-        self._rectifier = rectifier_for(simulator.description, spec.inputs)
-        if (pairs := on_arrays(loaded.model).pairs) is not None:
-            pairs.mount = camera_mount(simulator.description)
-            if self._rectifier is not None:
-                pairs.window = self._rectifier.window
-        self._picture_scan = self._make_picture_scan(spec.inputs.field_of_view)
-        self.agent = Agent(loaded, memory, config.agent, seed, learner)
-        sees = config.gated and config.safety.require_scan
-        self.safety = SafetyGate(replace(config.safety, require_scan=sees))
-        self.goals = GoalSampler(FreeSpace(simulator.world, radius=simulator.description.shape.radius), seed)
+        self.config, self.simulator, self.loaded, self.memory = config, simulator, loaded, memory
+        self.perception = Perception(loaded.model)
+        self._rectifier = rectifier_for(robot, spec.inputs)
+        self._mount = (robot.laser and robot.laser.level_mount) or Mount()
+        self._ticks = {s.name: max(1, round(1.0 / s.rate / CONTROL_PERIOD)) for s in robot.sensors}
+        self.goals = GoalSampler(FreeSpace(simulator.world, radius=robot.shape.radius), seed)
         self.trace: list[tuple[float, Array, Thought]] = []  # stamp [s], true pose, what was thought
         self.seen: Observation | None = None  # the newest
-        self.commanded: Callable[[], Command] | None = None  # who drives in place of the agent
+        self.commanded: Callable[[], Command] | None = None  # who drives in place of the planner
         self.watch: Callable[[Thought | None], None] | None = None  # is told of each control period's end
         # Where memory believed the robot to be, and where it was, (n, 3) each: for goals of robots without a camera.
         self.beliefs: tuple[Array, Array] = (np.zeros((0, 3)), np.zeros((0, 3)))
-        self._width = spec.command_dim
-        self._pending: tuple[float, Thought] | None = None  # when a thought is ready [s], and the thought
-        self._begun = 0.0
+        self._scan: Scan | None = None  # the newest that was made of a picture, in base_link
         self.sent: Command = STILL  # the newest command that the robot got
-        self._verdict: Verdict | None = None
+        self._thought: Thought | None = None  # of this control period
         self._truths: deque[tuple[float, Array]] = deque(maxlen=KEPT)
+        self.bus = SimulatedBus(config.timing, seed, simulator.time, self._converted)
+        self.wire(seed, learner)
+        self.bus.watch(THOUGHT, self._take_thought)
+        self.bus.watch(CMD_VEL, self._obey)
+        self.bus.seat("driver").every(1.0 / config.agent.control_rate, self._drive_instead)
 
-    @property
-    def memory(self) -> PlaceMemory:
-        """Of places."""
-        return self.agent.memory
+    # The parts
+
+    def wire(self, seed: int, learner: Learner | None) -> None:
+        """Puts the parts on the bus. Rivals make some of them of their own."""
+        config, bus, width = self.config.agent, self.bus, self.loaded.model.spec.command_dim
+        self.planner_goals = LocalGoals(bus)
+        self.legs = LocalLegs(bus, self.planner_goals, self._set_out)
+        bus.add(self.make_safety())
+        bus.add(self.make_perception())
+        self.make_world_model(learner)
+        bus.add(self.make_memory(width))
+        self.planner = bus.add(self.make_planner(seed))
+        never = math.inf
+        self.mission = bus.add(
+            MissionPart(bus.seat("mission"), self.legs, MissionFile(None), config.mission_route_timeout, never, never)
+        )
+        self.mission.bus.every(1.0 / config.mission_rate, self.mission.tick, steady=True)
+
+    def followed(self) -> FollowedModel:
+        """The model of one more part."""
+        return FollowedModel(on_arrays(self.loaded.model), self.loaded.encoder_id)
+
+    def make_safety(self) -> Part:
+        """The gate; one that is not to see keeps to limits of speed alone."""
+        gate = replace(self.config.safety, require_scan=self.config.gated and self.config.safety.require_scan)
+        part = SafetyPart(self.bus.seat("safety"), SafetyGate(gate), self.config.agent.gate_rate)
+        if not self.config.gated:
+            part.takes = tuple(port for port in part.takes if port.name != SCAN.name)
+        return part
+
+    def make_perception(self) -> Part:
+        """What makes latents."""
+        robot, followed = self.simulator.description, self.followed()
+        scans = self._make_picture_scan()
+        window = None if self._rectifier is None else self._rectifier.window
+        place_camera(camera_mount(robot), window, followed.model.pairs, scans)
+        shape = PictureScanConfig(**picture_scan_settings(robot))
+        return PerceptionPart(self.bus.seat("perception"), followed, self.config.agent, scans, shape)
+
+    def make_world_model(self, learner: Learner | None) -> None:
+        """What compares each moment with its prediction."""
+        seat, config = self.bus.seat("world_model"), self.config.agent
+        self.bus.add(WorldModelPart(seat, self.followed(), self.perception, config, learner))
+
+    def make_memory(self, width: int) -> Part:
+        """What knows places."""
+        return MemoryPart(self.bus.seat("memory"), self.memory, self.config.agent, width)
+
+    def make_planner(self, seed: int) -> PlannerPart:
+        """What decides."""
+        followed = self.followed()
+        return self.planner_of(Navigator(followed.model, self.config.agent.navigator, seed), followed)
+
+    def planner_of(self, navigator: Navigator, followed: FollowedModel) -> PlannerPart:
+        """The part that drives with a navigator."""
+        seat, config = self.bus.seat("planner"), self.config.agent
+        return PlannerPart(seat, navigator, followed, self.perception, config, self.planner_goals)
+
+    def _make_picture_scan(self) -> PictureScan | None:
+        """What makes scans for a robot without a laser."""
+        robot = self.simulator.description
+        if robot.laser is None or not robot.laser.from_camera:
+            return None
+        self.bus.watch(SCAN, self._hear_scan)
+        return load_picture_scan(share("models", RANGES), self.loaded.model.spec.inputs.field_of_view)
+
+    def _converted(self, port: Port, value: Any) -> Any:
+        """A scan for who wants it in base_link."""
+        return self._mount.in_base(value) if isinstance(value, Scan) and port.frame == "base_link" else value
+
+    def restart(self) -> None:
+        """The robot was switched on, or time was turned back."""
+        for seat in self.bus.seats.values():
+            if seat.part is not None:
+                seat.part.restart()
+
+    # Goals
 
     def run(self, count: int) -> Iterator[Trial]:
         """Drives to `count` goals, one after the other from where the robot stands."""
@@ -118,7 +204,7 @@ class ClosedLoop:
             if decision is not None and decision.done:
                 break
         elapsed = self.simulator.time - began
-        self.agent.cancel()
+        self.cancel()
         self.wait(self.config.settle)
         return self._trial(kind, start, goal, length, allowance, elapsed, contacts, decision, np.array(path))
 
@@ -160,124 +246,92 @@ class ClosedLoop:
             raise AmiError("a goal of a robot without a camera is a pose in its memory, and it remembers nothing yet")
         self.start(Goal(pose=pose, in_map=True, time_allowance=allowance))
 
-    def photograph(self, pose: Array) -> NDArray[np.uint8]:
-        """What the model's camera would see where the robot's camera is at `pose` (3,)."""
-        picture = self._as_model(self.simulator.photograph(pose))
-        assert picture is not None
-        return picture
-
-    def start(self, goal: Goal, image: NDArray[np.uint8] | None = None) -> None:
+    def start(self, goal: Goal, image: NDArray[np.uint8] | None = None) -> GoalExecution:
         """A new goal, with its picture (H, W, 3) by the robot's camera, if it is one."""
-        self.agent.start(goal, self._as_model(image), self.simulator.time)
+        patience, period = self.config.agent.patience, self.loaded.model.spec.period
+        execution = GoalExecution(goal, self._as_model(image), patience, period, self.simulator.time)
+        self.planner_goals.start(execution)
+        return execution
+
+    def cancel(self) -> None:
+        """No goal and no task any more: the robot stands."""
+        self.mission.runner.task = None
+        self.legs.cancel()
+        self.planner_goals.cancel()
 
     def wait(self, seconds: float) -> None:
-        """The world goes on; the robot does what the agent, or who drives in its place, wants."""
+        """The world goes on; the robot does what the planner, or who drives in its place, wants."""
         until = self.simulator.time + seconds - 1e-6
         while self.simulator.time < until:
             self.tick()
 
     def given_up(self) -> Decision | None:
-        """The end of the goal by the watchdog, if it has come to that."""
-        verdict = self._verdict
-        return Decision.failed(verdict.code, verdict.message) if verdict is not None and verdict.give_up else None
+        """The end of the goal by the watchdog, or by a fault, if it has come to that."""
+        return self.planner_goals.ended
+
+    def _set_out(self, leg: Leg) -> GoalExecution:
+        """The goal of a leg."""
+        where = leg.destination
+        picture = decode_image(where.picture_bytes) if where.kind == "picture" else None
+        return self.start(where.goal(leg.allowance), picture)
 
     # One control period of the robot
 
     def tick(self) -> Thought | None:
-        """Senses and thinks as far as it is time to, sends a command, and lets the robot move.
-
-        A thought that became ready is returned, and followed at once, as the control timer does.
-        """
-        now = self.simulator.time
+        """Senses, lets the parts work, and lets the robot move. Returns the thought that was finished meanwhile."""
+        now, self._thought = self.simulator.time, None
+        self.bus.run_until(now)
         self._sense(now)
-        ready = self._take_thought(now)
-        if self._pending is None and self.agent.has_news:
-            self._think(now)
-            ready = ready or self._take_thought(now)
-        self._act(now, ready is not None)
+        self.bus.run_until(now + CONTROL_PERIOD - 1e-9)
         self.move(self.sent)
         if self.watch is not None:
-            self.watch(ready)
-        return ready
+            self.watch(self._thought)
+        return self._thought
 
     def _sense(self, now: float) -> None:
-        if self._due(now, self.config.sensor_rate):
-            seen = self.observe()
-            seen = self.seen = self._perceived(seen)
-            self._truths.append((seen.stamp, self.simulator.ground_truth().pose))
-            try:
-                self.agent.sense(seen, now)
-            except AmiError:  # as a node does: the message is dropped, and the watchdog sees to the rest
-                pass
-            self.safety.odometry(seen.odometry, seen.velocity, seen.stamp)
-            if self.config.gated:
-                self.safety.scan(seen.scan, seen.stamp)
-        elif self._due(now, self.config.odom_rate):
-            pose, velocity = self.simulator.odometry()
-            self.agent.sense_odometry(now, pose, velocity, now)
-            self.safety.odometry(pose, velocity, now)
-
-    def _make_picture_scan(self, field_of_view: float) -> PictureScan | None:
-        """What makes scans for a robot without a laser."""
+        """What is due of the sensors, each at its own rate, as the simulated robot's node gives it."""
         robot = self.simulator.description
-        if robot.laser is None or not robot.laser.from_camera:
-            return None
-        found = load_picture_scan(share("models", RANGES), field_of_view)
-        found.mount = camera_mount(robot)
-        if self._rectifier is not None:
-            found.window = self._rectifier.window
-        return found
+        if any(self._due(now, sensor) for sensor in (robot.camera, robot.laser, robot.compass)):
+            seen = self.observe()
+            seen = replace(seen, image=self._as_model(seen.image))
+            self.seen = seen if self._scan is None else replace(seen, scan=self._scan)
+            self._truths.append((seen.stamp, self.simulator.ground_truth().pose))
+            self.give_odometry(seen.stamp, Motion(seen.odometry, seen.velocity))
+            if robot.laser is not None and not robot.laser.from_camera and self._due(now, robot.laser):
+                self.bus.give(SCAN, seen.stamp, robot.laser.scan(seen.scan.ranges))
+            if seen.heading is not None and self._due(now, robot.compass):
+                self.bus.give(IMU, seen.stamp, seen.heading)
+            if (image := seen.image) is not None and (robot.camera is None or self._due(now, robot.camera)):
+                self.bus.give(IMAGE, seen.stamp, lambda: image)
+        elif self._due(now, robot.odometry):
+            self.give_odometry(now, Motion(*self.simulator.odometry()))
 
-    def _perceived(self, seen: Observation) -> Observation:
-        """An observation whose picture is the model's camera's, and whose scan is made of it, if there is no laser."""
-        image, laser = self._as_model(seen.image), self.simulator.description.laser
-        if self._picture_scan is None or image is None:
-            return replace(seen, image=image)
-        assert laser is not None and laser.level_mount is not None, "checked by the description"
-        scan = self._picture_scan.scan(image, laser.beams, laser.fov_rad, laser.range_max)
-        return replace(seen, image=image, scan=laser.level_mount.in_base(scan))
+    def give_odometry(self, stamp: float, motion: Motion) -> None:
+        """What the wheels say."""
+        self.bus.give(ODOM, stamp, motion)
 
-    def _think(self, now: float) -> None:
-        began = time.perf_counter()
-        try:
-            thought = self.think()
-        except AmiError:  # the frame cannot be used; the watchdog sees to what follows
-            return
-        cost = {"budget": self.config.budget, "measured": time.perf_counter() - began, "frozen": 0.0}
-        self._begun = now
-        self._pending = (now + cost[self.config.charge] - 1e-6, thought)
+    def _due(self, now: float, sensor: Sensor | None) -> bool:
+        """Whether a sensor has something new in this control period."""
+        return sensor is not None and round(now / CONTROL_PERIOD) % self._ticks[sensor.name] == 0
 
-    def think(self) -> Thought:
-        """What the agent makes of the newest frame."""
-        return self.agent.decide()
+    def _hear_scan(self, stamp: float, scan: Scan) -> None:
+        """Perception made a scan of a picture."""
+        self._scan = self._mount.in_base(scan)
 
-    def _take_thought(self, now: float) -> Thought | None:
-        if self._pending is None or now < self._pending[0]:
-            return None
-        thought, self._pending = self._pending[1], None
-        self.agent.follow(thought)
-        return thought
+    def _take_thought(self, stamp: float, thought: Thought) -> None:
+        self._thought = thought
 
-    def _act(self, now: float, decided: bool) -> None:
-        """A command goes to the gate by the control timer, and at once where there is a new decision."""
+    def _obey(self, stamp: float, command: Command) -> None:
+        """The gate sent a command, which the robot gets after its way there."""
+
+        def take() -> None:
+            self.sent = of_width(command, 3)
+
+        self.bus.at(self.bus.time + self.bus.span("transport"), take)
+
+    def _drive_instead(self) -> None:
         if self.commanded is not None:
-            wanted = self.commanded()
-        else:
-            thinking = now - self._begun if self._pending is not None else 0.0
-            self._verdict = self.agent.act(now, thinking)
-            wanted = self._verdict.command
-        linear, angular, aside = of_width(wanted, 3)
-        if decided or self._due(now, self.config.agent.control_rate):
-            self.safety.command(linear, angular, now, aside)
-        elif not self._due(now, self.config.safety_rate):
-            return
-        self.sent = self.safety.output(now).command
-        self.agent.sent(now, of_width(self.sent, self._width))
-
-    def _due(self, now: float, rate: float) -> bool:
-        """Whether a timer of that rate [Hz] fires in this control period."""
-        every = max(1, round(1.0 / rate / CONTROL_PERIOD))
-        return round(now / CONTROL_PERIOD) % every == 0
+            self.bus.give(CMD_VEL_RAW, self.bus.time, self.commanded())
 
     def truth_at(self, stamp: float) -> Array:
         """The true pose (3,) at the observation of `stamp` [s], which is one of the newest."""
@@ -286,6 +340,12 @@ class ClosedLoop:
     def observe(self) -> Observation:
         """The sensors now."""
         return self.simulator.observe()
+
+    def photograph(self, pose: Array) -> NDArray[np.uint8]:
+        """What the model's camera would see where the robot's camera is at `pose` (3,)."""
+        picture = self._as_model(self.simulator.photograph(pose))
+        assert picture is not None
+        return picture
 
     def _as_model(self, image: NDArray[np.uint8] | None) -> NDArray[np.uint8] | None:
         """A picture as the model's camera would have taken it."""

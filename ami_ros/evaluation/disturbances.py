@@ -7,11 +7,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ami_ros.agent.agent import Thought
 from ami_ros.commands import Command
 from ami_ros.evaluation.closed_loop import ClosedLoop
 from ami_ros.geometry import Array
 from ami_ros.mission.recovery import RecoveryState
+from ami_ros.parts.planner import Thought
 from ami_ros.simulation.robot import Observation
 
 SET_BACK = 0.2  # [s] between two times that slipping wheels have brought the robot nowhere
@@ -55,12 +55,13 @@ class DisturbedLoop(ClosedLoop):
         """The states that were passed, in their order."""
         return [state for _, state, _ in self.passed]
 
-    def think(self) -> Thought:
+    def tick(self) -> Thought | None:
         """Notes the state, too."""
-        thought = super().think()
-        machine = self.agent.navigator.recovery
-        if not self.passed or self.passed[-1][1] is not machine.now:
-            self.passed.append((thought.percept.stamp - self.began, machine.now, machine.reason))
+        thought = super().tick()
+        if thought is not None and thought.decision is not None:
+            machine = self.planner.navigator.recovery
+            if not self.passed or self.passed[-1][1] is not machine.now:
+                self.passed.append((thought.percept.stamp - self.began, machine.now, machine.reason))
         return thought
 
     def observe(self) -> Observation:

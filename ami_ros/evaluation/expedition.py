@@ -25,7 +25,7 @@ class Belief:
 
 
 class RandomDriver:
-    """Drives the simulated robot in place of the agent, as when data is recorded: a new command each PERIOD."""
+    """Drives the simulated robot in place of the planner, as when data is recorded: a new command each PERIOD."""
 
     def __init__(self, loop: ClosedLoop, rng: np.random.Generator) -> None:
         self._loop, self._explorer = loop, Explorer(rng, loop.simulator.description)
@@ -68,7 +68,7 @@ class Expedition:
     def begin(self, pose: Array) -> None:
         """The robot is switched on at `pose` (3,) of the world; odometry starts anywhere."""
         self.robot.reset(pose)
-        self.loop.agent.restart()
+        self.loop.restart()
         self.loop.commanded = RandomDriver(self.loop, self.rng)
 
     def kidnap(self, pose: Array) -> None:

@@ -122,7 +122,7 @@ def run_exploration(
             if space.share_within(np.array(list(drive.truths.values())), COVERED) >= ENOUGH:
                 enough = drive.elapsed
         report("exploring", min(drive.elapsed, allowance), allowance)
-    loop.agent.cancel()
+    loop.cancel()
     loop.wait(loop.config.settle)
     truth = robot.ground_truth()
     distance, turn = goal_errors(truth.pose, start)

@@ -83,8 +83,7 @@ class PlaceBench:
         return Expedition(self._loop(memory), self.rng, self.truths)
 
     def _loop(self, memory: PlaceMemory) -> ClosedLoop:
-        config = replace(self.settings.loop, agent=replace(self.settings.loop.agent, thumbnails=True))
-        return ClosedLoop(self.loaded, self.robot, memory, config, self.settings.seed)
+        return ClosedLoop(self.loaded, self.robot, memory, self.settings.loop, self.settings.seed)
 
     def _explore(self) -> Figures:
         expedition = self._open(learning=True)

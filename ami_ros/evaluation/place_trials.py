@@ -93,7 +93,7 @@ def goals_placed(expedition: Expedition, space: FreeSpace, count: int, progress:
     errors = np.full((count, 2), np.inf)
     for k in range(count):
         pose = space.sample_pose(expedition.rng)
-        image, perception = expedition.loop.photograph(pose), expedition.loop.agent.perception
+        image, perception = expedition.loop.photograph(pose), expedition.loop.perception
         goal = GoalQuery(latent=perception.encode_goal(image), picture=perception.encode_picture(image))
         progress(k + 1, count)
         try:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import cast
+
 import numpy as np
 from numpy.typing import NDArray
 
-from ami_ros.agent.agent import Thought
-from ami_ros.agent.driver import Driver
-from ami_ros.agent.routes import LocalRoutes
-from ami_ros.agent.synchroniser import Synchroniser
 from ami_ros.commands import STILL, of_width
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.closed_loop import ClosedLoop
@@ -17,10 +16,18 @@ from ami_ros.evaluation.trials import REACHED_DISTANCE, REACHED_HEADING, goal_er
 from ami_ros.evaluation.true_dynamics import TrueDynamics, true_latent
 from ami_ros.geometry import Array
 from ami_ros.mission.navigator import Navigator
+from ami_ros.parts.part import Bus, Part
+from ami_ros.parts.perceiver import LatentFrame
+from ami_ros.parts.planner import PlannerPart
+from ami_ros.parts.ports import FIND_ROUTE, LATENT, LOCATION, ODOM, SCAN, Motion, Port
+from ami_ros.parts.synchroniser import Synchroniser
+from ami_ros.parts.world_model import Learner
 from ami_ros.places.codes import Code as MemoryCode
 from ami_ros.places.types import Location, Place, Route
 from ami_ros.planning.codes import Code
+from ami_ros.planning.kinematics import Kinematics
 from ami_ros.planning.types import Decision, Goal, Percept, RouteRequest, State
+from ami_ros.scan import Scan
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.simulator import Simulator
 from ami_ros.world_model.checkpoint import LoadedModel
@@ -36,30 +43,73 @@ def by_scan(config: LoopConfig) -> Synchroniser:
     return Synchroniser(InputSpec(image_size=0), agent.freshness, agent.scan_max_age, agent.max_rate)
 
 
+class ByScan(Part):
+    """Perception of somebody who looks at no pictures: a latent for each scan, of whatever kind."""
+
+    name = "perception"
+    takes: tuple[Port, ...] = (SCAN,)
+    gives: tuple[Port, ...] = (LATENT,)
+
+    def __init__(self, bus: Bus, config: LoopConfig, latent: Callable[[], NDArray[np.float32]]) -> None:
+        super().__init__(bus)
+        self._frames, self._latent = by_scan(config), latent
+
+    def on_scan(self, stamp: float, scan: Scan) -> None:
+        if self._frames.take_scan(stamp, scan, self.bus.now()) is not None:
+            seen = LatentFrame(stamp, self._latent())
+            self.bus.work(lambda: lambda: self.bus.give(LATENT, stamp, seen))
+
+
+class TrueMemory(Part):
+    """Knows where the robot is, which is the map frame and odom as well, and all routes."""
+
+    name = "memory"
+    takes: tuple[Port, ...] = (ODOM,)
+    gives: tuple[Port, ...] = (LOCATION,)
+    answers = (FIND_ROUTE,)
+
+    def __init__(self, bus: Bus, routes: TrueRoutes) -> None:
+        super().__init__(bus)
+        self._routes = routes
+
+    def on_odom(self, stamp: float, motion: Motion) -> None:
+        self.bus.give(LOCATION, stamp, Location(stamp, motion.pose, motion.pose, 1.0, 0.0, True, 1))
+
+    def find_route(self, asked: RouteRequest) -> Route:
+        return self._routes.find(asked)
+
+
 class TrueLoop(ClosedLoop):
     """Our navigator and planner, whose dynamics, energy, location and routes are the simulator's own."""
 
     def __init__(self, loaded: LoadedModel, simulator: Simulator, config: LoopConfig, seed: int) -> None:
+        self._still = of_width(STILL, loaded.model.spec.command_dim)
         super().__init__(loaded, simulator, None, config, seed)
-        still = of_width(STILL, loaded.model.spec.command_dim)
-        navigator = Navigator(TrueDynamics(loaded.model.spec), self.config.agent.navigator, seed)
-        routes = LocalRoutes(TrueRoutes(simulator, still).find)
-        self.agent.navigator = navigator
-        self.agent.driver = Driver(navigator, self.agent.perception, routes, loaded.encoder_id)
-        self.agent.synchroniser = by_scan(self.config)
-        self._still = still
+
+    def make_perception(self) -> Part:
+        def latent() -> NDArray[np.float32]:
+            true = self.simulator.ground_truth()
+            return true_latent(true.pose, true.velocity)
+
+        return ByScan(self.bus.seat("perception"), self.config, latent)
+
+    def make_world_model(self, learner: Learner | None) -> None:
+        """The truth surprises nobody."""
+
+    def make_memory(self, width: int) -> Part:
+        return TrueMemory(self.bus.seat("memory"), TrueRoutes(self.simulator, self._still))
+
+    def make_planner(self, seed: int) -> PlannerPart:
+        dynamics = TrueDynamics(self.loaded.model.spec)
+        return self.planner_of(Navigator(dynamics, self.config.agent.navigator, seed), self.followed())
+
+    def give_odometry(self, stamp: float, motion: Motion) -> None:
+        true = self.simulator.ground_truth()
+        super().give_odometry(stamp, Motion(true.pose, true.velocity))
 
     def set_goal(self, goal: Array, allowance: float) -> None:
         """The goal itself."""
         self.start(Goal(true_latent(goal, self._still), time_allowance=allowance))
-
-    def think(self) -> Thought:
-        """Of the truth, which is the map frame and odom as well; and the scan."""
-        seen, true = self.agent.look(), self.simulator.ground_truth()
-        location = Location(seen.stamp, true.pose, true.pose, 1.0, 0.0, True, 1)
-        latent = true_latent(true.pose, true.velocity)
-        percept = Percept(seen.stamp, latent, true.pose, true.velocity, seen.scan, location)
-        return self.agent.consider(percept)
 
 
 class TrueRoutes:
@@ -91,31 +141,55 @@ class TrueRoutes:
         return Route(places, float(length[-1]), goal, 1.0)
 
 
+class Forgetful(Part):
+    """Remembers nothing."""
+
+    name = "memory"
+
+
+class RandomNavigator:
+    """In place of a navigator: any command that the robot can carry out; an oracle stops it at the goal."""
+
+    goal: Array  # (3,) in the world
+    until: float  # [s]
+
+    def __init__(self, simulator: Simulator, robot: Kinematics, seed: int) -> None:
+        self._simulator, self._robot, self._rng = simulator, robot, np.random.default_rng(seed)
+
+    def start(self, goal: Goal) -> None:
+        """See `Navigator`; the oracle knows better."""
+
+    def step(self, percept: Percept) -> Decision:
+        """Nothing is looked at."""
+        distance, turn = goal_errors(self._simulator.ground_truth().pose, self.goal)
+        if distance <= REACHED_DISTANCE and turn <= REACHED_HEADING:
+            return Decision(State.STOPPING, "happens to be there", done=True, succeeded=True)
+        if percept.stamp > self.until:
+            return Decision(State.IDLE, "out of time", code=Code.TIMEOUT, done=True)
+        return Decision(State.CONTROLLING, "at random", self._rng.uniform(self._robot.low, self._robot.high)[None])
+
+
 class RandomLoop(ClosedLoop):
     """Random commands, a new one with each frame; an oracle stops it when it happens to be at the goal."""
 
     def __init__(self, loaded: LoadedModel, simulator: Simulator, config: LoopConfig, seed: int) -> None:
         super().__init__(loaded, simulator, None, config, seed)
-        self.rng = np.random.default_rng(seed)
-        self.agent.synchroniser = by_scan(self.config)
+
+    def make_perception(self) -> Part:
+        return ByScan(self.bus.seat("perception"), self.config, lambda: NOTHING)
+
+    def make_world_model(self, learner: Learner | None) -> None:
+        """Nothing is expected."""
+
+    def make_memory(self, width: int) -> Part:
+        return Forgetful(self.bus.seat("memory"))
+
+    def make_planner(self, seed: int) -> PlannerPart:
+        robot = self.config.agent.navigator.planner.kinematics
+        self._random = RandomNavigator(self.simulator, robot, seed)
+        return self.planner_of(cast(Navigator, self._random), self.followed())
 
     def set_goal(self, goal: Array, allowance: float) -> None:
         """For the oracle."""
-        self._goal, self._until = goal, self.simulator.time + allowance
+        self._random.goal, self._random.until = goal, self.simulator.time + allowance
         self.start(Goal(NOTHING))
-
-    def think(self) -> Thought:
-        """Nothing is looked at."""
-        seen = self.agent.look()
-        percept = Percept(seen.stamp, NOTHING, np.zeros(3), STILL, seen.scan, None)
-        return Thought(percept, self.agent.execution, self._decide(percept.stamp))
-
-    def _decide(self, stamp: float) -> Decision:
-        """Any command that the robot can carry out."""
-        distance, turn = goal_errors(self.simulator.ground_truth().pose, self._goal)
-        if distance <= REACHED_DISTANCE and turn <= REACHED_HEADING:
-            return Decision(State.STOPPING, "happens to be there", done=True, succeeded=True)
-        if stamp > self._until:
-            return Decision(State.IDLE, "out of time", code=Code.TIMEOUT, done=True)
-        robot = self.config.agent.navigator.planner.kinematics
-        return Decision(State.CONTROLLING, "at random", self.rng.uniform(robot.low, robot.high)[None])

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ami_ros.agent.agent import Thought
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.closed_loop import ClosedLoop
 from ami_ros.evaluation.loop_config import LoopConfig
 from ami_ros.geometry import Array, compose, relative
 from ami_ros.learning.bag_writer import BagWriter
 from ami_ros.learning.collection import write_moment, write_picture
+from ami_ros.parts.planner import Thought
 from ami_ros.places.reencoding import reencode
 from ami_ros.simulation.simulator import Simulator
 from ami_ros.slam.place_memory import PlaceMemory

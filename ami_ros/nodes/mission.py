@@ -7,30 +7,32 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nav_msgs.msg import Odometry
-from sensor_msgs.msg import BatteryState, LaserScan
 from std_msgs.msg import String
 
 from ami_interfaces.action import RunMission
-from ami_interfaces.msg import Location, NavigationGoal, PlaceGraph, Surprise
+from ami_interfaces.msg import Location, NavigationGoal
 from ami_ros.errors import AmiError
 from ami_ros.mission.exploration_config import ExplorationConfig
 from ami_ros.mission.mission_codes import Code
 from ami_ros.mission.mission_file import MissionFile
 from ami_ros.mission.task import Phase, Task
+from ami_ros.parts.mission import MissionPart
+from ami_ros.parts.rates import DEFAULTS
+from ami_ros.places.types import Location as Belief
 from ami_ros.ros.goals.action_server import GoalTicket, Outcome, SimpleActionServer
 from ami_ros.ros.goals.frames import GoalFrames
 from ami_ros.ros.goals.leg_client import LegClient
 from ami_ros.ros.goals.route_client import RouteClient
-from ami_ros.ros.goals.task_runner import TaskRunner
 from ami_ros.ros.messages.goals import Frames
+from ami_ros.ros.messages.memory import location_from_message
 from ami_ros.ros.messages.missions import feedback_message, goal_message, result_message, task_from_message
-from ami_ros.ros.mission_inputs import MissionInputs
+from ami_ros.ros.messages.ports import surprise_of
+from ami_ros.ros.node.bus import RosBus
 from ami_ros.ros.node.health import STEADY
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.parameters import group, parameter
 from ami_ros.ros.node.process import run
-from ami_ros.ros.node.qos import LATCHED, RELIABLE
+from ami_ros.ros.node.qos import LATCHED
 from ami_ros.ros.sensors.scanner import Scanner
 from ami_ros.scan import Mount
 
@@ -50,11 +52,15 @@ class MissionParameters:
         True,
     )
     rate: float = parameter(
-        5.0, "Of feedback and decisions. Larger reacts sooner and takes more CPU.", "Hz", (1.0, 50.0), True
+        DEFAULTS.mission_rate,
+        "Of feedback and decisions. Larger reacts sooner and takes more CPU.",
+        "Hz",
+        (1.0, 50.0),
+        True,
     )
     memory_node: str = parameter("memory", "Name of the node that offers find_route.")
     route_timeout: float = parameter(
-        3.0,
+        DEFAULTS.mission_route_timeout,
         "To wait for memory when goals are put in order; after that they are driven in the order given.",
         "s",
         (0.05, 60.0),
@@ -81,10 +87,15 @@ class MissionNode(AmiNode[MissionParameters]):
         config = self.config
         self._file = MissionFile(config.mission_file.expanduser() if config.mission_file else None)
         self._interrupted = self._file.load(config.exploration)  # a bad file shows now, while the robot is not moving
-        self._inputs = MissionInputs(Scanner(self, config.frames.base, config.scanner).read)
         self._legs = LegClient(self, "navigate_to_goal", lambda leg: goal_message(leg, config.frames))
-        self._routes = RouteClient(self, f"{config.memory_node}/find_route", config.frames.map, config.route_timeout)
-        self.runner = TaskRunner(self._legs, self._routes, self._file, config.planner_silence, config.planner_patience)
+        self._memory_id = ""  # of the memory's latents, as long as nothing was heard of it empty
+        memory = f"{config.memory_node}/find_route"
+        self._routes = RouteClient(self, memory, config.frames.map, lambda: self._memory_id)
+        self._bus = RosBus(self)
+        self.part = MissionPart(
+            self._bus, self._legs, self._file, config.route_timeout, config.planner_silence, config.planner_patience
+        )
+        self.runner = self.part.runner
         self._decision = self.publisher(String, "~/decision", LATCHED)
         self._said = "no mission"
         self._frames = GoalFrames(self, config.frames)
@@ -97,12 +108,16 @@ class MissionNode(AmiNode[MissionParameters]):
             preempted=lambda ticket: self._result(ticket, Code.PREEMPTED, "replaced by a newer mission"),
             canceled=self._canceled,
         )
-        self.subscribe(Odometry, "odom", self._inputs.take_odometry)
-        self.subscribe(LaserScan, "scan", self._inputs.take_scan)
-        self.subscribe(BatteryState, "battery_state", self._inputs.take_battery)
-        self.subscribe(Location, "location", self._inputs.take_location, RELIABLE)
-        self.subscribe(Surprise, "surprise", self._inputs.take_surprise)
-        self.subscribe(PlaceGraph, "place_graph", self._inputs.take_graph, LATCHED)
+        self._bus.join(
+            self.part,
+            {},
+            {
+                "scan": Scanner(self, config.frames.base, config.scanner).read,
+                "location": self._read_location,
+                "surprise": surprise_of(lambda: self._memory_id),
+            },
+            {"find_route": self._routes.ask},
+        )
         self._timer = self.every(1.0 / config.rate, self._tick, STEADY)
 
     def activate(self) -> None:
@@ -125,6 +140,7 @@ class MissionNode(AmiNode[MissionParameters]):
     def cleanup(self) -> None:
         if hasattr(self, "_server"):
             self._server.destroy()
+            self._bus.close()
             self._legs.destroy()
             self._routes.destroy()
             del self._server
@@ -132,12 +148,16 @@ class MissionNode(AmiNode[MissionParameters]):
     def reconfigure(self, before: MissionParameters) -> None:
         config = self.config
         self._timer.timer_period_ns = round(1e9 / config.rate)
-        self._routes.timeout = config.route_timeout
+        self.part.routes.timeout = config.route_timeout
         self.runner.silence, self.runner.patience = config.planner_silence, config.planner_patience
 
     def time_jumped(self) -> None:
-        if hasattr(self, "_inputs"):
-            self._inputs.clear()
+        if hasattr(self, "part"):
+            self.part.restart()
+
+    def _read_location(self, message: Location) -> Belief:
+        self._memory_id = message.encoder_id
+        return location_from_message(message)
 
     def _check(self, request: RunMission.Goal) -> Task:
         if not self.is_active:
@@ -170,7 +190,7 @@ class MissionNode(AmiNode[MissionParameters]):
         task = self.runner.task
         if task is None:
             return
-        self.runner.tick(self._inputs.now(self.now()), self._inputs.encoder_id)
+        self.part.tick()
         message = self.runner.notice or task.message
         if message != self._said:
             self._said = message

@@ -2,53 +2,36 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from nav_msgs.msg import Odometry
-from sensor_msgs.msg import CompressedImage, Image, Imu, LaserScan
-from std_msgs.msg import Header
+from sensor_msgs.msg import LaserScan
 
-from ami_interfaces.msg import Adaptation, Latent, ModelInfo
-from ami_ros.agent.freshness import FreshnessConfig
-from ami_ros.agent.perceiver import perceive
-from ami_ros.agent.synchroniser import SensorFrame, Synchroniser
+from ami_interfaces.msg import Latent, ModelInfo
 from ami_ros.camera import CameraMount
 from ami_ros.images import MAX_PIXELS
-from ami_ros.images import Image as Picture
-from ami_ros.ros.adaptation import TOPIC as ADAPTATION
-from ami_ros.ros.adaptation import FollowedModel
+from ami_ros.parts.followed_model import FollowedModel
+from ami_ros.parts.freshness import FreshnessConfig
+from ami_ros.parts.perceiver import LatentFrame
+from ami_ros.parts.perception import PerceptionPart, PictureScanConfig
+from ami_ros.parts.rates import DEFAULTS
+from ami_ros.ros.adaptation import weights_of
 from ami_ros.ros.messages import conversions, range_sensors
 from ami_ros.ros.models import shared_arrays
+from ami_ros.ros.node.bus import RosBus, Send
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.parameters import group, parameter
 from ami_ros.ros.node.process import URGENT, run
 from ami_ros.ros.node.qos import LATCHED
-from ami_ros.ros.node.worker import Worker
 from ami_ros.ros.sensors.camera import CalibratedCamera
+from ami_ros.scan import Scan
 from ami_ros.share import share
 from ami_ros.world_model.by_torch import ByTorch
 from ami_ros.world_model.inference_loading import LoadedArrays
-from ami_ros.world_model.perception import Perception
-from ami_ros.world_model.picture_scan import RANGES, PictureScan, load_picture_scan
-
-
-@dataclass(frozen=True)
-class PictureScanConfig:
-    """Scans of a robot that has no laser, predicted from its images."""
-
-    beams: int = 0  # of a scan; 0: there is a laser, or none is needed
-    fov: float = 100.0  # [degrees] that they spread over; more than the camera sees is NaN
-    range_min: float = 0.12  # [m] as the scans say
-    range_max: float = 4.0  # [m] beyond which all counts as far; larger: farther walls are seen, with larger errors
-    frame: str = ""  # frame_id of the scans: level, where the camera is
-
-    def __post_init__(self) -> None:
-        if self.beams < 0 or self.beams == 1 or not 0 < self.fov < 180:
-            raise ValueError(f"{self.beams} beams over {self.fov:g} degrees are no scan: at least 2, below 180 degrees")
+from ami_ros.world_model.picture_scan import RANGES, load_picture_scan
 
 
 @dataclass(frozen=True)
@@ -57,16 +40,19 @@ class PerceptionParameters:
 
     model: Path | None = parameter(None, "Folder of the model.")
     scan_max_age: float = parameter(
-        0.25,
+        DEFAULTS.scan_max_age,
         "Between an image and its scan or heading. Larger pairs worse-timed sensors, smaller drops more images.",
         "s",
         (0.01, 5.0),
         True,
     )
     max_rate: float = parameter(
-        15.0, "Of latents: images that come faster are left out. Higher: fresher latents, for more computing.", "Hz",
-        (1.0, 100.0), True,
-    )  # fmt: skip
+        DEFAULTS.max_rate,
+        "Of latents: images that come faster are left out. Higher: fresher latents, for more computing.",
+        "Hz",
+        (1.0, 100.0),
+        True,
+    )
     compressed: bool = parameter(False, "The topic image has CompressedImage (jpeg or png); false: Image.")
     max_image_pixels: int = parameter(
         MAX_PIXELS, "Larger images are refused before they are decoded.", "px", (64, 100_000_000)
@@ -77,102 +63,67 @@ class PerceptionParameters:
 
 
 class PerceptionNode(AmiNode[PerceptionParameters]):
-    """Encodes the newest sensor frame on a worker thread."""
+    """The part `perception` on ROS."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__("perception", PerceptionParameters, **options)
 
     def configure(self) -> None:
-        loaded = shared_arrays(self.config.model)
-        self._encoder_id = loaded.encoder_id
-        self._followed = FollowedModel(loaded.model, loaded.encoder_id)
-        self.perception = Perception(self._followed.model)
-        if (pairs := self.perception.model.pairs) is not None:
-            pairs.mount = self.config.camera
-        config, inputs = self.config, loaded.model.spec.inputs
-        self._synchroniser = Synchroniser(inputs, config.freshness, config.scan_max_age, config.max_rate)
+        config, loaded = self.config, shared_arrays(self.config.model)
+        inputs = loaded.model.spec.inputs
+        made = config.picture_scan.beams > 0
+        scans = load_picture_scan(share("models", RANGES), inputs.field_of_view) if made else None
+        self._camera = CalibratedCamera(
+            inputs, config.compressed, config.max_image_pixels, config.camera, (loaded.model.pairs, scans)
+        )
         self._info = model_info(loaded, self.get_clock().now().to_msg())
         self._latent = self.publisher(Latent, "latent")
         self._model_info = self.publisher(ModelInfo, "model_info", LATCHED)
-        self._worker: Worker[tuple[Header, SensorFrame]] = Worker("perception", self._encode, self._failed)
-        self.health.follow(self._worker)
         self.health.figure("model", lambda: loaded.encoder_id)
-        self.subscribe(Adaptation, ADAPTATION, self._followed.take_message, LATCHED, always=True)
-        # The image is subscribed last: of messages that arrive together, earlier subscriptions are served first.
-        self.subscribe(Odometry, "odom", self._on_odometry)
-        if inputs.heading:
-            self.subscribe(Imu, "imu", self._on_imu)
-        self._picture_scan = None
-        if config.picture_scan.beams:
-            self._picture_scan = load_picture_scan(share("models", RANGES), inputs.field_of_view)
-            self._picture_scan.mount = config.camera
+        self._bus = RosBus(self)
+        self.part = PerceptionPart(
+            self._bus, FollowedModel(loaded.model, loaded.encoder_id), config, scans, config.picture_scan
+        )
+        self._encoder_id = loaded.encoder_id
+        sends: dict[str, Send] = {"latent": self._send_latent}
+        if made:
             self._scan = self.publisher(LaserScan, "scan")
-        elif inputs.scan_beams:
-            self.subscribe(LaserScan, "scan", self._on_scan)
-        if inputs.image_size:
-            self._camera = CalibratedCamera(
-                inputs, config.compressed, config.max_image_pixels, self.perception.model.pairs
-            )
+            sends["scan"] = self._send_scan
+        heard = {"imu": inputs.heading, "scan": inputs.scan_beams > 0 and not made, "image": inputs.image_size > 0}
+        if heard["image"]:
             self._camera.follow(self)
-            self.subscribe(self._camera.message_type, "image", self._on_image)
+        self._bus.join(
+            self.part,
+            sends,
+            {"image": lambda message: partial(self._camera.picture, message), **weights_of(loaded.encoder_id)},
+            without=[name for name, wanted in heard.items() if not wanted],
+            types={"image": self._camera.message_type},
+            headers=("image", "scan"),
+        )
 
     def activate(self) -> None:
         self._model_info.publish(self._info)
 
     def cleanup(self) -> None:
-        if hasattr(self, "_worker"):
-            self._worker.close()
+        if hasattr(self, "_bus"):
+            self._bus.close()
+            del self._bus
 
     def reconfigure(self, before: PerceptionParameters) -> None:
-        config = self.config
-        self._synchroniser.tune(config.freshness, config.scan_max_age, config.max_rate)
+        self.part.tune(self.config)
 
     def time_jumped(self) -> None:
-        if hasattr(self, "_synchroniser"):
-            self._synchroniser.clear()
+        if hasattr(self, "part"):
+            self.part.restart()
 
-    def _on_image(self, message: Image | CompressedImage) -> None:
-        image, stamp = self._camera.picture(message), conversions.stamp_of(message)
-        if self._picture_scan is not None:
-            self._make_scan(self._picture_scan, image, message.header)
-        self._submit(message.header, self._synchroniser.take_image(stamp, image, self.now()))
+    def _send_latent(self, stamp: float, seen: LatentFrame) -> None:
+        header = self._bus.header(stamp)
+        self._latent.publish(conversions.latent_to_message(seen.latent, header, self._encoder_id, seen.picture))
 
-    def _make_scan(self, pictures: PictureScan, image: Picture, header: Header) -> None:
-        """Publishes what a picture shows as a scan, and takes it as the laser's."""
-        config = self.config.picture_scan
-        pictures.window = self._camera.window or pictures.window
-        scan = pictures.scan(image, config.beams, math.radians(config.fov), config.range_max)
-        message = range_sensors.scan_to_message(
-            scan, Header(stamp=header.stamp, frame_id=config.frame), config.range_min
-        )
-        self._scan.publish(message)
-        self._synchroniser.take_scan(conversions.stamp_to_seconds(header.stamp), scan, self.now())
-
-    def _on_scan(self, message: LaserScan) -> None:
-        scan, stamp = range_sensors.scan_from_message(message), conversions.stamp_to_seconds(message.header.stamp)
-        self._submit(message.header, self._synchroniser.take_scan(stamp, scan, self.now()))
-
-    def _on_imu(self, message: Imu) -> None:
-        stamp = conversions.stamp_to_seconds(message.header.stamp)
-        self._synchroniser.take_heading(stamp, conversions.heading_from_imu(message))
-
-    def _on_odometry(self, message: Odometry) -> None:
-        self._synchroniser.take_velocity(conversions.stamp_of(message), conversions.odometry_from_message(message)[1])
-
-    def _submit(self, header: Header, frame: SensorFrame | None) -> None:
-        if frame is not None:
-            self._worker.submit((header, frame))
-
-    def _encode(self, work: tuple[Header, SensorFrame]) -> None:
-        self._followed.refresh()
-        header, frame = work
-        seen = perceive(self.perception, frame)
-        if self.is_active:
-            message = conversions.latent_to_message(seen.latent, header, self._encoder_id, seen.picture)
-            self._latent.publish(message)
-
-    def _failed(self, error: Exception) -> None:
-        self.health.error("model", f"model failed: {type(error).__name__}: {error}", error)
+    def _send_scan(self, stamp: float, scan: Scan) -> None:
+        shape = self.config.picture_scan
+        header = self._bus.header(stamp, shape.frame)
+        self._scan.publish(range_sensors.scan_to_message(scan, header, shape.range_min))
 
 
 def model_info(loaded: LoadedArrays, stamp: Any) -> ModelInfo:

@@ -17,8 +17,8 @@ from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from std_msgs.msg import Bool
 
-from ami_ros.agent.supervision import FINAL, Code, Order, Supervision, SupervisionConfig, Verdict
 from ami_ros.errors import AmiError
+from ami_ros.parts.supervision import FINAL, Code, Order, Supervision, SupervisionConfig, Verdict
 from ami_ros.ros.messages import conversions
 from ami_ros.ros.node.health import STEADY
 from ami_ros.ros.node.heartbeat import TOPIC, beat_of, here

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,14 +15,13 @@ from ami_ros.adaptation.segments import Segment
 from ami_ros.adaptation.weights import (
     AdaptationConfig,
     Weights,
-    apply,
-    check,
     load_weights,
     pack,
     save_weights,
     unpack,
 )  # fmt: skip
 from ami_ros.errors import AmiError
+from ami_ros.parts.followed_model import FollowedModel
 from ami_ros.ros.models import shared_model
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.parameters import parameter
@@ -45,39 +45,22 @@ class AdaptationParameters:
     learning: AdaptationConfig = field(default_factory=AdaptationConfig)
 
 
-class FollowedModel:
-    """A model whose dynamics and colours follow what was adapted; encoder and heads are those of `trained`.
+def weights_of(encoder_id: str) -> dict[str, Callable[[Adaptation], Weights]]:
+    """Reads what was adapted in one model, as `RosBus.join` takes it; refuses what belongs to another."""
 
-    `take` may be called on any thread; `refresh` on the one that uses the model, between two uses.
-    """
+    def read(message: Adaptation) -> Weights:
+        if message.encoder_id != encoder_id:
+            raise AmiError(f"it belongs to the model {message.encoder_id}, not to {encoder_id}: ignored")
+        return unpack(bytes(message.tensors), encoder_id, "a message")
 
-    def __init__(self, trained: Any, encoder_id: str) -> None:
-        self.model, self._trained, self.encoder_id = trained.private_copy(), trained, encoder_id
-        self._pending: Weights | None = None
-
-    def take_message(self, message: Adaptation) -> None:
-        """Raises AmiError if it belongs to another model."""
-        owner = self.encoder_id
-        if message.encoder_id != owner:
-            raise AmiError(f"it belongs to the model {message.encoder_id}, not to {owner}: ignored")
-        self.take(unpack(bytes(message.tensors), owner, "a message"))
-
-    def take(self, weights: Weights) -> None:
-        """Raises AmiError if they do not fit."""
-        check(weights, self._trained)
-        self._pending = weights
-
-    def refresh(self) -> None:
-        """Uses what was taken last."""
-        weights, self._pending = self._pending, None
-        if weights is not None:
-            apply(weights, self.model, self._trained)
+    return {TOPIC: read}
 
 
 class AdaptationDesk:
     """Learns from segments and reports it: topic `adaptation`, service `~/adaptation`, journal, log.
 
-    `observe` may be called on another thread than the node's. With adaptation off, the service says so.
+    A `Learner` of the part `world_model`. `take` may be called on another thread than the node's. With adaptation off,
+    the service says so.
 
     Args:
         node: to publish and answer for.
@@ -112,8 +95,8 @@ class AdaptationDesk:
             if self._adapter is not None:
                 self._publish(self._adapter)
 
-    def observe(self, segment: Segment) -> None:
-        """Learns, and publishes if the weights in use changed."""
+    def take(self, segment: Segment) -> None:
+        """Learns, and publishes if the weights in use changed: to this node's own model, too."""
         adapter = self._adapter
         if adapter is None:
             return

@@ -10,9 +10,9 @@ from geometry_msgs.msg import PoseStamped
 from sensor_msgs.msg import CompressedImage
 from visualization_msgs.msg import MarkerArray
 
-from ami_ros.agent.goal_execution import GoalExecution
 from ami_ros.geometry import Array
 from ami_ros.images import encode_png
+from ami_ros.parts.goal_execution import GoalExecution
 from ami_ros.ros.messages import conversions
 from ami_ros.ros.messages.goals import Frames
 from ami_ros.ros.messages.markers import goal_markers

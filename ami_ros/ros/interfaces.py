@@ -1,11 +1,15 @@
-"""What each node subscribes to, publishes and offers, for tables and recordings; a test compares the nodes with it.
+"""What each node subscribes to, publishes and offers: the graph of parts, as ROS has it. A test compares nodes with it.
 
 Names as in the code: relative, "~/" for the node's own. Types as `ros2 interface show` takes them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
+
+from ami_ros.parts.graph import GRAPH
+from ami_ros.ros.streams import TYPES
 
 
 @dataclass(frozen=True)
@@ -18,33 +22,26 @@ class Interface:
     actions: dict[str, str] = field(default_factory=dict)
 
 
-_STATUS = "diagnostic_msgs/msg/DiagnosticStatus"
-_COMMAND = "geometry_msgs/msg/TwistStamped"
-_IMAGE, _CAMERA_INFO, _SCAN, _ODOM, _IMU = (
-    {"image": "sensor_msgs/msg/Image"},
-    {"camera_info": "sensor_msgs/msg/CameraInfo"},  # of models that know their own camera
-    {"scan": "sensor_msgs/msg/LaserScan"},
-    {"odom": "nav_msgs/msg/Odometry"},
-    {"imu": "sensor_msgs/msg/Imu"},
-)
-_LATENT = {"latent": "ami_interfaces/msg/Latent"}
-_SURPRISE = {"surprise": "ami_interfaces/msg/Surprise"}
-_ADAPTATION = {"adaptation": "ami_interfaces/msg/Adaptation"}
-_KEEP_AWAY = {"keep_away": "ami_interfaces/msg/KeepAway"}
-_GOAL_POSE = {"goal_pose": "geometry_msgs/msg/PoseStamped"}
-_INITIAL_POSE = {"initialpose": "geometry_msgs/msg/PoseWithCovarianceStamped"}
-_LOCATION = {"location": "ami_interfaces/msg/Location"}
+_STATUS, _COMMAND = "diagnostic_msgs/msg/DiagnosticStatus", TYPES["cmd_vel"]
+_CAMERA_INFO = {"camera_info": "sensor_msgs/msg/CameraInfo"}  # of models that know their own camera
+
+
+def _part(name: str, deaf: Collection[str] = (), silent: Collection[str] = (), **more: dict[str, str]) -> Interface:
+    """A node that is a part: its ports, and what it has beside them; `deaf` and `silent`: ports that it takes or gives
+    only where its parameters say so."""
+    part = GRAPH[name]
+    takes = {port.name: TYPES[port.name] for port in part.takes if port.name not in deaf}
+    gives = {port.name: TYPES[port.name] for port in part.gives if port.name in TYPES and port.name not in silent}
+    return Interface(takes | more.pop("subscribes", {}), gives | more.pop("publishes", {}), **more)
+
 
 _ROBOT = Interface(
     subscribes={"cmd_vel": _COMMAND},
     publishes={
-        **_IMAGE,
+        **{name: TYPES[name] for name in ("image", "scan", "odom", "imu")},
         **_CAMERA_INFO,
-        **_SCAN,
-        **_ODOM,
-        **_IMU,
-        "ground_truth": "geometry_msgs/msg/PoseStamped",
         "robot_description": "std_msgs/msg/String",
+        "ground_truth": "geometry_msgs/msg/PoseStamped",
         "~/contacts": "std_msgs/msg/UInt32",
         "/clock": "rosgraph_msgs/msg/Clock",
     },
@@ -62,34 +59,27 @@ INTERFACES: dict[str, Interface] = {
     "command_timeout": Interface(  # before a base that keeps its last command, as in Gazebo
         subscribes={"cmd_vel": _COMMAND}, publishes={"cmd_vel_base": _COMMAND}
     ),
-    "plan_laser": Interface(subscribes={"ground_truth": "geometry_msgs/msg/PoseStamped"}, publishes={**_SCAN}),
-    "perception": Interface(
-        subscribes={**_ODOM, **_IMU, **_SCAN, **_IMAGE, **_CAMERA_INFO, **_ADAPTATION},
-        publishes={**_LATENT, "model_info": "ami_interfaces/msg/ModelInfo"},
+    "plan_laser": Interface(
+        subscribes={"ground_truth": "geometry_msgs/msg/PoseStamped"}, publishes={"scan": TYPES["scan"]}
     ),
-    "world_model": Interface(  # with adaptation.learning.colours also those that perception sees by
-        subscribes={**_LATENT, "cmd_vel": _COMMAND, **_ODOM},
-        publishes={**_SURPRISE, **_ADAPTATION},
+    "perception": _part(
+        "perception",
+        silent=("scan",),
+        subscribes=_CAMERA_INFO,
+        publishes={"model_info": "ami_interfaces/msg/ModelInfo"},
+    ),
+    "world_model": _part(  # with adaptation.learning.colours also what perception sees by
+        "world_model",
+        deaf=("image", "scan", "imu"),
         services={"~/predict": "ami_interfaces/srv/Predict", "~/adaptation": "ami_interfaces/srv/ChangeAdaptation"},
     ),
-    "memory": Interface(
-        subscribes={
-            **_ODOM,
-            **_SCAN,
-            **_IMAGE,
-            **_CAMERA_INFO,
-            "cmd_vel": _COMMAND,
-            **_SURPRISE,
-            **_LATENT,
-            **_INITIAL_POSE,
-        },
+    "memory": _part(
+        "memory",
+        subscribes=_CAMERA_INFO,
         publishes={
-            **_LOCATION,
             "places": "visualization_msgs/msg/MarkerArray",
-            "place_graph": "ami_interfaces/msg/PlaceGraph",
             "map": "nav_msgs/msg/OccupancyGrid",
             "pose": "geometry_msgs/msg/PoseWithCovarianceStamped",
-            **_KEEP_AWAY,
         },
         services={
             "~/find_route": "ami_interfaces/srv/FindRoute",
@@ -102,20 +92,10 @@ INTERFACES: dict[str, Interface] = {
             "~/statistics": "ami_interfaces/srv/MemoryStatistics",
         },
     ),
-    "planner": Interface(
-        subscribes={
-            **_ODOM,
-            **_SCAN,
-            **_CAMERA_INFO,
-            **_LOCATION,
-            **_LATENT,
-            **_SURPRISE,
-            **_ADAPTATION,
-            **_KEEP_AWAY,
-            **_GOAL_POSE,
-        },
+    "planner": _part(
+        "planner",
+        subscribes={**_CAMERA_INFO, "goal_pose": "geometry_msgs/msg/PoseStamped"},
         publishes={
-            "cmd_vel_raw": _COMMAND,
             "plan": "nav_msgs/msg/Path",
             "~/state": "ami_interfaces/msg/PlannerState",
             "~/rollout": "ami_interfaces/msg/Rollout",
@@ -128,27 +108,18 @@ INTERFACES: dict[str, Interface] = {
         },
         actions={"navigate_to_goal": "ami_interfaces/action/NavigateToGoal"},
     ),
-    "mission": Interface(
-        subscribes={
-            **_ODOM,
-            **_SCAN,
-            **_LOCATION,
-            **_SURPRISE,
-            "place_graph": "ami_interfaces/msg/PlaceGraph",
-            "battery_state": "sensor_msgs/msg/BatteryState",
-        },
+    "mission": _part(
+        "mission",
         publishes={"~/decision": "std_msgs/msg/String"},
         actions={"run_mission": "ami_interfaces/action/RunMission"},
     ),
-    "safety": Interface(
+    "safety": _part(
+        "safety",
         subscribes={
-            "cmd_vel_raw": _COMMAND,
-            **_SCAN,
-            **_ODOM,
-            "emergency_stop": "std_msgs/msg/Bool",
-            "supervisor/state": _STATUS,  # with `supervised`
-        },
-        publishes={"cmd_vel": _COMMAND, "~/status": _STATUS, "footprint": "geometry_msgs/msg/PolygonStamped"},
+            "emergency_stop": TYPES["emergency_stop"],
+            "supervisor/state": _STATUS,
+        },  # the latter if `supervised`
+        publishes={"~/status": _STATUS, "footprint": "geometry_msgs/msg/PolygonStamped"},
         services={"~/emergency_stop": "std_srvs/srv/Trigger", "~/release": "std_srvs/srv/Trigger"},
     ),
     "supervisor": Interface(  # sends zero where the gate is gone

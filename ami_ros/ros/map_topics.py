@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import array
 import math
-import threading
 from typing import Any
 
 import numpy as np
@@ -12,13 +11,13 @@ from geometry_msgs.msg import PoseWithCovarianceStamped
 from nav_msgs.msg import OccupancyGrid
 from std_msgs.msg import Header
 
+from ami_ros.parts.memory import MemoryPart
 from ami_ros.places.types import Location
 from ami_ros.ros.messages import conversions
 from ami_ros.ros.node.health import STEADY
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.qos import LATCHED, RELIABLE
 from ami_ros.slam.occupancy_map import OccupancyMap, occupancy_map
-from ami_ros.slam.place_memory import PlaceMemory
 
 MAP_PERIOD = 3.0  # [s] between two maps; drawing one of a thousand places takes part of a second
 WITHIN = 0.5  # [m], [rad] of the pose: the mass that `Location.confidence` is
@@ -29,13 +28,12 @@ class MapTopics:
 
     Args:
         node: that they are of.
-        memory: asked while `lock` is held.
-        lock: see there.
+        part: has the memory, and the lock that whoever asks it holds.
         frame: of the memory.
     """
 
-    def __init__(self, node: AmiNode[Any], memory: PlaceMemory, lock: threading.Lock, frame: str) -> None:
-        self._node, self._memory, self._lock, self._frame = node, memory, lock, frame
+    def __init__(self, node: AmiNode[Any], part: MemoryPart, frame: str) -> None:
+        self._node, self._memory, self._lock, self._frame = node, part.memory, part.lock, frame
         self._pose = node.publisher(PoseWithCovarianceStamped, "pose", RELIABLE)
         self._map = node.publisher(OccupancyGrid, "map", LATCHED)
         self._drawn = -1  # revision of the memory

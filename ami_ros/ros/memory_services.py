@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,20 +15,21 @@ from ami_interfaces.srv import FindRoute, ForgetPlaces, MemoryFile, MemoryStatis
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
 from ami_ros.images import Image
+from ami_ros.parts.memory import MemoryPart
 from ami_ros.places.files import named_file
 from ami_ros.places.types import MAX_RESULTS, PlaceQuery
+from ami_ros.planning.types import RouteRequest
 from ami_ros.ros.messages import conversions
 from ami_ros.ros.messages import memory as memory_messages
 from ami_ros.ros.node.lifecycle import AmiNode
-from ami_ros.slam.place_memory import PlaceMemory
 from ami_ros.world_model.perception import Perception
 
 
 class LockedServices:
     """Offers services that lock memory, with their own codes for its errors."""
 
-    def __init__(self, node: AmiNode, memory: PlaceMemory, lock: threading.Lock) -> None:
-        self._node, self._memory, self._lock = node, memory, lock
+    def __init__(self, node: AmiNode, part: MemoryPart) -> None:
+        self._node, self._part, self._memory, self._lock = node, part, part.memory, part.lock
 
     def offer(
         self, service: Any, name: str, answer: Callable[[Any, Any], None], default: str = "INVALID_INPUT"
@@ -52,8 +52,7 @@ class MemoryServices(LockedServices):
 
     Args:
         node: whose services they are.
-        memory: asked while `lock` is held.
-        lock: keeps services and observation apart.
+        part: has the memory, and the lock that keeps services and observation apart.
         encoder_id: of the latents.
         frame: of the memory.
         decode: makes an array of a picture.
@@ -62,17 +61,15 @@ class MemoryServices(LockedServices):
     def __init__(
         self,
         node: AmiNode,
-        memory: PlaceMemory,
-        lock: threading.Lock,
+        part: MemoryPart,
         encoder_id: str,
         frame: str,
         decode: Callable[[CompressedImage], Image],
     ) -> None:
-        super().__init__(node, memory, lock)
+        super().__init__(node, part)
         self._encoder_id, self._frame, self._decode = encoder_id, frame, decode
-        self._latent_dim = memory.map.latent_dim
-        self._perception = Perception(memory.map.index.model)
-        self.latent: NDArray[np.float32] | None = None  # (latent_dim,) the newest
+        self._latent_dim = part.memory.map.latent_dim
+        self._perception = Perception(part.memory.map.index.model)
         self.offer(FindRoute, "~/find_route", self._find_route)
         self.offer(RecallPlaces, "~/recall", self._recall)
         self.offer(RememberPlace, "~/remember", self._remember, "WRITE_FAILED")
@@ -83,7 +80,7 @@ class MemoryServices(LockedServices):
         query = memory_messages.query_from_message(request.goal, self._encoder_id, self._latent_dim, self._frame, code)
         query = replace(query, search=memory_messages.search_from_message(request))
         edges = memory_messages.edges_from_message(list(request.avoid_edges))
-        route = self._memory.find_route(query, request.hypothesis, edges)
+        route = self._part.find_route(RouteRequest(query, request.hypothesis, tuple(edges)))
         memory_messages.fill_route(response, route, self._encoder_id, self._frame)
 
     def _recall(self, request: RecallPlaces.Request, response: RecallPlaces.Response) -> None:
@@ -116,11 +113,11 @@ class MemoryServices(LockedServices):
         ways = request.use_current, len(request.latent.data) > 0, len(request.image.data) > 0
         if sum(ways) > 1:
             raise AmiError("recall: give one of use_current, latent and image")
-        if request.use_current and self.latent is None:
+        if request.use_current and self._part.latent is None:
             code = RecallPlaces.Response.NO_OBSERVATION
             raise AmiError("recall: no latent received yet; is perception running?", code)
         if request.use_current:
-            return self.latent
+            return self._part.latent
         if len(request.latent.data):
             code = RecallPlaces.Response.ENCODER_MISMATCH
             return conversions.latent_from_message(request.latent, self._encoder_id, code, self._latent_dim)
@@ -151,13 +148,12 @@ class MemoryFiles(LockedServices):
 
     Args:
         node: whose services they are.
-        memory: asked while `lock` is held.
-        lock: keeps services and observation apart.
+        part: has the memory, and the lock that keeps services and observation apart.
         folder: of the files; None: there is none.
     """
 
-    def __init__(self, node: AmiNode, memory: PlaceMemory, lock: threading.Lock, folder: Path | None) -> None:
-        super().__init__(node, memory, lock)
+    def __init__(self, node: AmiNode, part: MemoryPart, folder: Path | None) -> None:
+        super().__init__(node, part)
         self._folder = folder
         self.offer(MemoryFile, "~/save", self._save, "WRITE_FAILED")
         self.offer(MemoryFile, "~/load", self._load, "WRITE_FAILED")

@@ -14,9 +14,9 @@ from std_msgs.msg import Header, String
 from visualization_msgs.msg import MarkerArray
 
 from ami_interfaces.msg import PlannerState, Rollout
-from ami_ros.agent.goal_execution import GoalExecution
-from ami_ros.agent.watchdog import Verdict
 from ami_ros.commands import STILL, Command
+from ami_ros.parts.goal_execution import GoalExecution
+from ami_ros.parts.watchdog import Verdict
 from ami_ros.planning.budget import Budget
 from ami_ros.planning.costs.statistics import CostShare, deciding
 from ami_ros.planning.protocols import SearchSize

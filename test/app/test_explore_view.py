@@ -9,7 +9,6 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from ami_ros.agent.agent import AgentConfig
 from ami_ros.app.demo_explore import ExploreSettings
 from ami_ros.app.demo_view import DemoView
 from ami_ros.app.explore_view import ExploreView
@@ -18,6 +17,7 @@ from ami_ros.app.web_view import WebView
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.closed_loop import ClosedLoop
 from ami_ros.evaluation.loop_config import LoopConfig
+from ami_ros.parts.config import AgentConfig
 from ami_ros.simulation.loopback import Loopback
 from ami_ros.simulation.simulator import Simulator
 from ami_ros.slam.particle_filter import FilterConfig

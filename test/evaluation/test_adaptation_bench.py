@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from ami_ros.adaptation.weights import AdaptationConfig
-from ami_ros.agent.agent import AgentConfig
 from ami_ros.evaluation.adaptation_bench import (
     CHANGES,
     AdaptationBench,
@@ -19,6 +18,7 @@ from ami_ros.evaluation.adaptation_bench import (
     figures,
 )
 from ami_ros.evaluation.loop_config import LoopConfig
+from ami_ros.parts.config import AgentConfig
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.planner import PlannerConfig
 from ami_ros.planning.solvers.registry import SolverConfig
@@ -76,8 +76,9 @@ def test_goals_picture_is_from_before_the_change() -> None:
     for tint in ((1.0, 1.0, 1.0), (0.2, 0.2, 0.2)):
         bench.robot.tint = tint
         loop.set_goal(np.array([1.0, 1.5, 0.5]), 10.0)
-        assert loop.agent.execution is not None and loop.agent.execution.image is not None
-        images.append(loop.agent.execution.image)
+        execution = loop.planner_goals.current
+        assert execution is not None and execution.image is not None
+        images.append(execution.image)
     assert np.array_equal(images[0], images[1]) and not np.array_equal(
         images[1], bench.robot.photograph(np.array([1.0, 1.5, 0.5]))
     )

@@ -9,9 +9,9 @@ from typing import cast
 import numpy as np
 import pytest
 
-from ami_ros.agent.agent import AgentConfig
 from ami_ros.evaluation.closed_loop import ClosedLoop
 from ami_ros.evaluation.loop_config import LoopConfig
+from ami_ros.parts.config import AgentConfig
 from ami_ros.planning.codes import Code
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.planner import PlannerConfig
@@ -92,10 +92,8 @@ def test_loop_is_of_the_robot_that_is_simulated() -> None:
     planner = config.agent.navigator.planner
     assert config.safety.robot_radius == planner.robot_radius == 0.175 and config.safety.margin == 0.05
     assert (config.safety.max_linear, planner.kinematics.max_linear) == (0.306, 0.26)
-    assert (config.sensor_rate, config.odom_rate) == (30.0, 20.0)
     same, default = LoopConfig().driving(load_robot("ami_bot")), LoopConfig()
     assert same.safety == default.safety and same.agent.navigator.follower == default.agent.navigator.follower
-    assert (same.sensor_rate, same.odom_rate) == (default.sensor_rate, default.odom_rate)
 
 
 @pytest.mark.parametrize("gated", [True, False])

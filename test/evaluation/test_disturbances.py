@@ -8,11 +8,11 @@ from typing import cast
 import numpy as np
 import pytest
 
-from ami_ros.agent.agent import AgentConfig
 from ami_ros.evaluation.disturbances import Disturbance, DisturbedLoop, Kind
 from ami_ros.evaluation.loop_config import LoopConfig
 from ami_ros.evaluation.trials import Trial
 from ami_ros.mission.recovery import RecoveryState
+from ami_ros.parts.config import AgentConfig
 from ami_ros.planning.codes import Code
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.planner import PlannerConfig

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import cast
 
-from ami_ros.agent.agent import AgentConfig
 from ami_ros.evaluation.loop_config import LoopConfig
 from ami_ros.evaluation.mission_bench import Settings, run_exploration
+from ami_ros.parts.config import AgentConfig
 from ami_ros.simulation.loopback import Loopback
 from ami_ros.simulation.simulator import Simulator
 from ami_ros.slam.particle_filter import FilterConfig

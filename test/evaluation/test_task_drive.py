@@ -7,7 +7,6 @@ from typing import cast
 import numpy as np
 import pytest
 
-from ami_ros.agent.agent import AgentConfig
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.closed_loop import ClosedLoop
 from ami_ros.evaluation.loop_config import LoopConfig
@@ -19,6 +18,7 @@ from ami_ros.mission.mission import Mission, MissionPlan
 from ami_ros.mission.mission_codes import Code
 from ami_ros.mission.navigator import NavigatorConfig
 from ami_ros.mission.task import Destination
+from ami_ros.parts.config import AgentConfig
 from ami_ros.planning.planner import PlannerConfig
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.loopback import Loopback

@@ -10,13 +10,13 @@ from typing import cast
 import numpy as np
 import pytest
 
-from ami_ros.agent.agent import AgentConfig
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.goals import GoalKind
 from ami_ros.evaluation.loop_config import LoopConfig
 from ami_ros.evaluation.rival_loops import RandomLoop, TrueLoop
 from ami_ros.evaluation.true_dynamics import TrueDynamics, true_latent
 from ami_ros.geometry import Array, compose, relative
+from ami_ros.parts.config import AgentConfig
 from ami_ros.planning.codes import Code
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.planner import PlannerConfig

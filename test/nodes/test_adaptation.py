@@ -137,8 +137,8 @@ def test_world_model_learns_the_planner_follows_and_the_service_decides(
     frozen = ros.spin_until(lambda: [a for a in robot.adaptations if a.state == Adaptation.FROZEN], what="frozen")[-1]
     assert frozen.in_use and frozen.loss_adapted < frozen.loss_trained and frozen.encoder_id == robot.loaded.encoder_id
     ros.spin_once(0.1)
-    planner._followed.refresh()
-    followed = planner._followed.model.drive
+    planner.part.followed.refresh()
+    followed = planner.part.followed.model.drive
     assert np.linalg.norm(followed - SLOW.numpy()) < np.linalg.norm(followed - np.eye(2))
     assert torch.equal(robot.loaded.model.drive, torch.eye(2))  # whoever else shares the model
     lines = [json.loads(line) for line in journal.read_text().splitlines()]
@@ -160,15 +160,15 @@ def test_what_was_kept_is_used_from_the_start_and_what_is_foreign_refused(
     save_weights(tmp_path / "kept", {"drive": SLOW.numpy()}, loaded.encoder_id)
     planner = start(ros, PlannerNode, folder, **{"navigator.planner.solver.samples": 16})
     node = start(ros, WorldModelNode, folder, **learning(file=str(tmp_path / "kept")))
-    ros.spin_until(lambda: planner._followed._pending, what="what was kept")
-    planner._followed.refresh()
-    assert np.array_equal(planner._followed.model.drive, SLOW.numpy())
+    ros.spin_until(lambda: planner.part.followed._pending, what="what was kept")
+    planner.part.followed.refresh()
+    assert np.array_equal(planner.part.followed.model.drive, SLOW.numpy())
     foreign = Adaptation(encoder_id="other@0", tensors=pack({"drive": 2 * SLOW.numpy()}, "other@0"))
     publisher = ros.node.create_publisher(Adaptation, "adaptation", LATCHED)
     publisher.publish(foreign)
     ros.spin_until(lambda: planner.health.count("adaptation"), what="refusal")
-    planner._followed.refresh()
-    assert np.array_equal(planner._followed.model.drive, SLOW.numpy())
+    planner.part.followed.refresh()
+    assert np.array_equal(planner.part.followed.model.drive, SLOW.numpy())
     node.stop()
     planner.stop()
 
@@ -195,7 +195,7 @@ def test_perception_sees_through_the_colours_that_were_learned(ros: RosPeer, tmp
     owner = robot.loaded.encoder_id
     publisher = ros.node.create_publisher(Adaptation, "adaptation", LATCHED)
     publisher.publish(Adaptation(encoder_id=owner, tensors=pack({"colours": colours}, owner)))
-    ros.spin_until(lambda: node._followed._pending, what="what was learned")
+    ros.spin_until(lambda: node.part.followed._pending, what="what was learned")
     own = robot.loaded.model.private_copy()
     apply({"colours": colours}, own, robot.loaded.model)
     picture = robot.look(ros.node.get_clock().now().to_msg())

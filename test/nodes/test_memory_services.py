@@ -188,7 +188,7 @@ def test_world_model_answers_what_would_happen(stack: Any) -> None:
 
     ahead = predict(commands=[twist_message((0.2, 0.0))] * 3, return_latents=True)
     assert ahead.success, ahead.error_msg
-    steps, start = ahead.rollout.poses, pose_to_message(stack.nodes["planner"]._percepts.odometry.pose)
+    steps, start = ahead.rollout.poses, pose_to_message(stack.nodes["planner"].part.percepts.odometry.pose)
     moved = ((steps[-1].position.x - start.position.x) ** 2 + (steps[-1].position.y - start.position.y) ** 2) ** 0.5
     assert len(steps) == len(ahead.rollout.latents) == 3 and abs(moved - 3 * 0.6 * 0.2) < 0.05
     assert predict().error_code == Predict.Response.INVALID_INPUT

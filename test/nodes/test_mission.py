@@ -79,7 +79,7 @@ def client(stack: Any, tmp_path: Path) -> Any:
 
 def ahead(stack: Any, metres: float) -> NavigationGoal:
     """A pose in odom straight ahead of where the robot stands at its start, headed as it is."""
-    x, y, yaw = stack.nodes["planner"]._percepts.odometry.pose
+    x, y, yaw = stack.nodes["planner"].part.percepts.odometry.pose
     return pose_goal(x + metres * np.cos(yaw), y + metres * np.sin(yaw), yaw)
 
 

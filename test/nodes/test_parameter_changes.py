@@ -12,10 +12,10 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import LaserScan
 
 from ami_interfaces.msg import Latent, Location, Surprise
-from ami_ros.agent.supervision import SupervisionConfig
 from ami_ros.nodes.mission import MissionNode
 from ami_ros.nodes.safety import SafetyNode
 from ami_ros.nodes.supervisor import SupervisorNode
+from ami_ros.parts.supervision import SupervisionConfig
 from ami_ros.ros.messages.conversions import header_at, stamp_of
 from ami_ros.ros.messages.range_sensors import scan_to_message
 from ami_ros.ros.node.qos import RELIABLE
@@ -84,7 +84,7 @@ def test_rates_thresholds_and_tolerances_of_a_running_stack_can_be_set(stack: An
     stack.drive_off()
     ros.spin_until(lambda: len(stack.planned) > 40 and len(locations) > 3 and surprises, 60.0, "driving")
     assert max(message.twist.linear.x for message in stack.planned) <= 0.12 + 1e-6
-    assert stack.nodes["planner"]._timer.timer_period_ns == 50_000_000
+    assert stack.nodes["planner"].part._timer.timer.timer_period_ns == 50_000_000
     assert min(gaps(locations)[1:]) > 0.9 and surprises[-1].threshold == 0.25
 
     assert set_parameters(ros, "perception", max_rate=2.0) == [""]

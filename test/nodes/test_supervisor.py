@@ -19,8 +19,8 @@ from std_srvs.srv import Trigger
 
 from ami_interfaces.action import NavigateToGoal
 from ami_interfaces.msg import NavigationGoal
-from ami_ros.agent.supervision import Beat
 from ami_ros.errors import AmiError
+from ami_ros.parts.supervision import Beat
 from ami_ros.ros.goals.result_watch import ResultWatch
 from ami_ros.ros.node.heartbeat import beat_of, message_of
 from ami_ros.ros.node.qos import RELIABLE

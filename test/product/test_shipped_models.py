@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import torch
 
-from ami_ros.agent.agent import AgentConfig
 from ami_ros.evaluation.closed_loop import ClosedLoop
 from ami_ros.evaluation.loop_config import LoopConfig
 from ami_ros.evaluation.rates import SuccessRate
+from ami_ros.parts.config import AgentConfig
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.planner import PlannerConfig
 from ami_ros.robots.derived import simulated_robot

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -16,16 +15,7 @@ from rclpy.task import Future
 
 from ami_interfaces.action import NavigateToGoal
 from ami_ros.mission.task import Leg
-
-
-@dataclass(frozen=True)
-class LegOutcome:
-    """How a leg ended."""
-
-    leg: int
-    succeeded: bool
-    code: int  # of NavigateToGoal
-    message: str
+from ami_ros.parts.task_runner import LegOutcome
 
 
 class LegClient:

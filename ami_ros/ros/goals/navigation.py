@@ -6,11 +6,11 @@ import math
 from collections.abc import Callable
 
 from ami_interfaces.action import NavigateToGoal
-from ami_ros.agent.goal_execution import GoalExecution
-from ami_ros.agent.percepts import Percepts
 from ami_ros.commands import STILL
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
+from ami_ros.parts.goal_execution import GoalExecution
+from ami_ros.parts.percepts import Percepts
 from ami_ros.planning.codes import Code
 from ami_ros.ros.goals.action_server import GoalTicket, Outcome, SimpleActionServer
 from ami_ros.ros.messages.goals import Frames, feedback_message, result_message
@@ -24,7 +24,6 @@ class NavigationGoals:
     Args:
         node: the planner.
         topics: where the last zero of a goal goes.
-        percepts: know where the robot is.
         prepare: makes a request a GoalExecution, or raises AmiError with a code to reject it.
         frames: of poses in results and feedback: that of the goal, if it is a pose in the map, else that of odometry.
     """
@@ -33,11 +32,11 @@ class NavigationGoals:
         self,
         node: AmiNode,
         topics: PlannerTopics,
-        percepts: Percepts,
         prepare: Callable[[NavigateToGoal.Goal], GoalExecution],
         frames: Frames,
     ) -> None:
-        self._node, self._topics, self._percepts, self._prepare, self._frames = node, topics, percepts, prepare, frames
+        self._node, self._topics, self._prepare, self._frames = node, topics, prepare, frames
+        self.percepts = Percepts()  # where the robot is
         self.last_error = (Code.NONE, "")
         self._server = SimpleActionServer(
             node,
@@ -50,40 +49,39 @@ class NavigationGoals:
         )
 
     @property
-    def current(self) -> GoalTicket | None:
-        """The goal to pursue; its `prepared` is a GoalExecution."""
-        return self._server.current
+    def current(self) -> GoalExecution | None:
+        """The goal to pursue."""
+        ticket = self._server.current
+        return None if ticket is None else ticket.prepared
 
-    def succeed(self, ticket: GoalTicket, message: str) -> None:
-        """The goal is reached."""
-        self._finish(ticket, Outcome.SUCCEEDED, Code.NONE, message)
-
-    def abort(self, ticket: GoalTicket, code: Code, message: str) -> None:
-        """The goal is given up."""
-        self._finish(ticket, Outcome.ABORTED, code, message)
+    def finish(self, execution: GoalExecution, succeeded: bool, code: Code, message: str) -> None:
+        """The goal is reached, or given up; one that has ended before is left alone."""
+        ticket, outcome = self._server.current, Outcome.SUCCEEDED if succeeded else Outcome.ABORTED
+        code = Code.NONE if succeeded else code
+        if ticket is None or ticket.prepared is not execution:
+            return
+        if self._server.finish(ticket, outcome, self._result(ticket, code, message)):
+            self.last_error = (code, message if code else "")
+            self._topics.command(STILL)
+            self._topics.say(message)
 
     def abort_current(self, code: Code, message: str) -> None:
         """Whatever is under way is given up."""
-        ticket = self.current
-        if ticket is not None:
-            self.abort(ticket, code, message)
+        if (execution := self.current) is not None:
+            self.finish(execution, False, code, message)
 
-    def send_feedback(self, ticket: GoalTicket, now: float) -> None:
+    def progress(self, execution: GoalExecution, now: float) -> None:
         """Sends the client feedback."""
-        goal, (pose, frame) = ticket.prepared.goal, self._here(ticket.prepared)
+        ticket = self._server.current
+        if ticket is None or ticket.prepared is not execution:
+            return
+        goal, (pose, frame) = execution.goal, self._here(execution)
         same = frame == (self._frames.map if goal.in_map else self._frames.odom)
         straight = math.nan
         if goal.pose is not None and pose is not None and same:
             straight = math.hypot(*(goal.pose - pose)[:2])
-        rate, z_score = self._topics.rate, self._percepts.z_score
-        ticket.send_feedback(feedback_message(ticket.prepared, now, pose, frame, rate, z_score, straight))
-
-    def _here(self, execution: GoalExecution) -> tuple[Array | None, str]:
-        """Where the robot is, and in which frame."""
-        percepts = self._percepts
-        if execution.goal.in_map and (pose := percepts.pose_in_map) is not None:
-            return pose, self._frames.map
-        return percepts.odometry.pose, self._frames.odom
+        rate, z_score = self._topics.rate, self.percepts.z_score
+        ticket.send_feedback(feedback_message(execution, now, pose, frame, rate, z_score, straight))
 
     def destroy(self) -> None:
         """Takes the action off the graph."""
@@ -104,11 +102,11 @@ class NavigationGoals:
         self._topics.command(STILL)
         return self._result(ticket, Code.NONE, "canceled by the client")
 
-    def _finish(self, ticket: GoalTicket, outcome: Outcome, code: Code, message: str) -> None:
-        if self._server.finish(ticket, outcome, self._result(ticket, code, message)):
-            self.last_error = (code, message if code else "")
-            self._topics.command(STILL)
-            self._topics.say(message)
+    def _here(self, execution: GoalExecution) -> tuple[Array | None, str]:
+        """Where the robot is, and in which frame."""
+        if execution.goal.in_map and (pose := self.percepts.pose_in_map) is not None:
+            return pose, self._frames.map
+        return self.percepts.odometry.pose, self._frames.odom
 
     def _result(self, ticket: GoalTicket, code: Code, message: str) -> NavigateToGoal.Result:
         return result_message(ticket.prepared, code, message, self._node.now(), *self._here(ticket.prepared))

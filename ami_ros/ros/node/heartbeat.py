@@ -13,7 +13,7 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from rclpy.qos import QoSProfile
 
-from ami_ros.agent.supervision import Beat
+from ami_ros.parts.supervision import Beat
 from ami_ros.ros.node.health import STEADY
 from ami_ros.ros.node.qos import RELIABLE
 

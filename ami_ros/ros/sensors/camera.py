@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from ami_ros.camera import Rectifier, Window, camera_of
+from ami_ros.camera import CameraMount, Rectifier, camera_of
 from ami_ros.errors import AmiError
 from ami_ros.images import MAX_PIXELS, image_of
 from ami_ros.images import Image as Picture
+from ami_ros.parts.perception import place_camera
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.world_model.spec import InputSpec
 
@@ -21,7 +23,9 @@ class CalibratedCamera:
         inputs: of the model.
         compressed: the topic image has CompressedImage.
         max_pixels: larger pictures are refused before they are decoded.
-        pairs: the model's, which compares pictures; it is told what the robot's camera sees of them.
+        mount: where it sits.
+        lookers: compare pictures, or make scans of them (None: nobody); they are told what the camera sees and where
+            it sits.
     """
 
     def __init__(
@@ -29,11 +33,13 @@ class CalibratedCamera:
         inputs: InputSpec,
         compressed: bool = False,
         max_pixels: int = MAX_PIXELS,
-        pairs: Any = None,
+        mount: CameraMount | None = None,
+        lookers: Sequence[Any] = (),
     ) -> None:
         self.message_type = CompressedImage if compressed else Image
         self._inputs = inputs
-        self._max_pixels, self._pairs = max_pixels, pairs
+        self._max_pixels, self._mount, self._lookers = max_pixels, mount or CameraMount(), lookers
+        place_camera(self._mount, None, *lookers)
         self._info: tuple[Any, ...] = ()  # as it was heard last
         self._rectifier: Rectifier | None = None
         self._misfit: AmiError | None = None
@@ -56,13 +62,8 @@ class CalibratedCamera:
             )
         except AmiError as error:
             self._misfit = error
-        if self._rectifier is not None and self._pairs is not None:
-            self._pairs.window = self._rectifier.window
-
-    @property
-    def window(self) -> Window | None:
-        """What the robot's camera sees of the picture that the model's camera would take; None: all, or not known."""
-        return None if self._rectifier is None else self._rectifier.window
+        if self._rectifier is not None:
+            place_camera(self._mount, self._rectifier.window, *self._lookers)
 
     def picture(self, message: Image | CompressedImage) -> Picture:
         """The picture (H, W, 3) RGB in a message, of the camera or of a goal.

@@ -12,8 +12,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ami_ros.agent.supervision import backoff
 from ami_ros.errors import AmiError
+from ami_ros.parts.supervision import backoff
 from ami_ros.ros.start.graph import ProcessSpec
 
 # One server in twenty ignored its first SIGINT under load, so each signal is followed by a stronger one.

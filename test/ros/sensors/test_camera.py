@@ -70,7 +70,7 @@ def test_a_camera_that_does_not_fit_is_told_of_with_every_picture_until_it_is_an
 
 def test_a_narrow_camera_is_black_around_what_it_sees_for_a_model_that_has_learned_such() -> None:
     inputs, pairs = InputSpec(field_of_view=math.radians(80.0), narrowest=math.radians(30.0)), SimpleNamespace()
-    camera = CalibratedCamera(inputs, pairs=pairs)
+    camera = CalibratedCamera(inputs, lookers=[pairs])
     camera.take_info(info(fx=400.0))
     assert pairs.window == pytest.approx((-160 / 400, -120 / 400, 160 / 400, 120 / 400), rel=0.05)
     bright = camera.picture(compressed_message(encode_png(PICTURE + 200), "png"))

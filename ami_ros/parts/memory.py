@@ -1,0 +1,180 @@
+"""The part `memory`: places where the robot has been, where it is now, and routes to goals."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ami_ros.commands import Command
+from ami_ros.images import encode_thumbnail
+from ami_ros.parts.part import Bus, Finish, Part
+from ami_ros.parts.perceiver import LatentFrame
+from ami_ros.parts.ports import (
+    CMD_VEL,
+    FIND_ROUTE,
+    IMAGE,
+    INITIAL_POSE,
+    KEEP_AWAY,
+    LATENT,
+    LOCATION,
+    ODOM,
+    PLACES,
+    SCAN,
+    SURPRISE,
+    Known,
+    Motion,
+    Picture,
+    Port,
+    Said,
+)  # fmt: skip
+from ami_ros.parts.remembering import MemoryFeed, MemoryInput, remember
+from ami_ros.places.types import Location, Route
+from ami_ros.planning.types import Reading, RouteRequest
+from ami_ros.scan import Scan
+from ami_ros.slam.place_memory import PlaceMemory
+
+PICTURES = 5  # kept until their latent comes
+
+
+class MemorySettings(Protocol):
+    """What it is told; see `AgentConfig`."""
+
+    @property
+    def observe_period(self) -> float: ...
+    @property
+    def places_period(self) -> float: ...
+    @property
+    def thumbnails(self) -> bool: ...
+
+
+class MemoryPart(Part):
+    """Takes in latents at a slow pace; whoever else asks the memory or changes it holds `lock` meanwhile.
+
+    Args:
+        bus: see `Part`.
+        memory: of places.
+        config: see there.
+        width: of a command.
+
+    Attributes:
+        latent: (latent_dim,) the newest that memory took in.
+    """
+
+    name = "memory"
+    takes: tuple[Port, ...] = (ODOM, SCAN.taken(frame="base_link"), IMAGE, CMD_VEL, SURPRISE, LATENT, INITIAL_POSE)
+    gives: tuple[Port, ...] = (LOCATION, PLACES, KEEP_AWAY)
+    answers = (FIND_ROUTE,)
+
+    def __init__(self, bus: Bus, memory: PlaceMemory, config: MemorySettings, width: int) -> None:
+        super().__init__(bus)
+        self.memory, self.lock = memory, threading.RLock()
+        self.feed = MemoryFeed(width, config.observe_period)
+        self.latent: NDArray[np.float32] | None = None
+        self._keeps = config.thumbnails
+        self._pictures: deque[tuple[float, Picture]] = deque(maxlen=PICTURES)
+        self._shown = -1  # revision of the map that was given last
+        self._said = ""  # where the robot is said to be, until it is known what came of it
+        self._timer = bus.every(config.places_period, self.show)
+
+    def tune(self, config: MemorySettings) -> None:
+        """Other values from now on."""
+        self.feed.period = config.observe_period
+        self._timer.set_period(config.places_period)
+
+    def restart(self) -> None:
+        self.feed.clear()
+        self._pictures.clear()
+        self._lose()
+
+    def _lose(self) -> None:
+        """Odometry or time restarted: the robot may be anywhere."""
+        self.bus.forget_work()
+        with self.lock:
+            self.memory.restart()
+
+    def on_odom(self, stamp: float, motion: Motion) -> None:
+        if not self.feed.take_odometry(stamp, *motion, self.bus.now()):
+            self.bus.report("odometry", "odometry began anew: looking for the robot's place")
+            self._lose()
+
+    def on_scan(self, stamp: float, scan: Scan) -> None:
+        if self.memory.takes_scans:
+            self.feed.take_scan(stamp, scan)
+
+    def on_image(self, stamp: float, picture: Picture) -> None:
+        if self._keeps:
+            self._pictures.append((stamp, picture))
+
+    def on_cmd_vel(self, stamp: float, command: Command) -> None:
+        self.feed.take_command(stamp, command)
+
+    def on_surprise(self, stamp: float, reading: Reading) -> None:
+        self.feed.take_surprise(reading.z_score)
+
+    def on_latent(self, stamp: float, seen: LatentFrame) -> None:
+        moment = self.feed.take_latent(seen)
+        if moment is not None:
+            picture = next((picture for at, picture in self._pictures if at == stamp), None)
+            self.bus.work(lambda: self._observe(moment, picture))
+
+    def on_initialpose(self, stamp: float, said: Said) -> None:
+        """Somebody says where the robot is, as RViz's tool "2D Pose Estimate" and Nav2 do."""
+        x, y, yaw = said.pose
+        with self.lock:
+            self.memory.set_initial_pose(*said)
+            self._said = f"the robot is said to be at ({x:.2f}, {y:.2f}, {yaw:.2f})"
+
+    def _observe(self, moment: MemoryInput, picture: Picture | None) -> Finish:
+        with self.lock:
+            thumbnail = None if picture is None else lambda: encode_thumbnail(picture())
+            location = remember(self.memory, moment, thumbnail)
+            self.latent = moment.latent
+            said, self._said = self._said, ""
+
+        def tell() -> None:
+            self.bus.give(LOCATION, location.stamp, location)
+            if said:
+                self._tell_of(said, location)
+
+        return tell
+
+    def _tell_of(self, said: str, location: Location) -> None:
+        """What came of where the robot was said to be."""
+        x, y, yaw = location.pose
+        if location.localised:
+            self.bus.say(f"{said}, and found at ({x:.2f}, {y:.2f}, {yaw:.2f})")
+        else:
+            lost = "what is remembered there is not what the robot sees: it is looked for everywhere"
+            self.bus.report("initialpose", f"{said}; {lost}")
+
+    def between(self) -> bool:
+        """What the next goal will need; else its question would hold this part up for seconds."""
+        with self.lock:
+            return self.memory.prepare()
+
+    def failed(self, error: Exception) -> None:
+        self.bus.report("memory", f"memory failed: {type(error).__name__}: {error}", severe=True)
+
+    def show(self) -> None:
+        """Gives all that is known, if that changed."""
+        if error := self.memory.map.store.error:
+            self.bus.report("store", str(error), severe=True)
+        with self.lock:
+            if self.memory.map.revision == self._shown:
+                return
+            self._shown = self.memory.map.revision
+            places = self.memory.places()
+            known = Known(places.poses, places, list(self.memory.map.graph.edges.values()))
+            circles = self.memory.keep_away()
+        now = self.bus.now()
+        self.bus.give(PLACES, now, known)
+        self.bus.give(KEEP_AWAY, now, circles)
+
+    def find_route(self, asked: RouteRequest) -> Route:
+        """See `PlaceMemory.find_route`."""
+        with self.lock:
+            return self.memory.find_route(asked.goal, asked.hypothesis, asked.avoid_edges)

@@ -1,0 +1,122 @@
+"""The part `perception`: camera, scan and compass -> latent."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ami_ros.adaptation.weights import Weights
+from ami_ros.camera import CameraMount, Window
+from ami_ros.parts.followed_model import FollowedModel
+from ami_ros.parts.freshness import FreshnessConfig
+from ami_ros.parts.part import Bus, Finish, Part
+from ami_ros.parts.perceiver import perceive
+from ami_ros.parts.ports import ADAPTATION, IMAGE, IMU, LATENT, ODOM, SCAN, Motion, Picture, Port
+from ami_ros.parts.synchroniser import SensorFrame, Synchroniser
+from ami_ros.scan import Scan
+from ami_ros.world_model.perception import Perception
+from ami_ros.world_model.picture_scan import PictureScan
+
+
+class PerceptionSettings(Protocol):
+    """What it is told; see `AgentConfig`."""
+
+    @property
+    def max_rate(self) -> float: ...
+    @property
+    def scan_max_age(self) -> float: ...
+    @property
+    def freshness(self) -> FreshnessConfig: ...
+
+
+@dataclass(frozen=True)
+class PictureScanConfig:
+    """Scans of a robot that has no laser, predicted from its images."""
+
+    beams: int = 0  # of a scan; 0: there is a laser, or none is needed
+    fov: float = 100.0  # [degrees] that they spread over; more than the camera sees is NaN
+    range_min: float = 0.12  # [m] as the scans say
+    range_max: float = 4.0  # [m] beyond which all counts as far; larger: farther walls are seen, with larger errors
+    frame: str = ""  # frame_id of the scans: level, where the camera is
+
+    def __post_init__(self) -> None:
+        if self.beams < 0 or self.beams == 1 or not 0 < self.fov < 180:
+            raise ValueError(f"{self.beams} beams over {self.fov:g} degrees are no scan: at least 2, below 180 degrees")
+
+
+class PerceptionPart(Part):
+    """Encodes the newest sensor frame.
+
+    Args:
+        bus: see `Part`.
+        followed: the model, and what was adapted in it.
+        config: see there.
+        picture_scan: makes scans of pictures; None: there is a laser.
+        shape: of those scans.
+    """
+
+    name = "perception"
+    takes: tuple[Port, ...] = (ADAPTATION, ODOM, IMU, SCAN, IMAGE)
+    gives: tuple[Port, ...] = (LATENT, SCAN)
+
+    def __init__(
+        self,
+        bus: Bus,
+        followed: FollowedModel,
+        config: PerceptionSettings,
+        picture_scan: PictureScan | None = None,
+        shape: PictureScanConfig | None = None,
+    ) -> None:
+        super().__init__(bus)
+        self.followed, self.perception = followed, Perception(followed.model)
+        inputs = self.perception.inputs
+        self.synchroniser = Synchroniser(inputs, config.freshness, config.scan_max_age, config.max_rate)
+        self._pictures, self._shape = picture_scan, shape or PictureScanConfig()
+
+    def tune(self, config: PerceptionSettings) -> None:
+        """Other values from now on."""
+        self.synchroniser.tune(config.freshness, config.scan_max_age, config.max_rate)
+
+    def restart(self) -> None:
+        self.synchroniser.clear()
+
+    def on_adaptation(self, stamp: float, weights: Weights) -> None:
+        self.followed.take(weights)
+
+    def on_odom(self, stamp: float, motion: Motion) -> None:
+        self.synchroniser.take_velocity(stamp, motion.velocity)
+
+    def on_imu(self, stamp: float, heading: float) -> None:
+        self.synchroniser.take_heading(stamp, heading)
+
+    def on_scan(self, stamp: float, scan: Scan) -> None:
+        self._encode_soon(self.synchroniser.take_scan(stamp, scan, self.bus.now()))
+
+    def on_image(self, stamp: float, picture: Picture) -> None:
+        image = picture()
+        if self._pictures is not None:
+            shape = self._shape
+            scan = self._pictures.scan(image, shape.beams, math.radians(shape.fov), shape.range_max)
+            self.bus.give(SCAN, stamp, scan)
+            self.synchroniser.take_scan(stamp, scan, self.bus.now())
+        self._encode_soon(self.synchroniser.take_image(stamp, image, self.bus.now()))
+
+    def _encode_soon(self, frame: SensorFrame | None) -> None:
+        if frame is not None:
+            self.bus.work(lambda: self._encode(frame))
+
+    def _encode(self, frame: SensorFrame) -> Finish:
+        self.followed.refresh()
+        seen = perceive(self.perception, frame)
+        return lambda: self.bus.give(LATENT, seen.stamp, seen)
+
+
+def place_camera(mount: CameraMount, window: Window | None, *lookers: Any) -> None:
+    """Tells who compares pictures, or makes scans of them, where the camera sits and what it sees of the picture that
+    the model's camera would take; None: as it was told last."""
+    for looker in lookers:
+        if looker is not None:
+            looker.mount = mount
+            if window is not None:
+                looker.window = window

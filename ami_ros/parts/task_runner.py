@@ -1,0 +1,157 @@
+"""Carries out one task: legs to the planner, questions to memory, and what must survive to the disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from ami_ros.errors import AmiError
+from ami_ros.mission.mission_codes import Code
+from ami_ros.mission.mission_file import MissionFile
+from ami_ros.mission.task import Leg, Phase, Task, WorldState
+from ami_ros.parts.routes import Routes
+from ami_ros.planning.codes import Code as GoalCode
+
+
+@dataclass(frozen=True)
+class LegOutcome:
+    """How a leg ended."""
+
+    leg: int
+    succeeded: bool
+    code: int  # of navigate_to_goal
+    message: str
+
+
+class Legs(Protocol):
+    """Sends the planner one goal at a time, and says when it ended or the planner fell silent."""
+
+    @property
+    def leg(self) -> Leg | None: ...  # under way
+    @property
+    def distance(self) -> float: ...  # what is left of it [m]
+    @property
+    def ready(self) -> bool: ...  # a planner is there
+    @property
+    def silence(self) -> float: ...  # steady time [s] without a word of the leg under way; 0 where there is none
+    def send(self, leg: Leg) -> None: ...  # at the planner it replaces the current goal
+    def cancel(self) -> None: ...  # nothing more is heard of it
+    def take_outcome(self) -> LegOutcome | None: ...  # how the leg ended, once
+
+
+class TaskRunner:
+    """Call `tick` some times a second.
+
+    Args:
+        legs: sends them to the planner.
+        routes: asks memory.
+        file: of the task.
+        steady: time that nobody sets [s].
+        silence: [s] without feedback after which the planner counts as gone.
+        patience: [s] without a planner, after which the task is suspended.
+
+    Attributes:
+        task: under way, or done and not yet fetched; None: nothing to do.
+        suspended: why the task was left as it is, to be resumed; then it is no longer under way.
+        notice: what it waits for, for people; empty: nothing.
+    """
+
+    def __init__(
+        self,
+        legs: Legs,
+        routes: Routes,
+        file: MissionFile,
+        steady: Callable[[], float],
+        silence: float,
+        patience: float,
+    ) -> None:
+        self._legs, self._routes, self._file, self._steady = legs, routes, file, steady
+        self.silence, self.patience = silence, patience
+        self.task: Task | None = None
+        self.suspended: AmiError | None = None
+        self.notice = ""
+        self._saved = -1
+        self._alone_since: float | None = None
+
+    def begin(self, task: Task) -> None:
+        """Takes up a task in place of the one under way."""
+        self._routes.forget()
+        self._legs.cancel()
+        self.task, self.suspended, self._saved, self._alone_since = task, None, -1, None
+
+    def tick(self, state: WorldState) -> None:
+        """Does what is due."""
+        task = self.task
+        if task is None or self.suspended is not None:
+            return
+        self._hear(task, state.stamp)
+        if self._planner_is_there(task):
+            self._advance(task, state)
+        if task.phase is Phase.DONE:
+            self._legs.cancel()
+        self._save(task)
+
+    def stop(self, code: Code, message: str) -> None:
+        """Ends the task for good; the robot stands."""
+        if self.task is not None and self.suspended is None:
+            self.task.finish(code, message)
+            self._legs.cancel()
+            self._routes.forget()
+            self._save(self.task)
+
+    def suspend(self, code: Code, message: str) -> None:
+        """Leaves the task as it is on disk; the robot stands."""
+        self._legs.cancel()
+        self._routes.forget()
+        if self.task is not None and self.suspended is None:
+            self.suspended = AmiError(message, code)
+
+    def _hear(self, task: Task, stamp: float) -> None:
+        """What became of the leg."""
+        outcome = self._legs.take_outcome()
+        if outcome is not None:
+            if outcome.code == GoalCode.PREEMPTED:
+                task.finish(Code.TAKEN_OVER, f"another client took over: {outcome.message}")
+            elif outcome.code == GoalCode.DEACTIVATED:
+                task.interrupted()
+            else:
+                task.ended(outcome.leg, outcome.succeeded, outcome.code, outcome.message, stamp)
+        elif self._legs.silence > self.silence:
+            self._legs.cancel()
+            task.interrupted()
+
+    def _planner_is_there(self, task: Task) -> bool:
+        if self._legs.ready:
+            self._alone_since, self.notice = None, ""
+            return True
+        if self._alone_since is None:
+            self._alone_since = self._steady()
+        self.notice = "waiting for the planner"
+        if self._legs.leg is not None:
+            self._legs.cancel()
+            task.interrupted()
+        if self._steady() - self._alone_since > self.patience:
+            self.suspend(Code.PLANNER_GONE, f"no planner for {self.patience:.0f} s; start it, then send kind RESUME")
+        return False
+
+    def _advance(self, task: Task, state: WorldState) -> None:
+        if self._routes.pending:
+            answers = self._routes.poll()
+            if answers is None:
+                return
+            task.set_routes(answers)
+        step = task.step(state)
+        if step.wants_routes:
+            self._routes.ask(step.wants_routes)
+        if step.leg is not None:
+            self._legs.send(step.leg)
+
+    def _save(self, task: Task) -> None:
+        if task.revision == self._saved:
+            return
+        self._saved = task.revision
+        try:
+            self._file.save(task)
+        except AmiError as error:
+            self.suspend(Code.BAD_FILE, str(error))

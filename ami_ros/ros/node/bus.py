@@ -1,0 +1,175 @@
+"""ROS as the bus of one part: its ports are topics of the node, its worker a thread, its questions services."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
+from typing import Any
+
+from rclpy.qos import QoSProfile
+from rclpy.timer import Timer
+from std_msgs.msg import Header
+
+from ami_ros.parts.part import Answered, Job, Part
+from ami_ros.parts.ports import Port, Quality, Question
+from ami_ros.ros.messages import conversions
+from ami_ros.ros.messages.ports import READS, Read
+from ami_ros.ros.node.health import STEADY
+from ami_ros.ros.node.lifecycle import AmiNode
+from ami_ros.ros.node.qos import LATCHED, RELIABLE, SENSOR
+from ami_ros.ros.node.worker import Worker
+from ami_ros.ros.streams import TYPES, message_type
+
+QUALITIES: Mapping[Quality, QoSProfile] = {"newest": SENSOR, "every": RELIABLE, "latched": LATCHED}
+HEADERS = 32  # that are kept until what was made of their message is sent
+
+Send = Callable[[float, Any], None]  # publishes a value of that stamp [s]
+Ask = Callable[[Any, Answered], bool]
+
+
+class RosBus:
+    """See `parts.part.Bus`. Make the part with it, then `join` them; `close` it in the node's cleanup.
+
+    Args:
+        node: the part's.
+    """
+
+    def __init__(self, node: AmiNode[Any]) -> None:
+        self._node = node
+        self._sends: Mapping[str, Send] = {}
+        self._asks: Mapping[str, Ask] = {}
+        self._worker: Worker[Job] | None = None
+        self._soon: deque[Callable[[], None]] = deque()
+        self._guard = node.create_guard_condition(self._call_soon)
+        self._watched: dict[str, list[Send]] = {}
+        self._headers: deque[tuple[float, Header]] = deque(maxlen=HEADERS)
+
+    def join(
+        self,
+        part: Part,
+        sends: Mapping[str, Send],
+        reads: Mapping[str, Read] | None = None,
+        asks: Mapping[str, Ask] | None = None,
+        without: Collection[str] = (),
+        types: Mapping[str, Any] | None = None,
+        frames: Mapping[str, str] | None = None,
+        headers: Collection[str] = (),
+    ) -> None:
+        """Subscribes to what the part takes, and lets it work.
+
+        Args:
+            part: that was made with this bus.
+            sends: by the names of ports; what is not there nobody gets.
+            reads: likewise, where `READS` is not enough.
+            asks: carry questions, by their names.
+            without: ports that this node needs not hear.
+            types: of messages, where they are not those of `streams.TYPES`.
+            frames: that the messages of a port should have.
+            headers: ports whose headers are kept, for `header`.
+        """
+        node, self._sends, self._asks = self._node, sends, asks or {}
+        self._worker = Worker(part.name, self._work, part.failed, part.between)
+        node.health.follow(self._worker)
+        for port in part.takes:
+            if port.name in without:
+                continue
+            read = (reads or {}).get(port.name) or READS[port.name]
+            take = partial(self._take, part.handler(port), read, port.name in headers)
+            kind, latched = (types or {}).get(port.name) or message_type(TYPES[port.name]), port.quality == "latched"
+            frame = (frames or {}).get(port.name, "")
+            node.subscribe(kind, port.name, take, QUALITIES[port.quality], always=latched, frame=frame)
+
+    def close(self) -> None:
+        """Ends the worker."""
+        if self._worker is not None:
+            self._worker.close()
+        self._node.destroy_guard_condition(self._guard)
+
+    def header(self, stamp: float, frame: str | None = None) -> Header:
+        """The header of the message of `stamp` [s]: exact, where seconds are rounded; in another `frame` if given."""
+        found = next((header for at, header in reversed(self._headers) if at == stamp), None)
+        if found is None:
+            return conversions.header_at(stamp, frame or "")
+        return found if frame is None else Header(stamp=found.stamp, frame_id=frame)
+
+    def watch(self, port: Port, take: Send) -> None:
+        """Calls `take(stamp, value)` with what the part gives there, too."""
+        self._watched.setdefault(port.name, []).append(take)
+
+    # What a part asks for
+
+    def now(self) -> float:
+        return self._node.now()
+
+    def steady(self) -> float:
+        return time.monotonic()
+
+    def give(self, port: Port, stamp: float, value: Any) -> None:
+        if (send := self._sends.get(port.name)) is not None:
+            send(stamp, value)
+        for take in self._watched.get(port.name, ()):
+            take(stamp, value)
+
+    def work(self, job: Job) -> None:
+        assert self._worker is not None, "join it first"
+        self._worker.submit(job)
+
+    def forget_work(self) -> None:
+        if self._worker is not None:
+            self._worker.clear()
+
+    def busy_for(self) -> float:
+        return 0.0 if self._worker is None else self._worker.busy_for()
+
+    def soon(self, call: Callable[[], None]) -> None:
+        self._soon.append(call)
+        self._guard.trigger()
+
+    def every(self, period: float, call: Callable[[], None], steady: bool = False) -> RosTimer:
+        return RosTimer(self._node.every(period, call, STEADY if steady else None))
+
+    def ask(self, question: Question, request: Any, answered: Answered) -> bool:
+        return self._asks[question.name](request, answered)
+
+    def report(self, kind: str, text: str, severe: bool = False) -> None:
+        (self._node.health.error if severe else self._node.health.warn)(kind, text)
+
+    def say(self, text: str) -> None:
+        self._node.get_logger().info(text)
+
+    # What happens to it
+
+    def _take(self, handle: Send, read: Read, keep: bool, message: Any) -> None:
+        value, header = read(message), getattr(message, "header", None)
+        if value is None:
+            return
+        stamp = self.now() if header is None else conversions.stamp_to_seconds(header.stamp)
+        if keep and header is not None:
+            self._headers.append((stamp, header))
+        handle(stamp, value)
+
+    def _work(self, job: Job) -> None:
+        finish = job()
+        if finish is not None and self._node.is_active:
+            finish()
+
+    def _call_soon(self) -> None:
+        while self._soon:
+            call = self._soon.popleft()
+            if self._node.is_active:
+                self._node.survive(getattr(call, "__name__", "call").strip("_"), call)
+
+
+class RosTimer:
+    """See `parts.part.Timer`."""
+
+    def __init__(self, timer: Timer) -> None:
+        self.timer = timer
+
+    def reset(self) -> None:
+        self.timer.reset()
+
+    def set_period(self, seconds: float) -> None:
+        self.timer.timer_period_ns = round(1e9 * seconds)

@@ -1,0 +1,123 @@
+"""The same ten goals on both buses: real nodes (composed, beside the simulator) and simulated time.
+
+What is compared is what a bench claims of a robot: which goals are reached, and how old things are when it decides.
+Times on real nodes depend on what else the machine does, so ages agree within a factor, not to the millisecond.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import numpy as np
+import pytest
+from rclpy.parameter import Parameter
+
+from ami_ros.app.demo_client import DemoClient
+from ami_ros.app.demo_course import Course
+from ami_ros.app.demo_stack import USUAL
+from ami_ros.evaluation.ages import Ages
+from ami_ros.evaluation.closed_loop import ClosedLoop
+from ami_ros.evaluation.loop_config import LoopConfig
+from ami_ros.evaluation.trials import Trial, allowance_of
+from ami_ros.nodes.memory import MemoryNode
+from ami_ros.nodes.mission import MissionNode
+from ami_ros.nodes.perception import PerceptionNode
+from ami_ros.nodes.planner import PlannerNode
+from ami_ros.nodes.safety import SafetyNode
+from ami_ros.nodes.world_model import WorldModelNode
+from ami_ros.ros.node.executor import LeanExecutor
+from ami_ros.ros.start.graph import Arguments, processes
+from ami_ros.ros.start.processes import ProcessKeeper
+from ami_ros.share import share
+from ami_ros.simulation.free_space import FreeSpace
+from ami_ros.simulation.simulator import Simulator
+from ami_ros.simulation.world_file import load_world
+from ami_ros.world_model.checkpoint import load_model
+from harness.ros import RosPeer
+from harness.waiting import wait_until
+
+SEED = 88107
+GOALS = (0, 2, 4, 1, 6, 8, 10, 3, 12, 14)  # numbers of the sampler: even ones are near
+STACK = (SafetyNode, PerceptionNode, WorldModelNode, MemoryNode, PlannerNode, MissionNode)
+FACTOR = 3.0  # by which medians of ages may differ
+APART = 3  # of the ten goals that one bus may reach and the other not
+Record = Callable[[str, Any], None]
+
+
+@contextmanager
+def running(ros: RosPeer, folder: Path) -> Iterator[PlannerNode]:
+    """Simulator and nodes, each node served by a thread of its own, as `nodes.composed` does."""
+    memory = share("models", "onboard") / "home.memory"
+    arguments = Arguments(
+        use_sim_time=True, **USUAL, composed=True, memory_file=str(memory), keep_memory=False, world="home", seed=SEED
+    )
+    keeper = ProcessKeeper(processes(arguments, ("simulation",)), folder)
+    (spec,) = processes(replace(arguments, autostart=False), ("stack",))
+    with ExitStack() as stack:
+        stack.callback(keeper.stop)
+        keeper.start()
+        found = {}
+        for make in STACK:
+            own = [Parameter("autostart", value=True)]
+            node = make(context=ros.context, cli_args=spec.ros_arguments(folder), parameter_overrides=own)
+            stack.callback(node.destroy_node)
+            node.start()
+            found[make] = node
+        for node in found.values():
+            executor = LeanExecutor(context=ros.context)
+            executor.add_node(node)
+            thread = Thread(target=executor.spin, daemon=True)
+            thread.start()
+            stack.callback(thread.join, 5.0)
+            stack.callback(executor.shutdown)
+        yield found[PlannerNode]
+
+
+def on_ros(ros: RosPeer, folder: Path) -> tuple[Ages, list[Trial]]:
+    with running(ros, folder) as planner:
+        client = DemoClient(ros.context, show=False)
+        try:
+            wait_until(lambda: not set(client.missing()) - {"supervisor"}, 90.0, lambda: f"no {client.missing()}")
+            ages = Ages.of(planner.part, planner._bus)
+            course = Course(client, FreeSpace(load_world("home")), SEED, lambda: None)
+            trials = [course.drive(index) for index in GOALS]
+        finally:
+            client.close()
+    return ages, trials
+
+
+def in_simulated_time() -> tuple[Ages, list[Trial]]:
+    model = share("models", "onboard")
+    simulator = Simulator("home", seed=SEED)
+    loop = ClosedLoop(load_model(model), simulator, model / "home.memory", LoopConfig(), SEED)
+    ages, trials = Ages.of(loop.planner, loop.bus), []
+    for index in GOALS:
+        start = simulator.ground_truth().pose
+        goal = loop.goals.sample(index, start)
+        trials.append(loop.drive(goal.kind, start, goal.pose, goal.path_length, allowance_of(goal)))
+    simulator.close()
+    return ages, trials
+
+
+@pytest.mark.timeout(900)
+def test_ten_goals_go_alike_on_both_buses(ros: RosPeer, tmp_path: Path, record_property: Record) -> None:
+    began = time.monotonic()
+    real, driven = on_ros(ros, tmp_path)
+    between = time.monotonic()
+    simulated, imagined = in_simulated_time()
+    reached = [sum(trial.success for trial in trials) for trials in (driven, imagined)]
+    figures = {"ROS": real.figures(), "simulated": simulated.figures()}
+    took = f"{between - began:.0f} and {time.monotonic() - between:.0f} s"
+    record_property("figure", f"both buses: reached {reached} of {len(GOALS)}, took {took}, {figures}")
+    assert abs(reached[0] - reached[1]) <= APART and min(reached) >= len(GOALS) - APART, (driven, imagined)
+    for name in ("command", "location"):
+        medians = [float(np.median(getattr(ages, name))) for ages in (real, simulated)]
+        assert max(medians) < FACTOR * min(medians), (name, figures)
+    assert len(simulated.routes) and len(real.routes)
+    assert max(trial.collisions for trial in (*driven, *imagined)) <= 1
