@@ -23,8 +23,8 @@ NODES = (
     "plan_laser",
 )
 # colcon test runs tests only where there is an extra "test" with pytest in it.
-EXTRAS = ("bench", "cli", "docs", "lance", "lerobot", "onnx", "people", "report", "sim", "swm", "test", "train")
-SHARED_FOLDERS = ("launch", "config", "worlds", "rviz", "models", "description")
+EXTRAS = ("cli", "docs", "lance", "lerobot", "people", "report", "sim", "swm", "test", "train")
+SHARED_FOLDERS = ("launch", "config", "scenarios", "worlds", "rviz", "models", "description")
 
 source = Path(__file__).resolve().parent
 

@@ -18,7 +18,7 @@ PARAMETERS = {
     "navigator.situations": "navigator.recovery",
 }
 # Parts and options of commands.
-ARGUMENTS = {"bench": {"situations": "recovery", "--arms": "--methods"}}
+ARGUMENTS = {"bench": {"situations": "recovery", "solver": "solvers"}}
 
 
 def parameter(name: str) -> str:

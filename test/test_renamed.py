@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from ami_ros import renamed
-from ami_ros.app.bench import PARTS
+from ami_ros.app.bench import spelled_out
 from ami_ros.config import with_settings
 from ami_ros.nodes.memory import MemoryParameters
 from ami_ros.nodes.planner import PlannerParameters
@@ -50,6 +50,6 @@ def test_set_takes_an_old_key_and_warns() -> None:
 
 def test_old_arguments_of_bench_are_those_of_today() -> None:
     assert renamed.arguments("bench", ["situations", "--seed", "1"]) == ["recovery", "--seed", "1"]
-    assert renamed.arguments("bench", ["planning", "--arms=flat"]) == ["planning", "--methods=flat"]
+    assert renamed.arguments("bench", ["situations", "--jobs=2"]) == ["recovery", "--jobs=2"]
     assert renamed.arguments("train", ["situations"]) == ["situations"]
-    assert "recovery" in PARTS
+    assert spelled_out(["recovery"])[0] == "scenario"

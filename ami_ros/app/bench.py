@@ -1,45 +1,17 @@
-"""Measure what ami_ros can do on this machine; all that is compared is measured in one run."""
+"""Measure what ami_ros can do on this machine: `./ami bench SCENARIO` drives a file, or one of scenarios/."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
 
-from ami_ros.errors import AmiError
-from ami_ros.places.files import memory_beside
-from ami_ros.share import share
+from ami_ros.share import packaged
 
 # Each is the function `main` of the module `ami_ros.app.bench_<name>`.
-PARTS = (
-    "adaptation",
-    "buildings",
-    "change",
-    "control",
-    "data",
-    "fuzz",
-    "gate",
-    "latency",
-    "legs",
-    "logs",
-    "memory",
-    "people",
-    "places",
-    "planning",
-    "recovery",
-    "report",
-    "soak",
-    "solver",
-    "swm",
-)
+PARTS = ("change", "control", "gate", "latency", "legs", "memory", "people", "release", "scenario", "soak")
 
 
-def model_and_memory(model: Path | None, memory: Path | None, world: str) -> tuple[Path, Path]:
-    """The model folder and the memory of `world`: those named, else the model that ships, and the memory beside it.
-
-    Raises:
-        AmiError: there is no such memory.
-    """
-    folder = model or share("models", "onboard")
-    file = memory or memory_beside(folder, world)
-    if not file.is_file():
-        raise AmiError(f"there is no memory {file}; make one with ./ami remember, and name it by --memory")
-    return folder, file
+def spelled_out(arguments: Sequence[str]) -> list[str]:
+    """`SCENARIO ...` as `scenario SCENARIO ...`."""
+    first = arguments[0] if arguments else ""
+    is_scenario = first not in PARTS and (first.endswith((".yaml", ".yml")) or first in packaged("scenarios"))
+    return ["scenario", *arguments] if is_scenario else list(arguments)

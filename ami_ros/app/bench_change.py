@@ -31,10 +31,10 @@ def main(
     from rich.console import Console
     from rich.table import Table
 
-    from ami_ros.app.bench_planning import loop_config
-    from ami_ros.app.buildings_run import A_SEED, general_model
+    from ami_ros.evaluation.building_trials import general_model
     from ami_ros.evaluation.change_trials import DAYS, ChangeSetting, drive_world, figures_of
-    from ami_ros.evaluation.planning_bench import Kept
+    from ami_ros.evaluation.kept import Kept
+    from ami_ros.evaluation.loop_config import loop_config
     from ami_ros.evaluation.report import hardware, write_json
     from ami_ros.simulation.buildings.names import FIRST_TEST_SEED, PREFIX
     from ami_ros.world_model.checkpoint import load_model
@@ -43,7 +43,7 @@ def main(
     chosen = tuple(day.strip() for day in days.split(",") if day.strip()) or DAYS
     if unknown := [day for day in chosen if day not in DAYS]:
         raise AmiError(f"bench change: there is no day '{unknown[0]}'; there are {', '.join(DAYS)}")
-    first = FIRST_TEST_SEED + A_SEED * seed
+    first = FIRST_TEST_SEED + 1000 * seed
     names = [name.strip() for name in worlds.split(",") if name.strip()]
     names = names or [f"{PREFIX}{first + number}" for number in range(buildings)]
     loop = loop_config(set_ or [])

@@ -1,4 +1,4 @@
-"""`ami bench memory`: how memory does with many places, beside other ways of searching."""
+"""`ami bench memory`: how memory does with many places."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from rich.status import Status
     from rich.table import Table
 
     from ami_ros.evaluation.memory_search import SearchTiming
@@ -19,30 +18,22 @@ def main(
     model: Annotated[Path | None, typer.Option(help="Folder with a home.memory; else the one that ships.")] = None,
     entries: Annotated[int, typer.Option(help="Places.", min=1000, max=5_000_000)] = 100_000,
     million: Annotated[bool, typer.Option(help="Search among a million places, too: minutes, and 4 GB.")] = False,
-    day: Annotated[bool, typer.Option(help="Live through a day of new places at 10 Hz, too: minutes, 1 GB.")] = False,
     queries: Annotated[int, typer.Option(help="Recalls of each kind.", min=10, max=100_000)] = 1000,
-    kills: Annotated[int, typer.Option(help="Rounds of kill -9 of a process that writes.", min=0, max=1000)] = 20,
-    others: Annotated[bool, typer.Option(help="Measure other libraries where they are installed.")] = True,
     scratch: Annotated[Path | None, typer.Option(help="Folder on the disk to measure; else one of temp files.")] = None,
-    seed: Annotated[int, typer.Option(help="Of places, queries and kills.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Of places and queries.", min=0)] = 0,
     json: Annotated[Path | None, typer.Option(help="File for the figures: flat keys with units.")] = None,
 ) -> None:
-    """Recall, filters, ways, appends, reload, disk and RAM of a large memory, and kill -9; one thread."""
+    """Recall, filters, ways, appends, reload, disk and RAM of a large memory; one thread."""
     import tempfile
-    from functools import partial
 
     import torch
     from rich.console import Console
 
-    from ami_ros.evaluation.memory_day import HOURS, live_a_day, places_of_day
-    from ami_ros.evaluation.memory_fleet import share_a_memory
-    from ami_ros.evaluation.memory_kill import kill_again_and_again
     from ami_ros.evaluation.memory_load import MemoryAtWork, write_town
-    from ami_ros.evaluation.memory_search import missing_libraries, time_searches
+    from ami_ros.evaluation.memory_search import time_searches
     from ami_ros.evaluation.memory_town import build_town
     from ami_ros.evaluation.report import hardware, write_json
     from ami_ros.share import share
-    from ami_ros.slam.place_memory import MemoryConfig
     from ami_ros.world_model.checkpoint import load_model
 
     torch.set_num_threads(1)
@@ -54,7 +45,7 @@ def main(
         for size in (entries, 1_000_000) if million else (entries,):
             status.update(f"searching among {size} places")
             town = build_town(loaded, folder / "home.memory", size, queries, seed)
-            timings = time_searches(loaded.model, town, others)
+            timings = time_searches(loaded.model, town)
             console.print(_search_table(timings, size))
             figures |= _search_figures(timings, size)
         work: dict[str, Any] = {}
@@ -74,29 +65,10 @@ def main(
                 work |= measure()
         finally:
             memory.close()
-        status.update("sharing with a fleet")
-        work |= share_a_memory(Path(name) / "townTrue.memory", Path(name))
-        if day:
-            config = MemoryConfig(max_places=1_000_000)
-            count = places_of_day(HOURS)
-            town = build_town(loaded, folder / "home.memory", count, queries, seed)
-            status.update(f"living through a day of {count} places")
-            tell = partial(_tell, status)
-            work |= live_a_day(town, loaded, Path(name) / "day.memory", config, tell)
-        if kills:
-            status.update(f"killing a writer {kills} times")
-            acknowledged, lost = kill_again_and_again(Path(name) / "killed.memory", kills, seed)
-            work |= {"kill_rounds": kills, "kill_acknowledged_places": acknowledged, "kill_lost_places": lost}
     console.print(_work_table(work, entries))
-    if others and (absent := missing_libraries()):
-        console.print(f"not installed, so not compared: {', '.join(sorted(absent))} (see requirements/bench.txt)")
     if json is not None:
         settings = {"encoder_id": loaded.encoder_id, "entries": entries, "queries": queries, "seed": seed}
         write_json(json, figures | work | settings | hardware())
-
-
-def _tell(status: Status, done: int, total: int) -> None:
-    status.update(f"living through a day: place {done} of {total}")
 
 
 def _short(size: int) -> str:

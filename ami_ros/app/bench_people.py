@@ -35,8 +35,8 @@ def main(
     import torch
     from rich.console import Console
 
-    from ami_ros.app.bench_planning import loop_config
     from ami_ros.app.people_run import PeopleRun
+    from ami_ros.evaluation.loop_config import loop_config
     from ami_ros.evaluation.people_trials import METHODS, PeopleSetting
     from ami_ros.places.files import memory_beside
     from ami_ros.share import share

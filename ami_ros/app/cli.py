@@ -40,7 +40,8 @@ def run(arguments: Sequence[str]) -> NoReturn:
     for old, new in zip(given, today, strict=True):
         if old != new:
             typer.echo(f"ami {name}: {renamed.warning(old, new)}", err=True)
-    _application(name)(args=today, prog_name=f"ami {name}")
+    spelled_out = getattr(importlib.import_module(f"ami_ros.app.{name}"), "spelled_out", list)
+    _application(name)(args=spelled_out(today), prog_name=f"ami {name}")
     sys.exit(0)
 
 

@@ -26,11 +26,6 @@ class Command:
 
 
 COMMANDS = (
-    Command("drive", "Start the stack on a robot, or a simulated one, and keep it running.", renders=True),
-    Command("goto", "Send the robot to a picture, a place or a pose, and wait until it is there."),
-    Command("explore", "Let the robot look around by itself."),
-    Command("patrol", "Visit places one after the other."),
-    Command("stop", "Cancel what the robot does; also an emergency stop, and its release."),
     Command("demo", "Start simulator and stack, send image goals, report how many were reached.", renders=True),
     Command("world", "Show a world or a building: plan, views, world file, Gazebo.", renders=True),
     Command("robot", "Show a robot; write it for Gazebo and as URDF.", renders=True),
@@ -44,8 +39,8 @@ COMMANDS = (
     Command("scans", "Teach a network to compare what lasers see, on simulated drives."),
     Command("remember", "Build a memory of places from bags."),
     Command("fleet", "Put memories of many robots into one data set, and take them out."),
-    Command("evaluate", "Measure a model: what it knows of recordings, and the goals that it reaches.", renders=True),
-    Command("export", "Write a model as ONNX files, or a data set as LeRobotDataset v3."),
+    Command("evaluate", "Measure what a model knows of recordings."),
+    Command("export", "Write a data set as LeRobotDataset v3, or a model for robots without a camera."),
     Command("bench", "Measure latencies, rates and memory.", renders=True),
     Command("security", "Write SROS 2 policies with which only the gate drives the robot, and make keys."),
     Command("test", "Run the tests; arguments go to pytest.", renders=True, tests=True),

@@ -10,20 +10,21 @@ from typing import Any
 
 from rich.console import Console
 
-from ami_ros.app.buildings_run import general_model
 from ami_ros.app.demo_settings import check_places
 from ami_ros.app.demo_view import DemoView
 from ami_ros.app.explore_view import ExploreView
 from ami_ros.app.scenery import Backdrop
 from ami_ros.app.web_view import WebView
 from ami_ros.errors import AmiError
-from ami_ros.evaluation.building_figures import NEAR_FAR, figures_of
-from ami_ros.evaluation.building_trials import COURSE, BuildingSetting, Row, drive_building
+from ami_ros.evaluation.building_trials import COURSE, BuildingSetting, Row, drive_building, general_model
+from ami_ros.evaluation.rates import SuccessRate
 from ami_ros.evaluation.report import hardware, write_json
 from ami_ros.robots.derived import simulated_robot
 from ami_ros.robots.description import load_robot
 from ami_ros.simulation.world_file import load_world
 from ami_ros.world_model.checkpoint import load_model
+
+NEAR_FAR = ("near", "far")
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def explore_and_drive(settings: ExploreSettings, console: Console) -> int:
                 own = {"goals": [row for row in rows if row["kind"] in NEAR_FAR]}
                 write_json(
                     settings.json,
-                    figures_of(rows) | own | about | known | {"charged": trial.loop.charged} | hardware(),
+                    _figures(rows) | own | about | known | {"charged": trial.loop.charged} | hardware(),
                 )
         summary = _summary(rows)
         console.print(summary, soft_wrap=True)
@@ -119,12 +120,21 @@ def _draw(
 
 
 def _summary(rows: list[Row]) -> str:
-    figures = figures_of(rows)
-    near, far = (f"{kind} {figures[kind]['reached']}/{figures[kind]['n']}" for kind in NEAR_FAR)
-    false, strange = figures["false_success"], figures["foreign"]
-    claims = f"{false['n']} of {false['claims']} claims false"
-    others = f"{strange['refused']} of {strange['n']} pictures of another building refused"
-    return f"{near}, {far}; {claims}; {others}; {figures['collisions']} contacts"
+    found = _figures(rows)
+    near, far = (f"{kind} {found[kind]['reached']}/{found[kind]['n']}" for kind in NEAR_FAR)
+    claims = f"{found['false']['reached']} of {found['false']['n']} claims false"
+    others = f"{found['foreign']['reached']} of {found['foreign']['n']} pictures of another building refused"
+    return f"{near}, {far}; {claims}; {others}; {found['collisions']} contacts"
+
+
+def _figures(rows: list[Row]) -> dict[str, Any]:
+    """Goals reached, ambiguous ones apart; claims that were false; pictures of another building that were refused."""
+    goals = [row for row in rows if row["kind"] in NEAR_FAR]
+    rates = {kind: [r["reached"] for r in goals if r["kind"] == kind and not r["ambiguous"]] for kind in NEAR_FAR}
+    rates["false"] = [row["false_success"] for row in goals if row["claimed"]]
+    rates["foreign"] = [not row["claimed"] for row in rows if row["kind"] == "foreign"]
+    contacts = sum(row["collisions"] for row in rows)
+    return {name: SuccessRate.of(found).to_json() for name, found in rates.items()} | {"collisions": contacts}
 
 
 def _line(row: Row, number: int) -> str:

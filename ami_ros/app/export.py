@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ami_ros.errors import AmiError
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -15,17 +17,14 @@ def main(
     source: Annotated[Path, typer.Argument(help="Model folder, or data set.")],
     out: Annotated[
         Path | None,
-        typer.Option(
-            help="Folder for the files; the default is SOURCE/onnx for a model, SOURCE/lerobot for a data set."
-        ),
+        typer.Option(help="Folder for the files; the default is SOURCE/lerobot for a data set."),
     ] = None,
     task: Annotated[str, typer.Option(help="What the robot did, in words; LeRobot wants to know.")] = "drive about",
     without_camera: Annotated[
         bool, typer.Option(help="Write the model for robots without a camera, as a model folder; needs --out.")
     ] = False,
 ) -> None:
-    """Write a model as ONNX files and check them against it, or for robots without a camera; or a data set as
-    LeRobotDataset v3."""
+    """Write a data set as LeRobotDataset v3, or a model for robots without a camera."""
     from rich.console import Console
 
     from ami_ros.learning.dataset import CARD
@@ -35,7 +34,7 @@ def main(
     elif (source / CARD).is_file():
         _export_dataset(source, out or source / "lerobot", task, Console(emoji=False))
     else:
-        _export_model(source, out, Console(emoji=False))
+        raise AmiError(f"export: {source} is no data set; for a model, give --without-camera and --out")
 
 
 def _export_dataset(source: Path, out: Path, task: str, console: Console) -> None:
@@ -50,19 +49,7 @@ def _export_dataset(source: Path, out: Path, task: str, console: Console) -> Non
     console.print(f"{len(dataset):,} frames in {len(dataset.episodes)} episodes are in {out}", soft_wrap=True)
 
 
-def _export_model(source: Path, out: Path | None, console: Console) -> None:
-    from ami_ros.world_model.checkpoint import load_model
-    from ami_ros.world_model.onnx_files import FOLDER, export_onnx, largest_difference, leaves_out
-
-    loaded, folder = load_model(source), out or source / FOLDER
-    for file in export_onnx(loaded, folder):
-        console.print(f"{file}: off by at most {largest_difference(loaded, file):.1e}", soft_wrap=True)
-    if leaves_out(loaded.model.spec):
-        console.print(leaves_out(loaded.model.spec), soft_wrap=True)
-
-
 def _export_without_camera(source: Path, out: Path | None, console: Console) -> None:
-    from ami_ros.errors import AmiError
     from ami_ros.world_model.checkpoint import CONFIG, count_parameters, load_model, save_model
     from ami_ros.world_model.without_camera import without_camera
 

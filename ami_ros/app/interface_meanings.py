@@ -7,7 +7,6 @@ MEANINGS = {
     "camera_info": "the camera's intrinsics",
     "scan": "laser scan, in any frame that is fixed to the robot; without a laser (`from_camera`) perception makes it",
     "odom": "wheel odometry; its origin may be anywhere and it may drift",
-    "imu": "compass heading; only for models that want it (ceiling camera)",
     "battery_state": "charge; exploring returns when it is low",
     "cmd_vel": "what the robot shall do; the safety gate has passed it",
     "cmd_vel_raw": "what the planner wants; goes to the safety gate only",

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from ami_ros.evaluation.building_trials import Row
+from ami_ros.evaluation.kept import Kept
 from ami_ros.evaluation.people_trials import EMPTY, PeopleSetting, drive_block, figures_of, time_ratio
-from ami_ros.evaluation.planning_bench import Kept
 from ami_ros.evaluation.report import hardware, write_json
 from ami_ros.world_model.checkpoint import load_model
 

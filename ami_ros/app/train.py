@@ -24,8 +24,7 @@ def main(
     preset: Annotated[
         str,
         typer.Option(
-            help="onboard (camera and scan) or ceiling (overhead camera and compass); the default is that of the "
-            "model to start from, else onboard."
+            help="onboard (camera and scan) or laser; the default is that of the model to start from, else onboard."
         ),
     ] = "",
     start: Annotated[

@@ -14,7 +14,7 @@ from ami_ros.bootstrap.state import REPOSITORY, digest, require_space
 DISK_NEEDED = 2.5  # [GB]
 COMMANDS = ["runtime", "cli", "report", "sim", "train"]  # what the commands need; a robot's nodes need "runtime" alone
 # With the extras: all but the benchmarks of others, which weigh more than they are worth here.
-TESTED = ["test", "docs", "lance", "lerobot", "onnx"]
+TESTED = ["test", "docs", "lance", "lerobot"]
 
 
 def requirement_files(sourced: bool, tests: bool) -> list[Path]:

@@ -23,7 +23,6 @@ from ami_ros.evaluation.closed_loop import ClosedLoop
 from ami_ros.evaluation.expedition import RandomDriver
 from ami_ros.evaluation.goals import GoalSampler, SampledGoal
 from ami_ros.evaluation.loop_config import LoopConfig
-from ami_ros.evaluation.rates import SuccessRate
 from ami_ros.geometry import Array
 from ami_ros.simulation.exploration import PERIOD
 from ami_ros.simulation.free_space import FreeSpace
@@ -210,29 +209,3 @@ class AdaptationBench:
             "turn_error_rad": float(np.median(heading)),
             "latent_error": float(np.mean(latent)),
         }
-
-
-def figures(rows: Sequence[Row], name: str) -> dict[str, float | int | None]:
-    """Of one phase, flat, names with `name` before them."""
-    rates = {
-        "": SuccessRate.of(row["in_time"] for row in rows),
-        "late_": SuccessRate.of(row["success"] for row in rows),
-    }
-    found: dict[str, float | int | None] = {
-        f"{k}{key}": v for k, rate in rates.items() for key, v in rate.to_json().items()
-    }
-    found |= {
-        "time_mean_s": float(np.mean([row["time_s"] for row in rows])),
-        "way_mean_m": float(np.mean([row["driven_m"] for row in rows])),
-        "contacts": sum(row["collisions"] for row in rows),
-        "motion_error_median_m": float(np.nanmedian([row["motion_error_m"] for row in rows])),
-        "turn_error_median_rad": float(np.nanmedian([row["turn_error_rad"] for row in rows])),
-        "latent_error_mean": float(np.nanmean([row["latent_error"] for row in rows])),
-    }
-    return {f"{name}_{key}": value for key, value in found.items()}
-
-
-def came_back(before: float, dropped: float, adapted: float) -> float | None:
-    """The share of a loss that adaptation brought back; None where nothing was lost."""
-    lost = before - dropped
-    return (adapted - dropped) / lost if abs(lost) > 1e-9 else None

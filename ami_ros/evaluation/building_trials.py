@@ -31,8 +31,9 @@ from ami_ros.geometry import Array
 from ami_ros.mission.exploration import Exploration
 from ami_ros.mission.exploration_config import ExplorationConfig
 from ami_ros.planning.types import Decision, Goal
-from ami_ros.robots.derived import exploration_settings, simulated_robot
-from ami_ros.robots.description import RobotDescription, load_robot
+from ami_ros.robots.derived import LASER, exploration_settings, simulated_robot
+from ami_ros.robots.description import DEFAULT, RobotDescription, load_robot
+from ami_ros.share import share
 from ami_ros.simulation.buildings.names import FIRST_TEST_SEED, PREFIX
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.simulator import Simulator
@@ -63,6 +64,14 @@ class BuildingSetting:
     methods: tuple[str, ...] = METHODS
     loop: LoopConfig = field(default_factory=LoopConfig)
     learn: Learn = learn_more  # how the specialist comes to its model
+
+
+def general_model(model: Path | None, robot: str) -> Path:
+    """The folder of the model that was named, else of the general one, or of its likeness without a camera."""
+    if model is not None:
+        return model
+    blind = load_robot(robot or DEFAULT).camera is None
+    return share("models", LASER if blind else "general")
 
 
 class Watcher:

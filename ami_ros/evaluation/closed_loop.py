@@ -30,7 +30,7 @@ from ami_ros.parts.mission import MissionPart
 from ami_ros.parts.part import Part
 from ami_ros.parts.perception import PerceptionPart, PictureScanConfig, place_camera
 from ami_ros.parts.planner import PlannerPart, Thought
-from ami_ros.parts.ports import CMD_VEL, CMD_VEL_RAW, IMAGE, IMU, ODOM, SCAN, THOUGHT, Motion, Port
+from ami_ros.parts.ports import CMD_VEL, CMD_VEL_RAW, IMAGE, ODOM, SCAN, THOUGHT, Motion, Port
 from ami_ros.parts.safety import SafetyPart
 from ami_ros.parts.simulated_bus import SimulatedBus
 from ami_ros.parts.world_model import Learner, WorldModelPart
@@ -291,7 +291,7 @@ class ClosedLoop:
     def _sense(self, now: float) -> None:
         """What is due of the sensors, each at its own rate, as the simulated robot's node gives it."""
         robot = self.simulator.description
-        if any(self._due(now, sensor) for sensor in (robot.camera, robot.laser, robot.compass)):
+        if any(self._due(now, sensor) for sensor in (robot.camera, robot.laser)):
             seen = self.observe()
             seen = replace(seen, image=self._as_model(seen.image))
             self.seen = seen if self._scan is None else replace(seen, scan=self._scan)
@@ -299,8 +299,6 @@ class ClosedLoop:
             self.give_odometry(seen.stamp, Motion(seen.odometry, seen.velocity))
             if robot.laser is not None and not robot.laser.from_camera and self._due(now, robot.laser):
                 self.bus.give(SCAN, seen.stamp, robot.laser.scan(seen.scan.ranges))
-            if seen.heading is not None and self._due(now, robot.compass):
-                self.bus.give(IMU, seen.stamp, seen.heading)
             if (image := seen.image) is not None and (robot.camera is None or self._due(now, robot.camera)):
                 self.bus.give(IMAGE, seen.stamp, lambda: image)
         elif self._due(now, robot.odometry):

@@ -62,7 +62,7 @@ def _time_perception(loaded: LoadedArrays, repeats: int, rng: np.random.Generato
     scan = _scan(rng)
     picture = f"{CAMERA_SIZE}x{CAMERA_SIZE} image"
     timings = [
-        _timed("encode", f"{picture}, {BEAMS} beams", repeats, lambda i: perception.encode(images[i % 8], scan, 0.3)),
+        _timed("encode", f"{picture}, {BEAMS} beams", repeats, lambda i: perception.encode(images[i % 8], scan)),
         _timed("encode_goal", picture, repeats, lambda i: perception.encode_goal(images[i % 8])),
     ]
     if (pairs := perception.model.pairs) is not None:

@@ -62,23 +62,14 @@ class LogFigures:
     ms_p95: float
     ms_max: float
 
-    @property
-    def false_constraints(self) -> int:
-        return self.constraints.n - self.constraints.reached
-
-    def to_json(self) -> dict[str, object]:
-        """Plain values."""
-        return asdict(self) | {
-            "constraints": self.constraints.to_json(),
-            "false_constraints": false_rate(self.constraints).to_json(),
-            "revisits": self.revisits.to_json(),
-            "opposite": self.opposite.to_json(),
-        }
-
-
-def false_rate(constraints: SuccessRate) -> SuccessRate:
-    """How many were false, of a rate of true ones."""
-    return SuccessRate.of([True] * (constraints.n - constraints.reached) + [False] * constraints.reached)
+    def to_row(self) -> dict[str, object]:
+        """Plain values; rates as counts."""
+        counts = {
+            "constraints": self.constraints.n, "false_constraints": self.constraints.n - self.constraints.reached,
+            "revisits": self.revisits.n, "revisits_told": self.revisits.reached,
+            "opposite": self.opposite.n, "opposite_told": self.opposite.reached,
+        }  # fmt: skip
+        return asdict(self) | counts
 
 
 def with_drift(poses: Array, drift: float, rng: np.random.Generator) -> Array:
@@ -216,13 +207,3 @@ def aligned_error(poses: Array, truth: Array) -> Array:
     u, _, v = np.linalg.svd(a.T @ b)
     turn = u @ np.diag([1.0, np.sign(np.linalg.det(u @ v))]) @ v
     return np.asarray(np.hypot(*(a @ turn - b).T))
-
-
-def totals(figures: list[LogFigures]) -> dict[str, SuccessRate]:
-    """Joins, revisits and revisits in the opposite direction of all logs together."""
-
-    def total(rates: list[SuccessRate]) -> SuccessRate:
-        right, n = sum(r.reached for r in rates), sum(r.n for r in rates)
-        return SuccessRate.of([True] * right + [False] * (n - right))
-
-    return {name: total([getattr(f, name) for f in figures]) for name in ("constraints", "revisits", "opposite")}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from ami_ros.config import from_mapping, to_mapping
+from ami_ros.config import from_mapping, to_mapping, with_settings
 from ami_ros.parts.config import AgentConfig
 from ami_ros.parts.timing import Timing
 from ami_ros.planning.navigator_config import NavigatorConfig
@@ -40,3 +41,12 @@ class LoopConfig:
     def navigating(self, navigator: NavigatorConfig) -> LoopConfig:
         """The same with another navigator."""
         return replace(self, agent=replace(self.agent, navigator=navigator))
+
+
+def loop_config(settings: Sequence[str]) -> LoopConfig:
+    """The configuration with `settings`, as "dotted.name=value".
+
+    Raises:
+        AmiError: a setting without "=", an unknown name, or a value that does not fit.
+    """
+    return with_settings(LoopConfig(), settings)

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.encoded import Encoded, Progress, encode_recording
 from ami_ros.evaluation.foresight import STEPS, Foresight, look_ahead
-from ami_ros.evaluation.head_quality import HeadQuality, measure_heads
 from ami_ros.evaluation.probes import Probe, fit_probes
+from ami_ros.evaluation.uncertainty import Uncertainty, measure_uncertainty
 from ami_ros.evaluation.violation_of_expectation import LASTING, Violations, area, violate
 from ami_ros.geometry import Array, relative, wrap
 from ami_ros.learning.dataset import Dataset
@@ -64,7 +64,7 @@ class ModelQuality:
     linear_probe: Probe | None
     probe: Probe | None
     place_auroc: float | None  # the contrastive critic: same place against places farther than OTHER_PLACE
-    heads: HeadQuality  # the learned ones
+    uncertainty: Uncertainty | None  # None: it has no ensemble
 
     def figures(self) -> dict[str, float | int]:
         """Flat figures, whose names carry the unit."""
@@ -81,7 +81,7 @@ class ModelQuality:
             **(_probe_figures("linear_probe", self.linear_probe) if self.linear_probe else {}),
             "place_auroc": self.place_auroc,
             **self._surprise(),
-            **self.heads.figures(),
+            **(self.uncertainty.figures() if self.uncertainty else {}),
         }
         return {name: round(value, 5) for name, value in found.items() if value is not None}
 
@@ -156,7 +156,7 @@ def measure_model(
         linear_probe=linear,
         probe=probe,
         place_auroc=_place_auroc(encoded, rng) if dataset.card.has_truth else None,
-        heads=measure_heads(encoded, foresight, rng),
+        uncertainty=measure_uncertainty(encoded, foresight),
     )
 
 
@@ -169,8 +169,6 @@ def _check(model: WorldModel, dataset: Dataset) -> None:
         )
     if inputs.scan_beams and not card.scan_beams:
         raise AmiError(f"evaluate: the model needs a scan, {dataset.folder} has none")
-    if inputs.heading and not card.has_heading:
-        raise AmiError(f"evaluate: the model needs a compass heading, {dataset.folder} has none")
 
 
 def _poses(encoded: Encoded) -> Array:

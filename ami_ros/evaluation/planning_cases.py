@@ -38,7 +38,7 @@ def sample_cases(loaded: LoadedModel, world: str, count: int, seed: int) -> list
         goal = goals.sample(2 * index, start).pose  # near goals have the even numbers
         simulator.place(start)
         seen = simulator.observe()
-        latent = perception.encode(seen.image, seen.scan, seen.heading)
+        latent = perception.encode(seen.image, seen.scan)
         picture = perception.encode_goal(simulator.photograph(goal))
         cases.append(PlanningCase(latent, seen.scan, picture, start, goal))
     return cases

@@ -1,24 +1,21 @@
-"""What `./ami bench planning` compares: our loop, its rivals, and what else it has to show."""
+"""What scenarios of the kind `planning` compare: our loop, its rivals, and what else it has to show."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from ami_ros.errors import AmiError
 from ami_ros.evaluation.closed_loop import ClosedLoop
 from ami_ros.evaluation.door_trials import drive_tasks
 from ami_ros.evaluation.loop_config import LoopConfig
 from ami_ros.evaluation.mission_bench import ENOUGH, Settings, run_exploration, run_mission
 from ami_ros.evaluation.rival_loops import RandomLoop, TrueLoop
 from ami_ros.evaluation.trials import Trial
-from ami_ros.places.files import memory_beside
-from ami_ros.planning.types import Mode
 from ami_ros.robots.derived import simulated_robot
 from ami_ros.simulation.simulator import Simulator
 from ami_ros.world_model.checkpoint import load_model
@@ -27,8 +24,6 @@ Row = dict[str, Any]  # JSON: kind, tried, reached, collisions, time_s, plan_ms,
 MISSION_LEGS = 8
 EXPLORE_MINUTES = 15.0
 
-CameraName = Literal["onboard", "ceiling"]
-
 
 @dataclass(frozen=True)
 class Setting:
@@ -36,20 +31,9 @@ class Setting:
 
     world: str
     goals: int  # a seed; of doors as many of either kind
-    onboard: Path  # model folder
-    ceiling: Path  # likewise, of the camera above
-    memory: Path | None = None  # of the world, by the onboard model; None: the one in its folder
+    model: Path  # its folder
+    memory: Path  # of the world
     loop: LoopConfig = field(default_factory=LoopConfig)
-
-    def memory_of(self, camera: CameraName) -> Path:
-        """The memory that a robot with that camera begins with."""
-        if camera == "onboard" and self.memory is not None:
-            return self.memory
-        return memory_beside(self.model_of(camera), self.world)
-
-    def model_of(self, camera: CameraName) -> Path:
-        """Its model folder."""
-        return self.ceiling if camera == "ceiling" else self.onboard
 
 
 Drive = Callable[[Setting, int, Sequence[Row]], Iterator[Row]]
@@ -57,39 +41,15 @@ Drive = Callable[[Setting, int, Sequence[Row]], Iterator[Row]]
 
 @dataclass(frozen=True)
 class Method:
-    """One way to drive.
+    """One way to drive."""
 
-    Attributes:
-        drive: (setting, seed, the course where it follows one) -> what happened, task by task.
-        floors: the kinds of its tasks, and the least rate that is wanted of each, if any.
-        camera: whose model and memory it needs.
-        follows: it is placed where `onboard` stood before each goal: it has no memory to be told that it was carried.
-        tasks: (goals) -> how many rows it yields.
-    """
-
-    drive: Drive
-    floors: Mapping[str, float | None]
-    camera: CameraName = "onboard"
-    follows: bool = False
-    tasks: Callable[[int], int] = lambda goals: goals
-
-    @property
-    def ours(self) -> bool:
-        """Whether it is what others are compared with."""
-        return any(self.floors.values())
+    drive: Drive  # (setting, seed, the course where it follows one) -> what happened, task by task
+    follows: bool = False  # it is placed where `onboard` stood before each goal: it has no memory to be told of that
 
 
-def _impulsive(setting: Setting, seed: int, course: Sequence[Row]) -> Iterator[Row]:
-    """The policy in place of every search for a latent; all else is ours."""
-    navigator = setting.loop.agent.navigator
-    use = replace(navigator.planner.mode_one, alone="always")
-    changed = replace(navigator, planner=replace(navigator.planner, mode_one=use))
-    return _ours(replace(setting, loop=setting.loop.navigating(changed)), seed, "onboard")
-
-
-def _ours(setting: Setting, seed: int, camera: CameraName) -> Iterator[Row]:
+def _ours(setting: Setting, seed: int, course: Sequence[Row]) -> Iterator[Row]:
     """From goal to goal, without being touched."""
-    loaded, memory = load_model(setting.model_of(camera)), setting.memory_of(camera)
+    loaded, memory = load_model(setting.model), setting.memory
     simulator = Simulator(setting.world, simulated_robot(loaded.model.spec), seed=seed)
     loop = ClosedLoop(loaded, simulator, memory, setting.loop, seed)
     trials = loop.run(setting.goals)
@@ -100,7 +60,7 @@ def _followed(make: Callable[..., ClosedLoop]) -> Drive:
     """A method that takes each goal of the course from where `onboard` stood."""
 
     def drive(setting: Setting, seed: int, course: Sequence[Row]) -> Iterator[Row]:
-        loaded = load_model(setting.onboard)
+        loaded = load_model(setting.model)
         simulator = Simulator(setting.world, simulated_robot(loaded.model.spec), seed=seed)
         loop = make(loaded, simulator, setting.loop, seed)
 
@@ -121,7 +81,7 @@ def _flat(loaded: Any, simulator: Simulator, config: LoopConfig, seed: int) -> C
 
 
 def _doors(setting: Setting, seed: int, course: Sequence[Row]) -> Iterator[Row]:
-    loaded, memory = load_model(setting.onboard), setting.memory_of("onboard")
+    loaded, memory = load_model(setting.model), setting.memory
     for kind, with_way in (("detour", True), ("no_way", False)):
         trials = drive_tasks(loaded, setting.world, memory, setting.loop, seed, setting.goals, with_way)
         for done in trials:
@@ -134,7 +94,7 @@ def _silent(what: str, done: float, total: float) -> None:
 
 def _mission(setting: Setting, seed: int, course: Sequence[Row]) -> Iterator[Row]:
     settings = Settings(MISSION_LEGS, 0.0, seed, setting.loop)
-    found = run_mission(load_model(setting.onboard), _robot(setting), setting.memory_of("onboard"), settings, _silent)
+    found = run_mission(load_model(setting.model), _robot(setting), setting.memory, settings, _silent)
     own = {"tried": MISSION_LEGS, "reached": found["mission_reached"], "collisions": found["mission_contacts"]}
     yield found | own | {"kind": "leg", "time_s": found["mission_s"], "plan_ms": []}
 
@@ -142,7 +102,7 @@ def _mission(setting: Setting, seed: int, course: Sequence[Row]) -> Iterator[Row
 def _explore(setting: Setting, seed: int, course: Sequence[Row]) -> Iterator[Row]:
     """Reached: so much of the world was seen in time; `time_s` is when."""
     found = run_exploration(
-        load_model(setting.onboard), _robot(setting), Settings(0, EXPLORE_MINUTES, seed, setting.loop), _silent
+        load_model(setting.model), _robot(setting), Settings(0, EXPLORE_MINUTES, seed, setting.loop), _silent
     )
     when = found["explore_seen_90_percent_s"]
     reached = when is not None and when <= 60 * EXPLORE_MINUTES and (found["explore_seen_share"] or 0) >= ENOUGH
@@ -151,15 +111,14 @@ def _explore(setting: Setting, seed: int, course: Sequence[Row]) -> Iterator[Row
 
 
 def _robot(setting: Setting) -> Callable[[int], Simulator]:
-    robot = simulated_robot(load_model(setting.onboard).model.spec)
+    robot = simulated_robot(load_model(setting.model).model.spec)
     return lambda seed: Simulator(setting.world, robot, seed=seed)
 
 
 def _row(trial: Trial, loop: ClosedLoop) -> Row:
     decisions = [thought.decision for *_, thought in loop.trace if thought.decision is not None]
     searches = [round(1000 * d.planning_seconds, 2) for d in decisions if d.shares]
-    impulses = sum(d.mode is Mode.IMPULSE for d in decisions)
-    return trial.to_json() | {"tried": 1, "reached": int(trial.success), "plan_ms": searches, "impulses": impulses}
+    return trial.to_json() | {"tried": 1, "reached": int(trial.success), "plan_ms": searches}
 
 
 def _timed(rows: Iterator[Row]) -> Iterator[Row]:
@@ -170,58 +129,12 @@ def _timed(rows: Iterator[Row]) -> Iterator[Row]:
 
 
 COURSE = "onboard"  # whose goals others follow
-IMPULSIVE = "mode 1"  # needs a policy
 METHODS: dict[str, Method] = {
-    COURSE: Method(lambda setting, seed, _: _ours(setting, seed, "onboard"), {"near": 0.95, "far": 0.90}),
-    "ceiling": Method(lambda setting, seed, _: _ours(setting, seed, "ceiling"), {"near": 0.98, "far": 0.95}, "ceiling"),
-    IMPULSIVE: Method(_impulsive, {"near": None, "far": None}),
-    "flat": Method(_followed(_flat), {"near": None, "far": None}, follows=True),
-    "random": Method(_followed(RandomLoop), {"near": None, "far": None}, follows=True),
-    "true dynamics": Method(_followed(TrueLoop), {"near": None, "far": None}, follows=True),
-    "doors": Method(_doors, {"detour": 0.90, "no_way": 0.90}, tasks=lambda goals: 2 * goals),
-    "mission": Method(_mission, {"leg": 0.90}, tasks=lambda goals: 1),
-    "explore": Method(_explore, {"world": 0.90}, tasks=lambda goals: 1),
+    COURSE: Method(_ours),
+    "flat": Method(_followed(_flat), follows=True),
+    "random": Method(_followed(RandomLoop), follows=True),
+    "true dynamics": Method(_followed(TrueLoop), follows=True),
+    "doors": Method(_doors),
+    "mission": Method(_mission),
+    "explore": Method(_explore),
 }
-SECTIONS = ("doors", "mission", "explore")  # take long: only with --all, or by name
-
-
-def choose_methods(setting: Setting, wanted: str, everything: bool) -> tuple[list[str], list[str]]:
-    """Names of the methods to drive, and a line about each that is left out for want of a memory.
-
-    Args:
-        setting: of the run.
-        wanted: names with commas between; none: all that this world and these models allow.
-        everything: `SECTIONS` as well.
-
-    Raises:
-        AmiError: one that was named is not known, or lacks what it needs.
-    """
-    named = [name.strip() for name in wanted.split(",") if name.strip()]
-    for name in named:
-        if name not in METHODS:
-            raise AmiError(f"bench planning: there is no method '{name}'; there are {', '.join(METHODS)}")
-    if any(METHODS[name].follows for name in named):
-        named.append(COURSE)
-    chosen, left_out = [], []
-    for name in METHODS:
-        if name not in named if named else (name in SECTIONS and not everything):
-            continue
-        lack = _lack(name, setting)
-        if not lack:
-            chosen.append(name)
-        elif named or name == COURSE:
-            raise AmiError(f"bench planning: {name}: {lack}")
-        else:
-            left_out.append(f"without {name}: {lack}")
-    return chosen, left_out
-
-
-def _lack(name: str, setting: Setting) -> str:
-    """What a method lacks; nothing: it can be driven."""
-    camera = METHODS[name].camera
-    file = setting.memory_of(camera)
-    if not file.is_file():
-        return f"there is no memory {file}; make one with ./ami remember"
-    if name == IMPULSIVE and not load_model(setting.model_of(camera)).model.spec.policy:
-        return "this model has no policy head; give it one with ./ami train DATA --from MODEL --heads"
-    return ""

@@ -85,7 +85,7 @@ def violate(encoded: Encoded, rng: np.random.Generator) -> Violations:
     still = np.repeat(begins[:, None], LASTING, 1)
     streams: dict[str, tuple[Rows, Rows | None]] = {"teleport": (elsewhere[:, None] + np.arange(SUDDEN), None)}
     sampler = encoded.sampler
-    if sampler.images is not None and (sampler.scan is not None or sampler.heading is not None):
+    if sampler.images is not None and sampler.scan is not None:
         streams["swapped_view"] = (elsewhere[:, None] + np.arange(SUDDEN), after[:, :SUDDEN])
         streams["frozen_camera"] = (still, after)
     streams["wheel_slip"] = (still, None)
@@ -98,7 +98,7 @@ def violate(encoded: Encoded, rng: np.random.Generator) -> Violations:
 
 
 def _perceived(encoded: Encoded, seen: Rows, others: Rows | None) -> NDArray[np.float32]:
-    """Latents (k, readings, dim) of the positions `seen`; scan and heading of `others` where given."""
+    """Latents (k, readings, dim) of the positions `seen`; scan of `others` where given."""
     if others is None:
         return encoded.latents[seen]
     pairs = np.stack([seen.ravel(), others.ravel()], 1)

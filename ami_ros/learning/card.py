@@ -43,9 +43,8 @@ def write_card(
     sensors = {
         f"image {inputs.image_size} px": inputs.image_size,
         f"scan of {inputs.scan_beams} beams": inputs.scan_beams,
-        "compass heading": inputs.heading,
     }
-    heads = {f"ensemble of {spec.ensemble}": spec.ensemble, "policy": spec.policy}
+    heads = {f"ensemble of {spec.ensemble}": spec.ensemble}
     driven = len(recording) * recording.period / 60
     lines = [
         f"# {loaded.name}",

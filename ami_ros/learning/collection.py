@@ -39,7 +39,6 @@ SETTINGS = "collect.yaml"
 PARTIAL = ".partial"
 EACH_ANOTHER = "drawn"
 Driver = Callable[[Scan], Command]  # the next command, by what the laser sees
-COMPASS_DEVIATION = np.deg2rad(2.0)  # [rad]
 
 
 @dataclass(frozen=True)
@@ -175,7 +174,7 @@ def record_step(bag: BagWriter, robot: Robot, driver: Driver, period: float) -> 
     camera = robot.description.camera
     if seen.image is not None:
         write_picture(bag, seen)
-        if camera is not None and not camera.overhead:
+        if camera is not None:
             bag.camera_info("camera_info", seen.stamp, (camera.width, camera.height), camera.matrix)
     write_moment(bag, robot.description, seen, robot.ground_truth().pose)
     bag.command("cmd_vel", seen.stamp, *command)
@@ -195,8 +194,6 @@ def write_moment(bag: BagWriter, robot: RobotDescription, seen: Observation, tru
     own, frame = laser.scan(seen.scan.ranges), laser.frame or robot.frames.base
     bag.scan("scan", stamp, own.ranges, own.angle_min, own.angle_increment, own.max_range, frame)
     bag.odometry("odom", stamp, seen.odometry, seen.velocity)
-    if seen.heading is not None:
-        bag.heading("imu", stamp, seen.heading, COMPASS_DEVIATION)
     bag.pose("ground_truth", stamp, truth, "world")
 
 

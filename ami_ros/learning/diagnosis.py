@@ -45,7 +45,7 @@ class Diagnosis:
         if self.latent_rank < max(2.0, LEAST_RANK * latent_dim):
             found.append(
                 f"the latents collapse: they fill {self.latent_rank:.1f} of {latent_dim} dimensions; "
-                "raise weights.sigreg or weights.vicreg"
+                "raise weights.vicreg"
             )
         if self.prediction_to_persistence > WORST_PREDICTION:
             found.append(

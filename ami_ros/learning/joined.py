@@ -42,7 +42,6 @@ class Joined:
         self.scanner = common_mount(part.scanner for part in parts)
         self.odometry = np.concatenate([part.odometry for part in parts])
         self.command = np.concatenate([part.command for part in parts])
-        self.heading = np.concatenate([part.heading for part in parts])
         self.episodes = [episode for number in range(len(parts)) for episode in self.episodes_of(number)]
 
     def __len__(self) -> int:

@@ -9,33 +9,6 @@ from torch.nn import functional
 from ami_ros.learning.parallel import average, count, gather, rank
 
 
-def sigreg(latents: Tensor, generator: torch.Generator, projections: int = 128, knots: int = 17) -> Tensor:
-    """Sketched isotropic Gaussian regularisation (LeJEPA, arXiv 2511.08544).
-
-    Random directions are drawn afresh; along each, the Epps-Pulley distance between the empirical
-    characteristic function of the batch (over all processes) and that of a standard normal is taken.
-
-    Args:
-        latents: (n, dim).
-        generator: source of the directions.
-        projections: how many.
-        knots: points of the quadrature over [0, 3]; the integrand is even.
-
-    Returns:
-        A scalar, 0 only if every projection looks normal.
-    """
-    directions = torch.randn(latents.shape[1], projections, generator=generator)
-    directions = directions / directions.norm(dim=0)
-    t = torch.linspace(0.0, 3.0, knots)
-    normal = torch.exp(-0.5 * t.square())
-    weights = torch.full((knots,), 2 * 3.0 / (knots - 1))
-    weights[[0, -1]] /= 2
-    angles = (latents @ directions).unsqueeze(-1) * t
-    cosine, sine = average(torch.stack([angles.cos().mean(0), angles.sin().mean(0)]))
-    error = (cosine - normal).square() + sine.square()
-    return ((error * normal) @ weights).mean() * (latents.shape[0] * count())
-
-
 def vicreg(latents: Tensor, covariance: float = 0.04) -> Tensor:
     """Variance and covariance regularisation (VICReg, arXiv 2105.04906), without its invariance: prediction is that.
 

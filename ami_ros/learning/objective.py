@@ -8,11 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ami_ros.learning.losses import info_nce, pose_loss, relative_poses, rollout_loss, sigreg, vicreg
+from ami_ros.learning.losses import info_nce, pose_loss, relative_poses, rollout_loss, vicreg
 from ami_ros.learning.windows import Batch
 from ami_ros.world_model.model import WorldModel
-
-GOAL_PICTURES = 128  # of a batch, that a goal encoder of its own is trained on: it needs fewer than the rest
 
 
 @dataclass(frozen=True)
@@ -20,8 +18,7 @@ class LossWeights:
     """Weight of each term; 0 leaves it out. What each brings is measured in docs/archive/0004."""
 
     prediction: float = 1.0  # of latents, by rollouts from every start of a window
-    sigreg: float = 0.1  # keeps the latent from collapsing
-    vicreg: float = 0.0  # another way to do that
+    vicreg: float = 1.0  # keeps the latent from collapsing
     inverse_dynamics: float = 1.0  # the commands between two latents
     relative_pose: float = 1.0  # between two latents, by odometry
     imagined_pose: float = 0.5  # the same of imagined latents
@@ -54,16 +51,13 @@ def _predict(model: WorldModel, batch: Batch, latents: Tensor) -> tuple[Tensor, 
     return torch.stack(predictions, 1), torch.stack(targets, 1), valid
 
 
-def losses(
-    model: WorldModel, batch: Batch, weights: LossWeights, generator: torch.Generator, bfloat16: bool = False
-) -> dict[str, Tensor]:
+def losses(model: WorldModel, batch: Batch, weights: LossWeights, bfloat16: bool = False) -> dict[str, Tensor]:
     """All weighted terms by name; their sum is the objective.
 
     Args:
         model: in training mode.
         batch: windows, see `WindowSampler`.
         weights: of the terms.
-        generator: source of SIGReg's directions.
         bfloat16: run the encoder, where the time goes, in bfloat16; all losses stay in float32.
     """
     size = batch.commands.shape[1]
@@ -77,7 +71,6 @@ def losses(
     terms: dict[str, Tensor] = {}
     predicted, targets, valid = _predict(model, batch, latents)
     terms["prediction"] = rollout_loss(predicted, targets, valid)
-    terms["sigreg"] = sigreg(latent, generator)
     terms["vicreg"] = vicreg(latent)
     pairs = torch.cat([latents[:steps], latents[1 : steps + 1]], -1)
     terms["inverse_dynamics"] = functional.mse_loss(model.inverse_dynamics(pairs), commands.flatten(2))
@@ -91,11 +84,7 @@ def losses(
     motion = model.motion(flat, commands.flatten(0, 1), batch.previous.flatten(0, 1) / model.command_scale)
     terms["motion"] = functional.smooth_l1_loss(motion, batch.motions.flatten(0, 1), beta=0.02)
     if model.goal_head is not None and features is not None:
-        if model.goal_encoder is not None and batch.sensors.image is not None:
-            with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-                features = model.goal_encoder(batch.sensors.image[:GOAL_PICTURES])
-        pictured = model.goal_head(features.float())
-        terms["goal"] = functional.mse_loss(pictured, latent[: len(pictured)].detach())
+        terms["goal"] = functional.mse_loss(model.goal_head(features.float()), latent.detach())
     return {name: getattr(weights, name) * value for name, value in terms.items() if getattr(weights, name)}
 
 

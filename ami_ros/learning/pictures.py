@@ -61,11 +61,6 @@ class Recording(PictureSource, Protocol):
         ...
 
     @property
-    def heading(self) -> NDArray[np.float32]:
-        """(n,) [rad], NaN without a compass"""
-        ...
-
-    @property
     def episodes(self) -> Sequence[tuple[int, int]]:
         """(start, stop) of each"""
         ...

@@ -17,9 +17,7 @@ from ami_ros.geometry import Array
 from ami_ros.learning import parallel
 from ami_ros.learning.curve import CURVE
 from ami_ros.learning.diagnosis import Diagnosis, diagnose
-from ami_ros.learning.encoding import encode_all
-from ami_ros.learning.goal_phase import fit_goals
-from ami_ros.learning.head_phase import HeadConfig, fit_heads
+from ami_ros.learning.head_phase import HeadConfig, encode_all, fit_heads
 from ami_ros.learning.held_out import split_off
 from ami_ros.learning.joined import Joined
 from ami_ros.learning.objective import LossWeights, losses
@@ -42,7 +40,6 @@ class TrainingConfig:
     batch: int = 48  # windows in a step, over all processes; larger: steadier, slower
     learning_rate: float = 1e-3  # at its highest, after the warm-up, falling to zero along half a cosine
     weight_decay: float = 1e-4  # of AdamW; larger: smaller weights
-    goal_steps: int = 350  # of the last phase, for models whose goals have their own encoder
     sight_steps: int = 4000  # of learning to locate goals, for models that compare pictures; more: more exact, longer
     head_steps: int = 2000  # of the last phase, for each learned head
     gains_every: int = 1000  # steps between two estimates of each run's odometry gains; 0: never
@@ -184,28 +181,24 @@ class Trainer:
         """What is learned once the latents stand."""
         config = self.config
         common = (config.learning_rate, config.seed, config.bfloat16)
-        fit_goals(
-            self.model, self.sampler, config.goal_steps, *common,
-            lambda done, loss: report(config.steps, {"goal": loss, "phase": done / config.goal_steps}),
-        )  # fmt: skip
         model, spec = self.model.eval(), config.spec
         if not (spec.sight_code and config.sight_steps) and not spec.has_learned_heads:
             return
-        encoded = encode_all(
+        latents = encode_all(
             model, self.sampler, lambda share: report(config.steps, {"encoding": math.nan, "phase": share})
         )
         fit_sighting(
             model,
             self.sampler,
-            encoded.latents,
+            latents,
             config.sight_steps,
             *common,
             lambda done, loss: report(config.steps, {"sight": loss, "phase": done / config.sight_steps}),
             fresh=self._start is None or self._start.sighting is None,
         )
         fit_heads(
-            model, self.sampler, encoded, config.head_steps, config.heads, config.seed,
-            lambda what, share, loss: report(config.steps, {what: loss, "phase": share}),
+            model, self.sampler, latents, config.head_steps, config.heads, config.seed,
+            lambda share, loss: report(config.steps, {"ensemble": loss, "phase": share}),
         )  # fmt: skip
 
     def _know_gains(self) -> bool:
@@ -229,11 +222,10 @@ class Trainer:
 
     def _advance(self, batch: Batch) -> dict[str, float]:
         config = self.config
-        generator = torch.Generator().manual_seed(config.seed * 1_000_003 + self.step)
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate
         self.model.train()
-        terms = losses(self.model, batch, config.weights, generator, config.bfloat16)
+        terms = losses(self.model, batch, config.weights, config.bfloat16)
         values = torch.stack(list(terms.values()))
         shown = parallel.average(values.detach())
         if not torch.isfinite(shown).all():

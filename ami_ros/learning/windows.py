@@ -39,7 +39,6 @@ class WindowConfig:
     far_seconds: float = 12.0  # [s] from the window's start at most; larger relies on worse odometry
     pairs: int = 40  # pairs of frames for the relative-pose loss; more: more exact, slower
     episodes: int = 0  # whose windows make up a batch; few: places of one building are told apart; 0: any number
-    image_noise: int = 0  # grey levels of random noise on images; larger ignores JPEG artefacts, and details
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,6 @@ class WindowSampler:
         self.spec, self.config = spec, config
         self.images = open_pictures(recording, inputs.image_size, budget) if inputs.image_size else None
         self.scan = recording.scan if inputs.scan_beams else None
-        self.heading = torch.from_numpy(np.array(recording.heading, np.float32)) if inputs.heading else None
         self.recorded = np.asarray(recording.odometry, np.float64)
         self.odometry = self.recorded  # what labels are made of, see `correct`
         self.command = np.asarray(recording.command, np.float32)
@@ -176,14 +174,11 @@ class WindowSampler:
     def sensors(self, rows: NDArray[np.int64], rng: np.random.Generator | None = None) -> Sensors:
         """The sensors of some rows, as the encoder takes them; with `rng` as for training, with noise."""
         images = torch.from_numpy(self.images[rows]) if self.images is not None else None
-        if images is not None and rng is not None and self.config.image_noise:
-            images = _add_noise(images, self.config.image_noise, rng)
         return Sensors(
             image=images.permute(0, 3, 1, 2) if images is not None and images.ndim == 4 else images,
             scan=torch.from_numpy(fit_scan_columns(self.scan[rows], self.spec.inputs.scan_beams))
             if self.scan is not None
             else None,
-            heading=self.heading[torch.from_numpy(rows)] if self.heading is not None else None,
         )
 
 
@@ -201,11 +196,6 @@ def check_inputs(recording: Recording, spec: ModelSpec) -> None:
             "the model needs a scan, which the data set does not have; "
             "choose another preset or set spec.inputs.scan_beams=0"
         )
-    if inputs.heading and not np.isfinite(recording.heading).all():
-        raise AmiError(
-            "the model needs a compass heading, which the data set does not have everywhere; "
-            "choose another preset or set spec.inputs.heading=false"
-        )
 
 
 def check_commands(width: int, spec: ModelSpec) -> None:
@@ -220,9 +210,3 @@ def check_commands(width: int, spec: ModelSpec) -> None:
             "the data set is of a robot that drives sideways, and the model has no such command; set spec.max_lateral "
             "to its greatest speed to the sides [m/s], or extract it with --set lateral=false"
         )
-
-
-def _add_noise(images: Tensor, levels: int, rng: np.random.Generator) -> Tensor:
-    """Whatever a camera or a JPEG leaves in a picture must not be taken for a sign of the robot."""
-    noise = torch.from_numpy(rng.integers(-levels, levels, images.shape, np.int8, endpoint=True))
-    return (images.short() + noise).clamp_(0, 255).byte()

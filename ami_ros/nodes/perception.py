@@ -1,4 +1,4 @@
-"""The node `perception`: camera, scan and compass -> latent."""
+"""The node `perception`: camera and scan -> latent."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class PerceptionParameters:
     model: Path | None = parameter(None, "Folder of the model.")
     scan_max_age: float = parameter(
         DEFAULTS.scan_max_age,
-        "Between an image and its scan or heading. Larger pairs worse-timed sensors, smaller drops more images.",
+        "Between an image and its scan. Larger pairs worse-timed sensors, smaller drops more images.",
         "s",
         (0.01, 5.0),
         True,
@@ -89,7 +89,7 @@ class PerceptionNode(AmiNode[PerceptionParameters]):
         if made:
             self._scan = self.publisher(LaserScan, "scan")
             sends["scan"] = self._send_scan
-        heard = {"imu": inputs.heading, "scan": inputs.scan_beams > 0 and not made, "image": inputs.image_size > 0}
+        heard = {"scan": inputs.scan_beams > 0 and not made, "image": inputs.image_size > 0}
         if heard["image"]:
             self._camera.follow(self)
         self._bus.join(
@@ -137,7 +137,6 @@ def model_info(loaded: LoadedArrays, stamp: Any) -> ModelInfo:
         image_size=spec.inputs.image_size,
         field_of_view=spec.inputs.field_of_view,
         scan_beams=spec.inputs.scan_beams,
-        heading=spec.inputs.heading,
         latent_dim=spec.latent_dim,
         step_duration=conversions.seconds_to_duration(spec.step_duration),
         num_parameters=loaded.parameters,

@@ -42,7 +42,7 @@ from ami_ros.world_model.perception import Perception
 # What can be set while the node runs; all but control_rate and route_timeout count from the next goal on.
 TUNED = (
     *("use_memory", "distance_tolerance", "angle_tolerance", "approach", "doubt", "follower", "progress", "recovery"),
-    *("planner.deadline", "planner.costs", "planner.mode_one"),
+    *("planner.deadline", "planner.costs"),
 )
 SPEEDS = [f"planner.kinematics.{name}" for name in ("max_linear", "max_reverse", "max_angular", "max_lateral")]
 

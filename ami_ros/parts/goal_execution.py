@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ami_ros.commands import STILL
 from ami_ros.parts.plan_tracker import PlanTracker
 from ami_ros.parts.watchdog import Ages, Patience, Verdict, Watchdog
-from ami_ros.planning.types import Decision, Goal, Mode, State
+from ami_ros.planning.types import Decision, Goal, State
 
 
 class GoalExecution:
@@ -31,20 +31,12 @@ class GoalExecution:
         self.plan = PlanTracker(period, patience.plan_timeout)
         self.distance_at_start = math.nan  # [m]
         self._watchdog = Watchdog(patience)
-        self._plans = self._by_policy = 0  # decisions with a plan, and those that the policy made alone
 
     def follow(self, decision: Decision, stamp: float) -> None:
         """The navigator decided on the observation of `stamp` [s]."""
         if math.isnan(self.distance_at_start):
             self.distance_at_start = decision.distance
-        self._plans += decision.mode is not Mode.NONE
-        self._by_policy += decision.mode is Mode.IMPULSE
         self.plan.take(decision, stamp)
-
-    @property
-    def mode_1_share(self) -> float:
-        """Of the plans so far, those that the policy made without a search [0..1]; NaN before the first."""
-        return self._by_policy / self._plans if self._plans else math.nan
 
     def act(self, now: float, steady: float, ages: Ages) -> Verdict:
         """What to do at `now` [s] on the node's clock and `steady` [s] on steady time."""

@@ -35,5 +35,5 @@ def perceive(perception: Perception, frame: SensorFrame) -> LatentFrame:
     Raises:
         AmiError: an input of the model is missing, or the latent is not finite.
     """
-    latent = perception.encode(frame.image, frame.scan, frame.heading)
+    latent = perception.encode(frame.image, frame.scan)
     return LatentFrame(frame.stamp, latent, perception.encode_picture(frame.image))

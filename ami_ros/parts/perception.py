@@ -1,4 +1,4 @@
-"""The part `perception`: camera, scan and compass -> latent."""
+"""The part `perception`: camera and scan -> latent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ami_ros.parts.followed_model import FollowedModel
 from ami_ros.parts.freshness import FreshnessConfig
 from ami_ros.parts.part import Bus, Finish, Part
 from ami_ros.parts.perceiver import perceive
-from ami_ros.parts.ports import ADAPTATION, IMAGE, IMU, LATENT, ODOM, SCAN, Motion, Picture, Port
+from ami_ros.parts.ports import ADAPTATION, IMAGE, LATENT, ODOM, SCAN, Motion, Picture, Port
 from ami_ros.parts.synchroniser import SensorFrame, Synchroniser
 from ami_ros.scan import Scan
 from ami_ros.world_model.perception import Perception
@@ -57,7 +57,7 @@ class PerceptionPart(Part):
     """
 
     name = "perception"
-    takes: tuple[Port, ...] = (ADAPTATION, ODOM, IMU, SCAN, IMAGE)
+    takes: tuple[Port, ...] = (ADAPTATION, ODOM, SCAN, IMAGE)
     gives: tuple[Port, ...] = (LATENT, SCAN)
 
     def __init__(
@@ -86,9 +86,6 @@ class PerceptionPart(Part):
 
     def on_odom(self, stamp: float, motion: Motion) -> None:
         self.synchroniser.take_velocity(stamp, motion.velocity)
-
-    def on_imu(self, stamp: float, heading: float) -> None:
-        self.synchroniser.take_heading(stamp, heading)
 
     def on_scan(self, stamp: float, scan: Scan) -> None:
         self._encode_soon(self.synchroniser.take_scan(stamp, scan, self.bus.now()))

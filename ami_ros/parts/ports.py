@@ -82,7 +82,6 @@ Picture = Callable[[], Any]  # decodes and rectifies when it is called: (H, W, 3
 IMAGE = Port("image", Picture, frame="camera", rate=10.0)
 SCAN = Port("scan", "Scan", frame="laser", unit="m", rate=10.0)  # as it was measured; some take it in base_link
 ODOM = Port("odom", Motion, frame="odom", unit="m, rad; m/s, rad/s", rate=25.0)
-IMU = Port("imu", float, unit="rad", rate=10.0)  # heading of the compass
 BATTERY = Port("battery_state", float, unit="charge [0, 1]")
 CMD_VEL = Port("cmd_vel", Command, "every", "base_link", "m/s, rad/s, m/s", rate=20.0)
 # Between parts

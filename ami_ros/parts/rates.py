@@ -13,7 +13,7 @@ class Rates:
     """What the parts are told; parameters of nodes have the same names and defaults."""
 
     max_rate: float = 15.0  # [Hz] of latents
-    scan_max_age: float = 0.25  # [s] between the stamps of an image and of its scan or heading
+    scan_max_age: float = 0.25  # [s] between the stamps of an image and of its scan
     threshold: float = 5.0  # z score above which surprise raises an alarm
     window: int = 300  # readings in the running median of the usual surprise
     observe_period: float = 0.2  # [s] between two moments that memory takes in

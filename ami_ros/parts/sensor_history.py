@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from ami_ros.parts.ports import IMAGE, IMU, SCAN
+from ami_ros.parts.ports import IMAGE, SCAN
 from ami_ros.world_model.perception import Perception
 from ami_ros.world_model.spec import Sensors
 
 KEPT = 16  # values of each stream; pictures are decoded only when they are asked for
 SAME_PICTURE = 1e-4  # a latent bears the stamp of its picture; stamps differ by less [s]
-SAME_MOMENT = 0.25  # as far apart a scan or a heading may be [s]; as perception's default
+SAME_MOMENT = 0.25  # as far apart a scan may be [s]; as perception's default
 
 
 class SensorHistory:
@@ -23,7 +23,7 @@ class SensorHistory:
 
     def __init__(self, perception: Perception) -> None:
         self._perception, inputs = perception, perception.inputs
-        wanted = {IMAGE.name: inputs.image_size > 0, SCAN.name: inputs.scan_beams > 0, IMU.name: inputs.heading}
+        wanted = {IMAGE.name: inputs.image_size > 0, SCAN.name: inputs.scan_beams > 0}
         self._kept: dict[str, deque[tuple[float, Any]]] = {
             k: deque(maxlen=KEPT) for k, needed in wanted.items() if needed
         }
@@ -53,7 +53,7 @@ class SensorHistory:
         if any(value is None for value in found.values()):
             return None
         picture = found.get(IMAGE.name)
-        return self._perception.sensors(picture and picture(), found.get(SCAN.name), found.get(IMU.name))
+        return self._perception.sensors(picture and picture(), found.get(SCAN.name))
 
     def _nearest(self, name: str, stamp: float) -> Any:
         """The value nearest to `stamp`, if it is of the same moment; else None."""

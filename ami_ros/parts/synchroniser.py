@@ -1,9 +1,8 @@
-"""Puts camera, scan and compass together by their stamps, and refuses what is not of this moment."""
+"""Puts camera and scan together by their stamps, and refuses what is not of this moment."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +17,6 @@ MOVING_LINEAR, MOVING_ANGULAR = 0.05, 0.15  # beyond the noise of a standing rob
 RECENT = 0.5  # [s] that a velocity tells about
 JITTER = 0.2  # of the period between two frames: stamps that come a little early count as in time
 
-T = TypeVar("T")
-
 
 @dataclass(frozen=True)
 class SensorFrame:
@@ -29,21 +26,11 @@ class SensorFrame:
         stamp: of the image, or of the scan where the model has no camera [s].
         image: (H, W, 3) RGB.
         scan: as it was measured, in the scanner's own frame.
-        heading: of the compass [rad].
     """
 
     stamp: float
     image: NDArray[np.uint8] | None
     scan: Scan | None
-    heading: float | None
-
-
-@dataclass
-class _Newest(Generic[T]):
-    """The newest value of one sensor."""
-
-    stamp: float
-    value: T
 
 
 class Synchroniser:
@@ -52,7 +39,7 @@ class Synchroniser:
     Args:
         inputs: what the model needs.
         freshness: what is too old, too early, or too much the same.
-        max_apart: between the stamps of an image and of its scan or heading [s].
+        max_apart: between the stamps of an image and of its scan [s].
         max_rate: of frames [Hz]; images that come faster are left out.
     """
 
@@ -69,8 +56,7 @@ class Synchroniser:
         """Forgets everything, as after a jump in time."""
         self._freshness.reset()
         self._moved = -float("inf")  # when it last moved [s]
-        self._scan: _Newest[Scan] | None = None
-        self._heading: _Newest[float] | None = None
+        self._scan: tuple[float, Scan] | None = None  # stamp [s], value
         self._made = -float("inf")
 
     def take_velocity(self, stamp: float, velocity: Command) -> None:
@@ -80,13 +66,9 @@ class Synchroniser:
         else:
             self._moved = -float("inf")
 
-    def take_heading(self, stamp: float, heading: float) -> None:
-        """Of the compass [rad]."""
-        self._heading = _Newest(stamp, heading)
-
     def take_scan(self, stamp: float, scan: Scan, now: float) -> SensorFrame | None:
         """A scan; a frame where the model has no camera. Errors as of `take_image`."""
-        self._scan = _Newest(stamp, scan)
+        self._scan = stamp, scan
         if self._inputs.image_size:
             return None
         self._freshness.check(stamp, now, scan.ranges.data, self._moves(stamp))
@@ -110,14 +92,12 @@ class Synchroniser:
     def _frame(self, stamp: float, image: NDArray[np.uint8] | None) -> SensorFrame | None:
         if stamp - self._made < self._period * (1 - JITTER):
             return None
-        inputs = self._inputs
-        scan = self._near(self._scan, stamp, "scan") if inputs.scan_beams else None
-        heading = self._near(self._heading, stamp, "imu") if inputs.heading else None
+        scan = self._near(self._scan, stamp) if self._inputs.scan_beams else None
         self._made = stamp
-        return SensorFrame(stamp, image, scan, heading)
+        return SensorFrame(stamp, image, scan)
 
-    def _near(self, newest: _Newest[T] | None, stamp: float, topic: str) -> T:
-        if newest is None or abs(stamp - newest.stamp) > self._max_apart:
-            age = "never came" if newest is None else f"is {stamp - newest.stamp:.2f} s older"
-            raise AmiError(f"image dropped: the model needs '{topic}' of the same moment, which {age}")
-        return newest.value
+    def _near(self, newest: tuple[float, Scan] | None, stamp: float) -> Scan:
+        if newest is None or abs(stamp - newest[0]) > self._max_apart:
+            age = "never came" if newest is None else f"is {stamp - newest[0]:.2f} s older"
+            raise AmiError(f"image dropped: the model needs 'scan' of the same moment, which {age}")
+        return newest[1]

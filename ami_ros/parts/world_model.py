@@ -15,7 +15,7 @@ from ami_ros.errors import AmiError
 from ami_ros.parts.followed_model import FollowedModel
 from ami_ros.parts.part import Bus, Finish, Part
 from ami_ros.parts.perceiver import LatentFrame
-from ami_ros.parts.ports import ADAPTATION, CMD_VEL, IMAGE, IMU, LATENT, ODOM, SCAN, SURPRISE, Motion, Picture, Port
+from ami_ros.parts.ports import ADAPTATION, CMD_VEL, IMAGE, LATENT, ODOM, SCAN, SURPRISE, Motion, Picture, Port
 from ami_ros.parts.sensor_history import SensorHistory
 from ami_ros.parts.surprise_watch import Comparison, SurpriseWatch
 from ami_ros.scan import Scan
@@ -61,7 +61,7 @@ class WorldModelPart(Part):
     """
 
     name = "world_model"
-    takes: tuple[Port, ...] = (ODOM, CMD_VEL, SCAN, IMU, IMAGE, LATENT)  # sensors only where the learner looks
+    takes: tuple[Port, ...] = (ODOM, CMD_VEL, SCAN, IMAGE, LATENT)  # sensors only where the learner looks
     gives: tuple[Port, ...] = (SURPRISE, ADAPTATION)
 
     def __init__(
@@ -99,9 +99,6 @@ class WorldModelPart(Part):
 
     def on_scan(self, stamp: float, scan: Scan) -> None:
         self.sensors.take(SCAN.name, stamp, scan)
-
-    def on_imu(self, stamp: float, heading: float) -> None:
-        self.sensors.take(IMU.name, stamp, heading)
 
     def on_latent(self, stamp: float, seen: LatentFrame) -> None:
         sensors = self.sensors.at(stamp) if self.learner is not None and self.learner.looks else None

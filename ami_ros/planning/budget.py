@@ -33,13 +33,6 @@ class Budget:
         """Time of one model step of one sequence [s]; a low one among the recent, since others may be slowed down."""
         return float(np.quantile(self._paces, 0.25)) if len(self._paces) >= ENOUGH else 0.0
 
-    @property
-    def late(self) -> bool:
-        """Whether even one batch of the least size would now come after the deadline, by the newest searches."""
-        recent = list(self._paces)[-ENOUGH:]
-        least = min(self.size.samples, LEAST.samples) * self.size.horizon
-        return len(recent) == ENOUGH and float(np.median(recent)) * least > self.deadline
-
     def note(self, evaluated: int, seconds: float) -> None:
         """A search of `evaluated` sequences took `seconds`."""
         self._paces.append(seconds / (evaluated * self.size.horizon))

@@ -8,34 +8,32 @@ from dataclasses import dataclass
 import numpy as np
 
 from ami_ros.commands import Command, of_width
-from ami_ros.planning.array_module import ArrayOrTensor, get_array_module
 from ami_ros.planning.protocols import Cost, Dynamics, Futures
 from ami_ros.world_model.arrays import Floats
 
 
-def integrate(motions: ArrayOrTensor) -> ArrayOrTensor:
+def integrate(motions: Floats) -> Floats:
     """Chains displacements (batch, steps, 3), each in the frame at its start, into poses in the first frame."""
-    xp = get_array_module(motions)
     yaw = motions[..., 2].cumsum(1)
     before = yaw - motions[..., 2]
-    c, s = xp.cos(before), xp.sin(before)
+    c, s = np.cos(before), np.sin(before)
     x = c * motions[..., 0] - s * motions[..., 1]
     y = s * motions[..., 0] + c * motions[..., 1]
-    return xp.stack([x.cumsum(1), y.cumsum(1), yaw], -1)
+    return np.stack([x.cumsum(1), y.cumsum(1), yaw], -1)
 
 
-def imagine(model: Dynamics, latent: ArrayOrTensor, actions: ArrayOrTensor, previous: ArrayOrTensor) -> Futures:
+def imagine(model: Dynamics, latent: Floats, actions: Floats, previous: Floats) -> Futures:
     """Rolls actions (batch, steps, width) out from a latent (latent_dim,) and the command before (width,)."""
-    xp, (batch, steps, width) = get_array_module(actions), actions.shape
-    commands = xp.broadcast_to(actions[:, :, None], (batch, steps, model.spec.chunk, width))
-    start, before = xp.broadcast_to(latent, (batch, len(latent))), xp.broadcast_to(previous, (batch, width))
+    batch, steps, width = actions.shape
+    commands = np.broadcast_to(actions[:, :, None], (batch, steps, model.spec.chunk, width))
+    start, before = np.broadcast_to(latent, (batch, len(latent))), np.broadcast_to(previous, (batch, width))
     latents, motions = model.rollout(start, commands, before)
     return Futures(actions, previous, latents, integrate(motions), latent)
 
 
-def weigh(costs: Mapping[str, Cost], futures: Futures) -> ArrayOrTensor:
+def weigh(costs: Mapping[str, Cost], futures: Futures) -> Floats:
     """What each cost says: (costs, batch)."""
-    return get_array_module(futures.poses).stack([cost(futures) for cost in costs.values()])
+    return np.stack([cost(futures) for cost in costs.values()])
 
 
 @dataclass(frozen=True)

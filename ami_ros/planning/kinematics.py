@@ -33,7 +33,7 @@ class Kinematics:
 
     @property
     def width(self) -> int:
-        """ArrayOrTensor in a command, see `ami_ros.commands`."""
+        """Numbers in a command, see `ami_ros.commands`."""
         return 3 if self.drive == "omnidirectional" else 2
 
     @property

@@ -1,17 +1,16 @@
-"""Latent model-predictive control: imagine, weigh, choose (mode 2)."""
+"""Latent model-predictive control: imagine, weigh, choose."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ami_ros.commands import Command
 from ami_ros.disc import Disc
 from ami_ros.errors import AmiError
-from ami_ros.extras import importing
 from ami_ros.geometry import Array
 from ami_ros.planning.budget import Budget
 from ami_ros.planning.codes import Code
@@ -20,15 +19,13 @@ from ami_ros.planning.costs.statistics import CostShare, cost_shares
 from ami_ros.planning.geometric_proposals import GeometricConfig, GeometricProposals
 from ami_ros.planning.imagination import Imagination
 from ami_ros.planning.kinematics import Kinematics
-from ami_ros.planning.mode_one import ModeOne, ModeOneConfig
 from ami_ros.planning.protocols import Dynamics, Problem, Scene, SearchSize, Solution, Target
 from ami_ros.planning.solvers.registry import SolverConfig, make_solver
-from ami_ros.planning.types import Mode
 from ami_ros.scan import Scan
 from ami_ros.world_model.arrays import Floats
 
 if TYPE_CHECKING:
-    from ami_ros.planning.gradients import TorchGradients
+    pass
 
 NOWHERE: Array = np.zeros((0, 3))
 
@@ -44,7 +41,6 @@ class PlannerConfig:
     kinematics: Kinematics = field(default_factory=Kinematics)
     solver: SolverConfig = field(default_factory=SolverConfig)
     costs: CostsConfig = field(default_factory=CostsConfig)
-    mode_one: ModeOneConfig = field(default_factory=ModeOneConfig)
     geometric: GeometricConfig = field(default_factory=GeometricConfig)
 
     @property
@@ -63,7 +59,6 @@ class Plan:
     evaluated: int  # sequences imagined
     seconds: float  # spent
     shares: tuple[CostShare, ...]  # of each cost
-    mode: Mode
 
 
 class LatentPlanner:
@@ -86,8 +81,6 @@ class LatentPlanner:
         wanted = SearchSize(config.solver.samples, config.solver.iterations, config.horizon, config.kinematics.width)
         self.budget = Budget(wanted, config.deadline)
         self.solver = make_solver(config.solver, wanted, seed)
-        self._tensors: Any = _on_tensors(model, config.solver.name) if self.solver.needs_gradient else None
-        self.mode_one = ModeOne(model, config.mode_one)
         self.geometric = GeometricProposals(config.geometric, config.costs.latent_goal, seed)
         self._stamp: float | None = None
 
@@ -141,41 +134,25 @@ class LatentPlanner:
         if not costs:
             raise AmiError("planner: no enabled cost applies to this goal; see costs.*", Code.NO_VALID_PLAN)
         imagination = Imagination(self.model, latent, previous, costs)
-        found, mode = self._found(imagination, limited, scene, experience, began + self.config.deadline)
+        found = self._found(imagination, limited, scene, experience, began + self.config.deadline)
         if not np.isfinite(found.cost):
             self.reset()
             raise AmiError(
                 "planner: the world model's predictions are not finite; check its weights", Code.MODEL_FAILURE
             )
-        plan = self._chosen(found, imagination, began, mode)
-        if mode is Mode.SEARCHED:
-            self.budget.note(plan.evaluated, plan.seconds)
+        plan = self._chosen(found, imagination, began)
+        self.budget.note(plan.evaluated, plan.seconds)
         return plan
 
     def _found(
         self, imagination: Imagination, robot: Kinematics, scene: Scene, experience: Array | None, deadline: float
-    ) -> tuple[Solution, Mode]:
-        """The best commands, and the mode in which they were found."""
-        proposals, late, target = self._candidates(robot, experience), self.budget.late, scene.target
-        if target.latent is not None and self.mode_one.wanted(late):
-            steps = proposals.shape[1]
-            impulse = self.mode_one.imagine(imagination.latent, imagination.previous, target.latent, steps, robot)
-            standing, moving = imagination.evaluate(np.stack([np.zeros_like(impulse.actions), impulse.actions]))
-            if self.mode_one.may_drive(impulse, late, bool(moving < standing)):
-                return Solution(impulse.actions, float(moving), 2), Mode.IMPULSE
-            proposals = np.concatenate([proposals, impulse.actions[None]])
+    ) -> Solution:
+        """The best commands."""
+        proposals = self._candidates(robot, experience)
         geometric = self.geometric.propose(imagination, scene, robot, proposals.shape[1], deadline)
         proposals = np.concatenate([geometric, proposals])
-        problem = Problem(imagination.evaluate, robot, proposals, deadline, self._gradients(imagination, scene))
-        return self.solver.solve(problem), Mode.SEARCHED
-
-    def _gradients(self, imagination: Imagination, scene: Scene) -> TorchGradients | None:
-        """Of the costs of a moment, for a solver that needs them."""
-        if self._tensors is None:
-            return None
-        from ami_ros.planning.gradients import TorchGradients  # here: robots do without torch
-
-        return TorchGradients(imagination, self._tensors, self.costs.at(replace(scene, dynamics=self._tensors)))
+        problem = Problem(imagination.evaluate, robot, proposals, deadline)
+        return self.solver.solve(problem)
 
     def _candidates(self, robot: Kinematics, experience: Array | None) -> Floats:
         """Sequences (n, horizon, width) that need no model: primitives, and what was driven here before."""
@@ -187,7 +164,7 @@ class LatentPlanner:
         rest = driven[:, -1:].repeat(steps - driven.shape[1], 1)
         return np.concatenate([primitives, np.concatenate([driven, rest], 1)])
 
-    def _chosen(self, found: Solution, imagination: Imagination, began: float, mode: Mode) -> Plan:
+    def _chosen(self, found: Solution, imagination: Imagination, began: float) -> Plan:
         others = imagination.terms
         best = imagination.foresee(found.actions)
         shares = cost_shares(list(imagination.costs), best.terms, others)
@@ -198,7 +175,6 @@ class LatentPlanner:
             evaluated=found.evaluated,
             seconds=time.perf_counter() - began,
             shares=shares,
-            mode=mode,
         )
 
 
@@ -210,13 +186,3 @@ def _check_drive(robot: Kinematics, model: Dynamics) -> None:
             f"planner: {has}, but the drive {robot.drive} takes {robot.width}; set kinematics.drive, "
             "or use a model that was trained on such a robot"
         )
-
-
-def _on_tensors(model: Dynamics, solver: str) -> Any:
-    """The model for gradients; raises AmiError if it has none."""
-    with importing("train"):
-        from ami_ros.world_model.on_tensors import on_tensors  # here: robots do without torch
-    tensors = on_tensors(model)
-    if tensors is None:
-        raise AmiError(f"planner: the solver {solver} needs gradients, which only a learned model has; take icem")
-    return tensors

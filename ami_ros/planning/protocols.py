@@ -1,7 +1,7 @@
 """The interfaces of planning: what a world model, a cost and a solver offer. None of them knows the others.
 
 Futures come from a `Dynamics`, are weighed by `Cost`s, and are searched by a `Solver`, which sees neither: it is given
-a `Problem`. All arrays are NumPy's, in float32; only where a solver takes gradients do costs see torch's tensors.
+a `Problem`. All arrays are NumPy's, in float32.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import numpy as np
 
 from ami_ros.disc import Disc
 from ami_ros.geometry import Array
-from ami_ros.planning.array_module import ArrayOrTensor
 from ami_ros.planning.kinematics import Kinematics
 from ami_ros.scan import Scan
 from ami_ros.world_model.arrays import Floats
@@ -30,7 +29,7 @@ class Dynamics(Protocol):
         ...
 
     @property
-    def relative_pose(self) -> Callable[[ArrayOrTensor, ArrayOrTensor], ArrayOrTensor]:
+    def relative_pose(self) -> Callable[[Floats, Floats], Floats]:
         """The energy in metres: (..., latent_dim) twice -> (..., 4), see `world_model.heads.RelativePose`."""
         ...
 
@@ -39,23 +38,9 @@ class Dynamics(Protocol):
         """How pictures are compared, see `world_model.sighting.SightingHead`; None: by latents alone."""
         ...
 
-    def rollout(
-        self, latent: ArrayOrTensor, commands: ArrayOrTensor, previous: ArrayOrTensor
-    ) -> tuple[ArrayOrTensor, ArrayOrTensor]:
+    def rollout(self, latent: Floats, commands: Floats, previous: Floats) -> tuple[Floats, Floats]:
         """Imagines, see `world_model.model.WorldModel.rollout`: latents (batch, steps, latent_dim) and displacements
         (batch, steps, 3) [m, m, rad] for commands (batch, steps, chunk, spec.command_dim)."""
-        ...
-
-
-class Knowing(Dynamics, Protocol):
-    """Dynamics with learned heads; `spec` tells which it has, and the others raise AmiError. See `WorldModel`."""
-
-    def policy(self, latent: Floats, goal: Floats) -> Floats:
-        """Mode 1: (..., latent_dim) twice -> (..., chunk, command_dim). Where `spec.policy`."""
-        ...
-
-    def path_disagreement(self, latent: Floats, latents: Floats, commands: Floats, previous: Floats) -> Floats:
-        """Of a rollout from `latent`: the error to expect of each step (batch, steps). Where `spec.ensemble`."""
         ...
 
 
@@ -90,20 +75,20 @@ class Scene:
 
 @dataclass(frozen=True)
 class Futures:
-    """A batch of imagined futures, seen from where the robot is now: all of them arrays, or all tensors."""
+    """A batch of imagined futures, seen from where the robot is now."""
 
-    commands: ArrayOrTensor  # (batch, steps, width), see `ami_ros.commands`; held for one model step each
-    previous: ArrayOrTensor  # (width,) the command in force now
-    latents: ArrayOrTensor  # (batch, steps, latent_dim) after each step
-    poses: ArrayOrTensor  # (batch, steps, 3) after each step [m, m, rad] in the base frame of now
-    start: ArrayOrTensor  # (latent_dim,) of now
+    commands: Floats  # (batch, steps, width), see `ami_ros.commands`; held for one model step each
+    previous: Floats  # (width,) the command in force now
+    latents: Floats  # (batch, steps, latent_dim) after each step
+    poses: Floats  # (batch, steps, 3) after each step [m, m, rad] in the base frame of now
+    start: Floats  # (latent_dim,) of now
 
 
 class Cost(Protocol):
     """One term, made anew for each search."""
 
-    def __call__(self, futures: Futures) -> ArrayOrTensor:
-        """Cost (batch,), in metres of distance to the goal as far as that makes sense; see `get_array_module`."""
+    def __call__(self, futures: Futures) -> Floats:
+        """Cost (batch,), in metres of distance to the goal as far as that makes sense."""
         ...
 
 
@@ -121,7 +106,6 @@ class CostPlugin(Protocol):
 # Solvers
 
 Evaluate = Callable[[Floats], Floats]
-Gradients = Callable[[Floats], tuple[Floats, Floats]]
 
 
 @dataclass(frozen=True)
@@ -132,7 +116,6 @@ class Problem:
     kinematics: Kinematics  # what commands there are
     proposals: Floats  # (n, steps, width) candidates to begin with
     deadline: float  # on `time.perf_counter` [s]
-    gradients: Gradients | None = None  # the same, and its gradient (batch, steps, width); for solvers that need it
 
 
 @dataclass(frozen=True)
@@ -141,7 +124,7 @@ class Solution:
 
     actions: Floats  # (steps, width) that `kinematics` allows
     cost: float  # inf if no sequence had a finite one
-    evaluated: int  # sequences; one whose gradient was taken as well counts as three
+    evaluated: int  # sequences
 
 
 @dataclass(frozen=True)
@@ -159,8 +142,6 @@ class SearchSize:
 
 class Solver(Protocol):
     """A search over sequences of commands. Keeps what it found as the start of the next search. Not thread-safe."""
-
-    needs_gradient: bool  # whether problems have to have `gradients`
 
     def reset(self) -> None:
         """Forgets the last solution, as when the goal changed."""

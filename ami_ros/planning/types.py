@@ -32,10 +32,9 @@ class State(IntEnum):
 
 
 class Mode(IntEnum):
-    """How a plan was made (modes of LeCun, see `mode_one`)."""
+    """How a plan was made."""
 
     NONE = 0  # there was no plan
-    IMPULSE = 1  # by the policy alone
     SEARCHED = 2
 
 

@@ -65,7 +65,7 @@ def examine(robot: RobotDescription, seen: Observation, namespace: str = "") -> 
         if isinstance(sensor, LaserSensor) and sensor.from_camera:
             continue  # it comes from perception, which need not run yet
         found = _sensor(robot, sensor, seen, namespace)
-        if isinstance(sensor, ImuSensor) and not sensor.heading:  # nothing here needs it
+        if isinstance(sensor, ImuSensor):  # nothing here needs it
             found = [replace(f, severity="warning") if f.severity == "error" else f for f in found]
         findings += found
     return [*findings, *_command(robot, seen, namespace), *_clocks(robot, seen, namespace)]
@@ -193,8 +193,6 @@ def _picture(name: str, topic: Topic, sensor: CameraSensor) -> Iterator[Finding]
 
 
 def _intrinsics(sensor: CameraSensor, seen: Observation, namespace: str) -> list[Finding]:
-    if sensor.overhead:
-        return []
     name = full_name(sensor.info_topic, namespace)
     topic = seen.topics.get(name)
     if topic is None or topic.last is None:

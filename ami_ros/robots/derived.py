@@ -113,8 +113,6 @@ def topics(robot: RobotDescription) -> dict[str, str]:
         found |= {"image": robot.camera.topic, "camera_info": robot.camera.info_topic}
     if robot.laser is not None:
         found["scan"] = robot.laser.topic
-    if robot.compass is not None:
-        found["imu"] = robot.compass.topic
     return found
 
 
@@ -131,8 +129,6 @@ def extraction_settings(robot: RobotDescription) -> dict[str, Any]:
         roles["image"] = robot.camera.recorded[0]
     if robot.laser is not None:
         roles["scan"] = robot.laser.topic
-    if robot.compass is not None:
-        roles["heading"] = robot.compass.topic
     mount = robot.laser.level_mount if robot.laser is not None else None
     scanner = {**to_mapping(mount), "fixed": False} if mount else None
     drive = {"lateral": robot.command_dim == 3}
@@ -167,8 +163,6 @@ def _misfit(robot: RobotDescription, spec: ModelSpec) -> str:
         learned, planned = getattr(spec, f"max_{speed}"), getattr(robot.planned, speed)
         if planned > learned + 1e-9:
             return f"it has learned speeds of up to {learned}, planned.{speed} is {planned}"
-    if spec.inputs.heading and robot.compass is None:
-        return "it needs a compass: an imu with heading: true"
     sensors = (robot.camera, robot.laser, robot.odometry)
     slow = next((s for s in sensors if s is not None and s.rate * spec.period < 1 - 1e-6), None)
     if slow is not None:
@@ -184,8 +178,6 @@ def _camera_misfit(camera: CameraSensor | None, inputs: InputSpec) -> str:
         return "it wants pictures, and the robot has no camera"
     if min(camera.width, camera.height) < size:
         return f"it wants pictures of {size} px, and camera {camera.name} has {camera.width}x{camera.height}"
-    if inputs.still_camera != camera.overhead:
-        return f"it has learned from a camera {'over the world' if inputs.still_camera else 'on the robot'}"
     seen, needed = math.degrees(camera.square_view), math.degrees(inputs.narrowest or inputs.field_of_view)
     if needed > seen * (1 + INTRINSICS_TOLERANCE):
         return f"it needs pictures of {needed:.0f} degrees, and those of camera {camera.name} show {seen:.0f}"
@@ -200,12 +192,12 @@ def camera_mount(robot: RobotDescription) -> CameraMount:
 
 def rectifier_for(robot: RobotDescription, inputs: InputSpec) -> Rectifier | None:
     """Brings pictures of the robot's camera to that of a model, as nodes do by camera_info; None: they stay as they
-    are, since the model does not know its camera, or the robot's hangs over the world.
+    are, since the model does not know its camera.
 
     Raises AmiError: the camera sees too little.
     """
     camera = robot.camera
-    if camera is None or camera.overhead or not (inputs.image_size and inputs.field_of_view):
+    if camera is None or not (inputs.image_size and inputs.field_of_view):
         return None
     fx, fy, cx, cy = camera.matrix
     seen = Camera(camera.width, camera.height, (fx, fy), (cx, cy))
@@ -232,9 +224,7 @@ def learned_limits(robot: RobotDescription) -> dict[str, float]:
 
 def preset_of(robot: RobotDescription) -> str:
     """The preset by which a model of the robot is trained."""
-    if robot.camera is None:
-        return LASER
-    return "ceiling" if robot.camera.overhead else "onboard"
+    return LASER if robot.camera is None else "onboard"
 
 
 GENERAL = "general"  # the model in models/ that drives in places, and by cameras, that it has not learned from
@@ -251,8 +241,6 @@ def shipped_model(robot: RobotDescription) -> str:
 
 def simulated_robot(spec: ModelSpec) -> str:
     """The simulated robot that a model of `spec` can drive, where the user names none."""
-    if spec.inputs.heading or spec.inputs.still_camera:
-        return f"{DEFAULT}_ceiling"
     if not spec.inputs.image_size:
         return f"{DEFAULT}_laser"
     return DEFAULT if spec.drive == "differential" else f"{DEFAULT}_{spec.drive}"

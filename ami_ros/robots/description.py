@@ -14,7 +14,7 @@ from ami_ros.config import from_mapping, parse_yaml
 from ami_ros.disc import Disc, disc_around
 from ami_ros.errors import AmiError
 from ami_ros.robots.drawn import drawn_robot, is_drawn
-from ami_ros.robots.sensors import CameraSensor, ImuSensor, LaserSensor, OdometrySensor, Pose3, Sensor, sensor_from
+from ami_ros.robots.sensors import CameraSensor, LaserSensor, OdometrySensor, Pose3, Sensor, sensor_from
 from ami_ros.share import packaged
 
 DriveKind = Literal["differential", "ackermann", "omnidirectional"]
@@ -179,7 +179,7 @@ class RobotDescription:
             self._check_laser(self.laser)
 
     def _check_mount(self, sensor: Sensor) -> None:
-        if sensor.mount is None or (isinstance(sensor, CameraSensor) and sensor.overhead):
+        if sensor.mount is None:
             return
         if sensor.mount != Pose3() and sensor.frame in ("", self.frames.base):
             raise ValueError(f"sensor {sensor.name} has a mount, so its frame is not {self.frames.base}: name it")
@@ -229,11 +229,6 @@ class RobotDescription:
         if not found:
             raise ValueError("a sensor of kind odometry is missing")
         return found[0]
-
-    @property
-    def compass(self) -> ImuSensor | None:
-        """The unit whose orientation is the true heading."""
-        return next((imu for imu in self.sensors_of(ImuSensor) if imu.heading), None)
 
     @property
     def command_dim(self) -> int:

@@ -71,14 +71,11 @@ class CameraSensor(Sensor):
     intrinsics: tuple[float, float, float, float] | None = None  # fx, fy, cx, cy [px]; None: by fov
     type: Literal["raw", "compressed"] = "raw"  # Image or CompressedImage
     encoding: str = "rgb8"  # of an Image
-    overhead: bool = False  # hangs over the world rather than on the robot, and sees all of it
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.width < 16 or self.height < 16:
             raise ValueError(f"pictures of {self.width}x{self.height} px are too small: at least 16 by 16 are needed")
-        if self.overhead:
-            return
         if (self.fov is None) == (self.intrinsics is None):
             raise ValueError("a camera needs either fov or intrinsics, and not both")
         if self.fov is not None and not 0 < self.fov < 180:
@@ -109,7 +106,7 @@ class CameraSensor(Sensor):
         """fx, fy, cx, cy [px]; pixel (0, 0) has its middle at (0, 0)."""
         if self.intrinsics is not None:
             return self.intrinsics
-        assert self.fov is not None, "a camera over the world has no pinhole"
+        assert self.fov is not None
         focal = self.width / 2 / math.tan(math.radians(self.fov) / 2)
         return focal, focal, (self.width - 1) / 2, (self.height - 1) / 2
 
@@ -120,8 +117,8 @@ class CameraSensor(Sensor):
 
     @property
     def square_view(self) -> float:
-        """Field of view of the largest square in the middle of its pictures [rad]; one over the world has no limit."""
-        return math.inf if self.overhead else 2 * math.atan(min(self.half_view))
+        """Field of view of the largest square in the middle of its pictures [rad]."""
+        return 2 * math.atan(min(self.half_view))
 
 
 @dataclass(frozen=True)
@@ -163,7 +160,7 @@ class LaserSensor(Sensor):
         """Raises ValueError where scans that are to be made of pictures cannot be, of the robot's `camera`."""
         if not self.from_camera:
             return
-        if camera is None or camera.overhead or camera.mount is None or not camera.mount.z > 0:
+        if camera is None or camera.mount is None or not camera.mount.z > 0:
             raise ValueError(
                 f"laser {self.name} has from_camera, which takes a camera on the robot whose mount says how high it is"
             )
@@ -203,11 +200,9 @@ class OdometrySensor(Sensor):
 class ImuSensor(Sensor):
     """An inertial measurement unit."""
 
-    heading: bool = False  # its orientation is the true heading, as of a compass; else it is not used
-
     @property
     def shape(self) -> tuple[int, ...]:
-        return (1,) if self.heading else (6,)
+        return (6,)
 
 
 KINDS: dict[str, type[Sensor]] = {

@@ -38,7 +38,7 @@ def _part(name: str, deaf: Collection[str] = (), silent: Collection[str] = (), *
 _ROBOT = Interface(
     subscribes={"cmd_vel": _COMMAND},
     publishes={
-        **{name: TYPES[name] for name in ("image", "scan", "odom", "imu")},
+        **{name: TYPES[name] for name in ("image", "scan", "odom")},
         **_CAMERA_INFO,
         "robot_description": "std_msgs/msg/String",
         "ground_truth": "geometry_msgs/msg/PoseStamped",
@@ -70,7 +70,7 @@ INTERFACES: dict[str, Interface] = {
     ),
     "world_model": _part(  # with adaptation.learning.colours also what perception sees by
         "world_model",
-        deaf=("image", "scan", "imu"),
+        deaf=("image", "scan"),
         services={"~/predict": "ami_interfaces/srv/Predict", "~/adaptation": "ami_interfaces/srv/ChangeAdaptation"},
     ),
     "memory": _part(

@@ -98,7 +98,6 @@ class PlannerTopics:
                 observation_age=used if math.isfinite(used) else math.nan,
                 energy=decision.energy if decision is not None else math.nan,
                 command=conversions.twist_message(self._sent),
-                mode_1_share=execution.mode_1_share if execution is not None else math.nan,
             )
         )
         if execution is not None:

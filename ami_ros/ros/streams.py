@@ -10,7 +10,6 @@ TYPES = {
     "image": "sensor_msgs/msg/Image",
     "scan": "sensor_msgs/msg/LaserScan",
     "odom": "nav_msgs/msg/Odometry",
-    "imu": "sensor_msgs/msg/Imu",
     "battery_state": "sensor_msgs/msg/BatteryState",
     "cmd_vel": "geometry_msgs/msg/TwistStamped",
     "cmd_vel_raw": "geometry_msgs/msg/TwistStamped",

@@ -130,7 +130,6 @@ class Loopback(InCompany):
             scan=scan,
             odometry=odometry,
             velocity=velocity,
-            heading=None,
         )
 
     def odometry(self) -> tuple[Array, Command]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ami_ros.commands import Command
 from ami_ros.config import from_mapping
-from ami_ros.geometry import Array, wrap
+from ami_ros.geometry import Array
 from ami_ros.robots.description import RobotDescription
 from ami_ros.robots.sensors import LaserSensor
 from ami_ros.scan import Mount, Scan
@@ -34,7 +34,6 @@ class SensorNoise:
     odometry_step: float = 0.005  # [m, and rad] after one metre or one radian; grows with the root of the way
     linear_velocity: float = 0.01  # [m/s], to the sides as well
     angular_velocity: float = 0.02  # [rad/s]
-    compass: float = np.radians(2.0)
     scan_dropout: float = 0.0  # share of beams without a reading
     image: float = 0.0  # of 255, at medium brightness; more where it is brighter
     auto_exposure: float = 0.0  # brightness (0..1) that the camera regulates to; 0: it does not
@@ -122,8 +121,3 @@ class Odometry:
             float(value * gain + noise.draw(self._rng, deviation))
             for value, gain, deviation in zip(body, gains, deviations, strict=False)
         )
-
-
-def compass(yaw: float, noise: SensorNoise, rng: np.random.Generator) -> float:
-    """`yaw` [rad] as a compass shows it."""
-    return float(wrap(yaw + noise.draw(rng, noise.compass)))

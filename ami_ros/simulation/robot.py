@@ -28,7 +28,6 @@ class Observation:
     scan: Scan
     odometry: Array  # (3,) pose in odom, drifting
     velocity: Command  # measured; an omnidirectional robot has three numbers here
-    heading: float | None  # compass [rad] with noise; None without one
 
 
 @dataclass(frozen=True)

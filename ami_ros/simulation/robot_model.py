@@ -64,7 +64,7 @@ def add_robot(world_body: Element, asset: Element, files: dict[str, bytes], robo
         else:
             _add_wheel(body, name, place)
     _add_looks(body, asset, files, disc)
-    if robot.camera is not None and not robot.camera.overhead:
+    if robot.camera is not None:
         _add_camera(body, robot.camera)
 
 

@@ -20,7 +20,7 @@ from ami_ros.simulation.floor_plan import FloorPlan
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.layout import Obstacle
 from ami_ros.simulation.mjcf import build_model, show_door
-from ami_ros.simulation.noise import UNTINTED, Odometry, SensorNoise, compass, noise_of, scan_of, tinted
+from ami_ros.simulation.noise import UNTINTED, Odometry, SensorNoise, noise_of, scan_of, tinted
 from ami_ros.simulation.people.company import Company, InCompany
 from ami_ros.simulation.people.crowd import Crowd
 from ami_ros.simulation.people.mocap import Puppets
@@ -32,7 +32,7 @@ from ami_ros.simulation.world import World
 from ami_ros.simulation.world_file import load_world
 
 FAR = -1e3  # [m] of where other robots are that nobody has told of
-ANTIALIASING = 4  # samples a pixel; from the ceiling the robot is 4 pixels wide
+ANTIALIASING = 4  # samples a pixel
 
 
 class Simulator(InCompany):
@@ -76,8 +76,7 @@ class Simulator(InCompany):
         self._photo_data = mujoco.MjData(self._model)
         self._camera = None
         if camera is not None:
-            name = "ceiling" if camera.overhead else "onboard"
-            self._camera = Camera(self._model, name, (camera.height, camera.width), show_robot=camera.overhead)
+            self._camera = Camera(self._model, "onboard", (camera.height, camera.width), show_robot=False)
         self._wheels = wheels_of(robot, self._model, self._data)
         self._others = np.full((others, 3), FAR)
         self._contacts = ContactCounter()
@@ -168,7 +167,6 @@ class Simulator(InCompany):
             scan=scan,
             odometry=odometry,
             velocity=velocity,
-            heading=compass(pose[2], self.noise, self._rng) if self.description.compass else None,
         )
 
     def _shown(self) -> mujoco.MjData:

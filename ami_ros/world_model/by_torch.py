@@ -65,9 +65,6 @@ class ByTorch(ArrayModel):
     def path_disagreement(self, latent: Floats, latents: Floats, commands: Floats, previous: Floats) -> Floats:
         return _ask(self.model.path_disagreement, latent, latents, commands, previous)
 
-    def policy(self, latent: Floats, goal: Floats) -> Floats:
-        return _ask(self.model.policy, latent, goal)
-
     @property
     def sighting(self) -> Callable[[Floats, Floats, Floats], Floats] | None:
         return None if self.model.sighting is None else partial(_ask, self.model.sighting)

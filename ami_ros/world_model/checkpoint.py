@@ -12,11 +12,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from ami_ros.config import dump_yaml, from_mapping, parse_yaml, to_mapping
+from ami_ros.config import dump_yaml, parse_yaml, to_mapping
 from ami_ros.errors import AmiError
 from ami_ros.world_model.identity import CONFIG, FORMAT, WEIGHTS, check_format, model_folder, write_atomically
 from ami_ros.world_model.model import WorldModel
-from ami_ros.world_model.spec import ModelSpec
+from ami_ros.world_model.spec import RETIRED_WEIGHTS, read_spec
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def load_model(named: Path | str) -> LoadedModel:
             f"model {folder}: {CONFIG} is not readable ({type(error).__name__}); train or copy it again"
         ) from error
     check_format(folder, version)
-    spec = from_mapping(ModelSpec, values, f"model {folder}: {CONFIG}")
+    spec = read_spec(values, f"model {folder}: {CONFIG}")
     content = (folder / WEIGHTS).read_bytes()
     digest = hashlib.sha256(content).hexdigest()
     if digest != expected:
@@ -85,9 +85,10 @@ def load_model(named: Path | str) -> LoadedModel:
         )
     model = WorldModel(spec)
     try:
-        tensors = load_tensors(content)
+        found = load_tensors(content)
     except SafetensorError as error:
         raise AmiError(f"model {folder}: {WEIGHTS} is no file of weights ({error}); copy it again") from error
+    tensors = {name: tensor for name, tensor in found.items() if not name.startswith(RETIRED_WEIGHTS)}
     if misfit := _misfit(tensors, model.state_dict()):
         raise AmiError(
             f"model {folder}: the weights do not fit {CONFIG}, they are another version's: {misfit}; "

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ami_ros.plugins import ENCODERS, find_plugin
-from ami_ros.world_model.branches import ConvolutionEncoder, HeadingEncoder, ScanEncoder
+from ami_ros.world_model.branches import ConvolutionEncoder, ScanEncoder
 from ami_ros.world_model.spec import ModelSpec, Sensors
 
 IMAGE_ENCODERS: dict[str, Callable[[ModelSpec], nn.Module]] = {"conv": ConvolutionEncoder}
@@ -38,8 +38,7 @@ class Encoder(nn.Module):
         inputs, width = spec.inputs, spec.encoder_width
         self.image = image_encoder(spec) if inputs.image_size else None
         self.scan = ScanEncoder(inputs, width // 2) if inputs.scan_beams else None
-        self.heading = HeadingEncoder(width // 2) if inputs.heading else None
-        joined = width * bool(self.image) + width // 2 * (bool(self.scan) + bool(self.heading))
+        joined = width * bool(self.image) + width // 2 * bool(self.scan)
         self.join = nn.Sequential(
             nn.Linear(joined, 2 * width),
             nn.GELU(),
@@ -64,7 +63,4 @@ class Encoder(nn.Module):
         if self.scan is not None:
             assert sensors.scan is not None
             parts.append(self.scan(sensors.scan))
-        if self.heading is not None:
-            assert sensors.heading is not None
-            parts.append(self.heading(sensors.heading))
         return self.join(torch.cat([p.float() for p in parts], dim=1)), features

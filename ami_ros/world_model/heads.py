@@ -32,33 +32,6 @@ class RelativePose(nn.Module):
         return torch.cat([out[..., :2], functional.normalize(out[..., 2:], dim=-1, eps=1e-6)], dim=-1)
 
 
-class PlacePose(nn.Module):
-    """The same by way of a place: each latent is read as a pose in one frame of the model's own, and compared there.
-
-    Only differences are trained, again on odometry within runs, so the frame is free. It fits where every latent
-    shows the place without doubt, as from a camera that sees the whole floor; the rotation need not be learned.
-    """
-
-    def __init__(self, spec: ModelSpec) -> None:
-        super().__init__()
-        self.layers = mlp(spec.latent_dim, spec.head_width, 4)
-
-    def forward(self, first: Tensor, second: Tensor) -> Tensor:
-        """As `RelativePose`."""
-        a, b = torch.broadcast_tensors(self.layers(first), self.layers(second))
-        ahead = functional.normalize(a[..., 2:], dim=-1, eps=1e-6)
-        other = functional.normalize(b[..., 2:], dim=-1, eps=1e-6)
-        turned = self._turn_back(ahead, torch.stack([b[..., :2] - a[..., :2], other], dim=-2))
-        return turned.flatten(-2)
-
-    @staticmethod
-    def _turn_back(ahead: Tensor, vectors: Tensor) -> Tensor:
-        """Vectors (..., n, 2) in the frame whose x axis is `ahead` (..., 2)."""
-        c, s = ahead[..., None, 0], ahead[..., None, 1]
-        x, y = vectors[..., 0], vectors[..., 1]
-        return torch.stack([c * x + s * y, c * y - s * x], dim=-1)
-
-
 class Motion(nn.Module):
     """Displacement of the base during one chunk, as odometry would measure it; knows walls through the latent."""
 

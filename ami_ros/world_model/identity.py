@@ -9,10 +9,10 @@ from pathlib import Path
 
 import yaml
 
-from ami_ros.config import from_mapping, parse_yaml
+from ami_ros.config import parse_yaml
 from ami_ros.errors import AmiError
 from ami_ros.share import names, share
-from ami_ros.world_model.spec import ModelSpec
+from ami_ros.world_model.spec import ModelSpec, read_spec
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -99,5 +99,4 @@ def identify_model(named: str | Path) -> ModelIdentity:
         raise AmiError(f"model {folder}: {error.strerror}") from error
     if found != digest:
         raise AmiError(f"model {folder}: weights.safetensors is not the file that config.yaml names; copy it again")
-    found_spec = from_mapping(ModelSpec, spec, f"model {folder}: config.yaml")
-    return ModelIdentity(f"{name}@{latents[:12]}", found_spec, digest)
+    return ModelIdentity(f"{name}@{latents[:12]}", read_spec(spec, f"model {folder}: config.yaml"), digest)

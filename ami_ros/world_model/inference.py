@@ -75,8 +75,7 @@ class InferenceModel(ArrayModel):
     # Sensors
 
     def encode(self, sensors: Sensors) -> Floats:
-        given = (sensors.image, sensors.scan, sensors.heading)
-        parts = [branch(value) for branch, value in zip(self._branches, given, strict=True) if branch is not None]
+        parts = [branch(value) for branch, value in zip(self._branches, sensors, strict=True) if branch is not None]
         return self._join(np.concatenate(parts, 1))
 
     def encode_goal(self, image: Bytes) -> Floats:
@@ -92,11 +91,10 @@ class InferenceModel(ArrayModel):
         return self._sights(image)
 
     @cached_property
-    def _branches(self) -> tuple[Layer | None, Layer | None, Layer | None]:
+    def _branches(self) -> tuple[Layer | None, Layer | None]:
         inputs = self.spec.inputs
         image = self._pictures("encoder.image") if inputs.image_size else None
-        scan = self._scans("encoder.scan.layers") if inputs.scan_beams else None
-        return image, scan, self._headings("encoder.heading.layers") if inputs.heading else None
+        return image, self._scans("encoder.scan.layers") if inputs.scan_beams else None
 
     @cached_property
     def _join(self) -> Layer:
@@ -105,11 +103,9 @@ class InferenceModel(ArrayModel):
 
     @cached_property
     def _goals(self) -> Layer:
-        own = self.spec.goal_encoder
         head = sequence(*(linear(self.weights, f"goal_head.{k}") if k % 2 == 0 else gelu for k in range(5)))
-        features = self._pictures("goal_encoder") if own else self._branches[0]
-        assert features is not None
-        return sequence(features, head)
+        assert self._branches[0] is not None
+        return sequence(self._branches[0], head)
 
     @cached_property
     def _sights(self) -> Layer:
@@ -122,13 +118,9 @@ class InferenceModel(ArrayModel):
             norm = group_norm(w, f"{name}.convolutions.{k + 1}")
             layers += [convolution(w, f"{name}.convolutions.{k}", 2), norm, gelu]
         last = sequence(flattened, linear(w, f"{name}.linear.1"), layer_norm(w, f"{name}.linear.2"))
-        still = batch_norm(w, f"{name}.background", 1e-3) if self.spec.inputs.still_camera else None
 
         def pixels(image: Bytes) -> Floats:
             x: Floats = (image / 255 - 0.5).astype(np.float32)
-            if still is not None:
-                deviation = still(x.reshape(len(x), -1)).clip(-5, 5).reshape(x.shape)
-                x = np.asarray(np.sign(deviation) * np.maximum(np.abs(deviation) - 1, 0), np.float32)
             return unshuffled(x.transpose(0, 2, 3, 1), 2)
 
         return sequence(pixels, *layers, last)
@@ -145,12 +137,6 @@ class InferenceModel(ArrayModel):
 
         return sequence(beams, *layers, lambda x: x.transpose(0, 2, 1).reshape(len(x), -1), *last)
 
-    def _headings(self, name: str) -> Layer:
-        """As `HeadingEncoder`."""
-        w = self.weights
-        layers = linear(w, f"{name}.0"), gelu, linear(w, f"{name}.2"), layer_norm(w, f"{name}.3")
-        return sequence(lambda heading: np.stack([np.cos(heading), np.sin(heading)], 1), *layers)
-
     # Latents
 
     @cached_property
@@ -162,21 +148,12 @@ class InferenceModel(ArrayModel):
         return InferencePairs(self.spec, self.weights) if self.spec.pair_size else None
 
     def relative_pose(self, first: Floats, second: Floats) -> Floats:
-        if not self.spec.place_pose:
-            out = self._pose(first, second)
-            return np.concatenate([out[..., :2], unit(out[..., 2:], 1e-6)], -1)
-        a, b = self._place(first), self._place(second)
-        (c, s), (u, v) = (np.moveaxis(unit(pose[..., 2:], 1e-6), -1, 0) for pose in (a, b))
-        x, y = np.moveaxis(b[..., :2] - a[..., :2], -1, 0)
-        return np.stack([c * x + s * y, c * y - s * x, c * u + s * v, c * v - s * u], -1)
+        out = self._pose(first, second)
+        return np.concatenate([out[..., :2], unit(out[..., 2:], 1e-6)], -1)
 
     @cached_property
     def _pose(self) -> Callable[[Floats, Floats], Floats]:
         return mlp_of_two(self.weights, "relative_pose.layers")
-
-    @cached_property
-    def _place(self) -> Layer:
-        return mlp(self.weights, "relative_pose.layers")
 
     @cached_property
     def sighting(self) -> Callable[[Floats, Floats, Floats], Floats] | None:
@@ -218,19 +195,6 @@ class InferenceModel(ArrayModel):
     @cached_property
     def _predictor(self) -> InferencePredictor:
         return InferencePredictor(self.weights, self.spec.predictor_blocks)
-
-    # Learned heads
-
-    def policy(self, latent: Floats, goal: Floats) -> Floats:
-        if not self.spec.policy:
-            raise missing("policy")
-        wanted = np.tanh(self._policy(np.concatenate([latent, goal], -1)))
-        wanted = wanted.reshape(*wanted.shape[:-1], self.spec.chunk, self.spec.command_dim)
-        return np.asarray((wanted @ np.linalg.inv(self.drive).T).clip(-1.0, 1.0) * self._scale)
-
-    @cached_property
-    def _policy(self) -> Layer:
-        return mlp(self.weights, "heads.policy.layers")
 
     def _expected_error(self, x: Floats) -> Floats:
         """As `Ensemble.expected_error`, of (n, latent, command before and chunk) -> (n,)."""

@@ -15,7 +15,7 @@ from ami_ros.errors import AmiError
 from ami_ros.world_model.arrays import ArrayModel, Bytes
 from ami_ros.world_model.identity import identify_model, model_folder
 from ami_ros.world_model.inference import InferenceModel
-from ami_ros.world_model.spec import Sensors
+from ami_ros.world_model.spec import RETIRED_WEIGHTS, Sensors
 
 BUFFERS = ("running_mean", "running_var", "num_batches_tracked", "calibration")  # are not learned
 
@@ -49,7 +49,8 @@ def load_inference(named: str | Path) -> LoadedArrays:
     folder = model_folder(named)
     who = identify_model(folder)
     try:
-        weights = HalfWeights(load_arrays((folder / "weights.safetensors").read_bytes()))
+        found = load_arrays((folder / "weights.safetensors").read_bytes())
+        weights = HalfWeights({k: v for k, v in found.items() if not k.startswith(RETIRED_WEIGHTS)})
         _try(InferenceModel(who.spec, HalfWeights(weights)))
     except (SafetensorError, KeyError, ValueError) as error:
         raise AmiError(
@@ -70,8 +71,7 @@ def _try(model: InferenceModel) -> None:
         code = model.encode_picture(_blank(spec.picture_size))
         if model.pairs is not None:
             model.pairs.compare(code, code)
-    scan, heading = np.zeros((1, inputs.scan_beams), np.float32), np.zeros(1, np.float32)
-    model.encode(Sensors(_blank(inputs.image_size), scan, heading))
+    model.encode(Sensors(_blank(inputs.image_size), np.zeros((1, inputs.scan_beams), np.float32)))
     model.relative_pose(model.contrast.queries(latent) @ model.contrast.keys(latent).T * latent, latent)
     commands = np.zeros((1, 1, spec.chunk, spec.command_dim), np.float32)
     latents, _ = model.rollout(latent, commands, command)

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from ami_ros.world_model import arrays
 from ami_ros.world_model.arrays import MIDDLE
-from ami_ros.world_model.encoder import Encoder, image_encoder
-from ami_ros.world_model.heads import Contrast, Motion, PlacePose, RelativePose, mlp
+from ami_ros.world_model.encoder import Encoder
+from ami_ros.world_model.heads import Contrast, Motion, RelativePose, mlp
 from ami_ros.world_model.learned_heads import LearnedHeads
 from ami_ros.world_model.pairs import PairHead
 from ami_ros.world_model.predictors import make_predictor
@@ -33,14 +33,12 @@ class WorldModel(nn.Module):
         self.encoder = Encoder(spec)
         self.predictor = make_predictor(spec)
         self.inverse_dynamics = mlp(2 * spec.latent_dim, spec.head_width, spec.command_dim * spec.chunk)
-        self.relative_pose = PlacePose(spec) if spec.place_pose else RelativePose(spec)
+        self.relative_pose = RelativePose(spec)
         self.motion = Motion(spec)
         self.contrast = Contrast(spec)
         self.goal_head = (
             mlp(spec.encoder_width, 2 * spec.encoder_width, spec.latent_dim) if spec.inputs.image_size else None
         )
-        own = spec.goal_encoder and spec.inputs.image_size
-        self.goal_encoder = image_encoder(spec) if own else None
         # Last: the weights of all others are the same with and without these.
         self.sighting = SightingHead(spec) if spec.sight_code and spec.inputs.image_size else None
         self.heads = LearnedHeads(spec)
@@ -83,17 +81,8 @@ class WorldModel(nn.Module):
         """A picture alone, as a goal is: (batch, 3, size, size) uint8 -> (batch, latent_dim)."""
         if self.goal_head is None:
             raise ValueError("this model has no image input, so a picture cannot be its goal")
-        encode = self.encoder.features if self.goal_encoder is None else self.goal_encoder
-        latent: Tensor = self.goal_head(encode(image))
+        latent: Tensor = self.goal_head(self.encoder.features(image))
         return latent
-
-    def encode_with_goal(self, sensors: Sensors) -> tuple[Tensor, Tensor]:
-        """Sensors of a batch -> (batch, latent_dim) twice: `encode`, and `encode_goal` of the same pictures, which are
-        looked at once where both have one encoder; without a camera both are the same."""
-        latent, features = self.encoder(sensors)
-        if self.goal_head is None or sensors.image is None:
-            return latent, latent
-        return latent, self.encode_goal(sensors.image) if self.goal_encoder is not None else self.goal_head(features)
 
     def encode_picture(self, image: Tensor) -> Tensor:
         """A picture for `pairs` or `sighting`, of now or of a goal: (batch, 3, size, size) uint8 -> (batch, code)."""
@@ -176,22 +165,6 @@ class WorldModel(nn.Module):
         """
         found = self.disagreement(*_steps_of(latent, latents, commands, previous))
         return found.view(latents.shape[:2])
-
-    def policy(self, latent: Tensor, goal: Tensor) -> Tensor:
-        """Mode 1: what to do next to get to a goal that is up to some 10 s away.
-
-        Args:
-            latent: (..., latent_dim) of now, observed or imagined.
-            goal: (..., latent_dim), of all sensors or of a picture (`encode_goal`).
-
-        Returns:
-            (..., chunk, command_dim) commands [SI units], each held for one period; within the spec's maxima.
-        """
-        if not self.spec.policy or self.heads.policy is None:
-            raise missing("policy")
-        wanted: Tensor = self.heads.policy(latent, goal)
-        commands = wanted @ torch.linalg.inv(self.drive).T  # so that this robot does what the trained one would
-        return commands.clamp(-1.0, 1.0) * self.command_scale
 
 
 def _steps_of(latent: Tensor, latents: Tensor, commands: Tensor, previous: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -61,27 +61,26 @@ class Perception:
     def __init__(self, model: Any) -> None:
         self.model, self.spec, self.inputs = on_arrays(model), model.spec, model.spec.inputs
 
-    def encode(self, image: Image | None, scan: Scan | None, heading: float | None) -> Latent:
+    def encode(self, image: Image | None, scan: Scan | None) -> Latent:
         """Latent (latent_dim,) of one moment.
 
         Args:
             image: (H, W, 3) RGB, or None where the model has no image input.
             scan: in base_link, or None likewise.
-            heading: compass heading [rad], or None likewise.
 
         Raises:
             AmiError: an input of the model is missing, or the latent is not finite.
         """
-        sensors = self.sensors(image, scan, heading)
+        sensors = self.sensors(image, scan)
         if sensors.image is not None:
             sensors = sensors._replace(image=self.model.seen(sensors.image))
         return self._finite(self.model.encode(sensors))
 
-    def sensors(self, image: Image | None, scan: Scan | None, heading: float | None) -> Sensors:
+    def sensors(self, image: Image | None, scan: Scan | None) -> Sensors:
         """What came, in the shapes that the model takes: a batch of one; arguments and errors as of `encode`."""
         inputs = self.inputs
-        given = {"image": image, "scan": scan, "heading": heading}
-        needed = {"image": inputs.image_size > 0, "scan": inputs.scan_beams > 0, "heading": inputs.heading}
+        given = {"image": image, "scan": scan}
+        needed = {"image": inputs.image_size > 0, "scan": inputs.scan_beams > 0}
         for name, value in given.items():
             if needed[name] and value is None:
                 raise AmiError(
@@ -90,7 +89,6 @@ class Perception:
         return Sensors(
             image=self._image(image) if needed["image"] and image is not None else None,
             scan=fit_scan(scan, inputs.scan_beams)[None] if needed["scan"] and scan is not None else None,
-            heading=np.array([heading], np.float32) if needed["heading"] else None,
         )
 
     def encode_goal(self, image: Image) -> Latent:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
+from ami_ros.config import from_mapping
 from ami_ros.errors import AmiError
 
 PAIR_STRIDE = 8  # [px] between cells of pictures that are compared cell by cell
@@ -24,7 +25,6 @@ class Sensors(NamedTuple):
 
     image: Any = None  # (batch, 3, size, size) uint8, RGB
     scan: Any = None  # (batch, beams) [m], inf where nothing returned
-    heading: Any = None  # (batch,) [rad]
 
 
 def within(spec: object, **limits: tuple[int, int]) -> None:
@@ -52,14 +52,12 @@ class InputSpec:
     image_size: int = 64  # [px], square; 0: no image
     field_of_view: float = 0.0  # [rad] of that square, of a pinhole camera; 0: unknown, pictures stay as they are
     narrowest: float = 0.0  # [rad] that a camera has to see of it, the rest being black; 0: all of it
-    still_camera: bool = False  # the camera never moves: each pixel is normalised by its own mean and deviation
     scan_beams: int = 72  # spread evenly over the full circle, the first straight ahead; 0: no scan
     scan_range: float = 8.0  # [m] at which ranges are cut; no return counts as this far
-    heading: bool = False  # compass heading [rad], from any fixed direction
 
     def __post_init__(self) -> None:
-        if not (self.image_size or self.scan_beams or self.heading):
-            raise ValueError("a model needs at least one input: image_size, scan_beams or heading")
+        if not (self.image_size or self.scan_beams):
+            raise ValueError("a model needs at least one input: image_size or scan_beams")
         if not 0.0 <= self.field_of_view < 3.0:
             raise ValueError(f"field_of_view must be 0 to 3 rad, not {self.field_of_view}")
         if not 0.0 <= self.narrowest <= self.field_of_view:
@@ -90,14 +88,11 @@ class ModelSpec:
     predictor_blocks: int = 2  # residual layers of the predictor
     head_width: int = 256  # of the hidden layers of all heads; more: better, slower
     contrast_dim: int = 64  # numbers in a key of the contrastive critic
-    goal_encoder: bool = False  # goals have their own image encoder, where latents owe much to other sensors
     sight_code: int = 0  # numbers in a picture's code for locating goals; 0: by latents alone
     pair_size: int = 0  # [px], square, of pictures that are compared early, cell by cell; 0: none are
-    place_pose: bool = False  # relative poses through a frame of the model's own, for cameras that see the whole place
-    # Heads that are learned last, on finished latents (`learning.head_phase`).
+    # Learned last, on finished latents (`learning.head_phase`).
     ensemble: int = 0  # further predictors, whose disagreement is the model's uncertainty; at least 2, 0: none
     ensemble_width: int = 96  # of their hidden layers
-    policy: bool = False  # commands that lead to a goal (mode 1)
 
     def __post_init__(self) -> None:
         within(self, latent_dim=(1, 4096), encoder_width=(2, 8192), head_width=(1, 8192), contrast_dim=(1, 4096))
@@ -152,11 +147,11 @@ class ModelSpec:
     @property
     def has_learned_heads(self) -> bool:
         """Whether anything is left to learn when the latents are finished."""
-        return bool(self.ensemble) or self.policy
+        return bool(self.ensemble)
 
     def without_learned_heads(self) -> ModelSpec:
         """The spec of the same latents and predictions."""
-        return replace(self, ensemble=0, policy=False)
+        return replace(self, ensemble=0)
 
     @property
     def step_duration(self) -> float:
@@ -167,3 +162,25 @@ class ModelSpec:
 def missing(what: str) -> AmiError:
     """The error of a model that is asked for a head that it lacks."""
     return AmiError(f"this model has no {what} head; give it one with ./ami train DATA --from MODEL --heads --out NEW")
+
+
+RETIRED_WEIGHTS = "heads.policy."  # begin the names of weights that older files have and nothing uses any more
+_RETIRED = ("goal_encoder", "place_pose"), ("still_camera", "heading")  # of the model, of its inputs
+
+
+def read_spec(values: Any, where: str) -> ModelSpec:
+    """The spec in a model's file, older ones included: what nothing uses any more is left out.
+
+    Args:
+        values: as the file has it.
+        where: file and key, for messages.
+
+    Raises:
+        AmiError: a key or a value that does not belong there, or a model of a camera over the world.
+    """
+    if isinstance(values, dict) and isinstance(values.get("inputs", {}), dict):
+        inputs = dict(values.get("inputs", {}))
+        values = {key: value for key, value in values.items() if key != "policy"} | {"inputs": inputs}
+        if any([part.pop(key, False) for part, names in zip((values, inputs), _RETIRED, strict=True) for key in names]):
+            raise AmiError(f"{where}: a camera over the world is not supported any more; use ami_ros 0.3 or train anew")
+    return from_mapping(ModelSpec, values, where)

@@ -44,7 +44,7 @@ def _spec_of(spec: ModelSpec) -> ModelSpec:
     inputs = spec.inputs
     if not inputs.image_size:
         raise AmiError("the model does without a camera already")
-    if not (inputs.scan_beams or inputs.heading):
+    if not inputs.scan_beams:
         raise AmiError("the model knows nothing but pictures, so nothing is left without a camera")
-    others = replace(inputs, image_size=0, field_of_view=0.0, narrowest=0.0, still_camera=False)
-    return replace(spec, inputs=others, image_encoder="conv", goal_encoder=False, sight_code=0, pair_size=0)
+    others = replace(inputs, image_size=0, field_of_view=0.0, narrowest=0.0)
+    return replace(spec, inputs=others, image_encoder="conv", sight_code=0, pair_size=0)

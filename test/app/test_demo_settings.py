@@ -14,15 +14,15 @@ from ami_ros.robots.description import load_robot, robot_file
 from ami_ros.share import share
 from ami_ros.world_model.checkpoint import load_model
 from ami_ros.world_model.identity import identify_model
-from ami_ros.world_model.spec import InputSpec, ModelSpec
+from ami_ros.world_model.spec import ModelSpec
 
 WEIGHTS = b"any bytes: a demo's set-up looks at their hash only"
 
 
-def write_model(folder: Path, heading: bool = False, **robot: float) -> Path:
+def write_model(folder: Path, **robot: float) -> Path:
     folder.mkdir()
     digest = hashlib.sha256(WEIGHTS).hexdigest()
-    spec = to_mapping(ModelSpec(inputs=InputSpec(heading=heading, still_camera=heading), **robot))  # type: ignore[arg-type]
+    spec = to_mapping(ModelSpec(**robot))  # type: ignore[arg-type]
     config = {"format": 2, "name": "tiny", "sha256": digest, "spec": spec}
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     (folder / "weights.safetensors").write_bytes(WEIGHTS)
@@ -94,9 +94,6 @@ def test_world_file_is_given_to_the_simulator_by_its_whole_path(
 
 
 def test_model_that_does_not_fit_the_robot_is_refused(model: Path, tmp_path: Path) -> None:
-    ceiling = write_model(tmp_path / "ceiling", heading=True)
-    with pytest.raises(AmiError, match="does not fit robot ami_bot: it needs a compass"):
-        make(ceiling, robot="ami_bot")
     car = write_model(tmp_path / "car", turning_radius=0.3)
     with pytest.raises(AmiError, match="has learned from a car, and a robot that is differential turns on the spot"):
         make(car, robot="ami_bot")
@@ -105,7 +102,6 @@ def test_model_that_does_not_fit_the_robot_is_refused(model: Path, tmp_path: Pat
 
 def test_robot_that_is_not_named_is_one_that_the_model_fits(model: Path, tmp_path: Path) -> None:
     assert make(model).robot.name == "ami_bot"
-    assert make(write_model(tmp_path / "above", heading=True)).robot.name == "ami_bot_ceiling"
     assert make(write_model(tmp_path / "sideways", max_lateral=0.4)).robot.name == "ami_bot_omnidirectional"
     assert make(write_model(tmp_path / "car", turning_radius=0.3)).robot.name == "ami_bot_ackermann"
 
@@ -152,7 +148,7 @@ def test_folder_of_an_earlier_recording_is_not_overwritten(model: Path, tmp_path
         make(model, record=folder)
 
 
-@pytest.mark.parametrize("robot", ["ami_bot", "ami_bot_ackermann", "ami_bot_omnidirectional", "ami_bot_ceiling"])
+@pytest.mark.parametrize("robot", ["ami_bot", "ami_bot_ackermann", "ami_bot_omnidirectional"])
 def test_the_models_that_ship_are_who_their_memories_say(robot: str) -> None:
     folder = share("models", shipped_model(load_robot(robot)))
     assert identify_model(folder).encoder_id == load_model(folder).encoder_id

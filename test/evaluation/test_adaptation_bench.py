@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import cast
 
 import numpy as np
-import pytest
 
 from ami_ros.adaptation.weights import AdaptationConfig
 from ami_ros.evaluation.adaptation_bench import (
@@ -14,8 +13,6 @@ from ami_ros.evaluation.adaptation_bench import (
     Learner,
     LearningLoop,
     Settings,
-    came_back,
-    figures,
 )
 from ami_ros.evaluation.loop_config import LoopConfig
 from ami_ros.parts.config import AgentConfig
@@ -57,15 +54,7 @@ def test_what_slow_wheels_cost_comes_back_and_the_old_wheels_lose_nothing() -> N
     # The median: after the wheels are as they were it takes a second or two to go back, and one goal takes ten.
     off = {row["phase"]: row["motion_error_m"] for row in rows}
     assert off["adapted"] < 0.6 * off["dropped"] and off["old_setting"] < off["before"] + 0.1 * off["dropped"]
-    found = figures(rows[:1], "before")
-    assert found["before_n"] == 1 and found["before_rate"] == 1.0 and found["before_late_rate"] == 1.0
-
-
-def test_goal_that_is_reached_late_is_not_reached_in_time() -> None:
-    row = {"success": True, "in_time": False, "time_s": 20.0, "driven_m": 1.0, "collisions": 0}
-    row |= {"motion_error_m": 0.1, "turn_error_rad": 0.1, "latent_error": 0.1}
-    found = figures([row, row | {"in_time": True}], "x")
-    assert found["x_rate"] == 0.5 and found["x_late_rate"] == 1.0
+    assert rows[0]["in_time"] and rows[0]["success"]
 
 
 def test_goals_picture_is_from_before_the_change() -> None:
@@ -83,9 +72,3 @@ def test_goals_picture_is_from_before_the_change() -> None:
         images[1], bench.robot.photograph(np.array([1.0, 1.5, 0.5]))
     )
     assert bench.robot.tint == (0.2, 0.2, 0.2)
-
-
-def test_the_share_that_came_back() -> None:
-    assert came_back(1.0, 0.5, 0.9) == pytest.approx(0.8)
-    assert came_back(10.0, 20.0, 12.0) == pytest.approx(0.8)  # less is better
-    assert came_back(0.9, 0.9, 0.9) is None

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ami_ros.errors import AmiError
-from ami_ros.evaluation.fuzz import Finding, Target, broken, fuzz, targets
+from harness.fuzz import Finding, Target, broken, fuzz, targets
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from ami_ros.world_model.spec import InputSpec, ModelSpec
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> LoadedArrays:
-    inputs = InputSpec(image_size=16, scan_beams=36, heading=True)
+    inputs = InputSpec(image_size=16, scan_beams=36)
     spec = ModelSpec(inputs=inputs, latent_dim=8, encoder_width=16, predictor_width=16, head_width=16, contrast_dim=8)
     folder = tmp_path_factory.mktemp("small")
     save_model(folder, "small", WorldModel(spec))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from ami_ros.app import bench_logs
-from ami_ros.evaluation.log_bench import aligned_error, false_rate, with_drift
-from ami_ros.evaluation.rates import SuccessRate
+from ami_ros.errors import AmiError
+from ami_ros.evaluation.log_bench import aligned_error, with_drift
+from ami_ros.evaluation.scenario_kinds import Logs
 from ami_ros.geometry import compose
 from harness.carmen import RING, around, write_log
 
@@ -28,17 +28,13 @@ def test_alignment_takes_out_where_a_map_begins_and_nothing_else() -> None:
     assert aligned_error(truth * [1.1, 1.0, 1.0], truth).max() > 0.4
 
 
-def test_false_constraints_are_what_is_not_right() -> None:
-    assert false_rate(SuccessRate.of([True] * 9 + [False])).reached == 1
-
-
 def test_a_round_in_a_log_is_told_without_a_false_join(tmp_path: Path) -> None:
     write_log(tmp_path / "ring.log.gz", RING, around(1.25))
-    (tmp_path / "empty.log").write_text("nothing\n")
-    bench_logs.main(tmp_path, drift=0.05, seed=5100, json=tmp_path / "figures.json")
-    figures = json.loads((tmp_path / "figures.json").read_text())
-    (log,) = figures["logs"]
-    assert log["false_constraints"]["reached"] == 0 and log["constraints"]["n"] >= 4
-    assert log["revisits"]["n"] >= 6 and log["revisits"]["rate"] >= 0.7
+    kind = Logs(str(tmp_path))
+    assert [part.name for part in kind.parts()] == ["ring.log.gz"]
+    (log,) = kind.run("ring.log.gz", 5100, (), lambda what: None)
+    assert log["false_constraints"] == 0 and log["constraints"] >= 4
+    assert log["revisits"] >= 6 and log["revisits_told"] >= 0.7 * log["revisits"]
     assert log["map_ate_m"] < log["odometry_ate_m"] and log["ms_p95"] > 0
-    assert figures["total"]["false_constraints"]["n"] == log["constraints"]["n"] and len(figures["unread"]) == 1
+    with pytest.raises(AmiError, match="say where the logs are"):
+        Logs().parts()

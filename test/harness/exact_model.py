@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from ami_ros.planning.array_module import ArrayOrTensor, get_array_module
 from ami_ros.world_model.heads import Contrast, RelativePose
 from ami_ros.world_model.model import AS_TRAINED, WorldModel
 from ami_ros.world_model.spec import InputSpec, ModelSpec, Sensors
+
+ArrayOrTensor: TypeAlias = Any  # a NumPy array, or a torch tensor
 
 IMAGE_SIZE = 32
 WAVES = 96  # of the critic; more make its scores smoother
 SPEC = ModelSpec(InputSpec(image_size=IMAGE_SIZE, scan_beams=0), latent_dim=4, contrast_dim=2 * WAVES)
 OMNIDIRECTIONAL = replace(SPEC, max_lateral=0.4)
+
+
+def get_array_module(x: ArrayOrTensor) -> Any:
+    """The module whose functions take `x`."""
+    return np if isinstance(x, np.ndarray) else torch
 
 
 def latent_of(pose: ArrayLike) -> NDArray[np.float32]:
@@ -133,15 +140,8 @@ class KnowingModel(ExactModel):
 
     def __init__(self, doubt: float = 0.0) -> None:
         super().__init__()
-        self.spec = replace(SPEC, policy=True, ensemble=2)
+        self.spec = replace(SPEC, ensemble=2)
         self.doubt = doubt
-
-    def policy(self, latent: ArrayOrTensor, goal: ArrayOrTensor) -> ArrayOrTensor:
-        x, y, cos, sin = np.moveaxis(self.relative_pose(latent, goal), -1, 0)
-        far = np.hypot(x, y)
-        turn = np.where(far < 0.1, np.arctan2(sin, cos), np.arctan2(y, x)).clip(-1.2, 1.2)
-        ahead = np.where((far < 0.1) | (np.abs(turn) > 0.5), np.float32(0.0), far.clip(None, 0.4))
-        return np.stack([ahead, turn], -1)[..., None, :].repeat(self.spec.chunk, -2)
 
     def path_disagreement(
         self, latent: ArrayOrTensor, latents: ArrayOrTensor, commands: ArrayOrTensor, previous: ArrayOrTensor

@@ -21,7 +21,6 @@ def random_sensors(spec: ModelSpec, rng: np.random.Generator) -> Sensors:
     return Sensors(
         pictures(inputs.image_size, rng) if inputs.image_size else None,
         scan if inputs.scan_beams else None,
-        rng.uniform(-3, 3, COUNT).astype(np.float32) if inputs.heading else None,
     )
 
 
@@ -48,8 +47,6 @@ def answers(model: ArrayModel) -> dict[str, Any]:
     if spec.ensemble:
         found["doubt"] = model.path_disagreement(latent, found["latents"], commands, previous)
         found["doubt of a step"] = model.disagreement(latent, commands[:, 0], previous)
-    if spec.policy:
-        found["policy"] = model.policy(latent, other)
     if spec.inputs.image_size:
         found["goal"] = model.encode_goal(pictures(spec.inputs.image_size, rng))
         found["seen"] = model.seen(pictures(spec.inputs.image_size, rng))

@@ -11,10 +11,9 @@ from ami_ros.bootstrap.pythons import sourced_ros
 LIBRARIES_OF_ROS = "an apt ROS 2 has what it needs, the ROS wheels do not"
 GAZEBO = "there is no Gazebo in the package indexes"
 PEOPLE = "requirements/people.txt is for one manner of people"
-SWM = "requirements/swm.txt weighs 600 MB and is for two benches"
+SWM = "requirements/swm.txt weighs 600 MB and is for one bench"
 # With the wheels exactly these are left out.
 WITH_WHEELS = {
-    "test/app/test_bench_swm.py::test_data_model_and_figures_come_from_one_command_and_are_kept": SWM,
     "test/evaluation/test_solver_race.py::test_rivals_run_on_our_problem_with_their_published_settings": SWM,
     "test/launch/test_gazebo_launch.py": LIBRARIES_OF_ROS,
     "test/launch/test_launch_files.py": LIBRARIES_OF_ROS,
@@ -27,7 +26,6 @@ WITH_WHEELS = {
 # With a ROS 2 that is sourced, what is about the wheels.
 WITH_SOURCED_ROS = (
     "test/platform/test_bootstrap.py",
-    "test/app/test_bench_swm.py",
     "test/evaluation/test_solver_race.py",
 )
 

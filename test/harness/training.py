@@ -14,7 +14,7 @@ class Shortened:
     """A data set without its last episode."""
 
     def __init__(self, dataset: Dataset) -> None:
-        self.period, self.scan, self.heading = dataset.period, dataset.scan, dataset.heading
+        self.period, self.scan = dataset.period, dataset.scan
         self.odometry, self.command, self.scanner = dataset.odometry, dataset.command, dataset.scanner
         self.episodes = dataset.episodes[:-1]
         self.load_images, self.images = dataset.load_images, dataset.images

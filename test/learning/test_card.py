@@ -37,7 +37,7 @@ def test_the_card_says_what_the_model_is_and_what_made_it(
 
 
 def test_the_card_names_every_sensor(tmp_path: Path, dataset: Dataset, spec: ModelSpec) -> None:
-    everything = replace(spec, inputs=InputSpec(image_size=32, scan_beams=36, heading=True))
+    everything = replace(spec, inputs=InputSpec(image_size=32, scan_beams=36))
     loaded = save_model(tmp_path, "all", WorldModel(everything))
     write_card(tmp_path, loaded, TrainingConfig(spec=everything), dataset, 1.0, 1, 1)
-    assert "image 32 px, scan of 36 beams, compass heading; latent" in (tmp_path / "card.md").read_text()
+    assert "image 32 px, scan of 36 beams; latent" in (tmp_path / "card.md").read_text()

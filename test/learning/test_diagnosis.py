@@ -54,7 +54,7 @@ def config(spec: ModelSpec) -> TrainingConfig:
 
 
 BARE = LossWeights(
-    sigreg=0, inverse_dynamics=0, relative_pose=0, imagined_pose=0, contrast=0, motion=0
+    vicreg=0, inverse_dynamics=0, relative_pose=0, imagined_pose=0, contrast=0, motion=0
 )  # prediction alone
 
 
@@ -64,14 +64,10 @@ def trained_rank(weights: LossWeights, dataset: Dataset, spec: ModelSpec, folder
     return diagnose(trainer.model, trainer.sampler, 0).latent_rank
 
 
-def test_without_a_regulariser_a_model_is_seen_to_collapse_and_either_one_prevents_it(
-    dataset: Dataset, spec: ModelSpec, tmp_path: Path
-) -> None:
+def test_without_a_regulariser_a_model_is_seen_to_collapse(dataset: Dataset, spec: ModelSpec, tmp_path: Path) -> None:
     dead = trained_rank(BARE, dataset, spec, tmp_path / "bare")
     assert dead < 0.8 * trained_rank(LossWeights(), dataset, spec, tmp_path / "healthy")
-    for name, weight in {"sigreg": 0.1, "vicreg": 1.0}.items():
-        alive = trained_rank(replace(BARE, **{name: weight}), dataset, spec, tmp_path / name)
-        assert alive > 1.5 * dead
+    assert trained_rank(replace(BARE, vicreg=1.0), dataset, spec, tmp_path / "alive") > 1.5 * dead
 
 
 def test_diagnosis_changes_nothing(dataset: Dataset, spec: ModelSpec, tmp_path: Path) -> None:

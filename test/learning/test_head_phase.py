@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from scipy.stats import spearmanr
+from torch import Tensor
 
 from ami_ros.learning.dataset import Dataset
-from ami_ros.learning.encoding import Encodings, encode_all
-from ami_ros.learning.head_data import HeadData, gather
-from ami_ros.learning.head_phase import HeadConfig, fit_heads
+from ami_ros.learning.head_phase import HeadConfig, Moments, encode_all, fit_heads, gather
 from ami_ros.learning.presets import only_heads
 from ami_ros.learning.trainer import Trainer, TrainingConfig
 from ami_ros.learning.windows import WindowConfig, WindowSampler
@@ -20,12 +20,12 @@ from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.spec import ModelSpec
 from harness.training import Killed, Shortened, assert_equal
 
-HEADS = HeadConfig(batch=128, learning_rate=4e-3, policy_seconds=4.0)
+HEADS = HeadConfig(batch=128, learning_rate=4e-3)
 
 
 @pytest.fixture(scope="module")
 def full(spec: ModelSpec) -> ModelSpec:
-    return replace(spec, ensemble=3, ensemble_width=32, policy=True)
+    return replace(spec, ensemble=3, ensemble_width=32)
 
 
 @pytest.fixture(scope="module")
@@ -38,21 +38,21 @@ def trained(dataset: Dataset, full: ModelSpec, tmp_path_factory: pytest.TempPath
     return Trainer(config, Shortened(dataset), tmp_path_factory.mktemp("run")).run(lambda step, terms: None)
 
 
-def encoded(model: WorldModel, sampler: WindowSampler) -> Encodings:
+def encoded(model: WorldModel, sampler: WindowSampler) -> Tensor:
     return encode_all(model, sampler, lambda share: None)
 
 
 @pytest.fixture(scope="module")
-def unseen(trained: WorldModel, dataset: Dataset) -> HeadData:
+def unseen(trained: WorldModel, dataset: Dataset) -> Moments:
     """The last run."""
     sampler = WindowSampler(dataset, trained.spec, WindowConfig())
-    data = gather(trained, sampler, encoded(trained, sampler), 0)
+    data = gather(trained, sampler, encoded(trained, sampler))
     last = dataset.episodes[-1][0]
     return replace(data, starts=data.starts[data.starts >= last])
 
 
 def test_predictors_disagree_where_the_prediction_errs_and_on_what_never_was(
-    trained: WorldModel, unseen: HeadData
+    trained: WorldModel, unseen: Moments
 ) -> None:
     rows = unseen.starts
     latent, chunk = unseen.latents[rows], unseen.chunks(rows)
@@ -66,24 +66,12 @@ def test_predictors_disagree_where_the_prediction_errs_and_on_what_never_was(
     assert elsewhere.median() > 1.1 * said.median()
 
 
-def test_the_policy_gives_the_commands_that_led_to_a_goal(trained: WorldModel, unseen: HeadData) -> None:
-    rows = unseen.starts[unseen.starts + 2 * unseen.chunk < unseen.ends[unseen.starts]]
-    goals = unseen.latents[rows + 2 * unseen.chunk]
-    given = unseen.chunks(rows)
-    with torch.inference_mode():
-        said = trained.policy(unseen.latents[rows], goals)
-        to_others = trained.policy(unseen.latents[rows], goals.flip(0))
-    error = (said - given).abs().mean()
-    assert error < 0.9 * (given - given.mean((0, 1))).abs().mean()
-    assert error < 0.9 * (to_others - given).abs().mean()
-
-
 def test_only_heads_are_learned_and_one_seed_gives_one_model(dataset: Dataset, full: ModelSpec) -> None:
     def learned(seed: int) -> WorldModel:
         torch.manual_seed(0)
         model = WorldModel(full).eval()
         sampler = WindowSampler(dataset, full, WindowConfig())
-        fit_heads(model, sampler, encoded(model, sampler), 3, HEADS, seed, lambda what, share, loss: None)
+        fit_heads(model, sampler, encoded(model, sampler), 3, HEADS, seed, lambda share, loss: None)
         return model
 
     torch.manual_seed(0)
@@ -92,28 +80,19 @@ def test_only_heads_are_learned_and_one_seed_gives_one_model(dataset: Dataset, f
     assert changed == {name for name in before if name.startswith("heads.")}
     assert not model.training and not any(p.requires_grad for p in model.parameters())
     assert_equal(learned(0), model)
-    assert not learned(1).heads.state_dict()["policy.layers.0.weight"].equal(before["heads.policy.layers.0.weight"])
+    assert not learned(1).heads.state_dict()["ensemble.weights.0"].equal(model.heads.state_dict()["ensemble.weights.0"])
 
 
-def test_all_heads_are_reported(dataset: Dataset, full: ModelSpec) -> None:
-    reports: list[tuple[str, float]] = []
+def test_progress_is_reported_and_every_moment_is_encoded_as_by_itself(dataset: Dataset, full: ModelSpec) -> None:
+    reports: list[float] = []
     sampler = WindowSampler(dataset, full, WindowConfig())
     model = WorldModel(full).eval()
     own = encoded(model, sampler)
-    fit_heads(model, sampler, own, 2, HEADS, 0, lambda what, share, loss: reports.append((what, share)))
-    assert list(dict(reports)) == ["ensemble", "policy"]
-    assert all(share > 0.99 for share in dict(reports).values())
-
-
-@pytest.mark.parametrize("head", ["ensemble", "policy"])
-def test_a_model_learns_the_heads_that_its_spec_names(dataset: Dataset, spec: ModelSpec, head: str) -> None:
-    own = replace(spec, **{head: 2 if head == "ensemble" else True})  # type: ignore[arg-type]
-    reports: list[str] = []
-    sampler = WindowSampler(dataset, own, WindowConfig())
-    model = WorldModel(own).eval()
-    known = encoded(model, sampler)
-    fit_heads(model, sampler, known, 1, HEADS, 0, lambda what, share, loss: reports.append(what))
-    assert set(reports) == {head}
+    fit_heads(model, sampler, own, 2, HEADS, 0, lambda share, loss: reports.append(share))
+    assert reports == [0.5, 1.0]
+    rows = np.array([0, 7, len(own) - 1])
+    with torch.inference_mode():
+        torch.testing.assert_close(own[rows], model.encode(sampler.sensors(rows)), atol=1e-5, rtol=1e-4)
 
 
 def test_a_training_that_was_killed_among_its_heads_ends_as_one_that_was_not(
@@ -128,7 +107,7 @@ def test_a_training_that_was_killed_among_its_heads_ends_as_one_that_was_not(
         trainer.resume()
 
         def report(step: int, terms: dict[str, float]) -> None:
-            if kill and "policy" in terms:
+            if kill and "ensemble" in terms:
                 raise Killed
 
         return trainer.run(report)
@@ -142,9 +121,9 @@ def test_a_training_that_was_killed_among_its_heads_ends_as_one_that_was_not(
 def test_a_finished_model_gets_heads_and_keeps_its_latents(dataset: Dataset, spec: ModelSpec, tmp_path: Path) -> None:
     torch.manual_seed(5)
     start = WorldModel(spec).eval()
-    wanted = TrainingConfig(head_steps=2, heads=HEADS, spec=ModelSpec(policy=True, ensemble=2))
+    wanted = TrainingConfig(head_steps=2, heads=HEADS, spec=ModelSpec(ensemble=2))
     config = only_heads(wanted, spec)
-    assert config.spec == replace(spec, policy=True, ensemble=2)
+    assert config.spec == replace(spec, ensemble=2)
     model = Trainer(config, dataset, tmp_path, start).run(lambda step, terms: None)
     for name, value in start.state_dict().items():
         assert value.equal(model.state_dict()[name]), name

@@ -39,7 +39,7 @@ class Inverted:
 
     def __init__(self, dataset: Dataset) -> None:
         self._dataset = dataset
-        self.period, self.scan, self.heading = dataset.period, dataset.scan, dataset.heading
+        self.period, self.scan = dataset.period, dataset.scan
         self.odometry, self.command, self.episodes = dataset.odometry, dataset.command, dataset.episodes
         self.scanner = dataset.scanner
 

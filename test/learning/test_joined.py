@@ -100,7 +100,6 @@ def test_pictures_that_do_not_fit_into_memory_are_decoded_when_wanted(dataset: D
 @pytest.mark.parametrize(
     ("columns", "inputs", "message"),
     [
-        ({}, InputSpec(image_size=16, scan_beams=0, heading=True), "compass heading.*heading=false"),
         ({"scan": np.zeros((1200, 0))}, InputSpec(image_size=16), "needs a scan.*scan_beams=0"),
         ({"period": 0.1}, InputSpec(image_size=16), r"each 0.1 s, the model one each 0.2 s; .*--period 0.2"),
     ],

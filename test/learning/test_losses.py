@@ -11,13 +11,9 @@ import torch
 from torch import Tensor
 
 from ami_ros.geometry import relative
-from ami_ros.learning.losses import info_nce, pose_loss, relative_poses, rollout_loss, sigreg, vicreg
+from ami_ros.learning.losses import info_nce, pose_loss, relative_poses, rollout_loss, vicreg
 
 ROWS, DIM = 512, 16
-
-
-def regularity(latents: Tensor) -> float:
-    return float(sigreg(latents, torch.Generator().manual_seed(1)))
 
 
 @pytest.fixture
@@ -34,33 +30,6 @@ FAULTS: dict[str, Callable[[Tensor], Tensor]] = {
     "too wide": lambda z: 3.0 * z,
     "two clusters": lambda z: 0.2 * z + z[:, :1].sign(),
 }
-
-
-def test_sigreg_of_normal_latents_is_about_one_however_many(normal: Tensor) -> None:
-    """The statistic grows with the rows unless they are normal; then its mean is the integral over 1 - exp(-t^2)."""
-    assert 0.5 < regularity(normal) < 1.6
-    assert 0.5 < regularity(torch.randn(8 * ROWS, DIM, generator=torch.Generator().manual_seed(3))) < 1.6
-
-
-@pytest.mark.parametrize("fault", FAULTS)
-def test_sigreg_is_large_for_latents_that_are(normal: Tensor, fault: str) -> None:
-    assert regularity(FAULTS[fault](normal)) > 4 * regularity(normal)
-
-
-def test_sigreg_draws_its_directions_from_the_generator(normal: Tensor) -> None:
-    wide = 2 * normal * torch.linspace(0.2, 2.0, DIM)
-    assert regularity(wide) == regularity(wide)
-    assert float(sigreg(wide, torch.Generator().manual_seed(2))) != regularity(wide)
-
-
-def test_the_gradient_of_sigreg_spreads_a_collapsed_batch() -> None:
-    latents = (0.05 * torch.randn(128, 4, generator=torch.Generator().manual_seed(0))).requires_grad_()
-    optimizer = torch.optim.Adam([latents], lr=0.05)
-    for step in range(60):
-        optimizer.zero_grad()
-        sigreg(latents, torch.Generator().manual_seed(step), projections=32).backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-    assert latents.std(0).min() > 0.6
 
 
 def test_vicreg_is_small_for_wide_independent_numbers_whatever_their_mean(normal: Tensor) -> None:

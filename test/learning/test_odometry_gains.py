@@ -28,15 +28,15 @@ def truth() -> Array:
 
 
 class SeesPoses(WorldModel):
-    """Its latent is the true pose, by the row that stands in place of a heading."""
+    """Its latent is the true pose, by the row that stands in place of a scan."""
 
     def __init__(self) -> None:
         torch.nn.Module.__init__(self)
         self.relative_pose = ExactRelativePose()
 
     def encode(self, sensors: Sensors) -> torch.Tensor:
-        assert sensors.heading is not None
-        return torch.from_numpy(latent_of(truth()[sensors.heading.long().numpy()]))
+        assert sensors.scan is not None
+        return torch.from_numpy(latent_of(truth()[sensors.scan[:, 0].long().numpy() - 1]))
 
 
 class Recording:
@@ -44,9 +44,8 @@ class Recording:
 
     period = 0.2
     scanner: Mount | None = None
-    scan = np.zeros((820, 0), np.float32)
+    scan = 1 + np.arange(820, dtype=np.float32)[:, None]
     command = np.zeros((820, 2), np.float32)
-    heading = np.arange(820, dtype=np.float32)
     odometry = with_gains(truth(), EPISODES, WRONG)
     episodes = EPISODES
 
@@ -64,7 +63,7 @@ class Recording:
 def sampler() -> WindowSampler:
     from ami_ros.world_model.spec import InputSpec, ModelSpec
 
-    return WindowSampler(Recording(), ModelSpec(InputSpec(image_size=0, scan_beams=0, heading=True)), WindowConfig())
+    return WindowSampler(Recording(), ModelSpec(InputSpec(image_size=0, scan_beams=1)), WindowConfig())
 
 
 def test_gains_of_each_run_are_found(sampler: WindowSampler) -> None:

@@ -137,18 +137,6 @@ def test_the_shares_of_a_batch_are_the_batch(dataset: Dataset, spec: ModelSpec) 
         torch.testing.assert_close(share.sensors.image, images[:, rank::3].flatten(0, 1))
 
 
-def test_noise_differs_from_share_to_share(dataset: Dataset, spec: ModelSpec) -> None:
-    noisy = WindowSampler(dataset, spec, WindowConfig(starts=3, image_noise=9))
-    clean = WindowSampler(dataset, spec, WindowConfig(starts=3))
-    noises = []
-    for rank in range(2):
-        batches = [s.batch(np.random.default_rng(4), 4, slice(rank, None, 2)) for s in (noisy, clean)]
-        first, second = (batch.sensors.image for batch in batches)
-        assert first is not None and second is not None
-        noises.append(first.float() - second.float())
-    assert not torch.equal(*noises)
-
-
 def test_a_process_alone_is_the_first_and_shares_nothing() -> None:
     value = torch.randn(3, 2)
     assert parallel.count() == 1 and parallel.rank() == 0 and parallel.from_first(b"state") == b"state"

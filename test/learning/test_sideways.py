@@ -14,9 +14,8 @@ from ami_ros.geometry import relative
 from ami_ros.learning.bag_writer import BagWriter
 from ami_ros.learning.collection import record_step
 from ami_ros.learning.dataset import Dataset
-from ami_ros.learning.encoding import encode_all
 from ami_ros.learning.extract import ExtractConfig, extract
-from ami_ros.learning.head_data import gather
+from ami_ros.learning.head_phase import encode_all, gather
 from ami_ros.learning.joined import Joined
 from ami_ros.learning.lerobot_export import export_lerobot
 from ami_ros.learning.lerobot_import import import_lerobot
@@ -72,7 +71,7 @@ def trained(wide: Dataset, omnidirectional: ModelSpec, tmp_path_factory: pytest.
     folder = tmp_path_factory.mktemp("run")
     config = TrainingConfig(
         steps=150, batch=16, warm_up=10, learning_rate=5e-3, head_steps=20, held_out=0.0,
-        spec=replace(omnidirectional, ensemble=2, ensemble_width=32, policy=True),
+        spec=replace(omnidirectional, ensemble=2, ensemble_width=32),
         windows=WindowConfig(starts=4, pairs=12),
     )  # fmt: skip
     save_model(folder / "model", "sideways", Trainer(config, wide, folder).run(lambda step, terms: None))
@@ -110,7 +109,7 @@ def test_it_learns_what_the_third_number_does(trained: LoadedModel, wide: Datase
     """Latents and motions are foretold worse with the sideways part of other moments, all else the same."""
     model = trained.model
     sampler = WindowSampler(wide, model.spec, WindowConfig())
-    data = gather(model, sampler, encode_all(model, sampler, lambda share: None), 0)
+    data = gather(model, sampler, encode_all(model, sampler, lambda share: None))
     sideways = np.abs(data.chunks(data.starts)[..., 2].mean(1).numpy()) > 0.1
     rows = data.starts[sideways]
     chunk, previous = data.chunks(rows), data.previous[torch.from_numpy(rows)]
@@ -134,7 +133,6 @@ def test_a_model_comes_back_from_its_folder_as_wide_as_it_was(trained: LoadedMod
     assert model.spec.command_dim == 3 and model.command_scale.tolist() == pytest.approx([0.5, 1.8, LATERAL])
     latent = torch.zeros(1, model.spec.latent_dim)
     with torch.inference_mode():
-        assert model.policy(latent, latent).shape == (1, model.spec.chunk, 3)
         chunk, previous = torch.zeros(1, model.spec.chunk, 3), torch.zeros(1, 3)
         assert model.disagreement(latent, chunk, previous).shape == (1,)
 

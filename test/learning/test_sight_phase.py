@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ami_ros.learning.dataset import Dataset
-from ami_ros.learning.encoding import encode_all
+from ami_ros.learning.head_phase import encode_all
 from ami_ros.learning.sight_phase import fit_sighting
 from ami_ros.learning.windows import WindowConfig, WindowSampler
 from ami_ros.world_model.model import WorldModel
@@ -18,7 +18,7 @@ from ami_ros.world_model.spec import ModelSpec
 
 def fit(model: WorldModel, sampler: WindowSampler, steps: int) -> list[float]:
     losses: list[float] = []
-    latents = encode_all(model.eval(), sampler, lambda share: None).latents
+    latents = encode_all(model.eval(), sampler, lambda share: None)
     fit_sighting(model, sampler, latents, steps, 1e-3, 0, False, lambda _, loss: losses.append(loss))
     return losses
 

@@ -16,7 +16,7 @@ from ami_ros.world_model.spec import InputSpec, ModelSpec
 
 PERIOD, CHUNK = 0.2, 3
 CONFIG = WindowConfig(starts=4, far_frames=2, far_seconds=4.0, pairs=10)
-SPEC = ModelSpec(InputSpec(image_size=16, scan_beams=0, heading=True), period=PERIOD, chunk=CHUNK)
+SPEC = ModelSpec(InputSpec(image_size=16, scan_beams=1), period=PERIOD, chunk=CHUNK)
 
 
 @dataclass
@@ -30,7 +30,7 @@ class Track:
 
     def __post_init__(self) -> None:
         rows = max(stop for _, stop in self.episodes)
-        self.heading = np.arange(rows, dtype=np.float32)
+        self.scan = 1 + np.arange(rows, dtype=np.float32)[:, None]
         self.command = np.column_stack([np.arange(rows) + 1, -np.arange(rows)]).astype(np.float32)
         self.odometry: Array = np.cumsum(np.random.default_rng(0).normal(size=(rows, 3)), 0)
 
@@ -55,9 +55,9 @@ def sampler(track: Track) -> WindowSampler:
 
 
 def rows_of(batch: Batch, frames: int) -> NDArray[np.int64]:
-    """The rows (frames, size) that a batch was taken from, by the heading that names them."""
-    assert batch.sensors.heading is not None and batch.sensors.image is not None
-    rows = batch.sensors.heading.numpy().astype(np.int64)
+    """The rows (frames, size) that a batch was taken from, by the scan that names them."""
+    assert batch.sensors.scan is not None and batch.sensors.image is not None
+    rows = batch.sensors.scan[:, 0].numpy().astype(np.int64) - 1
     np.testing.assert_array_equal(batch.sensors.image[:, 0, 0, 0].numpy(), rows)  # all sensors of the same moment
     return rows.reshape(frames, -1)
 
@@ -141,24 +141,5 @@ def test_only_the_sensors_of_the_model_are_kept(track: Track) -> None:
     track.scan = np.ones((150, 36), np.float32)
     sampler = WindowSampler(track, ModelSpec(InputSpec(image_size=0, scan_beams=18)), CONFIG)
     sensors = sampler.sensors(np.array([3, 1]))
-    assert sensors.image is None and sensors.heading is None
+    assert sensors.image is None
     assert sensors.scan is not None and sensors.scan.shape == (2, 18)
-
-
-def test_noise_changes_pictures_a_little_each_time_anew_and_only_for_training(track: Track) -> None:
-    noisy = WindowSampler(track, SPEC, WindowConfig(starts=4, image_noise=3))
-    rows = np.full(50, 100)
-    clean = noisy.sensors(rows).image
-    first, second = (noisy.sensors(rows, np.random.default_rng(seed)).image for seed in (0, 1))
-    assert clean is not None and first is not None and second is not None
-    assert (clean == 100).all()
-    assert set((first.int() - 100).unique().tolist()) == {-3, -2, -1, 0, 1, 2, 3}
-    assert (first != second).any()
-    again = noisy.sensors(rows, np.random.default_rng(0)).image
-    assert again is not None and (first == again).all()
-
-
-def test_noise_stays_within_a_byte(track: Track) -> None:
-    noisy = WindowSampler(track, SPEC, WindowConfig(starts=4, image_noise=9))
-    dark = noisy.sensors(np.zeros(20, np.int64), np.random.default_rng(0)).image
-    assert dark is not None and dark.max() == 9

@@ -7,11 +7,10 @@ import pytest
 
 from ami_ros.geometry import compose, relative
 from ami_ros.mission.navigator import Navigator
-from ami_ros.planning.array_module import ArrayOrTensor
 from ami_ros.planning.codes import Code
 from ami_ros.planning.types import Goal, State
 from harness.course import FLAT, GOAL, Course, assert_at, course_with_memory, flat_course
-from harness.exact_model import ExactModel, latent_of
+from harness.exact_model import ArrayOrTensor, ExactModel, latent_of
 
 from .conftest import PERIOD, robot_at
 

@@ -200,9 +200,9 @@ def test_perception_sees_through_the_colours_that_were_learned(ros: RosPeer, tmp
     apply({"colours": colours}, own, robot.loaded.model)
     picture = robot.look(ros.node.get_clock().now().to_msg())
     ros.spin_until(lambda: latents, what="a latent")
-    wanted = Perception(own).encode(picture, SCAN, None)
+    wanted = Perception(own).encode(picture, SCAN)
     assert np.abs(np.array(latents[-1].data) - wanted).max() < 1e-5
-    assert np.abs(wanted - Perception(robot.loaded.model).encode(picture, SCAN, None)).max() > 1e-3
+    assert np.abs(wanted - Perception(robot.loaded.model).encode(picture, SCAN)).max() > 1e-3
     node.stop()
 
 

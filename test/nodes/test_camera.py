@@ -96,8 +96,8 @@ def test_the_latent_is_that_of_the_picture_which_the_models_camera_would_take(
     camera = camera_of(told)
     assert camera is not None
     perception = Perception(robot.model)
-    wanted = perception.encode(Rectifier(camera, FIELD)(PICTURE), None, None)
-    assert not np.allclose(wanted, perception.encode(PICTURE, None, None), atol=1e-3)
+    wanted = perception.encode(Rectifier(camera, FIELD)(PICTURE), None)
+    assert not np.allclose(wanted, perception.encode(PICTURE, None), atol=1e-3)
     robot.show(told, lambda: robot.latents and np.allclose(robot.latents[-1].data, wanted, atol=1e-5), "that latent")
 
 

@@ -59,7 +59,7 @@ COMMON_SERVICES = ("parameter", "/change_state", "/get_", "/describe_", "/list_"
 def model(tmp_path: Path) -> Path:
     """The folder of a small model that wants every input and has learned nothing."""
     folder = tmp_path / "model"
-    inputs = InputSpec(image_size=16, field_of_view=1.2, still_camera=True, scan_beams=8, heading=True)
+    inputs = InputSpec(image_size=16, field_of_view=1.2, scan_beams=8)
     save_model(folder, "small", WorldModel(ModelSpec(inputs, latent_dim=4, encoder_width=16, predictor_width=16)))
     return folder
 
@@ -85,9 +85,7 @@ def start(ros: RosPeer, spec: ProcessSpec, node: str, folder: Path) -> AmiNode[A
 
 
 def specs(folder: Path, **arguments: Any) -> dict[str, ProcessSpec]:
-    found = processes(
-        Arguments(**{"world": "empty", "robot": "ami_bot_ceiling", "model": str(folder)} | arguments), PARTS
-    )
+    found = processes(Arguments(**{"world": "empty", "robot": "ami_bot", "model": str(folder)} | arguments), PARTS)
     return {spec.executable: spec for spec in found}
 
 
@@ -148,7 +146,7 @@ def test_parameters_of_robot_files_and_arguments_stack_up(ros: RosPeer, model: P
     found = specs(model, params_file=str(own_file), seed=7)
     node = start(ros, found["simulator"], "simulator", model)
     values = {name: node.get_parameter(name).value for name in ("robot", "noise_scale", "seed")}
-    assert values == {"robot": str(robot_file("ami_bot_ceiling")), "noise_scale": 0.5, "seed": 7}
+    assert values == {"robot": str(robot_file("ami_bot")), "noise_scale": 0.5, "seed": 7}
     gate = start(ros, found["safety"], "safety", model)
     assert gate.get_parameter("gate.max_linear").value == 0.2, "the file is above the robot"
     assert gate.get_parameter("gate.robot_radius").value == 0.18 and gate.get_parameter("rate").value == 20.0
@@ -205,7 +203,7 @@ def test_bad_argument_is_refused(values: dict[str, str], words: str) -> None:
         ({"robot": "r2d2"}, "no robot 'r2d2': known are"),
         ({"params_file": "/no"}, "no such file"),
         ({"model": "/no"}, r"model /no: config\.yaml is missing"),
-        ({"robot": "ami_bot"}, "does not fit robot ami_bot: it needs a compass"),
+        ({"robot": "ami_bot_omnidirectional"}, "does not fit robot ami_bot_omnidirectional: its commands have 2"),
     ],
 )
 def test_missing_file_and_robot_that_does_not_fit_are_refused(
@@ -231,7 +229,7 @@ def test_one_argument_chooses_robot_and_model_alike() -> None:
     folders = {}
     robots = ("turtlebot3_waffle_pi", "turtlebot4", "differential", "ackermann")
     for name in (
-        *("ami_bot", "ami_bot_ackermann", "ami_bot_omnidirectional", "ami_bot_ceiling", "ami_bot_laser"),
+        *("ami_bot", "ami_bot_ackermann", "ami_bot_omnidirectional", "ami_bot_laser"),
         *robots,
     ):
         parameters = {s.executable: s.parameters for s in processes(Arguments.parse({"robot": name}), ("stack",))}
@@ -240,7 +238,6 @@ def test_one_argument_chooses_robot_and_model_alike() -> None:
         "ami_bot": "onboard",
         "ami_bot_ackermann": "ackermann",
         "ami_bot_omnidirectional": "omnidirectional",
-        "ami_bot_ceiling": "ceiling",
         "ami_bot_laser": "laser",
         "turtlebot3_waffle_pi": "general",
         "turtlebot4": "general",
@@ -256,7 +253,7 @@ def test_shipped_model_is_found_by_its_name_and_a_misfit_names_those_that_fit() 
         AmiError, match=r"those of camera oakd show 42; of those that come with ami_ros, general, laser"
     ):
         processes(Arguments(robot="turtlebot4", model="onboard"), ("stack",))
-    with pytest.raises(AmiError, match=r"or one of ackermann, ceiling, general, laser, omnidirectional, onboard$"):
+    with pytest.raises(AmiError, match=r"or one of ackermann, general, laser, omnidirectional, onboard$"):
         processes(Arguments(model="generall"), ("stack",))
 
 
@@ -277,17 +274,17 @@ def test_one_argument_makes_all_nodes_speak_the_commands_of_the_robot(plain_mode
 
 
 def test_compressed_images_and_all_topics_can_be_named(plain_model: Path) -> None:
-    asked = {"imu_topic": "imu/data", "battery_state_topic": "battery"}
+    asked = {"battery_state_topic": "battery"}
     pictures = {"image_topic": "oak/rgb/image_raw/compressed", "compressed": "true"}
     arguments = Arguments.parse({"robot": "turtlebot4", "model": str(plain_model)} | asked | pictures)
     for spec in processes(arguments, ("stack",)):
-        wanted = {"image": pictures["image_topic"], "camera_info": "oak/rgb/camera_info", "imu": "imu/data"}
+        wanted = {"image": pictures["image_topic"], "camera_info": "oak/rgb/camera_info"}
         assert wanted.items() <= spec.remappings.items() and spec.remappings["battery_state"] == "battery"
         for node in {"perception", "world_model", "memory"} & set(spec.defaults):
             assert spec.defaults[node]["compressed"] is True
 
 
-@pytest.mark.parametrize("name", ["ami_bot", "ami_bot_omnidirectional", "ami_bot_ceiling"])
+@pytest.mark.parametrize("name", ["ami_bot", "ami_bot_omnidirectional"])
 def test_parameter_files_have_no_aliases_which_rcl_does_not_read(name: str, tmp_path: Path) -> None:
     for spec in processes(Arguments.parse({"robot": name, "composed": "true"}), ("simulation", "stack")):
         spec.ros_arguments(tmp_path)

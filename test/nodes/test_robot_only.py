@@ -61,7 +61,7 @@ def refusing(modules: set[str], folder: Path) -> dict[str, str]:
 
 def start(children: Children, node: str, folder: Path, **parameters: str) -> ChildProcess:
     modules = modules_of_extras()
-    assert {"lance", "matplotlib", "mujoco", "onnxruntime", "rich", "rosbags", "torch", "typer"} <= modules
+    assert {"lance", "matplotlib", "mujoco", "rich", "rosbags", "torch", "typer"} <= modules
     spec = ModelSpec(InputSpec(image_size=16, scan_beams=8), latent_dim=4, encoder_width=16, predictor_width=16)
     save_model(folder / "model", "small", WorldModel(spec))
     file = folder / "parameters.yaml"

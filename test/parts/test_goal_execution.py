@@ -11,7 +11,7 @@ from ami_ros.parts.goal_execution import GoalExecution
 from ami_ros.parts.plan_tracker import PlanTracker
 from ami_ros.parts.watchdog import Ages, Patience
 from ami_ros.planning.codes import Code
-from ami_ros.planning.types import Decision, Goal, Mode, State
+from ami_ros.planning.types import Decision, Goal, State
 
 COMMANDS = np.array([[0.1, 0.0], [0.2, 0.0], [0.3, 1.0]])
 FRESH = Ages(observation=0.05, silence=0.05, thinking=0.05)
@@ -78,11 +78,3 @@ def test_distance_at_the_start_is_that_of_the_first_decision() -> None:
 def test_patience_must_be_positive() -> None:
     with pytest.raises(ValueError, match="plan_timeout"):
         Patience(plan_timeout=0.0)
-
-
-def test_the_share_of_mode_1_counts_plans_only() -> None:
-    made = execution(None)
-    assert math.isnan(made.mode_1_share)
-    for mode in (Mode.SEARCHED, Mode.NONE, Mode.IMPULSE, Mode.SEARCHED, Mode.SEARCHED):
-        made.follow(Decision(State.CONTROLLING, "", COMMANDS, mode=mode), 10.0)
-    assert made.mode_1_share == 0.25

@@ -19,25 +19,21 @@ def image(number: int) -> np.ndarray:
 
 
 def synchroniser(inputs: InputSpec | None = None, max_rate: float = 15.0) -> Synchroniser:
-    return Synchroniser(inputs or InputSpec(heading=True), FreshnessConfig(), 0.25, max_rate)
+    return Synchroniser(inputs or InputSpec(), FreshnessConfig(), 0.25, max_rate)
 
 
-def test_a_frame_has_the_newest_scan_and_heading() -> None:
+def test_a_frame_has_the_newest_scan() -> None:
     made = synchroniser()
-    made.take_heading(0.95, 0.3)
     assert made.take_scan(0.9, SCAN, 1.0) is None
     frame = made.take_image(1.0, image(1), 1.0)
-    assert frame is not None and frame.scan is SCAN and frame.heading == 0.3 and frame.stamp == 1.0
+    assert frame is not None and frame.scan is SCAN and frame.stamp == 1.0
 
 
-@pytest.mark.parametrize(
-    ("scan", "heading", "words"), [(0.5, 1.0, "'scan'.*0.50 s older"), (1.0, None, "'imu'.*never")]
-)
-def test_an_image_without_what_belongs_to_it_is_refused(scan: float, heading: float | None, words: str) -> None:
+@pytest.mark.parametrize(("scan", "words"), [(0.5, "'scan'.*0.50 s older"), (None, "'scan'.*never")])
+def test_an_image_without_what_belongs_to_it_is_refused(scan: float | None, words: str) -> None:
     made = synchroniser()
-    made.take_scan(scan, SCAN, 1.0)
-    if heading is not None:
-        made.take_heading(heading, 0.0)
+    if scan is not None:
+        made.take_scan(scan, SCAN, 1.0)
     with pytest.raises(AmiError, match=words):
         made.take_image(1.0, image(1), 1.0)
 

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 from ami_ros.errors import AmiError
-from ami_ros.evaluation import memory_kill
 from ami_ros.places import checksums
 from ami_ros.places.rows import Experience, PlaceRow
 from ami_ros.places.store import Store
 from ami_ros.places.types import Edge
+from harness import memory_kill
 from harness.processes import Children
 from harness.waiting import wait_until
 
@@ -213,7 +213,7 @@ def test_what_is_no_memory_is_refused_and_left_alone(tmp_path: Path, kind: str) 
 
 def test_after_a_power_cut_at_any_moment_everything_acknowledged_is_there(tmp_path: Path, children: Children) -> None:
     path = tmp_path / "home.memory"
-    writer = children.python("-m", "ami_ros.evaluation.memory_kill", str(path))
+    writer = children.python(memory_kill.__file__, str(path))
     wait_until(writer.output, 60.0, "the first places")
     copies = []
     for k in range(12):

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ami_ros.evaluation.memory_kill import kill_again_and_again
 from ami_ros.places.rows import PlaceRow
 from ami_ros.places.store import Store
+from harness.memory_kill import kill_again_and_again
 from harness.processes import Children
 
 # The largest size that a file may have stands in for the end of the disk: both fail in the same call.

@@ -6,9 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ami_ros.planning.array_module import ArrayOrTensor
 from ami_ros.planning.doubt import SECONDS, WARM_UP, Doubt
-from harness.exact_model import SPEC, ExactModel, latent_of
+from harness.exact_model import SPEC, ArrayOrTensor, ExactModel, latent_of
 
 
 def test_what_is_usual_raises_no_doubt() -> None:

@@ -103,14 +103,6 @@ def test_a_search_of_nothing_is_refused(wrong: dict[str, int]) -> None:
         GeometricConfig(**wrong)
 
 
-def test_costs_of_latents_have_no_say_in_it(model: ExactModel) -> None:
-    costs = PLANNER.costs
-    learned = replace(costs, latent_distance=replace(costs.latent_distance, enabled=True))
-    goal = np.array([1.0, 0.2, 0.0])
-    with_learned = proposed(model, goal, planner=replace(PLANNER, costs=learned))
-    np.testing.assert_array_equal(with_learned, proposed(model, goal))
-
-
 def test_a_search_that_begins_with_it_has_a_better_plan_of_as_many_imagined_futures(model: ExactModel) -> None:
     target = Target(latent_of([0.9, -0.5, -1.2]), None, True)
     small = replace(PLANNER, deadline=60.0, solver=SolverConfig(samples=24, iterations=1, adapt=False))

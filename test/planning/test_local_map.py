@@ -6,7 +6,6 @@ import warnings
 
 import numpy as np
 import pytest
-import torch
 
 from ami_ros.geometry import transform_points
 from ami_ros.planning.local_map import LocalMap
@@ -70,23 +69,6 @@ def test_points_that_are_none_count_as_free_and_nothing_warns() -> None:
         warnings.simplefilter("error")
         found = field.clearance(points)
     np.testing.assert_allclose(found, [field.half_size] * 4 + [0.0], atol=0.05)
-    torch.testing.assert_close(field.clearance(torch.from_numpy(points)), torch.from_numpy(found))
-
-
-def test_tensors_get_the_same_clearance_and_a_slope_that_leads_away_from_what_was_seen() -> None:
-    field = LocalMap(robot_at(2.0, 2.0, 0.0, room_with_box(3.2, 2.0)).observe().scan)
-    points = np.random.default_rng(0).uniform(-3.0, 3.0, (40, 50, 2)).astype(np.float32)
-    asked = torch.from_numpy(points).requires_grad_()
-    found = field.clearance(asked)
-    np.testing.assert_array_equal(found.detach().numpy(), field.clearance(points))
-    found.sum().backward()
-    assert asked.grad is not None
-    slope, outside = asked.grad.numpy(), (np.abs(points) >= field.half_size).any(-1)
-    assert (slope[outside] == 0).all()
-    further = np.asarray(points + 0.06 * slope, np.float32)
-    near = (field.clearance(points) < 0.5) & (field.clearance(points) > 0.1) & ~outside
-    gained = field.clearance(further)[near] - field.clearance(points)[near]
-    assert near.sum() > 100 and np.median(gained) == pytest.approx(0.06, abs=0.015)
 
 
 def test_readings_that_are_none_are_no_points() -> None:

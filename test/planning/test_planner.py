@@ -13,7 +13,6 @@ from ami_ros.config import from_mapping
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.true_dynamics import TrueDynamics, true_latent
 from ami_ros.geometry import Array, compose, relative, wrap
-from ami_ros.planning.array_module import ArrayOrTensor, get_array_module
 from ami_ros.planning.codes import Code
 from ami_ros.planning.costs.registry import BUILT_IN as COSTS
 from ami_ros.planning.costs.registry import Costs
@@ -23,7 +22,6 @@ from ami_ros.planning.kinematics import Kinematics
 from ami_ros.planning.planner import LatentPlanner, PlannerConfig
 from ami_ros.planning.protocols import Futures, SearchSize, Target
 from ami_ros.planning.solvers.registry import BUILT_IN, SolverConfig
-from ami_ros.planning.types import Mode
 from ami_ros.share import share
 from ami_ros.simulation.loopback import Loopback
 from ami_ros.world_model.arrays import Floats
@@ -158,11 +156,9 @@ class Broken(ExactModel):
         super().__init__()
         self.part, self.value = part, value
 
-    def step(
-        self, latent: ArrayOrTensor, chunk: ArrayOrTensor, previous: ArrayOrTensor
-    ) -> tuple[ArrayOrTensor, ArrayOrTensor]:
+    def step(self, latent: Any, chunk: Any, previous: Any) -> tuple[Any, Any]:
         latents, motions = super().step(latent, chunk, previous)
-        broken = get_array_module(latents).full_like(latents if self.part == "latents" else motions, self.value)
+        broken = (latents if self.part == "latents" else motions) * 0 + self.value
         return (broken, motions) if self.part == "latents" else (latents, broken)
 
 
@@ -180,13 +176,13 @@ def test_a_model_that_gives_no_finite_future_is_a_coded_failure(part: str, value
 
 
 def test_displacements_are_chained_into_poses() -> None:
-    motions = np.random.default_rng(0).normal(size=(3, 5, 3))
+    motions = np.random.default_rng(0).normal(size=(3, 5, 3)).astype(np.float32)
     poses = integrate(motions)
     for b in range(3):
         pose = np.zeros(3)
         for k in range(5):
             pose = compose(pose, motions[b, k])
-            np.testing.assert_allclose(poses[b, k, :2], pose[:2], atol=1e-9)
+            np.testing.assert_allclose(poses[b, k, :2], pose[:2], atol=1e-6)
             assert np.cos(poses[b, k, 2] - pose[2]) == pytest.approx(1.0)
 
 
@@ -281,9 +277,8 @@ def kinds_of(*values: Any) -> set[str]:
 
 
 @pytest.mark.parametrize("name", sorted(BUILT_IN))
-@pytest.mark.parametrize("alone", ["never", "always"])
 def test_a_plan_is_made_in_single_precision_throughout(
-    general: InferenceModel, name: str, alone: str, monkeypatch: pytest.MonkeyPatch
+    general: InferenceModel, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One number in double precision makes all that follows from it so, at twice the price."""
     found: dict[str, set[str]] = {}
@@ -297,49 +292,27 @@ def test_a_plan_is_made_in_single_precision_throughout(
         return watching
 
     model = general.private_copy()
-    for function in ("rollout", "relative_pose", "policy", "path_disagreement"):
+    for function in ("rollout", "relative_pose", "path_disagreement"):
         monkeypatch.setattr(model, function, watched(function, getattr(model, function)))
     for owner, function in ((Imagination, "evaluate"), (Kinematics, "project"), (Kinematics, "primitives")):
         monkeypatch.setattr(owner, function, watched(function, getattr(owner, function)))
     at = Costs.at
     monkeypatch.setattr(Costs, "at", lambda self, scene: {k: watched(k, c) for k, c in at(self, scene).items()})
 
-    costs = {"latent_distance": {"enabled": True}}
-    values = {"solver": {"name": name}, "costs": costs, "mode_one": {"alone": alone}, "deadline": 60.0}
+    values = {"solver": {"name": name}, "deadline": 60.0}
     planner = LatentPlanner(model, from_mapping(PlannerConfig, {**values, "robot_middle": 0.05}))
     here, target = moment_of(model)
     scan, driven = robot_at(2.0, 2.0, 0.0).observe().scan, np.full((2, 3, 2), 0.2)
     limits, away = (np.float64(0.3), np.float64(1.0)), np.array([[1.0, 1.0, 0.3]])
     for stamp in (0.0, 0.13):
         plan = planner.plan(stamp, here, (np.float64(0.1), 0.0), scan, target, limits, away, driven)
-    assert plan.mode == (Mode.IMPULSE if alone == "always" else Mode.SEARCHED)
-    assert found.pop("policy", None) == ({"float32"} if alone == "always" else None)
+    assert np.isfinite(plan.cost)
     assert {*COSTS, "evaluate", "rollout", "relative_pose", "project", "primitives"} <= set(found)
     assert {what: kinds for what, kinds in found.items() if kinds != {"float32"}} == {}
 
 
-def test_a_search_by_gradients_plans_with_the_model_that_ships(general: InferenceModel) -> None:
-    """At least as well as by samples alone, and within the limits of the robot."""
-    here, target = moment_of(general)
-    plans = {
-        name: LatentPlanner(general, replace(UNHURRIED, solver=SolverConfig(name))).plan(
-            0.0, here, (0.0, 0.0), None, target
-        )
-        for name in BUILT_IN
-    }
-    assert plans["hybrid"].cost < plans["icem"].cost + 0.02
-    commands = plans["hybrid"].commands[None].astype(np.float32)
-    np.testing.assert_allclose(UNHURRIED.kinematics.project(commands), commands, atol=1e-6)
-    chunks, still = commands.reshape(1, UNHURRIED.horizon, -1, 2), np.zeros((1, 2), np.float32)
-    motions = general.rollout(here[None], chunks, still)[1]
-    np.testing.assert_allclose(plans["hybrid"].poses, integrate(motions)[0], atol=1e-4)
-
-
-def test_a_search_by_gradients_is_refused_in_one_line_by_dynamics_without_any() -> None:
+def test_a_search_needs_no_learned_model() -> None:
     dynamics = TrueDynamics(ExactModel().spec)
-    with pytest.raises(AmiError, match=r"the solver hybrid needs gradients.*take icem") as error:
-        LatentPlanner(dynamics, replace(UNHURRIED, solver=SolverConfig("hybrid")))
-    assert "\n" not in str(error.value)
     there = Target(true_latent(np.array([1.0, 0.0, 0.0])), None, True)
     plan = LatentPlanner(dynamics, UNHURRIED).plan(0.0, true_latent(np.zeros(3)), (0.0, 0.0), None, there)
     assert np.hypot(plan.poses[-1, 0] - 1.0, plan.poses[-1, 1]) < 0.3

@@ -47,7 +47,7 @@ def test_requirements_leave_ros_out_where_one_is_sourced() -> None:
     commands = ["runtime", "cli", "report", "sim", "train"]
     assert [file.stem for file in requirement_files(sourced=True, tests=False)] == commands
     stems = [file.stem for file in requirement_files(sourced=False, tests=True)]
-    assert stems == [*commands, "ros", "test", "docs", "lance", "lerobot", "onnx"]
+    assert stems == [*commands, "ros", "test", "docs", "lance", "lerobot"]
 
 
 def test_requirements_name_neither_index_nor_build() -> None:

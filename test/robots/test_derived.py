@@ -89,8 +89,8 @@ def test_exploring_takes_the_gaps_into_which_this_robot_fits(name: str) -> None:
 
 def test_topics_of_the_robot_take_the_place_of_the_usual_names() -> None:
     assert topics(load_robot("turtlebot4"))["image"] == "oakd/rgb/preview/image_raw"
-    plain = topics(load_robot("ami_bot_ceiling"))
-    assert plain == {name: name for name in ("cmd_vel", "odom", "image", "camera_info", "scan", "imu")}
+    plain = topics(load_robot("ami_bot"))
+    assert plain == {name: name for name in ("cmd_vel", "odom", "image", "camera_info", "scan")}
 
 
 def test_all_sensors_and_commands_are_recorded() -> None:
@@ -110,7 +110,7 @@ def test_data_sets_get_topics_drive_and_mount_of_the_robot() -> None:
 def test_models_that_ship_fit_the_robots_that_they_are_chosen_for() -> None:
     from ami_ros.world_model.checkpoint import load_model
 
-    names = ("ami_bot", "ami_bot_ceiling", "ami_bot_omnidirectional", "ami_bot_ackermann", "ami_bot_laser")
+    names = ("ami_bot", "ami_bot_omnidirectional", "ami_bot_ackermann", "ami_bot_laser")
     for name in names:
         robot = load_robot(name)
         spec = load_model(share("models", shipped_model(robot))).model.spec
@@ -141,7 +141,7 @@ def test_a_model_learns_the_speeds_and_the_curves_of_its_robot() -> None:
         check_model(robot, spec, "mine")
         assert spec.drive == robot.drive.kind and spec.max_linear == robot.limits.linear
         assert simulated_robot(spec) == name and preset_of(robot) == "onboard"
-    assert spec.turning_radius == robot.drive.turning_radius and preset_of(load_robot("ami_bot_ceiling")) == "ceiling"
+    assert spec.turning_radius == robot.drive.turning_radius
 
 
 @pytest.mark.parametrize(
@@ -153,14 +153,12 @@ def test_a_model_learns_the_speeds_and_the_curves_of_its_robot() -> None:
         ({"turning_radius": 0.4}, "ami_bot_ackermann", "has learned curves from 0.4 m on, turning_radius is 0.3"),
         ({"max_angular": 1.0}, "ami_bot", "speeds of up to 1.0, planned.angular is 1.4"),
         ({"inputs": InputSpec(image_size=128)}, "ami_bot", "pictures of 128 px, and camera front has 96x96"),
-        ({"inputs": InputSpec(still_camera=True)}, "ami_bot", "learned from a camera over the world"),
         (
             {"inputs": InputSpec(field_of_view=2.0)},
             "ami_bot",
             "it needs pictures of 115 degrees, and those of .* show 100",
         ),
         ({"inputs": InputSpec(scan_beams=144)}, "ami_bot", "144 beams all round, and laser scan has 72 in 360 degrees"),
-        ({"inputs": InputSpec(heading=True)}, "ami_bot", "needs a compass"),
         ({"period": 0.05}, "ami_bot", "every 0.05 s, and sensor front has a rate of 10.0 Hz"),
     ],
 )

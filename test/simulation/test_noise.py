@@ -11,7 +11,7 @@ from ami_ros.robots.description import load_robot
 from ami_ros.robots.sensors import LaserSensor
 from ami_ros.simulation.floor_plan import FloorPlan
 from ami_ros.simulation.layout import obstacles_of
-from ami_ros.simulation.noise import UNTINTED, Odometry, SensorNoise, compass, noise_of, scan_of, tinted
+from ami_ros.simulation.noise import UNTINTED, Odometry, SensorNoise, noise_of, scan_of, tinted
 from ami_ros.simulation.world import World
 
 PERFECT = SensorNoise(scale=0.0)
@@ -73,14 +73,6 @@ def test_scan_noise_is_about_a_centimetre_and_a_percent(empty: World) -> None:
 def test_what_is_beyond_the_scanners_range_returns_nothing() -> None:
     scan = scan_of(FloorPlan([]), np.zeros(3), LASER, SensorNoise(), np.random.default_rng(0))
     assert np.isinf(scan.ranges).all()
-
-
-def test_the_compass_is_right_within_a_few_degrees_and_never_leaves_its_range() -> None:
-    rng = np.random.default_rng(0)
-    read = np.array([compass(np.pi, SensorNoise(), rng) for _ in range(500)])
-    assert ((read >= -np.pi) & (read < np.pi)).all()
-    off = np.angle(np.exp(1j * (read - np.pi)))
-    assert np.degrees(off.std()) == pytest.approx(2.0, rel=0.2)
 
 
 def test_a_fixed_error_of_odometry_is_the_same_in_every_run() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.spec import InputSpec, ModelSpec
 
 BARE = ModelSpec(InputSpec(image_size=16, scan_beams=0), latent_dim=8, encoder_width=32, head_width=24, contrast_dim=12)
-FULL = replace(BARE, ensemble=3, ensemble_width=16, policy=True)
+FULL = replace(BARE, ensemble=3, ensemble_width=16)
 
 
 @pytest.fixture
@@ -32,14 +31,9 @@ def step(batch: int) -> tuple[Tensor, Tensor, Tensor]:
 
 def test_heads_have_the_shapes_that_they_promise(model: WorldModel) -> None:
     assert model.disagreement(*step(5)).shape == (5,)
-    latent, goal = torch.randn(4, 5, 8), torch.randn(4, 5, 8)
-    assert model.policy(latent, goal).shape == (4, 5, 3, 2)
 
 
 def test_values_lie_where_they_make_sense(model: WorldModel) -> None:
-    latent, goal = 10 * torch.randn(50, 8), 10 * torch.randn(50, 8)
-    commands = model.policy(latent, goal).abs()
-    assert commands[..., 0].max() <= FULL.max_linear and commands[..., 1].max() <= FULL.max_angular
     assert model.disagreement(*step(50)).min() >= 0
 
 
@@ -79,19 +73,9 @@ def test_errors_add_up_as_independent_ones_do() -> None:
     torch.testing.assert_close(accumulated(torch.tensor([[3.0, 4.0]])), torch.tensor([[3.0, 5.0]]))
 
 
-ASKED: dict[str, Callable[[WorldModel], Tensor]] = {
-    "ensemble": lambda model: model.disagreement(*step(2)),
-    "policy": lambda model: model.policy(torch.randn(8), torch.randn(8)),
-}
-
-
-@pytest.mark.parametrize("head", ASKED)
-def test_a_model_that_lacks_a_head_says_so(head: str) -> None:
-    lacking = WorldModel(replace(FULL, **{head: 0 if head == "ensemble" else False}))  # type: ignore[arg-type]
-    with pytest.raises(AmiError, match=f"has no {head} head; give it one with"):
-        ASKED[head](lacking)
-    for other in set(ASKED) - {head}:
-        ASKED[other](lacking)
+def test_a_model_that_lacks_an_ensemble_says_so() -> None:
+    with pytest.raises(AmiError, match="has no ensemble head; give it one with"):
+        WorldModel(BARE).disagreement(*step(2))
 
 
 def test_a_single_member_is_no_ensemble() -> None:
@@ -104,11 +88,11 @@ def test_heads_change_neither_the_other_weights_nor_the_name_of_latents(tmp_path
         torch.manual_seed(1)
         return save_model(tmp_path / name, "m", WorldModel(spec)).encoder_id
 
-    assert saved(BARE, "bare") == saved(FULL, "full") == saved(replace(FULL, policy=False), "some")
+    assert saved(BARE, "bare") == saved(FULL, "full")
 
 
 def test_a_model_with_heads_is_loaded_as_it_was_saved(tmp_path: Path, model: WorldModel) -> None:
     loaded = save_model(tmp_path, "m", model).model
     assert loaded.spec == FULL
-    latent, goal = torch.randn(6, 8), torch.randn(6, 8)
-    torch.testing.assert_close(loaded.policy(latent, goal), model.policy(latent, goal), atol=2e-3, rtol=0)
+    given = step(6)
+    torch.testing.assert_close(loaded.disagreement(*given), model.disagreement(*given), atol=2e-3, rtol=0)

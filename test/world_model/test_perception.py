@@ -112,26 +112,19 @@ def picture(height: int = 16, width: int = 16) -> np.ndarray:
 
 
 def test_a_latent_hardly_depends_on_resolution_and_layout(perception: Perception) -> None:
-    first = perception.encode(picture(64, 64), scan_in_room(72, 0.0, np.pi / 36), None)
-    second = perception.encode(picture(256, 256), scan_in_room(360, -np.pi, np.pi / 180), None)
-    other = perception.encode(picture(64, 64)[::-1], scan_in_room(72, 1.0, -np.pi / 36), None)
+    first = perception.encode(picture(64, 64), scan_in_room(72, 0.0, np.pi / 36))
+    second = perception.encode(picture(256, 256), scan_in_room(360, -np.pi, np.pi / 180))
+    other = perception.encode(picture(64, 64)[::-1], scan_in_room(72, 1.0, -np.pi / 36))
     assert first.shape == (8,) and first.dtype == np.float32
     assert np.abs(first - second).max() < 0.1 * np.abs(first - other).max()
 
 
-@pytest.mark.parametrize("missing", ["image", "scan", "heading"])
+@pytest.mark.parametrize("missing", ["image", "scan"])
 def test_a_missing_sensor_is_named(missing: str) -> None:
-    model = WorldModel(replace(SPEC, inputs=InputSpec(image_size=16, scan_beams=BEAMS, heading=True)))
-    given = {"image": picture(), "scan": scan_in_room(72, 0.0, np.pi / 36), "heading": 0.3, missing: None}
+    model = WorldModel(replace(SPEC, inputs=InputSpec(image_size=16, scan_beams=BEAMS)))
+    given = {"image": picture(), "scan": scan_in_room(72, 0.0, np.pi / 36), missing: None}
     with pytest.raises(AmiError, match=f"the model needs '{missing}'"):
         Perception(model).encode(**given)  # type: ignore[arg-type]
-
-
-def test_sensors_that_the_model_does_not_use_are_ignored(perception: Perception) -> None:
-    scan = scan_in_room(72, 0.0, np.pi / 36)
-    np.testing.assert_array_equal(
-        perception.encode(picture(), scan, None), perception.encode(picture(), scan, float("nan"))
-    )
 
 
 def test_a_latent_that_is_not_finite_is_refused() -> None:
@@ -141,7 +134,7 @@ def test_a_latent_that_is_not_finite_is_refused() -> None:
     next(model.goal_head.parameters()).data.fill_(torch.inf)
     broken = Perception(model)
     with pytest.raises(AmiError, match="latent is not finite"):
-        broken.encode(picture(), scan_in_room(72, 0.0, np.pi / 36), None)
+        broken.encode(picture(), scan_in_room(72, 0.0, np.pi / 36))
     with pytest.raises(AmiError, match="latent is not finite"):
         broken.encode_goal(picture())
 
@@ -165,14 +158,14 @@ def test_what_the_camera_makes_of_colours_is_undone_in_what_it_sees_and_not_in_g
     model = WorldModel(replace(SPEC, sight_code=6)).eval()
     scan, image = scan_in_room(72, 0.0, np.pi / 36), picture()
     plain = Perception(model)
-    latent, code, goal = plain.encode(image, scan, None), plain.encode_picture(image), plain.encode_goal(image)
+    latent, code, goal = plain.encode(image, scan), plain.encode_picture(image), plain.encode_goal(image)
     tinted = np.rint(image * np.array([0.5, 1.0, 1.0])).astype(np.uint8)
     assert code is not None
 
     def off() -> np.ndarray:
         seen = plain.encode_picture(tinted)
         assert seen is not None
-        return np.array([np.abs(plain.encode(tinted, scan, None) - latent).max(), np.abs(seen - code).max()])
+        return np.array([np.abs(plain.encode(tinted, scan) - latent).max(), np.abs(seen - code).max()])
 
     before = off()
     # Red was halved, so it is doubled, and middle grey moves by half of the range.

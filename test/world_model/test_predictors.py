@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from ami_ros.planning.protocols import Dynamics
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.predictors import Predictor, make_predictor
 from ami_ros.world_model.spec import InputSpec, ModelSpec
@@ -33,7 +32,7 @@ def model_with(spec: ModelSpec) -> WorldModel:
     return model
 
 
-def imagined(model: Dynamics, latent: Tensor, commands: Tensor) -> Tensor:
+def imagined(model: WorldModel, latent: Tensor, commands: Tensor) -> Tensor:
     """Latents (batch, steps, dim) of commands (batch, steps, chunk, 2), from rest."""
     with torch.inference_mode():
         return model.rollout(latent, commands, torch.zeros(len(latent), 2))[0]

@@ -24,9 +24,7 @@ def test_it_perceives_what_the_one_that_sees_does_before_a_grey_wall() -> None:
     seeing = load_model(share("models", "general")).model
     blind = without_camera(seeing)
     grey = np.full((64, 64, 3), GREY, np.uint8)
-    assert np.allclose(
-        Perception(blind).encode(None, SCAN, None), Perception(seeing).encode(grey, SCAN, None), atol=1e-5
-    )
+    assert np.allclose(Perception(blind).encode(None, SCAN), Perception(seeing).encode(grey, SCAN), atol=1e-5)
     latent, commands = torch.randn(2, 64), torch.rand(2, 3, 3, 2)
     for one, other in zip(*(m.rollout(latent, commands, commands[:, 0, 0]) for m in (seeing, blind)), strict=True):
         assert torch.equal(one, other)

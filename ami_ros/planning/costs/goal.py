@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ami_ros.planning.array_module import ArrayOrTensor, get_array_module
 from ami_ros.planning.protocols import Futures, Scene
 from ami_ros.world_model.arrays import Floats
 
@@ -24,14 +23,13 @@ class GoalConfig:
     heading: float = 0.25  # [m/rad] at a goal, a fifth at sub-goals; larger turns earlier
 
 
-def pose_distance(x: ArrayOrTensor, y: ArrayOrTensor, cos: ArrayOrTensor, heading: float) -> ArrayOrTensor:
+def pose_distance(x: Floats, y: Floats, cos: Floats, heading: float) -> Floats:
     """Distance [m] plus `heading` [m/rad] times the heading error (as a chord, so that it is smooth at pi)."""
-    xp = get_array_module(x)
-    chord = xp.sqrt((2 - 2 * cos).clip(1e-6, None))
-    return xp.sqrt(x * x + y * y + 1e-6) + heading * chord
+    chord = np.sqrt((2 - 2 * cos).clip(1e-6, None))
+    return np.sqrt(x * x + y * y + 1e-6) + heading * chord
 
 
-def along_path(distance: ArrayOrTensor, path: float) -> ArrayOrTensor:
+def along_path(distance: Floats, path: float) -> Floats:
     """Distances (batch, steps) -> (batch,): the last one, plus `path` times the mean of all."""
     return distance[:, -1] + path * distance.mean(1)
 
@@ -46,7 +44,7 @@ class LatentGoal:
 
     Config = GoalConfig
 
-    head: Callable[[ArrayOrTensor, ArrayOrTensor], ArrayOrTensor]
+    head: Callable[[Floats, Floats], Floats]
     goal: Floats  # (latent_dim,)
     weight: float
     heading: float  # [m/rad]
@@ -60,8 +58,8 @@ class LatentGoal:
         head = scene.dynamics.relative_pose
         return cls(head, scene.target.latent, config.weight, _heading(config, scene), config.path)
 
-    def __call__(self, futures: Futures) -> ArrayOrTensor:
-        seen = self.head(futures.latents, get_array_module(futures.latents).asarray(self.goal))
+    def __call__(self, futures: Futures) -> Floats:
+        seen = self.head(futures.latents, np.asarray(self.goal))
         distance = pose_distance(seen[..., 0], seen[..., 1], seen[..., 2], self.heading)
         return self.weight * along_path(distance, self.path)
 
@@ -85,39 +83,7 @@ class PoseGoal:
         pose = np.asarray(scene.target.pose, np.float32)
         return cls(pose, config.weight, _heading(config, scene), config.path)
 
-    def __call__(self, futures: Futures) -> ArrayOrTensor:
-        xp = get_array_module(futures.poses)
-        away = futures.poses - xp.asarray(self.goal)
-        distance = pose_distance(away[..., 0], away[..., 1], xp.cos(away[..., 2]), self.heading)
+    def __call__(self, futures: Futures) -> Floats:
+        away = futures.poses - np.asarray(self.goal)
+        distance = pose_distance(away[..., 0], away[..., 1], np.cos(away[..., 2]), self.heading)
         return self.weight * along_path(distance, self.path)
-
-
-@dataclass(frozen=True)
-class LatentDistanceConfig:
-    """Root mean square difference of the latents, as an energy; latents have about unit deviation."""
-
-    enabled: bool = False  # false: this cost is left out
-    weight: float = 1.0  # [m] that one deviation is worth
-    path: float = 0.5  # weight of the mean over the path, beside 1 for its end; larger hurries
-
-
-@dataclass(frozen=True)
-class LatentDistance:
-    """How far the imagined latents are from the goal's, in the latent space: for models without a pose head."""
-
-    Config = LatentDistanceConfig
-
-    goal: Floats  # (latent_dim,)
-    config: LatentDistanceConfig
-
-    @classmethod
-    def build(cls, config: LatentDistanceConfig, scene: Scene) -> LatentDistance | None:
-        """Where the target has a latent."""
-        if scene.target.latent is None:
-            return None
-        return cls(scene.target.latent, config)
-
-    def __call__(self, futures: Futures) -> ArrayOrTensor:
-        xp = get_array_module(futures.latents)
-        distance = xp.sqrt(xp.square(futures.latents - xp.asarray(self.goal)).mean(-1) + 1e-9)
-        return self.config.weight * along_path(distance, self.config.path)

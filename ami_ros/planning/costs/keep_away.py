@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ami_ros.planning.array_module import ArrayOrTensor, get_array_module
 from ami_ros.planning.costs.obstacles import nearness, with_halves
 from ami_ros.planning.protocols import Futures, Scene
 from ami_ros.world_model.arrays import Floats
@@ -42,14 +41,13 @@ class KeepAway:
             return None
         return cls(np.asarray(scene.keep_away, np.float32), config.margin, config.weight, config.inside)
 
-    def __call__(self, futures: Futures) -> ArrayOrTensor:
+    def __call__(self, futures: Futures) -> Floats:
         clearance = self._clearance(with_halves(futures.poses[..., :2], HERE))
         now = float(self._clearance(HERE[None])[0, 0])
         return nearness(clearance, now, self.margin, self.weight, self.inside)
 
-    def _clearance(self, points: ArrayOrTensor) -> ArrayOrTensor:
+    def _clearance(self, points: Floats) -> Floats:
         """Distance (batch, points) [m] of points (batch, points, 2) from the nearest edge, negative inside."""
-        xp = get_array_module(points)
-        discs = xp.asarray(self.discs)
-        distance = xp.sqrt(xp.square(points[..., None, :] - discs[:, :2]).sum(-1).clip(1e-8, None))
-        return xp.amin(distance - discs[:, 2], -1)
+        discs = np.asarray(self.discs)
+        distance = np.sqrt(np.square(points[..., None, :] - discs[:, :2]).sum(-1).clip(1e-8, None))
+        return np.amin(distance - discs[:, 2], -1)

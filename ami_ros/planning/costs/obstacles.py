@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from ami_ros.disc import Disc
-from ami_ros.planning.array_module import ArrayOrTensor, get_array_module
 from ami_ros.planning.local_map import LocalMap
 from ami_ros.planning.protocols import Futures, Scene
 from ami_ros.world_model.arrays import Floats
@@ -42,35 +41,32 @@ class Obstacles:
             return None
         return cls(LocalMap(scene.scan), scene.disc, config.margin, config.weight, config.collision)
 
-    def __call__(self, futures: Futures) -> ArrayOrTensor:
+    def __call__(self, futures: Futures) -> Floats:
         start = np.array([[self.disc.middle, 0.0]], np.float32)
         clearance = self.local_map.clearance(with_halves(self._middles(futures.poses), start)) - self.disc.radius
         now = float(self.local_map.clearance(start)[0]) - self.disc.radius
         return nearness(clearance, now, self.margin, self.weight, self.collision)
 
-    def _middles(self, poses: ArrayOrTensor) -> ArrayOrTensor:
+    def _middles(self, poses: Floats) -> Floats:
         """Of the robot's disc (..., 2) at `poses` (..., 3)."""
         if not self.disc.middle:
             return poses[..., :2]
-        xp = get_array_module(poses)
-        ahead = xp.stack([xp.cos(poses[..., 2]), xp.sin(poses[..., 2])], -1)
-        return poses[..., :2] + self.disc.middle * ahead
+        ahead = np.stack([np.cos(poses[..., 2]), np.sin(poses[..., 2])], -1)
+        return np.asarray(poses[..., :2] + np.float32(self.disc.middle) * ahead)
 
 
-def with_halves(points: ArrayOrTensor, start: Floats) -> ArrayOrTensor:
+def with_halves(points: Floats, start: Floats) -> Floats:
     """Points (batch, steps, 2) of a path from `start` (1, 2), and those halfway between them: (batch, 2 * steps, 2)."""
-    xp = get_array_module(points)
-    first = xp.broadcast_to(xp.asarray(start), (len(points), 1, 2))
-    before = xp.concatenate([first, points[:, :-1]], 1)
-    return xp.concatenate([points, (points + before) / 2], 1)
+    first = np.broadcast_to(np.asarray(start), (len(points), 1, 2))
+    before = np.concatenate([first, points[:, :-1]], 1)
+    return np.concatenate([points, (points + before) / 2], 1)
 
 
-def nearness(clearance: ArrayOrTensor, now: float, margin: float, weight: float, collision: float) -> ArrayOrTensor:
+def nearness(clearance: Floats, now: float, margin: float, weight: float, collision: float) -> Floats:
     """Cost (batch,) of passing at `clearance` (batch, points) [m] from what must not be touched.
 
     Where the robot already is too close (`now` [m]), moving on must not look as bad as touching.
     """
-    xp = get_array_module(clearance)
     closeness = (1 - clearance / margin).clip(0, None)
-    touching = xp.asarray(clearance < min(0.02, now - 0.02), dtype=clearance.dtype)
-    return weight * xp.square(closeness).mean(1) + collision * touching.mean(1)
+    touching = np.asarray(clearance < min(0.02, now - 0.02), dtype=clearance.dtype)
+    return weight * np.square(closeness).mean(1) + collision * touching.mean(1)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ami_ros.errors import AmiError
-from ami_ros.planning.costs.goal import GoalConfig, LatentDistance, LatentDistanceConfig, LatentGoal, PoseGoal
+from ami_ros.planning.costs.goal import GoalConfig, LatentGoal, PoseGoal
 from ami_ros.planning.costs.keep_away import KeepAway, KeepAwayConfig
 from ami_ros.planning.costs.obstacles import Obstacles, ObstaclesConfig
 from ami_ros.planning.costs.smoothness import Smoothness, SmoothnessConfig
@@ -16,7 +16,6 @@ from ami_ros.plugins import COSTS, find_plugin, plugin_config
 BUILT_IN: dict[str, Any] = {
     "smoothness": Smoothness,
     "latent_goal": LatentGoal,
-    "latent_distance": LatentDistance,
     "pose_goal": PoseGoal,
     "obstacles": Obstacles,
     "keep_away": KeepAway,
@@ -28,7 +27,6 @@ class CostsConfig:
     """What makes one future better than another; each has `enabled` and `weight`."""
 
     latent_goal: GoalConfig = field(default_factory=GoalConfig)
-    latent_distance: LatentDistanceConfig = field(default_factory=LatentDistanceConfig)
     pose_goal: GoalConfig = field(default_factory=GoalConfig)
     obstacles: ObstaclesConfig = field(default_factory=ObstaclesConfig)
     smoothness: SmoothnessConfig = field(default_factory=SmoothnessConfig)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ami_ros.planning.array_module import ArrayOrTensor, get_array_module
+import numpy as np
+
 from ami_ros.planning.protocols import Futures, Scene
 from ami_ros.world_model.arrays import Floats
 
@@ -34,13 +35,13 @@ class Smoothness:
         """Always."""
         return cls(scene.kinematics.high.clip(1e-6, None), config)
 
-    def __call__(self, futures: Futures) -> ArrayOrTensor:
-        config, xp = self.config, get_array_module(futures.commands)
-        scale = xp.asarray(self.scale)
+    def __call__(self, futures: Futures) -> Floats:
+        config = self.config
+        scale = np.asarray(self.scale)
         scaled = futures.commands / scale
-        first = xp.broadcast_to(futures.previous / scale, (len(scaled), 1, len(scale)))
-        before = xp.concatenate([first, scaled[:, :-1]], 1)
-        change = xp.square(scaled - before).sum(-1).mean(1)
+        first = np.broadcast_to(futures.previous / scale, (len(scaled), 1, len(scale)))
+        before = np.concatenate([first, scaled[:, :-1]], 1)
+        change = np.square(scaled - before).sum(-1).mean(1)
         backwards = (-scaled[..., 0]).clip(0, None).mean(1)
-        effort = xp.square(scaled).sum(-1).mean(1)
+        effort = np.square(scaled).sum(-1).mean(1)
         return config.weight * (config.change * change + config.reverse * backwards + config.effort * effort)

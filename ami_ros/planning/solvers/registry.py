@@ -6,24 +6,22 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ami_ros.planning.protocols import SearchSize, Solver
-from ami_ros.planning.solvers.hybrid import Hybrid, HybridConfig
 from ami_ros.planning.solvers.icem import Icem, IcemConfig
 from ami_ros.plugins import SOLVERS, find_plugin, plugin_config
 
-BUILT_IN: dict[str, Any] = {"icem": Icem, "hybrid": Hybrid}
+BUILT_IN: dict[str, Any] = {"icem": Icem}
 
 
 @dataclass(frozen=True)
 class SolverConfig:
     """Which search, and how large it is at most."""
 
-    name: str = "icem"  # icem, hybrid, or one of another package
+    name: str = "icem"  # icem, or one of another package
     samples: int = 128  # sequences in an iteration; more: better plans, slower
     iterations: int = 3  # each around the best of the one before; more: better plans, slower
     adapt: bool = True  # make the search smaller when a goal begins, until it fits the deadline on this machine
     options: tuple[str, ...] = ()  # for a solver of another package, each "key=value"
     icem: IcemConfig = field(default_factory=IcemConfig)
-    hybrid: HybridConfig = field(default_factory=HybridConfig)
 
     def __post_init__(self) -> None:
         if self.samples < 2 or self.iterations < 1:

@@ -19,8 +19,6 @@ class WarmStart:
         seed: of its noise.
     """
 
-    needs_gradient = False
-
     def __init__(self, size: SearchSize, seed: int) -> None:
         self.size, self.steps, self.width = size, size.horizon, size.width
         self.generator = np.random.default_rng(seed)
@@ -75,27 +73,15 @@ class Incumbent:
         """
         self._time()
         allowed = self.problem.kinematics.project(candidates)
-        return allowed, self._note(allowed, self.problem.evaluate(allowed), 1)
-
-    def gradients(self, candidates: Floats, price: int) -> tuple[Floats, Floats]:
-        """Weighs sequences (batch, steps, width) that the robot can carry out, of problems that have gradients.
-
-        Returns:
-            Their costs (batch,), inf where they are not finite, and gradients (batch, steps, width), 0 there; each
-            counts as `price` evaluations.
-        """
-        assert self.problem.gradients is not None
-        self._time()
-        cost, slope = self.problem.gradients(candidates)
-        return self._note(candidates, cost, price), slope
+        return allowed, self._note(allowed, self.problem.evaluate(allowed))
 
     def _time(self) -> None:
         now = time.perf_counter()
         self._began, self._took = now, now - self._began if self.evaluated else 0.0
 
-    def _note(self, allowed: Floats, cost: Floats, price: int) -> Floats:
+    def _note(self, allowed: Floats, cost: Floats) -> Floats:
         cost = np.where(np.isfinite(cost), cost, np.float32(np.inf))
-        self.evaluated += price * len(allowed)
+        self.evaluated += len(allowed)
         best = int(cost.argmin())
         if cost[best] < self.cost:
             self.actions, self.cost = allowed[best], float(cost[best])

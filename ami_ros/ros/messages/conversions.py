@@ -15,7 +15,7 @@ from builtin_interfaces.msg import Duration, Time
 from geometry_msgs.msg import Point, Pose, Quaternion, Transform, Twist, TwistStamped
 from nav_msgs.msg import Odometry
 from numpy.typing import ArrayLike, NDArray
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image, Imu
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
 from ami_interfaces.msg import Latent, Surprise
@@ -115,11 +115,6 @@ def yaw_to_message(yaw: float) -> Quaternion:
     return Quaternion(x=x, y=y, z=z, w=w)
 
 
-def heading_from_imu(message: Imu) -> float:
-    """The heading [rad] in an Imu's orientation."""
-    return float(pose_from_message(Pose(orientation=message.orientation))[2])
-
-
 def odometry_from_message(message: Odometry) -> tuple[Array, Command]:
     """The pose (3,) in odom, and the velocity in base_link, of three numbers."""
     velocity = command_from_message(message.twist.twist, 3)
@@ -147,23 +142,14 @@ def odometry_to_message(
     return message
 
 
-def imu_message(heading: float, deviation: float, header: Header) -> Imu:
-    """An Imu that measures a heading [rad] and nothing else (-1, as sensor_msgs has it)."""
-    message = Imu(header=header, orientation=yaw_to_message(heading))
-    message.orientation_covariance = np.diag([*[LEAST_DEVIATION**2] * 2, max(deviation, LEAST_DEVIATION) ** 2]).ravel()
-    message.angular_velocity_covariance[0] = message.linear_acceleration_covariance[0] = -1.0
-    return message
-
-
 def camera_info_message(camera: CameraSensor, header: Header) -> CameraInfo:
-    """Pinhole intrinsics of a camera without distortion; one over the world is orthographic, and so uncalibrated."""
+    """Pinhole intrinsics of a camera without distortion."""
     info = CameraInfo(header=header, height=camera.height, width=camera.width)
-    if not camera.overhead:
-        fx, fy, cx, cy = camera.matrix
-        info.distortion_model, info.d = "plumb_bob", [0.0] * 5
-        info.k = [fx, 0.0, cx, 0.0, fy, cy, 0.0, 0.0, 1.0]
-        info.r = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
-        info.p = [fx, 0.0, cx, 0.0, 0.0, fy, cy, 0.0, 0.0, 0.0, 1.0, 0.0]
+    fx, fy, cx, cy = camera.matrix
+    info.distortion_model, info.d = "plumb_bob", [0.0] * 5
+    info.k = [fx, 0.0, cx, 0.0, fy, cy, 0.0, 0.0, 1.0]
+    info.r = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
+    info.p = [fx, 0.0, cx, 0.0, 0.0, fy, cy, 0.0, 0.0, 0.0, 1.0, 0.0]
     return info
 
 

@@ -27,7 +27,6 @@ def _places(message: PlaceGraph) -> Known:
 
 READS: Mapping[str, Read] = {
     "odom": lambda message: Motion(*conversions.odometry_from_message(message)),
-    "imu": conversions.heading_from_imu,
     "scan": range_sensors.scan_from_message,  # in the scanner's own frame
     "battery_state": lambda message: message.percentage,
     "location": location_from_message,

@@ -11,7 +11,7 @@ import numpy as np
 from geometry_msgs.msg import PoseStamped, Twist, TwistStamped
 from nav_msgs.msg import Odometry
 from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import CameraInfo, Image, Imu, LaserScan
+from sensor_msgs.msg import CameraInfo, Image, LaserScan
 from std_msgs.msg import Header, String, UInt32
 from std_srvs.srv import Trigger
 
@@ -83,7 +83,6 @@ class RobotNode(AmiNode[ParametersT]):
         self._camera_info = self.publisher(CameraInfo, "camera_info")
         self._scan = self.publisher(LaserScan, "scan") if self.description.has_laser else None
         self._odom = self.publisher(Odometry, "odom")
-        self._imu = self.publisher(Imu, "imu")
         self._truth = self.publisher(PoseStamped, "ground_truth")
         self._contacts = self.publisher(UInt32, "~/contacts")
         self._urdf = self.publisher(String, "robot_description", LATCHED)
@@ -141,7 +140,7 @@ class RobotNode(AmiNode[ParametersT]):
         if self._clock_topic is not None:
             self._clock_topic.publish(Clock(clock=stamp))
         described, due = self.description, lambda sensor: sensor is not None and tick % self._ticks[sensor.name] == 0
-        if due(described.camera) or due(described.laser) or due(described.compass):
+        if due(described.camera) or due(described.laser):
             observation = robot.observe()
             self._publish_odometry(observation.odometry, observation.velocity, stamp)
             self._publish_sensors(observation, stamp, due)
@@ -160,14 +159,11 @@ class RobotNode(AmiNode[ParametersT]):
 
     def _publish_sensors(self, seen: Observation, stamp: Any, due: Callable[[Sensor | None], bool]) -> None:
         """What is due of an observation."""
-        camera, laser, compass = self.description.camera, self.description.laser, self.description.compass
+        camera, laser = self.description.camera, self.description.laser
         if laser is not None and self._scan is not None and due(laser):
             scan = laser.scan(seen.scan.ranges)
             header = self._header(stamp, laser)
             self._scan.publish(range_sensors.scan_to_message(scan, header, laser.range_min, 1 / laser.rate))
-        if compass is not None and seen.heading is not None and due(compass):
-            deviation = self.noise.compass * self.noise.scale
-            self._imu.publish(conversions.imu_message(seen.heading, deviation, self._header(stamp, compass)))
         if camera is not None and seen.image is not None and due(camera):
             header = self._header(stamp, camera)
             self._image.publish(conversions.image_to_message(seen.image, header))

@@ -59,7 +59,6 @@ class Arguments:
     )
     scan_topic: str = _argument("", "Laser scans of the robot; empty: as it is described.")
     odom_topic: str = _argument("", "Odometry of the robot; empty: as it is described.")
-    imu_topic: str = _argument("", "Compass of the robot; empty: as it is described.")
     battery_state_topic: str = _argument("", "Charge of the robot; empty: battery_state.")
     cmd_vel_topic: str = _argument("", "Where the robot takes its commands; empty: as it is described.")
     cmd_vel_in_topic: str = _argument("", "Commands that the gate judges; empty: cmd_vel_raw.", "gate")

@@ -34,8 +34,6 @@ def simulated_in_gazebo(robot: RobotDescription) -> RobotDescription:
     if drive.kind == "ackermann" and drive.wheelbase > drive.turning_radius:
         raise AmiError(f"robot {robot.name}: Gazebo steers a car by 45 degrees at most; wheelbase is greater than that")
     for sensor in robot.sensors:
-        if isinstance(sensor, CameraSensor) and sensor.overhead:
-            raise AmiError(f"robot {robot.name}: camera {sensor.name} hangs over the whole world; Gazebo has none such")
         if isinstance(sensor, CameraSensor) and sensor.type == "compressed":
             raise AmiError(f"robot {robot.name}: camera {sensor.name} is compressed, Gazebo's are not: set type: raw")
         if isinstance(sensor, CameraSensor | LaserSensor) and sensor.mount is None:

@@ -32,7 +32,7 @@ def robot_urdf(robot: RobotDescription) -> str:
         _fix(root, base, name, [*place, WHEEL_RADIUS], Rotation.identity())
     for sensor in robot.sensors:
         at = sensor.mount
-        if at is None or sensor.frame in ("", base) or (isinstance(sensor, CameraSensor) and sensor.overhead):
+        if at is None or sensor.frame in ("", base):
             continue
         turn = Rotation.from_euler("xyz", [at.roll, at.pitch, at.yaw])
         _link(root, sensor.frame)

@@ -6,12 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 from ami_ros.commands import Command
 from ami_ros.config import from_mapping
 from ami_ros.disc import Disc
-from ami_ros.planning.costs.goal import LatentGoal, PoseGoal, along_path, pose_distance
+from ami_ros.planning.costs.goal import LatentGoal, PoseGoal, along_path
 from ami_ros.planning.costs.keep_away import KeepAway
 from ami_ros.planning.costs.obstacles import Obstacles
 from ami_ros.planning.costs.smoothness import Smoothness, SmoothnessConfig
@@ -71,13 +70,6 @@ def test_the_weights_of_a_goal_each_do_their_part() -> None:
     late, early = futures([[[0.0] * 3, [0.0] * 3, [1.0, 0, 0]]]), futures([[[1.0, 0, 0], [1.0, 0, 0], [1.0, 0, 0]]])
     assert abs(goal(late) - goal(early))[0] < 1e-6
     assert replace(goal, path=0.5)(late) > replace(goal, path=0.5)(early) + 0.3
-
-
-def test_distances_have_gradients_at_the_goal_and_opposite_to_it() -> None:
-    for angle in (0.0, np.pi):
-        x, yaw = torch.zeros(1, requires_grad=True), torch.full((1,), angle, requires_grad=True)
-        pose_distance(x, torch.zeros(1), yaw.cos(), 0.3).sum().backward()  # type: ignore[no-untyped-call]
-        assert x.grad is not None and x.grad.isfinite().all() and yaw.grad is not None and yaw.grad.isfinite().all()
 
 
 def test_a_path_counts_by_its_end_and_by_its_mean() -> None:

@@ -10,12 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-import torch
 
-from ami_ros.planning.array_module import ArrayOrTensor, get_array_module
 from ami_ros.planning.kinematics import Drive, Kinematics
-from ami_ros.planning.protocols import Gradients, Problem, SearchSize, Solver, no_proposals
-from ami_ros.planning.solvers.hybrid import PRICE
+from ami_ros.planning.protocols import Problem, SearchSize, Solver, no_proposals
 from ami_ros.planning.solvers.icem import Icem, IcemConfig
 from ami_ros.planning.solvers.registry import BUILT_IN, SolverConfig, make_solver
 from ami_ros.planning.solvers.search import WarmStart, coloured_noise
@@ -27,7 +24,7 @@ STEPS = 4
 NONE = no_proposals(STEPS)
 ALL = sorted(BUILT_IN)
 
-Cost = Callable[[ArrayOrTensor], ArrayOrTensor]  # of actions (batch, steps, 2), arrays or tensors: (batch,)
+Cost = Callable[[Floats], Floats]  # of actions (batch, steps, 2): (batch,)
 
 
 def solver(name: str, samples: int = 128, iterations: int = 12, seed: int = 0) -> Solver:
@@ -35,18 +32,7 @@ def solver(name: str, samples: int = 128, iterations: int = 12, seed: int = 0) -
 
 
 def problem(cost: Cost, proposals: Floats = NONE, deadline: float = math.inf, robot: Kinematics = ROBOT) -> Problem:
-    return Problem(cost, robot, proposals, deadline, gradients_of(cost))
-
-
-def gradients_of(cost: Cost) -> Gradients:
-    def gradients(actions: Floats) -> tuple[Floats, Floats]:
-        asked = torch.from_numpy(actions.copy()).requires_grad_()
-        found = cost(asked)
-        found[found.isfinite()].sum().backward()
-        assert asked.grad is not None
-        return found.detach().numpy(), asked.grad.nan_to_num(0.0).numpy()
-
-    return gradients
+    return Problem(cost, robot, proposals, deadline)
 
 
 class Batch(NamedTuple):
@@ -54,7 +40,6 @@ class Batch(NamedTuple):
 
     actions: Floats
     cost: Floats
-    price: int
 
 
 def watched(asked: Problem) -> tuple[Problem, list[Batch]]:
@@ -62,16 +47,10 @@ def watched(asked: Problem) -> tuple[Problem, list[Batch]]:
     batches: list[Batch] = []
 
     def evaluate(actions: Floats) -> Floats:
-        batches.append(Batch(actions.copy(), asked.evaluate(actions), 1))
+        batches.append(Batch(actions.copy(), asked.evaluate(actions)))
         return batches[-1].cost
 
-    def gradients(actions: Floats) -> tuple[Floats, Floats]:
-        assert asked.gradients is not None
-        cost, slope = asked.gradients(actions)
-        batches.append(Batch(actions.copy(), cost, PRICE))
-        return cost, slope
-
-    return replace(asked, evaluate=evaluate, gradients=gradients), batches
+    return replace(asked, evaluate=evaluate), batches
 
 
 def bottom(target: list[float] | Floats) -> Floats:
@@ -80,9 +59,8 @@ def bottom(target: list[float] | Floats) -> Floats:
 
 
 def cost_of(target: list[float] | Floats) -> Cost:
-    def cost(actions: ArrayOrTensor) -> ArrayOrTensor:
-        xp = get_array_module(actions)
-        return xp.square((actions - xp.asarray(bottom(target))) / xp.asarray(HIGH - LOW)).sum((1, 2))
+    def cost(actions: Floats) -> Floats:
+        return np.square((actions - np.asarray(bottom(target))) / np.asarray(HIGH - LOW)).sum((1, 2))
 
     return cost
 
@@ -105,7 +83,7 @@ def test_it_finds_a_bottom_that_lies_on_the_bounds(name: str) -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_of_two_valleys_it_takes_the_deeper(name: str, seed: int) -> None:
     shallow, deep = cost_of([0.1, 0.7]), cost_of([0.3, -0.7])
-    both = problem(lambda a: get_array_module(a).minimum(shallow(a) + 0.5, deep(a)))
+    both = problem(lambda a: np.minimum(shallow(a) + 0.5, deep(a)))
     found = solver(name, seed=seed).solve(both)
     assert found.cost < 0.1 and found.actions[:, 1].mean() < -0.4
 
@@ -152,7 +130,7 @@ def test_a_batch_that_would_end_after_the_deadline_is_not_begun() -> None:
 def test_no_search_evaluates_more_than_its_size(name: str) -> None:
     asked, batches = watched(problem(cost_of(HIGH)))
     found = solver(name, 64, 6).solve(asked)
-    weighed = sum(batch.price * len(batch.actions) for batch in batches)
+    weighed = sum(len(batch.actions) for batch in batches)
     assert found.evaluated == weighed and 0.75 * 64 * 6 <= weighed <= 64 * 6
 
 
@@ -179,7 +157,7 @@ def test_a_future_whose_cost_is_not_finite_is_never_chosen(name: str, bad: float
     """Everything that turns left goes wrong, and would be best."""
     good = cost_of([0.2, 1.0])
 
-    found = solver(name).solve(problem(lambda a: get_array_module(a).where(a[:, 0, 1] > 0, bad, good(a))))
+    found = solver(name).solve(problem(lambda a: np.where(a[:, 0, 1] > 0, bad, good(a))))
     assert math.isfinite(found.cost) and found.actions[0, 1] <= 0
 
 
@@ -195,13 +173,6 @@ def test_one_seed_gives_one_solution(name: str) -> None:
     bowl = problem(cost_of([0.33, -1.0]))
     first, second, other = (solver(name, 64, 1, seed).solve(bowl).actions for seed in (5, 5, 6))
     assert np.array_equal(first, second) and not np.array_equal(first, other)
-
-
-def test_refining_by_gradients_goes_deeper_than_sampling_alone() -> None:
-    """Five steps of two commands each, an optimum between all samples."""
-    wavy = np.array([[0.1, -0.9], [0.45, 0.3], [-0.1, 1.2], [0.2, -0.1]], np.float32)
-    sampled, refined = (solver(name, 128, 6).solve(problem(cost_of(wavy))).cost for name in ("icem", "hybrid"))
-    assert refined < 0.5 * sampled
 
 
 def test_shifting_moves_the_warm_start_on_in_time() -> None:

@@ -13,7 +13,7 @@ import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import Pose, Transform, TransformStamped
 from nav_msgs.msg import OccupancyGrid, Odometry
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image, Imu, LaserScan, PointCloud2, Range
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, LaserScan, PointCloud2, Range
 
 from ami_interfaces.action import NavigateToGoal, RunMission
 from ami_interfaces.msg import Adaptation, KeepAway, Latent, Location, MovingThings, NavigationGoal
@@ -69,7 +69,6 @@ CONVERSIONS: dict[str, tuple[Any, Callable[[Any], Any]]] = {
     "pose": (Pose, conversions.pose_from_message),
     "transform": (Transform, conversions.pose_from_transform),
     "static transform": (TransformStamped, transform),
-    "imu": (Imu, conversions.heading_from_imu),
     "odometry": (Odometry, conversions.odometry_from_message),
     "image": (Image, image_of),
     "compressed image": (CompressedImage, image_of),

@@ -33,7 +33,7 @@ CONVERTED = {
 def test_bridge_has_what_the_stack_hears_of_a_simulated_robot(name: str) -> None:
     robot = load_robot(name)
     names = topics(robot)
-    lacking = {"imu": robot.compass is None, "image": robot.camera is None, "camera_info": robot.camera is None}
+    lacking = {"image": robot.camera is None, "camera_info": robot.camera is None}
     bridged = {t.ros_topic: t.ros_type for t in (*robot_topics(robot, "r"), *clock_topics())}
     for topic, kind in INTERFACES["simulator"].publishes.items():
         if topic.startswith("~") or lacking.get(topic):

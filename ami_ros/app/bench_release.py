@@ -1,0 +1,117 @@
+"""`ami bench release`: the scenarios of the page of figures, one after the other, for as long as it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ami_ros.app.tables import table
+from ami_ros.errors import AmiError
+
+if TYPE_CHECKING:
+    from ami_ros.evaluation.scenario import Scenario
+
+LIST = "release"  # the file in scenarios/ that names them
+MOST = 15  # rows of the page
+PAGE = Path("docs", "figures.md")
+HEADER = ("what", "figure", "command", "measured")
+INTRODUCTION = """# Figures
+
+`./ami bench release --out FOLDER` drives the scenarios below, one after the other, and writes this page. It can be
+interrupted, goes on where it was, and takes trials that other machines have put into the folder. Each row comes from
+one commit; "commits ago" says how many have followed it when the page was written. Rows that are not measured yet have
+no figure: those of earlier versions of this page were measured at many commits, and are gone.
+
+Reached means: the robot claims success, stands still, and the simulator knows it to be within 0.30 m and 30 degrees of
+where the picture was taken, in time. Intervals are Wilson's, 95 %; of zero the upper bound is given, rounded up. Nobody
+looked at the seeds before, and none is chosen afterwards. Rates of fewer than 100 trials are marked *few*.
+
+What a scenario drives and measures stands in its file in the folder `scenarios`. `./ami bench NAME` drives one of them,
+`--set` changes it, and `--out` keeps its trials as JSON lines. A scenario of your own: `./ami bench FILE.yaml`.
+"""
+
+
+def main(
+    out: Annotated[Path, typer.Option(help="Folder for the trials, of all machines and days.")],
+    jobs: Annotated[int, typer.Option(help="Processes side by side, one thread each.", min=1, max=256)] = 1,
+    only: Annotated[str, typer.Option(help="Only these scenarios, with commas between.")] = "",
+    page_only: Annotated[bool, typer.Option("--page-only", help="Drive nothing; write the page.")] = False,
+) -> None:
+    """Measure what the page of figures shows, at the commit that is checked out; write docs/figures.md after each."""
+    from rich.console import Console
+
+    from ami_ros.app.bench_scenario import drive, show
+    from ami_ros.evaluation.trial_store import REPOSITORY, TrialStore
+
+    console, scenarios = Console(emoji=False, highlight=False), released()
+    wanted = [name.strip() for name in only.split(",") if name.strip()]
+    if unknown := set(wanted) - {scenario.name for scenario in scenarios}:
+        raise AmiError(f"bench release: {unknown.pop()} is not in scenarios/{LIST}.yaml")
+    for scenario in scenarios:
+        if page_only or (wanted and scenario.name not in wanted):
+            continue
+        store = TrialStore(out, scenario)
+        if store.at.endswith("-changed"):
+            raise AmiError("bench release: the code has changes that are not committed; figures belong to a commit")
+        console.print(f"{scenario.name}: {scenario.about}", soft_wrap=True)
+        try:
+            drive(store, jobs, console)
+        except AmiError as error:  # of one scenario: the others go on
+            console.print(f"{scenario.name}: {error}", style="yellow", soft_wrap=True)
+            continue
+        show(store, scenario.figures(store.rows()), console)
+        (REPOSITORY / PAGE).write_text(page(scenarios, out), encoding="utf-8")
+    (REPOSITORY / PAGE).write_text(page(scenarios, out), encoding="utf-8")
+    console.print(f"{PAGE} is written", soft_wrap=True)
+
+
+def released() -> list[Scenario]:
+    """The scenarios of the page. Raises AmiError: the list or one of them cannot be read, or it is too long."""
+    import yaml
+
+    from ami_ros.config import parse_yaml
+    from ami_ros.evaluation.scenario import FOLDER, load_scenario
+    from ami_ros.share import share
+
+    try:
+        names = parse_yaml(share(FOLDER, f"{LIST}.list").read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise AmiError(f"bench release: the list of scenarios cannot be read: {error}") from error
+    if not isinstance(names, list) or not 0 < len(names) <= MOST:
+        raise AmiError(f"bench release: the list has to name 1 to {MOST} scenarios")
+    return [load_scenario(str(name)) for name in names]
+
+
+def page(scenarios: Sequence[Scenario], folder: Path) -> str:
+    """docs/figures.md: of each scenario the newest commit at which it was measured in whole."""
+    rows = []
+    for scenario in scenarios:
+        store = newest(scenario, folder)
+        if store is None:
+            rows.append((scenario.about, "not measured yet", f"`./ami bench {scenario.name}`", ""))
+            continue
+        figures = [f for f in scenario.figures(store.rows()) if f.measure.headline]
+        words = "; ".join(f"{f.name}: {f}{' *few*' if f.rate and f.n < 100 else ''}" for f in figures)
+        rows.append((scenario.about, words, f"`./ami bench {scenario.name}`", measured(store.at, store.head())))
+    return f"{INTRODUCTION}\n{table(HEADER, rows)}\n"
+
+
+def newest(scenario: Scenario, folder: Path) -> Any:
+    """The trials at the newest commit that has all of them; None: there is none."""
+    from ami_ros.evaluation.trial_store import TrialStore
+
+    stores = [TrialStore(folder, scenario, at.name) for at in (folder / scenario.name).glob("*") if at.is_dir()]
+    whole = [store for store in stores if not store.at.endswith("-changed") and not store.missing()]
+    return max(whole, key=lambda store: str(store.head()["date"]), default=None)
+
+
+def measured(at: str, head: dict[str, Any]) -> str:
+    """Commit, date, machine, and how old that is."""
+    from ami_ros.evaluation.trial_store import git
+
+    ago = git("rev-list", "--count", f"{at}..HEAD")
+    age = "" if ago is None else ", this commit" if ago == "0" else f", {ago} commits ago"
+    return f"{at}{age}, {str(head['date'])[:10]}, {head['cores']} cores of {head['processor']}"

@@ -1,0 +1,138 @@
+"""`ami bench SCENARIO`: drives a scenario, keeps its trials, and prints its figures."""
+
+from __future__ import annotations
+
+import multiprocessing
+import tempfile
+import time
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ami_ros.evaluation.scenario import Figure
+    from ami_ros.evaluation.trial_store import TrialStore
+
+Key = tuple[str, int]  # part and seed
+
+
+def main(
+    scenario: Annotated[str, typer.Argument(help="A file, or the name of one in scenarios/.")],
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value of the file, as seeds=3 or options.world=home.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the trials; a run that was interrupted goes on there.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(help="Processes side by side, one thread each.", min=1, max=256)] = 1,
+    json: Annotated[Path | None, typer.Option(help="File for the figures.")] = None,
+) -> None:
+    """Drive a scenario; see docs/figures.md for what its file says. Each trial is a line in a file below --out."""
+    from rich.console import Console
+
+    from ami_ros.evaluation.report import write_json
+    from ami_ros.evaluation.scenario import load_scenario
+    from ami_ros.evaluation.trial_store import TrialStore
+
+    loaded, console = load_scenario(scenario, set_ or []), Console(emoji=False, highlight=False)
+    with tempfile.TemporaryDirectory(prefix="ami_bench_") as scratch:
+        store = TrialStore(out or Path(scratch), loaded)
+        drive(store, jobs, console)
+        figures = loaded.figures(store.rows())
+        show(store, figures, console)
+        if json is not None:
+            found = [{"what": f.name, "n": f.n, "value": f.value, "figure": str(f)} for f in figures]
+            seeds = {"seed": loaded.seed, "seeds": loaded.seeds}
+            write_json(json, {"figures": found} | loaded.settings | seeds | store.head())
+
+
+def drive(store: TrialStore, processes: int, console: Console) -> None:
+    """Drives what is missing, a line for each part that is done.
+
+    Raises:
+        AmiError: as the kind of scenario, or a process was killed.
+    """
+    from ami_ros.app import workers
+    from ami_ros.errors import AmiError
+
+    keys, missing = store.keys, store.missing()
+    if len(missing) < len(keys):
+        console.print(f"{len(keys) - len(missing)} of {len(keys)} parts are there already", soft_wrap=True)
+    if not missing:
+        return
+    context = multiprocessing.get_context("spawn")  # a process that inherits a rendering context cannot render
+    manager = context.Manager()
+    telling, stop = manager.dict(), context.Event()
+    executor = ProcessPoolExecutor(
+        min(processes, len(missing)), context, workers.start, ({"telling": telling, "stop": stop},)
+    )
+    try:
+        with console.status("") as status:
+            _watch(store, missing, executor, telling, status, console)
+    except BrokenProcessPool:
+        raise AmiError("bench: a worker was killed (out of memory?); try fewer --jobs") from None
+    except BaseException:
+        stop.set()
+        raise
+    finally:
+        executor.shutdown(cancel_futures=True)
+        manager.shutdown()
+
+
+def _watch(
+    store: TrialStore, waiting: list[Key], executor: ProcessPoolExecutor, telling: Any, status: Any, console: Console
+) -> None:
+    after = {part.name: part.after for part in store.scenario.made().parts()}
+    running: dict[Future[int], Key] = {}
+    total, began = len(waiting), time.monotonic()
+    while waiting or running:
+        for key in list(waiting):
+            part, seed = key
+            if not after[part] or store.load(after[part], seed) is not None:
+                waiting.remove(key)
+                running[executor.submit(_run, store, key, after[part])] = key
+        ended, _ = wait(running, timeout=1.0, return_when=FIRST_COMPLETED)
+        words = [f"{name}: {what}" for name, what in telling.items()]
+        status.update("; ".join([f"{total - len(waiting) - len(running)} of {total} parts", *words])[:200])
+        for future in ended:
+            part, seed = running.pop(future)
+            telling.pop(f"{part} {seed}", None)
+            minutes = (time.monotonic() - began) / 60
+            console.print(f"{part}, seed {seed}: {future.result()} rows, {minutes:.1f} min", soft_wrap=True)
+
+
+def _run(store: TrialStore, key: Key, after: str) -> int:
+    """Drives a part in a process of its own; returns how many rows came of it."""
+    from ami_ros.app import workers
+
+    part, seed = key
+
+    def report(what: str) -> None:
+        workers.links["telling"][f"{part} {seed}"] = what
+
+    before = store.load(after, seed) if after else None
+    return sum(1 for _ in store.keep(part, seed, store.scenario.made().run(part, seed, before or [], report)))
+
+
+def show(store: TrialStore, figures: list[Figure], console: Console) -> None:
+    """Prints the figures."""
+    from rich.table import Table
+
+    scenario = store.scenario
+    seeds = (
+        f"seed {scenario.seed}"
+        if scenario.seeds == 1
+        else f"seeds {scenario.seed} to {scenario.seed + scenario.seeds - 1}"
+    )
+    table = Table(title=f"{scenario.about}; {seeds}, {store.at}", title_justify="left", box=None, padding=(0, 2, 0, 0))
+    for column in ("", "figure", "n", "floor"):
+        table.add_column(column, justify="right" if column == "n" else "left")
+    for figure in figures:
+        floor = figure.measure.floor
+        table.add_row(figure.name, str(figure), str(figure.n), "" if floor is None else f"{floor:.0%}")
+    console.print(table)
