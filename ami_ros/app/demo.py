@@ -7,15 +7,10 @@ from typing import Annotated, Literal
 
 import typer
 
-from ami_ros.app.visit_options import ChangedOption, LightOption, PeopleOption, visited
-
 
 def main(
     headless: Annotated[bool, typer.Option("--headless", help="No web view.")] = False,
     world: Annotated[str, typer.Option(help="A world that comes with the package, or a world file.")] = "home",
-    people: PeopleOption = None,
-    changed: ChangedOption = 0.0,
-    light: LightOption = "",
     simulator: Annotated[
         Literal["ours", "gazebo"], typer.Option(help="gazebo: gz-sim, where it is installed; see docs/gazebo.md.")
     ] = "ours",
@@ -29,16 +24,14 @@ def main(
     goals: Annotated[int, typer.Option(help="How many: near (same room) and far (another room) by turns.")] = 10,
     seed: Annotated[int, typer.Option(help="Of start, goals and noise.")] = 0,
     json: Annotated[Path | None, typer.Option(help="File for all figures; also written after Ctrl-C.")] = None,
-    record: Annotated[
-        Path | None, typer.Option(help="New folder for a rosbag2 (MCAP; not with --explore) and a picture.")
-    ] = None,
+    record: Annotated[Path | None, typer.Option(help="New folder for a rosbag2 (MCAP) and a picture.")] = None,
     composed: Annotated[bool, typer.Option("--composed", help="All nodes of the stack in one process.")] = False,
     no_memory: Annotated[
         bool, typer.Option("--no-memory", help="Drive the same goals once more with the flat planner, and compare.")
     ] = False,
     explore: Annotated[
         float,
-        typer.Option(help="Minutes of exploring before, from an empty memory; without ROS unless in Gazebo."),
+        typer.Option(help="Minutes of exploring before, from an empty memory, as a mission."),
     ] = 0.0,
     foreign_goals: Annotated[
         int, typer.Option(help="With --explore: pictures of another building, which are to be refused.")
@@ -49,7 +42,12 @@ def main(
         Path | None,
         typer.Option(help="Places known at the start; else those that come with the model, if any."),
     ] = None,
-    real_time_factor: Annotated[float, typer.Option(help="Simulated seconds in a second.")] = 1.0,
+    real_time_factor: Annotated[
+        float | None,
+        typer.Option(
+            help="Simulated seconds in a second; else 1, or with --explore as many as the nodes keep up with."
+        ),
+    ] = None,
     port: Annotated[int | None, typer.Option(help="Of the web view; else the first free one from 8765.")] = None,
     domain_id: Annotated[int | None, typer.Option(help="ROS domain; else ROS_DOMAIN_ID, or one that is free.")] = None,
 ) -> int:
@@ -65,15 +63,6 @@ def main(
     from ami_ros.app.demo_run import DemoRun
     from ami_ros.app.demo_settings import DemoSettings
 
-    world = visited(world, people, changed, light)
-    if simulator == "ours" and (explore or foreign_goals):
-        from ami_ros.app.demo_explore import ExploreSettings, explore_and_drive
-
-        asked = ExploreSettings(
-            world, robot, model, goals, foreign_goals, explore, seed, json, record, headless, port, min_success
-        )
-        asked.check({"--memory": memory, "--no-memory": no_memory, "--composed": composed})
-        return explore_and_drive(asked, Console(emoji=False, highlight=False))
     settings = DemoSettings.make(
         simulator=simulator,
         laser=laser,

@@ -13,6 +13,8 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import Pose2D, PoseStamped, TwistStamped
 from nav_msgs.msg import Path
+from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
+from rcl_interfaces.srv import SetParameters
 from rclpy.action import ActionClient
 from rclpy.context import Context
 from rclpy.node import Node
@@ -69,6 +71,7 @@ class DemoClient:
         self._action = ActionClient(self.node, NavigateToGoal, "navigate_to_goal")
         self._explorer = Explorer(self.node, self._executor)
         self._photograph = self.node.create_client(Photograph, "simulator/photograph")
+        self._pace = self.node.create_client(SetParameters, "simulator/set_parameters")
         self._place_robot = self.node.create_client(PlaceRobot, "simulator/place_robot")
         self._subscribe(show)
         self._thread = threading.Thread(target=self._executor.spin, name="demo client", daemon=True)
@@ -146,6 +149,11 @@ class DemoClient:
         """Puts the robot at rest at `pose` (3,) in the world."""
         request = PlaceRobot.Request(pose=Pose2D(x=float(pose[0]), y=float(pose[1]), theta=float(pose[2])))
         self._call(self._place_robot, request)
+
+    def set_pace(self, factor: float) -> None:
+        """Sets the simulated seconds in a second; nobody waits for that."""
+        value = ParameterValue(type=ParameterType.PARAMETER_DOUBLE, double_value=factor)
+        self._pace.call_async(SetParameters.Request(parameters=[Parameter(name="real_time_factor", value=value)]))
 
     def send(self, wanted: NavigationGoal, allowance: float) -> GoalRun:
         """Sends a goal that may take `allowance` [s] of the robot's time."""

@@ -13,6 +13,7 @@ from ami_ros.evaluation.control import ControlRecord
 from ami_ros.evaluation.report import demo_report, success_rates, write_json
 from ami_ros.evaluation.resources import ProcessCost
 from ami_ros.evaluation.trials import Trial
+from ami_ros.geometry import Array
 
 
 @dataclass
@@ -28,6 +29,7 @@ class DemoResult:
     foreign: list[str] = field(default_factory=list)  # how goals of another building ended
     places: RememberedPlaces | None = None
     backdrop: Backdrop | None = None
+    explored: Array | None = None  # (n, 2) the way before the goals, in the world [m]
     began: float = field(default_factory=time.monotonic)
     pace: float | None = None  # simulated seconds in a second, as it was
 
@@ -51,6 +53,8 @@ def write_report(result: DemoResult, table: DemoTable) -> None:
     refused = sum(status != "succeeded" for status in result.foreign)
     if result.foreign:
         table.say(f"{refused} of {len(result.foreign)} pictures of another building refused")
+    if settings.paced:
+        table.say(f"{result.pace or 0:.2f} simulated seconds in a second, as the nodes kept up")
     if settings.gazebo is not None:
         table.say(f"gz-sim {settings.gazebo.version}, laser {settings.laser}, real-time factor {result.pace or 0:.2f}")
     if settings.json is not None:
@@ -81,5 +85,5 @@ def write_report(result: DemoResult, table: DemoTable) -> None:
         title = f"{settings.world.name}, {settings.robot.name}, seed {settings.seed}: {', '.join(rates)}"
         figures = control_line(control, sum(trial.collisions for trial in result.trials))
         picture = settings.record / "demo.png"
-        draw_picture(picture, result.backdrop, result.trials, result.places, title, figures)
+        draw_picture(picture, result.backdrop, result.trials, result.places, title, figures, result.explored)
         table.say(f"picture: {picture}\nbag: {settings.record / 'bag'}")

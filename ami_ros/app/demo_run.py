@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
+import numpy as np
 from rich.console import Console
 
 from ami_ros.app.demo_client import DemoClient
@@ -19,7 +20,8 @@ from ami_ros.app.demo_report import DemoResult, write_report
 from ami_ros.app.demo_settings import DemoSettings
 from ami_ros.app.demo_stack import DemoStack, nodes_of
 from ami_ros.app.demo_table import DemoTable
-from ami_ros.app.demo_view import DemoView
+from ami_ros.app.demo_view import DemoView, thinned
+from ami_ros.app.pacer import Pacer
 from ami_ros.app.scenery import Backdrop, RememberedPlaces
 from ami_ros.app.shared_memory import remove_orphaned_segments
 from ami_ros.app.signals import ignore_signals, only_first_signal
@@ -28,7 +30,7 @@ from ami_ros.app.web_view import WebView
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.control import ControlRecord
 from ami_ros.evaluation.resources import ProcessMeter
-from ami_ros.geometry import transform_points
+from ami_ros.geometry import Array, transform_points
 from ami_ros.parts.supervision import FINAL, Verdict
 from ami_ros.robots.derived import recorded_topics
 from ami_ros.robots.description import default_robot
@@ -55,6 +57,8 @@ class DemoRun:
         self._table = DemoTable(console, settings.goals)
         self._view: DemoView | None = None
         self._sampled = 0.0
+        self._pacer: Pacer | None = None
+        self._way: list[Array] | None = None  # of exploring, while it lasts
         self._said: Verdict | None = None  # of the supervisor
 
     def run(self) -> int:
@@ -134,8 +138,12 @@ class DemoRun:
         frame = "" if settings.robot.camera is not None else settings.robot.frames.map
         self._course = Course(self._client, FreeSpace(settings.world), settings.seed, self._tick, frame)
         self._client.control = result.control
+        if settings.paced:
+            self._pacer = Pacer(self._client.set_pace)
         if settings.explore:
+            self._way = []
             self._table.say(self._course.explore(60.0 * settings.explore))
+            result.explored, self._way = thinned(np.array(self._way).reshape(-1, 2)), None
         pace = Pace(self._client.telemetry.time)
         for index in range(settings.goals):
             result.trials.append(self._course.drive(index))
@@ -172,6 +180,10 @@ class DemoRun:
         """Called five times a second while the robot drives."""
         self._stack.check()
         self._tell_of_stack()
+        if self._pacer is not None:
+            self._pacer.tick(self._client.telemetry)
+        if self._way is not None and (truth := self._client.telemetry.truth) is not None:
+            self._way.append(truth[:2])
         self._table.update(self._course.leg, self._client.telemetry)
         self._show()
         if time.monotonic() > self._sampled + SAMPLE_EVERY:

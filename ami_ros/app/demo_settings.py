@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from ami_ros.errors import AmiError
 from ami_ros.places.files import check_file, memory_beside
-from ami_ros.robots.derived import check_model, shipped_model, simulated_robot
+from ami_ros.robots.derived import LASER, check_model, shipped_model, simulated_robot
 from ami_ros.robots.description import DEFAULT, RobotDescription, load_robot, robot_reference
 from ami_ros.ros.start.gazebo_install import Gazebo, find_gazebo
 from ami_ros.simulation.robot import simulated
@@ -47,12 +47,13 @@ class DemoSettings:
     gazebo: Gazebo | None = None  # None: our own simulator
     laser: Literal["gpu", "plan"] = "gpu"  # of Gazebo
     explore: float = 0.0  # [min] before the goals, as a mission
+    paced: bool = False  # simulated time runs as fast as the nodes keep up
     foreign: int = 0  # pictures of another building, after the goals
 
     @classmethod
     def make(
         cls, *, world: str, robot: str | None, model: Path | None, memory: Path | None, simulator: str = "ours",
-        **others: Any,
+        explore: float = 0.0, real_time_factor: float | None = None, **others: Any,
     ) -> DemoSettings:  # fmt: skip
         """Checks what was asked for, and finds what was not named: the robot by the model, the model by the robot.
 
@@ -63,11 +64,13 @@ class DemoSettings:
         described = load_world(world)
         own, visit = parted(world)
         is_file = Path(own).is_file() and Path(own).suffix in (".yaml", ".yml")
-        model = model_folder(model or shipped_model(load_robot(robot or DEFAULT)))
+        described_robot = load_robot(robot or DEFAULT)
+        unseen = LASER if described_robot.camera is None else "general"  # for worlds that no model has learned in
+        model = model_folder(model or (unseen if explore else shipped_model(described_robot)))
         identity = identify_model(model)
         robot = robot or simulated_robot(identity.spec)
         check_model(simulated(robot), identity.spec, str(model))
-        memory = memory or _shipped_memory(model, described.name)
+        memory = memory or (None if explore else _shipped_memory(model, described.name))
         if memory is not None:
             _check_memory(memory, identity)
         settings = cls(
@@ -78,6 +81,9 @@ class DemoSettings:
             model=model.resolve(),
             memory=memory,
             gazebo=gazebo,
+            explore=explore,
+            real_time_factor=1.0 if real_time_factor is None else real_time_factor,
+            paced=explore > 0 and real_time_factor is None and gazebo is None,
             **others,
         )
         settings._check_numbers()

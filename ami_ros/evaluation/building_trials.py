@@ -20,7 +20,7 @@ from ami_ros.errors import AmiError
 from ami_ros.evaluation.ambiguity import Ambiguity
 from ami_ros.evaluation.classical.drive import ClassicalRobot, coverage
 from ami_ros.evaluation.closed_loop import ClosedLoop
-from ami_ros.evaluation.goals import GoalSampler, SampledGoal
+from ami_ros.evaluation.goals import GoalSampler
 from ami_ros.evaluation.loop_config import LoopConfig
 from ami_ros.evaluation.map_quality import COVERED
 from ami_ros.evaluation.rival_loops import TrueLoop
@@ -74,27 +74,11 @@ def general_model(model: Path | None, robot: str) -> Path:
     return share("models", LASER if blind else "general")
 
 
-class Watcher:
-    """Is told what the robot does, and shows nothing of it."""
-
-    def begin(self, loop: ClosedLoop) -> None:
-        """The robot is in the building, and begins to explore."""
-
-    def set_out(self, index: int, goal: SampledGoal, allowance: float) -> None:
-        """It gets the picture of goal number `index`, and `allowance` [s] for it."""
-
-    def arrived(self, trial: Trial) -> None:
-        """It ended there, or gave up."""
-
-
-def drive_building(
-    world: str, setting: BuildingSetting, report: Report, watcher: Watcher | None = None
-) -> Iterator[Row]:
-    """What each method did in a `world`, row by row; a `watcher` sees the first one.
+def drive_building(world: str, setting: BuildingSetting, report: Report) -> Iterator[Row]:
+    """What each method did in a `world`, row by row.
 
     Raises AmiError: there is no such world, robot or model, or no OpenGL.
     """
-    watcher = watcher or Watcher()
     loaded = load_model(setting.model)
     robot = load_robot(setting.robot or simulated_robot(loaded.model.spec))
     lacks = "camera" if robot.camera is None else "" if robot.has_laser else "laser"
@@ -106,7 +90,6 @@ def drive_building(
     began = space.sample_pose(rng)
     simulator.reset(began, setting.seed)
     loop = ClosedLoop(loaded, simulator, None, setting.loop, setting.seed)
-    watcher.begin(loop)
     with tempfile.TemporaryDirectory(prefix="ami_bench_") as scratch:
         tour = Tour(loop, Path(scratch)) if SPECIALIST in setting.methods else None
         found, truths = explore(loop, space, 60.0 * setting.explore, report)
@@ -114,7 +97,7 @@ def drive_building(
         if tour is not None:
             tour.close(truths)
         course: list[Row] = []
-        for row in drive_course(loop, space, setting, report, watcher):
+        for row in drive_course(loop, space, setting, report):
             course.append(row)
             yield {"method": COURSE} | row
         foreign = list(foreign_pictures(simulator.world.name, robot, setting.seed, setting.foreign))
@@ -137,9 +120,7 @@ def drive_building(
     simulator.close()
 
 
-def drive_course(
-    loop: ClosedLoop, space: FreeSpace, setting: BuildingSetting, report: Report, watcher: Watcher
-) -> Iterator[Row]:
+def drive_course(loop: ClosedLoop, space: FreeSpace, setting: BuildingSetting, report: Report) -> Iterator[Row]:
     """The first method drives to its goals, one from where the last one ended."""
     simulator, sampler = loop.simulator, GoalSampler(space, setting.seed)
     sees = simulator.description.camera is not None
@@ -149,9 +130,7 @@ def drive_course(
         start = simulator.ground_truth().pose
         goal = sampler.sample(index, start)
         allowance = allowance_of(goal, explored=True)
-        watcher.set_out(index, goal, allowance)
         trial = loop.drive(goal.kind, start, goal.pose, goal.path_length, allowance)
-        watcher.arrived(trial)
         yield judged(trial) | {"ambiguous": ambiguity is not None and ambiguity.of(goal.pose)}
     if ambiguity is not None:
         ambiguity.close()
