@@ -17,6 +17,7 @@ def main(
     for granted; lasers of 2 to 40 Hz that are late, drop scans, die or are covered; zones, and areas to keep out of;
     commands that mean harm."""
     import time
+    from collections import Counter
 
     import numpy as np
     from rich.console import Console
@@ -25,6 +26,7 @@ def main(
     from ami_ros.evaluation.gate_drives import Drive
     from ami_ros.evaluation.gate_judge import Outcome
     from ami_ros.evaluation.gate_trials import drive
+    from ami_ros.evaluation.rates import wilson_interval
     from ami_ros.evaluation.report import hardware, write_json
 
     console, began, rng = Console(emoji=False, highlight=False), time.monotonic(), np.random.default_rng(seed)
@@ -46,11 +48,20 @@ def main(
         "gate_drives_moved_blind": sum(o.moved_blind for o in outcomes),
         "gate_commands_against_zones": sum(o.zone_breaches for o in outcomes),
         "gate_drives_into_keep_out": sum(o.entered for o in outcomes),
+        "gate_drives_moved_lost": sum(o.moved_lost for o in outcomes),
+        "gate_commands_sped_up": sum(o.sped_up for o in outcomes),
     }
     for name, value in figures.items():
         console.print(f"{name:28} {value}", soft_wrap=True)
+    drawn = Counter(kind for each in drives for kind in each.kinds)
+    console.print("drawn: " + ", ".join(f"{count} {kind}" for kind, count in sorted(drawn.items())), soft_wrap=True)
+    console.print(
+        f"contacts: at most {100 * wilson_interval(len(contacts), len(drives))[1]:.2f} % of drives (Wilson, 95 %)"
+    )
     for failed, outcome in contacts[:3]:
         console.print(f"touched at {outcome.contact_speed:.2f} m/s: {failed}", soft_wrap=True)
+    for failed, outcome in ((d, o) for d, o in zip(drives, outcomes, strict=True) if o.broke_its_word):
+        console.print(f"{outcome}: {failed}", soft_wrap=True)
     if json is not None:
         write_json(json, figures | {"minutes": minutes, "seed": seed} | hardware())
     if any(value for name, value in figures.items() if name not in ("gate_drives", "gate_driven_m")):

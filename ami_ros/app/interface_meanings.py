@@ -21,6 +21,7 @@ MEANINGS = {
     "place_graph": "the same with their ids, how often a way was driven and how often it failed (latched)",
     "initialpose": "where the robot is, as RViz says it with 2D Pose Estimate, in the memory's frame",
     "goal_pose": "a goal, as RViz sends it, in any frame that transforms lead to",
+    "moving_things": "people and other things that move, as a tracker says",
     "keep_away": "circles that the robot shall keep out of (latched)",
     "plan": "poses that the robot expects to pass",
     "planner/state": "state, error, energy, rate, at the control rate",

@@ -15,8 +15,20 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 def main(
     arguments: Annotated[list[str] | None, typer.Argument(help="For pytest: paths, -k NAME, -x, ...")] = None,
+    mutate: Annotated[
+        list[Path] | None,
+        typer.Option(help="Change this file or folder of ami_ros in small ways; some test has to fail of each change."),
+    ] = None,
+    minutes: Annotated[float, typer.Option(help="Of --mutate; the next run goes on.", min=0.0)] = 60.0,
 ) -> NoReturn:
-    """Runs the tests, two at a time unless -n says otherwise; without a path all of them."""
+    """Runs the tests, two at a time unless -n says otherwise; without a path all of them.
+
+    With --mutate it says which changes no test notices, and fails if there are any that
+    test/equivalent_mutants.yaml does not list, or if time ran out before all were tried. Paths are then the tests to
+    run; without any, those in the folder of the same name.
+    """
+    if mutate:
+        _mutate(mutate, arguments or [], minutes)
     given = [_path_from_here(argument) for argument in arguments or []]
     state = os.environ.get("AMI_STATE")
     cache = ["-o", f"cache_dir={state}/cache/pytest"] if state else []
@@ -25,6 +37,27 @@ def main(
     sys.stdout.flush()
     configuration = ["--rootdir", str(REPOSITORY), "-c", str(REPOSITORY / "pyproject.toml")]
     os.execv(sys.executable, [sys.executable, "-m", "pytest", *configuration, *cache, *workers, *given])
+
+
+def _mutate(paths: list[Path], tests: list[str], minutes: float) -> NoReturn:
+    from rich.console import Console
+
+    from ami_ros.app.mutation import Mutation
+
+    console = Console(emoji=False, highlight=False)
+    mutation = Mutation(paths, tests, Path(os.environ.get("AMI_STATE", REPOSITORY / ".ami")))
+    with console.status("copying") as status:
+        found = mutation.run(minutes, status.update)
+    for mutant in found.survivors:
+        console.print(
+            f"{mutant.path}: {mutant.was}\n{' ' * len(mutant.path)}  {mutant.becomes}", soft_wrap=True, markup=False
+        )
+    tried = found.killed + found.equivalent + len(found.survivors)
+    console.print(
+        f"{tried} mutants tried: {found.killed} killed, {found.equivalent} equivalent, {len(found.survivors)} survive; "
+        f"{found.pending} not tried yet"
+    )
+    sys.exit(1 if found.survivors or found.pending else 0)
 
 
 def _path_from_here(argument: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -13,8 +13,17 @@ from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.zones import Zone
 
 DriveKind = Literal["differential", "ackermann", "omnidirectional"]
-Fault = Literal["none", "dead", "nan", "zero", "inf", "below", "late", "frozen"]
-FAULTS: tuple[Fault, ...] = ("none", "dead", "nan", "zero", "inf", "below", "late", "frozen")
+WholeFault = Literal["none", "dead", "nan", "zero", "inf", "below", "late", "frozen"]
+PartFault = Literal["sector_inf", "sector_nan", "moving_cover", "alternating"]
+RingFault = Literal["ring", "trembling", "noisy_ring"]
+Fault = WholeFault | PartFault | RingFault
+PARTLY: tuple[Fault, ...] = get_args(PartFault)  # of the view is covered
+REPEATING: tuple[Fault, ...] = ("frozen", *get_args(RingFault))  # the driver sends old scans
+FAULTS: tuple[Fault, ...] = (*get_args(WholeFault), *PARTLY, *get_args(RingFault))
+Clock = Literal["true", "stands", "ticks", "bursts"]
+CLOCKS: tuple[Clock, ...] = get_args(Clock)
+Lost = Literal["", "old", "not localised", "leap"]  # how it becomes unknown where areas are
+LOSSES: tuple[Lost, ...] = get_args(Lost)
 KINDS: tuple[DriveKind, ...] = ("differential", "ackermann", "omnidirectional")
 
 # What a drive may be like: name -> least and greatest. All of it keeps to the assumptions of docs/safety.md.
@@ -36,6 +45,10 @@ RANGES: dict[str, tuple[float, float]] = {
     "odometry_noise": (0.0, 0.015),  # [m/s] of velocities, at most twice of it
     "odometry_delay": (0.0, 0.04),  # [s]
     "fault_at": (1.0, 4.0),  # [s]
+    "cover_width": (0.02, 6.2),  # [rad] of what is covered
+    "cover_speed": (-2.0, 2.0),  # [rad/s] of a cover that moves
+    "ring_size": (1.0, 6.0),  # scans that a hanging driver repeats, rounded down
+    "leap": (0.8, 500.0),  # [m] of odometry
 }
 
 
@@ -54,6 +67,9 @@ class Drive:
     closing: float = 0.0  # [m/s], of one thing that moves to and fro; 0: boxes, and nothing moves
     zone: float = 0.0  # [m], radius of a zone that stops it; one that slows it down is half as large again. 0: none
     keep_out: bool = False  # there are areas that it must not enter
+    lost: Lost = ""  # what happens at `fault_at` to what is known of their place
+    cloud: int = 0  # points of a second sensor, which also sees low things; 0: there are neither
+    clock: Clock = "true"  # of the gate; a robot whose clock is wrong is judged by its commands alone
     traits: dict[str, float] = field(default_factory=lambda: {name: low for name, (low, _) in RANGES.items()})
     duration: float = 6.0  # [s]
 
@@ -70,8 +86,25 @@ class Drive:
             closing=closing,
             traits=traits | ATTENTIVE if closing else traits,
             zone=float(rng.choice([0.0, 0.0, 0.0, 0.3, 0.5])),
-            keep_out=bool(rng.random() < 0.25),
+            keep_out=bool(keep_out := rng.random() < 0.25),
+            lost=LOSSES[rng.integers(len(LOSSES))] if keep_out else "",
+            cloud=int(rng.choice([0, 0, 0, 500, 2_500, 10_000])),
+            clock=CLOCKS[rng.integers(len(CLOCKS))] if rng.random() < 0.15 else "true",
         )
+
+    @property
+    def kinds(self) -> list[str]:
+        """What happens on it, in words."""
+        words = {
+            f"laser {self.fault}": self.fault != "none",
+            f"clock {self.clock}": self.clock != "true",
+            "second sensor": bool(self.cloud),
+            "zones": bool(self.zone),
+            "keep-out": self.keep_out,
+            f"place {self.lost}": bool(self.lost),
+            "something comes closer": bool(self.closing),
+        }
+        return [word for word, applies in words.items() if applies]
 
     @property
     def config(self) -> SafetyConfig:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +29,14 @@ class Outcome:
     moved_blind: bool  # it was told to move although no scan had been usable for too long
     zone_breaches: int = 0  # commands that were faster than readings in its zones allow
     entered: bool = False  # it came into an area that it must not enter
+    moved_lost: bool = False  # it was told to drive although it was not known where such areas are
+    sped_up: int = 0  # commands that are faster than the time since those before allows
+
+    @property
+    def broke_its_word(self) -> bool:
+        """Whether the gate did anything that it must not, contacts apart."""
+        counts = self.over_limits, self.not_finite, self.moved_blind, self.zone_breaches, self.entered
+        return any((*counts, self.moved_lost, self.sped_up))
 
 
 class Forbidden:
@@ -52,13 +61,16 @@ class Judge:
 
     Args:
         limits: (3,) of a command.
+        rates: (3,) greatest accelerations.
         radius: [m] of the robot.
         zone: [m], radius of the zone that stops it; 0: there is none.
         forbidden: where it must not go.
     """
 
-    def __init__(self, limits: Array, radius: float, zone: float, forbidden: Forbidden | None) -> None:
+    def __init__(self, limits: Array, rates: Array, radius: float, zone: float, forbidden: Forbidden | None) -> None:
         self._limits, self._radius, self._zone, self._forbidden = limits, radius, zone, forbidden
+        self._rates, self._sent = rates, deque([(-1.0, np.zeros(3))], maxlen=40)
+        self._sped_up, self._lost = 0, False
         self._coming: list[tuple[float, Array]] = []
         self._seen = np.zeros((0, 2))
         self._over = self._not_finite = self._breaches = 0
@@ -68,14 +80,18 @@ class Judge:
         """A usable scan shows points (n, 2) [m] in the world, and comes in this order."""
         self._coming.append((arrives, points))
 
-    def sent(self, command: Command, now: float, pose: Array, blind: bool) -> None:
-        """A command was sent to a robot at `pose` (3,), which may be blind for too long."""
+    def sent(self, command: Command, now: float, pose: Array, blind: bool, lost: bool) -> None:
+        """A command was sent to a robot at `pose` (3,), which may be blind, or lost, for too long."""
         while self._coming and self._coming[0][0] <= now:
             self._seen = self._coming.pop(0)[1]
         values = np.abs(command)
         self._not_finite += not np.isfinite(values).all()
         self._over += bool((values > self._limits).any())
         self._blind |= blind and bool(values.any())
+        self._lost |= lost and bool(values[0] or values[2])
+        gained = [(values - np.where(then * command >= 0, np.abs(then), 0.0), now - when) for when, then in self._sent]
+        self._sped_up += any((gain > self._rates * passed + 1e-9).any() for gain, passed in gained)
+        self._sent.append((now, np.array(command)))
         away = np.hypot(*(self._seen - pose[:2]).T)
         inner, outer = ((away < size * self._zone - ERROR).sum() >= STOP_POINTS for size in (1.0, OUTER))
         allowed = self._limits * (0.0 if inner else SLOWED if outer else 1.0)
@@ -88,6 +104,5 @@ class Judge:
 
     def outcome(self, contact_speed: float | None, distance: float) -> Outcome:
         """What came of it all, of a contact, and of a way [m]."""
-        return Outcome(
-            contact_speed, self._over, self._not_finite, distance, self._blind, self._breaches, self._entered
-        )
+        counted = self._over, self._not_finite, distance, self._blind, self._breaches, self._entered
+        return Outcome(contact_speed, *counted, self._lost, self._sped_up)

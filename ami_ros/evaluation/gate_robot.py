@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 
 from ami_ros.commands import Command
-from ami_ros.evaluation.gate_drives import Drive, Fault
-from ami_ros.geometry import Array, compose, relative, transform_points
+from ami_ros.evaluation.gate_drives import PARTLY, REPEATING, Drive, Fault
+from ami_ros.geometry import Array, compose, relative, transform_points, wrap
 from ami_ros.safety.gate import NOTHING
 from ami_ros.safety.liveness import MOVED
 from ami_ros.scan import Scan
@@ -21,6 +22,8 @@ STEP = 0.01  # [s] of the robot and of time
 ROOM = 2.0  # [m], half the side of the room
 RANGE = 8.0  # [m] of the laser
 MOVER = 0.15  # [m], radius of what moves
+NOTICED = np.array([0.08, 0.08, 0.16])  # [m, m, rad] of motion after which old scans have to be noticed
+LOW = 3  # things that only the second sensor sees
 
 
 class Robot:
@@ -60,15 +63,26 @@ class World:
         self._things, self._closing = things, drive.closing
         self._mover = rng.uniform(-1.0, 1.0, 2) + 1.0
         self._away = False
-        self._still = FloorPlan(things)
+        count = LOW if drive.cloud else 0
+        where = zip(rng.uniform(0.5, 1.6, count).tolist(), rng.uniform(-math.pi, math.pi, count).tolist(), strict=True)
+        places = [(far * math.cos(around), far * math.sin(around)) for far, around in where]
+        low = [Obstacle("low", "cylinder", place, 0.0, (0.04, 0.04), 0.1) for place in places]
+        self._still, self._whole, self._low = FloorPlan(things), FloorPlan([*things, *low]), low
 
     @property
     def plan(self) -> FloorPlan:
-        """What stands where, now."""
-        if not self._closing:
-            return self._still
+        """What stands where the laser looks, now."""
+        return FloorPlan([*self._things, *self._moving]) if self._closing else self._still
+
+    @property
+    def whole(self) -> FloorPlan:
+        """What stands where, now, low things as well."""
+        return FloorPlan([*self._things, *self._low, *self._moving]) if self._closing else self._whole
+
+    @property
+    def _moving(self) -> list[Obstacle]:
         x, y = self._mover
-        return FloorPlan([*self._things, Obstacle("mover", "cylinder", (float(x), float(y)), 0.0, (MOVER, MOVER), 1.0)])
+        return [Obstacle("mover", "cylinder", (float(x), float(y)), 0.0, (MOVER, MOVER), 1.0)]
 
     def contact_speed(self, robot: Robot, radius: float) -> float:
         """How fast [m/s] the robot drives while it touches something, or at what moves, if that is it; else 0."""
@@ -77,7 +91,7 @@ class World:
         away = float(np.hypot(*towards))
         if self._closing and away < radius + MOVER:
             return float(velocity @ towards) / max(away, 1e-6)
-        return float(np.hypot(*velocity)) if self._still.clearance(robot.pose[None, :2])[0] < radius else 0.0
+        return float(np.hypot(*velocity)) if self._whole.clearance(robot.pose[None, :2])[0] < radius else 0.0
 
     def step(self, robot: Array) -> None:
         """It comes at the robot (3,) as fast as it may, and turns when it is there."""
@@ -104,20 +118,53 @@ def scan_of(plan: FloorPlan, pose: Array, drive: Drive, fault: Fault, rng: np.ra
 
 
 class Laser:
-    """A laser and its driver, which says again what it said last while it hangs."""
+    """A laser and its driver: covered in part, or saying again what it said while it hangs."""
 
     def __init__(self, drive: Drive, rng: np.random.Generator) -> None:
         self._drive, self._rng = drive, rng
-        self._last: tuple[Scan, Array] | None = None  # and from where it was seen
+        self._said: list[tuple[Scan, Array]] = []  # and from where it was seen
+        self._ring: list[tuple[Scan, Array]] = []
+        self._turn = 0
+        self._middle = float(np.random.default_rng([drive.seed, 3]).uniform(-math.pi, math.pi))
 
     def scan(self, plan: FloorPlan, pose: Array, fault: Fault) -> tuple[Scan, bool]:
         """What it says at `pose` (3,), and whether the gate has to take that for what is there."""
-        if fault == "frozen" and self._last is not None:
-            scan, there = self._last
-            return scan, bool((np.abs(relative(there, pose)) <= 1.5 * MOVED).all())
+        self._turn += 1
+        if fault in REPEATING and self._said:
+            self._ring = self._ring or self._said[-max(1, int(self._drive.traits["ring_size"])) :]
+            scan, there = self._ring[self._turn % (1 if fault == "frozen" else len(self._ring))]
+            near = 1.5 * MOVED if fault == "frozen" else NOTICED
+            return self._changed(scan, fault), bool((np.abs(relative(there, pose)) <= near).all())
         scan = scan_of(plan, pose, self._drive, fault, self._rng)
-        self._last = scan, pose
+        if fault in PARTLY:
+            return self._covered(scan, fault), True
+        self._said = [*self._said[-9:], (scan, pose)]
         return scan, fault == "none"
+
+    def _changed(self, scan: Scan, fault: Fault) -> Scan:
+        ranges = scan.ranges.copy()
+        if fault == "trembling":
+            ranges[:: max(1, len(ranges) // 3)] += np.float32(0.001 * (self._turn % 5))
+        elif fault == "noisy_ring":
+            ranges += self._rng.normal(0.0, 0.003, len(ranges)).astype(np.float32)
+        return replace(scan, ranges=ranges)
+
+    def _covered(self, scan: Scan, fault: Fault) -> Scan:
+        traits, ranges = self._drive.traits, scan.ranges.copy()
+        if fault == "moving_cover":
+            self._middle += traits["cover_speed"] / traits["scan_rate"]
+        hidden = np.abs(wrap(scan.angles - self._middle)) <= traits["cover_width"] / 2
+        if fault == "alternating":
+            hidden = (np.arange(len(ranges)) // 3 + self._turn) % 2 == 0
+        ranges[hidden] = np.nan if fault == "sector_nan" else np.inf
+        return replace(scan, ranges=ranges)
+
+
+def cloud_of(world: World, pose: Array, count: int, rng: np.random.Generator) -> Array:
+    """What a second sensor shows: (count, 2) [m] in base_link, all round, of low things as well."""
+    bearings = rng.uniform(-math.pi, math.pi, count)
+    ranges = world.whole.cast(pose[:2], pose[2] + bearings) + np.clip(rng.normal(0.0, 0.005, count), -0.01, 0.01)
+    return ranges[:, None] * np.column_stack([np.cos(bearings), np.sin(bearings)])
 
 
 class Adversary:

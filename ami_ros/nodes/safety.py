@@ -18,10 +18,12 @@ from sensor_msgs.msg import LaserScan
 from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 
+from ami_interfaces.msg import MovingThings
 from ami_ros.commands import STILL, Command
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
 from ami_ros.ros.messages import conversions
+from ami_ros.ros.messages.tracks import tracks_from_message
 from ami_ros.ros.node.health import STEADY
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.parameters import group, named, parameter
@@ -63,7 +65,7 @@ class SafetyParameters:
         False, "Commands pass only while the supervisor says that every node of the stack is active."
     )
     scanner: Mount = field(default_factory=Mount)
-    gate: SafetyConfig = group(SafetyConfig, lower=CAUTIOUS, higher=("margin", "obstacle_speed"))
+    gate: SafetyConfig = group(SafetyConfig, lower=CAUTIOUS, higher=("margin", "obstacle_speed", "track_margin"))
     polygons: dict[str, Zone] = named("Names of zones around the robot; each has a group of parameters, NAME.*.")
     observation_sources: dict[str, Source] = named("Names of sensors; each has a group of parameters, NAME.*.")
     source_timeout: float = parameter(
@@ -117,6 +119,7 @@ class SafetyNode(AmiNode[SafetyParameters]):
         self.subscribe_any(kind, "cmd_vel_raw", self._command)
         self.subscribe(LaserScan, "scan", self._scan)
         self.subscribe(Odometry, "odom", self._odometry)
+        self.subscribe(MovingThings, "moving_things", self._track)
         self.subscribe_any(Bool, "emergency_stop", self._stop_if, ANY_LATCHED, always=True)
         if self.config.supervised:
             self.subscribe(DiagnosticStatus, "supervisor/state", self._supervise, NEWEST)
@@ -166,6 +169,13 @@ class SafetyNode(AmiNode[SafetyParameters]):
     def _odometry(self, message: Odometry) -> None:
         pose, velocity = conversions.odometry_from_message(message)
         problem = self._gate.odometry(pose, velocity, conversions.stamp_of(message), self.now())
+        if problem:
+            raise AmiError(problem)
+
+    def _track(self, message: MovingThings) -> None:
+        odom = message.header.frame_id != self.config.base_frame
+        stamp = conversions.stamp_of(message)
+        problem = self._gate.tracks(tracks_from_message(message), self.now(), stamp, odom)
         if problem:
             raise AmiError(problem)
 

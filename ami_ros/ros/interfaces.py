@@ -117,8 +117,9 @@ INTERFACES: dict[str, Interface] = {
         "safety",
         subscribes={
             "emergency_stop": TYPES["emergency_stop"],
+            "moving_things": "ami_interfaces/msg/MovingThings",
             "supervisor/state": _STATUS,
-        },  # the latter if `supervised`
+        },  # the last if `supervised`
         publishes={"~/status": _STATUS, "footprint": "geometry_msgs/msg/PolygonStamped"},
         services={"~/emergency_stop": "std_srvs/srv/Trigger", "~/release": "std_srvs/srv/Trigger"},
     ),

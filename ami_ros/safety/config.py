@@ -49,6 +49,7 @@ class SafetyConfig:
     deceleration: float = 0.8  # [m/s^2] that the robot surely reaches, along each axis, however slow its wheels are
     turn_lag: float = 0.4  # [s] for which it may still turn as commanded before; larger keeps farther off in turns
     obstacle_speed: float = 0.0  # [m/s] at which things may come closer by themselves; larger: slower near everything
+    track_margin: float = 0.2  # [m] kept free beyond `margin` from what a tracker says moves; larger yields earlier
     memory: float = 3.0  # [s] for which what is out of sight counts as it was seen; 0: only the newest scan counts
 
     def __post_init__(self) -> None:

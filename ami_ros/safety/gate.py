@@ -4,7 +4,7 @@ and the tests that hold it to them."""
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -22,6 +22,8 @@ from ami_ros.safety.obstruction import Obstruction
 from ami_ros.safety.output import SafetyOutput
 from ami_ros.safety.snapshot import Snapshot
 from ami_ros.safety.surroundings import Surroundings
+from ami_ros.safety.tracks import LASTS, Track, of_frame
+from ami_ros.safety.tracks import usable as usable_tracks
 from ami_ros.safety.zones import Zone, Zones
 from ami_ros.scan import Scan, scan_points
 
@@ -168,6 +170,31 @@ class SafetyGate:
             return f"something newer of {source} came before this"
         self._others.put(source, Observation(*self._motion.at(stamp), stamp, steady, usable(points)))
         return ""
+
+    def tracks(self, things: Iterable[Track], now: float, stamp: float, odom: bool = False) -> str:
+        """What moves around the robot, as a tracker has it: all of it, in place of what it said before.
+
+        Args:
+            things: in base_link at `stamp`.
+            now: when they were told.
+            stamp: when they were there.
+            odom: they are in odometry's own frame instead.
+
+        Returns:
+            What of it is not used, and why; "" if all is.
+        """
+        if not now - LASTS <= stamp <= now + SKEW:
+            return f"moving things: their stamp is {now - stamp:.2f} s old; 0 to {LASTS} s is usable"
+        if stamp < self._obstruction.tracks.stamp:
+            return "something newer of what moves came before this"
+        if odom and self._motion.missing(now):
+            return "moving things: without odometry it is not known where odom is"
+        if odom:
+            here = self._motion.in_odom(stamp)
+            things = [thing.seen_from(here) for thing in things]
+        near, problem = usable_tracks(things)
+        self._obstruction.tracks = of_frame(near, self._motion.at(stamp)[0], stamp)
+        return problem
 
     @property
     def asked(self) -> Command:

@@ -23,9 +23,11 @@ from ami_ros.safety.observations import (
 )
 from ami_ros.safety.snapshot import Snapshot
 from ami_ros.safety.surroundings import Surroundings
+from ami_ros.safety.tracks import Tracks
 
 BESIDE, AHEAD = 0.04, 0.7  # [m] from the outline, within which it need not have seen what is not ahead: farther than
 # acos(AHEAD) off the way. Else no robot could set out whose laser sits before its middle and looks ahead only.
+ROUNDING = 1e-6  # [m]
 NEARER = 0.005  # [m] by which the robot may come nearer to what stands within its margin already
 
 
@@ -54,6 +56,7 @@ class Obstruction:
     ) -> None:
         self.config, self._footprint, self._motion = config, footprint, motion
         self._around, self._others, self._keep_out = around, others, keep_out
+        self.tracks = Tracks()
 
     def near(self, command: Command, now: float) -> Near:
         """What is known to stand now where the robot may come with a command, or less of it, until it stands."""
@@ -80,6 +83,8 @@ class Obstruction:
         times, poses = self._motion.paths(command, now)
         if problem := self._touches(times, poses, near):
             return problem
+        if self._meets(times, poses, near, now):
+            return "moving thing ahead"
         outlines = transform_points(poses, self._footprint.outline)
         if self._keep_out and self._enters(outlines, near):
             return "keep-out: ahead"
@@ -125,3 +130,15 @@ class Obstruction:
         )
         local = transform_points(relative(poses, np.zeros(3)), points)
         return "obstacle ahead" if (self._footprint.distance(local) < least - 1e-9).any() else ""
+
+    def _meets(self, times: Array, poses: Array, near: Near, now: float) -> bool:
+        """Whether the robot, on one of these paths (p, n, 3), comes too near to where something may be that moves, and
+        nearer than if it stood: it may always stop, turn, and get out of the way."""
+        if not self.tracks.lasts(now):
+            return False
+        there, radii = self.tracks.at(max(0.0, now - self.tracks.stamp), times)
+        there = transform_points(relative(near.here, np.zeros(3)), there)  # (n, k, 2)
+        standing = self._footprint.distance(there) - radii
+        driving = self._footprint.distance(transform_points(relative(poses, np.zeros(3)), there)) - radii
+        least = np.minimum(self.config.margin + self.config.track_margin, standing)
+        return bool((driving < least - ROUNDING).any())

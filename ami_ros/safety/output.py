@@ -20,6 +20,7 @@ REASONS = {
     "scan without a reading": BLIND,
     "scan without what stood there": BLIND,
     "no data": BLIND,
+    "moving thing ahead": 6,
     "emergency stop": 7,
     "a node is missing": 8,
     "zone": 9,

@@ -50,6 +50,7 @@ FAULTS = {
     "another sensor of the gate falls silent": "the robot stands; `safety/status` names the sensor",
     "another sensor of the gate is covered": "that does not count as free: it falls silent, and the robot stands",
     "dense clouds, many sensors, readings without end": "what is on the way counts, or the robot stands and says so",
+    "moving things with NaN, of another time, or thousands of them": "refused or limited in one line; no less safe",
     "commands that come late": "dropped, with a warning; the robot stands",
     "a keep-out mask is missing, or it is not known where it is": "the robot stands; `safety/status` says so",
     "publishers of another quality of service speak to the gate": "scans, commands and an emergency stop are heard",

