@@ -210,8 +210,8 @@ def _mutant_of(diff: str) -> Mutant:
     lines = diff.splitlines()
     was = [line[1:].strip() for line in lines if line.startswith("-") and not line.startswith("---")]
     becomes = [line[1:].strip() for line in lines if line.startswith("+") and not line.startswith("+++")]
-    path = next(line for line in lines if line.startswith("+++ b"))
-    return Mutant(path.removeprefix("+++ b").strip(), " ".join(was), " ".join(becomes))
+    path = next(line for line in lines if line.startswith("+++ b/"))
+    return Mutant(path.removeprefix("+++ b/"), " ".join(was), " ".join(becomes))
 
 
 def _equivalent() -> set[Mutant]:

@@ -11,8 +11,8 @@ from ami_ros.app.mutation import EQUIVALENT, REPOSITORY, Mutant
 from ami_ros.errors import AmiError
 
 DIFF = """--- mutation diff ---
---- aami_ros/safety/acceleration.py
-+++ bami_ros/safety/acceleration.py
+--- a/ami_ros/safety/acceleration.py
++++ b/ami_ros/safety/acceleration.py
 @@ -9,3 +9,3 @@
  a
 -LONGEST = 0.1  # [s]
