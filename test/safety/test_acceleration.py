@@ -53,6 +53,7 @@ def faster_than_allowed(times: list[float], commands: np.ndarray) -> float:
 @pytest.mark.fault("many outputs at one stamp, a clock that ticks seldom, in bursts or back and on")
 @given(st.lists(st.tuples(TICK, PASSES, ASKED), min_size=2, max_size=40))
 @example([(0.0, 0.05, (0.5, 0.0, 0.0))] * 11)
+@example([(0.05, 0.05, (0.5, 0.0, 0.0))] * 12 + [(0.05, 0.05, (-0.5, 0.0, 0.0))] * 3)
 @example([(0.09, 0.01, (0.5, 0.0, 0.0)), (-0.09, 0.01, (0.5, 0.0, 0.0))] * 8)
 @example([(1.0 * (k % 20 == 0), 0.05, (0.5, 0.0, 0.0)) for k in range(40)])
 @settings(max_examples=60, deadline=None)
