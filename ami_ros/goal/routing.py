@@ -15,6 +15,7 @@ from ami_ros.places.types import GoalQuery, Route, SearchState
 from ami_ros.planning.blocked_ways import NEAR, SEEN, SIGHT, BlockedWay, BlockedWays, wall_across
 from ami_ros.planning.codes import Code
 from ami_ros.planning.navigator_config import NavigatorConfig
+from ami_ros.planning.passing import without
 from ami_ros.planning.route_follower import OFF_ROUTE, RouteFollower, pose_in_map
 from ami_ros.planning.stopwatch import Stopwatch
 from ami_ros.planning.types import Goal, Percept, RouteRequest
@@ -232,14 +233,15 @@ class Routing:
         follower = self.follower
         if percept.location is None or not percept.location.localised:
             return ""
+        scan = without(percept.scan, percept.things, percept.odometry)  # who passes blocks no way
         path = follower.ahead(self._pose)
         # Before a goal is given up, the blockage is looked at from near.
-        wall = wall_across(path, percept.scan, NEAR if self.rounds else SIGHT)
+        wall = wall_across(path, scan, NEAR if self.rounds else SIGHT)
         if self._walled.held(wall is not None, percept.stamp) > SEEN and wall is not None:
             at = follower.at + wall
             self._avoid(at)
             return f"a wall across the way, {np.hypot(*path[wall]):.1f} m off"
-        hidden = follower.hidden_leg(self._pose, percept.scan)
+        hidden = follower.hidden_leg(self._pose, scan)
         if self._hidden.held(hidden is not None, percept.stamp) > HIDDEN_SECONDS and hidden is not None:
             self._avoid(hidden)
             return f"no place ahead was in sight for {HIDDEN_SECONDS:.0f} s"

@@ -23,6 +23,7 @@ from ami_ros.mission.task import Destination, Leg, Phase, Step, WorldState
 from ami_ros.mission.unexplored import Unexplored, worth
 from ami_ros.places.seen_directions import gaps
 from ami_ros.places.types import Route
+from ami_ros.planning.passing import without
 from ami_ros.planning.route_follower import pose_in_map
 from ami_ros.planning.scan_geometry import roomiest
 
@@ -190,9 +191,10 @@ class Exploration:
                 self._grid = None
             elif max(moved) < DRAWN:
                 return
-        if state.scan is not None:
+        scan = without(state.scan, state.things, state.odometry)  # who passes is not drawn
+        if scan is not None:
             self._grid = self._grid or Grid(pose)
-            self._grid.add(pose, state.scan)
+            self._grid.add(pose, scan)
             self._drawn = pose, state.odometry
 
     def _passes(self, pose: Array) -> bool:

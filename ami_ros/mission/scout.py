@@ -9,6 +9,7 @@ import numpy as np
 
 from ami_ros.geometry import Array, compose, pose_gap
 from ami_ros.mission.occupancy import Grid, Ways
+from ami_ros.planning.passing import without
 from ami_ros.planning.types import Percept
 
 DRAWN = 0.1  # [m] or [rad] of motion between two scans that are drawn into the grid
@@ -71,5 +72,7 @@ class Scout:
         if percept.scan is None or (self._drawn is not None and max(pose_gap(self._drawn, here)) < DRAWN):
             return
         self._grid = self._grid or Grid(here)
-        self._grid.add(here, percept.scan)
+        scan = without(percept.scan, percept.things, here)
+        assert scan is not None
+        self._grid.add(here, scan)
         self._drawn = here

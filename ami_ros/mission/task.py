@@ -14,6 +14,7 @@ from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
 from ami_ros.mission.mission_codes import Code
 from ami_ros.mission.place_doubts import PlaceDoubts
+from ami_ros.moving.things import MovingThings
 from ami_ros.places.types import GoalQuery, Location, Route
 from ami_ros.planning.types import Goal, RouteRequest
 from ami_ros.scan import Scan
@@ -82,6 +83,7 @@ class WorldState:
     places: Array | None = None  # (n, 3) of all remembered places in the map frame
     battery: float | None = None  # charge [0, 1]
     doubts: PlaceDoubts | None = None  # of the world model, wherever the robot was so far
+    things: MovingThings | None = None  # what moves, where somebody tells of this moment
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ami_ros.commands import STILL, Command
 from ami_ros.geometry import Array
+from ami_ros.moving.things import MovingThings
 from ami_ros.places.types import GoalQuery, Location
 from ami_ros.planning.codes import Code
 from ami_ros.scan import Scan
@@ -102,6 +103,7 @@ class Percept:
     surprise: Reading | None = None  # the newest, where somebody watches
     odometry_resets: int = 0  # how often odometry has begun anew: poses in odom from before mean nothing any more
     around: Scan | None = None  # `scan`, and what stands where it does not look; None: there is no more than `scan`
+    things: MovingThings | None = None  # what moves, where somebody tells of this moment
 
     @property
     def standing(self) -> Scan | None:

@@ -1,0 +1,100 @@
+"""Who passes is no wall, and is waited for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ami_ros.geometry import compose
+from ami_ros.mission.occupancy import Grid
+from ami_ros.moving.things import Kind, MovingThing, MovingThings
+from ami_ros.planning.blocked_ways import SIGHT, wall_across
+from ami_ros.planning.passing import PATIENCE, Yielding, in_the_way, without
+from ami_ros.scan import Scan
+from ami_ros.simulation.loopback import Loopback
+from ami_ros.simulation.noise import SensorNoise
+from ami_ros.simulation.world import People
+from ami_ros.simulation.world_file import load_world
+
+ODOMETRY = np.array([3.0, -1.0, 0.7])  # anywhere: things are in odom, scans in base_link
+
+
+def thing(x: float, y: float, radius: float = 0.3) -> MovingThings:
+    """Somebody at a place in base_link."""
+    place = compose(ODOMETRY, np.array([x, y, 0.0]))[:2]
+    return MovingThings(0.0, (MovingThing(1, place, np.zeros(2), np.eye(4) * 0.01, radius, Kind.PERSON),))
+
+
+def facing(width: float) -> Scan:
+    """A board of that width 1.2 m ahead, else nothing for 5 m."""
+    angles = np.linspace(-np.pi, np.pi, 360, endpoint=False)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        board = 1.2 / np.cos(angles)
+        hit = (np.abs(angles) < np.pi / 2) & (np.abs(1.2 * np.tan(angles)) < width / 2)
+    return Scan(np.where(hit, board, 5.0).astype(np.float32), -np.pi, 2 * np.pi / 360, max_range=8.0)
+
+
+def test_a_body_across_the_way_blocks_it_unless_it_is_known_to_move() -> None:
+    way, scan = np.array([[0.5, 0.0], [1.0, 0.0], [1.5, 0.0], [2.2, 0.0]]), facing(0.6)
+    assert wall_across(way, scan, SIGHT) is not None
+    assert wall_across(way, without(scan, thing(1.25, 0.0), ODOMETRY), SIGHT) is None
+
+
+def test_a_wall_behind_or_beside_who_passes_still_blocks() -> None:
+    way, scan = np.array([[0.5, 0.0], [1.0, 0.0], [1.5, 0.0], [2.2, 0.0]]), facing(3.0)
+    kept = without(scan, thing(0.9, 1.0), ODOMETRY)
+    assert wall_across(way, kept, SIGHT) is not None
+    assert kept is not None and np.isfinite(kept.ranges).sum() > 300
+
+
+@pytest.mark.parametrize("things", [None, MovingThings(0.0)])
+def test_where_nothing_moves_a_scan_stays_as_it_is(things: MovingThings | None) -> None:
+    scan = facing(0.6)
+    assert without(scan, things, ODOMETRY) is scan and without(None, thing(1.0, 0.0), ODOMETRY) is None
+
+
+def test_readings_that_are_missing_stay_missing() -> None:
+    scan = facing(0.6)
+    holes = replace(scan, ranges=np.where(np.arange(360) % 2, np.nan, scan.ranges).astype(np.float32))
+    found = without(holes, thing(1.25, 0.0), ODOMETRY)
+    assert found is not None and np.isnan(found.ranges[1::2]).all()
+
+
+@pytest.mark.parametrize(
+    "place, there",
+    [((0.8, 0.0), True), ((0.8, 0.6), True), ((0.8, 1.2), False), ((-0.8, 0.0), False), ((2.5, 0.0), False)],
+)
+def test_somebody_is_in_the_way_only_near_ahead(place: tuple[float, float], there: bool) -> None:
+    assert in_the_way(thing(*place), ODOMETRY, np.array([[3.0, 0.0]]), 0.18) == there
+
+
+def test_it_waits_for_somebody_and_not_for_ever() -> None:
+    yielding = Yielding()
+    assert not yielding.update(0.0, False) and yielding.update(1.0, True)
+    assert yielding.update(1.0 + PATIENCE, True) and not yielding.update(1.1 + PATIENCE, True)
+    assert yielding.somebody and not yielding.update(20.0, False) and yielding.update(21.0, True)
+
+
+def test_who_passes_is_not_drawn_into_a_map() -> None:
+    """So that there is no ghost of them once they have gone."""
+    world = replace(load_world("empty"), people=People(1, children=0.0, speed=0.05))
+    robot = Loopback(world, robot="turtlebot4", seed=1, noise=SensorNoise(scale=0.0))
+    person = robot.moving_truth()[0]
+    x, y = person.position
+    robot.reset(np.array([x - 0.9, y, 0.0]) if x > 2.0 else np.array([x + 0.9, y, np.pi]))
+    seen, odometry = robot.observe(), robot.odometry()[0]
+    truth = robot.ground_truth().pose
+    c, s = np.cos(odometry[2] - truth[2]), np.sin(odometry[2] - truth[2])
+    offset = person.position - truth[:2]
+    place = odometry[:2] + np.array([c * offset[0] - s * offset[1], s * offset[0] + c * offset[1]])
+    there = MovingThings(0.0, (MovingThing(1, place, np.zeros(2), np.eye(4) * 0.01, 0.3, Kind.PERSON),))
+    for things, ghost in ((None, True), (there, False)):
+        scan = without(seen.scan, things, odometry)
+        assert scan is not None
+        grid = Grid(odometry)
+        for _ in range(3):
+            grid.add(odometry, scan)
+        cells = grid.cells(place + np.random.default_rng(0).uniform(-0.25, 0.25, (400, 2)))
+        assert (grid.odds[cells[:, 0], cells[:, 1]] > 0.5).any() == ghost
