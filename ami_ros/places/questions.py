@@ -38,7 +38,7 @@ def check_pose(pose: Array) -> None:
 def locate(places: PlaceMap, goal: GoalQuery, hypothesis: int, robot: Array) -> tuple[Array, float]:
     """Pose (3,) of a goal in the map frame, and the share of this hypothesis [0, 1]; the robot is at `robot` (3,).
 
-    Of a goal with a picture hypotheses go on with where to look for it; see `lookouts`.
+    Of a goal with a picture hypotheses go on with where to look for it; see `next_best_view`.
 
     Raises:
         AmiError: `Code.NOT_FOUND` or `INVALID_INPUT`.
