@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from ami_ros.geometry import relative, wrap
-from ami_ros.learning.carmen_extract import extract_carmen
+from ami_ros.learning.carmen import extract_carmen
 from ami_ros.learning.dataset import Dataset
 from ami_ros.learning.extract import ExtractConfig, extract
 from ami_ros.learning.lerobot_import import import_lerobot

@@ -6,11 +6,15 @@ import json
 import math
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
@@ -23,13 +27,98 @@ from ami_ros.learning.joined import Joined
 from ami_ros.learning.objective import LossWeights, losses
 from ami_ros.learning.odometry_gains import estimate_gains, with_gains
 from ami_ros.learning.pictures import Recording
-from ami_ros.learning.prefetch import Prefetcher
 from ami_ros.learning.sight_phase import fit_sighting
-from ami_ros.learning.training_state import pack, unpack
 from ami_ros.learning.windows import Batch, Source, WindowConfig, WindowSampler
 from ami_ros.world_model.identity import write_atomically
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.spec import ModelSpec
+
+T = TypeVar("T")
+
+
+class Prefetcher(Generic[T]):
+    """Values by number, each made while the one before is in use.
+
+    Args:
+        make: gives the value of a number; called on a thread of its own, one call at a time.
+        stop: the number behind the last one.
+
+    Attributes:
+        waited: how long `take` had to wait so far [s].
+    """
+
+    def __init__(self, make: Callable[[int], T], stop: int) -> None:
+        self._make, self._stop = make, stop
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="prefetch")
+        self._coming: tuple[int, Future[T]] | None = None
+        self.waited = 0.0
+
+    def take(self, number: int) -> T:
+        """The value of `number`; the next one is begun. What `make` raises comes out here."""
+        began = time.perf_counter()
+        is_coming = self._coming is not None and self._coming[0] == number
+        future = self._coming[1] if is_coming and self._coming else self._thread.submit(self._make, number)
+        value = future.result()
+        self.waited += time.perf_counter() - began
+        following = number + 1
+        self._coming = (following, self._thread.submit(self._make, following)) if following < self._stop else None
+        return value
+
+    def forget(self) -> None:
+        """What was made ahead is of no use any more; returns when nothing is being made."""
+        if self._coming is not None:
+            wait([self._coming[1]])
+            self._coming = None
+
+    def close(self) -> None:
+        """Ends the thread; what it is making is finished and dropped."""
+        self._thread.shutdown(cancel_futures=True)
+
+
+MODEL, OPTIMIZER, STEP, GAINS = "model.", "optimizer.", "step", "gains"
+
+
+def pack(model: torch.nn.Module, optimizer: torch.optim.Optimizer, step: int, gains: Array) -> bytes:
+    """The state after `step` steps, with the gains (episodes, 2) of each run's odometry, as a safetensors file."""
+    tensors = {MODEL + name: value.contiguous() for name, value in model.state_dict().items()}
+    for number, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"{OPTIMIZER}{number}.{name}": value.contiguous() for name, value in state.items()}
+    return save(tensors | {STEP: torch.tensor(step), GAINS: torch.from_numpy(gains)})
+
+
+def unpack(
+    content: bytes, model: torch.nn.Module, optimizer: torch.optim.Optimizer, episodes: int, file: Path
+) -> tuple[int, Array]:
+    """Puts a state back into model and optimiser; returns step and gains.
+
+    Args:
+        content: as `pack` made it.
+        model: of the same spec.
+        optimizer: of that model.
+        episodes: of the data.
+        file: where the content is from, for messages.
+
+    Raises:
+        AmiError: the content is damaged, or of another model or other data.
+    """
+    try:
+        tensors = load(content)
+        step, gains = int(tensors.pop(STEP)), tensors.pop(GAINS).numpy()
+    except (SafetensorError, KeyError) as error:
+        raise AmiError(f"train: {file} is damaged; delete it to begin anew") from error
+    if len(gains) != episodes:
+        raise AmiError(f"train: {file} is of {len(gains)} episodes, the data have {episodes}; choose another --out")
+    states: dict[int, dict[str, Any]] = {}
+    for key in [key for key in tensors if key.startswith(OPTIMIZER)]:
+        number, _, name = key.removeprefix(OPTIMIZER).partition(".")
+        states.setdefault(int(number), {})[name] = tensors.pop(key)
+    try:
+        model.load_state_dict({key.removeprefix(MODEL): value for key, value in tensors.items()})
+    except RuntimeError as error:
+        raise AmiError(f"train: {file} is of another model; choose another --out or delete it") from error
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": states, "param_groups": groups})
+    return step, np.asarray(gains, np.float64)
 
 
 @dataclass(frozen=True)

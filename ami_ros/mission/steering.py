@@ -21,7 +21,7 @@ from ami_ros.planning.planner import LatentPlanner
 from ami_ros.planning.protocols import Dynamics, Target
 from ami_ros.planning.route_follower import RouteFollower, circles_here
 from ami_ros.planning.scan_geometry import sees
-from ami_ros.planning.types import Decision, Goal, Mode, Percept, State
+from ami_ros.planning.types import Decision, Goal, Percept, State
 from ami_ros.scan import Scan
 
 TURN_WHILE_DRIVING = 0.5  # [rad/s] that a robot that does not see what is beside it may turn while it drives
@@ -120,7 +120,6 @@ class Steering:
             State.CONTROLLING, f"{message}; {warning}" if warning else message,
             commands, compose(percept.odometry, plan.poses),
             energy=sight.energy, distance=sight.distance, planning_seconds=plan.seconds, shares=plan.shares,
-            mode=Mode.SEARCHED,
         )  # fmt: skip
 
 

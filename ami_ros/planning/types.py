@@ -32,13 +32,6 @@ class State(IntEnum):
     FAULT = 5
 
 
-class Mode(IntEnum):
-    """How a plan was made."""
-
-    NONE = 0  # there was no plan
-    SEARCHED = 2
-
-
 @dataclass(frozen=True)
 class Reading:
     """How surprising a moment was."""
@@ -142,7 +135,6 @@ class Decision:
     recoveries: int = 0
     planning_seconds: float = 0.0
     shares: tuple[CostShare, ...] = ()  # of each cost, where there was a plan
-    mode: Mode = Mode.NONE  # of the plan
     goal: Array | None = None  # (3,) in odom, where the goal is believed to be; None: nowhere for certain
 
     @classmethod

@@ -10,11 +10,10 @@ from torch import Tensor, nn
 from ami_ros.world_model import arrays
 from ami_ros.world_model.arrays import MIDDLE
 from ami_ros.world_model.encoder import Encoder
-from ami_ros.world_model.heads import Contrast, Motion, RelativePose, mlp
+from ami_ros.world_model.heads import Contrast, Motion, RelativePose, SightingHead, mlp
 from ami_ros.world_model.learned_heads import LearnedHeads
 from ami_ros.world_model.pairs import PairHead
 from ami_ros.world_model.predictors import make_predictor
-from ami_ros.world_model.sighting import SightingHead
 from ami_ros.world_model.spec import ModelSpec, Sensors, missing
 
 AS_TRAINED = torch.from_numpy(arrays.AS_TRAINED)

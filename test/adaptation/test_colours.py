@@ -10,8 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ami_ros.adaptation.adapter import Adapter
-from ami_ros.adaptation.losses import as_seen, colours_loss, driving_loss, seeing_loss, straying
+from ami_ros.adaptation.adapter import Adapter, as_seen, colours_loss, driving_loss, seeing_loss, straying
 from ami_ros.adaptation.segments import Segment, SegmentStore
 from ami_ros.adaptation.weights import AdaptationConfig
 from ami_ros.errors import AmiError

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from ami_ros.evaluation.classical.drive import ClassicalRobot
-from ami_ros.evaluation.classical.grid import MatchingGrid as Grid
+from ami_ros.evaluation.classical.drive import MatchingGrid as Grid
 from ami_ros.evaluation.classical.views import Eye, compare
 from ami_ros.geometry import wrap
 from ami_ros.mission.occupancy import Ways

@@ -8,8 +8,8 @@ from typing import cast
 import numpy as np
 import pytest
 
-from ami_ros.evaluation.disturbances import Disturbance, DisturbedLoop, Kind
 from ami_ros.evaluation.loop_config import LoopConfig
+from ami_ros.evaluation.recovery_trials import Disturbance, DisturbedLoop, Kind
 from ami_ros.evaluation.trials import Trial
 from ami_ros.mission.recovery import RecoveryState
 from ami_ros.parts.config import AgentConfig

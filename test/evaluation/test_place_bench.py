@@ -13,8 +13,7 @@ import pytest
 from ami_ros.evaluation.closed_loop import ClosedLoop
 from ami_ros.evaluation.expedition import Belief, Expedition
 from ami_ros.evaluation.loop_config import LoopConfig
-from ami_ros.evaluation.place_bench import PlaceBench, Settings
-from ami_ros.evaluation.place_trials import SETTLED, Judged
+from ami_ros.evaluation.place_bench import SETTLED, Judged, PlaceBench, Settings
 from ami_ros.parts.config import AgentConfig
 from ami_ros.places.types import Location
 from ami_ros.simulation.exploration import PERIOD

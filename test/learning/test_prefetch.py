@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from ami_ros.learning.prefetch import Prefetcher
+from ami_ros.learning.trainer import Prefetcher
 
 
 def test_the_next_value_is_made_while_this_one_is_used() -> None:
