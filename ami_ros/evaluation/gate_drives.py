@@ -65,6 +65,7 @@ class Drive:
     fault: Fault = "none"
     beams: int = 180
     closing: float = 0.0  # [m/s], of one thing that moves to and fro; 0: boxes, and nothing moves
+    tracked: bool = False  # a tracker tells of it, and `obstacle_speed` is 0
     zone: float = 0.0  # [m], radius of a zone that stops it; one that slows it down is half as large again. 0: none
     keep_out: bool = False  # there are areas that it must not enter
     lost: Lost = ""  # what happens at `fault_at` to what is known of their place
@@ -77,13 +78,15 @@ class Drive:
     def draw(cls, rng: np.random.Generator) -> Drive:
         """Any drive."""
         traits = {name: float(rng.uniform(*limits)) for name, limits in RANGES.items()}
-        closing = float(rng.choice([0.0, 0.0, 0.3, 0.5]))
+        closing = float(rng.choice([0.0, 0.0, 0.0, 0.3, 0.5, 1.0]))
+        tracked = closing == 1.0 or bool(closing and rng.random() < 0.5)
         return cls(
             seed=int(rng.integers(2**31)),
             kind=KINDS[rng.integers(len(KINDS))],
             fault=FAULTS[rng.integers(len(FAULTS))] if rng.random() < 0.5 else "none",
             beams=int(rng.integers(72, 720)),
             closing=closing,
+            tracked=tracked,
             traits=traits | ATTENTIVE if closing else traits,
             zone=float(rng.choice([0.0, 0.0, 0.0, 0.3, 0.5])),
             keep_out=bool(keep_out := rng.random() < 0.25),
@@ -102,7 +105,8 @@ class Drive:
             "zones": bool(self.zone),
             "keep-out": self.keep_out,
             f"place {self.lost}": bool(self.lost),
-            "something comes closer": bool(self.closing),
+            "something comes closer": bool(self.closing) and not self.tracked,
+            "somebody walks up, tracked": self.tracked,
         }
         return [word for word, applies in words.items() if applies]
 
@@ -110,7 +114,7 @@ class Drive:
     def config(self) -> SafetyConfig:
         """What the gate is told of the robot."""
         aside = 0.4 if self.kind == "omnidirectional" else 0.0
-        return SafetyConfig(max_lateral=aside, obstacle_speed=self.closing)
+        return SafetyConfig(max_lateral=aside, obstacle_speed=0.0 if self.tracked else self.closing)
 
     @property
     def zones(self) -> dict[str, Zone]:

@@ -14,6 +14,7 @@ from ami_ros.evaluation.gate_drives import PARTLY, REPEATING, Drive, Fault
 from ami_ros.geometry import Array, compose, relative, transform_points, wrap
 from ami_ros.safety.gate import NOTHING
 from ami_ros.safety.liveness import MOVED
+from ami_ros.safety.tracks import Track
 from ami_ros.scan import Scan
 from ami_ros.simulation.floor_plan import FloorPlan
 from ami_ros.simulation.layout import Obstacle
@@ -22,7 +23,7 @@ STEP = 0.01  # [s] of the robot and of time
 ROOM = 2.0  # [m], half the side of the room
 RANGE = 8.0  # [m] of the laser
 MOVER = 0.15  # [m], radius of what moves
-NOTICED = np.array([0.08, 0.08, 0.16])  # [m, m, rad] of motion after which old scans have to be noticed
+POSITION_SIGMA, VELOCITY_SIGMA = 0.05, 0.15  # [m], [m/s] of a tracker
 LOW = 3  # things that only the second sensor sees
 
 
@@ -62,7 +63,7 @@ class World:
             things.append(Obstacle("thing", shape, center, bearing, (size, size), 1.0))
         self._things, self._closing = things, drive.closing
         self._mover = rng.uniform(-1.0, 1.0, 2) + 1.0
-        self._away = False
+        self._away, self._velocity = False, np.zeros(2)
         count = LOW if drive.cloud else 0
         where = zip(rng.uniform(0.5, 1.6, count).tolist(), rng.uniform(-math.pi, math.pi, count).tolist(), strict=True)
         places = [(far * math.cos(around), far * math.sin(around)) for far, around in where]
@@ -78,6 +79,12 @@ class World:
     def whole(self) -> FloorPlan:
         """What stands where, now, low things as well."""
         return FloorPlan([*self._things, *self._low, *self._moving]) if self._closing else self._whole
+
+    def track(self, pose: Array, rng: np.random.Generator) -> Track:
+        """What a tracker says of what moves, to a robot at `pose` (3,): within 2 standard deviations."""
+        off, faster = (np.clip(rng.normal(0, 0.7, 2), -1.4, 1.4) * sigma for sigma in (POSITION_SIGMA, VELOCITY_SIGMA))
+        there = Track(self._mover + off, self._velocity + faster, MOVER, POSITION_SIGMA, VELOCITY_SIGMA)
+        return there.seen_from(pose)
 
     @property
     def _moving(self) -> list[Obstacle]:
@@ -99,7 +106,8 @@ class World:
         away = float(np.hypot(*towards))
         self._away = away < 0.36 or (self._away and away < 1.2)
         move = towards / max(away, 1e-6) * self._closing * STEP * (-1.0 if self._away else 1.0)
-        self._mover = np.clip(self._mover + move, -ROOM + 0.2, ROOM - 0.2)
+        before, self._mover = self._mover, np.clip(self._mover + move, -ROOM + 0.2, ROOM - 0.2)
+        self._velocity = (self._mover - before) / STEP
 
 
 def scan_of(plan: FloorPlan, pose: Array, drive: Drive, fault: Fault, rng: np.random.Generator) -> Scan:
@@ -133,7 +141,7 @@ class Laser:
         if fault in REPEATING and self._said:
             self._ring = self._ring or self._said[-max(1, int(self._drive.traits["ring_size"])) :]
             scan, there = self._ring[self._turn % (1 if fault == "frozen" else len(self._ring))]
-            near = 1.5 * MOVED if fault == "frozen" else NOTICED
+            near = 1.5 * MOVED if fault in ("frozen", "ring") else math.inf  # others are noticed as motion tells
             return self._changed(scan, fault), bool((np.abs(relative(there, pose)) <= near).all())
         scan = scan_of(plan, pose, self._drive, fault, self._rng)
         if fault in PARTLY:

@@ -20,6 +20,7 @@ from ami_ros.geometry import Array, transform_points
 from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.gate import NOTHING, SafetyGate
 from ami_ros.safety.keep_out import KeepOut
+from ami_ros.safety.tracks import Track
 from ami_ros.scan import Scan, scan_points
 
 Message = Callable[[SafetyGate, float, float], Any]  # taken by the gate at a time on its clock, and on steady time
@@ -102,6 +103,8 @@ class Trial:
                 if shows:
                     self._usable = true
                     self._judge.measured(arrives, transform_points(robot.pose, scan_points(scan, RANGE)))
+                if drive.tracked:
+                    self._arrive(arrives, _track(self._world.track(robot.pose, rng), now))
         if drive.cloud and true >= self._next_cloud:
             self._next_cloud += DEPTH_PERIOD
             self._arrive(true + traits["latency"], _cloud(cloud_of(self._world, robot.pose, drive.cloud, rng), now))
@@ -166,7 +169,7 @@ class Areas:
     def lost(self, true: float) -> bool:
         """Whether the robot has to stand because of them."""
         takes = {"old": PLACE_TIMEOUT, "not localised": 0.0, "leap": 0.0, "": math.inf}[self._lost]
-        return true > self._at + takes + 3 * PERIOD
+        return true > self._at + takes + 4 * PERIOD
 
 
 def drive(drive: Drive) -> Outcome:
@@ -195,3 +198,7 @@ def _odometry(pose: Array, velocity: Command, stamp: float) -> Message:
 
 def _cloud(points: Array, stamp: float) -> Message:
     return lambda gate, now, steady: gate.observe("depth", points, now, stamp, steady)
+
+
+def _track(track: Track, stamp: float) -> Message:
+    return lambda gate, now, steady: gate.tracks([track], now, stamp)

@@ -87,6 +87,15 @@ def test_what_comes_at_it_no_faster_than_was_said_is_not_driven_at(
     assert keeps_its_word(drive(Drive(seed, kind, closing=closing, traits=traits | ATTENTIVE)))
 
 
+@pytest.mark.parametrize("closing", [0.5, 1.0])
+@given(SEEDS, st.sampled_from(KINDS), TRAITS)
+@FEW
+def test_somebody_whom_a_tracker_sees_is_not_driven_at(
+    closing: float, seed: int, kind: DriveKind, traits: dict[str, float]
+) -> None:
+    assert keeps_its_word(drive(Drive(seed, kind, closing=closing, tracked=True, traits=traits | ATTENTIVE)))
+
+
 @given(SEEDS, st.sampled_from(KINDS), st.sampled_from([0.25, 0.4, 0.6]), TRAITS)
 @FEW
 def test_readings_in_its_zones_stop_it_and_slow_it_down(
