@@ -182,5 +182,5 @@ def read_spec(values: Any, where: str) -> ModelSpec:
         inputs = dict(values.get("inputs", {}))
         values = {key: value for key, value in values.items() if key != "policy"} | {"inputs": inputs}
         if any([part.pop(key, False) for part, names in zip((values, inputs), _RETIRED, strict=True) for key in names]):
-            raise AmiError(f"{where}: a camera over the world is not supported any more; use ami_ros 0.3 or train anew")
+            raise AmiError(f"{where}: it is of a camera over the world, which this version does not know")
     return from_mapping(ModelSpec, values, where)

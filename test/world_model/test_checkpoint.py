@@ -17,6 +17,7 @@ from safetensors.torch import save as save_tensors
 from ami_ros.errors import AmiError
 from ami_ros.world_model.checkpoint import CONFIG, WEIGHTS, LoadedModel, load_model, save_model
 from ami_ros.world_model.identity import write_atomically
+from ami_ros.world_model.inference_loading import load_inference
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.spec import InputSpec, ModelSpec, Sensors
 
@@ -197,3 +198,26 @@ def test_a_size_that_no_memory_holds_is_refused_before_anything_is_made(
     file.write_text(yaml.safe_dump(config))
     with pytest.raises(AmiError, match=key):
         load_model(tmp_path / "model")
+
+
+def test_a_model_with_a_policy_head_is_who_it_was_and_loads_without_it(tmp_path: Path, saved: LoadedModel) -> None:
+    """Models of earlier versions have the head in their weights, and keys that are gone in their file."""
+    folder = tmp_path / "model"
+    weights = load_tensors((folder / WEIGHTS).read_bytes()) | {"heads.policy.layers.0.weight": torch.zeros(2, 2)}
+    (folder / WEIGHTS).write_bytes(save_tensors(weights))
+    config = yaml.safe_load((folder / CONFIG).read_text())
+    config["latents_sha256"] = config["sha256"]
+    config["sha256"] = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+    config["spec"] |= {"policy": True, "place_pose": False, "goal_encoder": False}
+    config["spec"]["inputs"] |= {"still_camera": False, "heading": False}
+    (folder / CONFIG).write_text(yaml.safe_dump(config))
+    again = load_model(folder)
+    assert again.encoder_id == saved.encoder_id == load_inference(folder).encoder_id
+    for name, value in saved.model.state_dict().items():
+        assert value.equal(again.model.state_dict()[name])
+    config["spec"]["inputs"]["still_camera"] = True
+    (folder / CONFIG).write_text(yaml.safe_dump(config))
+    for load in (load_model, load_inference):
+        with pytest.raises(AmiError, match="camera over the world") as refused:
+            load(folder)
+        assert "\n" not in str(refused.value)
