@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.geometry import Array, transform_points
-from ami_ros.places.next_best_view import REST
+from ami_ros.places.types import REST
 from ami_ros.scan import Scan, scan_points
 
 if TYPE_CHECKING:

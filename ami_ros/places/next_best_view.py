@@ -17,7 +17,7 @@ from ami_ros.geometry import Array
 from ami_ros.places.matching import Hypothesis
 from ami_ros.places.recognition import Evidence
 from ami_ros.places.seen_directions import all_round, gaps, missing_views
-from ami_ros.places.types import ALONE, FAR_OFF, SearchState
+from ami_ros.places.types import ALONE, FAR_OFF, REST, SearchState
 
 TURN = 2.5  # [m] that could be driven while the robot turns once around
 SEEN = 0.3  # of the evidence for a spot from which all was seen, beside one from which nothing was; measured, see ...
@@ -37,7 +37,6 @@ OFF, NEW = 0.4, 0.9  # [m] from all places, of free ground that is looked from, 
 CELL = 0.4  # [m] in which one place, or one spot beside them, stands for all ...
 COARSE_CELL = 0.8  # [m] ... and what it saw to be free for what all saw
 MOST = 12  # spots
-REST = 1.5  # times the straight way that is left beyond a spot: how much of it is to be driven, nobody knows
 
 Lengths = Callable[[Array], Array]  # poses (k, 3) -> lengths (k,) [m] of the ways there from the robot; inf: none
 # Rows of places and how far off all places [m] -> spots (k, 2) that they saw to be free, and the rows (k,) that did;

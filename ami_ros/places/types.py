@@ -11,6 +11,7 @@ from ami_ros.geometry import Array, compose, relative
 
 ALONE = 0.75  # confidence in where a goal is, below which another place may be the one that is meant, ...
 FAR_OFF = 4.0  # [m] of way there, from which it is looked for around where it was asked for first, if it may be another
+REST = 1.5  # times the straight way that is left beyond a spot: how much of it is to be driven, nobody knows
 MAX_RESULTS = 1000  # of a recall
 
 
