@@ -29,6 +29,7 @@ from ami_ros.parts.ports import (
     Motion,
     Picture,
     Port,
+    Question,
     Said,
 )  # fmt: skip
 from ami_ros.parts.remembering import MemoryFeed, MemoryInput, remember
@@ -173,6 +174,9 @@ class MemoryPart(Part):
         now = self.bus.now()
         self.bus.give(PLACES, now, known)
         self.bus.give(KEEP_AWAY, now, circles)
+
+    def effort(self, question: Question, request: RouteRequest) -> str:
+        return "find_picture" if request.goal.picture is not None else question.name
 
     def find_route(self, asked: RouteRequest) -> Route:
         """See `PlaceMemory.find_route`."""

@@ -102,6 +102,10 @@ class Part:
         """The answer to a question. Raises AmiError where there is none."""
         return getattr(self, question.name)(request)
 
+    def effort(self, question: Question, request: Any) -> str:
+        """Which of `Timing` it takes to answer."""
+        return question.name
+
     def between(self) -> bool:
         """A short piece of work for the worker while no job waits; False: there is none until after the next job."""
         return False

@@ -181,12 +181,13 @@ class Seat:
             self._bus.at(begin, lambda: self.answer(question, request, answered))
             return
         assert self.part is not None
-        self._ends = self._busy_until = self._answering_until = begin + self._bus.span(question.name)
+        ends = begin + self._bus.span(self.part.effort(question, request))
+        self._ends = self._busy_until = self._answering_until = ends
         try:
             found = self.part.answer(question, request)
         except AmiError as error:
             found = error
-        ends, self._ends = self._ends, None
+        self._ends = None
         self._bus.at(ends + self._bus.span("transport"), lambda: answered(found))
         self._bus.at(ends, self._resume)
 

@@ -42,6 +42,7 @@ class Timing:
     prepare: Span = Span(0.008, 0.020)  # memory, between moments: what the next goal will need
     planner: Span = Span(0.032, 0.043)  # decides, a search of 40 ms at most included
     find_route: Span = Span(0.005, 0.020)  # memory answers
+    find_picture: Span = Span(0.9, 1.3)  # memory answers, where pictures are compared
 
     def of(self, name: str) -> Span:
         """Of a part's work or an answer; what is not listed takes no time."""

@@ -15,7 +15,9 @@ from ami_ros.parts.timing import Span, Timing
 
 IN, ALL, OUT = Port("in", int), Port("all", int, "every"), Port("out", int)
 COUNT = Question("find_route", int, int)
-TIMING = Timing(transport=Span(0.01, 0.01), memory=Span(0.1, 0.1), find_route=Span(1.0, 1.0))
+TIMING = Timing(
+    transport=Span(0.01, 0.01), memory=Span(0.1, 0.1), find_route=Span(1.0, 1.0), find_picture=Span(3.0, 3.0)
+)
 
 
 class Counter(Part):
@@ -42,6 +44,9 @@ class Counter(Part):
     def _work(self, stamp: float, value: int) -> Finish:
         self.worked.append(value)
         return lambda: self.bus.give(OUT, stamp, value)
+
+    def effort(self, question: Question, request: Any) -> str:
+        return "find_picture" if request == 100 else question.name
 
     def find_route(self, request: int) -> int:
         if request < 0:
@@ -85,6 +90,14 @@ def test_a_question_waits_for_the_worker_and_holds_everything_up_until_it_is_ans
     assert answers == [(1.12, 11)]  # 0.01 there, at 0.11 the worker is done, 1 s, 0.01 back
     assert part.heard == [3, 4, 5, 6, 7]  # a reliable stream keeps five
     assert part.worked == [1, 3] and given[-1] == (1.21, 3)  # of a sensor's the newest waited
+
+
+def test_a_question_costs_what_it_takes_to_answer_it(bus: SimulatedBus) -> None:
+    made(bus)
+    answers: list[float] = []
+    bus.seat("asker").ask(COUNT, 100, lambda answer: answers.append(round(bus.time, 6)))
+    bus.run_until(5.0)
+    assert answers == [3.02]
 
 
 def test_errors_are_answers_and_a_value_that_is_refused_is_dropped(bus: SimulatedBus) -> None:
