@@ -26,6 +26,11 @@ class Command:
 
 
 COMMANDS = (
+    Command("drive", "Start the stack on a robot, or a simulated one, and keep it running.", renders=True),
+    Command("goto", "Send the robot to a picture, a place or a pose, and wait until it is there."),
+    Command("explore", "Let the robot look around by itself."),
+    Command("patrol", "Visit places one after the other."),
+    Command("stop", "Cancel what the robot does; also an emergency stop, and its release."),
     Command("demo", "Start simulator and stack, send image goals, report how many were reached.", renders=True),
     Command("world", "Show a world or a building: plan, views, world file, Gazebo.", renders=True),
     Command("robot", "Show a robot; write it for Gazebo and as URDF.", renders=True),

@@ -59,7 +59,7 @@ def test_a_picture_is_taken_and_driven_to_and_ctrl_c_stops_the_robot(
     stack.ros.spin_until(lambda: stack.moves, 60.0, going.output)
     going.send(signal.SIGINT)
     stack.ros.spin_until(lambda: going.code is not None, 60.0, going.output)
-    assert going.code == 1 and "cancelled" in going.output()
+    assert going.code == 130 and "cancelled" in going.output()
     stack.ros.spin_until(lambda: not stack.moves, what="standing after Ctrl-C")
 
 
@@ -90,12 +90,10 @@ def covered(image: Image) -> list[Image]:
     return [image]
 
 
-def test_message_of_patrol_names_places_that_are_no_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(EXAMPLES))
-    import patrol  # type: ignore[import-not-found]
-
-    goal = patrol.navigation_goal("kitchen")
-    assert (goal.type, goal.place_label) == (goal.TYPE_PLACE, "kitchen")
+def test_examples_without_arguments_or_a_stack_say_what_they_need(children: Children) -> None:
+    for name in ("goto", "patrol"):
+        child = example(children, name)
+        assert child.wait() == 1 and f"{name}.py" in child.output() and "Traceback" not in child.output()
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,198 @@
+"""What `ami drive` does: starts processes, says when all is ready and what the robot does, and ends all again."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from std_msgs.msg import String
+
+from ami_ros.agent.supervision import FINAL, Code
+from ami_ros.app.demo_domain import join_domain
+from ami_ros.app.demo_stack import USUAL
+from ami_ros.app.domain import domain_in_environment
+from ami_ros.app.shared_memory import remove_orphaned_segments
+from ami_ros.app.signals import ignore_signals, only_first_signal
+from ami_ros.errors import AmiError
+from ami_ros.places.files import check_file
+from ami_ros.robots.derived import shipped_model
+from ami_ros.robots.description import DEFAULT, load_robot
+from ami_ros.ros.node.qos import LATCHED, RELIABLE
+from ami_ros.ros.start.graph import STACK, Arguments, Part, processes
+from ami_ros.ros.start.processes import ProcessKeeper
+from ami_ros.world_model.identity import identify_model, model_folder
+
+LOOK = 0.2  # [s]
+STANDING = 1.0  # [s] that the gate says the same, before it is worth a line
+READY_WITHIN = 180.0  # [s]; a loaded machine may take long
+
+
+@dataclass(frozen=True)
+class DriveSettings:
+    """What the user asked for; see `ami drive --help`."""
+
+    robot: str | None
+    model: str
+    memory: Path | None
+    forget: bool
+    sim: bool
+    world: str
+    seed: int
+    namespace: str
+    composed: bool
+    params: Path | None
+
+    def arguments(self) -> Arguments:
+        """What is started with.
+
+        Raises:
+            AmiError: there is no such robot, model or memory, or they do not fit together.
+        """
+        if self.robot is None and not self.sim:
+            raise AmiError("drive: name the robot with --robot (./ami doctor --write writes its file), or give --sim")
+        named = self.robot or DEFAULT
+        robot = load_robot(named)
+        model = model_folder(self.model or shipped_model(robot))
+        memory = self._memory(robot.name)
+        if memory is not None and memory.exists():
+            identity = identify_model(model)
+            check_file(memory, identity.encoder_id, identity.spec.latent_dim)
+        return Arguments(
+            robot=named,
+            model=str(model),
+            memory_file=str(memory or ""),
+            namespace=self.namespace,
+            composed=self.composed,
+            params_file=str(self.params or ""),
+            use_sim_time=self.sim,
+            world=self.world,
+            seed=self.seed,
+            **(USUAL if self.sim else {}),
+        )
+
+    def _memory(self, robot: str) -> Path | None:
+        if self.forget:
+            if self.memory is not None:
+                raise AmiError("drive: --forget and --memory are opposites; give one of them")
+            return None
+        default = f"{Path(self.world).stem.replace(':', '_')}_{robot}.memory" if self.sim else f"{robot}.memory"
+        return (self.memory or Path(default)).expanduser().resolve()
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Of the graph."""
+        return ("simulation", "stack") if self.sim else ("stack",)
+
+
+def drive(settings: DriveSettings) -> int:
+    """Runs until Ctrl-C, which is a good end.
+
+    Raises:
+        AmiError: it could not start, or something ended for good.
+    """
+    arguments = settings.arguments()
+    specs = processes(arguments, settings.parts)
+    names = (*STACK, "supervisor", *(("simulator",) if settings.sim else ()))
+    with only_first_signal(), ExitStack() as stack:
+        stack.callback(remove_orphaned_segments)
+        folder = Path(tempfile.mkdtemp(prefix="ami_drive_"))
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        context = join_domain(domain_in_environment() or 0, names)
+        stack.callback(context.try_shutdown)
+        watcher = Watcher(context, settings.namespace)
+        stack.callback(watcher.close)
+        keeper = ProcessKeeper(specs, folder)
+        stack.callback(keeper.stop)
+        stack.callback(ignore_signals)
+        _say(f"starting {', '.join(spec.name for spec in specs)}; the logs are in {folder}")
+        try:
+            keeper.start()
+            _wait_until_ready(keeper, watcher)
+            place = arguments.memory_file or "nowhere: it is forgotten at the end"
+            _say(f"ready. Remembers in {place}")
+            _say(
+                "in another shell: ./ami goto GOAL, ./ami explore, ./ami patrol GOALS, ./ami stop; Ctrl-C here ends all"
+            )
+            while True:
+                watcher.look()
+                keeper.check()
+        except KeyboardInterrupt:
+            _say("ending; the robot stands")
+    return 0
+
+
+def _wait_until_ready(keeper: ProcessKeeper, watcher: Watcher) -> None:
+    began = time.monotonic()
+    while watcher.code is not Code.NONE:
+        watcher.look()
+        keeper.check()
+        if time.monotonic() - began > READY_WITHIN:
+            raise AmiError(f"not ready after {READY_WITHIN:.0f} s: {watcher.stack or 'nothing is heard of the stack'}")
+
+
+class Watcher:
+    """Hears what the stack says of itself and prints it, a line when it changes.
+
+    Args:
+        context: initialised.
+        namespace: of the robot.
+    """
+
+    def __init__(self, context: Context, namespace: str) -> None:
+        self.code: Code | None = None
+        self.stack = ""
+        self._said: dict[str, str] = {}
+        self._node = Node("ami_drive", context=context, namespace=namespace, enable_rosout=False)
+        self._executor = SingleThreadedExecutor(context=context)
+        self._executor.add_node(self._node)
+        subscribe = self._node.create_subscription
+        subscribe(DiagnosticStatus, "supervisor/state", self._on_stack, RELIABLE)
+        self._gate: tuple[str, float] = "", 0.0  # what the gate said last, and since when
+        subscribe(DiagnosticStatus, "safety/status", self._on_gate, LATCHED)
+        for name in ("planner", "mission"):
+            subscribe(String, f"{name}/decision", lambda m, name=name: self._tell(name, m.data), LATCHED)
+
+    def look(self) -> None:
+        """Hears for a moment.
+
+        Raises:
+            AmiError: the supervisor gave up.
+        """
+        self._executor.spin_once(timeout_sec=LOOK)
+        words, since = self._gate
+        if time.monotonic() - since > STANDING:  # it corrects many a command for a moment
+            self._tell("safety", words)
+        if self.code in FINAL:
+            raise AmiError(self.stack)
+
+    def close(self) -> None:
+        """Takes it off the graph."""
+        self._executor.shutdown()
+        self._node.destroy_node()
+
+    def _on_stack(self, message: DiagnosticStatus) -> None:
+        codes = [value.value for value in message.values if value.key == "code"]
+        self.code, self.stack = Code[codes[0]], message.message
+        self._tell("stack", message.message)
+
+    def _on_gate(self, message: DiagnosticStatus) -> None:
+        self._gate = message.message, time.monotonic()
+
+    def _tell(self, who: str, words: str) -> None:
+        if words != self._said.get(who, ""):
+            self._said[who] = words
+            _say(f"{who}: {words or 'all is well'}")
+
+
+def _say(words: str) -> None:
+    sys.stdout.write(f"{words}\n")
+    sys.stdout.flush()

@@ -1,0 +1,34 @@
+"""`ami explore`: lets the robot look around by itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ami_ros.app.goto import NAMESPACE
+
+
+def main(
+    minutes: Annotated[float, typer.Argument(help="To explore; 0: as long as there is something new.", min=0.0)] = 10.0,
+    json: Annotated[Path | None, typer.Option(help="File for how it went; also written after Ctrl-C.")] = None,
+    namespace: Annotated[str, NAMESPACE] = "",
+) -> int:
+    """Let the robot explore by itself, and come back to where it began; Ctrl-C stops it where it is.
+
+    Exit code: 0 explored and back, 1 given up, 2 nobody there, 3 not accepted, 4 not in time, 5 the stack died,
+    130 cancelled.
+    """
+    from ami_ros.app.domain import domain_in_environment
+    from ami_ros.app.telling import Telling
+    from ami_ros.evaluation.report import write_json
+    from ami_ros.ros.goals.robot_client import RobotClient
+
+    telling = Telling()
+    with RobotClient(namespace, domain_in_environment()) as robot:
+        outcome = robot.explore(60.0 * minutes, telling.tell)
+    if json is not None:
+        elapsed = outcome.result.elapsed.sec if outcome.result is not None else None
+        write_json(json, {"end": outcome.end.name.lower(), "code": outcome.code, "elapsed_s": elapsed})
+    return telling.end(outcome)

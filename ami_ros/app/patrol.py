@@ -1,0 +1,37 @@
+"""`ami patrol`: the robot visits places in turn."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ami_ros.app.goto import NAMESPACE
+
+
+def main(
+    goals: Annotated[
+        list[str], typer.Argument(help="Pictures, names of places, X,Y[,YAW] or home, as ami goto has it.")
+    ],
+    rounds: Annotated[int, typer.Option(help="How often.", min=1)] = 1,
+    wait: Annotated[float, typer.Option(help="To stay at each goal [s].", min=0.0)] = 1.0,
+    namespace: Annotated[str, NAMESPACE] = "",
+) -> int:
+    """Visit places one after the other; Ctrl-C ends it, and the robot stands.
+
+    Exit code: 0 all were reached, 1 some were not, 2 nobody there or no such goal, 3 not accepted, 4 not in time, 5 the
+    stack died, 130 cancelled.
+    """
+    from ami_ros.app.domain import domain_in_environment
+    from ami_ros.app.telling import Telling
+    from ami_ros.errors import AmiError
+    from ami_ros.ros.goals.robot_client import RobotClient
+
+    if len(goals) * rounds > 100:
+        raise AmiError(f"patrol: {len(goals)} goals in {rounds} rounds are more than 100; ask for fewer")
+    telling = Telling()
+    with RobotClient(namespace, domain_in_environment()) as robot:
+        outcome = robot.patrol(goals, rounds, wait, telling.tell)
+    if outcome.result is not None:
+        typer.echo(f"{outcome.result.reached} of {len(goals) * rounds} goals reached")
+    return telling.end(outcome)

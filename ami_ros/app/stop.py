@@ -1,0 +1,37 @@
+"""`ami stop`: the robot stands."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ami_ros.app.goto import NAMESPACE
+
+
+def main(
+    emergency: Annotated[bool, typer.Option("--emergency", help="Let nothing move it until --release.")] = False,
+    release: Annotated[bool, typer.Option("--release", help="End an emergency stop.")] = False,
+    namespace: Annotated[str, NAMESPACE] = "",
+) -> int:
+    """Cancel whatever goal or mission is under way, whoever sent it. This is no substitute for a switch on the robot.
+
+    Exit code: 0 done, 2 nobody there.
+    """
+    from ami_ros.app.domain import domain_in_environment
+    from ami_ros.errors import AmiError
+    from ami_ros.ros.goals.robot_client import RobotClient
+
+    if emergency and release:
+        raise AmiError("stop: --emergency and --release are opposites; give one of them")
+    with RobotClient(namespace, domain_in_environment()) as robot:
+        if release:
+            robot.hold(release=True)
+            typer.echo("released; old commands do not come back")
+            return 0
+        if emergency:  # first: it needs the gate alone
+            robot.hold()
+        if not robot.stop() and not emergency:
+            raise AmiError("stop: nobody drives in this ROS domain and namespace; is ROS_DOMAIN_ID that of the robot?")
+    typer.echo("the robot stands, until ./ami stop --release" if emergency else "cancelled; the robot stands")
+    return 0

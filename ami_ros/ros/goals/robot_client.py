@@ -1,0 +1,280 @@
+"""A client for people and programs: sends a running stack goals and missions, says how it goes, and how it ended.
+
+It does not matter who started the stack: `./ami drive`, `ros2 launch`, or a test.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rclpy
+from action_msgs.msg import GoalStatus
+from action_msgs.srv import CancelGoal
+from geometry_msgs.msg import PoseStamped
+from rclpy.action import ActionClient
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+from std_msgs.msg import Header
+from std_srvs.srv import Trigger
+
+from ami_interfaces.action import NavigateToGoal, RunMission
+from ami_interfaces.msg import NavigationGoal
+from ami_interfaces.srv import RecallPlaces
+from ami_ros.errors import AmiError
+from ami_ros.images import image_of
+from ami_ros.ros.messages.conversions import compressed_message, pose_to_message, seconds_to_duration
+
+SILENCE = 10.0  # [s] without feedback, which comes some times a second, after which whoever had the goal is gone
+ANSWER = 10.0  # [s] that an answer to a request may take
+HOME = "home"
+_NUMBERS = re.compile(r"\s*(-?[\d.]+(?:[eE]-?\d+)?)\s*")
+
+
+class End(IntEnum):
+    """How a drive ended, as an exit code; 2 is for what could not be asked at all."""
+
+    REACHED = 0
+    FAILED = 1  # given up: the message says why
+    REJECTED = 3  # not accepted
+    TIMEOUT = 4  # not within the time that was given
+    LOST = 5  # whoever drove died, or was started again
+    CANCELED = 130  # by Ctrl-C, or by somebody else's goal
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a goal or a mission; `code` is of its action, 0 where all is well."""
+
+    end: End
+    message: str
+    code: int = 0
+    result: Any = None
+
+
+OVER = {NavigateToGoal.Result.TIMEOUT, RunMission.Result.TIMEOUT}
+Tell = Callable[[Any], None]  # takes the feedback of an action
+
+
+class RobotClient:
+    """Talks to one robot's stack. Everything is called from one thread, and waits; Ctrl-C cancels what is under way.
+
+    Args:
+        namespace: of the robot.
+        domain: ROS domain; None: that of the environment.
+    """
+
+    def __init__(self, namespace: str = "", domain: int | None = None) -> None:
+        self._context = Context()
+        rclpy.init(
+            args=[], context=self._context, domain_id=domain, signal_handler_options=SignalHandlerOptions.NO
+        )  # else Ctrl-C ends the context, and nothing could be cancelled
+        name = f"ami_client_{os.getpid()}"
+        self.node = Node(
+            name, context=self._context, namespace=namespace, enable_rosout=False, start_parameter_services=False
+        )
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self.node)
+        self._clients: list[ActionClient] = []
+
+    def __enter__(self) -> RobotClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Takes it off the graph."""
+        for client in self._clients:
+            client.destroy()
+        self._executor.shutdown()
+        self.node.destroy_node()
+        self._context.try_shutdown()
+
+    # What the robot is to do
+
+    def goal(self, text: str) -> NavigationGoal:
+        """The goal that `text` names: a picture's file, x,y or x,y,yaw in the map [m, rad], home, or a place's label.
+
+        Home is the place of that label, else where the memory began.
+
+        Raises:
+            AmiError: it is a file that is no picture.
+        """
+        file = Path(text).expanduser()
+        if file.is_file():
+            return picture_goal(file)
+        if (pose := pose_of(text)) is not None:
+            return pose_goal(pose)
+        if text == HOME and not self._is_labelled(HOME):
+            return pose_goal(np.zeros(3))
+        if "." in text or "/" in text:
+            raise AmiError(f"goal {text}: no such file; name a picture, a place, {HOME}, or x,y,yaw in the map")
+        return NavigationGoal(type=NavigationGoal.TYPE_PLACE, place_label=text)
+
+    def go(self, text: str, timeout: float, tell: Tell | None = None) -> Outcome:
+        """Drives to what `text` names, see `goal`, within `timeout` [s].
+
+        Raises:
+            AmiError: nobody is there who could, or `text` names no goal.
+        """
+        goal = NavigateToGoal.Goal(goal=self.goal(text), time_allowance=seconds_to_duration(timeout))
+        if (pose := pose_of(text)) is not None and len(pose) == 2:
+            goal.angle_tolerance = math.pi
+        return self.send(NavigateToGoal, "navigate_to_goal", goal, tell)
+
+    def explore(self, seconds: float, tell: Tell | None = None) -> Outcome:
+        """Explores for so long, 0: as long as there is something new, and comes back."""
+        allowance = seconds_to_duration(seconds)
+        goal = RunMission.Goal(kind=RunMission.Goal.EXPLORE, time_allowance=allowance)
+        return self.send(RunMission, "run_mission", goal, tell)
+
+    def patrol(self, goals: list[str], rounds: int, wait: float = 1.0, tell: Tell | None = None) -> Outcome:
+        """Visits goals in order, `rounds` times, and stays `wait` [s] at each."""
+        mission = RunMission.Goal(kind=RunMission.Goal.VISIT_IN_ORDER)
+        mission.goals = [self.goal(text) for text in goals] * rounds
+        mission.waits = [float(wait)] * len(mission.goals)
+        return self.send(RunMission, "run_mission", mission, tell)
+
+    def stop(self) -> bool:
+        """Cancels whatever goal or mission is under way, whoever sent it; False where nobody is there."""
+        found = False
+        for action in ("run_mission", "navigate_to_goal"):
+            client = self.node.create_client(CancelGoal, f"{action}/_action/cancel_goal")
+            if client.wait_for_service(2.0 if not found else 0.5):
+                found = self._wait(client.call_async(CancelGoal.Request())) is not None or found
+        return found
+
+    def hold(self, release: bool = False) -> None:
+        """An emergency stop, which holds until it is released.
+
+        Raises:
+            AmiError: the safety gate is not there, or did not do it.
+        """
+        self.call(Trigger, "safety/release" if release else "safety/emergency_stop", Trigger.Request())
+
+    # How it is done
+
+    def send(self, kind: Any, name: str, goal: Any, tell: Tell | None = None) -> Outcome:
+        """Sends an action's goal and waits for its end.
+
+        Raises:
+            AmiError: no node offers the action.
+        """
+        client = ActionClient(self.node, kind, name)
+        self._clients.append(client)
+        deadline = time.monotonic() + ANSWER
+        while not client.server_is_ready():
+            if time.monotonic() > deadline:
+                raise AmiError(self._nobody(name))
+            self._executor.spin_once(timeout_sec=0.1)
+        heard = [time.monotonic()]
+
+        def hear(message: Any) -> None:
+            heard[0] = time.monotonic()
+            if tell is not None:
+                tell(message.feedback)
+
+        handle = self._wait(client.send_goal_async(goal, hear))
+        if handle is None:
+            return Outcome(End.LOST, f"{name} did not answer: is its node still alive?")
+        if not handle.accepted:
+            return Outcome(
+                End.REJECTED, "not accepted; the log of the stack says why", NavigateToGoal.Result.GOAL_REJECTED
+            )
+        return self._follow(handle, heard)
+
+    def call(self, kind: Any, name: str, request: Any) -> Any:
+        """Calls a service of the stack.
+
+        Raises:
+            AmiError: it is not there, does not answer, or refused.
+        """
+        client = self.node.create_client(kind, name)
+        if not client.wait_for_service(ANSWER):
+            raise AmiError(self._nobody(name))
+        response = self._wait(client.call_async(request))
+        if response is None or not response.success:
+            why = "did not answer" if response is None else getattr(response, "error_msg", "") or response.message
+            raise AmiError(f"{name}: {why}")
+        return response
+
+    def _follow(self, handle: Any, heard: list[float]) -> Outcome:
+        """Waits for the end of an accepted goal; whatever ends this, ends that."""
+        ended = handle.get_result_async()
+        try:
+            while not ended.done():
+                self._executor.spin_once(timeout_sec=0.2)
+                if time.monotonic() - heard[0] > SILENCE:
+                    return Outcome(End.LOST, "nothing is heard any more: its node died, or was started again")
+        except BaseException as stop:  # Ctrl-C, or a signal that ends this process: the robot must not drive on
+            self._wait(handle.cancel_goal_async(), 5.0)
+            if not isinstance(stop, KeyboardInterrupt):
+                raise
+            return Outcome(End.CANCELED, "cancelled; the robot stands")
+        return outcome_of(ended.result())
+
+    def _wait(self, future: Any, patience: float = ANSWER) -> Any:
+        self._executor.spin_until_future_complete(future, patience)
+        return future.result() if future.done() else None
+
+    def _is_labelled(self, label: str) -> bool:
+        client = self.node.create_client(RecallPlaces, "memory/recall")
+        if not client.wait_for_service(2.0):
+            return False
+        answer = self._wait(client.call_async(RecallPlaces.Request(label=label, max_results=1)))
+        return answer is not None and answer.success and len(answer.places) > 0
+
+    def _nobody(self, name: str) -> str:
+        domain, space = self._context.get_domain_id(), self.node.get_namespace()
+        where = f"ROS domain {domain}" + (f", namespace {space}" if space != "/" else "")
+        return f"nobody offers {name} in {where}: start the stack there, with ./ami drive or ros2 launch"
+
+
+def outcome_of(answer: Any) -> Outcome:
+    """What an action's answer means."""
+    result, status = answer.result, answer.status
+    code, message = int(result.error_code), result.error_msg
+    if status == GoalStatus.STATUS_SUCCEEDED:
+        return Outcome(End.REACHED, message or "reached", code, result)
+    if status == GoalStatus.STATUS_CANCELED or code in (NavigateToGoal.Result.PREEMPTED, RunMission.Result.TAKEN_OVER):
+        return Outcome(End.CANCELED, message or "cancelled", code, result)
+    if status == GoalStatus.STATUS_UNKNOWN:
+        return Outcome(End.LOST, "its node was started again and knows nothing of it", code, result)
+    return Outcome(End.TIMEOUT if code in OVER else End.FAILED, message or f"code {code}", code, result)
+
+
+def pose_of(text: str) -> np.ndarray | None:
+    """Two or three numbers with commas between, as they are; None where it is something else."""
+    parts = text.split(",")
+    if len(parts) not in (2, 3) or not all(_NUMBERS.fullmatch(part) for part in parts):
+        return None
+    return np.array([float(part) for part in parts])
+
+
+def pose_goal(pose: np.ndarray, frame: str = "map") -> NavigationGoal:
+    """A pose (2,) or (3,) in a frame."""
+    full = np.append(pose, 0.0)[:3]
+    return NavigationGoal(
+        type=NavigationGoal.TYPE_POSE, pose=PoseStamped(header=Header(frame_id=frame), pose=pose_to_message(full))
+    )
+
+
+def picture_goal(file: Path) -> NavigationGoal:
+    """Where the picture in a file was taken. Raises AmiError: it is none."""
+    picture = compressed_message(file.read_bytes(), "")
+    try:
+        image_of(picture)
+    except AmiError as error:
+        raise AmiError(f"goal {file}: {error}") from error
+    return NavigationGoal(type=NavigationGoal.TYPE_IMAGE, image=picture)

@@ -1,0 +1,53 @@
+"""What the client makes of words, and of the ends of actions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace as Answer
+
+import numpy as np
+import pytest
+from action_msgs.msg import GoalStatus
+
+from ami_interfaces.action import NavigateToGoal
+from ami_ros.errors import AmiError
+from ami_ros.images import encode_png
+from ami_ros.ros.goals.robot_client import End, outcome_of, picture_goal, pose_of
+
+
+@pytest.mark.parametrize(
+    ("text", "pose"),
+    [
+        ("1,2", [1, 2]), ("-1.5, 2e0,0.5", [-1.5, 2, 0.5]), ("kitchen", None), ("1", None), ("1,2,3,4", None),
+        ("a,b", None), ("nan,1", None), ("1,", None),
+    ],
+)  # fmt: skip
+def test_poses_are_two_or_three_numbers(text: str, pose: list[float] | None) -> None:
+    found = pose_of(text)
+    assert (found.tolist() if found is not None else None) == pose
+
+
+def test_a_picture_is_a_file_that_is_one(tmp_path: Path) -> None:
+    good, bad = tmp_path / "a.png", tmp_path / "b.png"
+    good.write_bytes(encode_png(np.zeros((8, 8, 3), np.uint8)))
+    bad.write_bytes(b"no picture")
+    assert bytes(picture_goal(good).image.data) == good.read_bytes()
+    with pytest.raises(AmiError, match=r"b\.png"):
+        picture_goal(bad)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "end"),
+    [
+        (GoalStatus.STATUS_SUCCEEDED, 0, End.REACHED),
+        (GoalStatus.STATUS_ABORTED, NavigateToGoal.Result.UNKNOWN_PLACE, End.FAILED),
+        (GoalStatus.STATUS_ABORTED, NavigateToGoal.Result.TIMEOUT, End.TIMEOUT),
+        (GoalStatus.STATUS_ABORTED, NavigateToGoal.Result.PREEMPTED, End.CANCELED),
+        (GoalStatus.STATUS_CANCELED, 0, End.CANCELED),
+        (GoalStatus.STATUS_UNKNOWN, 0, End.LOST),
+    ],
+)
+def test_every_end_has_its_exit_code(status: int, code: int, end: End) -> None:
+    result = NavigateToGoal.Result(error_code=code, error_msg="why")
+    outcome = outcome_of(Answer(status=status, result=result))
+    assert outcome.end is end and (end is End.REACHED) == (int(end) == 0) and outcome.message
