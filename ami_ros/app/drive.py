@@ -23,6 +23,7 @@ def main(
     sim: Annotated[bool, typer.Option("--sim", help="Start a simulated robot as well.")] = False,
     world: Annotated[str, typer.Option(help="With --sim: a world, a world file, or building:SEED.")] = "home",
     seed: Annotated[int, typer.Option(help="With --sim: of start and noise.", min=0)] = 0,
+    sim_time: Annotated[bool, typer.Option("--sim-time", help="Take the time from /clock, as beside Gazebo.")] = False,
     namespace: Annotated[str, typer.Option(help="Of the robot's topics and of all nodes.")] = "",
     composed: Annotated[bool, typer.Option("--composed", help="All nodes in one process: less memory.")] = False,
     params: Annotated[Path | None, typer.Option(help="File of further ROS parameters.")] = None,
@@ -37,4 +38,4 @@ def main(
     """
     from ami_ros.app.drive_run import DriveSettings, drive
 
-    return drive(DriveSettings(robot, model, memory, forget, sim, world, seed, namespace, composed, params))
+    return drive(DriveSettings(robot, model, memory, forget, sim, world, seed, sim_time, namespace, composed, params))

@@ -47,6 +47,7 @@ class DriveSettings:
     sim: bool
     world: str
     seed: int
+    sim_time: bool
     namespace: str
     composed: bool
     params: Path | None
@@ -73,7 +74,7 @@ class DriveSettings:
             namespace=self.namespace,
             composed=self.composed,
             params_file=str(self.params or ""),
-            use_sim_time=self.sim,
+            use_sim_time=self.sim or self.sim_time,
             world=self.world,
             seed=self.seed,
             **(USUAL if self.sim else {}),
