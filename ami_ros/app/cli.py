@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import functools
 import importlib
+import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any, NoReturn
 
 from ami_ros import renamed
-from ami_ros.app.commands import find_command, overview
+from ami_ros.app.commands import find_command, overview, split, version
 from ami_ros.errors import AmiError
 from ami_ros.extras import importing, need
 
@@ -22,11 +24,21 @@ with importing("cli"):
 
 USAGE_ERROR = 2
 INTERRUPTED = 130
+VERBOSE = "AMI_VERBOSE"  # environment variable of ami -v
 
 
 def run(arguments: Sequence[str]) -> NoReturn:
     """Runs `ami` with `arguments` and exits: 0, what the command returns, 2 for errors that a user can mend, 130 for
     Ctrl-C, 128 + n for the signals TERM and HUP. The command's `finally` blocks have run in every case."""
+    asked = split(arguments)
+    arguments = asked.arguments
+    if asked.version:
+        typer.echo(f"ami_ros {version()}")
+        sys.exit(0)
+    if asked.verbose:
+        os.environ[VERBOSE] = "1"
+    if asked.quiet:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115  (until the process ends; errors go to the real one)
     name = arguments[0] if arguments else "--help"
     if name in ("-h", "--help"):
         typer.echo(overview())
@@ -79,14 +91,21 @@ def with_exit_codes(function: Callable[..., int | None]) -> Callable[..., None]:
         try:
             code = function(*args, **kwargs)
         except AmiError as error:
-            typer.echo(f"ami: {error}", err=True)
+            if os.environ.get(VERBOSE):
+                traceback.print_exc(file=sys.__stderr__)
+            _complain(f"ami: {error}")
             code = error.exit_code
         except KeyboardInterrupt:
-            typer.echo("ami: interrupted", err=True)
+            _complain("ami: interrupted")
             code = INTERRUPTED
         sys.exit(code or 0)
 
     return wrapped
+
+
+def _complain(line: str) -> None:
+    """To the real stderr, whatever ami -q made of it; in tests to what stands in for it."""
+    typer.echo(line, file=sys.__stderr__ if getattr(sys.stderr, "name", "") == os.devnull else sys.stderr)
 
 
 def _exit_by_signal(number: int, frame: FrameType | None) -> NoReturn:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ COMMANDS = (
     Command("export", "Write a data set as LeRobotDataset v3, or a model for robots without a camera."),
     Command("bench", "Measure latencies, rates and memory.", renders=True),
     Command("security", "Write SROS 2 policies with which only the gate drives the robot, and make keys."),
+    Command("completion", "Print what completes commands and options in bash or zsh."),
     Command("test", "Run the tests; arguments go to pytest.", renders=True, tests=True),
     Command("shell", "Open a shell, or run a command, in the environment of ami_ros."),
 )
@@ -58,19 +62,58 @@ def find_command(name: str) -> Command | None:
     return next((command for command in COMMANDS if command.name == name), None)
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A command line.
+
+    Attributes:
+        arguments: without the options that stand before the command.
+        quiet: nothing but results and errors.
+        verbose: errors with their tracebacks, and logs of nodes down to debug.
+        version: only the version.
+    """
+
+    arguments: Sequence[str]
+    quiet: bool = False
+    verbose: bool = False
+    version: bool = False
+
+
+def split(arguments: Sequence[str]) -> Asked:
+    """Takes the options before the command off a command line."""
+    count = next((k for k, word in enumerate(arguments) if word not in OPTIONS), len(arguments))
+    found = {OPTIONS[word] for word in arguments[:count]}
+    return Asked(arguments[count:], **{name: name in found for name in set(OPTIONS.values())})
+
+
+OPTIONS = {"-q": "quiet", "--quiet": "quiet", "-v": "verbose", "--verbose": "verbose", "--version": "version"}
+
+
+def version() -> str:
+    """Of the package: in a clone its package.xml says it, else what pip installed."""
+    try:
+        text = (Path(__file__).resolve().parents[2] / "package.xml").read_text(encoding="utf-8")
+        return re.findall(r"<version>(.*?)</version>", text)[0]
+    except (OSError, IndexError):
+        from importlib.metadata import version as installed
+
+        return installed("ami_ros")
+
+
 def overview() -> str:
     """The text of `./ami --help`."""
     width = max(len(command.name) for command in COMMANDS)
     lines = [f"  {command.name:<{width}}  {command.summary}" for command in COMMANDS]
     return "\n".join(
         [
-            "Usage: ami COMMAND [ARGUMENTS]",
+            "Usage: ami [-q|-v] COMMAND [ARGUMENTS], ami --version",
             "",
             "A world model, memory and planner for robots, native to ROS 2.",
             "",
             "Commands:",
             *lines,
             "",
+            "-q: results and errors only; -v: errors with tracebacks, nodes log all.",
             "ami COMMAND --help tells more. What a command needs is set up on first use, in .ami or $AMI_HOME.",
         ]
     )

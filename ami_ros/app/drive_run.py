@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from rclpy.node import Node
 from std_msgs.msg import String
 
 from ami_ros.agent.supervision import FINAL, Code
+from ami_ros.app.cli import VERBOSE
 from ami_ros.app.demo_domain import join_domain
 from ami_ros.app.demo_stack import USUAL
 from ami_ros.app.domain import domain_in_environment
@@ -77,6 +79,7 @@ class DriveSettings:
             use_sim_time=self.sim or self.sim_time,
             world=self.world,
             seed=self.seed,
+            log_level="debug" if os.environ.get(VERBOSE) else "info",
             **(USUAL if self.sim else {}),
         )
 

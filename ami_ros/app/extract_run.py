@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from ami_ros.geometry import relative, wrap
 from ami_ros.learning.carmen import extract_carmen
@@ -20,8 +20,9 @@ LITTLE = 1.0  # driven less than this [m], there is nothing to learn from
 
 def progress_bar(console: Console) -> Progress:
     """One line with a bar, a count and the time left."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=console)
+    words = TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"))
+    columns = (words, BarColumn(bar_width=16), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console, expand=True)
 
 
 def extract_bags(bags: list[Path], out: Path, config: ExtractConfig, console: Console) -> Dataset:

@@ -141,7 +141,11 @@ def _run(job: Job, console: Console) -> LoadedModel | None:
     console.print(_beginning(trainer, new, old, resumed), highlight=False, soft_wrap=True)
     with progress_bar(console) as bar:
         log = TrainingLog(trainer, bar, console)
-        model = trainer.run(log.report, log.watch)
+        try:
+            model = trainer.run(log.report, log.watch)
+        except KeyboardInterrupt:
+            console.print(f"stopped at step {trainer.step} of {config.steps}; repeat the command, and it goes on there")
+            raise
     if parallel.rank() != 0:
         return None
     draw_curve(job.out)

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from ami_ros.app.commands import Command, find_command, overview
+from ami_ros.app.commands import Command, find_command, overview, split, version
 from ami_ros.bootstrap import system
 from ami_ros.bootstrap.environment import command_environment
 from ami_ros.bootstrap.installer import Installer
@@ -24,11 +24,15 @@ DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPER
 
 def main(arguments: Sequence[str]) -> NoReturn:
     """Runs `ami` with `arguments`. Does not return: the command takes this process over."""
-    if not arguments or arguments[0] in ("-h", "--help"):
+    asked = split(arguments)
+    if asked.version:
+        print(f"ami_ros {version()}")
+        sys.exit(0)
+    if not asked.arguments or asked.arguments[0] in ("-h", "--help"):
         _print_help()
-    command = find_command(arguments[0])
+    command = find_command(asked.arguments[0])
     if command is None:
-        print(f"ami: there is no command '{arguments[0]}'; see ami --help", file=sys.stderr)
+        print(f"ami: there is no command '{asked.arguments[0]}'; see ami --help", file=sys.stderr)
         sys.exit(2)
     signal.signal(signal.SIGTERM, _exit_by_signal)
     try:

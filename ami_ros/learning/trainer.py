@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import signal
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from types import FrameType
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -246,8 +249,11 @@ class Trainer:
         """
         batches = Prefetcher(self._batch, self.config.steps)
         began = time.perf_counter()
+        asked, restore = _asked_to_stop()
         try:
             while self.step < self.config.steps:
+                if asked:
+                    self._leave(asked.pop())
                 if self._know_gains():
                     batches.forget()
                 terms = self._advance(batches.take(self.step))
@@ -260,11 +266,19 @@ class Trainer:
                     if watch:
                         watch(self.step, diagnosis)
         finally:
+            restore()
             batches.close()
         self._know_gains()
         if parallel.rank() == 0:
             self._finish(report)
         return self.model.eval()
+
+    def _leave(self, how: Callable[[], None]) -> None:
+        """Keeps what is learned, and ends as a signal asked."""
+        if parallel.rank() == 0 and self.step:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_atomically(self.checkpoint, pack(self.model, self.optimizer, self.step, self.gains))
+        how()
 
     def _finish(self, report: Report) -> None:
         """What is learned once the latents stand."""
@@ -355,3 +369,27 @@ class Trainer:
         self.step, gains = unpack(content, self.model, self.optimizer, episodes, self.checkpoint)
         self._correct(gains)
         return True
+
+
+def _asked_to_stop() -> tuple[list[Callable[[], None]], Callable[[], None]]:
+    """What signals asked for, each as what it would have done at once: a step is not left half done. And what makes
+    them do that at once again."""
+    asked: list[Callable[[], None]] = []
+    before: dict[int, Any] = {}
+
+    def note(number: int, frame: FrameType | None) -> None:
+        handler = before[number]
+        asked.append(lambda: handler(number, frame))
+        signal.signal(number, handler)  # a second one does not wait
+
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if callable(handler := signal.getsignal(number)):
+                before[number] = handler
+                signal.signal(number, note)
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    return asked, restore

@@ -54,6 +54,25 @@ def test_a_run_that_was_killed_and_resumed_ends_as_one_that_was_not(
     assert_equal(train(config, dataset, tmp_path / "killed"), whole)
 
 
+def test_ctrl_c_keeps_the_steps_since_the_last_checkpoint(
+    config: TrainingConfig, dataset: Dataset, tmp_path: Path
+) -> None:
+    config = replace(config, checkpoint_every=100)
+    whole = train(config, dataset, tmp_path / "whole")
+    trainer = Trainer(config, dataset, tmp_path / "stopped")
+
+    def report(step: int, terms: dict[str, float]) -> None:
+        if step == 3:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        trainer.run(report)
+    assert trainer.step == 3 and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    again = Trainer(config, dataset, tmp_path / "stopped")
+    assert again.resume() and again.step == 3
+    assert_equal(again.run(lambda step, terms: None), whole)
+
+
 def test_labels_that_change_on_the_way_change_at_the_same_step_after_a_kill(
     config: TrainingConfig, dataset: Dataset, tmp_path: Path
 ) -> None:

@@ -10,7 +10,7 @@ from typing import NoReturn
 import pytest
 
 from ami_ros.app.cli import functions, with_exit_codes
-from ami_ros.app.commands import COMMANDS, overview
+from ami_ros.app.commands import COMMANDS, overview, version
 from ami_ros.errors import AmiError
 from harness import Children
 from harness.processes import REPOSITORY
@@ -146,6 +146,27 @@ def test_signal_ends_a_command_through_its_finally_blocks(
     child.send(number)
     assert child.wait() == code
     assert "cleaned" in child.output()
+
+
+def test_version_quiet_and_verbose_stand_before_the_command() -> None:
+    assert ami("--version").stdout == f"ami_ros {version()}\n"
+    wrong = ("extract", "nothing", "--out", "nowhere")
+    plain, quiet, verbose = ami(*wrong), ami("-q", *wrong), ami("-v", *wrong)
+    assert plain.returncode == quiet.returncode == verbose.returncode == 2
+    assert quiet.stderr == plain.stderr and len(plain.stderr.splitlines()) == 1
+    assert "Traceback" in verbose.stderr and verbose.stderr.endswith(plain.stderr)
+
+
+@pytest.mark.parametrize(
+    ("line", "found"), [("dr", "drive"), ("goto --time", "--timeout"), ("-q bench bui", "buildings")]
+)
+def test_completion_knows_commands_options_and_parts(tmp_path: Path, line: str, found: str) -> None:
+    script = tmp_path / "completion.sh"
+    script.write_text(ami("completion", "bash").stdout)
+    words = ["ami", *line.split()]
+    code = f"source {script}; COMP_WORDS=({' '.join(words)}); COMP_CWORD={len(words) - 1}; _ami; echo ${{COMPREPLY[@]}}"
+    result = subprocess.run(["bash", "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.split() == [found], result.stderr
 
 
 def _exit_code(function: Callable[[], int | None]) -> int:
