@@ -69,6 +69,8 @@ def _application(name: str) -> typer.Typer:
     )
     for part, function in functions(name).items():
         app.command(part or None, context_settings=settings)(with_exit_codes(function))
+        if part:
+            app.callback()(lambda: None)  # else a command of one part would be that part
     return app
 
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.config import dump_yaml
+from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, transform_points
+from ami_ros.places.database import meta_of
+from ami_ros.places.store import Store
 from ami_ros.submaps import GRAIN, RAYS, Submap
 
 CELL = 0.05  # [m], as maps of Nav2 usually have; what a submap keeps is twice as coarse
@@ -78,6 +82,24 @@ def occupancy_map(places: Sequence[tuple[Array, Submap]]) -> OccupancyMap | None
     cells[free > 0] = FREE
     cells[(solid > 0) & (solid >= SOLID * free)] = OCCUPIED
     return OccupancyMap(cells, round(cell, 6), low)
+
+
+def submaps_in(memory: Path) -> list[tuple[Array, Submap]]:
+    """Poses (3,) of the places in a memory file, and what a laser saw around each, where one did.
+
+    Raises:
+        AmiError: it is no memory that can be read.
+    """
+    if not memory.is_file():
+        raise AmiError(f"there is no memory {memory}")
+    store = Store(memory, *meta_of(memory), read_only=True)
+    try:
+        places, _ = store.load()
+        known = store.experience([place.id for place in places])
+        found = ((place.pose, known[place.id].submap) for place in places if place.id in known)
+        return [(pose, submap) for pose, packed in found if packed and (submap := Submap.unpack(packed)) is not None]
+    finally:
+        store.close()
 
 
 def _free_edge(submap: Submap) -> Array:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pytest
 import yaml
 
+from ami_ros.app.map import export_map
+from ami_ros.errors import AmiError
+from ami_ros.places.rows import Experience, PlaceRow
+from ami_ros.places.store import Store
 from ami_ros.slam.occupancy_map import CELL, FREE, OCCUPIED, UNKNOWN, occupancy_map
 from ami_ros.submaps import RAYS, submap_of
 
@@ -43,3 +50,20 @@ def test_the_files_are_those_of_nav2() -> None:
     assert values["image"] == "office.pgm" and values["resolution"] == CELL and len(values["origin"]) == 3
     middle = (np.array([1.0, 2.0]) - values["origin"][:2]) / CELL
     np.testing.assert_allclose(middle, [width / 2, height / 2], atol=4)
+
+
+def test_a_memory_is_exported_as_a_map(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    memory, out = tmp_path / "office.memory", tmp_path / "office.yaml"
+    store = Store(memory, "laser@0123456789ab", 4)
+    for place, x in ((1, 0.0), (2, 0.5)):
+        store.put_places([PlaceRow(place, np.zeros(4, np.float32), np.array([x, 0.0, 0.0]), 0.0, 0.0, 1)])
+        if place == 1:
+            store.put_experience(place, Experience(submap=round_room(2.0).pack()))
+    store.close()
+    export_map(memory, out)
+    assert "m2 free" in capsys.readouterr().out
+    assert yaml.safe_load(out.read_text())["image"] == "office.pgm" and (tmp_path / "office.pgm").is_file()
+    with pytest.raises(AmiError, match="exists already"):
+        export_map(memory, out)
+    with pytest.raises(AmiError, match="there is no memory"):
+        export_map(tmp_path / "no.memory", tmp_path / "no.yaml")
