@@ -66,6 +66,11 @@ setup(
         (SHARE, ["package.xml"]),
         *shared_files(),
     ],
-    entry_points={"console_scripts": [f"{node} = {PACKAGE}.nodes.{node}:main" for node in NODES]},
+    entry_points={
+        "console_scripts": [
+            f"ami = {PACKAGE}.app.cli:main",
+            *(f"{node} = {PACKAGE}.nodes.{node}:main" for node in NODES),
+        ]
+    },
     zip_safe=False,
 )

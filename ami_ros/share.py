@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 from ami_ros.errors import AmiError
 
 
 def _roots() -> list[Path]:
-    """The source tree goes before installed copies."""
+    """The source tree goes before installed copies, of which the last is that of pip."""
     prefixes = [Path(p) for p in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if p]
-    return [Path(__file__).resolve().parents[1], *(prefix / "share" / "ami_ros" for prefix in prefixes)]
+    shared = [prefix / "share" / "ami_ros" for prefix in (*prefixes, Path(sys.prefix))]
+    return [Path(__file__).resolve().parents[1], *shared]
 
 
 def share(folder: str, name: str) -> Path:

@@ -43,7 +43,7 @@ def run(arguments: Sequence[str]) -> NoReturn:
     if name in ("-h", "--help"):
         typer.echo(overview())
         sys.exit(0)
-    if find_command(name) is None:
+    if (command := find_command(name)) is None:
         typer.echo(f"ami: there is no command '{name}'; see ami --help", err=True)
         sys.exit(USAGE_ERROR)
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -52,9 +52,17 @@ def run(arguments: Sequence[str]) -> NoReturn:
     for old, new in zip(given, today, strict=True):
         if old != new:
             typer.echo(f"ami {name}: {renamed.warning(old, new)}", err=True)
+    if command.renders and not os.environ.get("DISPLAY"):
+        os.environ.setdefault("MUJOCO_GL", "egl")  # where pip installed it; ./ami has looked what there is
     spelled_out = getattr(importlib.import_module(f"ami_ros.app.{name}"), "spelled_out", list)
     _application(name)(args=spelled_out(today), prog_name=f"ami {name}")
     sys.exit(0)
+
+
+def main() -> NoReturn:
+    """The program `ami`, where pip or colcon installed it."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # see ami_ros/app/__main__.py
+    run(sys.argv[1:])
 
 
 def _application(name: str) -> typer.Typer:
@@ -97,12 +105,24 @@ def with_exit_codes(function: Callable[..., int | None]) -> Callable[..., None]:
                 traceback.print_exc(file=sys.__stderr__)
             _complain(f"ami: {error}")
             code = error.exit_code
+        except ModuleNotFoundError as error:
+            if not _is_of_ros(error.name or ""):
+                raise
+            _complain(
+                f"ami: this needs ROS 2, which has {error.name}: source one, or run ./ami of a clone, which brings it"
+            )
+            code = USAGE_ERROR
         except KeyboardInterrupt:
             _complain("ami: interrupted")
             code = INTERRUPTED
         sys.exit(code or 0)
 
     return wrapped
+
+
+def _is_of_ros(module: str) -> bool:
+    name = module.partition(".")[0]
+    return name in ("rclpy", "ami_interfaces", "ament_index_python") or name.endswith(("_msgs", "_srvs", "_interfaces"))
 
 
 def _complain(line: str) -> None:
