@@ -17,7 +17,6 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from std_msgs.msg import String
 
-from ami_ros.agent.supervision import FINAL, Code
 from ami_ros.app.cli import VERBOSE
 from ami_ros.app.demo_domain import join_domain
 from ami_ros.app.demo_stack import USUAL
@@ -25,6 +24,7 @@ from ami_ros.app.domain import domain_in_environment
 from ami_ros.app.shared_memory import remove_orphaned_segments
 from ami_ros.app.signals import ignore_signals, only_first_signal
 from ami_ros.errors import AmiError
+from ami_ros.parts.supervision import FINAL, Code
 from ami_ros.places.files import check_file
 from ami_ros.robots.derived import shipped_model
 from ami_ros.robots.description import DEFAULT, load_robot
