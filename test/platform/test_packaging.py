@@ -22,6 +22,7 @@ EXECUTABLES = re.findall(r'"(\w+)"', re.search(r"NODES = \(([^)]*)\)", SETUP).gr
 ON_INDEX = {
     "cv2": "opencv-python-headless",
     "yaml": "pyyaml",
+    "cosmic_ray": "cosmic-ray",
     "faiss": "faiss-cpu",
     "lance": "pylance",
     "sqlite_vec": "sqlite-vec",

@@ -29,7 +29,18 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of an environment into which pip has installed the wheel; it sees all other packages but ROS."""
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"
-    for name in ("ami_ros", "launch", "config", "worlds", "rviz", "models", "description", "resource", "requirements"):
+    for name in (
+        "ami_ros",
+        "launch",
+        "config",
+        "scenarios",
+        "worlds",
+        "rviz",
+        "models",
+        "description",
+        "resource",
+        "requirements",
+    ):
         shutil.copytree(
             REPOSITORY / name, source / name, ignore=shutil.ignore_patterns("__pycache__", "*-shm", "*-wal")
         )
