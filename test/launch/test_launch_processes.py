@@ -96,7 +96,7 @@ def test_nodes_end_with_a_launch_that_is_killed_and_leave_no_temporary_folders(
     launched.send(number)
     launched.wait()
     wait_until(lambda: group_is_gone(launched.pid), 20.0, "end of all processes")
-    assert not [path.name for path in scratch.glob("ami_*")], (launched.code, launched.output())
+    wait_until(lambda: not list(scratch.glob("ami_*")), 20.0, launched.output)
 
 
 def test_node_that_cannot_start_ends_the_launch_as_failed(launches: Launches, tmp_path: Path) -> None:
