@@ -156,7 +156,7 @@ class Navigator:
 
     def _signs(self, percept: Percept, manoeuvring: bool) -> Signs:
         routing, location, left = self.routing, percept.location, self.controller.left
-        if self.controller.yielding.waits:  # who lets somebody pass is not stuck
+        if self.controller.yielding.waits or self.steering.yields:  # who lets somebody pass is not stuck
             self.progress.reset()
         stuck = "" if left is None else self.progress.stuck(percept.stamp, percept.odometry, left)
         return Signs(

@@ -14,10 +14,13 @@ import numpy as np
 from ami_ros.commands import STILL, Command, of_width
 from ami_ros.geometry import Array, compose
 from ami_ros.goal.belief import Sight
+from ami_ros.moving.prediction import Forecast, constant_velocity
+from ami_ros.moving.tracker import without_moving
+from ami_ros.planning.costs.people import times
 from ami_ros.planning.doubt import Doubt
 from ami_ros.planning.final_approach import facing, final_approach
 from ami_ros.planning.navigator_config import NavigatorConfig
-from ami_ros.planning.planner import LatentPlanner
+from ami_ros.planning.planner import LatentPlanner, Plan
 from ami_ros.planning.protocols import Dynamics, Target
 from ami_ros.planning.route_follower import RouteFollower, circles_here
 from ami_ros.planning.scan_geometry import sees
@@ -25,6 +28,8 @@ from ami_ros.planning.types import Decision, Goal, Percept, State
 from ami_ros.scan import Scan
 
 TURN_WHILE_DRIVING = 0.5  # [rad/s] that a robot that does not see what is beside it may turn while it drives
+TELLING = 0.05  # [m] of cost by which people must change a plan for it to be said
+CREEP = 0.05  # [m/s] below which the robot waits
 TURN_RATE = 1.8  # [1/s] of the angle that is left, with which a turn on the spot comes to its end
 
 
@@ -39,6 +44,7 @@ class Steering:
     Attributes:
         command: in force now.
         unsure: whether the model does not know what comes of the newest plan.
+        yields: whether the robot stands because somebody passes.
     """
 
     def __init__(self, model: Dynamics, config: NavigatorConfig, seed: int) -> None:
@@ -53,7 +59,7 @@ class Steering:
         self._linear = goal.max_linear or self.robot.max_linear
         self._angular = goal.max_angular or self.robot.max_angular
         self.command: Command = STILL
-        self.unsure = False
+        self.unsure = self.yields = False
         self.planner.reset()
 
     def approached(self, target: Target, scan: Scan | None) -> Target:
@@ -108,19 +114,49 @@ class Steering:
         most = (linear, angular, np.inf if rear else 0.0, np.inf if sides else 0.0)
         spec, horizon = self.model.spec, self.config.planner.horizon
         driven = None if follower is None else follower.experience(horizon, spec.chunk, spec.command_dim)
+        forecast = self._forecast(percept)
         plan = self.planner.plan(
-            percept.stamp, percept.latent, self.command, percept.standing, target, most,
+            percept.stamp, percept.latent, self.command, self._standing(percept, forecast), target, most,
             circles_here(percept.keep_away, percept.location, percept.odometry),
-            driven,
+            driven, forecast,
         )  # fmt: skip
         turns = not sides and self.robot.turns_on_the_spot
         commands = turned_first(plan.commands) if turns else plan.commands
         self.unsure = self.doubt.about(percept.stamp, percept.latent, commands[: spec.chunk], self.command)
+        told = self._told_of_people(plan, forecast, commands)
         return Decision(
-            State.CONTROLLING, f"{message}; {warning}" if warning else message,
+            State.CONTROLLING, "; ".join(filter(None, (message, warning, told))),
             commands, compose(percept.odometry, plan.poses),
             energy=sight.energy, distance=sight.distance, planning_seconds=plan.seconds, shares=plan.shares,
         )  # fmt: skip
+
+    def _forecast(self, percept: Percept) -> Forecast | None:
+        """Of what moves, in base_link now."""
+        if percept.things is None or not self.config.planner.costs.people.enabled:
+            return None
+        wanted = times(self.config.planner.horizon, self.model.spec.step_duration)
+        forecast = constant_velocity(percept.things, percept.stamp, wanted, self.config.planner.prediction)
+        return None if forecast is None else forecast.seen_from(percept.odometry)
+
+    def _standing(self, percept: Percept, forecast: Forecast | None) -> Scan | None:
+        """What stands around the robot: of what moves the forecast tells."""
+        scan, things = percept.standing, percept.things
+        if forecast is None or scan is None or things is None:
+            return scan
+        slowest = self.config.planner.prediction.slowest
+        walking = tuple(thing for thing in things.things if np.hypot(*thing.velocity) >= slowest)
+        return without_moving(scan, percept.odometry, replace(things, things=walking))
+
+    def _told_of_people(self, plan: Plan, forecast: Forecast | None, commands: Array) -> str:
+        """What the robot does about people, in words; "" where they change nothing."""
+        self.yields = False
+        pull = max((share.pull for share in plan.shares if share.name == "people"), default=0.0)
+        if forecast is None or pull < TELLING:
+            return ""
+        away = float(np.hypot(*forecast.positions[:, 0].T).min())
+        self.yields = bool(np.abs(commands[: self.model.spec.chunk, 0]).max() < CREEP)
+        does = "waiting for" if self.yields else "making way for"
+        return f"{does} somebody who passes {away:.1f} m away"
 
 
 def turned_first(commands: Array) -> Array:

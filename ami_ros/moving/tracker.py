@@ -7,6 +7,7 @@ now, moves; what stands where it stood does not. That evidence adds up in each t
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -255,3 +256,11 @@ def moving_beams(scan: Scan, pose: Array, things: MovingThings, margin: float = 
     apart = np.hypot(*(ends[:, None] - things.positions[None]).transpose(2, 0, 1))
     hidden[returned] = (apart < things.radii + margin).any(1)
     return hidden
+
+
+def without_moving(scan: Scan, pose: Array, things: MovingThings) -> Scan:
+    """A `scan` without what moves, whose beams become NaN: what stands behind it is not known. See `moving_beams`."""
+    hidden = moving_beams(scan, pose, things)
+    if not hidden.any():
+        return scan
+    return replace(scan, ranges=np.where(hidden, np.nan, scan.ranges).astype(np.float32))

@@ -9,6 +9,8 @@ import numpy as np
 from ami_ros.commands import Command
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
+from ami_ros.moving.prediction import usable
+from ami_ros.moving.things import MovingThings
 from ami_ros.parts.odometry_history import OdometryHistory
 from ami_ros.parts.perceiver import LatentFrame
 from ami_ros.places.types import Location
@@ -38,11 +40,12 @@ class Percepts:
         self._scan: tuple[float, Scan] | None = None
         self._location: Location | None = None
         self._surprise: Reading | None = None
+        self._things: MovingThings | None = None
 
     def take_odometry(self, stamp: float, pose: Array, velocity: Command, now: float = math.inf) -> None:
         """See `OdometryHistory.add`; where odometry restarted, locations from before no longer count."""
         if not self.odometry.add(stamp, pose, velocity, now):
-            self._anchored, self._location = stamp, None
+            self._anchored, self._location, self._things = stamp, None, None
             self._around.clear()
 
     def take_scan(self, stamp: float, scan: Scan) -> None:
@@ -64,6 +67,11 @@ class Percepts:
     def take_surprise(self, reading: Reading) -> None:
         """Of the model that the latents come from."""
         self._surprise = reading
+
+    def take_things(self, things: MovingThings) -> None:
+        """What moves, in odom."""
+        if things.stamp >= self._anchored:
+            self._things = things
 
     @property
     def pose_in_map(self) -> Array | None:
@@ -91,7 +99,7 @@ class Percepts:
             surprise = None
         return Percept(
             stamp, frame.latent, *motion, scan, self._location, frame.picture, self._keep_away, surprise,
-            self.odometry.resets, around,
+            self.odometry.resets, around, usable(self._things, stamp),
         )  # fmt: skip
 
     def _scans_at(self, stamp: float) -> tuple[Scan | None, Scan | None]:

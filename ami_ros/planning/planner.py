@@ -12,6 +12,7 @@ from ami_ros.commands import Command
 from ami_ros.disc import Disc
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
+from ami_ros.moving.prediction import Forecast, PredictionConfig
 from ami_ros.planning.budget import Budget
 from ami_ros.planning.codes import Code
 from ami_ros.planning.costs.registry import Costs, CostsConfig
@@ -42,6 +43,7 @@ class PlannerConfig:
     solver: SolverConfig = field(default_factory=SolverConfig)
     costs: CostsConfig = field(default_factory=CostsConfig)
     geometric: GeometricConfig = field(default_factory=GeometricConfig)
+    prediction: PredictionConfig = field(default_factory=PredictionConfig)
 
     @property
     def disc(self) -> Disc:
@@ -104,6 +106,7 @@ class LatentPlanner:
         speed_limit: tuple[float, ...] | None = None,
         keep_away: Array = NOWHERE,
         experience: Array | None = None,
+        forecast: Forecast | None = None,
     ) -> Plan:
         """Searches for the commands that lead to `target`.
 
@@ -118,6 +121,7 @@ class LatentPlanner:
             keep_away: (n, 3) places not to enter: x, y in base_link now, radius [m].
             experience: (n, steps, width) commands that were driven in situations like this one, as candidates; those
                 that are shorter than the horizon go on as they end.
+            forecast: of what moves, in base_link now, at `costs.people.times` of the horizon; None: nothing does.
 
         Raises:
             AmiError: `Code.MODEL_FAILURE` if the model gives no finite cost for any sequence.
@@ -129,7 +133,7 @@ class LatentPlanner:
         own = self.config.kinematics
         limited = own.limited(*speed_limit) if speed_limit is not None else own
         # Costs use the robot's own limits: a temporary lower one must not change what is smooth.
-        scene = Scene(self.model, own, self.config.disc, target, scan, keep_away)
+        scene = Scene(self.model, own, self.config.disc, target, scan, keep_away, forecast)
         costs = self.costs.at(scene)
         if not costs:
             raise AmiError("planner: no enabled cost applies to this goal; see costs.*", Code.NO_VALID_PLAN)

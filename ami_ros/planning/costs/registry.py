@@ -9,6 +9,7 @@ from ami_ros.errors import AmiError
 from ami_ros.planning.costs.goal import GoalConfig, LatentGoal, PoseGoal
 from ami_ros.planning.costs.keep_away import KeepAway, KeepAwayConfig
 from ami_ros.planning.costs.obstacles import Obstacles, ObstaclesConfig
+from ami_ros.planning.costs.people import People, PeopleConfig
 from ami_ros.planning.costs.smoothness import Smoothness, SmoothnessConfig
 from ami_ros.planning.protocols import Cost, Scene
 from ami_ros.plugins import COSTS, find_plugin, plugin_config
@@ -19,6 +20,7 @@ BUILT_IN: dict[str, Any] = {
     "pose_goal": PoseGoal,
     "obstacles": Obstacles,
     "keep_away": KeepAway,
+    "people": People,
 }
 
 
@@ -31,6 +33,7 @@ class CostsConfig:
     obstacles: ObstaclesConfig = field(default_factory=ObstaclesConfig)
     smoothness: SmoothnessConfig = field(default_factory=SmoothnessConfig)
     keep_away: KeepAwayConfig = field(default_factory=KeepAwayConfig)
+    people: PeopleConfig = field(default_factory=PeopleConfig)
     plugins: tuple[str, ...] = ()  # costs of other packages, each as "name" or "name key=value key=value"
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from ami_ros.config import from_mapping
 from ami_ros.disc import Disc
+from ami_ros.moving.prediction import Forecast
+from ami_ros.planning.costs.people import times
 from ami_ros.planning.costs.registry import BUILT_IN, Costs, CostsConfig
 from ami_ros.planning.kinematics import Kinematics
 from ami_ros.planning.protocols import Futures, Scene, Target
@@ -27,10 +29,15 @@ def model() -> ExactModel:
 
 
 def scene(model: ExactModel) -> Scene:
-    """A wall ahead, a goal before it, a place to keep away from beside the way."""
+    """A wall ahead, a goal before it, a place to keep away from beside the way, and somebody who crosses it."""
     wall = scan_of_points(np.column_stack([np.full(41, 1.2), np.linspace(-1.0, 1.0, 41)]))
     target = Target(latent_of(GOAL), GOAL, True)
-    return Scene(model, Kinematics(), Disc(0.18), target, wall, np.array([[0.5, 0.2, 0.1]]))
+    seconds = times(3, model.spec.step_duration)
+    walker = Forecast(
+        seconds, np.array([[0.9, -0.5]]) + seconds[None, :, None] * [0.0, 0.4], np.full((1, 6), 0.2),
+        np.array([np.pi / 2]), np.array([0.4]), np.array([0.3]),
+    )  # fmt: skip
+    return Scene(model, Kinematics(), Disc(0.18), target, wall, np.array([[0.5, 0.2, 0.1]]), walker)
 
 
 def fast_ahead() -> Futures:
@@ -49,7 +56,7 @@ def test_every_cost_counts_by_its_weight(model: ExactModel, name: str) -> None:
         for weight in (1.0, 3.0)
     )
     assert once.shape == (1,) and once[0] > 0
-    if name in ("obstacles", "keep_away"):  # touching has a price of its own
+    if name in ("obstacles", "keep_away", "people"):  # touching has a price of its own
         assert thrice > once
     else:
         np.testing.assert_allclose(thrice, 3 * once, rtol=1e-6)

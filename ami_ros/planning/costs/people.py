@@ -1,0 +1,117 @@
+"""Stays away from where others may be, and does not pass people closely."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ami_ros.disc import Disc
+from ami_ros.geometry import Array
+from ami_ros.planning.array_module import ArrayOrTensor, get_array_module
+from ami_ros.planning.costs.obstacles import with_halves
+from ami_ros.planning.protocols import Futures, Scene
+from ami_ros.world_model.arrays import Floats
+
+MOST = 8  # things that count, the nearest: more do not fit the time of a plan
+FAR = 4.0  # [m] farther off nobody comes near within the horizon of a plan
+NORMAL = 1.702  # logistic function for the normal one: at most 0.01 off (Bowling et al. 2009)
+
+
+@dataclass(frozen=True)
+class PeopleConfig:
+    """Nearness to where things that move will be."""
+
+    enabled: bool = True  # false: this cost is left out
+    weight: float = 1.0  # of comfort; larger passes at a greater distance, or waits
+    contact: float = 6.0  # [m] of a touch that is certain; larger waits and turns away sooner
+    comfort: float = (
+        0.5  # [m] beyond both edges within which nearness costs: personal space begins at 0.45 m (Hall 1966)
+    )
+    ahead: float = 1.0  # [s] of their way by which comfort reaches farther in front of them (Kirby 2010)
+
+
+@dataclass(frozen=True)
+class People:
+    """See the module. What a future costs is, over things and time, the likeliest touch and the mean discomfort."""
+
+    Config = PeopleConfig
+
+    positions: Floats  # (m, t, 2) expected at the end of each step, then halfway [m], in the base frame of now
+    deviations: Floats  # (m, t) [m]
+    headings: Floats  # (m, 2) unit vectors
+    reach: Floats  # (m, 1) [m] between both middles when they touch
+    front: Floats  # (m, 1) share by which comfort reaches farther in front
+    disc: Disc
+    config: PeopleConfig
+
+    @classmethod
+    def build(cls, config: PeopleConfig, scene: Scene) -> People | None:
+        """Where something moves near by."""
+        if scene.forecast is None:
+            return None
+        forecast = scene.forecast
+        distance = np.hypot(*forecast.positions[:, 0].T)
+        chosen = distance.argsort()[:MOST]
+        chosen = chosen[distance[chosen] < FAR]
+        if not len(chosen):
+            return None
+        headings = forecast.headings[chosen]
+        return cls(
+            np.asarray(forecast.positions[chosen], np.float32),
+            np.asarray(forecast.deviations[chosen], np.float32),
+            np.stack([np.cos(headings), np.sin(headings)], -1).astype(np.float32),
+            np.asarray(forecast.radii[chosen, None] + scene.disc.radius, np.float32),
+            np.asarray(config.ahead * forecast.speeds[chosen, None] / config.comfort, np.float32),
+            scene.disc,
+            config,
+        )
+
+    def __call__(self, futures: Futures) -> ArrayOrTensor:
+        xp, steps, horizon = get_array_module(futures.poses), futures.poses.shape[1], self.positions.shape[1] // 2
+        rows = np.r_[0:steps, horizon : horizon + steps]
+        points = with_halves(self._middles(futures.poses), np.array([[self.disc.middle, 0.0]], np.float32))
+        touch, near = 0.0, 0.0
+        for k in range(len(self.positions)):  # one by one: arrays of all would not stay in the cache
+            apart = points - self._of(xp, self.positions[k, rows])
+            distance = xp.sqrt(xp.square(apart).sum(-1) + 1e-8)
+            chance = self._contact(xp, distance, self._of(xp, self.deviations[k, rows]), float(self.reach[k, 0]))
+            touch = touch + xp.amax(chance, 1)
+            near = near + self._discomfort(xp, apart, distance, k).mean(1)
+        return self.config.contact * touch + self.config.weight * near
+
+    def _contact(self, xp: object, distance: ArrayOrTensor, deviation: ArrayOrTensor, reach: float) -> ArrayOrTensor:
+        """The chance (batch, t) to touch a thing that is expected `distance` (batch, t) [m] away: the share of its
+        normal distribution in a square as wide as both discs."""
+        scale = NORMAL / deviation
+        along = _logistic(xp, (reach - distance) * scale) - _logistic(xp, -(reach + distance) * scale)
+        return along * (2 * _logistic(xp, reach * scale) - 1)
+
+    def _discomfort(self, xp: object, apart: ArrayOrTensor, distance: ArrayOrTensor, k: int) -> ArrayOrTensor:
+        """How near (batch, t) the robot is to one, squared: 1 at a touch, 0 where comfort ends."""
+        heading = self._of(xp, self.headings[k])
+        facing = ((apart * heading).sum(-1) / distance).clip(0, None)  # cosine of where the robot is from its front
+        ends = self.config.comfort * (1 + float(self.front[k, 0]) * facing)
+        gap = (distance - float(self.reach[k, 0])).clip(0, None)
+        return (1 - gap / ends).clip(0, None) ** 2
+
+    def _of(self, xp: object, values: Floats) -> ArrayOrTensor:
+        return xp.asarray(values)  # type: ignore[attr-defined]
+
+    def _middles(self, poses: ArrayOrTensor) -> ArrayOrTensor:
+        """Of the robot's disc (..., 2) at `poses` (..., 3)."""
+        if not self.disc.middle:
+            return poses[..., :2]
+        xp = get_array_module(poses)
+        ahead = xp.stack([xp.cos(poses[..., 2]), xp.sin(poses[..., 2])], -1)
+        return poses[..., :2] + self.disc.middle * ahead
+
+
+def _logistic(xp: object, x: ArrayOrTensor) -> ArrayOrTensor:
+    return 0.5 * (1 + xp.tanh(0.5 * x))  # type: ignore[attr-defined]
+
+
+def times(steps: int, step_duration: float) -> Array:
+    """When (2 * steps,) [s] a forecast is wanted: at the end of each step of a plan, then halfway through each."""
+    ends = step_duration * np.arange(1, steps + 1)
+    return np.concatenate([ends, ends - step_duration / 2])
