@@ -11,7 +11,7 @@ import pytest
 
 from ami_ros.geometry import Array, compose
 from ami_ros.moving.things import Kind, MovingThings, checked
-from ami_ros.moving.tracker import Tracker, moving_beams
+from ami_ros.moving.tracker import Tracker, moving_beams, without_moving
 from ami_ros.scan import Scan
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.loopback import Loopback
@@ -196,3 +196,14 @@ def test_a_scan_takes_less_than_20_ms() -> None:
         tracker.take(k * PERIOD, scan, np.array([0.02 * k, 0.0, 0.0]))
         spent.append(time.process_time() - began)
     assert np.percentile(spent, 95) < 0.02
+
+
+def test_a_scan_without_what_moves_knows_nothing_there_and_keeps_the_rest() -> None:
+    place = along(1.5, -2.0, 0.0, 1.0)
+    things = walk(Tracker(), 2.0, place)[-1]
+    scan = scan_at([*room(), *legs(place(1.9), 1.57, 1.9)], HERE)
+    without = without_moving(scan, HERE, things)
+    hidden = moving_beams(scan, HERE, things)
+    assert hidden.any() and np.isnan(without.ranges[hidden]).all()
+    assert np.array_equal(without.ranges[~hidden], scan.ranges[~hidden])
+    assert without_moving(scan, HERE, replace(things, things=())) is scan

@@ -13,7 +13,9 @@ from ami_ros.config import from_mapping
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.true_dynamics import TrueDynamics, true_latent
 from ami_ros.geometry import Array, compose, relative, wrap
+from ami_ros.moving.prediction import Forecast
 from ami_ros.planning.codes import Code
+from ami_ros.planning.costs.people import times
 from ami_ros.planning.costs.registry import BUILT_IN as COSTS
 from ami_ros.planning.costs.registry import Costs
 from ami_ros.planning.costs.statistics import deciding
@@ -276,6 +278,15 @@ def kinds_of(*values: Any) -> set[str]:
     return kinds.union(*(kinds_of(*part) for part in parts))
 
 
+def walker(horizon: int, step_duration: float) -> Forecast:
+    """Somebody who crosses the robot's way."""
+    seconds = times(horizon, step_duration)
+    return Forecast(
+        seconds, np.array([[1.0, -1.5]]) + seconds[None, :, None] * [0.0, 1.0], np.full((1, len(seconds)), 0.2),
+        np.array([np.pi / 2]), np.array([1.0]), np.array([0.3]),
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize("name", sorted(BUILT_IN))
 def test_a_plan_is_made_in_single_precision_throughout(
     general: InferenceModel, name: str, monkeypatch: pytest.MonkeyPatch
@@ -304,8 +315,9 @@ def test_a_plan_is_made_in_single_precision_throughout(
     here, target = moment_of(model)
     scan, driven = robot_at(2.0, 2.0, 0.0).observe().scan, np.full((2, 3, 2), 0.2)
     limits, away = (np.float64(0.3), np.float64(1.0)), np.array([[1.0, 1.0, 0.3]])
+    others = walker(planner.config.horizon, model.spec.step_duration)
     for stamp in (0.0, 0.13):
-        plan = planner.plan(stamp, here, (np.float64(0.1), 0.0), scan, target, limits, away, driven)
+        plan = planner.plan(stamp, here, (np.float64(0.1), 0.0), scan, target, limits, away, driven, others)
     assert np.isfinite(plan.cost)
     assert {*COSTS, "evaluate", "rollout", "relative_pose", "project", "primitives"} <= set(found)
     assert {what: kinds for what, kinds in found.items() if kinds != {"float32"}} == {}

@@ -1,0 +1,71 @@
+"""Somebody crosses the robot's way."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ami_ros.config import from_mapping, to_mapping
+from ami_ros.geometry import Array, compose, relative
+from ami_ros.mission.navigator import Navigator
+from ami_ros.moving.things import Kind, MovingThing, MovingThings
+from ami_ros.planning.navigator_config import NavigatorConfig
+from ami_ros.planning.types import Decision, Goal
+from harness.course import FLAT, Course
+from harness.exact_model import ExactModel
+from harness.percepts import PERIOD, robot_at
+
+START, GOAL = np.array([0.8, 2.6, 0.0]), np.array([3.2, 2.6, 0.0])
+RADIUS = 0.3  # [m]
+
+
+def crossing(seconds: float) -> Array:
+    """Somebody who walks straight across the way, and meets a robot that does not mind after about three seconds."""
+    return np.array([1.9, 0.6 + 0.7 * seconds])
+
+
+def drive(navigator: Navigator) -> tuple[list[Decision], float]:
+    """Drives to the goal while somebody crosses; what was decided, and the least gap [m] to them."""
+    course = Course(navigator, robot_at(*START))
+    robot, gaps = course.robot, []
+    navigator.start(Goal(pose=compose(robot.odometry()[0], relative(START, GOAL))))
+    for _ in range(round(25.0 / PERIOD)):
+        truth, odometry = robot.ground_truth().pose, robot.odometry()[0]
+        here = crossing(robot.time)
+        gaps.append(float(np.hypot(*(truth[:2] - here))) - RADIUS - 0.18)
+        turn = odometry[2] - truth[2]
+        velocity = np.array([-np.sin(turn), np.cos(turn)]) * 0.7
+        place = compose(odometry, relative(truth, np.array([*here, 0.0])))[:2]
+        thing = MovingThing(1, place, velocity, np.diag([0.01, 0.01, 0.02, 0.02]), RADIUS, Kind.PERSON, 0.99)
+        if course.step(things=MovingThings(robot.time, (thing,))).done:
+            break
+    return course.decisions, min(gaps)
+
+
+def without_people(config: NavigatorConfig) -> NavigatorConfig:
+    values = to_mapping(config)
+    values["planner"]["costs"]["people"]["enabled"] = False
+    return from_mapping(NavigatorConfig, values)
+
+
+def test_a_robot_gives_way_to_who_crosses_says_so_and_arrives(model: ExactModel) -> None:
+    decisions, gap = drive(Navigator(model, FLAT))
+    _, blind = drive(Navigator(model, without_people(FLAT)))
+    assert blind < 0.1 < gap, "the crossing is no test, or nobody gave way"
+    said = {decision.message for decision in decisions}
+    assert any("somebody who passes" in message for message in said)
+    assert decisions[-1].succeeded, decisions[-1].message
+
+
+def test_who_waits_for_somebody_is_not_stuck(model: ExactModel) -> None:
+    navigator = Navigator(model, FLAT)
+    decisions, _ = drive(navigator)
+    assert decisions[-1].recoveries == 0
+
+
+def test_what_no_tracker_tells_changes_nothing(model: ExactModel) -> None:
+    course = Course(Navigator(model, FLAT), robot_at(*START))
+    course.navigator.start(Goal(pose=compose(course.robot.odometry()[0], relative(START, GOAL))))
+    decision = course.step(things=replace(MovingThings(0.0)))
+    assert "somebody" not in decision.message and all(share.name != "people" for share in decision.shares)
