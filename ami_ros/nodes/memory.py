@@ -102,7 +102,7 @@ class MemoryNode(AmiNode[MemoryParameters]):
         self.health.figure("places", lambda: str(len(self.memory)))
         self._bus = RosBus(self)
         self.part = MemoryPart(self._bus, self.memory, config, spec.command_dim)
-        heard = {"scan": self.memory.takes_scans, "image": config.thumbnails and spec.inputs.image_size > 0}
+        heard = {"scan": self.memory.takes_scans, "moving_things": self.memory.takes_scans, "image": config.thumbnails and spec.inputs.image_size > 0}
         reads: dict[str, Read] = {
             "image": lambda message: partial(self._camera.picture, message),
             "cmd_vel": commands_of(spec.command_dim),
@@ -122,7 +122,7 @@ class MemoryNode(AmiNode[MemoryParameters]):
                 "image": self._camera.message_type,
                 "cmd_vel": TwistStamped if config.enable_stamped_cmd_vel else Twist,
             },
-            frames={"odom": config.odom_frame},
+            frames={"odom": config.odom_frame, "moving_things": config.odom_frame},
             headers=("latent",),
         )
         self._map_topics = MapTopics(self, self.part, config.map_frame)

@@ -12,6 +12,7 @@ from ami_ros.camera import CameraMount
 from ami_ros.commands import Command
 from ami_ros.images import MAX_PIXELS
 from ami_ros.mission.navigator import Navigator
+from ami_ros.moving.things import MovingThings
 from ami_ros.parts.driver import tuned_navigator
 from ami_ros.parts.followed_model import FollowedModel
 from ami_ros.parts.goal_execution import GoalExecution
@@ -115,6 +116,7 @@ class PlannerNode(AmiNode[PlannerParameters]):
                 "cmd_vel_raw": self._send_command,
                 "planner/state": self._send_state,
                 "planner/thought": self._send_budget,
+                "moving_things": self._send_moving,
             },
             {
                 "scan": Scanner(self, config.frames.base, config.scanner).read,
@@ -166,6 +168,9 @@ class PlannerNode(AmiNode[PlannerParameters]):
         self.topics.state(*status)
         if status.execution is not None:
             self.topics.follow(status.execution)
+
+    def _send_moving(self, stamp: float, things: MovingThings) -> None:
+        self.topics.moving(things)
 
     def _send_budget(self, stamp: float, thought: Thought) -> None:
         if thought.decision is not None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ami_ros.commands import Command
 from ami_ros.images import encode_thumbnail
+from ami_ros.moving.things import MovingThings
 from ami_ros.parts.part import Bus, Finish, Part
 from ami_ros.parts.perceiver import LatentFrame
 from ami_ros.parts.ports import (
@@ -21,6 +22,7 @@ from ami_ros.parts.ports import (
     KEEP_AWAY,
     LATENT,
     LOCATION,
+    MOVING_THINGS,
     ODOM,
     PLACES,
     SCAN,
@@ -66,7 +68,9 @@ class MemoryPart(Part):
     """
 
     name = "memory"
-    takes: tuple[Port, ...] = (ODOM, SCAN.taken(frame="base_link"), IMAGE, CMD_VEL, SURPRISE, LATENT, INITIAL_POSE)
+    takes: tuple[Port, ...] = (
+        ODOM, SCAN.taken(frame="base_link"), MOVING_THINGS, IMAGE, CMD_VEL, SURPRISE, LATENT, INITIAL_POSE,
+    )  # fmt: skip
     gives: tuple[Port, ...] = (LOCATION, PLACES, KEEP_AWAY)
     answers = (FIND_ROUTE,)
 
@@ -105,6 +109,9 @@ class MemoryPart(Part):
     def on_scan(self, stamp: float, scan: Scan) -> None:
         if self.memory.takes_scans:
             self.feed.take_scan(stamp, scan)
+
+    def on_moving_things(self, stamp: float, things: MovingThings) -> None:
+        self.feed.take_things(things)
 
     def on_image(self, stamp: float, picture: Picture) -> None:
         if self._keeps:

@@ -11,6 +11,7 @@ from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
 from ami_ros.moving.prediction import usable
 from ami_ros.moving.things import MovingThings
+from ami_ros.moving.tracker import Tracker
 from ami_ros.parts.odometry_history import OdometryHistory
 from ami_ros.parts.perceiver import LatentFrame
 from ami_ros.places.types import Location
@@ -28,7 +29,7 @@ class Percepts:
 
     def __init__(self) -> None:
         self.odometry = OdometryHistory()
-        self._around = RollingScan()
+        self._around, self._tracker = RollingScan(), Tracker()
         self._keep_away: Array = np.zeros((0, 3))  # stays whatever time does
         self.clear()
 
@@ -40,20 +41,24 @@ class Percepts:
         self._scan: tuple[float, Scan] | None = None
         self._location: Location | None = None
         self._surprise: Reading | None = None
-        self._things: MovingThings | None = None
+        self._tracker.clear()
+        self.things = MovingThings(-math.inf)  # what moves, by the scans
 
     def take_odometry(self, stamp: float, pose: Array, velocity: Command, now: float = math.inf) -> None:
         """See `OdometryHistory.add`; where odometry restarted, locations from before no longer count."""
         if not self.odometry.add(stamp, pose, velocity, now):
-            self._anchored, self._location, self._things = stamp, None, None
+            self._anchored, self._location, self.things = stamp, None, MovingThings(-math.inf)
             self._around.clear()
+            self._tracker.clear()
 
-    def take_scan(self, stamp: float, scan: Scan) -> None:
-        """In base_link."""
+    def take_scan(self, stamp: float, scan: Scan) -> MovingThings | None:
+        """In base_link; what moves by it, where odometry is known."""
         self._scan = (stamp, scan)
         motion = self.odometry.at(stamp)
         if motion is not None:
             self._around.add(scan, motion[0])
+            self.things = self._tracker.take(stamp, scan, motion[0])
+        return None if motion is None else self.things
 
     def take_location(self, location: Location) -> None:
         """In the frame of the memory."""
@@ -67,11 +72,6 @@ class Percepts:
     def take_surprise(self, reading: Reading) -> None:
         """Of the model that the latents come from."""
         self._surprise = reading
-
-    def take_things(self, things: MovingThings) -> None:
-        """What moves, in odom."""
-        if things.stamp >= self._anchored:
-            self._things = things
 
     @property
     def pose_in_map(self) -> Array | None:
@@ -99,7 +99,7 @@ class Percepts:
             surprise = None
         return Percept(
             stamp, frame.latent, *motion, scan, self._location, frame.picture, self._keep_away, surprise,
-            self.odometry.resets, around, usable(self._things, stamp),
+            self.odometry.resets, around, usable(self.things, stamp),
         )  # fmt: skip
 
     def _scans_at(self, stamp: float) -> tuple[Scan | None, Scan | None]:

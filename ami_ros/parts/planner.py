@@ -29,6 +29,7 @@ from ami_ros.parts.ports import (
     KEEP_AWAY,
     LATENT,
     LOCATION,
+    MOVING_THINGS,
     ODOM,
     SCAN,
     STATE,
@@ -109,7 +110,7 @@ class PlannerPart(Part):
         SURPRISE.taken(max_age=SURPRISE_TIMEOUT),
         LATENT,
     )
-    gives: tuple[Port, ...] = (CMD_VEL_RAW, STATE, THOUGHT)
+    gives: tuple[Port, ...] = (CMD_VEL_RAW, STATE, THOUGHT, MOVING_THINGS)
     asks = (FIND_ROUTE,)
 
     def __init__(
@@ -156,7 +157,8 @@ class PlannerPart(Part):
         self.percepts.take_odometry(stamp, *motion, self.bus.now())
 
     def on_scan(self, stamp: float, scan: Scan) -> None:
-        self.percepts.take_scan(stamp, scan)
+        if (things := self.percepts.take_scan(stamp, scan)) is not None:
+            self.bus.give(MOVING_THINGS, stamp, things)
 
     def on_location(self, stamp: float, location: Location) -> None:
         self.percepts.take_location(location)

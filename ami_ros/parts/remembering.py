@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from ami_ros.commands import Command
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, relative
+from ami_ros.moving.prediction import usable
+from ami_ros.moving.things import MovingThings
+from ami_ros.moving.tracker import without_moving
 from ami_ros.parts.command_history import CommandHistory
 from ami_ros.parts.odometry_history import OdometryHistory
 from ami_ros.parts.perceiver import LatentFrame
@@ -64,6 +67,7 @@ class MemoryFeed:
         self._odometry.clear()
         self._heard, self._surprise, self._taken = False, 0.0, math.nan
         self._scans: deque[tuple[float, Scan]] = deque(maxlen=5)
+        self._things: MovingThings | None = None
 
     def take_odometry(self, stamp: float, pose: Array, velocity: Command, now: float = math.inf) -> bool:
         """See `OdometryHistory.add`; False: odometry restarted, and memory has to be told (`restart`)."""
@@ -78,6 +82,10 @@ class MemoryFeed:
     def take_scan(self, stamp: float, scan: Scan) -> None:
         """In base_link."""
         self._scans.append((stamp, scan))
+
+    def take_things(self, things: MovingThings) -> None:
+        """What moves, in odom: it is taken out of scans, for it is no wall."""
+        self._things = things
 
     def take_surprise(self, z_score: float) -> None:
         """A reading; NaN: not known."""
@@ -107,7 +115,11 @@ class MemoryFeed:
             return None
         _, at, scan = min(near, key=lambda item: item[0])
         motion = self._odometry.at(at)
-        return moved(scan, relative(pose, motion[0])) if motion is not None else None
+        if motion is None:
+            return None
+        if (things := usable(self._things, at)) is not None:
+            scan = without_moving(scan, motion[0], things)
+        return moved(scan, relative(pose, motion[0]))
 
     def _since(self, stamp: float) -> tuple[Command | None, float]:
         """Mean command and greatest z score since the last moment; no command where nobody ever gave one."""

@@ -96,6 +96,7 @@ INTERFACES: dict[str, Interface] = {
         "planner",
         subscribes={**_CAMERA_INFO, "goal_pose": "geometry_msgs/msg/PoseStamped"},
         publishes={
+            "people": "visualization_msgs/msg/MarkerArray",
             "plan": "nav_msgs/msg/Path",
             "~/state": "ami_interfaces/msg/PlannerState",
             "~/rollout": "ami_interfaces/msg/Rollout",

@@ -13,8 +13,10 @@ from nav_msgs.msg import Path
 from std_msgs.msg import Header, String
 from visualization_msgs.msg import MarkerArray
 
+from ami_interfaces.msg import MovingThings as ThingsMessage
 from ami_interfaces.msg import PlannerState, Rollout
 from ami_ros.commands import STILL, Command
+from ami_ros.moving.things import MovingThings
 from ami_ros.parts.goal_execution import GoalExecution
 from ami_ros.parts.watchdog import Verdict
 from ami_ros.planning.budget import Budget
@@ -24,7 +26,8 @@ from ami_ros.planning.types import Decision
 from ami_ros.ros.goal_topics import GoalTopics
 from ami_ros.ros.messages import conversions
 from ami_ros.ros.messages.goals import Frames, path_message, rollout_message
-from ami_ros.ros.messages.markers import rollout_markers
+from ami_ros.ros.messages.markers import people_markers, rollout_markers
+from ami_ros.ros.messages.moving import things_to_message
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.qos import LATCHED
 from ami_ros.world_model.inference_loading import LoadedArrays
@@ -48,6 +51,8 @@ class PlannerTopics:
         self._rollout = node.publisher(Rollout, "~/rollout")
         self._markers = node.publisher(MarkerArray, "imagined")
         self._decision = node.publisher(String, "~/decision", LATCHED)
+        self._moving = node.publisher(ThingsMessage, "moving_things")
+        self._people = node.publisher(MarkerArray, "people")
         self._costs = node.publisher(DiagnosticArray, "~/costs")
         self.goal = GoalTopics(node, frames)
         self._said = ""
@@ -123,6 +128,13 @@ class PlannerTopics:
             self._rollout.publish(
                 rollout_message(decision, header, self._loaded.encoder_id, spec.chunk, spec.step_duration)
             )
+
+    def moving(self, things: MovingThings) -> None:
+        """Publishes what moves; as markers if somebody looks."""
+        header = conversions.header_at(things.stamp, self._frames.odom)
+        self._moving.publish(things_to_message(things, header))
+        if self._people.get_subscription_count():
+            self._people.publish(people_markers(things, header))
 
     def say(self, text: str) -> None:
         """Publishes what was decided, when it changes."""

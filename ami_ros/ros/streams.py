@@ -17,6 +17,7 @@ TYPES = {
     "surprise": "ami_interfaces/msg/Surprise",
     "location": "ami_interfaces/msg/Location",
     "place_graph": "ami_interfaces/msg/PlaceGraph",
+    "moving_things": "ami_interfaces/msg/MovingThings",
     "keep_away": "ami_interfaces/msg/KeepAway",
     "adaptation": "ami_interfaces/msg/Adaptation",
     "initialpose": "geometry_msgs/msg/PoseWithCovarianceStamped",

@@ -8,7 +8,6 @@ import numpy as np
 
 from ami_ros.disc import Disc
 from ami_ros.geometry import Array
-from ami_ros.planning.array_module import ArrayOrTensor, get_array_module
 from ami_ros.planning.costs.obstacles import with_halves
 from ami_ros.planning.protocols import Futures, Scene
 from ami_ros.world_model.arrays import Floats
@@ -67,48 +66,44 @@ class People:
             config,
         )
 
-    def __call__(self, futures: Futures) -> ArrayOrTensor:
-        xp, steps, horizon = get_array_module(futures.poses), futures.poses.shape[1], self.positions.shape[1] // 2
+    def __call__(self, futures: Futures) -> Floats:
+        steps, horizon = futures.poses.shape[1], self.positions.shape[1] // 2
         rows = np.r_[0:steps, horizon : horizon + steps]
         points = with_halves(self._middles(futures.poses), np.array([[self.disc.middle, 0.0]], np.float32))
-        touch, near = 0.0, 0.0
+        touch = near = np.zeros(len(points), np.float32)
         for k in range(len(self.positions)):  # one by one: arrays of all would not stay in the cache
-            apart = points - self._of(xp, self.positions[k, rows])
-            distance = xp.sqrt(xp.square(apart).sum(-1) + 1e-8)
-            chance = self._contact(xp, distance, self._of(xp, self.deviations[k, rows]), float(self.reach[k, 0]))
-            touch = touch + xp.amax(chance, 1)
-            near = near + self._discomfort(xp, apart, distance, k).mean(1)
-        return self.config.contact * touch + self.config.weight * near
+            apart = points - self.positions[k, rows]
+            distance = np.sqrt(np.square(apart).sum(-1) + 1e-8)
+            chance = self._contact(distance, self.deviations[k, rows], float(self.reach[k, 0]))
+            touch = touch + np.amax(chance, 1)
+            near = near + self._discomfort(apart, distance, k).mean(1)
+        return np.asarray(self.config.contact * touch + self.config.weight * near)
 
-    def _contact(self, xp: object, distance: ArrayOrTensor, deviation: ArrayOrTensor, reach: float) -> ArrayOrTensor:
+    def _contact(self, distance: Floats, deviation: Floats, reach: float) -> Floats:
         """The chance (batch, t) to touch a thing that is expected `distance` (batch, t) [m] away: the share of its
         normal distribution in a square as wide as both discs."""
         scale = NORMAL / deviation
-        along = _logistic(xp, (reach - distance) * scale) - _logistic(xp, -(reach + distance) * scale)
-        return along * (2 * _logistic(xp, reach * scale) - 1)
+        along = _logistic((reach - distance) * scale) - _logistic(-(reach + distance) * scale)
+        return along * (2 * _logistic(reach * scale) - 1)
 
-    def _discomfort(self, xp: object, apart: ArrayOrTensor, distance: ArrayOrTensor, k: int) -> ArrayOrTensor:
+    def _discomfort(self, apart: Floats, distance: Floats, k: int) -> Floats:
         """How near (batch, t) the robot is to one, squared: 1 at a touch, 0 where comfort ends."""
-        heading = self._of(xp, self.headings[k])
+        heading = self.headings[k]
         facing = ((apart * heading).sum(-1) / distance).clip(0, None)  # cosine of where the robot is from its front
         ends = self.config.comfort * (1 + float(self.front[k, 0]) * facing)
         gap = (distance - float(self.reach[k, 0])).clip(0, None)
         return (1 - gap / ends).clip(0, None) ** 2
 
-    def _of(self, xp: object, values: Floats) -> ArrayOrTensor:
-        return xp.asarray(values)  # type: ignore[attr-defined]
-
-    def _middles(self, poses: ArrayOrTensor) -> ArrayOrTensor:
+    def _middles(self, poses: Floats) -> Floats:
         """Of the robot's disc (..., 2) at `poses` (..., 3)."""
         if not self.disc.middle:
             return poses[..., :2]
-        xp = get_array_module(poses)
-        ahead = xp.stack([xp.cos(poses[..., 2]), xp.sin(poses[..., 2])], -1)
-        return poses[..., :2] + self.disc.middle * ahead
+        ahead = np.stack([np.cos(poses[..., 2]), np.sin(poses[..., 2])], -1)
+        return np.asarray(poses[..., :2] + np.float32(self.disc.middle) * ahead)
 
 
-def _logistic(xp: object, x: ArrayOrTensor) -> ArrayOrTensor:
-    return 0.5 * (1 + xp.tanh(0.5 * x))  # type: ignore[attr-defined]
+def _logistic(x: Floats) -> Floats:
+    return 0.5 * (1 + np.tanh(0.5 * x))
 
 
 def times(steps: int, step_duration: float) -> Array:

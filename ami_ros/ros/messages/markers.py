@@ -8,6 +8,7 @@ from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from ami_ros.geometry import Array
+from ami_ros.moving.things import Kind, MovingThings
 from ami_ros.places.types import Places
 from ami_ros.ros.messages.conversions import pose_to_message
 
@@ -17,6 +18,7 @@ _PLACE, _EDGE, _LABEL = (
     ColorRGBA(r=0.55, g=0.60, b=0.65, a=0.5),
     ColorRGBA(r=1.0, g=1.0, b=1.0, a=1.0),
 )
+_MOVING = ColorRGBA(r=0.95, g=0.35, b=0.25, a=0.7)
 
 
 def place_markers(places: Places, header: Header) -> MarkerArray:
@@ -57,6 +59,24 @@ def goal_markers(pose: Array, text: str, header: Header) -> MarkerArray:
     words = Marker(header=header, ns="goal", id=1, type=Marker.TEXT_VIEW_FACING, text=text, pose=pose_to_message(pose))
     words.pose.position.z, words.scale.z, words.color = 0.4, 0.15, _LABEL
     return MarkerArray(markers=[arrow, words])
+
+
+def people_markers(things: MovingThings, header: Header) -> MarkerArray:
+    """What moves in the frame of `header`: a drum for each, as tall as a person if it is one, and its next second."""
+    markers = [Marker(header=header, action=Marker.DELETEALL)]
+    for thing in things.things:
+        (x, y), (vx, vy) = thing.position.tolist(), thing.velocity.tolist()
+        height = 1.7 if thing.kind is Kind.PERSON else 0.8
+        drum = Marker(header=header, ns="people", id=thing.id, type=Marker.CYLINDER, color=_MOVING)
+        drum.pose = pose_to_message([x, y, 0.0])
+        drum.pose.position.z = height / 2
+        drum.scale.x = drum.scale.y = 2.0 * thing.radius
+        drum.scale.z = height
+        way = Marker(header=header, ns="velocities", id=thing.id, type=Marker.ARROW, color=_MOVING)
+        way.points = [Point(x=x, y=y, z=0.1), Point(x=x + vx, y=y + vy, z=0.1)]
+        way.scale.x, way.scale.y = 0.04, 0.1
+        markers += [drum, way]
+    return MarkerArray(markers=markers)
 
 
 def _points(poses: Array) -> list[Point]:

@@ -16,6 +16,7 @@ from ami_ros.parts.perceiver import LatentFrame
 from ami_ros.parts.ports import Known, Motion
 from ami_ros.ros.messages import conversions, range_sensors
 from ami_ros.ros.messages.memory import keep_away_from_message, location_from_message
+from ami_ros.ros.messages.moving import things_from_message
 from ami_ros.world_model.spec import ModelSpec
 
 Read = Callable[[Any], Any]  # a message -> its value; None: it says nothing to this part
@@ -30,6 +31,7 @@ READS: Mapping[str, Read] = {
     "scan": range_sensors.scan_from_message,  # in the scanner's own frame
     "battery_state": lambda message: message.percentage,
     "location": location_from_message,
+    "moving_things": things_from_message,
     "place_graph": _places,
     "keep_away": keep_away_from_message,
 }

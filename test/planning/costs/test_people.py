@@ -6,7 +6,6 @@ import time
 
 import numpy as np
 import pytest
-import torch
 
 from ami_ros.disc import Disc
 from ami_ros.moving.prediction import Forecast
@@ -83,16 +82,6 @@ def test_a_shorter_horizon_weighs_its_own_moments(model: ExactModel) -> None:
     cost, whole = cost_of(forecast((0.6, -1.3), (0.0, 1.0)), model), driving(0.45)
     short = Futures(whole.commands[:, :1], whole.previous, whole.latents[:, :1], whole.poses[:, :1], whole.start)
     assert cost(short)[0] < cost(whole)[0]  # the meeting is later
-
-
-def test_tensors_give_the_same_and_a_gradient(model: ExactModel) -> None:
-    cost, arrays = cost_of(forecast((0.6, -1.3), (0.0, 1.0)), model), driving(0.2, 0.45)
-    poses = torch.from_numpy(arrays.poses).requires_grad_()
-    commands, before, latents = map(torch.from_numpy, (arrays.commands, arrays.previous, arrays.latents))
-    found = cost(Futures(commands, before, latents, poses, before))
-    assert np.allclose(found.detach().numpy(), cost(arrays), atol=1e-5)
-    found.sum().backward()
-    assert poses.grad is not None and bool(torch.isfinite(poses.grad).all()) and float(poses.grad.abs().max()) > 0.1
 
 
 def test_eight_people_cost_less_than_two_milliseconds_a_batch(model: ExactModel) -> None:
