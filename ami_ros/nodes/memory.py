@@ -102,7 +102,11 @@ class MemoryNode(AmiNode[MemoryParameters]):
         self.health.figure("places", lambda: str(len(self.memory)))
         self._bus = RosBus(self)
         self.part = MemoryPart(self._bus, self.memory, config, spec.command_dim)
-        heard = {"scan": self.memory.takes_scans, "moving_things": self.memory.takes_scans, "image": config.thumbnails and spec.inputs.image_size > 0}
+        heard = {
+            "scan": self.memory.takes_scans,
+            "moving_things": self.memory.takes_scans,
+            "image": config.thumbnails and spec.inputs.image_size > 0,
+        }
         reads: dict[str, Read] = {
             "image": lambda message: partial(self._camera.picture, message),
             "cmd_vel": commands_of(spec.command_dim),

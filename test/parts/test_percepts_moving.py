@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from ami_ros.commands import STILL
+from ami_ros.moving.things import MovingThings
 from ami_ros.parts.perceiver import LatentFrame
 from ami_ros.parts.percepts import Percepts
 from ami_ros.parts.remembering import MemoryFeed
-from ami_ros.commands import STILL
-from ami_ros.moving.things import MovingThings
 from harness.walked_room import legs, room, scan_at
 
 PERIOD = 0.1  # [s]
