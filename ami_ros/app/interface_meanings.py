@@ -23,7 +23,6 @@ MEANINGS = {
     "goal_pose": "a goal, as RViz sends it, in any frame that transforms lead to",
     "moving_things": "people and other things that move, as a tracker says",
     "keep_away": "circles that the robot shall keep out of (latched)",
-    "moving_things": "what moves around the robot, with velocity and doubt; for each scan",
     "people": "the same as markers; made while somebody listens",
     "plan": "poses that the robot expects to pass",
     "planner/state": "state, error, energy, rate, at the control rate",
