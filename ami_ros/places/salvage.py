@@ -123,10 +123,10 @@ def _mend(copy: Path, encoder_id: str, latent_dim: int) -> None:
         with closing(database.connect(fresh)) as made:
             database.create(made, encoder_id, latent_dim)
             size = made.execute("PRAGMA page_size").fetchone()[0]
-        first = fresh.read_bytes()[:size]
+        new = fresh.read_bytes()
     content = copy.read_bytes()
-    content += bytes(-len(content) % size)
-    for page in (content[:size], first):
+    content += bytes(max(-len(content) % size, len(new) - len(content)))  # each table has at least its first page
+    for page in (content[:size], new[:size]):
         header = bytearray(page)
         struct.pack_into(">I", header, _PAGES, len(content) // size)
         header[_VALID_FOR : _VALID_FOR + 4] = header[_CHANGES : _CHANGES + 4]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 
@@ -109,6 +110,29 @@ def test_what_cannot_be_opened_keeps_no_lock(path: Path) -> None:
             Store(path, "other@0123", DIM)
     assert not lock._files
     Store(path, ENCODER, DIM).close()
+
+
+def test_a_memory_that_was_rescued_is_locked_too(path: Path) -> None:
+    first = Store(path, ENCODER, DIM)
+    first.put_places([place(i) for i in range(1, 30)])
+    first.close()
+    path.write_bytes(path.read_bytes()[:-8000])
+    rescued = Store(path, ENCODER, DIM)
+    assert "was damaged" in rescued.notice
+    with pytest.raises(AmiError, match="in use by process"):
+        Store(path, ENCODER, DIM)
+    rescued.put_places([place(50)])
+    rescued.flush()
+    rescued.close()
+    assert ids(path)[-1] == 50 and not lock._files
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder"])
+def test_what_is_no_file_is_refused_at_once_and_left_alone(path: Path, kind: str) -> None:
+    os.mkfifo(path) if kind == "pipe" else path.mkdir()
+    with pytest.raises(AmiError, match="cannot be opened"):
+        Store(path, ENCODER, DIM)
+    assert not lock._files and not path.is_file()
 
 
 @pytest.mark.fault("two processes write to one memory")

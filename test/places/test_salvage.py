@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -147,3 +148,15 @@ def test_a_log_beside_a_damaged_file_does_not_meet_the_new_one(damaged: Path) ->
     again = Store(damaged, ENCODER, DIM)
     assert again.load()[0][-1].id == 1000
     again.close()
+
+
+@pytest.mark.parametrize("pages", [1, 2, 3])
+def test_of_a_small_memory_that_lost_whole_tables_the_others_are_read(tmp_path: Path, pages: int) -> None:
+    path = tmp_path / "home.memory"
+    store = Store(path, ENCODER, DIM)
+    store.put_places([replace(place(i), note="", thumbnail=b"") for i in range(1, 20)])
+    store.close()
+    path.write_bytes(path.read_bytes()[: -PAGE * pages])
+    store = Store(path, ENCODER, DIM)
+    assert [p.id for p in store.load()[0]] == list(range(1, 20)) and "was damaged" in store.notice
+    store.close()
