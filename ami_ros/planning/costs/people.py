@@ -24,9 +24,7 @@ class PeopleConfig:
     enabled: bool = True  # false: this cost is left out
     weight: float = 1.0  # of comfort; larger passes at a greater distance, or waits
     contact: float = 6.0  # [m] of a touch that is certain; larger waits and turns away sooner
-    comfort: float = (
-        0.5  # [m] beyond both edges within which nearness costs: personal space begins at 0.45 m (Hall 1966)
-    )
+    comfort: float = 0.5  # [m] between both edges within which nearness costs; personal space begins at 0.45 m (Hall)
     ahead: float = 1.0  # [s] of their way by which comfort reaches farther in front of them (Kirby 2010)
 
 
