@@ -117,6 +117,7 @@ class MissionNode(AmiNode[MissionParameters]):
                 "surprise": surprise_of(lambda: self._memory_id),
             },
             {"find_route": self._routes.ask},
+            frames={"moving_things": config.frames.odom},
         )
         self._timer = self.every(1.0 / config.rate, self._tick, STEADY)
 

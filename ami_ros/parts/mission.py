@@ -6,9 +6,23 @@ from ami_ros.geometry import Array
 from ami_ros.mission.mission_file import MissionFile
 from ami_ros.mission.place_doubts import PlaceDoubts
 from ami_ros.mission.task import WorldState
+from ami_ros.moving.prediction import usable
+from ami_ros.moving.things import MovingThings
 from ami_ros.parts.odometry_history import OdometryHistory
 from ami_ros.parts.part import Bus, Part
-from ami_ros.parts.ports import BATTERY, FIND_ROUTE, LOCATION, ODOM, PLACES, SCAN, SURPRISE, Known, Motion, Port
+from ami_ros.parts.ports import (
+    BATTERY,
+    FIND_ROUTE,
+    LOCATION,
+    MOVING_THINGS,
+    ODOM,
+    PLACES,
+    SCAN,
+    SURPRISE,
+    Known,
+    Motion,
+    Port,
+)  # fmt: skip
 from ami_ros.parts.routes import Routes
 from ami_ros.parts.task_runner import Legs, TaskRunner
 from ami_ros.places.types import Location
@@ -35,6 +49,7 @@ class MissionPart(Part):
         ODOM,
         SCAN.taken(frame="base_link", max_age=FRESH),
         BATTERY,
+        MOVING_THINGS,
         LOCATION.taken(max_age=FRESH),
         SURPRISE.taken(max_age=FRESH),
         PLACES,
@@ -56,6 +71,7 @@ class MissionPart(Part):
         self._odometry = OdometryHistory()
         self._scan: tuple[float, Scan] | None = None
         self._location: Location | None = None
+        self._things: MovingThings | None = None
 
     def on_odom(self, stamp: float, motion: Motion) -> None:
         self._odometry.add(stamp, *motion)
@@ -65,6 +81,9 @@ class MissionPart(Part):
 
     def on_location(self, stamp: float, location: Location) -> None:
         self._location = location
+
+    def on_moving_things(self, stamp: float, things: MovingThings) -> None:
+        self._things = things
 
     def on_place_graph(self, stamp: float, known: Known) -> None:
         self.places = known.poses
@@ -89,9 +108,9 @@ class MissionPart(Part):
         location = self._location
         if location is not None and abs(now - location.stamp) > FRESH:
             location = None
-        return WorldState(
-            now, None if motion is None else motion[0], scan, location, self.places, self._battery, self.doubts
-        )
+        pose = None if motion is None else motion[0]
+        things = usable(self._things, seen_at)
+        return WorldState(now, pose, scan, location, self.places, self._battery, self.doubts, things)
 
     def tick(self) -> None:
         """Does what is due."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from ami_ros.commands import Command, of_width
 from ami_ros.errors import AmiError
+from ami_ros.moving.things import MovingThings
 from ami_ros.parts.part import Bus, Part
-from ami_ros.parts.ports import CMD_VEL, CMD_VEL_RAW, GATE, ODOM, SCAN, Motion, Port
+from ami_ros.parts.ports import CMD_VEL, CMD_VEL_RAW, GATE, MOVING_THINGS, ODOM, SCAN, Motion, Port
 from ami_ros.safety.gate import SafetyGate
+from ami_ros.safety.tracks import Track, largest_sigma
 from ami_ros.scan import Scan
 
 
@@ -20,7 +22,7 @@ class SafetyPart(Part):
     """
 
     name = "safety"
-    takes: tuple[Port, ...] = (CMD_VEL_RAW, SCAN.taken(frame="base_link"), ODOM)
+    takes: tuple[Port, ...] = (CMD_VEL_RAW, SCAN.taken(frame="base_link"), ODOM, MOVING_THINGS)
     gives: tuple[Port, ...] = (CMD_VEL, GATE)
 
     def __init__(self, bus: Bus, gate: SafetyGate, rate: float) -> None:
@@ -39,6 +41,19 @@ class SafetyPart(Part):
 
     def on_odom(self, stamp: float, motion: Motion) -> None:
         _refuse(self.gate.odometry(*motion, stamp, self.bus.now()))
+
+    def on_moving_things(self, stamp: float, things: MovingThings) -> None:
+        tracks = [
+            Track(
+                t.position,
+                t.velocity,
+                t.radius,
+                largest_sigma(t.covariance[:2, :2]),
+                largest_sigma(t.covariance[2:, 2:]),
+            )
+            for t in things.things
+        ]
+        _refuse(self.gate.tracks(tracks, self.bus.now(), stamp, odom=True))
 
     def send(self) -> None:
         """What the robot shall do now."""

@@ -2,37 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from ami_ros.geometry import Array, relative
 from ami_ros.moving.things import MovingThings
+from ami_ros.moving.tracker import without_moving
 from ami_ros.planning.stopwatch import Stopwatch
 from ami_ros.scan import Scan
 
-AROUND = 0.12  # [m] beyond its radius within which a reading belongs to a thing: legs swing, tracks are late
 BESIDE = 0.2  # [m] beyond the robot's and its own radius within which somebody is in the way ...
 AHEAD = 1.3  # [m] ... up to this far from the robot: NEAR of blocked ways
 PATIENCE = 8.0  # [s] of waiting for one who stands, after which it counts as what else stands in the way
 
 
 def without(scan: Scan | None, things: MovingThings | None, odometry: Array) -> Scan | None:
-    """The scan as if nobody were there: beams that end at one of `things` (in odom) return nothing.
+    """The scan without who is there: beams that end at one of `things` (in odom) know nothing, what is behind neither.
 
     Args:
         scan: in base_link.
         things: what moves; None: nobody says.
         odometry: (3,) of the robot at the scan.
     """
-    if scan is None or things is None or not things.things:
-        return scan
-    ends = scan.origin + scan.ranges[:, None] * np.stack([np.cos(scan.angles), np.sin(scan.angles)], -1)
-    middles, reach = _seen(things, odometry), things.radii + AROUND
-    with np.errstate(invalid="ignore"):  # beams without a reading
-        distance = np.hypot(*(ends[:, None] - middles[None]).transpose(2, 0, 1))
-        theirs = (distance < reach).any(axis=1)
-    return replace(scan, ranges=np.where(theirs, np.inf, scan.ranges).astype(np.float32))
+    return scan if scan is None or things is None else without_moving(scan, odometry, things)
 
 
 def _seen(things: MovingThings, odometry: Array) -> Array:

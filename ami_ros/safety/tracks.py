@@ -43,6 +43,11 @@ class Track:
         return replace(self, position=turn @ (self.position - pose[:2]), velocity=turn @ self.velocity)
 
 
+def largest_sigma(covariance: Array) -> float:
+    """No less than the standard deviation of a covariance (2, 2) along its worst axis (Gershgorin)."""
+    return float(np.sqrt(np.abs(covariance).sum(1).max()))
+
+
 @dataclass(frozen=True)
 class Tracks:
     """All that are known, in the gate's frame."""
