@@ -26,7 +26,7 @@ class Outcome:
     over_limits: int  # commands
     not_finite: int
     distance: float  # [m] driven
-    moved_blind: bool  # it was told to move although no scan had been usable for too long
+    moved_blind: bool  # it was told to drive although no scan had been usable for too long
     zone_breaches: int = 0  # commands that were faster than readings in its zones allow
     entered: bool = False  # it came into an area that it must not enter
     moved_lost: bool = False  # it was told to drive although it was not known where such areas are
@@ -87,7 +87,7 @@ class Judge:
         values = np.abs(command)
         self._not_finite += not np.isfinite(values).all()
         self._over += bool((values > self._limits).any())
-        self._blind |= blind and bool(values.any())
+        self._blind |= blind and bool(values[[0, 2]].any())  # a round robot may turn, to see whether scans change
         self._lost |= lost and bool(values[0] or values[2])
         gained = [(values - np.where(then * command >= 0, np.abs(then), 0.0), now - when) for when, then in self._sent]
         self._sped_up += any((gain > self._rates * passed + 1e-9).any() for gain, passed in gained)

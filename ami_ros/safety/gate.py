@@ -19,7 +19,7 @@ from ami_ros.safety.liveness import Liveness
 from ami_ros.safety.motion import Motion
 from ami_ros.safety.observations import LASER, MOST_READINGS, Observation, Observations, Readings, usable
 from ami_ros.safety.obstruction import Obstruction
-from ami_ros.safety.output import SafetyOutput
+from ami_ros.safety.output import OLD, SafetyOutput
 from ami_ros.safety.snapshot import Snapshot
 from ami_ros.safety.surroundings import Surroundings
 from ami_ros.safety.tracks import LASTS, Track, of_frame
@@ -88,6 +88,7 @@ class SafetyGate:
         self._command: tuple[Command, float, float] | None = None  # of three numbers; when it came, on both clocks
         self._scanned = -math.inf  # steady time of the newest scan
         self._fault = ""  # what is wrong with the scans that come
+        self._doubted = -math.inf  # when one came last that is not of now, as it seems [s]
         self._odom_stamp = -math.inf
 
     def tighten(self, config: SafetyConfig) -> None:
@@ -149,6 +150,7 @@ class SafetyGate:
         measured = self._motion.is_measured(now)
         moves = self._motion.velocity, stamp, self._motion.unsure(stamp)
         if measured and (problem := self._liveness.doubt(scan, pose, *moves)):
+            self._doubted = now
             return problem
         self._fault = self._around.add(seen, measured)
         if not self._fault:
@@ -271,18 +273,19 @@ class SafetyGate:
             return NOTHING, ""
         if steady - self._clock[1] > config.clock_timeout:
             return NOTHING, "clock stands still"
-        if problem := self._blind(now, steady):
+        if (problem := self._blind(now, steady)) and problem != OLD:
             return NOTHING, problem
-        if lost := self._lost(now):
+        if lost := problem or self._lost(now):
             wanted = (0.0, wanted[1] if self._footprint.is_round else 0.0, 0.0)
         limited, reason = self._limit(wanted, passed, now)
-        if limited == NOTHING:
-            return NOTHING, lost or reason
+        if limited == NOTHING or problem:
+            return limited, lost or reason
         sent, blocked = self._share(limited, now)
         return sent, lost or blocked or reason
 
     def _blind(self, now: float, steady: float) -> str:
-        """What is not known that has to be; "" if nothing."""
+        """What is not known that has to be; "" if nothing. While only OLD scans come the robot may turn: a turn shows
+        whether they change, and a round robot turns over nothing new."""
         if source := self._others.missing(now, steady):
             return f"no data: {source}"
         if self._laser.count + self._others.count > MOST_READINGS:
@@ -292,7 +295,8 @@ class SafetyGate:
             return ""
         late = newest is None or now - newest.stamp > self.config.scan_timeout
         if self._fault or late or steady - self._scanned > self.config.silence_timeout:
-            return self._fault or "no scan"
+            doubted = now - self._doubted <= self.config.scan_timeout
+            return self._fault or (OLD if doubted else "no scan")
         return ""
 
     def _lost(self, now: float) -> str:

@@ -30,9 +30,13 @@ class ConvolutionEncoder(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """(batch, 3, size, size) uint8 -> (batch, encoder_width)."""
-        pixels = (image.float() / 255.0 - 0.5).contiguous(memory_format=torch.channels_last)
+        pixels = self.pixels(image).contiguous(memory_format=torch.channels_last)
         features: Tensor = self.linear(self.convolutions(pixels))
         return features
+
+    def pixels(self, image: Tensor) -> Tensor:
+        """(batch, 3, size, size) uint8 -> float, about 0; encoders of plugins prepare pictures here."""
+        return image.float() / 255.0 - 0.5
 
 
 class ScanEncoder(nn.Module):

@@ -202,13 +202,13 @@ class Learned:
 @pytest.fixture(scope="module")
 def learned(dataset: Dataset, spec: ModelSpec, tmp_path_factory: pytest.TempPathFactory) -> Learned:
     config = TrainingConfig(
-        steps=260,
+        steps=400,
         batch=16,
         warm_up=10,
         learning_rate=5e-3,
         spec=spec,
         windows=WindowConfig(starts=4, pairs=12),
-        weights=LossWeights(relative_pose=2.0),
+        weights=LossWeights(vicreg=2.0, relative_pose=2.0),
     )
     recording = Shortened(dataset)
     return Learned(Trainer(config, recording, tmp_path_factory.mktemp("run")).run(lambda step, terms: None), dataset)
