@@ -19,7 +19,7 @@ from ami_ros.safety.liveness import Liveness
 from ami_ros.safety.motion import Motion
 from ami_ros.safety.observations import LASER, MOST_READINGS, Observation, Observations, Readings, usable
 from ami_ros.safety.obstruction import Obstruction
-from ami_ros.safety.output import OLD, SafetyOutput
+from ami_ros.safety.output import SafetyOutput
 from ami_ros.safety.snapshot import Snapshot
 from ami_ros.safety.surroundings import Surroundings
 from ami_ros.safety.tracks import LASTS, Track, of_frame
@@ -28,6 +28,7 @@ from ami_ros.safety.zones import Zone, Zones
 from ami_ros.scan import Scan, scan_points
 
 NOTHING = of_width(STILL, 3)
+NO_SCAN = "no scan"
 SKEW = 0.2  # [s] that a stamp may lie in the future: clocks of two machines differ
 LATEST = 2.0  # [s] that other sensors than the laser may be late
 BACK = 0.1  # [s] by which time may go back without being another time
@@ -273,7 +274,7 @@ class SafetyGate:
             return NOTHING, ""
         if steady - self._clock[1] > config.clock_timeout:
             return NOTHING, "clock stands still"
-        if (problem := self._blind(now, steady)) and problem != OLD:
+        if (problem := self._blind(now, steady)) and not (problem == NO_SCAN and self._are_old(now)):
             return NOTHING, problem
         if lost := problem or self._lost(now):
             wanted = (0.0, wanted[1] if self._footprint.is_round else 0.0, 0.0)
@@ -284,8 +285,7 @@ class SafetyGate:
         return sent, lost or blocked or reason
 
     def _blind(self, now: float, steady: float) -> str:
-        """What is not known that has to be; "" if nothing. While only OLD scans come the robot may turn: a turn shows
-        whether they change, and a round robot turns over nothing new."""
+        """What is not known that has to be; "" if nothing."""
         if source := self._others.missing(now, steady):
             return f"no data: {source}"
         if self._laser.count + self._others.count > MOST_READINGS:
@@ -295,9 +295,13 @@ class SafetyGate:
             return ""
         late = newest is None or now - newest.stamp > self.config.scan_timeout
         if self._fault or late or steady - self._scanned > self.config.silence_timeout:
-            doubted = now - self._doubted <= self.config.scan_timeout
-            return self._fault or (OLD if doubted else "no scan")
+            return self._fault or NO_SCAN
         return ""
+
+    def _are_old(self, now: float) -> bool:
+        """Whether scans come, but seem to be of another time. A round robot may turn then, over nothing new: that shows
+        whether they change."""
+        return now - self._doubted <= self.config.scan_timeout
 
     def _lost(self, now: float) -> str:
         """Why it is not known where the robot must not go; "" if it is. It may turn then, to be localised."""

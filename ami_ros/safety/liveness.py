@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ami_ros.commands import Command
-from ami_ros.geometry import Array, compose, relative
+from ami_ros.geometry import Array, compose, relative, wrap
 from ami_ros.safety.motion import LEVER
 from ami_ros.scan import Scan
 
@@ -32,6 +32,10 @@ STRONGEST = 0.3  # [m] of change that a beam counts for at most: edges of things
 SURE = 0.15  # [m] of change, over all beams that tell (root of the sum of squares), from which they are believed
 TOLD = 8  # beams that have to tell
 STALE = 0.4  # share of the change that should have been seen, below which it was not
+LASTS = 0.4  # [s] of doubt, after which a laser has to prove itself once the robot has turned ...
+TURNED = 0.005  # ... by so much [rad]: one of several scans in turn may fit where the robot looks by chance
+PROVING = 6  # scans running that change as a turn says, after which a laser that was doubted is believed ...
+PROOF = 0.15  # [m] of way over which they do: a turn of 0.3 rad, more than several scans in turn pretend
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,10 @@ class Liveness:
         self._kept: deque[_Reference] = deque(maxlen=KEPT)
         self._pose: Array = np.zeros(3)  # of the robot, without drift while standing
         self._last: tuple[Array, float] | None = None  # pose and stamp of the last scan
+        self._believed = -math.inf  # stamp of the last scan that was [s]
+        self._doubted: Array | None = None  # (3,) pose of the scanner when doubt began to last; None: there is none
+        self._turned = 0.0  # [rad] at most since then
+        self._proof: tuple[_Reference, int] | None = None  # a scan since then, and how many running agree with it
 
     def doubt(self, scan: Scan, pose: Array, velocity: Command, stamp: float, unsure: float = 0.0) -> str:
         """A scan came.
@@ -71,17 +79,49 @@ class Liveness:
         seen = self._reference(scan, velocity, unsure)
         if not np.isfinite(seen.ranges).any():
             return ""
-        exact = scan.ranges.tobytes()
-        first, unsure_then = self._exact.setdefault(exact, (pose, unsure))
-        if len(self._exact) > KEPT_EXACT:
-            self._exact.popitem(last=False)
-        if (np.abs(relative(first, pose)) > MOVED + unsure_then + unsure).any():
-            return "the scan repeats one from before the robot moved, to the last bit; does its driver hang?"
-        if any(_looks_like(seen, kept) for kept in self._kept):
-            return "the scan looks like one from before the robot moved; does its driver hang, or do the wheels slip?"
+        problem = self._is_old(scan, pose, seen)
+        if self._doubted is not None and self._is_proven(
+            seen
+        ):  # what was seen before lies elsewhere: wheels have slipped
+            self._exact.clear()
+            self._kept.clear()
+        elif self._doubted is not None and abs(wrap(seen.pose[2] - self._doubted[2])) > TURNED:
+            return problem or "scans were not of now; a turn on the spot shows whether they are again"
+        elif problem:
+            if self._doubted is None and stamp - self._believed > LASTS:
+                self._doubted, self._proof, self._turned = seen.pose, None, 0.0
+            return problem
+        self._doubted, self._believed = None, stamp
         if not self._kept or _way(relative(self._kept[-1].pose, seen.pose)) >= APART:
             self._kept.append(seen)
         return ""
+
+    def _is_old(self, scan: Scan, pose: Array, seen: _Reference) -> str:
+        """Why a scan is one from before the robot moved; "" if it may not be."""
+        first, unsure = self._exact.setdefault(scan.ranges.tobytes(), (pose, seen.unsure))
+        if len(self._exact) > KEPT_EXACT:
+            self._exact.popitem(last=False)
+        if (np.abs(relative(first, pose)) > MOVED + unsure + seen.unsure).any():
+            return "the scan repeats one from before the robot moved, to the last bit; does its driver hang?"
+        if any(_looks_like(seen, kept) for kept in self._kept):
+            return "the scan looks like one from before the robot moved; does its driver hang, or do the wheels slip?"
+        return ""
+
+    def _is_proven(self, seen: _Reference) -> bool:
+        """Whether scans since the doubt change as the motion since then says."""
+        if self._proof is None:
+            self._proof = seen, 0
+            return False
+        start, agreeing = self._proof
+        told = _told(seen, start)
+        if told is None:
+            return False
+        change, found, weight = told
+        if abs(_weighted_median(found / change, weight) - 1.0) > STALE:
+            self._proof = seen, 0
+            return False
+        self._proof = start, agreeing + 1
+        return agreeing + 1 >= PROVING and _way(relative(start.pose, seen.pose)) >= PROOF
 
     def came_late(self, scan: Scan, pose: Array) -> None:
         """A scan came after one that repeats it: it was measured at this pose (3,)."""
@@ -109,14 +149,15 @@ def _way(move: Array) -> float:
     return math.hypot(move[0], move[1]) + LEVER * abs(float(move[2]))
 
 
-def _looks_like(now: _Reference, before: _Reference) -> bool:
-    """Whether a scan shows what an earlier one did although the robot has moved far enough to see something else."""
+def _told(now: _Reference, before: _Reference) -> tuple[Array, Array, Array] | None:
+    """What beams (k,) that tell should have changed by since an earlier scan [m], what they did, and how much each
+    counts; None: they tell nothing."""
     if not np.array_equal(now.angles, before.angles):
-        return False
+        return None
     move = relative(before.pose, now.pose)
     swept = SWEEP * _way(now.velocity - before.velocity)
     if _way(move) < max(APART, 2 * (swept + now.unsure + before.unsure)):
-        return False
+        return None
     change = expected(before, move) - before.ranges
     seen = now.ranges - before.ranges
     tells = np.isfinite(change) & np.isfinite(seen)
@@ -124,7 +165,15 @@ def _looks_like(now: _Reference, before: _Reference) -> bool:
     change, seen = change[tells], seen[tells]
     weight = np.minimum(np.abs(change), STRONGEST)
     if len(change) < TOLD or math.sqrt(float((weight**2).sum())) < SURE:
+        return None
+    return change, seen, weight
+
+
+def _looks_like(now: _Reference, before: _Reference) -> bool:
+    """Whether a scan shows what an earlier one did although the robot has moved far enough to see something else."""
+    if (told := _told(now, before)) is None:
         return False
+    change, seen, weight = told
     share = _weighted_median(seen / change, weight)
     return abs(share) < STALE and float(np.median(np.abs(seen))) < STALE * float(np.median(np.abs(change)))
 

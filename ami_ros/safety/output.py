@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from ami_ros.commands import Command
 
 BLIND = 5  # the guarantee that it stands without usable scans
-OLD = "scans are not of now"  # as it seems, though they come
 # Why a command was changed, up to a colon, and which guarantee of docs/safety.md acted.
 REASONS = {
     "limit": 1,
@@ -18,7 +17,6 @@ REASONS = {
     "too much to look at": 3,
     "unseen ahead": 4,
     "no scan": BLIND,
-    OLD: BLIND,
     "scan without a reading": BLIND,
     "scan without what stood there": BLIND,
     "no data": BLIND,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ami_ros.learning.dataset import Dataset
 from ami_ros.learning.held_out import BeforeAfter, Standing, split_off, stand
+from ami_ros.learning.objective import LossWeights
 from ami_ros.learning.trainer import NEW, OLD, Trainer, TrainingConfig
 from ami_ros.learning.windows import WindowConfig
 from ami_ros.world_model.model import WorldModel
@@ -55,9 +56,10 @@ class Inverted:
 
 def test_replay_forgets_less(dataset: Dataset, spec: ModelSpec, tmp_path: Path) -> None:
     config = TrainingConfig(
-        steps=120, batch=16, warm_up=10, learning_rate=5e-3, held_out=0.1, spec=spec, windows=WindowConfig(starts=4)
-    )
-    first = Trainer(replace(config, steps=240), dataset, tmp_path / "first")
+        steps=200, batch=16, warm_up=10, learning_rate=5e-3, held_out=0.1, spec=spec, windows=WindowConfig(starts=4),
+        weights=LossWeights(vicreg=2.0),
+    )  # fmt: skip
+    first = Trainer(replace(config, steps=500), dataset, tmp_path / "first")
     old = first.run(SILENT)
     new = Inverted(dataset)
     alone = Trainer(config, new, tmp_path / "alone", old)
