@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from ami_ros.share import packaged
+
 SCRIPT = """\
 _ami() {{
   local word=${{COMP_WORDS[COMP_CWORD]}} command= i
@@ -35,14 +37,14 @@ def main(
 
 
 def _words(command: str) -> str:
-    """Options of a command, and names of its parts."""
+    """Options of a command, names of its parts, and scenarios of `bench`."""
     import inspect
 
     from typer.models import OptionInfo
 
     from ami_ros.app.cli import functions
 
-    words: list[str] = ["--help"]
+    words: list[str] = ["--help", *(packaged("scenarios") if command == "bench" else ())]
     for part, function in functions(command).items():
         words += [part] if part else []
         for name, parameter in inspect.signature(function, eval_str=True).parameters.items():

@@ -7,6 +7,12 @@ from xml.etree import ElementTree
 import numpy as np
 from numpy.typing import ArrayLike
 
+# Geometry groups of MuJoCo
+SCENERY_GROUP = 0  # of what is only looked at
+ROBOT_GROUP = 3  # of what the robot looks like
+CEILING_GROUP = 1  # of what hides the world from above
+HIDDEN_GROUP = 5  # collision shapes that are not to be seen
+
 Element = ElementTree.Element
 
 

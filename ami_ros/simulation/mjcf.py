@@ -8,11 +8,11 @@ from xml.etree import ElementTree
 from numpy.typing import ArrayLike
 
 from ami_ros.robots.description import RobotDescription, default_robot
-from ami_ros.simulation.elements import Element, add
+from ami_ros.simulation.elements import CEILING_GROUP, HIDDEN_GROUP, SCENERY_GROUP, Element, add
 from ami_ros.simulation.interior_scene import light_on_people, scene_of
 from ami_ros.simulation.people.bodies import Body
 from ami_ros.simulation.people.mocap import add_bodies
-from ami_ros.simulation.rendering import CEILING_GROUP, HIDDEN_GROUP, SCENERY_GROUP, mujoco
+from ami_ros.simulation.rendering import mujoco
 from ami_ros.simulation.robot_model import (
     FLOOR_CONTACTS,
     NO_CONTACTS,

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ami_ros.errors import AmiError
 from ami_ros.extras import importing
+from ami_ros.simulation.elements import CEILING_GROUP, HIDDEN_GROUP, ROBOT_GROUP
 
 _ADVICE = "install the system packages libegl1 libegl-mesa0 libgl1-mesa-dri (or libosmesa6 with MUJOCO_GL=osmesa)"
 
@@ -41,11 +42,6 @@ os.environ.setdefault("LP_NUM_THREADS", "0")
 
 with importing("sim"):
     import mujoco  # the backend is chosen at its import
-
-SCENERY_GROUP = 0  # geometry group of what is only looked at
-ROBOT_GROUP = 3  # geometry group of what the robot looks like
-CEILING_GROUP = 1  # of what hides the world from above
-HIDDEN_GROUP = 5  # collision shapes that are not to be seen
 
 
 class Camera:

@@ -13,8 +13,7 @@ from ami_ros.disc import Disc
 from ami_ros.geometry import rotation
 from ami_ros.robots.description import Drive, RobotDescription
 from ami_ros.robots.sensors import CameraSensor, Pose3
-from ami_ros.simulation.elements import Element, add
-from ami_ros.simulation.rendering import HIDDEN_GROUP, ROBOT_GROUP, SCENERY_GROUP
+from ami_ros.simulation.elements import HIDDEN_GROUP, ROBOT_GROUP, SCENERY_GROUP, Element, add
 from ami_ros.simulation.textures import encode_png
 
 WHEEL_RADIUS = 0.05  # [m]

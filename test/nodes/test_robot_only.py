@@ -86,14 +86,16 @@ def test_robots_process_needs_no_extra(ros: RosPeer, children: Children, tmp_pat
 
 def test_a_robot_that_shall_adapt_names_the_extra_with_torch_in_one_line(children: Children, tmp_path: Path) -> None:
     child = start(children, "world_model", tmp_path, **{"adaptation.enabled": "true"})
-    assert child.wait(90.0) == 2
+    code = child.wait(90.0)
+    assert code == 2, child.output()
     [line] = [line for line in child.output().splitlines() if line.startswith("error:")]
     assert line == "error: torch is not installed; it is in the extra train: pip install -r requirements/train.txt"
 
 
 def test_simulator_without_mujoco_names_the_extra_in_one_line(children: Children, tmp_path: Path) -> None:
     child = start(children, "simulator", tmp_path)
-    assert child.wait(90.0) == 2
+    code = child.wait(90.0)
+    assert code == 2, child.output()
     assert child.output() == (
         "error: mujoco is not installed; it is in the extra sim: pip install -r requirements/sim.txt\n"
     )

@@ -347,7 +347,12 @@ def test_a_mask_and_circles_of_memory_keep_it_out_once_it_is_known_where_they_ar
     location.header.frame_id = "map"
     location.pose.position.x, location.pose.orientation.w, location.odom_pose.orientation.w = 9.0, 1.0, 1.0
     places = ros.node.create_publisher(Location, "location", RELIABLE)
-    ros.node.create_timer(0.1, lambda: places.publish(location))
+
+    def say_where() -> None:
+        location.header.stamp = safety.scan().header.stamp
+        places.publish(location)
+
+    ros.node.create_timer(0.1, say_where)
     ros.spin_until(lambda: safety.said[-1].message == "keep-out: ahead" and not safety.moves, what="the circle")
     assert {value.key: value.value for value in safety.said[-1].values} == {"guarantee": "10"}
 

@@ -40,7 +40,7 @@ def ami(*arguments: str, home: Path, **environment: str) -> subprocess.Completed
 
 def test_help_and_unknown_commands_need_no_set_up(tmp_path: Path) -> None:
     home = tmp_path / "state"
-    assert ami("--help", home=home).stdout.startswith("Usage: ami COMMAND")
+    assert ami("--help", home=home).stdout.startswith("Usage: ami [-q|-v] COMMAND")
     unknown = ami("fly", home=home)
     assert (unknown.returncode, unknown.stderr) == (2, "ami: there is no command 'fly'; see ami --help\n")
     assert not home.exists()

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ami_ros.geometry import Array
-from ami_ros.simulation.elements import Element, add
+from ami_ros.simulation.elements import HIDDEN_GROUP, SCENERY_GROUP, Element, add
 from ami_ros.simulation.people.bodies import CHEST, CROTCH, DRUM, HIPS, LEG, SHIN, THIGH, TROLLEY, Body
 from ami_ros.simulation.people.crowd import Crowd
-from ami_ros.simulation.rendering import HIDDEN_GROUP, SCENERY_GROUP, mujoco
+from ami_ros.simulation.rendering import mujoco
 from ami_ros.simulation.robot_model import NO_CONTACTS, OBSTACLE_CONTACTS
 from ami_ros.simulation.textures import rgb
 
