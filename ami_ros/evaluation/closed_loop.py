@@ -317,7 +317,9 @@ class ClosedLoop:
         self._scan = self._mount.in_base(scan)
 
     def _take_thought(self, stamp: float, thought: Thought) -> None:
-        self._thought = thought
+        decision = None if self._thought is None else self._thought.decision
+        if decision is None or not decision.done:  # the end of a goal is not lost to what comes next
+            self._thought = thought
 
     def _obey(self, stamp: float, command: Command) -> None:
         """The gate sent a command, which the robot gets after its way there."""
