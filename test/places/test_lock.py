@@ -40,6 +40,12 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lock, "PATIENCE", 0.1)
 
 
+@pytest.fixture(autouse=True)
+def others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files that tests before have open are not looked at."""
+    monkeypatch.setattr(lock, "_files", {})
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "home.memory"
