@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ami_ros.commands import Command
 from ami_ros.geometry import Array
+from ami_ros.moving.prediction import STALE
 
 if TYPE_CHECKING:  # the gate's process does without memory
     from ami_ros.places.types import Edge, Places
@@ -89,7 +90,7 @@ LATENT = Port("latent", "LatentFrame", rate=10.0)
 SURPRISE = Port("surprise", "Reading", "every", unit="z score", rate=5.0)
 LOCATION = Port("location", "Location", "every", "map", "m, rad", rate=5.0)
 PLACES = Port("place_graph", Known, "latched", "map", "m, rad")
-MOVING_THINGS = Port("moving_things", "MovingThings", frame="odom", unit="m, m/s", rate=10.0, max_age=0.7)
+MOVING_THINGS = Port("moving_things", "MovingThings", frame="odom", unit="m, m/s", rate=10.0, max_age=STALE)
 KEEP_AWAY = Port("keep_away", Array, "latched", "map", "m")
 ADAPTATION = Port("adaptation", "Weights", "latched")
 CMD_VEL_RAW = Port("cmd_vel_raw", Command, "every", "base_link", "m/s, rad/s, m/s", rate=10.0)

@@ -80,18 +80,18 @@ class Liveness:
         if not np.isfinite(seen.ranges).any():
             return ""
         problem = self._is_old(scan, pose, seen)
-        if self._doubted is not None and self._is_proven(
-            seen
-        ):  # what was seen before lies elsewhere: wheels have slipped
-            self._exact.clear()
+        if self._doubted is not None:
+            self._turned = max(self._turned, abs(float(wrap(seen.pose[2] - self._doubted[2]))))
+        if self._doubted is not None and self._is_proven(seen):
+            self._exact.clear()  # what was seen before lies elsewhere: the wheels have slipped
             self._kept.clear()
-        elif self._doubted is not None and abs(wrap(seen.pose[2] - self._doubted[2])) > TURNED:
+        elif self._turned > TURNED:
             return problem or "scans were not of now; a turn on the spot shows whether they are again"
         elif problem:
             if self._doubted is None and stamp - self._believed > LASTS:
-                self._doubted, self._proof, self._turned = seen.pose, None, 0.0
+                self._doubted, self._proof = seen.pose, None
             return problem
-        self._doubted, self._believed = None, stamp
+        self._doubted, self._turned, self._believed = None, 0.0, stamp
         if not self._kept or _way(relative(self._kept[-1].pose, seen.pose)) >= APART:
             self._kept.append(seen)
         return ""

@@ -166,3 +166,29 @@ def test_what_a_scan_should_become_is_what_it_becomes(move: tuple[float, float, 
     known = np.isfinite(ranges)
     truth = (1.5 - move[0]) / np.cos(angles + move[2])
     assert known.sum() > 60 and np.abs(ranges - truth)[known].max() < 0.01
+
+
+@pytest.mark.fault("laser repeats itself with new stamps")
+def test_a_doubted_laser_is_not_believed_again_because_the_robot_swings_back() -> None:
+    """The heading at which the doubt began proved nothing, but ended it."""
+    liveness, still = Liveness(), (0.0, 0.0, 0.0)
+
+    def seen(x: float) -> Scan:
+        angles = np.linspace(-np.pi, np.pi, 180, endpoint=False)
+        with np.errstate(divide="ignore"):
+            walls = np.minimum(
+                np.where(np.cos(angles) > 0, 3.0 - x, 3.0 + x) / abs(np.cos(angles)), 2.0 / abs(np.sin(angles))
+            )
+        return Scan(walls.astype(np.float32), -np.pi, 2 * np.pi / 180, max_range=8.0)
+
+    for k in range(20):  # it drives and sees that, then its driver hangs on the last scan
+        assert not liveness.doubt(seen(0.03 * k), np.array([0.03 * k, 0.0, 0.0]), still, 0.1 * k)
+    hung = seen(0.57)
+    for k in range(20, 30):
+        problem = liveness.doubt(hung, np.array([0.03 * k, 0.0, 0.0]), still, 0.1 * k)
+    assert problem
+    last = np.array([0.87, 0.0, 0.0])
+    for k, yaw in enumerate([0.1, 0.2, 0.1, 0.0, 0.0]):
+        assert liveness.doubt(hung, last + [0.0, 0.0, yaw], still, 3.0 + 0.1 * k)
+    # Of another place, by chance: nothing kept says that it is old, and nothing shows that it is of now.
+    assert liveness.doubt(seen(-1.5), last, still, 3.6) and liveness.doubt(seen(-1.5), last, still, 3.7)
