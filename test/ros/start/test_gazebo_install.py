@@ -22,7 +22,6 @@ def installed(folder: Path, answer: str = "echo 8.14.0") -> dict[str, str]:
 
 
 def test_gazebo_in_a_folder_of_its_own_is_found_with_what_its_processes_need(tmp_path: Path) -> None:
-    pytest.importorskip("google.protobuf")
     found = find_gazebo(installed(tmp_path, "echo 8.14.0; echo 7.9.0"))
     assert (found.program, found.version) == (str(tmp_path / "bin" / "gz"), "8.14.0")
     assert found.environment["PATH"].split(":") == [str(tmp_path / "bin"), "/usr/bin", "/bin"]
@@ -31,7 +30,6 @@ def test_gazebo_in_a_folder_of_its_own_is_found_with_what_its_processes_need(tmp
 
 
 def test_gazebo_in_the_path_changes_no_environment(tmp_path: Path) -> None:
-    pytest.importorskip("google.protobuf")
     installed(tmp_path)
     path = {"PATH": f"{tmp_path}/bin:/bin", "PYTHONPATH": str(tmp_path / "lib" / "python")}
     assert find_gazebo(path).environment == {}
@@ -48,7 +46,6 @@ def test_no_gazebo_is_one_line(environment: dict[str, str], reason: str) -> None
 
 
 def test_gazebo_without_bindings_or_that_does_not_run_is_one_line(tmp_path: Path) -> None:
-    pytest.importorskip("google.protobuf")
     broken = installed(tmp_path / "broken", "echo noise >&2; echo 'cannot load such file' >&2; exit 1")
     with pytest.raises(AmiError, match=r"does not run: cannot load such file$"):
         find_gazebo(broken)
