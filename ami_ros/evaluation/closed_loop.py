@@ -34,6 +34,7 @@ from ami_ros.parts.ports import CMD_VEL, CMD_VEL_RAW, IMAGE, ODOM, SCAN, THOUGHT
 from ami_ros.parts.safety import SafetyPart
 from ami_ros.parts.simulated_bus import SimulatedBus
 from ami_ros.parts.world_model import Learner, WorldModelPart
+from ami_ros.planning.protocols import Dynamics
 from ami_ros.planning.types import Decision, Goal
 from ami_ros.registration import believed_at
 from ami_ros.robots.derived import camera_mount, check_model, picture_scan_settings, rectifier_for
@@ -154,7 +155,11 @@ class ClosedLoop:
     def make_planner(self, seed: int) -> PlannerPart:
         """What decides."""
         followed = self.followed()
-        return self.planner_of(Navigator(followed.model, self.config.agent.navigator, seed), followed)
+        return self.planner_of(self.navigator(followed.model, seed), followed)
+
+    def navigator(self, model: Dynamics, seed: int) -> Navigator:
+        """Decides; its searches have the time that the bus charges, however fast this machine is."""
+        return Navigator(model, self.config.agent.navigator, seed, self.bus.now)
 
     def planner_of(self, navigator: Navigator, followed: FollowedModel) -> PlannerPart:
         """The part that drives with a navigator."""

@@ -101,7 +101,7 @@ class TrueLoop(ClosedLoop):
 
     def make_planner(self, seed: int) -> PlannerPart:
         dynamics = TrueDynamics(self.loaded.model.spec)
-        return self.planner_of(Navigator(dynamics, self.config.agent.navigator, seed), self.followed())
+        return self.planner_of(self.navigator(dynamics, seed), self.followed())
 
     def give_odometry(self, stamp: float, motion: Motion) -> None:
         true = self.simulator.ground_truth()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 from ami_ros.commands import STILL, Command
@@ -20,7 +21,7 @@ from ami_ros.planning.codes import Code
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.planner import LatentPlanner
 from ami_ros.planning.progress import ProgressChecker
-from ami_ros.planning.protocols import Dynamics
+from ami_ros.planning.protocols import Clock, Dynamics
 from ami_ros.planning.stopwatch import Stopwatch
 from ami_ros.planning.types import Decision, Goal, Percept, State
 
@@ -31,9 +32,11 @@ LOOK_AROUND_SECONDS = 10.0  # [s] of that at most, after which it goes on withou
 class Navigator:
     """Drives to one goal at a time. Called for the newest percept on one thread; waits for nothing but the model."""
 
-    def __init__(self, model: Dynamics, config: NavigatorConfig, seed: int = 0) -> None:
-        self.model, self.config = model, config
-        self.steering = Steering(model, config, seed)
+    def __init__(
+        self, model: Dynamics, config: NavigatorConfig, seed: int = 0, clock: Clock = time.perf_counter
+    ) -> None:
+        self.model, self.config, self.clock = model, config, clock
+        self.steering = Steering(model, config, seed, clock)
         self.progress = ProgressChecker(config.progress)
         self.blocked = BlockedWays()
         self.trail = Trail()

@@ -7,6 +7,7 @@ a second and a half it wiggles at the goal for ten seconds. So such a robot driv
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -21,7 +22,7 @@ from ami_ros.planning.doubt import Doubt
 from ami_ros.planning.final_approach import facing, final_approach
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.planner import LatentPlanner, Plan
-from ami_ros.planning.protocols import Dynamics, Target
+from ami_ros.planning.protocols import Clock, Dynamics, Target
 from ami_ros.planning.route_follower import RouteFollower, circles_here
 from ami_ros.planning.scan_geometry import sees
 from ami_ros.planning.types import Decision, Goal, Percept, State
@@ -40,6 +41,7 @@ class Steering:
         model: imagines.
         config: of the robot, the search, and how much slower a wary robot drives.
         seed: of the search.
+        clock: of its deadlines.
 
     Attributes:
         command: in force now.
@@ -47,9 +49,9 @@ class Steering:
         yields: whether the robot stands because somebody passes.
     """
 
-    def __init__(self, model: Dynamics, config: NavigatorConfig, seed: int) -> None:
+    def __init__(self, model: Dynamics, config: NavigatorConfig, seed: int, clock: Clock = time.perf_counter) -> None:
         self.model, self.config = model, config
-        self.planner = LatentPlanner(model, config.planner, seed)
+        self.planner = LatentPlanner(model, config.planner, seed, clock)
         self.doubt = Doubt(model)
         self.robot = config.planner.kinematics
         self.start(Goal())

@@ -80,6 +80,6 @@ def tuned_navigator(navigator: Navigator, config: NavigatorConfig) -> Navigator:
     Raises:
         AmiError: as `LatentPlanner`.
     """
-    other = Navigator(navigator.model, config)
+    other = Navigator(navigator.model, config, clock=navigator.clock)
     other.blocked, other.trail, other.steering.doubt = navigator.blocked, navigator.trail, navigator.steering.doubt
     return other

@@ -7,6 +7,7 @@ best for that robot is nearly right for the true one; the world model only has t
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,7 +16,7 @@ from ami_ros.geometry import Array, from_cos_sin
 from ami_ros.planning.costs.goal import GoalConfig, PoseGoal
 from ami_ros.planning.imagination import Imagination, integrate, weigh
 from ami_ros.planning.kinematics import Kinematics
-from ami_ros.planning.protocols import Cost, Futures, Problem, Scene, SearchSize, no_proposals
+from ami_ros.planning.protocols import Clock, Cost, Futures, Problem, Scene, SearchSize, no_proposals
 from ami_ros.planning.solvers.icem import Icem, IcemConfig
 from ami_ros.planning.solvers.search import Incumbent
 from ami_ros.world_model.arrays import Floats
@@ -43,10 +44,11 @@ class GeometricProposals:
         config: see there.
         goal: how a goal counts whose pose no cost knows, only its latent.
         seed: of the search's noise.
+        clock: of deadlines.
     """
 
-    def __init__(self, config: GeometricConfig, goal: GoalConfig, seed: int) -> None:
-        self.config, self._goal, self._seed = config, goal, seed
+    def __init__(self, config: GeometricConfig, goal: GoalConfig, seed: int, clock: Clock = time.perf_counter) -> None:
+        self.config, self._goal, self._seed, self._clock = config, goal, seed, clock
 
     def propose(self, imagination: Imagination, scene: Scene, robot: Kinematics, steps: int, deadline: float) -> Floats:
         """The best sequences (n, steps, width) to `scene.target`, best first; (0, steps, width) where there are none.
@@ -56,7 +58,7 @@ class GeometricProposals:
             scene: of the moment.
             robot: its limits.
             steps: of the sequences.
-            deadline: on `time.perf_counter` [s].
+            deadline: on the clock [s].
         """
         config, size = self.config, SearchSize(self.config.samples, self.config.iterations, steps, robot.width)
         costs = self._costs(imagination, scene) if config.proposals else {}
@@ -68,7 +70,7 @@ class GeometricProposals:
             poses = integrate(displacements(actions, scene.step_duration))
             return np.asarray(weigh(costs, Futures(actions, previous, latent, poses, latent)).sum(0))
 
-        problem = Problem(evaluate, robot, robot.primitives(steps), deadline)
+        problem = Problem(evaluate, robot, robot.primitives(steps), deadline, self._clock)
         solver = Icem(size, IcemConfig(), self._seed)
         incumbent = Incumbent(problem, solver.mean)
         elites = solver.iterate(problem, incumbent, config.iterations)

@@ -20,7 +20,7 @@ from ami_ros.planning.costs.statistics import CostShare, cost_shares
 from ami_ros.planning.geometric_proposals import GeometricConfig, GeometricProposals
 from ami_ros.planning.imagination import Imagination
 from ami_ros.planning.kinematics import Kinematics
-from ami_ros.planning.protocols import Dynamics, Problem, Scene, SearchSize, Solution, Target
+from ami_ros.planning.protocols import Clock, Dynamics, Problem, Scene, SearchSize, Solution, Target
 from ami_ros.planning.solvers.registry import SolverConfig, make_solver
 from ami_ros.scan import Scan
 from ami_ros.world_model.arrays import Floats
@@ -70,20 +70,21 @@ class LatentPlanner:
         model: what imagines.
         config: robot, search and costs.
         seed: of the search's noise.
+        clock: of deadlines; in simulated time thinking takes what the bus charges for it.
 
     Raises:
         AmiError: no such solver or cost, options that it does not know, or a model of a different kind of robot.
     """
 
-    def __init__(self, model: Dynamics, config: PlannerConfig, seed: int = 0) -> None:
-        self.model, self.config, self._seed = model, config, seed
+    def __init__(self, model: Dynamics, config: PlannerConfig, seed: int = 0, clock: Clock = time.perf_counter) -> None:
+        self.model, self.config, self._seed, self._clock = model, config, seed, clock
         self.chunk = model.spec.chunk
         _check_drive(config.kinematics, model)
         self.costs = Costs(config.costs)
         wanted = SearchSize(config.solver.samples, config.solver.iterations, config.horizon, config.kinematics.width)
         self.budget = Budget(wanted, config.deadline)
         self.solver = make_solver(config.solver, wanted, seed)
-        self.geometric = GeometricProposals(config.geometric, config.costs.latent_goal, seed)
+        self.geometric = GeometricProposals(config.geometric, config.costs.latent_goal, seed, clock)
         self._stamp: float | None = None
 
     def reset(self) -> None:
@@ -126,7 +127,7 @@ class LatentPlanner:
         Raises:
             AmiError: `Code.MODEL_FAILURE` if the model gives no finite cost for any sequence.
         """
-        began = time.perf_counter()
+        began, wall = self._clock(), time.perf_counter()
         if self._stamp is not None:
             self.solver.shift((stamp - self._stamp) / self.model.spec.step_duration)
         self._stamp = stamp
@@ -144,8 +145,8 @@ class LatentPlanner:
             raise AmiError(
                 "planner: the world model's predictions are not finite; check its weights", Code.MODEL_FAILURE
             )
-        plan = self._chosen(found, imagination, began)
-        self.budget.note(plan.evaluated, plan.seconds)
+        plan = self._chosen(found, imagination, wall)
+        self.budget.note(plan.evaluated, self._clock() - began)
         return plan
 
     def _found(
@@ -155,7 +156,7 @@ class LatentPlanner:
         proposals = self._candidates(robot, experience)
         geometric = self.geometric.propose(imagination, scene, robot, proposals.shape[1], deadline)
         proposals = np.concatenate([geometric, proposals])
-        problem = Problem(imagination.evaluate, robot, proposals, deadline)
+        problem = Problem(imagination.evaluate, robot, proposals, deadline, self._clock)
         return self.solver.solve(problem)
 
     def _candidates(self, robot: Kinematics, experience: Array | None) -> Floats:
@@ -168,7 +169,7 @@ class LatentPlanner:
         rest = driven[:, -1:].repeat(steps - driven.shape[1], 1)
         return np.concatenate([primitives, np.concatenate([driven, rest], 1)])
 
-    def _chosen(self, found: Solution, imagination: Imagination, began: float) -> Plan:
+    def _chosen(self, found: Solution, imagination: Imagination, wall: float) -> Plan:
         others = imagination.terms
         best = imagination.foresee(found.actions)
         shares = cost_shares(list(imagination.costs), best.terms, others)
@@ -177,7 +178,7 @@ class LatentPlanner:
             poses=best.poses.astype(np.float64),
             cost=found.cost,
             evaluated=found.evaluated,
-            seconds=time.perf_counter() - began,
+            seconds=time.perf_counter() - wall,
             shares=shares,
         )
 

@@ -6,6 +6,7 @@ a `Problem`. All arrays are NumPy's, in float32.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -108,6 +109,7 @@ class CostPlugin(Protocol):
 # Solvers
 
 Evaluate = Callable[[Floats], Floats]
+Clock = Callable[[], float]  # [s], from any beginning
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,8 @@ class Problem:
     evaluate: Evaluate  # (batch, steps, width) -> cost (batch,)
     kinematics: Kinematics  # what commands there are
     proposals: Floats  # (n, steps, width) candidates to begin with
-    deadline: float  # on `time.perf_counter` [s]
+    deadline: float  # on `clock` [s]
+    clock: Clock = time.perf_counter  # stands still while it is simulated
 
 
 @dataclass(frozen=True)
