@@ -101,6 +101,21 @@ def decode_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Image:
     return np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 
+def decode_png(data: bytes, max_pixels: int) -> NDArray[np.uint8 | np.uint16]:
+    """All channels of a PNG file as they are stored: (H, W) grey, or (H, W, 3 or 4) BGR with alpha.
+
+    Raises:
+        AmiError: as `decode_image`.
+    """
+    import cv2
+
+    _check_size(*image_size(data), max_pixels)
+    decoded = cv2.imdecode(np.frombuffer(_png_pixels(data), dtype=np.uint8), cv2.IMREAD_UNCHANGED)
+    if decoded is None:
+        raise AmiError("picture is damaged: its header is fine, the rest cannot be decoded; send it again")
+    return np.asarray(decoded)
+
+
 def image_size(data: bytes) -> tuple[int, int]:
     """Width and height [px] as the header of a JPEG or PNG file says.
 

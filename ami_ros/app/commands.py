@@ -46,7 +46,7 @@ COMMANDS = (
     Command("ranges", "Teach a network to make scans of pictures, in buildings.", renders=True),
     Command("scans", "Teach a network to compare what lasers see, on simulated drives."),
     Command("remember", "Build a memory of places from bags."),
-    Command("map", "Write what a memory knows of the floor as a map for Nav2."),
+    Command("map", "Write a map for Nav2 from a memory, or a memory from such a map."),
     Command("fleet", "Put memories of many robots into one data set, and take them out."),
     Command("evaluate", "Measure what a model knows of recordings."),
     Command("export", "Write a data set as LeRobotDataset v3, or a model for robots without a camera."),

@@ -1,4 +1,4 @@
-"""`ami map`: what a memory knows of the floor, as others have maps."""
+"""`ami map`: what a memory knows of the floor as a map for Nav2, and a memory from such a map."""
 
 from __future__ import annotations
 
@@ -41,4 +41,43 @@ def export_map(
     )
 
 
-PARTS = {"export": export_map}
+def import_map(
+    file: Annotated[
+        Path, typer.Argument(help="YAML file of a map, as Nav2's map server reads it; the picture beside it.")
+    ],
+    out: Annotated[Path, typer.Argument(help="Memory file to write.")],
+    model: Annotated[str, typer.Option(help="Folder or name of a model that does without a camera.")] = "laser",
+    robot: Annotated[str, typer.Option(help="Name of a robot in config/robots, or its file: where it fits.")] = "",
+) -> None:
+    """Write a memory from a map for Nav2, so that a robot with a laser knows a building before its first drive.
+
+    The memory has places all over the free space of the map, in the frame of the map. Start the robot with
+    ami drive --model laser --memory OUT, and tell it where it is with RViz's tool "2D Pose Estimate".
+    """
+    from rich.console import Console
+
+    from ami_ros.app.extract_run import progress_bar
+    from ami_ros.robots.description import DEFAULT, load_robot
+    from ami_ros.slam.map_file import read_map
+    from ami_ros.slam.map_import import remember_map
+    from ami_ros.world_model.inference_loading import load_inference
+    from ami_ros.world_model.perception import Perception
+
+    radius = load_robot(robot or DEFAULT).shape.radius
+    loaded = load_inference(model)
+    if loaded.model.spec.inputs.image_size:
+        raise AmiError(
+            f"map import: the model {model} knows places by pictures, and a map has none: take --model laser"
+        )
+    perception, drawn = Perception(loaded.model), read_map(file)
+    with progress_bar(Console(emoji=False, stderr=True)) as bar:
+        task = bar.add_task("importing", total=None)
+        made = remember_map(
+            drawn, out, loaded.encoder_id, lambda scan: perception.encode(None, scan), radius,
+            lambda done, total: bar.update(task, completed=done, total=total),
+        )  # fmt: skip
+    apart = "" if made.areas == 1 else f"; {made.areas} areas that no free way joins"
+    typer.echo(f"{out}: {made.places} places and {made.ways} ways between them{apart}")
+
+
+PARTS = {"export": export_map, "import": import_map}

@@ -76,6 +76,6 @@ def grid_message(drawn: OccupancyMap, header: Header) -> OccupancyGrid:
     message.info.map_load_time = header.stamp
     message.info.resolution = float(drawn.resolution)
     message.info.height, message.info.width = drawn.cells.shape
-    message.info.origin.position.x, message.info.origin.position.y = (float(value) for value in drawn.origin)
+    message.info.origin = conversions.pose_to_message(np.array([*drawn.origin, drawn.yaw]))
     message.data = array.array("b", drawn.cells.tobytes())
     return message

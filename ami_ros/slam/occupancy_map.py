@@ -24,6 +24,7 @@ SHORT = 0.1  # [m] before what a beam met, up to which it counts as free: places
 SOLID = 0.3  # times the places that saw a cell to be free, that saw something there: people walk on
 UNKNOWN, FREE, OCCUPIED = -1, 0, 100  # as in nav_msgs/OccupancyGrid
 SHADES = {UNKNOWN: 205, FREE: 254, OCCUPIED: 0}  # as nav2_map_server writes them
+FREE_BELOW = 0.196  # of the shade of UNKNOWN: 1 - 205 / 255 is a little more, and Nav2 took it for free below 0.25
 _BEARINGS = np.arange(RAYS) * 2 * np.pi / RAYS
 
 
@@ -32,14 +33,22 @@ class OccupancyMap:
     """What is free, what stands.
 
     Attributes:
-        cells: (height, width) of UNKNOWN, FREE and OCCUPIED; the first row has the least y.
+        cells: (height, width) of UNKNOWN, FREE and OCCUPIED, or of what lies between in a map that was read; the first
+            row has the least y.
         resolution: [m], side of a cell.
         origin: (2,) [m] corner of the first cell in the map's frame.
+        yaw: [rad] by which the grid is turned about that corner.
     """
 
     cells: NDArray[np.int8]
     resolution: float
     origin: Array
+    yaw: float = 0.0
+
+    def points(self, cells: NDArray[np.integer]) -> Array:
+        """Middles (n, 2) [m] in the map's frame of cells (n, 2), each row and column."""
+        local = (cells[:, ::-1] + 0.5) * self.resolution
+        return transform_points(np.array([*self.origin, self.yaw]), local)
 
     def pgm(self) -> bytes:
         """As a picture, its upper row that of the greatest y (PGM, 8 bits)."""
@@ -52,8 +61,9 @@ class OccupancyMap:
     def yaml(self, picture: str) -> str:
         """The file beside a `picture` of that name, for nav2_map_server."""
         origin = [round(float(value), 4) for value in self.origin]
-        thresholds = {"negate": 0, "occupied_thresh": 0.65, "free_thresh": 0.25}
-        return dump_yaml({"image": picture, "resolution": self.resolution, "origin": [*origin, 0.0], **thresholds})
+        thresholds = {"mode": "trinary", "negate": 0, "occupied_thresh": 0.65, "free_thresh": FREE_BELOW}
+        yaw = round(float(self.yaw), 6)
+        return dump_yaml({"image": picture, "resolution": self.resolution, "origin": [*origin, yaw], **thresholds})
 
 
 def occupancy_map(places: Sequence[tuple[Array, Submap]]) -> OccupancyMap | None:
