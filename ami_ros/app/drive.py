@@ -26,6 +26,10 @@ def main(
     sim_time: Annotated[bool, typer.Option("--sim-time", help="Take the time from /clock, as beside Gazebo.")] = False,
     namespace: Annotated[str, typer.Option(help="Of the robot's topics and of all nodes.")] = "",
     composed: Annotated[bool, typer.Option("--composed", help="All nodes in one process: less memory.")] = False,
+    keep_out: Annotated[
+        Path | None,
+        typer.Option(help="YAML file of a map in the memory's frame; the robot keeps out of its black cells."),
+    ] = None,
     params: Annotated[Path | None, typer.Option(help="File of further ROS parameters.")] = None,
 ) -> int:
     """Start the stack on a robot and keep it running until Ctrl-C; what it learns of places is kept in a file.
@@ -38,4 +42,6 @@ def main(
     """
     from ami_ros.app.drive_run import DriveSettings, drive
 
-    return drive(DriveSettings(robot, model, memory, forget, sim, world, seed, sim_time, namespace, composed, params))
+    return drive(
+        DriveSettings(robot, model, memory, forget, sim, world, seed, sim_time, namespace, composed, keep_out, params)
+    )

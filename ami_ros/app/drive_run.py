@@ -31,6 +31,7 @@ from ami_ros.robots.description import DEFAULT, load_robot
 from ami_ros.ros.node.qos import LATCHED, RELIABLE
 from ami_ros.ros.start.graph import STACK, Arguments, Part, processes
 from ami_ros.ros.start.processes import ProcessKeeper
+from ami_ros.slam.map_file import read_map
 from ami_ros.world_model.identity import identify_model, model_folder
 
 LOOK = 0.2  # [s]
@@ -52,6 +53,7 @@ class DriveSettings:
     sim_time: bool
     namespace: str
     composed: bool
+    keep_out: Path | None
     params: Path | None
 
     def arguments(self) -> Arguments:
@@ -69,12 +71,15 @@ class DriveSettings:
         if memory is not None and memory.exists():
             identity = identify_model(model)
             check_file(memory, identity.encoder_id, identity.spec.latent_dim)
+        if self.keep_out is not None:
+            read_map(self.keep_out)  # what is wrong with it shows now
         return Arguments(
             robot=named,
             model=str(model),
             memory_file=str(memory or ""),
             namespace=self.namespace,
             composed=self.composed,
+            keep_out=str(self.keep_out or ""),
             params_file=str(self.params or ""),
             use_sim_time=self.sim or self.sim_time,
             world=self.world,

@@ -32,6 +32,7 @@ MEANINGS = {
     "goal_markers": "the same as markers, with what the robot does about it (latched)",
     "goal_picture/compressed": "the picture that is the goal (latched)",
     "map": "what is free and what stands, by the lasers of all places; drawn again while somebody listens (latched)",
+    "keep_out_mask": "a map of whose occupied cells the robot keeps out, if a file was given (latched)",
     "pose": "where the robot believes to be, while it is localised",
     "footprint": "the robot's outline as the gate knows it",
     "robot_description": "the simulated robot as URDF (latched)",

@@ -233,7 +233,7 @@ class Exploration:
     def _choose(self, state: WorldState, pose: Array) -> Step:
         """To what is new, else to where few views are remembered, else to a place in doubt; else home."""
         if self._grid is not None:
-            ways = Ways(self._grid, pose, self.config.robot_radius, self._unexplored.shut)
+            ways = Ways(self._grid, pose, self.config.robot_radius, self._unexplored.shut, state.keep_out)
             if (found := self._unexplored.choose(state, pose, ways)) is not None:
                 spot, reason = found
                 return self._drive(state, pose, ways, spot, f"{reason}{self._remark(state)}")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ami_ros.geometry import Array, transform_points
 from ami_ros.places.types import REST
+from ami_ros.safety.keep_out import Mask
 from ami_ros.scan import Scan, scan_points
 
 if TYPE_CHECKING:
@@ -80,9 +81,12 @@ class Ways:
         start: (2,) or (3,) from where.
         radius: [m] of the robot.
         shut: (2,) each, points in gaps that it does not get through.
+        keep_out: where it must not go; counts as if something stood there.
     """
 
-    def __init__(self, grid: Grid, start: Array, radius: float, shut: Sequence[Array] = ()) -> None:
+    def __init__(
+        self, grid: Grid, start: Array, radius: float, shut: Sequence[Array] = (), keep_out: Mask | None = None
+    ) -> None:
         import cv2
 
         known = np.argwhere(np.abs(grid.odds[::8, ::8]) > 0) * 8
@@ -90,6 +94,9 @@ class Ways:
         high = np.minimum(known.max(axis=0) + 32, SIDE) if len(known) else np.array([8, 8])
         window = grid.odds[low[0] : high[0], low[1] : high[1]]
         solid = window > 0.5
+        if keep_out is not None:
+            cells = np.indices(window.shape).reshape(2, -1).T + low
+            solid |= keep_out.holds(grid.points(cells)).reshape(window.shape)
         # Far off there are cells between two beams.
         unknown = cv2.erode((np.abs(window) <= 0.2).astype(np.uint8), np.ones((2, 2), np.uint8)).astype(bool)
         room = cv2.distanceTransform((~solid).astype(np.uint8), cv2.DIST_L2, 5) * CELL - radius

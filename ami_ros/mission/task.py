@@ -17,6 +17,7 @@ from ami_ros.mission.place_doubts import PlaceDoubts
 from ami_ros.moving.things import MovingThings
 from ami_ros.places.types import GoalQuery, Location, Route
 from ami_ros.planning.types import Goal, RouteRequest
+from ami_ros.safety.keep_out import Mask
 from ami_ros.scan import Scan
 
 LONGEST_WAIT = 86_400.0  # [s] at one destination
@@ -84,6 +85,7 @@ class WorldState:
     battery: float | None = None  # charge [0, 1]
     doubts: PlaceDoubts | None = None  # of the world model, wherever the robot was so far
     things: MovingThings | None = None  # what moves, where somebody tells of this moment
+    keep_out: Mask | None = None  # where the robot must not go, in the map frame
 
 
 @dataclass(frozen=True)

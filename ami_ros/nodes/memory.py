@@ -49,6 +49,9 @@ class MemoryParameters:
     folder: Path | None = parameter(
         None, "Folder of the files of ~/save, ~/load and ~/merge; empty: that of memory_file."
     )
+    keep_out_file: Path | None = parameter(
+        None, "YAML file of a map in the memory's frame, which is sent as keep_out_mask; empty: none."
+    )
     observe_period: float = parameter(
         DEFAULTS.observe_period,
         "Between two latents that memory takes in. Larger saves CPU and localises more slowly.",
@@ -129,13 +132,14 @@ class MemoryNode(AmiNode[MemoryParameters]):
             frames={"odom": config.odom_frame, "moving_things": config.odom_frame},
             headers=("latent",),
         )
-        self._map_topics = MapTopics(self, self.part, config.map_frame)
+        self._map_topics = MapTopics(self, self.part, config.map_frame, config.keep_out_file)
         MemoryServices(self, self.part, loaded.encoder_id, config.map_frame, self._camera.picture)
         folder = config.folder.expanduser() if config.folder else path.parent if path else None
         MemoryFiles(self, self.part, folder)
 
     def activate(self) -> None:
         self.part.show()
+        self._map_topics.show_keep_out()
 
     def cleanup(self) -> None:
         if hasattr(self, "_bus"):

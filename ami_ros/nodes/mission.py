@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from nav_msgs.msg import OccupancyGrid
 from std_msgs.msg import String
 
 from ami_interfaces.action import RunMission
@@ -27,13 +28,15 @@ from ami_ros.ros.messages.goals import Frames
 from ami_ros.ros.messages.memory import location_from_message
 from ami_ros.ros.messages.missions import feedback_message, goal_message, result_message, task_from_message
 from ami_ros.ros.messages.ports import surprise_of
+from ami_ros.ros.messages.range_sensors import mask_from_message
 from ami_ros.ros.node.bus import RosBus
 from ami_ros.ros.node.health import STEADY
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.parameters import group, parameter
 from ami_ros.ros.node.process import run
-from ami_ros.ros.node.qos import LATCHED
+from ami_ros.ros.node.qos import ANY_LATCHED, LATCHED
 from ami_ros.ros.sensors.scanner import Scanner
+from ami_ros.safety.keep_out import Mask
 from ami_ros.scan import Mount
 
 
@@ -71,6 +74,9 @@ class MissionParameters:
     )
     planner_patience: float = parameter(
         60.0, "Without a planner before the mission is given up.", "s", (1.0, 1e6), True
+    )
+    keep_out_topic: str = parameter(
+        "", "Of a nav_msgs/OccupancyGrid in the memory's frame, out of which exploring keeps. Empty: none."
     )
     frames: Frames = field(default_factory=Frames)
     scanner: Mount = field(default_factory=Mount)
@@ -119,6 +125,8 @@ class MissionNode(AmiNode[MissionParameters]):
             {"find_route": self._routes.ask},
             frames={"moving_things": config.frames.odom},
         )
+        if config.keep_out_topic:
+            self.subscribe_any(OccupancyGrid, config.keep_out_topic, self._mask, ANY_LATCHED, always=True)
         self._timer = self.every(1.0 / config.rate, self._tick, STEADY)
 
     def activate(self) -> None:
@@ -155,6 +163,11 @@ class MissionNode(AmiNode[MissionParameters]):
     def time_jumped(self) -> None:
         if hasattr(self, "part"):
             self.part.restart()
+
+    def _mask(self, message: OccupancyGrid) -> None:
+        if message.header.frame_id != self.config.frames.map:
+            raise AmiError(f"the mask is in {message.header.frame_id!r}; send it in {self.config.frames.map!r}")
+        self.part.keep_out = Mask(*mask_from_message(message), grown=0.0)
 
     def _read_location(self, message: Location) -> Belief:
         self._memory_id = message.encoder_id

@@ -27,6 +27,7 @@ from ami_ros.parts.routes import Routes
 from ami_ros.parts.task_runner import Legs, TaskRunner
 from ami_ros.places.types import Location
 from ami_ros.planning.types import Reading
+from ami_ros.safety.keep_out import Mask
 from ami_ros.scan import Scan
 
 FRESH = 1.0  # [s] of age up to which scan and location tell about now
@@ -63,6 +64,7 @@ class MissionPart(Part):
         self.routes = Routes(bus, route_timeout)
         self.runner = TaskRunner(legs, self.routes, file, bus.steady, silence, patience)
         self.places: Array | None = None  # (n, 3) in the map frame
+        self.keep_out: Mask | None = None  # in the map frame
         self.doubts = PlaceDoubts()  # for as long as the process lives
         self._battery: float | None = None
         self.restart()
@@ -110,7 +112,7 @@ class MissionPart(Part):
             location = None
         pose = None if motion is None else motion[0]
         things = usable(self._things, seen_at)
-        return WorldState(now, pose, scan, location, self.places, self._battery, self.doubts, things)
+        return WorldState(now, pose, scan, location, self.places, self._battery, self.doubts, things, self.keep_out)
 
     def tick(self) -> None:
         """Does what is due."""

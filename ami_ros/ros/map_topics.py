@@ -1,9 +1,10 @@
-"""Where the robot is and what it has seen, as the tools of others expect it: `pose` and `map`."""
+"""Where the robot is, what it has seen and where it must not go, as the tools of others expect it."""
 
 from __future__ import annotations
 
 import array
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from ami_ros.ros.messages import conversions
 from ami_ros.ros.node.health import STEADY
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.qos import LATCHED, RELIABLE
+from ami_ros.slam.map_file import read_map
 from ami_ros.slam.occupancy_map import OccupancyMap, occupancy_map
 
 MAP_PERIOD = 3.0  # [s] between two maps; drawing one of a thousand places takes part of a second
@@ -30,12 +32,18 @@ class MapTopics:
         node: that they are of.
         part: has the memory, and the lock that whoever asks it holds.
         frame: of the memory.
+        keep_out: a map in that frame, of whose occupied cells the robot has to keep out; None: of none.
+
+    Raises:
+        AmiError: `keep_out` cannot be read.
     """
 
-    def __init__(self, node: AmiNode[Any], part: MemoryPart, frame: str) -> None:
+    def __init__(self, node: AmiNode[Any], part: MemoryPart, frame: str, keep_out: Path | None) -> None:
         self._node, self._memory, self._lock, self._frame = node, part.memory, part.lock, frame
         self._pose = node.publisher(PoseWithCovarianceStamped, "pose", RELIABLE)
         self._map = node.publisher(OccupancyGrid, "map", LATCHED)
+        self._mask = node.publisher(OccupancyGrid, "keep_out_mask", LATCHED)
+        self._keep_out = None if keep_out is None else read_map(keep_out.expanduser())
         self._drawn = -1  # revision of the memory
         node.every(MAP_PERIOD, self._draw, STEADY)
 
@@ -43,6 +51,12 @@ class MapTopics:
         """Says where the robot is, once memory knows; `header` is of the memory's frame."""
         if location.localised:
             self._pose.publish(pose_message(location, header))
+
+    def show_keep_out(self) -> None:
+        """Says where the robot must not go, if it was told."""
+        if self._keep_out is not None:
+            header = conversions.header_at(self._node.get_clock().now().to_msg(), self._frame)
+            self._mask.publish(grid_message(self._keep_out, header))
 
     def _draw(self) -> None:
         """A new map, where the old one is out of date and somebody looks."""

@@ -101,7 +101,9 @@ def _of_node(node: str, described: Interface, full: _Full) -> _Rights:
         call={full(name, node) for name in _CALLED.get(node, ())},
     )
     if node == "safety":  # with keep_out.*
-        rights.subscribe |= {full(name) for name in ("keep_away", "location")}
+        rights.subscribe |= {full(name) for name in ("keep_away", "location", "keep_out_mask")}
+    if node == "mission":
+        rights.subscribe.add(full("keep_out_mask"))
     if node == "planner":
         rights.execute |= {full(name) for name in _NAV2}
     return rights

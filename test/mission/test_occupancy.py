@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ami_ros.mission.occupancy import CELL, SIDE, Grid, Ways
+from ami_ros.safety.keep_out import Mask
 from harness.scans import scan_of_points
 
 BOX = np.concatenate(
@@ -93,3 +94,13 @@ def test_a_gap_that_is_shut_is_no_way_but_where_the_robot_stands_in_it() -> None
 def test_where_there_is_room_there_is_no_gap() -> None:
     ways = Ways(gapped((-0.6, 0.6)), WEST, 0.18)
     assert ways.gap(ways.to(EAST)) is None
+
+
+def test_ways_keep_out_of_where_the_robot_must_not_go() -> None:
+    grid = grid_of((0.0, 0.0, 0.0))
+    aside = np.array([-1.2, -1.2])
+    assert len(Ways(grid, np.zeros(3), 0.2).to(aside))
+    mask = Mask(np.ones((20, 20), bool), 0.05, np.array([-1.9, -1.9, 0.0]), 0.0)  # its corner room
+    kept = Ways(grid, np.zeros(3), 0.2, keep_out=mask)
+    assert not len(kept.to(aside)) and len(kept.to(np.array([0.0, -1.2])))
+    assert not mask.holds(kept.reached()[0]).any()

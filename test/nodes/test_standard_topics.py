@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pathlib
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from ami_ros.images import image_of
 from ami_ros.ros.messages.conversions import pose_from_message, pose_to_message
 from ami_ros.ros.node.qos import LATCHED, RELIABLE
 from ami_ros.share import share
-from ami_ros.slam.occupancy_map import FREE, OCCUPIED, UNKNOWN
+from ami_ros.slam.occupancy_map import FREE, OCCUPIED, UNKNOWN, OccupancyMap
 
 from .conftest import SLOW, START
 
@@ -92,3 +93,19 @@ def test_the_simulated_robot_tells_its_shape(stack: Any) -> None:
     told = stack.ros.collect(String, "robot_description", LATCHED)
     stack.ros.spin_until(lambda: told, what="robot_description")
     assert told[-1].data.startswith("<?xml") and "<link name=" in told[-1].data
+
+
+def test_a_map_of_where_it_must_not_go_reaches_gate_and_exploring(stack: Any, tmp_path: pathlib.Path) -> None:
+    drawn = OccupancyMap(np.array([[FREE, FREE], [FREE, OCCUPIED]], np.int8), 0.5, np.array([1.0, 2.0]), 0.3)
+    (tmp_path / "mask.pgm").write_bytes(drawn.pgm())
+    (tmp_path / "mask.yaml").write_text(drawn.yaml("mask.pgm"))
+    stack.model = share("models", "laser")
+    masks = stack.ros.collect(OccupancyGrid, "keep_out_mask", LATCHED)
+    stack.add("memory", keep_out_file=str(tmp_path / "mask.yaml"))
+    mission = stack.add("mission", keep_out_topic="keep_out_mask")
+    gate = stack.add("safety", keep_out__mask_topic="keep_out_mask")
+    stack.ros.spin_until(lambda: masks and mission.part.keep_out is not None, what="the mask")
+    inside, beside = drawn.points(np.array([[1, 1], [0, 0]]))
+    assert mission.part.keep_out.holds(np.array([inside, beside])).tolist() == [True, False]
+    assert masks[-1].header.frame_id == "map" and pose_from_message(masks[-1].info.origin)[2] == pytest.approx(0.3)
+    stack.ros.spin_until(lambda: "not known where odom is" in gate._gate.keep_out.missing(0.0), what="the gate's mask")

@@ -51,6 +51,9 @@ class Arguments:
     )
     memory_file: str = _argument("", "File of the memory of places; empty: RAM only.", "stack")
     keep_memory: bool = _argument(True, "Write what is learned to memory_file.", "stack")
+    keep_out: str = _argument(
+        "", "YAML file of a map in the memory's frame: the robot keeps out of its occupied cells.", "stack"
+    )
     use_memory: bool = _argument(True, "Plan routes through remembered places.", "stack")
     image_topic: str = _argument("", "Camera images of the robot; empty: as it is described.")
     camera_info_topic: str = _argument("", "Intrinsics of its camera; empty: as it is described, beside the images.")
@@ -223,6 +226,9 @@ def _stack(arguments: Arguments, robot: RobotDescription) -> list[ProcessSpec]:
     parameters["memory"] |= {"memory_file": memory_file, "keep": arguments.keep_memory}
     if arguments.keep_memory and memory_file:
         parameters["mission"]["mission_file"] = f"{memory_file}.mission"
+    if arguments.keep_out:
+        parameters["memory"]["keep_out_file"] = str(Path(arguments.keep_out).expanduser().resolve())
+        parameters["safety"]["keep_out.mask_topic"] = parameters["mission"]["keep_out_topic"] = "keep_out_mask"
     parameters["planner"]["navigator.use_memory"] = arguments.use_memory
     parameters["safety"]["supervised"] = arguments.autostart
     if arguments.composed:
