@@ -23,7 +23,7 @@ NODES = (
     "plan_laser",
 )
 # colcon test runs tests only where there is an extra "test" with pytest in it.
-EXTRAS = ("cli", "docs", "lance", "lerobot", "mutation", "people", "report", "sim", "swm", "test", "train")
+EXTRAS = ("cli", "docs", "lance", "lerobot", "mutation", "people", "pictures", "report", "sim", "swm", "test", "train")
 SHARED_FOLDERS = ("launch", "config", "scenarios", "worlds", "rviz", "models", "description")
 
 source = Path(__file__).resolve().parent

@@ -1,0 +1,207 @@
+"""What a model says of pairs of real pictures, against what is true of them: sequences of one camera, see
+`picture_sequences`.
+
+Pairs are compared both ways, as `places.recognition` does. How high and how tilted the camera was is told to nobody: it
+was held by hand.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ami_ros.camera import Rectifier
+from ami_ros.errors import AmiError
+from ami_ros.evaluation.picture_sequences import PictureSequence
+from ami_ros.evaluation.rates import wilson_interval
+from ami_ros.geometry import Array, from_cos_sin, pose_gap, relative
+from ami_ros.images import Image
+from ami_ros.world_model.array_pairs import ArrayPairs
+from ami_ros.world_model.layers import Floats
+from ami_ros.world_model.perception import fit_image
+from ami_ros.world_model.spec import InputSpec
+
+BATCH = 32  # pairs compared at once
+RECALL = 0.5, math.radians(30.0)  # [m], [rad] within which a place is the right one
+SAID = 0.0, 0.1, 0.2, 0.4, math.inf  # [m] of expected errors, by which calibration is looked at
+
+
+class Distance(NamedTuple):
+    """Pairs that are so far apart."""
+
+    name: str
+    least: float  # [m]
+    most: float  # [m]
+    turn: float  # [rad] at most
+
+    def rows(self, truth: Array) -> NDArray[np.int64]:
+        """Those of the pairs (n, 3)."""
+        gap, turn = np.hypot(truth[:, 0], truth[:, 1]), np.abs(truth[:, 2])
+        return np.flatnonzero((gap >= self.least) & (gap < self.most) & (turn < self.turn))
+
+
+DISTANCES = (
+    Distance("0 to 0.3 m", 0.0, 0.3, 0.3),
+    Distance("0 to 0.7 m", 0.0, 0.7, 0.6),
+    Distance("0.3 to 0.7 m", 0.3, 0.7, 0.6),
+    Distance("0.7 to 1.5 m", 0.7, 1.5, 1.0),
+)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A sequence as a model's camera would have taken it."""
+
+    sequence: PictureSequence
+    pictures: tuple[Image, ...]
+    codes: Floats  # (n, code)
+    half: float  # how far from the axis the pictures reach that are compared, at distance 1
+    share: float  # of their sides
+    seconds: float  # that a code takes
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """Of n pairs."""
+
+    pose: Array  # (n, 3)
+    accepted: NDArray[np.bool_]
+    odds: Array  # (n,) that both see the same; of rivals: inliers
+    error: Array | None = None  # (n,) [m] that it expects
+
+
+def look(sequence: PictureSequence, pairs: ArrayPairs, inputs: InputSpec) -> Seen:
+    """Encodes all pictures, and leaves `pairs` with this sequence's camera.
+
+    Raises:
+        AmiError: the camera sees less than the model needs.
+    """
+    rectify = Rectifier(sequence.camera, inputs.field_of_view, inputs.narrowest)
+    pairs.window = rectify.window
+    pictures = [rectify(sequence.picture(row)) for row in range(len(sequence.frames))]
+    began = time.perf_counter()
+    codes = [pairs.code(fit_image(p, pairs.size, pairs.share).transpose(2, 0, 1)[None])[0] for p in pictures]
+    seconds = (time.perf_counter() - began) / len(pictures)
+    return Seen(sequence, tuple(pictures), np.stack(codes), pairs.tangent, pairs.share, seconds)
+
+
+def compare(pairs: ArrayPairs, here: Floats, there: Floats) -> Estimates:
+    """Pairs of codes (n, code), both ways."""
+    parts = []
+    for start in range(0, len(here), BATCH):
+        a, b = here[start : start + BATCH], there[start : start + BATCH]
+        found, back = pairs.compare(a, b), pairs.compare(b, a)
+        parts.append((found.pose, np.sqrt(_odds(found.same) * _odds(back.same)), found.error))
+    pose, odds, error = (np.concatenate(values).astype(np.float64) for values in zip(*parts, strict=True))
+    return Estimates(from_cos_sin(pose), odds >= _odds(np.array(pairs.threshold)), odds, error)
+
+
+def _odds(same: Any) -> Any:
+    return same / np.maximum(1 - same, 1e-9)
+
+
+def measure(seen: Seen, pairs: ArrayPairs, rivals: dict[str, Rival], most: int, seed: int) -> dict[str, Any]:
+    """Figures of all pairs of a sequence; of rivals those of `most` pairs of each distance.
+
+    Raises:
+        AmiError: no two pictures are near each other.
+    """
+    poses = seen.sequence.poses
+    first, second = np.triu_indices(len(poses), 1)
+    truth = relative(poses[first], poses[second])
+    began = time.perf_counter()
+    found = compare(pairs, seen.codes[first], seen.codes[second])
+    seconds = (time.perf_counter() - began) / (2 * len(first))
+    figures = [_of_distance(d, truth, found) for d in DISTANCES]
+    if not sum(f["pairs"] for f in figures):
+        raise AmiError(f"{seen.sequence.name}: no two pictures are near each other and look the same way")
+    result: dict[str, Any] = {
+        "name": seen.sequence.name, "frames": len(poses), "without_pose": seen.sequence.without_pose,
+        "tilt_rad": float(seen.sequence.tilts[:, 0].mean()), "heights_m": float(np.ptp(seen.sequence.heights)),
+        "code_ms": 1000 * seen.seconds, "compare_ms": 1000 * seconds,
+        "distances": figures, "said": _said(truth, found), "recall": _recall(poses, first, second, found.odds),
+    }  # fmt: skip
+    rng = np.random.default_rng(seed)
+    for name, rival in rivals.items():
+        rows = np.unique(np.concatenate([_some(d.rows(truth), most, rng) for d in DISTANCES]))
+        began = time.perf_counter()
+        theirs = rival(seen, first[rows], second[rows], truth[rows])
+        result[name] = [_of_distance(d, truth[rows], theirs) for d in DISTANCES]
+        result[f"{name}_ms"] = 1000 * (time.perf_counter() - began) / max(1, len(rows))
+    return result
+
+
+Rival = Callable[[Seen, NDArray[np.int64], NDArray[np.int64], Array], Estimates]  # of pairs by rows, and their truth
+
+
+def _some(rows: NDArray[np.int64], most: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    return rows if len(rows) <= most else rng.choice(rows, most, replace=False)
+
+
+def _of_distance(distance: Distance, truth: Array, found: Estimates) -> dict[str, Any]:
+    """How many are accepted, and how far off these are; "still": that nothing moved."""
+    rows = distance.rows(truth)
+    accepted = rows[found.accepted[rows]]
+    off, turned = pose_gap(found.pose[accepted], truth[accepted])
+    still, unturned = np.hypot(truth[accepted, 0], truth[accepted, 1]), np.abs(truth[accepted, 2])
+    low, high = wilson_interval(len(accepted), len(rows))
+    said = np.array([]) if found.error is None else found.error[accepted]
+    return {
+        "distance": distance.name, "pairs": len(rows), "accepted": len(accepted),
+        "accepted_share": len(accepted) / len(rows) if len(rows) else None, "wilson_low": low, "wilson_high": high,
+        "position_m": _median(off), "still_m": _median(still),
+        "heading_rad": _median(turned), "unturned_rad": _median(unturned), "said_m": _median(said),
+    }  # fmt: skip
+
+
+def _said(truth: Array, found: Estimates) -> list[dict[str, Any]]:
+    """Of accepted pairs, by the error that was expected: what it was."""
+    assert found.error is not None
+    off = pose_gap(found.pose, truth)[0]
+    rows = [
+        found.accepted & (found.error >= low) & (found.error < high) for low, high in zip(SAID, SAID[1:], strict=False)
+    ]
+    return [
+        {"from_m": low, "pairs": int(k.sum()), "said_m": _median(found.error[k]), "off_m": _median(off[k])}
+        for low, k in zip(SAID, rows, strict=False)
+    ]
+
+
+def _recall(poses: Array, first: NDArray[np.int64], second: NDArray[np.int64], odds: Array) -> dict[str, Any]:
+    """Of pictures that have another beside them in memory: whether the likeliest one there is such a one. Memory is
+    every second picture, or the first half of them."""
+    count = len(poses)
+    alike = np.zeros((count, count))
+    alike[first, second] = alike[second, first] = odds
+    result: dict[str, Any] = {}
+    for name, kept in (("every_second", np.arange(count) % 2 == 0), ("first_half", np.arange(count) < count // 2)):
+        asked, known = np.flatnonzero(~kept), np.flatnonzero(kept)
+        gap, turn = pose_gap(poses[known][None], poses[asked][:, None])
+        right = (gap < RECALL[0]) & (turn < RECALL[1])
+        asked, right = asked[right.any(1)], right[right.any(1)]
+        best = alike[np.ix_(asked, known)].argmax(1) if len(asked) else np.array([], int)
+        hits = int(right[np.arange(len(asked)), best].sum())
+        low, high = wilson_interval(hits, len(asked))
+        result[name] = {"asked": len(asked), "right": hits, "wilson_low": low, "wilson_high": high}
+    return result
+
+
+def across(one: Seen, other: Seen, pairs: ArrayPairs, most: int, seed: int) -> dict[str, Any]:
+    """Of pairs of pictures of two places: how many are accepted."""
+    rng = np.random.default_rng(seed)
+    chosen = rng.choice(len(one.codes) * len(other.codes), min(most, len(one.codes) * len(other.codes)), replace=False)
+    found = compare(pairs, one.codes[chosen // len(other.codes)], other.codes[chosen % len(other.codes)])
+    accepted = int(found.accepted.sum())
+    low, high = wilson_interval(accepted, len(chosen))
+    names = [seen.sequence.name for seen in (one, other)]
+    return {"places": names, "pairs": len(chosen), "accepted": accepted, "wilson_low": low, "wilson_high": high}
+
+
+def _median(values: Array) -> float | None:
+    return float(np.median(values)) if len(values) else None
