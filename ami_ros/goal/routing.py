@@ -222,6 +222,7 @@ class Routing:
         """Ways that are seen to be open again, in words; they no longer count as blocked."""
         if percept.location is None or not percept.location.localised:
             return ""
+        self.blocked.note(percept.things, percept.stamp, self._pose, percept.odometry)
         opened = self.blocked.look(self._pose, percept.scan)
         if not opened:
             return ""
@@ -258,7 +259,8 @@ class Routing:
         first, second = self.follower.route.places[leg : leg + 2]
         middle = (first.pose[:2] + second.pose[:2]) / 2
         near = not by_scan or bool(np.hypot(*(middle - self._pose[:2])) < NEAR)
-        self.blocked.add(BlockedWay((first.id, second.id), middle, self._stamp, near, by_scan))
+        half = float(np.hypot(*(second.pose - first.pose)[:2])) / 2
+        self.blocked.add(BlockedWay((first.id, second.id), middle, self._stamp, near, by_scan, half))
 
 
 def _is_among(frontier: Array, others: list[Array]) -> bool:

@@ -15,23 +15,21 @@ from collections.abc import Sequence
 import numpy as np
 
 from ami_ros.errors import AmiError
-from ami_ros.geometry import Array, compose, pose_gap, relative, wrap
+from ami_ros.geometry import Array, compose, relative, wrap
+from ami_ros.mission.drawing import Drawing
 from ami_ros.mission.exploration_config import ExplorationConfig
 from ami_ros.mission.mission_codes import Code
-from ami_ros.mission.occupancy import Grid, Ways
+from ami_ros.mission.occupancy import Ways
 from ami_ros.mission.task import Destination, Leg, Phase, Step, WorldState
 from ami_ros.mission.unexplored import Unexplored, worth
 from ami_ros.places.seen_directions import gaps
 from ami_ros.places.types import Route
-from ami_ros.planning.passing import without
 from ami_ros.planning.route_follower import pose_in_map
 from ami_ros.planning.scan_geometry import roomiest
 
-DRAWN = 0.1  # [m] or [rad] of motion between two scans that are drawn into the grid
 TURNS = 3  # legs of one look around: each a turn that is not far enough for the other way to be shorter
 AHEAD = 0.7  # [rad] before the end of a leg at which the next begins, so that the robot does not stop between them
 ASIDE = 0.04  # [m] of room on either side of where a lost robot drives on
-JUMP = 0.5  # [m] or [rad] by which the belief changes at once, after which the grid is begun anew
 
 
 class Exploration:
@@ -48,8 +46,7 @@ class Exploration:
         self.phase, self.code, self.message, self.revision = Phase.CHOOSING, Code.NONE, "exploring", 0
         self.elapsed = 0.0  # [s], over restarts
         self.legs = self.home_tries = 0
-        self._grid: Grid | None = None
-        self._drawn: tuple[Array, Array] | None = None  # (3,) in the map and in odom, of the newest scan in it
+        self._drawing = Drawing()
         self._unexplored = Unexplored(config, closely=allowance > 0.0)
         self._target: Array | None = None  # (2,) in the map frame, where the leg under way leads
         self._gap: Array | None = None  # (2,) likewise, where it leads through a gap
@@ -80,7 +77,7 @@ class Exploration:
         if self.phase is Phase.RETURNING:
             return self._return()
         pose = pose_in_map(location, state.odometry)
-        self._draw(state, pose)
+        self._drawing.draw(state.stamp, pose, state.odometry, state.scan, state.things)
         if self._turns and (turning := self._turn_on(state.odometry)) is not None:
             return turning
         if self.phase is Phase.DRIVING and not self._passes(pose):
@@ -181,22 +178,6 @@ class Exploration:
         self.message = reason
         return Step(Leg(self.legs, destination, allowance, reason))
 
-    def _draw(self, state: WorldState, pose: Array) -> None:
-        """Draws what the scan shows, where the robot is believed to be."""
-        assert state.odometry is not None
-        if self._drawn is not None:
-            expected = compose(self._drawn[0], relative(self._drawn[1], state.odometry))
-            moved, jumped = pose_gap(self._drawn[0], pose), pose_gap(expected, pose)
-            if max(jumped) > JUMP:
-                self._grid = None
-            elif max(moved) < DRAWN:
-                return
-        scan = without(state.scan, state.things, state.odometry)  # who passes is not drawn
-        if scan is not None:
-            self._grid = self._grid or Grid(pose)
-            self._grid.add(pose, scan)
-            self._drawn = pose, state.odometry
-
     def _passes(self, pose: Array) -> bool:
         """Whether it is as good as at the end of its leg, so that the next begins without stopping."""
         return self._target is not None and bool(np.hypot(*(self._target - pose[:2])) < self.config.passed)
@@ -232,8 +213,8 @@ class Exploration:
 
     def _choose(self, state: WorldState, pose: Array) -> Step:
         """To what is new, else to where few views are remembered, else to a place in doubt; else home."""
-        if self._grid is not None:
-            ways = Ways(self._grid, pose, self.config.robot_radius, self._unexplored.shut, state.keep_out)
+        if self._drawing.grid is not None:
+            ways = Ways(self._drawing.grid, pose, self.config.robot_radius, self._unexplored.shut, state.keep_out)
             if (found := self._unexplored.choose(state, pose, ways)) is not None:
                 spot, reason = found
                 return self._drive(state, pose, ways, spot, f"{reason}{self._remark(state)}")

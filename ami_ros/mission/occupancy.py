@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ami_ros.geometry import Array, transform_points
+from ami_ros.geometry import Array, relative, transform_points
+from ami_ros.moving.recent_scans import Slack, looked
 from ami_ros.places.types import REST
 from ami_ros.safety.keep_out import Mask
 from ami_ros.scan import Scan, scan_points
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 CELL = 0.05  # [m]
 SIDE = 1600  # cells: 80 m
 HIT, MISS, MOST = 0.9, 0.4, 6.0  # log odds
+PAST = Slack(depth=CELL, aside=0.0, turn=0.0)  # by which a beam ends behind a cell that it goes through
 REACH = 7.0  # of a beam that is drawn in [m]
 MARGIN = 0.03  # [m] beyond the robot's radius that has to be free: what the gate keeps
 UNDER = 6  # cells around the robot that are free where nothing stands: it is there
@@ -67,6 +69,20 @@ class Grid:
         flat[free] = np.maximum(flat[free] - MISS, -MOST)
         hits = np.unique(hits)
         flat[hits] = np.minimum(flat[hits] + HIT, MOST)
+
+    def clear(self, pose: Array, scan: Scan, discs: Array) -> None:
+        """Of `discs` (n, 3), x, y, radius [m], what the scan looks through is free at once. Elsewhere it takes many
+        looks, so that a wall outlasts poses that err."""
+        for x, y, radius in discs:
+            corners = self.cells(np.array([[x - radius, y - radius], [x + radius, y + radius]]))
+            (left, bottom), (right, top) = corners[0], corners[1] + 1
+            cells = np.argwhere(self.odds[left:right, bottom:top] > -MISS) + corners[0]
+            points = self.points(cells)
+            inside = np.hypot(points[:, 0] - x, points[:, 1] - y) < radius
+            cells, points = cells[inside], points[inside]
+            seen = transform_points(relative(pose, np.zeros(3)), points)
+            gone = cells[looked(scan, seen, PAST, 0.0)[0]]
+            self.odds[gone[:, 0], gone[:, 1]] = -MISS
 
     def _flat(self, points: Array) -> NDArray[np.int64]:
         cells = self.cells(points)

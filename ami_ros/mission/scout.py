@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ami_ros.geometry import Array, compose, pose_gap
-from ami_ros.mission.occupancy import Grid, Ways
-from ami_ros.planning.passing import without
+from ami_ros.geometry import Array, compose
+from ami_ros.mission.drawing import Drawing
+from ami_ros.mission.occupancy import Ways
 from ami_ros.planning.types import Percept
 
-DRAWN = 0.1  # [m] or [rad] of motion between two scans that are drawn into the grid
 SIGHT = 2.0  # [m] to the next spot, at most
 REACHED, RENEWED = 0.4, 3.0  # [m] from a spot, or [s] since it was chosen, from which the next one is
 
@@ -30,8 +29,7 @@ class Scout:
 
     def restart(self) -> None:
         """Odometry began anew."""
-        self._grid: Grid | None = None
-        self._drawn: Array | None = None  # (3,) where the newest scan in it was taken
+        self._drawing = Drawing()
         self._vain: list[Array] = []  # (2,) each, where it did not get on
         self._spot: Array | None = None  # (3,) to which it drives
         self._chosen = 0.0  # [s] stamp of that choice
@@ -50,13 +48,13 @@ class Scout:
     def next_spot(self, percept: Percept, goal: Array) -> Array | None:
         """Where (3,) to drive next on the way to `goal` (3,), all in odom; None: nothing is left in reach."""
         here = percept.odometry
-        self._draw(percept)
-        if self._grid is None:
+        self._drawing.draw(percept.stamp, here, here, percept.scan, percept.things)
+        if self._drawing.grid is None:
             return None
         spot, age = self._spot, percept.stamp - self._chosen
         if spot is not None and np.hypot(*(spot - here)[:2]) > REACHED and 0.0 <= age < RENEWED:
             return spot
-        ways = Ways(self._grid, here, self._radius, self._vain)
+        ways = Ways(self._drawing.grid, here, self._radius, self._vain)
         way = ways.to(goal[:2])
         if not len(way):
             way = ways.to_frontier(self._vain, goal[:2])
@@ -66,13 +64,3 @@ class Scout:
         at = way[ways.onward(way, SIGHT) - 1]
         self._spot, self._chosen = np.array([*at, np.arctan2(*(at - here[:2])[::-1])]), percept.stamp
         return self._spot
-
-    def _draw(self, percept: Percept) -> None:
-        here = percept.odometry
-        if percept.scan is None or (self._drawn is not None and max(pose_gap(self._drawn, here)) < DRAWN):
-            return
-        self._grid = self._grid or Grid(here)
-        scan = without(percept.scan, percept.things, here)
-        assert scan is not None
-        self._grid.add(here, scan)
-        self._drawn = here

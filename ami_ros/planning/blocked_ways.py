@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ami_ros.geometry import Array, relative
+from ami_ros.moving.footprints import Footprints
+from ami_ros.moving.things import MovingThings
 from ami_ros.planning.scan_geometry import crossed, free_range, surfaces
 from ami_ros.scan import Scan
 
@@ -31,6 +33,7 @@ class BlockedWay:
     stamp: float  # when it was last seen so [s]
     near: bool  # seen from so near that there is no doubt
     by_scan: bool = True  # false: the robot got stuck there, at something that the scanner may not see
+    half: float = 0.0  # [m] of its length on either side of `middle`
 
 
 def wall_across(path: Array, scan: Scan | None, sight: float) -> int | None:
@@ -67,10 +70,16 @@ def _direction(path: Array, leg: int) -> Array:
 
 
 class BlockedWays:
-    """The blocked ways, for this goal and the next ones."""
+    """The blocked ways, for this goal and the next ones.
+
+    Attributes:
+        footprints: where what moves was lately, in the map frame. A way that was blocked there, and is seen through
+            now, was blocked by it.
+    """
 
     def __init__(self) -> None:
         self._ways: list[BlockedWay] = []
+        self.footprints = Footprints()
 
     def __iter__(self) -> Iterator[BlockedWay]:
         return iter(self._ways)
@@ -89,6 +98,10 @@ class BlockedWays:
         self._ways = fresh
         return tuple(w.leg for w in fresh)
 
+    def note(self, things: MovingThings | None, stamp: float, pose: Array, odometry: Array) -> None:
+        """What moves (in odom) at `stamp` [s], with the robot at `pose` (3,) in the map frame."""
+        self.footprints.add(things, stamp, pose, odometry)
+
     def look(self, pose: Array, scan: Scan | None) -> list[BlockedWay]:
         """Forgets and returns the ways that are seen to be open from `pose` (3,) in the map frame."""
         opened = [w for w in self._ways if scan is not None and self._open(w, pose, scan)]
@@ -98,9 +111,12 @@ class BlockedWays:
     def _open(self, way: BlockedWay, pose: Array, scan: Scan) -> bool:
         seen = relative(pose, np.array([*way.middle, 0.0]))
         distance, bearing = float(np.hypot(seen[0], seen[1])), float(np.arctan2(seen[1], seen[0]))
-        if not way.by_scan or not 0.3 < distance < SIGHT:
+        if not 0.3 < distance < SIGHT:
             return False
-        return free_range(scan, bearing, 0.12) > distance + BEYOND
+        free, reach = free_range(scan, bearing, 0.12), way.half + DEPTH
+        if way.by_scan and free > distance + BEYOND:
+            return True
+        return free > distance + reach and bool(self.footprints.within(way.middle[None], reach)[0])
 
     def reconsider(self, pose: Array, stamp: float) -> None:
         """With no way left, the one to look at again: the nearest that is in doubt, else the newest.

@@ -96,11 +96,11 @@ def test_what_was_seen_and_passed_by_is_driven_to_later_around_the_corner() -> N
 def test_a_belief_that_jumps_begins_the_grid_anew() -> None:
     exploration = Exploration(CONFIG)
     leg_of(exploration, state_at(0.0))
-    first = exploration._grid
+    first = exploration._drawing.grid
     location = Location(1.0, np.array([5.0, 0.0, 0.0]), HERE, 1.0, 0.0, True, 1)
     exploration.ended(1, True, 0, "", 1.0)
     exploration.step(state_at(1.0, location=location))
-    assert exploration._grid is not first and exploration._grid is not None
+    assert exploration._drawing.grid is not first and exploration._drawing.grid is not None
 
 
 def test_it_comes_home_when_nothing_new_is_left() -> None:
