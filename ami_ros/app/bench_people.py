@@ -15,13 +15,14 @@ def main(
     people: Annotated[int, typer.Option(help="How many walk about.", min=0, max=200)] = 3,
     speed: Annotated[float, typer.Option(help="Of the people [m/s].", min=0.05, max=3.0)] = 0.8,
     manner: Annotated[str, typer.Option(help="polite, blind, orca or recorded:FILE.")] = "polite",
-    goals: Annotated[int, typer.Option(help="Pictures to go to: near and far by turns.", min=1, max=10_000)] = 10,
+    goals: Annotated[int, typer.Option(help="Pictures to go to: near and far by turns.", min=0, max=10_000)] = 10,
     seed: Annotated[int, typer.Option(help="Of people, starts, goals and noise.", min=0, max=9999)] = 0,
     model: Annotated[Path | None, typer.Option(help="Model folder; else the one that comes with ami_ros.")] = None,
     memory: Annotated[Path | None, typer.Option(help="Memory of this world; else the one beside the model.")] = None,
     explore: Annotated[float, typer.Option(help="Minutes of exploring before, where there is no memory.")] = 10.0,
     robot: Annotated[str, typer.Option(help="Name of a robot in config/robots, or its file.")] = "",
     methods: Annotated[str, typer.Option(help="Only these, with commas between.")] = "",
+    ghosts: Annotated[int, typer.Option(help="Cases of somebody who stands and leaves; 0: none.", min=0)] = 30,
     trials: Annotated[
         Path | None, typer.Option(help="Folder for what happened; a run that was interrupted goes on there.")
     ] = None,
@@ -29,7 +30,7 @@ def main(
     json: Annotated[Path | None, typer.Option(help="File for the figures.")] = None,
 ) -> None:
     """Drive to pictures while people walk about, and with nobody there; contacts of the moving and of the standing
-    robot count apart."""
+    robot count apart. And how long somebody who left stays in each layer of what the robot believes."""
     from dataclasses import replace
 
     import torch
@@ -66,3 +67,5 @@ def main(
     run = PeopleRun(setting, chosen, about, trials, json)
     run.drive(console)
     run.show(console)
+    if ghosts:
+        run.show_ghosts(console, ghosts)

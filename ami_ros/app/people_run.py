@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ami_ros.evaluation.building_trials import Row
+from ami_ros.evaluation.ghosts import WATCHED, ghosts
 from ami_ros.evaluation.kept import Kept
 from ami_ros.evaluation.people_trials import EMPTY, PeopleSetting, drive_block, figures_of, time_ratio
 from ami_ros.evaluation.report import hardware, write_json
@@ -42,6 +43,7 @@ class PeopleRun:
         self.about = about | {"encoder_id": load_model(setting.model).encoder_id}
         self.kept = Kept(trials, self.about, "people")
         self.rows: dict[str, list[Row]] = {method: [] for method in methods}
+        self.gone: dict[str, Any] = {}  # of ghosts
 
     def drive(self, console: Console) -> None:
         """Drives what is missing; a line for each goal."""
@@ -63,10 +65,24 @@ class PeopleRun:
                 figures[method]["time_ratio"] = time_ratio(self.rows[method], self.rows[EMPTY])
         return figures
 
+    def show_ghosts(self, console: Console, count: int) -> None:
+        """Measures and prints how long `count` drawn persons stay in each layer after they have left."""
+        self.gone = {"ghosts": ghosts(count, self.setting.seed, self.setting.robot)}
+        self.write()
+        console.print(f"{count} persons who stood and left: how long it takes until their place is free")
+        for layer, found in self.gone["ghosts"].items():
+            times = ", ".join(
+                f"{name} {found[f'{name}_s']} s" if found[f"{name}_s"] is not None else f"{name} over {WATCHED:g} s"
+                for name in ("p50", "p95", "max")
+            )
+            console.print(f"{layer.replace('_', ' ')}: {times}; {found['stay']} stay", soft_wrap=True)
+
     def write(self) -> None:
         """Writes the figures so far."""
         if self.json is not None:
-            write_json(self.json, self.figures() | self.about | {"charged": self.setting.loop.charged} | hardware())
+            write_json(
+                self.json, self.figures() | self.gone | self.about | {"charged": self.setting.loop.charged} | hardware()
+            )
 
     def show(self, console: Console) -> None:
         """Prints a row for each method."""

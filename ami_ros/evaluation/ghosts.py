@@ -65,9 +65,10 @@ class Case:
         walls = FloorPlan([Obstacle("wall", "box", center, 0.0, half, 1.0) for center, half in sides])
         body = draw_body("somebody", "child" if rng.random() < 0.2 else "adult", rng)
         ahead = float(rng.uniform(0.9, min(2.6, deep - 0.6)))
+        stands, speed = float(rng.uniform(*STAND)), float(rng.uniform(*SPEED))
         comes, drives, side = rng.random() < 0.5, rng.random() < 0.5, int(rng.choice((-1, 1)))
         return cls(
-            walls, wide - SHORT, body, ahead, float(rng.uniform(*STAND)), float(rng.uniform(*SPEED)), comes, drives, side
+            walls, wide - SHORT, body, ahead, stands, speed, comes, drives, side
         )  # fmt: skip
 
     def at(self, seconds: float) -> tuple[Array, float]:

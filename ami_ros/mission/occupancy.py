@@ -73,16 +73,17 @@ class Grid:
     def clear(self, pose: Array, scan: Scan, discs: Array) -> None:
         """Of `discs` (n, 3), x, y, radius [m], what the scan looks through is free at once. Elsewhere it takes many
         looks, so that a wall outlasts poses that err."""
+        found = [np.zeros((0, 2), np.int64)]
         for x, y, radius in discs:
             corners = self.cells(np.array([[x - radius, y - radius], [x + radius, y + radius]]))
             (left, bottom), (right, top) = corners[0], corners[1] + 1
             cells = np.argwhere(self.odds[left:right, bottom:top] > -MISS) + corners[0]
-            points = self.points(cells)
-            inside = np.hypot(points[:, 0] - x, points[:, 1] - y) < radius
-            cells, points = cells[inside], points[inside]
-            seen = transform_points(relative(pose, np.zeros(3)), points)
-            gone = cells[looked(scan, seen, PAST, 0.0)[0]]
-            self.odds[gone[:, 0], gone[:, 1]] = -MISS
+            away = self.points(cells) - (x, y)
+            found.append(cells[np.hypot(*away.T) < radius])
+        doubtful = np.unique(np.concatenate(found), axis=0)
+        seen = transform_points(relative(pose, np.zeros(3)), self.points(doubtful))
+        gone = doubtful[looked(scan, seen, PAST, 0.0)[0]]
+        self.odds[gone[:, 0], gone[:, 1]] = -MISS
 
     def _flat(self, points: Array) -> NDArray[np.int64]:
         cells = self.cells(points)

@@ -130,6 +130,7 @@ def looked(scan: Scan, points: Array, slack: Slack, depth_share: float) -> tuple
     between = (np.minimum(first, second) - depth <= distance[:, None]) & (
         np.maximum(first, second) + depth >= distance[:, None]
     )
-    one_surface = np.abs(first - second) < SLANT
+    with np.errstate(invalid="ignore"):  # inf - inf
+        one_surface = np.abs(first - second) < SLANT
     hit = (np.abs(ranges - distance[:, None]) <= depth).any(1) | (between & one_surface).any(1)
     return through, hit

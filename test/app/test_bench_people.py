@@ -48,7 +48,7 @@ def test_goals_are_driven_in_blocks() -> None:
 def test_a_run_writes_its_figures_and_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
     asked: dict[str, Any] = {
         "world": "two_rooms", "people": 1, "goals": 1, "seed": 7, "trials": tmp_path / "trials",
-        "json": tmp_path / "figures.json",
+        "json": tmp_path / "figures.json", "ghosts": 2,
     }  # fmt: skip
     bench_people.main(**asked, methods="nothing_predicted,empty")
     found = json.loads((tmp_path / "figures.json").read_text())
@@ -56,6 +56,8 @@ def test_a_run_writes_its_figures_and_goes_on_where_it_was_interrupted(tmp_path:
         assert found[method]["near"]["n"] == 1 and set(found[method]["near"]) >= {"reached", "wilson_low"}
     assert found["nothing_predicted"]["nearest_approach_m"] is not None
     assert found["empty"]["nearest_approach_m"] is None
+    assert found["ghosts"]["occupancy"]["n"] == 2
+    assert found["ghosts"]["occupancy"]["n"] == 2
     kept = sorted(path.name for path in (tmp_path / "trials").iterdir())
     assert kept == ["empty-0.json", "nothing_predicted-0.json"]
     stamps = [path.stat().st_mtime_ns for path in (tmp_path / "trials").iterdir()]

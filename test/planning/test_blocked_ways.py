@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ami_ros.geometry import Array, compose, relative
+from ami_ros.moving.things import Kind, MovingThing, MovingThings
 from ami_ros.planning.blocked_ways import REMEMBERED, SIGHT, BlockedWay, BlockedWays, wall_across
 from ami_ros.simulation.loopback import Loopback
 
@@ -96,3 +97,21 @@ def test_with_no_way_left_the_nearest_that_is_in_doubt_is_looked_at_again() -> N
     assert ways.legs(101.0) == ((1, 2),)
     ways.reconsider(here, 101.0)  # nothing is in doubt: the newest
     assert ways.legs(101.0) == ()
+
+
+@pytest.mark.parametrize("by_scan", [True, False])
+def test_a_way_that_somebody_blocked_is_open_as_soon_as_it_is_seen_through_again(by_scan: bool) -> None:
+    """Also where the robot got stuck at them, and with a wall close behind."""
+    robot = robot_before(False)
+    pose, stamp = robot.ground_truth().pose, 10.0
+    middle = pose[:2] + [0.6, 0.6]
+    ways = BlockedWays()
+    ways.add(BlockedWay((1, 2), middle, stamp, True, by_scan, 0.1))
+    elsewhere = MovingThing(1, middle + [0.0, 5.0], np.zeros(2), np.eye(4), 0.3, Kind.PERSON)
+    ways.note(MovingThings(stamp, (elsewhere,)), stamp, pose, pose)
+    assert by_scan or not ways.look(pose, robot.observe().scan), "what stopped it may be what no scan shows"
+    ways.add(BlockedWay((1, 2), middle, stamp, True, by_scan, 0.1))
+    leaving = MovingThing(2, middle + [0.0, 0.3], np.array([0.0, 0.5]), np.eye(4), 0.3, Kind.PERSON)
+    ways.note(MovingThings(stamp, (leaving,)), stamp, pose, pose)
+    assert [way.leg for way in ways.look(pose, robot.observe().scan)] == [(1, 2)]
+    assert not ways.legs(stamp)
