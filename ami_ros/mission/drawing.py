@@ -59,6 +59,6 @@ class Drawing:
     def _is_due(self, stamp: float, pose: Array, moves: bool) -> bool:
         if self._drawn is None:
             return True
-        return max(pose_gap(self._drawn[1], pose)) >= DRAWN or not 0.0 <= stamp - self._drawn[0] < (
-            AGAIN if moves else STANDING
-        )
+        waits = AGAIN if moves else STANDING
+        moved = float(max(pose_gap(self._drawn[1], pose)))
+        return moved >= DRAWN or not 0.0 <= stamp - self._drawn[0] < waits
