@@ -2,45 +2,38 @@
 
 from __future__ import annotations
 
-import math
 import sys
-import threading
-import time
 from dataclasses import dataclass, field
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from geometry_msgs.msg import Point32, Polygon, PolygonStamped, Twist, TwistStamped
-from nav_msgs.msg import Odometry
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.parameter import Parameter
-from sensor_msgs.msg import LaserScan
-from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 
 from ami_interfaces.msg import MovingThings
 from ami_ros.commands import STILL, Command
-from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
+from ami_ros.parts.safety import SafetyPart
 from ami_ros.ros.messages import conversions
+from ami_ros.ros.messages.ports import commands_of
 from ami_ros.ros.messages.tracks import tracks_from_message
+from ami_ros.ros.node.bus import RosBus
 from ami_ros.ros.node.health import STEADY
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.parameters import group, named, parameter
 from ami_ros.ros.node.process import URGENT, run
-from ami_ros.ros.node.qos import ANY_LATCHED, LATCHED, NEWEST
+from ami_ros.ros.node.qos import ANY, ANY_LATCHED, LATCHED, NEWEST
 from ami_ros.ros.sensors.keep_out import KeepOutAreas, KeepOutParameters
 from ami_ros.ros.sensors.scanner import Scanner
 from ami_ros.ros.sensors.sources import Source, Sources
 from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.footprint import Footprint
 from ami_ros.safety.gate import SafetyGate
-from ami_ros.safety.output import BLIND, SafetyOutput
+from ami_ros.safety.output import BLIND, STOPPED, SafetyOutput
 from ami_ros.safety.zones import Zone
 from ami_ros.scan import Mount
-
-WHOLE_FOR = 0.4  # [s] that one word of the supervisor holds, who says it every 0.1 s
-
 
 # What can be set while the node runs, only to what is more careful than at start.
 CAUTIOUS = (
@@ -92,40 +85,51 @@ HEARD = "cmd_vel_raw", "scan", "odom", "/clock"  # of which one publisher each i
 
 
 class SafetyNode(AmiNode[SafetyParameters]):
-    """Passes commands through the gate as they arrive, and at a fixed rate in between."""
+    """The part `safety` on ROS."""
 
     heartbeat_period = 0.1  # the supervisor sends zero when it hears nothing for longer
+    _gate: SafetyGate | None = None  # the newest
 
     def __init__(self, **options: Any) -> None:
-        self.is_stopped = False  # outlives the gate, and by the supervisor its process: only `~/release` ends it
         super().__init__("safety", SafetyParameters, **options)
         self.add_on_set_parameters_callback(_keep_clock)
 
+    @property
+    def is_stopped(self) -> bool:
+        """Outlives the gate, and with the supervisor's help its process: only `~/release` ends it."""
+        return self._gate is not None and self._gate.emergency
+
     def configure(self) -> None:
-        kind = TwistStamped if self.config.enable_stamped_cmd_vel else Twist
-        config = self.config
-        sources = Sources(self, config.base_frame, config.observation_sources, self._observe)
+        config, base = self.config, self.config.base_frame
+        kind = TwistStamped if config.enable_stamped_cmd_vel else Twist
+        self._bus = RosBus(self)
+        sources = Sources(self, base, config.observation_sources, self._observe)
         timeouts = {name: config.timeout_of(name) for name in sources.names}
         areas = KeepOutAreas(self, config.keep_out, config.gate.margin).areas
         simulated = bool(self.get_parameter("use_sim_time").value)
-        self._gate = SafetyGate(config.gate, config.polygons, timeouts, areas, simulated)
-        self._gate.emergency = self.is_stopped
-        self._scanner = Scanner(self, self.config.base_frame, self.config.scanner)
-        self._sending = threading.Lock()  # nothing may be sent after the final zero
-        self._reason: str | None = None  # that was told last
-        self._whole_until = -math.inf  # steady time up to which the stack counts as whole
+        gate = SafetyGate(config.gate, config.polygons, timeouts, areas, simulated)
+        gate.emergency = self.is_stopped
+        self._gate = gate
         self._output = self.publisher(kind, "cmd_vel")
         self._status = self.publisher(DiagnosticStatus, "~/status", LATCHED)
-        self.subscribe_any(kind, "cmd_vel_raw", self._command)
-        self.subscribe(LaserScan, "scan", self._scan)
-        self.subscribe(Odometry, "odom", self._odometry)
+        self.part = SafetyPart(self._bus, gate, config.rate, config.supervised)
+        self._bus.join(
+            self.part,
+            {"cmd_vel": self._send_command, "safety/status": self._send_status},
+            {
+                "cmd_vel_raw": commands_of(3),
+                "scan": Scanner(self, base, config.scanner).read,
+                "emergency_stop": lambda message: message.data or None,  # false changes nothing
+            },
+            without=["moving_things"],
+            types={"cmd_vel_raw": kind},
+            profiles={"cmd_vel_raw": ANY, "emergency_stop": ANY_LATCHED},
+        )
         self.subscribe(MovingThings, "moving_things", self._track)
-        self.subscribe_any(Bool, "emergency_stop", self._stop_if, ANY_LATCHED, always=True)
-        if self.config.supervised:
+        if config.supervised:
             self.subscribe(DiagnosticStatus, "supervisor/state", self._supervise, NEWEST)
-        self.offer(Trigger, "~/emergency_stop", lambda request, response: self._stop_if(Bool(data=True)))
+        self.offer(Trigger, "~/emergency_stop", lambda request, response: self.part.on_emergency_stop(0.0, True))
         self.offer(Trigger, "~/release", self._release_stop)
-        self.every(1.0 / self.config.rate, self._send, STEADY)
         self.every(2.0, self._look_for_rivals, STEADY)
         self._shown = [
             (self.publisher(PolygonStamped, zone.polygon_pub_topic or name), zone)
@@ -136,83 +140,44 @@ class SafetyNode(AmiNode[SafetyParameters]):
         self.every(1.0, self._show_outlines, STEADY)
 
     def deactivate(self) -> None:
-        with self._sending:
-            self._gate.stop()
-            self.publish_last(self._output, self._message(STILL))
+        self.part.restart()
+        self.publish_last(self._output, self._message(STILL))
+
+    def cleanup(self) -> None:
+        if hasattr(self, "_bus"):
+            self._bus.close()
+            del self._bus
 
     def reconfigure(self, before: SafetyParameters) -> None:
-        self._gate.tighten(self.config.gate)
+        self.part.gate.tighten(self.config.gate)
 
     def time_jumped(self) -> None:
         if self.is_active:
-            self._gate.stop()
-
-    def _command(self, message: Twist | TwistStamped) -> None:
-        linear, angular, lateral = conversions.command_from_message(message, 3)
-        stamp = conversions.stamp_of(message) if isinstance(message, TwistStamped) else 0.0
-        problem = self._gate.command(linear, angular, self.now(), lateral, time.monotonic(), stamp or None)
-        if problem:
-            raise AmiError(problem)
-        self._send()
-
-    def _scan(self, message: LaserScan) -> None:
-        stamp = conversions.stamp_to_seconds(message.header.stamp)
-        problem = self._gate.scan(self._scanner.read(message), self.now(), stamp, time.monotonic())
-        if problem:
-            raise AmiError(problem)
+            self.part.restart()
 
     def _observe(self, source: str, points: Array, stamp: float | None) -> None:
-        problem = self._gate.observe(source, points, self.now(), stamp, time.monotonic())
-        if problem:
-            raise AmiError(problem)
-
-    def _odometry(self, message: Odometry) -> None:
-        pose, velocity = conversions.odometry_from_message(message)
-        problem = self._gate.odometry(pose, velocity, conversions.stamp_of(message), self.now())
-        if problem:
-            raise AmiError(problem)
+        self.part.observe(source, points, stamp)
 
     def _track(self, message: MovingThings) -> None:
         odom = message.header.frame_id != self.config.base_frame
-        stamp = conversions.stamp_of(message)
-        problem = self._gate.tracks(tracks_from_message(message), self.now(), stamp, odom)
-        if problem:
-            raise AmiError(problem)
-
-    def _stop_if(self, message: Bool) -> None:
-        """An emergency stop; false changes nothing."""
-        if message.data:
-            self.is_stopped = True
-            self._gate.emergency_stop()
-            self._send()
-            self.beat()
+        self.part.track(conversions.stamp_of(message), tracks_from_message(message), odom)
 
     def _release_stop(self, request: Trigger.Request, response: Trigger.Response) -> None:
-        self.is_stopped = False
-        self._gate.release()
+        self.part.gate.release()
         self.beat()
 
     def _supervise(self, message: DiagnosticStatus) -> None:
-        whole = message.level == DiagnosticStatus.OK
-        self._whole_until = time.monotonic() + WHOLE_FOR if whole else -math.inf
-        if not whole:
-            self._send()
+        self.part.supervise(message.level == DiagnosticStatus.OK)
 
-    def _send(self) -> None:
-        with self._sending:
-            if not self.is_active:
-                return
-            steady = time.monotonic()
-            self._gate.held = self.config.supervised and steady > self._whole_until
-            try:
-                output = self._gate.output(self.now(), steady)
-            except Exception:  # a gate that cannot judge lets nothing pass
-                self._output.publish(self._message(STILL))
-                raise
-            self._output.publish(self._message(output.command))
-        if output.reason != self._reason:
-            self._reason = output.reason
+    def _send_command(self, stamp: float, command: Command) -> None:
+        if self.is_active:
+            self._output.publish(self._message(command))
+
+    def _send_status(self, stamp: float, output: SafetyOutput) -> None:
+        if self.is_active:
             self._status.publish(self._status_of(output))
+        if output.reason == STOPPED:
+            self.beat()
 
     def _status_of(self, output: SafetyOutput) -> DiagnosticStatus:
         """Why a command was changed, which guarantee of docs/safety.md acted, and which zone, in Nav2's words."""
@@ -229,7 +194,7 @@ class SafetyNode(AmiNode[SafetyParameters]):
         """Of the robot and of its zones."""
         header = conversions.header_at(self.get_clock().now().to_msg(), self.config.base_frame)
         footprint = Footprint(self.config.gate)
-        zones = [(publisher, zone.at(self._gate.asked).outline(footprint)) for publisher, zone in self._shown]
+        zones = [(publisher, zone.at(self.part.gate.asked).outline(footprint)) for publisher, zone in self._shown]
         for publisher, outline in [(self._footprint, footprint.outline), *zones]:
             corners = [Point32(x=float(x), y=float(y)) for x, y in outline]
             publisher.publish(PolygonStamped(header=header, polygon=Polygon(points=corners)))

@@ -85,6 +85,7 @@ class Part:
     """
 
     name: ClassVar[str] = ""
+    works: ClassVar[bool] = True  # it may leave jobs to a worker
     takes: tuple[Port, ...] = ()
     gives: tuple[Port, ...] = ()
     answers: ClassVar[tuple[Question, ...]] = ()

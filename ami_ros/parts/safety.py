@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from ami_ros.commands import Command, of_width
+import math
+import threading
+from collections.abc import Iterable
+
+from ami_ros.commands import STILL, Command, of_width
 from ami_ros.errors import AmiError
+from ami_ros.geometry import Array
 from ami_ros.moving.things import MovingThings
 from ami_ros.parts.part import Bus, Part
-from ami_ros.parts.ports import CMD_VEL, CMD_VEL_RAW, GATE, MOVING_THINGS, ODOM, SCAN, Motion, Port
+from ami_ros.parts.ports import CMD_VEL, CMD_VEL_RAW, EMERGENCY_STOP, GATE, MOVING_THINGS, ODOM, SCAN, Motion, Port
 from ami_ros.safety.gate import SafetyGate
 from ami_ros.safety.tracks import Track, largest_sigma
 from ami_ros.scan import Scan
+
+WHOLE_FOR = 0.4  # [s] that one word of the supervisor holds, which sends one every 0.1 s
 
 
 class SafetyPart(Part):
@@ -19,16 +26,20 @@ class SafetyPart(Part):
         bus: see `Part`.
         gate: judges.
         rate: of commands [Hz] of steady time.
+        supervised: commands pass only while the supervisor says that the stack is whole.
     """
 
     name = "safety"
-    takes: tuple[Port, ...] = (CMD_VEL_RAW, SCAN.taken(frame="base_link"), ODOM, MOVING_THINGS)
+    works = False
+    takes: tuple[Port, ...] = (CMD_VEL_RAW, SCAN.taken(frame="base_link"), ODOM, MOVING_THINGS, EMERGENCY_STOP)
     gives: tuple[Port, ...] = (CMD_VEL, GATE)
 
-    def __init__(self, bus: Bus, gate: SafetyGate, rate: float) -> None:
+    def __init__(self, bus: Bus, gate: SafetyGate, rate: float, supervised: bool = False) -> None:
         super().__init__(bus)
-        self.gate = gate
-        self._reason = ""
+        self.gate, self._supervised = gate, supervised
+        self._whole_until = -math.inf  # steady time up to which the stack counts as whole
+        self._reason: str | None = None  # the one given last
+        self._sending = threading.Lock()  # a node is stopped from another thread: nothing follows its final zero
         bus.every(1.0 / rate, self.send, steady=True)
 
     def on_cmd_vel_raw(self, stamp: float, command: Command) -> None:
@@ -43,29 +54,52 @@ class SafetyPart(Part):
         _refuse(self.gate.odometry(*motion, stamp, self.bus.now()))
 
     def on_moving_things(self, stamp: float, things: MovingThings) -> None:
-        tracks = [
-            Track(
-                t.position,
-                t.velocity,
-                t.radius,
-                largest_sigma(t.covariance[:2, :2]),
-                largest_sigma(t.covariance[2:, 2:]),
-            )
-            for t in things.things
-        ]
-        _refuse(self.gate.tracks(tracks, self.bus.now(), stamp, odom=True))
+        self.track(stamp, (track_of(t.position, t.velocity, t.radius, t.covariance) for t in things.things))
+
+    def on_emergency_stop(self, stamp: float, wanted: bool) -> None:
+        """Only `gate.release` takes it back."""
+        if wanted:
+            self.gate.emergency_stop()
+            self.send()
+
+    def track(self, stamp: float, things: Iterable[Track], odom: bool = True) -> None:
+        """What moves at `stamp` [s], in odom or else in base_link. Raises AmiError on what is not used of it."""
+        _refuse(self.gate.tracks(things, self.bus.now(), stamp, odom))
+
+    def observe(self, source: str, points: Array, stamp: float | None) -> None:
+        """What another sensor shows, see `SafetyGate.observe`. Raises AmiError if it is not used."""
+        _refuse(self.gate.observe(source, points, self.bus.now(), stamp, self.bus.steady()))
+
+    def supervise(self, whole: bool) -> None:
+        """The supervisor says whether all nodes of the stack are active."""
+        self._whole_until = self.bus.steady() + WHOLE_FOR if whole else -math.inf
+        if not whole:
+            self.send()
 
     def send(self) -> None:
         """What the robot shall do now."""
-        now = self.bus.now()
-        output = self.gate.output(now, self.bus.steady())
-        self.bus.give(CMD_VEL, now, output.command)
+        with self._sending:
+            now, steady = self.bus.now(), self.bus.steady()
+            self.gate.held = self._supervised and steady > self._whole_until
+            try:
+                output = self.gate.output(now, steady)
+            except Exception:  # a gate that cannot judge lets nothing pass
+                self.bus.give(CMD_VEL, now, STILL)
+                raise
+            self.bus.give(CMD_VEL, now, output.command)
         if output.reason != self._reason:
             self._reason = output.reason
             self.bus.give(GATE, now, output)
 
     def restart(self) -> None:
-        self.gate.stop()
+        with self._sending:
+            self.gate.stop()
+
+
+def track_of(position: Array, velocity: Array, radius: float, covariance: Array) -> Track:
+    """One thing that moves, with its `covariance` (4, 4) of (x, y, vx, vy), for the gate."""
+    doubts = largest_sigma(covariance[:2, :2]), largest_sigma(covariance[2:, 2:])
+    return Track(position, velocity, float(radius), *doubts)
 
 
 def _refuse(problem: str) -> None:

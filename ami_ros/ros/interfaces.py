@@ -117,11 +117,7 @@ INTERFACES: dict[str, Interface] = {
     ),
     "safety": _part(
         "safety",
-        subscribes={
-            "emergency_stop": TYPES["emergency_stop"],
-            "moving_things": "ami_interfaces/msg/MovingThings",
-            "supervisor/state": _STATUS,
-        },  # the last if `supervised`
+        subscribes={"supervisor/state": _STATUS},  # if `supervised`
         publishes={"~/status": _STATUS, "footprint": "geometry_msgs/msg/PolygonStamped"},
         services={"~/emergency_stop": "std_srvs/srv/Trigger", "~/release": "std_srvs/srv/Trigger"},
     ),

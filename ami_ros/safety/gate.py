@@ -19,7 +19,7 @@ from ami_ros.safety.liveness import Liveness
 from ami_ros.safety.motion import Motion
 from ami_ros.safety.observations import LASER, MOST_READINGS, Observation, Observations, Readings, usable
 from ami_ros.safety.obstruction import Obstruction
-from ami_ros.safety.output import SafetyOutput
+from ami_ros.safety.output import STOPPED, SafetyOutput
 from ami_ros.safety.snapshot import Snapshot
 from ami_ros.safety.surroundings import Surroundings
 from ami_ros.safety.tracks import LASTS, Track, of_frame
@@ -260,7 +260,7 @@ class SafetyGate:
     def _decide(self, now: float, steady: float, passed: float) -> tuple[Command, str]:
         config = self.config
         if self.emergency:
-            return NOTHING, "emergency stop"
+            return NOTHING, STOPPED
         if self.held:
             return NOTHING, "a node is missing"
         if self._command is None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ami_ros.commands import Command
 
 BLIND = 5  # the guarantee that it stands without usable scans
+STOPPED = "emergency stop"
 # Why a command was changed, up to a colon, and which guarantee of docs/safety.md acted.
 REASONS = {
     "limit": 1,
@@ -21,7 +22,7 @@ REASONS = {
     "scan without what stood there": BLIND,
     "no data": BLIND,
     "moving thing ahead": 6,
-    "emergency stop": 7,
+    STOPPED: 7,
     "a node is missing": 8,
     "zone": 9,
     "keep-out": 10,

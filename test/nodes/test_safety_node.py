@@ -22,8 +22,10 @@ from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 
 from ami_interfaces.msg import KeepAway, Location, MovingThing, MovingThings
+from ami_ros.commands import Command
 from ami_ros.errors import AmiError
 from ami_ros.nodes.safety import SafetyNode
+from ami_ros.parts.safety import SafetyPart
 from ami_ros.ros.messages.conversions import header_at
 from ami_ros.ros.node.qos import LATCHED, RELIABLE
 from harness.processes import REPOSITORY
@@ -141,7 +143,7 @@ def test_no_parameter_that_is_set_under_way_makes_the_gate_less_careful(ros: Ros
     before = node.config
     (result,) = node.set_parameters([Parameter(name, value=value)])
     assert not result.successful and result.reason
-    assert node.config == before and node._gate.config == before.gate
+    assert node.config == before and node.part.gate.config == before.gate
 
 
 @pytest.mark.fault("commands that come late")
@@ -195,13 +197,13 @@ def test_scans_commands_and_an_emergency_stop_are_heard_from_publishers_of_any_q
     ros: RosPeer, qos: QoSProfile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heard: list[Any] = []
-    take = SafetyNode._command
+    take = SafetyPart.on_cmd_vel_raw
 
-    def count(node: SafetyNode, message: TwistStamped) -> None:
-        heard.append(message)
-        take(node, message)
+    def count(part: SafetyPart, stamp: float, command: Command) -> None:
+        heard.append(command)
+        take(part, stamp, command)
 
-    monkeypatch.setattr(SafetyNode, "_command", count)
+    monkeypatch.setattr(SafetyPart, "on_cmd_vel_raw", count)
     safety = Bench(ros, qos=qos)
     ros.spin_until(lambda: safety.moves, what="driving")
     asked = safety.asked
@@ -499,6 +501,6 @@ def test_a_gate_that_fails_sends_zeros_and_its_node_lives(
         raise FloatingPointError("nobody thought of this")
 
     with monkeypatch.context() as broken:
-        broken.setattr(safety.node._gate, "output", fail)
+        broken.setattr(safety.node.part.gate, "output", fail)
         assert safety.stands()
     safety.ros.spin_until(lambda: safety.moves, what="driving again")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ami_interfaces.msg import MovingThing, MovingThings
-from ami_ros.safety.tracks import Track, largest_sigma
+from ami_ros.parts.safety import track_of
+from ami_ros.safety.tracks import Track
 
 
 def tracks_from_message(message: MovingThings) -> list[Track]:
@@ -14,11 +15,6 @@ def tracks_from_message(message: MovingThings) -> list[Track]:
 
 
 def _track(thing: MovingThing) -> Track:
-    covariance = np.array(thing.covariance, dtype=np.float64).reshape(4, 4)
-    return Track(
-        np.array([thing.position.x, thing.position.y]),
-        np.array([thing.velocity.x, thing.velocity.y]),
-        float(thing.radius),
-        largest_sigma(covariance[:2, :2]),
-        largest_sigma(covariance[2:, 2:]),
-    )
+    position = np.array([thing.position.x, thing.position.y])
+    velocity = np.array([thing.velocity.x, thing.velocity.y])
+    return track_of(position, velocity, thing.radius, np.array(thing.covariance, dtype=np.float64).reshape(4, 4))

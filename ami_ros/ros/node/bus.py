@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -56,6 +56,7 @@ class RosBus:
         types: Mapping[str, Any] | None = None,
         frames: Mapping[str, str] | None = None,
         headers: Collection[str] = (),
+        profiles: Mapping[str, Sequence[QoSProfile]] | None = None,
     ) -> None:
         """Subscribes to what the part takes, and lets it work.
 
@@ -68,17 +69,22 @@ class RosBus:
             types: of messages, where they are not those of `streams.TYPES`.
             frames: that the messages of a port should have.
             headers: ports whose headers are kept, for `header`.
+            profiles: qualities of service of ports that hear publishers of any of them.
         """
         node, self._sends, self._asks = self._node, sends, asks or {}
-        self._worker = Worker(part.name, self._work, part.failed, part.between)
-        node.health.follow(self._worker)
+        if part.works:
+            self._worker = Worker(part.name, self._work, part.failed, part.between)
+            node.health.follow(self._worker)
         for port in part.takes:
             if port.name in without:
                 continue
             read = (reads or {}).get(port.name) or READS[port.name]
             take = partial(self._take, part.handler(port), read, port.name in headers)
-            kind, latched = (types or {}).get(port.name) or message_type(TYPES[port.name]), port.quality == "latched"
-            frame = (frames or {}).get(port.name, "")
+            kind = (types or {}).get(port.name) or message_type(TYPES[port.name])
+            if wide := (profiles or {}).get(port.name):
+                node.subscribe_any(kind, port.name, take, wide, always=LATCHED in wide)
+                continue
+            latched, frame = port.quality == "latched", (frames or {}).get(port.name, "")
             node.subscribe(kind, port.name, take, QUALITIES[port.quality], always=latched, frame=frame)
 
     def close(self) -> None:

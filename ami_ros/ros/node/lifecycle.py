@@ -49,7 +49,6 @@ class AmiNode(LifecycleNode, Generic[ConfigT]):
     """
 
     heartbeat_period = 0.2  # [s], see `heartbeat`
-    is_stopped = False  # an emergency stop holds
 
     def __init__(self, name: str, config: type[ConfigT], **options: Any) -> None:
         super().__init__(name, **options)
@@ -68,6 +67,11 @@ class AmiNode(LifecycleNode, Generic[ConfigT]):
         self._created: list[Callable[[], object]] = []
         self._jumps = self.get_clock().create_jump_callback(BACKWARD, post_callback=self._jumped)
         self._heartbeat = Heartbeat(self, self.heartbeat_period)
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether an emergency stop holds."""
+        return False
 
     def configure(self) -> None:
         """Acquires everything that the node needs."""
