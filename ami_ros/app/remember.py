@@ -49,21 +49,26 @@ def _live_through(
 
     from ami_ros.app.extract_run import progress_bar
     from ami_ros.app.train_data import open_dataset
+    from ami_ros.errors import AmiError
     from ami_ros.learning.remembering import remember_recording
+    from ami_ros.places.replacing import written_beside
     from ami_ros.slam.place_memory import MemoryConfig, PlaceMemory
 
     scratch = Path(tempfile.mkdtemp(prefix="ami-remember-"))
     try:
         dataset = open_dataset(recordings, scratch, loaded.model.spec, console)
-        memory = PlaceMemory(loaded.model, loaded.encoder_id, out, MemoryConfig())
-        try:
-            with progress_bar(console) as bar:
-                task = bar.add_task("remembering", total=None)
-                remember_recording(
-                    memory, dataset, minutes, lambda d, t: bar.update(task, completed=d, total=t), thumbnails
-                )
-        finally:
-            memory.close()
+        with written_beside(out) as new:
+            memory = PlaceMemory(loaded.model, loaded.encoder_id, new, MemoryConfig())
+            try:
+                with progress_bar(console) as bar:
+                    task = bar.add_task("remembering", total=None)
+                    remember_recording(
+                        memory, dataset, minutes, lambda d, t: bar.update(task, completed=d, total=t), thumbnails
+                    )
+            finally:
+                memory.close()
+    except OSError as error:
+        raise AmiError(f"remember: {out} cannot be written: {error.strerror or error}") from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     console.print(f"{len(memory)} places and {len(memory.map.graph.edges)} ways between them are in {out}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ami_ros.errors import AmiError
 from ami_ros.places.codes import Code
-from ami_ros.places.replacing import check_free, make_folder, put_in_place
+from ami_ros.places.replacing import written_beside
 from ami_ros.places.rows import PlaceRow
 from ami_ros.places.store import Store
 from ami_ros.places.types import Edge
@@ -70,14 +69,11 @@ def write_copy(places: PlaceMap, path: Path, overwrite: bool) -> int:
     if _is_in_use(places, path):
         places.store.flush()
         return places.store.size()
-    path = Path(os.path.realpath(path))
     try:
-        check_free(path, overwrite)
-        with suppress(AmiError):  # what its own file does not take has no picture in the copy; the rest has
-            places.store.wait()  # pictures are read from there
-        make_folder(path.parent)
-        with tempfile.TemporaryDirectory(prefix=".saving-", dir=path.parent) as scratch:
-            copy = Store(Path(scratch) / path.name, places.encoder_id, places.latent_dim)
+        with written_beside(path, overwrite) as new:
+            with suppress(AmiError):  # what its own file does not take has no picture in the copy; the rest has
+                places.store.wait()  # pictures are read from there
+            copy = Store(new, places.encoder_id, places.latent_dim)
             try:
                 for batch in _batches(list(places.details.values())):
                     copy.put_places(_whole(batch, places.store, [row.id for row in batch]))
@@ -86,8 +82,7 @@ def write_copy(places: PlaceMap, path: Path, overwrite: bool) -> int:
                 copy.flush()
             finally:
                 copy.close()
-            put_in_place(Path(scratch) / path.name, path, overwrite)
-            return path.stat().st_size
+        return path.stat().st_size
     except OSError as error:
         raise AmiError(f"memory: cannot write {path}: {error.strerror or error}", Code.WRITE_FAILED) from error
     except AmiError as error:

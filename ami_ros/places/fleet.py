@@ -7,7 +7,7 @@ a robot that exports again takes the place of what it had sent.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from ami_ros.commands import pack, unpack
 from ami_ros.errors import AmiError
 from ami_ros.extras import need
 from ami_ros.places.database import meta_of
+from ami_ros.places.replacing import written_beside
 from ami_ros.places.rows import WAYS as FIELDS
 from ami_ros.places.rows import Experience, PlaceRow, edge_of, edge_values
 from ami_ros.places.store import Store
@@ -71,21 +72,26 @@ def import_memory(folder: Path, robot: str, out: Path) -> tuple[int, int]:
         first = places.to_table(columns=["encoder_id"], filter=mine, limit=1).to_pylist()
         if not first:
             raise AmiError(f"the data set {folder} has nothing of a robot '{robot}'")
-        count = 0
-        store = Store(out, first[0]["encoder_id"], places.schema.field("latent").type.list_size)
-        try:
-            for batch in places.to_batches(filter=mine, batch_size=BATCH):
-                rows = [_place_of(values) for values in batch.to_pylist()]
-                store.put_places(rows)
-                store.flush()
-                count += len(rows)
-            table = ways.to_table(filter=mine).to_pylist()
-            store.put_edges(edge_of(tuple(values.get(name, 0) for name in FIELDS.names or ())) for values in table)
-            store.flush()
-        finally:
-            store.close()
+        with written_beside(out) as new:
+            store = Store(new, first[0]["encoder_id"], places.schema.field("latent").type.list_size)
+            try:
+                return _import(store, places.to_batches(filter=mine, batch_size=BATCH), ways.to_table(filter=mine))
+            finally:
+                store.close()
     except (OSError, ValueError, KeyError) as error:
-        raise AmiError(f"the data set {folder} cannot be read: {error}") from error
+        raise AmiError(f"the data set {folder} cannot be read, or {out} not written: {error}") from error
+
+
+def _import(store: Store, places: Iterable[Any], ways: Any) -> tuple[int, int]:
+    count = 0
+    for batch in places:
+        rows = [_place_of(values) for values in batch.to_pylist()]
+        store.put_places(rows)
+        store.flush()
+        count += len(rows)
+    table = ways.to_pylist()
+    store.put_edges(edge_of(tuple(values.get(name, 0) for name in FIELDS.names or ())) for values in table)
+    store.flush()
     return count, len(table)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from ami_ros.errors import AmiError
 from ami_ros.images import decode_image
 from ami_ros.places.database import meta_of
+from ami_ros.places.replacing import written_beside
 from ami_ros.places.rows import PlaceRow
 from ami_ros.places.store import Store
 from ami_ros.world_model.checkpoint import LoadedModel
@@ -43,14 +44,14 @@ def reencode(source: Path, loaded: LoadedModel, out: Path, progress: Callable[[i
         raise AmiError(f"{out} exists already; name another file, or remove it")
     old = Store(source, encoder_id, latent_dim, read_only=True)
     try:
-        new = Store(out, loaded.encoder_id, loaded.model.spec.latent_dim)
-        try:
-            return _reencode(old, new, Perception(loaded.model), progress)
-        finally:
-            new.close()
-    except BaseException:
-        out.unlink(missing_ok=True)
-        raise
+        with written_beside(out) as scratch:
+            new = Store(scratch, loaded.encoder_id, loaded.model.spec.latent_dim)
+            try:
+                return _reencode(old, new, Perception(loaded.model), progress)
+            finally:
+                new.close()
+    except OSError as error:
+        raise AmiError(f"the memory {out} cannot be written: {error.strerror or error}") from error
     finally:
         old.close()
 

@@ -8,6 +8,7 @@ memory after a kill in between finishes that.
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -82,6 +83,22 @@ def check_free(path: Path, overwrite: bool) -> None:
     """Raises what `put_in_place` would, before the work is done."""
     with _ours(settled(path), overwrite):
         pass
+
+
+@contextmanager
+def written_beside(path: Path, overwrite: bool = False) -> Iterator[Path]:
+    """Gives the name of a new file to write and close. It takes the place of `path` if all goes well, and else is gone:
+    a kill leaves no half of a memory under a name that somebody may open.
+
+    Raises:
+        AmiError, OSError: see `put_in_place`.
+    """
+    path = Path(os.path.realpath(path))
+    check_free(path, overwrite)
+    make_folder(path.parent)
+    with tempfile.TemporaryDirectory(prefix=".saving-", dir=path.parent) as scratch:
+        yield Path(scratch) / path.name
+        put_in_place(Path(scratch) / path.name, path, overwrite)
 
 
 @contextmanager

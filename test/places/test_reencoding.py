@@ -56,7 +56,12 @@ def old(tmp_path: Path) -> Path:
 
 def test_places_with_a_picture_get_latents_of_the_new_encoder(old: Path, loaded: LoadedModel, tmp_path: Path) -> None:
     out, seen = tmp_path / "new.memory", list[tuple[int, int]]()
-    made = reencode(old, loaded, out, lambda done, total: seen.append((done, total)))
+
+    def progress(done: int, total: int) -> None:
+        assert not out.exists(), "half a memory would be there after a kill"
+        seen.append((done, total))
+
+    made = reencode(old, loaded, out, progress)
     assert (made.places, made.without_picture, made.unreadable, made.ways, made.ways_lost) == (3, 1, 1, 2, 2)
     assert seen == [(k, 5) for k in range(1, 6)]
     store = Store(out, loaded.encoder_id, 8, read_only=True)
@@ -100,9 +105,9 @@ def test_what_cannot_be_done_is_said_and_nothing_is_written(old: Path, loaded: L
     assert not out.exists()
 
     def stop(*_: int) -> None:
-        raise InterruptedError
+        raise KeyboardInterrupt
 
-    with pytest.raises(InterruptedError):
+    with pytest.raises(KeyboardInterrupt):
         reencode(old, loaded, out, stop)
     assert not out.exists()
     out.write_bytes(b"mine")

@@ -18,7 +18,7 @@ from ami_ros.places.database import meta_of
 from ami_ros.places.files import write_copy
 from ami_ros.places.graph import GraphConfig
 from ami_ros.places.place_map import PlaceMap
-from ami_ros.places.replacing import successor_of
+from ami_ros.places.replacing import successor_of, written_beside
 from ami_ros.places.rows import PlaceRow
 from ami_ros.places.store import Store
 from ami_ros.places.types import Edge
@@ -49,6 +49,13 @@ places = remembered()
 print("saving", flush=True)
 write_copy(places, path, overwrite=True)
 print("saved", flush=True)
+"""
+HALF = f"""{BEGIN}
+with written_beside(path) as new:
+    store = Store(new, ENCODER, DIM)
+    store.put_places(place(i, "new") for i in range(1, NEW + 1))
+    store.wait()
+    os._exit(0)
 """
 RESCUING = f"""{BEGIN}
 print("opening", flush=True)
@@ -256,3 +263,17 @@ def test_a_saved_memory_needs_no_log_and_can_be_read_where_nothing_may_be_writte
     with sqlite3.connect(f"file:{path}?immutable=1", uri=True) as connection:
         assert connection.execute("SELECT count(*) FROM places").fetchone() == (NEW,)
     connection.close()
+
+
+def test_a_kill_or_an_error_under_way_leaves_no_half_of_a_new_memory(tmp_path: Path) -> None:
+    path = tmp_path / "new.memory"
+    subprocess.run([sys.executable, "-c", HALF, str(path)], check=True)
+    assert not path.exists()
+    with pytest.raises(ZeroDivisionError), written_beside(path) as new:
+        new.write_bytes(bytes(1 // 0))
+    assert not path.exists()
+    with written_beside(path) as new:
+        Store(new, ENCODER, DIM).close()
+    assert meta_of(path) == (ENCODER, DIM)
+    with pytest.raises(AmiError, match="exists already"), written_beside(path):
+        raise AssertionError("not written")
