@@ -26,6 +26,9 @@ def main(
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="key=value of the file, as seeds=3 or options.world=home.")
     ] = None,
+    starts: Annotated[
+        str | None, typer.Option(help="Of buildings: anywhere: the robot is switched on anywhere before each goal.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for the trials; a run that was interrupted goes on there.")
     ] = None,
@@ -39,7 +42,8 @@ def main(
     from ami_ros.evaluation.scenario import load_scenario
     from ami_ros.evaluation.trial_store import TrialStore
 
-    loaded, console = load_scenario(scenario, set_ or []), Console(emoji=False, highlight=False)
+    settings = [*(set_ or []), *([f"options.starts={starts}"] if starts else [])]
+    loaded, console = load_scenario(scenario, settings), Console(emoji=False, highlight=False)
     with tempfile.TemporaryDirectory(prefix="ami_bench_") as scratch:
         store = TrialStore(out or Path(scratch), loaded)
         drive(store, jobs, console)

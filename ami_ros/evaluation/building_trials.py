@@ -27,7 +27,7 @@ from ami_ros.evaluation.rival_loops import TrueLoop
 from ami_ros.evaluation.specialist import Learn, Specialist, Tour, learn_more
 from ami_ros.evaluation.task_drive import TaskDrive
 from ami_ros.evaluation.trials import SEARCH_ALLOWANCE, Trial, allowance_of
-from ami_ros.geometry import Array
+from ami_ros.geometry import Array, compose, relative
 from ami_ros.mission.exploration import Exploration
 from ami_ros.mission.exploration_config import ExplorationConfig
 from ami_ros.planning.types import Decision, Goal
@@ -63,6 +63,7 @@ class BuildingSetting:
     robot: str = ""  # what `load_robot` takes; empty: the one that the model drives
     methods: tuple[str, ...] = METHODS
     loop: LoopConfig = field(default_factory=LoopConfig)
+    anywhere: bool = False  # before each goal the robot is switched on anywhere that it knows, and not told where
     learn: Learn = learn_more  # how the specialist comes to its model
 
 
@@ -97,7 +98,7 @@ def drive_building(world: str, setting: BuildingSetting, report: Report) -> Iter
         if tour is not None:
             tour.close(truths)
         course: list[Row] = []
-        for row in drive_course(loop, space, setting, report):
+        for row in drive_course(loop, space, setting, truths, report):
             course.append(row)
             yield {"method": COURSE} | row
         foreign = list(foreign_pictures(simulator.world.name, robot, setting.seed, setting.foreign))
@@ -120,20 +121,50 @@ def drive_building(world: str, setting: BuildingSetting, report: Report) -> Iter
     simulator.close()
 
 
-def drive_course(loop: ClosedLoop, space: FreeSpace, setting: BuildingSetting, report: Report) -> Iterator[Row]:
-    """The first method drives to its goals, one from where the last one ended."""
+def drive_course(
+    loop: ClosedLoop, space: FreeSpace, setting: BuildingSetting, truths: dict[int, Array], report: Report
+) -> Iterator[Row]:
+    """The first method drives to its goals, one from where the last one ended, or from anywhere; `truths` are the poses
+    (3,) of its places in the world."""
+    rng = np.random.default_rng([setting.seed, STREAM, 2])
     simulator, sampler = loop.simulator, GoalSampler(space, setting.seed)
     sees = simulator.description.camera is not None
     ambiguity = Ambiguity(space, simulator.description, setting.seed) if sees else None
     for index in range(setting.goals):
         report(f"goal {index + 1} of {setting.goals}")
+        if setting.anywhere:
+            simulator.place(somewhere_known(space, truths, rng))
+            loop.restart()
         start = simulator.ground_truth().pose
         goal = sampler.sample(index, start)
         allowance = allowance_of(goal, explored=True)
         trial = loop.drive(goal.kind, start, goal.pose, goal.path_length, allowance)
-        yield judged(trial) | {"ambiguous": ambiguity is not None and ambiguity.of(goal.pose)}
+        off = location_error(loop, truths)
+        yield judged(trial) | {"ambiguous": ambiguity is not None and ambiguity.of(goal.pose), "location_error_m": off}
     if ambiguity is not None:
         ambiguity.close()
+
+
+def somewhere_known(space: FreeSpace, truths: dict[int, Array], rng: np.random.Generator) -> Array:
+    """A free pose (3,) near a place that the robot knows."""
+    known = np.array(list(truths.values()))[:, :2]
+    while True:
+        pose = space.sample_pose(rng)
+        if np.hypot(*(known - pose[:2]).T).min(initial=np.inf) <= COVERED:
+            return pose
+
+
+def location_error(loop: ClosedLoop, truths: dict[int, Array]) -> float | None:
+    """How far off the robot believes to be [m], as seen from the known place that it believes to be nearest; None: it
+    does not know where it is."""
+    location, index = loop.memory.location(), loop.memory.map.index
+    known = [place for place in truths if place in index]
+    if location is None or not location.localised or not known:
+        return None
+    poses = index.poses[index.rows(np.array(known))]
+    nearest = int(np.hypot(*(poses[:, :2] - location.pose[:2]).T).argmin())
+    believed = compose(truths[known[nearest]], relative(poses[nearest], location.pose))
+    return round(float(np.hypot(*(believed - loop.simulator.ground_truth().pose)[:2])), 3)
 
 
 def refuse(loop: ClosedLoop, foreign: list[NDArray[np.uint8]], method: str, report: Report) -> Iterator[Row]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.loop_config import LoopConfig, loop_config
@@ -101,6 +101,7 @@ class Buildings:
     goals: int = 8  # near and far by turns
     foreign: int = 2  # pictures of another building
     explore: float = 10.0  # [min] before, from an empty memory
+    starts: Literal["driven", "anywhere"] = "driven"  # anywhere: before each goal it is switched on anywhere it knows
     visit: str = ""  # what follows the name of a building: people, changed furniture, light (`simulation.visit`)
     robot: str = ""  # name, file or drawn:SEED; empty: the one that the model drives
     baselines: tuple[str, ...] = ("general",)  # of `building_trials.METHODS`; empty: all
@@ -126,8 +127,9 @@ class Buildings:
         model = general_model(_model(self.model, "") if self.model else None, self.robot)
         methods = tuple(_chosen(("general", *self.baselines) if self.baselines else (), METHODS))
         setting = BuildingSetting(
-            model, self.goals, self.foreign, self.explore, name.seed, self.robot, methods, loop_config(self.set)
-        )
+            model, self.goals, self.foreign, self.explore, name.seed, self.robot, methods, loop_config(self.set),
+            self.starts == "anywhere",
+        )  # fmt: skip
         for row in drive_building(f"{name}{self.visit}", setting, report):
             yield {"building": name.kind} | row
 
