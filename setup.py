@@ -23,7 +23,10 @@ NODES = (
     "plan_laser",
 )
 # colcon test runs tests only where there is an extra "test" with pytest in it.
-EXTRAS = ("cli", "docs", "lance", "lerobot", "mutation", "people", "pictures", "report", "sim", "swm", "test", "train")
+EXTRAS = (
+    "cli", "console", "docs", "lance", "lerobot", "mutation", "people", "pictures", "report", "sim", "swm", "test",
+    "train",
+)  # fmt: skip
 SHARED_FOLDERS = ("launch", "config", "scenarios", "worlds", "rviz", "models", "description")
 
 source = Path(__file__).resolve().parent

@@ -31,17 +31,20 @@ def main(
         typer.Option(help="YAML file of a map in the memory's frame; the robot keeps out of its black cells."),
     ] = None,
     params: Annotated[Path | None, typer.Option(help="File of further ROS parameters.")] = None,
+    no_console: Annotated[bool, typer.Option("--no-console", help="No page; see ami console.")] = False,
+    host: Annotated[str, typer.Option(help="Address of the page; 0.0.0.0: others on the network, too.")] = "127.0.0.1",
+    port: Annotated[int | None, typer.Option(help="Of the page; else the first free one from 8765.")] = None,
 ) -> int:
     """Start the stack on a robot and keep it running until Ctrl-C; what it learns of places is kept in a file.
 
-    The robot stands until it is sent somewhere: ami goto, ami explore, ami patrol and ami stop in another shell, with
-    the same ROS_DOMAIN_ID (0 if it is not set). Nodes meet on this machine only, unless
+    The robot stands until it is sent somewhere: on the page that it serves, or by ami goto, ami explore, ami patrol and
+    ami stop in another shell, with the same ROS_DOMAIN_ID (0 if it is not set). Nodes meet on this machine only, unless
     ROS_AUTOMATIC_DISCOVERY_RANGE=SUBNET is exported, as it has to be where the robot's drivers run on another.
 
     Exit code: 0 after Ctrl-C, 2 if something is missing or ended for good.
     """
     from ami_ros.app.drive_run import DriveSettings, drive
 
-    return drive(
-        DriveSettings(robot, model, memory, forget, sim, world, seed, sim_time, namespace, composed, keep_out, params)
-    )
+    page = None if no_console else (host, port)
+    settings = (robot, model, memory, forget, sim, world, seed, sim_time, namespace, composed, keep_out, params, page)
+    return drive(DriveSettings(*settings))

@@ -29,7 +29,7 @@ from ami_ros.places.files import check_file
 from ami_ros.robots.derived import shipped_model
 from ami_ros.robots.description import DEFAULT, load_robot
 from ami_ros.ros.node.qos import LATCHED, RELIABLE
-from ami_ros.ros.start.graph import STACK, Arguments, Part, processes
+from ami_ros.ros.start.graph import STACK, Arguments, Part, processes, rules_of
 from ami_ros.ros.start.processes import ProcessKeeper
 from ami_ros.slam.map_file import read_map
 from ami_ros.world_model.identity import identify_model, model_folder
@@ -55,6 +55,7 @@ class DriveSettings:
     composed: bool
     keep_out: Path | None
     params: Path | None
+    page: tuple[str, int | None] | None = None  # host and port of the console
 
     def arguments(self) -> Arguments:
         """What is started with.
@@ -119,6 +120,7 @@ def drive(settings: DriveSettings) -> int:
         stack.callback(context.try_shutdown)
         watcher = Watcher(context, settings.namespace)
         stack.callback(watcher.close)
+        console = _console(settings, arguments, context, stack)
         keeper = ProcessKeeper(specs, folder)
         stack.callback(keeper.stop)
         stack.callback(ignore_signals)
@@ -131,12 +133,27 @@ def drive(settings: DriveSettings) -> int:
             _say(
                 "in another shell: ./ami goto GOAL, ./ami explore, ./ami patrol GOALS, ./ami stop; Ctrl-C here ends all"
             )
+            for line in console:
+                _say(line)
             while True:
                 watcher.look()
                 keeper.check()
         except KeyboardInterrupt:
             _say("ending; the robot stands")
     return 0
+
+
+def _console(settings: DriveSettings, arguments: Arguments, context: Context, stack: ExitStack) -> list[str]:
+    """Starts the page, if it is wanted; lines that say where it is."""
+    if settings.page is None:
+        return []
+    from ami_ros.app.console_run import Console, ConsoleSettings
+
+    host, port = settings.page
+    painted = Path(f"{arguments.memory_file}.keep_out.json") if arguments.memory_file else None
+    wanted = ConsoleSettings(host, port, settings.namespace, painted)
+    rules = rules_of(arguments, load_robot(arguments.robot))
+    return stack.enter_context(Console(context, wanted, _say, rules)).addresses
 
 
 def _wait_until_ready(keeper: ProcessKeeper, watcher: Watcher) -> None:

@@ -95,13 +95,16 @@ class LeanExecutor(SingleThreadedExecutor):
         """Waits, and runs what is ready; True if from now on there may be other entities to wait for."""
         wait_set, entities = self._set, self._entities
         wait_set.clear_entities()
-        for add in self._add:
-            add()
         waitables = self._others
         if (now := time.monotonic()) > self._events_at:
             waitables, self._events_at = self._waitables, now + EVENTS
-        for waitable in waitables:
-            waitable.add_to_wait_set(wait_set)
+        try:
+            for add in self._add:
+                add()
+            for waitable in waitables:
+                waitable.add_to_wait_set(wait_set)
+        except rclpy_implementation.InvalidHandle:  # a task has destroyed it
+            return True
         wait_set.wait(FOR_EVER)
         if self._is_shutdown or not self._context.ok():
             return True
@@ -112,7 +115,7 @@ class LeanExecutor(SingleThreadedExecutor):
         for kind, entity in ready:
             if entity is self._guard:
                 changed = True
-            elif entity is not self._sigint_gc and (kind != "timer" or entity.handle.is_timer_ready()):
+            elif entity is not self._sigint_gc and (kind != "timer" or _is_due(entity)):
                 self._run(self._takers[kind], entity)
         return changed
 
@@ -179,6 +182,14 @@ class LeanExecutor(SingleThreadedExecutor):
         task()
         if task.done() and isinstance(error := task.exception(), Exception):
             self.failed(error)
+
+
+def _is_due(timer: Any) -> bool:
+    """Whether a timer's time has come; that of one that was destroyed meanwhile never does."""
+    try:
+        return bool(timer.handle.is_timer_ready())
+    except rclpy_implementation.InvalidHandle:
+        return False
 
 
 def _raise(error: Exception) -> None:

@@ -160,3 +160,23 @@ def test_a_waiting_executor_does_not_turn(served: Served) -> None:
     served.executor.create_task(lambda: None)
     time.sleep(0.5)
     assert len(turns) < 10
+
+
+def test_what_a_task_destroys_does_not_end_the_executor(served: Served) -> None:
+    """A console that unsubscribed because nobody looked any more was deaf from then on."""
+    heard: list[str] = []
+    served.node.create_subscription(String, "words", lambda message: heard.append(message.data), 10)
+    publisher = served.ros.node.create_publisher(String, "words", 10)
+    other = served.node.create_subscription(String, "others", lambda message: None, 10)
+    wait_until(lambda: publisher.get_subscription_count() == 1, what="discovery")
+    publisher.publish(String(data="x"))
+    wait_until(lambda: heard, what="a message, so that it waits for both")
+
+    def destroy() -> None:
+        served.node.destroy_subscription(other)
+        served.executor._events_at = 0.0  # its events are looked at next
+
+    served.executor.create_task(destroy)
+    publisher.publish(String(data="y"))
+    wait_until(lambda: heard == ["x", "y"] or served.failure, what="a message after that")
+    assert served.failure is None

@@ -1,0 +1,53 @@
+"""`ami console`: the page of a robot: what it knows, and what it is to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ami_ros.app.goto import NAMESPACE
+
+
+def main(
+    host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0: others on the network, too.")] = "127.0.0.1",
+    port: Annotated[int | None, typer.Option(help="Else the first free one from 8765.")] = None,
+    robot: Annotated[
+        str, typer.Option(help="Robot in config/robots, or its file: names of its topics. Else the usual ones.")
+    ] = "",
+    keep_out: Annotated[Path | None, typer.Option(help="File of painted keep-out areas; made if missing.")] = None,
+    namespace: Annotated[str, NAMESPACE] = "",
+) -> int:
+    """Serve the page of the robot in this ROS domain, until Ctrl-C; ./ami drive starts it as well.
+
+    The first address that it prints lets whoever opens it drive the robot, the second one only watch and stop it.
+    Everything but a stop goes through planner and safety gate.
+
+    Exit code: 0 after Ctrl-C, 2 if the port is in use.
+    """
+    import time
+
+    import rclpy
+    from rclpy.context import Context
+    from rclpy.signals import SignalHandlerOptions
+
+    from ami_ros.app.console_run import Console, ConsoleSettings
+    from ami_ros.app.domain import domain_in_environment
+    from ami_ros.robots.derived import topics
+    from ami_ros.robots.description import load_robot
+
+    context = Context()
+    rclpy.init(
+        args=[], context=context, domain_id=domain_in_environment(), signal_handler_options=SignalHandlerOptions.NO
+    )
+    rules = topics(load_robot(robot)) if robot else None
+    try:
+        with Console(context, ConsoleSettings(host, port, namespace, keep_out), typer.echo, rules) as console:
+            typer.echo("\n".join(console.addresses))
+            while True:
+                time.sleep(60.0)
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        context.try_shutdown()

@@ -1,0 +1,302 @@
+"""What the console hears of a stack: the newest message of each topic, taken apart some times a second.
+
+Nothing is subscribed to while nobody looks, and of a topic of 50 Hz most messages are never taken apart: that is what
+keeps the console cheap. The same handlers take what a bag has.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import cv2
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticStatus
+from geometry_msgs.msg import PolygonStamped, PoseStamped, Twist, TwistStamped
+from nav_msgs.msg import OccupancyGrid, Odometry, Path
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from rclpy.serialization import deserialize_message
+from sensor_msgs.msg import CompressedImage, Image, LaserScan
+from std_msgs.msg import String
+from visualization_msgs.msg import Marker, MarkerArray
+
+from ami_interfaces.action import RunMission
+from ami_interfaces.msg import Location, MovingThings, PlaceGraph, PlannerState, Surprise
+from ami_ros.console.documents import data_url
+from ami_ros.console.pictures import shrunk
+from ami_ros.console.scene import Mission, Scene, finite, rounded
+from ami_ros.errors import AmiError
+from ami_ros.images import encode_jpeg, encode_png, image_of
+from ami_ros.ros.messages import conversions, range_sensors
+from ami_ros.ros.messages.memory import location_from_message
+from ami_ros.ros.messages.moving import things_from_message
+from ami_ros.ros.node.health import STEADY
+from ami_ros.ros.node.qos import LATCHED, RELIABLE, SENSOR
+from ami_ros.ros.sensors.scanner import TF_STATIC
+from ami_ros.ros.sensors.tf import TFMessage
+from ami_ros.scan import scan_points
+from ami_ros.static_frames import StaticFrames, mount_of
+
+PERIOD = 0.2  # [s] between two looks at what came
+CAMERA_PERIOD = 0.4  # [s] between two pictures of the camera
+BEAMS = 240  # of a scan that are shown
+CAMERA_WIDTH = 320  # [px]
+FREE = 50  # per cent below which a cell of the map counts as free
+ZONES_PERIOD = 5.0  # [s] between two looks for outlines that are published
+STATES = {
+    getattr(PlannerState, name): name.lower()
+    for name in ("IDLE", "PLANNING", "CONTROLLING", "RECOVERING", "STOPPING", "FAULT")
+}
+PHASES = {getattr(RunMission.Feedback, name): name.lower() for name in ("CHOOSING", "DRIVING", "WAITING", "RETURNING")}
+SLOW = {"image": CAMERA_PERIOD}  # topics that are looked at less often [s]
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A topic that the console listens to."""
+
+    kind: Any  # message type
+    qos: QoSProfile
+    take: Callable[[Any], None]
+
+
+class Listener:
+    """Fills a scene. All is called on the executor's thread, but for the constructor.
+
+    Args:
+        node: to listen with.
+        scene: gets what was heard.
+    """
+
+    def __init__(self, node: Node, scene: Scene) -> None:
+        self._node, self._scene = node, scene
+        self._newest: dict[str, bytes] = {}
+        self._subscriptions: list[Any] = []
+        self._zones: dict[str, Any] = {}
+        self._timer: Any = None
+        self._due: dict[str, float] = {}
+        self._looked = -math.inf
+        self._frames, self._base = StaticFrames(), "base_link"
+        self.ticked: list[Callable[[], None]] = []  # called after each look
+        scene_set = partial(setattr, scene)
+        self.topics: dict[str, Heard] = {
+            "odom": Heard(Odometry, SENSOR, self._odometry),
+            "location": Heard(Location, RELIABLE, self._location),
+            "scan": Heard(LaserScan, SENSOR, self._scan),
+            "cmd_vel": Heard(TwistStamped, RELIABLE, self._command),
+            "planner/state": Heard(PlannerState, RELIABLE, self._state),
+            "planner/decision": Heard(String, LATCHED, lambda m: scene_set("decision", m.data)),
+            "mission/decision": Heard(String, LATCHED, lambda m: scene_set("mission_words", m.data)),
+            "run_mission/_action/feedback": Heard(RunMission.Impl.FeedbackMessage, RELIABLE, self._mission),
+            "safety/status": Heard(DiagnosticStatus, LATCHED, self._gate),
+            "supervisor/state": Heard(DiagnosticStatus, RELIABLE, self._stack),
+            "surprise": Heard(Surprise, RELIABLE, self._surprise),
+            "plan": Heard(Path, RELIABLE, self._plan),
+            "goal": Heard(PoseStamped, LATCHED, self._goal),
+            "goal_picture/compressed": Heard(CompressedImage, LATCHED, self._goal_picture),
+            "moving_things": Heard(MovingThings, RELIABLE, self._people),
+            "place_graph": Heard(PlaceGraph, LATCHED, self._places),
+            "places": Heard(MarkerArray, LATCHED, self._labels),
+            "map": Heard(OccupancyGrid, LATCHED, self._map),
+            "footprint": Heard(PolygonStamped, RELIABLE, partial(self._outline, "")),
+            "image": Heard(Image, SENSOR, self._image),
+        }
+        if TFMessage is not None:
+            self.topics["/tf_static"] = Heard(TFMessage, TF_STATIC, self._transforms)
+
+    def attend(self, count: int) -> None:
+        """So many look: none, and nothing is heard."""
+        if count and self._timer is None:
+            types = dict(self._node.get_topic_names_and_types())
+            for name, heard in self.topics.items():
+                kind = self._kind(name, heard.kind, types)
+                self.topics[name] = Heard(kind, heard.qos, heard.take)
+                self._subscriptions.append(self._subscribe(name, kind, heard.qos))
+            self._timer = self._node.create_timer(PERIOD, self.look, clock=STEADY)
+        elif not count and self._timer is not None:
+            self._node.destroy_timer(self._timer)
+            for subscription in (*self._subscriptions, *self._zones.values()):
+                self._node.destroy_subscription(subscription)
+            self._timer, self._subscriptions = None, []
+            self._zones.clear()
+            self._newest.clear()
+
+    def hear(self, name: str, serialised: bytes) -> None:
+        """A message of a topic, as it is on the wire."""
+        if name == "/tf_static":  # of each of its publishers
+            self._transforms(deserialize_message(serialised, TFMessage))
+        else:
+            self._newest[name] = serialised
+
+    def look(self) -> None:
+        """Takes apart what came since the last time."""
+        now = time.monotonic()
+        for name in [name for name in self._newest if now >= self._due.get(name, 0.0)]:
+            serialised = self._newest.pop(name)
+            self._due[name] = now + SLOW.get(name, 0.0)
+            heard = self.topics.get(name) or Heard(PolygonStamped, RELIABLE, partial(self._outline, name))
+            try:
+                heard.take(deserialize_message(serialised, heard.kind))
+            except AmiError as error:
+                self._node.get_logger().debug(f"{name}: {error}")
+        if self._subscriptions and now - self._looked > ZONES_PERIOD:
+            self._looked = now
+            self._look_for_zones()
+        for call in self.ticked:
+            call()
+
+    def _subscribe(self, name: str, kind: Any, qos: QoSProfile) -> Any:
+        return self._node.create_subscription(kind, name, partial(self.hear, name), qos, raw=True)
+
+    def _kind(self, name: str, usual: Any, types: Mapping[str, list[str]]) -> Any:
+        """The type that others have for a topic, where it may be one of two."""
+        published = types.get(self._node.resolve_topic_name(name), [])
+        for kind in (CompressedImage, Twist):
+            other = f"{'sensor' if kind is CompressedImage else 'geometry'}_msgs/msg/{kind.__name__}"
+            if other in published and name in ("image", "cmd_vel"):
+                return kind
+        return usual
+
+    def _look_for_zones(self) -> None:
+        """Outlines that the gate publishes beside the footprint."""
+        known = {self._node.resolve_topic_name("footprint")}
+        space = self._node.get_namespace().rstrip("/") + "/"
+        for topic, types in self._node.get_topic_names_and_types():
+            if types == ["geometry_msgs/msg/PolygonStamped"] and topic not in known and topic.startswith(space):
+                name = topic.removeprefix(space)
+                if name not in self._zones:
+                    self._zones[name] = self._subscribe(name, PolygonStamped, RELIABLE)
+
+    # What each message says
+
+    def _odometry(self, message: Odometry) -> None:
+        self._scene.moved(conversions.odometry_from_message(message)[0])
+
+    def _location(self, message: Location) -> None:
+        belief = location_from_message(message)
+        self._scene.map_frame = message.header.frame_id or "map"
+        self._scene.located(belief.pose, belief.odometry, belief.localised, belief.confidence)
+
+    def _scan(self, message: LaserScan) -> None:
+        scan = range_sensors.scan_from_message(message)
+        frame = message.header.frame_id
+        pose = self._frames.pose_of(frame, self._base) if frame != self._base else None
+        if pose is not None:
+            scan = mount_of(pose, frame).in_base(scan)
+        points = scan_points(scan, float(message.range_max))
+        self._scene.scan = points[:: max(1, math.ceil(len(points) / BEAMS))]
+
+    def _transforms(self, message: Any) -> None:
+        for transform in message.transforms:
+            self._frames.put_message(transform)
+
+    def _command(self, message: Twist | TwistStamped) -> None:
+        self._scene.command = conversions.command_from_message(message)
+
+    def _state(self, message: PlannerState) -> None:
+        scene = self._scene
+        scene.planner_state = STATES.get(message.state, str(message.state))
+        scene.planner_words = message.error_msg if message.state == PlannerState.FAULT else ""
+        scene.rate, scene.age, scene.energy = map(finite, (message.loop_rate, message.observation_age, message.energy))
+        scene.heard = time.monotonic()
+        if message.state == PlannerState.IDLE:
+            scene.goal = None
+
+    def _mission(self, message: Any) -> None:
+        said, before = message.feedback, self._scene.mission
+        elapsed = conversions.stamp_to_seconds(said.elapsed)
+        allowance = before.allowance if elapsed >= before.elapsed else 0.0
+        phase = PHASES.get(said.phase, "")
+        self._scene.mission = Mission(phase, said.index, said.remaining, elapsed, allowance, time.monotonic())
+
+    def _gate(self, message: DiagnosticStatus) -> None:
+        values, scene = {value.key: value.value for value in message.values}, self._scene
+        scene.gate_words, scene.gate_level = message.message, int.from_bytes(message.level, "little")
+        scene.gate_guarantee, scene.gate_zone = values.get("guarantee", ""), values.get("polygon_name", "")
+        scene.stopped = message.message == "emergency stop"
+
+    def _stack(self, message: DiagnosticStatus) -> None:
+        self._scene.stack, self._scene.stack_well = message.message, message.level == DiagnosticStatus.OK
+
+    def _surprise(self, message: Surprise) -> None:
+        scene = self._scene
+        scene.surprise, scene.surprise_threshold = finite(message.z_score), finite(message.threshold)
+        scene.alarm = message.alarm
+
+    def _plan(self, message: Path) -> None:
+        points = [(p.pose.position.x, p.pose.position.y) for p in message.poses]
+        self._scene.plan = np.array(points).reshape(-1, 2)
+        self._scene.plan_at = time.monotonic()
+
+    def _goal(self, message: PoseStamped) -> None:
+        self._scene.goal = conversions.pose_from_message(message.pose)
+
+    def _goal_picture(self, message: CompressedImage) -> None:
+        picture = shrunk(image_of(message), CAMERA_WIDTH)
+        self._scene.documents.put("goal_picture", {"src": data_url(encode_png(picture))})
+
+    def _people(self, message: MovingThings) -> None:
+        things = things_from_message(message).things
+        self._scene.people = [
+            [*thing.position.tolist(), *thing.velocity.tolist(), thing.radius, int(thing.kind)] for thing in things
+        ]
+        self._scene.people_at = time.monotonic()
+
+    def _places(self, message: PlaceGraph) -> None:
+        rows = zip(message.ids, message.x, message.y, message.yaw, strict=True)
+        places = [[int(number), *rounded([x, y, yaw])] for number, x, y, yaw in rows]
+        ways = zip(message.way_start, message.way_stop, message.way_failures, strict=True)
+        known = {(min(a, b), max(a, b)): int(failures > 0) for a, b, failures in ways}
+        self._places_document = {"places": places, "ways": [[int(a), int(b), f] for (a, b), f in known.items()]}
+        self._put_places()
+
+    def _labels(self, message: MarkerArray) -> None:
+        labels = {m.id: m.text for m in message.markers if m.type == Marker.TEXT_VIEW_FACING and m.ns == "labels"}
+        if labels != self._scene.labels:
+            self._scene.labels = labels
+            self._put_places()
+
+    _places_document: dict[str, Any] | None = None
+
+    def _put_places(self) -> None:
+        if self._places_document is not None:
+            labels = {str(key): name for key, name in self._scene.labels.items()}
+            self._scene.documents.put("places", {**self._places_document, "labels": labels})
+
+    def _map(self, message: OccupancyGrid) -> None:
+        info = message.info
+        cells = np.array(message.data, dtype=np.int8).reshape(info.height, info.width)
+        known_free = (cells >= 0) & (cells < FREE)
+        self._scene.explored = float(known_free.sum()) * info.resolution**2
+        self._scene.map_frame = message.header.frame_id or "map"
+        corner = rounded([info.origin.position.x, info.origin.position.y])
+        # Grey says how likely something stands there; the page colours it. Alpha 0: unknown.
+        grey = np.where(cells < 0, 0, 255 - 2 * np.clip(cells, 0, 100).astype(np.int16)).astype(np.uint8)[::-1]
+        alpha = np.where(cells < 0, 0, 255).astype(np.uint8)[::-1]
+        encoded = cv2.imencode(".png", np.dstack([grey, grey, grey, alpha]))[1].tobytes()
+        size = [info.width, info.height]
+        document = {"src": data_url(encoded), "origin": corner, "resolution": float(info.resolution), "size": size}
+        self._scene.documents.put("map", document)
+
+    def _outline(self, name: str, message: PolygonStamped) -> None:
+        self._base = message.header.frame_id or self._base
+        self._scene.outlines[name] = [rounded([p.x, p.y]) for p in message.polygon.points]
+
+    def _image(self, message: Image | CompressedImage) -> None:
+        picture = image_of(message)
+        self._scene.documents.put("camera", {"src": data_url(encode_jpeg(shrunk(picture, CAMERA_WIDTH)))})
+        self._view = picture
+
+    _view: Any = None
+
+    @property
+    def view(self) -> bytes:
+        """What the camera sees (PNG). Raises AmiError: nothing was seen."""
+        if self._view is None:
+            raise AmiError("no picture of the camera came yet")
+        return encode_png(self._view)

@@ -1,0 +1,1 @@
+"""The console in a browser: the server, and the page in `static`."""

@@ -1,0 +1,286 @@
+"""The console against real nodes: what it sends goes through the gate, and hostile pages do not move the robot."""
+
+from __future__ import annotations
+
+import array
+import json
+import math
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from geometry_msgs.msg import TwistStamped
+from nav_msgs.msg import Odometry
+from rclpy.action import ActionServer
+from sensor_msgs.msg import LaserScan
+from std_msgs.msg import String
+from websockets.sync.client import ClientConnection, connect
+
+from ami_interfaces.action import NavigateToGoal
+from ami_interfaces.msg import KeepAway, PlannerState
+from ami_ros.app.console_run import Console, ConsoleSettings
+from ami_ros.nodes.safety import SafetyNode
+from ami_ros.ros.messages.conversions import header_at, odometry_to_message
+from ami_ros.ros.messages.memory import keep_away_from_message
+from ami_ros.ros.node.executor import LeanExecutor
+from ami_ros.ros.node.qos import LATCHED, RELIABLE
+from harness.ros import RosPeer
+
+
+class Bench:
+    """A console, the real gate, and a robot whose laser sees a wall 3 m away; the robot is spun by the test."""
+
+    def __init__(self, ros: RosPeer, folder: Path) -> None:
+        self.ros = ros
+        self.gate = SafetyNode(context=ros.context)
+        self.gate.start()
+        self._executor = LeanExecutor(context=ros.context)  # as in its own process: the test has much to spin
+        self._executor.add_node(self.gate)
+        self._thread = threading.Thread(target=self._executor.spin, daemon=True)
+        self._thread.start()
+        self.sent = ros.collect(TwistStamped, "cmd_vel", RELIABLE)
+        self.goals: list[NavigateToGoal.Goal] = []
+        self.planner = ros.node.create_publisher(PlannerState, "planner/state", RELIABLE)
+        self.words = ros.node.create_publisher(String, "planner/decision", LATCHED)
+        self.server = ActionServer(ros.node, NavigateToGoal, "navigate_to_goal", self._drive)
+        scans = ros.node.create_publisher(LaserScan, "scan", 5)
+        odometry = ros.node.create_publisher(Odometry, "odom", 5)
+        self.state = PlannerState.IDLE
+
+        def send() -> None:
+            stamp = ros.node.get_clock().now().nanoseconds * 1e-9
+            header = header_at(stamp, "base_link")
+            ranges = array.array("f", [3.0] * 72)
+            scans.publish(
+                LaserScan(header=header, angle_min=-math.pi, angle_increment=math.pi / 36, range_min=0.1, range_max=8.0,
+                          ranges=ranges)
+            )  # fmt: skip
+            odometry.publish(
+                odometry_to_message(np.array([1.0, 2.0, 0.5]), (0.0, 0.0), header_at(stamp, "odom"), "base_link")
+            )
+            self.planner.publish(PlannerState(state=self.state))
+
+        ros.node.create_timer(0.1, send)
+        self.told: list[str] = []
+        settings = ConsoleSettings(port=0, keep_out=folder / "keep_out.json")
+        self.console = Console(ros.context, settings, self.told.append)
+        self.host = f"127.0.0.1:{self.console.server.port}"
+
+    def close(self) -> None:
+        self.console.close()
+        self.server.destroy()
+        self._executor.shutdown()
+        self._thread.join(5.0)
+        self.gate.destroy_node()
+
+    def _drive(self, handle: Any) -> NavigateToGoal.Result:
+        self.goals.append(handle.request)
+        handle.succeed()
+        return NavigateToGoal.Result()
+
+    def link(self) -> ClientConnection:
+        link = connect(f"ws://{self.host}/link", max_size=None).__enter__()
+        link.send(json.dumps({"key": self.console.desk.keys.drive}))
+        return link
+
+    @property
+    def moves(self) -> bool:
+        """Whether the newest command that the robot got is not zero."""
+        return bool(self.sent) and self.sent[-1].twist.linear.x != 0.0
+
+    def hear(self, link: ClientConnection, kind: str, name: str = "") -> dict[str, Any]:
+        """The next message of a kind, while the nodes go on."""
+        found: list[dict[str, Any]] = []
+
+        def look() -> bool:
+            try:
+                message = json.loads(link.recv(timeout=0))
+            except TimeoutError:
+                return False
+            if message["kind"] == kind and message.get("name", "") == name:
+                found.append(message)
+            return bool(found)
+
+        self.ros.spin_until(look, 15.0, kind)
+        return found[0]
+
+    def ask(self, link: ClientConnection, **request: Any) -> dict[str, Any]:
+        """The answer to a request, or its error."""
+        link.send(json.dumps({"id": 7, **request}))
+        answers: list[dict[str, Any]] = []
+
+        def look() -> bool:
+            try:
+                message = json.loads(link.recv(timeout=0))
+            except TimeoutError:
+                return False
+            if message.get("id") == 7:
+                answers.append(message)
+            return bool(answers)
+
+        self.ros.spin_until(look, 20.0, str(request))
+        return answers[0]
+
+    def steer(self, link: ClientConnection) -> None:
+        """Steers until the robot moves."""
+        last = 0.0
+
+        def say() -> bool:
+            nonlocal last
+            if time.monotonic() - last > 0.1:
+                last = time.monotonic()
+                link.send('{"do": "steer", "linear": 1.0, "angular": 0.2}')
+            return self.moves
+
+        self.ros.spin_until(say, 20.0, "the robot to move")
+
+
+@pytest.fixture
+def bench(ros: RosPeer, tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(ros, tmp_path)
+    yield made
+    made.close()
+
+
+def test_nothing_is_heard_while_nobody_looks(bench: Bench) -> None:
+    bench.ros.spin_until(lambda: bench.sent)
+    node = bench.console.node.node
+    assert not list(node.subscriptions)
+    link = bench.link()
+    state = bench.hear(link, "state")
+    bench.ros.spin_until(lambda: bench.hear(link, "state")["state"]["robot"] is not None, 15.0)
+    state = bench.hear(link, "state")
+    assert state["state"]["robot"] == pytest.approx([1.0, 2.0, 0.5]) and state["state"]["planner"] == "idle"
+    assert len(state["live"]["scan"]) == 72
+    bench.words.publish(String(data="looks for the door"))
+    bench.ros.spin_until(lambda: bench.hear(link, "state")["state"]["decision"] == "looks for the door", 15.0)
+    link.close()
+    bench.ros.spin_until(lambda: not list(node.subscriptions), 10.0, "the end of the subscriptions")
+
+
+def test_who_steers_moves_the_robot_through_the_gate_and_nobody_sends_past_it(bench: Bench) -> None:
+    link = bench.link()
+    bench.steer(link)
+    ends = bench.ros.node.get_publishers_info_by_topic("cmd_vel")
+    assert {end.node_name for end in ends} == {"safety"}
+    raw = bench.ros.node.get_publishers_info_by_topic("cmd_vel_raw")
+    assert {end.node_name for end in raw} == {"console"}
+    bench.ros.spin_until(lambda: not bench.moves, 5.0, "standstill after the last word")
+    bench.ros.spin_until(
+        lambda: not bench.ros.node.get_publishers_info_by_topic("cmd_vel_raw"), 10.0, "the end of the publisher"
+    )
+    link.close()
+
+
+@pytest.mark.parametrize("how", ["cut", "closed", "silent"])
+def test_a_page_that_is_lost_while_steering_stops_the_robot_within_half_a_second(bench: Bench, how: str) -> None:
+    link = bench.link()
+    bench.steer(link)
+    lost = time.monotonic()
+    if how == "cut":
+        link.socket.shutdown(socket.SHUT_RDWR)
+    elif how == "closed":
+        link.close()
+    before = len(bench.sent)
+    bench.ros.spin_until(lambda: len(bench.sent) > before and not bench.moves, 5.0, "standstill")
+    assert time.monotonic() - lost < 0.5
+    after = len(bench.sent)
+    bench.ros.spin_until(lambda: len(bench.sent) > after + 20)
+    assert not any(message.twist.linear.x for message in bench.sent[after:])
+
+
+def test_the_stop_holds_until_it_is_released_whoever_steers(bench: Bench) -> None:
+    link = bench.link()
+    bench.steer(link)
+    assert "stopped" in bench.ask(link, do="stop")["value"]
+    assert bench.gate.is_stopped
+    bench.ros.spin_until(lambda: bench.hear(link, "state")["state"]["stopped"], 10.0)
+    for _ in range(20):
+        link.send('{"do": "steer", "linear": 1.0}')
+        count = len(bench.sent)
+        bench.ros.spin_until(lambda count=count: len(bench.sent) > count)  # type: ignore[misc]
+        assert not bench.moves
+    assert "released" in bench.ask(link, do="release")["value"]
+    bench.steer(link)
+
+
+def test_goals_go_to_the_planner_and_bad_ones_nowhere(bench: Bench) -> None:
+    link = bench.link()
+    for bad in (
+        {"x": 1e9, "y": 0}, {"x": 0}, {"x": "0", "y": 0}, {"x": [1], "y": 0},
+    ):  # fmt: skip
+        assert bench.ask(link, do="goto", **bad)["kind"] == "error"
+    link.send('{"id": 7, "do": "goto", "x": NaN, "y": 0}')
+    assert "request" in bench.hear(link, "error")["error"]
+    assert "drop it again" in bench.ask(link, do="goto_picture", picture=99)["error"]
+    assert "path" in bench.ask(link, do="goto_place", name="../../etc/passwd")["error"]
+    assert bench.goals == []
+    assert "accepted" in bench.ask(link, do="goto", x=1.5, y=-2.0)["value"]
+    bench.ros.spin_until(lambda: bench.goals)
+    goal = bench.goals[0]
+    assert (goal.goal.pose.pose.position.x, goal.goal.pose.header.frame_id) == (1.5, "map")
+    assert goal.angle_tolerance == pytest.approx(math.pi)
+    assert "accepted" in bench.ask(link, do="home")["value"]
+    bench.ros.spin_until(lambda: len(bench.goals) == 2)
+    assert "nobody offers run_mission" in bench.ask(link, do="explore", minutes=1)["error"]
+    assert "no picture" in bench.ask(link, do="keep_view")["error"]
+    assert "nothing is paused" in bench.ask(link, do="resume")["error"]
+    assert not bench.moves
+
+
+def test_driving_by_hand_ends_when_somebody_else_sends_a_goal(bench: Bench) -> None:
+    """Two who drive at once would be worse than either."""
+    link = bench.link()
+    bench.steer(link)
+    bench.state = PlannerState.CONTROLLING
+
+    def steer_on() -> bool:
+        if not any("by hand ends" in line for line in bench.told):
+            link.send('{"do": "steer", "linear": 1.0}')
+            time.sleep(0.03)
+            return False
+        return True
+
+    bench.ros.spin_until(steer_on, 10.0, "the end of driving by hand")
+
+
+def test_two_viewers_one_robot(bench: Bench) -> None:
+    first, second = bench.link(), bench.link()
+    bench.steer(first)
+    assert "viewer 1 has the robot" in bench.ask(second, do="goto", x=0, y=0)["error"]
+    assert bench.hear(second, "state")["about"]["driver"] == 1
+    assert "you have the robot" in bench.ask(second, do="take_over")["value"]
+    bench.ros.spin_until(lambda: not bench.moves, 2.0, "standstill when it was taken over")
+    first.send('{"do": "steer", "linear": 1.0}')
+    assert "viewer 2 has the robot" in bench.hear(first, "error")["error"]
+    assert not bench.moves
+
+
+def test_painted_areas_are_published_and_kept(bench: Bench, tmp_path: Path) -> None:
+    areas = bench.ros.collect(KeepAway, "keep_out_areas", LATCHED)
+    link = bench.link()
+    assert "painted" in bench.ask(link, do="keep_out", points=[[3, 3], [4, 3]], radius=0.5)["value"]
+    bench.ros.spin_until(lambda: areas and len(areas[-1].x) > 1)
+    assert keep_away_from_message(areas[-1])[0] == pytest.approx([3.0, 3.0, 0.5])
+    assert "strokes" in (tmp_path / "keep_out.json").read_text()
+    bench.ask(link, do="clear_keep_out")
+    bench.ros.spin_until(lambda: len(areas[-1].x) == 0)
+
+
+def test_without_a_stack_each_request_is_one_line(ros: RosPeer) -> None:
+    with (
+        Console(ros.context, ConsoleSettings(port=0), lambda line: None) as console,
+        connect(f"ws://127.0.0.1:{console.server.port}/link") as link,
+    ):
+        link.send(json.dumps({"key": console.desk.keys.drive}))
+        for request in ("goto", "home", "explore", "stop", "release", "cancel", "pause", "name", "thumbnail"):
+            fields: dict[str, Any] = {"goto": {"x": 0, "y": 0}, "name": {"name": "a"}}.get(request, {})
+            link.send(json.dumps({"id": 1, "do": request, **fields}))
+            while (message := json.loads(link.recv(timeout=10))).get("id") != 1:
+                pass
+            assert message["kind"] == "error" and "\n" not in message["error"], message
