@@ -279,7 +279,7 @@ def test_without_a_stack_each_request_is_one_line(ros: RosPeer) -> None:
     ):
         link.send(json.dumps({"key": console.desk.keys.drive}))
         for request in ("goto", "home", "explore", "stop", "release", "cancel", "pause", "name", "thumbnail"):
-            fields: dict[str, Any] = {"goto": {"x": 0, "y": 0}, "name": {"name": "a"}}.get(request, {})
+            fields: Any = {"goto": {"x": 0, "y": 0}, "name": {"name": "a"}}.get(request, {})
             link.send(json.dumps({"id": 1, "do": request, **fields}))
             while (message := json.loads(link.recv(timeout=10))).get("id") != 1:
                 pass
