@@ -87,7 +87,7 @@ class Scene:
     heard: float = -math.inf  # steady time of the newest state
 
     def __post_init__(self) -> None:
-        self._track: deque[tuple[float, float]] = deque(maxlen=TRACK)  # in odom
+        self._track: deque[tuple[float, float]] = deque(maxlen=TRACK)  # in the map as it was then
         self._history: deque[str] = deque(maxlen=HISTORY)
         self._kept = -math.inf
         self._lock = threading.Lock()
@@ -111,7 +111,7 @@ class Scene:
     def moved(self, odometry: Array) -> None:
         """A new pose (3,) in odom."""
         self.odometry = odometry
-        x, y = float(odometry[0]), float(odometry[1])
+        x, y, _ = compose(self.odom_in_map, odometry).tolist()
         if not self._track or math.hypot(x - self._track[-1][0], y - self._track[-1][1]) > TRACK_STEP:
             self._track.append((x, y))
 
@@ -155,7 +155,7 @@ class Scene:
         pose = self.pose
         seen = self._of_robot(self.scan, pose) if pose is not None else []
         outlines = {name: self._of_robot(np.array(points), pose) for name, points in self.outlines.items()}
-        return {"scan": seen, "outlines": outlines, "track": self._mapped(np.array(self._track).reshape(-1, 2))}
+        return {"scan": seen, "outlines": outlines, "track": rounded(list(self._track))}
 
     def keep(self, state: dict[str, Any]) -> None:
         """Notes a state for the history, now and then."""

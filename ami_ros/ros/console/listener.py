@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import cv2
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import PolygonStamped, PoseStamped, Twist, TwistStamped
@@ -32,6 +31,7 @@ from ami_ros.console.pictures import shrunk
 from ami_ros.console.scene import Mission, Scene, finite, rounded
 from ami_ros.errors import AmiError
 from ami_ros.images import encode_jpeg, encode_png, image_of
+from ami_ros.ros.console.drawn_map import DrawnMap
 from ami_ros.ros.messages import conversions, range_sensors
 from ami_ros.ros.messages.memory import location_from_message
 from ami_ros.ros.messages.moving import things_from_message
@@ -46,7 +46,6 @@ PERIOD = 0.2  # [s] between two looks at what came
 CAMERA_PERIOD = 0.4  # [s] between two pictures of the camera
 BEAMS = 240  # of a scan that are shown
 CAMERA_WIDTH = 320  # [px]
-FREE = 50  # per cent below which a cell of the map counts as free
 ZONES_PERIOD = 5.0  # [s] between two looks for outlines that are published
 STATES = {
     getattr(PlannerState, name): name.lower()
@@ -82,6 +81,7 @@ class Listener:
         self._due: dict[str, float] = {}
         self._looked = -math.inf
         self._frames, self._base = StaticFrames(), "base_link"
+        self._map = DrawnMap(scene)
         self.ticked: list[Callable[[], None]] = []  # called after each look
         scene_set = partial(setattr, scene)
         self.topics: dict[str, Heard] = {
@@ -102,7 +102,7 @@ class Listener:
             "moving_things": Heard(MovingThings, RELIABLE, self._people),
             "place_graph": Heard(PlaceGraph, LATCHED, self._places),
             "places": Heard(MarkerArray, LATCHED, self._labels),
-            "map": Heard(OccupancyGrid, LATCHED, self._map),
+            "map": Heard(OccupancyGrid, LATCHED, self._map.of_memory),
             "footprint": Heard(PolygonStamped, RELIABLE, partial(self._outline, "")),
             "image": Heard(Image, SENSOR, self._image),
         }
@@ -188,6 +188,7 @@ class Listener:
         pose = self._frames.pose_of(frame, self._base) if frame != self._base else None
         if pose is not None:
             scan = mount_of(pose, frame).in_base(scan)
+        self._map.of_laser(scan)
         points = scan_points(scan, float(message.range_max))
         self._scene.scan = points[:: max(1, math.ceil(len(points) / BEAMS))]
 
@@ -267,21 +268,6 @@ class Listener:
         if self._places_document is not None:
             labels = {str(key): name for key, name in self._scene.labels.items()}
             self._scene.documents.put("places", {**self._places_document, "labels": labels})
-
-    def _map(self, message: OccupancyGrid) -> None:
-        info = message.info
-        cells = np.array(message.data, dtype=np.int8).reshape(info.height, info.width)
-        known_free = (cells >= 0) & (cells < FREE)
-        self._scene.explored = float(known_free.sum()) * info.resolution**2
-        self._scene.map_frame = message.header.frame_id or "map"
-        corner = rounded([info.origin.position.x, info.origin.position.y])
-        # Grey says how likely something stands there; the page colours it. Alpha 0: unknown.
-        grey = np.where(cells < 0, 0, 255 - 2 * np.clip(cells, 0, 100).astype(np.int16)).astype(np.uint8)[::-1]
-        alpha = np.where(cells < 0, 0, 255).astype(np.uint8)[::-1]
-        encoded = cv2.imencode(".png", np.dstack([grey, grey, grey, alpha]))[1].tobytes()
-        size = [info.width, info.height]
-        document = {"src": data_url(encoded), "origin": corner, "resolution": float(info.resolution), "size": size}
-        self._scene.documents.put("map", document)
 
     def _outline(self, name: str, message: PolygonStamped) -> None:
         self._base = message.header.frame_id or self._base

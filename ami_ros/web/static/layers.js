@@ -106,7 +106,7 @@ function drawPlaces(g, v, s) {
 function drawScan(g, v, s) {
   if (s.past) return;
   g.fillStyle = colours.bad; g.globalAlpha = .8;
-  for (const p of s.live.scan || []) { const [x, y] = v.px(p); g.fillRect(x - 1.2, y - 1.2, 2.4, 2.4); }
+  for (const p of s.live.scan || []) { const [x, y] = v.px(p); g.fillRect(x - 1.6, y - 1.6, 3.2, 3.2); }
   g.globalAlpha = 1;
 }
 function drawOutlines(g, v, s) {
