@@ -64,7 +64,7 @@ def _from_bags(
     path: Path, seconds: float, robot: RobotDescription, namespace: str, console: Console
 ) -> tuple[Observation, list[Finding]]:
     """What was seen in the last of the bags at `path`, and the findings of all."""
-    from ami_ros.app.train_data import find_bags
+    from ami_ros.app.recordings import find_bags
     from ami_ros.config import from_mapping
     from ami_ros.learning.bag_listening import examine_extraction, listen_to_bag
     from ami_ros.learning.extract import ExtractConfig

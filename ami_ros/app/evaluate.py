@@ -11,7 +11,7 @@ import typer
 def main(
     model: Annotated[Path, typer.Argument(help="Model folder.")],
     recordings: Annotated[
-        list[Path], typer.Argument(help="Bags of one world that were not trained on, or one data set.")
+        list[Path], typer.Argument(help="Bags of one world that were not trained on, Donkeycar tubs, or one data set.")
     ],
     card: Annotated[bool, typer.Option("--card", help="Write the figures into the model's card, too.")] = False,
     frames: Annotated[int, typer.Option(help="Frames of the recordings used at most.", min=600)] = 12000,
@@ -20,7 +20,7 @@ def main(
 ) -> None:
     """Measure what a model knows of recordings: probes of position and heading, imagination against time, surprise at
     what cannot be, relative poses. Figures in metres need recordings with ground truth, as the simulator makes them.
-    `./ami bench planning` drives with it.
+    `./ami bench planning` drives with it. Of Donkeycar tubs: predictions a second ahead, on the last tenth.
     """
     import tempfile
 
@@ -33,7 +33,6 @@ def main(
     loaded = load_model(model)
     figures: dict[str, object] = {"encoder_id": loaded.encoder_id, "seed": seed}
     with tempfile.TemporaryDirectory(prefix="ami-evaluate-") as scratch:
-        card_of, console = model if card else None, Console(emoji=False)
-        figures |= measure(loaded, recordings, Path(scratch), card_of, frames, seed, console)
+        figures |= measure(loaded, recordings, Path(scratch), model, card, frames, seed, Console(emoji=False))
     if json is not None:
         write_json(json, figures | hardware())

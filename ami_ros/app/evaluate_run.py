@@ -14,7 +14,10 @@ from ami_ros.app.extract_run import progress_bar
 from ami_ros.app.train_data import open_dataset
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.model_quality import measure_model
+from ami_ros.evaluation.prediction import measure_prediction
 from ami_ros.learning.card import write_measurements
+from ami_ros.learning.dataset import Dataset
+from ami_ros.learning.provenance import find_data, read_provenance
 from ami_ros.world_model.checkpoint import LoadedModel
 
 
@@ -39,6 +42,9 @@ FLOORS = {
     "probe_position_median_m": Floor(0.20, True, " m"),  # the latent knows the place
     "prediction_to_persistence_4_steps": Floor(0.30, True),  # imagination beats "nothing changes"
     "latent_rank": Floor(10, False),  # the latent has not collapsed
+    "better_than_nothing_moves": Floor(0.30, False),  # the same a second ahead, of a recording without odometry
+    "better_than_fading_to_the_mean": Floor(0.05, False),  # and that is not by giving up
+    "better_than_other_commands": Floor(0.05, False),  # commands matter
     "surprise_auroc": Floor(0.95, False),  # it notices what cannot be
     "uncertainty_spearman": Floor(0.5, False),  # it knows when it errs
 }
@@ -48,12 +54,15 @@ def measure(
     loaded: LoadedModel,
     recordings: list[Path],
     scratch: Path,
-    card: Path | None,
+    model: Path,
+    card: bool,
     frames: int,
     seed: int,
     console: Console,
 ) -> dict[str, object]:
-    """Prints and returns the figures of `measure_model`, with `card` also into that folder's card."""
+    """Prints and returns the figures of `measure_model`, with `card` also into the card of the model's folder.
+
+    Of a recording without odometry they are those of `measure_prediction`."""
     torch.set_num_threads(1)  # small networks: on a busy machine two threads wait for each other
     dataset = open_dataset(recordings, scratch, loaded.model.spec, console)
     with progress_bar(console) as bar:
@@ -64,16 +73,29 @@ def measure(
                 tasks[what] = bar.add_task(what)
             bar.update(tasks[what], completed=done, total=total)
 
-        quality = measure_model(loaded.model, dataset, seed, frames, report)
-    figures: dict[str, object] = dict(quality.figures())
+        figures: dict[str, object]
+        if dataset.card.has_odometry:
+            figures = dict(measure_model(loaded.model, dataset, seed, frames, report).figures())
+        else:
+            figures = dict(measure_prediction(loaded.model, dataset, _learned_from(model, console), seed, report))
     _print(f"{loaded.encoder_id} on {recordings[0]}, seed {seed}", figures, console)
-    if card is not None:
+    if card:
         try:
             sample = f"{figures['tested_frames']:,} of {figures['frames']:,} frames, seed {seed}"
-            write_measurements(card, f"`{recordings[0].resolve().name}`, {sample}", figures)
+            write_measurements(model, f"`{recordings[0].resolve().name}`, {sample}", figures)
         except OSError as error:
-            raise AmiError(f"evaluate: cannot write the card of {card} ({error.strerror})") from error
+            raise AmiError(f"evaluate: cannot write the card of {model} ({error.strerror})") from error
     return figures
+
+
+def _learned_from(model: Path, console: Console) -> list[Dataset]:
+    """What a model learned from, as far as it is there."""
+    origin = read_provenance(model)
+    found, missing = find_data(model, origin) if origin is not None else ([], ["its provenance"])
+    for what in missing:
+        text = f"{what} is not there: if the model was trained on this recording, the figures are of what it knows"
+        console.print(text, style="yellow", soft_wrap=True)
+    return found
 
 
 def _print(title: str, figures: dict[str, object], console: Console) -> None:

@@ -12,8 +12,8 @@ def main(
     recordings: Annotated[
         list[Path],
         typer.Argument(
-            help="Bags (rosbag2 folders, .mcap or .db3 files), CARMEN logs (.log, .log.gz), folders of either, or one "
-            "LeRobotDataset v3."
+            help="Bags (rosbag2 folders, .mcap or .db3 files), CARMEN logs (.log, .log.gz), Donkeycar tubs, "
+            "folders of one of them, or one LeRobotDataset v3."
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the data set; an interrupted extraction goes on there.")],
@@ -24,7 +24,8 @@ def main(
         list[str] | None,
         typer.Option(
             help="role=name, where types and usual names do not tell; roles are image, odometry, command, scan, "
-            "heading, truth and joints. Of a LeRobotDataset role=feature or role=feature:0,1,2."
+            "heading, truth and joints; of tubs image, steering and throttle. Of a LeRobotDataset role=feature or "
+            "role=feature:0,1,2."
         ),
     ] = None,
     period: Annotated[float, typer.Option(help="Between frames [s]; that of the model.")] = 0.2,
@@ -41,13 +42,11 @@ def main(
 
     from rich.console import Console
 
-    from ami_ros.app.extract_run import extract_bags, extract_lerobot, extract_logs, report
-    from ami_ros.app.train_data import find_bags
+    from ami_ros.app.extract_run import report
+    from ami_ros.app.recordings import extract_any
     from ami_ros.config import from_mapping, with_settings
     from ami_ros.errors import AmiError
-    from ami_ros.learning.carmen import logs_at
     from ami_ros.learning.extract import ExtractConfig
-    from ami_ros.learning.lerobot_layout import is_lerobot
     from ami_ros.robots.derived import extraction_settings
     from ami_ros.robots.description import load_robot
 
@@ -62,14 +61,5 @@ def main(
     config = with_settings(known, [*first, *(settings or ())], "extract")
     console = Console(emoji=False, stderr=True)
     config = replace(config, topics=config.topics | topics)
-    if any(is_lerobot(path) for path in recordings):
-        if len(recordings) > 1:
-            raise AmiError("extract: one LeRobotDataset makes one data set; ./ami train takes several data sets")
-        dataset = extract_lerobot(recordings[0], out, config, console)
-    elif all(found := [logs_at(path) for path in recordings]):
-        dataset = extract_logs([log for logs in found for log in logs], out, config, console)
-    elif any(found):
-        raise AmiError("extract: CARMEN logs and bags do not go into one data set; extract them one after the other")
-    else:
-        dataset = extract_bags([bag for path in recordings for bag in find_bags(path)], out, config, console)
+    dataset = extract_any(recordings, out, config, console)
     report(dataset, Console(emoji=False))

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
 from ami_ros.geometry import relative, wrap
-from ami_ros.learning.carmen import extract_carmen
 from ami_ros.learning.dataset import Dataset
-from ami_ros.learning.extract import ExtractConfig, extract
-from ami_ros.learning.lerobot_import import import_lerobot
 
 LITTLE = 1.0  # driven less than this [m], there is nothing to learn from
 
@@ -25,31 +20,9 @@ def progress_bar(console: Console) -> Progress:
     return Progress(*columns, console=console, expand=True)
 
 
-def extract_bags(bags: list[Path], out: Path, config: ExtractConfig, console: Console) -> Dataset:
-    """`extract` with a progress bar."""
-    with progress_bar(console) as bar:
-        task = bar.add_task(f"reading {len(bags)} bags", total=None)
-        return extract(bags, out, config, lambda done, total: bar.update(task, completed=done, total=total))
-
-
-def extract_logs(logs: list[Path], out: Path, config: ExtractConfig, console: Console) -> Dataset:
-    """`extract_carmen` with a progress bar."""
-    with progress_bar(console) as bar:
-        task = bar.add_task(f"reading {len(logs)} logs", total=len(logs))
-        return extract_carmen(logs, out, config, lambda done, total: bar.update(task, completed=done, total=total))
-
-
-def extract_lerobot(folder: Path, out: Path, config: ExtractConfig, console: Console) -> Dataset:
-    """`import_lerobot` with a progress bar."""
-    with progress_bar(console) as bar:
-        task = bar.add_task("reading frames", total=None)
-        return import_lerobot(folder, out, config, lambda done, total: bar.update(task, completed=done, total=total))
-
-
 def report(dataset: Dataset, console: Console) -> None:
     """Prints what is in a data set, what was left out and why, and what looks wrong."""
     card = dataset.card
-    driven, turned = distance(dataset)
     table = Table("what", "", title=f"{dataset.folder}", show_header=False, title_justify="left")
     table.add_row(
         "frames", f"{card.frames:,} in {card.episodes} episodes, {card.minutes:g} min, {card.period:g} s apart"
@@ -59,7 +32,14 @@ def report(dataset: Dataset, console: Console) -> None:
     table.add_row("compass, true pose", f"{_there(card.has_heading)}, {_there(card.has_truth)}")
     if card.joints:
         table.add_row("joints", ", ".join(card.joints))
-    table.add_row("driven, turned", f"{driven:.0f} m, {turned:.0f} rad")
+    if card.has_odometry:
+        driven, turned = distance(dataset)
+        table.add_row("driven, turned", f"{driven:.0f} m, {turned:.0f} rad")
+    lacks = [name for name, there in (("odometry", card.has_odometry), ("commands", card.has_command)) if not there]
+    if lacks:
+        table.add_row("without", " and ".join(lacks))
+    if dataset.imu.shape[1]:
+        table.add_row("imu", f"in {np.isfinite(dataset.imu).all(1).mean():.0%} of the frames")
     for reason, count in card.dropped.items():
         table.add_row("left out", f"{count:,} {reason}")
     console.print(table)
@@ -74,8 +54,7 @@ def complaints(dataset: Dataset) -> list[str]:
         found += [f"{source['path']}: {problem}" for problem in source["problems"]]
         if not source["frames"]:
             found.append(f"{source['path']}: nothing usable")
-    driven, _ = distance(dataset)
-    if driven < LITTLE:
+    if dataset.card.has_odometry and (driven := distance(dataset)[0]) < LITTLE:
         found.append(f"the robot drove {driven:.2f} m only: a model learns nothing from that")
     return found
 

@@ -24,7 +24,8 @@ def main(
     preset: Annotated[
         str,
         typer.Option(
-            help="onboard (camera and scan) or laser; the default is that of the model to start from, else onboard."
+            help="onboard (camera and scan), laser, or camera (neither odometry nor scan: Donkeycar tubs); the default "
+            "is that of the model to start from, else what the recordings are, else onboard."
         ),
     ] = "",
     start: Annotated[
@@ -54,6 +55,7 @@ def main(
     json: Annotated[Path | None, typer.Option(help="File for the figures: flat keys with units.")] = None,
 ) -> None:
     """Learn a joint-embedding world model from recorded experience; under torchrun on several processes together."""
+    from ami_ros.app.train_data import camera_timing, lack_odometry
     from ami_ros.app.train_run import Job, run
     from ami_ros.config import with_settings
     from ami_ros.errors import AmiError
@@ -69,6 +71,9 @@ def main(
     if described is not None and start is None:
         preset = preset or preset_of(described)
         settings = [f"spec.{key}={value}" for key, value in learned_limits(described).items()] + [*(settings or ())]
+    if start is None and not preset and lack_odometry(recordings):
+        preset = "camera"
+        settings = [*(f"spec.{key}={value}" for key, value in camera_timing(recordings).items()), *(settings or ())]
     begun = load_model(start) if start is not None else None
     if not preset:
         origin = read_provenance(start) if start is not None else None

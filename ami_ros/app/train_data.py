@@ -8,64 +8,67 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ami_ros.app.extract_run import extract_bags
+from ami_ros.app.recordings import extract_any
 from ami_ros.config import from_mapping
 from ami_ros.errors import AmiError
 from ami_ros.learning import parallel
-from ami_ros.learning.alignment import AlignmentConfig
+from ami_ros.learning.alignment import SLOW, AlignmentConfig
 from ami_ros.learning.dataset import CARD, Dataset
 from ami_ros.learning.extract import ExtractConfig
 from ami_ros.learning.joined import Joined
 from ami_ros.learning.pictures import Recording
 from ami_ros.learning.provenance import Provenance, find_data
+from ami_ros.learning.tub import tubs_at
+from ami_ros.learning.tub_extract import usual_interval
 from ami_ros.robots.derived import extraction_settings
 from ami_ros.robots.description import RobotDescription
 from ami_ros.world_model.spec import ModelSpec
 
+CAMERA_PERIODS = (0.1, 0.25, 0.5)  # [s] of models of tubs, whose cameras have 20 Hz as a rule
+CAMERA_STEP = 0.5  # [s] that such a model looks ahead at once
 
-def find_bags(path: Path) -> list[Path]:
-    """The bag at `path`, or all bags right below it, by name.
 
-    Raises:
-        AmiError: there is none.
-    """
+def lack_odometry(recordings: Sequence[Path]) -> bool:
+    """Whether none of these recordings has odometry: tubs, or data sets made of them."""
+    return all(
+        not Dataset(path).card.has_odometry if (path / CARD).is_file() else bool(tubs_at(path)) for path in recordings
+    )
 
-    def is_bag(folder: Path) -> bool:
-        return any(folder.glob("metadata.yaml")) or any(folder.glob("*.mcap")) or any(folder.glob("*.db3"))
 
-    if path.is_file() or is_bag(path):
-        return [path]
-    bags = sorted(folder for folder in path.glob("*") if folder.is_dir() and is_bag(folder)) if path.is_dir() else []
-    if not bags:
-        raise AmiError(f"{path} is no bag and holds none; record some with ./ami collect or ./ami record")
-    return bags
+def camera_timing(recordings: Sequence[Path]) -> dict[str, float | int]:
+    """Period [s] and chunk of a model of tubs: the usual ones, or those that slower cameras need."""
+    slowest = 0.0
+    for path in recordings:
+        known = (path / CARD).is_file()
+        slowest = max([slowest, Dataset(path).period] if known else [slowest, *map(usual_interval, tubs_at(path))])
+    period = next((p for p in CAMERA_PERIODS if slowest <= SLOW * p), CAMERA_PERIODS[-1])
+    return {"period": period, "chunk": round(CAMERA_STEP / period)}
 
 
 def open_dataset(
     recordings: list[Path], out: Path, spec: ModelSpec, console: Console, robot: RobotDescription | None = None
 ) -> Dataset:
-    """The one data set among `recordings`, or one made for `spec` from all bags in them, kept in `out` / dataset.
+    """The one data set among `recordings`, or one made for `spec` from all recordings in them, kept in `out` / dataset.
 
     Args:
         robot: that recorded them, which says what its topics are; None: they are found by type.
     """
     if len(recordings) == 1 and (recordings[0] / CARD).is_file():
         return Dataset(recordings[0])
-    bags = [bag for path in recordings for bag in find_bags(path)]
     folder = out / "dataset"
     if not (folder / CARD).is_file():
         own = extraction_settings(robot) if robot is not None else {}
         own |= {"field_of_view": spec.inputs.field_of_view, "narrowest": spec.inputs.narrowest}
         own |= {"lateral": spec.command_dim == 3, "pictures": spec.inputs.image_size > 0}
         config = replace(from_mapping(ExtractConfig, own), alignment=AlignmentConfig(period=spec.period))
-        return extract_bags(bags, folder, config, console)
+        return extract_any(recordings, folder, config, console)
     return Dataset(folder)
 
 
 def open_datasets(
     recordings: list[Path], out: Path, spec: ModelSpec, console: Console, robot: RobotDescription | None = None
 ) -> list[Dataset]:
-    """All data sets among `recordings`, and behind them one extracted from all bags, kept in `out` / dataset.
+    """All data sets among `recordings`, and behind them one extracted from all recordings, kept in `out` / dataset.
 
     Of several processes the first one extracts, while the others wait.
     """

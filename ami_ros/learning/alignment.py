@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,6 +107,8 @@ def align(
 ) -> Frames:
     """One segment's frames; rows without a required sensor are left out.
 
+    Of a segment that has no odometry or no commands at all, those columns are NaN.
+
     Args:
         beams: columns of the scan over the full circle, 0 without scanner.
         dropped: reason -> number of messages, frames or cuts; counted up here.
@@ -123,10 +125,13 @@ def align(
     chosen, starts = choose(stamps, config)
     dropped[f"cuts at gaps of the {clock}s"] += max(0, int(starts.sum()) - 1)
     stamp = stamps[chosen]
-    odometry_stamps, odometry, _ = ordered(segment["odometry"], 3 + width)
-    is_there = near(odometry_stamps, stamp, config)
-    dropped["frames without odometry"] += int((~is_there).sum())
-    pose, velocity = _interpolate(odometry_stamps, odometry, stamp)
+    pose, velocity = np.full((len(stamp), 3), np.nan), np.full((len(stamp), width), np.nan)
+    is_there = np.ones(len(stamp), dtype=bool)
+    if "odometry" in segment:
+        odometry_stamps, odometry, _ = ordered(segment["odometry"], 3 + width)
+        is_there = near(odometry_stamps, stamp, config)
+        dropped["frames without odometry"] += int((~is_there).sum())
+        pose, velocity = _interpolate(odometry_stamps, odometry, stamp)
     scan = np.zeros((len(stamp), beams), dtype=np.float32)
     if beams:
         scan, has_scan = _scans(segment, stamp, beams, config)
@@ -148,6 +153,14 @@ def align(
         starts=starts,
     )
     return frames.select(is_there)
+
+
+def joined_frames(parts: Sequence[Frames]) -> Frames | None:
+    """The parts behind one another, None if there are no rows."""
+    if not any(len(part.stamp) for part in parts):
+        return None
+    names = [f.name for f in fields(Frames)]
+    return Frames(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
 
 def drop_short(frames: Frames, config: AlignmentConfig, dropped: Counter[str]) -> Frames:
@@ -259,6 +272,8 @@ def _mean_commands(
     segment: Segment, stamp: Array, starts: NDArray[np.bool_], config: AlignmentConfig, width: int
 ) -> Array:
     """Mean (n, width) from each frame to the next, of commands that hold until the next or their timeout."""
+    if "command" not in segment:
+        return np.full((len(stamp), width), np.nan)
     stamps, commands, _ = ordered(segment["command"], width)
     until = stamp + config.period
     follows = ~starts[1:]

@@ -28,8 +28,8 @@ from ami_ros.world_model.perception import fit_image
 
 VERSION = 1
 CARD, IMAGES = "dataset.yaml", "images.jpg"
-ARRAYS = ("offsets", "episode", *COLUMNS)
-LATER = ("joints",)  # columns that data sets of this version may lack
+ARRAYS = ("offsets", "episode", *COLUMNS, "imu")
+LATER = ("joints", "imu")  # columns that data sets of this version may lack
 
 Progress = Callable[[int, int], None]  # done, total
 
@@ -53,6 +53,8 @@ class DatasetCard:
     dropped: dict[str, int] = field(default_factory=dict)  # reason: number
     extraction: dict[str, Any] = field(default_factory=dict)  # the configuration
     joints: tuple[str, ...] = ()  # whose positions were recorded
+    has_odometry: bool = True  # else poses are NaN
+    has_command: bool = True  # else commands are NaN
     scanner: Mount | None = None  # where it sat, by the bags' /tf_static; None: they do not tell
 
 
@@ -70,6 +72,8 @@ class Dataset:
         heading: (n,) float32 compass heading [rad], NaN where unknown.
         truth: (n, 3) float64 true pose, NaN where unknown; for evaluation only.
         joints: (n, joints) float32 positions [rad or m] of `card.joints`, NaN where unknown; no model takes them yet.
+        imu: (n, 6) float32 acceleration [m/s^2] and angular rate [rad/s] in the sensor's axes, NaN where unknown;
+            (n, 0) where nothing was recorded.
         episode: (n,) int32 number of the row's episode.
         episodes: (start, stop) rows of each.
 
@@ -85,6 +89,7 @@ class Dataset:
     heading: NDArray[np.float32]
     truth: Array
     joints: NDArray[np.float32]
+    imu: NDArray[np.float32]
     episode: NDArray[np.int32]
     offsets: NDArray[np.int64]
 
@@ -95,7 +100,7 @@ class Dataset:
             file = self.folder / name
             if not file.exists() or file.stat().st_size != size:
                 raise AmiError(f"{file} is missing or cut off: extract the data set again")
-        self.joints = np.zeros((len(self), 0), np.float32)  # of data sets from before there were any
+        self.joints = self.imu = np.zeros((len(self), 0), np.float32)  # where there are none
         for name in _arrays_of(self.folder):
             setattr(self, name, np.load(self.folder / f"{name}.npy", mmap_mode="r", allow_pickle=False))
         images = self.folder / IMAGES
@@ -110,6 +115,14 @@ class Dataset:
     @property
     def period(self) -> float:
         return self.card.period
+
+    @property
+    def recordings(self) -> list[tuple[int, int]]:
+        """(start, stop) of the rows of each bag or tub."""
+        ends = np.cumsum([0, *(int(source.get("frames", 0)) for source in self.card.sources)]).tolist()
+        if ends[-1] != len(self):
+            return [(0, len(self))]
+        return [(start, stop) for start, stop in zip(ends[:-1], ends[1:], strict=True) if stop > start]
 
     @property
     def field_of_view(self) -> float:

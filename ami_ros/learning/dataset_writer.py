@@ -27,6 +27,9 @@ def write_dataset(folder: Path, parts: list[Part], period: float, made_by: dict[
     """
     full = [part for part in parts if part.columns]
     columns = {name: np.concatenate([part.columns[name] for part in full]) for name in (*COLUMNS, "offsets")}
+    if all("imu" in part.columns for part in full):
+        imu = np.concatenate([part.columns["imu"] for part in full])
+        columns |= {"imu": imu} if np.isfinite(imu).any() else {}
     starts = np.concatenate([part.columns["starts"] for part in full])
     columns["episode"] = (np.cumsum(starts) - 1).astype(np.int32)
     for name, values in columns.items():
@@ -43,6 +46,8 @@ def write_dataset(folder: Path, parts: list[Part], period: float, made_by: dict[
         scan_beams=max(part.facts["beams"] for part in parts),
         has_heading=bool(np.isfinite(columns["heading"]).all()),
         has_truth=bool(np.isfinite(columns["truth"]).all()),
+        has_odometry=bool(np.isfinite(columns["odometry"]).all()),
+        has_command=bool(np.isfinite(columns["command"]).all()),
         checksum=checksum(folder),
         sizes={file.name: file.stat().st_size for file in sorted(files)},
         sources=tuple(part.facts["source"] for part in parts),

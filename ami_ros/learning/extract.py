@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from ami_ros.config import to_mapping
 from ami_ros.errors import AmiError
 from ami_ros.images import image_size
-from ami_ros.learning.alignment import COLUMNS, AlignmentConfig, Frames, align, drop_short
+from ami_ros.learning.alignment import COLUMNS, AlignmentConfig, Frames, align, drop_short, joined_frames
 from ami_ros.learning.bag_reader import BagReader, BrokenBagError
 from ami_ros.learning.dataset import IMAGES, Dataset, Progress
 from ami_ros.learning.dataset_writer import write_dataset
@@ -153,7 +152,7 @@ class _Extraction:
         scanner = self._scanner(bag, segments) if beams else None
         joints = self._joints(segments)
         width = self.config.width
-        frames = _join([align(segment, alignment, beams, self.dropped, joints, width) for segment in segments])
+        frames = joined_frames([align(segment, alignment, beams, self.dropped, joints, width) for segment in segments])
         self.dropped["cuts where the clock went back"] += max(0, len(segments) - 1)
         columns: dict[str, NDArray[Any]] = {}
         if frames is not None:
@@ -254,11 +253,3 @@ def _fingerprint(bag: Path) -> list[Any]:
     """A bag's path and size: when they are the same, so is what it gives."""
     files = [bag] if bag.is_file() else [file for file in bag.rglob("*") if file.is_file()]
     return [str(bag.resolve()), sum(file.stat().st_size for file in files)]
-
-
-def _join(parts: list[Frames]) -> Frames | None:
-    """The parts behind one another, None if there are no rows."""
-    if not any(len(part.stamp) for part in parts):
-        return None
-    names = [f.name for f in dataclasses.fields(Frames)]
-    return Frames(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})

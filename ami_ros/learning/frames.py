@@ -41,11 +41,17 @@ def frame_of(message: Any, max_side: int, rectifier: Rectifier | None = None) ->
     image = image_of(message)
     if rectifier is not None and rectifier.changes:
         image = rectifier(image)
-    elif hasattr(message, "format") and min(image.shape[:2]) <= max_side:
-        data = bytes(message.data)
-        if data.startswith(b"\xff\xd8"):
-            return data
+    elif hasattr(message, "format"):
+        return shrunk_frame(image, max_side, bytes(message.data))
+    return shrunk_frame(image, max_side)
+
+
+def shrunk_frame(image: Image, max_side: int, file: bytes = b"") -> bytes:
+    """An image (H, W, 3) RGB as JPEG whose shorter side is at most `max_side` [px]; `file`, the JPEG file that it comes
+    from, where that is small enough."""
     scale = max_side / min(image.shape[:2])
+    if scale >= 1 and file.startswith(b"\xff\xd8"):
+        return file
     if scale < 1:
         image = np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), dtype=np.uint8)
     return encode_frame(image)

@@ -9,7 +9,9 @@ import numpy as np
 import torch
 
 from ami_ros.learning.diagnosis import diagnose
+from ami_ros.learning.joined import recordings_of
 from ami_ros.learning.losses import relative_poses
+from ami_ros.learning.pictures import Recording
 from ami_ros.learning.windows import WindowSampler
 from ami_ros.world_model.model import WorldModel
 
@@ -41,6 +43,26 @@ def split_off(episodes: Sequence[tuple[int, int]], share: float, least: int) -> 
     return kept, held
 
 
+def split_recordings(recording: Recording, share: float) -> tuple[Episodes, Episodes]:
+    """Cuts the end off each recording as a whole, so that what is held out came after all that is trained on.
+
+    Args:
+        recording: a data set, of one or several recordings, or several of them joined.
+        share: of each recording's rows to cut off.
+
+    Returns:
+        What is left to train on, and the ends; an episode that the cut goes through is in both.
+    """
+    kept, held = [], []
+    for first, last in recordings_of(recording):
+        cut = last - round(share * (last - first))
+        for start, stop in recording.episodes:
+            if first <= start < last:
+                kept += [(start, min(stop, cut))] if start < cut else []
+                held += [(max(start, cut), stop)] if stop > cut else []
+    return kept, held
+
+
 @dataclass(frozen=True)
 class Standing:
     """How good a model is on a recording, by odometry: no ground truth is needed.
@@ -49,8 +71,8 @@ class Standing:
     """
 
     prediction_to_persistence: float  # error of one model step over that of "nothing changes"
-    position_error_m: float  # median
-    heading_error_deg: float  # median
+    position_error_m: float | None  # median; None: no odometry
+    heading_error_deg: float | None  # median; likewise
     picture_error: float | None  # of the latent from the picture alone: unexplained variance; None: no pictures
 
 
@@ -119,4 +141,10 @@ def stand(model: WorldModel, sampler: WindowSampler) -> Standing:
     turn = torch.atan2(seen[..., 3], seen[..., 2]) - true[..., 2]
     degrees = torch.atan2(turn.sin(), turn.cos()).abs().rad2deg()
     ratio = diagnose(model, sampler, SEED).prediction_to_persistence
-    return Standing(ratio, float(metres.median()), float(degrees.median()), pictured)
+    measured = bool(torch.isfinite(metres).all())
+    return Standing(
+        ratio,
+        float(metres.median()) if measured else None,
+        float(degrees.median()) if measured else None,
+        pictured,
+    )

@@ -13,6 +13,11 @@ from ami_ros.learning.scanner_mount import common_mount
 from ami_ros.world_model.perception import fit_scan_columns
 
 
+def recordings_of(recording: Recording) -> list[tuple[int, int]]:
+    """(start, stop) of the rows of each bag or tub, where that is known; else all rows."""
+    return getattr(recording, "recordings", [(0, len(recording))])
+
+
 class Joined:
     """A recording made of others, which stay where they are but for the small columns.
 
@@ -51,6 +56,12 @@ class Joined:
         """(start, stop) of the episodes of one part, as rows of the whole."""
         first = int(self.starts[number])
         return [(first + start, first + stop) for start, stop in self.parts[number].episodes]
+
+    @property
+    def recordings(self) -> list[tuple[int, int]]:
+        """(start, stop) of the rows of each bag or tub."""
+        offsets = zip(self.starts.tolist(), self.parts, strict=False)
+        return [(first + start, first + stop) for first, part in offsets for start, stop in recordings_of(part)]
 
     def images(self, rows: NDArray[np.int64], size: int) -> NDArray[np.uint8]:
         """As `PictureSource.images`."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ami_ros.learning.objective import LossWeights
 from ami_ros.learning.trainer import TrainingConfig
+from ami_ros.learning.windows import WindowConfig
 from ami_ros.world_model.spec import InputSpec, ModelSpec
 
 PRESETS: dict[str, TrainingConfig] = {
@@ -18,6 +20,26 @@ PRESETS: dict[str, TrainingConfig] = {
         spec=ModelSpec(
             inputs=InputSpec(image_size=64, scan_beams=72),
             sight_code=64,
+            ensemble=3,
+        ),
+    ),
+    # A camera alone, with neither odometry nor laser: tubs of Donkeycar. Commands are throttle and steering, -1 to 1.
+    "camera": TrainingConfig(
+        steps=1500,
+        sight_steps=0,
+        head_steps=600,
+        gains_every=0,
+        held_out=0.1,
+        held_out_at="recordings",
+        bfloat16=True,
+        windows=WindowConfig(starts=4, mirror=True),
+        weights=LossWeights(relative_pose=0.0, imagined_pose=0.0, motion=0.0),
+        spec=ModelSpec(
+            inputs=InputSpec(image_size=64, scan_beams=0),
+            period=0.1,
+            chunk=5,
+            max_linear=1.0,
+            max_angular=1.0,
             ensemble=3,
         ),
     ),

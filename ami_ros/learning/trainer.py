@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import FrameType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ from ami_ros.learning import parallel
 from ami_ros.learning.curve import CURVE
 from ami_ros.learning.diagnosis import Diagnosis, diagnose
 from ami_ros.learning.head_phase import HeadConfig, encode_all, fit_heads
-from ami_ros.learning.held_out import split_off
+from ami_ros.learning.held_out import Episodes, split_off, split_recordings
 from ami_ros.learning.joined import Joined
 from ami_ros.learning.objective import LossWeights, losses
 from ami_ros.learning.odometry_gains import estimate_gains, with_gains
@@ -140,6 +140,7 @@ class TrainingConfig:
     checkpoint_every: int = 200  # steps between checkpoints; smaller loses less to an interruption
     seed: int = 0  # of weights and batches
     held_out: float = 0.05  # share of each episode, its end, that is measured and never trained on
+    held_out_at: Literal["episodes", "recordings"] = "episodes"  # whose end; recordings: of each bag or tub as a whole
     replay: float = 0.5  # share of windows from old data when going on from a model; larger forgets less
     bfloat16: bool = False  # for the encoder alone; faster where the CPU has AMX
     spec: ModelSpec = field(default_factory=ModelSpec)
@@ -192,6 +193,7 @@ class Trainer:
         self.config, self.folder = config, folder
         self.recording = recording if old is None else Joined([recording, old])
         self.part = parallel.share_of(config.batch) if parallel.count() > 1 else None
+        self._check_labels()
         self.sampler, self.held_out = self._samplers(recording, budget)
         self.model = WorldModel(config.spec)
         if start is not None:
@@ -219,18 +221,34 @@ class Trainer:
         """What is trained on, and what is held out."""
         config, spec = self.config, self.config.spec
         least = (config.windows.starts - 1) * spec.chunk + 1
-        parts = {NEW: recording.episodes}
+        parts = {NEW: self._split(recording, least)}
         if self.recording is not recording:
             assert isinstance(self.recording, Joined)
-            parts[OLD] = self.recording.episodes_of(1)
+            parts[OLD] = self._split(self.recording.parts[1], least, int(self.recording.starts[1]))
         shares = {NEW: 1 - config.replay, OLD: config.replay}
-        halves = {name: split_off(episodes, config.held_out, least) for name, episodes in parts.items()}
-        sources = [Source(kept, shares[name]) for name, (kept, _) in halves.items()]
+        sources = [Source(kept, shares[name]) for name, (kept, _) in parts.items()]
         sampler = WindowSampler(self.recording, spec, config.windows, sources, budget)
         if not len(sampler.within(sources[:1])):
             seconds = least * spec.period
             raise AmiError(f"train: no episode lasts {seconds:.1f} s without a gap; record longer stretches")
-        return sampler, {name: sampler.within([Source(held)]) for name, (_, held) in halves.items() if held}
+        ends = {name: sampler.within([Source(held)]) for name, (_, held) in parts.items() if held}
+        return sampler, {name: end for name, end in ends.items() if len(end)}
+
+    def _split(self, recording: Recording, least: int, first: int = 0) -> tuple[Episodes, Episodes]:
+        """What is trained on and what is held out, as rows that count from `first`."""
+        if self.config.held_out_at == "recordings":
+            halves = split_recordings(recording, self.config.held_out)
+        else:
+            halves = split_off(recording.episodes, self.config.held_out, least)
+        kept, held = ([(first + start, first + stop) for start, stop in half] for half in halves)
+        return kept, held
+
+    def _check_labels(self) -> None:
+        """Raises AmiError where the data lack what is to be learned from."""
+        poses = ("relative_pose", "imagined_pose", "motion")
+        wanted = [name for name in poses if getattr(self.config.weights, name)]
+        if wanted and not np.isfinite(self.recording.odometry).all():
+            raise AmiError("train: the data have no odometry, so relative poses cannot be learned: use --preset camera")
 
     @property
     def checkpoint(self) -> Path:

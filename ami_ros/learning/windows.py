@@ -38,6 +38,7 @@ class WindowConfig:
     far_frames: int = 2  # further frames of the same episode, for relative poses over longer stretches
     far_seconds: float = 12.0  # [s] from the window's start at most; larger relies on worse odometry
     pairs: int = 40  # pairs of frames for the relative-pose loss; more: more exact, slower
+    mirror: bool = False  # of a camera alone: every other window left for right, and so its steering
     episodes: int = 0  # whose windows make up a batch; few: places of one building are told apart; 0: any number
 
 
@@ -137,7 +138,7 @@ class WindowSampler:
         steps = starts[:-1, :, None] + np.arange(chunk)
         before = np.maximum(starts[:-1] - 1, self.begins[first])
         previous = self.command[before] * (starts[:-1] > self.begins[first])[..., None]
-        return Batch(
+        batch = Batch(
             self.sensors(frames.ravel(), rng),
             torch.from_numpy(self.command[steps]),
             torch.from_numpy(previous.astype(np.float32)),
@@ -145,6 +146,7 @@ class WindowSampler:
             torch.from_numpy(pairs),
             torch.from_numpy(relative(self.odometry[first], self.odometry[frames]).astype(np.float32)),
         )
+        return mirrored(batch) if config.mirror else batch
 
     def moments(self, rng: np.random.Generator, size: int) -> NDArray[np.int64]:
         """Random rows (size,) of the sources, from each its share."""
@@ -182,6 +184,19 @@ class WindowSampler:
         )
 
 
+def mirrored(batch: Batch) -> Batch:
+    """Every other window left for right: what the camera saw, where it was, and the commands to the sides."""
+    image, commands, previous = batch.sensors.image, batch.commands.clone(), batch.previous.clone()
+    motions, poses = batch.motions.clone(), batch.poses.clone()
+    frames, size = poses.shape[:2]
+    image = image.unflatten(0, (frames, size)).clone()
+    image[:, ::2] = image[:, ::2].flip(-1)
+    for values in (commands, previous, motions, poses):
+        values[:, ::2, ..., 1:] *= -1
+    sensors = batch.sensors._replace(image=image.flatten(0, 1))
+    return Batch(sensors, commands, previous, motions, batch.pairs, poses)
+
+
 def check_inputs(recording: Recording, spec: ModelSpec) -> None:
     """Raises AmiError if a recording is not what a model of `spec` reads."""
     inputs = spec.inputs
@@ -190,6 +205,8 @@ def check_inputs(recording: Recording, spec: ModelSpec) -> None:
             f"the data set has a frame each {recording.period:g} s, the model one each {spec.period:g} s; "
             f"extract it with --period {spec.period:g}, or set spec.period"
         )
+    if not np.isfinite(recording.command).all():
+        raise AmiError("the data set has no commands: a world model learns what they do, record them, too")
     check_commands(recording.command.shape[1], spec)
     if inputs.scan_beams and not recording.scan.shape[1]:
         raise AmiError(

@@ -1,0 +1,74 @@
+"""Recordings by their kind: bags, CARMEN logs, Donkeycar tubs, a LeRobotDataset."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from ami_ros.app.extract_run import progress_bar
+from ami_ros.errors import AmiError
+from ami_ros.learning.carmen import extract_carmen, logs_at
+from ami_ros.learning.dataset import Dataset
+from ami_ros.learning.extract import ExtractConfig, extract
+from ami_ros.learning.lerobot_import import import_lerobot
+from ami_ros.learning.lerobot_layout import is_lerobot
+from ami_ros.learning.tub import tubs_at
+from ami_ros.learning.tub_extract import extract_tubs
+
+
+def find_bags(path: Path) -> list[Path]:
+    """The bag at `path`, or all bags right below it, by name.
+
+    Raises:
+        AmiError: there is none.
+    """
+
+    def is_bag(folder: Path) -> bool:
+        return any(folder.glob("metadata.yaml")) or any(folder.glob("*.mcap")) or any(folder.glob("*.db3"))
+
+    if path.is_file() or is_bag(path):
+        return [path]
+    bags = sorted(folder for folder in path.glob("*") if folder.is_dir() and is_bag(folder)) if path.is_dir() else []
+    if not bags:
+        raise AmiError(f"{path} is no bag and holds none; record some with ./ami collect or ./ami record")
+    return bags
+
+
+def find_tubs(recordings: Sequence[Path]) -> list[Path]:
+    """All tubs in `recordings`; empty where they are of another kind.
+
+    Raises:
+        AmiError: some are tubs, others are not.
+    """
+    found = [tubs_at(path) for path in recordings]
+    if any(found) and not all(found):
+        other = next(path for path, tubs in zip(recordings, found, strict=True) if not tubs)
+        raise AmiError(f"{other} is no Donkeycar tub, others are: make a data set of each kind by itself")
+    return [tub for tubs in found for tub in tubs]
+
+
+def extract_any(recordings: Sequence[Path], out: Path, config: ExtractConfig, console: Console) -> Dataset:
+    """The new data set `out` from recordings of one kind, with a progress bar.
+
+    Raises:
+        AmiError: they are of several kinds, or cannot be read, see `extract`.
+    """
+    with progress_bar(console) as bar:
+        task = bar.add_task(f"reading {len(recordings)} recordings", total=None)
+
+        def report(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        if any(is_lerobot(path) for path in recordings):
+            if len(recordings) > 1:
+                raise AmiError("extract: one LeRobotDataset makes one data set; ./ami train takes several data sets")
+            return import_lerobot(recordings[0], out, config, report)
+        if tubs := find_tubs(recordings):
+            return extract_tubs(tubs, out, config, report)
+        if all(found := [logs_at(path) for path in recordings]):
+            return extract_carmen([log for logs in found for log in logs], out, config, report)
+        if any(found):
+            raise AmiError("extract: CARMEN logs and bags do not go into one data set; extract them one by one")
+        return extract([bag for path in recordings for bag in find_bags(path)], out, config, report)
