@@ -24,10 +24,10 @@ NODES = (
 )
 # colcon test runs tests only where there is an extra "test" with pytest in it.
 EXTRAS = (
-    "cli", "console", "docs", "lance", "lerobot", "mutation", "people", "pictures", "report", "sim", "swm", "test",
-    "train",
+    "cli", "console", "docs", "foxglove", "lance", "lerobot", "mutation", "people", "pictures", "report", "rerun", "sim",
+    "swm", "test", "train",
 )  # fmt: skip
-SHARED_FOLDERS = ("launch", "config", "scenarios", "worlds", "rviz", "models", "description")
+SHARED_FOLDERS = ("launch", "config", "scenarios", "worlds", "rviz", "foxglove", "models", "description")
 
 source = Path(__file__).resolve().parent
 

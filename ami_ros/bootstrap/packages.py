@@ -12,14 +12,8 @@ from ami_ros.bootstrap.state import REPOSITORY, digest, require_space
 
 # torch is most of it; its CUDA build, which the default package index has, takes over 5 GB.
 DISK_NEEDED = 2.5  # [GB]
-COMMANDS = [
-    "runtime",
-    "cli",
-    "console",
-    "report",
-    "sim",
-    "train",
-]  # what the commands need; a robot's nodes need "runtime" alone
+# What the commands need; a robot's nodes need "runtime" alone.
+COMMANDS = ["runtime", "cli", "console", "foxglove", "report", "sim", "train"]
 # With the extras: all but the benchmarks of others, which weigh more than they are worth here.
 TESTED = ["test", "docs", "lance", "lerobot"]
 

@@ -143,7 +143,7 @@ class Recorder:
         publishers = self._node.get_publishers_info_by_topic(topic)
         if not publishers or type_name is None:
             return  # gone for now
-        qos = _matching([info.qos_profile for info in publishers])
+        qos = matching_qos([info.qos_profile for info in publishers])
         if topic in self._subscriptions:
             subscription, current = self._subscriptions[topic]
             if (qos.reliability, qos.durability) == (current.reliability, current.durability):
@@ -152,13 +152,13 @@ class Recorder:
         try:
             with self._lock:
                 self._bag.define(message_definitions(type_name))
-            message_class = _message_class(type_name)
+            kind = message_class(type_name)
         except AmiError as error:
             self._unrecordable.add(topic)
             self._node.get_logger().warning(f"{topic} is not recorded: {error}")
             return
         subscription = self._node.create_subscription(
-            message_class, topic, lambda data: self._write(topic, type_name, data), qos, raw=True
+            kind, topic, lambda data: self._write(topic, type_name, data), qos, raw=True
         )
         self._subscriptions[topic] = (subscription, qos)
 
@@ -192,7 +192,7 @@ class Recorder:
                 self.stopped = f"{error}; what was recorded before is kept"
 
 
-def _matching(offered: list[QoSProfile]) -> QoSProfile:
+def matching_qos(offered: list[QoSProfile]) -> QoSProfile:
     """The strictest quality of service that every publisher fulfils."""
     reliable = all(qos.reliability == QoSReliabilityPolicy.RELIABLE for qos in offered)
     latched = all(qos.durability == QoSDurabilityPolicy.TRANSIENT_LOCAL for qos in offered)
@@ -203,7 +203,12 @@ def _matching(offered: list[QoSProfile]) -> QoSProfile:
     )
 
 
-def _message_class(type_name: str) -> Any:
+def message_class(type_name: str) -> Any:
+    """The class of a message type, as "nav_msgs/msg/Path".
+
+    Raises:
+        AmiError: its package is not installed.
+    """
     package, kind, name = type_name.split("/")
     try:
         return getattr(importlib.import_module(f"{package}.{kind}"), name)

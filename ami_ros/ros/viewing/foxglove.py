@@ -1,0 +1,174 @@
+"""All topics of a running system for Foxglove and Lichtblick, over their WebSocket protocol (foxglove-sdk).
+
+Messages pass as they are on the wire. A topic is subscribed to only while a viewer looks at it.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
+from rclpy.node import Node
+from rclpy.qos import QoSDurabilityPolicy
+from rclpy.serialization import deserialize_message
+from rosbags.typesys import get_types_from_msg
+
+from ami_ros.errors import AmiError
+from ami_ros.extras import need
+from ami_ros.learning.bag_writer import message_types
+from ami_ros.ros.node.health import STEADY
+from ami_ros.ros.node.qos import RELIABLE
+from ami_ros.ros.recorder import matching_qos, message_class, message_definitions
+
+POLL = 0.25  # [s] between two looks for topics and viewers
+ENCODING, SCHEMA = "cdr", "ros2msg"
+# What a viewer may send, as its 3D panel does by a click: a goal goes to the planner, and through the gate.
+ACCEPTED = {"goal_pose": PoseStamped, "initialpose": PoseWithCovarianceStamped}
+MOST_BYTES = 4096  # of such a message
+
+
+class FoxgloveServer:
+    """Serves until `close`; `node` must be spun.
+
+    Args:
+        node: makes the subscriptions.
+        host: to listen at; anybody who reaches it may look, and send what ACCEPTED says.
+        port: likewise; 0: any.
+
+    Raises:
+        AmiError: foxglove-sdk is not installed, or it cannot listen there.
+    """
+
+    def __init__(self, node: Node, host: str, port: int) -> None:
+        self._sdk = need("foxglove", "foxglove")
+        self._node, self._types = node, message_types()
+        self._channels: dict[str, tuple[Any, str]] = {}  # topic -> channel, type
+        self._heard: dict[str, Any] = {}  # topic -> subscription
+        self._last: dict[str, bytes] = {}  # topic -> its newest message, of latched ones
+        self._unknown: set[str] = set()
+        self._lock = threading.Lock()  # of what the server's threads change:
+        self._viewers: dict[str, int] = {}  # topic -> how many look
+        self._new: set[str] = set()  # topics at which one more looks
+        self._sent: list[tuple[str, bytes]] = []
+        self._publishers = {node.resolve_topic_name(name): kind for name, kind in ACCEPTED.items()}
+        self._out = {name: node.create_publisher(kind, name, RELIABLE) for name, kind in self._publishers.items()}
+        self._context = self._sdk.Context()
+        capabilities = [self._sdk.websocket.Capability.ClientPublish]
+        try:
+            self._server = self._sdk.start_server(
+                name="ami_ros", host=host, port=port, capabilities=capabilities, supported_encodings=[ENCODING],
+                server_listener=_Listener(self), context=self._context,
+            )  # fmt: skip
+        except (OSError, RuntimeError) as error:
+            raise AmiError(f"cannot listen at {host}:{port}: {error}; name another --port") from error
+        self._timer = node.create_timer(POLL, self._poll, clock=STEADY)
+        self._poll()
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self._server.port)
+
+    def close(self) -> None:
+        """Takes leave of viewers and topics."""
+        self._node.destroy_timer(self._timer)
+        self._server.stop()
+        for subscription in self._heard.values():
+            self._node.destroy_subscription(subscription)
+        for publisher in self._out.values():
+            self._node.destroy_publisher(publisher)
+
+    def looks(self, topic: str, viewers: int) -> None:
+        """One viewer more (1) or less (-1) looks at a topic; called on the server's threads."""
+        with self._lock:
+            self._viewers[topic] = max(0, self._viewers.get(topic, 0) + viewers)
+            if viewers > 0:
+                self._new.add(topic)
+
+    def take(self, topic: str, encoding: str, data: bytes) -> None:
+        """A viewer sends a message; called on the server's threads."""
+        if topic in self._publishers and encoding == ENCODING and len(data) <= MOST_BYTES:
+            with self._lock:
+                self._sent = [*self._sent[-9:], (topic, data)]
+
+    def _poll(self) -> None:
+        for topic, kinds in self._node.get_topic_names_and_types():
+            if topic not in self._channels and topic not in self._unknown:
+                self._offer(topic, kinds[0])
+        with self._lock:
+            wanted = {topic for topic, count in self._viewers.items() if count}
+            new, self._new = self._new, set()
+            sent, self._sent = self._sent, []
+        for topic in self._heard.keys() - wanted:
+            self._node.destroy_subscription(self._heard.pop(topic))
+            self._last.pop(topic, None)
+        for topic in wanted & self._channels.keys():
+            if topic not in self._heard:
+                self._hear(topic)
+            elif topic in new and topic in self._last:
+                self._channels[topic][0].log(self._last[topic])
+        for topic, data in sent:
+            self._pass_on(topic, data)
+
+    def _offer(self, topic: str, type_name: str) -> None:
+        try:
+            message_class(type_name)
+            for name, text in message_definitions(type_name).items():
+                if name not in self._types.fielddefs:
+                    self._types.register(get_types_from_msg(text, name))
+            text = self._types.generate_msgdef(type_name, ros_version=2)[0]
+        except AmiError as error:
+            self._unknown.add(topic)
+            self._node.get_logger().warning(f"{topic} is not shown: {error}")
+            return
+        schema = self._sdk.Schema(name=type_name, encoding=SCHEMA, data=text.encode())
+        channel = self._sdk.Channel(topic, schema=schema, message_encoding=ENCODING, context=self._context)
+        self._channels[topic] = channel, type_name
+
+    def _hear(self, topic: str) -> None:
+        publishers = self._node.get_publishers_info_by_topic(topic)
+        if not publishers:
+            return  # later
+        channel, type_name = self._channels[topic]
+        qos = matching_qos([info.qos_profile for info in publishers])
+        latched = qos.durability == QoSDurabilityPolicy.TRANSIENT_LOCAL
+
+        def pass_on(data: bytes) -> None:
+            if latched:
+                self._last[topic] = data
+            channel.log(data)
+
+        self._heard[topic] = self._node.create_subscription(message_class(type_name), topic, pass_on, qos, raw=True)
+
+    def _pass_on(self, topic: str, data: bytes) -> None:
+        """Publishes what a viewer sent, if it is such a message: nobody else is given bytes that nobody has read."""
+        try:
+            message = deserialize_message(data, self._publishers[topic])
+        except Exception as error:  # whatever the middleware raises at bytes that are no message
+            self._node.get_logger().warning(f"a viewer sent no {self._publishers[topic].__name__}: {error}")
+            return
+        self._node.get_logger().info(f"a viewer sent {topic}")
+        self._out[topic].publish(message)
+
+
+class _Listener:
+    """What the server tells; see foxglove.websocket.ServerListener."""
+
+    def __init__(self, server: FoxgloveServer) -> None:
+        self._server, self._channels = server, dict[tuple[int, int], tuple[str, str]]()
+
+    def on_subscribe(self, client: Any, channel: Any) -> None:
+        self._server.looks(channel.topic, 1)
+
+    def on_unsubscribe(self, client: Any, channel: Any) -> None:
+        self._server.looks(channel.topic, -1)
+
+    def on_client_advertise(self, client: Any, channel: Any) -> None:
+        self._channels[client.id, channel.id] = channel.topic, channel.encoding
+
+    def on_client_unadvertise(self, client: Any, client_channel_id: int) -> None:
+        self._channels.pop((client.id, client_channel_id), None)
+
+    def on_message_data(self, client: Any, client_channel_id: int, data: bytes) -> None:
+        self._server.take(*self._channels.get((client.id, client_channel_id), ("", "")), data)

@@ -1,0 +1,86 @@
+"""What RViz's file and Foxglove's layout ask for is there, with the types and the durability that they take."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import yaml
+
+from ami_ros.ros.interfaces import INTERFACES
+from ami_ros.ros.streams import message_type
+from ami_ros.share import share
+
+PUBLISHED = {
+    name.replace("~/", f"{node}/"): kind for node, i in INTERFACES.items() for name, kind in i.publishes.items()
+}
+ROSES_OWN = {"diagnostics": "diagnostic_msgs/msg/DiagnosticArray"}
+LATCHED = {"map", "keep_out_mask", "robot_description", "places", "goal", "goal_markers", "goal_picture/compressed"}
+IMAGES = {"sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"}
+# rviz_default_plugins: what a display subscribes to.
+DISPLAYS = {
+    "Map": {"nav_msgs/msg/OccupancyGrid"}, "RobotModel": {"std_msgs/msg/String"}, "Image": IMAGES,
+    "LaserScan": {"sensor_msgs/msg/LaserScan"}, "Odometry": {"nav_msgs/msg/Odometry"},
+    "PoseWithCovariance": {"geometry_msgs/msg/PoseWithCovarianceStamped"}, "Path": {"nav_msgs/msg/Path"},
+    "MarkerArray": {"visualization_msgs/msg/MarkerArray"}, "Pose": {"geometry_msgs/msg/PoseStamped"},
+    "Polygon": {"geometry_msgs/msg/PolygonStamped"},
+}  # fmt: skip
+# Lichtblick 1.29, suite-base/src/panels/ThreeDeeRender/ros.ts: what its 3D panel draws.
+DRAWN = {kind for kinds in DISPLAYS.values() for kind in kinds} - {"nav_msgs/msg/Odometry"}
+PANELS = {"3D", "Image", "RawMessages", "Plot", "DiagnosticSummary"}  # suite-base/src/panels/index.ts has these types
+
+
+def test_rviz_s_displays_get_what_they_take() -> None:
+    manager = yaml.safe_load(share("rviz", "ami_ros.rviz").read_text())["Visualization Manager"]
+    shown = set()
+    for display in manager["Displays"]:
+        topic = (display.get("Topic") or display.get("Description Topic") or {}).get("Value")
+        if topic is None:
+            continue
+        kind = display["Class"].rpartition("/")[2]
+        assert PUBLISHED[topic] in DISPLAYS[kind], display["Name"]
+        durability = (display.get("Topic") or display["Description Topic"])["Durability Policy"]
+        assert (durability == "Transient Local") == (topic in LATCHED), display["Name"]
+        shown.add(topic)
+    assert shown >= {"map", "scan", "plan", "places", "imagined", "people", "goal", "robot_description", "footprint"}
+    assert {tool["Topic"]["Value"] for tool in manager["Tools"] if "Topic" in tool} == {"initialpose", "goal_pose"}
+
+
+LAYOUT: dict[str, Any] = json.loads(share("foxglove", "ami_ros.json").read_text())
+
+
+def ids_of(node: Any) -> list[str]:
+    """The panels of a layout's tree."""
+    return [node] if isinstance(node, str) else [*ids_of(node["first"]), *ids_of(node["second"])]
+
+
+def test_foxglove_s_layout_holds_panels_that_are_there_each_once() -> None:
+    assert sorted(ids_of(LAYOUT["layout"])) == sorted(LAYOUT["configById"])
+    assert {name.partition("!")[0] for name in LAYOUT["configById"]} <= PANELS
+
+
+@pytest.mark.parametrize("panel", sorted(LAYOUT["configById"]))
+def test_foxglove_s_panels_get_what_they_take(panel: str) -> None:
+    config, kind = LAYOUT["configById"][panel], panel.partition("!")[0]
+    if kind == "3D":
+        topics = {name.removeprefix("/") for name in config["topics"]}
+        assert {PUBLISHED[topic] for topic in topics} <= DRAWN
+        rviz = yaml.safe_load(share("rviz", "ami_ros.rviz").read_text())["Visualization Manager"]["Displays"]
+        same = {display["Topic"]["Value"] for display in rviz if "Topic" in display} | {"robot_description"}
+        assert topics == same - {"image", "odom", "goal_picture/compressed"}, "both show the same scene"
+        assert (config["publish"]["poseTopic"], config["publish"]["poseEstimateTopic"]) == (
+            "/goal_pose",
+            "/initialpose",
+        )
+    elif kind == "Image":
+        assert PUBLISHED[config["imageMode"]["imageTopic"][1:]] in IMAGES
+    elif kind == "DiagnosticSummary":
+        assert config["topicToRender"][1:] in ROSES_OWN
+    else:
+        for path in [config["topicPath"]] if kind == "RawMessages" else [line["value"] for line in config["paths"]]:
+            topic, *fields = path.removeprefix("/").split(".")
+            value = message_type(PUBLISHED[topic])()
+            for field in fields:
+                value = getattr(value, field)
+            assert kind == "RawMessages" or isinstance(value, float)
