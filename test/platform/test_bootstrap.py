@@ -71,7 +71,7 @@ def test_no_network_is_said_in_one_line_with_the_log_and_leaves_what_works(tmp_p
     result = ami("shell", home=tmp_path, **index("http://127.0.0.1:9/simple"))
     assert result.returncode == 2
     last = result.stderr.splitlines()[-1]
-    packages = "runtime + cli + foxglove + report + sim + train + ros"
+    packages = "runtime + cli + console + foxglove + report + sim + train + ros"
     assert last.startswith(
         f"ami: Python packages ({packages}): the package index could not be reached; check the network"
     )

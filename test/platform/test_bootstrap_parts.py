@@ -44,7 +44,7 @@ def test_record_survives_what_is_no_record(tmp_path: Path) -> None:
 
 
 def test_requirements_leave_ros_out_where_one_is_sourced() -> None:
-    commands = ["runtime", "cli", "foxglove", "report", "sim", "train"]
+    commands = ["runtime", "cli", "console", "foxglove", "report", "sim", "train"]
     assert [file.stem for file in requirement_files(sourced=True, tests=False)] == commands
     stems = [file.stem for file in requirement_files(sourced=False, tests=True)]
     assert stems == [*commands, "ros", "test", "docs", "lance", "lerobot"]
