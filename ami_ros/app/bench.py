@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from ami_ros.share import packaged
 
 # Each is the function `main` of the module `ami_ros.app.bench_<name>`.
-PARTS = ("change", "control", "gate", "latency", "legs", "memory", "people", "pictures", "release", "scenario", "soak")
+PARTS = (
+    "change", "control", "gate", "latency", "legs", "memory", "people", "pictures", "predict", "release", "scenario",
+    "soak",
+)  # fmt: skip
 
 
 def spelled_out(arguments: Sequence[str]) -> list[str]:

@@ -12,7 +12,7 @@ from rich.table import Table
 from ami_ros.evaluation.building_trials import Row
 from ami_ros.evaluation.ghosts import WATCHED, ghosts
 from ami_ros.evaluation.kept import Kept
-from ami_ros.evaluation.people_trials import EMPTY, PeopleSetting, drive_block, figures_of, time_ratio
+from ami_ros.evaluation.people_trials import EMPTY, RULE, PeopleSetting, drive_block, figures_of, time_ratio
 from ami_ros.evaluation.report import hardware, write_json
 from ami_ros.world_model.checkpoint import load_model
 
@@ -81,7 +81,13 @@ class PeopleRun:
         """Writes the figures so far."""
         if self.json is not None:
             write_json(
-                self.json, self.figures() | self.gone | self.about | {"charged": self.setting.loop.charged} | hardware()
+                self.json,
+                self.figures()
+                | self.gone
+                | self.about
+                | {"rule": RULE}
+                | {"charged": self.setting.loop.charged}
+                | hardware(),
             )
 
     def show(self, console: Console) -> None:

@@ -18,7 +18,6 @@ from ami_ros.mission.scout import Scout
 from ami_ros.mission.steering import TURN_RATE, Steering
 from ami_ros.planning.codes import Code
 from ami_ros.planning.navigator_config import NavigatorConfig
-from ami_ros.planning.passing import Yielding, in_the_way
 from ami_ros.planning.progress import ProgressChecker
 from ami_ros.planning.protocols import Target
 from ami_ros.planning.route_follower import RAY, TURN_FROM, in_sight, pose_in_map
@@ -62,7 +61,6 @@ class GoalController:
         self._stop = _stop_rule(goal, config)
         self.finder = GoalFinder(goal, routing, belief, self._stop)
         self.scout = Scout(config.planner.disc.radius)
-        self.yielding = Yielding()
         self._spot: Array | None = None  # (3,) in odom, to which it drives to look for the goal
         self.left: float | None = None
         self.believed: Array | None = None
@@ -206,10 +204,6 @@ class GoalController:
     # Parts of a moment
 
     def _drive(self, percept: Percept, target: Target, message: str, sight: Sight, turn_only: bool = False) -> Decision:
-        radius = self.config.planner.disc.radius
-        ahead = np.zeros((0, 2)) if target.pose is None else target.pose[None, :2]
-        if self.yielding.update(percept.stamp, in_the_way(percept.things, percept.odometry, ahead, radius)):
-            message = f"{message}; somebody is in the way"
         warning = self.recovery.reason if self.recovery.now is RecoveryState.WARY else ""
         return self.steering.drive(percept, target, message, sight, self.routing.follower, warning, turn_only)
 

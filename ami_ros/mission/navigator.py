@@ -159,7 +159,7 @@ class Navigator:
 
     def _signs(self, percept: Percept, manoeuvring: bool) -> Signs:
         routing, location, left = self.routing, percept.location, self.controller.left
-        if self.controller.yielding.waits or self.steering.yields:  # who lets somebody pass is not stuck
+        if self.steering.yielding.waits:  # who lets somebody pass is not stuck
             self.progress.reset()
         stuck = "" if left is None else self.progress.stuck(percept.stamp, percept.odometry, left)
         return Signs(
@@ -181,7 +181,7 @@ class Navigator:
                 self.controller.finder.stuck(percept, self.controller.beside)
             elif self.routing.scouting:
                 self.controller.scout.stuck()
-            elif not self.controller.yielding.somebody:  # who stands there now does not do so for ever
+            elif not self.steering.yielding.somebody:  # who stands there now does not do so for ever
                 self.routing.stuck_here()
             drive = config.planner.kinematics.drive
             self.manoeuvre = BackAndTurn(percept.stamp, percept.odometry, self.trail, drive)

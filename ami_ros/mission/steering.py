@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -15,12 +16,14 @@ import numpy as np
 from ami_ros.commands import STILL, Command, of_width
 from ami_ros.geometry import Array, compose
 from ami_ros.goal.belief import Sight
-from ami_ros.moving.prediction import Forecast, constant_velocity
+from ami_ros.moving.prediction import Forecast, PredictionConfig, constant_velocity
+from ami_ros.moving.things import MovingThings
 from ami_ros.moving.tracker import without_moving
 from ami_ros.planning.costs.people import times
 from ami_ros.planning.doubt import Doubt
 from ami_ros.planning.final_approach import facing, final_approach
 from ami_ros.planning.navigator_config import NavigatorConfig
+from ami_ros.planning.passing import Yielding, in_the_way
 from ami_ros.planning.planner import LatentPlanner, Plan
 from ami_ros.planning.protocols import Clock, Dynamics, Target
 from ami_ros.planning.route_follower import RouteFollower, circles_here
@@ -46,13 +49,15 @@ class Steering:
     Attributes:
         command: in force now.
         unsure: whether the model does not know what comes of the newest plan.
-        yields: whether the robot stands because somebody passes.
+        yielding: whether somebody is in the way, and is waited for.
+        predict: where what moves will be; see `constant_velocity`.
     """
 
     def __init__(self, model: Dynamics, config: NavigatorConfig, seed: int, clock: Clock = time.perf_counter) -> None:
         self.model, self.config = model, config
         self.planner = LatentPlanner(model, config.planner, seed, clock)
         self.doubt = Doubt(model)
+        self.predict: Callable[[MovingThings, float, Array, PredictionConfig], Forecast | None] = constant_velocity
         self.robot = config.planner.kinematics
         self.start(Goal())
 
@@ -61,7 +66,8 @@ class Steering:
         self._linear = goal.max_linear or self.robot.max_linear
         self._angular = goal.max_angular or self.robot.max_angular
         self.command: Command = STILL
-        self.unsure = self.yields = False
+        self.unsure = False
+        self.yielding = Yielding()
         self.planner.reset()
 
     def approached(self, target: Target, scan: Scan | None) -> Target:
@@ -125,7 +131,7 @@ class Steering:
         turns = not sides and self.robot.turns_on_the_spot
         commands = turned_first(plan.commands) if turns else plan.commands
         self.unsure = self.doubt.about(percept.stamp, percept.latent, commands[: spec.chunk], self.command)
-        told = self._told_of_people(plan, forecast, commands)
+        told = self._told_of_people(percept, target, plan, forecast, commands)
         return Decision(
             State.CONTROLLING, "; ".join(filter(None, (message, warning, told))),
             commands, compose(percept.odometry, plan.poses),
@@ -137,7 +143,7 @@ class Steering:
         if percept.things is None or not self.config.planner.costs.people.enabled:
             return None
         wanted = times(self.config.planner.horizon, self.model.spec.step_duration)
-        forecast = constant_velocity(percept.things, percept.stamp, wanted, self.config.planner.prediction)
+        forecast = self.predict(percept.things, percept.stamp, wanted, self.config.planner.prediction)
         return None if forecast is None else forecast.seen_from(percept.odometry)
 
     def _standing(self, percept: Percept, forecast: Forecast | None) -> Scan | None:
@@ -149,15 +155,21 @@ class Steering:
         walking = tuple(thing for thing in things.things if np.hypot(*thing.velocity) >= slowest)
         return without_moving(scan, percept.odometry, replace(things, things=walking))
 
-    def _told_of_people(self, plan: Plan, forecast: Forecast | None, commands: Array) -> str:
-        """What the robot does about people, in words; "" where they change nothing."""
-        self.yields = False
+    def _told_of_people(
+        self, percept: Percept, target: Target, plan: Plan, forecast: Forecast | None, commands: Array
+    ) -> str:  # fmt: skip
+        """What the robot does about people, in words; "" where they change nothing. Notes whether it yields to them:
+        to one who is in the way, or whose future makes it stand."""
+        ahead = np.zeros((0, 2)) if target.pose is None else target.pose[None, :2]
+        meets = in_the_way(percept.things, percept.odometry, ahead, self.config.planner.disc.radius)
         pull = max((share.pull for share in plan.shares if share.name == "people"), default=0.0)
-        if forecast is None or pull < TELLING:
-            return ""
+        gives_way = forecast is not None and pull >= TELLING
+        stands = bool(np.abs(commands[: self.model.spec.chunk, 0]).max() < CREEP)
+        self.yielding.update(percept.stamp, meets or (gives_way and stands))
+        if not gives_way or forecast is None:
+            return "somebody is in the way" if self.yielding.waits else ""
         away = float(np.hypot(*forecast.positions[:, 0].T).min())
-        self.yields = bool(np.abs(commands[: self.model.spec.chunk, 0]).max() < CREEP)
-        does = "waiting for" if self.yields else "making way for"
+        does = "waiting for" if stands else "making way for"
         return f"{does} somebody who passes {away:.1f} m away"
 
 

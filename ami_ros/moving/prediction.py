@@ -17,7 +17,7 @@ EARLY = 0.2  # [s] that things may lie ahead of the moment that asks: scans come
 class PredictionConfig:
     """How the future of others is imagined."""
 
-    wander: float = 0.3  # [m/s^1.5] root of the power of white acceleration; larger: wider berths farther ahead
+    wander: float = 0.2  # [m/s^1.5] root of the power of white acceleration; larger: wider berths farther ahead
     slowest: float = 0.25  # [m/s] below which a thing stands: the scan shows it
 
 

@@ -14,6 +14,8 @@ from ami_ros.simulation.doors import Doors
 from ami_ros.simulation.people.crowd import Crowd, MovingThing
 from ami_ros.simulation.people.walkers import RobotDisc
 
+MEETS, PARTS = 1.5, 2.5  # [m] of a gap from which somebody meets the robot, and has left it
+
 
 class Company:
     """The face of a crowd to a simulated robot whose outline is `disc`."""
@@ -22,6 +24,8 @@ class Company:
         self.crowd, self._disc, self._doors = crowd, disc, doors
         self._judge = TouchJudge()
         self._nearest = np.inf
+        self.encounters = 0  # how often somebody has come within MEETS of the robot
+        self._met = np.zeros(len(crowd.bodies), bool)
 
     @property
     def touches(self) -> tuple[Touch, ...]:
@@ -41,7 +45,10 @@ class Company:
         robot = self._robot(pose, velocity)
         self._judge.note(now, robot.centre, self.crowd.poses[:, :2])
         self.crowd.advance(seconds, robot)
-        self._nearest = min(self._nearest, float(self.gaps(pose).min(initial=np.inf)))
+        gaps = self.gaps(pose)
+        self._nearest = min(self._nearest, float(gaps.min(initial=np.inf)))
+        self.encounters += int(((gaps < MEETS) & ~self._met).sum())
+        self._met = (gaps < MEETS) | (self._met & (gaps < PARTS))
         for name, is_open in self.crowd.doors_to_set(self._doors.open, robot, seconds):
             try:
                 open_door(name, is_open)
@@ -98,6 +105,11 @@ class InCompany:
     def nearest_approach(self) -> float:
         """How near anybody has come to the robot since this was asked last [m]; below 0: a touch; inf: nobody."""
         return float("inf") if self._company is None else self._company.nearest()
+
+    @property
+    def encounters(self) -> int:
+        """How often somebody has come near the robot, since construction."""
+        return 0 if self._company is None else self._company.encounters
 
     @property
     def touches(self) -> tuple[Touch, ...]:
