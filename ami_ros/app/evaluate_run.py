@@ -65,6 +65,8 @@ def measure(
     Of a recording without odometry they are those of `measure_prediction`."""
     torch.set_num_threads(1)  # small networks: on a busy machine two threads wait for each other
     dataset = open_dataset(recordings, scratch, loaded.model.spec, console)
+    if not dataset.card.has_command:
+        raise AmiError(f"evaluate: {recordings[0]} has no commands, and predictions need them: record them, too")
     with progress_bar(console) as bar:
         tasks: dict[str, TaskID] = {}
 

@@ -12,7 +12,7 @@ def main(
     recordings: Annotated[
         list[Path],
         typer.Argument(
-            help="Bags (rosbag2 folders, .mcap or .db3 files), CARMEN logs (.log, .log.gz), Donkeycar tubs, "
+            help="Bags (rosbag2 folders, .mcap, .db3 or .bag files), CARMEN logs (.log, .log.gz), Donkeycar tubs, "
             "folders of one of them, or one LeRobotDataset v3."
         ),
     ],

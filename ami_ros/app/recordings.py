@@ -9,6 +9,7 @@ from rich.console import Console
 
 from ami_ros.app.extract_run import progress_bar
 from ami_ros.errors import AmiError
+from ami_ros.learning.bag_reader import OLD
 from ami_ros.learning.carmen import extract_carmen, logs_at
 from ami_ros.learning.dataset import Dataset
 from ami_ros.learning.extract import ExtractConfig, extract
@@ -28,9 +29,12 @@ def find_bags(path: Path) -> list[Path]:
     def is_bag(folder: Path) -> bool:
         return any(folder.glob("metadata.yaml")) or any(folder.glob("*.mcap")) or any(folder.glob("*.db3"))
 
+    def is_old(file: Path) -> bool:
+        return file.suffix == OLD and file.is_file()
+
     if path.is_file() or is_bag(path):
         return [path]
-    bags = sorted(folder for folder in path.glob("*") if folder.is_dir() and is_bag(folder)) if path.is_dir() else []
+    bags = sorted(bag for bag in path.glob("*") if is_old(bag) or (bag.is_dir() and is_bag(bag)))
     if not bags:
         raise AmiError(f"{path} is no bag and holds none; record some with ./ami collect or ./ami record")
     return bags

@@ -54,15 +54,22 @@ def open_dataset(
         robot: that recorded them, which says what its topics are; None: they are found by type.
     """
     if len(recordings) == 1 and (recordings[0] / CARD).is_file():
-        return Dataset(recordings[0])
+        return _fit_for(Dataset(recordings[0]), spec)
     folder = out / "dataset"
     if not (folder / CARD).is_file():
         own = extraction_settings(robot) if robot is not None else {}
         own |= {"field_of_view": spec.inputs.field_of_view, "narrowest": spec.inputs.narrowest}
         own |= {"lateral": spec.command_dim == 3, "pictures": spec.inputs.image_size > 0}
         config = replace(from_mapping(ExtractConfig, own), alignment=AlignmentConfig(period=spec.period))
-        return extract_any(recordings, folder, config, console)
-    return Dataset(folder)
+        return _fit_for(extract_any(recordings, folder, config, console), spec)
+    return _fit_for(Dataset(folder), spec)
+
+
+def _fit_for(dataset: Dataset, spec: ModelSpec) -> Dataset:
+    """The data set; raises AmiError where the model needs pictures that it does not have."""
+    if spec.inputs.image_size and not dataset.card.image_size[0]:
+        raise AmiError(f"{dataset.folder} has no pictures, and the model needs them: take one of scans (models/laser)")
+    return dataset
 
 
 def open_datasets(

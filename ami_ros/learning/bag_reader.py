@@ -1,4 +1,6 @@
-"""Reads rosbag2 directories and single files (MCAP, sqlite3) without ROS, broken ones as far as they go."""
+"""Reads rosbag2 directories, single files (MCAP, sqlite3) and bags of ROS 1 without ROS, broken ones as far as they go.
+
+Messages of ROS 1 come out in the CDR and the types of ROS 2, so that nobody else has to know of them."""
 
 from __future__ import annotations
 
@@ -14,9 +16,13 @@ from ami_ros.learning.bag_salvage import SalvagedBag
 
 with importing("train"):
     from rosbags.interfaces import Connection, MessageDefinitionFormat
+    from rosbags.rosbag1 import Reader as OldReader
     from rosbags.rosbag2 import Reader
     from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
     from rosbags.typesys.store import Typestore
+
+
+OLD = ".bag"  # of files of ROS 1
 
 
 class BrokenBagError(Exception):
@@ -37,7 +43,7 @@ class BagTopic:
 
 
 class BagReader:
-    """One bag: a rosbag2 directory, or one .mcap or .db3 file of it.
+    """One bag: a rosbag2 directory, one .mcap or .db3 file of it, or a .bag file of ROS 1.
 
     Attributes:
         topics: by name.
@@ -51,12 +57,16 @@ class BagReader:
         self.path = Path(path)
         self.topics: dict[str, BagTopic] = {}
         self.problems: list[str] = []
-        self._readers: list[Reader] = []
+        self._readers: list[Reader | OldReader] = []
         self._salvaged: list[SalvagedBag] = []
         self._reason = ""  # why something could not be opened or read
         if not self.path.exists():
             raise AmiError(f"no bag at {self.path}")
-        if not self._open(self.path):
+        self._is_old = self.path.suffix == OLD  # of ROS 1
+        self._lenient = False  # read up to the first damage, and no error
+        if self._is_old:
+            self._open_old()
+        elif not self._open(self.path):
             self._open_files()
         self._types = self._make_types()
 
@@ -70,7 +80,11 @@ class BagReader:
         for reader in self._readers:
             connections = [c for c in reader.connections if c.topic in names]
             if connections:
-                yield from self._read(reader, connections)
+                yield from (
+                    map(self._to_cdr, self._read(reader, connections))
+                    if self._is_old
+                    else self._read(reader, connections)
+                )
         for bag in self._salvaged:
             yield from bag.messages(names)
 
@@ -82,6 +96,10 @@ class BagReader:
         """
         self.close()
         self.topics, self.problems = {}, []
+        if self._is_old:
+            self._lenient = True
+            self._open_old()
+            return
         for file in sorted(self.path.glob("*.mcap")) or [self.path]:
             self._salvage(file)
         if not self.topics:
@@ -111,7 +129,32 @@ class BagReader:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self.close()
 
-    def _read(self, reader: Reader, connections: list[Connection]) -> Iterator[tuple[str, int, bytes]]:
+    def _to_cdr(self, message: tuple[str, int, bytes]) -> tuple[str, int, bytes]:
+        """A message of ROS 1 as ROS 2 has it; empty where it is damaged, which whoever decodes it notices."""
+        topic, time, data = message
+        try:
+            return topic, time, bytes(self._types.ros1_to_cdr(data, self.topics[topic].type_name))
+        except Exception:  # whatever the parser raises for bytes that are not its own
+            return topic, time, b""
+
+    def _open_old(self) -> None:
+        """Opens a bag of ROS 1.
+
+        Raises:
+            AmiError: it has no index, is encrypted, or is no bag.
+        """
+        try:
+            reader = OldReader(self.path)
+            reader.open()
+        except Exception as error:  # ReaderError, and what damaged lengths lead to
+            reason = str(error) or type(error).__name__
+            remedy = "; mend it with rosbag reindex" if "index" in reason.lower() else ""
+            raise AmiError(f"{self.path} is not a readable bag of ROS 1: {reason}{remedy}") from error
+        self._readers.append(reader)
+        for c in reader.connections:
+            self._add(BagTopic(c.topic, c.msgtype, c.msgcount, c.msgdef.data))
+
+    def _read(self, reader: Reader | OldReader, connections: list[Connection]) -> Iterator[tuple[str, int, bytes]]:
         messages = reader.messages(connections)
         while True:
             try:
@@ -120,6 +163,9 @@ class BagReader:
                 return
             except Exception as error:  # whatever decompressors, parsers and SQLite raise for what is not their own
                 self._reason = str(error)
+                if self._lenient:
+                    self.problems.append(f"it is damaged: what comes behind is not read ({self._reason})")
+                    return
                 raise BrokenBagError(self._reason) from error
             yield connection.topic, time, data
 
@@ -175,7 +221,8 @@ class BagReader:
                 self.problems.append(f"the type of {topic.name} is damaged: taken for that of ROS 2 Jazzy")
         types = get_typestore(Stores.EMPTY)
         jazzy = get_typestore(Stores.ROS2_JAZZY).fielddefs
-        types.register({**jazzy, **definitions})
+        # Standard types of ROS 1 differ in names alone (and in seq of headers, which `ros1_to_cdr` leaves out).
+        types.register({**definitions, **jazzy} if self._is_old else {**jazzy, **definitions})
         return types
 
 

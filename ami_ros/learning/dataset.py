@@ -28,8 +28,9 @@ from ami_ros.world_model.perception import fit_image
 
 VERSION = 1
 CARD, IMAGES = "dataset.yaml", "images.jpg"
-ARRAYS = ("offsets", "episode", *COLUMNS, "imu")
-LATER = ("joints", "imu")  # columns that data sets of this version may lack
+ARRAYS = ("offsets", "episode", *COLUMNS)
+LATER = ("joints",)  # columns that data sets of this version may lack
+OPTIONAL = ("imu",)  # columns that only some recordings have
 
 Progress = Callable[[int, int], None]  # done, total
 
@@ -177,7 +178,8 @@ def checksum(folder: Path) -> str:
 
 
 def _arrays_of(folder: Path) -> list[str]:
-    return [name for name in ARRAYS if name not in LATER or (folder / f"{name}.npy").exists()]
+    there = {name for name in (*LATER, *OPTIONAL) if (folder / f"{name}.npy").exists()}
+    return [name for name in (*ARRAYS, *OPTIONAL) if name in there or name not in (*LATER, *OPTIONAL)]
 
 
 def _read_card(folder: Path) -> DatasetCard:

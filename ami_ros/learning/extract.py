@@ -14,16 +14,18 @@ from numpy.typing import NDArray
 
 from ami_ros.config import to_mapping
 from ami_ros.errors import AmiError
+from ami_ros.geometry import relative
 from ami_ros.images import image_size
 from ami_ros.learning.alignment import COLUMNS, AlignmentConfig, Frames, align, drop_short, joined_frames
 from ami_ros.learning.bag_reader import BagReader, BrokenBagError
 from ami_ros.learning.dataset import IMAGES, Dataset, Progress
 from ami_ros.learning.dataset_writer import write_dataset
 from ami_ros.learning.frames import frame_of, recorded_rectifier
+from ami_ros.learning.laser_odometry import laser_odometry
 from ami_ros.learning.resumable import PartialOutput, open_partial
 from ami_ros.learning.scanner_mount import recorded_mount
-from ami_ros.learning.streams import Segment, clock_of, find_topics, read_segments
-from ami_ros.scan import Mount
+from ami_ros.learning.streams import Segment, clock_of, find_topics, lacks, read_segments
+from ami_ros.scan import Mount, Scan
 
 
 @dataclass(frozen=True)
@@ -117,11 +119,13 @@ class _Extraction:
             with BagReader(path) as bag:
                 topics = find_topics(bag, self.config.topics, self.config.pictures)
                 # Pictures are read once more, by themselves.
-                again = bag.topics[topics["image"]].count if self.config.pictures else 0
+                again = bag.topics[topics["image"]].count if "image" in topics else 0
                 counts.append(sum(bag.topics[t].count for t in topics.values()) + again)
                 found.append(topics)
         if len({"scan" in topics for topics in found}) > 1:
             raise AmiError("some of the bags have scans, some have none: extract them into separate data sets")
+        if len({"image" in topics for topics in found}) > 1:
+            raise AmiError("some of the bags have pictures, some have none: extract them into separate data sets")
         self.total = sum(counts)
         for number in range(len(self.output.parts), len(bags)):
             self.done = sum(counts[:number])
@@ -153,6 +157,9 @@ class _Extraction:
         joints = self._joints(segments)
         width = self.config.width
         frames = joined_frames([align(segment, alignment, beams, self.dropped, joints, width) for segment in segments])
+        self.problems += lacks(topics, self.config.pictures)
+        if frames is not None and "odometry" not in topics:
+            self._follow_scans(frames, scanner or Mount())
         self.dropped["cuts where the clock went back"] += max(0, len(segments) - 1)
         columns: dict[str, NDArray[Any]] = {}
         if frames is not None:
@@ -167,6 +174,20 @@ class _Extraction:
         facts = {"source": source, "dropped": dropped, "beams": beams, "image_size": self.image_size, "joints": joints}
         facts["scanner"] = to_mapping(scanner) if scanner else None
         self.output.add(columns, facts)
+
+    def _follow_scans(self, frames: Frames, scanner: Mount) -> None:
+        """Odometry from the scans; where they do not tell, the robot is taken to go on as before."""
+        lost = 0
+        step = 2 * np.pi / frames.scan.shape[1]
+        for start, stop in frames.episodes:
+            scans = [scanner.in_base(Scan(np.array(row), 0.0, step)) for row in frames.scan[start:stop]]
+            frames.odometry[start:stop], followed = laser_odometry(scans)
+            motion = relative(frames.odometry[start : stop - 1], frames.odometry[start + 1 : stop])
+            speed = motion / np.diff(frames.stamp[start:stop])[:, None]
+            frames.velocity[start:stop] = 0.0
+            frames.velocity[start + 1 : stop] = speed[:, [0, 2, 1][: self.config.width]]
+            lost += int((~followed).sum())
+        self.dropped["moments at which the scans do not tell how the robot moved (kept)"] += lost
 
     def _columns(self, bag: BagReader, topic: str, frames: Frames) -> dict[str, NDArray[Any]]:
         """Writes the images of `topic`, if there is one; what stands beside them, without the frames whose image is

@@ -58,7 +58,8 @@ def find_topics(bag: BagReader, mapping: Mapping[str, str], pictures: bool = Tru
     Args:
         bag: to look into.
         mapping: see above.
-        pictures: are wanted; else scans are, and their moments count.
+        pictures: are wanted; else scans are, and their moments count. Where there are scans, they do without pictures,
+            odometry and commands, too.
 
     Raises:
         AmiError: a required topic is missing or ambiguous, or the mapping names one that is not there.
@@ -84,9 +85,22 @@ def find_topics(bag: BagReader, mapping: Mapping[str, str], pictures: bool = Tru
         elif candidates:
             several = ", ".join(candidates)
             raise AmiError(f"{bag.path}: which of {several} is the {name}? Say so: topic {name}=NAME")
-        elif expected.required or (name == "scan" and not pictures):
-            raise AmiError(f"{bag.path} has no {name} ({' or '.join(expected.types)}); it has {there}")
+    lacking = [name for name, role in ROLES.items() if role.required and name not in found]
+    lacking = [name for name in lacking if name != "image" or pictures] if pictures else ["scan", *lacking]
+    if lacking and "scan" not in found:
+        types = " or ".join(ROLES[lacking[0]].types)
+        raise AmiError(f"{bag.path} has no {' and no '.join(lacking)} ({types}); it has {there}")
     return found
+
+
+def lacks(topics: Iterable[str], pictures: bool = True) -> list[str]:
+    """What a recording with these roles lacks, and what that means, a line each."""
+    said = {
+        "image": "it has no pictures: its scans are the moments, for a model without a camera (models/laser)",
+        "odometry": "it has no odometry: it is computed from the scans",
+        "command": "it has no commands: a map can be made of it, a world model cannot be learned",
+    }
+    return [line for role, line in said.items() if role not in topics and (pictures or role != "image")]
 
 
 @dataclass

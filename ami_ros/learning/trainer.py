@@ -245,6 +245,8 @@ class Trainer:
 
     def _check_labels(self) -> None:
         """Raises AmiError where the data lack what is to be learned from."""
+        if not np.isfinite(self.recording.command).all():
+            raise AmiError("train: the data have no commands, and a world model learns what those do: record them, too")
         poses = ("relative_pose", "imagined_pose", "motion")
         wanted = [name for name in poses if getattr(self.config.weights, name)]
         if wanted and not np.isfinite(self.recording.odometry).all():

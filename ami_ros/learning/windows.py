@@ -205,8 +205,6 @@ def check_inputs(recording: Recording, spec: ModelSpec) -> None:
             f"the data set has a frame each {recording.period:g} s, the model one each {spec.period:g} s; "
             f"extract it with --period {spec.period:g}, or set spec.period"
         )
-    if not np.isfinite(recording.command).all():
-        raise AmiError("the data set has no commands: a world model learns what they do, record them, too")
     check_commands(recording.command.shape[1], spec)
     if inputs.scan_beams and not recording.scan.shape[1]:
         raise AmiError(

@@ -254,7 +254,7 @@ def _command(robot: RobotDescription, seen: Observation, namespace: str) -> list
     if not seen.live:
         if topic is None:
             return [
-                Finding("error", name, "there are no commands in the bag, and a model learns from them", "record it")
+                Finding("warning", name, "there are no commands in the bag: it gives a map, and no model", "record it")
             ]
         return []
     if topic is None or not topic.subscribers:
