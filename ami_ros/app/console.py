@@ -17,6 +17,7 @@ def main(
         str, typer.Option(help="Robot in config/robots, or its file: names of its topics. Else the usual ones.")
     ] = "",
     keep_out: Annotated[Path | None, typer.Option(help="File of painted keep-out areas; made if missing.")] = None,
+    no_bag: Annotated[bool, typer.Option("--no-bag", help="Keep no bag of the last five minutes.")] = False,
     namespace: Annotated[str, NAMESPACE] = "",
 ) -> int:
     """Serve the page of the robot in this ROS domain, until Ctrl-C; ./ami drive starts it as well.
@@ -43,7 +44,8 @@ def main(
     )
     rules = topics(load_robot(robot)) if robot else None
     try:
-        with Console(context, ConsoleSettings(host, port, namespace, keep_out), typer.echo, rules) as console:
+        settings = ConsoleSettings(host, port, namespace, keep_out, None if no_bag else Path.cwd())
+        with Console(context, settings, typer.echo, rules) as console:
             typer.echo("\n".join(console.addresses))
             while True:
                 time.sleep(60.0)

@@ -23,6 +23,7 @@ class ConsoleSettings:
     port: int | None = None
     namespace: str = ""
     keep_out: Path | None = None
+    bags: Path | None = Path(".")  # folder of bags of the last minutes; None: none are kept
 
 
 class Console:
@@ -46,7 +47,9 @@ class Console:
         rules: Mapping[str, str] | None = None,
     ) -> None:
         with ExitStack() as stack:
-            self.node = ConsoleNode(context, settings.namespace, rules, settings.keep_out, lambda line: self._say(line))
+            self.node = ConsoleNode(
+                context, settings.namespace, rules, settings.keep_out, lambda line: self._say(line), settings.bags
+            )
             stack.callback(self.node.close)
             self.scene = self.node.scene
             self.desk = Desk(self.node.robot, Keys.new(), tell, self.node.attend)

@@ -111,6 +111,9 @@ def drive(settings: DriveSettings) -> int:
     """
     arguments = settings.arguments()
     specs = processes(arguments, settings.parts)
+    for spec in specs:
+        if "safety" in spec.parameters and settings.page is not None:
+            spec.parameters["safety"]["keep_out.memory"] = True  # what is painted on the page, the gate keeps out of
     names = (*STACK, "supervisor", *(("simulator",) if settings.sim else ()))
     with only_first_signal(), ExitStack() as stack:
         stack.callback(remove_orphaned_segments)
@@ -151,7 +154,7 @@ def _console(settings: DriveSettings, arguments: Arguments, context: Context, st
 
     host, port = settings.page
     painted = Path(f"{arguments.memory_file}.keep_out.json") if arguments.memory_file else None
-    wanted = ConsoleSettings(host, port, settings.namespace, painted)
+    wanted = ConsoleSettings(host, port, settings.namespace, painted, Path.cwd())
     rules = rules_of(arguments, load_robot(arguments.robot))
     return stack.enter_context(Console(context, wanted, _say, rules)).addresses
 

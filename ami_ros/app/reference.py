@@ -50,6 +50,7 @@ from ami_ros.ros.start.graph import STACK, declared
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ROBOTS = ("simulator", "loopback")
+ASKED = ("goal_pose", "initialpose", "keep_out_areas")  # topics that programs and people send
 ROBOT = "robot"  # what no node of ours publishes
 PARAMETERS: dict[str, type[Any]] = {
     "perception": PerceptionParameters,
@@ -194,7 +195,9 @@ def graph() -> str:
     for node, topic, _ in _links("subscribes"):
         if topic == "heartbeat":  # of all
             continue
-        source = "client" if topic in ("goal_pose", "initialpose") else publisher.get(topic, "simulator")
+        source = (
+            "client" if topic in ("goal_pose", "initialpose", "keep_out_areas") else publisher.get(topic, "simulator")
+        )
         edges.setdefault((source, node), []).append(topic)
     lines = ["```mermaid", "flowchart LR", '  client(["your program"])', '  simulator["robot, or simulator"]']
     lines += [f"  {node}[{node}]" for node in (*STACK, "supervisor")]

@@ -111,6 +111,8 @@ class Scene:
     def moved(self, odometry: Array) -> None:
         """A new pose (3,) in odom."""
         self.odometry = odometry
+        if self.confidence is None:  # it is not known where odom is
+            return
         x, y, _ = compose(self.odom_in_map, odometry).tolist()
         if not self._track or math.hypot(x - self._track[-1][0], y - self._track[-1][1]) > TRACK_STEP:
             self._track.append((x, y))

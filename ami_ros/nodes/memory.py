@@ -8,11 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from geometry_msgs.msg import Twist, TwistStamped
 from visualization_msgs.msg import MarkerArray
 
 from ami_interfaces.msg import KeepAway, Location, PlaceGraph
 from ami_ros.camera import CameraMount
+from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, compose, inverse
 from ami_ros.images import MAX_PIXELS
 from ami_ros.parts.memory import MemoryPart
@@ -100,6 +102,8 @@ class MemoryNode(AmiNode[MemoryParameters]):
         self._places = self.publisher(MarkerArray, "places", LATCHED)
         self._graph = self.publisher(PlaceGraph, "place_graph", LATCHED)
         self._keep_away = self.publisher(KeepAway, "keep_away", LATCHED)
+        self._circles = self._painted = np.zeros((0, 3))  # of places, and of areas that somebody painted
+        self.subscribe(KeepAway, "keep_out_areas", self._paint, LATCHED, always=True)
         self._tf = tf_publisher(self)
         self.health.figure("model", lambda: loaded.encoder_id)
         self.health.figure("places", lambda: str(len(self.memory)))
@@ -171,8 +175,18 @@ class MemoryNode(AmiNode[MemoryParameters]):
         self._graph.publish(memory_messages.graph_to_message(known.places, known.edges, header, self._encoder_id))
 
     def _send_keep_away(self, stamp: float, circles: Array) -> None:
+        self._circles = circles
         header = conversions.header_at(stamp, self.config.map_frame)
-        self._keep_away.publish(memory_messages.keep_away_to_message(circles, header))
+        everything = np.concatenate([circles, self._painted])
+        self._keep_away.publish(memory_messages.keep_away_to_message(everything, header))
+
+    def _paint(self, message: KeepAway) -> None:
+        if message.header.frame_id != self.config.map_frame:
+            raise AmiError(
+                f"keep_out_areas are in '{message.header.frame_id}'; paint them in '{self.config.map_frame}'"
+            )
+        self._painted = memory_messages.keep_away_from_message(message)
+        self._send_keep_away(self.now(), self._circles)
 
 
 def main() -> int:

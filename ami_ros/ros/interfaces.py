@@ -75,7 +75,7 @@ INTERFACES: dict[str, Interface] = {
     ),
     "memory": _part(
         "memory",
-        subscribes=_CAMERA_INFO,
+        subscribes={**_CAMERA_INFO, "keep_out_areas": "ami_interfaces/msg/KeepAway"},
         publishes={
             "places": "visualization_msgs/msg/MarkerArray",
             "map": "nav_msgs/msg/OccupancyGrid",

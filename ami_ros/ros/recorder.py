@@ -7,10 +7,10 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
 from rclpy.node import Node
@@ -64,6 +64,20 @@ class RecorderLimits:
     max_megabytes: float = float("inf")  # of messages, before compression
     max_duration: float = float("inf")  # since the first message [s]
     min_free_megabytes: float = 500.0  # left on the disk
+    poll_period: float = POLL_PERIOD
+
+
+class Bag(Protocol):
+    """What takes messages; see `BagWriter`."""
+
+    path: Path
+    counts: dict[str, int]
+    size: int
+
+    def define(self, definitions: Mapping[str, str]) -> None: ...
+    def raw(self, topic: str, type_name: str, time: float, data: bytes) -> None: ...
+    def flush(self) -> None: ...
+    def close(self) -> None: ...
 
 
 class Recorder:
@@ -74,6 +88,7 @@ class Recorder:
         path: folder of the bag to make.
         topics: names, such as `ami_ros.robots.derived.recorded_topics`; of "a|b" the first that somebody publishes.
         limits: see there.
+        bag: takes the messages; None: a new one at `path`.
 
     Attributes:
         stopped: why it ended by itself, empty while it records.
@@ -82,7 +97,14 @@ class Recorder:
         AmiError: the bag cannot be made.
     """
 
-    def __init__(self, node: Node, path: Path, topics: Sequence[str], limits: RecorderLimits | None = None) -> None:
+    def __init__(
+        self,
+        node: Node,
+        path: Path,
+        topics: Sequence[str],
+        limits: RecorderLimits | None = None,
+        bag: Bag | None = None,
+    ) -> None:
         self.stopped = ""
         self._node, self._limits = node, limits or RecorderLimits()
         self._wanted = [[node.resolve_topic_name(name) for name in entry.split("|")] for entry in topics]
@@ -91,8 +113,8 @@ class Recorder:
         self._lock = threading.Lock()  # of the bag: callbacks and `close` may be on different threads
         self._begun = self._flushed = time.monotonic()
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._bag = BagWriter(path)
-        self._timer = node.create_timer(POLL_PERIOD, self._poll, clock=STEADY)
+        self._bag: Bag = BagWriter(path) if bag is None else bag
+        self._timer = node.create_timer(self._limits.poll_period, self._poll, clock=STEADY)
         self._poll()
 
     @property

@@ -13,7 +13,7 @@ from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
-from ami_interfaces.msg import Latent, Location, NavigationGoal, PlaceGraph
+from ami_interfaces.msg import KeepAway, Latent, Location, NavigationGoal, PlaceGraph
 from ami_interfaces.srv import (
     FindRoute,
     ForgetPlaces,
@@ -37,6 +37,11 @@ def test_place_can_be_labelled_found_and_forgotten(stack: Any) -> None:
 
     def call(service: Any, name: str, /, **fields: Any) -> Any:
         return stack.ros.call(service, f"memory/{name}", service.Request(**fields))
+
+    areas = stack.ros.collect(KeepAway, "keep_away", LATCHED)
+    painted = KeepAway(header=Header(frame_id="map"), x=[1.0, 7.0], y=[0.0, 7.0], radius=[0.2, 0.5])
+    stack.ros.node.create_publisher(KeepAway, "keep_out_areas", LATCHED).publish(painted)
+    stack.ros.spin_until(lambda: areas and list(areas[-1].x) == [1.0, 7.0], what="what was painted")
 
     labelled = call(RememberPlace, "remember", label="desk")
     assert labelled.success and labelled.id > 0

@@ -68,7 +68,7 @@ class DrawnMap:
             return
         low, high = np.maximum(known.min(axis=0) - 8, 0), known.max(axis=0) + 12
         odds = grid.odds[low[0] : high[0], low[1] : high[1]].T
-        cells = np.where(odds == 0, -1, np.clip(50 + 50 * odds, 0, 100)).astype(np.int8)
+        cells = np.where(odds == 0, -1, np.clip(50 + 120 * odds, 0, 100)).astype(np.int8)
         self._put(cells, CELL, grid.points(low[None])[0] - CELL / 2)
 
     def _put(self, cells: NDArray[np.int8], resolution: float, origin: Array) -> None:

@@ -1,6 +1,7 @@
 // What is drawn on the map, layer by layer, from below. Each has a shape of its own, so no meaning hangs on a colour alone.
 import { colours, disc, head, line, rgb, ring, words } from "./view.js";
 
+const LEAP = 1.0; // [m] by which the robot corrected where it believes to be
 const COMFORT = 1.0; // [s] ahead that a walker's arrow shows
 
 export const LAYERS = [
@@ -116,7 +117,14 @@ function drawOutlines(g, v, s) {
     line(g, [...points, points[0]].map(p => v.px(p)), colours.warm, s.state.gate.zone === name ? 3 : 1.2, .9, [6, 4]);
   }
 }
-function drawTrack(g, v, s) { line(g, (s.live.track || []).map(p => v.px(p)), colours.accent, 2.4, .55); }
+function drawTrack(g, v, s) {
+  let run = [], last = null;
+  for (const p of s.live.track || []) {
+    if (last && Math.hypot(p[0] - last[0], p[1] - last[1]) > LEAP) { line(g, run, colours.accent, 2.4, .55); run = []; }
+    run.push(v.px(p)); last = p;
+  }
+  line(g, run, colours.accent, 2.4, .55);
+}
 function drawPlan(g, v, s) {
   const plan = s.state.plan || [];
   plan.forEach((p, i) => disc(g, v.px(p), 3.2, colours.warm, 1 - .75 * i / plan.length)); // fainter: farther in the future

@@ -8,7 +8,7 @@ import { colours, fit, line, readColours } from "./view.js";
 
 const $ = id => document.getElementById(id);
 const scene = { state: { gate: {} }, live: {}, documents: {}, past: false, draft: null, stroke: null, cross: null };
-const strips = [];
+const strips = [], NOTHING = $("match").src;
 const TONES = { controlling: "go", planning: "go", stopping: "go", recovering: "warn", fault: "bad" };
 const STATES = { idle: "stands", planning: "thinks", controlling: "drives", recovering: "frees itself", stopping: "arrives", fault: "fault" };
 const PHASES = { choosing: "chooses where to go next", driving: "drives", waiting: "waits", returning: "comes back" };
@@ -90,7 +90,7 @@ function showStrips(state) {
 const DOCUMENTS = {
   camera: value => { $("camera").src = value.src; },
   goal_picture: value => { $("goal_picture").src = value.src; },
-  match: value => { $("match").src = value.src || "data:,"; $("match_words").textContent = value.label ? `memory: ${value.label}` : "match in memory"; },
+  match: value => { $("match").src = value.src || NOTHING; $("match_words").textContent = value.label ? `memory: ${value.label}` : "match in memory"; },
   pictures: value => actions.showPictures(value),
   places: value => actions.showPlaces(value),
 };
