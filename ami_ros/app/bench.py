@@ -8,8 +8,8 @@ from ami_ros.share import packaged
 
 # Each is the function `main` of the module `ami_ros.app.bench_<name>`.
 PARTS = (
-    "change", "control", "gate", "latency", "legs", "memory", "people", "pictures", "predict", "release", "scenario",
-    "soak",
+    "change", "console", "control", "gate", "latency", "legs", "memory", "people", "pictures", "predict", "release",
+    "scenario", "soak",
 )  # fmt: skip
 
 

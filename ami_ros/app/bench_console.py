@@ -1,0 +1,119 @@
+"""`ami bench console`: what the console costs, with nobody looking and with one page open."""
+
+from __future__ import annotations
+
+import json as json_module
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO, Annotated, Any
+
+import typer
+
+SETTLE = 5.0  # [s] after a page was opened: it is sent all that is known once
+MOST_IDLE, MOST_VIEWED = 5.0, 15.0  # [% of one core]
+PATIENCE = 180.0  # [s] to start
+
+
+def main(
+    seconds: Annotated[float, typer.Option(help="To measure each of the two.", min=1.0, max=600.0)] = 20.0,
+    world: Annotated[str, typer.Option(help="A world, a world file, or building:SEED.")] = "home",
+    domain_id: Annotated[int, typer.Option(help="ROS domain of the simulated robot.", min=0, max=101)] = 77,
+    json: Annotated[Path | None, typer.Option(help="File for the figures.")] = None,
+) -> int:
+    """Let a simulated robot explore, and measure the processor time of the process of ./ami console beside it.
+
+    Exit code: 0 if it stays below 5 % of one core with nobody looking and 15 % with one page, 1 if not.
+    """
+    from ami_ros.evaluation.report import write_json
+
+    with ExitStack() as stack:
+        folder = Path(tempfile.mkdtemp(prefix="ami_bench_console_"))
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        environment = {**os.environ, "ROS_DOMAIN_ID": str(domain_id)}
+        drive = ["drive", "--sim", "--world", world, "--composed", "--forget", "--no-console"]
+        _start(stack, drive, folder / "drive", environment, "ready.")
+        command, address = _start(stack, ["console"], folder / "console", environment, r"(http://\S+)#(\S+)")
+        _start(stack, ["explore", "60"], folder / "explore", environment, "after")
+        figures = measure(command.pid, address, seconds)
+    idle, viewed = figures["idle_percent"], figures["viewed_percent"]
+    typer.echo(
+        f"console: {idle:.1f} % of one core with nobody looking, {viewed:.1f} % with one page, which got "
+        f"{figures['messages_per_s']:.1f} messages and {figures['kb_per_s']:.0f} kB a second; {figures['rss_mb']:.0f} MB"
+    )
+    if json is not None:
+        write_json(json, figures)
+    return int(idle > MOST_IDLE or viewed > MOST_VIEWED)
+
+
+def measure(pid: int, address: re.Match[str], seconds: float) -> dict[str, float]:
+    """Figures of a console's process; `address` has its page and its key."""
+    import psutil
+    from websockets.sync.client import connect
+
+    process = psutil.Process(pid)
+    began = _seconds(process)
+    time.sleep(seconds)
+    idle = _seconds(process) - began
+    with connect(address[1].replace("http", "ws") + "link", max_size=None) as link:
+        link.send(json_module.dumps({"key": address[2]}))
+        _listen(link, SETTLE)
+        began = _seconds(process)
+        count, size = _listen(link, seconds)
+        viewed = _seconds(process) - began
+    return {
+        "idle_percent": 100 * idle / seconds, "viewed_percent": 100 * viewed / seconds,
+        "messages_per_s": count / seconds, "kb_per_s": size / seconds / 1000,
+        "rss_mb": process.memory_info().rss / 1e6, "seconds": seconds,
+    }  # fmt: skip
+
+
+def _listen(link: Any, seconds: float) -> tuple[int, int]:
+    """Messages and their bytes in so long."""
+    count = size = 0
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        try:
+            size += len(link.recv(timeout=left))
+            count += 1
+        except TimeoutError:
+            break
+    return count, size
+
+
+def _seconds(process: Any) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+def _start(
+    stack: ExitStack, command: list[str], log: Path, environment: dict[str, str], said: str
+) -> tuple[subprocess.Popen[bytes], re.Match[str]]:
+    """Starts a command and waits until it has said something."""
+    from ami_ros.errors import AmiError
+
+    output: IO[bytes] = stack.enter_context(log.open("wb"))
+    arguments = [sys.executable, "-m", "ami_ros.app", *command]
+    process = subprocess.Popen(arguments, stdout=output, stderr=subprocess.STDOUT, env=environment, cwd=log.parent)
+    stack.callback(_end, process)
+    deadline = time.monotonic() + PATIENCE
+    while (found := re.search(said, log.read_text(errors="replace"))) is None:
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise AmiError(f"ami {command[0]} did not start: {log.read_text(errors='replace')[-300:]}")
+        time.sleep(0.2)
+    return process, found
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(30.0)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
