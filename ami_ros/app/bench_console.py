@@ -43,10 +43,9 @@ def main(
         _start(stack, ["explore", "60"], folder / "explore", environment, "after")
         figures = measure(command.pid, address, seconds)
     idle, viewed = figures["idle_percent"], figures["viewed_percent"]
-    typer.echo(
-        f"console: {idle:.1f} % of one core with nobody looking, {viewed:.1f} % with one page, which got "
-        f"{figures['messages_per_s']:.1f} messages and {figures['kb_per_s']:.0f} kB a second; {figures['rss_mb']:.0f} MB"
-    )
+    typer.echo(f"console: {idle:.1f} % of one core with nobody looking, {viewed:.1f} % with one page")
+    got = figures["messages_per_s"], figures["kb_per_s"], figures["rss_mb"]
+    typer.echo("the page got {:.1f} messages and {:.0f} kB a second; the process has {:.0f} MB".format(*got))
     if json is not None:
         write_json(json, figures)
     return int(idle > MOST_IDLE or viewed > MOST_VIEWED)

@@ -9,7 +9,7 @@ import typer
 
 
 def main(
-    headless: Annotated[bool, typer.Option("--headless", help="No web view.")] = False,
+    headless: Annotated[bool, typer.Option("--headless", help="No page.")] = False,
     world: Annotated[str, typer.Option(help="A world that comes with the package, or a world file.")] = "home",
     simulator: Annotated[
         Literal["ours", "gazebo"], typer.Option(help="gazebo: gz-sim, where it is installed; see docs/gazebo.md.")
@@ -48,7 +48,7 @@ def main(
             help="Simulated seconds in a second; else 1, or with --explore as many as the nodes keep up with."
         ),
     ] = None,
-    port: Annotated[int | None, typer.Option(help="Of the web view; else the first free one from 8765.")] = None,
+    port: Annotated[int | None, typer.Option(help="Of the page; else the first free one from 8765.")] = None,
     domain_id: Annotated[int | None, typer.Option(help="ROS domain; else ROS_DOMAIN_ID, or one that is free.")] = None,
 ) -> int:
     """Start simulator and stack, send image goals, report how many were reached.

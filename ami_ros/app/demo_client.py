@@ -12,14 +12,13 @@ from typing import Any
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import Pose2D, PoseStamped, TwistStamped
-from nav_msgs.msg import Path
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
 from rclpy.action import ActionClient
 from rclpy.context import Context
 from rclpy.node import Node
 from rclpy.serialization import deserialize_message
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import String, UInt32
 from visualization_msgs.msg import Marker, MarkerArray
 
@@ -31,7 +30,6 @@ from ami_ros.app.telemetry import STARTING, Observed, Telemetry, TruthLog
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.control import ControlRecord
 from ami_ros.geometry import Array
-from ami_ros.images import image_of
 from ami_ros.parts.supervision import Code, Verdict
 from ami_ros.ros.goals.result_watch import ResultWatch
 from ami_ros.ros.messages.conversions import (
@@ -55,13 +53,12 @@ class DemoClient:
 
     Args:
         context: an initialised context.
-        show: also take what only a view needs: images and plans.
 
     Attributes:
         control: gets every command of the planner while a goal is driven to, and the age of the image behind it.
     """
 
-    def __init__(self, context: Context, show: bool) -> None:
+    def __init__(self, context: Context) -> None:
         self.control = ControlRecord()
         self.forget()
         self._run: GoalRun | None = None
@@ -73,11 +70,11 @@ class DemoClient:
         self._photograph = self.node.create_client(Photograph, "simulator/photograph")
         self._pace = self.node.create_client(SetParameters, "simulator/set_parameters")
         self._place_robot = self.node.create_client(PlaceRobot, "simulator/place_robot")
-        self._subscribe(show)
+        self._subscribe()
         self._thread = threading.Thread(target=self._executor.spin, name="demo client", daemon=True)
         self._thread.start()
 
-    def _subscribe(self, show: bool) -> None:
+    def _subscribe(self) -> None:
         subscribe = self.node.create_subscription
         subscribe(PoseStamped, "ground_truth", self._on_truth, SENSOR)
         subscribe(UInt32, "simulator/contacts", self._on_contacts, RELIABLE)
@@ -89,9 +86,6 @@ class DemoClient:
         subscribe(DiagnosticStatus, "supervisor/state", self._on_stack, RELIABLE)
         subscribe(String, "planner/decision", self._on_decision, RELIABLE)
         subscribe(MarkerArray, "places", self._on_places, LATCHED, raw=True)
-        if show:
-            subscribe(Image, "image", self._on_image, SENSOR)
-            subscribe(Path, "plan", self._on_plan, RELIABLE)
 
     def forget(self) -> None:
         """Begins anew, as with a stack that was started again."""
@@ -275,14 +269,6 @@ class DemoClient:
 
     def _on_places(self, serialised: bytes) -> None:
         self._places = serialised
-
-    def _on_image(self, message: Image) -> None:
-        self.telemetry.image = image_of(message)
-        self.telemetry.images += 1
-
-    def _on_plan(self, message: Path) -> None:
-        points = [(p.pose.position.x, p.pose.position.y) for p in message.poses]
-        self.telemetry.plan = np.array(points).reshape(-1, 2)
 
 
 def _finite(value: float) -> float | None:

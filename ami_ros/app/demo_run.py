@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 
 import numpy as np
+from rclpy.context import Context
 from rich.console import Console
 
 from ami_ros.app.demo_client import DemoClient
@@ -26,7 +27,6 @@ from ami_ros.app.scenery import Backdrop, RememberedPlaces
 from ami_ros.app.shared_memory import remove_orphaned_segments
 from ami_ros.app.signals import ignore_signals, only_first_signal
 from ami_ros.app.telemetry import Pace
-from ami_ros.app.web_view import WebView
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.control import ControlRecord
 from ami_ros.evaluation.resources import ProcessMeter
@@ -83,16 +83,15 @@ class DemoRun:
         """Starts everything, in the order in which `stack` can end it."""
         settings = self.settings
         stack.callback(remove_orphaned_segments)  # of nodes that had to be killed
-        web = None if settings.headless else WebView(settings.port)
-        if web is not None:
-            stack.callback(web.close)
-        if web is not None or settings.record is not None:
+        if not settings.headless or settings.record is not None:
             self.result.backdrop = Backdrop.of(settings.world, settings.robot.shape.radius)
         self._stack = DemoStack(settings, _scratch(stack))
         context = join_domain(settings.domain_id, nodes_of(settings))
         stack.callback(context.try_shutdown)
-        self._client = DemoClient(context, show=web is not None)
+        self._client = DemoClient(context)
         stack.callback(self._client.close)
+        if not settings.headless:
+            self._serve_page(context, stack)
         stack.callback(self._stack.stop)
         self._start_nodes()
         if doubled := self._client.doubled(
@@ -103,11 +102,19 @@ class DemoRun:
         if settings.record is not None:
             recorder = Recorder(self._client.node, settings.record / "bag", RECORDED)
             stack.callback(self._end_recording, recorder)
-        if web is not None and self.result.backdrop is not None:
-            about = {"world": settings.world.name, "robot": settings.robot.name, "seed": settings.seed}
-            self._view = DemoView(web, self.result.backdrop, about | {"total": settings.goals})
-            self._table.say(f"look: {web.url}")
         stack.enter_context(self._table)
+
+    def _serve_page(self, context: Context, stack: ExitStack) -> None:
+        """Starts the console, with what only a demo knows."""
+        from ami_ros.app.console_run import Console as Page  # of an extra
+        from ami_ros.app.console_run import ConsoleSettings
+
+        settings = self.settings
+        assert self.result.backdrop is not None
+        page = stack.enter_context(Page(context, ConsoleSettings(port=settings.port, bags=None), self._table.say))
+        about = {"world": settings.world.name, "robot": settings.robot.name, "seed": settings.seed}
+        self._view = DemoView(page.scene, self.result.backdrop, about | {"total": settings.goals})
+        self._table.say("look, " + page.addresses[0])
 
     def _start_nodes(self, use_memory: bool = True) -> None:
         """Starts the processes and waits until they work together."""

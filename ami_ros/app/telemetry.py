@@ -121,11 +121,8 @@ class Telemetry:
     decision: str = ""
     stack: Verdict | None = None  # the supervisor's word
     command: Command | None = None
-    plan: Array = field(default_factory=lambda: np.zeros((0, 2)))  # in odom [m]
     places: Array = field(default_factory=lambda: np.zeros((0, 2)))  # in the memory's frame [m]
     edges: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 2, 2)))  # their ends, likewise
-    image: NDArray[np.uint8] | None = None
-    images: int = 0  # received so far
 
 
 @dataclass(frozen=True)

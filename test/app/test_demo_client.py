@@ -35,7 +35,7 @@ def test_an_answer_that_comes_at_once_is_not_lost(ros: RosPeer, monkeypatch: pyt
     monkeypatch.setattr(ActionClient, "send_goal_async", watched)
     context = Context()
     context.init(domain_id=ros.context.get_domain_id())
-    client = DemoClient(context, show=False)
+    client = DemoClient(context)
 
     def execute(handle: Any) -> NavigateToGoal.Result:
         handle.succeed()
@@ -58,7 +58,7 @@ def test_an_answer_that_comes_at_once_is_not_lost(ros: RosPeer, monkeypatch: pyt
 def test_remembered_places_are_taken_apart_only_when_somebody_asks(ros: RosPeer) -> None:
     context = Context()
     context.init(domain_id=ros.context.get_domain_id())
-    client = DemoClient(context, show=False)
+    client = DemoClient(context)
     publisher = ros.node.create_publisher(MarkerArray, "places", LATCHED)
     poses = np.array([[1.0, 2.0, 0.3], [1.5, 2.5, -0.3]])
     places = Places(np.array([7, 9]), poses, {}, np.array([[9, 7]]))

@@ -12,6 +12,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from harness.waiting import wait_until
@@ -68,7 +69,7 @@ class Page:
     """A tab."""
 
     def __init__(self, url: str) -> None:
-        self._socket = connect(url, max_size=50_000_000)
+        self._socket = connect(url, max_size=50_000_000).__enter__()
         self._count = 0
         self.problems: list[str] = []  # what the page complained of
         for domain in ("Page", "Runtime", "Log"):
@@ -100,16 +101,21 @@ class Page:
 
     def wait(self, script: str, deadline: float = 15.0) -> Any:
         """Waits until an expression is true."""
-        return wait_until(lambda: self.eval(script), deadline, lambda: f"{script}; {self.problems}")
+        tried = f"(() => {{ try {{ return ({script}); }} catch {{ return false; }} }})()"  # it may be loading yet
+        return wait_until(lambda: self.eval(tried), deadline, lambda: f"{script}; {self.problems}")
 
     def click(self, selector: str) -> None:
         """Clicks the middle of an element with the mouse, as people do: what covers it gets the click."""
-        box = f"document.querySelector({json.dumps(selector)})"
-        x, y = self.eval(
-            f"(() => {{ {box}.scrollIntoView({{block: 'center'}}); const b = {box}.getBoundingClientRect();"
-            "return [b.x + b.width / 2, b.y + b.height / 2]; })()"
-        )
-        self.drag((x, y), (x, y))
+        self.eval(f"document.querySelector({json.dumps(selector)}).scrollIntoView({{block: 'center'}})")
+        x, y, width, height = self.box(selector)
+        middle = x + width / 2, y + height / 2
+        self.drag(middle, middle)
+
+    def box(self, selector: str) -> tuple[float, float, float, float]:
+        """Left, top, width and height of an element in the window [px]."""
+        found = f"document.querySelector({json.dumps(selector)}).getBoundingClientRect()"
+        x, y, width, height = self.eval(f"(b => [b.x, b.y, b.width, b.height])({found})")
+        return x, y, width, height
 
     def drag(self, start: tuple[float, float], end: tuple[float, float], hold: float = 0.0) -> None:
         """Presses the mouse at one spot and lets it go at another [px]."""
@@ -141,6 +147,20 @@ class Page:
         """Writes into a field."""
         self.eval(f"document.querySelector({json.dumps(selector)}).focus()")
         self.call("Input.insertText", text=text)
+
+    def files(self, selector: str, files: list[Path]) -> None:
+        """Chooses files, as in the dialogue of a field for them."""
+        root = self.call("DOM.getDocument")["root"]["nodeId"]
+        node = self.call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
+        self.call("DOM.setFileInputFiles", nodeId=node, files=[str(file) for file in files])
+
+    def close(self) -> None:
+        """Closes the tab."""
+        try:
+            self.call("Page.close")
+        except (ConnectionClosed, TimeoutError):
+            pass
+        self._socket.close()
 
     def picture(self, file: Path, full: bool = False) -> None:
         """Writes what it shows as PNG."""

@@ -81,7 +81,7 @@ def running(ros: RosPeer, folder: Path) -> Iterator[PlannerNode]:
 
 def on_ros(ros: RosPeer, folder: Path) -> tuple[Ages, list[Trial]]:
     with running(ros, folder) as planner:
-        client = DemoClient(ros.context, show=False)
+        client = DemoClient(ros.context)
         try:
             wait_until(lambda: not set(client.missing()) - {"supervisor"}, 90.0, lambda: f"no {client.missing()}")
             ages = Ages.of(planner.part, planner._bus)

@@ -26,7 +26,7 @@ from ami_interfaces.action import NavigateToGoal
 from ami_interfaces.msg import KeepAway, PlannerState
 from ami_ros.app.console_run import Console, ConsoleSettings
 from ami_ros.nodes.safety import SafetyNode
-from ami_ros.ros.messages.conversions import header_at, odometry_to_message
+from ami_ros.ros.messages.conversions import header_at, odometry_to_message, stamp_of
 from ami_ros.ros.messages.memory import keep_away_from_message
 from ami_ros.ros.node.executor import LeanExecutor
 from ami_ros.ros.node.qos import LATCHED, RELIABLE
@@ -182,17 +182,19 @@ def test_who_steers_moves_the_robot_through_the_gate_and_nobody_sends_past_it(be
 def test_a_page_that_is_lost_while_steering_stops_the_robot_within_half_a_second(bench: Bench, how: str) -> None:
     link = bench.link()
     bench.steer(link)
-    lost = time.monotonic()
+    lost = time.time()
     if how == "cut":
         link.socket.shutdown(socket.SHUT_RDWR)
     elif how == "closed":
         link.close()
-    before = len(bench.sent)
-    bench.ros.spin_until(lambda: len(bench.sent) > before and not bench.moves, 5.0, "standstill")
-    assert time.monotonic() - lost < 0.5
     after = len(bench.sent)
-    bench.ros.spin_until(lambda: len(bench.sent) > after + 20)
-    assert not any(message.twist.linear.x for message in bench.sent[after:])
+    bench.ros.spin_until(lambda: len(bench.sent) > after + 5 and not bench.moves, 5.0, "standstill")
+    stood = len(bench.sent)
+    bench.ros.spin_until(lambda: len(bench.sent) > stood + 20)
+    assert not any(message.twist.linear.x for message in bench.sent[stood:])
+    # By the gate's own stamps: how late the test hears of it says nothing of the robot.
+    moving = [stamp_of(message) for message in bench.sent if message.twist.linear.x]
+    assert moving[-1] - lost < 0.5
 
 
 def test_the_stop_holds_until_it_is_released_whoever_steers(bench: Bench) -> None:
