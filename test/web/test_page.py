@@ -24,7 +24,6 @@ from ami_ros.web.server import ConsoleServer
 from harness.browser import Browser, Page, find_browser
 from harness.waiting import wait_until
 
-pytestmark = pytest.mark.skipif(find_browser() is None, reason="no chromium is installed: apt-get install chromium")
 MAP = np.zeros((80, 120, 4), np.uint8)
 MAP[10:70, 10:110] = 255
 MAP[10:70, 10:12] = (55, 55, 55, 255)
@@ -85,6 +84,8 @@ class Bench:
 
 @pytest.fixture
 def browser() -> Iterator[Browser]:
+    if find_browser() is None:
+        pytest.skip("no chromium is installed: apt-get install chromium-headless-shell")
     made = Browser()
     yield made
     made.close()
