@@ -31,11 +31,13 @@ class Request:
         words: what it does, for the log.
         free: whoever watches may ask for it, also with a key that is for watching only.
         drives: only who has the robot may ask for it; nobody has it: who asks takes it.
+        goes: the robot sets out; not while it is stopped, or it would at the release.
     """
 
     words: ClassVar[str] = ""
     free: ClassVar[bool] = False
     drives: ClassVar[bool] = True
+    goes: ClassVar[bool] = False
 
     def __str__(self) -> str:
         return self.words
@@ -86,6 +88,7 @@ class Steer(Request):
 class GoTo(Request):
     """Drives to a pose in the map; without a heading any will do."""
 
+    goes = True
     x: float  # [m]
     y: float  # [m]
     yaw: float | None = None  # [rad]
@@ -103,6 +106,7 @@ class GoTo(Request):
 class GoToPlace(Request):
     """Drives to a place by its name."""
 
+    goes = True
     name: str
 
     def __post_init__(self) -> None:
@@ -116,6 +120,7 @@ class GoToPlace(Request):
 class GoToPicture(Request):
     """Drives to where a picture was taken that is kept here."""
 
+    goes = True
     picture: int
 
     def __str__(self) -> str:
@@ -126,6 +131,7 @@ class GoToPicture(Request):
 class GoHome(Request):
     """Drives to the place called home, else to where the memory began."""
 
+    goes = True
     words = "goal: home"
 
 
@@ -133,6 +139,7 @@ class GoHome(Request):
 class Explore(Request):
     """Looks around by itself, and comes back."""
 
+    goes = True
     minutes: float = 10.0
 
     def __post_init__(self) -> None:
@@ -147,6 +154,7 @@ class Explore(Request):
 class Patrol(Request):
     """Visits places in order."""
 
+    goes = True
     names: tuple[str, ...]
     rounds: int = 1
 
@@ -178,6 +186,7 @@ class Pause(Request):
 class Resume(Request):
     """Goes on with what was paused."""
 
+    goes = True
     words = "goes on"
 
 

@@ -103,6 +103,8 @@ class StackRobot:
 
     def _serve(self, request: Request, answer: Future[Any]) -> None:
         try:
+            if request.goes and self._scene.stopped:
+                raise AmiError("the robot is stopped; release the stop first")
             value = self._do(request, answer)
         except AmiError as error:
             value = error

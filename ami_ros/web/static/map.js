@@ -54,7 +54,11 @@ function scale(g, w, h) {
   g.fillText(`${metres} m`, w - 14, h - 25);
 }
 function bounds() {
-  const points = [], map = scene.documents.map;
+  const points = [], map = scene.documents.map, truth = shown.truth && scene.documents.truth;
+  if (truth) { // a turned rectangle
+    const [x, y, yaw] = truth.frame, [x0, x1, y0, y1] = truth.extent, c = Math.cos(yaw), s = Math.sin(yaw);
+    for (const u of [x0, x1]) for (const v of [y0, y1]) points.push([x + c * u - s * v, y + s * u + c * v]);
+  }
   if (map) points.push(map.origin, [map.origin[0] + map.size[0] * map.resolution, map.origin[1] + map.size[1] * map.resolution]);
   for (const place of scene.documents.places?.places || []) points.push([place[1], place[2]]);
   for (const p of [scene.state.robot, scene.state.goal]) if (p) points.push(p);

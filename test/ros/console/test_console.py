@@ -208,6 +208,8 @@ def test_the_stop_holds_until_it_is_released_whoever_steers(bench: Bench) -> Non
         count = len(bench.sent)
         bench.ros.spin_until(lambda count=count: len(bench.sent) > count)  # type: ignore[misc]
         assert not bench.moves
+    assert "release the stop first" in bench.ask(link, do="goto", x=1, y=1)["error"]  # or it would go at the release
+    assert bench.goals == []
     assert "released" in bench.ask(link, do="release")["value"]
     bench.steer(link)
 
