@@ -36,6 +36,7 @@ COMMANDS = (
     Command("stop", "Cancel what the robot does; also an emergency stop, and its release."),
     Command("console", "Serve the page of a robot: what it knows, and what it is to do."),
     Command("view", "Show a running robot in Foxglove, Lichtblick or Rerun."),
+    Command("replay", "Show a recorded run on the page of a robot."),
     Command("demo", "Start simulator and stack, send image goals, report how many were reached.", renders=True),
     Command("world", "Show a world or a building: plan, views, world file, Gazebo.", renders=True),
     Command("robot", "Show a robot; write it for Gazebo and as URDF.", renders=True),

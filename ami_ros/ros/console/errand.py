@@ -89,10 +89,10 @@ class Errands:
         errand = self._current
         if errand is None:
             raise AmiError("pause: nothing that was asked for here is under way; Cancel ends what others asked for")
+        mission = self._scene.mission
         self.cancel()
         if errand.allowance:
             errand.allowance = max(5.0, errand.allowance - (time.monotonic() - errand.began))
-        mission = self._scene.mission
         if errand.action == "run_mission" and mission.index > 0 and len(errand.goal.goals):
             errand.goal.goals = errand.goal.goals[mission.index :]
             errand.goal.waits = errand.goal.waits[mission.index :]
@@ -146,6 +146,8 @@ class Errands:
 
     def _set(self, errand: Errand | None) -> None:
         self._current, self._scene.doing = errand, errand.words if errand is not None else ""
+        if errand is None:
+            self._scene.mission = Mission()
 
     def _pause(self, errand: Errand | None) -> None:
         self._paused, self._scene.paused = errand, errand.words if errand is not None else ""

@@ -68,12 +68,13 @@ class Listener:
     """Fills a scene. All is called on the executor's thread, but for the constructor.
 
     Args:
-        node: to listen with.
+        node: to listen with; None: only `hear` is called.
         scene: gets what was heard.
     """
 
-    def __init__(self, node: Node, scene: Scene) -> None:
-        self._node, self._scene = node, scene
+    def __init__(self, node: Node | None, scene: Scene) -> None:
+        self._node: Any = node
+        self._scene = scene
         self._newest: dict[str, bytes] = {}
         self._subscriptions: list[Any] = []
         self._zones: dict[str, Any] = {}
@@ -142,8 +143,8 @@ class Listener:
             heard = self.topics.get(name) or Heard(PolygonStamped, RELIABLE, partial(self._outline, name))
             try:
                 heard.take(deserialize_message(serialised, heard.kind))
-            except AmiError as error:
-                self._node.get_logger().debug(f"{name}: {error}")
+            except (AmiError, RuntimeError):
+                pass  # no message of that type; the node that it is meant for says so
         if self._subscriptions and now - self._looked > ZONES_PERIOD:
             self._looked = now
             self._look_for_zones()
@@ -207,6 +208,8 @@ class Listener:
         scene.heard = time.monotonic()
         if message.state == PlannerState.IDLE:
             scene.goal = None
+            if (scene.documents.get("goal_picture") or {}).get("src"):  # of a goal that is over
+                scene.documents.put("goal_picture", {"src": ""})
 
     def _mission(self, message: Any) -> None:
         said, before = message.feedback, self._scene.mission

@@ -12,6 +12,17 @@ const strips = [], NOTHING = $("match").src;
 const TONES = { controlling: "go", planning: "go", stopping: "go", recovering: "warn", fault: "bad" };
 const STATES = { idle: "stands", planning: "thinks", controlling: "drives", recovering: "frees itself", stopping: "arrives", fault: "fault" };
 const PHASES = { choosing: "chooses where to go next", driving: "drives", waiting: "waits", returning: "comes back" };
+const GATE = { // what the gate says, in people's words; what follows a colon stays
+  limit: "keeps to the speed limit", "command is not finite": "a command was no number", "no command": "",
+  "clock stands still": "the robot stands: its clock stands still", "obstacle ahead": "slows down: something is ahead",
+  "too much to look at": "slows down: too much is around", "unseen ahead": "slows down: it has not seen what is ahead",
+  "no scan": "the robot stands: the laser says nothing", "scan without a reading": "the robot stands: the laser sees nothing at all",
+  "scan without what stood there": "the robot stands: the laser seems covered", "no data": "the robot stands: a sensor says nothing",
+  "moving thing ahead": "slows down: somebody is in the way", "emergency stop": "", "a node is missing": "the robot stands: a part of the stack is missing",
+  zone: "something is in the zone", "keep-out": "keeps out of an area",
+};
+const SHOWN_AFTER = 2; // states in a row: it corrects many a command for a moment
+let gateSaid = ["", 0];
 let about = null, newest = null, toast = 0;
 
 function tell(words, bad = false) {
@@ -46,9 +57,10 @@ function showState(state) {
     $("progress").firstElementChild.setAttribute("aria-valuenow", String(Math.round(share)));
     $("countdown").textContent = `${clock(Math.max(0, mission.allowance - mission.elapsed))} left`;
   }
-  const gate = state.gate;
-  $("gate").hidden = !gate.words || state.stopped; $("gate").dataset.level = gate.level;
-  $("gate").textContent = `Safety gate: ${gate.words}${gate.zone ? ` (zone ${gate.zone})` : ""}`;
+  const gate = state.gate, [reason, ...more] = (gate.words || "").split(": "), plain = GATE[reason] ?? reason;
+  gateSaid = [reason, gateSaid[0] === reason ? gateSaid[1] + 1 : 0];
+  $("gate").hidden = !plain || gateSaid[1] < SHOWN_AFTER; $("gate").dataset.level = gate.level;
+  $("gate").textContent = `Safety gate: ${[plain, ...more].join(": ")}`;
   facts(state);
   demo(state.demo);
 }
@@ -89,7 +101,7 @@ function showStrips(state) {
 }
 const DOCUMENTS = {
   camera: value => { $("camera").src = value.src; },
-  goal_picture: value => { $("goal_picture").src = value.src; },
+  goal_picture: value => { $("goal_picture").src = value.src || NOTHING; },
   match: value => { $("match").src = value.src || NOTHING; $("match_words").textContent = value.label ? `memory: ${value.label}` : "match in memory"; },
   pictures: value => actions.showPictures(value),
   places: value => actions.showPlaces(value),
