@@ -14,7 +14,7 @@ from ami_ros.safety.zones import Zone
 
 DriveKind = Literal["differential", "ackermann", "omnidirectional"]
 WholeFault = Literal["none", "dead", "nan", "zero", "inf", "below", "late", "frozen"]
-PartFault = Literal["sector_inf", "sector_nan", "moving_cover", "alternating"]
+PartFault = Literal["sector_inf", "sector_nan", "sector_hangs", "moving_cover", "alternating"]
 RingFault = Literal["ring", "trembling", "noisy_ring"]
 Fault = WholeFault | PartFault | RingFault
 PARTLY: tuple[Fault, ...] = get_args(PartFault)  # of the view is covered

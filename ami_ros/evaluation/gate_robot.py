@@ -24,6 +24,7 @@ ROOM = 2.0  # [m], half the side of the room
 RANGE = 8.0  # [m] of the laser
 MOVER = 0.15  # [m], radius of what moves
 POSITION_SIGMA, VELOCITY_SIGMA = 0.05, 0.15  # [m], [m/s] of a tracker
+HANGS_LEAST = math.radians(90.0)  # [rad] that one of several lasers sees at least
 LOW = 3  # things that only the second sensor sees
 
 
@@ -161,7 +162,13 @@ class Laser:
         traits, ranges = self._drive.traits, scan.ranges.copy()
         if fault == "moving_cover":
             self._middle += traits["cover_speed"] / traits["scan_rate"]
-        hidden = np.abs(wrap(scan.angles - self._middle)) <= traits["cover_width"] / 2
+        width = traits["cover_width"]
+        hidden = (
+            np.abs(wrap(scan.angles - self._middle)) <= max(width, HANGS_LEAST if fault == "sector_hangs" else 0.0) / 2
+        )
+        if fault == "sector_hangs":
+            ranges[hidden] = self._said[-1][0].ranges[hidden] if self._said else np.nan
+            return replace(scan, ranges=ranges)
         if fault == "alternating":
             hidden = (np.arange(len(ranges)) // 3 + self._turn) % 2 == 0
         ranges[hidden] = np.nan if fault == "sector_nan" else np.inf

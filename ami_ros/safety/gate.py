@@ -143,9 +143,8 @@ class SafetyGate:
         if now - stamp > self.config.scan_timeout:
             return f"the scan is {now - stamp:.2f} s old when it comes, more than scan_timeout"
         pose, error = self._motion.at(stamp)
-        seen = Snapshot.of(scan, pose, error, stamp)
         if newest is not None and stamp < newest.stamp:
-            if self._around.came_late(seen):
+            if self._around.came_late(Snapshot.of(scan, pose, error, stamp)):
                 self._liveness.came_late(scan, pose)
             return "a newer scan came before this one"
         measured = self._motion.is_measured(now)
@@ -153,7 +152,9 @@ class SafetyGate:
         if measured and (problem := self._liveness.doubt(scan, pose, *moves)):
             self._doubted = now
             return problem
-        self._fault = self._around.add(seen, measured)
+        if measured and self._liveness.old.any():
+            scan = replace(scan, ranges=np.where(self._liveness.old, np.nan, scan.ranges))
+        self._fault = self._around.add(Snapshot.of(scan, pose, error, stamp), measured)
         if not self._fault:
             self._scanned = steady
             if self._zones:

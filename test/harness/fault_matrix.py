@@ -44,6 +44,7 @@ FAULTS = {
     "part of a laser's view turns to inf, NaN, 0 or its range": "what stood there stays until it has gone",
     "laser late, slow or dead": "no contact",
     "laser repeats itself with new stamps": "no contact: one scan or several in turn, with beams that tremble or noise",
+    "one of several merged lasers hangs": "no contact: what that part of the view shows does not count as free",
     "scan of another beam count mid-run": "seen as before",
     "scans of an unknown frame": "the robot stands; an error",
     "scanner's transforms in a namespace": "heard there",

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from ami_ros.commands import Command
-from ami_ros.geometry import Array
-from ami_ros.safety.liveness import Liveness, _Reference, expected
+from ami_ros.geometry import Array, wrap
+from ami_ros.safety.liveness import Liveness
+from ami_ros.safety.scan_change import Reference, expected
 from ami_ros.scan import Scan
 from ami_ros.simulation.layout import Obstacle
 from harness.laser_drives import ROOM, Course, box, drive, post
@@ -161,7 +162,7 @@ def test_a_scan_of_other_beams_and_one_that_sees_nothing_are_not_compared() -> N
 @pytest.mark.parametrize("move", [(0.2, 0.0, 0.0), (0.0, 0.1, 0.0), (0.0, 0.0, 0.2), (0.1, -0.1, -0.3)])
 def test_what_a_scan_should_become_is_what_it_becomes(move: tuple[float, float, float]) -> None:
     angles = np.radians(np.arange(-60.0, 60.0))
-    before = _Reference(np.zeros(3), np.zeros(3), angles, 1.5 / np.cos(angles))
+    before = Reference(np.zeros(3), np.zeros(3), angles, 1.5 / np.cos(angles))
     ranges = expected(before, np.array(move))
     known = np.isfinite(ranges)
     truth = (1.5 - move[0]) / np.cos(angles + move[2])
@@ -192,3 +193,46 @@ def test_a_doubted_laser_is_not_believed_again_because_the_robot_swings_back() -
         assert liveness.doubt(hung, last + [0.0, 0.0, yaw], still, 3.0 + 0.1 * k)
     # Of another place, by chance: nothing kept says that it is old, and nothing shows that it is of now.
     assert liveness.doubt(seen(-1.5), last, still, 3.6) and liveness.doubt(seen(-1.5), last, still, 3.7)
+
+
+def hangs_in_part(middle: float, width: float, since: float) -> Repeats:
+    """From a time on, the part of the view of that middle and width [rad] stays as it is."""
+    hung: list[Array] = []
+
+    def sent(scans: list[Scan], now: float) -> Scan:
+        scan = scans[-1]
+        if now < since:
+            return scan
+        hung[:] = hung or [scan.ranges]
+        inside = np.abs(wrap(scan.angles - middle)) <= width / 2
+        return replace(scan, ranges=np.where(inside, hung[0], scan.ranges))
+
+    return sent
+
+
+@pytest.mark.fault("one of several merged lasers hangs")
+@pytest.mark.parametrize("since", [0.5, 2.5])
+@pytest.mark.parametrize("width", [60.0, 90.0, 180.0])
+def test_one_of_several_merged_lasers_that_hangs_does_not_let_it_touch_the_wall(width: float, since: float) -> None:
+    """The other lasers outvoted the one ahead: it touched the wall at 0.5 m/s."""
+    repeats = hangs_in_part(0.0, math.radians(width), since)
+    assert drive(Course(lambda now: ROOM, repeats=repeats)).touched == 0.0
+
+
+@pytest.mark.fault("one of several merged lasers hangs")
+def test_nor_the_wall_behind_or_what_it_swings_to() -> None:
+    def wanders(now: float, pose: Array) -> Command:
+        return -0.3 if now % 4 > 2 else 0.5, 1.2 * math.sin(now), 0.0
+
+    things = [*ROOM, post(1.0, 0.6, 0.15), post(-0.9, -0.5, 0.15)]
+    for middle in (0.8, math.pi, -1.5):
+        repeats = hangs_in_part(middle, math.radians(120.0), 1.0)
+        assert drive(Course(lambda now: things, repeats=repeats, command=wanders, duration=10.0)).touched == 0.0
+
+
+def test_once_the_laser_that_hung_is_back_it_drives_on() -> None:
+    hung = hangs_in_part(0.0, math.radians(90.0), 1.5)
+    repeats: Repeats = lambda scans, now: hung(scans, now) if now < 3.0 else scans[-1]  # noqa: E731
+    spins = Course(lambda now: ROOM, repeats=repeats, command=lambda now, pose: (0.5, 0.3 if now < 5 else 0.0, 0.0))
+    driven = drive(replace(spins, duration=12.0))
+    assert driven.touched == 0.0 and "unseen ahead" not in driven.reasons[-20:]
