@@ -9,6 +9,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from ami_ros.commands import Command
 from ami_ros.geometry import Array, wrap
@@ -197,7 +198,7 @@ def test_a_doubted_laser_is_not_believed_again_because_the_robot_swings_back() -
 
 def hangs_in_part(middle: float, width: float, since: float) -> Repeats:
     """From a time on, the part of the view of that middle and width [rad] stays as it is."""
-    hung: list[Array] = []
+    hung: list[NDArray[np.float32]] = []
 
     def sent(scans: list[Scan], now: float) -> Scan:
         scan = scans[-1]
