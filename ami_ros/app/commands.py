@@ -42,6 +42,7 @@ COMMANDS = (
     Command("robot", "Show a robot; write it for Gazebo and as URDF.", renders=True),
     Command("collect", "Drive the simulated robot by random exploration and write a bag.", renders=True),
     Command("doctor", "Say whether a robot, live or in a bag, is what its description says."),
+    Command("trial", "Lead through the first hour on a robot, and report how it went.", renders=True),
     Command("record", "Record a robot's sensors and commands into a bag."),
     Command("extract", "Make a data set from bags, and say what was left out."),
     Command("train", "Learn a world model from bags or a data set."),

@@ -247,12 +247,17 @@ def load_robot(name: str | Path = DEFAULT) -> RobotDescription:
         AmiError: there is none, the file cannot be read, or what it says does not fit together.
     """
     where = f"robot {name}"
-    values = drawn_robot(str(name)) if is_drawn(name) else _read(robot_file(name), where)
+    values = robot_values(name)
     sensors = values.get("sensors")
     if not isinstance(sensors, list):
         raise AmiError(f"{where}: sensors must be a list")
     values["sensors"] = [sensor_from(entry, where) for entry in sensors]
     return from_mapping(RobotDescription, values, where)
+
+
+def robot_values(name: str | Path = DEFAULT) -> dict[str, Any]:
+    """What a robot's file says, as it stands there. Raises AmiError: there is none, or it cannot be read."""
+    return drawn_robot(str(name)) if is_drawn(name) else _read(robot_file(name), f"robot {name}")
 
 
 def _read(file: Path, where: str) -> dict[str, Any]:
