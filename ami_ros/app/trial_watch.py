@@ -18,16 +18,22 @@ from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 from std_msgs.msg import UInt32
 
-from ami_interfaces.msg import Location, Surprise
+from ami_interfaces.msg import Location, PlannerState, Surprise
 from ami_ros.app.domain import domain_in_environment
 from ami_ros.errors import AmiError
 from ami_ros.images import encode_thumbnail, image_of
 from ami_ros.robots.derived import recorded_topics
 from ami_ros.robots.description import RobotDescription
+from ami_ros.robots.sensors import CameraSensor, LaserSensor, OdometrySensor
 from ami_ros.ros.messages.conversions import pose_from_message
 from ami_ros.ros.node.qos import LATCHED, RELIABLE, SENSOR
 from ami_ros.ros.recorder import Recorder, message_class
 
+KINDS = {
+    CameraSensor: "sensor_msgs/msg/Image",
+    LaserSensor: "sensor_msgs/msg/LaserScan",
+    OdometrySensor: "nav_msgs/msg/Odometry",
+}
 STEP = 0.1  # [m] between two points of a path that are kept
 SIDE = 640  # [px], longer side of pictures that are kept
 
@@ -65,15 +71,13 @@ class TrialWatch:
     def _subscribe(self, robot: RobotDescription) -> None:
         subscribe = self.node.create_subscription
         for sensor in robot.sensors:
-            kind = {"camera": "sensor_msgs/msg/Image", "laser": "sensor_msgs/msg/LaserScan",
-                    "odometry": "nav_msgs/msg/Odometry", "imu": "sensor_msgs/msg/Imu"}.get(sensor.kind, "")  # fmt: skip
-            compressed = sensor.topic.endswith("compressed")
-            kind = "sensor_msgs/msg/CompressedImage" if compressed else kind
+            kind = next((name for of, name in KINDS.items() if isinstance(sensor, of)), "")
+            kind = "sensor_msgs/msg/CompressedImage" if sensor.topic.endswith("compressed") else kind
             if kind:
-                subscribe(
-                    message_class(kind), sensor.topic, self._hearing(sensor.topic, sensor.kind == "camera"), SENSOR
-                )
+                hear = self._hearing(sensor.topic, isinstance(sensor, CameraSensor))
+                subscribe(message_class(kind), sensor.topic, hear, SENSOR)
         subscribe(Location, "location", self._on_location, SENSOR)
+        subscribe(PlannerState, "planner/state", self._on_planner, SENSOR)
         subscribe(Surprise, "surprise", self._on_surprise, SENSOR)
         for bumper in ("contacts", "simulator/contacts"):  # of the robot's driver, or of the simulator
             subscribe(UInt32, bumper, self._on_contacts, RELIABLE)
@@ -131,6 +135,10 @@ class TrialWatch:
                 "surprises": self._surprises, "largest_surprise": self._largest, "gate": dict(self._corrections),
                 "recorded_mb": round(self._recorder.megabytes, 1), "path": self._path,
             }  # fmt: skip
+            if self._planner:
+                rates_of, ages_of = np.array(self._planner).T
+                found["planner_rate_median_hz"] = round(float(np.median(rates_of)), 2)
+                found["planner_observation_age_p95_s"] = round(float(np.nanpercentile(ages_of, 95)), 4)
             if self._recorder.stopped:
                 found["recording"] = self._recorder.stopped
             self._told = self._contacts
@@ -141,6 +149,7 @@ class TrialWatch:
         self._ages: dict[str, list[float]] = defaultdict(list)  # [s] of stamps, when they arrived
         self._arrivals: dict[str, list[float]] = defaultdict(list)  # [s]
         self._path: list[list[float]] = []  # x, y [m] in the map
+        self._planner: list[tuple[float, float]] = []  # loop rate [Hz] and age of what it planned with [s]
         self._surprises, self._largest = 0, 0.0
         self._corrections: Counter[str] = Counter()  # what the gate said, how often
         self._was_alarmed = False
@@ -152,6 +161,11 @@ class TrialWatch:
                 x, y, _ = pose_from_message(message.pose)
                 if not self._path or np.hypot(x - self._path[-1][0], y - self._path[-1][1]) > STEP:
                     self._path.append([round(float(x), 2), round(float(y), 2)])
+
+    def _on_planner(self, message: PlannerState) -> None:
+        if message.state == PlannerState.CONTROLLING:
+            with self._lock:
+                self._planner.append((message.loop_rate, message.observation_age))
 
     def _on_surprise(self, message: Surprise) -> None:
         with self._lock:
