@@ -40,7 +40,7 @@ def main(
         drive = ["drive", "--sim", "--world", world, "--composed", "--forget", "--no-console"]
         _start(stack, drive, folder / "drive", environment, "ready.")
         command, address = _start(stack, ["console"], folder / "console", environment, r"(http://\S+)#(\S+)")
-        _start(stack, ["explore", "60"], folder / "explore", environment, "after")
+        _start(stack, ["explore", "60"], folder / "explore", environment, "")  # says nothing at once
         figures = measure(command.pid, address, seconds)
     idle, viewed = figures["idle_percent"], figures["viewed_percent"]
     typer.echo(f"console: {idle:.1f} % of one core with nobody looking, {viewed:.1f} % with one page")

@@ -258,6 +258,8 @@ def test_nothing_hangs_over_the_edge_and_stop_is_in_sight(width: int, show: Call
     assert page.eval("document.documentElement.scrollWidth") <= width
     x, y, w, h = page.box("#stop")
     assert x >= 0 and y >= 0 and x + w <= width and y + h <= 800 and w >= 150 and h >= 50
+    if width > 940:  # all in one window: nothing of the timeline is cut off
+        assert sum(page.box("footer")[1::2]) <= 800 and page.box("main")[3] > 500
     unnamed = page.eval(
         "[...document.querySelectorAll('button, input, [role=application]')].filter(e => !e.textContent.trim()"
         " && !e.ariaLabel && !e.labels?.length).map(e => e.outerHTML)"
