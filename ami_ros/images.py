@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ami_ros.errors import AmiError
 
 MAX_PIXELS = 4_000_000
+THUMBNAIL = 192  # [px] of the longer side of pictures that are kept of places
 
 Image = NDArray[np.uint8]
 
@@ -181,7 +182,7 @@ def encode_jpeg(image: Image, quality: int = 85) -> bytes:
     return _encode(image, ".jpg", [cv2.IMWRITE_JPEG_QUALITY, quality])
 
 
-def encode_thumbnail(image: Image, side: int = 192) -> bytes:
+def encode_thumbnail(image: Image, side: int = THUMBNAIL) -> bytes:
     """A picture (H, W, 3) RGB as JPEG whose longer side is at most `side` [px]; a smaller one keeps its size."""
     import cv2
 

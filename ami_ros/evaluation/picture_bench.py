@@ -86,7 +86,7 @@ def look(sequence: PictureSequence, pairs: ArrayPairs, inputs: InputSpec) -> See
     pairs.window = rectify.window
     pictures = [rectify(sequence.picture(row)) for row in range(len(sequence.frames))]
     began = time.perf_counter()
-    codes = [pairs.code(fit_image(p, pairs.size, pairs.share).transpose(2, 0, 1)[None])[0] for p in pictures]
+    codes = [pairs.code(fit_image(p, pairs.picture_size, pairs.share).transpose(2, 0, 1)[None])[0] for p in pictures]
     seconds = (time.perf_counter() - began) / len(pictures)
     return Seen(sequence, tuple(pictures), np.stack(codes), pairs.tangent, pairs.share, seconds)
 

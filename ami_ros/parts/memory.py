@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.commands import Command
-from ami_ros.images import encode_thumbnail
+from ami_ros.images import THUMBNAIL, encode_thumbnail
 from ami_ros.moving.things import MovingThings
 from ami_ros.parts.part import Bus, Finish, Part
 from ami_ros.parts.perceiver import LatentFrame
@@ -138,7 +138,7 @@ class MemoryPart(Part):
 
     def _observe(self, moment: MemoryInput, picture: Picture | None) -> Finish:
         with self.lock:
-            thumbnail = None if picture is None else lambda: encode_thumbnail(picture())
+            thumbnail = None if picture is None else lambda: encode_thumbnail(picture(), self._side)
             location = remember(self.memory, moment, thumbnail)
             self.latent = moment.latent
             said, self._said = self._said, ""
@@ -149,6 +149,12 @@ class MemoryPart(Part):
                 self._tell_of(said, location)
 
         return tell
+
+    @property
+    def _side(self) -> int:
+        """Of thumbnails [px]."""
+        recogniser = self.memory.map.recogniser
+        return THUMBNAIL if recogniser is None else recogniser.thumbnail_side
 
     def _tell_of(self, said: str, location: Location) -> None:
         """What came of where the robot was said to be."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ami_ros.camera import MOST_SIDE
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, compose, from_cos_sin, pose_gap
 from ami_ros.images import decode_image
@@ -17,7 +19,7 @@ from ami_ros.world_model.array_pairs import ArrayPairs
 from ami_ros.world_model.arrays import Floats
 from ami_ros.world_model.perception import fit_image
 
-KEPT = 2000  # maps of features, of places asked about last: some 20 MB
+KEPT = 1200  # codes of places asked about last: some 90 MB
 ENCODED = 96  # pictures that a question encodes at most: 1.3 s; the next one goes on
 COMPARED = 800  # places that a picture is compared with, those that its latent resembles most: a second
 POSSIBLE = 0.85  # probability of showing the same, from which a place is worth driving to: there the goal is looked for
@@ -66,6 +68,11 @@ class Recogniser:
         self._camera = pairs.mount, pairs.window  # by which they were made
         self._prepared = 0  # the places up to this id were encoded ahead
         self._goal, self._seen = b"", dict[int, Array]()  # the goal asked about last, and what places say of it
+
+    @property
+    def thumbnail_side(self) -> int:
+        """[px] of places' pictures, so that what this camera sees of them is as large as it is compared."""
+        return min(MOST_SIDE, math.ceil(self._pairs.picture_size / self._pairs.share))
 
     def prepare(self, ids: NDArray[np.int64], most: int) -> bool:
         """Encodes pictures ahead of questions, which encode some at a time: those of `most` of the places `ids` (n,)
@@ -216,8 +223,8 @@ class Recogniser:
 
 
 def _fitting(jpeg: bytes, pairs: ArrayPairs) -> NDArray[np.uint8] | None:
-    """A picture (size, size, 3), as `pairs` takes it; None: there is none, or it is broken."""
+    """A picture (n, n, 3), as `pairs` takes it; None: there is none, or it is broken."""
     try:
-        return fit_image(decode_image(jpeg), pairs.size, pairs.share) if jpeg else None
+        return fit_image(decode_image(jpeg), pairs.picture_size, pairs.share) if jpeg else None
     except AmiError:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import NamedTuple
@@ -10,13 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.camera import CameraMount, Window
-from ami_ros.geometry import from_cos_sin
+from ami_ros.geometry import Array, from_cos_sin
 from ami_ros.scan import Scan, ranges_at
 from ami_ros.world_model.alignment import Alignment, Interpolated, align, moved_off
 from ami_ros.world_model.layers import Floats
+from ami_ros.world_model.local_features import Points, matched, points_of
 from ami_ros.world_model.nearness import NEAREST, nearness_by_laser
-from ami_ros.world_model.spec import PAIR_STRIDE, PAIR_THUMB
+from ami_ros.world_model.spec import PAIR_DESCRIPTOR, PAIR_DETAIL, PAIR_POINTS, PAIR_STRIDE, PAIR_THUMB
+from ami_ros.world_model.two_views import LEAST, Motion, expected_error, motion, weight_of_evidence
 
+POINTS_LENGTH = PAIR_POINTS * (2 + PAIR_DESCRIPTOR)  # numbers of points, at the end of a code
 LASER = 0.3, 8.0  # [m] below and beyond which what a laser sees makes no difference
 
 
@@ -59,10 +63,61 @@ class ArrayPairs(ABC):
     def code(self, image: NDArray[np.uint8]) -> Floats:
         """(n, 3, size, size) -> (n, code)."""
 
+    @property
+    def picture_size(self) -> int:
+        """[px], square, of the pictures that codes are made of."""
+        return PAIR_DETAIL * self.size
+
     @abstractmethod
+    def _compare(self, here: Floats, there: Floats, columns: Floats | None = None) -> Compared:
+        """As `compare`, by what is learned alone."""
+
     def compare(self, here: Floats, there: Floats, columns: Floats | None = None) -> Compared:
         """Pairs of codes (n, code), and what `columns` gives of the moments of the first (n, side); None: there is no
-        laser."""
+        laser. Where points of both agree, they measure the pose, and say that both see the same."""
+        found = self._compare(here, there, columns)
+        if here.shape[1] < POINTS_LENGTH:  # as of another package's model
+            return found
+        for row, (first, second) in enumerate(zip(_points(here), _points(there), strict=True)):
+            moved = self._motion(here[row], first, second)
+            if moved is not None:
+                self._take(found, row, moved)
+        return found
+
+    def _motion(self, here: Floats, first: Points, second: Points) -> Motion | None:
+        """The motion of the camera between two pictures by their points, and by how far off that is what the first one
+        (code,) shows; None: too few agree."""
+        a, b = matched(first, second)
+        if len(a) < LEAST:
+            return None
+        right, down = first.at[a].T * self.tangent
+        ahead, left, _ = replace(self.mount, yaw=0.0).rays(right, down)
+        away = self._at(self.distances(here), first.at[a])
+        seen = second.at[b] * self.tangent
+        return motion(np.column_stack([right, down]), seen, away / np.hypot(ahead, left), self.mount)
+
+    def _take(self, found: Compared, row: int, moved: Motion) -> None:
+        """Puts together what is learned of a pair and how its points moved, each by its expected error; where both
+        differ, more error is to be expected than of each alone."""
+        x, y, yaw = moved.pose
+        own, learned = (
+            self.mount.of_base(np.array([x, y, np.cos(yaw), np.sin(yaw)])),
+            found.pose[row].astype(np.float64),
+        )
+        errors = np.array([expected_error(moved), found.error[row]], np.float64)
+        share = float(errors[0] ** -2 / (errors**-2).sum())
+        pose = share * own + (1 - share) * learned
+        pose[2:] /= max(float(np.hypot(*pose[2:])), 1e-6)
+        apart = share * (1 - share) * float(np.square(own[:2] - learned[:2]).sum())
+        found.pose[row], found.error[row] = pose, math.sqrt(1 / (errors**-2).sum() + apart)
+        odds = found.same[row] / max(1 - found.same[row], 1e-7) * np.exp(weight_of_evidence(moved.inliers))
+        found.same[row] = odds / (1 + odds)
+
+    def _at(self, cells: Floats, at: Array) -> Array:
+        """Values (n,) of cells (side * side,), between their middles, at places (n, 2) of the square, from -1 to 1."""
+        across, down = (((at[:, k] + 1) * self.side - 1) / 2 for k in (0, 1))
+        grid = Interpolated(cells.reshape(1, self.side, self.side))
+        return grid(across.astype(np.float32), down.astype(np.float32))[0].astype(np.float64)
 
     @abstractmethod
     def distances(self, code: Floats) -> Floats:
@@ -103,11 +158,17 @@ class ArrayPairs(ABC):
     def _guessed_nearness(self, code: Floats, window: Window) -> Floats:
         """(PAIR_THUMB, PAIR_THUMB) [1/m] of what a `window` of a picture (code,) shows, as its cells guess it."""
         nearness = np.asarray(1 / np.maximum(self.distances(code), NEAREST), np.float32)
-        rays = np.stack(window.rays(PAIR_THUMB)).astype(np.float32)
-        across, down = ((rays / self.tangent + 1) * self.side - 1) / 2
-        return np.asarray(Interpolated(nearness.reshape(1, self.side, self.side))(across, down)[0])
+        rays = np.stack(window.rays(PAIR_THUMB), -1).reshape(-1, 2)
+        return self._at(nearness, rays / self.tangent).astype(np.float32).reshape(PAIR_THUMB, PAIR_THUMB)
+
+
+def _points(codes: Floats) -> list[Points]:
+    """Of pictures (n, code), which may be one and the same."""
+    once = codes[:1] if codes.strides[0] == 0 else codes
+    found = [points_of(code[-POINTS_LENGTH:]) for code in once]
+    return found * (len(codes) // len(found)) if found else []
 
 
 def _small(code: Floats) -> Floats:
     """The small picture (3, PAIR_THUMB, PAIR_THUMB) in a code (code,)."""
-    return code[-3 * PAIR_THUMB**2 :].reshape(3, PAIR_THUMB, PAIR_THUMB)
+    return code[-POINTS_LENGTH - 3 * PAIR_THUMB**2 : -POINTS_LENGTH].reshape(3, PAIR_THUMB, PAIR_THUMB)

@@ -118,7 +118,7 @@ class _PairsByTorch(ArrayPairs):
     def code(self, image: Bytes) -> Floats:
         return _ask(self._pairs.code, image)
 
-    def compare(self, here: Floats, there: Floats, columns: Floats | None = None) -> Compared:
+    def _compare(self, here: Floats, there: Floats, columns: Floats | None = None) -> Compared:
         return Compared(*_ask(self._pairs, here, there, *([] if columns is None else [columns])))
 
     def distances(self, code: Floats) -> Floats:

@@ -26,6 +26,7 @@ from ami_ros.world_model.layers import (
     unit,
     unshuffled,
 )  # fmt: skip
+from ami_ros.world_model.local_features import describe, shrunk
 from ami_ros.world_model.picture_rays import FIRST, PictureRays, compared, picture_rays
 from ami_ros.world_model.spec import (
     PAIR_CHANNELS,
@@ -79,15 +80,17 @@ class InferencePairs(ArrayPairs):
         return float(sigmoid(relied_on(self._calibration, share)))
 
     def code(self, image: NDArray[np.uint8]) -> Floats:
+        points = [describe(each, *self.window.pixels(self.tangent, image.shape[-1])) for each in image]
+        image = shrunk(image, self.size)
         rows, columns = self.window.pixels(self.tangent, self.size)
         small = pooled(image[..., rows, columns].astype(np.float32), PAIR_THUMB)
         small /= np.maximum(small.mean((-2, -1), keepdims=True), 1.0)
         x = unshuffled(np.asarray(image.transpose(0, 2, 3, 1) / np.float32(255) - 0.5, np.float32), FIRST)
         told = self.rays.told.transpose(1, 2, 0)
         x = np.concatenate([x, np.broadcast_to(told, (len(x), *told.shape))], -1)
-        return np.concatenate([flattened(self._features(x)), small.reshape(len(x), -1)], -1)
+        return np.concatenate([flattened(self._features(x)), small.reshape(len(x), -1), np.stack(points)], -1)
 
-    def compare(self, here: Floats, there: Floats, columns: Floats | None = None) -> Compared:
+    def _compare(self, here: Floats, there: Floats, columns: Floats | None = None) -> Compared:
         out = self._judge(self._cells_of(here), self._cells_of(there), self._laser(columns, len(here)))
         temperature, scale = self._calibration[:2]
         pose = self.mount.of_base(out[:, :4])

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -19,6 +20,7 @@ from torch.nn import functional
 from ami_ros.camera import CameraMount, Window
 from ami_ros.world_model.array_pairs import LASER
 from ami_ros.world_model.feature_map import FeatureMap
+from ami_ros.world_model.local_features import describe, shrunk
 from ami_ros.world_model.picture_rays import compared, picture_rays
 from ami_ros.world_model.spec import PAIR_CHANNELS as CHANNELS
 from ami_ros.world_model.spec import PAIR_ERRORS as LIMITS
@@ -136,11 +138,15 @@ class PairHead(nn.Module):
         return 1 / (1 + math.exp(-relied_on(self.calibration.tolist(), share)))
 
     def code(self, image: Tensor) -> Tensor:
-        """(batch, 3, size, size) uint8, the `share` of pictures -> (batch, code), to be kept and compared: the map, and
-        a small picture of what the camera sees."""
+        """(batch, 3, n, n) uint8, the `share` of pictures, n a multiple of `size` -> (batch, code), to be kept and
+        compared: the map, a small picture of what the camera sees, and its points."""
+        pixels = np.asarray(image)
+        points = [describe(each, *self.window.pixels(self.tangent, pixels.shape[-1])) for each in pixels]
+        image = torch.from_numpy(shrunk(pixels, self.size))
         rows, columns = self.window.pixels(self.tangent, self.size)
         small = thumb(image[..., rows, columns])
-        return torch.cat([self.features(image, self.rays[0]).flatten(1), small.flatten(1)], -1)
+        parts = self.features(image, self.rays[0]), small, torch.from_numpy(np.stack(points))
+        return torch.cat([part.flatten(1) for part in parts], -1)
 
     def plan(self, features: Tensor, bearings: Tensor) -> tuple[Tensor, Tensor]:
         """What cells show, as points on the floor plan.

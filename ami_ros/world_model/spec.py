@@ -13,6 +13,9 @@ from ami_ros.errors import AmiError
 PAIR_STRIDE = 8  # [px] between cells of pictures that are compared cell by cell
 PAIR_CHANNELS = 64  # numbers in a cell
 PAIR_THUMB = 32  # [px] of the small square picture that goes with the cells
+PAIR_DETAIL = 2  # times the side of what the network reads that pictures have whose points are looked for
+PAIR_POINTS = 192  # of a picture at most, by which it is measured
+PAIR_DESCRIPTOR = 128  # numbers that describe one
 PAIR_SHOWN = 16  # of the numbers in a cell, as many are shown to what reads the pose
 PAIR_SKEW = 0.35  # [rad] by which a cell's bearing may differ from that of a level camera
 PAIR_ERRORS = (-4.0, 2.0)  # of the logarithm of the expected error
@@ -135,14 +138,15 @@ class ModelSpec:
     @property
     def picture_size(self) -> int:
         """Of the pictures that are compared with goals [px]; 0: none are."""
-        return self.pair_size or (self.inputs.image_size if self.sight_code else 0)
+        return PAIR_DETAIL * self.pair_size or (self.inputs.image_size if self.sight_code else 0)
 
     @property
     def picture_code(self) -> int:
         """Numbers in a picture's code; 0: pictures are not compared."""
         if not self.pair_size:
             return self.sight_code
-        return PAIR_CHANNELS * (self.pair_size // PAIR_STRIDE) ** 2 + 3 * PAIR_THUMB**2
+        cells = PAIR_CHANNELS * (self.pair_size // PAIR_STRIDE) ** 2
+        return cells + 3 * PAIR_THUMB**2 + PAIR_POINTS * (2 + PAIR_DESCRIPTOR)
 
     @property
     def has_learned_heads(self) -> bool:

@@ -1,0 +1,106 @@
+"""Pictures measured by their points: what a real camera's motion is, and what does not count."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from ami_ros.camera import CameraMount
+from ami_ros.geometry import Array
+from ami_ros.world_model.local_features import describe, matched, points_of, shrunk
+from ami_ros.world_model.spec import PAIR_DESCRIPTOR, PAIR_POINTS
+from ami_ros.world_model.two_views import LEAST, Motion, expected_error, motion, weight_of_evidence
+
+MOUNT = CameraMount(z=0.3, pitch=0.2)
+
+
+def moved(count: int, pose: Array, tilt: float, wrong: int, seed: int) -> tuple[Array, Array, Array]:
+    """Points of a room in two pictures and how deep they are in the first; the `wrong` first ones do not match."""
+    rng = np.random.default_rng(seed)
+    ahead = rng.uniform(1.5, 4.0, count)
+    room = np.column_stack([ahead, rng.uniform(-0.6, 0.6, count) * ahead, rng.uniform(-0.3, 1.2, count)])
+
+    def seen(points: Array, pitch: float) -> Array:
+        return np.stack(CameraMount(pitch=pitch).seen(*points.T), -1)  # deep, right, down
+
+    first = seen(room, MOUNT.pitch)
+    turn = Rotation.from_euler("z", -pose[2]).as_matrix()
+    second = seen((room - [pose[0], pose[1], 0.0]) @ turn.T, MOUNT.pitch + tilt)
+    a, b = (s[:, 1:] / s[:, :1] for s in (first, second))
+    b[:wrong] = rng.uniform(-0.5, 0.5, (wrong, 2))
+    return a, b, first[:, 0]
+
+
+@pytest.mark.parametrize("pose", [(0.3, -0.1, 0.15), (-0.2, 0.4, -0.3), (0.02, 0.0, 0.25)])
+def test_a_motion_is_measured_though_a_third_of_the_points_are_wrong(pose: tuple[float, float, float]) -> None:
+    a, b, depth = moved(60, np.array(pose), 0.0, wrong=20, seed=1)
+    found = motion(a, b, depth, MOUNT)
+    assert found is not None and 38 <= found.inliers <= 48
+    assert np.allclose(found.pose, pose, atol=0.03)
+    assert expected_error(found) < 0.15
+
+
+def test_a_camera_that_tilts_by_itself_is_no_drive(pose: tuple[float, float, float] = (0.2, 0.1, 0.1)) -> None:
+    a, b, depth = moved(60, np.array(pose), 0.06, wrong=0, seed=2)
+    found = motion(a, b, depth, MOUNT)
+    assert found is not None and np.hypot(*(found.pose - pose)[:2]) < 0.06
+
+
+def test_distances_that_are_wrong_by_a_quarter_make_the_way_wrong_by_a_quarter() -> None:
+    a, b, depth = moved(80, np.array([0.4, 0.0, 0.1]), 0.0, wrong=0, seed=3)
+    found = motion(a, b, 1.25 * depth, CameraMount())
+    assert found is not None
+    assert found.pose[0] == pytest.approx(0.5, abs=0.06) and found.pose[2] == pytest.approx(0.1, abs=0.02)
+
+
+def test_points_that_are_nobodys_say_nothing() -> None:
+    rng = np.random.default_rng(0)
+    a, b = rng.uniform(-0.5, 0.5, (2, 30, 2))
+    found = motion(a, b, np.full(30, 2.0), MOUNT)
+    assert found is None or weight_of_evidence(found.inliers) < 1.0
+    assert motion(a[: LEAST - 1], a[: LEAST - 1], np.ones(LEAST - 1), MOUNT) is None
+    still = motion(a, a, np.full(30, 2.0), MOUNT)  # one place: no direction, and no crash
+    assert still is None or np.abs(still.pose).max() < 0.05
+
+
+def test_few_points_are_doubted_more() -> None:
+    few, many = (Motion(np.zeros(3), inliers, 0.1) for inliers in (8, 80))
+    assert expected_error(few) > 1.7 * expected_error(many)
+    assert [weight_of_evidence(n) for n in (0, 8)] == [0.0, 0.0] < [weight_of_evidence(20)] * 2
+    assert weight_of_evidence(500) == weight_of_evidence(100)
+
+
+def scene(shift: int) -> np.ndarray:
+    rng = np.random.default_rng(5)
+    picture = cv2.GaussianBlur(rng.integers(0, 256, (240, 240)).astype(np.uint8), (0, 0), 3)
+    picture = cv2.normalize(picture, None, 0, 255, cv2.NORM_MINMAX)
+    return np.repeat(picture[None, 20:212, 20 + shift : 212 + shift], 3, 0)
+
+
+def test_points_are_found_again_where_they_went() -> None:
+    every = slice(0, 192)
+    here, there = (points_of(describe(scene(shift), every, every)) for shift in (0, 12))
+    a, b = matched(here, there)
+    assert len(a) > 30
+    gone = (here.at[a] - there.at[b]) * 96
+    assert np.abs(np.median(gone, 0) - [12, 0]).max() < 0.5
+
+
+def test_a_picture_without_any_point_is_described_by_nothing() -> None:
+    every = slice(0, 192)
+    code = describe(np.full((3, 192, 192), 90, np.uint8), every, every)
+    assert code.shape == (PAIR_POINTS * (2 + PAIR_DESCRIPTOR),) and not code.any()
+    empty = points_of(code)
+    assert len(empty.at) == 0
+    assert [len(rows) for rows in matched(empty, points_of(describe(scene(0), every, every)))] == [0, 0]
+
+
+def test_points_lie_inside_of_what_a_narrow_camera_sees() -> None:
+    rows, columns = slice(48, 144), slice(20, 172)
+    picture = np.zeros((3, 192, 192), np.uint8)
+    picture[:, rows, columns] = scene(0)[:, rows, columns]
+    at = (points_of(describe(picture, rows, columns)).at + 1) / 2 * 192
+    assert len(at) > 10 and at[:, 1].min() > 48 and at[:, 1].max() < 144
+    assert np.array_equal(shrunk(picture[None], 96)[0, :, :24], np.zeros((3, 24, 96)))
