@@ -61,7 +61,7 @@ class ArrayPairs(ABC):
 
     @abstractmethod
     def code(self, image: NDArray[np.uint8]) -> Floats:
-        """(n, 3, size, size) -> (n, code)."""
+        """Pictures (k, 3, n, n), n a multiple of `size`, at best `picture_size` -> (k, code)."""
 
     @property
     def picture_size(self) -> int:
