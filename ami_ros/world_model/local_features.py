@@ -61,9 +61,11 @@ def describe(image: NDArray[np.uint8], rows: slice, columns: slice) -> Floats:
 def points_of(code: Floats) -> Points:
     """What `describe` made numbers of."""
     rows = code.reshape(POINTS, 2 + NUMBERS)
-    rows = rows[rows[:, 2:].any(1)]
+    at, described = rows[:, :2].clip(-1, 1), rows[:, 2:].clip(0, 255)  # a client may have sent anything
+    known = described.any(1)
     # The roots of shares compare better than lengths (Arandjelovic and Zisserman, CVPR 2012).
-    return Points(rows[:, :2].astype(np.float64), np.sqrt(rows[:, 2:] / rows[:, 2:].sum(1, keepdims=True)))
+    shares = described[known] / described[known].sum(1, keepdims=True)
+    return Points(at[known].astype(np.float64), np.sqrt(shares))
 
 
 def matched(here: Points, there: Points) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

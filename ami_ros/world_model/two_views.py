@@ -76,6 +76,8 @@ def motion(a: Array, b: Array, depth: Array, mount: CameraMount) -> Motion | Non
         _, turn, way, _ = cv2.recoverPose(essential, a, b, np.eye(3))
         fits.append(_fit(a, b, depth, mount.z > 0, (turn, _scaled(a, b, depth, turn, way[:, 0]))))
     turn, gone, information, inliers = max(fits, key=lambda fit: fit.inliers)
+    if inliers < LEAST:
+        return None
     tilt = Rotation.from_euler("x", -mount.pitch).as_matrix()  # from the camera to a level one
     right, _, ahead = tilt @ (-turn.T @ gone)
     axis = (tilt @ turn.T @ tilt.T)[:, 2]

@@ -65,6 +65,12 @@ def test_points_that_are_nobodys_say_nothing() -> None:
     assert still is None or np.abs(still.pose).max() < 0.05
 
 
+def test_points_that_agree_with_no_motion_of_the_robot_are_none() -> None:
+    a, _, depth = moved(40, np.array([0.2, 0.1, 0.1]), 0.0, wrong=0, seed=4)
+    # On its head: it has an epipolar geometry, and no robot drives so. It divided by the 0 points that were left.
+    assert motion(a, -a, depth, MOUNT) is None
+
+
 def test_few_points_are_doubted_more() -> None:
     few, many = (Motion(np.zeros(3), inliers, 0.1) for inliers in (8, 80))
     assert expected_error(few) > 1.7 * expected_error(many)
@@ -95,6 +101,15 @@ def test_a_picture_without_any_point_is_described_by_nothing() -> None:
     empty = points_of(code)
     assert len(empty.at) == 0
     assert [len(rows) for rows in matched(empty, points_of(describe(scene(0), every, every)))] == [0, 0]
+
+
+def test_numbers_that_are_no_points_do_no_harm() -> None:
+    rng = np.random.default_rng(0)
+    code = (1e30 * rng.normal(size=PAIR_POINTS * (2 + PAIR_DESCRIPTOR))).astype(np.float32)
+    found = points_of(code)
+    assert np.isfinite(found.descriptors).all() and np.abs(found.at).max() <= 1
+    a, b = matched(found, points_of(-code))
+    motion(found.at[a], found.at[b], np.full(len(a), 2.0), MOUNT)
 
 
 def test_points_lie_inside_of_what_a_narrow_camera_sees() -> None:
