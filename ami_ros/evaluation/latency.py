@@ -10,9 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from ami_ros.geometry import Array, relative
+from ami_ros.moving.prediction import constant_velocity
+from ami_ros.moving.things import MovingThing, MovingThings
 from ami_ros.places.rows import PlaceRow
 from ami_ros.places.store import Store
 from ami_ros.places.types import Edge, GoalQuery
+from ami_ros.planning.costs.people import times
 from ami_ros.planning.kinematics import Kinematics
 from ami_ros.planning.planner import LatentPlanner, Plan, PlannerConfig
 from ami_ros.planning.protocols import Target
@@ -23,6 +26,7 @@ from ami_ros.world_model.perception import Perception
 
 CAMERA_SIZE = 96  # [px], as the simulator has it
 BEAMS = 72
+PEOPLE = 5  # who walk near the robot
 SPACING = 0.3  # between neighbouring places [m]
 WARM_UP = 3  # calls that do not count
 NO_DEADLINE = 10.0  # [s]; the search is timed at its full size
@@ -51,7 +55,8 @@ def time_control(loaded: LoadedArrays, places: int, repeats: int, seed: int, scr
     rng = np.random.default_rng(seed)
     return [
         *_time_perception(loaded, repeats, rng),
-        _time_planner(loaded, repeats, rng, seed),
+        _time_planner(loaded, repeats, rng, seed, 0),
+        _time_planner(loaded, repeats, rng, seed, PEOPLE),
         *_time_memory(loaded, places, repeats, rng, scratch),
     ]
 
@@ -74,18 +79,24 @@ def _time_perception(loaded: LoadedArrays, repeats: int, rng: np.random.Generato
     return timings
 
 
-def _time_planner(loaded: LoadedArrays, repeats: int, rng: np.random.Generator, seed: int) -> Timing:
+def _time_planner(loaded: LoadedArrays, repeats: int, rng: np.random.Generator, seed: int, people: int) -> Timing:
     config = PlannerConfig(deadline=NO_DEADLINE, kinematics=Kinematics(loaded.model.spec.drive))
     planner = LatentPlanner(loaded.model, config, seed)
     latents = rng.normal(size=(repeats + WARM_UP, 2, loaded.model.spec.latent_dim)).astype(np.float32)
     scan, pose = _scan(rng), np.array([1.0, 0.5, 0.0])
+    places, velocities = rng.uniform(-2.0, 2.0, (people, 2)), rng.uniform(-1.0, 1.0, (people, 2))
+    passing = MovingThings(
+        0.0, tuple(MovingThing(k, places[k], velocities[k], 0.02 * np.eye(4), 0.3) for k in range(people))
+    )
+    wanted = times(config.horizon, loaded.model.spec.step_duration)
 
     def plan(i: int) -> Plan:
         here, goal = latents[i]
-        return planner.plan(0.2 * i, here, (0.2, 0.0), scan, Target(goal, pose, True))
+        forecast = constant_velocity(passing, 0.0, wanted, config.prediction) if people else None
+        return planner.plan(0.2 * i, here, (0.2, 0.0), scan, Target(goal, pose, True), forecast=forecast)
 
-    size = f"{plan(0).evaluated} futures of {config.horizon} steps"
-    return _timed("plan", size, repeats, plan)
+    size = f"{plan(0).evaluated} futures of {config.horizon} steps{f', {people} people' if people else ''}"
+    return _timed("plan_among_people" if people else "plan", size, repeats, plan)
 
 
 def _time_memory(

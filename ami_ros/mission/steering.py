@@ -21,6 +21,8 @@ from ami_ros.moving.things import MovingThings
 from ami_ros.moving.tracker import without_moving
 from ami_ros.planning.costs.people import times
 from ami_ros.planning.doubt import Doubt
+from ami_ros.planning.evasion import evasion
+from ami_ros.planning.evasion import times as evasion_times
 from ami_ros.planning.final_approach import facing, final_approach
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.passing import Yielding, in_the_way
@@ -122,7 +124,7 @@ class Steering:
         most = (linear, angular, np.inf if rear else 0.0, np.inf if sides else 0.0)
         spec, horizon = self.model.spec, self.config.planner.horizon
         driven = None if follower is None else follower.experience(horizon, spec.chunk, spec.command_dim)
-        forecast = self._forecast(percept)
+        forecast = self._forecast(percept, times(horizon, spec.step_duration))
         plan = self.planner.plan(
             percept.stamp, percept.latent, self.command, self._standing(percept, forecast), target, most,
             circles_here(percept.keep_away, percept.location, percept.odometry),
@@ -138,12 +140,31 @@ class Steering:
             energy=sight.energy, distance=sight.distance, planning_seconds=plan.seconds, shares=plan.shares,
         )  # fmt: skip
 
-    def _forecast(self, percept: Percept) -> Forecast | None:
-        """Of what moves, in base_link now."""
+    def evaded(self, percept: Percept, decision: Decision) -> Decision:
+        """The same decision, unless somebody comes at a robot that did not search, and a step aside is better: then
+        that step. A search minds people by its costs."""
+        config = self.config.planner
+        if decision.done or decision.shares or not config.evasion.enabled:
+            return decision
+        forecast = self._forecast(percept, evasion_times(config.evasion.horizon))
+        if forecast is None:
+            return decision
+        robot = self.robot.limited(self._linear, self._angular)
+        scan = self._standing(percept, forecast)
+        command = evasion(
+            decision.commands, forecast, scan, robot, config.disc, config.evasion, self.model.spec.period
+        )  # fmt: skip
+        if command is None:
+            return decision
+        self.planner.reset()
+        said = f"{decision.message}; stepping out of somebody's way"
+        return replace(decision, commands=np.tile(command, (2, 1)), poses=np.zeros((0, 3)), message=said)
+
+    def _forecast(self, percept: Percept, seconds: Array) -> Forecast | None:
+        """Of what moves, in base_link now, `seconds` (t,) from now."""
         if percept.things is None or not self.config.planner.costs.people.enabled:
             return None
-        wanted = times(self.config.planner.horizon, self.model.spec.step_duration)
-        forecast = self.predict(percept.things, percept.stamp, wanted, self.config.planner.prediction)
+        forecast = self.predict(percept.things, percept.stamp, seconds, self.config.planner.prediction)
         return None if forecast is None else forecast.seen_from(percept.odometry)
 
     def _standing(self, percept: Percept, forecast: Forecast | None) -> Scan | None:

@@ -12,16 +12,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import PchipInterpolator
 
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, wrap
 from ami_ros.simulation.people.bodies import Body
 from ami_ros.simulation.people.walkers import TURN, RobotDisc
 from ami_ros.simulation.world import MOST_PEOPLE, RECORDED, Furniture, Light, People, Room, Texture, Wall, World
+
+if TYPE_CHECKING:
+    from scipy.interpolate import PchipInterpolator
 
 PERIOD = 0.4  # between two frames in which everybody was annotated [s]: both data sets have 2.5 a second
 BORDER = 1.0  # of ground beyond where anybody walked [m]
@@ -60,6 +63,8 @@ def load_recording(path: str) -> Recording:
     Raises:
         AmiError: it cannot be read, or is no such table.
     """
+    from scipy.interpolate import PchipInterpolator  # 20 MB, which worlds without a recording do without
+
     rows = _rows(Path(path))
     frames, ids, points = rows[:, 0], rows[:, 1].astype(np.int64), rows[:, [2, 4]]
     steps = [np.diff(np.sort(frames[ids == who])) for who in np.unique(ids)]
