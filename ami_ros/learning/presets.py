@@ -25,7 +25,7 @@ PRESETS: dict[str, TrainingConfig] = {
     ),
     # A camera alone, with neither odometry nor laser: tubs of Donkeycar. Commands are throttle and steering, -1 to 1.
     "camera": TrainingConfig(
-        steps=1500,
+        steps=1000,
         sight_steps=0,
         head_steps=600,
         gains_every=0,
@@ -33,7 +33,7 @@ PRESETS: dict[str, TrainingConfig] = {
         held_out_at="recordings",
         bfloat16=True,
         windows=WindowConfig(starts=4, mirror=True),
-        weights=LossWeights(relative_pose=0.0, imagined_pose=0.0, motion=0.0),
+        weights=LossWeights(vicreg=4.0, relative_pose=0.0, imagined_pose=0.0, motion=0.0),
         spec=ModelSpec(
             inputs=InputSpec(image_size=64, scan_beams=0),
             period=0.1,
