@@ -36,6 +36,7 @@ from ami_ros.ros.listening import listen
 
 LISTEN = 6.0  # [s] that the doctor listens
 READY_WITHIN = 300.0  # [s]
+HEARD_WITHIN = 30.0  # [s] until the first picture and the first place of the running stack
 CELL, RING = 0.05, 1.0  # [m] of the leash's map: side of a cell, and width of what keeps the robot in
 
 
@@ -165,6 +166,15 @@ class LiveRobot:
         )
         self.state.bags.append(bag)
         self._client = self._kept.enter_context(RobotClient(self.settings.namespace, domain_in_environment()))
+        began = time.monotonic()
+        while not self._is_heard() and time.monotonic() - began < HEARD_WITHIN:
+            time.sleep(0.1)
+        if not self._is_heard():
+            _say("no picture came so far, or it does not know where it is; ./ami doctor says what is missing")
+
+    def _is_heard(self) -> bool:
+        """Whether a spot can be marked: the camera sees, if there is one, and memory knows where the robot is."""
+        return (self.described.camera is None or self.picture() is not None) and self.pose() is not None
 
     def picture(self) -> bytes | None:
         return self._watch.picture() if self._watch else None

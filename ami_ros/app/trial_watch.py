@@ -100,9 +100,9 @@ class TrialWatch:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        self._recorder.close()
-        self._executor.shutdown()
+        self._executor.shutdown()  # first: whoever spins must not meet what is destroyed
         self._thread.join(5.0)
+        self._recorder.close()
         self.node.destroy_node()
         self._context.try_shutdown()
 
