@@ -27,13 +27,15 @@ def main(
 
     config = PredictionConfig() if wander is None else replace(PredictionConfig(), wander=wander)
     figures = {path.name: measure(str(path), horizon, seed, config) for path in files}
-    names = "file", "predictor", "n", "ADE m", "FDE m", "FDE p95", "within 50 %", "within 90 %", "nll"
-    table = Table(*names, box=None, padding=(0, 2, 0, 0))
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("predictor", "n", "ADE m", "FDE m", "p95 m", "in 50 %", "in 90 %", "nll"):
+        table.add_column(column, no_wrap=True)
     for name, found in figures.items():
+        table.add_row(f"[bold]{name.split('.')[0]}[/]")
         for predictor, own in found.items():
             if own["n"]:
                 shares = (f"{own[key]:.3f}" for key in ("ade_m", "fde_m", "fde_p95_m", "within_50", "within_90", "nll"))
-                table.add_row(name, predictor.replace("_", " "), str(own["n"]), *shares)
+                table.add_row(predictor.replace("_", " "), str(own["n"]), *shares)
     Console(emoji=False).print(table)
     if json is not None:
         about = {"horizon_s": horizon, "seed": seed, "wander": config.wander}
