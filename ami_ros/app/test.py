@@ -21,7 +21,7 @@ def main(
     ] = None,
     minutes: Annotated[float, typer.Option(help="Of --mutate; the next run goes on.", min=0.0)] = 60.0,
 ) -> NoReturn:
-    """Runs the tests, two at a time unless -n says otherwise; without a path all of them.
+    """Runs the tests, one more at a time than there are cores unless -n says otherwise; without a path all of them.
 
     With --mutate it says which changes no test notices, and fails if there are any that
     test/equivalent_mutants.yaml does not list, or if time ran out before all were tried. Paths are then the tests to
@@ -32,7 +32,10 @@ def main(
     given = [_path_from_here(argument) for argument in arguments or []]
     state = os.environ.get("AMI_STATE")
     cache = ["-o", f"cache_dir={state}/cache/pytest"] if state else []
-    workers = [] if any(argument.startswith(("-n", "--numprocesses", "--pdb")) for argument in given) else ["-n", "2"]
+    # Tests of nodes wait for processes half of the time; a worker that has no more tests takes over those of others.
+    workers = ["-n", str((os.cpu_count() or 1) + 1), "--dist", "worksteal"]
+    if any(argument.startswith(("-n", "--numprocesses", "--pdb")) for argument in given):
+        workers = []
     os.chdir(REPOSITORY)
     sys.stdout.flush()
     configuration = ["--rootdir", str(REPOSITORY), "-c", str(REPOSITORY / "pyproject.toml")]

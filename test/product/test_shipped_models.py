@@ -23,8 +23,8 @@ from ami_ros.simulation.simulator import Simulator
 from ami_ros.world_model.checkpoint import LoadedModel, load_model
 
 UNHURRIED = LoopConfig(agent=AgentConfig(navigator=NavigatorConfig(planner=PlannerConfig(deadline=60.0))))
-GOALS = 4  # two near, two far
-FLOOR = 3  # of them
+GOALS = {"onboard": 4, "omnidirectional": 2, "ackermann": 2}  # near and far by turns
+MISSED = 1  # of them, at most
 SEED = 7301
 Record = Callable[[str, Any], None]
 
@@ -43,11 +43,12 @@ def reached(loaded: LoadedModel, name: str, goals: int) -> int:
 
 
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("name", ["onboard", "omnidirectional", "ackermann"])
+@pytest.mark.parametrize("name", GOALS)
 def test_shipped_model_reaches_its_goals(name: str, record_property: Record) -> None:
-    count = reached(load_model(share("models", name)), name, GOALS)
-    record_property("figure", f"models/{name}: reached {SuccessRate.of(k < count for k in range(GOALS))}, seed {SEED}")
-    assert count >= FLOOR
+    goals = GOALS[name]
+    count = reached(load_model(share("models", name)), name, goals)
+    record_property("figure", f"models/{name}: reached {SuccessRate.of(k < count for k in range(goals))}, seed {SEED}")
+    assert count >= goals - MISSED
 
 
 @pytest.mark.timeout(1200)
