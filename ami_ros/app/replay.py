@@ -39,7 +39,7 @@ def main(
     server = ConsoleServer(desk, scene, Pictures().add, port=port)
     try:
         typer.echo(f"look: {server.url(desk.keys.watch)}")
-        while not desk.viewers:  # it begins when somebody looks
+        while not desk.lines:  # it begins when somebody looks
             time.sleep(0.1)
         typer.echo(f"{replay.play(speed):.0f} s were shown; Ctrl-C ends")
         while True:

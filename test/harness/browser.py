@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -36,7 +38,9 @@ class Browser:
             *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"),
             *("--remote-debugging-port=0", f"--user-data-dir={self._folder}", "--hide-scrollbars", "about:blank"),
         ]
-        self._process = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self._process = subprocess.Popen(
+            [program, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
         port = Path(self._folder) / "DevToolsActivePort"
         wait_until(lambda: port.exists() and port.read_text().strip(), 20.0, "the browser")
         self._address = f"http://127.0.0.1:{port.read_text().split()[0]}"
@@ -56,12 +60,8 @@ class Browser:
 
     def close(self) -> None:
         """Ends it."""
-        self._process.terminate()
-        try:
-            self._process.wait(5.0)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        os.killpg(self._process.pid, signal.SIGKILL)  # the program is a script that starts the browser
+        self._process.wait()
         shutil.rmtree(self._folder, ignore_errors=True)
 
 

@@ -199,7 +199,7 @@ def _raise(error: Exception) -> None:
 def _alive(entities: Iterable[Any], held: ExitStack) -> Iterable[tuple[int, Any]]:
     """By the pointer that rcl reports; what is destroyed meanwhile is left out."""
     for entity in entities:
-        if _enter(entity.handle, held):
+        if entity is not None and _enter(entity.handle, held):  # None: `shutdown` was called meanwhile
             yield entity.handle.pointer, entity
 
 

@@ -56,6 +56,6 @@ def test_nothing_can_be_asked_of_a_recording(bag: Path, children: Children) -> N
         while (message := json.loads(link.recv(timeout=10))).get("id") != 1:
             pass
         assert "recording" in message["error"]
-    replay.wait_for_output("were shown", 30.0)
+    replay.wait_for_output("were shown", 60.0)
     os.kill(replay.pid, signal.SIGINT)
     assert replay.wait() == 0
