@@ -3,6 +3,7 @@ robot that stands in for the stranger's."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -14,6 +15,7 @@ import pytest
 from geometry_msgs.msg import PoseStamped, TwistStamped
 
 from ami_ros.app import doctor, extract, remember, train
+from ami_ros.learning.bag_reader import BagReader
 from ami_ros.learning.dataset import Dataset
 from ami_ros.ros.messages.conversions import pose_from_message
 from ami_ros.ros.node.qos import RELIABLE, SENSOR
@@ -93,6 +95,17 @@ def test_every_step_from_an_unknown_robot_to_its_first_goal(
     said = until_ended(ros, there, 200.0)
     assert re.search(r"reached: .*; 0\.\d\d m from the goal", said), said
     assert np.hypot(*(pose_from_message(truth[-1].pose) - before)[:2]) > 0.1
+
+    # A trial of one goal, where the robot stands: mark it, send it there, and say that it is.
+    typed = r"printf '\n\ny\n0.1\n0\n\n'"
+    led = f"{typed} | {sys.executable} -m ami_ros.app trial --attach --sim-time --robot office.yaml --out trial"
+    trial = children.start("bash", "-c", f"{led} --goals 1 --minutes 0")
+    said = until_ended(ros, trial, 200.0)
+    assert "goals 1, reached 1, off_by_tape_median_m 0.1" in said, said
+    found = json.loads(Path("trial/trial.json").read_text())
+    assert found["done"] == ["doctor", "drive", "explore", "goals"] and found["goals"][0]["off_m"] == 0.1
+    with BagReader(Path("trial/bag_1")) as bag:
+        assert any(topic.count for topic in bag.topics.values())
     stack.send(signal.SIGINT)
     until_ended(ros, stack, 60.0)
     assert "Traceback" not in stack.output()
