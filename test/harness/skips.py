@@ -19,6 +19,7 @@ WITH_WHEELS = {
     "test/launch/test_gazebo_launch.py": LIBRARIES_OF_ROS,
     "test/launch/test_launch_files.py": LIBRARIES_OF_ROS,
     "test/launch/test_launch_processes.py": LIBRARIES_OF_ROS,
+    "test/nodes/test_others_tools.py::test_nav2_s_commander_drives_and_cancels": LIBRARIES_OF_ROS,
     "test/platform/test_ament.py": LIBRARIES_OF_ROS,
     "test/ros/messages/test_gazebo.py": GAZEBO,
     "test/ros/viewing/test_rerun.py::test_all_of_the_scene_is_in_the_file_below_its_frame": RERUN,
