@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from multiprocessing import get_context
 from pathlib import Path
 
 import torch
@@ -14,7 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from ami_ros.app.extract_run import progress_bar
-from ami_ros.app.train_run import has_bfloat16
+from ami_ros.app.train_run import goes_on_later, has_bfloat16
+from ami_ros.app.workers import worker_pool
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.report import hardware, write_json
 from ami_ros.learning.pair_calibration import PairQuality, calibrate, judge_pairs, quality
@@ -70,9 +69,10 @@ def run(job: PairJob) -> LoadedModel:
     assert model.pairs is not None
     torch.manual_seed(job.seed)
     config = PairConfig(steps=job.steps, seed=job.seed, bfloat16=has_bfloat16())
-    with progress_bar(console) as bar:
+    keep = job.out / "pairs_so_far.safetensors"
+    with goes_on_later(console), progress_bar(console) as bar:
         task = bar.add_task("comparing pictures", total=job.steps)
-        fit_pairs(model.pairs, learned, config, lambda done, loss: bar.update(task, completed=done))
+        fit_pairs(model.pairs, learned, config, lambda done, loss: bar.update(task, completed=done), keep)
     # Thresholds and figures are of different halves of the buildings that were held out.
     halves = [held_out.of_worlds(rest) for rest in (0, 1)]
     calibrate(
@@ -84,6 +84,7 @@ def run(job: PairJob) -> LoadedModel:
         for what, narrow, sees in (("whole", False, 1.0), ("narrow", True, PAIR_NARROW))
     }
     loaded = save_model(job.out, job.name, model)
+    keep.unlink(missing_ok=True)
     _show(found, console)
     console.print(f"model {loaded.encoder_id} is in {job.out}")
     if job.json is not None:
@@ -132,9 +133,8 @@ def draw_missing(
     missing = [name for name, file in files.items() if not file.exists()]
     if missing:
         folder.mkdir(parents=True, exist_ok=True)
-        # Not forked: a process that inherits a rendering context cannot render.
         workers = min(len(missing), workers or len(os.sched_getaffinity(0)))
-        with progress_bar(console) as bar, ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        with goes_on_later(console), progress_bar(console) as bar, worker_pool(workers) as pool:
             task = bar.add_task("drawing buildings", total=len(missing))
             for future in [pool.submit(draw_building, name, files[name], config) for name in missing]:
                 future.result()

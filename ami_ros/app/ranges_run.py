@@ -15,7 +15,7 @@ from rich.table import Table
 
 from ami_ros.app.extract_run import progress_bar
 from ami_ros.app.pairs_run import draw_missing
-from ami_ros.app.train_run import has_bfloat16
+from ami_ros.app.train_run import goes_on_later, has_bfloat16
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.report import hardware, write_json
 from ami_ros.learning.range_phase import RangeConfig, fit_ranges, judge_ranges, ranges_in
@@ -67,10 +67,12 @@ def run(job: RangeJob) -> None:
     torch.manual_seed(job.seed)
     network = RangeNetwork(model.pairs.features)
     config = RangeConfig(steps=job.steps, seed=job.seed, bfloat16=has_bfloat16())
-    with progress_bar(console) as bar:
+    keep = job.out / "ranges_so_far.safetensors"
+    with goes_on_later(console), progress_bar(console) as bar:
         task = bar.add_task("looking how far off things are", total=job.steps)
-        fit_ranges(network, *learned, config, lambda done, loss: bar.update(task, completed=done))
+        fit_ranges(network, *learned, config, lambda done, loss: bar.update(task, completed=done), keep)
     save_ranges(job.out, network, angle)
+    keep.unlink(missing_ok=True)
     found = {}
     for what, narrow in (("whole", False), ("narrow", True)):
         rows = held_out[0].rows_of_cameras(narrow)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import os
+import shutil
 import time
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +14,8 @@ from rich.console import Console
 from rich.table import Table
 
 from ami_ros.app.extract_run import progress_bar
+from ami_ros.app.train_run import goes_on_later
+from ami_ros.app.workers import worker_pool
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.report import hardware, write_json
 from ami_ros.learning.scan_drives import FittedPairs, building_pairs, corridor_pairs, joined_pairs
@@ -26,6 +26,7 @@ from ami_ros.simulation.world_file import load_world
 from ami_ros.world_model.scan_pair_network import ScanPairNetwork, save_scan_pairs
 
 CORRIDORS = "corridors"
+DRIVES = "drives"  # folder in which fits are kept until the network is written
 
 
 @dataclass(frozen=True)
@@ -63,11 +64,14 @@ def run(job: ScanJob) -> None:
     pairs = joined_pairs(drawn[: len(learned)])
     torch.manual_seed(job.seed)
     network = ScanPairNetwork()
-    with progress_bar(console) as bar:
+    keep = job.out / "scans_so_far.safetensors"
+    with goes_on_later(console), progress_bar(console) as bar:
         task = bar.add_task("learning which fits are right", total=job.steps)
         config = ScanConfig(steps=job.steps, seed=job.seed)
-        fit_scans(network, pairs, config, lambda done, loss: bar.update(task, completed=done))
+        fit_scans(network, pairs, config, lambda done, loss: bar.update(task, completed=done), keep)
     save_scan_pairs(job.out, network)
+    keep.unlink(missing_ok=True)
+    shutil.rmtree(job.out / DRIVES, ignore_errors=True)
     split = np.array_split(np.arange(len(learned), len(drawn)), len(kinds))
     found = {
         kind: asdict(judge_scans(network, joined_pairs([drawn[k] for k in rows])))
@@ -85,15 +89,31 @@ def run(job: ScanJob) -> None:
 
 
 def _drawn(job: ScanJob, asked: list[tuple[str, int]], console: Console) -> list[FittedPairs]:
-    """The fits of each, in order."""
-    workers = min(job.workers or len(os.sched_getaffinity(0)), len(asked))
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool, progress_bar(console) as bar:
-        task = bar.add_task("driving twice", total=len(asked))
-        found = []
-        for pairs in pool.map(_fits, asked, [job.seed] * len(asked), chunksize=max(1, math.isqrt(len(asked)) // 4)):
-            found.append(pairs)
-            bar.update(task, advance=1)
+    """The fits of each, in order; those that are on disk, of a run that was stopped, are not driven again."""
+    folder = job.out / DRIVES
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [folder / f"{kind}_{number}_{job.seed}.npz" for kind, number in asked]
+    missing = [k for k, file in enumerate(files) if not file.exists()]
+    workers = min(job.workers or len(os.sched_getaffinity(0)), len(missing))
+    with goes_on_later(console), progress_bar(console) as bar:
+        task = bar.add_task("driving twice", total=len(asked), completed=len(asked) - len(missing))
+        if missing:
+            with worker_pool(workers) as pool:
+                for future in [pool.submit(_drive, asked[k], job.seed, files[k]) for k in missing]:
+                    future.result()
+                    bar.advance(task)
+    found = []
+    for file in files:
+        with np.load(file, allow_pickle=False) as kept:
+            found.append(FittedPairs(**kept))
     return found
+
+
+def _drive(asked: tuple[str, int], seed: int, file: Path) -> None:
+    """The fits of one, into a file that is there once it is whole."""
+    partial = file.with_name(f".{file.name}.{os.getpid()}.npz")
+    np.savez(partial, **vars(_fits(asked, seed)))
+    os.replace(partial, file)
 
 
 def _fits(asked: tuple[str, int], seed: int) -> FittedPairs:

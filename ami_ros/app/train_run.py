@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -72,6 +74,16 @@ class TrainingLog:
         if step >= WATCHED * config.steps:  # at first every model looks dead
             for complaint in diagnosis.complaints(config.spec.latent_dim):
                 self._console.print(f"step {step}: {complaint}", style="yellow", soft_wrap=True)
+
+
+@contextmanager
+def goes_on_later(console: Console) -> Iterator[None]:
+    """Says after Ctrl-C that nothing is lost."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        console.print("stopped; repeat the command, and it goes on where it was", soft_wrap=True)
+        raise
 
 
 @dataclass(frozen=True)
@@ -160,7 +172,7 @@ def _run(job: Job, console: Console) -> LoadedModel | None:
     write_card(
         job.out, loaded, config, as_one(new), minutes, config.steps - first, torch.get_num_threads(), comparisons
     )
-    trainer.checkpoint.unlink(missing_ok=True)
+    trainer.forget()
     _show(comparisons, trainer, console)
     console.print(f"model {loaded.encoder_id} is in {job.out}")
     if job.json is not None:

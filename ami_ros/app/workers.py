@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context
 from types import FrameType
 from typing import Any
 
@@ -20,6 +24,24 @@ def start(given: dict[str, Any]) -> None:
     links.update(given, parent=os.getppid())
     signal.signal(signal.SIGALRM, _look_up)
     signal.setitimer(signal.ITIMER_REAL, 1.0, 1.0)
+
+
+@contextmanager
+def worker_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes for single tasks; at an end by Ctrl-C or an error they do not finish what they are at.
+
+    Not forked: a process that inherits a rendering context cannot render.
+    """
+    context = get_context("spawn")
+    stop = context.Event()
+    pool = ProcessPoolExecutor(workers, context, start, ({"stop": stop},))
+    try:
+        yield pool
+    except BaseException:
+        stop.set()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _look_up(number: int, frame: FrameType | None) -> None:

@@ -19,7 +19,8 @@ DEFINITIONS = REPOSITORY / "test" / "definitions"  # of what the wheels lack; th
 
 def files_of(*sources: Path) -> list[Path]:
     """All that the build of these packages reads."""
-    return sorted(f for source in sources for f in source.rglob("*") if f.is_file() and "build" not in f.parts)
+    files = (file for source in sources for file in source.rglob("*"))
+    return sorted(f for f in files if f.is_file() and f.suffix != ".rst" and "build" not in f.parts)
 
 
 def definitions() -> list[Path]:

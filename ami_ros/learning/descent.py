@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+
+from ami_ros.errors import AmiError
+from ami_ros.geometry import Array
+from ami_ros.learning.kept import asked_to_stop, pack, unpack
+from ami_ros.world_model.identity import write_atomically
+
+KEPT_EVERY = 500  # steps between two states that are written: what a kill may lose
 
 
 def descend(
@@ -18,6 +27,7 @@ def descend(
     weight_decay: float = 1e-4,
     warm_up: int = 0,
     clip: float = math.inf,
+    keep: Path | None = None,
 ) -> None:
     """Learns `learned`; it is left in evaluation mode, without gradients.
 
@@ -30,18 +40,44 @@ def descend(
         weight_decay: of AdamW.
         warm_up: steps in which the rate rises.
         clip: norm of the gradient.
+        keep: file that keeps the state where a signal stops it, and now and then; if it is there, the descent goes on
+            from it. It is there at the end, too, until whoever asked has kept what was learned.
+
+    Raises:
+        AmiError: `keep` is damaged, or of another run.
     """
     learned.train().requires_grad_(True)
     optimizer = torch.optim.AdamW(learned.parameters(), lr=learning_rate, weight_decay=weight_decay)
-    for step in range(steps):
-        warm = min(1.0, (step + 1) / warm_up) if warm_up else 1.0
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate * warm * 0.5 * (1 + math.cos(math.pi * step / steps))
-        value = loss(step)
-        optimizer.zero_grad(set_to_none=True)
-        value.backward()
-        if clip < math.inf:
-            nn.utils.clip_grad_norm_(learned.parameters(), clip)
-        optimizer.step()
-        report(step + 1, float(value.detach()))
+    run = np.array([[steps, learning_rate]])  # what a state is of
+    done = 0 if keep is None else _restored(keep, learned, optimizer, run)
+    asked, restore = asked_to_stop()
+    try:
+        for step in range(done, steps):
+            warm = min(1.0, (step + 1) / warm_up) if warm_up else 1.0
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate * warm * 0.5 * (1 + math.cos(math.pi * step / steps))
+            value = loss(step)
+            optimizer.zero_grad(set_to_none=True)
+            value.backward()
+            if clip < math.inf:
+                nn.utils.clip_grad_norm_(learned.parameters(), clip)
+            optimizer.step()
+            report(step + 1, float(value.detach()))
+            if keep is not None and (asked or (step + 1) % KEPT_EVERY == 0 or step + 1 == steps):
+                keep.parent.mkdir(parents=True, exist_ok=True)
+                write_atomically(keep, pack(learned, optimizer, step + 1, run))
+            if asked:
+                asked.pop()()
+    finally:
+        restore()
     learned.eval().requires_grad_(False)
+
+
+def _restored(keep: Path, learned: nn.Module, optimizer: torch.optim.Optimizer, run: Array) -> int:
+    """Puts the state in a file back, if there is one; returns the steps done."""
+    if not keep.is_file():
+        return 0
+    done, kept = unpack(keep.read_bytes(), learned, optimizer, 1, keep)
+    if not np.array_equal(kept, run):
+        raise AmiError(f"{keep} is of a run with other steps; give those again, or delete it to begin anew")
+    return done

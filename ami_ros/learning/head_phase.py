@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -91,6 +92,7 @@ def fit_heads(
     config: HeadConfig,
     seed: int,
     report: Callable[[float, float], None],
+    keep: Path | None = None,
 ) -> None:
     """Learns the model's ensemble, if it has one; nothing else of it changes.
 
@@ -102,6 +104,7 @@ def fit_heads(
         config: see there.
         seed: of weights and batches: the same one gives the same ensemble.
         report: called with the share done and the loss.
+        keep: see `descend`.
     """
     model.eval().requires_grad_(False)
     head = model.heads.ensemble
@@ -112,7 +115,7 @@ def fit_heads(
     def loss(step: int) -> Tensor:
         return lesson.loss(np.random.default_rng((seed, 10, step)), config.batch)
 
-    descend(head, loss, steps, config.learning_rate, lambda done, value: report(done / steps, value))
+    descend(head, loss, steps, config.learning_rate, lambda done, value: report(done / steps, value), keep=keep)
     lesson.finish()
     model.eval().requires_grad_(False)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -79,7 +80,9 @@ def draw(views: Views, rng: np.random.Generator, groups: int, pairs: int) -> Pai
     return PairBatch(found, first, second)
 
 
-def fit_pairs(head: PairHead, views: Views, config: PairConfig, report: Callable[[int, float], None]) -> None:
+def fit_pairs(
+    head: PairHead, views: Views, config: PairConfig, report: Callable[[int, float], None], keep: Path | None = None
+) -> None:
     """Trains `head`; it is left in evaluation mode.
 
     Args:
@@ -87,6 +90,7 @@ def fit_pairs(head: PairHead, views: Views, config: PairConfig, report: Callable
         views: of the worlds to learn from.
         config: see there.
         report: called with the steps done and the loss.
+        keep: see `descend`.
     """
 
     def loss(step: int) -> Tensor:
@@ -116,7 +120,7 @@ def fit_pairs(head: PairHead, views: Views, config: PairConfig, report: Callable
         shape = (off.sum(-1) * known).sum() / known.sum().clamp(min=1.0)
         return pair_loss(found.scores, head.judge(found, columns), labels) + SHAPE * shape
 
-    descend(head, loss, config.steps, config.learning_rate, report, warm_up=WARM_UP, clip=CLIP)
+    descend(head, loss, config.steps, config.learning_rate, report, warm_up=WARM_UP, clip=CLIP, keep=keep)
 
 
 def _with_hard(

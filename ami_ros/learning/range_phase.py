@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -69,6 +70,7 @@ def fit_ranges(
     ranges: NDArray[np.float32],
     config: RangeConfig,
     report: Callable[[int, float], None],
+    keep: Path | None = None,
 ) -> None:
     """Trains `network`; it is left in evaluation mode.
 
@@ -78,6 +80,7 @@ def fit_ranges(
         ranges: what they show, see `ranges_in`.
         config: see there.
         report: called with the steps done and the loss.
+        keep: see `descend`.
     """
     steps = torch.arange(STEPS)
 
@@ -90,7 +93,7 @@ def fit_ranges(
         label = torch.softmax(-0.5 * (off / BLUR).square(), -1)
         return -(label * scores.float().log_softmax(-1)).sum(-1).mean()
 
-    descend(network, loss, config.steps, config.learning_rate, report, 0.03, WARM_UP, CLIP)
+    descend(network, loss, config.steps, config.learning_rate, report, 0.03, WARM_UP, CLIP, keep)
 
 
 def judge_ranges(network: RangeNetwork, views: Views, ranges: NDArray[np.float32], seed: int = 0) -> RangeQuality:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -44,7 +45,11 @@ class ScanQuality:
 
 
 def fit_scans(
-    network: ScanPairNetwork, pairs: FittedPairs, config: ScanConfig, report: Callable[[int, float], None]
+    network: ScanPairNetwork,
+    pairs: FittedPairs,
+    config: ScanConfig,
+    report: Callable[[int, float], None],
+    keep: Path | None = None,
 ) -> None:
     """Trains `network`; it is left in evaluation mode.
 
@@ -53,6 +58,7 @@ def fit_scans(
         pairs: to learn from.
         config: see there.
         report: called with the steps done and the loss.
+        keep: see `descend`.
     """
     same = torch.from_numpy(pairs.same).float()
     points, numbers = torch.from_numpy(pairs.points), torch.from_numpy(pairs.numbers)
@@ -64,7 +70,7 @@ def fit_scans(
         seen[..., MIRRORED] *= torch.from_numpy(rng.choice([-1.0, 1.0], (config.batch, 1, 1, 3))).float()
         return functional.binary_cross_entropy_with_logits(network(seen, numbers[rows]), same[rows])
 
-    descend(network, loss, config.steps, config.learning_rate, report, WEIGHT_DECAY, WARM_UP, CLIP)
+    descend(network, loss, config.steps, config.learning_rate, report, WEIGHT_DECAY, WARM_UP, CLIP, keep)
 
 
 def judge_scans(network: ScanPairNetwork, pairs: FittedPairs) -> ScanQuality:

@@ -7,6 +7,7 @@ Pairs are moments of one run within some seconds, labelled by odometry, whose ga
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -36,6 +37,7 @@ def fit_sighting(
     bfloat16: bool,
     report: Callable[[int, float], None],
     fresh: bool = True,
+    keep: Path | None = None,
 ) -> None:
     """Trains the model's `sighting`; everything else stays as it is. Nothing to do for a model without it.
 
@@ -48,6 +50,7 @@ def fit_sighting(
         seed: of the pairs drawn.
         bfloat16: run the image encoders in bfloat16.
         report: called with the steps done and the loss.
+        keep: see `descend`.
         fresh: begin with the image encoder of the latents, which knows pictures, instead of going on.
     """
     if model.sighting is None or not steps:
@@ -61,7 +64,7 @@ def fit_sighting(
         rng = np.random.default_rng((seed, step, 1))
         return _loss(model, sampler, latents, _moments(sampler, rng), rng, bfloat16)
 
-    descend(learned, loss, steps, learning_rate, report, warm_up=WARM_UP, clip=CLIP)
+    descend(learned, loss, steps, learning_rate, report, warm_up=WARM_UP, clip=CLIP, keep=keep)
     model.eval()
 
 

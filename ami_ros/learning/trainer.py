@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-import signal
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from types import FrameType
-from typing import Any, Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeVar
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, save
 
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
@@ -27,6 +22,7 @@ from ami_ros.learning.diagnosis import Diagnosis, diagnose
 from ami_ros.learning.head_phase import HeadConfig, encode_all, fit_heads
 from ami_ros.learning.held_out import Episodes, split_off, split_recordings
 from ami_ros.learning.joined import Joined
+from ami_ros.learning.kept import asked_to_stop, pack, unpack
 from ami_ros.learning.objective import LossWeights, losses
 from ami_ros.learning.odometry_gains import estimate_gains, with_gains
 from ami_ros.learning.pictures import Recording
@@ -78,52 +74,6 @@ class Prefetcher(Generic[T]):
         self._thread.shutdown(cancel_futures=True)
 
 
-MODEL, OPTIMIZER, STEP, GAINS = "model.", "optimizer.", "step", "gains"
-
-
-def pack(model: torch.nn.Module, optimizer: torch.optim.Optimizer, step: int, gains: Array) -> bytes:
-    """The state after `step` steps, with the gains (episodes, 2) of each run's odometry, as a safetensors file."""
-    tensors = {MODEL + name: value.contiguous() for name, value in model.state_dict().items()}
-    for number, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"{OPTIMIZER}{number}.{name}": value.contiguous() for name, value in state.items()}
-    return save(tensors | {STEP: torch.tensor(step), GAINS: torch.from_numpy(gains)})
-
-
-def unpack(
-    content: bytes, model: torch.nn.Module, optimizer: torch.optim.Optimizer, episodes: int, file: Path
-) -> tuple[int, Array]:
-    """Puts a state back into model and optimiser; returns step and gains.
-
-    Args:
-        content: as `pack` made it.
-        model: of the same spec.
-        optimizer: of that model.
-        episodes: of the data.
-        file: where the content is from, for messages.
-
-    Raises:
-        AmiError: the content is damaged, or of another model or other data.
-    """
-    try:
-        tensors = load(content)
-        step, gains = int(tensors.pop(STEP)), tensors.pop(GAINS).numpy()
-    except (SafetensorError, KeyError) as error:
-        raise AmiError(f"train: {file} is damaged; delete it to begin anew") from error
-    if len(gains) != episodes:
-        raise AmiError(f"train: {file} is of {len(gains)} episodes, the data have {episodes}; choose another --out")
-    states: dict[int, dict[str, Any]] = {}
-    for key in [key for key in tensors if key.startswith(OPTIMIZER)]:
-        number, _, name = key.removeprefix(OPTIMIZER).partition(".")
-        states.setdefault(int(number), {})[name] = tensors.pop(key)
-    try:
-        model.load_state_dict({key.removeprefix(MODEL): value for key, value in tensors.items()})
-    except RuntimeError as error:
-        raise AmiError(f"train: {file} is of another model; choose another --out or delete it") from error
-    groups = optimizer.state_dict()["param_groups"]
-    optimizer.load_state_dict({"state": states, "param_groups": groups})
-    return step, np.asarray(gains, np.float64)
-
-
 @dataclass(frozen=True)
 class TrainingConfig:
     """One training run."""
@@ -154,6 +104,7 @@ class TrainingConfig:
 
 
 CHECKPOINT = "training.safetensors"
+SIGHT, HEADS = "training_sight.safetensors", "training_heads.safetensors"  # likewise of the last phases
 NEW, OLD = "new", "old"  # data
 
 Report = Callable[[int, dict[str, float]], None]
@@ -269,7 +220,7 @@ class Trainer:
         """
         batches = Prefetcher(self._batch, self.config.steps)
         began = time.perf_counter()
-        asked, restore = _asked_to_stop()
+        asked, restore = asked_to_stop()
         try:
             while self.step < self.config.steps:
                 if asked:
@@ -318,10 +269,11 @@ class Trainer:
             *common,
             lambda done, loss: report(config.steps, {"sight": loss, "phase": done / config.sight_steps}),
             fresh=self._start is None or self._start.sighting is None,
+            keep=self.folder / SIGHT,
         )
         fit_heads(
             model, self.sampler, latents, config.head_steps, config.heads, config.seed,
-            lambda share, loss: report(config.steps, {"ensemble": loss, "phase": share}),
+            lambda share, loss: report(config.steps, {"ensemble": loss, "phase": share}), self.folder / HEADS,
         )  # fmt: skip
 
     def _know_gains(self) -> bool:
@@ -379,6 +331,11 @@ class Trainer:
         with open(self.folder / CURVE, "a", encoding="utf-8") as file:
             file.write(json.dumps({"step": self.step} | terms) + "\n")
 
+    def forget(self) -> None:
+        """The model is written: what resuming needs is of no use any more."""
+        for name in (CHECKPOINT, SIGHT, HEADS):
+            (self.folder / name).unlink(missing_ok=True)
+
     def resume(self) -> bool:
         """Continues from the checkpoint in the folder (that of the first process), if there is one."""
         is_there = parallel.rank() == 0 and self.checkpoint.is_file()
@@ -389,27 +346,3 @@ class Trainer:
         self.step, gains = unpack(content, self.model, self.optimizer, episodes, self.checkpoint)
         self._correct(gains)
         return True
-
-
-def _asked_to_stop() -> tuple[list[Callable[[], None]], Callable[[], None]]:
-    """What signals asked for, each as what it would have done at once: a step is not left half done. And what makes
-    them do that at once again."""
-    asked: list[Callable[[], None]] = []
-    before: dict[int, Any] = {}
-
-    def note(number: int, frame: FrameType | None) -> None:
-        handler = before[number]
-        asked.append(lambda: handler(number, frame))
-        signal.signal(number, handler)  # a second one does not wait
-
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM):
-            if callable(handler := signal.getsignal(number)):
-                before[number] = handler
-                signal.signal(number, note)
-
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    return asked, restore

@@ -44,6 +44,31 @@ def train(config: TrainingConfig, dataset: Dataset, folder: Path, kill_after: in
     return trainer.run(report)
 
 
+@pytest.mark.parametrize("phase", ["sight", "ensemble"])
+def test_ctrl_c_in_a_last_phase_keeps_what_it_has(
+    config: TrainingConfig, dataset: Dataset, tmp_path: Path, phase: str
+) -> None:
+    spec = replace(config.spec, sight_code=8, ensemble=2)
+    config = replace(config, steps=2, sight_steps=4, head_steps=4, spec=spec)
+    whole = train(config, dataset, tmp_path / "whole")
+    seen: list[str] = []
+
+    def report(step: int, terms: dict[str, float]) -> None:
+        seen.append(next(iter(terms)))
+        if seen.count(phase) == 2 and seen[-1] == phase:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        Trainer(config, dataset, tmp_path / "stopped").run(report)
+    again = Trainer(config, dataset, tmp_path / "stopped")
+    assert again.resume() and again.step == 2
+    seen.clear()
+    assert_equal(again.run(lambda step, terms: seen.append(next(iter(terms)))), whole)
+    assert seen.count(phase) == 2 and (phase == "sight" or "sight" not in seen), "nothing is learned twice"
+    again.forget()
+    assert not list((tmp_path / "stopped").glob("training*"))
+
+
 @pytest.mark.parametrize("kill_after", [1, 3, 4])
 def test_a_run_that_was_killed_and_resumed_ends_as_one_that_was_not(
     config: TrainingConfig, dataset: Dataset, tmp_path: Path, kill_after: int

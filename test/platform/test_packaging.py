@@ -8,7 +8,9 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
+from catkin_pkg.changelog import get_changelog_from_path
 from catkin_pkg.package import parse_package
+from catkin_pkg.package_version import get_forthcoming_label, update_changelog_sections
 
 import ami_ros
 from harness.processes import REPOSITORY
@@ -68,6 +70,25 @@ def test_executable_has_a_main(executable: str) -> None:
 def test_every_node_is_an_executable() -> None:
     modules = {path.stem for path in (REPOSITORY / "ami_ros" / "nodes").glob("*.py")} - {"__init__"}
     assert {name for name in modules if _defines_main(name)} == set(EXECUTABLES)
+
+
+@pytest.mark.parametrize("package", ["ami_ros", "ami_interfaces"])
+def test_the_release_tools_read_and_move_the_changelog(package: str, tmp_path: Path) -> None:
+    """As catkin_prepare_release does before bloom: what is forthcoming becomes a version."""
+    folder = REPOSITORY if package == "ami_ros" else REPOSITORY / package
+    file = tmp_path / "CHANGELOG.rst"
+    file.write_bytes((folder / file.name).read_bytes())
+    changelog = get_changelog_from_path(str(file), package)
+    label = get_forthcoming_label(changelog.rst)
+    assert label == "Forthcoming" and f"Changelog for package {package}" in changelog.rst
+    update_changelog_sections({package: (str(file), changelog, label)}, "1.2.3")
+    released = get_changelog_from_path(str(file), package).get_content_of_version("1.2.3")
+    assert len(released) == changelog.rst.count("\n* ") and all(str(line).strip() for line in released)
+
+
+def test_both_manifests_are_whole() -> None:
+    for folder in (REPOSITORY, REPOSITORY / "ami_interfaces"):
+        assert not parse_package(str(folder / "package.xml")).validate()
 
 
 def test_licence_is_the_one_in_the_manifest() -> None:
