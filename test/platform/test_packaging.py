@@ -83,7 +83,8 @@ def test_the_release_tools_read_and_move_the_changelog(package: str, tmp_path: P
     assert label == "Forthcoming" and f"Changelog for package {package}" in changelog.rst
     update_changelog_sections({package: (str(file), changelog, label)}, "1.2.3")
     released = get_changelog_from_path(str(file), package).get_content_of_version("1.2.3")
-    assert len(released) == changelog.rst.count("\n* ") and all(str(line).strip() for line in released)
+    (entries,) = released
+    assert len(entries.items) == changelog.rst.count("\n* ")
 
 
 def test_both_manifests_are_whole() -> None:
