@@ -84,7 +84,7 @@ def test_the_release_tools_read_and_move_the_changelog(package: str, tmp_path: P
     update_changelog_sections({package: (str(file), changelog, label)}, "1.2.3")
     released = get_changelog_from_path(str(file), package).get_content_of_version("1.2.3")
     (entries,) = released
-    assert len(entries.items) == changelog.rst.count("\n* ")
+    assert len(entries.bullets) == changelog.rst.count("\n* ")
 
 
 def test_both_manifests_are_whole() -> None:
