@@ -44,6 +44,7 @@ COMMANDS = (
     Command("doctor", "Say whether a robot, live or in a bag, is what its description says."),
     Command("trial", "Lead through the first hour on a robot, and report how it went.", renders=True),
     Command("record", "Record a robot's sensors and commands into a bag."),
+    Command("film", "Make a short film of a recorded drive."),
     Command("extract", "Make a data set from bags, and say what was left out."),
     Command("train", "Learn a world model from bags or a data set."),
     Command("pairs", "Teach a model to compare pictures, in buildings.", renders=True),
