@@ -15,7 +15,6 @@ from ami_ros.extras import need
 from ami_ros.geometry import Array, compose, inverse, relative, transform_points
 from ami_ros.images import image_of
 from ami_ros.learning.bag_reader import BagReader
-from ami_ros.mission.occupancy import Grid
 from ami_ros.ros.messages.conversions import pose_from_message
 from ami_ros.scan import Scan, scan_points
 
@@ -25,10 +24,13 @@ TOPICS = (
 )  # fmt: skip
 DRAWN = 0.1  # [m] or [rad] of motion between two scans that are drawn into the map
 SIGHT = 5.0  # [m] of a scan that is shown
+SURE = 2  # scans that met something at a spot, until it is a wall
 BORDER = 0.6  # [m] around what was seen
 NIGHT, FLOOR, WALL, FOG = (24, 26, 31), (226, 229, 233), (58, 63, 72), (38, 41, 48)  # RGB
-WAY, PLACE, PLAN, LASER, ROBOT, INK = (90, 150, 255), (120, 170, 255), (255, 176, 32), (235, 80, 70), (20, 90, 220), (225, 228, 232)
-COLOURS = 64  # of the GIF
+WAY, PLACE, PLAN, LASER, ROBOT, INK = (
+    (90, 150, 255), (60, 120, 230), (255, 160, 0), (235, 60, 60), (20, 70, 200), (225, 228, 232),
+)  # fmt: skip
+COLOURS = 96  # of the GIF
 STRIP = 56  # [px] for words, of a film 640 wide
 
 
@@ -59,9 +61,10 @@ class Film:
         self.duration = self._moments[-1][0] - self._moments[0][0]
         self._odometry = np.zeros(3)
         self._odom = np.zeros(3)  # pose of odom in the map
-        self._grid = Grid()
-        self._drawn: Array | None = None
+        self._drawn: Array | None = None  # (3,) where the newest scan on the map was taken
+        self._lost = any(topic == "location" for _, topic, _ in self._moments)  # nothing is drawn before it is known
         self._way: list[Array] = []
+        self._seen_floor: list[tuple[Array, Array]] = []  # of each scan on the map: around what is free, what it met
         self._points = self._plan = self._places = np.zeros((0, 2))
         self._seen: Picture | None = None
         self._words = ""
@@ -81,13 +84,16 @@ class Film:
 
     def _bounds(self) -> tuple[Array, Array]:
         """Corners (2,) of what all scans together show, where the robot then believed to be."""
-        low, high = np.full(2, np.inf), np.full(2, -np.inf)
+        low, high, lost = np.full(2, np.inf), np.full(2, -np.inf), self._lost
         for _, topic, message in self._moments:
             if topic in ("odom", "location", "scan"):
                 self._take(topic, message)
-                ends = np.concatenate([transform_points(self._pose, self._points), self._pose[None, :2]])
-                low, high = np.minimum(low, ends.min(0)), np.maximum(high, ends.max(0))
-        self._grid, self._drawn, self._way = Grid((low + high) / 2), None, []
+                if topic == "scan" and not self._lost:
+                    ends = np.concatenate([transform_points(self._pose, self._points), self._pose[None, :2]])
+                    low, high = np.minimum(low, ends.min(0)), np.maximum(high, ends.max(0))
+        if not np.isfinite(low).all():
+            raise AmiError("film: the robot never knew where it was in this recording")
+        self._drawn, self._way, self._seen_floor, self._lost = None, [], [], lost
         return low - BORDER, high + BORDER
 
     @property
@@ -98,6 +104,7 @@ class Film:
         if topic == "odom":
             self._odometry = pose_from_message(message.pose.pose)
         elif topic == "location" and message.localised:
+            self._lost = False
             self._odom = compose(pose_from_message(message.pose), inverse(pose_from_message(message.odom_pose)))
         elif topic == "scan":
             self._scan(message)
@@ -117,8 +124,10 @@ class Film:
         ranges[ranges < message.range_min] = np.nan
         scan = Scan(ranges, message.angle_min, message.angle_increment, max_range=message.range_max)
         self._points, pose = scan_points(scan, SIGHT), self._pose
-        if self._drawn is None or np.abs(relative(self._drawn, pose)).max() > DRAWN:
-            self._grid.add(pose, scan)
+        if not self._lost and (self._drawn is None or np.abs(relative(self._drawn, pose)).max() > DRAWN):
+            reach = np.minimum(np.where(np.isnan(ranges), 0.0, ranges), SIGHT)
+            edge = np.column_stack([np.cos(scan.angles), np.sin(scan.angles)]) * reach[:, None]
+            self._seen_floor.append((transform_points(pose, edge), transform_points(pose, self._points)))
             self._way.append(pose[:2])
             self._drawn = pose
 
@@ -127,11 +136,12 @@ class Film:
         width, height = self._size
         strip = STRIP * width // 640
         picture = np.full((height, width, 3), NIGHT, np.uint8)
-        side = (height - strip) * 2 // 5
-        floor = self._floor(bounds, (width - side - 24, height - strip - 16))
+        floor = self._floor(bounds, (width * 2 // 3, height - strip - 16))
         picture[8 : 8 + floor.shape[0], 8 : 8 + floor.shape[1]] = floor
+        side = min(width - floor.shape[1] - 24, height - strip - 16)
         if self._seen is not None:
-            picture[8 : 8 + side, width - side - 8 : width - 8] = _square(self._seen, side)
+            left = floor.shape[1] + 16 + (width - floor.shape[1] - 24 - side) // 2
+            picture[8 : 8 + side, left : left + side] = _square(self._seen, side)
         for k, line in enumerate(_lines(self._words, width // 8)[:2]):
             at = (10, height - strip + (20 + 20 * k) * width // 640)
             cv2.putText(picture, line, at, cv2.FONT_HERSHEY_SIMPLEX, 0.45 * width / 640, INK, 1, cv2.LINE_AA)
@@ -147,12 +157,15 @@ class Film:
             x, y = ((np.asarray(points, np.float64).reshape(-1, 2) - low) * scale).T
             return np.round(np.column_stack([x, height - y])).astype(np.int32)
 
-        rows, columns = np.indices((height, width))
-        middles = np.column_stack([columns.ravel() / scale + low[0], (height - 1 - rows.ravel()) / scale + low[1]])
-        cells = self._grid.cells(middles)
-        odds = self._grid.odds[cells[:, 0], cells[:, 1]].reshape(height, width)
         picture = np.full((height, width, 3), FOG, np.uint8)
-        picture[odds < -0.2], picture[odds > 0.5] = FLOOR, WALL
+        for edge, _ in self._seen_floor:
+            cv2.fillPoly(picture, [at(edge)], FLOOR)
+        walls = np.zeros((height, width), np.uint16)
+        for _, met in self._seen_floor:
+            column, row = np.clip(at(met).T, 0, [[width - 1], [height - 1]])
+            walls[row, column] += 1
+        walls = cv2.dilate(walls, np.ones((2, 2), np.uint8))
+        picture[walls >= SURE] = WALL
         for place in at(self._places):
             cv2.circle(picture, place.tolist(), 2, PLACE, -1, cv2.LINE_AA)
         cv2.polylines(picture, [at(np.array(self._way))], False, WAY, 1, cv2.LINE_AA)
@@ -191,7 +204,14 @@ def write_gif(out: Path, pictures: Iterator[Picture], rate: float) -> None:
     """
     image = need("PIL.Image", "report")
     frames = [image.fromarray(picture) for picture in pictures]
-    palette = frames[-1].quantize(COLOURS)  # by then all colours are there
+    swatches = np.repeat(
+        np.array([[NIGHT, FLOOR, WALL, FOG, WAY, PLACE, PLAN, LASER, ROBOT, INK]], np.uint8), 40, axis=0
+    )
+    shown = [np.asarray(frame)[::4, ::4] for frame in frames[:: max(1, len(frames) // 8)]]
+    sheet = np.concatenate(
+        [np.resize(swatches.repeat(16, axis=1), (40, 160, 3)), *[cv2.resize(f, (160, 100)) for f in shown]]
+    )
+    palette = image.fromarray(sheet).quantize(COLOURS)
     small = [frame.quantize(palette=palette, dither=image.Dither.NONE) for frame in frames]
     try:
         small[0].save(out, save_all=True, append_images=small[1:], duration=round(1000 / rate), loop=0, optimize=True)
