@@ -9,13 +9,9 @@ import typer
 
 
 def main(
-    bag: Annotated[
-        Path, typer.Argument(help="Recording of a robot that drove with the stack: ami record, demo --record.")
-    ],
+    bag: Annotated[Path, typer.Argument(help="Recording of a drive: by ami record, or by demo --record.")],
     out: Annotated[Path, typer.Argument(help="GIF file to write.")],
-    seconds: Annotated[
-        float, typer.Option(help="Length of the film [s]; the drive goes as fast as it takes.", min=1)
-    ] = 15.0,
+    seconds: Annotated[float, typer.Option(help="Length of the film [s]; the drive is sped up to fit.", min=1)] = 15.0,
     rate: Annotated[float, typer.Option(help="Pictures a second.", min=1, max=25)] = 8.0,
     width: Annotated[int, typer.Option(help="Of the film [px].", min=200, max=1920)] = 640,
 ) -> None:

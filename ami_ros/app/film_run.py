@@ -70,7 +70,7 @@ class Film:
         self._words = ""
 
     def pictures(self, report: Callable[[int, int], None]) -> Iterator[Picture]:
-        """One after the other (height, width, 3) RGB; the part of the floor that is shown is that of the whole drive."""
+        """One after the other (height, width, 3) RGB; all show the same part of the floor."""
         first, done = self._moments[0][0], 0
         bounds = self._bounds()
         for time, topic, message in self._moments:
@@ -204,13 +204,10 @@ def write_gif(out: Path, pictures: Iterator[Picture], rate: float) -> None:
     """
     image = need("PIL.Image", "report")
     frames = [image.fromarray(picture) for picture in pictures]
-    swatches = np.repeat(
-        np.array([[NIGHT, FLOOR, WALL, FOG, WAY, PLACE, PLAN, LASER, ROBOT, INK]], np.uint8), 40, axis=0
-    )
-    shown = [np.asarray(frame)[::4, ::4] for frame in frames[:: max(1, len(frames) // 8)]]
-    sheet = np.concatenate(
-        [np.resize(swatches.repeat(16, axis=1), (40, 160, 3)), *[cv2.resize(f, (160, 100)) for f in shown]]
-    )
+    colours = np.array([NIGHT, FLOOR, WALL, FOG, WAY, PLACE, PLAN, LASER, ROBOT, INK], np.uint8)
+    swatches = cv2.resize(colours[None], (160, 40), interpolation=cv2.INTER_NEAREST)
+    shown = [cv2.resize(np.asarray(frame), (160, 100)) for frame in frames[:: max(1, len(frames) // 8)]]
+    sheet = np.concatenate([swatches, *shown])
     palette = image.fromarray(sheet).quantize(COLOURS)
     small = [frame.quantize(palette=palette, dither=image.Dither.NONE) for frame in frames]
     try:

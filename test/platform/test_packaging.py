@@ -23,6 +23,7 @@ EXECUTABLES = re.findall(r'"(\w+)"', re.search(r"NODES = \(([^)]*)\)", SETUP).gr
 # Import name -> what it is called on the package index and by rosdep, where that differs.
 ON_INDEX = {
     "cv2": "opencv-python-headless",
+    "PIL": "pillow",
     "yaml": "pyyaml",
     "cosmic_ray": "cosmic-ray",
     "faiss": "faiss-cpu",
@@ -30,7 +31,12 @@ ON_INDEX = {
     "sqlite_vec": "sqlite-vec",
     "stable_worldmodel": "stable-worldmodel",
 }
-IN_ROSDEP = {"cv2": "python3-opencv", "mujoco": "python3-mujoco-pip", "rosbags": "python3-rosbags-pip"}
+IN_ROSDEP = {
+    "PIL": "python3-pil",
+    "cv2": "python3-opencv",
+    "mujoco": "python3-mujoco-pip",
+    "rosbags": "python3-rosbags-pip",
+}
 # safetensors is not in rosdep; lz4 comes with rosbags.
 NOT_IN_ROSDEP = {"safetensors", "lz4"}
 # What ./ami installs for its commands, and rosdep unless AMI_ROBOT_ONLY is set.
