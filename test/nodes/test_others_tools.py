@@ -143,7 +143,12 @@ print("all is well")
 @pytest.mark.skipif(find_spec(COMMANDER) is None, reason=f"{COMMANDER} comes with an apt ROS")
 def test_nav2_s_commander_drives_and_cancels(stack: Any, children: Children) -> None:
     heard: list[Odometry] = []
-    stack.relay_odometry = lambda odometry: heard.append(odometry) or [odometry]
+
+    def pass_on(odometry: Odometry) -> list[Odometry]:
+        heard.append(odometry)
+        return [odometry]
+
+    stack.relay_odometry = pass_on
     stack.start("safety", "perception", "planner")
     words = []
     for pose in poses_ahead(stack, heard[-1], "odom"):
