@@ -26,7 +26,7 @@ LATE = 0.25  # [s] until a new command moves the robot: p95 of image to command,
 class EvasionConfig:
     """When to step aside, and for what."""
 
-    enabled: bool = True  # false: a robot that stands or turns is walked into
+    enabled: bool = False  # true: step aside; off until the gate lets the robot out of the way (bench people, blind)
     horizon: float = 2.0  # [s] looked ahead; larger steps aside sooner, and in vain more often
     near: float = 0.2  # [m] between both edges from which on it steps aside; larger: sooner
     gain: float = 0.05  # [m] by which a step aside must be better than what is planned

@@ -73,7 +73,10 @@ def test_what_no_tracker_tells_changes_nothing(model: ExactModel) -> None:
 
 def test_a_robot_that_turns_at_its_goal_steps_out_of_the_way_and_says_so(model: ExactModel) -> None:
     """It stood there and was walked into: only a search minded people."""
-    course = Course(Navigator(model, FLAT), robot_at(1.9, 2.6, 0.0))
+    values = to_mapping(FLAT)
+    values["planner"]["evasion"]["enabled"] = True
+    config = from_mapping(NavigatorConfig, values)
+    course = Course(Navigator(model, config), robot_at(1.9, 2.6, 0.0))
     robot = course.robot
     course.navigator.start(Goal(pose=compose(robot.odometry()[0], np.array([0.0, 0.0, 3.0]))))
     said, gaps = set(), []
