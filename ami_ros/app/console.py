@@ -33,7 +33,7 @@ def main(
     from rclpy.context import Context
     from rclpy.signals import SignalHandlerOptions
 
-    from ami_ros.app.console_run import Console, ConsoleSettings
+    from ami_ros.app.console_run import ConsoleSettings, RobotConsole
     from ami_ros.app.domain import domain_in_environment
     from ami_ros.robots.derived import topics
     from ami_ros.robots.description import load_robot
@@ -45,7 +45,7 @@ def main(
     rules = topics(load_robot(robot)) if robot else None
     try:
         settings = ConsoleSettings(host, port, namespace, keep_out, None if no_bag else Path.cwd())
-        with Console(context, settings, typer.echo, rules) as console:
+        with RobotConsole(context, settings, typer.echo, rules) as console:
             typer.echo("\n".join(console.addresses))
             while True:
                 time.sleep(60.0)

@@ -26,7 +26,7 @@ class ConsoleSettings:
     bags: Path | None = Path(".")  # folder of bags of the last minutes; None: none are kept
 
 
-class Console:
+class RobotConsole:
     """A console that runs until it is closed.
 
     Args:
@@ -72,7 +72,7 @@ class Console:
         """Ends it; a robot that is driven by hand is told to stand."""
         self._stack.close()
 
-    def __enter__(self) -> Console:
+    def __enter__(self) -> RobotConsole:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:

@@ -106,12 +106,13 @@ class DemoRun:
 
     def _serve_page(self, context: Context, stack: ExitStack) -> None:
         """Starts the console, with what only a demo knows."""
-        from ami_ros.app.console_run import Console as Page  # of an extra
-        from ami_ros.app.console_run import ConsoleSettings
+        from ami_ros.app.console_run import ConsoleSettings, RobotConsole  # of an extra
 
         settings = self.settings
         assert self.result.backdrop is not None
-        page = stack.enter_context(Page(context, ConsoleSettings(port=settings.port, bags=None), self._table.say))
+        page = stack.enter_context(
+            RobotConsole(context, ConsoleSettings(port=settings.port, bags=None), self._table.say)
+        )
         about = {"world": settings.world.name, "robot": settings.robot.name, "seed": settings.seed}
         self._view = DemoView(page.scene, self.result.backdrop, about | {"total": settings.goals})
         self._table.say("look, " + page.addresses[0])

@@ -150,13 +150,13 @@ def _console(settings: DriveSettings, arguments: Arguments, context: Context, st
     """Starts the page, if it is wanted; lines that say where it is."""
     if settings.page is None:
         return []
-    from ami_ros.app.console_run import Console, ConsoleSettings
+    from ami_ros.app.console_run import ConsoleSettings, RobotConsole
 
     host, port = settings.page
     painted = Path(f"{arguments.memory_file}.keep_out.json") if arguments.memory_file else None
     wanted = ConsoleSettings(host, port, settings.namespace, painted, Path.cwd())
     rules = rules_of(arguments, load_robot(arguments.robot))
-    return stack.enter_context(Console(context, wanted, _say, rules)).addresses
+    return stack.enter_context(RobotConsole(context, wanted, _say, rules)).addresses
 
 
 def _wait_until_ready(keeper: ProcessKeeper, watcher: Watcher) -> None:

@@ -2,12 +2,12 @@ import os
 import re
 
 from ami_ros.app.bench_console import measure
-from ami_ros.app.console_run import Console, ConsoleSettings
+from ami_ros.app.console_run import ConsoleSettings, RobotConsole
 from harness.ros import RosPeer
 
 
 def test_what_a_page_costs_is_measured_on_a_real_console(ros: RosPeer) -> None:
-    with Console(ros.context, ConsoleSettings(port=0, bags=None), lambda line: None) as console:
+    with RobotConsole(ros.context, ConsoleSettings(port=0, bags=None), lambda line: None) as console:
         address = re.search(r"(http://\S+)#(\S+)", console.addresses[0])
         assert address is not None
         figures = measure(os.getpid(), address, 1.0)

@@ -24,7 +24,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from ami_interfaces.action import NavigateToGoal
 from ami_interfaces.msg import KeepAway, PlannerState
-from ami_ros.app.console_run import Console, ConsoleSettings
+from ami_ros.app.console_run import ConsoleSettings, RobotConsole
 from ami_ros.nodes.safety import SafetyNode
 from ami_ros.ros.messages.conversions import header_at, odometry_to_message, stamp_of
 from ami_ros.ros.messages.memory import keep_away_from_message
@@ -69,7 +69,7 @@ class Bench:
         ros.node.create_timer(0.1, send)
         self.told: list[str] = []
         settings = ConsoleSettings(port=0, keep_out=folder / "keep_out.json", bags=folder / "bags")
-        self.console = Console(ros.context, settings, self.told.append)
+        self.console = RobotConsole(ros.context, settings, self.told.append)
         self.host = f"127.0.0.1:{self.console.server.port}"
 
     def close(self) -> None:
@@ -296,7 +296,7 @@ def test_the_last_minutes_are_saved_as_a_bag(bench: Bench, tmp_path: Path) -> No
 
 def test_without_a_stack_each_request_is_one_line(ros: RosPeer) -> None:
     with (
-        Console(ros.context, ConsoleSettings(port=0), lambda line: None) as console,
+        RobotConsole(ros.context, ConsoleSettings(port=0), lambda line: None) as console,
         connect(f"ws://127.0.0.1:{console.server.port}/link") as link,
     ):
         link.send(json.dumps({"key": console.desk.keys.drive}))
