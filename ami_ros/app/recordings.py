@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -11,7 +12,7 @@ from ami_ros.app.extract_run import progress_bar
 from ami_ros.errors import AmiError
 from ami_ros.learning.bag_reader import OLD
 from ami_ros.learning.carmen import extract_carmen, logs_at
-from ami_ros.learning.dataset import Dataset
+from ami_ros.learning.dataset import Dataset, Progress
 from ami_ros.learning.extract import ExtractConfig, extract
 from ami_ros.learning.lerobot_import import import_lerobot
 from ami_ros.learning.lerobot_layout import is_lerobot
@@ -59,20 +60,23 @@ def extract_any(recordings: Sequence[Path], out: Path, config: ExtractConfig, co
     Raises:
         AmiError: they are of several kinds, or cannot be read, see `extract`.
     """
+    read = _reader(recordings, out, config)
     with progress_bar(console) as bar:
         task = bar.add_task(f"reading {len(recordings)} recordings", total=None)
+        return read(lambda done, total: bar.update(task, completed=done, total=total))
 
-        def report(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
 
-        if any(is_lerobot(path) for path in recordings):
-            if len(recordings) > 1:
-                raise AmiError("extract: one LeRobotDataset makes one data set; ./ami train takes several data sets")
-            return import_lerobot(recordings[0], out, config, report)
-        if tubs := find_tubs(recordings):
-            return extract_tubs(tubs, out, config, report)
-        if all(found := [logs_at(path) for path in recordings]):
-            return extract_carmen([log for logs in found for log in logs], out, config, report)
-        if any(found):
-            raise AmiError("extract: CARMEN logs and bags do not go into one data set; extract them one by one")
-        return extract([bag for path in recordings for bag in find_bags(path)], out, config, report)
+def _reader(recordings: Sequence[Path], out: Path, config: ExtractConfig) -> Callable[[Progress], Dataset]:
+    """What makes a data set of recordings of their kind, and reports how far it is. Raises AmiError like
+    `extract_any`."""
+    if any(is_lerobot(path) for path in recordings):
+        if len(recordings) > 1:
+            raise AmiError("extract: one LeRobotDataset makes one data set; ./ami train takes several data sets")
+        return partial(import_lerobot, recordings[0], out, config)
+    if tubs := find_tubs(recordings):
+        return partial(extract_tubs, tubs, out, config)
+    if all(found := [logs_at(path) for path in recordings]):
+        return partial(extract_carmen, [log for logs in found for log in logs], out, config)
+    if any(found):
+        raise AmiError("extract: CARMEN logs and bags do not go into one data set; extract them one by one")
+    return partial(extract, [bag for path in recordings for bag in find_bags(path)], out, config)

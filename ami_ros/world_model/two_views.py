@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from ami_ros.camera import CameraMount
 from ami_ros.geometry import Array
@@ -78,7 +77,7 @@ def motion(a: Array, b: Array, depth: Array, mount: CameraMount) -> Motion | Non
     turn, gone, information, inliers = max(fits, key=lambda fit: fit.inliers)
     if inliers < LEAST:
         return None
-    tilt = Rotation.from_euler("x", -mount.pitch).as_matrix()  # from the camera to a level one
+    tilt = rotation(np.array([-mount.pitch, 0.0, 0.0]))  # from the camera to a level one
     right, _, ahead = tilt @ (-turn.T @ gone)
     axis = (tilt @ turn.T @ tilt.T)[:, 2]
     deviation = float(np.sqrt(np.trace(np.linalg.inv(information)[3:, 3:])))
@@ -95,6 +94,8 @@ def _scaled(a: Array, b: Array, depth: Array, turn: Array, way: Array) -> Array:
 
 def _fit(a: Array, b: Array, depth: Array, is_mounted: bool, start: tuple[Array, Array]) -> _Fit:
     """By Gauss-Newton with Geman and McClure's weights."""
+    import cv2  # as in `local_features`
+
     points = np.column_stack([a, np.ones(len(a))]) * depth[:, None]
     (turn, gone), prior = start, 1 / np.square(MOUNTED if is_mounted else CARRIED)
     information, off = np.diag(prior), np.zeros(len(a))
@@ -115,10 +116,17 @@ def _fit(a: Array, b: Array, depth: Array, is_mounted: bool, start: tuple[Array,
         change = np.concatenate([by_turn, by_place], -1)
         information = np.einsum("n,nki,nkj->ij", weight, change, change) + np.diag(prior)
         slope = np.einsum("n,nki,nk->i", weight, change, error)
-        slope += prior * np.concatenate([Rotation.from_matrix(turn).as_rotvec(), gone])
+        slope += prior * np.concatenate([cv2.Rodrigues(turn)[0].ravel(), gone])
         update = np.clip(-np.linalg.solve(information, slope), -LARGEST, LARGEST)
-        turn, gone = Rotation.from_rotvec(update[:3]).as_matrix() @ turn, gone + update[3:]
+        turn, gone = rotation(update[:3]) @ turn, gone + update[3:]
     return _Fit(turn, gone, information, int((off < 3 * NOISE).sum()))
+
+
+def rotation(vector: Array) -> Array:
+    """The matrix (3, 3) of a turn about the direction of `vector` (3,), by its length [rad]."""
+    import cv2  # as in `local_features`
+
+    return np.asarray(cv2.Rodrigues(vector)[0])
 
 
 def expected_error(moved: Motion) -> float:

@@ -127,7 +127,7 @@ def test_a_robot_without_a_camera_learns_from_scans_alone(tmp_path: Path) -> Non
         for run in missing:
             record_run(runs, config, run, lambda: None)
     few = ["head_steps=2", "batch=4"]
-    with pytest.raises(AmiError, match="has no image"):
+    with pytest.raises(AmiError, match="has no pictures"):
         train.main([runs], tmp_path / "seeing", steps=2, settings=few, threads=1)
     train.main([runs], tmp_path / "own", robot="ami_bot_laser", steps=2, settings=few, threads=1)
     train.main([runs], tmp_path / "more", start=share("models", "laser"), steps=2, settings=few, threads=1)
