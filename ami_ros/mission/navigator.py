@@ -91,7 +91,6 @@ class Navigator:
             decision = Decision.failed(code, str(error))
         if decision.done:
             self.goal = None
-        decision = self.steering.evaded(percept, decision)
         self.steering.command = tuple(map(float, decision.commands[0])) if len(decision.commands) else STILL
         looked_from = self.controller.finder.search.spots
         request = None if decision.done else self.routing.request(percept, self.belief.began, looked_from)

@@ -21,8 +21,6 @@ from ami_ros.moving.things import MovingThings
 from ami_ros.moving.tracker import without_moving
 from ami_ros.planning.costs.people import times
 from ami_ros.planning.doubt import Doubt
-from ami_ros.planning.evasion import evasion
-from ami_ros.planning.evasion import times as evasion_times
 from ami_ros.planning.final_approach import facing, final_approach
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.passing import Yielding, in_the_way
@@ -139,26 +137,6 @@ class Steering:
             commands, compose(percept.odometry, plan.poses),
             energy=sight.energy, distance=sight.distance, planning_seconds=plan.seconds, shares=plan.shares,
         )  # fmt: skip
-
-    def evaded(self, percept: Percept, decision: Decision) -> Decision:
-        """The same decision, unless somebody comes at a robot that did not search, and a step aside is better: then
-        that step. A search minds people by its costs."""
-        config = self.config.planner
-        if decision.done or decision.shares or not config.evasion.enabled:
-            return decision
-        forecast = self._forecast(percept, evasion_times(config.evasion.horizon))
-        if forecast is None:
-            return decision
-        robot = self.robot.limited(self._linear, self._angular)
-        scan = self._standing(percept, forecast)
-        command = evasion(
-            decision.commands, forecast, scan, robot, config.disc, config.evasion, self.model.spec.period
-        )  # fmt: skip
-        if command is None:
-            return decision
-        self.planner.reset()
-        said = f"{decision.message}; stepping out of somebody's way"
-        return replace(decision, commands=np.tile(command, (2, 1)), poses=np.zeros((0, 3)), message=said)
 
     def _forecast(self, percept: Percept, seconds: Array) -> Forecast | None:
         """Of what moves, in base_link now, `seconds` (t,) from now."""

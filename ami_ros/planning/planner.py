@@ -17,7 +17,6 @@ from ami_ros.planning.budget import Budget
 from ami_ros.planning.codes import Code
 from ami_ros.planning.costs.registry import Costs, CostsConfig
 from ami_ros.planning.costs.statistics import CostShare, cost_shares
-from ami_ros.planning.evasion import EvasionConfig
 from ami_ros.planning.geometric_proposals import GeometricConfig, GeometricProposals
 from ami_ros.planning.imagination import Imagination
 from ami_ros.planning.kinematics import Kinematics
@@ -45,7 +44,6 @@ class PlannerConfig:
     costs: CostsConfig = field(default_factory=CostsConfig)
     geometric: GeometricConfig = field(default_factory=GeometricConfig)
     prediction: PredictionConfig = field(default_factory=PredictionConfig)
-    evasion: EvasionConfig = field(default_factory=EvasionConfig)
 
     @property
     def disc(self) -> Disc:

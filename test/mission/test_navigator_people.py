@@ -69,26 +69,3 @@ def test_what_no_tracker_tells_changes_nothing(model: ExactModel) -> None:
     course.navigator.start(Goal(pose=compose(course.robot.odometry()[0], relative(START, GOAL))))
     decision = course.step(things=replace(MovingThings(0.0)))
     assert "somebody" not in decision.message and all(share.name != "people" for share in decision.shares)
-
-
-def test_a_robot_that_turns_at_its_goal_steps_out_of_the_way_and_says_so(model: ExactModel) -> None:
-    """It stood there and was walked into: only a search minded people."""
-    values = to_mapping(FLAT)
-    values["planner"]["evasion"]["enabled"] = True
-    config = from_mapping(NavigatorConfig, values)
-    course = Course(Navigator(model, config), robot_at(1.9, 2.6, 0.0))
-    robot = course.robot
-    course.navigator.start(Goal(pose=compose(robot.odometry()[0], np.array([0.0, 0.0, 3.0]))))
-    said, gaps = set(), []
-    for _ in range(round(4.0 / PERIOD)):
-        truth, odometry = robot.ground_truth().pose, robot.odometry()[0]
-        here = np.array([1.9, 0.4 + robot.time * 1.0])
-        gaps.append(float(np.hypot(*(truth[:2] - here))) - RADIUS - 0.18)
-        turn = odometry[2] - truth[2]
-        place = compose(odometry, relative(truth, np.array([*here, 0.0])))[:2]
-        thing = MovingThing(
-            1, place, np.array([-np.sin(turn), np.cos(turn)]), np.diag([0.01] * 4), RADIUS, Kind.PERSON
-        )  # fmt: skip
-        said.add(course.step(things=MovingThings(robot.time, (thing,))).message)
-    assert any("stepping out of somebody's way" in message for message in said)
-    assert min(gaps) > 0.0
