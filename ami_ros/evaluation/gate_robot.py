@@ -162,10 +162,8 @@ class Laser:
         traits, ranges = self._drive.traits, scan.ranges.copy()
         if fault == "moving_cover":
             self._middle += traits["cover_speed"] / traits["scan_rate"]
-        width = traits["cover_width"]
-        hidden = (
-            np.abs(wrap(scan.angles - self._middle)) <= max(width, HANGS_LEAST if fault == "sector_hangs" else 0.0) / 2
-        )
+        width = max(traits["cover_width"], HANGS_LEAST if fault == "sector_hangs" else 0.0)
+        hidden = np.abs(wrap(scan.angles - self._middle)) <= width / 2
         if fault == "sector_hangs":
             ranges[hidden] = self._said[-1][0].ranges[hidden] if self._said else np.nan
             return replace(scan, ranges=ranges)

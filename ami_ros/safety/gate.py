@@ -152,9 +152,10 @@ class SafetyGate:
         if measured and (problem := self._liveness.doubt(scan, pose, *moves)):
             self._doubted = now
             return problem
+        seen = scan  # zones count every reading, the old ones of a hanging laser as well
         if measured and self._liveness.old.any():
-            scan = replace(scan, ranges=np.where(self._liveness.old, np.nan, scan.ranges))
-        self._fault = self._around.add(Snapshot.of(scan, pose, error, stamp), measured)
+            seen = replace(scan, ranges=np.where(self._liveness.old, np.nan, scan.ranges))
+        self._fault = self._around.add(Snapshot.of(seen, pose, error, stamp), measured)
         if not self._fault:
             self._scanned = steady
             if self._zones:

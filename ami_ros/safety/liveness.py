@@ -2,8 +2,8 @@
 
 A driver that hangs sends old scans with new stamps: one, several in turn, or with a little noise on them. Two questions
 find that out. Does a scan repeat an earlier one to the last bit? And does it look like an earlier one where the way
-driven since should have changed it? Where several lasers are merged into one scan, one of them may hang alone. So the
-second question is asked of each part of the view as well.
+driven since should have changed it? Where several lasers are merged into one scan, one of them may hang alone. So each
+part of the view is asked as well whether it repeats an earlier one to the last bit.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ from ami_ros.scan import Scan
 MOVED = 0.02  # [m] and [rad] from which a laser that sees something cannot measure the same to the last bit
 KEPT_EXACT = 256  # scans that are known to the last bit
 STILL = np.array([0.02, 0.02, 0.03])  # [m/s, m/s, rad/s] up to which odometry is taken for drift of a robot that stands
-
-KEPT = 16  # of them: 0.4 m of way, or a turn of 0.8 rad
+KEPT = 16  # scans, APART from each other, to compare with: 0.4 m of way, or a turn of 0.8 rad
 LASTS = 0.4  # [s] of doubt, after which a laser has to prove itself once the robot has turned ...
 TURNED = 0.005  # ... by so much [rad]: one of several scans in turn may fit where the robot looks by chance
 PROVING = 6  # scans running that change as a turn says, after which a laser that was doubted is believed ...

@@ -13,8 +13,11 @@ from numpy.typing import NDArray
 
 from ami_ros.commands import Command
 from ami_ros.geometry import Array, wrap
+from ami_ros.safety.config import SafetyConfig
+from ami_ros.safety.gate import SafetyGate
 from ami_ros.safety.liveness import Liveness
 from ami_ros.safety.scan_change import Reference, expected
+from ami_ros.safety.zones import Zone
 from ami_ros.scan import Scan
 from ami_ros.simulation.layout import Obstacle
 from harness.laser_drives import ROOM, Course, box, drive, post
@@ -229,6 +232,24 @@ def test_nor_the_wall_behind_or_what_it_swings_to() -> None:
     for middle in (0.8, math.pi, -1.5):
         repeats = hangs_in_part(middle, math.radians(120.0), 1.0)
         assert drive(Course(lambda now: things, repeats=repeats, command=wanders, duration=10.0)).touched == 0.0
+
+
+@pytest.mark.fault("one of several merged lasers hangs")
+def test_zones_count_what_a_hanging_laser_says() -> None:
+    """Its readings were taken away before zones had counted them."""
+    gate = SafetyGate(SafetyConfig(), {"stop": Zone("circle", "stop", radius=0.5, min_points=4)})
+    angles = np.linspace(-math.pi, math.pi, 360, endpoint=False)
+    for k in range(12):
+        x = 0.02 * k
+        walls = 3.0 - x * np.cos(angles)  # of a round hall, nearly
+        walls[np.abs(angles) < 0.8] = 0.45  # hangs
+        gate.odometry(np.array([x, 0.0, 0.0]), (0.2, 0.0, 0.0), 0.1 * k)
+        scan = Scan(walls.astype(np.float32), -math.pi, 2 * math.pi / 360, max_range=8.0)
+        gate.scan(scan, 0.1 * k, 0.1 * k)
+        gate.command(0.2, 0.0, 0.1 * k)
+        output = gate.output(0.1 * k)
+    assert gate._liveness.old.any(), "it is noticed that it hangs"
+    assert output.command == (0.0, 0.0, 0.0) and "stop" in output.reason
 
 
 def test_once_the_laser_that_hung_is_back_it_drives_on() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 import numpy as np
@@ -78,14 +79,14 @@ class Company:
         return RobotDisc(self._disc.centre(pose[None])[0], self._disc.radius, velocity)
 
 
-class InCompany:
+class InCompany(ABC):
     """What a robot of the simulator offers for evaluation where things move by themselves; `_company`: None: none."""
 
     _company: Company | None
 
+    @abstractmethod
     def _where(self) -> Array:
         """The true pose (3,) of the robot."""
-        raise NotImplementedError
 
     def moving_truth(self) -> tuple[MovingThing, ...]:
         """All that moves by itself in the world, as it is now."""
