@@ -50,7 +50,8 @@ def _live_through(
     from ami_ros.app.extract_run import progress_bar
     from ami_ros.app.train_data import open_dataset
     from ami_ros.errors import AmiError
-    from ami_ros.learning.remembering import remember_recording
+    from ami_ros.parts.config import AgentConfig
+    from ami_ros.parts.recorded import RecordedBus
     from ami_ros.places.replacing import written_beside
     from ami_ros.slam.place_memory import MemoryConfig, PlaceMemory
 
@@ -62,9 +63,8 @@ def _live_through(
             try:
                 with progress_bar(console) as bar:
                     task = bar.add_task("remembering", total=None)
-                    remember_recording(
-                        memory, dataset, minutes, lambda d, t: bar.update(task, completed=d, total=t), thumbnails
-                    )
+                    bus = RecordedBus(loaded.model, loaded.encoder_id, memory, dataset, AgentConfig(thumbnails=thumbnails))
+                    bus.play(minutes, lambda d, t: bar.update(task, completed=d, total=t))
             finally:
                 memory.close()
     except OSError as error:

@@ -19,8 +19,8 @@ from ami_ros.learning.bag_writer import BagWriter
 from ami_ros.learning.extract import ExtractConfig, extract
 from ami_ros.learning.frames import encode_frame
 from ami_ros.learning.presets import PRESETS
-from ami_ros.learning.remembering import remember_recording
 from ami_ros.learning.trainer import Trainer
+from ami_ros.parts.recorded import RecordedBus
 from ami_ros.simulation.loopback import Loopback
 from ami_ros.slam.place_memory import MemoryConfig, PlaceMemory
 from ami_ros.world_model.checkpoint import load_model
@@ -101,7 +101,7 @@ def test_of_a_laser_alone_the_way_is_found_by_its_scans(bag: Path, tmp_path: Pat
         open_dataset([data.folder], tmp_path, ModelSpec(), Console())
     loaded = load_model(REPOSITORY / "models/laser")
     memory = PlaceMemory(loaded.model, loaded.encoder_id, tmp_path / "map.memory", MemoryConfig())
-    remember_recording(memory, data, 0.0, lambda done, total: None)
+    RecordedBus(loaded.model, loaded.encoder_id, memory, data).play(0.0)
     assert len(memory) > 1
     memory.close()
 

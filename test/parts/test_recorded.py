@@ -1,0 +1,64 @@
+"""From recordings to a memory of places, by the parts that grow it on a robot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from ami_ros.geometry import relative
+from ami_ros.learning.dataset import Dataset
+from ami_ros.parts.config import AgentConfig
+from ami_ros.parts.recorded import RecordedBus
+from ami_ros.places.types import Location
+from ami_ros.slam.particle_filter import FilterConfig
+from ami_ros.slam.place_memory import MemoryConfig, PlaceMemory
+from harness.exact_model import ExactModel
+
+ROWS = 100
+
+
+def new_memory() -> PlaceMemory:
+    return PlaceMemory(ExactModel(), "exact@0", None, MemoryConfig(filter=FilterConfig(particles=300)))
+
+
+@pytest.fixture
+def memory() -> Iterator[PlaceMemory]:
+    memory = new_memory()
+    yield memory
+    memory.close()
+
+
+def bus_of(memory: PlaceMemory, dataset: Dataset, heard: list[Location], thumbnails: bool = True) -> RecordedBus:
+    return RecordedBus(ExactModel(), "exact@0", memory, dataset, AgentConfig(thumbnails=thumbnails), heard.append)
+
+
+def test_a_drive_becomes_places_and_beliefs(dataset: Dataset, memory: PlaceMemory) -> None:
+    heard: list[Location] = []
+    bus = bus_of(memory, dataset, heard)
+    bus.play(ROWS * dataset.period / 60)
+    assert not bus.refused and [location.stamp for location in heard] == list(dataset.stamp[:ROWS])
+    assert len(memory) > 10 and len(memory.places().edges) >= len(memory) - 1
+    driven = relative(dataset.odometry[0], dataset.odometry[:ROWS])
+    believed = np.array([location.pose for location in heard])
+    assert np.median(np.hypot(*(believed[:, :2] - driven[:, :2]).T)) < 0.2
+    assert np.median([location.confidence for location in heard]) > 0.8
+    assert memory.map.store.thumbnail(1)
+
+
+def test_thumbnails_can_be_left_out(dataset: Dataset, memory: PlaceMemory) -> None:
+    bus_of(memory, dataset, [], thumbnails=False).play(20 * dataset.period / 60)
+    assert len(memory) > 1 and memory.map.store.thumbnail(1) == b""
+
+
+def test_a_recording_is_lived_through_as_far_as_it_is_wanted(dataset: Dataset, memory: PlaceMemory) -> None:
+    reports: list[tuple[int, int]] = []
+    minutes = 260 * dataset.period / 60  # all of the first episode, and some of the second
+    bus_of(memory, dataset, []).play(minutes, lambda *now: reports.append(now))
+    assert reports[-1] == (260, 260) and [done for done, _ in reports] == sorted(done for done, _ in reports)
+    alone = new_memory()
+    bus_of(alone, dataset, []).play(200 * dataset.period / 60)
+    # The second episode has an odometry of its own, and yet the places of the first are known again.
+    assert len(alone) <= len(memory) < 1.7 * len(alone)
+    alone.close()
