@@ -63,7 +63,9 @@ def _live_through(
             try:
                 with progress_bar(console) as bar:
                     task = bar.add_task("remembering", total=None)
-                    bus = RecordedBus(loaded.model, loaded.encoder_id, memory, dataset, AgentConfig(thumbnails=thumbnails))
+                    bus = RecordedBus(
+                        loaded.model, loaded.encoder_id, memory, dataset, AgentConfig(thumbnails=thumbnails)
+                    )
                     bus.play(minutes, lambda d, t: bar.update(task, completed=d, total=t))
             finally:
                 memory.close()

@@ -1,4 +1,4 @@
-"""A recording as the bus: the parts perceive, are surprised and remember as on the robot, and their work takes no time."""
+"""A recording as the bus: the parts perceive, are surprised and remember as on the robot; work takes no time."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class RecordedBus:
         self.refused: dict[str, str] = {}  # what was said last of a value that a part refused
 
     def play(self, minutes: float, progress: Progress = lambda done, total: None) -> None:
-        """Lives through the first `minutes` of it (0: all), episode by episode; in each the robot is switched on anew."""
+        """Lives through the first `minutes` of it (0: all). In each episode the robot is switched on anew."""
         data = self._dataset
         total = len(data) if minutes <= 0 else min(len(data), round(minutes * 60 / data.period))
         done = 0
@@ -98,7 +98,11 @@ class RecordedBus:
 
     def _wired(self, now: float) -> SimulatedBus:
         """The parts as they are when the robot is switched on."""
-        bus, config, width = SimulatedBus(Timing.none(), now=now, convert=self._converted), self._config, self._model.spec.command_dim
+        bus, config, width = (
+            SimulatedBus(Timing.none(), now=now, convert=self._converted),
+            self._config,
+            self._model.spec.command_dim,
+        )
         perception = PerceptionPart(bus.seat("perception"), self._followed(), config)
         world_model = WorldModelPart(bus.seat("world_model"), self._followed(), Perception(self._model), config)
         memory = MemoryPart(bus.seat("memory"), self._memory, config, width)

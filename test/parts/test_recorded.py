@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from ami_ros.geometry import relative
+from ami_ros.learning.bag_writer import BagWriter
 from ami_ros.learning.dataset import Dataset
+from ami_ros.learning.extract import extract
 from ami_ros.parts.config import AgentConfig
 from ami_ros.parts.recorded import RecordedBus
 from ami_ros.places.types import Location
 from ami_ros.slam.particle_filter import FilterConfig
 from ami_ros.slam.place_memory import MemoryConfig, PlaceMemory
+from ami_ros.world_model.checkpoint import load_model
 from harness.exact_model import ExactModel
+from harness.processes import REPOSITORY
+from harness.walked_room import legs, room, scan_at
 
 ROWS = 100
 
@@ -62,3 +69,30 @@ def test_a_recording_is_lived_through_as_far_as_it_is_wanted(dataset: Dataset, m
     # The second episode has an odometry of its own, and yet the places of the first are known again.
     assert len(alone) <= len(memory) < 1.7 * len(alone)
     alone.close()
+
+
+def test_who_walked_through_the_recording_is_not_remembered_as_a_wall(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with BagWriter(tmp_path / "bag") as bag:
+        for k in range(20):
+            stamp, person = 0.2 * k, legs(np.array([1.5, -1.5 + 0.15 * k]), np.pi / 2, 0.15 * k)
+            scan = scan_at([*room(), *person], np.zeros(3), seed=k)
+            bag.scan("scan", stamp, scan.ranges, scan.angle_min, scan.angle_increment)
+            bag.odometry("odom", stamp, np.zeros(3), (0.0, 0.0))
+    loaded = load_model(REPOSITORY / "models/laser")
+    memory = PlaceMemory(loaded.model, loaded.encoder_id, None, MemoryConfig())
+    scans: list[Any] = []
+    observe = memory.observe
+
+    def seen(*given: Any) -> Location:
+        scans.append(given[-1])
+        return observe(*given)
+
+    monkeypatch.setattr(memory, "observe", seen)
+    RecordedBus(loaded.model, loaded.encoder_id, memory, extract([tmp_path / "bag"], tmp_path / "data")).play(0.0)
+    assert len(scans) > 15 and not np.isnan(scans[0].ranges).any()
+    assert np.isnan(
+        scans[-1].ranges
+    ).any()  # those beams tell nothing: neither that something stands there, nor that it is free
+    memory.close()

@@ -206,7 +206,7 @@ def test_an_answer_that_never_comes_is_an_error_and_blocks_nobody(
 
 def test_a_flood_is_cut_off_and_lets_go_of_the_robot(bench: Bench) -> None:
     with bench.link() as link, bench.link() as other:
-        link.send('{"do": "steer", "linear": 1}')  # by itself: of a flood that is read at once, nothing may reach the robot
+        link.send('{"do": "steer", "linear": 1}')  # before the flood: of one that is read at once, nothing gets through
         wait_until(lambda: bench.robot.got, what="the robot to be steered")
         with pytest.raises(ConnectionClosed) as closed:
             for _ in range(5000):

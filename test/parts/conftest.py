@@ -1,0 +1,5 @@
+"""A small data set."""
+
+from harness.smooth_drives import dataset
+
+__all__ = ["dataset"]
