@@ -9,9 +9,16 @@ import numpy as np
 import pytest
 
 from ami_ros.errors import AmiError
-from ami_ros.evaluation.building_trials import BuildingSetting, drive_building
+from ami_ros.evaluation.building_trials import BuildingSetting, drive_building, drive_course, explore
+from ami_ros.evaluation.closed_loop import ClosedLoop
+from ami_ros.evaluation.goals import GoalKind
+from ami_ros.evaluation.map_quality import COVERED
 from ami_ros.evaluation.specialist import learn_more
+from ami_ros.evaluation.trials import Trial
 from ami_ros.share import share
+from ami_ros.simulation.free_space import FreeSpace
+from ami_ros.simulation.simulator import Simulator
+from ami_ros.world_model.checkpoint import load_model
 
 QUICKLY = partial(learn_more, steps=2)
 FEW = ("--set", "head_steps=4", "--set", "batch=8", "--set", "checkpoint_every=2")
@@ -40,3 +47,30 @@ def test_the_specialist_learns_from_the_tour_and_drives_to_the_same_goals_with_w
 def test_a_specialist_that_cannot_learn_says_why(tmp_path: Path) -> None:
     with pytest.raises(AmiError, match=r"the specialist could not learn: .*is no bag and holds none"):
         learn_more(share("models", "general"), tmp_path / "nothing", tmp_path / "out")
+
+
+def test_switched_on_anywhere_a_robot_stands_near_what_it_knows_and_is_not_told_where(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    setting = BuildingSetting(share("models", "general"), 2, 0, seed=5391, anywhere=True)
+    loaded, simulator = load_model(setting.model), Simulator("building:home:5313", seed=setting.seed)
+    space = FreeSpace(simulator.world, radius=simulator.description.shape.radius)
+    simulator.reset(space.sample_pose(np.random.default_rng(setting.seed)), setting.seed)
+    loop = ClosedLoop(loaded, simulator, None, setting.loop, setting.seed)
+    _, truths = explore(loop, space, 4.0, lambda text: None)
+    ended, drive, starts = simulator.ground_truth().pose, loop.drive, list[np.ndarray]()
+    assert loop.memory.location() is not None
+
+    def briefly(kind: GoalKind, start: np.ndarray, goal: np.ndarray, length: float, allowance: float) -> Trial:
+        assert loop.memory.location() is None and not loop.memory.front_end.here, "it was told"
+        assert np.allclose(start, simulator.ground_truth().pose)
+        starts.append(start)
+        return drive(kind, start, goal, length, 0.5)
+
+    monkeypatch.setattr(loop, "drive", briefly)
+    rows = list(drive_course(loop, space, setting, truths, lambda text: None))
+    known = np.array(list(truths.values()))[:, :2]
+    assert [row["kind"] for row in rows] == ["near", "far"] and len(starts) == 2
+    assert all(np.hypot(*(known - start[:2]).T).min() <= COVERED for start in starts)
+    assert not np.allclose(starts[0], ended) and not np.allclose(starts[0], starts[1]), "each time elsewhere"
+    simulator.close()

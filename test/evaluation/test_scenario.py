@@ -121,6 +121,8 @@ def test_options_that_do_not_fit_are_refused() -> None:
         Planning(baselines=("flut",)).parts()
     with pytest.raises(AmiError, match="no kind of building 'castle'"):
         Buildings(kinds=("castle",)).parts()
+    with pytest.raises(AmiError, match="starts"):
+        load_scenario("buildings", ["options.starts=nowhere"])
     with pytest.raises(AmiError, match="there is no memory"):
         next(Recovery(memory="none.memory").run("nothing", 0, (), lambda what: None))
 
