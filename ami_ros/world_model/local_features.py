@@ -46,7 +46,8 @@ def describe(image: NDArray[np.uint8], rows: slice, columns: slice) -> Floats:
         columns: likewise.
     """
     size = image.shape[-1]
-    grey = np.ascontiguousarray(image[:, rows, columns].mean(0).astype(np.uint8))
+    red, green, blue = image[:, rows, columns].astype(np.uint16)
+    grey = ((red + green + blue) // 3).astype(np.uint8)
     code = np.zeros((POINTS, 2 + NUMBERS), np.float32)
     found, descriptors = _sift().detectAndCompute(grey, None)
     if found:
@@ -89,5 +90,8 @@ def shrunk(images: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     times = images.shape[-1] // size
     if times == 1:
         return images
-    parts = images.reshape(len(images), 3, size, times, size, times)
-    return np.asarray(np.rint(parts.mean((3, 5), dtype=np.float32)), np.uint8)
+    total = np.zeros((len(images), 3, size, size), np.float32)
+    for down in range(times):  # three times as fast as the mean over two axes
+        for across in range(times):
+            total += images[:, :, down::times, across::times]
+    return np.asarray(np.rint(total / times**2), np.uint8)
