@@ -12,6 +12,10 @@ from ami_ros.app.goto import NAMESPACE
 
 def main(
     minutes: Annotated[float, typer.Argument(help="To explore; 0: as long as there is something new.", min=0.0)] = 10.0,
+    area: Annotated[
+        str,
+        typer.Option(help="Stay in it: X,Y,X,Y are opposite corners of a rectangle in the map [m], more a polygon."),
+    ] = "",
     json: Annotated[Path | None, typer.Option(help="File for how it went; also written after Ctrl-C.")] = None,
     namespace: Annotated[str, NAMESPACE] = "",
 ) -> int:
@@ -22,12 +26,18 @@ def main(
     """
     from ami_ros.app.domain import domain_in_environment
     from ami_ros.app.telling import Telling
+    from ami_ros.errors import AmiError
     from ami_ros.evaluation.report import write_json
+    from ami_ros.mission.area import area_of
     from ami_ros.ros.goals.robot_client import RobotClient
 
+    try:
+        corners = area_of(area) if area else ()
+    except ValueError as error:
+        raise AmiError(f"explore: --area {error}") from error
     telling = Telling()
     with RobotClient(namespace, domain_in_environment()) as robot:
-        outcome = robot.explore(60.0 * minutes, telling.tell)
+        outcome = robot.explore(60.0 * minutes, telling.tell, corners)
     if json is not None:
         elapsed = outcome.result.elapsed.sec if outcome.result is not None else None
         write_json(json, {"end": outcome.end.name.lower(), "code": outcome.code, "elapsed_s": elapsed})

@@ -10,16 +10,18 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from ami_ros.config import from_mapping
 from ami_ros.errors import AmiError
+from ami_ros.mission.area import FARTHEST, Corners, check_corners
 
-FARTHEST = 1e4  # [m] from the map's origin that a goal may be: no building is larger
 MAX_NAME = 64  # characters of a place's name
 MAX_PLACES = 20  # of a patrol
 MAX_MINUTES = 240.0  # to explore
 MAX_STROKE = 200  # points of a stroke of the keep-out brush
+MAX_PARAMETER = 200  # characters of a parameter's name, or of its value
+MOST_VALUE = 1e12  # of a parameter
 BRUSH = 0.1, 2.0  # [m] radius of that brush
 
 
@@ -137,17 +139,20 @@ class GoHome(Request):
 
 @dataclass(frozen=True)
 class Explore(Request):
-    """Looks around by itself, and comes back."""
+    """Looks around by itself, in an area of the map [m] if it has corners, and comes back."""
 
     goes = True
     minutes: float = 10.0
+    area: Corners = ()
 
     def __post_init__(self) -> None:
         if not 0 < self.minutes <= MAX_MINUTES:
             raise ValueError(f"minutes must be above 0 and at most {MAX_MINUTES:g}")
+        if self.area:
+            check_corners(self.area)
 
     def __str__(self) -> str:
-        return f"explores for {self.minutes:g} min"
+        return f"explores {f'an area of {len(self.area)} corners ' if self.area else ''}for {self.minutes:g} min"
 
 
 @dataclass(frozen=True)
@@ -270,12 +275,43 @@ class History(Request):
     words = "looks back"
 
 
+Nodes = Literal["safety", "perception", "world_model", "memory", "planner", "mission", "supervisor"]
+
+
+@dataclass(frozen=True)
+class Parameters(Request):
+    """Which parameters of a node may change while it runs, and what they are."""
+
+    free, drives = True, False
+    words = "looks at parameters"
+    node: Nodes
+
+
+@dataclass(frozen=True)
+class Tune(Request):
+    """Sets a parameter of a node; the node has the last word."""
+
+    node: Nodes
+    name: str
+    value: Any
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.name) <= MAX_PARAMETER or not self.name.isprintable():
+            raise ValueError(f"name must be that of a parameter, of at most {MAX_PARAMETER} characters")
+        is_number = isinstance(self.value, int | float) and abs(self.value) <= MOST_VALUE
+        if not is_number and not (isinstance(self.value, str) and len(self.value) <= MAX_PARAMETER):
+            raise ValueError(f"value must be true, false, a short text, or a number of at most {MOST_VALUE:g}")
+
+    def __str__(self) -> str:
+        return f"sets {self.node} {self.name} to {self.value}"
+
+
 KINDS: dict[str, type[Request]] = {
     "stop": Stop, "release": Release, "take_over": TakeOver, "give_back": GiveBack, "steer": Steer, "goto": GoTo,
     "goto_place": GoToPlace, "goto_picture": GoToPicture, "home": GoHome, "explore": Explore, "patrol": Patrol,
     "cancel": Cancel, "pause": Pause, "resume": Resume, "name": NamePlace, "keep_out": KeepOut,
     "clear_keep_out": ClearKeepOut, "keep_view": KeepView, "save_bag": SaveBag, "thumbnail": Thumbnail,
-    "history": History,
+    "history": History, "parameters": Parameters, "tune": Tune,
 }  # fmt: skip
 
 

@@ -69,6 +69,7 @@ class Scene:
     surprise_threshold: float | None = None
     alarm: bool = False
     plan: Array = field(default_factory=lambda: np.zeros((0, 2)))  # in odom [m]
+    others: Array = field(default_factory=lambda: np.zeros((0, 4)))  # pieces of other futures in odom: x, y, x, y [m]
     plan_at: float = -math.inf  # steady time [s]
     goal: Array | None = None  # pose (3,) in odom
     scan: Array = field(default_factory=lambda: np.zeros((0, 2)))  # in base_link [m]
@@ -157,7 +158,8 @@ class Scene:
         pose = self.pose
         seen = self._of_robot(self.scan, pose) if pose is not None else []
         outlines = {name: self._of_robot(np.array(points), pose) for name, points in self.outlines.items()}
-        return {"scan": seen, "outlines": outlines, "track": rounded(list(self._track))}
+        ends = self._mapped(self.others.reshape(-1, 2)) if time.monotonic() - self.plan_at < FRESH else []
+        return {"scan": seen, "outlines": outlines, "track": rounded(list(self._track)), "futures": ends}
 
     def keep(self, state: dict[str, Any]) -> None:
         """Notes a state for the history, now and then."""

@@ -16,6 +16,7 @@ import numpy as np
 
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, compose, relative, wrap
+from ami_ros.mission.area import Area, Closed, Either
 from ami_ros.mission.drawing import Drawing
 from ami_ros.mission.exploration_config import ExplorationConfig
 from ami_ros.mission.mission_codes import Code
@@ -39,10 +40,17 @@ class Exploration:
         config: see there.
         allowance: [s] after which it returns; what is left of it goes into a closer look; 0: when there is nothing new.
         home: the place of safety; None: the place where it begins.
+        area: what it keeps to, in the map frame; from outside it drives there first. None: it looks everywhere.
     """
 
-    def __init__(self, config: ExplorationConfig, allowance: float = 0.0, home: Destination | None = None) -> None:
-        self.config, self.allowance, self.home = config, allowance, home
+    def __init__(
+        self,
+        config: ExplorationConfig,
+        allowance: float = 0.0,
+        home: Destination | None = None,
+        area: Area | None = None,
+    ) -> None:
+        self.config, self.allowance, self.home, self.area = config, allowance, home, area
         self.phase, self.code, self.message, self.revision = Phase.CHOOSING, Code.NONE, "exploring", 0
         self.elapsed = 0.0  # [s], over restarts
         self.legs = self.home_tries = 0
@@ -187,7 +195,7 @@ class Exploration:
     def _look_around(self, state: WorldState, pose: Array) -> Step | None:
         """Begins to turn once around, if too little was seen from near here."""
         assert state.places is not None and state.odometry is not None
-        if not self._unexplored.looks_around(pose, state.places):
+        if self._is_outside(pose) or not self._unexplored.looks_around(pose, state.places):
             return None
         parts = np.arange(1, TURNS + 1) * 2 * np.pi / TURNS
         self._turns = [compose(state.odometry, np.array([0.0, 0.0, angle])) for angle in parts]
@@ -214,23 +222,51 @@ class Exploration:
     def _choose(self, state: WorldState, pose: Array) -> Step:
         """To what is new, else to where few views are remembered, else to a place in doubt; else home."""
         if self._drawing.grid is not None:
-            ways = Ways(self._drawing.grid, pose, self.config.robot_radius, self._unexplored.shut, state.keep_out)
+            outside = self._is_outside(pose)
+            closed = state.keep_out if outside else self._closed(state)
+            ways = Ways(self._drawing.grid, pose, self.config.robot_radius, self._unexplored.shut, closed)
+            if outside:
+                way = self._way_in(ways)
+                if len(way):
+                    return self._drive(state, pose, ways, way, "to the area that it is to explore")
+                self.go_home("no way leads to the area")
+                return self._return()
             if (found := self._unexplored.choose(state, pose, ways)) is not None:
                 spot, reason = found
-                return self._drive(state, pose, ways, spot, f"{reason}{self._remark(state)}")
+                return self._drive(state, pose, ways, ways.to(spot), f"{reason}{self._remark(state)}", spot)
             leg = self._revisit(state, ways)
             if leg is not None:
                 return leg
-        self.go_home("nothing new is in reach")
+        self.go_home("nothing new is in reach" + (" in the area" if self.area else ""))
         return self._return()
 
-    def _drive(self, state: WorldState, pose: Array, ways: Ways, to: Array, reason: str) -> Step:
-        """Straight on along the way `to` a point (2,) of the map, as far as that goes: a pose in odom, for memory may
-        know nothing there."""
+    def _is_outside(self, pose: Array) -> bool:
+        return self.area is not None and not self.area.contains(pose[None, :2])[0]
+
+    def _closed(self, state: WorldState) -> Closed | None:
+        """Where it must not go from inside the area."""
+        if self.area is None or state.keep_out is None:
+            return self.area or state.keep_out
+        return Either(self.area, state.keep_out)
+
+    def _way_in(self, ways: Ways) -> Array:
+        """The way (n, 2) to the nearest free spot of the area, else to the edge of what is known on the way there."""
+        assert self.area is not None
+        points, lengths = ways.reached()
+        inside = self.area.contains(points)
+        if inside.any():
+            return ways.to(points[inside][int(lengths[inside].argmin())])
+        return ways.to_frontier(self._unexplored.vain, self.area.middle)
+
+    def _drive(
+        self, state: WorldState, pose: Array, ways: Ways, way: Array, reason: str, spot: Array | None = None
+    ) -> Step:
+        """Straight on along a way (n, 2) to a `spot` (2,) of the map, as far as that goes: a pose in odom, for memory
+        may know nothing there."""
         assert state.odometry is not None
-        way = ways.to(to)
         if not len(way):
-            self._unexplored.not_reached(to)
+            assert spot is not None
+            self._unexplored.not_reached(spot)
             return Step()
         way = way[: ways.onward(way, self.config.sight)]
         at = way[-1]
@@ -251,6 +287,9 @@ class Exploration:
         if not self.config.doubt_worth or state.doubts is None:
             return None
         ids, at = state.doubts.doubtful(self.config.doubtful)
+        if self.area is not None and len(ids):
+            inside = self.area.contains(at)
+            ids, at = ids[inside], at[inside]
         if len(ids) and self._revisited:
             apart = gaps(at, np.stack(self._revisited)) > self.config.doubt_apart
             ids, at = ids[apart], at[apart]

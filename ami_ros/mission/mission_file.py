@@ -12,6 +12,7 @@ from typing import Any
 
 from ami_ros.config import from_mapping, to_mapping
 from ami_ros.errors import AmiError
+from ami_ros.mission.area import Area
 from ami_ros.mission.exploration import Exploration
 from ami_ros.mission.exploration_config import ExplorationConfig
 from ami_ros.mission.mission import Mission, MissionPlan, Progress
@@ -42,6 +43,7 @@ class StoredExploration:
     elapsed: float
     home: Destination | None = None
     returning: str = ""  # why, if it is
+    area: Area | None = None
 
 
 class MissionFile:
@@ -145,14 +147,14 @@ def _stored(task: Task) -> dict[str, Any]:
         return {"mission": to_mapping(StoredMission(task.plan, task.progress))}
     assert isinstance(task, Exploration)
     returning = task.message if task.phase is Phase.RETURNING else ""
-    stored = StoredExploration(task.allowance, task.elapsed, task.home, returning)
+    stored = StoredExploration(task.allowance, task.elapsed, task.home, returning, task.area)
     return {"exploration": to_mapping(stored)}
 
 
 def _restored(content: Mapping[str, Any], config: ExplorationConfig, where: str) -> Task:
     if "exploration" in content:
         found = from_mapping(StoredExploration, content["exploration"], where)
-        task = Exploration(config, found.allowance, found.home)
+        task = Exploration(config, found.allowance, found.home, found.area)
         task.elapsed = found.elapsed
         if found.returning:
             task.go_home(found.returning.removeprefix("returning: "))

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.geometry import Array, relative, transform_points
+from ami_ros.mission.area import Closed
 from ami_ros.moving.recent_scans import Slack, looked
 from ami_ros.places.types import REST
-from ami_ros.safety.keep_out import Mask
 from ami_ros.scan import Scan, scan_points
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class Ways:
     """
 
     def __init__(
-        self, grid: Grid, start: Array, radius: float, shut: Sequence[Array] = (), keep_out: Mask | None = None
+        self, grid: Grid, start: Array, radius: float, shut: Sequence[Array] = (), keep_out: Closed | None = None
     ) -> None:
         import cv2
 

@@ -134,7 +134,7 @@ class Steering:
         told = self._told_of_people(percept, target, plan, forecast, commands)
         return Decision(
             State.CONTROLLING, "; ".join(filter(None, (message, warning, told))),
-            commands, compose(percept.odometry, plan.poses),
+            commands, compose(percept.odometry, plan.poses), compose(percept.odometry, plan.others),
             energy=sight.energy, distance=sight.distance, planning_seconds=plan.seconds, shares=plan.shares,
         )  # fmt: skip
 

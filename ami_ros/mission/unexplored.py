@@ -27,13 +27,14 @@ class Unexplored:
 
     Attributes:
         shut: (2,) each, in the map frame: gaps that it does not get through.
+        vain: likewise: spots that could not be reached.
     """
 
     def __init__(self, config: ExplorationConfig, closely: bool = False) -> None:
         self.config = config
         self.shut: list[Array] = []
+        self.vain: list[Array] = []
         self._tried: list[Array] = []  # (2,) likewise: gaps that it did not get through once
-        self._vain: list[Array] = []  # (2,) likewise: spots that could not be reached
         self._looked: list[Array] = []  # (2,) each, in the map frame
         self._sought: Array | None = None  # (2,) likewise: where it drives to look around
         # Of each pass that is left, times the distances of the second one.
@@ -46,7 +47,7 @@ class Unexplored:
     def not_reached(self, spot: Array, gap: Array | None = None) -> None:
         """It did not get to a `spot` (2,), or through a `gap` (2,) on the way there; that is tried once more."""
         if gap is None:
-            self._vain.append(spot)
+            self.vain.append(spot)
         elif self._tried and gaps(gap[None], np.stack(self._tried))[0] < SAME_GAP:
             self.shut.append(gap)
         else:
@@ -118,8 +119,8 @@ class Unexplored:
     def _candidates(self, ways: Ways) -> tuple[Array, Array]:
         """Points (n, 2) that can be reached and were not tried in vain, with the lengths (n,) of the ways."""
         points, way = ways.reached()
-        if self._vain and len(points):
-            keep = gaps(points, np.stack(self._vain)) > self.config.apart
+        if self.vain and len(points):
+            keep = gaps(points, np.stack(self.vain)) > self.config.apart
             points, way = points[keep], way[keep]
         return points, way
 

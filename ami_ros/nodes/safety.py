@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
-from geometry_msgs.msg import Point32, Polygon, PolygonStamped, Twist, TwistStamped
+from geometry_msgs.msg import PolygonStamped, Twist, TwistStamped
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.parameter import Parameter
 from std_srvs.srv import Trigger
@@ -196,8 +196,7 @@ class SafetyNode(AmiNode[SafetyParameters]):
         footprint = Footprint(self.config.gate)
         zones = [(publisher, zone.at(self.part.gate.asked).outline(footprint)) for publisher, zone in self._shown]
         for publisher, outline in [(self._footprint, footprint.outline), *zones]:
-            corners = [Point32(x=float(x), y=float(y)) for x, y in outline]
-            publisher.publish(PolygonStamped(header=header, polygon=Polygon(points=corners)))
+            publisher.publish(conversions.polygon_message(outline, header))
 
     def _message(self, command: Command) -> Twist | TwistStamped:
         twist = conversions.twist_message(command)

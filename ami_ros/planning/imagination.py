@@ -46,7 +46,7 @@ class Foreseen:
 
 
 class Imagination:
-    """Futures from one moment, and what they cost; keeps the costs of the last batch (`terms`), and the best future.
+    """Futures from one moment, and what they cost; keeps the last batch (`poses`, `terms`), and the best future.
 
     Args:
         model: what imagines.
@@ -72,7 +72,7 @@ class Imagination:
 
     def note(self, actions: Floats, poses: Floats, terms: Floats) -> Floats:
         """The sum (batch,) of costs `terms` (costs, batch) of a batch that was imagined, of which it keeps the best."""
-        self.terms = terms
+        self.terms, self.poses = terms, poses
         # A pose that is not finite touches nothing, so that no other cost would speak against it.
         cost: Floats = np.where(np.isfinite(poses).all((1, 2)), terms.sum(0), np.float32(np.inf))
         best = int(cost.argmin())
@@ -80,6 +80,12 @@ class Imagination:
             self._least = float(cost[best])
             self._best = Foreseen(actions[best], poses[best], terms[:, best])
         return cost
+
+    def sample(self, most: int) -> Floats:
+        """Some futures (n, steps, 3) of the last batch, from the best to the worst in equal steps."""
+        finite = np.isfinite(self.poses).all((1, 2))
+        poses = self.poses[finite][self.terms.sum(0)[finite].argsort()]
+        return poses[:: max(1, len(poses) // most)][:most]
 
     def foresee(self, actions: Floats) -> Foreseen:
         """What one sequence (steps, width) leads to; the best of all that were evaluated is not imagined again."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,9 +24,7 @@ from ami_ros.planning.solvers.registry import SolverConfig, make_solver
 from ami_ros.scan import Scan
 from ami_ros.world_model.arrays import Floats
 
-if TYPE_CHECKING:
-    pass
-
+SHOWN = 16  # of the futures that were imagined, for those who look
 NOWHERE: Array = np.zeros((0, 3))
 
 
@@ -57,6 +54,7 @@ class Plan:
 
     commands: Array  # (horizon * chunk, width), see `ami_ros.commands`; each held for one model period
     poses: Array  # (horizon, 3) expected after each model step, in base_link now
+    others: Array  # (n, horizon, 3) of some other futures, likewise
     cost: float
     evaluated: int  # sequences imagined
     seconds: float  # spent
@@ -176,6 +174,7 @@ class LatentPlanner:
         return Plan(
             commands=found.actions.repeat(self.chunk, 0).astype(np.float64),
             poses=best.poses.astype(np.float64),
+            others=imagination.sample(SHOWN).astype(np.float64),
             cost=found.cost,
             evaluated=found.evaluated,
             seconds=time.perf_counter() - wall,

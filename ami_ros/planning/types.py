@@ -123,6 +123,7 @@ class Decision:
         default_factory=lambda: np.zeros((0, 2))
     )  # (k, 2 or 3) as `ami_ros.commands` has them; empty: stand still
     poses: Array = field(default_factory=lambda: np.zeros((0, 3)))  # (n, 3) expected, in odom
+    others: Array = field(default_factory=lambda: np.zeros((0, 0, 3)))  # (k, n, 3) of other futures, likewise
     code: Code = Code.NONE
     done: bool = False
     succeeded: bool = False

@@ -79,6 +79,7 @@ INTERFACES: dict[str, Interface] = {
         publishes={
             "places": "visualization_msgs/msg/MarkerArray",
             "map": "nav_msgs/msg/OccupancyGrid",
+            "map_updates": "map_msgs/msg/OccupancyGridUpdate",
             "keep_out_mask": "nav_msgs/msg/OccupancyGrid",
             "pose": "geometry_msgs/msg/PoseWithCovarianceStamped",
         },

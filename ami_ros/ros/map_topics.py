@@ -21,6 +21,11 @@ from ami_ros.ros.node.qos import LATCHED, RELIABLE
 from ami_ros.slam.map_file import read_map
 from ami_ros.slam.occupancy_map import OccupancyMap, occupancy_map
 
+try:
+    from map_msgs.msg import OccupancyGridUpdate
+except ImportError:  # the ROS wheels do not have it
+    OccupancyGridUpdate = None
+
 MAP_PERIOD = 3.0  # [s] between two maps; drawing one of a thousand places takes part of a second
 WITHIN = 0.5  # [m], [rad] of the pose: the mass that `Location.confidence` is
 
@@ -42,9 +47,13 @@ class MapTopics:
         self._node, self._memory, self._lock, self._frame = node, part.memory, part.lock, frame
         self._pose = node.publisher(PoseWithCovarianceStamped, "pose", RELIABLE)
         self._map = node.publisher(OccupancyGrid, "map", LATCHED)
+        self._updates = None if OccupancyGridUpdate is None else node.publisher(OccupancyGridUpdate, "map_updates")
         self._mask = node.publisher(OccupancyGrid, "keep_out_mask", LATCHED)
         self._keep_out = None if keep_out is None else read_map(keep_out.expanduser())
         self._drawn = -1  # revision of the memory
+        self._sent: OccupancyMap | None = None
+        self._listeners = 0  # to maps
+        self._patched = False  # an update was sent since the last map
         node.every(MAP_PERIOD, self._draw, STEADY)
 
     def located(self, location: Location, header: Header) -> None:
@@ -59,9 +68,17 @@ class MapTopics:
             self._mask.publish(grid_message(self._keep_out, header))
 
     def _draw(self) -> None:
-        """A new map, where the old one is out of date and somebody looks."""
-        if not self._map.get_subscription_count():
+        """A new map, where the old one is out of date and somebody looks.
+
+        What changed is enough where all who have the map hear updates, as RViz does, and nobody is new.
+        """
+        listeners = self._map.get_subscription_count()
+        new, self._listeners = listeners > self._listeners, listeners
+        if not listeners:
             return
+        if new and self._patched:
+            self._drawn = -1  # the map that the new one was given lacks what changed since
+        informed = self._updates is not None and not new and self._updates.get_subscription_count() >= listeners
         with self._lock:
             if self._memory.map.revision == self._drawn:
                 return
@@ -69,7 +86,35 @@ class MapTopics:
         drawn = occupancy_map(seen)
         if drawn is not None:
             header = conversions.header_at(self._node.get_clock().now().to_msg(), self._frame)
-            self._map.publish(grid_message(drawn, header))
+            changed = changed_cells(self._sent, drawn) if informed else None
+            if changed is None:
+                self._map.publish(grid_message(drawn, header))
+                self._patched = False
+            elif changed[2]:
+                self._updates.publish(update_message(drawn, changed, header))
+                self._patched = True
+            self._sent = drawn
+
+
+def changed_cells(before: OccupancyMap | None, drawn: OccupancyMap) -> tuple[int, int, int, int] | None:
+    """Column, row, width and height of what is new, 0 where nothing is; None: the maps do not lie on each other."""
+    if before is None or before.cells.shape != drawn.cells.shape:
+        return None
+    if (before.resolution, before.yaw) != (drawn.resolution, drawn.yaw) or (before.origin != drawn.origin).any():
+        return None
+    rows, columns = np.nonzero(before.cells != drawn.cells)
+    if not len(rows):
+        return 0, 0, 0, 0
+    (left, right), (low, high) = ((int(v.min()), int(v.max()) + 1) for v in (columns, rows))
+    return left, low, right - left, high - low
+
+
+def update_message(drawn: OccupancyMap, changed: tuple[int, int, int, int], header: Header) -> Any:
+    """The cells `changed`, see `changed_cells`."""
+    x, y, width, height = changed
+    cells = np.ascontiguousarray(drawn.cells[y : y + height, x : x + width])
+    data = array.array("b", cells.tobytes())
+    return OccupancyGridUpdate(header=header, x=x, y=y, width=width, height=height, data=data)
 
 
 def pose_message(location: Location, header: Header) -> PoseWithCovarianceStamped:

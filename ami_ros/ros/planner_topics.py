@@ -122,7 +122,7 @@ class PlannerTopics:
         if decision.shares and self._costs.get_subscription_count():
             self._costs.publish(costs_message(decision.shares, header))
         if self._markers.get_subscription_count():
-            self._markers.publish(rollout_markers(decision.poses, header))
+            self._markers.publish(rollout_markers(decision.poses, decision.others, header))
         if self._rollout.get_subscription_count():
             spec = self._loaded.model.spec
             self._rollout.publish(

@@ -9,6 +9,7 @@ from ami_ros.errors import AmiError
 FITS: dict[str, dict[str, Any]] = {
     "goto": {"x": 1.0, "y": 2}, "goto_place": {"name": "kitchen"}, "goto_picture": {"picture": 1},
     "patrol": {"names": ["a", "b"]}, "name": {"name": "hall"}, "keep_out": {"points": [[0, 1], [1, 1]]},
+    "parameters": {"node": "planner"}, "tune": {"node": "planner", "name": "control_rate", "value": 5},
 }  # fmt: skip
 
 
@@ -35,6 +36,10 @@ def test_values_arrive_as_they_were_sent() -> None:
         '{"do": "goto", "x": 1, "y": -1e9}',
         '{"do": "goto", "x": 1, "y": 1, "yaw": 1e999}', '{"do": "goto", "x": "1", "y": 1}',
         '{"do": "goto", "x": true, "y": 1}', '{"do": "steer", "linear": 1.1}', '{"do": "steer", "angular": -1e999}',
+        '{"do": "explore", "area": [[0, 0], [1, 1]]}', '{"do": "explore", "area": [[0, 0], [1, 0], [1, 1e999]]}',
+        '{"do": "tune", "node": "kernel", "name": "a", "value": 1}',
+        '{"do": "tune", "node": "planner", "name": "", "value": 1}',
+        '{"do": "tune", "node": "planner", "name": "a", "value": [1]}',
         '{"do": "explore", "minutes": 0}', '{"do": "explore", "minutes": 1e9}', '{"do": "explore", "minutes": -1}',
         '{"do": "patrol", "names": []}', '{"do": "patrol", "names": ["a"], "rounds": 1000}',
         '{"do": "keep_out", "points": []}', '{"do": "keep_out", "points": [[1e999, 0]]}',

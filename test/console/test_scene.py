@@ -13,7 +13,7 @@ def test_a_scene_of_which_nothing_is_known_is_json() -> None:
     scene = Scene()
     state = json.loads(dumps(scene.state()))
     assert state["robot"] is None and state["alive"] is False
-    assert json.loads(dumps(scene.live())) == {"scan": [], "outlines": {}, "track": []}
+    assert json.loads(dumps(scene.live())) == {"scan": [], "outlines": {}, "track": [], "futures": []}
 
 
 def test_all_is_shown_in_the_map_where_the_robot_believes_to_be() -> None:
@@ -25,11 +25,13 @@ def test_all_is_shown_in_the_map_where_the_robot_believes_to_be() -> None:
     scene.plan, scene.plan_at, scene.goal = np.array([[2.0, 2.0]]), math.inf, now
     scene.people, scene.people_at = [[2.0, 2.0, 1.0, 0.0, 0.3, 1]], math.inf
     scene.scan = np.array([[1.0, 0.0]])
+    scene.others = np.array([[2.0, 2.0, 1.5, 1.2]])
     state, live = scene.state(), scene.live()
     expected = compose(frame, now)
     assert state["robot"] == pytest.approx(expected, abs=1e-3) and state["goal"] == state["robot"]
     spot = compose(frame, [2.0, 2.0, 0.0])
     assert state["plan"][0] == pytest.approx(spot[:2], abs=1e-3)
+    assert live["futures"] == [state["plan"][0], state["robot"][:2]]
     assert state["people"][0][:4] == pytest.approx([*spot[:2], math.cos(2.0), math.sin(2.0)], abs=1e-3)
     assert relative(expected, [*live["scan"][0], 0.0])[:2] == pytest.approx([1.0, 0.0], abs=2e-3)
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ami_ros.geometry import Array
+from ami_ros.mission.area import Area, area_of
 from ami_ros.mission.exploration import Exploration
 from ami_ros.mission.exploration_config import ExplorationConfig
 from ami_ros.mission.mission_codes import Code
@@ -346,3 +347,45 @@ def ring(radius: float) -> Array:
     """Walls all round."""
     angles = np.radians(np.arange(360))
     return radius * np.stack([np.cos(angles), np.sin(angles)], -1)
+
+
+def test_an_area_is_not_left_to_look_for_more() -> None:
+    """Free space all round; most of the area lies behind the robot."""
+    area = Area(((-4.0, -1.5), (0.5, -1.5), (0.5, 1.5), (-4.0, 1.5)))
+    exploration = Exploration(CONFIG, area=area)
+    leg = leg_of(exploration, state_at(0.0))
+    spot = np.array(leg.destination.pose[:2])
+    assert area.contains(spot[None])[0] and np.hypot(*spot) > CONFIG.known
+    inside = EVERYWHERE[area.contains(EVERYWHERE)]
+    known = np.concatenate([inside + [dx, dy, 0] for dx in (0, 0.5) for dy in (0, 0.5)])
+    leg = leg_of(Exploration(CONFIG, area=area), state_at(0.0, known))
+    assert leg.destination.kind == "place" and "nothing new is in reach in the area" in leg.reason
+
+
+def test_from_outside_it_drives_to_its_area_first() -> None:
+    area = Area(((2.0, -2.0), (6.0, -2.0), (6.0, 2.0), (2.0, 2.0)))
+    leg = leg_of(Exploration(CONFIG, area=area), state_at(0.0))
+    assert "to the area" in leg.reason and leg.destination.pose[0] > 1.0 and abs(leg.destination.pose[1]) < 0.5
+    walled = scan_of_points(ring(1.0))
+    leg = leg_of(Exploration(CONFIG, area=area), state_at(0.0, scan=walled))
+    assert leg.destination.kind == "place" and "no way leads to the area" in leg.reason
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("0,0,1", "pairs"), ("0,0", "pairs"), ("a,b,c,d", "numbers"), ("0,0,0.1,0.1", "m²"), ("0,0,nan,5", "finite"),
+        ("0,0,2,2,2,0,0,2", "crossing"), ("0,0,1e9,1", "finite"), (",".join(["0,0,5,5"] * 20), "corners"),
+    ],
+)  # fmt: skip
+def test_what_is_no_area_is_refused(text: str, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        area_of(text)
+
+
+def test_two_corners_are_a_rectangle_and_more_a_polygon() -> None:
+    assert area_of("1,1,0,0") == ((1, 1), (0, 1), (0, 0), (1, 0))
+    corner = Area(area_of("0,0,4,0,4,4,3,4,3,1,0,1"))  # an L
+    points = np.array([[0.5, 0.5], [3.5, 3.5], [1.0, 3.0], [-1.0, 0.5], [4.5, 0.5]])
+    assert corner.contains(points).tolist() == [True, True, False, False, False]
+    assert (corner.holds(points) == ~corner.contains(points)).all()

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ami_ros.errors import AmiError
+from ami_ros.mission.area import Area
 from ami_ros.mission.exploration import Exploration
 from ami_ros.mission.exploration_config import ExplorationConfig
 from ami_ros.mission.mission import Mission, MissionPlan
@@ -66,12 +67,13 @@ def test_a_leg_under_way_is_driven_again_after_a_restart(tmp_path: Path) -> None
 
 
 def test_exploring_goes_on_with_its_time_and_its_home(tmp_path: Path) -> None:
-    exploration = Exploration(CONFIG, 600.0, Destination("place", place_id=7))
+    area = Area(((0.0, 0.0), (4.0, 0.0), (4.0, 3.0)))
+    exploration = Exploration(CONFIG, 600.0, Destination("place", place_id=7), area)
     exploration.elapsed = 321.0
     MissionFile(tmp_path / "m").save(exploration)
     found = reopened(tmp_path / "m")
     assert isinstance(found, Exploration) and found.phase is Phase.CHOOSING
-    assert (found.elapsed, found.allowance, found.home) == (321.0, 600.0, exploration.home)
+    assert (found.elapsed, found.allowance, found.home, found.area) == (321.0, 600.0, exploration.home, area)
 
 
 def test_a_robot_that_was_on_its_way_back_does_not_begin_to_explore_again(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from action_msgs.msg import GoalStatus
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import PolygonStamped, PoseStamped, PoseWithCovarianceStamped
+from map_msgs.msg import OccupancyGridUpdate
 from nav_msgs.msg import OccupancyGrid, Path
 from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import Header, String
@@ -19,10 +20,11 @@ from ami_interfaces.action import NavigateToGoal
 from ami_interfaces.msg import NavigationGoal
 from ami_ros.geometry import compose
 from ami_ros.images import image_of
+from ami_ros.ros.map_topics import changed_cells, update_message
 from ami_ros.ros.messages.conversions import pose_from_message, pose_to_message
 from ami_ros.ros.node.qos import LATCHED, RELIABLE
 from ami_ros.share import share
-from ami_ros.slam.occupancy_map import FREE, OCCUPIED, UNKNOWN, OccupancyMap
+from ami_ros.slam.occupancy_map import FREE, OCCUPIED, UNKNOWN, OccupancyMap, occupancy_map
 
 from .conftest import SLOW, START
 
@@ -55,12 +57,48 @@ def test_a_robot_that_was_just_started_drives_to_a_click_on_its_map_and_shows_wh
     np.testing.assert_allclose(pose_from_message(believed.pose)[:2], there[:2], atol=0.2)
     assert 0 < believed.covariance[0] < 1 and plans and goals[-1].header.frame_id == "odom"
     stack.ros.spin_until(lambda: maps, 30.0, "a map")
+    assert_updates_keep_a_map_right(stack, maps[-1])
     drawn = maps[-1]
     cells = np.array(drawn.data, np.int8).reshape(drawn.info.height, drawn.info.width)
     assert set(np.unique(cells)) == {UNKNOWN, FREE, OCCUPIED} and drawn.header.frame_id == "map"
     corner = np.array([drawn.info.origin.position.x, drawn.info.origin.position.y])
     column, row = np.floor((there[:2] / 2 - corner) / drawn.info.resolution).astype(int)
     assert cells[row, column] == FREE and (cells == FREE).sum() * drawn.info.resolution**2 > 4.0
+
+
+def assert_updates_keep_a_map_right(stack: Any, first: OccupancyGrid) -> None:
+    """Whoever hears both has what memory has, be it by maps or by updates."""
+    heard = [first]
+    for name, kind in (("map", OccupancyGrid), ("map_updates", OccupancyGridUpdate)):
+        stack.ros.node.create_subscription(kind, name, heard.append, LATCHED if name == "map" else RELIABLE)
+
+    def right() -> bool:
+        cells = np.zeros((0, 0), np.int8)
+        for message in heard:
+            if isinstance(message, OccupancyGrid):
+                cells = np.array(message.data, np.int8).reshape(message.info.height, message.info.width)
+            else:
+                rows, columns = (
+                    slice(message.y, message.y + message.height),
+                    slice(message.x, message.x + message.width),
+                )
+                cells[rows, columns] = np.array(message.data, np.int8).reshape(message.height, message.width)
+        known = occupancy_map(stack.nodes["memory"].memory.submaps())
+        return known is not None and np.array_equal(cells, known.cells)
+
+    stack.ros.spin_until(right, 30.0, "the newest map")
+
+
+def test_what_changed_between_two_maps_is_a_rectangle() -> None:
+    before = OccupancyMap(np.zeros((4, 5), np.int8), 0.05, np.zeros(2))
+    after = OccupancyMap(before.cells.copy(), 0.05, np.zeros(2))
+    assert changed_cells(before, after) == (0, 0, 0, 0) and changed_cells(None, after) is None
+    after.cells[1, 2] = after.cells[2, 3] = OCCUPIED
+    assert changed_cells(before, after) == (2, 1, 2, 2)
+    message = update_message(after, (2, 1, 2, 2), Header(frame_id="map"))
+    assert (message.x, message.y, message.width, message.height) == (2, 1, 2, 2)
+    assert list(message.data) == [OCCUPIED, 0, 0, OCCUPIED]
+    assert changed_cells(before, OccupancyMap(after.cells, 0.05, np.ones(2))) is None  # it lies elsewhere
 
 
 def test_late_listeners_hear_what_was_said_last_and_see_the_goal_s_picture(stack: Any) -> None:

@@ -45,6 +45,16 @@ class Asked:
             return done({"history": []})
         if isinstance(request, requests.Thumbnail):
             return done({"place": request.place, "label": "", "src": data_url(encode_png(MAP[:8, :8, :3].copy()))})
+        if isinstance(request, requests.Parameters):
+            about = {
+                "name": "gate.max_linear",
+                "value": 0.5,
+                "unit": "m/s",
+                "words": "forwards",
+                "low": 0.0,
+                "high": 2.0,
+            }
+            return done({"node": request.node, "parameters": [about, {**about, "name": "gate.stop", "value": True}]})
         return done("accepted")
 
     def steer(self, linear: float, angular: float) -> None:
@@ -181,6 +191,43 @@ def test_a_click_on_the_map_is_a_goal_and_a_drag_a_heading(bench: Bench, show: C
     for key in ("ArrowUp", "ArrowRight", "Enter"):
         page.key(key)
     assert isinstance(goal := newest(bench, requests.GoTo), requests.GoTo) and goal.x > 1.0 and goal.y > 1.0
+
+
+def test_an_area_to_explore_is_dragged_or_clicked(bench: Bench, show: Callable[..., Page]) -> None:
+    page = show()
+    page.wait("document.getElementById('empty').hidden")
+    left, top, width, height = page.box("#canvas")
+    x, y = left + width / 2, top + height / 2
+    page.click("[data-tool=area]")
+    page.drag((x - 60, y - 60), (x + 60, y + 60))
+    page.wait("document.getElementById('area_words').textContent.includes('4 corners')")
+    page.click("#explore button")
+    asked = newest(bench, requests.Explore)
+    assert isinstance(asked, requests.Explore) and len(asked.area) == 4
+    xs, ys = zip(*asked.area, strict=True)
+    assert min(xs) < 2.5 < max(xs) and min(ys) < 1.5 < max(ys)  # around the middle of the map
+    page.wait("document.getElementById('area_words').textContent === ''")  # it was sent
+    for spot in ((x, y), (x + 50, y), (x, y + 50)):
+        page.drag(spot, spot)
+    page.wait("document.getElementById('area_words').textContent.includes('3 corners')")
+    page.click("#unarea")
+    page.wait("document.getElementById('area_words').textContent === ''")
+
+
+def test_a_parameter_is_set_and_one_that_is_refused_is_shown_as_it_was(bench: Bench, show: Callable[..., Page]) -> None:
+    page = show()
+    page.eval("document.querySelector('#tune').open = true")
+    page.wait("document.querySelectorAll('#tune_list input').length === 2")
+    change = "(() => {{ const i = document.querySelector('#tune_list input'); i.value = {}; i.onchange(); }})()"
+    page.eval(change.format("0.3"))
+    assert newest(bench, requests.Tune) == requests.Tune("planner", "gate.max_linear", 0.3)
+    page.wait("document.getElementById('toast').textContent === 'accepted'")
+    bench.robot.refuses = "safety: at most 0.5"
+    page.eval(change.format("7"))
+    page.wait("document.getElementById('toast').textContent === 'safety: at most 0.5'")
+    assert page.eval("document.querySelector('#tune_list input').value") == "0.3"
+    page.eval("(i => { i.value = 'stop'; i.oninput(); })(document.getElementById('tune_find'))")
+    assert page.eval("[...document.querySelectorAll('#tune_list label')].map(e => e.hidden)") == [True, False]
 
 
 def test_memorys_picture_is_shown_where_the_mouse_rests(bench: Bench, show: Callable[..., Page]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from action_msgs.srv import CancelGoal
@@ -30,12 +30,14 @@ class Errand:
         action: its name.
         goal: of the action.
         allowance: [s]; 0: no limit.
+        corners: of the area that it keeps to [m] in the map.
     """
 
     words: str
     action: str
     goal: Any
     allowance: float
+    corners: list[list[float]] = field(default_factory=list)
     began: float = 0.0  # steady time [s]
     heard: float = 0.0  # likewise, of the newest feedback
     handle: Any = None
@@ -148,6 +150,7 @@ class Errands:
         self._current, self._scene.doing = errand, errand.words if errand is not None else ""
         if errand is None:
             self._scene.mission = Mission()
+        self._scene.documents.put("area", {"corners": errand.corners if errand is not None else []})
 
     def _pause(self, errand: Errand | None) -> None:
         self._paused, self._scene.paused = errand, errand.words if errand is not None else ""

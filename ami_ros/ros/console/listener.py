@@ -98,6 +98,7 @@ class Listener:
             "supervisor/state": Heard(DiagnosticStatus, RELIABLE, self._stack),
             "surprise": Heard(Surprise, RELIABLE, self._surprise),
             "plan": Heard(Path, RELIABLE, self._plan),
+            "imagined": Heard(MarkerArray, RELIABLE, self._imagined),
             "goal": Heard(PoseStamped, LATCHED, self._goal),
             "goal_picture/compressed": Heard(CompressedImage, LATCHED, self._goal_picture),
             "moving_things": Heard(MovingThings, RELIABLE, self._people),
@@ -236,6 +237,11 @@ class Listener:
         points = [(p.pose.position.x, p.pose.position.y) for p in message.poses]
         self._scene.plan = np.array(points).reshape(-1, 2)
         self._scene.plan_at = time.monotonic()
+
+    def _imagined(self, message: MarkerArray) -> None:
+        for marker in message.markers:
+            if marker.ns == "others":
+                self._scene.others = np.array([(point.x, point.y) for point in marker.points]).reshape(-1, 4)
 
     def _goal(self, message: PoseStamped) -> None:
         self._scene.goal = conversions.pose_from_message(message.pose)

@@ -29,8 +29,9 @@ from ami_ros.errors import AmiError
 from ami_ros.ros.console.errand import Errand, Errands, reply
 from ami_ros.ros.console.hand import Hand
 from ami_ros.ros.console.listener import Listener
+from ami_ros.ros.console.tuning import Tuning
 from ami_ros.ros.goals.robot_client import HOME, pose_goal
-from ami_ros.ros.messages.conversions import compressed_message, pose_to_message
+from ami_ros.ros.messages.conversions import compressed_message, polygon_message, pose_to_message
 from ami_ros.ros.messages.memory import keep_away_to_message
 from ami_ros.ros.node.qos import LATCHED
 
@@ -59,6 +60,7 @@ class StackRobot:
         self._node, self._executor, self._scene, self._listener = node, executor, scene, listener
         self.pictures, self.keep_out, self._save = Pictures(), keep_out, save
         self._errands = Errands(node, scene, tell)
+        self._tuning = Tuning(node)
         self._hand = Hand(node, scene, self._errands.cancel, tell)
         self._areas = node.create_publisher(KeepAway, "keep_out_areas", LATCHED)
         services: dict[str, Any] = {
@@ -167,8 +169,10 @@ class StackRobot:
     @_do.register
     def _(self, request: requests.Explore, answer: Future[Any]) -> Any:
         self._hand.end()
-        mission = RunMission.Goal(kind=RunMission.Goal.EXPLORE)
-        self._errands.send(Errand(str(request), "run_mission", mission, 60.0 * request.minutes), answer)
+        area = polygon_message(request.area, Header(frame_id=self._scene.map_frame))
+        mission = RunMission.Goal(kind=RunMission.Goal.EXPLORE, area=area)
+        corners = [list(corner) for corner in request.area]
+        self._errands.send(Errand(str(request), "run_mission", mission, 60.0 * request.minutes, corners), answer)
 
     @_do.register
     def _(self, request: requests.Patrol, answer: Future[Any]) -> Any:
@@ -209,6 +213,14 @@ class StackRobot:
     @_do.register
     def _(self, request: requests.Thumbnail, answer: Future[Any]) -> Any:
         self._recall(np.array([request.x, request.y, 0.0]), 0.05, partial(reply, answer))
+
+    @_do.register
+    def _(self, request: requests.Parameters, answer: Future[Any]) -> Any:
+        self._tuning.list(request, answer)
+
+    @_do.register
+    def _(self, request: requests.Tune, answer: Future[Any]) -> Any:
+        self._tuning.set(request, answer)
 
     @_do.register
     def _(self, request: requests.History, answer: Future[Any]) -> Any:

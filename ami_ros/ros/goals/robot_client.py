@@ -33,7 +33,13 @@ from ami_interfaces.msg import NavigationGoal
 from ami_interfaces.srv import RecallPlaces
 from ami_ros.errors import AmiError
 from ami_ros.images import image_of
-from ami_ros.ros.messages.conversions import compressed_message, pose_to_message, seconds_to_duration
+from ami_ros.mission.area import Corners
+from ami_ros.ros.messages.conversions import (
+    compressed_message,
+    polygon_message,
+    pose_to_message,
+    seconds_to_duration,
+)
 
 SILENCE = 10.0  # [s] without feedback, which comes some times a second, after which whoever had the goal is gone
 ANSWER = 10.0  # [s] that an answer to a request may take
@@ -133,10 +139,12 @@ class RobotClient:
             goal.angle_tolerance = math.pi
         return self.send(NavigateToGoal, "navigate_to_goal", goal, tell)
 
-    def explore(self, seconds: float, tell: Tell | None = None) -> Outcome:
-        """Explores for so long, 0: as long as there is something new, and comes back."""
+    def explore(self, seconds: float, tell: Tell | None = None, area: Corners = ()) -> Outcome:
+        """Explores for so long, 0: as long as there is something new, and comes back; it keeps to an area [m]."""
         allowance = seconds_to_duration(seconds)
-        goal = RunMission.Goal(kind=RunMission.Goal.EXPLORE, time_allowance=allowance)
+        goal = RunMission.Goal(
+            kind=RunMission.Goal.EXPLORE, time_allowance=allowance, area=polygon_message(area, Header(frame_id="map"))
+        )
         return self.send(RunMission, "run_mission", goal, tell)
 
     def patrol(self, goals: list[str], rounds: int, wait: float = 1.0, tell: Tell | None = None) -> Outcome:

@@ -12,7 +12,17 @@ from typing import Any
 
 import numpy as np
 from builtin_interfaces.msg import Duration, Time
-from geometry_msgs.msg import Point, Pose, Quaternion, Transform, Twist, TwistStamped
+from geometry_msgs.msg import (
+    Point,
+    Point32,
+    Polygon,
+    PolygonStamped,
+    Pose,
+    Quaternion,
+    Transform,
+    Twist,
+    TwistStamped,
+)
 from nav_msgs.msg import Odometry
 from numpy.typing import ArrayLike, NDArray
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -107,6 +117,12 @@ def pose_to_message(pose: ArrayLike) -> Pose:
     message = Pose(orientation=yaw_to_message(yaw))
     message.position.x, message.position.y = x, y
     return message
+
+
+def polygon_message(corners: ArrayLike, header: Header) -> PolygonStamped:
+    """Corners (n, 2) [m] in the frame of `header`."""
+    points = [Point32(x=float(x), y=float(y)) for x, y in np.asarray(corners, np.float64).reshape(-1, 2)]
+    return PolygonStamped(header=header, polygon=Polygon(points=points))
 
 
 def yaw_to_message(yaw: float) -> Quaternion:

@@ -1,4 +1,4 @@
-"""Markers for RViz: places and the ways between them, and the chosen future."""
+"""Markers for RViz: places and the ways between them, what was imagined, goals, and what moves."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ _PLACE, _EDGE, _LABEL = (
     ColorRGBA(r=0.55, g=0.60, b=0.65, a=0.5),
     ColorRGBA(r=1.0, g=1.0, b=1.0, a=1.0),
 )
+_OTHER = ColorRGBA(r=1.0, g=0.75, b=0.2, a=0.35)
 _MOVING = ColorRGBA(r=0.95, g=0.35, b=0.25, a=0.7)
 
 
@@ -41,9 +42,14 @@ def place_markers(places: Places, header: Header) -> MarkerArray:
     return MarkerArray(markers=markers)
 
 
-def rollout_markers(poses: Array, header: Header) -> MarkerArray:
-    """The expected poses (n, 3) in the frame of `header`, as arrows that grow faint with time."""
-    markers = [Marker(header=header, action=Marker.DELETEALL)]
+def rollout_markers(poses: Array, others: Array, header: Header) -> MarkerArray:
+    """The expected poses (n, 3) in the frame of `header`, as arrows that grow faint with time; other futures
+    (k, n, 3) as thin lines."""
+    lines = Marker(header=header, ns="others", type=Marker.LINE_LIST, color=_OTHER)
+    lines.scale.x = 0.008
+    if len(others):
+        lines.points = _points(np.stack([others[:, :-1], others[:, 1:]], 2).reshape(-1, 3))
+    markers = [Marker(header=header, action=Marker.DELETEALL), lines]
     for index, pose in enumerate(poses):
         arrow = Marker(header=header, ns="rollout", id=index, type=Marker.ARROW, pose=pose_to_message(pose))
         arrow.scale.x, arrow.scale.y, arrow.scale.z = 0.2, 0.04, 0.04

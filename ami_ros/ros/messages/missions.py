@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import math
 
-from geometry_msgs.msg import PoseStamped
+from geometry_msgs.msg import PolygonStamped, PoseStamped
 
 from ami_interfaces.action import NavigateToGoal, RunMission
 from ami_interfaces.msg import NavigationGoal
 from ami_ros.errors import AmiError
 from ami_ros.images import image_of
+from ami_ros.mission.area import Area
 from ami_ros.mission.exploration import Exploration
 from ami_ros.mission.exploration_config import ExplorationConfig
 from ami_ros.mission.mission import Mission, MissionPlan
@@ -40,7 +41,8 @@ def task_from_message(message: RunMission.Goal, frames: Frames, config: Explorat
             if allowance < 0.0:
                 raise ValueError("time_allowance must not be negative")
             has_home = message.home.type != NavigationGoal.TYPE_UNSET
-            return Exploration(config, allowance, _destination(message.home, 0.0, frames) if has_home else None)
+            home = _destination(message.home, 0.0, frames) if has_home else None
+            return Exploration(config, allowance, home, _area(message.area, frames))
         if message.kind not in (RunMission.Goal.VISIT_IN_ORDER, RunMission.Goal.VISIT_ALL):
             raise ValueError(f"unknown kind {message.kind}")
         plan = MissionPlan(
@@ -54,6 +56,14 @@ def task_from_message(message: RunMission.Goal, frames: Frames, config: Explorat
     except (AmiError, ValueError) as error:
         raise AmiError(f"mission: {error}", Code.INVALID_MISSION) from error
     return Mission(plan)
+
+
+def _area(message: PolygonStamped, frames: Frames) -> Area | None:
+    if not message.polygon.points:
+        return None
+    if message.header.frame_id != frames.map:
+        raise ValueError(f"the area is in frame '{message.header.frame_id}'; send it in {frames.map}")
+    return Area(tuple((float(point.x), float(point.y)) for point in message.polygon.points))
 
 
 def _destinations(message: RunMission.Goal, frames: Frames) -> tuple[Destination, ...]:

@@ -1,10 +1,11 @@
 // What one can ask for with buttons and forms; who may, and who has the robot.
 import { ask, upload } from "./link.js";
+import { setArea } from "./map.js";
 
 const $ = id => document.getElementById(id);
 let tell = () => {};
 
-export function setUp(notify) {
+export function setUp(notify, scene) {
   tell = notify;
   for (const button of document.querySelectorAll("[data-ask]")) button.onclick = () => act(button.dataset.ask);
   $("stop").onclick = () => act("stop");
@@ -13,7 +14,7 @@ export function setUp(notify) {
   $("give").onclick = () => act("give_back");
   $("keep_view").onclick = () => act("keep_view");
   addEventListener("keydown", event => { if (event.key === "Escape") { event.preventDefault(); act("stop"); } });
-  form("explore", () => ["explore", { minutes: Number($("minutes").value) }]);
+  form("explore", () => ["explore", { minutes: Number($("minutes").value), area: scene.area }], () => setArea([]));
   form("place", () => {
     const names = $("places").value.split(",").map(name => name.trim()).filter(Boolean);
     return names.length > 1 ? ["patrol", { names }] : ["goto_place", { name: names[0] || "" }];
@@ -22,9 +23,9 @@ export function setUp(notify) {
   $("file").onchange = () => { if ($("file").files[0]) send($("file").files[0]); $("file").value = ""; };
   for (const type of ["dragover", "drop", "dragleave"]) addEventListener(type, event => drag(type, event));
 }
-function form(id, request) { $(id).onsubmit = event => { event.preventDefault(); act(...request()); }; }
+function form(id, request, then = () => {}) { $(id).onsubmit = async event => { event.preventDefault(); if (await act(...request())) then(); }; }
 export async function act(name, fields) {
-  try { tell(await ask(name, fields)); } catch (error) { tell(error.message, true); }
+  try { tell(await ask(name, fields)); return true; } catch (error) { tell(error.message, true); return false; }
 }
 async function send(file) {
   try { const number = await upload(file); await act("goto_picture", { picture: number }); } catch (error) { tell(error.message, true); }
@@ -56,7 +57,7 @@ export function showControl(about, state) {
   $("driver").textContent = free ? (about.viewers > 1 ? `${about.viewers} look, nobody drives` : "") : mine ? "you drive" : `viewer ${about.driver} drives`;
   $("take").hidden = !about.may_act || free || mine;
   $("give").hidden = !mine;
-  for (const item of document.querySelectorAll("#actions button, #actions input, #release, [data-tool=goal], [data-tool=keep], #save"))
+  for (const item of document.querySelectorAll("#actions button, #actions input, #tune_list input, #release, [data-tool=goal], [data-tool=area], [data-tool=keep], #save"))
     item.disabled = !about.may_act;
   $("pad").setAttribute("aria-disabled", String(!about.may_act));
   $("pause").hidden = Boolean(state.paused); $("resume").hidden = !state.paused;

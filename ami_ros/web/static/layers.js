@@ -8,10 +8,12 @@ export const LAYERS = [
   { name: "truth", title: "Truth (simulated)", draw: drawTruth, mark: "dashes", colour: "soft", off: false },
   { name: "map", title: "Map", draw: drawGrid, mark: "square", colour: "wall" },
   { name: "keep_out", title: "Keep-out areas", draw: drawKeepOut, mark: "hatch", colour: "bad" },
+  { name: "area", title: "Area to explore", draw: drawArea, mark: "dashes", colour: "accent" },
   { name: "places", title: "Places and ways", draw: drawPlaces, mark: "dot", colour: "graph" },
   { name: "scan", title: "Laser", draw: drawScan, mark: "dots", colour: "bad" },
   { name: "zones", title: "Gate's zones", draw: drawOutlines, mark: "dashes", colour: "warm" },
   { name: "track", title: "Way driven", draw: drawTrack, mark: "line", colour: "accent" },
+  { name: "futures", title: "Imagined futures", draw: drawFutures, mark: "fan", colour: "warm" },
   { name: "plan", title: "Plan", draw: drawPlan, mark: "beads", colour: "warm" },
   { name: "people", title: "People", draw: drawPeople, mark: "ring", colour: "person" },
   { name: "goal", title: "Goal", draw: drawGoal, mark: "target", colour: "bad" },
@@ -21,7 +23,7 @@ const MARKS = {
   dashes: "<path d='M0 6h16' stroke-dasharray='4 3'/>", square: "<path d='M3 2h10v8H3z' fill='currentColor'/>",
   hatch: "<path d='M1 11L9 1M7 11L15 1'/>", dot: "<circle cx='8' cy='6' r='3' fill='currentColor'/>",
   dots: "<path d='M1 6h15' stroke-dasharray='1 3'/>", line: "<path d='M0 6h16'/>", beads: "<path d='M0 6h16' stroke-dasharray='1 4' stroke-linecap='round' stroke-width='4'/>",
-  ring: "<circle cx='8' cy='6' r='4'/>", target: "<circle cx='8' cy='6' r='4'/><path d='M8 0v12M2 6h12'/>", robot: "<circle cx='6' cy='6' r='4' fill='currentColor'/><path d='M9 6h6'/>",
+  fan: "<path d='M1 6L15 1M1 6h14M1 6L15 11' stroke-width='1'/>", ring: "<circle cx='8' cy='6' r='4'/>", target: "<circle cx='8' cy='6' r='4'/><path d='M8 0v12M2 6h12'/>", robot: "<circle cx='6' cy='6' r='4' fill='currentColor'/><path d='M9 6h6'/>",
 };
 export const mark = layer => `<svg viewBox="0 0 16 12" fill="none" stroke="currentColor" stroke-width="2" class="mark-${layer.colour}">${MARKS[layer.mark]}</svg>`;
 
@@ -84,6 +86,14 @@ function drawKeepOut(g, v, s) {
   for (let x = -v.h; x < v.w; x += 9) { g.moveTo(x, v.h); g.lineTo(x + v.h, 0); }
   g.stroke(); g.restore();
 }
+function drawArea(g, v, s) { // drawn here, or what is being explored; corners that are not closed yet
+  const corners = s.area.length ? s.area : s.documents.area?.corners || [];
+  if (!corners.length) return;
+  const at = corners.map(c => v.px(c));
+  if (at.length > 2) { g.globalAlpha = .08; g.fillStyle = colours.accent; g.beginPath(); at.forEach((p, i) => i ? g.lineTo(...p) : g.moveTo(...p)); g.fill(); g.globalAlpha = 1; }
+  line(g, at.length > 2 ? [...at, at[0]] : at, colours.accent, 2, 1, [8, 5]);
+  if (s.area.length) for (const p of at) ring(g, p, 4, colours.accent);
+}
 function drawPlaces(g, v, s) {
   const known = s.documents.places;
   if (!known) return;
@@ -124,6 +134,12 @@ function drawTrack(g, v, s) {
     run.push(v.px(p)); last = p;
   }
   line(g, run, colours.accent, 2.4, .55);
+}
+function drawFutures(g, v, s) { // other commands that were weighed; pieces of lines, two ends each
+  const ends = s.past ? [] : s.live.futures || [];
+  g.globalAlpha = .45; g.strokeStyle = colours.warm; g.lineWidth = 1; g.beginPath();
+  for (let i = 0; i + 1 < ends.length; i += 2) { g.moveTo(...v.px(ends[i])); g.lineTo(...v.px(ends[i + 1])); }
+  g.stroke(); g.globalAlpha = 1;
 }
 function drawPlan(g, v, s) {
   const plan = s.state.plan || [];

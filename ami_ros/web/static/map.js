@@ -5,7 +5,8 @@ import { View, fit } from "./view.js";
 
 const TURN = 14; // [px] that a drag has to be to mean a heading
 const HOVER = 14; // [px] around a place
-const HINTS = { look: "", goal: "Click where to go; drag to say which way to look.", keep: "Paint where the robot must not go." };
+const HINTS = { look: "", goal: "Click where to go; drag to say which way to look.", keep: "Paint where the robot must not go.",
+  area: "Drag a rectangle, or click corner after corner. Then press Explore." };
 const $ = id => document.getElementById(id);
 const canvas = $("canvas"), view = new View();
 const shown = Object.fromEntries(LAYERS.map(layer => [layer.name, true]));
@@ -17,12 +18,13 @@ export function setUp(current, notify) {
   scene = current; tell = notify;
   for (const button of document.querySelectorAll("[data-tool]")) button.onclick = () => choose(button.dataset.tool);
   $("fit").onclick = () => { view.own = false; redraw(); };
+  $("unarea").onclick = () => setArea([]);
   $("unkeep").onclick = () => act("clear_keep_out", { last: true });
   $("clear").onclick = () => act("clear_keep_out");
   $("layer_list").innerHTML = LAYERS.map(layer =>
     `<label><input type="checkbox" checked data-layer="${layer.name}"> ${mark(layer)} ${layer.title}</label>`).join("");
   for (const box of document.querySelectorAll("[data-layer]")) box.onchange = () => { shown[box.dataset.layer] = box.checked; redraw(); };
-  $("legend").innerHTML = LAYERS.filter(l => !["truth", "zones", "keep_out"].includes(l.name)).map(l => `<span>${mark(l)}${l.title}</span>`).join("");
+  $("legend").innerHTML = LAYERS.filter(l => !["truth", "zones", "keep_out", "area"].includes(l.name)).map(l => `<span>${mark(l)}${l.title}</span>`).join("");
   canvas.onpointerdown = press; canvas.onpointermove = move; canvas.onpointerup = canvas.onpointercancel = release;
   canvas.onpointerleave = () => hover(null);
   canvas.onwheel = event => { event.preventDefault(); view.zoom(Math.exp(-event.deltaY / 500), spot(event)); redraw(); };
@@ -73,6 +75,12 @@ export function choose(name) {
   for (const button of document.querySelectorAll("[data-tool]")) button.setAttribute("aria-checked", String(button.dataset.tool === name));
   $("hint").textContent = HINTS[name];
   for (const id of ["brush", "unkeep", "clear"]) $(id).hidden = name !== "keep";
+  $("unarea").hidden = name !== "area";
+  redraw();
+}
+export function setArea(corners) {
+  scene.area = corners;
+  $("area_words").textContent = corners.length > 2 ? `keeps to the area with ${corners.length} corners` : corners.length ? `${corners.length} of at least 3 corners` : "";
   redraw();
 }
 async function act(name, fields) {
@@ -86,7 +94,8 @@ function press(event) {
   canvas.setPointerCapture(event.pointerId);
   pointers.set(event.pointerId, spot(event));
   down = { at: spot(event), pose: view.m(spot(event)), moved: false };
-  if (pointers.size === 2) { pinch = spread(); scene.draft = scene.stroke = null; return; }
+  if (pointers.size === 2) { pinch = spread(); scene.draft = scene.stroke = scene.frame = null; return; }
+  if (tool === "area") scene.frame = down.pose;
   if (tool === "goal") scene.draft = [...down.pose, null];
   if (tool === "keep") scene.stroke = [[...down.pose, brush()]];
   redraw();
@@ -106,18 +115,25 @@ function move(event) {
   } else if (tool === "keep" && scene.stroke) {
     const [x, y] = view.m(at), last = scene.stroke.at(-1);
     if (Math.hypot(x - last[0], y - last[1]) > brush() / 2 && scene.stroke.length < 200) scene.stroke.push([x, y, brush()]);
+  } else if (tool === "area" && scene.frame) {
+    if (Math.hypot(at[0] - down.at[0], at[1] - down.at[1]) > TURN) {
+      const [x0, y0] = scene.frame, [x1, y1] = view.m(at);
+      setArea(Object.assign([[x0, y0], [x1, y0], [x1, y1], [x0, y1]], { dragged: true })); down.moved = true;
+    }
   } else view.pan(at[0] - before[0], at[1] - before[1]);
   redraw();
 }
 function release(event) {
   pointers.delete(event.pointerId);
   if (pointers.size) return;
-  const { draft, stroke } = scene;
-  scene.draft = scene.stroke = null;
+  const { draft, stroke, frame } = scene;
+  scene.draft = scene.stroke = scene.frame = null;
   if (event.type === "pointerup" && draft) goal(draft);
   else if (event.type === "pointerup" && stroke) act("keep_out", { points: stroke.map(([x, y]) => [x, y]), radius: brush() });
+  else if (event.type === "pointerup" && frame && !down.moved) corner(frame);
   redraw();
 }
+function corner(at) { setArea([...(scene.area.dragged || scene.area.length >= 20 ? [] : scene.area), at]); }
 function goal([x, y, yaw]) { act("goto", yaw == null ? { x, y } : { x, y, yaw }); choose("look"); }
 
 function keys(event) {
@@ -128,6 +144,7 @@ function keys(event) {
     hover(view.px(scene.cross));
   } else if (event.key === "Enter" && scene.cross) {
     if (tool === "goal") goal([...scene.cross, null]);
+    if (tool === "area") corner(scene.cross);
     if (tool === "keep") act("keep_out", { points: [scene.cross], radius: brush() });
   } else if (event.key === "+" || event.key === "=") view.zoom(1.25, [view.w / 2, view.h / 2]);
   else if (event.key === "-") view.zoom(.8, [view.w / 2, view.h / 2]);

@@ -3,11 +3,12 @@ import * as actions from "./actions.js";
 import * as hand from "./hand.js";
 import { connect, on, readKey } from "./link.js";
 import * as map from "./map.js";
+import * as tune from "./tune.js";
 import * as timeline from "./timeline.js";
 import { colours, fit, line, readColours } from "./view.js";
 
 const $ = id => document.getElementById(id);
-const scene = { state: { gate: {} }, live: {}, documents: {}, past: false, draft: null, stroke: null, cross: null };
+const scene = { state: { gate: {} }, live: {}, documents: {}, past: false, draft: null, stroke: null, frame: null, cross: null, area: [] };
 const strips = [], NOTHING = $("match").src;
 const TONES = { controlling: "go", planning: "go", stopping: "go", recovering: "warn", fault: "bad" };
 const STATES = { idle: "stands", planning: "thinks", controlling: "drives", recovering: "frees itself", stopping: "arrives", fault: "fault" };
@@ -135,5 +136,5 @@ $("theme").onclick = () => {
 document.documentElement.style.colorScheme = localStorage.getItem("ami_theme") || "";
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { readColours(); map.redraw(); });
 readColours();
-map.setUp(scene, tell); actions.setUp(tell); hand.setUp();
+map.setUp(scene, tell); actions.setUp(tell, scene); hand.setUp(); tune.setUp(tell);
 if (readKey()) connect(); else banner("This page needs its key: open the address that ./ami printed when it started.");

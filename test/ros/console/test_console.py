@@ -244,6 +244,27 @@ def test_goals_go_to_the_planner_and_bad_ones_nowhere(bench: Bench) -> None:
     assert not bench.moves
 
 
+def test_parameters_are_told_by_the_node_and_set_as_far_as_it_allows(bench: Bench) -> None:
+    link = bench.link()
+    told = bench.ask(link, do="parameters", node="safety")["value"]
+    known = {about["name"]: about for about in told["parameters"]}
+    speed = known["gate.max_linear"]
+    assert speed["value"] == 0.5 and speed["unit"] == "m/s" and "at most what it was at start" in speed["words"]
+    assert "base_frame" not in known and "use_sim_time" not in known  # may not change; and is none of ours
+    assert bench.ask(link, do="tune", node="safety", name="gate.max_linear", value=0.2)["value"].endswith("0.2 now")
+    assert bench.gate.part.gate.config.max_linear == 0.2
+    for name, value, why in (
+        ("gate.max_linear", 0.9, "at most 0.5"), ("gate.max_linear", "fast", "float"),
+        ("base_frame", "x", "may change"), ("gate.no_such", 1, "may change"),
+    ):  # fmt: skip
+        assert why in bench.ask(link, do="tune", node="safety", name=name, value=value)["error"]
+    watching = connect(f"ws://{bench.host}/link", max_size=None).__enter__()
+    watching.send(json.dumps({"key": bench.console.desk.keys.watch}))
+    assert "watch" in bench.ask(watching, do="tune", node="safety", name="gate.max_linear", value=0.1)["error"]
+    assert any("sets safety gate.max_linear to 0.2" in line for line in bench.told)
+    assert "nobody offers planner/list_parameters" in bench.ask(link, do="parameters", node="planner")["error"]
+
+
 def test_driving_by_hand_ends_when_somebody_else_sends_a_goal(bench: Bench) -> None:
     """Two who drive at once would be worse than either."""
     link = bench.link()

@@ -197,6 +197,8 @@ def test_every_code_of_memory_has_its_number_in_some_service(code: Code) -> None
     assert any(getattr(s.Response, code.name, None) == code for s in services)
 
 
-def test_rollout_grows_faint_with_time() -> None:
-    markers = rollout_markers(np.zeros((4, 3)), Header(frame_id="odom")).markers
-    assert [m.id for m in markers[1:]] == [0, 1, 2, 3] and markers[1].color.a > markers[4].color.a > 0
+def test_a_rollout_grows_faint_with_time_and_other_futures_are_lines() -> None:
+    others = np.arange(2 * 4 * 3.0).reshape(2, 4, 3)
+    _, lines, *arrows = rollout_markers(np.zeros((4, 3)), others, Header(frame_id="odom")).markers
+    assert [m.id for m in arrows] == [0, 1, 2, 3] and arrows[0].color.a > arrows[3].color.a > 0
+    assert [(p.x, p.y) for p in lines.points[:4]] == [(0, 1), (3, 4), (3, 4), (6, 7)] and len(lines.points) == 2 * 3 * 2
