@@ -90,7 +90,7 @@ class MapTopics:
             if changed is None:
                 self._map.publish(grid_message(drawn, header))
                 self._patched = False
-            elif changed[2]:
+            elif changed[2] and self._updates is not None:
                 self._updates.publish(update_message(drawn, changed, header))
                 self._patched = True
             self._sent = drawn

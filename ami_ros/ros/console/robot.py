@@ -216,11 +216,11 @@ class StackRobot:
 
     @_do.register
     def _(self, request: requests.Parameters, answer: Future[Any]) -> Any:
-        self._tuning.list(request, answer)
+        self._tuning.tell(request, answer)
 
     @_do.register
     def _(self, request: requests.Tune, answer: Future[Any]) -> Any:
-        self._tuning.set(request, answer)
+        self._tuning.tune(request, answer)
 
     @_do.register
     def _(self, request: requests.History, answer: Future[Any]) -> Any:

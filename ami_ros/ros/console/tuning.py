@@ -41,11 +41,11 @@ class Tuning:
         self._node = node
         self._clients: dict[str, dict[str, Any]] = {}  # node -> service -> client
 
-    def list(self, request: Parameters, answer: Future[Any]) -> None:
+    def tell(self, request: Parameters, answer: Future[Any]) -> None:
         """Answers with the parameters of a node that may change; on the executor's thread."""
         self._start(self._list, request, answer)
 
-    def set(self, request: Tune, answer: Future[Any]) -> None:
+    def tune(self, request: Tune, answer: Future[Any]) -> None:
         """Sets one, or answers with the line with which the node refused it; on the executor's thread."""
         self._start(self._set, request, answer)
 
