@@ -9,7 +9,7 @@ from ami_ros.share import packaged
 # Each is the function `main` of the module `ami_ros.app.bench_<name>`.
 PARTS = (
     "change", "console", "control", "gate", "latency", "legs", "memory", "people", "pictures", "predict", "release",
-    "scenario", "soak",
+    "scale", "scenario", "soak",
 )  # fmt: skip
 
 

@@ -41,7 +41,7 @@ class Corridors:
 
 
 @dataclass(frozen=True)
-class _Face:
+class Face:
     """A side of a corridor, from `start` to `stop` along x (or y), `at` on the other axis; its wall lies `outwards`."""
 
     start: float
@@ -66,24 +66,24 @@ def draw_corridors(rng: np.random.Generator) -> Corridors:
     walls: list[Obstacle] = []
     doors: list[Callable[[float], Obstacle]] = []
     for face in _faces(length, width, across):
-        _furnish(face, walls, doors, rng)
+        furnish(face, walls, doors, rng)
     route = _route(length, width, across, rng)
     plans = [FloorPlan(walls + _of_a_day(doors, route, across, rng)) for _ in range(2)]
     return Corridors(plans[0], plans[1], route)
 
 
-def _faces(length: float, width: float, across: float) -> list[_Face]:
+def _faces(length: float, width: float, across: float) -> list[Face]:
     """Of the outer and of the inner wall."""
     faces = []
     for inset, inwards in ((0.0, 1), (across, -1)):
         x0, y0, x1, y1 = inset, inset, length - inset, width - inset
-        faces += [_Face(x0, x1, y0, True, -inwards), _Face(x0, x1, y1, True, inwards)]
-        faces += [_Face(y0, y1, x0, False, -inwards), _Face(y0, y1, x1, False, inwards)]
+        faces += [Face(x0, x1, y0, True, -inwards), Face(x0, x1, y1, True, inwards)]
+        faces += [Face(y0, y1, x0, False, -inwards), Face(y0, y1, x1, False, inwards)]
     return faces
 
 
-def _furnish(
-    face: _Face, walls: list[Obstacle], doors: list[Callable[[float], Obstacle]], rng: np.random.Generator
+def furnish(
+    face: Face, walls: list[Obstacle], doors: list[Callable[[float], Obstacle]], rng: np.random.Generator
 ) -> None:
     """Doors that are alike, and walls and pillars between them; a door is what it is when it is so deep [m]."""
     period, door = rng.uniform(*PERIOD), rng.uniform(*DOOR)

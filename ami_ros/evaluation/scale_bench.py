@@ -1,0 +1,238 @@
+"""What a map costs as it grows: one long drive through a site, timed where the map has so many places.
+
+The front end, loop closer, pose graph, store and search are those of a robot's memory. A drive of 100,000 places takes
+a day: where it is not driven whole, copies of the map are laid out beside it (`lay_out`), and the drive goes on.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+
+from ami_ros.errors import AmiError
+from ami_ros.evaluation.log_bench import WRONG, aligned_error, laser_config, with_drift
+from ami_ros.extras import importing
+from ami_ros.geometry import Array, pose_gap, relative
+from ami_ros.learning.scan_drives import Laser
+from ami_ros.places.laser_model import ENCODER, LaserModel
+from ami_ros.places.types import Edge, GoalQuery, PlaceQuery
+from ami_ros.simulation.site import Site
+from ami_ros.slam.place_memory import PlaceMemory
+
+with importing("report"):
+    import psutil
+
+DRIFT = 0.03  # of the wheels; see `with_drift`
+LASER = Laser(180, 2 * np.pi, 12.0, 0.01)
+MARGIN = 60.0  # [m] between copies of a map
+JOINT = np.diag([0.5**2, 0.5**2, 0.05**2])  # covariance of the way between two copies [m, rad]
+IDLE = 3  # idle moments between two scans; a robot has some 200 ms
+QUESTIONS = 60  # of each kind
+
+
+@dataclass(frozen=True)
+class Milliseconds:
+    """How long something took."""
+
+    p50: float
+    p95: float
+    max: float
+
+    @classmethod
+    def of(cls, seconds: list[float]) -> Milliseconds:
+        values = 1e3 * np.array(seconds or [0.0])
+        return cls(*(round(float(v), 2) for v in (*np.percentile(values, [50, 95]), values.max())))
+
+
+@dataclass(frozen=True)
+class ScaleFigures:
+    """What a map of so many places costs."""
+
+    places: int
+    scans: int  # that were timed
+    scan: Milliseconds  # one, as a caller waits for it
+    idle: Milliseconds  # a slice of work in an idle moment
+    idle_share: float  # of all the work
+    loop_search: Milliseconds  # for one place, all of it
+    optimise: Milliseconds  # the pose graph, all of it
+    route: Milliseconds  # `find_route` right after the map has changed
+    recall: Milliseconds  # places by a latent
+    file_mb: float
+    lost: int  # scans after which the robot did not know where it was
+    constraints: int  # between places that were driven to ...
+    false_constraints: int
+    map_error_m: float  # root mean square of these places, after alignment
+    start_s: float = 0.0  # from the file to the first answer, in a new process
+    rss_mb: float = 0.0  # that it has then
+
+    def to_json(self) -> dict[str, object]:
+        """Flat: `scan_ms_p95`, ..."""
+        row: dict[str, object] = {}
+        for name, value in asdict(self).items():
+            row |= {f"{name}_ms_{k}": v for k, v in value.items()} if isinstance(value, dict) else {name: value}
+        return row
+
+
+@dataclass(frozen=True)
+class Drive:
+    """A way through a site, and what the wheels make of it."""
+
+    seed: int
+    site: Site
+    truth: Array  # (n, 3)
+    odometry: Array  # (n, 3)
+
+    @classmethod
+    def drawn(cls, seed: int, site: Site, length: int) -> Drive:
+        """With at least `length` scans."""
+        parts: list[Array] = []
+        for part in site.drive():
+            parts.append(part)
+            if sum(map(len, parts)) >= length:
+                break
+        truth = np.concatenate(parts)
+        return cls(seed, site, truth, with_drift(truth, DRIFT, np.random.default_rng([seed, 1])))
+
+
+class Session:
+    """One memory that lives through a drive. `memory.close` it.
+
+    Args:
+        drive: see there.
+        file: of the memory.
+    """
+
+    def __init__(self, drive: Drive, file: Path) -> None:
+        self.drive, self.at = drive, 0
+        self._rng = np.random.default_rng([drive.seed, 2])
+        self.memory = PlaceMemory(LaserModel(), ENCODER, file, laser_config())
+        self.founded: dict[int, int] = {}  # place id -> scan
+        self.scans: list[float] = []  # [s] each
+        self.idle: list[float] = []
+        self.lost = 0
+
+    def step(self) -> None:
+        """One scan, and the idle moments after it."""
+        index = self.memory.map.index
+        if self.at >= len(self.drive.truth):
+            raise AmiError("bench scale: the drive is over before the map is as large as asked for")
+        pose, known = self.drive.truth[self.at], len(index)
+        scan = LASER.scan(self.drive.site.plan(pose[:2]), pose, self._rng)
+        self.scans.append(
+            _timed(lambda: self.memory.observe(0.3 * self.at, None, self.drive.odometry[self.at], scan=scan))
+        )
+        for place in index.ids[known:].tolist():
+            self.founded[place] = self.at
+        for _ in range(IDLE):
+            began = time.perf_counter()
+            if not self.memory.prepare():
+                break
+            self.idle.append(time.perf_counter() - began)
+        self.lost += not self.memory.front_end.here
+        self.at += 1
+
+    def constraints(self) -> tuple[int, int]:
+        """Loop constraints between places that were founded here, and how many of them are false."""
+        edges = self.memory.map.graph.edges.columns
+        edges = edges[(edges["loop"] > 0)]
+        known = [e for e in edges if int(e["start"]) in self.founded and int(e["stop"]) in self.founded]
+        if not known:
+            return 0, 0
+        a, b = (self.drive.truth[[self.founded[int(e[k])] for e in known]] for k in ("start", "stop"))
+        measured = np.array([[e[k] for k in ("x", "y", "yaw")] for e in known])
+        wrong = np.greater(pose_gap(relative(a, b), measured), np.reshape(WRONG, (2, 1))).any(0)
+        return len(known), int(wrong.sum())
+
+    def map_error(self) -> float:
+        """[m], see `ScaleFigures`."""
+        index = self.memory.map.index
+        ids = [i for i in self.founded if i in index]
+        if len(ids) < 3:
+            return 0.0
+        poses, truth = index.poses[[index.row(i) for i in ids]], self.drive.truth[[self.founded[i] for i in ids]]
+        return float(np.sqrt(np.square(aligned_error(poses, truth)).mean()))
+
+
+def lay_out(memory: PlaceMemory, places: int) -> None:
+    """Adds copies of the map beside it, until it has at least so many places."""
+    known, store = memory.map, memory.map.store
+    store.wait()
+    rows, edges = list(known.details.values()), list(known.graph.edges.values())
+    seen = store.experience([row.id for row in rows])
+    stride, first, last = max(row.id for row in rows), rows[0], rows[-1]
+    drop = float(np.ptp(known.index.poses[:, 1])) + MARGIN
+    down = np.array([0.0, drop, 0.0])
+    for k in range(1, -(-places // len(rows))):
+        more = k * stride
+        joint = Edge(
+            first.id + more - stride, last.id + more, relative(first.pose, last.pose - down), 1, 60.0, 0, 0.0, JOINT
+        )
+        known.adopt(
+            [replace(r, id=r.id + more, pose=r.pose - k * down, experience=seen.get(r.id)) for r in rows],
+            [*(replace(e, start=e.start + more, stop=e.stop + more) for e in edges), joint],
+        )
+    store.flush()
+
+
+def opened(file: Path) -> tuple[float, float]:
+    """How long it takes from a file to the first answer [s], and what the process has then [MB]; in a new process."""
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        return pool.submit(_open, file).result()
+
+
+def _open(file: Path) -> tuple[float, float]:
+    began = time.perf_counter()
+    memory = PlaceMemory(LaserModel(), ENCODER, file, laser_config())
+    try:
+        memory.recall(PlaceQuery(latent=memory.map.index.latents[0]))
+        return time.perf_counter() - began, psutil.Process().memory_info().rss / 1e6
+    finally:
+        memory.close()
+
+
+def measure(session: Session, scans: int) -> ScaleFigures:
+    """Drives so many scans more in the map as it is; asks questions then, searches for loops, and optimises."""
+    session.scans.clear()
+    session.idle.clear()
+    session.lost = 0
+    for _ in range(scans):
+        session.step()
+    memory, rng = session.memory, np.random.default_rng([session.drive.seed, 3])
+    index, graph, closer = memory.map.index, memory.map.graph, memory.front_end.loop_closure
+    made, wrong = session.constraints()
+    error, busy = session.map_error(), sum(session.scans) + sum(session.idle)
+    search = [_timed(partial(closer.look, i)) for i in list(session.founded)[-QUESTIONS:]]
+    route, recall = [], []
+    for k in rng.integers(len(index), size=QUESTIONS).tolist():
+        graph.added()  # as after each new place: what was prepared for searching has to be made anew
+        route.append(_timed(partial(_ask_route, memory, int(index.ids[k]))))
+        recall.append(_timed(partial(memory.recall, PlaceQuery(latent=index.latents[k]))))
+    optimise = [_timed(memory.optimise)]
+    memory.map.store.flush()
+    return ScaleFigures(
+        places=len(memory), scans=len(session.scans), scan=Milliseconds.of(session.scans),
+        idle=Milliseconds.of(session.idle), idle_share=round(sum(session.idle) / busy, 3),
+        loop_search=Milliseconds.of(search), optimise=Milliseconds.of(optimise), route=Milliseconds.of(route),
+        recall=Milliseconds.of(recall), file_mb=round(memory.map.store.size() / 1e6, 1), lost=session.lost,
+        constraints=made,
+        false_constraints=wrong, map_error_m=round(error, 3),
+    )  # fmt: skip
+
+
+def _ask_route(memory: PlaceMemory, place_id: int) -> None:
+    with suppress(AmiError):  # places that were founded while the robot was lost may be an island
+        memory.find_route(GoalQuery(place_id=place_id))
+
+
+def _timed(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
