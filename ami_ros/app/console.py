@@ -37,10 +37,14 @@ def main(
     from ami_ros.app.domain import domain_in_environment
     from ami_ros.robots.derived import topics
     from ami_ros.robots.description import load_robot
+    from ami_ros.ros.start.graph import enclave_arguments
 
     context = Context()
     rclpy.init(
-        args=[], context=context, domain_id=domain_in_environment(), signal_handler_options=SignalHandlerOptions.NO
+        args=enclave_arguments("console"),
+        context=context,
+        domain_id=domain_in_environment(),
+        signal_handler_options=SignalHandlerOptions.NO,
     )
     rules = topics(load_robot(robot)) if robot else None
     try:

@@ -13,6 +13,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from ami_ros.app.domain import claim_domain, domain_in_environment
 from ami_ros.errors import AmiError
+from ami_ros.ros.start.graph import enclave_arguments
 
 DISCOVERY = 1.0  # that other nodes get to show themselves [s]
 PROBE = "demo_domain_probe"
@@ -33,7 +34,10 @@ def join_domain(wanted: int | None, names: Iterable[str]) -> Context:
     while True:
         domain = claim_domain(wanted)  # each time another one; raises when none is left
         context = Context()
-        rclpy.init(context=context, domain_id=domain, signal_handler_options=SignalHandlerOptions.NO)
+        rclpy.init(
+            args=enclave_arguments("console"), context=context, domain_id=domain,
+            signal_handler_options=SignalHandlerOptions.NO,
+        )  # fmt: skip
         rival = _rival(context, None if wanted is None else set(names))
         if rival is None:
             os.environ["ROS_DOMAIN_ID"] = str(domain)

@@ -31,6 +31,7 @@ class DemoResult:
     backdrop: Backdrop | None = None
     explored: Array | None = None  # (n, 2) the way before the goals, in the world [m]
     began: float = field(default_factory=time.monotonic)
+    end: str = ""  # finished, interrupted, or what went wrong; empty: the robot never set out
     pace: float | None = None  # simulated seconds in a second, as it was
 
     @property
@@ -40,12 +41,12 @@ class DemoResult:
 
 
 def write_report(result: DemoResult, table: DemoTable) -> None:
-    """Writes all that was asked for; nothing if no goal was ever driven to.
+    """Writes all that was asked for, however the demo ended; nothing if the robot never set out.
 
     Raises:
         AmiError: a file cannot be written.
     """
-    if not result.trials:
+    if not result.end:
         return
     control = result.control.to_json()
     table.summary(result.trials, result.flat, control, result.costs)
@@ -53,8 +54,8 @@ def write_report(result: DemoResult, table: DemoTable) -> None:
     refused = sum(status != "succeeded" for status in result.foreign)
     if result.foreign:
         table.say(f"{refused} of {len(result.foreign)} pictures of another building refused")
-    if settings.paced:
-        table.say(f"{result.pace or 0:.2f} simulated seconds in a second, as the nodes kept up")
+    if settings.paced and result.pace:
+        table.say(f"{result.pace:.2f} simulated seconds in a second, as the nodes kept up")
     if settings.gazebo is not None:
         table.say(f"gz-sim {settings.gazebo.version}, laser {settings.laser}, real-time factor {result.pace or 0:.2f}")
     if settings.json is not None:
@@ -74,6 +75,7 @@ def write_report(result: DemoResult, table: DemoTable) -> None:
             date=datetime.now(UTC).isoformat(timespec="seconds"),
             restarts=result.restarts,
             foreign={"n": len(result.foreign), "refused": refused},
+            end=result.end,
             wall_s=round(time.monotonic() - result.began, 1),
         )
         write_json(settings.json, report)
@@ -82,7 +84,8 @@ def write_report(result: DemoResult, table: DemoTable) -> None:
         from ami_ros.app.picture import draw_picture  # matplotlib is large
 
         rates = [f"{kind} {rate}" for kind, rate in success_rates(result.trials).items() if rate.n]
-        title = f"{settings.world.name}, {settings.robot.name}, seed {settings.seed}: {', '.join(rates)}"
+        about = f"{settings.world.name}, {settings.robot.name}, seed {settings.seed}"
+        title = f"{about}: {', '.join(rates) or 'no goal was driven to'}"
         figures = control_line(control, sum(trial.collisions for trial in result.trials))
         picture = settings.record / "demo.png"
         draw_picture(picture, result.backdrop, result.trials, result.places, title, figures, result.explored)

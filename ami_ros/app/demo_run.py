@@ -73,7 +73,12 @@ class DemoRun:
                 with ExitStack() as stack:
                     self._start(stack)
                     stack.callback(ignore_signals)
+                    self.result.end = "interrupted"
                     self._drive()
+                    self.result.end = "finished"
+            except AmiError as error:
+                self.result.end = str(error) if self.result.end else ""
+                raise
             finally:
                 ignore_signals()
                 write_report(self.result, self._table)
@@ -150,8 +155,11 @@ class DemoRun:
             self._pacer = Pacer(self._client.set_pace)
         if settings.explore:
             self._way = []
-            self._table.say(self._course.explore(60.0 * settings.explore))
-            result.explored, self._way = thinned(np.array(self._way).reshape(-1, 2)), None
+            self._table.say(f"explores for {settings.explore:g} min")
+            try:
+                self._table.say(self._course.explore(60.0 * settings.explore))
+            finally:  # an interrupted way is one, too
+                result.explored, self._way = thinned(np.array(self._way).reshape(-1, 2)), None
         pace = Pace(self._client.telemetry.time)
         for index in range(settings.goals):
             result.trials.append(self._course.drive(index))

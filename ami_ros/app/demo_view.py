@@ -1,4 +1,4 @@
-"""Feeds the console from a demo: how it goes, and as a layer where the robot truly is."""
+"""Feeds the console from a demo: how it goes."""
 
 from __future__ import annotations
 
@@ -11,15 +11,13 @@ import numpy as np
 
 from ami_ros.app.scenery import Backdrop
 from ami_ros.app.telemetry import Leg, Observed
-from ami_ros.console.documents import data_url
+from ami_ros.app.truth_layer import TruthLayer
 from ami_ros.console.scene import Scene, rounded
 from ami_ros.evaluation.report import success_rates
 from ami_ros.evaluation.trials import Trial
-from ami_ros.geometry import Array, compose, inverse
-from ami_ros.images import encode_png
+from ami_ros.geometry import Array
 
 TRACK_STEP = 0.04  # between two points of a drawn path [m]
-FRAME_EVERY = 25  # updates after which it is looked anew where the memory's frame lies in the world
 
 
 class DemoView:
@@ -38,20 +36,14 @@ class DemoView:
     def __init__(self, scene: Scene, backdrop: Backdrop, about: dict[str, Any]) -> None:
         self.memory, self.finished = True, False
         self._scene, self._about = scene, about
-        self._floor = {"src": data_url(encode_png(backdrop.image)), "extent": list(backdrop.extent)}
+        self._truth = TruthLayer(scene, backdrop)
         self._pace: deque[tuple[float, float]] = deque(maxlen=25)  # steady and simulated time [s]
-        self._updates = 0
-        self._frame: Array | None = None  # the memory's, in the world
 
     def update(self, leg: Leg | None, seen: Observed, trials: Sequence[Trial]) -> None:
         """Shows a moment: the drive under way, what is known of robot and stack, and the drives that ended."""
         telemetry = seen.telemetry
-        if self._updates % FRAME_EVERY == 0:
-            self._find_frame(seen)
-        self._updates += 1
+        self._truth.update(seen.frames, telemetry.truth)
         self._pace.append((time.monotonic(), telemetry.time))
-        if self._frame is not None and telemetry.truth is not None:
-            self._scene.truth = compose(inverse(self._frame), telemetry.truth)
         rates = success_rates(trials)
         self._scene.demo = self._about | {
             "near": {"reached": rates["near"].reached, "n": rates["near"].n},
@@ -64,12 +56,6 @@ class DemoView:
                 for t in trials
             ],
         }  # fmt: skip
-
-    def _find_frame(self, seen: Observed) -> None:
-        frame = seen.frames.memory()
-        if frame is not None and (self._frame is None or np.abs(frame - self._frame).max() > TRACK_STEP):
-            self._frame = frame
-            self._scene.documents.put("truth", self._floor | {"frame": rounded(inverse(frame))})
 
     def _real_time_factor(self) -> float | None:
         """Simulated seconds in a second, over the last few."""

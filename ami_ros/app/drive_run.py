@@ -10,6 +10,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.context import Context
@@ -33,6 +34,9 @@ from ami_ros.ros.start.graph import STACK, Arguments, Part, processes, rules_of
 from ami_ros.ros.start.processes import ProcessKeeper
 from ami_ros.slam.map_file import read_map
 from ami_ros.world_model.identity import identify_model, model_folder
+
+if TYPE_CHECKING:
+    from ami_ros.app.console_run import RobotConsole
 
 LOOK = 0.2  # [s]
 STANDING = 1.0  # [s] that the gate says the same, before it is worth a line
@@ -155,8 +159,23 @@ def _console(settings: DriveSettings, arguments: Arguments, context: Context, st
     host, port = settings.page
     painted = Path(f"{arguments.memory_file}.keep_out.json") if arguments.memory_file else None
     wanted = ConsoleSettings(host, port, settings.namespace, painted, Path.cwd())
-    rules = rules_of(arguments, load_robot(arguments.robot))
-    return stack.enter_context(RobotConsole(context, wanted, _say, rules)).addresses
+    robot = load_robot(arguments.robot)
+    console = stack.enter_context(RobotConsole(context, wanted, _say, rules_of(arguments, robot)))
+    if settings.sim:
+        _show_truth(console, settings.world, robot.shape.radius)
+    return console.addresses
+
+
+def _show_truth(console: RobotConsole, world: str, radius: float) -> None:
+    """The true floor plan of a simulated robot, where it can be drawn."""
+    from ami_ros.app.scenery import Backdrop
+    from ami_ros.app.truth_layer import hear_truth
+    from ami_ros.simulation.world_file import load_world
+
+    try:
+        hear_truth(console.node.listener, console.scene, Backdrop.of(load_world(world), radius))
+    except AmiError as error:
+        _say(f"the page lacks the true floor plan: {error}")
 
 
 def _wait_until_ready(keeper: ProcessKeeper, watcher: Watcher) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,10 +16,11 @@ def main(
         str,
         typer.Option(help="Stay in it: X,Y,X,Y are opposite corners of a rectangle in the map [m], more a polygon."),
     ] = "",
-    json: Annotated[Path | None, typer.Option(help="File for how it went; also written after Ctrl-C.")] = None,
+    json: Annotated[Path | None, typer.Option(help="File for how it went; written however it ends.")] = None,
+    picture: Annotated[Path | None, typer.Option(help="PNG of its map and way; written however it ends.")] = None,
     namespace: Annotated[str, NAMESPACE] = "",
 ) -> int:
-    """Let the robot explore by itself, and come back to where it began; Ctrl-C stops it where it is.
+    """Let the robot explore by itself and come back to where it began. Ctrl-C stops it where it is.
 
     Exit code: 0 explored and back, 1 given up, 2 nobody there, 3 not accepted, 4 not in time, 5 the stack died,
     130 cancelled.
@@ -36,9 +37,33 @@ def main(
     except ValueError as error:
         raise AmiError(f"explore: --area {error}") from error
     telling = Telling()
-    with RobotClient(namespace, domain_in_environment()) as robot:
-        outcome = robot.explore(60.0 * minutes, telling.tell, corners)
-    if json is not None:
-        elapsed = outcome.result.elapsed.sec if outcome.result is not None else None
-        write_json(json, {"end": outcome.end.name.lower(), "code": outcome.code, "elapsed_s": elapsed})
+    report: dict[str, Any] = {"end": "interrupted", "code": None, "elapsed_s": 0, "message": ""}
+
+    def tell(feedback: Any) -> None:
+        report["elapsed_s"] = feedback.elapsed.sec
+        telling.tell(feedback)
+
+    try:
+        with RobotClient(namespace, domain_in_environment()) as robot:
+            drawing = _picture(robot, picture)
+            try:
+                outcome = robot.explore(60.0 * minutes, tell, corners)
+            finally:
+                if drawing is not None:
+                    typer.echo(drawing.write(), err=True)
+        report |= {"end": outcome.end.name.lower(), "code": outcome.code, "message": outcome.message}
+    except AmiError as error:
+        report |= {"end": "error", "message": str(error)}
+        raise
+    finally:
+        if json is not None:
+            write_json(json, report)
     return telling.end(outcome)
+
+
+def _picture(robot: Any, path: Path | None) -> Any:
+    if path is None:
+        return None
+    from ami_ros.app.explore_picture import ExplorePicture
+
+    return ExplorePicture(robot, path)

@@ -1,8 +1,8 @@
 """Who may say what: SROS 2 policies with one enclave a node, from the description of the graph.
 
-Only `safety` may publish the robot's cmd_vel (`supervisor` zeros, where that is gone), only `planner` what goes into
-it, and only the robot scans, odometry and the clock. The form is that of SROS 2
-(https://design.ros2.org/articles/ros2_access_control_policies.html).
+Only `safety` may publish the robot's cmd_vel (`supervisor` zeros, where that is gone), only `planner` and `console`,
+by which people drive by hand, what goes into it, and only the robot scans, odometry and the clock.
+The form is that of SROS 2 (https://design.ros2.org/articles/ros2_access_control_policies.html).
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class _Rights:
 
 
 def policies(remappings: Mapping[str, str], namespace: str = "", scans_of_pictures: bool = False) -> str:
-    """The policy file (XML) of the stack, of the robot, and of an operator.
+    """The policy file (XML) of the stack, of the robot, of an operator, and of a console that also drives by hand.
 
     Args:
         remappings: of the code's topics to those of the robot, as `robots.derived.topics` gives them.
@@ -65,6 +65,8 @@ def policies(remappings: Mapping[str, str], namespace: str = "", scans_of_pictur
     rights = {node: _of_node(node, INTERFACES[node], full) for node in NODES}
     rights["supervisor"].request |= {full(f"{node}/change_state") for node in STACK}
     rights["operator"] = _of_operator(full)
+    rights["console"] = _of_operator(full)
+    rights["console"].publish |= {full("cmd_vel_raw"), full("keep_out_areas")}
     if scans_of_pictures:
         rights["perception"].publish.add(full("scan"))
         rights["simulator"].publish.discard(full("scan"))
@@ -88,7 +90,7 @@ def policies(remappings: Mapping[str, str], namespace: str = "", scans_of_pictur
 
 def enclaves() -> tuple[str, ...]:
     """The paths of all enclaves."""
-    return tuple(f"{ENCLAVES}/{node}" for node in (*NODES, "operator"))
+    return tuple(f"{ENCLAVES}/{node}" for node in (*NODES, "operator", "console"))
 
 
 def _of_node(node: str, described: Interface, full: _Full) -> _Rights:
@@ -111,7 +113,7 @@ def _of_node(node: str, described: Interface, full: _Full) -> _Rights:
 
 def _of_operator(full: _Full) -> _Rights:
     """Who gives goals, looks at everything, and may stop the robot; it drives nothing by itself."""
-    everything = [(node, INTERFACES[node]) for node in STACK]
+    everything = [(node, INTERFACES[node]) for node in (*STACK, "supervisor")]
     return _Rights(
         publish={full("goal_pose"), full("initialpose"), full("emergency_stop"), "/rosout", "/parameter_events"},
         subscribe={full(name, node) for node, described in everything for name in described.publishes}

@@ -14,7 +14,7 @@ from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.spec import InputSpec, ModelSpec
 from harness import ChildProcess, Children, RosPeer
 
-READY, GOAL = "ready after", "goal  1/"
+READY, EXPLORES = "ready after", "explores for 5 min"
 
 pytestmark = pytest.mark.timeout(900)  # on a busy machine, seven processes take long to start
 
@@ -88,13 +88,16 @@ def test_flat_planner_drives_the_same_goals_in_one_process(children: Children, m
 def test_interrupted_demo_writes_what_was_done_and_leaves_nothing(
     children: Children, model: Path, tmp_path: Path
 ) -> None:
-    out = tmp_path / "out.json"
-    demo = start(children, model, "--goals", "50", "--real-time-factor", "3", "--json", str(out))
-    demo.wait_for_output(GOAL, 600)
+    out, folder = tmp_path / "out.json", tmp_path / "run"
+    options = ("--explore", "5", "--real-time-factor", "3", "--json", str(out), "--record", str(folder))
+    demo = start(children, model, *options)
+    demo.wait_for_output(EXPLORES, 600)
     demo.send(signal.SIGINT)
     demo.send(signal.SIGINT)
     assert demo.wait(120) == 130
-    assert 1 <= len(figures(out)["goals"]) < 50
+    report = figures(out)
+    assert report["end"] == "interrupted" and report["goals"] == []
+    assert (folder / "demo.png").stat().st_size > 10_000 and (folder / "bag" / "metadata.yaml").is_file()
     assert "Traceback" not in demo.output()
 
 

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from ami_ros.app.demo_view import DemoView, thinned
+from ami_ros.app.demo_view import DemoView
 from ami_ros.app.scenery import Backdrop
 from ami_ros.app.telemetry import Frames, Leg, Observed, Telemetry, TruthLog
 from ami_ros.console.scene import Scene, dumps
@@ -50,9 +50,3 @@ def test_finished_goals_are_counted() -> None:
     assert demo["near"] == {"reached": 0, "n": 1} and demo["memory"] is False and demo["finished"] is True
     assert demo["trials"] == [{"kind": "near", "success": False, "time": 9.0, "words": ""}]
     assert dumps(scene.state())
-
-
-def test_a_path_is_thinned_between_its_ends() -> None:
-    path = np.linspace((0.0, 0.0), (1.0, 0.0), 200)
-    found = thinned(path)
-    assert len(found) < 40 and (found[[0, -1]] == path[[0, -1]]).all()

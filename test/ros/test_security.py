@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from ami_ros.app.security import main
+from ami_ros.console.scene import Scene
 from ami_ros.robots.derived import topics
 from ami_ros.robots.description import load_robot
+from ami_ros.ros.console.listener import Listener
 from ami_ros.ros.interfaces import INTERFACES
 from ami_ros.ros.security import NODES, enclaves, policies
-from ami_ros.ros.start.graph import Arguments, processes
+from ami_ros.ros.start.graph import Arguments, enclave_arguments, processes
 
 # The form, as its designers describe it: element -> attributes it must have, and elements it may hold.
 FORM: dict[str, tuple[set[str], set[str]]] = {
@@ -46,7 +48,7 @@ def who(found: dict[tuple[str, str], set[str]], verb: str, name: str) -> set[str
 
 @pytest.mark.parametrize("robot", ["ami_bot", "turtlebot4"])
 @pytest.mark.parametrize("namespace", ["", "robot1"])
-def test_only_the_gate_drives_and_only_the_planner_asks_it_to(robot: str, namespace: str) -> None:
+def test_only_the_gate_drives_and_only_planner_and_console_ask_it_to(robot: str, namespace: str) -> None:
     names = topics(load_robot(robot))
     found, prefix = rights(policies(names, namespace)), f"/{namespace}" if namespace else ""
 
@@ -58,8 +60,9 @@ def test_only_the_gate_drives_and_only_the_planner_asks_it_to(robot: str, namesp
         "safety",
         "supervisor",
     }  # which sends zeros where the gate is gone
-    assert who(found, "publish", full("cmd_vel_raw")) == {"planner"}
-    assert who(found, "subscribe", full("cmd_vel_raw")) == {"safety", "operator"}
+    assert who(found, "publish", full("cmd_vel_raw")) == {"planner", "console"}
+    assert who(found, "publish", full("keep_out_areas")) == {"console"}
+    assert who(found, "subscribe", full("cmd_vel_raw")) == {"safety", "operator", "console"}
     for topic in ("scan", "odom"):
         assert who(found, "publish", full(topic)) == {"simulator"}
     assert who(found, "publish", "/clock") == {"simulator"}
@@ -96,6 +99,15 @@ def test_every_node_may_do_what_it_is_described_to_do() -> None:
     assert "/navigate_to_goal" in found["mission", "call"]
 
 
+def test_the_console_may_do_all_that_its_page_offers() -> None:
+    found = rights(policies(topics(load_robot("ami_bot"))))
+    heard = {name for name in Listener(None, Scene()).topics if "_action" not in name}
+    assert {name if name.startswith("/") else f"/{name}" for name in heard} <= found["console", "subscribe"]
+    asked = ("safety/emergency_stop", "safety/release", "memory/remember", "memory/recall", "planner/set_parameters")
+    assert {f"/{name}" for name in asked} <= found["console", "request"]
+    assert {"/navigate_to_goal", "/run_mission"} <= found["console", "call"]
+
+
 def test_the_file_has_the_form_of_sros2() -> None:
     root = ET.fromstring(policies({}).split("\n", 1)[1])
     assert root.tag == "policy" and [e.attrib["path"] for e in root.iter("enclave")] == list(enclaves())
@@ -127,3 +139,4 @@ def test_with_security_each_process_has_its_enclave(monkeypatch: pytest.MonkeyPa
     for spec in specs:
         arguments = spec.ros_arguments(tmp_path)
         assert arguments[arguments.index("--enclave") + 1] == f"/ami_ros/{spec.executable}" in enclaves()
+    assert enclave_arguments("console") == ["--ros-args", "--enclave", "/ami_ros/console"]

@@ -59,11 +59,11 @@ class ConsoleNode:
         self._executor.failed = lambda error: tell(f"console: {type(error).__name__}: {error}")
         self._executor.add_node(self.node)
         strokes = KeepOutStrokes(keep_out)
-        self._listener = Listener(self.node, self.scene)
+        self.listener = Listener(self.node, self.scene)
         self._ring, self._tell = Ring(), tell
-        self._listener.ticked.append(lambda: setattr(self.scene, "buffered", self._ring.seconds))
+        self.listener.ticked.append(lambda: setattr(self.scene, "buffered", self._ring.seconds))
         save = self._save if bags is not None else None
-        self.robot = StackRobot(self.node, self._executor, self.scene, self._listener, strokes, tell, save)
+        self.robot = StackRobot(self.node, self._executor, self.scene, self.listener, strokes, tell, save)
         self._bags = bags
         self._recorder = self._record() if bags is not None else None
         self._thread = threading.Thread(target=self._executor.spin, name="console node", daemon=True)
@@ -71,7 +71,7 @@ class ConsoleNode:
 
     def attend(self, count: int) -> None:
         """So many look."""
-        self._executor.create_task(self._listener.attend, count)
+        self._executor.create_task(self.listener.attend, count)
 
     def _record(self) -> Any:
         """Keeps the last minutes; where a package for bags is missing, it says so when one is wanted."""

@@ -40,6 +40,7 @@ from ami_ros.ros.messages.conversions import (
     pose_to_message,
     seconds_to_duration,
 )
+from ami_ros.ros.start.graph import enclave_arguments
 
 SILENCE = 10.0  # [s] without feedback, which comes some times a second, after which whoever had the goal is gone
 ANSWER = 10.0  # [s] that an answer to a request may take
@@ -83,8 +84,9 @@ class RobotClient:
     def __init__(self, namespace: str = "", domain: int | None = None) -> None:
         self._context = Context()
         rclpy.init(
-            args=[], context=self._context, domain_id=domain, signal_handler_options=SignalHandlerOptions.NO
-        )  # else Ctrl-C ends the context, and nothing could be cancelled
+            args=enclave_arguments("operator"), context=self._context, domain_id=domain,
+            signal_handler_options=SignalHandlerOptions.NO,
+        )  # fmt: skip  # else Ctrl-C ends the context, and nothing could be cancelled
         name = f"ami_client_{os.getpid()}"
         self.node = Node(
             name, context=self._context, namespace=namespace, enable_rosout=False, start_parameter_services=False

@@ -138,8 +138,7 @@ class ProcessSpec:
     @property
     def enclave(self) -> list[str]:
         """Arguments that name its keys, where SROS 2 is in use."""
-        secure = os.environ.get("ROS_SECURITY_ENABLE") == "true"
-        return ["--enclave", f"{ENCLAVES}/{self.executable}"] if secure else []
+        return enclave_arguments(self.executable)[1:]
 
     def ros_arguments(self, folder: Path) -> list[str]:
         """The command line after the executable; see `files`."""
@@ -151,6 +150,12 @@ class ProcessSpec:
         if self.namespace:
             arguments += ["-r", f"__ns:=/{self.namespace.strip('/')}"]
         return [*arguments, *self.enclave, "--log-level", self.log_level]
+
+
+def enclave_arguments(name: str) -> list[str]:
+    """Arguments for a process with the keys of an enclave; none where SROS 2 is not in use."""
+    secure = os.environ.get("ROS_SECURITY_ENABLE") == "true"
+    return ["--ros-args", "--enclave", f"{ENCLAVES}/{name}"] if secure else []
 
 
 def in_namespace(remappings: dict[str, str], namespace: str) -> dict[str, str]:

@@ -5,7 +5,7 @@ const LEAP = 1.0; // [m] by which the robot corrected where it believes to be
 const COMFORT = 1.0; // [s] ahead that a walker's arrow shows
 
 export const LAYERS = [
-  { name: "truth", title: "Truth (simulated)", draw: drawTruth, mark: "dashes", colour: "soft", off: false },
+  { name: "truth", title: "Truth (simulated)", draw: drawTruth, mark: "dashes", colour: "soft" },
   { name: "map", title: "Map", draw: drawGrid, mark: "square", colour: "wall" },
   { name: "keep_out", title: "Keep-out areas", draw: drawKeepOut, mark: "hatch", colour: "bad" },
   { name: "area", title: "Area to explore", draw: drawArea, mark: "dashes", colour: "accent" },

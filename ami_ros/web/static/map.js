@@ -40,7 +40,12 @@ function frame() {
   if (dirty && !document.hidden) { dirty = false; draw(); }
   requestAnimationFrame(frame);
 }
+let truthKnown = false; // of a drive it is off at first: the page shows what the robot knows
 function draw() {
+  if (!truthKnown && scene.documents.truth) {
+    truthKnown = true; shown.truth = !scene.documents.truth.off;
+    document.querySelector("[data-layer=truth]").checked = shown.truth;
+  }
   const [g, w, h] = fit(canvas);
   view.w = w; view.h = h;
   if (!view.own) view.show(bounds());
