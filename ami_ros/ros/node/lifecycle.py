@@ -54,7 +54,7 @@ class AmiNode(LifecycleNode, Generic[ConfigT]):
         super().__init__(name, **options)
         clock = ParameterDescriptor(type=ParameterType.PARAMETER_BOOL, description="take the time from /clock")
         self.set_descriptor("use_sim_time", clock)
-        managed = ParameterDescriptor(description="configure and activate without a lifecycle manager")
+        managed = ParameterDescriptor(description="configure and activate without a lifecycle manager", read_only=True)
         self.declare_parameter("autostart", True, managed)
         self.config: ConfigT = declare(self, config)
         watch(self, config, self.allow, self._take_config)

@@ -23,7 +23,8 @@ async function load() {
 function row(node, about) {
   const label = document.createElement("label"), name = document.createElement("b"), words = document.createElement("small"), input = document.createElement("input");
   const unit = document.createElement("span"), { value } = about;
-  name.textContent = about.name; words.textContent = about.words; unit.textContent = about.unit;
+  name.textContent = about.name.replace(/[._]/g, "$&\u200b"); // where the line may break
+  words.textContent = about.words; unit.textContent = about.unit;
   if (typeof value === "boolean") { input.type = "checkbox"; input.checked = value; }
   else if (typeof value === "number") {
     input.type = "number"; input.step = "any"; input.value = value;
@@ -46,5 +47,5 @@ async function set(node, about, input) {
 }
 function filter() {
   const wanted = $("tune_find").value.trim().toLowerCase();
-  for (const item of $("tune_list").children) item.hidden = !item.textContent.toLowerCase().includes(wanted);
+  for (const item of $("tune_list").children) item.hidden = !item.textContent.replaceAll("\u200b", "").toLowerCase().includes(wanted);
 }

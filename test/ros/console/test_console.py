@@ -250,7 +250,7 @@ def test_parameters_are_told_by_the_node_and_set_as_far_as_it_allows(bench: Benc
     known = {about["name"]: about for about in told["parameters"]}
     speed = known["gate.max_linear"]
     assert speed["value"] == 0.5 and speed["unit"] == "m/s" and "at most what it was at start" in speed["words"]
-    assert "base_frame" not in known and "use_sim_time" not in known  # may not change; and is none of ours
+    assert not {"base_frame", "use_sim_time", "autostart"} & set(known)  # may not change; and is none of ours
     assert bench.ask(link, do="tune", node="safety", name="gate.max_linear", value=0.2)["value"].endswith("0.2 now")
     assert bench.gate.part.gate.config.max_linear == 0.2
     for name, value, why in (
