@@ -1,4 +1,4 @@
-"""Measure what ami_ros can do on this machine: `./ami bench SCENARIO` drives a file, or one of scenarios/."""
+"""Run a benchmark. `./ami bench SCENARIO` runs a scenario: a file, or one of scenarios/."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def main(
     set_: Annotated[list[str] | None, typer.Option("--set", help="Configuration, as in ./ami bench planning.")] = None,
     json: Annotated[Path | None, typer.Option(help="File for the figures.")] = None,
 ) -> None:
-    """Explore a world, and reach pictures there on other days: a part of the furniture changed, or other light."""
+    """Explore a world, then drive to pictures there after furniture or light have changed."""
     import torch
     from rich.console import Console
     from rich.table import Table

@@ -27,7 +27,7 @@ def main(
     domain_id: Annotated[int, typer.Option(help="ROS domain of the simulated robot.", min=0, max=101)] = 77,
     json: Annotated[Path | None, typer.Option(help="File for the figures.")] = None,
 ) -> int:
-    """Let a simulated robot explore, and measure the processor time of the process of ./ami console beside it.
+    """Measure the processor time of ./ami console while a simulated robot explores.
 
     Exit code: 0 if it stays below 5 % of one core with nobody looking and 15 % with one page, 1 if not.
     """

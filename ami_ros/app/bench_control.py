@@ -13,9 +13,9 @@ def main(
     places: Annotated[int, typer.Option(help="Remembered places.", min=2, max=200_000)] = 1000,
     repeats: Annotated[int, typer.Option(help="Calls of each part.", min=2, max=100_000)] = 100,
     seed: Annotated[int, typer.Option(help="Of images, latents and queries.", min=0)] = 0,
-    json: Annotated[Path | None, typer.Option(help="File for the figures: flat keys with units.")] = None,
+    json: Annotated[Path | None, typer.Option(help="JSON file to write the figures to. Its keys have units.")] = None,
 ) -> None:
-    """How long this machine takes for each part of the control loop, on one thread."""
+    """Measure how long each part of the control loop takes on this machine, on one thread."""
     import tempfile
 
     from rich.console import Console

@@ -11,11 +11,12 @@ import typer
 def main(
     minutes: Annotated[float, typer.Option(help="How long to go on.", min=0.01, max=10_000)] = 1.0,
     seed: Annotated[int, typer.Option(help="Of the first drive.", min=0)] = 0,
-    json: Annotated[Path | None, typer.Option(help="File for the figures: flat keys with units.")] = None,
+    json: Annotated[Path | None, typer.Option(help="JSON file to write the figures to. Its keys have units.")] = None,
 ) -> None:
-    """Drive robots at things through the safety gate: any drive, dead time, lag and braking that docs/safety.md takes
-    for granted; lasers of 2 to 40 Hz that are late, drop scans, die or are covered; zones, and areas to keep out of;
-    commands that mean harm."""
+    """Drive robots at obstacles through the safety gate, with commands that mean harm, and count contacts.
+
+    Each drive draws a robot with the dead time, lag and braking that docs/safety.md allows. Its laser of 2 to 40 Hz is
+    late, drops scans, dies or is covered. There are zones and keep-out areas."""
     import time
     from collections import Counter
 

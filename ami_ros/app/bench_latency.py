@@ -17,22 +17,23 @@ def main(
     ] = False,
     world: Annotated[str, typer.Option(help="A world that comes with the package, or a world file.")] = "home",
     robot: Annotated[
-        str | None, typer.Option(help="Name of a robot in config/robots, or its file; else one that the model fits.")
+        str | None, typer.Option(help="Robot in config/robots, or its file. Default: one that fits the model.")
     ] = None,
-    model: Annotated[Path | None, typer.Option(help="Folder; else the model that comes for the robot.")] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="Folder of the model. Default: the shipped one that fits the robot.")
+    ] = None,
     memory: Annotated[Path | None, typer.Option(help="Memory of this world; else the one beside the model.")] = None,
-    composed: Annotated[bool, typer.Option("--composed", help="All nodes of the stack in one process.")] = False,
+    composed: Annotated[bool, typer.Option("--composed", help="Run all nodes of the stack in one process.")] = False,
     one_core: Annotated[bool, typer.Option("--one-core", help="Stack, simulator and bench share one core.")] = False,
-    seed: Annotated[int, typer.Option(help="Of start, goals and noise.", min=0)] = 0,
-    domain_id: Annotated[int | None, typer.Option(help="ROS domain; else ROS_DOMAIN_ID, or one that is free.")] = None,
-    json: Annotated[Path | None, typer.Option(help="File for the figures: flat keys with units.")] = None,
+    seed: Annotated[int, typer.Option(help="Random seed of start, goals and noise.", min=0)] = 0,
+    domain_id: Annotated[int | None, typer.Option(help="ROS domain. Default: ROS_DOMAIN_ID, or a free one.")] = None,
+    json: Annotated[Path | None, typer.Option(help="JSON file to write the figures to. Its keys have units.")] = None,
 ) -> None:
     """Drive from goal to goal with the real stack, and measure when commands come.
 
     Image to command is the time from an image's stamp to the first command that was decided on it, on the robot's
-    clock. Gaps between commands are told on the steady clock and on the robot's; and how many of them remain when the
-    times are taken off at which a processor was away, as a virtual machine's are now and then. The first goals of the
-    course are then driven in simulated time, as benches do.
+    clock. Gaps between commands are measured on the steady clock and on the robot's. One figure leaves out the times at
+    which the machine itself paused. The first goals are driven again in simulated time, as benches do.
     """
     import os
 

@@ -14,7 +14,7 @@ def main(
     reach: Annotated[float, typer.Option(help="How far off legs are labelled [m].", min=0.5, max=50)] = 5.0,
     json: Annotated[Path | None, typer.Option(help="File for the figures.")] = None,
 ) -> None:
-    """Find people in labelled scans: precision, recall and F1 at 0.5 m, and the CPU time of a scan."""
+    """Find people in labelled scans. It gives precision, recall and F1 at 0.5 m, and CPU time per scan."""
     import math
 
     from rich.console import Console

@@ -21,9 +21,9 @@ def main(
     queries: Annotated[int, typer.Option(help="Recalls of each kind.", min=10, max=100_000)] = 1000,
     scratch: Annotated[Path | None, typer.Option(help="Folder on the disk to measure; else one of temp files.")] = None,
     seed: Annotated[int, typer.Option(help="Of places and queries.", min=0)] = 0,
-    json: Annotated[Path | None, typer.Option(help="File for the figures: flat keys with units.")] = None,
+    json: Annotated[Path | None, typer.Option(help="JSON file to write the figures to. Its keys have units.")] = None,
 ) -> None:
-    """Recall, filters, ways, appends, reload, disk and RAM of a large memory; one thread."""
+    """Measure a large memory on one thread: recall, filters, routes, appends, reload, disk and RAM."""
     import tempfile
 
     import torch

@@ -29,8 +29,9 @@ def main(
     set_: Annotated[list[str] | None, typer.Option("--set", help="Configuration, as in ./ami bench planning.")] = None,
     json: Annotated[Path | None, typer.Option(help="File for the figures.")] = None,
 ) -> None:
-    """Drive to pictures while people walk about, and with nobody there; contacts of the moving and of the standing
-    robot count apart. And how long somebody who left stays in each layer of what the robot believes."""
+    """Drive to pictures with and without people around, and count contacts while the robot moves and stands.
+
+    --ghosts measures how long people who left stay in each layer of what the robot believes."""
     from dataclasses import replace
 
     import torch

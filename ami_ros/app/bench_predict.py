@@ -15,7 +15,7 @@ def main(
     seed: Annotated[int, typer.Option(help="Of the tracker's noise.", min=0)] = 0,
     json: Annotated[Path | None, typer.Option(help="File for the figures.")] = None,
 ) -> None:
-    """Predict recorded people as the planner does, and say how far off that is, and whether its doubt is right."""
+    """Predict recorded people as the planner does, and measure the error and its calibration."""
     from dataclasses import replace
 
     from rich.console import Console

@@ -40,7 +40,7 @@ def main(
     only: Annotated[str, typer.Option(help="Only these scenarios, with commas between.")] = "",
     page_only: Annotated[bool, typer.Option("--page-only", help="Drive nothing; write the page.")] = False,
 ) -> None:
-    """Measure what the page of figures shows, at the commit that is checked out; write docs/figures.md after each."""
+    """Measure all that docs/figures.md shows, at the checked-out commit, and write that page."""
     from rich.console import Console
 
     from ami_ros.app.bench_scenario import drive, show

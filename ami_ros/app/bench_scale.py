@@ -24,7 +24,7 @@ def main(
     chart: Annotated[Path | None, typer.Option(help="PNG of time and memory over places.")] = None,
     json: Annotated[Path | None, typer.Option(help="File for the figures.")] = None,
 ) -> None:
-    """Drive through buildings along corridors with a laser-only memory; time a scan, solving, search and questions."""
+    """Drive through large buildings with a laser-only memory, and time its parts."""
     import tempfile
     from dataclasses import replace
 

@@ -35,7 +35,7 @@ def main(
     jobs: Annotated[int, typer.Option(help="Processes side by side, one thread each.", min=1, max=256)] = 1,
     json: Annotated[Path | None, typer.Option(help="File for the figures.")] = None,
 ) -> None:
-    """Drive a scenario; see docs/figures.md for what its file says. Each trial is a line in a file below --out."""
+    """Run a scenario. docs/figures.md explains its file. Each trial is a line in a file below --out."""
     from rich.console import Console
 
     from ami_ros.evaluation.report import write_json

@@ -11,12 +11,14 @@ import typer
 def main(
     minutes: Annotated[float, typer.Option(help="How long to go on.", min=0.1, max=10_000)] = 60.0,
     seed: Annotated[int, typer.Option(help="Of what happens.", min=0)] = 0,
-    domain_id: Annotated[int | None, typer.Option(help="ROS domain; else ROS_DOMAIN_ID, or one that is free.")] = None,
-    json: Annotated[Path | None, typer.Option(help="File for the figures: flat keys with units.")] = None,
+    domain_id: Annotated[int | None, typer.Option(help="ROS domain. Default: ROS_DOMAIN_ID, or a free one.")] = None,
+    json: Annotated[Path | None, typer.Option(help="JSON file to write the figures to. Its keys have units.")] = None,
 ) -> None:
-    """Run the nodes as processes around a kinematic robot: goals, newer goals, cancels, drop-outs of all sensors, and
-    for the first part of the time kills. Commands that are not finite, over a limit, or not zero while a node is
-    missing count as unsafe; memory, threads and descriptors are compared where nothing was killed."""
+    """Run the nodes as processes around a simple simulated robot, and look for unsafe commands and leaks.
+
+    It sends goals, replaces and cancels them, drops all sensors, and at first kills nodes. A command is unsafe if it is
+    not finite, over a limit, or not zero while a node is missing. Memory, threads and descriptors are compared over the
+    time without kills."""
     import tempfile
 
     from rich.console import Console

@@ -10,26 +10,26 @@ import typer
 
 
 def main(
-    out: Annotated[Path, typer.Option(help="Folder for the runs; an interrupted collection goes on there.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder for the runs. Repeat the command to continue after an interruption.")
+    ],
     world: Annotated[
         str, typer.Option(help="A world that comes with the package, a world file, or building:SEED.")
     ] = "home",
-    steps: Annotated[int, typer.Option(help="Steps over all runs.")] = 60000,
+    steps: Annotated[int, typer.Option(help="Number of steps, over all runs.")] = 60000,
     robot: Annotated[
         str, typer.Option(help="Name of a robot in config/robots, or its file; drawn: another one in each run.")
     ] = "ami_bot",
     buildings: Annotated[
-        str, typer.Option(help="Seeds of buildings in place of the world, one a run, as 0-99; never those for tests.")
+        str, typer.Option(help="Use buildings instead of the world, one for each run, such as 0-99.")
     ] = "",
-    seed: Annotated[int, typer.Option(help="The same seed gives the same runs.")] = 0,
-    runs: Annotated[
-        int, typer.Option(help="Number of bags; 0: one a building, or one for each 4,000 steps, at most 16.")
-    ] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed. The same seed gives the same runs.")] = 0,
+    runs: Annotated[int, typer.Option(help="Number of bags. 0: one for each building or 4,000 steps, at most 16.")] = 0,
     period: Annotated[float, typer.Option(help="Seconds between steps.")] = 0.2,
-    closed_doors: Annotated[float, typer.Option(help="Probability of each door to be closed during a run.")] = 0.0,
-    workers: Annotated[int, typer.Option(help="Runs recorded at a time; 0: one a core.")] = 0,
+    closed_doors: Annotated[float, typer.Option(help="Probability that a door is closed during a run.")] = 0.0,
+    workers: Annotated[int, typer.Option(help="Number of runs to record in parallel. 0: one for each core.")] = 0,
 ) -> None:
-    """Drive the simulated robot by smooth random exploration and write one bag a run."""
+    """Drive the simulated robot about at random, and write one bag for each run."""
     from rich.console import Console
 
     from ami_ros.app.collect_workers import Workers

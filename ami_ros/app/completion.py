@@ -26,9 +26,9 @@ ZSH = "autoload -U +X bashcompinit && bashcompinit\n"
 
 
 def main(
-    shell: Annotated[Literal["bash", "zsh"], typer.Argument(help="That is to complete.")] = "bash",
+    shell: Annotated[Literal["bash", "zsh"], typer.Argument(help="Your shell.")] = "bash",
 ) -> None:
-    """Print a script for the shell; put this line into ~/.bashrc or ~/.zshrc: eval "$(./ami completion bash)"."""
+    """Print a completion script. Put this line into ~/.bashrc or ~/.zshrc: eval "$(./ami completion bash)" """
     from ami_ros.app.commands import COMMANDS
 
     cases = "\n".join(f'    {c.name}) COMPREPLY=($(compgen -W "{_words(c.name)}" -- "$word")) ;;' for c in COMMANDS)

@@ -11,19 +11,25 @@ from ami_ros.app.goto import NAMESPACE
 
 
 def main(
-    host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0: others on the network, too.")] = "127.0.0.1",
-    port: Annotated[int | None, typer.Option(help="Else the first free one from 8765.")] = None,
+    host: Annotated[
+        str, typer.Option(help="Address of the page. 0.0.0.0 lets others on the network open it.")
+    ] = "127.0.0.1",
+    port: Annotated[int | None, typer.Option(help="Port of the page. Default: the first free one from 8765.")] = None,
     robot: Annotated[
-        str, typer.Option(help="Robot in config/robots, or its file: names of its topics. Else the usual ones.")
+        str, typer.Option(help="Robot in config/robots, or its file, if its topics have unusual names.")
     ] = "",
-    keep_out: Annotated[Path | None, typer.Option(help="File of painted keep-out areas; made if missing.")] = None,
-    no_bag: Annotated[bool, typer.Option("--no-bag", help="Keep no bag of the last five minutes.")] = False,
+    keep_out: Annotated[
+        Path | None, typer.Option(help="File for the keep-out areas that you paint. It is made if missing.")
+    ] = None,
+    no_bag: Annotated[
+        bool, typer.Option("--no-bag", help="Do not keep the last five minutes for 'Save a bag'.")
+    ] = False,
     namespace: Annotated[str, NAMESPACE] = "",
 ) -> int:
-    """Serve the page of the robot in this ROS domain, until Ctrl-C; ./ami drive starts it as well.
+    """Serve the page of the robot in this ROS domain until Ctrl-C. ./ami drive does so, too.
 
-    The first address that it prints lets whoever opens it drive the robot, the second one only watch and stop it.
-    Everything but a stop goes through planner and safety gate.
+    It prints two addresses. Whoever opens the first can drive the robot. Whoever opens the second can only watch and
+    stop it. All commands go through the safety gate.
 
     Exit code: 0 after Ctrl-C, 2 if the port is in use.
     """

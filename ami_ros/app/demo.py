@@ -9,54 +9,54 @@ import typer
 
 
 def main(
-    headless: Annotated[bool, typer.Option("--headless", help="No page.")] = False,
+    headless: Annotated[bool, typer.Option("--headless", help="Serve no page.")] = False,
     world: Annotated[str, typer.Option(help="A world that comes with the package, or a world file.")] = "home",
     simulator: Annotated[
         Literal["ours", "gazebo"], typer.Option(help="gazebo: gz-sim, where it is installed; see docs/gazebo.md.")
     ] = "ours",
     laser: Annotated[
         Literal["gpu", "plan"],
-        typer.Option(help="Of Gazebo: drawn by its renderer, or rays on the floor plan."),
+        typer.Option(help="Gazebo's laser: drawn by its renderer (gpu), or cast on the floor plan."),
     ] = "gpu",
     robot: Annotated[
-        str | None, typer.Option(help="Name of a robot in config/robots, or its file; else one that the model fits.")
+        str | None, typer.Option(help="Robot in config/robots, or its file. Default: one that fits the model.")
     ] = None,
-    goals: Annotated[int, typer.Option(help="How many: near (same room) and far (another room) by turns.")] = 10,
-    seed: Annotated[int, typer.Option(help="Of start, goals and noise.")] = 0,
-    json: Annotated[Path | None, typer.Option(help="File for all figures; also written after Ctrl-C.")] = None,
-    record: Annotated[Path | None, typer.Option(help="New folder for a rosbag2 (MCAP) and a picture.")] = None,
-    composed: Annotated[bool, typer.Option("--composed", help="All nodes of the stack in one process.")] = False,
+    goals: Annotated[int, typer.Option(help="Number of goals: by turns near (same room) and far (another room).")] = 10,
+    seed: Annotated[int, typer.Option(help="Random seed of start, goals and noise.")] = 0,
+    json: Annotated[Path | None, typer.Option(help="JSON file to write all figures to, however it ends.")] = None,
+    record: Annotated[Path | None, typer.Option(help="New folder for a bag (MCAP) and a picture.")] = None,
+    composed: Annotated[bool, typer.Option("--composed", help="Run all nodes of the stack in one process.")] = False,
     no_memory: Annotated[
-        bool, typer.Option("--no-memory", help="Drive the same goals once more with the flat planner, and compare.")
+        bool, typer.Option("--no-memory", help="Drive to the same goals again without memory, and compare.")
     ] = False,
     explore: Annotated[
         float,
-        typer.Option(help="Minutes of exploring before, from an empty memory, as a mission."),
+        typer.Option(help="Minutes to explore first, with an empty memory."),
     ] = 0.0,
     foreign_goals: Annotated[
-        int, typer.Option(help="With --explore: pictures of another building, which are to be refused.")
+        int, typer.Option(help="With --explore: number of pictures of another building, which it must refuse.")
     ] = 0,
-    min_success: Annotated[float, typer.Option(help="Exit 1 if a smaller share of the goals was reached.")] = 0.5,
-    model: Annotated[Path | None, typer.Option(help="Folder; else the model that comes for the robot.")] = None,
+    min_success: Annotated[float, typer.Option(help="Share of goals to reach. Below it the exit code is 1.")] = 0.5,
+    model: Annotated[
+        Path | None, typer.Option(help="Folder of the model. Default: the shipped one that fits the robot.")
+    ] = None,
     memory: Annotated[
         Path | None,
-        typer.Option(help="Places known at the start; else those that come with the model, if any."),
+        typer.Option(help="Memory to start with. Default: the one shipped with the model, if any."),
     ] = None,
     real_time_factor: Annotated[
         float | None,
-        typer.Option(
-            help="Simulated seconds in a second; else 1, or with --explore as many as the nodes keep up with."
-        ),
+        typer.Option(help="Simulated seconds per second. Default: 1, or with --explore as fast as the nodes keep up."),
     ] = None,
-    port: Annotated[int | None, typer.Option(help="Of the page; else the first free one from 8765.")] = None,
-    domain_id: Annotated[int | None, typer.Option(help="ROS domain; else ROS_DOMAIN_ID, or one that is free.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port of the page. Default: the first free one from 8765.")] = None,
+    domain_id: Annotated[int | None, typer.Option(help="ROS domain. Default: ROS_DOMAIN_ID, or a free one.")] = None,
 ) -> int:
-    """Start simulator and stack, send image goals, report how many were reached.
+    """Start the simulator and the stack, send picture goals, and report how many were reached.
 
-    A goal is a picture and nothing else; of a robot without a camera, a pose in its map. It counts as reached when the
-    action succeeded, the robot stands still, and the simulator knows it to be within 0.30 m and 30 degrees of there.
+    A goal is only a picture, or a pose for a robot without a camera. It counts as reached when the robot reports
+    success and stands, and the simulator sees it within 0.30 m and 30 degrees of there.
 
-    Exit code: 0 if enough goals were reached, 1 if fewer, 2 if something is wrong with set-up or usage.
+    Exit code: 0 if enough goals were reached, 1 if fewer, 2 for a wrong set-up or option.
     """
     from rich.console import Console
 

@@ -19,17 +19,17 @@ MARKS = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "error": "[red]✗[/]
 
 def main(
     robot: Annotated[str, typer.Option(help="Name of a robot in config/robots, or its file.")] = "ami_bot",
-    namespace: Annotated[str, typer.Option(help="Of the robot, as its launch file sets it.")] = "",
-    seconds: Annotated[float, typer.Option(help="To listen.", min=1.0, max=600.0)] = 10.0,
+    namespace: Annotated[str, typer.Option(help="Namespace of the robot, as its launch file sets it.")] = "",
+    seconds: Annotated[float, typer.Option(help="How long to listen [s].", min=1.0, max=600.0)] = 10.0,
     bag: Annotated[
-        Path | None, typer.Option(help="Look into a recording, or a folder of some, instead of the running graph.")
+        Path | None, typer.Option(help="Check a recording, or a folder of recordings, instead of the running robot.")
     ] = None,
-    write: Annotated[Path | None, typer.Option(help="New file for a first description of what was heard.")] = None,
-    json: Annotated[Path | None, typer.Option(help="File for the findings.")] = None,
+    write: Annotated[Path | None, typer.Option(help="New file: write a first description from what was heard.")] = None,
+    json: Annotated[Path | None, typer.Option(help="JSON file to write the findings to.")] = None,
 ) -> int:
-    """Listen for ten seconds, and say what fits the description of a robot, what does not, and the line to write.
+    """Listen for ten seconds. Say what fits the robot's description, what does not, and what to write instead.
 
-    Exit code: 0 if the stack can drive with it, 1 if something is in its way.
+    Exit code: 0 if the stack can drive this robot, 1 if not.
     """
     from dataclasses import asdict
 

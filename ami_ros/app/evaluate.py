@@ -13,14 +13,16 @@ def main(
     recordings: Annotated[
         list[Path], typer.Argument(help="Bags of one world that were not trained on, Donkeycar tubs, or one data set.")
     ],
-    card: Annotated[bool, typer.Option("--card", help="Write the figures into the model's card, too.")] = False,
-    frames: Annotated[int, typer.Option(help="Frames of the recordings used at most.", min=600)] = 12000,
-    seed: Annotated[int, typer.Option(help="Of moments.", min=0)] = 0,
-    json: Annotated[Path | None, typer.Option(help="File for the figures: flat keys with units.")] = None,
+    card: Annotated[bool, typer.Option("--card", help="Also write the figures into the model card.")] = False,
+    frames: Annotated[int, typer.Option(help="Largest number of frames to use.", min=600)] = 12000,
+    seed: Annotated[int, typer.Option(help="Random seed of the moments.", min=0)] = 0,
+    json: Annotated[Path | None, typer.Option(help="JSON file to write the figures to. Its keys have units.")] = None,
 ) -> None:
-    """Measure what a model knows of recordings: probes of position and heading, imagination against time, surprise at
-    what cannot be, relative poses. Figures in metres need recordings with ground truth, as the simulator makes them.
-    `./ami bench planning` drives with it. Of Donkeycar tubs: predictions a second ahead, on the last tenth.
+    """Measure how well a model predicts recordings.
+
+    It measures position and heading, prediction over time, surprise at impossible changes, and relative poses. Figures
+    in metres need recordings with ground truth, such as those of the simulator. For Donkeycar tubs it measures
+    predictions one second ahead. `./ami bench planning` drives with the model.
     """
     import tempfile
 

@@ -11,19 +11,25 @@ from ami_ros.app.goto import NAMESPACE
 
 
 def main(
-    minutes: Annotated[float, typer.Argument(help="To explore; 0: as long as there is something new.", min=0.0)] = 10.0,
+    minutes: Annotated[
+        float, typer.Argument(help="How long to explore. 0: until nothing new is left.", min=0.0)
+    ] = 10.0,
     area: Annotated[
         str,
-        typer.Option(help="Stay in it: X,Y,X,Y are opposite corners of a rectangle in the map [m], more a polygon."),
+        typer.Option(
+            help="Explore only here: two opposite corners X,Y,X,Y in the map [m], or the corners of a polygon."
+        ),
     ] = "",
-    json: Annotated[Path | None, typer.Option(help="File for how it went; written however it ends.")] = None,
-    picture: Annotated[Path | None, typer.Option(help="PNG of its map and way; written however it ends.")] = None,
+    json: Annotated[Path | None, typer.Option(help="JSON file to write the outcome to, however it ends.")] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="PNG file to draw the map and the path into, however it ends.")
+    ] = None,
     namespace: Annotated[str, NAMESPACE] = "",
 ) -> int:
     """Let the robot explore by itself and come back to where it began. Ctrl-C stops it where it is.
 
-    Exit code: 0 explored and back, 1 given up, 2 nobody there, 3 not accepted, 4 not in time, 5 the stack died,
-    130 cancelled.
+    Exit code: 0 explored and came back, 1 gave up, 2 no stack, 3 rejected, 4 out of time, 5 the stack died, 130
+    cancelled.
     """
     from ami_ros.app.domain import domain_in_environment
     from ami_ros.app.telling import Telling

@@ -17,11 +17,11 @@ def main(
     source: Annotated[Path, typer.Argument(help="Model folder, or data set.")],
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder for the files; the default is SOURCE/lerobot for a data set."),
+        typer.Option(help="Folder to write to. Default for a data set: SOURCE/lerobot."),
     ] = None,
-    task: Annotated[str, typer.Option(help="What the robot did, in words; LeRobot wants to know.")] = "drive about",
+    task: Annotated[str, typer.Option(help="What the robot did, in words, as LeRobot requires.")] = "drive about",
     without_camera: Annotated[
-        bool, typer.Option(help="Write the model for robots without a camera, as a model folder; needs --out.")
+        bool, typer.Option("--without-camera", help="Write a model for robots without a camera. Needs --out.")
     ] = False,
 ) -> None:
     """Write a data set as LeRobotDataset v3, or a model for robots without a camera."""

@@ -16,9 +16,12 @@ def main(
             "folders of one of them, or one LeRobotDataset v3."
         ),
     ],
-    out: Annotated[Path, typer.Option(help="Folder of the data set; an interrupted extraction goes on there.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder of the data set. Repeat the command to continue after an interruption.")
+    ],
     robot: Annotated[
-        str | None, typer.Option(help="Robot of config/robots, or its file: tells topics, drive and scanner's mount.")
+        str | None,
+        typer.Option(help="Robot in config/robots, or its file: names of topics, drive, place of the laser."),
     ] = None,
     topic: Annotated[
         list[str] | None,
@@ -28,16 +31,16 @@ def main(
             "role=feature:0,1,2."
         ),
     ] = None,
-    period: Annotated[float, typer.Option(help="Between frames [s]; that of the model.")] = 0.2,
+    period: Annotated[float, typer.Option(help="Time between frames [s]. It must be that of the model.")] = 0.2,
     tolerance: Annotated[
-        float, typer.Option(help="A sensor's stamp is off its frame's by at most this [s]; 0: by the sensor's rate.")
+        float, typer.Option(help="Largest time between a sensor's stamp and its frame [s]. 0: from the sensor's rate.")
     ] = 0.0,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", help="key=value of the rest of the configuration, see docs/reference.md."),
+        typer.Option("--set", help="Any other setting, as key=value. See docs/reference.md."),
     ] = None,
 ) -> None:
-    """Bring the streams of bags to one frame each period, in episodes without gaps, and say what was left out."""
+    """Turn bags into a data set with one frame per period, and say what was left out."""
     from dataclasses import replace
 
     from rich.console import Console

@@ -9,13 +9,13 @@ import typer
 
 
 def main(
-    bag: Annotated[Path, typer.Argument(help="Recording of a drive: by ami record, or by demo --record.")],
+    bag: Annotated[Path, typer.Argument(help="Recording of a drive, made by ami record or demo --record.")],
     out: Annotated[Path, typer.Argument(help="GIF file to write.")],
-    seconds: Annotated[float, typer.Option(help="Length of the film [s]; the drive is sped up to fit.", min=1)] = 15.0,
-    rate: Annotated[float, typer.Option(help="Pictures a second.", min=1, max=25)] = 8.0,
-    width: Annotated[int, typer.Option(help="Of the film [px].", min=200, max=1920)] = 640,
+    seconds: Annotated[float, typer.Option(help="Length of the film [s]. The drive is sped up to fit.", min=1)] = 15.0,
+    rate: Annotated[float, typer.Option(help="Pictures per second.", min=1, max=25)] = 8.0,
+    width: Annotated[int, typer.Option(help="Width of the film [px].", min=200, max=1920)] = 640,
 ) -> None:
-    """Make a GIF of a recorded drive: the map as the robot sees it grow, its places and plan, its camera, its words."""
+    """Make a GIF of a recorded drive: the growing map, places, plan, camera, and what the robot says."""
     from rich.console import Console
 
     from ami_ros.app.extract_run import progress_bar

@@ -1,4 +1,4 @@
-"""Memories of many robots in one data set (the extra `lance`)."""
+"""Share the memories of many robots in one Lance data set. It needs the extra `lance`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def import_memory(
     out: Annotated[Path | None, typer.Argument(help="Memory file to write.")] = None,
     robot: Annotated[str, typer.Option(help="Whose memory; empty: list whose there are.")] = "",
 ) -> None:
-    """Write a memory from a Lance data set; ~/merge joins it with another robot's."""
+    """Write a memory from a Lance data set. The service ~/merge adds it to the memory of a robot."""
     from ami_ros.places import fleet
 
     if not robot:

@@ -1,4 +1,4 @@
-"""`ami map`: what a memory knows of the floor as a map for Nav2, and a memory from such a map."""
+"""Turn a memory into a map for Nav2, or such a map into a memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def export_map(
     memory: Annotated[Path, typer.Argument(help="Memory file; it stays as it is.")],
     out: Annotated[Path, typer.Argument(help="YAML file to write; the picture goes beside it, as .pgm.")],
 ) -> None:
-    """Write a map for Nav2's map server: what the lasers of all places saw, in the frame of the memory."""
+    """Write a map for Nav2's map server: what the laser saw at all places, in the frame of the memory."""
     from ami_ros.slam.occupancy_map import FREE, OCCUPIED, occupancy_map, submaps_in
 
     if out.suffix not in (".yaml", ".yml"):

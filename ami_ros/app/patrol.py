@@ -10,17 +10,15 @@ from ami_ros.app.goto import NAMESPACE
 
 
 def main(
-    goals: Annotated[
-        list[str], typer.Argument(help="Pictures, names of places, X,Y[,YAW] or home, as ami goto has it.")
-    ],
-    rounds: Annotated[int, typer.Option(help="How often.", min=1)] = 1,
-    wait: Annotated[float, typer.Option(help="To stay at each goal [s].", min=0.0)] = 1.0,
+    goals: Annotated[list[str], typer.Argument(help="Pictures, names of places, X,Y[,YAW] or home, as for ami goto.")],
+    rounds: Annotated[int, typer.Option(help="Number of rounds.", min=1)] = 1,
+    wait: Annotated[float, typer.Option(help="How long to stay at each goal [s].", min=0.0)] = 1.0,
     namespace: Annotated[str, NAMESPACE] = "",
 ) -> int:
-    """Visit places one after the other; Ctrl-C ends it, and the robot stands.
+    """Visit places one after the other. Ctrl-C stops the robot.
 
-    Exit code: 0 all were reached, 1 some were not, 2 nobody there or no such goal, 3 not accepted, 4 not in time, 5 the
-    stack died, 130 cancelled.
+    Exit code: 0 reached all, 1 missed some, 2 no stack or no such goal, 3 rejected, 4 out of time, 5 the stack died,
+    130 cancelled.
     """
     from ami_ros.app.domain import domain_in_environment
     from ami_ros.app.telling import Telling

@@ -12,17 +12,18 @@ if TYPE_CHECKING:
 
 
 def main(
-    out: Annotated[Path, typer.Option(help="Folder of the bag to make.")],
+    out: Annotated[Path, typer.Option(help="Folder of the new bag.")],
     robot: Annotated[
-        str, typer.Option(help="Name of a robot in config/robots, or its file: whose topics are recorded.")
+        str, typer.Option(help="Robot in config/robots, or its file. Its topics are recorded.")
     ] = "ami_bot",
     topics: Annotated[
-        list[str] | None, typer.Option(help="A topic, once for each; without: all that training and looking need.")
+        list[str] | None,
+        typer.Option(help="A topic to record; repeat it for more. Default: all that training and the viewers need."),
     ] = None,
     max_size_mb: Annotated[float | None, typer.Option(min=0.0, help="Stop at this size of messages [MB].")] = None,
     max_duration: Annotated[float | None, typer.Option(min=0.0, help="Stop after this time [s].")] = None,
 ) -> int:
-    """Record live topics until Ctrl-C; those that appear later are recorded from then on."""
+    """Record topics into a bag until Ctrl-C. Topics that appear later are included."""
     import rclpy
     from rclpy.executors import SingleThreadedExecutor
     from rclpy.node import Node

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 def main(
-    model: Annotated[Path, typer.Option(help="Model folder; the memory is for its encoder alone.")],
+    model: Annotated[Path, typer.Option(help="Model folder. The memory works with this model only.")],
     out: Annotated[Path, typer.Option(help="Memory file to write.")],
     recordings: Annotated[list[Path] | None, typer.Argument(help="Bags, folders of bags, or one data set.")] = None,
-    minutes: Annotated[float, typer.Option(help="Driving to live through; 0: all.")] = 30.0,
+    minutes: Annotated[float, typer.Option(help="Minutes of driving to use. 0: all.")] = 30.0,
     thumbnails: Annotated[bool, typer.Option(help="Keep a picture of each place.")] = True,
-    reencode: Annotated[Path | None, typer.Option(help="A memory of another encoder, to take its places over.")] = None,
+    reencode: Annotated[Path | None, typer.Option(help="Memory of another model, whose places to take over.")] = None,
 ) -> None:
-    """Live through recorded experience once and keep the places; or encode another memory's pictures anew."""
+    """Build a memory of places from recordings, or re-encode the pictures of another memory."""
     import torch
     from rich.console import Console
 

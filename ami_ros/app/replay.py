@@ -10,15 +10,15 @@ import typer
 
 def main(
     bag: Annotated[Path, typer.Argument(help="Of ami record, of the console, or another rosbag2.")],
-    speed: Annotated[float, typer.Option(help="So many times as fast as it was.", min=0.1, max=100.0)] = 1.0,
+    speed: Annotated[float, typer.Option(help="Playback speed; 2 is twice as fast.", min=0.1, max=100.0)] = 1.0,
     robot: Annotated[
-        str, typer.Option(help="Robot in config/robots, or its file: names of its topics. Else the usual ones.")
+        str, typer.Option(help="Robot in config/robots, or its file, if its topics have unusual names.")
     ] = "",
-    port: Annotated[int | None, typer.Option(help="Of the page; else the first free one from 8765.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port of the page. Default: the first free one from 8765.")] = None,
 ) -> int:
     """Show a recorded run on the page of ami console, until Ctrl-C. Nothing runs, and nothing is sent to a robot.
 
-    At its end the page stays; its slider goes back.
+    The page stays open at the end. Its slider goes back.
 
     Exit code: 0 after Ctrl-C, 2 if the bag cannot be shown.
     """

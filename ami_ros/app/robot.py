@@ -14,7 +14,7 @@ def main(
         Path | None, typer.Option(help="Folder to write model.sdf, model.config (Gazebo) and NAME.urdf into.")
     ] = None,
 ) -> None:
-    """Show a robot: its drive, limits and sensors; write it for Gazebo and robot_state_publisher."""
+    """Show a robot's drive, limits and sensors. Write it for Gazebo and robot_state_publisher."""
     from ami_ros.robots.description import load_robot
     from ami_ros.simulation.gazebo.robot_sdf import write_robot
 

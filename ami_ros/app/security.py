@@ -9,13 +9,11 @@ import typer
 
 
 def main(
-    out: Annotated[Path, typer.Option(help="Folder for the policies, and for keys and certificates.")],
-    robot: Annotated[
-        str, typer.Option(help="Name of a robot in config/robots, or its file: whose topics are named.")
-    ] = "ami_bot",
-    namespace: Annotated[str, typer.Option(help="Of all nodes.")] = "",
+    out: Annotated[Path, typer.Option(help="Folder for policies, keys and certificates.")],
+    robot: Annotated[str, typer.Option(help="Robot in config/robots, or its file. Its topics are used.")] = "ami_bot",
+    namespace: Annotated[str, typer.Option(help="Namespace of all nodes.")] = "",
 ) -> None:
-    """Write SROS 2 policies with one enclave a node; make keystore and enclaves where `ros2 security` is installed."""
+    """Write SROS 2 policies, one enclave for each node. Where `ros2 security` is installed, also make the keys."""
     import os
     import shutil
     import subprocess

@@ -22,9 +22,9 @@ PS1="(ami) $PS1"
 
 
 def main(
-    command: Annotated[list[str] | None, typer.Argument(help="Command to run instead, with its arguments.")] = None,
+    command: Annotated[list[str] | None, typer.Argument(help="Command to run, with its arguments.")] = None,
 ) -> NoReturn:
-    """Opens a shell in which python, ROS and the project's modules are found, or runs COMMAND there."""
+    """Open a shell that has Python, ROS and ami_ros, or run COMMAND in it."""
     if command:
         _execute(command)
     shell = os.environ.get("SHELL") or "/bin/sh"

@@ -10,13 +10,13 @@ from ami_ros.app.goto import NAMESPACE
 
 
 def main(
-    emergency: Annotated[bool, typer.Option("--emergency", help="Let nothing move it until --release.")] = False,
+    emergency: Annotated[bool, typer.Option("--emergency", help="Stop the robot until --release.")] = False,
     release: Annotated[bool, typer.Option("--release", help="End an emergency stop.")] = False,
     namespace: Annotated[str, NAMESPACE] = "",
 ) -> int:
-    """Cancel whatever goal or mission is under way, whoever sent it. This is no substitute for a switch on the robot.
+    """Cancel the goal or mission under way, whoever sent it. This does not replace an emergency switch on the robot.
 
-    Exit code: 0 done, 2 nobody there.
+    Exit code: 0 done, 2 no stack found.
     """
     from ami_ros.app.domain import domain_in_environment
     from ami_ros.errors import AmiError

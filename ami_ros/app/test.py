@@ -17,15 +17,17 @@ def main(
     arguments: Annotated[list[str] | None, typer.Argument(help="For pytest: paths, -k NAME, -x, ...")] = None,
     mutate: Annotated[
         list[Path] | None,
-        typer.Option(help="Change this file or folder of ami_ros in small ways; some test has to fail of each change."),
+        typer.Option(help="Make small changes in this file or folder. Some test must notice each change."),
     ] = None,
-    minutes: Annotated[float, typer.Option(help="Of --mutate; the next run goes on.", min=0.0)] = 60.0,
+    minutes: Annotated[
+        float, typer.Option(help="Time limit for --mutate [min]. The next run continues.", min=0.0)
+    ] = 60.0,
 ) -> NoReturn:
-    """Runs the tests, one more at a time than there are cores unless -n says otherwise; without a path all of them.
+    """Run the tests. Without a path it runs all of them. -n sets how many run in parallel.
 
-    With --mutate it says which changes no test notices, and fails if there are any that
-    test/equivalent_mutants.yaml does not list, or if time ran out before all were tried. Paths are then the tests to
-    run; without any, those in the folder of the same name.
+    --mutate makes small changes and names those that no test notices. It fails if one of them is not in
+    test/equivalent_mutants.yaml, or if time ran out. Paths are then the tests to run. Without any it takes the folder
+    of the same name.
     """
     if mutate:
         _mutate(mutate, arguments or [], minutes)

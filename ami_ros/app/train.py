@@ -16,10 +16,10 @@ def main(
     recordings: Annotated[
         list[Path], typer.Argument(help="Bags, folders of bags (as ./ami collect writes), or data sets.")
     ],
-    out: Annotated[Path, typer.Option(help="Model folder; an interrupted training goes on there.")],
+    out: Annotated[Path, typer.Option(help="Model folder. Repeat the command to continue after an interruption.")],
     robot: Annotated[
         str | None,
-        typer.Option(help="Robot of config/robots, or its file: tells preset, greatest speeds and topics."),
+        typer.Option(help="Robot in config/robots, or its file: preset, speed limits, names of topics."),
     ] = None,
     preset: Annotated[
         str,
@@ -30,31 +30,27 @@ def main(
     ] = "",
     start: Annotated[
         Path | None,
-        typer.Option("--from", help="Model folder whose weights are the beginning; its data are replayed."),
+        typer.Option("--from", help="Start from this model. Its training data are mixed in."),
     ] = None,
     replay: Annotated[
         list[Path] | None,
-        typer.Option(help="Data set of the model to start from, where its folder does not tell or it has moved."),
+        typer.Option(help="Data set of the --from model, if it has moved."),
     ] = None,
     heads: Annotated[
         bool,
-        typer.Option(
-            "--heads", help="Learn only heads, for the model of --from: its latents stay, and so do its memories."
-        ),
+        typer.Option("--heads", help="Train only the heads of the --from model. Its memories stay valid."),
     ] = False,
-    steps: Annotated[int, typer.Option(help="Optimiser steps; 0: as the preset says.")] = 0,
+    steps: Annotated[int, typer.Option(help="Number of optimiser steps. 0: as the preset says.")] = 0,
     settings: Annotated[
         list[str] | None,
-        typer.Option(
-            "--set", help="key=value of the configuration, such as weights.sigreg=0.05; see docs/reference.md."
-        ),
+        typer.Option("--set", help="Any other setting, such as weights.sigreg=0.05. See docs/reference.md."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of weights and batches.")] = 0,
-    threads: Annotated[int, typer.Option(help="Cores to use; 0: all.")] = 0,
-    name: Annotated[str, typer.Option(help="Name of the model; the default is the folder's.")] = "",
-    json: Annotated[Path | None, typer.Option(help="File for the figures: flat keys with units.")] = None,
+    seed: Annotated[int, typer.Option(help="Random seed of weights and batches.")] = 0,
+    threads: Annotated[int, typer.Option(help="Number of cores to use. 0: all.")] = 0,
+    name: Annotated[str, typer.Option(help="Name of the model. Default: the name of its folder.")] = "",
+    json: Annotated[Path | None, typer.Option(help="JSON file to write the figures to. Its keys have units.")] = None,
 ) -> None:
-    """Learn a joint-embedding world model from recorded experience; under torchrun on several processes together."""
+    """Train a world model on recordings. Under torchrun, several processes train together."""
     from ami_ros.app.train_data import camera_timing, lack_odometry
     from ami_ros.app.train_run import Job, run
     from ami_ros.config import with_settings

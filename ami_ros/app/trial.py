@@ -9,25 +9,29 @@ import typer
 
 
 def main(
-    out: Annotated[Path, typer.Option(help="Folder of the trial; one that was interrupted goes on there.")],
-    robot: Annotated[str, typer.Option(help="Robot of config/robots, or its file.")] = "",
-    model: Annotated[str, typer.Option(help="Folder or name of the model; else the one that comes for it.")] = "",
-    goals: Annotated[int, typer.Option(help="To drive to.")] = 10,
-    minutes: Annotated[float, typer.Option(help="Of exploring; 0: none.")] = 10.0,
-    leash: Annotated[float, typer.Option(help="It stays within this of where it began [m].")] = 5.0,
-    speed: Annotated[float, typer.Option(help="At most [m/s].")] = 0.3,
-    timeout: Annotated[float, typer.Option(help="For a goal [s].")] = 300.0,
+    out: Annotated[
+        Path, typer.Option(help="Folder of the trial. Repeat the command to continue after an interruption.")
+    ],
+    robot: Annotated[str, typer.Option(help="Robot in config/robots, or its file.")] = "",
+    model: Annotated[
+        str, typer.Option(help="Folder or name of the model. Default: the shipped one that fits the robot.")
+    ] = "",
+    goals: Annotated[int, typer.Option(help="Number of goals.")] = 10,
+    minutes: Annotated[float, typer.Option(help="Minutes to explore. 0: none.")] = 10.0,
+    leash: Annotated[float, typer.Option(help="How far it may go from where it began [m].")] = 5.0,
+    speed: Annotated[float, typer.Option(help="Speed limit [m/s].")] = 0.3,
+    timeout: Annotated[float, typer.Option(help="Time limit for each goal [s].")] = 300.0,
     attach: Annotated[
-        bool, typer.Option("--attach", help="Use the stack that runs already, as it is: without leash and speed.")
+        bool, typer.Option("--attach", help="Use the running stack as it is, without --leash and --speed.")
     ] = False,
     sim_time: Annotated[bool, typer.Option("--sim-time", help="Take the time from /clock.")] = False,
-    namespace: Annotated[str, typer.Option(help="Of the robot's topics and of all nodes.")] = "",
+    namespace: Annotated[str, typer.Option(help="Namespace of the robot's topics and of all nodes.")] = "",
 ) -> int:
-    """Lead an operator through the first hour on a robot: doctor, a drive by joystick with the gate on, exploring on a
-    leash, and goals, each of which the operator confirms. The report (report.html, trial.json, the bags) is one folder
-    to send. It can be interrupted at any time, and goes on with the same command.
+    """Lead you through the first hour on a robot: doctor, a drive by joystick with the gate on, exploring near the
+    start, and goals. You confirm each goal. The folder holds the report (report.html, trial.json) and the bags. You can
+    interrupt it at any time. The same command continues.
 
-    Exit code: 0 complete, 1 stopped before the end, 2 it cannot go on.
+    Exit code: 0 complete, 1 stopped before the end, 2 it cannot continue.
     """
     from ami_ros.app.trial_run import TrialSettings, run_trial
 

@@ -26,14 +26,16 @@ def main(
     viewer: Annotated[Viewer, typer.Option(help="foxglove serves Foxglove and Lichtblick; rerun opens a page.")] = (
         Viewer.foxglove
     ),
-    port: Annotated[int, typer.Option(help="To listen at; with rerun also the next one.", min=1, max=65534)] = 8765,
+    port: Annotated[
+        int, typer.Option(help="Port to listen at. Rerun also uses the next one.", min=1, max=65534)
+    ] = 8765,
     host: Annotated[
         str, typer.Option(help="Address to listen at. 0.0.0.0: all of the network may look, and send goals.")
     ] = "127.0.0.1",
     file: Annotated[
         Path | None, typer.Option(help="With --viewer rerun: write this .rrd file, and open no page.")
     ] = None,
-    namespace: Annotated[str, typer.Option(help="Of the robot, as its launch file sets it.")] = "",
+    namespace: Annotated[str, typer.Option(help="Namespace of the robot, as its launch file sets it.")] = "",
 ) -> int:
     """Show what a running robot senses, knows and plans in a viewer, until Ctrl-C.
 
@@ -42,7 +44,7 @@ def main(
 
     Rerun: open the page that is printed, or the file.
 
-    Recordings (ami record) are MCAP files, which Foxglove and Lichtblick open without this.
+    Recordings made by ami record are MCAP files. Foxglove and Lichtblick open them directly.
     """
     import rclpy
     from rclpy.executors import SingleThreadedExecutor

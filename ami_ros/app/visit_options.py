@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-PeopleOption = Annotated[int | None, typer.Option(help="Persons who walk about in the world; more: docs/worlds.md.")]
-ChangedOption = Annotated[float, typer.Option(help="Share of the furniture that was moved, added or taken away.")]
+PeopleOption = Annotated[int | None, typer.Option(help="People who walk about in the world. See docs/worlds.md.")]
+ChangedOption = Annotated[float, typer.Option(help="Share of the furniture to move, add or take away.")]
 LightOption = Annotated[str, typer.Option(help="day, night, lamps_off, dim, other_lamps or sun_patch.")]
 
 

@@ -20,7 +20,7 @@ def main(
     changed: ChangedOption = 0.0,
     light: LightOption = "",
     picture: Annotated[
-        Path | None, typer.Option(help="PNG to write: the plan, and views from where a robot can be.")
+        Path | None, typer.Option(help="PNG file to write: the plan, and views from where a robot can be.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="World file to write.")] = None,
     sdf: Annotated[
@@ -29,10 +29,10 @@ def main(
     robot: Annotated[
         str | None, typer.Option(help="With --sdf: a robot to put into it, by its name in config/robots or its file.")
     ] = None,
-    views: Annotated[int, typer.Option(help="Views in the picture.")] = 8,
-    seed: Annotated[int, typer.Option(help="Of where the views are taken, and of where the robot starts.")] = 0,
+    views: Annotated[int, typer.Option(help="Number of views in the picture.")] = 8,
+    seed: Annotated[int, typer.Option(help="Random seed of the views, and of where the robot starts.")] = 0,
 ) -> None:
-    """Show a world: its size and rooms, a picture of it, its file."""
+    """Show a world: size and rooms, a picture, its file, and a version for Gazebo."""
     from ami_ros.app.world_picture import draw_world
     from ami_ros.simulation.free_space import FreeSpace
     from ami_ros.simulation.world_file import load_world, save_world

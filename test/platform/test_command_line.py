@@ -1,5 +1,7 @@
 """The command line: help, exit codes, commands that are modules."""
 
+import inspect
+import re
 import signal
 import subprocess
 import sys
@@ -29,6 +31,7 @@ def test_overview_lists_every_command() -> None:
     assert result.returncode == 0
     assert result.stdout.strip() == overview()
     assert all(f"  {name} " in result.stdout for name in NAMES)
+    assert max(map(len, overview().splitlines())) <= 80
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -42,6 +45,16 @@ def test_help_shows_units_and_flags_in_80_columns() -> None:
     lines = [*ami("extract", "--help").stdout.splitlines(), *ami("demo", "--help").stdout.splitlines()]
     assert any("[s]" in line for line in lines) and not any("bool" in line for line in lines)
     assert max(map(len, lines)) <= 80
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_help_is_in_short_sentences(name: str) -> None:
+    for part, function in functions(name).items():
+        options = inspect.signature(function, eval_str=True).parameters.values()
+        helps = [about.help for o in options for about in getattr(o.annotation, "__metadata__", ()) if about.help]
+        for text in (inspect.getdoc(function) or "", *helps):
+            for sentence in re.split(r"[.:;]\s|, \d|\n\n", text):
+                assert len(sentence.split()) < 25, f"ami {name} {part}: {sentence}"
 
 
 @pytest.mark.parametrize("name", NAMES)

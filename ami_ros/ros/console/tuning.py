@@ -104,7 +104,7 @@ def row(about: ParameterDescriptor, value: Any) -> dict[str, Any]:
     found = UNIT.match(about.description)
     before, after, words, behind = found.groups() if found else (None, None, about.description, None)
     [limits] = list(about.floating_point_range or about.integer_range)[:1] or [None]
-    said = (after if before else words).rstrip(".")
+    said = ((after if before else words) or "").rstrip(".")
     return {
         "name": about.name, "value": value, "unit": before or behind or "",
         "words": "; ".join(filter(None, (said, about.additional_constraints))),
