@@ -42,7 +42,7 @@ def main(
         corners = area_of(area) if area else ()
     except ValueError as error:
         raise AmiError(f"explore: --area {error}") from error
-    telling = Telling()
+    telling = Telling(60.0 * minutes)
     report: dict[str, Any] = {"end": "interrupted", "code": None, "elapsed_s": 0, "message": ""}
 
     def tell(feedback: Any) -> None:

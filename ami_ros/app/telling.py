@@ -15,15 +15,20 @@ SELDOM, OFTEN = 5.0, 0.5  # [s] between two lines
 
 
 class Telling:
-    """Writes to stderr; `tell` takes the feedback of navigate_to_goal or run_mission."""
+    """Writes to stderr; `tell` takes the feedback of navigate_to_goal or run_mission.
 
-    def __init__(self) -> None:
+    Args:
+        allowance: [s] that a mission may take; 0: not known.
+    """
+
+    def __init__(self, allowance: float = 0.0) -> None:
+        self._allowance = allowance
         self._terminal = sys.stderr.isatty()
         self._told, self._words = 0.0, ""
 
     def tell(self, feedback: Any) -> None:
         """Something is new."""
-        line, now = line_of(feedback), time.monotonic()
+        line, now = line_of(feedback, self._allowance), time.monotonic()
         words = getattr(feedback, "message", "")
         if now - self._told < (OFTEN if self._terminal else SELDOM) and words == self._words:
             return
@@ -46,8 +51,8 @@ class Telling:
         return int(outcome.end)
 
 
-def line_of(feedback: Any) -> str:
-    """What feedback says, in a line."""
+def line_of(feedback: Any, allowance: float = 0.0) -> str:
+    """What feedback says, in a line; `allowance` [s] of a mission."""
     parts = []
     if (distance := feedback.distance_remaining) == distance:
         parts.append(f"{distance:.1f} m left")
@@ -56,6 +61,6 @@ def line_of(feedback: Any) -> str:
         parts.append(f"about {left} s")
     elapsed = getattr(feedback, "navigation_time", None) or getattr(feedback, "elapsed", None)
     if elapsed is not None:
-        parts.append(f"after {elapsed.sec} s")
+        parts.append(f"after {elapsed.sec} s" + (f" of {allowance:.0f} s" if allowance else ""))
     words = getattr(feedback, "message", "")
     return ", ".join(parts) + (f": {words}" if words and parts else words)

@@ -98,7 +98,10 @@ class GoalController:
         if routing.scouting and percept.location is None:
             return Decision.hold(State.PLANNING, "waiting for memory to localise the robot")
         if routing.flat and goal.only_in_memory and not routing.scouting:
-            message = "only memory knows the goal, and it cannot localise the robot"
+            message = (
+                "memory cannot localise the robot, and only memory knows the goal; send it again from another spot, "
+                "or say where the robot is with RViz's tool 2D Pose Estimate"
+            )
             return Decision.failed(Code.GOAL_NOT_REMEMBERED, message)
         return None
 

@@ -1,8 +1,8 @@
-"""A model for robots without a camera, made of one that has learned to see: what it would see is grey for ever.
+"""Makes a model for robots without a camera from one with a camera: its image is always grey.
 
 The features of a grey picture are numbers that never change, so they go into the bias of the layer that joins the
-inputs, and the image branch is no longer needed. Latents are exactly those of the model before a grey wall; nothing is
-learned anew.
+inputs, and the image branch is no longer needed. Latents are exactly those of the model with a grey image;
+nothing is trained again.
 """
 
 from __future__ import annotations

@@ -44,6 +44,7 @@ from ami_ros.ros.start.graph import enclave_arguments
 
 SILENCE = 10.0  # [s] without feedback, which comes some times a second, after which whoever had the goal is gone
 ANSWER = 10.0  # [s] that an answer to a request may take
+CANCEL_WITHIN = 5.0  # [s]
 HOME = "home"
 _NUMBERS = re.compile(r"\s*(-?[\d.]+(?:[eE]-?\d+)?)\s*")
 
@@ -195,7 +196,11 @@ class RobotClient:
             if tell is not None:
                 tell(message.feedback)
 
-        handle = self._wait(client.send_goal_async(goal, hear))
+        sent = client.send_goal_async(goal, hear)
+        try:
+            handle = self._wait(sent)
+        except BaseException as stop:  # it may be under way all the same, once it is accepted
+            return self._cancel(self._wait(sent, CANCEL_WITHIN), stop)
         if handle is None:
             return Outcome(End.LOST, f"{name} did not answer: is its node still alive?")
         if not handle.accepted:
@@ -227,12 +232,17 @@ class RobotClient:
                 self._executor.spin_once(timeout_sec=0.2)
                 if time.monotonic() - heard[0] > SILENCE:
                     return Outcome(End.LOST, "nothing is heard any more: its node died, or was started again")
-        except BaseException as stop:  # Ctrl-C, or a signal that ends this process: the robot must not drive on
-            self._wait(handle.cancel_goal_async(), 5.0)
-            if not isinstance(stop, KeyboardInterrupt):
-                raise
-            return Outcome(End.CANCELED, "cancelled; the robot stands")
+        except BaseException as stop:
+            return self._cancel(handle, stop)
         return outcome_of(ended.result())
+
+    def _cancel(self, handle: Any, stop: BaseException) -> Outcome:
+        """After Ctrl-C, or a signal that ends this process: the robot must not drive on. Raises all but Ctrl-C."""
+        if handle is not None and handle.accepted:
+            self._wait(handle.cancel_goal_async(), CANCEL_WITHIN)
+        if not isinstance(stop, KeyboardInterrupt):
+            raise stop
+        return Outcome(End.CANCELED, "cancelled; the robot stands")
 
     def _wait(self, future: Any, patience: float = ANSWER) -> Any:
         self._executor.spin_until_future_complete(future, patience)
