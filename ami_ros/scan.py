@@ -17,6 +17,7 @@ class Scan:
 
     ranges: (n,) float32 [m] from `origin`; inf where nothing returned: free up to max_range [m]; NaN where there is no
     reading: not known. Beam i points at angle_min + i * angle_increment [rad]; origin: x, y [m] of the scanner.
+    blind: [m] from `origin` up to which a thing may stand that the scan passes over: a low one, under a depth camera.
     """
 
     ranges: NDArray[np.float32]
@@ -24,6 +25,7 @@ class Scan:
     angle_increment: float
     origin: tuple[float, float] = (0.0, 0.0)
     max_range: float = math.inf
+    blind: float = 0.0
 
     @property
     def angles(self) -> Array:
@@ -44,12 +46,11 @@ class Mount:
     def in_base(self, scan: Scan) -> Scan:
         """A scan as it was measured, in the scanner's own frame, as one in base_link; the beams stay the same."""
         turns = -1.0 if self.upside_down else 1.0
-        return Scan(
-            scan.ranges,
-            self.yaw + turns * scan.angle_min,
-            turns * scan.angle_increment,
-            (float(self.x), float(self.y)),
-            scan.max_range,
+        return replace(
+            scan,
+            angle_min=self.yaw + turns * scan.angle_min,
+            angle_increment=turns * scan.angle_increment,
+            origin=(float(self.x), float(self.y)),
         )
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 MEANINGS = {
     "image": "camera pictures",
     "camera_info": "the camera's intrinsics",
-    "scan": "laser scan, in any frame that is fixed to the robot; without a laser (`from_camera`) perception makes it",
+    "scan": "laser scan, in any frame that is fixed to the robot; without a laser perception makes it",
+    "depth": "pictures of a depth camera, 16UC1 [mm] or 32FC1 [m]; what perception and gate see of them: safety.md",
+    "depth_info": "the depth camera's intrinsics",
     "odom": "wheel odometry; its origin may be anywhere and it may drift",
     "battery_state": "charge; exploring returns when it is low",
     "cmd_vel": "what the robot shall do; the safety gate has passed it",

@@ -25,7 +25,7 @@ def main(
 
     policy, keystore = out / "policies.xml", out / "keystore"
     described = load_robot(robot)
-    text = policies(topics(described), namespace, described.laser is not None and described.laser.from_camera)
+    text = policies(topics(described), namespace, described.laser is not None and described.laser.is_made)
     try:
         out.mkdir(mode=0o700, parents=True, exist_ok=True)
         policy.write_text(text, encoding="utf-8")

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.commands import STILL, Command, of_width, speed
+from ami_ros.config import from_mapping
+from ami_ros.depth import DepthConfig, DepthScanner
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.goals import GoalKind, GoalSampler
 from ami_ros.evaluation.loop_config import LoopConfig
@@ -30,14 +32,21 @@ from ami_ros.parts.mission import MissionPart
 from ami_ros.parts.part import Part
 from ami_ros.parts.perception import PerceptionPart, PictureScanConfig, place_camera
 from ami_ros.parts.planner import PlannerPart, Thought
-from ami_ros.parts.ports import CMD_VEL, CMD_VEL_RAW, IMAGE, ODOM, SCAN, THOUGHT, Motion, Port
+from ami_ros.parts.ports import CMD_VEL, CMD_VEL_RAW, DEPTH, IMAGE, ODOM, SCAN, THOUGHT, Motion, Port
 from ami_ros.parts.safety import SafetyPart
 from ami_ros.parts.simulated_bus import SimulatedBus
 from ami_ros.parts.world_model import Learner, WorldModelPart
 from ami_ros.planning.protocols import Dynamics
 from ami_ros.planning.types import Decision, Goal
 from ami_ros.registration import believed_at
-from ami_ros.robots.derived import camera_mount, check_model, picture_scan_settings, rectifier_for
+from ami_ros.robots.derived import (
+    camera_mount,
+    check_model,
+    depth_camera,
+    depth_settings,
+    picture_scan_settings,
+    rectifier_for,
+)  # fmt: skip
 from ami_ros.robots.sensors import Sensor
 from ami_ros.safety.gate import SafetyGate
 from ami_ros.scan import Mount, Scan
@@ -51,6 +60,7 @@ from ami_ros.world_model.checkpoint import LoadedModel
 from ami_ros.world_model.perception import Perception
 from ami_ros.world_model.picture_scan import RANGES, PictureScan, load_picture_scan
 
+SOURCE_TIMEOUT = 2.0  # [s] as the node's `source_timeout` comes
 KEPT = 50  # true poses, one for each observation
 
 
@@ -129,9 +139,14 @@ class ClosedLoop:
     def make_safety(self) -> Part:
         """The gate; one that is not to see keeps to limits of speed alone."""
         gate = replace(self.config.safety, require_scan=self.config.gated and self.config.safety.require_scan)
-        part = SafetyPart(self.bus.seat("safety"), SafetyGate(gate), self.config.agent.gate_rate)
+        depth = self._depth_scanner()
+        is_source = depth is not None and not depth.config.is_scan and self.config.gated
+        sources = {DEPTH.name: SOURCE_TIMEOUT} if is_source else {}
+        part = SafetyPart(
+            self.bus.seat("safety"), SafetyGate(gate, sources=sources), self.config.agent.gate_rate, depth=depth
+        )
         if not self.config.gated:
-            part.takes = tuple(port for port in part.takes if port.name != SCAN.name)
+            part.takes = tuple(port for port in part.takes if port.name not in (SCAN.name, DEPTH.name))
         return part
 
     def make_perception(self) -> Part:
@@ -141,7 +156,13 @@ class ClosedLoop:
         window = None if self._rectifier is None else self._rectifier.window
         place_camera(camera_mount(robot), window, followed.model.pairs, scans)
         shape = PictureScanConfig(**picture_scan_settings(robot))
-        return PerceptionPart(self.bus.seat("perception"), followed, self.config.agent, scans, shape)
+        depth = self._depth_scanner() if robot.laser is not None and robot.laser.from_depth else None
+        return PerceptionPart(self.bus.seat("perception"), followed, self.config.agent, scans, shape, depth)
+
+    def _depth_scanner(self) -> DepthScanner | None:
+        robot = self.simulator.description
+        config = from_mapping(DepthConfig, depth_settings(robot))
+        return None if robot.depth is None else DepthScanner(config, depth_camera(robot))
 
     def make_world_model(self, learner: Learner | None) -> None:
         """What compares each moment with its prediction."""
@@ -169,9 +190,11 @@ class ClosedLoop:
     def _make_picture_scan(self) -> PictureScan | None:
         """What makes scans for a robot without a laser."""
         robot = self.simulator.description
-        if robot.laser is None or not robot.laser.from_camera:
+        if robot.laser is None or not robot.laser.is_made:
             return None
         self.bus.watch(SCAN, self._hear_scan)
+        if robot.laser.from_depth:
+            return None
         return load_picture_scan(share("models", RANGES), self.loaded.model.spec.inputs.field_of_view)
 
     def _converted(self, port: Port, value: Any) -> Any:
@@ -296,14 +319,16 @@ class ClosedLoop:
     def _sense(self, now: float) -> None:
         """What is due of the sensors, each at its own rate, as the simulated robot's node gives it."""
         robot = self.simulator.description
-        if any(self._due(now, sensor) for sensor in (robot.camera, robot.laser)):
+        if any(self._due(now, sensor) for sensor in (robot.camera, robot.laser, robot.depth)):
             seen = self.observe()
             seen = replace(seen, image=self._as_model(seen.image))
             self.seen = seen if self._scan is None else replace(seen, scan=self._scan)
             self._truths.append((seen.stamp, self.simulator.ground_truth().pose))
             self.give_odometry(seen.stamp, Motion(seen.odometry, seen.velocity))
-            if robot.laser is not None and not robot.laser.from_camera and self._due(now, robot.laser):
+            if robot.laser is not None and not robot.laser.is_made and self._due(now, robot.laser):
                 self.bus.give(SCAN, seen.stamp, robot.laser.scan(seen.scan.ranges))
+            if (depth := seen.depth) is not None and self._due(now, robot.depth):
+                self.bus.give(DEPTH, seen.stamp, lambda: depth)
             if (image := seen.image) is not None and (robot.camera is None or self._due(now, robot.camera)):
                 self.bus.give(IMAGE, seen.stamp, lambda: image)
         elif self._due(now, robot.odometry):

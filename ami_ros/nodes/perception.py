@@ -12,6 +12,7 @@ from sensor_msgs.msg import LaserScan
 
 from ami_interfaces.msg import Latent, ModelInfo
 from ami_ros.camera import CameraMount
+from ami_ros.depth import DepthConfig
 from ami_ros.images import MAX_PIXELS
 from ami_ros.parts.followed_model import FollowedModel
 from ami_ros.parts.freshness import FreshnessConfig
@@ -27,6 +28,7 @@ from ami_ros.ros.node.parameters import group, parameter
 from ami_ros.ros.node.process import URGENT, run
 from ami_ros.ros.node.qos import LATCHED
 from ami_ros.ros.sensors.camera import CalibratedCamera
+from ami_ros.ros.sensors.depth import DepthCamera
 from ami_ros.scan import Scan
 from ami_ros.share import share
 from ami_ros.world_model.by_torch import ByTorch
@@ -60,6 +62,7 @@ class PerceptionParameters:
     freshness: FreshnessConfig = group(FreshnessConfig, mutable=None)
     camera: CameraMount = field(default_factory=CameraMount)
     picture_scan: PictureScanConfig = field(default_factory=PictureScanConfig)
+    depth: DepthConfig = field(default_factory=DepthConfig)
 
 
 class PerceptionNode(AmiNode[PerceptionParameters]):
@@ -73,6 +76,7 @@ class PerceptionNode(AmiNode[PerceptionParameters]):
         inputs = loaded.model.spec.inputs
         made = config.picture_scan.beams > 0
         scans = load_picture_scan(share("models", RANGES), inputs.field_of_view) if made else None
+        depth = DepthCamera(self, config.depth) if config.depth.is_scan else None
         self._camera = CalibratedCamera(
             inputs, config.compressed, config.max_image_pixels, config.camera, (loaded.model.pairs, scans)
         )
@@ -82,11 +86,15 @@ class PerceptionNode(AmiNode[PerceptionParameters]):
         self.health.figure("model", lambda: loaded.encoder_id)
         self._bus = RosBus(self)
         self.part = PerceptionPart(
-            self._bus, FollowedModel(loaded.model, loaded.encoder_id), config, scans, config.picture_scan
-        )
+            self._bus, FollowedModel(loaded.model, loaded.encoder_id), config, scans, config.picture_scan,
+            None if depth is None else depth.scanner,
+        )  # fmt: skip
         self._encoder_id = loaded.encoder_id
         sends: dict[str, Send] = {"latent": self._send_latent}
-        if made:
+        reads = {"image": lambda message: partial(self._camera.picture, message), **weights_of(loaded.encoder_id)}
+        if depth is not None:
+            reads["depth"] = depth.read
+        if made or depth is not None:
             self._scan = self.publisher(LaserScan, "scan")
             sends["scan"] = self._send_scan
         heard = {"scan": inputs.scan_beams > 0 and not made, "image": inputs.image_size > 0}
@@ -95,10 +103,10 @@ class PerceptionNode(AmiNode[PerceptionParameters]):
         self._bus.join(
             self.part,
             sends,
-            {"image": lambda message: partial(self._camera.picture, message), **weights_of(loaded.encoder_id)},
+            reads,
             without=[name for name, wanted in heard.items() if not wanted],
             types={"image": self._camera.message_type},
-            headers=("image", "scan"),
+            headers=("image", "scan", "depth"),
         )
 
     def activate(self) -> None:
@@ -121,7 +129,7 @@ class PerceptionNode(AmiNode[PerceptionParameters]):
         self._latent.publish(conversions.latent_to_message(seen.latent, header, self._encoder_id, seen.picture))
 
     def _send_scan(self, stamp: float, scan: Scan) -> None:
-        shape = self.config.picture_scan
+        shape = self.config.depth if self.config.depth.is_scan else self.config.picture_scan
         header = self._bus.header(stamp, shape.frame)
         self._scan.publish(range_sensors.scan_to_message(scan, header, shape.range_min))
 

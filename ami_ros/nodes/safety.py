@@ -14,7 +14,9 @@ from std_srvs.srv import Trigger
 
 from ami_interfaces.msg import MovingThings
 from ami_ros.commands import STILL, Command
+from ami_ros.depth import DepthConfig
 from ami_ros.geometry import Array
+from ami_ros.parts.ports import DEPTH
 from ami_ros.parts.safety import SafetyPart
 from ami_ros.ros.messages import conversions
 from ami_ros.ros.messages.ports import commands_of
@@ -25,6 +27,7 @@ from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.parameters import group, named, parameter
 from ami_ros.ros.node.process import URGENT, run
 from ami_ros.ros.node.qos import ANY, ANY_LATCHED, LATCHED, NEWEST
+from ami_ros.ros.sensors.depth import DepthCamera
 from ami_ros.ros.sensors.keep_out import KeepOutAreas, KeepOutParameters
 from ami_ros.ros.sensors.scanner import Scanner
 from ami_ros.ros.sensors.sources import Source, Sources
@@ -58,6 +61,7 @@ class SafetyParameters:
         False, "Commands pass only while the supervisor says that every node of the stack is active."
     )
     scanner: Mount = field(default_factory=Mount)
+    depth: DepthConfig = field(default_factory=DepthConfig)
     gate: SafetyConfig = group(SafetyConfig, lower=CAUTIOUS, higher=("margin", "obstacle_speed", "track_margin"))
     polygons: dict[str, Zone] = named("Names of zones around the robot; each has a group of parameters, NAME.*.")
     observation_sources: dict[str, Source] = named("Names of sensors; each has a group of parameters, NAME.*.")
@@ -81,7 +85,7 @@ class SafetyParameters:
         return self.source_timeout if own < 0 else own
 
 
-HEARD = "cmd_vel_raw", "scan", "odom", "/clock"  # of which one publisher each is right
+HEARD = "cmd_vel_raw", "scan", "depth", "odom", "/clock"  # of which one publisher each is right
 
 
 class SafetyNode(AmiNode[SafetyParameters]):
@@ -105,6 +109,9 @@ class SafetyNode(AmiNode[SafetyParameters]):
         self._bus = RosBus(self)
         sources = Sources(self, base, config.observation_sources, self._observe)
         timeouts = {name: config.timeout_of(name) for name in sources.names}
+        depth = DepthCamera(self, config.depth) if config.depth.beams else None
+        if depth is not None and not config.depth.is_scan:
+            timeouts[DEPTH.name] = config.source_timeout
         areas = KeepOutAreas(self, config.keep_out, config.gate.margin).areas
         simulated = bool(self.get_parameter("use_sim_time").value)
         gate = SafetyGate(config.gate, config.polygons, timeouts, areas, simulated)
@@ -112,13 +119,15 @@ class SafetyNode(AmiNode[SafetyParameters]):
         self._gate = gate
         self._output = self.publisher(kind, "cmd_vel")
         self._status = self.publisher(DiagnosticStatus, "~/status", LATCHED)
-        self.part = SafetyPart(self._bus, gate, config.rate, config.supervised)
+        scanner = None if depth is None else depth.scanner
+        self.part = SafetyPart(self._bus, gate, config.rate, config.supervised, scanner)
         self._bus.join(
             self.part,
             {"cmd_vel": self._send_command, "safety/status": self._send_status},
             {
                 "cmd_vel_raw": commands_of(3),
                 "scan": Scanner(self, base, config.scanner).read,
+                "depth": (lambda message: None) if depth is None else depth.read,
                 "emergency_stop": lambda message: message.data or None,  # false changes nothing
             },
             without=["moving_things"],

@@ -9,14 +9,14 @@ from ami_ros.parts.mission import MissionPart
 from ami_ros.parts.part import Part
 from ami_ros.parts.perception import PerceptionPart
 from ami_ros.parts.planner import PlannerPart
-from ami_ros.parts.ports import BATTERY, CMD_VEL, EMERGENCY_STOP, IMAGE, INITIAL_POSE, ODOM, SCAN, Port
+from ami_ros.parts.ports import BATTERY, CMD_VEL, DEPTH, EMERGENCY_STOP, IMAGE, INITIAL_POSE, ODOM, SCAN, Port
 from ami_ros.parts.safety import SafetyPart
 from ami_ros.parts.world_model import WorldModelPart
 
 GRAPH: dict[str, type[Part]] = {
     part.name: part for part in (SafetyPart, PerceptionPart, WorldModelPart, MemoryPart, PlannerPart, MissionPart)
 }
-ROBOT_GIVES = (IMAGE, SCAN, ODOM, BATTERY)
+ROBOT_GIVES = (IMAGE, SCAN, DEPTH, ODOM, BATTERY)
 ROBOT_TAKES = (CMD_VEL,)
 PEOPLE_GIVE = (INITIAL_POSE, EMERGENCY_STOP)
 

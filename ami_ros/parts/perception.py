@@ -8,11 +8,12 @@ from typing import Any, Protocol
 
 from ami_ros.adaptation.weights import Weights
 from ami_ros.camera import CameraMount, Window
+from ami_ros.depth import DepthScanner
 from ami_ros.parts.followed_model import FollowedModel
 from ami_ros.parts.freshness import FreshnessConfig
 from ami_ros.parts.part import Bus, Finish, Part
 from ami_ros.parts.perceiver import perceive
-from ami_ros.parts.ports import ADAPTATION, IMAGE, LATENT, ODOM, SCAN, Motion, Picture, Port
+from ami_ros.parts.ports import ADAPTATION, DEPTH, IMAGE, LATENT, ODOM, SCAN, Motion, Picture, Port
 from ami_ros.parts.synchroniser import SensorFrame, Synchroniser
 from ami_ros.scan import Scan
 from ami_ros.world_model.perception import Perception
@@ -54,10 +55,11 @@ class PerceptionPart(Part):
         config: see there.
         picture_scan: makes scans of pictures; None: there is a laser.
         shape: of those scans.
+        depth: makes the scans of depth pictures; None: there is a laser, or no depth camera.
     """
 
     name = "perception"
-    takes: tuple[Port, ...] = (ADAPTATION, ODOM, SCAN, IMAGE)
+    takes: tuple[Port, ...] = (ADAPTATION, ODOM, SCAN, IMAGE, DEPTH)
     gives: tuple[Port, ...] = (LATENT, SCAN)
 
     def __init__(
@@ -67,8 +69,12 @@ class PerceptionPart(Part):
         config: PerceptionSettings,
         picture_scan: PictureScan | None = None,
         shape: PictureScanConfig | None = None,
+        depth: DepthScanner | None = None,
     ) -> None:
         super().__init__(bus)
+        self._depth = depth
+        unheard = DEPTH.name if depth is None else SCAN.name
+        self.takes = tuple(port for port in self.takes if port.name != unheard)
         self.followed, self.perception = followed, Perception(followed.model)
         inputs = self.perception.inputs
         self.synchroniser = Synchroniser(inputs, config.freshness, config.scan_max_age, config.max_rate)
@@ -88,6 +94,12 @@ class PerceptionPart(Part):
         self.synchroniser.take_velocity(stamp, motion.velocity)
 
     def on_scan(self, stamp: float, scan: Scan) -> None:
+        self._encode_soon(self.synchroniser.take_scan(stamp, scan, self.bus.now()))
+
+    def on_depth(self, stamp: float, picture: Picture) -> None:
+        assert self._depth is not None, "else it is not heard"
+        scan = self._depth.scan(picture())
+        self.bus.give(SCAN, stamp, scan)
         self._encode_soon(self.synchroniser.take_scan(stamp, scan, self.bus.now()))
 
     def on_image(self, stamp: float, picture: Picture) -> None:

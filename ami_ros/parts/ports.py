@@ -77,11 +77,13 @@ class Known(NamedTuple):
     edges: Sequence[Edge] = ()
 
 
-Picture = Callable[[], Any]  # decodes and rectifies when it is called: (H, W, 3) RGB as the model's camera takes it
+# Decodes when it is called: (H, W, 3) RGB, rectified as the model's camera takes it; or (H, W) depths.
+Picture = Callable[[], Any]
 
 # From and to the robot
 IMAGE = Port("image", Picture, frame="camera", rate=10.0)
 SCAN = Port("scan", "Scan", frame="laser", unit="m", rate=10.0)  # as it was measured; some take it in base_link
+DEPTH = Port("depth", Picture, frame="camera", unit="m", rate=15.0)
 ODOM = Port("odom", Motion, frame="odom", unit="m, rad; m/s, rad/s", rate=25.0)
 BATTERY = Port("battery_state", float, unit="charge [0, 1]")
 CMD_VEL = Port("cmd_vel", Command, "every", "base_link", "m/s, rad/s, m/s", rate=20.0)

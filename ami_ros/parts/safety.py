@@ -7,14 +7,27 @@ import threading
 from collections.abc import Iterable
 
 from ami_ros.commands import STILL, Command, of_width
+from ami_ros.depth import DepthScanner
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
 from ami_ros.moving.things import MovingThings
 from ami_ros.parts.part import Bus, Part
-from ami_ros.parts.ports import CMD_VEL, CMD_VEL_RAW, EMERGENCY_STOP, GATE, MOVING_THINGS, ODOM, SCAN, Motion, Port
+from ami_ros.parts.ports import (
+    CMD_VEL,
+    CMD_VEL_RAW,
+    DEPTH,
+    EMERGENCY_STOP,
+    GATE,
+    MOVING_THINGS,
+    ODOM,
+    SCAN,
+    Motion,
+    Picture,
+    Port,
+)  # fmt: skip
 from ami_ros.safety.gate import SafetyGate
 from ami_ros.safety.tracks import Track, largest_sigma
-from ami_ros.scan import Scan
+from ami_ros.scan import Mount, Scan
 
 WHOLE_FOR = 0.4  # [s] that one word of the supervisor holds, which sends one every 0.1 s
 
@@ -27,15 +40,21 @@ class SafetyPart(Part):
         gate: judges.
         rate: of commands [Hz] of steady time.
         supervised: commands pass only while the supervisor says that the stack is whole.
+        depth: what the depth camera shows; None: there is none. Of a robot without a laser it is the gate's scan.
     """
 
     name = "safety"
     works = False
-    takes: tuple[Port, ...] = (CMD_VEL_RAW, SCAN.taken(frame="base_link"), ODOM, MOVING_THINGS, EMERGENCY_STOP)
+    takes: tuple[Port, ...] = (CMD_VEL_RAW, SCAN.taken(frame="base_link"), DEPTH, ODOM, MOVING_THINGS, EMERGENCY_STOP)
     gives: tuple[Port, ...] = (CMD_VEL, GATE)
 
-    def __init__(self, bus: Bus, gate: SafetyGate, rate: float, supervised: bool = False) -> None:
+    def __init__(
+        self, bus: Bus, gate: SafetyGate, rate: float, supervised: bool = False, depth: DepthScanner | None = None
+    ) -> None:
         super().__init__(bus)
+        self._depth = depth
+        unheard = DEPTH.name if depth is None else SCAN.name if depth.config.is_scan else ""
+        self.takes = tuple(port for port in self.takes if port.name != unheard)
         self.gate, self._supervised = gate, supervised
         self._whole_until = -math.inf  # steady time up to which the stack counts as whole
         self._reason: str | None = None  # the one given last
@@ -49,6 +68,16 @@ class SafetyPart(Part):
 
     def on_scan(self, stamp: float, scan: Scan) -> None:
         _refuse(self.gate.scan(scan, self.bus.now(), stamp, self.bus.steady()))
+
+    def on_depth(self, stamp: float, picture: Picture) -> None:
+        assert self._depth is not None, "else it is not heard"
+        depth, at = picture(), self._depth.config.mount
+        scan = Mount(at.x, at.y, at.yaw).in_base(self._depth.scan(depth))
+        if self._depth.config.is_scan:
+            self.on_scan(stamp, scan)
+            return
+        points = self._depth.points(depth)
+        _refuse(self.gate.observe(DEPTH.name, points, self.bus.now(), stamp, self.bus.steady(), scan))
 
     def on_odom(self, stamp: float, motion: Motion) -> None:
         _refuse(self.gate.odometry(*motion, stamp, self.bus.now()))

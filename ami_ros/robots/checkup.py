@@ -9,8 +9,12 @@ from typing import Literal
 
 import numpy as np
 
+from ami_ros.camera import camera_of
+from ami_ros.config import from_mapping
+from ami_ros.depth import TILT, DepthConfig, DepthScanner, depth_of
 from ami_ros.errors import AmiError
 from ami_ros.images import ENCODINGS
+from ami_ros.robots.derived import depth_settings
 from ami_ros.robots.derived import topics as topics_of
 from ami_ros.robots.description import RobotDescription
 from ami_ros.robots.observation import (
@@ -24,7 +28,16 @@ from ami_ros.robots.observation import (
     Observation,
     Topic,
 )  # fmt: skip
-from ami_ros.robots.sensors import INTRINSICS_TOLERANCE, CameraSensor, ImuSensor, LaserSensor, OdometrySensor, Sensor
+from ami_ros.robots.sensors import (
+    INTRINSICS_TOLERANCE,
+    CameraSensor,
+    DepthSensor,
+    ImuSensor,
+    LaserSensor,
+    LensSensor,
+    OdometrySensor,
+    Sensor,
+)
 from ami_ros.static_frames import mount_of
 
 Severity = Literal["ok", "warning", "error"]
@@ -62,7 +75,7 @@ def examine(robot: RobotDescription, seen: Observation, namespace: str = "") -> 
     """
     findings: list[Finding] = []
     for sensor in robot.sensors:
-        if isinstance(sensor, LaserSensor) and sensor.from_camera:
+        if isinstance(sensor, LaserSensor) and sensor.is_made:
             continue  # it comes from perception, which need not run yet
         found = _sensor(robot, sensor, seen, namespace)
         if isinstance(sensor, ImuSensor):  # nothing here needs it
@@ -94,6 +107,8 @@ def _sensor(robot: RobotDescription, sensor: Sensor, seen: Observation, namespac
     findings += _frame(robot, name, topic, sensor, seen)
     if isinstance(sensor, CameraSensor):
         findings += [*_picture(name, topic, sensor), *_intrinsics(sensor, seen, namespace)]
+    elif isinstance(sensor, DepthSensor):
+        findings += _depth(robot, name, topic, sensor, seen, namespace)
     elif isinstance(sensor, LaserSensor):
         findings += _scan(name, topic, sensor)
     elif wanted == ODOMETRY:
@@ -103,8 +118,8 @@ def _sensor(robot: RobotDescription, sensor: Sensor, seen: Observation, namespac
 
 
 def _type_of(sensor: Sensor) -> str:
-    if isinstance(sensor, CameraSensor):
-        return COMPRESSED if sensor.type == "compressed" else IMAGE
+    if isinstance(sensor, LensSensor):
+        return COMPRESSED if isinstance(sensor, CameraSensor) and sensor.type == "compressed" else IMAGE
     return SCAN if isinstance(sensor, LaserSensor) else ODOMETRY if isinstance(sensor, OdometrySensor) else IMU
 
 
@@ -192,7 +207,33 @@ def _picture(name: str, topic: Topic, sensor: CameraSensor) -> Iterator[Finding]
         yield Finding("error", name, text, f"width: {image.width}, height: {image.height}  # of camera {sensor.name}")
 
 
-def _intrinsics(sensor: CameraSensor, seen: Observation, namespace: str) -> list[Finding]:
+def _depth(
+    robot: RobotDescription, name: str, topic: Topic, sensor: DepthSensor, seen: Observation, namespace: str
+) -> Iterator[Finding]:
+    """Whether it can be read, and the floor is where the mount says."""
+    info = seen.topics.get(full_name(sensor.info_topic, namespace))
+    if info is None or info.last is None:
+        text = f"no calibration arrives at {full_name(sensor.info_topic, namespace)}: without it depth is not used"
+        yield Finding("error", name, text, "let the driver publish camera_info")
+        return
+    yield from _intrinsics(sensor, seen, namespace)
+    try:
+        scanner = DepthScanner(from_mapping(DepthConfig, depth_settings(robot)), camera_of(info.last))
+        depth = depth_of(topic.last)
+        floor = scanner.floor(depth)
+    except AmiError as error:
+        yield Finding("error", name, str(error), "set the driver to raw depth, in mm or m")
+        return
+    if not np.isfinite(depth).any():
+        yield Finding("error", name, "nothing is measured anywhere in the picture", "is the camera covered?")
+    elif floor is not None and (abs(floor.tilt) > TILT or abs(floor.height) > sensor.min_height / 2):
+        at = scanner.config.mount
+        text = f"the floor lies {100 * floor.height:.0f} cm off, and {math.degrees(floor.tilt):.1f} degrees tilted"
+        line = f"mount: {{z: {at.z - floor.height:.3f}, pitch: {at.pitch + floor.tilt:.3f}}}  # of {sensor.name}"
+        yield Finding("warning", name, text, line)
+
+
+def _intrinsics(sensor: LensSensor, seen: Observation, namespace: str) -> list[Finding]:
     name = full_name(sensor.info_topic, namespace)
     topic = seen.topics.get(name)
     if topic is None or topic.last is None:

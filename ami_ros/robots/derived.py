@@ -9,7 +9,7 @@ from ami_ros.camera import Camera, CameraMount, Rectifier
 from ami_ros.config import to_mapping
 from ami_ros.errors import AmiError
 from ami_ros.robots.description import DEFAULT, RobotDescription
-from ami_ros.robots.sensors import INTRINSICS_TOLERANCE, CameraSensor, LaserSensor
+from ami_ros.robots.sensors import INTRINSICS_TOLERANCE, CameraSensor, LaserSensor, LensSensor
 from ami_ros.world_model.identity import identify_model, shipped_models
 
 if TYPE_CHECKING:
@@ -72,6 +72,29 @@ def picture_scan_settings(robot: RobotDescription) -> dict[str, Any]:
     return {**shape, "frame": laser.frame or robot.frames.base}
 
 
+def depth_settings(robot: RobotDescription) -> dict[str, Any]:
+    """The fields of `DepthConfig`, of a robot with a depth camera; of others there are none."""
+    depth, laser = robot.depth, robot.laser
+    if depth is None:
+        return {}
+    own = ("range_min", "range_max", "min_height", "max_height")
+    found: dict[str, Any] = {name: getattr(depth, name) for name in own} | {"mount": to_mapping(_mount_of(depth))}
+    if laser is not None and laser.from_depth:
+        shape = {"beams": laser.beams, "fov": laser.fov, "scan_max": laser.range_max, "is_scan": True}
+        return found | shape | {"frame": laser.frame or robot.frames.base}
+    fov = math.degrees(2 * math.atan(depth.half_view[0]))
+    return found | {"beams": max(2, round(fov)), "fov": round(fov, 3), "scan_max": min(3.0, depth.range_max)}
+
+
+def depth_camera(robot: RobotDescription) -> Camera | None:
+    """Its depth camera, as camera_info tells it."""
+    depth = robot.depth
+    if depth is None:
+        return None
+    fx, fy, cx, cy = depth.matrix
+    return Camera(depth.width, depth.height, (fx, fy), (cx, cy))
+
+
 def node_parameters(robot: RobotDescription) -> dict[str, dict[str, Any]]:
     """Parameters by node, nested; what a parameter file says goes above them."""
     frames, stamped = robot.frames, {"enable_stamped_cmd_vel": robot.command.stamped}
@@ -79,6 +102,7 @@ def node_parameters(robot: RobotDescription) -> dict[str, dict[str, Any]]:
     scanner = {"scanner": to_mapping(mount)} if mount is not None else {}
     camera = {"compressed": robot.camera is not None and robot.camera.type == "compressed"}
     sits = {"camera": to_mapping(camera_mount(robot))}
+    depth = {"depth": settings} if (settings := depth_settings(robot)) else {}
     guessed = {"picture_scan": settings} if (settings := picture_scan_settings(robot)) else {}
     exploration = {"exploration": settings} if (settings := exploration_settings(robot)) else {}
     return {
@@ -87,10 +111,11 @@ def node_parameters(robot: RobotDescription) -> dict[str, dict[str, Any]]:
             **scanner,
             "base_frame": frames.base,
             "gate": safety_settings(robot),
+            **depth,
             "keep_out": {"odom_frame": frames.odom, "map_frame": frames.map},
         },
         "supervisor": {**stamped, "base_frame": frames.base},
-        "perception": {**camera, **sits, **guessed},
+        "perception": {**camera, **sits, **guessed, **depth},
         "world_model": {**stamped, **camera, "odom_frame": frames.odom},
         "memory": {
             **stamped,
@@ -113,6 +138,8 @@ def topics(robot: RobotDescription) -> dict[str, str]:
         found |= {"image": robot.camera.topic, "camera_info": robot.camera.info_topic}
     if robot.laser is not None:
         found["scan"] = robot.laser.topic
+    if robot.depth is not None:
+        found |= {"depth": robot.depth.topic, "depth_info": robot.depth.info_topic}
     return found
 
 
@@ -186,7 +213,11 @@ def _camera_misfit(camera: CameraSensor | None, inputs: InputSpec) -> str:
 
 def camera_mount(robot: RobotDescription) -> CameraMount:
     """Where the robot's camera sits; in its middle, where the description does not tell."""
-    at = robot.camera.mount if robot.camera is not None else None
+    return _mount_of(robot.camera)
+
+
+def _mount_of(sensor: LensSensor | None) -> CameraMount:
+    at = sensor.mount if sensor is not None else None
     return CameraMount(at.x, at.y, at.yaw, at.z, at.pitch, at.roll) if at is not None else CameraMount()
 
 

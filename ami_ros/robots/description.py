@@ -14,7 +14,8 @@ from ami_ros.config import from_mapping, parse_yaml
 from ami_ros.disc import Disc, disc_around
 from ami_ros.errors import AmiError
 from ami_ros.robots.drawn import drawn_robot, is_drawn
-from ami_ros.robots.sensors import CameraSensor, LaserSensor, OdometrySensor, Pose3, Sensor, sensor_from
+from ami_ros.robots.sensors import CameraSensor, DepthSensor, LaserSensor, OdometrySensor, Pose3, Sensor, sensor_from
+from ami_ros.scan import Mount
 from ami_ros.share import packaged
 
 DriveKind = Literal["differential", "ackermann", "omnidirectional"]
@@ -152,7 +153,7 @@ class RobotDescription:
     shape: Shape  # its outline
     limits: Limits  # what the safety gate lets through
     planned: Speeds  # what the planner asks for: below the limits, or the gate corrects every command
-    sensors: tuple[Sensor, ...]  # each with its kind: camera, laser, odometry (needed) or imu
+    sensors: tuple[Sensor, ...]  # each with its kind: camera, depth, laser, odometry (needed) or imu
     drive: Drive = field(default_factory=Drive)  # how it moves
     braking: Braking = field(default_factory=Braking)  # what can be relied on when it has to stop
     command: CommandTopic = field(default_factory=CommandTopic)  # where it takes its commands
@@ -191,7 +192,9 @@ class RobotDescription:
 
     def _check_laser(self, laser: LaserSensor) -> None:
         mount = laser.level_mount
-        laser.check_source(self.camera)
+        laser.check_source(self.camera, self.depth)
+        if laser.from_depth and mount is not None:
+            self._check_view(laser, mount)
         way = self.shape.radius + self.braking.distance(max(self.limits.linear, self.limits.lateral))
         if way > laser.range_max:
             raise ValueError(
@@ -201,6 +204,17 @@ class RobotDescription:
             raise ValueError(
                 f"laser {laser.name} is blind up to {laser.range_min} m, beyond the robot's edge: what touches the "
                 "robot is not seen"
+            )
+
+    def _check_view(self, laser: LaserSensor, mount: Mount) -> None:
+        """Whether it sees the ground that the robot comes upon when it sets out: up to 45 degrees off its way."""
+        disc = self.shape.disc
+        ahead, aside = disc.middle + disc.radius * math.sqrt(0.5) - mount.x, disc.radius * math.sqrt(0.5)
+        least = 2 * math.degrees(math.atan2(aside, ahead))
+        if laser.fov < least:
+            raise ValueError(
+                f"laser {laser.name} sees {laser.fov:g} degrees, and it takes {least:.0f} from where it is mounted to "
+                "see the ground before the robot: the gate would let it set out nowhere; mount it farther back"
             )
 
     def sensors_of(self, kind: type[SensorT]) -> list[SensorT]:
@@ -220,7 +234,12 @@ class RobotDescription:
     @property
     def has_laser(self) -> bool:
         """Whether there is a real scanner."""
-        return self.laser is not None and not self.laser.from_camera
+        return self.laser is not None and not self.laser.is_made
+
+    @property
+    def depth(self) -> DepthSensor | None:
+        """The depth camera that the gate looks through."""
+        return next(iter(self.sensors_of(DepthSensor)), None)
 
     @property
     def odometry(self) -> OdometrySensor:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.config import from_mapping
+from ami_ros.depth import ENCODINGS
 from ami_ros.errors import AmiError
 from ami_ros.scan import Mount, Scan
 
@@ -62,15 +63,13 @@ class Sensor(ABC):
 
 
 @dataclass(frozen=True)
-class CameraSensor(Sensor):
-    """A camera; of several the first is the one that models see with."""
+class LensSensor(Sensor):
+    """What takes pictures of whatever kind, through a lens."""
 
     width: int = 640  # [px]
     height: int = 480  # [px]
     fov: float | None = None  # [degrees] across the width; None: by intrinsics
     intrinsics: tuple[float, float, float, float] | None = None  # fx, fy, cx, cy [px]; None: by fov
-    type: Literal["raw", "compressed"] = "raw"  # Image or CompressedImage
-    encoding: str = "rgb8"  # of an Image
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -88,18 +87,16 @@ class CameraSensor(Sensor):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return self.height, self.width, 3
+        return self.height, self.width
 
     @property
     def recorded(self) -> list[str]:
-        pictures = self.topic if self.type == "compressed" else f"{self.topic}/compressed|{self.topic}"
-        return [pictures, self.info_topic]
+        return [self.topic, self.info_topic]
 
     @property
     def info_topic(self) -> str:
         """Of its CameraInfo: beside the pictures, as image_transport has it."""
-        path = self.topic.split("/")[: -2 if self.type == "compressed" else -1]
-        return "/".join([*path, "camera_info"])
+        return "/".join([*self.topic.split("/")[:-1], "camera_info"])
 
     @property
     def matrix(self) -> tuple[float, float, float, float]:
@@ -122,6 +119,51 @@ class CameraSensor(Sensor):
 
 
 @dataclass(frozen=True)
+class CameraSensor(LensSensor):
+    """A camera; of several the first is the one that models see with."""
+
+    type: Literal["raw", "compressed"] = "raw"  # Image or CompressedImage
+    encoding: str = "rgb8"  # of an Image
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.height, self.width, 3
+
+    @property
+    def recorded(self) -> list[str]:
+        pictures = self.topic if self.type == "compressed" else f"{self.topic}/compressed|{self.topic}"
+        return [pictures, self.info_topic]
+
+    @property
+    def info_topic(self) -> str:
+        path = self.topic.split("/")[: -2 if self.type == "compressed" else -1]
+        return "/".join([*path, "camera_info"])
+
+
+@dataclass(frozen=True)
+class DepthSensor(LensSensor):
+    """A depth camera: the safety gate keeps away from what it shows. With `from_depth` it also makes the scans of a
+    robot without a laser."""
+
+    encoding: str = "16UC1"  # of an Image: 16UC1 [mm] or 32FC1 [m]; 0 and NaN: not measured
+    range_min: float = 0.3  # [m] of depth, less is not believed
+    range_max: float = 6.0  # [m] of depth, more says only that it is free before
+    min_height: float = 0.05  # [m] above the floor; what is lower is floor. Larger hides low things, less asks more
+    max_height: float = 0.5  # [m] of the robot; what is higher does not matter
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.encoding not in ENCODINGS:
+            raise ValueError(f"depth {self.name} has encoding {self.encoding}: {', '.join(ENCODINGS)} are possible")
+        if not 0 < self.range_min < self.range_max:
+            raise ValueError(f"range_min {self.range_min} must be above 0 and below range_max {self.range_max}")
+        if not 0 < self.min_height < self.max_height:
+            raise ValueError(f"min_height {self.min_height} must be above 0, and below max_height {self.max_height}")
+        if self.mount is None or not self.mount.z > 0:
+            raise ValueError(f"depth {self.name} needs a mount that says how high it is: the floor is taken out by it")
+
+
+@dataclass(frozen=True)
 class LaserSensor(Sensor):
     """A laser scanner whose plane is level; of several the first is the one that the gate looks through."""
 
@@ -130,6 +172,7 @@ class LaserSensor(Sensor):
     range_min: float = 0.1  # [m], nearer things are not seen
     range_max: float = 10.0  # [m], nor are farther ones
     from_camera: bool = False  # there is none: perception makes its scans of the camera's pictures, see models/ranges
+    from_depth: bool = False  # there is none: perception makes its scans of the depth camera
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -137,6 +180,13 @@ class LaserSensor(Sensor):
             raise ValueError("a laser needs at least 2 beams, and a fov of at most 360 degrees")
         if not 0 < self.range_min < self.range_max:
             raise ValueError(f"range_min {self.range_min} must be above 0 and below range_max {self.range_max}")
+        if self.from_camera and self.from_depth:
+            raise ValueError("from_camera and from_depth exclude each other: depth is measured, take that")
+
+    @property
+    def is_made(self) -> bool:
+        """There is none: perception makes its scans."""
+        return self.from_camera or self.from_depth
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -156,19 +206,21 @@ class LaserSensor(Sensor):
         """A scan of ranges (beams,) [m] in its own frame."""
         return Scan(ranges, -math.radians(self.fov) / 2, self.increment, max_range=self.range_max)
 
-    def check_source(self, camera: CameraSensor | None) -> None:
-        """Raises ValueError where scans that are to be made of pictures cannot be, of the robot's `camera`."""
-        if not self.from_camera:
+    def check_source(self, camera: CameraSensor | None, depth: DepthSensor | None = None) -> None:
+        """Raises ValueError where scans that are to be made of pictures cannot be, of the robot's `camera` or
+        `depth`."""
+        if not self.is_made:
             return
-        if camera is None or camera.mount is None or not camera.mount.z > 0:
+        how, source = ("from_depth", depth) if self.from_depth else ("from_camera", camera)
+        if source is None or source.mount is None or not source.mount.z > 0:
+            what = "sensor of kind depth" if self.from_depth else "camera"
             raise ValueError(
-                f"laser {self.name} has from_camera, which takes a camera on the robot whose mount says how high it is"
+                f"laser {self.name} has {how}, which takes a {what} on the robot whose mount says how high it is"
             )
-        at, own = camera.mount, self.mount
+        at, own = source.mount, self.mount
         if own is None or (own.x, own.y, own.yaw) != (at.x, at.y, at.yaw):
             raise ValueError(
-                f"laser {self.name} has from_camera, so its mount has x, y and yaw of camera {camera.name}: "
-                f"{at.x}, {at.y}, {at.yaw}"
+                f"laser {self.name} has {how}, so its mount has x, y and yaw of {source.name}: {at.x}, {at.y}, {at.yaw}"
             )
 
     @property
@@ -207,6 +259,7 @@ class ImuSensor(Sensor):
 
 KINDS: dict[str, type[Sensor]] = {
     "camera": CameraSensor,
+    "depth": DepthSensor,
     "laser": LaserSensor,
     "odometry": OdometrySensor,
     "imu": ImuSensor,

@@ -64,6 +64,7 @@ INTERFACES: dict[str, Interface] = {
     ),
     "perception": _part(
         "perception",
+        deaf=("depth",),
         silent=("scan",),
         subscribes=_CAMERA_INFO,
         publishes={"model_info": "ami_interfaces/msg/ModelInfo"},
@@ -116,8 +117,9 @@ INTERFACES: dict[str, Interface] = {
         publishes={"~/decision": "std_msgs/msg/String"},
         actions={"run_mission": "ami_interfaces/action/RunMission"},
     ),
-    "safety": _part(
+    "safety": _part(  # of a robot with a depth camera also depth and depth_info, as perception does without a laser
         "safety",
+        deaf=("depth",),
         subscribes={"supervisor/state": _STATUS},  # if `supervised`
         publishes={"~/status": _STATUS, "footprint": "geometry_msgs/msg/PolygonStamped"},
         services={"~/emergency_stop": "std_srvs/srv/Trigger", "~/release": "std_srvs/srv/Trigger"},

@@ -9,6 +9,7 @@ from typing import Any
 TYPES = {
     "image": "sensor_msgs/msg/Image",
     "scan": "sensor_msgs/msg/LaserScan",
+    "depth": "sensor_msgs/msg/Image",
     "odom": "nav_msgs/msg/Odometry",
     "battery_state": "sensor_msgs/msg/BatteryState",
     "cmd_vel": "geometry_msgs/msg/TwistStamped",

@@ -20,6 +20,7 @@ from ami_ros.safety.motion import Motion
 from ami_ros.safety.observations import LASER, MOST_READINGS, Observation, Observations, Readings, usable
 from ami_ros.safety.obstruction import Obstruction
 from ami_ros.safety.output import STOPPED, SafetyOutput
+from ami_ros.safety.passed_over import PassedOver
 from ami_ros.safety.snapshot import Snapshot
 from ami_ros.safety.surroundings import Surroundings
 from ami_ros.safety.tracks import LASTS, Track, of_frame
@@ -84,6 +85,7 @@ class SafetyGate:
         self._motion, self._around = Motion(self._start), Surroundings(self._start, self._footprint)
         self._liveness = Liveness()
         self._laser, self._others = Observations({}), Observations(self._sources)
+        self._passed: dict[str, PassedOver] = {}  # by source: what went under or beside its view
         sees = self._around, self._others, self.keep_out
         self._obstruction = Obstruction(self.config, self._footprint, self._motion, *sees)
         self._command: tuple[Command, float, float] | None = None  # of three numbers; when it came, on both clocks
@@ -162,8 +164,18 @@ class SafetyGate:
                 self._laser.put(LASER, Observation(pose, error, stamp, steady, usable(scan_points(scan, math.inf))))
         return self._fault
 
-    def observe(self, source: str, points: Array, now: float, stamp: float | None = None, steady: float = 0.0) -> str:
+    def observe(
+        self,
+        source: str,
+        points: Array,
+        now: float,
+        stamp: float | None = None,
+        steady: float = 0.0,
+        view: Scan | None = None,
+    ) -> str:
         """Another sensor's message arrived: all that it shows, points (n, 2) [m] in base_link when it was measured.
+        With a `view`, in base_link, that also says what was free: what it showed before and passes over now still
+        stands there.
 
         Returns:
             Why it is not used; "" if it is.
@@ -173,7 +185,12 @@ class SafetyGate:
             return f"what {source} says is {now - stamp:.2f} s old when it comes; at most {LATEST} s is usable"
         if self._others.has_newer(source, stamp):
             return f"something newer of {source} came before this"
-        self._others.put(source, Observation(*self._motion.at(stamp), stamp, steady, usable(points)))
+        pose, error = self._motion.at(stamp)
+        points = usable(points)
+        if view is not None:
+            kept = self._passed.setdefault(source, PassedOver(self.config.memory))
+            points = kept.look(points, Snapshot.of(view, pose, error, stamp))
+        self._others.put(source, Observation(pose, error, stamp, steady, points))
         return ""
 
     def tracks(self, things: Iterable[Track], now: float, stamp: float, odom: bool = False) -> str:

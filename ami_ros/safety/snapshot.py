@@ -32,6 +32,7 @@ class Snapshot:
     beams: Array  # (b,) [m] all readings; NaN: none, inf: nothing returned
     increment: float  # [rad] between beams, the first at `first`
     max_range: float  # [m]
+    blind: float = 0.0  # [m] from the scanner up to which it passes over some things
 
     @classmethod
     def of(cls, scan: Scan, pose: Array, error: float, stamp: float) -> Snapshot:
@@ -51,8 +52,9 @@ class Snapshot:
         empty = (beam >= 0) & np.isinf(ranges[beam])
         increment, first, points = scan.angle_increment, scan.angle_min, ends + scan.origin
         return cls(
-            pose, stamp, error, scan.origin, first, free, points, empty, ranges, increment, float(scan.max_range)
-        )
+            pose, stamp, error, scan.origin, first, free, points, empty, ranges, increment, float(scan.max_range),
+            scan.blind,
+        )  # fmt: skip
 
     def bearings(self, points: Array) -> Array:
         """Directions (n,) [rad] in base_link in which the scanner sees `points` (n, 2) of the gate's frame."""

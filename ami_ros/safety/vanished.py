@@ -26,6 +26,7 @@ SURELY = 0.8  # share of the range within which what was seen has to be seen aga
 AS_NEAR = 0.03  # [m] by which what is seen again may be farther away than it was
 BESIDE = 0.1  # [m] from it where it is seen again, so that nobody need doubt the beam that misses it
 BEHIND = 0.05  # [m] from which on a return is from behind it
+ALIKE = 0.01  # [m] by which a depth camera may miss what is so near that its view passes over some of it
 PROOF = 0.5  # [s] for which nobody has seen it, until its beam's word is taken
 TOGETHER = 0.3  # [m] between returns of one thing
 MOVABLE = 1.2  # [m] that a thing is large at most which moves: a person, a trolley
@@ -97,9 +98,11 @@ class Vanished:
             self._kept = kept.where(~now.look(kept.points)[0] & recent)
             self._kept.beam[:], self._doubtful[:] = -1, False
             return now
-        nothing = np.isinf(ranges) & (away < SURELY * now.max_range)
+        # A low thing that is now under the view of a depth camera has not gone: what returns is above it.
+        passed = in_view & (away < now.blind) & (ranges > away + ALIKE)
+        nothing = np.isinf(ranges) & (away < SURELY * now.max_range) & ~passed
         again = nothing & _near(now, kept.points, away)
-        unread = np.isnan(ranges) & in_view
+        unread = (np.isnan(ranges) & in_view) | passed
         fresh = nothing & ~again & (kept.beam < 0)
         moved = _moved(seen, now, kept, nothing)
         kept.beam = np.where(fresh, beams, kept.beam)

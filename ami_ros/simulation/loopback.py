@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.commands import Command, of_width, speed
+from ami_ros.depth import Depth
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
 from ami_ros.robots.description import DEFAULT, RobotDescription
 from ami_ros.simulation.contacts import ContactCounter
+from ami_ros.simulation.depth_pictures import measured, plan_depth
 from ami_ros.simulation.doors import Doors
 from ami_ros.simulation.drive import Motors, control_steps
 from ami_ros.simulation.free_space import FreeSpace
@@ -130,7 +132,14 @@ class Loopback(InCompany):
             scan=scan,
             odometry=odometry,
             velocity=velocity,
+            depth=self._depth(),
         )
+
+    def _depth(self) -> Depth | None:
+        sensor = self.description.depth
+        if sensor is None:
+            return None
+        return measured(plan_depth(self._doors.seen, self._pose, sensor), sensor, self.noise, self._rng)
 
     def odometry(self) -> tuple[Array, Command]:
         """See `Robot.odometry`."""

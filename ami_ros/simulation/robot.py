@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.commands import STILL, Command, of_width
+from ami_ros.depth import Depth
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
 from ami_ros.robots.description import RobotDescription, load_robot
@@ -28,6 +29,7 @@ class Observation:
     scan: Scan
     odometry: Array  # (3,) pose in odom, drifting
     velocity: Command  # measured; an omnidirectional robot has three numbers here
+    depth: Depth | None = None  # (H, W) [m]; None without a depth camera
 
 
 @dataclass(frozen=True)

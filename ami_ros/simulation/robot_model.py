@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from ami_ros.disc import Disc
 from ami_ros.geometry import rotation
 from ami_ros.robots.description import Drive, RobotDescription
-from ami_ros.robots.sensors import CameraSensor, Pose3
+from ami_ros.robots.sensors import LensSensor, Pose3
 from ami_ros.simulation.elements import HIDDEN_GROUP, ROBOT_GROUP, SCENERY_GROUP, Element, add
 from ami_ros.simulation.textures import encode_png
 
@@ -28,6 +28,7 @@ _WHEEL_CONTACTS = {"contype": 0, "conaffinity": 1}
 _BUMPER_CONTACTS = {"contype": 0, "conaffinity": 2}
 BODY = "robot"
 BUMPER = "bumper"
+DEPTH = "depth"  # the depth camera
 WHEELS = ("left_wheel", "right_wheel")
 AXLE = "axle"  # of a car's driven wheels: its speed is their mean, its torque goes to both alike
 STEERED = ("left_front_wheel", "right_front_wheel")  # of a car
@@ -64,23 +65,25 @@ def add_robot(world_body: Element, asset: Element, files: dict[str, bytes], robo
             _add_wheel(body, name, place)
     _add_looks(body, asset, files, disc)
     if robot.camera is not None:
-        _add_camera(body, robot.camera)
+        _add_camera(body, "onboard", robot.camera)
+    if robot.depth is not None:
+        _add_camera(body, DEPTH, robot.depth)
 
 
-def _add_camera(body: Element, camera: CameraSensor) -> None:
+def _add_camera(body: Element, name: str, camera: LensSensor) -> None:
     mount = camera.mount or Pose3()
     axes = camera_axes(camera)
     position = [mount.x, mount.y, mount.z - WHEEL_RADIUS]
-    add(body, "camera", name="onboard", pos=position, fovy=view_angle(camera), xyaxes=[*-axes[:, 1], *axes[:, 2]])
+    add(body, "camera", name=name, pos=position, fovy=view_angle(camera), xyaxes=[*-axes[:, 1], *axes[:, 2]])
 
 
-def camera_axes(camera: CameraSensor) -> NDArray[np.float64]:
+def camera_axes(camera: LensSensor) -> NDArray[np.float64]:
     """Directions ahead, to the left and up of a camera, as columns (3, 3) in base_link."""
     mount = camera.mount or Pose3()
     return rotation(mount.roll, mount.pitch, mount.yaw)
 
 
-def view_angle(camera: CameraSensor) -> float:
+def view_angle(camera: LensSensor) -> float:
     """Across the height of its pictures [degrees]."""
     if camera.fov is not None and camera.width == camera.height:
         return camera.fov

@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.commands import Command, of_width
+from ami_ros.depth import Depth
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, relative
 from ami_ros.robots.description import DEFAULT, RobotDescription
 from ami_ros.simulation.camera_noise import CameraNoise
 from ami_ros.simulation.contacts import ContactCounter
+from ami_ros.simulation.depth_pictures import drawn_size, measured, plan_depth
 from ami_ros.simulation.doors import Doors
 from ami_ros.simulation.drive import Motors, control_steps
 from ami_ros.simulation.floor_plan import FloorPlan
@@ -26,7 +28,7 @@ from ami_ros.simulation.people.crowd import Crowd
 from ami_ros.simulation.people.mocap import Puppets
 from ami_ros.simulation.rendering import Camera, mujoco
 from ami_ros.simulation.robot import CONTROL_PERIOD, GroundTruth, Observation, at_rest, laser_height, simulated
-from ami_ros.simulation.robot_model import BODY, BUMPER, WHEEL_RADIUS
+from ami_ros.simulation.robot_model import BODY, BUMPER, DEPTH, WHEEL_RADIUS
 from ami_ros.simulation.wheels import TICKS, wheels_of
 from ami_ros.simulation.world import World
 from ami_ros.simulation.world_file import load_world
@@ -43,7 +45,7 @@ class Simulator(InCompany):
         robot: its description, or what `load_robot` takes.
         seed: of all that is random: start poses and noise.
         noise: of the sensors; None: as described.
-        pictures: False: its camera takes none, and no OpenGL is needed.
+        pictures: False: its camera takes none, depth is of the plan, and no OpenGL is needed.
         others: further robots of its kind in the world, far away until `show_other` says where they are.
 
     Raises:
@@ -77,6 +79,10 @@ class Simulator(InCompany):
         self._camera = None
         if camera is not None:
             self._camera = Camera(self._model, "onboard", (camera.height, camera.width), show_robot=False)
+        self._depth_camera = None
+        if robot.depth is not None and pictures:
+            self._depth_camera = Camera(self._model, DEPTH, drawn_size(robot.depth), show_robot=False)
+            self._depth_camera.measures_depth()
         self._wheels = wheels_of(robot, self._model, self._data)
         self._others = np.full((others, 3), FAR)
         self._contacts = ContactCounter()
@@ -159,6 +165,7 @@ class Simulator(InCompany):
             shown = self._shown()
             turning = float(self._data.qvel[5]) if self._lens.active else 0.0
             image = tinted(self._lens.taken(self._camera.picture(shown), turning), self.tint)
+        depth = self._depth()
         scan = scan_of(self._doors.seen, pose, self._laser, self.noise, self._rng, self._passers_by())
         odometry, velocity = self.odometry()
         return Observation(
@@ -167,7 +174,19 @@ class Simulator(InCompany):
             scan=scan,
             odometry=odometry,
             velocity=velocity,
+            depth=depth,
         )
+
+    def _depth(self) -> Depth | None:
+        """What the depth camera measures now."""
+        sensor = self.description.depth
+        if sensor is None:
+            return None
+        if self._depth_camera is None:
+            return measured(plan_depth(self._doors.seen, self._pose(self._data), sensor), sensor, self.noise, self._rng)
+        mujoco.mj_kinematics(self._model, self._data)
+        mujoco.mj_camlight(self._model, self._data)
+        return measured(np.asarray(self._depth_camera.picture(self._data), np.float32), sensor, self.noise, self._rng)
 
     def _shown(self) -> mujoco.MjData:
         """What a picture of now shows: the present, or with a latency the past."""
@@ -248,8 +267,9 @@ class Simulator(InCompany):
 
     def close(self) -> None:
         """Gives back the OpenGL context."""
-        if self._camera is not None:
-            self._camera.close()
+        for camera in (self._camera, self._depth_camera):
+            if camera is not None:
+                camera.close()
 
     def _touched(self) -> list[int | str]:
         """The geometries that the robot's body touches, and names of moving bodies; the floor never does."""

@@ -80,6 +80,17 @@ def test_scans_of_a_robot_without_a_laser_are_perceptions() -> None:
     assert "picture_scan" not in node_parameters(load_robot("ami_bot"))["perception"]
 
 
+def test_a_depth_camera_makes_the_scans_of_a_robot_without_a_laser_and_is_a_source_of_the_gate_beside_one() -> None:
+    alone, beside = (node_parameters(load_robot(name)) for name in ("realsense", "turtlebot4"))
+    assert alone["perception"]["depth"] == alone["safety"]["depth"] and alone["safety"]["depth"]["is_scan"]
+    assert (alone["safety"]["depth"]["beams"], alone["safety"]["depth"]["frame"]) == (58, "camera_level")
+    told = beside["safety"]["depth"]
+    assert "is_scan" not in told and told["beams"] == 69 and told["mount"]["z"] == 0.2436
+    assert topics(load_robot("turtlebot4"))["depth_info"] == "oakd/stereo/camera_info"
+    assert {"oakd/stereo/image_raw", "oakd/stereo/camera_info"} < set(recorded_topics(load_robot("turtlebot4")))
+    assert "depth" not in node_parameters(load_robot("ami_bot"))["safety"]
+
+
 @pytest.mark.parametrize("name", ["ami_bot", "turtlebot3_waffle_pi"])
 def test_exploring_takes_the_gaps_into_which_this_robot_fits(name: str) -> None:
     robot = load_robot(name)

@@ -54,7 +54,7 @@ def test_robots_are_found_in_an_installation_too(tmp_path: Path, monkeypatch: py
     ("change", "words"),
     [
         (lambda v: pictures(v, camera={"mount": None}), "camera on the robot whose mount says how high it is"),
-        (lambda v: pictures(v, laser={"mount": {"x": 0.1}}), "so its mount has x, y and yaw of camera front: 0.0, 0.0"),
+        (lambda v: pictures(v, laser={"mount": {"x": 0.1}}), "so its mount has x, y and yaw of front: 0.0, 0.0"),
         (lambda v: v.update(wheels=4), "unknown key 'wheels'"),
         (lambda v: v.pop("limits"), "'limits' is missing"),
         (lambda v: v["limits"].update(linear="fast"), "limits: linear: expected float"),
@@ -78,7 +78,7 @@ def test_robots_are_found_in_an_installation_too(tmp_path: Path, monkeypatch: py
         (lambda v: v["sensors"][0].update(fov=200.0), "fov must be between 0 and 180"),
         (lambda v: v["sensors"][0].update(intrinsics=[40.0, 40.0, 47.5, 47.5]), "either fov or intrinsics"),
         (lambda v: v["sensors"][0].update(rate=0.0), "rate must be greater than 0"),
-        (lambda v: v["sensors"][0].update(kind="nose"), "needs a kind: camera, laser, odometry, imu"),
+        (lambda v: v["sensors"][0].update(kind="nose"), "needs a kind: camera, depth, laser, odometry, imu"),
         (lambda v: v["sensors"][2].update(topic="scan"), "two sensors have the same topic"),
         (lambda v: v["sensors"].pop(2), "a sensor of kind odometry is missing"),
         (lambda v: v.update(sensors=4), "sensors must be a list"),
@@ -127,3 +127,32 @@ def test_beams_are_all_round_or_from_edge_to_edge(values: dict[str, Any], tmp_pa
 def test_pinhole_of_a_camera_has_its_middle_between_the_pixels() -> None:
     camera = CameraSensor("c", "image", 10.0, width=96, height=64, fov=90.0)
     assert camera.matrix == pytest.approx((48.0, 48.0, 47.5, 31.5))
+
+
+def depth(values: dict[str, Any], **changes: Any) -> None:
+    """The robot with a depth camera, and scans of that."""
+    own = {"name": "depth", "kind": "depth", "topic": "depth/image", "rate": 15.0, "fov": 87.0, "frame": "d"}
+    values["sensors"].append(own | {"mount": {"z": 0.3}} | changes.get("depth", {}))
+    values["sensors"][1].update({"from_depth": True, "fov": 85.0, "frame": "level"} | changes.get("laser", {}))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda v: depth(v, depth={"mount": None}), "needs a mount that says how high it is"),
+        (lambda v: depth(v, depth={"encoding": "rgb8"}), "encoding rgb8: 16UC1, mono16, 32FC1 are possible"),
+        (lambda v: depth(v, depth={"range_min": 7.0}), "below range_max"),
+        (lambda v: depth(v, depth={"min_height": 0.6}), "below max_height"),
+        (lambda v: depth(v, laser={"mount": {"x": 0.1}}), "has from_depth, so its mount has x, y and yaw of depth"),
+        (lambda v: depth(v, laser={"fov": 60.0}), "the gate would let it set out nowhere; mount it farther back"),
+        (lambda v: v["sensors"][1].update(from_depth=True), "takes a sensor of kind depth on the robot"),
+        (lambda v: depth(v, laser={"from_camera": True}), "exclude each other"),
+    ],
+)
+def test_depth_that_cannot_be_used_is_refused_in_one_line(
+    values: dict[str, Any], change: Change, words: str, tmp_path: Path
+) -> None:
+    change(values)
+    with pytest.raises(AmiError, match=words) as error:
+        loaded(values, tmp_path)
+    assert "\n" not in str(error.value)

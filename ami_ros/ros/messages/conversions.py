@@ -33,7 +33,7 @@ from ami_ros.commands import Command, of_width
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
 from ami_ros.planning.types import Reading
-from ami_ros.robots.sensors import CameraSensor
+from ami_ros.robots.sensors import LensSensor
 
 FARTHEST = 1e100  # [m] that a coordinate may be: squares stay finite
 LEAST_DEVIATION = 1e-3  # of what is sent: a variance of 0 says that nothing is known
@@ -85,6 +85,17 @@ def image_to_message(image: NDArray[np.uint8], header: Header) -> Image:
     """An rgb8 Image from a picture (H, W, 3) RGB."""
     height, width, _ = image.shape
     return Image(header=header, height=height, width=width, encoding="rgb8", step=3 * width, data=bytes_of(image))
+
+
+def depth_to_message(depth: NDArray[np.float32], header: Header, encoding: str) -> Image:
+    """An Image, 16UC1 [mm] or 32FC1 [m], from depths (H, W) [m]; of mm, what was not measured is 0."""
+    height, width = depth.shape
+    if encoding == "32FC1":
+        values = np.asarray(depth, "<f4")
+    else:
+        values = np.rint(np.nan_to_num(1000 * depth, nan=0.0, posinf=0.0).clip(0, 65535)).astype("<u2")
+    data = bytes_of(np.frombuffer(values.tobytes(), np.uint8))
+    return Image(header=header, height=height, width=width, encoding=encoding, step=values.itemsize * width, data=data)
 
 
 def compressed_message(data: bytes, kind: str) -> CompressedImage:
@@ -158,7 +169,7 @@ def odometry_to_message(
     return message
 
 
-def camera_info_message(camera: CameraSensor, header: Header) -> CameraInfo:
+def camera_info_message(camera: LensSensor, header: Header) -> CameraInfo:
     """Pinhole intrinsics of a camera without distortion."""
     info = CameraInfo(header=header, height=camera.height, width=camera.width)
     fx, fy, cx, cy = camera.matrix

@@ -19,7 +19,8 @@ from std_msgs.msg import Header
 from ami_ros.errors import AmiError
 from ami_ros.ros.messages.conversions import bytes_of
 
-ENCODINGS = {1: ("mono8", 1), 3: ("rgb8", 3), 4: ("rgba8", 4), 5: ("bgra8", 4), 8: ("bgr8", 3)}  # PixelFormatType
+# By PixelFormatType, with the bytes of a pixel; 13 is depth.
+ENCODINGS = {1: ("mono8", 1), 3: ("rgb8", 3), 4: ("rgba8", 4), 5: ("bgra8", 4), 8: ("bgr8", 3), 13: ("32FC1", 4)}
 HALF = 0.5  # [px]: gz-sensors counts from the edge of the picture, ROS from the middle of the first pixel
 DISTORTIONS = ("plumb_bob", "rational_polynomial", "equidistant")
 

@@ -82,6 +82,8 @@ class RobotNode(AmiNode[ParametersT]):
         self._image = self.publisher(Image, "image")
         self._camera_info = self.publisher(CameraInfo, "camera_info")
         self._scan = self.publisher(LaserScan, "scan") if self.description.has_laser else None
+        if self.description.depth is not None:
+            self._depth, self._depth_info = self.publisher(Image, "depth"), self.publisher(CameraInfo, "depth_info")
         self._odom = self.publisher(Odometry, "odom")
         self._truth = self.publisher(PoseStamped, "ground_truth")
         self._contacts = self.publisher(UInt32, "~/contacts")
@@ -140,7 +142,7 @@ class RobotNode(AmiNode[ParametersT]):
         if self._clock_topic is not None:
             self._clock_topic.publish(Clock(clock=stamp))
         described, due = self.description, lambda sensor: sensor is not None and tick % self._ticks[sensor.name] == 0
-        if due(described.camera) or due(described.laser):
+        if due(described.camera) or due(described.laser) or due(described.depth):
             observation = robot.observe()
             self._publish_odometry(observation.odometry, observation.velocity, stamp)
             self._publish_sensors(observation, stamp, due)
@@ -169,6 +171,11 @@ class RobotNode(AmiNode[ParametersT]):
             self._image.publish(conversions.image_to_message(seen.image, header))
             if self.camera_info:
                 self._camera_info.publish(conversions.camera_info_message(camera, header))
+
+        if (sensor := self.description.depth) is not None and seen.depth is not None and due(sensor):
+            header = self._header(stamp, sensor)
+            self._depth.publish(conversions.depth_to_message(seen.depth, header, sensor.encoding))
+            self._depth_info.publish(conversions.camera_info_message(sensor, header))
 
     def _publish_odometry(self, pose: np.ndarray, velocity: Command, stamp: Any) -> None:
         frames, noise = self.description.frames, self.noise

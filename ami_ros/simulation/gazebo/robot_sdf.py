@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 from ami_ros.errors import AmiError
 from ami_ros.robots.description import RobotDescription
-from ami_ros.robots.sensors import CameraSensor, ImuSensor, LaserSensor, Pose3, Sensor
+from ami_ros.robots.sensors import CameraSensor, DepthSensor, ImuSensor, LaserSensor, LensSensor, Pose3, Sensor
 from ami_ros.simulation.gazebo import sdf
 from ami_ros.simulation.gazebo.drive_sdf import add_drive
 from ami_ros.simulation.gazebo.parts import DARK, add_friction, add_part, paint
@@ -59,7 +59,7 @@ def robot_model(robot: RobotDescription, name: str | None = None, laser: bool = 
     _add_body(base, robot)
     add_drive(model, base, robot, name)
     for sensor in robot.sensors:
-        if not isinstance(sensor, LaserSensor) or (laser and not sensor.from_camera):
+        if not isinstance(sensor, LaserSensor) or (laser and not sensor.is_made):
             _add_sensor(base, robot, sensor, name)
     bumper = add(base, "sensor", name="bumper", type="contact")
     add(bumper, "always_on", True)
@@ -116,7 +116,7 @@ def _add_body(base: Element, robot: RobotDescription) -> None:
 
 
 def _add_sensor(base: Element, robot: RobotDescription, sensor: Sensor, name: str) -> None:
-    kinds = {CameraSensor: "camera", LaserSensor: "gpu_lidar", ImuSensor: "imu"}
+    kinds = {CameraSensor: "camera", DepthSensor: "depth_camera", LaserSensor: "gpu_lidar", ImuSensor: "imu"}
     kind = kinds.get(type(sensor))
     if kind is None:
         return  # the drive tells odometry
@@ -128,7 +128,7 @@ def _add_sensor(base: Element, robot: RobotDescription, sensor: Sensor, name: st
     add(element, "update_rate", sensor.rate)
     add(element, "always_on", True)
     add(element, "gz_frame_id", sensor.frame or robot.frames.base)  # read by gz-sensors; sdformat has no word for it
-    if isinstance(sensor, CameraSensor):
+    if isinstance(sensor, LensSensor):
         add_camera(element, sensor, name)
     elif isinstance(sensor, LaserSensor):
         _add_laser(element, sensor, noise_of(robot).scan)
@@ -137,7 +137,7 @@ def _add_sensor(base: Element, robot: RobotDescription, sensor: Sensor, name: st
         add(reference, "localization", "ENU")
 
 
-def add_camera(element: Element, sensor: CameraSensor, name: str) -> Element:
+def add_camera(element: Element, sensor: LensSensor, name: str) -> Element:
     """Lens and picture of a camera whose info is a topic of the model `name`; returns the `<camera>`."""
     camera = add(element, "camera", name=element.get("name", ""))
     fx, fy, cx, cy = sensor.matrix
@@ -146,7 +146,7 @@ def add_camera(element: Element, sensor: CameraSensor, name: str) -> Element:
     image = add(camera, "image")
     add(image, "width", sensor.width)
     add(image, "height", sensor.height)
-    add(image, "format", "R8G8B8")
+    add(image, "format", "R_FLOAT32" if isinstance(sensor, DepthSensor) else "R8G8B8")
     clip = add(camera, "clip")
     add(clip, "near", NEAR)
     add(clip, "far", FAR)

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from ami_ros.robots.description import RobotDescription
-from ami_ros.robots.sensors import CameraSensor
+from ami_ros.robots.sensors import LensSensor
 from ami_ros.simulation.gazebo.sdf import Element, document, text
 from ami_ros.simulation.robot_model import WHEEL_RADIUS, wheel_places
 
@@ -36,7 +36,7 @@ def robot_urdf(robot: RobotDescription) -> str:
             continue
         turn = Rotation.from_euler("xyz", [at.roll, at.pitch, at.yaw])
         _link(root, sensor.frame)
-        _fix(root, base, sensor.frame, [at.x, at.y, at.z], turn * OPTICAL if isinstance(sensor, CameraSensor) else turn)
+        _fix(root, base, sensor.frame, [at.x, at.y, at.z], turn * OPTICAL if isinstance(sensor, LensSensor) else turn)
     return document(root)
 
 

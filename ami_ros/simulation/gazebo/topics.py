@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ami_ros.robots.description import RobotDescription
-from ami_ros.robots.sensors import CameraSensor, ImuSensor, LaserSensor
+from ami_ros.robots.sensors import ImuSensor, LaserSensor, LensSensor
 from ami_ros.simulation.gazebo.sdf import gazebo_topic
 
 BASE_COMMANDS = "cmd_vel_base"  # what is left of cmd_vel behind the node command_timeout
@@ -68,10 +68,10 @@ def robot_topics(robot: RobotDescription, name: str, laser: bool = True, prefix:
 
 def _sensors(robot: RobotDescription, below: str) -> Iterator[Bridged]:
     for sensor in robot.sensors:
-        if isinstance(sensor, CameraSensor):
+        if isinstance(sensor, LensSensor):
             yield _from(below, sensor.topic, "sensor_msgs/msg/Image", "gz.msgs.Image")
             yield _from(below, sensor.info_topic, "sensor_msgs/msg/CameraInfo", "gz.msgs.CameraInfo")
-        elif isinstance(sensor, LaserSensor) and not sensor.from_camera:
+        elif isinstance(sensor, LaserSensor) and not sensor.is_made:
             yield _from(below, sensor.topic, SCAN, "gz.msgs.LaserScan")
         elif isinstance(sensor, ImuSensor):
             yield _from(below, sensor.topic, "sensor_msgs/msg/Imu", "gz.msgs.IMU")

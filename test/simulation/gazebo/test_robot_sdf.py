@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 
 from ami_ros.errors import AmiError
 from ami_ros.robots.description import RobotDescription, load_robot
-from ami_ros.robots.sensors import CameraSensor, LaserSensor
+from ami_ros.robots.sensors import LaserSensor, LensSensor
 from ami_ros.simulation.gazebo.robot_sdf import robot_model, write_robot
 from ami_ros.simulation.gazebo.robot_urdf import robot_urdf
 from ami_ros.simulation.gazebo.sdf import gazebo_topic
@@ -145,7 +145,7 @@ def test_car_that_gazebo_cannot_steer_is_refused() -> None:
 
 def test_robot_that_gazebo_cannot_have_is_refused() -> None:
     with pytest.raises(AmiError, match="has no mount"):
-        robot_model(load_robot("turtlebot4"))
+        robot_model(load_robot("turtlebot4").with_sensor("oakd", mount=None))
 
 
 def test_urdf_places_the_frames_of_sensors_as_described(robot: RobotDescription) -> None:
@@ -154,14 +154,14 @@ def test_urdf_places_the_frames_of_sensors_as_described(robot: RobotDescription)
     children = [child.get("link", "") for child in root.findall("joint/child")]
     assert len(set(links)) == len(links) and sorted(children) == sorted(links[1:]) and links[0] == robot.frames.base
     for sensor in robot.sensors:
-        if not isinstance(sensor, CameraSensor | LaserSensor) or sensor.frame in ("", robot.frames.base):
+        if not isinstance(sensor, LensSensor | LaserSensor) or sensor.frame in ("", robot.frames.base):
             continue
         origin = root.find(f"joint[@name='{sensor.frame}_joint']/origin")
         assert origin is not None and sensor.mount is not None
         at = sensor.mount
         assert [float(v) for v in origin.get("xyz", "").split()] == pytest.approx([at.x, at.y, at.z])
         turn = Rotation.from_euler("xyz", [float(v) for v in origin.get("rpy", "").split()])
-        ahead = turn.apply([0, 0, 1] if isinstance(sensor, CameraSensor) else [1, 0, 0])
+        ahead = turn.apply([0, 0, 1] if isinstance(sensor, LensSensor) else [1, 0, 0])
         assert ahead == pytest.approx(
             Rotation.from_euler("xyz", [at.roll, at.pitch, at.yaw]).apply([1, 0, 0]), abs=1e-6
         )
