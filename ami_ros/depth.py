@@ -33,7 +33,7 @@ ROWS, COLUMNS = 180, 320  # [px] at most that are looked at: 2 ms
 
 @dataclass(frozen=True)
 class DepthConfig:
-    """A depth camera, and the scan that is made of its pictures."""
+    """A depth camera, and the shape of its scans."""
 
     beams: int = 0  # of the scan; 0: there is no depth camera
     fov: float = 60.0  # [degrees] that the beams spread over; more than the camera sees is NaN
