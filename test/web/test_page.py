@@ -83,7 +83,11 @@ class Bench:
         picture = cv2.imencode(".png", MAP)[1].tobytes()
         grid = {"src": data_url(picture), "origin": [-0.5, -0.5], "resolution": 0.05, "size": [120, 80]}
         scene.documents.put("map", grid)
-        places = {"places": [[1, 1.0, 1.0, 0.0], [2, 3.0, 1.0, 0.0]], "ways": [[0, 1, 0]], "labels": {"2": "kitchen"}}
+        places = {
+            "places": [[1, 1.0, 1.0, 0.0], [2, 3.0, 1.0, 0.0]],
+            "ways": [[0, 1, 0, 2]],
+            "labels": {"2": "kitchen"},
+        }
         scene.documents.put("places", places)
 
     def _keep(self, data: bytes, title: str) -> Any:

@@ -260,9 +260,12 @@ class Listener:
     def _places(self, message: PlaceGraph) -> None:
         rows = zip(message.ids, message.x, message.y, message.yaw, strict=True)
         places = [[int(number), *rounded([x, y, yaw])] for number, x, y, yaw in rows]
-        ways = zip(message.way_start, message.way_stop, message.way_failures, strict=True)
-        known = {(min(a, b), max(a, b)): int(failures > 0) for a, b, failures in ways}
-        self._places_document = {"places": places, "ways": [[int(a), int(b), f] for (a, b), f in known.items()]}
+        ways = zip(message.way_start, message.way_stop, message.way_failures, message.way_traversals, strict=True)
+        known: dict[tuple[int, int], tuple[int, int]] = {}  # blocked, how often driven, either way
+        for a, b, failures, driven in ways:
+            blocked, before = known.get(key := (int(min(a, b)), int(max(a, b))), (0, 0))
+            known[key] = max(blocked, int(failures > 0)), before + int(driven)
+        self._places_document = {"places": places, "ways": [[*ends, *said] for ends, said in known.items()]}
         self._put_places()
 
     def _labels(self, message: MarkerArray) -> None:

@@ -98,9 +98,9 @@ function drawPlaces(g, v, s) {
   const known = s.documents.places;
   if (!known) return;
   const at = known.places.map(p => v.px([p[1], p[2]]));
-  for (const blocked of [0, 1]) {
-    g.beginPath(); g.strokeStyle = blocked ? colours.bad : colours.graph; g.lineWidth = 1; g.globalAlpha = blocked ? .8 : .35; g.setLineDash(blocked ? [4, 4] : []);
-    for (const [a, b, f] of known.ways) if (f === blocked && at[a] && at[b]) { g.moveTo(...at[a]); g.lineTo(...at[b]); }
+  for (const [blocked, sure] of [[0, 0], [0, 1], [1, 0], [1, 1]]) { // a way that was driven twice is surer
+    g.beginPath(); g.strokeStyle = blocked ? colours.bad : colours.graph; g.lineWidth = sure ? 2 : 1; g.globalAlpha = blocked ? .8 : sure ? .6 : .35; g.setLineDash(blocked ? [4, 4] : []);
+    for (const [a, b, f, driven] of known.ways) if (f === blocked && Number(driven > 1) === sure && at[a] && at[b]) { g.moveTo(...at[a]); g.lineTo(...at[b]); }
     g.stroke();
   }
   g.setLineDash([]); g.globalAlpha = .75; g.fillStyle = colours.graph; g.beginPath();
