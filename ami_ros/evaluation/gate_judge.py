@@ -71,19 +71,17 @@ class Judge:
         self._limits, self._radius, self._zone, self._forbidden = limits, radius, zone, forbidden
         self._rates, self._sent = rates, deque([(-1.0, np.zeros(3))], maxlen=40)
         self._sped_up, self._lost = 0, False
-        self._coming: list[tuple[float, Array]] = []
-        self._seen = np.zeros((0, 2))
+        self._seen, self._seen_at = np.zeros((0, 2)), -math.inf
         self._over = self._not_finite = self._breaches = 0
         self._blind = self._entered = False
 
-    def measured(self, arrives: float, points: Array) -> None:
-        """A usable scan shows points (n, 2) [m] in the world, and comes in this order."""
-        self._coming.append((arrives, points))
+    def shown(self, points: Array, measured: float) -> None:
+        """A usable scan, `measured` at a time [s], arrived: it shows points (n, 2) [m] in the world."""
+        if measured > self._seen_at:
+            self._seen, self._seen_at = points, measured
 
     def sent(self, command: Command, now: float, pose: Array, blind: bool, lost: bool) -> None:
         """A command was sent to a robot at `pose` (3,), which may be blind, or lost, for too long."""
-        while self._coming and self._coming[0][0] <= now:
-            self._seen = self._coming.pop(0)[1]
         values = np.abs(command)
         self._not_finite += not np.isfinite(values).all()
         self._over += bool((values > self._limits).any())

@@ -100,9 +100,11 @@ class Trial:
                 late = traits["latency"] + rng.uniform(0, traits["jitter"])
                 arrives = true + late + (1.0 if fault == "late" else 0.0)
                 self._arrive(arrives, _scan(scan, now))
+                if shows or fault == "late":
+                    points = transform_points(robot.pose, scan_points(scan, RANGE))
+                    self._arrive(arrives, self._shown(points, true, now))
                 if shows:
                     self._usable = true
-                    self._judge.measured(arrives, transform_points(robot.pose, scan_points(scan, RANGE)))
                 if drive.tracked:
                     self._arrive(arrives, _track(self._world.track(robot.pose, rng), now))
         if drive.cloud and true >= self._next_cloud:
@@ -116,6 +118,15 @@ class Trial:
                 self._arrive(true + traits["odometry_delay"], self._areas.placing(true, now))
             velocity = tuple(robot.velocity + noise)
             self._arrive(true + traits["odometry_delay"], _odometry(pose, velocity, now))
+
+    def _shown(self, points: Array, true: float, stamp: float) -> Message:
+        """Tells the judge of points that the gate has to know, unless they are too old by its clock when they come."""
+
+        def tell(gate: SafetyGate, now: float, steady: float) -> None:
+            if now - stamp <= gate.config.scan_timeout:
+                self._judge.shown(points, true)
+
+        return tell
 
     def _arrive(self, when: float, what: Message) -> None:
         self._coming.append((when, len(self._coming), what))

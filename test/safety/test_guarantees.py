@@ -104,6 +104,27 @@ def test_readings_in_its_zones_stop_it_and_slow_it_down(
     assert keeps_its_word(drive(Drive(seed, kind, zone=zone, traits=traits)))
 
 
+def test_a_late_scan_that_is_young_by_the_clock_of_the_gate_counts_for_zones() -> None:
+    """One drive of `./ami bench gate --seed 34112`: the judge held scans against the gate that were older than those
+    that it had to believe."""
+    traits = {name: low for name, (low, _) in RANGES.items()} | ATTENTIVE
+    traits |= {
+        "dead_time": 0.014144325778544947,
+        "lag": 0.02425234374012437,
+        "braking": 1.7864461439301171,
+        "turning": 19.862971461757496,
+        "slip": 0.9800548124340086,
+        "noise": 0.003537975846910546,
+        "ahead": 0.11430854224929163,
+        "odometry_gain": 1.0277237200568,
+        "odometry_noise": 0.011964769734211112,
+        "odometry_delay": 0.037874136154056756,
+        "fault_at": 1.9504814025956447,
+    }
+    drawn = Drive(1444457038, "ackermann", "late", 282, closing=0.5, zone=0.5, clock="bursts", traits=traits)
+    assert keeps_its_word(drive(drawn))
+
+
 @given(SEEDS, st.sampled_from(KINDS), st.sampled_from(FAULTS), TRAITS)
 @FEW
 def test_it_does_not_enter_where_it_must_not_go(
