@@ -130,24 +130,42 @@ class Motion:
         """
         config = self._config
         speeds, sent = self._acting(now, command)
-        recent = speeds[now - sent <= config.turn_lag, 1]
-        low, high = min(0.0, *recent), max(0.0, *recent)
-        rates = np.linspace(low, high, TURNS if low < high else 1)
+        turning = np.abs(self._rates(speeds, sent, now)).max()
         fastest = math.hypot(*np.abs(speeds[:, [0, 2]]).max(0))
         lasts = max(config.reaction + fastest / config.deceleration, config.turn_lag)
         length = fastest * (config.reaction + fastest / config.deceleration / 2)
-        count = max(8, math.ceil(length / STEP), math.ceil(lasts * max(-low, high) / TURN))
-        ends = lasts * np.arange(1, count + 1) / count
-        middles = ends - lasts / count / 2
+        count = max(8, math.ceil(length / STEP), math.ceil(lasts * turning / TURN))
+        times = lasts * np.arange(1, count + 1) / count
+        return times, self._along(speeds, sent, self._rates(speeds, sent, now), now, times)
+
+    def parts(self, command: Command, now: float, times: Array) -> tuple[Array, Array]:
+        """What a stop and a command contribute to `paths`, (p, n, 3) each at its `times`: where the robot may come if
+        it turns as the command says and is stopped, and where the command alone would lead one that stands."""
+        speeds, sent = self._acting(now, command)
+        rates = self._rates(speeds, sent, now)
+        stops = self._along(speeds[:-1], sent[:-1], rates, now, times)
+        return stops, self._along(speeds[-1:], sent[-1:], rates, now, times)
+
+    def _rates(self, speeds: Array, sent: Array, now: float) -> Array:
+        """How fast it may turn [rad/s]: (k,) rates between those that it was told within `turn_lag`."""
+        recent = speeds[now - sent <= self._config.turn_lag, 1]
+        low, high = min(0.0, *recent), max(0.0, *recent)
+        return np.linspace(low, high, TURNS if low < high else 1)
+
+    def _along(self, speeds: Array, sent: Array, rates: Array, now: float, times: Array) -> Array:
+        """Poses (p, n, 3) in base_link of now at `times` (n,), evenly apart, of a robot that may do any of `speeds`
+        (k, 3), until it stands, and turn at any of `rates`."""
+        step = times[0]
+        middles = times - step / 2
         least, most = self._bounds(speeds, sent, now + middles)
         least, most = np.minimum(0.0, least), np.maximum(0.0, most)  # in the end it stands
         pairs = [(x, y) for x in (least[:, 0], most[:, 0]) for y in (least[:, 2], most[:, 2])]
         moves = {x.tobytes() + y.tobytes(): np.array([x, y]) for x, y in pairs if x.any() or y.any()}
-        x, y = np.array(list(moves.values()) or [np.zeros((2, count))]).transpose(1, 0, 2)[:, :, None]  # (m, 1, n) each
+        x, y = np.array(list(moves.values()) or [np.zeros((2, len(times)))]).transpose(1, 0, 2)[:, :, None]  # (m, 1, n)
         c, s = np.cos(rates[:, None] * middles), np.sin(rates[:, None] * middles)  # (k, n)
-        headings = np.broadcast_to(rates[:, None] * ends, (len(x), *c.shape))
-        steps = np.stack([c * x - s * y, s * x + c * y], -1) * (lasts / count)
-        return ends, np.concatenate([steps.cumsum(2), headings[..., None]], -1).reshape(-1, count, 3)
+        headings = np.broadcast_to(rates[:, None] * times, (len(x), *c.shape))
+        steps = np.stack([c * x - s * y, s * x + c * y], -1) * step
+        return np.concatenate([steps.cumsum(2), headings[..., None]], -1).reshape(-1, len(times), 3)
 
     def reach(self, command: Command, now: float) -> tuple[float, float]:
         """How far [m] the robot may come with a command, or less of it, until it stands; and how long [s] it takes."""

@@ -83,7 +83,7 @@ class Obstruction:
         times, poses = self._motion.paths(command, now)
         if problem := self._touches(times, poses, near):
             return problem
-        if self._meets(times, poses, near, now):
+        if self._meets(command, times, poses, near, now):
             return "moving thing ahead"
         outlines = transform_points(poses, self._footprint.outline)
         if self._keep_out and self._enters(outlines, near):
@@ -131,14 +131,35 @@ class Obstruction:
         local = transform_points(relative(poses, np.zeros(3)), points)
         return "obstacle ahead" if (self._footprint.distance(local) < least - 1e-9).any() else ""
 
-    def _meets(self, times: Array, poses: Array, near: Near, now: float) -> bool:
-        """Whether the robot, on one of these paths (p, n, 3), comes too near to where something may be that moves, and
-        nearer than if it stood: it may always stop, turn, and get out of the way."""
+    def _meets(self, command: Command, times: Array, poses: Array, near: Near, now: float) -> bool:
+        """Whether a command leads, on one of its paths (p, n, 3), too near to where something may be that moves, and
+        nearer than if the robot stood.
+
+        Too near is `margin` and `track_margin`; or only as near as somebody comes to a robot that stands, but not
+        within `margin`: who is pressed from one side may go closer to the other. Where even a stop takes the robot too
+        near, the command itself may lead no nearer than standing: so one that still rolls may turn back.
+        """
         if not self.tracks.lasts(now):
             return False
         there, radii = self.tracks.at(max(0.0, now - self.tracks.stamp), times)
-        there = transform_points(relative(near.here, np.zeros(3)), there)  # (n, k, 2)
+        there = self._halted(transform_points(relative(near.here, np.zeros(3)), there))  # (n, k, 2)
+
+        def clearance(ways: Array) -> Array:  # (p, n, 3) -> (p, n, k)
+            return self._footprint.distance(transform_points(relative(ways, np.zeros(3)), there)) - radii + ROUNDING
+
         standing = self._footprint.distance(there) - radii
-        driving = self._footprint.distance(transform_points(relative(poses, np.zeros(3)), there)) - radii
-        least = np.minimum(self.config.margin + self.config.track_margin, standing)
-        return bool((driving < least - ROUNDING).any())
+        least, most = self.config.margin, self.config.margin + self.config.track_margin
+        enough = np.minimum(standing, standing.min(1, keepdims=True).clip(least, most))
+        stops, own = self._motion.parts(command, now, times)
+        rolls = (clearance(stops) < enough).any((0, 1))  # (k,)
+        if not any(command):
+            return bool(rolls.any())
+        added = poses[(np.abs(poses[:, None] - stops).max((2, 3)) > ROUNDING).all(1)]
+        return bool((clearance(added) < enough).any() or (clearance(own) < np.where(rolls, standing, enough)).any())
+
+    def _halted(self, there: Array) -> Array:
+        """Middles (n, k, 2) in base_link of things on their way, each of which walks no farther than to where it would
+        touch the robot if that stood: none walks through it, to where the robot could yield to."""
+        met = self._footprint.distance(there) < self.tracks.bodies
+        last = np.where(met.any(0), met.argmax(0), len(there))
+        return there[np.minimum(np.arange(len(there))[:, None], last), np.arange(there.shape[1])]

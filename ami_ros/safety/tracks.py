@@ -55,6 +55,7 @@ class Tracks:
     stamp: float = -math.inf  # [s] when they were there
     positions: Array = field(default_factory=lambda: np.zeros((0, 2)))  # (n, 2) [m]
     velocities: Array = field(default_factory=lambda: np.zeros((0, 2)))  # (n, 2) [m/s]
+    bodies: Array = field(default_factory=lambda: np.zeros(0))  # (n,) [m], radii
     radii: Array = field(default_factory=lambda: np.zeros(0))  # (n,) [m], with the doubt of their positions
     doubts: Array = field(
         default_factory=lambda: np.zeros(0)
@@ -106,6 +107,7 @@ def of_frame(things: list[Track], pose: Array, stamp: float) -> Tracks:
     turn = np.array([[c, -s], [s, c]])
     positions = np.array([thing.position for thing in near], dtype=np.float64) @ turn.T + pose[:2]
     velocities = np.array([thing.velocity for thing in near], dtype=np.float64) @ turn.T
+    bodies = np.array([thing.radius for thing in near])
     radii = [thing.radius + SIGMAS * min(thing.position_sigma, MOST_DOUBT[0]) for thing in near]
     doubts = [SIGMAS * min(thing.velocity_sigma, MOST_DOUBT[1]) for thing in near]
-    return Tracks(stamp, positions, velocities, np.array(radii), np.array(doubts))
+    return Tracks(stamp, positions, velocities, bodies, np.array(radii), np.array(doubts))

@@ -104,6 +104,44 @@ def test_it_may_always_stop_turn_and_go_where_it_comes_no_nearer() -> None:
     assert output([touching], (0.0, -1.0, 0.0)).command == (0.0, -1.0, 0.0)
 
 
+def rolling(things: list[Track], command: Command, rolled: float) -> Command:
+    """What the gate sends to a robot that drives ahead at 0.4 m/s, `rolled` [s] after it was told of `things` and asked
+    for a command."""
+    gate, place = SafetyGate(CONFIG), 0.0
+    for k in range(30):
+        now = 0.05 * k
+        gate.odometry(np.array([place, 0.0, 0.0]), (0.4, 0.0), now)
+        gate.scan(NOTHING, now)
+        gate.command(0.4, 0.0, now)
+        assert gate.output(now).linear > 0.0
+        place += 0.4 * 0.05
+    for k in range(1 + round(rolled / 0.05)):
+        now = 1.5 + 0.05 * k
+        gate.odometry(np.array([place, 0.0, 0.0]), (0.4, 0.0), now)
+        gate.scan(NOTHING, now)
+        gate.tracks(things, now, now)
+        gate.command(command[0], command[1], now)
+        sent = gate.output(now).command
+        place += 0.4 * 0.05
+    return sent
+
+
+def test_one_that_still_rolls_towards_somebody_may_turn_back_but_not_go_on() -> None:
+    coming = person(0.6, 0.0, -1.0)
+    assert rolling([coming], (-0.3, 0.0, 0.0), 0.1)[0] < 0.0
+    assert rolling([coming], (0.05, 0.0, 0.0), 0.1) == (0.0, 0.0, 0.0)
+    assert rolling([coming], (0.05, 1.0, 0.0), 0.1)[0] == 0.0
+
+
+def test_pressed_by_one_it_may_go_closer_to_another_but_not_within_the_margin() -> None:
+    presses, touching = person(0.5, 0.0), BODY + CONFIG.robot_radius
+    behind = [person(-touching - gap, 0.0) for gap in (0.05, 0.15, 0.3)]
+    leaves = [output([presses, other], (-0.3, 0.0, 0.0)).linear for other in behind]
+    assert leaves[0] == 0.0 and leaves[2] < leaves[1] < 0.0
+    assert output([behind[1]], (-0.3, 0.0, 0.0)).linear == 0.0, "who is not pressed keeps its distance"
+    assert output([presses, behind[1]], (0.3, 0.0, 0.0)).linear == 0.0, "nobody is driven at"
+
+
 def test_only_there_where_things_move_it_slows_down() -> None:
     assert output([person(0.9, 1.8), person(-1.5, 0.0), person(3.0, 0.0, 1.0)]).command == (0.5, 0.0, 0.0)
     assert output([]).command == (0.5, 0.0, 0.0)
