@@ -23,14 +23,15 @@ class PeopleConfig:
 
     enabled: bool = True  # false: this cost is left out
     weight: float = 1.0  # of comfort; larger passes at a greater distance, or waits
-    contact: float = 6.0  # [m] of a touch that is certain; larger waits and turns away sooner
+    contact: float = 20.0  # [m] of a touch that is certain and at once, less the later it comes; larger makes way sooner
     comfort: float = 0.5  # [m] between both edges within which nearness costs; personal space begins at 0.45 m (Hall)
     ahead: float = 1.0  # [s] of their way by which comfort reaches farther in front of them (Kirby 2010)
 
 
 @dataclass(frozen=True)
 class People:
-    """See the module. What a future costs is, over things and time, the likeliest touch and the mean discomfort."""
+    """See the module. What a future costs, of each thing, is the share of time from a touch on, as likely as that is,
+    and the mean discomfort: a later touch is better than an early one, for who walks on blindly may yet turn off."""
 
     Config = PeopleConfig
 
@@ -67,13 +68,14 @@ class People:
     def __call__(self, futures: Futures) -> Floats:
         steps, horizon = futures.poses.shape[1], self.positions.shape[1] // 2
         rows = np.r_[0:steps, horizon : horizon + steps]
+        in_time = np.column_stack([np.arange(steps, 2 * steps), np.arange(steps)]).ravel()  # halves come before ends
         points = with_halves(self._middles(futures.poses), np.array([[self.disc.middle, 0.0]], np.float32))
         touch = near = np.zeros(len(points), np.float32)
         for k in range(len(self.positions)):  # one by one: arrays of all would not stay in the cache
             apart = points - self.positions[k, rows]
             distance = np.sqrt(np.square(apart).sum(-1) + 1e-8)
             chance = self._contact(distance, self.deviations[k, rows], float(self.reach[k, 0]))
-            touch = touch + np.amax(chance, 1)
+            touch = touch + np.maximum.accumulate(chance[:, in_time], 1).mean(1)
             near = near + self._discomfort(apart, distance, k).mean(1)
         return np.asarray(self.config.contact * touch + self.config.weight * near)
 
