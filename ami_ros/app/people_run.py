@@ -100,6 +100,7 @@ class PeopleRun:
             "far",
             "moving",
             "standing",
+            "leaving",
             "could leave",
             "false",
             "median s",
@@ -110,7 +111,7 @@ class PeopleRun:
         for method, found in self.figures().items():
             contacts, false = found["contacts"], found["false_success"]
             rates = [f"{found[kind]['reached']}/{found[kind]['n']}" for kind in ("near", "far")]
-            touched = [str(contacts[name]) for name in ("robot_moving", "robot_standing", "could_leave")]
+            touched = [str(contacts[name]) for name in ("robot_moving", "robot_standing", "leaving", "could_leave")]
             rest = [found["times"]["all"]["median_s"], found.get("time_ratio"), found["nearest_approach_m"]]
             claims = f"{false['n']}/{false['claims']}"
             table.add_row(
@@ -118,7 +119,8 @@ class PeopleRun:
             )
         console.print(table)
         console.print(
-            "contacts with people: the robot moved towards them, or stood, and could have left", soft_wrap=True
+            "contacts with people: the robot moved towards them, or stood, was leaving, or could have left",
+            soft_wrap=True,
         )
 
 

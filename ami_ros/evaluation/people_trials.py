@@ -34,7 +34,8 @@ METHODS = (CONSTANT, NOTHING, EXACT, EMPTY)
 RULE = (
     "a contact is the robot's (robot_moving) where it came nearer to the other's place by more than "
     f"{MOVES} m/s over the last {LOOKS_BACK} s, whatever the other did; else the robot stood (robot_standing), and "
-    f"could_leave counts those where it had room to drive {LEAVES} m straight ahead or back, away from the other; "
+    f"leaving counts those where it drove away at more than {MOVES} m/s, and could_leave those where it did not and had "
+    f"room to drive {LEAVES} m straight ahead or back, away from the other; "
     f"an encounter begins where somebody comes within {MEETS} m"
 )
 NEAR = 6.0  # [m] from the robot within which the exact future is told
@@ -162,7 +163,7 @@ def figures_of(rows: Sequence[Row]) -> dict[str, Any]:
         kind: SuccessRate.of(row["reached"] for row in goals if row["kind"] == kind).to_json()
         for kind in ("near", "far")
     }
-    names = ("robot_moving", "robot_standing", "could_leave")
+    names = ("robot_moving", "robot_standing", "leaving", "could_leave")
     figures["contacts"] = {name: sum(row["contacts"][name] for row in rows) for name in names}
     figures["encounters"] = sum(row.get("encounters", 0) for row in goals)
     claims, false = sum(row["claimed"] for row in goals), sum(row["false_success"] for row in goals)

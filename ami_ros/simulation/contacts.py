@@ -48,7 +48,7 @@ class Touch:
     *moving* if it came nearer to where the other was by more than MOVES a second: then the contact is the robot's,
     whatever the other did. Else it is *standing*, also while it turns on the spot or drives away, and the other came.
     `could_leave` says of a robot that stood whether it had room to drive straight ahead or back, away from the other,
-    by LEAVES: then it stood in the way although it need not have.
+    by LEAVES: then it stood in the way although it need not have, unless it was *leaving* and the other was faster.
     """
 
     time: float  # [s]
@@ -61,6 +61,11 @@ class Touch:
     def robot_moving(self) -> bool:
         """Whether the contact is the robot's; else the robot stood."""
         return self.robot_speed > MOVES
+
+    @property
+    def leaving(self) -> bool:
+        """Whether the robot drove away from who came."""
+        return self.robot_speed < -MOVES
 
 
 class TouchJudge:
@@ -105,9 +110,11 @@ def could_leave(pose: Array, disc: Disc, plan: FloorPlan, others: Array, index: 
 
 
 def counts(touches: Sequence[Touch]) -> dict[str, int]:
-    """Contacts with what moves by itself, apart: robot_moving, robot_standing, and of these could_leave."""
+    """Contacts with what moves by itself, apart: robot_moving, robot_standing, and of these leaving and could_leave."""
+    standing = [touch for touch in touches if not touch.robot_moving]
     return {
-        "robot_moving": sum(touch.robot_moving for touch in touches),
-        "robot_standing": sum(not touch.robot_moving for touch in touches),
-        "could_leave": sum(not touch.robot_moving and touch.could_leave for touch in touches),
+        "robot_moving": len(touches) - len(standing),
+        "robot_standing": len(standing),
+        "leaving": sum(touch.leaving for touch in standing),
+        "could_leave": sum(touch.could_leave and not touch.leaving for touch in standing),
     }

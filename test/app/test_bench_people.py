@@ -15,7 +15,7 @@ from ami_ros.simulation.world_file import load_world
 
 
 def row(kind: str, reached: bool, seconds: float, moving: int = 0, standing: int = 0, **more: Any) -> dict[str, Any]:
-    contacts = {"robot_moving": moving, "robot_standing": standing, "could_leave": standing}
+    contacts = {"robot_moving": moving, "robot_standing": standing, "leaving": 0, "could_leave": standing}
     return {
         "kind": kind, "reached": reached, "claimed": reached, "false_success": False, "time_s": seconds,
         "collisions": moving + standing, "contacts": contacts, "nearest_m": 0.4, "error_msg": "",
@@ -27,10 +27,10 @@ def test_contacts_of_the_moving_and_of_the_standing_robot_count_apart() -> None:
         row("near", True, 5.0, moving=1), row("far", True, 15.0, standing=2, nearest_m=-0.01),
         row("far", False, 90.0, claimed=True, false_success=True),
         {"kind": "explore", "collisions": 1, "nearest_m": None,
-         "contacts": {"robot_moving": 1, "robot_standing": 0, "could_leave": 0}},
+         "contacts": {"robot_moving": 1, "robot_standing": 0, "leaving": 0, "could_leave": 0}},
     ]  # fmt: skip
     found = figures_of(rows)
-    assert found["contacts"] == {"robot_moving": 2, "robot_standing": 2, "could_leave": 2}
+    assert found["contacts"] == {"robot_moving": 2, "robot_standing": 2, "leaving": 0, "could_leave": 2}
     assert (found["near"]["reached"], found["far"]["reached"], found["far"]["n"]) == (1, 1, 2)
     assert found["false_success"] == {"n": 1, "claims": 3, "rate": pytest.approx(1 / 3, abs=1e-4)}
     assert found["nearest_approach_m"] == -0.01 and found["times"]["all"]["median_s"] == 10.0

@@ -159,8 +159,8 @@ def test_people_open_closed_doors_on_their_ways_and_these_fall_shut_again(two_ro
 
 
 def test_the_rule_of_contacts_asks_who_came_to_whom() -> None:
-    touches = [Touch(0.0, "a", 0.2, 1.0, True), Touch(0.0, "a", 0.01, 1.0, True), Touch(0.0, "a", -0.1, 1.0, False)]
-    assert counts(touches) == {"robot_moving": 1, "robot_standing": 2, "could_leave": 1}
+    touches = [Touch(0.0, "a", speed, 1.0, room) for speed in (0.2, 0.01, -0.01, -0.1) for room in (True, False)]
+    assert counts(touches) == {"robot_moving": 2, "robot_standing": 6, "leaving": 2, "could_leave": 2}
 
 
 @pytest.fixture(scope="module")
