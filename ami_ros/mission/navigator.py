@@ -127,7 +127,7 @@ class Navigator:
             case RecoveryState.BACKING:
                 return Decision.hold(State.RECOVERING, self.recovery.reason, command or STILL)
             case RecoveryState.LOOKING:
-                return Decision.hold(State.RECOVERING, self.recovery.reason)
+                return self.steering.stand(percept, self.recovery.reason)
             case RecoveryState.LOCALISING if self.recovery.surprised or not goal.recognised:
                 return self._look_around(percept)
             case RecoveryState.LOCALISING:  # looks for the goal meanwhile; that shows where the robot is, too

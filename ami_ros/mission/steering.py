@@ -100,6 +100,19 @@ class Steering:
         back = of_width((-self.robot.max_reverse, 0.0), self.model.spec.command_dim)
         return Decision.hold(State.STOPPING, message, back)
 
+    def stand(self, percept: Percept, message: str) -> Decision:
+        """Stays where it is, and makes way for who comes closer than is comfortable."""
+        config = self.config.planner
+        forecast = self._forecast(percept, times(config.horizon, self.model.spec.step_duration))
+        holds = Decision.hold(State.RECOVERING, message)
+        if forecast is None:
+            return holds
+        gaps = np.hypot(*forecast.positions.transpose(2, 0, 1)) - forecast.radii[:, None] - config.robot_radius
+        if gaps.min() > config.costs.people.comfort:
+            return holds
+        here = Target(None, np.zeros(3), False)
+        return replace(self.drive(percept, here, message, Sight(None, None, 0.0)), state=State.RECOVERING)
+
     def drive(
         self, percept: Percept, target: Target, message: str, sight: Sight, follower: RouteFollower | None = None,
         warning: str = "", turn_only: bool = False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from ami_ros.geometry import Array, compose, relative
 from ami_ros.mission.navigator import Navigator
 from ami_ros.moving.things import Kind, MovingThing, MovingThings
 from ami_ros.planning.navigator_config import NavigatorConfig
-from ami_ros.planning.types import Decision, Goal
+from ami_ros.planning.types import Decision, Goal, Reading, State
 from harness.course import FLAT, Course
 from harness.exact_model import ExactModel
 from harness.percepts import PERIOD, robot_at
@@ -62,6 +63,28 @@ def test_who_waits_for_somebody_is_not_stuck(model: ExactModel) -> None:
     navigator = Navigator(model, FLAT)
     decisions, _ = drive(navigator)
     assert decisions[-1].recoveries == 0
+
+
+def test_a_surprised_robot_that_stands_and_looks_makes_way_for_who_walks_at_it(model: ExactModel) -> None:
+    def looking(seen: Callable[[float], tuple[MovingThing, ...]]) -> list[Decision]:
+        course = Course(Navigator(model, FLAT), robot_at(*START))
+        odometry = course.robot.odometry()[0]
+        course.navigator.start(Goal(pose=compose(odometry, relative(START, GOAL))))
+        for _ in range(6):
+            now = course.robot.time
+            course.step(things=MovingThings(now, seen(now)), surprise=Reading(now, 20.0, True))
+        return [each for each in course.decisions if each.state is State.RECOVERING]
+
+    def coming(now: float) -> tuple[MovingThing, ...]:
+        place = compose(robot_at(*START).odometry()[0], np.array([1.6 - 0.5 * now, 0.0, 0.0]))
+        speed = 0.5 * np.array([-np.cos(place[2]), -np.sin(place[2])])
+        doubt = np.diag([0.01, 0.01, 0.02, 0.02])
+        return (MovingThing(1, place[:2], speed, doubt, RADIUS, Kind.PERSON, 0.99),)
+
+    alone, met = looking(lambda now: ()), looking(coming)
+    assert alone and met
+    assert all(not each.commands.any() for each in alone)
+    assert any(each.commands.any() for each in met)
 
 
 def test_what_no_tracker_tells_changes_nothing(model: ExactModel) -> None:
