@@ -230,6 +230,49 @@ def test_what_a_tracker_says_in_odom_is_where_odometry_has_it() -> None:
     assert gate.output(1.05).linear < 0.0
 
 
+def touched_among(seed: int, people: int = 4) -> list[float]:
+    """The robot's speeds [m/s] towards those whom it touches, as each touch begins, in eight seconds of commands that
+    mean harm among people who walk straight on, near it and at it, as if it were not there."""
+    rng = np.random.default_rng(seed)
+    turns, speeds, aside = (
+        rng.uniform(-np.pi, np.pi, people),
+        rng.uniform(0.2, 1.5, people),
+        rng.uniform(-0.6, 0.6, people),
+    )
+    ways = np.stack([np.cos(turns), np.sin(turns)], -1)
+    sides = np.stack([-ways[:, 1], ways[:, 0]], -1)
+    starts = -ways * (speeds * rng.uniform(1.0, 7.0, people))[:, None] + sides * aside[:, None]
+    robot, gate = Robot(Drive(seed, traits=TRAITS), np.zeros(3)), SafetyGate(CONFIG)
+    wanted = sent = (0.0, 0.0, 0.0)
+    touching = np.zeros(people, bool)
+    found: list[float] = []
+    for tick in range(800):
+        now = tick * STEP
+        there = starts + now * speeds[:, None] * ways
+        if tick % 60 == 0:
+            wanted = (float(rng.choice([-0.5, -0.3, 0.3, 0.5])), float(rng.choice([-1.0, 0.0, 0.0, 1.0])), 0.0)
+        if tick % 5 == 0:
+            gate.odometry(robot.pose, tuple(robot.velocity), now)
+            gate.scan(NOTHING, now)
+            seen = [Track(a, b, BODY, 0.03, 0.1) for a, b in zip(there, speeds[:, None] * ways, strict=True)]
+            gate.tracks(seen, now, now, odom=True)
+            gate.command(*wanted[:2], now)
+            sent = gate.output(now).command
+        robot.step(sent)
+        away = there - robot.pose[:2]
+        gaps = np.hypot(*away.T) - BODY - CONFIG.robot_radius
+        heading = np.array([math.cos(robot.pose[2]), math.sin(robot.pose[2])])
+        found += [float(robot.velocity[0] * heading @ line / np.hypot(*line)) for line in away[(gaps < 0) & ~touching]]
+        touching = gaps < 0
+    return found
+
+
+@given(st.integers(0, 2**31 - 1))
+@settings(max_examples=4, deadline=None)
+def test_among_several_who_walk_at_it_it_drives_at_nobody(seed: int) -> None:
+    assert max(touched_among(seed), default=0.0) < 0.02
+
+
 COMMANDS = st.tuples(st.floats(-0.5, 0.5), st.floats(-1.8, 1.8), st.just(0.0))
 PEOPLE = st.lists(st.tuples(*[st.floats(-2.0, 2.0)] * 2, *[st.floats(-1.5, 1.5)] * 2), max_size=6)
 
