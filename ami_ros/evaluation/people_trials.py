@@ -34,8 +34,8 @@ METHODS = (CONSTANT, NOTHING, EXACT, EMPTY)
 RULE = (
     "a contact is the robot's (robot_moving) where it came nearer to the other's place by more than "
     f"{MOVES} m/s over the last {LOOKS_BACK} s, whatever the other did; else the robot stood (robot_standing), and "
-    f"leaving counts those where it drove away at more than {MOVES} m/s, and could_leave those where it did not and had "
-    f"room to drive {LEAVES} m straight ahead or back, away from the other; "
+    f"leaving counts those where it drove away at more than {MOVES} m/s, and could_leave those where it did not and "
+    f"had room to drive {LEAVES} m straight ahead or back, away from the other; "
     f"an encounter begins where somebody comes within {MEETS} m"
 )
 NEAR = 6.0  # [m] from the robot within which the exact future is told

@@ -243,7 +243,8 @@ def touched_among(seed: int, people: int = 4) -> list[float]:
     sides = np.stack([-ways[:, 1], ways[:, 0]], -1)
     starts = -ways * (speeds * rng.uniform(1.0, 7.0, people))[:, None] + sides * aside[:, None]
     robot, gate = Robot(Drive(seed, traits=TRAITS), np.zeros(3)), SafetyGate(CONFIG)
-    wanted = sent = (0.0, 0.0, 0.0)
+    wanted: Command = (0.0, 0.0, 0.0)
+    sent: Command = wanted
     touching = np.zeros(people, bool)
     found: list[float] = []
     for tick in range(800):
@@ -256,7 +257,7 @@ def touched_among(seed: int, people: int = 4) -> list[float]:
             gate.scan(NOTHING, now)
             seen = [Track(a, b, BODY, 0.03, 0.1) for a, b in zip(there, speeds[:, None] * ways, strict=True)]
             gate.tracks(seen, now, now, odom=True)
-            gate.command(*wanted[:2], now)
+            gate.command(wanted[0], wanted[1], now)
             sent = gate.output(now).command
         robot.step(sent)
         away = there - robot.pose[:2]
