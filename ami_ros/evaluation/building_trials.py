@@ -99,15 +99,16 @@ def drive_building(world: str, setting: BuildingSetting, report: Report) -> Iter
             tour.close(truths)
         course: list[Row] = []
         for row in drive_course(loop, space, setting, truths, report):
-            course.append(row)
-            yield {"method": COURSE} | row
+            off = location_error(loop, truths)
+            course.append(row | {"location_error_m": off})
+            yield {"method": COURSE} | course[-1]
         foreign = list(foreign_pictures(simulator.world.name, robot, setting.seed, setting.foreign))
         yield from refuse(loop, foreign, COURSE, report)
         for method in setting.methods:
             report(method.replace("_", " "))
             if method == CLASSICAL:
                 simulator.reset(began, setting.seed)
-                yield from drive_classical(ClassicalRobot(simulator), space, began, course, foreign, setting, report)
+                yield from drive_classical(ClassicalRobot(simulator), space, began, foreign, setting, report)
             elif method == SPECIALIST and tour is not None:
                 setting.learn(setting.model, tour.bag, tour.model)
                 own = Specialist(tour, simulator, setting.loop, setting.seed)
@@ -122,9 +123,13 @@ def drive_building(world: str, setting: BuildingSetting, report: Report) -> Iter
 
 
 def drive_course(
-    loop: ClosedLoop, space: FreeSpace, setting: BuildingSetting, truths: dict[int, Array], report: Report
+    loop: ClosedLoop | ClassicalRobot,
+    space: FreeSpace,
+    setting: BuildingSetting,
+    truths: dict[int, Array],
+    report: Report,
 ) -> Iterator[Row]:
-    """The first method drives to its goals, one from where the last one ended, or from anywhere; `truths` are the poses
+    """Who explored drives to its goals, one from where the last one ended, or from anywhere; `truths` are the poses
     (3,) of its places in the world."""
     rng = np.random.default_rng([setting.seed, STREAM, 2])
     simulator, sampler = loop.simulator, GoalSampler(space, setting.seed)
@@ -139,8 +144,7 @@ def drive_course(
         goal = sampler.sample(index, start)
         allowance = allowance_of(goal, explored=True)
         trial = loop.drive(goal.kind, start, goal.pose, goal.path_length, allowance)
-        off = location_error(loop, truths)
-        yield judged(trial) | {"ambiguous": ambiguity is not None and ambiguity.of(goal.pose), "location_error_m": off}
+        yield judged(trial) | {"ambiguous": ambiguity is not None and ambiguity.of(goal.pose)}
     if ambiguity is not None:
         ambiguity.close()
 
@@ -241,29 +245,28 @@ def refused(loop: ClosedLoop, picture: NDArray[np.uint8]) -> Row:
 
 
 def drive_classical(
-    robot: ClassicalRobot, space: FreeSpace, began: Array, course: list[Row], foreign: list[NDArray[np.uint8]],
+    robot: ClassicalRobot, space: FreeSpace, began: Array, foreign: list[NDArray[np.uint8]],
     setting: BuildingSetting, report: Report,
 ) -> Iterator[Row]:  # fmt: skip
-    """The method without learning: it explores for as long, and is told how far it is carried to each start."""
+    """The method without learning: it explores for as long, and then has a course of its own, drawn by the same seed
+    from where it stands."""
     simulator, seconds = robot.simulator, 60.0 * setting.explore
     contacts, start = simulator.ground_truth().contacts, simulator.time
     robot.explore(seconds, lambda done: report(f"classical, exploring {done:.0f} of {seconds:.0f} s"))
+    seen = coverage(robot, began)
     yield {
         "method": CLASSICAL,
         "kind": "explore",
-        "explored_share": round(space.share_within(coverage(robot, began), COVERED), 4),
+        "explored_share": round(space.share_within(seen, COVERED), 4),
         "places": len(robot.album.views),
         "explored_s": round(simulator.time - start, 1),
         "collisions": simulator.ground_truth().contacts - contacts,
     }
-    for given in course:
-        begin, goal, allowance = np.array(given["start"]), np.array(given["goal"]), given["allowance_s"]
-        robot.carried(begin)
-        trial = robot.trial(given["kind"], begin, goal, given["path_length_m"], allowance)
-        yield {"method": CLASSICAL} | judged(trial) | {"ambiguous": given["ambiguous"]}
+    for row in drive_course(robot, space, setting, dict(enumerate(seen)), report):
+        yield {"method": CLASSICAL} | row
     for picture in foreign:
         begun, contacts = simulator.time, simulator.ground_truth().contacts
-        outcome = robot.drive(picture, FOREIGN_ALLOWANCE)
+        outcome = robot.seek(picture, FOREIGN_ALLOWANCE)
         yield {
             "method": CLASSICAL,
             "kind": "foreign",

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 
 from ami_ros.evaluation.classical.drive import ClassicalRobot
-from ami_ros.evaluation.classical.drive import MatchingGrid as Grid
+from ami_ros.evaluation.classical.mapping import Mapping
 from ami_ros.evaluation.classical.views import Eye, compare
-from ami_ros.geometry import wrap
+from ami_ros.geometry import relative, wrap
 from ami_ros.mission.occupancy import Ways
 from ami_ros.planning.codes import Code
 from ami_ros.robots.description import load_robot
@@ -13,18 +13,24 @@ from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.simulator import Simulator
 
 
-def test_a_scan_is_matched_to_where_it_was_taken_and_ways_go_around_walls() -> None:
-    robot = Simulator("two_rooms", pictures=False, seed=1)
-    grid, start = Grid(), np.array([1.0, 1.5, 0.0])
-    for pose in (start, np.array([2.0, 1.6, 0.0]), np.array([3.0, 1.5, 0.0])):
+def test_the_map_goes_where_its_places_go_when_a_loop_is_closed() -> None:
+    robot, mapping = Simulator("two_rooms", pictures=False, seed=1), Mapping()
+    start = np.array([1.0, 1.5, 0.0])
+    robot.reset(start, 1)
+    for x in np.arange(1.0, 3.0, 0.1):
+        pose = np.array([x, 1.5, 0.0])
         robot.place(pose)
-        grid.add(pose, robot.observe().scan)
-    robot.place(np.array([1.2, 1.4, 0.2]))
-    found = grid.match(np.array([1.25, 1.36, 0.25]), robot.observe().scan)
-    assert np.abs(found - (1.2, 1.4, 0.2)).max() < 0.04
-    way = Ways(grid, np.array([1.0, 2.5, 0.0]), 0.18).to(np.array([3.0, 2.5]))
-    door = way[np.abs(way[:, 0] - 2.0).argmin()]
-    assert len(way) > 20 and 1.1 < door[1] < 2.1
+        mapping.take(x, relative(start, pose), robot.observe().scan)
+    assert mapping.localised and np.hypot(*(mapping.pose - relative(start, pose))[:2]) < 0.05
+    anchor, before = mapping.anchor(), mapping.grid
+    mapping.memory.map.index.move(mapping.memory.map.index.poses + (0.5, 0.0, 0.0))
+    mapping.pose = mapping.pose + (0.5, 0.0, 0.0)
+    assert np.allclose(mapping.pose_of(anchor), mapping.pose)
+    mapping.take(3.0, relative(start, pose) + (0.2, 0.0, 0.0), robot.observe().scan)
+    assert mapping.grid is not before  # the robot is not where it would be by odometry: scans are drawn anew
+    way = Ways(mapping.grid, mapping.pose, 0.18).to(mapping.pose[:2] - (1.5, 0.0))
+    assert len(way) > 20
+    robot.close()
 
 
 def test_two_pictures_tell_how_the_robot_turned_and_where_it_went() -> None:
@@ -49,8 +55,8 @@ def test_it_goes_to_a_picture_of_a_place_that_it_has_seen_and_refuses_others() -
     robot.reset(start, 1)
     classical = ClassicalRobot(robot)
     classical.explore(12.0, lambda done: None)
-    trial = classical.trial("near", robot.ground_truth().pose, start, 1.0, 60.0)
+    trial = classical.drive("near", robot.ground_truth().pose, start, 1.0, 60.0)
     assert trial.there and trial.collisions == 0
     grey = np.full((96, 96, 3), 128, np.uint8)
-    assert classical.drive(grey, 30.0).code is Code.GOAL_NOT_REMEMBERED
+    assert classical.seek(grey, 30.0).code is Code.GOAL_NOT_REMEMBERED
     robot.close()

@@ -1,4 +1,8 @@
-"""The robot without learning: explores by frontiers, remembers pictures, homes in on one by two-view geometry."""
+"""The robot without learning: explores by frontiers, remembers pictures, homes in on one by two-view geometry.
+
+It searches for as long as it may: candidate by candidate, then over frontiers and past all places that it remembers,
+comparing what it sees with the goal on the way.
+"""
 
 from __future__ import annotations
 
@@ -6,75 +10,31 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.commands import Command
 from ami_ros.config import from_mapping
+from ami_ros.evaluation.classical.mapping import Mapping
 from ami_ros.evaluation.classical.views import Album, Eye, View, compare
 from ami_ros.evaluation.goals import GoalKind
 from ami_ros.evaluation.trials import Trial
-from ami_ros.geometry import Array, compose, relative, wrap
-from ami_ros.mission.occupancy import CELL, REACH, SIDE, Grid, Ways
+from ami_ros.geometry import Array, compose, wrap
+from ami_ros.mission.occupancy import Ways
 from ami_ros.planning.codes import Code
 from ami_ros.robots.derived import safety_settings
 from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.gate import SafetyGate
-from ami_ros.scan import Scan, scan_points
-from ami_ros.simulation.robot import CONTROL_PERIOD, Observation
+from ami_ros.scan import scan_points
+from ami_ros.simulation.robot import CONTROL_PERIOD
 from ami_ros.simulation.simulator import Simulator
-
-SPREAD = 0.08  # how far a point may be off a wall [m]
-COARSE, FINE = (0.15, 0.05, 0.14, 0.035), (0.04, 0.02, 0.03, 0.01)  # reach and step [m, m, rad, rad]
-BEAMS = 120  # points that are matched, at most
-
-
-class MatchingGrid(Grid):
-    """A grid that tells where in it a scan was taken."""
-
-    def match(self, guess: Array, scan: Scan) -> Array:
-        """The pose (3,) near `guess` at which the scan fits best; the guess where little is known."""
-        points = scan_points(scan, REACH)
-        points = points[:: max(1, len(points) // BEAMS)]
-        if len(points) < 10:
-            return guess
-        likely, corner = self._likely(guess)
-        best, score = guess, self._score(likely, corner, guess[None], points)[0]
-        if score < 0.15 * len(points):
-            return guess
-        for metres, step, radians, turn in (COARSE, FINE):
-            d, a = np.arange(-metres, metres + 1e-9, step), np.arange(-radians, radians + 1e-9, turn)
-            offsets = np.stack(np.meshgrid(d, d, a, indexing="ij"), -1).reshape(-1, 3)
-            cost = 0.02 * len(points) * (np.abs(offsets) / (metres, metres, radians)).sum(axis=1)
-            scores = self._score(likely, corner, best + offsets, points) - cost
-            best = best + offsets[scores.argmax()]
-        return np.asarray(best)
-
-    def _likely(self, pose: Array) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """How well a point fits (0..1) around `pose`, and the first cell of that window."""
-        half = round((REACH + 1.0) / CELL)
-        corner = np.clip(self.cells(pose[None, :2])[0] - half, 0, SIDE - 2 * half)
-        window = self.odds[corner[0] : corner[0] + 2 * half, corner[1] : corner[1] + 2 * half]
-        distance = cv2.distanceTransform((window <= 0.5).astype(np.uint8), cv2.DIST_L2, 3) * CELL
-        return np.exp(-((np.minimum(distance, 1.0) / SPREAD) ** 2)), corner
-
-    def _score(
-        self, likely: NDArray[np.float32], corner: NDArray[np.int64], poses: Array, points: Array
-    ) -> NDArray[np.float64]:
-        c, s = np.cos(poses[:, 2:]), np.sin(poses[:, 2:])
-        x = poses[:, :1] + c * points[:, 0] - s * points[:, 1]
-        y = poses[:, 1:2] + s * points[:, 0] + c * points[:, 1]
-        i = np.clip(np.floor(x / CELL).astype(np.int64) + SIDE // 2 - corner[0], 0, len(likely) - 1)
-        j = np.clip(np.floor(y / CELL).astype(np.int64) + SIDE // 2 - corner[1], 0, len(likely) - 1)
-        return np.asarray(likely[i, j].sum(axis=1, dtype=np.float64))
-
 
 PERIOD = 0.2  # between two looks [s]
 APART = (0.4, math.radians(25.0))  # pictures that are remembered [m, rad]
 REPLAN = 2.0  # [s]
 AHEAD = 0.45  # on its way, that is aimed at [m]
 HOME = 14  # steps of homing, at most
+TRIED = 1.0  # around where the goal was not, it is not looked for again [m]
 HERE = math.radians(1.6)  # parallax at which two pictures are from one spot [rad]
 UPRIGHT = math.radians(6.0)  # and turn
 
@@ -93,26 +53,27 @@ class ClassicalRobot:
     """Where it believes to be is a pose in its own map, whose origin is where it began.
 
     Attributes:
-        pose: that.
+        mapping: that.
         path: where it truly was.
     """
 
     def __init__(self, simulator: Simulator) -> None:
         robot = simulator.description
         self.simulator, self._robot = simulator, robot
-        self.grid, self.album, self._eye = MatchingGrid(), Album(), Eye(robot)
-        self.pose: Array = np.zeros(3)
+        self.mapping, self.album, self._eye = Mapping(), Album(), Eye(robot)
         self._gate = SafetyGate(from_mapping(SafetyConfig, safety_settings(robot)))
-        self._seen = simulator.observe()
-        self._sense(np.zeros(3))
         self.path: list[Array] = []
+        self._sense()
 
-    def carried(self, to: Array) -> None:
-        """It is put at `to` (3,) of the world and told by how much."""
-        before = self.simulator.ground_truth().pose
-        self.simulator.place(to)
-        self.pose = compose(self.pose, relative(before, to))
-        self._seen = self.simulator.observe()
+    @property
+    def pose(self) -> Array:
+        """(3,) where it believes to be."""
+        return self.mapping.pose
+
+    def restart(self) -> None:
+        """It was switched on anew, anywhere."""
+        self.mapping.restart()
+        self._sense()
 
     def explore(self, seconds: float, report: Callable[[float], None]) -> None:
         """For so long, or until no frontier is left in reach."""
@@ -124,11 +85,11 @@ class ClassicalRobot:
                 break
         self._rest()
 
-    def drive(self, picture: NDArray[np.uint8], allowance: float) -> Outcome:
+    def seek(self, picture: NDArray[np.uint8], allowance: float) -> Outcome:
         """Goes to where `picture` (H, W, 3) was taken, within `allowance` [s]."""
         self.path, self._outcome = [], Outcome(Code.GOAL_NOT_REMEMBERED, "no remembered picture shows it")
-        until = self.simulator.time + allowance
-        for command in self._seeking(self._eye.look(picture)):
+        until, goal = self.simulator.time + allowance, self._eye.look(picture)
+        for command in self._seeking(goal):
             self._step(command)
             if self.simulator.time >= until:
                 self._outcome = Outcome(Code.TIMEOUT, f"not reached within the {allowance:.0f} s allowed")
@@ -136,10 +97,10 @@ class ClassicalRobot:
         self._rest()
         return self._outcome
 
-    def trial(self, kind: GoalKind, start: Array, goal: Array, length: float, allowance: float) -> Trial:
+    def drive(self, kind: GoalKind, start: Array, goal: Array, length: float, allowance: float) -> Trial:
         """As `ClosedLoop.drive`."""
         began, contacts = self.simulator.time, self.simulator.ground_truth().contacts
-        outcome = self.drive(self.simulator.photograph(goal), allowance)
+        outcome = self.seek(self.simulator.photograph(goal), allowance)
         truth = self.simulator.ground_truth()
         ends = [(float(p[0]), float(p[1]), float(p[2])) for p in (start, goal, truth.pose)]
         return Trial(
@@ -155,7 +116,7 @@ class ClassicalRobot:
         vain: list[Array] = []
         yield from self._turn(2 * math.pi)
         while True:
-            way = Ways(self.grid, self.pose, self._robot.shape.disc.radius).to_frontier(vain)
+            way = self._ways().to_frontier(vain)
             if not len(way):
                 return
             yield from self._along(lambda ways, end=way[-1]: ways.to(end), patience=25.0)  # type: ignore[misc]
@@ -165,16 +126,57 @@ class ClassicalRobot:
             vain = vain[-60:]
 
     def _seeking(self, goal: View) -> Behaviour:
-        found = self.album.find(goal)
-        if found is None:
-            yield from self._turn(2 * math.pi)
-            found = self.album.find(goal)
-        if found is None:
+        """Goes to what looks like the goal, best first, and looks for it everywhere else until it is found."""
+        if not len(goal.rays):
             return
-        at, match = found
-        yield from self._along(lambda ways: ways.to(at), patience=90.0)
-        yield from self._face(float(wrap(at[2] + match.turn)))
-        yield from self._home(goal)
+        yield from self._localise()
+        candidates, roaming = self.album.find(goal), self._roaming()
+        vain: list[Array] = []  # where homing in on it failed
+        while self._outcome.code:
+            if candidates:
+                anchor, match = candidates.pop(0)
+                at = self.mapping.pose_of(anchor)
+                if self._is_near(at, vain):
+                    continue
+                yield from self._along(lambda ways, end=at: ways.to(end), patience=90.0)  # type: ignore[misc]
+                yield from self._face(float(wrap(at[2] + match.turn)))
+            else:
+                yield from self._until_seen(roaming, goal, vain)
+            yield from self._home(goal)
+            vain.append(self.pose.copy())
+
+    def _localise(self) -> Behaviour:
+        """Goes about until it knows where it is."""
+        while not self.mapping.localised:
+            yield from self._turn(2 * math.pi)
+            yield from self._go(float(self.pose[2]), 0.5)
+
+    def _roaming(self) -> Behaviour:
+        """Over all frontiers, then to all remembered places, again and again, looking around at each."""
+        yield from self._exploring()
+        while True:
+            poses = [self.mapping.pose_of(anchor) for anchor in self.album.anchors]
+            while poses:
+                nearest = int(np.argmin([np.hypot(*(pose - self.pose)[:2]) for pose in poses]))
+                here = poses[nearest]
+                poses = [pose for pose in poses if np.hypot(*(pose - here)[:2]) > TRIED]
+                yield from self._along(lambda ways, end=here: ways.to(end), patience=60.0)  # type: ignore[misc]
+                yield from self._turn(2 * math.pi)
+
+    def _until_seen(self, behaviour: Behaviour, goal: View, vain: list[Array]) -> Behaviour:
+        """Does that until the camera shows the goal, not where that was tried in vain."""
+        for command in behaviour:
+            yield command
+            assert self._seen.image is not None
+            if not self._is_near(self.pose, vain) and compare(self._eye.look(self._seen.image), goal) is not None:
+                return
+
+    @staticmethod
+    def _is_near(pose: Array, vain: list[Array]) -> bool:
+        return any(np.hypot(*(pose - tried)[:2]) < TRIED for tried in vain)
+
+    def _ways(self) -> Ways:
+        return Ways(self.mapping.grid, self.pose, self._robot.shape.disc.radius)
 
     def _home(self, goal: View) -> Behaviour:
         """Turns and steps until the camera sees the goal as it was."""
@@ -212,7 +214,7 @@ class ClassicalRobot:
         began, planned, way = self.simulator.time, -math.inf, np.zeros((0, 2))
         while self.simulator.time < began + patience:
             if self.simulator.time > planned + REPLAN:
-                way, planned = route(Ways(self.grid, self.pose, self._robot.shape.disc.radius)), self.simulator.time
+                way, planned = route(self._ways()), self.simulator.time
             if not len(way) or np.hypot(*(way[-1] - self.pose[:2])) < 0.15:
                 return
             distance = np.hypot(*(way - self.pose[:2]).T)
@@ -250,32 +252,33 @@ class ClassicalRobot:
 
     def _step(self, command: Command) -> None:
         """Drives for PERIOD behind the safety gate, then looks."""
-        robot, odometry = self.simulator, self._seen.odometry
+        robot = self.simulator
         self._gate.scan(self._seen.scan, self._seen.stamp)
         for tick in range(round(PERIOD / CONTROL_PERIOD)):
             self._gate.odometry(*robot.odometry(), robot.time)
             if tick % 5 == 0:
                 self._gate.command(command[0], command[1], robot.time)
             robot.step(self._gate.output(robot.time).command, CONTROL_PERIOD)
-        self._seen = robot.observe()
         self.path.append(robot.ground_truth().pose[:2])
-        self._sense(relative(odometry, self._seen.odometry))
+        self._sense()
 
-    def _sense(self, moved: Array) -> None:
-        seen: Observation = self._seen
-        self.pose = self.grid.match(compose(self.pose, moved), seen.scan)
-        self.grid.add(self.pose, seen.scan)
-        poses = np.array(self.album.poses).reshape(-1, 3)
-        known = (np.hypot(*(poses - self.pose)[:, :2].T) < APART[0]) & (
-            np.abs(wrap(poses[:, 2] - self.pose[2])) < APART[1]
-        )
-        if seen.image is not None and not known.any():
-            view = self._eye.look(seen.image)
-            if len(view.rays):
-                self.album.views.append(view)
-                self.album.poses.append(self.pose.copy())
+    def _sense(self) -> None:
+        seen = self._seen = self.simulator.observe()
+        self.mapping.take(seen.stamp, seen.odometry, seen.scan)
+        if seen.image is None or not self.mapping.localised or self._knows_this():
+            return
+        view = self._eye.look(seen.image)
+        if len(view.rays):
+            self.album.add(view, self.mapping.anchor())
+
+    def _knows_this(self) -> bool:
+        """Whether a picture from here is remembered."""
+        poses = np.array([self.mapping.pose_of(anchor) for anchor in self.album.anchors]).reshape(-1, 3)
+        near = np.hypot(*(poses - self.pose)[:, :2].T) < APART[0]
+        return bool((near & (np.abs(wrap(poses[:, 2] - self.pose[2])) < APART[1])).any())
 
 
 def coverage(robot: ClassicalRobot, start: Array) -> Array:
     """Where (n, 3) its pictures were taken, as it believes, in the world that it began in at `start` (3,)."""
-    return np.array([compose(start, pose) for pose in robot.album.poses]).reshape(-1, 3)
+    poses = [robot.mapping.pose_of(anchor) for anchor in robot.album.anchors]
+    return np.array([compose(start, pose) for pose in poses]).reshape(-1, 3)

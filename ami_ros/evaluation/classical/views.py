@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ami_ros.evaluation.classical.mapping import Anchor
 from ami_ros.geometry import Array
 from ami_ros.robots.description import RobotDescription
 from ami_ros.simulation.robot_model import camera_axes
@@ -118,16 +119,18 @@ def _ahead(a: Array, b: Array, way: Array) -> float:
 
 @dataclass
 class Album:
-    """Remembered pictures with the poses at which they were taken."""
+    """Remembered pictures, and where they were taken."""
 
     views: list[View] = field(default_factory=list)
-    poses: list[Array] = field(default_factory=list)
+    anchors: list[Anchor] = field(default_factory=list)
 
-    def find(self, goal: View) -> tuple[Array, Match] | None:
-        """The pose (3,) and the match of the picture that agrees best with `goal`; None: none does."""
-        best: tuple[Array, Match] | None = None
-        for view, pose in zip(self.views, self.poses, strict=True):
-            match = compare(view, goal)
-            if match is not None and (best is None or match.agree > best[1].agree):
-                best = pose, match
-        return best
+    def add(self, view: View, anchor: Anchor) -> None:
+        """One more."""
+        self.views.append(view)
+        self.anchors.append(anchor)
+
+    def find(self, goal: View) -> list[tuple[Anchor, Match]]:
+        """Where pictures were taken that agree with `goal`, the best one first."""
+        matches = ((anchor, compare(view, goal)) for view, anchor in zip(self.views, self.anchors, strict=True))
+        found = [(anchor, match) for anchor, match in matches if match is not None]
+        return sorted(found, key=lambda each: -each[1].agree)
