@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
-from types import FrameType
+from multiprocessing.synchronize import Event
 from typing import Any
 
 links: dict[str, Any] = {}  # of a worker process to the command: what `start` was given, by name
@@ -21,9 +22,8 @@ def start(given: dict[str, Any]) -> None:
 
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the command, which ends its workers
-    links.update(given, parent=os.getppid())
-    signal.signal(signal.SIGALRM, _look_up)
-    signal.setitimer(signal.ITIMER_REAL, 1.0, 1.0)
+    links.update(given)
+    threading.Thread(target=_end_with, args=(given["stop"], os.getppid()), name="end", daemon=True).start()
 
 
 @contextmanager
@@ -44,7 +44,11 @@ def worker_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
         pool.shutdown(cancel_futures=True)
 
 
-def _look_up(number: int, frame: FrameType | None) -> None:
-    """Whether its work is still wanted is looked at by the clock, for a drive takes long; nothing is half written."""
-    if links["stop"].is_set() or os.getppid() != links["parent"]:
-        os._exit(1)
+def _end_with(stop: Event, parent: int) -> None:
+    """Ends the process when its work is no longer wanted, for a drive takes long; nothing is half written.
+
+    On a thread: a handler of signals may interrupt itself while it holds the event's lock, and then waits forever.
+    """
+    while not stop.wait(1.0) and os.getppid() == parent:
+        pass
+    os._exit(1)

@@ -76,9 +76,9 @@ class ClassicalRobot:
         self._sense()
 
     def explore(self, seconds: float, report: Callable[[float], None]) -> None:
-        """For so long, or until no frontier is left in reach."""
+        """For so long, or until no frontier is left."""
         until = self.simulator.time + seconds
-        for command in self._exploring():
+        for command in self._exploring(again=True):
             self._step(command)
             report(seconds - (until - self.simulator.time))
             if self.simulator.time >= until:
@@ -112,14 +112,19 @@ class ClassicalRobot:
 
     # Behaviours: commands, one each PERIOD
 
-    def _exploring(self) -> Behaviour:
+    def _exploring(self, again: bool = False) -> Behaviour:
+        """From frontier to frontier, each once; with `again` until none is left."""
         vain: list[Array] = []
         yield from self._turn(2 * math.pi)
         while True:
             way = self._ways().to_frontier(vain)
             if not len(way):
-                return
+                if not again or not vain:
+                    return
+                vain = []
+                continue
             yield from self._along(lambda ways, end=way[-1]: ways.to(end), patience=25.0)  # type: ignore[misc]
+            yield 0.0, 0.0
             if np.hypot(*(self.pose[:2] - way[-1])) < 0.6:
                 yield from self._turn(math.pi / 2)
             vain.append(way[-1])
