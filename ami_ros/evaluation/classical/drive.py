@@ -7,7 +7,7 @@ comparing what it sees with the goal on the way.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +34,7 @@ APART = (0.4, math.radians(25.0))  # pictures that are remembered [m, rad]
 REPLAN = 2.0  # [s]
 AHEAD = 0.45  # on its way, that is aimed at [m]
 HOME = 14  # steps of homing, at most
+UNSEEN = 1.0  # from the nearest picture [m]
 TRIED = 1.0  # around where the goal was not, it is not looked for again [m]
 HERE = math.radians(1.6)  # parallax at which two pictures are from one spot [rad]
 UPRIGHT = math.radians(6.0)  # and turn
@@ -113,11 +114,13 @@ class ClassicalRobot:
     # Behaviours: commands, one each PERIOD
 
     def _exploring(self, again: bool = False) -> Behaviour:
-        """From frontier to frontier, each once; with `again` until none is left."""
+        """From frontier to frontier, then where no picture was taken, each once; with `again` until none is left."""
         vain: list[Array] = []
         yield from self._turn(2 * math.pi)
         while True:
-            way = self._ways().to_frontier(vain)
+            ways = self._ways()
+            way = ways.to_frontier(vain)
+            way = way if len(way) else self._to_unseen(ways, vain)
             if not len(way):
                 if not again or not vain:
                     return
@@ -130,25 +133,42 @@ class ClassicalRobot:
             vain.append(way[-1])
             vain = vain[-60:]
 
+    def _to_unseen(self, ways: Ways, vain: list[Array]) -> Array:
+        """To the nearest free ground from near which there is no picture: a laser sees farther than a picture helps."""
+        points, lengths = ways.reached()
+        known = [self.mapping.pose_of(anchor)[:2] for anchor in self.album.anchors] + vain
+        if not len(points) or not known:
+            return np.zeros((0, 2))
+        apart = np.hypot(*(points[:, None] - np.array(known)[None]).transpose(2, 0, 1)).min(1)
+        lengths = np.where(apart > UNSEEN, lengths, np.inf)
+        nearest = int(lengths.argmin())
+        return ways.to(points[nearest]) if np.isfinite(lengths[nearest]) else np.zeros((0, 2))
+
     def _seeking(self, goal: View) -> Behaviour:
         """Goes to what looks like the goal, best first, and looks for it everywhere else until it is found."""
         if not len(goal.rays):
             return
         yield from self._localise()
-        candidates, roaming = self.album.find(goal), self._roaming()
         vain: list[Array] = []  # where homing in on it failed
+        if (yield from self._until_seen(self._turn(2 * math.pi), goal, vain)):
+            yield from self._try(goal, vain)
+        candidates, roaming = self.album.find(goal), self._roaming()
         while self._outcome.code:
-            if candidates:
-                anchor, match = candidates.pop(0)
-                at = self.mapping.pose_of(anchor)
-                if self._is_near(at, vain):
-                    continue
+            if not candidates:
+                yield from self._until_seen(roaming, goal, vain)
+                yield from self._try(goal, vain)
+                continue
+            anchor, match = candidates.pop(0)
+            at = self.mapping.pose_of(anchor)
+            if not self._is_near(at, vain):
                 yield from self._along(lambda ways, end=at: ways.to(end), patience=90.0)  # type: ignore[misc]
                 yield from self._face(float(wrap(at[2] + match.turn)))
-            else:
-                yield from self._until_seen(roaming, goal, vain)
-            yield from self._home(goal)
-            vain.append(self.pose.copy())
+                yield from self._try(goal, vain)
+
+    def _try(self, goal: View, vain: list[Array]) -> Behaviour:
+        """Homes in on it, and knows afterwards where that was in vain."""
+        yield from self._home(goal)
+        vain.append(self.pose.copy())
 
     def _localise(self) -> Behaviour:
         """Goes about until it knows where it is."""
@@ -168,13 +188,14 @@ class ClassicalRobot:
                 yield from self._along(lambda ways, end=here: ways.to(end), patience=60.0)  # type: ignore[misc]
                 yield from self._turn(2 * math.pi)
 
-    def _until_seen(self, behaviour: Behaviour, goal: View, vain: list[Array]) -> Behaviour:
-        """Does that until the camera shows the goal, not where that was tried in vain."""
+    def _until_seen(self, behaviour: Behaviour, goal: View, vain: list[Array]) -> Generator[Command, None, bool]:
+        """Does that until the camera shows the goal, not where that was tried in vain; whether it did."""
         for command in behaviour:
             yield command
             assert self._seen.image is not None
             if not self._is_near(self.pose, vain) and compare(self._eye.look(self._seen.image), goal) is not None:
-                return
+                return True
+        return False
 
     @staticmethod
     def _is_near(pose: Array, vain: list[Array]) -> bool:
