@@ -226,7 +226,7 @@ class Exploration:
             closed = state.keep_out if outside else self._closed(state)
             ways = Ways(self._drawing.grid, pose, self.config.robot_radius, self._unexplored.shut, closed)
             if outside:
-                way = self._way_in(ways)
+                way = self._way_in(ways, pose)
                 if len(way):
                     return self._drive(state, pose, ways, way, "to the area that it is to explore")
                 self.go_home("no way leads to the area")
@@ -249,14 +249,20 @@ class Exploration:
             return self.area or state.keep_out
         return Either(self.area, state.keep_out)
 
-    def _way_in(self, ways: Ways) -> Array:
-        """The way (n, 2) to the nearest free spot of the area, else to the edge of what is known on the way there."""
+    def _way_in(self, ways: Ways, pose: Array) -> Array:
+        """The way (n, 2) to the free spot of the area that is deepest in it, else to the edge of what is known on the
+        way there. The nearest spot would be on its edge, and a robot that stops just short of that is never in."""
         assert self.area is not None
-        points, lengths = ways.reached()
-        inside = self.area.contains(points)
-        if inside.any():
-            return ways.to(points[inside][int(lengths[inside].argmin())])
-        return ways.to_frontier(self._unexplored.vain, self.area.middle)
+        points, middle = self._unexplored.candidates(ways)[0], self.area.middle
+        points = points[self.area.contains(points)]
+        while len(points):
+            spot = points[int(np.hypot(*(points - middle).T).argmin())]
+            if np.hypot(*(spot - pose[:2])) > self.config.same:
+                return ways.to(spot)
+            self._unexplored.not_reached(spot)  # it is as good as there
+            points = self._unexplored.candidates(ways)[0]
+            points = points[self.area.contains(points)]
+        return ways.to_frontier(self._unexplored.vain, middle)
 
     def _drive(
         self, state: WorldState, pose: Array, ways: Ways, way: Array, reason: str, spot: Array | None = None

@@ -84,7 +84,7 @@ class Unexplored:
         assert state.places is not None
         self._sought = None
         while True:
-            points, way = self._candidates(ways)
+            points, way = self.candidates(ways)
             if (best := self._new(state, pose, points, way)) is not None:
                 return best, "to free space that is not in memory"
             if (best := self._unseen(state.places, points, way)) is not None:
@@ -116,7 +116,7 @@ class Unexplored:
             wanted &= gaps(points, np.stack(self._looked)) > reach / 2
         return np.asarray(points[wanted][int(np.argmin(way[wanted]))]) if wanted.any() else None
 
-    def _candidates(self, ways: Ways) -> tuple[Array, Array]:
+    def candidates(self, ways: Ways) -> tuple[Array, Array]:
         """Points (n, 2) that can be reached and were not tried in vain, with the lengths (n,) of the ways."""
         points, way = ways.reached()
         if self.vain and len(points):

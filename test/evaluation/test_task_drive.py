@@ -12,12 +12,13 @@ from ami_ros.evaluation.closed_loop import ClosedLoop
 from ami_ros.evaluation.loop_config import LoopConfig
 from ami_ros.evaluation.task_drive import TaskDrive
 from ami_ros.geometry import compose
+from ami_ros.mission.area import Area, area_of
 from ami_ros.mission.exploration import Exploration
 from ami_ros.mission.exploration_config import ExplorationConfig
 from ami_ros.mission.mission import Mission, MissionPlan
 from ami_ros.mission.mission_codes import Code
 from ami_ros.mission.navigator import NavigatorConfig
-from ami_ros.mission.task import Destination
+from ami_ros.mission.task import Destination, Phase
 from ami_ros.parts.config import AgentConfig
 from ami_ros.planning.planner import PlannerConfig
 from ami_ros.simulation.free_space import FreeSpace
@@ -68,6 +69,17 @@ def test_exploring_comes_to_know_the_room_and_ends_where_it_began(loop: ClosedLo
     assert np.hypot(*(final.pose[:2] - START[:2])) < 0.3 and final.contacts == 0
     assert set(drive.truths) == set(loop.memory.map.index.ids.tolist())
     assert FreeSpace(loop.simulator.world).share_within(np.array(list(drive.truths.values())), 0.75) > 0.7
+
+
+def test_exploring_drives_to_its_area_and_stays_in_it(loop: ClosedLoop) -> None:
+    area = Area(area_of("0.6,-0.3,2.6,1.2"))  # the robot begins beside it
+    drive = TaskDrive(loop, Exploration(ExplorationConfig(), area=area))
+    for _ in drive.run(200.0):
+        if drive.task.phase is Phase.RETURNING or drive.elapsed > 20.0:
+            break
+    at = np.array(drive.believed)[:, :2]
+    inside = area.contains(at)
+    assert not inside[0] and inside.any() and inside[inside.argmax() :].all()
 
 
 def test_a_task_that_does_not_end_is_an_error(loop: ClosedLoop) -> None:
