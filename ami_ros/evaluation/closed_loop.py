@@ -319,7 +319,7 @@ class ClosedLoop:
     def _sense(self, now: float) -> None:
         """What is due of the sensors, each at its own rate, as the simulated robot's node gives it."""
         robot = self.simulator.description
-        if any(self._due(now, sensor) for sensor in (robot.camera, robot.laser, robot.depth)):
+        if any(self._due(now, sensor) for sensor in (robot.camera, robot.laser)):
             seen = self.observe()
             seen = replace(seen, image=self._as_model(seen.image))
             self.seen = seen if self._scan is None else replace(seen, scan=self._scan)
@@ -327,12 +327,13 @@ class ClosedLoop:
             self.give_odometry(seen.stamp, Motion(seen.odometry, seen.velocity))
             if robot.laser is not None and not robot.laser.is_made and self._due(now, robot.laser):
                 self.bus.give(SCAN, seen.stamp, robot.laser.scan(seen.scan.ranges))
-            if (depth := seen.depth) is not None and self._due(now, robot.depth):
-                self.bus.give(DEPTH, seen.stamp, lambda: depth)
             if (image := seen.image) is not None and (robot.camera is None or self._due(now, robot.camera)):
                 self.bus.give(IMAGE, seen.stamp, lambda: image)
         elif self._due(now, robot.odometry):
             self.give_odometry(now, Motion(*self.simulator.odometry()))
+        if self._due(now, robot.depth):
+            depth = self.simulator.depth()
+            self.bus.give(DEPTH, now, lambda: depth)
 
     def give_odometry(self, stamp: float, motion: Motion) -> None:
         """What the wheels say."""

@@ -132,10 +132,10 @@ class Loopback(InCompany):
             scan=scan,
             odometry=odometry,
             velocity=velocity,
-            depth=self._depth(),
         )
 
-    def _depth(self) -> Depth | None:
+    def depth(self) -> Depth | None:
+        """See `Robot.depth`."""
         sensor = self.description.depth
         if sensor is None:
             return None

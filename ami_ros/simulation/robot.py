@@ -29,7 +29,6 @@ class Observation:
     scan: Scan
     odometry: Array  # (3,) pose in odom, drifting
     velocity: Command  # measured; an omnidirectional robot has three numbers here
-    depth: Depth | None = None  # (H, W) [m]; None without a depth camera
 
 
 @dataclass(frozen=True)
@@ -75,6 +74,10 @@ class Robot(Protocol):
 
     def observe(self) -> Observation:
         """Reads the sensors now. Draws fresh noise at each call."""
+        ...
+
+    def depth(self) -> Depth | None:
+        """What the depth camera measures now, with fresh noise: (H, W) [m]; None without one."""
         ...
 
     def odometry(self) -> tuple[Array, Command]:

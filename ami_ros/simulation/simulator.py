@@ -165,7 +165,6 @@ class Simulator(InCompany):
             shown = self._shown()
             turning = float(self._data.qvel[5]) if self._lens.active else 0.0
             image = tinted(self._lens.taken(self._camera.picture(shown), turning), self.tint)
-        depth = self._depth()
         scan = scan_of(self._doors.seen, pose, self._laser, self.noise, self._rng, self._passers_by())
         odometry, velocity = self.odometry()
         return Observation(
@@ -174,11 +173,10 @@ class Simulator(InCompany):
             scan=scan,
             odometry=odometry,
             velocity=velocity,
-            depth=depth,
         )
 
-    def _depth(self) -> Depth | None:
-        """What the depth camera measures now."""
+    def depth(self) -> Depth | None:
+        """See `Robot.depth`."""
         sensor = self.description.depth
         if sensor is None:
             return None

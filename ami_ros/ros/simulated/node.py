@@ -142,13 +142,17 @@ class RobotNode(AmiNode[ParametersT]):
         if self._clock_topic is not None:
             self._clock_topic.publish(Clock(clock=stamp))
         described, due = self.description, lambda sensor: sensor is not None and tick % self._ticks[sensor.name] == 0
-        if due(described.camera) or due(described.laser) or due(described.depth):
+        if due(described.camera) or due(described.laser):
             observation = robot.observe()
             self._publish_odometry(observation.odometry, observation.velocity, stamp)
             self._publish_sensors(observation, stamp, due)
             self._publish_truth(robot, stamp)
         elif due(described.odometry):
             self._publish_odometry(*robot.odometry(), stamp)
+        if (sensor := described.depth) is not None and due(sensor) and (depth := robot.depth()) is not None:
+            header = self._header(stamp, sensor)
+            self._depth.publish(conversions.depth_to_message(depth, header, sensor.encoding))
+            self._depth_info.publish(conversions.camera_info_message(sensor, header))
         if self._mounts is not None:
             self._mounts.publish(TFMessage(transforms=sensor_frames(self.description, stamp)))
             self._mounts = None  # latched
@@ -171,11 +175,6 @@ class RobotNode(AmiNode[ParametersT]):
             self._image.publish(conversions.image_to_message(seen.image, header))
             if self.camera_info:
                 self._camera_info.publish(conversions.camera_info_message(camera, header))
-
-        if (sensor := self.description.depth) is not None and seen.depth is not None and due(sensor):
-            header = self._header(stamp, sensor)
-            self._depth.publish(conversions.depth_to_message(seen.depth, header, sensor.encoding))
-            self._depth_info.publish(conversions.camera_info_message(sensor, header))
 
     def _publish_odometry(self, pose: np.ndarray, velocity: Command, stamp: Any) -> None:
         frames, noise = self.description.frames, self.noise
