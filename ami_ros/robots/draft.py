@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from ami_ros.depth import ENCODINGS as DEPTHS
 from ami_ros.robots.observation import (
     COMPRESSED,
     IMAGE,
@@ -21,8 +22,8 @@ from ami_ros.robots.observation import (
 )  # fmt: skip
 
 HEAD = """\
-# A draft by `./ami doctor`: sensors as they were heard. Shape, drive, limits, planned and braking are guesses that
-# are safe for a small robot: measure yours, and look each field up in docs/reference.md.
+# A draft by `./ami doctor`: sensors as they were heard. Shape, drive, limits, planned, braking and a depth camera's
+# mount are guesses that are safe for a small robot: measure yours, and look each field up in docs/reference.md.
 """
 GUESSES: dict[str, Any] = {
     "shape": {"radius": 0.25},
@@ -31,12 +32,16 @@ GUESSES: dict[str, Any] = {
     "planned": {"linear": 0.25, "backward": 0.1, "angular": 0.8},
     "braking": {"deceleration": 0.5, "reaction": 0.3, "turn_lag": 0.4},
 }
+DEPTH_MOUNT = {"z": 0.2}  # [m]: a guess as well
 
 
 def draft(seen: Observation) -> str:
     """YAML that describes the robot, as far as a few seconds tell."""
+    pictures = _heard(seen, IMAGE, COMPRESSED)
+    depths = [name for name in pictures if getattr(seen.topics[name].last, "encoding", "") in DEPTHS]
     sensors = [
-        *(_camera(name, seen) for name in _heard(seen, IMAGE, COMPRESSED)[:1]),
+        *[_camera(name, seen) for name in pictures if name not in depths][:1],
+        *({**_camera(name, seen), "name": "depth", "kind": "depth", "mount": DEPTH_MOUNT} for name in depths[:1]),
         *(_laser(name, seen.topics[name]) for name in _heard(seen, SCAN)[:1]),
     ]
     frames = {"base": "base_link", "odom": "odom", "map": "map"}

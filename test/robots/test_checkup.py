@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 import yaml
 
+from ami_ros.camera import CameraMount
 from ami_ros.robots.checkup import Finding, examine
+from ami_ros.robots.derived import depth_camera
 from ami_ros.robots.description import load_robot
 from ami_ros.robots.draft import draft
 from ami_ros.robots.observation import (
@@ -24,6 +26,7 @@ from ami_ros.robots.observation import (
     Observation,
     Topic,
 )  # fmt: skip
+from harness.depth import depth_picture
 
 ROBOT = load_robot("ami_bot")
 
@@ -169,3 +172,57 @@ def test_the_draft_is_a_description_that_fits_what_was_heard(tmp_path: Path) -> 
     robot = load_robot(tmp_path / "mine.yaml")
     assert all(f.severity == "ok" for f in examine(robot, seen))
     assert yaml.safe_load(draft(Observation()))["sensors"] == []
+
+
+DEPTH_ROBOT = load_robot("realsense")
+DEPTH, DEPTH_INFO = "/camera/depth/image_rect_raw", "/camera/depth/camera_info"
+
+
+def measured(pitch: float = 0.0, **changes: Any) -> list[Finding]:
+    """What is found about a depth camera that really looks `pitch` [rad] more down than described."""
+    camera, mount = depth_camera(DEPTH_ROBOT), DEPTH_ROBOT.depth.mount  # type: ignore[union-attr]
+    assert camera is not None and mount is not None
+    at = CameraMount(mount.x, mount.y, mount.yaw, mount.z, mount.pitch + pitch)
+    millimetres = np.nan_to_num(1000 * depth_picture([(2.0, 2.1, -9.0, 9.0, 0.0, 2.0)], at, camera)).astype("<u2")
+    picture: dict[str, Any] = {"encoding": "16UC1", "width": 424, "height": 240, "step": 848, "is_bigendian": 0}
+    picture |= {"data": np.frombuffer(millimetres.tobytes(), np.uint8)} | changes
+    fx, fy, cx, cy = (camera.focal[0], camera.focal[1], *camera.centre)
+    info: dict[str, Any] = {"k": [fx, 0, cx, 0, fy, cy, 0, 0, 1], "d": [], "distortion_model": ""}
+    seen = Observation(
+        {
+            DEPTH: sensor_topic(IMAGE, "camera_depth_optical_frame", 15, **picture),
+            DEPTH_INFO: sensor_topic(INFO, "camera_depth_optical_frame", 15, width=424, height=240, **info),
+        }
+    )
+    return [f for f in examine(DEPTH_ROBOT, seen) if f.topic == DEPTH]
+
+
+def test_a_depth_camera_that_is_as_described_is_fine() -> None:
+    assert [f.severity for f in measured()] == ["ok"]
+
+
+@pytest.mark.parametrize("pitch", [0.06, -0.06])
+def test_a_depth_camera_that_is_tilted_otherwise_is_found_with_the_line_to_write(pitch: float) -> None:
+    [finding] = measured(pitch)
+    assert finding.severity == "warning" and "degrees tilted" in finding.text and "mount: {z:" in finding.remedy
+    told = float(finding.remedy.split("pitch: ")[1].split("}")[0])
+    assert told == pytest.approx(0.1745 + pitch, abs=0.03)
+
+
+def test_the_draft_does_not_take_depth_for_the_camera(tmp_path: Path) -> None:
+    """Its topic may come first by name."""
+    seen = everything()
+    info = sensor_topic(INFO, "d", 15, k=[220.0, 0, 211.5, 0, 220.0, 119.5, 0, 0, 1], width=424, height=240)
+    picture: dict[str, Any] = {"encoding": "16UC1", "width": 424, "height": 240}
+    seen.topics |= {"/aligned/image_raw": sensor_topic(IMAGE, "d", 15, **picture), "/aligned/camera_info": info}
+    (tmp_path / "mine.yaml").write_text(draft(seen))
+    robot = load_robot(tmp_path / "mine.yaml")
+    assert robot.camera is not None and robot.camera.topic == "/image"
+    assert robot.depth is not None and (robot.depth.topic, robot.depth.width) == ("/aligned/image_raw", 424)
+
+
+def test_depth_that_cannot_be_read_is_found() -> None:
+    [finding] = measured(encoding="rgb8")
+    assert finding.severity == "error" and "16UC1 (mm) or 32FC1 (m)" in finding.text
+    [finding] = measured(data=np.zeros(848 * 240, np.uint8))
+    assert finding.severity == "error" and "nothing is measured" in finding.text
