@@ -85,7 +85,7 @@ class Navigator:
         if self.began is None:
             self.began = percept.stamp
         try:
-            decision = self._decide(goal, percept, percept.stamp - self.began)
+            decision = self.steering.make_way(percept, self._decide(goal, percept, percept.stamp - self.began))
         except AmiError as error:
             code = Code(error.code) if error.code in list(Code) else Code.UNKNOWN
             decision = Decision.failed(code, str(error))
@@ -127,7 +127,7 @@ class Navigator:
             case RecoveryState.BACKING:
                 return Decision.hold(State.RECOVERING, self.recovery.reason, command or STILL)
             case RecoveryState.LOOKING:
-                return self.steering.stand(percept, self.recovery.reason)
+                return Decision.hold(State.RECOVERING, self.recovery.reason)
             case RecoveryState.LOCALISING if self.recovery.surprised or not goal.recognised:
                 return self._look_around(percept)
             case RecoveryState.LOCALISING:  # looks for the goal meanwhile; that shows where the robot is, too

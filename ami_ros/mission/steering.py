@@ -34,6 +34,7 @@ from ami_ros.scan import Scan
 TURN_WHILE_DRIVING = 0.5  # [rad/s] that a robot that does not see what is beside it may turn while it drives
 TELLING = 0.05  # [m] of cost by which people must change a plan for it to be said
 CREEP = 0.05  # [m/s] below which the robot waits
+SOON, CLOSE = 2.5, 0.15  # [s], [m]: who will be so close so soon is made way for, whatever the robot is about
 TURN_RATE = 1.8  # [1/s] of the angle that is left, with which a turn on the spot comes to its end
 
 
@@ -100,18 +101,24 @@ class Steering:
         back = of_width((-self.robot.max_reverse, 0.0), self.model.spec.command_dim)
         return Decision.hold(State.STOPPING, message, back)
 
-    def stand(self, percept: Percept, message: str) -> Decision:
-        """Stays where it is, and makes way for who comes closer than is comfortable."""
+    def make_way(self, percept: Percept, decision: Decision) -> Decision:
+        """A decision that was made without a plan, to stand, turn or back up: where somebody would soon walk into the
+        robot, a plan instead that makes way for them and else stays here."""
+        if decision.done or len(decision.poses):
+            return decision
         config = self.config.planner
         forecast = self._forecast(percept, times(config.horizon, self.model.spec.step_duration))
-        holds = Decision.hold(State.RECOVERING, message)
         if forecast is None:
-            return holds
-        gaps = np.hypot(*forecast.positions.transpose(2, 0, 1)) - forecast.radii[:, None] - config.robot_radius
-        if gaps.min() > config.costs.people.comfort:
-            return holds
-        here = Target(None, np.zeros(3), False)
-        return replace(self.drive(percept, here, message, Sight(None, None, 0.0)), state=State.RECOVERING)
+            return decision
+        coming = forecast.positions[:, forecast.seconds < SOON]
+        gaps = np.hypot(*coming.transpose(2, 0, 1)) - forecast.radii[:, None] - config.robot_radius
+        if gaps.min(initial=math.inf) > CLOSE:
+            return decision
+        plan = self.drive(percept, Target(None, np.zeros(3), False), decision.message, Sight(None, None, 0.0))
+        return replace(
+            decision, message=plan.message, commands=plan.commands, poses=plan.poses,
+            planning_seconds=plan.planning_seconds, shares=plan.shares,
+        )  # fmt: skip
 
     def drive(
         self, percept: Percept, target: Target, message: str, sight: Sight, follower: RouteFollower | None = None,

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from ami_ros.config import from_mapping, to_mapping
 from ami_ros.geometry import Array, compose, relative
 from ami_ros.mission.navigator import Navigator
 from ami_ros.moving.things import Kind, MovingThing, MovingThings
 from ami_ros.planning.navigator_config import NavigatorConfig
-from ami_ros.planning.types import Decision, Goal, Reading, State
+from ami_ros.planning.types import Decision, Goal, Reading
+from ami_ros.simulation.loopback import Loopback
 from harness.course import FLAT, Course
 from harness.exact_model import ExactModel
 from harness.percepts import PERIOD, robot_at
@@ -65,26 +66,32 @@ def test_who_waits_for_somebody_is_not_stuck(model: ExactModel) -> None:
     assert decisions[-1].recoveries == 0
 
 
-def test_a_surprised_robot_that_stands_and_looks_makes_way_for_who_walks_at_it(model: ExactModel) -> None:
-    def looking(seen: Callable[[float], tuple[MovingThing, ...]]) -> list[Decision]:
+def coming(robot: Loopback) -> MovingThings:
+    """Somebody who walks at where the robot started, from 1.6 m ahead of it there, at 0.5 m/s."""
+    start = compose(robot.odometry()[0], relative(robot.ground_truth().pose, START))
+    place = compose(start, np.array([1.6 - 0.5 * robot.time, 0.0, 0.0]))
+    velocity = 0.5 * np.array([-np.cos(start[2]), -np.sin(start[2])])
+    doubt = np.diag([0.01, 0.01, 0.02, 0.02])
+    return MovingThings(robot.time, (MovingThing(1, place[:2], velocity, doubt, RADIUS, Kind.PERSON, 0.99),))
+
+
+@pytest.mark.parametrize("surprised", [True, False])
+def test_a_robot_that_stands_and_looks_or_turns_makes_way_for_who_walks_at_it(
+    model: ExactModel, surprised: bool
+) -> None:
+    """The goal is where it stands, the other way round."""
+
+    def left(met: bool) -> float:
         course = Course(Navigator(model, FLAT), robot_at(*START))
-        odometry = course.robot.odometry()[0]
-        course.navigator.start(Goal(pose=compose(odometry, relative(START, GOAL))))
-        for _ in range(6):
-            now = course.robot.time
-            course.step(things=MovingThings(now, seen(now)), surprise=Reading(now, 20.0, True))
-        return [each for each in course.decisions if each.state is State.RECOVERING]
+        robot = course.robot
+        goal = relative(START, compose(START, np.array([0.0, 0.0, np.pi])))
+        course.navigator.start(Goal(pose=compose(robot.odometry()[0], goal)))
+        for _ in range(14):
+            reading = Reading(robot.time, 20.0, True) if surprised else None
+            course.step(things=coming(robot) if met else MovingThings(robot.time), surprise=reading)
+        return float(np.hypot(*(robot.ground_truth().pose - START)[:2]))
 
-    def coming(now: float) -> tuple[MovingThing, ...]:
-        place = compose(robot_at(*START).odometry()[0], np.array([1.6 - 0.5 * now, 0.0, 0.0]))
-        speed = 0.5 * np.array([-np.cos(place[2]), -np.sin(place[2])])
-        doubt = np.diag([0.01, 0.01, 0.02, 0.02])
-        return (MovingThing(1, place[:2], speed, doubt, RADIUS, Kind.PERSON, 0.99),)
-
-    alone, met = looking(lambda now: ()), looking(coming)
-    assert alone and met
-    assert all(not each.commands.any() for each in alone)
-    assert any(each.commands.any() for each in met)
+    assert left(met=False) < 0.05 < 0.15 < left(met=True)
 
 
 def test_what_no_tracker_tells_changes_nothing(model: ExactModel) -> None:
