@@ -150,12 +150,16 @@ class Obstruction:
         standing = self._footprint.distance(there) - radii
         least, most = self.config.margin, self.config.margin + self.config.track_margin
         enough = np.minimum(standing, standing.min(1, keepdims=True).clip(least, most))
+        if not (clearance(poses) < enough).any():
+            return False
+        if not any(command):
+            return True
         stops, own = self._motion.parts(command, now, times)
         rolls = (clearance(stops) < enough).any((0, 1))  # (k,)
-        if not any(command):
-            return bool(rolls.any())
+        if (clearance(own) < np.where(rolls, standing, enough)).any():
+            return True
         added = poses[(np.abs(poses[:, None] - stops).max((2, 3)) > ROUNDING).all(1)]
-        return bool((clearance(added) < enough).any() or (clearance(own) < np.where(rolls, standing, enough)).any())
+        return bool((clearance(added) < enough).any())
 
     def _halted(self, there: Array) -> Array:
         """Middles (n, k, 2) in base_link of things on their way, each of which walks no farther than to where it would
