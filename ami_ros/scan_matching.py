@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter
 from scipy.spatial import cKDTree
 
+from ami_ros.background import Slices, finished
 from ami_ros.geometry import Array, inverse, pose_gap, transform_points, wrap
 from ami_ros.submaps import RAYS, REACH, Submap
 
@@ -22,6 +23,7 @@ CELL = 0.1  # [m] of the finest grid
 BLUR = 0.11  # [m] standard deviation of a wall in it
 LEVELS = (8, 4, 2, 1)  # cells that a step of the search spans, from coarse to fine
 ANGLE_STEP = 0.06  # [rad] between turns that are tried
+SLICE = 12_288  # poses that are scored in one slice of work: some 10 ms
 BEAM = 96  # poses that are looked at more closely on each level
 SEARCHED = 110  # points that the search compares
 FITTED = 260  # points that a fit, or the judgement of one, compares
@@ -88,6 +90,12 @@ class Matcher:
 
         Poses of one submap that are nearer to a better one than 0.5 m and 0.3 rad are left out.
         """
+        return finished(self.searching(others, windows, most))
+
+    def searching(
+        self, others: list[Submap], windows: list[Window], most: int
+    ) -> Slices[list[tuple[int, Array, float]]]:
+        """As `search`, in slices."""
         usable = [k for k, other in enumerate(others) if len(other) >= 10]
         if not usable or self._tree is None:
             return []
@@ -95,7 +103,12 @@ class Matcher:
         points = np.stack([_sample(others[k].points) for k in usable])  # (c, SEARCHED, 2)
         which, poses = self._first(usable, windows)
         for level, step in enumerate(LEVELS):
-            score = _score(grids[level], points, which, poses)
+            parts = []
+            for first in range(0, len(poses), SLICE):
+                part = slice(first, first + SLICE)
+                parts.append(_score(grids[level], points, which[part], poses[part]))
+                yield
+            score = np.concatenate(parts)
             keep = np.argsort(-score)[: BEAM * len(usable) if level == 0 else BEAM + 8 * len(usable)]
             which, poses, score = which[keep], poses[keep], score[keep]
             if step > 1:

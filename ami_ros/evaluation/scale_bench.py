@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ami_ros.background import finished
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.log_bench import WRONG, aligned_error, laser_config, with_drift
 from ami_ros.extras import importing
@@ -25,6 +26,7 @@ from ami_ros.learning.scan_drives import Laser
 from ami_ros.places.laser_model import ENCODER, LaserModel
 from ami_ros.places.types import Edge, GoalQuery, PlaceQuery
 from ami_ros.simulation.site import Site
+from ami_ros.slam.loop_closure import LoopCloser
 from ami_ros.slam.place_memory import PlaceMemory
 
 with importing("report"):
@@ -209,7 +211,7 @@ def measure(session: Session, scans: int) -> ScaleFigures:
     index, graph, closer = memory.map.index, memory.map.graph, memory.front_end.loop_closure
     made, wrong = session.constraints()
     error, busy = session.map_error(), sum(session.scans) + sum(session.idle)
-    search = [_timed(partial(closer.look, i)) for i in list(session.founded)[-QUESTIONS:]]
+    search = [_timed(partial(_search, closer, i)) for i in list(session.founded)[-QUESTIONS:]]
     route, recall = [], []
     for k in rng.integers(len(index), size=QUESTIONS).tolist():
         graph.added()  # as after each new place: what was prepared for searching has to be made anew
@@ -225,6 +227,10 @@ def measure(session: Session, scans: int) -> ScaleFigures:
         constraints=made,
         false_constraints=wrong, map_error_m=round(error, 3),
     )  # fmt: skip
+
+
+def _search(closer: LoopCloser, place_id: int) -> None:
+    finished(closer.look(place_id))
 
 
 def _ask_route(memory: PlaceMemory, place_id: int) -> None:

@@ -13,8 +13,9 @@ from ami_ros.places.laser_model import place_model
 from ami_ros.places.rows import PlaceRow
 from ami_ros.places.tables import Columns
 from ami_ros.places.vector_index import VectorIndex, VectorIndexConfig
+from ami_ros.places.writing import PlaceColumns
 
-CELL = 1.0  # [m], side of a square
+CELL = 4.0  # [m], side of a square
 
 Latents = NDArray[np.float32]
 
@@ -39,6 +40,8 @@ class PlaceIndex:
             keep_away=np.float32,
         )
         self._row_of: dict[int, int] = {}
+        self.removals = 0  # times that places were dropped, after which rows are others
+        self._is_sorted = True  # ids rise with rows, as they do unless a memory was merged in another order
 
     def __len__(self) -> int:
         return len(self._columns)
@@ -77,6 +80,8 @@ class PlaceIndex:
 
     def rows(self, place_ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """Rows (k,) of places (k,) that are all known."""
+        if self._is_sorted:
+            return np.asarray(np.searchsorted(self.ids, place_ids))
         order = np.argsort(self.ids, kind="stable")
         return np.asarray(order[np.searchsorted(self.ids, place_ids, sorter=order)])
 
@@ -99,16 +104,18 @@ class PlaceIndex:
     def extend(self, ids: NDArray[np.int64], latents: Latents, poses: Array, **numbers: ArrayLike) -> None:
         """Appends places (n,), (n, latent_dim), (n, 3); `numbers`: see `column`, 0 where they are not given."""
         start = len(self)
+        self._is_sorted &= bool((np.diff(ids, prepend=self.ids[-1] if start else -1) > 0).all())
         keys = self.model.contrast.keys(np.asarray(latents, np.float32))
         self._columns.extend(len(ids), id=ids, latent=latents, key=keys, pose=poses, **numbers)
         self._row_of |= {place_id: start + k for k, place_id in enumerate(np.asarray(ids).tolist())}
 
-    def move(self, poses: Array) -> None:
-        """Puts all places elsewhere: (n, 3)."""
-        self.poses[:] = poses
+    def move(self, rows: NDArray[np.int64], poses: Array) -> None:
+        """Puts places, rows (k,), elsewhere: (k, 3)."""
+        self.poses[rows] = poses
 
     def remove(self, ids: Collection[int]) -> None:
         """Drops places; the others keep their order."""
+        self.removals += 1
         keep = ~np.isin(self.ids, np.fromiter(ids, np.int64, len(ids)))
         self._neighbours.keep(keep)
         self._columns.keep(keep)
@@ -152,6 +159,13 @@ class Details(Mapping[int, PlaceRow]):
             float(index.column("keep_away")[row]),
         )
 
+    def columns(self, rows: NDArray[np.int64]) -> PlaceColumns:
+        """Of many places, rows (k,), at once."""
+        index = self._index
+        numbers = ("created", "last_seen", "visits", "episode", "surprise", "keep_away")
+        columns = [index.ids[rows], *(index.column(name)[rows] for name in numbers)]
+        return PlaceColumns(index.latents[rows], index.poses[rows], columns, self.labels, self.notes)
+
     def change(self, row: PlaceRow) -> None:
         """A known place is as `row` says now; its latent and pose stay."""
         at = self._index.row(row.id)
@@ -169,25 +183,36 @@ class Details(Mapping[int, PlaceRow]):
 
 
 class Cells:
-    """Which places are near a position, without looking at all of them: rows by the square that they are in.
-
-    Positions are only appended, but for `clear`.
-    """
+    """Which places are near a position, without looking at all of them: rows by the square that they are in."""
 
     def __init__(self) -> None:
         self.clear()
 
     def clear(self) -> None:
-        """Positions were moved or dropped."""
+        """Places were dropped."""
         self._rows: dict[tuple[int, int], list[int]] = {}
-        self._count = 0
+        self._squares: list[tuple[int, int]] = []  # by row
 
-    def near(self, positions: Array, position: Array) -> NDArray[np.int64]:
-        """Rows of all `positions` (n, 2) within CELL of `position` (2,), and of some farther ones; O(1) amortised."""
-        new = np.floor(positions[self._count :] / CELL).astype(np.int64).tolist()
-        for row, (x, y) in enumerate(new, self._count):
-            self._rows.setdefault((x, y), []).append(row)
-        self._count = len(positions)
-        x, y = np.floor(np.asarray(position) / CELL).astype(np.int64).tolist()
-        cells = [(i, j) for i in (x - 1, x, x + 1) for j in (y - 1, y, y + 1)]
-        return np.array([row for cell in cells for row in self._rows.get(cell, ())], np.int64)
+    def near(self, positions: Array, position: Array, reach: float = CELL) -> NDArray[np.int64]:
+        """Rows of all `positions` (n, 2) within `reach` [m] of `position` (2,), and of some farther ones.
+
+        Its time does not depend on how many there are, but for those that are new.
+        """
+        for row, square in enumerate(self._of(positions[len(self._squares) :]), len(self._squares)):
+            self._rows.setdefault(square, []).append(row)
+            self._squares.append(square)
+        (x, y), far = self._of(np.asarray(position)[None])[0], int(np.ceil(reach / CELL))
+        squares = [(i, j) for i in range(x - far, x + far + 1) for j in range(y - far, y + far + 1)]
+        return np.array([row for square in squares for row in self._rows.get(square, ())], np.int64)
+
+    def move(self, rows: NDArray[np.int64], positions: Array) -> None:
+        """Places, rows (k,), are at `positions` (k, 2) now."""
+        for row, square in zip(rows.tolist(), self._of(positions), strict=True):
+            if row < len(self._squares) and square != (old := self._squares[row]):
+                self._rows[old].remove(row)
+                self._rows.setdefault(square, []).append(row)
+                self._squares[row] = square
+
+    @staticmethod
+    def _of(positions: Array) -> list[tuple[int, int]]:
+        return [(i, j) for i, j in np.floor(positions / CELL).astype(np.int64).tolist()]

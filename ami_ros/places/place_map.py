@@ -23,6 +23,7 @@ from ami_ros.places.types import Edge, Place, Places
 from ami_ros.places.writing import MAX_LABEL, MAX_NOTE
 
 UNWRITTEN = 32  # newest places whose pictures may not be in the store yet: it writes in a thread of its own
+HAIR = 0.001  # [m], [rad]
 MAX_KEEP_AWAY = 100.0  # [m] around a place
 _NUMBERS = ("created", "last_seen", "visits", "episode", "surprise", "keep_away")
 
@@ -258,12 +259,21 @@ class PlaceMap:
             self.details.change(row)
         self.store.put_places(rows)
 
-    def move_all(self, poses: Array) -> None:
-        """Moves all places to `poses` (n, 3), in the order of the index."""
-        moved = (self.index.poses != poses).any(axis=1)
-        self.index.move(poses)
-        self._cells.clear()
-        self.store.put_places([self.details[i] for i in self.index.ids[moved].tolist()])
+    def near(self, position: Array, reach: float) -> NDArray[np.int64]:
+        """Rows (k,), rising, of the places within `reach` [m] of a position (2,)."""
+        rows = self._cells.near(self.index.poses[:, :2], position, reach)
+        gap = np.hypot(*(self.index.poses[rows, :2] - position).T)
+        return np.sort(rows[gap <= reach])
+
+    def move(self, rows: NDArray[np.int64], poses: Array) -> None:
+        """Moves places, rows (k,), to `poses` (k, 3); those that would move by less than a hair stay."""
+        moved = np.greater(pose_gap(self.index.poses[rows], poses), HAIR).any(axis=0)
+        rows, poses = rows[moved], poses[moved]
+        if not len(rows):
+            return
+        self.index.move(rows, poses)
+        self._cells.move(rows, poses[:, :2])
+        self.store.put_columns(self.details.columns(rows))
         self._changed()
 
     def forget(self, ids: Collection[int], wait: bool = True) -> None:

@@ -28,6 +28,7 @@ from ami_ros.places.salvage import rescue, rescue_file
 from ami_ros.places.types import Edge
 from ami_ros.places.writing import (
     MARK_DAMAGED,
+    PlaceColumns,
     Write,
     edges_to_write,
     erasure,
@@ -140,6 +141,10 @@ class Store:
     def put_places(self, rows: Iterable[PlaceRow]) -> None:
         """Queues places, new ones and changed ones; see `places_to_write`. Raises AmiError, and nothing was queued."""
         self._put(places_to_write(rows, self.latent_dim))
+
+    def put_columns(self, places: PlaceColumns) -> None:
+        """Queues many places without pictures and experience. Raises AmiError, and nothing was queued."""
+        self._put(places.to_write())
 
     def put_experience(self, place_id: int, experience: Experience) -> None:
         """Queues what is known of a place besides how it looks; see `experience_to_write`. Raises AmiError."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -46,6 +48,10 @@ class Columns:
             self._arrays[name][start:stop] = values.get(name, 0)
         self._count = stop
 
+    def drop_last(self) -> None:
+        """Drops the last row."""
+        self._count -= 1
+
     def keep(self, kept: NDArray[np.bool_]) -> None:
         """Drops all rows but those where `kept` (n,) is true; they keep their order."""
         count = int(kept.sum())
@@ -61,6 +67,7 @@ class EdgeTable(Mapping[tuple[int, int], Edge]):
         self._columns = Columns(edges=WAYS)
         self._row_of: dict[tuple[int, int], int] = {}
         self.failed: set[tuple[int, int]] = set()  # keys of those with failures
+        self._at: dict[int, list[int]] | None = None  # place -> the other end and the row of each of its edges
 
     @property
     def columns(self) -> NDArray[np.void]:
@@ -85,12 +92,13 @@ class EdgeTable(Mapping[tuple[int, int], Edge]):
         row = self._row_of.setdefault(key, len(self))
         if row == len(self):
             self._columns.extend(1)
+            self._note(*key, row)
         self.columns[row] = edge_values(edge)
         (self.failed.add if edge.failures else self.failed.discard)(key)
 
     def take(self, edges: NDArray[np.void]) -> None:
         """Adds many (n,) with the fields of `WAYS`, none of whose ends are known."""
-        first = len(self)
+        first, self._at = len(self), None
         self._columns.extend(len(edges), edges=edges)
         keys = zip(edges["start"].tolist(), edges["stop"].tolist(), strict=True)
         self._row_of |= {key: first + k for k, key in enumerate(keys)}
@@ -103,11 +111,58 @@ class EdgeTable(Mapping[tuple[int, int], Edge]):
         self._keep(~(np.isin(edges["start"], gone) | np.isin(edges["stop"], gone)))
 
     def cut(self, start: int, stop: int) -> None:
-        """Removes one edge, if it is there."""
-        edges = self.columns
-        self._keep((edges["start"] != start) | (edges["stop"] != stop))
+        """Removes one edge, if it is there; the last one takes its row."""
+        row = self._row_of.pop((start, stop), None)
+        if row is None:
+            return
+        self.failed.discard((start, stop))
+        self._forget(start, stop, row)
+        last = len(self) - 1
+        if row != last:
+            ends = int(self.columns["start"][last]), int(self.columns["stop"][last])
+            self._forget(*ends, last)
+            self.columns[row], self._row_of[ends] = self.columns[last], row
+            self._note(*ends, row)
+        self._columns.drop_last()
+
+    def at(self, place_id: int) -> list[int]:
+        """Of the edges that begin or end at a place: the place at the other end, and the row, in turn."""
+        if self._at is None:
+            self._at = {}
+            edges = self.columns
+            for row, ends in enumerate(zip(edges["start"].tolist(), edges["stop"].tolist(), strict=True)):
+                self._note(*ends, row)
+        return self._at.get(place_id, [])
+
+    def within(self, place_ids: Iterable[int]) -> NDArray[np.int64]:
+        """Rows (m,) of the edges that begin or end at one of the places."""
+        found = itertools.chain.from_iterable(self.at(place)[1::2] for place in place_ids)
+        return np.unique(np.fromiter(found, np.int64))
+
+    def around(self, place_ids: Iterable[int], most: int) -> list[int]:
+        """These places, and others along edges from there, the fewest edges away first, up to so many in all."""
+        found = dict.fromkeys(place_ids)
+        waiting = deque(found)
+        while waiting and len(found) < most:
+            for other in self.at(waiting.popleft())[::2]:
+                if other not in found:
+                    found[other] = None
+                    waiting.append(other)
+        return list(found)
+
+    def _note(self, start: int, stop: int, row: int) -> None:
+        if self._at is not None:
+            self._at.setdefault(start, []).extend((stop, row))
+            self._at.setdefault(stop, []).extend((start, row))
+
+    def _forget(self, start: int, stop: int, row: int) -> None:
+        for place in (start, stop) if self._at is not None else ():
+            ends = self._at[place]  # type: ignore[index]
+            k = 2 * ends[1::2].index(row)
+            del ends[k : k + 2]
 
     def _keep(self, kept: NDArray[np.bool_]) -> None:
+        self._at = None
         self._columns.keep(kept)
         edges = self.columns
         keys = zip(edges["start"].tolist(), edges["stop"].tolist(), strict=True)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ami_ros.commands import MAX_PACKED, pack
 from ami_ros.errors import AmiError
+from ami_ros.geometry import Array
 from ami_ros.places import database
 from ami_ros.places.codes import Code
 from ami_ros.places.reading import MEASURED
@@ -18,7 +20,7 @@ from ami_ros.places.types import Edge
 
 MAX_LABEL, MAX_NOTE, MAX_THUMBNAIL = 128, 1024, 1_000_000  # characters, characters, bytes
 
-Values = list[tuple[object, ...]]
+Values = Iterable[tuple[object, ...]]  # that can be gone through again
 Write = list[tuple[str, Values]]  # statements, each for many rows
 
 _NAMES = database.PLACE_COLUMNS.split(", ")
@@ -71,6 +73,36 @@ def places_to_write(rows: Iterable[PlaceRow], latent_dim: int) -> Write:
     ]
 
 
+class PlaceColumns:
+    """Places as `_PUT_PLACE` takes them, made as they are written: of a whole map in the thread that writes it.
+
+    Args:
+        latents: (n, latent_dim).
+        poses: (n, 3).
+        numbers: id, created, last_seen, visits, episode, surprise, keep_away (n,) each.
+        labels, notes: by id.
+    """
+
+    def __init__(
+        self, latents: NDArray[np.float32], poses: Array, numbers: list[NDArray], labels: Mapping[int, str],
+        notes: Mapping[int, str],
+    ) -> None:  # fmt: skip
+        self._latents, self._poses, self._numbers = latents.astype("<f4"), poses.copy(), [n.copy() for n in numbers]
+        self._texts = {int(i): (labels.get(i, ""), notes.get(i, "")) for i in {*labels, *notes}}
+
+    def to_write(self) -> Write:
+        """Raises AmiError unless all is finite (`Code.INVALID_INPUT`)."""
+        if not all(np.isfinite(values).all() for values in (self._latents, self._poses, *self._numbers)):
+            raise AmiError("memory: places cannot be moved to where nothing is finite", Code.INVALID_INPUT)
+        return [(_PUT_PLACE, self)]
+
+    def __iter__(self) -> Iterator[tuple[object, ...]]:
+        for latent, pose, *numbers in zip(self._latents, self._poses, *self._numbers, strict=True):
+            place_id, created, last_seen, visits, episode, surprise, keep_away = (n.item() for n in numbers)
+            times, texts = (created, last_seen, visits), self._texts.get(place_id, ("", ""))
+            yield place_id, latent.tobytes(), *pose.tolist(), *times, *texts, episode, surprise, keep_away
+
+
 def experience_to_write(place_id: int, experience: Experience) -> Write:
     """Writes what is known of a place besides how it looks; what is None here keeps what is stored."""
     _check_experience(place_id, experience)
@@ -81,14 +113,14 @@ def experience_to_write(place_id: int, experience: Experience) -> Write:
 
 def edges_to_write(rows: Iterable[Edge]) -> Write:
     """Writes edges, new ones and changed ones. Raises AmiError on numbers that are not finite."""
-    values: Values = []
+    values: list[tuple] = []
     for row in rows:
         values.append(edge := edge_values(row))
         if not all(map(math.isfinite, edge)):
             raise AmiError(f"memory: the way from {row.start} to {row.stop} is not finite", Code.INVALID_INPUT)
     count = len(EDGES.names or ())
     known = [v for v in values if any(v[count:])]
-    measured: Values = [(*v[:2], MEASURED.pack(*v[:2], *v[count:])) for v in known]  # type: ignore[arg-type]
+    measured: Values = [(*v[:2], MEASURED.pack(*v[:2], *v[count:])) for v in known]
     return [(_PUT_EDGE, [v[:count] for v in values]), (_PUT_MEASURED, measured)]
 
 

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 import numpy as np
 
+from ami_ros.background import Backlog, Slices
 from ami_ros.geometry import Array, compose, pose_gap, relative
 from ami_ros.measured_steps import combined, inverted
 from ami_ros.places.index import Latents
@@ -25,7 +27,7 @@ from ami_ros.scan_matching import Match, Matcher
 from ami_ros.slam.free_ways import FreeWays
 from ami_ros.slam.loop_closure import LoopCloser, LoopClosureConfig
 from ami_ros.slam.loop_hypotheses import LoopConstraint
-from ami_ros.slam.pose_graph import PoseGraphConfig, optimise_map
+from ami_ros.slam.pose_graph import PoseGraphConfig, relax
 from ami_ros.slam.relocalisation import Compare, Relocaliser
 from ami_ros.slam.scan_odometry import ScanOdometry, ScanOdometryConfig
 from ami_ros.submaps import Submap
@@ -38,6 +40,9 @@ LOST = 2  # scans running that contradict what was seen just before: the robot w
 BACK = 6.0  # [m] driven since then, up to which it may be where odometry says all the same: somebody was in the way
 BACK_GAP, BACK_DRIFT = (0.3, 0.15), 0.1  # [m], [rad] off odometry, and more for each metre
 TRUSTED, AWAY = 15.0, 1.0  # [m] of way since then, up to which a spot farther off than this needs pictures that show it
+AGAIN = 15.0  # [m] of way before a loop whose places are looked at again once it is closed
+BEHIND, MOST_SLICES = 8, 6  # tasks that wait from which twice as much is done after a scan, and the most that is
+_OPTIMISE, _SEARCH, _AGAIN = range(3)  # priorities
 BACK_POINTS = 15  # on walls of a place there, at least
 
 
@@ -48,6 +53,8 @@ class FrontEndConfig:
     completion: float = 3.0  # [m] driven beyond a place until its submap is complete and loops are searched
     optimise_after: int = 8  # new loop constraints until the pose graph is optimised again; larger: less often
     use: Literal["auto", "always", "never"] = "auto"  # use scans; auto: if the model compares pictures or has no camera
+    window: int = 2500  # places that new loop constraints may move; larger: nearer to the optimum, a longer slice
+    slices: int = 2  # of queued work after each scan, some 10 ms each; the rest in idle moments
     outvoted: float = 0.5  # [m] between a loop constraint and the optimised map at which it is dropped
     odometry: ScanOdometryConfig = field(default_factory=ScanOdometryConfig)
     loop_closure: LoopClosureConfig = field(default_factory=LoopClosureConfig)
@@ -82,6 +89,9 @@ class ScanFrontEnd:
         self.relocaliser = Relocaliser(places, self.loop_closure)
         self._ways = FreeWays(places, self.loop_closure.submaps)
         places.graph.free = self._ways
+        self._backlog, self._new_constraints = Backlog(), 0
+        self._removals = places.index.removals
+        self._changed: set[int] = set()  # places with constraints since the pose graph was optimised
         self.restart()
 
     def restart(self) -> None:
@@ -94,7 +104,10 @@ class ScanFrontEnd:
         self._since = 0.0  # stamp at which the robot came to it
         self._step: tuple[Array, Array] = (np.zeros(3), np.zeros((3, 3)))  # from there: pose and covariance
         self._open: deque[OpenSubmap] = deque()
-        self._new_constraints = self._strange = self._doubts = 0
+        self._strange = self._doubts = 0
+        self._backlog.clear()
+        if self._changed:
+            self._backlog.add(_OPTIMISE, self._optimise)
         self._left: tuple[Array, Array] | None = None  # (3,) in the map and in odom, where it was last known to be ...
         self._astray = 0.0  # ... and the way that it has driven since [m]
 
@@ -221,6 +234,7 @@ class ScanFrontEnd:
         """Places were forgotten."""
         self._open = deque(place for place in self._open if place.place_id not in ids)
         self.loop_closure.leave(ids)
+        self._changed -= ids
         if self.here in ids:
             self.here = 0
 
@@ -248,49 +262,61 @@ class ScanFrontEnd:
 
     # Loop constraints
 
-    def complete(self, everything: bool = False) -> bool:
-        """Looks for constraints of places whose surroundings are whole now; True: the pose graph was optimised."""
-        moved = False
+    def complete(self, everything: bool = False) -> None:
+        """Queues the search for constraints of places whose surroundings are whole now; `everything`: does it, too."""
         while self._open and (everything or self.odometry.way - self._open[0].way > self.config.completion):
             done = self._open.popleft()
             whole = self.odometry.surroundings(done.track)
             self._keep(done.place_id, Submap(whole.points, whole.normals, done.free))
-            moved |= self._look(done.place_id)
-        return moved
+            self._backlog.add(_SEARCH, partial(self._search, done.place_id))
+        while everything and self.work():
+            pass
 
-    def _look(self, place_id: int) -> bool:
-        found = self.loop_closure.look(place_id)
+    def work(self, slices: int = 1) -> bool:
+        """Does some of what is queued; False: there is nothing left to do."""
+        if self._removals != self.places.index.removals:  # what is under way knows places by their rows
+            self._removals = self.places.index.removals
+            self._backlog.begin_again()
+        return all(self._backlog.step() for _ in range(slices))
+
+    def keep_up(self) -> None:
+        """Does so much between two scans that what is queued gets no longer."""
+        self.work(min(self.config.slices * (1 + len(self._backlog) // BEHIND), MOST_SLICES))
+
+    def _search(self, place_id: int, again: bool = False) -> Slices[None]:
+        """Looks for constraints of a place; `again`: now that it is known where the loop is that it is a part of."""
+        if place_id not in self.places.index:
+            return
+        found = yield from self.loop_closure.look(place_id)
         for constraint in found:
             self._constrain(constraint)
+        if again:
+            return
         self._new_constraints += len(found)
-        if len(found) > 1:  # a loop was closed: what came before is looked at again, now that it is known where
-            self.optimise()
-            first = min(constraint.way for constraint in found)
-            ways = self.loop_closure.ways
-            recent = [i for i, way in ways.items() if first - 15.0 < way < ways[place_id]]
+        if len(found) > 1:  # a loop was closed: what came before is looked at again
+            self._backlog.add(_OPTIMISE, self._optimise)
+            first, ways = min(constraint.way for constraint in found), self.loop_closure.ways
             known = {constraint.start for constraint in found}
-            for i in recent:
-                if i not in known and i in self.places.index:
-                    for constraint in self.loop_closure.look(i):
-                        self._constrain(constraint)
-            self.optimise()
-            return True
-        if self._new_constraints >= self.config.optimise_after:
-            self.optimise()
-            return True
-        return False
+            for i, way in ways.items():
+                if first - AGAIN < way < ways[place_id] and i not in known:
+                    self._backlog.add(_AGAIN, partial(self._search, i, again=True))
+            self._backlog.add(_AGAIN, self._optimise)
+        elif self._new_constraints >= self.config.optimise_after:
+            self._backlog.add(_OPTIMISE, self._optimise)
 
     def _constrain(self, constraint: LoopConstraint) -> None:
         ends, free = (constraint.start, constraint.stop), self._ways.along(constraint)
         self._link(Edge(*ends, constraint.relative, int(free), 0.0, 0, 0.0, constraint.covariance, True))
+        self._changed.update(ends)
 
-    def optimise(self) -> None:
-        """Moves the places so that what was measured agrees, and drops constraints that the rest contradicts."""
-        self._new_constraints = 0
-        if len(self.places) < 3:
+    def _optimise(self) -> Slices[None]:
+        """Moves the places around new constraints so that what was measured agrees, and drops constraints that the rest
+        contradicts."""
+        changed, self._changed, self._new_constraints = self._changed, set(), 0
+        if len(self.places) < 3 or not changed:
             return
-        optimise_map(self.places, self.pose_graph)
-        edges = self.places.graph.edges.columns
+        rows = yield from relax(self.places, self.pose_graph, changed, self.config.window)
+        edges = self.places.graph.edges.columns[rows]
         constraints = edges[edges["loop"] > 0]
         start, stop = (self.places.index.poses[self.places.index.rows(constraints[k])] for k in ("start", "stop"))
         wanted = np.column_stack([constraints[k] for k in ("x", "y", "yaw")])

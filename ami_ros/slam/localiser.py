@@ -170,6 +170,7 @@ class Localiser:
         if learning:
             self._growth.follow(moment, front_end)
             front_end.complete()
+            front_end.keep_up()
         elif front_end.due():
             front_end.recognise(moment.stamp, doubting=True)
         if not front_end.here:

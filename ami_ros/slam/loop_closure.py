@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
-from scipy.sparse.csgraph import dijkstra
+from scipy.sparse.csgraph import connected_components, dijkstra
 
+from ami_ros.background import Slices
 from ami_ros.geometry import Array, compose, inverse, pose_gap, relative
 from ami_ros.places.place_map import PlaceMap
 from ami_ros.scan_matching import Match, Matcher, Window
@@ -27,6 +28,8 @@ from ami_ros.submaps import Submap
 from ami_ros.world_model.scan_pairs import SCANS, load_scan_pairs
 
 LEVER = 10.0  # [m] by which deviations of turns count as deviations of positions, to tell which way is surest
+FOLLOWED = 4000  # places, the fewest ways away first, among which the surest way to a place is looked for
+TOGETHER = 4  # fits that are made in one slice of work
 NEARBY = 10.0  # [m] around a place in which ways are followed to tell where one close by lies
 SCATTER = 0.03  # [m] deviation of where a fit ends
 SLACK = 0.03  # of support that a fit's odds fall by two thirds with, where nothing that has learned compares
@@ -75,10 +78,11 @@ class LoopCloser:
 
     def restart(self) -> None:
         """Odometry begins anew: nothing that was suspected can be followed up."""
-        self.ways: dict[int, float] = {}  # place id -> [m] driven when it was founded
+        self.ways: dict[int, float] = {}  # place id -> [m] driven when it was founded, the newest last
+        self._islands: NDArray[np.int32] | None = None  # of each row, the number of the part of the map it is in
         self._hypotheses.restart()
 
-    def look(self, place_id: int) -> list[LoopConstraint]:
+    def look(self, place_id: int) -> Slices[list[LoopConstraint]]:
         """Loop constraints of a place that can be believed now; those of other places that it confirms, too."""
         submap = self.submaps.of(place_id)
         if submap is None or len(submap) < self.config.count:
@@ -86,20 +90,25 @@ class LoopCloser:
         rows, expected, deviation, turn = self._candidates(place_id)
         if not len(rows):
             return []
+        yield
         matcher = Matcher(submap)
         sure = deviation < self.config.sure
         if sure.any():
-            constraint = self._near(matcher, place_id, rows[sure], expected[sure], deviation[sure], turn[sure])
+            constraint = yield from self._near(
+                matcher, place_id, rows[sure], expected[sure], deviation[sure], turn[sure]
+            )
             return [constraint] if constraint is not None else []
-        return self._hypotheses.add(*self._far(matcher, place_id, rows, expected, turn))
+        constraints, share = yield from self._far(matcher, place_id, rows, expected, turn)
+        return self._hypotheses.add(constraints, share)
 
     def is_recent(self, place_id: int) -> bool:
         """Whether the robot has driven too little since it was founded for a loop."""
-        newest = max(self.ways.values(), default=0.0)
+        newest = next(reversed(self.ways.values()), 0.0)
         return newest - self.ways.get(place_id, -np.inf) < self.config.apart
 
     def leave(self, ids: set[int]) -> None:
         """Places were forgotten."""
+        self._islands = None
         for place_id in ids:
             self.ways.pop(place_id, None)
         self.submaps.forget(ids)
@@ -109,8 +118,13 @@ class LoopCloser:
         are not known."""
         if self.submaps.of(place_id) is None:
             return np.inf
-        variance, _ = self._uncertainty(self.places.index.row(here), NEARBY)
-        return float(np.sqrt(variance[self.places.index.row(place_id)]))
+        index = self.places.index
+        row, other = index.row(here), index.row(place_id)
+        near = self.places.near(index.poses[row, :2], NEARBY)
+        if other not in near:
+            return np.inf
+        variance, _ = self._uncertainty(row, near)
+        return float(np.sqrt(variance[np.searchsorted(near, other)]))
 
     def compare(self, submap: Submap, place_id: int, expected: Array, deviation: float) -> Match | None:
         """Where a place lies as seen from where `submap` was taken; None: not near where it is expected.
@@ -131,37 +145,70 @@ class LoopCloser:
     def _candidates(self, place_id: int) -> tuple[NDArray[np.int64], Array, Array, Array]:
         """Rows (k,) of places that may be where `place_id` is, likeliest first, where they lie as seen from there
         (k, 3), and how far that may be off: deviations (k,) [m] and (k,) [rad]."""
-        index, config = self.places.index, self.config
-        row = index.row(place_id)
-        variance, turn_variance = self._uncertainty(row)
-        own = self.ways.get(place_id, 0.0)
-        driven = np.array([abs(own - self.ways.get(i, -np.inf)) for i in index.ids.tolist()])
-        gap = np.hypot(*(index.poses[:, :2] - index.poses[row, :2]).T)
-        deviation = np.minimum(np.sqrt(variance), config.farthest / 2.5)
-        rows = np.flatnonzero((driven > config.apart) & (gap < config.reach + 2.5 * deviation) & np.isfinite(variance))
-        rows = rows[np.argsort(gap[rows] / (config.reach + deviation[rows]))]
-        if len(rows) > config.candidates:  # half of them for where they are, half for what they look like
-            near, rest = np.split(rows, [config.candidates // 2])
-            alike = np.argsort(-index.scores(index.latents[row])[rest])
-            rows = np.append(near, rest[alike[: config.candidates // 2]])
-        return rows, relative(index.poses[row], index.poses[rows]), deviation[rows], np.sqrt(turn_variance[rows])
+        index, config, most = self.places.index, self.config, self.config.farthest / 2.5
+        row, own = index.row(place_id), self.ways.get(place_id, 0.0)
+        rows = self.places.near(index.poses[row, :2], config.reach + config.farthest)
+        driven = np.array([abs(own - self.ways.get(i, -np.inf)) for i in index.ids[rows].tolist()])
+        rows = rows[driven > config.apart]
+        deviation, turn = self._deviations(row, rows)
+        gap = np.hypot(*(index.poses[rows, :2] - index.poses[row, :2]).T)
+        possible = (gap < config.reach + 2.5 * np.minimum(deviation, most)) & np.isfinite(deviation)
+        rows, gap, turn, deviation = (
+            rows[possible],
+            gap[possible],
+            turn[possible],
+            np.minimum(deviation[possible], most),
+        )
+        order = np.argsort(gap / (config.reach + deviation))
+        if len(order) > config.candidates:  # half of them for where they are, half for what they look like
+            near, rest = np.split(order, [config.candidates // 2])
+            alike = np.argsort(-(index.keys[rows[rest]] @ index.query(index.latents[row])))
+            order = np.append(near, rest[alike[: config.candidates // 2]])
+        rows = rows[order]
+        return rows, relative(index.poses[row], index.poses[rows]), deviation[order], turn[order]
 
-    def _uncertainty(self, row: int, radius: float = np.inf) -> tuple[Array, Array]:
-        """Variances (n,) [m^2] and (n,) [rad^2] of where all places lie as seen from one, along the surest ways.
+    def _deviations(self, row: int, rows: NDArray[np.int64]) -> tuple[Array, Array]:
+        """Standard deviations (k,) [m] and (k,) [rad] of where places, rows (k,), lie as seen from one; inf where no
+        way leads there."""
+        index = self.places.index
+        around = self.places.graph.edges.around([int(index.ids[row])], FOLLOWED)
+        followed = np.sort(index.rows(np.array(around)))
+        variance, turn = self._uncertainty(row, followed)
+        at = np.minimum(np.searchsorted(followed, rows), len(followed) - 1)
+        is_followed = followed[at] == rows
+        found, found_turn = (np.where(is_followed, values[at], np.inf) for values in (variance, turn))
+        if len(around) >= FOLLOWED:  # what is farther is as uncertain as can be, if a way leads there at all
+            beyond = ~is_followed & self._is_linked(row, rows)
+            found[beyond], found_turn[beyond] = self.config.farthest**2, turn[np.isfinite(turn)].max()
+        return np.sqrt(found), np.sqrt(found_turn)
+
+    def _is_linked(self, row: int, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether any way leads from a place to others, rows (k,); of places since the last look one does."""
+        index, edges = self.places.index, self.places.graph.edges.columns
+        if self._islands is None or len(index) > 1.1 * len(self._islands):
+            ends = index.rows(np.append(edges["start"], edges["stop"])).reshape(2, -1)
+            matrix = csr_matrix((np.ones(len(edges)), (ends[0], ends[1])), shape=(len(index), len(index)))
+            self._islands = connected_components(matrix, directed=False)[1]
+        islands = np.append(self._islands, np.full(max(0, len(index) - len(self._islands)), -1))
+        return np.asarray((islands[rows] == islands[row]) | (islands[rows] < 0) | (islands[row] < 0))
+
+    def _uncertainty(self, row: int, among: NDArray[np.int64]) -> tuple[Array, Array]:
+        """Variances (k,) [m^2] and (k,) [rad^2] of where places lie as seen from one, along the surest ways.
 
         A turn that is off by some angle moves everything behind it by that angle times the distance.
 
         Args:
             row: of that place.
-            radius: [m] around it beyond which no way is followed.
+            among: rows (k,), rising, of those places; no way is followed by others.
         """
-        index, edges = self.places.index, self.places.graph.edges.columns
-        n, position = len(index), index.poses[:, :2] - index.poses[row, :2]
-        near = np.hypot(*position.T) < radius
+        index, table = self.places.index, self.places.graph.edges
+        n, position = len(among), index.poses[among, :2] - index.poses[row, :2]
+        edges = table.columns[table.within(index.ids[among].tolist())]
         edges = edges[(edges["traversals"] > 0) | (edges["loop"] > 0)]
         ends = index.rows(np.append(edges["start"], edges["stop"])).reshape(2, -1)
-        inside = near[ends].all(axis=0)
-        edges, ends = edges[inside], ends[:, inside]
+        local = np.minimum(np.searchsorted(among, ends), n - 1)
+        inside = (among[local] == ends).all(axis=0)
+        edges, ends = edges[inside], local[:, inside]
         known = edges["caa"] > 0
         along = np.where(known, edges["cxx"] + edges["cyy"], 2 * self.way_sigma[0] ** 2)
         turn = np.where(known, edges["caa"], self.way_sigma[1] ** 2)
@@ -173,7 +220,7 @@ class LoopCloser:
         )
         tails, heads, both, cost = (values[cheapest[first]] for values in (tails, heads, both, cost))
         matrix = csr_matrix((cost, (tails, heads)), shape=(n, n))
-        distance, before = dijkstra(matrix, indices=row, return_predecessors=True)
+        distance, before = dijkstra(matrix, indices=int(np.searchsorted(among, row)), return_predecessors=True)
         reached = np.flatnonzero(before >= 0)
         by = both[np.searchsorted(tails * n + heads, before[reached] * n + reached)]
         sums, at = np.zeros((n, 5)), position[before[reached]]
@@ -194,13 +241,14 @@ class LoopCloser:
 
     def _near(
         self, matcher: Matcher, place_id: int, rows: NDArray[np.int64], expected: Array, deviation: Array, turn: Array
-    ) -> LoopConstraint | None:
+    ) -> Slices[LoopConstraint | None]:
         """A constraint where the map says already where the robot is: it has to agree."""
         best: tuple[float, int, Match] | None = None
         for k in range(min(4, len(rows))):
             other = self.submaps.of(int(self.places.index.ids[rows[k]]))
             if other is None:
                 continue
+            yield
             match = self._verified(matcher, other, expected[k], (0.2 + 3 * deviation[k], 0.1 + 3 * turn[k]))
             if match is None or np.hypot(*match.pose[:2]) > self.config.reach:
                 continue
@@ -210,7 +258,7 @@ class LoopCloser:
 
     def _far(
         self, matcher: Matcher, place_id: int, rows: NDArray[np.int64], expected: Array, turn: Array
-    ) -> tuple[list[LoopConstraint], Array]:
+    ) -> Slices[tuple[list[LoopConstraint], Array]]:
         """The loop constraints (k) that fit within what odometry leaves open, one for each spot, and their
         shares of the vote (k,)."""
         index = self.places.index
@@ -221,10 +269,14 @@ class LoopCloser:
             for *_, k in there
         ]
         found: list[tuple[int, Submap, Match]] = []
-        for k, pose, _ in matcher.search([other for _, other, _ in there], windows, most=FITS):
+        spotted = yield from matcher.searching([other for _, other, _ in there], windows, FITS)
+        for number, (k, pose, _) in enumerate(spotted):
+            if number % TOGETHER == 0:
+                yield
             match = matcher.fit(there[k][1], pose)
             if match is not None:
                 found.append((*there[k][:2], match))
+        yield
         scores = self._scores(matcher, [(other, match) for _, other, match in found])
         spots: list[tuple[int, Array]] = []
         for k in np.argsort(-scores).tolist():

@@ -102,7 +102,10 @@ class PlaceMemory:
         return self._localiser.observe(stamp, latent, odometry, thumbnail, command, surprise, scan)
 
     def prepare(self, most: int = 4) -> bool:
-        """Uses a free moment, 14 ms a place, for what the next goal will need; see `Recogniser.prepare`."""
+        """Uses a free moment: searches for loops and optimises (some 10 ms each time), then prepares what the next goal
+        will need (14 ms a place; see `Recogniser.prepare`). False: there is nothing to do."""
+        if self.front_end.work():
+            return True
         return self.map.recogniser is not None and self.map.recogniser.prepare(self.map.index.ids, most)
 
     def warm_up(self) -> None:

@@ -8,18 +8,21 @@ straight again.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, diags
 from scipy.sparse.linalg import splu
 
+from ami_ros.background import Slices, finished
 from ami_ros.geometry import Array, compose, from_cos_sin, pose_gap, relative, wrap
 from ami_ros.places.index import PlaceIndex
 from ami_ros.places.laser_model import LaserModel
 from ami_ros.places.place_map import PlaceMap
 from ami_ros.places.rows import COVARIANCE, covariances
+
+FIRST = np.array([0])  # row of the place that stays where it is if nothing else does
 
 
 @dataclass(frozen=True)
@@ -82,13 +85,23 @@ def roots(sigma: tuple[float, float], count: int) -> Array:
     return np.tile(np.diag([1 / sigma[0], 1 / sigma[0], 1 / sigma[1]]), (count, 1, 1))
 
 
-def optimise(poses: Array, parts: Iterable[Measurements], config: PoseGraphConfig) -> Array:
-    """Gauss-Newton with Cauchy weights on all measurements; the first place stays where it is.
+def optimise(
+    poses: Array, parts: Iterable[Measurements], config: PoseGraphConfig, held: NDArray[np.int64] = FIRST
+) -> Array:
+    """Gauss-Newton with Cauchy weights on all measurements; see `optimising`."""
+    return finished(optimising(poses, parts, config, held))
+
+
+def optimising(
+    poses: Array, parts: Iterable[Measurements], config: PoseGraphConfig, held: NDArray[np.int64]
+) -> Slices[Array]:
+    """As `optimise`, one step in a slice.
 
     Args:
         poses: (n, 3) where the places are now, in the map frame.
         parts: measurements between them.
         config: of the optimisation.
+        held: rows of places that stay where they are.
 
     Returns:
         (n, 3).
@@ -104,14 +117,15 @@ def optimise(poses: Array, parts: Iterable[Measurements], config: PoseGraphConfi
         weight = 1.0 / (1.0 + np.square(error).sum(1) / config.robust**2)
         jacobian = _jacobian(poses, start, stop, root * np.sqrt(weight)[:, None, None])
         residual = (error * np.sqrt(weight)[:, None]).ravel()
-        # The gauge: the first place is held by a stiff spring; the rest only by their measurements.
-        springs = np.full(3 * len(poses), 1e-6)
-        springs[:3] = 1e9
-        normal = (jacobian.T @ jacobian + diags(springs)).tocsc()
+        # The gauge: what is held, by stiff springs; the rest only by its measurements.
+        springs = np.full((len(poses), 3), 1e-6)
+        springs[held] = 1e9
+        normal = (jacobian.T @ jacobian + diags(springs.ravel())).tocsc()
         step = splu(normal).solve(-(jacobian.T @ residual)).reshape(-1, 3)
         poses += step
         if np.abs(step).max() < 1e-4:
             break
+        yield
     poses[:, 2] = wrap(poses[:, 2])
     return poses
 
@@ -147,12 +161,51 @@ def warm_up() -> None:
 
 def optimise_map(places: PlaceMap, config: PoseGraphConfig) -> tuple[Array, Array]:
     """Moves all places so that what was measured between them agrees; returns their poses (n, 3), old and new."""
-    index, edges = places.index, places.graph.edges.columns
-    old = index.poses.copy()
-    ways = driven_ways(index, edges[(edges["traversals"] > 0) | (edges["loop"] > 0)], config)
+    index = places.index
+    old, ways = index.poses.copy(), measured_ways(places, config)
     # Beside ways that scans have measured, what a latent says of a pose is noise; where rooms are alike, false.
-    scanned = isinstance(index.model, LaserModel) or bool((edges["caa"] > 0).any())
+    scanned = isinstance(index.model, LaserModel) or bool((places.graph.edges.columns["caa"] > 0).any())
     seen = [] if scanned else [compare_places(index, config)]
-    new = optimise(old, [*seen, ways], config)
-    places.move_all(new)
-    return old, new
+    places.move(np.arange(len(index)), optimise(old, [*seen, ways], config))
+    return old, index.poses.copy()
+
+
+def measured_ways(places: PlaceMap, config: PoseGraphConfig) -> Measurements:
+    """Of all ways that were driven, and loop constraints."""
+    edges = places.graph.edges.columns
+    return driven_ways(places.index, edges[(edges["traversals"] > 0) | (edges["loop"] > 0)], config)
+
+
+def relax(places: PlaceMap, config: PoseGraphConfig, changed: Iterable[int], most: int) -> Slices[NDArray[np.int64]]:
+    """Moves places around those that have `changed` so that what was measured there agrees.
+
+    What lies farther away is held: the time does not depend on how large the map is.
+
+    Args:
+        places: the map.
+        config: of the optimisation.
+        changed: ids of places with a new measurement.
+        most: places that may move; in a map of no more, all but the first.
+
+    Returns:
+        Rows (m,) of the edges that were weighed.
+    """
+    index, table = places.index, places.graph.edges
+    near = table.around([i for i in changed if i in index], most)
+    rows = table.within(near)
+    edges = table.columns[rows]
+    measured = (edges["traversals"] > 0) | (edges["loop"] > 0)
+    rows, edges = rows[measured], edges[measured]
+    if not len(edges):
+        return rows
+    everyone = np.unique(np.append(edges["start"], edges["stop"]))
+    at = index.rows(everyone)
+    held = np.flatnonzero(~np.isin(everyone, near))
+    held = held if len(held) else FIRST  # of rising rows: the place that is known longest
+    ways = driven_ways(index, edges, config)
+    local = replace(ways, start=np.searchsorted(at, ways.start), stop=np.searchsorted(at, ways.stop))
+    found = yield from optimising(index.poses[at], [local], config, held)
+    yield
+    if all(i in index for i in everyone.tolist()):
+        places.move(index.rows(everyone), found)
+    return rows
