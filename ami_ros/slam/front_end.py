@@ -30,6 +30,7 @@ from ami_ros.slam.loop_hypotheses import LoopConstraint
 from ami_ros.slam.pose_graph import PoseGraphConfig, relax
 from ami_ros.slam.relocalisation import Compare, Relocaliser
 from ami_ros.slam.scan_odometry import ScanOdometry, ScanOdometryConfig
+from ami_ros.slam.whole_map import WholeMap
 from ami_ros.submaps import Submap
 
 FOUND = np.diag([0.05**2, 0.05**2, 0.02**2])  # covariance that is added where a robot has just been found
@@ -41,6 +42,7 @@ BACK = 6.0  # [m] driven since then, up to which it may be where odometry says a
 BACK_GAP, BACK_DRIFT = (0.3, 0.15), 0.1  # [m], [rad] off odometry, and more for each metre
 TRUSTED, AWAY = 15.0, 1.0  # [m] of way since then, up to which a spot farther off than this needs pictures that show it
 AGAIN = 15.0  # [m] of way before a loop whose places are looked at again once it is closed
+BENT, MOST_UNSOLVED = 0.25, 400  # [m] that constraints moved a place, and ends of them, from which all is solved
 BEHIND, MOST_SLICES = 8, 6  # tasks that wait from which twice as much is done after a scan, and the most that is
 _OPTIMISE, _SEARCH, _AGAIN = range(3)  # priorities
 BACK_POINTS = 15  # on walls of a place there, at least
@@ -90,6 +92,8 @@ class ScanFrontEnd:
         self._ways = FreeWays(places, self.loop_closure.submaps)
         places.graph.free = self._ways
         self._backlog, self._new_constraints = Backlog(), 0
+        self._unsolved = 0  # ends of constraints since the whole map was solved
+        self._whole = WholeMap(places, pose_graph)
         self._removals = places.index.removals
         self._changed: set[int] = set()  # places with constraints since the pose graph was optimised
         self.restart()
@@ -269,7 +273,7 @@ class ScanFrontEnd:
             whole = self.odometry.surroundings(done.track)
             self._keep(done.place_id, Submap(whole.points, whole.normals, done.free))
             self._backlog.add(_SEARCH, partial(self._search, done.place_id))
-        while everything and self.work():
+        while everything and self._backlog.step():
             pass
 
     def work(self, slices: int = 1) -> bool:
@@ -277,7 +281,11 @@ class ScanFrontEnd:
         if self._removals != self.places.index.removals:  # what is under way knows places by their rows
             self._removals = self.places.index.removals
             self._backlog.begin_again()
-        return all(self._backlog.step() for _ in range(slices))
+        return all(self._backlog.step() or self._whole.step() for _ in range(slices))
+
+    def stop(self) -> None:
+        """Ends what is done in the background."""
+        self._whole.stop()
 
     def keep_up(self) -> None:
         """Does so much between two scans that what is queued gets no longer."""
@@ -315,7 +323,11 @@ class ScanFrontEnd:
         changed, self._changed, self._new_constraints = self._changed, set(), 0
         if len(self.places) < 3 or not changed:
             return
-        rows = yield from relax(self.places, self.pose_graph, changed, self.config.window)
+        rows, moved = yield from relax(self.places, self.pose_graph, changed, self.config.window)
+        self._unsolved += len(changed)
+        if len(self.places) > self.config.window and (moved > BENT or self._unsolved > MOST_UNSOLVED):
+            self._unsolved = 0
+            self._whole.ask()
         edges = self.places.graph.edges.columns[rows]
         constraints = edges[edges["loop"] > 0]
         start, stop = (self.places.index.poses[self.places.index.rows(constraints[k])] for k in ("start", "stop"))

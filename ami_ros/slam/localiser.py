@@ -169,8 +169,8 @@ class Localiser:
             return self._location_at(moment, self.filter.estimate(), False, 0)
         if learning:
             self._growth.follow(moment, front_end)
-            front_end.complete()
             front_end.keep_up()
+            front_end.complete()
         elif front_end.due():
             front_end.recognise(moment.stamp, doubting=True)
         if not front_end.here:
@@ -226,6 +226,7 @@ class Localiser:
 
     def finish(self) -> None:
         """A drive is over: looks for constraints of the last places, too, and optimises the pose graph."""
+        self.front_end.stop()
         self.front_end.complete(everything=True)
         self.optimise()
 

@@ -249,4 +249,5 @@ class PlaceMemory:
 
     def close(self) -> None:
         """Writes what is pending and closes the store."""
+        self.front_end.stop()
         self.map.close()

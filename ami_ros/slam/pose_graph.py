@@ -176,7 +176,9 @@ def measured_ways(places: PlaceMap, config: PoseGraphConfig) -> Measurements:
     return driven_ways(places.index, edges[(edges["traversals"] > 0) | (edges["loop"] > 0)], config)
 
 
-def relax(places: PlaceMap, config: PoseGraphConfig, changed: Iterable[int], most: int) -> Slices[NDArray[np.int64]]:
+def relax(
+    places: PlaceMap, config: PoseGraphConfig, changed: Iterable[int], most: int
+) -> Slices[tuple[NDArray[np.int64], float]]:
     """Moves places around those that have `changed` so that what was measured there agrees.
 
     What lies farther away is held: the time does not depend on how large the map is.
@@ -188,7 +190,7 @@ def relax(places: PlaceMap, config: PoseGraphConfig, changed: Iterable[int], mos
         most: places that may move; in a map of no more, all but the first.
 
     Returns:
-        Rows (m,) of the edges that were weighed.
+        Rows (m,) of the edges that were weighed, and how far the place went that was moved most [m].
     """
     index, table = places.index, places.graph.edges
     near = table.around([i for i in changed if i in index], most)
@@ -197,7 +199,7 @@ def relax(places: PlaceMap, config: PoseGraphConfig, changed: Iterable[int], mos
     measured = (edges["traversals"] > 0) | (edges["loop"] > 0)
     rows, edges = rows[measured], edges[measured]
     if not len(edges):
-        return rows
+        return rows, 0.0
     everyone = np.unique(np.append(edges["start"], edges["stop"]))
     at = index.rows(everyone)
     held = np.flatnonzero(~np.isin(everyone, near))
@@ -206,6 +208,6 @@ def relax(places: PlaceMap, config: PoseGraphConfig, changed: Iterable[int], mos
     local = replace(ways, start=np.searchsorted(at, ways.start), stop=np.searchsorted(at, ways.stop))
     found = yield from optimising(index.poses[at], [local], config, held)
     yield
-    if all(i in index for i in everyone.tolist()):
-        places.move(index.rows(everyone), found)
-    return rows
+    moved = float(pose_gap(index.poses[at], found)[0].max())
+    places.move(at, found)
+    return rows, moved

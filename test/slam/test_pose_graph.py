@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from ami_ros.background import finished
 from ami_ros.geometry import Array, compose, relative
+from ami_ros.places.graph import GraphConfig
 from ami_ros.places.index import PlaceIndex
+from ami_ros.places.place_map import PlaceMap
 from ami_ros.places.rows import WAYS, edge_values
 from ami_ros.places.types import Edge
-from ami_ros.slam.pose_graph import Measurements, PoseGraphConfig, compare_places, driven_ways, optimise, roots
+from ami_ros.slam.pose_graph import (
+    Measurements,
+    PoseGraphConfig,
+    compare_places,
+    driven_ways,
+    optimise,
+    optimise_map,
+    relax,
+    roots,
+)
+from ami_ros.slam.whole_map import WholeMap
 from harness.exact_model import ExactModel, latent_of
 
 CONFIG = PoseGraphConfig()
@@ -88,3 +104,57 @@ def test_places_that_nothing_ties_to_the_rest_stay_where_they_are() -> None:
     way = Measurements(np.array([0]), np.array([1]), np.array([[1.0, 0.0, 0.0]]), roots((0.1, 0.1), 1))
     moved = optimise(poses, [way], CONFIG)
     np.testing.assert_allclose(moved, [[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [5.0, 5.0, 1.0]], atol=1e-3)
+
+
+@pytest.fixture
+def ring(model: ExactModel) -> Iterator[PlaceMap]:
+    """A bent circle whose last place has just been seen from the first."""
+    places, truth = PlaceMap(model, "exact", None, GraphConfig()), circle(60)
+    spread = np.diag([0.03, 0.03, 0.03]) ** 2
+    bent = reckoned(truth, 1.05)
+    for k, pose in enumerate(bent):
+        places.add(float(k), latent_of(pose), pose, None)
+        if k:
+            places.add_edge(Edge(k, k + 1, relative(bent[k - 1], pose), 1, covariance=spread))
+    places.add_edge(Edge(60, 1, relative(truth[59], truth[0]), covariance=spread, is_loop=True))
+    yield places
+    places.store.close()
+
+
+def off(places: PlaceMap) -> float:
+    return float(np.hypot(*(places.index.poses[:60] - circle(60))[:, :2].T).max())
+
+
+def test_a_new_constraint_moves_what_is_around_it_and_nothing_farther_away(ring: PlaceMap) -> None:
+    before = ring.index.poses.copy()
+    rows, moved = finished(relax(ring, CONFIG, [60, 1], 20))
+    stays = np.arange(15, 45)
+    np.testing.assert_array_equal(ring.index.poses[stays], before[stays])
+    gap = np.hypot(*(relative(ring.index.poses[59], ring.index.poses[0]) - relative(circle(60)[59], circle(60)[0]))[:2])
+    assert gap < 0.1 and moved > 0.05 and len(rows) < 30
+
+
+def test_a_window_as_large_as_the_map_is_the_whole_map(ring: PlaceMap) -> None:
+    finished(relax(ring, CONFIG, [60, 1], 60))
+    local = ring.index.poses.copy()
+    optimise_map(ring, CONFIG)
+    assert off(ring) < 0.15 and np.abs(local - ring.index.poses)[:, :2].max() < 0.02
+
+
+def test_the_whole_map_is_solved_beside_the_drive_and_takes_along_what_came_meanwhile(ring: PlaceMap) -> None:
+    whole = WholeMap(ring, CONFIG)
+    assert not whole.step(), "nobody asked"
+    before = off(ring)
+    whole.ask()
+    assert whole.step()
+    step = np.array([0.2, 0.0, 0.1])
+    new = ring.add(60.0, latent_of(step), compose(ring.index.poses[59], step), None)
+    ring.add_edge(Edge(60, new, step, 1))
+    while not whole.step():
+        time.sleep(0.01)
+    assert off(ring) < 0.5 * before
+    np.testing.assert_allclose(relative(ring.index.poses[59], ring.index.poses[60]), step, atol=1e-6)
+    whole.ask()
+    whole.step()
+    whole.stop()
+    assert not whole.step()
