@@ -169,7 +169,7 @@ class MemoryNode(AmiNode[MemoryParameters]):
         send_transform(self._tf, ahead, self.config.odom_frame, conversions.pose_to_message(odom_in_map))
 
     def _send_places(self, stamp: float, known: Known) -> None:
-        assert known.places is not None
+        assert known.places is not None and known.edges is not None
         header = conversions.header_at(stamp, self.config.map_frame)
         self._places.publish(place_markers(known.places, header))
         self._graph.publish(memory_messages.graph_to_message(known.places, known.edges, header, self._encoder_id))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -11,8 +11,12 @@ from ami_ros.commands import Command
 from ami_ros.geometry import Array
 from ami_ros.moving.prediction import STALE
 
-if TYPE_CHECKING:  # the gate's process does without memory
-    from ami_ros.places.types import Edge, Places
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    # The gate's process does without memory.
+    from ami_ros.places.types import Places
 
 # newest: only the newest counts, one may be lost; every: each arrives; latched: who comes late gets the last one, too.
 Quality = Literal["newest", "every", "latched"]
@@ -74,7 +78,7 @@ class Known(NamedTuple):
 
     poses: Array  # (n, 3) of all places in the map
     places: Places | None = None  # more of them, for who shows them
-    edges: Sequence[Edge] = ()
+    edges: NDArray[np.void] | None = None  # (m,) with the fields of `WAYS`
 
 
 # Decodes when it is called: (H, W, 3) RGB, rectified as the model's camera takes it; or (H, W) depths.

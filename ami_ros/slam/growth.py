@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -49,10 +50,15 @@ class Moment:
     """What memory takes in at one moment."""
 
     stamp: float  # [s]
-    latent: Latents  # (latent_dim,)
+    describe: Callable[[], Latents]  # makes the latent, which most moments with a scan do without
     odometry: Array  # (3,) in odom
     picture: Picture = None
     surprise: float = 0.0  # z score
+
+    @cached_property
+    def latent(self) -> Latents:
+        """(latent_dim,)"""
+        return self.describe()
 
 
 class Growth:

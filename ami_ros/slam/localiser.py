@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 
@@ -98,9 +99,9 @@ class Localiser:
             scan = None
         if scan is not None:
             self._move(odometry, scan)
-        latent = self._latent_of(latent, scan)
+        describe = self._latent_of(latent, scan)
         before, self._odometry = self._odometry, np.array(odometry, dtype=np.float64)
-        moment = Moment(stamp, latent, self._odometry, thumbnail, float(np.nan_to_num(surprise)))
+        moment = Moment(stamp, describe, self._odometry, thumbnail, float(np.nan_to_num(surprise)))
         if self.config.learning:
             self._growth.command(stamp, command)
         if scan is not None and self._is_scanned(moment):
@@ -116,7 +117,7 @@ class Localiser:
             self._growth.found(moment)
             self._waits_at = moment.odometry if self._uses_scans else None
         self._continuity.move(self._odometry)
-        self.filter.observe(self.map.index, latent)
+        self.filter.observe(self.map.index, moment.latent)
         self.location = self._believe(moment)
         return self.location
 
@@ -155,12 +156,12 @@ class Localiser:
         self.filter.start_lost(self.map.index)
         self._unsought = LOOK_AGAIN
 
-    def _latent_of(self, latent: Latents | None, scan: Scan | None) -> Latents:
+    def _latent_of(self, latent: Latents | None, scan: Scan | None) -> Callable[[], Latents]:
         if latent is not None:
-            return latent
+            return lambda: latent
         if scan is None or not isinstance(self.map.index.model, LaserModel):
             raise AmiError("memory: a moment needs a latent, or a scan where there is no model", Code.INVALID_INPUT)
-        return describe(self.front_end.surroundings())
+        return lambda: describe(self.front_end.surroundings())
 
     def _follow_scans(self, moment: Moment, before: Array | None) -> Location:
         """Where the robot is by scans; grows the graph there. Who is lost is looked for by the filter first."""

@@ -74,11 +74,12 @@ class ScanOdometry:
         self._stops: deque[Stop] = deque()
         self._free = np.zeros(0)
         self._matcher: Matcher | None = None
+        self._around: tuple[Array, Submap] | None = None  # what was asked for last, until the robot moves
         self._origin = np.zeros(3)  # of the matcher's reference, in the track's frame
 
     def move(self, odometry: Array, scan: Scan) -> Step:
         """The robot is at `odometry` (3,) now and sees `scan`, in base_link."""
-        before, self._odometry = self._odometry, np.array(odometry, np.float64)
+        before, self._odometry, self._around = self._odometry, np.array(odometry, np.float64), None
         points = points_of(scan)
         self._free = free_distance(scan)
         if before is None:
@@ -171,7 +172,9 @@ class ScanOdometry:
 
     def surroundings(self, pose: Array) -> Submap:
         """What the kept scans saw, in the frame of `pose` (3,) of the newest scan, which is in the track's frame."""
-        return self._submap(pose, self._free)
+        if self._around is None or (self._around[0] != pose).any():
+            self._around = pose.copy(), self._submap(pose, self._free)
+        return self._around[1]
 
     def _submap(self, pose: Array, free: Array) -> Submap:
         """What the kept scans saw, in the frame of `pose` (3,), from which so far is `free`."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import array
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from geometry_msgs.msg import Point, PoseStamped
+from numpy.typing import NDArray
 from std_msgs.msg import Header
 
 from ami_interfaces.msg import KeepAway, NavigationGoal, PlaceGraph
@@ -18,7 +18,7 @@ from ami_ros.commands import pack, unpack
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
 from ami_ros.places.codes import Code
-from ami_ros.places.types import Edge, GoalQuery, Location, Place, Places, Route, SearchState
+from ami_ros.places.types import GoalQuery, Location, Place, Places, Route, SearchState
 from ami_ros.planning.types import RouteRequest
 from ami_ros.ros.messages import conversions
 
@@ -226,10 +226,10 @@ def keep_away_from_message(message: KeepAway) -> Array:
     return circles
 
 
-def graph_to_message(places: Places, edges: Iterable[Edge], header: Header, encoder_id: str) -> PlaceGraph:
-    """`edges`: of the places; those that were never driven are left out."""
-    row = {int(place): k for k, place in enumerate(places.ids)}
-    ways = [edge for edge in edges if edge.traversals]
+def graph_to_message(places: Places, edges: NDArray[np.void], header: Header, encoder_id: str) -> PlaceGraph:
+    """`edges`: of the places, with the fields of `WAYS`; those that were never driven are left out."""
+    ways, order = edges[edges["traversals"] > 0], np.argsort(places.ids, kind="stable")
+    start, stop = (order[np.searchsorted(places.ids, ways[end], sorter=order)].tolist() for end in ("start", "stop"))
     return PlaceGraph(
         header=header,
         encoder_id=encoder_id,
@@ -237,9 +237,9 @@ def graph_to_message(places: Places, edges: Iterable[Edge], header: Header, enco
         x=conversions.floats_of(places.poses[:, 0]),
         y=conversions.floats_of(places.poses[:, 1]),
         yaw=conversions.floats_of(places.poses[:, 2]),
-        way_start=array.array("I", (row[edge.start] for edge in ways)),
-        way_stop=array.array("I", (row[edge.stop] for edge in ways)),
-        way_traversals=array.array("I", (edge.traversals for edge in ways)),
-        way_failures=array.array("I", (edge.failures for edge in ways)),
-        way_duration=conversions.floats_of([edge.duration for edge in ways]),
+        way_start=array.array("I", start),
+        way_stop=array.array("I", stop),
+        way_traversals=array.array("I", ways["traversals"].tolist()),
+        way_failures=array.array("I", ways["failures"].tolist()),
+        way_duration=conversions.floats_of(ways["duration"]),
     )

@@ -15,6 +15,7 @@ from ami_interfaces.msg import KeepAway, NavigationGoal
 from ami_interfaces.srv import FindRoute, MemoryFile, RememberPlace
 from ami_ros.errors import AmiError
 from ami_ros.places.codes import Code
+from ami_ros.places.rows import WAYS, edge_values
 from ami_ros.places.types import Edge, GoalQuery, Location, Place, Places, Route, SearchState
 from ami_ros.planning.types import RouteRequest
 from ami_ros.ros.messages import memory as memory_messages
@@ -183,7 +184,8 @@ def test_the_graph_holds_what_was_driven_and_how_it_went() -> None:
     places = Places(np.array([5, 2, 9]), poses)
     step = np.zeros(3)
     edges = [Edge(5, 2, step, 3, 1.5, 0, 7.0), Edge(2, 9, step, 1, 2.0, 2, 8.0), Edge(5, 9, step, 0, 0.0, 1, 9.0)]
-    message = memory_messages.graph_to_message(places, edges, Header(frame_id="map"), ENCODER)
+    ways = np.array([edge_values(edge) for edge in edges], WAYS)
+    message = memory_messages.graph_to_message(places, ways, Header(frame_id="map"), ENCODER)
     assert (message.header.frame_id, message.encoder_id) == ("map", ENCODER)
     assert list(message.ids) == [5, 2, 9] and list(message.yaw) == [0.0, 0.5, 1.0]
     assert (list(message.way_start), list(message.way_stop)) == ([0, 1], [1, 2])
