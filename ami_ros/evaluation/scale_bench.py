@@ -6,6 +6,7 @@ a day: where it is not driven whole, copies of the map are laid out beside it (`
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -47,11 +48,16 @@ class Milliseconds:
     p50: float
     p95: float
     max: float
+    cpu_p50: float  # the same of this thread's CPU time: what a machine costs that does nothing else
+    cpu_p95: float
+    cpu_max: float
 
     @classmethod
-    def of(cls, seconds: list[float]) -> Milliseconds:
-        values = 1e3 * np.array(seconds or [0.0])
-        return cls(*(round(float(v), 2) for v in (*np.percentile(values, [50, 95]), values.max())))
+    def of(cls, seconds: list[tuple[float, float]]) -> Milliseconds:
+        """Of wall and CPU times."""
+        values = 1e3 * np.array(seconds or [(0.0, 0.0)]).T
+        each = ((*np.percentile(v, [50, 95]), v.max()) for v in values)
+        return cls(*(round(float(v), 2) for v in itertools.chain.from_iterable(each)))
 
 
 @dataclass(frozen=True)
@@ -117,8 +123,8 @@ class Session:
         self._rng = np.random.default_rng([drive.seed, 2])
         self.memory = PlaceMemory(LaserModel(), ENCODER, file, laser_config())
         self.founded: dict[int, int] = {}  # place id -> scan
-        self.scans: list[float] = []  # [s] each
-        self.idle: list[float] = []
+        self.scans: list[tuple[float, float]] = []  # [s] each, wall and CPU
+        self.idle: list[tuple[float, float]] = []
         self.lost = 0
 
     def step(self) -> None:
@@ -134,10 +140,11 @@ class Session:
         for place in index.ids[known:].tolist():
             self.founded[place] = self.at
         for _ in range(IDLE):
-            began = time.perf_counter()
-            if not self.memory.prepare():
+            more: list[bool] = []
+            took = _timed(lambda: more.append(self.memory.prepare()))  # noqa: B023
+            if not more[0]:
                 break
-            self.idle.append(time.perf_counter() - began)
+            self.idle.append(took)
         self.lost += not self.memory.front_end.here
         self.at += 1
 
@@ -210,7 +217,7 @@ def measure(session: Session, scans: int) -> ScaleFigures:
     memory, rng = session.memory, np.random.default_rng([session.drive.seed, 3])
     index, graph, closer = memory.map.index, memory.map.graph, memory.front_end.loop_closure
     made, wrong = session.constraints()
-    error, busy = session.map_error(), sum(session.scans) + sum(session.idle)
+    error, busy = session.map_error(), _cpu(session.scans) + _cpu(session.idle)
     search = [_timed(partial(_search, closer, i)) for i in list(session.founded)[-QUESTIONS:]]
     route, recall = [], []
     for k in rng.integers(len(index), size=QUESTIONS).tolist():
@@ -221,7 +228,7 @@ def measure(session: Session, scans: int) -> ScaleFigures:
     memory.map.store.flush()
     return ScaleFigures(
         places=len(memory), scans=len(session.scans), scan=Milliseconds.of(session.scans),
-        idle=Milliseconds.of(session.idle), idle_share=round(sum(session.idle) / busy, 3),
+        idle=Milliseconds.of(session.idle), idle_share=round(_cpu(session.idle) / busy, 3),
         loop_search=Milliseconds.of(search), optimise=Milliseconds.of(optimise), route=Milliseconds.of(route),
         recall=Milliseconds.of(recall), file_mb=round(memory.map.store.size() / 1e6, 1), lost=session.lost,
         constraints=made,
@@ -238,7 +245,12 @@ def _ask_route(memory: PlaceMemory, place_id: int) -> None:
         memory.find_route(GoalQuery(place_id=place_id))
 
 
-def _timed(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
+def _cpu(times: list[tuple[float, float]]) -> float:
+    return sum(cpu for _, cpu in times)
+
+
+def _timed(work: Callable[[], object]) -> tuple[float, float]:
+    """Wall and CPU time [s]."""
+    began, cpu = time.perf_counter(), time.thread_time()
     work()
-    return time.perf_counter() - began
+    return time.perf_counter() - began, time.thread_time() - cpu

@@ -109,8 +109,8 @@ class PlaceIndex:
         self._columns.extend(len(ids), id=ids, latent=latents, key=keys, pose=poses, **numbers)
         self._row_of |= {place_id: start + k for k, place_id in enumerate(np.asarray(ids).tolist())}
 
-    def move(self, rows: NDArray[np.int64], poses: Array) -> None:
-        """Puts places, rows (k,), elsewhere: (k, 3)."""
+    def move(self, poses: Array, rows: NDArray[np.int64] | slice = slice(None)) -> None:
+        """Puts places, `rows` (k,) or all, elsewhere: (k, 3)."""
         self.poses[rows] = poses
 
     def remove(self, ids: Collection[int]) -> None:

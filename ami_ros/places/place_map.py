@@ -271,7 +271,7 @@ class PlaceMap:
         rows, poses = rows[moved], poses[moved]
         if not len(rows):
             return
-        self.index.move(rows, poses)
+        self.index.move(poses, rows)
         self._cells.move(rows, poses[:, :2])
         self.store.put_columns(self.details.columns(rows))
         self._changed()

@@ -57,7 +57,7 @@ def test_an_emptied_index_can_be_filled_again(model: ExactModel) -> None:
 def test_places_can_be_moved(model: ExactModel) -> None:
     index = PlaceIndex(model)
     index.extend(np.array([1, 2]), latent_of(poses(2)), poses(2))
-    index.move(np.arange(2), poses(2) + 1.0)
+    index.move(poses(2) + 1.0)
     np.testing.assert_array_equal(index.poses, poses(2) + 1.0)
 
 
