@@ -205,14 +205,16 @@ class MissionNode(AmiNode[MissionParameters]):
         if task is None:
             return
         self.part.tick()
-        message = self.runner.notice or task.message
-        if message != self._said:
-            self._said = message
-            self._decision.publish(String(data=message))
+        self._say(message := self.runner.notice or task.message)
         ticket = self._server.current
         if ticket is not None:
             ticket.send_feedback(feedback_message(task, message, self._legs.distance))
         self._report()
+
+    def _say(self, words: str) -> None:
+        if words != self._said:
+            self._said = words
+            self._decision.publish(String(data=words))
 
     def _report(self) -> None:
         """Gives the client the result of a task that is over, and forgets it."""
@@ -232,6 +234,7 @@ class MissionNode(AmiNode[MissionParameters]):
         self._take_up()
         self.runner.stop(Code.CANCELED, "canceled by the client")
         self.runner.task, self.runner.suspended = None, None
+        self._say("cancelled; the robot stands")
         return self._result(ticket, Code.CANCELED, "canceled by the client")
 
     def _result(self, ticket: GoalTicket, code: Code, message: str) -> RunMission.Result:

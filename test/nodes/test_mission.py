@@ -20,7 +20,7 @@ from ami_interfaces.action import RunMission
 from ami_interfaces.msg import NavigationGoal
 from ami_ros.errors import AmiError
 from ami_ros.ros.messages.conversions import header_at, pose_to_message
-from ami_ros.ros.node.qos import RELIABLE
+from ami_ros.ros.node.qos import LATCHED, RELIABLE
 
 Request, Result = RunMission.Goal, RunMission.Result
 PATIENT = {"planner_silence": 60.0}
@@ -99,11 +99,13 @@ def test_goals_are_reached_in_order_and_nothing_is_left(stack: Any, client: Clie
 def test_cancel_stops_the_robot_and_ends_the_mission_for_good(stack: Any, client: Client, tmp_path: Path) -> None:
     handle = client.drive_off(Request(goals=[ahead(stack, 1.5)]))
     assert (tmp_path / "mission").exists()
+    words = [stack.ros.collect(String, f"{node}/decision", LATCHED) for node in ("planner", "mission")]
     canceling = handle.cancel_goal_async()
     stack.ros.spin_until(canceling.done)
     status, result = client.result(handle)
     assert status == GoalStatus.STATUS_CANCELED and result.error_code == Result.CANCELED
     stack.ros.spin_until(lambda: not stack.moves, what="standing still")
+    stack.ros.spin_until(lambda: all(said and "cancelled" in said[-1].data for said in words), what="both to say so")
     assert not (tmp_path / "mission").exists()
     assert not client.send(Request(kind=Request.RESUME)).accepted
 

@@ -100,6 +100,7 @@ class NavigationGoals:
 
     def _canceled(self, ticket: GoalTicket) -> NavigateToGoal.Result:
         self._topics.command(STILL)
+        self._topics.say("cancelled; the robot stands")
         return self._result(ticket, Code.NONE, "canceled by the client")
 
     def _here(self, execution: GoalExecution) -> tuple[Array | None, str]:
