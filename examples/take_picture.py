@@ -15,13 +15,16 @@ from ami_ros.images import image_of
 
 
 def main():
+    arguments = remove_ros_args(sys.argv)[1:]
+    if len(arguments) != 1 or not cv2.haveImageWriter(arguments[0]):
+        sys.exit(__doc__)
+    (file,) = arguments
     rclpy.init()
     node = rclpy.create_node("take_picture")
     pictures = []
     node.create_subscription(Image, "image", pictures.append, qos_profile_sensor_data)
     while not pictures:
         rclpy.spin_once(node)
-    file = remove_ros_args(sys.argv)[1]
     if not cv2.imwrite(file, cv2.cvtColor(image_of(pictures[0]), cv2.COLOR_RGB2BGR)):
         sys.exit(f"{file} cannot be written")
     print(f"{file}: {pictures[0].width} x {pictures[0].height} pixels")

@@ -91,9 +91,9 @@ def covered(image: Image) -> list[Image]:
 
 
 def test_examples_without_arguments_or_a_stack_say_what_they_need(children: Children) -> None:
-    for name in ("goto", "patrol"):
+    for name in ("goto", "patrol", "take_picture"):
         child = example(children, name)
-        assert child.wait() == 1 and f"{name}.py" in child.output() and "Traceback" not in child.output()
+        assert child.wait(60) == 1 and f"{name}.py" in child.output() and "Traceback" not in child.output()
 
 
 @pytest.fixture(scope="module")
