@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 
 from ami_ros.console.documents import data_url
 from ami_ros.console.scene import Scene, rounded
-from ami_ros.geometry import Array, relative
-from ami_ros.mission.occupancy import CELL, Grid
+from ami_ros.geometry import Array, compose, inverse, relative
+from ami_ros.mission.occupancy import CELL, SIDE, Grid
 from ami_ros.scan import Scan
 
 PERIOD = 2.0  # [s] between two pictures of what the laser saw
 FREE = 50  # per cent below which a cell counts as free
 TURNS = 0.3  # [rad/s] above which scans are left out: pose and scan are of two moments
 STEP = 0.1  # [m] and [rad] that the robot has moved since the scan before
-LEAP = 0.5  # [m] by which where the robot believes to be has to change for the picture to begin anew
+LEAP = 0.5  # [m] and [rad] by which odom's frame has to move in the map at once for the picture to move along
 
 
 class DrawnMap:
@@ -52,9 +52,11 @@ class DrawnMap:
             return
         if self._last is not None and np.abs(relative(self._last, pose)).max() < STEP:
             return
-        leapt = np.abs(self._scene.odom_in_map - self._frame).max() > LEAP
-        if self._grid is None or leapt:
-            self._grid = Grid(pose)
+        if self._grid is None:
+            self._grid, self._frame = Grid(pose), self._scene.odom_in_map
+        motion = compose(self._scene.odom_in_map, inverse(self._frame))
+        if np.abs(motion).max() > LEAP:  # what was drawn stays where it was seen from the robot
+            self._grid = moved(self._grid, motion)
         self._frame, self._last = self._scene.odom_in_map, pose
         self._grid.add(pose, scan)
         if now - self._drawn > PERIOD:
@@ -83,3 +85,15 @@ class DrawnMap:
             "size": [cells.shape[1], cells.shape[0]],
         }  # fmt: skip
         self._scene.documents.put("map", document)
+
+
+def moved(grid: Grid, motion: Array) -> Grid:
+    """A grid with all that is in it moved by a pose (3,) of its old frame in the new one."""
+    c, s, half, middle = np.cos(motion[2]), np.sin(motion[2]), 0.5 - SIDE / 2, grid.middle
+    back = np.array([[c, s], [-s, c]])  # from the new frame to the old one
+    shift = (back @ (middle - motion[:2]) - middle) / CELL + back @ [half, half] - half
+    # OpenCV has the second index of an array first.
+    columns = np.array([[back[1, 1], back[1, 0], shift[1]], [back[0, 1], back[0, 0], shift[0]]])
+    found = Grid(middle)
+    found.odds = cv2.warpAffine(grid.odds, columns, (SIDE, SIDE), flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP)
+    return found
