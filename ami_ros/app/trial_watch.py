@@ -24,13 +24,14 @@ from ami_ros.errors import AmiError
 from ami_ros.images import encode_thumbnail, image_of
 from ami_ros.robots.derived import recorded_topics
 from ami_ros.robots.description import RobotDescription
-from ami_ros.robots.sensors import CameraSensor, LaserSensor, OdometrySensor
+from ami_ros.robots.sensors import CameraSensor, DepthSensor, LaserSensor, OdometrySensor
 from ami_ros.ros.messages.conversions import pose_from_message
 from ami_ros.ros.node.qos import LATCHED, RELIABLE, SENSOR
 from ami_ros.ros.recorder import Recorder, message_class
 
 KINDS = {
     CameraSensor: "sensor_msgs/msg/Image",
+    DepthSensor: "sensor_msgs/msg/Image",
     LaserSensor: "sensor_msgs/msg/LaserScan",
     OdometrySensor: "nav_msgs/msg/Odometry",
 }

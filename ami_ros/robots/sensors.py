@@ -90,10 +90,6 @@ class LensSensor(Sensor):
         return self.height, self.width
 
     @property
-    def recorded(self) -> list[str]:
-        return [self.topic, self.info_topic]
-
-    @property
     def info_topic(self) -> str:
         """Of its CameraInfo: beside the pictures, as image_transport has it."""
         return "/".join([*self.topic.split("/")[:-1], "camera_info"])
@@ -150,6 +146,10 @@ class DepthSensor(LensSensor):
     range_max: float = 6.0  # [m] of depth, more says only that it is free before
     min_height: float = 0.05  # [m] above the floor; what is lower is floor. Larger hides low things, less asks more
     max_height: float = 0.5  # [m] of the robot; what is higher does not matter
+
+    @property
+    def recorded(self) -> list[str]:
+        return []  # tens of MB a second, and nothing learns from it; the scan that is made of it is recorded
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -70,6 +70,11 @@ def policies(remappings: Mapping[str, str], namespace: str = "", scans_of_pictur
     if scans_of_pictures:
         rights["perception"].publish.add(full("scan"))
         rights["simulator"].publish.discard(full("scan"))
+    if "depth" in remappings:
+        heard = {full("depth"), full("depth_info")}
+        rights["simulator"].publish |= heard
+        for node in ("perception", "safety"):
+            rights[node].subscribe |= heard
     root = ET.Element("policy", version=VERSION)
     enclaves = ET.SubElement(root, "enclaves")
     for node, allowed in rights.items():

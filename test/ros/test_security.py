@@ -140,3 +140,11 @@ def test_with_security_each_process_has_its_enclave(monkeypatch: pytest.MonkeyPa
         arguments = spec.ros_arguments(tmp_path)
         assert arguments[arguments.index("--enclave") + 1] == f"/ami_ros/{spec.executable}" in enclaves()
     assert enclave_arguments("console") == ["--ros-args", "--enclave", "/ami_ros/console"]
+
+
+@pytest.mark.parametrize(("robot", "allowed"), [("realsense", {"perception", "safety"}), ("ami_bot", set())])
+def test_who_makes_something_of_depth_may_hear_it(robot: str, allowed: set[str]) -> None:
+    found = rights(policies(topics(load_robot(robot)), scans_of_pictures=robot == "realsense"))
+    for name in ("/camera/depth/image_rect_raw", "/camera/depth/camera_info"):
+        assert who(found, "subscribe", name) == allowed
+        assert who(found, "publish", name) == ({"simulator"} if allowed else set())
