@@ -75,7 +75,7 @@ def test_exploring_drives_to_its_area_and_stays_in_it(loop: ClosedLoop) -> None:
     area = Area(area_of("0.6,-0.3,2.6,1.2"))  # the robot begins beside it
     drive = TaskDrive(loop, Exploration(ExplorationConfig(), area=area))
     for _ in drive.run(200.0):
-        if drive.task.phase is Phase.RETURNING or drive.elapsed > 20.0:
+        if drive.task.phase is Phase.RETURNING or drive.elapsed > 9.0:
             break
     at = np.array(drive.believed)[:, :2]
     inside = area.contains(at)
