@@ -107,6 +107,7 @@ def _sensor(robot: RobotDescription, sensor: Sensor, seen: Observation, namespac
     findings += _frame(robot, name, topic, sensor, seen)
     if isinstance(sensor, CameraSensor):
         findings += [*_picture(name, topic, sensor), *_intrinsics(sensor, seen, namespace)]
+        findings += _height(robot, name, topic, sensor, seen)
     elif isinstance(sensor, DepthSensor):
         findings += _depth(robot, name, topic, sensor, seen, namespace)
     elif isinstance(sensor, LaserSensor):
@@ -205,6 +206,22 @@ def _picture(name: str, topic: Topic, sensor: CameraSensor) -> Iterator[Finding]
     if (image.width, image.height) != (sensor.width, sensor.height):
         text = f"pictures of {image.width}x{image.height} px, and not {sensor.width}x{sensor.height}"
         yield Finding("error", name, text, f"width: {image.width}, height: {image.height}  # of camera {sensor.name}")
+
+
+def _height(
+    robot: RobotDescription, name: str, topic: Topic, sensor: CameraSensor, seen: Observation
+) -> Iterator[Finding]:
+    """Whether it is said how high the camera sits, which tells the model how far away the floor is."""
+    if sensor.mount is not None and sensor.mount.z > 0:
+        return
+    line = "mount: {x: 0.1, z: 0.2, pitch: 0.0}  # measure: ahead, up [m], down [rad]"
+    pose = seen.frames.pose_of(topic.frame, robot.frames.base)
+    if pose is not None:
+        (x, y, z), ahead = pose[:3, 3], pose[:3, 2]
+        pitch, yaw = math.asin(-float(np.clip(ahead[2], -1, 1))), math.atan2(ahead[1], ahead[0])
+        line = f"mount: {{x: {x:.3f}, y: {y:.3f}, z: {z:.3f}, pitch: {pitch:.3f}, yaw: {yaw:.3f}}}  # by /tf_static"
+    text = "nothing says how high it sits: pictures of goals are recognised much less often"
+    yield Finding("warning", name, text, line)
 
 
 def _depth(

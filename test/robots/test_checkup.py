@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from scipy.spatial.transform import Rotation
 
 from ami_ros.camera import CameraMount
 from ami_ros.robots.checkup import Finding, examine
@@ -170,8 +171,22 @@ def test_the_draft_is_a_description_that_fits_what_was_heard(tmp_path: Path) -> 
     seen = everything()
     (tmp_path / "mine.yaml").write_text(draft(seen))
     robot = load_robot(tmp_path / "mine.yaml")
-    assert all(f.severity == "ok" for f in examine(robot, seen))
+    found = [f for f in examine(robot, seen) if f.severity != "ok"]
+    assert [(f.topic, f.remedy[:6]) for f in found] == [("/image", "mount:")]  # that nobody can hear
     assert yaml.safe_load(draft(Observation()))["sensors"] == []
+
+
+def test_a_camera_whose_height_nobody_tells_is_found_with_what_the_transforms_say() -> None:
+    """With its camera on the floor, as the description had it, a TurtleBot 4 recognised 11 of 40 goals in place of 29."""
+    robot = ROBOT.with_sensor("front", mount=None)
+    seen = everything()
+    [finding] = [f for f in examine(robot, seen) if f.severity != "ok"]
+    assert finding.severity == "warning" and "how high it sits" in finding.text and "measure" in finding.remedy
+    # The optical frame of a camera that looks 0.1 rad down, 0.3 m high.
+    turn = Rotation.from_euler("y", 0.1) * Rotation.from_quat((-0.5, 0.5, -0.5, 0.5))
+    seen.frames.put("base_link", "camera_optical_frame", (0.05, 0.0, 0.3), tuple(turn.as_quat()))
+    [finding] = [f for f in examine(robot, seen) if f.severity != "ok"]
+    assert finding.remedy.startswith("mount: {x: 0.050, y: 0.000, z: 0.300, pitch: 0.100, yaw: 0.000}")
 
 
 DEPTH_ROBOT = load_robot("realsense")
