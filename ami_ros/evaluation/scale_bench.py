@@ -188,6 +188,7 @@ def lay_out(memory: PlaceMemory, places: int) -> None:
             [replace(r, id=r.id + more, pose=r.pose - k * down, experience=seen.get(r.id)) for r in rows],
             [*(replace(e, start=e.start + more, stop=e.stop + more) for e in edges), joint],
         )
+    memory.warm_up()
     store.flush()
 
 
@@ -201,6 +202,7 @@ def _open(file: Path) -> tuple[float, float]:
     began = time.perf_counter()
     memory = PlaceMemory(LaserModel(), ENCODER, file, laser_config())
     try:
+        memory.warm_up()
         memory.recall(PlaceQuery(latent=memory.map.index.latents[0]))
         return time.perf_counter() - began, psutil.Process().memory_info().rss / 1e6
     finally:

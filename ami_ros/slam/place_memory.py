@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from ami_ros.errors import AmiError
@@ -109,8 +110,10 @@ class PlaceMemory:
         return self.map.recogniser is not None and self.map.recogniser.prepare(self.map.index.ids, most)
 
     def warm_up(self) -> None:
-        """Before the robot drives: see `pose_graph.warm_up`."""
+        """Before the robot drives: see `pose_graph.warm_up`, and prepares to look at what is near in a large map."""
         warm_up()
+        self.map.near(np.zeros(2), 0.0)
+        self.map.graph.edges.at(0)
 
     def finish(self) -> None:
         """A drive is over: looks for constraints of the last places, too, and optimises the pose graph."""

@@ -50,3 +50,24 @@ def test_dropped_places_take_their_ways_with_them() -> None:
     assert same(table[4, 5], edge(4, 5, failures=4))
     table.put(edge(2, 3))
     assert same(table[2, 3], edge(2, 3)) and len(table) == 4
+
+
+def test_what_leads_from_a_place_is_known_whatever_was_put_and_cut() -> None:
+    rng, table, truth = np.random.default_rng(0), EdgeTable(), dict[tuple[int, int], float]()
+    for k in range(400):
+        a, b = (int(i) for i in rng.choice(9, 2, replace=False) + 1)
+        if rng.random() < 0.6:
+            table.put(Edge(a, b, np.zeros(3), 1, float(k)))
+            truth[a, b] = float(k)
+        else:
+            table.cut(a, b)
+            truth.pop((a, b), None)
+        ends = table.at(a)
+        assert sorted(ends[::2]) == sorted([y for x, y in truth if x == a] + [x for x, y in truth if y == a])
+        found = {key: edge.duration for key, edge in table.items()}
+        assert found == truth and {tuple(table.columns[r][["start", "stop"]]) for r in ends[1::2]} == {
+            key for key in truth if a in key
+        }
+    whole = table.around([1], 100)
+    assert whole[0] == 1 and len(set(whole)) == len(whole) and len(table.around([1], 3)) >= 3
+    assert len(table.within(whole)) == len(table)
