@@ -148,6 +148,11 @@ class Session:
         self.lost += not self.memory.front_end.here
         self.at += 1
 
+    def is_at_place(self) -> bool:
+        """Whether the robot is so near to a place that a route may begin there."""
+        places, front_end = self.memory.map, self.memory.front_end
+        return front_end.here > 0 and len(places.near(front_end.pose[:2], places.graph.config.reach)) > 0
+
     def constraints(self) -> tuple[int, int]:
         """Loop constraints between places that were founded here, and how many of them are false."""
         edges = self.memory.map.graph.edges.columns
@@ -215,6 +220,8 @@ def measure(session: Session, scans: int) -> ScaleFigures:
     session.idle.clear()
     session.lost = 0
     for _ in range(scans):
+        session.step()
+    while not session.is_at_place():  # from farther off a route may not begin, and a question costs nothing
         session.step()
     memory, rng = session.memory, np.random.default_rng([session.drive.seed, 3])
     index, graph, closer = memory.map.index, memory.map.graph, memory.front_end.loop_closure
