@@ -57,6 +57,21 @@ class LoopClosureConfig:
     hypotheses: HypothesisConfig = field(default_factory=HypothesisConfig)
 
 
+@dataclass(frozen=True)
+class Fit:
+    """Where a submap fits in the map."""
+
+    place_id: int
+    other: Submap  # of that place
+    match: Match  # of it, as seen from the submap
+    where: Array  # (3,) of the submap in the map
+
+
+def is_apart(a: Array, b: Array) -> bool:
+    """Whether poses (3,) are of two spots."""
+    return bool(np.greater(pose_gap(a, b), ELSEWHERE).any())
+
+
 class LoopCloser:
     """Finds constraints in one robot's map.
 
@@ -261,34 +276,44 @@ class LoopCloser:
     ) -> Slices[tuple[list[LoopConstraint], Array]]:
         """The loop constraints (k) that fit within what odometry leaves open, one for each spot, and their
         shares of the vote (k,)."""
-        index = self.places.index
-        submaps = [self.submaps.of(i) for i in index.ids[rows].tolist()]
-        there = [(int(index.ids[rows[k]]), other, k) for k, other in enumerate(submaps) if other is not None]
         windows = [
-            Window(expected[k] * [0.0, 0.0, 1.0], self.config.reach, min(np.pi, 0.15 + 2.5 * turn[k]))
-            for *_, k in there
+            Window(at * [0.0, 0.0, 1.0], self.config.reach, min(np.pi, 0.15 + 2.5 * off))
+            for at, off in zip(expected, turn, strict=True)
         ]
+        fits = yield from self.fits(matcher, rows, windows, FITS)
+        yield
+        scores = self._scores(matcher, [(fit.other, fit.match) for fit in fits])
+        best: list[int] = []
+        for k in np.argsort(-scores).tolist():
+            if all(is_apart(fits[k].where, fits[other].where) for other in best):
+                best.append(k)
+        good = [k for k in best if self._is_join(fits[k].match)]
+        votes = shares(scores[best])[[best.index(k) for k in good]]
+        return [self._constrain(place_id, fits[k].place_id, fits[k].match) for k in good], votes
+
+    def fits(
+        self, matcher: Matcher, rows: NDArray[np.int64], windows: Sequence[Window], most: int
+    ) -> Slices[list[Fit]]:
+        """Where a submap fits in the map, in slices.
+
+        Args:
+            matcher: of that submap.
+            rows: (k,) of the places that it is compared with.
+            windows: of each, where it may lie as seen from there.
+            most: poses that are looked at closely.
+        """
+        index = self.places.index
+        asked = [(i, self.submaps.of(i), window) for i, window in zip(index.ids[rows].tolist(), windows, strict=True)]
+        known = [(i, other, window) for i, other, window in asked if other is not None]
         found: list[tuple[int, Submap, Match]] = []
-        spotted = yield from matcher.searching([other for _, other, _ in there], windows, FITS)
-        for number, (k, pose, _) in enumerate(spotted):
+        poses = yield from matcher.searching([other for _, other, _ in known], [w for *_, w in known], most)
+        for number, (k, pose, _) in enumerate(poses):
             if number % TOGETHER == 0:
                 yield
-            match = matcher.fit(there[k][1], pose)
+            match = matcher.fit(known[k][1], pose)
             if match is not None:
-                found.append((*there[k][:2], match))
-        yield
-        scores = self._scores(matcher, [(other, match) for _, other, match in found])
-        spots: list[tuple[int, Array]] = []
-        for k in np.argsort(-scores).tolist():
-            where = compose(index.poses[index.row(found[k][0])], inverse(found[k][2].pose))
-            if all(np.greater(pose_gap(where, at), ELSEWHERE).any() for _, at in spots):
-                spots.append((k, where))
-        best = [k for k, _ in spots]
-        constraints = [self._constrain(place_id, found[k][0], found[k][2]) for k in best]
-        good = [self._is_join(found[k][2]) for k in best]
-        return [constraint for constraint, is_good in zip(constraints, good, strict=True) if is_good], shares(
-            scores[best]
-        )[good]
+                found.append((*known[k][:2], match))
+        return [Fit(i, other, m, compose(index.poses[index.row(i)], inverse(m.pose))) for i, other, m in found]
 
     def _is_join(self, match: Match) -> bool:
         return self.holds(match, self.config.conflict) and bool(np.hypot(*match.pose[:2]) <= self.config.reach)

@@ -17,10 +17,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ami_ros.geometry import Array, compose, inverse, pose_gap, relative
+from ami_ros.background import finished
+from ami_ros.geometry import Array, compose, pose_gap, relative
 from ami_ros.places.place_map import PlaceMap
 from ami_ros.scan_matching import Match, Matcher, Window
-from ami_ros.slam.loop_closure import ELSEWHERE, LoopCloser
+from ami_ros.slam.loop_closure import Fit, LoopCloser, is_apart
 from ami_ros.submaps import Submap
 
 GRAIN = 0.8  # [m] side of the squares of which each gives one place to compare with ...
@@ -50,7 +51,7 @@ class Lead:
     def goes_on(self, where: Array, odometry: Array) -> bool:
         """Whether the spot that fits best now (3,) is where the robot has come to from there."""
         motion = relative(self.odometry, odometry)
-        if _apart(compose(self.where, motion), where):
+        if is_apart(compose(self.where, motion), where):
             return False
         self.where, self.odometry = where, odometry
         self.way += float(np.hypot(motion[0], motion[1]))
@@ -95,22 +96,22 @@ class Relocaliser:
         if not found:
             self.restart()
             return None
-        least = self.loop_closure.worth(found[0][1]) - self._margin(found[0][2], odometry)
-        rivals: list[tuple[int, Match, Array]] = []  # spots that fit about as well, one fit for each
-        for item in found:
-            if self.loop_closure.worth(item[1]) >= least and all(_apart(item[2], other) for *_, other in rivals):
-                rivals.append(item)
+        least = self.loop_closure.worth(found[0].match) - self._margin(found[0].where, odometry)
+        rivals: list[Fit] = []  # spots that fit about as well, one fit for each
+        for fit in found:
+            if self.loop_closure.worth(fit.match) >= least and all(is_apart(fit.where, r.where) for r in rivals):
+                rivals.append(fit)
         best = rivals[0] if len(rivals) == 1 else self._from_camera(rivals, compare)
         if best is None:
             return None
-        said = self._likeness(best[2], compare)
+        said = self._likeness(best.where, compare)
         shown = said is not None and said >= SHOWN
         if expected is not None and not shown and self._is_elsewhere(best, expected, compare):
             return None
         most = BORNE if shown else self.loop_closure.config.conflict
-        if (said is not None and said < ALIKE) or not self.loop_closure.holds(best[1], most):
+        if (said is not None and said < ALIKE) or not self.loop_closure.holds(best.match, most):
             return None
-        return int(self.places.index.ids[best[0]]), best[1]
+        return best.place_id, best.match
 
     def find_near(self, submap: Submap, where: Array, reach: float, turn: float) -> tuple[int, Match] | None:
         """The place that the robot is near that is said to be at `where` (3,), and where that lies as seen from it.
@@ -128,10 +129,8 @@ class Relocaliser:
         around = np.flatnonzero(np.hypot(*(index.poses[:, :2] - where[:2]).T) < reach + NEAR)
         rows = around[_one_each(index.poses[around, :2])]
         found = self._fits(submap, rows, [Window(relative(where, index.poses[row]), reach, turn) for row in rows])
-        best = next(
-            (item for item in found if self.loop_closure.holds(item[1], self.loop_closure.config.conflict)), None
-        )
-        return None if best is None else (int(index.ids[best[0]]), best[1])
+        most = self.loop_closure.config.conflict
+        return next(((fit.place_id, fit.match) for fit in found if self.loop_closure.holds(fit.match, most)), None)
 
     def _margin(self, where: Array, odometry: Array) -> float:
         """By how much the spot that fits best (3,) has to fit better than others."""
@@ -139,43 +138,24 @@ class Relocaliser:
             self._lead = Lead(where, np.array(odometry))
         return self.loop_closure.config.margin * (1.0 - (1.0 - LEAST) * min(1.0, self._lead.way / LEADING))
 
-    def _is_elsewhere(self, spot: tuple[int, Match, Array], expected: tuple[Array, float], compare: Compare) -> bool:
+    def _is_elsewhere(self, spot: Fit, expected: tuple[Array, float], compare: Compare) -> bool:
         """Whether a spot is not where odometry has the robot, in a memory that has pictures to tell."""
-        far = float(np.hypot(*(spot[2] - expected[0])[:2])) > expected[1]
-        return far and compare([int(self.places.index.ids[spot[0]])]) is not None
+        far = float(np.hypot(*(spot.where - expected[0])[:2])) > expected[1]
+        return far and compare([spot.place_id]) is not None
 
-    def _from_camera(self, rivals: list[tuple[int, Match, Array]], compare: Compare) -> tuple[int, Match, Array] | None:
+    def _from_camera(self, rivals: list[Fit], compare: Compare) -> Fit | None:
         """The only one of several spots from near which the same was seen; None: that cannot be told."""
         if len(rivals) > MOST_RIVALS:
             return None
-        said = [self._likeness(where, compare) for *_, where in rivals]
+        said = [self._likeness(fit.where, compare) for fit in rivals]
         shown = [k for k, same in enumerate(said) if same is not None and same >= SHOWN]
         unknown = [k for k, same in enumerate(said) if same is None or ALIKE <= same < SHOWN]
         return rivals[shown[0]] if len(shown) == 1 and not unknown else None
 
-    def _fits(
-        self, submap: Submap, rows: NDArray[np.int64], windows: Sequence[Window]
-    ) -> list[tuple[int, Match, Array]]:
-        """Row of a place, where it lies as seen from the robot, and where the robot then is in the map; best first.
-
-        Args:
-            submap: what is around the robot.
-            rows: (k,) of the places that it is compared with.
-            windows: of each, where it may lie as seen from the robot.
-        """
-        index = self.places.index
-        asked = zip(rows.tolist(), windows, strict=True)
-        known = [(row, other, window) for row, window in asked if (other := self._submap(row)) is not None]
-        matcher = Matcher(submap)
-        found = []
-        for k, pose, _ in matcher.search(
-            [other for _, other, _ in known], [window for *_, window in known], most=FOUND
-        ):
-            row, other, _ = known[k]
-            match = matcher.fit(other, pose)
-            if match is not None:
-                found.append((row, match, compose(index.poses[row], inverse(match.pose))))
-        return sorted(found, key=lambda item: -self.loop_closure.worth(item[1]))
+    def _fits(self, submap: Submap, rows: NDArray[np.int64], windows: Sequence[Window]) -> list[Fit]:
+        """See `LoopCloser.fits`; best first."""
+        found = finished(self.loop_closure.fits(Matcher(submap), rows, windows, FOUND))
+        return sorted(found, key=lambda fit: -self.loop_closure.worth(fit.match))
 
     def _spread(self, latent: NDArray[np.float32]) -> NDArray[np.int64]:
         """Rows of one place in each square."""
@@ -184,9 +164,6 @@ class Relocaliser:
         if len(rows) > MOST:
             rows = rows[np.argsort(-index.scores(latent)[rows])[:MOST]]
         return rows
-
-    def _submap(self, row: int) -> Submap | None:
-        return self.loop_closure.submaps.of(int(self.places.index.ids[row]))
 
     def _likeness(self, where: Array, compare: Compare) -> float | None:
         """Probability that what was seen before from near `where` (3,) is what is seen now; None: nothing was."""
@@ -203,7 +180,3 @@ class Relocaliser:
 def _one_each(points: Array) -> NDArray[np.int64]:
     """Rows of `points` (n, 2), one in each square."""
     return np.unique(np.floor(points / GRAIN).astype(np.int64), axis=0, return_index=True)[1]
-
-
-def _apart(a: Array, b: Array) -> bool:
-    return bool(np.greater(pose_gap(a, b), ELSEWHERE).any())
