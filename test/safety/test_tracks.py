@@ -131,6 +131,9 @@ def test_one_that_still_rolls_towards_somebody_may_turn_back_but_not_go_on() -> 
     assert rolling([coming], (-0.3, 0.0, 0.0), 0.1)[0] < 0.0
     assert rolling([coming], (0.05, 0.0, 0.0), 0.1) == (0.0, 0.0, 0.0)
     assert rolling([coming], (0.05, 1.0, 0.0), 0.1)[0] == 0.0
+    stands_where_it_rolls_to = person(0.93, 0.0)
+    assert rolling([stands_where_it_rolls_to], (0.05, 0.0, 0.0), 0.1) == (0.0, 0.0, 0.0)
+    assert rolling([stands_where_it_rolls_to], (-0.3, 0.0, 0.0), 0.1)[0] < 0.0
 
 
 def test_pressed_by_one_it_may_go_closer_to_another_but_not_within_the_margin() -> None:
