@@ -136,6 +136,23 @@ def test_one_that_still_rolls_towards_somebody_may_turn_back_but_not_go_on() -> 
     assert rolling([stands_where_it_rolls_to], (-0.3, 0.0, 0.0), 0.1)[0] < 0.0
 
 
+def test_what_still_rolls_sideways_and_what_is_asked_for_ahead_count_together() -> None:
+    gate, place = SafetyGate(SafetyConfig(max_lateral=0.4)), 0.0
+    for k in range(35):
+        now = 0.05 * k
+        gate.odometry(np.array([0.0, place, 0.0]), (0.0, 0.0, 0.4), now)
+        gate.scan(NOTHING, now)
+        if k < 30:
+            gate.command(0.0, 0.0, now, 0.4)
+        else:
+            away = 0.97 / math.sqrt(2.0)
+            gate.tracks([person(away, away)], now, now)
+            gate.command(0.5, 0.0, now)
+        sent = gate.output(now)
+        place += 0.02
+    assert 0.05 < sent.linear < 0.2
+
+
 def test_pressed_by_one_it_may_go_closer_to_another_but_not_within_the_margin() -> None:
     presses, touching = person(0.44, 0.0), BODY + CONFIG.robot_radius
     behind = [person(-touching - gap, 0.0) for gap in (0.06, 0.15, 0.3)]  # the nearest may come to 0.02 m meanwhile
