@@ -136,6 +136,12 @@ def test_one_that_still_rolls_towards_somebody_may_turn_back_but_not_go_on() -> 
     assert rolling([stands_where_it_rolls_to], (-0.3, 0.0, 0.0), 0.1)[0] < 0.0
 
 
+def test_who_walks_past_it_is_not_backed_into_although_they_come_from_ahead() -> None:
+    back = (-0.3, 0.0, 0.0)
+    assert output([person(0.8, 0.0, -1.5)], back).linear == -0.3
+    assert output([person(0.8, 0.58, -1.5)], back).linear > -0.2
+
+
 def test_what_still_rolls_sideways_and_what_is_asked_for_ahead_count_together() -> None:
     gate, place = SafetyGate(SafetyConfig(max_lateral=0.4)), 0.0
     for k in range(35):
