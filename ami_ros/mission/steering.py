@@ -103,18 +103,19 @@ class Steering:
 
     def make_way(self, percept: Percept, decision: Decision) -> Decision:
         """A decision that was made without a plan, to stand, turn or back up: where somebody would soon walk into the
-        robot, a plan instead that makes way for them and else stays here."""
+        robot, or stands at it, a plan instead that makes way for them and else stays here."""
         if decision.done or len(decision.poses):
             return decision
         config = self.config.planner
-        forecast = self._forecast(percept, times(config.horizon, self.model.spec.step_duration))
+        forecast = self._forecast(percept, times(config.horizon, self.model.spec.step_duration), everybody=True)
         if forecast is None:
             return decision
         coming = forecast.positions[:, forecast.seconds < SOON]
         gaps = np.hypot(*coming.transpose(2, 0, 1)) - forecast.radii[:, None] - config.robot_radius
         if gaps.min(initial=math.inf) > CLOSE:
             return decision
-        plan = self.drive(percept, Target(None, np.zeros(3), False), decision.message, Sight(None, None, 0.0))
+        here = Target(None, np.zeros(3), False)
+        plan = self.drive(percept, here, decision.message, Sight(None, None, 0.0), everybody=True)
         return replace(
             decision, message=plan.message, commands=plan.commands, poses=plan.poses,
             planning_seconds=plan.planning_seconds, shares=plan.shares,
@@ -122,7 +123,7 @@ class Steering:
 
     def drive(
         self, percept: Percept, target: Target, message: str, sight: Sight, follower: RouteFollower | None = None,
-        warning: str = "", turn_only: bool = False,
+        warning: str = "", turn_only: bool = False, everybody: bool = False,
     ) -> Decision:  # fmt: skip
         """The best imagined commands to `target`.
 
@@ -134,6 +135,7 @@ class Steering:
             follower: of the route; commands that were driven along it are candidates.
             warning: why to drive slowly; "": there is no reason.
             turn_only: whether it must not leave the spot.
+            everybody: whether to keep away from those who stand, too, and not from what of them the scan shows alone.
         """
         slow = self.config.recovery.slow if warning else 1.0
         rear, sides = sees(percept.scan, np.pi), sees(percept.scan, np.pi / 2, -np.pi / 2)
@@ -142,7 +144,7 @@ class Steering:
         most = (linear, angular, np.inf if rear else 0.0, np.inf if sides else 0.0)
         spec, horizon = self.model.spec, self.config.planner.horizon
         driven = None if follower is None else follower.experience(horizon, spec.chunk, spec.command_dim)
-        forecast = self._forecast(percept, times(horizon, spec.step_duration))
+        forecast = self._forecast(percept, times(horizon, spec.step_duration), everybody)
         plan = self.planner.plan(
             percept.stamp, percept.latent, self.command, self._standing(percept, forecast), target, most,
             circles_here(percept.keep_away, percept.location, percept.odometry),
@@ -158,11 +160,13 @@ class Steering:
             energy=sight.energy, distance=sight.distance, planning_seconds=plan.seconds, shares=plan.shares,
         )  # fmt: skip
 
-    def _forecast(self, percept: Percept, seconds: Array) -> Forecast | None:
-        """Of what moves, in base_link now, `seconds` (t,) from now."""
+    def _forecast(self, percept: Percept, seconds: Array, everybody: bool) -> Forecast | None:
+        """Of what moves, or of everybody whom a tracker knows, in base_link now, `seconds` (t,) from now."""
         if percept.things is None or not self.config.planner.costs.people.enabled:
             return None
-        forecast = self.predict(percept.things, percept.stamp, seconds, self.config.planner.prediction)
+        config = self.config.planner.prediction
+        config = replace(config, slowest=0.0) if everybody else config
+        forecast = self.predict(percept.things, percept.stamp, seconds, config)
         return None if forecast is None else forecast.seen_from(percept.odometry)
 
     def _standing(self, percept: Percept, forecast: Forecast | None) -> Scan | None:
