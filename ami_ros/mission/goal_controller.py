@@ -66,6 +66,10 @@ class GoalController:
         self.believed: Array | None = None
         self.beside: Sight | None = None
 
+    def made_way(self) -> None:
+        """The robot may have left its place for somebody: it is not at its goal until it has come there again."""
+        self._stop.approach_again()
+
     def re_anchor(self) -> None:
         """Odometry restarted: poses in odom from before mean nothing any more."""
         self.belief.restart()

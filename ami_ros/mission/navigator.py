@@ -85,7 +85,10 @@ class Navigator:
         if self.began is None:
             self.began = percept.stamp
         try:
-            decision = self.steering.make_way(percept, self._decide(goal, percept, percept.stamp - self.began))
+            decided = self._decide(goal, percept, percept.stamp - self.began)
+            decision = self.steering.make_way(percept, decided)
+            if decision is not decided:
+                self.controller.made_way()
         except AmiError as error:
             code = Code(error.code) if error.code in list(Code) else Code.UNKNOWN
             decision = Decision.failed(code, str(error))
