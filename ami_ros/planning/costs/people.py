@@ -23,9 +23,7 @@ class PeopleConfig:
 
     enabled: bool = True  # false: this cost is left out
     weight: float = 1.0  # of comfort; larger passes at a greater distance, or waits
-    contact: float = (
-        20.0  # [m] of a touch that is certain and at once, less the later it comes; larger makes way sooner
-    )
+    contact: float = 20.0  # [m] of a touch that is certain and at once, less the later; larger makes way sooner
     comfort: float = 0.5  # [m] between both edges within which nearness costs; personal space begins at 0.45 m (Hall)
     ahead: float = 1.0  # [s] of their way by which comfort reaches farther in front of them (Kirby 2010)
 
