@@ -105,6 +105,8 @@ class LeanExecutor(SingleThreadedExecutor):
                 waitable.add_to_wait_set(wait_set)
         except rclpy_implementation.InvalidHandle:  # a task has destroyed it
             return True
+        if self._is_shutdown or not self._add:  # while entities were gathered: an empty set cannot be waited for
+            return True
         wait_set.wait(FOR_EVER)
         if self._is_shutdown or not self._context.ok():
             return True

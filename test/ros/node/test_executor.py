@@ -5,10 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
+import rclpy
 from rclpy.action import ActionClient
 from rclpy.clock import Clock, ClockType
+from rclpy.context import Context
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
@@ -180,3 +183,19 @@ def test_what_a_task_destroys_does_not_end_the_executor(served: Served) -> None:
     publisher.publish(String(data="y"))
     wait_until(lambda: heard == ["x", "y"] or served.failure, what="a message after that")
     assert served.failure is None
+
+
+def test_a_shutdown_while_entities_are_gathered_ends_quietly() -> None:
+    """What there was to wait for is gone then, and an empty set cannot be waited for."""
+    context = Context()
+    rclpy.init(context=context)
+    executor = LeanExecutor(context=context)
+    gather = executor._gather
+
+    def late(held: ExitStack) -> None:
+        executor.shutdown()
+        gather(held)
+
+    executor._gather = late  # type: ignore[method-assign]
+    executor.spin()
+    context.try_shutdown()
