@@ -28,6 +28,13 @@ PLAN, POSE, SCAN = (255, 200, 40), (120, 170, 255), (255, 90, 80)
 HEIGHT = {"scan": 0.02, "plan": 0.03}  # [m] above the map, so that one hides the other from above
 
 
+def time_of(message: Any, newest: float | None) -> float | None:
+    """When a message is to be shown [s]: by its stamp, or by the newest one of others where it has none."""
+    if getattr(message, "header", None) is not None:
+        return stamp_of(message)
+    return newest
+
+
 class RerunViewer:
     """Shows until `close`; `node` must be spun.
 
@@ -47,6 +54,7 @@ class RerunViewer:
     def __init__(self, node: Node, file: Path | None, port: int, frames: tuple[str, str, str]) -> None:
         self._rr = need("rerun", "rerun")
         self._node, self._heard = node, dict[str, Any]()
+        self._newest: float | None = None  # [s] of the stamps heard: this node may be on another clock than the robot
         map_frame, odom, base = frames
         self._paths = {map_frame: "floor/map", odom: "floor/map/odom", base: "floor/map/odom/base_link"}
         self._parents = {(map_frame, odom), (odom, base)}
@@ -102,8 +110,8 @@ class RerunViewer:
 
         def show(message: Any) -> None:
             try:
-                header = getattr(message, "header", None)
-                self._stream.set_time("robot", timestamp=stamp_of(message) if header is not None else self._now())
+                self._newest = time_of(message, self._newest)
+                self._stream.set_time("robot", timestamp=self._now() if self._newest is None else self._newest)
                 self._shows[name](message)
             except (AmiError, ValueError, KeyError) as error:
                 self._node.get_logger().warning(f"{name} cannot be shown: {error}", throttle_duration_sec=5.0)

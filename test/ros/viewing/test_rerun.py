@@ -21,7 +21,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from ami_ros.errors import AmiError
 from ami_ros.ros.node.qos import LATCHED, RELIABLE, SENSOR
-from ami_ros.ros.viewing.rerun import RerunViewer
+from ami_ros.ros.viewing.rerun import RerunViewer, time_of
 from harness.ros import RosPeer
 
 FRAMES = "map", "odom", "base_link"
@@ -82,3 +82,12 @@ def test_without_rerun_one_line_names_the_extra(ros: RosPeer, tmp_path: Path) ->
     if find_spec("rerun") is None:
         with pytest.raises(AmiError, match="extra rerun"):
             RerunViewer(ros.make_node("view"), tmp_path / "scene.rrd", 9090, FRAMES)
+
+
+def test_words_without_a_stamp_are_shown_beside_what_the_robot_saw_then() -> None:
+    """In simulated time they were shown decades later, at the time of day."""
+    scan = LaserScan(header=Header(frame_id="base_link"))
+    scan.header.stamp.sec = 34
+    newest = time_of(scan, None)
+    assert newest == 34.0 and time_of(String(data="looking around"), newest) == 34.0
+    assert time_of(String(data="looking around"), None) is None
