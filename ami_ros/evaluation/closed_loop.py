@@ -33,7 +33,7 @@ from ami_ros.parts.part import Part
 from ami_ros.parts.perception import PerceptionPart, PictureScanConfig, place_camera
 from ami_ros.parts.planner import PlannerPart, Thought
 from ami_ros.parts.ports import CMD_VEL, CMD_VEL_RAW, DEPTH, IMAGE, ODOM, SCAN, THOUGHT, Motion, Port
-from ami_ros.parts.safety import SafetyPart
+from ami_ros.parts.safety import DEPTH_SOURCE, SafetyPart
 from ami_ros.parts.simulated_bus import SimulatedBus
 from ami_ros.parts.world_model import Learner, WorldModelPart
 from ami_ros.planning.protocols import Dynamics
@@ -141,7 +141,7 @@ class ClosedLoop:
         gate = replace(self.config.safety, require_scan=self.config.gated and self.config.safety.require_scan)
         depth = self._depth_scanner()
         is_source = depth is not None and not depth.config.is_scan and self.config.gated
-        sources = {DEPTH.name: SOURCE_TIMEOUT} if is_source else {}
+        sources = {DEPTH_SOURCE: SOURCE_TIMEOUT} if is_source else {}
         part = SafetyPart(
             self.bus.seat("safety"), SafetyGate(gate, sources=sources), self.config.agent.gate_rate, depth=depth
         )

@@ -62,7 +62,7 @@ class PerceptionParameters:
     freshness: FreshnessConfig = group(FreshnessConfig, mutable=None)
     camera: CameraMount = field(default_factory=CameraMount)
     picture_scan: PictureScanConfig = field(default_factory=PictureScanConfig)
-    depth: DepthConfig = field(default_factory=DepthConfig)
+    depth_camera: DepthConfig = field(default_factory=DepthConfig)
 
 
 class PerceptionNode(AmiNode[PerceptionParameters]):
@@ -76,7 +76,7 @@ class PerceptionNode(AmiNode[PerceptionParameters]):
         inputs = loaded.model.spec.inputs
         made = config.picture_scan.beams > 0
         scans = load_picture_scan(share("models", RANGES), inputs.field_of_view) if made else None
-        depth = DepthCamera(self, config.depth) if config.depth.is_scan else None
+        depth = DepthCamera(self, config.depth_camera) if config.depth_camera.is_scan else None
         self._camera = CalibratedCamera(
             inputs, config.compressed, config.max_image_pixels, config.camera, (loaded.model.pairs, scans)
         )
@@ -129,7 +129,7 @@ class PerceptionNode(AmiNode[PerceptionParameters]):
         self._latent.publish(conversions.latent_to_message(seen.latent, header, self._encoder_id, seen.picture))
 
     def _send_scan(self, stamp: float, scan: Scan) -> None:
-        shape = self.config.depth if self.config.depth.is_scan else self.config.picture_scan
+        shape = self.config.depth_camera if self.config.depth_camera.is_scan else self.config.picture_scan
         header = self._bus.header(stamp, shape.frame)
         self._scan.publish(range_sensors.scan_to_message(scan, header, shape.range_min))
 

@@ -16,8 +16,7 @@ from ami_interfaces.msg import MovingThings
 from ami_ros.commands import STILL, Command
 from ami_ros.depth import DepthConfig
 from ami_ros.geometry import Array
-from ami_ros.parts.ports import DEPTH
-from ami_ros.parts.safety import SafetyPart
+from ami_ros.parts.safety import DEPTH_SOURCE, SafetyPart
 from ami_ros.ros.messages import conversions
 from ami_ros.ros.messages.ports import commands_of
 from ami_ros.ros.messages.tracks import tracks_from_message
@@ -61,7 +60,7 @@ class SafetyParameters:
         False, "Commands pass only while the supervisor says that every node of the stack is active."
     )
     scanner: Mount = field(default_factory=Mount)
-    depth: DepthConfig = field(default_factory=DepthConfig)
+    depth_camera: DepthConfig = field(default_factory=DepthConfig)
     gate: SafetyConfig = group(SafetyConfig, lower=CAUTIOUS, higher=("margin", "obstacle_speed", "track_margin"))
     polygons: dict[str, Zone] = named("Names of zones around the robot; each has a group of parameters, NAME.*.")
     observation_sources: dict[str, Source] = named("Names of sensors; each has a group of parameters, NAME.*.")
@@ -109,9 +108,9 @@ class SafetyNode(AmiNode[SafetyParameters]):
         self._bus = RosBus(self)
         sources = Sources(self, base, config.observation_sources, self._observe)
         timeouts = {name: config.timeout_of(name) for name in sources.names}
-        depth = DepthCamera(self, config.depth) if config.depth.beams else None
-        if depth is not None and not config.depth.is_scan:
-            timeouts[DEPTH.name] = config.source_timeout
+        depth = DepthCamera(self, config.depth_camera) if config.depth_camera.beams else None
+        if depth is not None and not config.depth_camera.is_scan:
+            timeouts[DEPTH_SOURCE] = config.source_timeout
         areas = KeepOutAreas(self, config.keep_out, config.gate.margin).areas
         simulated = bool(self.get_parameter("use_sim_time").value)
         gate = SafetyGate(config.gate, config.polygons, timeouts, areas, simulated)

@@ -29,6 +29,7 @@ from ami_ros.safety.gate import SafetyGate
 from ami_ros.safety.tracks import Track, largest_sigma
 from ami_ros.scan import Mount, Scan
 
+DEPTH_SOURCE = "depth_camera"  # name of it for zones; no source of the user's can have it
 WHOLE_FOR = 0.4  # [s] that one word of the supervisor holds, which sends one every 0.1 s
 
 
@@ -77,7 +78,7 @@ class SafetyPart(Part):
             self.on_scan(stamp, scan)
             return
         points = self._depth.points(depth)
-        _refuse(self.gate.observe(DEPTH.name, points, self.bus.now(), stamp, self.bus.steady(), scan))
+        _refuse(self.gate.observe(DEPTH_SOURCE, points, self.bus.now(), stamp, self.bus.steady(), scan))
 
     def on_odom(self, stamp: float, motion: Motion) -> None:
         _refuse(self.gate.odometry(*motion, stamp, self.bus.now()))

@@ -102,7 +102,7 @@ def node_parameters(robot: RobotDescription) -> dict[str, dict[str, Any]]:
     scanner = {"scanner": to_mapping(mount)} if mount is not None else {}
     camera = {"compressed": robot.camera is not None and robot.camera.type == "compressed"}
     sits = {"camera": to_mapping(camera_mount(robot))}
-    depth = {"depth": settings} if (settings := depth_settings(robot)) else {}
+    depth = {"depth_camera": settings} if (settings := depth_settings(robot)) else {}
     guessed = {"picture_scan": settings} if (settings := picture_scan_settings(robot)) else {}
     exploration = {"exploration": settings} if (settings := exploration_settings(robot)) else {}
     return {

@@ -60,8 +60,8 @@ def replaced(message: Image, encoding: str) -> Image:
 
 
 def parameters(config: DepthConfig, **others: Any) -> list[Parameter]:
-    flat = {f"depth.{k}": v for k, v in to_mapping(config).items() if k != "mount"}
-    flat |= {f"depth.mount.{k}": v for k, v in to_mapping(config.mount).items()}
+    flat = {f"depth_camera.{k}": v for k, v in to_mapping(config).items() if k != "mount"}
+    flat |= {f"depth_camera.mount.{k}": v for k, v in to_mapping(config.mount).items()}
     return [Parameter(name, value=value) for name, value in (flat | others).items()]
 
 
@@ -112,6 +112,6 @@ def test_beside_a_laser_the_gate_stands_while_depth_is_silent(ros: RosPeer) -> N
     wish = TwistStamped()
     wish.twist.linear.x = 0.2
     ros.node.create_timer(0.05, lambda: commands.publish(wish))
-    ros.spin_until(lambda: said and said[-1].message == "no data: depth", what="no data")
+    ros.spin_until(lambda: said and said[-1].message == "no data: depth_camera", what="no data")
     Camera(ros)
     ros.spin_until(lambda: said[-1].message == "no scan", what="only the laser is missing")
