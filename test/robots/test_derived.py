@@ -88,7 +88,7 @@ def test_a_depth_camera_makes_the_scans_of_a_robot_without_a_laser_and_is_a_sour
     assert "is_scan" not in told and told["beams"] == 69 and told["mount"]["z"] == 0.2436
     assert topics(load_robot("turtlebot4"))["depth_info"] == "oakd/stereo/camera_info"
     assert not [topic for topic in recorded_topics(load_robot("turtlebot4")) if "stereo" in topic]  # 27 MB/s
-    assert "depth" not in node_parameters(load_robot("ami_bot"))["safety"]
+    assert "depth_camera" not in node_parameters(load_robot("ami_bot"))["safety"]
 
 
 @pytest.mark.parametrize("name", ["ami_bot", "turtlebot3_waffle_pi"])
