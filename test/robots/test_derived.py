@@ -82,9 +82,9 @@ def test_scans_of_a_robot_without_a_laser_are_perceptions() -> None:
 
 def test_a_depth_camera_makes_the_scans_of_a_robot_without_a_laser_and_is_a_source_of_the_gate_beside_one() -> None:
     alone, beside = (node_parameters(load_robot(name)) for name in ("realsense", "turtlebot4"))
-    assert alone["perception"]["depth_camera"] == alone["safety"]["depth_camera"] and alone["safety"]["depth_camera"]["is_scan"]
-    assert (alone["safety"]["depth_camera"]["beams"], alone["safety"]["depth_camera"]["frame"]) == (58, "camera_level")
-    told = beside["safety"]["depth_camera"]
+    heard, told = alone["safety"]["depth_camera"], beside["safety"]["depth_camera"]
+    assert alone["perception"]["depth_camera"] == heard and heard["is_scan"]
+    assert (heard["beams"], heard["frame"]) == (58, "camera_level")
     assert "is_scan" not in told and told["beams"] == 69 and told["mount"]["z"] == 0.2436
     assert topics(load_robot("turtlebot4"))["depth_info"] == "oakd/stereo/camera_info"
     assert not [topic for topic in recorded_topics(load_robot("turtlebot4")) if "stereo" in topic]  # 27 MB/s
