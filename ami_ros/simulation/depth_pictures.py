@@ -30,6 +30,7 @@ def drawn_size(sensor: DepthSensor) -> tuple[int, int]:
 def measured(depth: Depth, sensor: DepthSensor, noise: SensorNoise, rng: np.random.Generator) -> Depth:
     """What it measures of true depths (H, W) [m]: errors grow with the square of the depth (the disparity errs alike
     everywhere), and there is no return beyond its range, nearer than it, at edges, and here and there."""
+    depth = np.minimum(depth, 2 * sensor.range_max)  # infinite ones have no differences
     height, width = depth.shape
     patches = (math.ceil(height / PATCH), math.ceil(width / PATCH))
     error = np.asarray(noise.draw(rng, noise.depth, patches[0] * patches[1])).reshape(patches)
