@@ -66,14 +66,17 @@ class WholeMap:
         self._wanted, index = False, self.places.index
         edges = self.places.graph.edges.columns
         edges = edges[(edges["traversals"] > 0) | (edges["loop"] > 0)]
-        self._folder = tempfile.TemporaryDirectory(prefix="ami_map_")
+        try:
+            self._folder = tempfile.TemporaryDirectory(prefix="ami_map_", ignore_cleanup_errors=True)
+        except OSError:  # no room: what is near new constraints is straight anyway
+            return False
         try:
             given = Path(self._folder.name) / GIVEN
             np.savez(given, ids=index.ids, poses=index.poses, edges=edges, config=[*_numbers(self.config)])
             command = [sys.executable, "-m", __name__, self._folder.name]
             quiet = subprocess.DEVNULL
             self._process = subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet)
-        except OSError:  # no room, or no other process may run here: what is near new constraints is straight anyway
+        except OSError:  # likewise, or no other process may run here
             self._end()
             return False
         self._known, self._removals = len(index), index.removals

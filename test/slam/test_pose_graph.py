@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -139,6 +140,17 @@ def test_a_window_as_large_as_the_map_is_the_whole_map(ring: PlaceMap) -> None:
     local = ring.index.poses.copy()
     optimise_map(ring, CONFIG)
     assert off(ring) < 0.15 and np.abs(local - ring.index.poses)[:, :2].max() < 0.02
+
+
+def test_without_room_for_temporary_files_the_robot_drives_on_with_what_is_straight_nearby(
+    ring: PlaceMap, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    whole, before = WholeMap(ring, CONFIG), ring.index.poses.copy()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
+    whole.ask()
+    assert not whole.step() and not whole.step()
+    whole.stop()
+    np.testing.assert_array_equal(ring.index.poses, before)
 
 
 def test_the_whole_map_is_solved_beside_the_drive_and_takes_along_what_came_meanwhile(ring: PlaceMap) -> None:
