@@ -73,6 +73,8 @@ def _live_through(
         raise AmiError(f"remember: {out} cannot be written: {error.strerror or error}") from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+    for why in bus.refused.values():
+        console.print(why, markup=False, soft_wrap=True)
     console.print(f"{len(memory)} places and {len(memory.map.graph.edges)} ways between them are in {out}")
 
 

@@ -52,8 +52,8 @@ class Watcher(Part):
             self.bus.give(MOVING_THINGS, stamp, things)
 
 
-class Encoder(PerceptionPart):
-    """Leaves out the codes of pictures, half of the work: only a planner with a goal takes them."""
+class WithoutCodes(PerceptionPart):
+    """Perception that leaves out the codes of pictures, half of the work: only a planner with a goal takes them."""
 
     def _encode(self, frame: SensorFrame) -> Finish:
         seen = LatentFrame(frame.stamp, self.perception.encode(frame.image, frame.scan))
@@ -88,7 +88,7 @@ class RecordedBus:
         self._model, self._encoder_id, self._memory = on_arrays(model), encoder_id, memory
         self._dataset, self._config, self._hear = dataset, config or AgentConfig(), hear
         self._mount = dataset.scanner or Mount()
-        self.refused: dict[str, str] = {}  # what was said last of a value that a part refused
+        self.refused: dict[str, str] = {}  # by part and kind, what it said last of what it refused, or wondered at
 
     def play(self, minutes: float, progress: Progress = lambda done, total: None) -> None:
         """Lives through the first `minutes` of it (0: all). In each episode the robot is switched on anew."""
@@ -96,6 +96,8 @@ class RecordedBus:
         total = len(data) if minutes <= 0 else min(len(data), round(minutes * 60 / data.period))
         done = 0
         for start, stop in data.episodes:
+            if done == total:
+                break
             bus = self._wired(float(data.stamp[start]))
             for row in range(start, min(stop, start + total - done)):
                 bus.run_until(float(data.stamp[row]))
@@ -108,12 +110,9 @@ class RecordedBus:
 
     def _wired(self, now: float) -> SimulatedBus:
         """The parts as they are when the robot is switched on."""
-        bus, config, width = (
-            SimulatedBus(Timing.none(), now=now, convert=self._converted),
-            self._config,
-            self._model.spec.command_dim,
-        )
-        perception = Encoder(bus.seat("perception"), self._followed(), config)
+        config, width = self._config, self._model.spec.command_dim
+        bus = SimulatedBus(Timing.none(), now=now, convert=self._converted)
+        perception = WithoutCodes(bus.seat("perception"), self._followed(), config)
         world_model = WorldModelPart(bus.seat("world_model"), self._followed(), Perception(self._model), config)
         memory = MemoryPart(bus.seat("memory"), self._memory, config, width)
         for part in (Watcher(bus.seat("watcher")), perception, world_model, memory):

@@ -71,6 +71,16 @@ def test_a_recording_is_lived_through_as_far_as_it_is_wanted(dataset: Dataset, m
     alone.close()
 
 
+def test_what_was_not_played_does_not_make_memory_lose_its_place(
+    dataset: Dataset, memory: PlaceMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each episode that came after the minutes that were wanted switched the robot on anew."""
+    starts: list[None] = []
+    monkeypatch.setattr(memory, "restart", lambda: starts.append(None))
+    bus_of(memory, dataset, []).play(20 * dataset.period / 60)
+    assert len(dataset.episodes) > 1 and len(starts) == 1
+
+
 def test_who_walked_through_the_recording_is_not_remembered_as_a_wall(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
