@@ -7,14 +7,20 @@ from collections.abc import Sequence
 from ami_ros.share import packaged
 
 # Each is the function `main` of the module `ami_ros.app.bench_<name>`.
-PARTS = (
-    "change", "console", "control", "gate", "latency", "legs", "memory", "people", "pictures", "predict", "release",
-    "scale", "scenario", "soak",
-)  # fmt: skip
+PARTS = ("console", "gate", "latency", "release", "scale", "scenario", "soak")
+OWN = ("--set", "--out", "--jobs", "--json", "--options", "--help")  # options of `bench scenario` itself
 
 
 def spelled_out(arguments: Sequence[str]) -> list[str]:
-    """`SCENARIO ...` as `scenario SCENARIO ...`."""
+    """`SCENARIO --key value` as `scenario SCENARIO --set key=value`."""
     first = arguments[0] if arguments else ""
-    is_scenario = first not in PARTS and (first.endswith((".yaml", ".yml")) or first in packaged("scenarios"))
-    return ["scenario", *arguments] if is_scenario else list(arguments)
+    if first in PARTS or not (first.endswith((".yaml", ".yml")) or first in packaged("scenarios")):
+        return list(arguments)
+    words, found = iter(arguments[1:]), ["scenario", first]
+    for word in words:
+        name, equals, value = word.partition("=")
+        if name.startswith("--") and name not in OWN:
+            found += ["--set", f"{name[2:].replace('-', '_')}={value if equals else next(words, '')}"]
+        else:
+            found.append(word)
+    return found

@@ -24,26 +24,32 @@ Key = tuple[str, int]  # part and seed
 def main(
     scenario: Annotated[str, typer.Argument(help="A file, or the name of one in scenarios/.")],
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="key=value of the file, as seeds=3 or options.world=home.")
+        list[str] | None,
+        typer.Option("--set", help="key=value: seed, seeds, an option of its kind, or agent... of the stack."),
     ] = None,
-    starts: Annotated[
-        str | None, typer.Option(help="Of buildings: anywhere: the robot is switched on anywhere before each goal.")
-    ] = None,
+    options: Annotated[bool, typer.Option("--options", help="List the options of its kind.")] = False,
     out: Annotated[
         Path | None, typer.Option(help="Folder for the trials; a run that was interrupted goes on there.")
     ] = None,
     jobs: Annotated[int, typer.Option(help="Processes side by side, one thread each.", min=1, max=256)] = 1,
     json: Annotated[Path | None, typer.Option(help="File for the figures.")] = None,
 ) -> None:
-    """Run a scenario. docs/figures.md explains its file. Each trial is a line in a file below --out."""
+    """Run a scenario. docs/figures.md explains its file. Each trial is a line in a file below --out.
+
+    Any --KEY VALUE stands for --set KEY=VALUE, as in ./ami bench people --speed 1.0 --goals 4."""
     from rich.console import Console
 
+    from ami_ros.config import field_comments, to_mapping
     from ami_ros.evaluation.report import write_json
     from ami_ros.evaluation.scenario import load_scenario
     from ami_ros.evaluation.trial_store import TrialStore
 
-    settings = [*(set_ or []), *([f"options.starts={starts}"] if starts else [])]
-    loaded, console = load_scenario(scenario, settings), Console(emoji=False, highlight=False)
+    loaded, console = load_scenario(scenario, set_ or []), Console(emoji=False, highlight=False)
+    if options:
+        comments = field_comments(type(loaded.made()))
+        for name, value in to_mapping(loaded.made()).items():
+            console.print(f"--{name} {value!r}  {comments[name]}", soft_wrap=True, markup=False)
+        return
     with tempfile.TemporaryDirectory(prefix="ami_bench_") as scratch:
         store = TrialStore(out or Path(scratch), loaded)
         drive(store, jobs, console)

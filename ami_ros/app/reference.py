@@ -18,6 +18,7 @@ from ami_ros.app.commands import COMMANDS
 from ami_ros.app.interface_meanings import MEANINGS
 from ami_ros.app.tables import parameter_tables, table
 from ami_ros.config import field_comments
+from ami_ros.evaluation.scenario import KINDS as SCENARIO_KINDS
 from ami_ros.learning.extract import ExtractConfig
 from ami_ros.learning.trainer import TrainingConfig
 from ami_ros.nodes.command_timeout import CommandTimeoutParameters
@@ -129,15 +130,21 @@ def reference() -> str:
     ]
     for command, cls in CONFIGURATIONS.items():
         parts += [f"### {command}", *parameter_tables(cls)]
+    parts += [
+        "## Scenarios",
+        "Options of each kind of scenario: in its file under `options`, or `./ami bench SCENARIO --KEY VALUE`.",
+    ]
+    for kind, cls in SCENARIO_KINDS.items():
+        parts += [f"### scenario, kind: {kind}", robot_fields(cls)]
     return "\n\n".join(parts) + "\n"
 
 
 def robot_fields(cls: type[Any]) -> str:
-    """The fields of a part of a robot's description, those of its bases first."""
+    """The fields of a part of a robot's description or of a kind of scenario, those of its bases first."""
     comments, rows = field_comments(cls), []
     for field in dataclasses.fields(cls):
         is_needed = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-        default = "" if is_needed or field.default is dataclasses.MISSING or field.default is None else field.default
+        default = "" if field.default in (dataclasses.MISSING, None, ()) else field.default
         rows.append((f"`{field.name}`", "required" if is_needed else str(default), comments[field.name]))
     return table(("key", "default", "what"), rows)
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -15,7 +14,6 @@ from ami_ros.errors import AmiError
 from ami_ros.evaluation.building_trials import Row, explore, judged
 from ami_ros.evaluation.closed_loop import ClosedLoop
 from ami_ros.evaluation.loop_config import LoopConfig
-from ami_ros.evaluation.rates import SuccessRate
 from ami_ros.evaluation.trials import allowance_of
 from ami_ros.geometry import Array
 from ami_ros.registration import believed_at
@@ -112,19 +110,3 @@ def _drive_day(
 
 def _say(report: Callable[[str], None], day: str, said: str) -> None:
     report(f"{day}, {said}")
-
-
-def figures_of(rows: list[Row]) -> dict[str, Any]:
-    """Of one day: near and far goals, and claims that were false."""
-    goals = [row for row in rows if row["kind"] in ("near", "far")]
-    claims, false = sum(row["claimed"] for row in goals), sum(row["false_success"] for row in goals)
-    times = [row["time_s"] for row in goals if row["reached"]]
-    return {
-        kind: SuccessRate.of(row["reached"] for row in goals if row["kind"] == kind).to_json()
-        for kind in ("near", "far")
-    } | {
-        "false_success": {"n": false, "claims": claims, "rate": round(false / claims, 4) if claims else None},
-        "time_median_s": round(float(np.median(times)), 1) if times else None,
-        "collisions": sum(row["collisions"] for row in goals),
-        "unreached": [row["error_msg"] or "claimed elsewhere, or late" for row in goals if not row["reached"]],
-    }

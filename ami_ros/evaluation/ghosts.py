@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -159,22 +159,10 @@ def watch(case: Case, robot_description: RobotDescription, seed: int) -> dict[st
     return {layer: np.inf if seconds >= WATCHED - 2 * PERIOD else seconds for layer, seconds in lasted.items()}
 
 
-def ghosts(count: int, seed: int, robot: str = "") -> dict[str, Any]:
-    """Of `count` drawn cases, for each layer: n, p50_s and p95_s of the time until the spot is free, and how many
-    of the ghosts stay; None: a ghost that stays."""
+def ghosts(count: int, seed: int, robot: str = "") -> Iterator[dict[str, Any]]:
+    """Of `count` drawn cases and each layer: `gone_s`, the time until the spot is free; None: the ghost stays."""
     rng = np.random.default_rng([seed, 0x6057])
     description = simulated(load_robot(robot or DEFAULT))
-    found = [watch(Case.draw(rng), description, seed + number) for number in range(count)]
-    return {layer: _figures([times[layer] for times in found]) for layer in LAYERS}
-
-
-def _figures(times: Sequence[float]) -> dict[str, Any]:
-    p50, p95 = np.quantile(times, (0.5, 0.95), method="inverted_cdf")
-    return {
-        "n": len(times), "stay": int(np.isinf(times).sum()),
-        "p50_s": _rounded(p50), "p95_s": _rounded(p95), "max_s": _rounded(max(times)),
-    }  # fmt: skip
-
-
-def _rounded(seconds: float) -> float | None:
-    return round(float(seconds), 2) if np.isfinite(seconds) else None
+    for number in range(count):
+        for layer, seconds in watch(Case.draw(rng), description, seed + number).items():
+            yield {"layer": layer.replace("_", " "), "gone_s": seconds if np.isfinite(seconds) else None}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,73 +38,38 @@ class LabelledScan(NamedTuple):
 
 
 @dataclass
-class LegFigures:
-    """Of one bag, or of several."""
+class LegCounts:
+    """Of one bag."""
 
-    name: str
     found: int = 0  # people who were
     missed: int = 0
     false: int = 0  # tracks of a person in the sector where none is labelled
     elsewhere: int = 0  # tracks outside the sector
-    seconds: list[float] = field(default_factory=list)  # of CPU time, of each scan
-
-    @property
-    def precision(self) -> float:
-        """NaN without a track."""
-        return self.found / (self.found + self.false) if self.found + self.false else float("nan")
-
-    @property
-    def recall(self) -> float:
-        """Of the labelled people."""
-        return self.found / max(1, self.found + self.missed)
-
-    @property
-    def f1(self) -> float:
-        """The harmonic mean of both."""
-        return 2 * self.found / max(1, 2 * self.found + self.false + self.missed)
-
-    def milliseconds(self, percent: float) -> float:
-        """A percentile of the CPU time of a scan [ms]."""
-        return 1000 * float(np.percentile(self.seconds, percent))
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return {
-            "name": self.name, "scans": len(self.seconds), "found": self.found, "missed": self.missed,
-            "false": self.false, "elsewhere": self.elsewhere, "precision": self.precision, "recall": self.recall,
-            "f1": self.f1, "ms_p50": self.milliseconds(50), "ms_p95": self.milliseconds(95),
-        }  # fmt: skip
 
 
-def together(figures: list[LegFigures]) -> LegFigures:
-    """The sum of several."""
-    total = LegFigures("all")
-    for each in figures:
-        total.found, total.missed = total.found + each.found, total.missed + each.missed
-        total.false, total.elsewhere = total.false + each.false, total.elsewhere + each.elsewhere
-        total.seconds += each.seconds
-    return total
-
-
-def measure(bag: Path, arc: float, reach: float) -> LegFigures:
+def measure(bag: Path, arc: float, reach: float) -> dict[str, Any]:
     """What a tracker finds in a bag, in a sector of `arc` [rad] to each side, up to `reach` [m].
+
+    Returns counts, how many people and tracks there were, F1, and the CPU time of each scan [ms].
 
     Raises:
         AmiError: it is no such bag.
     """
-    tracker, figures = Tracker(), LegFigures(bag.name)
+    tracker, counts, ms = Tracker(), LegCounts(), []
     for labelled in labelled_scans(bag):
         began = time.process_time()
         things = tracker.take(labelled.stamp, labelled.scan, np.zeros(3))
-        figures.seconds.append(time.process_time() - began)
+        ms.append(1000 * (time.process_time() - began))
         tracks = np.array([t.position for t in things.things if t.kind is Kind.PERSON]).reshape(-1, 2)
-        score(figures, tracks, labelled.people, arc, reach)
-    if not figures.seconds:
+        score(counts, tracks, labelled.people, arc, reach)
+    if not ms:
         raise AmiError(f"{bag}: no scan comes with labels of legs on {LABELS}")
-    return figures
+    people, tracked = counts.found + counts.missed, counts.found + counts.false
+    f1 = 2 * counts.found / max(1, people + tracked)
+    return vars(counts) | {"people": people, "tracks": tracked, "f1": f1, "scans": len(ms), "ms": ms}
 
 
-def score(figures: LegFigures, tracks: Array, people: Array, arc: float, reach: float) -> None:
+def score(counts: LegCounts, tracks: Array, people: Array, arc: float, reach: float) -> None:
     """Counts `tracks` (k, 2) of one scan against its `people` (n, 2); each of one stands for one of the other."""
     left = np.ones(len(tracks), bool)
     apart = np.hypot(*(people[:, None] - tracks[None]).transpose(2, 0, 1))
@@ -112,12 +77,12 @@ def score(figures: LegFigures, tracks: Array, people: Array, arc: float, reach: 
         nearest = np.where(left, apart[person], np.inf)
         if len(tracks) and nearest.min() < NEAR:
             left[nearest.argmin()] = False
-            figures.found += 1
+            counts.found += 1
         else:
-            figures.missed += 1
+            counts.missed += 1
     inside = (np.hypot(*tracks.T) < reach) & (np.abs(np.arctan2(tracks[:, 1], tracks[:, 0])) < arc)
-    figures.false += int((left & inside).sum())
-    figures.elsewhere += int((left & ~inside).sum())
+    counts.false += int((left & inside).sum())
+    counts.elsewhere += int((left & ~inside).sum())
 
 
 def labelled_scans(bag: Path) -> Iterator[LabelledScan]:

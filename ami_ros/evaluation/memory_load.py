@@ -42,6 +42,25 @@ def write_town(town: Town, loaded: LoadedModel, path: Path, thumbnails: bool) ->
     return {"disk_mb_with_pictures" if thumbnails else "disk_mb": round(path.stat().st_size / 1e6, 1)}
 
 
+def load_memory(
+    town: Town, loaded: LoadedModel, folder: Path, seed: int, report: Callable[[str], None] = lambda said: None
+) -> Figures:
+    """All figures of this module, with files in `folder`."""
+    figures: Figures = {}
+    for pictures in (True, False):
+        report(f"writing {len(town.latents)} places")
+        figures |= write_town(town, loaded, folder / f"town{pictures}.memory", pictures)
+    memory = MemoryAtWork(town, loaded, folder / "townFalse.memory", seed)
+    try:
+        figures |= memory.figures
+        for measure in (memory.recalls, memory.routes, memory.appends):
+            report(measure.__name__)
+            figures |= measure()
+    finally:
+        memory.close()
+    return figures
+
+
 class MemoryAtWork:
     """A town that was opened from its file. `close` it.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from ami_ros.camera import Rectifier
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.picture_sequences import PictureSequence
-from ami_ros.evaluation.rates import wilson_interval
 from ami_ros.geometry import Array, from_cos_sin, pose_gap, relative
 from ami_ros.images import Image
 from ami_ros.world_model.array_pairs import ArrayPairs
@@ -106,13 +105,13 @@ def _odds(same: Any) -> Any:
     return same / np.maximum(1 - same, 1e-9)
 
 
-def measure(seen: Seen, pairs: ArrayPairs, rivals: dict[str, Rival], most: int, seed: int) -> dict[str, Any]:
-    """Figures of all pairs of a sequence; of rivals those of `most` pairs of each distance.
+def measure(seen: Seen, pairs: ArrayPairs, rivals: dict[str, Rival], most: int, seed: int) -> Iterator[dict[str, Any]]:
+    """Rows of all pairs of a sequence; of rivals those of `most` pairs of each distance.
 
     Raises:
         AmiError: no two pictures are near each other.
     """
-    poses = seen.sequence.poses
+    poses, name = seen.sequence.poses, seen.sequence.name
     first, second = np.triu_indices(len(poses), 1)
     truth = relative(poses[first], poses[second])
     began = time.perf_counter()
@@ -120,21 +119,23 @@ def measure(seen: Seen, pairs: ArrayPairs, rivals: dict[str, Rival], most: int, 
     seconds = (time.perf_counter() - began) / (2 * len(first))
     figures = [_of_distance(d, truth, found) for d in DISTANCES]
     if not sum(f["pairs"] for f in figures):
-        raise AmiError(f"{seen.sequence.name}: no two pictures are near each other and look the same way")
-    result: dict[str, Any] = {
-        "name": seen.sequence.name, "frames": len(poses), "without_pose": seen.sequence.without_pose,
+        raise AmiError(f"{name}: no two pictures are near each other and look the same way")
+    yield {
+        "place": name, "frames": len(poses), "without_pose": seen.sequence.without_pose,
         "tilt_rad": float(seen.sequence.tilts[:, 0].mean()), "heights_m": float(np.ptp(seen.sequence.heights)),
         "code_ms": 1000 * seen.seconds, "compare_ms": 1000 * seconds,
-        "distances": figures, "said": _said(truth, found), "recall": _recall(poses, first, second, found.odds),
     }  # fmt: skip
+    yield from ({"who": f"{name}, {f['distance']}"} | f for f in figures)
+    yield from ({"said": f"{name}, from {f['from_m']:.1f} m"} | f for f in _said(truth, found))
+    yield from ({"place": name} | f for f in _recall(poses, first, second, found.odds))
     rng = np.random.default_rng(seed)
-    for name, rival in rivals.items():
+    for who, rival in rivals.items():
         rows = np.unique(np.concatenate([_some(d.rows(truth), most, rng) for d in DISTANCES]))
         began = time.perf_counter()
         theirs = rival(seen, first[rows], second[rows], truth[rows])
-        result[name] = [_of_distance(d, truth[rows], theirs) for d in DISTANCES]
-        result[f"{name}_ms"] = 1000 * (time.perf_counter() - began) / max(1, len(rows))
-    return result
+        yield {"place": f"{name}, {who}", "compare_ms": 1000 * (time.perf_counter() - began) / max(1, len(rows))}
+        of_rival = [_of_distance(d, truth[rows], theirs) for d in DISTANCES]
+        yield from ({"who": f"{name}, {who}, {f['distance']}"} | f for f in of_rival)
 
 
 Rival = Callable[[Seen, NDArray[np.int64], NDArray[np.int64], Array], Estimates]  # of pairs by rows, and their truth
@@ -150,11 +151,9 @@ def _of_distance(distance: Distance, truth: Array, found: Estimates) -> dict[str
     accepted = rows[found.accepted[rows]]
     off, turned = pose_gap(found.pose[accepted], truth[accepted])
     still, unturned = np.hypot(truth[accepted, 0], truth[accepted, 1]), np.abs(truth[accepted, 2])
-    low, high = wilson_interval(len(accepted), len(rows))
     said = np.array([]) if found.error is None else found.error[accepted]
     return {
         "distance": distance.name, "pairs": len(rows), "accepted": len(accepted),
-        "accepted_share": len(accepted) / len(rows) if len(rows) else None, "wilson_low": low, "wilson_high": high,
         "position_m": _median(off), "still_m": _median(still),
         "heading_rad": _median(turned), "unturned_rad": _median(unturned), "said_m": _median(said),
     }  # fmt: skip
@@ -168,28 +167,25 @@ def _said(truth: Array, found: Estimates) -> list[dict[str, Any]]:
         found.accepted & (found.error >= low) & (found.error < high) for low, high in zip(SAID, SAID[1:], strict=False)
     ]
     return [
-        {"from_m": low, "pairs": int(k.sum()), "said_m": _median(found.error[k]), "off_m": _median(off[k])}
+        {"from_m": low, "n": int(k.sum()), "expected_m": _median(found.error[k]), "off_m": _median(off[k])}
         for low, k in zip(SAID, rows, strict=False)
     ]
 
 
-def _recall(poses: Array, first: NDArray[np.int64], second: NDArray[np.int64], odds: Array) -> dict[str, Any]:
+def _recall(poses: Array, first: NDArray[np.int64], second: NDArray[np.int64], odds: Array) -> Iterator[dict[str, Any]]:
     """Of pictures that have another beside them in memory: whether the likeliest one there is such a one. Memory is
     every second picture, or the first half of them."""
     count = len(poses)
     alike = np.zeros((count, count))
     alike[first, second] = alike[second, first] = odds
-    result: dict[str, Any] = {}
-    for name, kept in (("every_second", np.arange(count) % 2 == 0), ("first_half", np.arange(count) < count // 2)):
+    for name, kept in (("every second", np.arange(count) % 2 == 0), ("the first half", np.arange(count) < count // 2)):
         asked, known = np.flatnonzero(~kept), np.flatnonzero(kept)
         gap, turn = pose_gap(poses[known][None], poses[asked][:, None])
         right = (gap < RECALL[0]) & (turn < RECALL[1])
         asked, right = asked[right.any(1)], right[right.any(1)]
         best = alike[np.ix_(asked, known)].argmax(1) if len(asked) else np.array([], int)
         hits = int(right[np.arange(len(asked)), best].sum())
-        low, high = wilson_interval(hits, len(asked))
-        result[name] = {"asked": len(asked), "right": hits, "wilson_low": low, "wilson_high": high}
-    return result
+        yield {"in_memory": name, "asked": len(asked), "right": hits}
 
 
 def across(one: Seen, other: Seen, pairs: ArrayPairs, most: int, seed: int) -> dict[str, Any]:
@@ -197,10 +193,8 @@ def across(one: Seen, other: Seen, pairs: ArrayPairs, most: int, seed: int) -> d
     rng = np.random.default_rng(seed)
     chosen = rng.choice(len(one.codes) * len(other.codes), min(most, len(one.codes) * len(other.codes)), replace=False)
     found = compare(pairs, one.codes[chosen // len(other.codes)], other.codes[chosen % len(other.codes)])
-    accepted = int(found.accepted.sum())
-    low, high = wilson_interval(accepted, len(chosen))
-    names = [seen.sequence.name for seen in (one, other)]
-    return {"places": names, "pairs": len(chosen), "accepted": accepted, "wilson_low": low, "wilson_high": high}
+    places = " and ".join(seen.sequence.name for seen in (one, other))
+    return {"across": places, "pairs_across": len(chosen), "accepted_across": int(found.accepted.sum())}
 
 
 def _median(values: Array) -> float | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,13 +17,21 @@ import yaml
 
 from ami_ros.config import from_mapping, parse_yaml, to_mapping, with_settings
 from ami_ros.errors import AmiError
+from ami_ros.evaluation import measured_kinds, scenario_kinds
+from ami_ros.evaluation.loop_config import LoopConfig
 from ami_ros.evaluation.rates import SuccessRate
-from ami_ros.evaluation.scenario_kinds import KINDS, Kind
+from ami_ros.evaluation.scenario_kinds import Kind
 from ami_ros.share import packaged
 
 Row = dict[str, Any]
-Statistic = Literal["rate", "median", "p95", "mean", "sum", "largest"]
+Statistic = Literal["rate", "median", "p95", "mean", "sum", "largest", "smallest"]
 FOLDER = "scenarios"  # of those that ship
+KINDS: dict[str, type[Any]] = {
+    cls.__name__.lower(): cls
+    for module in (scenario_kinds, measured_kinds)
+    for cls in vars(module).values()
+    if isinstance(cls, type) and cls.__module__ == module.__name__ and hasattr(cls, "run") and cls is not Kind
+}
 
 
 @dataclass(frozen=True)
@@ -69,9 +77,9 @@ class Measure:
         if not values:
             return 0, None, None
         ordered = np.sort(values)  # what never came, None, is later than everything
-        if self.statistic in ("mean", "sum", "largest"):
-            value = {"mean": ordered.mean(), "sum": ordered.sum(), "largest": ordered[-1]}[self.statistic]
-            return len(values), None, float(value)
+        whole = {"mean": ordered.mean(), "sum": ordered.sum(), "largest": ordered[-1], "smallest": ordered[0]}
+        if self.statistic in whole:
+            return len(values), None, float(whole[self.statistic])
         share = 0.95 if self.statistic == "p95" else 0.5
         return len(values), None, float(ordered[math.ceil(share * len(ordered)) - 1])
 
@@ -137,7 +145,12 @@ class Scenario:
 
 
 def load_scenario(source: str, settings: Sequence[str] = ()) -> Scenario:
-    """A scenario by its file, or by the name of one that ships; `settings` as `seeds=3` or `options.world=home`.
+    """A scenario by its file, or by the name of one that ships.
+
+    Args:
+        source: file or name.
+        settings: `seeds=3`; of the kind's options `world=home` or `options.world=home`; of the driving stack, see
+            `LoopConfig`, `agent.navigator.planner.solver.samples=64`.
 
     Raises:
         AmiError: there is none, it is malformed, or a setting does not fit.
@@ -153,8 +166,21 @@ def load_scenario(source: str, settings: Sequence[str] = ()) -> Scenario:
         raise AmiError(f"bench: {file} cannot be read: {str(error).splitlines()[0]}") from error
     named = {"name": file.stem, **values} if isinstance(values, Mapping) else values
     found = from_mapping(Scenario, named, f"scenario {file}")
-    own = [s.removeprefix("options.") for s in settings if s.startswith("options.")]
-    options = to_mapping(with_settings(found.made(), own)) if own else found.options
-    rest = [s for s in settings if not s.startswith("options.")]
+    options, rest = _with_options(found.made(), settings)
     changed = with_settings(found, rest)
     return from_mapping(Scenario, to_mapping(changed) | {"options": options}, f"scenario {file}")
+
+
+def _with_options(kind: Any, settings: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+    """Options of a kind with the settings that are its own or the stack's, and the settings that are left."""
+    own, stack, rest = [], [], []
+    for setting in settings:
+        key = setting.partition("=")[0].split(".")[0]
+        if key in {f.name for f in fields(LoopConfig)} and hasattr(kind, "set"):
+            stack.append(setting)
+        elif key == "options" or (hasattr(kind, key) and key not in {f.name for f in fields(Scenario)}):
+            own.append(setting.removeprefix("options."))
+        else:
+            rest.append(setting)
+    options = to_mapping(with_settings(kind, own))
+    return options | ({"set": [*options["set"], *stack]} if stack else {}), rest

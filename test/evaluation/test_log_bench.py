@@ -9,7 +9,7 @@ import pytest
 
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.log_bench import aligned_error, with_drift
-from ami_ros.evaluation.scenario_kinds import Logs
+from ami_ros.evaluation.measured_kinds import Logs
 from ami_ros.geometry import compose
 from harness.carmen import RING, around, write_log
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import cv2
@@ -10,12 +9,13 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from ami_ros.app.bench_pictures import main
 from ami_ros.camera import Camera
 from ami_ros.errors import AmiError
+from ami_ros.evaluation.measured_kinds import Pictures
 from ami_ros.evaluation.picture_bench import DISTANCES, Estimates, compare, look
 from ami_ros.evaluation.picture_rivals import Sift, rival
 from ami_ros.evaluation.picture_sequences import read_sequence
+from ami_ros.evaluation.scenario import load_scenario
 from ami_ros.geometry import pose_gap, relative
 from ami_ros.learning.views import ViewConfig, Views, axes_of, take_views
 from ami_ros.simulation.world_file import load_world
@@ -111,13 +111,15 @@ def test_pictures_beside_each_other_are_accepted_and_measured(views: Views, fold
     assert np.median(pose_gap(by_sift.pose, truth[rows])[1][by_sift.accepted]) < 0.05
 
 
-def test_the_command_writes_what_it_shows(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    main([folder, folder], Path("models/general"), 16, "none", 10, 20, 0, tmp_path / "found.json")
-    found = json.loads((tmp_path / "found.json").read_text())
-    place = found["places"][0]
-    assert place["frames"] == 16 and [f["distance"] for f in place["distances"]] == [d.name for d in DISTANCES]
-    assert place["recall"]["every_second"]["asked"] > 0
-    assert found["across"][0]["pairs"] == 20 and found["across"][0]["accepted"] > 0  # it is the same place
-    assert "recall@1" in capsys.readouterr().out
-    with pytest.raises(AmiError, match="--rival orb"):
-        main([folder], Path("models/general"), 16, "orb", 10, 20, 0, None)
+def test_the_scenario_has_a_row_for_each_distance_memory_and_pair_of_places(folder: Path) -> None:
+    kind = Pictures((str(folder), str(folder)), frames=16, rivals=(), across_pairs=20)
+    rows = list(kind.run("pictures", 0, (), lambda what: None))
+    assert [row["distance"] for row in rows if "who" in row] == 2 * [d.name for d in DISTANCES]
+    assert rows[0]["frames"] == 16 and rows[-1]["pairs_across"] == 20
+    assert rows[-1]["accepted_across"] > 0  # it is the same place
+    figures = {f.name: f for f in load_scenario("pictures").figures(rows)}
+    assert figures["every second: recall@1"].n > 0
+    with pytest.raises(AmiError, match="no baseline 'orb'"):
+        list(Pictures((str(folder),), rivals=("orb",)).run("pictures", 0, (), lambda what: None))
+    with pytest.raises(AmiError, match="--folders"):
+        Pictures().parts()

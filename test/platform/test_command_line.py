@@ -133,7 +133,7 @@ def test_every_command_has_what_it_runs() -> None:
 
 
 def test_part_of_a_command_has_its_own_help_and_an_unknown_one_is_2() -> None:
-    assert "Usage: ami bench control" in ami("bench", "control", "--help").stdout
+    assert "Usage: ami bench gate" in ami("bench", "gate", "--help").stdout
     unknown = ami("bench", "teapots")
     assert (unknown.returncode, "teapots" in unknown.stderr) == (2, True)
 

@@ -1,0 +1,238 @@
+"""The kinds of scenarios that measure a part by itself, on recordings or in a world; as `scenario_kinds`."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from ami_ros.errors import AmiError
+from ami_ros.evaluation.scenario_kinds import Part, Report, Row, chosen, model_at
+from ami_ros.robots.derived import simulated_robot
+
+
+@dataclass(frozen=True)
+class Places:
+    """What a memory of places is worth in a world that the robot explores; see `place_bench`."""
+
+    world: str = "home"  # a world, a world file, or building:SEED
+    minutes: float = 15.0  # of exploring from an empty memory
+    starts: int = 60  # from cold, at random poses
+    goals: int = 200  # pictures that memory has to place
+    kidnappings: int = 20  # times that it is carried away
+    hours: float = 0.0  # of driving on, after which it is measured again
+    model: str = ""  # folder; empty: the one that ships
+
+    def parts(self) -> Sequence[Part]:
+        return [Part("places")]
+
+    def run(self, part: str, seed: int, before: Sequence[Row], report: Report) -> Iterator[Row]:
+        from ami_ros.evaluation.place_bench import PlaceBench, Settings
+        from ami_ros.simulation.simulator import Simulator
+        from ami_ros.world_model.checkpoint import load_model
+
+        loaded = load_model(model_at(self.model, "onboard"))
+        robot = simulated_robot(loaded.model.spec)
+        settings = Settings(self.minutes, self.starts, self.goals, self.kidnappings, self.hours, seed)
+        with tempfile.TemporaryDirectory(prefix="ami_bench_") as scratch:
+            bench = PlaceBench(
+                loaded, lambda run: Simulator(self.world, robot, seed=run), settings, Path(scratch) / "places.memory",
+                lambda what, done, total: report(f"{what}: {done} of {total}"),
+            )  # fmt: skip
+            figures: Row = dict(bench.run())
+            for name, curve in bench.curves.items():
+                figures[f"{name}_reliability"] = [list(point) for point in curve]
+            yield figures
+
+
+@dataclass(frozen=True)
+class Logs:
+    """Logs of real lasers with corrected poses, through a laser-only memory with drifting odometry; `log_bench`."""
+
+    folder: str = ""  # with CARMEN logs (*.log, *.log.gz); or one log
+    drift: float = 0.05  # standard deviation of errors per metre and radian; half of it in radians per metre
+    learned: bool = True  # compare scans with models/scans, else by the share of points that agree
+
+    def parts(self) -> Sequence[Part]:
+        from ami_ros.learning.carmen import find_logs
+
+        if not self.folder:
+            raise AmiError("bench logs: say where the logs are: --folder FOLDER")
+        return [Part(log.name) for log in find_logs(Path(self.folder))]
+
+    def run(self, part: str, seed: int, before: Sequence[Row], report: Report) -> Iterator[Row]:
+        from ami_ros.evaluation.log_bench import measure
+        from ami_ros.learning.carmen import find_logs
+
+        log = next(log for log in find_logs(Path(self.folder)) if log.name == part)
+        with tempfile.TemporaryDirectory(prefix="ami_bench_") as scratch:
+            found = measure(
+                log, self.drift, seed, Path(scratch) / "log.memory", lambda done, total: report(f"{done} of {total}"),
+                self.learned,
+            )  # fmt: skip
+        yield found.to_row()
+
+
+@dataclass(frozen=True)
+class Solvers:
+    """How soon each solver has how good a plan: same model, cost and moments, on one thread; see `solver_race`."""
+
+    world: str = "home"  # a world, a world file, or building:SEED
+    moments: int = 20  # starts with a near goal each
+    tolerance: float = 0.01  # [m] by which a plan may cost more and counts as equal
+    rivals: bool = True  # those of stable-worldmodel (the extra swm); false: our own iCEM of their size
+    model: str = ""  # folder; empty: the one that ships
+
+    def parts(self) -> Sequence[Part]:
+        return [Part("solvers")]
+
+    def run(self, part: str, seed: int, before: Sequence[Row], report: Report) -> Iterator[Row]:
+        from ami_ros.evaluation.planning_cases import sample_cases
+        from ami_ros.evaluation.solver_race import race
+        from ami_ros.evaluation.solver_rivals import load_rivals
+        from ami_ros.world_model.by_torch import on_arrays
+        from ami_ros.world_model.checkpoint import load_model
+
+        rivals = load_rivals() if self.rivals else {}
+        loaded = load_model(model_at(self.model, "onboard"))
+        report("rendering moments")
+        moments = sample_cases(loaded, self.world, self.moments, seed)
+        yield from race(on_arrays(loaded.model), moments, rivals, seed, self.tolerance, report)
+
+
+def _files(where: str, pattern: str, what: str) -> list[Path]:
+    """The file, or all of a folder. Raises AmiError: there is none."""
+    path = Path(where)
+    found = [path] if where and path.is_file() else sorted(path.glob(pattern)) if where else []
+    if not found:
+        raise AmiError(f"bench: there are no {what} in '{where}'; say where they are: --folder FOLDER")
+    return found
+
+
+@dataclass(frozen=True)
+class Legs:
+    """People in labelled scans of real lasers; see `legs_bench`."""
+
+    folder: str = ""  # with ROS 1 bags of leg_tracker (*.bag); or one bag
+    arc: float = 15.0  # [deg] to each side, where legs are labelled
+    reach: float = 5.0  # [m] up to which legs are labelled
+
+    def parts(self) -> Sequence[Part]:
+        return [Part(bag.stem) for bag in _files(self.folder, "*.bag", "bags")]
+
+    def run(self, part: str, seed: int, before: Sequence[Row], report: Report) -> Iterator[Row]:
+        from ami_ros.evaluation.legs_bench import measure
+
+        bag = next(bag for bag in _files(self.folder, "*.bag", "bags") if bag.stem == part)
+        yield measure(bag, math.radians(self.arc), self.reach)
+
+
+@dataclass(frozen=True)
+class Predict:
+    """Where recorded people will be; see `prediction_bench`."""
+
+    folder: str = ""  # with recorded walkers in the columns of ETH and UCY (*.txt); or one file
+    horizon: float = 4.8  # [s] ahead, as benches of the field take
+    wander: float = 0.0  # [m/s^1.5] in place of prediction.wander; 0: that
+
+    def parts(self) -> Sequence[Part]:
+        return [Part(file.stem) for file in _files(self.folder, "*.txt", "recorded walkers")]
+
+    def run(self, part: str, seed: int, before: Sequence[Row], report: Report) -> Iterator[Row]:
+        from ami_ros.evaluation.prediction_bench import measure
+        from ami_ros.moving.prediction import PredictionConfig
+
+        file = next(file for file in _files(self.folder, "*.txt", "recorded walkers") if file.stem == part)
+        config = PredictionConfig(wander=self.wander) if self.wander else PredictionConfig()
+        for predictor, found in measure(str(file), self.horizon, seed, config).items():
+            yield {"who": f"{part}, {predictor.replace('_', ' ')}"} | found
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Real pictures with known poses, compared by a model and by feature matchers; see `picture_bench`."""
+
+    folders: tuple[str, ...] = ()  # sequences of one place each, in 7-Scenes' or TUM's layout
+    model: str = ""  # folder; empty: models/general
+    frames: int = 125  # pictures of a sequence at most
+    rivals: tuple[str, ...] = ("sift",)  # feature matchers: sift, aliked
+    rival_pairs: int = 150  # that they get of each distance at most
+    across_pairs: int = 3000  # of two places at most
+
+    def parts(self) -> Sequence[Part]:
+        if not self.folders:
+            raise AmiError("bench pictures: say where the sequences are: --folders [FOLDER, FOLDER]")
+        return [Part("pictures")]
+
+    def run(self, part: str, seed: int, before: Sequence[Row], report: Report) -> Iterator[Row]:
+        from ami_ros.evaluation.picture_bench import across, look, measure
+        from ami_ros.evaluation.picture_rivals import Aliked, Sift, rival
+        from ami_ros.evaluation.picture_sequences import read_sequence
+        from ami_ros.world_model.inference_loading import load_inference
+
+        known: dict[str, type[Any]] = {"sift": Sift, "aliked": Aliked}
+        rivals = {name: rival(known[name]) for name in chosen(self.rivals, list(known))} if self.rivals else {}
+        model = load_inference(model_at(self.model, "general")).model
+        if (pairs := model.pairs) is None:
+            raise AmiError(f"bench pictures: model {self.model} compares no pictures; choose another")
+        sequences = [read_sequence(Path(folder)).every(self.frames) for folder in self.folders]
+        seen = [look(sequence, pairs, model.spec.inputs) for sequence in sequences]
+        for each in seen:
+            report(each.sequence.name)
+            yield from measure(each, pairs, rivals, self.rival_pairs, seed)
+        for one, other in combinations(seen, 2):
+            yield across(one, other, pairs, self.across_pairs, seed)
+
+
+@dataclass(frozen=True)
+class Memory:
+    """A large memory: searches, filters, routes, appends, reload, disk and RAM; see `memory_load`."""
+
+    entries: int = 100_000  # places
+    queries: int = 1000  # of each kind
+    scratch: str = ""  # folder on the disk to measure; empty: one of temp files
+    model: str = ""  # folder with a home.memory; empty: the one that ships
+
+    def parts(self) -> Sequence[Part]:
+        return [Part("memory")]
+
+    def run(self, part: str, seed: int, before: Sequence[Row], report: Report) -> Iterator[Row]:
+        from ami_ros.evaluation.memory_load import load_memory
+        from ami_ros.evaluation.memory_search import time_searches
+        from ami_ros.evaluation.memory_town import build_town
+        from ami_ros.world_model.checkpoint import load_model
+
+        folder = model_at(self.model, "onboard")
+        loaded = load_model(folder)
+        town = build_town(loaded, folder / "home.memory", self.entries, self.queries, seed)
+        report(f"searching among {self.entries} places")
+        for timing in time_searches(loaded.model, town):
+            yield {"search": timing.name} | {k: v for k, v in vars(timing).items() if k != "name"}
+        with tempfile.TemporaryDirectory(prefix="ami_bench_", dir=self.scratch or None) as name:
+            for figure, value in load_memory(town, loaded, Path(name), seed, report).items():
+                yield {"figure": figure.replace("_", " "), "value": value}
+
+
+@dataclass(frozen=True)
+class Control:
+    """How long each part of the control loop takes on this machine, on one thread; see `latency`."""
+
+    model: str = ""  # folder; empty: models/general
+    places: int = 1000  # remembered
+    repeats: int = 100  # calls of each part
+
+    def parts(self) -> Sequence[Part]:
+        return [Part("control")]
+
+    def run(self, part: str, seed: int, before: Sequence[Row], report: Report) -> Iterator[Row]:
+        from ami_ros.evaluation.latency import time_control
+        from ami_ros.world_model.inference_loading import load_inference
+
+        loaded = load_inference(model_at(self.model, "general"))
+        with tempfile.TemporaryDirectory(prefix="ami_bench_") as scratch:
+            for timing in time_control(loaded, self.places, self.repeats, seed, Path(scratch)):
+                yield {"what": f"{timing.name}, {timing.size}", "p50_ms": timing.p50_ms, "p95_ms": timing.p95_ms}
