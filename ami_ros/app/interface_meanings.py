@@ -25,6 +25,7 @@ MEANINGS = {
     "goal_pose": "a goal, as RViz sends it, in any frame that transforms lead to",
     "moving_things": "people and other things that move, as a tracker says",
     "keep_out_areas": "circles that somebody painted on the console, in the memory's frame (latched)",
+    "attention": "whether the planner compares pictures; without, latents carry no codes of them (latched)",
     "keep_away": "circles that the robot shall keep out of (latched)",
     "people": "the same as markers; made while somebody listens",
     "plan": "poses that the robot expects to pass",

@@ -128,6 +128,8 @@ class GoalBelief:
 
     Attributes:
         refuted: where it was found not to be.
+        compares: whether pictures were compared at the last moment: on the way to where memory has the goal, what looks
+            like it elsewhere is left alone.
     """
 
     def __init__(self, goal: Goal, model: Dynamics, approach: float) -> None:
@@ -139,6 +141,7 @@ class GoalBelief:
         self.wary = False  # whether it has followed what only looked like the goal: then exact looks count alone
         self.refuted = Refuted()
         self.began: Array | None = None  # (3,) in odom, where the robot set out; None: that is not known
+        self.compares = self.needs_proof
         self._away = False  # whether it was far from there
 
     @property
@@ -159,11 +162,11 @@ class GoalBelief:
         elif goal.pose is not None and goal.in_map and percept.location is not None:
             from_memory = compose(map_to_odom(percept.location), goal.pose)
         if self.locator is not None:
-            seen = self.locator.look(percept)
-            # On the way to where memory has it, what looks like it elsewhere is left alone.
             close = left < self.approach or ended or self._is_beside(percept, from_memory)
             alone = self._share(follower) >= SPLIT and not self.anywhere
             here = close or (self.needs_proof and not alone)
+            self.compares = here and self.needs_proof
+            seen = self.locator.look(percept) if here or not self.needs_proof else None
             likely = from_memory if self.needs_proof and alone else None
             heeded = seen is not None and here and (self._counts(seen) or not self.wary)
             if seen is not None and heeded and self._is_credible(percept, seen, likely, follower):

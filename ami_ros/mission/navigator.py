@@ -99,7 +99,7 @@ class Navigator:
         request = None if decision.done else self.routing.request(percept, self.belief.began, looked_from)
         return replace(
             decision, wants_route=request, goal=self.controller.believed, replans=self.routing.replans,
-            recoveries=self.recovery.recoveries,
+            recoveries=self.recovery.recoveries, compares=self.belief.compares,
         )  # fmt: skip
 
     def _decide(self, goal: Goal, percept: Percept, elapsed: float) -> Decision:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from std_msgs.msg import Bool
+
 from ami_interfaces.action import NavigateToGoal
 from ami_ros.camera import CameraMount
 from ami_ros.commands import Command
@@ -33,6 +35,7 @@ from ami_ros.ros.node.bus import RosBus
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.parameters import group, parameter
 from ami_ros.ros.node.process import URGENT, run
+from ami_ros.ros.node.qos import LATCHED
 from ami_ros.ros.planner_topics import PlannerTopics
 from ami_ros.ros.sensors.camera import CalibratedCamera
 from ami_ros.ros.sensors.scanner import Scanner
@@ -100,6 +103,7 @@ class PlannerNode(AmiNode[PlannerParameters]):
         warm_up(self.perception, navigator.planner)
         self._camera.follow(self)
         self.topics = PlannerTopics(self, loaded, config.frames, config.enable_stamped_cmd_vel)
+        self._attention = self.publisher(Bool, "attention", LATCHED)
         self.topics.say_budget(navigator.planner.budget)
         self.health.figure("model", lambda: loaded.encoder_id)
         memory = f"{config.memory_node}/find_route"
@@ -114,6 +118,7 @@ class PlannerNode(AmiNode[PlannerParameters]):
             self.part,
             {
                 "cmd_vel_raw": self._send_command,
+                "attention": lambda stamp, compares: self._attention.publish(Bool(data=compares)),
                 "planner/state": self._send_state,
                 "planner/thought": self._send_budget,
                 "moving_things": self._send_moving,

@@ -107,6 +107,10 @@ class Part:
         """Which of `Timing` it takes to answer."""
         return question.name
 
+    def working(self) -> tuple[str, ...]:
+        """Which of `Timing` the job takes that begins now."""
+        return (self.name,)
+
     def between(self) -> bool:
         """A short piece of work for the worker while no job waits; False: there is none until after the next job."""
         return False

@@ -29,11 +29,11 @@ class LatentFrame:
     sensors: Sensors | None = None
 
 
-def perceive(perception: Perception, frame: SensorFrame) -> LatentFrame:
-    """Encodes a frame.
+def perceive(perception: Perception, frame: SensorFrame, compares: bool = True) -> LatentFrame:
+    """Encodes a frame, and its picture where somebody compares pictures.
 
     Raises:
         AmiError: an input of the model is missing, or the latent is not finite.
     """
     latent = perception.encode(frame.image, frame.scan)
-    return LatentFrame(frame.stamp, latent, perception.encode_picture(frame.image))
+    return LatentFrame(frame.stamp, latent, perception.encode_picture(frame.image) if compares else None)

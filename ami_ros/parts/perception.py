@@ -13,7 +13,7 @@ from ami_ros.parts.followed_model import FollowedModel
 from ami_ros.parts.freshness import FreshnessConfig
 from ami_ros.parts.part import Bus, Finish, Part
 from ami_ros.parts.perceiver import perceive
-from ami_ros.parts.ports import ADAPTATION, DEPTH, IMAGE, LATENT, ODOM, SCAN, Motion, Picture, Port
+from ami_ros.parts.ports import ADAPTATION, ATTENTION, DEPTH, IMAGE, LATENT, ODOM, SCAN, Motion, Picture, Port
 from ami_ros.parts.synchroniser import SensorFrame, Synchroniser
 from ami_ros.scan import Scan
 from ami_ros.world_model.perception import Perception
@@ -59,7 +59,7 @@ class PerceptionPart(Part):
     """
 
     name = "perception"
-    takes: tuple[Port, ...] = (ADAPTATION, ODOM, SCAN, IMAGE, DEPTH)
+    takes: tuple[Port, ...] = (ADAPTATION, ATTENTION, ODOM, SCAN, IMAGE, DEPTH)
     gives: tuple[Port, ...] = (LATENT, SCAN)
 
     def __init__(
@@ -79,6 +79,11 @@ class PerceptionPart(Part):
         inputs = self.perception.inputs
         self.synchroniser = Synchroniser(inputs, config.freshness, config.scan_max_age, config.max_rate)
         self._pictures, self._shape = picture_scan, shape or PictureScanConfig()
+        self._compares = True  # until the planner says that it does not
+
+    def working(self) -> tuple[str, ...]:
+        compares_pictures = self.followed.model.pairs is not None
+        return (self.name, "picture") if compares_pictures and self._compares else (self.name,)
 
     def tune(self, config: PerceptionSettings) -> None:
         """Other values from now on."""
@@ -89,6 +94,9 @@ class PerceptionPart(Part):
 
     def on_adaptation(self, stamp: float, weights: Weights) -> None:
         self.followed.take(weights)
+
+    def on_attention(self, stamp: float, compares: bool) -> None:
+        self._compares = compares
 
     def on_odom(self, stamp: float, motion: Motion) -> None:
         self.synchroniser.take_velocity(stamp, motion.velocity)
@@ -117,7 +125,8 @@ class PerceptionPart(Part):
 
     def _encode(self, frame: SensorFrame) -> Finish:
         self.followed.refresh()
-        seen = perceive(self.perception, frame)
+        compares = self._compares or self.followed.model.pairs is None  # other codes are not worth the while
+        seen = perceive(self.perception, frame, compares)
         return lambda: self.bus.give(LATENT, seen.stamp, seen)
 
 

@@ -24,6 +24,7 @@ from ami_ros.parts.perceiver import LatentFrame
 from ami_ros.parts.percepts import SCAN_TIMEOUT, SURPRISE_TIMEOUT, Percepts
 from ami_ros.parts.ports import (
     ADAPTATION,
+    ATTENTION,
     CMD_VEL_RAW,
     FIND_ROUTE,
     KEEP_AWAY,
@@ -110,7 +111,7 @@ class PlannerPart(Part):
         SURPRISE.taken(max_age=SURPRISE_TIMEOUT),
         LATENT,
     )
-    gives: tuple[Port, ...] = (CMD_VEL_RAW, STATE, THOUGHT, MOVING_THINGS)
+    gives: tuple[Port, ...] = (ATTENTION, CMD_VEL_RAW, STATE, THOUGHT, MOVING_THINGS)
     asks = (FIND_ROUTE,)
 
     def __init__(
@@ -127,6 +128,7 @@ class PlannerPart(Part):
         self.percepts, self.routes = Percepts(), Routes(bus, config.route_timeout)
         self.driver = Driver(navigator, perception, self.routes)
         self._latent_stamp = self._latent_came = -math.inf
+        self._compares: bool | None = None  # what it said last
         self._ticked = bus.steady()
         self._timer = bus.every(1.0 / config.control_rate, self._control)
         bus.every(PAUSE / 2, self._control_when_paused, steady=True)
@@ -175,7 +177,14 @@ class PlannerPart(Part):
         if self.goals.current is not None:
             self.bus.work(lambda: self._think(percept))
         else:
+            self._attend(stamp, False)
             self.bus.give(THOUGHT, stamp, Thought(percept, None, None))
+
+    def _attend(self, stamp: float, compares: bool) -> None:
+        """Says whether pictures are compared; half of what perception computes is for that."""
+        if compares != self._compares:
+            self._compares = compares
+            self.bus.give(ATTENTION, stamp, compares)
 
     # Thinking, on the worker
 
@@ -201,6 +210,7 @@ class PlannerPart(Part):
         execution, decision, stamp = thought.execution, thought.decision, thought.percept.stamp
         assert execution is not None and decision is not None
         execution.follow(decision, stamp)
+        self._attend(stamp, decision.compares)
         self.bus.give(THOUGHT, stamp, thought)
         self.bus.soon(self._follow_at_once)
         if decision.done:

@@ -104,6 +104,7 @@ CMD_VEL_RAW = Port("cmd_vel_raw", Command, "every", "base_link", "m/s, rad/s, m/
 INITIAL_POSE = Port("initialpose", Said, "every", "map", "m, rad")
 EMERGENCY_STOP = Port("emergency_stop", bool, "every")
 # For people and other nodes
+ATTENTION = Port("attention", bool, "latched")  # whether the planner compares pictures: else nobody needs codes
 STATE = Port("planner/state", "PlannerStatus", "every", rate=10.0)
 THOUGHT = Port("planner/thought", "Thought", "every", rate=10.0)
 GATE = Port("safety/status", "SafetyOutput", "every")

@@ -14,13 +14,11 @@ from ami_ros.learning.windows import check_inputs
 from ami_ros.parts.config import AgentConfig
 from ami_ros.parts.followed_model import FollowedModel
 from ami_ros.parts.memory import MemoryPart
-from ami_ros.parts.part import Finish, Part
-from ami_ros.parts.perceiver import LatentFrame
+from ami_ros.parts.part import Part
 from ami_ros.parts.perception import PerceptionPart
 from ami_ros.parts.percepts import Percepts
-from ami_ros.parts.ports import CMD_VEL, IMAGE, LATENT, LOCATION, MOVING_THINGS, ODOM, SCAN, Motion, Port
+from ami_ros.parts.ports import ATTENTION, CMD_VEL, IMAGE, LOCATION, MOVING_THINGS, ODOM, SCAN, Motion, Port
 from ami_ros.parts.simulated_bus import SimulatedBus
-from ami_ros.parts.synchroniser import SensorFrame
 from ami_ros.parts.timing import Timing
 from ami_ros.parts.world_model import WorldModelPart
 from ami_ros.places.types import Location
@@ -50,14 +48,6 @@ class Watcher(Part):
     def on_scan(self, stamp: float, scan: Scan) -> None:
         if (things := self._percepts.take_scan(stamp, scan)) is not None:
             self.bus.give(MOVING_THINGS, stamp, things)
-
-
-class WithoutCodes(PerceptionPart):
-    """Perception that leaves out the codes of pictures, half of the work: only a planner with a goal takes them."""
-
-    def _encode(self, frame: SensorFrame) -> Finish:
-        seen = LatentFrame(frame.stamp, self.perception.encode(frame.image, frame.scan))
-        return lambda: self.bus.give(LATENT, seen.stamp, seen)
 
 
 class RecordedBus:
@@ -112,11 +102,12 @@ class RecordedBus:
         """The parts as they are when the robot is switched on."""
         config, width = self._config, self._model.spec.command_dim
         bus = SimulatedBus(Timing.none(), now=now, convert=self._converted)
-        perception = WithoutCodes(bus.seat("perception"), self._followed(), config)
+        perception = PerceptionPart(bus.seat("perception"), self._followed(), config)
         world_model = WorldModelPart(bus.seat("world_model"), self._followed(), Perception(self._model), config)
         memory = MemoryPart(bus.seat("memory"), self._memory, config, width)
         for part in (Watcher(bus.seat("watcher")), perception, world_model, memory):
             bus.add(part).restart()
+        bus.give(ATTENTION, now, False)  # nobody compares pictures here
         bus.watch(LOCATION, lambda stamp, location: self._hear(location))
         return bus
 

@@ -206,13 +206,13 @@ class Seat:
         job = self._waiting
         if job is None or self._working is not None or self._bus.time < self._busy_until:
             return
+        assert self.part is not None
         self._waiting, self._working = None, self._bus.time
-        self._ends = self._busy_until = self._bus.time + self._bus.span(self.name)
+        self._ends = self._busy_until = self._bus.time + sum(map(self._bus.span, self.part.working()))
         finish: Callable[[], None] | None = None
         try:
             finish = job()
         except AmiError as error:  # what nobody foresaw ends the run: here no robot has to live on
-            assert self.part is not None
             self.part.failed(error)
         ends, self._ends = self._ends, None
         self._bus.at(ends, lambda: self._end(finish))

@@ -37,6 +37,7 @@ class Timing:
 
     transport: Span = Span(0.0015, 0.010)  # from one node to another
     perception: Span = Span(0.0045, 0.014)  # encodes a frame
+    picture: Span = Span(0.0127, 0.0135)  # makes the code of its picture; of processor time, models/general
     world_model: Span = Span(0.0027, 0.018)  # compares a moment with its prediction
     memory: Span = Span(0.0088, 0.037)  # takes in a moment
     prepare: Span = Span(0.008, 0.020)  # memory, between moments: what the next goal will need

@@ -137,6 +137,7 @@ class Decision:
     planning_seconds: float = 0.0
     shares: tuple[CostShare, ...] = ()  # of each cost, where there was a plan
     goal: Array | None = None  # (3,) in odom, where the goal is believed to be; None: nowhere for certain
+    compares: bool = False  # whether pictures are compared at such a moment
 
     @classmethod
     def hold(cls, state: State, message: str, command: Command = STILL) -> Decision:

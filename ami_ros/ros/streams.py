@@ -21,6 +21,7 @@ TYPES = {
     "moving_things": "ami_interfaces/msg/MovingThings",
     "keep_away": "ami_interfaces/msg/KeepAway",
     "adaptation": "ami_interfaces/msg/Adaptation",
+    "attention": "std_msgs/msg/Bool",
     "initialpose": "geometry_msgs/msg/PoseWithCovarianceStamped",
     "emergency_stop": "std_msgs/msg/Bool",
 }

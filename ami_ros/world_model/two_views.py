@@ -1,8 +1,9 @@
 """How a camera moved between two pictures, by points that both show, and by how far off those are.
 
 Five points give the rotation and the direction of the motion, whatever else was matched wrongly (RANSAC on the
-essential matrix, Nister, PAMI 2004). How far it went is in what is known of distances. So the motion of six degrees is
-fitted to the points that agree, with what is known of the robot: its camera keeps its height and its tilt.
+essential matrix, Nister, PAMI 2004; OpenCV's USAC, after Raguram, PAMI 2013, gives the same in a seventh of the time).
+How far it went is in what is known of distances. So the motion of six degrees is fitted to the points that agree, with
+what is known of the robot: its camera keeps its height and its tilt.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def motion(a: Array, b: Array, depth: Array, mount: CameraMount) -> Motion | Non
 
     if len(a) < LEAST:
         return None
-    essential, agree = cv2.findEssentialMat(a, b, np.eye(3), cv2.RANSAC, CONFIDENCE, OFF)
+    essential, agree = cv2.findEssentialMat(a, b, np.eye(3), cv2.USAC_DEFAULT, CONFIDENCE, OFF)
     if essential is None or essential.shape != (3, 3):
         return None
     keep = agree.ravel() > 0

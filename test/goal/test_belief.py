@@ -11,6 +11,8 @@ from ami_ros.geometry import relative
 from ami_ros.goal.belief import GoalBelief
 from ami_ros.planning.route_follower import FollowerConfig, RouteFollower
 from ami_ros.planning.types import Goal
+from ami_ros.world_model.array_pairs import Compared
+from ami_ros.world_model.arrays import Floats
 from harness.course import GOAL, location_of, route_to
 from harness.exact_model import ExactModel, latent_of
 
@@ -63,3 +65,33 @@ def test_sightings_from_afar_are_not_kept(model: ExactModel) -> None:
     assert len(far.tracker.sightings) == 1
     far.forget()
     assert not far.tracker.sightings
+
+
+class Pairs:
+    """Pictures that never show the goal."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def moved_off(self, picture: Floats) -> Floats:
+        return picture
+
+    def columns(self, scan: object) -> None:
+        return None
+
+    def compare(self, here: Floats, there: Floats, columns: None) -> Compared:
+        self.asked += 1
+        return Compared(np.zeros((1, 4), np.float32), np.ones(1, np.float32), np.zeros(1, np.float32))
+
+
+def test_pictures_are_not_compared_far_from_where_memory_is_sure_to_have_the_goal() -> None:
+    model, pairs, points = ExactModel(), Pairs(), ((1.2, 1.5), (2.0, 1.8), (2.8, 2.3))
+    model.pairs = pairs  # type: ignore[assignment]
+    goal = Goal(latent=latent_of(GOAL), picture=latent_of(GOAL))
+    pictured = replace(HERE, picture=HERE.latent)
+    for confidence, approach, compares in [(0.9, 0.5, False), (0.9, 5.0, True), (0.1, 0.5, True)]:
+        looked = GoalBelief(goal, model, approach)
+        assert looked.compares, "nothing is known yet"
+        before = pairs.asked
+        looked.look(pictured, RouteFollower(route_to(GOAL, *points, confidence=confidence), FollowerConfig()))
+        assert (looked.compares, pairs.asked > before) == (compares, compares)

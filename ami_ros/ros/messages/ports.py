@@ -34,6 +34,7 @@ READS: Mapping[str, Read] = {
     "moving_things": things_from_message,
     "place_graph": _places,
     "keep_away": keep_away_from_message,
+    "attention": lambda message: message.data,
 }
 
 
