@@ -84,13 +84,15 @@ class Tracker:
         """Predicts, gives each track its segments, begins tracks of those that have none."""
         config, tracks = self.config, self._tracks
         tracks.predict(elapsed, config)
-        least = np.ceil(0.75 * config.leg / np.maximum(segments.spacing, 1e-3)).clip(1, config.least_points)
-        thing = (segments.count >= least) & (segments.width < config.widest) & (segments.spacing < config.coarsest)
+        beams = 0.75 * config.leg / np.maximum(segments.spacing, 1e-3)  # that meet a leg: this many, or one fewer
+        small = (segments.width < config.widest) & (segments.spacing < config.coarsest)
+        thing = small & (segments.count >= np.floor(beams).clip(1, config.least_points))
+        clear = small & (segments.count >= np.ceil(beams).clip(1, config.least_points))
         owner = np.full(len(thing), -1)
         near, owner[thing] = self._nearest(segments.centre[thing], segments.middle[thing], still[thing] > 0.5)
         owner[thing] = np.where(near, owner[thing], -1)
-        self._measure(stamp, elapsed, segments, owner, free, still)
-        fresh = np.flatnonzero(thing & (owner < 0) & (still < 0.5))
+        self._measure(stamp, elapsed, segments, owner, np.where(clear, free, 0.0), still)
+        fresh = np.flatnonzero(clear & (owner < 0) & (still < 0.5))
         heads = _grouped(segments.centre[fresh], 2 * config.gap + config.apart / 2)
         ids = np.unique(heads)
         if len(ids):

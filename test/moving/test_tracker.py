@@ -97,6 +97,41 @@ def test_a_walker_is_seen_by_a_laser_of_72_beams() -> None:
     assert len(seen) > 8 and all(np.hypot(*(thing.velocity - [0.0, 0.8])) < 1.0 for thing in seen[4:])
 
 
+def test_who_walks_round_a_robot_that_turns_is_known_though_one_beam_meets_each_leg() -> None:
+    """A leg that one of 72 beams met was no thing: tracks followed the other leg, or lost both."""
+    seen, wrong = [], []
+
+    def circling(radius: float) -> Callable[[float], Array]:
+        return lambda t: radius * np.array([np.cos(0.9 * t / radius), np.sin(0.9 * t / radius)])
+
+    def turning(rate: float) -> Callable[[float], Array]:
+        return lambda t: np.array([0.0, 0.0, rate * t])
+
+    for radius in (0.8, 1.0, 1.2):
+        for rate in (0.0, 1.3):
+            found = walk(Tracker(), 5.0, circling(radius), turning(rate), beams=72)
+            for k, things in enumerate(found[15:], 15):
+                place = circling(radius)(k * PERIOD)
+                velocity = 0.9 / radius * np.array([-place[1], place[0]])
+                near = [thing for thing in things.things if np.hypot(*(thing.position - place)) < 0.3]
+                seen.append(bool(near))
+                wrong += [float(np.hypot(*(thing.velocity - velocity))) for thing in near]
+    assert np.mean(seen) > 0.97 and np.median(wrong) < 0.3
+
+
+def test_who_stops_near_is_not_lost_where_one_beam_meets_each_leg() -> None:
+    kept = []
+
+    def coming(ahead: Array) -> Callable[[float], Array]:
+        return lambda t: max(2.4 - t, 0.9) * ahead
+
+    for bearing in np.radians(np.arange(0.0, 5.0, 0.5)):
+        ahead = np.array([np.cos(bearing), np.sin(bearing)])
+        for things in walk(Tracker(), 4.0, coming(ahead), beams=72)[20:]:
+            kept.append(any(np.hypot(*(thing.position - 0.9 * ahead)) < 0.2 for thing in things.things))
+    assert np.mean(kept) > 0.97
+
+
 def test_nothing_moves_in_a_room_that_stands_still() -> None:
     def pose(t: float) -> Array:
         return np.array([1.0 * np.sin(0.4 * t), -0.8 + 0.8 * np.cos(0.4 * t), 0.9 * t])
