@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from ami_ros.ros.viewing.rerun import RerunViewer
 
 
+FRAMES = "map", "odom", "base_link"
+
+
 class Viewer(str, Enum):
     """Which one."""
 
@@ -82,7 +85,7 @@ def _foxglove(node: Node, host: str, port: int) -> FoxgloveServer:
     from ami_ros.ros.viewing.foxglove import FoxgloveServer
     from ami_ros.share import share
 
-    server = FoxgloveServer(node, host, port)
+    server = FoxgloveServer(node, host, port, FRAMES)
     typer.echo(f"connect Foxglove or Lichtblick to ws://{host}:{server.port}")
     typer.echo(f"and import the layout {share('foxglove', 'ami_ros.json')}")
     return server
@@ -91,6 +94,6 @@ def _foxglove(node: Node, host: str, port: int) -> FoxgloveServer:
 def _rerun(node: Node, file: Path | None, port: int) -> RerunViewer:
     from ami_ros.ros.viewing.rerun import RerunViewer
 
-    viewer = RerunViewer(node, file, port, ("map", "odom", "base_link"))
+    viewer = RerunViewer(node, file, port, FRAMES)
     typer.echo(f"open {viewer.address}" if viewer.address else f"writing {file}")
     return viewer

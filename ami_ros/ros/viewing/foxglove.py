@@ -5,6 +5,7 @@ Messages pass as they are on the wire. A topic is subscribed to only while a vie
 
 from __future__ import annotations
 
+import math
 import threading
 from typing import Any
 
@@ -16,12 +17,16 @@ from rosbags.typesys import get_types_from_msg
 
 from ami_ros.errors import AmiError
 from ami_ros.extras import need
+from ami_ros.geometry import Array
 from ami_ros.learning.bag_writer import message_types
 from ami_ros.ros.node.health import STEADY
 from ami_ros.ros.node.qos import RELIABLE
 from ami_ros.ros.recorder import matching_qos, message_class, message_definitions
+from ami_ros.ros.sensors.tf import TFMessage
+from ami_ros.ros.viewing.frames import Frames
 
 POLL = 0.25  # [s] between two looks for topics and viewers
+FRAMES = "/frames"  # topic of transforms, where there is no /tf
 ENCODING, SCHEMA = "cdr", "ros2msg"
 # What a viewer may send, as its 3D panel does by a click: a goal goes to the planner, and through the gate.
 ACCEPTED = {"goal_pose": PoseStamped, "initialpose": PoseWithCovarianceStamped}
@@ -35,12 +40,13 @@ class FoxgloveServer:
         node: makes the subscriptions.
         host: to listen at; anybody who reaches it may look, and send what ACCEPTED says.
         port: likewise; 0: any.
+        frames: names of map, odom and base.
 
     Raises:
         AmiError: foxglove-sdk is not installed, or it cannot listen there.
     """
 
-    def __init__(self, node: Node, host: str, port: int) -> None:
+    def __init__(self, node: Node, host: str, port: int, frames: tuple[str, str, str]) -> None:
         self._sdk = need("foxglove", "foxglove")
         self._node, self._types = node, message_types()
         self._channels: dict[str, tuple[Any, str]] = {}  # topic -> channel, type
@@ -62,6 +68,11 @@ class FoxgloveServer:
             )  # fmt: skip
         except (OSError, RuntimeError) as error:
             raise AmiError(f"cannot listen at {host}:{port}: {error}; name another --port") from error
+        if TFMessage is None:  # nobody has, so /tf is silent
+            self._transforms = need("foxglove.channels", "foxglove").FrameTransformChannel(
+                FRAMES, context=self._context
+            )
+            self._frames = Frames(node, frames, self._move)
         self._timer = node.create_timer(POLL, self._poll, clock=STEADY)
         self._poll()
 
@@ -74,10 +85,21 @@ class FoxgloveServer:
         """Takes leave of viewers and topics."""
         self._node.destroy_timer(self._timer)
         self._server.stop()
+        if TFMessage is None:
+            self._frames.close()
         for subscription in self._heard.values():
             self._node.destroy_subscription(subscription)
         for publisher in self._out.values():
             self._node.destroy_publisher(publisher)
+
+    def _move(self, stamp: float, parent: str, child: str, pose: Array) -> None:
+        says, (x, y, yaw) = need("foxglove.messages", "foxglove"), pose
+        transform = says.FrameTransform(
+            timestamp=says.Timestamp.from_epoch_secs(stamp), parent_frame_id=parent, child_frame_id=child,
+            translation=says.Vector3(x=x, y=y, z=0.0),
+            rotation=says.Quaternion(x=0.0, y=0.0, z=math.sin(yaw / 2), w=math.cos(yaw / 2)),
+        )  # fmt: skip
+        self._transforms.log(transform)
 
     def looks(self, topic: str, viewers: int) -> None:
         """One viewer more (1) or less (-1) looks at a topic; called on the server's threads."""

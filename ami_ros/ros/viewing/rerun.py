@@ -20,6 +20,7 @@ from ami_ros.images import image_of
 from ami_ros.ros.messages.conversions import pose_from_message, stamp_of
 from ami_ros.ros.node.health import STEADY
 from ami_ros.ros.recorder import matching_qos, message_class
+from ami_ros.ros.viewing.frames import Frames
 from ami_ros.slam.occupancy_map import FREE, OCCUPIED
 
 POLL = 0.5  # [s] between two looks for topics
@@ -33,6 +34,20 @@ def time_of(message: Any, newest: float | None) -> float | None:
     if getattr(message, "header", None) is not None:
         return stamp_of(message)
     return newest
+
+
+def _layout() -> Any:
+    """What the window shows: the newest moment, the floor on the left, pictures and words on the right."""
+    blueprint = need("rerun.blueprint", "rerun")
+    floor, words = blueprint.Spatial3DView(origin="floor", name="floor"), blueprint.TextLogView(origin="words")
+    pictures = [blueprint.Spatial2DView(origin=name, name=name) for name in ("camera", "goal")]
+    beside = blueprint.Vertical(blueprint.Horizontal(*pictures), words)
+    return blueprint.Blueprint(
+        blueprint.Horizontal(floor, beside, column_shares=[3, 2]),
+        blueprint.TimePanel(state="collapsed", timeline="robot", play_state="following"),
+        blueprint.BlueprintPanel(state="collapsed"),
+        blueprint.SelectionPanel(state="collapsed"),
+    )
 
 
 class RerunViewer:
@@ -57,7 +72,6 @@ class RerunViewer:
         self._newest: float | None = None  # [s] of the stamps heard: this node may be on another clock than the robot
         map_frame, odom, base = frames
         self._paths = {map_frame: "floor/map", odom: "floor/map/odom", base: "floor/map/odom/base_link"}
-        self._parents = {(map_frame, odom), (odom, base)}
         self._stream = self._rr.RecordingStream("ami_ros")
         self.address = ""
         try:
@@ -67,8 +81,10 @@ class RerunViewer:
                 self.address = self._serve(port)
         except (OSError, RuntimeError) as error:
             raise AmiError(f"Rerun: {error}; name another file or --port") from error
+        self._stream.send_blueprint(_layout())
         self._shows: dict[str, Callable[[Any], None]] = {
-            "map": self._map, "scan": self._scan, "plan": self._plan, "pose": self._pose, "footprint": self._footprint,
+            "map": self._map,
+            "scan": self._scan, "plan": self._plan, "pose": self._pose, "footprint": self._footprint,
             "image": lambda m: self._picture("camera", m),
             "goal_picture/compressed": lambda m: self._picture("goal", m),
             **{name: self._markers_of(name) for name in ("places", "imagined", "people", "goal_markers")},
@@ -77,8 +93,7 @@ class RerunViewer:
             "safety/status": lambda m: self._words("safety", m.message),
         }  # fmt: skip
         self._names = {node.resolve_topic_name(name): name for name in self._shows}
-        tf = node.resolve_topic_name("tf") if node.get_namespace() != "/" else "/tf"
-        self._names[tf], self._shows["/tf"] = "/tf", self._transforms
+        self._frames = Frames(node, frames, self._move)
         self._timer = node.create_timer(POLL, self._poll, clock=STEADY)
         self._poll()
 
@@ -90,6 +105,7 @@ class RerunViewer:
     def close(self) -> None:
         """Writes what is pending."""
         self._node.destroy_timer(self._timer)
+        self._frames.close()
         for subscription in self._heard.values():
             self._node.destroy_subscription(subscription)
         self._stream.flush()
@@ -127,14 +143,11 @@ class RerunViewer:
     def _path(self, message: Any, name: str) -> str:
         return f"{self._paths[message.header.frame_id]}/{name}"
 
-    def _transforms(self, message: Any) -> None:
-        for transform in message.transforms:
-            ends = transform.header.frame_id, transform.child_frame_id
-            if ends in self._parents:
-                t, q = transform.transform.translation, transform.transform.rotation
-                self._stream.set_time("robot", timestamp=stamp_of(transform))
-                rotation = self._rr.Quaternion(xyzw=[q.x, q.y, q.z, q.w])
-                self._log(self._paths[ends[1]], self._rr.Transform3D(translation=[t.x, t.y, t.z], rotation=rotation))
+    def _move(self, stamp: float, parent: str, child: str, pose: Array) -> None:
+        x, y, yaw = pose
+        turn = self._rr.RotationAxisAngle(axis=[0, 0, 1], radians=yaw)
+        self._stream.set_time("robot", timestamp=stamp)
+        self._log(self._paths[child], self._rr.Transform3D(translation=[x, y, 0], rotation=turn))
 
     def _map(self, message: Any) -> None:
         """A rectangle on the floor with the map as its picture."""

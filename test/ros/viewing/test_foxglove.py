@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import json
+import math
 import struct
 import threading
 from collections.abc import Iterator
@@ -12,17 +13,20 @@ from typing import Any
 
 import pytest
 from geometry_msgs.msg import PoseStamped, TwistStamped
-from nav_msgs.msg import OccupancyGrid
+from nav_msgs.msg import OccupancyGrid, Odometry
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import LaserScan
 from websockets import ConnectionClosed, Subprotocol
 from websockets.sync.client import connect
 
-from ami_interfaces.msg import Latent
+from ami_interfaces.msg import Latent, Location
 from ami_ros.errors import AmiError
 from ami_ros.ros.node.qos import LATCHED, RELIABLE, SENSOR
+from ami_ros.ros.viewing import foxglove
 from ami_ros.ros.viewing.foxglove import FoxgloveServer
 from harness.ros import RosPeer
+
+NAMES = "map", "odom", "base_link"
 
 
 class Viewer:
@@ -63,7 +67,7 @@ class Viewer:
 
 @pytest.fixture
 def server(ros: RosPeer) -> Iterator[FoxgloveServer]:
-    found = FoxgloveServer(ros.make_node("view"), "127.0.0.1", 0)
+    found = FoxgloveServer(ros.make_node("view"), "127.0.0.1", 0, NAMES)
     yield found
     found.close()
 
@@ -97,6 +101,33 @@ def test_a_viewer_sees_messages_as_they_are_latched_ones_too(ros: RosPeer, serve
     ros.spin_until(lambda: latents.get_subscription_count() == 0, what="the end of looking")
 
 
+def test_frames_are_there_without_the_messages_of_tf(ros: RosPeer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(foxglove, "TFMessage", None)
+    server = FoxgloveServer(ros.make_node("view"), "127.0.0.1", 0, NAMES)
+    odometry = ros.node.create_publisher(Odometry, "odom", SENSOR)
+    locations = ros.node.create_publisher(Location, "location", RELIABLE)
+    here = Location(localised=True)
+    here.pose.position.x, here.odom_pose.position.x = 5.0, 2.0
+    broken = Odometry()
+    broken.pose.pose.position.x = math.nan
+    viewer = Viewer(server.port)
+    try:
+        ros.spin_until(lambda: "/frames" in viewer.channels, what="the topic")
+        viewer.look("/frames", 1)
+
+        def are_heard() -> bool:
+            for publisher, message in ((odometry, broken), (odometry, Odometry()), (locations, here)):
+                publisher.publish(message)
+            return all(any(name in data for _, data in viewer.heard) for name in (b"base_link", b"map"))
+
+        ros.spin_until(are_heard, what="frames")
+        data = next(data for _, data in viewer.heard if b"map" in data)
+        assert struct.pack("<d", 3.0) in data, "odom began 3 m from the map's origin"
+    finally:
+        viewer.close()
+        server.close()
+
+
 def test_a_viewer_may_send_goals_and_nothing_that_drives(ros: RosPeer, server: FoxgloveServer) -> None:
     goals = ros.collect(PoseStamped, "goal_pose", RELIABLE)
     commands = ros.collect(TwistStamped, "cmd_vel", RELIABLE)
@@ -117,4 +148,4 @@ def test_a_viewer_may_send_goals_and_nothing_that_drives(ros: RosPeer, server: F
 
 def test_a_port_that_is_taken_is_one_line(ros: RosPeer, server: FoxgloveServer) -> None:
     with pytest.raises(AmiError, match="name another --port"):
-        FoxgloveServer(ros.make_node("second"), "127.0.0.1", server.port)
+        FoxgloveServer(ros.make_node("second"), "127.0.0.1", server.port, NAMES)

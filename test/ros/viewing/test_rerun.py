@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from geometry_msgs.msg import Point, PoseStamped, TransformStamped
-from nav_msgs.msg import OccupancyGrid
+from geometry_msgs.msg import Point, PoseStamped
+from nav_msgs.msg import OccupancyGrid, Odometry
 from nav_msgs.msg import Path as Plan
 from sensor_msgs.msg import Image, LaserScan
 from std_msgs.msg import Header, String
-from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import Marker, MarkerArray
 
+from ami_interfaces.msg import Location
 from ami_ros.errors import AmiError
 from ami_ros.ros.node.qos import LATCHED, RELIABLE, SENSOR
 from ami_ros.ros.viewing.rerun import RerunViewer, time_of
@@ -33,14 +33,15 @@ def scene() -> dict[str, tuple[Any, Any]]:
     found = OccupancyGrid(header=Header(frame_id="map"), data=array.array("b", [0, 100, -1, 0]))
     found.info.resolution = 0.5
     found.info.width = found.info.height = 2
-    tf = TransformStamped(header=Header(frame_id="map"), child_frame_id="odom")
-    tf.transform.translation.x = 1.5
+    found_at = Location(header=Header(frame_id="map"), localised=True)
+    found_at.pose.position.x = 1.5
     points = [Point(x=1.0), Point(y=2.0)]
     dots = Marker(header=Header(frame_id="map"), ns="places", type=Marker.SPHERE_LIST, points=points)
     words = Marker(header=Header(frame_id="odom"), ns="goal", type=Marker.TEXT_VIEW_FACING, text="there")
     return {
         "map": (found, LATCHED),
-        "/tf": (TFMessage(transforms=[tf]), RELIABLE),
+        "odom": (Odometry(), SENSOR),
+        "location": (found_at, RELIABLE),
         "scan": (
             LaserScan(header=base, angle_increment=0.1, range_max=5.0, ranges=array.array("f", [1.0, 9.0])),
             SENSOR,
@@ -66,8 +67,8 @@ def test_all_of_the_scene_is_in_the_file_below_its_frame(ros: RosPeer, tmp_path:
     paths = entities(tmp_path / "scene.rrd")
     odom = "/floor/map/odom"
     assert paths >= {
-        "/floor/map/map", odom, f"{odom}/base_link/scan", f"{odom}/plan", "/floor/map/places/places/0",
-        f"{odom}/goal_markers/goal/0", "/camera", "/words/planner",
+        "/floor/map/map", odom, f"{odom}/base_link", f"{odom}/base_link/scan", f"{odom}/plan",
+        "/floor/map/places/places/0",        f"{odom}/goal_markers/goal/0", "/camera", "/words/planner",
     }  # fmt: skip
 
 
