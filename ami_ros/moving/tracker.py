@@ -91,7 +91,9 @@ class Tracker:
         owner = np.full(len(thing), -1)
         near, owner[thing] = self._nearest(segments.centre[thing], segments.middle[thing], still[thing] > 0.5)
         owner[thing] = np.where(near, owner[thing], -1)
-        self._measure(stamp, elapsed, segments, owner, np.where(clear, free, 0.0), still)
+        # What one beam too few met may be the leg of a table that beams missed before, until it has come along.
+        counts = clear if not len(tracks) else clear | (tracks.came > config.step)[owner]
+        self._measure(stamp, elapsed, segments, owner, free, still, counts)
         fresh = np.flatnonzero(clear & (owner < 0) & (still < 0.5))
         heads = _grouped(segments.centre[fresh], 2 * config.gap + config.apart / 2)
         ids = np.unique(heads)
@@ -134,11 +136,15 @@ class Tracker:
         return cost[np.arange(len(centres)), best] < 1e2, best
 
     def _measure(
-        self, stamp: float, elapsed: float, segments: Segments, owner: NDArray[np.intp], free: Array, still: Array
-    ) -> None:
-        """Updates tracks by the segments that they own."""
+        self, stamp: float, elapsed: float, segments: Segments, owner: NDArray[np.intp], free: Array, still: Array,
+        counts: NDArray[np.bool_],
+    ) -> None:  # fmt: skip
+        """Updates tracks by the segments that they own; those that `counts` (k,) say whether it moves."""
         tracks, config, count = self._tracks, self.config, len(self._tracks)
         mine = owner >= 0
+        best = np.zeros(count)
+        np.maximum.at(best, owner[mine], free[mine])
+        mine[mine] = free[mine] >= best[owner[mine]] / 2  # beside what moves that it passes does not
         pieces = np.bincount(owner[mine], minlength=count)
         which = np.flatnonzero(pieces)
         self._owned = np.zeros((0, 2)), np.zeros(0, np.int64)
@@ -149,7 +155,8 @@ class Tracker:
         centre = np.column_stack(
             [np.bincount(of, segments.centre[mine, axis], count)[which] / pieces[which] for axis in (0, 1)]
         )
-        lies_free, stays = (np.bincount(of, weight * share[mine], count)[which] / total for share in (free, still))
+        shares = (free * counts, still)
+        lies_free, stays = (np.bincount(of, weight * share[mine], count)[which] / total for share in shares)
         widest, spread = np.zeros(count), np.zeros(count)
         np.maximum.at(widest, of, segments.width[mine])
         out = np.hypot(*(segments.centre[mine] - tracks.state[of, :2]).T) + segments.width[mine] / 2

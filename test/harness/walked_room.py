@@ -20,11 +20,11 @@ def room(size: float = 4.0) -> list[Obstacle]:
         Obstacle("wall", "box", (size * math.cos(a), size * math.sin(a)), a, (0.1, size + 0.1), 2.0)
         for a in (0.0, math.pi / 2, math.pi, -math.pi / 2)
     ]
-    table = [_disc(x, y, 0.025) for x in (-3.0, -2.2) for y in (-2.8, -2.2)]
-    return [*walls, _disc(-2.0, 1.5, 0.2), *table]
+    table = [disc(x, y, 0.025) for x in (-3.0, -2.2) for y in (-2.8, -2.2)]
+    return [*walls, disc(-2.0, 1.5, 0.2), *table]
 
 
-def _disc(x: float, y: float, radius: float) -> Obstacle:
+def disc(x: float, y: float, radius: float) -> Obstacle:
     return Obstacle("disc", "cylinder", (x, y), 0.0, (radius, radius), 1.0)
 
 
@@ -36,7 +36,7 @@ def legs(position: Array, heading: float, way: float) -> list[Obstacle]:
         at = (way / (2 * STRIDE) + phase) % 1.0
         ahead = STRIDE / 2 * (1 - 4 * at) if at < 0.5 else STRIDE / 2 * (4 * at - 3)
         ahead = 0.0 if way == 0.0 else ahead
-        found.append(_disc(position[0] + c * ahead - s * side, position[1] + s * ahead + c * side, LEG))
+        found.append(disc(position[0] + c * ahead - s * side, position[1] + s * ahead + c * side, LEG))
     return found
 
 

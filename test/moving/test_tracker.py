@@ -17,7 +17,7 @@ from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.loopback import Loopback
 from ami_ros.simulation.routes import RouteDriver, Routes
 from ami_ros.simulation.world_file import load_world
-from harness.walked_room import legs, room, scan_at
+from harness.walked_room import disc, legs, room, scan_at
 
 HERE = np.zeros(3)
 PERIOD = 0.1  # [s]
@@ -130,6 +130,23 @@ def test_who_stops_near_is_not_lost_where_one_beam_meets_each_leg() -> None:
         for things in walk(Tracker(), 4.0, coming(ahead), beams=72)[20:]:
             kept.append(any(np.hypot(*(thing.position - 0.9 * ahead)) < 0.2 for thing in things.things))
     assert np.mean(kept) > 0.97
+
+
+@pytest.mark.parametrize("turn", [0.8, 1.2])  # [rad/s]
+def test_who_comes_between_thin_posts_is_not_left_at_one_by_a_robot_that_turns(turn: float) -> None:
+    """A post beside a walker was taken for the other leg, so the track stayed there and the walker came unseen."""
+    for bearing in np.radians(np.arange(3.0, 360.0, 45.0)):
+        ahead = np.array([np.cos(bearing), np.sin(bearing)])
+        beside = 0.45 * np.array([-ahead[1], ahead[0]])
+        along_it = [d * ahead + side for d in (0.8, 1.2, 1.6, 2.0) for side in (beside, -beside)]
+        posts = [disc(x, y, 0.03) for x, y in along_it]
+        tracker = Tracker()
+        for k in range(27):
+            place, pose = (3.0 - 0.9 * k * PERIOD) * ahead, np.array([0.0, 0.0, turn * k * PERIOD])
+            people = legs(place, bearing + np.pi, 0.9 * k * PERIOD)
+            things = tracker.take(k * PERIOD, scan_at([*room(), *posts, *people], pose, 72, seed=k), pose)
+            if k > 15:
+                assert min(np.hypot(*(things.positions - place).T), default=np.inf) < 0.3, (bearing, k)
 
 
 def test_nothing_moves_in_a_room_that_stands_still() -> None:
