@@ -6,6 +6,8 @@ import os
 import shutil
 import tempfile
 import time
+from collections import deque
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -22,11 +24,10 @@ from ami_ros.app.demo_settings import DemoSettings
 from ami_ros.app.demo_stack import DemoStack, nodes_of
 from ami_ros.app.demo_table import DemoTable
 from ami_ros.app.demo_view import DemoView, thinned
-from ami_ros.app.pacer import Pacer
 from ami_ros.app.scenery import Backdrop, RememberedPlaces
 from ami_ros.app.shared_memory import remove_orphaned_segments
 from ami_ros.app.signals import ignore_signals, only_first_signal
-from ami_ros.app.telemetry import Pace
+from ami_ros.app.telemetry import Pace, Telemetry
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.control import ControlRecord
 from ami_ros.evaluation.resources import ProcessMeter
@@ -37,6 +38,43 @@ from ami_ros.robots.description import default_robot
 from ami_ros.ros.node.process import settle
 from ami_ros.ros.recorder import Recorder
 from ami_ros.simulation.free_space import FreeSpace
+
+LOOK = 4.0  # [s], steady, between two looks
+ENOUGH = 12  # ages that tell how nodes do
+EASY, HARD = 0.10, 0.16  # [s] of the robot's time: images behind commands whose 95th percentile is younger, or older
+FASTER, SLOWER = 1.25, 0.7
+LEAST, MOST = 0.25, 8.0  # simulated seconds in a second
+
+
+class Pacer:
+    """Call `tick` some times a second while the robot drives.
+
+    Args:
+        set_factor: sets the simulator's real-time factor.
+
+    Attributes:
+        factor: that it has now.
+    """
+
+    def __init__(self, set_factor: Callable[[float], None]) -> None:
+        self._set, self.factor = set_factor, 1.0
+        self._ages: deque[float] = deque(maxlen=100)
+        self._looked = time.monotonic()
+
+    def tick(self, telemetry: Telemetry) -> None:
+        """Notes the age of the image behind the newest command, and changes the pace now and then."""
+        if telemetry.state == "CONTROLLING" and telemetry.observation_age is not None:
+            self._ages.append(telemetry.observation_age)
+        if time.monotonic() - self._looked < LOOK or len(self._ages) < ENOUGH:
+            return
+        age = float(np.percentile(self._ages, 95))
+        self._looked = time.monotonic()
+        self._ages.clear()
+        step = FASTER if age < EASY else SLOWER if age > HARD else 1.0
+        if (factor := min(max(self.factor * step, LEAST), MOST)) != self.factor:
+            self.factor = factor
+            self._set(factor)
+
 
 READY_WITHIN = 180.0  # [s]; a loaded machine may take long to import torch in five processes
 SAMPLE_EVERY = 1.0  # of CPU and memory [s]

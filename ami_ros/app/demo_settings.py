@@ -11,7 +11,7 @@ from ami_ros.errors import AmiError
 from ami_ros.places.files import check_file, memory_beside
 from ami_ros.robots.derived import LASER, check_model, shipped_model, simulated_robot
 from ami_ros.robots.description import DEFAULT, RobotDescription, load_robot, robot_reference
-from ami_ros.ros.start.gazebo_install import Gazebo, find_gazebo
+from ami_ros.ros.start.gazebo import Gazebo, find_gazebo
 from ami_ros.simulation.robot import simulated
 from ami_ros.simulation.visit import parted
 from ami_ros.simulation.world import World

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ami_ros.app.demo_settings import DemoSettings
-from ami_ros.ros.start.gazebo import write_files
-from ami_ros.ros.start.gazebo_graph import NODES as GAZEBO_NODES
-from ami_ros.ros.start.gazebo_graph import gazebo_environment, gazebo_processes
+from ami_ros.ros.start.gazebo import NODES as GAZEBO_NODES
+from ami_ros.ros.start.gazebo import gazebo_environment, gazebo_processes, write_files
 from ami_ros.ros.start.graph import STACK, Arguments, ProcessSpec, processes
 from ami_ros.ros.start.processes import ProcessKeeper
 

@@ -7,11 +7,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ami_ros.app.visit_options import ChangedOption, LightOption, PeopleOption, visited
 from ami_ros.errors import AmiError
 
 if TYPE_CHECKING:
     from ami_ros.simulation.free_space import FreeSpace
+from typing import Any
+
+PeopleOption = Annotated[int | None, typer.Option(help="People who walk about in the world. See docs/worlds.md.")]
+ChangedOption = Annotated[float, typer.Option(help="Share of the furniture to move, add or take away.")]
+LightOption = Annotated[str, typer.Option(help="day, night, lamps_off, dim, other_lamps or sun_patch.")]
+
+
+def visited(*arguments: Any, **options: Any) -> str:
+    """See `ami_ros.simulation.visit.visited`, which is imported when it is needed: help texts do without."""
+    from ami_ros.simulation import visit
+
+    return visit.visited(*arguments, **options)
 
 
 def main(

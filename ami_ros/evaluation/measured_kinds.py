@@ -91,8 +91,7 @@ class Solvers:
         return [Part("solvers")]
 
     def run(self, part: str, seed: int, before: Sequence[Row], report: Report) -> Iterator[Row]:
-        from ami_ros.evaluation.planning_cases import sample_cases
-        from ami_ros.evaluation.solver_race import race
+        from ami_ros.evaluation.solver_race import race, sample_cases
         from ami_ros.evaluation.solver_rivals import load_rivals
         from ami_ros.world_model.by_torch import on_arrays
         from ami_ros.world_model.checkpoint import load_model

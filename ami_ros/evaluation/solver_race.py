@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ami_ros.evaluation.planning_cases import PlanningCase
+from ami_ros.evaluation.goals import GoalSampler
 from ami_ros.evaluation.solver_rivals import HORIZON, ITERATIONS, SAMPLES, solve_with
+from ami_ros.geometry import Array
 from ami_ros.planning.costs.registry import Costs
 from ami_ros.planning.geometric_proposals import GeometricProposals
 from ami_ros.planning.imagination import Imagination
@@ -24,9 +27,43 @@ from ami_ros.planning.protocols import (
     Target,
     no_proposals,
 )  # fmt: skip
-from ami_ros.planning.solvers.icem import Icem, IcemConfig
 from ami_ros.planning.solvers.registry import BUILT_IN, SolverConfig, make_solver
+from ami_ros.planning.solvers.search import Icem, IcemConfig
+from ami_ros.scan import Scan
+from ami_ros.simulation.free_space import FreeSpace
+from ami_ros.simulation.simulator import Simulator
 from ami_ros.world_model.arrays import ArrayModel, Floats
+from ami_ros.world_model.checkpoint import LoadedModel
+from ami_ros.world_model.perception import Perception
+
+
+@dataclass(frozen=True)
+class PlanningCase:
+    """A start and a goal, as the model sees them."""
+
+    latent: NDArray[np.float32]  # (latent_dim,) at the start, at rest
+    scan: Scan  # at the start
+    goal: NDArray[np.float32]  # (latent_dim,) of the goal's picture
+    start_pose: Array  # (3,) in the world's frame
+    goal_pose: Array  # (3,) likewise
+
+
+def sample_cases(loaded: LoadedModel, world: str, count: int, seed: int) -> list[PlanningCase]:
+    """`count` starts anywhere in `world`, each with a near goal; rendered by the simulator's own camera."""
+    simulator, perception = Simulator(world, seed=seed), Perception(loaded.model)
+    space = FreeSpace(simulator.world)
+    goals, rng = GoalSampler(space, seed), np.random.default_rng(seed)
+    cases = []
+    for index in range(count):
+        start = space.sample_pose(rng)
+        goal = goals.sample(2 * index, start).pose  # near goals have the even numbers
+        simulator.place(start)
+        seen = simulator.observe()
+        latent = perception.encode(seen.image, seen.scan)
+        picture = perception.encode_goal(simulator.photograph(goal))
+        cases.append(PlanningCase(latent, seen.scan, picture, start, goal))
+    return cases
+
 
 Row = dict[str, Any]
 FOREVER = float("inf")

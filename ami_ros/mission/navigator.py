@@ -5,17 +5,18 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
+import numpy as np
+
 from ami_ros.commands import STILL, Command
 from ami_ros.errors import AmiError
+from ami_ros.geometry import Array, compose, inverse, pose_gap
 from ami_ros.goal.belief import GoalBelief
 from ami_ros.goal.routing import Routing
-from ami_ros.mission.back_up import BackAndTurn
-from ami_ros.mission.drift import Drift
+from ami_ros.mission.back_up import BackAndTurn, Trail
 from ami_ros.mission.goal_controller import GoalController
 from ami_ros.mission.recovery import Recovery, RecoveryState, Signs
 from ami_ros.mission.steering import Steering
-from ami_ros.mission.trail import Trail
-from ami_ros.places.types import Route
+from ami_ros.places.types import Location, Route, map_to_odom
 from ami_ros.planning.blocked_ways import BlockedWays
 from ami_ros.planning.codes import Code
 from ami_ros.planning.navigator_config import NavigatorConfig
@@ -24,6 +25,38 @@ from ami_ros.planning.progress import ProgressChecker
 from ami_ros.planning.protocols import Clock, Dynamics
 from ami_ros.planning.stopwatch import Stopwatch
 from ami_ros.planning.types import Decision, Goal, Percept, State
+
+JUMP = 0.5, 0.5  # [m], [rad] by which the belief of where the robot is changes at once: then not odometry was wrong
+
+
+class Drift:
+    """Watches where the map's frame lies in odom."""
+
+    def __init__(self) -> None:
+        self._last: Array | None = None  # (3,) in odom
+
+    def restart(self) -> None:
+        """Odometry restarted."""
+        self._last = None
+
+    def update(self, location: Location | None, odometry: Array) -> Array | None:
+        """What moves poses in odom (3,), composed with them from the left, to where they lie in odom now; None: nothing
+        has to.
+
+        Args:
+            location: of the robot, by the newest belief.
+            odometry: (3,) of it now.
+        """
+        if location is None or not location.localised:
+            return None
+        last, now = self._last, map_to_odom(location)
+        self._last = now
+        if last is None or np.array_equal(last, now):
+            return None
+        correction = compose(now, inverse(last))
+        jumped = pose_gap(compose(correction, odometry), odometry)
+        return None if np.greater(jumped, JUMP).any() else correction
+
 
 LOOK_AROUND_SPEED = 0.8  # [rad/s] of turning on the spot to find out where it is
 LOOK_AROUND_SECONDS = 10.0  # [s] of that at most, after which it goes on without memory

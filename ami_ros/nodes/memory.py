@@ -17,13 +17,12 @@ from ami_ros.camera import CameraMount
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, compose, inverse
 from ami_ros.images import MAX_PIXELS
+from ami_ros.parts.freshness import DEFAULTS
 from ami_ros.parts.memory import MemoryPart
 from ami_ros.parts.ports import Known
-from ami_ros.parts.rates import DEFAULTS
 from ami_ros.places.types import Location as Belief
-from ami_ros.ros.initial_pose import said_from_message
 from ami_ros.ros.map_topics import MapTopics
-from ami_ros.ros.memory_services import MemoryFiles, MemoryServices
+from ami_ros.ros.memory_services import MemoryFiles, MemoryServices, said_from_message
 from ami_ros.ros.messages import conversions
 from ami_ros.ros.messages import memory as memory_messages
 from ami_ros.ros.messages.markers import place_markers

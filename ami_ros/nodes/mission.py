@@ -17,8 +17,8 @@ from ami_ros.mission.exploration_config import ExplorationConfig
 from ami_ros.mission.mission_codes import Code
 from ami_ros.mission.mission_file import MissionFile
 from ami_ros.mission.task import Phase, Task
+from ami_ros.parts.freshness import DEFAULTS
 from ami_ros.parts.mission import MissionPart
-from ami_ros.parts.rates import DEFAULTS
 from ami_ros.places.types import Location as Belief
 from ami_ros.ros.goals.action_server import GoalTicket, Outcome, SimpleActionServer
 from ami_ros.ros.goals.frames import GoalFrames

@@ -15,10 +15,9 @@ from ami_ros.camera import CameraMount
 from ami_ros.depth import DepthConfig
 from ami_ros.images import MAX_PIXELS
 from ami_ros.parts.followed_model import FollowedModel
-from ami_ros.parts.freshness import FreshnessConfig
+from ami_ros.parts.freshness import DEFAULTS, FreshnessConfig
 from ami_ros.parts.perceiver import LatentFrame
 from ami_ros.parts.perception import PerceptionPart, PictureScanConfig
-from ami_ros.parts.rates import DEFAULTS
 from ami_ros.ros.adaptation import weights_of
 from ami_ros.ros.messages import conversions, range_sensors
 from ami_ros.ros.models import shared_arrays

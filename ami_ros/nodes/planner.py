@@ -17,9 +17,9 @@ from ami_ros.mission.navigator import Navigator
 from ami_ros.moving.things import MovingThings
 from ami_ros.parts.driver import tuned_navigator
 from ami_ros.parts.followed_model import FollowedModel
+from ami_ros.parts.freshness import DEFAULTS
 from ami_ros.parts.goal_execution import GoalExecution
 from ami_ros.parts.planner import PlannerPart, PlannerStatus, Thought
-from ami_ros.parts.rates import DEFAULTS
 from ami_ros.parts.watchdog import Patience
 from ami_ros.planning.codes import Code
 from ami_ros.planning.navigator_config import NavigatorConfig

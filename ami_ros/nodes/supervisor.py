@@ -26,7 +26,7 @@ from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.parameters import group, parameter
 from ami_ros.ros.node.process import URGENT, run
 from ami_ros.ros.node.qos import RELIABLE
-from ami_ros.ros.start.process_watch import ProcessWatch
+from ami_ros.ros.start.processes import ProcessWatch
 
 PERIOD = 0.05  # [s] of everything
 STATE_PERIOD = 0.1  # [s] between two messages of the state

@@ -18,8 +18,8 @@ from ami_interfaces.srv import Predict
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, compose
 from ami_ros.parts.followed_model import FollowedModel
+from ami_ros.parts.freshness import DEFAULTS
 from ami_ros.parts.perceiver import LatentFrame
-from ami_ros.parts.rates import DEFAULTS
 from ami_ros.parts.world_model import Foreseen, WorldModelPart
 from ami_ros.planning.types import Reading
 from ami_ros.ros.adaptation import AdaptationDesk, AdaptationParameters

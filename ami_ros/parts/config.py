@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ami_ros.parts.rates import Rates
+from ami_ros.parts.freshness import Rates
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.slam.place_memory import MemoryConfig
 

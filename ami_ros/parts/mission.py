@@ -8,7 +8,7 @@ from ami_ros.mission.place_doubts import PlaceDoubts
 from ami_ros.mission.task import WorldState
 from ami_ros.moving.prediction import usable
 from ami_ros.moving.things import MovingThings
-from ami_ros.parts.odometry_history import OdometryHistory
+from ami_ros.parts.history import OdometryHistory
 from ami_ros.parts.part import Bus, Part
 from ami_ros.parts.ports import (
     BATTERY,

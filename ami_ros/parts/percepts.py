@@ -12,7 +12,7 @@ from ami_ros.geometry import Array
 from ami_ros.moving.prediction import usable
 from ami_ros.moving.things import MovingThings
 from ami_ros.moving.tracker import Tracker
-from ami_ros.parts.odometry_history import OdometryHistory
+from ami_ros.parts.history import OdometryHistory
 from ami_ros.parts.perceiver import LatentFrame
 from ami_ros.places.types import Location
 from ami_ros.planning.route_follower import pose_in_map

@@ -16,8 +16,7 @@ from ami_ros.geometry import Array, relative
 from ami_ros.moving.prediction import usable
 from ami_ros.moving.things import MovingThings
 from ami_ros.moving.tracker import without_moving
-from ami_ros.parts.command_history import CommandHistory
-from ami_ros.parts.odometry_history import OdometryHistory
+from ami_ros.parts.history import CommandHistory, OdometryHistory
 from ami_ros.parts.perceiver import LatentFrame
 from ami_ros.places.types import Location
 from ami_ros.scan import Scan, moved

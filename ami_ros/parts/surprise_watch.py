@@ -9,8 +9,7 @@ import numpy as np
 
 from ami_ros.adaptation.segments import Segment, joined
 from ami_ros.geometry import Array, relative
-from ami_ros.parts.command_history import CommandHistory
-from ami_ros.parts.odometry_history import OdometryHistory
+from ami_ros.parts.history import CommandHistory, OdometryHistory
 from ami_ros.parts.perceiver import LatentFrame
 from ami_ros.planning.types import Reading
 from ami_ros.world_model.spec import ModelSpec

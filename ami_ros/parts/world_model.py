@@ -13,10 +13,10 @@ from ami_ros.adaptation.weights import Weights
 from ami_ros.commands import Command
 from ami_ros.errors import AmiError
 from ami_ros.parts.followed_model import FollowedModel
+from ami_ros.parts.history import SensorHistory
 from ami_ros.parts.part import Bus, Finish, Part
 from ami_ros.parts.perceiver import LatentFrame
 from ami_ros.parts.ports import ADAPTATION, CMD_VEL, IMAGE, LATENT, ODOM, SCAN, SURPRISE, Motion, Picture, Port
-from ami_ros.parts.sensor_history import SensorHistory
 from ami_ros.parts.surprise_watch import Comparison, SurpriseWatch
 from ami_ros.scan import Scan
 from ami_ros.world_model.arrays import Floats, accumulated

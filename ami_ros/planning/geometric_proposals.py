@@ -17,8 +17,7 @@ from ami_ros.planning.costs.goal import GoalConfig, PoseGoal
 from ami_ros.planning.imagination import Imagination, integrate, weigh
 from ami_ros.planning.kinematics import Kinematics
 from ami_ros.planning.protocols import Clock, Cost, Futures, Problem, Scene, SearchSize, no_proposals
-from ami_ros.planning.solvers.icem import Icem, IcemConfig
-from ami_ros.planning.solvers.search import Incumbent
+from ami_ros.planning.solvers.search import Icem, IcemConfig, Incumbent
 from ami_ros.world_model.arrays import Floats
 
 GEOMETRIC = ("smoothness", "pose_goal", "obstacles", "keep_away")  # costs that need no latents

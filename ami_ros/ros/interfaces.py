@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from ami_ros.parts.graph import GRAPH
-from ami_ros.ros.streams import TYPES
+from ami_ros.ros.node.bus import TYPES
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,7 @@ from ami_ros.commands import Command, of_width
 from ami_ros.geometry import Array, compose, wrap
 from ami_ros.robots.description import RobotDescription, default_robot
 from ami_ros.scan import Scan
-from ami_ros.simulation.clear_arcs import keeps_clear, scan_ends
-from ami_ros.simulation.strokes import Strokes
+from ami_ros.simulation.strokes import Strokes, keeps_clear, scan_ends
 
 PERIOD = 0.2  # between two calls of `command` [s]
 TURN_LIMIT = 1.5  # [rad/s]

@@ -19,10 +19,9 @@ from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, wrap
 from ami_ros.robots.description import RobotDescription
 from ami_ros.scan import Scan
-from ami_ros.simulation.clear_arcs import keeps_clear, scan_ends
 from ami_ros.simulation.exploration import PERIOD, Explorer
 from ami_ros.simulation.free_space import FreeSpace, cells_between
-from ami_ros.simulation.strokes import Strokes
+from ami_ros.simulation.strokes import Strokes, keeps_clear, scan_ends
 
 CELL = 0.1  # of the map that routes are found on [m]
 COMFORT = 0.45  # nearer to anything than this a way costs more [m]

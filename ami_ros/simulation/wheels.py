@@ -9,11 +9,11 @@ import numpy as np
 from ami_ros.commands import Command
 from ami_ros.geometry import Array
 from ami_ros.robots.description import RobotDescription
+from ami_ros.simulation.drive import curvature_of, wheel_angles
 from ami_ros.simulation.mjcf import TIMESTEP
 from ami_ros.simulation.rendering import mujoco
 from ami_ros.simulation.robot import CONTROL_PERIOD
 from ami_ros.simulation.robot_model import STEERED, WHEEL_RADIUS, WHEELS, steering_of
-from ami_ros.simulation.steering import curvature_of, wheel_angles
 
 TICKS = round(CONTROL_PERIOD / TIMESTEP)  # of the physics in a control period
 

@@ -16,7 +16,7 @@ from ami_ros.scan import Scan, ranges_at
 from ami_ros.world_model.alignment import Alignment, Interpolated, align, moved_off
 from ami_ros.world_model.layers import Floats
 from ami_ros.world_model.local_features import Points, matched, points_of
-from ami_ros.world_model.nearness import NEAREST, nearness_by_laser
+from ami_ros.world_model.picture_rays import NEAREST, nearness_by_laser
 from ami_ros.world_model.spec import PAIR_DESCRIPTOR, PAIR_DETAIL, PAIR_POINTS, PAIR_STRIDE, PAIR_THUMB
 from ami_ros.world_model.two_views import LEAST, Motion, expected_error, motion, weight_of_evidence
 

@@ -11,7 +11,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ami_ros.world_model.feature_map import FeatureMap
+from ami_ros.world_model.pairs import FeatureMap
 from ami_ros.world_model.picture_rays import FIRST
 from ami_ros.world_model.picture_scan import BEARINGS, COLUMNS, SIZE, STEPS
 from ami_ros.world_model.spec import PAIR_CHANNELS as CHANNELS

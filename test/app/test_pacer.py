@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from ami_ros.app import pacer
-from ami_ros.app.pacer import FASTER, MOST, Pacer
+from ami_ros.app import demo_run
+from ami_ros.app.demo_run import FASTER, MOST, Pacer
 from ami_ros.app.telemetry import Telemetry
 
 
 def drive(paced: Pacer, age: float, state: str = "CONTROLLING") -> None:
     telemetry = Telemetry()
     telemetry.state, telemetry.observation_age = state, age
-    for _ in range(pacer.ENOUGH):
+    for _ in range(demo_run.ENOUGH):
         paced.tick(telemetry)
 
 
 @pytest.fixture
 def paces(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    monkeypatch.setattr(pacer, "LOOK", 0.0)
+    monkeypatch.setattr(demo_run, "LOOK", 0.0)
     return []
 
 

@@ -10,8 +10,7 @@ import pytest
 
 from ami_ros.errors import AmiError
 from ami_ros.evaluation import solver_rivals as rivals
-from ami_ros.evaluation.planning_cases import PlanningCase
-from ami_ros.evaluation.solver_race import YARDSTICK, Trace, race
+from ami_ros.evaluation.solver_race import YARDSTICK, PlanningCase, Trace, race
 from ami_ros.planning.solvers.registry import BUILT_IN
 from ami_ros.scan import Scan
 from ami_ros.world_model.arrays import Floats

@@ -7,8 +7,7 @@ import pytest
 
 from ami_ros.commands import Command
 from ami_ros.geometry import Array, relative
-from ami_ros.mission.back_up import BACK_SPEED, LONGEST, BackAndTurn
-from ami_ros.mission.trail import Trail
+from ami_ros.mission.back_up import BACK_SPEED, LONGEST, BackAndTurn, Trail
 from ami_ros.planning.scan_geometry import free_range
 from ami_ros.scan import Scan
 from ami_ros.simulation.loopback import Loopback

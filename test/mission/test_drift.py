@@ -7,7 +7,7 @@ import numpy as np
 from ami_ros.geometry import Array, compose
 from ami_ros.goal.refuted import Refuted
 from ami_ros.goal.search import GoalSearch
-from ami_ros.mission.drift import Drift
+from ami_ros.mission.navigator import Drift
 from ami_ros.places.types import Location
 from ami_ros.planning.route_follower import pose_in_map
 

@@ -9,9 +9,8 @@ import pytest
 
 from ami_ros.errors import AmiError
 from ami_ros.geometry import wrap
-from ami_ros.mission.back_up import BackAndTurn
+from ami_ros.mission.back_up import BackAndTurn, Trail
 from ami_ros.mission.navigator import Navigator
-from ami_ros.mission.trail import Trail
 from ami_ros.planning.kinematics import Kinematics
 from ami_ros.planning.planner import LatentPlanner
 from ami_ros.planning.protocols import Target

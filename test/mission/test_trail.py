@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ami_ros.mission.trail import LENGTH, Trail
+from ami_ros.mission.back_up import LENGTH, Trail
 
 
 def trail(*poses: tuple[float, float, float]) -> Trail:

@@ -25,8 +25,7 @@ from ami_ros.ros.goals.result_watch import ResultWatch
 from ami_ros.ros.node.heartbeat import beat_of, message_of
 from ami_ros.ros.node.qos import RELIABLE
 from ami_ros.ros.start.graph import Arguments, ProcessSpec, processes
-from ami_ros.ros.start.process_watch import ProcessWatch
-from ami_ros.ros.start.processes import ProcessKeeper
+from ami_ros.ros.start.processes import ProcessKeeper, ProcessWatch
 from ami_ros.world_model.checkpoint import save_model
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.spec import InputSpec, ModelSpec

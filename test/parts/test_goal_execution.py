@@ -7,8 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from ami_ros.parts.goal_execution import GoalExecution
-from ami_ros.parts.plan_tracker import PlanTracker
+from ami_ros.parts.goal_execution import GoalExecution, PlanTracker
 from ami_ros.parts.watchdog import Ages, Patience
 from ami_ros.planning.codes import Code
 from ami_ros.planning.types import Decision, Goal, State

@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 
 from ami_ros.errors import AmiError
 from ami_ros.geometry import compose, wrap
-from ami_ros.parts.command_history import CommandHistory
 from ami_ros.parts.freshness import Freshness, FreshnessConfig
-from ami_ros.parts.odometry_history import OdometryHistory
+from ami_ros.parts.history import CommandHistory, OdometryHistory
 from ami_ros.ros.messages.conversions import quaternion_from_yaw, yaw_from_quaternion
 
 SPEED, TURN = 0.4, 0.8

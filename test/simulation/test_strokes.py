@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from ami_ros.robots.description import load_robot
-from ami_ros.simulation.clear_arcs import keeps_clear
-from ami_ros.simulation.strokes import Strokes
+from ami_ros.simulation.strokes import Strokes, keeps_clear
 
 CAR = load_robot("ami_bot_ackermann")
 CLEAR = CAR.shape.radius + 0.05

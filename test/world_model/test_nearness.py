@@ -9,7 +9,7 @@ import pytest
 
 from ami_ros.camera import CameraMount, Window
 from ami_ros.scan import Scan
-from ami_ros.world_model.nearness import nearness_by_laser
+from ami_ros.world_model.picture_rays import nearness_by_laser
 
 SIZE, WALL, WINDOW = 32, 2.0, Window.square(1.2)  # [px], [m] ahead of base_link
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ami_ros.planning.protocols import SearchSize, Solver
-from ami_ros.planning.solvers.icem import Icem, IcemConfig
+from ami_ros.planning.solvers.search import Icem, IcemConfig
 from ami_ros.plugins import SOLVERS, find_plugin, plugin_config
 
 BUILT_IN: dict[str, Any] = {"icem": Icem}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -20,7 +21,34 @@ from ami_ros.ros.node.health import STEADY
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.qos import LATCHED, RELIABLE, SENSOR
 from ami_ros.ros.node.worker import Worker
-from ami_ros.ros.streams import TYPES, message_type
+
+# What is not here passes within a process only.
+TYPES = {
+    "image": "sensor_msgs/msg/Image",
+    "scan": "sensor_msgs/msg/LaserScan",
+    "depth": "sensor_msgs/msg/Image",
+    "odom": "nav_msgs/msg/Odometry",
+    "battery_state": "sensor_msgs/msg/BatteryState",
+    "cmd_vel": "geometry_msgs/msg/TwistStamped",
+    "cmd_vel_raw": "geometry_msgs/msg/TwistStamped",
+    "latent": "ami_interfaces/msg/Latent",
+    "surprise": "ami_interfaces/msg/Surprise",
+    "location": "ami_interfaces/msg/Location",
+    "place_graph": "ami_interfaces/msg/PlaceGraph",
+    "moving_things": "ami_interfaces/msg/MovingThings",
+    "keep_away": "ami_interfaces/msg/KeepAway",
+    "adaptation": "ami_interfaces/msg/Adaptation",
+    "attention": "std_msgs/msg/Bool",
+    "initialpose": "geometry_msgs/msg/PoseWithCovarianceStamped",
+    "emergency_stop": "std_msgs/msg/Bool",
+}
+
+
+def message_type(name: str) -> Any:
+    """The class of a type, as "nav_msgs/msg/Odometry"."""
+    package, kind, message = name.split("/")
+    return getattr(importlib.import_module(f"{package}.{kind}"), message)
+
 
 QUALITIES: Mapping[Quality, QoSProfile] = {"newest": SENSOR, "every": RELIABLE, "latched": LATCHED}
 HEADERS = 32  # that are kept until what was made of their message is sent

@@ -13,7 +13,7 @@ from ami_ros.errors import AmiError
 from ami_ros.images import Image, image_of
 from ami_ros.ros.messages.gazebo import image_from_gazebo
 from ami_ros.simulation.contacts import ContactCounter
-from ami_ros.simulation.gazebo.photographer_sdf import AWAY, PHOTOGRAPHER, PICTURE, TRIGGER
+from ami_ros.simulation.gazebo.robot_sdf import AWAY, PHOTOGRAPHER, PICTURE, TRIGGER
 
 ANSWER = 1000  # within which Gazebo says whether it will do it [ms]
 TRIES = 10  # of a request, and of a picture

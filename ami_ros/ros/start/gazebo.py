@@ -1,20 +1,29 @@
-"""What a start of Gazebo needs, as files in a folder: a world with the robot in it, and how topics are bridged."""
+"""Gazebo: where it is installed, the files that it reads, and its processes in the place of our own simulator."""
 
 from __future__ import annotations
 
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
 from ami_ros.config import dump_yaml
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
-from ami_ros.robots.description import RobotDescription, load_robot
+from ami_ros.robots.derived import topics
+from ami_ros.robots.description import RobotDescription, load_robot, robot_reference
+from ami_ros.ros.start.graph import Arguments, ProcessSpec
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.gazebo import sdf
-from ami_ros.simulation.gazebo.photographer_sdf import photographer_model
-from ami_ros.simulation.gazebo.robot_sdf import robot_model
+from ami_ros.simulation.gazebo.robot_sdf import photographer_model, robot_model
 from ami_ros.simulation.gazebo.robot_urdf import robot_urdf
 from ami_ros.simulation.gazebo.topics import clock_topics, robot_topics
 from ami_ros.simulation.gazebo.world_sdf import write_world
@@ -77,11 +86,11 @@ def write_files(
         model=name,
         urdf=robot_urdf(described),
     )
-    for path, topics in (
+    for path, bridged in (
         (files.robot_bridge, robot_topics(described, name, laser)),
         (files.clock_bridge, clock_topics()),
     ):
-        sdf.write(path, dump_yaml([topic.entry() for topic in topics]))
+        sdf.write(path, dump_yaml([topic.entry() for topic in bridged]))
     return files
 
 
@@ -103,3 +112,114 @@ def start_pose(world: World, robot: RobotDescription, pose: str, seed: int) -> A
     if not space.free(found):
         raise AmiError(f"robot {robot.name} does not fit at ({found[0]:g}, {found[1]:g}) of world {world.name}")
     return found
+
+
+PREFIX = "GAZEBO_PREFIX"  # environment variable: a folder with bin, lib and share, where `gz` is not in PATH
+TOLD = 60.0  # within which it tells its version [s]
+
+
+@dataclass(frozen=True)
+class Gazebo:
+    """An installation with its Python bindings."""
+
+    program: str  # gz
+    environment: dict[str, str]  # variables to add to this process's own
+    version: str  # of gz-sim
+
+
+def find_gazebo(environment: Mapping[str, str] = os.environ) -> Gazebo:
+    """The one in PATH, or in the folder that GAZEBO_PREFIX names.
+
+    Raises:
+        AmiError: something is missing; one line says what.
+    """
+    prefix = Path(environment[PREFIX]) if environment.get(PREFIX) else None
+    path = [str(prefix / "bin")] if prefix else []
+    program = shutil.which("gz", path=os.pathsep.join([*path, environment.get("PATH", "")]))
+    if program is None:
+        where = f"in {prefix}/bin, which {PREFIX} names" if prefix else "in PATH"
+        raise AmiError(f"there is no gz {where}: install Gazebo Harmonic, or set {PREFIX} to the folder it is in")
+    added = {} if prefix is None else _variables(prefix, environment)
+    python = [Path(p) for p in added.get("PYTHONPATH", environment.get("PYTHONPATH", "")).split(os.pathsep) if p]
+    if not any(_has_bindings(folder) for folder in [*python, *map(Path, sys.path)]):
+        raise AmiError("Gazebo is there, but not gz.transport for Python: apt install python3-gz-transport13")
+    if importlib.util.find_spec("google") is None or importlib.util.find_spec("google.protobuf") is None:
+        raise AmiError("Gazebo is there, but not what its Python bindings need: pip install protobuf")
+    return Gazebo(program, added, _version(program, {**environment, **added}))
+
+
+def _has_bindings(folder: Path) -> bool:
+    return any((folder / "gz").glob("transport*/__init__.py"))
+
+
+def _variables(prefix: Path, environment: Mapping[str, str]) -> dict[str, str]:
+    own = {"PATH": prefix / "bin", "PYTHONPATH": prefix / "lib" / "python", "LD_LIBRARY_PATH": prefix / "lib"}
+    others = {name: environment.get(name, "") for name in own}
+    joined = {name: os.pathsep.join(filter(None, [str(path), others[name]])) for name, path in own.items()}
+    return joined | {"GZ_CONFIG_PATH": str(prefix / "share" / "gz")}
+
+
+def _version(program: str, environment: Mapping[str, str]) -> str:
+    try:
+        told = subprocess.run(
+            [program, "sim", "--versions"], env=dict(environment), capture_output=True, text=True, timeout=TOLD,
+            check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise AmiError(f"{program} sim does not run: {error}") from error
+    words = told.stdout.split()
+    if told.returncode != 0 or not words:
+        last = (told.stderr.strip() or told.stdout.strip() or "it said nothing").splitlines()[-1]
+        raise AmiError(f"{program} sim does not run: {last}")
+    return words[0]  # the newest comes first, and is the one that runs
+
+
+NODES = ("clock_bridge", "gazebo_bridge", "gazebo_world", "command_timeout")
+PLAN_LASER = "plan_laser"
+USUAL = ("image", "scan", "odom")  # as the stack beside a simulator has them, whatever the robot calls them
+
+
+def gazebo_environment(gazebo: Gazebo, domain: int) -> dict[str, str]:
+    """Variables for all processes: a Gazebo of their own on this machine, whatever else runs."""
+    return gazebo.environment | {"GZ_PARTITION": f"ami_{domain}", "GZ_IP": "127.0.0.1"}
+
+
+def gazebo_processes(gazebo: Gazebo, files: GazeboFiles, arguments: Arguments, laser: bool) -> list[ProcessSpec]:
+    """The server first.
+
+    Args:
+        gazebo: the installation.
+        files: written with the same `laser`.
+        arguments: robot, world and seed count.
+        laser: scans are Gazebo's.
+    """
+    robot = {"robot": robot_reference(arguments.robot)}
+    model = robot | {"model": files.model}
+    server = (gazebo.program, "sim", *files.arguments(headless=True).split())
+    command = {"enable_stamped_cmd_vel": files.robot.command.stamped, "base_frame": files.robot.frames.base}
+    usual = {topic: name for name, topic in topics(files.robot).items() if name in USUAL and topic != name}
+    found = [
+        ProcessSpec("gazebo", {}, (), {}, "", arguments.log_level, program=server),
+        _node(arguments, "gazebo_bridge", robot | {"part": "clock"}, "clock_bridge", clock=False),
+        _node(arguments, "gazebo_bridge", model | {"laser": laser}, remappings=usual),
+        _node(arguments, "gazebo_world", model | {"world": files.world.stem}),
+        _node(arguments, "command_timeout", command),
+    ]
+    if not laser:
+        plan = robot | {"world": arguments.world, "seed": arguments.seed}
+        found.append(_node(arguments, PLAN_LASER, plan))
+    return found
+
+
+def _node(
+    arguments: Arguments, executable: str, parameters: dict[str, Any], name: str = "", clock: bool = True,
+    remappings: Mapping[str, str] = MappingProxyType({}),
+) -> ProcessSpec:  # fmt: skip
+    """One that starts itself, and again when it dies."""
+    node = name or executable
+    common = {"autostart": True, **({"use_sim_time": True} if clock else {})}
+    rules = {**remappings, **({"__node": node} if name else {})}
+    return ProcessSpec(
+        executable, {node: common | parameters}, (), rules, arguments.namespace, arguments.log_level,
+        respawn=arguments.respawn, title=name,
+    )  # fmt: skip

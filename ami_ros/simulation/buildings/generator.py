@@ -8,7 +8,7 @@ import numpy as np
 
 from ami_ros.errors import AmiError
 from ami_ros.ranges import Draw, ranges
-from ami_ros.simulation.buildings import held_out_plans, plans
+from ami_ros.simulation.buildings import plans
 from ami_ros.simulation.buildings.bare import bare
 from ami_ros.simulation.buildings.finish import OUTER, choose_interior, choose_surfaces, hang_lamps, hang_pictures
 from ami_ros.simulation.buildings.furnishing import Ground, build_piers, furnish, hang_leaves
@@ -22,7 +22,7 @@ ATTEMPTS = 200  # plans drawn before the ranges are called impossible
 
 _LAYOUTS = {
     "home": plans.home, "office": plans.along_corridors, "ward": plans.along_corridors, "school": plans.along_corridors,
-    "warehouse": plans.warehouse, "gallery": held_out_plans.gallery, "hotel": held_out_plans.hotel,
+    "warehouse": plans.warehouse, "gallery": plans.gallery, "hotel": plans.hotel,
 }  # fmt: skip
 
 

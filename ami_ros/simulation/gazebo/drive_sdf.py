@@ -7,9 +7,8 @@ from collections.abc import Sequence
 
 from ami_ros.robots.description import RobotDescription
 from ami_ros.simulation.gazebo import sdf
-from ami_ros.simulation.gazebo.parts import DARK, add_friction, add_part, paint
 from ami_ros.simulation.gazebo.robot_urdf import WHEEL_WIDTH
-from ami_ros.simulation.gazebo.sdf import Element, add, add_plugin, gazebo_topic
+from ami_ros.simulation.gazebo.sdf import DARK, Element, add, add_friction, add_part, add_plugin, gazebo_topic, paint
 from ami_ros.simulation.robot_model import (
     STEERED,
     STEERING_TORQUE,

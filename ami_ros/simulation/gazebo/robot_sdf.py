@@ -1,4 +1,8 @@
-"""Robot -> a model for Gazebo, from its description: body, drive and sensors, on topics below /model/NAME."""
+"""Robot -> a model for Gazebo, from its description: body, drive and sensors, on topics below /model/NAME.
+
+A photographer is a camera like the robot's that stands anywhere: a robot that is put where a picture is to be taken,
+and back, would see places pass that it never drove by.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +15,8 @@ from ami_ros.robots.description import RobotDescription
 from ami_ros.robots.sensors import CameraSensor, DepthSensor, ImuSensor, LaserSensor, LensSensor, Pose3, Sensor
 from ami_ros.simulation.gazebo import sdf
 from ami_ros.simulation.gazebo.drive_sdf import add_drive
-from ami_ros.simulation.gazebo.parts import DARK, add_friction, add_part, paint
 from ami_ros.simulation.gazebo.robot_urdf import CLEARANCE, TOP, robot_urdf
-from ami_ros.simulation.gazebo.sdf import Element, add, add_plugin, gazebo_topic
+from ami_ros.simulation.gazebo.sdf import DARK, Element, add, add_friction, add_part, add_plugin, gazebo_topic, paint
 from ami_ros.simulation.noise import noise_of
 from ami_ros.simulation.robot_model import WHEEL_RADIUS
 from ami_ros.simulation.world import BLIND
@@ -179,3 +182,32 @@ def _add_laser(element: Element, sensor: LaserSensor, deviation: float) -> None:
     add(noise, "type", "gaussian")
     add(noise, "stddev", deviation)
     add(laser, "visibility_mask", str(sdf.SEEN))
+
+
+PHOTOGRAPHER = "photographer"
+PICTURE, TRIGGER = gazebo_topic(PHOTOGRAPHER, "image"), gazebo_topic(PHOTOGRAPHER, "trigger")
+AWAY = (0.0, 0.0, -10.0, 0.0, 0.0, 0.0)  # where it waits
+
+
+def photographer_model(robot: RobotDescription) -> Element:
+    """The `<model>`; its origin is where base_link of `robot` would be. It takes a picture when it is told to.
+
+    Raises:
+        AmiError: the robot has no camera that sits somewhere.
+    """
+    sensor = robot.camera
+    if sensor is None or sensor.mount is None:
+        raise AmiError(f"robot {robot.name} has no camera with a mount, so there are no pictures of goals")
+    model, at = ElementTree.Element("model", name=PHOTOGRAPHER), sensor.mount
+    add(model, "static", True)
+    add(model, "pose", AWAY)
+    element = add(add(model, "link", name="link"), "sensor", name="camera", type="camera")
+    add(element, "pose", [at.x, at.y, at.z, at.roll, at.pitch, at.yaw])
+    add(element, "topic", PICTURE)
+    add(element, "update_rate", sensor.rate)
+    add(element, "always_on", True)
+    add(element, "gz_frame_id", PHOTOGRAPHER)
+    camera = add_camera(element, sensor, PHOTOGRAPHER)
+    add(camera, "triggered", True)
+    add(camera, "trigger_topic", TRIGGER)
+    return model

@@ -13,9 +13,8 @@ import pytest
 
 from ami_ros.planning.kinematics import Drive, Kinematics
 from ami_ros.planning.protocols import Problem, SearchSize, Solver, no_proposals
-from ami_ros.planning.solvers.icem import Icem, IcemConfig
 from ami_ros.planning.solvers.registry import BUILT_IN, SolverConfig, make_solver
-from ami_ros.planning.solvers.search import WarmStart, coloured_noise
+from ami_ros.planning.solvers.search import Icem, IcemConfig, WarmStart, coloured_noise
 from ami_ros.world_model.arrays import Floats
 
 ROBOT = Kinematics("differential", 0.5, 0.2, 1.5)

@@ -11,7 +11,7 @@ import pytest
 from ami_ros.errors import AmiError
 from ami_ros.ros.simulated import gazebo_world
 from ami_ros.ros.simulated.gazebo_world import GazeboWorld
-from ami_ros.simulation.gazebo.photographer_sdf import AWAY, PHOTOGRAPHER, PICTURE, TRIGGER
+from ami_ros.simulation.gazebo.robot_sdf import AWAY, PHOTOGRAPHER, PICTURE, TRIGGER
 
 
 class Message(SimpleNamespace):

@@ -9,9 +9,7 @@ import pytest
 from ami_ros.config import parse_yaml
 from ami_ros.robots.derived import topics
 from ami_ros.robots.description import load_robot
-from ami_ros.ros.start.gazebo import write_files
-from ami_ros.ros.start.gazebo_graph import NODES, PLAN_LASER, gazebo_environment, gazebo_processes
-from ami_ros.ros.start.gazebo_install import Gazebo
+from ami_ros.ros.start.gazebo import NODES, PLAN_LASER, Gazebo, gazebo_environment, gazebo_processes, write_files
 from ami_ros.ros.start.graph import Arguments, processes
 
 GAZEBO = Gazebo("/opt/x/bin/gz", {"GZ_CONFIG_PATH": "/opt/x/share/gz"}, "8.14.0")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ami_ros.errors import AmiError
-from ami_ros.ros.start.gazebo_install import PREFIX, find_gazebo
+from ami_ros.ros.start.gazebo import PREFIX, find_gazebo
 
 
 def installed(folder: Path, answer: str = "echo 8.14.0") -> dict[str, str]:

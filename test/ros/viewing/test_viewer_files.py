@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from ami_ros.ros.interfaces import INTERFACES
-from ami_ros.ros.streams import message_type
+from ami_ros.ros.node.bus import message_type
 from ami_ros.share import share
 
 PUBLISHED = {

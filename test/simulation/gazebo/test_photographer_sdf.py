@@ -10,7 +10,7 @@ import pytest
 from ami_ros.errors import AmiError
 from ami_ros.robots.description import load_robot
 from ami_ros.ros.start.gazebo import write_files
-from ami_ros.simulation.gazebo.photographer_sdf import PHOTOGRAPHER, photographer_model
+from ami_ros.simulation.gazebo.robot_sdf import PHOTOGRAPHER, photographer_model
 from harness import sdf
 
 
