@@ -142,6 +142,17 @@ def test_who_walks_past_it_is_not_backed_into_although_they_come_from_ahead() ->
     assert output([person(0.8, 0.58, -1.5)], back).linear > -0.2
 
 
+@pytest.mark.parametrize(("degrees", "goes"), [(4.0, True), (8.0, False)])
+def test_a_way_that_leads_hardly_towards_who_comes_leads_past_them(degrees: float, goes: bool) -> None:
+    """It stood in the way of who came from aside: ahead and back were a millimetre nearer than where it stood."""
+    towards = np.array([math.sin(math.radians(degrees)), math.cos(math.radians(degrees))])  # along the way, and aside
+    for way in ((0.5, 0.0), (-0.4, 0.0), (0.0, 0.3), (0.0, -0.3)):
+        ahead = np.array(way) / np.hypot(*way)
+        bearing = towards[0] * ahead + towards[1] * np.array([-ahead[1], ahead[0]])
+        sent = output([person(*(0.8 * bearing), *-bearing)], (way[0], 0.0, way[1]), SafetyConfig(max_lateral=0.4))
+        assert sent.command == ((way[0], 0.0, way[1]) if goes else (0.0, 0.0, 0.0))
+
+
 def test_what_still_rolls_sideways_and_what_is_asked_for_ahead_count_together() -> None:
     gate, place = SafetyGate(SafetyConfig(max_lateral=0.4)), 0.0
     for k in range(35):
